@@ -1,0 +1,145 @@
+// Package evaluator is the contract between a study and what measures its
+// designs: the built-in cost model, an external program, or a user's own code.
+package evaluator
+
+import (
+	"context"
+
+	"apollo/evaluator/workload"
+	"apollo/optimizer/space"
+)
+
+// Metric is one number that an evaluator measures.
+type Metric struct {
+	// Name ends in its unit: "latency_s", "area_mm2", "energy_j".
+	Name string
+	// Unit is the unit of every value, "s", "mm2", "J".
+	Unit string
+	// Cheap metrics are computed by Check without an evaluation.
+	Cheap bool
+}
+
+// Description says what an evaluator is and measures.
+type Description struct {
+	// Name and Version go into every row of the log.
+	Name, Version string
+	// Metrics are in the order of Result.Values.
+	Metrics []Metric
+	// Deterministic evaluators give the same outcome for the same design.
+	Deterministic bool
+	// MaxBatch is the largest number of designs in one work item; 0 means any.
+	MaxBatch int
+}
+
+// Task is what stays the same for all designs of a study.
+type Task struct {
+	// Params are the parameters of Request.Design, in order, with their units.
+	Params []space.Param
+	// Networks are the workload with their weights; may be empty for
+	// evaluators that need none.
+	Networks []Network
+}
+
+// Network is one network of a workload with its weight in the geometric mean.
+type Network struct {
+	Workload *workload.Workload
+	Weight   float64 // > 0
+}
+
+// Backend makes evaluators for tasks. Implementations are safe for concurrent use.
+type Backend interface {
+	Describe() Description
+	// New binds the backend to a task. The error says what the task lacks: a
+	// parameter, a network, a unit.
+	New(Task) (Evaluator, error)
+}
+
+// Request is one design to evaluate.
+type Request struct {
+	// Study and Trial identify the trial, for external programs and logs.
+	Study string
+	Trial int
+	// Design holds one value per Task.Params. It is read only.
+	Design []space.Value
+}
+
+// Outcome says how an evaluation ended.
+type Outcome string
+
+const (
+	// Measured: every metric has a value.
+	Measured Outcome = "measured"
+	// Infeasible: the design cannot run the workload; Reason says why. Cheap
+	// metrics may still have values.
+	Infeasible Outcome = "infeasible"
+	// Failed: the evaluation broke; Reason says how.
+	Failed Outcome = "failed"
+)
+
+// Result is the answer to a Request.
+type Result struct {
+	Outcome Outcome
+	// Values holds one value per Description.Metrics. NaN marks a metric that
+	// was not measured (only when Outcome is not Measured).
+	Values []float64
+	// Reason is set when Outcome is not Measured.
+	Reason *Reason
+	// Extra holds named additional numbers with units in their names, for
+	// example "latency_s.mobilenet_v2"; may be nil.
+	Extra []Extra
+}
+
+// Extra is one additional named number of a result.
+type Extra struct {
+	Name  string
+	Value float64
+}
+
+// Reason says why a design is infeasible or an evaluation failed, with what
+// the design would need and what it has, in Unit.
+type Reason struct {
+	// Code is a short stable snake_case word, for example "core_memory".
+	Code string
+	// Layer is the layer that decides, as "network/layer" or "layer"; "" when
+	// the whole network or no layer does.
+	Layer string
+	// Need and Have are in Unit; both 0 when they mean nothing.
+	Need, Have float64
+	Unit       string
+	// Message is one sentence for people, with the smallest change that would
+	// help.
+	Message string
+}
+
+// Evaluator evaluates designs of one task. It is safe for concurrent use.
+type Evaluator interface {
+	// Evaluate measures one design. Infeasible designs and broken evaluations
+	// are results; the error is for a lost machine or a cancelled context and
+	// means that the design was not judged and may be tried again.
+	Evaluate(ctx context.Context, r Request) (Result, error)
+}
+
+// Checker is implemented by evaluators that can compute their cheap metrics
+// without an evaluation.
+type Checker interface {
+	// Check writes the value of every cheap metric into dst, which is as long
+	// as Description.Metrics and in its order; other entries become NaN. It is
+	// pure and fast, and allocates nothing.
+	Check(design []space.Value, dst []float64)
+}
+
+// Template is a named design space with the backend that evaluates it.
+type Template struct {
+	// Name is what studies write: "edge".
+	Name string
+	// Doc is one paragraph for people: what is modelled, source of the values.
+	Doc string
+	// Params are the parameters in order, with units; ParamDocs has one
+	// sentence for each.
+	Params    []space.Param
+	ParamDocs []string
+	// Baseline is the design that gains are measured against.
+	Baseline []space.Value
+	// Backend measures the template's designs.
+	Backend Backend
+}

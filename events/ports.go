@@ -1,0 +1,135 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// Sentinels of the ports.
+var (
+	// ErrFenced: another owner appended to the log first. Read what is new,
+	// fold it, decide again.
+	ErrFenced = errors.New("the log moved on")
+	// ErrExists: the fact has been recorded already.
+	ErrExists = errors.New("already recorded")
+	// ErrFull: the stream is at its limit. Nothing was stored; try again later.
+	ErrFull = errors.New("the stream is full")
+	// ErrUnreachable: the bus cannot be reached now. Nothing is known about
+	// what was stored; try again with the same ID.
+	ErrUnreachable = errors.New("the bus cannot be reached")
+)
+
+// Message is one message of a stream.
+type Message struct {
+	// Subject is relative: the bus adds the configured prefix.
+	Subject string
+	// Seq is the stream's sequence; 0 before it is stored.
+	Seq uint64
+	// ID is the event's key (Nats-Msg-Id): the stream stores one message per
+	// ID within its duplicates window.
+	ID string
+	// Time is when the stream stored it; it is for people, no logic rests on it.
+	Time time.Time
+	// Header carries the W3C trace context; may be nil.
+	Header map[string]string
+	// Data is the encoded event. It belongs to the receiver.
+	Data []byte
+}
+
+// Fence makes an append conditional: the last message that matches Filter must
+// have sequence Last (0: there is none).
+type Fence struct {
+	Filter string
+	Last   uint64
+}
+
+// StreamInfo is the state of a stream.
+type StreamInfo struct {
+	// Created tells a stream from one that was made anew under its name.
+	Created     time.Time
+	First, Last uint64
+	Messages    uint64
+	// Bytes stored of MaxBytes allowed.
+	Bytes, MaxBytes uint64
+}
+
+// Reader reads the stored messages of one stream in order. Filters are
+// relative subjects with the wildcards * (one token) and > (the rest); all
+// filters of one call must belong to the same stream.
+type Reader interface {
+	// Read yields the messages with sequence >= from that match, up to the
+	// last one that was stored when it was called. An error ends it.
+	Read(ctx context.Context, from uint64, filters ...string) iter.Seq2[Message, error]
+	// Follow is Read that then waits for new messages, until ctx is done
+	// (which ends it without an error). It survives lost connections by itself.
+	Follow(ctx context.Context, from uint64, filters ...string) iter.Seq2[Message, error]
+	// Info returns the state of the stream that holds the subject.
+	Info(ctx context.Context, subject string) (StreamInfo, error)
+}
+
+// Log is a fenced, append-only log.
+type Log interface {
+	Reader
+	// Append stores m when fence holds, and returns its sequence once it is
+	// durable. A zero Fence is no fence. A repeated ID is stored once and
+	// returns the first one's sequence when the bus knows it.
+	// Errors: ErrFenced, ErrFull, ErrUnreachable.
+	Append(ctx context.Context, m Message, fence Fence) (uint64, error)
+}
+
+// Facts is a stream that holds at most one message per subject, the first.
+type Facts interface {
+	Reader
+	// Record stores m unless its subject has a message, and returns its
+	// sequence once it is durable. Errors: ErrExists, ErrFull, ErrUnreachable.
+	Record(ctx context.Context, m Message) (uint64, error)
+}
+
+// Queue hands work to workers, on Watermill's interfaces.
+//
+// Publish's topic is a relative subject of a work-queue stream; the message's
+// UUID is its ID, and Publish returns once all messages are durable. Subscribe's
+// topic is "cmd" (commands, strictly one after the other) or "work.<evaluator>".
+// Ack removes a message, Nack brings it back after a growing delay, and a
+// message in progress is kept from redelivery until it is answered. When a
+// worker dies its messages go to another one. The subject, sequence and
+// delivery count of a message are in its metadata (MetaSubject, MetaSequence,
+// MetaDeliveries).
+type Queue interface {
+	message.Publisher
+	message.Subscriber
+}
+
+// Keys of a queue message's metadata.
+const (
+	MetaSubject    = "apollo_subject"
+	MetaSequence   = "apollo_sequence"
+	MetaDeliveries = "apollo_deliveries"
+)
+
+// Bus is what a message bus offers to the services. events/natsbus implements
+// it over JetStream, events/membus in memory.
+type Bus interface {
+	Log() Log
+	Facts() Facts
+	// Queue returns a queue whose subscriptions hold at most slots messages
+	// that are not yet answered.
+	Queue(slots int) Queue
+	// Provision creates or updates the streams of the topology. The proposer
+	// does that; everyone else waits with Ready.
+	Provision(ctx context.Context) error
+	// ProvisionEvaluator creates the consumer of an evaluator's work.
+	ProvisionEvaluator(ctx context.Context, name string) error
+	// Ready waits until the streams exist.
+	Ready(ctx context.Context) error
+	// Purge removes the messages of one stream that match the relative filter.
+	Purge(ctx context.Context, filter string) error
+	// Notify publishes a message that is not stored; Notices yields such
+	// messages until ctx is done.
+	Notify(ctx context.Context, subject string, data []byte) error
+	Notices(ctx context.Context, filter string) iter.Seq2[Message, error]
+}

@@ -1,0 +1,166 @@
+package events
+
+import (
+	"encoding/json"
+
+	"apollo/optimizer/space"
+)
+
+// Spec is a study after parsing: every default filled in, every number in its
+// unit, every reference resolved. The accepted event carries it, and nothing
+// later depends on the text that the user wrote.
+type Spec struct {
+	// Study is the study's name, a DNS label.
+	Study  string            `json:"study"`
+	Labels map[string]string `json:"labels,omitempty"`
+	Seed   uint64            `json:"seed"`
+	// Template names the space that Parameters come from; "" for a space that
+	// the study declares itself.
+	Template   string      `json:"template,omitempty"`
+	Parameters []Parameter `json:"parameters"`
+	Rules      []Rule      `json:"rules,omitempty"`
+	Networks   []Network   `json:"networks,omitempty"`
+	// Metrics are what the evaluator measures, in the order of every row.
+	Metrics     []Metric     `json:"metrics"`
+	Objectives  []Objective  `json:"objectives"`
+	Constraints []Constraint `json:"constraints,omitempty"`
+	// KnownConstraints is "checked" (free checks cost no trial) or "hidden".
+	KnownConstraints string        `json:"known_constraints"`
+	Algorithm        Algorithm     `json:"algorithm"`
+	Transfer         *Transfer     `json:"transfer,omitempty"`
+	Evaluator        EvaluatorSpec `json:"evaluator"`
+	Budget           Budget        `json:"budget"`
+	Stop             Stop          `json:"stop"`
+	// Order is "strict" or "relaxed".
+	Order string `json:"order"`
+	// Duplicates is "reuse": a design is never evaluated twice in a study.
+	Duplicates string `json:"duplicates"`
+}
+
+// Parameter is one parameter of the study's space after fix and restrict.
+type Parameter struct {
+	Name   string    `json:"name"`
+	Unit   string    `json:"unit,omitempty"`
+	Values []float64 `json:"values,omitempty"`
+	Labels []string  `json:"labels,omitempty"`
+}
+
+// Rule is a structural rule: a boolean expression over parameter names. A
+// design for which it is false is not legal.
+type Rule struct {
+	ID   string `json:"id"`
+	Expr string `json:"expr"`
+}
+
+// Network is one network of the workload.
+type Network struct {
+	Name   string  `json:"name"`
+	Weight float64 `json:"weight"`
+	// SHA256 is the identity of the layer table, so that two studies that say
+	// the same name measured the same network.
+	SHA256 string `json:"sha256"`
+}
+
+// Metric is one measured number. Name ends in the unit: "latency_s".
+type Metric struct {
+	Name  string `json:"name"`
+	Unit  string `json:"unit"`
+	Cheap bool   `json:"cheap,omitempty"`
+}
+
+// Objective is a direction on a metric. Target, in the metric's unit, ends the
+// study when the best feasible trial reaches it.
+type Objective struct {
+	Metric string   `json:"metric"`
+	Goal   string   `json:"goal"` // minimize | maximize
+	Target *float64 `json:"target,omitempty"`
+}
+
+// Constraint bounds a metric, in the metric's unit.
+type Constraint struct {
+	Metric string   `json:"metric"`
+	Max    *float64 `json:"max,omitempty"`
+	Min    *float64 `json:"min,omitempty"`
+}
+
+// Algorithm names a strategy; Options are its exported fields.
+type Algorithm struct {
+	Name    string          `json:"name"`
+	Options json.RawMessage `json:"options,omitempty"`
+}
+
+// Transfer names the studies that knowledge comes from.
+type Transfer struct {
+	Sources []Source `json:"sources"`
+	// Seeds is the largest number of seed trials in all.
+	Seeds int `json:"seeds"`
+	// Control is the share of trials that ignores the sources, 0 to 1.
+	Control float64 `json:"control,omitempty"`
+}
+
+// Source is a study by name (its latest run, or the named one), or Parquet
+// files by path pattern. Exactly one of Study and Parquet is set.
+type Source struct {
+	Study   string `json:"study,omitempty"`
+	Run     string `json:"run,omitempty"`
+	Parquet string `json:"parquet,omitempty"`
+}
+
+// EvaluatorSpec says who measures and how patient to be.
+type EvaluatorSpec struct {
+	// Name is the token in the work and result subjects, a DNS label.
+	Name string `json:"name"`
+	// TimeoutSeconds bounds one design's evaluation.
+	TimeoutSeconds float64 `json:"timeout_seconds"`
+	// Attempts is how often one design is tried before it is failed.
+	Attempts int `json:"attempts"`
+	// Deterministic is false for evaluators whose answer may differ when asked
+	// again; no hash across runs is promised then.
+	Deterministic bool `json:"deterministic"`
+	// MaxFailures consecutive failed trials pause the study; 0 means never.
+	MaxFailures int `json:"max_failures"`
+}
+
+// Budget bounds a study.
+type Budget struct {
+	// Trials is the total number of trials.
+	Trials int `json:"trials"`
+	// Batch is the number of designs in a work item.
+	Batch int `json:"batch"`
+	// Parallelism is the number of batches in flight at most.
+	Parallelism int `json:"parallelism"`
+	// Lag: batch k is asked after telling exactly the batches below k-Lag.
+	Lag int `json:"lag"`
+}
+
+// Stop holds the conditions that end a study before its budget.
+type Stop struct {
+	Plateau *Plateau `json:"plateau,omitempty"`
+}
+
+// Plateau ends a study when Trials trials went by without the best improving
+// by the relative Improvement.
+type Plateau struct {
+	Trials      int     `json:"trials"`
+	Improvement float64 `json:"improvement"`
+}
+
+// Space returns the lattice of the study's parameters. A spec from an accepted
+// event always has one; the error names the parameter otherwise.
+func (s *Spec) Space() (space.Space, error) {
+	params := make([]space.Param, len(s.Parameters))
+	for i, p := range s.Parameters {
+		params[i] = space.Param{Name: p.Name, Unit: p.Unit, Values: p.Values, Labels: p.Labels}
+	}
+	return space.New(params...)
+}
+
+// MetricIndex returns the index of the metric called name, or -1.
+func (s *Spec) MetricIndex(name string) int {
+	for i := range s.Metrics {
+		if s.Metrics[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}

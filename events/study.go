@@ -1,0 +1,294 @@
+package events
+
+import "encoding/json"
+
+// The requests that users publish.
+
+// StudyRequested asks for a study. Study is a document of kind Study as people
+// write it, in JSON. A bare document on the request subject means the same.
+type StudyRequested struct {
+	Study json.RawMessage `json:"study"`
+	// Fresh starts a new run although the study exists.
+	Fresh bool `json:"fresh,omitempty"`
+}
+
+// StudyControl asks for a change of state. It is absolute and carries an ID,
+// so that it does no harm when it arrives twice.
+type StudyControl struct {
+	Study string `json:"study"`
+	// Run is the run that is meant; "" means the latest.
+	Run  string `json:"run,omitempty"`
+	ID   string `json:"id"`
+	Verb string `json:"verb"` // pause | resume | stop | cancel | extend
+	// Trials is the new total for extend.
+	Trials int `json:"trials,omitempty"`
+}
+
+// The events of a study's log, written by its owner.
+
+// StudyAccepted opens a run. It freezes the specification.
+type StudyAccepted struct {
+	Study string `json:"study"`
+	Run   string `json:"run"`
+	Spec  Spec   `json:"spec"`
+	// SpecSHA256 identifies the normalised specification without labels.
+	SpecSHA256 string `json:"spec_sha256"`
+	// Command is the id of the request that was accepted.
+	Command string `json:"command"`
+}
+
+// StudyStarted pins the sources of transfer: the run goes on only while they
+// are what they were.
+type StudyStarted struct {
+	Study   string      `json:"study"`
+	Run     string      `json:"run"`
+	Sources []SourcePin `json:"sources,omitempty"`
+}
+
+// SourcePin identifies the exact trials that a source gave.
+type SourcePin struct {
+	Study  string `json:"study"`
+	Run    string `json:"run"`
+	Trials int    `json:"trials"`
+	SHA256 string `json:"sha256"`
+	// Use says what they are used for: "merge" or "seed".
+	Use string `json:"use"`
+}
+
+// TrialsProposed is the truth about a batch: what is to be tried, who proposed
+// it, and what was known then.
+type TrialsProposed struct {
+	Study      string `json:"study"`
+	Run        string `json:"run"`
+	Batch      int    `json:"batch"`
+	FirstTrial int    `json:"first_trial"`
+	// Told is the number of batches that the strategy had been told (strict).
+	Told int `json:"told"`
+	// ObservedThrough is the RESULT sequence that was told (relaxed).
+	ObservedThrough uint64   `json:"observed_through,omitempty"`
+	Designs         []Design `json:"designs"`
+	// Origins[i] says who proposed Designs[i].
+	Origins []string `json:"origins"`
+	// Parents[i] are the trials that Designs[i] was derived from.
+	Parents [][]int `json:"parents,omitempty"`
+	// Reused holds the trials of the batch whose answer was known already.
+	// They are not sent to an evaluator.
+	Reused []TrialResult `json:"reused,omitempty"`
+}
+
+// StudyImproved says that a trial is the best feasible one so far, judged on
+// the told prefix.
+type StudyImproved struct {
+	Study string    `json:"study"`
+	Run   string    `json:"run"`
+	Best  BestTrial `json:"best"`
+}
+
+// BestTrial is a trial with its design and metrics by name.
+type BestTrial struct {
+	Trial   int                `json:"trial"`
+	Design  map[string]any     `json:"design"`
+	Metrics map[string]float64 `json:"metrics"`
+}
+
+// StudyPaused: no new trials until it is resumed.
+type StudyPaused struct {
+	Study   string `json:"study"`
+	Run     string `json:"run"`
+	Command string `json:"command,omitempty"`
+	Reason  string `json:"reason"`
+}
+
+// StudyResumed ends a pause.
+type StudyResumed struct {
+	Study   string `json:"study"`
+	Run     string `json:"run"`
+	Command string `json:"command,omitempty"`
+}
+
+// StudyExtended sets a new total number of trials.
+type StudyExtended struct {
+	Study   string `json:"study"`
+	Run     string `json:"run"`
+	Command string `json:"command,omitempty"`
+	Trials  int    `json:"trials"`
+}
+
+// StudyStopping: no new trials; the running ones finish.
+type StudyStopping struct {
+	Study   string `json:"study"`
+	Run     string `json:"run"`
+	Command string `json:"command,omitempty"`
+	Reason  string `json:"reason"`
+}
+
+// Summary is the answer of a study that ended.
+type Summary struct {
+	Trials     int        `json:"trials"`
+	Measured   int        `json:"measured"`
+	Infeasible int        `json:"infeasible"`
+	Failed     int        `json:"failed"`
+	Feasible   int        `json:"feasible"`
+	Best       *BestTrial `json:"best"`
+	// Hash covers designs, outcomes, metrics and order of all trials.
+	Hash string `json:"hash"`
+	// LastResult is the RESULT sequence of the last batch that counts.
+	LastResult uint64 `json:"last_result"`
+}
+
+// StudyStopped ends a run that was asked to stop; it can be extended.
+type StudyStopped struct {
+	Study   string  `json:"study"`
+	Run     string  `json:"run"`
+	Reason  string  `json:"reason"`
+	Summary Summary `json:"summary"`
+}
+
+// StudyCompleted ends a run that reached its budget, target or plateau, or
+// exhausted its space.
+type StudyCompleted struct {
+	Study   string  `json:"study"`
+	Run     string  `json:"run"`
+	Reason  string  `json:"reason"` // budget | target | plateau | exhausted
+	Summary Summary `json:"summary"`
+}
+
+// StudyCancelled ends a run at once; what was in flight is dropped.
+type StudyCancelled struct {
+	Study   string  `json:"study"`
+	Run     string  `json:"run"`
+	Command string  `json:"command,omitempty"`
+	Summary Summary `json:"summary"`
+}
+
+// StudyFailed ends a run that cannot go on.
+type StudyFailed struct {
+	Study  string `json:"study"`
+	Run    string `json:"run"`
+	Reason string `json:"reason"`
+}
+
+// StudyRejected answers a request that was refused, with every mistake.
+type StudyRejected struct {
+	Study   string    `json:"study"`
+	Command string    `json:"command"`
+	Errors  []Mistake `json:"errors"`
+}
+
+// Mistake is one thing wrong with a document.
+type Mistake struct {
+	// Pointer is the JSON pointer (RFC 6901) of the place, "/spec/seed".
+	Pointer string `json:"pointer"`
+	// Code is a stable snake_case word, "unknown_field".
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+	// Line and Column count from 1; 0 when the source is not known.
+	Line   int `json:"line,omitempty"`
+	Column int `json:"column,omitempty"`
+}
+
+// The events of the archiver and the dead-letter stream.
+
+// ArchivePart says that a Parquet file is durable.
+type ArchivePart struct {
+	Study    string `json:"study"`
+	Run      string `json:"run"`
+	Path     string `json:"path"`
+	Rows     int64  `json:"rows"`
+	SHA256   string `json:"sha256"`
+	FirstSeq uint64 `json:"first_seq"`
+	LastSeq  uint64 `json:"last_seq"`
+}
+
+// ArchiveFinal says that every trial of an ended run is on disk.
+type ArchiveFinal struct {
+	Study  string `json:"study"`
+	Run    string `json:"run"`
+	Trials int64  `json:"trials"`
+	// Glob matches the run's files, relative to the data directory.
+	Glob string `json:"glob"`
+}
+
+// DeadLetter holds a message that could not be handled.
+type DeadLetter struct {
+	Service    string `json:"service"`
+	Reason     string `json:"reason"`
+	Subject    string `json:"subject"`
+	Sequence   uint64 `json:"sequence,omitempty"`
+	Deliveries uint64 `json:"deliveries,omitempty"`
+	// Body is the original message, base64 in JSON.
+	Body []byte `json:"body,omitempty"`
+}
+
+// Progress is a tick for people who watch; it is never stored.
+type Progress struct {
+	Study      string     `json:"study"`
+	Run        string     `json:"run"`
+	State      string     `json:"state"`
+	Trials     int        `json:"trials"`
+	Budget     int        `json:"budget"`
+	Measured   int        `json:"measured"`
+	Infeasible int        `json:"infeasible"`
+	Failed     int        `json:"failed"`
+	Feasible   int        `json:"feasible"`
+	InFlight   int        `json:"in_flight"`
+	Best       *BestTrial `json:"best"`
+}
+
+// EventType implements Payload.
+func (StudyRequested) EventType() string { return "apollo.study.requested.v1" }
+
+// EventType implements Payload.
+func (StudyControl) EventType() string { return "apollo.study.control.v1" }
+
+// EventType implements Payload.
+func (StudyAccepted) EventType() string { return "apollo.study.accepted.v1" }
+
+// EventType implements Payload.
+func (StudyStarted) EventType() string { return "apollo.study.started.v1" }
+
+// EventType implements Payload.
+func (TrialsProposed) EventType() string { return "apollo.trials.proposed.v1" }
+
+// EventType implements Payload.
+func (StudyImproved) EventType() string { return "apollo.study.improved.v1" }
+
+// EventType implements Payload.
+func (StudyPaused) EventType() string { return "apollo.study.paused.v1" }
+
+// EventType implements Payload.
+func (StudyResumed) EventType() string { return "apollo.study.resumed.v1" }
+
+// EventType implements Payload.
+func (StudyExtended) EventType() string { return "apollo.study.extended.v1" }
+
+// EventType implements Payload.
+func (StudyStopping) EventType() string { return "apollo.study.stopping.v1" }
+
+// EventType implements Payload.
+func (StudyStopped) EventType() string { return "apollo.study.stopped.v1" }
+
+// EventType implements Payload.
+func (StudyCompleted) EventType() string { return "apollo.study.completed.v1" }
+
+// EventType implements Payload.
+func (StudyCancelled) EventType() string { return "apollo.study.cancelled.v1" }
+
+// EventType implements Payload.
+func (StudyFailed) EventType() string { return "apollo.study.failed.v1" }
+
+// EventType implements Payload.
+func (StudyRejected) EventType() string { return "apollo.study.rejected.v1" }
+
+// EventType implements Payload.
+func (ArchivePart) EventType() string { return "apollo.archive.part.v1" }
+
+// EventType implements Payload.
+func (ArchiveFinal) EventType() string { return "apollo.archive.final.v1" }
+
+// EventType implements Payload.
+func (DeadLetter) EventType() string { return "apollo.dead-letter.v1" }
+
+// EventType implements Payload.
+func (Progress) EventType() string { return "apollo.study.progress.v1" }

@@ -1,0 +1,107 @@
+package events
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// DefaultPrefix comes before every subject unless configured otherwise.
+const DefaultPrefix = "apollo.v1"
+
+// Stream is one stream of the topology, as data: buses create what it says.
+type Stream struct {
+	// Name of the stream, "APOLLO_LOG".
+	Name string
+	// Subjects are relative to the prefix.
+	Subjects []string
+	// WorkQueue streams drop a message when it is acknowledged.
+	WorkQueue bool
+	// Once streams keep at most one message per subject.
+	Once bool
+	// MaxBytes is the explicit limit; at it new messages are refused.
+	MaxBytes int64
+	// MaxMsgSize bounds one message.
+	MaxMsgSize int32
+	// Duplicates is the window in which an ID is stored once.
+	Duplicates time.Duration
+}
+
+// Topology returns the streams of the contract.
+func Topology() []Stream {
+	const (
+		mib = 1 << 20
+		gib = 1 << 30
+	)
+	return []Stream{
+		{Name: "APOLLO_CMD", Subjects: []string{"cmd.study.submit.*", "cmd.study.control.*"}, WorkQueue: true, MaxBytes: 256 * mib, MaxMsgSize: mib, Duplicates: 10 * time.Minute},
+		{Name: "APOLLO_LOG", Subjects: []string{"study.*.*.*", "rejected.*"}, MaxBytes: 16 * gib, MaxMsgSize: 8 * mib, Duplicates: 10 * time.Minute},
+		{Name: "APOLLO_WORK", Subjects: []string{"work.*.*.*.*"}, WorkQueue: true, MaxBytes: gib, MaxMsgSize: 8 * mib, Duplicates: 10 * time.Minute},
+		{Name: "APOLLO_RESULT", Subjects: []string{"result.*.*.*.*"}, Once: true, MaxBytes: 16 * gib, MaxMsgSize: 8 * mib, Duplicates: 10 * time.Minute},
+		{Name: "APOLLO_ARCHIVE", Subjects: []string{"archive.*.*.*"}, MaxBytes: gib, MaxMsgSize: mib, Duplicates: 10 * time.Minute},
+		{Name: "APOLLO_DLQ", Subjects: []string{"dlq.*.*"}, MaxBytes: gib, MaxMsgSize: 8 * mib, Duplicates: 10 * time.Minute},
+	}
+}
+
+// Subjects of the contract, relative to the prefix.
+
+// SubmitSubject is where a study is requested.
+func SubmitSubject(study string) string { return "cmd.study.submit." + study }
+
+// ControlSubject is where a change of state is requested.
+func ControlSubject(study string) string { return "cmd.study.control." + study }
+
+// StudySubject is an event of a run's log; kind is "accepted", "proposed", ….
+func StudySubject(study, run, kind string) string {
+	return "study." + study + "." + run + "." + kind
+}
+
+// RunFilter matches all events of a run, for fences and reads.
+func RunFilter(study, run string) string { return "study." + study + "." + run + ".*" }
+
+// RejectedSubject answers a refused request; it lies outside every fence.
+func RejectedSubject(study string) string { return "rejected." + study }
+
+// WorkSubject is a work item.
+func WorkSubject(evaluator, study, run string, batch int) string {
+	return fmt.Sprintf("work.%s.%s.%s.%d", evaluator, study, run, batch)
+}
+
+// ResultSubject is the answer to a work item.
+func ResultSubject(evaluator, study, run string, batch int) string {
+	return fmt.Sprintf("result.%s.%s.%s.%d", evaluator, study, run, batch)
+}
+
+// ArchiveSubject is an event about a run's files; kind is "part" or "final".
+func ArchiveSubject(study, run, kind string) string {
+	return "archive." + study + "." + run + "." + kind
+}
+
+// DeadLetterSubject is where a service puts a message that it cannot handle.
+func DeadLetterSubject(service, study string) string { return "dlq." + service + "." + study }
+
+// ProgressSubject carries ticks that are not stored.
+func ProgressSubject(study, run string) string { return "tick." + study + "." + run }
+
+// MatchSubject reports whether subject matches filter, with NATS wildcards.
+func MatchSubject(filter, subject string) bool {
+	f, s := strings.Split(filter, "."), strings.Split(subject, ".")
+	for i, token := range f {
+		switch {
+		case token == ">":
+			return len(s) > i
+		case i >= len(s), token != "*" && token != s[i]:
+			return false
+		}
+	}
+	return len(f) == len(s)
+}
+
+// IsName reports whether s is a DNS label: 1 to 63 of a-z, 0-9 and "-", with
+// no "-" at either end. Names that become subject tokens must be.
+func IsName(s string) bool {
+	if s == "" || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
+		return false
+	}
+	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}

@@ -1,0 +1,113 @@
+// Package optimizer holds the search strategies of a study: ask for designs,
+// tell what was measured.
+//
+// Every strategy is a pure function of its Problem and of what it was told, in
+// order. It reads no clock, does no I/O, starts no goroutine and keeps no
+// randomness between asks, so a restart is a replay of the log: Start, then
+// Tell everything, then Ask gives the identical proposals.
+package optimizer
+
+import (
+	"errors"
+
+	"apollo/optimizer/space"
+)
+
+// ErrExhausted is returned by Ask when no legal point is left that was neither
+// told nor is pending.
+var ErrExhausted = errors.New("no legal design is left that was not tried")
+
+// Problem is what a strategy searches. It is fixed for the life of a study.
+type Problem struct {
+	// Space is the lattice of designs.
+	Space space.Space
+	// Seed is the study's seed. All randomness of an ask comes from
+	// rand.NewPCG(Seed, at), with Ask's own at.
+	Seed uint64
+	// Legal reports whether a point passes every check that is free (rules and
+	// cheap constraints). It is pure and fast; nil means that all points pass.
+	// Strategies propose legal points only.
+	Legal func(space.Point) bool
+	// Features returns derived features of a point for surrogates (parameter
+	// arithmetic only). Nil means none. The slice is the caller's to keep.
+	Features func(space.Point) []float64
+	// Objectives is the number of objectives, all minimised; 0 means 1.
+	Objectives int
+	// Prior holds the trials of related studies, in a pinned order, for
+	// strategies that transfer knowledge. Points may belong to other spaces'
+	// levels only when Task.Space says so.
+	Prior []Task
+}
+
+// Task is an earlier study that a strategy may learn from.
+type Task struct {
+	// Name tells the task apart in origins and reports: "study/run".
+	Name string
+	// Space is the lattice of Observations.
+	Space space.Space
+	// Observations are in trial order.
+	Observations []Observation
+}
+
+// Status says how a trial ended.
+type Status uint8
+
+const (
+	// Measured: all objectives have a value and every constraint holds.
+	Measured Status = iota
+	// Infeasible: the design cannot be built or run, or breaks a constraint.
+	Infeasible
+	// Failed: the evaluation broke. It says nothing about the design.
+	Failed
+)
+
+// Observation is one finished trial.
+type Observation struct {
+	// Point is the design. It belongs to the observer: do not write it.
+	Point space.Point
+	// Status says how the trial ended.
+	Status Status
+	// Values holds one number per objective, to be minimised, finite. It is
+	// set whenever the design was measured, also when it is Infeasible by a
+	// constraint; it is nil when there is no measurement.
+	Values []float64
+	// Violation is how far the design is from meeting its constraints, as the
+	// sum of relative excesses; 0 when feasible or unknown.
+	Violation float64
+	// Trial is the number of the trial in this study, or -1 for an observation
+	// that came from elsewhere.
+	Trial int
+	// Origin is the Proposal's, or "" for an observation from elsewhere.
+	Origin string
+}
+
+// Proposal is one design to try.
+type Proposal struct {
+	// Point is the caller's to keep.
+	Point space.Point
+	// Origin says who proposed it: the strategy, or the member of an ensemble.
+	Origin string
+	// Parents are the trials it was derived from, for the log; may be nil.
+	Parents []int
+}
+
+// Algorithm is a strategy's configuration. Its exported fields are its knobs,
+// and its zero value means the published default.
+type Algorithm interface {
+	// Start checks the configuration and returns a fresh strategy. The error
+	// names the field that is out of range.
+	Start(Problem) (Strategy, error)
+}
+
+// Strategy is one running search. It is used by one goroutine at a time.
+type Strategy interface {
+	// Ask returns 1 to n new legal points. They are distinct from each other,
+	// from every told point and from pending (proposed, not yet told). at is
+	// the number of trials proposed before this ask and selects the random
+	// stream. When fewer than n such points are left it returns those; when
+	// none is, ErrExhausted. Ask changes nothing that a later Ask can see.
+	Ask(at uint64, n int, pending []space.Point) ([]Proposal, error)
+	// Tell adds finished trials in order, also ones that it never proposed.
+	// Points are told at most once by a study, but a repeat does no harm.
+	Tell(obs ...Observation)
+}

@@ -1,0 +1,240 @@
+// Package space describes design spaces: named parameters with ordered
+// levels, the points of their lattice, and the values those points stand for.
+//
+// A point holds one level index per parameter. Points are what strategies
+// work on; values (with units) are what evaluators, messages and logs carry.
+// The package imports nothing of this project and does no I/O.
+package space
+
+import (
+	"fmt"
+	"iter"
+	"math"
+	"math/bits"
+	"slices"
+	"strconv"
+)
+
+// Param is one parameter of a design space: a name, a unit and its levels.
+//
+// A numeric parameter lists Values in ascending order. A categorical parameter
+// lists Labels instead; its levels have no order. Exactly one of the two is set.
+type Param struct {
+	// Name is snake_case and unique in its space, for example "pes_x".
+	Name string
+	// Unit is the SI unit of Values ("B", "B/s", "s", …), or "" for a count
+	// or a label.
+	Unit string
+	// Values are the levels of a numeric parameter, strictly ascending, finite.
+	Values []float64
+	// Labels are the levels of a categorical parameter, distinct.
+	Labels []string
+}
+
+// Categorical reports whether the levels are labels without an order.
+func (p Param) Categorical() bool { return len(p.Labels) > 0 }
+
+// Len returns the number of levels.
+func (p Param) Len() int { return max(len(p.Values), len(p.Labels)) }
+
+// Value returns the value of a level; it panics when level is out of range.
+func (p Param) Value(level int) Value {
+	if p.Categorical() {
+		return Value{Label: p.Labels[level]}
+	}
+	return Value{Num: p.Values[level]}
+}
+
+// Level returns the level that holds v, or false when no level does.
+func (p Param) Level(v Value) (int, bool) {
+	if p.Categorical() {
+		i := slices.Index(p.Labels, v.Label)
+		return i, i >= 0
+	}
+	if v.Label != "" {
+		return 0, false
+	}
+	i, ok := slices.BinarySearch(p.Values, v.Num)
+	return i, ok
+}
+
+// Value is a parameter's value in a design: a number in the parameter's unit,
+// or the label of a categorical level. Label is "" for numbers.
+type Value struct {
+	Num   float64
+	Label string
+}
+
+// String returns the label, or the number in its shortest exact form.
+func (v Value) String() string {
+	if v.Label != "" {
+		return v.Label
+	}
+	return strconv.FormatFloat(v.Num, 'g', -1, 64)
+}
+
+// Point is one design as level indices: Point[i] indexes the levels of
+// parameter i.
+type Point []int
+
+// Clone returns a copy that shares nothing with p.
+func (p Point) Clone() Point { return slices.Clone(p) }
+
+// Space is an immutable product of parameters.
+// The zero Space has no parameter and size 1; build others with New.
+type Space struct {
+	params []Param
+	size   uint64
+}
+
+// New checks the parameters and returns their space. The errors name the
+// parameter: an empty or repeated name, no level, levels that do not ascend,
+// repeated labels, numbers that are not finite, or more than 2^63 points.
+func New(params ...Param) (Space, error) {
+	s := Space{params: slices.Clone(params), size: 1}
+	seen := map[string]bool{}
+	for i, p := range s.params {
+		if err := check(p); err != nil {
+			return Space{}, fmt.Errorf("parameter %d (%q): %w", i, p.Name, err)
+		}
+		if seen[p.Name] {
+			return Space{}, fmt.Errorf("parameter %d (%q): the name is used twice", i, p.Name)
+		}
+		seen[p.Name] = true
+		hi, lo := bits.Mul64(s.size, uint64(p.Len()))
+		if hi != 0 || lo > math.MaxInt64 {
+			return Space{}, fmt.Errorf("parameter %d (%q): the space has more than 2^63 points", i, p.Name)
+		}
+		s.size = lo
+	}
+	return s, nil
+}
+
+func check(p Param) error {
+	switch {
+	case p.Name == "":
+		return fmt.Errorf("the name is empty")
+	case len(p.Values) > 0 && len(p.Labels) > 0:
+		return fmt.Errorf("has both values and labels")
+	case p.Len() == 0:
+		return fmt.Errorf("has no level")
+	}
+	for i, v := range p.Values {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("level %d is not a finite number", i)
+		}
+		if i > 0 && v <= p.Values[i-1] {
+			return fmt.Errorf("levels must ascend: %v after %v", v, p.Values[i-1])
+		}
+	}
+	for i, l := range p.Labels {
+		if l == "" || slices.Contains(p.Labels[:i], l) {
+			return fmt.Errorf("label %q is empty or repeated", l)
+		}
+	}
+	return nil
+}
+
+// Len returns the number of parameters.
+func (s Space) Len() int { return len(s.params) }
+
+// Param returns parameter i. Its slices belong to the space: do not write them.
+func (s Space) Param(i int) Param { return s.params[i] }
+
+// Params returns the parameters in order. They belong to the space.
+func (s Space) Params() []Param { return s.params }
+
+// Find returns the index of the parameter called name, or -1.
+func (s Space) Find(name string) int {
+	return slices.IndexFunc(s.params, func(p Param) bool { return p.Name == name })
+}
+
+// Size returns the number of points.
+func (s Space) Size() uint64 {
+	if s.params == nil {
+		return 1
+	}
+	return s.size
+}
+
+// At returns the point with the given index; the last parameter varies
+// fastest. It panics when index is not below Size.
+func (s Space) At(index uint64) Point {
+	if index >= s.Size() {
+		panic(fmt.Sprintf("space: index %d in a space of %d points", index, s.Size()))
+	}
+	p := make(Point, len(s.params))
+	for i := len(s.params) - 1; i >= 0; i-- {
+		n := uint64(s.params[i].Len())
+		p[i] = int(index % n)
+		index /= n
+	}
+	return p
+}
+
+// Index returns the index of p, the inverse of At. It panics when p does not
+// belong to the space (Contains tells).
+func (s Space) Index(p Point) uint64 {
+	if !s.Contains(p) {
+		panic(fmt.Sprintf("space: point %v does not belong to the space", p))
+	}
+	var index uint64
+	for i, level := range p {
+		index = index*uint64(s.params[i].Len()) + uint64(level)
+	}
+	return index
+}
+
+// Contains reports whether p has one valid level per parameter.
+func (s Space) Contains(p Point) bool {
+	if len(p) != len(s.params) {
+		return false
+	}
+	for i, level := range p {
+		if level < 0 || level >= s.params[i].Len() {
+			return false
+		}
+	}
+	return true
+}
+
+// All yields every point in index order. Each point is the caller's to keep.
+func (s Space) All() iter.Seq2[uint64, Point] {
+	return func(yield func(uint64, Point) bool) {
+		for i := range s.Size() {
+			if !yield(i, s.At(i)) {
+				return
+			}
+		}
+	}
+}
+
+// Values returns the values that p stands for, in parameter order.
+func (s Space) Values(p Point) []Value {
+	return s.AppendValues(make([]Value, 0, len(p)), p)
+}
+
+// AppendValues appends the values of p to dst.
+func (s Space) AppendValues(dst []Value, p Point) []Value {
+	for i, level := range p {
+		dst = append(dst, s.params[i].Value(level))
+	}
+	return dst
+}
+
+// Point returns the point that holds the given values, or an error that names
+// the first parameter whose value is not one of its levels.
+func (s Space) Point(values []Value) (Point, error) {
+	if len(values) != len(s.params) {
+		return nil, fmt.Errorf("the design has %d values, the space %d parameters", len(values), len(s.params))
+	}
+	p := make(Point, len(values))
+	for i, v := range values {
+		level, ok := s.params[i].Level(v)
+		if !ok {
+			return nil, fmt.Errorf("parameter %q has no level %s", s.params[i].Name, v)
+		}
+		p[i] = level
+	}
+	return p, nil
+}
