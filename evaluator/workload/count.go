@@ -1,0 +1,168 @@
+package workload
+
+// bitsPerByte converts widths to bytes.
+const bitsPerByte = 8
+
+// WithDefaults returns p with its zero fields filled: 8-bit weights and
+// activations, 32-bit accumulators.
+func (p Precision) WithDefaults() Precision {
+	if p.Weights == 0 {
+		p.Weights = 8
+	}
+	if p.Activations == 0 {
+		p.Activations = 8
+	}
+	if p.Accumulators == 0 {
+		p.Accumulators = 32
+	}
+	return p
+}
+
+// Bytes returns the bytes of n elements of the given width, rounded up.
+func bytesOf(n, bits int64) int64 { return (n*bits + bitsPerByte - 1) / bitsPerByte }
+
+// MACs returns the multiply-accumulate operations of the layer, 0 for
+// operations that have none.
+func (l *Layer) MACs() int64 {
+	switch l.Op {
+	case Conv, GroupConv, DepthwiseConv:
+		return l.N * l.P * l.Q * l.K * l.C * l.R * l.S
+	case Deconv:
+		h, w := l.inputSize()
+		return l.N * h * w * l.K * l.C * l.R * l.S
+	case GEMM:
+		return l.M * l.K * l.C
+	case MatMul, RNN:
+		return l.N * l.M * l.K * l.C
+	}
+	return 0
+}
+
+// WeightElements returns the weights without bias, plus Const.
+func (l *Layer) WeightElements() int64 {
+	switch l.Op {
+	case Conv, GroupConv, DepthwiseConv, Deconv:
+		return l.K*l.C*l.R*l.S + l.Const
+	case GEMM, RNN:
+		return l.K*l.C + l.Const
+	}
+	return l.Const
+}
+
+// BiasElements returns the bias elements: one per output channel of an
+// operation with weights, unless NoBias is set.
+func (l *Layer) BiasElements() int64 {
+	if !l.Op.HasWeights() || l.NoBias {
+		return 0
+	}
+	return l.K
+}
+
+// Params returns the trainable parameters: weights and bias.
+func (l *Layer) Params() int64 { return l.WeightElements() + l.BiasElements() }
+
+// WeightBytes returns the bytes of the weights at p.Weights bits and of the
+// bias at p.Accumulators bits (4 bytes per K by default).
+func (l *Layer) WeightBytes(p Precision) int64 {
+	p = p.WithDefaults()
+	return bytesOf(l.WeightElements(), p.Weights) + bytesOf(l.BiasElements(), p.Accumulators)
+}
+
+// OutputElements returns the elements of the layer's output.
+func (l *Layer) OutputElements() int64 {
+	switch l.Op {
+	case GEMM:
+		return l.M * l.K
+	case MatMul, RNN:
+		return l.N * l.M * l.K
+	}
+	return l.N * l.P * l.Q * l.K
+}
+
+// OutputBytes returns the bytes of the output at p.Activations bits.
+func (l *Layer) OutputBytes(p Precision) int64 {
+	return bytesOf(l.OutputElements(), p.WithDefaults().Activations)
+}
+
+// InputElements returns the activation elements that the layer reads, over all
+// its inputs, each once. A layer outside a normalised workload answers from
+// its own dimensions, with H = P x stride where H is unknown.
+func (l *Layer) InputElements() int64 {
+	if l.InElements > 0 {
+		return l.InElements
+	}
+	switch l.Op {
+	case Conv, GroupConv, DepthwiseConv, Deconv:
+		h, w := l.inputSize()
+		return l.N * h * w * l.C * max(l.Groups, 1)
+	case Pool:
+		h, w := l.inputSize()
+		return l.N * h * w * l.K
+	case GEMM:
+		return l.M * l.C
+	case MatMul:
+		return l.N * (l.M*l.C + l.C*l.K)
+	case RNN:
+		return l.N * l.M * l.C
+	}
+	return l.OutputElements() * int64(max(len(l.In), 1))
+}
+
+// InputBytes returns the bytes of the inputs at p.Activations bits.
+func (l *Layer) InputBytes(p Precision) int64 {
+	return bytesOf(l.InputElements(), p.WithDefaults().Activations)
+}
+
+// inputSize returns H and W, or what "same" padding implies where they are
+// unknown.
+func (l *Layer) inputSize() (h, w int64) {
+	h, w = l.H, l.W
+	stride := func(i int) int64 { return max(l.Stride[i], 1) }
+	if h == 0 {
+		h = grow(l.Op, l.P, stride(0))
+	}
+	if w == 0 {
+		w = grow(l.Op, l.Q, stride(1))
+	}
+	return h, w
+}
+
+func grow(op Op, out, stride int64) int64 {
+	if op == Deconv {
+		return (out + stride - 1) / stride
+	}
+	return out * stride
+}
+
+// Totals are the sums over a network.
+type Totals struct {
+	// Layers and MACLayers count layers, and those with MACs.
+	Layers    int `json:"layers"`
+	MACLayers int `json:"mac_layers"`
+	// MACs per inference, in operations.
+	MACs int64 `json:"macs"`
+	// Params counts weights and biases.
+	Params int64 `json:"params"`
+	// WeightBytes is the size of the parameters.
+	WeightBytes int64 `json:"weight_bytes"`
+	// MaxLayerBytes is the largest input plus output of a layer.
+	MaxLayerBytes int64 `json:"max_layer_bytes"`
+	// PeakLiveBytes is Workload.PeakLiveBytes.
+	PeakLiveBytes int64 `json:"peak_live_bytes"`
+}
+
+// Totals returns the sums over all layers.
+func (w *Workload) Totals() Totals {
+	t := Totals{Layers: len(w.Layers), PeakLiveBytes: w.PeakLiveBytes()}
+	for i := range w.Layers {
+		l := &w.Layers[i]
+		if l.Op.HasMACs() {
+			t.MACLayers++
+		}
+		t.MACs += l.MACs()
+		t.Params += l.Params()
+		t.WeightBytes += l.WeightBytes(w.Precision)
+		t.MaxLayerBytes = max(t.MaxLayerBytes, l.InputBytes(w.Precision)+l.OutputBytes(w.Precision))
+	}
+	return t
+}
