@@ -8,7 +8,6 @@ package space
 
 import (
 	"fmt"
-	"iter"
 	"math"
 	"math/bits"
 	"slices"
@@ -45,7 +44,8 @@ func (p Param) Value(level int) Value {
 	return Value{Num: p.Values[level]}
 }
 
-// Level returns the level that holds v, or false when no level does.
+// Level returns the level that holds v, or false when no level does. The level
+// is meaningless when none does.
 func (p Param) Level(v Value) (int, bool) {
 	if p.Categorical() {
 		i := slices.Index(p.Labels, v.Label)
@@ -84,14 +84,16 @@ func (p Point) Clone() Point { return slices.Clone(p) }
 // The zero Space has no parameter and size 1; build others with New.
 type Space struct {
 	params []Param
+	levels []int // levels[i] is params[i].Len(), kept apart because decoding an index reads nothing else
 	size   uint64
 }
 
-// New checks the parameters and returns their space. The errors name the
-// parameter: an empty or repeated name, no level, levels that do not ascend,
-// repeated labels, numbers that are not finite, or more than 2^63 points.
+// New checks the parameters and returns their space, which shares nothing with
+// them. The errors name the parameter: an empty or repeated name, no level,
+// levels that do not ascend, repeated labels, numbers that are not finite, or
+// 2^63 points or more.
 func New(params ...Param) (Space, error) {
-	s := Space{params: slices.Clone(params), size: 1}
+	s := Space{params: slices.Clone(params), levels: make([]int, len(params)), size: 1}
 	seen := map[string]bool{}
 	for i, p := range s.params {
 		if err := check(p); err != nil {
@@ -101,9 +103,11 @@ func New(params ...Param) (Space, error) {
 			return Space{}, fmt.Errorf("parameter %d (%q): the name is used twice", i, p.Name)
 		}
 		seen[p.Name] = true
+		s.params[i].Values, s.params[i].Labels = slices.Clone(p.Values), slices.Clone(p.Labels)
+		s.levels[i] = p.Len()
 		hi, lo := bits.Mul64(s.size, uint64(p.Len()))
 		if hi != 0 || lo > math.MaxInt64 {
-			return Space{}, fmt.Errorf("parameter %d (%q): the space has more than 2^63 points", i, p.Name)
+			return Space{}, fmt.Errorf("parameter %d (%q): the space has 2^63 points or more", i, p.Name)
 		}
 		s.size = lo
 	}
@@ -151,62 +155,10 @@ func (s Space) Find(name string) int {
 
 // Size returns the number of points.
 func (s Space) Size() uint64 {
-	if s.params == nil {
+	if s.size == 0 {
 		return 1
 	}
 	return s.size
-}
-
-// At returns the point with the given index; the last parameter varies
-// fastest. It panics when index is not below Size.
-func (s Space) At(index uint64) Point {
-	if index >= s.Size() {
-		panic(fmt.Sprintf("space: index %d in a space of %d points", index, s.Size()))
-	}
-	p := make(Point, len(s.params))
-	for i := len(s.params) - 1; i >= 0; i-- {
-		n := uint64(s.params[i].Len())
-		p[i] = int(index % n)
-		index /= n
-	}
-	return p
-}
-
-// Index returns the index of p, the inverse of At. It panics when p does not
-// belong to the space (Contains tells).
-func (s Space) Index(p Point) uint64 {
-	if !s.Contains(p) {
-		panic(fmt.Sprintf("space: point %v does not belong to the space", p))
-	}
-	var index uint64
-	for i, level := range p {
-		index = index*uint64(s.params[i].Len()) + uint64(level)
-	}
-	return index
-}
-
-// Contains reports whether p has one valid level per parameter.
-func (s Space) Contains(p Point) bool {
-	if len(p) != len(s.params) {
-		return false
-	}
-	for i, level := range p {
-		if level < 0 || level >= s.params[i].Len() {
-			return false
-		}
-	}
-	return true
-}
-
-// All yields every point in index order. Each point is the caller's to keep.
-func (s Space) All() iter.Seq2[uint64, Point] {
-	return func(yield func(uint64, Point) bool) {
-		for i := range s.Size() {
-			if !yield(i, s.At(i)) {
-				return
-			}
-		}
-	}
 }
 
 // Values returns the values that p stands for, in parameter order.
