@@ -1,0 +1,217 @@
+package optimizer
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"apollo/optimizer/space"
+)
+
+// ErrGaveUp is returned by Ask when a bounded search met no new legal design
+// in a space that is too large to be searched as a whole. Unlike ErrExhausted
+// it proves nothing: a larger bound (the knob MaxChecks) may find one.
+var ErrGaveUp = errors.New("no new legal design was found")
+
+const (
+	// defaultMaxChecks bounds a search without luck to about half a second at
+	// 100 ns a check. Chosen.
+	defaultMaxChecks = 1 << 22
+	// missLimit is how many uniform draws in a row may miss before the sampler
+	// turns to a systematic scan. Chosen: where one point in a thousand is
+	// legal, all of them miss once in 3,600 times.
+	missLimit = 1 << 13
+	// walkShare is the part of MaxChecks that the walk from known legal points
+	// may use on top of it. Chosen: small beside the scan that went before.
+	walkShare = 16
+)
+
+// sampler holds the legal lattice and which of its points were told, the part
+// that every strategy shares.
+type sampler struct {
+	problem   Problem
+	maxChecks uint64
+	told      map[uint64]struct{} // by space index
+	order     []uint64            // the keys of told, first told first
+}
+
+func newSampler(p Problem, maxChecks int) sampler {
+	if p.Legal == nil {
+		p.Legal = func(space.Point) bool { return true }
+	}
+	if maxChecks == 0 {
+		maxChecks = defaultMaxChecks
+	}
+	return sampler{problem: p, maxChecks: uint64(maxChecks), told: map[uint64]struct{}{}}
+}
+
+// add notes a told point. It returns false for a repeat and for a point that
+// does not belong to the space.
+func (s *sampler) add(p space.Point) bool {
+	index, ok := s.problem.Space.IndexOf(p)
+	if !ok {
+		return false
+	}
+	if _, repeat := s.told[index]; repeat {
+		return false
+	}
+	s.told[index] = struct{}{}
+	s.order = append(s.order, index)
+	return true
+}
+
+// batch is one ask under way: its random stream and what it proposes.
+type batch struct {
+	*sampler
+	rng     *rand.Rand
+	origin  string
+	taken   map[uint64]struct{} // pending and proposed points, by space index
+	pending []uint64
+	out     []Proposal
+	point   space.Point // scratch
+	checks  uint64      // points that scan and walk looked at
+	dry     bool        // scan and walk found too little: fill would find nothing more
+}
+
+func (s *sampler) open(at uint64, n int, pending []space.Point, origin string) (*batch, error) {
+	if n < 1 {
+		return nil, fmt.Errorf("ask for %d designs: at least 1 is needed", n)
+	}
+	b := &batch{
+		sampler: s,
+		rng:     rand.New(rand.NewPCG(s.problem.Seed, at)),
+		origin:  origin,
+		taken:   make(map[uint64]struct{}, len(pending)+min(n, 1024)),
+	}
+	for _, p := range pending {
+		if index, ok := s.problem.Space.IndexOf(p); ok {
+			b.taken[index] = struct{}{}
+			b.pending = append(b.pending, index)
+		}
+	}
+	return b, nil
+}
+
+// fresh reports whether the point was neither told nor taken.
+func (b *batch) fresh(index uint64) bool {
+	if _, told := b.told[index]; told {
+		return false
+	}
+	_, taken := b.taken[index]
+	return !taken
+}
+
+// offer proposes p when it is new and legal, and reports whether it did.
+func (b *batch) offer(index uint64, p space.Point) bool {
+	if !b.fresh(index) || !b.problem.Legal(p) {
+		return false
+	}
+	b.propose(index, p)
+	return true
+}
+
+func (b *batch) propose(index uint64, p space.Point) {
+	b.taken[index] = struct{}{}
+	b.out = append(b.out, Proposal{Point: p.Clone(), Origin: b.origin})
+}
+
+// close returns the proposals, or the reason why there is none.
+func (b *batch) close() ([]Proposal, error) {
+	size := b.problem.Space.Size()
+	switch {
+	case len(b.out) > 0:
+		return b.out, nil
+	case size <= b.maxChecks:
+		return nil, ErrExhausted
+	}
+	return nil, fmt.Errorf("%w in %d checks of a space of %d points (knob maxChecks)", ErrGaveUp, b.checks, size)
+}
+
+// fill adds uniform new legal points until there are n proposals, or no more
+// can be found.
+func (b *batch) fill(n int) {
+	for len(b.out) < n && !b.dry {
+		if b.draw() {
+			continue
+		}
+		b.scan(n)
+		if len(b.out) < n && b.problem.Space.Size() > b.maxChecks {
+			b.walk(n)
+		}
+		b.dry = len(b.out) < n
+	}
+}
+
+// draw proposes one uniform new legal point by rejection.
+func (b *batch) draw() bool {
+	size := b.problem.Space.Size()
+	for range missLimit {
+		index := b.rng.Uint64N(size)
+		b.point = b.problem.Space.AtInto(b.point, index)
+		// Legality first: in a large space nearly all draws fail here, and a
+		// check costs about as much as a miss in a large table.
+		if b.problem.Legal(b.point) && b.fresh(index) {
+			b.propose(index, b.point)
+			return true
+		}
+	}
+	return false
+}
+
+// scan visits the space in random order, without repeats, so that what it
+// finds is uniform too and a space of up to maxChecks points is searched to
+// its last point.
+func (b *batch) scan(n int) {
+	order := newPermutation(b.problem.Space.Size(), b.rng)
+	for i := range min(order.size, b.maxChecks) {
+		if len(b.out) >= n {
+			return
+		}
+		index := order.at(i)
+		b.checks++
+		if !b.fresh(index) {
+			continue
+		}
+		b.point = b.problem.Space.AtInto(b.point, index)
+		b.offer(index, b.point)
+	}
+}
+
+// walk looks one parameter away from every legal point that is known, and from
+// the points it finds: where legal points are too rare to be hit by chance
+// they still tend to be neighbours. What it finds is not uniform.
+func (b *batch) walk(n int) {
+	budget := b.checks + b.maxChecks/walkShare
+	told := uint64(len(b.order))
+	start := uint64(0)
+	if told > 0 {
+		start = b.rng.Uint64N(told)
+	}
+	var home space.Point
+	for i := uint64(0); len(b.out) < n && b.checks < budget; i++ {
+		switch found := i - told - uint64(len(b.pending)); {
+		case i < told:
+			home = b.problem.Space.AtInto(home, b.order[(start+i)%told])
+		case i < told+uint64(len(b.pending)):
+			home = b.problem.Space.AtInto(home, b.pending[i-told])
+		case found < uint64(len(b.out)):
+			home = append(home[:0], b.out[found].Point...)
+		default:
+			return
+		}
+		b.checks++
+		if b.problem.Legal(home) {
+			b.look(home, n, budget)
+		}
+	}
+}
+
+func (b *batch) look(home space.Point, n int, budget uint64) {
+	for index, p := range b.problem.Space.Neighbors(home) {
+		if len(b.out) >= n || b.checks >= budget {
+			return
+		}
+		b.checks++
+		b.offer(index, p)
+	}
+}
