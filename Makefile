@@ -1,0 +1,76 @@
+# Apollo. `make` alone lists the targets.
+
+GO         ?= go
+VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS    := -s -w -X main.version=$(VERSION)
+BUILD      := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+LINT       := $(GO) tool -modfile=.tools/go.mod golangci-lint
+FUZZTIME   ?= 10s
+KILLS      ?= 200
+MAX_BINARY := 45000000
+
+.DEFAULT_GOAL := help
+.PHONY: help build cross test race lint fmt generate verify fuzz bench chaos interop up image cover clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the one static binary, bin/apollo
+	$(BUILD) -o bin/apollo ./services/apollo
+	@size=$$(wc -c < bin/apollo); echo "bin/apollo: $$size bytes"; \
+	  test $$size -lt $(MAX_BINARY) || { echo "bin/apollo is larger than $(MAX_BINARY) bytes" >&2; exit 1; }
+
+cross: ## check that it builds for linux/arm64 and darwin/arm64
+	GOOS=linux GOARCH=arm64 $(BUILD) -o bin/apollo-linux-arm64 ./services/apollo
+	GOOS=darwin GOARCH=arm64 $(BUILD) -o bin/apollo-darwin-arm64 ./services/apollo
+
+test: ## run every test
+	$(GO) test ./...
+
+race: ## run the tests under the race detector, without the long ones
+	$(GO) test -race -short ./...
+
+lint: ## run the linters, pinned in .tools/go.mod
+	$(LINT) run ./...
+
+fmt: ## format the code
+	$(LINT) fmt ./...
+
+generate: ## write the generated files again (schemas, AsyncAPI)
+	$(GO) generate ./...
+
+verify: ## check formatting, go fix, go vet and that generated files are up to date
+	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not formatted:"; echo "$$out"; exit 1; }
+	@out=$$($(GO) fix -diff ./... 2>&1); test -z "$$out" || { echo "$$out"; echo "run: go fix ./..."; exit 1; }
+	$(GO) vet ./...
+	$(GO) generate ./...
+	@out=$$(git status --porcelain -- events/schema docs); test -z "$$out" || { echo "generated files lag behind their source:"; echo "$$out"; exit 1; }
+
+fuzz: ## run every fuzz target for FUZZTIME (10s)
+	@grep -rl --include='*_test.go' '^func Fuzz' $$($(GO) list -f '{{.Dir}}' ./...) | sort -u | while read -r file; do \
+	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
+	    dir=$$(dirname "$$file"); echo "== $$target in $${dir#$(CURDIR)/}"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir" < /dev/null || exit 1; \
+	  done; \
+	done
+
+bench: ## measure the pipeline against the bare loop, and the packages' benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+chaos: ## kill real processes KILLS (200) times and compare with an undisturbed run
+	APOLLO_CHAOS_KILLS=$(KILLS) $(GO) test -count=1 -timeout 60m -v -run Chaos ./tests/chaos
+
+interop: ## read the log with DuckDB, pyarrow and polars; submit with the nats command
+	cd tests/interop && $(GO) test -count=1 ./...
+
+up: build ## start everything in one process, for any NATS client
+	bin/apollo up
+
+image: build ## build the container image from the static binary
+	docker build -t apollo:$(VERSION) -t apollo:latest .
+
+cover: ## print the coverage of every package
+	$(GO) test -short -cover ./...
+
+clean: ## remove what was built
+	rm -rf bin
