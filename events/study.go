@@ -97,6 +97,8 @@ type StudyPaused struct {
 	Run     string `json:"run"`
 	Command string `json:"command,omitempty"`
 	Reason  string `json:"reason"`
+	// Batch is the work item that the queue gave up, where that is the reason.
+	Batch *int `json:"batch,omitempty"`
 }
 
 // StudyResumed ends a pause.

@@ -2,6 +2,7 @@ package events
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -104,4 +105,32 @@ func IsName(s string) bool {
 		return false
 	}
 	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
+
+// ParseStudySubject splits an event's subject in a run's log, the inverse of
+// StudySubject.
+func ParseStudySubject(subject string) (study, run, kind string, ok bool) {
+	t := strings.Split(subject, ".")
+	if len(t) != 4 || t[0] != "study" {
+		return "", "", "", false
+	}
+	return t[1], t[2], t[3], true
+}
+
+// BatchOfSubject returns the batch that a work or result subject names.
+func BatchOfSubject(subject string) (batch int, ok bool) {
+	t := strings.Split(subject, ".")
+	if len(t) != 5 || t[0] != "work" && t[0] != "result" {
+		return 0, false
+	}
+	batch, err := strconv.Atoi(t[4])
+	return batch, err == nil && batch >= 0
+}
+
+// Kind returns the word of an event type between its noun and its version:
+// "proposed" for "apollo.trials.proposed.v1". It is the last token of the
+// event's subject in the run's log.
+func Kind(eventType string) string {
+	t := strings.Split(eventType, ".")
+	return t[max(len(t)-2, 0)]
 }

@@ -1,0 +1,70 @@
+package services
+
+import (
+	"fmt"
+
+	"apollo/evaluator"
+	"apollo/evaluator/workload"
+	"apollo/events"
+	"apollo/optimizer"
+	"apollo/optimizer/space"
+	"apollo/services/studyfile"
+)
+
+// Catalog is what studies can name: templates and networks. Algorithms come
+// from the optimizer package.
+type Catalog struct {
+	Templates []evaluator.Template
+	// Network returns a built-in network; the error lists the known names.
+	Network      func(name string) (*workload.Workload, error)
+	NetworkNames []string
+}
+
+// Study returns the catalog as the study file's parser wants it.
+func (c Catalog) Study() studyfile.Catalog {
+	return studyfile.Catalog{
+		Templates: c.Templates, Network: c.Network, NetworkNames: c.NetworkNames,
+		Algorithm: func(name string, options []byte) error {
+			_, err := optimizer.New(name, options)
+			return err
+		},
+		AlgorithmNames: optimizer.Names(),
+	}
+}
+
+// Template returns the template called name.
+func (c Catalog) Template(name string) (evaluator.Template, bool) {
+	for _, t := range c.Templates {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return evaluator.Template{}, false
+}
+
+// Bind makes the evaluator of a template for parameters and networks. The
+// error says what this build lacks: the template, a network, or a network's
+// layers being other ones than the study means.
+func (c Catalog) Bind(template string, params []space.Param, networks []events.Network) (evaluator.Evaluator, error) {
+	t, ok := c.Template(template)
+	if !ok {
+		return nil, fmt.Errorf("template %q is not part of this build", template)
+	}
+	return c.BindTo(t.Backend, params, networks)
+}
+
+// BindTo is Bind with a given backend.
+func (c Catalog) BindTo(b evaluator.Backend, params []space.Param, networks []events.Network) (evaluator.Evaluator, error) {
+	task := evaluator.Task{Params: params}
+	for _, n := range networks {
+		w, err := c.Network(n.Name)
+		if err != nil {
+			return nil, err
+		}
+		if got := w.SHA256(); got != n.SHA256 {
+			return nil, fmt.Errorf("network %s has other layers here (%.12s) than the study means (%.12s)", n.Name, got, n.SHA256)
+		}
+		task.Networks = append(task.Networks, evaluator.Network{Workload: w, Weight: n.Weight})
+	}
+	return b.New(task)
+}

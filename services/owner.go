@@ -1,0 +1,505 @@
+package services
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"apollo/evaluator"
+	"apollo/events"
+	"apollo/optimizer"
+	"apollo/services/study"
+)
+
+const (
+	// tickEvery is the shortest time between two progress ticks of a run.
+	tickEvery = 100 * time.Millisecond
+	// retryFirst and retryMax bound the wait before the bus is tried again.
+	retryFirst = 100 * time.Millisecond
+	retryMax   = 10 * time.Second
+)
+
+// owner drives one run: it folds the log and the results into the machine,
+// appends what the machine says, and publishes work. Everything happens on
+// one goroutine; a second owner elsewhere is kept out by the log's fence.
+type owner struct {
+	proposer *Proposer
+	key      runKey
+	log      *slog.Logger
+	requests chan ownerRequest
+	done     chan struct{}
+	err      error // why it ended; read it after done
+
+	machine *study.Machine
+	spec    *events.Spec
+	pins    []events.SourcePin
+	// session makes event ids differ from another owner's, so that a lost
+	// acknowledgement is told from a lost race.
+	session  string
+	logSeq   uint64 // last folded event
+	nextSeq  uint64 // next result to follow
+	appended int
+	sent     map[string]bool
+	lastTick time.Time
+}
+
+type ownerRequest struct {
+	control *events.StudyControl
+	reply   chan ownerReply
+}
+
+type ownerReply struct {
+	refusal error // what to tell the user
+	err     error // try again later
+}
+
+// run drives the run until it ends or ctx does.
+func (o *owner) run(ctx context.Context) error {
+	var session [6]byte
+	_, _ = rand.Read(session[:]) // never fails: see crypto/rand
+	o.session, o.sent = fmt.Sprintf("%x", session), map[string]bool{}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := o.retry(ctx, "load", o.load); err != nil {
+		return quiet(ctx, err)
+	}
+	results, follower := make(chan events.Message, 64), make(chan struct{})
+	go func() {
+		defer close(follower)
+		o.follow(ctx, results)
+	}()
+	defer func() { <-follower }()
+	defer cancel()
+	for {
+		if err := o.retry(ctx, "drive", o.drive); err != nil {
+			return quiet(ctx, err)
+		}
+		o.tick(ctx)
+		if state, _ := o.machine.State(); state.Terminal() {
+			return o.retry(ctx, "clean up", o.cleanUp)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case m := <-results:
+			if err := o.take(ctx, m, results); err != nil {
+				return quiet(ctx, err)
+			}
+		case r := <-o.requests:
+			r.reply <- o.request(ctx, r.control)
+		}
+	}
+}
+
+// quiet drops the error of an owner that was told to end.
+func quiet(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// retry calls f until it does not fail for want of the bus.
+func (o *owner) retry(ctx context.Context, what string, f func(context.Context) error) error {
+	wait := retryFirst
+	for {
+		err := f(ctx)
+		switch {
+		case errors.Is(err, events.ErrFull):
+			o.log.Error("the stream is full: the study waits", "doing", what, "error", err, "hint", "free disk space or remove ended studies with apollo study rm")
+		case errors.Is(err, events.ErrUnreachable):
+			o.log.Warn("the bus cannot be reached: trying again", "doing", what, "error", err)
+		default:
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+			wait = min(2*wait, retryMax)
+		}
+	}
+}
+
+// load folds everything that is stored about the run.
+func (o *owner) load(ctx context.Context) error {
+	o.machine, o.logSeq, o.nextSeq = nil, 0, 0
+	if err := o.refresh(ctx); err != nil {
+		return err
+	}
+	if o.machine == nil {
+		return fmt.Errorf("the log of run %s holds no accepted event", o.key.run)
+	}
+	for m, err := range o.proposer.Bus.Facts().Read(ctx, 0, o.resultFilter()) {
+		if err != nil {
+			return fmt.Errorf("read results: %w", err)
+		}
+		o.nextSeq = m.Seq + 1
+		if err := o.fold(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *owner) resultFilter() string {
+	return fmt.Sprintf("result.%s.%s.%s.*", o.spec.Evaluator.Name, o.key.study, o.key.run)
+}
+
+// refresh folds the events that were appended since the last one that was
+// folded, by this owner before a restart or by another one.
+func (o *owner) refresh(ctx context.Context) error {
+	for m, err := range o.proposer.Bus.Log().Read(ctx, o.logSeq+1, events.RunFilter(o.key.study, o.key.run)) {
+		if err != nil {
+			return fmt.Errorf("read the log: %w", err)
+		}
+		_, payload, err := events.Decode(m.Data)
+		if err != nil {
+			return fmt.Errorf("%s at sequence %d: %w", m.Subject, m.Seq, err)
+		}
+		if accepted, ok := payload.(*events.StudyAccepted); ok && o.machine == nil {
+			if err := o.open(ctx, &accepted.Spec); err != nil {
+				return err
+			}
+		}
+		if o.machine == nil {
+			return fmt.Errorf("the log of run %s begins with %s", o.key.run, payload.EventType())
+		}
+		if started, ok := payload.(*events.StudyStarted); ok {
+			if err := o.checkPins(started.Sources); err != nil {
+				return err
+			}
+		}
+		if err := o.machine.Fold(payload); err != nil {
+			return err
+		}
+		o.logSeq = m.Seq
+	}
+	return nil
+}
+
+// open makes the machine of the run's specification.
+func (o *owner) open(ctx context.Context, spec *events.Spec) error {
+	o.spec = spec
+	algorithm, err := optimizer.New(spec.Algorithm.Name, spec.Algorithm.Options)
+	if err != nil {
+		return err
+	}
+	sp, err := spec.Space()
+	if err != nil {
+		return err
+	}
+	var checker evaluator.Checker
+	if spec.Template != "" {
+		e, err := o.proposer.Catalog.Bind(spec.Template, sp.Params(), spec.Networks)
+		if err != nil {
+			return err
+		}
+		checker, _ = e.(evaluator.Checker)
+	}
+	knowledge, err := o.learn(ctx, checker)
+	if err != nil {
+		return err
+	}
+	o.machine, err = study.New(study.Config{Spec: spec, Run: o.key.run, Algorithm: algorithm, Checker: checker, Knowledge: knowledge})
+	return err
+}
+
+// learn loads the study's sources and notes what was loaded.
+func (o *owner) learn(ctx context.Context, checker evaluator.Checker) (study.Knowledge, error) {
+	if o.spec.Transfer == nil || len(o.spec.Transfer.Sources) == 0 {
+		return study.Knowledge{}, nil
+	}
+	if o.proposer.Sources == nil {
+		return study.Knowledge{}, errors.New("the study transfers from earlier ones, and this proposer has no trial logs")
+	}
+	var sources []study.Source
+	for _, ref := range o.spec.Transfer.Sources {
+		loaded, err := o.proposer.Sources.Load(ctx, ref)
+		if err != nil {
+			return study.Knowledge{}, fmt.Errorf("load source: %w", err)
+		}
+		sources = append(sources, loaded...)
+	}
+	sp, err := o.spec.Space()
+	if err != nil {
+		return study.Knowledge{}, err
+	}
+	judge, err := events.NewJudge(o.spec)
+	if err != nil {
+		return study.Knowledge{}, err
+	}
+	knowledge, pins, err := study.Learn(o.spec, study.Legality(o.spec, sp, judge, checker), sources)
+	o.pins = pins
+	return knowledge, err
+}
+
+// checkPins refuses to go on with other sources than the run began with: it
+// would quietly become a different study.
+func (o *owner) checkPins(pinned []events.SourcePin) error {
+	if slices.Equal(pinned, o.pins) {
+		return nil
+	}
+	for i, p := range pinned {
+		if i >= len(o.pins) || o.pins[i] != p {
+			return fmt.Errorf("source %s (run %s, %d trials, %.12s) has changed or is missing since the study started: restore it, or start a fresh run",
+				p.Study, p.Run, p.Trials, p.SHA256)
+		}
+	}
+	return errors.New("the study has more sources now than when it started: restore them, or start a fresh run")
+}
+
+// drive says everything that there is to say, and publishes the work.
+func (o *owner) drive(ctx context.Context) error {
+	if !o.machine.Started() {
+		err := o.append(ctx, "started", &events.StudyStarted{Study: o.key.study, Run: o.key.run, Sources: o.pins})
+		if err != nil {
+			return err
+		}
+	}
+	for {
+		e, err := o.machine.Next()
+		if err != nil {
+			e = &events.StudyFailed{Study: o.key.study, Run: o.key.run, Reason: err.Error()}
+		}
+		if e == nil {
+			return o.publish(ctx)
+		}
+		if err := o.append(ctx, kindOf(e), e); err != nil {
+			return err
+		}
+	}
+}
+
+// append stores an event behind the fence and folds it. When another owner was
+// first it folds that one's events instead; the caller decides again.
+func (o *owner) append(ctx context.Context, kind string, e events.Payload) error {
+	if err := o.proposer.at(kind + ".before"); err != nil {
+		return err
+	}
+	o.appended++
+	id := fmt.Sprintf("%s.%s.%s.%d", o.key.run, kind, o.session, o.appended)
+	fence := events.Fence{Filter: events.RunFilter(o.key.study, o.key.run), Last: o.logSeq}
+	seq, err := o.appendOnce(ctx, kind, id, e, fence)
+	if errors.Is(err, events.ErrFenced) {
+		o.log.Debug("another owner was first", "event", kind)
+		return o.refresh(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("append %s: %w", kind, err)
+	}
+	if err := o.proposer.at(kind + ".after"); err != nil {
+		return err
+	}
+	o.logSeq = seq
+	if kind != "proposed" {
+		o.log.Info("study "+kind, "sequence", seq)
+	}
+	return o.machine.Fold(e)
+}
+
+// appendOnce repeats an append with the same id while nothing is known about
+// what became of it.
+func (o *owner) appendOnce(ctx context.Context, kind, id string, e events.Payload, fence events.Fence) (seq uint64, err error) {
+	subject := events.StudySubject(o.key.study, o.key.run, kind)
+	data, err := events.Encode(id, "proposer", o.key.study, time.Now(), e)
+	if err != nil {
+		return 0, err
+	}
+	err = o.retry(ctx, "append "+kind, func(ctx context.Context) error {
+		seq, err = o.proposer.Bus.Log().Append(ctx, events.Message{Subject: subject, ID: id, Data: data}, fence)
+		return err
+	})
+	return seq, err
+}
+
+// publish sends the work items that were not sent by this owner. The queue
+// drops the ones that it still holds from an earlier owner.
+func (o *owner) publish(ctx context.Context) (err error) {
+	o.machine.Outstanding(func(id string, work *events.BatchRequested) bool {
+		if o.sent[id] {
+			return true
+		}
+		if err = o.proposer.at("work.before"); err != nil {
+			return false
+		}
+		if len(work.Designs) == 0 {
+			err = o.answerKnown(ctx, work)
+		} else {
+			err = o.enqueue(ctx, id, work)
+		}
+		if err != nil {
+			return false
+		}
+		if err = o.proposer.at("work.after"); err != nil {
+			return false
+		}
+		o.sent[id] = true
+		return true
+	})
+	return err
+}
+
+func (o *owner) enqueue(ctx context.Context, id string, work *events.BatchRequested) error {
+	data, err := events.Encode(id, "proposer", o.key.study, time.Now(), work)
+	if err != nil {
+		return err
+	}
+	if err := o.proposer.Bus.ProvisionEvaluator(ctx, work.Evaluator); err != nil {
+		return fmt.Errorf("provision evaluator %s: %w", work.Evaluator, err)
+	}
+	msg := message.NewMessageWithContext(ctx, id, data)
+	subject := events.WorkSubject(work.Evaluator, o.key.study, o.key.run, work.Batch)
+	if err := o.proposer.Bus.Queue(1).Publish(subject, msg); err != nil {
+		return fmt.Errorf("publish work: %w", err)
+	}
+	return nil
+}
+
+// answerKnown records the empty answer of a batch that needs no evaluation, so
+// that every batch has exactly one.
+func (o *owner) answerKnown(ctx context.Context, work *events.BatchRequested) error {
+	answer := &events.BatchEvaluated{Study: o.key.study, Run: o.key.run, Batch: work.Batch, Evaluator: work.Evaluator, Trials: []events.TrialResult{}}
+	for _, m := range work.Metrics {
+		answer.Metrics = append(answer.Metrics, m.Name)
+	}
+	return recordResult(ctx, o.proposer.Bus.Facts(), "proposer", answer)
+}
+
+// follow passes new results on, in order.
+func (o *owner) follow(ctx context.Context, results chan<- events.Message) {
+	for m, err := range o.proposer.Bus.Facts().Follow(ctx, o.nextSeq, o.resultFilter()) {
+		if err != nil {
+			o.log.Error("follow results", "error", err)
+			return
+		}
+		select {
+		case results <- m:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// take folds a result and those that already wait behind it.
+func (o *owner) take(ctx context.Context, m events.Message, more <-chan events.Message) error {
+	for {
+		err := o.retry(ctx, "fold result", func(ctx context.Context) error { return o.fold(ctx, m) })
+		if err != nil {
+			return err
+		}
+		select {
+		case m = <-more:
+		default:
+			return nil
+		}
+	}
+}
+
+// fold adds one result to the machine. What is wrong with it goes to the
+// dead-letter stream; it never ends the study.
+func (o *owner) fold(ctx context.Context, m events.Message) error {
+	_, payload, err := events.Decode(m.Data)
+	result, ok := payload.(*events.BatchEvaluated)
+	if err == nil && !ok {
+		err = fmt.Errorf("a %s is no result", payload.EventType())
+	}
+	batch, known := events.BatchOfSubject(m.Subject)
+	if !known {
+		return o.badResult(ctx, m, fmt.Errorf("subject %s names no batch", m.Subject))
+	}
+	if err != nil {
+		// The fact stands: nobody else can answer this batch any more. An
+		// answer without trials fails them all.
+		result = &events.BatchEvaluated{}
+		if err := o.badResult(ctx, m, err); err != nil {
+			return err
+		}
+	}
+	result.Batch = batch
+	if !o.machine.Has(batch) {
+		if err := o.refresh(ctx); err != nil {
+			return err
+		}
+	}
+	if !o.machine.Has(batch) {
+		return o.badResult(ctx, m, fmt.Errorf("batch %d was never proposed", batch))
+	}
+	if problems := o.machine.Result(m.Seq, result); len(problems) > 0 {
+		return o.badResult(ctx, m, fmt.Errorf("%d problems: %s", len(problems), problems[0]))
+	}
+	return nil
+}
+
+func (o *owner) badResult(ctx context.Context, m events.Message, reason error) error {
+	o.log.Warn("bad result", "subject", m.Subject, "sequence", m.Seq, "error", reason)
+	return appendDeadLetter(ctx, o.proposer.Bus.Log(), o.key.study, &events.DeadLetter{Service: "proposer", Reason: reason.Error(),
+		Subject: m.Subject, Sequence: m.Seq, Body: m.Data}, "dlq.proposer."+m.Subject)
+}
+
+// request carries out a user's request.
+func (o *owner) request(ctx context.Context, c *events.StudyControl) ownerReply {
+	for {
+		before := o.logSeq
+		e, refusal := o.machine.Command(c)
+		if refusal != nil || e == nil {
+			return ownerReply{refusal: refusal}
+		}
+		if err := o.append(ctx, kindOf(e), e); err != nil {
+			return ownerReply{err: err}
+		}
+		if o.machine.Knows(c.ID) || o.logSeq == before {
+			return ownerReply{}
+		}
+	}
+}
+
+// cleanUp drops the queued work of a cancelled or failed run.
+func (o *owner) cleanUp(ctx context.Context) error {
+	if state, _ := o.machine.State(); state != study.Cancelled && state != study.Failed {
+		return nil
+	}
+	return o.proposer.Bus.Purge(ctx, fmt.Sprintf("work.%s.%s.%s.*", o.spec.Evaluator.Name, o.key.study, o.key.run))
+}
+
+// tick tells people who watch how far the run is.
+func (o *owner) tick(ctx context.Context) {
+	progress := o.machine.Progress()
+	if time.Since(o.lastTick) < tickEvery && !study.State(progress.State).Terminal() {
+		return
+	}
+	o.lastTick = time.Now()
+	data, err := json.Marshal(progress)
+	if err == nil {
+		err = o.proposer.Bus.Notify(ctx, events.ProgressSubject(o.key.study, o.key.run), data)
+	}
+	if err != nil {
+		o.log.Debug("progress tick", "error", err)
+	}
+}
+
+// kindOf returns the last token of an event's subject: the word of its type
+// between the noun and the version.
+func kindOf(e events.Payload) string { return events.Kind(e.EventType()) }
+
+// recordResult records the answer of a batch. An answer that is there already
+// is as good.
+func recordResult(ctx context.Context, facts events.Facts, source string, r *events.BatchEvaluated) error {
+	subject := events.ResultSubject(r.Evaluator, r.Study, r.Run, r.Batch)
+	data, err := events.Encode(subject, source, r.Study, time.Now(), r)
+	if err != nil {
+		return err
+	}
+	_, err = facts.Record(ctx, events.Message{Subject: subject, ID: subject, Data: data})
+	if err != nil && !errors.Is(err, events.ErrExists) {
+		return fmt.Errorf("record %s: %w", subject, err)
+	}
+	return nil
+}

@@ -1,0 +1,319 @@
+package services
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"apollo/events"
+	"apollo/services/study"
+)
+
+// Sources loads the trials of earlier studies.
+type Sources interface {
+	// Load returns the runs that ref names, in a stable order. The error says
+	// what is missing.
+	Load(ctx context.Context, ref events.Source) ([]study.Source, error)
+}
+
+// Proposer accepts studies and drives them: it proposes trials, sends them to
+// evaluators and folds what comes back. Any number may run; the fence on the
+// log makes a second owner of a run harmless.
+type Proposer struct {
+	Bus     events.Bus
+	Catalog Catalog
+	// Sources gives transfer its trials; nil refuses studies that want it.
+	Sources Sources
+	// Only restricts driving to the study of that name; "" drives all.
+	Only string
+	// Local accepts what only a study file on this machine may say, such as
+	// paths of Parquet files.
+	Local  bool
+	Logger *slog.Logger
+	// Failpoint is called at named points of the durable path, for crash
+	// tests; nil does nothing. An error ends Run.
+	Failpoint func(point string) error
+
+	mu     sync.Mutex
+	owners map[runKey]*owner
+	wg     sync.WaitGroup
+	fatal  chan error
+}
+
+type runKey struct{ study, run string }
+
+// Run works until ctx ends. It returns an error when the bus cannot be
+// provisioned or read at the start.
+func (p *Proposer) Run(ctx context.Context) error {
+	p.owners, p.fatal = map[runKey]*owner{}, make(chan error, 1)
+	if err := p.Bus.Provision(ctx); err != nil {
+		return fmt.Errorf("provision streams: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer p.wg.Wait()
+	defer cancel()
+	runs, err := openRuns(ctx, p.Bus.Log())
+	if err != nil {
+		return err
+	}
+	for _, key := range runs {
+		if p.drives(key.study) {
+			p.owner(ctx, key)
+		}
+	}
+	commands, err := p.Bus.Queue(1).Subscribe(ctx, "cmd")
+	if err != nil {
+		return fmt.Errorf("subscribe to commands: %w", err)
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-p.fatal:
+			return err
+		case msg, ok := <-commands:
+			if !ok {
+				return nil
+			}
+			if err := p.handle(ctx, msg); err != nil {
+				if ctx.Err() == nil {
+					p.Logger.Warn("command will be tried again", "id", msg.UUID, "error", err)
+				}
+				msg.Nack()
+				continue
+			}
+			msg.Ack()
+		}
+	}
+}
+
+func (p *Proposer) drives(study string) bool { return p.Only == "" || p.Only == study }
+
+func (p *Proposer) at(point string) error {
+	if p.Failpoint == nil {
+		return nil
+	}
+	return p.Failpoint(point)
+}
+
+// crash ends Run: a failpoint said so.
+func (p *Proposer) crash(err error) {
+	select {
+	case p.fatal <- err:
+	default:
+	}
+}
+
+// openRuns returns the latest run of every study, where it has not ended.
+func openRuns(ctx context.Context, log events.Log) ([]runKey, error) {
+	var keys []runKey
+	open := map[string]int{} // study → index in keys, -1 when it ended
+	filters := []string{
+		events.StudySubject("*", "*", "accepted"), events.StudySubject("*", "*", "extended"),
+		events.StudySubject("*", "*", "completed"), events.StudySubject("*", "*", "stopped"),
+		events.StudySubject("*", "*", "cancelled"), events.StudySubject("*", "*", "failed"),
+	}
+	latest := map[string]runKey{}
+	ended := map[runKey]bool{}
+	for m, err := range log.Read(ctx, 0, filters...) {
+		if err != nil {
+			return nil, fmt.Errorf("read the log: %w", err)
+		}
+		s, run, kind, ok := events.ParseStudySubject(m.Subject)
+		if !ok {
+			continue
+		}
+		key := runKey{s, run}
+		switch kind {
+		case "accepted":
+			if _, known := open[s]; !known {
+				open[s] = len(keys)
+				keys = append(keys, key)
+			}
+			latest[s] = key
+			ended[key] = false
+		case "extended":
+			ended[key] = false
+		default:
+			ended[key] = true
+		}
+	}
+	var out []runKey
+	for _, k := range keys {
+		if key := latest[k.study]; !ended[key] {
+			out = append(out, key)
+		}
+	}
+	return out, nil
+}
+
+// handle carries out one command. An error means that it must come again; what
+// is wrong with the command itself is answered and done.
+func (p *Proposer) handle(ctx context.Context, msg *message.Message) error {
+	c := command{id: msg.UUID, subject: msg.Metadata.Get(events.MetaSubject), body: msg.Payload}
+	if c.id == "" {
+		c.id = "cmd-" + msg.Metadata.Get(events.MetaSequence)
+	}
+	switch {
+	case events.MatchSubject(events.SubmitSubject("*"), c.subject):
+		c.study = c.subject[len(events.SubmitSubject("")):]
+		return p.submit(ctx, c)
+	case events.MatchSubject(events.ControlSubject("*"), c.subject):
+		c.study = c.subject[len(events.ControlSubject("")):]
+		return p.control(ctx, c)
+	}
+	return p.deadLetter(ctx, c, fmt.Errorf("no command is known on subject %s", c.subject))
+}
+
+type command struct {
+	id, subject, study string
+	body               []byte
+}
+
+func (p *Proposer) deadLetter(ctx context.Context, c command, reason error) error {
+	p.Logger.Warn("dead letter", "subject", c.subject, "id", c.id, "error", reason)
+	token := c.study
+	if !events.IsName(token) {
+		token = "unknown"
+	}
+	return appendDeadLetter(ctx, p.Bus.Log(), token, &events.DeadLetter{
+		Service: "proposer", Reason: reason.Error(), Subject: c.subject, Body: c.body}, "dlq.proposer."+c.id)
+}
+
+// reject answers a command with what is wrong with it.
+func (p *Proposer) reject(ctx context.Context, c command, mistakes ...events.Mistake) error {
+	p.Logger.Info("rejected", "study", c.study, "command", c.id, "mistakes", len(mistakes), "first", mistakes[0].Message)
+	e := &events.StudyRejected{Study: c.study, Command: c.id, Errors: mistakes}
+	_, err := appendEvent(ctx, p.Bus.Log(), events.RejectedSubject(c.study), "rejected."+c.id, "proposer", c.study, e, events.Fence{})
+	return err
+}
+
+func (p *Proposer) control(ctx context.Context, c command) error {
+	_, payload, err := events.Decode(c.body)
+	if err != nil {
+		return p.deadLetter(ctx, c, err)
+	}
+	ctl, ok := payload.(*events.StudyControl)
+	if !ok {
+		return p.deadLetter(ctx, c, fmt.Errorf("a %s is no study control", payload.EventType()))
+	}
+	if ctl.ID == "" {
+		ctl.ID = c.id
+	}
+	if ctl.Study != c.study {
+		return p.reject(ctx, c, events.Mistake{Pointer: "/data/study", Code: "subject",
+			Message: fmt.Sprintf("the subject says study %q, the request %q", c.study, ctl.Study), Hint: "publish on " + events.ControlSubject(ctl.Study)})
+	}
+	key, err := p.find(ctx, ctl.Study, ctl.Run)
+	if err != nil {
+		return err
+	}
+	if key.run == "" {
+		return p.reject(ctx, c, events.Mistake{Pointer: "/data/study", Code: "not_found",
+			Message: fmt.Sprintf("there is no study %q", ctl.Study), Hint: "apollo study ls lists the studies"})
+	}
+	refusal, err := p.send(ctx, key, ctl)
+	if err != nil {
+		return err
+	}
+	if refusal != nil {
+		return p.reject(ctx, c, events.Mistake{Pointer: "/data/verb", Code: "state", Message: refusal.Error(),
+			Hint: "apollo study show " + ctl.Study + " tells its state"})
+	}
+	return nil
+}
+
+// find returns the named or the latest run of a study; run is "" for none.
+func (p *Proposer) find(ctx context.Context, name, run string) (runKey, error) {
+	if run == "" {
+		run = "*"
+	}
+	var key runKey
+	for m, err := range p.Bus.Log().Read(ctx, 0, events.StudySubject(name, run, "accepted")) {
+		if err != nil {
+			return key, fmt.Errorf("read the log: %w", err)
+		}
+		if s, r, _, ok := events.ParseStudySubject(m.Subject); ok {
+			key = runKey{s, r}
+		}
+	}
+	return key, nil
+}
+
+// send hands a control to the run's owner and waits until it is carried out.
+func (p *Proposer) send(ctx context.Context, key runKey, ctl *events.StudyControl) (refusal, err error) {
+	request := ownerRequest{control: ctl, reply: make(chan ownerReply, 1)}
+	for {
+		o := p.owner(ctx, key)
+		select {
+		case o.requests <- request:
+			select {
+			case r := <-request.reply:
+				return r.refusal, r.err
+			case <-o.done:
+				return nil, errors.New("the owner of the run ended")
+			}
+		case <-o.done:
+			if o.err != nil {
+				return nil, o.err
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// owner returns the running owner of a run, and starts it when there is none.
+func (p *Proposer) owner(ctx context.Context, key runKey) *owner {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if o := p.owners[key]; o != nil {
+		return o
+	}
+	o := &owner{proposer: p, key: key, requests: make(chan ownerRequest), done: make(chan struct{}),
+		log: p.Logger.With("study", key.study, "run", key.run)}
+	p.owners[key] = o
+	p.wg.Go(func() {
+		o.err = o.run(ctx)
+		p.mu.Lock()
+		delete(p.owners, key)
+		p.mu.Unlock()
+		close(o.done)
+		if o.err != nil && ctx.Err() == nil {
+			o.log.Error("study is not driven any more", "error", o.err)
+		}
+	})
+	return o
+}
+
+// runID derives a run from the command that asked for it, so that a command
+// that comes twice means one run.
+func runID(study, command string) string {
+	sum := sha256.Sum256([]byte(study + "\x00" + command))
+	return hex.EncodeToString(sum[:4])
+}
+
+// appendEvent encodes and appends an event. Subject is also the CloudEvents
+// subject's home; id is its key.
+func appendEvent(ctx context.Context, log events.Log, subject, id, source, about string, e events.Payload, fence events.Fence) (uint64, error) {
+	data, err := events.Encode(id, source, about, time.Now(), e)
+	if err != nil {
+		return 0, err
+	}
+	return log.Append(ctx, events.Message{Subject: subject, ID: id, Data: data}, fence)
+}
+
+func appendDeadLetter(ctx context.Context, log events.Log, study string, d *events.DeadLetter, id string) error {
+	_, err := appendEvent(ctx, log, events.DeadLetterSubject(d.Service, study), id, d.Service, study, d, events.Fence{})
+	if err != nil {
+		return fmt.Errorf("dead-letter %s: %w", d.Subject, err)
+	}
+	return nil
+}

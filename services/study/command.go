@@ -1,0 +1,66 @@
+package study
+
+import (
+	"fmt"
+
+	"apollo/events"
+)
+
+// Command returns the event that carries out a request of a user, or nil when
+// the run is already in that state. The error says why the request is refused.
+func (m *Machine) Command(c *events.StudyControl) (events.Payload, error) {
+	if m.commands[c.ID] {
+		return nil, nil
+	}
+	refused := fmt.Errorf("study %s is %s: it cannot %s", m.spec.Study, m.state, c.Verb)
+	id := events.StudyResumed{Study: m.spec.Study, Run: m.cfg.Run, Command: c.ID}
+	switch c.Verb {
+	case "pause":
+		switch m.state {
+		case Running:
+			return &events.StudyPaused{Study: id.Study, Run: id.Run, Command: id.Command, Reason: "on request"}, nil
+		case Paused:
+			return nil, nil
+		}
+	case "resume":
+		switch m.state {
+		case Paused:
+			return &id, nil
+		case Running:
+			return nil, nil
+		}
+	case "stop":
+		switch m.state {
+		case Running, Paused:
+			return &events.StudyStopping{Study: id.Study, Run: id.Run, Command: id.Command, Reason: "on request"}, nil
+		case Stopping, Stopped:
+			return nil, nil
+		}
+	case "cancel":
+		if m.state == Cancelled {
+			return nil, nil
+		}
+		if !m.state.Terminal() {
+			return &events.StudyCancelled{Study: id.Study, Run: id.Run, Command: id.Command, Summary: m.Summary()}, nil
+		}
+	case "extend":
+		return m.extend(c)
+	default:
+		return nil, fmt.Errorf("verb %q is unknown: want pause, resume, stop, cancel or extend", c.Verb)
+	}
+	return nil, refused
+}
+
+func (m *Machine) extend(c *events.StudyControl) (events.Payload, error) {
+	switch {
+	case m.state == Cancelled || m.state == Failed:
+		return nil, fmt.Errorf("study %s is %s: it cannot be extended", m.spec.Study, m.state)
+	case c.Trials > events.MaxTrials:
+		return nil, fmt.Errorf("%d trials are too many: at most %d", c.Trials, events.MaxTrials)
+	case c.Trials < m.trials:
+		return nil, fmt.Errorf("study %s has a budget of %d trials: extend takes the new total, not less than that", m.spec.Study, m.trials)
+	case c.Trials == m.trials && m.state != Stopped && m.state != Stopping:
+		return nil, nil
+	}
+	return &events.StudyExtended{Study: m.spec.Study, Run: m.cfg.Run, Command: c.ID, Trials: c.Trials}, nil
+}

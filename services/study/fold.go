@@ -1,0 +1,94 @@
+package study
+
+import (
+	"fmt"
+
+	"apollo/events"
+)
+
+// Fold applies the next event of the run's log. Events that the run has seen
+// already, and ones that say nothing about its state, change nothing. An error
+// means that the log contradicts itself: the run cannot go on.
+func (m *Machine) Fold(e events.Payload) error {
+	switch e := e.(type) {
+	case *events.StudyAccepted:
+		m.commands[e.Command] = true
+	case *events.StudyStarted:
+		m.started = true
+	case *events.TrialsProposed:
+		return m.foldProposed(e)
+	case *events.StudyImproved:
+		m.improvedThrough = max(m.improvedThrough, e.Best.Trial)
+		for len(m.improved) > 0 && m.improved[0].Best.Trial <= m.improvedThrough {
+			m.improved = m.improved[1:]
+		}
+	case *events.StudyPaused:
+		m.command(e.Command, Paused, e.Reason)
+		if e.Batch != nil {
+			m.republished[*e.Batch]++
+		}
+	case *events.StudyResumed:
+		m.command(e.Command, Running, "")
+		m.failures, m.failureFloor = 0, m.next
+	case *events.StudyExtended:
+		m.foldExtended(e)
+	case *events.StudyStopping:
+		m.command(e.Command, Stopping, e.Reason)
+	case *events.StudyStopped:
+		m.state, m.reason = Stopped, e.Reason
+	case *events.StudyCompleted:
+		m.state, m.reason = Completed, e.Reason
+	case *events.StudyCancelled:
+		m.command(e.Command, Cancelled, "")
+	case *events.StudyFailed:
+		m.state, m.reason = Failed, e.Reason
+	}
+	return nil
+}
+
+func (m *Machine) command(id string, state State, reason string) {
+	if id != "" {
+		m.commands[id] = true
+	}
+	m.state, m.reason = state, reason
+}
+
+func (m *Machine) foldExtended(e *events.StudyExtended) {
+	state, reason := m.state, m.reason
+	if state == Completed || state == Stopped || state == Stopping {
+		state, reason = Running, ""
+		m.plateauFloor, m.exhausted = m.next, false
+	}
+	m.trials = max(m.trials, e.Trials)
+	m.command(e.Command, state, reason)
+}
+
+func (m *Machine) foldProposed(e *events.TrialsProposed) error {
+	if e.Batch < len(m.batches) {
+		return nil
+	}
+	if e.Batch != len(m.batches) || e.FirstTrial != m.next {
+		return fmt.Errorf("the log proposes batch %d from trial %d, after batch %d that ended before trial %d",
+			e.Batch, e.FirstTrial, len(m.batches)-1, m.next)
+	}
+	points, err := checkDesigns(m.space, e)
+	if err != nil {
+		return err
+	}
+	b := &batch{index: e.Batch, first: e.FirstTrial, designs: e.Designs, points: points, origins: e.Origins}
+	for _, r := range e.Reused {
+		if b.reused == nil {
+			b.reused = map[int]events.TrialResult{}
+		}
+		b.reused[r.Trial] = r
+	}
+	for i, p := range points {
+		m.seen[m.space.Index(p)] = int32(e.FirstTrial + i)
+	}
+	// In strict order this ask came after telling exactly the batches below
+	// k-lag; tellThrough does that again when the results are there.
+	m.batches = append(m.batches, b)
+	m.next += len(points)
+	m.pending++
+	return nil
+}

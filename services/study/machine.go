@@ -1,0 +1,290 @@
+package study
+
+import (
+	"fmt"
+
+	"apollo/events"
+	"apollo/optimizer"
+	"apollo/optimizer/space"
+)
+
+// Machine is one run. It is used by one goroutine.
+type Machine struct {
+	cfg    Config
+	spec   *events.Spec
+	space  space.Space
+	judge  *events.Judge
+	legal  func(space.Point) bool
+	search optimizer.Strategy
+	// control is a second strategy that knows nothing of the sources.
+	control optimizer.Strategy
+
+	state    State
+	reason   string // why paused, stopping, or ended
+	started  bool
+	trials   int // budget, as extended
+	commands map[string]bool
+
+	batches []*batch         // every proposed batch, in order; told ones are emptied
+	seen    map[uint64]int32 // design index → trial
+	next    int              // number of the next trial
+	pending int              // batches without a result
+
+	told    int // strict: the prefix of batches that the strategy was told
+	untold  int // no batch below it is untold
+	stop    tracker
+	judged  int // contiguous prefix of batches with a result
+	view    tracker
+	hash    *events.TrialHash
+	counts  counts
+	lastSeq uint64
+
+	improved        []*events.StudyImproved // found, not yet said
+	improvedThrough int                     // last trial that an improved event names
+	failures        int                     // consecutive failed trials
+	lastFailure     string
+	// Trials below the floors do not count towards failures and plateau: a
+	// resumed or extended study starts to count anew. They are trial numbers,
+	// so that a fold in another order of results gives the same.
+	failureFloor, plateauFloor int
+	badSeeds                   map[string]int // source → infeasible seeds that were told
+	exhausted                  bool
+	republished                map[int]int // batch → how often its work was lost for good
+}
+
+// batch is one proposed batch. After it was told, only what later asks need
+// is kept.
+type batch struct {
+	index, first int
+	designs      []events.Design
+	points       []space.Point
+	origins      []string
+	reused       map[int]events.TrialResult // by trial
+	results      []events.TrialResult       // all trials, once there is a result
+	seq          uint64
+	done         bool // has a result
+	told         bool // the strategy knows it
+	counted      bool // the answer holds it
+}
+
+type counts struct{ trials, measured, infeasible, failed, feasible int }
+
+// New returns the machine of a run before its first event. The errors name
+// what is wrong with the specification.
+func New(cfg Config) (*Machine, error) {
+	sp, err := cfg.Spec.Space()
+	if err != nil {
+		return nil, err
+	}
+	judge, err := events.NewJudge(cfg.Spec)
+	if err != nil {
+		return nil, err
+	}
+	m := &Machine{
+		cfg: cfg, spec: cfg.Spec, space: sp, judge: judge,
+		state: Running, trials: cfg.Spec.Budget.Trials, commands: map[string]bool{},
+		seen: map[uint64]int32{}, hash: events.NewTrialHash(), improvedThrough: -1,
+		stop: newTracker(cfg.Spec), view: newTracker(cfg.Spec), republished: map[int]int{},
+		badSeeds: map[string]int{},
+	}
+	m.legal = Legality(cfg.Spec, sp, judge, cfg.Checker)
+	if m.search, err = cfg.Algorithm.Start(m.problem(cfg.Spec.Seed)); err != nil {
+		return nil, fmt.Errorf("algorithm %s: %w", cfg.Spec.Algorithm.Name, err)
+	}
+	if cfg.Spec.Transfer != nil && cfg.Spec.Transfer.Control > 0 {
+		// Any fixed odd constant makes the control arm's random streams differ
+		// from the search's.
+		if m.control, err = cfg.Algorithm.Start(m.problem(cfg.Spec.Seed ^ 0x9e3779b97f4a7c15)); err != nil {
+			return nil, fmt.Errorf("algorithm %s: %w", cfg.Spec.Algorithm.Name, err)
+		}
+	}
+	for _, k := range cfg.Knowledge.Merged {
+		m.search.Tell(observation(m.spec, judge, k.Point, k.Design, &events.TrialResult{
+			Trial: -1, Outcome: k.Outcome, Values: k.Values, Reason: k.Reason}))
+	}
+	return m, nil
+}
+
+func (m *Machine) problem(seed uint64) optimizer.Problem {
+	return optimizer.Problem{Space: m.space, Seed: seed, Legal: m.legal, Objectives: len(m.spec.Objectives)}
+}
+
+// State returns what the run is doing, and why where there is a reason.
+func (m *Machine) State() (State, string) { return m.state, m.reason }
+
+// Started reports whether the run's sources are pinned.
+func (m *Machine) Started() bool { return m.started }
+
+// Knows reports whether a command with this id was already carried out.
+func (m *Machine) Knows(command string) bool { return m.commands[command] }
+
+// Budget returns the total number of trials, as extended.
+func (m *Machine) Budget() int { return m.trials }
+
+// Progress returns the counts of the run for people who watch.
+func (m *Machine) Progress() events.Progress {
+	c := m.counts
+	return events.Progress{
+		Study: m.spec.Study, Run: m.cfg.Run, State: string(m.state), Trials: c.trials, Budget: m.trials,
+		Measured: c.measured, Infeasible: c.infeasible, Failed: c.failed, Feasible: c.feasible,
+		InFlight: m.next - c.trials, Best: m.view.best,
+	}
+}
+
+// Summary returns the answer so far, over the contiguous prefix of batches
+// with a result.
+func (m *Machine) Summary() events.Summary {
+	c := m.counts
+	return events.Summary{Trials: c.trials, Measured: c.measured, Infeasible: c.infeasible, Failed: c.failed,
+		Feasible: c.feasible, Best: m.view.best, Hash: m.hash.String(), LastResult: m.lastSeq}
+}
+
+// Outstanding yields the work items of batches that have no result yet, in
+// order. ID is the item's key: it stays the same when it is published again,
+// unless the queue gave the item up.
+func (m *Machine) Outstanding(yield func(id string, work *events.BatchRequested) bool) {
+	if m.state == Cancelled || m.state == Failed {
+		return
+	}
+	for k := m.judged; k < len(m.batches); k++ {
+		if b := m.batches[k]; !b.done && !yield(m.workID(k), m.work(b)) {
+			return
+		}
+	}
+}
+
+func (m *Machine) workID(k int) string {
+	id := fmt.Sprintf("work.%s.%s.%d", m.spec.Study, m.cfg.Run, k)
+	if n := m.republished[k]; n > 0 {
+		id += fmt.Sprintf(".%d", n)
+	}
+	return id
+}
+
+func (m *Machine) work(b *batch) *events.BatchRequested {
+	e := m.spec.Evaluator
+	w := &events.BatchRequested{
+		Study: m.spec.Study, Run: m.cfg.Run, Batch: b.index, Evaluator: e.Name,
+		Template: m.spec.Template, Networks: m.spec.Networks, Metrics: m.spec.Metrics,
+		TimeoutSeconds: e.TimeoutSeconds, Attempts: e.Attempts,
+		Trials: []int{}, Designs: []events.Design{},
+	}
+	for _, p := range m.spec.Parameters {
+		w.Parameters = append(w.Parameters, events.Column{Name: p.Name, Unit: p.Unit})
+	}
+	for i, d := range b.designs {
+		if _, known := b.reused[b.first+i]; !known {
+			w.Trials = append(w.Trials, b.first+i)
+			w.Designs = append(w.Designs, d)
+		}
+	}
+	return w
+}
+
+// Has reports whether the batch was proposed, as far as the log was folded.
+func (m *Machine) Has(batch int) bool { return batch >= 0 && batch < len(m.batches) }
+
+// Result adds the stored answer of a batch; seq is its sequence. It returns
+// the problems that made trials fail, for the dead-letter copy. A second
+// answer, or one for a batch that was never proposed, changes nothing.
+func (m *Machine) Result(seq uint64, r *events.BatchEvaluated) []string {
+	if !m.Has(r.Batch) || m.batches[r.Batch].done {
+		return nil
+	}
+	b := m.batches[r.Batch]
+	work := m.work(b)
+	cleaned, problems := events.ValidateResult(work, r)
+	b.results = make([]events.TrialResult, len(b.designs))
+	for i := range b.results {
+		if known, ok := b.reused[b.first+i]; ok {
+			b.results[i] = known
+			continue
+		}
+		b.results[i] = cleaned[0]
+		cleaned = cleaned[1:]
+	}
+	b.done, b.seq = true, seq
+	m.pending--
+	m.lastSeq = max(m.lastSeq, seq)
+	if m.spec.Order == "relaxed" {
+		m.tell(b)
+	}
+	for m.judged < len(m.batches) && m.batches[m.judged].done {
+		m.count(m.batches[m.judged])
+		m.judged++
+	}
+	return problems
+}
+
+// count folds the next batch of the contiguous prefix into the run's answer.
+func (m *Machine) count(b *batch) {
+	for i := range b.results {
+		r := &b.results[i]
+		m.hash.Add(r.Trial, b.designs[i], r.Outcome, r.Values)
+		m.counts.trials++
+		switch r.Outcome {
+		case events.OutcomeMeasured:
+			m.counts.measured++
+		case events.OutcomeInfeasible:
+			m.counts.infeasible++
+		default:
+			m.counts.failed++
+		}
+		m.countFailure(r)
+		if !m.judge.Judge(b.designs[i], r).Feasible {
+			m.view.other(r.Trial)
+			continue
+		}
+		m.counts.feasible++
+		if m.view.feasible(r.Trial, b.designs[i], r.Values) && r.Trial > m.improvedThrough {
+			m.improved = append(m.improved, &events.StudyImproved{Study: m.spec.Study, Run: m.cfg.Run, Best: *m.view.best})
+		}
+	}
+	b.counted = true
+	m.release(b)
+}
+
+func (m *Machine) countFailure(r *events.TrialResult) {
+	switch {
+	case r.Outcome != events.OutcomeFailed:
+		m.failures = 0
+	case r.Trial >= m.failureFloor:
+		m.failures++
+		if r.Reason != nil {
+			m.lastFailure = r.Reason.Message
+		}
+	}
+}
+
+// tell gives the strategies a batch's results, and the stop conditions.
+func (m *Machine) tell(b *batch) {
+	if b.told {
+		return
+	}
+	for i := range b.results {
+		o := observation(m.spec, m.judge, b.points[i], b.designs[i], &b.results[i])
+		o.Origin = b.origins[i]
+		m.search.Tell(o)
+		if _, reused := b.reused[o.Trial]; m.control != nil && !reused {
+			m.control.Tell(o)
+		}
+		if o.Status != optimizer.Measured {
+			m.stop.other(o.Trial)
+			if source, ok := seedSource(o.Origin); ok {
+				m.badSeeds[source]++
+			}
+			continue
+		}
+		m.stop.feasible(o.Trial, b.designs[i], b.results[i].Values)
+	}
+	b.told = true
+	m.release(b)
+}
+
+// release drops what nobody reads again once a batch is counted and told, so
+// that a long run's memory stays small.
+func (m *Machine) release(b *batch) {
+	if b.told && b.counted {
+		*b = batch{index: b.index, first: b.first, seq: b.seq, done: true, told: true, counted: true}
+	}
+}

@@ -1,0 +1,204 @@
+package study
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"apollo/events"
+	"apollo/optimizer"
+	"apollo/optimizer/space"
+)
+
+// Next returns the next event that the run's owner has to append, or nil when
+// there is nothing to say until a result, a command or another owner's event
+// arrives. It may be called again without appending: it returns the same.
+// An error means that the strategy or the log is broken; the run has failed.
+func (m *Machine) Next() (events.Payload, error) {
+	if len(m.improved) > 0 && !m.state.Terminal() {
+		return m.improved[0], nil
+	}
+	if limit := m.spec.Evaluator.MaxFailures; m.state == Running && limit > 0 && m.failures >= limit {
+		return &events.StudyPaused{Study: m.spec.Study, Run: m.cfg.Run,
+			Reason: fmt.Sprintf("%d trials in a row failed; the last one: %s", m.failures, m.lastFailure)}, nil
+	}
+	switch m.state {
+	case Stopping:
+		if m.pending == 0 {
+			return &events.StudyStopped{Study: m.spec.Study, Run: m.cfg.Run, Reason: m.reason, Summary: m.Summary()}, nil
+		}
+	case Running:
+		return m.advance()
+	}
+	return nil, nil
+}
+
+// advance proposes the next batch, or completes the run.
+func (m *Machine) advance() (events.Payload, error) {
+	k := len(m.batches)
+	if !m.tellThrough(k) {
+		return nil, nil
+	}
+	reason := m.stop.reached(m.plateauFloor)
+	switch {
+	case reason != "":
+	case m.next >= m.trials:
+		reason = "budget"
+	case m.exhausted:
+		reason = "exhausted"
+	default:
+		if m.pending >= m.spec.Budget.Parallelism {
+			return nil, nil
+		}
+		e, err := m.propose(k)
+		if e != nil || err != nil {
+			return e, err
+		}
+		reason, m.exhausted = "exhausted", true
+	}
+	if m.pending > 0 {
+		return nil, nil
+	}
+	return &events.StudyCompleted{Study: m.spec.Study, Run: m.cfg.Run, Reason: reason, Summary: m.Summary()}, nil
+}
+
+// tellThrough tells the strategy what an ask for batch k may know, and reports
+// whether all of that has arrived.
+func (m *Machine) tellThrough(k int) bool {
+	if m.spec.Order == "relaxed" {
+		return true
+	}
+	for m.told < k-m.spec.Budget.Lag {
+		if m.told >= m.judged {
+			return false
+		}
+		m.tell(m.batches[m.told])
+		m.told++
+	}
+	return true
+}
+
+// propose asks for batch k. It returns nil when the space is exhausted.
+func (m *Machine) propose(k int) (events.Payload, error) {
+	n := min(m.spec.Budget.Batch, m.trials-m.next)
+	d := &draft{machine: m, taken: map[uint64]bool{}, pending: m.pendingPoints()}
+	d.event = &events.TrialsProposed{Study: m.spec.Study, Run: m.cfg.Run, Batch: k, FirstTrial: m.next, Told: m.told}
+	if m.spec.Order == "relaxed" {
+		d.event.Told, d.event.ObservedThrough = 0, m.lastSeq
+	}
+	d.fromSources(n)
+	if m.control != nil {
+		share := m.spec.Transfer.Control
+		due := int(share*float64(m.next+n)) - int(share*float64(m.next))
+		if err := d.ask(m.control, "control/", min(due, n-d.len())); err != nil {
+			return nil, err
+		}
+	}
+	if err := d.ask(m.search, "", n-d.len()); err != nil {
+		return nil, err
+	}
+	if d.len() == 0 {
+		return nil, nil
+	}
+	if !slices.ContainsFunc(d.event.Parents, func(p []int) bool { return len(p) > 0 }) {
+		d.event.Parents = nil
+	}
+	return d.event, nil
+}
+
+// pendingPoints returns the designs that are proposed and not told, in order.
+func (m *Machine) pendingPoints() []space.Point {
+	var points []space.Point
+	for k := m.firstUntold(); k < len(m.batches); k++ {
+		if b := m.batches[k]; !b.told {
+			points = append(points, b.points...)
+		}
+	}
+	return points
+}
+
+// firstUntold returns the first batch that the strategy was not told.
+func (m *Machine) firstUntold() int {
+	for m.untold < len(m.batches) && m.batches[m.untold].told {
+		m.untold++
+	}
+	return m.untold
+}
+
+// draft is a batch that is being put together.
+type draft struct {
+	machine *Machine
+	event   *events.TrialsProposed
+	taken   map[uint64]bool
+	pending []space.Point
+}
+
+func (d *draft) len() int { return len(d.event.Designs) }
+
+// add appends a design unless the run has it already.
+func (d *draft) add(p space.Point, origin string, parents []int) (trial int, ok bool) {
+	m := d.machine
+	index := m.space.Index(p)
+	if _, seen := m.seen[index]; seen || d.taken[index] {
+		return 0, false
+	}
+	d.taken[index] = true
+	trial = d.event.FirstTrial + d.len()
+	d.event.Designs = append(d.event.Designs, m.space.Values(p))
+	d.event.Origins = append(d.event.Origins, origin)
+	d.event.Parents = append(d.event.Parents, parents)
+	d.pending = append(d.pending, p)
+	return trial, true
+}
+
+// fromSources adds what the sources give and the run has not tried: first the
+// best known designs as reused trials, then seeds.
+func (d *draft) fromSources(n int) {
+	k := &d.machine.cfg.Knowledge
+	for _, known := range k.Best {
+		if d.len() == n {
+			return
+		}
+		if trial, ok := d.add(known.Point, "reuse:"+known.From, nil); ok {
+			d.event.Reused = append(d.event.Reused, events.TrialResult{
+				Trial: trial, Outcome: known.Outcome, Values: known.Values, Reason: known.Reason})
+		}
+	}
+	for _, seed := range k.Seeds {
+		if d.len() == n {
+			return
+		}
+		if source, _ := seedSource("seed:" + seed.From); d.machine.badSeeds[source] < maxBadSeeds {
+			d.add(seed.Point, "seed:"+seed.From, nil)
+		}
+	}
+}
+
+// ask adds up to n designs of a strategy. An exhausted space adds nothing.
+func (d *draft) ask(s optimizer.Strategy, prefix string, n int) error {
+	if n <= 0 {
+		return nil
+	}
+	m := d.machine
+	at := uint64(d.event.FirstTrial + d.len())
+	proposals, err := s.Ask(at, n, d.pending)
+	if errors.Is(err, optimizer.ErrExhausted) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("algorithm %s: ask at trial %d: %w", m.spec.Algorithm.Name, at, err)
+	}
+	added := 0
+	for _, p := range proposals {
+		if !m.space.Contains(p.Point) {
+			return fmt.Errorf("algorithm %s: ask at trial %d: point %v is not in the space", m.spec.Algorithm.Name, at, p.Point)
+		}
+		if _, ok := d.add(p.Point, prefix+p.Origin, p.Parents); ok {
+			added++
+		}
+	}
+	if added == 0 {
+		return fmt.Errorf("algorithm %s: ask at trial %d: all %d proposals were tried before", m.spec.Algorithm.Name, at, len(proposals))
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+// Package study is a study as a deterministic machine: it does no I/O and
+// reads no clock. The proposer folds the run's log and the evaluators' results
+// into a Machine, asks it what to say next, appends that to the log and folds
+// it back. A restart is the same fold from the beginning.
+//
+// In strict order the trials depend only on the specification and the pinned
+// sources: batch k is one ask, made after telling exactly the batches below
+// k-lag in index order, whatever order the results arrive in.
+package study
+
+import (
+	"fmt"
+	"math"
+
+	"apollo/evaluator"
+	"apollo/events"
+	"apollo/optimizer"
+	"apollo/optimizer/space"
+)
+
+// State is what a run is doing.
+type State string
+
+// States of a run. Completed, Stopped, Cancelled and Failed are terminal;
+// Completed and Stopped runs can be extended.
+const (
+	Running   State = "running"
+	Paused    State = "paused"
+	Stopping  State = "stopping"
+	Stopped   State = "stopped"
+	Completed State = "completed"
+	Cancelled State = "cancelled"
+	Failed    State = "failed"
+)
+
+// Terminal reports whether nothing happens in the state by itself.
+func (s State) Terminal() bool {
+	return s == Completed || s == Stopped || s == Cancelled || s == Failed
+}
+
+// Config is what a machine is made of.
+type Config struct {
+	Spec *events.Spec
+	Run  string
+	// Algorithm is the strategy that Spec.Algorithm names.
+	Algorithm optimizer.Algorithm
+	// Checker computes cheap metrics; nil when the evaluator has none.
+	Checker evaluator.Checker
+	// Knowledge is what the pinned sources give; the zero value is none.
+	Knowledge Knowledge
+}
+
+// Legality returns the free checks of a study as a predicate over points: its
+// rules, and its constraints on cheap metrics where checker is not nil. It
+// returns nil when the study hides its constraints or has nothing to check.
+// The predicate reuses buffers: it is for one goroutine.
+func Legality(spec *events.Spec, sp space.Space, judge *events.Judge, checker evaluator.Checker) func(space.Point) bool {
+	if spec.KnownConstraints == "hidden" || len(spec.Rules) == 0 && (checker == nil || len(spec.Constraints) == 0) {
+		return nil
+	}
+	values := make([]space.Value, 0, sp.Len())
+	metrics := make([]float64, len(spec.Metrics))
+	return func(p space.Point) bool {
+		values = sp.AppendValues(values[:0], p)
+		if checker != nil {
+			checker.Check(values, metrics)
+			if !judge.MetricsOK(metrics) {
+				return false
+			}
+		}
+		return len(spec.Rules) == 0 || judge.Rules(values) == nil
+	}
+}
+
+// objectives returns the values to minimise, or nil when one is missing.
+func objectives(spec *events.Spec, values []float64) []float64 {
+	out := make([]float64, len(spec.Objectives))
+	for i, o := range spec.Objectives {
+		m := spec.MetricIndex(o.Metric)
+		if m < 0 || m >= len(values) || math.IsNaN(values[m]) {
+			return nil
+		}
+		out[i] = values[m]
+		if o.Goal == "maximize" {
+			out[i] = -out[i]
+		}
+	}
+	return out
+}
+
+// observation is a finished trial as a strategy sees it.
+func observation(spec *events.Spec, judge *events.Judge, p space.Point, design events.Design, r *events.TrialResult) optimizer.Observation {
+	j := judge.Judge(design, r)
+	o := optimizer.Observation{Point: p, Status: optimizer.Infeasible, Violation: j.Violation, Trial: r.Trial}
+	switch {
+	case r.Outcome == events.OutcomeFailed:
+		o.Status = optimizer.Failed
+	case r.Outcome == events.OutcomeMeasured:
+		o.Values = objectives(spec, r.Values)
+	}
+	if j.Feasible {
+		o.Status = optimizer.Measured
+	}
+	return o
+}
+
+// best returns a trial by names, for events and people.
+func best(spec *events.Spec, trial int, design events.Design, values []float64) *events.BestTrial {
+	b := &events.BestTrial{Trial: trial, Design: map[string]any{}, Metrics: map[string]float64{}}
+	for i, p := range spec.Parameters {
+		if design[i].Label != "" {
+			b.Design[p.Name] = design[i].Label
+			continue
+		}
+		b.Design[p.Name] = design[i].Num
+	}
+	for i, m := range spec.Metrics {
+		if i < len(values) && !math.IsNaN(values[i]) {
+			b.Metrics[m.Name] = values[i]
+		}
+	}
+	return b
+}
+
+// checkDesigns returns the points of a proposed event, or an error that says
+// which design does not belong to the study's space.
+func checkDesigns(sp space.Space, e *events.TrialsProposed) ([]space.Point, error) {
+	if len(e.Origins) != len(e.Designs) {
+		return nil, fmt.Errorf("batch %d has %d designs and %d origins", e.Batch, len(e.Designs), len(e.Origins))
+	}
+	points := make([]space.Point, len(e.Designs))
+	for i, d := range e.Designs {
+		p, err := sp.Point(d)
+		if err != nil {
+			return nil, fmt.Errorf("batch %d, trial %d: %w", e.Batch, e.FirstTrial+i, err)
+		}
+		points[i] = p
+	}
+	return points, nil
+}

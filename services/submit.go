@@ -1,0 +1,161 @@
+package services
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"apollo/events"
+	"apollo/services/study"
+	"apollo/services/studyfile"
+)
+
+// submit accepts or rejects a study request.
+func (p *Proposer) submit(ctx context.Context, c command) error {
+	request, err := events.DecodeStudyRequest(c.body)
+	if err != nil {
+		return p.reject(ctx, c, events.Mistake{Code: "malformed", Message: err.Error(),
+			Hint: "publish a document of kind Study in JSON, or an apollo.study.requested.v1 event around it"})
+	}
+	doc, err := studyfile.Parse("request", request.Study, p.Catalog.Study(), studyfile.Options{Published: !p.Local})
+	if bad, ok := errors.AsType[*studyfile.Error](err); ok {
+		return p.reject(ctx, c, bad.Mistakes...)
+	}
+	if err != nil {
+		return p.reject(ctx, c, events.Mistake{Code: "malformed", Message: err.Error()})
+	}
+	spec := doc.Spec
+	if spec.Study != c.study {
+		return p.reject(ctx, c, events.Mistake{Pointer: "/metadata/name", Code: "subject",
+			Message: fmt.Sprintf("the subject says study %q, the document %q", c.study, spec.Study),
+			Hint:    "publish on " + events.SubmitSubject(spec.Study)})
+	}
+	earlier, err := p.earlier(ctx, c.study)
+	if err != nil {
+		return err
+	}
+	key := runKey{c.study, runID(c.study, c.id)}
+	if i := slices.IndexFunc(earlier, func(e *events.StudyAccepted) bool { return e.Command == c.id }); i < 0 {
+		if mistake := refuse(earlier, spec, request.Fresh); mistake != nil {
+			return p.reject(ctx, c, *mistake)
+		}
+		if mistake := p.checkSources(ctx, spec); mistake != nil {
+			return p.reject(ctx, c, *mistake)
+		}
+		if err := p.accept(ctx, c, key, spec); err != nil {
+			return err
+		}
+		if err := p.supersede(ctx, earlier, key); err != nil {
+			return err
+		}
+	}
+	if p.drives(c.study) {
+		p.owner(ctx, key)
+	}
+	return nil
+}
+
+// earlier returns the accepted events of a study's runs, oldest first.
+func (p *Proposer) earlier(ctx context.Context, name string) ([]*events.StudyAccepted, error) {
+	var out []*events.StudyAccepted
+	for m, err := range p.Bus.Log().Read(ctx, 0, events.StudySubject(name, "*", "accepted")) {
+		if err != nil {
+			return nil, fmt.Errorf("read the log: %w", err)
+		}
+		_, payload, err := events.Decode(m.Data)
+		if err != nil {
+			return nil, fmt.Errorf("%s at %d: %w", m.Subject, m.Seq, err)
+		}
+		if e, ok := payload.(*events.StudyAccepted); ok {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+// refuse says why a study cannot start beside its earlier runs.
+func refuse(earlier []*events.StudyAccepted, spec *events.Spec, fresh bool) *events.Mistake {
+	if len(earlier) == 0 || fresh {
+		return nil
+	}
+	last := earlier[len(earlier)-1]
+	if last.SpecSHA256 == events.SpecSHA256(spec) {
+		return &events.Mistake{Pointer: "/metadata/name", Code: "duplicate",
+			Message: fmt.Sprintf("study %q exists already, with the same content (run %s)", spec.Study, last.Run),
+			Hint:    "apollo study show " + spec.Study + " shows it; ask with fresh for a new run"}
+	}
+	return DifferentStudy(spec.Study, &last.Spec, spec)
+}
+
+// DifferentStudy is the refusal of a study whose name another one has: it
+// shows the difference.
+func DifferentStudy(name string, have, want *events.Spec) *events.Mistake {
+	message := fmt.Sprintf("study %q exists already with another content:", name)
+	differences := events.DiffSpecs(have, want)
+	for _, d := range differences {
+		message += "\n  " + d
+	}
+	hint := "give it another name, or ask with fresh for a new run"
+	if grown := *want; grown.Budget.Trials > have.Budget.Trials {
+		grown.Budget.Trials = have.Budget.Trials
+		if events.SpecSHA256(&grown) == events.SpecSHA256(have) {
+			hint = fmt.Sprintf("apollo study extend %s --trials %d goes on with it", name, want.Budget.Trials)
+		}
+	}
+	return &events.Mistake{Pointer: "/metadata/name", Code: "duplicate", Message: message, Hint: hint}
+}
+
+// checkSources tries every source before the study is accepted, so that the
+// user hears at once what is missing.
+func (p *Proposer) checkSources(ctx context.Context, spec *events.Spec) *events.Mistake {
+	if spec.Transfer == nil {
+		return nil
+	}
+	if p.Sources == nil {
+		return &events.Mistake{Pointer: "/spec/transfer", Code: "sources", Message: "this proposer has no trial logs to transfer from",
+			Hint: "start it with --data"}
+	}
+	for i, ref := range spec.Transfer.Sources {
+		pointer := fmt.Sprintf("/spec/transfer/sources/%d", i)
+		if ref.Study != "" {
+			if view, err := ReadStudy(ctx, p.Bus.Log(), ref.Study, ref.Run); err == nil && !view.State.Terminal() {
+				return &events.Mistake{Pointer: pointer, Code: "source", Message: fmt.Sprintf("study %q is still %s", ref.Study, view.State),
+					Hint: "its trials must not move: wait until it has ended"}
+			}
+		}
+		sources, err := p.Sources.Load(ctx, ref)
+		if err != nil {
+			return &events.Mistake{Pointer: pointer, Code: "source", Message: err.Error(), Hint: "run that study first, or name another source"}
+		}
+		for _, s := range sources {
+			if _, err := study.Use(spec, s.Spec); err != nil {
+				return &events.Mistake{Pointer: pointer, Code: "source", Message: fmt.Sprintf("study %q cannot be a source: %v", s.Study, err),
+					Hint: "a source needs the same parameters"}
+			}
+		}
+	}
+	return nil
+}
+
+// accept opens the run. Losing the fence means that it is open already.
+func (p *Proposer) accept(ctx context.Context, c command, key runKey, spec *events.Spec) error {
+	e := &events.StudyAccepted{Study: key.study, Run: key.run, Spec: *spec, SpecSHA256: events.SpecSHA256(spec), Command: c.id}
+	_, err := appendEvent(ctx, p.Bus.Log(), events.StudySubject(key.study, key.run, "accepted"), "accepted."+c.study+"."+key.run,
+		"proposer", c.study, e, events.Fence{Filter: events.RunFilter(key.study, key.run)})
+	if errors.Is(err, events.ErrFenced) {
+		return nil
+	}
+	return err
+}
+
+// supersede cancels the unfinished run before a fresh one.
+func (p *Proposer) supersede(ctx context.Context, earlier []*events.StudyAccepted, by runKey) error {
+	if len(earlier) == 0 {
+		return nil
+	}
+	last := earlier[len(earlier)-1]
+	_, err := p.send(ctx, runKey{last.Study, last.Run}, &events.StudyControl{
+		Study: last.Study, Run: last.Run, ID: "superseded." + by.run, Verb: "cancel"})
+	return err
+}
