@@ -1,0 +1,402 @@
+package bustest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"iter"
+	"sync"
+	"testing"
+
+	"apollo/events"
+)
+
+func testAppend(t *testing.T, factory Factory) {
+	b := simple(t, factory)
+	m := entry("demo", 1)
+	m.Header = map[string]string{"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+	first, err := b.Log().Append(t.Context(), m, events.Fence{})
+	must(t, err)
+	again, err := b.Log().Append(t.Context(), m, events.Fence{})
+	must(t, err)
+	if again != first {
+		t.Errorf("appended again: sequence %d, want %d", again, first)
+	}
+	second, err := b.Log().Append(t.Context(), entry("demo", 2), events.Fence{})
+	must(t, err)
+	if second <= first {
+		t.Errorf("second sequence %d is not behind %d", second, first)
+	}
+	for got, err := range b.Log().Read(t.Context(), first, m.Subject) {
+		must(t, err)
+		if got.Subject != m.Subject || got.Seq != first || got.ID != m.ID || !bytes.Equal(got.Data, m.Data) || got.Time.IsZero() {
+			t.Errorf("read %+v, want what was appended", got)
+		}
+		if got.Header["traceparent"] != m.Header["traceparent"] || len(got.Header) != 1 {
+			t.Errorf("header %v, want %v", got.Header, m.Header)
+		}
+		break
+	}
+}
+
+func testFence(t *testing.T, factory Factory) {
+	client, _, first := provisioned(t, factory, Options{})
+	a, b := first, client("second")
+	filter := events.RunFilter("demo", "0a1b2c3d")
+	one, err := a.Log().Append(t.Context(), entry("demo", 1), events.Fence{Filter: filter})
+	must(t, err)
+	_, err = b.Log().Append(t.Context(), entry("demo", 2), events.Fence{Filter: filter})
+	wantErr(t, "a second owner's first append", err, events.ErrFenced)
+	appendAll(t, a, entry("other", 1)) // another run does not move this fence
+	started := msg(events.StudySubject("demo", "0a1b2c3d", "started"), "demo/started", "x")
+	two, err := b.Log().Append(t.Context(), started, events.Fence{Filter: filter, Last: one})
+	must(t, err)
+	_, err = a.Log().Append(t.Context(), entry("demo", 3), events.Fence{Filter: filter, Last: one})
+	wantErr(t, "the first owner's stale append", err, events.ErrFenced)
+	_, err = a.Log().Append(t.Context(), entry("demo", 3), events.Fence{Filter: filter, Last: two})
+	must(t, err)
+	wantTexts(t, "log", texts(t, a.Log().Read(t.Context(), 1, filter)), "demo 1", "x", "demo 3")
+	racers(t, client, filter)
+}
+
+// racers lets several owners append at once: one of them wins each round.
+func racers(t *testing.T, client func(string) Bus, filter string) {
+	t.Helper()
+	info, err := client("reader").Log().Info(t.Context(), filter)
+	must(t, err)
+	const owners = 8
+	var mu sync.Mutex
+	var won int
+	var wg sync.WaitGroup
+	for i := range owners {
+		c := client(fmt.Sprint("racer", i))
+		wg.Go(func() {
+			_, err := c.Log().Append(t.Context(), entry("demo", 100+i), events.Fence{Filter: filter, Last: info.Last})
+			if err == nil {
+				mu.Lock()
+				won++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if won != 1 {
+		t.Errorf("%d owners passed the same fence, want 1", won)
+	}
+}
+
+func testFenceLostAck(t *testing.T, factory Factory) {
+	b := simple(t, factory)
+	filter := events.RunFilter("demo", "0a1b2c3d")
+	fence := events.Fence{Filter: filter}
+	first, err := b.Log().Append(t.Context(), entry("demo", 1), fence)
+	must(t, err)
+	// The writer never learned of it: the same append with the same fence.
+	again, err := b.Log().Append(t.Context(), entry("demo", 1), fence)
+	must(t, err)
+	if again != first {
+		t.Errorf("the repeated append has sequence %d, want %d", again, first)
+	}
+	wantTexts(t, "log", texts(t, b.Log().Read(t.Context(), 1, filter)), "demo 1")
+}
+
+func testOnce(t *testing.T, factory Factory) {
+	client, _, b := provisioned(t, factory, Options{})
+	subject := events.ResultSubject("edge", "demo", "0a1b2c3d", 7)
+	seq, err := b.Facts().Record(t.Context(), msg(subject, "first", "first"))
+	must(t, err)
+	_, err = b.Facts().Record(t.Context(), msg(subject, "second", "second"))
+	wantErr(t, "another answer", err, events.ErrExists)
+	_, err = b.Facts().Record(t.Context(), msg(subject, "first", "first"))
+	wantErr(t, "the same answer", err, events.ErrExists)
+	_, err = b.Facts().Record(t.Context(), msg(events.ResultSubject("edge", "demo", "0a1b2c3d", 8), "third", "third"))
+	must(t, err)
+
+	var wg sync.WaitGroup
+	for i := range 4 {
+		c := client(fmt.Sprint("worker", i))
+		wg.Go(func() {
+			for batch := range 20 {
+				s := events.ResultSubject("edge", "race", "0a1b2c3d", batch)
+				_, _ = c.Facts().Record(t.Context(), msg(s, fmt.Sprint(i, s), s))
+			}
+		})
+	}
+	wg.Wait()
+	got := texts(t, b.Facts().Read(t.Context(), seq, "result.*.race.*.*"))
+	distinct := map[string]bool{}
+	for _, s := range got {
+		distinct[s] = true
+	}
+	if len(got) != 20 || len(distinct) != 20 {
+		t.Errorf("%d facts on %d subjects, want 20 on 20", len(got), len(distinct))
+	}
+}
+
+func testRead(t *testing.T, factory Factory) {
+	b := simple(t, factory)
+	all := events.RunFilter("*", "*")
+	wantTexts(t, "an empty stream", texts(t, b.Log().Read(t.Context(), 1, all)))
+	const n = 700 // more than any bus reads at once
+	var want []string
+	var seqs []uint64
+	for i := range n {
+		m := entry("demo", i)
+		seq, err := b.Log().Append(t.Context(), m, events.Fence{})
+		must(t, err)
+		want, seqs = append(want, string(m.Data)), append(seqs, seq)
+	}
+	wantTexts(t, "read from 1", texts(t, b.Log().Read(t.Context(), 1, all)), want...)
+	wantTexts(t, "read from 0", texts(t, b.Log().Read(t.Context(), 0, all)), want...)
+	wantTexts(t, "read from the middle", texts(t, b.Log().Read(t.Context(), seqs[300], all)), want[300:]...)
+	wantTexts(t, "read the last", texts(t, b.Log().Read(t.Context(), seqs[n-1], all)), want[n-1])
+	wantTexts(t, "read beyond the end", texts(t, b.Log().Read(t.Context(), seqs[n-1]+50, all)))
+	wantTexts(t, "a filter without a match", texts(t, b.Log().Read(t.Context(), 1, events.RunFilter("nobody", "*"))))
+	var last uint64
+	for m, err := range b.Log().Read(t.Context(), 1, all) {
+		must(t, err)
+		if m.Seq <= last {
+			t.Fatalf("sequence %d after %d", m.Seq, last)
+		}
+		if last = m.Seq; last == seqs[10] {
+			break // an early end must not hang or leak
+		}
+	}
+}
+
+// testReadEnd stores messages while Read runs: it ends at what was stored
+// when it was called.
+func testReadEnd(t *testing.T, factory Factory) {
+	b := simple(t, factory)
+	for i := range 10 {
+		appendAll(t, b, entry("demo", i))
+	}
+	n := 0
+	for m, err := range b.Log().Read(t.Context(), 1, events.RunFilter("demo", "*")) {
+		must(t, err)
+		if want := fmt.Sprint("demo ", n); string(m.Data) != want {
+			t.Fatalf("read %q, want %q", m.Data, want)
+		}
+		n++
+		appendAll(t, b, entry("demo", 100+n))
+	}
+	if n != 10 {
+		t.Errorf("read %d messages, want the 10 that were stored", n)
+	}
+}
+
+func testFollow(t *testing.T, factory Factory) {
+	client, _, b := provisioned(t, factory, Options{})
+	const stored, later = 300, 300
+	for i := range stored {
+		appendAll(t, b, entry("demo", i))
+	}
+	ctx, stop := context.WithCancel(impatient(t))
+	defer stop()
+	writer := client("writer")
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	n := 0
+	for m, err := range b.Log().Follow(ctx, 1, events.RunFilter("demo", "*")) {
+		must(t, err)
+		if want := fmt.Sprint("demo ", n); string(m.Data) != want {
+			t.Fatalf("message %d is %q, want %q", n, m.Data, want)
+		}
+		if n++; n == stored/2 {
+			wg.Go(func() {
+				for i := stored; i < stored+later; i++ {
+					_, _ = writer.Log().Append(ctx, entry("other", i), events.Fence{})
+					_, _ = writer.Log().Append(ctx, entry("demo", i), events.Fence{})
+				}
+			})
+		}
+		if n == stored+later {
+			stop()
+		}
+	}
+	if n != stored+later {
+		t.Errorf("followed %d messages, want %d", n, stored+later)
+	}
+}
+
+// testFollowEarly follows from a sequence that is not stored yet.
+func testFollowEarly(t *testing.T, factory Factory) {
+	b := simple(t, factory)
+	appendAll(t, b, entry("demo", 1))
+	info, err := b.Log().Info(t.Context(), events.RunFilter("*", "*"))
+	must(t, err)
+	ctx, stop := context.WithCancel(impatient(t))
+	defer stop()
+	next, done := iter.Pull2(b.Log().Follow(ctx, info.Last+3, events.RunFilter("*", "*")))
+	defer done()
+	appendAll(t, b, entry("demo", 2), entry("demo", 3), entry("demo", 4), entry("demo", 5))
+	for i := range 2 {
+		m, err, ok := next()
+		if !ok || err != nil {
+			t.Fatalf("message %d: %v, %v", i, err, ok)
+		}
+		wantTexts(t, "followed", []string{string(m.Data)}, fmt.Sprint("demo ", 4+i))
+	}
+}
+
+// testCancel ends iterators through their context: Follow without an error.
+func testCancel(t *testing.T, factory Factory) {
+	b := simple(t, factory)
+	appendAll(t, b, entry("demo", 1))
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	for _, err := range b.Log().Follow(ctx, 1, events.RunFilter("demo", "*")) {
+		must(t, err)
+		stop()
+	}
+	for _, err := range b.Log().Follow(ctx, 1, events.RunFilter("demo", "*")) {
+		t.Fatalf("a follow with a context that is done yields, error %v", err)
+	}
+	wantErr(t, "ready", b.Ready(ctx), context.Canceled)
+	_, err := b.Log().Append(ctx, entry("demo", 2), events.Fence{})
+	wantErr(t, "append", err, context.Canceled)
+	var last error
+	for _, err := range b.Log().Read(ctx, 1, events.RunFilter("demo", "*")) {
+		last = err
+	}
+	wantErr(t, "read", last, context.Canceled)
+}
+
+func testFilters(t *testing.T, factory Factory) {
+	b := simple(t, factory)
+	appendAll(t, b, entry("one", 1), entry("two", 2), entry("three", 3),
+		msg(events.RejectedSubject("one"), "r", "rejected"), entry("one", 4))
+	got := texts(t, b.Log().Read(t.Context(), 1, events.RunFilter("one", "*"), events.RunFilter("three", "*"), "rejected.*"))
+	wantTexts(t, "three filters", got, "one 1", "three 3", "rejected", "one 4")
+	got = texts(t, b.Log().Read(t.Context(), 1, "study.>", "rejected.>"))
+	wantTexts(t, "the whole log", got, "one 1", "two 2", "three 3", "rejected", "one 4")
+	ctx, stop := context.WithCancel(impatient(t))
+	defer stop()
+	got = nil
+	for m, err := range b.Log().Follow(ctx, 2, events.RunFilter("two", "*"), "rejected.*") {
+		must(t, err)
+		if got = append(got, string(m.Data)); len(got) == 2 {
+			break
+		}
+	}
+	wantTexts(t, "followed", got, "two 2", "rejected")
+	for _, err := range b.Log().Read(t.Context(), 1, "study.>", "result.>") {
+		if err == nil {
+			t.Fatal("a read over two streams yields")
+		}
+		return
+	}
+	t.Fatal("a read over two streams ends without an error")
+}
+
+func testPurge(t *testing.T, factory Factory) {
+	b := simple(t, factory)
+	appendAll(t, b, entry("keep", 1), entry("drop", 2), entry("keep", 3), entry("drop", 4), entry("drop", 5))
+	must(t, b.Purge(t.Context(), events.RunFilter("drop", "*")))
+	wantTexts(t, "after the purge", texts(t, b.Log().Read(t.Context(), 1, events.RunFilter("*", "*"))), "keep 1", "keep 3")
+	wantTexts(t, "the purged", texts(t, b.Log().Read(t.Context(), 1, events.RunFilter("drop", "*"))))
+	// The fence of a purged run starts anew; sequences are not used again.
+	seq, err := b.Log().Append(t.Context(), entry("drop", 6), events.Fence{Filter: events.RunFilter("drop", "0a1b2c3d")})
+	must(t, err)
+	if seq != 6 {
+		t.Errorf("sequence after the purge %d, want 6", seq)
+	}
+	// A purge does not clear IDs.
+	appendAll(t, b, entry("drop", 5))
+	wantTexts(t, "a purged ID again", texts(t, b.Log().Read(t.Context(), 1, events.RunFilter("drop", "*"))), "drop 6")
+}
+
+func testInfo(t *testing.T, factory Factory) {
+	b := simple(t, factory)
+	filter := events.RunFilter("*", "*")
+	info, err := b.Log().Info(t.Context(), filter)
+	must(t, err)
+	if info.Last != 0 || info.Messages != 0 || info.Created.IsZero() || info.MaxBytes == 0 {
+		t.Errorf("info of an empty stream %+v", info)
+	}
+	appendAll(t, b, entry("a", 1), entry("b", 2), entry("c", 3))
+	must(t, b.Purge(t.Context(), events.RunFilter("a", "*")))
+	after, err := b.Facts().Info(t.Context(), filter)
+	must(t, err)
+	if after.First != 2 || after.Last != 3 || after.Messages != 2 || after.Bytes == 0 || !after.Created.Equal(info.Created) {
+		t.Errorf("info %+v, want 2 messages from 2 to 3", after)
+	}
+	if _, err := b.Log().Info(t.Context(), "nothing.here"); err == nil {
+		t.Error("info of a subject outside the topology has no error")
+	}
+}
+
+func testNotices(t *testing.T, factory Factory) {
+	client, _, b := provisioned(t, factory, Options{})
+	ctx, stop := context.WithCancel(impatient(t))
+	defer stop()
+	notices := client("listener").Notices(ctx, events.ProgressSubject("demo", "*"))
+	must(t, b.Notify(t.Context(), events.ProgressSubject("other", "r"), []byte("no")))
+	must(t, b.Notify(t.Context(), events.ProgressSubject("demo", "r"), []byte("1")))
+	must(t, b.Notify(t.Context(), events.ProgressSubject("demo", "r"), []byte("2")))
+	var got []string
+	for m, err := range notices {
+		must(t, err)
+		if m.Subject != events.ProgressSubject("demo", "r") {
+			t.Errorf("notice on %s", m.Subject)
+		}
+		if got = append(got, string(m.Data)); len(got) == 2 {
+			stop()
+		}
+	}
+	wantTexts(t, "notices", got, "1", "2")
+}
+
+func testLarge(t *testing.T, factory Factory) {
+	b := simple(t, factory)
+	const near, over = 900 << 10, 1<<20 + 1<<19
+	subject := events.ArchiveSubject("demo", "0a1b2c3d", "part")
+	big := events.Message{Subject: subject, ID: "near", Data: bytes.Repeat([]byte("x"), near)}
+	appendAll(t, b, big)
+	for m, err := range b.Log().Read(t.Context(), 1, subject) {
+		must(t, err)
+		if len(m.Data) != near {
+			t.Errorf("read %d bytes, want %d", len(m.Data), near)
+		}
+	}
+	_, err := b.Log().Append(t.Context(), events.Message{Subject: subject, ID: "over", Data: make([]byte, over)}, events.Fence{})
+	if err == nil {
+		t.Error("a message over the stream's bound was stored")
+	}
+}
+
+func testFull(t *testing.T, factory Factory) {
+	topology := events.Topology()
+	for i := range topology {
+		topology[i].MaxBytes = 64 << 10
+		topology[i].MaxMsgSize = 32 << 10
+	}
+	_, _, b := provisioned(t, factory, Options{Topology: topology})
+	data := string(make([]byte, 10<<10))
+	var stored int
+	var err error
+	for ; err == nil && stored < 10; stored++ {
+		_, err = b.Facts().Record(t.Context(), msg(events.ResultSubject("edge", "demo", "r", stored), fmt.Sprint(stored), data))
+	}
+	wantErr(t, "record into a full stream", err, events.ErrFull)
+	if stored < 5 {
+		t.Errorf("full after %d messages of 10 KiB in 64 KiB", stored-1)
+	}
+	_, err = b.Facts().Record(t.Context(), msg(events.ResultSubject("edge", "demo", "r", 0), "again", "x"))
+	wantErr(t, "a recorded subject in a full stream", err, events.ErrExists)
+	must(t, b.Purge(t.Context(), "result.*.demo.*.*"))
+	_, err = b.Facts().Record(t.Context(), msg(events.ResultSubject("edge", "demo", "r", 99), "99", data))
+	must(t, err)
+}
+
+func testNames(t *testing.T, factory Factory) {
+	b := simple(t, factory)
+	if err := b.ProvisionEvaluator(t.Context(), "Not.A>Name"); err == nil {
+		t.Error("an evaluator's name that is no DNS label was accepted")
+	}
+	for _, subject := range []string{"", "nowhere", "study..a.b", "work.>", "study.a b.c.d", "study.*.x.y"} {
+		if _, err := b.Log().Append(t.Context(), msg(subject, subject+"!", "x"), events.Fence{}); err == nil {
+			t.Errorf("append to %q has no error", subject)
+		}
+	}
+}

@@ -1,0 +1,251 @@
+package membus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"time"
+
+	"apollo/events"
+)
+
+// port is Log and Facts of one client.
+type port struct{ client *Client }
+
+var (
+	_ events.Log   = port{}
+	_ events.Facts = port{}
+)
+
+// Append stores m when fence holds; see events.Log.
+func (p port) Append(ctx context.Context, m events.Message, fence events.Fence) (uint64, error) {
+	return p.client.write(ctx, OpAppend, m, func(s *stream) (uint64, error) {
+		if seq, ok := s.duplicate(m.ID, time.Now()); ok {
+			return seq, nil
+		}
+		if fence.Filter != "" && s.lastOf(fence.Filter) != fence.Last {
+			if seq := s.storedAfter(fence, m.ID); seq > 0 {
+				return seq, nil
+			}
+			return 0, events.ErrFenced
+		}
+		return s.store(m, time.Now())
+	})
+}
+
+// storedAfter returns the sequence under which id was stored behind the fence:
+// the caller's own append, of which it did not learn.
+func (s *stream) storedAfter(fence events.Fence, id string) uint64 {
+	if id == "" {
+		return 0
+	}
+	for _, m := range s.msgs[s.at(fence.Last+1):] {
+		if m.ID == id && events.MatchSubject(fence.Filter, m.Subject) {
+			return m.Seq
+		}
+	}
+	return 0
+}
+
+// Record stores m unless its subject has a message; see events.Facts.
+func (p port) Record(ctx context.Context, m events.Message) (uint64, error) {
+	return p.client.write(ctx, OpRecord, m, func(s *stream) (uint64, error) {
+		if _, ok := s.duplicate(m.ID, time.Now()); ok || s.lastOf(m.Subject) != 0 {
+			return 0, events.ErrExists
+		}
+		return s.store(m, time.Now())
+	})
+}
+
+// write runs one storing operation with its faults.
+func (c *Client) write(ctx context.Context, kind string, m events.Message, effect func(*stream) (uint64, error)) (uint64, error) {
+	c.hub.trace(Op{Client: c.name, Kind: kind, Stage: Before, Subject: m.Subject, ID: m.ID})
+	seq, err := c.writeLocked(ctx, kind, m, effect)
+	c.hub.trace(Op{Client: c.name, Kind: kind, Stage: After, Subject: m.Subject, ID: m.ID})
+	if dead := c.alive(); dead != nil {
+		return 0, dead
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%s %s: %w", kind, m.Subject, err)
+	}
+	return seq, nil
+}
+
+func (c *Client) writeLocked(ctx context.Context, kind string, m events.Message, effect func(*stream) (uint64, error)) (uint64, error) {
+	if err := c.usable(ctx); err != nil {
+		return 0, err
+	}
+	if !events.IsSubject(m.Subject) {
+		return 0, fmt.Errorf("%q is no subject", m.Subject)
+	}
+	h := c.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s, err := h.streamFor(m.Subject)
+	if err != nil {
+		return 0, err
+	}
+	if err := oversized(s, m); err != nil {
+		return 0, err
+	}
+	if err := h.refuse(kind, key(m)); err != nil {
+		return 0, err
+	}
+	before := s.last
+	seq, err := effect(s)
+	if err != nil {
+		return 0, err
+	}
+	if s.last != before {
+		h.enqueue(s, s.msgs[len(s.msgs)-1])
+	}
+	if h.dice.hit(h.conf.Faults.LostPubAck, kind+" lost", key(m)) {
+		return 0, fmt.Errorf("injected after it was stored: %w", events.ErrUnreachable)
+	}
+	return seq, nil
+}
+
+// Info returns the state of the stream that holds the subject.
+func (p port) Info(ctx context.Context, subject string) (events.StreamInfo, error) {
+	if err := p.client.usable(ctx); err != nil {
+		return events.StreamInfo{}, err
+	}
+	h := p.client.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s, err := h.streamFor(subject)
+	if err != nil {
+		return events.StreamInfo{}, err
+	}
+	return s.info(), nil
+}
+
+// Read yields what is stored now; see events.Reader.
+func (p port) Read(ctx context.Context, from uint64, filters ...string) iter.Seq2[events.Message, error] {
+	end, err := p.end(filters)
+	return func(yield func(events.Message, error) bool) {
+		if err != nil {
+			yield(events.Message{}, err)
+			return
+		}
+		for next := from; next <= end; {
+			if err := p.client.usable(ctx); err != nil {
+				yield(events.Message{}, err)
+				return
+			}
+			got, after, _, err := p.fetch(next, end, filters)
+			if err != nil {
+				yield(events.Message{}, err)
+				return
+			}
+			for _, m := range got {
+				if !yield(m, nil) {
+					return
+				}
+			}
+			next = after
+		}
+	}
+}
+
+// end returns the last sequence of the filters' stream.
+func (p port) end(filters []string) (uint64, error) {
+	h := p.client.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s, err := h.streamFor(filters...)
+	if err != nil {
+		return 0, err
+	}
+	return s.last, nil
+}
+
+// fetch reads a batch and returns what to wait for when there is none.
+func (p port) fetch(from, to uint64, filters []string) (got []events.Message, next uint64, wake <-chan struct{}, err error) {
+	h := p.client.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s, err := h.streamFor(filters...)
+	if err != nil {
+		return nil, from, h.provisioned, err
+	}
+	got, next = s.read(from, to, filters)
+	return got, next, s.changed, nil
+}
+
+// Follow yields what is stored now and later; see events.Reader. A stream that
+// is not there yet is waited for.
+func (p port) Follow(ctx context.Context, from uint64, filters ...string) iter.Seq2[events.Message, error] {
+	return func(yield func(events.Message, error) bool) {
+		for next := from; ctx.Err() == nil; {
+			if err := p.client.alive(); err != nil {
+				yield(events.Message{}, err)
+				return
+			}
+			got, after, wake, err := p.fetch(next, math.MaxUint64, filters)
+			if err != nil && !errors.Is(err, events.ErrUnreachable) {
+				yield(events.Message{}, err)
+				return
+			}
+			if !p.yieldAll(ctx, got, yield) {
+				return
+			}
+			next = after
+			if len(got) == 0 && !p.client.await(ctx, wake) {
+				return
+			}
+		}
+	}
+}
+
+// yieldAll yields messages that Follow found; false ends it.
+func (p port) yieldAll(ctx context.Context, got []events.Message, yield func(events.Message, error) bool) bool {
+	for _, m := range got {
+		p.hold(ctx, m)
+		if err := p.client.alive(); err != nil {
+			yield(events.Message{}, err)
+			return false
+		}
+		if ctx.Err() != nil || !yield(m, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// hold delays what Follow yields.
+func (p port) hold(ctx context.Context, m events.Message) {
+	h := p.client.hub
+	if h.conf.Faults.FollowDelay <= 0 {
+		return
+	}
+	h.mu.Lock()
+	d := h.dice.delay(h.conf.Faults.FollowDelay, h.conf.Faults.MaxDelay, "follow "+p.client.name, key(m))
+	h.mu.Unlock()
+	if d == 0 {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-p.client.dead:
+	case <-p.client.closing:
+	case <-ctx.Done():
+	}
+}
+
+// await waits for wake; false when ctx ended or the client was closed.
+func (c *Client) await(ctx context.Context, wake <-chan struct{}) bool {
+	select {
+	case <-wake:
+	case <-c.dead:
+	case <-c.closing:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}

@@ -1,0 +1,372 @@
+package membus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"apollo/events"
+)
+
+// queue is events.Queue of one client.
+type queue struct {
+	client  *Client
+	slots   int
+	closing chan struct{}
+	shut    sync.Once
+	running sync.WaitGroup
+}
+
+var _ events.Queue = (*queue)(nil)
+
+// Publish stores the messages in a work-queue stream, in order. A repeated
+// UUID is stored once. On an error the messages before the one it names are
+// stored.
+func (q *queue) Publish(topic string, messages ...*message.Message) error {
+	for _, wm := range messages {
+		m := events.Message{Subject: topic, ID: wm.UUID, Header: headerOf(wm.Metadata), Data: wm.Payload}
+		_, err := q.client.write(wm.Context(), OpPublish, m, func(s *stream) (uint64, error) {
+			if !s.conf.WorkQueue {
+				return 0, fmt.Errorf("stream %s is no work queue", s.conf.Name)
+			}
+			if seq, ok := s.duplicate(m.ID, time.Now()); ok {
+				return seq, nil
+			}
+			return s.store(m, time.Now())
+		})
+		if err != nil {
+			return fmt.Errorf("message %q: %w", wm.UUID, err)
+		}
+	}
+	return nil
+}
+
+// headerOf copies metadata without what the bus itself set at a delivery.
+func headerOf(metadata message.Metadata) map[string]string {
+	header := maps.Clone(map[string]string(metadata))
+	delete(header, events.MetaSubject)
+	delete(header, events.MetaSequence)
+	delete(header, events.MetaDeliveries)
+	return header
+}
+
+// Subscribe hands out messages of the topic; see events.Queue. A consumer that
+// is not provisioned yet is waited for.
+func (q *queue) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	c := q.client
+	if err := c.usable(ctx); err != nil {
+		return nil, err
+	}
+	if _, ok := events.StreamOf(c.hub.conf.Topology, topic+".>"); !ok {
+		return nil, fmt.Errorf("subscribe: %q is no queue", topic)
+	}
+	c.hub.mu.Lock()
+	defer c.hub.mu.Unlock()
+	select {
+	case <-q.closing:
+		return nil, errors.New("subscribe: the queue was closed")
+	case <-c.closing:
+		return nil, errors.New("subscribe: the bus was closed")
+	default:
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	s := &subscription{client: c, topic: topic, slots: q.slots, ctx: ctx, out: make(chan *message.Message)}
+	c.running.Go(func() {
+		select {
+		case <-ctx.Done():
+		case <-q.closing:
+		case <-c.closing:
+		case <-c.dead:
+		}
+		cancel()
+	})
+	c.running.Add(1)
+	q.running.Go(func() {
+		defer c.running.Done()
+		s.run()
+		cancel()
+	})
+	return s.out, nil
+}
+
+// Close ends the subscriptions of this queue and waits for their channels to
+// be closed. The messages in hand can still be answered. Publish works on.
+func (q *queue) Close() error {
+	q.client.hub.mu.Lock()
+	q.shut.Do(func() { close(q.closing) })
+	q.client.hub.mu.Unlock()
+	q.running.Wait()
+	return nil
+}
+
+// subscription hands the messages of one consumer to one channel.
+type subscription struct {
+	client *Client
+	topic  string
+	slots  int
+	// ctx ends with the subscriber's context, its queue or its client; it is
+	// the subscription's own lifetime, not one call's.
+	ctx context.Context
+	out chan *message.Message
+	// held counts unanswered messages; the hub's mutex guards it.
+	held int
+}
+
+func (s *subscription) run() {
+	defer close(s.out)
+	for s.ctx.Err() == nil {
+		it, m, wake, wait := s.next()
+		if it == nil {
+			s.sleep(wake, wait)
+			continue
+		}
+		s.deliver(it, m)
+	}
+}
+
+// next takes an item, or says what to wait for.
+func (s *subscription) next() (it *item, delivery uint64, wake <-chan struct{}, wait time.Duration) {
+	h := s.client.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	q := h.consumers[s.topic]
+	if q == nil {
+		return nil, 0, h.provisioned, 0
+	}
+	if s.held >= s.slots || s.client.alive() != nil {
+		return nil, 0, q.changed, 0
+	}
+	now := time.Now()
+	it, wait = q.take(h, s, now)
+	if it == nil {
+		return nil, 0, q.changed, wait
+	}
+	it.deliveries++
+	if it.deliveries >= events.MaxDeliver && !it.acked {
+		h.bury(q, it, now)
+		return nil, 0, h.immediately(), 0
+	}
+	if h.dice.hit(h.conf.Faults.Drop, "drop", key(it.msg)) {
+		it.due = now.Add(s.client.hub.conf.AckWait)
+		return nil, 0, h.immediately(), 0
+	}
+	it.holder = s
+	s.held++
+	s.duplicate(q, it, now)
+	return it, it.deliveries, nil, 0
+}
+
+// immediately is a channel that does not make anyone wait.
+func (h *Hub) immediately() <-chan struct{} {
+	ch := make(chan struct{})
+	close(ch)
+	return ch
+}
+
+// duplicate draws whether the item goes out a second time. mu is held.
+func (s *subscription) duplicate(q *consumer, it *item, now time.Time) {
+	f := s.client.hub.conf.Faults
+	if q.exclusive {
+		return
+	}
+	if it.extra > 0 {
+		it.extra--
+		return
+	}
+	if d := s.client.hub.dice.delay(f.Duplicate, f.MaxDelay, "duplicate", key(it.msg)); d > 0 {
+		it.extra++
+		it.release(now.Add(d))
+		q.wake()
+	}
+}
+
+// bury moves an item that was handed out too often to the dead letters. mu is held.
+func (h *Hub) bury(q *consumer, it *item, now time.Time) {
+	letter, err := events.Undeliverable(it.msg, it.deliveries, "handed out too many times without an answer", now)
+	if err == nil {
+		if dlq, err := h.streamFor(letter.Subject); err == nil {
+			_, err = dlq.store(letter, now)
+		}
+	}
+	if err != nil { // no room for the letter: keep the message and try later
+		it.release(now.Add(h.conf.AckWait))
+		it.deliveries--
+		return
+	}
+	q.drop(it)
+}
+
+// deliver hands the item out and sees to its answer.
+func (s *subscription) deliver(it *item, delivery uint64) {
+	c := s.client
+	op := Op{Client: c.name, Kind: OpDeliver, Stage: Before, Subject: it.msg.Subject, ID: it.msg.ID, Delivery: delivery}
+	c.hub.trace(op)
+	ctx, cancel := context.WithCancel(s.ctx)
+	wm := message.NewMessageWithContext(ctx, it.msg.ID, nil)
+	copied := clone(it.msg)
+	wm.Payload = copied.Data
+	for k, v := range copied.Header {
+		wm.Metadata.Set(k, v)
+	}
+	wm.Metadata.Set(events.MetaSubject, it.msg.Subject)
+	wm.Metadata.Set(events.MetaSequence, strconv.FormatUint(it.msg.Seq, 10))
+	wm.Metadata.Set(events.MetaDeliveries, strconv.FormatUint(delivery, 10))
+	select {
+	case s.out <- wm:
+		op.Stage = After
+		c.hub.trace(op)
+		c.running.Go(func() {
+			defer cancel()
+			s.settle(it, wm, op)
+		})
+	case <-s.ctx.Done():
+		cancel()
+		s.end(it, func(q *consumer, mine bool) {
+			if mine {
+				it.release(s.abandoned(time.Now()))
+			}
+		})
+	}
+}
+
+// abandoned is when another worker gets a message that was never handed to
+// this one: at once, unless the client was killed.
+func (s *subscription) abandoned(now time.Time) time.Time {
+	if s.client.alive() != nil {
+		return now.Add(s.client.hub.conf.AckWait)
+	}
+	return now
+}
+
+// settle waits for the answer to a message and does what it says. After the
+// subscription has ended nothing keeps the message alive, so an answer counts
+// for another AckWait.
+func (s *subscription) settle(it *item, wm *message.Message, op Op) {
+	ended := s.ctx.Done()
+	var expired <-chan time.Time
+	for {
+		select {
+		case <-wm.Acked():
+			s.answer(it, op, OpAck, s.ack)
+			return
+		case <-wm.Nacked():
+			s.answer(it, op, OpNack, s.nack)
+			return
+		case <-ended:
+			ended = nil
+			t := time.NewTimer(s.client.hub.conf.AckWait)
+			defer t.Stop()
+			expired = t.C
+		case <-expired:
+			s.giveBack(it, wm, op)
+			return
+		case <-s.client.over:
+			s.giveBack(it, wm, op)
+			return
+		case <-s.client.dead:
+			s.lose(it)
+			return
+		}
+	}
+}
+
+// giveBack ends the wait for an answer: one that was given just now counts,
+// otherwise the message goes to another worker at once.
+func (s *subscription) giveBack(it *item, wm *message.Message, op Op) {
+	select {
+	case <-wm.Acked():
+		s.answer(it, op, OpAck, s.ack)
+	case <-wm.Nacked():
+		s.answer(it, op, OpNack, s.nack)
+	default:
+		s.end(it, func(_ *consumer, mine bool) {
+			if mine {
+				it.release(time.Now())
+			}
+		})
+	}
+}
+
+// answer carries out an ack or a nack, unless the client dies around it.
+func (s *subscription) answer(it *item, op Op, kind string, effect func(*item)) {
+	op.Kind, op.Stage = kind, Before
+	s.client.hub.trace(op)
+	if s.client.alive() != nil {
+		s.lose(it)
+		return
+	}
+	effect(it)
+	op.Stage = After
+	s.client.hub.trace(op)
+}
+
+func (s *subscription) ack(it *item) {
+	s.end(it, func(q *consumer, mine bool) {
+		h := s.client.hub
+		if h.dice.hit(h.conf.Faults.LostAck, "lost ack", key(it.msg)) {
+			if mine {
+				it.release(time.Now().Add(s.client.hub.conf.AckWait))
+			}
+			return
+		}
+		it.acked = true
+		if it.extra > 0 {
+			q.stream.remove(it.msg.Seq)
+			return
+		}
+		q.drop(it)
+	})
+}
+
+func (s *subscription) nack(it *item) {
+	s.end(it, func(_ *consumer, mine bool) {
+		if mine {
+			it.release(time.Now().Add(events.NackDelay(it.deliveries)))
+		}
+	})
+}
+
+// lose is what becomes of a message whose worker was killed.
+func (s *subscription) lose(it *item) {
+	s.end(it, func(_ *consumer, mine bool) {
+		if mine {
+			it.release(time.Now().Add(s.client.hub.conf.AckWait))
+		}
+	})
+}
+
+// end frees the slot and applies effect under the hub's mutex; mine is false
+// when the message is in other hands by now.
+func (s *subscription) end(it *item, effect func(q *consumer, mine bool)) {
+	h := s.client.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s.held--
+	q := h.consumers[s.topic]
+	effect(q, it.holder == s)
+	if it.acked && it.extra == 0 && it.holder == nil {
+		q.drop(it) // an injected second delivery is not owed an answer
+	}
+	q.wake()
+}
+
+// sleep waits for a change, for the next message to be due, or for the end.
+func (s *subscription) sleep(wake <-chan struct{}, wait time.Duration) {
+	var due <-chan time.Time
+	if wait > 0 {
+		t := time.NewTimer(wait)
+		defer t.Stop()
+		due = t.C
+	}
+	select {
+	case <-wake:
+	case <-due:
+	case <-s.ctx.Done():
+	}
+}
