@@ -1,0 +1,210 @@
+package optimizertest
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+
+	"apollo/optimizer"
+	"apollo/optimizer/space"
+)
+
+// exhausts asks small spaces to the last point: every legal one comes exactly
+// once, in batches that may be larger than what is left.
+func exhausts(t *testing.T, a optimizer.Algorithm, _ Options) {
+	for _, c := range []struct {
+		name  string
+		space space.Space
+		legal func(space.Point) bool
+	}{
+		{"no parameter", lattice(), nil},
+		{"one point", lattice(1, 1), nil},
+		{"one parameter", lattice(7), nil},
+		{"single levels", lattice(1, 3, 1, 2, 1), nil},
+		{"categories", lattice(-3, -2, -4), nil},
+		{"half legal", lattice(5, -3, 4), func(p space.Point) bool { return (p[0]+p[1]+p[2])%2 == 0 }},
+		{"one legal", lattice(9, 9, 9), func(p space.Point) bool { return p[0] == 7 && p[1] == 0 && p[2] == 8 }},
+		{"islands", lattice(12, 12), func(p space.Point) bool { return p[0]%4 == 0 && p[1]%4 == 3 }},
+		{"nothing legal", lattice(6, 6), func(space.Point) bool { return false }},
+	} {
+		for _, batch := range []int{1, 4, 1000} {
+			t.Run(fmt.Sprint(c.name, " by ", batch), func(t *testing.T) {
+				t.Parallel()
+				s := newStudy(t, a, optimizer.Problem{Space: c.space, Legal: c.legal, Seed: 5})
+				s.run(math.MaxInt, batch, slope)
+				if got, want := len(s.log), len(s.legal); got != want {
+					t.Errorf("exhausted after %d trials, want %d", got, want)
+				}
+			})
+		}
+	}
+}
+
+// slope falls with every level, and with categories too: smooth and trivial.
+func slope(p space.Point) optimizer.Observation {
+	v := 0.0
+	for i, level := range p {
+		v -= float64((i + 1) * level)
+	}
+	return optimizer.Observation{Values: []float64{v}}
+}
+
+// withholds leaves trials pending while the space runs out.
+func withholds(t *testing.T, a optimizer.Algorithm, _ Options) {
+	s := newStudy(t, a, optimizer.Problem{Space: lattice(4, -3, 2), Seed: 9})
+	for len(s.ask(5)) > 0 {
+	}
+	if got, want := len(s.pending), 24; got != want {
+		t.Fatalf("%d designs were proposed without a result, want all %d", got, want)
+	}
+	for len(s.pending) > 0 {
+		s.tell(len(s.pending)/2, optimizer.Observation{Status: optimizer.Failed})
+		s.ask(1) // still exhausted: a failed design is not tried again
+	}
+}
+
+// rebuilds stops studies of the named problems at several trials and starts
+// them again from their logs, told whole, singly and in uneven pieces.
+func rebuilds(t *testing.T, a optimizer.Algorithm, o Options) {
+	for _, p := range Problems() {
+		t.Run(p.Name, func(t *testing.T) {
+			t.Parallel()
+			s := newStudy(t, a, p.Start(3))
+			rng := rand.New(rand.NewPCG(3, 3))
+			for _, trials := range []int{1, o.Trials / 4, o.Trials * 3 / 4} {
+				s.run(trials, 7, p.Measure)
+				s.rebuild(5, func() int { return 0 })
+				s.rebuild(1, func() int { return 1 })
+				s.rebuild(11, func() int { return 1 + rng.IntN(9) })
+			}
+		})
+	}
+}
+
+// survives feeds results that carry little, or strange, information.
+func survives(t *testing.T, a optimizer.Algorithm, o Options) {
+	extreme := []float64{1e300, -1e300, math.MaxFloat64, -math.MaxFloat64, 0, 5e-324, -5e-324, 1}
+	for _, c := range []struct {
+		name    string
+		measure func(space.Point) optimizer.Observation
+	}{
+		{"all infeasible", func(space.Point) optimizer.Observation {
+			return optimizer.Observation{Status: optimizer.Infeasible}
+		}},
+		{"all over a constraint", func(p space.Point) optimizer.Observation {
+			return optimizer.Observation{Status: optimizer.Infeasible, Values: []float64{2}, Violation: 1 / (1 + float64(p[0]))}
+		}},
+		{"one in eight feasible", func(p space.Point) optimizer.Observation {
+			if p[0] == 3 {
+				return optimizer.Observation{Values: []float64{float64(p[1])}}
+			}
+			return optimizer.Observation{Status: optimizer.Infeasible}
+		}},
+		{"all failed", func(space.Point) optimizer.Observation { return optimizer.Observation{Status: optimizer.Failed} }},
+		{"half failed", func(p space.Point) optimizer.Observation {
+			if p[0]%2 == 0 {
+				return optimizer.Observation{Status: optimizer.Failed}
+			}
+			return slope(p)
+		}},
+		{"constant", func(space.Point) optimizer.Observation { return optimizer.Observation{Values: []float64{7}} }},
+		{"extreme values", func(p space.Point) optimizer.Observation {
+			return optimizer.Observation{Values: []float64{extreme[p[0]]}}
+		}},
+		{"huge violations", func(p space.Point) optimizer.Observation {
+			return optimizer.Observation{Status: optimizer.Infeasible, Violation: math.Abs(extreme[p[0]])}
+		}},
+		{"tiny differences", func(p space.Point) optimizer.Observation {
+			return optimizer.Observation{Values: []float64{1 + float64(p[0])*0x1p-52}}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStudy(t, a, optimizer.Problem{Space: lattice(8, 6, -4, 1, 3), Seed: 21})
+			s.run(o.Trials, 6, c.measure)
+			s.rebuild(4, func() int { return 0 })
+		})
+	}
+}
+
+// foreign tells what the strategy never proposed: other studies' trials, also
+// of points that are not legal here or belong to another space.
+func foreign(t *testing.T, a optimizer.Algorithm, o Options) {
+	legal := func(p space.Point) bool { return p[0] != 2 }
+	s := newStudy(t, a, optimizer.Problem{Space: lattice(6, 5, -3, 4), Legal: legal, Seed: 2})
+	for i := uint64(0); i < s.problem.Space.Size(); i += 5 {
+		obs := slope(s.problem.Space.At(i))
+		obs.Trial = -1
+		s.observe(obs)
+	}
+	for _, p := range []space.Point{nil, {1}, {0, 0, 0, 0, 0}, {6, 0, 0, 0}, {0, -1, 0, 0}} {
+		s.observe(optimizer.Observation{Point: p, Values: []float64{-1e6}, Trial: -1})
+	}
+	s.rebuild(8, func() int { return 7 })
+	s.run(len(s.log)+o.Trials, 5, slope)
+	s.rebuild(8, func() int { return 0 })
+}
+
+// repeats tells trials again, with the same and with another result.
+func repeats(t *testing.T, a optimizer.Algorithm, o Options) {
+	s := newStudy(t, a, optimizer.Problem{Space: lattice(8, 5, -3, 4), Seed: 4})
+	s.run(o.Trials/2, 5, slope)
+	s.observe(slices.Clone(s.log)...)
+	for _, again := range s.log[:len(s.log)/4] {
+		again.Values = []float64{again.Values[0] + 1}
+		s.observe(again)
+		again.Status, again.Values = optimizer.Failed, nil
+		s.observe(again)
+	}
+	s.ask(3)
+	s.run(len(s.log)+o.Trials/4, 5, slope)
+	s.rebuild(5, func() int { return 3 })
+}
+
+// objectives starts a study of two objectives: a strategy that searches one
+// has to say so at the start.
+func objectives(t *testing.T, a optimizer.Algorithm, o Options) {
+	p := optimizer.Problem{Space: lattice(6, 5, -3, 4), Objectives: 2}
+	if _, err := a.Start(p); err != nil {
+		t.Logf("Start refuses two objectives: %v", err)
+		return
+	}
+	s := newStudy(t, a, p)
+	s.run(o.Trials/2, 5, func(p space.Point) optimizer.Observation {
+		return optimizer.Observation{Values: []float64{float64(p[0] - p[1]), float64(p[3] - p[0])}}
+	})
+	s.rebuild(5, func() int { return 3 })
+}
+
+// seeds checks that the seed of a problem selects another search.
+func seeds(t *testing.T, a optimizer.Algorithm, _ Options) {
+	ask := func(seed uint64) []optimizer.Proposal {
+		s := newStudy(t, a, optimizer.Problem{Space: lattice(16, 16, 16, 16, 16), Seed: seed})
+		proposals, err := s.askOnce(s.strategy, 16)
+		s.check(16, proposals, err)
+		return proposals
+	}
+	if one, two := ask(1), ask(2); reflect.DeepEqual(one, two) {
+		t.Errorf("seeds 1 and 2 propose the same designs: %v", one)
+	}
+}
+
+// large tells a long log at once and asks on.
+func large(t *testing.T, a optimizer.Algorithm, o Options) {
+	p := problem("accelerator")
+	s := newStudy(t, a, p.Start(6))
+	reference := newStudy(t, optimizer.Random{}, p.Start(6))
+	var log []optimizer.Observation
+	for _, proposal := range reference.ask(o.Large) {
+		obs := p.Measure(proposal.Point)
+		obs.Point, obs.Trial, obs.Origin = proposal.Point, proposal.number, proposal.Origin
+		log = append(log, obs)
+	}
+	s.proposed = uint64(len(log))
+	s.observe(log...)
+	s.ask(64)
+	s.rebuild(16, func() int { return o.Large/3 + 1 })
+}
