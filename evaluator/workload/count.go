@@ -18,7 +18,7 @@ func (p Precision) WithDefaults() Precision {
 	return p
 }
 
-// Bytes returns the bytes of n elements of the given width, rounded up.
+// bytesOf returns the bytes of n elements of the given width, rounded up.
 func bytesOf(n, bits int64) int64 { return (n*bits + bitsPerByte - 1) / bitsPerByte }
 
 // MACs returns the multiply-accumulate operations of the layer, 0 for
@@ -32,10 +32,25 @@ func (l *Layer) MACs() int64 {
 		return l.N * h * w * l.K * l.C * l.R * l.S
 	case GEMM:
 		return l.M * l.K * l.C
-	case MatMul, RNN:
+	case MatMul:
 		return l.N * l.M * l.K * l.C
+	case RNN:
+		return l.N * l.M * l.gates() * l.K * (l.C + l.K)
 	}
 	return 0
+}
+
+// gates returns how many weight matrices an RNN cell has: LSTM 4 (Hochreiter
+// and Schmidhuber 1997, with the forget gate of Gers et al. 2000), GRU 3 (Cho
+// et al. 2014), the plain cell 1.
+func (l *Layer) gates() int64 {
+	switch l.Fn {
+	case "lstm":
+		return 4
+	case "gru":
+		return 3
+	}
+	return 1
 }
 
 // WeightElements returns the weights without bias, plus Const.
@@ -43,17 +58,22 @@ func (l *Layer) WeightElements() int64 {
 	switch l.Op {
 	case Conv, GroupConv, DepthwiseConv, Deconv:
 		return l.K*l.C*l.R*l.S + l.Const
-	case GEMM, RNN:
+	case GEMM:
 		return l.K*l.C + l.Const
+	case RNN:
+		return l.gates()*l.K*(l.C+l.K) + l.Const
 	}
 	return l.Const
 }
 
 // BiasElements returns the bias elements: one per output channel of an
-// operation with weights, unless NoBias is set.
+// operation with weights (RNN: and per gate), unless NoBias is set.
 func (l *Layer) BiasElements() int64 {
-	if !l.Op.HasWeights() || l.NoBias {
+	switch {
+	case !l.Op.HasWeights() || l.NoBias:
 		return 0
+	case l.Op == RNN:
+		return l.gates() * l.K
 	}
 	return l.K
 }

@@ -5,6 +5,9 @@ package workload
 // Tensors that nobody reads are outputs of the network and stay to the end. A
 // View shares its input's memory. The workload must be normalised.
 func (w *Workload) LiveBytes() []int64 {
+	if len(w.Layers) == 0 {
+		return nil
+	}
 	tensors := w.tensors()
 	change := make([]int64, len(w.Layers)+1)
 	for _, t := range tensors {
@@ -34,35 +37,38 @@ func (w *Workload) PeakLiveBytes() int64 {
 type tensor struct {
 	bytes       int64
 	first, last int
-	read        bool
 }
 
 func (w *Workload) tensors() []tensor {
 	bits := w.Precision.WithDefaults().Activations
 	tensors := make([]tensor, 0, len(w.Inputs)+len(w.Layers))
 	owner := make(map[string]int, len(w.Inputs)+len(w.Layers))
+	unread := make(map[string]bool, len(w.Inputs)+len(w.Layers))
+	add := func(name string, t tensor) {
+		owner[name] = len(tensors)
+		tensors = append(tensors, t)
+	}
 	for _, in := range w.Inputs {
-		owner[in.Name] = len(tensors)
-		tensors = append(tensors, tensor{bytes: bytesOf(elements(in.Shape), bits)})
+		add(in.Name, tensor{bytes: bytesOf(elements(in.Shape), bits)})
+		unread[in.Name] = true
 	}
 	for i := range w.Layers {
 		l := &w.Layers[i]
 		for _, name := range l.In {
+			delete(unread, name)
 			if at, ok := owner[name]; ok {
-				tensors[at].last, tensors[at].read = i, l.Op != View || tensors[at].read
+				tensors[at].last = i
 			}
 		}
+		unread[l.ID] = true
 		if l.Op == View && len(l.In) > 0 {
 			owner[l.ID] = owner[l.In[0]]
 			continue
 		}
-		owner[l.ID] = len(tensors)
-		tensors = append(tensors, tensor{bytes: l.OutputBytes(w.Precision), first: i, last: i})
+		add(l.ID, tensor{bytes: l.OutputBytes(w.Precision), first: i, last: i})
 	}
-	for i := range tensors {
-		if !tensors[i].read {
-			tensors[i].last = len(w.Layers) - 1
-		}
+	for name := range unread {
+		tensors[owner[name]].last = max(len(w.Layers)-1, 0)
 	}
 	return tensors
 }

@@ -73,8 +73,8 @@ const (
 	// MatMul multiplies N pairs of activation matrices, M x C and C x K; it
 	// has no weights.
 	MatMul Op = "matmul"
-	// RNN is M steps of N sequences through K weights rows of C elements: its
-	// gates together, for example K = 4 x hidden for an LSTM.
+	// RNN runs N sequences of M steps with C features through a recurrent
+	// cell of K units; Fn names the cell: "rnn", "gru" or "lstm".
 	RNN Op = "rnn"
 	// Pool is a pooling with an R x S window.
 	Pool Op = "pool"
@@ -138,7 +138,8 @@ type Layer struct {
 	Dilation [2]int64 `json:"dilation,omitzero" yaml:"dilation,flow,omitempty"`
 	// Act is the fused activation ("relu6"), "" for none.
 	Act string `json:"act,omitempty" yaml:"act,omitempty"`
-	// Fn refines Op: "add" for Eltwise, "avg" or "max" for Pool.
+	// Fn refines Op: "add" for Eltwise, "avg" or "max" for Pool, the cell for
+	// RNN.
 	Fn string `json:"fn,omitempty" yaml:"fn,omitempty"`
 	// NoBias marks a layer with weights that adds no bias.
 	NoBias bool `json:"no_bias,omitempty" yaml:"no_bias,omitempty"`

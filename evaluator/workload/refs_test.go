@@ -1,0 +1,160 @@
+package workload_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"apollo/evaluator/workload"
+)
+
+// refNet is a layer table of the reference folder (APOLLO_REFS).
+type refNet struct {
+	Inputs [][]int64
+	Layers []refLayer
+	Totals struct {
+		MACs       int64 `json:"macs"`
+		Params     int64 `json:"params"`
+		Weights    int64 `json:"weight_bytes"`
+		LiveBytes  int64 `json:"peak_live_bytes"`
+		LayerBytes int64 `json:"max_layer_in_out_bytes"`
+	}
+}
+
+type refLayer struct {
+	Op, Kind            string
+	N, K, C, P, Q, R, S int64
+	H, W, Groups        int64
+	Stride, Dil         [2]int64
+	Act                 string
+	Deps                []int
+	Out                 []int64
+	MACs                int64 `json:"macs"`
+	Params              int64 `json:"w_elems"`
+	WeightBytes         int64 `json:"w_bytes"`
+	InputBytes          int64 `json:"in_bytes"`
+	OutputBytes         int64 `json:"out_bytes"`
+}
+
+func readRef(t *testing.T, file string) refNet {
+	t.Helper()
+	root := cmp.Or(os.Getenv("APOLLO_REFS"), "../../../shared/refs")
+	name := filepath.Join(root, "workloads", file+".json")
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Skipf("reference table not found (set APOLLO_REFS): %v", err)
+	}
+	var r refNet
+	if err := json.Unmarshal(b, &r); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return r
+}
+
+// layer writes a reference layer in this package's form. The dimensions that
+// Normalise can derive are left out, so that the test checks the derivation.
+func (r refLayer) layer(id int) workload.Layer {
+	l := workload.Layer{ID: "l" + strconv.Itoa(id), Op: workload.Op(r.Kind), Act: r.Act}
+	for _, d := range r.Deps {
+		name := "in" + strconv.Itoa(-d)
+		if d >= 0 {
+			name = "l" + strconv.Itoa(d)
+		}
+		l.In = append(l.In, name)
+	}
+	switch l.Op {
+	case workload.Conv, workload.GroupConv, workload.DepthwiseConv, workload.Deconv:
+		l.K, l.P, l.Q, l.R, l.S = r.K, r.P, r.Q, r.R, r.S
+		l.Groups, l.Stride, l.Dilation = r.Groups, r.Stride, r.Dil
+		l.NoBias = r.Params == r.K*r.C*r.R*r.S
+	case workload.Pool:
+		l.Fn, l.P, l.Q, l.R, l.S, l.Stride = "avg", r.P, r.Q, r.R, r.S, r.Stride
+	case workload.GEMM:
+		l.M, l.K, l.C = r.N, r.K, r.C
+	case workload.MatMul:
+		l.N, l.M, l.K, l.C = r.Groups, r.N, r.K, r.C
+	case workload.Eltwise:
+		l.Fn = "add"
+		l.Const = r.Params
+	case workload.Resize:
+		l.P, l.Q = r.Out[1], r.Out[2]
+		l.Const = r.Params
+	default:
+		l.Const = r.Params
+	}
+	return l
+}
+
+func (r refNet) workload(t *testing.T) *workload.Workload {
+	t.Helper()
+	w := &workload.Workload{Name: "reference"}
+	for i, shape := range r.Inputs {
+		w.Inputs = append(w.Inputs, workload.Input{Name: "in" + strconv.Itoa(i+1), Shape: shape})
+	}
+	for i, l := range r.Layers {
+		w.Layers = append(w.Layers, l.layer(i))
+	}
+	if err := w.Normalise(); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// The generated networks are the reference tables: same layers, same counts,
+// same edges.
+func TestBuiltinAgainstReferences(t *testing.T) {
+	t.Parallel()
+	for name, file := range map[string]string{
+		"mobilenet_v2":      "mobilenet_v2_1.0_224",
+		"mobilenet_edgetpu": "mobilenet_edgetpu_1.0_224",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ref := readRef(t, file)
+			compareMultisets(t, multiset(builtin(t, name)), multiset(ref.workload(t)))
+		})
+	}
+}
+
+// Tables of every kind of network fit the format, and their totals come out
+// as the reference states them.
+func TestReferenceTotals(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{
+		"alexnet_227", "bert_base_s128", "efficientnet_edgetpu_m", "efficientnet_edgetpu_s",
+		"inception_v1_224", "inception_v4_299", "mobilenet_edgetpu_0.75_224", "mobilenet_edgetpu_1.0_224",
+		"mobilenet_v1_0.25_128", "mobilenet_v1_1.0_224", "mobilenet_v2_1.0_224", "mobilenet_v3_large",
+		"resnet50_v15_224", "resnet50_v1_224", "resnet50_v1_299", "ssd_mobilenet_v2_300",
+		"ssdlite_mobiledet_edgetpu_320", "unet_256_same", "vgg16_224", "densenet121_224",
+	} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			ref := readRef(t, file)
+			w := ref.workload(t)
+			for i, r := range ref.Layers {
+				checkLayer(t, &w.Layers[i], w.Precision, r)
+			}
+			// The reference leaves the picture itself out of its peak, which
+			// shows where the first layer has the largest input and output.
+			ref.Totals.LiveBytes = max(ref.Totals.LiveBytes, ref.Totals.LayerBytes)
+			got := w.Totals()
+			if got.MACs != ref.Totals.MACs || got.Params != ref.Totals.Params || got.PeakLiveBytes != ref.Totals.LiveBytes {
+				t.Errorf("MACs %d, parameters %d, peak %d B, want %+v", got.MACs, got.Params, got.PeakLiveBytes, ref.Totals)
+			}
+		})
+	}
+}
+
+func checkLayer(t *testing.T, l *workload.Layer, p workload.Precision, r refLayer) {
+	t.Helper()
+	if l.MACs() != r.MACs || l.Params() != r.Params || l.InputBytes(p) != r.InputBytes || l.OutputBytes(p) != r.OutputBytes {
+		t.Errorf("%s %s: MACs %d, parameters %d, input %d B, output %d B, want %d, %d, %d, %d", l.ID, l.Op,
+			l.MACs(), l.Params(), l.InputBytes(p), l.OutputBytes(p), r.MACs, r.Params, r.InputBytes, r.OutputBytes)
+	}
+	if l.Op.HasWeights() && (l.WeightBytes(p) != r.WeightBytes || l.H != r.H || l.W != r.W) {
+		t.Errorf("%s %s: weights %d B, input %d x %d, want %d B, %d x %d", l.ID, l.Op, l.WeightBytes(p), l.H, l.W, r.WeightBytes, r.H, r.W)
+	}
+}
