@@ -1,11 +1,7 @@
 package events
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"math"
-	"strconv"
 
 	"apollo/optimizer/space"
 )
@@ -88,46 +84,18 @@ type Design []space.Value
 
 // MarshalJSON writes the row as a JSON array.
 func (d Design) MarshalJSON() ([]byte, error) {
-	b := append(make([]byte, 0, 12*len(d)+2), '[')
-	for i, v := range d {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		if v.Label != "" {
-			q, err := json.Marshal(v.Label)
-			if err != nil {
-				return nil, err
-			}
-			b = append(b, q...)
-			continue
-		}
-		if math.IsNaN(v.Num) || math.IsInf(v.Num, 0) {
-			return nil, fmt.Errorf("value %d of the design is not a finite number", i)
-		}
-		b = strconv.AppendFloat(b, v.Num, 'g', -1, 64)
-	}
-	return append(b, ']'), nil
+	return d.append(make([]byte, 0, 12*len(d)+2))
 }
 
-// UnmarshalJSON reads a JSON array of numbers and strings.
+// UnmarshalJSON reads a JSON array of numbers and non-empty strings.
 func (d *Design) UnmarshalJSON(b []byte) error {
-	*d = (*d)[:0]
-	return eachElement(b, func(e []byte) error {
-		if e[0] == '"' {
-			var s string
-			if err := json.Unmarshal(e, &s); err != nil {
-				return err
-			}
-			*d = append(*d, space.Value{Label: s})
-			return nil
-		}
-		f, err := strconv.ParseFloat(string(e), 64)
-		if err != nil {
-			return fmt.Errorf("a design holds numbers and strings, not %s", e)
-		}
-		*d = append(*d, space.Value{Num: f})
-		return nil
-	})
+	r := &reader{b: b}
+	row := r.appendDesign((*d)[:0])
+	if r.end(); r.err != nil {
+		return fmt.Errorf("design: %w", r.err)
+	}
+	*d = row
+	return nil
 }
 
 // Numbers is a row of numbers; NaN is null on the wire.
@@ -135,75 +103,18 @@ type Numbers []float64
 
 // MarshalJSON writes the row as a JSON array.
 func (n Numbers) MarshalJSON() ([]byte, error) {
-	b := append(make([]byte, 0, 20*len(n)+2), '[')
-	for i, f := range n {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		switch {
-		case math.IsNaN(f):
-			b = append(b, "null"...)
-		case math.IsInf(f, 0):
-			return nil, fmt.Errorf("number %d is infinite", i)
-		default:
-			b = strconv.AppendFloat(b, f, 'g', -1, 64)
-		}
-	}
-	return append(b, ']'), nil
+	return n.append(make([]byte, 0, 20*len(n)+2))
 }
 
 // UnmarshalJSON reads a JSON array of numbers and nulls.
 func (n *Numbers) UnmarshalJSON(b []byte) error {
-	*n = (*n)[:0]
-	return eachElement(b, func(e []byte) error {
-		if string(e) == "null" {
-			*n = append(*n, math.NaN())
-			return nil
-		}
-		f, err := strconv.ParseFloat(string(e), 64)
-		if err != nil {
-			return fmt.Errorf("a row holds numbers and null, not %s", e)
-		}
-		*n = append(*n, f)
-		return nil
-	})
-}
-
-// eachElement splits a flat JSON array that encoding/json has already found to
-// be well formed; nested arrays and objects are refused.
-func eachElement(b []byte, f func([]byte) error) error {
-	b = bytes.TrimSpace(b)
-	if len(b) < 2 || b[0] != '[' {
-		return fmt.Errorf("want an array, not %s", b)
+	r := &reader{b: b}
+	row := (*n)[:0]
+	r.array(func() { row = append(row, r.numberOrNull()) })
+	if r.end(); r.err != nil {
+		return fmt.Errorf("numbers: %w", r.err)
 	}
-	for b = bytes.TrimSpace(b[1:]); len(b) > 0 && b[0] != ']'; {
-		n := 0
-		switch b[0] {
-		case '"':
-			for n = 1; n < len(b) && b[n] != '"'; n++ {
-				if b[n] == '\\' {
-					n++
-				}
-			}
-			n++
-		case '[', '{':
-			return fmt.Errorf("want a flat array")
-		default:
-			for n < len(b) && b[n] != ',' && b[n] != ']' {
-				n++
-			}
-		}
-		if n > len(b) {
-			return fmt.Errorf("unterminated array")
-		}
-		if err := f(bytes.TrimSpace(b[:n])); err != nil {
-			return err
-		}
-		b = bytes.TrimSpace(b[n:])
-		if len(b) > 0 && b[0] == ',' {
-			b = bytes.TrimSpace(b[1:])
-		}
-	}
+	*n = row
 	return nil
 }
 

@@ -11,7 +11,6 @@ package events
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -40,20 +39,6 @@ type Envelope struct {
 type Payload interface {
 	// EventType returns the versioned type string, "apollo.study.started.v1".
 	EventType() string
-}
-
-// Encode wraps data into an envelope. id is the event's key (also its
-// Nats-Msg-Id), source the service that says it, now the time it is said.
-func Encode(id, source, subject string, now time.Time, data Payload) ([]byte, error) {
-	raw, err := json.Marshal(data)
-	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", data.EventType(), err)
-	}
-	return json.Marshal(Envelope{
-		SpecVersion: "1.0", Type: data.EventType(), ID: id, Source: source, Subject: subject,
-		Time: now.UTC(), DataContentType: "application/json",
-		DataSchema: SchemaURI(data.EventType()), Data: raw,
-	})
 }
 
 // SchemaURI returns the relative reference of the schema of an event type.

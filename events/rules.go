@@ -2,17 +2,161 @@ package events
 
 import (
 	"fmt"
+	"strings"
 
 	"apollo/optimizer/space"
 )
 
-type ruleSet struct{}
-
-func compileRules(spec *Spec) (*ruleSet, error) {
-	if len(spec.Rules) > 0 {
-		return nil, fmt.Errorf("rule %q: not yet", spec.Rules[0].ID)
-	}
-	return &ruleSet{}, nil
+// RuleError says what is wrong with a structural rule, and where.
+type RuleError struct {
+	// ID is the rule's.
+	ID string
+	// Column of the mistake in the expression, in characters from 1; 0 when
+	// the whole rule is meant.
+	Column int
+	// Message is one sentence without the rule's name.
+	Message string
 }
 
-func (*ruleSet) check([]space.Value) *Reason { return nil }
+// Error implements error.
+func (e *RuleError) Error() string {
+	if e.Column == 0 {
+		return fmt.Sprintf("rule %q: %s", e.ID, e.Message)
+	}
+	return fmt.Sprintf("rule %q, column %d: %s", e.ID, e.Column, e.Message)
+}
+
+// CompileRule checks a structural rule against the parameters of a space
+// without keeping the result. The error is a *RuleError.
+//
+// A rule is written in the syntax of github.com/expr-lang/expr and is true for
+// legal designs. It sees each numeric parameter as a number in the parameter's
+// unit, each categorical one as its label, and the constants KiB, MiB and GiB.
+// It may use
+//
+//   - - * / % ** ^        numbers (all are 64-bit floats; % is the remainder)
+//     == != < <= > >=       numbers; == and != also labels and booleans
+//     in [a, b], in 1..8    membership; a range holds whole numbers
+//     and or not && || !    booleans, from left to right, stopping early
+//     c ? a : b             a choice
+//     contains startsWith endsWith         labels
+//     min max abs floor ceil round log2    functions of numbers
+//
+// and nothing else: no loops, variables, members or clocks, so the cost of a
+// check is bounded by MaxRuleNodes. An operation without a finite value
+// (division by zero, overflow) makes a design not legal.
+func CompileRule(params []Parameter, rule Rule) error {
+	_, err := compileRule(params, rule)
+	return err
+}
+
+// rule is a compiled structural rule.
+type rule struct {
+	test          test
+	broken, unset Reason
+}
+
+// ruleSet holds the rules of a study. It is immutable.
+type ruleSet struct {
+	params int
+	rules  []rule
+}
+
+func compileRules(spec *Spec) (*ruleSet, error) {
+	s := &ruleSet{params: len(spec.Parameters)}
+	if len(spec.Rules) > MaxRules {
+		return nil, fmt.Errorf("the study has %d rules, at most %d are allowed", len(spec.Rules), MaxRules)
+	}
+	seen := map[string]bool{}
+	for _, r := range spec.Rules {
+		if seen[r.ID] {
+			return nil, &RuleError{ID: r.ID, Message: "two rules have this id"}
+		}
+		seen[r.ID] = true
+		compiled, err := compileRule(spec.Parameters, r)
+		if err != nil {
+			return nil, err
+		}
+		s.rules = append(s.rules, compiled)
+	}
+	return s, nil
+}
+
+func compileRule(params []Parameter, r Rule) (rule, error) {
+	t, err := compileExpression(params, r.Expr)
+	if err != nil {
+		return rule{}, &RuleError{ID: r.ID, Column: err.column, Message: err.message}
+	}
+	return rule{
+		test:   t,
+		broken: Reason{Code: ReasonRule, Message: fmt.Sprintf("rule %q does not hold: %s", r.ID, r.Expr)},
+		unset: Reason{Code: ReasonRule, Message: fmt.Sprintf(
+			"rule %q has no value for this design (a division by zero or a number out of range): %s", r.ID, r.Expr)},
+	}, nil
+}
+
+// check returns why the design breaks a rule, or nil. The reason is the
+// caller's.
+func (s *ruleSet) check(design []space.Value) *Reason {
+	for i := range s.rules {
+		r := &s.rules[i]
+		if len(design) != s.params {
+			return &Reason{Code: ReasonRule, Message: fmt.Sprintf(
+				"the design has %d values, the space %d parameters", len(design), s.params)}
+		}
+		switch r.test(design) {
+		case no:
+			reason := r.broken
+			return &reason
+		case unset:
+			reason := r.unset
+			return &reason
+		}
+	}
+	return nil
+}
+
+// ok is check without a reason and without an allocation.
+func (s *ruleSet) ok(design []space.Value) bool {
+	for i := range s.rules {
+		if len(design) != s.params || s.rules[i].test(design) != yes {
+			return false
+		}
+	}
+	return true
+}
+
+// nearest returns ", did you mean …" when a name is close to s, else "".
+func nearest(s string, names []string) string {
+	best, at := 3, ""
+	for _, name := range names {
+		if d := editDistance(strings.ToLower(s), strings.ToLower(name)); d < best && d < len(name) {
+			best, at = d, name
+		}
+	}
+	if at == "" {
+		return ""
+	}
+	return fmt.Sprintf(", did you mean %q", at)
+}
+
+// editDistance is Levenshtein's distance in bytes.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,122 @@
+package events
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+)
+
+// TypeInfo describes one event type of the contract. The JSON Schemas, the
+// AsyncAPI document and Decode are built from the same table.
+type TypeInfo struct {
+	// Type is the versioned type string, "apollo.study.started.v1".
+	Type string
+	// Subject is the subject pattern relative to the prefix, with the tokens
+	// that vary in braces: "study.{study}.{run}.started".
+	Subject string
+	// Stream stores the event; "" when it is not stored.
+	Stream string
+	// Sender says it; Receivers act on it. "user" is anyone with a client.
+	Sender    string
+	Receivers []string
+	// Summary is one sentence.
+	Summary string
+	// Zero is an empty payload of the type. It is shared: do not write it.
+	Zero Payload
+
+	decode func(r *reader) Payload
+}
+
+// Types returns the table of all event types. The caller owns it.
+func Types() []TypeInfo { return slices.Clone(catalog[:]) }
+
+// TypeOf returns the table's entry for a type string.
+func TypeOf(eventType string) (TypeInfo, bool) {
+	i := slices.IndexFunc(catalog[:], func(t TypeInfo) bool { return t.Type == eventType })
+	if i < 0 {
+		return TypeInfo{}, false
+	}
+	return catalog[i], true
+}
+
+func entry[T Payload, P interface {
+	*T
+	Payload
+}](subject, stream, sender string, receivers []string, summary string) TypeInfo {
+	zero := P(new(T))
+	return TypeInfo{
+		Type: zero.EventType(), Subject: subject, Stream: stream,
+		Sender: sender, Receivers: receivers, Summary: summary, Zero: zero,
+		decode: func(r *reader) Payload { return P(decodeWithStd[T](r)) },
+	}
+}
+
+func (t TypeInfo) by(decode func(r *reader) Payload) TypeInfo {
+	t.decode = decode
+	return t
+}
+
+// decodeWithStd reads a payload by encoding/json.
+func decodeWithStd[T any](r *reader) *T {
+	v := new(T)
+	raw := r.raw()
+	if r.err != nil {
+		return v
+	}
+	if err := json.Unmarshal(raw, v); err != nil {
+		start := r.i - len(raw)
+		r.i = start
+		if at, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			r.i = start + max(int(at.Offset)-1, 0)
+			err = errors.New("want " + kindName(at.Type.Kind()) + ", not " + at.Value)
+		}
+		r.fail("%w", err)
+	}
+	return v
+}
+
+// catalog is the one table of event types. It is never written.
+var catalog = [...]TypeInfo{
+	entry[StudyRequested]("cmd.study.submit.{study}", "APOLLO_CMD", "user", []string{"proposer"},
+		"Asks for a study; a bare document of kind Study on this subject means the same."),
+	entry[StudyControl]("cmd.study.control.{study}", "APOLLO_CMD", "user", []string{"proposer"},
+		"Asks to pause, resume, stop, cancel or extend a study."),
+	entry[StudyAccepted]("study.{study}.{run}.accepted", "APOLLO_LOG", "proposer", []string{"user", "archiver"},
+		"Opens a run and freezes its specification."),
+	entry[StudyStarted]("study.{study}.{run}.started", "APOLLO_LOG", "proposer", []string{"user", "archiver"},
+		"Pins the sources of transfer; trials follow."),
+	entry[TrialsProposed]("study.{study}.{run}.proposed", "APOLLO_LOG", "proposer", []string{"user", "archiver"},
+		"Says which designs a batch tries, and who proposed them.").by(decodeTrialsProposed),
+	entry[StudyImproved]("study.{study}.{run}.improved", "APOLLO_LOG", "proposer", []string{"user"},
+		"Says that a trial is the best feasible one so far."),
+	entry[StudyPaused]("study.{study}.{run}.paused", "APOLLO_LOG", "proposer", []string{"user"},
+		"No new trials until the study is resumed."),
+	entry[StudyResumed]("study.{study}.{run}.resumed", "APOLLO_LOG", "proposer", []string{"user"},
+		"Ends a pause."),
+	entry[StudyExtended]("study.{study}.{run}.extended", "APOLLO_LOG", "proposer", []string{"user"},
+		"Sets a new total number of trials."),
+	entry[StudyStopping]("study.{study}.{run}.stopping", "APOLLO_LOG", "proposer", []string{"user"},
+		"No new trials; the running ones finish."),
+	entry[StudyStopped]("study.{study}.{run}.stopped", "APOLLO_LOG", "proposer", []string{"user", "archiver"},
+		"Ends a run that was asked to stop; it can be extended."),
+	entry[StudyCompleted]("study.{study}.{run}.completed", "APOLLO_LOG", "proposer", []string{"user", "archiver"},
+		"Ends a run that reached its budget, target or plateau, or exhausted its space."),
+	entry[StudyCancelled]("study.{study}.{run}.cancelled", "APOLLO_LOG", "proposer", []string{"user", "archiver"},
+		"Ends a run at once; what was in flight is dropped."),
+	entry[StudyFailed]("study.{study}.{run}.failed", "APOLLO_LOG", "proposer", []string{"user", "archiver"},
+		"Ends a run that cannot go on."),
+	entry[StudyRejected]("rejected.{study}", "APOLLO_LOG", "proposer", []string{"user"},
+		"Answers a request that was refused, with every mistake."),
+	entry[BatchRequested]("work.{evaluator}.{study}.{run}.{batch}", "APOLLO_WORK", "proposer", []string{"evaluator"},
+		"A work item: designs to evaluate.").by(decodeBatchRequested),
+	entry[BatchEvaluated]("result.{evaluator}.{study}.{run}.{batch}", "APOLLO_RESULT", "evaluator", []string{"proposer", "archiver"},
+		"The answer to a work item: one result per design, in order.").by(decodeBatchEvaluated),
+	entry[ArchivePart]("archive.{study}.{run}.part", "APOLLO_ARCHIVE", "archiver", []string{"user"},
+		"A Parquet file of the run is durable."),
+	entry[ArchiveFinal]("archive.{study}.{run}.final", "APOLLO_ARCHIVE", "archiver", []string{"user", "proposer"},
+		"Every trial of an ended run is on disk."),
+	entry[DeadLetter]("dlq.{service}.{study}", "APOLLO_DLQ", "service", []string{"user"},
+		"Holds a message that could not be handled, with the reason."),
+	entry[Progress]("tick.{study}.{run}", "", "proposer", []string{"user"},
+		"A tick for people who watch; it is never stored."),
+}

@@ -1,0 +1,206 @@
+package events
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Decode reads an event. The payload is a pointer to the struct of the
+// envelope's type: switch on *events.StudyAccepted, *events.BatchEvaluated and
+// so on. Unknown fields are ignored. Envelope.Data shares b's memory; the
+// payload does not.
+//
+// The error wraps ErrNewer when the type is a later version of a known one
+// than this build knows, and ErrMalformed, with the place as a JSON pointer,
+// for everything else. The envelope holds what could be read of it then.
+func Decode(b []byte) (Envelope, Payload, error) {
+	if len(b) > MaxEventBytes {
+		return Envelope{}, nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrMalformed, len(b), MaxEventBytes)
+	}
+	env, dataAt, err := decodeEnvelope(b)
+	if err != nil {
+		return env, nil, err
+	}
+	info, ok := TypeOf(env.Type)
+	if !ok {
+		return env, nil, unknownType(env.Type)
+	}
+	r := &reader{b: b[:dataAt+len(env.Data)], i: dataAt, depth: 1}
+	payload := info.decode(r)
+	r.end()
+	if err := r.malformed(); err != nil {
+		return env, nil, err
+	}
+	return env, payload, nil
+}
+
+// DecodeAs is Decode for one expected type; another type is ErrMalformed.
+func DecodeAs[T any, P interface {
+	*T
+	Payload
+}](b []byte) (Envelope, *T, error) {
+	env, p, err := Decode(b)
+	if err != nil {
+		return env, nil, err
+	}
+	v, ok := p.(P)
+	if !ok {
+		return env, nil, fmt.Errorf("%w: at /type: want %s, not %s", ErrMalformed, P(new(T)).EventType(), env.Type)
+	}
+	return env, v, nil
+}
+
+// DecodeStudyRequest reads what arrives on the submit subject: an event of
+// type apollo.study.requested.v1, or a bare study document in JSON. An object
+// that is no envelope counts as a document, so that its mistakes are answered
+// one by one and not dead-lettered. id is the envelope's, "" for a document.
+//
+// Errors are those of Decode.
+func DecodeStudyRequest(b []byte) (req StudyRequested, id string, err error) {
+	if len(b) > MaxSpecBytes {
+		return req, "", fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrMalformed, len(b), MaxSpecBytes)
+	}
+	r := &reader{b: b}
+	envelope := false
+	r.object(func(key []byte) {
+		switch string(key) {
+		case "specversion", "type", "data":
+			envelope = true
+		}
+		r.skip()
+	})
+	r.end()
+	if err := r.malformed(); err != nil {
+		return req, "", err
+	}
+	if !envelope {
+		return StudyRequested{Study: json.RawMessage(b)}, "", nil
+	}
+	env, requested, err := DecodeAs[StudyRequested](b)
+	if err != nil {
+		return req, env.ID, err
+	}
+	req = *requested
+	if probe := (&reader{b: req.Study}); probe.peek() != '{' {
+		return req, env.ID, fmt.Errorf("%w: at /data/study: want the study document, an object", ErrMalformed)
+	}
+	return req, env.ID, nil
+}
+
+// decodeEnvelope reads the attributes and finds the data without decoding it.
+func decodeEnvelope(b []byte) (env Envelope, dataAt int, err error) {
+	r := &reader{b: b}
+	r.object(func(key []byte) {
+		switch string(key) {
+		case "specversion":
+			env.SpecVersion = r.str()
+		case "type":
+			env.Type = r.str()
+		case "id":
+			env.ID = r.str()
+		case "source":
+			env.Source = r.str()
+		case "subject":
+			env.Subject = r.str()
+		case "time":
+			env.Time = r.time()
+		case "datacontenttype":
+			env.DataContentType = r.str()
+		case "dataschema":
+			env.DataSchema = r.str()
+		case "data":
+			env.Data = r.raw()
+			dataAt = r.i - len(env.Data)
+		default:
+			r.skip()
+		}
+	})
+	r.end()
+	if err := r.malformed(); err != nil {
+		return env, 0, err
+	}
+	return env, dataAt, env.check()
+}
+
+func (r *reader) time() time.Time {
+	start := r.i
+	s := r.str()
+	if s == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		r.i = start
+		r.fail("want a time such as 2021-02-02T15:04:05Z, not %.40q", s)
+	}
+	return t
+}
+
+// check says which attribute an envelope lacks.
+func (e *Envelope) check() error {
+	missing := func(pointer, want string) error {
+		return fmt.Errorf("%w: at %s: %s", ErrMalformed, pointer, want)
+	}
+	switch {
+	case e.SpecVersion != "1.0":
+		return missing("/specversion", fmt.Sprintf("want \"1.0\", not %.20q", e.SpecVersion))
+	case e.Type == "":
+		return missing("/type", "an event needs a type")
+	case e.ID == "":
+		return missing("/id", "an event needs an id")
+	case e.Source == "":
+		return missing("/source", "an event needs a source")
+	case e.DataContentType != "" && !isJSONType(e.DataContentType):
+		return missing("/datacontenttype", fmt.Sprintf("want application/json, not %.60q", e.DataContentType))
+	case len(e.Data) == 0 || e.Data[0] != '{':
+		return missing("/data", "an event needs data, an object")
+	}
+	return nil
+}
+
+func isJSONType(s string) bool {
+	media, _, _ := strings.Cut(strings.ToLower(s), ";")
+	return strings.TrimSpace(media) == "application/json"
+}
+
+// unknownType tells a later version of a known type from a foreign one.
+func unknownType(eventType string) error {
+	base, version, ok := splitVersion(eventType)
+	if ok {
+		for _, t := range catalog {
+			if known, v, _ := splitVersion(t.Type); known == base && version > v {
+				return fmt.Errorf("%w: %.100s; this build knows %s, a newer apollo wrote the event", ErrNewer, eventType, t.Type)
+			}
+		}
+	}
+	return fmt.Errorf("%w: at /type: there is no event type %.100q", ErrMalformed, eventType)
+}
+
+func splitVersion(eventType string) (base string, version int, ok bool) {
+	i := strings.LastIndex(eventType, ".v")
+	if i < 0 {
+		return "", 0, false
+	}
+	version, err := strconv.Atoi(eventType[i+2:])
+	return eventType[:i], version, err == nil
+}
+
+func kindName(k reflect.Kind) string {
+	switch k {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice, reflect.Array:
+		return "an array"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Float64:
+		return "a number"
+	}
+	return "a whole number"
+}

@@ -1,0 +1,389 @@
+package events
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"sort"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// appender is implemented by the payloads that carry designs. They are written
+// by hand: encoding/json formats a row, then scans it again to compact it.
+// TestEncodeAgreesWithStd holds the two to the same document.
+type appender interface {
+	appendJSON(b []byte) ([]byte, error)
+	// sizeHint is about the encoded size in bytes.
+	sizeHint() int
+}
+
+// Encode wraps data into an envelope. id is the event's key (also its
+// Nats-Msg-Id), source the service that says it, subject what it is about (the
+// relative subject it is published on), now the time it is said.
+//
+// The error says which value has no place in JSON: an infinite metric, a
+// design that holds NaN.
+func Encode(id, source, subject string, now time.Time, data Payload) ([]byte, error) {
+	b := make([]byte, 0, 512+sizeHint(data))
+	b = append(b, `{"specversion":"1.0","type":`...)
+	b = appendString(b, data.EventType())
+	b = appendString(append(b, `,"id":`...), id)
+	b = appendString(append(b, `,"source":`...), source)
+	if subject != "" {
+		b = appendString(append(b, `,"subject":`...), subject)
+	}
+	b = now.UTC().AppendFormat(append(b, `,"time":"`...), time.RFC3339Nano)
+	b = append(b, `","datacontenttype":"application/json","dataschema":`...)
+	b = appendString(b, SchemaURI(data.EventType()))
+	b = append(b, `,"data":`...)
+	b, err := appendPayload(b, data)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", data.EventType(), err)
+	}
+	return append(b, '}'), nil
+}
+
+func appendPayload(b []byte, data Payload) ([]byte, error) {
+	if a, ok := data.(appender); ok {
+		return a.appendJSON(b)
+	}
+	buf := bytes.NewBuffer(b)
+	enc := json.NewEncoder(buf)
+	// Rules hold < and >: they stay readable.
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(data); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}
+
+func sizeHint(data Payload) int {
+	if a, ok := data.(appender); ok {
+		return a.sizeHint()
+	}
+	return 512
+}
+
+// appendString appends s as a JSON string, as encoding/json does without
+// HTML escapes.
+func appendString(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			return appendEscaped(b, s)
+		}
+	}
+	b = append(b, '"')
+	return append(append(b, s...), '"')
+}
+
+func appendEscaped(b []byte, s string) []byte {
+	buf := bytes.NewBuffer(b)
+	enc := json.NewEncoder(buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(s); err != nil {
+		return append(b, `""`...) // A string always has an encoding.
+	}
+	return buf.Bytes()[:buf.Len()-1]
+}
+
+// appendFloat appends a finite number in its shortest exact form, as
+// encoding/json does: whole numbers below 1e21 have no exponent, so that
+// languages with integers read them as such.
+func appendFloat(b []byte, f float64) []byte {
+	if n := int64(f); float64(n) == f && n > -1e15 && n < 1e15 && (n != 0 || !math.Signbit(f)) {
+		return strconv.AppendInt(b, n, 10)
+	}
+	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
+		b = strconv.AppendFloat(b, f, 'e', -1, 64)
+		// 1e-07 becomes 1e-7, as in ECMAScript and encoding/json.
+		if n := len(b); b[n-4] == 'e' && b[n-3] == '-' && b[n-2] == '0' {
+			b[n-2] = b[n-1]
+			b = b[:n-1]
+		}
+		return b
+	}
+	return strconv.AppendFloat(b, f, 'f', -1, 64)
+}
+
+var errNotFinite = errors.New("a number is not finite")
+
+func appendFinite(b []byte, f float64) ([]byte, error) {
+	if f-f != 0 {
+		return nil, errNotFinite
+	}
+	return appendFloat(b, f), nil
+}
+
+func (d Design) append(b []byte) ([]byte, error) {
+	b = append(b, '[')
+	for i, v := range d {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if v.Label != "" {
+			b = appendString(b, v.Label)
+			continue
+		}
+		if v.Num-v.Num != 0 {
+			return nil, fmt.Errorf("value %d of the design is not a finite number", i)
+		}
+		b = appendFloat(b, v.Num)
+	}
+	return append(b, ']'), nil
+}
+
+func (n Numbers) append(b []byte) ([]byte, error) {
+	b = append(b, '[')
+	for i, f := range n {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		switch {
+		case math.IsNaN(f):
+			b = append(b, "null"...)
+		case math.IsInf(f, 0):
+			return nil, fmt.Errorf("number %d is infinite", i)
+		default:
+			b = appendFloat(b, f)
+		}
+	}
+	return append(b, ']'), nil
+}
+
+// appendList appends the elements of list, or null for a nil one.
+func appendList[T any](b []byte, list []T, element func([]byte, T) ([]byte, error)) ([]byte, error) {
+	if list == nil {
+		return append(b, "null"...), nil
+	}
+	b = append(b, '[')
+	var err error
+	for i, v := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if b, err = element(b, v); err != nil {
+			return nil, err
+		}
+	}
+	return append(b, ']'), nil
+}
+
+func appendInt(b []byte, n int) ([]byte, error) { return strconv.AppendInt(b, int64(n), 10), nil }
+
+func appendText(b []byte, s string) ([]byte, error) { return appendString(b, s), nil }
+
+func appendStd(b []byte, v any) ([]byte, error) {
+	buf := bytes.NewBuffer(b)
+	enc := json.NewEncoder(buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return buf.Bytes()[:buf.Len()-1], nil
+}
+
+func appendDesign(b []byte, d Design) ([]byte, error) {
+	if d == nil {
+		d = Design{}
+	}
+	return d.append(b)
+}
+
+func (v BatchRequested) sizeHint() int { return 512 + len(v.Designs)*(8*len(v.Parameters)+8) }
+
+func (v BatchEvaluated) sizeHint() int { return 512 + len(v.Trials)*(22*len(v.Metrics)+100) }
+
+func (v TrialsProposed) sizeHint() int { return 512 + 128*(len(v.Designs)+len(v.Reused)) }
+
+func (v BatchRequested) appendJSON(b []byte) ([]byte, error) {
+	b = appendString(append(b, `{"study":`...), v.Study)
+	b = appendString(append(b, `,"run":`...), v.Run)
+	b = strconv.AppendInt(append(b, `,"batch":`...), int64(v.Batch), 10)
+	b = appendString(append(b, `,"evaluator":`...), v.Evaluator)
+	if v.Template != "" {
+		b = appendString(append(b, `,"template":`...), v.Template)
+	}
+	var err error
+	if len(v.Networks) > 0 {
+		if b, err = appendStd(append(b, `,"networks":`...), v.Networks); err != nil {
+			return nil, err
+		}
+	}
+	if b, err = appendStd(append(b, `,"metrics":`...), v.Metrics); err != nil {
+		return nil, err
+	}
+	if b, err = appendFinite(append(b, `,"timeout_seconds":`...), v.TimeoutSeconds); err != nil {
+		return nil, err
+	}
+	b = strconv.AppendInt(append(b, `,"attempts":`...), int64(v.Attempts), 10)
+	if b, err = appendList(append(b, `,"parameters":`...), v.Parameters, appendColumn); err != nil {
+		return nil, err
+	}
+	if b, err = appendList(append(b, `,"trials":`...), v.Trials, appendInt); err != nil {
+		return nil, err
+	}
+	if b, err = appendList(append(b, `,"designs":`...), v.Designs, appendDesign); err != nil {
+		return nil, err
+	}
+	return append(b, '}'), nil
+}
+
+func appendColumn(b []byte, c Column) ([]byte, error) {
+	b = appendString(append(b, `{"name":`...), c.Name)
+	if c.Unit != "" {
+		b = appendString(append(b, `,"unit":`...), c.Unit)
+	}
+	return append(b, '}'), nil
+}
+
+func (v BatchEvaluated) appendJSON(b []byte) ([]byte, error) {
+	b = appendString(append(b, `{"study":`...), v.Study)
+	b = appendString(append(b, `,"run":`...), v.Run)
+	b = strconv.AppendInt(append(b, `,"batch":`...), int64(v.Batch), 10)
+	b = appendString(append(b, `,"evaluator":`...), v.Evaluator)
+	if v.EvaluatorVersion != "" {
+		b = appendString(append(b, `,"evaluator_version":`...), v.EvaluatorVersion)
+	}
+	if v.Worker != "" {
+		b = appendString(append(b, `,"worker":`...), v.Worker)
+	}
+	b, err := appendList(append(b, `,"metrics":`...), v.Metrics, appendText)
+	if err != nil {
+		return nil, err
+	}
+	if b, err = appendResults(append(b, `,"trials":`...), v.Trials); err != nil {
+		return nil, err
+	}
+	return append(b, '}'), nil
+}
+
+func (v TrialsProposed) appendJSON(b []byte) ([]byte, error) {
+	b = appendString(append(b, `{"study":`...), v.Study)
+	b = appendString(append(b, `,"run":`...), v.Run)
+	b = strconv.AppendInt(append(b, `,"batch":`...), int64(v.Batch), 10)
+	b = strconv.AppendInt(append(b, `,"first_trial":`...), int64(v.FirstTrial), 10)
+	b = strconv.AppendInt(append(b, `,"told":`...), int64(v.Told), 10)
+	if v.ObservedThrough != 0 {
+		b = strconv.AppendUint(append(b, `,"observed_through":`...), v.ObservedThrough, 10)
+	}
+	b, err := appendList(append(b, `,"designs":`...), v.Designs, appendDesign)
+	if err != nil {
+		return nil, err
+	}
+	if b, err = appendList(append(b, `,"origins":`...), v.Origins, appendText); err != nil {
+		return nil, err
+	}
+	if len(v.Parents) > 0 {
+		if b, err = appendList(append(b, `,"parents":`...), v.Parents, appendParents); err != nil {
+			return nil, err
+		}
+	}
+	if len(v.Reused) > 0 {
+		if b, err = appendResults(append(b, `,"reused":`...), v.Reused); err != nil {
+			return nil, err
+		}
+	}
+	return append(b, '}'), nil
+}
+
+func appendParents(b []byte, p []int) ([]byte, error) { return appendList(b, p, appendInt) }
+
+func appendResults(b []byte, results []TrialResult) ([]byte, error) {
+	if results == nil {
+		return append(b, "null"...), nil
+	}
+	b = append(b, '[')
+	var err error
+	for i := range results {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if b, err = results[i].appendJSON(b); err != nil {
+			return nil, fmt.Errorf("trial %d: %w", results[i].Trial, err)
+		}
+	}
+	return append(b, ']'), nil
+}
+
+func (t *TrialResult) appendJSON(b []byte) ([]byte, error) {
+	b = strconv.AppendInt(append(b, `{"trial":`...), int64(t.Trial), 10)
+	b = appendString(append(b, `,"outcome":`...), t.Outcome)
+	var err error
+	if len(t.Values) > 0 {
+		if b, err = t.Values.append(append(b, `,"values":`...)); err != nil {
+			return nil, err
+		}
+	}
+	if t.Reason != nil {
+		if b, err = t.Reason.appendJSON(append(b, `,"reason":`...)); err != nil {
+			return nil, err
+		}
+	}
+	if t.Attempts != 0 {
+		b = strconv.AppendInt(append(b, `,"attempts":`...), int64(t.Attempts), 10)
+	}
+	if t.Started != 0 {
+		b = strconv.AppendInt(append(b, `,"started_us":`...), int64(t.Started), 10)
+	}
+	if math.Float64bits(t.Seconds) != 0 {
+		if b, err = appendFinite(append(b, `,"seconds":`...), t.Seconds); err != nil {
+			return nil, err
+		}
+	}
+	if len(t.Extra) > 0 {
+		if b, err = appendExtra(append(b, `,"extra":`...), t.Extra); err != nil {
+			return nil, err
+		}
+	}
+	return append(b, '}'), nil
+}
+
+func (r *Reason) appendJSON(b []byte) ([]byte, error) {
+	b = appendString(append(b, `{"code":`...), r.Code)
+	if r.Layer != "" {
+		b = appendString(append(b, `,"layer":`...), r.Layer)
+	}
+	var err error
+	if math.Float64bits(r.Need) != 0 {
+		if b, err = appendFinite(append(b, `,"need":`...), r.Need); err != nil {
+			return nil, err
+		}
+	}
+	if math.Float64bits(r.Have) != 0 {
+		if b, err = appendFinite(append(b, `,"have":`...), r.Have); err != nil {
+			return nil, err
+		}
+	}
+	if r.Unit != "" {
+		b = appendString(append(b, `,"unit":`...), r.Unit)
+	}
+	if r.Message != "" {
+		b = appendString(append(b, `,"message":`...), r.Message)
+	}
+	return append(b, '}'), nil
+}
+
+// appendExtra appends the numbers in the order of their names.
+func appendExtra(b []byte, extra map[string]float64) ([]byte, error) {
+	names := make([]string, 0, len(extra))
+	for name := range extra {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	b = append(b, '{')
+	var err error
+	for i, name := range names {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendString(b, name), ':')
+		if b, err = appendFinite(b, extra[name]); err != nil {
+			return nil, err
+		}
+	}
+	return append(b, '}'), nil
+}

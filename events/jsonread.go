@@ -1,0 +1,446 @@
+package events
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"unicode/utf8"
+)
+
+// reader reads JSON in one pass, as strictly as encoding/json and with a limit
+// on the depth. The hot event types are read with it: encoding/json scans a
+// batch four times (envelope twice, payload twice) and once more per row.
+//
+// The first mistake is kept in err and everything after it reads as empty, so
+// callers look at err once, at the end.
+type reader struct {
+	b     []byte
+	i     int
+	depth int
+	err   error
+	// at is the offset of the mistake.
+	at int
+}
+
+func (r *reader) fail(format string, args ...any) {
+	if r.err == nil {
+		r.err, r.at = fmt.Errorf(format, args...), min(r.i, len(r.b))
+	}
+	r.i = len(r.b)
+}
+
+// peek skips white space and returns the next byte, 0 at the end.
+func (r *reader) peek() byte {
+	for ; r.i < len(r.b); r.i++ {
+		switch c := r.b[r.i]; c {
+		case ' ', '\t', '\n', '\r':
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+// expect consumes c.
+func (r *reader) expect(c byte) bool {
+	if got := r.peek(); got != c {
+		switch {
+		case r.i >= len(r.b):
+			r.fail("the JSON ends where %q belongs", c)
+		default:
+			r.fail("want %q, not %q", c, got)
+		}
+		return false
+	}
+	r.i++
+	return true
+}
+
+func (r *reader) enter(open byte) bool {
+	if r.depth >= MaxJSONDepth {
+		r.fail("the JSON is nested deeper than %d levels", MaxJSONDepth)
+		return false
+	}
+	if !r.expect(open) {
+		return false
+	}
+	r.depth++
+	return true
+}
+
+// object calls field for each field; field must consume the value. The key is
+// valid until field reads on.
+func (r *reader) object(field func(key []byte)) {
+	if !r.enter('{') {
+		return
+	}
+	defer func() { r.depth-- }()
+	if r.peek() == '}' {
+		r.i++
+		return
+	}
+	for r.err == nil {
+		key := r.key()
+		if !r.expect(':') {
+			return
+		}
+		field(key)
+		if r.peek() == '}' {
+			r.i++
+			return
+		}
+		r.expect(',')
+	}
+}
+
+// array calls element for each element; element must consume it.
+func (r *reader) array(element func()) {
+	if !r.enter('[') {
+		return
+	}
+	defer func() { r.depth-- }()
+	if r.peek() == ']' {
+		r.i++
+		return
+	}
+	for r.err == nil {
+		element()
+		if r.peek() == ']' {
+			r.i++
+			return
+		}
+		r.expect(',')
+	}
+}
+
+// null consumes null when it is next. A field that is null is an absent one,
+// as for encoding/json.
+func (r *reader) null() bool {
+	if r.peek() != 'n' {
+		return false
+	}
+	return r.literal("null")
+}
+
+func (r *reader) literal(word string) bool {
+	if len(r.b)-r.i < len(word) || string(r.b[r.i:r.i+len(word)]) != word {
+		r.fail("invalid JSON value")
+		return false
+	}
+	r.i += len(word)
+	return true
+}
+
+// token consumes a string and returns it with its quotes; plain says that
+// what is between them is its text.
+func (r *reader) token() (quoted []byte, plain bool) {
+	if !r.expect('"') {
+		return nil, false
+	}
+	start, plain := r.i-1, true
+	for r.i < len(r.b) {
+		switch c := r.b[r.i]; {
+		case c == '"':
+			r.i++
+			return r.b[start:r.i], plain
+		case c == '\\':
+			plain = false
+			r.escape()
+		case c < ' ':
+			r.fail("a control character in a string")
+		case c >= utf8.RuneSelf:
+			plain = false
+			r.i++
+		default:
+			r.i++
+		}
+	}
+	r.fail("a string does not end")
+	return nil, false
+}
+
+// escape consumes one escape sequence of a string.
+func (r *reader) escape() {
+	r.i++
+	if r.i >= len(r.b) {
+		return
+	}
+	switch r.b[r.i] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		r.i++
+	case 'u':
+		for k := 1; k <= 4; k++ {
+			if r.i+k >= len(r.b) || !isHex(r.b[r.i+k]) {
+				r.fail("an invalid \\u escape in a string")
+				return
+			}
+		}
+		r.i += 5
+	default:
+		r.fail("an invalid escape in a string")
+	}
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}
+
+func (r *reader) key() []byte {
+	q, plain := r.token()
+	if plain {
+		return q[1 : len(q)-1]
+	}
+	return []byte(r.unquote(q))
+}
+
+// str consumes a string, or null as "".
+func (r *reader) str() string {
+	if r.null() {
+		return ""
+	}
+	q, plain := r.token()
+	if plain {
+		return string(q[1 : len(q)-1])
+	}
+	return r.unquote(q)
+}
+
+func (r *reader) unquote(quoted []byte) string {
+	var s string
+	if r.err == nil {
+		if err := json.Unmarshal(quoted, &s); err != nil {
+			r.fail("%v", err)
+		}
+	}
+	return s
+}
+
+// digits consumes a run of digits and reports whether there was one.
+func (r *reader) digits() bool {
+	start := r.i
+	for r.i < len(r.b) && r.b[r.i] >= '0' && r.b[r.i] <= '9' {
+		r.i++
+	}
+	return r.i > start
+}
+
+// numeral consumes a number by the grammar of RFC 8259, which is narrower than
+// strconv's: no hex, no infinity, no leading plus, zero or point.
+func (r *reader) numeral() (text []byte, whole bool) {
+	r.peek()
+	start := r.i
+	if r.i < len(r.b) && r.b[r.i] == '-' {
+		r.i++
+	}
+	first := r.i
+	whole = true
+	ok := r.digits() && (r.b[first] != '0' || r.i == first+1)
+	if ok && r.i < len(r.b) && r.b[r.i] == '.' {
+		r.i++
+		whole, ok = false, r.digits()
+	}
+	if ok && r.i < len(r.b) && (r.b[r.i] == 'e' || r.b[r.i] == 'E') {
+		r.i++
+		if r.i < len(r.b) && (r.b[r.i] == '+' || r.b[r.i] == '-') {
+			r.i++
+		}
+		whole, ok = false, r.digits()
+	}
+	if !ok {
+		r.i = start
+		r.fail("want a number")
+		return nil, false
+	}
+	return r.b[start:r.i], whole
+}
+
+// number consumes a number. Numbers of JSON are finite; one that a 64-bit
+// float cannot hold is a mistake.
+func (r *reader) number() float64 {
+	t, whole := r.numeral()
+	// Up to 15 digits are exact in a float, and most parameters are such.
+	if whole && len(t) <= 15 && len(t) > 0 && t[0] != '-' {
+		n := 0
+		for _, c := range t {
+			n = 10*n + int(c-'0')
+		}
+		return float64(n)
+	}
+	if r.err != nil {
+		return 0
+	}
+	f, err := strconv.ParseFloat(string(t), 64)
+	if err != nil {
+		r.i -= len(t)
+		r.fail("the number %.40s is out of range", t)
+	}
+	return f
+}
+
+// numberOrNull consumes a number, or null as NaN.
+func (r *reader) numberOrNull() float64 {
+	if r.null() {
+		return math.NaN()
+	}
+	return r.number()
+}
+
+// int64 consumes a whole number, or null as 0.
+func (r *reader) int64() int64 {
+	if r.null() {
+		return 0
+	}
+	t, whole := r.numeral()
+	if r.err != nil {
+		return 0
+	}
+	n, err := strconv.ParseInt(string(t), 10, 64)
+	if err != nil || !whole {
+		r.i -= len(t)
+		r.fail("want a whole number, not %.40s", t)
+	}
+	return n
+}
+
+// int consumes a whole number, or null as 0.
+func (r *reader) int() int { return int(r.int64()) }
+
+// float consumes a number, or null as 0.
+func (r *reader) float() float64 {
+	if r.null() {
+		return 0
+	}
+	return r.number()
+}
+
+// skip consumes any value.
+func (r *reader) skip() {
+	switch r.peek() {
+	case '{':
+		r.object(func([]byte) { r.skip() })
+	case '[':
+		r.array(r.skip)
+	case '"':
+		r.token()
+	case 't':
+		r.literal("true")
+	case 'f':
+		r.literal("false")
+	case 'n':
+		r.literal("null")
+	case 0:
+		r.fail("the JSON ends where a value belongs")
+	default:
+		r.numeral()
+	}
+}
+
+// raw consumes any value and returns its bytes.
+func (r *reader) raw() []byte {
+	r.peek()
+	start := r.i
+	r.skip()
+	if r.err != nil {
+		return nil
+	}
+	return r.b[start:r.i]
+}
+
+// end reports a mistake when anything but white space is left.
+func (r *reader) end() {
+	if r.err == nil && (r.peek() != 0 || r.i < len(r.b)) {
+		r.fail("more after the end of the JSON document")
+	}
+}
+
+// malformed returns the mistake as an error that wraps ErrMalformed and names
+// the place as a JSON pointer.
+func (r *reader) malformed() error {
+	if r.err == nil {
+		return nil
+	}
+	return malformedAt(r.b, r.at, r.err)
+}
+
+func malformedAt(b []byte, offset int, err error) error {
+	place := pointerAt(b, offset)
+	if place == "" {
+		place = "/"
+	}
+	return fmt.Errorf("%w: at %s (byte %d): %w", ErrMalformed, place, offset, err)
+}
+
+// errReached stops the walk of pointerAt.
+var errReached = errors.New("reached")
+
+// pointerAt returns the JSON pointer of the value that contains the offset.
+// What lies before the offset is well formed.
+func pointerAt(b []byte, offset int) string {
+	w := &pathWalker{reader: reader{b: b}, offset: offset}
+	w.walk()
+	if w.found {
+		return w.path
+	}
+	return string(w.trail)
+}
+
+// pathWalker reads a document up to an offset and remembers where it is.
+type pathWalker struct {
+	reader
+	offset int
+	trail  []byte
+	path   string
+	found  bool
+}
+
+func (w *pathWalker) walk() {
+	step := func(name string) {
+		n := len(w.trail)
+		w.trail = append(append(w.trail, '/'), name...)
+		w.walk()
+		if !w.found && (w.i >= w.offset || w.err != nil) {
+			w.path, w.found = string(w.trail), true
+		}
+		w.trail = w.trail[:n]
+	}
+	switch w.peek() {
+	case '{':
+		w.object(func(key []byte) {
+			if !w.found {
+				step(pointerToken(key))
+			} else {
+				w.fail("%w", errReached)
+			}
+		})
+	case '[':
+		i := 0
+		w.array(func() {
+			if !w.found {
+				step(strconv.Itoa(i))
+			} else {
+				w.fail("%w", errReached)
+			}
+			i++
+		})
+	default:
+		w.skip()
+	}
+}
+
+// pointerToken escapes a key for a JSON pointer (RFC 6901).
+func pointerToken(key []byte) string {
+	b := make([]byte, 0, len(key))
+	for _, c := range key {
+		switch c {
+		case '~':
+			b = append(b, "~0"...)
+		case '/':
+			b = append(b, "~1"...)
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(b)
+}

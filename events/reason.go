@@ -1,0 +1,11 @@
+package events
+
+// Codes of a Reason that Apollo itself gives. Evaluators have their own.
+const (
+	// ReasonRule: the design breaks a structural rule.
+	ReasonRule = "rule"
+	// ReasonConstraint: a metric is outside of its constraint.
+	ReasonConstraint = "constraint"
+	// ReasonBadResult: the evaluator's answer does not fit the question.
+	ReasonBadResult = "bad_result"
+)

@@ -1,0 +1,353 @@
+package events
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/conf"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser"
+
+	"apollo/optimizer/space"
+)
+
+// Rules are parsed by expr-lang/expr and compiled here to closures over a
+// design row. The library's own machine boxes every number on its stack; a
+// check runs for every candidate of every ask, and closures allocate nothing.
+// TestRulesAgreeWithExpr holds the two to the same answers.
+
+// verdict is a boolean that may have no value.
+type verdict uint8
+
+const (
+	no verdict = iota
+	yes
+	unset
+)
+
+func verdictOf(b bool) verdict {
+	if b {
+		return yes
+	}
+	return no
+}
+
+// Compiled expressions by kind. A number without a value is NaN.
+type (
+	number func([]space.Value) float64
+	test   func([]space.Value) verdict
+	text   func([]space.Value) string
+)
+
+// operand is a compiled expression: exactly one of number, test and text is
+// set. labels are the levels of a categorical parameter, constant says that no
+// parameter is used.
+type operand struct {
+	number   number
+	test     test
+	text     text
+	constant bool
+	labels   []string
+}
+
+func (o operand) kind() string {
+	switch {
+	case o.number != nil:
+		return "a number"
+	case o.test != nil:
+		return "true or false"
+	default:
+		return "a label"
+	}
+}
+
+// exprError is a mistake at a column, in characters from 1.
+type exprError struct {
+	column  int
+	message string
+}
+
+func (e *exprError) Error() string { return e.message }
+
+// compileExpression compiles a boolean expression over the parameters.
+func compileExpression(params []Parameter, source string) (test, *exprError) {
+	switch {
+	case strings.TrimSpace(source) == "":
+		return nil, &exprError{0, "the expression is empty"}
+	case len(source) > MaxRuleLength:
+		return nil, &exprError{0, fmt.Sprintf("the expression has %d bytes, at most %d are allowed", len(source), MaxRuleLength)}
+	}
+	root, err := parseExpression(source)
+	if err != nil {
+		return nil, err
+	}
+	o, failed := (&exprCompiler{params: params}).compile(root)
+	var at *exprError
+	switch {
+	case errors.As(failed, &at):
+		return nil, at
+	case o.test == nil:
+		return nil, &exprError{1, fmt.Sprintf("a rule must be true or false, this is %s", o.kind())}
+	case o.constant:
+		return nil, &exprError{1, "the rule names no parameter, so it is the same for every design"}
+	}
+	return o.test, nil
+}
+
+func parseExpression(source string) (root ast.Node, failed *exprError) {
+	// The parser is a library that reads users' text: a panic in it must stay
+	// an error of that text.
+	defer func() {
+		if r := recover(); r != nil {
+			root, failed = nil, &exprError{0, "the expression cannot be parsed"}
+		}
+	}()
+	tree, err := parser.ParseWithConfig(source, &conf.Config{MaxNodes: MaxRuleNodes})
+	if err == nil {
+		return tree.Node, nil
+	}
+	var at *file.Error
+	if !errors.As(err, &at) {
+		return nil, &exprError{0, err.Error()}
+	}
+	if strings.Contains(at.Message, "maximum allowed nodes") {
+		return nil, &exprError{0, fmt.Sprintf("the expression has more than %d parts", MaxRuleNodes)}
+	}
+	return nil, &exprError{at.From + 1, at.Message}
+}
+
+// exprCompiler turns syntax into closures. It knows the node types of rules
+// and refuses all others.
+type exprCompiler struct{ params []Parameter }
+
+func mistake(n ast.Node, format string, args ...any) error {
+	return &exprError{n.Location().From + 1, fmt.Sprintf(format, args...)}
+}
+
+func (c *exprCompiler) compile(n ast.Node) (operand, error) {
+	switch n := n.(type) {
+	case *ast.IntegerNode:
+		return constant(float64(n.Value)), nil
+	case *ast.FloatNode:
+		return constant(n.Value), nil
+	case *ast.BoolNode:
+		v := verdictOf(n.Value)
+		return operand{test: func([]space.Value) verdict { return v }, constant: true}, nil
+	case *ast.StringNode:
+		s := n.Value
+		return operand{text: func([]space.Value) string { return s }, constant: true}, nil
+	case *ast.IdentifierNode:
+		return c.name(n)
+	case *ast.UnaryNode:
+		return c.unary(n)
+	case *ast.BinaryNode:
+		return c.binary(n)
+	case *ast.ConditionalNode:
+		return c.choice(n)
+	case *ast.BuiltinNode:
+		return c.call(n, n.Name, n.Arguments)
+	case *ast.CallNode:
+		callee, ok := n.Callee.(*ast.IdentifierNode)
+		if !ok {
+			return operand{}, mistake(n, "only functions can be called")
+		}
+		return c.call(n, callee.Value, n.Arguments)
+	case nil:
+		return operand{}, &exprError{0, "the expression is incomplete"}
+	}
+	return operand{}, mistake(n, "a rule compares parameters and numbers; %s is not possible here", describeNode(n))
+}
+
+func describeNode(n ast.Node) string {
+	switch n.(type) {
+	case *ast.ArrayNode:
+		return "a list outside of \"in\""
+	case *ast.VariableDeclaratorNode, *ast.SequenceNode:
+		return "a variable or a sequence"
+	case *ast.MemberNode, *ast.SliceNode, *ast.ChainNode:
+		return "a member or index"
+	case *ast.NilNode:
+		return "nil"
+	}
+	return "this construct"
+}
+
+func constant(f float64) operand {
+	f = finite(f)
+	return operand{number: func([]space.Value) float64 { return f }, constant: true}
+}
+
+// finite returns f, or NaN when it is infinite: an infinity must not turn into
+// an ordinary number again further up (1/inf).
+func finite(f float64) float64 {
+	if f-f != 0 {
+		return math.NaN()
+	}
+	return f
+}
+
+func (c *exprCompiler) name(n *ast.IdentifierNode) (operand, error) {
+	names := make([]string, 0, len(c.params)+3)
+	for i, p := range c.params {
+		if p.Name != n.Value {
+			names = append(names, p.Name)
+			continue
+		}
+		if len(p.Labels) > 0 {
+			return operand{labels: p.Labels, text: func(d []space.Value) string { return d[i].Label }}, nil
+		}
+		return operand{number: func(d []space.Value) float64 {
+			if d[i].Label != "" {
+				return math.NaN()
+			}
+			return d[i].Num
+		}}, nil
+	}
+	switch n.Value {
+	case "KiB":
+		return constant(1 << 10), nil
+	case "MiB":
+		return constant(1 << 20), nil
+	case "GiB":
+		return constant(1 << 30), nil
+	}
+	names = append(names, "KiB", "MiB", "GiB")
+	return operand{}, mistake(n, "there is no parameter %q%s", n.Value, nearest(n.Value, names))
+}
+
+func (c *exprCompiler) unary(n *ast.UnaryNode) (operand, error) {
+	x, err := c.compile(n.Node)
+	if err != nil {
+		return x, err
+	}
+	switch {
+	case n.Operator == "+" && x.number != nil:
+		return x, nil
+	case n.Operator == "-" && x.number != nil:
+		f := x.number
+		return fold(operand{number: func(d []space.Value) float64 { return -f(d) }, constant: x.constant}), nil
+	case (n.Operator == "not" || n.Operator == "!") && x.test != nil:
+		t := x.test
+		return operand{constant: x.constant, test: func(d []space.Value) verdict {
+			switch t(d) {
+			case yes:
+				return no
+			case no:
+				return yes
+			}
+			return unset
+		}}, nil
+	}
+	return operand{}, mistake(n, "%q does not apply to %s", n.Operator, x.kind())
+}
+
+// fold evaluates an expression of constants once.
+func fold(o operand) operand {
+	if o.constant && o.number != nil {
+		return constant(o.number(nil))
+	}
+	return o
+}
+
+func (c *exprCompiler) choice(n *ast.ConditionalNode) (operand, error) {
+	cond, err := c.compile(n.Cond)
+	if err != nil {
+		return cond, err
+	}
+	a, err := c.compile(n.Exp1)
+	if err != nil {
+		return a, err
+	}
+	b, err := c.compile(n.Exp2)
+	if err != nil {
+		return b, err
+	}
+	o := operand{constant: cond.constant && a.constant && b.constant}
+	if a.labels != nil && b.labels != nil {
+		o.labels = slices.Concat(a.labels, b.labels)
+	}
+	t := cond.test
+	switch {
+	case t == nil:
+		return o, mistake(n.Cond, "a condition must be true or false, this is %s", cond.kind())
+	case a.number != nil && b.number != nil:
+		o.number = func(d []space.Value) float64 {
+			switch t(d) {
+			case yes:
+				return a.number(d)
+			case no:
+				return b.number(d)
+			}
+			return math.NaN()
+		}
+	case a.test != nil && b.test != nil:
+		o.test = func(d []space.Value) verdict {
+			switch t(d) {
+			case yes:
+				return a.test(d)
+			case no:
+				return b.test(d)
+			}
+			return unset
+		}
+	default:
+		return o, mistake(n.Cond, "both choices must be numbers, or both true or false; they are %s and %s", a.kind(), b.kind())
+	}
+	return o, nil
+}
+
+func (c *exprCompiler) call(n ast.Node, name string, arguments []ast.Node) (operand, error) {
+	functions := []string{"min", "max", "abs", "floor", "ceil", "round", "log2"}
+	if !slices.Contains(functions, name) {
+		return operand{}, mistake(n, "there is no function %q%s; there are %s", name, nearest(name, functions), strings.Join(functions, ", "))
+	}
+	o := operand{constant: true}
+	args := make([]number, len(arguments))
+	for i, a := range arguments {
+		x, err := c.compile(a)
+		switch {
+		case err != nil:
+			return x, err
+		case x.number == nil:
+			return x, mistake(a, "%s takes numbers, this is %s", name, x.kind())
+		}
+		args[i], o.constant = x.number, o.constant && x.constant
+	}
+	variadic := name == "min" || name == "max"
+	if len(args) == 0 || (len(args) != 1 && !variadic) {
+		return o, mistake(n, "%s takes %s, here are %d", name, map[bool]string{true: "one or more numbers", false: "one number"}[variadic], len(args))
+	}
+	o.number = function(name, args)
+	return fold(o), nil
+}
+
+func function(name string, args []number) number {
+	x := args[0]
+	switch name {
+	case "min", "max":
+		pick := math.Min
+		if name == "max" {
+			pick = math.Max
+		}
+		return func(d []space.Value) float64 {
+			best := args[0](d)
+			for _, a := range args[1:] {
+				best = pick(best, a(d))
+			}
+			return best
+		}
+	case "abs":
+		return func(d []space.Value) float64 { return math.Abs(x(d)) }
+	case "floor":
+		return func(d []space.Value) float64 { return math.Floor(x(d)) }
+	case "ceil":
+		return func(d []space.Value) float64 { return math.Ceil(x(d)) }
+	case "round":
+		return func(d []space.Value) float64 { return math.Round(x(d)) }
+	}
+	return func(d []space.Value) float64 { return finite(math.Log2(x(d))) }
+}

@@ -1,0 +1,254 @@
+package events
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/expr-lang/expr/ast"
+
+	"apollo/optimizer/space"
+)
+
+func (c *exprCompiler) binary(n *ast.BinaryNode) (operand, error) {
+	if n.Operator == "in" {
+		return c.membership(n)
+	}
+	l, err := c.compile(n.Left)
+	if err != nil {
+		return l, err
+	}
+	r, err := c.compile(n.Right)
+	if err != nil {
+		return r, err
+	}
+	o := operand{constant: l.constant && r.constant}
+	switch {
+	case l.number != nil && r.number != nil:
+		o.number = arithmetic(n.Operator, l.number, r.number)
+		if o.number == nil {
+			o.test = compareNumbers(n.Operator, l.number, r.number)
+		}
+	case l.test != nil && r.test != nil:
+		o.test = connect(n.Operator, l.test, r.test)
+	case l.text != nil && r.text != nil:
+		if err := checkLabels(n, l, r); err != nil {
+			return o, err
+		}
+		o.test = compareTexts(n.Operator, l.text, r.text)
+	default:
+		return o, mistake(n, "%q has %s on its left and %s on its right", n.Operator, l.kind(), r.kind())
+	}
+	if o.number == nil && o.test == nil {
+		return o, mistake(n, "%q does not apply to %s", n.Operator, l.kind())
+	}
+	return fold(o), nil
+}
+
+func arithmetic(op string, l, r number) number {
+	switch op {
+	case "+":
+		return func(d []space.Value) float64 { return finite(l(d) + r(d)) }
+	case "-":
+		return func(d []space.Value) float64 { return finite(l(d) - r(d)) }
+	case "*":
+		return func(d []space.Value) float64 { return finite(l(d) * r(d)) }
+	case "/":
+		return func(d []space.Value) float64 { return finite(l(d) / r(d)) }
+	case "%":
+		return func(d []space.Value) float64 { return finite(math.Mod(l(d), r(d))) }
+	case "**", "^":
+		return func(d []space.Value) float64 {
+			// math.Pow(NaN, 0) is 1, which would hide a missing value.
+			x, y := l(d), r(d)
+			if math.IsNaN(x) || math.IsNaN(y) {
+				return math.NaN()
+			}
+			return finite(math.Pow(x, y))
+		}
+	}
+	return nil
+}
+
+func compareNumbers(op string, l, r number) test {
+	holds := func(holds func(x, y float64) bool) test {
+		return func(d []space.Value) verdict {
+			x, y := l(d), r(d)
+			if x != x || y != y {
+				return unset
+			}
+			return verdictOf(holds(x, y))
+		}
+	}
+	switch op {
+	case "==":
+		return holds(func(x, y float64) bool { return x == y })
+	case "!=":
+		return holds(func(x, y float64) bool { return x != y })
+	case "<":
+		return holds(func(x, y float64) bool { return x < y })
+	case "<=":
+		return holds(func(x, y float64) bool { return x <= y })
+	case ">":
+		return holds(func(x, y float64) bool { return x > y })
+	case ">=":
+		return holds(func(x, y float64) bool { return x >= y })
+	}
+	return nil
+}
+
+func connect(op string, l, r test) test {
+	switch op {
+	case "and", "&&":
+		return func(d []space.Value) verdict {
+			if v := l(d); v != yes {
+				return v
+			}
+			return r(d)
+		}
+	case "or", "||":
+		return func(d []space.Value) verdict {
+			if v := l(d); v != no {
+				return v
+			}
+			return r(d)
+		}
+	case "==", "!=":
+		equal := op == "=="
+		return func(d []space.Value) verdict {
+			x, y := l(d), r(d)
+			if x == unset || y == unset {
+				return unset
+			}
+			return verdictOf((x == y) == equal)
+		}
+	}
+	return nil
+}
+
+func compareTexts(op string, l, r text) test {
+	switch op {
+	case "==":
+		return func(d []space.Value) verdict { return verdictOf(l(d) == r(d)) }
+	case "!=":
+		return func(d []space.Value) verdict { return verdictOf(l(d) != r(d)) }
+	case "contains":
+		return func(d []space.Value) verdict { return verdictOf(strings.Contains(l(d), r(d))) }
+	case "startsWith":
+		return func(d []space.Value) verdict { return verdictOf(strings.HasPrefix(l(d), r(d))) }
+	case "endsWith":
+		return func(d []space.Value) verdict { return verdictOf(strings.HasSuffix(l(d), r(d))) }
+	}
+	return nil
+}
+
+// checkLabels refuses a comparison with a label that the parameter does not
+// have: it would be the same for every design, which nobody means.
+func checkLabels(n *ast.BinaryNode, l, r operand) error {
+	if n.Operator != "==" && n.Operator != "!=" && n.Operator != "in" {
+		return nil
+	}
+	if l.labels == nil {
+		l, r = r, l
+	}
+	if l.labels == nil || !r.constant {
+		return nil
+	}
+	if s := r.text(nil); !slices.Contains(l.labels, s) {
+		return mistake(n, "the parameter has no level %q%s; it has %s", s, nearest(s, l.labels), strings.Join(l.labels, ", "))
+	}
+	return nil
+}
+
+func (c *exprCompiler) membership(n *ast.BinaryNode) (operand, error) {
+	x, err := c.compile(n.Left)
+	if err != nil {
+		return x, err
+	}
+	switch set := n.Right.(type) {
+	case *ast.ArrayNode:
+		return c.inList(n, x, set)
+	case *ast.BinaryNode:
+		if set.Operator == ".." {
+			return c.inRange(n, x, set)
+		}
+	}
+	return x, mistake(n, "\"in\" takes a list, [1, 2], or a range, 1..8, on its right")
+}
+
+func (c *exprCompiler) inList(n *ast.BinaryNode, x operand, list *ast.ArrayNode) (operand, error) {
+	o := operand{constant: x.constant}
+	var numbers []number
+	var texts []text
+	for _, e := range list.Nodes {
+		y, err := c.compile(e)
+		if err != nil {
+			return y, err
+		}
+		o.constant = o.constant && y.constant
+		switch {
+		case x.number != nil && y.number != nil:
+			numbers = append(numbers, y.number)
+		case x.text != nil && y.text != nil:
+			if err := checkLabels(n, x, y); err != nil {
+				return o, err
+			}
+			texts = append(texts, y.text)
+		default:
+			return o, mistake(e, "the list holds %s, on the left of \"in\" is %s", y.kind(), x.kind())
+		}
+	}
+	switch {
+	case x.number != nil:
+		o.test = numberInList(x.number, numbers)
+	case x.text != nil:
+		o.test = func(d []space.Value) verdict {
+			s := x.text(d)
+			return verdictOf(slices.ContainsFunc(texts, func(y text) bool { return y(d) == s }))
+		}
+	default:
+		return o, mistake(n, "\"in\" does not apply to %s", x.kind())
+	}
+	return o, nil
+}
+
+func numberInList(x number, list []number) test {
+	return func(d []space.Value) verdict {
+		v, found := x(d), no
+		if v != v {
+			return unset
+		}
+		for _, y := range list {
+			switch w := y(d); {
+			case w != w:
+				return unset
+			case w == v:
+				found = yes
+			}
+		}
+		return found
+	}
+}
+
+func (c *exprCompiler) inRange(n *ast.BinaryNode, x operand, bounds *ast.BinaryNode) (operand, error) {
+	lo, err := c.compile(bounds.Left)
+	if err != nil {
+		return lo, err
+	}
+	hi, err := c.compile(bounds.Right)
+	if err != nil {
+		return hi, err
+	}
+	o := operand{constant: x.constant && lo.constant && hi.constant}
+	if x.number == nil || lo.number == nil || hi.number == nil {
+		return o, mistake(n, "a range holds numbers, here are %s in %s..%s", x.kind(), lo.kind(), hi.kind())
+	}
+	o.test = func(d []space.Value) verdict {
+		v, from, to := x.number(d), lo.number(d), hi.number(d)
+		if v != v || from != from || to != to {
+			return unset
+		}
+		return verdictOf(v == math.Trunc(v) && from <= v && v <= to)
+	}
+	return o, nil
+}

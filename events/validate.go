@@ -1,0 +1,202 @@
+package events
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"unicode/utf8"
+)
+
+// ValidateWork checks a work item before it is evaluated: names that fit into
+// subjects, one row per trial, one value per parameter, metrics that are named
+// once. The error says what is wrong; such an item is dead-lettered.
+func ValidateWork(req *BatchRequested) error {
+	switch {
+	case !IsName(req.Study) || !IsName(req.Run) || !IsName(req.Evaluator):
+		return fmt.Errorf("%w: study %.63q, run %.63q and evaluator %.63q must be DNS labels", ErrMalformed, req.Study, req.Run, req.Evaluator)
+	case req.Batch < 0:
+		return fmt.Errorf("%w: batch %d is negative", ErrMalformed, req.Batch)
+	case len(req.Trials) != len(req.Designs):
+		return fmt.Errorf("%w: %d trials for %d designs", ErrMalformed, len(req.Trials), len(req.Designs))
+	case len(req.Designs) > MaxBatch:
+		return fmt.Errorf("%w: %d designs, at most %d are allowed", ErrMalformed, len(req.Designs), MaxBatch)
+	case len(req.Metrics) == 0 || len(req.Metrics) > MaxMetrics:
+		return fmt.Errorf("%w: %d metrics, 1 to %d are allowed", ErrMalformed, len(req.Metrics), MaxMetrics)
+	case !(req.TimeoutSeconds >= 0 && req.TimeoutSeconds <= MaxTimeoutSeconds):
+		return fmt.Errorf("%w: a time-out of %v s, 0 to %d are allowed", ErrMalformed, req.TimeoutSeconds, MaxTimeoutSeconds)
+	case req.Attempts < 0 || req.Attempts > MaxAttempts:
+		return fmt.Errorf("%w: %d attempts, 0 to %d are allowed", ErrMalformed, req.Attempts, MaxAttempts)
+	}
+	for i, d := range req.Designs {
+		if len(d) != len(req.Parameters) {
+			return fmt.Errorf("%w: design %d has %d values for %d parameters", ErrMalformed, i, len(d), len(req.Parameters))
+		}
+	}
+	for i, m := range req.Metrics {
+		if m.Name == "" || slices.ContainsFunc(req.Metrics[:i], func(o Metric) bool { return o.Name == m.Name }) {
+			return fmt.Errorf("%w: the name of metric %d is empty or repeated: %q", ErrMalformed, i, m.Name)
+		}
+	}
+	return nil
+}
+
+// ValidateResult checks an evaluator's answer against what was asked: req's
+// Study, Run, Batch, Trials and Metrics (its designs are not looked at). It is
+// the one check, used by proposer and archiver alike, so that both see the
+// same trials; it is pure and does not change res.
+//
+// trials has one entry per expected trial, in order. An entry that does not
+// fit is replaced by a failed one with the reason ReasonBadResult; when the
+// batch as a whole does not fit (another study, other trials, other metrics),
+// all are. Values always has one entry per metric in the order of
+// req.Metrics; a trial that is not measured keeps what it has, NaN elsewhere. Long texts of
+// reasons are cut. problems says what was wrong, for the copy in the
+// dead-letter stream; it is empty for a good answer.
+func ValidateResult(req *BatchRequested, res *BatchEvaluated) (trials []TrialResult, problems []string) {
+	trials = make([]TrialResult, len(req.Trials))
+	columns, mismatch := matchBatch(req, res)
+	if mismatch != "" {
+		for i, n := range req.Trials {
+			trials[i] = badResult(n, len(req.Metrics), mismatch, nil)
+		}
+		return trials, []string{mismatch}
+	}
+	for i := range res.Trials {
+		clean, problem := validateTrial(columns, len(res.Metrics), &res.Trials[i])
+		if problem != "" {
+			problems = append(problems, fmt.Sprintf("trial %d: %s", req.Trials[i], problem))
+			clean = badResult(req.Trials[i], len(req.Metrics), problem, &res.Trials[i])
+		}
+		trials[i] = clean
+	}
+	return trials, problems
+}
+
+// matchBatch returns where each wanted metric is in a row of the answer, or
+// why the answer is not one to this question.
+func matchBatch(req *BatchRequested, res *BatchEvaluated) (columns []int, mismatch string) {
+	switch {
+	case res == nil:
+		return nil, "there is no answer"
+	case res.Study != req.Study || res.Run != req.Run || res.Batch != req.Batch:
+		return nil, fmt.Sprintf("the answer is for batch %d of %s/%s, not batch %d of %s/%s",
+			res.Batch, cut(res.Study, 63), cut(res.Run, 63), req.Batch, req.Study, req.Run)
+	case len(res.Trials) != len(req.Trials):
+		return nil, fmt.Sprintf("the answer has %d trials, %d were sent", len(res.Trials), len(req.Trials))
+	}
+	for i, n := range req.Trials {
+		if res.Trials[i].Trial != n {
+			return nil, fmt.Sprintf("place %d of the answer holds trial %d, trial %d was sent there", i, res.Trials[i].Trial, n)
+		}
+	}
+	if len(req.Trials) == 0 {
+		return nil, ""
+	}
+	columns = make([]int, len(req.Metrics))
+	for i, m := range req.Metrics {
+		name := m.Name
+		columns[i] = slices.Index(res.Metrics, name)
+		if columns[i] < 0 {
+			return nil, fmt.Sprintf("the answer lacks the metric %q", name)
+		}
+		if slices.Index(res.Metrics[columns[i]+1:], name) >= 0 {
+			return nil, fmt.Sprintf("the answer has the metric %q twice", name)
+		}
+	}
+	return columns, ""
+}
+
+func validateTrial(columns []int, width int, t *TrialResult) (clean TrialResult, problem string) {
+	clean = *t
+	clean.Reason, clean.Extra = cleanReason(t.Reason), t.Extra
+	switch {
+	case t.Outcome != OutcomeMeasured && t.Outcome != OutcomeInfeasible && t.Outcome != OutcomeFailed:
+		return clean, fmt.Sprintf("the outcome is %q, not %s, %s or %s", cut(t.Outcome, 40), OutcomeMeasured, OutcomeInfeasible, OutcomeFailed)
+	case len(t.Values) != width && (len(t.Values) != 0 || t.Outcome == OutcomeMeasured):
+		return clean, fmt.Sprintf("%d values for %d metrics", len(t.Values), width)
+	case t.Attempts < 0 || t.Attempts > MaxAttempts:
+		return clean, fmt.Sprintf("%d attempts are not possible", t.Attempts)
+	case math.IsNaN(t.Seconds) || math.IsInf(t.Seconds, 0) || t.Seconds < 0:
+		return clean, fmt.Sprintf("%v seconds are not possible", t.Seconds)
+	case len(t.Extra) > MaxExtras:
+		return clean, fmt.Sprintf("%d extra numbers, at most %d are allowed", len(t.Extra), MaxExtras)
+	}
+	clean.Values = pick(columns, t.Values)
+	for i, v := range clean.Values {
+		if math.IsInf(v, 0) || (math.IsNaN(v) && t.Outcome == OutcomeMeasured) {
+			return clean, fmt.Sprintf("a measured trial needs every metric; value %d is missing or not finite", i)
+		}
+	}
+	for _, v := range t.Extra {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return clean, "an extra number is not finite"
+		}
+	}
+	if t.Outcome == OutcomeMeasured {
+		clean.Reason = nil
+	} else if clean.Reason == nil {
+		clean.Reason = &Reason{Code: t.Outcome}
+	}
+	return clean, ""
+}
+
+// pick brings a row into the order of columns; NaN where the row ends early.
+func pick(columns []int, row Numbers) Numbers {
+	values := make(Numbers, len(columns))
+	for i, c := range columns {
+		values[i] = math.NaN()
+		if c < len(row) {
+			values[i] = row[c]
+		}
+	}
+	return values
+}
+
+// badResult is the row of a trial whose answer did not fit. Times that were
+// reported are kept when they can be.
+func badResult(trial, metrics int, problem string, t *TrialResult) TrialResult {
+	bad := TrialResult{
+		Trial: trial, Outcome: OutcomeFailed, Values: make(Numbers, metrics),
+		Reason: &Reason{Code: ReasonBadResult, Message: problem},
+	}
+	for i := range bad.Values {
+		bad.Values[i] = math.NaN()
+	}
+	if t != nil {
+		bad.Started = t.Started
+		bad.Attempts = min(max(t.Attempts, 0), MaxAttempts)
+	}
+	return bad
+}
+
+// cleanReason returns a copy with texts of bounded length and finite numbers.
+func cleanReason(r *Reason) *Reason {
+	if r == nil {
+		return nil
+	}
+	c := *r
+	c.Code = cut(c.Code, MaxCodeBytes)
+	c.Layer = cut(c.Layer, MaxCodeBytes)
+	c.Unit = cut(c.Unit, MaxCodeBytes)
+	c.Message = cut(c.Message, MaxReasonBytes)
+	if math.IsNaN(c.Need) || math.IsInf(c.Need, 0) {
+		c.Need = 0
+	}
+	if math.IsNaN(c.Have) || math.IsInf(c.Have, 0) {
+		c.Have = 0
+	}
+	return &c
+}
+
+// cut returns s, or its first n bytes at most with "…" at the end, without
+// splitting a character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	n -= len("…")
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}
