@@ -10,7 +10,7 @@ import (
 // The three types that carry designs are read by hand, see reader.
 
 func decodeBatchRequested(r *reader) Payload {
-	v := &BatchRequested{}
+	var v BatchRequested
 	r.object(func(key []byte) {
 		switch string(key) {
 		case "study":
@@ -71,7 +71,7 @@ func (r *reader) column() (c Column) {
 }
 
 func decodeBatchEvaluated(r *reader) Payload {
-	v := &BatchEvaluated{}
+	var v BatchEvaluated
 	r.object(func(key []byte) {
 		switch string(key) {
 		case "study":
@@ -98,7 +98,7 @@ func decodeBatchEvaluated(r *reader) Payload {
 }
 
 func decodeTrialsProposed(r *reader) Payload {
-	v := &TrialsProposed{}
+	var v TrialsProposed
 	r.object(func(key []byte) {
 		switch string(key) {
 		case "study":

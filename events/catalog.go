@@ -21,7 +21,7 @@ type TypeInfo struct {
 	Receivers []string
 	// Summary is one sentence.
 	Summary string
-	// Zero is an empty payload of the type. It is shared: do not write it.
+	// Zero is an empty payload of the type.
 	Zero Payload
 
 	decode func(r *reader) Payload
@@ -39,15 +39,12 @@ func TypeOf(eventType string) (TypeInfo, bool) {
 	return catalog[i], true
 }
 
-func entry[T Payload, P interface {
-	*T
-	Payload
-}](subject, stream, sender string, receivers []string, summary string) TypeInfo {
-	zero := P(new(T))
+func entry[T Payload](subject, stream, sender string, receivers []string, summary string) TypeInfo {
+	var zero T
 	return TypeInfo{
 		Type: zero.EventType(), Subject: subject, Stream: stream,
 		Sender: sender, Receivers: receivers, Summary: summary, Zero: zero,
-		decode: func(r *reader) Payload { return P(decodeWithStd[T](r)) },
+		decode: decodeWithStd[T],
 	}
 }
 
@@ -57,13 +54,13 @@ func (t TypeInfo) by(decode func(r *reader) Payload) TypeInfo {
 }
 
 // decodeWithStd reads a payload by encoding/json.
-func decodeWithStd[T any](r *reader) *T {
-	v := new(T)
+func decodeWithStd[T Payload](r *reader) Payload {
+	var v T
 	raw := r.raw()
 	if r.err != nil {
 		return v
 	}
-	if err := json.Unmarshal(raw, v); err != nil {
+	if err := json.Unmarshal(raw, &v); err != nil {
 		start := r.i - len(raw)
 		r.i = start
 		if at, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {

@@ -74,7 +74,7 @@ func TestBatchesRoundTrip(t *testing.T) {
 		Study: req.Study, Run: req.Run, Batch: 12, FirstTrial: 100, Told: 4, ObservedThrough: math.MaxUint64,
 		Designs: req.Designs[:2], Origins: []string{"evolution", "seed <&> \"é\""}, Parents: [][]int{{1, 2}, nil}, Reused: res.Trials[:2],
 	}
-	for _, want := range []events.Payload{&req, &res, &proposed} {
+	for _, want := range []events.Payload{req, res, proposed} {
 		_, got, err := events.Decode(encode(t, want))
 		if err != nil {
 			t.Fatalf("Decode(Encode(%T)): %v", want, err)
@@ -192,7 +192,7 @@ func TestDecodeIgnoresUnknownFields(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &events.BatchEvaluated{Study: "demo", Metrics: []string{"m"}, Trials: []events.TrialResult{{Trial: 3, Outcome: "measured", Values: events.Numbers{1}}}}
+	want := events.BatchEvaluated{Study: "demo", Metrics: []string{"m"}, Trials: []events.TrialResult{{Trial: 3, Outcome: "measured", Values: events.Numbers{1}}}}
 	if diff := cmp.Diff(want, got); diff != "" || env.ID != "1" {
 		t.Errorf("id %q (-want +got):\n%s", env.ID, diff)
 	}

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Decode reads an event. The payload is a pointer to the struct of the
-// envelope's type: switch on *events.StudyAccepted, *events.BatchEvaluated and
-// so on. Unknown fields are ignored. Envelope.Data shares b's memory; the
+// Decode reads an event. The payload is the struct itself (not a pointer) of
+// the envelope's type: switch on events.StudyAccepted, events.BatchEvaluated
+// and so on. Unknown fields are ignored. Envelope.Data shares b's memory; the
 // payload does not.
 //
 // The error wraps ErrNewer when the type is a later version of a known one
@@ -39,17 +39,15 @@ func Decode(b []byte) (Envelope, Payload, error) {
 }
 
 // DecodeAs is Decode for one expected type; another type is ErrMalformed.
-func DecodeAs[T any, P interface {
-	*T
-	Payload
-}](b []byte) (Envelope, *T, error) {
+func DecodeAs[T Payload](b []byte) (Envelope, T, error) {
+	var none T
 	env, p, err := Decode(b)
 	if err != nil {
-		return env, nil, err
+		return env, none, err
 	}
-	v, ok := p.(P)
+	v, ok := p.(T)
 	if !ok {
-		return env, nil, fmt.Errorf("%w: at /type: want %s, not %s", ErrMalformed, P(new(T)).EventType(), env.Type)
+		return env, none, fmt.Errorf("%w: at /type: want %s, not %s", ErrMalformed, none.EventType(), env.Type)
 	}
 	return env, v, nil
 }
@@ -80,11 +78,10 @@ func DecodeStudyRequest(b []byte) (req StudyRequested, id string, err error) {
 	if !envelope {
 		return StudyRequested{Study: json.RawMessage(b)}, "", nil
 	}
-	env, requested, err := DecodeAs[StudyRequested](b)
+	env, req, err := DecodeAs[StudyRequested](b)
 	if err != nil {
 		return req, env.ID, err
 	}
-	req = *requested
 	if probe := (&reader{b: req.Study}); probe.peek() != '{' {
 		return req, env.ID, fmt.Errorf("%w: at /data/study: want the study document, an object", ErrMalformed)
 	}

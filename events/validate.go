@@ -40,8 +40,27 @@ func ValidateWork(req *BatchRequested) error {
 	return nil
 }
 
-// ValidateResult checks an evaluator's answer against what was asked: req's
-// Study, Run, Batch, Trials and Metrics (its designs are not looked at). It is
+// Expected is what the answer to a batch must hold.
+type Expected struct {
+	Study string
+	Run   string
+	Batch int
+	// Trials are the numbers of the trials that were sent, in order.
+	Trials []int
+	// Metrics are the names of the study's metrics, in order.
+	Metrics []string
+}
+
+// ExpectedOf returns what the answer to a work item must hold.
+func ExpectedOf(req *BatchRequested) Expected {
+	metrics := make([]string, len(req.Metrics))
+	for i, m := range req.Metrics {
+		metrics[i] = m.Name
+	}
+	return Expected{Study: req.Study, Run: req.Run, Batch: req.Batch, Trials: req.Trials, Metrics: metrics}
+}
+
+// ValidateResult checks an evaluator's answer against what was asked. It is
 // the one check, used by proposer and archiver alike, so that both see the
 // same trials; it is pure and does not change res.
 //
@@ -49,23 +68,23 @@ func ValidateWork(req *BatchRequested) error {
 // fit is replaced by a failed one with the reason ReasonBadResult; when the
 // batch as a whole does not fit (another study, other trials, other metrics),
 // all are. Values always has one entry per metric in the order of
-// req.Metrics; a trial that is not measured keeps what it has, NaN elsewhere. Long texts of
+// want.Metrics; a trial that is not measured keeps what it has, NaN elsewhere. Long texts of
 // reasons are cut. problems says what was wrong, for the copy in the
 // dead-letter stream; it is empty for a good answer.
-func ValidateResult(req *BatchRequested, res *BatchEvaluated) (trials []TrialResult, problems []string) {
-	trials = make([]TrialResult, len(req.Trials))
-	columns, mismatch := matchBatch(req, res)
+func ValidateResult(want Expected, res *BatchEvaluated) (trials []TrialResult, problems []string) {
+	trials = make([]TrialResult, len(want.Trials))
+	columns, mismatch := matchBatch(want, res)
 	if mismatch != "" {
-		for i, n := range req.Trials {
-			trials[i] = badResult(n, len(req.Metrics), mismatch, nil)
+		for i, n := range want.Trials {
+			trials[i] = badResult(n, len(want.Metrics), mismatch, nil)
 		}
 		return trials, []string{mismatch}
 	}
 	for i := range res.Trials {
 		clean, problem := validateTrial(columns, len(res.Metrics), &res.Trials[i])
 		if problem != "" {
-			problems = append(problems, fmt.Sprintf("trial %d: %s", req.Trials[i], problem))
-			clean = badResult(req.Trials[i], len(req.Metrics), problem, &res.Trials[i])
+			problems = append(problems, fmt.Sprintf("trial %d: %s", want.Trials[i], problem))
+			clean = badResult(want.Trials[i], len(want.Metrics), problem, &res.Trials[i])
 		}
 		trials[i] = clean
 	}
@@ -74,27 +93,26 @@ func ValidateResult(req *BatchRequested, res *BatchEvaluated) (trials []TrialRes
 
 // matchBatch returns where each wanted metric is in a row of the answer, or
 // why the answer is not one to this question.
-func matchBatch(req *BatchRequested, res *BatchEvaluated) (columns []int, mismatch string) {
+func matchBatch(want Expected, res *BatchEvaluated) (columns []int, mismatch string) {
 	switch {
 	case res == nil:
 		return nil, "there is no answer"
-	case res.Study != req.Study || res.Run != req.Run || res.Batch != req.Batch:
+	case res.Study != want.Study || res.Run != want.Run || res.Batch != want.Batch:
 		return nil, fmt.Sprintf("the answer is for batch %d of %s/%s, not batch %d of %s/%s",
-			res.Batch, cut(res.Study, 63), cut(res.Run, 63), req.Batch, req.Study, req.Run)
-	case len(res.Trials) != len(req.Trials):
-		return nil, fmt.Sprintf("the answer has %d trials, %d were sent", len(res.Trials), len(req.Trials))
+			res.Batch, cut(res.Study, 63), cut(res.Run, 63), want.Batch, want.Study, want.Run)
+	case len(res.Trials) != len(want.Trials):
+		return nil, fmt.Sprintf("the answer has %d trials, %d were sent", len(res.Trials), len(want.Trials))
 	}
-	for i, n := range req.Trials {
+	for i, n := range want.Trials {
 		if res.Trials[i].Trial != n {
 			return nil, fmt.Sprintf("place %d of the answer holds trial %d, trial %d was sent there", i, res.Trials[i].Trial, n)
 		}
 	}
-	if len(req.Trials) == 0 {
+	if len(want.Trials) == 0 {
 		return nil, ""
 	}
-	columns = make([]int, len(req.Metrics))
-	for i, m := range req.Metrics {
-		name := m.Name
+	columns = make([]int, len(want.Metrics))
+	for i, name := range want.Metrics {
 		columns[i] = slices.Index(res.Metrics, name)
 		if columns[i] < 0 {
 			return nil, fmt.Sprintf("the answer lacks the metric %q", name)
