@@ -57,6 +57,10 @@ func NewJudge(spec *Spec) (*Judge, error) {
 // Rules returns the reason why a design breaks a structural rule, or nil.
 func (j *Judge) Rules(design []space.Value) *Reason { return j.rules.check(design) }
 
+// RulesOK reports whether a design keeps every structural rule, without saying
+// why. It is for filters that run many times; it allocates nothing.
+func (j *Judge) RulesOK(design []space.Value) bool { return j.rules.ok(design) }
+
 // Metrics returns the first constraint that the values break, and the sum of
 // relative excesses. NaN values break nothing.
 func (j *Judge) Metrics(values []float64) (violation float64, reason *Reason) {
