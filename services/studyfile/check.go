@@ -1,0 +1,221 @@
+package studyfile
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"apollo/services/studyfile/unit"
+)
+
+// check compares the document with the table of fields and reports everything
+// that does not depend on meaning: unknown and missing keys, types, ranges.
+func (r *report) check(n *node, f *field) {
+	switch f.shape {
+	case objectShape:
+		r.checkObject(n, f)
+	case mapShape:
+		if !r.isA(n, mapKind, f) {
+			return
+		}
+		r.checkCount(n, len(n.entries), f, "entries")
+		for _, e := range n.entries {
+			r.check(e.value, f.elem)
+		}
+	case listShape:
+		if !r.isA(n, listKind, f) {
+			return
+		}
+		r.checkCount(n, len(n.items), f, "items")
+		for _, item := range n.items {
+			r.check(item, f.elem)
+		}
+	case textShape:
+		r.checkText(n, f)
+	case boolShape:
+		r.isA(n, boolKind, f)
+	case integerShape, numberShape:
+		r.checkNumber(n, f)
+	case quantityShape:
+		r.checkQuantity(n, f)
+	case valueShape:
+		if !n.scalar() {
+			r.add(n, codeWrongType, "", "want one value, not %s", n.kind)
+		}
+	case freeShape:
+	}
+}
+
+// isA reports a value that is not of the wanted kind.
+func (r *report) isA(n *node, want kind, f *field) bool {
+	if n.kind == want {
+		return true
+	}
+	if n.text == "unsupported" && n.kind == nullKind {
+		return false // reported where it was read
+	}
+	r.add(n, codeWrongType, typeHint(n, want, f), "want %s, not %s", want, n.kind)
+	return false
+}
+
+// typeHint says what to write instead.
+func typeHint(n *node, want kind, f *field) string {
+	switch {
+	case n.kind == nullKind && !f.required:
+		return "Remove the key, or give it a value."
+	case want == stringKind && n.kind == numberKind, want == stringKind && n.kind == boolKind:
+		return fmt.Sprintf("Put it in quotes: %q.", n.text)
+	case want == listKind && n.scalar():
+		return fmt.Sprintf("A list of one is [%s].", n.text)
+	case want == listKind && n.kind == mapKind:
+		return "Start each item with \"- \"."
+	case want == boolKind && n.kind == stringKind:
+		return "Write true or false."
+	}
+	return ""
+}
+
+func (r *report) checkCount(n *node, count int, f *field, what string) {
+	switch {
+	case f.nonempty && count == 0:
+		r.add(n, codeOutOfRange, "", "must not be empty")
+	case f.most > 0 && count > f.most:
+		r.add(n, codeOutOfRange, "", "has %d %s, at most %d are allowed", count, what, f.most)
+	}
+}
+
+func (r *report) checkObject(n *node, f *field) {
+	if !r.isA(n, mapKind, f) {
+		return
+	}
+	known := make([]string, 0, len(f.fields))
+	for i := range f.fields {
+		known = append(known, f.fields[i].name)
+	}
+	for _, e := range n.entries {
+		child := f.find(e.key)
+		if child == nil {
+			hint := "Known fields: " + strings.Join(known, ", ") + "."
+			if near := nearest(e.key, known); near != "" {
+				hint = fmt.Sprintf("Did you mean %q?", near)
+			}
+			r.addAt(e.place, e.value.pointer, codeUnknownField, hint, "unknown field")
+			continue
+		}
+		r.check(e.value, child)
+	}
+	for i := range f.fields {
+		if child := &f.fields[i]; child.required && n.get(child.name) == nil {
+			r.add(n, codeMissing, child.doc, "the field %q is missing", child.name)
+		}
+	}
+}
+
+func (f *field) find(name string) *field {
+	for i := range f.fields {
+		if f.fields[i].name == name {
+			return &f.fields[i]
+		}
+	}
+	return nil
+}
+
+func (r *report) checkText(n *node, f *field) {
+	if !r.isA(n, stringKind, f) {
+		return
+	}
+	if f.most > 0 && len(n.text) > f.most {
+		r.add(n, codeOutOfRange, "", "has %d characters, at most %d are allowed", len(n.text), f.most)
+	}
+	if len(f.enum) == 0 {
+		return
+	}
+	for _, e := range f.enum {
+		if n.text == e {
+			return
+		}
+	}
+	r.add(n, codeNotAllowed, oneOf(n.text, f.enum), "%q is not allowed here", n.text)
+}
+
+func (r *report) checkNumber(n *node, f *field) {
+	if n.kind == stringKind {
+		if q, err := unit.Parse(n.text); err == nil && q.Unit.Symbol == "" {
+			r.add(n, codeWrongType, "Remove the quotes.", "want a number, not text")
+			return
+		}
+	}
+	if !r.isA(n, numberKind, f) {
+		return
+	}
+	if f.shape == integerShape {
+		r.checkInteger(n, f)
+		return
+	}
+	v, ok := plainNumber(n)
+	if !ok {
+		r.add(n, codeWrongType, "Write it as a decimal number.", "%q is no number that a study takes", n.text)
+		return
+	}
+	r.checkRange(n, v, f, "")
+}
+
+func (r *report) checkInteger(n *node, f *field) {
+	if _, err := strconv.ParseUint(n.text, 10, 64); err == nil && !octal(n.text) {
+		v, _ := strconv.ParseFloat(n.text, 64)
+		r.checkRange(n, v, f, "")
+		return
+	}
+	v, ok := plainNumber(n)
+	switch {
+	case ok && v < 0, ok && v > f.max && f.max > 0:
+		r.checkRange(n, v, f, "")
+	case ok && v == math.Trunc(v) && v < 1e15:
+		r.add(n, codeWrongType, fmt.Sprintf("Write %.0f.", v), "want a whole number in plain digits")
+	default:
+		r.add(n, codeWrongType, "", "want a whole number, not %s", n.text)
+	}
+}
+
+// octal reports a leading zero, which YAML versions read in different ways.
+func octal(s string) bool { return len(s) > 1 && s[0] == '0' && s[1] >= '0' && s[1] <= '9' }
+
+// plainNumber reads a decimal number without a unit.
+func plainNumber(n *node) (float64, bool) {
+	if n == nil || n.kind != numberKind || octal(strings.TrimLeft(n.text, "+-")) {
+		return 0, false
+	}
+	q, err := unit.Parse(n.text)
+	if err != nil || q.Unit.Symbol != "" {
+		return 0, false
+	}
+	return q.Base(), true
+}
+
+func (r *report) checkQuantity(n *node, f *field) {
+	if n.kind != numberKind && n.kind != stringKind {
+		r.isA(n, stringKind, f)
+		return
+	}
+	base, _ := unit.Find(unit.Base(f.dimension))
+	v, ok := r.quantity(n, base, "the field")
+	if ok {
+		r.checkRange(n, v, f, base.Symbol)
+	}
+}
+
+func (r *report) checkRange(n *node, v float64, f *field, symbol string) {
+	if f.min == 0 && f.max == 0 && !f.above {
+		return
+	}
+	low, high := unit.Format(f.min, symbol), unit.Format(f.max, symbol)
+	switch {
+	case f.above && v <= f.min:
+		r.add(n, codeOutOfRange, "", "%s is too small: it must be more than %s", n.text, low)
+	case v < f.min:
+		r.add(n, codeOutOfRange, "", "%s is too small: the smallest value is %s", n.text, low)
+	case f.max > 0 && v > f.max:
+		r.add(n, codeOutOfRange, "", "%s is too large: the largest value is %s", n.text, high)
+	}
+}

@@ -1,0 +1,18 @@
+// Package studyfile reads a study as people write it, in YAML or JSON, and
+// turns it into an events.Spec.
+//
+// It is strict, and it reports every mistake at once: each with its place, a
+// stable code, a JSON pointer, one sentence and what to do about it.
+//
+//	study.yaml:12:40: spec.constraints[0].max: "6.8 mm" is a length; metric "area" takes an area. Did you mean 6.8 mm2?
+//
+// Both formats, and the values of --set flags, become the same tree of nodes
+// with positions. One table of fields (fields.go) says what each key takes;
+// the decoder, the JSON Schema for editors and the test of docs/study-file.md
+// read that table. What depends on meaning (units of metrics, levels of
+// parameters, rules, a space without a legal design) is checked after it.
+//
+// The package does no I/O, and no document makes it panic or work for long:
+// size and depth are bounded before a parser sees the bytes, and YAML anchors
+// and aliases are refused.
+package studyfile

@@ -1,0 +1,210 @@
+package studyfile
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"apollo/evaluator"
+	"apollo/events"
+	"apollo/optimizer/space"
+)
+
+// Share says which part of a space passes every check that is free: the rules,
+// and the constraints on metrics that the evaluator computes cheaply.
+type Share struct {
+	// Size is the number of designs in the space.
+	Size uint64
+	// Checked designs were looked at, Legal of them passed.
+	Checked, Legal uint64
+	// Exact says that every design was looked at, each once.
+	Exact bool
+	// Low and High enclose the share: both are it when Exact, otherwise they
+	// are the 95 % score interval of Wilson (1927).
+	Low, High float64
+}
+
+// Value is the share, 0 to 1: exact, or the best estimate.
+func (s Share) Value() float64 {
+	if s.Checked == 0 {
+		return 0
+	}
+	return float64(s.Legal) / float64(s.Checked)
+}
+
+// checker applies the free checks to points. It is used by one goroutine.
+type checker struct {
+	space  space.Space
+	judge  *events.Judge
+	cheap  evaluator.Checker
+	values []space.Value
+	dst    []float64
+}
+
+func (c *checker) legal(p space.Point) bool {
+	c.values = c.space.AppendValues(c.values[:0], p)
+	if c.judge.Rules(c.values) != nil {
+		return false
+	}
+	if c.cheap == nil {
+		return true
+	}
+	c.cheap.Check(c.values, c.dst)
+	return c.judge.MetricsOK(c.dst)
+}
+
+// bind makes the free checks of a study.
+func (b *builder) bind(doc *Document) *checker {
+	var err error
+	c := &checker{dst: make([]float64, len(b.spec.Metrics))}
+	if c.space, err = b.spec.Space(); err != nil {
+		b.add(b.field("space"), codeOutOfRange, "Restrict some parameters.", "%s", err)
+		return nil
+	}
+	if c.judge, err = events.NewJudge(b.spec); err != nil {
+		b.add(b.field("space"), codeExpression, "", "%s", err)
+		return nil
+	}
+	doc.checker = c
+	if b.desc == nil || b.spec.Evaluator.Name != b.desc.Name {
+		return c
+	}
+	e, err := b.template.Backend.New(evaluator.Task{Params: c.space.Params(), Networks: b.networks})
+	if err != nil {
+		b.add(b.field("space"), codeContradicts, "", "the evaluator %q cannot take this study: %s", b.desc.Name, err)
+		return nil
+	}
+	c.cheap, _ = e.(evaluator.Checker)
+	return c
+}
+
+// Bounds of the search for a legal design while a study is read; chosen to
+// take well under a second with rules of the largest size.
+const (
+	provable = 200_000
+	attempts = 50_000
+)
+
+// LegalShare returns the share of legal designs: exact when the space has at
+// most n designs, otherwise estimated from n designs drawn uniformly with a
+// fixed seed. n below 1 counts as 1.
+func (d *Document) LegalShare(n int) Share {
+	c := *d.checker
+	c.values, c.dst = nil, make([]float64, len(c.dst))
+	return c.share(uint64(max(1, n)), math.MaxUint64)
+}
+
+// share stops early when enough legal designs were seen.
+func (c *checker) share(n, enough uint64) Share {
+	s := Share{Size: c.space.Size()}
+	s.Exact = s.Size <= n
+	rng := rand.New(rand.NewPCG(0, s.Size))
+	p := make(space.Point, c.space.Len())
+	for s.Checked < min(n, s.Size) && s.Legal < enough {
+		if s.Exact {
+			p = c.space.At(s.Checked)
+		} else {
+			for i := range p {
+				p[i] = rng.IntN(c.space.Param(i).Len())
+			}
+		}
+		s.Checked++
+		if c.legal(p) {
+			s.Legal++
+		}
+	}
+	s.Low, s.High = s.Value(), s.Value()
+	if !s.Exact {
+		s.Low, s.High = wilson(s.Legal, s.Checked)
+	}
+	return s
+}
+
+// wilson is the score interval for a share at 95 % confidence.
+func wilson(k, n uint64) (low, high float64) {
+	const z = 1.959964 // the 97.5 % point of the normal distribution
+	f, p := float64(n), float64(k)/float64(n)
+	centre := p + z*z/(2*f)
+	half := z * math.Sqrt(p*(1-p)/f+z*z/(4*f*f))
+	return max(0, (centre-half)/(1+z*z/f)), min(1, (centre+half)/(1+z*z/f))
+}
+
+// findLegal reports a space in which no legal design could be found.
+func (b *builder) findLegal(c *checker) {
+	if c == nil || b.knownCorner(c) {
+		return
+	}
+	s := c.share(provable, 1)
+	if !s.Exact {
+		s = c.share(attempts, 1)
+	}
+	if s.Legal > 0 {
+		return
+	}
+	n := b.field("space")
+	hint := "Loosen the rules or the constraints."
+	if worst := b.worst(c); worst != "" {
+		hint = "Loosen " + worst + "."
+	}
+	if s.Exact {
+		b.add(n, codeNoLegal, hint, "none of the %d designs passes the rules and constraints", s.Size)
+		return
+	}
+	b.add(n, codeNoLegal, hint, "none of %d sampled designs (of %d), and neither the baseline nor the smallest or largest design, passes the rules and constraints", s.Checked, s.Size)
+}
+
+// knownCorner tries the designs that are most likely to be legal: the
+// template's baseline, and the smallest and the largest design.
+func (b *builder) knownCorner(c *checker) bool {
+	low, high := make(space.Point, c.space.Len()), make(space.Point, c.space.Len())
+	for i := range high {
+		high[i] = c.space.Param(i).Len() - 1
+	}
+	if c.legal(low) || c.legal(high) {
+		return true
+	}
+	if b.template == nil {
+		return false
+	}
+	p, err := c.space.Point(b.template.Baseline)
+	return err == nil && c.legal(p)
+}
+
+// worst names the rule or constraint that stops most of the sampled designs.
+func (b *builder) worst(c *checker) string {
+	most, name := 0, ""
+	count := func(label string, broken func() bool) {
+		rng := rand.New(rand.NewPCG(1, c.space.Size()))
+		p, n := make(space.Point, c.space.Len()), 0
+		for range 1000 {
+			for i := range p {
+				p[i] = rng.IntN(c.space.Param(i).Len())
+			}
+			c.values = c.space.AppendValues(c.values[:0], p)
+			if broken() {
+				n++
+			}
+		}
+		if n > most {
+			most, name = n, fmt.Sprintf("%s, which refuses %.3g %% of the designs", label, float64(n)/10)
+		}
+	}
+	for _, r := range b.spec.Rules {
+		one := *b.spec
+		one.Rules, one.Constraints = []events.Rule{r}, nil
+		if j, err := events.NewJudge(&one); err == nil {
+			count(fmt.Sprintf("the rule %q", r.ID), func() bool { return j.Rules(c.values) != nil })
+		}
+	}
+	for _, k := range b.spec.Constraints {
+		one := *b.spec
+		one.Rules, one.Constraints = nil, []events.Constraint{k}
+		if j, err := events.NewJudge(&one); err == nil && c.cheap != nil {
+			count(fmt.Sprintf("the constraint on %s", b.metricOf(k.Metric).short), func() bool {
+				c.cheap.Check(c.values, c.dst)
+				return !j.MetricsOK(c.dst)
+			})
+		}
+	}
+	return name
+}

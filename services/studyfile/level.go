@@ -1,0 +1,73 @@
+package studyfile
+
+import (
+	"fmt"
+	"strings"
+
+	"apollo/optimizer/space"
+	"apollo/services/studyfile/unit"
+)
+
+// level reads a value that must be one of a parameter's levels.
+func (r *report) level(n *node, p space.Param) (int, bool) {
+	if p.Categorical() {
+		return r.label(n, p)
+	}
+	u := unitOf(p.Unit)
+	v, ok := r.quantity(n, u, fmt.Sprintf("parameter %q", p.Name))
+	if !ok {
+		return 0, false
+	}
+	i, ok := p.Level(space.Value{Num: v})
+	if !ok {
+		r.add(n, codeNoLevel, levelHint(n.text, p), "parameter %q has no level %s", p.Name, n.text)
+	}
+	return i, ok
+}
+
+func (r *report) label(n *node, p space.Param) (int, bool) {
+	if n.kind != stringKind {
+		r.add(n, codeWrongType, oneOf(n.text, p.Labels), "parameter %q takes a label, not %s", p.Name, n.kind)
+		return 0, false
+	}
+	i, ok := p.Level(space.Value{Label: n.text})
+	if !ok || n.text == "" {
+		r.add(n, codeNoLevel, oneOf(n.text, p.Labels), "parameter %q has no level %q", p.Name, clip(n.text))
+		return 0, false
+	}
+	return i, true
+}
+
+// levelHint offers the power of two that a decimal prefix missed, and lists
+// the levels.
+func levelHint(text string, p space.Param) string {
+	levels := levelTexts(p)
+	hint := "Levels: " + enumerate(levels) + "."
+	q, err := unit.Parse(text)
+	if err != nil || q.Unit.Exp == 0 || len(q.Unit.Symbol) < 2 {
+		return hint
+	}
+	// kB is spelt with a small k, KiB with a large one.
+	symbol := strings.ToUpper(q.Unit.Symbol[:1]) + "i" + q.Unit.Symbol[1:]
+	u, ok := unit.Find(symbol)
+	if !ok {
+		return hint
+	}
+	binary := unit.Quantity{Digits: q.Digits, Unit: u}
+	if _, is := p.Level(space.Value{Num: binary.In(unitOf(p.Unit))}); !is {
+		return hint
+	}
+	return fmt.Sprintf("Did you mean %s? %s", binary, hint)
+}
+
+// levelTexts writes the levels as people write them.
+func levelTexts(p space.Param) []string {
+	if p.Categorical() {
+		return p.Labels
+	}
+	out := make([]string, len(p.Values))
+	for i, v := range p.Values {
+		out[i] = unit.Format(v, p.Unit)
+	}
+	return out
+}

@@ -1,0 +1,384 @@
+package studyfile
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"apollo/events"
+	"apollo/optimizer/space"
+	"apollo/services/studyfile/unit"
+)
+
+// space fills in the template, the parameters and the rules.
+func (b *builder) space() {
+	s := b.field("space")
+	if s == nil || s.kind != mapKind {
+		return
+	}
+	template, own := s.get("template"), s.get("parameters")
+	switch {
+	case template != nil && own != nil:
+		b.add(own, codeContradicts, "Use restrict, fix and rules to narrow a template; leave the template out to declare parameters.", "a space has a template or parameters, not both")
+	case template != nil:
+		b.fromTemplate(template)
+	case own != nil:
+		b.ownParameters(own)
+	default:
+		b.add(s, codeMissing, "Name a template (edge), or list parameters.", "the space has neither a template nor parameters")
+	}
+	if len(b.spec.Parameters) == 0 {
+		return // reported; fix, restrict and rules mean nothing without them
+	}
+	b.narrow(s)
+	b.size(s)
+	b.rules(s.get("rules"))
+}
+
+func (b *builder) fromTemplate(n *node) {
+	name := n.str()
+	var names []string
+	for i := range b.cat.Templates {
+		t := &b.cat.Templates[i]
+		names = append(names, t.Name)
+		if t.Name != name {
+			continue
+		}
+		desc := t.Backend.Describe()
+		b.template, b.desc, b.spec.Template = t, &desc, name
+		for _, p := range t.Params {
+			b.spec.Parameters = append(b.spec.Parameters, events.Parameter{
+				Name: p.Name, Unit: p.Unit, Values: slices.Clone(p.Values), Labels: slices.Clone(p.Labels),
+			})
+		}
+		return
+	}
+	if n.kind == stringKind {
+		b.add(n, codeUnknownName, oneOf(name, names), "there is no template %q", clip(name))
+	}
+}
+
+// param is the space's view of a parameter of the spec.
+func param(p events.Parameter) space.Param {
+	return space.Param{Name: p.Name, Unit: p.Unit, Values: p.Values, Labels: p.Labels}
+}
+
+// size refuses a space that cannot be indexed.
+func (b *builder) size(n *node) {
+	if _, err := b.spec.Space(); err != nil && len(b.found) == 0 {
+		b.add(n, codeOutOfRange, "Restrict some parameters.", "%s", err)
+	}
+}
+
+// narrow applies fix and restrict.
+func (b *builder) narrow(s *node) {
+	fix, restrict := s.get("fix"), s.get("restrict")
+	if fix != nil {
+		for _, e := range fix.entries {
+			if i := b.parameter(e, "fixed"); i >= 0 {
+				b.keepLevels(i, []*node{e.value})
+			}
+		}
+	}
+	if restrict == nil {
+		return
+	}
+	for _, e := range restrict.entries {
+		if fix.get(e.key) != nil {
+			b.addAt(e.place, e.value.pointer, codeContradicts, "Remove one of them.", "the parameter %q is in fix already", e.key)
+			continue
+		}
+		if i := b.parameter(e, "restricted"); i >= 0 && len(e.value.list()) > 0 {
+			b.keepLevels(i, e.value.items)
+		}
+	}
+}
+
+// parameter finds the parameter that a key names, or reports it.
+func (b *builder) parameter(e entry, verb string) int {
+	names := make([]string, len(b.spec.Parameters))
+	for i, p := range b.spec.Parameters {
+		names[i] = p.Name
+	}
+	i := slices.Index(names, e.key)
+	if i < 0 {
+		b.addAt(e.place, e.value.pointer, codeUnknownName, oneOf(e.key, names), "there is no parameter %q that could be %s", clip(e.key), verb)
+	}
+	return i
+}
+
+// keepLevels leaves a parameter only the given levels, in its own order.
+func (b *builder) keepLevels(i int, values []*node) {
+	p := param(b.spec.Parameters[i])
+	keep := map[int]bool{}
+	for _, n := range values {
+		level, ok := b.level(n, p)
+		switch {
+		case !ok:
+		case keep[level]:
+			b.add(n, codeDuplicate, "Remove one of them.", "the level %s is here twice", n.text)
+		default:
+			keep[level] = true
+		}
+	}
+	var left events.Parameter
+	for level := range p.Len() {
+		switch {
+		case !keep[level]:
+		case p.Categorical():
+			left.Labels = append(left.Labels, p.Labels[level])
+		default:
+			left.Values = append(left.Values, p.Values[level])
+		}
+	}
+	if len(keep) > 0 {
+		b.spec.Parameters[i].Values, b.spec.Parameters[i].Labels = left.Values, left.Labels
+	}
+}
+
+// ownParameters reads the parameters of a space without template.
+func (b *builder) ownParameters(list *node) {
+	var names []string
+	for _, n := range list.list() {
+		if n.kind != mapKind {
+			continue
+		}
+		p, ok := b.ownParameter(n)
+		if name := n.get("name"); p.Name != "" && slices.Contains(names, p.Name) {
+			b.add(name, codeDuplicate, "Give each parameter a name of its own.", "the parameter %q is here twice", p.Name)
+			continue
+		}
+		names = append(names, p.Name)
+		if ok {
+			b.spec.Parameters = append(b.spec.Parameters, p)
+		}
+	}
+	if len(b.spec.Parameters) < len(list.list()) {
+		// Rules over a space with gaps would only repeat what is reported.
+		b.spec.Parameters = nil
+	}
+}
+
+func (b *builder) ownParameter(n *node) (events.Parameter, bool) {
+	p := events.Parameter{Name: n.get("name").str()}
+	before := len(b.found)
+	if name := n.get("name"); name.str() != "" {
+		b.snake(name, "a parameter")
+		if slices.Contains(reserved(), p.Name) {
+			b.add(name, codeBadName, "Rules use this word; take another name.", "%q is no name for a parameter", p.Name)
+		}
+	}
+	u := unit.Unit{Dimension: unit.Dimensionless, Factor: 1}
+	if un := n.get("unit"); un != nil && un.kind == stringKind {
+		u = b.unit(un)
+		p.Unit = u.Symbol
+	}
+	values, ranged := n.get("values"), n.get("min") != nil || n.get("max") != nil || n.get("step") != nil || n.get("scale") != nil
+	switch {
+	case values != nil && ranged:
+		b.add(values, codeContradicts, "Remove one of them.", "a parameter has values or a range (min, max), not both")
+	case values != nil:
+		b.ownValues(&p, values, u)
+	case ranged:
+		b.ownRange(&p, n, u)
+	default:
+		b.add(n, codeMissing, "Write values: [1, 2, 4], or min and max.", "the parameter has no levels")
+	}
+	return p, len(b.found) == before && len(p.Values)+len(p.Labels) > 0
+}
+
+// reserved are the words of rule expressions (events.CompileRule).
+func reserved() []string {
+	return []string{
+		"in", "and", "or", "not", "true", "false", "nil", "contains", "startsWith", "endsWith", "matches", "let",
+		"min", "max", "abs", "floor", "ceil", "round", "log2",
+	}
+}
+
+// snake reports a name that is not snake_case.
+func (b *builder) snake(n *node, of string) {
+	s := n.text
+	ok := len(s) <= 63 && s != "" && s[0] >= 'a' && s[0] <= 'z' && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
+	if !ok {
+		b.add(n, codeBadName, "A name is snake_case: 1 to 63 of a-z, 0-9 and \"_\", starting with a letter.", "%q is no name for %s", clip(s), of)
+	}
+}
+
+// unit reads the name of a unit.
+func (b *builder) unit(n *node) unit.Unit {
+	u, ok := unit.Find(n.text)
+	if ok {
+		return u
+	}
+	hint := "Known units: "
+	if guess := unit.Guess(n.text); guess != "" {
+		hint = fmt.Sprintf("Did you mean %s? %s", guess, hint)
+	}
+	var symbols []string
+	for _, u := range unit.All() {
+		symbols = append(symbols, u.Symbol)
+	}
+	b.add(n, codeBadUnit, hint+strings.Join(symbols, ", ")+".", "%q is no unit that a study knows", clip(n.text))
+	return unit.Unit{Dimension: unit.Dimensionless, Factor: 1}
+}
+
+// ownValues reads levels: all numbers, or all labels.
+func (b *builder) ownValues(p *events.Parameter, list *node, u unit.Unit) {
+	if len(list.list()) == 0 {
+		return
+	}
+	if p.Unit == "" && isLabel(list.items[0]) {
+		b.ownLabels(p, list)
+		return
+	}
+	seen := map[float64]bool{}
+	for _, n := range list.items {
+		if !n.scalar() {
+			continue
+		}
+		if p.Unit == "" && isLabel(n) {
+			b.add(n, codeWrongType, "Levels are all numbers or all labels.", "%q is no number", clip(n.text))
+			continue
+		}
+		v, ok := b.quantity(n, u, fmt.Sprintf("parameter %q", p.Name))
+		if ok && seen[v] {
+			b.add(n, codeDuplicate, "Remove one of them.", "the level %s is here twice", n.text)
+		}
+		if ok {
+			seen[v] = true
+			p.Values = append(p.Values, v+0) // -0 is 0
+		}
+	}
+	slices.Sort(p.Values)
+}
+
+func isLabel(n *node) bool {
+	if n.kind != stringKind {
+		return false
+	}
+	_, err := unit.Parse(n.text)
+	return errors.Is(err, unit.ErrSyntax)
+}
+
+func (b *builder) ownLabels(p *events.Parameter, list *node) {
+	seen := map[string]bool{}
+	for _, n := range list.items {
+		switch {
+		case !n.scalar():
+		case n.kind != stringKind:
+			b.add(n, codeWrongType, fmt.Sprintf("Levels are all numbers or all labels; a label in quotes is %q.", n.text), "want a label, not %s", n.kind)
+		case n.text == "" || len(n.text) > maxText || strings.TrimSpace(n.text) != n.text:
+			b.add(n, codeBadName, "", "a label has 1 to %d characters and no space at its ends", maxText)
+		case seen[n.text]:
+			b.add(n, codeDuplicate, "Remove one of them.", "the label %q is here twice", n.text)
+		default:
+			seen[n.text] = true
+			p.Labels = append(p.Labels, n.text)
+		}
+	}
+}
+
+// ownRange reads min, max, step and scale.
+func (b *builder) ownRange(p *events.Parameter, n *node, u unit.Unit) {
+	who := fmt.Sprintf("parameter %q", p.Name)
+	read := func(key string, fallback float64) (float64, bool) {
+		c := n.get(key)
+		if c == nil {
+			return fallback, true
+		}
+		if !c.scalar() {
+			return 0, false
+		}
+		return b.quantity(c, u, who)
+	}
+	for _, key := range []string{"min", "max"} {
+		if n.get(key) == nil {
+			b.add(n, codeMissing, "", "the range has no %s", key)
+		}
+	}
+	low, ok1 := read("min", math.NaN())
+	high, ok2 := read("max", math.NaN())
+	step, ok3 := read("step", 1)
+	if !ok1 || !ok2 || !ok3 || math.IsNaN(low) || math.IsNaN(high) {
+		return
+	}
+	log2 := n.get("scale").str() == "log2"
+	switch {
+	case low > high:
+		b.add(n.get("min"), codeContradicts, "", "min is larger than max")
+	case log2 && low <= 0:
+		b.add(n.get("min"), codeOutOfRange, "", "a log2 range starts above 0")
+	case log2 && n.get("step") != nil:
+		b.add(n.get("step"), codeContradicts, "Remove it.", "a log2 range has no step: every level is twice the one before")
+	case !log2 && step <= 0:
+		b.add(n.get("step"), codeOutOfRange, "", "a step must be more than 0")
+	case !log2 && p.Unit != "" && n.get("step") == nil && low < high:
+		b.add(n, codeMissing, "", "a range with a unit needs a step, or scale: log2")
+	case !log2 && (high-low)/step >= events.MaxLevels:
+		b.add(n, codeOutOfRange, "Take a larger step.", "the range has more than %d levels", events.MaxLevels)
+	case log2:
+		for v := low; v <= high; v *= 2 {
+			p.Values = append(p.Values, v)
+		}
+	default:
+		p.Values = linear(low, high, step)
+	}
+}
+
+// linear lists min, min+step, … Each level is rounded to 12 digits, so that
+// the levels of "0.1 to 0.5 by 0.1" are those that people would write.
+func linear(low, high, step float64) []float64 {
+	var out []float64
+	// A hair of slack lets the last level be max when the division is inexact.
+	n := int(math.Floor((high-low)/step + 1e-9))
+	for i := range n + 1 {
+		v, err := strconv.ParseFloat(strconv.FormatFloat(low+float64(i)*step, 'g', 12, 64), 64)
+		if err == nil && (len(out) == 0 || cmp.Compare(v, out[len(out)-1]) > 0) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// rules reads the structural rules and compiles each of them.
+func (b *builder) rules(list *node) {
+	seen := map[string]bool{}
+	for _, n := range list.list() {
+		rule := events.Rule{ID: n.get("id").str(), Expr: n.get("expr").str()}
+		if id := n.get("id"); id != nil && id.kind == stringKind {
+			b.label(id, "a rule")
+			if seen[rule.ID] {
+				b.add(id, codeDuplicate, "Give each rule an id of its own.", "the rule %q is here twice", rule.ID)
+			}
+			seen[rule.ID] = true
+		}
+		if e := n.get("expr"); e != nil && e.kind == stringKind && len(rule.Expr) <= events.MaxRuleLength {
+			b.rule(e, rule)
+		}
+	}
+}
+
+func (b *builder) rule(n *node, rule events.Rule) {
+	b.spec.Rules = append(b.spec.Rules, rule)
+	err := events.CompileRule(b.spec.Parameters, rule)
+	if err == nil {
+		return
+	}
+	at, message := n.place, err.Error()
+	var re *events.RuleError
+	if errors.As(err, &re) {
+		message = re.Message
+		// Only text that stands in the document as it is has the expression's
+		// columns; the quote in front takes one.
+		quoted := n.place.width - len([]rune(rule.Expr))
+		if re.Column > 0 && (quoted == 0 || quoted == 2) {
+			at.column += re.Column - 1 + quoted/2
+			at.width = 1
+		}
+	}
+	b.addAt(at, n.pointer, codeExpression, "", "%s", message)
+}

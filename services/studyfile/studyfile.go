@@ -1,0 +1,209 @@
+package studyfile
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"apollo/evaluator"
+	"apollo/evaluator/workload"
+	"apollo/events"
+)
+
+// Catalog is what a study may name. The caller fills it in, so that this
+// package depends on no particular template, network or strategy.
+type Catalog struct {
+	// Templates are the built-in spaces with their evaluators.
+	Templates []evaluator.Template
+	// Network returns a network by name; nil means that there is none.
+	Network func(name string) (*workload.Workload, error)
+	// NetworkNames are the names for hints.
+	NetworkNames []string
+	// Algorithm checks the name and the options (a JSON object, or nil) of a
+	// strategy; nil accepts every algorithm.
+	Algorithm func(name string, options []byte) error
+	// AlgorithmNames are the names for hints, and, when Algorithm is set, the
+	// names that exist.
+	AlgorithmNames []string
+}
+
+// Options say where a document comes from.
+type Options struct {
+	// Sets override fields of the document, in order: "spec.budget.trials=900".
+	// List items are written [0]; the value is YAML; null removes the field.
+	Sets []string
+	// Dir is what relative Parquet paths are joined to; "" leaves them alone.
+	Dir string
+	// Published marks a document that came over the bus: it is JSON, and may
+	// name its sources only by study.
+	Published bool
+}
+
+// Document is a study that was read without a mistake.
+type Document struct {
+	// Spec has every default filled in and every number in its unit.
+	Spec *events.Spec
+	// Normalised is the study again, as a JSON document with every default
+	// written out. Parse reads it back to the same Spec; it is what is
+	// published.
+	Normalised []byte
+
+	checker *checker
+}
+
+// Parse reads a study document in YAML or JSON. name stands in messages. The
+// error is an *Error that holds every mistake; Parse does no I/O.
+func Parse(name string, src []byte, cat Catalog, opts Options) (*Document, error) {
+	r := &report{}
+	doc, err := parse(r, src, cat, opts)
+	if mistakes := r.err(name, src, opts.Sets); mistakes != nil {
+		return nil, mistakes
+	}
+	return doc, err
+}
+
+func parse(r *report, src []byte, cat Catalog, opts Options) (*Document, error) {
+	root := read(r, src, opts)
+	if root == nil {
+		return nil, nil
+	}
+	root = applySets(r, root, opts.Sets)
+	root.point("")
+	if root.kind == nullKind {
+		r.add(root, codeMissing, "Start with \"apiVersion: apollo/v1\" and \"kind: Study\".", "the study is empty")
+		return nil, nil
+	}
+	r.check(root, document())
+	b := &builder{report: r, cat: cat, opts: opts, root: root, spec: &events.Spec{}}
+	return b.build()
+}
+
+// read turns the bytes into nodes; nil after reporting why not.
+func read(r *report, src []byte, opts Options) *node {
+	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
+	if !readable(r, src) {
+		return nil
+	}
+	trimmed := bytes.TrimSpace(src)
+	switch {
+	case opts.Published:
+		if len(trimmed) > 0 && trimmed[0] != '{' {
+			r.addAt(place{line: 1, column: 1, width: 1}, "", codeSyntax, "Publish the study in JSON.", "a published study is a JSON object")
+			return nil
+		}
+		return readJSON(r, src)
+	case len(trimmed) > 0 && trimmed[0] == '{' && json.Valid(src):
+		return readJSON(r, src)
+	}
+	return readYAML(r, src, 0, 0)
+}
+
+// readable checks the bytes before any parser sees them.
+func readable(r *report, src []byte) bool {
+	start := place{line: 1, column: 1, width: 1}
+	if len(src) > events.MaxSpecBytes {
+		r.addAt(start, "", codeTooLarge, "", "the study has %d bytes, at most %d are allowed", len(src), events.MaxSpecBytes)
+		return false
+	}
+	line, column := 1, 1
+	for i := 0; i < len(src); {
+		c, size := utf8.DecodeRune(src[i:])
+		switch at := (place{line: line, column: column, width: 1}); {
+		case c == utf8.RuneError && size == 1:
+			r.addAt(at, "", codeSyntax, "Save the file as UTF-8.", "byte 0x%02x is no UTF-8 text", src[i])
+			return false
+		case c == '\n':
+			line, column = line+1, 0
+		case c == '\r' && i+1 < len(src) && src[i+1] == '\n', c == '\t':
+		case c < ' ', c == 0x7f:
+			r.addAt(at, "", codeSyntax, "Remove it.", "there is a control character (U+%04X)", c)
+			return false
+		}
+		i, column = i+size, column+1
+	}
+	return true
+}
+
+// builder turns checked nodes into a spec. Every step works with what is
+// there, so that one mistake does not hide the next.
+type builder struct {
+	*report
+	cat      Catalog
+	opts     Options
+	root     *node
+	spec     *events.Spec
+	template *evaluator.Template
+	desc     *evaluator.Description
+	metrics  []metric
+	networks []evaluator.Network
+}
+
+// spec fields under the document's root.
+func (b *builder) field(keys ...string) *node { return b.root.get("spec").at(keys...) }
+
+func (b *builder) build() (*Document, error) {
+	b.metadata()
+	b.space()
+	b.workload()
+	b.evaluator()
+	b.objectives()
+	b.constraints()
+	b.algorithm()
+	b.transfer()
+	b.budget()
+	if len(b.found) > 0 {
+		return nil, nil
+	}
+	doc := &Document{Spec: b.spec}
+	b.findLegal(b.bind(doc))
+	normalised, err := b.normalise()
+	if err != nil {
+		return nil, fmt.Errorf("write the normalised study: %w", err)
+	}
+	doc.Normalised = normalised
+	return doc, nil
+}
+
+func (b *builder) metadata() {
+	name := b.root.at("metadata", "name")
+	if name.str() != "" || name != nil && name.kind == stringKind {
+		b.label(name, "a study")
+		b.spec.Study = name.text
+	}
+	if labels := b.root.at("metadata", "labels"); labels != nil && len(labels.entries) > 0 {
+		b.spec.Labels = map[string]string{}
+		for _, e := range labels.entries {
+			b.spec.Labels[e.key] = e.value.str()
+		}
+	}
+}
+
+// label reports a name that is no DNS label.
+func (b *builder) label(n *node, of string) {
+	if events.IsName(n.text) {
+		return
+	}
+	hint := "A name has 1 to 63 of a-z, 0-9 and \"-\", with no \"-\" at either end."
+	if fixed := toLabel(n.text); fixed != "" {
+		hint = fmt.Sprintf("Did you mean %q? %s", fixed, hint)
+	}
+	b.add(n, codeBadName, hint, "%q is no name for %s", clip(n.text), of)
+}
+
+// toLabel turns text into the DNS label it is closest to, or "".
+func toLabel(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			return r
+		}
+		return '-'
+	}, strings.ToLower(strings.TrimSpace(s)))
+	s = strings.Trim(s, "-")
+	if !events.IsName(s) {
+		return ""
+	}
+	return s
+}

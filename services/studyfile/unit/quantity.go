@@ -1,0 +1,182 @@
+package unit
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// ErrSyntax is wrapped by Parse's errors when the text is no number followed
+// by a unit.
+var ErrSyntax = errors.New("not a quantity")
+
+// ErrUnknown is wrapped by Parse's errors when the unit is not known.
+var ErrUnknown = errors.New("unknown unit")
+
+// Quantity is a number with a unit.
+type Quantity struct {
+	// Digits is the decimal number as it was written, without the unit.
+	Digits string
+	Unit   Unit
+}
+
+// maxText bounds a quantity's text: the longest exact float64 in use has 25
+// characters, so that anything longer is a mistake.
+const maxText = 64
+
+// Parse reads a decimal number followed by an optional unit. The error wraps
+// ErrSyntax or ErrUnknown.
+func Parse(text string) (Quantity, error) {
+	s := strings.TrimSpace(text)
+	n := number(s)
+	if n == 0 || len(s) > maxText {
+		return Quantity{}, fmt.Errorf("%w: %q", ErrSyntax, shorten(text))
+	}
+	symbol := strings.TrimSpace(s[n:])
+	u, ok := Find(symbol)
+	if !ok {
+		return Quantity{}, fmt.Errorf("%w: %q", ErrUnknown, shorten(symbol))
+	}
+	q := Quantity{Digits: s[:n], Unit: u}
+	if v := q.Base(); math.IsInf(v, 0) || math.IsNaN(v) {
+		return Quantity{}, fmt.Errorf("%w: %q is too large", ErrSyntax, shorten(text))
+	}
+	return q, nil
+}
+
+func shorten(s string) string {
+	if r := []rune(s); len(r) > maxText {
+		return string(r[:maxText]) + "…"
+	}
+	return s
+}
+
+// Symbol returns the unit's text of a quantity that may not be known, for
+// messages: the part after the number.
+func Symbol(text string) string {
+	s := strings.TrimSpace(text)
+	return strings.TrimSpace(s[number(s):])
+}
+
+// number returns the length of the decimal number that s starts with, or 0.
+// Hexadecimal, underscores, "inf" and "nan" are no numbers here.
+func number(s string) int {
+	i := 0
+	if i < len(s) && (s[i] == '+' || s[i] == '-') {
+		i++
+	}
+	digits := 0
+	for ; i < len(s) && (isDigit(s[i]) || s[i] == '.'); i++ {
+		if isDigit(s[i]) {
+			digits++
+		}
+	}
+	if digits == 0 || strings.Count(s[:i], ".") > 1 {
+		return 0
+	}
+	if e := exponent(s[i:]); e > 0 {
+		i += e
+	}
+	return i
+}
+
+func exponent(s string) int {
+	if len(s) < 2 || (s[0] != 'e' && s[0] != 'E') {
+		return 0
+	}
+	i := 1
+	if s[i] == '+' || s[i] == '-' {
+		i++
+	}
+	start := i
+	for i < len(s) && isDigit(s[i]) {
+		i++
+	}
+	if i == start {
+		return 0
+	}
+	return i
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// Base returns the quantity in the base unit of its dimension, rounded once.
+func (q Quantity) Base() float64 { return q.scaled(q.Unit.Exp) * q.Unit.Factor }
+
+// In returns the quantity in u, which must have its dimension; a plain number
+// passes as one of any dimension.
+func (q Quantity) In(u Unit) float64 {
+	return q.scaled(q.Unit.Exp-u.Exp) * (q.Unit.Factor / u.Factor)
+}
+
+// scaled returns Digits * 10^exp, correctly rounded.
+func (q Quantity) scaled(exp int) float64 {
+	mantissa, own := q.Digits, 0
+	if i := strings.IndexAny(q.Digits, "eE"); i >= 0 {
+		// A number outside int is out of float64's range as well.
+		own, _ = strconv.Atoi(q.Digits[i+1:])
+		mantissa = q.Digits[:i]
+	}
+	// The error is a range error; the value is then 0 or infinite.
+	v, _ := strconv.ParseFloat(mantissa+"e"+strconv.Itoa(own+exp), 64)
+	return v
+}
+
+// String returns the quantity as it is written in a study.
+func (q Quantity) String() string { return join(q.Digits, q.Unit.Symbol) }
+
+func join(digits, symbol string) string {
+	switch symbol {
+	case "":
+		return digits
+	case "%":
+		return digits + "%"
+	}
+	return digits + " " + symbol
+}
+
+// Exact writes v, in the named unit, so that it reads back bit for bit.
+func Exact(v float64, symbol string) string {
+	return join(strconv.FormatFloat(v, 'g', -1, 64), symbol)
+}
+
+// Format writes v, in the named unit, for people: with the prefix that needs
+// the fewest characters, powers of 1024 for amounts of data ("512 KiB"). It
+// reads back as the same number.
+func Format(v float64, symbol string) string {
+	u, ok := Find(symbol)
+	best := join(plain(v), symbol)
+	if !ok || u.Dimension == Dimensionless || v == 0 {
+		return best
+	}
+	exact := Quantity{Digits: strconv.FormatFloat(v, 'g', -1, 64), Unit: u}
+	for _, c := range All() {
+		if c.Dimension != u.Dimension || c.Exp == 0 && c.Factor == 1 && c.Symbol != u.Symbol {
+			continue
+		}
+		text := join(plain(exact.In(c)), c.Symbol)
+		q, err := Parse(text)
+		if err == nil && q.In(u) == v && shorter(text, best, c, u) {
+			best = text
+		}
+	}
+	return best
+}
+
+// shorter prefers fewer characters, and binary prefixes for whole amounts of
+// data, because levels of memories are powers of two.
+func shorter(text, best string, c, u Unit) bool {
+	if u.Dimension == Data && c.Factor > 1 && !strings.Contains(text, ".") && !strings.Contains(best, "iB") {
+		return len(text) <= len(best)+1
+	}
+	return len(text) < len(best)
+}
+
+func plain(v float64) string {
+	if a := math.Abs(v); a != 0 && (a < 1e-4 || a >= 1e15) {
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	return strconv.FormatFloat(v, 'f', -1, 64)
+}

@@ -1,0 +1,222 @@
+package studyfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// yamlReader turns the syntax tree of one YAML document into nodes. It accepts
+// the part of YAML that a study needs: no anchors, aliases, tags, merge keys
+// or directives, so that no document is larger than it looks.
+type yamlReader struct {
+	r    *report
+	flag int
+	// left is added to the columns of the first line, for flags.
+	left int
+}
+
+// readYAML returns the document's root, or nil after reporting why not.
+func readYAML(r *report, src []byte, flag, left int) *node {
+	y := yamlReader{r: r, flag: flag, left: left}
+	src = bytes.ReplaceAll(src, []byte("\r\n"), []byte("\n"))
+	file := y.parse(src)
+	if file == nil {
+		return nil
+	}
+	if len(file.Docs) > 1 {
+		at := y.start()
+		if t := file.Docs[1].Start; t != nil {
+			at = y.place(t, 3)
+		}
+		r.addAt(at, "", codeUnsupported, "Write each study in a file of its own.", "the file holds %d documents, a study file holds one", len(file.Docs))
+		return nil
+	}
+	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
+		return &node{place: y.start()}
+	}
+	return y.node(file.Docs[0].Body, 0)
+}
+
+func (y *yamlReader) start() place { return place{line: 1, column: 1 + y.left, width: 1, flag: y.flag} }
+
+// parse runs the YAML library. It may meet any bytes, so a panic inside it is
+// a syntax mistake of the document.
+func (y *yamlReader) parse(src []byte) (file *ast.File) {
+	defer func() {
+		if p := recover(); p != nil {
+			file = nil
+			y.r.addAt(y.start(), "", codeSyntax, "Write the study again in plain block style.", "this is no YAML that can be read")
+		}
+	}()
+	tokens := lexer.Tokenize(string(src))
+	if at, deep := nesting(tokens); deep {
+		y.r.addAt(y.place(at, 1), "", codeTooDeep, "", "values are nested more than %d deep", maxDepth)
+		return nil
+	}
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		y.syntax(err)
+		return nil
+	}
+	return file
+}
+
+// nesting finds flow collections, or block collections on one line, that are
+// nested deeper than a study can need, before the parser recurses into them.
+func nesting(tokens token.Tokens) (*token.Token, bool) {
+	flow, dashes, line := 0, 0, 0
+	for _, t := range tokens {
+		if t.Position.Line != line {
+			line, dashes = t.Position.Line, 0
+		}
+		switch t.Type {
+		case token.MappingStartType, token.SequenceStartType:
+			flow++
+		case token.MappingEndType, token.SequenceEndType:
+			flow--
+		case token.SequenceEntryType, token.MappingKeyType:
+			dashes++
+		}
+		if flow > maxDepth || dashes > maxDepth {
+			return t, true
+		}
+	}
+	return nil, false
+}
+
+func (y *yamlReader) syntax(err error) {
+	at, message := y.start(), "this is no valid YAML"
+	var se *yaml.SyntaxError
+	if errors.As(err, &se) {
+		message = se.Message
+		if se.Token != nil && se.Token.Position != nil {
+			at = y.place(se.Token, 1)
+		}
+	}
+	hint := ""
+	if strings.Contains(message, "\t") || strings.Contains(message, "tab") {
+		message, hint = "a tab cannot indent YAML", "Use spaces."
+	}
+	y.r.addAt(at, "", codeSyntax, hint, "%s", message)
+}
+
+// place is the position of a token that is width characters wide.
+func (y *yamlReader) place(t *token.Token, width int) place {
+	p := place{line: 1, column: 1, width: max(1, width), flag: y.flag}
+	if t != nil && t.Position != nil {
+		p.line, p.column = max(1, t.Position.Line), max(1, t.Position.Column)
+	}
+	if p.line == 1 {
+		p.column += y.left
+	}
+	return p
+}
+
+// scalarPlace covers the token as written, without the space around it.
+func (y *yamlReader) scalarPlace(t *token.Token) place {
+	if t == nil {
+		return y.start()
+	}
+	written := strings.TrimSpace(t.Origin)
+	if i := strings.IndexByte(written, '\n'); i >= 0 {
+		written = written[:i]
+	}
+	return y.place(t, utf8.RuneCountInString(strings.TrimSpace(written)))
+}
+
+func (y *yamlReader) node(n ast.Node, depth int) *node {
+	if n == nil {
+		return &node{place: y.start()}
+	}
+	if depth > maxDepth {
+		at := y.place(n.GetToken(), 1)
+		y.r.addAt(at, "", codeTooDeep, "", "values are nested more than %d deep", maxDepth)
+		return &node{place: at}
+	}
+	at := y.scalarPlace(n.GetToken())
+	switch n := n.(type) {
+	case *ast.NullNode:
+		return &node{kind: nullKind, place: at}
+	case *ast.BoolNode:
+		return &node{kind: boolKind, text: fmt.Sprint(n.Value), place: at}
+	case *ast.IntegerNode, *ast.FloatNode:
+		return &node{kind: numberKind, text: n.GetToken().Value, place: at}
+	case *ast.InfinityNode, *ast.NanNode:
+		return &node{kind: stringKind, text: n.GetToken().Value, place: at}
+	case *ast.StringNode:
+		return &node{kind: stringKind, text: n.Value, place: at}
+	case *ast.LiteralNode:
+		return &node{kind: stringKind, text: strings.TrimRight(n.Value.Value, "\n"), place: at}
+	case *ast.MappingNode:
+		return y.mapping(n.Values, n.Start, depth)
+	case *ast.MappingValueNode:
+		return y.mapping([]*ast.MappingValueNode{n}, n.Start, depth)
+	case *ast.SequenceNode:
+		out := &node{kind: listKind, place: y.place(n.Start, 1)}
+		for _, v := range n.Values {
+			out.items = append(out.items, y.node(v, depth+1))
+		}
+		return out
+	}
+	return y.unsupported(n, at)
+}
+
+// unsupported reports a feature of YAML that studies do without.
+func (y *yamlReader) unsupported(n ast.Node, at place) *node {
+	what, hint := "this kind of YAML value", "Write the value itself."
+	switch n.(type) {
+	case *ast.AnchorNode:
+		what = "an anchor (&name)"
+	case *ast.AliasNode:
+		what, hint = "an alias (*name)", "Write the value again. Text that starts with * needs quotes."
+	case *ast.TagNode:
+		what, hint = "a tag (!name)", "Text that starts with ! needs quotes."
+	case *ast.DirectiveNode:
+		what, hint = "a directive (%NAME)", ""
+	}
+	y.r.addAt(at, "", codeUnsupported, hint, "%s is not supported in a study", what)
+	return &node{kind: nullKind, place: at, text: "unsupported"}
+}
+
+func (y *yamlReader) mapping(values []*ast.MappingValueNode, start *token.Token, depth int) *node {
+	out := &node{kind: mapKind, place: y.place(start, 1)}
+	first := map[string]place{}
+	for i, v := range values {
+		at := y.scalarPlace(v.Key.GetToken())
+		if i == 0 && !strings.HasPrefix(start.Value, "{") {
+			// A block mapping starts at its first key, not at its colon.
+			out.place = at
+		}
+		key, ok := keyText(v.Key)
+		if !ok {
+			y.r.addAt(at, "", codeUnsupported, "A key is plain or quoted text.", "this kind of key is not supported in a study")
+			continue
+		}
+		if before, twice := first[key]; twice {
+			y.r.addAt(at, "", codeDuplicate, "Remove one of them.", "the key %q is here twice, first on line %d", key, before.line)
+			continue
+		}
+		first[key] = at
+		out.entries = append(out.entries, entry{key: key, place: at, value: y.node(v.Value, depth+1)})
+	}
+	return out
+}
+
+func keyText(key ast.MapKeyNode) (string, bool) {
+	switch k := key.(type) {
+	case *ast.StringNode:
+		return k.Value, true
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NullNode:
+		return key.GetToken().Value, true
+	}
+	return "", false
+}
