@@ -3,6 +3,7 @@ package events
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"apollo/optimizer/space"
 )
@@ -164,20 +165,35 @@ func (r *reader) std(v any) {
 	}
 }
 
-// designs reads rows of one length into shared memory: one allocation for all
-// values, instead of one per row.
+// designs reads rows into shared memory: one allocation for all values, instead
+// of one per row.
 func (r *reader) designs() []Design {
 	if r.null() {
 		return nil
 	}
 	rows := []Design{}
 	var values []space.Value
+	start := 0
 	r.array(func() {
+		switch len(rows) {
+		case 0:
+			start = r.i
+		case 1:
+			n := r.rowsLeft(r.i - start)
+			rows, values = slices.Grow(rows, n), slices.Grow(values, n*len(rows[0]))
+		case MaxBatch:
+			r.fail("a batch has at most %d designs", MaxBatch)
+		}
 		first := len(values)
 		values = r.appendDesign(values)
 		rows = append(rows, Design(values[first:len(values):len(values)]))
 	})
 	return rows
+}
+
+// rowsLeft guesses how many rows follow from the size of the first.
+func (r *reader) rowsLeft(size int) int {
+	return min((len(r.b)-r.i)/max(size, 1)+1, MaxBatch)
 }
 
 // appendDesign reads one row.
@@ -204,7 +220,17 @@ func (r *reader) results() []TrialResult {
 	}
 	rows := []TrialResult{}
 	var values []float64
+	start := 0
 	r.array(func() {
+		switch len(rows) {
+		case 0:
+			start = r.i
+		case 1:
+			n := r.rowsLeft(r.i - start)
+			rows, values = slices.Grow(rows, n), slices.Grow(values, n*len(rows[0].Values))
+		case MaxBatch:
+			r.fail("a batch has at most %d trials", MaxBatch)
+		}
 		rows = append(rows, TrialResult{})
 		values = r.result(&rows[len(rows)-1], values)
 	})

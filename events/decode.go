@@ -21,19 +21,17 @@ func Decode(b []byte) (Envelope, Payload, error) {
 	if len(b) > MaxEventBytes {
 		return Envelope{}, nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrMalformed, len(b), MaxEventBytes)
 	}
-	env, dataAt, err := decodeEnvelope(b)
-	if err != nil {
-		return env, nil, err
-	}
-	info, ok := TypeOf(env.Type)
-	if !ok {
-		return env, nil, unknownType(env.Type)
-	}
-	r := &reader{b: b[:dataAt+len(env.Data)], i: dataAt, depth: 1}
-	payload := info.decode(r)
+	r := &reader{b: b}
+	env, payload := r.envelope()
 	r.end()
 	if err := r.malformed(); err != nil {
 		return env, nil, err
+	}
+	if err := env.check(); err != nil {
+		return env, nil, err
+	}
+	if payload == nil {
+		return env, nil, unknownType(env.Type)
 	}
 	return env, payload, nil
 }
@@ -88,9 +86,11 @@ func DecodeStudyRequest(b []byte) (req StudyRequested, id string, err error) {
 	return req, env.ID, nil
 }
 
-// decodeEnvelope reads the attributes and finds the data without decoding it.
-func decodeEnvelope(b []byte) (env Envelope, dataAt int, err error) {
-	r := &reader{b: b}
+// envelope reads an event in one pass: the data is decoded where it stands
+// when the type came before it, as Encode writes it. The payload is nil when
+// the type is not known.
+func (r *reader) envelope() (env Envelope, payload Payload) {
+	dataAt, decodedAs := 0, ""
 	r.object(func(key []byte) {
 		switch string(key) {
 		case "specversion":
@@ -110,17 +110,34 @@ func decodeEnvelope(b []byte) (env Envelope, dataAt int, err error) {
 		case "dataschema":
 			env.DataSchema = r.str()
 		case "data":
-			env.Data = r.raw()
-			dataAt = r.i - len(env.Data)
+			r.peek()
+			dataAt, decodedAs = r.i, env.Type
+			payload = r.payload(env.Type)
+			if r.err == nil {
+				env.Data = r.b[dataAt:r.i]
+			}
 		default:
 			r.skip()
 		}
 	})
-	r.end()
-	if err := r.malformed(); err != nil {
-		return env, 0, err
+	if r.err == nil && len(env.Data) > 0 && decodedAs != env.Type {
+		again := &reader{b: r.b[:dataAt+len(env.Data)], i: dataAt, depth: 1}
+		payload = again.payload(env.Type)
+		if again.err != nil {
+			r.err, r.at = again.err, again.at
+		}
 	}
-	return env, dataAt, env.check()
+	return env, payload
+}
+
+// payload reads the data of an event, or skips it when the type is not known.
+func (r *reader) payload(eventType string) Payload {
+	info, ok := TypeOf(eventType)
+	if !ok {
+		r.skip()
+		return nil
+	}
+	return info.decode(r)
 }
 
 func (r *reader) time() time.Time {

@@ -140,6 +140,17 @@ func (r *reader) token() (quoted []byte, plain bool) {
 		return nil, false
 	}
 	start, plain := r.i-1, true
+	// Most strings are plain ASCII: one tight loop for them.
+	for i, c := range r.b[r.i:] {
+		if c == '"' {
+			r.i += i + 1
+			return r.b[start:r.i], true
+		}
+		if c < ' ' || c == '\\' || c >= utf8.RuneSelf {
+			r.i += i
+			break
+		}
+	}
 	for r.i < len(r.b) {
 		switch c := r.b[r.i]; {
 		case c == '"':
@@ -219,11 +230,15 @@ func (r *reader) unquote(quoted []byte) string {
 
 // digits consumes a run of digits and reports whether there was one.
 func (r *reader) digits() bool {
-	start := r.i
-	for r.i < len(r.b) && r.b[r.i] >= '0' && r.b[r.i] <= '9' {
-		r.i++
+	n := 0
+	for _, c := range r.b[r.i:] {
+		if c < '0' || c > '9' {
+			break
+		}
+		n++
 	}
-	return r.i > start
+	r.i += n
+	return n > 0
 }
 
 // numeral consumes a number by the grammar of RFC 8259, which is narrower than
@@ -259,15 +274,10 @@ func (r *reader) numeral() (text []byte, whole bool) {
 // number consumes a number. Numbers of JSON are finite; one that a 64-bit
 // float cannot hold is a mistake.
 func (r *reader) number() float64 {
-	t, whole := r.numeral()
-	// Up to 15 digits are exact in a float, and most parameters are such.
-	if whole && len(t) <= 15 && len(t) > 0 && t[0] != '-' {
-		n := 0
-		for _, c := range t {
-			n = 10*n + int(c-'0')
-		}
+	if n, ok := r.small(); ok {
 		return float64(n)
 	}
+	t, _ := r.numeral()
 	if r.err != nil {
 		return 0
 	}
@@ -277,6 +287,24 @@ func (r *reader) number() float64 {
 		r.fail("the number %.40s is out of range", t)
 	}
 	return f
+}
+
+// small consumes a whole number of at most 15 digits, which a float holds
+// exactly. Most parameters are such. It consumes nothing when it is not ok.
+func (r *reader) small() (n int64, ok bool) {
+	r.peek()
+	for i, c := range r.b[r.i:] {
+		if c >= '0' && c <= '9' {
+			n = 10*n + int64(c-'0')
+			continue
+		}
+		if i == 0 || i > 15 || c == '.' || c == 'e' || c == 'E' || (i > 1 && r.b[r.i] == '0') {
+			return 0, false
+		}
+		r.i += i
+		return n, true
+	}
+	return 0, false
 }
 
 // numberOrNull consumes a number, or null as NaN.
@@ -291,6 +319,9 @@ func (r *reader) numberOrNull() float64 {
 func (r *reader) int64() int64 {
 	if r.null() {
 		return 0
+	}
+	if n, ok := r.small(); ok {
+		return n
 	}
 	t, whole := r.numeral()
 	if r.err != nil {
