@@ -98,6 +98,36 @@ func (o *owner) run(ctx context.Context) error {
 	}
 }
 
+// giveUp tells users that the run is not driven any more and why, by pausing
+// it: whoever mends the cause resumes it.
+func (o *owner) giveUp(ctx context.Context) {
+	o.log.Error("the study cannot go on", "error", o.err)
+	var last uint64
+	paused := false
+	for m, err := range o.proposer.Bus.Log().Read(ctx, 0, events.RunFilter(o.key.study, o.key.run)) {
+		if err != nil {
+			o.log.Error("pause the study", "error", err)
+			return
+		}
+		last = m.Seq
+		if _, _, kind, _ := events.ParseStudySubject(m.Subject); kind == "paused" {
+			paused = true
+		} else if kind == "resumed" {
+			paused = false
+		}
+	}
+	if paused {
+		return
+	}
+	e := events.StudyPaused{Study: o.key.study, Run: o.key.run, Reason: o.err.Error()}
+	_, err := appendEvent(ctx, o.proposer.Bus.Log(), events.StudySubject(o.key.study, o.key.run, "paused"),
+		fmt.Sprintf("%s.paused.%s", o.key.run, o.session), "proposer", o.key.study, e,
+		events.Fence{Filter: events.RunFilter(o.key.study, o.key.run), Last: last})
+	if err != nil {
+		o.log.Error("pause the study", "error", err)
+	}
+}
+
 // quiet drops the error of an owner that was told to end.
 func quiet(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
@@ -164,7 +194,7 @@ func (o *owner) refresh(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s at sequence %d: %w", m.Subject, m.Seq, err)
 		}
-		if accepted, ok := payload.(*events.StudyAccepted); ok && o.machine == nil {
+		if accepted, ok := payload.(events.StudyAccepted); ok && o.machine == nil {
 			if err := o.open(ctx, &accepted.Spec); err != nil {
 				return err
 			}
@@ -172,7 +202,7 @@ func (o *owner) refresh(ctx context.Context) error {
 		if o.machine == nil {
 			return fmt.Errorf("the log of run %s begins with %s", o.key.run, payload.EventType())
 		}
-		if started, ok := payload.(*events.StudyStarted); ok {
+		if started, ok := payload.(events.StudyStarted); ok {
 			if err := o.checkPins(started.Sources); err != nil {
 				return err
 			}
@@ -259,7 +289,7 @@ func (o *owner) checkPins(pinned []events.SourcePin) error {
 // drive says everything that there is to say, and publishes the work.
 func (o *owner) drive(ctx context.Context) error {
 	if !o.machine.Started() {
-		err := o.append(ctx, "started", &events.StudyStarted{Study: o.key.study, Run: o.key.run, Sources: o.pins})
+		err := o.append(ctx, "started", events.StudyStarted{Study: o.key.study, Run: o.key.run, Sources: o.pins})
 		if err != nil {
 			return err
 		}
@@ -267,7 +297,7 @@ func (o *owner) drive(ctx context.Context) error {
 	for {
 		e, err := o.machine.Next()
 		if err != nil {
-			e = &events.StudyFailed{Study: o.key.study, Run: o.key.run, Reason: err.Error()}
+			e = events.StudyFailed{Study: o.key.study, Run: o.key.run, Reason: err.Error()}
 		}
 		if e == nil {
 			return o.publish(ctx)
@@ -348,7 +378,7 @@ func (o *owner) publish(ctx context.Context) (err error) {
 }
 
 func (o *owner) enqueue(ctx context.Context, id string, work *events.BatchRequested) error {
-	data, err := events.Encode(id, "proposer", o.key.study, time.Now(), work)
+	data, err := events.Encode(id, "proposer", o.key.study, time.Now(), *work)
 	if err != nil {
 		return err
 	}
@@ -407,7 +437,7 @@ func (o *owner) take(ctx context.Context, m events.Message, more <-chan events.M
 // dead-letter stream; it never ends the study.
 func (o *owner) fold(ctx context.Context, m events.Message) error {
 	_, payload, err := events.Decode(m.Data)
-	result, ok := payload.(*events.BatchEvaluated)
+	result, ok := payload.(events.BatchEvaluated)
 	if err == nil && !ok {
 		err = fmt.Errorf("a %s is no result", payload.EventType())
 	}
@@ -418,7 +448,7 @@ func (o *owner) fold(ctx context.Context, m events.Message) error {
 	if err != nil {
 		// The fact stands: nobody else can answer this batch any more. An
 		// answer without trials fails them all.
-		result = &events.BatchEvaluated{}
+		result = events.BatchEvaluated{}
 		if err := o.badResult(ctx, m, err); err != nil {
 			return err
 		}
@@ -432,7 +462,7 @@ func (o *owner) fold(ctx context.Context, m events.Message) error {
 	if !o.machine.Has(batch) {
 		return o.badResult(ctx, m, fmt.Errorf("batch %d was never proposed", batch))
 	}
-	if problems := o.machine.Result(m.Seq, result); len(problems) > 0 {
+	if problems := o.machine.Result(m.Seq, &result); len(problems) > 0 {
 		return o.badResult(ctx, m, fmt.Errorf("%d problems: %s", len(problems), problems[0]))
 	}
 	return nil
@@ -440,7 +470,7 @@ func (o *owner) fold(ctx context.Context, m events.Message) error {
 
 func (o *owner) badResult(ctx context.Context, m events.Message, reason error) error {
 	o.log.Warn("bad result", "subject", m.Subject, "sequence", m.Seq, "error", reason)
-	return appendDeadLetter(ctx, o.proposer.Bus.Log(), o.key.study, &events.DeadLetter{Service: "proposer", Reason: reason.Error(),
+	return appendDeadLetter(ctx, o.proposer.Bus.Log(), o.key.study, events.DeadLetter{Service: "proposer", Reason: reason.Error(),
 		Subject: m.Subject, Sequence: m.Seq, Body: m.Data}, "dlq.proposer."+m.Subject)
 }
 
@@ -493,7 +523,7 @@ func kindOf(e events.Payload) string { return events.Kind(e.EventType()) }
 // is as good.
 func recordResult(ctx context.Context, facts events.Facts, source string, r *events.BatchEvaluated) error {
 	subject := events.ResultSubject(r.Evaluator, r.Study, r.Run, r.Batch)
-	data, err := events.Encode(subject, source, r.Study, time.Now(), r)
+	data, err := events.Encode(subject, source, r.Study, time.Now(), *r)
 	if err != nil {
 		return err
 	}

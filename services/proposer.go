@@ -44,7 +44,6 @@ type Proposer struct {
 	mu     sync.Mutex
 	owners map[runKey]*owner
 	wg     sync.WaitGroup
-	fatal  chan error
 }
 
 type runKey struct{ study, run string }
@@ -52,7 +51,7 @@ type runKey struct{ study, run string }
 // Run works until ctx ends. It returns an error when the bus cannot be
 // provisioned or read at the start.
 func (p *Proposer) Run(ctx context.Context) error {
-	p.owners, p.fatal = map[runKey]*owner{}, make(chan error, 1)
+	p.owners = map[runKey]*owner{}
 	if err := p.Bus.Provision(ctx); err != nil {
 		return fmt.Errorf("provision streams: %w", err)
 	}
@@ -76,8 +75,6 @@ func (p *Proposer) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-p.fatal:
-			return err
 		case msg, ok := <-commands:
 			if !ok {
 				return nil
@@ -101,14 +98,6 @@ func (p *Proposer) at(point string) error {
 		return nil
 	}
 	return p.Failpoint(point)
-}
-
-// crash ends Run: a failpoint said so.
-func (p *Proposer) crash(err error) {
-	select {
-	case p.fatal <- err:
-	default:
-	}
 }
 
 // openRuns returns the latest run of every study, where it has not ended.
@@ -183,14 +172,14 @@ func (p *Proposer) deadLetter(ctx context.Context, c command, reason error) erro
 	if !events.IsName(token) {
 		token = "unknown"
 	}
-	return appendDeadLetter(ctx, p.Bus.Log(), token, &events.DeadLetter{
+	return appendDeadLetter(ctx, p.Bus.Log(), token, events.DeadLetter{
 		Service: "proposer", Reason: reason.Error(), Subject: c.subject, Body: c.body}, "dlq.proposer."+c.id)
 }
 
 // reject answers a command with what is wrong with it.
 func (p *Proposer) reject(ctx context.Context, c command, mistakes ...events.Mistake) error {
 	p.Logger.Info("rejected", "study", c.study, "command", c.id, "mistakes", len(mistakes), "first", mistakes[0].Message)
-	e := &events.StudyRejected{Study: c.study, Command: c.id, Errors: mistakes}
+	e := events.StudyRejected{Study: c.study, Command: c.id, Errors: mistakes}
 	_, err := appendEvent(ctx, p.Bus.Log(), events.RejectedSubject(c.study), "rejected."+c.id, "proposer", c.study, e, events.Fence{})
 	return err
 }
@@ -200,7 +189,7 @@ func (p *Proposer) control(ctx context.Context, c command) error {
 	if err != nil {
 		return p.deadLetter(ctx, c, err)
 	}
-	ctl, ok := payload.(*events.StudyControl)
+	ctl, ok := payload.(events.StudyControl)
 	if !ok {
 		return p.deadLetter(ctx, c, fmt.Errorf("a %s is no study control", payload.EventType()))
 	}
@@ -219,7 +208,7 @@ func (p *Proposer) control(ctx context.Context, c command) error {
 		return p.reject(ctx, c, events.Mistake{Pointer: "/data/study", Code: "not_found",
 			Message: fmt.Sprintf("there is no study %q", ctl.Study), Hint: "apollo study ls lists the studies"})
 	}
-	refusal, err := p.send(ctx, key, ctl)
+	refusal, err := p.send(ctx, key, &ctl)
 	if err != nil {
 		return err
 	}
@@ -262,7 +251,7 @@ func (p *Proposer) send(ctx context.Context, key runKey, ctl *events.StudyContro
 			}
 		case <-o.done:
 			if o.err != nil {
-				return nil, o.err
+				return o.err, ctx.Err()
 			}
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -282,13 +271,13 @@ func (p *Proposer) owner(ctx context.Context, key runKey) *owner {
 	p.owners[key] = o
 	p.wg.Go(func() {
 		o.err = o.run(ctx)
+		if o.err != nil {
+			o.giveUp(ctx)
+		}
 		p.mu.Lock()
 		delete(p.owners, key)
 		p.mu.Unlock()
 		close(o.done)
-		if o.err != nil && ctx.Err() == nil {
-			o.log.Error("study is not driven any more", "error", o.err)
-		}
 	})
 	return o
 }
@@ -310,7 +299,7 @@ func appendEvent(ctx context.Context, log events.Log, subject, id, source, about
 	return log.Append(ctx, events.Message{Subject: subject, ID: id, Data: data}, fence)
 }
 
-func appendDeadLetter(ctx context.Context, log events.Log, study string, d *events.DeadLetter, id string) error {
+func appendDeadLetter(ctx context.Context, log events.Log, study string, d events.DeadLetter, id string) error {
 	_, err := appendEvent(ctx, log, events.DeadLetterSubject(d.Service, study), id, d.Service, study, d, events.Fence{})
 	if err != nil {
 		return fmt.Errorf("dead-letter %s: %w", d.Subject, err)

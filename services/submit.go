@@ -13,7 +13,7 @@ import (
 
 // submit accepts or rejects a study request.
 func (p *Proposer) submit(ctx context.Context, c command) error {
-	request, err := events.DecodeStudyRequest(c.body)
+	request, _, err := events.DecodeStudyRequest(c.body)
 	if err != nil {
 		return p.reject(ctx, c, events.Mistake{Code: "malformed", Message: err.Error(),
 			Hint: "publish a document of kind Study in JSON, or an apollo.study.requested.v1 event around it"})
@@ -36,7 +36,7 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 		return err
 	}
 	key := runKey{c.study, runID(c.study, c.id)}
-	if i := slices.IndexFunc(earlier, func(e *events.StudyAccepted) bool { return e.Command == c.id }); i < 0 {
+	if i := slices.IndexFunc(earlier, func(e events.StudyAccepted) bool { return e.Command == c.id }); i < 0 {
 		if mistake := refuse(earlier, spec, request.Fresh); mistake != nil {
 			return p.reject(ctx, c, *mistake)
 		}
@@ -57,8 +57,8 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 }
 
 // earlier returns the accepted events of a study's runs, oldest first.
-func (p *Proposer) earlier(ctx context.Context, name string) ([]*events.StudyAccepted, error) {
-	var out []*events.StudyAccepted
+func (p *Proposer) earlier(ctx context.Context, name string) ([]events.StudyAccepted, error) {
+	var out []events.StudyAccepted
 	for m, err := range p.Bus.Log().Read(ctx, 0, events.StudySubject(name, "*", "accepted")) {
 		if err != nil {
 			return nil, fmt.Errorf("read the log: %w", err)
@@ -67,7 +67,7 @@ func (p *Proposer) earlier(ctx context.Context, name string) ([]*events.StudyAcc
 		if err != nil {
 			return nil, fmt.Errorf("%s at %d: %w", m.Subject, m.Seq, err)
 		}
-		if e, ok := payload.(*events.StudyAccepted); ok {
+		if e, ok := payload.(events.StudyAccepted); ok {
 			out = append(out, e)
 		}
 	}
@@ -75,7 +75,7 @@ func (p *Proposer) earlier(ctx context.Context, name string) ([]*events.StudyAcc
 }
 
 // refuse says why a study cannot start beside its earlier runs.
-func refuse(earlier []*events.StudyAccepted, spec *events.Spec, fresh bool) *events.Mistake {
+func refuse(earlier []events.StudyAccepted, spec *events.Spec, fresh bool) *events.Mistake {
 	if len(earlier) == 0 || fresh {
 		return nil
 	}
@@ -140,7 +140,7 @@ func (p *Proposer) checkSources(ctx context.Context, spec *events.Spec) *events.
 
 // accept opens the run. Losing the fence means that it is open already.
 func (p *Proposer) accept(ctx context.Context, c command, key runKey, spec *events.Spec) error {
-	e := &events.StudyAccepted{Study: key.study, Run: key.run, Spec: *spec, SpecSHA256: events.SpecSHA256(spec), Command: c.id}
+	e := events.StudyAccepted{Study: key.study, Run: key.run, Spec: *spec, SpecSHA256: events.SpecSHA256(spec), Command: c.id}
 	_, err := appendEvent(ctx, p.Bus.Log(), events.StudySubject(key.study, key.run, "accepted"), "accepted."+c.study+"."+key.run,
 		"proposer", c.study, e, events.Fence{Filter: events.RunFilter(key.study, key.run)})
 	if errors.Is(err, events.ErrFenced) {
@@ -150,7 +150,7 @@ func (p *Proposer) accept(ctx context.Context, c command, key runKey, spec *even
 }
 
 // supersede cancels the unfinished run before a fresh one.
-func (p *Proposer) supersede(ctx context.Context, earlier []*events.StudyAccepted, by runKey) error {
+func (p *Proposer) supersede(ctx context.Context, earlier []events.StudyAccepted, by runKey) error {
 	if len(earlier) == 0 {
 		return nil
 	}

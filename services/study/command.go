@@ -18,21 +18,21 @@ func (m *Machine) Command(c *events.StudyControl) (events.Payload, error) {
 	case "pause":
 		switch m.state {
 		case Running:
-			return &events.StudyPaused{Study: id.Study, Run: id.Run, Command: id.Command, Reason: "on request"}, nil
+			return events.StudyPaused{Study: id.Study, Run: id.Run, Command: id.Command, Reason: "on request"}, nil
 		case Paused:
 			return nil, nil
 		}
 	case "resume":
 		switch m.state {
 		case Paused:
-			return &id, nil
+			return id, nil
 		case Running:
 			return nil, nil
 		}
 	case "stop":
 		switch m.state {
 		case Running, Paused:
-			return &events.StudyStopping{Study: id.Study, Run: id.Run, Command: id.Command, Reason: "on request"}, nil
+			return events.StudyStopping{Study: id.Study, Run: id.Run, Command: id.Command, Reason: "on request"}, nil
 		case Stopping, Stopped:
 			return nil, nil
 		}
@@ -41,7 +41,7 @@ func (m *Machine) Command(c *events.StudyControl) (events.Payload, error) {
 			return nil, nil
 		}
 		if !m.state.Terminal() {
-			return &events.StudyCancelled{Study: id.Study, Run: id.Run, Command: id.Command, Summary: m.Summary()}, nil
+			return events.StudyCancelled{Study: id.Study, Run: id.Run, Command: id.Command, Summary: m.Summary()}, nil
 		}
 	case "extend":
 		return m.extend(c)
@@ -62,5 +62,5 @@ func (m *Machine) extend(c *events.StudyControl) (events.Payload, error) {
 	case c.Trials == m.trials && m.state != Stopped && m.state != Stopping:
 		return nil, nil
 	}
-	return &events.StudyExtended{Study: m.spec.Study, Run: m.cfg.Run, Command: c.ID, Trials: c.Trials}, nil
+	return events.StudyExtended{Study: m.spec.Study, Run: m.cfg.Run, Command: c.ID, Trials: c.Trials}, nil
 }

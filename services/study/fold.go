@@ -11,36 +11,36 @@ import (
 // means that the log contradicts itself: the run cannot go on.
 func (m *Machine) Fold(e events.Payload) error {
 	switch e := e.(type) {
-	case *events.StudyAccepted:
+	case events.StudyAccepted:
 		m.commands[e.Command] = true
-	case *events.StudyStarted:
+	case events.StudyStarted:
 		m.started = true
-	case *events.TrialsProposed:
-		return m.foldProposed(e)
-	case *events.StudyImproved:
+	case events.TrialsProposed:
+		return m.foldProposed(&e)
+	case events.StudyImproved:
 		m.improvedThrough = max(m.improvedThrough, e.Best.Trial)
 		for len(m.improved) > 0 && m.improved[0].Best.Trial <= m.improvedThrough {
 			m.improved = m.improved[1:]
 		}
-	case *events.StudyPaused:
+	case events.StudyPaused:
 		m.command(e.Command, Paused, e.Reason)
 		if e.Batch != nil {
 			m.republished[*e.Batch]++
 		}
-	case *events.StudyResumed:
+	case events.StudyResumed:
 		m.command(e.Command, Running, "")
 		m.failures, m.failureFloor = 0, m.next
-	case *events.StudyExtended:
-		m.foldExtended(e)
-	case *events.StudyStopping:
+	case events.StudyExtended:
+		m.foldExtended(&e)
+	case events.StudyStopping:
 		m.command(e.Command, Stopping, e.Reason)
-	case *events.StudyStopped:
+	case events.StudyStopped:
 		m.state, m.reason = Stopped, e.Reason
-	case *events.StudyCompleted:
+	case events.StudyCompleted:
 		m.state, m.reason = Completed, e.Reason
-	case *events.StudyCancelled:
+	case events.StudyCancelled:
 		m.command(e.Command, Cancelled, "")
-	case *events.StudyFailed:
+	case events.StudyFailed:
 		m.state, m.reason = Failed, e.Reason
 	}
 	return nil

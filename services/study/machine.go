@@ -39,7 +39,7 @@ type Machine struct {
 	counts  counts
 	lastSeq uint64
 
-	improved        []*events.StudyImproved // found, not yet said
+	improved        []events.StudyImproved // found, not yet said
 	improvedThrough int                     // last trial that an improved event names
 	failures        int                     // consecutive failed trials
 	lastFailure     string
@@ -193,7 +193,7 @@ func (m *Machine) Result(seq uint64, r *events.BatchEvaluated) []string {
 	}
 	b := m.batches[r.Batch]
 	work := m.work(b)
-	cleaned, problems := events.ValidateResult(work, r)
+	cleaned, problems := events.ValidateResult(events.ExpectedOf(work), r)
 	b.results = make([]events.TrialResult, len(b.designs))
 	for i := range b.results {
 		if known, ok := b.reused[b.first+i]; ok {
@@ -237,7 +237,7 @@ func (m *Machine) count(b *batch) {
 		}
 		m.counts.feasible++
 		if m.view.feasible(r.Trial, b.designs[i], r.Values) && r.Trial > m.improvedThrough {
-			m.improved = append(m.improved, &events.StudyImproved{Study: m.spec.Study, Run: m.cfg.Run, Best: *m.view.best})
+			m.improved = append(m.improved, events.StudyImproved{Study: m.spec.Study, Run: m.cfg.Run, Best: *m.view.best})
 		}
 	}
 	b.counted = true

@@ -19,13 +19,13 @@ func (m *Machine) Next() (events.Payload, error) {
 		return m.improved[0], nil
 	}
 	if limit := m.spec.Evaluator.MaxFailures; m.state == Running && limit > 0 && m.failures >= limit {
-		return &events.StudyPaused{Study: m.spec.Study, Run: m.cfg.Run,
+		return events.StudyPaused{Study: m.spec.Study, Run: m.cfg.Run,
 			Reason: fmt.Sprintf("%d trials in a row failed; the last one: %s", m.failures, m.lastFailure)}, nil
 	}
 	switch m.state {
 	case Stopping:
 		if m.pending == 0 {
-			return &events.StudyStopped{Study: m.spec.Study, Run: m.cfg.Run, Reason: m.reason, Summary: m.Summary()}, nil
+			return events.StudyStopped{Study: m.spec.Study, Run: m.cfg.Run, Reason: m.reason, Summary: m.Summary()}, nil
 		}
 	case Running:
 		return m.advance()
@@ -59,7 +59,7 @@ func (m *Machine) advance() (events.Payload, error) {
 	if m.pending > 0 {
 		return nil, nil
 	}
-	return &events.StudyCompleted{Study: m.spec.Study, Run: m.cfg.Run, Reason: reason, Summary: m.Summary()}, nil
+	return events.StudyCompleted{Study: m.spec.Study, Run: m.cfg.Run, Reason: reason, Summary: m.Summary()}, nil
 }
 
 // tellThrough tells the strategy what an ask for batch k may know, and reports
@@ -82,7 +82,7 @@ func (m *Machine) tellThrough(k int) bool {
 func (m *Machine) propose(k int) (events.Payload, error) {
 	n := min(m.spec.Budget.Batch, m.trials-m.next)
 	d := &draft{machine: m, taken: map[uint64]bool{}, pending: m.pendingPoints()}
-	d.event = &events.TrialsProposed{Study: m.spec.Study, Run: m.cfg.Run, Batch: k, FirstTrial: m.next, Told: m.told}
+	d.event = events.TrialsProposed{Study: m.spec.Study, Run: m.cfg.Run, Batch: k, FirstTrial: m.next, Told: m.told}
 	if m.spec.Order == "relaxed" {
 		d.event.Told, d.event.ObservedThrough = 0, m.lastSeq
 	}
@@ -128,7 +128,7 @@ func (m *Machine) firstUntold() int {
 // draft is a batch that is being put together.
 type draft struct {
 	machine *Machine
-	event   *events.TrialsProposed
+	event   events.TrialsProposed
 	taken   map[uint64]bool
 	pending []space.Point
 }

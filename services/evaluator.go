@@ -1,0 +1,261 @@
+package services
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
+
+	"apollo/evaluator"
+	"apollo/events"
+	"apollo/optimizer/space"
+)
+
+// Evaluator takes work items and answers them. The unit of failure is one
+// design: a broken evaluation fails its own trial, the rest of the batch keeps
+// its results. Any number may run.
+type Evaluator struct {
+	Bus events.Bus
+	// Name is the evaluator in the work subjects, "edge".
+	Name string
+	// Backend measures; nil binds the work item's template from Catalog.
+	Backend evaluator.Backend
+	Catalog Catalog
+	// Slots is how many work items are in progress at a time; 0 means 1.
+	Slots int
+	// Worker identifies this process in results.
+	Worker string
+	Logger *slog.Logger
+	// Failpoint is as in Proposer.
+	Failpoint func(point string) error
+
+	mu    sync.Mutex
+	bound map[string]evaluator.Evaluator
+}
+
+// Run works until ctx ends, then finishes what is in progress. It returns an
+// error when it cannot subscribe.
+func (e *Evaluator) Run(ctx context.Context) error {
+	e.bound = map[string]evaluator.Evaluator{}
+	if err := e.Bus.Ready(ctx); err != nil {
+		return fmt.Errorf("wait for the streams: %w", err)
+	}
+	if err := e.Bus.ProvisionEvaluator(ctx, e.Name); err != nil {
+		return fmt.Errorf("provision evaluator %s: %w", e.Name, err)
+	}
+	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: 10 * time.Second}, watermill.NewSlogLogger(quietLogger(e.Logger)))
+	if err != nil {
+		return err
+	}
+	router.AddMiddleware(e.poison, middleware.Recoverer)
+	router.AddConsumerHandler("evaluate", "work."+e.Name, e.Bus.Queue(max(e.Slots, 1)), func(msg *message.Message) error {
+		return e.answer(ctx, msg)
+	})
+	return router.Run(ctx)
+}
+
+// quietLogger keeps Watermill's routine messages out of the services' log.
+func quietLogger(l *slog.Logger) *slog.Logger {
+	return slog.New(levelFloor{l.Handler(), slog.LevelWarn})
+}
+
+type levelFloor struct {
+	slog.Handler
+	floor slog.Level
+}
+
+func (h levelFloor) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= h.floor && h.Handler.Enabled(ctx, l)
+}
+
+// errPoison marks a message that no evaluator can answer.
+var errPoison = errors.New("cannot be answered")
+
+// poison moves messages that can never be answered, and panics, to the
+// dead-letter stream. Every other error brings the message back later.
+func (e *Evaluator) poison(next message.HandlerFunc) message.HandlerFunc {
+	return func(msg *message.Message) ([]*message.Message, error) {
+		_, err := next(msg)
+		panicked := false
+		if _, ok := errors.AsType[middleware.RecoveredPanicError](err); ok {
+			panicked = true
+		}
+		if !errors.Is(err, errPoison) && !panicked {
+			if err != nil {
+				e.Logger.Warn("work item will be tried again", "subject", msg.Metadata.Get(events.MetaSubject), "error", err)
+			}
+			return nil, err
+		}
+		subject := msg.Metadata.Get(events.MetaSubject)
+		e.Logger.Warn("dead letter", "subject", subject, "error", err)
+		return nil, appendDeadLetter(msg.Context(), e.Bus.Log(), events.StudyOf(subject), events.DeadLetter{
+			Service: "evaluator", Reason: err.Error(), Subject: subject, Body: msg.Payload}, "dlq.evaluator."+subject)
+	}
+}
+
+// answer evaluates a work item and records the result. The message is
+// acknowledged (by returning nil) only after that.
+func (e *Evaluator) answer(ctx context.Context, msg *message.Message) error {
+	_, payload, err := events.Decode(msg.Payload)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errPoison, err)
+	}
+	work, ok := payload.(events.BatchRequested)
+	if !ok {
+		return fmt.Errorf("%w: a %s is no work item", errPoison, payload.EventType())
+	}
+	if err := events.ValidateWork(&work); err != nil {
+		return fmt.Errorf("%w: %w", errPoison, err)
+	}
+	ev, description, err := e.bind(&work)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errPoison, err)
+	}
+	result := &events.BatchEvaluated{Study: work.Study, Run: work.Run, Batch: work.Batch, Evaluator: work.Evaluator,
+		EvaluatorVersion: description.Version, Worker: e.Worker}
+	for _, m := range work.Metrics {
+		result.Metrics = append(result.Metrics, m.Name)
+	}
+	columns := metricColumns(work.Metrics, description.Metrics)
+	result.Trials = make([]events.TrialResult, len(work.Designs))
+	for i := range work.Designs {
+		if result.Trials[i], err = e.trial(ctx, ev, &work, i, columns); err != nil {
+			return err
+		}
+	}
+	if err := e.at("result.before"); err != nil {
+		return err
+	}
+	if err := recordResult(ctx, e.Bus.Facts(), "evaluator/"+e.Name, result); err != nil {
+		return err
+	}
+	return e.at("result.after")
+}
+
+func (e *Evaluator) at(point string) error {
+	if e.Failpoint == nil {
+		return nil
+	}
+	return e.Failpoint(point)
+}
+
+// bind returns the evaluator for a work item; all items of a study share one.
+func (e *Evaluator) bind(work *events.BatchRequested) (evaluator.Evaluator, evaluator.Description, error) {
+	backend := e.Backend
+	if backend == nil {
+		t, ok := e.Catalog.Template(work.Template)
+		if !ok {
+			return nil, evaluator.Description{}, fmt.Errorf("template %q is not part of this build", work.Template)
+		}
+		backend = t.Backend
+	}
+	key := work.Study + "." + work.Run
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if ev, ok := e.bound[key]; ok {
+		return ev, backend.Describe(), nil
+	}
+	params := make([]space.Param, len(work.Parameters))
+	for i, c := range work.Parameters {
+		params[i] = space.Param{Name: c.Name, Unit: c.Unit}
+	}
+	ev, err := e.Catalog.BindTo(backend, params, work.Networks)
+	if err != nil {
+		return nil, evaluator.Description{}, err
+	}
+	// One entry a study is small; forget all of them before they add up.
+	if len(e.bound) >= maxBound {
+		clear(e.bound)
+	}
+	e.bound[key] = ev
+	return ev, backend.Describe(), nil
+}
+
+// maxBound bounds the evaluators that are kept ready.
+const maxBound = 64
+
+// metricColumns returns, for each metric that the study wants, its index in
+// what the evaluator gives, or -1.
+func metricColumns(want []events.Metric, have []evaluator.Metric) []int {
+	columns := make([]int, len(want))
+	for i, w := range want {
+		columns[i] = -1
+		for j, h := range have {
+			if h.Name == w.Name && h.Unit == w.Unit {
+				columns[i] = j
+			}
+		}
+	}
+	return columns
+}
+
+// trial evaluates design i, as often as the study allows. An error means that
+// the whole item must come again.
+func (e *Evaluator) trial(ctx context.Context, ev evaluator.Evaluator, work *events.BatchRequested, i int, columns []int) (events.TrialResult, error) {
+	started := time.Now()
+	request := evaluator.Request{Study: work.Study, Trial: work.Trials[i], Design: work.Designs[i]}
+	timeout := time.Duration(work.TimeoutSeconds * float64(time.Second))
+	var r evaluator.Result
+	attempt := 1
+	for ; ; attempt++ {
+		var err error
+		r, err = evaluate(ctx, ev, request, timeout)
+		switch {
+		case ctx.Err() != nil:
+			return events.TrialResult{}, ctx.Err()
+		case err == nil && r.Outcome != evaluator.Failed, attempt >= max(work.Attempts, 1) && err == nil:
+		case attempt >= max(work.Attempts, 1):
+			r = evaluator.Result{Outcome: evaluator.Failed, Reason: failure(err, timeout)}
+		default:
+			continue
+		}
+		break
+	}
+	out := events.TrialResult{Trial: work.Trials[i], Outcome: string(r.Outcome), Attempts: attempt,
+		Started: events.Micros(started.UnixMicro()), Seconds: time.Since(started).Seconds()}
+	if r.Reason != nil {
+		out.Reason = &events.Reason{Code: r.Reason.Code, Layer: r.Reason.Layer, Need: r.Reason.Need, Have: r.Reason.Have,
+			Unit: r.Reason.Unit, Message: r.Reason.Message}
+	}
+	if r.Values != nil {
+		out.Values = make(events.Numbers, len(columns))
+		for k, c := range columns {
+			out.Values[k] = math.NaN()
+			if c >= 0 && c < len(r.Values) {
+				out.Values[k] = r.Values[c]
+			}
+		}
+	}
+	for _, x := range r.Extra {
+		if out.Extra == nil {
+			out.Extra = make(map[string]float64, len(r.Extra))
+		}
+		out.Extra[x.Name] = x.Value
+	}
+	return out, nil
+}
+
+// evaluate runs one evaluation under its time limit.
+func evaluate(ctx context.Context, ev evaluator.Evaluator, r evaluator.Request, timeout time.Duration) (evaluator.Result, error) {
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	return ev.Evaluate(ctx, r)
+}
+
+func failure(err error, timeout time.Duration) *evaluator.Reason {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &evaluator.Reason{Code: "timeout", Have: timeout.Seconds(), Unit: "s",
+			Message: fmt.Sprintf("no answer within %s; raise spec.evaluator.timeout if the design takes longer", timeout)}
+	}
+	return &evaluator.Reason{Code: "error", Message: err.Error()}
+}

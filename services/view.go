@@ -1,0 +1,124 @@
+package services
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"apollo/events"
+	"apollo/services/study"
+)
+
+// ErrNoStudy says that the log holds no study, or no run, of that name.
+var ErrNoStudy = errors.New("no such study")
+
+// StudyView is a run as its log tells it, for people and programs who look.
+type StudyView struct {
+	Study, Run string
+	State      study.State
+	// Reason says why it is paused, stopping or ended.
+	Reason   string
+	Accepted time.Time
+	Updated  time.Time
+	Spec     *events.Spec
+	SHA256   string // of the specification
+	Command  string // the request that was accepted
+	Sources  []events.SourcePin
+	// Budget is the number of trials, as extended.
+	Budget int
+	// Proposed counts the trials that were proposed.
+	Proposed int
+	// Best is the best feasible trial that the log names.
+	Best *events.BestTrial
+	// Summary is set when the run has ended.
+	Summary *events.Summary
+}
+
+func (v *StudyView) fold(m events.Message, e events.Payload) {
+	v.Updated = m.Time
+	switch e := e.(type) {
+	case events.StudyAccepted:
+		*v = StudyView{Study: e.Study, Run: e.Run, State: study.Running, Accepted: m.Time, Updated: m.Time, Spec: &e.Spec,
+			SHA256: e.SpecSHA256, Command: e.Command, Budget: e.Spec.Budget.Trials}
+	case events.StudyStarted:
+		v.Sources = e.Sources
+	case events.TrialsProposed:
+		v.Proposed = max(v.Proposed, e.FirstTrial+len(e.Designs))
+	case events.StudyImproved:
+		v.Best = &e.Best
+	case events.StudyPaused:
+		v.State, v.Reason = study.Paused, e.Reason
+	case events.StudyResumed:
+		v.State, v.Reason = study.Running, ""
+	case events.StudyExtended:
+		if v.Budget = max(v.Budget, e.Trials); v.State != study.Paused {
+			v.State, v.Reason, v.Summary = study.Running, "", nil
+		}
+	case events.StudyStopping:
+		v.State, v.Reason = study.Stopping, e.Reason
+	case events.StudyStopped:
+		v.end(study.Stopped, e.Reason, &e.Summary)
+	case events.StudyCompleted:
+		v.end(study.Completed, e.Reason, &e.Summary)
+	case events.StudyCancelled:
+		v.end(study.Cancelled, "", &e.Summary)
+	case events.StudyFailed:
+		v.end(study.Failed, e.Reason, nil)
+	}
+}
+
+func (v *StudyView) end(s study.State, reason string, summary *events.Summary) {
+	v.State, v.Reason, v.Summary = s, reason, summary
+	if summary != nil && summary.Best != nil {
+		v.Best = summary.Best
+	}
+}
+
+// ReadStudy returns the view of a study's named run, or of its latest one when
+// run is "". Errors: ErrNoStudy, and those of the bus.
+func ReadStudy(ctx context.Context, log events.Log, name, run string) (*StudyView, error) {
+	filter := events.RunFilter(name, "*")
+	if run != "" {
+		filter = events.RunFilter(name, run)
+	}
+	views, err := foldViews(log.Read(ctx, 0, filter))
+	if err != nil {
+		return nil, err
+	}
+	if len(views) == 0 {
+		return nil, fmt.Errorf("%w: %s", ErrNoStudy, name)
+	}
+	return views[len(views)-1], nil
+}
+
+// ListStudies returns the views of all runs, in the order they were accepted.
+func ListStudies(ctx context.Context, log events.Log) ([]*StudyView, error) {
+	return foldViews(log.Read(ctx, 0, events.RunFilter("*", "*")))
+}
+
+func foldViews(messages iter.Seq2[events.Message, error]) ([]*StudyView, error) {
+	var order []*StudyView
+	byRun := map[runKey]*StudyView{}
+	for m, err := range messages {
+		if err != nil {
+			return nil, fmt.Errorf("read the log: %w", err)
+		}
+		name, run, _, ok := events.ParseStudySubject(m.Subject)
+		if !ok {
+			continue
+		}
+		_, payload, err := events.Decode(m.Data)
+		if err != nil {
+			return nil, fmt.Errorf("%s at sequence %d: %w", m.Subject, m.Seq, err)
+		}
+		key := runKey{name, run}
+		if byRun[key] == nil {
+			byRun[key] = &StudyView{}
+			order = append(order, byRun[key])
+		}
+		byRun[key].fold(m, payload)
+	}
+	return order, nil
+}
