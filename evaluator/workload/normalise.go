@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"unicode"
 	"unicode/utf8"
 )
@@ -138,10 +139,8 @@ func (n *normaliser) layer(i int, l *Layer) {
 		fail(err)
 		return
 	}
-	for _, in := range ins {
-		if in == (shape{}) {
-			return // its producer has been reported
-		}
+	if slices.Contains(ins, shape{}) {
+		return // its producer has been reported
 	}
 	if err := l.complete(ins); err != nil {
 		fail(err)
@@ -198,20 +197,11 @@ func (n *normaliser) count(l *Layer) error {
 func (n *normaliser) elementsRead(l *Layer) int64 {
 	var sum int64
 	for i, name := range l.In {
-		if indexOf(l.In, name) == i {
+		if slices.Index(l.In, name) == i {
 			sum += n.shapes[name].elements()
 		}
 	}
 	return sum
-}
-
-func indexOf(names []string, name string) int {
-	for i, s := range names {
-		if s == name {
-			return i
-		}
-	}
-	return -1
 }
 
 // product multiplies positive numbers; ok is false above limit.

@@ -38,7 +38,7 @@ func TestNormaliseErrors(t *testing.T) {
 		"output size": {head + "  - {id: a, op: conv, K: 2, P: 9, Q: 8, R: 1, S: 1, in: [x]}", "P is 9, too large for an input of 8 at stride 1"},
 		"no window":   {head + "  - {id: a, op: conv, K: 2, P: 8, Q: 8, in: [x]}", "P is 8 and R is 0, both must be given"},
 		"pool fn":     {head + "  - {id: a, op: pool, in: [x]}", "a pool wants avg or max"},
-		"gemm rows":   {head + "  - {id: a, op: gemm, M: 7, K: 2, C: 4, in: [x]}", "M x C is 7 x 4, but its input has 256 elements"},
+		"gemm rows":   {head + "  - {id: a, op: gemm, M: 7, K: 2, C: 4, in: [x]}", "M x C are 7 x 4, but its input has 256 elements"},
 		"gemm K":      {head + "  - {id: a, op: gemm, in: [x]}", "K is missing"},
 		"matmul":      {head + "  - {id: a, op: matmul, N: 1, M: 1, K: 1, C: 1, in: [x]}", "reads 1 tensors, a matmul reads 2"},
 		"matmul dims": {head + "  - {id: a, op: matmul, N: 1, M: 1, C: 1, in: [x, x]}", "K is missing"},

@@ -173,7 +173,7 @@ func (l *Layer) completeConv(in shape) error {
 		return err
 	}
 	if l.K < 1 || l.K%l.Groups != 0 {
-		return fmt.Errorf("K is %d, want a positive multiple of the %d groups", l.K, l.Groups)
+		return fmt.Errorf("dimension K is %d, want a positive multiple of the %d groups", l.K, l.Groups)
 	}
 	switch {
 	case l.Op == Conv && l.Groups != 1:
@@ -181,7 +181,7 @@ func (l *Layer) completeConv(in shape) error {
 	case l.Op == GroupConv && (l.Groups == 1 || l.C == 1 && l.K == l.Groups):
 		return fmt.Errorf("groups is %d with C %d: write op: conv or op: dwconv", l.Groups, l.C)
 	case l.Op == DepthwiseConv && l.C != 1:
-		return fmt.Errorf("C is %d, a dwconv has one input channel per group", l.C)
+		return fmt.Errorf("dimension C is %d, a dwconv has one input channel per group", l.C)
 	}
 	return l.checkWindow()
 }
@@ -227,7 +227,7 @@ func (l *Layer) checkWindow() error {
 func (l *Layer) completeGEMM(in shape) error {
 	switch {
 	case l.K < 1:
-		return errors.New("K is missing: the outputs of a row")
+		return errors.New("dimension K is missing: the outputs of a row")
 	case l.C == 0 && l.M == 0:
 		l.M, l.C = in.n*in.p*in.q, in.k
 	case l.C == 0 && in.elements()%l.M == 0:
@@ -236,7 +236,7 @@ func (l *Layer) completeGEMM(in shape) error {
 		l.M = in.elements() / l.C
 	}
 	if p, ok := product(maxElements, l.M, l.C); !ok || p != in.elements() {
-		return fmt.Errorf("M x C is %d x %d, but its input has %d elements (%v)", l.M, l.C, in.elements(), in)
+		return fmt.Errorf("dimensions M x C are %d x %d, but its input has %d elements (%v)", l.M, l.C, in.elements(), in)
 	}
 	return nil
 }
@@ -251,11 +251,11 @@ func (l *Layer) completeMatMul(a, b shape) error {
 		}
 	}
 	if p, ok := product(maxElements, l.N, l.M, l.C); !ok || p != a.elements() {
-		return fmt.Errorf("N x M x C is %dx%dx%d, but its first input has %d elements (%v)", l.N, l.M, l.C, a.elements(), a)
+		return fmt.Errorf("dimensions N x M x C are %dx%dx%d, but its first input has %d elements (%v)", l.N, l.M, l.C, a.elements(), a)
 	}
 	// The second operand may be shared by several products.
 	if p, ok := product(maxElements, l.N, l.C, l.K); !ok || p%b.elements() != 0 || b.elements() < l.C*l.K {
-		return fmt.Errorf("N x C x K is %dx%dx%d, but its second input has %d elements (%v)", l.N, l.C, l.K, b.elements(), b)
+		return fmt.Errorf("dimensions N x C x K are %dx%dx%d, but its second input has %d elements (%v)", l.N, l.C, l.K, b.elements(), b)
 	}
 	return nil
 }
@@ -265,7 +265,7 @@ func (l *Layer) completeRNN(in shape) error {
 		return fmt.Errorf("fn is %q, an rnn wants rnn, gru or lstm", l.Fn)
 	}
 	if l.K < 1 {
-		return errors.New("K is missing: the units of the cell")
+		return errors.New("dimension K is missing: the units of the cell")
 	}
 	return errors.Join(settle("N", &l.N, in.n), settle("M", &l.M, in.p*in.q), settle("C", &l.C, in.k))
 }
@@ -283,7 +283,7 @@ func (l *Layer) completeVector(ins []shape) error {
 			l.P, l.Q, l.K = 1, 1, in.k
 		}
 		if l.P*l.Q > 0 && l.K > in.elements() {
-			return fmt.Errorf("K is %d, more than the %d elements of its input", l.K, in.elements())
+			return fmt.Errorf("dimension K is %d, more than the %d elements of its input", l.K, in.elements())
 		}
 	case Resize:
 		if err := settle("K", &l.K, in.k); err != nil {
@@ -317,7 +317,7 @@ func (l *Layer) keepSize(in shape, given bool) error {
 		l.N = in.n
 	}
 	if p, ok := product(maxElements, l.N, l.P, l.Q, l.K); !ok || p != in.elements() {
-		return fmt.Errorf("N x P x Q x K is %v, but its input has %d elements (%v)", l.outShape(), in.elements(), in)
+		return fmt.Errorf("dimensions N x P x Q x K are %v, but its input has %d elements (%v)", l.outShape(), in.elements(), in)
 	}
 	return nil
 }
