@@ -45,10 +45,11 @@ type identityLayer struct {
 	In []int  `json:"in"`
 }
 
-// SHA256 returns the workload's identity: the hex digest of the normalised
-// form without names and source. The same network has the same identity under
-// any spelling of its layer names. The workload must be normalised.
-func (w *Workload) SHA256() string {
+// Identity returns the hex SHA-256 of the normalised form without names and
+// source: the same network has the same identity under any spelling of its
+// layer names. The workload must be normalised; the error names an edge that
+// leads nowhere.
+func (w *Workload) Identity() (string, error) {
 	id := identity{Schema: w.Schema, Precision: w.Precision}
 	at := make(map[string]int, len(w.Inputs)+len(w.Layers))
 	for _, in := range w.Inputs {
@@ -60,7 +61,7 @@ func (w *Workload) SHA256() string {
 		for _, name := range w.Layers[i].In {
 			from, ok := at[name]
 			if !ok {
-				from = -1 // Normalise refuses such an edge
+				return "", fmt.Errorf("identify workload %q: layer %q reads %q, which is neither an input nor an earlier layer", w.Name, w.Layers[i].ID, name)
 			}
 			l.In = append(l.In, from)
 		}
@@ -69,8 +70,8 @@ func (w *Workload) SHA256() string {
 	}
 	b, err := encode(id)
 	if err != nil {
-		panic(fmt.Sprintf("workload: %v", err)) // numbers and strings always encode
+		return "", fmt.Errorf("identify workload %q: %w", w.Name, err)
 	}
 	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
+	return hex.EncodeToString(sum[:]), nil
 }

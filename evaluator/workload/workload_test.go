@@ -75,11 +75,15 @@ func TestIdentity(t *testing.T) {
 	t.Parallel()
 	id := func(text string) string {
 		t.Helper()
-		return parse(t, text).SHA256()
+		s, err := parse(t, text).Identity()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
 	}
 	want := id(tiny)
 	if len(want) != 64 {
-		t.Errorf("SHA256() = %q, want 64 hex digits", want)
+		t.Errorf("Identity() = %q, want 64 hex digits", want)
 	}
 	same := map[string]string{
 		"names":              strings.NewReplacer("c0", "stem", "image", "x", "name: tiny", "name: other").Replace(tiny),
@@ -106,6 +110,15 @@ func TestIdentity(t *testing.T) {
 			t.Errorf("another %s has the identity of %s", name, was)
 		}
 		seen[got] = name
+	}
+}
+
+func TestIdentityRefusesABrokenEdge(t *testing.T) {
+	t.Parallel()
+	w := parse(t, tiny)
+	w.Layers[1].In = []string{"nowhere"}
+	if _, err := w.Identity(); err == nil || !strings.Contains(err.Error(), `"nowhere"`) {
+		t.Errorf("Identity(): error %v, want one that names the edge", err)
 	}
 }
 
