@@ -23,7 +23,8 @@ type Metric struct {
 type Description struct {
 	// Name and Version go into every row of the log.
 	Name, Version string
-	// Metrics are in the order of Result.Values.
+	// Metrics are in the order of Result.Values. Empty means that the
+	// evaluator measures what Task.Metrics asks for, in that order.
 	Metrics []Metric
 	// Deterministic evaluators give the same outcome for the same design.
 	Deterministic bool
@@ -38,6 +39,10 @@ type Task struct {
 	// Networks are the workload with their weights; may be empty for
 	// evaluators that need none.
 	Networks []Network
+	// Metrics are what the study wants. Only a backend whose Description lists
+	// none needs them, an external program that does not describe itself: it
+	// answers these, in this order.
+	Metrics []Metric
 }
 
 // Network is one network of a workload with its weight in the geometric mean.

@@ -50,18 +50,25 @@ func (c Catalog) Bind(template string, params []space.Param, networks []events.N
 	if !ok {
 		return nil, fmt.Errorf("template %q is not part of this build", template)
 	}
-	return c.BindTo(t.Backend, params, networks)
+	return c.BindTo(t.Backend, params, networks, nil)
 }
 
-// BindTo is Bind with a given backend.
-func (c Catalog) BindTo(b evaluator.Backend, params []space.Param, networks []events.Network) (evaluator.Evaluator, error) {
+// BindTo is Bind with a given backend, for the metrics that a study wants.
+func (c Catalog) BindTo(b evaluator.Backend, params []space.Param, networks []events.Network, metrics []events.Metric) (evaluator.Evaluator, error) {
 	task := evaluator.Task{Params: params}
+	for _, m := range metrics {
+		task.Metrics = append(task.Metrics, evaluator.Metric{Name: m.Name, Unit: m.Unit})
+	}
 	for _, n := range networks {
 		w, err := c.Network(n.Name)
 		if err != nil {
 			return nil, err
 		}
-		if got := w.SHA256(); got != n.SHA256 {
+		got, err := w.Identity()
+		if err != nil {
+			return nil, err
+		}
+		if got != n.SHA256 {
 			return nil, fmt.Errorf("network %s has other layers here (%.12s) than the study means (%.12s)", n.Name, got, n.SHA256)
 		}
 		task.Networks = append(task.Networks, evaluator.Network{Workload: w, Weight: n.Weight})

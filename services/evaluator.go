@@ -166,7 +166,7 @@ func (e *Evaluator) bind(work *events.BatchRequested) (evaluator.Evaluator, eval
 	for i, c := range work.Parameters {
 		params[i] = space.Param{Name: c.Name, Unit: c.Unit}
 	}
-	ev, err := e.Catalog.BindTo(backend, params, work.Networks)
+	ev, err := e.Catalog.BindTo(backend, params, work.Networks, work.Metrics)
 	if err != nil {
 		return nil, evaluator.Description{}, err
 	}
@@ -182,11 +182,15 @@ func (e *Evaluator) bind(work *events.BatchRequested) (evaluator.Evaluator, eval
 const maxBound = 64
 
 // metricColumns returns, for each metric that the study wants, its index in
-// what the evaluator gives, or -1.
+// what the evaluator gives, or -1. An evaluator that lists no metrics gives
+// what the study wants.
 func metricColumns(want []events.Metric, have []evaluator.Metric) []int {
 	columns := make([]int, len(want))
 	for i, w := range want {
 		columns[i] = -1
+		if len(have) == 0 {
+			columns[i] = i
+		}
 		for j, h := range have {
 			if h.Name == w.Name && h.Unit == w.Unit {
 				columns[i] = j
