@@ -23,7 +23,8 @@ import (
 // time, a tell O(Population + parameters), and the memory is that of Random
 // plus Population points.
 type GA struct {
-	// Population is the number of individuals kept, at least 2. 0 means 24.
+	// Population is the number of individuals kept, at least 2. A smaller one
+	// converges sooner. 0 means 16.
 	Population int `json:"population"`
 	// Initial is the number of uniform designs before the first child.
 	// 0 means Population.
@@ -39,7 +40,7 @@ type GA struct {
 	// least 1. 0 means 1.5.
 	Mutation float64 `json:"mutation"`
 	// Local is the probability, up to 1, that a mutation moves a numeric
-	// parameter to a near level instead of a uniform one. 0 means 0.5; a
+	// parameter to a near level instead of a uniform one. 0 means 0.7; a
 	// negative number means never.
 	Local float64 `json:"local"`
 	// MaxChecks bounds the search for a uniform legal point; see Random.
@@ -66,7 +67,7 @@ func (g GA) Start(p Problem) (Strategy, error) {
 
 func (g GA) withDefaults() GA {
 	if g.Population == 0 {
-		g.Population = 24
+		g.Population = 16
 	}
 	if g.Initial == 0 {
 		g.Initial = g.Population
@@ -78,7 +79,7 @@ func (g GA) withDefaults() GA {
 		g.Mutation = 1.5
 	}
 	g.Crossover = probability(g.Crossover, 0.7)
-	g.Local = probability(g.Local, 0.5)
+	g.Local = probability(g.Local, 0.7)
 	return g
 }
 

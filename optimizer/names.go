@@ -2,6 +2,7 @@ package optimizer
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -64,7 +65,7 @@ func New(name string, options []byte) (Algorithm, error) {
 // suggestion is ` (did you mean "x"?)` for the nearest name, or "" when none
 // is near: at most a third of the letters differ, or one starts the other.
 func suggestion(name string, known []string) string {
-	best, distance := "", len(name)+1
+	best, distance := "", math.MaxInt
 	for _, k := range known {
 		d := editDistance(strings.ToLower(name), strings.ToLower(k))
 		prefix := len(name) > 2 && (strings.HasPrefix(k, name) || strings.HasPrefix(name, k))

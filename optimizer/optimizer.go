@@ -14,7 +14,8 @@ import (
 )
 
 // ErrExhausted is returned by Ask when no legal point is left that was neither
-// told nor is pending.
+// told nor is pending. In a space too large to be searched as a whole Ask may
+// return ErrGaveUp instead.
 var ErrExhausted = errors.New("no legal design is left that was not tried")
 
 // Problem is what a strategy searches. It is fixed for the life of a study.
@@ -26,7 +27,8 @@ type Problem struct {
 	Seed uint64
 	// Legal reports whether a point passes every check that is free (rules and
 	// cheap constraints). It is pure and fast; nil means that all points pass.
-	// Strategies propose legal points only.
+	// Strategies propose legal points only. It is called with points of Space
+	// and must neither keep nor write them: strategies reuse their memory.
 	Legal func(space.Point) bool
 	// Features returns derived features of a point for surrogates (parameter
 	// arithmetic only). Nil means none. The slice is the caller's to keep.
@@ -105,9 +107,14 @@ type Strategy interface {
 	// from every told point and from pending (proposed, not yet told). at is
 	// the number of trials proposed before this ask and selects the random
 	// stream. When fewer than n such points are left it returns those; when
-	// none is, ErrExhausted. Ask changes nothing that a later Ask can see.
+	// none is, ErrExhausted, or ErrGaveUp when a bounded search of a very large
+	// space met none, and may then also return fewer than there are. Ask changes
+	// nothing that a later Ask can see, and keeps nothing of pending.
 	Ask(at uint64, n int, pending []space.Point) ([]Proposal, error)
 	// Tell adds finished trials in order, also ones that it never proposed.
-	// Points are told at most once by a study, but a repeat does no harm.
+	// Points are told at most once by a study, but a repeat does no harm, nor
+	// does a point that does not belong to the space. How a sequence is cut into
+	// calls makes no difference. The slices remain the caller's, who may reuse
+	// them after the call: a strategy copies what it keeps.
 	Tell(obs ...Observation)
 }

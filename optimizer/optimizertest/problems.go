@@ -133,8 +133,8 @@ func rastrigin(p space.Point) (sum float64) {
 	return sum
 }
 
-// plateau is the sphere in steps of 32: most neighbours are ties.
-func plateau(p space.Point) float64 { return math.Floor(sphere(p) / 32) }
+// plateau is the sphere in steps of 16: most neighbours are ties.
+func plateau(p space.Point) float64 { return math.Floor(sphere(p) / 16) }
 
 // trap sums deceptive traps of four binary categories: the fewer ones the
 // better, except that all four ones are the best (Goldberg 1987).
@@ -194,7 +194,7 @@ func crash(p space.Point) optimizer.Observation {
 // accelerator: the counts of the ten-parameter template, an area limit that
 // 2.6 % of the designs meet, and a roofline with steps. The numbers are made
 // up; only the shape is meant: products, a knee and a hard limit.
-func acceleratorFits(p space.Point) bool { return acceleratorArea(p) <= 1100 }
+func acceleratorFits(p space.Point) bool { return acceleratorArea(p) <= 102 }
 
 func acceleratorArea(p space.Point) float64 {
 	pes := extent(p[0]) * extent(p[1])

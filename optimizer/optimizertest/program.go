@@ -13,16 +13,20 @@ import (
 // programs runs random programs, the same ones for every strategy.
 func programs(t *testing.T, a optimizer.Algorithm, o Options) {
 	for i := range o.Programs {
-		code := make([]byte, 20+i%100)
-		rng := rand.New(rand.NewPCG(uint64(i), 77))
-		for j := range code {
-			code[j] = byte(rng.Uint32())
-		}
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
-			Program(t, a, code)
+			Program(t, a, programCode(i))
 		})
 	}
+}
+
+func programCode(i int) []byte {
+	code := make([]byte, 20+i%100)
+	rng := rand.New(rand.NewPCG(uint64(i), 77))
+	for j := range code {
+		code[j] = byte(rng.Uint32())
+	}
+	return code
 }
 
 // Program reads code as a small study and a sequence of asks, results, foreign

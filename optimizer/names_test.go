@@ -1,0 +1,112 @@
+package optimizer
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestNamesAreSortedAndStart(t *testing.T) {
+	t.Parallel()
+	names := Names()
+	if !slices.IsSorted(names) || !slices.Contains(names, "default") || !slices.Contains(names, "random") {
+		t.Errorf("Names() = %v, want them sorted, with default and random", names)
+	}
+	for _, name := range names {
+		for _, options := range []string{"", "  \n", "{}", " { } "} {
+			a, err := New(name, []byte(options))
+			if err != nil {
+				t.Errorf("New(%q, %q): %v", name, options, err)
+				continue
+			}
+			if got, err := start(t, a, Problem{Space: grid(t, 2, 3)}).Ask(0, 2, nil); err != nil || len(got) != 2 {
+				t.Errorf("%s proposes %v, %v, want two designs", name, got, err)
+			}
+		}
+	}
+}
+
+func TestNewReadsOptions(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, options string
+		want          Algorithm
+	}{
+		{"random", `{"maxChecks": 1000}`, Random{MaxChecks: 1000}},
+		{"evolution", `{"population": 50, "sample": 10, "crossover": -1, "mutation": 2, "maxChecks": 7}`, Evolution{Population: 50, Sample: 10, Crossover: -1, Mutation: 2, MaxChecks: 7}},
+		{"ga", `{"population":8,"initial":9,"tournament":2,"crossover":0.25,"mutation":1e0,"local":0.5}`, GA{Population: 8, Initial: 9, Tournament: 2, Crossover: 0.25, Mutation: 1, Local: 0.5}},
+		{"default", `{}`, GA{}},
+	} {
+		got, err := New(c.name, []byte(c.options))
+		if err != nil || got != c.want {
+			t.Errorf("New(%q, %s) = %+v, %v, want %+v", c.name, c.options, got, err, c.want)
+		}
+	}
+}
+
+func TestNewExplainsMistakes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, options, want string }{
+		{"randon", "", `unknown algorithm "randon" (did you mean "random"?): known are default, evolution, ga, random`},
+		{"Evolution", "", `unknown algorithm "Evolution" (did you mean "evolution"?)`},
+		{"evo", "", `(did you mean "evolution"?)`},
+		{"random-search", "", `(did you mean "random"?)`},
+		{"bayes", "", `unknown algorithm "bayes": known are`},
+		{"", "", `unknown algorithm "": known are`},
+		{"ga", `{"populaton": 3}`, `algorithm ga: unknown option "populaton" (did you mean "population"?): known are population, initial, tournament, crossover, mutation, local, maxChecks`},
+		{"ga", `{"Population": 3}`, `unknown option "Population" (did you mean "population"?)`},
+		{"default", `{"population": 3}`, `algorithm default: unknown option "population": it takes none`},
+		{"ga", `{"population": 3, "local": 0.1, "population": 4}`, "option population is set twice"},
+		{"ga", `{"population": "many"}`, "option population is a string, but must be of type int"},
+		{"ga", `{"population": 2.5}`, "option population is a number 2.5, but must be of type int"},
+		{"ga", `{"local": true}`, "option local is a bool, but must be of type float64"},
+		{"ga", `{"population": null}`, "option population is null: leave it out for the default"},
+		{"ga", `{"population": 1}`, "algorithm ga: option population is 1, but must be at least 2"},
+		{"random", `{"maxChecks": -1}`, "option maxChecks is -1, but must not be negative"},
+		{"random", `[]`, "options are not a JSON object"},
+		{"random", `null`, "options are not a JSON object"},
+		{"random", `7`, "options are not a JSON object"},
+		{"random", `{`, "read options: "},
+		{"random", `{"maxChecks"`, "read option"},
+		{"random", `{"maxChecks": }`, "read option maxChecks: "},
+		{"random", `{"maxChecks": 1`, "read options: "},
+		{"random", `{} {}`, "options go on after the JSON object"},
+		{"random", `{} x`, "options go on after the JSON object"},
+	} {
+		if a, err := New(c.name, []byte(c.options)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("New(%q, %s) = %v, %v, want an error with %q", c.name, c.options, a, err, c.want)
+		}
+	}
+}
+
+func TestEditDistance(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"", "abc", 3}, {"kitten", "sitting", 3}, {"ga", "ag", 2}, {"random", "random", 0}} {
+		if got := editDistance(c.a, c.b); got != c.want {
+			t.Errorf("editDistance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
+		}
+		if got := editDistance(c.b, c.a); got != c.want {
+			t.Errorf("editDistance(%q, %q) = %d, want %d", c.b, c.a, got, c.want)
+		}
+	}
+}
+
+func FuzzOptions(f *testing.F) {
+	f.Add("ga", []byte(`{"population": 8, "local": 0.5}`))
+	f.Add("evolution", []byte(`{"sample":3,"crossover":-1}`))
+	f.Add("random", []byte(`{"maxChecks":1}{`))
+	s := grid(f, 2, 3)
+	f.Fuzz(func(t *testing.T, name string, options []byte) {
+		a, err := New(name, options)
+		if err != nil {
+			return
+		}
+		// What New accepts, Start must accept too.
+		if _, err := a.Start(Problem{Space: s}); err != nil {
+			t.Errorf("New(%q, %q) accepts what Start refuses: %v", name, options, err)
+		}
+	})
+}
