@@ -40,8 +40,11 @@ type field struct {
 	// nonempty asks for at least one.
 	most     int
 	nonempty bool
-	fields   []field
-	elem     *field
+	// pattern is what a text must match, for the JSON Schema; the decoder says
+	// in words what is wrong instead.
+	pattern string
+	fields  []field
+	elem    *field
 }
 
 // Limits of a study document beyond those of the contract (events.Max…).
@@ -58,6 +61,13 @@ const (
 	maxSeeds = 1000
 	// maxConstraints bounds spec.constraints: both sides of every metric.
 	maxConstraints = 2 * events.MaxMetrics
+)
+
+// Patterns of names.
+const (
+	labelPattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+	snakePattern = "^[a-z][a-z0-9_]{0,62}$"
+	runPattern   = "^[0-9a-f]{8}$"
 )
 
 // Defaults of a study.
@@ -77,7 +87,7 @@ func document() *field {
 		{name: "apiVersion", shape: textShape, required: true, enum: []string{"apollo/v1"}, doc: "Version of this format."},
 		{name: "kind", shape: textShape, required: true, enum: []string{"Study"}, doc: "Kind of the document."},
 		{name: "metadata", shape: objectShape, required: true, doc: "What the study is called.", fields: []field{
-			{name: "name", shape: textShape, required: true, doc: "Name of the study, a DNS label: 1 to 63 of a-z, 0-9 and \"-\"."},
+			{name: "name", shape: textShape, required: true, pattern: labelPattern, doc: "Name of the study, a DNS label: 1 to 63 of a-z, 0-9 and \"-\"."},
 			{name: "labels", shape: mapShape, most: maxLabels, elem: &field{shape: textShape, most: maxText}, doc: "Notes for people and tools. They are no part of the study's identity."},
 		}},
 		{name: "spec", shape: objectShape, required: true, doc: "What the study does.", fields: specFields()},
@@ -127,7 +137,7 @@ func spaceField() field {
 	return field{name: "space", shape: objectShape, required: true, doc: "The designs to search: a template, or parameters of your own.", fields: []field{
 		{name: "template", shape: textShape, doc: "Name of a built-in space with its evaluator: edge."},
 		{name: "parameters", shape: listShape, nonempty: true, most: events.MaxParameters, doc: "Parameters of a space without template.", elem: &field{shape: objectShape, fields: []field{
-			{name: "name", shape: textShape, required: true, doc: "Name in snake_case, at most 63 characters."},
+			{name: "name", shape: textShape, required: true, pattern: snakePattern, doc: "Name in snake_case, at most 63 characters."},
 			{name: "unit", shape: textShape, fallback: "none: a count or a label", doc: "Unit of the values as the evaluator gets them: B, B/s, s, mm2, Hz, …"},
 			{name: "values", shape: listShape, nonempty: true, most: events.MaxLevels, doc: "The levels: ascending numbers, or labels.", elem: &field{shape: valueShape}},
 			{name: "min", shape: valueShape, doc: "First level of a range."},
@@ -138,7 +148,7 @@ func spaceField() field {
 		{name: "fix", shape: mapShape, most: events.MaxParameters, elem: &field{shape: valueShape}, doc: "Parameters held at one of their levels: io_bandwidth: 25 GB/s."},
 		{name: "restrict", shape: mapShape, most: events.MaxParameters, elem: &field{shape: listShape, nonempty: true, most: events.MaxLevels, elem: &field{shape: valueShape}}, doc: "Parameters held to some of their levels: cores: [1, 2, 4, 8]."},
 		{name: "rules", shape: listShape, most: events.MaxRules, doc: "Conditions that every design must meet.", elem: &field{shape: objectShape, fields: []field{
-			{name: "id", shape: textShape, required: true, doc: "Name of the rule, a DNS label; the log names it as a reason."},
+			{name: "id", shape: textShape, required: true, pattern: labelPattern, doc: "Name of the rule, a DNS label; the log names it as a reason."},
 			{name: "expr", shape: textShape, required: true, most: events.MaxRuleLength, doc: "Expression over parameter names, true for legal designs. Numbers are in the parameters' units; KiB, MiB and GiB are constants."},
 		}}},
 	}}
@@ -147,8 +157,8 @@ func spaceField() field {
 func transferField() field {
 	return field{name: "transfer", shape: objectShape, doc: "Earlier studies to learn from.", fields: []field{
 		{name: "sources", shape: listShape, required: true, nonempty: true, most: events.MaxSources, doc: "Studies by name, or Parquet logs by path.", elem: &field{shape: objectShape, fields: []field{
-			{name: "study", shape: textShape, doc: "Name of a study in the same log."},
-			{name: "run", shape: textShape, fallback: "the latest run", doc: "Run of the study, 8 hex digits."},
+			{name: "study", shape: textShape, pattern: labelPattern, doc: "Name of a study in the same log."},
+			{name: "run", shape: textShape, pattern: runPattern, fallback: "the latest run", doc: "Run of the study, 8 hex digits."},
 			{name: "parquet", shape: textShape, most: maxText, doc: "Path pattern of Parquet files, relative to the study file. Not in a published study."},
 		}}},
 		{name: "seeds", shape: integerShape, max: maxSeeds, fallback: "10", doc: "Largest number of trials that start from the sources' best designs."},
@@ -158,13 +168,13 @@ func transferField() field {
 
 func evaluatorField() field {
 	return field{name: "evaluator", shape: objectShape, fallback: "the template's", doc: "Who measures the designs. A space without template needs it.", fields: []field{
-		{name: "name", shape: textShape, fallback: "the template's evaluator", doc: "Name of the evaluator, a DNS label."},
+		{name: "name", shape: textShape, pattern: labelPattern, fallback: "the template's evaluator", doc: "Name of the evaluator, a DNS label."},
 		{name: "timeout", shape: quantityShape, dimension: unit.Time, above: true, max: events.MaxTimeoutSeconds, fallback: "30 s", doc: "Longest time for one design."},
 		{name: "attempts", shape: integerShape, min: 1, max: events.MaxAttempts, fallback: "3", doc: "How often a design is tried before it is failed."},
 		{name: "maxFailures", shape: integerShape, max: events.MaxTrials, fallback: "20", doc: "Failed trials in a row that pause the study; 0 means never."},
 		{name: "deterministic", shape: boolShape, fallback: "the template's; false for your own", doc: "true when the same design always gives the same answer."},
 		{name: "metrics", shape: listShape, nonempty: true, most: events.MaxMetrics, fallback: "the template's", doc: "What your own evaluator measures, in the order of its answer.", elem: &field{shape: objectShape, fields: []field{
-			{name: "name", shape: textShape, required: true, doc: "Name in snake_case without the unit: latency."},
+			{name: "name", shape: textShape, required: true, pattern: snakePattern, doc: "Name in snake_case without the unit: latency."},
 			{name: "unit", shape: textShape, fallback: "none: a plain number", doc: "Unit of the number that the evaluator returns: s, ms, mm2, J, W, B, B/s, Hz, %, …"},
 		}}},
 	}}

@@ -43,7 +43,7 @@ type checker struct {
 
 func (c *checker) legal(p space.Point) bool {
 	c.values = c.space.AppendValues(c.values[:0], p)
-	if c.judge.Rules(c.values) != nil {
+	if !c.judge.RulesOK(c.values) {
 		return false
 	}
 	if c.cheap == nil {
@@ -193,7 +193,7 @@ func (b *builder) worst(c *checker) string {
 		one := *b.spec
 		one.Rules, one.Constraints = []events.Rule{r}, nil
 		if j, err := events.NewJudge(&one); err == nil {
-			count(fmt.Sprintf("the rule %q", r.ID), func() bool { return j.Rules(c.values) != nil })
+			count(fmt.Sprintf("the rule %q", r.ID), func() bool { return !j.RulesOK(c.values) })
 		}
 	}
 	for _, k := range b.spec.Constraints {

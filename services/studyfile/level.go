@@ -14,6 +14,10 @@ func (r *report) level(n *node, p space.Param) (int, bool) {
 		return r.label(n, p)
 	}
 	u := unitOf(p.Unit)
+	if hint := bareHint(n, p, u); hint != "" {
+		r.add(n, codeMissingUnit, hint, "%q has no unit; parameter %q takes %s", n.text, p.Name, u.Dimension.Phrase())
+		return 0, false
+	}
 	v, ok := r.quantity(n, u, fmt.Sprintf("parameter %q", p.Name))
 	if !ok {
 		return 0, false
@@ -23,6 +27,22 @@ func (r *report) level(n *node, p space.Param) (int, bool) {
 		r.add(n, codeNoLevel, levelHint(n.text, p), "parameter %q has no level %s", p.Name, n.text)
 	}
 	return i, ok
+}
+
+// bareHint guesses the unit of a number without one from the levels that it
+// could mean.
+func bareHint(n *node, p space.Param, u unit.Unit) string {
+	q, err := unit.Parse(n.text)
+	if err != nil || q.Unit.Symbol != "" || u.Symbol == "" {
+		return ""
+	}
+	for _, c := range unit.All() {
+		q.Unit = c
+		if _, ok := p.Level(space.Value{Num: q.In(u)}); ok && c.Dimension == u.Dimension {
+			return fmt.Sprintf("Did you mean %s?", unit.Format(q.In(u), u.Symbol))
+		}
+	}
+	return ""
 }
 
 func (r *report) label(n *node, p space.Param) (int, bool) {
@@ -67,7 +87,7 @@ func levelTexts(p space.Param) []string {
 	}
 	out := make([]string, len(p.Values))
 	for i, v := range p.Values {
-		out[i] = unit.Format(v, p.Unit)
+		out[i] = unit.Format(v, unitOf(p.Unit).Symbol)
 	}
 	return out
 }

@@ -79,14 +79,14 @@ func unknownUnitHint(text string, want unit.Unit) string {
 
 // unitsHint lists the units of a dimension.
 func unitsHint(want unit.Unit) string {
+	if want.Symbol == "" {
+		return "Remove the unit."
+	}
 	var symbols []string
 	for _, u := range unit.All() {
 		if u.Dimension == want.Dimension {
 			symbols = append(symbols, u.Symbol)
 		}
-	}
-	if want.Symbol == "" {
-		return "Write a plain number, or %."
 	}
 	return fmt.Sprintf("Units of %s: %s.", want.Dimension, strings.Join(symbols, ", "))
 }
@@ -94,9 +94,6 @@ func unitsHint(want unit.Unit) string {
 // dimensionHint guesses the unit that was meant from the one that was
 // written: a square that was forgotten, a rate that was not.
 func dimensionHint(q unit.Quantity, want unit.Unit) string {
-	if want.Symbol == "" {
-		return fmt.Sprintf("Did you mean %s?", q.Digits)
-	}
 	s := q.Unit.Symbol
 	for _, guess := range []string{s + "2", s + "/s", strings.TrimSuffix(s, "/s"), strings.TrimSuffix(s, "2")} {
 		if u, ok := unit.Find(guess); ok && guess != "" && u.Dimension == want.Dimension {

@@ -12,6 +12,8 @@ import (
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"apollo/services/studyfile/unit"
 )
 
 // yamlReader turns the syntax tree of one YAML document into nodes. It accepts
@@ -153,6 +155,10 @@ func (y *yamlReader) node(n ast.Node, depth int) *node {
 	case *ast.InfinityNode, *ast.NanNode:
 		return &node{kind: stringKind, text: n.GetToken().Value, place: at}
 	case *ast.StringNode:
+		if n.Token.Type == token.StringType && decimalText(n.Value) {
+			// YAML 1.2 reads 1e3 as a number, the library as text.
+			return &node{kind: numberKind, text: n.Value, place: at}
+		}
 		return &node{kind: stringKind, text: n.Value, place: at}
 	case *ast.LiteralNode:
 		return &node{kind: stringKind, text: strings.TrimRight(n.Value.Value, "\n"), place: at}
@@ -209,6 +215,12 @@ func (y *yamlReader) mapping(values []*ast.MappingValueNode, start *token.Token,
 		out.entries = append(out.entries, entry{key: key, place: at, value: y.node(v.Value, depth+1)})
 	}
 	return out
+}
+
+// decimalText reports whether s is a decimal number and nothing else.
+func decimalText(s string) bool {
+	q, err := unit.Parse(s)
+	return err == nil && q.Digits == s
 }
 
 func keyText(key ast.MapKeyNode) (string, bool) {
