@@ -1,0 +1,237 @@
+package archiver
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"apollo/events"
+)
+
+// SchemaVersion is the version of the file format that this build writes. A
+// file that says a higher one is refused with ErrNewer.
+const SchemaVersion = 1
+
+// Keys of the files' key-value metadata.
+const (
+	metaVersion  = "apollo.schema_version"
+	metaSpec     = "apollo.study_spec"
+	metaRun      = "apollo.run"
+	metaAccepted = "apollo.accepted_us"
+	metaUnits    = "apollo.units"
+	metaLog      = "apollo.log_id"
+	metaCreated  = "apollo.stream_created"
+)
+
+// The prefix of parameter columns, and that of a metric whose own name is
+// taken by another column.
+const (
+	paramPrefix  = "p_"
+	metricPrefix = "m_"
+)
+
+// Run describes a run whose trials are stored.
+type Run struct {
+	// Spec is the study as it was accepted.
+	Spec *events.Spec
+	// ID is the run, 8 hex digits.
+	ID string
+	// Accepted is when the run was accepted; the latest run of a study is the
+	// one that was accepted last.
+	Accepted time.Time
+}
+
+// Columns are the parameters and metrics that rows have, with their units.
+type Columns struct {
+	Parameters []Parameter
+	Metrics    []Metric
+	// Spec is the study that the rows belong to; nil when the file does not
+	// carry one.
+	Spec *events.Spec
+	// Accepted is when the run was accepted; zero when the file does not say.
+	Accepted time.Time
+}
+
+// Parameter is a parameter's column, p_<name>.
+type Parameter struct {
+	Name, Unit string
+	// Kind is the column's type: whole numbers, numbers or labels.
+	Kind Kind
+}
+
+// Metric is a metric's column.
+type Metric struct {
+	Name, Unit string
+}
+
+// Kind is the type of a column.
+type Kind uint8
+
+// Kinds of columns, with their Parquet types.
+const (
+	KindInt    Kind = iota // INT64
+	KindFloat              // DOUBLE
+	KindString             // BYTE_ARRAY, UTF8
+	KindBool               // BOOLEAN
+	KindTime               // INT64, TIMESTAMP(MICROS, UTC)
+)
+
+// String returns the kind as people write it.
+func (k Kind) String() string {
+	return [...]string{"INT64", "DOUBLE", "STRING", "BOOLEAN", "TIMESTAMP"}[k]
+}
+
+// fixed are the columns that every file has, in the order in which they are
+// written; the study's parameters and metrics stand between "batch" and
+// "outcome".
+type fixed struct {
+	name     string
+	kind     Kind
+	required bool
+	unit     string
+}
+
+func fixedColumns() []fixed {
+	return []fixed{
+		{name: "study", kind: KindString, required: true},
+		{name: "run", kind: KindString, required: true},
+		{name: "trial", kind: KindInt, required: true},
+		{name: "batch", kind: KindInt, required: true},
+		{name: "outcome", kind: KindString, required: true},
+		{name: "feasible", kind: KindBool, required: true},
+		{name: "reason_code", kind: KindString},
+		{name: "reason_layer", kind: KindString},
+		{name: "reason_need", kind: KindFloat},
+		{name: "reason_have", kind: KindFloat},
+		{name: "reason_unit", kind: KindString},
+		{name: "reason_message", kind: KindString},
+		{name: "attempts", kind: KindInt},
+		{name: "origin", kind: KindString},
+		{name: "parents", kind: KindString},
+		{name: "observed_through", kind: KindInt},
+		{name: "evaluator", kind: KindString},
+		{name: "evaluator_version", kind: KindString},
+		{name: "design_hash", kind: KindString},
+		{name: "workload_hash", kind: KindString},
+		{name: "start_time", kind: KindTime},
+		{name: "end_time", kind: KindTime},
+		{name: "evaluation_s", kind: KindFloat, unit: "s"},
+		{name: "stream_seq", kind: KindInt},
+		{name: "trace_id", kind: KindString},
+		{name: "extra", kind: KindString},
+	}
+}
+
+// The index of the first fixed column behind the study's own.
+const fixedBefore = 4
+
+func isFixed(name string) bool {
+	for _, f := range fixedColumns() {
+		if f.name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// newColumns derives the columns of a study. The error names a parameter or a
+// metric that cannot be a column.
+func newColumns(spec *events.Spec) (*Columns, error) {
+	c := &Columns{Spec: spec}
+	seen := map[string]bool{}
+	add := func(column string) error {
+		if !isColumnName(column) {
+			return fmt.Errorf("%q cannot be a column: want 1 to 128 letters, digits and _ - ", column)
+		}
+		if seen[column] {
+			return fmt.Errorf("two columns are called %q", column)
+		}
+		seen[column] = true
+		return nil
+	}
+	for _, p := range spec.Parameters {
+		if err := add(paramPrefix + p.Name); err != nil {
+			return nil, err
+		}
+		c.Parameters = append(c.Parameters, Parameter{Name: p.Name, Unit: p.Unit, Kind: paramKind(p)})
+	}
+	for _, m := range spec.Metrics {
+		if err := add(metricColumn(m.Name)); err != nil {
+			return nil, err
+		}
+		c.Metrics = append(c.Metrics, Metric{Name: m.Name, Unit: m.Unit})
+	}
+	return c, nil
+}
+
+func isColumnName(s string) bool {
+	if s == "" || len(s) > 128 {
+		return false
+	}
+	for _, r := range s {
+		ok := r == '_' || r == '-' || r == '.' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// metricColumn is the metric's own name unless that means something else.
+func metricColumn(name string) string {
+	if isFixed(name) || strings.HasPrefix(name, paramPrefix) || strings.HasPrefix(name, metricPrefix) {
+		return metricPrefix + name
+	}
+	return name
+}
+
+// maxExactInt is 2^53: whole numbers up to it are exact as DOUBLE and INT64.
+const maxExactInt = 1 << 53
+
+func paramKind(p events.Parameter) Kind {
+	if len(p.Labels) > 0 {
+		return KindString
+	}
+	for _, v := range p.Values {
+		negativeZero := v == 0 && math.Signbit(v)
+		if v != math.Trunc(v) || math.Abs(v) > maxExactInt || negativeZero {
+			return KindFloat
+		}
+	}
+	return KindInt
+}
+
+// metadata is the key-value metadata of a run's files.
+func (c *Columns) metadata(r Run) (map[string]string, error) {
+	spec, err := json.Marshal(r.Spec)
+	if err != nil {
+		return nil, fmt.Errorf("encode the study's specification: %w", err)
+	}
+	unit := map[string]string{}
+	for _, p := range c.Parameters {
+		if p.Unit != "" {
+			unit[paramPrefix+p.Name] = p.Unit
+		}
+	}
+	for _, m := range c.Metrics {
+		unit[metricColumn(m.Name)] = m.Unit
+	}
+	for _, f := range fixedColumns() {
+		if f.unit != "" {
+			unit[f.name] = f.unit
+		}
+	}
+	units, err := json.Marshal(unit)
+	if err != nil {
+		return nil, fmt.Errorf("encode the units: %w", err)
+	}
+	return map[string]string{
+		metaVersion:  fmt.Sprint(SchemaVersion),
+		metaSpec:     string(spec),
+		metaRun:      r.ID,
+		metaAccepted: fmt.Sprint(r.Accepted.UnixMicro()),
+		metaUnits:    string(units),
+	}, nil
+}

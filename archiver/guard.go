@@ -1,0 +1,186 @@
+package archiver
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
+)
+
+// Limits of files that are read. They bound memory, and lie far above what the
+// archiver and the usual tools write (row groups of 1e5 to 1e6 rows).
+const (
+	maxFileBytes    = 16 << 30
+	maxFooterBytes  = 16 << 20
+	maxColumns      = 4096
+	maxGroupRows    = 4 << 20
+	maxFileRows     = 1 << 32
+	maxChunkBytes   = 512 << 20
+	maxPageBytes    = 128 << 20
+	maxSchemaLevels = 16
+)
+
+// ErrNewer is wrapped by errors about files of a format version that this
+// build does not know.
+var ErrNewer = errors.New("written by a newer version")
+
+// ErrCorrupt is wrapped by errors about files that are damaged or no trial log.
+var ErrCorrupt = errors.New("not a readable trial log")
+
+func corrupt(form string, args ...any) error {
+	return fmt.Errorf("%w: "+form, append([]any{ErrCorrupt}, args...)...)
+}
+
+// guarded runs f and turns a panic of the Parquet library into an error.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = corrupt("%v", p)
+		}
+	}()
+	return f()
+}
+
+// openGuarded opens a Parquet file after every claim of its footer has been
+// checked against the file's size and the limits.
+func openGuarded(r io.ReaderAt, size int64) (f *parquet.File, err error) {
+	err = guarded(func() error {
+		meta, err := readFooter(r, size)
+		if err != nil {
+			return err
+		}
+		if err := checkSchema(meta.Schema); err != nil {
+			return err
+		}
+		if err := checkGroups(meta, size); err != nil {
+			return err
+		}
+		f, err = parquet.OpenFile(r, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+		if err != nil {
+			return corrupt("%v", err)
+		}
+		return nil
+	})
+	return f, err
+}
+
+func readFooter(r io.ReaderAt, size int64) (*format.FileMetaData, error) {
+	const magic, tail = 4, 8
+	if size < magic+tail {
+		return nil, corrupt("%d bytes are too few", size)
+	}
+	if size > maxFileBytes {
+		return nil, corrupt("%d bytes are more than the limit of %d", size, int64(maxFileBytes))
+	}
+	var head, end [8]byte
+	if _, err := r.ReadAt(head[:magic], 0); err != nil {
+		return nil, fmt.Errorf("read the head: %w", err)
+	}
+	if _, err := r.ReadAt(end[:], size-tail); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read the tail: %w", err)
+	}
+	if string(head[:magic]) != "PAR1" || string(end[4:]) != "PAR1" {
+		return nil, corrupt("the file does not begin and end with PAR1")
+	}
+	n := int64(binary.LittleEndian.Uint32(end[:4]))
+	if n > size-magic-tail || n > maxFooterBytes {
+		return nil, corrupt("a footer of %d bytes in a file of %d", n, size)
+	}
+	footer := make([]byte, n)
+	if _, err := r.ReadAt(footer, size-tail-n); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read the footer: %w", err)
+	}
+	if used, err := checkThrift(footer); err != nil || used != len(footer) {
+		return nil, corrupt("the footer is malformed")
+	}
+	meta := &format.FileMetaData{}
+	if err := thrift.Unmarshal(&thrift.CompactProtocol{}, footer, meta); err != nil {
+		return nil, corrupt("decode the footer: %v", err)
+	}
+	return meta, nil
+}
+
+// checkSchema bounds the depth of the column tree: the library walks it by
+// recursion.
+func checkSchema(schema []format.SchemaElement) error {
+	if len(schema) == 0 || len(schema) > maxColumns {
+		return corrupt("a schema of %d elements", len(schema))
+	}
+	open := []int{1}
+	for i := range schema {
+		for len(open) > 0 && open[len(open)-1] == 0 {
+			open = open[:len(open)-1]
+		}
+		if len(open) == 0 || len(open) > maxSchemaLevels {
+			return corrupt("the schema is no tree of at most %d levels", maxSchemaLevels)
+		}
+		open[len(open)-1]--
+		if n := schema[i].NumChildren; n.Valid && n.V != 0 {
+			if n.V < 0 || int(n.V) > len(schema) {
+				return corrupt("column %q has %d children", schema[i].Name, n.V)
+			}
+			open = append(open, int(n.V))
+		}
+	}
+	for _, n := range open {
+		if n != 0 {
+			return corrupt("the schema lacks %d columns", n)
+		}
+	}
+	return nil
+}
+
+func checkGroups(meta *format.FileMetaData, size int64) error {
+	var rows int64
+	codecs := map[int]format.CompressionCodec{}
+	for g := range meta.RowGroups {
+		group := &meta.RowGroups[g]
+		if group.NumRows < 0 || group.NumRows > maxGroupRows {
+			return corrupt("row group %d has %d rows, the limit is %d", g, group.NumRows, maxGroupRows)
+		}
+		rows += group.NumRows
+		for c := range group.Columns {
+			if err := checkChunk(&group.Columns[c], size); err != nil {
+				return corrupt("row group %d, column %d: %v", g, c, err)
+			}
+			codec := group.Columns[c].MetaData.Codec
+			// The library decodes every chunk of a column with the codec of
+			// the first one.
+			if first, seen := codecs[c]; seen && first != codec {
+				return corrupt("column %d changes its codec from %v to %v", c, first, codec)
+			}
+			codecs[c] = codec
+		}
+	}
+	if rows != meta.NumRows || rows > maxFileRows {
+		return corrupt("the row groups have %d rows, the file says %d", rows, meta.NumRows)
+	}
+	return nil
+}
+
+func checkChunk(c *format.ColumnChunk, size int64) error {
+	m := &c.MetaData
+	switch m.Codec {
+	case format.Uncompressed, format.Snappy, format.Gzip, format.Zstd:
+	default:
+		// LZ4_RAW reads back silently wrong; the others nobody writes here.
+		return fmt.Errorf("codec %v is not read here: rewrite the file with zstd, snappy or gzip", m.Codec)
+	}
+	if c.FilePath != "" || c.CryptoMetadata.Value != nil || len(c.EncryptedColumnMetadata) > 0 {
+		return errors.New("the data are encrypted or in another file")
+	}
+	start := m.DataPageOffset
+	if m.DictionaryPageOffset != 0 {
+		start = m.DictionaryPageOffset
+	}
+	const magic = 4
+	if start < magic || m.TotalCompressedSize < 0 || m.TotalCompressedSize > maxChunkBytes ||
+		start > size-m.TotalCompressedSize || m.NumValues < 0 {
+		return fmt.Errorf("%d bytes at %d lie outside the file of %d bytes", m.TotalCompressedSize, start, size)
+	}
+	return nil
+}

@@ -1,0 +1,109 @@
+package archiver
+
+import (
+	"cmp"
+	"slices"
+)
+
+// index is what the manifest says: the files of the log, run by run.
+type index struct {
+	log        string
+	generation int
+	position   Position
+	files      map[string]fileEntry
+	runs       map[runKey]*runIndex
+	// order lists the runs in the order in which they first appear.
+	order []runKey
+	// records counts manifest records; announced is how many of them the bus
+	// knows of, persisted how many the manifest says it knows of.
+	records, announced, persisted int
+	// pending are the parts and closures that the bus may not know of.
+	pending []pendingNews
+}
+
+type runKey struct{ study, run string }
+
+// runIndex is what is known of a run.
+type runIndex struct {
+	trials spans
+	closed *closure
+	files  []string
+}
+
+// pendingNews is what one record has to tell.
+type pendingNews struct {
+	record int
+	files  []fileEntry
+	closed *closure
+}
+
+func newIndex() *index {
+	return &index{files: map[string]fileEntry{}, runs: map[runKey]*runIndex{}}
+}
+
+func (x *index) run(k runKey) *runIndex {
+	r := x.runs[k]
+	if r == nil {
+		r = &runIndex{}
+		x.runs[k] = r
+		x.order = append(x.order, k)
+	}
+	return r
+}
+
+// apply folds one record.
+func (x *index) apply(r *record) error {
+	x.records++
+	if r.Log != "" {
+		x.log = r.Log
+	}
+	x.generation = r.Generation
+	for _, path := range r.Removed {
+		e, ok := x.files[path]
+		if !ok {
+			continue
+		}
+		delete(x.files, path)
+		run := x.run(runKey{e.Study, e.Run})
+		run.files = slices.DeleteFunc(run.files, func(p string) bool { return p == path })
+	}
+	for _, e := range r.Files {
+		x.files[e.Path] = e
+		run := x.run(runKey{e.Study, e.Run})
+		run.trials.merge(e.Trials)
+		run.files = append(run.files, e.Path)
+	}
+	if r.Position != nil {
+		x.position = *r.Position
+	}
+	if r.Closed != nil {
+		x.run(runKey{r.Closed.Study, r.Closed.Run}).closed = r.Closed
+	}
+	x.persisted = max(x.persisted, r.Announced)
+	x.announced = max(x.announced, r.Announced)
+	// A compaction says nothing new.
+	if (len(r.Files) > 0 && len(r.Removed) == 0) || r.Closed != nil {
+		x.pending = append(x.pending, pendingNews{record: x.records, files: r.Files, closed: r.Closed})
+	}
+	x.pending = slices.DeleteFunc(x.pending, func(p pendingNews) bool { return p.record <= x.announced })
+	return nil
+}
+
+// sortedFiles returns the entries of a run in the order of their first trial.
+func (x *index) sortedFiles(k runKey) []fileEntry {
+	var list []fileEntry
+	for _, p := range x.run(k).files {
+		list = append(list, x.files[p])
+	}
+	slices.SortFunc(list, func(a, b fileEntry) int {
+		return cmp.Or(cmp.Compare(firstTrial(a), firstTrial(b)), cmp.Compare(a.Path, b.Path))
+	})
+	return list
+}
+
+func firstTrial(e fileEntry) int64 {
+	if len(e.Trials) == 0 {
+		return 0
+	}
+	return e.Trials[0].First
+}

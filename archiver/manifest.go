@@ -1,0 +1,194 @@
+package archiver
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"time"
+)
+
+// ManifestName is the manifest's path below the data directory.
+const ManifestName = "trials/manifest.log"
+
+// manifestVersion is the version of the manifest's records.
+const manifestVersion = 1
+
+// Position is a place in the stream of results: everything up to Sequence is
+// on disk. Created tells a stream from one that was made anew.
+type Position struct {
+	Created  time.Time `json:"created"`
+	Sequence uint64    `json:"sequence"`
+}
+
+// fileEntry describes one Parquet file of the log.
+type fileEntry struct {
+	// Path is relative to the generation: study=…/run=…/part-….parquet.
+	Path     string `json:"path"`
+	Study    string `json:"study"`
+	Run      string `json:"run"`
+	Rows     int64  `json:"rows"`
+	Bytes    int64  `json:"bytes"`
+	SHA256   string `json:"sha256"`
+	FirstSeq uint64 `json:"first_seq"`
+	LastSeq  uint64 `json:"last_seq"`
+	Trials   spans  `json:"trials"`
+}
+
+// record is one line of the manifest. A record is the commit: what it names is
+// in the log, what it does not name is not.
+type record struct {
+	Version int `json:"version"`
+	// Log is the identity of the data directory, in the first record.
+	Log string `json:"log,omitempty"`
+	// Generation is the folder that current points to after this record.
+	Generation int         `json:"generation"`
+	Files      []fileEntry `json:"files,omitempty"`
+	// Removed are the files that a compaction replaced.
+	Removed  []string  `json:"removed,omitempty"`
+	Position *Position `json:"position,omitempty"`
+	// Closed says that a run ended and all its trials are in the log.
+	Closed *closure `json:"closed,omitempty"`
+	// Announced counts the records whose files and closures the bus has been
+	// told of.
+	Announced int `json:"announced,omitempty"`
+}
+
+// closure is the end of a run.
+type closure struct {
+	Study  string `json:"study"`
+	Run    string `json:"run"`
+	State  string `json:"state"`
+	Trials int64  `json:"trials"`
+}
+
+// manifest is the append-only file of records, each a line of its CRC-32C and
+// its JSON. It is fsynced record by record.
+type manifest struct {
+	file *os.File
+	// size is the length of the good part; a failed append is cut off before
+	// the next one.
+	size    int64
+	records int
+}
+
+// errManifest says that a manifest is damaged before its last line.
+var errManifest = errors.New("damaged manifest")
+
+func manifestLine(r *record) ([]byte, error) {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(nil, "%s %s\n", checksum(b), b), nil
+}
+
+func checksum(b []byte) string {
+	var sum [4]byte
+	c := crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli))
+	sum[0], sum[1], sum[2], sum[3] = byte(c>>24), byte(c>>16), byte(c>>8), byte(c)
+	return hex.EncodeToString(sum[:])
+}
+
+// readRecords calls f for each good record in order. It returns the length of
+// the good part: a torn last line is not part of it.
+func readRecords(b []byte, f func(*record) error) (int64, error) {
+	const prefix = 9
+	var good int64
+	for len(b) > 0 {
+		line, rest, whole := bytes.Cut(b, []byte{'\n'})
+		r := record{}
+		ok := whole && len(line) > prefix && line[prefix-1] == ' ' &&
+			checksum(line[prefix:]) == string(line[:prefix-1]) && json.Unmarshal(line[prefix:], &r) == nil
+		if !ok {
+			if len(rest) > 0 {
+				return good, fmt.Errorf("%w at byte %d", errManifest, good)
+			}
+			return good, nil
+		}
+		if r.Version > manifestVersion {
+			return good, fmt.Errorf("manifest: %w: its format is version %d, this build reads up to %d", ErrNewer, r.Version, manifestVersion)
+		}
+		if err := f(&r); err != nil {
+			return good, err
+		}
+		good += int64(len(line)) + 1
+		b = rest
+	}
+	return good, nil
+}
+
+// openManifest reads the manifest and cuts a torn last line off. It returns
+// fs.ErrNotExist when there is none.
+func openManifest(path string, f func(*record) error) (*manifest, error) {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(file)
+	if err == nil {
+		m := &manifest{file: file}
+		m.size, err = readRecords(b, func(r *record) error {
+			m.records++
+			return f(r)
+		})
+		if err == nil && m.size < int64(len(b)) {
+			err = m.cut()
+		}
+		if err == nil {
+			return m, nil
+		}
+	}
+	file.Close()
+	return nil, fmt.Errorf("read %s: %w", path, err)
+}
+
+// createManifest makes an empty manifest, durably.
+func createManifest(path string) (*manifest, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	return &manifest{file: file}, nil
+}
+
+func (m *manifest) cut() error {
+	if err := m.file.Truncate(m.size); err != nil {
+		return err
+	}
+	return m.file.Sync()
+}
+
+// append writes one record and waits until it is on disk.
+func (m *manifest) append(r *record) error {
+	r.Version = manifestVersion
+	line, err := manifestLine(r)
+	if err != nil {
+		return err
+	}
+	// What an append that failed left behind would make this one unreadable.
+	info, err := m.file.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() != m.size {
+		if err := m.cut(); err != nil {
+			return err
+		}
+	}
+	if _, err := m.file.WriteAt(line, m.size); err != nil {
+		return err
+	}
+	if err := m.file.Sync(); err != nil {
+		return err
+	}
+	m.size += int64(len(line))
+	m.records++
+	return nil
+}
+
+func (m *manifest) close() error { return m.file.Close() }

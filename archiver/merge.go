@@ -1,0 +1,155 @@
+package archiver
+
+import (
+	"container/heap"
+	"errors"
+	"io"
+	"slices"
+)
+
+// stream gives the wanted rows of one file in the order of their keys.
+type stream struct {
+	file *scanFile
+	row  Row
+	rows *rowReader
+	// sorted holds the rows of a file that was not in order.
+	sorted    []Row
+	closeFile func()
+}
+
+// streams is a heap by key, and by path among equal keys.
+type streams []*stream
+
+func (s streams) Len() int { return len(s) }
+func (s streams) Less(i, j int) bool {
+	c := s[i].row.Key().Compare(s[j].row.Key())
+	return c < 0 || c == 0 && s[i].file.path < s[j].file.path
+}
+func (s streams) Swap(i, j int) { s[i], s[j] = s[j], s[i] }
+func (s *streams) Push(x any)   { *s = append(*s, x.(*stream)) }
+func (s *streams) Pop() any {
+	old := *s
+	last := old[len(old)-1]
+	*s = old[:len(old)-1]
+	return last
+}
+
+// merge yields the rows of all files in the order of their keys. Files are
+// opened when their first row is due, so that only those that overlap are open
+// at a time.
+func (c *catalogue) merge(yield func(Row, error) bool) {
+	slices.SortFunc(c.files, func(a, b *scanFile) int { return a.min.Compare(b.min) })
+	var open streams
+	defer func() {
+		for _, s := range open {
+			s.close()
+		}
+	}()
+	waiting := c.files
+	var last Key
+	for any := false; len(open) > 0 || len(waiting) > 0; {
+		if len(waiting) > 0 && (len(open) == 0 || waiting[0].min.Compare(open[0].row.Key()) <= 0) {
+			s, err := c.openStream(waiting[0])
+			waiting = waiting[1:]
+			if !c.push(&open, s, err, yield) {
+				return
+			}
+			continue
+		}
+		s := heap.Pop(&open).(*stream)
+		row := s.row
+		if k := row.Key(); !any || k != last {
+			any, last = true, k
+			if !yield(row, nil) {
+				s.close()
+				return
+			}
+		}
+		if !c.push(&open, s, s.advance(c.wanted), yield) {
+			return
+		}
+	}
+}
+
+// push puts a stream that stands at a row into the heap, and closes one that
+// has no more or broke. It reports false when the reader wants no more.
+func (c *catalogue) push(open *streams, s *stream, err error, yield func(Row, error) bool) bool {
+	if err == nil {
+		heap.Push(open, s)
+		return true
+	}
+	s.close()
+	return errors.Is(err, io.EOF) || yield(Row{}, &FileError{Path: s.file.path, Err: err})
+}
+
+// openStream opens a file that the survey has checked and goes to its first
+// wanted row.
+func (c *catalogue) openStream(f *scanFile) (*stream, error) {
+	s := &stream{file: f}
+	r, size, closeFile, err := openAt(c.fsys, f.path)
+	if err != nil {
+		return s, err
+	}
+	s.closeFile = closeFile
+	log, err := openLog(r, size, true)
+	if err != nil {
+		return s, err
+	}
+	s.rows = log.rows(false)
+	if !f.sorted {
+		if err := s.sort(c.wanted, log.pf.NumRows()); err != nil {
+			return s, err
+		}
+	}
+	return s, s.advance(c.wanted)
+}
+
+func (s *stream) sort(wanted map[runKey]bool, rows int64) error {
+	if rows > maxGroupRows {
+		return corrupt("%d rows that are not sorted by study, run and trial: sort them first", rows)
+	}
+	for {
+		err := s.advance(wanted)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		s.sorted = append(s.sorted, s.row)
+	}
+	slices.SortStableFunc(s.sorted, func(a, b Row) int { return a.Key().Compare(b.Key()) })
+	s.rows = nil
+	return nil
+}
+
+// advance goes to the next wanted row, or returns io.EOF.
+func (s *stream) advance(wanted map[runKey]bool) error {
+	if s.rows == nil {
+		if len(s.sorted) == 0 {
+			return io.EOF
+		}
+		s.row, s.sorted = s.sorted[0], s.sorted[1:]
+		return nil
+	}
+	for {
+		row := Row{}
+		if err := s.rows.next(&row); err != nil {
+			return err
+		}
+		if wanted[runKey{row.Study, row.Run}] {
+			s.row = row
+			return nil
+		}
+	}
+}
+
+func (s *stream) close() {
+	if s.rows != nil {
+		s.rows.close()
+	}
+	if s.closeFile != nil {
+		s.closeFile()
+		s.closeFile = nil
+	}
+}

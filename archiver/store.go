@@ -1,0 +1,390 @@
+package archiver
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"apollo/events"
+)
+
+// ErrLocked is returned by Open when another archiver owns the directory.
+var ErrLocked = errors.New("another archiver is writing to this data directory")
+
+// Flush limits: docs/trial-log.md, Writing.
+const (
+	FlushRows  = 10_000
+	FlushBytes = 8 << 20
+	FlushAge   = 5 * time.Second
+)
+
+// Options configure a Store.
+type Options struct {
+	// Failpoint is called at "rename.before", "rename.after",
+	// "manifest.before", "manifest.after", "compact.before" and
+	// "compact.after"; an error there stops the store dead, as a crash would.
+	// Nil means that nothing fails.
+	Failpoint func(point string) error
+	// Now is the clock that old generations age by; nil means time.Now.
+	Now func() time.Time
+	// Logger takes what recovery did; nil means slog.Default.
+	Logger *slog.Logger
+}
+
+// Store writes the trial log of one data directory. It keeps rows in memory
+// until Commit. It is not safe for concurrent use.
+type Store struct {
+	root    string
+	opts    Options
+	lock    *flock.Flock
+	man     *manifest
+	idx     *index
+	open    map[runKey]*openRun
+	pending pendingRows
+	retired []retired
+	// dead is set by a failpoint: nothing is written any more.
+	dead error
+}
+
+// openRun is a run that rows can be appended to.
+type openRun struct {
+	run  Run
+	cols *Columns
+	meta map[string]string
+	rows []Row
+	// seen are the trials on disk and in rows.
+	seen spans
+}
+
+// pendingRows counts what a commit would write.
+type pendingRows struct {
+	rows, bytes int
+	since       time.Time
+}
+
+// Open takes the data directory's trial log for writing, makes it when there
+// is none, and repairs what a crash left: a torn last line of the manifest is
+// cut, files that it does not list move to trials/.orphans, temporary files go,
+// a lost manifest is rebuilt from the files. Errors: ErrLocked, ErrNewer.
+func Open(dir string, o Options) (*Store, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	s := &Store{root: filepath.Join(dir, "trials"), opts: o, open: map[runKey]*openRun{}}
+	if err := mkdirSync(s.root); err != nil {
+		return nil, fmt.Errorf("open trial log: %w", err)
+	}
+	s.lock = flock.New(filepath.Join(s.root, ".lock"))
+	locked, err := s.lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock trial log: %w", err)
+	}
+	if !locked {
+		return nil, fmt.Errorf("%w: %s", ErrLocked, dir)
+	}
+	if err := s.recover(); err != nil {
+		s.release()
+		return nil, fmt.Errorf("open trial log %s: %w", dir, err)
+	}
+	return s, nil
+}
+
+func (s *Store) release() {
+	if s.man != nil {
+		s.man.close()
+	}
+	s.lock.Unlock()
+}
+
+// Close gives the directory back. Rows that were not committed are dropped:
+// the results they came from are read again.
+func (s *Store) Close() error {
+	var err error
+	if s.dead == nil && s.idx.persisted < s.idx.announced {
+		err = s.record(&record{Announced: s.idx.announced})
+	}
+	s.release()
+	return err
+}
+
+// Position returns the place in the stream of results that is committed.
+func (s *Store) Position() Position { return s.idx.position }
+
+// Begin makes a run ready for Append. Doing it again does nothing. The error
+// names what in the specification cannot be a column.
+func (s *Store) Begin(r Run) error {
+	k := runKey{r.Spec.Study, r.ID}
+	if s.open[k] != nil {
+		return nil
+	}
+	if !events.IsName(k.study) || !events.IsName(k.run) {
+		return fmt.Errorf("study %q run %q: the names must be DNS labels", k.study, k.run)
+	}
+	cols, err := newColumns(r.Spec)
+	if err != nil {
+		return fmt.Errorf("study %q: %w", k.study, err)
+	}
+	cols.Accepted = r.Accepted
+	meta, err := cols.metadata(r)
+	if err != nil {
+		return fmt.Errorf("study %q: %w", k.study, err)
+	}
+	meta[metaLog] = s.idx.log
+	o := &openRun{run: r, cols: cols, meta: meta}
+	o.seen.merge(s.idx.run(k).trials)
+	s.open[k] = o
+	return nil
+}
+
+// End drops what Begin keeps in memory for a run without uncommitted rows.
+func (s *Store) End(study, run string) {
+	k := runKey{study, run}
+	if o := s.open[k]; o != nil && len(o.rows) == 0 {
+		delete(s.open, k)
+	}
+}
+
+// Columns returns the columns of a run that was begun, or nil.
+func (s *Store) Columns(study, run string) *Columns {
+	if o := s.open[runKey{study, run}]; o != nil {
+		return o.cols
+	}
+	return nil
+}
+
+// Has reports whether the log has the trial, on disk or waiting for Commit.
+func (s *Store) Has(study, run string, trial int64) bool {
+	k := runKey{study, run}
+	if o := s.open[k]; o != nil {
+		return o.seen.has(trial)
+	}
+	if r := s.idx.runs[k]; r != nil {
+		return r.trials.has(trial)
+	}
+	return false
+}
+
+// Committed returns how many trials of a run are on disk.
+func (s *Store) Committed(study, run string) int64 {
+	if r := s.idx.runs[runKey{study, run}]; r != nil {
+		return r.trials.count()
+	}
+	return 0
+}
+
+// Append takes rows for the next commit. A trial that the log has already is
+// dropped. It returns how many rows were new. All rows must belong to runs
+// that were begun, and have their columns; a row that does not fit is an error
+// and nothing of the call is kept.
+func (s *Store) Append(rows ...Row) (int, error) {
+	if s.dead != nil {
+		return 0, s.dead
+	}
+	for i := range rows {
+		if err := s.fits(&rows[i]); err != nil {
+			return 0, err
+		}
+	}
+	added := 0
+	for i := range rows {
+		o := s.open[runKey{rows[i].Study, rows[i].Run}]
+		if !o.seen.add(rows[i].Trial) {
+			continue
+		}
+		if s.pending.rows == 0 {
+			s.pending.since = s.opts.Now()
+		}
+		rows[i].Columns = o.cols
+		o.rows = append(o.rows, rows[i])
+		s.pending.rows++
+		s.pending.bytes += rows[i].size()
+		added++
+	}
+	return added, nil
+}
+
+func (s *Store) fits(r *Row) error {
+	o := s.open[runKey{r.Study, r.Run}]
+	if o == nil {
+		return fmt.Errorf("study %q run %q was not begun", r.Study, r.Run)
+	}
+	if r.Trial < 0 {
+		return fmt.Errorf("study %q: trial %d", r.Study, r.Trial)
+	}
+	if _, err := o.cols.appendValues(nil, r); err != nil {
+		return fmt.Errorf("study %q trial %d: %w", r.Study, r.Trial, err)
+	}
+	return nil
+}
+
+// Due reports whether what waits should be committed by its size or its age.
+func (s *Store) Due() bool {
+	p := s.pending
+	return p.rows >= FlushRows || p.bytes >= FlushBytes ||
+		p.rows > 0 && s.opts.Now().Sub(p.since) >= FlushAge
+}
+
+// Waiting returns how many rows wait for Commit.
+func (s *Store) Waiting() int { return s.pending.rows }
+
+// Commit writes what waits and moves the cursor to p: after it returns without
+// an error, everything up to p is on disk and a crash cannot undo it. After an
+// error the rows still wait, and Commit can be tried again.
+func (s *Store) Commit(p Position) error {
+	if s.dead != nil {
+		return s.dead
+	}
+	if s.pending.rows == 0 && p == s.idx.position {
+		return nil
+	}
+	var files []fileEntry
+	undo := func(err error) error {
+		if s.dead == nil {
+			for _, f := range files {
+				os.Remove(s.path(f.Path))
+			}
+		}
+		return fmt.Errorf("commit trial log: %w", err)
+	}
+	for _, k := range s.runsWithRows() {
+		f, err := s.writePart(s.open[k])
+		if f.Path != "" {
+			files = append(files, f)
+		}
+		if err != nil {
+			return undo(err)
+		}
+	}
+	if err := s.fail("manifest.before"); err != nil {
+		return undo(err)
+	}
+	if err := s.record(&record{Files: files, Position: &p}); err != nil {
+		return undo(err)
+	}
+	if err := s.fail("manifest.after"); err != nil {
+		return fmt.Errorf("commit trial log: %w", err)
+	}
+	for _, o := range s.open {
+		o.rows = nil
+	}
+	s.pending = pendingRows{}
+	return nil
+}
+
+func (s *Store) runsWithRows() []runKey {
+	var keys []runKey
+	for k, o := range s.open {
+		if len(o.rows) > 0 {
+			keys = append(keys, k)
+		}
+	}
+	slices.SortFunc(keys, func(a, b runKey) int {
+		return cmp.Or(cmp.Compare(a.study, b.study), cmp.Compare(a.run, b.run))
+	})
+	return keys
+}
+
+// record appends to the manifest and folds it.
+func (s *Store) record(r *record) error {
+	if r.Generation == 0 {
+		r.Generation = s.idx.generation
+	}
+	r.Announced = max(r.Announced, s.idx.announced)
+	if err := s.man.append(r); err != nil {
+		return err
+	}
+	return s.idx.apply(r)
+}
+
+func (s *Store) fail(point string) error {
+	if s.opts.Failpoint == nil {
+		return nil
+	}
+	if err := s.opts.Failpoint(point); err != nil {
+		s.dead = fmt.Errorf("stopped at %s: %w", point, err)
+		return s.dead
+	}
+	return nil
+}
+
+// CloseRun records that a run has ended in the given state (completed, stopped,
+// cancelled or failed) with all its trials in the log. Call it after Commit.
+func (s *Store) CloseRun(study, run, state string) error {
+	if s.dead != nil {
+		return s.dead
+	}
+	c := closure{Study: study, Run: run, State: state, Trials: s.Committed(study, run)}
+	if old := s.idx.run(runKey{study, run}).closed; old != nil && *old == c {
+		return nil
+	}
+	if err := s.record(&record{Closed: &c}); err != nil {
+		return fmt.Errorf("close run %s/%s in the trial log: %w", study, run, err)
+	}
+	return nil
+}
+
+// Closed returns the state in which a run ended and its number of trials, or
+// "" while it is open.
+func (s *Store) Closed(study, run string) (state string, trials int64) {
+	if r := s.idx.runs[runKey{study, run}]; r != nil && r.closed != nil {
+		return r.closed.State, r.closed.Trials
+	}
+	return "", 0
+}
+
+// News is what one record of the manifest has to tell the world.
+type News struct {
+	Parts []events.ArchivePart
+	// Ended is set when a run was closed.
+	Ended *Ended
+	id    int
+}
+
+// Ended says that a run is closed.
+type Ended struct {
+	State string
+	Final events.ArchiveFinal
+}
+
+// News returns what was committed and not yet marked by Announced, oldest
+// first. After a crash it may hold what was told already.
+func (s *Store) News() []News {
+	var list []News
+	for _, p := range s.idx.pending {
+		n := News{id: p.record}
+		for _, f := range p.files {
+			n.Parts = append(n.Parts, events.ArchivePart{Study: f.Study, Run: f.Run, Path: currentPath(f.Path),
+				Rows: f.Rows, SHA256: f.SHA256, FirstSeq: f.FirstSeq, LastSeq: f.LastSeq})
+		}
+		if c := p.closed; c != nil {
+			n.Ended = &Ended{State: c.State, Final: events.ArchiveFinal{Study: c.Study, Run: c.Run,
+				Trials: c.Trials, Glob: currentPath(runFolder(c.Study, c.Run) + "/*.parquet")}}
+		}
+		list = append(list, n)
+	}
+	return list
+}
+
+// Announced marks news as told. It becomes durable with the next record.
+func (s *Store) Announced(n News) {
+	s.idx.announced = max(s.idx.announced, n.id)
+	s.idx.pending = slices.DeleteFunc(s.idx.pending, func(p pendingNews) bool { return p.record <= n.id })
+}
+
+func newLogID() string {
+	var b [8]byte
+	rand.Read(b[:]) // never fails: crypto/rand
+	return hex.EncodeToString(b[:])
+}
