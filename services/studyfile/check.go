@@ -55,6 +55,10 @@ func (r *report) isA(n *node, want kind, f *field) bool {
 	if n.text == "unsupported" && n.kind == nullKind {
 		return false // reported where it was read
 	}
+	if n.kind == nullKind {
+		r.add(n, codeWrongType, typeHint(n, want, f), "the field is empty; want %s", want)
+		return false
+	}
 	r.add(n, codeWrongType, typeHint(n, want, f), "want %s, not %s", want, n.kind)
 	return false
 }
@@ -107,9 +111,16 @@ func (r *report) checkObject(n *node, f *field) {
 	}
 	for i := range f.fields {
 		if child := &f.fields[i]; child.required && n.get(child.name) == nil {
-			r.add(n, codeMissing, child.doc, "the field %q is missing", child.name)
+			r.add(n, codeMissing, missingHint(child), "the field %q is missing", child.name)
 		}
 	}
+}
+
+func missingHint(f *field) string {
+	if len(f.enum) > 0 {
+		return fmt.Sprintf("Write %s: %s.", f.name, strings.Join(f.enum, " or "))
+	}
+	return f.doc
 }
 
 func (f *field) find(name string) *field {
@@ -167,8 +178,14 @@ func (r *report) checkInteger(n *node, f *field) {
 		r.checkRange(n, v, f, "")
 		return
 	}
+	if octal(strings.TrimLeft(n.text, "+-")) {
+		r.add(n, codeWrongType, "Write it without the leading zero.", "%q is no decimal number", n.text)
+		return
+	}
 	v, ok := plainNumber(n)
 	switch {
+	case ok && f.max == 1<<64-1 && v >= f.max:
+		r.add(n, codeOutOfRange, "", "%s is too large: the largest value is %d", n.text, uint64(1<<64-1))
 	case ok && v < 0, ok && v > f.max && f.max > 0:
 		r.checkRange(n, v, f, "")
 	case ok && v == math.Trunc(v) && v < 1e15:

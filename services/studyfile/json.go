@@ -36,7 +36,7 @@ func readJSON(r *report, src []byte) *node {
 		var se *json.SyntaxError
 		switch {
 		case errors.As(err, &se):
-			at = j.place(max(0, int(se.Offset)-1), 1)
+			at = j.place(j.after(max(0, int(se.Offset)-1)), 1)
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			message = "the JSON ends in the middle"
 		}
@@ -48,7 +48,11 @@ func readJSON(r *report, src []byte) *node {
 
 // next is the offset where the next token starts.
 func (j *jsonReader) next() int {
-	i := int(j.dec.InputOffset())
+	return j.after(int(j.dec.InputOffset()))
+}
+
+// after skips what stands between tokens.
+func (j *jsonReader) after(i int) int {
 	for i < len(j.src) && bytes.IndexByte([]byte(" \t\r\n,:"), j.src[i]) >= 0 {
 		i++
 	}

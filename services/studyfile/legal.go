@@ -150,7 +150,11 @@ func (b *builder) findLegal(c *checker) {
 		b.add(n, codeNoLegal, hint, "none of the %d designs passes the rules and constraints", s.Size)
 		return
 	}
-	b.add(n, codeNoLegal, hint, "none of %d sampled designs (of %d), and neither the baseline nor the smallest or largest design, passes the rules and constraints", s.Checked, s.Size)
+	corners := "the smallest nor the largest design"
+	if b.template != nil {
+		corners = "the baseline, the smallest nor the largest design"
+	}
+	b.add(n, codeNoLegal, hint, "none of %d sampled designs (of %d), and neither %s, passes the rules and constraints", s.Checked, s.Size, corners)
 }
 
 // knownCorner tries the designs that are most likely to be legal: the

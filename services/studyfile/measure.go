@@ -118,10 +118,8 @@ func (b *builder) ownEvaluator(e *node) {
 	b.spec.Evaluator.Deterministic = e.get("deterministic") != nil && e.get("deterministic").text == "true"
 	spec := b.field()
 	switch {
-	case spec == nil || spec.get("space").at() == nil:
+	case b.desc == nil && (spec.at("space", "parameters") == nil || spec.at("space", "template") != nil):
 		return // reported: without a space nobody knows what evaluates it
-	case b.desc == nil && spec.at("space", "template") != nil:
-		return // the template's name is the mistake
 	case e == nil:
 		b.add(spec, codeMissing, "Write evaluator: {name: mine, metrics: [{name: latency, unit: s}]}.", "a space without template needs an evaluator")
 		return
@@ -149,7 +147,10 @@ func (b *builder) ownMetric(n *node, seen map[string]bool) {
 	b.snake(name, "a metric")
 	u := unit.Unit{Dimension: unit.Dimensionless, Factor: 1}
 	if un := n.get("unit"); un != nil && un.kind == stringKind {
-		u = b.unit(un)
+		var known bool
+		if u, known = b.unit(un); !known {
+			u = unit.Unit{Dimension: unit.Dimensionless, Factor: 1}
+		}
 	}
 	if s := suffix(u.Symbol); s != "" && strings.HasSuffix(name.text, s) {
 		b.add(name, codeBadName, fmt.Sprintf("Write %s; the log calls it %s.", strings.TrimSuffix(name.text, s), name.text), "a metric's name has no unit in a study")

@@ -51,6 +51,7 @@ func mistakes() []mistake {
 		{name: "name is a number", src: full, old: "name: full", new: "name: 12"},
 		{name: "seed", src: full, old: "seed: 18446744073709551615", new: "seed: 18446744073709551616"},
 		{name: "seed with a leading zero", src: full, old: "seed: 18446744073709551615", new: "seed: 010"},
+		{name: "space is empty", src: small, old: "{template: toy}", new: "{rules: []}"},
 		{name: "no space", src: small, old: "template: toy", new: ""},
 		{name: "template and parameters", src: small, old: "template: toy", new: "template: toy, parameters: [{name: a, values: [1]}]"},
 		{name: "unknown template", src: small, old: "template: toy", new: "template: tpo"},
@@ -131,7 +132,7 @@ func mistakes() []mistake {
 		{name: "space is too large", src: own, old: "- {name: tile, values: [4, 1, 2]}", new: "- {name: tile, min: 1, max: 60000}\n      - {name: b, min: 1, max: 60000}\n      - {name: c, min: 1, max: 60000}\n      - {name: d, min: 1, max: 60000}"},
 		{name: "no legal design by a rule", src: full, old: "cores * memory <= 4 * MiB", new: "cores * memory <= 4 * KiB"},
 		{name: "no legal design by area", src: small, old: "  objectives", new: "  constraints: [{metric: area, max: 0.5 mm2}]\n  objectives"},
-		{name: "no legal design in a large space", src: own, old: "- {name: tile, values: [4, 1, 2]}", new: "- {name: tile, min: 1, max: 60000}\n    rules: [{id: never, expr: tile > 1 and tile < 2}]"},
+		{name: "no legal design in a large space", src: own, old: "- {name: tile, values: [4, 1, 2]}", new: "- {name: tile, min: 1, max: 60000}", sets: []string{"spec.space.rules=[{id: never, expr: tile > 1 and tile < 2}]"}},
 		{name: "flags", src: full, sets: []string{
 			"spec.budget.lag=x", "spec.foo.bar=1", "spec.constraints[9].max=1 s", "nope", "spec.evaluator.timeout=3 sec", "spec.budget.trials=",
 			"a..b=1", "spec.constraints[x].max=1", "spec.seed.x=1", "spec.budget={trials: 1", "spec.constraints[0].max=\"6.8 mm\"", "spec.seed=\x1b[0m",

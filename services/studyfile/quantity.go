@@ -21,7 +21,10 @@ func unitOf(symbol string) unit.Unit {
 // quantity reads a number in the unit want. who takes it, for the messages:
 // `metric "area"`.
 func (r *report) quantity(n *node, want unit.Unit, who string) (float64, bool) {
-	if n.kind != numberKind && n.kind != stringKind {
+	if !n.scalar() {
+		return 0, false // reported by check
+	}
+	if n.kind == boolKind {
 		r.add(n, codeWrongType, "", "want %s, not %s", wanted(want), n.kind)
 		return 0, false
 	}
@@ -38,11 +41,11 @@ func (r *report) quantity(n *node, want unit.Unit, who string) (float64, bool) {
 		r.add(n, codeWrongType, example(want), "%q is no quantity; %s takes %s", clip(n.text), who, wanted(want))
 		return 0, false
 	case q.Unit.Symbol == "" && want.Symbol != "":
-		hint := fmt.Sprintf("Did you mean %s %s?", q.Digits, want.Symbol)
-		r.add(n, codeMissingUnit, hint, "%q has no unit; %s takes %s", n.text, who, want.Dimension.Phrase())
+		hint := fmt.Sprintf("Did you mean %s?", unit.Quantity{Digits: q.Digits, Unit: want})
+		r.add(n, codeMissingUnit, hint, "%q has no unit; %s takes %s", n.text, who, wanted(want))
 		return 0, false
 	case q.Unit.Dimension != want.Dimension:
-		r.add(n, codeDimension, dimensionHint(q, want), "%q is %s; %s takes %s", n.text, q.Unit.Dimension.Phrase(), who, want.Dimension.Phrase())
+		r.add(n, codeDimension, dimensionHint(q, want), "%q is %s; %s takes %s", n.text, q.Unit.Dimension.Phrase(), who, wanted(want))
 		return 0, false
 	}
 	return q.In(want), true
@@ -57,8 +60,11 @@ func clip(s string) string {
 
 // wanted says what kind of value a unit asks for.
 func wanted(want unit.Unit) string {
-	if want.Symbol == "" {
+	switch want.Symbol {
+	case "":
 		return "a plain number"
+	case "%":
+		return "a percentage"
 	}
 	return want.Dimension.Phrase()
 }

@@ -174,7 +174,10 @@ func (b *builder) ownParameter(n *node) (events.Parameter, bool) {
 	}
 	u := unit.Unit{Dimension: unit.Dimensionless, Factor: 1}
 	if un := n.get("unit"); un != nil && un.kind == stringKind {
-		u = b.unit(un)
+		var known bool
+		if u, known = b.unit(un); !known {
+			return p, false // levels in a unit that nobody knows mean nothing
+		}
 		p.Unit = u.Symbol
 	}
 	values, ranged := n.get("values"), n.get("min") != nil || n.get("max") != nil || n.get("step") != nil || n.get("scale") != nil
@@ -209,10 +212,10 @@ func (b *builder) snake(n *node, of string) {
 }
 
 // unit reads the name of a unit.
-func (b *builder) unit(n *node) unit.Unit {
+func (b *builder) unit(n *node) (unit.Unit, bool) {
 	u, ok := unit.Find(n.text)
 	if ok {
-		return u
+		return u, true
 	}
 	hint := "Known units: "
 	if guess := unit.Guess(n.text); guess != "" {
@@ -223,7 +226,7 @@ func (b *builder) unit(n *node) unit.Unit {
 		symbols = append(symbols, u.Symbol)
 	}
 	b.add(n, codeBadUnit, hint+strings.Join(symbols, ", ")+".", "%q is no unit that a study knows", clip(n.text))
-	return unit.Unit{Dimension: unit.Dimensionless, Factor: 1}
+	return u, false
 }
 
 // ownValues reads levels: all numbers, or all labels.
