@@ -8,20 +8,26 @@ import (
 
 // BatchRequested is a work item: designs to evaluate, in rows.
 type BatchRequested struct {
-	Study     string `json:"study"`
-	Run       string `json:"run"`
-	Batch     int    `json:"batch"`
+	Study string `json:"study"`
+	Run   string `json:"run"`
+	// Batch counts from 0 in a run.
+	Batch int `json:"batch" jsonschema:"minimum=0"`
+	// Evaluator is who must answer, a DNS label.
 	Evaluator string `json:"evaluator"`
 	// Template and Networks say what to bind the evaluator to.
-	Template       string    `json:"template,omitempty"`
-	Networks       []Network `json:"networks,omitempty"`
-	Metrics        []Metric  `json:"metrics"`
-	TimeoutSeconds float64   `json:"timeout_seconds"`
-	Attempts       int       `json:"attempts"`
+	Template string    `json:"template,omitempty"`
+	Networks []Network `json:"networks,omitempty"`
+	// Metrics are what must be measured, with their units.
+	Metrics []Metric `json:"metrics"`
+	// TimeoutSeconds bounds one design's evaluation; 0 means no bound.
+	TimeoutSeconds float64 `json:"timeout_seconds" jsonschema:"minimum=0"`
+	// Attempts is how often one design is tried before it is failed.
+	Attempts int `json:"attempts" jsonschema:"minimum=0"`
 	// Parameters name the columns of Designs.
 	Parameters []Column `json:"parameters"`
 	// Trials[i] is the trial number of Designs[i].
-	Trials  []int    `json:"trials"`
+	Trials []int `json:"trials"`
+	// Designs are rows of values, in the order of Parameters.
 	Designs []Design `json:"designs"`
 }
 
@@ -35,28 +41,40 @@ type Column struct {
 // sent, in the same order. A batch whose designs were all known already has an
 // empty one, said by the proposer.
 type BatchEvaluated struct {
-	Study            string `json:"study"`
-	Run              string `json:"run"`
-	Batch            int    `json:"batch"`
-	Evaluator        string `json:"evaluator"`
+	// Study, Run, Batch and Evaluator are those of the work item.
+	Study     string `json:"study"`
+	Run       string `json:"run"`
+	Batch     int    `json:"batch" jsonschema:"minimum=0"`
+	Evaluator string `json:"evaluator"`
+	// EvaluatorVersion goes into the log beside every trial.
 	EvaluatorVersion string `json:"evaluator_version,omitempty"`
-	Worker           string `json:"worker,omitempty"`
+	// Worker names the process that answered, for people.
+	Worker string `json:"worker,omitempty"`
 	// Metrics name the columns of every Values row.
-	Metrics []string      `json:"metrics"`
-	Trials  []TrialResult `json:"trials"`
+	Metrics []string `json:"metrics"`
+	// Trials has one entry per trial of the work item, in its order.
+	Trials []TrialResult `json:"trials"`
 }
 
 // TrialResult is the measurement of one trial.
 type TrialResult struct {
-	Trial   int    `json:"trial"`
-	Outcome string `json:"outcome"` // measured | infeasible | failed
+	// Trial is the number from the work item.
+	Trial int `json:"trial" jsonschema:"minimum=0"`
+	// Outcome is measured (every metric has a value), infeasible (the design
+	// cannot run the workload) or failed (the evaluation broke).
+	Outcome string `json:"outcome" jsonschema:"enum=measured,enum=infeasible,enum=failed"`
 	// Values holds one number per metric; null where there is none.
-	Values   Numbers            `json:"values,omitempty"`
-	Reason   *Reason            `json:"reason,omitempty"`
-	Attempts int                `json:"attempts,omitempty"`
-	Started  Micros             `json:"started_us,omitempty"`
-	Seconds  float64            `json:"seconds,omitempty"`
-	Extra    map[string]float64 `json:"extra,omitempty"`
+	Values Numbers `json:"values,omitempty"`
+	// Reason says why the outcome is not measured.
+	Reason *Reason `json:"reason,omitempty"`
+	// Attempts is how often the design was tried.
+	Attempts int `json:"attempts,omitempty" jsonschema:"minimum=0"`
+	// Started is when the last attempt began; no logic rests on it.
+	Started Micros `json:"started_us,omitempty"`
+	// Seconds is how long the last attempt took.
+	Seconds float64 `json:"seconds,omitempty" jsonschema:"minimum=0"`
+	// Extra holds named additional numbers with units in their names.
+	Extra map[string]float64 `json:"extra,omitempty"`
 }
 
 // Micros is a point in time as microseconds since the Unix epoch, UTC.
@@ -71,12 +89,16 @@ const (
 
 // Reason says why a trial is infeasible or failed, with need and have in Unit.
 type Reason struct {
-	Code    string  `json:"code"`
-	Layer   string  `json:"layer,omitempty"`
-	Need    float64 `json:"need,omitempty"`
-	Have    float64 `json:"have,omitempty"`
-	Unit    string  `json:"unit,omitempty"`
-	Message string  `json:"message,omitempty"`
+	// Code is a short stable snake_case word.
+	Code string `json:"code"`
+	// Layer is the layer that decides, "network/layer".
+	Layer string `json:"layer,omitempty"`
+	// Need and Have are in Unit; both absent when they mean nothing.
+	Need float64 `json:"need,omitempty"`
+	Have float64 `json:"have,omitempty"`
+	Unit string  `json:"unit,omitempty"`
+	// Message is one sentence for people.
+	Message string `json:"message,omitempty"`
 }
 
 // Design is a row of parameter values: numbers, and strings for labels.

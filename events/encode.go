@@ -154,11 +154,9 @@ func (n Numbers) append(b []byte) ([]byte, error) {
 	return append(b, ']'), nil
 }
 
-// appendList appends the elements of list, or null for a nil one.
+// appendList appends the elements of list. A nil one is empty, not null: the
+// schema wants an array.
 func appendList[T any](b []byte, list []T, element func([]byte, T) ([]byte, error)) ([]byte, error) {
-	if list == nil {
-		return append(b, "null"...), nil
-	}
 	b = append(b, '[')
 	var err error
 	for i, v := range list {
@@ -187,9 +185,6 @@ func appendStd(b []byte, v any) ([]byte, error) {
 }
 
 func appendDesign(b []byte, d Design) ([]byte, error) {
-	if d == nil {
-		d = Design{}
-	}
 	return d.append(b)
 }
 
@@ -213,7 +208,7 @@ func (v BatchRequested) appendJSON(b []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if b, err = appendStd(append(b, `,"metrics":`...), v.Metrics); err != nil {
+	if b, err = appendList(append(b, `,"metrics":`...), v.Metrics, appendMetric); err != nil {
 		return nil, err
 	}
 	if b, err = appendFinite(append(b, `,"timeout_seconds":`...), v.TimeoutSeconds); err != nil {
@@ -231,6 +226,8 @@ func (v BatchRequested) appendJSON(b []byte) ([]byte, error) {
 	}
 	return append(b, '}'), nil
 }
+
+func appendMetric(b []byte, m Metric) ([]byte, error) { return appendStd(b, m) }
 
 func appendColumn(b []byte, c Column) ([]byte, error) {
 	b = appendString(append(b, `{"name":`...), c.Name)
@@ -293,9 +290,6 @@ func (v TrialsProposed) appendJSON(b []byte) ([]byte, error) {
 func appendParents(b []byte, p []int) ([]byte, error) { return appendList(b, p, appendInt) }
 
 func appendResults(b []byte, results []TrialResult) ([]byte, error) {
-	if results == nil {
-		return append(b, "null"...), nil
-	}
 	b = append(b, '[')
 	var err error
 	for i := range results {

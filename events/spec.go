@@ -25,14 +25,14 @@ type Spec struct {
 	Objectives  []Objective  `json:"objectives"`
 	Constraints []Constraint `json:"constraints,omitempty"`
 	// KnownConstraints is "checked" (free checks cost no trial) or "hidden".
-	KnownConstraints string        `json:"known_constraints"`
+	KnownConstraints string        `json:"known_constraints" jsonschema:"enum=checked,enum=hidden"`
 	Algorithm        Algorithm     `json:"algorithm"`
 	Transfer         *Transfer     `json:"transfer,omitempty"`
 	Evaluator        EvaluatorSpec `json:"evaluator"`
 	Budget           Budget        `json:"budget"`
 	Stop             Stop          `json:"stop"`
 	// Order is "strict" or "relaxed".
-	Order string `json:"order"`
+	Order string `json:"order" jsonschema:"enum=strict,enum=relaxed"`
 	// Duplicates is "reuse": a design is never evaluated twice in a study.
 	Duplicates string `json:"duplicates"`
 }
@@ -72,7 +72,7 @@ type Metric struct {
 // study when the best feasible trial reaches it.
 type Objective struct {
 	Metric string   `json:"metric"`
-	Goal   string   `json:"goal"` // minimize | maximize
+	Goal   string   `json:"goal" jsonschema:"enum=minimize,enum=maximize"`
 	Target *float64 `json:"target,omitempty"`
 }
 

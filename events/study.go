@@ -17,9 +17,12 @@ type StudyRequested struct {
 type StudyControl struct {
 	Study string `json:"study"`
 	// Run is the run that is meant; "" means the latest.
-	Run  string `json:"run,omitempty"`
-	ID   string `json:"id"`
-	Verb string `json:"verb"` // pause | resume | stop | cancel | extend
+	Run string `json:"run,omitempty"`
+	// ID identifies the command; one that was seen before does nothing.
+	ID string `json:"id"`
+	// Verb is pause (no new trials, running ones finish), resume, stop (final
+	// but extendable), cancel (running trials are dropped) or extend.
+	Verb string `json:"verb" jsonschema:"enum=pause,enum=resume,enum=stop,enum=cancel,enum=extend"`
 	// Trials is the new total for extend.
 	Trials int `json:"trials,omitempty"`
 }
@@ -131,7 +134,7 @@ type Summary struct {
 	Infeasible int        `json:"infeasible"`
 	Failed     int        `json:"failed"`
 	Feasible   int        `json:"feasible"`
-	Best       *BestTrial `json:"best"`
+	Best       *BestTrial `json:"best" jsonschema:"nullable"`
 	// Hash covers designs, outcomes, metrics and order of all trials.
 	Hash string `json:"hash"`
 	// LastResult is the RESULT sequence of the last batch that counts.
@@ -149,9 +152,10 @@ type StudyStopped struct {
 // StudyCompleted ends a run that reached its budget, target or plateau, or
 // exhausted its space.
 type StudyCompleted struct {
-	Study   string  `json:"study"`
-	Run     string  `json:"run"`
-	Reason  string  `json:"reason"` // budget | target | plateau | exhausted
+	Study string `json:"study"`
+	Run   string `json:"run"`
+	// Reason is budget, target, plateau or exhausted.
+	Reason  string  `json:"reason" jsonschema:"enum=budget,enum=target,enum=plateau,enum=exhausted"`
 	Summary Summary `json:"summary"`
 }
 
@@ -235,7 +239,7 @@ type Progress struct {
 	Failed     int        `json:"failed"`
 	Feasible   int        `json:"feasible"`
 	InFlight   int        `json:"in_flight"`
-	Best       *BestTrial `json:"best"`
+	Best       *BestTrial `json:"best" jsonschema:"nullable"`
 }
 
 // EventType implements Payload.

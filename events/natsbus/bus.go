@@ -1,0 +1,361 @@
+package natsbus
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"apollo/events"
+)
+
+// ErrDenied is returned when the server's permissions forbid a subject. The
+// error text names it.
+var ErrDenied = errors.New("the server denies it")
+
+// Config is the configuration of a Bus.
+type Config struct {
+	// URL of the server, or several with commas, "nats://127.0.0.1:4222".
+	URL string
+	// Token, or User and Password, or Credentials (the path of a .creds file),
+	// or NKeySeed (the path of a seed file) prove who we are; all may be empty.
+	Token, User, Password, Credentials, NKeySeed string
+	// TLS is needed for servers with private certificates; nil leaves it to
+	// the URL's scheme.
+	TLS *tls.Config
+	// Prefix comes before every subject; empty means events.DefaultPrefix.
+	// Its tokens are DNS labels.
+	Prefix string
+	// InboxPrefix is where replies come in, for servers whose permissions
+	// separate users; empty means "_INBOX".
+	InboxPrefix string
+	// Name is what the server's operator sees; empty means "apollo".
+	Name string
+	// Logger gets what happens to the connection; nil means slog.Default().
+	Logger *slog.Logger
+	// Replicas of every stream; 0 means 3 where the cluster has three servers,
+	// and 1 elsewhere.
+	Replicas int
+	// Topology replaces events.Topology(), for example with small limits; nil
+	// means events.Topology().
+	Topology []events.Stream
+	// Patience bounds how long an operation retries an unreachable server. 0
+	// means 30 s: a server restarts in less.
+	Patience time.Duration
+	// ConnectWait bounds how long Connect tries to reach a server that does
+	// not answer. 0 means one attempt.
+	ConnectWait time.Duration
+	// FreshConsumers makes Provision delete and re-create the consumers of the
+	// queues, so that what a dead process held is delivered at once and not
+	// after events.AckWait. Only for a process that has the server to itself.
+	FreshConsumers bool
+	// AckWait replaces events.AckWait, with heartbeats three times as often.
+	// 0 means events.AckWait; shorter only for tests, which wait in real time.
+	AckWait time.Duration
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Prefix == "" {
+		c.Prefix = events.DefaultPrefix
+	}
+	for token := range strings.SplitSeq(c.Prefix, ".") {
+		if !events.IsName(token) {
+			return c, fmt.Errorf("prefix %q: %q is not a DNS label", c.Prefix, token)
+		}
+	}
+	if c.Name == "" {
+		c.Name = "apollo"
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Topology == nil {
+		c.Topology = events.Topology()
+	}
+	if c.Patience <= 0 {
+		c.Patience = 30 * time.Second
+	}
+	if c.AckWait <= 0 {
+		c.AckWait = events.AckWait
+	}
+	return c, nil
+}
+
+var _ events.Bus = (*Bus)(nil)
+
+// Bus is one process's connection to a server. It implements events.Bus and is
+// safe for concurrent use.
+type Bus struct {
+	conf Config
+	log  *slog.Logger
+	nc   *nats.Conn
+	js   jetstream.JetStream
+
+	// ctx ends with the bus: it is the lifetime of its goroutines.
+	ctx  context.Context
+	stop context.CancelFunc
+	// over is closed when Close has no more time for answers.
+	over chan struct{}
+	// running counts the goroutines of subscriptions and of Provision.
+	running sync.WaitGroup
+
+	// mu guards what follows.
+	mu sync.Mutex
+	// epoch is closed and replaced whenever the connection is up again.
+	epoch    chan struct{}
+	closed   bool
+	attempts map[*attempt]bool
+	// forwarding is set once the advisories are turned into dead letters.
+	forwarding bool
+	// services are what ServeMicro started.
+	services []interface{ Stop() error }
+	// route finds the consumer of a queue's topic; tests replace it.
+	route func(topic string) (route, error)
+}
+
+// attempt is a publish that waits for the server, so that a denial finds it.
+type attempt struct {
+	subject string
+	cancel  context.CancelCauseFunc
+}
+
+// window is how many messages of one Publish wait for their acknowledgement at
+// once (docs/events.md: async publish window 256).
+const window = 256
+
+// Connect connects to the server. It returns an error that wraps
+// events.ErrUnreachable when no server answers within ConnectWait or before
+// ctx is done, and one that says so when the server refuses the credentials.
+func Connect(ctx context.Context, conf Config) (*Bus, error) {
+	conf, err := conf.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	b := &Bus{conf: conf, log: conf.Logger, over: make(chan struct{}), epoch: make(chan struct{}), attempts: map[*attempt]bool{}}
+	b.route = b.defaultRoute
+	b.ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
+	options, err := b.options()
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	if b.nc, err = dial(ctx, conf, options); err != nil {
+		b.stop()
+		return nil, err
+	}
+	if b.js, err = jetstream.New(b.nc,
+		jetstream.WithPublishAsyncMaxPending(window), jetstream.WithPublishAsyncTimeout(attemptTimeout),
+		jetstream.WithDefaultTimeout(attemptTimeout)); err != nil {
+		b.stop()
+		b.nc.Close()
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	return b, nil
+}
+
+// dial makes the connection, again and again for ConnectWait.
+func dial(ctx context.Context, conf Config, options []nats.Option) (*nats.Conn, error) {
+	var pause backoff
+	for end := time.Now().Add(conf.ConnectWait); ; {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("connect to %s: %w", redact(conf.URL), err)
+		}
+		nc, err := nats.Connect(conf.URL, options...)
+		if err == nil {
+			return nc, nil
+		}
+		if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) {
+			return nil, fmt.Errorf("connect to %s: the server refuses the token or user: %w", redact(conf.URL), err)
+		}
+		if time.Now().After(end) || pause.wait(ctx) != nil {
+			return nil, fmt.Errorf("connect to %s: %w: %w", redact(conf.URL), events.ErrUnreachable, err)
+		}
+	}
+}
+
+// redact takes what comes before an @ out of a list of URLs.
+func redact(url string) string {
+	return regexp.MustCompile(`//[^/,@]*@`).ReplaceAllString(url, "//…@")
+}
+
+func (b *Bus) options() ([]nats.Option, error) {
+	c := b.conf
+	options := []nats.Option{
+		nats.Name(c.Name),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(100 * time.Millisecond), // a local server is back in milliseconds
+		nats.ReconnectJitter(100*time.Millisecond, time.Second),
+		// Nothing is buffered while disconnected: operations retry by
+		// themselves and know what became of each message.
+		nats.ReconnectBufSize(-1),
+		nats.PingInterval(20 * time.Second),
+		nats.PermissionErrOnSubscribe(true),
+		nats.ErrorHandler(b.onError),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			b.log.Warn("connection lost", "error", err)
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			b.log.Info("connected again", "url", redact(nc.ConnectedUrlRedacted()))
+			b.renew()
+		}),
+	}
+	if c.InboxPrefix != "" {
+		options = append(options, nats.CustomInboxPrefix(c.InboxPrefix))
+	}
+	if c.TLS != nil {
+		options = append(options, nats.Secure(c.TLS))
+	}
+	switch {
+	case c.Token != "":
+		options = append(options, nats.Token(c.Token))
+	case c.User != "":
+		options = append(options, nats.UserInfo(c.User, c.Password))
+	case c.Credentials != "":
+		options = append(options, nats.UserCredentials(c.Credentials))
+	case c.NKeySeed != "":
+		key, err := nats.NkeyOptionFromSeed(c.NKeySeed)
+		if err != nil {
+			return nil, fmt.Errorf("read the nkey seed: %w", err)
+		}
+		options = append(options, key)
+	}
+	return options, nil
+}
+
+// renew tells everyone who waits that the connection is up again.
+func (b *Bus) renew() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	close(b.epoch)
+	b.epoch = make(chan struct{})
+}
+
+// next returns the channel that is closed at the next reconnect.
+func (b *Bus) next() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.epoch
+}
+
+// onError handles what the connection reports outside of any call. A denied
+// publish is reported nowhere else: the call that waits for it is ended here.
+func (b *Bus) onError(_ *nats.Conn, sub *nats.Subscription, err error) {
+	subject := ""
+	if sub != nil {
+		subject = sub.Subject
+	}
+	b.log.Warn("connection error", "error", err, "subject", subject)
+	if !errors.Is(err, nats.ErrPermissionViolation) {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for a := range b.attempts {
+		if strings.Contains(err.Error(), `"`+a.subject+`"`) {
+			a.cancel(fmt.Errorf("%w: %w", ErrDenied, err))
+		}
+	}
+}
+
+// Close ends the bus in order: subscriptions take nothing new, Close waits
+// until the messages in hand are answered or ctx is done (the rest goes back
+// to the queue at once), and then ends the connection.
+func (b *Bus) Close(ctx context.Context) error {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return nil
+	}
+	b.closed = true
+	services := b.services
+	b.mu.Unlock()
+	for _, s := range services {
+		if err := s.Stop(); err != nil {
+			b.log.Warn("stop the micro service", "error", err)
+		}
+	}
+	b.stop()
+	done := make(chan struct{})
+	go func() {
+		b.running.Wait()
+		close(done)
+	}()
+	var err error
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
+		close(b.over)
+		<-done
+	}
+	if flush := b.nc.FlushTimeout(flushTimeout); flush != nil && err == nil && b.nc.IsConnected() {
+		err = flush
+	}
+	b.nc.Close()
+	return err
+}
+
+// flushTimeout bounds the last words of a connection.
+const flushTimeout = 2 * time.Second
+
+// started runs f as a goroutine that Close waits for; false after Close.
+func (b *Bus) started(f func()) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false
+	}
+	b.running.Go(f)
+	return true
+}
+
+// URL returns the URL of the connected server without credentials.
+func (b *Bus) URL() string { return b.nc.ConnectedUrlRedacted() }
+
+// Log returns the fenced log.
+func (b *Bus) Log() events.Log { return port{b} }
+
+// Facts returns the once-per-subject streams.
+func (b *Bus) Facts() events.Facts { return port{b} }
+
+// subject returns a relative subject or filter with its prefix.
+func (b *Bus) subject(relative string) string { return b.conf.Prefix + "." + relative }
+
+// relative strips the prefix.
+func (b *Bus) relative(subject string) string {
+	return strings.TrimPrefix(subject, b.conf.Prefix+".")
+}
+
+// streamName returns the server's name of a stream of the topology.
+func (b *Bus) streamName(name string) string {
+	if b.conf.Prefix == events.DefaultPrefix {
+		return name
+	}
+	return name + "-" + strings.ReplaceAll(b.conf.Prefix, ".", "_")
+}
+
+// streamFor returns the server's name of the one stream of all filters.
+func (b *Bus) streamFor(filters ...string) (string, error) {
+	found := ""
+	for _, filter := range filters {
+		s, ok := events.StreamOf(b.conf.Topology, filter)
+		if !ok {
+			return "", fmt.Errorf("%q is not within one stream of the topology", filter)
+		}
+		if found != "" && found != s.Name {
+			return "", fmt.Errorf("%q and others are in different streams", filter)
+		}
+		found = s.Name
+	}
+	if found == "" {
+		return "", errors.New("no subject given")
+	}
+	return b.streamName(found), nil
+}

@@ -1,0 +1,128 @@
+package natsbus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"apollo/events"
+)
+
+// advisory is what the server reports about a message it gave up on
+// (nats-server, server/jetstream_events.go: JSConsumerDeliveryExceededAdvisory
+// and JSConsumerDeliveryTerminatedAdvisory).
+type advisory struct {
+	Type       string `json:"type"`
+	Stream     string `json:"stream"`
+	Consumer   string `json:"consumer"`
+	StreamSeq  uint64 `json:"stream_seq"`
+	Deliveries uint64 `json:"deliveries"`
+	Reason     string `json:"reason"`
+}
+
+// forwarder is the durable that reads the advisories.
+const forwarder = "advisories"
+
+// advisories returns the subjects of the server's reports about work.
+func (b *Bus) advisories() []string {
+	stream, err := b.streamFor(workQueue + ".>")
+	if err != nil {
+		return nil
+	}
+	const base = "$JS.EVENT.ADVISORY.CONSUMER."
+	return []string{base + "MAX_DELIVERIES." + stream + ".*", base + "MSG_TERMINATED." + stream + ".*"}
+}
+
+// deadLetter stores the letter of an undeliverable message.
+func (b *Bus) deadLetter(ctx context.Context, m events.Message, deliveries uint64, reason string) error {
+	letter, err := events.Undeliverable(m, deliveries, reason, m.Time)
+	if err != nil {
+		return err
+	}
+	_, _, err = b.publish(ctx, letter)
+	return err
+}
+
+// forward starts to turn advisories into dead letters, once per bus. Any
+// number of buses may do so: they share one durable.
+func (b *Bus) forward(ctx context.Context) error {
+	filters := b.advisories()
+	stream, err := b.streamFor("dlq.*.*")
+	if err != nil || filters == nil {
+		return nil // a topology without dead letters
+	}
+	conf := jetstream.ConsumerConfig{
+		Durable: forwarder, FilterSubjects: filters,
+		AckPolicy: jetstream.AckExplicitPolicy, AckWait: b.conf.AckWait,
+	}
+	err = b.ask(ctx, "", func(ctx context.Context, _ bool) error {
+		_, err := b.js.CreateOrUpdateConsumer(ctx, stream, conf)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("consumer %s: %w", forwarder, err)
+	}
+	b.mu.Lock()
+	started := b.forwarding
+	b.forwarding = true
+	b.mu.Unlock()
+	if started {
+		return nil
+	}
+	q := &queue{bus: b, slots: 1}
+	messages, err := q.subscribe(b.ctx, route{stream: stream, durable: forwarder})
+	if err != nil {
+		return err
+	}
+	b.started(func() {
+		for m := range messages {
+			if err := b.report(m.Context(), m.Payload); err != nil {
+				b.log.Warn("turn an advisory into a dead letter", "error", err)
+				m.Nack()
+				continue
+			}
+			m.Ack()
+		}
+	})
+	return nil
+}
+
+// report turns one advisory into a dead letter and takes the message that it
+// is about out of the queue. A message that is gone was handled after all.
+func (b *Bus) report(ctx context.Context, data []byte) error {
+	var a advisory
+	if err := json.Unmarshal(data, &a); err != nil {
+		b.log.Warn("skip an advisory that does not decode", "error", err)
+		return nil
+	}
+	stream, err := b.js.Stream(ctx, a.Stream)
+	if err != nil {
+		return err
+	}
+	m, err := stream.GetMsg(ctx, a.StreamSeq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	id, header := decodeHeader(m.Header)
+	original := events.Message{
+		Subject: b.relative(m.Subject), Seq: m.Sequence, ID: id,
+		Time: m.Time, Header: header, Data: m.Data,
+	}
+	reason := a.Reason
+	if reason == "" {
+		reason = "handed out too many times without an answer"
+	}
+	if err := b.deadLetter(ctx, original, a.Deliveries, reason+" (consumer "+a.Consumer+")"); err != nil {
+		return err
+	}
+	if err := stream.DeleteMsg(ctx, m.Sequence); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,344 @@
+package natsbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"apollo/events"
+)
+
+const (
+	commands  = "cmd"
+	workQueue = "work"
+	// evaluatorPrefix starts the names of evaluators' consumers.
+	evaluatorPrefix = "ev-"
+	// maxWaiting bounds the open pull requests of all workers of one queue; the
+	// server's default of 512 is 8 workers with 64 slots.
+	maxWaiting = 8192
+	// smallestStream is what a stream must at least be able to hold, in bytes.
+	smallestStream = 1 << 20
+	// poll is the interval at which Ready and Subscribe look for what another
+	// process creates; there is no signal for it.
+	poll = 100 * time.Millisecond
+)
+
+// Provision creates or updates the streams and the command consumer. Where the
+// server has less room than the topology asks for, all new streams get the
+// same smaller share of it; the log says so. From then on this bus turns the
+// server's advisories about undeliverable work into dead letters.
+func (b *Bus) Provision(ctx context.Context) error {
+	replicas := b.replicas()
+	existing, err := b.existing(ctx)
+	if err != nil {
+		return fmt.Errorf("provision: %w", err)
+	}
+	for shift := 0; ; shift++ {
+		err := b.streams(ctx, existing, replicas, shift)
+		switch code := codeOf(err); {
+		case err == nil:
+			if shift > 0 {
+				b.log.Warn("the server has little room: streams are smaller than planned", "divided_by", 1<<shift)
+			}
+			return b.provisionQueues(ctx)
+		case replicas > 1 && b.conf.Replicas == 0 && (code == codeNoPeers || code == codeReplicasNotSupported):
+			replicas, shift = 1, -1
+		case code == codeStorageExceeded || code == codeInsufficientResources || code == codeAccountResources:
+			if shift == 20 { // 16 GiB >> 14 is 1 MiB already
+				return fmt.Errorf("provision: no room for the streams, not even 1 MiB each; free some disk or raise max_file_store: %w", err)
+			}
+		default:
+			return fmt.Errorf("provision: %w", err)
+		}
+	}
+}
+
+// replicas returns how many copies of a stream to ask for.
+func (b *Bus) replicas() int {
+	switch {
+	case b.conf.Replicas > 0:
+		return b.conf.Replicas
+	case b.nc.ConnectedClusterName() != "" && len(b.nc.Servers()) >= 3:
+		return 3
+	}
+	return 1
+}
+
+// existing returns the limits of the streams that are there already.
+func (b *Bus) existing(ctx context.Context) (map[string]int64, error) {
+	found := map[string]int64{}
+	for _, s := range b.conf.Topology {
+		name := b.streamName(s.Name)
+		err := b.ask(ctx, "", func(ctx context.Context, _ bool) error {
+			stream, err := b.js.Stream(ctx, name)
+			if errors.Is(err, jetstream.ErrStreamNotFound) {
+				return nil
+			}
+			if err == nil {
+				found[name] = stream.CachedInfo().Config.MaxBytes
+			}
+			return err
+		})
+		if codeOf(err) == codeNoJetStream || errors.Is(err, jetstream.ErrJetStreamNotEnabled) {
+			return nil, fmt.Errorf("the server has no JetStream (start it with -js): %w", err)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look at stream %s: %w", name, err)
+		}
+	}
+	return found, nil
+}
+
+// streams creates or updates all streams; new ones are shrunk by shift bits.
+func (b *Bus) streams(ctx context.Context, existing map[string]int64, replicas, shift int) error {
+	for _, s := range b.conf.Topology {
+		conf := b.streamConfig(s, replicas)
+		wanted := conf.MaxBytes
+		before, old := existing[conf.Name]
+		if !old {
+			conf.MaxBytes = max(wanted>>shift, min(wanted, smallestStream))
+		}
+		err := b.createOrUpdate(ctx, conf)
+		if old && (codeOf(err) == codeStorageExceeded || codeOf(err) == codeInsufficientResources) {
+			conf.MaxBytes = before // it cannot grow to what is planned: leave it
+			err = b.createOrUpdate(ctx, conf)
+		}
+		if err != nil {
+			return fmt.Errorf("stream %s: %w", conf.Name, err)
+		}
+	}
+	return nil
+}
+
+func (b *Bus) createOrUpdate(ctx context.Context, conf jetstream.StreamConfig) error {
+	return b.ask(ctx, "", func(ctx context.Context, _ bool) error {
+		_, err := b.js.CreateOrUpdateStream(ctx, conf)
+		return err
+	})
+}
+
+// streamConfig returns a stream of the topology in the server's terms.
+func (b *Bus) streamConfig(s events.Stream, replicas int) jetstream.StreamConfig {
+	conf := jetstream.StreamConfig{
+		Name:        b.streamName(s.Name),
+		Description: "Apollo, " + strings.Join(s.Subjects, " "),
+		Storage:     jetstream.FileStorage,
+		Discard:     jetstream.DiscardNew,
+		MaxBytes:    s.MaxBytes,
+		MaxMsgSize:  s.MaxMsgSize,
+		Duplicates:  s.Duplicates,
+		Replicas:    replicas,
+		AllowDirect: true,
+	}
+	if s.WorkQueue {
+		conf.Retention = jetstream.WorkQueuePolicy
+	}
+	dead := false
+	for _, subject := range s.Subjects {
+		conf.Subjects = append(conf.Subjects, b.subject(subject))
+		dead = dead || events.Overlap(subject, "dlq.*.*")
+	}
+	if dead {
+		conf.Subjects = append(conf.Subjects, b.advisories()...)
+	}
+	return conf
+}
+
+// provisionQueues sees to the consumers and the advisories.
+func (b *Bus) provisionQueues(ctx context.Context) error {
+	if b.conf.FreshConsumers {
+		if err := b.refresh(ctx); err != nil {
+			return fmt.Errorf("provision: %w", err)
+		}
+	}
+	r, err := b.defaultRoute(commands)
+	if err != nil {
+		return fmt.Errorf("provision: %w", err)
+	}
+	// One command at a time, over all processes: commands keep their order.
+	if err := b.consumer(ctx, r, 1); err != nil {
+		return fmt.Errorf("provision: %w", err)
+	}
+	if err := b.forward(ctx); err != nil {
+		return fmt.Errorf("provision: %w", err)
+	}
+	return nil
+}
+
+// ProvisionEvaluator creates the consumer ev-<name>.
+func (b *Bus) ProvisionEvaluator(ctx context.Context, name string) error {
+	if !events.IsName(name) {
+		return fmt.Errorf("provision evaluator %q: not a DNS label", name)
+	}
+	r, err := b.defaultRoute(workQueue + "." + name)
+	if err == nil {
+		err = b.consumer(ctx, r, -1)
+	}
+	if err != nil {
+		return fmt.Errorf("provision evaluator %s: %w", name, err)
+	}
+	return nil
+}
+
+// route is where a queue's topic leads.
+type route struct {
+	stream, durable, filter string
+}
+
+// defaultRoute knows "cmd" and "work.<evaluator>".
+func (b *Bus) defaultRoute(topic string) (route, error) {
+	stream, err := b.streamFor(topic + ".>")
+	if err != nil {
+		return route{}, err
+	}
+	r := route{stream: stream, durable: commands, filter: b.subject(topic + ".>")}
+	if topic == commands {
+		return r, nil
+	}
+	name, ok := strings.CutPrefix(topic, workQueue+".")
+	if !ok || !events.IsName(name) {
+		return route{}, fmt.Errorf("%q is no queue", topic)
+	}
+	r.durable = evaluatorPrefix + name
+	return r, nil
+}
+
+// consumer creates or updates a queue's durable. No BackOff: the server would
+// take its first step for the AckWait.
+func (b *Bus) consumer(ctx context.Context, r route, maxAckPending int) error {
+	conf := jetstream.ConsumerConfig{
+		Durable:       r.durable,
+		FilterSubject: r.filter,
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       b.conf.AckWait,
+		MaxDeliver:    events.MaxDeliver,
+		MaxAckPending: maxAckPending,
+		MaxWaiting:    maxWaiting,
+	}
+	err := b.ask(ctx, "", func(ctx context.Context, _ bool) error {
+		_, err := b.js.CreateOrUpdateConsumer(ctx, r.stream, conf)
+		return err
+	})
+	if codeOf(err) == codeConsumerExistsOnWork {
+		return fmt.Errorf("consumer %s: another consumer of stream %s takes the same work; delete it: %w", r.durable, r.stream, err)
+	}
+	if err != nil {
+		return fmt.Errorf("consumer %s: %w", r.durable, err)
+	}
+	return nil
+}
+
+// refresh re-creates the consumers of the queues, so that what they had handed
+// out is handed out again at once.
+func (b *Bus) refresh(ctx context.Context) error {
+	for _, topic := range []string{commands, workQueue} {
+		stream, err := b.streamFor(topic + ".>")
+		if err != nil {
+			return err
+		}
+		if err := b.refreshStream(ctx, stream); err != nil {
+			return fmt.Errorf("re-create the consumers of %s: %w", stream, err)
+		}
+	}
+	return nil
+}
+
+func (b *Bus) refreshStream(ctx context.Context, name string) error {
+	var found []*jetstream.ConsumerInfo
+	err := b.ask(ctx, "", func(ctx context.Context, _ bool) error {
+		found = nil
+		stream, err := b.js.Stream(ctx, name)
+		if err != nil {
+			return err
+		}
+		list := stream.ListConsumers(ctx)
+		for info := range list.Info() {
+			found = append(found, info)
+		}
+		return list.Err()
+	})
+	if err != nil {
+		return err
+	}
+	for _, info := range found {
+		if info.Config.Durable != commands && !strings.HasPrefix(info.Config.Durable, evaluatorPrefix) {
+			continue
+		}
+		err := b.ask(ctx, "", func(ctx context.Context, _ bool) error {
+			if err := b.js.DeleteConsumer(ctx, name, info.Name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+				return err
+			}
+			_, err := b.js.CreateOrUpdateConsumer(ctx, name, info.Config)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Ready waits until the streams exist.
+func (b *Bus) Ready(ctx context.Context) error {
+	for _, s := range b.conf.Topology {
+		if err := b.awaitStream(ctx, b.streamName(s.Name)); err != nil {
+			return fmt.Errorf("wait for stream %s: %w", s.Name, err)
+		}
+	}
+	return nil
+}
+
+func (b *Bus) awaitStream(ctx context.Context, name string) error {
+	for {
+		err := b.ask(ctx, "", func(ctx context.Context, _ bool) error {
+			_, err := b.js.Stream(ctx, name)
+			return err
+		})
+		if !errors.Is(err, jetstream.ErrStreamNotFound) && !errors.Is(err, events.ErrUnreachable) {
+			return err
+		}
+		if err := b.pause(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits until what another process creates may be there.
+func (b *Bus) pause(ctx context.Context) error {
+	t := time.NewTimer(poll)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-b.ctx.Done():
+		return errClosed
+	}
+}
+
+// errClosed is what waits end with when their bus is closed.
+var errClosed = errors.New("the bus was closed")
+
+// Purge removes the messages that match the relative filter.
+func (b *Bus) Purge(ctx context.Context, filter string) error {
+	name, err := b.streamFor(filter)
+	if err != nil {
+		return fmt.Errorf("purge: %w", err)
+	}
+	err = b.ask(ctx, "", func(ctx context.Context, _ bool) error {
+		stream, err := b.js.Stream(ctx, name)
+		if err != nil {
+			return err
+		}
+		return stream.Purge(ctx, jetstream.WithPurgeSubject(b.subject(filter)))
+	})
+	if err != nil {
+		return fmt.Errorf("purge %s: %w", filter, err)
+	}
+	return nil
+}

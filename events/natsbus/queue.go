@@ -1,0 +1,160 @@
+package natsbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"apollo/events"
+)
+
+// queue is events.Queue over one bus.
+type queue struct {
+	bus   *Bus
+	slots int
+
+	// mu guards what follows.
+	mu      sync.Mutex
+	closed  bool
+	cancels []context.CancelFunc
+	running sync.WaitGroup
+}
+
+var _ events.Queue = (*queue)(nil)
+
+// Queue returns a queue whose subscriptions hold at most slots unanswered
+// messages; slots below 1 means 1. Its Close ends its subscriptions; it can
+// still publish afterwards, because Watermill's Router closes its publisher
+// before its handlers have finished.
+func (b *Bus) Queue(slots int) events.Queue {
+	return &queue{bus: b, slots: max(1, slots)}
+}
+
+// Publish stores the messages and returns once all are durable. A repeated
+// UUID is stored once. Several messages are sent without waiting for each
+// other; after an error any of them may be stored, and publishing all of them
+// again with the same UUIDs is right.
+func (q *queue) Publish(topic string, messages ...*message.Message) error {
+	b := q.bus
+	if len(messages) == 1 {
+		wm := messages[0]
+		_, _, err := b.publish(wm.Context(), plain(topic, wm))
+		if err != nil {
+			return fmt.Errorf("publish %q to %s: %w", wm.UUID, topic, err)
+		}
+		return nil
+	}
+	waiting := make([]jetstream.PubAckFuture, 0, min(len(messages), window))
+	for i, wm := range messages {
+		if _, err := b.checked(plain(topic, wm)); err != nil {
+			return fmt.Errorf("publish %q: %w", wm.UUID, err)
+		}
+		future, err := b.js.PublishMsgAsync(b.encode(plain(topic, wm)), jetstream.WithStallWait(attemptTimeout))
+		if err != nil {
+			future = nil // the second attempt below tells what is wrong
+		}
+		waiting = append(waiting, future)
+		if len(waiting) == window || i == len(messages)-1 {
+			if err := b.settle(topic, messages[i+1-len(waiting):i+1], waiting); err != nil {
+				return err
+			}
+			waiting = waiting[:0]
+		}
+	}
+	return nil
+}
+
+// settle waits for the acknowledgements; what was not acknowledged is
+// published again, one by one.
+func (b *Bus) settle(topic string, messages []*message.Message, waiting []jetstream.PubAckFuture) error {
+	for i, future := range waiting {
+		wm := messages[i]
+		if future != nil {
+			select {
+			case <-future.Ok():
+				continue
+			case <-future.Err():
+			case <-wm.Context().Done():
+				return fmt.Errorf("publish %q to %s: %w", wm.UUID, topic, wm.Context().Err())
+			}
+		}
+		if _, _, err := b.publish(wm.Context(), plain(topic, wm)); err != nil {
+			return fmt.Errorf("publish %q to %s: %w", wm.UUID, topic, err)
+		}
+	}
+	return nil
+}
+
+// plain turns Watermill's message into ours, without what the bus itself set
+// at a delivery.
+func plain(topic string, wm *message.Message) events.Message {
+	m := events.Message{Subject: topic, ID: wm.UUID, Data: wm.Payload, Header: make(map[string]string, len(wm.Metadata))}
+	for k, v := range wm.Metadata {
+		switch k {
+		case events.MetaSubject, events.MetaSequence, events.MetaDeliveries:
+		default:
+			m.Header[k] = v
+		}
+	}
+	return m
+}
+
+// Subscribe hands out messages of the topic; see events.Queue. A consumer that
+// is not provisioned yet is waited for.
+func (q *queue) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("subscribe to %s: %w", topic, err)
+	}
+	r, err := q.bus.route(topic)
+	if err != nil {
+		return nil, fmt.Errorf("subscribe: %w", err)
+	}
+	return q.subscribe(ctx, r)
+}
+
+// subscribe hands out the messages of one durable.
+func (q *queue) subscribe(ctx context.Context, r route) (<-chan *message.Message, error) {
+	b := q.bus
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return nil, errors.New("subscribe: the queue was closed")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	s := &subscription{
+		bus: b, route: r, slots: q.slots, ctx: ctx,
+		out: make(chan *message.Message), held: map[*delivery]bool{}, freed: make(chan struct{}, 1),
+	}
+	q.running.Add(1)
+	ok := b.started(func() {
+		defer q.running.Done()
+		defer cancel()
+		defer context.AfterFunc(b.ctx, cancel)()
+		s.run()
+	})
+	if !ok {
+		q.running.Done()
+		cancel()
+		return nil, fmt.Errorf("subscribe: %w", errClosed)
+	}
+	q.cancels = append(q.cancels, cancel)
+	return s.out, nil
+}
+
+// Close ends the subscriptions of this queue and waits for their channels to
+// be closed. Messages in hand can still be answered for events.AckWait.
+// Publish works on.
+func (q *queue) Close() error {
+	q.mu.Lock()
+	q.closed = true
+	for _, cancel := range q.cancels {
+		cancel()
+	}
+	q.mu.Unlock()
+	q.running.Wait()
+	return nil
+}

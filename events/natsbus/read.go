@@ -1,0 +1,314 @@
+package natsbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"apollo/events"
+)
+
+const (
+	// pullMessages and pullBytes bound what one reader has in memory: 2000
+	// proposals are a few MiB, and one message is at most 8 MiB.
+	pullMessages = 2000
+	pullBytes    = 16 << 20
+	// pullExpiry is the life of one pull; pullHeartbeat is how often the
+	// server shows that it still knows it.
+	pullExpiry    = 20 * time.Second
+	pullHeartbeat = 2 * time.Second
+	// inactive is when the server forgets a reader that is gone.
+	inactive = 30 * time.Second
+	// doubt is how long Read waits for a message that the server announced
+	// before it asks what became of it.
+	doubt = time.Second
+	// idle is the same for Follow, which is silent most of the time.
+	idle = 10 * time.Second
+)
+
+// Info returns the state of the stream that holds the subject.
+func (p port) Info(ctx context.Context, subject string) (events.StreamInfo, error) {
+	info, err := p.info(ctx, subject)
+	if err != nil {
+		return events.StreamInfo{}, fmt.Errorf("info: %w", err)
+	}
+	return events.StreamInfo{
+		Created: info.Created, First: info.State.FirstSeq, Last: info.State.LastSeq,
+		Messages: info.State.Msgs, Bytes: info.State.Bytes, MaxBytes: uint64(max(0, info.Config.MaxBytes)),
+	}, nil
+}
+
+func (p port) info(ctx context.Context, filters ...string) (*jetstream.StreamInfo, error) {
+	b := p.bus
+	name, err := b.streamFor(filters...)
+	if err != nil {
+		return nil, err
+	}
+	var info *jetstream.StreamInfo
+	err = b.ask(ctx, "", func(ctx context.Context, _ bool) error {
+		stream, err := b.js.Stream(ctx, name)
+		if err != nil {
+			return err
+		}
+		info = stream.CachedInfo()
+		return nil
+	})
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		err = fmt.Errorf("%w: %w", events.ErrUnreachable, err)
+	}
+	return info, err
+}
+
+// Read yields what is stored now; see events.Reader.
+func (p port) Read(ctx context.Context, from uint64, filters ...string) iter.Seq2[events.Message, error] {
+	info, err := p.info(ctx, filters...)
+	return func(yield func(events.Message, error) bool) {
+		if err != nil {
+			yield(events.Message{}, fmt.Errorf("read: %w", err))
+			return
+		}
+		if info.State.Msgs == 0 || info.State.LastSeq < from {
+			return
+		}
+		r := &reader{port: p, ctx: ctx, stream: info.Config.Name, filters: filters, next: max(1, from), last: info.State.LastSeq}
+		if err := r.run(yield); err != nil {
+			yield(events.Message{}, fmt.Errorf("read: %w", err))
+		}
+	}
+}
+
+// Follow yields what is stored now and later; see events.Reader.
+func (p port) Follow(ctx context.Context, from uint64, filters ...string) iter.Seq2[events.Message, error] {
+	return func(yield func(events.Message, error) bool) {
+		name, err := p.bus.streamFor(filters...)
+		if err == nil {
+			r := &reader{port: p, ctx: ctx, stream: name, filters: filters, next: max(1, from), last: math.MaxUint64}
+			err = r.run(yield)
+		}
+		if err != nil && ctx.Err() == nil {
+			yield(events.Message{}, fmt.Errorf("follow: %w", err))
+		}
+	}
+}
+
+// reader yields a stream's messages in order over as many consumers as it takes.
+type reader struct {
+	port
+	ctx     context.Context
+	stream  string
+	filters []string
+	// next is the first sequence not seen yet, last the last one to yield.
+	next, last uint64
+}
+
+// follows reports whether the reader waits for new messages.
+func (r *reader) follows() bool { return r.last == math.MaxUint64 }
+
+// errEnd ends a reader without an error.
+var errEnd = errors.New("the end")
+
+// run reads until the end. A consumer that is lost is replaced, from where it
+// was; Read gives up when it gets nowhere for Config.Patience.
+func (r *reader) run(yield func(events.Message, error) bool) error {
+	var pause backoff
+	start, at := time.Now(), r.next
+	for {
+		err := r.consume(yield)
+		if err == nil || errors.Is(err, errEnd) {
+			return nil
+		}
+		if r.ctx.Err() != nil {
+			return r.ctx.Err()
+		}
+		if r.bus.ctx.Err() != nil || errors.Is(err, nats.ErrConnectionClosed) {
+			return errClosed
+		}
+		if r.next > at {
+			start, at, pause = time.Now(), r.next, backoff{}
+		}
+		if !r.transient(err) {
+			return err
+		}
+		if !r.follows() && time.Since(start) > r.bus.conf.Patience {
+			return fmt.Errorf("%w: %w", events.ErrUnreachable, err)
+		}
+		if err := pause.wait(r.ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// transient reports whether another consumer may get further.
+func (r *reader) transient(err error) bool {
+	for _, known := range []error{
+		errGap, jetstream.ErrConsumerDeleted, jetstream.ErrNoHeartbeat, jetstream.ErrMsgIteratorClosed,
+		jetstream.ErrConsumerNotFound, jetstream.ErrConsumerLeadershipChanged,
+	} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return lost(err) || r.follows() && errors.Is(err, jetstream.ErrStreamNotFound)
+}
+
+// errGap is a message that the connection dropped.
+var errGap = errors.New("a message of the consumer is missing")
+
+// consume reads with one consumer, until the end (nil or errEnd) or until the
+// consumer is lost.
+func (r *reader) consume(yield func(events.Message, error) bool) error {
+	c, pending, err := r.create()
+	if err != nil {
+		return err
+	}
+	defer r.forget(c)
+	if !r.follows() && pending == 0 {
+		return nil
+	}
+	epoch := r.bus.next()
+	it, err := c.Messages(jetstream.PullMaxMessagesWithBytesLimit(pullMessages, pullBytes),
+		jetstream.PullExpiry(pullExpiry), jetstream.PullHeartbeat(pullHeartbeat))
+	if err != nil {
+		return err
+	}
+	defer it.Stop()
+	// Next knows only one reason to end, so the others stop its iterator.
+	watch, done := context.WithCancel(r.ctx)
+	defer done()
+	defer context.AfterFunc(watch, it.Stop)()
+	defer context.AfterFunc(r.bus.ctx, it.Stop)()
+	go func() {
+		select {
+		case <-epoch:
+			it.Stop()
+		case <-watch.Done():
+		}
+	}()
+	return r.drain(c, it, yield)
+}
+
+// create makes the server's side of a reader and says how much waits in it.
+func (r *reader) create() (jetstream.Consumer, uint64, error) {
+	conf := jetstream.ConsumerConfig{
+		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:       r.next,
+		AckPolicy:         jetstream.AckNonePolicy,
+		InactiveThreshold: inactive,
+		MemoryStorage:     true,
+		Replicas:          1,
+		FilterSubjects:    r.server(),
+	}
+	ctx, done := context.WithTimeout(r.ctx, attemptTimeout)
+	defer done()
+	c, err := r.bus.js.CreateConsumer(ctx, r.stream, conf)
+	if err != nil {
+		return nil, 0, err
+	}
+	return c, c.CachedInfo().NumPending, nil
+}
+
+// server returns the filters the server applies. It refuses overlapping ones:
+// then it sends everything, and matching is left to us.
+func (r *reader) server() []string {
+	var filters []string
+	for i, f := range r.filters {
+		for _, g := range r.filters[:i] {
+			if events.Overlap(f, g) {
+				return nil
+			}
+		}
+		filters = append(filters, r.bus.subject(f))
+	}
+	return filters
+}
+
+// forget deletes the consumer; the server would do so after inactive.
+func (r *reader) forget(c jetstream.Consumer) {
+	if !r.bus.nc.IsConnected() {
+		return
+	}
+	// Nobody waits for the answer: the request alone is enough.
+	_ = r.bus.nc.Publish("$JS.API.CONSUMER.DELETE."+r.stream+"."+c.CachedInfo().Name, nil)
+}
+
+// drain yields what the consumer delivers.
+func (r *reader) drain(c jetstream.Consumer, it jetstream.MessagesContext, yield func(events.Message, error) bool) error {
+	for delivered := uint64(1); ; delivered++ {
+		m, err := r.receive(c, it, delivered-1)
+		if err != nil {
+			return err
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return err
+		}
+		if meta.Sequence.Consumer != delivered {
+			return errGap
+		}
+		if meta.Sequence.Stream > r.last {
+			return errEnd
+		}
+		if got := r.decode(m, meta); meta.Sequence.Stream >= r.next {
+			r.next = meta.Sequence.Stream + 1
+			if r.matches(got.Subject) && !yield(got, nil) {
+				return errEnd
+			}
+		}
+		if meta.Sequence.Stream == r.last || !r.follows() && meta.NumPending == 0 {
+			return errEnd
+		}
+		if err := r.ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// receive returns the next message. After a while of silence it asks the
+// server: what Read waits for may have been removed meanwhile, so that it never
+// comes, and a message that the connection dropped leaves no other trace.
+func (r *reader) receive(c jetstream.Consumer, it jetstream.MessagesContext, delivered uint64) (jetstream.Msg, error) {
+	wait := doubt
+	if r.follows() {
+		wait = idle
+	}
+	for {
+		m, err := it.Next(jetstream.NextMaxWait(wait))
+		if !errors.Is(err, nats.ErrTimeout) {
+			return m, err
+		}
+		ctx, done := context.WithTimeout(r.ctx, attemptTimeout)
+		info, err := c.Info(ctx)
+		done()
+		switch {
+		case err != nil:
+			return nil, err
+		case info.Delivered.Consumer > delivered:
+			return nil, errGap
+		case info.NumPending == 0 && !r.follows():
+			return nil, errEnd
+		}
+	}
+}
+
+func (r *reader) decode(m jetstream.Msg, meta *jetstream.MsgMetadata) events.Message {
+	id, header := decodeHeader(m.Headers())
+	return events.Message{
+		Subject: r.bus.relative(m.Subject()), Seq: meta.Sequence.Stream, ID: id,
+		Time: meta.Timestamp, Header: header, Data: m.Data(),
+	}
+}
+
+func (r *reader) matches(subject string) bool {
+	for _, f := range r.filters {
+		if events.MatchSubject(f, subject) {
+			return true
+		}
+	}
+	return false
+}
