@@ -49,6 +49,9 @@ type Document struct {
 	// written out. Parse reads it back to the same Spec; it is what is
 	// published.
 	Normalised []byte
+	// Exec is the command that runs the study's evaluator, "" for none. It is
+	// for `apollo run` alone: neither Spec nor Normalised holds it.
+	Exec string
 
 	checker *checker
 }
@@ -148,6 +151,7 @@ func (b *builder) build() (*Document, error) {
 	b.space()
 	b.workload()
 	b.evaluator()
+	exec := b.exec()
 	b.objectives()
 	b.constraints()
 	b.algorithm()
@@ -156,7 +160,7 @@ func (b *builder) build() (*Document, error) {
 	if len(b.found) > 0 {
 		return nil, nil
 	}
-	doc := &Document{Spec: b.spec}
+	doc := &Document{Exec: exec, Spec: b.spec}
 	b.findLegal(b.bind(doc))
 	normalised, err := b.normalise()
 	if err != nil {
