@@ -22,14 +22,14 @@ var (
 // Append stores m when fence holds; see events.Log.
 func (p port) Append(ctx context.Context, m events.Message, fence events.Fence) (uint64, error) {
 	return p.client.write(ctx, OpAppend, m, func(s *stream) (uint64, error) {
-		if seq, ok := s.duplicate(m.ID, time.Now()); ok {
-			return seq, nil
-		}
 		if fence.Filter != "" && s.lastOf(fence.Filter) != fence.Last {
 			if seq := s.storedAfter(fence, m.ID); seq > 0 {
 				return seq, nil
 			}
 			return 0, events.ErrFenced
+		}
+		if seq, ok := s.duplicate(m.ID, time.Now()); ok {
+			return seq, nil
 		}
 		return s.store(m, time.Now())
 	})

@@ -2,12 +2,14 @@ package natsbus_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"apollo/events"
 	"apollo/events/bustest"
 	"apollo/events/natsbus"
 )
@@ -56,6 +58,15 @@ func connect(t testing.TB, conf natsbus.Config) *natsbus.Bus {
 	return b
 }
 
+// small is the topology with limits that let dozens of them share a disk.
+func small() []events.Stream {
+	topology := events.Topology()
+	for i := range topology {
+		topology[i].MaxBytes = 16 << 20
+	}
+	return topology
+}
+
 // TestConformance runs the suite on one server, every test with a prefix of
 // its own, so that it also shows that prefixes do not meet.
 func TestConformance(t *testing.T) {
@@ -64,9 +75,12 @@ func TestConformance(t *testing.T) {
 	var n atomic.Int64
 	bustest.Run(t, func(t *testing.T, opts bustest.Options) (func(string) bustest.Bus, func(bustest.Bus)) {
 		t.Helper()
-		prefix := "test-" + string(rune('a'+n.Add(1)%26)) + ".n" + time.Duration(n.Load()).String()
-		if n.Load() == 1 {
-			prefix = ""
+		prefix := fmt.Sprintf("test.n%d", n.Add(1))
+		if prefix == "test.n1" {
+			prefix = "" // the default
+		}
+		if opts.Topology == nil {
+			opts.Topology = small()
 		}
 		return func(name string) bustest.Bus {
 				return connect(t, natsbus.Config{

@@ -34,6 +34,7 @@ const (
 	codeConsumerExistsOnWork   = 10100 // another consumer has that filter
 	codeTooLarge               = 10054
 	codeNoJetStream            = 10039
+	codeNotAvailable           = 10008 // "temporarily unavailable", while it elects or recovers
 )
 
 // codeOf returns the server's error code, or 0.
@@ -73,8 +74,7 @@ func lost(err error) bool {
 			return true
 		}
 	}
-	api, ok := errors.AsType[*jetstream.APIError](err)
-	return ok && api.Code == 503
+	return codeOf(err) == codeNotAvailable
 }
 
 // ask runs one question to the server until it is answered, with the bounds of

@@ -24,9 +24,9 @@ const (
 	urlFile  = "nats.url"
 	storeDir = "nats"
 
-	// maxPayload is the largest message: the topology's 8 MiB and its headers.
-	// It is also the most that the server's makers recommend.
-	maxPayload = 8<<20 + 64<<10
+	// maxPayload is the largest message with its headers, as the topology has
+	// it. The server warns of more.
+	maxPayload = 8 << 20
 	// syncInterval is how much a power failure may take back. One second
 	// costs nothing that can be measured (docs/events.md, Durability).
 	syncInterval = time.Second
