@@ -66,13 +66,13 @@ func (b *breeder) breed(to *batch) bool {
 	for attempt := range breedAttempts {
 		mother := b.members[tournament(b.members, b.knobs.tournament, to.rng)]
 		father := mother
-		child := append(to.point[:0], mother.point...)
+		to.point = append(to.point[:0], mother.point...)
+		child := to.point
 		if to.rng.Float64() < b.knobs.crossover {
 			father = b.members[tournament(b.members, b.knobs.tournament, to.rng)]
 			crossUniform(child, father.point, to.rng)
 		}
 		b.mutation.apply(child, b.knobs.mutation+float64(attempt/escalation), to.rng)
-		to.point = child
 		if to.offer(b.problem.Space.Index(child), child) {
 			to.out[len(to.out)-1].Parents = parents(mother, father)
 			return true

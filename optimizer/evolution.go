@@ -19,7 +19,9 @@ import (
 // It searches one objective. Feasible individuals rank before infeasible ones,
 // those by their violation, and those whose violation nobody knows last. Failed
 // trials join no population. The first Population designs are uniform.
-// An ask takes O(n·(Sample + parameters)) time, a tell O(parameters), and the
+// It uses neither Features nor Prior. A child that is not legal or not new is
+// bred again, up to 256 times with growing mutation, and then replaced by a
+// uniform design. An ask takes O(n·(Sample + parameters)) time, a tell O(parameters), and the
 // memory is that of Random plus Population points.
 type Evolution struct {
 	// Population is the number of individuals alive, at least 2. Smaller ones

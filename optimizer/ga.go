@@ -18,8 +18,9 @@ import (
 // method for genetic algorithms, CMAME 186, 2000 (feasible first, then by
 // violation). The numbers are chosen on the named problems of optimizertest.
 //
-// It searches one objective. Failed trials join no population. The first
-// Initial designs are uniform. An ask takes O(n·(Tournament + parameters))
+// It searches one objective and uses neither Features nor Prior. Failed trials
+// join no population. The first Initial designs are uniform; children are bred
+// as in Evolution. An ask takes O(n·(Tournament + parameters))
 // time, a tell O(Population + parameters), and the memory is that of Random
 // plus Population points.
 type GA struct {

@@ -55,11 +55,11 @@ type Task struct {
 type Status uint8
 
 const (
-	// Measured: all objectives have a value and every constraint holds.
+	// Measured means that all objectives have a value and every constraint holds.
 	Measured Status = iota
-	// Infeasible: the design cannot be built or run, or breaks a constraint.
+	// Infeasible means that the design cannot be built or run, or breaks a constraint.
 	Infeasible
-	// Failed: the evaluation broke. It says nothing about the design.
+	// Failed means that the evaluation broke. It says nothing about the design.
 	Failed
 )
 

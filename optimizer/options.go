@@ -99,8 +99,8 @@ func unknownOption(key string, known []string) error {
 // jsonKeys lists the keys of a struct of knobs in the order of its fields.
 func jsonKeys(t reflect.Type) []string {
 	var keys []string
-	for i := range t.NumField() {
-		if key := t.Field(i).Tag.Get("json"); key != "" {
+	for field := range t.Fields() {
+		if key := field.Tag.Get("json"); key != "" {
 			keys = append(keys, key)
 		}
 	}

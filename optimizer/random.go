@@ -11,10 +11,11 @@ import (
 //
 // Points are drawn by rejection, so a proposal costs 1/share checks where
 // share is the part of the space that is legal and new. After 8,192 misses in
-// a row the space is scanned in random order instead, without repeats, which
-// is as uniform and finds the last point of a space of up to MaxChecks points.
-// In a larger space the neighbours of known legal points are tried last; only
-// what comes from there is not uniform. Memory: about 30 bytes a told point.
+// a row, or as many as there are points, the space is scanned in random order
+// instead, without repeats, which is as uniform and finds the last point of a
+// space of up to MaxChecks points. In a larger space the neighbours of known
+// legal points are tried last; only what comes from there is not uniform.
+// Memory: about 33 bytes a told point. It uses neither Features nor Prior.
 type Random struct {
 	// MaxChecks bounds the legality checks of one ask: at most
 	// 8,192·n + 1.07·MaxChecks. Spaces of up to MaxChecks points are searched

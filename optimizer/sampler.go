@@ -145,7 +145,7 @@ func (b *batch) fill(n int) {
 // draw proposes one uniform new legal point by rejection.
 func (b *batch) draw() bool {
 	size := b.problem.Space.Size()
-	for range missLimit {
+	for range min(missLimit, size) { // beyond size a scan is cheaper
 		index := b.rng.Uint64N(size)
 		b.point = b.problem.Space.AtInto(b.point, index)
 		// Legality first: in a large space nearly all draws fail here, and a

@@ -55,7 +55,7 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) (string, error) {
 		s.strategy = strategy
 		return fmt.Sprintf("told %d\n", len(s.log)), nil
 	case "ask":
-		return s.ask(t, d)
+		return s.ask(d)
 	case "tell":
 		for line := range strings.Lines(d.Input) {
 			if err := s.tell(strings.Fields(line)); err != nil {
@@ -101,7 +101,7 @@ func (s *script) start(t *testing.T, d *datadriven.TestData) (err error) {
 	return err
 }
 
-func (s *script) ask(t *testing.T, d *datadriven.TestData) (string, error) {
+func (s *script) ask(d *datadriven.TestData) (string, error) {
 	var n int
 	if _, err := fmt.Sscan(d.CmdArgs[0].Key, &n); err != nil {
 		return "", err

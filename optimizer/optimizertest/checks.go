@@ -195,15 +195,21 @@ func seeds(t *testing.T, a optimizer.Algorithm, _ Options) {
 // large tells a long log at once and asks on.
 func large(t *testing.T, a optimizer.Algorithm, o Options) {
 	p := problem("accelerator")
-	s := newStudy(t, a, p.Start(6))
-	reference := newStudy(t, optimizer.Random{}, p.Start(6))
-	var log []optimizer.Observation
-	for _, proposal := range reference.ask(o.Large) {
-		obs := p.Measure(proposal.Point)
-		obs.Point, obs.Trial, obs.Origin = proposal.Point, proposal.number, proposal.Origin
-		log = append(log, obs)
+	reference, err := optimizer.Random{}.Start(p.Start(6))
+	if err != nil {
+		t.Fatal(err)
 	}
-	s.proposed = uint64(len(log))
+	proposals, err := reference.Ask(0, o.Large, nil)
+	if err != nil || len(proposals) != o.Large {
+		t.Fatalf("random search proposes %d designs, %v, want %d", len(proposals), err, o.Large)
+	}
+	log := make([]optimizer.Observation, o.Large)
+	for i, proposal := range proposals {
+		log[i] = p.Measure(proposal.Point)
+		log[i].Point, log[i].Trial, log[i].Origin = proposal.Point, i, proposal.Origin
+	}
+	s := newStudy(t, a, p.Start(6))
+	s.proposed = uint64(o.Large)
 	s.observe(log...)
 	s.ask(64)
 	s.rebuild(16, func() int { return o.Large/3 + 1 })

@@ -1,9 +1,9 @@
 package optimizertest
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 
 	"apollo/optimizer"
@@ -13,7 +13,7 @@ import (
 // programs runs random programs, the same ones for every strategy.
 func programs(t *testing.T, a optimizer.Algorithm, o Options) {
 	for i := range o.Programs {
-		t.Run(fmt.Sprint(i), func(t *testing.T) {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			t.Parallel()
 			Program(t, a, programCode(i))
 		})

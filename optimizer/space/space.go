@@ -7,6 +7,7 @@
 package space
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/bits"
@@ -117,11 +118,11 @@ func New(params ...Param) (Space, error) {
 func check(p Param) error {
 	switch {
 	case p.Name == "":
-		return fmt.Errorf("the name is empty")
+		return errors.New("the name is empty")
 	case len(p.Values) > 0 && len(p.Labels) > 0:
-		return fmt.Errorf("has both values and labels")
+		return errors.New("has both values and labels")
 	case p.Len() == 0:
-		return fmt.Errorf("has no level")
+		return errors.New("has no level")
 	}
 	for i, v := range p.Values {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
