@@ -1,0 +1,285 @@
+package external
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"apollo/evaluator"
+)
+
+// answer is a line of the program, taken apart. Metrics stay raw until it is
+// known which are wanted.
+type answer struct {
+	id      string
+	outcome evaluator.Outcome
+	metrics map[string]json.RawMessage
+	extra   map[string]json.RawMessage
+	reason  *evaluator.Reason
+	// bad says what is wrong with an answer whose id could be read.
+	bad *Failure
+	// fields are all fields of the line, for describe.
+	fields map[string]json.RawMessage
+}
+
+// parseAnswer reads a line. The error, a *Failure, is for lines that cannot be
+// matched with a question; whatever else is wrong is in answer.bad.
+func parseAnswer(line []byte) (answer, error) {
+	fields, err := object(line)
+	if err != nil {
+		return answer{}, &Failure{CodeBadAnswer, fmt.Sprintf(
+			"the program wrote a line that is no JSON object: %q; answers alone go to standard output, all other text to standard error",
+			clip(string(bytes.TrimSpace(line)), maxExcerpt))}
+	}
+	a := answer{fields: fields}
+	var ok bool
+	if a.id, ok = identifier(fields["id"]); !ok {
+		return answer{}, &Failure{CodeBadAnswer, fmt.Sprintf("the answer %q has no id; copy the id of the line that it answers",
+			clip(string(bytes.TrimSpace(line)), maxExcerpt))}
+	}
+	a.bad = a.read(fields)
+	return a, nil
+}
+
+// object decodes a JSON object. NaN and Infinity, which JSON does not have but
+// Python and others write, become texts, so that they can be named.
+func object(line []byte) (map[string]json.RawMessage, error) {
+	var fields map[string]json.RawMessage
+	err := json.Unmarshal(line, &fields)
+	if err != nil {
+		if quoted := quoteNonFinite(line); quoted != nil {
+			fields = nil
+			err = json.Unmarshal(quoted, &fields)
+		}
+	}
+	if err == nil && fields == nil { // null
+		err = errNotObject
+	}
+	return fields, err
+}
+
+var errNotObject = fmt.Errorf("not an object")
+
+// quoteNonFinite puts quotes around NaN, Infinity and their negatives outside
+// of strings. It returns nil when there are none.
+func quoteNonFinite(line []byte) []byte {
+	var out []byte
+	copied, inString := 0, false
+	for i := 0; i < len(line); i++ {
+		switch {
+		case line[i] == '\\' && inString:
+			i++
+			continue
+		case line[i] == '"':
+			inString = !inString
+			continue
+		case inString:
+			continue
+		}
+		n := nonFiniteToken(line[i:])
+		if n == 0 {
+			continue
+		}
+		out = append(out, line[copied:i]...)
+		out = append(append(append(out, '"'), line[i:i+n]...), '"')
+		copied = i + n
+		i = copied - 1
+	}
+	if copied == 0 {
+		return nil
+	}
+	return append(out, line[copied:]...)
+}
+
+func nonFiniteToken(b []byte) int {
+	for _, word := range []string{"-Infinity", "+Infinity", "Infinity", "-NaN", "NaN", "-inf", "inf", "-nan", "nan"} {
+		if bytes.HasPrefix(b, []byte(word)) {
+			return len(word)
+		}
+	}
+	return 0
+}
+
+// identifier reads an id: a text, or a number as it is written.
+func identifier(raw json.RawMessage) (string, bool) {
+	var v any
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	if len(raw) == 0 || d.Decode(&v) != nil {
+		return "", false
+	}
+	switch v := v.(type) {
+	case string:
+		return v, v != ""
+	case json.Number:
+		return v.String(), true
+	}
+	return "", false
+}
+
+func (a *answer) read(fields map[string]json.RawMessage) *Failure {
+	wrong := func(name, want string) *Failure {
+		return &Failure{CodeBadAnswer, fmt.Sprintf("%s is %s, want %s", name, clip(string(fields[name]), maxExcerpt), want)}
+	}
+	if raw := fields["metrics"]; raw != nil && json.Unmarshal(raw, &a.metrics) != nil {
+		return wrong("metrics", `an object of numbers, {"latency_s": 0.001}`)
+	}
+	if raw := fields["extra"]; raw != nil && json.Unmarshal(raw, &a.extra) != nil {
+		return wrong("extra", "an object of numbers")
+	}
+	if raw := fields["reason"]; raw != nil {
+		var f *Failure
+		if a.reason, f = readReason(raw); f != nil {
+			return f
+		}
+	}
+	if raw := fields["error"]; raw != nil && a.reason == nil {
+		var message string
+		if json.Unmarshal(raw, &message) != nil {
+			return wrong("error", "a text")
+		}
+		a.outcome, a.reason = evaluator.Failed, &evaluator.Reason{Message: message}
+	}
+	if raw := fields["outcome"]; raw != nil {
+		if json.Unmarshal(raw, (*string)(&a.outcome)) != nil {
+			return wrong("outcome", "a text")
+		}
+	}
+	return a.settle()
+}
+
+func (a *answer) settle() *Failure {
+	switch a.outcome {
+	case "":
+		if a.metrics == nil {
+			return &Failure{CodeBadAnswer, `the answer has neither metrics nor an outcome; write {"id": …, "metrics": {…}} or an outcome with a reason`}
+		}
+		a.outcome = evaluator.Measured
+		a.reason = nil
+	case evaluator.Measured:
+		a.reason = nil
+	case evaluator.Infeasible, evaluator.Failed:
+		if a.reason == nil {
+			a.reason = &evaluator.Reason{}
+		}
+		a.reason.Code = cleanCode(a.reason.Code, string(a.outcome))
+		if a.reason.Message == "" {
+			a.reason.Message = "the program gives no reason"
+		}
+	default:
+		return &Failure{CodeBadOutcome, fmt.Sprintf("the outcome is %q, want measured, infeasible or failed", clip(string(a.outcome), maxCode))}
+	}
+	return nil
+}
+
+// readReason reads a reason: an object, or a text that is its message.
+func readReason(raw json.RawMessage) (*evaluator.Reason, *Failure) {
+	var message string
+	if json.Unmarshal(raw, &message) == nil {
+		return &evaluator.Reason{Message: clip(message, maxMessage)}, nil
+	}
+	var r struct {
+		Code, Layer, Unit, Message string
+		Need, Have                 float64
+	}
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return nil, &Failure{CodeBadAnswer, fmt.Sprintf(
+			"reason is %s, want a text or an object with code, message and, if they mean something, layer, need, have (numbers) and unit",
+			clip(string(raw), maxExcerpt))}
+	}
+	return &evaluator.Reason{
+		Code: clip(r.Code, maxCode), Layer: clip(r.Layer, maxExcerpt), Need: r.Need, Have: r.Have,
+		Unit: clip(r.Unit, maxCode), Message: clip(r.Message, maxMessage),
+	}, nil
+}
+
+// result turns the answer into values for the wanted metrics, in their order.
+func (a *answer) result(want []evaluator.Metric) (evaluator.Result, *Failure) {
+	if a.bad != nil {
+		return evaluator.Result{}, a.bad
+	}
+	r := evaluator.Result{Outcome: a.outcome, Values: unmeasured(len(want)), Reason: a.reason}
+	for i, m := range want {
+		raw, ok := a.metrics[m.Name]
+		if !ok || string(raw) == "null" {
+			if a.outcome == evaluator.Measured {
+				return r, &Failure{CodeMissingMetric, fmt.Sprintf("the answer has no metric %q%s", m.Name, a.named())}
+			}
+			continue
+		}
+		var f *Failure
+		if r.Values[i], f = number("metric "+strconv.Quote(m.Name), raw); f != nil {
+			return r, f
+		}
+	}
+	var f *Failure
+	r.Extra, f = a.extras(want)
+	return r, f
+}
+
+// extras collects, in the order of their names, the numbers of extra and the
+// metrics that nobody asked for.
+func (a *answer) extras(want []evaluator.Metric) ([]evaluator.Extra, *Failure) {
+	named := map[string]json.RawMessage{}
+	for name, raw := range a.extra {
+		named[name] = raw
+	}
+	for name, raw := range a.metrics {
+		if !slices.ContainsFunc(want, func(m evaluator.Metric) bool { return m.Name == name }) {
+			named[name] = raw
+		}
+	}
+	var extras []evaluator.Extra
+	for _, name := range sortedKeys(named) {
+		if string(named[name]) == "null" {
+			continue
+		}
+		v, f := number("extra number "+strconv.Quote(clip(name, maxCode)), named[name])
+		if f != nil {
+			return nil, f
+		}
+		extras = append(extras, evaluator.Extra{Name: name, Value: v})
+	}
+	return extras, nil
+}
+
+func (a *answer) named() string {
+	if len(a.metrics) == 0 {
+		return ""
+	}
+	return ", only " + clip(strings.Join(sortedKeys(a.metrics), ", "), maxExcerpt)
+}
+
+// number reads a finite JSON number.
+func number(what string, raw json.RawMessage) (float64, *Failure) {
+	text := string(raw)
+	if v, err := strconv.ParseFloat(strings.Trim(text, `"`), 64); math.IsInf(v, 0) || math.IsNaN(v) && err == nil {
+		return 0, &Failure{CodeNotFinite, fmt.Sprintf("%s is %s; answer infeasible or failed with a reason instead", what, clip(text, maxCode))}
+	}
+	var v float64
+	if text == "null" || json.Unmarshal(raw, &v) != nil {
+		return 0, &Failure{CodeWrongType, fmt.Sprintf("%s is %s, want a number", what, clip(text, maxExcerpt))}
+	}
+	return v, nil
+}
+
+func unmeasured(n int) []float64 {
+	values := make([]float64, n)
+	for i := range values {
+		values[i] = math.NaN()
+	}
+	return values
+}
+
+func sortedKeys(m map[string]json.RawMessage) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,289 @@
+package external
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"apollo/evaluator"
+	"apollo/optimizer/space"
+)
+
+// CheckOptions say what Check tests with.
+type CheckOptions struct {
+	// Options configure the processes. Timeout bounds each answer; 0 means 10 s.
+	Options
+	// Params are the parameters to try, with levels; nil means those that the
+	// program describes.
+	Params []space.Param
+	// Metrics are those that every measured design must have; nil means those
+	// that the program describes, else those of its first answer.
+	Metrics []evaluator.Metric
+	// Designs is how many designs are tried; 0 means 12.
+	Designs int
+}
+
+// Verdict is the outcome of one check.
+type Verdict string
+
+// The verdicts.
+const (
+	Pass Verdict = "pass"
+	Fail Verdict = "fail"
+	// Skip: it could not be tested, or does not apply; Message says why.
+	Skip Verdict = "skip"
+)
+
+// Finding is the outcome of one check with its explanation.
+type Finding struct {
+	// Check is its name, for example "determinism".
+	Check   string  `json:"check"`
+	Verdict Verdict `json:"verdict"`
+	// Message says what was seen.
+	Message string `json:"message"`
+	// Advice says what to do; "" when nothing is to be done.
+	Advice string `json:"advice,omitempty"`
+}
+
+// Report is what Check found, in the order of its checks.
+type Report struct {
+	Command  []string  `json:"command"`
+	Name     string    `json:"name,omitempty"`
+	Version  string    `json:"version,omitempty"`
+	Findings []Finding `json:"findings"`
+}
+
+// Failed returns how many checks failed.
+func (r Report) Failed() int {
+	n := 0
+	for _, f := range r.Findings {
+		if f.Verdict == Fail {
+			n++
+		}
+	}
+	return n
+}
+
+// WriteText writes the report for people, one line per check.
+func (r Report) WriteText(w io.Writer) error {
+	for _, f := range r.Findings {
+		mark := string(f.Verdict)
+		if f.Verdict == Fail {
+			mark = "FAIL"
+		}
+		if _, err := fmt.Fprintf(w, "%-4s  %-12s  %s\n", mark, f.Check, f.Message); err != nil {
+			return err
+		}
+		if f.Advice == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "%20s→ %s\n", "", f.Advice); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Names of the checks, in the order of a report.
+const (
+	checkStart       = "start"
+	checkDescribe    = "describe"
+	checkSpace       = "space"
+	checkTimeout     = "timeout"
+	checkSchema      = "schema"
+	checkFinite      = "nan"
+	checkUnits       = "units"
+	checkMeasured    = "measured"
+	checkInfeasible  = "infeasible"
+	checkLate        = "late"
+	checkDeterminism = "determinism"
+	checkUnknown     = "unknown"
+	checkGarbage     = "garbage"
+	checkEnd         = "end"
+)
+
+func checkNames() []string {
+	return []string{
+		checkStart, checkDescribe, checkSpace, checkTimeout, checkSchema, checkFinite, checkUnits, checkMeasured,
+		checkInfeasible, checkLate, checkDeterminism, checkUnknown, checkGarbage, checkEnd,
+	}
+}
+
+// Check tests the program argv against the protocol: what can be seen from
+// outside with designs of its space. Every check is in the report; one that
+// could not run is a Skip that says why.
+func Check(ctx context.Context, argv []string, o CheckOptions) Report {
+	const (
+		timeout = 10 * time.Second
+		designs = 12
+	)
+	o.Options = o.withDefaults()
+	if o.Timeout <= 0 {
+		o.Timeout = timeout
+	}
+	if o.Designs <= 0 {
+		o.Designs = designs
+	}
+	c := &checker{argv: argv, o: o, findings: map[string]Finding{}, pending: map[string]bool{}, nextID: firstID}
+	c.run(ctx)
+	if c.p != nil {
+		c.p.discard()
+	}
+	report := Report{Command: argv, Name: c.info.Name, Version: c.info.Version}
+	for _, name := range checkNames() {
+		f, ok := c.findings[name]
+		if !ok {
+			f = Finding{Check: name, Verdict: Skip, Message: "not reached: see the failure above"}
+		}
+		if ctx.Err() != nil && f.Verdict != Pass {
+			f = Finding{Check: name, Verdict: Fail, Message: "interrupted"}
+		}
+		report.Findings = append(report.Findings, f)
+	}
+	return report
+}
+
+// firstID keeps the ids of Check away from numbers that a program might make
+// up.
+const firstID = 7001
+
+// checker is one run of Check.
+type checker struct {
+	argv     []string
+	o        CheckOptions
+	info     Info
+	params   []space.Param
+	metrics  []evaluator.Metric
+	q        question
+	findings map[string]Finding
+
+	p       *process
+	nextID  int
+	pending map[string]bool // ids that were sent and are not yet answered
+	foreign []string        // ids of answers to nothing that is pending
+	tried   []trial
+}
+
+// trial is a design that was tried and what came of it.
+type trial struct {
+	design  []space.Value
+	answer  answer
+	result  evaluator.Result
+	failure *Failure
+	took    time.Duration
+}
+
+func (t trial) equal(o trial) bool {
+	if t.failure != nil || o.failure != nil {
+		return (t.failure != nil) == (o.failure != nil)
+	}
+	a, b := t.result, o.result
+	same := func(x, y float64) bool { return x == y || x != x && y != y }
+	return a.Outcome == b.Outcome && slices.EqualFunc(a.Values, b.Values, same) && slices.Equal(a.Extra, b.Extra) &&
+		(a.Reason == nil) == (b.Reason == nil) && (a.Reason == nil || a.Reason.Code == b.Reason.Code)
+}
+
+func (c *checker) say(check string, v Verdict, advice, format string, args ...any) {
+	c.findings[check] = Finding{Check: check, Verdict: v, Message: fmt.Sprintf(format, args...), Advice: advice}
+}
+
+func (c *checker) run(ctx context.Context) {
+	if !c.begin(ctx) {
+		return
+	}
+	if c.space() {
+		c.sample(ctx)
+		c.judgeSample()
+		c.late(ctx)
+		c.determinism(ctx)
+		c.unknown(ctx)
+	}
+	c.garbage(ctx)
+	c.end(ctx)
+}
+
+// begin starts the program as a backend does and reads its description.
+func (c *checker) begin(ctx context.Context) bool {
+	b, err := Open(ctx, c.argv, c.o.Options)
+	if err != nil {
+		if p, startErr := start(c.argv, c.o.Options); startErr == nil {
+			p.discard()
+			c.say(checkStart, Pass, "", "the program starts")
+			c.say(checkDescribe, Fail, "correct the answer to describe, or do not answer it: it is optional", "%v", err)
+			return true
+		}
+		c.say(checkStart, Fail, "check the command; it is run without a shell, in the current directory", "%v", err)
+		return false
+	}
+	c.info = b.Info()
+	_ = b.Close()
+	c.say(checkStart, Pass, "", "the program starts")
+	if !c.info.Described {
+		c.say(checkDescribe, Skip, `answer {"op": "describe"} to let studies know parameters, metrics and units`,
+			"the program does not describe itself: %s", c.info.Note)
+		return true
+	}
+	c.say(checkDescribe, Pass, "", "%s %s: %d parameters, %d metrics", c.info.Name, c.info.Version, len(c.info.Params), len(c.info.Metrics))
+	return true
+}
+
+// space settles the parameters and metrics to test with.
+func (c *checker) space() bool {
+	const advice = "give the parameters with their levels, or let describe list them with values or labels"
+	c.params, c.metrics = c.o.Params, c.o.Metrics
+	if c.params == nil {
+		c.params = c.info.Params
+	}
+	if c.metrics == nil {
+		c.metrics = c.info.Metrics
+	}
+	if len(c.params) == 0 {
+		c.say(checkSpace, Fail, advice, "no parameters are known, so no design can be tried")
+		return false
+	}
+	s, err := space.New(c.params...)
+	if err != nil {
+		c.say(checkSpace, Fail, advice, "no design can be tried: %v", err)
+		return false
+	}
+	task := evaluator.Task{Params: c.params, Metrics: c.metrics}
+	if err := c.info.match(task); err != nil && (c.info.Described || len(c.metrics) > 0) {
+		c.say(checkSpace, Fail, "make the study and the description agree", "%v", err)
+		return false
+	}
+	c.q = newQuestion(c.params, c.metrics, nil)
+	for _, d := range designs(s, c.o.Designs) {
+		c.tried = append(c.tried, trial{design: d})
+	}
+	c.say(checkSpace, Pass, "", "%d of %d designs are tried", len(c.tried), s.Size())
+	return true
+}
+
+// designs returns up to n different designs: the lowest, highest and middle
+// levels, then some drawn with a fixed seed.
+func designs(s space.Space, n int) [][]space.Value {
+	n = int(min(uint64(n), s.Size()))
+	points := make([]space.Point, 3)
+	for _, p := range s.Params() {
+		points[0] = append(points[0], 0)
+		points[1] = append(points[1], p.Len()-1)
+		points[2] = append(points[2], p.Len()/2)
+	}
+	random := rand.New(rand.NewPCG(1, 1))
+	seen := map[uint64]bool{}
+	var out [][]space.Value
+	for i := 0; len(out) < n; i++ {
+		index := random.Uint64N(s.Size())
+		if i < len(points) {
+			index = s.Index(points[i])
+		}
+		if !seen[index] {
+			seen[index] = true
+			out = append(out, s.Values(s.At(index)))
+		}
+	}
+	return out
+}

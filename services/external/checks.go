@@ -1,0 +1,323 @@
+package external
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"apollo/evaluator"
+)
+
+// tooSlow is after how many time-outs, and tooDead after how many ends,
+// nothing more is tried.
+const (
+	tooSlow = 2
+	tooDead = 3
+)
+
+// sample tries the designs one after the other.
+func (c *checker) sample(ctx context.Context) {
+	if f := c.fresh(ctx); f != nil {
+		c.tried[0].failure = f
+		c.tried = c.tried[:1]
+		return
+	}
+	slow, dead := 0, 0
+	for i := range c.tried {
+		c.try(&c.tried[i])
+		f := c.tried[i].failure
+		if len(c.metrics) == 0 && f == nil && c.tried[i].result.Outcome == evaluator.Measured {
+			c.adopt(&c.tried[i])
+		}
+		if f != nil && f.Code == CodeTimeout {
+			slow++
+		}
+		if c.p.exited() {
+			dead++
+		}
+		if slow == tooSlow || dead == tooDead || ctx.Err() != nil {
+			c.tried = c.tried[:i+1]
+			return
+		}
+		if c.p.exited() && c.fresh(ctx) != nil {
+			c.tried = c.tried[:i+1]
+			return
+		}
+	}
+}
+
+// adopt takes the metrics of a first answer as those of all, where nobody
+// declared any.
+func (c *checker) adopt(t *trial) {
+	for _, name := range sortedKeys(t.answer.metrics) {
+		c.metrics = append(c.metrics, evaluator.Metric{Name: name})
+	}
+	t.result, t.failure = t.answer.result(c.metrics)
+}
+
+// judgeSample draws the conclusions that need no further question.
+func (c *checker) judgeSample() {
+	c.byCode(checkTimeout, []string{CodeTimeout},
+		"answer each line as soon as it is read and flush standard output; a slow simulator needs a larger --timeout",
+		func(n int) string {
+			slowest := slices.MaxFunc(c.tried, func(a, b trial) int { return int(a.took - b.took) }).took
+			return fmt.Sprintf("%d answers in time, the slowest after %s", n, slowest.Round(time.Microsecond))
+		})
+	c.byCode(checkSchema, []string{CodeBadAnswer, CodeBadOutcome, CodeTooLong, CodeMissingMetric, CodeWrongType, CodeDied, CodeStart},
+		`write one line {"id": …, "metrics": {…}} per design, and errors as {"id": …, "outcome": "failed", "reason": …}`,
+		func(n int) string { return fmt.Sprintf("%d answers have the right form", n) })
+	c.byCode(checkFinite, []string{CodeNotFinite},
+		"JSON has no NaN and no Infinity: answer infeasible or failed with a reason",
+		func(n int) string { return fmt.Sprintf("every number of %d answers is finite", n) })
+	c.units()
+	c.measured()
+	c.infeasible()
+}
+
+// byCode fails a check when a trial failed with one of the codes.
+func (c *checker) byCode(check string, codes []string, advice string, pass func(n int) string) {
+	good := 0
+	for i, t := range c.tried {
+		if t.failure == nil {
+			good++
+			continue
+		}
+		if slices.Contains(codes, t.failure.Code) {
+			c.say(check, Fail, advice, "design %d of %d (%s): %s", i+1, len(c.tried), c.design(t), t.failure)
+			return
+		}
+	}
+	if good == 0 && check != checkTimeout {
+		c.say(check, Skip, "", "no answer to look at")
+		return
+	}
+	c.say(check, Pass, "", "%s", pass(good))
+}
+
+func (c *checker) design(t trial) string {
+	var parts []string
+	for i, v := range t.design {
+		parts = append(parts, c.params[i].Name+"="+v.String())
+	}
+	return clip(strings.Join(parts, " "), maxExcerpt)
+}
+
+// units wants a unit for every metric, and a name that does not speak of
+// another one. Metrics called name_unit are the custom of the log.
+func (c *checker) units() {
+	declared := c.o.Metrics != nil || c.info.Described
+	switch {
+	case len(c.metrics) == 0:
+		c.say(checkUnits, Skip, "", "no metrics are known")
+		return
+	case !declared:
+		c.say(checkUnits, Skip, `state them in describe, or let the study do it`, "nobody stated the units of %s", c.metricNames())
+		return
+	}
+	for _, m := range c.metrics {
+		if m.Unit == "" {
+			c.say(checkUnits, Fail, `give the unit in describe or with the metric; "1" is the unit of a plain number`, "metric %q has no unit", m.Name)
+			return
+		}
+		if suffix := m.Name[strings.LastIndex(m.Name, "_")+1:]; unitWord(suffix) && suffix != unitSuffix(m.Unit) {
+			c.say(checkUnits, Fail, "correct the unit or the name", "metric %q has the unit %q, but its name ends in %q", m.Name, m.Unit, suffix)
+			return
+		}
+	}
+	c.say(checkUnits, Pass, "", "%s", c.metricNames())
+}
+
+// unitWord reports whether the end of a metric's name is certainly a unit.
+func unitWord(s string) bool {
+	return slices.Contains([]string{"s", "ms", "us", "ns", "j", "mj", "uj", "nj", "pj", "w", "mw", "mm2", "um2", "m2", "hz", "mhz", "ghz", "b", "kib", "mib", "gib", "bytes"}, s)
+}
+
+// unitSuffix writes a unit as the end of a name: "mm²" is "mm2".
+func unitSuffix(unit string) string {
+	s := strings.ToLower(strings.NewReplacer("²", "2", "µ", "u", "μ", "u", "^", "").Replace(unit))
+	if s == "byte" {
+		return "bytes"
+	}
+	return s
+}
+
+func (c *checker) metricNames() string {
+	var names []string
+	for _, m := range c.metrics {
+		if m.Unit == "" {
+			names = append(names, m.Name)
+			continue
+		}
+		names = append(names, m.Name+" ("+m.Unit+")")
+	}
+	return strings.Join(names, ", ")
+}
+
+func (c *checker) count(o evaluator.Outcome) (n int) {
+	for _, t := range c.tried {
+		if t.failure == nil && t.result.Outcome == o {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *checker) measured() {
+	n, failed := c.count(evaluator.Measured), c.count(evaluator.Failed)
+	switch {
+	case failed > 0:
+		t := c.tried[slices.IndexFunc(c.tried, func(t trial) bool { return t.failure == nil && t.result.Outcome == evaluator.Failed })]
+		c.say(checkMeasured, Fail, "a legal design that cannot run is infeasible; failed is for a broken evaluation",
+			"%d of %d designs failed, one (%s) with %s: %s", failed, len(c.tried), c.design(t), t.result.Reason.Code, t.result.Reason.Message)
+	case n == 0:
+		c.say(checkMeasured, Fail, "check the parameters and their units: a study would find nothing", "none of %d designs was measured", len(c.tried))
+	default:
+		c.say(checkMeasured, Pass, "", "%d of %d designs were measured", n, len(c.tried))
+	}
+}
+
+func (c *checker) infeasible() {
+	n := 0
+	for _, t := range c.tried {
+		if t.failure != nil || t.result.Outcome != evaluator.Infeasible {
+			continue
+		}
+		n++
+		reason := t.answer.fields["reason"]
+		if reason == nil && t.answer.fields["error"] == nil {
+			c.say(checkInfeasible, Fail, `add "reason": {"code": "…", "message": "…", "need": …, "have": …, "unit": "…"}`,
+				"the infeasible design %s has no reason", c.design(t))
+			return
+		}
+		for _, m := range c.metrics {
+			if m.Cheap && t.answer.metrics[m.Name] == nil {
+				c.say(checkInfeasible, Fail, "give the cheap metrics of infeasible designs too, or do not call them cheap",
+					"the infeasible design %s lacks the cheap metric %q", c.design(t), m.Name)
+				return
+			}
+		}
+	}
+	if n == 0 {
+		c.say(checkInfeasible, Skip, "widen the parameters' levels if some designs cannot run", "none of %d designs is infeasible", len(c.tried))
+		return
+	}
+	c.say(checkInfeasible, Pass, "", "%d of %d designs are infeasible, each with its reason", n, len(c.tried))
+}
+
+// late sends several lines at once: every answer must carry the id of its own
+// design, and each line gets one answer.
+func (c *checker) late(ctx context.Context) {
+	const advice = "copy the id of the line that is answered; answer each line once"
+	good := c.answered()
+	if len(c.foreign) > 0 {
+		c.say(checkLate, Fail, advice, "an answer had the id %q, which was not asked or was answered before", clip(c.foreign[0], maxCode))
+		return
+	}
+	if len(good) == 0 {
+		c.say(checkLate, Skip, "", "no answer to compare with")
+		return
+	}
+	if f := c.fresh(ctx); f != nil {
+		c.say(checkLate, Fail, advice, "%s", f)
+		return
+	}
+	const together = 4
+	good = good[:min(len(good), together)]
+	var lines bytes.Buffer
+	want := map[string]trial{}
+	for _, t := range good {
+		id := c.newID()
+		want[id] = t
+		lines.Write(c.q.line(id, evaluator.Request{Study: "check", Design: t.design}))
+	}
+	f := c.send(lines.Bytes())
+	_ = c.p.stdout.SetReadDeadline(time.Now().Add(time.Duration(len(good)) * c.o.Timeout))
+	for f == nil && len(want) > 0 {
+		var a answer
+		if a, f = c.next(false); f != nil {
+			break
+		}
+		t, ok := want[a.id]
+		if !ok {
+			c.say(checkLate, Fail, advice, "of %d lines sent at once one was answered with the id %q, which was not asked or was answered before", len(good), clip(a.id, maxCode))
+			return
+		}
+		delete(want, a.id)
+		got := trial{}
+		got.result, got.failure = a.result(c.metrics)
+		if c.deterministic() && !got.equal(t) {
+			c.say(checkLate, Fail, advice, "of %d lines sent at once, the answer for %s is another one than before: ids are mixed up, or the program is not deterministic", len(good), c.design(t))
+			return
+		}
+	}
+	if f != nil {
+		c.say(checkLate, Fail, "read lines until the end of input, and answer each", "of %d lines sent at once %d were not answered: %s", len(good), len(want), f)
+		return
+	}
+	clear(c.pending)
+	again := trial{design: good[0].design}
+	c.try(&again)
+	if len(c.foreign) > 0 {
+		c.say(checkLate, Fail, advice, "a second answer came for the id %q", clip(c.foreign[0], maxCode))
+		return
+	}
+	c.say(checkLate, Pass, "", "%d lines sent at once: every answer has its own id", len(good))
+}
+
+func (c *checker) deterministic() bool { return !c.info.Described || c.info.Deterministic }
+
+// answered returns the trials that have an answer.
+func (c *checker) answered() []trial {
+	var good []trial
+	for _, t := range c.tried {
+		if t.failure == nil {
+			good = append(good, t)
+		}
+	}
+	return good
+}
+
+// determinism asks a new process for the same designs in reverse order.
+func (c *checker) determinism(ctx context.Context) {
+	if !c.deterministic() {
+		c.say(checkDeterminism, Skip, "", "the program says that it is not deterministic: the first stored answer is the truth")
+		return
+	}
+	good := c.answered()
+	if len(good) == 0 {
+		c.say(checkDeterminism, Skip, "", "no answer to compare with")
+		return
+	}
+	if f := c.fresh(ctx); f != nil {
+		c.say(checkDeterminism, Fail, "", "%s", f)
+		return
+	}
+	slices.Reverse(good)
+	for _, t := range good {
+		again := trial{design: t.design}
+		c.try(&again)
+		if c.p.exited() && c.fresh(ctx) != nil {
+			break
+		}
+		if !again.equal(t) {
+			c.say(checkDeterminism, Fail, `seed random numbers, keep no state between designs, or describe yourself with "deterministic": false`,
+				"the design %s got another answer from a new process: %s, before %s", c.design(t), c.outcome(again), c.outcome(t))
+			return
+		}
+	}
+	c.say(checkDeterminism, Pass, "", "%d designs got the same answer from a new process, in another order", len(good))
+}
+
+func (c *checker) outcome(t trial) string {
+	if t.failure != nil {
+		return t.failure.Error()
+	}
+	parts := []string{string(t.result.Outcome)}
+	for i, m := range c.metrics {
+		parts = append(parts, fmt.Sprintf("%s=%v", m.Name, t.result.Values[i]))
+	}
+	return strings.Join(parts, " ")
+}

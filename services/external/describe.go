@@ -1,0 +1,174 @@
+package external
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"apollo/evaluator"
+	"apollo/optimizer/space"
+)
+
+// Info is what a program says about itself when it is asked to describe
+// itself. The zero Info is a program that does not answer that.
+type Info struct {
+	// Described tells whether the program answered; Note says why not.
+	Described bool
+	Note      string
+	// Name and Version go into every row of the log.
+	Name, Version string
+	// Template names a built-in design space; "" when Params are the
+	// program's own or unknown.
+	Template string
+	// Params are the parameters, with units; their levels may be empty. None
+	// means that the program takes what it is given.
+	Params []space.Param
+	// Metrics are what it measures. Cheap marks the metrics that it gives for
+	// infeasible designs too.
+	Metrics []evaluator.Metric
+	// Deterministic programs give the same answer to the same design; a
+	// program that does not say so is taken to be.
+	Deterministic bool
+	// MaxBatch is the largest number of designs in one work item; 0 means any.
+	MaxBatch int
+}
+
+// Limits on what a program declares.
+const (
+	maxDeclared = 1024
+	maxMaxBatch = 1 << 20
+)
+
+// readInfo takes the answer to describe apart. ok is false when the answer
+// shows that the program took the line for something else; the error is for a
+// description with mistakes, all of them.
+func readInfo(a answer) (info Info, ok bool, err error) {
+	if a.fields["metrics"] == nil && a.fields["parameters"] == nil && a.fields["name"] == nil || a.metrics != nil {
+		return Info{}, false, nil
+	}
+	if a.outcome == evaluator.Failed {
+		return Info{}, false, nil
+	}
+	var d struct {
+		Name, Version, Template string
+		Parameters              []struct {
+			Name, Unit string
+			Values     []float64
+			Labels     []string
+		}
+		Metrics []struct {
+			Name  string
+			Unit  *string
+			Cheap bool
+		}
+		Deterministic *bool
+		MaxBatch      int `json:"max_batch"`
+	}
+	line, err := json.Marshal(a.fields)
+	if err == nil {
+		err = json.Unmarshal(line, &d)
+	}
+	if err != nil {
+		return Info{}, true, fmt.Errorf("the description has a field of the wrong type: %w", err)
+	}
+	info = Info{
+		Described: true, Name: clip(d.Name, maxCode), Version: clip(d.Version, maxCode), Template: clip(d.Template, maxCode),
+		Deterministic: d.Deterministic == nil || *d.Deterministic, MaxBatch: d.MaxBatch,
+	}
+	var errs []error
+	if len(d.Parameters) > maxDeclared || len(d.Metrics) > maxDeclared {
+		return Info{}, true, fmt.Errorf("the description has more than %d parameters or metrics", maxDeclared)
+	}
+	if d.MaxBatch < 0 || d.MaxBatch > maxMaxBatch {
+		errs = append(errs, fmt.Errorf("max_batch is %d, want 0 (any) to %d", d.MaxBatch, maxMaxBatch))
+	}
+	for i, p := range d.Parameters {
+		param := space.Param{Name: p.Name, Unit: p.Unit, Values: p.Values, Labels: p.Labels}
+		if err := checkParam(param, info.Params); err != nil {
+			errs = append(errs, fmt.Errorf("parameters[%d] (%q): %w", i, clip(p.Name, maxCode), err))
+		}
+		info.Params = append(info.Params, param)
+	}
+	if len(d.Metrics) == 0 {
+		errs = append(errs, errors.New("the description has no metrics"))
+	}
+	for i, m := range d.Metrics {
+		metric := evaluator.Metric{Name: m.Name, Cheap: m.Cheap}
+		if m.Unit != nil {
+			metric.Unit = *m.Unit
+		}
+		switch {
+		case !plainName(m.Name):
+			err = errors.New("the name is empty, too long or unprintable")
+		case named(info.Metrics, m.Name):
+			err = errors.New("the name is used twice")
+		case m.Unit == nil:
+			err = errors.New(`the unit is missing; write "1" for a plain number`)
+		default:
+			err = nil
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("metrics[%d] (%q): %w", i, clip(m.Name, maxCode), err))
+		}
+		info.Metrics = append(info.Metrics, metric)
+	}
+	return info, true, errors.Join(errs...)
+}
+
+func named(metrics []evaluator.Metric, name string) bool {
+	return slices.ContainsFunc(metrics, func(m evaluator.Metric) bool { return m.Name == name })
+}
+
+func plainName(s string) bool {
+	return s != "" && len(s) <= maxCode && clip(s, maxCode) == s
+}
+
+// checkParam checks a declared parameter, whose levels are optional.
+func checkParam(p space.Param, before []space.Param) error {
+	if !plainName(p.Name) {
+		return errors.New("the name is empty, too long or unprintable")
+	}
+	if slices.ContainsFunc(before, func(o space.Param) bool { return o.Name == p.Name }) {
+		return errors.New("the name is used twice")
+	}
+	if p.Len() == 0 {
+		return nil
+	}
+	_, err := space.New(p)
+	return err
+}
+
+// match checks a task against the description and reports every difference.
+func (i Info) match(t evaluator.Task) error {
+	var errs []error
+	for _, p := range t.Params {
+		at := slices.IndexFunc(i.Params, func(o space.Param) bool { return o.Name == p.Name })
+		switch {
+		case len(i.Params) == 0:
+		case at < 0:
+			errs = append(errs, fmt.Errorf("the study's parameter %q is unknown to the program", p.Name))
+		case i.Params[at].Unit != p.Unit:
+			errs = append(errs, fmt.Errorf("parameter %q: the study has the unit %q, the program %q", p.Name, p.Unit, i.Params[at].Unit))
+		}
+	}
+	for _, p := range i.Params {
+		if !slices.ContainsFunc(t.Params, func(o space.Param) bool { return o.Name == p.Name }) {
+			errs = append(errs, fmt.Errorf("the program needs the parameter %q, which the study lacks", p.Name))
+		}
+	}
+	for _, m := range t.Metrics {
+		at := slices.IndexFunc(i.Metrics, func(o evaluator.Metric) bool { return o.Name == m.Name })
+		switch {
+		case len(i.Metrics) == 0:
+		case at < 0:
+			errs = append(errs, fmt.Errorf("the study wants the metric %q, which the program does not measure", m.Name))
+		case i.Metrics[at].Unit != m.Unit:
+			errs = append(errs, fmt.Errorf("metric %q: the study has the unit %q, the program %q", m.Name, m.Unit, i.Metrics[at].Unit))
+		}
+	}
+	if len(i.Metrics) == 0 && len(t.Metrics) == 0 {
+		errs = append(errs, errors.New("neither the study nor the program names the metrics"))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,377 @@
+package external
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"apollo/evaluator"
+)
+
+// ErrClosed is returned by Evaluate after Close.
+var ErrClosed = errors.New("the evaluator is closed")
+
+// Options configure the processes of a Backend.
+type Options struct {
+	// Name is the evaluator's name where the program does not say it.
+	Name string
+	// Slots is how many processes run, and so how many designs are evaluated
+	// at a time; 0 means 1.
+	Slots int
+	// Timeout bounds one design, from the moment that a process is free to its
+	// answer; 0 means that only the context does.
+	Timeout time.Duration
+	// Handshake bounds the answer to describe at the start; raise it for a
+	// program that needs long to load. 0 means 5 s.
+	Handshake time.Duration
+	// Grace is what a process has to end after its input was closed; 0 means
+	// 2 s.
+	Grace time.Duration
+	// MaxLine is the longest line of a program, in bytes; 0 means 1 MiB.
+	MaxLine int
+	// Dir is the working directory; "" means the current one.
+	Dir string
+	// Env is added to the environment, as NAME=value.
+	Env []string
+	// Stderr receives what the processes write to standard error; nil means
+	// that only the end is kept, for messages. Writes may come from several
+	// processes at a time.
+	Stderr io.Writer
+}
+
+func (o Options) withDefaults() Options {
+	const (
+		handshake = 5 * time.Second
+		grace     = 2 * time.Second
+		maxLine   = 1 << 20
+	)
+	o.Slots = max(o.Slots, 1)
+	if o.Handshake <= 0 {
+		o.Handshake = handshake
+	}
+	if o.Grace <= 0 {
+		o.Grace = grace
+	}
+	if o.MaxLine <= 0 {
+		o.MaxLine = maxLine
+	}
+	return o
+}
+
+// Backend evaluates designs by processes of one program. It is safe for
+// concurrent use.
+type Backend struct {
+	argv   []string
+	o      Options
+	info   Info
+	free   chan *slot
+	closed chan struct{}
+	close  sync.Once
+
+	ids      atomic.Uint64
+	started  atomic.Uint64
+	timeouts atomic.Uint64
+	deaths   atomic.Uint64
+}
+
+var _ evaluator.Backend = (*Backend)(nil)
+
+// slot is a place for one process. Who took it from Backend.free owns it.
+type slot struct {
+	p *process // nil before the first design and after a loss
+	// futile counts the processes in a row that ended without one answer.
+	futile int
+	last   *Failure
+}
+
+// Open starts the program argv (Split makes it of a command line), asks it to
+// describe itself, and returns its backend. The caller closes it. The error is
+// for a program that cannot be started or describes itself wrongly; not
+// answering the question is no mistake.
+func Open(ctx context.Context, argv []string, o Options) (*Backend, error) {
+	if len(argv) == 0 {
+		return nil, errors.New("open evaluator: the command is empty")
+	}
+	b := &Backend{argv: argv, o: o.withDefaults(), closed: make(chan struct{})}
+	b.free = make(chan *slot, b.o.Slots)
+	first := &slot{}
+	if err := b.handshake(ctx, first); err != nil {
+		if first.p != nil {
+			first.p.discard()
+		}
+		return nil, fmt.Errorf("open evaluator: %w", err)
+	}
+	b.free <- first
+	for range b.o.Slots - 1 {
+		b.free <- &slot{}
+	}
+	return b, nil
+}
+
+// handshake asks a new process to describe itself.
+func (b *Backend) handshake(ctx context.Context, s *slot) error {
+	p, err := b.start()
+	if err != nil {
+		return err
+	}
+	s.p = p
+	within, cancel := context.WithTimeout(ctx, b.o.Handshake)
+	defer cancel()
+	id := b.nextID()
+	a, err := p.ask(within, id, fmt.Appendf(nil, "{\"id\":%s,\"op\":\"describe\"}\n", quote(id)))
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		b.info.Note = err.Error()
+		p.discard() // what it may still say would answer nothing
+		s.p = nil
+		return nil
+	}
+	info, ok, err := readInfo(a)
+	if err != nil {
+		return err
+	}
+	if ok {
+		b.info = info
+		return nil
+	}
+	b.info.Note = "it took the question for something else"
+	return nil
+}
+
+func (b *Backend) nextID() string { return strconv.FormatUint(b.ids.Add(1), 10) }
+
+func (b *Backend) start() (*process, error) {
+	p, err := start(b.argv, b.o)
+	if err == nil {
+		b.started.Add(1)
+	}
+	return p, err
+}
+
+// Info returns what the program said about itself.
+func (b *Backend) Info() Info { return b.info }
+
+// Describe returns the program's description, or what stands for it: the name
+// of the options, deterministic, any batch, and the metrics of each task. No
+// metric is cheap: asking the program is an evaluation.
+func (b *Backend) Describe() evaluator.Description {
+	if !b.info.Described {
+		return evaluator.Description{Name: b.o.Name, Deterministic: true}
+	}
+	d := evaluator.Description{
+		Name: b.info.Name, Version: b.info.Version, Deterministic: b.info.Deterministic, MaxBatch: b.info.MaxBatch,
+	}
+	if d.Name == "" {
+		d.Name = b.o.Name
+	}
+	for _, m := range b.info.Metrics {
+		d.Metrics = append(d.Metrics, evaluator.Metric{Name: m.Name, Unit: m.Unit})
+	}
+	return d
+}
+
+// Stats counts what has happened to the processes.
+type Stats struct {
+	// Started counts processes; Timeouts and Deaths count designs that ended so.
+	Started, Timeouts, Deaths uint64
+}
+
+// Stats returns the counts so far.
+func (b *Backend) Stats() Stats {
+	return Stats{Started: b.started.Load(), Timeouts: b.timeouts.Load(), Deaths: b.deaths.Load()}
+}
+
+// New binds the program to a task. The error names every parameter and metric
+// in which study and program differ.
+func (b *Backend) New(t evaluator.Task) (evaluator.Evaluator, error) {
+	if err := b.info.match(t); err != nil {
+		return nil, fmt.Errorf("bind evaluator %s: %w", b.Describe().Name, err)
+	}
+	want := b.Describe().Metrics
+	if len(want) == 0 {
+		want = t.Metrics
+	}
+	return &bound{b: b, q: newQuestion(t.Params, want, t.Networks), params: len(t.Params), want: want}, nil
+}
+
+// Close ends every process, after the evaluations in progress: end their
+// contexts first to be quick. A process gets Options.Grace after its input was
+// closed, then its group is killed. Close returns when none is left.
+func (b *Backend) Close() error {
+	b.close.Do(func() {
+		close(b.closed)
+		var stopping sync.WaitGroup
+		for range b.o.Slots {
+			s := <-b.free
+			if s.p != nil {
+				stopping.Go(func() { s.p.stop(b.o.Grace) })
+			}
+		}
+		stopping.Wait()
+	})
+	return nil
+}
+
+// bound is the program bound to a task.
+type bound struct {
+	b      *Backend
+	q      question
+	params int
+	want   []evaluator.Metric
+}
+
+// Evaluate asks a free process about one design. A time-out, a dead process
+// and an answer that is none are failed results whose reason has one of the
+// Code constants: one attempt, after which the next process is a fresh one. The
+// error is ctx's when no process became free or ctx was cancelled, or
+// ErrClosed.
+func (e *bound) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Result, error) {
+	if err := checkDesign(r, e.params); err != nil {
+		return evaluator.Result{}, err
+	}
+	s, err := e.b.acquire(ctx)
+	if err != nil {
+		return evaluator.Result{}, err
+	}
+	defer func() { e.b.free <- s }()
+	if e.b.o.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, e.b.o.Timeout)
+		defer cancel()
+	}
+	id := e.b.nextID()
+	a, err := e.b.ask(ctx, s, id, e.q.line(id, r))
+	failure, failed := errors.AsType[*Failure](err)
+	if err != nil && !failed {
+		return evaluator.Result{}, err
+	}
+	var result evaluator.Result
+	if !failed {
+		result, failure = a.result(e.want)
+	}
+	if failure != nil {
+		return failure.result(len(e.want)), nil
+	}
+	return result, nil
+}
+
+func checkDesign(r evaluator.Request, params int) error {
+	if len(r.Design) != params {
+		return fmt.Errorf("the design has %d values for %d parameters", len(r.Design), params)
+	}
+	for i, v := range r.Design {
+		if math.IsNaN(v.Num) || math.IsInf(v.Num, 0) {
+			return fmt.Errorf("value %d of the design is not finite", i)
+		}
+	}
+	return nil
+}
+
+func (b *Backend) acquire(ctx context.Context) (*slot, error) {
+	select {
+	case <-b.closed:
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	default:
+	}
+	select {
+	case <-b.closed:
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case s := <-b.free:
+		return s, nil
+	}
+}
+
+// ask asks the slot's process, and a fresh one when a process that had worked
+// before ended instead of answering: it may have ended for an older reason,
+// and a program may well end after each answer.
+func (b *Backend) ask(ctx context.Context, s *slot, id string, line []byte) (answer, error) {
+	for {
+		if err := b.ready(ctx, s); err != nil {
+			return answer{}, err
+		}
+		used := s.p.answered > 0
+		a, err := s.p.ask(ctx, id, line)
+		if err == nil {
+			s.futile, s.last = 0, nil
+			return a, nil
+		}
+		s.forget()
+		failure, ok := errors.AsType[*Failure](err)
+		if !ok {
+			return answer{}, err
+		}
+		switch {
+		case failure.Code == CodeTimeout:
+			b.timeouts.Add(1)
+		case failure.Code == CodeDied && used:
+			continue
+		case failure.Code == CodeDied:
+			b.deaths.Add(1)
+			s.futile++
+			s.last = failure
+		}
+		return answer{}, failure
+	}
+}
+
+// ready makes sure that the slot has a process, after a pause when the last
+// ones ended without an answer.
+func (b *Backend) ready(ctx context.Context, s *slot) error {
+	s.forget()
+	if s.p != nil {
+		return nil
+	}
+	if err := s.pause(ctx); err != nil {
+		return err
+	}
+	p, err := b.start()
+	if err != nil {
+		s.futile++
+		s.last = &Failure{CodeStart, err.Error()}
+		return s.last
+	}
+	s.p = p
+	return nil
+}
+
+// forget drops a process that has ended.
+func (s *slot) forget() {
+	if s.p != nil && s.p.exited() {
+		_ = s.p.stdout.Close()
+		s.p = nil
+	}
+}
+
+// pause waits longer after each process that ended without an answer.
+func (s *slot) pause(ctx context.Context) error {
+	const (
+		shortest = 20 * time.Millisecond
+		longest  = 2 * time.Second
+	)
+	if s.futile == 0 {
+		return nil
+	}
+	timer := time.NewTimer(min(shortest<<min(s.futile-1, 10), longest))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return s.last
+	}
+	return ctx.Err()
+}

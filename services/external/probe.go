@@ -1,0 +1,108 @@
+package external
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"time"
+
+	"apollo/evaluator"
+)
+
+// fresh replaces the checker's process by a new one, in which nothing is
+// pending.
+func (c *checker) fresh(ctx context.Context) *Failure {
+	if c.p != nil {
+		c.p.discard()
+		c.p = nil
+	}
+	if ctx.Err() != nil {
+		return &Failure{CodeTimeout, "interrupted"}
+	}
+	p, err := start(c.argv, c.o.Options)
+	if err != nil {
+		return &Failure{CodeStart, err.Error()}
+	}
+	context.AfterFunc(ctx, p.kill)
+	c.p = p
+	clear(c.pending)
+	return nil
+}
+
+func (c *checker) newID() string {
+	c.nextID++
+	id := strconv.Itoa(c.nextID)
+	c.pending[id] = true
+	return id
+}
+
+// send writes a line within the time-out.
+func (c *checker) send(line []byte) *Failure {
+	_ = c.p.stdin.SetWriteDeadline(time.Now().Add(c.o.Timeout))
+	switch err := c.p.write(line); {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &Failure{CodeTimeout, "the program does not read its standard input"}
+	case err != nil:
+		return c.p.death()
+	}
+	return nil
+}
+
+// await reads until the answer to id. Unlike a backend it does not kill the
+// process when time is up, so that a late answer can still be seen.
+func (c *checker) await(id string, skim bool) (answer, *Failure) {
+	_ = c.p.stdout.SetReadDeadline(time.Now().Add(c.o.Timeout))
+	for {
+		a, f := c.next(skim)
+		if f != nil {
+			return answer{}, f
+		}
+		if c.pending[a.id] {
+			delete(c.pending, a.id)
+		} else if a.id != "" {
+			c.foreign = append(c.foreign, a.id)
+		}
+		if a.id == id {
+			return a, nil
+		}
+	}
+}
+
+// next reads one answer. With skim, an object that says that something failed
+// needs no id: it becomes an answer to nothing.
+func (c *checker) next(skim bool) (answer, *Failure) {
+	text, err := c.p.readLine()
+	if f, ok := errors.AsType[*Failure](err); ok {
+		c.p.discard()
+		return answer{}, f
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded) && !c.p.exited():
+		return answer{}, c.p.timeout(c.o.Timeout)
+	case err != nil:
+		return answer{}, c.p.death()
+	}
+	a, err := parseAnswer(text)
+	if f, ok := errors.AsType[*Failure](err); ok {
+		if fields, objectErr := object(text); skim && objectErr == nil && (fields["id"] == nil || string(fields["id"]) == "null") {
+			return answer{}, nil
+		}
+		return answer{}, f
+	}
+	return a, nil
+}
+
+// try evaluates the design of t.
+func (c *checker) try(t *trial) {
+	began := time.Now()
+	id := c.newID()
+	t.failure = c.send(c.q.line(id, evaluator.Request{Study: "check", Design: t.design}))
+	if t.failure == nil {
+		t.answer, t.failure = c.await(id, false)
+	}
+	t.took = time.Since(began)
+	if t.failure == nil {
+		t.result, t.failure = t.answer.result(c.metrics)
+	}
+}

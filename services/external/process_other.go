@@ -1,0 +1,11 @@
+//go:build !unix
+
+package external
+
+import "os/exec"
+
+// lead does nothing: process groups are a Unix idea.
+func lead(*exec.Cmd) {}
+
+// killGroup kills the process alone.
+func killGroup(cmd *exec.Cmd) { _ = cmd.Process.Kill() }
