@@ -1,0 +1,128 @@
+package edge
+
+import (
+	"fmt"
+
+	"apollo/evaluator"
+	"apollo/evaluator/model"
+)
+
+// totals is the outcome of one network.
+type totals struct {
+	latencySeconds, energyJ float64
+	cycles                  int64
+}
+
+// step is what the network pass adds to a layer.
+type step struct {
+	bands, tiles, rolled int64 // bands of input rows, tiles issued, of them from a loop
+	entries              int64 // instruction entries
+	spill                int64 // bytes of activations that cross the chip's border
+	load                 int64 // bytes of weights and program that the layer must wait for
+	onChip               int64 // cycles on chip without the serial cost
+	io                   int64 // cycles of off-chip transfers
+	cycles               int64 // total
+}
+
+// program sizes the network's program and reports whether it fits. Tiles are
+// issued from loops; what is left of the instruction memory unrolls the first
+// of them.
+func (b *bound) program(net *network, m *machine, costs []layerCost, steps []step) *evaluator.Reason {
+	activationBytes := m.ActivationMemory * ActivationEntryBytes
+	var total int64
+	for i := range net.layers {
+		y, st := &net.layers[i], &steps[i]
+		cost := &costs[y.shape]
+		*st = step{bands: y.bands(activationBytes)}
+		st.tiles = st.bands * cost.tiles
+		st.entries = LayerEntries + PEEntries*cost.activePEs + BandEntries*st.bands + TileEntries*cost.tiles
+		total += st.entries
+	}
+	if total > m.InstructionMemory {
+		return b.explainProgram(net, m, steps, total)
+	}
+	room := (m.InstructionMemory - total) / UnrolledEntries
+	for i := range net.layers {
+		st := &steps[i]
+		st.rolled = max(st.tiles-room, 0)
+		room -= st.tiles - st.rolled
+	}
+	return nil
+}
+
+func (b *bound) explainProgram(net *network, m *machine, steps []step, total int64) *evaluator.Reason {
+	longest := 0
+	for i := range net.layers {
+		if steps[i].entries > steps[longest].entries {
+			longest = i
+		}
+	}
+	name := b.layerName(net, net.layers[longest].id)
+	return &evaluator.Reason{
+		Code: CodeInstructionMemory, Layer: name, Need: float64(total), Have: float64(m.InstructionMemory), Unit: "entries",
+		Message: fmt.Sprintf("%s: the program needs %d entries of instruction memory, there are %d (layer %s is the longest with %d): %s",
+			net.name, total, m.InstructionMemory, name, steps[longest].entries, programFix(total)),
+	}
+}
+
+func programFix(total int64) string {
+	if f := fix("instruction_memory", -total); f != "" {
+		return f + " would do"
+	}
+	return "fewer PEs, more core memory or more activation memory would shorten it"
+}
+
+// time plays the layers in order. The off-chip interface serves, for each
+// layer, the activations that do not fit on chip, then what is missing of its
+// program and weights, and fills the parameter memory with the weights of later
+// layers while it is idle. It rests while a layer starts.
+func (net *network) time(m *machine, shapes []shape, costs []layerCost, steps []step) int64 {
+	capacity := m.ParameterMemory * ParameterEntryBytes
+	var total, staged, spilled int64
+	for i := range net.layers {
+		y, st := &net.layers[i], &steps[i]
+		s, cost := &shapes[y.shape], &costs[y.shape]
+		st.spill, spilled = m.spill(y, cost, spilled)
+		if i == 0 {
+			st.spill += net.input
+		}
+		if i == len(net.layers)-1 {
+			st.spill += net.output
+		}
+		need := s.weights + st.entries*InstructionEntryBytes
+		st.load = max(need-staged, 0)
+		st.onChip = cost.cycles + st.bands*BandCycles + st.rolled*LoopCycles
+		bytes := st.spill + st.load
+		st.io = model.CeilDiv(bytes*milli, m.ioRate)
+		busy := max(st.onChip, st.io)
+		idle := busy*m.ioRate/milli - bytes
+		staged = min(max(staged-need, 0)+max(idle, 0), capacity)
+		st.cycles = LayerCycles + busy
+		total += st.cycles
+	}
+	return total
+}
+
+// spill returns the bytes that cross the chip's border because a layer's
+// activations do not fit the PE memories, and how many bytes of idle tensors
+// are outside. Idle tensors leave first, once, and come back once; they stay
+// out until they die.
+func (m *machine) spill(y *layer, cost *layerCost, outside int64) (bytes, nowOutside int64) {
+	own := max(cost.need-m.PEMemory, 0) * cost.activePEs
+	room := max(m.PEMemory-cost.need, 0)*cost.activePEs + (m.PEs()-cost.activePEs)*m.PEMemory
+	outside = min(outside, y.idle)
+	leaving := max(y.idle-room-outside, 0)
+	return own + 2*leaving, outside + leaving
+}
+
+// energy returns the network's energy in J, by part.
+func (net *network) energy(m *machine, shapes []shape, costs []layerCost, steps []step, seconds float64) Energy {
+	var e Energy
+	for i := range net.layers {
+		e.addLayer(m, &shapes[net.layers[i].shape], &costs[net.layers[i].shape], &steps[i])
+	}
+	e.scale()
+	e.Leakage = m.leakageW * seconds
+	e.Total = e.Dynamic() + e.Leakage
+	return e
+}

@@ -1,0 +1,78 @@
+package edge
+
+import (
+	"sync"
+
+	"apollo/evaluator"
+)
+
+// scratch is the working memory of one evaluation.
+type scratch struct {
+	machine machine
+	costs   []layerCost // per shape
+	steps   []step      // per layer of the network at hand
+	totals  []totals    // per network
+}
+
+// scratchPool hands out working memory and keeps what evaluations share.
+type scratchPool struct {
+	shapes []shape
+	free   sync.Pool
+	cache  *cache
+}
+
+func newScratchPool(shapes []shape) *scratchPool {
+	return &scratchPool{shapes: shapes, cache: newCache(len(shapes))}
+}
+
+func (p *scratchPool) get() *scratch {
+	if s, ok := p.free.Get().(*scratch); ok {
+		return s
+	}
+	return &scratch{costs: make([]layerCost, len(p.shapes))}
+}
+
+func (p *scratchPool) put(s *scratch) { p.free.Put(s) }
+
+// measure fills in s.totals, or says why the chip cannot run a network.
+func (b *bound) measure(c *Chip, s *scratch) *evaluator.Reason {
+	if why := b.firstBroken(c); why != nil {
+		return why
+	}
+	m := &s.machine
+	b.sizer.prepare(m, c)
+	b.mapAll(m, s.costs)
+	s.totals = s.totals[:0]
+	for i := range b.nets {
+		net := &b.nets[i]
+		s.reserve(len(net.layers))
+		if why := b.program(net, m, s.costs, s.steps); why != nil {
+			return why
+		}
+		t := totals{cycles: net.time(m, b.shapes, s.costs, s.steps)}
+		t.latencySeconds = float64(t.cycles) / float64(c.clock())
+		e := net.energy(m, b.shapes, s.costs, s.steps, t.latencySeconds)
+		t.energyJ = e.Total
+		s.totals = append(s.totals, t)
+	}
+	return nil
+}
+
+func (s *scratch) reserve(layers int) {
+	if cap(s.steps) < layers {
+		s.steps = make([]step, layers)
+	}
+	s.steps = s.steps[:layers]
+}
+
+// mapAll maps every shape, or takes the result from the cache.
+func (b *bound) mapAll(m *machine, costs []layerCost) {
+	k := keyOf(m)
+	if b.cache.load(&k, costs) {
+		return
+	}
+	for i := range b.shapes {
+		m.mapLayer(&b.shapes[i], &costs[i])
+	}
+	b.cache.store(&k, costs)
+}

@@ -1,0 +1,162 @@
+package model
+
+// Access counts what one operand does at one level, in elements over all
+// instances of the level.
+type Access struct {
+	// Tile is the part of the operand that one instance holds at a time.
+	Tile int64
+	// Fills are elements that arrive from the level above: for outputs, partial
+	// sums that come back.
+	Fills int64
+	// Reads are elements read for the level below: for outputs, partial sums
+	// that go back down. One read serves all instances that need the element.
+	Reads int64
+	// Updates are outputs that arrive from below.
+	Updates int64
+	// Drains are outputs that leave for the level above.
+	Drains int64
+}
+
+// Compute is the Bottleneck of a layer that its multipliers limit.
+const Compute = -1
+
+// Result is the cost of a mapping. Arrays are indexed by level.
+type Result struct {
+	// MACs is the work; ComputeCycles the steps of the loop nest, in which at
+	// most Active units work.
+	MACs, ComputeCycles, Active int64
+	// LevelCycles is the time that a level's traffic takes at its bandwidth.
+	LevelCycles [MaxLevels]int64
+	// FillCycles and DrainCycles are the first tiles' way in and the last
+	// tile's way out, which nothing hides.
+	FillCycles, DrainCycles int64
+	// Cycles is the total: the largest of ComputeCycles and the LevelCycles of
+	// double-buffered levels, plus the LevelCycles of the others, plus fill and
+	// drain.
+	Cycles int64
+	// Bottleneck is the level with the largest time, or Compute.
+	Bottleneck int
+	// Access counts per level and operand; zero where the level keeps nothing.
+	Access [MaxLevels][Operands]Access
+	// ComputePJ and LevelPJ are dynamic energies in pJ.
+	ComputePJ float64
+	LevelPJ   [MaxLevels]float64
+}
+
+// Eval returns the cost of a mapping. The mapping must be valid for the
+// problem and the hierarchy (Mapping.Validate); capacities play no role.
+func Eval(p *Problem, a *Arch, m *Mapping) Result {
+	var r Result
+	r.Eval(p, a, m)
+	return r
+}
+
+// Eval overwrites r with the cost of a mapping; it allocates nothing.
+func (r *Result) Eval(p *Problem, a *Arch, m *Mapping) {
+	*r = Result{MACs: p.MACs(), ComputeCycles: 1, Active: 1}
+	for i := range a.Levels {
+		r.ComputeCycles *= product(&m.Loops[i].Temporal)
+		r.Active *= product(&m.Loops[i].Spatial)
+	}
+	w := newWalk(p, a, m)
+	for o := range Operands {
+		w.operand(o, r)
+	}
+	r.times(p, a, m)
+	r.energy(p, a)
+}
+
+// Utilisation is the share of the hierarchy's units that work, over the
+// compute cycles.
+func (r *Result) Utilisation(a *Arch) float64 {
+	return float64(r.MACs) / (float64(r.ComputeCycles) * float64(a.Units()))
+}
+
+// TileBytes returns what one instance of a level holds at a time. Outputs
+// count as partial sums while a sum is split above the level.
+func (r *Result) TileBytes(p *Problem, level int) int64 {
+	var n int64
+	for o := range Operands {
+		n += r.Access[level][o].Tile * r.width(p, level, o)
+	}
+	return n
+}
+
+// width returns the bytes per element: partial sums are wider.
+func (r *Result) width(p *Problem, level int, o Operand) int64 {
+	if o == Outputs && (r.Access[level][o].Reads > 0 || r.Access[level][o].Fills > 0) {
+		return p.PartialBytes
+	}
+	return p.Bytes[o]
+}
+
+// traffic returns the bytes that one level reads and writes, over all
+// instances. Every output is written back once complete; partial sums travel
+// in their own width.
+func (r *Result) traffic(p *Problem, level int) (read, write int64) {
+	for o := range Operands {
+		x := &r.Access[level][o]
+		if o != Outputs {
+			read += x.Reads * p.Bytes[o]
+			write += x.Fills * p.Bytes[o]
+			continue
+		}
+		partial, final := p.PartialBytes, p.Bytes[Outputs]
+		read += x.Reads*partial + (x.Drains-x.Fills)*final + x.Fills*partial
+		write += x.Fills*partial + (x.Updates-x.Reads)*final + x.Reads*partial
+	}
+	return read, write
+}
+
+func (r *Result) times(p *Problem, a *Arch, m *Mapping) {
+	r.Bottleneck, r.Cycles = Compute, r.ComputeCycles
+	instances, stall, longest := int64(1), int64(0), r.ComputeCycles
+	for i := range a.Levels {
+		l := &a.Level[i]
+		read, write := r.traffic(p, i)
+		t := max(cycles(CeilDiv(read, instances), l.ReadRate), cycles(CeilDiv(write, instances), l.WriteRate))
+		r.LevelCycles[i] = t
+		if t > longest {
+			longest, r.Bottleneck = t, i
+		}
+		if l.DoubleBuffered {
+			r.Cycles = max(r.Cycles, t)
+		} else {
+			stall += t
+		}
+		used := product(&m.Loops[i].Spatial)
+		if i+1 < a.Levels {
+			r.ramp(p, a, i, used)
+		}
+		instances *= used
+	}
+	r.Cycles += stall + r.FillCycles + r.DrainCycles
+}
+
+// ramp adds the time of the first tiles of level i+1, and of the last outputs,
+// at the bandwidth of level i. used is the number of instances that one
+// instance of level i serves.
+func (r *Result) ramp(p *Problem, a *Arch, i int, used int64) {
+	next := &r.Access[i+1]
+	in := next[Weights].Tile*p.Bytes[Weights] + next[Inputs].Tile*p.Bytes[Inputs]
+	r.FillCycles += cycles(in*used, a.Level[i].ReadRate)
+	r.DrainCycles += cycles(next[Outputs].Tile*p.Bytes[Outputs]*used, a.Level[i].WriteRate)
+}
+
+// milli is the number of cycles that rates are given for.
+const milli = 1000
+
+func cycles(bytes, rate int64) int64 {
+	if rate == 0 {
+		return 0
+	}
+	return CeilDiv(bytes*milli, rate)
+}
+
+func (r *Result) energy(p *Problem, a *Arch) {
+	r.ComputePJ = float64(r.MACs) * a.MACPJ
+	for i := range a.Levels {
+		read, write := r.traffic(p, i)
+		r.LevelPJ[i] = float64(read)*a.Level[i].ReadPJ + float64(write)*a.Level[i].WritePJ
+	}
+}

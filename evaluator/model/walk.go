@@ -1,0 +1,186 @@
+package model
+
+// walk counts the accesses of a loop nest, operand by operand. Everything is a
+// product over the loops: no loop is executed.
+type walk struct {
+	p *Problem
+	a *Arch
+	m *Mapping
+	// tile is the extent of each dimension inside one instance of a level,
+	// at most the bound.
+	tile [MaxLevels][Dims]int64
+	// apart is the number of instances of a level per dimension: the product of
+	// the spatial factors above it.
+	apart [MaxLevels + 1][Dims]int64
+	// steps is the product of all temporal factors of a dimension.
+	steps [Dims]int64
+}
+
+func newWalk(p *Problem, a *Arch, m *Mapping) walk {
+	w := walk{p: p, a: a, m: m}
+	inside := [Dims]int64{1, 1, 1, 1, 1, 1, 1, 1}
+	w.steps = inside
+	for i := a.Levels - 1; i >= 0; i-- {
+		l := &m.Loops[i]
+		for d := range Dims {
+			inside[d] *= l.Temporal[d] * l.Spatial[d]
+			w.tile[i][d] = min(inside[d], p.Bound[d])
+			w.steps[d] *= l.Temporal[d]
+		}
+	}
+	w.apart[0] = [Dims]int64{1, 1, 1, 1, 1, 1, 1, 1}
+	for i := range a.Levels {
+		for d := range Dims {
+			// A dimension is never on more instances than it has iterations.
+			w.apart[i+1][d] = min(w.apart[i][d]*m.Loops[i].Spatial[d], p.Bound[d])
+		}
+	}
+	return w
+}
+
+// operand fills in the accesses of one operand, from the outermost level in.
+func (w *walk) operand(o Operand, r *Result) {
+	above := -1 // the next level out that keeps o
+	var reuse reuse
+	reuse.start()
+	for i := range w.a.Levels {
+		if w.a.Level[i].Keeps[o] && !w.m.Loops[i].Bypass[o] {
+			w.level(o, i, above, &reuse, r)
+			above = i
+		}
+		reuse.pass(o, &w.m.Loops[i])
+	}
+	if above >= 0 {
+		w.units(o, above, r)
+	}
+}
+
+// reuse follows the temporal loops from the outermost in and remembers which of
+// them make an operand's tile change.
+type reuse struct {
+	// visits is the product of the irrelevant loops outside the innermost
+	// relevant one: how often each element comes again.
+	visits int64
+	// pending is the product of the irrelevant loops inside it.
+	pending int64
+	// last is the innermost loop of more than one step, with its factor.
+	last  Dim
+	steps int64
+}
+
+func (u *reuse) start() { *u = reuse{visits: 1, pending: 1, last: Dims, steps: 1} }
+
+func (u *reuse) pass(o Operand, l *Loops) {
+	for _, d := range l.Order {
+		f := l.Temporal[d]
+		if f == 1 {
+			continue
+		}
+		u.last, u.steps = d, f
+		if !relevant[o][d] {
+			u.pending *= f
+			continue
+		}
+		u.visits *= u.pending
+		u.pending = 1
+	}
+}
+
+// level counts the traffic between level i and the level above that keeps the
+// operand.
+func (w *walk) level(o Operand, i, above int, u *reuse, r *Result) {
+	x := &r.Access[i][o]
+	x.Tile = w.p.Elements(o, &w.tile[i])
+	if above < 0 {
+		return
+	}
+	distinct := w.distinct(o, i, u)
+	parent := &r.Access[above][o]
+	if o != Outputs {
+		x.Fills = distinct * u.visits * w.copies(o, i)
+		parent.Reads = distinct * u.visits * w.copies(o, above)
+		return
+	}
+	// Partial sums of instances that split a sum below the parent are added on
+	// their way up: one update each.
+	first := distinct * w.copies(o, i)
+	x.Drains = first * u.visits
+	x.Fills = x.Drains - first
+	parent.Updates = distinct * u.visits * w.copies(o, above)
+	parent.Reads = parent.Updates - distinct*w.copies(o, above)
+}
+
+// units counts the traffic between the innermost level that keeps the operand
+// and the multiply-accumulate units: one element per unit and cycle, shared by
+// the units that a dimension without relevance spreads over.
+func (w *walk) units(o Operand, i int, r *Result) {
+	n := int64(1)
+	for d := range Dims {
+		if !relevant[o][d] {
+			n *= w.steps[d]
+		}
+	}
+	x := &r.Access[i][o]
+	total := w.touched(o)
+	if o != Outputs {
+		x.Reads = total * n * w.copies(o, i)
+		return
+	}
+	x.Updates = total * n * w.copies(o, i)
+	x.Reads = x.Updates - total*w.copies(o, i)
+}
+
+// touched returns how often the units touch an operand when dimensions without
+// relevance have one iteration: per multiply-accumulate, not per element, as
+// windows overlap.
+func (w *walk) touched(o Operand) int64 {
+	n := int64(1)
+	for d := range Dims {
+		if relevant[o][d] {
+			n *= w.p.Bound[d]
+		}
+	}
+	return n
+}
+
+// copies returns the number of instances of level i that hold the same
+// elements, for weights and inputs, or partial sums of the same outputs.
+func (w *walk) copies(o Operand, i int) int64 {
+	n := int64(1)
+	for d := range Dims {
+		if !relevant[o][d] {
+			n *= w.apart[i][d]
+		}
+	}
+	return n
+}
+
+// distinct returns the elements that the tiles of level i cover, each tile
+// once. The tiles of weights and outputs partition the tensor; input tiles
+// overlap by the windows' halo, except where one tile slides into the next.
+func (w *walk) distinct(o Operand, i int, u *reuse) int64 {
+	if o != Inputs {
+		return w.p.Elements(o, &w.p.Bound)
+	}
+	b := &w.p.Bound
+	return b[G] * b[N] * b[C] * w.positions(0, i, P, R, u) * w.positions(1, i, Q, S, u)
+}
+
+// positions returns the input positions along one axis that the tiles of level
+// i cover, each tile counted once.
+func (w *walk) positions(axis, i int, out, tap Dim, u *reuse) int64 {
+	p, t := w.p, &w.tile[i]
+	rows := CeilDiv(p.Bound[out], t[out])
+	taps := CeilDiv(p.Bound[tap], t[tap])
+	window := (t[tap]-1)*p.Dilation[axis] + 1
+	span := p.span(axis, t[out], t[tap])
+	switch {
+	case u.last == out && t[out]*p.Stride[axis] <= span:
+		runs := CeilDiv(rows, u.steps)
+		return taps * ((p.Bound[out]-runs)*p.Stride[axis] + runs*window)
+	case u.last == tap && t[tap]*p.Dilation[axis] <= span:
+		runs := CeilDiv(taps, u.steps)
+		return rows * (runs*span + (taps-runs)*t[tap]*p.Dilation[axis])
+	}
+	return taps * ((p.Bound[out]-rows)*p.Stride[axis] + rows*window)
+}
