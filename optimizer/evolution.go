@@ -12,17 +12,17 @@ import (
 //
 // References: E. Real, A. Aggarwal, Y. Huang, Q. V. Le, Regularized Evolution
 // for Image Classifier Architecture Search, AAAI 2019, Algorithm 1 (population
-// 100, sample 25, one mutation a child, best of the first designs uniform);
+// 100, sample 25, one mutation a child, the first population uniform);
 // A. Yazdanbakhsh et al., Apollo: Transferable Architecture Exploration,
 // arXiv 2102.01723 (the Evolutionary baseline, which adds crossover).
 //
 // It searches one objective. Feasible individuals rank before infeasible ones,
 // those by their violation, and those whose violation nobody knows last. Failed
-// trials join no population. The first Population designs are uniform.
-// It uses neither Features nor Prior. A child that is not legal or not new is
-// bred again, up to 256 times with growing mutation, and then replaced by a
-// uniform design. An ask takes O(n·(Sample + parameters)) time, a tell O(parameters), and the
-// memory is that of Random plus Population points.
+// trials join no population. The first Population designs are uniform. A child
+// that is not legal or not new is bred again, up to 256 times with growing
+// mutation, and then replaced by a uniform design. Features and Prior are not
+// used. An ask takes O(n·(Sample + parameters)) time, a tell O(parameters), and
+// the memory is that of Random plus Population points.
 type Evolution struct {
 	// Population is the number of individuals alive, at least 2. Smaller ones
 	// start to evolve sooner and converge sooner. 0 means 100.
@@ -31,8 +31,8 @@ type Evolution struct {
 	// greedier. 0 means a quarter of Population, at least 2.
 	Sample int `json:"sample"`
 	// Crossover is the probability, up to 1, that a child has a second parent,
-	// from which it takes half of its levels. 0 means 0.5, chosen because the
-	// papers give no number; a negative number means never, as in Real et al.
+	// from which it takes half of its levels. 0 means 0.5, chosen; a negative
+	// number means never, as in Real et al.
 	Crossover float64 `json:"crossover"`
 	// Mutation is the mean number of parameters that a mutation changes, at
 	// least 1. 0 means 1.

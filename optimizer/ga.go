@@ -20,9 +20,9 @@ import (
 //
 // It searches one objective and uses neither Features nor Prior. Failed trials
 // join no population. The first Initial designs are uniform; children are bred
-// as in Evolution. An ask takes O(n·(Tournament + parameters))
-// time, a tell O(Population + parameters), and the memory is that of Random
-// plus Population points.
+// as in Evolution. An ask takes O(n·(Tournament + parameters)) time, a tell
+// O(Population + parameters), and the memory is that of Random plus Population
+// points.
 type GA struct {
 	// Population is the number of individuals kept, at least 2. A smaller one
 	// converges sooner. 0 means 16.
