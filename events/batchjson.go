@@ -12,6 +12,7 @@ import (
 
 func decodeBatchRequested(r *reader) Payload {
 	var v BatchRequested
+	start := r.i
 	r.object(func(key []byte) {
 		switch string(key) {
 		case "study":
@@ -42,16 +43,13 @@ func decodeBatchRequested(r *reader) Payload {
 			r.skip()
 		}
 	})
-	switch {
-	case r.err != nil:
-	case len(v.Trials) != len(v.Designs):
-		r.fail("%d trials for %d designs", len(v.Trials), len(v.Designs))
-	default:
-		for i, d := range v.Designs {
-			if len(d) != len(v.Parameters) {
-				r.fail("design %d has %d values for %d parameters", i, len(d), len(v.Parameters))
-				break
-			}
+	if len(v.Trials) != len(v.Designs) {
+		r.failAt(start, "%d trials for %d designs", len(v.Trials), len(v.Designs))
+	}
+	for i, d := range v.Designs {
+		if len(d) != len(v.Parameters) {
+			r.failAt(start, "design %d has %d values for %d parameters", i, len(d), len(v.Parameters))
+			break
 		}
 	}
 	return v
@@ -100,6 +98,7 @@ func decodeBatchEvaluated(r *reader) Payload {
 
 func decodeTrialsProposed(r *reader) Payload {
 	var v TrialsProposed
+	start := r.i
 	r.object(func(key []byte) {
 		switch string(key) {
 		case "study":
@@ -129,11 +128,10 @@ func decodeTrialsProposed(r *reader) Payload {
 		}
 	})
 	switch {
-	case r.err != nil:
 	case len(v.Origins) != len(v.Designs):
-		r.fail("%d origins for %d designs", len(v.Origins), len(v.Designs))
+		r.failAt(start, "%d origins for %d designs", len(v.Origins), len(v.Designs))
 	case len(v.Parents) != 0 && len(v.Parents) != len(v.Designs):
-		r.fail("%d lists of parents for %d designs", len(v.Parents), len(v.Designs))
+		r.failAt(start, "%d lists of parents for %d designs", len(v.Parents), len(v.Designs))
 	}
 	return v
 }
@@ -157,12 +155,18 @@ func (r *reader) std(v any) {
 		return
 	}
 	if err := json.Unmarshal(raw, v); err != nil {
-		r.i -= len(raw)
-		if at, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			r.fail("want %s, not %s", kindName(at.Type.Kind()), at.Value)
-		}
-		r.fail("%w", err)
+		r.failStd(len(raw), err)
 	}
+}
+
+// failStd records a mistake that encoding/json found in the last size bytes.
+func (r *reader) failStd(size int, err error) {
+	start := r.i - size
+	if at, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		// The offset is the one after the value, or the one of its start.
+		r.failAt(start+max(int(at.Offset)-1, 0), "want %s, not %s", kindName(at.Type.Kind()), at.Value)
+	}
+	r.failAt(start, "%w", err)
 }
 
 // designs reads rows into shared memory: one allocation for all values, instead

@@ -2,7 +2,6 @@ package events
 
 import (
 	"encoding/json"
-	"errors"
 	"slices"
 )
 
@@ -61,13 +60,7 @@ func decodeWithStd[T Payload](r *reader) Payload {
 		return v
 	}
 	if err := json.Unmarshal(raw, &v); err != nil {
-		start := r.i - len(raw)
-		r.i = start
-		if at, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			r.i = start + max(int(at.Offset)-1, 0)
-			err = errors.New("want " + kindName(at.Type.Kind()) + ", not " + at.Value)
-		}
-		r.fail("%w", err)
+		r.failStd(len(raw), err)
 	}
 	return v
 }

@@ -31,6 +31,14 @@ func (r *reader) fail(format string, args ...any) {
 	r.i = len(r.b)
 }
 
+// failAt is fail for a mistake at an offset that was read before.
+func (r *reader) failAt(offset int, format string, args ...any) {
+	if r.err == nil {
+		r.i = offset
+		r.fail(format, args...)
+	}
+}
+
 // peek skips white space and returns the next byte, 0 at the end.
 func (r *reader) peek() byte {
 	for ; r.i < len(r.b); r.i++ {
@@ -283,8 +291,7 @@ func (r *reader) number() float64 {
 	}
 	f, err := strconv.ParseFloat(string(t), 64)
 	if err != nil {
-		r.i -= len(t)
-		r.fail("the number %.40s is out of range", t)
+		r.failAt(r.i-len(t), "the number %.40s is out of range", t)
 	}
 	return f
 }
@@ -329,8 +336,7 @@ func (r *reader) int64() int64 {
 	}
 	n, err := strconv.ParseInt(string(t), 10, 64)
 	if err != nil || !whole {
-		r.i -= len(t)
-		r.fail("want a whole number, not %.40s", t)
+		r.failAt(r.i-len(t), "want a whole number, not %.40s", t)
 	}
 	return n
 }
@@ -403,56 +409,45 @@ func malformedAt(b []byte, offset int, err error) error {
 	return fmt.Errorf("%w: at %s (byte %d): %w", ErrMalformed, place, offset, err)
 }
 
-// errReached stops the walk of pointerAt.
+// errReached ends the walk of pointerAt.
 var errReached = errors.New("reached")
 
-// pointerAt returns the JSON pointer of the value that contains the offset.
-// What lies before the offset is well formed.
+// pointerAt returns the JSON pointer of the innermost value that contains the
+// offset, "" for the document. What lies before the offset is well formed.
 func pointerAt(b []byte, offset int) string {
 	w := &pathWalker{reader: reader{b: b}, offset: offset}
-	w.walk()
-	if w.found {
-		return w.path
-	}
-	return string(w.trail)
+	w.walk("")
+	return w.place
 }
 
-// pathWalker reads a document up to an offset and remembers where it is.
+// pathWalker reads a document up to an offset; place is the value it is in.
 type pathWalker struct {
 	reader
 	offset int
-	trail  []byte
-	path   string
-	found  bool
+	place  string
 }
 
-func (w *pathWalker) walk() {
-	step := func(name string) {
-		n := len(w.trail)
-		w.trail = append(append(w.trail, '/'), name...)
-		w.walk()
-		if !w.found && (w.i >= w.offset || w.err != nil) {
-			w.path, w.found = string(w.trail), true
+func (w *pathWalker) walk(path string) {
+	if w.peek(); w.err != nil || w.i > w.offset {
+		w.fail("%w", errReached)
+		return
+	}
+	w.place = path
+	child := func(name string) {
+		w.walk(path + "/" + name)
+		if w.err == nil && w.i <= w.offset {
+			w.place = path
+			return
 		}
-		w.trail = w.trail[:n]
+		w.fail("%w", errReached)
 	}
 	switch w.peek() {
 	case '{':
-		w.object(func(key []byte) {
-			if !w.found {
-				step(pointerToken(key))
-			} else {
-				w.fail("%w", errReached)
-			}
-		})
+		w.object(func(key []byte) { child(pointerToken(key)) })
 	case '[':
 		i := 0
 		w.array(func() {
-			if !w.found {
-				step(strconv.Itoa(i))
-			} else {
-				w.fail("%w", errReached)
-			}
+			child(strconv.Itoa(i))
 			i++
 		})
 	default:

@@ -11,21 +11,24 @@ import (
 // a study's rules and constraints to measurements. It is safe for concurrent
 // use and pure.
 type Judge struct {
-	spec  *Spec
 	rules *ruleSet
 	bound []bound
 }
 
+// bound is a constraint on column of a row.
 type bound struct {
-	metric   int
+	column   int
+	name     string
+	unit     string
 	min, max float64
 }
 
 // Judgement is a trial seen through a study's rules and constraints.
 type Judgement struct {
 	Feasible bool
-	// Violation is the sum of the constraints' relative excesses, 0 when they
-	// all hold or nothing was measured.
+	// Violation is the sum of the constraints' excesses, each relative to its
+	// limit (absolute where the limit is 0), plus 1 when a rule is broken. It is
+	// finite, and 0 when all hold or nothing was measured.
 	Violation float64
 	// Reason is set when the trial is not feasible.
 	Reason *Reason
@@ -37,12 +40,13 @@ func NewJudge(spec *Spec) (*Judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Judge{spec: spec, rules: rules}
+	j := &Judge{rules: rules}
 	for i, c := range spec.Constraints {
-		b := bound{metric: spec.MetricIndex(c.Metric), min: math.Inf(-1), max: math.Inf(1)}
-		if b.metric < 0 {
+		column := spec.MetricIndex(c.Metric)
+		if column < 0 {
 			return nil, fmt.Errorf("constraint %d: the evaluator measures no %q", i, c.Metric)
 		}
+		b := bound{column: column, name: c.Metric, unit: spec.Metrics[column].Unit, min: math.Inf(-1), max: math.Inf(1)}
 		if c.Min != nil {
 			b.min = *c.Min
 		}
@@ -61,48 +65,62 @@ func (j *Judge) Rules(design []space.Value) *Reason { return j.rules.check(desig
 // why. It is for filters that run many times; it allocates nothing.
 func (j *Judge) RulesOK(design []space.Value) bool { return j.rules.ok(design) }
 
-// Metrics returns the first constraint that the values break, and the sum of
-// relative excesses. NaN values break nothing.
+// Metrics returns the first constraint that the values break, in the order of
+// the study, and the violation of all. NaN values break nothing.
 func (j *Judge) Metrics(values []float64) (violation float64, reason *Reason) {
-	for _, b := range j.bound {
-		if b.metric >= len(values) {
+	for i := range j.bound {
+		b := &j.bound[i]
+		if b.column >= len(values) {
 			continue
 		}
-		v, limit := values[b.metric], math.NaN()
+		v, limit, word := values[b.column], 0.0, ""
 		switch {
 		case v > b.max:
-			limit = b.max
+			limit, word = b.max, "at most"
 		case v < b.min:
-			limit = b.min
+			limit, word = b.min, "at least"
 		default:
 			continue
 		}
-		violation += math.Abs(v-limit) / math.Max(math.Abs(limit), math.SmallestNonzeroFloat32)
+		violation += excess(v, limit)
 		if reason == nil {
-			m := j.spec.Metrics[b.metric]
-			reason = &Reason{Code: "constraint", Need: limit, Have: v, Unit: m.Unit,
-				Message: fmt.Sprintf("%s is %.6g %s, the constraint allows %.6g", m.Name, v, m.Unit, limit)}
+			reason = &Reason{
+				Code: ReasonConstraint, Need: limit, Have: v, Unit: b.unit,
+				Message: fmt.Sprintf("%s is %.6g %s, the constraint allows %s %.6g", b.name, v, b.unit, word, limit),
+			}
 		}
 	}
-	return violation, reason
+	return min(violation, math.MaxFloat64), reason
+}
+
+// excess is how far v is beyond the limit, relative to it.
+func excess(v, limit float64) float64 {
+	scale := math.Abs(limit)
+	if scale == 0 {
+		scale = 1
+	}
+	return min(math.Abs(v/scale-limit/scale), math.MaxFloat64)
 }
 
 // MetricsOK reports whether no value breaks a constraint, without saying why.
 // It is for filters that run many times; NaN values break nothing.
 func (j *Judge) MetricsOK(values []float64) bool {
-	for _, b := range j.bound {
-		if b.metric < len(values) && (values[b.metric] > b.max || values[b.metric] < b.min) {
+	for i := range j.bound {
+		b := &j.bound[i]
+		if b.column < len(values) && (values[b.column] > b.max || values[b.column] < b.min) {
 			return false
 		}
 	}
 	return true
 }
 
-// Judge decides about a finished trial.
+// Judge decides about a finished trial. Only measured trials can be feasible;
+// for others the reason is theirs. What a measured trial says besides its
+// values plays no part.
 func (j *Judge) Judge(design []space.Value, r *TrialResult) Judgement {
 	violation, reason := j.Metrics(r.Values)
 	if broken := j.Rules(design); broken != nil {
-		violation, reason = violation+1, broken
+		violation, reason = min(violation+1, math.MaxFloat64), broken
 	}
 	if r.Outcome != OutcomeMeasured {
 		reason = r.Reason
