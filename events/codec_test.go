@@ -156,7 +156,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"fraction for a whole number", envelope(evaluated, `{"batch":1.5}`), events.ErrMalformed, "want a whole number, not 1.5"},
 		{"NaN", envelope(evaluated, `{"trials":[{"values":[NaN]}]}`), events.ErrMalformed, "at /data/trials/0/values/0"},
 		{"Infinity", envelope(requested, `{"designs":[[Infinity]]}`), events.ErrMalformed, "at /data/designs/0/0"},
-		{"hex", envelope(requested, `{"designs":[[0x10]]}`), events.ErrMalformed, "at /data/designs/0 (byte},
+		{"hex", envelope(requested, `{"designs":[[0x10]]}`), events.ErrMalformed, "at /data/designs/0 (byte"},
 		{"leading plus", envelope(requested, `{"designs":[[+1]]}`), events.ErrMalformed, "at /data/designs/0/0"},
 		{"underscore", envelope(requested, `{"designs":[[1_000]]}`), events.ErrMalformed, "at /data/designs/0"},
 		{"out of range", envelope(requested, `{"designs":[[1e999]]}`), events.ErrMalformed, "1e999 is out of range"},
