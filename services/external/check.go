@@ -22,7 +22,8 @@ type CheckOptions struct {
 	// Metrics are those that every measured design must have; nil means those
 	// that the program describes, else those of its first answer.
 	Metrics []evaluator.Metric
-	// Designs is how many designs are tried; 0 means 12.
+	// Designs is how many designs are tried at most; 0 means 24. No more are
+	// begun after ten times the Timeout.
 	Designs int
 }
 
@@ -118,7 +119,7 @@ func checkNames() []string {
 func Check(ctx context.Context, argv []string, o CheckOptions) Report {
 	const (
 		timeout = 10 * time.Second
-		designs = 12
+		designs = 24
 	)
 	o.Options = o.withDefaults()
 	if o.Timeout <= 0 {
@@ -263,7 +264,8 @@ func (c *checker) space() bool {
 }
 
 // designs returns up to n different designs: the lowest, highest and middle
-// levels, then some drawn with a fixed seed.
+// levels, then, drawn with a fixed seed, corners of the space by turns with
+// any. Corners are where designs tend to be infeasible.
 func designs(s space.Space, n int) [][]space.Value {
 	n = int(min(uint64(n), s.Size()))
 	points := make([]space.Point, 3)
@@ -277,8 +279,15 @@ func designs(s space.Space, n int) [][]space.Value {
 	var out [][]space.Value
 	for i := 0; len(out) < n; i++ {
 		index := random.Uint64N(s.Size())
-		if i < len(points) {
+		switch {
+		case i < len(points):
 			index = s.Index(points[i])
+		case i%2 == 0:
+			corner := make(space.Point, s.Len())
+			for k := range corner {
+				corner[k] = points[random.IntN(2)][k]
+			}
+			index = s.Index(corner)
 		}
 		if !seen[index] {
 			seen[index] = true

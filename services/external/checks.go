@@ -11,11 +11,12 @@ import (
 	"apollo/evaluator"
 )
 
-// tooSlow is after how many time-outs, and tooDead after how many ends,
-// nothing more is tried.
+// After so many time-outs or ends of the process, or so many times the
+// time-out, nothing more is tried.
 const (
 	tooSlow = 2
 	tooDead = 3
+	tooLong = 10
 )
 
 // sample tries the designs one after the other.
@@ -26,23 +27,22 @@ func (c *checker) sample(ctx context.Context) {
 		return
 	}
 	slow, dead := 0, 0
+	enough := time.Now().Add(tooLong * c.o.Timeout)
 	for i := range c.tried {
-		c.try(&c.tried[i])
-		f := c.tried[i].failure
-		if len(c.metrics) == 0 && f == nil && c.tried[i].result.Outcome == evaluator.Measured {
-			c.adopt(&c.tried[i])
+		t := &c.tried[i]
+		c.try(ctx, t)
+		if len(c.metrics) == 0 && t.failure == nil && t.result.Outcome == evaluator.Measured {
+			c.adopt(t)
 		}
-		if f != nil && f.Code == CodeTimeout {
+		switch {
+		case t.failure == nil:
+		case t.failure.Code == CodeTimeout:
 			slow++
-		}
-		if c.p.exited() {
+		case t.failure.Code == CodeDied:
 			dead++
 		}
-		if slow == tooSlow || dead == tooDead || ctx.Err() != nil {
-			c.tried = c.tried[:i+1]
-			return
-		}
-		if c.p.exited() && c.fresh(ctx) != nil {
+		if slow == tooSlow || dead == tooDead || time.Now().After(enough) || ctx.Err() != nil ||
+			c.p.exited() && c.fresh(ctx) != nil {
 			c.tried = c.tried[:i+1]
 			return
 		}
@@ -259,7 +259,7 @@ func (c *checker) late(ctx context.Context) {
 	}
 	clear(c.pending)
 	again := trial{design: good[0].design}
-	c.try(&again)
+	c.try(ctx, &again)
 	if len(c.foreign) > 0 {
 		c.say(checkLate, Fail, advice, "a second answer came for the id %q", clip(c.foreign[0], maxCode))
 		return
@@ -298,7 +298,7 @@ func (c *checker) determinism(ctx context.Context) {
 	slices.Reverse(good)
 	for _, t := range good {
 		again := trial{design: t.design}
-		c.try(&again)
+		c.try(ctx, &again)
 		if c.p.exited() && c.fresh(ctx) != nil {
 			break
 		}

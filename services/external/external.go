@@ -124,7 +124,7 @@ func (b *Backend) handshake(ctx context.Context, s *slot) error {
 	within, cancel := context.WithTimeout(ctx, b.o.Handshake)
 	defer cancel()
 	id := b.nextID()
-	a, err := p.ask(within, id, fmt.Appendf(nil, "{\"id\":%s,\"op\":\"describe\"}\n", quote(id)))
+	a, err := p.ask(within, id, describeLine(id))
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()

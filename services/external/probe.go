@@ -11,7 +11,8 @@ import (
 )
 
 // fresh replaces the checker's process by a new one, in which nothing is
-// pending.
+// pending. A program that describes itself is asked to, so that the time that
+// it needs to load does not count as the time for a design.
 func (c *checker) fresh(ctx context.Context) *Failure {
 	if c.p != nil {
 		c.p.discard()
@@ -27,7 +28,15 @@ func (c *checker) fresh(ctx context.Context) *Failure {
 	context.AfterFunc(ctx, p.kill)
 	c.p = p
 	clear(c.pending)
-	return nil
+	if !c.info.Described {
+		return nil
+	}
+	id := c.newID()
+	f := c.send(describeLine(id))
+	if f == nil {
+		_, f = c.await(id, max(c.o.Handshake, c.o.Timeout), false)
+	}
+	return f
 }
 
 func (c *checker) newID() string {
@@ -51,8 +60,8 @@ func (c *checker) send(line []byte) *Failure {
 
 // await reads until the answer to id. Unlike a backend it does not kill the
 // process when time is up, so that a late answer can still be seen.
-func (c *checker) await(id string, skim bool) (answer, *Failure) {
-	_ = c.p.stdout.SetReadDeadline(time.Now().Add(c.o.Timeout))
+func (c *checker) await(id string, within time.Duration, skim bool) (answer, *Failure) {
+	_ = c.p.stdout.SetReadDeadline(time.Now().Add(within))
 	for {
 		a, f := c.next(skim)
 		if f != nil {
@@ -64,6 +73,7 @@ func (c *checker) await(id string, skim bool) (answer, *Failure) {
 			c.foreign = append(c.foreign, a.id)
 		}
 		if a.id == id {
+			c.p.answered++
 			return a, nil
 		}
 	}
@@ -93,13 +103,22 @@ func (c *checker) next(skim bool) (answer, *Failure) {
 	return a, nil
 }
 
-// try evaluates the design of t.
-func (c *checker) try(t *trial) {
+// try evaluates the design of t. As with a backend, a process that had worked
+// before and ends instead of answering is replaced once.
+func (c *checker) try(ctx context.Context, t *trial) {
+	used := c.p.answered > 0
+	c.put(t)
+	if used && t.failure != nil && t.failure.Code == CodeDied && c.fresh(ctx) == nil {
+		c.put(t)
+	}
+}
+
+func (c *checker) put(t *trial) {
 	began := time.Now()
 	id := c.newID()
 	t.failure = c.send(c.q.line(id, evaluator.Request{Study: "check", Design: t.design}))
 	if t.failure == nil {
-		t.answer, t.failure = c.await(id, false)
+		t.answer, t.failure = c.await(id, c.o.Timeout, false)
 	}
 	t.took = time.Since(began)
 	if t.failure == nil {

@@ -62,6 +62,11 @@ func (q question) line(id string, r evaluator.Request) []byte {
 	return append(b, q.tail...)
 }
 
+// describeLine asks the program to describe itself.
+func describeLine(id string) []byte {
+	return fmt.Appendf(nil, "{\"id\":%s,\"op\":\"describe\"}\n", quote(id))
+}
+
 func quote(s string) string { return encode(s) }
 
 // encode returns the JSON of values that always have one: texts, finite

@@ -32,7 +32,7 @@ func (c *checker) unknown(ctx context.Context) {
 	f := c.send([]byte(line))
 	var a answer
 	if f == nil {
-		a, f = c.await(id, true)
+		a, f = c.await(id, c.o.Timeout, true)
 	}
 	switch {
 	case f != nil:
@@ -65,7 +65,7 @@ func (c *checker) garbage(ctx context.Context) {
 		id := c.newID()
 		f = c.send(c.q.line(id, evaluator.Request{Study: "check", Design: again.design}))
 		if f == nil {
-			again.answer, f = c.await(id, true)
+			again.answer, f = c.await(id, c.o.Timeout, true)
 		}
 	}
 	if f == nil {
