@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"strconv"
 	"sync"
 	"time"
 
@@ -71,6 +72,14 @@ type levelFloor struct {
 	floor slog.Level
 }
 
+func (h levelFloor) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return levelFloor{h.Handler.WithAttrs(attrs), h.floor}
+}
+
+func (h levelFloor) WithGroup(name string) slog.Handler {
+	return levelFloor{h.Handler.WithGroup(name), h.floor}
+}
+
 func (h levelFloor) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= h.floor && h.Handler.Enabled(ctx, l)
 }
@@ -95,8 +104,10 @@ func (e *Evaluator) poison(next message.HandlerFunc) message.HandlerFunc {
 		}
 		subject := msg.Metadata.Get(events.MetaSubject)
 		e.Logger.Warn("dead letter", "subject", subject, "error", err)
+		sequence, _ := strconv.ParseUint(msg.Metadata.Get(events.MetaSequence), 10, 64)
 		return nil, appendDeadLetter(msg.Context(), e.Bus.Log(), events.StudyOf(subject), events.DeadLetter{
-			Service: "evaluator", Reason: err.Error(), Subject: subject, Body: msg.Payload}, "dlq.evaluator."+subject)
+			Service: "evaluator", Reason: err.Error(), Subject: subject, Sequence: sequence, Body: msg.Payload},
+			fmt.Sprintf("dlq.evaluator.%s.%d", subject, sequence))
 	}
 }
 

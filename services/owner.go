@@ -6,8 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -36,6 +39,9 @@ type owner struct {
 	requests chan ownerRequest
 	done     chan struct{}
 	err      error // why it ended; read it after done
+	// waiting counts who is about to ask something; it changes under
+	// Proposer.mu upwards, anywhere downwards.
+	waiting atomic.Int32
 
 	machine *study.Machine
 	spec    *events.Spec
@@ -70,12 +76,11 @@ func (o *owner) run(ctx context.Context) error {
 	if err := o.retry(ctx, "load", o.load); err != nil {
 		return quiet(ctx, err)
 	}
-	results, follower := make(chan events.Message, 64), make(chan struct{})
-	go func() {
-		defer close(follower)
-		o.follow(ctx, results)
-	}()
-	defer func() { <-follower }()
+	results, letters := make(chan events.Message, 64), make(chan events.Message)
+	var followers sync.WaitGroup
+	followers.Go(func() { pass(ctx, o.log, o.proposer.Bus.Facts().Follow(ctx, o.nextSeq, o.resultFilter()), results) })
+	followers.Go(func() { pass(ctx, o.log, o.proposer.Bus.Log().Follow(ctx, 0, o.letterFilters()...), letters) })
+	defer followers.Wait()
 	defer cancel()
 	for {
 		if err := o.retry(ctx, "drive", o.drive); err != nil {
@@ -83,7 +88,9 @@ func (o *owner) run(ctx context.Context) error {
 		}
 		o.tick(ctx)
 		if state, _ := o.machine.State(); state.Terminal() {
-			return o.retry(ctx, "clean up", o.cleanUp)
+			if err := o.retry(ctx, "clean up", o.cleanUp); err != nil || o.proposer.retire(o) {
+				return quiet(ctx, err)
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -92,6 +99,8 @@ func (o *owner) run(ctx context.Context) error {
 			if err := o.take(ctx, m, results); err != nil {
 				return quiet(ctx, err)
 			}
+		case m := <-letters:
+			o.letter(m)
 		case r := <-o.requests:
 			r.reply <- o.request(ctx, r.control)
 		}
@@ -403,18 +412,37 @@ func (o *owner) answerKnown(ctx context.Context, work *events.BatchRequested) er
 	return recordResult(ctx, o.proposer.Bus.Facts(), "proposer", answer)
 }
 
-// follow passes new results on, in order.
-func (o *owner) follow(ctx context.Context, results chan<- events.Message) {
-	for m, err := range o.proposer.Bus.Facts().Follow(ctx, o.nextSeq, o.resultFilter()) {
+// pass hands messages on, in order, until ctx ends.
+func pass(ctx context.Context, log *slog.Logger, from iter.Seq2[events.Message, error], to chan<- events.Message) {
+	for m, err := range from {
 		if err != nil {
-			o.log.Error("follow results", "error", err)
+			log.Error("follow a stream", "error", err)
 			return
 		}
 		select {
-		case results <- m:
+		case to <- m:
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// letterFilters match the dead letters of work that can never be answered.
+func (o *owner) letterFilters() []string {
+	return []string{events.DeadLetterSubject("evaluator", o.key.study), events.DeadLetterSubject(events.QueueService, o.key.study)}
+}
+
+// letter notes a work item that was given up.
+func (o *owner) letter(m events.Message) {
+	_, payload, err := events.Decode(m.Data)
+	letter, ok := payload.(events.DeadLetter)
+	if err != nil || !ok {
+		o.log.Warn("unreadable dead letter", "sequence", m.Seq, "error", err)
+		return
+	}
+	batch, ok := events.BatchOfSubject(letter.Subject)
+	if ok && letter.Subject == events.WorkSubject(o.spec.Evaluator.Name, o.key.study, o.key.run, batch) {
+		o.machine.Lost(batch, letter.Sequence)
 	}
 }
 

@@ -64,7 +64,7 @@ func (p *Proposer) Run(ctx context.Context) error {
 	}
 	for _, key := range runs {
 		if p.drives(key.study) {
-			p.owner(ctx, key)
+			p.drive(ctx, key)
 		}
 	}
 	commands, err := p.Bus.Queue(1).Subscribe(ctx, "cmd")
@@ -238,36 +238,37 @@ func (p *Proposer) find(ctx context.Context, name, run string) (runKey, error) {
 
 // send hands a control to the run's owner and waits until it is carried out.
 func (p *Proposer) send(ctx context.Context, key runKey, ctl *events.StudyControl) (refusal, err error) {
+	o := p.owner(ctx, key)
+	defer o.waiting.Add(-1)
 	request := ownerRequest{control: ctl, reply: make(chan ownerReply, 1)}
-	for {
-		o := p.owner(ctx, key)
-		select {
-		case o.requests <- request:
-			select {
-			case r := <-request.reply:
-				return r.refusal, r.err
-			case <-o.done:
-				return nil, errors.New("the owner of the run ended")
-			}
-		case <-o.done:
-			if o.err != nil {
-				return o.err, ctx.Err()
-			}
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+	select {
+	case o.requests <- request:
+	case <-o.done:
+		// It ended although somebody waits: it could not load the run.
+		return o.err, ctx.Err()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case r := <-request.reply:
+		return r.refusal, r.err
+	case <-o.done:
+		return nil, errors.New("the owner of the run ended")
 	}
 }
 
 // owner returns the running owner of a run, and starts it when there is none.
+// It stays while its waiting is not 0; the caller counts it down.
 func (p *Proposer) owner(ctx context.Context, key runKey) *owner {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if o := p.owners[key]; o != nil {
+		o.waiting.Add(1)
 		return o
 	}
 	o := &owner{proposer: p, key: key, requests: make(chan ownerRequest), done: make(chan struct{}),
 		log: p.Logger.With("study", key.study, "run", key.run)}
+	o.waiting.Add(1)
 	p.owners[key] = o
 	p.wg.Go(func() {
 		o.err = o.run(ctx)
@@ -275,11 +276,28 @@ func (p *Proposer) owner(ctx context.Context, key runKey) *owner {
 			o.giveUp(ctx)
 		}
 		p.mu.Lock()
-		delete(p.owners, key)
+		if p.owners[key] == o {
+			delete(p.owners, key)
+		}
 		p.mu.Unlock()
 		close(o.done)
 	})
 	return o
+}
+
+// drive starts the owner of a run unless it works already.
+func (p *Proposer) drive(ctx context.Context, key runKey) { p.owner(ctx, key).waiting.Add(-1) }
+
+// retire takes an owner with nothing left to do out of service. It reports
+// false when somebody waits for it.
+func (p *Proposer) retire(o *owner) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if o.waiting.Load() > 0 {
+		return false
+	}
+	delete(p.owners, o.key)
+	return true
 }
 
 // runID derives a run from the command that asked for it, so that a command

@@ -51,7 +51,7 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 		}
 	}
 	if p.drives(c.study) {
-		p.owner(ctx, key)
+		p.drive(ctx, key)
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func (m *Machine) foldExtended(e *events.StudyExtended) {
 	state, reason := m.state, m.reason
 	if state == Completed || state == Stopped || state == Stopping {
 		state, reason = Running, ""
-		m.plateauFloor, m.exhausted = m.next, false
+		m.plateauFloor, m.exhausted = m.next, ""
 	}
 	m.trials = max(m.trials, e.Trials)
 	m.command(e.Command, state, reason)

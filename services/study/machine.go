@@ -40,16 +40,19 @@ type Machine struct {
 	lastSeq uint64
 
 	improved        []events.StudyImproved // found, not yet said
-	improvedThrough int                     // last trial that an improved event names
-	failures        int                     // consecutive failed trials
+	improvedThrough int                    // last trial that an improved event names
+	failures        int                    // consecutive failed trials
 	lastFailure     string
 	// Trials below the floors do not count towards failures and plateau: a
 	// resumed or extended study starts to count anew. They are trial numbers,
 	// so that a fold in another order of results gives the same.
 	failureFloor, plateauFloor int
 	badSeeds                   map[string]int // source → infeasible seeds that were told
-	exhausted                  bool
-	republished                map[int]int // batch → how often its work was lost for good
+	exhausted                  string         // why the strategies have nothing more; "" while they have
+	// lost holds, by batch, the work items that the queue gave up; republished
+	// counts how many of them a pause has named.
+	lost        map[int]map[uint64]bool
+	republished map[int]int
 }
 
 // batch is one proposed batch. After it was told, only what later asks need
@@ -84,7 +87,7 @@ func New(cfg Config) (*Machine, error) {
 		cfg: cfg, spec: cfg.Spec, space: sp, judge: judge,
 		state: Running, trials: cfg.Spec.Budget.Trials, commands: map[string]bool{},
 		seen: map[uint64]int32{}, hash: events.NewTrialHash(), improvedThrough: -1,
-		stop: newTracker(cfg.Spec), view: newTracker(cfg.Spec), republished: map[int]int{},
+		stop: newTracker(cfg.Spec), view: newTracker(cfg.Spec), republished: map[int]int{}, lost: map[int]map[uint64]bool{},
 		badSeeds: map[string]int{},
 	}
 	m.legal = Legality(cfg.Spec, sp, judge, cfg.Checker)
@@ -214,6 +217,25 @@ func (m *Machine) Result(seq uint64, r *events.BatchEvaluated) []string {
 		m.judged++
 	}
 	return problems
+}
+
+// Lost notes that the queue gave up a work item (its sequence there): the run
+// pauses, and publishes the batch anew when it is resumed.
+func (m *Machine) Lost(batch int, item uint64) {
+	if m.lost[batch] == nil {
+		m.lost[batch] = map[uint64]bool{}
+	}
+	m.lost[batch][item] = true
+}
+
+// lostBatch returns a batch that waits for an answer that cannot come.
+func (m *Machine) lostBatch() (int, bool) {
+	for k := m.judged; k < len(m.batches); k++ {
+		if !m.batches[k].done && len(m.lost[k]) > m.republished[k] {
+			return k, true
+		}
+	}
+	return 0, false
 }
 
 // count folds the next batch of the contiguous prefix into the run's answer.

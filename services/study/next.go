@@ -22,6 +22,10 @@ func (m *Machine) Next() (events.Payload, error) {
 		return events.StudyPaused{Study: m.spec.Study, Run: m.cfg.Run,
 			Reason: fmt.Sprintf("%d trials in a row failed; the last one: %s", m.failures, m.lastFailure)}, nil
 	}
+	if k, lost := m.lostBatch(); lost && (m.state == Running || m.state == Stopping) {
+		return events.StudyPaused{Study: m.spec.Study, Run: m.cfg.Run, Batch: &k,
+			Reason: fmt.Sprintf("no evaluator could answer batch %d: see the dead letters, mend the cause and resume", k)}, nil
+	}
 	switch m.state {
 	case Stopping:
 		if m.pending == 0 {
@@ -44,8 +48,8 @@ func (m *Machine) advance() (events.Payload, error) {
 	case reason != "":
 	case m.next >= m.trials:
 		reason = "budget"
-	case m.exhausted:
-		reason = "exhausted"
+	case m.exhausted != "":
+		reason = m.exhausted
 	default:
 		if m.pending >= m.spec.Budget.Parallelism {
 			return nil, nil
@@ -54,7 +58,7 @@ func (m *Machine) advance() (events.Payload, error) {
 		if e != nil || err != nil {
 			return e, err
 		}
-		reason, m.exhausted = "exhausted", true
+		reason = m.exhausted
 	}
 	if m.pending > 0 {
 		return nil, nil
@@ -98,6 +102,7 @@ func (m *Machine) propose(k int) (events.Payload, error) {
 		return nil, err
 	}
 	if d.len() == 0 {
+		m.exhausted = d.exhausted
 		return nil, nil
 	}
 	if !slices.ContainsFunc(d.event.Parents, func(p []int) bool { return len(p) > 0 }) {
@@ -131,6 +136,9 @@ type draft struct {
 	event   events.TrialsProposed
 	taken   map[uint64]bool
 	pending []space.Point
+	// exhausted says why the strategies have nothing more: "exhausted", or
+	// "gave_up" in a space too large to be searched as a whole.
+	exhausted string
 }
 
 func (d *draft) len() int { return len(d.event.Designs) }
@@ -182,7 +190,12 @@ func (d *draft) ask(s optimizer.Strategy, prefix string, n int) error {
 	m := d.machine
 	at := uint64(d.event.FirstTrial + d.len())
 	proposals, err := s.Ask(at, n, d.pending)
-	if errors.Is(err, optimizer.ErrExhausted) {
+	switch {
+	case errors.Is(err, optimizer.ErrExhausted):
+		d.exhausted = "exhausted"
+		return nil
+	case errors.Is(err, optimizer.ErrGaveUp):
+		d.exhausted = "gave_up"
 		return nil
 	}
 	if err != nil {
