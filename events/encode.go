@@ -22,8 +22,8 @@ type appender interface {
 }
 
 // Encode wraps data into an envelope. id is the event's key (also its
-// Nats-Msg-Id), source the service that says it, subject what it is about (the
-// relative subject it is published on), now the time it is said.
+// Nats-Msg-Id), source the service that says it, subject the study it is about
+// ("" when it is about none), now the time it is said.
 //
 // The error says which value has no place in JSON: an infinite metric, a
 // design that holds NaN.

@@ -10,8 +10,8 @@ import (
 	"apollo/optimizer/space"
 )
 
-// Render says an event in one line for people, without its time: the study and
-// run it belongs to, what happened, and the numbers that matter. Text from
+// Render says an event, as Decode returns it, in one line for people, without
+// its time: the study and run it belongs to, what happened, and the numbers that matter. Text from
 // outside is cut and cannot break the line or drive a terminal.
 func Render(p Payload) string { return oneLine(render(p)) }
 
@@ -25,7 +25,7 @@ func render(p Payload) string {
 		return runName(e.Study, e.Run) + fmt.Sprintf("accepted: %s, %d trials in batches of %d, %d in flight, seed %d",
 			e.Spec.Algorithm.Name, e.Spec.Budget.Trials, e.Spec.Budget.Batch, e.Spec.Budget.Parallelism, e.Spec.Seed)
 	case StudyStarted:
-		return runName(e.Study, e.Run) + "started" + when(len(e.Sources) > 0, fmt.Sprintf(", %d sources", len(e.Sources)))
+		return runName(e.Study, e.Run) + "started" + when(len(e.Sources) > 0, fmt.Sprintf(", sources: %d", len(e.Sources)))
 	case TrialsProposed:
 		return runName(e.Study, e.Run) + fmt.Sprintf("batch %d proposed: %s", e.Batch, trialRange(e.FirstTrial, len(e.Designs))) +
 			when(len(e.Reused) > 0, fmt.Sprintf(", %d known already", len(e.Reused))) + origins(e.Origins)
