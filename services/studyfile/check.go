@@ -12,6 +12,9 @@ import (
 // check compares the document with the table of fields and reports everything
 // that does not depend on meaning: unknown and missing keys, types, ranges.
 func (r *report) check(n *node, f *field) {
+	if r.full() {
+		return
+	}
 	switch f.shape {
 	case objectShape:
 		r.checkObject(n, f)
@@ -98,6 +101,9 @@ func (r *report) checkObject(n *node, f *field) {
 		known = append(known, f.fields[i].name)
 	}
 	for _, e := range n.entries {
+		if r.full() {
+			return
+		}
 		child := f.find(e.key)
 		if child == nil {
 			hint := "Known fields: " + strings.Join(known, ", ") + "."
@@ -135,6 +141,9 @@ func (f *field) find(name string) *field {
 func (r *report) checkText(n *node, f *field) {
 	if !r.isA(n, stringKind, f) {
 		return
+	}
+	if f.nonempty && n.text == "" {
+		r.add(n, codeOutOfRange, "", "must not be empty")
 	}
 	if f.most > 0 && len(n.text) > f.most {
 		r.add(n, codeOutOfRange, "", "has %d characters, at most %d are allowed", len(n.text), f.most)

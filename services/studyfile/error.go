@@ -16,8 +16,9 @@ type Error struct {
 	Name string
 	// Mistakes are in the order of the document; those of flags come last.
 	Mistakes []events.Mistake
-	// Dropped counts mistakes beyond the first 100.
-	Dropped int
+	// More says that there may be mistakes beyond the first 100, which are
+	// here.
+	More bool
 
 	shown []shown
 }
@@ -37,8 +38,8 @@ func (e *Error) Error() string {
 		}
 		b.WriteString(e.where(i) + ": " + e.what(i))
 	}
-	if e.Dropped > 0 {
-		fmt.Fprintf(&b, "\n%s: and %d more mistakes", e.Name, e.Dropped)
+	if e.More {
+		fmt.Fprintf(&b, "\n%s: these are the first %d mistakes", e.Name, len(e.Mistakes))
 	}
 	return b.String()
 }
@@ -83,8 +84,8 @@ func (e *Error) Render(w io.Writer, color bool) error {
 		line, caret := excerpt(e.shown[i].text, e.shown[i].place.column, e.shown[i].place.width)
 		b.WriteString("    " + dim + line + off + "\n    " + red + caret + off + "\n")
 	}
-	if e.Dropped > 0 {
-		fmt.Fprintf(&b, "%s: and %d more mistakes\n", e.Name, e.Dropped)
+	if e.More {
+		fmt.Fprintf(&b, "%s: these are the first %d mistakes\n", e.Name, len(e.Mistakes))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -16,8 +16,8 @@ type jsonReader struct {
 	src  []byte
 	dec  *json.Decoder
 	line int
-	// from is the offset of the line's first byte; seen of what was counted.
-	from, seen int
+	// column is the number of characters on the line before offset seen.
+	column, seen int
 }
 
 // readJSON returns the document's root, or nil after reporting why not.
@@ -59,18 +59,22 @@ func (j *jsonReader) after(i int) int {
 	return i
 }
 
-// place converts an offset; offsets come in ascending order.
+// place converts an offset. Offsets come in ascending order, so that a
+// document on one line costs one pass.
 func (j *jsonReader) place(offset, width int) place {
 	offset = min(offset, len(j.src))
 	if offset < j.seen {
-		j.line, j.from, j.seen = 1, 0, 0
+		j.line, j.column, j.seen = 1, 0, 0
 	}
 	for ; j.seen < offset; j.seen++ {
-		if j.src[j.seen] == '\n' {
-			j.line, j.from = j.line+1, j.seen+1
+		switch c := j.src[j.seen]; {
+		case c == '\n':
+			j.line, j.column = j.line+1, 0
+		case utf8.RuneStart(c):
+			j.column++
 		}
 	}
-	return place{line: j.line, column: 1 + utf8.RuneCount(j.src[j.from:offset]), width: max(1, width)}
+	return place{line: j.line, column: 1 + j.column, width: max(1, width)}
 }
 
 func (j *jsonReader) value(depth int) (*node, error) {

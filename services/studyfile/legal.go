@@ -78,11 +78,13 @@ func (b *builder) bind(doc *Document) *checker {
 	return c
 }
 
-// Bounds of the search for a legal design while a study is read; chosen to
-// take well under a second with rules of the largest size.
+// Bounds of the search for a legal design while a study is read; chosen so
+// that the search ends in about a second. Longer rules take longer to check:
+// beyond shortRules bytes in all, fewer designs are looked at.
 const (
-	provable = 200_000
-	attempts = 50_000
+	provable   = 200_000
+	attempts   = 50_000
+	shortRules = 2000
 )
 
 // LegalShare returns the share of legal designs: exact when the space has at
@@ -134,9 +136,14 @@ func (b *builder) findLegal(c *checker) {
 	if c == nil || b.knownCorner(c) {
 		return
 	}
-	s := c.share(provable, 1)
+	length := 0
+	for _, r := range b.spec.Rules {
+		length += len(r.Expr)
+	}
+	slower := uint64(1 + length/shortRules)
+	s := c.share(provable/slower, 1)
 	if !s.Exact {
-		s = c.share(attempts, 1)
+		s = c.share(attempts/slower, 1)
 	}
 	if s.Legal > 0 {
 		return

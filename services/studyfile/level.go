@@ -61,8 +61,7 @@ func (r *report) label(n *node, p space.Param) (int, bool) {
 // levelHint offers the power of two that a decimal prefix missed, and lists
 // the levels.
 func levelHint(text string, p space.Param) string {
-	levels := levelTexts(p)
-	hint := "Levels: " + enumerate(levels) + "."
+	hint := "Levels: " + levelTexts(p) + "."
 	q, err := unit.Parse(text)
 	if err != nil || q.Unit.Exp == 0 || len(q.Unit.Symbol) < 2 {
 		return hint
@@ -80,14 +79,16 @@ func levelHint(text string, p space.Param) string {
 	return fmt.Sprintf("Did you mean %s? %s", binary, hint)
 }
 
-// levelTexts writes the levels as people write them.
-func levelTexts(p space.Param) []string {
-	if p.Categorical() {
-		return p.Labels
+// levelTexts lists the levels as people write them, and cuts a long list.
+func levelTexts(p space.Param) string {
+	symbol := unitOf(p.Unit).Symbol
+	var out []string
+	for _, v := range p.Values[:min(len(p.Values), listed)] {
+		out = append(out, unit.Format(v, symbol))
 	}
-	out := make([]string, len(p.Values))
-	for i, v := range p.Values {
-		out[i] = unit.Format(v, unitOf(p.Unit).Symbol)
+	text := strings.Join(out, ", ")
+	if len(p.Values) > listed {
+		text += fmt.Sprintf(", … (%d in all)", len(p.Values))
 	}
-	return out
+	return text
 }

@@ -42,10 +42,17 @@ type found struct {
 	place place
 }
 
-// report collects mistakes. More than maxMistakes are counted, not kept.
+// report collects mistakes, the first maxMistakes of them.
 type report struct {
-	found   []found
-	dropped int
+	found []found
+	more  bool
+}
+
+// full says that no more mistakes are kept. Loops over what a document may
+// hold in thousands end then, because a mistake with its hint takes time.
+func (r *report) full() bool {
+	r.more = r.more || len(r.found) >= maxMistakes
+	return r.more
 }
 
 // add reports a mistake at a node.
@@ -54,8 +61,7 @@ func (r *report) add(n *node, code, hint, format string, args ...any) {
 }
 
 func (r *report) addAt(at place, pointer, code, hint, format string, args ...any) {
-	if len(r.found) >= maxMistakes {
-		r.dropped++
+	if r.full() {
 		return
 	}
 	m := events.Mistake{Pointer: pointer, Code: code, Message: fmt.Sprintf(format, args...), Hint: hint}
@@ -80,7 +86,7 @@ func (r *report) err(name string, src []byte, sets []string) error {
 		}
 		return a.place.column - b.place.column
 	})
-	e := &Error{Name: name, Dropped: r.dropped}
+	e := &Error{Name: name, More: r.more}
 	lines := strings.Split(strings.ReplaceAll(string(src), "\r\n", "\n"), "\n")
 	for _, f := range r.found {
 		e.Mistakes = append(e.Mistakes, f.Mistake)

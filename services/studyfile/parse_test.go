@@ -153,6 +153,19 @@ func TestParseOwnEvaluator(t *testing.T) {
 	}
 }
 
+// TestExecIsNoPartOfTheStudy: what is published starts no program.
+func TestExecIsNoPartOfTheStudy(t *testing.T) {
+	t.Parallel()
+	plain := parse(t, own, studyfile.Options{})
+	with := parse(t, own, studyfile.Options{Sets: []string{"spec.evaluator.exec=./mine --fast"}})
+	if with.Exec != "./mine --fast" || plain.Exec != "" {
+		t.Errorf("Exec = %q and %q, want the command and nothing", with.Exec, plain.Exec)
+	}
+	if string(with.Normalised) != string(plain.Normalised) {
+		t.Errorf("exec changes the published study:\n%s\nwant\n%s", with.Normalised, plain.Normalised)
+	}
+}
+
 // TestNormalisedIsTheSameStudy: what is published is what was read.
 func TestNormalisedIsTheSameStudy(t *testing.T) {
 	t.Parallel()

@@ -6,10 +6,11 @@ import (
 	"unicode/utf8"
 )
 
-// step is one step of a --set path: a key, or an index when key is "".
+// step is one step of a --set path: a key, an index in brackets (key is ""),
+// or a number after a dot, which is an index where there is a list.
 type step struct {
 	key   string
-	index int
+	index int // -1 when it is no number
 	place place
 }
 
@@ -59,7 +60,7 @@ func applySet(r *report, root *node, text string, flag int) {
 	setAt(r, root, steps, v)
 }
 
-// splitPath reads spec.constraints[0].max; spec.constraints.0.max is the same.
+// splitPath reads spec.constraints[0].max.
 func splitPath(path string, flag int) ([]step, string) {
 	if len(path) > maxText {
 		return nil, "the path is too long"
@@ -73,11 +74,11 @@ func splitPath(path string, flag int) ([]step, string) {
 		if key == "" {
 			return nil, "the path has an empty part"
 		}
-		if i, err := strconv.ParseUint(key, 10, 16); err == nil && len(steps) > 0 {
-			steps = append(steps, step{index: int(i), place: here})
-		} else {
-			steps = append(steps, step{key: key, place: here})
+		number := -1
+		if i, err := strconv.ParseUint(key, 10, 16); err == nil {
+			number = int(i)
 		}
+		steps = append(steps, step{key: key, index: number, place: here})
 		if len(key) == len(part) {
 			continue
 		}
@@ -96,7 +97,7 @@ func splitPath(path string, flag int) ([]step, string) {
 func setAt(r *report, n *node, steps []step, v *node) {
 	for i, s := range steps {
 		last := i == len(steps)-1
-		if s.key == "" {
+		if s.key == "" || s.index >= 0 && n.kind == listKind {
 			n = setItem(r, n, s, last, v)
 		} else {
 			n = setEntry(r, n, s, last, v)
@@ -107,7 +108,7 @@ func setAt(r *report, n *node, steps []step, v *node) {
 	}
 }
 
-// setEntry sets or enters a key. A number may be the key of a mapping, too.
+// setEntry sets or enters a key.
 func setEntry(r *report, n *node, s step, last bool, v *node) *node {
 	if !become(r, n, mapKind, s) {
 		return nil
@@ -129,10 +130,6 @@ func setEntry(r *report, n *node, s step, last bool, v *node) *node {
 }
 
 func setItem(r *report, n *node, s step, last bool, v *node) *node {
-	if n.kind == mapKind {
-		s.key = strconv.Itoa(s.index)
-		return setEntry(r, n, s, last, v)
-	}
 	if !become(r, n, listKind, s) {
 		return nil
 	}

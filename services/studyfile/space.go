@@ -79,6 +79,9 @@ func (b *builder) narrow(s *node) {
 	fix, restrict := s.get("fix"), s.get("restrict")
 	if fix != nil {
 		for _, e := range fix.entries {
+			if b.full() {
+				return
+			}
 			if i := b.parameter(e, "fixed"); i >= 0 {
 				b.keepLevels(i, []*node{e.value})
 			}
@@ -88,6 +91,9 @@ func (b *builder) narrow(s *node) {
 		return
 	}
 	for _, e := range restrict.entries {
+		if b.full() {
+			return
+		}
 		if fix.get(e.key) != nil {
 			b.addAt(e.place, e.value.pointer, codeContradicts, "Remove one of them.", "the parameter %q is in fix already", e.key)
 			continue
@@ -116,6 +122,9 @@ func (b *builder) keepLevels(i int, values []*node) {
 	p := param(b.spec.Parameters[i])
 	keep := map[int]bool{}
 	for _, n := range values {
+		if b.full() {
+			return
+		}
 		level, ok := b.level(n, p)
 		switch {
 		case !ok:
@@ -144,6 +153,9 @@ func (b *builder) keepLevels(i int, values []*node) {
 func (b *builder) ownParameters(list *node) {
 	var names []string
 	for _, n := range list.list() {
+		if b.full() {
+			return
+		}
 		if n.kind != mapKind {
 			continue
 		}
@@ -240,6 +252,9 @@ func (b *builder) ownValues(p *events.Parameter, list *node, u unit.Unit) {
 	}
 	seen := map[float64]bool{}
 	for _, n := range list.items {
+		if b.full() {
+			return
+		}
 		if !n.scalar() {
 			continue
 		}
@@ -351,6 +366,9 @@ func linear(low, high, step float64) []float64 {
 func (b *builder) rules(list *node) {
 	seen := map[string]bool{}
 	for _, n := range list.list() {
+		if b.full() {
+			return
+		}
 		rule := events.Rule{ID: n.get("id").str(), Expr: n.get("expr").str()}
 		if id := n.get("id"); id != nil && id.kind == stringKind {
 			b.label(id, "a rule")

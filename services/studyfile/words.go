@@ -5,13 +5,20 @@ import (
 	"strings"
 )
 
+// compared is how many names are compared with a wrong one; chosen: templates
+// have ten parameters, and nobody misspells one of a thousand labels.
+const compared = 1000
+
 // nearest returns the name that s most likely means, or "".
 func nearest(s string, names []string) string {
 	if len(s) > maxText {
 		return ""
 	}
 	best, at := max(2, len(s)/3)+1, ""
-	for _, name := range names {
+	for _, name := range names[:min(len(names), compared)] {
+		if max(len(s)-len(name), len(name)-len(s)) >= 4*best || len(name) > maxText {
+			continue // further apart than best: a character has at most 4 bytes
+		}
 		if d := distance(strings.ToLower(s), strings.ToLower(name)); d < best && d < len(name) {
 			best, at = d, name
 		}

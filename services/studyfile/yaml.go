@@ -59,9 +59,17 @@ func (y *yamlReader) parse(src []byte) (file *ast.File) {
 			y.r.addAt(y.start(), "", codeSyntax, "Write the study again in plain block style.", "this is no YAML that can be read")
 		}
 	}()
+	if len(src) > maxYAML {
+		y.r.addAt(y.start(), "", codeTooLarge, "Write long lists of levels as a range, or the study in JSON.", "the YAML has %d bytes, at most %d are allowed", len(src), maxYAML)
+		return nil
+	}
 	tokens := lexer.Tokenize(string(src))
-	if at, deep := nesting(tokens); deep {
-		y.r.addAt(y.place(at, 1), "", codeTooDeep, "", "values are nested more than %d deep", maxDepth)
+	if at, keys, deep := nesting(tokens); at != nil {
+		if deep {
+			y.r.addAt(y.place(at, 1), "", codeTooDeep, "", "values are nested more than %d deep", maxDepth)
+			return nil
+		}
+		y.r.addAt(y.place(at, 1), "", codeTooLarge, "", "the YAML has %d keys or more, at most %d are allowed", keys, maxKeys)
 		return nil
 	}
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
@@ -72,9 +80,17 @@ func (y *yamlReader) parse(src []byte) (file *ast.File) {
 	return file
 }
 
+// Limits of YAML, which only people's own files are in. The library's parser
+// takes time, and stack, that grow with the square of the number of keys.
+const (
+	maxYAML = 256 << 10 // bytes
+	maxKeys = 4096      // more than the largest study with every field has
+)
+
 // nesting finds flow collections, or block collections on one line, that are
-// nested deeper than a study can need, before the parser recurses into them.
-func nesting(tokens token.Tokens) (*token.Token, bool) {
+// nested deeper than a study can need, and keys beyond
+// the limit, before the parser recurses into them.
+func nesting(tokens token.Tokens) (at *token.Token, keys int, deep bool) {
 	flow, dashes, line := 0, 0, 0
 	for _, t := range tokens {
 		if t.Position.Line != line {
@@ -87,12 +103,17 @@ func nesting(tokens token.Tokens) (*token.Token, bool) {
 			flow--
 		case token.SequenceEntryType, token.MappingKeyType:
 			dashes++
+		case token.MappingValueType:
+			keys++
+		}
+		if keys > maxKeys {
+			return t, keys, false
 		}
 		if flow > maxDepth || dashes > maxDepth {
-			return t, true
+			return t, keys, true
 		}
 	}
-	return nil, false
+	return nil, keys, false
 }
 
 func (y *yamlReader) syntax(err error) {

@@ -70,54 +70,68 @@ func Base(d Dimension) string {
 	return ""
 }
 
-// prefix is an SI prefix (decimal exponent) or an IEC one (power of 1024).
-type prefix struct {
-	text   string
-	exp    int
-	factor float64
-}
+// The table of units: its size, and the length of its longest symbol.
+const (
+	count   = 50
+	longest = 5
+)
 
-// decimal lists the SI prefixes in use here (BIPM, The International System of
-// Units, 9th edition, table 7).
-func decimal(texts ...string) []prefix {
-	all := []prefix{
-		{"f", -15, 1}, {"p", -12, 1}, {"n", -9, 1}, {"u", -6, 1}, {"m", -3, 1}, {"", 0, 1},
-		{"k", 3, 1}, {"M", 6, 1}, {"G", 9, 1}, {"T", 12, 1},
+// All returns every unit, smallest first within a dimension, decimal prefixes
+// before binary ones. Scales are those of the SI (BIPM, The International
+// System of Units, 9th edition, table 7) and of IEC 80000-13.
+func All() [count]Unit {
+	return [count]Unit{
+		{"ps", Time, -12, 1},
+		{"ns", Time, -9, 1},
+		{"us", Time, -6, 1},
+		{"ms", Time, -3, 1},
+		{"s", Time, 0, 1},
+		{"min", Time, 0, 60},
+		{"h", Time, 0, 3600},
+		{"nm", Length, -9, 1},
+		{"um", Length, -6, 1},
+		{"mm", Length, -3, 1},
+		{"m", Length, 0, 1},
+		{"nm2", Area, -12, 1},
+		{"um2", Area, -6, 1},
+		{"mm2", Area, 0, 1},
+		{"cm2", Area, 2, 1},
+		{"fJ", Energy, -15, 1},
+		{"pJ", Energy, -12, 1},
+		{"nJ", Energy, -9, 1},
+		{"uJ", Energy, -6, 1},
+		{"mJ", Energy, -3, 1},
+		{"J", Energy, 0, 1},
+		{"kJ", Energy, 3, 1},
+		{"nW", Power, -9, 1},
+		{"uW", Power, -6, 1},
+		{"mW", Power, -3, 1},
+		{"W", Power, 0, 1},
+		{"kW", Power, 3, 1},
+		{"B", Data, 0, 1},
+		{"kB", Data, 3, 1},
+		{"MB", Data, 6, 1},
+		{"GB", Data, 9, 1},
+		{"TB", Data, 12, 1},
+		{"KiB", Data, 0, 1 << 10},
+		{"MiB", Data, 0, 1 << 20},
+		{"GiB", Data, 0, 1 << 30},
+		{"TiB", Data, 0, 1 << 40},
+		{"B/s", Bandwidth, 0, 1},
+		{"kB/s", Bandwidth, 3, 1},
+		{"MB/s", Bandwidth, 6, 1},
+		{"GB/s", Bandwidth, 9, 1},
+		{"TB/s", Bandwidth, 12, 1},
+		{"KiB/s", Bandwidth, 0, 1 << 10},
+		{"MiB/s", Bandwidth, 0, 1 << 20},
+		{"GiB/s", Bandwidth, 0, 1 << 30},
+		{"TiB/s", Bandwidth, 0, 1 << 40},
+		{"Hz", Frequency, 0, 1},
+		{"kHz", Frequency, 3, 1},
+		{"MHz", Frequency, 6, 1},
+		{"GHz", Frequency, 9, 1},
+		{"%", Dimensionless, -2, 1},
 	}
-	var out []prefix
-	for _, p := range all {
-		for _, t := range texts {
-			if p.text == t {
-				out = append(out, p)
-			}
-		}
-	}
-	return out
-}
-
-// binary lists the IEC prefixes (IEC 80000-13).
-func binary() []prefix {
-	return []prefix{{"Ki", 0, 1 << 10}, {"Mi", 0, 1 << 20}, {"Gi", 0, 1 << 30}, {"Ti", 0, 1 << 40}}
-}
-
-// All returns every unit, smallest first within a dimension.
-func All() []Unit {
-	var out []Unit
-	add := func(d Dimension, symbol string, prefixes []prefix) {
-		for _, p := range prefixes {
-			out = append(out, Unit{Symbol: p.text + symbol, Dimension: d, Exp: p.exp, Factor: p.factor})
-		}
-	}
-	add(Time, "s", decimal("p", "n", "u", "m", ""))
-	out = append(out, Unit{"min", Time, 0, 60}, Unit{"h", Time, 0, 3600})
-	add(Length, "m", decimal("n", "u", "m", ""))
-	out = append(out, Unit{"nm2", Area, -12, 1}, Unit{"um2", Area, -6, 1}, Unit{"mm2", Area, 0, 1}, Unit{"cm2", Area, 2, 1})
-	add(Energy, "J", decimal("f", "p", "n", "u", "m", "", "k"))
-	add(Power, "W", decimal("n", "u", "m", "", "k"))
-	add(Data, "B", append(decimal("", "k", "M", "G", "T"), binary()...))
-	add(Bandwidth, "B/s", append(decimal("", "k", "M", "G", "T"), binary()...))
-	add(Frequency, "Hz", decimal("", "k", "M", "G"))
-	return append(out, Unit{"%", Dimensionless, -2, 1})
 }
 
 // Find returns the unit with the given spelling. "" is the plain number. The
@@ -127,6 +141,9 @@ func Find(symbol string) (Unit, bool) {
 	if s == "" {
 		return Unit{Dimension: Dimensionless, Factor: 1}, true
 	}
+	if len(s) > longest {
+		return Unit{}, false
+	}
 	for _, u := range All() {
 		if u.Symbol == s {
 			return u, true
@@ -135,7 +152,12 @@ func Find(symbol string) (Unit, bool) {
 	return Unit{}, false
 }
 
+// canonical brings the accepted spellings of a unit to one. It runs for every
+// value of a document, so that the common case costs nothing.
 func canonical(symbol string) string {
+	if !strings.ContainsAny(symbol, "²^µμ") {
+		return symbol
+	}
 	return strings.NewReplacer("²", "2", "^2", "2", "µ", "u", "μ", "u").Replace(symbol)
 }
 

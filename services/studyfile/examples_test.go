@@ -1,0 +1,213 @@
+package studyfile_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"apollo/evaluator"
+	"apollo/evaluator/edge"
+	"apollo/evaluator/workload"
+	"apollo/optimizer"
+	"apollo/services/studyfile"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the golden files again")
+
+// product is the catalog of the real program.
+func product() studyfile.Catalog {
+	return studyfile.Catalog{
+		Templates: []evaluator.Template{edge.Template()},
+		Network:   workload.Builtin, NetworkNames: workload.Names(),
+		Algorithm: func(name string, options []byte) error {
+			_, err := optimizer.New(name, options)
+			return err
+		},
+		AlgorithmNames: optimizer.Names(),
+	}
+}
+
+// examples are the study files that the project ships.
+func examples(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("../../examples/*.yaml")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("Glob(examples) = %v, %v, want at least 5 files", files, err)
+	}
+	return files
+}
+
+func TestExamplesParse(t *testing.T) {
+	t.Parallel()
+	for _, file := range examples(t) {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc, err := studyfile.Parse(file, src, product(), studyfile.Options{})
+		if err != nil {
+			t.Errorf("%v", err)
+			continue
+		}
+		published, err := studyfile.Parse("request", doc.Normalised, product(), studyfile.Options{Published: true})
+		if err != nil {
+			t.Errorf("%s does not survive publishing: %v", file, err)
+			continue
+		}
+		if !bytes.Equal(published.Normalised, doc.Normalised) {
+			t.Errorf("%s: published as %s, want %s", file, published.Normalised, doc.Normalised)
+		}
+		if s := doc.LegalShare(2000); s.Legal == 0 {
+			t.Errorf("%s: LegalShare(2000) = %+v, want some legal designs", file, s)
+		}
+	}
+}
+
+func compile(t *testing.T, schema []byte) *jsonschema.Schema {
+	t.Helper()
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("study.json", v); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("study.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// valid reports whether a YAML document meets the schema.
+func valid(t *testing.T, s *jsonschema.Schema, src []byte) error {
+	t.Helper()
+	b, err := yaml.YAMLToJSON(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Validate(v)
+}
+
+func TestSchemaIsCommitted(t *testing.T) {
+	t.Parallel()
+	const file = "../../docs/study.schema.json"
+	got, err := studyfile.Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *rewrite {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s lags behind the fields: run go test ./services/studyfile -rewrite", file)
+	}
+}
+
+func TestSchemaTakesStudies(t *testing.T) {
+	t.Parallel()
+	b, err := studyfile.Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := compile(t, b)
+	for _, file := range examples(t) {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := valid(t, s, src); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	for name, src := range map[string]string{"full": full, "small": small, "own": own} {
+		if err := valid(t, s, []byte(src)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		doc := parse(t, src, studyfile.Options{})
+		if err := valid(t, s, doc.Normalised); err != nil {
+			t.Errorf("%s, normalised: %v", name, err)
+		}
+	}
+}
+
+func TestSchemaRefusesMistakes(t *testing.T) {
+	t.Parallel()
+	b, err := studyfile.Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := compile(t, b)
+	for _, change := range [][2]string{
+		{"trials: 100", "trials: 0"}, {"trials: 100", "trails: 100"}, {"timeout: 90s", "timeout: 90"},
+		{"timeout: 90s", "timeout: 90 mm"}, {"order: relaxed", "order: loose"}, {"name: full", "name: Full"},
+		{"  seed: 18446744073709551615\n", "  seed: x\n"}, {"improvement: 0.1%", "improvement: 1 s"},
+		{"apiVersion: apollo/v1", "apiVersion: apollo/v2"},
+	} {
+		src := strings.Replace(full, change[0], change[1], 1)
+		if src == full {
+			t.Fatalf("the study has no %q", change[0])
+		}
+		if err := valid(t, s, []byte(src)); err == nil {
+			t.Errorf("the schema takes %q", change[1])
+		}
+	}
+}
+
+// TestDocumentationNamesEveryField: each key of the schema is in the page.
+func TestDocumentationNamesEveryField(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/study-file.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := studyfile.Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v any
+	if err := json.Unmarshal(b, &v); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range fieldPaths(v, "") {
+		if !strings.Contains(string(page), "`"+path+"`") {
+			t.Errorf("docs/study-file.md does not name `%s`", path)
+		}
+	}
+}
+
+// fieldPaths lists the keys of a schema as spec.rules[].id.
+func fieldPaths(v any, at string) []string {
+	s, _ := v.(map[string]any)
+	var out []string
+	if fields, ok := s["properties"].(map[string]any); ok {
+		for name, f := range fields {
+			path := strings.TrimPrefix(at+"."+name, ".")
+			out = append(append(out, path), fieldPaths(f, path)...)
+		}
+	}
+	if items, ok := s["items"]; ok {
+		out = append(out, fieldPaths(items, at+"[]")...)
+	}
+	slices.Sort(out)
+	return out
+}
