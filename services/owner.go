@@ -15,6 +15,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"apollo/archiver"
 	"apollo/evaluator"
 	"apollo/events"
 	"apollo/optimizer"
@@ -259,13 +260,18 @@ func (o *owner) learn(ctx context.Context, checker evaluator.Checker) (study.Kno
 	if o.proposer.Sources == nil {
 		return study.Knowledge{}, errors.New("the study transfers from earlier ones, and this proposer has no trial logs")
 	}
-	var sources []study.Source
-	for _, ref := range o.spec.Transfer.Sources {
-		loaded, err := o.proposer.Sources.Load(ctx, ref)
-		if err != nil {
-			return study.Knowledge{}, fmt.Errorf("load source: %w", err)
+	pinned, err := o.pinned(ctx)
+	if err != nil {
+		return study.Knowledge{}, err
+	}
+	sources := make([]archiver.Source, len(o.spec.Transfer.Sources))
+	for i, ref := range o.spec.Transfer.Sources {
+		if ref.Study != "" && i < len(pinned) {
+			ref.Run = pinned[i].Run // not a later run of the same study
 		}
-		sources = append(sources, loaded...)
+		if sources[i], err = o.proposer.Sources.Load(ctx, ref); err != nil {
+			return study.Knowledge{}, err
+		}
 	}
 	sp, err := o.spec.Space()
 	if err != nil {
@@ -278,6 +284,19 @@ func (o *owner) learn(ctx context.Context, checker evaluator.Checker) (study.Kno
 	knowledge, pins, err := study.Learn(o.spec, study.Legality(o.spec, sp, judge, checker), sources)
 	o.pins = pins
 	return knowledge, err
+}
+
+// pinned returns the sources that the run started with; nil when it did not
+// start yet.
+func (o *owner) pinned(ctx context.Context) ([]events.SourcePin, error) {
+	for m, err := range o.proposer.Bus.Log().Read(ctx, 0, events.StudySubject(o.key.study, o.key.run, "started")) {
+		if err != nil {
+			return nil, fmt.Errorf("read the log: %w", err)
+		}
+		_, started, err := events.DecodeAs[events.StudyStarted](m.Data)
+		return started.Sources, err
+	}
+	return nil, nil
 }
 
 // checkPins refuses to go on with other sources than the run began with: it

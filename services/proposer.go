@@ -12,15 +12,15 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"apollo/archiver"
 	"apollo/events"
-	"apollo/services/study"
 )
 
 // Sources loads the trials of earlier studies.
 type Sources interface {
-	// Load returns the runs that ref names, in a stable order. The error says
-	// what is missing.
-	Load(ctx context.Context, ref events.Source) ([]study.Source, error)
+	// Load returns the trials of the run that ref names. The error says what
+	// is missing.
+	Load(ctx context.Context, ref events.Source) (archiver.Source, error)
 }
 
 // Proposer accepts studies and drives them: it proposes trials, sends them to

@@ -124,15 +124,13 @@ func (p *Proposer) checkSources(ctx context.Context, spec *events.Spec) *events.
 					Hint: "its trials must not move: wait until it has ended"}
 			}
 		}
-		sources, err := p.Sources.Load(ctx, ref)
+		source, err := p.Sources.Load(ctx, ref)
 		if err != nil {
 			return &events.Mistake{Pointer: pointer, Code: "source", Message: err.Error(), Hint: "run that study first, or name another source"}
 		}
-		for _, s := range sources {
-			if _, err := study.Use(spec, s.Spec); err != nil {
-				return &events.Mistake{Pointer: pointer, Code: "source", Message: fmt.Sprintf("study %q cannot be a source: %v", s.Study, err),
-					Hint: "a source needs the same parameters"}
-			}
+		if _, err := study.Use(spec, source.Spec); err != nil {
+			return &events.Mistake{Pointer: pointer, Code: "source", Message: fmt.Sprintf("study %q cannot be a source: %v", source.Study, err),
+				Hint: "a source needs the same parameters"}
 		}
 	}
 	return nil

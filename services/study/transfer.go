@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"apollo/archiver"
 	"apollo/events"
 	"apollo/optimizer/space"
 )
@@ -22,25 +23,6 @@ const (
 	// maxRepair bounds the legality checks of one seed's repair.
 	maxRepair = 20_000
 )
-
-// Source is an earlier run, as its log tells it.
-type Source struct {
-	Study, Run string
-	Spec       *events.Spec
-	// Trials are in the order of their numbers.
-	Trials []SourceTrial
-	// SHA256 identifies the trials, whatever files they lie in.
-	SHA256 string
-}
-
-// SourceTrial is one trial of a source.
-type SourceTrial struct {
-	Trial   int
-	Design  events.Design
-	Outcome string
-	Values  []float64 // per Spec.Metrics of the source
-	Reason  *events.Reason
-}
 
 // Knowledge is what a run starts with.
 type Knowledge struct {
@@ -89,7 +71,7 @@ func Use(spec, source *events.Spec) (string, error) {
 // Learn turns sources, in their pinned order, into knowledge for a study.
 // legal is the study's free check (nil: everything passes). The error names
 // the source that does not fit.
-func Learn(spec *events.Spec, legal func(space.Point) bool, sources []Source) (Knowledge, []events.SourcePin, error) {
+func Learn(spec *events.Spec, legal func(space.Point) bool, sources []archiver.Source) (Knowledge, []events.SourcePin, error) {
 	var k Knowledge
 	var pins []events.SourcePin
 	sp, err := spec.Space()
@@ -134,7 +116,7 @@ type learner struct {
 
 // merge returns the trials of a source that lie in the study's space and have
 // an answer.
-func (l *learner) merge(s Source) []Known {
+func (l *learner) merge(s archiver.Source) []Known {
 	var out []Known
 	for _, t := range s.Trials {
 		p, err := l.space.Point(t.Design)
@@ -164,9 +146,9 @@ func (l *learner) best(merged []Known) []Known {
 
 // seeds returns the best designs of another measurement: those legal here come
 // first, then the nearest legal neighbours of those that are not.
-func (l *learner) seeds(s Source) []Known {
+func (l *learner) seeds(s archiver.Source) []Known {
 	type candidate struct {
-		trial SourceTrial
+		trial archiver.Trial
 		value float64
 	}
 	var ranked []candidate
@@ -199,7 +181,7 @@ func (l *learner) seeds(s Source) []Known {
 	return out
 }
 
-func from(s Source, t SourceTrial) string { return fmt.Sprintf("%s/%d", s.Study, t.Trial) }
+func from(s archiver.Source, t archiver.Trial) string { return fmt.Sprintf("%s/%d", s.Study, t.Trial) }
 
 // seedSource returns the study that a seed's origin names.
 func seedSource(origin string) (string, bool) {

@@ -4,13 +4,14 @@ import (
 	"strings"
 	"testing"
 
+	"apollo/archiver"
 	"apollo/events"
 	"apollo/services/study"
 )
 
 // sourceOf makes a source of a finished world.
-func sourceOf(w *world) study.Source {
-	s := study.Source{Study: "earlier", Run: "r0", Spec: w.spec, SHA256: "h"}
+func sourceOf(w *world) archiver.Source {
+	s := archiver.Source{Study: "earlier", Run: "r0", Spec: w.spec, SHA256: "h"}
 	byTrial := map[int]events.TrialResult{}
 	for _, r := range w.results {
 		for _, t := range r.Trials {
@@ -20,7 +21,7 @@ func sourceOf(w *world) study.Source {
 	for _, p := range w.proposed() {
 		for i, d := range p.Designs {
 			r := byTrial[p.FirstTrial+i]
-			s.Trials = append(s.Trials, study.SourceTrial{Trial: r.Trial, Design: d, Outcome: r.Outcome, Values: r.Values, Reason: r.Reason})
+			s.Trials = append(s.Trials, archiver.Trial{Trial: r.Trial, Design: d, Outcome: r.Outcome, Values: r.Values, Reason: r.Reason})
 		}
 	}
 	return s
@@ -32,7 +33,7 @@ func TestMergeJudgesAgainAndNeverStartsWorse(t *testing.T) {
 	first1.run(first, nil)
 	limit := 9.0
 	spec := testSpec(func(s *events.Spec) { s.Study, s.Constraints[0].Max = "later", &limit })
-	knowledge, pins, err := study.Learn(spec, nil, []study.Source{sourceOf(first1)})
+	knowledge, pins, err := study.Learn(spec, nil, []archiver.Source{sourceOf(first1)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +85,7 @@ func TestSeedsComeFirstAndAreLegal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	knowledge, pins, err := study.Learn(spec, study.Legality(spec, sp, judge, toy{}), []study.Source{sourceOf(w)})
+	knowledge, pins, err := study.Learn(spec, study.Legality(spec, sp, judge, toy{}), []archiver.Source{sourceOf(w)})
 	if err != nil {
 		t.Fatal(err)
 	}

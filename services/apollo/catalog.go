@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"apollo/archiver"
+	"apollo/evaluator"
+	"apollo/evaluator/edge"
+	"apollo/evaluator/workload"
+	"apollo/events"
+	"apollo/services"
+)
+
+// builtins is what studies can name in this build.
+func builtins() services.Catalog {
+	return services.Catalog{
+		Templates: []evaluator.Template{edge.Template()},
+		Network:   workload.Builtin, NetworkNames: workload.Names(),
+	}
+}
+
+// trialLogs gives transfer the trial log of a data directory, and other
+// Parquet files by path.
+type trialLogs struct{ dir string }
+
+var _ services.Sources = trialLogs{}
+
+// Load implements services.Sources.
+func (t trialLogs) Load(_ context.Context, ref events.Source) (archiver.Source, error) {
+	dir := t.dir
+	if ref.Parquet != "" {
+		dir, ref.Parquet = splitPattern(ref.Parquet)
+	}
+	return archiver.LoadSource(os.DirFS(dir), ref)
+}
+
+// splitPattern cuts a path pattern into the folder before its first wildcard
+// and the pattern below that folder.
+func splitPattern(pattern string) (dir, below string) {
+	parts := strings.Split(filepath.ToSlash(pattern), "/")
+	last := len(parts) - 1
+	for i, part := range parts {
+		if strings.ContainsAny(part, `*?[\`) {
+			last = i
+			break
+		}
+	}
+	dir = strings.Join(parts[:last], "/")
+	switch {
+	case last == 0:
+		dir = "."
+	case dir == "":
+		dir = "/"
+	}
+	return filepath.FromSlash(dir), strings.Join(parts[last:], "/")
+}
