@@ -117,11 +117,15 @@ type Bus struct {
 	forwarding bool
 	// services are what ServeMicro started.
 	services []interface{ Stop() error }
-	// route finds the consumer of a queue's topic; tests replace it.
-	route func(topic string) (route, error)
+
+	// route finds the consumer of a queue's topic, and nackDelay is
+	// events.NackDelay; tests replace both before they use the bus.
+	route     func(topic string) (route, error)
+	nackDelay func(n uint64) time.Duration
 }
 
-// attempt is a publish that waits for the server, so that a denial finds it.
+// attempt is a question that waits for the server's answer, so that a denial or
+// a lost connection finds it.
 type attempt struct {
 	subject string
 	cancel  context.CancelCauseFunc
@@ -140,7 +144,7 @@ func Connect(ctx context.Context, conf Config) (*Bus, error) {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	b := &Bus{conf: conf, log: conf.Logger, over: make(chan struct{}), epoch: make(chan struct{}), attempts: map[*attempt]bool{}}
-	b.route = b.defaultRoute
+	b.route, b.nackDelay = b.defaultRoute, events.NackDelay
 	b.ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
 	options, err := b.options()
 	if err != nil {
@@ -199,7 +203,10 @@ func (b *Bus) options() ([]nats.Option, error) {
 		nats.PermissionErrOnSubscribe(true),
 		nats.ErrorHandler(b.onError),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			b.log.Warn("connection lost", "error", err)
+			if b.ctx.Err() == nil {
+				b.log.Warn("connection lost", "error", err)
+			}
+			b.interrupt(nats.ErrDisconnected, func(*attempt) bool { return true })
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			b.log.Info("connected again", "url", redact(nc.ConnectedUrlRedacted()))
@@ -255,11 +262,18 @@ func (b *Bus) onError(_ *nats.Conn, sub *nats.Subscription, err error) {
 	if !errors.Is(err, nats.ErrPermissionViolation) {
 		return
 	}
+	b.interrupt(fmt.Errorf("%w: %w", ErrDenied, err), func(a *attempt) bool {
+		return strings.Contains(err.Error(), `"`+a.subject+`"`)
+	})
+}
+
+// interrupt ends the attempts that match: their answer will never come.
+func (b *Bus) interrupt(cause error, match func(*attempt) bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for a := range b.attempts {
-		if strings.Contains(err.Error(), `"`+a.subject+`"`) {
-			a.cancel(fmt.Errorf("%w: %w", ErrDenied, err))
+		if match(a) {
+			a.cancel(cause)
 		}
 	}
 }

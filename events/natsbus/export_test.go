@@ -1,6 +1,10 @@
 package natsbus
 
-import "context"
+import (
+	"context"
+	"strings"
+	"time"
+)
 
 // Kill ends a bus as kill -9 ends its process: the connection breaks off, and
 // nothing that is in hand is answered.
@@ -9,16 +13,16 @@ func Kill(b *Bus) {
 	b.stop()
 }
 
-// RouteTopics makes every topic its own queue: the subject q.<topic>, held by
-// one stream, taken by the durable <topic>.
+// RouteTopics makes every topic of Watermill's suite a queue of its own: all
+// subjects below "topic" are in one stream, and each has its own durable.
+// Messages that were refused come back after a millisecond.
 func RouteTopics(b *Bus) {
+	b.nackDelay = func(uint64) time.Duration { return time.Millisecond }
 	b.route = func(topic string) (route, error) {
 		stream, err := b.streamFor(topic)
-		return route{stream: stream, durable: durable(topic), filter: b.subject(topic)}, err
+		return route{stream: stream, durable: strings.ReplaceAll(topic, ".", "_"), filter: b.subject(topic)}, err
 	}
 }
-
-func durable(topic string) string { return "d-" + topic[2:] }
 
 // ProvisionTopic creates the durable of a topic of RouteTopics.
 func ProvisionTopic(ctx context.Context, b *Bus, topic string) error {
@@ -27,4 +31,9 @@ func ProvisionTopic(ctx context.Context, b *Bus, topic string) error {
 		return err
 	}
 	return b.consumer(ctx, r, -1)
+}
+
+// ProvisionStreams creates the streams only.
+func ProvisionStreams(ctx context.Context, b *Bus) error {
+	return b.streams(ctx, nil, 1, 0)
 }

@@ -162,10 +162,10 @@ func (s *subscription) bind() error {
 
 // exists asks for the consumer, which another process may yet have to create.
 func (s *subscription) exists() error {
-	ctx, done := context.WithTimeout(s.ctx, attemptTimeout)
-	defer done()
-	_, err := s.bus.js.Consumer(ctx, s.route.stream, s.route.durable)
-	return err
+	return s.bus.attempt(s.ctx, "", false, func(ctx context.Context, _ bool) error {
+		_, err := s.bus.js.Consumer(ctx, s.route.stream, s.route.durable)
+		return err
+	})
 }
 
 // pull asks for as many messages as there are free slots.
@@ -261,7 +261,7 @@ func (s *subscription) await(d *delivery) {
 			s.answer(d, ackBody)
 			return
 		case <-d.message.Nacked():
-			s.answer(d, nakAfter(events.NackDelay(d.nth)))
+			s.answer(d, nakAfter(s.bus.nackDelay(d.nth)))
 			return
 		case <-ended:
 			ended = nil
@@ -284,7 +284,7 @@ func (s *subscription) handBack(d *delivery) {
 	case <-d.message.Acked():
 		s.answer(d, ackBody)
 	case <-d.message.Nacked():
-		s.answer(d, nakAfter(events.NackDelay(d.nth)))
+		s.answer(d, nakAfter(s.bus.nackDelay(d.nth)))
 	default:
 		s.answer(d, nakBody)
 	}
@@ -343,8 +343,8 @@ func (s *subscription) bury(m *nats.Msg, meta *nats.MsgMetadata) {
 // end gives the inbox up. The server may have sent messages that nobody will
 // handle: they go back to the queue at once.
 func (b *binding) end(sub *nats.Subscription) {
-	if err := sub.Drain(); err != nil {
-		_ = sub.Unsubscribe() // not connected: the server drops the inbox by itself
+	if !b.bus.nc.IsConnected() || sub.Drain() != nil {
+		_ = sub.Unsubscribe() // the server has dropped the inbox by itself
 	}
 	limit := time.NewTimer(flushTimeout)
 	defer limit.Stop()

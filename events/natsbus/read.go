@@ -204,9 +204,11 @@ func (r *reader) create() (jetstream.Consumer, uint64, error) {
 		Replicas:          1,
 		FilterSubjects:    r.server(),
 	}
-	ctx, done := context.WithTimeout(r.ctx, attemptTimeout)
-	defer done()
-	c, err := r.bus.js.CreateConsumer(ctx, r.stream, conf)
+	var c jetstream.Consumer
+	err := r.bus.attempt(r.ctx, "", false, func(ctx context.Context, _ bool) (err error) {
+		c, err = r.bus.js.CreateConsumer(ctx, r.stream, conf)
+		return err
+	})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -282,9 +284,11 @@ func (r *reader) receive(c jetstream.Consumer, it jetstream.MessagesContext, del
 		if !errors.Is(err, nats.ErrTimeout) {
 			return m, err
 		}
-		ctx, done := context.WithTimeout(r.ctx, attemptTimeout)
-		info, err := c.Info(ctx)
-		done()
+		var info *jetstream.ConsumerInfo
+		err = r.bus.attempt(r.ctx, "", false, func(ctx context.Context, _ bool) (err error) {
+			info, err = c.Info(ctx)
+			return err
+		})
 		switch {
 		case err != nil:
 			return nil, err

@@ -103,11 +103,12 @@ func (b *Bus) ask(ctx context.Context, subject string, f func(ctx context.Contex
 	}
 }
 
-// attempt puts the question once; a denial of the subject ends it.
+// attempt puts the question once; a denial of the subject and a lost connection
+// end it at once.
 func (b *Bus) attempt(ctx context.Context, subject string, retried bool, f func(ctx context.Context, retried bool) error) error {
 	limited, done := context.WithTimeout(ctx, min(attemptTimeout, b.conf.Patience))
 	defer done()
-	denied, cancel := context.WithCancelCause(limited)
+	asking, cancel := context.WithCancelCause(limited)
 	defer cancel(nil)
 	a := &attempt{subject: subject, cancel: cancel}
 	b.mu.Lock()
@@ -118,9 +119,9 @@ func (b *Bus) attempt(ctx context.Context, subject string, retried bool, f func(
 		delete(b.attempts, a)
 		b.mu.Unlock()
 	}()
-	err := f(denied, retried)
-	if cause := context.Cause(denied); err != nil && errors.Is(cause, ErrDenied) {
-		return cause
+	err := f(asking, retried)
+	if err != nil && asking.Err() != nil && limited.Err() == nil {
+		return context.Cause(asking)
 	}
 	return err
 }
