@@ -125,6 +125,23 @@ func TestEncodeRefusesWhatJSONCannotHold(t *testing.T) {
 	}
 }
 
+// A message that cannot be handled may be as large as a stream takes; the
+// letter about it must still fit.
+func TestDeadLetterFits(t *testing.T) {
+	t.Parallel()
+	body := bytes.Repeat([]byte{0xff}, events.MaxEventBytes)
+	for _, p := range []events.Payload{
+		events.DeadLetter{Service: "queue", Body: body, Reason: strings.Repeat("x", 1<<20)},
+		&events.DeadLetter{Service: "queue", Body: body},
+	} {
+		b := encode(t, p)
+		_, got, err := events.DecodeAs[events.DeadLetter](b)
+		if err != nil || len(b) > 1<<20 || got.Size != len(body) || !bytes.Equal(got.Body, body[:events.MaxDeadLetterBytes]) {
+			t.Errorf("a letter of %d bytes with %d of %d bytes: %v", len(b), len(got.Body), got.Size, err)
+		}
+	}
+}
+
 func TestDecodeRefuses(t *testing.T) {
 	t.Parallel()
 	envelope := func(typ, data string) string {

@@ -101,6 +101,7 @@ func limitsTable() string {
 		{"nesting of a JSON document", fmt.Sprint(events.MaxJSONDepth, " levels")},
 		{"a study document", size(events.MaxSpecBytes)},
 		{"an event", size(events.MaxEventBytes)},
+		{"the copy of a message in a dead letter", fmt.Sprint(events.MaxDeadLetterBytes>>10, " KiB, its beginning")},
 	} {
 		fmt.Fprintf(&b, "| %s | %v |\n", l.what, l.most)
 	}

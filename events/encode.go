@@ -48,8 +48,13 @@ func Encode(id, source, subject string, now time.Time, data Payload) ([]byte, er
 }
 
 func appendPayload(b []byte, data Payload) ([]byte, error) {
-	if a, ok := data.(appender); ok {
-		return a.appendJSON(b)
+	switch d := data.(type) {
+	case appender:
+		return d.appendJSON(b)
+	case DeadLetter:
+		data = d.clip()
+	case *DeadLetter:
+		data = d.clip()
 	}
 	buf := bytes.NewBuffer(b)
 	enc := json.NewEncoder(buf)
@@ -66,6 +71,16 @@ func sizeHint(data Payload) int {
 		return a.sizeHint()
 	}
 	return 512
+}
+
+// clip cuts what could make a dead letter larger than a stream takes: such a
+// letter could never be written, and its message would come round for ever.
+func (d DeadLetter) clip() DeadLetter {
+	if len(d.Body) > MaxDeadLetterBytes {
+		d.Size, d.Body = len(d.Body), d.Body[:MaxDeadLetterBytes]
+	}
+	d.Reason = cut(d.Reason, 16*MaxReasonBytes)
+	return d
 }
 
 // appendString appends s as a JSON string, as encoding/json does without

@@ -40,6 +40,9 @@ const (
 	// MaxEventBytes is the largest event, and the size limit of a message on
 	// the other streams.
 	MaxEventBytes = 8 << 20
+	// MaxDeadLetterBytes is how much of a message a dead letter keeps: in base64
+	// it stays below the 1 MiB that a NATS server passes on unless configured.
+	MaxDeadLetterBytes = 512 << 10
 	// MaxReasonBytes is the largest message of a Reason; longer ones are cut.
 	MaxReasonBytes = 1000
 	// MaxCodeBytes is the largest code, layer or unit of a Reason.

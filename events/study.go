@@ -216,15 +216,20 @@ type ArchiveFinal struct {
 	Glob string `json:"glob"`
 }
 
-// DeadLetter holds a message that could not be handled.
+// DeadLetter holds a message that could not be handled. Encode cuts the body
+// and the reason, so that a letter always fits where its message did.
 type DeadLetter struct {
 	Service    string `json:"service"`
 	Reason     string `json:"reason"`
 	Subject    string `json:"subject"`
 	Sequence   uint64 `json:"sequence,omitempty"`
 	Deliveries uint64 `json:"deliveries,omitempty"`
-	// Body is the original message, base64 in JSON.
+	// Body is the original message, base64 in JSON, or the beginning of one
+	// that is longer than MaxDeadLetterBytes.
 	Body []byte `json:"body,omitempty"`
+	// Size is the number of bytes of the original message when Body is only its
+	// beginning.
+	Size int `json:"size,omitempty"`
 }
 
 // Progress is a tick for people who watch; it is never stored.

@@ -66,7 +66,7 @@ type envelope struct {
 	Type            string          `json:"type" jsonschema:"minLength=1,description=The versioned event type; it names the schema of data."`
 	ID              string          `json:"id" jsonschema:"minLength=1,description=The event's key; also its Nats-Msg-Id."`
 	Source          string          `json:"source" jsonschema:"minLength=1,description=Who says it."`
-	Subject         string          `json:"subject,omitempty" jsonschema:"description=What it is about: the subject relative to the prefix."`
+	Subject         string          `json:"subject,omitempty" jsonschema:"description=The study it is about."`
 	Time            string          `json:"time,omitempty" jsonschema:"format=date-time,description=When it was said (RFC 3339). No logic rests on it."`
 	DataContentType string          `json:"datacontenttype,omitempty" jsonschema:"description=application/json."`
 	DataSchema      string          `json:"dataschema,omitempty" jsonschema:"description=The schema of data."`
