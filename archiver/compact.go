@@ -80,7 +80,7 @@ func (s *Store) compact(k runKey, small []fileEntry) error {
 	e := entryOf(k.study, k.run, rows)
 	folder := filepath.Join(temp, filepath.FromSlash(runFolder(k.study, k.run)))
 	name := freeName(folder, e)
-	written, err := writeTemp(folder, &e, o, rows)
+	written, err := s.writeTemp(folder, &e, o, rows)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
+	"github.com/parquet-go/parquet-go/compress/zstd"
 	"github.com/parquet-go/parquet-go/encoding"
 
 	"apollo/events"
@@ -39,13 +40,18 @@ func newOrdered(names []string, group parquet.Group) *ordered {
 	return o
 }
 
+// newCodec returns a codec for one writer. The library's own is shared by the
+// whole process: its encoders hold channels, which must not wander between
+// the bubbles of testing/synctest.
+func newCodec() compress.Codec { return &zstd.Codec{Level: zstd.DefaultLevel, Concurrency: 1} }
+
 // schema returns the Parquet schema of the columns.
-func (c *Columns) schema() *parquet.Schema {
+func (c *Columns) schema(codec compress.Codec) *parquet.Schema {
 	var names []string
 	group := parquet.Group{}
 	add := func(name string, kind Kind, required bool) {
 		names = append(names, name)
-		group[name] = leaf(name, kind, required)
+		group[name] = leaf(name, kind, required, codec)
 	}
 	for i, f := range fixedColumns() {
 		if i == fixedBefore {
@@ -61,7 +67,7 @@ func (c *Columns) schema() *parquet.Schema {
 	return parquet.NewSchema("trial", newOrdered(names, group))
 }
 
-func leaf(name string, kind Kind, required bool) parquet.Node {
+func leaf(name string, kind Kind, required bool, codec compress.Codec) parquet.Node {
 	var n parquet.Node
 	switch kind {
 	case KindInt:
@@ -79,7 +85,6 @@ func leaf(name string, kind Kind, required bool) parquet.Node {
 			n = parquet.Encoded(n, &parquet.RLEDictionary)
 		}
 	}
-	var codec compress.Codec = &parquet.Zstd
 	n = parquet.Compressed(n, codec)
 	if !required {
 		n = parquet.Optional(n)
@@ -97,9 +102,9 @@ func intEncoding(name string) encoding.Encoding {
 }
 
 // writeFile writes the rows as one Parquet file.
-func writeFile(w io.Writer, c *Columns, meta map[string]string, rows []Row) error {
+func writeFile(w io.Writer, c *Columns, meta map[string]string, codec compress.Codec, rows []Row) error {
 	options := []parquet.WriterOption{
-		c.schema(), parquet.MaxRowsPerRowGroup(rowGroupRows),
+		c.schema(codec), parquet.MaxRowsPerRowGroup(rowGroupRows),
 		parquet.CreatedBy("apollo", strconv.Itoa(SchemaVersion), "trial-log"),
 		parquet.DataPageStatistics(false),
 	}

@@ -56,7 +56,7 @@ func (s *Store) writePart(o *openRun) (fileEntry, error) {
 		return fileEntry{}, err
 	}
 	path := freeName(folder, e)
-	temp, err := writeTemp(folder, &e, o, rows)
+	temp, err := s.writeTemp(folder, &e, o, rows)
 	if err != nil {
 		return fileEntry{}, err
 	}
@@ -99,14 +99,14 @@ func freeName(folder string, e fileEntry) string {
 
 // writeTemp writes the rows to a temporary file beside their place, fsynced.
 // It fills in the entry's size and checksum.
-func writeTemp(folder string, e *fileEntry, o *openRun, rows []Row) (string, error) {
+func (s *Store) writeTemp(folder string, e *fileEntry, o *openRun, rows []Row) (string, error) {
 	file, err := os.CreateTemp(folder, tempPrefix+"*"+tempSuffix)
 	if err != nil {
 		return "", err
 	}
 	w := &hashWriter{w: file, h: sha256.New()}
 	buf := bufio.NewWriterSize(w, 1<<16)
-	err = writeFile(buf, o.cols, o.meta, rows)
+	err = writeFile(buf, o.cols, o.meta, s.codec, rows)
 	if err == nil {
 		err = buf.Flush()
 	}

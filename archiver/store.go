@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/parquet-go/parquet-go/compress"
 
 	"apollo/events"
 )
@@ -51,6 +52,7 @@ type Store struct {
 	open    map[runKey]*openRun
 	pending pendingRows
 	retired []retired
+	codec   compress.Codec
 	// dead is set by a failpoint: nothing is written any more.
 	dead error
 }
@@ -82,7 +84,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	s := &Store{root: filepath.Join(dir, "trials"), opts: o, open: map[runKey]*openRun{}}
+	s := &Store{root: filepath.Join(dir, "trials"), opts: o, open: map[runKey]*openRun{}, codec: newCodec()}
 	if err := mkdirSync(s.root); err != nil {
 		return nil, fmt.Errorf("open trial log: %w", err)
 	}
@@ -246,7 +248,7 @@ func (s *Store) Commit(p Position) error {
 	if s.dead != nil {
 		return s.dead
 	}
-	if s.pending.rows == 0 && p == s.idx.position {
+	if s.pending.rows == 0 && p.Sequence == s.idx.position.Sequence && p.Created.Equal(s.idx.position.Created) {
 		return nil
 	}
 	var files []fileEntry
@@ -313,7 +315,7 @@ func (s *Store) fail(point string) error {
 		return nil
 	}
 	if err := s.opts.Failpoint(point); err != nil {
-		s.dead = fmt.Errorf("stopped at %s: %w", point, err)
+		s.dead = fmt.Errorf("%w at %s: %w", errStopped, point, err)
 		return s.dead
 	}
 	return nil
@@ -382,6 +384,13 @@ func (s *Store) Announced(n News) {
 	s.idx.announced = max(s.idx.announced, n.id)
 	s.idx.pending = slices.DeleteFunc(s.idx.pending, func(p pendingNews) bool { return p.record <= n.id })
 }
+
+// errStopped marks what a failpoint did.
+var errStopped = errors.New("the store was stopped")
+
+// IsStopped reports whether err means that a failpoint has stopped the store:
+// trying again is of no use.
+func IsStopped(err error) bool { return errors.Is(err, errStopped) }
 
 func newLogID() string {
 	var b [8]byte

@@ -1,0 +1,291 @@
+package services
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"apollo/archiver"
+	"apollo/events"
+	"apollo/optimizer/space"
+)
+
+// archiveRun is what the archiver knows of a run from the study log.
+type archiveRun struct {
+	key      runKey
+	accepted time.Time
+	spec     *events.Spec
+	space    space.Space
+	judge    *events.Judge
+	workload string
+	// open are the proposed batches that have no result yet.
+	open map[int]*events.TrialsProposed
+	done batchSet
+	// skip is set for a run that is wholly on disk: its proposals and results
+	// are not looked at.
+	skip  bool
+	ended *ending
+}
+
+// ending is how a run ended and what belongs to its answer.
+type ending struct {
+	state      string
+	trials     int64
+	lastResult uint64
+}
+
+// batchSet is a set of batch numbers that fills up from 0.
+type batchSet struct {
+	below int
+	above map[int]bool
+}
+
+func (b *batchSet) add(n int) {
+	if n < b.below {
+		return
+	}
+	if b.above == nil {
+		b.above = map[int]bool{}
+	}
+	b.above[n] = true
+	for b.above[b.below] {
+		delete(b.above, b.below)
+		b.below++
+	}
+}
+
+func (b *batchSet) has(n int) bool { return n < b.below || b.above[n] }
+
+// logged folds one event of the study log. What cannot be folded goes to the
+// dead-letter stream.
+func (w *archive) logged(ctx context.Context, d delivery) error {
+	if d.err != nil {
+		return fmt.Errorf("follow the study log: %w", d.err)
+	}
+	study, run, kind, ok := events.ParseStudySubject(d.m.Subject)
+	if !ok {
+		return w.deadLetter(ctx, d.m, fmt.Errorf("the subject names no run"))
+	}
+	key := runKey{study, run}
+	r := w.runs[key]
+	switch kind {
+	case "accepted", "extended", "stopped", "completed", "cancelled", "failed":
+	case "proposed":
+		if r != nil && r.skip {
+			return nil
+		}
+	default:
+		return nil
+	}
+	_, payload, err := events.Decode(d.m.Data)
+	if err == nil && events.Kind(payload.EventType()) != kind {
+		err = fmt.Errorf("a %s on a subject of %s", payload.EventType(), kind)
+	}
+	if err == nil && r == nil && kind != "accepted" {
+		err = fmt.Errorf("the run was never accepted")
+	}
+	if err == nil {
+		err = w.fold(d.m, key, r, payload)
+	}
+	if err != nil {
+		return w.deadLetter(ctx, d.m, err)
+	}
+	if kind == "failed" {
+		if err := w.untilNow(ctx, r); err != nil {
+			return err
+		}
+	}
+	return w.finish(ctx)
+}
+
+// untilNow makes a failed run wait for the results that are stored by now: its
+// last event does not say which ones belong to it.
+func (w *archive) untilNow(ctx context.Context, r *archiveRun) error {
+	return w.retry(ctx, "look at the results", func(ctx context.Context) error {
+		info, err := w.bus.Facts().Info(ctx, "result.>")
+		if err == nil {
+			r.ended.lastResult = info.Last
+		}
+		return err
+	})
+}
+
+func (w *archive) fold(m events.Message, key runKey, r *archiveRun, payload events.Payload) error {
+	switch e := payload.(type) {
+	case events.StudyAccepted:
+		if r != nil {
+			return nil
+		}
+		return w.accept(m, key, &e)
+	case events.TrialsProposed:
+		return w.propose(r, &e)
+	case events.StudyExtended:
+		w.reopen(r)
+	case events.StudyCompleted:
+		w.end(r, archiver.StateCompleted, &e.Summary)
+	case events.StudyStopped:
+		w.end(r, archiver.StateStopped, &e.Summary)
+	case events.StudyCancelled:
+		w.end(r, archiver.StateCancelled, &e.Summary)
+	case events.StudyFailed:
+		w.end(r, archiver.StateFailed, &events.Summary{})
+	}
+	return nil
+}
+
+func (w *archive) accept(m events.Message, key runKey, e *events.StudyAccepted) error {
+	if e.Study != key.study || e.Run != key.run || e.Spec.Study != key.study {
+		return fmt.Errorf("the subject is about %s/%s, the event about %s/%s", key.study, key.run, e.Study, e.Run)
+	}
+	r := &archiveRun{key: key, accepted: m.Time.UTC(), spec: &e.Spec, open: map[int]*events.TrialsProposed{},
+		workload: archiver.WorkloadHash(e.Spec.Networks)}
+	var err error
+	if r.space, err = e.Spec.Space(); err != nil {
+		return err
+	}
+	if r.judge, err = events.NewJudge(&e.Spec); err != nil {
+		return err
+	}
+	if state, trials := w.store.Closed(key.study, key.run); state != "" && w.store.Committed(key.study, key.run) == trials {
+		r.skip = true
+	} else if err := w.begin(r); err != nil {
+		return err
+	}
+	w.runs[key] = r
+	return nil
+}
+
+func (w *archive) begin(r *archiveRun) error {
+	return w.store.Begin(archiver.Run{Spec: r.spec, ID: r.key.run, Accepted: r.accepted})
+}
+
+// propose notes a batch, unless all its trials are in the log already.
+func (w *archive) propose(r *archiveRun, e *events.TrialsProposed) error {
+	if r.skip || r.done.has(e.Batch) || r.open[e.Batch] != nil {
+		return nil
+	}
+	if err := checkProposal(r, e); err != nil {
+		return err
+	}
+	for i := range e.Designs {
+		if !w.store.Has(r.key.study, r.key.run, int64(e.FirstTrial+i)) {
+			r.open[e.Batch] = e
+			w.open++
+			return nil
+		}
+	}
+	r.done.add(e.Batch)
+	return nil
+}
+
+// checkProposal refuses what would not give rows of the study's columns.
+func checkProposal(r *archiveRun, e *events.TrialsProposed) error {
+	switch {
+	case e.Study != r.key.study || e.Run != r.key.run:
+		return fmt.Errorf("the subject is about %s/%s, the event about %s/%s", r.key.study, r.key.run, e.Study, e.Run)
+	case e.Batch < 0 || e.FirstTrial < 0 || len(e.Designs) == 0:
+		return fmt.Errorf("batch %d from trial %d has %d designs", e.Batch, e.FirstTrial, len(e.Designs))
+	case len(e.Origins) > len(e.Designs) || len(e.Parents) > len(e.Designs):
+		return fmt.Errorf("batch %d has %d designs, %d origins and %d parents", e.Batch, len(e.Designs), len(e.Origins), len(e.Parents))
+	}
+	for i, d := range e.Designs {
+		if _, err := r.space.Point(d); err != nil {
+			return fmt.Errorf("design %d: %w", i, err)
+		}
+	}
+	for _, t := range e.Reused {
+		if t.Trial < e.FirstTrial || t.Trial >= e.FirstTrial+len(e.Designs) || len(t.Values) > len(r.spec.Metrics) {
+			return fmt.Errorf("trial %d is reused in a batch of the trials from %d to %d", t.Trial, e.FirstTrial, e.FirstTrial+len(e.Designs)-1)
+		}
+	}
+	return nil
+}
+
+// end notes that a run ended. It is finished when its last result is there.
+func (w *archive) end(r *archiveRun, state string, s *events.Summary) {
+	r.ended = &ending{state: state, trials: int64(s.Trials), lastResult: s.LastResult}
+	if !slices.Contains(w.ended, r) {
+		w.ended = append(w.ended, r)
+	}
+}
+
+// reopen takes a run that ended back to work: it was extended.
+func (w *archive) reopen(r *archiveRun) {
+	r.ended = nil
+	w.ended = slices.DeleteFunc(w.ended, func(o *archiveRun) bool { return o == r })
+	if !r.skip {
+		return
+	}
+	r.skip = false
+	if err := w.begin(r); err != nil {
+		w.log.Error("an extended run cannot be archived", "study", r.key.study, "run", r.key.run, "error", err)
+	}
+}
+
+// finish closes the ended runs whose results have all been seen.
+func (w *archive) finish(ctx context.Context) error {
+	for i := 0; i < len(w.ended); {
+		r := w.ended[i]
+		if !w.complete(r) {
+			i++
+			continue
+		}
+		if err := w.close(ctx, r); err != nil {
+			return err
+		}
+		w.ended = slices.Delete(w.ended, i, i+1)
+	}
+	return nil
+}
+
+// complete reports whether nothing of the run's answer is still to come.
+func (w *archive) complete(r *archiveRun) bool {
+	return w.at.Sequence >= r.ended.lastResult ||
+		w.store.Waiting() == 0 && r.ended.trials > 0 && w.store.Committed(r.key.study, r.key.run) >= r.ended.trials
+}
+
+func (w *archive) close(ctx context.Context, r *archiveRun) error {
+	if err := w.commit(ctx); err != nil {
+		return err
+	}
+	study, run := r.key.study, r.key.run
+	if n := w.store.Committed(study, run); n < r.ended.trials {
+		w.log.Error("trials of an ended run are not among the results", "study", study, "run", run, "have", n, "want", r.ended.trials)
+	}
+	err := w.persist(ctx, "close a run", func() error { return w.store.CloseRun(study, run, r.ended.state) })
+	if err != nil {
+		return err
+	}
+	w.announce(ctx)
+	w.open -= len(r.open)
+	r.open, r.done, r.skip = map[int]*events.TrialsProposed{}, batchSet{}, true
+	w.store.End(study, run)
+	if _, err := w.store.Compact(study, run); err != nil {
+		if archiver.IsStopped(err) {
+			return err
+		}
+		w.log.Warn("compact the files of a run", "study", study, "run", run, "error", err)
+	}
+	return nil
+}
+
+// persist repeats a write to the log's directory until it succeeds, ctx ends,
+// or the store is stopped.
+func (w *archive) persist(ctx context.Context, what string, write func() error) error {
+	wait := retryFirst
+	for {
+		err := write()
+		if err == nil || archiver.IsStopped(err) {
+			return err
+		}
+		w.log.Error("the trial log cannot be written: trying again", "doing", what, "error", err, "rows_waiting", w.store.Waiting(),
+			"hint", "free disk space; nothing is lost meanwhile")
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+			wait = min(2*wait, retryMax)
+		}
+	}
+}

@@ -1,0 +1,236 @@
+package services
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"apollo/archiver"
+	"apollo/events"
+)
+
+// result archives one answer. It returns an error only when the archiver
+// itself cannot go on.
+func (w *archive) result(ctx context.Context, d delivery, logs <-chan delivery) error {
+	if d.err != nil {
+		return fmt.Errorf("follow the results: %w", d.err)
+	}
+	m := d.m
+	if m.Seq <= w.at.Sequence {
+		again, err := w.anew(ctx)
+		if err != nil || !again {
+			return err
+		}
+	}
+	if err := w.archiveResult(ctx, m, logs); err != nil {
+		return err
+	}
+	w.at.Sequence = m.Seq
+	if w.store.Due() {
+		if err := w.commit(ctx); err != nil {
+			return err
+		}
+	}
+	return w.finish(ctx)
+}
+
+// anew reports whether the stream of results was made anew while it was
+// followed: its sequences count from 1 again.
+func (w *archive) anew(ctx context.Context) (bool, error) {
+	before := w.at.Created
+	var now time.Time
+	err := w.retry(ctx, "look at the results", func(ctx context.Context) error {
+		info, err := w.bus.Facts().Info(ctx, "result.>")
+		now = info.Created.UTC()
+		return err
+	})
+	if err != nil || now.Equal(before) {
+		return false, err
+	}
+	w.at = archiver.Position{Created: now}
+	return true, nil
+}
+
+func (w *archive) archiveResult(ctx context.Context, m events.Message, logs <-chan delivery) error {
+	key, batch, ok := parseResultSubject(m.Subject)
+	if !ok {
+		return w.deadLetter(ctx, m, errors.New("the subject names no batch"))
+	}
+	r, proposal, err := w.proposal(ctx, key, batch, logs)
+	switch {
+	case err != nil:
+		return err
+	case proposal == nil && r != nil && (r.skip || r.done.has(batch)):
+		return nil
+	case proposal == nil:
+		return w.deadLetter(ctx, m, fmt.Errorf("batch %d of %s/%s was never proposed", batch, key.study, key.run))
+	}
+	rows := joinRows(r, proposal, m)
+	if _, err := w.store.Append(rows...); err != nil {
+		if archiver.IsStopped(err) {
+			return err
+		}
+		if err := w.deadLetter(ctx, m, err); err != nil {
+			return err
+		}
+	}
+	r.done.add(batch)
+	delete(r.open, batch)
+	w.open--
+	return nil
+}
+
+func parseResultSubject(subject string) (key runKey, batch int, ok bool) {
+	batch, ok = events.BatchOfSubject(subject)
+	t := strings.Split(subject, ".")
+	if !ok || t[0] != "result" {
+		return runKey{}, 0, false
+	}
+	return runKey{t[2], t[3]}, batch, true
+}
+
+// proposal returns what the study log says about a batch, nil when it was
+// never proposed, or is archived already. The proposal is in the log before
+// its work is published, so it is there; only the follower may be behind.
+func (w *archive) proposal(ctx context.Context, key runKey, batch int, logs <-chan delivery) (*archiveRun, *events.TrialsProposed, error) {
+	known := func() bool {
+		r := w.runs[key]
+		return r != nil && (r.open[batch] != nil || r.skip || r.done.has(batch))
+	}
+	timer := time.NewTimer(proposalWait)
+	defer timer.Stop()
+	for !known() {
+		select {
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		case d := <-logs:
+			if err := w.logged(ctx, d); err != nil {
+				return nil, nil, err
+			}
+			timer.Reset(proposalWait)
+		case <-timer.C:
+			if err := w.readProposal(ctx, key, batch); err != nil {
+				return nil, nil, err
+			}
+			r := w.runs[key]
+			if r == nil {
+				return nil, nil, nil
+			}
+			return r, r.open[batch], nil
+		}
+	}
+	r := w.runs[key]
+	return r, r.open[batch], nil
+}
+
+// readProposal reads the run's log to its end, for one batch. The follower
+// brings the same events later; they change nothing then.
+func (w *archive) readProposal(ctx context.Context, key runKey, batch int) error {
+	return w.retry(ctx, "read the study log", func(ctx context.Context) error {
+		filters := []string{events.StudySubject(key.study, key.run, "accepted"), events.StudySubject(key.study, key.run, "proposed")}
+		for m, err := range w.bus.Log().Read(ctx, 0, filters...) {
+			if err != nil {
+				return err
+			}
+			_, payload, err := events.Decode(m.Data)
+			if err != nil {
+				continue // the follower puts it into the dead-letter stream
+			}
+			if e, ok := payload.(events.TrialsProposed); ok && e.Batch != batch {
+				continue
+			}
+			if w.runs[key] == nil {
+				if _, ok := payload.(events.StudyAccepted); !ok {
+					continue
+				}
+			}
+			if err := w.fold(m, key, w.runs[key], payload); err != nil {
+				w.log.Debug("an event of the study log does not fit", "subject", m.Subject, "sequence", m.Seq, "error", err)
+			}
+		}
+		return nil
+	})
+}
+
+// joinRows makes the rows of a batch from its proposal and its answer. An
+// answer that does not fit gives failed rows; the proposer, which sees the
+// same, keeps the copy in the dead-letter stream.
+func joinRows(r *archiveRun, p *events.TrialsProposed, m events.Message) []archiver.Row {
+	_, payload, err := events.Decode(m.Data)
+	answer, ok := payload.(events.BatchEvaluated)
+	if err != nil || !ok {
+		answer = events.BatchEvaluated{}
+	}
+	answer.Batch = p.Batch
+	reused := map[int]*events.TrialResult{}
+	for i := range p.Reused {
+		reused[p.Reused[i].Trial] = &p.Reused[i]
+	}
+	want := events.Expected{Study: r.key.study, Run: r.key.run, Batch: p.Batch}
+	for i := range p.Designs {
+		if reused[p.FirstTrial+i] == nil {
+			want.Trials = append(want.Trials, p.FirstTrial+i)
+		}
+	}
+	for _, metric := range r.spec.Metrics {
+		want.Metrics = append(want.Metrics, metric.Name)
+	}
+	results, _ := events.ValidateResult(want, &answer)
+	rows := make([]archiver.Row, len(p.Designs))
+	for i := range p.Designs {
+		result, version := reused[p.FirstTrial+i], ""
+		if result == nil {
+			result, version = &results[0], answer.EvaluatorVersion
+			results = results[1:]
+		}
+		rows[i] = joinRow(r, p, i, result)
+		rows[i].EvaluatorVersion, rows[i].StreamSeq, rows[i].TraceID = version, m.Seq, traceID(m.Header)
+	}
+	return rows
+}
+
+func joinRow(r *archiveRun, p *events.TrialsProposed, i int, t *events.TrialResult) archiver.Row {
+	design := p.Designs[i]
+	judged := r.judge.Judge(design, t)
+	row := archiver.Row{
+		Study: r.key.study, Run: r.key.run, Trial: int64(p.FirstTrial + i), Batch: int64(p.Batch),
+		Design: design, Values: t.Values, Outcome: t.Outcome, Feasible: judged.Feasible, Reason: judged.Reason,
+		Attempts: int64(t.Attempts), ObservedThrough: p.ObservedThrough,
+		Evaluator:  r.spec.Evaluator.Name,
+		DesignHash: archiver.DesignHash(r.spec.Parameters, design), WorkloadHash: r.workload,
+		Seconds: t.Seconds,
+	}
+	if i < len(p.Origins) {
+		row.Origin = p.Origins[i]
+	}
+	if i < len(p.Parents) {
+		for _, parent := range p.Parents[i] {
+			row.Parents = append(row.Parents, int64(parent))
+		}
+	}
+	if t.Started != 0 {
+		row.Start = time.UnixMicro(int64(t.Started)).UTC()
+		row.End = row.Start.Add(time.Duration(math.Round(t.Seconds*1e6)) * time.Microsecond)
+	}
+	if len(t.Extra) > 0 {
+		if extra, err := json.Marshal(t.Extra); err == nil {
+			row.Extra = string(extra)
+		}
+	}
+	return row
+}
+
+// traceID returns the trace of a W3C traceparent header,
+// "00-<trace>-<span>-<flags>", or "".
+func traceID(header map[string]string) string {
+	t := strings.Split(header["traceparent"], "-")
+	const digits = 32
+	if len(t) != 4 || len(t[1]) != digits {
+		return ""
+	}
+	return t[1]
+}

@@ -1,0 +1,272 @@
+package services
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"sync"
+	"time"
+
+	"apollo/archiver"
+	"apollo/events"
+)
+
+// Archiver writes the trials of all studies to the Parquet log of a data
+// directory. It follows the results from its manifest's cursor, joins each
+// with what the study's log says about the batch, and tells the world which
+// files are on disk. One runs per directory.
+type Archiver struct {
+	Bus events.Bus
+	// Dir is the data directory; the log is in trials/ below it.
+	Dir    string
+	Logger *slog.Logger
+	// Failpoint is called at the named points of archiver.Options, for crash
+	// tests; nil does nothing. An error ends Run as a crash would.
+	Failpoint func(point string) error
+}
+
+const (
+	// archiveTick is how often age, announcements and old generations are
+	// looked at.
+	archiveTick = time.Second
+	// proposalWait is how long a result waits for the follower of the study
+	// log before the log is read to its end.
+	proposalWait = 500 * time.Millisecond
+	// maxOpenBatches is how many proposals without a result are held before
+	// results are preferred: docs/trial-log.md, Durability.
+	maxOpenBatches = 4096
+	// shutdownGrace bounds what is still told to the bus at the end.
+	shutdownGrace = 3 * time.Second
+)
+
+// Run works until ctx ends, then commits what it has. A full disk does not end
+// it: it says so and tries again. It returns archiver.ErrLocked when another
+// archiver owns the directory.
+func (a *Archiver) Run(ctx context.Context) error {
+	logger := a.Logger
+	if logger == nil {
+		logger = slog.Default()
+	}
+	store, err := archiver.Open(a.Dir, archiver.Options{Failpoint: a.Failpoint, Logger: logger})
+	if err != nil {
+		return err
+	}
+	w := &archive{bus: a.Bus, store: store, log: logger, runs: map[runKey]*archiveRun{}}
+	err = w.run(ctx)
+	if cerr := store.Close(); err == nil && cerr != nil {
+		err = fmt.Errorf("close trial log: %w", cerr)
+	}
+	return err
+}
+
+// archive is the archiver at work. Everything happens on one goroutine.
+type archive struct {
+	bus   events.Bus
+	store *archiver.Store
+	log   *slog.Logger
+	runs  map[runKey]*archiveRun
+	// at is the place in the results up to which everything is in the store,
+	// on disk or waiting for a commit.
+	at archiver.Position
+	// open counts the proposals that wait for a result.
+	open int
+	// ended are the runs that wait for their last results.
+	ended []*archiveRun
+}
+
+// delivery is a message of a followed stream, or why it ended.
+type delivery struct {
+	m   events.Message
+	err error
+}
+
+func (w *archive) run(ctx context.Context) error {
+	if err := w.bus.Ready(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("wait for the streams: %w", err)
+	}
+	if err := w.locate(ctx); err != nil {
+		return quiet(ctx, err)
+	}
+	follow, cancel := context.WithCancel(ctx)
+	results, logs := make(chan delivery, 64), make(chan delivery, 64)
+	var followers sync.WaitGroup
+	defer followers.Wait()
+	defer cancel()
+	followers.Go(func() {
+		deliver(follow, w.bus.Facts().Follow(follow, w.at.Sequence+1, "result.>"), results)
+	})
+	followers.Go(func() { deliver(follow, w.bus.Log().Follow(follow, 0, "study.>"), logs) })
+	tick := time.NewTicker(archiveTick)
+	defer tick.Stop()
+	for {
+		done, err := w.step(ctx, results, logs, tick.C)
+		if done || err != nil {
+			return w.shutDown(ctx, err)
+		}
+	}
+}
+
+// locate sets the place to go on from: the cursor, or the start when the
+// stream of results is not the one that the cursor is about.
+func (w *archive) locate(ctx context.Context) error {
+	return w.retry(ctx, "look at the results", func(ctx context.Context) error {
+		info, err := w.bus.Facts().Info(ctx, "result.>")
+		if err != nil {
+			return err
+		}
+		w.at = w.store.Position()
+		if !w.at.Created.Equal(info.Created) {
+			if w.at.Sequence > 0 {
+				w.log.Warn("the stream of results was made anew: it is read from its start", "created", info.Created)
+			}
+			w.at = archiver.Position{Created: info.Created.UTC()}
+		}
+		return nil
+	})
+}
+
+// step waits for one thing to do and does it.
+func (w *archive) step(ctx context.Context, results, logs <-chan delivery, tick <-chan time.Time) (done bool, err error) {
+	if w.open >= maxOpenBatches {
+		select {
+		case d := <-results:
+			return false, w.result(ctx, d, logs)
+		default:
+		}
+	}
+	select {
+	case <-ctx.Done():
+		return true, nil
+	case d := <-logs:
+		return false, w.logged(ctx, d)
+	case d := <-results:
+		return false, w.result(ctx, d, logs)
+	case <-tick:
+		return false, w.ticked(ctx)
+	}
+}
+
+// deliver hands the messages of a stream on, in order, until ctx ends.
+func deliver(ctx context.Context, from iter.Seq2[events.Message, error], to chan<- delivery) {
+	for m, err := range from {
+		select {
+		case to <- delivery{m, err}:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// ticked does what is due by time.
+func (w *archive) ticked(ctx context.Context) error {
+	if w.store.Due() {
+		if err := w.commit(ctx); err != nil {
+			return err
+		}
+	}
+	w.announce(ctx)
+	if err := w.store.Sweep(); err != nil {
+		w.log.Warn("remove old files of the trial log", "error", err)
+	}
+	return nil
+}
+
+// commit makes what waits durable. While the disk takes nothing it says so and
+// tries again; nothing else is read meanwhile.
+func (w *archive) commit(ctx context.Context) error {
+	err := w.persist(ctx, "commit", func() error { return w.store.Commit(w.at) })
+	if err == nil {
+		w.announce(ctx)
+	}
+	return err
+}
+
+// announce tells the world what is on disk. What cannot be told now stays and
+// is told later: the log on disk does not wait for it.
+func (w *archive) announce(ctx context.Context) {
+	for _, n := range w.store.News() {
+		if err := w.tell(ctx, n); err != nil {
+			if ctx.Err() == nil {
+				w.log.Warn("tell of archived files: trying again later", "error", err)
+			}
+			return
+		}
+		w.store.Announced(n)
+	}
+}
+
+func (w *archive) tell(ctx context.Context, n archiver.News) error {
+	for _, p := range n.Parts {
+		id := fmt.Sprintf("archive.%s.%s.part.%.16s", p.Study, p.Run, p.SHA256)
+		subject := events.ArchiveSubject(p.Study, p.Run, "part")
+		if _, err := appendEvent(ctx, w.bus.Log(), subject, id, "archiver", p.Study, p, events.Fence{}); err != nil {
+			return err
+		}
+	}
+	if n.Ended == nil || n.Ended.State == archiver.StateFailed {
+		return nil
+	}
+	f := n.Ended.Final
+	id := fmt.Sprintf("archive.%s.%s.final.%s.%d", f.Study, f.Run, n.Ended.State, f.Trials)
+	subject := events.ArchiveSubject(f.Study, f.Run, "final")
+	_, err := appendEvent(ctx, w.bus.Log(), subject, id, "archiver", f.Study, f, events.Fence{})
+	if err == nil {
+		w.log.Info("run archived", "study", f.Study, "run", f.Run, "trials", f.Trials)
+	}
+	return err
+}
+
+// shutDown commits what waits, also when ctx is done, unless the store itself
+// was stopped.
+func (w *archive) shutDown(ctx context.Context, cause error) error {
+	if cause != nil && archiver.IsStopped(cause) {
+		return cause
+	}
+	if err := w.store.Commit(w.at); err != nil {
+		w.log.Error("commit at the end: the rows are read again at the next start", "error", err)
+		return errors.Join(quiet(ctx, cause), err)
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+	defer cancel()
+	w.announce(last)
+	return quiet(ctx, cause)
+}
+
+// retry calls f until it does not fail for want of the bus.
+func (w *archive) retry(ctx context.Context, what string, f func(context.Context) error) error {
+	wait := retryFirst
+	for {
+		err := f(ctx)
+		if err == nil || !errors.Is(err, events.ErrUnreachable) {
+			return err
+		}
+		w.log.Warn("the bus cannot be reached: trying again", "doing", what, "error", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+			wait = min(2*wait, retryMax)
+		}
+	}
+}
+
+// deadLetter puts a message aside that cannot be archived, with the reason.
+func (w *archive) deadLetter(ctx context.Context, m events.Message, reason error) error {
+	w.log.Warn("dead letter", "subject", m.Subject, "sequence", m.Seq, "error", reason)
+	err := w.retry(ctx, "dead letter", func(ctx context.Context) error {
+		return appendDeadLetter(ctx, w.bus.Log(), events.StudyOf(m.Subject), events.DeadLetter{Service: "archiver",
+			Reason: reason.Error(), Subject: m.Subject, Sequence: m.Seq, Body: m.Data},
+			fmt.Sprintf("dlq.archiver.%s.%d", m.Subject, m.Seq))
+	})
+	if errors.Is(err, events.ErrFull) {
+		// The dead letters must not keep good trials from the log.
+		w.log.Error("the dead-letter stream is full", "subject", m.Subject, "sequence", m.Seq)
+		return nil
+	}
+	return err
+}
