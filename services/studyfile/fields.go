@@ -171,7 +171,7 @@ func evaluatorField() field {
 		{name: "name", shape: textShape, pattern: labelPattern, fallback: "the template's evaluator", doc: "Name of the evaluator, a DNS label."},
 		{name: "timeout", shape: quantityShape, dimension: unit.Time, above: true, max: events.MaxTimeoutSeconds, fallback: "30 s", doc: "Longest time for one design."},
 		{name: "attempts", shape: integerShape, min: 1, max: events.MaxAttempts, fallback: "3", doc: "How often a design is tried before it is failed."},
-		{name: "exec", shape: textShape, most: maxText, doc: "Command that apollo run starts as the evaluator, in the folder of the study file. Not in a published study."},
+		{name: "exec", shape: textShape, nonempty: true, most: maxText, doc: "Command that apollo run starts as the evaluator, in the folder of the study file. Not in a published study."},
 		{name: "maxFailures", shape: integerShape, max: events.MaxTrials, fallback: "20", doc: "Failed trials in a row that pause the study; 0 means never."},
 		{name: "deterministic", shape: boolShape, fallback: "the template's; false for your own", doc: "true when the same design always gives the same answer."},
 		{name: "metrics", shape: listShape, nonempty: true, most: events.MaxMetrics, fallback: "the template's", doc: "What your own evaluator measures, in the order of its answer.", elem: &field{shape: objectShape, fields: []field{

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 
 	"apollo/services/studyfile"
@@ -13,7 +14,8 @@ import (
 // document; a good study survives publishing.
 func FuzzParse(f *testing.F) {
 	for _, m := range mistakes() {
-		if len(m.src) < 1<<16 {
+		// Studies with 60,000 levels are good, but slow to try ten thousand times.
+		if len(m.src) < 1<<16 && !strings.Contains(m.new, "60000") {
 			f.Add([]byte(m.src), "spec.budget.trials=3", m.published)
 			f.Add(bytes.Replace([]byte(m.src), []byte(m.old), []byte(m.new), 1), "spec.seed=1", m.published)
 		}

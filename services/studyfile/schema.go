@@ -20,6 +20,7 @@ type schemaNode struct {
 	Const       string       `json:"const,omitempty"`
 	Enum        []string     `json:"enum,omitempty"`
 	Pattern     string       `json:"pattern,omitempty"`
+	MinLength   int          `json:"minLength,omitempty"`
 	MaxLength   int          `json:"maxLength,omitempty"`
 	Minimum     *float64     `json:"minimum,omitempty"`
 	Exclusive   *float64     `json:"exclusiveMinimum,omitempty"`
@@ -81,6 +82,9 @@ func schemaOf(f *field) *schemaNode {
 	switch f.shape {
 	case textShape:
 		s.Type, s.Pattern, s.MaxLength = "string", f.pattern, f.most
+		if f.nonempty {
+			s.MinLength = 1
+		}
 		if len(f.enum) == 1 {
 			s.Const = f.enum[0]
 		} else {
