@@ -1,0 +1,256 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"apollo/evaluator"
+	"apollo/events"
+	"apollo/services"
+	"apollo/services/study"
+)
+
+// stopwatch is what this process saw of a run: trials and the time they took.
+// The zero value means that it only read the answer.
+type stopwatch struct {
+	began  time.Time
+	trials int // that were there before
+}
+
+// runJSON is the answer of `run -o json`.
+type runJSON struct {
+	Study      string `json:"study"`
+	State      string `json:"state"`
+	Trials     int    `json:"trials"`
+	Measured   int    `json:"measured"`
+	Infeasible int    `json:"infeasible"`
+	Failed     int    `json:"failed"`
+	// Best is null when no trial is feasible.
+	Best            *events.BestTrial `json:"best"`
+	Log             string            `json:"log"`
+	Seconds         float64           `json:"seconds"`
+	TrialsPerSecond float64           `json:"trials_per_second"`
+}
+
+// printAnswer prints the answer of a run that has ended. Its error carries the
+// exit code that the answer means.
+func (a *app) printAnswer(ctx context.Context, view *services.StudyView, watch stopwatch) error {
+	if view.State == study.Failed || view.Summary == nil {
+		return hinted(exitFailed, "`apollo run --fresh` starts anew", fmt.Errorf("study %s %s: %s", view.Study, view.State, view.Reason))
+	}
+	s := view.Summary
+	seconds, trials := view.Updated.Sub(view.Accepted).Seconds(), s.Trials
+	if !watch.began.IsZero() {
+		seconds, trials = time.Since(watch.began).Seconds(), s.Trials-watch.trials
+	}
+	value := runJSON{
+		Study: view.Study, State: string(view.State), Trials: s.Trials, Measured: s.Measured, Infeasible: s.Infeasible,
+		Failed: s.Failed, Best: s.Best, Log: a.logPath(view), Seconds: round(seconds, 3),
+	}
+	if seconds > 0 {
+		value.TrialsPerSecond = round(float64(trials)/seconds, 1)
+	}
+	err := a.print(answer{value: value, text: func(w io.Writer, p paint) { a.answerText(ctx, w, p, view, value) }})
+	switch {
+	case err != nil:
+		return err
+	case view.State == study.Cancelled:
+		return hinted(exitError, "`apollo run --fresh` starts anew", fmt.Errorf("study %s was cancelled", view.Study))
+	case s.Best == nil:
+		return hinted(exitInfeasible, infeasibleHint(view), fmt.Errorf("none of the %s trials is feasible", count(s.Trials)))
+	}
+	return nil
+}
+
+func infeasibleHint(view *services.StudyView) string {
+	return "`apollo study show " + view.Study + "` counts the reasons; loosen the constraints or extend the budget"
+}
+
+func round(v float64, digits int) float64 {
+	scale := math.Pow(10, float64(digits))
+	return math.Round(v*scale) / scale
+}
+
+func (a *app) answerText(ctx context.Context, w io.Writer, p paint, view *services.StudyView, value runJSON) {
+	s, spec := view.Summary, view.Spec
+	fmt.Fprintf(w, "%s %s: %s trials in %s (%s/s), %s measured, %s infeasible, %s failed\n", p.bold(view.Study), endText(view),
+		count(s.Trials), duration(time.Duration(value.Seconds*float64(time.Second))), significant(value.TrialsPerSecond),
+		count(s.Measured), count(s.Infeasible), count(s.Failed))
+	if s.Best != nil {
+		fmt.Fprintf(w, "\nbest design: trial %d\n\n", s.Best.Trial)
+		baseline := baselineOf(ctx, spec)
+		designGrid(spec, designOf(spec, s.Best), baseline.design).text(w, p)
+		fmt.Fprintln(w)
+		metricGrid(spec, s.Best, baseline).text(w, p)
+		if baseline.reason != "" {
+			fmt.Fprintf(w, "\nthe baseline is not feasible for this study: %s\n", baseline.reason)
+		}
+	}
+	if s.Trials > 0 {
+		fmt.Fprintf(w, "\nlog   %s\n", value.Log)
+		fmt.Fprintf(w, "      duckdb -c %s\n", shellQuote(duckdb(spec, value.Log)))
+	}
+}
+
+func endText(view *services.StudyView) string {
+	if view.Reason == "" || view.Reason == "on request" {
+		return string(view.State)
+	}
+	return fmt.Sprintf("%s (%s)", view.State, view.Reason)
+}
+
+// duckdb is the query that shows the best trials of a log.
+func duckdb(spec *events.Spec, log string) string {
+	order := spec.Objectives[0].Metric
+	if spec.Objectives[0].Goal == "maximize" {
+		order += " DESC"
+	}
+	return fmt.Sprintf("FROM read_parquet('%s') SELECT trial, %s WHERE feasible ORDER BY %s LIMIT 5",
+		strings.ReplaceAll(filepath.ToSlash(filepath.Join(log, "*.parquet")), "'", "''"), strings.Join(metricNames(spec), ", "), order)
+}
+
+// shellQuote puts a word into double quotes; it holds no character that is
+// special inside them except those that are escaped here.
+func shellQuote(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(s) + `"`
+}
+
+func metricNames(spec *events.Spec) []string {
+	names := make([]string, len(spec.Metrics))
+	for i, m := range spec.Metrics {
+		names[i] = m.Name
+	}
+	return names
+}
+
+// designOf is a best trial's design in the order of the parameters.
+func designOf(spec *events.Spec, best *events.BestTrial) events.Design {
+	d := make(events.Design, len(spec.Parameters))
+	for i, p := range spec.Parameters {
+		switch v := best.Design[p.Name].(type) {
+		case float64:
+			d[i].Num = v
+		case string:
+			d[i].Label = v
+		}
+	}
+	return d
+}
+
+// baseline is the template's baseline design, measured for a study.
+type baseline struct {
+	design  events.Design      // nil when the study has none
+	metrics map[string]float64 // what was measured
+	reason  string             // why it is not feasible
+}
+
+// baselineOf measures the template's baseline design on the study's networks.
+// A study without a template, or whose networks this build does not know, has
+// none.
+func baselineOf(ctx context.Context, spec *events.Spec) baseline {
+	catalog := builtins()
+	t, ok := catalog.Template(spec.Template)
+	if !ok || len(t.Baseline) != len(t.Params) || spec.Evaluator.Name != t.Backend.Describe().Name {
+		return baseline{}
+	}
+	ev, err := catalog.Bind(spec.Template, t.Params, spec.Networks)
+	if err != nil {
+		return baseline{}
+	}
+	r, err := ev.Evaluate(ctx, evaluator.Request{Study: spec.Study, Trial: -1, Design: t.Baseline})
+	if err != nil {
+		return baseline{}
+	}
+	b := baseline{design: inOrder(spec, t)}
+	if r.Outcome != evaluator.Measured {
+		b.reason = string(r.Outcome)
+		if r.Reason != nil {
+			b.reason = r.Reason.Message
+		}
+		return b
+	}
+	b.metrics = map[string]float64{}
+	for i, m := range t.Backend.Describe().Metrics {
+		if i < len(r.Values) && !math.IsNaN(r.Values[i]) {
+			b.metrics[m.Name] = r.Values[i]
+		}
+	}
+	return b
+}
+
+// inOrder is the baseline in the order of the study's parameters.
+func inOrder(spec *events.Spec, t evaluator.Template) events.Design {
+	d := make(events.Design, len(spec.Parameters))
+	for i, p := range spec.Parameters {
+		for k, tp := range t.Params {
+			if tp.Name == p.Name {
+				d[i] = t.Baseline[k]
+			}
+		}
+	}
+	return d
+}
+
+// metricGrid is the metrics of the best trial against the baseline and the
+// constraints.
+func metricGrid(spec *events.Spec, best *events.BestTrial, b baseline) *grid {
+	g := &grid{header: []string{"METRIC", ">VALUE"}}
+	if b.metrics != nil {
+		g.header = append(g.header, ">BASELINE", ">GAIN")
+	}
+	g.header = append(g.header, "GOAL")
+	for _, m := range spec.Metrics {
+		v, ok := best.Metrics[m.Name]
+		if !ok {
+			continue
+		}
+		row := []string{bare(m.Name, m.Unit), quantity(v, m.Unit)}
+		if b.metrics != nil {
+			row = append(row, quantity(b.metrics[m.Name], m.Unit), gain(spec, m.Name, v, b.metrics[m.Name]))
+		}
+		g.add(append(row, goals(spec, m))...)
+	}
+	return g
+}
+
+// gain is how many times better the value is than the baseline's; smaller is
+// better unless the study says otherwise.
+func gain(spec *events.Spec, metric string, v, base float64) string {
+	if v <= 0 || base <= 0 {
+		return "-"
+	}
+	ratio := base / v
+	for _, o := range spec.Objectives {
+		if o.Metric == metric && o.Goal == "maximize" {
+			ratio = v / base
+		}
+	}
+	return fmt.Sprintf("%.2fx", ratio)
+}
+
+// goals says what the study wants of a metric.
+func goals(spec *events.Spec, m events.Metric) string {
+	var parts []string
+	for _, o := range spec.Objectives {
+		if o.Metric == m.Name {
+			parts = append(parts, o.Goal)
+		}
+	}
+	for _, c := range spec.Constraints {
+		if c.Metric != m.Name {
+			continue
+		}
+		if c.Max != nil {
+			parts = append(parts, "at most "+quantity(*c.Max, m.Unit))
+		}
+		if c.Min != nil {
+			parts = append(parts, "at least "+quantity(*c.Min, m.Unit))
+		}
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+
+	"golang.org/x/term"
+)
+
+// console shares stderr between messages and one live line at the bottom of a
+// terminal. It is safe for concurrent use.
+type console struct {
+	out  io.Writer
+	live bool // whether a live line can be shown
+
+	mu   sync.Mutex // guards line and writes to out
+	line string
+}
+
+func newConsole(out io.Writer) *console { return &console{out: out, live: isTerminal(out)} }
+
+// Write prints whole lines above the live line.
+func (c *console) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.line == "" {
+		return c.out.Write(b)
+	}
+	var w bytes.Buffer
+	w.WriteString("\r\x1b[K")
+	w.Write(b)
+	w.WriteString(c.line)
+	if _, err := c.out.Write(w.Bytes()); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+func (c *console) printf(format string, args ...any) { fmt.Fprintf(c, format, args...) }
+
+// show replaces the live line; it is cut to the width of the terminal.
+func (c *console) show(line string) {
+	if width := terminalWidth(c.out); width > 0 {
+		if r := []rune(line); len(r) >= width {
+			line = string(r[:width-1])
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.line = line
+	fmt.Fprint(c.out, "\r\x1b[K"+line)
+}
+
+// clear removes the live line.
+func (c *console) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.line != "" {
+		fmt.Fprint(c.out, "\r\x1b[K")
+		c.line = ""
+	}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+func terminalWidth(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
+// lineHandler writes log records as lines for people: "apollo: warn: message
+// key=value".
+type lineHandler struct {
+	out    io.Writer
+	level  slog.Level
+	prefix string // of attribute keys, from groups
+	attrs  string
+}
+
+// Enabled implements slog.Handler.
+func (h *lineHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.level }
+
+// Handle implements slog.Handler.
+func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
+	var b strings.Builder
+	b.WriteString("apollo: ")
+	if r.Level != slog.LevelInfo {
+		b.WriteString(strings.ToLower(r.Level.String()) + ": ")
+	}
+	b.WriteString(r.Message)
+	b.WriteString(h.attrs)
+	r.Attrs(func(a slog.Attr) bool {
+		b.WriteString(h.attr(a))
+		return true
+	})
+	b.WriteByte('\n')
+	_, err := io.WriteString(h.out, b.String())
+	return err
+}
+
+// WithAttrs implements slog.Handler.
+func (h *lineHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	c := *h
+	for _, a := range attrs {
+		c.attrs += h.attr(a)
+	}
+	return &c
+}
+
+// WithGroup implements slog.Handler.
+func (h *lineHandler) WithGroup(name string) slog.Handler {
+	c := *h
+	c.prefix += name + "."
+	return &c
+}
+
+func (h *lineHandler) attr(a slog.Attr) string {
+	v := a.Value.Resolve().String()
+	if strings.ContainsAny(v, " \t\n\"") {
+		v = fmt.Sprintf("%q", v)
+	}
+	return " " + h.prefix + a.Key + "=" + v
+}

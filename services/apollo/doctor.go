@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"apollo/events"
+)
+
+// finding is one thing that the doctor looked at.
+type finding struct {
+	Check string `json:"check"`
+	OK    bool   `json:"ok"`
+	Text  string `json:"text"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+func (a *app) doctorCommand() *cobra.Command {
+	var url string
+	c := &cobra.Command{
+		Use: "doctor", Short: "Check that the bus is healthy and its streams have room",
+		Long: `Check that the bus can be reached, that its streams exist and that they have room.
+With --http it asks a service's health page instead, for container health checks.
+It exits with 1 when something is wrong.`,
+		Example: "  apollo doctor\n  apollo doctor --http http://127.0.0.1:8080/healthz",
+		Args:    exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			var findings []finding
+			if url != "" {
+				findings = []finding{probe(c.Context(), url)}
+			} else {
+				s, err := a.open(c.Context(), c, forReading)
+				if err != nil {
+					return err
+				}
+				defer s.close()
+				findings = examine(c.Context(), s)
+			}
+			return a.printFindings(findings)
+		},
+	}
+	c.Flags().StringVar(&url, "http", "", "`URL` of a health page to ask")
+	return c
+}
+
+func (a *app) printFindings(findings []finding) error {
+	items := make([]any, len(findings))
+	g := &grid{header: []string{"CHECK", "STATE", "WHAT"}}
+	bad := 0
+	for i, f := range findings {
+		items[i] = f
+		state := "ok"
+		if !f.OK {
+			state = "BAD"
+			bad++
+		}
+		text := f.Text
+		if f.Hint != "" {
+			text += ": " + f.Hint
+		}
+		g.add(f.Check, state, text)
+	}
+	if err := a.print(answer{value: findings, items: items, grid: g}); err != nil {
+		return err
+	}
+	if bad > 0 {
+		return hinted(exitError, "", errors.New(plural(bad, "problem")))
+	}
+	return nil
+}
+
+// probeTimeout bounds a health probe: a page that takes longer is not healthy.
+const probeTimeout = 3 * time.Second
+
+// probe asks a health page.
+func probe(ctx context.Context, url string) finding {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return finding{Check: "http", Text: err.Error()}
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return finding{Check: "http", Text: err.Error()}
+	}
+	defer response.Body.Close()
+	body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10))
+	return finding{Check: "http", OK: response.StatusCode == http.StatusOK, Text: response.Status + " " + firstLine(string(body))}
+}
+
+func firstLine(s string) string {
+	for i, r := range s {
+		if r == '\n' {
+			return s[:i]
+		}
+	}
+	return s
+}
+
+// fullAt is the share of a stream's limit at which the doctor warns.
+const fullAt = 0.8
+
+// examine looks at every stream of the topology.
+func examine(ctx context.Context, s *session) []finding {
+	findings := []finding{{Check: "bus", OK: true, Text: s.url}}
+	for _, stream := range events.Topology() {
+		f := finding{Check: stream.Name}
+		info, err := s.bus.Log().Info(ctx, stream.Subjects[0])
+		switch {
+		case err != nil:
+			f.Text, f.Hint = err.Error(), "start a proposer: it creates the streams"
+		case info.MaxBytes > 0 && float64(info.Bytes) >= fullAt*float64(info.MaxBytes):
+			f.Text = roomText(info)
+			f.Hint = "`apollo study rm` removes ended studies from it"
+		default:
+			f.OK, f.Text = true, roomText(info)
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+func roomText(info events.StreamInfo) string {
+	text := fmt.Sprintf("%s messages, %s", count(info.Messages), quantity(float64(info.Bytes), "B"))
+	if info.MaxBytes > 0 {
+		text += fmt.Sprintf(" of %s (%.1f %%)", quantity(float64(info.MaxBytes), "B"), 100*float64(info.Bytes)/float64(info.MaxBytes))
+	}
+	return text
+}

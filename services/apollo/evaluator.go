@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"apollo/evaluator"
+	"apollo/events"
+	"apollo/services/external"
+	"apollo/services/studyfile"
+)
+
+func (a *app) evaluatorCommand() *cobra.Command {
+	return a.group("evaluator", "List evaluators; run and check your own", "  apollo evaluator check --exec 'python3 examples/evaluator.py'",
+		a.evaluatorLsCommand(), a.evaluatorRunCommand(), a.evaluatorCheckCommand())
+}
+
+func (a *app) evaluatorLsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "ls", Short: "List the built-in evaluators and what they measure",
+		Example: "  apollo evaluator ls", Args: exactly(0),
+		RunE: func(*cobra.Command, []string) error {
+			type metric struct {
+				Name  string `json:"name"`
+				Unit  string `json:"unit"`
+				Cheap bool   `json:"cheap"`
+			}
+			type row struct {
+				Name          string   `json:"name"`
+				Version       string   `json:"version"`
+				Template      string   `json:"template"`
+				Deterministic bool     `json:"deterministic"`
+				Metrics       []metric `json:"metrics"`
+			}
+			rows, items := []row{}, []any{}
+			g := &grid{header: []string{"EVALUATOR", "VERSION", "TEMPLATE", "DETERMINISTIC", "METRICS (* costs no trial)"}}
+			for _, t := range builtins().Templates {
+				d := t.Backend.Describe()
+				r := row{Name: d.Name, Version: d.Version, Template: t.Name, Deterministic: d.Deterministic}
+				var texts []string
+				for _, m := range d.Metrics {
+					r.Metrics = append(r.Metrics, metric{m.Name, m.Unit, m.Cheap})
+					text := m.Name
+					if m.Cheap {
+						text += "*"
+					}
+					texts = append(texts, text)
+				}
+				rows, items = append(rows, r), append(items, r)
+				g.add(r.Name, r.Version, r.Template, strconv.FormatBool(r.Deterministic), strings.Join(texts, ", "))
+			}
+			return a.print(answer{value: rows, items: items, grid: g})
+		},
+	}
+}
+
+// programFlags are the flags of a command that starts an evaluator program.
+type programFlags struct {
+	exec string
+	dir  string
+}
+
+func (f *programFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.exec, "exec", "", "`command` of the program, split like shell words; no shell runs it")
+	c.Flags().StringVar(&f.dir, "dir", "", "working `directory` of the program; default: this one")
+}
+
+func (f *programFlags) argv() ([]string, error) {
+	if f.exec == "" {
+		return nil, usageErrorf("--exec is missing: the command of the program")
+	}
+	argv, err := external.Split(f.exec)
+	if err != nil {
+		return nil, usageErrorf("--exec: %v", err)
+	}
+	return argv, nil
+}
+
+func (a *app) evaluatorRunCommand() *cobra.Command {
+	var program programFlags
+	var name, http string
+	var slots int
+	c := &cobra.Command{
+		Use: "run --name NAME --exec COMMAND", Short: "Run a program of yours as an evaluator",
+		Long: `Run a program of yours as an evaluator of the studies that name it. The program reads one
+JSON line per design and writes one with the same id; acknowledgements, heartbeats,
+time-outs, attempts and restarts are done here. docs/plug-in-evaluator.md has the lines.`,
+		Example: "  apollo evaluator run --name mine --exec 'python3 examples/evaluator.py' --nats nats://127.0.0.1:4222",
+		Args:    exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if !events.IsName(name) {
+				return usageErrorf("--name %q: want a name of 1 to 63 of a-z, 0-9 and \"-\"", name)
+			}
+			if slots < 1 {
+				return usageErrorf("--slots %d: want at least 1", slots)
+			}
+			argv, err := program.argv()
+			if err != nil {
+				return err
+			}
+			return a.runEvaluator(c, name, argv, program.dir, slots, http)
+		},
+	}
+	program.add(c)
+	c.Flags().StringVar(&name, "name", "", "`name` of the evaluator, as studies say it")
+	c.Flags().IntVar(&slots, "slots", 1, "`number` of processes, and so of designs at a time")
+	c.Flags().StringVar(&http, "http", "", "`address` for /healthz and /metrics; default: none")
+	return c
+}
+
+func (a *app) runEvaluator(c *cobra.Command, name string, argv []string, dir string, slots int, http string) error {
+	ctx := c.Context()
+	s, err := a.open(ctx, c, forServer)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	logger := a.logger(c, slog.LevelInfo)
+	fail, err := failpoint()
+	if err != nil {
+		return err
+	}
+	backend, err := external.Open(ctx, argv, external.Options{Name: name, Slots: slots, Dir: dir, Stderr: a.console})
+	if err != nil {
+		return err
+	}
+	a.say("evaluator %s on %s: %s", name, s.url, strings.Join(argv, " "))
+	roles := []role{withClose(evaluatorRole(s, name, backend, slots, logger, fail), backend)}
+	var last []role
+	if http != "" {
+		r, err := a.httpRole(ctx, s, http)
+		if err != nil {
+			return errors.Join(err, backend.Close())
+		}
+		last = append(last, r)
+	}
+	return untilSignal(ctx, startProcess(ctx, roles, last))
+}
+
+// withClose closes the programs of an evaluator when its role ends.
+func withClose(r role, backend *external.Backend) role {
+	return role{r.name, func(ctx context.Context) error { return errors.Join(r.run(ctx), backend.Close()) }}
+}
+
+// externalRole starts the program that a study file names, in the folder of
+// the file, as the study's evaluator.
+func (r *runner) externalRole(ctx context.Context, logger *slog.Logger, fail func(string) error) (role, error) {
+	name := r.doc.Spec.Evaluator.Name
+	argv, err := external.Split(r.doc.Exec)
+	if err != nil {
+		return role{}, hinted(exitUsage, "", fmt.Errorf("spec.evaluator.exec: %w", err))
+	}
+	dir := ""
+	if r.file != "-" {
+		dir = filepath.Dir(r.file)
+	}
+	backend, err := external.Open(ctx, argv, external.Options{Name: name, Slots: r.flags.evaluators, Dir: dir, Stderr: r.app.console})
+	if err != nil {
+		return role{}, err
+	}
+	return withClose(evaluatorRole(r.session, name, backend, r.flags.evaluators, logger, fail), backend), nil
+}
+
+func (a *app) evaluatorCheckCommand() *cobra.Command {
+	var program programFlags
+	var timeout time.Duration
+	var study string
+	c := &cobra.Command{
+		Use: "check --exec COMMAND", Short: "Check a program before you plug it in",
+		Long: `Check a program against the contract of evaluators: schema, units, determinism,
+infeasible designs, NaN, time-outs, garbage, late answers. Exit code 1 when a check fails.
+The designs come from what the program says about itself, or from --study.`,
+		Example: "  apollo evaluator check --exec 'python3 examples/evaluator.py' --timeout 2s",
+		Args:    exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			argv, err := program.argv()
+			if err != nil {
+				return err
+			}
+			if timeout <= 0 {
+				return usageErrorf("--timeout %s: want more than 0", timeout)
+			}
+			var doc *studyfile.Document
+			if study != "" {
+				if doc, err = a.readStudy(study, nil); err != nil {
+					return err
+				}
+			}
+			return a.checkEvaluator(c.Context(), argv, program.dir, timeout, doc)
+		},
+	}
+	program.add(c)
+	c.Flags().DurationVar(&timeout, "timeout", 5*time.Second, "longest `time` for one design")
+	c.Flags().StringVar(&study, "study", "", "study `file` whose designs and metrics are used")
+	return c
+}
+
+// checkEvaluator runs the conformance suite on a program.
+func (a *app) checkEvaluator(ctx context.Context, argv []string, dir string, timeout time.Duration, doc *studyfile.Document) error {
+	options := external.CheckOptions{Options: external.Options{Timeout: timeout, Dir: dir}}
+	if doc != nil {
+		s, err := doc.Spec.Space()
+		if err != nil {
+			return err
+		}
+		options.Params = s.Params()
+		for _, m := range doc.Spec.Metrics {
+			options.Metrics = append(options.Metrics, evaluator.Metric{Name: m.Name, Unit: m.Unit})
+		}
+	}
+	report := external.Check(ctx, argv, options)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	items := make([]any, len(report.Findings))
+	g := &grid{header: []string{"check", "verdict", "message", "advice"}}
+	for i, f := range report.Findings {
+		items[i] = f
+		g.add(f.Check, string(f.Verdict), f.Message, f.Advice)
+	}
+	var written error
+	err := a.print(answer{value: report, items: items, grid: g, text: func(w io.Writer, _ paint) { written = report.WriteText(w) }})
+	if err = errors.Join(err, written); err == nil && report.Failed() > 0 {
+		err = hinted(exitError, "docs/plug-in-evaluator.md has the contract", errors.New(plural(report.Failed(), "check")+" failed"))
+	}
+	return err
+}

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"apollo/events"
+)
+
+func (a *app) eventsCommand() *cobra.Command {
+	return a.group("events", "Watch and check the messages on the bus", "  apollo events tail --study mobilenetv2-6p8",
+		a.eventsTailCommand(), a.eventsSchemaCommand(), a.eventsValidateCommand())
+}
+
+func (a *app) eventsTailCommand() *cobra.Command {
+	var study string
+	var old, follow bool
+	c := &cobra.Command{
+		Use: "tail", Short: "Print the events of studies as they happen",
+		Long: `Print the events of studies, results and archives as they happen, one line each. With
+-o jsonl every line is the CloudEvents envelope as it is stored.`,
+		Example: "  apollo events tail --study mobilenetv2-6p8 --all",
+		Args:    exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if a.output != "table" && a.output != "jsonl" {
+				return usageErrorf("events never end: -o is table or jsonl here")
+			}
+			s, err := a.open(c.Context(), c, forReading)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			return a.tail(c.Context(), s, study, old, follow && s.server == nil)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&study, "study", "*", "only the events of this `study`")
+	f.BoolVar(&old, "all", false, "begin with what is stored already")
+	f.BoolVar(&follow, "follow", true, "wait for new events; without a running server there are none")
+	return c
+}
+
+// tailFilters are the streams that tail shows: one reader each.
+func tailFilters(study string) [][]string {
+	return [][]string{
+		{events.RunFilter(study, "*"), events.RejectedSubject(study)},
+		{"result.*." + study + ".*.*"},
+		{events.ArchiveSubject(study, "*", "*")},
+		{events.DeadLetterSubject("*", study)},
+	}
+}
+
+// tail prints what is stored, stream by stream, or follows all streams.
+func (a *app) tail(ctx context.Context, s *session, study string, old, follow bool) error {
+	if !follow {
+		for _, filters := range tailFilters(study) {
+			for m, err := range s.bus.Log().Read(ctx, 0, filters...) {
+				if err != nil {
+					return err
+				}
+				a.printEvent(m)
+			}
+		}
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	lines, errs := make(chan events.Message), make(chan error)
+	for _, filters := range tailFilters(study) {
+		from := uint64(0)
+		if !old {
+			info, err := s.bus.Log().Info(ctx, filters[0])
+			if err != nil {
+				return err
+			}
+			from = info.Last + 1
+		}
+		go func() {
+			for m, err := range s.bus.Log().Follow(ctx, from, filters...) {
+				if err != nil {
+					select {
+					case errs <- err:
+					case <-ctx.Done():
+					}
+					return
+				}
+				select {
+				case lines <- m:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}()
+	}
+	for {
+		select {
+		case m := <-lines:
+			a.printEvent(m)
+		case err := <-errs:
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (a *app) printEvent(m events.Message) {
+	if a.output == "jsonl" {
+		a.stdout.Write(append(bytes.TrimSpace(m.Data), '\n')) //nolint:errcheck // a reader that is gone has nobody to tell
+		return
+	}
+	text := "is no event of this contract"
+	if _, payload, err := events.Decode(m.Data); err != nil {
+		text = err.Error()
+	} else {
+		text = render(payload)
+	}
+	fmt.Fprintf(a.stdout, "%s  %s  %s\n", m.Time.Local().Format(time.TimeOnly), m.Subject, text)
+}
+
+func (a *app) eventsSchemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "schema [TYPE]", Short: "List the event types, or print the JSON Schema of one",
+		Example: "  apollo events schema apollo.study.requested.v1", Args: between(0, 1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			names := []string{events.EnvelopeSchema}
+			for _, t := range events.Types() {
+				names = append(names, t.Type)
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return a.listTypes()
+			}
+			b, ok := events.Schema(args[0])
+			if !ok {
+				return hinted(exitNotFound, "`apollo events schema` lists the types", fmt.Errorf("there is no event type %q", args[0]))
+			}
+			return a.print(answer{value: json.RawMessage(b), text: func(w io.Writer, _ paint) { fmt.Fprintln(w, string(bytes.TrimSpace(b))) }})
+		},
+	}
+}
+
+func (a *app) listTypes() error {
+	type row struct {
+		Type      string   `json:"type"`
+		Subject   string   `json:"subject"`
+		Stream    string   `json:"stream,omitempty"`
+		Sender    string   `json:"sender"`
+		Receivers []string `json:"receivers"`
+		Summary   string   `json:"summary"`
+	}
+	rows, items := []row{}, []any{}
+	g := &grid{header: []string{"TYPE", "SUBJECT", "WHAT"}}
+	for _, t := range events.Types() {
+		r := row{t.Type, t.Subject, t.Stream, t.Sender, t.Receivers, t.Summary}
+		rows, items = append(rows, r), append(items, r)
+		g.add(t.Type, t.Subject, t.Summary)
+	}
+	return a.print(answer{value: rows, items: items, grid: g})
+}
+
+func (a *app) eventsValidateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "validate FILE...", Short: "Check events against the contract",
+		Long: `Check events against the contract's JSON Schemas: files of one event each, or of one
+event a line (.jsonl), "-" for the standard input. For people who write clients.`,
+		Example: "  nats sub 'apollo.v1.>' --raw | apollo events validate -",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageErrorf("want at least one file, or - for the standard input")
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			v, err := events.NewValidator()
+			if err != nil {
+				return err
+			}
+			results := []validated{}
+			for _, name := range args {
+				if results, err = a.validateFile(v, name, results); err != nil {
+					return err
+				}
+			}
+			return a.printValidated(results)
+		},
+	}
+}
+
+// validated is the verdict on one event.
+type validated struct {
+	Event string `json:"event"` // file, and line where there are several
+	OK    bool   `json:"ok"`
+	Error string `json:"error,omitempty"`
+}
+
+func (a *app) validateFile(v *events.Validator, name string, results []validated) ([]validated, error) {
+	var src []byte
+	var err error
+	if name == "-" {
+		src, err = io.ReadAll(a.stdin)
+	} else {
+		src, err = os.ReadFile(name)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, hinted(exitNotFound, "", fmt.Errorf("there is no file %s", name))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if json.Valid(src) {
+		return append(results, verdict(v, name, src)), nil
+	}
+	lines := bufio.NewScanner(bytes.NewReader(src))
+	lines.Buffer(nil, events.MaxEventBytes+1)
+	for n := 1; lines.Scan(); n++ {
+		if line := bytes.TrimSpace(lines.Bytes()); len(line) > 0 {
+			results = append(results, verdict(v, fmt.Sprintf("%s:%d", name, n), line))
+		}
+	}
+	return results, lines.Err()
+}
+
+func verdict(v *events.Validator, name string, b []byte) validated {
+	if err := v.Event(b); err != nil {
+		return validated{Event: name, Error: err.Error()}
+	}
+	return validated{Event: name, OK: true}
+}
+
+func (a *app) printValidated(results []validated) error {
+	bad := 0
+	items := make([]any, len(results))
+	g := &grid{header: []string{"event", "ok", "error"}}
+	for i, r := range results {
+		items[i] = r
+		if !r.OK {
+			bad++
+		}
+		g.add(r.Event, fmt.Sprint(r.OK), r.Error)
+	}
+	err := a.print(answer{value: results, items: items, grid: g, text: func(w io.Writer, p paint) {
+		for _, r := range results {
+			if r.OK {
+				fmt.Fprintf(w, "%s: %s\n", r.Event, p.green("ok"))
+			} else {
+				fmt.Fprintf(w, "%s: %s\n", r.Event, p.red(r.Error))
+			}
+		}
+	}})
+	if err == nil && bad > 0 {
+		err = hinted(exitUsage, "", fmt.Errorf("%d of %s do not fit the contract", bad, plural(len(results), "event")))
+	}
+	return err
+}
+
+func render(p events.Payload) string {
+	b, _ := json.Marshal(p)
+	return string(b)
+}

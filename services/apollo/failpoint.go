@@ -1,0 +1,40 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+)
+
+// failpointVariable makes a process kill itself at a named point of the
+// durable path: "name:n" means at the n-th time the point is reached. It
+// exists for the crash tests; see CONTRIBUTING.md.
+const failpointVariable = "APOLLO_FAILPOINT"
+
+// failpoint returns the function that services call at their crash points, or
+// nil when the environment names none.
+func failpoint() (func(string) error, error) {
+	setting := os.Getenv(failpointVariable)
+	if setting == "" {
+		return nil, nil //nolint:nilnil // no failpoint is the normal case, and services take nil for it
+	}
+	name, times, found := strings.Cut(setting, ":")
+	n, err := strconv.ParseInt(times, 10, 64)
+	if !found || name == "" || err != nil || n < 1 {
+		return nil, usageErrorf("%s=%q: want name:n with n >= 1", failpointVariable, setting)
+	}
+	var hits atomic.Int64
+	return func(point string) error {
+		if point != name || hits.Add(1) != n {
+			return nil
+		}
+		// SIGKILL, so that nothing is flushed, closed or told to anybody.
+		if err := syscall.Kill(os.Getpid(), syscall.SIGKILL); err != nil {
+			return fmt.Errorf("failpoint %s: %w", point, err)
+		}
+		select {}
+	}, nil
+}

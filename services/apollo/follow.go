@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"apollo/events"
+	"apollo/services"
+	"apollo/services/study"
+)
+
+// follower waits for the end of a run and shows its progress.
+type follower struct {
+	session  *session
+	progress *progress
+	// paused decides what a pause means; a non-nil error ends the waiting.
+	paused func(reason string, command string) error
+}
+
+// wait follows a run until it has ended, and returns its view then.
+func (f *follower) wait(ctx context.Context, view *services.StudyView) (*services.StudyView, error) {
+	if view.State.Terminal() {
+		return view, nil
+	}
+	// Ticks stop with this context, before the answer is printed.
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f.ticks(ctx, view)
+	}()
+	defer func() {
+		cancel()
+		<-done
+		f.progress.app.console.clear()
+	}()
+	info, err := f.session.bus.Log().Info(ctx, events.RunFilter(view.Study, view.Run))
+	if err != nil {
+		return nil, err
+	}
+	// The run may have ended between the view and here: follow the whole log
+	// of the run, and let what was stored before count for the state only.
+	for m, err := range f.session.bus.Log().Follow(ctx, 0, events.RunFilter(view.Study, view.Run)) {
+		if err != nil {
+			return nil, err
+		}
+		if ended, err := f.event(ctx, view, m, m.Seq > info.Last); ended != nil || err != nil {
+			return ended, err
+		}
+	}
+	return nil, context.Cause(ctx)
+}
+
+// event handles one event of the run's log; it returns the view when the run
+// has ended.
+func (f *follower) event(ctx context.Context, view *services.StudyView, m events.Message, isNew bool) (*services.StudyView, error) {
+	_, _, kind, ok := events.ParseStudySubject(m.Subject)
+	if !ok {
+		return nil, nil
+	}
+	switch kind {
+	case "improved":
+		if _, e, err := events.DecodeAs[events.StudyImproved](m.Data); err == nil && isNew {
+			f.progress.improved(&e.Best)
+		}
+	case "paused":
+		if _, e, err := events.DecodeAs[events.StudyPaused](m.Data); err == nil && isNew && f.paused != nil {
+			return nil, f.paused(e.Reason, e.Command)
+		}
+	case "completed", "stopped", "cancelled", "failed":
+		now, err := services.ReadStudy(ctx, f.session.bus.Log(), view.Study, view.Run)
+		if err != nil {
+			return nil, err
+		}
+		if now.State.Terminal() {
+			return now, nil
+		}
+	}
+	return nil, nil
+}
+
+func (f *follower) ticks(ctx context.Context, view *services.StudyView) {
+	for m, err := range f.session.bus.Notices(ctx, events.ProgressSubject(view.Study, view.Run)) {
+		if err != nil {
+			return
+		}
+		var t events.Progress
+		if json.Unmarshal(m.Data, &t) == nil {
+			f.progress.tick(t)
+		}
+	}
+}
+
+// finalTimeout is how long the archiver may take for the rest of a run's
+// files, when it is not this process that writes them.
+const finalTimeout = 60 * time.Second
+
+// archived waits until all trials of an ended run are on disk.
+func (f *follower) archived(ctx context.Context, view *services.StudyView) error {
+	if view.Summary == nil || view.Summary.Trials == 0 || view.State == study.Failed {
+		return nil
+	}
+	limited, cancel := context.WithTimeout(ctx, finalTimeout)
+	defer cancel()
+	for m, err := range f.session.bus.Log().Follow(limited, 0, events.ArchiveSubject(view.Study, view.Run, "final")) {
+		if err != nil {
+			return err
+		}
+		if _, e, err := events.DecodeAs[events.ArchiveFinal](m.Data); err == nil && isFinal(view, &e) {
+			return nil
+		}
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return hinted(exitError, "is an archiver running? `apollo serve archiver` writes what is missing",
+		fmt.Errorf("the trials of %s are not all in the Parquet log after %s", view.Study, finalTimeout))
+}

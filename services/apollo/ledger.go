@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"apollo/events"
+	"apollo/optimizer/space"
+	"apollo/services"
+)
+
+// trial is one trial of a run as the store tells it.
+type trial struct {
+	number, batch int
+	design        events.Design
+	origin        string
+	parents       []int
+	// result is nil while the trial runs.
+	result    *events.TrialResult
+	judgement events.Judgement
+	worker    string
+}
+
+// ledger is the trials of one run, in order, with their answers.
+type ledger struct {
+	view   *services.StudyView
+	trials []trial
+	counts counts
+	// hash covers the trials up to the first one without an answer.
+	hash string
+}
+
+// counts says how many trials ended how.
+type counts struct {
+	Trials     int `json:"trials"`
+	Measured   int `json:"measured"`
+	Infeasible int `json:"infeasible"`
+	Failed     int `json:"failed"`
+	Feasible   int `json:"feasible"`
+}
+
+// readLedger reads the trials of a run from the bus. It applies the same
+// checks and the same judgement as the proposer and the archiver.
+func readLedger(ctx context.Context, bus events.Bus, view *services.StudyView) (*ledger, error) {
+	judge, err := events.NewJudge(view.Spec)
+	if err != nil {
+		return nil, err
+	}
+	l := &ledger{view: view}
+	proposed, err := l.readProposed(ctx, bus.Log())
+	if err != nil {
+		return nil, err
+	}
+	if err := l.readResults(ctx, bus.Facts(), proposed); err != nil {
+		return nil, err
+	}
+	for i := range l.trials {
+		t := &l.trials[i]
+		if t.result != nil {
+			t.judgement = judge.Judge(t.design, t.result)
+			l.counts.add(t)
+		}
+	}
+	l.hash = hashTrials(l.trials)
+	return l, nil
+}
+
+func (c *counts) add(t *trial) {
+	c.Trials++
+	switch t.result.Outcome {
+	case events.OutcomeMeasured:
+		c.Measured++
+	case events.OutcomeInfeasible:
+		c.Infeasible++
+	default:
+		c.Failed++
+	}
+	if t.judgement.Feasible {
+		c.Feasible++
+	}
+}
+
+func (l *ledger) readProposed(ctx context.Context, log events.Log) ([]*events.TrialsProposed, error) {
+	var batches []*events.TrialsProposed
+	for m, err := range log.Read(ctx, 0, events.StudySubject(l.view.Study, l.view.Run, "proposed")) {
+		if err != nil {
+			return nil, fmt.Errorf("read the log: %w", err)
+		}
+		_, p, err := events.DecodeAs[events.TrialsProposed](m.Data)
+		if err != nil {
+			return nil, fmt.Errorf("%s at sequence %d: %w", m.Subject, m.Seq, err)
+		}
+		batches = append(batches, &p)
+		for i, d := range p.Designs {
+			t := trial{number: p.FirstTrial + i, batch: p.Batch, design: d}
+			if i < len(p.Origins) {
+				t.origin = p.Origins[i]
+			}
+			if i < len(p.Parents) {
+				t.parents = p.Parents[i]
+			}
+			l.trials = append(l.trials, t)
+		}
+		for i := range p.Reused {
+			l.answer(p.Reused[i], "")
+		}
+	}
+	return batches, nil
+}
+
+func (l *ledger) readResults(ctx context.Context, facts events.Facts, batches []*events.TrialsProposed) error {
+	spec := l.view.Spec
+	filter := fmt.Sprintf("result.%s.%s.%s.*", spec.Evaluator.Name, l.view.Study, l.view.Run)
+	for m, err := range facts.Read(ctx, 0, filter) {
+		if err != nil {
+			return fmt.Errorf("read the results: %w", err)
+		}
+		batch, ok := events.BatchOfSubject(m.Subject)
+		if !ok || batch >= len(batches) {
+			continue
+		}
+		// What does not decode fails its trials, as it does for the proposer.
+		_, r, _ := events.DecodeAs[events.BatchEvaluated](m.Data)
+		r.Batch = batch
+		trials, _ := events.ValidateResult(events.ExpectedOf(workOf(spec, batches[batch])), &r)
+		for i := range trials {
+			l.answer(trials[i], r.Worker)
+		}
+	}
+	return nil
+}
+
+// workOf is the work item that a batch was sent as, without its designs.
+func workOf(spec *events.Spec, p *events.TrialsProposed) *events.BatchRequested {
+	known := map[int]bool{}
+	for _, r := range p.Reused {
+		known[r.Trial] = true
+	}
+	w := &events.BatchRequested{Study: p.Study, Run: p.Run, Batch: p.Batch, Evaluator: spec.Evaluator.Name, Metrics: spec.Metrics, Trials: []int{}}
+	for i := range p.Designs {
+		if !known[p.FirstTrial+i] {
+			w.Trials = append(w.Trials, p.FirstTrial+i)
+		}
+	}
+	return w
+}
+
+func (l *ledger) answer(r events.TrialResult, worker string) {
+	if r.Trial < 0 || r.Trial >= len(l.trials) || l.trials[r.Trial].result != nil {
+		return
+	}
+	l.trials[r.Trial].result, l.trials[r.Trial].worker = &r, worker
+}
+
+func hashTrials(trials []trial) string {
+	h := events.NewTrialHash()
+	for i := range trials {
+		t := &trials[i]
+		if t.result == nil {
+			break
+		}
+		h.Add(t.number, t.design, t.result.Outcome, t.result.Values)
+	}
+	return h.String()
+}
+
+// trialJSON is one trial as `trial ls -o jsonl` prints it.
+type trialJSON struct {
+	Trial    int                `json:"trial"`
+	Batch    int                `json:"batch"`
+	Outcome  string             `json:"outcome"` // running | measured | infeasible | failed
+	Feasible bool               `json:"feasible"`
+	Design   map[string]any     `json:"design"`
+	Metrics  map[string]float64 `json:"metrics"`
+	Origin   string             `json:"origin"`
+	Parents  []int              `json:"parents,omitempty"`
+	Reason   *events.Reason     `json:"reason,omitempty"`
+	Attempts int                `json:"attempts,omitempty"`
+	Seconds  float64            `json:"seconds,omitempty"`
+	Worker   string             `json:"worker,omitempty"`
+	Extra    map[string]float64 `json:"extra,omitempty"`
+}
+
+func (l *ledger) json(t *trial) trialJSON {
+	spec := l.view.Spec
+	j := trialJSON{
+		Trial: t.number, Batch: t.batch, Outcome: "running", Origin: t.origin, Parents: t.parents,
+		Design: designMap(spec, t.design), Metrics: map[string]float64{}, Worker: t.worker,
+	}
+	if r := t.result; r != nil {
+		j.Outcome, j.Feasible, j.Reason = r.Outcome, t.judgement.Feasible, t.judgement.Reason
+		j.Attempts, j.Seconds, j.Extra = r.Attempts, r.Seconds, r.Extra
+		j.Metrics = metricMap(spec, r.Values)
+	}
+	return j
+}
+
+func designMap(spec *events.Spec, design []space.Value) map[string]any {
+	m := make(map[string]any, len(design))
+	for i, p := range spec.Parameters {
+		if i < len(design) {
+			m[p.Name] = plain(design[i])
+		}
+	}
+	return m
+}
+
+func metricMap(spec *events.Spec, values []float64) map[string]float64 {
+	m := make(map[string]float64, len(values))
+	for i, metric := range spec.Metrics {
+		if i < len(values) && !math.IsNaN(values[i]) {
+			m[metric.Name] = values[i]
+		}
+	}
+	return m
+}

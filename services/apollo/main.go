@@ -1,0 +1,38 @@
+// Command apollo finds accelerator designs: it is the one binary of the
+// project, with the services, the embedded message server and every tool.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() { os.Exit(realMain()) }
+
+// realMain turns signals into a cancelled context: the first one asks the
+// command to drain, the second one ends the process at once.
+func realMain() int {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		sig := <-signals
+		fmt.Fprintln(os.Stderr, "\napollo: stopping; once more stops at once")
+		cancel(interruptedError{sig})
+		<-signals
+		os.Exit(exitInterrupted)
+	}()
+	return Main(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+}
+
+// interruptedError is the cause of the context of a command that a signal ended.
+type interruptedError struct{ signal os.Signal }
+
+func (e interruptedError) Error() string { return "interrupted (" + e.signal.String() + ")" }

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"apollo/evaluator"
+	"apollo/services"
+)
+
+// role is a service of this process.
+type role struct {
+	name string
+	run  func(ctx context.Context) error
+}
+
+// process runs roles together: when one breaks, or when it is stopped, all
+// end, those in first before those in last, so that the archiver still sees
+// what the evaluators finished.
+type process struct {
+	cancel [2]context.CancelFunc
+	groups [2]sync.WaitGroup
+
+	mu     sync.Mutex // guards errs
+	errs   []error
+	broken chan struct{} // closed when a role ended by itself
+	once   sync.Once
+}
+
+// startProcess starts the roles.
+func startProcess(ctx context.Context, first, last []role) *process {
+	p := &process{broken: make(chan struct{})}
+	for i, roles := range [2][]role{first, last} {
+		// Detached: the way to the end goes through stop.
+		stage, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		p.cancel[i] = cancel
+		for _, r := range roles {
+			p.groups[i].Go(func() { p.serve(stage, r) })
+		}
+	}
+	return p
+}
+
+func (p *process) serve(ctx context.Context, r role) {
+	err := r.run(ctx)
+	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		return
+	}
+	if err == nil {
+		err = errors.New("ended by itself")
+	}
+	p.mu.Lock()
+	p.errs = append(p.errs, fmt.Errorf("%s: %w", r.name, err))
+	p.mu.Unlock()
+	p.once.Do(func() { close(p.broken) })
+}
+
+// stop ends the roles in order and returns what broke. Roles that take longer
+// than drainTimeout are left behind: everything durable is on disk.
+func (p *process) stop() error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range p.groups {
+			p.cancel[i]()
+			p.groups[i].Wait()
+		}
+	}()
+	var late error
+	select {
+	case <-done:
+	case <-time.After(drainTimeout):
+		late = fmt.Errorf("some services did not end within %s", drainTimeout)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return errors.Join(append(p.errs, late)...)
+}
+
+// proposer returns the proposer of this process.
+func (a *app) proposer(c *cobra.Command, s *session) *services.Proposer {
+	return &services.Proposer{
+		Bus: s.bus, Catalog: builtins(), Sources: trialLogs{a.data},
+		Logger: a.logger(c, slog.LevelWarn),
+	}
+}
+
+// worker is the name of this process in results.
+func worker() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
+}
+
+// builtinEvaluators returns one evaluator role for every template of this
+// build, with slots workers each.
+func (a *app) builtinEvaluators(s *session, slots int, logger *slog.Logger, fail func(string) error) []role {
+	var roles []role
+	for _, t := range builtins().Templates {
+		roles = append(roles, evaluatorRole(s, t.Backend.Describe().Name, nil, slots, logger, fail))
+	}
+	return roles
+}
+
+// evaluatorRole is an evaluator; backend nil means the template's.
+func evaluatorRole(s *session, name string, backend evaluator.Backend, slots int, logger *slog.Logger, fail func(string) error) role {
+	e := &services.Evaluator{
+		Bus: s.bus, Name: name, Backend: backend, Catalog: builtins(), Slots: slots, Worker: worker(),
+		Logger: logger.With("service", "evaluator"), Failpoint: fail,
+	}
+	return role{"evaluator " + name, e.Run}
+}
+
+// httpRole serves health and metrics on an address, and says where.
+func (a *app) httpRole(ctx context.Context, s *session, address string) (role, error) {
+	var listen net.ListenConfig
+	listener, err := listen.Listen(ctx, "tcp", address)
+	if err != nil {
+		return role{}, fmt.Errorf("serve health and metrics: %w", err)
+	}
+	a.say("health and metrics on http://%s", listener.Addr())
+	m := newMonitor(s.bus)
+	return role{"http", func(ctx context.Context) error { return m.run(ctx, listener) }}, nil
+}

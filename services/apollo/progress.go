@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"apollo/events"
+)
+
+// plainEvery is the time between progress lines where there is no terminal.
+const plainEvery = 5 * time.Second
+
+// progress shows how far a run is: one live line on a terminal, otherwise a
+// line from time to time.
+type progress struct {
+	app   *app
+	spec  *events.Spec
+	now   func() time.Time
+	first events.Progress // the first tick that was seen
+	began time.Time
+	last  time.Time // of the last plain line
+	rate  float64   // trials per second since the first tick
+}
+
+func newProgress(a *app, spec *events.Spec) *progress {
+	return &progress{app: a, spec: spec, now: time.Now}
+}
+
+// tick shows the latest state.
+func (p *progress) tick(t events.Progress) {
+	now := p.now()
+	if p.began.IsZero() {
+		p.began, p.first, p.last = now, t, now
+	}
+	if seconds := now.Sub(p.began).Seconds(); seconds > 0 {
+		p.rate = float64(t.Trials-p.first.Trials) / seconds
+	}
+	switch {
+	case p.app.quiet:
+	case p.app.console.live:
+		p.app.console.show(p.line(t))
+	case now.Sub(p.last) >= plainEvery:
+		p.last = now
+		p.app.say("%s", p.line(t))
+	}
+}
+
+// improved notes a better design, where there is no live line to show it.
+func (p *progress) improved(best *events.BestTrial) {
+	if !p.app.console.live {
+		p.app.logf("trial %d improves: %s", best.Trial, bestText(p.spec, best))
+	}
+}
+
+// line is the state in one line.
+func (p *progress) line(t events.Progress) string {
+	parts := []string{fmt.Sprintf("%s %s/%s trials", t.Study, count(t.Trials), count(t.Budget))}
+	if t.State != "running" {
+		parts = append(parts, t.State)
+	}
+	if p.rate > 0 {
+		parts = append(parts, significant(p.rate)+"/s")
+	}
+	parts = append(parts, share(t.Feasible, t.Trials)+" feasible")
+	if t.Best != nil {
+		parts = append(parts, "best "+bestText(p.spec, t.Best))
+	}
+	if p.rate > 0 && t.Budget > t.Trials && t.State == "running" {
+		left := time.Duration(float64(t.Budget-t.Trials) / p.rate * float64(time.Second))
+		parts = append(parts, "ETA "+duration(left))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// duration rounds a time for people.
+func duration(d time.Duration) string {
+	switch {
+	case d >= time.Minute:
+		return d.Round(time.Second).String()
+	case d >= time.Second:
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Millisecond).String()
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"math"
+	"strconv"
+	"strings"
+)
+
+// quantity writes a value of a unit for people: scaled, with four significant
+// digits where it is a measurement and exactly where it is a count.
+func quantity(v float64, unit string) string {
+	if math.IsNaN(v) {
+		return "-"
+	}
+	switch unit {
+	case "s":
+		return scaled(v, 1e3, []string{"s", "ms", "us", "ns"})
+	case "J":
+		return scaled(v, 1e3, []string{"J", "mJ", "uJ", "nJ", "pJ"})
+	case "W":
+		return scaled(v, 1e3, []string{"W", "mW", "uW"})
+	case "B":
+		return binary(v)
+	case "B/s":
+		return significant(v/1e9) + " GB/s"
+	case "Hz":
+		return significant(v/1e6) + " MHz"
+	case "":
+		return number(v)
+	}
+	return significant(v) + " " + unit
+}
+
+// scaled goes down the units until the number is at least 1.
+func scaled(v, step float64, units []string) string {
+	i := 0
+	for i < len(units)-1 && v != 0 && math.Abs(v) < 1 {
+		v *= step
+		i++
+	}
+	return significant(v) + " " + units[i]
+}
+
+func binary(v float64) string {
+	for _, u := range []struct {
+		size float64
+		name string
+	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
+		if math.Abs(v) >= u.size {
+			return significant(v/u.size) + " " + u.name
+		}
+	}
+	return number(v) + " B"
+}
+
+// significant keeps four significant digits and drops trailing zeros.
+func significant(v float64) string {
+	if math.Abs(v) >= 1000 {
+		return number(math.Round(v))
+	}
+	return strconv.FormatFloat(v, 'g', 4, 64)
+}
+
+// number writes v exactly, with commas in whole numbers of five digits or more.
+func number(v float64) string {
+	if v != math.Trunc(v) || math.Abs(v) >= 1e15 {
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	s := strconv.FormatFloat(math.Abs(v), 'f', 0, 64)
+	if len(s) > 4 {
+		var b strings.Builder
+		for i, r := range s {
+			if i > 0 && (len(s)-i)%3 == 0 {
+				b.WriteByte(',')
+			}
+			b.WriteRune(r)
+		}
+		s = b.String()
+	}
+	if v < 0 {
+		return "-" + s
+	}
+	return s
+}
+
+// count writes a whole number with commas.
+func count[T int | int64 | uint64](n T) string { return number(float64(n)) }
+
+// share writes a part of a whole as a percentage.
+func share(part, whole int) string {
+	if whole == 0 {
+		return "-"
+	}
+	return strconv.FormatFloat(100*float64(part)/float64(whole), 'f', 1, 64) + " %"
+}
+
+// bare is the name of a metric without its unit: "latency_s" → "latency".
+func bare(metric, unit string) string {
+	return strings.TrimSuffix(metric, "_"+strings.ReplaceAll(unit, "/", "_per_"))
+}

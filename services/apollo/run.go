@@ -1,0 +1,255 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"apollo/events"
+	"apollo/services"
+	"apollo/services/study"
+	"apollo/services/studyfile"
+)
+
+// runFlags are the flags of run.
+type runFlags struct {
+	sets       []string
+	fresh      bool
+	evaluators int
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var flags runFlags
+	c := &cobra.Command{
+		Use: "run STUDY.yaml", Short: "Run a study and print its best design",
+		Long: `Run a study from its file, with an embedded message server and all services in this
+process, and print the best design. Everything is durable in --data: running the same
+command again resumes an unfinished study, and prints the answer of a finished one.
+With --nats, or while ` + "`apollo up`" + ` holds the data directory, the study runs there.`,
+		Example: "  apollo run examples/mobilenetv2-6p8.yaml\n  apollo run examples/mobilenetv2-6p8.yaml --set spec.budget.trials=20000 -o json",
+		Args:    exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if flags.evaluators < 1 {
+				return usageErrorf("--evaluators %d: want at least 1", flags.evaluators)
+			}
+			doc, err := a.readStudy(args[0], flags.sets)
+			if err != nil {
+				return err
+			}
+			r := &runner{app: a, command: c, file: args[0], doc: doc, flags: flags}
+			return r.run(c.Context())
+		},
+	}
+	setFlag(c, &flags.sets)
+	c.Flags().BoolVar(&flags.fresh, "fresh", false, "start a new run although the study exists")
+	c.Flags().IntVar(&flags.evaluators, "evaluators", runtime.NumCPU(), "`number` of evaluator workers")
+	return c
+}
+
+// runner runs one study to its end.
+type runner struct {
+	app     *app
+	command *cobra.Command
+	file    string
+	doc     *studyfile.Document
+	flags   runFlags
+
+	session *session
+	process *process
+	watch   stopwatch
+}
+
+func (r *runner) run(ctx context.Context) error {
+	var err error
+	if r.session, err = r.app.open(ctx, r.command, forRunning); err != nil {
+		return err
+	}
+	view, err := r.existing(ctx)
+	if err == nil && (view == nil || !view.State.Terminal()) {
+		view, err = r.drive(ctx, view)
+	} else if err == nil {
+		r.app.say("%s has ended already, on %s; --fresh runs it anew", view.Study, view.Updated.Local().Format(time.DateTime))
+	}
+	if r.process != nil {
+		err = errors.Join(err, r.process.stop())
+	}
+	if closeErr := r.session.close(); err == nil {
+		err = closeErr
+	}
+	if isInterrupted(ctx) {
+		return hinted(exitInterrupted, r.goOnHint(), context.Cause(ctx))
+	}
+	if err != nil {
+		return err
+	}
+	return r.app.printAnswer(ctx, view, r.watch)
+}
+
+func (r *runner) goOnHint() string {
+	if r.session.server == nil {
+		return "the study goes on where the server runs it: `apollo study watch " + r.doc.Spec.Study + "` attaches again"
+	}
+	return "the same command goes on where it stopped: apollo run " + r.file
+}
+
+// existing returns the run that the study has already, nil when a new one must
+// start, or an error when the file is no longer what it was.
+func (r *runner) existing(ctx context.Context) (*services.StudyView, error) {
+	if r.flags.fresh {
+		return nil, nil
+	}
+	view, err := services.ReadStudy(ctx, r.session.bus.Log(), r.doc.Spec.Study, "")
+	if errors.Is(err, services.ErrNoStudy) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	have := *view.Spec
+	want := *r.doc.Spec
+	// A budget that was extended is as good in the file as in the log.
+	if want.Budget.Trials == view.Budget {
+		want.Budget.Trials = have.Budget.Trials
+	}
+	if events.SpecSHA256(&have) != events.SpecSHA256(&want) {
+		m := services.DifferentStudy(want.Study, &have, r.doc.Spec)
+		return nil, hinted(exitRejected, strings.ReplaceAll(m.Hint, "ask with fresh", "use --fresh"), errors.New(m.Message))
+	}
+	return view, nil
+}
+
+// drive starts the study, or goes on with it, and waits until it has ended and
+// its trials are on disk.
+func (r *runner) drive(ctx context.Context, view *services.StudyView) (*services.StudyView, error) {
+	r.watch.began = time.Now()
+	if r.session.server != nil {
+		if err := r.start(ctx, true); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	switch {
+	case view == nil:
+		view, err = r.submit(ctx)
+	case view.State == study.Paused:
+		r.app.say("%s was paused: going on with trial %s", view.Study, count(view.Proposed))
+		err = r.app.control(ctx, r.session, view, &events.StudyControl{Verb: "resume"})
+	default:
+		r.app.say("going on with %s, %s trials were proposed", view.Study, count(view.Proposed))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.follow(ctx, view)
+}
+
+func (r *runner) submit(ctx context.Context) (*services.StudyView, error) {
+	accepted, err := r.app.submit(ctx, r.session, r.doc, r.flags.fresh, "")
+	if err != nil {
+		return nil, err
+	}
+	return r.session.study(ctx, accepted.Study, accepted.Run)
+}
+
+// follow waits for the end of the run, or for a service of this process to
+// break.
+func (r *runner) follow(ctx context.Context, view *services.StudyView) (*services.StudyView, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if r.process != nil {
+		go func() {
+			select {
+			case <-r.process.broken:
+				cancel(errBroken)
+			case <-ctx.Done():
+			}
+		}()
+	}
+	if err := r.countBefore(ctx, view); err != nil {
+		return nil, err
+	}
+	f := &follower{session: r.session, progress: newProgress(r.app, view.Spec), paused: r.paused}
+	ended, err := f.wait(ctx, view)
+	if err == nil {
+		err = f.archived(ctx, ended)
+	}
+	if errors.Is(err, errBroken) {
+		err = nil // stop says what broke
+	}
+	return ended, err
+}
+
+// errBroken ends the waiting when a service of this process broke.
+var errBroken = errors.New("a service broke")
+
+// countBefore notes how many trials an earlier process finished.
+func (r *runner) countBefore(ctx context.Context, view *services.StudyView) error {
+	if view.Proposed == 0 {
+		return nil
+	}
+	l, err := readLedger(ctx, r.session.bus, view)
+	if err != nil {
+		return err
+	}
+	r.watch.trials = l.counts.Trials
+	return nil
+}
+
+// paused ends the waiting when the study paused itself: nobody here can mend
+// what it paused for.
+func (r *runner) paused(reason, command string) error {
+	name := r.doc.Spec.Study
+	if command != "" {
+		r.app.say("%s is paused: `apollo study resume %s` goes on", name, name)
+		return nil
+	}
+	return hinted(exitFailed, "mend it, then run the same command again", fmt.Errorf("study %s paused itself: %s", name, reason))
+}
+
+// start starts the services of this process that the study needs.
+func (r *runner) start(ctx context.Context, archive bool) error {
+	a, s, spec := r.app, r.session, r.doc.Spec
+	logger := a.logger(r.command, slog.LevelWarn)
+	fail, err := failpoint()
+	if err != nil {
+		return err
+	}
+	p := a.proposer(r.command, s)
+	p.Only, p.Local, p.Logger, p.Failpoint = spec.Study, true, logger.With("service", "proposer"), fail
+	first := []role{{"proposer", p.Run}}
+	evaluators, err := r.evaluators(ctx, logger, fail)
+	if err != nil {
+		return err
+	}
+	first = append(first, evaluators...)
+	var last []role
+	if archive {
+		archiver := services.Archiver{Bus: s.bus, Dir: a.data, Logger: logger.With("service", "archiver"), Failpoint: fail}
+		last = append(last, role{"archiver", archiver.Run})
+	}
+	r.process = startProcess(ctx, first, last)
+	return nil
+}
+
+// evaluators are those of the study: the built-in one, or the program that the
+// study file names. A study with an evaluator from elsewhere waits for it.
+func (r *runner) evaluators(ctx context.Context, logger *slog.Logger, fail func(string) error) ([]role, error) {
+	spec := r.doc.Spec
+	if r.doc.Exec != "" {
+		program, err := r.externalRole(ctx, logger, fail)
+		return []role{program}, err
+	}
+	for _, t := range builtins().Templates {
+		if t.Backend.Describe().Name == spec.Evaluator.Name {
+			return []role{evaluatorRole(r.session, spec.Evaluator.Name, nil, r.flags.evaluators, logger, fail)}, nil
+		}
+	}
+	r.app.say("waiting for the evaluator %s: `apollo evaluator run --name %s --exec … --data %s`", spec.Evaluator.Name, spec.Evaluator.Name, r.app.data)
+	return nil, nil
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"apollo/services"
+)
+
+// roleNames are the services that serve can run, in the order they start.
+var roleNames = [...]string{"proposer", "evaluator", "archiver"}
+
+// serviceFlags are what up and serve share.
+type serviceFlags struct {
+	evaluators int
+	http       string
+}
+
+func (f *serviceFlags) add(c *cobra.Command) {
+	c.Flags().IntVar(&f.evaluators, "evaluators", runtime.NumCPU(), "`number` of evaluator workers")
+	c.Flags().StringVar(&f.http, "http", "", "`address` for /healthz and /metrics, for example 127.0.0.1:8080; default: none")
+}
+
+func (f *serviceFlags) check() error {
+	if f.evaluators < 1 {
+		return usageErrorf("--evaluators %d: want at least 1", f.evaluators)
+	}
+	return nil
+}
+
+func (a *app) serveCommand() *cobra.Command {
+	var flags serviceFlags
+	c := &cobra.Command{
+		Use: "serve ROLE...", Short: "Run some of the services against a server",
+		Long: `Run proposer, evaluator or archiver, or several of them, against a NATS server with
+JetStream. Any number of evaluators may run, anywhere; more than one proposer does no
+harm; one archiver writes to one data directory. Evaluators of your own run with
+` + "`apollo evaluator run`" + `.`,
+		Example:   "  apollo serve evaluator --evaluators 8 --nats nats://nats.example:4222",
+		ValidArgs: roleNames[:],
+		Args:      between(1, len(roleNames)),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := flags.check(); err != nil {
+				return err
+			}
+			for _, name := range args {
+				if !slices.Contains(roleNames[:], name) {
+					return usageErrorf("there is no service %q: want %s", name, strings.Join(roleNames[:], ", "))
+				}
+			}
+			ctx := c.Context()
+			s, err := a.open(ctx, c, forServer)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			a.say("%s on %s", strings.Join(args, " and "), s.url)
+			return a.serve(ctx, c, s, args, flags)
+		},
+	}
+	flags.add(c)
+	return c
+}
+
+// serve runs services until a signal ends them.
+func (a *app) serve(ctx context.Context, c *cobra.Command, s *session, names []string, flags serviceFlags) error {
+	logger := a.logger(c, slog.LevelInfo)
+	fail, err := failpoint()
+	if err != nil {
+		return err
+	}
+	var first, last []role
+	if slices.Contains(names, "proposer") {
+		p := a.proposer(c, s)
+		p.Logger, p.Failpoint = logger.With("service", "proposer"), fail
+		first = append(first, role{"proposer", p.Run})
+	}
+	if slices.Contains(names, "evaluator") {
+		first = append(first, a.builtinEvaluators(s, flags.evaluators, logger, fail)...)
+	}
+	if slices.Contains(names, "archiver") {
+		r := services.Archiver{Bus: s.bus, Dir: a.data, Logger: logger.With("service", "archiver"), Failpoint: fail}
+		last = append(last, role{"archiver", r.Run})
+	}
+	if flags.http != "" {
+		r, err := a.httpRole(ctx, s, flags.http)
+		if err != nil {
+			return err
+		}
+		last = append(last, r)
+	}
+	return untilSignal(ctx, startProcess(ctx, first, last))
+}
+
+// untilSignal waits until a signal comes or a role breaks, and drains.
+func untilSignal(ctx context.Context, p *process) error {
+	select {
+	case <-ctx.Done():
+	case <-p.broken:
+	}
+	if err := p.stop(); err != nil {
+		return err
+	}
+	if isTerminated(ctx) {
+		return nil // SIGTERM is how a supervisor stops a service: no error
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: studies go on when the services run again", context.Cause(ctx))
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"apollo/events"
+	"apollo/events/natsbus"
+	"apollo/services"
+)
+
+// need is what a command wants from a bus.
+type need int
+
+const (
+	// forReading: the store is opened when no server runs, but not created.
+	forReading need = iota
+	// forWriting: the same, to change what is stored.
+	forWriting
+	// forServer: a server with its services must be running already.
+	forServer
+	// forRunning: the store is created and opened when no server runs.
+	forRunning
+)
+
+// session is a connection to a bus, with the embedded server when this process
+// opened the store.
+type session struct {
+	bus    *natsbus.Bus
+	server *natsbus.Server // nil when another process has it
+	url    string
+	// remote: the bus was named by --nats, so that its trial logs are
+	// somewhere else.
+	remote bool
+}
+
+// drainTimeout bounds every way to the end: Ctrl-C promises ten seconds.
+const drainTimeout = 8 * time.Second
+
+// close drains the connection and stops the embedded server.
+func (s *session) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	err := s.bus.Close(ctx)
+	if s.server != nil {
+		s.server.Shutdown()
+	}
+	return err
+}
+
+// open connects to the server that --nats names, to the one that holds the
+// data directory, or to one that it starts on the data directory.
+func (a *app) open(ctx context.Context, c *cobra.Command, want need) (*session, error) {
+	logger := a.logger(c, slog.LevelWarn)
+	if a.nats != "" {
+		return connect(ctx, natsbus.Config{URL: a.nats, Token: a.token, Logger: logger}, true)
+	}
+	if want == forReading || want == forWriting {
+		if _, err := os.Stat(filepath.Join(a.data, "nats")); errors.Is(err, fs.ErrNotExist) {
+			return nil, hinted(exitNotFound, "`apollo run STUDY.yaml` makes one; --data says where it is, --nats where a server is",
+				fmt.Errorf("%s holds no studies", a.data))
+		}
+	}
+	return a.openData(ctx, logger, want)
+}
+
+// openData attaches to the process that holds the data directory, or opens it.
+func (a *app) openData(ctx context.Context, logger *slog.Logger, want need) (*session, error) {
+	for attempt := 0; ; attempt++ {
+		if url, token, ok := natsbus.Attach(a.data); ok {
+			s, err := connect(ctx, natsbus.Config{URL: url, Token: token, Logger: logger}, false)
+			if err == nil || !errors.Is(err, events.ErrUnreachable) {
+				return s, err
+			}
+		}
+		if want == forServer {
+			return nil, hinted(exitUnreachable, "start one with `apollo up`, or name one with --nats", fmt.Errorf("no server runs on %s", a.data))
+		}
+		token := rand.Text()
+		server, err := natsbus.StartServer(natsbus.ServerConfig{Dir: a.data, Token: token, Logger: logger})
+		if err == nil {
+			return startedSession(ctx, server, token, logger)
+		}
+		// Another process may just have taken the directory, and not have said
+		// yet where it listens.
+		if !errors.Is(err, natsbus.ErrLocked) || attempt >= 20 {
+			return nil, err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// startedSession connects to a server that this process started.
+func startedSession(ctx context.Context, server *natsbus.Server, token string, logger *slog.Logger) (*session, error) {
+	s, err := connect(ctx, natsbus.Config{URL: server.URL(), Token: token, Logger: logger, FreshConsumers: true}, false)
+	if err != nil {
+		server.Shutdown()
+		return nil, err
+	}
+	s.server = server
+	if err := s.bus.Provision(ctx); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func connect(ctx context.Context, conf natsbus.Config, remote bool) (*session, error) {
+	conf.Name = "apollo"
+	bus, err := natsbus.Connect(ctx, conf)
+	if err != nil {
+		return nil, err
+	}
+	return &session{bus: bus, url: conf.URL, remote: remote}, nil
+}
+
+// study returns the view of a study, or an error that says that there is none.
+func (s *session) study(ctx context.Context, name, run string) (*services.StudyView, error) {
+	if !events.IsName(name) {
+		return nil, usageErrorf("%q is no name of a study: names have a-z, 0-9 and \"-\"", name)
+	}
+	view, err := services.ReadStudy(ctx, s.bus.Log(), name, run)
+	if errors.Is(err, services.ErrNoStudy) {
+		return nil, noStudy(name)
+	}
+	return view, err
+}
+
+func noStudy(name string) error {
+	return hinted(exitNotFound, "`apollo study ls` lists the studies", fmt.Errorf("there is no study %q", name))
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"apollo/evaluator"
+	"apollo/optimizer/space"
+)
+
+func (a *app) spaceCommand() *cobra.Command {
+	return a.group("space", "Show the design spaces", "  apollo space show edge",
+		a.spaceLsCommand(), a.spaceShowCommand(), a.spaceSizeCommand())
+}
+
+// findTemplate returns a template of this build.
+func findTemplate(name string) (evaluator.Template, space.Space, error) {
+	catalog := builtins()
+	t, ok := catalog.Template(name)
+	if !ok {
+		names := make([]string, len(catalog.Templates))
+		for i, t := range catalog.Templates {
+			names[i] = t.Name
+		}
+		return t, space.Space{}, hinted(exitNotFound, "there are: "+strings.Join(names, ", "), fmt.Errorf("no template is called %q", name))
+	}
+	s, err := space.New(t.Params...)
+	return t, s, err
+}
+
+// templateArg is the name of the template: the first argument, or "edge".
+func templateArg(args []string) string {
+	if len(args) > 0 {
+		return args[0]
+	}
+	return "edge"
+}
+
+func (a *app) spaceLsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "ls", Short: "List the templates and the size of their spaces",
+		Example: "  apollo space ls", Args: exactly(0),
+		RunE: func(*cobra.Command, []string) error {
+			type row struct {
+				Template   string `json:"template"`
+				Parameters int    `json:"parameters"`
+				Designs    uint64 `json:"designs"`
+				Doc        string `json:"doc"`
+			}
+			rows, items := []row{}, []any{}
+			g := &grid{header: []string{"TEMPLATE", ">PARAMETERS", ">DESIGNS", "WHAT"}}
+			for _, t := range builtins().Templates {
+				s, err := space.New(t.Params...)
+				if err != nil {
+					return err
+				}
+				r := row{t.Name, s.Len(), s.Size(), t.Doc}
+				rows, items = append(rows, r), append(items, r)
+				g.add(r.Template, strconv.Itoa(r.Parameters), count(r.Designs), firstSentence(r.Doc))
+			}
+			return a.print(answer{value: rows, items: items, grid: g})
+		},
+	}
+}
+
+func (a *app) spaceShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "show [TEMPLATE]", Short: "Show the parameters of a template with their values",
+		Example: "  apollo space show edge", Args: between(0, 1),
+		ValidArgsFunction: completeTemplates,
+		RunE: func(_ *cobra.Command, args []string) error {
+			t, s, err := findTemplate(templateArg(args))
+			if err != nil {
+				return err
+			}
+			return a.print(showSpace(t, s))
+		},
+	}
+}
+
+// shownParam is a parameter as `space show -o json` prints it.
+type shownParam struct {
+	Name     string   `json:"name"`
+	Unit     string   `json:"unit,omitempty"`
+	Values   []any    `json:"values"`
+	Baseline any      `json:"baseline,omitempty"`
+	Doc      string   `json:"doc,omitempty"`
+	texts    []string // the values for people
+}
+
+func showSpace(t evaluator.Template, s space.Space) answer {
+	params, items := []shownParam{}, []any{}
+	g := &grid{header: []string{"PARAMETER", "VALUES", "BASELINE", "WHAT"}}
+	for i, p := range s.Params() {
+		sp := shownParam{Name: p.Name, Unit: p.Unit}
+		for level := range p.Len() {
+			v := p.Value(level)
+			sp.Values = append(sp.Values, plain(v))
+			sp.texts = append(sp.texts, valueText(v, p.Unit))
+		}
+		baseline := ""
+		if i < len(t.Baseline) {
+			sp.Baseline, baseline = plain(t.Baseline[i]), valueText(t.Baseline[i], p.Unit)
+		}
+		if i < len(t.ParamDocs) {
+			sp.Doc = t.ParamDocs[i]
+		}
+		params, items = append(params, sp), append(items, sp)
+		g.add(p.Name, strings.Join(sp.texts, ", "), baseline, sp.Doc)
+	}
+	value := struct {
+		Template   string       `json:"template"`
+		Doc        string       `json:"doc"`
+		Designs    uint64       `json:"designs"`
+		Parameters []shownParam `json:"parameters"`
+	}{t.Name, t.Doc, s.Size(), params}
+	return answer{value: value, items: items, grid: g, text: func(w io.Writer, p paint) {
+		fmt.Fprintf(w, "%s: %s\n\n", p.bold(t.Name), t.Doc)
+		g.text(w, p)
+		fmt.Fprintf(w, "\n%s designs\n", count(s.Size()))
+	}}
+}
+
+func (a *app) spaceSizeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "size [TEMPLATE]", Short: "Print the number of designs of a template",
+		Long: "Print the number of designs of a template. `apollo study lint` says it for a study\n" +
+			"file, with the share that the study's rules and constraints leave.",
+		Example: "  apollo space size edge", Args: between(0, 1),
+		ValidArgsFunction: completeTemplates,
+		RunE: func(_ *cobra.Command, args []string) error {
+			t, s, err := findTemplate(templateArg(args))
+			if err != nil {
+				return err
+			}
+			value := struct {
+				Template string `json:"template"`
+				Designs  uint64 `json:"designs"`
+			}{t.Name, s.Size()}
+			return a.print(answer{value: value, text: func(w io.Writer, _ paint) { fmt.Fprintln(w, s.Size()) }})
+		},
+	}
+}
+
+func completeTemplates(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	for _, t := range builtins().Templates {
+		names = append(names, t.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// plain is a value as JSON shows it.
+func plain(v space.Value) any {
+	if v.Label != "" {
+		return v.Label
+	}
+	return v.Num
+}
+
+// valueText is a value for people.
+func valueText(v space.Value, unit string) string {
+	if v.Label != "" {
+		return v.Label
+	}
+	return quantity(v.Num, unit)
+}
+
+// firstSentence cuts a paragraph after its first full stop.
+func firstSentence(s string) string {
+	s, _, _ = strings.Cut(strings.ReplaceAll(s, "\n", " "), ". ")
+	return strings.TrimSuffix(s, ".")
+}

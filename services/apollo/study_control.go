@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"apollo/events"
+	"apollo/services"
+	"apollo/services/study"
+)
+
+// controlCommand returns a command that changes a study's state.
+func (a *app) controlCommand(verb, short string, target study.State) *cobra.Command {
+	return &cobra.Command{
+		Use: verb + " STUDY", Short: short,
+		Example: "  apollo study " + verb + " mobilenetv2-6p8", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.steer(c, args[0], &events.StudyControl{Verb: verb}, func(v *services.StudyView) bool {
+				return v.State == target || verb == "stop" && v.State == study.Stopped
+			})
+		},
+	}
+}
+
+func (a *app) studyExtendCommand() *cobra.Command {
+	var trials int
+	c := &cobra.Command{
+		Use: "extend STUDY --trials TOTAL", Short: "Give a study a larger budget",
+		Long:    "Give a study a larger budget: the new total, not an increment. A completed or stopped\nstudy goes on.",
+		Example: "  apollo study extend mobilenetv2-6p8 --trials 900", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if trials < 1 {
+				return usageErrorf("--trials wants the new total number of trials")
+			}
+			return a.steer(c, args[0], &events.StudyControl{Verb: "extend", Trials: trials}, func(v *services.StudyView) bool {
+				return v.Budget == trials && v.State == study.Running
+			})
+		},
+	}
+	c.Flags().IntVar(&trials, "trials", 0, "the new `total` number of trials")
+	return c
+}
+
+// steer sends a request about a study and waits until it is carried out. When
+// no server runs it opens the store and carries the request out itself.
+func (a *app) steer(c *cobra.Command, name string, request *events.StudyControl, already func(*services.StudyView) bool) error {
+	ctx := c.Context()
+	s, err := a.open(ctx, c, forWriting)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	view, err := s.study(ctx, name, "")
+	if err != nil {
+		return err
+	}
+	if !already(view) {
+		stop := func() error { return nil }
+		if s.server != nil {
+			stop = a.driveBriefly(ctx, c, s, name)
+		}
+		err := a.control(ctx, s, view, request)
+		if stopErr := stop(); err == nil {
+			err = stopErr
+		}
+		if err != nil {
+			return err
+		}
+		if view, err = s.study(ctx, name, view.Run); err != nil {
+			return err
+		}
+	}
+	value := struct {
+		Study  string `json:"study"`
+		Run    string `json:"run"`
+		State  string `json:"state"`
+		Budget int    `json:"budget"`
+	}{view.Study, view.Run, string(view.State), view.Budget}
+	if s.server != nil && !view.State.Terminal() && view.State != study.Paused {
+		a.say("nothing drives the study now: `apollo run` with its file, or `apollo up`, goes on with it")
+	}
+	return a.print(answer{value: value, text: func(w io.Writer, _ paint) {
+		fmt.Fprintf(w, "%s is %s, with a budget of %s trials\n", name, view.State, count(view.Budget))
+	}})
+}
+
+// control publishes a request and waits for its event.
+func (a *app) control(ctx context.Context, s *session, view *services.StudyView, request *events.StudyControl) error {
+	info, err := s.bus.Log().Info(ctx, events.RejectedSubject("x"))
+	if err != nil {
+		return err
+	}
+	id := "cli-" + rand.Text()
+	request.Study, request.Run, request.ID = view.Study, view.Run, id
+	if err := publish(ctx, s, events.ControlSubject(view.Study), id, view.Study, request); err != nil {
+		return err
+	}
+	return a.await(ctx, s, info.Last+1, view.Study, id, func(m events.Message) bool { return commandOf(m) == id })
+}
+
+// commandOf is the request that an event of a run's log carries out, or "".
+func commandOf(m events.Message) string {
+	env, _, err := events.Decode(m.Data)
+	if err != nil {
+		return ""
+	}
+	return commandField(env.Data)
+}
+
+// driveBriefly runs a proposer for one study until the returned function is
+// called: it carries out what is asked of the study.
+func (a *app) driveBriefly(ctx context.Context, c *cobra.Command, s *session, name string) (stop func() error) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() {
+		p := a.proposer(c, s)
+		p.Only = name
+		done <- p.Run(ctx)
+	}()
+	return func() error {
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			return err
+		}
+		return nil
+	}
+}
+
+// commandField is the command that an event's data names, or "".
+func commandField(data []byte) string {
+	var e struct {
+		Command string `json:"command"`
+	}
+	if json.Unmarshal(data, &e) != nil {
+		return ""
+	}
+	return e.Command
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"apollo/events"
+	"apollo/services/studyfile"
+)
+
+func (a *app) studyLintCommand() *cobra.Command {
+	var sets []string
+	c := &cobra.Command{
+		Use: "lint STUDY.yaml", Short: "Check a study file",
+		Long: `Check a study file: every mistake at once, each with its line and what to do. A good
+file is answered with the size of its space and the share that its rules and
+constraints leave. -o json prints the mistakes, or the normalised study.`,
+		Example: "  apollo study lint examples/mobilenetv2-6p8.yaml",
+		Args:    exactly(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			doc, err := a.readStudy(args[0], sets)
+			if mistaken, ok := errors.AsType[*mistakenError](err); ok {
+				return a.printMistakes(mistaken.mistakes)
+			}
+			if err != nil {
+				return err
+			}
+			return a.printLint(args[0], doc)
+		},
+	}
+	setFlag(c, &sets)
+	return c
+}
+
+// lintSample is how many designs of a space that is too large to enumerate are
+// looked at: it gives the share of legal designs within half a percent.
+const lintSample = 100_000
+
+// lintJSON is the answer of `study lint -o json`.
+type lintJSON struct {
+	OK         bool             `json:"ok"`
+	Study      string           `json:"study,omitempty"`
+	SHA256     string           `json:"sha256,omitempty"`
+	Designs    uint64           `json:"designs,omitempty"`
+	LegalShare *float64         `json:"legal_share,omitempty"`
+	Spec       *events.Spec     `json:"spec,omitempty"`
+	Mistakes   []events.Mistake `json:"mistakes"`
+}
+
+func (a *app) printMistakes(e *studyfile.Error) error {
+	items := make([]any, len(e.Mistakes))
+	g := &grid{header: []string{">line", ">column", "pointer", "code", "message", "hint"}}
+	for i, m := range e.Mistakes {
+		items[i] = m
+		g.add(fmt.Sprint(m.Line), fmt.Sprint(m.Column), m.Pointer, m.Code, m.Message, m.Hint)
+	}
+	if err := a.print(answer{value: lintJSON{Mistakes: e.Mistakes}, items: items, grid: g}); err != nil {
+		return err
+	}
+	return silent(exitUsage)
+}
+
+func (a *app) printLint(path string, doc *studyfile.Document) error {
+	spec := doc.Spec
+	s, err := spec.Space()
+	if err != nil {
+		return err
+	}
+	legal := doc.LegalShare(lintSample)
+	value := lintJSON{
+		OK: true, Study: spec.Study, SHA256: events.SpecSHA256(spec), Designs: s.Size(),
+		LegalShare: new(legal.Value()), Spec: spec, Mistakes: []events.Mistake{},
+	}
+	return a.print(answer{value: value, text: func(w io.Writer, p paint) {
+		fmt.Fprintf(w, "%s: %s\n", path, p.green("ok"))
+		fmt.Fprintf(w, "study    %s (%.12s)\n", spec.Study, value.SHA256)
+		fmt.Fprintf(w, "space    %s designs, legal: %s\n", count(s.Size()), legalText(legal))
+		fmt.Fprintf(w, "budget   %s trials in batches of %d, %d in flight\n", count(spec.Budget.Trials), spec.Budget.Batch, spec.Budget.Parallelism)
+		fmt.Fprintf(w, "search   %s, seed %d, order %s\n", spec.Algorithm.Name, spec.Seed, spec.Order)
+	}})
+}
+
+// legalText is the share of legal designs: exact, or with its interval.
+func legalText(s studyfile.Share) string {
+	if s.Exact {
+		return fmt.Sprintf("%s (%.4g %%)", count(s.Legal), 100*s.Value())
+	}
+	return fmt.Sprintf("about %.2g %% (%.2g to %.2g %%)", 100*s.Value(), 100*s.Low, 100*s.High)
+}

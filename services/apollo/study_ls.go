@@ -1,0 +1,95 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"apollo/events"
+	"apollo/services"
+)
+
+// studyJSON is a run as `study ls -o json` prints it.
+type studyJSON struct {
+	Study    string            `json:"study"`
+	Run      string            `json:"run"`
+	State    string            `json:"state"`
+	Reason   string            `json:"reason,omitempty"`
+	Proposed int               `json:"proposed"`
+	Budget   int               `json:"budget"`
+	Best     *events.BestTrial `json:"best"`
+	Accepted time.Time         `json:"accepted"`
+	Updated  time.Time         `json:"updated"`
+	Labels   map[string]string `json:"labels,omitempty"`
+}
+
+func (a *app) studyLsCommand() *cobra.Command {
+	var all bool
+	c := &cobra.Command{
+		Use: "ls", Short: "List the studies",
+		Example: "  apollo study ls", Args: exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := a.open(c.Context(), c, forReading)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			views, err := services.ListStudies(c.Context(), s.bus.Log())
+			if err != nil {
+				return err
+			}
+			if !all {
+				views = latestRuns(views)
+			}
+			return a.print(listStudies(views))
+		},
+	}
+	c.Flags().BoolVar(&all, "all", false, "every run, not only the latest of each study")
+	return c
+}
+
+// latestRuns keeps the last run of every study, in their order.
+func latestRuns(views []*services.StudyView) []*services.StudyView {
+	latest := map[string]*services.StudyView{}
+	for _, v := range views {
+		latest[v.Study] = v
+	}
+	var out []*services.StudyView
+	for _, v := range views {
+		if latest[v.Study] == v {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+func listStudies(views []*services.StudyView) answer {
+	rows, items := []studyJSON{}, []any{}
+	g := &grid{header: []string{"STUDY", "RUN", "STATE", ">PROPOSED", ">BUDGET", "BEST", "ACCEPTED"}}
+	for _, v := range views {
+		r := studyJSON{
+			Study: v.Study, Run: v.Run, State: string(v.State), Reason: v.Reason, Proposed: v.Proposed, Budget: v.Budget,
+			Best: v.Best, Accepted: v.Accepted, Updated: v.Updated, Labels: v.Spec.Labels,
+		}
+		rows, items = append(rows, r), append(items, r)
+		state := r.State
+		if v.Reason != "" && state != "completed" {
+			state += " (" + v.Reason + ")"
+		}
+		g.add(v.Study, v.Run, state, count(v.Proposed), count(v.Budget), bestText(v.Spec, v.Best), v.Accepted.Local().Format(time.DateTime))
+	}
+	return answer{value: rows, items: items, grid: g}
+}
+
+// bestText is the objective of the best trial in a few words.
+func bestText(spec *events.Spec, best *events.BestTrial) string {
+	if best == nil {
+		return "-"
+	}
+	objective := spec.Objectives[0].Metric
+	i := spec.MetricIndex(objective)
+	if i < 0 {
+		return "-"
+	}
+	return bare(objective, spec.Metrics[i].Unit) + " " + quantity(best.Metrics[objective], spec.Metrics[i].Unit)
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"apollo/events"
+	"apollo/services"
+)
+
+func (a *app) studyRmCommand() *cobra.Command {
+	var yes bool
+	c := &cobra.Command{
+		Use: "rm STUDY", Short: "Remove an ended study from the message store",
+		Long: `Remove the messages of an ended study whose trials are all in the Parquet log. The
+Parquet files stay: they are the archive, and later studies can transfer from them.`,
+		Example: "  apollo study rm mobilenetv2-6p8 --yes", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if !yes {
+				return hinted(exitUsage, "repeat it with --yes", errors.New("the messages of the study cannot be brought back"))
+			}
+			s, err := a.open(c.Context(), c, forWriting)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			runs, err := removeStudy(c.Context(), s, args[0])
+			if err != nil {
+				return err
+			}
+			value := struct {
+				Study string `json:"study"`
+				Runs  int    `json:"runs"`
+			}{args[0], runs}
+			return a.print(answer{value: value, text: func(w io.Writer, _ paint) {
+				fmt.Fprintf(w, "removed %s of %s; the Parquet log stays\n", plural(runs, "run"), args[0])
+			}})
+		},
+	}
+	c.Flags().BoolVar(&yes, "yes", false, "really")
+	return c
+}
+
+// removeStudy purges all runs of a study, when all have ended and are archived.
+func removeStudy(ctx context.Context, s *session, name string) (runs int, err error) {
+	views, err := services.ListStudies(ctx, s.bus.Log())
+	if err != nil {
+		return 0, err
+	}
+	for _, v := range views {
+		if v.Study != name {
+			continue
+		}
+		runs++
+		if !v.State.Terminal() {
+			return 0, hinted(exitError, "apollo study cancel "+name+" ends it", fmt.Errorf("run %s of %s is %s", v.Run, name, v.State))
+		}
+		final, err := finalOf(ctx, s, v)
+		if err != nil {
+			return 0, err
+		}
+		if final == nil && v.Summary != nil && v.Summary.Trials > 0 {
+			return 0, hinted(exitError, "let an archiver run until it is: `apollo up`", fmt.Errorf("run %s of %s is not archived yet", v.Run, name))
+		}
+	}
+	if runs == 0 {
+		return 0, noStudy(name)
+	}
+	for _, filter := range []string{
+		"result.*." + name + ".*.*", events.ArchiveSubject(name, "*", "*"), events.DeadLetterSubject("*", name),
+		events.RejectedSubject(name), events.RunFilter(name, "*"),
+	} {
+		if err := s.bus.Purge(ctx, filter); err != nil {
+			return 0, fmt.Errorf("purge %s: %w", filter, err)
+		}
+	}
+	return runs, nil
+}
+
+// finalOf returns the event that says that all trials of an ended run are on
+// disk, or nil.
+func finalOf(ctx context.Context, s *session, v *services.StudyView) (*events.ArchiveFinal, error) {
+	var final *events.ArchiveFinal
+	for m, err := range s.bus.Log().Read(ctx, 0, events.ArchiveSubject(v.Study, v.Run, "final")) {
+		if err != nil {
+			return nil, fmt.Errorf("read the archive events: %w", err)
+		}
+		if _, e, err := events.DecodeAs[events.ArchiveFinal](m.Data); err == nil && isFinal(v, &e) {
+			final = &e
+		}
+	}
+	return final, nil
+}
+
+// isFinal reports whether e is about the run as it is now: a run that was
+// extended has an earlier one too.
+func isFinal(v *services.StudyView, e *events.ArchiveFinal) bool {
+	return v.Summary == nil || e.Trials == int64(v.Summary.Trials)
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"apollo/events"
+	"apollo/services"
+)
+
+// shownStudy is the answer of `study show -o json`.
+type shownStudy struct {
+	Study  string `json:"study"`
+	Run    string `json:"run"`
+	State  string `json:"state"`
+	Reason string `json:"reason,omitempty"`
+	counts
+	Budget   int               `json:"budget"`
+	Proposed int               `json:"proposed"`
+	Best     *events.BestTrial `json:"best"`
+	// Hash covers designs, outcomes, metrics and order of the trials.
+	Hash       string             `json:"hash"`
+	SpecSHA256 string             `json:"spec_sha256"`
+	Sources    []events.SourcePin `json:"sources"`
+	Reasons    []reasonCount      `json:"infeasible_reasons"`
+	Log        string             `json:"log"`
+	Accepted   time.Time          `json:"accepted"`
+	Updated    time.Time          `json:"updated"`
+	Spec       *events.Spec       `json:"spec"`
+}
+
+// reasonCount says how many trials were not feasible for a reason.
+type reasonCount struct {
+	Code   string `json:"code"`
+	Trials int    `json:"trials"`
+}
+
+func (a *app) studyShowCommand() *cobra.Command {
+	var run string
+	c := &cobra.Command{
+		Use: "show STUDY", Short: "Show a study: its state, its best design and its hash",
+		Long: `Show a study's latest run. The hash covers the designs, outcomes and metrics of all
+trials in their order: two runs with the same hash are the same, bit for bit.`,
+		Example: "  apollo study show mobilenetv2-6p8", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := a.open(c.Context(), c, forReading)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			shown, err := a.showStudy(c.Context(), s, args[0], run)
+			if err != nil {
+				return err
+			}
+			return a.print(answer{value: shown, text: shown.text})
+		},
+	}
+	c.Flags().StringVar(&run, "run", "", "the `run`; default: the latest")
+	return c
+}
+
+func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*shownStudy, error) {
+	view, err := s.study(ctx, name, run)
+	if err != nil {
+		return nil, err
+	}
+	l, err := readLedger(ctx, s.bus, view)
+	if err != nil {
+		return nil, err
+	}
+	shown := &shownStudy{
+		Study: view.Study, Run: view.Run, State: string(view.State), Reason: view.Reason, counts: l.counts,
+		Budget: view.Budget, Proposed: view.Proposed, Best: view.Best, Hash: l.hash, SpecSHA256: view.SHA256,
+		Sources: view.Sources, Reasons: countReasons(l), Log: a.logPath(view), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec,
+	}
+	if shown.Sources == nil {
+		shown.Sources = []events.SourcePin{}
+	}
+	return shown, nil
+}
+
+// countReasons counts the reasons in the order in which they first came up.
+func countReasons(l *ledger) []reasonCount {
+	out, index := []reasonCount{}, map[string]int{}
+	for i := range l.trials {
+		reason := l.trials[i].judgement.Reason
+		if l.trials[i].result == nil || reason == nil {
+			continue
+		}
+		k, known := index[reason.Code]
+		if !known {
+			k = len(out)
+			index[reason.Code] = k
+			out = append(out, reasonCount{Code: reason.Code})
+		}
+		out[k].Trials++
+	}
+	return out
+}
+
+// logPath is where the Parquet files of a run are.
+func (a *app) logPath(view *services.StudyView) string {
+	return filepath.Join(a.data, "trials", "current", "study="+view.Study, "run="+view.Run)
+}
+
+func (s *shownStudy) text(w io.Writer, p paint) {
+	state := s.State
+	if s.Reason != "" {
+		state += " (" + s.Reason + ")"
+	}
+	fmt.Fprintf(w, "%s run %s: %s\n", p.bold(s.Study), s.Run, state)
+	fmt.Fprintf(w, "trials   %s of %s: %s measured, %s infeasible, %s failed; %s feasible\n", count(s.Trials), count(s.Budget),
+		count(s.Measured), count(s.Infeasible), count(s.Failed), share(s.Feasible, s.Trials))
+	for _, r := range s.Reasons {
+		fmt.Fprintf(w, "         %s for %s\n", count(r.Trials), r.Code)
+	}
+	for _, src := range s.Sources {
+		fmt.Fprintf(w, "source   %s run %s: %s trials (%s)\n", src.Study, src.Run, count(src.Trials), src.Use)
+	}
+	fmt.Fprintf(w, "hash     %s\n", s.Hash)
+	fmt.Fprintf(w, "log      %s\n", s.Log)
+	if s.Best == nil {
+		fmt.Fprintln(w, "best     none is feasible")
+		return
+	}
+	fmt.Fprintf(w, "best     trial %d: %s\n\n", s.Best.Trial, bestText(s.Spec, s.Best))
+	designGrid(s.Spec, designOf(s.Spec, s.Best), nil).text(w, p)
+}

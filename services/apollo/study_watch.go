@@ -1,0 +1,34 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func (a *app) studyWatchCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "watch STUDY", Short: "Watch a study until it ends",
+		Long:    "Show the progress of a study that a server runs, until it ends; then its answer, as\n`apollo run` prints it.",
+		Example: "  apollo study watch mobilenetv2-6p8", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx := c.Context()
+			s, err := a.open(ctx, c, forReading)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			view, err := s.study(ctx, args[0], "")
+			if err != nil {
+				return err
+			}
+			if s.server != nil && !view.State.Terminal() {
+				a.say("nothing drives %s now, it is %s: `apollo run` with its file goes on with it", view.Study, view.State)
+				return silent(exitError)
+			}
+			f := &follower{session: s, progress: newProgress(a, view.Spec)}
+			if view, err = f.wait(ctx, view); err != nil {
+				return err
+			}
+			return a.printAnswer(ctx, view, stopwatch{})
+		},
+	}
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"apollo/services/studyfile"
+)
+
+// setFlag adds --set, which overrides fields of a study file.
+func setFlag(c *cobra.Command, sets *[]string) {
+	c.Flags().StringArrayVar(sets, "set", nil, "override a `field` of the file, as often as wanted: spec.budget.trials=20000")
+}
+
+// readStudy reads a study file, "-" for the standard input. Its mistakes are
+// shown on stderr, each with its line and what to do.
+func (a *app) readStudy(path string, sets []string) (*studyfile.Document, error) {
+	src, dir, err := a.readSource(path)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := studyfile.Parse(path, src, builtins().Study(), studyfile.Options{Sets: sets, Dir: dir})
+	if mistakes, ok := errors.AsType[*studyfile.Error](err); ok {
+		if a.output == "table" {
+			color := !a.noColor && os.Getenv("NO_COLOR") == "" && a.console.live
+			if err := mistakes.Render(a.console, color); err != nil {
+				return nil, err
+			}
+			return nil, hinted(exitUsage, "", fmt.Errorf("%s: %s", path, plural(len(mistakes.Mistakes), "mistake")))
+		}
+		return nil, &mistakenError{mistakes}
+	}
+	return doc, err
+}
+
+// mistakenError carries a study's mistakes to commands that print them as
+// data.
+type mistakenError struct{ mistakes *studyfile.Error }
+
+// Error is the mistakes, one a line.
+func (e *mistakenError) Error() string { return e.mistakes.Error() }
+
+// readSource returns the text of a study and the folder that its relative
+// paths mean.
+func (a *app) readSource(path string) (src []byte, dir string, err error) {
+	if path == "-" {
+		src, err = io.ReadAll(a.stdin)
+		return src, "", err
+	}
+	src, err = os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, "", hinted(exitNotFound, "", fmt.Errorf("there is no file %s", path))
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	dir, err = filepath.Abs(filepath.Dir(path))
+	return src, dir, err
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"apollo/events"
+)
+
+func (a *app) trialCommand() *cobra.Command {
+	return a.group("trial", "Show the trials of a study", "  apollo trial ls mobilenetv2-6p8 --feasible --best 5",
+		a.trialLsCommand(), a.trialShowCommand())
+}
+
+func (a *app) trialLsCommand() *cobra.Command {
+	var run string
+	var feasible bool
+	var best, last int
+	c := &cobra.Command{
+		Use: "ls STUDY", Short: "List the trials of a study",
+		Long: `List the trials of a study's latest run, in order. With -o jsonl every trial is one
+object: trial, design, outcome, feasible, metrics, origin and more.`,
+		Example: "  apollo trial ls mobilenetv2-6p8 --feasible --best 5",
+		Args:    exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			l, err := a.loadLedger(c, args[0], run)
+			if err != nil {
+				return err
+			}
+			return a.print(listTrials(l, choose(l, feasible, best, last)))
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&run, "run", "", "the `run`; default: the latest")
+	f.BoolVar(&feasible, "feasible", false, "only feasible trials")
+	f.IntVar(&best, "best", 0, "only the `n` best feasible trials, best first")
+	f.IntVar(&last, "last", 0, "only the last `n` trials")
+	return c
+}
+
+// loadLedger opens the store or the server and reads a run's trials.
+func (a *app) loadLedger(c *cobra.Command, name, run string) (*ledger, error) {
+	ctx := c.Context()
+	s, err := a.open(ctx, c, forReading)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	view, err := s.study(ctx, name, run)
+	if err != nil {
+		return nil, err
+	}
+	return readLedger(ctx, s.bus, view)
+}
+
+// choose returns the trials that the flags ask for.
+func choose(l *ledger, feasible bool, best, last int) []*trial {
+	var out []*trial
+	for i := range l.trials {
+		if t := &l.trials[i]; !feasible && best == 0 || t.judgement.Feasible {
+			out = append(out, t)
+		}
+	}
+	if best > 0 {
+		objective := l.view.Spec.Objectives[0]
+		metric, sign := l.view.Spec.MetricIndex(objective.Metric), 1.0
+		if objective.Goal == "maximize" {
+			sign = -1
+		}
+		// Stable, so that the earlier trial wins a tie.
+		slices.SortStableFunc(out, func(x, y *trial) int {
+			a, b := sign*x.result.Values[metric], sign*y.result.Values[metric]
+			switch {
+			case a < b:
+				return -1
+			case a > b:
+				return 1
+			}
+			return 0
+		})
+		out = out[:min(best, len(out))]
+	}
+	if last > 0 && last < len(out) {
+		out = out[len(out)-last:]
+	}
+	return out
+}
+
+func listTrials(l *ledger, trials []*trial) answer {
+	spec := l.view.Spec
+	head := []string{">TRIAL", "OUTCOME"}
+	for _, m := range spec.Metrics {
+		head = append(head, ">"+strings.ToUpper(m.Name))
+	}
+	for _, p := range spec.Parameters {
+		head = append(head, ">"+p.Name)
+	}
+	sheet := &grid{header: append(slices.Clone(head), "origin", "reason")} // csv: plain numbers
+	table := &grid{header: append(slices.Clone(head), "ORIGIN", "REASON")}
+	for i := range sheet.header {
+		sheet.header[i] = strings.ToLower(sheet.header[i])
+	}
+	for i, m := range spec.Metrics {
+		table.header[2+i] = ">" + strings.ToUpper(bare(m.Name, m.Unit))
+	}
+	rows, items := []trialJSON{}, []any{}
+	for _, t := range trials {
+		j := l.json(t)
+		rows, items = append(rows, j), append(items, j)
+		exact, shown := []string{strconv.Itoa(t.number), j.Outcome}, []string{strconv.Itoa(t.number), outcomeText(j)}
+		for _, m := range spec.Metrics {
+			if v, ok := j.Metrics[m.Name]; ok {
+				exact, shown = append(exact, strconv.FormatFloat(v, 'g', -1, 64)), append(shown, quantity(v, m.Unit))
+				continue
+			}
+			exact, shown = append(exact, ""), append(shown, "-")
+		}
+		for k, p := range spec.Parameters {
+			exact, shown = append(exact, t.design[k].String()), append(shown, valueText(t.design[k], p.Unit))
+		}
+		reason := ""
+		if j.Reason != nil {
+			reason = j.Reason.Code
+		}
+		sheet.add(append(exact, t.origin, reason)...)
+		table.add(append(shown, t.origin, reason)...)
+	}
+	return answer{value: rows, items: items, grid: sheet, text: table.text}
+}
+
+// outcomeText is one word: a trial that was measured but breaks a constraint
+// is told from one that is feasible.
+func outcomeText(j trialJSON) string {
+	switch {
+	case j.Feasible:
+		return "feasible"
+	case j.Outcome == events.OutcomeMeasured:
+		return "over limit"
+	}
+	return j.Outcome
+}
+
+func (a *app) trialShowCommand() *cobra.Command {
+	var run string
+	c := &cobra.Command{
+		Use: "show STUDY TRIAL", Short: "Show one trial",
+		Example: "  apollo trial show mobilenetv2-6p8 17", Args: exactly(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			n, err := strconv.Atoi(args[1])
+			if err != nil || n < 0 {
+				return usageErrorf("%q is no number of a trial", args[1])
+			}
+			l, err := a.loadLedger(c, args[0], run)
+			if err != nil {
+				return err
+			}
+			if n >= len(l.trials) {
+				return hinted(exitNotFound, fmt.Sprintf("it has %d so far, from 0", len(l.trials)), fmt.Errorf("study %s has no trial %d", args[0], n))
+			}
+			return a.print(showTrial(l, &l.trials[n]))
+		},
+	}
+	c.Flags().StringVar(&run, "run", "", "the `run`; default: the latest")
+	return c
+}
+
+func showTrial(l *ledger, t *trial) answer {
+	j := l.json(t)
+	return answer{value: j, text: func(w io.Writer, p paint) {
+		fmt.Fprintf(w, "%s %d of %s (run %s): %s\n", p.bold("trial"), t.number, l.view.Study, l.view.Run, outcomeText(j))
+		if j.Reason != nil {
+			fmt.Fprintf(w, "reason: %s\n", reasonText(j.Reason))
+		}
+		fmt.Fprintf(w, "origin: %s\n", t.origin)
+		if len(t.parents) > 0 {
+			fmt.Fprintf(w, "parents: %s\n", strings.Trim(fmt.Sprint(t.parents), "[]"))
+		}
+		fmt.Fprintln(w)
+		designGrid(l.view.Spec, t.design, nil).text(w, p)
+		if len(j.Metrics) > 0 {
+			fmt.Fprintln(w)
+			g := &grid{header: []string{"METRIC", ">VALUE"}}
+			for _, m := range l.view.Spec.Metrics {
+				if v, ok := j.Metrics[m.Name]; ok {
+					g.add(bare(m.Name, m.Unit), quantity(v, m.Unit))
+				}
+			}
+			g.text(w, p)
+		}
+	}}
+}
+
+// designGrid is a design as a table, beside the baseline when there is one.
+func designGrid(spec *events.Spec, design events.Design, baseline events.Design) *grid {
+	g := &grid{header: []string{"PARAMETER", ">VALUE"}}
+	if baseline != nil {
+		g.header = append(g.header, ">BASELINE")
+	}
+	for i, p := range spec.Parameters {
+		row := []string{p.Name, valueText(design[i], p.Unit)}
+		if baseline != nil {
+			row = append(row, valueText(baseline[i], p.Unit))
+		}
+		g.add(row...)
+	}
+	return g
+}
+
+func reasonText(r *events.Reason) string {
+	text := r.Code
+	if r.Layer != "" {
+		text += " at " + r.Layer
+	}
+	if r.Message != "" {
+		text += ": " + r.Message
+	}
+	return text
+}

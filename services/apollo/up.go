@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"apollo/events/natsbus"
+)
+
+// natsPort is where NATS clients look.
+const natsPort = 4222
+
+func (a *app) upCommand() *cobra.Command {
+	var flags serviceFlags
+	var host string
+	var port int
+	c := &cobra.Command{
+		Use: "up", Short: "Run everything in one process, for any NATS client",
+		Long: `Run a NATS server with JetStream and all services in one process, until Ctrl-C. Studies
+come in from any client: apollo study submit, or a bare one:
+
+  nats pub --no-templates -J -H Nats-Msg-Id:x1 apollo.v1.cmd.study.submit.demo < study.json
+
+It listens on the loopback only; --token is needed to listen anywhere else.`,
+		Example: "  apollo up --http 127.0.0.1:8080",
+		Args:    exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			ctx := c.Context()
+			if err := flags.check(); err != nil {
+				return err
+			}
+			if a.nats != "" {
+				return hinted(exitUsage, "`apollo serve proposer evaluator archiver --nats URL` runs the services there", errors.New("up starts a server of its own: --nats has no place"))
+			}
+			if ip := net.ParseIP(host); a.token == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+				return hinted(exitUsage, "give it one with --token or APOLLO_TOKEN", fmt.Errorf("listening on %s needs a token", host))
+			}
+			logger := a.logger(c, slog.LevelInfo)
+			server, err := natsbus.StartServer(natsbus.ServerConfig{Dir: a.data, Host: host, Port: port, Token: a.token, Logger: logger})
+			if errors.Is(err, natsbus.ErrLocked) {
+				return hinted(exitError, "--data names another directory; other commands attach to the one that runs", fmt.Errorf("another apollo runs on %s", a.data))
+			}
+			if err != nil {
+				return err
+			}
+			s, err := startedSession(ctx, server, a.token, logger)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			a.say("listening on %s, data in %s", s.url, a.data)
+			return a.serve(ctx, c, s, roleNames[:], flags)
+		},
+	}
+	flags.add(c)
+	c.Flags().StringVar(&host, "host", "127.0.0.1", "`address` to listen on")
+	c.Flags().IntVar(&port, "port", natsPort, "`port` to listen on; 0 takes a free one")
+	return c
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"apollo/evaluator/workload"
+)
+
+func (a *app) workloadCommand() *cobra.Command {
+	return a.group("workload", "Show the networks", "  apollo workload show mobilenet_v2",
+		a.workloadLsCommand(), a.workloadShowCommand())
+}
+
+func (a *app) workloadLsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "ls", Short: "List the built-in networks",
+		Example: "  apollo workload ls", Args: exactly(0),
+		RunE: func(*cobra.Command, []string) error {
+			type row struct {
+				Name   string `json:"name"`
+				SHA256 string `json:"sha256"`
+				workload.Totals
+			}
+			rows, items := []row{}, []any{}
+			g := &grid{header: []string{"NETWORK", ">LAYERS", ">MMACS", ">M PARAMETERS", ">PEAK LIVE", "IDENTITY"}}
+			for _, name := range workload.Names() {
+				w, err := workload.Builtin(name)
+				if err != nil {
+					return err
+				}
+				id, err := w.Identity()
+				if err != nil {
+					return err
+				}
+				r := row{name, id, w.Totals()}
+				rows, items = append(rows, r), append(items, r)
+				g.add(name, strconv.Itoa(r.Layers), millions(r.MACs, 2), millions(r.Params, 3), quantity(float64(r.PeakLiveBytes), "B"), id[:12])
+			}
+			return a.print(answer{value: rows, items: items, grid: g})
+		},
+	}
+}
+
+func (a *app) workloadShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "show NETWORK", Short: "Show the layers of a network",
+		Long:    "Show the layers of a network. -o json and -o yaml print the apollo.workload/v1\ndocument, which is what other tools can read.",
+		Example: "  apollo workload show mobilenet_v2", Args: exactly(1),
+		ValidArgsFunction: completeNetworks,
+		RunE: func(_ *cobra.Command, args []string) error {
+			w, err := workload.Builtin(args[0])
+			if err != nil {
+				return hinted(exitNotFound, "", err)
+			}
+			return a.print(showWorkload(w))
+		},
+	}
+}
+
+func showWorkload(w *workload.Workload) answer {
+	g := &grid{header: []string{"LAYER", "OP", "OUTPUT", ">CHANNELS IN", "FILTER", "STRIDE", ">KMACS", ">WEIGHTS", "READS"}}
+	items := []any{}
+	for i := range w.Layers {
+		l := &w.Layers[i]
+		items = append(items, l)
+		filter, stride := "", ""
+		if l.Op.Spatial() {
+			filter = fmt.Sprintf("%dx%d", l.R, l.S)
+			stride = fmt.Sprintf("%dx%d", l.Stride[0], l.Stride[1])
+		}
+		op := string(l.Op)
+		if l.Fn != "" {
+			op += " " + l.Fn
+		}
+		g.add(l.ID, op, outputShape(l), channels(l), filter, stride, count(l.MACs()/1000), count(l.WeightElements()), strings.Join(l.In, " "))
+	}
+	return answer{value: w, items: items, grid: g, text: func(out io.Writer, p paint) {
+		t := w.Totals()
+		fmt.Fprintf(out, "%s: %d layers, %s MMACs, %s M parameters, %s live at most\n", p.bold(w.Name), t.Layers,
+			millions(t.MACs, 2), millions(t.Params, 3), quantity(float64(t.PeakLiveBytes), "B"))
+		if w.Source.Ref != "" {
+			fmt.Fprintf(out, "source: %s\n", w.Source.Ref)
+		}
+		fmt.Fprintln(out)
+		g.text(out, p)
+	}}
+}
+
+func outputShape(l *workload.Layer) string {
+	if l.P > 0 {
+		return fmt.Sprintf("%dx%dx%d", l.P, l.Q, l.K)
+	}
+	return fmt.Sprintf("%dx%d", max(l.M, 1), l.K)
+}
+
+func channels(l *workload.Layer) string {
+	if l.C == 0 {
+		return ""
+	}
+	return count(l.C)
+}
+
+func millions(n int64, digits int) string {
+	return strconv.FormatFloat(float64(n)/1e6, 'f', digits, 64)
+}
+
+func completeNetworks(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return workload.Names(), cobra.ShellCompDirectiveNoFileComp
+}
