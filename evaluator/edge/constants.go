@@ -38,7 +38,7 @@ const (
 
 	// LayerCycles is the serial cost of starting a layer: dispatch and a
 	// barrier over the mesh; chosen: see docs/model.md#serial.
-	LayerCycles = 600
+	LayerCycles = 1000
 
 	// HopCycles is the latency of one mesh hop; a layer's fill and drain cross
 	// the mesh once each. One cycle for the router, one for the wire.
@@ -46,7 +46,7 @@ const (
 
 	// BandCycles is the cost of handing one band of input rows from the
 	// activation memory to the mesh; chosen: see docs/model.md#serial.
-	BandCycles = 64
+	BandCycles = 32
 
 	// TileCycles is the cost of switching the lanes to the next weight tile;
 	// chosen: see docs/model.md#serial.
@@ -55,7 +55,7 @@ const (
 	// LoopCycles is the cost of issuing a tile from a loop of the program
 	// instead of from its own unrolled entries; chosen: see
 	// docs/model.md#program.
-	LoopCycles = 16
+	LoopCycles = 32
 )
 
 // RegisterPJPerByte is the energy of reading or writing one byte of a lane's
@@ -71,10 +71,12 @@ const (
 	PEEntries = 2
 	// BandEntries describes one band of input rows.
 	BandEntries = 4
-	// TileEntries describes one weight tile.
-	TileEntries = 2
-	// UnrolledEntries is one unrolled tile.
-	UnrolledEntries = 2
+	// TileEntries issues one output tile, in, weights, out and the loop: a band of rows by one step of the
+	// lanes over output channels.
+	TileEntries = 4
+	// UnrolledEntries is what an output tile takes more when it has a
+	// configuration of its own instead of the loop's.
+	UnrolledEntries = LayerEntries
 )
 
 // Area beyond memories and arithmetic, in mm² at 22 nm; chosen: see

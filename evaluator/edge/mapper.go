@@ -30,8 +30,9 @@ type layerCost struct {
 	// memory's port, the weight bus and the mesh links need; ramp is the first
 	// weight tile's way in and the way across the mesh and back.
 	compute, port, bus, link, ramp int64
-	// tiles is the number of weight tiles, over all pixel tiles.
-	tiles int64
+	// tiles is the number of weight tiles, over all pixel tiles; steps the
+	// number of steps of the lanes over output channels in all of them.
+	tiles, steps int64
 	// activePEs take part.
 	activePEs int64
 	// need is what one PE holds of inputs, outputs and partial sums, in bytes;
@@ -201,6 +202,7 @@ func (q *search) try(u *candidate, c *choice) {
 		partial = partial * c.pTile / u.rows
 	}
 	r := layerCost{activePEs: c.nx * c.ny, tiles: c.kTiles * c.cTiles * c.pTiles * s.groupSteps()}
+	r.steps = r.tiles * c.kTile
 	r.compute = u.rest * c.pTile * c.pTiles * c.kTile * c.kTiles * c.cTile * c.cTiles
 	if q.cost > 0 && r.compute >= q.cost {
 		return
@@ -321,7 +323,7 @@ func (q *search) slices(c *choice) (in, out int64) {
 // lane and cycle, spread evenly, with the PE memory's port beside it.
 func (m *machine) vectorCost(s *shape, r *layerCost) {
 	pes := m.PEs()
-	*r = layerCost{activePEs: pes, tiles: 1}
+	*r = layerCost{activePEs: pes, tiles: 1, steps: 1}
 	r.compute = model.CeilDiv(s.ops, pes*m.Cores*m.Lanes)
 	r.port = model.CeilDiv(model.CeilDiv(max(s.in, s.out), pes), PortBytes)
 	r.bus = model.CeilDiv(s.weights, BusBytes)

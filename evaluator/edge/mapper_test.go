@@ -101,4 +101,3 @@ func randomChip(rng *rand.Rand) Chip {
 	}
 	return c
 }
-

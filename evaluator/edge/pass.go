@@ -34,8 +34,8 @@ func (b *bound) program(net *network, m *machine, costs []layerCost, steps []ste
 		y, st := &net.layers[i], &steps[i]
 		cost := &costs[y.shape]
 		*st = step{bands: y.bands(activationBytes)}
-		st.tiles = st.bands * cost.tiles
-		st.entries = LayerEntries + PEEntries*cost.activePEs + BandEntries*st.bands + TileEntries*cost.tiles
+		st.tiles = st.bands * cost.steps
+		st.entries = LayerEntries + PEEntries*cost.activePEs + BandEntries*st.bands + TileEntries*st.tiles
 		total += st.entries
 	}
 	if total > m.InstructionMemory {

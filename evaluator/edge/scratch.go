@@ -42,6 +42,12 @@ func (b *bound) measure(c *Chip, s *scratch) *evaluator.Reason {
 	m := &s.machine
 	b.sizer.prepare(m, c)
 	b.mapAll(m, s.costs)
+	return b.mapped(s)
+}
+
+// mapped is the network pass over mapped layers.
+func (b *bound) mapped(s *scratch) *evaluator.Reason {
+	m := &s.machine
 	s.totals = s.totals[:0]
 	for i := range b.nets {
 		net := &b.nets[i]
@@ -50,7 +56,7 @@ func (b *bound) measure(c *Chip, s *scratch) *evaluator.Reason {
 			return why
 		}
 		t := totals{cycles: net.time(m, b.shapes, s.costs, s.steps)}
-		t.latencySeconds = float64(t.cycles) / float64(c.clock())
+		t.latencySeconds = float64(t.cycles) / float64(m.clock())
 		e := net.energy(m, b.shapes, s.costs, s.steps, t.latencySeconds)
 		t.energyJ = e.Total
 		s.totals = append(s.totals, t)

@@ -90,10 +90,10 @@ func (r *Result) width(p *Problem, level int, o Operand) int64 {
 	return p.Bytes[o]
 }
 
-// traffic returns the bytes that one level reads and writes, over all
+// Traffic returns the bytes that one level reads and writes, over all
 // instances. Every output is written back once complete; partial sums travel
 // in their own width.
-func (r *Result) traffic(p *Problem, level int) (read, write int64) {
+func (r *Result) Traffic(p *Problem, level int) (read, write int64) {
 	for o := range Operands {
 		x := &r.Access[level][o]
 		if o != Outputs {
@@ -113,7 +113,7 @@ func (r *Result) times(p *Problem, a *Arch, m *Mapping) {
 	instances, stall, longest := int64(1), int64(0), r.ComputeCycles
 	for i := range a.Levels {
 		l := &a.Level[i]
-		read, write := r.traffic(p, i)
+		read, write := r.Traffic(p, i)
 		t := max(cycles(CeilDiv(read, instances), l.ReadRate), cycles(CeilDiv(write, instances), l.WriteRate))
 		r.LevelCycles[i] = t
 		if t > longest {
@@ -156,7 +156,7 @@ func cycles(bytes, rate int64) int64 {
 func (r *Result) energy(p *Problem, a *Arch) {
 	r.ComputePJ = float64(r.MACs) * a.MACPJ
 	for i := range a.Levels {
-		read, write := r.traffic(p, i)
+		read, write := r.Traffic(p, i)
 		r.LevelPJ[i] = float64(read)*a.Level[i].ReadPJ + float64(write)*a.Level[i].WritePJ
 	}
 }

@@ -1,0 +1,142 @@
+package edge
+
+import (
+	"math"
+	"slices"
+	"testing"
+)
+
+func TestPresetsRunTheBuiltinNetworks(t *testing.T) {
+	t.Parallel()
+	task := taskFor(t, Networks()...)
+	for _, p := range Presets() {
+		r, err := ExplainChip(task.Networks, p.Chip)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !r.Feasible {
+			t.Errorf("%s: %s", p.Name, r.Reason.Message)
+		}
+	}
+}
+
+// arXiv 2102.10423 gives the variants' peak rates.
+func TestVariantsHaveTheirPublishedPeak(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]float64{"v1": 26.2, "v2": 8.73, "v3": 8.73} {
+		p, ok := PresetNamed(name)
+		if got := p.Chip.PeakTOPS(); !ok || math.Abs(got-want) > 0.05 {
+			t.Errorf("%s: peak = %.3f TOPS, want %g", name, got, want)
+		}
+	}
+	if _, ok := PresetNamed("v9"); ok {
+		t.Error("there is a preset v9")
+	}
+}
+
+// near is a choice of the parameters that are published for v2, and its
+// distance from v2.
+type near struct {
+	chip     Chip
+	distance float64
+}
+
+// TestBaseline finds the baseline again: the nearest design to v2 within 4.8
+// mm² that runs the networks; of equally near ones the fastest.
+func TestBaseline(t *testing.T) {
+	t.Parallel()
+	const budget = 4.8
+	b := boundTo(t, Networks()...)
+	best, bestDistance, bestLatency := Chip{}, math.Inf(1), math.Inf(1)
+	s := b.get()
+	for _, n := range nearest() {
+		if n.distance > bestDistance+1e-9 { // log2 ratios are sums of a few roundings
+			break
+		}
+		for c := range chipMemories(n.chip) {
+			if a := b.sizer.area(&c); a.Total > budget || b.measure(&c, s) != nil {
+				continue
+			}
+			latency := b.mean(s.totals, func(t *totals) float64 { return t.latencySeconds })
+			if latency < bestLatency {
+				best, bestDistance, bestLatency = c, n.distance, latency
+			}
+		}
+	}
+	if got := Baseline(); got != best {
+		t.Errorf("Baseline() = %+v, the nearest is %+v, distance %.3f, %.1f us, %.3f mm2",
+			got, best, bestDistance, bestLatency*1e6, AreaOf(best).Total)
+	}
+	if _, err := edgeSpace(t).Point(Baseline().Values()); err != nil {
+		t.Errorf("the baseline is not on the lattice: %v", err)
+	}
+}
+
+// nearest lists the lattice's choices of the published parameters within 4
+// doublings of v2, in order of distance.
+func nearest() []near {
+	v2, _ := PresetNamed("v2")
+	list := []near{{}}
+	ps := params()
+	for i, p := range ps {
+		if p.Unit == "entries" {
+			continue
+		}
+		target := float64(*v2.Chip.fields()[i])
+		var next []near
+		for _, n := range list {
+			for _, v := range p.Values {
+				m := n
+				*m.chip.fields()[i] = int64(v)
+				if m.distance += math.Abs(math.Log2(v / target)); m.distance <= 4 {
+					next = append(next, m)
+				}
+			}
+		}
+		list = next
+	}
+	slices.SortStableFunc(list, func(a, b near) int {
+		switch {
+		case a.distance < b.distance:
+			return -1
+		case a.distance > b.distance:
+			return 1
+		}
+		return 0
+	})
+	return list
+}
+
+// chipMemories yields the chip with every choice of the chip-level memories,
+// in the order of the lattice.
+func chipMemories(c Chip) func(yield func(Chip) bool) {
+	ps := params()
+	return func(yield func(Chip) bool) {
+		for _, act := range ps[6].Values {
+			for _, instruction := range ps[7].Values {
+				for _, parameter := range ps[8].Values {
+					c.ActivationMemory, c.InstructionMemory, c.ParameterMemory = int64(act), int64(instruction), int64(parameter)
+					if !yield(c) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestTemplateIsThePublishedSpace(t *testing.T) {
+	t.Parallel()
+	s := edgeSpace(t)
+	if got := s.Size(); got != 452_760_000 {
+		t.Errorf("Size() = %d, want 452760000", got)
+	}
+	tm := Template()
+	if len(tm.ParamDocs) != len(tm.Params) || len(tm.Params) != paramCount {
+		t.Errorf("%d parameters, %d sentences, want %d", len(tm.Params), len(tm.ParamDocs), paramCount)
+	}
+	c, err := ChipOf(tm.Baseline)
+	if err != nil || c != Baseline() {
+		t.Errorf("ChipOf(Baseline) = %+v, %v", c, err)
+	}
+}
