@@ -90,9 +90,12 @@ func TestEncodeAgreesWithStd(t *testing.T) {
 	t.Parallel()
 	req, res := batch(3)
 	req.Designs[1][3] = space.Value{Label: "weight \"stationary\" <\u2028>"}
-	res.Trials[1].Extra = map[string]float64{"b_s": -0.0, "a_s": 1e-7, "c": 1e21, "d": 0.5e-9, "e": -1e-300}
+	res.Trials[1].Extra = map[string]float64{"b_s": math.Copysign(0, -1), "a_s": 1e-7, "c": 1e21, "d": 0.5e-9, "e": -1e-300}
 	for _, p := range []events.Payload{
-		req, res, events.BatchRequested{}, events.BatchEvaluated{}, events.TrialsProposed{},
+		req, res,
+		events.BatchRequested{},
+		events.BatchEvaluated{},
+		events.TrialsProposed{},
 		events.TrialsProposed{Designs: req.Designs, Origins: []string{"a", "b", "c"}, Parents: [][]int{{1}, {}, {2, 3}}, Reused: res.Trials},
 	} {
 		var env struct{ Data json.RawMessage }

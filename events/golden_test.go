@@ -19,8 +19,6 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write the golden events anew; only before a release of their version")
 
-func pointer[T any](v T) *T { return &v }
-
 func sampleSpec() events.Spec {
 	return events.Spec{
 		Study: "demo", Labels: map[string]string{"owner": "asha"}, Seed: math.MaxUint64, Template: "edge",
@@ -31,8 +29,8 @@ func sampleSpec() events.Spec {
 		Rules:            []events.Rule{{ID: "on-chip", Expr: "pe_memory <= 64 * KiB && pe_memory > 0"}},
 		Networks:         []events.Network{{Name: "mobilenet_v2", Weight: 1, SHA256: strings.Repeat("0a", 32)}},
 		Metrics:          []events.Metric{{Name: "latency_s", Unit: "s"}, {Name: "area_mm2", Unit: "mm2", Cheap: true}},
-		Objectives:       []events.Objective{{Metric: "latency_s", Goal: "minimize", Target: pointer(0.001)}},
-		Constraints:      []events.Constraint{{Metric: "area_mm2", Max: pointer(6.8), Min: pointer(0.5)}},
+		Objectives:       []events.Objective{{Metric: "latency_s", Goal: "minimize", Target: new(0.001)}},
+		Constraints:      []events.Constraint{{Metric: "area_mm2", Max: new(6.8), Min: new(0.5)}},
 		KnownConstraints: "checked",
 		Algorithm:        events.Algorithm{Name: "evolution", Options: json.RawMessage(`{"population":100}`)},
 		Transfer:         &events.Transfer{Sources: []events.Source{{Study: "earlier", Run: "0badcafe", Parquet: "logs/*.parquet"}}, Seeds: 16, Control: 0.1},
@@ -49,8 +47,10 @@ func samples() []events.Payload {
 	design := events.Design{{Num: 8192.5}, {Label: "weight"}}
 	result := events.TrialResult{
 		Trial: 17, Outcome: events.OutcomeInfeasible, Values: events.Numbers{math.NaN(), 5.25},
-		Reason: &events.Reason{Code: "core_memory", Layer: "mobilenet_v2/conv_1", Need: 65536, Have: 32768, Unit: "B",
-			Message: "a tile needs 64 KiB, a core has 32 KiB"},
+		Reason: &events.Reason{
+			Code: "core_memory", Layer: "mobilenet_v2/conv_1", Need: 65536, Have: 32768, Unit: "B",
+			Message: "a tile needs 64 KiB, a core has 32 KiB",
+		},
 		Attempts: 1, Started: 1612278245000000, Seconds: 0.000125, Extra: map[string]float64{"latency_s.mobilenet_v2": 1e-7},
 	}
 	best := events.BestTrial{Trial: 3, Design: map[string]any{"pe_memory": 8192.5, "dataflow": "weight"}, Metrics: map[string]float64{"latency_s": 0.002, "area_mm2": 6.5}}
@@ -60,10 +60,12 @@ func samples() []events.Payload {
 		events.StudyControl{Study: study, Run: run, ID: "c-1", Verb: "extend", Trials: 900},
 		events.StudyAccepted{Study: study, Run: run, Spec: sampleSpec(), SpecSHA256: strings.Repeat("1b", 32), Command: "x1"},
 		events.StudyStarted{Study: study, Run: run, Sources: []events.SourcePin{{Study: "earlier", Run: run, Trials: 400, SHA256: strings.Repeat("2c", 32), Use: "merge"}}},
-		events.TrialsProposed{Study: study, Run: run, Batch: 2, FirstTrial: 16, Told: 1, ObservedThrough: 99, Designs: []events.Design{design, design},
-			Origins: []string{"evolution", "seed"}, Parents: [][]int{{3, 7}, {}}, Reused: []events.TrialResult{result}},
+		events.TrialsProposed{
+			Study: study, Run: run, Batch: 2, FirstTrial: 16, Told: 1, ObservedThrough: 99, Designs: []events.Design{design, design},
+			Origins: []string{"evolution", "seed"}, Parents: [][]int{{3, 7}, {}}, Reused: []events.TrialResult{result},
+		},
 		events.StudyImproved{Study: study, Run: run, Best: best},
-		events.StudyPaused{Study: study, Run: run, Command: "c-2", Reason: "asked by a user", Batch: pointer(3)},
+		events.StudyPaused{Study: study, Run: run, Command: "c-2", Reason: "asked by a user", Batch: new(3)},
 		events.StudyResumed{Study: study, Run: run, Command: "c-3"},
 		events.StudyExtended{Study: study, Run: run, Command: "c-1", Trials: 900},
 		events.StudyStopping{Study: study, Run: run, Command: "c-4", Reason: "asked by a user"},
@@ -72,8 +74,10 @@ func samples() []events.Payload {
 		events.StudyCancelled{Study: study, Run: run, Command: "c-5", Summary: summary},
 		events.StudyFailed{Study: study, Run: run, Reason: "source earlier/0badcafe changed"},
 		events.StudyRejected{Study: study, Command: "x1", Errors: []events.Mistake{{Pointer: "/spec/seed", Code: "unknown_field", Message: "there is no field \"sede\"", Hint: "did you mean \"seed\"?", Line: 5, Column: 7}}},
-		events.BatchRequested{Study: study, Run: run, Batch: 2, Evaluator: "edge", Template: "edge", Networks: sampleSpec().Networks, Metrics: sampleSpec().Metrics,
-			TimeoutSeconds: 30, Attempts: 3, Parameters: []events.Column{{Name: "pe_memory", Unit: "B"}, {Name: "dataflow", Unit: "-"}}, Trials: []int{16, 17}, Designs: []events.Design{design, design}},
+		events.BatchRequested{
+			Study: study, Run: run, Batch: 2, Evaluator: "edge", Template: "edge", Networks: sampleSpec().Networks, Metrics: sampleSpec().Metrics,
+			TimeoutSeconds: 30, Attempts: 3, Parameters: []events.Column{{Name: "pe_memory", Unit: "B"}, {Name: "dataflow", Unit: "-"}}, Trials: []int{16, 17}, Designs: []events.Design{design, design},
+		},
 		events.BatchEvaluated{Study: study, Run: run, Batch: 2, Evaluator: "edge", EvaluatorVersion: "edge-1", Worker: "host-1", Metrics: []string{"latency_s", "area_mm2"}, Trials: []events.TrialResult{result}},
 		events.ArchivePart{Study: study, Run: run, Path: "log/study=demo/run=0badcafe/part-000001.parquet", Rows: 400, SHA256: strings.Repeat("3d", 32), FirstSeq: 1, LastSeq: 25},
 		events.ArchiveFinal{Study: study, Run: run, Trials: 400, Glob: "log/study=demo/run=0badcafe/*.parquet"},

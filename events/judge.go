@@ -73,7 +73,9 @@ func (j *Judge) Metrics(values []float64) (violation float64, reason *Reason) {
 		if b.column >= len(values) {
 			continue
 		}
-		v, limit, word := values[b.column], 0.0, ""
+		var limit float64
+		var word string
+		v := values[b.column]
 		switch {
 		case v > b.max:
 			limit, word = b.max, "at most"

@@ -18,8 +18,8 @@ func judgeSpec() *events.Spec {
 		Rules:      []events.Rule{{ID: "small", Expr: "pes_x <= 4"}},
 		Metrics:    []events.Metric{{Name: "latency_s", Unit: "s"}, {Name: "area_mm2", Unit: "mm2"}, {Name: "slack"}},
 		Constraints: []events.Constraint{
-			{Metric: "area_mm2", Max: pointer(6.8), Min: pointer(1.0)},
-			{Metric: "slack", Min: pointer(0.0)},
+			{Metric: "area_mm2", Max: new(6.8), Min: new(1.0)},
+			{Metric: "slack", Min: new(0.0)},
 		},
 	}
 }
@@ -76,7 +76,7 @@ func TestJudgeProperties(t *testing.T) {
 		t.Fatal(err)
 	}
 	loose := judgeSpec()
-	loose.Constraints[0].Max = pointer(8.0)
+	loose.Constraints[0].Max = new(8.0)
 	wider, err := events.NewJudge(loose)
 	if err != nil {
 		t.Fatal(err)

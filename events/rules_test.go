@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -184,7 +185,7 @@ func TestNewJudgeRefusesRules(t *testing.T) {
 	t.Parallel()
 	many := make([]events.Rule, events.MaxRules+1)
 	for i := range many {
-		many[i] = events.Rule{ID: fmt.Sprint(i), Expr: "pes_x > 1"}
+		many[i] = events.Rule{ID: strconv.Itoa(i), Expr: "pes_x > 1"}
 	}
 	twice := []events.Rule{{ID: "a", Expr: "pes_x > 1"}, {ID: "a", Expr: "pes_x > 2"}}
 	for want, rules := range map[string][]events.Rule{"at most 64": many, "two rules have this id": twice} {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -65,12 +66,18 @@ func TestDiffSpecs(t *testing.T) {
 		{"values", func(s *events.Spec) { s.Parameters[0].Values = []float64{1} }, []string{"/parameters/0/values: [4096,8192.5], now [1]"}},
 		{"gone", func(s *events.Spec) { s.Constraints = nil }, []string{`/constraints: [{"max":6.8,"metric":"area_mm2","min":0.5}], now none`}},
 		{"added", func(s *events.Spec) { s.Rules = append(s.Rules, events.Rule{ID: "x", Expr: "a<b"}) }, []string{`/rules/1: none, now {"expr":"a<b","id":"x"}`}},
-		{"several, in order", func(s *events.Spec) { s.Order, s.Budget.Batch, s.Stop.Plateau.Improvement = "relaxed", 8, 0.01 },
-			[]string{"/budget/batch: 16, now 8", `/order: "strict", now "relaxed"`, "/stop/plateau/improvement: 0.001, now 0.01"}},
-		{"option", func(s *events.Spec) { s.Algorithm.Options = json.RawMessage(`{"population":50,"a/b":1}`) },
-			[]string{"/algorithm/options/a~1b: none, now 1", "/algorithm/options/population: 100, now 50"}},
-		{"long texts that differ at the end", func(s *events.Spec) { s.Rules[0].Expr = strings.Repeat("a", 200) + "c" },
-			[]string{fmt.Sprintf(`/rules/0/expr: "pe_memory <= 64 * KiB && pe_memory > 0", now "%s…`, strings.Repeat("a", 156))}},
+		{
+			"several, in order", func(s *events.Spec) { s.Order, s.Budget.Batch, s.Stop.Plateau.Improvement = "relaxed", 8, 0.01 },
+			[]string{"/budget/batch: 16, now 8", `/order: "strict", now "relaxed"`, "/stop/plateau/improvement: 0.001, now 0.01"},
+		},
+		{
+			"option", func(s *events.Spec) { s.Algorithm.Options = json.RawMessage(`{"population":50,"a/b":1}`) },
+			[]string{"/algorithm/options/a~1b: none, now 1", "/algorithm/options/population: 100, now 50"},
+		},
+		{
+			"long texts that differ at the end", func(s *events.Spec) { s.Rules[0].Expr = strings.Repeat("a", 200) + "c" },
+			[]string{fmt.Sprintf(`/rules/0/expr: "pe_memory <= 64 * KiB && pe_memory > 0", now "%s…`, strings.Repeat("a", 156))},
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -92,8 +99,8 @@ func TestDiffSpecsIsBounded(t *testing.T) {
 	a, b := sampleSpec(), sampleSpec()
 	b.Rules = nil
 	for i := range 50 {
-		a.Rules = append(a.Rules, events.Rule{ID: fmt.Sprint(i), Expr: "x"})
-		b.Rules = append(b.Rules, events.Rule{ID: fmt.Sprint(i), Expr: "y"})
+		a.Rules = append(a.Rules, events.Rule{ID: strconv.Itoa(i), Expr: "x"})
+		b.Rules = append(b.Rules, events.Rule{ID: strconv.Itoa(i), Expr: "y"})
 	}
 	got := events.DiffSpecs(&a, &b)
 	if len(got) != 21 || !strings.HasPrefix(got[20], "and ") {
@@ -104,7 +111,7 @@ func TestDiffSpecsIsBounded(t *testing.T) {
 func TestSpecWithoutJSON(t *testing.T) {
 	t.Parallel()
 	a, b := sampleSpec(), sampleSpec()
-	b.Constraints[0].Max = pointer(math.Inf(1))
+	b.Constraints[0].Max = new(math.Inf(1))
 	if got := events.SpecSHA256(&b); got != "" {
 		t.Errorf("SpecSHA256() = %q, want none", got)
 	}

@@ -94,7 +94,7 @@ type BestTrial struct {
 	Metrics map[string]float64 `json:"metrics"`
 }
 
-// StudyPaused: no new trials until it is resumed.
+// StudyPaused says that no new trials start until the study is resumed.
 type StudyPaused struct {
 	Study   string `json:"study"`
 	Run     string `json:"run"`
@@ -119,7 +119,7 @@ type StudyExtended struct {
 	Trials  int    `json:"trials"`
 }
 
-// StudyStopping: no new trials; the running ones finish.
+// StudyStopping says that no new trials start; the running ones finish.
 type StudyStopping struct {
 	Study   string `json:"study"`
 	Run     string `json:"run"`

@@ -43,12 +43,18 @@ func TestValidateResultKeepsWhatIsGood(t *testing.T) {
 			a.Metrics = []string{"power_w", "area_mm2", "latency_s"}
 			a.Trials[0].Values, a.Trials[1].Values = events.Numbers{nan, 6, 0.5}, events.Numbers{1, 7, nan}
 		}, answer(func(*events.BatchEvaluated) {}).Trials},
-		{"no values where nothing was measured", func(a *events.BatchEvaluated) { a.Trials[1].Values = nil },
-			answer(func(a *events.BatchEvaluated) { a.Trials[1].Values = events.Numbers{nan, nan} }).Trials},
-		{"a reason where none is needed", func(a *events.BatchEvaluated) { a.Trials[0].Reason = &events.Reason{Code: "x"} },
-			answer(func(*events.BatchEvaluated) {}).Trials},
-		{"no reason where one is needed", func(a *events.BatchEvaluated) { a.Trials[1].Reason = nil },
-			answer(func(a *events.BatchEvaluated) { a.Trials[1].Reason = &events.Reason{Code: "infeasible"} }).Trials},
+		{
+			"no values where nothing was measured", func(a *events.BatchEvaluated) { a.Trials[1].Values = nil },
+			answer(func(a *events.BatchEvaluated) { a.Trials[1].Values = events.Numbers{nan, nan} }).Trials,
+		},
+		{
+			"a reason where none is needed", func(a *events.BatchEvaluated) { a.Trials[0].Reason = &events.Reason{Code: "x"} },
+			answer(func(*events.BatchEvaluated) {}).Trials,
+		},
+		{
+			"no reason where one is needed", func(a *events.BatchEvaluated) { a.Trials[1].Reason = nil },
+			answer(func(a *events.BatchEvaluated) { a.Trials[1].Reason = &events.Reason{Code: "infeasible"} }).Trials,
+		},
 		{"a reason that is not finite", func(a *events.BatchEvaluated) {
 			a.Trials[1].Reason = &events.Reason{Code: "sram", Need: math.Inf(1), Have: nan}
 		}, answer(func(*events.BatchEvaluated) {}).Trials},

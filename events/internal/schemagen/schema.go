@@ -81,12 +81,16 @@ func customTypes(t reflect.Type) *jsonschema.Schema {
 	}
 	switch t {
 	case reflect.TypeFor[events.Design]():
-		return &jsonschema.Schema{Type: "array", Items: numberOrLabel(),
-			Description: "A row of parameter values: numbers in the parameter's unit, strings for labels."}
+		return &jsonschema.Schema{
+			Type: "array", Items: numberOrLabel(),
+			Description: "A row of parameter values: numbers in the parameter's unit, strings for labels.",
+		}
 	case reflect.TypeFor[events.Numbers]():
-		return &jsonschema.Schema{Type: "array",
+		return &jsonschema.Schema{
+			Type:        "array",
 			Items:       &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "number"}, {Type: "null"}}},
-			Description: "A row of numbers; null where there is none."}
+			Description: "A row of numbers; null where there is none.",
+		}
 	case reflect.TypeFor[events.Micros]():
 		return &jsonschema.Schema{Type: "integer", Description: "Microseconds since the Unix epoch, UTC."}
 	case reflect.TypeFor[json.RawMessage]():
