@@ -93,7 +93,7 @@ design under an area, latency or energy budget, and learns from earlier studies.
 	for _, c := range []*cobra.Command{a.studyCommand(), a.trialCommand(),  a.spaceCommand(), a.workloadCommand(), a.evaluatorCommand(), a.eventsCommand()} {
 		root.AddCommand(inGroup("look", c))
 	}
-	for _, c := range []*cobra.Command{a.doctorCommand(), a.versionCommand()} {
+	for _, c := range []*cobra.Command{a.benchCommand(), a.doctorCommand(), a.versionCommand()} {
 		root.AddCommand(inGroup("tool", c))
 	}
 	root.SetHelpCommandGroupID("tool")
@@ -196,11 +196,4 @@ func envOr(name, other string) string {
 		return v
 	}
 	return other
-}
-
-// logf prints a line of detail: what --log-level info shows.
-func (a *app) logf(format string, args ...any) {
-	if level, err := parseLevel(a.logLevel); err == nil && level <= slog.LevelInfo && !a.quiet {
-		a.console.printf("apollo: "+format+"\n", args...)
-	}
 }

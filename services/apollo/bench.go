@@ -1,0 +1,7 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func (a *app) benchCommand() *cobra.Command {
+	return a.group("bench", "Measure this machine", "", a.benchPipelineCommand())
+}
