@@ -13,6 +13,8 @@ import (
 // TrialHash is the identity of a study's trials: designs, outcomes, metrics
 // and order, without times, names of workers or reasons. Two runs with the
 // same hash tried the same designs in the same order with the same answers.
+// The values are those that ValidateResult returns: one per metric, NaN where
+// there is none.
 type TrialHash struct {
 	h   hash.Hash
 	buf []byte
@@ -41,8 +43,9 @@ func (t *TrialHash) Add(trial int, design []space.Value, outcome string, values 
 		}
 		b = strconv.AppendFloat(b, v, 'g', -1, 64)
 	}
-	t.buf = append(b, '\n')
-	t.h.Write(t.buf)
+	b = append(b, '\n')
+	t.h.Write(b)
+	t.buf = b
 }
 
 // String returns the hash of all trials so far, 64 hex digits.
