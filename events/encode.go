@@ -242,7 +242,14 @@ func (v BatchRequested) appendJSON(b []byte) ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-func appendMetric(b []byte, m Metric) ([]byte, error) { return appendStd(b, m) }
+func appendMetric(b []byte, m Metric) ([]byte, error) {
+	b = appendString(append(b, `{"name":`...), m.Name)
+	b = appendString(append(b, `,"unit":`...), m.Unit)
+	if m.Cheap {
+		b = append(b, `,"cheap":true`...)
+	}
+	return append(b, '}'), nil
+}
 
 func appendColumn(b []byte, c Column) ([]byte, error) {
 	b = appendString(append(b, `{"name":`...), c.Name)
