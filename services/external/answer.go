@@ -3,7 +3,9 @@ package external
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -62,7 +64,7 @@ func object(line []byte) (map[string]json.RawMessage, error) {
 	return fields, err
 }
 
-var errNotObject = fmt.Errorf("not an object")
+var errNotObject = errors.New("not an object")
 
 // quoteNonFinite puts quotes around NaN, Infinity and their negatives outside
 // of strings. It returns nil when there are none.
@@ -225,9 +227,7 @@ func (a *answer) result(want []evaluator.Metric) (evaluator.Result, *Failure) {
 // metrics that nobody asked for.
 func (a *answer) extras(want []evaluator.Metric) ([]evaluator.Extra, *Failure) {
 	named := map[string]json.RawMessage{}
-	for name, raw := range a.extra {
-		named[name] = raw
-	}
+	maps.Copy(named, a.extra)
 	for name, raw := range a.metrics {
 		if !slices.ContainsFunc(want, func(m evaluator.Metric) bool { return m.Name == name }) {
 			named[name] = raw

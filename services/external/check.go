@@ -165,6 +165,7 @@ type checker struct {
 	nextID  int
 	pending map[string]bool // ids that were sent and are not yet answered
 	foreign []string        // ids of answers to nothing that is pending
+	behind  int             // answers to a line before the last one
 	tried   []trial
 }
 

@@ -216,6 +216,10 @@ func (c *checker) late(ctx context.Context) {
 		c.say(checkLate, Fail, advice, "an answer had the id %q, which was not asked or was answered before", clip(c.foreign[0], maxCode))
 		return
 	}
+	if len(good) == 0 && c.behind > 0 {
+		c.say(checkLate, Fail, advice, "%d answers came with the id of an earlier line, and none with its own: they are ignored", c.behind)
+		return
+	}
 	if len(good) == 0 {
 		c.say(checkLate, Skip, "", "no answer to compare with")
 		return

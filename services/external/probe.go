@@ -67,9 +67,13 @@ func (c *checker) await(id string, within time.Duration, skim bool) (answer, *Fa
 		if f != nil {
 			return answer{}, f
 		}
-		if c.pending[a.id] {
+		switch {
+		case c.pending[a.id]:
 			delete(c.pending, a.id)
-		} else if a.id != "" {
+			if a.id != id {
+				c.behind++
+			}
+		case a.id != "":
 			c.foreign = append(c.foreign, a.id)
 		}
 		if a.id == id {

@@ -15,7 +15,7 @@ import (
 
 // drain is how long output is read after the process has ended. It matters
 // only when a process that left the group still holds the pipe.
-const drain = time.Second
+const drain = 500 * time.Millisecond
 
 // process is one run of the program. One goroutine at a time may call ask and
 // its parts; kill and done are safe for all.

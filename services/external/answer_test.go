@@ -1,0 +1,264 @@
+package external
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"apollo/evaluator"
+	"apollo/evaluator/workload"
+	"apollo/optimizer/space"
+)
+
+func latency() []evaluator.Metric { return []evaluator.Metric{{Name: "latency_s", Unit: "s"}} }
+
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		line    string
+		outcome evaluator.Outcome
+		value   float64
+		reason  evaluator.Reason
+		extra   []evaluator.Extra
+	}{
+		"the shortest": {line: `{"id":"1","metrics":{"latency_s":0.5}}`, outcome: evaluator.Measured, value: 0.5},
+		"a number as id": {
+			line: `{"metrics":{"latency_s":1e-3},"id":1}`, outcome: evaluator.Measured, value: 1e-3,
+		},
+		"an outcome in full": {
+			line: `{"id":"1","outcome":"measured","metrics":{"latency_s":2},"reason":"ignored"}`, outcome: evaluator.Measured, value: 2,
+		},
+		"unknown fields": {
+			line: `{"id":"1","host":"a","metrics":{"latency_s":2}}`, outcome: evaluator.Measured, value: 2,
+		},
+		"other metrics become extra, in the order of names": {
+			line: `{"id":"1","metrics":{"z_s":3,"latency_s":2,"a_s":null},"extra":{"b_s":1}}`, outcome: evaluator.Measured, value: 2,
+			extra: []evaluator.Extra{{Name: "b_s", Value: 1}, {Name: "z_s", Value: 3}},
+		},
+		"infeasible with a text": {
+			line: `{"id":"1","outcome":"infeasible","reason":"too big"}`, outcome: evaluator.Infeasible, value: math.NaN(),
+			reason: evaluator.Reason{Code: "infeasible", Message: "too big"},
+		},
+		"infeasible in full, with a metric": {
+			line:    `{"id":"1","outcome":"infeasible","metrics":{"latency_s":4},"reason":{"code":"core_memory","layer":"n/l","need":2,"have":1,"unit":"B","message":"m"}}`,
+			outcome: evaluator.Infeasible, value: 4,
+			reason: evaluator.Reason{Code: "core_memory", Layer: "n/l", Need: 2, Have: 1, Unit: "B", Message: "m"},
+		},
+		"failed": {
+			line: `{"id":"1","outcome":"failed","reason":{"code":"No licence"}}`, outcome: evaluator.Failed, value: math.NaN(),
+			reason: evaluator.Reason{Code: "no_licence", Message: "the program gives no reason"},
+		},
+		"an error": {
+			line: `{"id":"1","error":"boom"}`, outcome: evaluator.Failed, value: math.NaN(),
+			reason: evaluator.Reason{Code: "failed", Message: "boom"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, err := parseAnswer([]byte(c.line))
+			if err != nil || a.id != "1" {
+				t.Fatalf("parseAnswer(): id %q, error %v", a.id, err)
+			}
+			r, f := a.result(latency())
+			if f != nil {
+				t.Fatalf("result(): %v", f)
+			}
+			same := r.Values[0] == c.value || math.IsNaN(r.Values[0]) && math.IsNaN(c.value)
+			if r.Outcome != c.outcome || !same || !slices.Equal(r.Extra, c.extra) {
+				t.Errorf("result() = %+v, want %s, %v, extra %v", r, c.outcome, c.value, c.extra)
+			}
+			if r.Reason != nil && *r.Reason != c.reason || r.Reason == nil && c.reason != (evaluator.Reason{}) {
+				t.Errorf("reason = %+v, want %+v", r.Reason, c.reason)
+			}
+		})
+	}
+}
+
+func TestBadAnswers(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		``:                                    CodeBadAnswer,
+		`null`:                                CodeBadAnswer,
+		`[1]`:                                 CodeBadAnswer,
+		`{"id":"1"`:                           CodeBadAnswer,
+		`{"id":"1"}{}`:                        CodeBadAnswer,
+		`{"id":{},"metrics":{"latency_s":1}}`: CodeBadAnswer,
+		`{"id":"","metrics":{"latency_s":1}}`: CodeBadAnswer,
+		`{"id":"1"} trailing`:                 CodeBadAnswer,
+		`{"id":"1"}`:                          CodeBadAnswer,
+		`{"id":"1","metrics":[1]}`:            CodeBadAnswer,
+		`{"id":"1","metrics":3}`:              CodeBadAnswer,
+		`{"id":"1","outcome":1}`:              CodeBadAnswer,
+		`{"id":"1","outcome":"failed","reason":3}`:                            CodeBadAnswer,
+		`{"id":"1","outcome":"failed","reason":{"need":"3"}}`:                 CodeBadAnswer,
+		`{"id":"1","error":{}}`:                                               CodeBadAnswer,
+		`{"id":"1","outcome":"Measured","metrics":{"latency_s":1}}`:           CodeBadOutcome,
+		`{"id":"1","outcome":"measured"}`:                                     CodeMissingMetric,
+		`{"id":"1","metrics":{}}`:                                             CodeMissingMetric,
+		`{"id":"1","metrics":{"latency_s":null}}`:                             CodeMissingMetric,
+		`{"id":"1","metrics":{"LATENCY_S":1}}`:                                CodeMissingMetric,
+		`{"id":"1","metrics":{"latency_s":"1"}}`:                              CodeWrongType,
+		`{"id":"1","metrics":{"latency_s":true}}`:                             CodeWrongType,
+		`{"id":"1","metrics":{"latency_s":[1]}}`:                              CodeWrongType,
+		`{"id":"1","metrics":{"latency_s":1,"x":"no"}}`:                       CodeWrongType,
+		`{"id":"1","metrics":{"latency_s":1},"extra":{"x":{}}}`:               CodeWrongType,
+		`{"id":"1","metrics":{"latency_s":NaN}}`:                              CodeNotFinite,
+		`{"id":"1","metrics":{"latency_s":nan}}`:                              CodeNotFinite,
+		`{"id":"1","metrics":{"latency_s":-Infinity}}`:                        CodeNotFinite,
+		`{"id":"1","metrics":{"latency_s":inf}}`:                              CodeNotFinite,
+		`{"id":"1","metrics":{"latency_s":-1e400}}`:                           CodeNotFinite,
+		`{"id":"1","metrics":{"latency_s":"Infinity"}}`:                       CodeNotFinite,
+		`{"id":"1","metrics":{"latency_s":1,"x":NaN}}`:                        CodeNotFinite,
+		`{"id":"1","outcome":"infeasible","metrics":{"latency_s":NaN}}`:       CodeNotFinite,
+		`{"id":"1","outcome":"failed","reason":{"need":NaN,"message":"bad"}}`: CodeBadAnswer,
+	} {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			a, err := parseAnswer([]byte(line))
+			f, _ := err.(*Failure) //nolint:errorlint // the type is the contract
+			if err == nil {
+				_, f = a.result(latency())
+			}
+			if f == nil || f.Code != want || f.Message == "" {
+				t.Errorf("got %v, want %s with a message", f, want)
+			}
+		})
+	}
+}
+
+// NaN inside of a text is a text.
+func TestQuoteNonFinite(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		`{"a":NaN}`:               `{"a":"NaN"}`,
+		`{"a":"NaN"}`:             ``,
+		`{"NaN":-Infinity,"b":1}`: `{"NaN":"-Infinity","b":1}`,
+		`{"a\"NaN":[NaN,inf]}`:    `{"a\"NaN":["NaN","inf"]}`,
+		`{"a":1}`:                 ``,
+		`"\`:                      ``,
+	} {
+		if got := string(quoteNonFinite([]byte(line))); got != want {
+			t.Errorf("quoteNonFinite(%s) = %s, want %s", line, got, want)
+		}
+	}
+}
+
+// Whatever a program writes: no panic, and either a typed failure or a result
+// that keeps the promises of evaluator.Result, with text that is fit to print.
+func FuzzAnswer(f *testing.F) {
+	f.Add([]byte(`{"id":"1","outcome":"infeasible","metrics":{"latency_s":4},"reason":{"code":"Core Memory","need":2,"have":1,"unit":"B","message":"m"},"extra":{"x":1}}`))
+	f.Add([]byte(`{"id":1,"metrics":{"latency_s":NaN,"b":-Infinity,"c":1e999,"d":"inf"}}`))
+	f.Add([]byte(`{"id":"1","error":"x\u0000\ud800\n"}`))
+	f.Add([]byte(`{"id":"1","name":"n","parameters":[{"name":"a","values":[1,2]}],"metrics":[{"name":"latency_s","unit":"s"}]}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		a, err := parseAnswer(line)
+		if err != nil {
+			checkFailure(t, err.(*Failure)) //nolint:errorlint // the type is the contract
+			return
+		}
+		if a.id == "" {
+			t.Error("an answer without an id was accepted")
+		}
+		if info, ok, err := readInfo(a); ok && err == nil && len(info.Metrics) == 0 {
+			t.Error("a description without metrics was accepted")
+		}
+		r, failure := a.result(latency())
+		if failure != nil {
+			checkFailure(t, failure)
+			return
+		}
+		finite := len(r.Values) == 1 && !math.IsInf(r.Values[0], 0) && (r.Outcome != evaluator.Measured || !math.IsNaN(r.Values[0]))
+		if !finite || (r.Outcome == evaluator.Measured) != (r.Reason == nil) {
+			t.Errorf("result %+v, reason %+v", r, r.Reason)
+		}
+		if r.Reason != nil && (r.Reason.Code == "" || len(r.Reason.Message) > maxMessage || !utf8.ValidString(r.Reason.Message)) {
+			t.Errorf("reason %+v", r.Reason)
+		}
+		for _, x := range r.Extra {
+			if math.IsNaN(x.Value) || math.IsInf(x.Value, 0) {
+				t.Errorf("extra %+v", x)
+			}
+		}
+	})
+}
+
+func checkFailure(t *testing.T, f *Failure) {
+	t.Helper()
+	r := f.result(1)
+	if f.Code == "" || r.Reason.Message == "" || len(r.Reason.Message) > maxMessage || !utf8.ValidString(r.Reason.Message) ||
+		strings.ContainsAny(r.Reason.Message, "\n\x00") {
+		t.Errorf("failure %+v", r.Reason)
+	}
+}
+
+func TestDescriptions(t *testing.T) {
+	t.Parallel()
+	for fields, want := range map[string]string{
+		`"metrics":[{"name":"a","unit":"s"}],"max_batch":-1`: "max_batch is -1",
+		`"metrics":[]`:             "has no metrics",
+		`"name":"n"`:               "has no metrics",
+		`"metrics":[{"name":"a"}]`: `metrics[0] ("a"): the unit is missing`,
+		`"metrics":[{"name":"a","unit":"s"},{"name":"a","unit":"s"}]`:                                 `metrics[1] ("a"): the name is used twice`,
+		`"metrics":[{"name":"","unit":"s"}]`:                                                          `metrics[0] (""): the name is empty`,
+		`"metrics":[{"name":"a","unit":3}]`:                                                           "wrong type",
+		`"metrics":[{"name":"a","unit":"s"}],"deterministic":"no"`:                                    "wrong type",
+		`"metrics":[{"name":"a","unit":"s"}],"parameters":[{"name":"p","values":[2,1]}]`:              `parameters[0] ("p"): `,
+		`"metrics":[{"name":"a","unit":"s"}],"parameters":[{"name":"p","values":[1],"labels":["x"]}]`: "both values and labels",
+		`"metrics":[{"name":"a","unit":"s"}],"parameters":[{"name":"p"},{"name":"p"}]`:                `parameters[1] ("p"): the name is used twice`,
+	} {
+		a, err := parseAnswer([]byte(`{"id":"1",` + fields + `}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok, err := readInfo(a); !ok || err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: ok %v, error %v, want one with %q", fields, ok, err, want)
+		}
+	}
+	for _, line := range []string{`{"id":"1","metrics":{"a":1}}`, `{"id":"1","error":"unknown op"}`, `{"id":"1","outcome":"failed","reason":"no design"}`} {
+		a, err := parseAnswer([]byte(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info, ok, err := readInfo(a); ok || err != nil {
+			t.Errorf("%s was taken for a description: %+v, %v", line, info, err)
+		}
+	}
+}
+
+func TestQuestionLine(t *testing.T) {
+	t.Parallel()
+	q := newQuestion(
+		[]space.Param{{Name: "zeta", Unit: "B"}, {Name: "alpha"}, {Name: "flow", Labels: []string{`a "b"`}}},
+		latency(),
+		[]evaluator.Network{{Workload: &workload.Workload{Name: "net"}, Weight: 2}})
+	got := string(q.line("7", evaluator.Request{Study: "s", Trial: 3, Design: []space.Value{{Num: 452760000}, {Num: 0.1}, {Label: `a "b"`}}}))
+	want := `{"id":"7","study":"s","trial":3,"design":{"zeta":452760000,"alpha":0.1,"flow":"a \"b\""},` +
+		`"units":{"zeta":"B"},"metrics":{"latency_s":"s"},"networks":[{"name":"net","weight":2}]}` + "\n"
+	if got != want {
+		t.Errorf("got  %swant %s", got, want)
+	}
+}
+
+func TestTailKeepsTheEnd(t *testing.T) {
+	t.Parallel()
+	var w tail
+	for range 100 {
+		_, _ = w.Write([]byte(strings.Repeat("x", 100) + "\n"))
+	}
+	_, _ = w.Write([]byte("one\ntwo\nthree\nfour\n"))
+	if got, want := w.note(), "; stderr: two | three | four"; got != want {
+		t.Errorf("note() = %q, want %q", got, want)
+	}
+	if len(w.end) > maxTail {
+		t.Errorf("%d bytes are kept, want at most %d", len(w.end), maxTail)
+	}
+	_, _ = w.Write([]byte(strings.Repeat("é", maxTail)))
+	if got := w.note(); !utf8.ValidString(got) || len(got) > 2*maxExcerpt+20 {
+		t.Errorf("note() = %q, want short valid text", got)
+	}
+	if got := (&tail{}).note(); got != "" {
+		t.Errorf("note() of nothing = %q", got)
+	}
+}

@@ -1,0 +1,194 @@
+package external_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"apollo/evaluator"
+	"apollo/services/external"
+)
+
+func check(t *testing.T, mode string, o external.CheckOptions) external.Report {
+	t.Helper()
+	if o.Timeout == 0 {
+		o.Timeout = patience
+	}
+	o.Env = append(o.Env, childMode+"="+mode, quickExit)
+	return external.Check(t.Context(), self(t), o)
+}
+
+func verdicts(r external.Report, v external.Verdict) (names []string) {
+	for _, f := range r.Findings {
+		if f.Verdict == v {
+			names = append(names, f.Check)
+		}
+	}
+	return names
+}
+
+func render(t *testing.T, r external.Report) string {
+	t.Helper()
+	var b strings.Builder
+	if err := r.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// Each misbehaviour fails the check that is about it, and a program without
+// one fails none.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	for mode, want := range map[string]struct {
+		fail []string
+		skip []string
+		text string // in the report
+	}{
+		"good":    {skip: []string{"infeasible"}, text: "double 2: 2 parameters, 1 metrics"},
+		"chatty":  {skip: []string{"infeasible"}},
+		"toobig":  {text: "are infeasible, each with its reason"},
+		"mute":    {fail: []string{"infeasible"}, text: "has no reason"},
+		"refuse":  {fail: []string{"measured"}, skip: []string{"infeasible"}, text: "licence server not reachable"},
+		"die":     {fail: []string{"schema"}, skip: []string{"infeasible"}, text: "libsim.so: not found"},
+		"garbage": {fail: []string{"schema"}, skip: []string{"infeasible"}, text: "Simulation finished"},
+		"nan":     {fail: []string{"nan"}, skip: []string{"infeasible"}},
+		"missing": {fail: []string{"schema"}, skip: []string{"infeasible"}},
+		"text":    {fail: []string{"schema"}, skip: []string{"infeasible"}},
+		"stale":   {fail: []string{"late"}, skip: []string{"infeasible"}, text: `had the id "0"`},
+		"twice":   {fail: []string{"late"}, skip: []string{"infeasible"}},
+		"drift":   {fail: []string{"determinism"}, skip: []string{"infeasible"}, text: "another answer from a new process"},
+		"default": {fail: []string{"unknown"}, skip: []string{"infeasible"}, text: "was measured all the same"},
+		"unruly":  {fail: []string{"garbage"}, skip: []string{"infeasible"}, text: "exit status 1"},
+	} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			r := check(t, mode, external.CheckOptions{})
+			text := render(t, r)
+			if got := verdicts(r, external.Fail); !slices.Equal(got, want.fail) {
+				t.Errorf("failed %v, want %v\n%s", got, want.fail, text)
+			}
+			if got := verdicts(r, external.Skip); !slices.Equal(got, want.skip) {
+				t.Errorf("skipped %v, want %v\n%s", got, want.skip, text)
+			}
+			if r.Failed() != len(want.fail) || !strings.Contains(text, want.text) {
+				t.Errorf("Failed() = %d, want %d; want %q in\n%s", r.Failed(), len(want.fail), want.text, text)
+			}
+			for _, f := range r.Findings {
+				if f.Message == "" || f.Verdict == external.Fail && f.Advice == "" {
+					t.Errorf("finding %+v explains nothing or gives no advice", f)
+				}
+			}
+		})
+	}
+}
+
+// Programs that keep the checker waiting: the time-out here is what they fail.
+func TestCheckTimeouts(t *testing.T) {
+	t.Parallel()
+	const timeout = 500 * time.Millisecond
+	for mode, want := range map[string][]string{
+		"hang":    {"timeout"},
+		"swapped": {"timeout", "measured", "late"},
+		"family":  {"timeout", "end"},
+		"deaf":    {"timeout", "measured", "end"},
+	} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			_, env := socket(t)
+			o := external.CheckOptions{Options: external.Options{Timeout: timeout, Handshake: timeout, Grace: timeout, Env: []string{env}}, Params: params(), Metrics: task().Metrics}
+			r := check(t, mode, o)
+			for _, name := range want {
+				if !slices.Contains(verdicts(r, external.Fail), name) {
+					t.Errorf("the check %s did not fail:\n%s", name, render(t, r))
+				}
+			}
+		})
+	}
+}
+
+// A program that says that it is not deterministic is not held to it.
+func TestCheckWithoutADescription(t *testing.T) {
+	t.Parallel()
+	plain := external.Options{Env: []string{"APOLLO_TEST_PLAIN=1"}}
+	r := check(t, "good", external.CheckOptions{Options: plain})
+	if got := verdicts(r, external.Fail); !slices.Equal(got, []string{"space"}) {
+		t.Errorf("failed %v, want space: nothing is known to try\n%s", got, render(t, r))
+	}
+	r = check(t, "good", external.CheckOptions{Options: plain, Params: params()})
+	if got := verdicts(r, external.Skip); r.Failed() != 0 || !slices.Equal(got, []string{"describe", "units", "infeasible"}) {
+		t.Errorf("skipped %v and failed %d, want describe, units, infeasible and 0\n%s", got, r.Failed(), render(t, r))
+	}
+	r = check(t, "good", external.CheckOptions{Options: plain, Params: params(), Metrics: []evaluator.Metric{{Name: "latency_s", Unit: "ms"}}})
+	if got := verdicts(r, external.Fail); !slices.Equal(got, []string{"units"}) {
+		t.Errorf("failed %v, want units\n%s", got, render(t, r))
+	}
+	r = check(t, "good", external.CheckOptions{Params: params()[:1], Metrics: task().Metrics})
+	if got := verdicts(r, external.Fail); !slices.Equal(got, []string{"space"}) {
+		t.Errorf("failed %v, want space: the study lacks a parameter\n%s", got, render(t, r))
+	}
+}
+
+func TestCheckOfNoProgram(t *testing.T) {
+	t.Parallel()
+	r := external.Check(t.Context(), []string{"./no-such-program"}, external.CheckOptions{})
+	if got := verdicts(r, external.Fail); !slices.Equal(got, []string{"start"}) || len(verdicts(r, external.Pass)) != 0 {
+		t.Errorf("failed %v, want start alone\n%s", got, render(t, r))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	o := external.CheckOptions{Options: external.Options{Env: []string{childMode + "=good"}}}
+	if r := external.Check(ctx, self(t), o); r.Failed() == 0 {
+		t.Errorf("an interrupted check failed nothing\n%s", render(t, r))
+	}
+}
+
+func python(t *testing.T) string {
+	t.Helper()
+	exe, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("python3 is not there: its examples are not tested")
+	}
+	return exe
+}
+
+func TestExampleProgram(t *testing.T) {
+	t.Parallel()
+	argv := []string{python(t), "../../examples/evaluator.py"}
+	r := external.Check(t.Context(), argv, external.CheckOptions{Options: external.Options{Timeout: patience, Handshake: patience}})
+	if len(verdicts(r, external.Pass)) != len(r.Findings) {
+		t.Errorf("the example does not pass every check:\n%s", render(t, r))
+	}
+}
+
+// The smallest evaluator of docs/plug-in-evaluator.md works as it stands.
+func TestDocumentedProgram(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/plug-in-evaluator.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```python\n")
+	program, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("the page has no program")
+	}
+	b, err := external.Open(t.Context(), []string{python(t), "-c", program}, external.Options{Handshake: patience})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	e, err := b.New(evaluator.Task{Params: params(), Metrics: []evaluator.Metric{{Name: "cost_s", Unit: "s"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if r := evaluate(t, e, 5); r.Outcome != evaluator.Measured || r.Values[0] != 4 {
+			t.Errorf("got %+v, reason %+v, want 4", r, r.Reason)
+		}
+	}
+}

@@ -1,0 +1,195 @@
+package external_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The test binary is its own misbehaving evaluator: with childMode set it runs
+// that behaviour instead of the tests.
+const (
+	childMode   = "APOLLO_TEST_CHILD"
+	childSocket = "APOLLO_TEST_SOCKET" // a unix socket of the test
+)
+
+// quickExit takes the second that the race detector waits at a process's end.
+const quickExit = "GORACE=atexit_sleep_ms=0"
+
+// unlucky is the design that the misbehaving children misbehave on.
+const unlucky = 13
+
+func TestMain(m *testing.M) {
+	if mode := os.Getenv(childMode); mode != "" {
+		child(mode)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// question is what a child reads.
+type question struct {
+	ID     string
+	Op     string
+	Design map[string]float64
+}
+
+const describeAnswer = `"name":"double","version":"2","parameters":[{"name":"x","unit":"B","values":[1,2,3,4,13]},{"name":"y","values":[0,1]}],` +
+	`"metrics":[{"name":"latency_s","unit":"s"}],"deterministic":true}`
+
+func say(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+
+// good answers a question about any design with twice its x.
+func good(q question) { say(`{"id":%q,"metrics":{"latency_s":%v}}`, q.ID, 2*q.Design["x"]) }
+
+// tricks are what children do with the unlucky design, or with every design
+// where they keep no count.
+func tricks() map[string]func(q question) {
+	var last question
+	count := 0.0
+	return map[string]func(q question){
+		"good":    good,
+		"hang":    func(question) { fmt.Fprintln(os.Stderr, "busy"); select {} },
+		"die":     func(question) { fmt.Fprintln(os.Stderr, "loading\nlibsim.so: not found"); os.Exit(7) },
+		"garbage": func(question) { say("Simulation finished, see out.txt") },
+		"nan":     func(q question) { say(`{"id":%q,"metrics":{"latency_s":NaN}}`, q.ID) },
+		"huge":    func(q question) { say(`{"id":%q,"metrics":{"latency_s":1e999}}`, q.ID) },
+		"missing": func(q question) { say(`{"id":%q,"metrics":{"latency_ms":1}}`, q.ID) },
+		"text":    func(q question) { say(`{"id":%q,"metrics":{"latency_s":"1.5"}}`, q.ID) },
+		"word":    func(q question) { say(`{"id":%q,"outcome":"done","metrics":{"latency_s":1}}`, q.ID) },
+		"noid":    func(q question) { say(`{"metrics":{"latency_s":1}}`) },
+		"long":    func(q question) { say(`{"id":%q,"pad":"%s"}`, q.ID, strings.Repeat("x", 1<<17)) },
+		"endless": func(question) {
+			for {
+				fmt.Print(strings.Repeat("x", 1<<16))
+			}
+		},
+		"closed": func(question) { _ = os.Stdout.Close(); select {} },
+		"refuse": func(q question) { say(`{"id":%q,"error":"licence server not reachable"}`, q.ID) },
+		"toobig": func(q question) {
+			say(`{"id":%q,"outcome":"infeasible","reason":{"code":"Memory!","need":2,"have":1,"unit":"B","message":"too big"}}`, q.ID)
+		},
+		"mute":    func(q question) { say(`{"id":%q,"outcome":"infeasible"}`, q.ID) },
+		"chatty":  func(q question) { fmt.Fprint(os.Stderr, strings.Repeat("noise ", 1<<17)); good(q) },
+		"stale":   func(q question) { say(`{"id":"0","metrics":{"latency_s":-1}}`); good(q) },
+		"twice":   func(q question) { good(q); good(q) },
+		"once":    func(q question) { good(q); os.Exit(0) },
+		"swapped": func(q question) { q.ID, last = last.ID, q; say(`{"id":%q,"metrics":{"latency_s":1}}`, q.ID) },
+		"drift":   func(q question) { count++; q.Design["x"] += count; good(q) },
+		"default": good,
+		"escape": func(question) {
+			spawn("sleeper", &syscall.SysProcAttr{Setsid: true})
+			os.Exit(3)
+		},
+		"family": func(question) { spawn("sleeper", nil); select {} },
+		"meet":   func(q question) { meet(); good(q) },
+		"unruly": func(q question) { good(q) },
+	}
+}
+
+// Modes that are not about the unlucky design alone.
+func always(mode string) bool {
+	switch mode {
+	case "once", "drift", "swapped", "meet", "twice":
+		return true
+	}
+	return false
+}
+
+func child(mode string) {
+	switch mode {
+	case "sleeper": // a child of a child, which tells the test of its life
+		meet()
+		select {}
+	case "flap":
+		fmt.Fprintln(os.Stderr, "no such model")
+		os.Exit(2)
+	case "deaf": // never reads
+		select {}
+	}
+	trick := tricks()[mode]
+	in := bufio.NewScanner(os.Stdin)
+	for in.Scan() {
+		var q question
+		if json.Unmarshal(in.Bytes(), &q) != nil {
+			if mode == "unruly" {
+				os.Exit(1)
+			}
+			say(`{"error":"no JSON"}`)
+			continue
+		}
+		_, known := q.Design["x"]
+		switch {
+		case q.Op == "describe" && os.Getenv("APOLLO_TEST_PLAIN") != "":
+			os.Exit(4)
+		case q.Op == "describe":
+			say(`{"id":%q,%s`, q.ID, describeAnswer)
+		case !known && mode != "default":
+			say(`{"id":%q,"outcome":"failed","reason":"no x"}`, q.ID)
+		case q.Design["x"] == unlucky || always(mode):
+			trick(q)
+		default:
+			good(q)
+		}
+	}
+	if mode == "family" {
+		select {} // does not end with its input
+	}
+}
+
+func spawn(mode string, attr *syscall.SysProcAttr) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childMode+"="+mode)
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = os.Stdout, os.Stderr, attr
+	if err := cmd.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(9)
+	}
+}
+
+// meet connects to the test's socket and waits for one byte.
+func meet() {
+	c, err := net.Dial("unix", os.Getenv(childSocket))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(9)
+	}
+	_, _ = io.ReadFull(c, make([]byte, 1))
+}
+
+// patience bounds waits that a correct program never has.
+const patience = 30 * time.Second
+
+// socket listens for children; its path is in the environment that it returns.
+func socket(t *testing.T) (net.Listener, string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ext") //nolint:usetesting // t.TempDir is too long for the path of a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	l, err := net.Listen("unix", dir+"/s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l, childSocket + "=" + dir + "/s"
+}
+
+// waitForEnd reads until the process at the other end is gone.
+func waitForEnd(t *testing.T, c net.Conn) {
+	t.Helper()
+	_ = c.SetReadDeadline(time.Now().Add(patience))
+	if _, err := io.ReadAll(c); err != nil {
+		t.Errorf("a process outlived its group: %v", err)
+	}
+	_ = c.Close()
+}
