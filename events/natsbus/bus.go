@@ -309,8 +309,10 @@ func (b *Bus) Close(ctx context.Context) error {
 		close(b.over)
 		<-done
 	}
-	if flush := b.nc.FlushTimeout(flushTimeout); flush != nil && err == nil && b.nc.IsConnected() {
-		err = flush
+	if b.nc.IsConnected() {
+		if flush := b.nc.FlushTimeout(flushTimeout); err == nil {
+			err = flush
+		}
 	}
 	b.nc.Close()
 	return err

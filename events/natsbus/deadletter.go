@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -15,13 +17,32 @@ import (
 // (nats-server, server/jetstream_events.go: JSConsumerDeliveryExceededAdvisory
 // and JSConsumerDeliveryTerminatedAdvisory).
 type advisory struct {
-	Type       string `json:"type"`
-	Stream     string `json:"stream"`
-	Consumer   string `json:"consumer"`
-	StreamSeq  uint64 `json:"stream_seq"`
-	Deliveries uint64 `json:"deliveries"`
-	Reason     string `json:"reason"`
+	Type       string    `json:"type"`
+	Time       time.Time `json:"timestamp"`
+	Stream     string    `json:"stream"`
+	Consumer   string    `json:"consumer"`
+	StreamSeq  uint64    `json:"stream_seq"`
+	Deliveries uint64    `json:"deliveries"`
+	Reason     string    `json:"reason"`
 }
+
+// terminated reports whether a worker gave the message up; otherwise the
+// server did, after MaxDeliver.
+func (a advisory) terminated() bool { return strings.HasSuffix(a.Type, ".terminated") }
+
+// reason says why, for people.
+func (a advisory) reason() string {
+	switch {
+	case !a.terminated():
+		return tooOften + " (consumer " + a.Consumer + ")"
+	case a.Reason == "":
+		return "given up by a worker of consumer " + a.Consumer
+	}
+	return a.Reason + " (given up by a worker of consumer " + a.Consumer + ")"
+}
+
+// tooOften is the reason of a message that used up its deliveries.
+const tooOften = "handed out too many times without an answer"
 
 // forwarder is the durable that reads the advisories.
 const forwarder = "advisories"
@@ -91,7 +112,9 @@ func (b *Bus) forward(ctx context.Context) error {
 }
 
 // report turns one advisory into a dead letter and takes the message that it
-// is about out of the queue. A message that is gone was handled after all.
+// is about out of the queue. The server drops a terminated message from a work
+// queue, so its letter has no body; another message that is gone was handled
+// after all.
 func (b *Bus) report(ctx context.Context, data []byte) error {
 	var a advisory
 	if err := json.Unmarshal(data, &a); err != nil {
@@ -104,7 +127,11 @@ func (b *Bus) report(ctx context.Context, data []byte) error {
 	}
 	m, err := stream.GetMsg(ctx, a.StreamSeq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil
+		if !a.terminated() {
+			return nil
+		}
+		about := workQueue + "." + strings.TrimPrefix(a.Consumer, evaluatorPrefix)
+		return b.deadLetter(ctx, events.Message{Subject: about, Seq: a.StreamSeq, Time: a.Time}, a.Deliveries, a.reason())
 	}
 	if err != nil {
 		return err
@@ -114,11 +141,7 @@ func (b *Bus) report(ctx context.Context, data []byte) error {
 		Subject: b.relative(m.Subject), Seq: m.Sequence, ID: id,
 		Time: m.Time, Header: header, Data: m.Data,
 	}
-	reason := a.Reason
-	if reason == "" {
-		reason = "handed out too many times without an answer"
-	}
-	if err := b.deadLetter(ctx, original, a.Deliveries, reason+" (consumer "+a.Consumer+")"); err != nil {
+	if err := b.deadLetter(ctx, original, a.Deliveries, a.reason()); err != nil {
 		return err
 	}
 	if err := stream.DeleteMsg(ctx, m.Sequence); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {

@@ -34,6 +34,9 @@ const (
 	statusChanged = "409"
 )
 
+// ackSubjects start the reply subject of every delivery, and of no status.
+const ackSubjects = "$JS.ACK."
+
 // subscription hands the messages of one consumer to one channel. It speaks
 // the pull protocol itself: the client library asks for the next messages when
 // it hands one out, and not when that one is answered, so that it would hold
@@ -191,14 +194,12 @@ func (b *binding) pull() error {
 
 // receive handles what came in: a message or the status of a pull.
 func (b *binding) receive(m *nats.Msg) error {
-	status := ""
-	if len(m.Data) == 0 && m.Header != nil {
-		status = m.Header.Get(statusHeader)
-	}
-	switch status {
-	case "":
+	if strings.HasPrefix(m.Reply, ackSubjects) { // whatever its headers say
 		b.requested--
 		return b.handle(m)
+	}
+	status := m.Header.Get(statusHeader)
+	switch status {
 	case statusIdle:
 		return nil
 	case statusTimeout, statusNone, statusChanged:
@@ -330,7 +331,7 @@ func (s *subscription) bury(m *nats.Msg, meta *nats.MsgMetadata) {
 		Subject: s.bus.relative(m.Subject), Seq: meta.Sequence.Stream, ID: id,
 		Time: meta.Timestamp, Header: header, Data: m.Data,
 	}
-	err := s.bus.deadLetter(s.ctx, original, meta.NumDelivered, "handed out too many times without an answer")
+	err := s.bus.deadLetter(s.ctx, original, meta.NumDelivered, tooOften)
 	if err != nil {
 		// The server will not deliver it again, but reports it as an advisory,
 		// which becomes a dead letter when the advisories are next read.
@@ -354,7 +355,7 @@ func (b *binding) end(sub *nats.Subscription) {
 			if !ok {
 				return
 			}
-			if strings.HasPrefix(m.Reply, "$JS.ACK.") {
+			if strings.HasPrefix(m.Reply, ackSubjects) {
 				_ = m.Respond([]byte(nakBody))
 			}
 		case <-limit.C:

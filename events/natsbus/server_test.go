@@ -149,6 +149,12 @@ func TestRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	restarted := make(chan *natsbus.Server, 1)
+	t.Cleanup(func() { // after the clients are closed
+		if second := <-restarted; second != nil {
+			second.Shutdown()
+		}
+	})
 	conf := natsbus.Config{URL: first.URL(), Topology: small(), AckWait: time.Second}
 	writer, reader, worker := connect(t, conf), connect(t, conf), connect(t, conf)
 	if err := errors.Join(writer.Provision(t.Context()), writer.ProvisionEvaluator(t.Context(), "edge")); err != nil {
@@ -164,7 +170,6 @@ func TestRestart(t *testing.T) {
 	written := make(chan error, 1)
 	restart := make(chan struct{})
 	go func() { written <- write(ctx, writer, n, restartAt, restart) }()
-	restarted := make(chan *natsbus.Server, 1)
 	go func() {
 		<-restart
 		first.Shutdown()
@@ -184,9 +189,6 @@ func TestRestart(t *testing.T) {
 	}
 	if err := <-answered; err != nil {
 		t.Errorf("work: %v", err)
-	}
-	if second := <-restarted; second != nil {
-		t.Cleanup(second.Shutdown)
 	}
 	count := 0
 	for _, err := range reader.Facts().Read(ctx, 1, "result.>") {
