@@ -54,7 +54,9 @@ type owner struct {
 	nextSeq  uint64 // next result to follow
 	appended int
 	sent     map[string]bool
-	lastTick time.Time
+	// provisioned: the evaluator's consumer exists.
+	provisioned bool
+	lastTick    time.Time
 }
 
 type ownerRequest struct {
@@ -410,8 +412,11 @@ func (o *owner) enqueue(ctx context.Context, id string, work *events.BatchReques
 	if err != nil {
 		return err
 	}
-	if err := o.proposer.Bus.ProvisionEvaluator(ctx, work.Evaluator); err != nil {
-		return fmt.Errorf("provision evaluator %s: %w", work.Evaluator, err)
+	if !o.provisioned {
+		if err := o.proposer.Bus.ProvisionEvaluator(ctx, work.Evaluator); err != nil {
+			return fmt.Errorf("provision evaluator %s: %w", work.Evaluator, err)
+		}
+		o.provisioned = true
 	}
 	msg := message.NewMessageWithContext(ctx, id, data)
 	subject := events.WorkSubject(work.Evaluator, o.key.study, o.key.run, work.Batch)
