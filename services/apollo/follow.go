@@ -61,10 +61,6 @@ func (f *follower) event(ctx context.Context, view *services.StudyView, m events
 		return nil, nil
 	}
 	switch kind {
-	case "improved":
-		if _, e, err := events.DecodeAs[events.StudyImproved](m.Data); err == nil && isNew {
-			f.progress.improved(&e.Best)
-		}
 	case "paused":
 		if _, e, err := events.DecodeAs[events.StudyPaused](m.Data); err == nil && isNew && f.paused != nil {
 			return nil, f.paused(e.Reason, e.Command)

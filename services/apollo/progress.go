@@ -46,13 +46,6 @@ func (p *progress) tick(t events.Progress) {
 	}
 }
 
-// improved notes a better design, where there is no live line to show it.
-func (p *progress) improved(best *events.BestTrial) {
-	if !p.app.console.live {
-		p.app.logf("trial %d improves: %s", best.Trial, bestText(p.spec, best))
-	}
-}
-
 // line is the state in one line.
 func (p *progress) line(t events.Progress) string {
 	parts := []string{fmt.Sprintf("%s %s/%s trials", t.Study, count(t.Trials), count(t.Budget))}

@@ -96,5 +96,5 @@ func share(part, whole int) string {
 
 // bare is the name of a metric without its unit: "latency_s" → "latency".
 func bare(metric, unit string) string {
-	return strings.TrimSuffix(metric, "_"+strings.ReplaceAll(unit, "/", "_per_"))
+	return strings.TrimSuffix(metric, "_"+strings.ToLower(strings.ReplaceAll(unit, "/", "_per_")))
 }

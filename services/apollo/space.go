@@ -102,6 +102,12 @@ func showSpace(t evaluator.Template, s space.Space) answer {
 			sp.Values = append(sp.Values, plain(v))
 			sp.texts = append(sp.texts, valueText(v, p.Unit))
 		}
+		if p.Unit == "entries" {
+			// The word once is enough.
+			for i := range p.Len() - 1 {
+				sp.texts[i] = strings.TrimSuffix(sp.texts[i], " entries")
+			}
+		}
 		baseline := ""
 		if i < len(t.Baseline) {
 			sp.Baseline, baseline = plain(t.Baseline[i]), valueText(t.Baseline[i], p.Unit)
