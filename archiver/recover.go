@@ -28,7 +28,9 @@ func (s *Store) recover() error {
 		err = fs.ErrNotExist
 	}
 	if err != nil {
-		s.opts.Logger.Info("the manifest is rebuilt from the files", "path", path, "cause", err)
+		if _, serr := os.Lstat(s.generation(s.newestGeneration())); serr == nil {
+			s.opts.Logger.Info("the manifest is rebuilt from the files", "path", path, "cause", err)
+		}
 		if man, err = s.rebuild(path); err != nil {
 			return fmt.Errorf("rebuild the manifest: %w", err)
 		}
