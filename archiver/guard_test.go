@@ -2,6 +2,7 @@ package archiver
 
 import (
 	"bytes"
+	stdcmp "cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -292,9 +294,13 @@ func TestMutatedFilesDoNoHarm(t *testing.T) {
 		encodeWith(t, newCodec(), "demo", 40), encodeWith(t, &parquet.Uncompressed, "demo", 40),
 		encodeWith(t, &parquet.Snappy, "demo", 40), encodeWith(t, &parquet.Gzip, "demo", 40),
 	}
-	tries := 24_000
+	// make fuzz sets it to many more.
+	tries, err := strconv.Atoi(stdcmp.Or(os.Getenv("APOLLO_MUTATIONS"), "6000"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if testing.Short() {
-		tries = 2_000
+		tries = min(tries, 2_000)
 	}
 	rng := rand.New(rand.NewPCG(3, 4))
 	refused, complete, longest := 0, 0, uint64(0)
