@@ -47,6 +47,7 @@ type bound struct {
 	// position holds, for each parameter of the template, its index in a
 	// request's design.
 	position [paramCount]int
+	params   []space.Param
 	design   int // values in a design
 	sizer    *sizer
 	nets     []network
@@ -60,7 +61,7 @@ var (
 )
 
 func bind(task evaluator.Task) (*bound, error) {
-	b := &bound{design: len(task.Params), sizer: newSizer(tech.Node22(), task.Params)}
+	b := &bound{params: task.Params, design: len(task.Params), sizer: newSizer(tech.Node22(), task.Params)}
 	if err := b.findParams(task.Params); err != nil {
 		return nil, err
 	}

@@ -169,24 +169,25 @@ func split(n *int64, units int64) int64 {
 // smallest that fits: more tiles only pay when fewer channel tiles follow.
 const maxSplits = 4
 
-// tilings tries the weight tiles of an unrolling. For each number of input
-// channel tiles the largest channel tile that fits has the fewest tiles; one
-// half and one quarter of it start earlier.
+// tilings tries the weight tiles of an unrolling. For each number of
+// input-channel tiles the largest channel tile that fits dominates: it has the
+// fewest tiles.
 func (q *search) tilings(u *candidate) {
 	fewest := model.CeilDiv(u.c, min(u.c, q.half))
-	var lastC int64
-	for cTiles := fewest; cTiles <= min(u.c, fewest+maxSplits); cTiles++ {
-		cTile := model.CeilDiv(u.c, cTiles)
-		if cTile == lastC {
+	var last int64
+	for n := fewest; n <= min(u.c, fewest+maxSplits); n++ {
+		cTile := model.CeilDiv(u.c, n)
+		if cTile == last {
 			continue
 		}
-		lastC = cTile
-		largest := min(u.kLane, q.half/cTile)
-		for kTile := largest; kTile >= 1 && kTile*4 >= largest; kTile /= 2 {
-			c := u.choice
-			c.kTiles, c.cTiles = model.CeilDiv(u.kLane, kTile), model.CeilDiv(u.c, cTile)
-			c.kTile, c.cTile = model.CeilDiv(u.kLane, c.kTiles), cTile
-			q.try(u, &c)
+		last = cTile
+		c := u.choice
+		c.cTile, c.cTiles = cTile, model.CeilDiv(u.c, cTile)
+		c.kTiles = model.CeilDiv(u.kLane, min(u.kLane, q.half/cTile))
+		c.kTile = model.CeilDiv(u.kLane, c.kTiles)
+		q.try(u, &c)
+		if c.kTiles == 1 {
+			return // more splits only add tiles
 		}
 	}
 }
@@ -202,17 +203,14 @@ func (q *search) try(u *candidate, c *choice) {
 		partial = partial * c.pTile / u.rows
 	}
 	r := layerCost{activePEs: c.nx * c.ny, tiles: c.kTiles * c.cTiles * c.pTiles * s.groupSteps()}
-	r.steps = r.tiles * c.kTile
-	r.compute = u.rest * c.pTile * c.pTiles * c.kTile * c.kTiles * c.cTile * c.cTiles
-	if q.cost > 0 && r.compute >= q.cost {
-		return
-	}
-	r.port = q.portCycles(c)
+	r.steps = u.kLane * c.cTiles * c.pTiles * s.groupSteps()
+	r.compute = u.bound
+	r.port = q.portCycles(u, c)
 	r.bus = q.busCycles(c)
 	in, out := q.slices(c)
 	r.exchange = max(in-model.CeilDiv(s.in, r.activePEs), 0)
 	r.link = model.CeilDiv(r.exchange, LinkBytes)
-	r.ramp = q.firstTile(c) + 2*(m.PEsX+m.PEsY)*HopCycles
+	r.ramp = q.firstWeights(c) + 2*(m.PEsX+m.PEsY)*HopCycles
 	r.need = in + out + partial
 	r.cycles = max(r.compute, r.port, r.bus, r.link) + r.ramp + r.tiles*TileCycles
 	spill := max(r.need-m.PEMemory, 0) * r.activePEs
@@ -246,13 +244,13 @@ func (q *search) partialBytes(u *candidate, c *choice) int64 {
 
 // portCycles returns the time that the busiest direction of the PE memory's
 // port needs, as model.Eval counts it.
-func (q *search) portCycles(c *choice) int64 {
+func (q *search) portCycles(u *candidate, c *choice) int64 {
 	s, b := q.s, &q.s.p.Bound
 	pes := c.nx * c.ny
 	// One read serves all lanes of a core, and all cores, that use the element.
 	reads := b[model.G] * b[model.N] * b[model.C] * b[model.P] * b[model.Q] * b[model.R] * b[model.S]
 	if s.channel == model.K {
-		reads *= c.kTile * c.kTiles * c.copies(model.K)
+		reads *= u.kLane * c.copies(model.K)
 	} else {
 		reads *= b[model.K]
 	}
@@ -286,16 +284,15 @@ func (q *search) busCycles(c *choice) int64 {
 	return model.CeilDiv(weights*c.pTiles, BusBytes)
 }
 
-// firstTile returns the time to distribute the first weight tile to all cores.
-func (q *search) firstTile(c *choice) int64 {
-	s, b := q.s, &q.s.p.Bound
-	channels := c.kTile * c.lanes * c.copies(s.channel)
+// firstWeights returns the time until every lane has the weights of its first
+// step: lanes start on them while the rest of the tile arrives.
+func (q *search) firstWeights(c *choice) int64 {
+	s := q.s
+	lanes := c.lanes * c.copies(s.channel)
 	if c.core == s.channel {
-		channels *= c.nc
+		lanes *= c.nc
 	}
-	channels = min(channels, b[s.channel])
-	bytes := channels * min(c.cTile*c.simd, b[model.C]) * b[model.R] * b[model.S] * s.p.Bytes[model.Weights]
-	return model.CeilDiv(bytes, BusBytes)
+	return model.CeilDiv(min(lanes, s.p.Bound[s.channel])*windowBytes(s), BusBytes)
 }
 
 // slices returns the input bytes, with halo, and the output bytes of one PE.

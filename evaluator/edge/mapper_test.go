@@ -101,3 +101,73 @@ func randomChip(rng *rand.Rand) Chip {
 	}
 	return c
 }
+
+// The mapper tries few of the weight tiles that fit. Trying all of them, for
+// every unrolling, must not find anything much better: on random small layers
+// the gap is at most 2 %, and nearly always none.
+func TestMapperAgainstExhaustive(t *testing.T) {
+	t.Parallel()
+	b := boundTo(t, "mobilenet_v2")
+	rng := rand.New(rand.NewPCG(11, 0))
+	const layers = 3000
+	exact := 0
+	for range layers {
+		c := randomChip(rng)
+		s := smallShape(rng)
+		c.CoreMemory = max(c.CoreMemory, 2*c.Lanes*windowBytes(&s))
+		var m machine
+		b.sizer.prepare(&m, &c)
+		var cost layerCost
+		m.mapLayer(&s, &cost)
+		best := exhaustive(&m, &s)
+		got := max(cost.cycles, model.CeilDiv(max(cost.need-m.PEMemory, 0)*cost.activePEs*milli, m.ioRate))
+		if got < best {
+			t.Fatalf("the mapper has %d cycles, below the exhaustive %d", got, best)
+		}
+		if got == best {
+			exact++
+		}
+		if float64(got) > 1.02*float64(best) {
+			t.Errorf("%+v on %+v: %d cycles, the best is %d", s.p.Bound, c, got, best)
+		}
+	}
+	if exact < layers*95/100 {
+		t.Errorf("%d of %d mappings are the best, want 95 %%", exact, layers)
+	}
+	t.Logf("%d of %d mappings are the best", exact, layers)
+}
+
+func exhaustive(m *machine, s *shape) int64 {
+	q := search{m: m, s: s, half: m.weightWords(s)}
+	var list [maxUnrollings]candidate
+	n := q.unrollings(&list)
+	for i := range list[:n] {
+		u := &list[i]
+		for cTile := int64(1); cTile <= min(u.c, q.half); cTile++ {
+			for kTile := int64(1); kTile <= min(u.kLane, q.half/cTile); kTile++ {
+				c := u.choice
+				c.kTile, c.cTile = kTile, cTile
+				c.kTiles, c.cTiles = model.CeilDiv(u.kLane, kTile), model.CeilDiv(u.c, cTile)
+				q.try(u, &c)
+			}
+		}
+	}
+	return q.cost
+}
+
+func smallShape(rng *rand.Rand) shape {
+	k := 1 + rng.Int64N(200)
+	l := workload.Layer{
+		ID: "x", Op: workload.Conv, N: 1, K: k, C: 1 + rng.Int64N(200), P: 1 + rng.Int64N(20), Q: 1 + rng.Int64N(20),
+		R: 1 + rng.Int64N(3), S: 1 + rng.Int64N(3), Groups: 1, Stride: [2]int64{1 + rng.Int64N(2), 1}, Dilation: [2]int64{1, 1},
+	}
+	if rng.IntN(4) == 0 {
+		l.Op, l.C, l.Groups = workload.DepthwiseConv, 1, k
+	}
+	l.H, l.W = l.P*l.Stride[0], l.Q
+	s, err := newShape(&l, workload.Precision{})
+	if err != nil {
+		panic(err)
+	}
+	return s
+}

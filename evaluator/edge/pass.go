@@ -61,12 +61,12 @@ func (b *bound) explainProgram(net *network, m *machine, steps []step, total int
 	return &evaluator.Reason{
 		Code: CodeInstructionMemory, Layer: name, Need: float64(total), Have: float64(m.InstructionMemory), Unit: "entries",
 		Message: fmt.Sprintf("%s: the program needs %d entries of instruction memory, there are %d (layer %s is the longest with %d): %s",
-			net.name, total, m.InstructionMemory, name, steps[longest].entries, programFix(total)),
+			net.name, total, m.InstructionMemory, name, steps[longest].entries, b.programFix(total)),
 	}
 }
 
-func programFix(total int64) string {
-	if f := fix("instruction_memory", -total); f != "" {
+func (b *bound) programFix(total int64) string {
+	if f := b.fix("instruction_memory", -total); f != "" {
 		return f + " would do"
 	}
 	return "fewer PEs, more core memory or more activation memory would shorten it"

@@ -133,20 +133,20 @@ func (b *bound) explainRule(net *network, r *rule, c *Chip) *evaluator.Reason {
 	case CodePEPort:
 		why.Unit = "B/cycle"
 		why.Message = fmt.Sprintf("layer %s: %d lanes of a PE (cores x lanes) read %d different bytes per cycle, the PE memory's port gives %d: %s",
-			name, c.Cores*c.Lanes, r.need, r.have, eitherFix("cores", PortBytes/c.Lanes, "lanes", PortBytes/c.Cores))
+			name, c.Cores*c.Lanes, r.need, r.have, b.eitherFix("cores", PortBytes/c.Lanes, "lanes", PortBytes/c.Cores))
 	case CodeCoreMemory:
 		why.Unit = "B"
 		perLane := model.CeilDiv(r.need, c.Lanes)
 		why.Message = fmt.Sprintf("layer %s: two weight tiles of %d lanes need %d B of core memory, there are %d: %s",
-			name, c.Lanes, r.need, r.have, eitherFix("core_memory", -r.need, "lanes", r.have/perLane))
+			name, c.Lanes, r.need, r.have, b.eitherFix("core_memory", -r.need, "lanes", r.have/perLane))
 	case CodeActivationMemory:
 		why.Unit = "entries"
 		why.Message = fmt.Sprintf("layer %s: one window of input rows needs %d entries of activation memory, there are %d: %s",
-			name, r.need, r.have, eitherFix("activation_memory", -r.need, "", 0))
+			name, r.need, r.have, b.eitherFix("activation_memory", -r.need, "", 0))
 	case CodeParameterMemory:
 		why.Unit = "entries"
 		why.Message = fmt.Sprintf("layer %s: the weights of %d output channels (cores x lanes) need %d entries of parameter memory, there are %d: %s",
-			name, c.Cores*c.Lanes, r.need, r.have, eitherFix("parameter_memory", -r.need, "lanes", b.parameterLanes(net, c)))
+			name, c.Cores*c.Lanes, r.need, r.have, b.eitherFix("parameter_memory", -r.need, "lanes", b.parameterLanes(net, c)))
 	}
 	return why
 }
@@ -165,9 +165,9 @@ func (b *bound) parameterLanes(net *network, c *Chip) int64 {
 
 // eitherFix words the smallest change that repairs a broken rule: a parameter
 // and its bound, at most, or at least where it is negative. The level named is
-// the nearest of the space; a parameter without such a level is left out.
-func eitherFix(a string, boundA int64, b string, boundB int64) string {
-	fixA, fixB := fix(a, boundA), fix(b, boundB)
+// the nearest of the task's; a parameter without such a level is left out.
+func (b *bound) eitherFix(a string, boundA int64, other string, boundB int64) string {
+	fixA, fixB := b.fix(a, boundA), b.fix(other, boundB)
 	switch {
 	case fixA == "" && fixB == "":
 		return "no single parameter of the space repairs it"
@@ -179,8 +179,9 @@ func eitherFix(a string, boundA int64, b string, boundB int64) string {
 	return fixA + " or " + fixB + " would do"
 }
 
-func fix(name string, limit int64) string {
-	for _, p := range params() {
+func (b *bound) fix(name string, limit int64) string {
+	for i := range b.params {
+		p := &b.params[i]
 		if p.Name != name {
 			continue
 		}

@@ -22,8 +22,8 @@ const Compute = -1
 
 // Result is the cost of a mapping. Arrays are indexed by level.
 type Result struct {
-	// MACs is the work; ComputeCycles the steps of the loop nest, in which at
-	// most Active units work.
+	// MACs is the work; ComputeCycles the steps of the loop nest on the
+	// busiest units, of which Active have work.
 	MACs, ComputeCycles, Active int64
 	// LevelCycles is the time that a level's traffic takes at its bandwidth.
 	LevelCycles [MaxLevels]int64
@@ -53,12 +53,12 @@ func Eval(p *Problem, a *Arch, m *Mapping) Result {
 
 // Eval overwrites r with the cost of a mapping; it allocates nothing.
 func (r *Result) Eval(p *Problem, a *Arch, m *Mapping) {
-	*r = Result{MACs: p.MACs(), ComputeCycles: 1, Active: 1}
+	*r = Result{MACs: p.MACs(), Active: 1}
 	for i := range a.Levels {
-		r.ComputeCycles *= product(&m.Loops[i].Temporal)
 		r.Active *= product(&m.Loops[i].Spatial)
 	}
 	w := newWalk(p, a, m)
+	r.ComputeCycles = product(&w.steps)
 	for o := range Operands {
 		w.operand(o, r)
 	}

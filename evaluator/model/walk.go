@@ -12,7 +12,9 @@ type walk struct {
 	// apart is the number of instances of a level per dimension: the product of
 	// the spatial factors above it.
 	apart [MaxLevels + 1][Dims]int64
-	// steps is the product of all temporal factors of a dimension.
+	// steps is the number of temporal steps of a dimension on the busiest
+	// instance: the product of the temporal factors where they divide the bound,
+	// less where the last tile is short.
 	steps [Dims]int64
 }
 
@@ -28,6 +30,11 @@ func newWalk(p *Problem, a *Arch, m *Mapping) walk {
 			w.steps[d] *= l.Temporal[d]
 		}
 	}
+	for d := range Dims {
+		if inside[d] != p.Bound[d] {
+			w.steps[d] = w.shortSteps(d, inside[d], w.steps[d])
+		}
+	}
 	w.apart[0] = [Dims]int64{1, 1, 1, 1, 1, 1, 1, 1}
 	for i := range a.Levels {
 		for d := range Dims {
@@ -36,6 +43,25 @@ func newWalk(p *Problem, a *Arch, m *Mapping) walk {
 		}
 	}
 	return w
+}
+
+// shortSteps counts the steps of a dimension whose factors, with the products
+// covered and steps, exceed the bound. Going in, whole tiles take all the steps
+// inside them, and what is left is spread evenly over the instances below.
+func (w *walk) shortSteps(d Dim, covered, steps int64) int64 {
+	left, n := w.p.Bound[d], int64(0)
+	for i := 0; i < w.a.Levels && left > 0; i++ {
+		l := &w.m.Loops[i]
+		covered /= l.Temporal[d]
+		steps /= l.Temporal[d]
+		n += left / covered * steps
+		left = CeilDiv(left%covered, l.Spatial[d])
+		covered /= l.Spatial[d]
+		if left >= covered {
+			return n + steps
+		}
+	}
+	return n
 }
 
 // operand fills in the accesses of one operand, from the outermost level in.
