@@ -91,6 +91,12 @@ func (a *app) answerText(ctx context.Context, w io.Writer, p paint, view *servic
 			fmt.Fprintf(w, "\nthe baseline is not feasible for this study: %s\n", baseline.reason)
 		}
 	}
+	for i, source := range view.Sources {
+		if i == 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "from  %s, run %s: %s trials (%s)\n", source.Study, source.Run, count(source.Trials), source.Use)
+	}
 	if s.Trials > 0 {
 		fmt.Fprintf(w, "\nlog   %s\n", value.Log)
 		fmt.Fprintf(w, "      duckdb -c %s\n", shellQuote(duckdb(spec, value.Log)))
@@ -253,4 +259,12 @@ func goals(spec *events.Spec, m events.Metric) string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// shellWord quotes a word when a shell would take it apart.
+func shellWord(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./:,@%+") == "" {
+		return s
+	}
+	return shellQuote(s)
 }

@@ -19,6 +19,7 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	console        *console
+	args           []string
 
 	nats      string
 	token     string
@@ -33,7 +34,7 @@ type app struct {
 // Main runs the command line and returns the exit code. stdout gets the
 // answer, stderr everything else.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, console: newConsole(stderr)}
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, console: newConsole(stderr), args: args}
 	root := a.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

@@ -7,7 +7,26 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
+
+// ackWaitVariable shortens how long the bus waits for a sign of life of a
+// worker before its work goes to another one: "1s". The crash tests set it for
+// every process, because each evaluator that they kill costs them that long.
+const ackWaitVariable = "APOLLO_ACK_WAIT"
+
+// ackWait returns what the environment says; 0 means the contract's wait.
+func ackWait() (time.Duration, error) {
+	setting := os.Getenv(ackWaitVariable)
+	if setting == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(setting)
+	if err != nil || d < 100*time.Millisecond {
+		return 0, usageErrorf("%s=%q: want a duration of at least 100ms", ackWaitVariable, setting)
+	}
+	return d, nil
+}
 
 // failpointVariable makes a process kill itself at a named point of the
 // durable path: "name:n" means at the n-th time the point is reached. It

@@ -24,7 +24,10 @@ func realMain() int {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		sig := <-signals
-		fmt.Fprintln(os.Stderr, "\napollo: stopping; once more stops at once")
+		if isTerminal(os.Stderr) {
+			fmt.Fprintln(os.Stderr) // after the ^C that the terminal shows
+		}
+		fmt.Fprintln(os.Stderr, "apollo: stopping; once more stops at once")
 		cancel(interruptedError{sig})
 		<-signals
 		os.Exit(exitInterrupted)
@@ -35,4 +38,9 @@ func realMain() int {
 // interruptedError is the cause of the context of a command that a signal ended.
 type interruptedError struct{ signal os.Signal }
 
-func (e interruptedError) Error() string { return "interrupted (" + e.signal.String() + ")" }
+func (e interruptedError) Error() string {
+	if e.signal == syscall.SIGTERM {
+		return "terminated"
+	}
+	return "interrupted"
+}

@@ -31,7 +31,7 @@ func newProgress(a *app, spec *events.Spec) *progress {
 func (p *progress) tick(t events.Progress) {
 	now := p.now()
 	if p.began.IsZero() {
-		p.began, p.first, p.last = now, t, now
+		p.began, p.first = now, t
 	}
 	if seconds := now.Sub(p.began).Seconds(); seconds > 0 {
 		p.rate = float64(t.Trials-p.first.Trials) / seconds

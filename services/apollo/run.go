@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
+	"apollo/events/natsbus"
 	"apollo/services"
 	"apollo/services/study"
 	"apollo/services/studyfile"
@@ -66,21 +66,11 @@ type runner struct {
 }
 
 func (r *runner) run(ctx context.Context) error {
-	var err error
-	if r.session, err = r.app.open(ctx, r.command, forRunning); err != nil {
-		return err
-	}
-	view, err := r.existing(ctx)
-	if err == nil && (view == nil || !view.State.Terminal()) {
-		view, err = r.drive(ctx, view)
-	} else if err == nil {
-		r.app.say("%s has ended already, on %s; --fresh runs it anew", view.Study, view.Updated.Local().Format(time.DateTime))
-	}
-	if r.process != nil {
-		err = errors.Join(err, r.process.stop())
-	}
-	if closeErr := r.session.close(); err == nil {
-		err = closeErr
+	view, err := r.attempt(ctx)
+	for errors.Is(err, errLeft) {
+		r.app.say("the process that held %s has ended: going on here", r.app.data)
+		r.flags.fresh = false // the new run exists by now
+		view, err = r.attempt(ctx)
 	}
 	if isInterrupted(ctx) {
 		return hinted(exitInterrupted, r.goOnHint(), context.Cause(ctx))
@@ -91,11 +81,44 @@ func (r *runner) run(ctx context.Context) error {
 	return r.app.printAnswer(ctx, view, r.watch)
 }
 
+// attempt runs the study on one server, from opening it to closing it.
+func (r *runner) attempt(ctx context.Context) (view *services.StudyView, err error) {
+	r.process = nil
+	if r.session, err = r.app.open(ctx, r.command, forRunning); err != nil {
+		return nil, err
+	}
+	view, err = r.existing(ctx)
+	switch {
+	case err != nil:
+	case view == nil || !view.State.Terminal():
+		view, err = r.drive(ctx, view)
+	default:
+		r.app.say("%s has ended already, on %s; --fresh runs it anew", view.Study, view.Updated.Local().Format(time.DateTime))
+	}
+	left := errors.Is(err, errLeft)
+	if r.process != nil {
+		if stopErr := r.process.stop(); !left {
+			err = errors.Join(err, stopErr)
+		}
+	}
+	if closeErr := r.session.close(); err == nil {
+		err = closeErr
+	}
+	return view, err
+}
+
 func (r *runner) goOnHint() string {
 	if r.session.server == nil {
 		return "the study goes on where the server runs it: `apollo study watch " + r.doc.Spec.Study + "` attaches again"
 	}
-	return "the same command goes on where it stopped: apollo run " + r.file
+	again := "apollo"
+	for _, arg := range r.app.args {
+		// --fresh would start anew instead.
+		if arg != "--fresh" {
+			again += " " + shellWord(arg)
+		}
+	}
+	return "the same command goes on where it stopped: " + again
 }
 
 // existing returns the run that the study has already, nil when a new one must
@@ -127,9 +150,11 @@ func (r *runner) existing(ctx context.Context) (*services.StudyView, error) {
 // drive starts the study, or goes on with it, and waits until it has ended and
 // its trials are on disk.
 func (r *runner) drive(ctx context.Context, view *services.StudyView) (*services.StudyView, error) {
-	r.watch.began = time.Now()
+	if r.watch.began.IsZero() {
+		r.watch.began = time.Now()
+	}
 	if r.session.server != nil {
-		if err := r.start(ctx, true); err != nil {
+		if err := r.start(ctx, all); err != nil {
 			return nil, err
 		}
 	}
@@ -145,6 +170,11 @@ func (r *runner) drive(ctx context.Context, view *services.StudyView) (*services
 	}
 	if err != nil {
 		return nil, err
+	}
+	if r.session.server == nil {
+		if err := r.join(ctx, view); err != nil {
+			return nil, err
+		}
 	}
 	return r.follow(ctx, view)
 }
@@ -162,15 +192,7 @@ func (r *runner) submit(ctx context.Context) (*services.StudyView, error) {
 func (r *runner) follow(ctx context.Context, view *services.StudyView) (*services.StudyView, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	if r.process != nil {
-		go func() {
-			select {
-			case <-r.process.broken:
-				cancel(errBroken)
-			case <-ctx.Done():
-			}
-		}()
-	}
+	go r.guard(ctx, cancel)
 	if err := r.countBefore(ctx, view); err != nil {
 		return nil, err
 	}
@@ -179,14 +201,52 @@ func (r *runner) follow(ctx context.Context, view *services.StudyView) (*service
 	if err == nil {
 		err = f.archived(ctx, ended)
 	}
-	if errors.Is(err, errBroken) {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errBroken):
 		err = nil // stop says what broke
+	case errors.Is(cause, errLeft):
+		err = errLeft
 	}
 	return ended, err
 }
 
-// errBroken ends the waiting when a service of this process broke.
-var errBroken = errors.New("a service broke")
+// What ends the waiting: a service of this process broke, or the process that
+// held the data directory has ended.
+var (
+	errBroken = errors.New("a service broke")
+	errLeft   = errors.New("the server of another process has gone")
+)
+
+// holderCheck is how often a run on another process's server looks whether
+// that process is still there.
+const holderCheck = time.Second
+
+// guard ends the waiting when there is nothing to wait for any more.
+func (r *runner) guard(ctx context.Context, cancel context.CancelCauseFunc) {
+	var broken chan struct{}
+	if r.process != nil {
+		broken = r.process.broken
+	}
+	look := time.NewTicker(holderCheck)
+	defer look.Stop()
+	for {
+		select {
+		case <-broken:
+			cancel(errBroken)
+			return
+		case <-look.C:
+			if r.session.server != nil || r.session.remote {
+				continue
+			}
+			if _, _, there := natsbus.Attach(r.app.data); !there {
+				cancel(errLeft)
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
 
 // countBefore notes how many trials an earlier process finished.
 func (r *runner) countBefore(ctx context.Context, view *services.StudyView) error {
@@ -210,46 +270,4 @@ func (r *runner) paused(reason, command string) error {
 		return nil
 	}
 	return hinted(exitFailed, "mend it, then run the same command again", fmt.Errorf("study %s paused itself: %s", name, reason))
-}
-
-// start starts the services of this process that the study needs.
-func (r *runner) start(ctx context.Context, archive bool) error {
-	a, s, spec := r.app, r.session, r.doc.Spec
-	logger := a.logger(r.command, slog.LevelWarn)
-	fail, err := failpoint()
-	if err != nil {
-		return err
-	}
-	p := a.proposer(r.command, s)
-	p.Only, p.Local, p.Logger, p.Failpoint = spec.Study, true, logger.With("service", "proposer"), fail
-	first := []role{{"proposer", p.Run}}
-	evaluators, err := r.evaluators(ctx, logger, fail)
-	if err != nil {
-		return err
-	}
-	first = append(first, evaluators...)
-	var last []role
-	if archive {
-		archiver := services.Archiver{Bus: s.bus, Dir: a.data, Logger: logger.With("service", "archiver"), Failpoint: fail}
-		last = append(last, role{"archiver", archiver.Run})
-	}
-	r.process = startProcess(ctx, first, last)
-	return nil
-}
-
-// evaluators are those of the study: the built-in one, or the program that the
-// study file names. A study with an evaluator from elsewhere waits for it.
-func (r *runner) evaluators(ctx context.Context, logger *slog.Logger, fail func(string) error) ([]role, error) {
-	spec := r.doc.Spec
-	if r.doc.Exec != "" {
-		program, err := r.externalRole(ctx, logger, fail)
-		return []role{program}, err
-	}
-	for _, t := range builtins().Templates {
-		if t.Backend.Describe().Name == spec.Evaluator.Name {
-			return []role{evaluatorRole(r.session, spec.Evaluator.Name, nil, r.flags.evaluators, logger, fail)}, nil
-		}
-	}
-	r.app.say("waiting for the evaluator %s: `apollo evaluator run --name %s --exec … --data %s`", spec.Evaluator.Name, spec.Evaluator.Name, r.app.data)
-	return nil, nil
 }

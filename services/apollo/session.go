@@ -60,7 +60,9 @@ func (s *session) close() error {
 // open connects to the server that --nats names, to the one that holds the
 // data directory, or to one that it starts on the data directory.
 func (a *app) open(ctx context.Context, c *cobra.Command, want need) (*session, error) {
-	logger := a.logger(c, slog.LevelWarn)
+	// What the server says about its recovery after a crash is no news to
+	// people; what goes wrong is told by the services.
+	logger := a.logger(c, slog.LevelError)
 	if a.nats != "" {
 		return connect(ctx, natsbus.Config{URL: a.nats, Token: a.token, Logger: logger}, true)
 	}
@@ -119,6 +121,11 @@ func startedSession(ctx context.Context, server *natsbus.Server, token string, l
 
 func connect(ctx context.Context, conf natsbus.Config, remote bool) (*session, error) {
 	conf.Name = "apollo"
+	wait, err := ackWait()
+	if err != nil {
+		return nil, err
+	}
+	conf.AckWait = wait
 	bus, err := natsbus.Connect(ctx, conf)
 	if err != nil {
 		return nil, err

@@ -92,25 +92,8 @@ func (a *app) steer(c *cobra.Command, name string, request *events.StudyControl,
 
 // control publishes a request and waits for its event.
 func (a *app) control(ctx context.Context, s *session, view *services.StudyView, request *events.StudyControl) error {
-	info, err := s.bus.Log().Info(ctx, events.RejectedSubject("x"))
-	if err != nil {
-		return err
-	}
-	id := "cli-" + rand.Text()
-	request.Study, request.Run, request.ID = view.Study, view.Run, id
-	if err := publish(ctx, s, events.ControlSubject(view.Study), id, view.Study, request); err != nil {
-		return err
-	}
-	return a.await(ctx, s, info.Last+1, view.Study, id, func(m events.Message) bool { return commandOf(m) == id })
-}
-
-// commandOf is the request that an event of a run's log carries out, or "".
-func commandOf(m events.Message) string {
-	env, _, err := events.Decode(m.Data)
-	if err != nil {
-		return ""
-	}
-	return commandField(env.Data)
+	request.Study, request.Run = view.Study, view.Run
+	return refusal(services.Control(ctx, s.bus, *request))
 }
 
 // driveBriefly runs a proposer for one study until the returned function is

@@ -2,23 +2,17 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/spf13/cobra"
 
 	"apollo/events"
+	"apollo/services"
 	"apollo/services/studyfile"
 )
-
-// answerTimeout is how long a command waits for the proposer: it answers in
-// milliseconds, so that silence means that none is there.
-const answerTimeout = 10 * time.Second
 
 func (a *app) studySubmitCommand() *cobra.Command {
 	var sets []string
@@ -66,61 +60,20 @@ accepted. The same --id twice starts it once.`,
 
 // submit publishes a study and waits until it is accepted or rejected.
 func (a *app) submit(ctx context.Context, s *session, doc *studyfile.Document, fresh bool, id string) (*events.StudyAccepted, error) {
-	from := uint64(0)
-	if id == "" {
-		// A key of its own has no answer yet: skip what is stored.
-		id = "cli-" + rand.Text()
-		info, err := s.bus.Log().Info(ctx, events.RejectedSubject("x"))
-		if err != nil {
-			return nil, err
-		}
-		from = info.Last + 1
-	}
-	name := doc.Spec.Study
-	request := &events.StudyRequested{Study: doc.Normalised, Fresh: fresh}
-	if err := publish(ctx, s, events.SubmitSubject(name), id, name, request); err != nil {
-		return nil, err
-	}
-	var accepted *events.StudyAccepted
-	err := a.await(ctx, s, from, name, id, func(m events.Message) bool {
-		_, e, err := events.DecodeAs[events.StudyAccepted](m.Data)
-		if err == nil && e.Command == id {
-			accepted = &e
-		}
-		return accepted != nil
-	})
-	return accepted, err
+	request := events.StudyRequested{Study: doc.Normalised, Fresh: fresh}
+	accepted, err := services.Submit(ctx, s.bus, doc.Spec.Study, id, request, nil)
+	return accepted, refusal(err)
 }
 
-// publish sends a command.
-func publish(ctx context.Context, s *session, subject, id, study string, e events.Payload) error {
-	data, err := events.Encode(id, "cli", study, time.Now(), e)
-	if err != nil {
-		return err
+// refusal adds the hint and the exit code to the error of a request.
+func refusal(err error) error {
+	if r, ok := errors.AsType[*services.RejectedError](err); ok {
+		return rejected(&r.StudyRejected)
 	}
-	return s.bus.Queue(1).Publish(subject, message.NewMessageWithContext(ctx, id, data))
-}
-
-// await follows a study's log until done, or until the command is rejected.
-func (a *app) await(ctx context.Context, s *session, from uint64, study, id string, done func(events.Message) bool) error {
-	limited, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	for m, err := range s.bus.Log().Follow(limited, from, events.RunFilter(study, "*"), events.RejectedSubject(study)) {
-		if err != nil {
-			return err
-		}
-		if done(m) {
-			return nil
-		}
-		if _, e, err := events.DecodeAs[events.StudyRejected](m.Data); err == nil && e.Command == id {
-			return rejected(&e)
-		}
+	if errors.Is(err, services.ErrNoAnswer) {
+		return hinted(exitError, "the request stays queued; start a proposer: `apollo up`, or `apollo serve proposer`", err)
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return hinted(exitError, "the request stays queued; start a proposer: `apollo up`, or `apollo serve proposer`",
-		fmt.Errorf("no proposer answered within %s", answerTimeout))
+	return err
 }
 
 // rejected is the error of a refused request.
@@ -136,7 +89,7 @@ func rejected(e *events.StudyRejected) error {
 			line += " (" + m.Hint + ")"
 		}
 		lines = append(lines, line)
-		hint = m.Hint
+		hint = strings.ReplaceAll(m.Hint, "ask with fresh", "use --fresh")
 	}
 	if len(e.Errors) > 1 {
 		hint = ""

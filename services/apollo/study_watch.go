@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 )
 
@@ -25,7 +27,10 @@ func (a *app) studyWatchCommand() *cobra.Command {
 				return silent(exitError)
 			}
 			f := &follower{session: s, progress: newProgress(a, view.Spec)}
-			if view, err = f.wait(ctx, view); err != nil {
+			if view, err = f.wait(ctx, view); isInterrupted(ctx) {
+				return hinted(exitInterrupted, "the study goes on where the server runs it", context.Cause(ctx))
+			}
+			if err != nil {
 				return err
 			}
 			return a.printAnswer(ctx, view, stopwatch{})

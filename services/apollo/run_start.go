@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"apollo/events"
+	"apollo/services"
+)
+
+// part is a set of the services that a run can need.
+type part uint8
+
+const (
+	proposing part = 1 << iota
+	evaluating
+	archiving
+	all = proposing | evaluating | archiving
+)
+
+// start starts services of this process for the study.
+func (r *runner) start(ctx context.Context, parts part) error {
+	a, s, spec := r.app, r.session, r.doc.Spec
+	logger := a.logger(r.command, slog.LevelWarn)
+	fail, err := failpoint()
+	if err != nil {
+		return err
+	}
+	var first, last []role
+	if parts&proposing != 0 {
+		p := a.proposer(r.command, s)
+		p.Only, p.Local, p.Logger, p.Failpoint = spec.Study, true, logger.With("service", "proposer"), fail
+		first = append(first, role{"proposer", p.Run})
+	}
+	if parts&evaluating != 0 {
+		evaluators, err := r.evaluators(ctx, logger, fail)
+		if err != nil {
+			return err
+		}
+		first = append(first, evaluators...)
+	}
+	if parts&archiving != 0 {
+		archiver := services.Archiver{Bus: s.bus, Dir: a.data, Logger: logger.With("service", "archiver"), Failpoint: fail}
+		last = append(last, role{"archiver", archiver.Run})
+	}
+	r.process = startProcess(ctx, first, last)
+	return nil
+}
+
+// evaluators are those of the study: the built-in one, or the program that the
+// study file names. A study with an evaluator from elsewhere waits for it.
+func (r *runner) evaluators(ctx context.Context, logger *slog.Logger, fail func(string) error) ([]role, error) {
+	spec := r.doc.Spec
+	if r.doc.Exec != "" {
+		program, err := r.externalRole(ctx, logger, fail)
+		return []role{program}, err
+	}
+	for _, t := range builtins().Templates {
+		if t.Backend.Describe().Name == spec.Evaluator.Name {
+			return []role{evaluatorRole(r.session, spec.Evaluator.Name, nil, r.flags.evaluators, logger, fail)}, nil
+		}
+	}
+	r.app.say("waiting for the evaluator %s: `apollo evaluator run --name %s --exec … --data %s`", spec.Evaluator.Name, spec.Evaluator.Name, r.app.data)
+	return nil, nil
+}
+
+// signOfLife is how long a run on another process's server waits for that
+// process to drive it. It takes milliseconds where somebody does.
+const signOfLife = 2 * time.Second
+
+// join runs the study on the server of another process: `apollo up` drives it,
+// another `apollo run` does not, because that drives its own study alone.
+func (r *runner) join(ctx context.Context, view *services.StudyView) error {
+	switch {
+	case !r.session.remote && !r.alive(ctx, view):
+		r.app.say("another study runs on %s: this one joins its server", r.app.data)
+		return r.start(ctx, proposing|evaluating)
+	case r.doc.Exec != "":
+		return r.start(ctx, evaluating)
+	}
+	return nil
+}
+
+// alive reports whether somebody drives the run.
+func (r *runner) alive(ctx context.Context, view *services.StudyView) bool {
+	ctx, cancel := context.WithTimeout(ctx, signOfLife)
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	defer cancel()
+	seen := make(chan bool, 2)
+	looking.Go(func() {
+		for range r.session.bus.Notices(ctx, events.ProgressSubject(view.Study, view.Run)) {
+			seen <- true
+			return
+		}
+	})
+	looking.Go(func() {
+		for m, err := range r.session.bus.Log().Follow(ctx, 0, events.RunFilter(view.Study, view.Run)) {
+			_, _, kind, _ := events.ParseStudySubject(m.Subject)
+			if err == nil && kind != "accepted" && (view.Proposed == 0 || m.Time.After(view.Updated)) {
+				seen <- true
+				return
+			}
+		}
+	})
+	select {
+	case <-seen:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
