@@ -112,20 +112,31 @@ func writeFile(w io.Writer, c *Columns, meta map[string]string, codec compress.C
 		options = append(options, parquet.KeyValueMetadata(k, meta[k]))
 	}
 	pw := parquet.NewGenericWriter[any](w, options...)
-	var values []parquet.Value
-	one := make([]parquet.Row, 1)
-	for i := range rows {
-		var err error
-		if values, err = c.appendValues(values[:0], &rows[i]); err != nil {
-			return fmt.Errorf("trial %d: %w", rows[i].Trial, err)
+	e := encoder{}
+	batch := make([]parquet.Row, 0, batchRows)
+	for len(rows) > 0 {
+		n := min(batchRows, len(rows))
+		e.dst, e.text, batch = e.dst[:0], e.text[:0], batch[:0]
+		for i := range n {
+			if err := c.encode(&e, &rows[i]); err != nil {
+				return fmt.Errorf("trial %d: %w", rows[i].Trial, err)
+			}
 		}
-		one[0] = values
-		if _, err = pw.WriteRows(one); err != nil {
-			return fmt.Errorf("trial %d: %w", rows[i].Trial, err)
+		width := len(e.dst) / n
+		for i := range n {
+			batch = append(batch, e.dst[i*width:(i+1)*width])
 		}
+		if _, err := pw.WriteRows(batch); err != nil {
+			return fmt.Errorf("trials from %d: %w", rows[0].Trial, err)
+		}
+		rows = rows[n:]
 	}
 	return pw.Close()
 }
+
+// batchRows is how many rows are handed to the writer at a time: enough that
+// its call costs nothing, few enough to stay in the cache.
+const batchRows = 64
 
 func mapKeys(m map[string]string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
@@ -137,28 +148,39 @@ func mapKeys(m map[string]string) func(yield func(string) bool) {
 	}
 }
 
-// encoder appends a row's values column by column. Definition levels are set
+// encoder appends rows' values column by column. Definition levels are set
 // explicitly: through maps or pointers a zero in an optional column would
 // become NULL.
 type encoder struct {
 	dst []parquet.Value
+	// text holds the bytes of the strings in dst.
+	text []byte
+	// column is the index of the next value in its row.
+	column int
 }
 
-func (e *encoder) null() {
-	e.dst = append(e.dst, parquet.Value{}.Level(0, 0, len(e.dst)))
+func (e *encoder) add(v parquet.Value, definition int) {
+	e.dst = append(e.dst, v.Level(0, definition, e.column))
+	e.column++
 }
 
-func (e *encoder) required(v parquet.Value) { e.dst = append(e.dst, v.Level(0, 0, len(e.dst))) }
+func (e *encoder) null()                    { e.add(parquet.Value{}, 0) }
+func (e *encoder) required(v parquet.Value) { e.add(v, 0) }
+func (e *encoder) optional(v parquet.Value) { e.add(v, 1) }
 
-func (e *encoder) optional(v parquet.Value) { e.dst = append(e.dst, v.Level(0, 1, len(e.dst))) }
+func (e *encoder) bytes(s string) parquet.Value {
+	from := len(e.text)
+	e.text = append(e.text, s...)
+	return parquet.ByteArrayValue(e.text[from:])
+}
 
-// text writes a string; "" is NULL.
-func (e *encoder) text(s string) {
+// string writes a string; "" is NULL.
+func (e *encoder) string(s string) {
 	if s == "" {
 		e.null()
 		return
 	}
-	e.optional(parquet.ByteArrayValue([]byte(s)))
+	e.optional(e.bytes(s))
 }
 
 // number writes a number; NaN is NULL.
@@ -185,8 +207,8 @@ func (e *encoder) reason(r *events.Reason) {
 		}
 		return
 	}
-	e.text(r.Code)
-	e.text(r.Layer)
+	e.string(r.Code)
+	e.string(r.Layer)
 	if r.Need == 0 && r.Have == 0 && r.Unit == "" {
 		e.null()
 		e.null()
@@ -194,32 +216,45 @@ func (e *encoder) reason(r *events.Reason) {
 		e.number(r.Need)
 		e.number(r.Have)
 	}
-	e.text(r.Unit)
-	e.text(r.Message)
+	e.string(r.Unit)
+	e.string(r.Message)
 }
 
-// appendValues appends the row's values in the order of the schema.
-func (c *Columns) appendValues(dst []parquet.Value, r *Row) ([]parquet.Value, error) {
+// check reports a row that does not fit the columns.
+func (c *Columns) check(r *Row) error {
 	if len(r.Design) != len(c.Parameters) || len(r.Values) > len(c.Metrics) {
-		return nil, fmt.Errorf("the row has %d parameters and %d metrics, the study %d and %d",
+		return fmt.Errorf("the row has %d parameters and %d metrics, the study %d and %d",
 			len(r.Design), len(r.Values), len(c.Parameters), len(c.Metrics))
 	}
-	e := encoder{dst: dst}
-	e.required(parquet.ByteArrayValue([]byte(r.Study)))
-	e.required(parquet.ByteArrayValue([]byte(r.Run)))
-	e.required(parquet.Int64Value(r.Trial))
-	e.required(parquet.Int64Value(r.Batch))
 	for i, p := range c.Parameters {
 		v := r.Design[i]
 		switch {
-		case p.Kind == KindString:
-			e.text(v.Label)
+		case p.Kind == KindString, p.Kind == KindFloat && v.Label == "", math.IsNaN(v.Num):
 		case v.Label != "":
-			return nil, fmt.Errorf("parameter %q is a number, not %q", p.Name, v.Label)
+			return fmt.Errorf("parameter %q is a number, not %q", p.Name, v.Label)
+		case v.Num != math.Trunc(v.Num) || math.Abs(v.Num) > maxExactInt:
+			return fmt.Errorf("parameter %q has whole numbers, not %v", p.Name, v.Num)
+		}
+	}
+	return nil
+}
+
+// encode appends the row's values in the order of the schema.
+func (c *Columns) encode(e *encoder, r *Row) error {
+	if err := c.check(r); err != nil {
+		return err
+	}
+	e.column = 0
+	e.required(e.bytes(r.Study))
+	e.required(e.bytes(r.Run))
+	e.required(parquet.Int64Value(r.Trial))
+	e.required(parquet.Int64Value(r.Batch))
+	for i, p := range c.Parameters {
+		switch v := r.Design[i]; {
+		case p.Kind == KindString:
+			e.string(v.Label)
 		case p.Kind == KindFloat || math.IsNaN(v.Num):
 			e.number(v.Num)
-		case v.Num != math.Trunc(v.Num) || math.Abs(v.Num) > maxExactInt:
-			return nil, fmt.Errorf("parameter %q has whole numbers, not %v", p.Name, v.Num)
 		default:
 			e.optional(parquet.Int64Value(int64(v.Num)))
 		}
@@ -231,28 +266,28 @@ func (c *Columns) appendValues(dst []parquet.Value, r *Row) ([]parquet.Value, er
 			e.null()
 		}
 	}
-	e.required(parquet.ByteArrayValue([]byte(r.Outcome)))
+	e.required(e.bytes(r.Outcome))
 	e.required(parquet.BooleanValue(r.Feasible))
 	e.reason(r.Reason)
 	e.optional(parquet.Int64Value(r.Attempts))
-	e.text(r.Origin)
-	e.text(joinParents(r.Parents))
+	e.string(r.Origin)
+	e.string(joinParents(r.Parents))
 	if r.ObservedThrough == 0 {
 		e.null()
 	} else {
 		e.optional(parquet.Int64Value(int64(r.ObservedThrough)))
 	}
-	e.text(r.Evaluator)
-	e.text(r.EvaluatorVersion)
-	e.text(r.DesignHash)
-	e.text(r.WorkloadHash)
+	e.string(r.Evaluator)
+	e.string(r.EvaluatorVersion)
+	e.string(r.DesignHash)
+	e.string(r.WorkloadHash)
 	e.time(r.Start)
 	e.time(r.End)
 	e.number(r.Seconds)
 	e.optional(parquet.Int64Value(int64(r.StreamSeq)))
-	e.text(r.TraceID)
-	e.text(r.Extra)
-	return e.dst, nil
+	e.string(r.TraceID)
+	e.string(r.Extra)
+	return nil
 }
 
 // joinParents writes trial numbers as a list with commas: a nested column

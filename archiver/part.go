@@ -48,8 +48,11 @@ func (s *Store) path(rel string) string {
 // writePart writes the waiting rows of a run as a file under its final name.
 // The entry's path is set as soon as the file may be visible.
 func (s *Store) writePart(o *openRun) (fileEntry, error) {
-	rows := slices.Clone(o.rows)
-	slices.SortFunc(rows, func(a, b Row) int { return cmp.Compare(a.Trial, b.Trial) })
+	rows := o.rows
+	byTrial := func(a, b Row) int { return cmp.Compare(a.Trial, b.Trial) }
+	if !slices.IsSortedFunc(rows, byTrial) {
+		slices.SortFunc(rows, byTrial)
+	}
 	e := entryOf(o.run.Spec.Study, o.run.ID, rows)
 	folder := s.path(runFolder(e.Study, e.Run))
 	if err := mkdirSync(folder); err != nil {

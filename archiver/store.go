@@ -225,7 +225,7 @@ func (s *Store) fits(r *Row) error {
 	if r.Trial < 0 {
 		return fmt.Errorf("study %q: trial %d", r.Study, r.Trial)
 	}
-	if _, err := o.cols.appendValues(nil, r); err != nil {
+	if err := o.cols.check(r); err != nil {
 		return fmt.Errorf("study %q trial %d: %w", r.Study, r.Trial, err)
 	}
 	return nil
