@@ -63,9 +63,15 @@ func TestEvaluatorOverNATS(t *testing.T) {
 	if err := worker.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer cancel() // nothing more will be answered
+		_ = worker.Wait()
+	}()
 	t.Cleanup(func() {
 		_ = worker.Process.Kill()
-		_ = worker.Wait()
+		<-ended
 		if t.Failed() {
 			t.Log(said.String())
 		}
