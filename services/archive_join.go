@@ -227,7 +227,7 @@ func joinRow(r *archiveRun, p *events.TrialsProposed, i int, t *events.TrialResu
 // traceID returns the trace of a W3C traceparent header,
 // "00-<trace>-<span>-<flags>", or "".
 func traceID(header map[string]string) string {
-	t := strings.Split(header["traceparent"], "-")
+	t := strings.Split(header[traceParent], "-")
 	const digits = 32
 	if len(t) != 4 || len(t[1]) != digits {
 		return ""

@@ -136,15 +136,17 @@ func (e *Evaluator) answer(ctx context.Context, msg *message.Message) error {
 	}
 	columns := metricColumns(work.Metrics, description.Metrics)
 	result.Trials = make([]events.TrialResult, len(work.Designs))
+	limit := timeLimit{timeout: time.Duration(work.TimeoutSeconds * float64(time.Second))}
+	defer limit.end()
 	for i := range work.Designs {
-		if result.Trials[i], err = e.trial(ctx, ev, &work, i, columns); err != nil {
+		if result.Trials[i], err = e.trial(ctx, ev, &work, i, columns, &limit); err != nil {
 			return err
 		}
 	}
 	if err := e.at("result.before"); err != nil {
 		return err
 	}
-	if err := recordResult(ctx, e.Bus.Facts(), "evaluator/"+e.Name, result); err != nil {
+	if err := recordResult(ctx, e.Bus.Facts(), "evaluator/"+e.Name, traceOf(msg), result); err != nil {
 		return err
 	}
 	return e.at("result.after")
@@ -189,6 +191,18 @@ func (e *Evaluator) bind(work *events.BatchRequested) (evaluator.Evaluator, eval
 	return ev, backend.Describe(), nil
 }
 
+// traceParent is the header of the W3C trace context: the one that travels
+// from a request to every event that follows from it.
+const traceParent = "traceparent"
+
+// traceOf returns the trace context of a queue message as a header, or nil.
+func traceOf(msg *message.Message) map[string]string {
+	if t := msg.Metadata.Get(traceParent); t != "" {
+		return map[string]string{traceParent: t}
+	}
+	return nil
+}
+
 // maxBound bounds the evaluators that are kept ready.
 const maxBound = 64
 
@@ -213,21 +227,20 @@ func metricColumns(want []events.Metric, have []evaluator.Metric) []int {
 
 // trial evaluates design i, as often as the study allows. An error means that
 // the whole item must come again.
-func (e *Evaluator) trial(ctx context.Context, ev evaluator.Evaluator, work *events.BatchRequested, i int, columns []int) (events.TrialResult, error) {
+func (e *Evaluator) trial(ctx context.Context, ev evaluator.Evaluator, work *events.BatchRequested, i int, columns []int, limit *timeLimit) (events.TrialResult, error) {
 	started := time.Now()
 	request := evaluator.Request{Study: work.Study, Trial: work.Trials[i], Design: work.Designs[i]}
-	timeout := time.Duration(work.TimeoutSeconds * float64(time.Second))
 	var r evaluator.Result
 	attempt := 1
 	for ; ; attempt++ {
 		var err error
-		r, err = evaluate(ctx, ev, request, timeout)
+		r, err = ev.Evaluate(limit.begin(ctx), request)
 		switch {
 		case ctx.Err() != nil:
 			return events.TrialResult{}, ctx.Err()
 		case err == nil && r.Outcome != evaluator.Failed, attempt >= max(work.Attempts, 1) && err == nil:
 		case attempt >= max(work.Attempts, 1):
-			r = evaluator.Result{Outcome: evaluator.Failed, Reason: failure(err, timeout)}
+			r = evaluator.Result{Outcome: evaluator.Failed, Reason: failure(err, limit.timeout)}
 		default:
 			continue
 		}
@@ -257,14 +270,37 @@ func (e *Evaluator) trial(ctx context.Context, ev evaluator.Evaluator, work *eve
 	return out, nil
 }
 
-// evaluate runs one evaluation under its time limit.
-func evaluate(ctx context.Context, ev evaluator.Evaluator, r evaluator.Request, timeout time.Duration) (evaluator.Result, error) {
-	if timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
+// timeLimit bounds evaluations that follow each other. A context with a timer
+// of its own costs as much as the evaluation of a small layer, so designs that
+// begin within a thousandth of the limit share one: the limit of a design is
+// short by that much at most.
+type timeLimit struct {
+	timeout time.Duration // 0 means none
+	ctx     context.Context
+	cancel  context.CancelFunc
+	shared  time.Time // until then ctx is good for another design
+}
+
+// begin returns the context of the next evaluation.
+func (l *timeLimit) begin(ctx context.Context) context.Context {
+	if l.timeout <= 0 {
+		return ctx
 	}
-	return ev.Evaluate(ctx, r)
+	now := time.Now()
+	if l.ctx != nil && now.Before(l.shared) && l.ctx.Err() == nil {
+		return l.ctx
+	}
+	l.end()
+	l.ctx, l.cancel = context.WithDeadline(ctx, now.Add(l.timeout))
+	l.shared = now.Add(l.timeout / 1000)
+	return l.ctx
+}
+
+// end stops the timer.
+func (l *timeLimit) end() {
+	if l.cancel != nil {
+		l.cancel()
+	}
 }
 
 func failure(err error, timeout time.Duration) *evaluator.Reason {

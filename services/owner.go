@@ -54,6 +54,8 @@ type owner struct {
 	nextSeq  uint64 // next result to follow
 	appended int
 	sent     map[string]bool
+	// header travels with everything that follows from the request.
+	header map[string]string
 	// provisioned: the evaluator's consumer exists.
 	provisioned bool
 	lastTick    time.Time
@@ -132,8 +134,8 @@ func (o *owner) giveUp(ctx context.Context) {
 		return
 	}
 	e := events.StudyPaused{Study: o.key.study, Run: o.key.run, Reason: o.err.Error()}
-	_, err := appendEvent(ctx, o.proposer.Bus.Log(), events.StudySubject(o.key.study, o.key.run, "paused"),
-		fmt.Sprintf("%s.paused.%s", o.key.run, o.session), "proposer", o.key.study, e,
+	m := events.Message{Subject: events.StudySubject(o.key.study, o.key.run, "paused"), ID: o.key.run + ".paused." + o.session, Header: o.header}
+	_, err := appendEvent(ctx, o.proposer.Bus.Log(), m, "proposer", e,
 		events.Fence{Filter: events.RunFilter(o.key.study, o.key.run), Last: last})
 	if err != nil {
 		o.log.Error("pause the study", "error", err)
@@ -207,6 +209,7 @@ func (o *owner) refresh(ctx context.Context) error {
 			return fmt.Errorf("%s at sequence %d: %w", m.Subject, m.Seq, err)
 		}
 		if accepted, ok := payload.(events.StudyAccepted); ok && o.machine == nil {
+			o.header = m.Header
 			if err := o.open(ctx, &accepted.Spec); err != nil {
 				return err
 			}
@@ -374,7 +377,7 @@ func (o *owner) appendOnce(ctx context.Context, kind, id string, e events.Payloa
 		return 0, err
 	}
 	err = o.retry(ctx, "append "+kind, func(ctx context.Context) error {
-		seq, err = o.proposer.Bus.Log().Append(ctx, events.Message{Subject: subject, ID: id, Data: data}, fence)
+		seq, err = o.proposer.Bus.Log().Append(ctx, events.Message{Subject: subject, ID: id, Header: o.header, Data: data}, fence)
 		return err
 	})
 	return seq, err
@@ -419,6 +422,9 @@ func (o *owner) enqueue(ctx context.Context, id string, work *events.BatchReques
 		o.provisioned = true
 	}
 	msg := message.NewMessageWithContext(ctx, id, data)
+	for key, value := range o.header {
+		msg.Metadata.Set(key, value)
+	}
 	subject := events.WorkSubject(work.Evaluator, o.key.study, o.key.run, work.Batch)
 	if err := o.proposer.Bus.Queue(1).Publish(subject, msg); err != nil {
 		return fmt.Errorf("publish work: %w", err)
@@ -433,7 +439,7 @@ func (o *owner) answerKnown(ctx context.Context, work *events.BatchRequested) er
 	for _, m := range work.Metrics {
 		answer.Metrics = append(answer.Metrics, m.Name)
 	}
-	return recordResult(ctx, o.proposer.Bus.Facts(), "proposer", answer)
+	return recordResult(ctx, o.proposer.Bus.Facts(), "proposer", o.header, answer)
 }
 
 // pass hands messages on, in order, until ctx ends.
@@ -573,13 +579,13 @@ func kindOf(e events.Payload) string { return events.Kind(e.EventType()) }
 
 // recordResult records the answer of a batch. An answer that is there already
 // is as good.
-func recordResult(ctx context.Context, facts events.Facts, source string, r *events.BatchEvaluated) error {
+func recordResult(ctx context.Context, facts events.Facts, source string, header map[string]string, r *events.BatchEvaluated) error {
 	subject := events.ResultSubject(r.Evaluator, r.Study, r.Run, r.Batch)
 	data, err := events.Encode(subject, source, r.Study, time.Now(), *r)
 	if err != nil {
 		return err
 	}
-	_, err = facts.Record(ctx, events.Message{Subject: subject, ID: subject, Data: data})
+	_, err = facts.Record(ctx, events.Message{Subject: subject, ID: subject, Header: header, Data: data})
 	if err != nil && !errors.Is(err, events.ErrExists) {
 		return fmt.Errorf("record %s: %w", subject, err)
 	}

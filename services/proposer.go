@@ -146,7 +146,7 @@ func openRuns(ctx context.Context, log events.Log) ([]runKey, error) {
 // handle carries out one command. An error means that it must come again; what
 // is wrong with the command itself is answered and done.
 func (p *Proposer) handle(ctx context.Context, msg *message.Message) error {
-	c := command{id: msg.UUID, subject: msg.Metadata.Get(events.MetaSubject), body: msg.Payload}
+	c := command{id: msg.UUID, subject: msg.Metadata.Get(events.MetaSubject), body: msg.Payload, header: traceOf(msg)}
 	if c.id == "" {
 		c.id = "cmd-" + msg.Metadata.Get(events.MetaSequence)
 	}
@@ -164,6 +164,7 @@ func (p *Proposer) handle(ctx context.Context, msg *message.Message) error {
 type command struct {
 	id, subject, study string
 	body               []byte
+	header             map[string]string
 }
 
 func (p *Proposer) deadLetter(ctx context.Context, c command, reason error) error {
@@ -180,7 +181,8 @@ func (p *Proposer) deadLetter(ctx context.Context, c command, reason error) erro
 func (p *Proposer) reject(ctx context.Context, c command, mistakes ...events.Mistake) error {
 	p.Logger.Info("rejected", "study", c.study, "command", c.id, "mistakes", len(mistakes), "first", mistakes[0].Message)
 	e := events.StudyRejected{Study: c.study, Command: c.id, Errors: mistakes}
-	_, err := appendEvent(ctx, p.Bus.Log(), events.RejectedSubject(c.study), "rejected."+c.id, "proposer", c.study, e, events.Fence{})
+	_, err := appendEvent(ctx, p.Bus.Log(), events.Message{Subject: events.RejectedSubject(c.study), ID: "rejected." + c.id, Header: c.header},
+		"proposer", e, events.Fence{})
 	return err
 }
 
@@ -307,18 +309,19 @@ func runID(study, command string) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// appendEvent encodes and appends an event. Subject is also the CloudEvents
-// subject's home; id is its key.
-func appendEvent(ctx context.Context, log events.Log, subject, id, source, about string, e events.Payload, fence events.Fence) (uint64, error) {
-	data, err := events.Encode(id, source, about, time.Now(), e)
+// appendEvent fills in the data of m (its subject, id and header are set), says
+// that source tells it, and appends it.
+func appendEvent(ctx context.Context, log events.Log, m events.Message, source string, e events.Payload, fence events.Fence) (uint64, error) {
+	data, err := events.Encode(m.ID, source, events.StudyOf(m.Subject), time.Now(), e)
 	if err != nil {
 		return 0, err
 	}
-	return log.Append(ctx, events.Message{Subject: subject, ID: id, Data: data}, fence)
+	m.Data = data
+	return log.Append(ctx, m, fence)
 }
 
 func appendDeadLetter(ctx context.Context, log events.Log, study string, d events.DeadLetter, id string) error {
-	_, err := appendEvent(ctx, log, events.DeadLetterSubject(d.Service, study), id, d.Service, study, d, events.Fence{})
+	_, err := appendEvent(ctx, log, events.Message{Subject: events.DeadLetterSubject(d.Service, study), ID: id}, d.Service, d, events.Fence{})
 	if err != nil {
 		return fmt.Errorf("dead-letter %s: %w", d.Subject, err)
 	}

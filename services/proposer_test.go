@@ -1,6 +1,7 @@
 package services_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"apollo/archiver"
 	"apollo/evaluator"
 	"apollo/events"
 	"apollo/events/membus"
@@ -270,6 +272,86 @@ func TestTwoProposersShareARun(t *testing.T) {
 		s.submit("sim", "x1", body)
 		if got := s.wait("sim"); hashOf(got) != alone.Summary.Hash {
 			t.Errorf("two owners made another study: %s %s", got.State, got.Reason)
+		}
+	})
+}
+
+// sources is a trial log with one study in it.
+type sources struct{ source archiver.Source }
+
+func (s *sources) Load(context.Context, events.Source) (archiver.Source, error) {
+	if s.source.Spec == nil {
+		return archiver.Source{}, archiver.ErrNoSource
+	}
+	return s.source, nil
+}
+
+func TestAMovedSourceRefusesToGoOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		log := &sources{}
+		s.start("proposer", func(b events.Bus) service {
+			return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: log, Logger: slog.New(slog.DiscardHandler)}
+		})
+		s.start("evaluator", func(b events.Bus) service {
+			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+		})
+		s.submit("first", "x0", toyStudy("first", 40, ""))
+		first := s.wait("first")
+		log.source = archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, SHA256: "one", Trials: []archiver.Trial{
+			{Trial: 0, Design: events.Design{{Num: 9}, {Num: 5}, {Num: 4}}, Outcome: "measured", Values: []float64{2e-3, 14, 1e-6}, Feasible: true}}}
+		s.submit("sim", "x1", toyStudy("sim", 400, `,"transfer":{"sources":[{"study":"first"}]}`))
+		time.Sleep(300 * time.Millisecond)
+		log.source.SHA256 = "another"
+		s.kill("proposer")
+		view := s.wait("sim")
+		if view.State != study.Paused || !strings.Contains(view.Reason, "source first") {
+			t.Fatalf("%s (%s), want paused because of the source", view.State, view.Reason)
+		}
+		if view.Sources[0].Use != "merge" || view.Sources[0].Trials != 1 {
+			t.Errorf("pins %+v, want one merge of one trial", view.Sources)
+		}
+		s.control("sim", "r1", "resume", 0)
+		if r := s.log("rejected.sim"); len(r) != 1 || !strings.Contains(r[0].(events.StudyRejected).Errors[0].Message, "source first") {
+			t.Errorf("resuming with a moved source: %+v, want a rejection that names it", r)
+		}
+		log.source.SHA256 = "one"
+		s.control("sim", "r2", "resume", 0)
+		if view = s.wait("sim"); view.State != study.Completed {
+			t.Errorf("with the source restored: %s (%s), want completed", view.State, view.Reason)
+		}
+		p := s.log("study.sim.*.proposed")[0].(events.TrialsProposed)
+		if p.Origins[0] != "reuse:first/0" || len(p.Reused) != 1 {
+			t.Errorf("the first trial has origin %q and %d are reused, want the merged one", p.Origins[0], len(p.Reused))
+		}
+	})
+}
+
+func TestTheTraceTravels(t *testing.T) {
+	t.Parallel()
+	calm(t, func(s *sim) {
+		const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+		bus := s.hub.Client("user")
+		if err := bus.Ready(s.ctx); err != nil {
+			t.Fatal(err)
+		}
+		_, err := services.Submit(s.ctx, bus, "sim", "", events.StudyRequested{Study: []byte(toyStudy("sim", 40, ""))},
+			map[string]string{"traceparent": trace})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.wait("sim")
+		for _, filter := range []string{"study.sim.*.*", "result.>"} {
+			for m, err := range bus.Log().Read(s.ctx, 0, filter) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if m.Header["traceparent"] != trace {
+					t.Errorf("%s has no trace", m.Subject)
+				}
+			}
 		}
 	})
 }

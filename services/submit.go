@@ -139,8 +139,8 @@ func (p *Proposer) checkSources(ctx context.Context, spec *events.Spec) *events.
 // accept opens the run. Losing the fence means that it is open already.
 func (p *Proposer) accept(ctx context.Context, c command, key runKey, spec *events.Spec) error {
 	e := events.StudyAccepted{Study: key.study, Run: key.run, Spec: *spec, SpecSHA256: events.SpecSHA256(spec), Command: c.id}
-	_, err := appendEvent(ctx, p.Bus.Log(), events.StudySubject(key.study, key.run, "accepted"), "accepted."+c.study+"."+key.run,
-		"proposer", c.study, e, events.Fence{Filter: events.RunFilter(key.study, key.run)})
+	m := events.Message{Subject: events.StudySubject(key.study, key.run, "accepted"), ID: "accepted." + c.study + "." + key.run, Header: c.header}
+	_, err := appendEvent(ctx, p.Bus.Log(), m, "proposer", e, events.Fence{Filter: events.RunFilter(key.study, key.run)})
 	if errors.Is(err, events.ErrFenced) {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"apollo/events/natsbus"
 	"apollo/services"
 )
 
@@ -80,6 +81,9 @@ func (a *app) serve(ctx context.Context, c *cobra.Command, s *session, names []s
 		p := a.proposer(c, s)
 		p.Logger, p.Failpoint = logger.With("service", "proposer"), fail
 		first = append(first, role{"proposer", p.Run})
+		if err := serveAPI(ctx, s.bus); err != nil {
+			return err
+		}
 	}
 	if slices.Contains(names, "evaluator") {
 		first = append(first, a.builtinEvaluators(s, flags.evaluators, logger, fail)...)
@@ -96,6 +100,16 @@ func (a *app) serve(ctx context.Context, c *cobra.Command, s *session, names []s
 		last = append(last, r)
 	}
 	return untilSignal(ctx, startProcess(ctx, first, last))
+}
+
+// serveAPI offers the proposer's request/reply endpoints: `nats micro` lists
+// them.
+func serveAPI(ctx context.Context, bus *natsbus.Bus) error {
+	endpoints := map[string]natsbus.Endpoint{}
+	for name, handle := range services.API(bus) {
+		endpoints[name] = handle
+	}
+	return bus.ServeMicro(ctx, services.APIName, services.APIVersion, "Submit studies and look at them", endpoints)
 }
 
 // untilSignal waits until a signal comes or a role breaks, and drains.

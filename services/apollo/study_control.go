@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -113,15 +111,4 @@ func (a *app) driveBriefly(ctx context.Context, c *cobra.Command, s *session, na
 		}
 		return nil
 	}
-}
-
-// commandField is the command that an event's data names, or "".
-func commandField(data []byte) string {
-	var e struct {
-		Command string `json:"command"`
-	}
-	if json.Unmarshal(data, &e) != nil {
-		return ""
-	}
-	return e.Command
 }

@@ -1,0 +1,133 @@
+package services
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"apollo/events"
+)
+
+// answerTimeout is how long a request waits for the proposer: it answers in
+// milliseconds, so that silence means that none is there.
+const answerTimeout = 10 * time.Second
+
+// ErrNoAnswer says that no proposer answered a request in time. The request
+// stays in the queue.
+var ErrNoAnswer = errors.New("no proposer answered within " + answerTimeout.String())
+
+// RejectedError is the refusal of a request, with every mistake.
+type RejectedError struct{ events.StudyRejected }
+
+// Error tells the first mistake, and how many more there are.
+func (e *RejectedError) Error() string {
+	if len(e.Errors) == 0 {
+		return e.Study + " was rejected"
+	}
+	if n := len(e.Errors) - 1; n > 0 {
+		return fmt.Sprintf("%s was rejected: %s (and %d more)", e.Study, e.Errors[0].Message, n)
+	}
+	return e.Study + " was rejected: " + e.Errors[0].Message
+}
+
+// Submit publishes a study request and waits for its answer. id is the
+// request's key: the same one twice starts the study once; "" takes a new one.
+// header travels with the request and all that follows from it (W3C trace
+// context); nil is none. Errors: *RejectedError, ErrNoAnswer, and the bus's.
+func Submit(ctx context.Context, bus events.Bus, name, id string, request events.StudyRequested, header map[string]string) (*events.StudyAccepted, error) {
+	from := uint64(0)
+	if id == "" {
+		// A key of its own has no answer yet: skip what is stored.
+		id = "submit-" + rand.Text()
+		info, err := bus.Log().Info(ctx, events.RejectedSubject("x"))
+		if err != nil {
+			return nil, err
+		}
+		from = info.Last + 1
+	}
+	if err := publish(ctx, bus, events.SubmitSubject(name), id, name, request, header); err != nil {
+		return nil, err
+	}
+	var accepted *events.StudyAccepted
+	err := await(ctx, bus, from, name, id, func(e events.Payload) bool {
+		a, ok := e.(events.StudyAccepted)
+		if ok && a.Command == id {
+			accepted = &a
+		}
+		return accepted != nil
+	})
+	return accepted, err
+}
+
+// Control publishes a change of state and waits until it is carried out. It
+// fills in the request's ID. A request for what is so already has no answer:
+// look at the study first. Errors: as Submit's.
+func Control(ctx context.Context, bus events.Bus, c events.StudyControl) error {
+	info, err := bus.Log().Info(ctx, events.RejectedSubject("x"))
+	if err != nil {
+		return err
+	}
+	c.ID = "control-" + rand.Text()
+	if err := publish(ctx, bus, events.ControlSubject(c.Study), c.ID, c.Study, c, nil); err != nil {
+		return err
+	}
+	return await(ctx, bus, info.Last+1, c.Study, c.ID, func(e events.Payload) bool { return commandOf(e) == c.ID })
+}
+
+// commandOf returns the request that an event carries out, or "".
+func commandOf(e events.Payload) string {
+	switch e := e.(type) {
+	case events.StudyPaused:
+		return e.Command
+	case events.StudyResumed:
+		return e.Command
+	case events.StudyExtended:
+		return e.Command
+	case events.StudyStopping:
+		return e.Command
+	case events.StudyCancelled:
+		return e.Command
+	}
+	return ""
+}
+
+func publish(ctx context.Context, bus events.Bus, subject, id, study string, e events.Payload, header map[string]string) error {
+	data, err := events.Encode(id, "client", study, time.Now(), e)
+	if err != nil {
+		return err
+	}
+	m := message.NewMessageWithContext(ctx, id, data)
+	for key, value := range header {
+		m.Metadata.Set(key, value)
+	}
+	return bus.Queue(1).Publish(subject, m)
+}
+
+// await follows a study's log until done, or until the request is rejected.
+func await(ctx context.Context, bus events.Bus, from uint64, study, id string, done func(events.Payload) bool) error {
+	limited, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	for m, err := range bus.Log().Follow(limited, from, events.RunFilter(study, "*"), events.RejectedSubject(study)) {
+		if err != nil {
+			return err
+		}
+		_, e, err := events.Decode(m.Data)
+		if err != nil {
+			continue
+		}
+		if r, ok := e.(events.StudyRejected); ok && r.Command == id {
+			return &RejectedError{r}
+		}
+		if done(e) {
+			return nil
+		}
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return ErrNoAnswer
+}
