@@ -314,3 +314,80 @@ func TestMicro(t *testing.T) {
 		t.Errorf("micro info: %v, %v", info, err)
 	}
 }
+
+// TestStatusInDisguise stores messages that look like statuses of the pull
+// protocol: readers and queues see them as what they are.
+func TestStatusInDisguise(t *testing.T) {
+	t.Parallel()
+	b, _ := workBus(t, 0)
+	nc, err := nats.Connect(b.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	for i, status := range []string{"408", "100", "409", "503", "999", ""} {
+		for _, subject := range []string{events.WorkSubject("edge", "demo", "r", i), events.ResultSubject("edge", "demo", "r", i)} {
+			m := nats.NewMsg(events.DefaultPrefix + "." + subject)
+			m.Header.Set("Nats-Msg-Id", subject)
+			if status != "" {
+				m.Header.Set("Status", status)
+			}
+			if _, err := nc.RequestMsgWithContext(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got := count(t, b, "result.>"); got != 6 {
+		t.Errorf("read %d messages, want 6", got)
+	}
+	ctx, done := context.WithTimeout(t.Context(), 30*time.Second)
+	defer done()
+	i := 0
+	for m, err := range b.Log().Follow(ctx, 1, "result.edge.*.*.*") {
+		if err != nil || m.ID != events.ResultSubject("edge", "demo", "r", i) {
+			t.Fatalf("followed message %d: %s, %v", i, m.ID, err)
+		}
+		if i++; i == 6 {
+			break
+		}
+	}
+	ch, err := b.Queue(2).Subscribe(ctx, "work.edge")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 6 {
+		select {
+		case m := <-ch:
+			m.Ack()
+		case <-ctx.Done():
+			t.Fatal("the queue stands still")
+		}
+	}
+}
+
+// TestSmallerDisk starts again with less room than the streams were promised.
+func TestSmallerDisk(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, room := range []int64{256 << 20, 16 << 20} {
+		s, err := natsbus.StartServer(natsbus.ServerConfig{Dir: dir, MaxStore: room, Logger: logger(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := natsbus.Connect(t.Context(), natsbus.Config{URL: s.URL(), Logger: logger(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = b.Provision(t.Context())
+		if err == nil {
+			_, err = b.Log().Append(t.Context(), events.Message{Subject: events.RejectedSubject("demo"), ID: fmt.Sprint(room)}, events.Fence{})
+		}
+		if err != nil {
+			t.Errorf("with %d bytes: %v", room, err)
+		}
+		if err := b.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		s.Shutdown()
+	}
+}

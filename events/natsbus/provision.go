@@ -47,7 +47,7 @@ func (b *Bus) Provision(ctx context.Context) error {
 			return b.provisionQueues(ctx)
 		case replicas > 1 && b.conf.Replicas == 0 && (code == codeNoPeers || code == codeReplicasNotSupported):
 			replicas, shift = 1, -1
-		case code == codeStorageExceeded || code == codeInsufficientResources || code == codeAccountResources:
+		case noRoom(err):
 			if shift == 20 { // 16 GiB >> 14 is 1 MiB already
 				return fmt.Errorf("provision: no room for the streams, not even 1 MiB each; free some disk or raise max_file_store: %w", err)
 			}
@@ -55,6 +55,12 @@ func (b *Bus) Provision(ctx context.Context) error {
 			return fmt.Errorf("provision: %w", err)
 		}
 	}
+}
+
+// noRoom reports whether the server refused to promise a stream its bytes.
+func noRoom(err error) bool {
+	code := codeOf(err)
+	return code == codeStorageExceeded || code == codeInsufficientResources || code == codeAccountResources
 }
 
 // replicas returns how many copies of a stream to ask for.
@@ -103,9 +109,15 @@ func (b *Bus) streams(ctx context.Context, existing map[string]int64, replicas, 
 			conf.MaxBytes = max(wanted>>shift, min(wanted, smallestStream))
 		}
 		err := b.createOrUpdate(ctx, conf)
-		if old && (codeOf(err) == codeStorageExceeded || codeOf(err) == codeInsufficientResources) {
+		if old && noRoom(err) {
 			conf.MaxBytes = before // it cannot grow to what is planned: leave it
 			err = b.createOrUpdate(ctx, conf)
+		}
+		if old && noRoom(err) {
+			// The disk has less room than the streams were once promised; the
+			// server changes nothing then, but it stores what there is room for.
+			b.log.Warn("the server has less room than its streams were promised", "stream", conf.Name)
+			continue
 		}
 		if err != nil {
 			return fmt.Errorf("stream %s: %w", conf.Name, err)

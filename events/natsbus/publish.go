@@ -118,7 +118,7 @@ func (b *Bus) explain(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case codeOf(err) == codeStoreFailed:
+	case codeOf(err) == codeStoreFailed || noRoom(err):
 		return fmt.Errorf("%w: %w", events.ErrFull, err)
 	case codeOf(err) == codeTooLarge, errors.Is(err, nats.ErrMaxPayload):
 		return fmt.Errorf("the message is over the limit of its stream or of the server (max_payload %d bytes): %w", b.nc.MaxPayload(), err)

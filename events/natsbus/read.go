@@ -117,7 +117,7 @@ var errEnd = errors.New("the end")
 // was; Read gives up when it gets nowhere for Config.Patience.
 func (r *reader) run(yield func(events.Message, error) bool) error {
 	var pause backoff
-	start, at := time.Now(), r.next
+	start, at := time.Now(), uint64(0)
 	for {
 		err := r.consume(yield)
 		if err == nil || errors.Is(err, errEnd) {
@@ -131,6 +131,14 @@ func (r *reader) run(yield func(events.Message, error) bool) error {
 		}
 		if r.next > at {
 			start, at, pause = time.Now(), r.next, backoff{}
+		} else if !lost(err) { // twice at the same place
+			moved, err := r.step(yield)
+			if errors.Is(err, errEnd) {
+				return nil
+			}
+			if moved {
+				continue
+			}
 		}
 		if !r.transient(err) {
 			return err

@@ -34,6 +34,7 @@ const (
 	codeConsumerExistsOnWork   = 10100 // another consumer has that filter
 	codeTooLarge               = 10054
 	codeNoJetStream            = 10039
+	codeNoMessage              = 10037
 	codeNotAvailable           = 10008 // "temporarily unavailable", while it elects or recovers
 )
 
