@@ -70,6 +70,7 @@ func Run(t *testing.T, factory Factory) {
 		"queue kill":        testQueueKill,
 		"queue close":       testQueueClose,
 		"queue metadata":    testQueueMetadata,
+		"queue alive":       testQueueAlive,
 		"commands":          testCommands,
 		"ready":             testReady,
 	}

@@ -213,6 +213,29 @@ func testQueueKill(t *testing.T, factory Factory) {
 	empty(t, b, "work.>")
 }
 
+// testQueueAlive holds a message for longer than a silent worker may: it stays
+// with the worker. The time passes while another message is refused.
+func testQueueAlive(t *testing.T, factory Factory) {
+	client, _, b := provisioned(t, factory, Options{})
+	work(t, b, "demo", 2)
+	ch := subscribe(t, client("slow worker"), 1, queueTopic)
+	held := receive(t, ch)
+	other := subscribe(t, b, 2, queueTopic)
+	for delivery := range 3 { // the delays of two refusals are 1 s and 2 s
+		m := receive(t, other)
+		if m.UUID == held.UUID {
+			t.Fatal("a message in hand was handed out again")
+		}
+		if delivery < 2 {
+			m.Nack()
+			continue
+		}
+		m.Ack()
+	}
+	held.Ack()
+	empty(t, b, "work.>")
+}
+
 func testQueueClose(t *testing.T, factory Factory) {
 	b := simple(t, factory)
 	work(t, b, "demo", 2)

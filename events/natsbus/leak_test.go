@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"apollo/events"
 	"apollo/events/bustest"
@@ -22,6 +24,7 @@ func TestLeaks(t *testing.T) {
 			t.Fatal(err)
 		}
 		useAll(t, b)
+		noConsumers(t, s.URL())
 		ctx, done := context.WithTimeout(t.Context(), time.Minute)
 		defer done()
 		if err := b.Close(ctx); err != nil {
@@ -60,6 +63,33 @@ func useAll(t *testing.T, b *natsbus.Bus) {
 				t.Fatal(err)
 			}
 			(<-ch).Ack()
+		}
+	}
+}
+
+// noConsumers waits until the server has forgotten the readers.
+func noConsumers(t *testing.T, url string) {
+	t.Helper()
+	nc, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); ; { // far less than the 30 s of inactivity
+		stream, err := js.Stream(t.Context(), "APOLLO_LOG")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := stream.CachedInfo().State.Consumers
+		if n == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d consumers of readers are left", n)
 		}
 	}
 }

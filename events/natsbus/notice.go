@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -98,7 +100,8 @@ func (b *Bus) ServeMicro(ctx context.Context, name, version, description string,
 	}))
 	b.mu.Unlock()
 	group := service.AddGroup(b.subject(apiGroup))
-	for endpoint, handle := range endpoints {
+	for _, endpoint := range slices.Sorted(maps.Keys(endpoints)) {
+		handle := endpoints[endpoint]
 		err := group.AddEndpoint(endpoint, micro.HandlerFunc(func(r micro.Request) { answer(lifetime, r, handle) }))
 		if err != nil {
 			_ = service.Stop()

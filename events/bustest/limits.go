@@ -1,0 +1,85 @@
+package bustest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"testing"
+
+	"apollo/events"
+)
+
+func testNotices(t *testing.T, factory Factory) {
+	client, _, b := provisioned(t, factory, Options{})
+	ctx, stop := context.WithCancel(impatient(t))
+	defer stop()
+	notices := client("listener").Notices(ctx, events.ProgressSubject("demo", "*"))
+	must(t, b.Notify(t.Context(), events.ProgressSubject("other", "r"), []byte("no")))
+	must(t, b.Notify(t.Context(), events.ProgressSubject("demo", "r"), []byte("1")))
+	must(t, b.Notify(t.Context(), events.ProgressSubject("demo", "r"), []byte("2")))
+	var got []string
+	for m, err := range notices {
+		must(t, err)
+		if m.Subject != events.ProgressSubject("demo", "r") {
+			t.Errorf("notice on %s", m.Subject)
+		}
+		if got = append(got, string(m.Data)); len(got) == 2 {
+			stop()
+		}
+	}
+	wantTexts(t, "notices", got, "1", "2")
+}
+
+func testLarge(t *testing.T, factory Factory) {
+	b := simple(t, factory)
+	const near, over = 900 << 10, 1<<20 + 1<<19
+	subject := events.ArchiveSubject("demo", "0a1b2c3d", "part")
+	big := events.Message{Subject: subject, ID: "near", Data: bytes.Repeat([]byte("x"), near)}
+	appendAll(t, b, big)
+	for m, err := range b.Log().Read(t.Context(), 1, subject) {
+		must(t, err)
+		if len(m.Data) != near {
+			t.Errorf("read %d bytes, want %d", len(m.Data), near)
+		}
+	}
+	_, err := b.Log().Append(t.Context(), events.Message{Subject: subject, ID: "over", Data: make([]byte, over)}, events.Fence{})
+	if err == nil {
+		t.Error("a message over the stream's bound was stored")
+	}
+}
+
+func testFull(t *testing.T, factory Factory) {
+	topology := events.Topology()
+	for i := range topology {
+		topology[i].MaxBytes = 64 << 10
+		topology[i].MaxMsgSize = 32 << 10
+	}
+	_, _, b := provisioned(t, factory, Options{Topology: topology})
+	data := string(make([]byte, 10<<10))
+	var stored int
+	var err error
+	for ; err == nil && stored < 10; stored++ {
+		_, err = b.Facts().Record(t.Context(), msg(events.ResultSubject("edge", "demo", "r", stored), fmt.Sprint(stored), data))
+	}
+	wantErr(t, "record into a full stream", err, events.ErrFull)
+	if stored < 5 {
+		t.Errorf("full after %d messages of 10 KiB in 64 KiB", stored-1)
+	}
+	_, err = b.Facts().Record(t.Context(), msg(events.ResultSubject("edge", "demo", "r", 0), "again", "x"))
+	wantErr(t, "a recorded subject in a full stream", err, events.ErrExists)
+	must(t, b.Purge(t.Context(), "result.*.demo.*.*"))
+	_, err = b.Facts().Record(t.Context(), msg(events.ResultSubject("edge", "demo", "r", 99), "99", data))
+	must(t, err)
+}
+
+func testNames(t *testing.T, factory Factory) {
+	b := simple(t, factory)
+	if err := b.ProvisionEvaluator(t.Context(), "Not.A>Name"); err == nil {
+		t.Error("an evaluator's name that is no DNS label was accepted")
+	}
+	for _, subject := range []string{"", "nowhere", "study..a.b", "work.>", "study.a b.c.d", "study.*.x.y"} {
+		if _, err := b.Log().Append(t.Context(), msg(subject, subject+"!", "x"), events.Fence{}); err == nil {
+			t.Errorf("append to %q has no error", subject)
+		}
+	}
+}
