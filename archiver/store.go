@@ -279,7 +279,8 @@ func (s *Store) Commit(p Position) error {
 		return fmt.Errorf("commit trial log: %w", err)
 	}
 	for _, o := range s.open {
-		o.rows = nil
+		clear(o.rows)
+		o.rows = o.rows[:0]
 	}
 	s.pending = pendingRows{}
 	return nil
