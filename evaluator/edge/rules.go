@@ -2,6 +2,7 @@ package edge
 
 import (
 	"fmt"
+	"slices"
 
 	"apollo/evaluator"
 	"apollo/evaluator/model"
@@ -64,16 +65,11 @@ func newLimits(layers []layer, shapes []shape) limits {
 }
 
 func (l *limits) add(w weightSlice) {
-	kept := l.slices[:0]
-	for _, o := range l.slices {
-		if o.channels >= w.channels && o.bytes >= w.bytes {
-			return
-		}
-		if o.channels > w.channels || o.bytes > w.bytes {
-			kept = append(kept, o)
-		}
+	if slices.ContainsFunc(l.slices, func(o weightSlice) bool { return o.channels >= w.channels && o.bytes >= w.bytes }) {
+		return
 	}
-	l.slices = append(kept, w)
+	l.slices = slices.DeleteFunc(l.slices, func(o weightSlice) bool { return o.channels <= w.channels && o.bytes <= w.bytes })
+	l.slices = append(l.slices, w)
 }
 
 // needParameters returns the parameter entries for the largest slice of weights

@@ -34,13 +34,13 @@ func (n Node) MACPJ() float64 { return n.MultiplyPJ + n.AddPJ }
 // Logic figures that both nodes share, at 45 nm.
 const (
 	// 8-bit integer multiplication and addition, 45 nm, 0.9 V: M. Horowitz,
-	// "Computing's energy problem", ISSCC 2014, Figure 1.1.9.
+	// "Computing's energy problem (and what we can do about it)", ISSCC 2014.
 	multiplyPJ = 0.2
 	addPJ      = 0.03
 	// Area of the same multiplier and of a 32-bit adder, 45 nm, in µm²: the
 	// table of the same talk as printed in V. Sze et al., "Efficient
 	// Processing of Deep Neural Networks: A Tutorial and Survey", Proc. IEEE
-	// 2017, Figure 23.
+	// 105(12), 2017.
 	multiplyUM2 = 282
 	addUM2      = 137
 	// DFF_X1 of the NanGate 45 nm open cell library, in µm².
@@ -49,8 +49,7 @@ const (
 	// (ISSCC 2014) for LPDDR2 (about 40 pJ/bit) and of LPDDR4 data sheets (4
 	// to 8 pJ/bit); chosen: see docs/model.md#energy.
 	lpddr4PJPerByte = 64
-	// One mesh hop of about 0.6 mm at 0.1 pJ per bit and mm (W. Dally,
-	// "GPU computing to exascale and beyond", SC 2010 keynote), without the
+	// One mesh hop of about 0.6 mm at 0.1 pJ per bit and mm, without the
 	// router; chosen: see docs/model.md#energy.
 	hopPJPerByte = 0.5
 

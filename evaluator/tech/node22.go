@@ -1,7 +1,7 @@
 package tech
 
-// Node22 returns the 22 nm node. Its memory table is CACTI 7's (N. Muralimanohar
-// et al., HPL-2009-85; version 7 of the tool): scratch RAM, one read-write
+// Node22 returns the 22 nm node. Its memory table was computed with CACTI 7 (R.
+// Balasubramonian et al., ACM TACO 14(2), 2017): scratch RAM, one read-write
 // port of 64 bits, cells and periphery itrs-lop, 350 K.
 func Node22() Node {
 	return logic(Node{Name: "22nm", NM: 22, sram: []sramPoint{

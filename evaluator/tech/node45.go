@@ -1,7 +1,7 @@
 package tech
 
-// Node45 returns the 45 nm node. Its memory table is CACTI 7's (N. Muralimanohar
-// et al., HPL-2009-85; version 7 of the tool): scratch RAM, one read-write
+// Node45 returns the 45 nm node. Its memory table was computed with CACTI 7 (R.
+// Balasubramonian et al., ACM TACO 14(2), 2017): scratch RAM, one read-write
 // port of 64 bits, cells and periphery itrs-lop, 350 K.
 func Node45() Node {
 	return logic(Node{Name: "45nm", NM: 45, sram: []sramPoint{
