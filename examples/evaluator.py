@@ -19,7 +19,7 @@ import sys
 
 SIZE = 512  # of the square matrices
 CLOCK_HZ = 1e9
-MEMORY_BYTES_PER_S = 8e9
+MEMORY_BYTES_PER_S = 25.6e9  # 64 bits of LPDDR4-3200
 PE_MM2 = 600e-6  # a multiplier with its registers, a round figure for 22 nm
 SRAM_MM2_PER_B = 1.0 / 2**20  # about 1 mm2 per MiB
 

@@ -112,6 +112,16 @@ func TestCheckTimeouts(t *testing.T) {
 }
 
 // A program that says that it is not deterministic is not held to it.
+func TestCheckOfARandomProgram(t *testing.T) {
+	t.Parallel()
+	o := external.CheckOptions{Options: external.Options{Env: []string{"APOLLO_TEST_RANDOM=1"}}}
+	r := check(t, "drift", o)
+	if got := verdicts(r, external.Skip); r.Failed() != 0 || !slices.Contains(got, "determinism") {
+		t.Errorf("skipped %v and failed %d, want determinism among them and 0\n%s", got, r.Failed(), render(t, r))
+	}
+}
+
+// Without a description the caller's parameters and metrics are tested with.
 func TestCheckWithoutADescription(t *testing.T) {
 	t.Parallel()
 	plain := external.Options{Env: []string{"APOLLO_TEST_PLAIN=1"}}

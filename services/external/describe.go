@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"apollo/evaluator"
 	"apollo/optimizer/space"
@@ -141,20 +142,21 @@ func checkParam(p space.Param, before []space.Param) error {
 
 // match checks a task against the description and reports every difference.
 func (i Info) match(t evaluator.Task) error {
-	var errs []error
+	var differences []string
+	differ := func(format string, args ...any) { differences = append(differences, fmt.Sprintf(format, args...)) }
 	for _, p := range t.Params {
 		at := slices.IndexFunc(i.Params, func(o space.Param) bool { return o.Name == p.Name })
 		switch {
 		case len(i.Params) == 0:
 		case at < 0:
-			errs = append(errs, fmt.Errorf("the study's parameter %q is unknown to the program", p.Name))
+			differ("the study's parameter %q is unknown to the program", p.Name)
 		case i.Params[at].Unit != p.Unit:
-			errs = append(errs, fmt.Errorf("parameter %q: the study has the unit %q, the program %q", p.Name, p.Unit, i.Params[at].Unit))
+			differ("parameter %q: the study has the unit %q, the program %q", p.Name, p.Unit, i.Params[at].Unit)
 		}
 	}
 	for _, p := range i.Params {
 		if !slices.ContainsFunc(t.Params, func(o space.Param) bool { return o.Name == p.Name }) {
-			errs = append(errs, fmt.Errorf("the program needs the parameter %q, which the study lacks", p.Name))
+			differ("the program needs the parameter %q, which the study lacks", p.Name)
 		}
 	}
 	for _, m := range t.Metrics {
@@ -162,13 +164,16 @@ func (i Info) match(t evaluator.Task) error {
 		switch {
 		case len(i.Metrics) == 0:
 		case at < 0:
-			errs = append(errs, fmt.Errorf("the study wants the metric %q, which the program does not measure", m.Name))
+			differ("the study wants the metric %q, which the program does not measure", m.Name)
 		case i.Metrics[at].Unit != m.Unit:
-			errs = append(errs, fmt.Errorf("metric %q: the study has the unit %q, the program %q", m.Name, m.Unit, i.Metrics[at].Unit))
+			differ("metric %q: the study has the unit %q, the program %q", m.Name, m.Unit, i.Metrics[at].Unit)
 		}
 	}
 	if len(i.Metrics) == 0 && len(t.Metrics) == 0 {
-		errs = append(errs, errors.New("neither the study nor the program names the metrics"))
+		differ("neither the study nor the program names the metrics")
 	}
-	return errors.Join(errs...)
+	if len(differences) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(differences, "; "))
 }

@@ -58,8 +58,9 @@ func (c *checker) send(line []byte) *Failure {
 	return nil
 }
 
-// await reads until the answer to id. Unlike a backend it does not kill the
-// process when time is up, so that a late answer can still be seen.
+// await reads until the answer to id, for so long. Unlike a backend it does not
+// kill the process when time is up, so that a late answer can still be seen.
+// skim is as for next.
 func (c *checker) await(id string, within time.Duration, skim bool) (answer, *Failure) {
 	_ = c.p.stdout.SetReadDeadline(time.Now().Add(within))
 	for {
