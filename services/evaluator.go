@@ -97,7 +97,7 @@ func (e *Evaluator) poison(next message.HandlerFunc) message.HandlerFunc {
 			panicked = true
 		}
 		if !errors.Is(err, errPoison) && !panicked {
-			if err != nil {
+			if err != nil && !errors.Is(err, context.Canceled) {
 				e.Logger.Warn("work item will be tried again", "subject", msg.Metadata.Get(events.MetaSubject), "error", err)
 			}
 			return nil, err
@@ -129,6 +129,8 @@ func (e *Evaluator) answer(ctx context.Context, msg *message.Message) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errPoison, err)
 	}
+	logger := e.Logger.With("study", work.Study, "run", work.Run, "batch", work.Batch)
+	logger.Debug("work item taken")
 	result := &events.BatchEvaluated{Study: work.Study, Run: work.Run, Batch: work.Batch, Evaluator: work.Evaluator,
 		EvaluatorVersion: description.Version, Worker: e.Worker}
 	for _, m := range work.Metrics {
@@ -149,6 +151,7 @@ func (e *Evaluator) answer(ctx context.Context, msg *message.Message) error {
 	if err := recordResult(ctx, e.Bus.Facts(), "evaluator/"+e.Name, traceOf(msg), result); err != nil {
 		return err
 	}
+	logger.Debug("work item answered")
 	return e.at("result.after")
 }
 
