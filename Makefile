@@ -54,7 +54,8 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 	  done; \
 	done
 
-bench: ## measure the pipeline against the bare loop, and the packages' benchmarks
+bench: build ## measure the pipeline against the bare loop, and the packages' benchmarks
+	bin/apollo bench pipeline
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 chaos: ## kill real processes KILLS (200) times and compare with an undisturbed run

@@ -175,7 +175,7 @@ func (a *app) eventsValidateCommand() *cobra.Command {
 		Use: "validate FILE...", Short: "Check events against the contract",
 		Long: `Check events against the contract's JSON Schemas: files of one event each, or of one
 event a line (.jsonl), "-" for the standard input. For people who write clients.`,
-		Example: "  nats sub 'apollo.v1.>' --raw | apollo events validate -",
+		Example: "  apollo events validate event.json\n  nats sub --raw 'apollo.v1.>' | apollo events validate -",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageErrorf("want at least one file, or - for the standard input")
