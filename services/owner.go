@@ -338,6 +338,10 @@ func (o *owner) drive(ctx context.Context) error {
 		if err := o.append(ctx, kindOf(e), e); err != nil {
 			return err
 		}
+		// At once: the evaluators work while the next batch is asked for.
+		if err := o.publish(ctx); err != nil {
+			return err
+		}
 	}
 }
 
@@ -385,29 +389,30 @@ func (o *owner) appendOnce(ctx context.Context, kind, id string, e events.Payloa
 
 // publish sends the work items that were not sent by this owner. The queue
 // drops the ones that it still holds from an earlier owner.
-func (o *owner) publish(ctx context.Context) (err error) {
-	o.machine.Outstanding(func(id string, work *events.BatchRequested) bool {
+func (o *owner) publish(ctx context.Context) error {
+	for id, batch := range o.machine.Outstanding {
 		if o.sent[id] {
-			return true
+			continue
 		}
-		if err = o.proposer.at("work.before"); err != nil {
-			return false
+		if err := o.proposer.at("work.before"); err != nil {
+			return err
 		}
-		if len(work.Designs) == 0 {
-			err = o.answerKnown(ctx, work)
-		} else {
-			err = o.enqueue(ctx, id, work)
+		if err := o.send(ctx, id, o.machine.Work(batch)); err != nil {
+			return err
 		}
-		if err != nil {
-			return false
-		}
-		if err = o.proposer.at("work.after"); err != nil {
-			return false
+		if err := o.proposer.at("work.after"); err != nil {
+			return err
 		}
 		o.sent[id] = true
-		return true
-	})
-	return err
+	}
+	return nil
+}
+
+func (o *owner) send(ctx context.Context, id string, work *events.BatchRequested) error {
+	if len(work.Designs) == 0 {
+		return o.answerKnown(ctx, work)
+	}
+	return o.enqueue(ctx, id, work)
 }
 
 func (o *owner) enqueue(ctx context.Context, id string, work *events.BatchRequested) error {

@@ -2,6 +2,7 @@ package study
 
 import (
 	"fmt"
+	"strconv"
 
 	"apollo/events"
 	"apollo/optimizer"
@@ -64,6 +65,7 @@ type batch struct {
 	origins      []string
 	reused       map[int]events.TrialResult // by trial
 	results      []events.TrialResult       // all trials, once there is a result
+	judged       []events.Judgement         // of results
 	seq          uint64
 	done         bool // has a result
 	told         bool // the strategy knows it
@@ -102,8 +104,8 @@ func New(cfg Config) (*Machine, error) {
 		}
 	}
 	for _, k := range cfg.Knowledge.Merged {
-		m.search.Tell(observation(m.spec, judge, k.Point, k.Design, &events.TrialResult{
-			Trial: -1, Outcome: k.Outcome, Values: k.Values, Reason: k.Reason}))
+		r := &events.TrialResult{Trial: -1, Outcome: k.Outcome, Values: k.Values, Reason: k.Reason}
+		m.search.Tell(observation(m.spec, judge.Judge(k.Design, r), k.Point, r))
 	}
 	return m, nil
 }
@@ -142,46 +144,65 @@ func (m *Machine) Summary() events.Summary {
 		Feasible: c.feasible, Best: m.view.best, Hash: m.hash.String(), LastResult: m.lastSeq}
 }
 
-// Outstanding yields the work items of batches that have no result yet, in
-// order. ID is the item's key: it stays the same when it is published again,
+// Outstanding yields the batches that have no result yet, in order, each with
+// its work item's key: that stays the same when the item is published again,
 // unless the queue gave the item up.
-func (m *Machine) Outstanding(yield func(id string, work *events.BatchRequested) bool) {
+func (m *Machine) Outstanding(yield func(id string, batch int) bool) {
 	if m.state == Cancelled || m.state == Failed {
 		return
 	}
 	for k := m.judged; k < len(m.batches); k++ {
-		if b := m.batches[k]; !b.done && !yield(m.workID(k), m.work(b)) {
+		if !m.batches[k].done && !yield(m.workID(k), k) {
 			return
 		}
 	}
 }
 
 func (m *Machine) workID(k int) string {
-	id := fmt.Sprintf("work.%s.%s.%d", m.spec.Study, m.cfg.Run, k)
+	id := "work." + m.spec.Study + "." + m.cfg.Run + "." + strconv.Itoa(k)
 	if n := m.republished[k]; n > 0 {
 		id += fmt.Sprintf(".%d", n)
 	}
 	return id
 }
 
-func (m *Machine) work(b *batch) *events.BatchRequested {
-	e := m.spec.Evaluator
+// Work returns the work item of an outstanding batch. It has no designs when
+// all of them are known already.
+func (m *Machine) Work(k int) *events.BatchRequested {
+	e, b := m.spec.Evaluator, m.batches[k]
 	w := &events.BatchRequested{
-		Study: m.spec.Study, Run: m.cfg.Run, Batch: b.index, Evaluator: e.Name,
+		Study: m.spec.Study, Run: m.cfg.Run, Batch: k, Evaluator: e.Name,
 		Template: m.spec.Template, Networks: m.spec.Networks, Metrics: m.spec.Metrics,
 		TimeoutSeconds: e.TimeoutSeconds, Attempts: e.Attempts,
-		Trials: []int{}, Designs: []events.Design{},
+		Trials: b.sent(), Designs: make([]events.Design, 0, len(b.designs)),
 	}
 	for _, p := range m.spec.Parameters {
 		w.Parameters = append(w.Parameters, events.Column{Name: p.Name, Unit: p.Unit})
 	}
-	for i, d := range b.designs {
-		if _, known := b.reused[b.first+i]; !known {
-			w.Trials = append(w.Trials, b.first+i)
-			w.Designs = append(w.Designs, d)
-		}
+	for _, trial := range w.Trials {
+		w.Designs = append(w.Designs, b.designs[trial-b.first])
 	}
 	return w
+}
+
+// sent returns the trials of the batch that need an evaluation.
+func (b *batch) sent() []int {
+	trials := make([]int, 0, len(b.designs))
+	for i := range b.designs {
+		if _, known := b.reused[b.first+i]; !known {
+			trials = append(trials, b.first+i)
+		}
+	}
+	return trials
+}
+
+// expected returns what the answer to a batch must hold.
+func (m *Machine) expected(b *batch) events.Expected {
+	want := events.Expected{Study: m.spec.Study, Run: m.cfg.Run, Batch: b.index, Trials: b.sent()}
+	for _, metric := range m.spec.Metrics {
+		want.Metrics = append(want.Metrics, metric.Name)
+	}
+	return want
 }
 
 // Has reports whether the batch was proposed, as far as the log was folded.
@@ -195,8 +216,7 @@ func (m *Machine) Result(seq uint64, r *events.BatchEvaluated) []string {
 		return nil
 	}
 	b := m.batches[r.Batch]
-	work := m.work(b)
-	cleaned, problems := events.ValidateResult(events.ExpectedOf(work), r)
+	cleaned, problems := events.ValidateResult(m.expected(b), r)
 	b.results = make([]events.TrialResult, len(b.designs))
 	for i := range b.results {
 		if known, ok := b.reused[b.first+i]; ok {
@@ -205,6 +225,10 @@ func (m *Machine) Result(seq uint64, r *events.BatchEvaluated) []string {
 		}
 		b.results[i] = cleaned[0]
 		cleaned = cleaned[1:]
+	}
+	b.judged = make([]events.Judgement, len(b.results))
+	for i := range b.results {
+		b.judged[i] = m.judge.Judge(b.designs[i], &b.results[i])
 	}
 	b.done, b.seq = true, seq
 	m.pending--
@@ -253,7 +277,7 @@ func (m *Machine) count(b *batch) {
 			m.counts.failed++
 		}
 		m.countFailure(r)
-		if !m.judge.Judge(b.designs[i], r).Feasible {
+		if !b.judged[i].Feasible {
 			m.view.other(r.Trial)
 			continue
 		}
@@ -284,7 +308,7 @@ func (m *Machine) tell(b *batch) {
 		return
 	}
 	for i := range b.results {
-		o := observation(m.spec, m.judge, b.points[i], b.designs[i], &b.results[i])
+		o := observation(m.spec, b.judged[i], b.points[i], &b.results[i])
 		o.Origin = b.origins[i]
 		m.search.Tell(o)
 		if _, reused := b.reused[o.Trial]; m.control != nil && !reused {

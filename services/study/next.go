@@ -85,7 +85,8 @@ func (m *Machine) tellThrough(k int) bool {
 // propose asks for batch k. It returns nil when the space is exhausted.
 func (m *Machine) propose(k int) (events.Payload, error) {
 	n := min(m.spec.Budget.Batch, m.trials-m.next)
-	d := &draft{machine: m, taken: map[uint64]bool{}, pending: m.pendingPoints()}
+	d := &draft{machine: m, taken: make(map[uint64]bool, n), pending: m.pendingPoints(n),
+		values: make([]space.Value, 0, n*m.space.Len())}
 	d.event = events.TrialsProposed{Study: m.spec.Study, Run: m.cfg.Run, Batch: k, FirstTrial: m.next, Told: m.told}
 	if m.spec.Order == "relaxed" {
 		d.event.Told, d.event.ObservedThrough = 0, m.lastSeq
@@ -111,11 +112,16 @@ func (m *Machine) propose(k int) (events.Payload, error) {
 	return d.event, nil
 }
 
-// pendingPoints returns the designs that are proposed and not told, in order.
-func (m *Machine) pendingPoints() []space.Point {
-	var points []space.Point
-	for k := m.firstUntold(); k < len(m.batches); k++ {
-		if b := m.batches[k]; !b.told {
+// pendingPoints returns the designs that are proposed and not told, in order,
+// with room for n more.
+func (m *Machine) pendingPoints(n int) []space.Point {
+	first, room := m.firstUntold(), n
+	if first < len(m.batches) {
+		room += m.next - m.batches[first].first
+	}
+	points := make([]space.Point, 0, room)
+	for _, b := range m.batches[first:] {
+		if !b.told {
 			points = append(points, b.points...)
 		}
 	}
@@ -136,6 +142,8 @@ type draft struct {
 	event   events.TrialsProposed
 	taken   map[uint64]bool
 	pending []space.Point
+	// values holds the rows of the event's designs.
+	values []space.Value
 	// exhausted says why the strategies have nothing more: "exhausted", or
 	// "gave_up" in a space too large to be searched as a whole.
 	exhausted string
@@ -152,7 +160,9 @@ func (d *draft) add(p space.Point, origin string, parents []int) (trial int, ok 
 	}
 	d.taken[index] = true
 	trial = d.event.FirstTrial + d.len()
-	d.event.Designs = append(d.event.Designs, m.space.Values(p))
+	start := len(d.values)
+	d.values = m.space.AppendValues(d.values, p)
+	d.event.Designs = append(d.event.Designs, d.values[start:len(d.values):len(d.values)])
 	d.event.Origins = append(d.event.Origins, origin)
 	d.event.Parents = append(d.event.Parents, parents)
 	d.pending = append(d.pending, p)

@@ -68,7 +68,7 @@ func Legality(spec *events.Spec, sp space.Space, judge *events.Judge, checker ev
 				return false
 			}
 		}
-		return len(spec.Rules) == 0 || judge.Rules(values) == nil
+		return len(spec.Rules) == 0 || judge.RulesOK(values)
 	}
 }
 
@@ -89,8 +89,7 @@ func objectives(spec *events.Spec, values []float64) []float64 {
 }
 
 // observation is a finished trial as a strategy sees it.
-func observation(spec *events.Spec, judge *events.Judge, p space.Point, design events.Design, r *events.TrialResult) optimizer.Observation {
-	j := judge.Judge(design, r)
+func observation(spec *events.Spec, j events.Judgement, p space.Point, r *events.TrialResult) optimizer.Observation {
 	o := optimizer.Observation{Point: p, Status: optimizer.Infeasible, Violation: j.Violation, Trial: r.Trial}
 	switch {
 	case r.Outcome == events.OutcomeFailed:

@@ -140,7 +140,9 @@ func (w *world) run(pick func(n int) int, chaos func()) {
 			return
 		}
 		var work []*events.BatchRequested
-		w.machine.Outstanding(func(_ string, b *events.BatchRequested) bool { work = append(work, b); return true })
+		for _, k := range w.machine.Outstanding {
+			work = append(work, w.machine.Work(k))
+		}
 		if len(work) == 0 {
 			w.t.Fatal("the study waits for nothing")
 		}
