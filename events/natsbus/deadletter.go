@@ -30,6 +30,14 @@ type advisory struct {
 // server did, after MaxDeliver.
 func (a advisory) terminated() bool { return strings.HasSuffix(a.Type, ".terminated") }
 
+// gone reports whether the server gave the message up because its stream has
+// it no more: it was purged, or answered just before the server died, which
+// loses the consumer's last acknowledgements. Nothing is lost in either case.
+// The texts are those of nats-server 2.15, server/consumer.go.
+func (a advisory) gone() bool {
+	return a.Reason == "Unacknowledged message was deleted" || a.Reason == "Message deleted by stream limits"
+}
+
 // reason says why, for people.
 func (a advisory) reason() string {
 	switch {
@@ -127,7 +135,7 @@ func (b *Bus) report(ctx context.Context, data []byte) error {
 	}
 	m, err := stream.GetMsg(ctx, a.StreamSeq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		if !a.terminated() {
+		if !a.terminated() || a.gone() {
 			return nil
 		}
 		about := workQueue + "." + strings.TrimPrefix(a.Consumer, evaluatorPrefix)

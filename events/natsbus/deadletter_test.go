@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -136,6 +137,45 @@ func TestTerminated(t *testing.T) {
 	d := letter(t, b)
 	if !strings.Contains(d.Reason, "no such design") || d.Sequence != 1 || d.Subject != "work.edge" {
 		t.Errorf("dead letter %+v", d)
+	}
+}
+
+// TestPurgedInHand purges a message that a worker holds, as the end of a
+// cancelled study does: nobody gave it up.
+func TestPurgedInHand(t *testing.T) {
+	t.Parallel()
+	b, c := workBus(t, 1)
+	if _, err := c.Next(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Purge(t.Context(), "work.edge.demo.r.*"); err != nil {
+		t.Fatal(err)
+	}
+	nc, err := nats.Connect(b.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The server reports it all the same, in the stream of dead letters.
+	for end := time.Now().Add(30 * time.Second); ; {
+		reports, err := js.Consumer(t.Context(), "APOLLO_DLQ", "advisories")
+		if err != nil {
+			t.Fatal(err)
+		}
+		info := reports.CachedInfo()
+		if info.AckFloor.Consumer > 0 && info.NumAckPending == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no report was handled: %+v", info)
+		}
+	}
+	if n := count(t, b, "dlq.*.*"); n != 0 {
+		t.Errorf("%d dead letters about a message that was purged, want none", n)
 	}
 }
 
@@ -380,7 +420,7 @@ func TestSmallerDisk(t *testing.T) {
 		}
 		err = b.Provision(t.Context())
 		if err == nil {
-			_, err = b.Log().Append(t.Context(), events.Message{Subject: events.RejectedSubject("demo"), ID: fmt.Sprint(room)}, events.Fence{})
+			_, err = b.Log().Append(t.Context(), events.Message{Subject: events.RejectedSubject("demo"), ID: strconv.FormatInt(room, 10)}, events.Fence{})
 		}
 		if err != nil {
 			t.Errorf("with %d bytes: %v", room, err)
