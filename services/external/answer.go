@@ -258,7 +258,7 @@ func (a *answer) named() string {
 func number(what string, raw json.RawMessage) (float64, *Failure) {
 	text := string(raw)
 	if v, err := strconv.ParseFloat(strings.Trim(text, `"`), 64); math.IsInf(v, 0) || math.IsNaN(v) && err == nil {
-		return 0, &Failure{CodeNotFinite, fmt.Sprintf("%s is %s; answer infeasible or failed with a reason instead", what, clip(text, maxCode))}
+		return 0, &Failure{CodeNotFinite, fmt.Sprintf("%s is %s; answer infeasible or failed with a reason instead", what, clip(strings.Trim(text, `"`), maxCode))}
 	}
 	var v float64
 	if text == "null" || json.Unmarshal(raw, &v) != nil {

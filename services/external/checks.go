@@ -81,7 +81,7 @@ func (c *checker) judgeSample() {
 func (c *checker) byCode(check string, codes []string, advice string, pass func(n int) string) {
 	good := 0
 	for i, t := range c.tried {
-		if t.failure == nil {
+		if t.failure == nil || check == checkTimeout && t.failure.Code != CodeTimeout {
 			good++
 			continue
 		}
@@ -90,7 +90,7 @@ func (c *checker) byCode(check string, codes []string, advice string, pass func(
 			return
 		}
 	}
-	if good == 0 && check != checkTimeout {
+	if good == 0 {
 		c.say(check, Skip, "", "no answer to look at")
 		return
 	}

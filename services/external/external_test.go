@@ -83,7 +83,7 @@ func TestOneBadDesign(t *testing.T) {
 	}{
 		"die":     {evaluator.Failed, external.CodeDied, "exit status 7) before it answered; stderr: loading | libsim.so: not found"},
 		"garbage": {evaluator.Failed, external.CodeBadAnswer, `no JSON object: "Simulation finished, see out.txt"`},
-		"nan":     {evaluator.Failed, external.CodeNotFinite, `metric "latency_s" is "NaN"`},
+		"nan":     {evaluator.Failed, external.CodeNotFinite, `metric "latency_s" is NaN`},
 		"huge":    {evaluator.Failed, external.CodeNotFinite, `metric "latency_s" is 1e999`},
 		"missing": {evaluator.Failed, external.CodeMissingMetric, `no metric "latency_s", only latency_ms`},
 		"text":    {evaluator.Failed, external.CodeWrongType, `metric "latency_s" is "1.5", want a number`},
