@@ -1,7 +1,9 @@
 package workload
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -11,11 +13,36 @@ type builtin struct {
 	build func(name string) (*Workload, error)
 }
 
+// builtins is the table of networks, by name.
 func builtins() []builtin {
-	return []builtin{
+	all := append([]builtin{
+		{"alexnet", alexNet},
+		{"bert_base", bertBase},
+		{"deeplabv3_mobilenet_v2", deepLabV3},
+		{"densenet121", denseNet121},
+		{"efficientnet_edgetpu_l", efficientNetEdgeTPUL},
+		{"efficientnet_edgetpu_m", efficientNetEdgeTPUM},
+		{"efficientnet_edgetpu_s", efficientNetEdgeTPUS},
+		{"efficientnet_lite0", efficientNetLite0},
+		{"inception_resnet_v2", inceptionResNetV2},
+		{"inception_v1", inceptionV1},
+		{"inception_v3", inceptionV3},
+		{"inception_v4", inceptionV4},
 		{"mobilenet_edgetpu", mobileNetEdgeTPU},
+		{"mobilenet_edgetpu_075", mobileNetEdgeTPU075},
+		{"mobilenet_v1", mobileNetV1},
 		{"mobilenet_v2", mobileNetV2},
-	}
+		{"mobilenet_v3_large", mobileNetV3Large},
+		{"squeezenet", squeezeNet},
+		{"ssd_mobilenet_v1", ssdMobileNetV1},
+		{"ssd_mobilenet_v2", ssdMobileNetV2},
+		{"ssdlite_mobiledet_edgetpu", ssdLiteMobileDet},
+		{"unet", uNet},
+		{"vgg16", vgg16},
+		{"vgg19", vgg19},
+	}, resNets()...)
+	slices.SortFunc(all, func(a, b builtin) int { return cmp.Compare(a.name, b.name) })
+	return all
 }
 
 // Names returns the names that Builtin knows, sorted.
