@@ -129,8 +129,7 @@ func (e *Evaluator) answer(ctx context.Context, msg *message.Message) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errPoison, err)
 	}
-	logger := e.Logger.With("study", work.Study, "run", work.Run, "batch", work.Batch)
-	logger.Debug("work item taken")
+	e.Logger.Debug("work item taken", "study", work.Study, "run", work.Run, "batch", work.Batch)
 	result := &events.BatchEvaluated{Study: work.Study, Run: work.Run, Batch: work.Batch, Evaluator: work.Evaluator,
 		EvaluatorVersion: description.Version, Worker: e.Worker}
 	for _, m := range work.Metrics {
@@ -151,7 +150,7 @@ func (e *Evaluator) answer(ctx context.Context, msg *message.Message) error {
 	if err := recordResult(ctx, e.Bus.Facts(), "evaluator/"+e.Name, traceOf(msg), result); err != nil {
 		return err
 	}
-	logger.Debug("work item answered")
+	e.Logger.Debug("work item answered", "study", work.Study, "run", work.Run, "batch", work.Batch)
 	return e.at("result.after")
 }
 

@@ -1,0 +1,208 @@
+//go:build unix
+
+package chaos
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"apollo/events/natsbus"
+)
+
+const (
+	token = "chaos"
+	// ackWait is how long the work of a killed evaluator lies idle: every such
+	// kill costs the study that long, and the contract's wait is 10 s.
+	ackWait = time.Second
+	// startPatience bounds the start of a server, on a busy machine too.
+	startPatience = 30 * time.Second
+)
+
+// cluster is a server and the services, each a process of its own, on the
+// loopback.
+type cluster struct {
+	t      *testing.T
+	dir    string // holds nats/, the log of trials, and logs/ of the processes
+	url    string
+	bus    *natsbus.Bus
+	server *child
+	epoch  int // counts the server's incarnations
+	// services are the living incarnations by name.
+	services map[string]*child
+	exits    chan *child
+	// point chooses the crash point of a process that is about to start.
+	point func(role string) string
+}
+
+func newCluster(t *testing.T) *cluster {
+	t.Helper()
+	c := &cluster{t: t, dir: t.TempDir(), services: map[string]*child{}, exits: make(chan *child, 1024), point: func(string) string { return "" }}
+	if err := os.Mkdir(c.logs(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c.url = "nats://" + freeAddress(t)
+	t.Cleanup(c.close)
+	c.startServer()
+	bus, err := natsbus.Connect(t.Context(), natsbus.Config{URL: c.url, Token: token, Name: "chaos", Patience: startPatience,
+		ConnectWait: startPatience, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.bus = bus
+	return c
+}
+
+// freeAddress returns an address of the loopback that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	var listen net.ListenConfig
+	l, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func (c *cluster) logs() string { return filepath.Join(c.dir, "logs") }
+
+// env is the environment of every process of the cluster.
+func (c *cluster) env() []string {
+	return []string{"APOLLO_NATS=" + c.url, "APOLLO_TOKEN=" + token, "APOLLO_DATA=" + c.dir, "APOLLO_ACK_WAIT=" + ackWait.String()}
+}
+
+// startServer starts the server on its store and waits until it answers.
+func (c *cluster) startServer() {
+	c.t.Helper()
+	address := strings.TrimPrefix(c.url, "nats://")
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	s := &child{name: "server", role: "server", cmd: exec.Command(self, port)}
+	stdin, err := s.cmd.StdinPipe()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { _ = stdin.Close() })
+	c.epoch++
+	s.epoch, c.server = c.epoch, s
+	spawn(c.t, c.logs(), s, append(c.env(), serverVariable+"="+c.dir), func(s *child) { c.exits <- s })
+	for end := time.Now().Add(startPatience); ; {
+		conn, err := net.DialTimeout("tcp", address, time.Second)
+		if err == nil {
+			_ = conn.Close()
+			return
+		}
+		if s.ended() || time.Now().After(end) {
+			c.t.Fatalf("the server does not answer: %v\n%s", err, c.tail("server"))
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// serve starts a service as a process. since is how far the study is.
+func (c *cluster) serve(name string, since int) {
+	c.t.Helper()
+	role, _, _ := strings.Cut(name, "-")
+	args := []string{"serve", role, "--log-level", "debug"}
+	if role == "evaluator" {
+		args = append(args, "--evaluators", "1")
+	}
+	s := &child{name: name, role: role, point: c.point(role), since: since, epoch: c.epoch, cmd: exec.Command(os.Getenv(binaryVariable), args...)}
+	c.services[name] = s
+	spawn(c.t, c.logs(), s, c.env(), func(s *child) { c.exits <- s })
+}
+
+// apollo runs a command against the cluster and decodes its answer.
+func (c *cluster) apollo(answer any, args ...string) {
+	c.t.Helper()
+	apollo(c.t, c.env(), answer, args...)
+}
+
+// apollo runs a command and decodes the object that it prints.
+func apollo(t *testing.T, env []string, answer any, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Getenv(binaryVariable), append(args, "-o", "json", "-q")...)
+	cmd.Env, cmd.SysProcAttr = append(os.Environ(), env...), ownGroup()
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("apollo %s: %v\n%s", strings.Join(args, " "), err, said.String())
+	}
+	if err := json.Unmarshal(out, answer); err != nil {
+		t.Fatalf("apollo %s printed %q: %v", strings.Join(args, " "), out, err)
+	}
+}
+
+// submit starts a fresh run of the study.
+func (c *cluster) submit() (run string) {
+	c.t.Helper()
+	if err := c.bus.Ready(c.t.Context()); err != nil {
+		c.t.Fatal(err)
+	}
+	var accepted struct{ Run string }
+	c.apollo(&accepted, "study", "submit", studyPath, "--fresh")
+	return accepted.Run
+}
+
+// tail returns the last lines of a process's messages.
+func (c *cluster) tail(name string) string {
+	text, err := os.ReadFile(filepath.Join(c.logs(), name+".log"))
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(lines[max(0, len(lines)-30):], "\n")
+}
+
+// said returns what one incarnation of a process said.
+func (c *cluster) said(s *child) string {
+	text, err := os.ReadFile(filepath.Join(c.logs(), s.name+".log"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	_, said, _ := strings.Cut(string(text), s.headline())
+	return said
+}
+
+// tails returns the last lines of every process.
+func (c *cluster) tails() string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "== server\n%s\n", c.tail("server"))
+	for name := range c.services {
+		fmt.Fprintf(&out, "== %s\n%s\n", name, c.tail(name))
+	}
+	return out.String()
+}
+
+// close ends every process. Nothing is left behind.
+func (c *cluster) close() {
+	for _, s := range c.services {
+		if err := s.kill(); err != nil {
+			c.t.Errorf("kill %s: %v", s.name, err)
+		}
+	}
+	if c.bus != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = c.bus.Close(ctx) // it only reads
+	}
+	if err := c.server.kill(); err != nil {
+		c.t.Errorf("kill the server: %v", err)
+	}
+}
