@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"iter"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -159,13 +160,13 @@ func wantTexts(t *testing.T, what string, got []string, want ...string) {
 	}
 }
 
-// work publishes the messages of n batches of one study.
-func work(t *testing.T, b Bus, study string, n int) {
+// work publishes the messages of n batches of the study "demo".
+func work(t *testing.T, b Bus, n int) {
 	t.Helper()
 	q := b.Queue(1)
 	for i := range n {
-		subject := events.WorkSubject("edge", study, "0a1b2c3d", i)
-		m := message.NewMessage(subject, []byte(fmt.Sprint(i)))
+		subject := events.WorkSubject("edge", "demo", "0a1b2c3d", i)
+		m := message.NewMessage(subject, []byte(strconv.Itoa(i)))
 		m.SetContext(t.Context())
 		must(t, q.Publish(subject, m))
 	}

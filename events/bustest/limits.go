@@ -3,7 +3,7 @@ package bustest
 import (
 	"bytes"
 	"context"
-	"fmt"
+	"strconv"
 	"testing"
 
 	"apollo/events"
@@ -59,7 +59,7 @@ func testFull(t *testing.T, factory Factory) {
 	var stored int
 	var err error
 	for ; err == nil && stored < 10; stored++ {
-		_, err = b.Facts().Record(t.Context(), msg(events.ResultSubject("edge", "demo", "r", stored), fmt.Sprint(stored), data))
+		_, err = b.Facts().Record(t.Context(), msg(events.ResultSubject("edge", "demo", "r", stored), strconv.Itoa(stored), data))
 	}
 	wantErr(t, "record into a full stream", err, events.ErrFull)
 	if stored < 5 {

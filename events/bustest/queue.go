@@ -3,6 +3,7 @@ package bustest
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -34,11 +35,11 @@ func empty(t *testing.T, b Bus, subject string) {
 func testQueue(t *testing.T, factory Factory) {
 	b := simple(t, factory)
 	const n = 20
-	work(t, b, "demo", n)
+	work(t, b, n)
 	ch := subscribe(t, b, 1, queueTopic)
 	for i := range n { // one subscriber with one slot sees the order of publication
 		m := receive(t, ch)
-		if string(m.Payload) != fmt.Sprint(i) {
+		if string(m.Payload) != strconv.Itoa(i) {
 			t.Fatalf("message %d is %q", i, m.Payload)
 		}
 		m.Ack()
@@ -48,14 +49,14 @@ func testQueue(t *testing.T, factory Factory) {
 
 func testQueueDedupe(t *testing.T, factory Factory) {
 	b := simple(t, factory)
-	work(t, b, "demo", 3)
-	work(t, b, "demo", 3) // the same IDs
+	work(t, b, 3)
+	work(t, b, 3) // the same IDs
 	ch := subscribe(t, b, 8, queueTopic)
 	for range 3 {
 		receive(t, ch).Ack()
 	}
 	empty(t, b, "work.>")
-	work(t, b, "demo", 4) // acknowledged IDs are remembered for the window
+	work(t, b, 4) // acknowledged IDs are remembered for the window
 	m := receive(t, ch)
 	if string(m.Payload) != "3" {
 		t.Errorf("got message %q, want the new one", m.Payload)
@@ -85,7 +86,7 @@ func testQueueLate(t *testing.T, factory Factory) {
 func testQueueSlots(t *testing.T, factory Factory) {
 	b := simple(t, factory)
 	const slots, n = 3, 12
-	work(t, b, "demo", n)
+	work(t, b, n)
 	ch := subscribe(t, b, slots, queueTopic)
 	var held []*message.Message
 	for range slots {
@@ -127,7 +128,7 @@ func testQueueShare(t *testing.T, factory Factory) {
 			}
 		})
 	}
-	work(t, b, "demo", n)
+	work(t, b, n)
 	empty(t, b, "work.>")
 	stop()
 	wg.Wait()
@@ -143,7 +144,7 @@ func testQueueShare(t *testing.T, factory Factory) {
 
 func testQueueNack(t *testing.T, factory Factory) {
 	b := simple(t, factory)
-	work(t, b, "demo", 2)
+	work(t, b, 2)
 	ch := subscribe(t, b, 1, queueTopic)
 	first := receive(t, ch)
 	refused := time.Now()
@@ -168,7 +169,7 @@ func testQueueNack(t *testing.T, factory Factory) {
 // handed to another one at once.
 func testQueueHandover(t *testing.T, factory Factory) {
 	client, _, b := provisioned(t, factory, Options{})
-	work(t, b, "demo", 4)
+	work(t, b, 4)
 	worker := client("worker")
 	ch := subscribe(t, worker, 2, queueTopic)
 	done := receive(t, ch)
@@ -190,7 +191,7 @@ func testQueueHandover(t *testing.T, factory Factory) {
 // testQueueKill kills a worker: its messages go to another one.
 func testQueueKill(t *testing.T, factory Factory) {
 	client, kill, b := provisioned(t, factory, Options{})
-	work(t, b, "demo", 3)
+	work(t, b, 3)
 	worker := client("worker")
 	ch := subscribe(t, worker, 2, queueTopic)
 	first, second := receive(t, ch), receive(t, ch)
@@ -217,7 +218,7 @@ func testQueueKill(t *testing.T, factory Factory) {
 // with the worker. The time passes while another message is refused.
 func testQueueAlive(t *testing.T, factory Factory) {
 	client, _, b := provisioned(t, factory, Options{})
-	work(t, b, "demo", 2)
+	work(t, b, 2)
 	ch := subscribe(t, client("slow worker"), 1, queueTopic)
 	held := receive(t, ch)
 	other := subscribe(t, b, 2, queueTopic)
@@ -238,7 +239,7 @@ func testQueueAlive(t *testing.T, factory Factory) {
 
 func testQueueClose(t *testing.T, factory Factory) {
 	b := simple(t, factory)
-	work(t, b, "demo", 2)
+	work(t, b, 2)
 	q := b.Queue(1)
 	ch, err := q.Subscribe(t.Context(), queueTopic)
 	must(t, err)
@@ -264,7 +265,7 @@ func testQueueClose(t *testing.T, factory Factory) {
 	other := subscribe(t, b, 1, queueTopic)
 	for i := range 2 {
 		m := receive(t, other)
-		if want := fmt.Sprint(i + 1); string(m.Payload) != want {
+		if want := strconv.Itoa(i + 1); string(m.Payload) != want {
 			t.Errorf("message %q after the handover, want %q", m.Payload, want)
 		}
 		m.Ack()
@@ -301,7 +302,7 @@ func testCommands(t *testing.T, factory Factory) {
 	client, _, b := provisioned(t, factory, Options{})
 	q := b.Queue(1)
 	for i := range 5 {
-		m := message.NewMessage(fmt.Sprint("cmd", i), []byte(fmt.Sprint(i)))
+		m := message.NewMessage(fmt.Sprint("cmd", i), []byte(strconv.Itoa(i)))
 		m.SetContext(t.Context())
 		subject := events.SubmitSubject("demo")
 		if i%2 == 1 {

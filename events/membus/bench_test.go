@@ -1,7 +1,7 @@
 package membus_test
 
 import (
-	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -18,7 +18,7 @@ func BenchmarkAppend(b *testing.B) {
 	n := 0
 	for b.Loop() {
 		n++
-		if _, err := c.Log().Append(b.Context(), events.Message{Subject: events.RejectedSubject("demo"), ID: fmt.Sprint(n)}, events.Fence{}); err != nil {
+		if _, err := c.Log().Append(b.Context(), events.Message{Subject: events.RejectedSubject("demo"), ID: strconv.Itoa(n)}, events.Fence{}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -39,7 +39,7 @@ func BenchmarkQueueRoundTrip(b *testing.B) {
 	n := 0
 	for b.Loop() {
 		n++
-		if err := c.Queue(1).Publish(events.WorkSubject("edge", "demo", "r", n), message.NewMessage(fmt.Sprint(n), nil)); err != nil {
+		if err := c.Queue(1).Publish(events.WorkSubject("edge", "demo", "r", n), message.NewMessage(strconv.Itoa(n), nil)); err != nil {
 			b.Fatal(err)
 		}
 		(<-ch).Ack()

@@ -105,9 +105,9 @@ func (q *consumer) purge(s *stream, filter string) {
 	q.wake()
 }
 
-// take picks the item to hand out to sub now. Without one it returns how long
+// take picks the item to hand out now. Without one it returns how long
 // to wait for the next (0: until something changes).
-func (q *consumer) take(h *Hub, sub *subscription, now time.Time) (it *item, wait time.Duration) {
+func (q *consumer) take(h *Hub, now time.Time) (it *item, wait time.Duration) {
 	if q.exclusive {
 		return q.takeFirst(now)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -36,21 +37,20 @@ func provisioned(t *testing.T, conf membus.Config) *membus.Hub {
 	return hub
 }
 
-// insist repeats an operation as the services do. It returns how many times
-// that took.
-func insist(ctx context.Context, f func() error) (int, error) {
-	for n := 1; ; n++ {
+// insist repeats an operation as the services do.
+func insist(ctx context.Context, f func() error) error {
+	for {
 		err := f()
 		if err == nil || errors.Is(err, events.ErrExists) {
-			return n, nil
+			return nil
 		}
 		if !errors.Is(err, events.ErrUnreachable) && !errors.Is(err, events.ErrFull) {
-			return n, err
+			return err
 		}
 		select {
 		case <-time.After(10 * time.Millisecond):
 		case <-ctx.Done():
-			return n, ctx.Err()
+			return ctx.Err()
 		}
 	}
 }
@@ -65,7 +65,7 @@ func worker(ctx context.Context, c *membus.Client, slots int, wg *sync.WaitGroup
 		wg.Go(func() {
 			time.Sleep(time.Duration(len(m.UUID)) * 100 * time.Millisecond) // the evaluation, in fake time
 			subject := strings.Replace(m.Metadata.Get(events.MetaSubject), "work.", "result.", 1)
-			_, err := insist(ctx, func() error {
+			err := insist(ctx, func() error {
 				_, err := c.Facts().Record(ctx, events.Message{Subject: subject, ID: "result " + m.UUID, Data: m.Payload})
 				return err
 			})
@@ -101,8 +101,8 @@ func storm(t *testing.T, seed uint64) {
 	pub := hub.Client("proposer")
 	for i := range n {
 		subject := events.WorkSubject("edge", "demo", "r", i)
-		if _, err := insist(ctx, func() error {
-			return pub.Queue(1).Publish(subject, message.NewMessage(subject, []byte(fmt.Sprint(i))))
+		if err := insist(ctx, func() error {
+			return pub.Queue(1).Publish(subject, message.NewMessage(subject, []byte(strconv.Itoa(i))))
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -147,8 +147,8 @@ func TestSameSeed(t *testing.T) {
 			hub := provisioned(t, membus.Config{Seed: seed, Faults: stormy, Trace: r.trace})
 			c := hub.Client("c")
 			for i := range 50 {
-				m := events.Message{Subject: events.StudySubject("demo", "r", "proposed"), ID: fmt.Sprint(i)}
-				if _, err := insist(t.Context(), func() error {
+				m := events.Message{Subject: events.StudySubject("demo", "r", "proposed"), ID: strconv.Itoa(i)}
+				if err := insist(t.Context(), func() error {
 					_, err := c.Log().Append(t.Context(), m, events.Fence{})
 					return err
 				}); err != nil {
@@ -177,7 +177,7 @@ func TestRates(t *testing.T) {
 		hub := provisioned(t, membus.Config{Seed: 7, Faults: f})
 		c := hub.Client("c")
 		for i := range n {
-			_, err := c.Log().Append(t.Context(), events.Message{Subject: events.RejectedSubject("demo"), ID: fmt.Sprint(i)}, events.Fence{})
+			_, err := c.Log().Append(t.Context(), events.Message{Subject: events.RejectedSubject("demo"), ID: strconv.Itoa(i)}, events.Fence{})
 			switch {
 			case errors.Is(err, events.ErrFull):
 				full++

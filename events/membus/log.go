@@ -193,9 +193,13 @@ func (p port) Follow(ctx context.Context, from uint64, filters ...string) iter.S
 				return
 			}
 			next = after
-			if len(got) == 0 && !p.client.await(ctx, wake) {
-				return
+			if len(got) > 0 || p.client.await(ctx, wake) {
+				continue
 			}
+			if ctx.Err() == nil {
+				yield(events.Message{}, errClosed)
+			}
+			return
 		}
 	}
 }
@@ -236,6 +240,9 @@ func (p port) hold(ctx context.Context, m events.Message) {
 	case <-ctx.Done():
 	}
 }
+
+// errClosed is what a client returns that was closed.
+var errClosed = errors.New("the bus was closed")
 
 // await waits for wake; false when ctx ended or the client was closed.
 func (c *Client) await(ctx context.Context, wake <-chan struct{}) bool {

@@ -72,11 +72,11 @@ func (q *queue) Subscribe(ctx context.Context, topic string) (<-chan *message.Me
 	case <-q.closing:
 		return nil, errors.New("subscribe: the queue was closed")
 	case <-c.closing:
-		return nil, errors.New("subscribe: the bus was closed")
+		return nil, fmt.Errorf("subscribe: %w", errClosed)
 	default:
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	s := &subscription{client: c, topic: topic, slots: q.slots, ctx: ctx, out: make(chan *message.Message)}
+	s := &subscription{client: c, topic: topic, slots: q.slots, out: make(chan *message.Message)}
 	c.running.Go(func() {
 		select {
 		case <-ctx.Done():
@@ -89,7 +89,7 @@ func (q *queue) Subscribe(ctx context.Context, topic string) (<-chan *message.Me
 	c.running.Add(1)
 	q.running.Go(func() {
 		defer c.running.Done()
-		s.run()
+		s.run(ctx)
 		cancel()
 	})
 	return s.out, nil
@@ -110,23 +110,22 @@ type subscription struct {
 	client *Client
 	topic  string
 	slots  int
-	// ctx ends with the subscriber's context, its queue or its client; it is
-	// the subscription's own lifetime, not one call's.
-	ctx context.Context
-	out chan *message.Message
+	out    chan *message.Message
 	// held counts unanswered messages; the hub's mutex guards it.
 	held int
 }
 
-func (s *subscription) run() {
+// run hands messages out until ctx ends: with the subscriber's context, its
+// queue or its client.
+func (s *subscription) run(ctx context.Context) {
 	defer close(s.out)
-	for s.ctx.Err() == nil {
+	for ctx.Err() == nil {
 		it, m, wake, wait := s.next()
 		if it == nil {
-			s.sleep(wake, wait)
+			s.sleep(ctx, wake, wait)
 			continue
 		}
-		s.deliver(it, m)
+		s.deliver(ctx, it, m)
 	}
 }
 
@@ -143,7 +142,7 @@ func (s *subscription) next() (it *item, delivery uint64, wake <-chan struct{}, 
 		return nil, 0, q.changed, 0
 	}
 	now := time.Now()
-	it, wait = q.take(h, s, now)
+	it, wait = q.take(h, now)
 	if it == nil {
 		return nil, 0, q.changed, wait
 	}
@@ -189,10 +188,12 @@ func (s *subscription) duplicate(q *consumer, it *item, now time.Time) {
 // bury moves an item that was handed out too often to the dead letters. mu is held.
 func (h *Hub) bury(q *consumer, it *item, now time.Time) {
 	letter, err := events.Undeliverable(it.msg, it.deliveries, "handed out too many times without an answer", now)
+	var dlq *stream
 	if err == nil {
-		if dlq, err := h.streamFor(letter.Subject); err == nil {
-			_, err = dlq.store(letter, now)
-		}
+		dlq, err = h.streamFor(letter.Subject)
+	}
+	if err == nil {
+		_, err = dlq.store(letter, now)
 	}
 	if err != nil { // no room for the letter: keep the message and try later
 		it.release(now.Add(h.conf.AckWait))
@@ -203,12 +204,12 @@ func (h *Hub) bury(q *consumer, it *item, now time.Time) {
 }
 
 // deliver hands the item out and sees to its answer.
-func (s *subscription) deliver(it *item, delivery uint64) {
+func (s *subscription) deliver(ctx context.Context, it *item, delivery uint64) {
 	c := s.client
 	op := Op{Client: c.name, Kind: OpDeliver, Stage: Before, Subject: it.msg.Subject, ID: it.msg.ID, Delivery: delivery}
 	c.hub.trace(op)
-	ctx, cancel := context.WithCancel(s.ctx)
-	wm := message.NewMessageWithContext(ctx, it.msg.ID, nil)
+	lifetime, cancel := context.WithCancel(ctx)
+	wm := message.NewMessageWithContext(lifetime, it.msg.ID, nil)
 	copied := clone(it.msg)
 	wm.Payload = copied.Data
 	for k, v := range copied.Header {
@@ -223,9 +224,9 @@ func (s *subscription) deliver(it *item, delivery uint64) {
 		c.hub.trace(op)
 		c.running.Go(func() {
 			defer cancel()
-			s.settle(it, wm, op)
+			s.settle(ctx, it, wm, op)
 		})
-	case <-s.ctx.Done():
+	case <-ctx.Done():
 		cancel()
 		s.end(it, func(q *consumer, mine bool) {
 			if mine {
@@ -247,8 +248,8 @@ func (s *subscription) abandoned(now time.Time) time.Time {
 // settle waits for the answer to a message and does what it says. After the
 // subscription has ended nothing keeps the message alive, so an answer counts
 // for another AckWait.
-func (s *subscription) settle(it *item, wm *message.Message, op Op) {
-	ended := s.ctx.Done()
+func (s *subscription) settle(ctx context.Context, it *item, wm *message.Message, op Op) {
+	ended := ctx.Done()
 	var expired <-chan time.Time
 	for {
 		select {
@@ -357,7 +358,7 @@ func (s *subscription) end(it *item, effect func(q *consumer, mine bool)) {
 }
 
 // sleep waits for a change, for the next message to be due, or for the end.
-func (s *subscription) sleep(wake <-chan struct{}, wait time.Duration) {
+func (s *subscription) sleep(ctx context.Context, wake <-chan struct{}, wait time.Duration) {
 	var due <-chan time.Time
 	if wait > 0 {
 		t := time.NewTimer(wait)
@@ -367,6 +368,6 @@ func (s *subscription) sleep(wake <-chan struct{}, wait time.Duration) {
 	select {
 	case <-wake:
 	case <-due:
-	case <-s.ctx.Done():
+	case <-ctx.Done():
 	}
 }

@@ -121,11 +121,11 @@ func (s *stream) read(from, to uint64, filters []string) (got []events.Message, 
 	return got, max(from, min(to, s.last)+1)
 }
 
-// remove drops the message with that sequence; false when it is gone.
-func (s *stream) remove(seq uint64) bool {
+// remove drops the message with that sequence, if it is there.
+func (s *stream) remove(seq uint64) {
 	i := s.at(seq)
 	if i == len(s.msgs) || s.msgs[i].Seq != seq {
-		return false
+		return
 	}
 	m := s.msgs[i]
 	s.bytes -= size(*m)
@@ -133,14 +133,13 @@ func (s *stream) remove(seq uint64) bool {
 	if s.latest[m.Subject] == seq {
 		s.recount(m.Subject)
 	}
-	return true
 }
 
 // recount finds the last sequence of one subject again.
 func (s *stream) recount(subject string) {
-	for i := len(s.msgs) - 1; i >= 0; i-- {
-		if s.msgs[i].Subject == subject {
-			s.latest[subject] = s.msgs[i].Seq
+	for _, v := range slices.Backward(s.msgs) {
+		if v.Subject == subject {
+			s.latest[subject] = v.Seq
 			return
 		}
 	}

@@ -2,7 +2,7 @@ package natsbus_test
 
 import (
 	"errors"
-	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -36,7 +36,7 @@ func BenchmarkAppend(b *testing.B) {
 	n := 0
 	for b.Loop() {
 		n++
-		seq, err := bus.Log().Append(b.Context(), events.Message{Subject: events.StudySubject("demo", "r", "proposed"), ID: fmt.Sprint(n), Data: data}, fence)
+		seq, err := bus.Log().Append(b.Context(), events.Message{Subject: events.StudySubject("demo", "r", "proposed"), ID: strconv.Itoa(n), Data: data}, fence)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -50,7 +50,7 @@ func BenchmarkRecord(b *testing.B) {
 	n := 0
 	for b.Loop() {
 		n++
-		_, err := bus.Facts().Record(b.Context(), events.Message{Subject: events.ResultSubject("edge", "demo", "r", n), ID: fmt.Sprint(n), Data: data})
+		_, err := bus.Facts().Record(b.Context(), events.Message{Subject: events.ResultSubject("edge", "demo", "r", n), ID: strconv.Itoa(n), Data: data})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -71,7 +71,7 @@ func BenchmarkQueue(b *testing.B) {
 	for b.Loop() {
 		if received == published {
 			for range 64 {
-				m := message.NewMessage(fmt.Sprint(published), data)
+				m := message.NewMessage(strconv.Itoa(published), data)
 				if err := bus.Queue(1).Publish(events.WorkSubject("edge", "demo", "r", published), m); err != nil {
 					b.Fatal(err)
 				}
@@ -94,7 +94,7 @@ func BenchmarkQueueRoundTrip(b *testing.B) {
 	n := 0
 	for b.Loop() {
 		n++
-		if err := bus.Queue(1).Publish(events.WorkSubject("edge", "demo", "r", n), message.NewMessage(fmt.Sprint(n), data)); err != nil {
+		if err := bus.Queue(1).Publish(events.WorkSubject("edge", "demo", "r", n), message.NewMessage(strconv.Itoa(n), data)); err != nil {
 			b.Fatal(err)
 		}
 		(<-ch).Ack()
@@ -108,7 +108,7 @@ func BenchmarkRead(b *testing.B) {
 	topic := events.RejectedSubject("demo")
 	var messages []*message.Message
 	for i := range n {
-		messages = append(messages, message.NewMessage(fmt.Sprint(i), make([]byte, 300)))
+		messages = append(messages, message.NewMessage(strconv.Itoa(i), make([]byte, 300)))
 	}
 	if err := bus.Queue(1).Publish(topic, messages...); err != nil {
 		b.Fatal(err)

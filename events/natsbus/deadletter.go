@@ -102,11 +102,11 @@ func (b *Bus) forward(ctx context.Context) error {
 		return nil
 	}
 	q := &queue{bus: b, slots: 1}
-	messages, err := q.subscribe(b.ctx, route{stream: stream, durable: forwarder})
+	messages, err := q.subscribe(b.ctx, route{stream: stream, durable: forwarder}) //nolint:contextcheck // it lives as long as the bus, not as this call
 	if err != nil {
 		return err
 	}
-	b.started(func() {
+	b.started(func() { //nolint:contextcheck // each message brings its own
 		for m := range messages {
 			if err := b.report(m.Context(), m.Payload); err != nil {
 				b.log.Warn("turn an advisory into a dead letter", "error", err)

@@ -47,10 +47,16 @@ func useAll(t *testing.T, b *natsbus.Bus) {
 		t.Fatal(err)
 	}
 	_ = b.Notices(ctx, "tick.>") // never ranged over
-	for range b.Log().Follow(ctx, 1, "rejected.*") {
+	for _, err := range b.Log().Follow(ctx, 1, "rejected.*") {
+		if err != nil {
+			t.Fatal(err)
+		}
 		break
 	}
-	for range b.Log().Read(ctx, 1, "rejected.*") {
+	for _, err := range b.Log().Read(ctx, 1, "rejected.*") {
+		if err != nil {
+			t.Fatal(err)
+		}
 		break
 	}
 	for _, topic := range []string{"work.edge", "work.nobody", "cmd"} {

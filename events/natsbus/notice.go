@@ -82,7 +82,7 @@ const apiGroup = "api"
 // processes that offer the same one share the requests. Each endpoint handles
 // one request at a time; ctx of a request ends with the bus. The service ends
 // with ctx or with the bus.
-func (b *Bus) ServeMicro(ctx context.Context, name, version, description string, endpoints map[string]Endpoint) error {
+func (b *Bus) ServeMicro(ctx context.Context, name, version, description string, endpoints map[string]Endpoint) error { //nolint:contextcheck // requests live as long as the bus
 	service, err := micro.AddService(b.nc, micro.Config{Name: name, Version: version, Description: description})
 	if err != nil {
 		return fmt.Errorf("serve %s: %w", name, err)

@@ -45,10 +45,7 @@ type subscription struct {
 	bus   *Bus
 	route route
 	slots int
-	// ctx is the subscription's lifetime: it ends with the subscriber's
-	// context, with its queue, or with the bus.
-	ctx context.Context
-	out chan *message.Message
+	out   chan *message.Message
 	// freed signals that a slot may be free.
 	freed chan struct{}
 
@@ -65,25 +62,25 @@ type delivery struct {
 	nth     uint64
 }
 
-// run binds to the consumer until the subscription ends, again whenever the
-// binding is lost.
-func (s *subscription) run() {
+// run binds to the consumer until ctx ends, again whenever the binding is lost.
+// ctx ends with the subscriber's context, with its queue, or with the bus.
+func (s *subscription) run(ctx context.Context) {
 	defer close(s.out)
-	beats, quiet := context.WithCancel(s.ctx)
+	beats, quiet := context.WithCancel(ctx)
 	defer quiet()
 	s.bus.running.Go(func() { s.beat(beats) })
 	var pause backoff
-	for s.ctx.Err() == nil {
+	for ctx.Err() == nil {
 		start := time.Now()
-		err := s.bind()
-		if s.ctx.Err() != nil {
+		err := s.bind(ctx)
+		if ctx.Err() != nil {
 			return
 		}
 		if time.Since(start) > lastPause {
 			pause = backoff{} // it worked for a while
 		}
 		s.bus.log.Debug("bind to the queue again", "consumer", s.route.durable, "error", err)
-		if pause.wait(s.ctx) != nil {
+		if pause.wait(ctx) != nil {
 			return
 		}
 	}
@@ -122,10 +119,10 @@ type binding struct {
 
 // bind pulls through one inbox until the subscription ends or err says why the
 // pulls are lost. What comes in after that goes back to the queue.
-func (s *subscription) bind() error {
+func (s *subscription) bind(ctx context.Context) error {
 	b := s.bus
 	epoch := b.next()
-	if err := s.exists(); err != nil {
+	if err := s.exists(ctx); err != nil {
 		return err
 	}
 	bound := &binding{subscription: s, inbox: b.nc.NewInbox(), ch: make(chan *nats.Msg, 2*s.slots+64), heard: time.Now()}
@@ -142,8 +139,8 @@ func (s *subscription) bind() error {
 			return err
 		}
 		select {
-		case <-s.ctx.Done():
-			return s.ctx.Err()
+		case <-ctx.Done():
+			return ctx.Err()
 		case <-epoch:
 			return errRebind
 		case <-s.freed:
@@ -152,7 +149,7 @@ func (s *subscription) bind() error {
 				return errRebind
 			}
 			bound.heard = time.Now()
-			if err := bound.receive(m); err != nil {
+			if err := bound.receive(ctx, m); err != nil {
 				return err
 			}
 		case <-watch.C:
@@ -164,8 +161,8 @@ func (s *subscription) bind() error {
 }
 
 // exists asks for the consumer, which another process may yet have to create.
-func (s *subscription) exists() error {
-	return s.bus.attempt(s.ctx, "", false, func(ctx context.Context, _ bool) error {
+func (s *subscription) exists(ctx context.Context) error {
+	return s.bus.attempt(ctx, "", false, func(ctx context.Context, _ bool) error {
 		_, err := s.bus.js.Consumer(ctx, s.route.stream, s.route.durable)
 		return err
 	})
@@ -193,10 +190,10 @@ func (b *binding) pull() error {
 }
 
 // receive handles what came in: a message or the status of a pull.
-func (b *binding) receive(m *nats.Msg) error {
+func (b *binding) receive(ctx context.Context, m *nats.Msg) error {
 	if strings.HasPrefix(m.Reply, ackSubjects) { // whatever its headers say
 		b.requested--
-		return b.handle(m)
+		return b.handle(ctx, m)
 	}
 	status := m.Header.Get(statusHeader)
 	switch status {
@@ -210,7 +207,7 @@ func (b *binding) receive(m *nats.Msg) error {
 		b.requested = max(0, b.requested-left)
 		if status == statusChanged { // too many pulls wait: not at once again
 			pause := backoff{last: lastPause / 2}
-			return pause.wait(b.ctx)
+			return pause.wait(ctx)
 		}
 		return nil
 	}
@@ -218,19 +215,19 @@ func (b *binding) receive(m *nats.Msg) error {
 }
 
 // handle hands a message out, or buries it at its last delivery.
-func (s *subscription) handle(m *nats.Msg) error {
+func (s *subscription) handle(ctx context.Context, m *nats.Msg) error {
 	meta, err := m.Metadata()
 	if err != nil {
 		s.bus.log.Warn("drop what is no delivery", "error", err, "subject", m.Subject)
 		return nil
 	}
 	if meta.NumDelivered >= events.MaxDeliver {
-		s.bury(m, meta)
+		s.bury(ctx, m, meta)
 		return nil
 	}
-	ctx, cancel := context.WithCancel(s.ctx)
+	lifetime, cancel := context.WithCancel(ctx)
 	id, header := decodeHeader(m.Header)
-	wm := message.NewMessageWithContext(ctx, id, m.Data)
+	wm := message.NewMessageWithContext(lifetime, id, m.Data)
 	for k, v := range header {
 		wm.Metadata.Set(k, v)
 	}
@@ -243,18 +240,18 @@ func (s *subscription) handle(m *nats.Msg) error {
 	s.mu.Unlock()
 	select {
 	case s.out <- wm:
-		s.bus.running.Go(func() { s.await(d) })
+		s.bus.running.Go(func() { s.await(ctx, d) })
 		return nil
-	case <-s.ctx.Done():
+	case <-ctx.Done():
 		s.answer(d, nakBody)
-		return s.ctx.Err()
+		return ctx.Err()
 	}
 }
 
 // await waits for the answer to a message. When the subscription ends, nothing
 // keeps the message alive any more, so an answer counts for another AckWait.
-func (s *subscription) await(d *delivery) {
-	ended := s.ctx.Done()
+func (s *subscription) await(ctx context.Context, d *delivery) {
+	ended := ctx.Done()
 	var expired <-chan time.Time
 	for {
 		select {
@@ -325,13 +322,13 @@ func (s *subscription) answer(d *delivery, body string) {
 
 // bury writes the dead letter of a message that no worker answered, and takes
 // the message out of the queue.
-func (s *subscription) bury(m *nats.Msg, meta *nats.MsgMetadata) {
+func (s *subscription) bury(ctx context.Context, m *nats.Msg, meta *nats.MsgMetadata) {
 	id, header := decodeHeader(m.Header)
 	original := events.Message{
 		Subject: s.bus.relative(m.Subject), Seq: meta.Sequence.Stream, ID: id,
 		Time: meta.Timestamp, Header: header, Data: m.Data,
 	}
-	err := s.bus.deadLetter(s.ctx, original, meta.NumDelivered, tooOften)
+	err := s.bus.deadLetter(ctx, original, meta.NumDelivered, tooOften)
 	if err != nil {
 		// The server will not deliver it again, but reports it as an advisory,
 		// which becomes a dead letter when the advisories are next read.
@@ -361,7 +358,7 @@ func (b *binding) end(sub *nats.Subscription) {
 		case <-limit.C:
 			// The handler must not stay blocked on a channel nobody reads.
 			go func() {
-				for range b.ch { //nolint:revive // until the closed handler closes it
+				for range b.ch {
 				}
 			}()
 			return

@@ -77,7 +77,7 @@ func (b *Bus) settle(topic string, messages []*message.Message, waiting []jetstr
 			select {
 			case <-future.Ok():
 				continue
-			case <-future.Err():
+			case <-future.Err(): //nolint:errcheck // the second attempt tells what is wrong
 			case <-wm.Context().Done():
 				return fmt.Errorf("publish %q to %s: %w", wm.UUID, topic, wm.Context().Err())
 			}
@@ -126,15 +126,15 @@ func (q *queue) subscribe(ctx context.Context, r route) (<-chan *message.Message
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	s := &subscription{
-		bus: b, route: r, slots: q.slots, ctx: ctx,
+		bus: b, route: r, slots: q.slots,
 		out: make(chan *message.Message), held: map[*delivery]bool{}, freed: make(chan struct{}, 1),
 	}
 	q.running.Add(1)
 	ok := b.started(func() {
 		defer q.running.Done()
 		defer cancel()
-		defer context.AfterFunc(b.ctx, cancel)()
-		s.run()
+		defer context.AfterFunc(b.ctx, cancel)() //nolint:contextcheck // the bus ends it too
+		s.run(ctx)
 	})
 	if !ok {
 		q.running.Done()

@@ -76,8 +76,8 @@ func (p port) Read(ctx context.Context, from uint64, filters ...string) iter.Seq
 		if info.State.Msgs == 0 || info.State.LastSeq < from {
 			return
 		}
-		r := &reader{port: p, ctx: ctx, stream: info.Config.Name, filters: filters, next: max(1, from), last: info.State.LastSeq}
-		if err := r.run(yield); err != nil {
+		r := &reader{port: p, stream: info.Config.Name, filters: filters, next: max(1, from), last: info.State.LastSeq}
+		if err := r.run(ctx, yield); err != nil {
 			yield(events.Message{}, fmt.Errorf("read: %w", err))
 		}
 	}
@@ -88,8 +88,8 @@ func (p port) Follow(ctx context.Context, from uint64, filters ...string) iter.S
 	return func(yield func(events.Message, error) bool) {
 		name, err := p.bus.streamFor(filters...)
 		if err == nil {
-			r := &reader{port: p, ctx: ctx, stream: name, filters: filters, next: max(1, from), last: math.MaxUint64}
-			err = r.run(yield)
+			r := &reader{port: p, stream: name, filters: filters, next: max(1, from), last: math.MaxUint64}
+			err = r.run(ctx, yield)
 		}
 		if err != nil && ctx.Err() == nil {
 			yield(events.Message{}, fmt.Errorf("follow: %w", err))
@@ -100,7 +100,6 @@ func (p port) Follow(ctx context.Context, from uint64, filters ...string) iter.S
 // reader yields a stream's messages in order over as many consumers as it takes.
 type reader struct {
 	port
-	ctx     context.Context
 	stream  string
 	filters []string
 	// next is the first sequence not seen yet, last the last one to yield.
@@ -115,16 +114,16 @@ var errEnd = errors.New("the end")
 
 // run reads until the end. A consumer that is lost is replaced, from where it
 // was; Read gives up when it gets nowhere for Config.Patience.
-func (r *reader) run(yield func(events.Message, error) bool) error {
+func (r *reader) run(ctx context.Context, yield func(events.Message, error) bool) error {
 	var pause backoff
 	start, at := time.Now(), uint64(0)
 	for {
-		err := r.consume(yield)
+		err := r.consume(ctx, yield)
 		if err == nil || errors.Is(err, errEnd) {
 			return nil
 		}
-		if r.ctx.Err() != nil {
-			return r.ctx.Err()
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		if r.bus.ctx.Err() != nil || errors.Is(err, nats.ErrConnectionClosed) {
 			return errClosed
@@ -132,7 +131,7 @@ func (r *reader) run(yield func(events.Message, error) bool) error {
 		if r.next > at {
 			start, at, pause = time.Now(), r.next, backoff{}
 		} else if !lost(err) { // twice at the same place
-			moved, err := r.step(yield)
+			moved, err := r.step(ctx, yield)
 			if errors.Is(err, errEnd) {
 				return nil
 			}
@@ -146,7 +145,7 @@ func (r *reader) run(yield func(events.Message, error) bool) error {
 		if !r.follows() && time.Since(start) > r.bus.conf.Patience {
 			return fmt.Errorf("%w: %w", events.ErrUnreachable, err)
 		}
-		if err := pause.wait(r.ctx); err != nil {
+		if err := pause.wait(ctx); err != nil {
 			return err
 		}
 	}
@@ -170,8 +169,8 @@ var errGap = errors.New("a message of the consumer is missing")
 
 // consume reads with one consumer, until the end (nil or errEnd) or until the
 // consumer is lost.
-func (r *reader) consume(yield func(events.Message, error) bool) error {
-	c, pending, err := r.create()
+func (r *reader) consume(ctx context.Context, yield func(events.Message, error) bool) error {
+	c, pending, err := r.create(ctx)
 	if err != nil {
 		return err
 	}
@@ -187,10 +186,10 @@ func (r *reader) consume(yield func(events.Message, error) bool) error {
 	}
 	defer it.Stop()
 	// Next knows only one reason to end, so the others stop its iterator.
-	watch, done := context.WithCancel(r.ctx)
+	watch, done := context.WithCancel(ctx)
 	defer done()
 	defer context.AfterFunc(watch, it.Stop)()
-	defer context.AfterFunc(r.bus.ctx, it.Stop)()
+	defer context.AfterFunc(r.bus.ctx, it.Stop)() //nolint:contextcheck // the bus ends it too
 	go func() {
 		select {
 		case <-epoch:
@@ -198,11 +197,11 @@ func (r *reader) consume(yield func(events.Message, error) bool) error {
 		case <-watch.Done():
 		}
 	}()
-	return r.drain(c, it, yield)
+	return r.drain(ctx, c, it, yield)
 }
 
 // create makes the server's side of a reader and says how much waits in it.
-func (r *reader) create() (jetstream.Consumer, uint64, error) {
+func (r *reader) create(ctx context.Context) (jetstream.Consumer, uint64, error) {
 	conf := jetstream.ConsumerConfig{
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:       r.next,
@@ -213,7 +212,7 @@ func (r *reader) create() (jetstream.Consumer, uint64, error) {
 		FilterSubjects:    r.server(),
 	}
 	var c jetstream.Consumer
-	err := r.bus.attempt(r.ctx, "", false, func(ctx context.Context, _ bool) (err error) {
+	err := r.bus.attempt(ctx, "", false, func(ctx context.Context, _ bool) (err error) {
 		c, err = r.bus.js.CreateConsumer(ctx, r.stream, conf)
 		return err
 	})
@@ -248,9 +247,9 @@ func (r *reader) forget(c jetstream.Consumer) {
 }
 
 // drain yields what the consumer delivers.
-func (r *reader) drain(c jetstream.Consumer, it jetstream.MessagesContext, yield func(events.Message, error) bool) error {
+func (r *reader) drain(ctx context.Context, c jetstream.Consumer, it jetstream.MessagesContext, yield func(events.Message, error) bool) error {
 	for delivered := uint64(1); ; delivered++ {
-		m, err := r.receive(c, it, delivered-1)
+		m, err := r.receive(ctx, c, it, delivered-1)
 		if err != nil {
 			return err
 		}
@@ -273,7 +272,7 @@ func (r *reader) drain(c jetstream.Consumer, it jetstream.MessagesContext, yield
 		if meta.Sequence.Stream == r.last || !r.follows() && meta.NumPending == 0 {
 			return errEnd
 		}
-		if err := r.ctx.Err(); err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
 	}
@@ -282,7 +281,7 @@ func (r *reader) drain(c jetstream.Consumer, it jetstream.MessagesContext, yield
 // receive returns the next message. After a while of silence it asks the
 // server: what Read waits for may have been removed meanwhile, so that it never
 // comes, and a message that the connection dropped leaves no other trace.
-func (r *reader) receive(c jetstream.Consumer, it jetstream.MessagesContext, delivered uint64) (jetstream.Msg, error) {
+func (r *reader) receive(ctx context.Context, c jetstream.Consumer, it jetstream.MessagesContext, delivered uint64) (jetstream.Msg, error) {
 	wait := doubt
 	if r.follows() {
 		wait = idle
@@ -293,7 +292,7 @@ func (r *reader) receive(c jetstream.Consumer, it jetstream.MessagesContext, del
 			return m, err
 		}
 		var info *jetstream.ConsumerInfo
-		err = r.bus.attempt(r.ctx, "", false, func(ctx context.Context, _ bool) (err error) {
+		err = r.bus.attempt(ctx, "", false, func(ctx context.Context, _ bool) (err error) {
 			info, err = c.Info(ctx)
 			return err
 		})

@@ -29,11 +29,11 @@ type rawMessage struct {
 // status of the pull protocol, and the client library takes it for one. The
 // message is asked for by itself and yielded as what it is. moved is false
 // when there is no message to get past.
-func (r *reader) step(yield func(events.Message, error) bool) (moved bool, err error) {
+func (r *reader) step(ctx context.Context, yield func(events.Message, error) bool) (moved bool, err error) {
 	var first rawMessage
 	for _, f := range r.filters {
 		var got rawMessage
-		err := r.bus.attempt(r.ctx, "", false, func(ctx context.Context, _ bool) (err error) {
+		err := r.bus.attempt(ctx, "", false, func(ctx context.Context, _ bool) (err error) {
 			got, err = r.get(ctx, f)
 			return err
 		})
