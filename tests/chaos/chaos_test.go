@@ -26,7 +26,7 @@ func TestChaosServices(t *testing.T) {
 	rounds := 0
 	for ; !s.done(); rounds++ {
 		if rounds > 10+2*kills {
-			t.Fatalf("after %d rounds still not everything was hit: %v %v, %d idle", rounds, s.signals, s.points, s.idle)
+			t.Fatalf("after %d rounds still not everything was hit: %v %v, %v idle", rounds, s.signals, s.points, s.idle)
 		}
 		got := s.round()
 		compare(t, fmt.Sprintf("round %d (run %s)", rounds, s.run), want, got)
@@ -35,7 +35,7 @@ func TestChaosServices(t *testing.T) {
 		}
 	}
 	s.noLetters()
-	t.Logf("seed %d: %d kills in flight in %d studies of %d trials and %.1f s; by signal %v, by crash point %v; %d more hit nothing",
+	t.Logf("seed %d: %d kills in flight in %d studies of %d trials and %.1f s; by signal %v, by crash point %v; %v more hit nothing",
 		seed, s.kills(), rounds, trials, time.Since(began).Seconds(), s.signals, s.points, s.idle)
 }
 

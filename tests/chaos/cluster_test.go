@@ -5,6 +5,7 @@ package chaos
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -136,17 +137,30 @@ func (c *cluster) apollo(answer any, args ...string) {
 // apollo runs a command and decodes the object that it prints.
 func apollo(t *testing.T, env []string, answer any, args ...string) {
 	t.Helper()
+	if code := tryApollo(t, env, answer, args...); code != 0 {
+		t.Fatalf("apollo %s: exit code %d", strings.Join(args, " "), code)
+	}
+}
+
+// tryApollo is apollo for commands that may fail: it returns the exit code.
+func tryApollo(t *testing.T, env []string, answer any, args ...string) (code int) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Getenv(binaryVariable), append(args, "-o", "json", "-q")...)
 	cmd.Env, cmd.SysProcAttr = append(os.Environ(), env...), ownGroup()
 	var said strings.Builder
 	cmd.Stderr = &said
 	out, err := cmd.Output()
+	if failed, ok := errors.AsType[*exec.ExitError](err); ok && failed.Exited() {
+		t.Logf("apollo %s: %s", strings.Join(args, " "), said.String())
+		return failed.ExitCode()
+	}
 	if err != nil {
 		t.Fatalf("apollo %s: %v\n%s", strings.Join(args, " "), err, said.String())
 	}
 	if err := json.Unmarshal(out, answer); err != nil {
 		t.Fatalf("apollo %s printed %q: %v", strings.Join(args, " "), out, err)
 	}
+	return 0
 }
 
 // submit starts a fresh run of the study.

@@ -18,6 +18,8 @@ type lone struct {
 	t   *testing.T
 	dir string
 	n   int // processes so far
+	// trials that were finished when the last one was killed.
+	trials int
 }
 
 func newLone(t *testing.T) *lone {
@@ -49,22 +51,16 @@ func (l *lone) answer() outcome {
 	return read(l.t, l.dir, l.show())
 }
 
+// show returns how far the study is; the zero value when the command was killed
+// before it had begun.
 func (l *lone) show() shown {
 	l.t.Helper()
+	const notFound = 3
 	var s shown
-	apollo(l.t, l.env(), &s, "study", "show", study)
-	return s
-}
-
-// known reports whether the study was accepted before the command was killed.
-func (l *lone) known() bool {
-	l.t.Helper()
-	if _, err := os.Stat(filepath.Join(l.dir, "nats")); err != nil {
-		return false
+	if code := tryApollo(l.t, l.env(), &s, "study", "show", study); code != 0 && code != notFound {
+		l.t.Fatalf("apollo study show: exit code %d", code)
 	}
-	var all []struct{ Study string }
-	apollo(l.t, l.env(), &all, "study", "ls")
-	return len(all) > 0
+	return s
 }
 
 // hit runs the command until it is killed, at a crash point or after a while.
@@ -73,34 +69,45 @@ func (l *lone) hit(rng *rand.Rand, points []string) (counted, ended bool) {
 	l.t.Helper()
 	point := ""
 	if rng.IntN(2) == 0 {
-		point = fmt.Sprintf("%s:%d", points[rng.IntN(len(points))], 1+rng.IntN(20))
-	}
-	before := 0
-	if l.known() {
-		before = l.show().Trials
+		point = points[rng.IntN(len(points))]
+		n := 1 + rng.IntN(20)
+		if slices.Contains(crashPoints()["archiver"], point) {
+			n = 1 // a short run is written at once
+		}
+		point = fmt.Sprintf("%s:%d", point, n)
 	}
 	c := l.start(point)
 	timer := time.NewTimer(time.Duration(100+rng.IntN(500)) * time.Millisecond)
 	defer timer.Stop()
+	itself := false
 	select {
 	case <-c.done:
+		itself = c.wasKilled()
 	case <-timer.C:
 		if err := c.kill(); err != nil {
 			l.t.Fatal(err)
 		}
 	}
 	if !c.wasKilled() {
-		if code := c.cmd.ProcessState.ExitCode(); code != 0 {
-			text, _ := os.ReadFile(filepath.Join(l.dir, c.name+".log"))
-			l.t.Fatalf("%s: %s\n%s", c.name, c.cmd.ProcessState, text)
-		}
+		l.checkExit(c)
 		return false, true
 	}
-	if !l.known() {
-		return false, false // killed before it began
+	before, now := l.trials, l.show()
+	l.trials = now.Trials
+	// A crash point is only passed in the middle of an item.
+	return itself || now.State == "running" && now.Trials > before, false
+}
+
+func (l *lone) checkExit(c *child) {
+	l.t.Helper()
+	if c.cmd.ProcessState.ExitCode() == 0 {
+		return
 	}
-	s := l.show()
-	return s.State == "running" && s.Trials > before, false
+	text, err := os.ReadFile(filepath.Join(l.dir, c.name+".log"))
+	if err != nil {
+		l.t.Error(err)
+	}
+	l.t.Fatalf("%s: %s\n%s", c.name, c.cmd.ProcessState, text)
 }
 
 func TestChaosOneProcess(t *testing.T) {
@@ -112,7 +119,7 @@ func TestChaosOneProcess(t *testing.T) {
 	seed := setting(t, seedVariable, os.Getenv(seedVariable), 1)
 	want := newLone(t).answer()
 	rng := rand.New(rand.NewPCG(uint64(seed), 1))
-	points := slices.Concat(crashPoints()["proposer"], crashPoints()["evaluator"])
+	points := slices.Concat(crashPoints()["proposer"], crashPoints()["evaluator"], crashPoints()["archiver"])
 	counted, studies := 0, 0
 	for ; counted < kills; studies++ {
 		l := newLone(t)
@@ -125,4 +132,25 @@ func TestChaosOneProcess(t *testing.T) {
 		compare(t, fmt.Sprintf("study %d after %d processes", studies, l.n), want, l.answer())
 	}
 	t.Logf("seed %d: %d kills in flight in %d studies", seed, counted, studies)
+}
+
+// TestRunWritesWhatAnEarlierOneLeft kills the command when the study has ended
+// and nothing of it is on disk.
+func TestRunWritesWhatAnEarlierOneLeft(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it kills a real process: run it without -short")
+	}
+	for _, point := range crashPoints()["archiver"] {
+		t.Run(point, func(t *testing.T) {
+			t.Parallel()
+			l := newLone(t)
+			c := l.start(point + ":1")
+			<-c.done
+			if !c.wasKilled() {
+				t.Fatalf("the command ended with %s, want killed at %s", c.cmd.ProcessState, point)
+			}
+			l.answer()
+		})
+	}
 }

@@ -25,7 +25,7 @@ const (
 	studyPath = "testdata/study.yaml"
 	study     = "chaos"
 	trials    = 3000
-	batches   = (trials + 31) / 32
+	batches   = (trials + 63) / 64
 )
 
 // outcome is what may not differ between two runs of the study.

@@ -43,11 +43,11 @@ type storm struct {
 
 	signals map[string]int // counted kills by role
 	points  map[string]int // counted kills by crash point
-	idle    int            // kills that hit nothing and do not count
+	idle    map[string]int // by role: hit nothing and do not count
 }
 
 func newStorm(c *cluster, seed uint64, want int) *storm {
-	s := &storm{cluster: c, rng: rand.New(rand.NewPCG(seed, 0)), want: want, signals: map[string]int{}, points: map[string]int{}}
+	s := &storm{cluster: c, rng: rand.New(rand.NewPCG(seed, 0)), want: want, signals: map[string]int{}, points: map[string]int{}, idle: map[string]int{}}
 	c.point = s.arm
 	return s
 }
@@ -63,19 +63,23 @@ func (s *storm) kills() int { return sum(s.signals) + sum(s.points) }
 
 // done reports whether there were enough kills, of everything.
 func (s *storm) done() bool {
-	if s.kills() < s.want || s.signals["server"] < s.serverKills() {
+	if s.kills() < s.want || len(s.spared()) > 0 {
 		return false
 	}
-	for role, points := range crashPoints() {
-		if len(s.missing(points)) > 0 || s.signals[role] == 0 {
+	for _, points := range crashPoints() {
+		if len(s.missing(points)) > 0 {
 			return false
 		}
 	}
 	return true
 }
 
-// serverKills is how often the server must be hit: one kill in ten.
-func (s *storm) serverKills() int { return max(2, s.want/10) }
+// spared are the roles that a signal has not hit in one of ten kills.
+func (s *storm) spared() []string {
+	return slices.DeleteFunc([]string{"proposer", "evaluator", "archiver", "server"}, func(role string) bool {
+		return s.signals[role] >= max(2, s.want/10)
+	})
+}
 
 func (s *storm) missing(points []string) []string {
 	return slices.DeleteFunc(slices.Clone(points), func(p string) bool { return s.points[p] > 0 })
@@ -147,12 +151,12 @@ func (s *storm) wait(hurry time.Duration) {
 	}
 }
 
-// victim chooses who is killed next.
+// victim chooses who is killed next: mostly one that was spared so far.
 func (s *storm) victim() string {
-	if s.signals["server"] < s.serverKills()*(1+s.kills())/(1+s.want) {
-		return "server"
+	roles := s.spared()
+	if len(roles) == 0 || s.rng.IntN(3) == 0 {
+		roles = []string{"proposer", "evaluator", "archiver", "server"}
 	}
-	roles := []string{"proposer", "proposer", "evaluator", "evaluator", "archiver", "server"}
 	return roles[s.rng.IntN(len(roles))]
 }
 
@@ -176,7 +180,7 @@ func (s *storm) strike(role string) {
 	if s.inFlight(c) {
 		s.signals[role]++
 	} else {
-		s.idle++
+		s.idle[role]++
 	}
 }
 
