@@ -148,7 +148,7 @@ func (a *app) runBus(c *cobra.Command, doc *studyfile.Document, flags pipelineFl
 	if r.session, err = inner.open(c.Context(), c, forRunning); err != nil {
 		return figures, err
 	}
-	defer func() { err = errors.Join(err, r.session.close()) }()
+	defer r.session.close(c.Context())
 	began, cpu := time.Now(), cpuTime()
 	view, err := r.drive(c.Context(), nil)
 	figures = measured(flags.trials, began, cpu)

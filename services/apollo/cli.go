@@ -35,7 +35,7 @@ type app struct {
 // answer, stderr everything else.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, console: newConsole(stderr), args: args}
-	root := a.root()
+	root := a.root() //nolint:contextcheck // commands get the context from cobra when they run
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	a.console.clear()

@@ -35,12 +35,13 @@ It exits with 1 when something is wrong.`,
 			if url != "" {
 				findings = []finding{probe(c.Context(), url)}
 			} else {
-				s, err := a.open(c.Context(), c, forReading)
+				ctx := c.Context()
+				s, err := a.open(ctx, c, forReading)
 				if err != nil {
 					return err
 				}
-				defer s.close()
-				findings = examine(c.Context(), s)
+				defer s.close(ctx)
+				findings = examine(ctx, s)
 			}
 			return a.printFindings(findings)
 		},

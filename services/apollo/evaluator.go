@@ -123,7 +123,7 @@ func (a *app) runEvaluator(c *cobra.Command, name string, argv []string, dir str
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.close(ctx)
 	logger := a.logger(c, slog.LevelInfo)
 	fail, err := failpoint()
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,12 +35,13 @@ func (a *app) eventsTailCommand() *cobra.Command {
 			if a.output != "table" && a.output != "jsonl" {
 				return usageErrorf("events never end: -o is table or jsonl here")
 			}
-			s, err := a.open(c.Context(), c, forReading)
+			ctx := c.Context()
+			s, err := a.open(ctx, c, forReading)
 			if err != nil {
 				return err
 			}
-			defer s.close()
-			return a.tail(c.Context(), s, study, old, follow && s.server == nil)
+			defer s.close(ctx)
+			return a.tail(ctx, s, study, old, follow && s.server == nil)
 		},
 	}
 	f := c.Flags()
@@ -118,11 +120,12 @@ func (a *app) printEvent(m events.Message) {
 		a.stdout.Write(append(bytes.TrimSpace(m.Data), '\n')) //nolint:errcheck // a reader that is gone has nobody to tell
 		return
 	}
-	text := "is no event of this contract"
-	if _, payload, err := events.Decode(m.Data); err != nil {
+	_, payload, err := events.Decode(m.Data)
+	var text string
+	if err != nil {
 		text = err.Error()
 	} else {
-		text = render(payload)
+		text = events.Render(payload)
 	}
 	fmt.Fprintf(a.stdout, "%s  %s  %s\n", m.Time.Local().Format(time.TimeOnly), m.Subject, text)
 }
@@ -248,7 +251,7 @@ func (a *app) printValidated(results []validated) error {
 		if !r.OK {
 			bad++
 		}
-		g.add(r.Event, fmt.Sprint(r.OK), r.Error)
+		g.add(r.Event, strconv.FormatBool(r.OK), r.Error)
 	}
 	err := a.print(answer{value: results, items: items, grid: g, text: func(w io.Writer, p paint) {
 		for _, r := range results {
@@ -263,9 +266,4 @@ func (a *app) printValidated(results []validated) error {
 		err = hinted(exitUsage, "", fmt.Errorf("%d of %s do not fit the contract", bad, plural(len(results), "event")))
 	}
 	return err
-}
-
-func render(p events.Payload) string {
-	b, _ := json.Marshal(p)
-	return string(b)
 }

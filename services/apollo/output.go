@@ -83,7 +83,6 @@ func (p paint) code(code, s string) string {
 }
 
 func (p paint) bold(s string) string  { return p.code("1", s) }
-func (p paint) dim(s string) string   { return p.code("2", s) }
 func (p paint) green(s string) string { return p.code("32", s) }
 func (p paint) red(s string) string   { return p.code("31", s) }
 

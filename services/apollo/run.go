@@ -94,6 +94,7 @@ func (r *runner) attempt(ctx context.Context) (view *services.StudyView, err err
 		view, err = r.drive(ctx, view)
 	default:
 		r.app.say("%s has ended already, on %s; --fresh runs it anew", view.Study, view.Updated.Local().Format(time.DateTime))
+		err = r.finish(ctx, view)
 	}
 	left := errors.Is(err, errLeft)
 	if r.process != nil {
@@ -101,9 +102,7 @@ func (r *runner) attempt(ctx context.Context) (view *services.StudyView, err err
 			err = errors.Join(err, stopErr)
 		}
 	}
-	if closeErr := r.session.close(); err == nil {
-		err = closeErr
-	}
+	r.session.close(ctx)
 	return view, err
 }
 
@@ -111,14 +110,14 @@ func (r *runner) goOnHint() string {
 	if r.session.server == nil {
 		return "the study goes on where the server runs it: `apollo study watch " + r.doc.Spec.Study + "` attaches again"
 	}
-	again := "apollo"
+	again := []string{"apollo"}
 	for _, arg := range r.app.args {
 		// --fresh would start anew instead.
 		if arg != "--fresh" {
-			again += " " + shellWord(arg)
+			again = append(again, shellWord(arg))
 		}
 	}
-	return "the same command goes on where it stopped: " + again
+	return "the same command goes on where it stopped: " + strings.Join(again, " ")
 }
 
 // existing returns the run that the study has already, nil when a new one must
@@ -177,6 +176,21 @@ func (r *runner) drive(ctx context.Context, view *services.StudyView) (*services
 		}
 	}
 	return r.follow(ctx, view)
+}
+
+// finish has the files of an ended run written, when the process that ran it was
+// killed before it had.
+func (r *runner) finish(ctx context.Context, view *services.StudyView) error {
+	final, err := finalOf(ctx, r.session, view)
+	if err != nil || final != nil {
+		return err
+	}
+	if r.session.server != nil {
+		if err := r.start(ctx, archiving); err != nil {
+			return err
+		}
+	}
+	return (&follower{session: r.session}).archived(ctx, view)
 }
 
 func (r *runner) submit(ctx context.Context) (*services.StudyView, error) {

@@ -91,8 +91,10 @@ func (r *runner) alive(ctx context.Context, view *services.StudyView) bool {
 	defer cancel()
 	seen := make(chan bool, 2)
 	looking.Go(func() {
-		for range r.session.bus.Notices(ctx, events.ProgressSubject(view.Study, view.Run)) {
-			seen <- true
+		for _, err := range r.session.bus.Notices(ctx, events.ProgressSubject(view.Study, view.Run)) {
+			if err == nil {
+				seen <- true
+			}
 			return
 		}
 	})

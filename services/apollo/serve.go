@@ -60,7 +60,7 @@ harm; one archiver writes to one data directory. Evaluators of your own run with
 			if err != nil {
 				return err
 			}
-			defer s.close()
+			defer s.close(ctx)
 			a.say("%s on %s", strings.Join(args, " and "), s.url)
 			return a.serve(ctx, c, s, args, flags)
 		},

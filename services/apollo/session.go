@@ -41,20 +41,23 @@ type session struct {
 	// remote: the bus was named by --nats, so that its trial logs are
 	// somewhere else.
 	remote bool
+	log    *slog.Logger
 }
 
 // drainTimeout bounds every way to the end: Ctrl-C promises ten seconds.
 const drainTimeout = 8 * time.Second
 
-// close drains the connection and stops the embedded server.
-func (s *session) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+// close drains the connection and stops the embedded server, also when ctx is
+// done. What is not drained in time is delivered again: nothing is lost.
+func (s *session) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	err := s.bus.Close(ctx)
+	if err := s.bus.Close(ctx); err != nil {
+		s.log.Warn("the connection was not drained", "error", err)
+	}
 	if s.server != nil {
 		s.server.Shutdown()
 	}
-	return err
 }
 
 // open connects to the server that --nats names, to the one that holds the
@@ -88,7 +91,7 @@ func (a *app) openData(ctx context.Context, logger *slog.Logger, want need) (*se
 			return nil, hinted(exitUnreachable, "start one with `apollo up`, or name one with --nats", fmt.Errorf("no server runs on %s", a.data))
 		}
 		token := rand.Text()
-		server, err := natsbus.StartServer(natsbus.ServerConfig{Dir: a.data, Token: token, Logger: logger})
+		server, err := natsbus.StartServer(natsbus.ServerConfig{Dir: a.data, Token: token, Logger: logger}) //nolint:contextcheck // starting waits half a second at most
 		if err == nil {
 			return startedSession(ctx, server, token, logger)
 		}
@@ -114,7 +117,8 @@ func startedSession(ctx context.Context, server *natsbus.Server, token string, l
 	}
 	s.server = server
 	if err := s.bus.Provision(ctx); err != nil {
-		return nil, errors.Join(err, s.close())
+		s.close(ctx)
+		return nil, err
 	}
 	return s, nil
 }
@@ -130,7 +134,7 @@ func connect(ctx context.Context, conf natsbus.Config, remote bool) (*session, e
 	if err != nil {
 		return nil, err
 	}
-	return &session{bus: bus, url: conf.URL, remote: remote}, nil
+	return &session{bus: bus, url: conf.URL, remote: remote, log: conf.Logger}, nil
 }
 
 // study returns the view of a study, or an error that says that there is none.

@@ -53,7 +53,7 @@ func (a *app) steer(c *cobra.Command, name string, request *events.StudyControl,
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.close(ctx)
 	view, err := s.study(ctx, name, "")
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -55,7 +56,7 @@ func (a *app) printMistakes(e *studyfile.Error) error {
 	g := &grid{header: []string{">line", ">column", "pointer", "code", "message", "hint"}}
 	for i, m := range e.Mistakes {
 		items[i] = m
-		g.add(fmt.Sprint(m.Line), fmt.Sprint(m.Column), m.Pointer, m.Code, m.Message, m.Hint)
+		g.add(strconv.Itoa(m.Line), strconv.Itoa(m.Column), m.Pointer, m.Code, m.Message, m.Hint)
 	}
 	if err := a.print(answer{value: lintJSON{Mistakes: e.Mistakes}, items: items, grid: g}); err != nil {
 		return err

@@ -29,12 +29,13 @@ func (a *app) studyLsCommand() *cobra.Command {
 		Use: "ls", Short: "List the studies",
 		Example: "  apollo study ls", Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := a.open(c.Context(), c, forReading)
+			ctx := c.Context()
+			s, err := a.open(ctx, c, forReading)
 			if err != nil {
 				return err
 			}
-			defer s.close()
-			views, err := services.ListStudies(c.Context(), s.bus.Log())
+			defer s.close(ctx)
+			views, err := services.ListStudies(ctx, s.bus.Log())
 			if err != nil {
 				return err
 			}

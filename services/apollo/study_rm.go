@@ -23,12 +23,13 @@ Parquet files stay: they are the archive, and later studies can transfer from th
 			if !yes {
 				return hinted(exitUsage, "repeat it with --yes", errors.New("the messages of the study cannot be brought back"))
 			}
-			s, err := a.open(c.Context(), c, forWriting)
+			ctx := c.Context()
+			s, err := a.open(ctx, c, forWriting)
 			if err != nil {
 				return err
 			}
-			defer s.close()
-			runs, err := removeStudy(c.Context(), s, args[0])
+			defer s.close(ctx)
+			runs, err := removeStudy(ctx, s, args[0])
 			if err != nil {
 				return err
 			}

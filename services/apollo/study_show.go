@@ -48,12 +48,13 @@ func (a *app) studyShowCommand() *cobra.Command {
 trials in their order: two runs with the same hash are the same, bit for bit.`,
 		Example: "  apollo study show mobilenetv2-6p8", Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := a.open(c.Context(), c, forReading)
+			ctx := c.Context()
+			s, err := a.open(ctx, c, forReading)
 			if err != nil {
 				return err
 			}
-			defer s.close()
-			shown, err := a.showStudy(c.Context(), s, args[0], run)
+			defer s.close(ctx)
+			shown, err := a.showStudy(ctx, s, args[0], run)
 			if err != nil {
 				return err
 			}

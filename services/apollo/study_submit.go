@@ -33,12 +33,13 @@ accepted. The same --id twice starts it once.`,
 				return hinted(exitUsage, "start it with `apollo evaluator run --name "+doc.Spec.Evaluator.Name+" --exec …`, or use `apollo run`",
 					errors.New("spec.evaluator.exec: a published study starts no programs"))
 			}
-			s, err := a.open(c.Context(), c, forServer)
+			ctx := c.Context()
+			s, err := a.open(ctx, c, forServer)
 			if err != nil {
 				return err
 			}
-			defer s.close()
-			accepted, err := a.submit(c.Context(), s, doc, fresh, id)
+			defer s.close(ctx)
+			accepted, err := a.submit(ctx, s, doc, fresh, id)
 			if err != nil {
 				return err
 			}

@@ -17,7 +17,7 @@ func (a *app) studyWatchCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer s.close()
+			defer s.close(ctx)
 			view, err := s.study(ctx, args[0], "")
 			if err != nil {
 				return err

@@ -50,7 +50,7 @@ func (a *app) loadLedger(c *cobra.Command, name, run string) (*ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer s.close()
+	defer s.close(ctx)
 	view, err := s.study(ctx, name, run)
 	if err != nil {
 		return nil, err

@@ -51,7 +51,7 @@ It listens on the loopback only; --token is needed to listen anywhere else.`,
 			if err != nil {
 				return err
 			}
-			defer s.close()
+			defer s.close(ctx)
 			a.say("listening on %s, data in %s", s.url, a.data)
 			return a.serve(ctx, c, s, roleNames[:], flags)
 		},
