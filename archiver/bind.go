@@ -223,7 +223,7 @@ func bindColumn(col *parquet.Column, t fixed) (binding, error) {
 	if !fits {
 		return b, fmt.Errorf("column %q is %v, want %v", t.name, typ, t.kind)
 	}
-	b.leaf, b.from, b.optional = int(col.Index()), typ.Kind(), col.Optional()
+	b.leaf, b.from, b.optional = col.Index(), typ.Kind(), col.Optional()
 	if kind == KindTime {
 		ts := typ.LogicalType().Value.(*format.TimestampType)
 		switch ts.Unit.Value.(type) {

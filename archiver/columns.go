@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -228,10 +229,10 @@ func (c *Columns) metadata(r Run) (map[string]string, error) {
 		return nil, fmt.Errorf("encode the units: %w", err)
 	}
 	return map[string]string{
-		metaVersion:  fmt.Sprint(SchemaVersion),
+		metaVersion:  strconv.Itoa(SchemaVersion),
 		metaSpec:     string(spec),
 		metaRun:      r.ID,
-		metaAccepted: fmt.Sprint(r.Accepted.UnixMicro()),
+		metaAccepted: strconv.FormatInt(r.Accepted.UnixMicro(), 10),
 		metaUnits:    string(units),
 	}, nil
 }

@@ -15,7 +15,7 @@ import (
 func expand(fsys fs.FS, pattern string) ([]string, error) {
 	pattern = path.Clean(pattern)
 	if !fs.ValidPath(pattern) {
-		return nil, fmt.Errorf("pattern %q: want a path below the folder, without a leading / and without ..", pattern)
+		return nil, fmt.Errorf("pattern %q: want a path below the folder, not one that begins with / or holds a .. part", pattern)
 	}
 	if _, err := path.Match(pattern, ""); err != nil {
 		return nil, fmt.Errorf("pattern %q: %w", pattern, err)

@@ -111,7 +111,7 @@ func TestWrittenFormat(t *testing.T) {
 		}
 	}
 	for key, want := range map[string]string{
-		metaVersion: "1", metaRun: "00000001", metaAccepted: fmt.Sprint(accepted(1).UnixMicro()),
+		metaVersion: "1", metaRun: "00000001", metaAccepted: strconv.FormatInt(accepted(1).UnixMicro(), 10),
 		metaUnits: `{"area_mm2":"mm2","evaluation_s":"s","latency_s":"s","p_clock":"Hz"}`,
 	} {
 		if got, _ := f.Lookup(key); got != want {
@@ -203,7 +203,7 @@ func TestNewerFormatIsRefused(t *testing.T) {
 	}
 	path := dir + "/" + ManifestName
 	b, _ := os.ReadFile(path)
-	os.WriteFile(path, append(b, line...), 0o644)
+	put(t, path, append(b, line...))
 	if _, err := Open(dir, Options{}); !errors.Is(err, ErrNewer) {
 		t.Errorf("Open with a newer manifest: %v, want ErrNewer", err)
 	}
@@ -218,7 +218,7 @@ func TestManifestVouchesForContent(t *testing.T) {
 	spec := testSpec("demo")
 	begin(t, s, spec, "00000001", accepted(1))
 	store(t, s, 1, testRows(spec, "00000001", 0, 64)...)
-	s.Close()
+	shut(t, s)
 	fsys := fstest.MapFS{}
 	var part string
 	err := fs.WalkDir(os.DirFS(dir), "trials", func(path string, d fs.DirEntry, err error) error {
@@ -361,8 +361,8 @@ func TestClaimsOfPagesAreChecked(t *testing.T) {
 		{"2^28 packed groups", checkRuns(append(uvarint(1<<29|1), 1), 1, 100)},
 		{"many runs", checkRuns(bytes.Repeat(append(uvarint(100<<1), 1), 1000), 1, 100)},
 		{"a run without its value", checkRuns(uvarint(4), 8, 100)},
-		{"2^31 differences", func() error { _, err := checkDelta(uvarint(128, 4, 1<<31-1, 0), 100); return err }()},
-		{"a cut header", func() error { _, err := checkDelta([]byte{0x80}, 100); return err }()},
+		{"2^31 differences", checkDelta(uvarint(128, 4, 1<<31-1, 0), 100)},
+		{"a cut header", checkDelta([]byte{0x80}, 100)},
 		{"a list of 2^31 structs", func() error { _, err := checkThrift(append([]byte{0x19, 0xfc}, uvarint(1<<31)...)); return err }()},
 		{"nesting without end", func() error { _, err := checkThrift(bytes.Repeat([]byte{0x1c}, 10_000)); return err }()},
 	}

@@ -27,6 +27,10 @@ type pageChecker struct {
 	buf      []byte
 }
 
+// plainDictionary is the old name of both dictionary encodings, which pyarrow
+// and others still write.
+const plainDictionary format.Encoding = 2
+
 // checkChunkPages checks all pages of the chunk; rows is the row group's.
 func checkChunkPages(r io.ReaderAt, c *format.ColumnChunk, rows int64, optional bool) error {
 	m := &c.MetaData
@@ -90,7 +94,7 @@ func (p *pageChecker) page(h *format.PageHeader, b []byte) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if int64(d.V.NumValues) > int64(len(data)) || d.V.Encoding != format.Plain && d.V.Encoding != format.PlainDictionary {
+		if int64(d.V.NumValues) > int64(len(data)) || d.V.Encoding != format.Plain && d.V.Encoding != plainDictionary {
 			return 0, fmt.Errorf("a dictionary of %d values in %d bytes as %v", d.V.NumValues, len(data), d.V.Encoding)
 		}
 		return 0, nil
@@ -158,7 +162,7 @@ func (p *pageChecker) values(enc format.Encoding, data []byte, n int64) error {
 	switch enc {
 	case format.Plain, format.ByteStreamSplit:
 		return nil
-	case format.PlainDictionary, format.RLEDictionary:
+	case plainDictionary, format.RLEDictionary:
 		if len(data) == 0 {
 			return nil
 		}
@@ -176,8 +180,7 @@ func (p *pageChecker) values(enc format.Encoding, data []byte, n int64) error {
 		}
 		return checkRuns(data[4:4+size], 1, n)
 	case format.DeltaBinaryPacked:
-		_, err := checkDelta(data, n)
-		return err
+		return checkDelta(data, n)
 	case format.DeltaLengthByteArray:
 		return checkLengths(data, n)
 	}
@@ -226,11 +229,12 @@ func checkRuns(b []byte, width uint, n int64) error {
 }
 
 // checkDelta reads the header of a DELTA_BINARY_PACKED sequence.
-func checkDelta(b []byte, n int64) (total uint64, err error) {
+func checkDelta(b []byte, n int64) error {
+	var total uint64
 	for i := range 3 {
 		v, used := binary.Uvarint(b)
 		if used <= 0 {
-			return 0, errors.New("a header of differences is cut off")
+			return errors.New("a header of differences is cut off")
 		}
 		// Block size, miniblocks per block, total count.
 		if i == 2 {
@@ -239,14 +243,14 @@ func checkDelta(b []byte, n int64) (total uint64, err error) {
 		b = b[used:]
 	}
 	if total > uint64(n) {
-		return 0, fmt.Errorf("differences of %d for %d values", total, n)
+		return fmt.Errorf("differences of %d for %d values", total, n)
 	}
-	return total, nil
+	return nil
 }
 
 // checkLengths adds up the lengths of a DELTA_LENGTH_BYTE_ARRAY sequence.
 func checkLengths(b []byte, n int64) error {
-	if _, err := checkDelta(b, n); err != nil {
+	if err := checkDelta(b, n); err != nil {
 		return err
 	}
 	lengths, err := parquet.DeltaBinaryPacked.DecodeInt32(nil, b)
@@ -313,9 +317,12 @@ func (p *pageChecker) readExactly(r io.Reader, want int) ([]byte, error) {
 	if cap(p.buf) < want+1 {
 		p.buf = make([]byte, want+1)
 	}
-	n, err := io.ReadFull(r, p.buf[:want+1])
-	if n != want || !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("a page says %d bytes and has %d or more (%v)", want, n, err)
+	n, cause := io.ReadFull(r, p.buf[:want+1])
+	if n != want || !errors.Is(cause, io.ErrUnexpectedEOF) && !errors.Is(cause, io.EOF) {
+		if cause == nil {
+			cause = io.ErrShortBuffer
+		}
+		return nil, fmt.Errorf("a page says %d bytes and has %d or more (%w)", want, n, cause)
 	}
 	return p.buf[:want], nil
 }

@@ -67,7 +67,7 @@ func (s *Store) writePart(o *openRun) (fileEntry, error) {
 		return fileEntry{}, err
 	}
 	if err := os.Rename(temp, filepath.Join(folder, path)); err != nil {
-		os.Remove(temp)
+		_ = os.Remove(temp) // the next start removes it
 		return fileEntry{}, err
 	}
 	e.Path = runFolder(e.Study, e.Run) + "/" + path
@@ -123,7 +123,7 @@ func (s *Store) writeTemp(folder string, e *fileEntry, o *openRun, rows []Row) (
 		err = cerr
 	}
 	if err != nil {
-		os.Remove(file.Name())
+		_ = os.Remove(file.Name()) // the next start removes it
 		return "", err
 	}
 	e.Bytes, e.SHA256 = w.n, hex.EncodeToString(w.h.Sum(nil))

@@ -24,7 +24,7 @@ func (s *Store) recover() error {
 	}
 	if err == nil && s.idx.records == 0 {
 		// A crash before the first record: nothing is known yet.
-		man.close()
+		_ = man.close()
 		err = fs.ErrNotExist
 	}
 	if err != nil {
@@ -249,15 +249,15 @@ func (s *Store) rebuild(path string) (*manifest, error) {
 	// What the files hold was told when they were written.
 	first.Announced = 1
 	if err := man.append(&first); err != nil {
-		man.close()
+		_ = man.close()
 		return nil, err
 	}
 	if err := os.Rename(temp, path); err != nil {
-		man.close()
+		_ = man.close()
 		return nil, err
 	}
 	if err := syncFolder(s.root); err != nil {
-		man.close()
+		_ = man.close()
 		return nil, err
 	}
 	return man, s.idx.apply(&first)

@@ -1,8 +1,10 @@
 package archiver
 
 import (
+	"io"
 	"math"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 
@@ -100,5 +102,40 @@ func store(t *testing.T, s *Store, seq uint64, rows ...Row) {
 	}
 	if err := s.Commit(Position{Created: accepted(0), Sequence: seq}); err != nil {
 		t.Fatalf("Commit: %v", err)
+	}
+}
+
+func put(t *testing.T, path string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func remove(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func add(t *testing.T, s *Store, rows ...Row) {
+	t.Helper()
+	if _, err := s.Append(rows...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func sweep(t *testing.T, s *Store) {
+	t.Helper()
+	if err := s.Sweep(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func shut(t *testing.T, c io.Closer) {
+	t.Helper()
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

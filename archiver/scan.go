@@ -271,13 +271,13 @@ func openAt(fsys fs.FS, path string) (r io.ReaderAt, size int64, closeFile func(
 	}
 	info, err := file.Stat()
 	if err != nil {
-		file.Close()
+		_ = file.Close()
 		return nil, 0, nil, err
 	}
 	if at, ok := file.(io.ReaderAt); ok {
-		return at, info.Size(), func() { file.Close() }, nil
+		return at, info.Size(), func() { _ = file.Close() }, nil
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	if info.Size() > maxChunkBytes {
 		return nil, 0, nil, corrupt("%d bytes are too many for a file system without random access", info.Size())
 	}

@@ -144,7 +144,7 @@ func TestScanRefusesOtherTypes(t *testing.T) {
 		Batch    []int64 `parquet:"batch"`
 		Feasible bool    `parquet:"feasible"`
 	}](&buf)
-	w.Close()
+	shut(t, w)
 	_, bad := scanBytes(buf.Bytes())
 	if len(bad) != 1 {
 		t.Fatalf("errors: %v", bad)
@@ -300,7 +300,7 @@ func TestCompactionKeepsEveryRowAndShowsOneGeneration(t *testing.T) {
 				t.Fatal(err)
 			}
 			theirs := filepath.Join(dir, "trials/current/study=demo/notes.txt")
-			os.WriteFile(theirs, []byte("mine"), 0o644)
+			put(t, theirs, []byte("mine"))
 			before, err := LoadSource(os.DirFS(dir), events.Source{Study: "demo"})
 			if err != nil {
 				t.Fatal(err)
@@ -310,7 +310,7 @@ func TestCompactionKeepsEveryRowAndShowsOneGeneration(t *testing.T) {
 				t.Fatalf("Compact = %v, %v", did, err)
 			}
 			if point != "" {
-				s.Close()
+				shut(t, s)
 				opts.Failpoint = nil
 				s = openStore(t, dir, opts)
 			}
@@ -332,12 +332,12 @@ func TestCompactionKeepsEveryRowAndShowsOneGeneration(t *testing.T) {
 			}
 			// The old generation stays for readers that have it open.
 			old := filepath.Join(dir, "trials/gen-1")
-			s.Sweep()
+			sweep(t, s)
 			if _, err := os.Stat(old); err != nil {
 				t.Errorf("the old generation is gone at once: %v", err)
 			}
 			now = now.Add(KeepGeneration)
-			s.Sweep()
+			sweep(t, s)
 			if _, err := os.Stat(old); err == nil {
 				t.Error("the old generation is still there after KeepGeneration")
 			}

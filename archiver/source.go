@@ -109,8 +109,10 @@ func (s *Source) take(row *Row, hash *events.TrialHash) error {
 		}
 	}
 	hash.Add(int(row.Trial), row.Design, row.Outcome, row.Values)
-	s.Trials = append(s.Trials, Trial{Trial: int(row.Trial), Design: row.Design, Outcome: row.Outcome,
-		Values: row.Values, Feasible: row.Feasible, Reason: row.Reason})
+	s.Trials = append(s.Trials, Trial{
+		Trial: int(row.Trial), Design: row.Design, Outcome: row.Outcome,
+		Values: row.Values, Feasible: row.Feasible, Reason: row.Reason,
+	})
 	return nil
 }
 

@@ -53,6 +53,9 @@ type Store struct {
 	pending pendingRows
 	retired []retired
 	codec   compress.Codec
+	// leftover are visible files of commits that failed. They go before
+	// anything else becomes visible: their rows are written again.
+	leftover []string
 	// dead is set by a failpoint: nothing is written any more.
 	dead error
 }
@@ -105,9 +108,9 @@ func Open(dir string, o Options) (*Store, error) {
 
 func (s *Store) release() {
 	if s.man != nil {
-		s.man.close()
+		_ = s.man.close() // every record was fsynced
 	}
-	s.lock.Unlock()
+	_ = s.lock.Unlock() // the process gives it back at its end
 }
 
 // Close gives the directory back. Rows that were not committed are dropped:
@@ -255,10 +258,13 @@ func (s *Store) Commit(p Position) error {
 	undo := func(err error) error {
 		if s.dead == nil {
 			for _, f := range files {
-				os.Remove(s.path(f.Path))
+				s.leftover = append(s.leftover, s.path(f.Path))
 			}
 		}
-		return fmt.Errorf("commit trial log: %w", err)
+		return fmt.Errorf("commit trial log: %w", errors.Join(err, s.removeLeftover()))
+	}
+	if err := s.removeLeftover(); err != nil {
+		return undo(err)
 	}
 	for _, k := range s.runsWithRows() {
 		f, err := s.writePart(s.open[k])
@@ -283,6 +289,16 @@ func (s *Store) Commit(p Position) error {
 		o.rows = o.rows[:0]
 	}
 	s.pending = pendingRows{}
+	return nil
+}
+
+func (s *Store) removeLeftover() error {
+	for len(s.leftover) > 0 {
+		if err := os.Remove(s.leftover[0]); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		s.leftover = s.leftover[1:]
+	}
 	return nil
 }
 
@@ -345,45 +361,6 @@ func (s *Store) Closed(study, run string) (state string, trials int64) {
 		return r.closed.State, r.closed.Trials
 	}
 	return "", 0
-}
-
-// News is what one record of the manifest has to tell the world.
-type News struct {
-	Parts []events.ArchivePart
-	// Ended is set when a run was closed.
-	Ended *Ended
-	id    int
-}
-
-// Ended says that a run is closed.
-type Ended struct {
-	State string
-	Final events.ArchiveFinal
-}
-
-// News returns what was committed and not yet marked by Announced, oldest
-// first. After a crash it may hold what was told already.
-func (s *Store) News() []News {
-	var list []News
-	for _, p := range s.idx.pending {
-		n := News{id: p.record}
-		for _, f := range p.files {
-			n.Parts = append(n.Parts, events.ArchivePart{Study: f.Study, Run: f.Run, Path: currentPath(f.Path),
-				Rows: f.Rows, SHA256: f.SHA256, FirstSeq: f.FirstSeq, LastSeq: f.LastSeq})
-		}
-		if c := p.closed; c != nil {
-			n.Ended = &Ended{State: c.State, Final: events.ArchiveFinal{Study: c.Study, Run: c.Run,
-				Trials: c.Trials, Glob: currentPath(runFolder(c.Study, c.Run) + "/*.parquet")}}
-		}
-		list = append(list, n)
-	}
-	return list
-}
-
-// Announced marks news as told. It becomes durable with the next record.
-func (s *Store) Announced(n News) {
-	s.idx.announced = max(s.idx.announced, n.id)
-	s.idx.pending = slices.DeleteFunc(s.idx.pending, func(p pendingNews) bool { return p.record <= n.id })
 }
 
 // errStopped marks what a failpoint did.

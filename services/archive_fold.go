@@ -138,8 +138,10 @@ func (w *archive) accept(m events.Message, key runKey, e *events.StudyAccepted) 
 	if e.Study != key.study || e.Run != key.run || e.Spec.Study != key.study {
 		return fmt.Errorf("the subject is about %s/%s, the event about %s/%s", key.study, key.run, e.Study, e.Run)
 	}
-	r := &archiveRun{key: key, accepted: m.Time.UTC(), spec: &e.Spec, open: map[int]*events.TrialsProposed{},
-		workload: archiver.WorkloadHash(e.Spec.Networks)}
+	r := &archiveRun{
+		key: key, accepted: m.Time.UTC(), spec: &e.Spec, open: map[int]*events.TrialsProposed{},
+		workload: archiver.WorkloadHash(e.Spec.Networks),
+	}
 	var err error
 	if r.space, err = e.Spec.Space(); err != nil {
 		return err

@@ -259,8 +259,10 @@ func (w *archive) retry(ctx context.Context, what string, f func(context.Context
 func (w *archive) deadLetter(ctx context.Context, m events.Message, reason error) error {
 	w.log.Warn("dead letter", "subject", m.Subject, "sequence", m.Seq, "error", reason)
 	err := w.retry(ctx, "dead letter", func(ctx context.Context) error {
-		return appendDeadLetter(ctx, w.bus.Log(), events.StudyOf(m.Subject), events.DeadLetter{Service: "archiver",
-			Reason: reason.Error(), Subject: m.Subject, Sequence: m.Seq, Body: m.Data},
+		return appendDeadLetter(ctx, w.bus.Log(), events.StudyOf(m.Subject), events.DeadLetter{
+			Service: "archiver",
+			Reason:  reason.Error(), Subject: m.Subject, Sequence: m.Seq, Body: m.Data,
+		},
 			fmt.Sprintf("dlq.archiver.%s.%d", m.Subject, m.Seq))
 	})
 	if errors.Is(err, events.ErrFull) {

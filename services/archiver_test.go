@@ -120,8 +120,10 @@ func checkLog(t *testing.T, dir string, view *services.StudyView) {
 }
 
 // archiveStudy runs one study with an archiver and returns its rows.
-func archiveStudy(t *testing.T, seed uint64, faults membus.Faults, fail *failOnce, kills int, body string) (view *services.StudyView, rows []archiver.Row) {
+func archiveStudy(t *testing.T, seed uint64, faults membus.Faults, fail *failOnce, kills int, body string) []archiver.Row {
+	t.Helper()
 	dir := t.TempDir()
+	var view *services.StudyView
 	synctest.Test(t, func(t *testing.T) {
 		s := newSim(t, seed, faults, 0)
 		defer s.close()
@@ -143,13 +145,13 @@ func archiveStudy(t *testing.T, seed uint64, faults membus.Faults, fail *failOnc
 		s.final(view)
 	})
 	checkLog(t, dir, view)
-	return view, archived(t, dir, view)
+	return archived(t, dir, view)
 }
 
 func TestArchiverLosesAndDoublesNothing(t *testing.T) {
 	t.Parallel()
 	body := toyStudy("sim", 600, "")
-	_, want := archiveStudy(t, 0, membus.Faults{}, nil, 0, body)
+	want := archiveStudy(t, 0, membus.Faults{}, nil, 0, body)
 	if len(want) != 600 {
 		t.Fatalf("undisturbed: %d rows, want 600", len(want))
 	}
@@ -158,7 +160,7 @@ func TestArchiverLosesAndDoublesNothing(t *testing.T) {
 			t.Run(fmt.Sprintf("%s#%d", point, n), func(t *testing.T) {
 				t.Parallel()
 				fail := &failOnce{point: point, n: n}
-				_, got := archiveStudy(t, uint64(n), membus.Faults{}, fail, 0, body)
+				got := archiveStudy(t, uint64(n), membus.Faults{}, fail, 0, body)
 				if fail.n != 0 {
 					t.Fatalf("%s was not passed %d times", point, n)
 				}
@@ -175,7 +177,7 @@ func TestArchiverLosesAndDoublesNothing(t *testing.T) {
 	for seed := range seeds {
 		t.Run(fmt.Sprintf("faults and kills, seed %d", seed+1), func(t *testing.T) {
 			t.Parallel()
-			_, got := archiveStudy(t, seed+1, allFaults, nil, 6, body)
+			got := archiveStudy(t, seed+1, allFaults, nil, 6, body)
 			if d := cmp.Diff(want, got, cmpopts.EquateNaNs()); d != "" {
 				t.Errorf("rows differ (-want +got):\n%s", d)
 			}
