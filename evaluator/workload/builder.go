@@ -33,22 +33,33 @@ func (b *builder) add(id string, size [2]int64, l Layer, in ...string) string {
 	return id
 }
 
-// window is what slides: height x width, the same stride and dilation both
-// ways, padded so that an output is ceil(input/stride) wide, or not at all.
+// window is what slides: height x width with its strides, the same dilation
+// both ways, padded so that an output is ceil(input/stride) wide, or not at all.
 type window struct {
-	height, width    int64
-	stride, dilation int64
-	valid            bool
+	height, width int64
+	stride        [2]int64
+	dilation      int64
+	valid         bool
 }
 
 // same is a square window with padding.
-func same(size, stride int64) window { return window{size, size, stride, 1, false} }
+func same(size, stride int64) window {
+	return window{size, size, [2]int64{stride, stride}, 1, false}
+}
 
 // valid is a square window without padding.
-func valid(size, stride int64) window { return window{size, size, stride, 1, true} }
+func valid(size, stride int64) window {
+	return window{size, size, [2]int64{stride, stride}, 1, true}
+}
 
 // rect is a padded window with stride 1.
-func rect(height, width int64) window { return window{height, width, 1, 1, false} }
+func rect(height, width int64) window { return window{height, width, [2]int64{1, 1}, 1, false} }
+
+// striding returns w with other strides.
+func (w window) striding(stride [2]int64) window {
+	w.stride = stride
+	return w
+}
 
 // dilated returns w with the given step between its taps.
 func (w window) dilated(step int64) window {
@@ -63,7 +74,7 @@ func (w window) over(size [2]int64) (out [2]int64) {
 		if w.valid {
 			d -= (taps[i] - 1) * w.dilation
 		}
-		out[i] = (d + w.stride - 1) / w.stride
+		out[i] = (d + w.stride[i] - 1) / w.stride[i]
 	}
 	return out
 }
@@ -72,7 +83,7 @@ func (b *builder) slide(op Op, id, in string, k int64, w window, act string) str
 	size := w.over(b.sizes[in])
 	l := Layer{
 		Op: op, K: k, P: size[0], Q: size[1], R: w.height, S: w.width,
-		Stride: [2]int64{w.stride, w.stride}, Act: act,
+		Stride: w.stride, Act: act,
 	}
 	if op != Pool {
 		l.Dilation = [2]int64{w.dilation, w.dilation}

@@ -33,6 +33,8 @@ func builtins() []builtin {
 		{"mobilenet_v1", mobileNetV1},
 		{"mobilenet_v2", mobileNetV2},
 		{"mobilenet_v3_large", mobileNetV3Large},
+		{"ppocr_v4_detection", ppOCRDetection},
+		{"ppocr_v4_recognition", ppOCRRecognition},
 		{"squeezenet", squeezeNet},
 		{"ssd_mobilenet_v1", ssdMobileNetV1},
 		{"ssd_mobilenet_v2", ssdMobileNetV2},

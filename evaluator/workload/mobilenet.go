@@ -179,10 +179,10 @@ func (b *builder) bottlenecks(x string, block *int, channels int64, row bottlene
 			y = b.depthwise(id+".depthwise", y, inner, w, act)
 		}
 		y = b.point(id+".project", y, row.out, "")
-		if w.stride == 1 && channels == row.out && !row.fresh {
+		if w.stride == [2]int64{1, 1} && channels == row.out && !row.fresh {
 			y = b.sum(id+".add", x, y)
 		}
-		x, channels, w.stride = y, row.out, 1
+		x, channels, w.stride = y, row.out, [2]int64{1, 1}
 	}
 	return x
 }

@@ -3,6 +3,7 @@ package workload_test
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -153,6 +154,34 @@ func TestBuiltinAgainstReferences(t *testing.T) {
 		})
 	}
 }
+
+// The tables of PP-OCR are those of model files with every operation on its
+// own and 32-bit numbers: the layers with MACs must be the same.
+func TestBuiltinAgainstModelFiles(t *testing.T) {
+	t.Parallel()
+	for name, file := range map[string]string{
+		"ppocr_v4_detection":   "ch_PP-OCRv4_det_infer",
+		"ppocr_v4_recognition": "ch_PP-OCRv4_rec_infer",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ref, got, want := readRef(t, file), map[string]int{}, map[string]int{}
+			for _, l := range withMACs(builtin(t, name)).Layers {
+				got[dims(l.Op, max(l.N, l.M), l.K, l.C, l.P, l.Q, l.R, l.S, l.MACs())]++
+			}
+			for _, r := range ref.Layers {
+				if op := workload.Op(r.Kind); op == workload.GEMM || op == workload.MatMul {
+					want[dims(op, r.N, r.K, r.C, 0, 0, 0, 0, r.MACs)]++
+				} else if op.HasMACs() {
+					want[dims(op, r.N, r.K, r.C, r.P, r.Q, r.R, r.S, r.MACs)]++
+				}
+			}
+			compareMultisets(t, got, want)
+		})
+	}
+}
+
+func dims(op workload.Op, d ...int64) string { return fmt.Sprint(op, d) }
 
 func withMACs(w *workload.Workload) *workload.Workload {
 	out := *w

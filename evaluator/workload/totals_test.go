@@ -25,6 +25,8 @@ func TestBuiltinMillions(t *testing.T) {
 		"mobilenet_v1":              {568.74, 4.222},
 		"mobilenet_v2":              {300.78, 3.489},
 		"mobilenet_v3_large":        {216.59, 5.471},
+		"ppocr_v4_detection":        {2301.94, 0},
+		"ppocr_v4_recognition":      {1406.33, 0},
 		"resnet50_v1":               {3857.97, 25.530},
 		"resnet50_v15":              {4089.18, 25.530},
 		"ssd_mobilenet_v2":          {772.78, 6.048},
