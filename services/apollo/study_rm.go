@@ -100,5 +100,5 @@ func finalOf(ctx context.Context, s *session, v *services.StudyView) (*events.Ar
 // isFinal reports whether e is about the run as it is now: a run that was
 // extended has an earlier one too.
 func isFinal(v *services.StudyView, e *events.ArchiveFinal) bool {
-	return v.Summary == nil || e.Trials == int64(v.Summary.Trials)
+	return v.Summary == nil || e.Trials >= int64(v.Summary.Trials)
 }
