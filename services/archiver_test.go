@@ -86,8 +86,13 @@ func (s *sim) final(view *services.StudyView) *events.ArchiveFinal {
 // same study: times, and the order in which results came.
 func archived(t *testing.T, dir string, view *services.StudyView) []archiver.Row {
 	t.Helper()
+	return scanned(t, dir, archiver.Query{Study: view.Study, Run: view.Run})
+}
+
+func scanned(t *testing.T, dir string, q archiver.Query) []archiver.Row {
+	t.Helper()
 	var rows []archiver.Row
-	for r, err := range archiver.Scan(os.DirFS(dir), archiver.Query{Study: view.Study, Run: view.Run}) {
+	for r, err := range archiver.Scan(os.DirFS(dir), q) {
 		if err != nil {
 			t.Fatal(err)
 		}

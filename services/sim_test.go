@@ -4,15 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
+	"os"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"apollo/archiver"
 	"apollo/events"
 	"apollo/events/membus"
 	"apollo/services"
@@ -31,6 +37,9 @@ type sim struct {
 	ctx   context.Context
 	kills int // left
 	odds  int // one operation in odds is a crash
+	// diskKills are the kills of the archiver at its own crash points that are
+	// left; half of its chances are taken.
+	diskKills int
 
 	mu      sync.Mutex
 	procs   map[string]*process
@@ -67,10 +76,33 @@ func (s *sim) trace(op membus.Op) {
 		return
 	}
 	s.kills--
+	s.crash(op.Client, point)
+}
+
+// crash ends an incarnation; s.mu is held.
+func (s *sim) crash(name, point string) {
+	p := s.procs[name]
 	s.crashes[point]++
-	delete(s.procs, op.Client)
+	delete(s.procs, name)
 	p.client.Kill()
 	p.cancel()
+}
+
+// onDisk is the failpoint of an archiver on bus b. An incarnation that was
+// killed writes no more, as if it were a process that is gone.
+func (s *sim) onDisk(b events.Bus, point string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.procs["archiver"]
+	if p == nil || events.Bus(p.client) != b {
+		return errCrash
+	}
+	if s.diskKills == 0 || s.rng.IntN(2) != 0 {
+		return nil
+	}
+	s.diskKills--
+	s.crash("archiver", point)
+	return errCrash
 }
 
 // crashPoint names the operations that a crash may hit: "proposed.before", ….
@@ -79,6 +111,8 @@ func crashPoint(op membus.Op) string {
 	switch {
 	case op.Kind == membus.OpAppend && events.MatchSubject("study.*.*.*", op.Subject):
 		_, _, kind, _ = events.ParseStudySubject(op.Subject)
+	case op.Kind == membus.OpAppend && events.MatchSubject("archive.>", op.Subject):
+		kind = "archive"
 	case op.Kind == membus.OpPublish && events.MatchSubject("work.>", op.Subject):
 		kind = "work"
 	case op.Kind == membus.OpRecord:
@@ -182,28 +216,92 @@ var allFaults = membus.Faults{
 	Unreachable: 0.02, Full: 0.01, FollowDelay: 0.2, NoticeLoss: 0.5, MaxDelay: 300 * time.Millisecond,
 }
 
+// ending is how a study ended and what it left on disk.
+type ending struct {
+	view    *services.StudyView
+	rows    []archiver.Row
+	crashes map[string]int
+}
+
+// simulateAll is simulate with an archiver, which is killed too.
+func simulateAll(t *testing.T, seed uint64, faults membus.Faults, kills, evaluators int, body string) (e ending) {
+	t.Helper()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, seed, faults, kills)
+		defer s.close()
+		s.diskKills = kills / 2
+		s.startAll(evaluators)
+		s.start("archiver", func(b events.Bus) service {
+			return &crashing{services.Archiver{Bus: b, Dir: dir, Logger: slog.New(slog.DiscardHandler),
+				Failpoint: func(point string) error { return s.onDisk(b, point) }}}
+		})
+		s.submit("sim", "x1", body)
+		e.view, e.crashes = s.wait("sim"), s.crashes
+		if e.view.State == study.Completed {
+			s.final(e.view)
+		}
+	})
+	// Outside of the bubble: see archiving.
+	if e.view.State == study.Completed {
+		checkLog(t, dir, e.view)
+		e.rows = inFiles(t, dir, e.view)
+	}
+	return e
+}
+
+// inFiles reads a run's rows file by file, because a scan of all files would
+// hide a trial that is in two of them.
+func inFiles(t *testing.T, dir string, view *services.StudyView) []archiver.Row {
+	t.Helper()
+	files, err := fs.Glob(os.DirFS(dir), "trials/current/study="+view.Study+"/run="+view.Run+"/*.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []archiver.Row
+	for _, file := range files {
+		rows = append(rows, scanned(t, dir, archiver.Query{AllRuns: true, Globs: []string{file}})...)
+	}
+	slices.SortStableFunc(rows, func(a, b archiver.Row) int { return a.Key().Compare(b.Key()) })
+	return rows
+}
+
 func TestStudyIsTheSameUnderFaultsAndKills(t *testing.T) {
 	t.Parallel()
 	body := toyStudy("sim", 160, "")
-	want, _ := simulate(t, 0, membus.Faults{}, 0, 1, body)
-	if want.State != study.Completed || want.Summary.Trials != 160 || want.Summary.Infeasible == 0 {
-		t.Fatalf("undisturbed: %s %+v", want.State, want.Summary)
+	want := simulateAll(t, 0, membus.Faults{}, 0, 1, body)
+	if v := want.view; v.State != study.Completed || v.Summary.Trials != 160 || v.Summary.Infeasible == 0 || len(want.rows) != 160 {
+		t.Fatalf("undisturbed: %s %+v, %d rows", v.State, v.Summary, len(want.rows))
 	}
 	seeds := uint64(200)
 	if testing.Short() {
-		seeds = 20
+		seeds = 24
 	}
+	var mu sync.Mutex // guards hits
 	hits := map[string]int{}
-	for seed := range seeds {
-		got, crashes := simulate(t, seed+1, allFaults, 8, 1<<(seed%4), body)
-		for point, n := range crashes {
-			hits[point] += n
+	t.Run("seeds", func(t *testing.T) {
+		for seed := range seeds {
+			t.Run(fmt.Sprint(seed+1), func(t *testing.T) {
+				t.Parallel()
+				got := simulateAll(t, seed+1, allFaults, 8, 1<<(seed%4), body)
+				mu.Lock()
+				for point, n := range got.crashes {
+					hits[point] += n
+				}
+				mu.Unlock()
+				if got.view.State != study.Completed || hashOf(got.view) != want.view.Summary.Hash {
+					t.Fatalf("%v: %s %q, hash %.12s, want %.12s", got.crashes, got.view.State, got.view.Reason, hashOf(got.view), want.view.Summary.Hash)
+				}
+				if d := cmp.Diff(want.rows, got.rows, cmpopts.EquateNaNs()); d != "" {
+					t.Errorf("%v: rows differ (-want +got):\n%s", got.crashes, d)
+				}
+			})
 		}
-		if got.State != study.Completed || got.Summary.Hash != want.Summary.Hash {
-			t.Fatalf("seed %d (%v): %s %q, hash %.12s, want %.12s", seed+1, crashes, got.State, got.Reason, hashOf(got), want.Summary.Hash)
-		}
-	}
-	for _, point := range []string{"proposed.before", "proposed.after", "work.before", "work.after", "result.before", "result.after"} {
+	})
+	for _, point := range []string{
+		"proposed.before", "proposed.after", "work.before", "work.after", "result.before", "result.after",
+		"rename.before", "rename.after", "manifest.before", "manifest.after",
+	} {
 		if hits[point] == 0 {
 			t.Errorf("no crash hit %s in %d seeds", point, seeds)
 		}
