@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"apollo/events"
 	"apollo/services/study"
@@ -36,7 +37,8 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 		return err
 	}
 	key := runKey{c.study, runID(c.study, c.id)}
-	if i := slices.IndexFunc(earlier, func(e events.StudyAccepted) bool { return e.Command == c.id }); i < 0 {
+	again := slices.IndexFunc(earlier, func(e events.StudyAccepted) bool { return e.Command == c.id })
+	if again < 0 {
 		if mistake := refuse(earlier, spec, request.Fresh); mistake != nil {
 			return p.reject(ctx, c, *mistake)
 		}
@@ -46,9 +48,11 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 		if err := p.accept(ctx, c, key, spec); err != nil {
 			return err
 		}
-		if err := p.supersede(ctx, earlier, key); err != nil {
-			return err
-		}
+		again = len(earlier)
+	}
+	// Also when it was accepted before: a crash may have come in between.
+	if err := p.supersede(ctx, earlier[:again], key); err != nil {
+		return err
 	}
 	if p.drives(c.study) {
 		p.drive(ctx, key)
@@ -91,10 +95,11 @@ func refuse(earlier []events.StudyAccepted, spec *events.Spec, fresh bool) *even
 // DifferentStudy is the refusal of a study whose name another one has: it
 // shows the difference.
 func DifferentStudy(name string, have, want *events.Spec) *events.Mistake {
-	message := fmt.Sprintf("study %q exists already with another content:", name)
+	var message strings.Builder
+	message.WriteString(fmt.Sprintf("study %q exists already with another content:", name))
 	differences := events.DiffSpecs(have, want)
 	for _, d := range differences {
-		message += "\n  " + d
+		message.WriteString("\n  " + d)
 	}
 	hint := "give it another name, or ask with fresh for a new run"
 	if grown := *want; grown.Budget.Trials > have.Budget.Trials {
@@ -103,7 +108,7 @@ func DifferentStudy(name string, have, want *events.Spec) *events.Mistake {
 			hint = fmt.Sprintf("apollo study extend %s --trials %d goes on with it", name, want.Budget.Trials)
 		}
 	}
-	return &events.Mistake{Pointer: "/metadata/name", Code: "duplicate", Message: message, Hint: hint}
+	return &events.Mistake{Pointer: "/metadata/name", Code: "duplicate", Message: message.String(), Hint: hint}
 }
 
 // checkSources tries every source before the study is accepted, so that the
@@ -153,6 +158,9 @@ func (p *Proposer) supersede(ctx context.Context, earlier []events.StudyAccepted
 		return nil
 	}
 	last := earlier[len(earlier)-1]
+	if view, err := ReadStudy(ctx, p.Bus.Log(), last.Study, last.Run); err != nil || view.State.Terminal() {
+		return err
+	}
 	_, err := p.send(ctx, runKey{last.Study, last.Run}, &events.StudyControl{
 		Study: last.Study, Run: last.Run, ID: "superseded." + by.run, Verb: "cancel"})
 	return err

@@ -3,6 +3,7 @@ package studyfile
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -151,10 +152,8 @@ func (r *report) checkText(n *node, f *field) {
 	if len(f.enum) == 0 {
 		return
 	}
-	for _, e := range f.enum {
-		if n.text == e {
-			return
-		}
+	if slices.Contains(f.enum, n.text) {
+		return
 	}
 	r.add(n, codeNotAllowed, oneOf(n.text, f.enum), "%q is not allowed here", n.text)
 }

@@ -209,7 +209,7 @@ func TestMistakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, listed, _ := strings.Cut(string(page), "## Codes of mistakes")
-	for _, code := range strings.Fields(listed) {
+	for code := range strings.FieldsSeq(listed) {
 		if code = strings.Trim(code, "`"); !seen[code] {
 			t.Errorf("the code %q is documented, but no case above gives it", code)
 		}

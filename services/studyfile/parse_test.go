@@ -62,7 +62,8 @@ spec:
   constraints: [{metric: latency, max: 0.02 s}]
 `
 
-func num(v float64) *float64 { return &v }
+//go:fix inline
+func num(v float64) *float64 { return new(v) }
 
 // parse fails the test on a mistake.
 func parse(t *testing.T, src string, opts studyfile.Options) *studyfile.Document {
@@ -93,9 +94,9 @@ func TestParseEveryField(t *testing.T) {
 		Metrics: []events.Metric{
 			{Name: "latency_s", Unit: "s"}, {Name: "area_mm2", Unit: "mm2", Cheap: true}, {Name: "energy_j", Unit: "J"},
 		},
-		Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize", Target: num(0.0015)}},
+		Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize", Target: new(0.0015)}},
 		Constraints: []events.Constraint{
-			{Metric: "area_mm2", Max: num(6.8)}, {Metric: "energy_j", Max: num(0.0012), Min: num(0)},
+			{Metric: "area_mm2", Max: new(6.8)}, {Metric: "energy_j", Max: new(0.0012), Min: new(float64(0))},
 		},
 		KnownConstraints: "hidden",
 		Algorithm:        events.Algorithm{Name: "evolution", Options: []byte(`{"population":50,"rate":0.5,"flag":true,"list":[1,"a",null]}`)},

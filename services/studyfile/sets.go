@@ -67,7 +67,7 @@ func splitPath(path string, flag int) ([]step, string) {
 	}
 	var steps []step
 	column := 1
-	for _, part := range strings.Split(path, ".") {
+	for part := range strings.SplitSeq(path, ".") {
 		key, rest, _ := strings.Cut(part, "[")
 		here := place{line: 1, column: column, width: max(1, utf8.RuneCountInString(part)), flag: flag}
 		column += utf8.RuneCountInString(part) + 1
@@ -82,7 +82,7 @@ func splitPath(path string, flag int) ([]step, string) {
 		if len(key) == len(part) {
 			continue
 		}
-		for _, index := range strings.Split(strings.TrimSuffix(rest, "]"), "][") {
+		for index := range strings.SplitSeq(strings.TrimSuffix(rest, "]"), "][") {
 			i, err := strconv.ParseUint(index, 10, 16)
 			if err != nil || !strings.HasSuffix(rest, "]") {
 				return nil, "an index is a number in brackets, such as [0]"

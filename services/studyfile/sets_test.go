@@ -24,7 +24,7 @@ func TestSets(t *testing.T) {
 	if got.Budget.Trials != 901 || got.Order != "relaxed" || got.Stop.Plateau != nil {
 		t.Errorf("trials, order, plateau = %d, %q, %v, want 901, relaxed, none", got.Budget.Trials, got.Order, got.Stop.Plateau)
 	}
-	if diff := cmp.Diff([]events.Constraint{{Metric: "area_mm2", Max: num(5.8)}}, got.Constraints); diff != "" {
+	if diff := cmp.Diff([]events.Constraint{{Metric: "area_mm2", Max: new(5.8)}}, got.Constraints); diff != "" {
 		t.Errorf("constraints differ (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]float64{1, 2}, got.Parameters[0].Values); diff != "" {
