@@ -302,3 +302,33 @@ func TestFreshConsumers(t *testing.T) {
 		}
 	}
 }
+
+// TestConnectThroughMemory: nothing listens on port 1, so what arrives did not
+// go over the network.
+func TestConnectThroughMemory(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, natsbus.ServerConfig{Token: "secret"})
+	conf := natsbus.Config{URL: "nats://127.0.0.1:1", Server: s, Token: "secret", Topology: small()}
+	bus := connect(t, conf)
+	if err := bus.Provision(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	subject := events.ResultSubject("edge", "demo", "r", 1)
+	if _, err := bus.Facts().Record(t.Context(), events.Message{Subject: subject, ID: subject, Data: []byte("{}")}); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for m, err := range connect(t, conf).Facts().Read(t.Context(), 0, subject) {
+		if err != nil || string(m.Data) != "{}" {
+			t.Fatalf("Read = %q, %v, want {}", m.Data, err)
+		}
+		n++
+	}
+	if n != 1 {
+		t.Errorf("Read yields %d messages, want 1", n)
+	}
+	conf.Token = "wrong"
+	if _, err := natsbus.Connect(t.Context(), conf); err == nil {
+		t.Error("Connect with a wrong token succeeds")
+	}
+}

@@ -110,7 +110,7 @@ func (a *app) openData(ctx context.Context, logger *slog.Logger, want need) (*se
 
 // startedSession connects to a server that this process started.
 func startedSession(ctx context.Context, server *natsbus.Server, token string, logger *slog.Logger) (*session, error) {
-	s, err := connect(ctx, natsbus.Config{URL: server.URL(), Token: token, Logger: logger, FreshConsumers: true}, false)
+	s, err := connect(ctx, natsbus.Config{URL: server.URL(), Server: server, Token: token, Logger: logger, FreshConsumers: true}, false)
 	if err != nil {
 		server.Shutdown()
 		return nil, err
