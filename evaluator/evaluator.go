@@ -72,12 +72,12 @@ type Request struct {
 type Outcome string
 
 const (
-	// Measured: every metric has a value.
+	// Measured means that every metric has a value.
 	Measured Outcome = "measured"
-	// Infeasible: the design cannot run the workload; Reason says why. Cheap
+	// Infeasible means that the design cannot run the workload; Reason says why. Cheap
 	// metrics may still have values.
 	Infeasible Outcome = "infeasible"
-	// Failed: the evaluation broke; Reason says how.
+	// Failed means that the evaluation broke; Reason says how.
 	Failed Outcome = "failed"
 )
 

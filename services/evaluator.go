@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -38,13 +39,26 @@ type Evaluator struct {
 	Failpoint func(point string) error
 
 	mu    sync.Mutex
-	bound map[string]evaluator.Evaluator
+	bound map[string]binding
+}
+
+// binding is an evaluator that is ready for the work items of a study.
+type binding struct {
+	to        *events.BatchRequested
+	evaluator evaluator.Evaluator
+}
+
+// fits reports whether a work item asks the same as the one that the binding
+// was made for. A run that was removed and asked for again has its old name.
+func (b binding) fits(work *events.BatchRequested) bool {
+	return b.to.Template == work.Template && slices.Equal(b.to.Parameters, work.Parameters) &&
+		slices.Equal(b.to.Networks, work.Networks) && slices.Equal(b.to.Metrics, work.Metrics)
 }
 
 // Run works until ctx ends, then finishes what is in progress. It returns an
 // error when it cannot subscribe.
 func (e *Evaluator) Run(ctx context.Context) error {
-	e.bound = map[string]evaluator.Evaluator{}
+	e.bound = map[string]binding{}
 	if err := e.Bus.Ready(ctx); err != nil {
 		return fmt.Errorf("wait for the streams: %w", err)
 	}
@@ -106,7 +120,8 @@ func (e *Evaluator) poison(next message.HandlerFunc) message.HandlerFunc {
 		e.Logger.Warn("dead letter", "subject", subject, "error", err)
 		sequence, _ := strconv.ParseUint(msg.Metadata.Get(events.MetaSequence), 10, 64)
 		return nil, appendDeadLetter(msg.Context(), e.Bus.Log(), events.StudyOf(subject), events.DeadLetter{
-			Service: "evaluator", Reason: err.Error(), Subject: subject, Sequence: sequence, Body: msg.Payload},
+			Service: "evaluator", Reason: err.Error(), Subject: subject, Sequence: sequence, Body: msg.Payload,
+		},
 			fmt.Sprintf("dlq.evaluator.%s.%d", subject, sequence))
 	}
 }
@@ -130,8 +145,10 @@ func (e *Evaluator) answer(ctx context.Context, msg *message.Message) error {
 		return fmt.Errorf("%w: %w", errPoison, err)
 	}
 	e.Logger.Debug("work item taken", "study", work.Study, "run", work.Run, "batch", work.Batch)
-	result := &events.BatchEvaluated{Study: work.Study, Run: work.Run, Batch: work.Batch, Evaluator: work.Evaluator,
-		EvaluatorVersion: description.Version, Worker: e.Worker}
+	result := &events.BatchEvaluated{
+		Study: work.Study, Run: work.Run, Batch: work.Batch, Evaluator: work.Evaluator,
+		EvaluatorVersion: description.Version, Worker: e.Worker,
+	}
 	for _, m := range work.Metrics {
 		result.Metrics = append(result.Metrics, m.Name)
 	}
@@ -161,7 +178,7 @@ func (e *Evaluator) at(point string) error {
 	return e.Failpoint(point)
 }
 
-// bind returns the evaluator for a work item; all items of a study share one.
+// bind returns the evaluator for a work item; the items of a run share one.
 func (e *Evaluator) bind(work *events.BatchRequested) (evaluator.Evaluator, evaluator.Description, error) {
 	backend := e.Backend
 	if backend == nil {
@@ -174,8 +191,8 @@ func (e *Evaluator) bind(work *events.BatchRequested) (evaluator.Evaluator, eval
 	key := work.Study + "." + work.Run
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if ev, ok := e.bound[key]; ok {
-		return ev, backend.Describe(), nil
+	if b, ok := e.bound[key]; ok && b.fits(work) {
+		return b.evaluator, backend.Describe(), nil
 	}
 	params := make([]space.Param, len(work.Parameters))
 	for i, c := range work.Parameters {
@@ -189,7 +206,8 @@ func (e *Evaluator) bind(work *events.BatchRequested) (evaluator.Evaluator, eval
 	if len(e.bound) >= maxBound {
 		clear(e.bound)
 	}
-	e.bound[key] = ev
+	to := &events.BatchRequested{Template: work.Template, Parameters: work.Parameters, Networks: work.Networks, Metrics: work.Metrics}
+	e.bound[key] = binding{to, ev}
 	return ev, backend.Describe(), nil
 }
 
@@ -248,11 +266,15 @@ func (e *Evaluator) trial(ctx context.Context, ev evaluator.Evaluator, work *eve
 		}
 		break
 	}
-	out := events.TrialResult{Trial: work.Trials[i], Outcome: string(r.Outcome), Attempts: attempt,
-		Started: events.Micros(started.UnixMicro()), Seconds: time.Since(started).Seconds()}
+	out := events.TrialResult{
+		Trial: work.Trials[i], Outcome: string(r.Outcome), Attempts: attempt,
+		Started: events.Micros(started.UnixMicro()), Seconds: time.Since(started).Seconds(),
+	}
 	if r.Reason != nil {
-		out.Reason = &events.Reason{Code: r.Reason.Code, Layer: r.Reason.Layer, Need: r.Reason.Need, Have: r.Reason.Have,
-			Unit: r.Reason.Unit, Message: r.Reason.Message}
+		out.Reason = &events.Reason{
+			Code: r.Reason.Code, Layer: r.Reason.Layer, Need: r.Reason.Need, Have: r.Reason.Have,
+			Unit: r.Reason.Unit, Message: r.Reason.Message,
+		}
 	}
 	if r.Values != nil {
 		out.Values = make(events.Numbers, len(columns))
@@ -307,8 +329,10 @@ func (l *timeLimit) end() {
 
 func failure(err error, timeout time.Duration) *evaluator.Reason {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return &evaluator.Reason{Code: "timeout", Have: timeout.Seconds(), Unit: "s",
-			Message: fmt.Sprintf("no answer within %s; raise spec.evaluator.timeout if the design takes longer", timeout)}
+		return &evaluator.Reason{
+			Code: "timeout", Have: timeout.Seconds(), Unit: "s",
+			Message: fmt.Sprintf("no answer within %s; raise spec.evaluator.timeout if the design takes longer", timeout),
+		}
 	}
 	return &evaluator.Reason{Code: "error", Message: err.Error()}
 }

@@ -301,7 +301,8 @@ func TestAMovedSourceRefusesToGoOn(t *testing.T) {
 		s.submit("first", "x0", toyStudy("first", 40, ""))
 		first := s.wait("first")
 		log.source = archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, SHA256: "one", Trials: []archiver.Trial{
-			{Trial: 0, Design: events.Design{{Num: 9}, {Num: 5}, {Num: 4}}, Outcome: "measured", Values: []float64{2e-3, 14, 1e-6}, Feasible: true}}}
+			{Trial: 0, Design: events.Design{{Num: 9}, {Num: 5}, {Num: 4}}, Outcome: "measured", Values: []float64{2e-3, 14, 1e-6}, Feasible: true},
+		}}
 		s.submit("sim", "x1", toyStudy("sim", 400, `,"transfer":{"sources":[{"study":"first"}]}`))
 		time.Sleep(300 * time.Millisecond)
 		log.source.SHA256 = "another"

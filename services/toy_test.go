@@ -44,7 +44,8 @@ func toyCatalog(t toy) services.Catalog {
 
 func (t toy) Describe() evaluator.Description {
 	return evaluator.Description{Name: "toy", Version: "1", Deterministic: true, Metrics: []evaluator.Metric{
-		{Name: "latency_s", Unit: "s"}, {Name: "area_mm2", Unit: "mm2", Cheap: true}, {Name: "energy_j", Unit: "J"}}}
+		{Name: "latency_s", Unit: "s"}, {Name: "area_mm2", Unit: "mm2", Cheap: true}, {Name: "energy_j", Unit: "J"},
+	}}
 }
 
 func (t toy) New(task evaluator.Task) (evaluator.Evaluator, error) {
@@ -72,8 +73,10 @@ func (t toy) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Resul
 	t.Check(r.Design, values)
 	if int(x+3*y+z)%4 == 0 {
 		values[0], values[2] = math.NaN(), math.NaN()
-		return evaluator.Result{Outcome: evaluator.Infeasible, Values: values,
-			Reason: &evaluator.Reason{Code: "toy", Need: 2, Have: 1, Unit: "B", Message: "it does not fit"}}, nil
+		return evaluator.Result{
+			Outcome: evaluator.Infeasible, Values: values,
+			Reason: &evaluator.Reason{Code: "toy", Need: 2, Have: 1, Unit: "B", Message: "it does not fit"},
+		}, nil
 	}
 	values[0] = 1e-3 * (1 + (x-9)*(x-9) + (y-5)*(y-5) + (z-3)*(z-3))
 	values[2] = 1e-6 * (x + y*z)

@@ -40,8 +40,10 @@ func (v *StudyView) fold(m events.Message, e events.Payload) {
 	v.Updated = m.Time
 	switch e := e.(type) {
 	case events.StudyAccepted:
-		*v = StudyView{Study: e.Study, Run: e.Run, State: study.Running, Accepted: m.Time, Updated: m.Time, Spec: &e.Spec,
-			SHA256: e.SpecSHA256, Command: e.Command, Budget: e.Spec.Budget.Trials}
+		*v = StudyView{
+			Study: e.Study, Run: e.Run, State: study.Running, Accepted: m.Time, Updated: m.Time, Spec: &e.Spec,
+			SHA256: e.SpecSHA256, Command: e.Command, Budget: e.Spec.Budget.Trials,
+		}
 	case events.StudyStarted:
 		v.Sources = e.Sources
 	case events.TrialsProposed:

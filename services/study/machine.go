@@ -140,8 +140,10 @@ func (m *Machine) Progress() events.Progress {
 // with a result.
 func (m *Machine) Summary() events.Summary {
 	c := m.counts
-	return events.Summary{Trials: c.trials, Measured: c.measured, Infeasible: c.infeasible, Failed: c.failed,
-		Feasible: c.feasible, Best: m.view.best, Hash: m.hash.String(), LastResult: m.lastSeq}
+	return events.Summary{
+		Trials: c.trials, Measured: c.measured, Infeasible: c.infeasible, Failed: c.failed,
+		Feasible: c.feasible, Best: m.view.best, Hash: m.hash.String(), LastResult: m.lastSeq,
+	}
 }
 
 // Outstanding yields the batches that have no result yet, in order, each with

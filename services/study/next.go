@@ -19,12 +19,16 @@ func (m *Machine) Next() (events.Payload, error) {
 		return m.improved[0], nil
 	}
 	if limit := m.spec.Evaluator.MaxFailures; m.state == Running && limit > 0 && m.failures >= limit {
-		return events.StudyPaused{Study: m.spec.Study, Run: m.cfg.Run,
-			Reason: fmt.Sprintf("%d trials in a row failed; the last one: %s", m.failures, m.lastFailure)}, nil
+		return events.StudyPaused{
+			Study: m.spec.Study, Run: m.cfg.Run,
+			Reason: fmt.Sprintf("%d trials in a row failed; the last one: %s", m.failures, m.lastFailure),
+		}, nil
 	}
 	if k, lost := m.lostBatch(); lost && (m.state == Running || m.state == Stopping) {
-		return events.StudyPaused{Study: m.spec.Study, Run: m.cfg.Run, Batch: &k,
-			Reason: fmt.Sprintf("no evaluator could answer batch %d: see the dead letters, mend the cause and resume", k)}, nil
+		return events.StudyPaused{
+			Study: m.spec.Study, Run: m.cfg.Run, Batch: &k,
+			Reason: fmt.Sprintf("no evaluator could answer batch %d: see the dead letters, mend the cause and resume", k),
+		}, nil
 	}
 	switch m.state {
 	case Stopping:
@@ -85,8 +89,10 @@ func (m *Machine) tellThrough(k int) bool {
 // propose asks for batch k. It returns nil when the space is exhausted.
 func (m *Machine) propose(k int) (events.Payload, error) {
 	n := min(m.spec.Budget.Batch, m.trials-m.next)
-	d := &draft{machine: m, taken: make(map[uint64]bool, n), pending: m.pendingPoints(n),
-		values: make([]space.Value, 0, n*m.space.Len())}
+	d := &draft{
+		machine: m, taken: make(map[uint64]bool, n), pending: m.pendingPoints(n),
+		values: make([]space.Value, 0, n*m.space.Len()),
+	}
 	d.event = events.TrialsProposed{Study: m.spec.Study, Run: m.cfg.Run, Batch: k, FirstTrial: m.next, Told: m.told}
 	if m.spec.Order == "relaxed" {
 		d.event.Told, d.event.ObservedThrough = 0, m.lastSeq
@@ -179,7 +185,8 @@ func (d *draft) fromSources(n int) {
 		}
 		if trial, ok := d.add(known.Point, "reuse:"+known.From, nil); ok {
 			d.event.Reused = append(d.event.Reused, events.TrialResult{
-				Trial: trial, Outcome: known.Outcome, Values: known.Values, Reason: known.Reason})
+				Trial: trial, Outcome: known.Outcome, Values: known.Values, Reason: known.Reason,
+			})
 		}
 	}
 	for _, seed := range k.Seeds {

@@ -48,8 +48,10 @@ func (toy) answer(work *events.BatchRequested) *events.BatchEvaluated {
 	r := &events.BatchEvaluated{Study: work.Study, Run: work.Run, Batch: work.Batch, Evaluator: work.Evaluator, Metrics: []string{"latency_s", "area_mm2"}}
 	for i, d := range work.Designs {
 		x, y := d[0].Num, d[1].Num
-		t := events.TrialResult{Trial: work.Trials[i], Outcome: events.OutcomeMeasured, Attempts: 1,
-			Values: events.Numbers{1 + (x-7)*(x-7) + (y-3)*(y-3) + float64(d[2].Label[0]%3), x + y}}
+		t := events.TrialResult{
+			Trial: work.Trials[i], Outcome: events.OutcomeMeasured, Attempts: 1,
+			Values: events.Numbers{1 + (x-7)*(x-7) + (y-3)*(y-3) + float64(d[2].Label[0]%3), x + y},
+		}
 		if int(x+2*y)%5 == 0 {
 			t = events.TrialResult{Trial: work.Trials[i], Outcome: events.OutcomeInfeasible, Reason: &events.Reason{Code: "toy"}, Attempts: 1}
 		}

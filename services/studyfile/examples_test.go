@@ -158,9 +158,14 @@ func TestSchemaRefusesMistakes(t *testing.T) {
 	}
 	s := compile(t, b)
 	for _, change := range [][2]string{
-		{"trials: 100", "trials: 0"}, {"trials: 100", "trails: 100"}, {"timeout: 90s", "timeout: 90"},
-		{"timeout: 90s", "timeout: 90 mm"}, {"order: relaxed", "order: loose"}, {"name: full", "name: Full"},
-		{"  seed: 18446744073709551615\n", "  seed: x\n"}, {"improvement: 0.1%", "improvement: 1 s"},
+		{"trials: 100", "trials: 0"},
+		{"trials: 100", "trails: 100"},
+		{"timeout: 90s", "timeout: 90"},
+		{"timeout: 90s", "timeout: 90 mm"},
+		{"order: relaxed", "order: loose"},
+		{"name: full", "name: Full"},
+		{"  seed: 18446744073709551615\n", "  seed: x\n"},
+		{"improvement: 0.1%", "improvement: 1 s"},
 		{"apiVersion: apollo/v1", "apiVersion: apollo/v2"},
 	} {
 		src := strings.Replace(full, change[0], change[1], 1)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -92,7 +93,7 @@ func (j *jsonReader) value(depth int) (*node, error) {
 	case nil:
 		return &node{kind: nullKind, place: at}, nil
 	case bool:
-		return &node{kind: boolKind, text: fmt.Sprint(t), place: at}, nil
+		return &node{kind: boolKind, text: strconv.FormatBool(t), place: at}, nil
 	case json.Number:
 		return &node{kind: numberKind, text: t.String(), place: at}, nil
 	case string:

@@ -62,9 +62,6 @@ spec:
   constraints: [{metric: latency, max: 0.02 s}]
 `
 
-//go:fix inline
-func num(v float64) *float64 { return new(v) }
-
 // parse fails the test on a mistake.
 func parse(t *testing.T, src string, opts studyfile.Options) *studyfile.Document {
 	t.Helper()

@@ -171,8 +171,7 @@ func (b *builder) rule(n *node, rule events.Rule) {
 		return
 	}
 	at, message := n.place, err.Error()
-	var re *events.RuleError
-	if errors.As(err, &re) {
+	if re, ok := errors.AsType[*events.RuleError](err); ok {
 		message = re.Message
 		// Only text that stands in the document as it is has the expression's
 		// columns; the quote in front takes one.

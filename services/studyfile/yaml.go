@@ -3,7 +3,7 @@ package studyfile
 import (
 	"bytes"
 	"errors"
-	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -118,8 +118,7 @@ func nesting(tokens token.Tokens) (at *token.Token, keys int, deep bool) {
 
 func (y *yamlReader) syntax(err error) {
 	at, message := y.start(), "this is no valid YAML"
-	var se *yaml.SyntaxError
-	if errors.As(err, &se) {
+	if se, ok := errors.AsType[*yaml.SyntaxError](err); ok {
 		message = se.Message
 		if se.Token != nil && se.Token.Position != nil {
 			at = y.place(se.Token, 1)
@@ -170,7 +169,7 @@ func (y *yamlReader) node(n ast.Node, depth int) *node {
 	case *ast.NullNode:
 		return &node{kind: nullKind, place: at}
 	case *ast.BoolNode:
-		return &node{kind: boolKind, text: fmt.Sprint(n.Value), place: at}
+		return &node{kind: boolKind, text: strconv.FormatBool(n.Value), place: at}
 	case *ast.IntegerNode, *ast.FloatNode:
 		return &node{kind: numberKind, text: n.GetToken().Value, place: at}
 	case *ast.InfinityNode, *ast.NanNode:

@@ -53,8 +53,10 @@ func newCluster(t *testing.T) *cluster {
 	c.url = "nats://" + freeAddress(t)
 	t.Cleanup(c.close)
 	c.startServer()
-	bus, err := natsbus.Connect(t.Context(), natsbus.Config{URL: c.url, Token: token, Name: "chaos", Patience: startPatience,
-		ConnectWait: startPatience, Logger: slog.New(slog.DiscardHandler)})
+	bus, err := natsbus.Connect(t.Context(), natsbus.Config{
+		URL: c.url, Token: token, Name: "chaos", Patience: startPatience,
+		ConnectWait: startPatience, Logger: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,8 +102,9 @@ func (c *cluster) startServer() {
 	}
 	c.t.Cleanup(func() { _ = stdin.Close() })
 	c.epoch++
-	s.epoch, c.server = c.epoch, s
+	s.epoch = c.epoch
 	spawn(c.t, c.logs(), s, append(c.env(), serverVariable+"="+c.dir), func(s *child) { c.exits <- s })
+	c.server = s
 	for end := time.Now().Add(startPatience); ; {
 		conn, err := net.DialTimeout("tcp", address, time.Second)
 		if err == nil {
@@ -124,8 +127,8 @@ func (c *cluster) serve(name string, since int) {
 		args = append(args, "--evaluators", "1")
 	}
 	s := &child{name: name, role: role, point: c.point(role), since: since, epoch: c.epoch, cmd: exec.Command(os.Getenv(binaryVariable), args...)}
-	c.services[name] = s
 	spawn(c.t, c.logs(), s, c.env(), func(s *child) { c.exits <- s })
+	c.services[name] = s
 }
 
 // apollo runs a command against the cluster and decodes its answer.
@@ -215,6 +218,9 @@ func (c *cluster) close() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		_ = c.bus.Close(ctx) // it only reads
+	}
+	if c.server == nil {
+		return
 	}
 	if err := c.server.kill(); err != nil {
 		c.t.Errorf("kill the server: %v", err)
