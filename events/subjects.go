@@ -117,14 +117,15 @@ func ParseStudySubject(subject string) (study, run, kind string, ok bool) {
 	return t[1], t[2], t[3], true
 }
 
-// BatchOfSubject returns the batch that a work or result subject names.
+// BatchOfSubject returns the batch that a work or result subject names, in the
+// one spelling that WorkSubject and ResultSubject have: "7", not "07".
 func BatchOfSubject(subject string) (batch int, ok bool) {
 	t := strings.Split(subject, ".")
 	if len(t) != 5 || t[0] != "work" && t[0] != "result" {
 		return 0, false
 	}
 	batch, err := strconv.Atoi(t[4])
-	return batch, err == nil && batch >= 0
+	return batch, err == nil && batch >= 0 && strconv.Itoa(batch) == t[4]
 }
 
 // Kind returns the word of an event type between its noun and its version:

@@ -56,7 +56,7 @@ func (w *archive) anew(ctx context.Context) (bool, error) {
 }
 
 func (w *archive) archiveResult(ctx context.Context, m events.Message, logs <-chan delivery) error {
-	key, batch, ok := parseResultSubject(m.Subject)
+	key, evaluator, batch, ok := parseResultSubject(m.Subject)
 	if !ok {
 		return w.deadLetter(ctx, m, errors.New("the subject names no batch"))
 	}
@@ -64,6 +64,8 @@ func (w *archive) archiveResult(ctx context.Context, m events.Message, logs <-ch
 	switch {
 	case err != nil:
 		return err
+	case r != nil && r.spec.Evaluator.Name != evaluator:
+		return w.deadLetter(ctx, m, fmt.Errorf("%s/%s asks the evaluator %s, not %s", key.study, key.run, r.spec.Evaluator.Name, evaluator))
 	case proposal == nil && r != nil && (r.skip || r.done.has(batch)):
 		return nil
 	case proposal == nil:
@@ -84,13 +86,13 @@ func (w *archive) archiveResult(ctx context.Context, m events.Message, logs <-ch
 	return nil
 }
 
-func parseResultSubject(subject string) (key runKey, batch int, ok bool) {
+func parseResultSubject(subject string) (key runKey, evaluator string, batch int, ok bool) {
 	batch, ok = events.BatchOfSubject(subject)
 	t := strings.Split(subject, ".")
 	if !ok || t[0] != "result" {
-		return runKey{}, 0, false
+		return runKey{}, "", 0, false
 	}
-	return runKey{t[2], t[3]}, batch, true
+	return runKey{t[2], t[3]}, t[1], batch, true
 }
 
 // proposal returns what the study log says about a batch, nil when it was

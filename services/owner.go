@@ -37,9 +37,12 @@ type owner struct {
 	proposer *Proposer
 	key      runKey
 	log      *slog.Logger
-	requests chan ownerRequest
-	done     chan struct{}
-	err      error // why it ended; read it after done
+	// cancelling: it carries out one request to cancel and ends. It knows
+	// nothing of the sources, and proposes nothing.
+	cancelling bool
+	requests   chan ownerRequest
+	done       chan struct{}
+	err        error // why it ended; read it after done
 	// waiting counts who is about to ask something; it changes under
 	// Proposer.mu upwards, anywhere downwards.
 	waiting atomic.Int32
@@ -108,6 +111,9 @@ func (o *owner) run(ctx context.Context) error {
 			o.letter(m)
 		case r := <-o.requests:
 			r.reply <- o.request(ctx, r.control)
+			if o.cancelling {
+				return quiet(ctx, o.retry(ctx, "clean up", o.cleanUp))
+			}
 		}
 	}
 }
@@ -117,20 +123,25 @@ func (o *owner) run(ctx context.Context) error {
 func (o *owner) giveUp(ctx context.Context) {
 	o.log.Error("the study cannot go on", "error", o.err)
 	var last uint64
-	paused := false
+	paused, ended := false, false
 	for m, err := range o.proposer.Bus.Log().Read(ctx, 0, events.RunFilter(o.key.study, o.key.run)) {
 		if err != nil {
 			o.log.Error("pause the study", "error", err)
 			return
 		}
 		last = m.Seq
-		if _, _, kind, _ := events.ParseStudySubject(m.Subject); kind == "paused" {
+		switch _, _, kind, _ := events.ParseStudySubject(m.Subject); kind {
+		case "paused":
 			paused = true
-		} else if kind == "resumed" {
+		case "resumed":
 			paused = false
+		case "completed", "stopped", "cancelled", "failed":
+			ended = true
+		case "extended":
+			ended = false
 		}
 	}
-	if paused {
+	if paused || ended {
 		return
 	}
 	e := events.StudyPaused{Study: o.key.study, Run: o.key.run, Reason: o.err.Error()}
@@ -259,7 +270,7 @@ func (o *owner) open(ctx context.Context, spec *events.Spec) error {
 
 // learn loads the study's sources and notes what was loaded.
 func (o *owner) learn(ctx context.Context, checker evaluator.Checker) (study.Knowledge, error) {
-	if o.spec.Transfer == nil || len(o.spec.Transfer.Sources) == 0 {
+	if o.cancelling || o.spec.Transfer == nil || len(o.spec.Transfer.Sources) == 0 {
 		return study.Knowledge{}, nil
 	}
 	if o.proposer.Sources == nil {
@@ -307,7 +318,7 @@ func (o *owner) pinned(ctx context.Context) ([]events.SourcePin, error) {
 // checkPins refuses to go on with other sources than the run began with: it
 // would quietly become a different study.
 func (o *owner) checkPins(pinned []events.SourcePin) error {
-	if slices.Equal(pinned, o.pins) {
+	if o.cancelling || slices.Equal(pinned, o.pins) {
 		return nil
 	}
 	for i, p := range pinned {
@@ -321,6 +332,9 @@ func (o *owner) checkPins(pinned []events.SourcePin) error {
 
 // drive says everything that there is to say, and publishes the work.
 func (o *owner) drive(ctx context.Context) error {
+	if o.cancelling {
+		return nil
+	}
 	if !o.machine.Started() {
 		err := o.append(ctx, "started", events.StudyStarted{Study: o.key.study, Run: o.key.run, Sources: o.pins})
 		if err != nil {
@@ -523,7 +537,12 @@ func (o *owner) fold(ctx context.Context, m events.Message) error {
 		}
 	}
 	if !o.machine.Has(batch) {
-		return o.badResult(ctx, m, fmt.Errorf("batch %d was never proposed", batch))
+		if err := o.badResult(ctx, m, fmt.Errorf("batch %d was never proposed", batch)); err != nil {
+			return err
+		}
+		// Its place must be free when the batch is proposed: the evaluator's
+		// answer would count as a second one.
+		return o.proposer.Bus.Purge(ctx, m.Subject)
 	}
 	if problems := o.machine.Result(m.Seq, &result); len(problems) > 0 {
 		return o.badResult(ctx, m, fmt.Errorf("%d problems: %s", len(problems), problems[0]))

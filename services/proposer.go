@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -79,14 +81,7 @@ func (p *Proposer) Run(ctx context.Context) error {
 			if !ok {
 				return nil
 			}
-			if err := p.handle(ctx, msg); err != nil {
-				if ctx.Err() == nil {
-					p.Logger.Warn("command will be tried again", "id", msg.UUID, "error", err)
-				}
-				msg.Nack()
-				continue
-			}
-			msg.Ack()
+			p.carryOut(ctx, msg)
 		}
 	}
 }
@@ -143,28 +138,78 @@ func openRuns(ctx context.Context, log events.Log) ([]runKey, error) {
 	return out, nil
 }
 
+const (
+	// maxCommandTries is how often a command is tried that fails although the
+	// bus is there: commands are carried out one after the other, so that one
+	// that can never succeed would hold up all others.
+	maxCommandTries = 3
+	// maxCommandID bounds the id of a command: it becomes part of the ids of
+	// the events that answer it.
+	maxCommandID = 256
+)
+
+// carryOut handles a command and acknowledges it when it is done, answered or
+// in the dead-letter stream; otherwise it comes again.
+func (p *Proposer) carryOut(ctx context.Context, msg *message.Message) {
+	c := commandIn(msg)
+	err := p.handle(ctx, c)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, events.ErrUnreachable) && !errors.Is(err, events.ErrFull) {
+		if n, _ := strconv.Atoi(msg.Metadata.Get(events.MetaDeliveries)); n >= maxCommandTries {
+			err = p.deadLetter(ctx, c, err)
+		}
+	}
+	if err == nil {
+		msg.Ack()
+		return
+	}
+	if ctx.Err() == nil {
+		p.Logger.Warn("command will be tried again", "id", c.id, "error", err)
+	}
+	msg.Nack()
+}
+
 // handle carries out one command. An error means that it must come again; what
 // is wrong with the command itself is answered and done.
-func (p *Proposer) handle(ctx context.Context, msg *message.Message) error {
-	c := command{id: msg.UUID, subject: msg.Metadata.Get(events.MetaSubject), body: msg.Payload, header: traceOf(msg)}
-	if c.id == "" {
-		c.id = "cmd-" + msg.Metadata.Get(events.MetaSequence)
-	}
+func (p *Proposer) handle(ctx context.Context, c command) error {
 	switch {
-	case events.MatchSubject(events.SubmitSubject("*"), c.subject):
-		c.study = c.subject[len(events.SubmitSubject("")):]
+	case c.bad != nil:
+		return p.deadLetter(ctx, c, c.bad)
+	case strings.HasPrefix(c.subject, events.SubmitSubject("")):
 		return p.submit(ctx, c)
-	case events.MatchSubject(events.ControlSubject("*"), c.subject):
-		c.study = c.subject[len(events.ControlSubject("")):]
-		return p.control(ctx, c)
 	}
-	return p.deadLetter(ctx, c, fmt.Errorf("no command is known on subject %s", c.subject))
+	return p.control(ctx, c)
 }
 
 type command struct {
 	id, subject, study string
 	body               []byte
 	header             map[string]string
+	// bad is why nobody can be answered.
+	bad error
+}
+
+// commandIn reads what a message of the command stream says besides its body.
+func commandIn(msg *message.Message) command {
+	c := command{id: msg.UUID, subject: msg.Metadata.Get(events.MetaSubject), body: msg.Payload, header: traceOf(msg)}
+	unnamed := "cmd-" + msg.Metadata.Get(events.MetaSequence)
+	submitted, submit := strings.CutPrefix(c.subject, events.SubmitSubject(""))
+	controlled, control := strings.CutPrefix(c.subject, events.ControlSubject(""))
+	if c.study = submitted; control {
+		c.study = controlled
+	}
+	switch {
+	case !submit && !control:
+		c.bad = fmt.Errorf("no command is known on subject %s", c.subject)
+	case !events.IsName(c.study):
+		// A wildcard is one of them: a server takes it for a plain token.
+		c.bad = fmt.Errorf("%q is no name of a study: want a DNS label", c.study)
+	case len(c.id) > maxCommandID:
+		c.bad = fmt.Errorf("the message id has %d bytes, at most %d are allowed", len(c.id), maxCommandID)
+		c.id = unnamed
+	case c.id == "":
+		c.id = unnamed
+	}
+	return c
 }
 
 func (p *Proposer) deadLetter(ctx context.Context, c command, reason error) error {
@@ -198,13 +243,19 @@ func (p *Proposer) control(ctx context.Context, c command) error {
 	if ctl.ID == "" {
 		ctl.ID = c.id
 	}
+	if len(ctl.ID) > maxCommandID {
+		return p.reject(ctx, c, events.Mistake{Pointer: "/data/id", Code: "too_long",
+			Message: fmt.Sprintf("the id has %d bytes, at most %d are allowed", len(ctl.ID), maxCommandID)})
+	}
 	if ctl.Study != c.study {
 		return p.reject(ctx, c, events.Mistake{Pointer: "/data/study", Code: "subject",
 			Message: fmt.Sprintf("the subject says study %q, the request %q", c.study, ctl.Study), Hint: "publish on " + events.ControlSubject(ctl.Study)})
 	}
-	key, err := p.find(ctx, ctl.Study, ctl.Run)
-	if err != nil {
-		return err
+	var key runKey
+	if ctl.Run == "" || events.IsName(ctl.Run) {
+		if key, err = p.find(ctx, ctl.Study, ctl.Run); err != nil {
+			return err
+		}
 	}
 	if key.run == "" {
 		return p.reject(ctx, c, events.Mistake{Pointer: "/data/study", Code: "not_found",
@@ -240,13 +291,16 @@ func (p *Proposer) find(ctx context.Context, name, run string) (runKey, error) {
 
 // send hands a control to the run's owner and waits until it is carried out.
 func (p *Proposer) send(ctx context.Context, key runKey, ctl *events.StudyControl) (refusal, err error) {
-	o := p.owner(ctx, key)
+	o := p.owner(ctx, key, ctl.Verb == "cancel")
 	defer o.waiting.Add(-1)
 	request := ownerRequest{control: ctl, reply: make(chan ownerReply, 1)}
 	select {
 	case o.requests <- request:
 	case <-o.done:
 		// It ended although somebody waits: it could not load the run.
+		if o.err == nil {
+			return nil, errOwnerEnded
+		}
 		return o.err, ctx.Err()
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -255,20 +309,28 @@ func (p *Proposer) send(ctx context.Context, key runKey, ctl *events.StudyContro
 	case r := <-request.reply:
 		return r.refusal, r.err
 	case <-o.done:
-		return nil, errors.New("the owner of the run ended")
+	}
+	select {
+	case r := <-request.reply: // its last deed
+		return r.refusal, r.err
+	default:
+		return nil, errOwnerEnded
 	}
 }
 
+var errOwnerEnded = errors.New("the owner of the run ended")
+
 // owner returns the running owner of a run, and starts it when there is none.
-// It stays while its waiting is not 0; the caller counts it down.
-func (p *Proposer) owner(ctx context.Context, key runKey) *owner {
+// It stays while its waiting is not 0; the caller counts it down. A new one that
+// is only to cancel the run does without its sources: they may be what is gone.
+func (p *Proposer) owner(ctx context.Context, key runKey, cancelling bool) *owner {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if o := p.owners[key]; o != nil {
 		o.waiting.Add(1)
 		return o
 	}
-	o := &owner{proposer: p, key: key, requests: make(chan ownerRequest), done: make(chan struct{}),
+	o := &owner{proposer: p, key: key, cancelling: cancelling, requests: make(chan ownerRequest), done: make(chan struct{}),
 		log: p.Logger.With("study", key.study, "run", key.run)}
 	o.waiting.Add(1)
 	p.owners[key] = o
@@ -288,7 +350,7 @@ func (p *Proposer) owner(ctx context.Context, key runKey) *owner {
 }
 
 // drive starts the owner of a run unless it works already.
-func (p *Proposer) drive(ctx context.Context, key runKey) { p.owner(ctx, key).waiting.Add(-1) }
+func (p *Proposer) drive(ctx context.Context, key runKey) { p.owner(ctx, key, false).waiting.Add(-1) }
 
 // retire takes an owner with nothing left to do out of service. It reports
 // false when somebody waits for it.

@@ -158,8 +158,8 @@ func (p *Proposer) supersede(ctx context.Context, earlier []events.StudyAccepted
 		return nil
 	}
 	last := earlier[len(earlier)-1]
-	if view, err := ReadStudy(ctx, p.Bus.Log(), last.Study, last.Run); err != nil || view.State.Terminal() {
-		return err
+	if view, err := ReadStudy(ctx, p.Bus.Log(), last.Study, last.Run); err == nil && view.State.Terminal() {
+		return nil
 	}
 	_, err := p.send(ctx, runKey{last.Study, last.Run}, &events.StudyControl{
 		Study: last.Study, Run: last.Run, ID: "superseded." + by.run, Verb: "cancel"})
