@@ -1,0 +1,119 @@
+package edge
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"apollo/evaluator"
+	"apollo/evaluator/workload"
+)
+
+// No design beats the bounds of its stages, and the last stage is the
+// evaluator's answer, for one network and for several.
+func TestProbeNeverExceedsTheModel(t *testing.T) {
+	t.Parallel()
+	for _, networks := range [][]string{{"mobilenet_v2"}, {"mobilenet_edgetpu"}, {"bert_base"}, {"unet"}, {"inception_v3"}, {"mobilenet_v2", "mobilenet_edgetpu"}} {
+		b := boundTo(t, networks...)
+		p := b.NewProbe([]bool{true, true, true})
+		rng := rand.New(rand.NewPCG(9, 9))
+		feasible := 0
+		tightest := [stageCount]float64{}
+		for range 1000 {
+			c := randomChip(rng)
+			design := c.Values()
+			got, err := b.Evaluate(t.Context(), evaluator.Request{Design: design})
+			if err != nil {
+				t.Fatal(err)
+			}
+			measured := got.Outcome == evaluator.Measured
+			if measured {
+				feasible++
+			}
+			for stage := range stageCount {
+				values := make([]float64, metricCount)
+				if !p.Fix(stage, design, values) {
+					if measured {
+						t.Fatalf("%v: stage %d rejects the feasible %+v", networks, stage, c)
+					}
+					break
+				}
+				if stage == stageNetwork && !measured {
+					t.Fatalf("%v: the probe measures the infeasible %+v", networks, c)
+				}
+				if stage == stageNetwork && !slices.Equal(values, got.Values) {
+					t.Fatalf("%v: the probe says %v, Evaluate %v: %+v", networks, values, got.Values, c)
+				}
+				for i, v := range values {
+					if measured && !(v <= got.Values[i]) {
+						t.Fatalf("%v: stage %d bounds metric %d by %g, above its %g: %+v", networks, stage, i, v, got.Values[i], c)
+					}
+				}
+				if measured {
+					tightest[stage] = max(tightest[stage], values[metricLatency]/got.Values[metricLatency])
+				}
+			}
+		}
+		// A bound of 0 would pass the test above and prove nothing.
+		if feasible == 0 || tightest[stageArray] < 0.9 || tightest[stageMapping] < 0.99 {
+			t.Errorf("%v: %d feasible designs, the tightest bounds are %.3f of the latency", networks, feasible, tightest)
+		}
+	}
+}
+
+// Check encloses partial designs: no cheap metric falls when a parameter rises.
+func TestAreaRises(t *testing.T) {
+	t.Parallel()
+	b := boundTo(t, "mobilenet_v2")
+	rng := rand.New(rand.NewPCG(10, 0))
+	area := func(c *Chip) float64 {
+		dst := make([]float64, metricCount)
+		b.Check(c.Values(), dst)
+		return dst[metricArea]
+	}
+	for range 500 {
+		c := randomChip(rng)
+		for i, field := range c.fields() {
+			last, home := math.Inf(-1), *field
+			for _, v := range params()[i].Values {
+				*field = int64(v)
+				if a := area(&c); !(a >= last) {
+					t.Fatalf("%s = %g: the area falls from %g to %g: %+v", paramName(i), v, last, a, c)
+				} else {
+					last = a
+				}
+			}
+			*field = home
+		}
+	}
+}
+
+// Every parameter of the task is in exactly one stage, wherever it stands.
+func TestStagesCoverTheParameters(t *testing.T) {
+	t.Parallel()
+	task := evaluator.Task{Params: params()}
+	slices.Reverse(task.Params)
+	for _, n := range boundTo(t, "mobilenet_v2").nets {
+		w, err := workload.Builtin(n.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		task.Networks = append(task.Networks, evaluator.Network{Workload: w, Weight: 1})
+	}
+	b, err := bind(task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []int
+	for _, stage := range b.Stages() {
+		all = append(all, stage...)
+	}
+	slices.Sort(all)
+	if want := []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}; !slices.Equal(all, want) {
+		t.Errorf("Stages() cover %v, want %v", all, want)
+	}
+	if got := b.params[b.Stages()[stageArray][0]].Name; got != "pes_x" {
+		t.Errorf("Stages()[0][0] is %s, want pes_x", got)
+	}
+}
