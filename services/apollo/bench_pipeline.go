@@ -25,9 +25,9 @@ import (
 
 // pipelineFlags are the flags of bench pipeline.
 type pipelineFlags struct {
-	trials, batch, cores, repeat int
-	seed                         uint64
-	area, network                string
+	trials, batch, parallelism, cores, repeat int
+	seed                                      uint64
+	area, network                             string
 }
 
 func (a *app) benchPipelineCommand() *cobra.Command {
@@ -44,12 +44,18 @@ judges just as the services do, with the same template, network, area limit and 
 			if flags.trials < 1 || flags.batch < 1 || flags.repeat < 1 || flags.cores < 1 {
 				return usageErrorf("--trials, --batch, --repeat and --cores must be at least 1")
 			}
+			if flags.parallelism < 1 {
+				// Two for each worker keep it busy; with more than that the
+				// queue never runs dry while the proposer has its turn.
+				flags.parallelism = 4 * flags.cores
+			}
 			return a.benchPipeline(c, flags)
 		},
 	}
 	f := c.Flags()
 	f.IntVar(&flags.trials, "trials", 50_000, "`number` of designs in each run")
 	f.IntVar(&flags.batch, "batch", 64, "designs in a work item")
+	f.IntVar(&flags.parallelism, "parallelism", 0, "work items in flight; 0 means four for each core")
 	f.IntVar(&flags.cores, "cores", runtime.NumCPU(), "`number` of cores to use, and of evaluator workers")
 	f.IntVar(&flags.repeat, "repeat", 3, "how often both are run, in turn")
 	f.Uint64Var(&flags.seed, "seed", 1, "seed of the search")
@@ -130,7 +136,7 @@ func parsePipelineStudy(flags pipelineFlags) (*studyfile.Document, error) {
 		"seed":%d,"space":{"template":"edge"},"workload":{"networks":[{"name":%q}]},
 		"objectives":[{"metric":"latency","goal":"minimize"}],"constraints":[{"metric":"area","max":%q}],
 		"algorithm":{"name":"random"},"budget":{"trials":%d,"batch":%d,"parallelism":%d}}}`,
-		flags.seed, flags.network, flags.area, flags.trials, flags.batch, 2*flags.cores)
+		flags.seed, flags.network, flags.area, flags.trials, flags.batch, flags.parallelism)
 	return studyfile.Parse("bench", []byte(text), builtins().Study(), studyfile.Options{})
 }
 

@@ -18,6 +18,7 @@ func main() { os.Exit(realMain()) }
 // realMain turns signals into a cancelled context: the first one asks the
 // command to drain, the second one ends the process at once.
 func realMain() int {
+	collectLess(os.Getenv)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	signals := make(chan os.Signal, 2)
