@@ -98,7 +98,11 @@ func (a *app) answerText(ctx context.Context, w io.Writer, p paint, view *servic
 		fmt.Fprintf(w, "from  %s, run %s: %s trials (%s)\n", source.Study, source.Run, count(source.Trials), source.Use)
 	}
 	if s.Trials > 0 {
-		fmt.Fprintf(w, "\nlog   %s\n", value.Log)
+		where := ""
+		if a.nats != "" {
+			where = " (in the archiver's data directory)"
+		}
+		fmt.Fprintf(w, "\nlog   %s%s\n", value.Log, where)
 		fmt.Fprintf(w, "      duckdb -c %s\n", shellQuote(duckdb(spec, value.Log)))
 	}
 }

@@ -104,9 +104,14 @@ func countReasons(l *ledger) []reasonCount {
 	return out
 }
 
-// logPath is where the Parquet files of a run are.
+// logPath is where the Parquet files of a run are. With --nats they are below
+// the archiver's data directory, wherever that is.
 func (a *app) logPath(view *services.StudyView) string {
-	return filepath.Join(a.data, "trials", "current", "study="+view.Study, "run="+view.Run)
+	dir := a.data
+	if a.nats != "" {
+		dir = ""
+	}
+	return filepath.Join(dir, "trials", "current", "study="+view.Study, "run="+view.Run)
 }
 
 func (s *shownStudy) text(w io.Writer, p paint) {
