@@ -183,3 +183,39 @@ func TestResultsOfStrangersChangeNothing(t *testing.T) {
 		return func() { checkLog(t, dir, view) }
 	})
 }
+
+func TestOneUnreadableLogHidesNoOther(t *testing.T) {
+	t.Parallel()
+	calm(t, func(s *sim) {
+		user := s.hub.Client("user")
+		s.submit("sim", "x1", toyStudy("sim", 40, ""))
+		want := s.wait("sim")
+		paused, err := events.Encode("p", "test", "headless", time.Now(), events.StudyPaused{Study: "headless", Run: "00000002"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range []events.Message{
+			{Subject: "study.junk.00000000.accepted", Data: []byte("{garbage")},
+			{Subject: "study.newer.00000001.accepted", Data: []byte(`{"specversion":"1.0","type":"apollo.study.accepted.v2","id":"n","source":"s","data":{}}`)},
+			{Subject: "study.headless.00000002.paused", Data: paused},
+		} {
+			if _, err := user.Log().Append(s.ctx, m, events.Fence{}); err != nil {
+				t.Fatal(err)
+			}
+			_, name, _ := strings.Cut(m.Subject, ".")
+			name, _, _ = strings.Cut(name, ".")
+			if _, err := services.ReadStudy(s.ctx, user.Log(), name, ""); err == nil {
+				t.Errorf("ReadStudy(%s) = nil error, want what is wrong with it", name)
+			}
+		}
+		views, err := services.ListStudies(s.ctx, user.Log())
+		if err != nil || len(views) != 4 || views[0].State != want.State || views[0].Summary.Hash != want.Summary.Hash {
+			t.Fatalf("ListStudies() = %d views, %v; want the good one and three others", len(views), err)
+		}
+		for _, v := range views[1:] {
+			if v.State != services.Unreadable || v.Err == nil || v.Study == "" || v.Spec == nil {
+				t.Errorf("view %+v, want an unreadable run", v)
+			}
+		}
+	})
+}

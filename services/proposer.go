@@ -258,8 +258,12 @@ func (p *Proposer) control(ctx context.Context, c command) error {
 		}
 	}
 	if key.run == "" {
-		return p.reject(ctx, c, events.Mistake{Pointer: "/data/study", Code: "not_found",
-			Message: fmt.Sprintf("there is no study %q", ctl.Study), Hint: "apollo study ls lists the studies"})
+		m := events.Mistake{Pointer: "/data/study", Code: "not_found",
+			Message: fmt.Sprintf("there is no study %q", ctl.Study), Hint: "apollo study ls lists the studies"}
+		if ctl.Run != "" {
+			m.Pointer, m.Message, m.Hint = "/data/run", fmt.Sprintf("study %q has no run %.63q", ctl.Study, ctl.Run), "apollo study ls --all lists the runs"
+		}
+		return p.reject(ctx, c, m)
 	}
 	refusal, err := p.send(ctx, key, &ctl)
 	if err != nil {

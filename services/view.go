@@ -34,9 +34,25 @@ type StudyView struct {
 	Best *events.BestTrial
 	// Summary is set when the run has ended.
 	Summary *events.Summary
+	// Err is why the run's log cannot be read to its end; State is Unreadable
+	// then, and Spec is empty where it was not even accepted.
+	Err error
+}
+
+// Unreadable is the state of a run whose log holds what this build does not
+// understand: a later version's event, or no event at all.
+const Unreadable study.State = "unreadable"
+
+// unreadable ends the view of a run at an event that cannot be read.
+func (v *StudyView) unreadable(err error) {
+	v.State, v.Reason, v.Err = Unreadable, err.Error(), err
 }
 
 func (v *StudyView) fold(m events.Message, e events.Payload) {
+	if _, first := e.(events.StudyAccepted); v.State == "" && !first {
+		v.unreadable(fmt.Errorf("%s at sequence %d: the run was never accepted", m.Subject, m.Seq))
+		return
+	}
 	v.Updated = m.Time
 	switch e := e.(type) {
 	case events.StudyAccepted:
@@ -92,10 +108,15 @@ func ReadStudy(ctx context.Context, log events.Log, name, run string) (*StudyVie
 	if len(views) == 0 {
 		return nil, fmt.Errorf("%w: %s", ErrNoStudy, name)
 	}
-	return views[len(views)-1], nil
+	view := views[len(views)-1]
+	if view.Err != nil {
+		return nil, view.Err
+	}
+	return view, nil
 }
 
 // ListStudies returns the views of all runs, in the order they were accepted.
+// One that cannot be read says so itself: it does not hide the others.
 func ListStudies(ctx context.Context, log events.Log) ([]*StudyView, error) {
 	return foldViews(log.Read(ctx, 0, events.RunFilter("*", "*")))
 }
@@ -111,16 +132,22 @@ func foldViews(messages iter.Seq2[events.Message, error]) ([]*StudyView, error) 
 		if !ok {
 			continue
 		}
+		key := runKey{name, run}
+		view := byRun[key]
+		if view == nil {
+			view = &StudyView{Study: name, Run: run, Accepted: m.Time, Updated: m.Time, Spec: &events.Spec{}}
+			byRun[key] = view
+			order = append(order, view)
+		}
+		if view.Err != nil {
+			continue
+		}
 		_, payload, err := events.Decode(m.Data)
 		if err != nil {
-			return nil, fmt.Errorf("%s at sequence %d: %w", m.Subject, m.Seq, err)
+			view.unreadable(fmt.Errorf("%s at sequence %d: %w", m.Subject, m.Seq, err))
+			continue
 		}
-		key := runKey{name, run}
-		if byRun[key] == nil {
-			byRun[key] = &StudyView{}
-			order = append(order, byRun[key])
-		}
-		byRun[key].fold(m, payload)
+		view.fold(m, payload)
 	}
 	return order, nil
 }

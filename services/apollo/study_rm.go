@@ -57,6 +57,9 @@ func removeStudy(ctx context.Context, s *session, name string) (runs int, err er
 			continue
 		}
 		runs++
+		if v.Err != nil {
+			return 0, fmt.Errorf("run %s of %s cannot be read, so that nobody knows whether it has ended: %w", v.Run, name, v.Err)
+		}
 		if !v.State.Terminal() {
 			return 0, hinted(exitError, "apollo study cancel "+name+" ends it", fmt.Errorf("run %s of %s is %s", v.Run, name, v.State))
 		}
