@@ -16,7 +16,7 @@ func TestChaosServices(t *testing.T) {
 		t.Skipf("it kills real processes for a while: ask with %s=20, or `make chaos`", killsVariable)
 	}
 	seed := setting(t, seedVariable, os.Getenv(seedVariable), 1)
-	c := newCluster(t)
+	c := newCluster(t, long)
 	for _, name := range []string{"proposer", "archiver", "evaluator-1", "evaluator-2", "evaluator-3"} {
 		c.serve(name, 0)
 	}
@@ -35,8 +35,8 @@ func TestChaosServices(t *testing.T) {
 		}
 	}
 	s.noLetters()
-	t.Logf("seed %d: %d kills in flight in %d studies of %d trials and %.1f s; by signal %v, by crash point %v; %v more hit nothing",
-		seed, s.kills(), rounds, trials, time.Since(began).Seconds(), s.signals, s.points, s.idle)
+	t.Logf("seed %d: %d kills in flight in %d studies of %d trials and %.1f s; by signal %v, by crash point %v; %v more hit nothing; the archiver was stopped %d times, and a study was in up to %d files",
+		seed, s.kills(), rounds, c.trials, time.Since(began).Seconds(), s.signals, s.points, s.idle, s.stops, s.files)
 }
 
 // undisturbed runs the study once.
@@ -59,7 +59,7 @@ func undisturbed(c *cluster) outcome {
 	}
 	var answer shown
 	c.apollo(&answer, "study", "show", study, "--run", run)
-	return read(c.t, c.dir, answer)
+	return read(c.t, c.dir, c.trials, answer)
 }
 
 func TestSameTrialsWithAnyNumberOfEvaluators(t *testing.T) {
@@ -67,7 +67,7 @@ func TestSameTrialsWithAnyNumberOfEvaluators(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts real processes: run it without -short")
 	}
-	c := newCluster(t)
+	c := newCluster(t, quick)
 	c.serve("proposer", 0)
 	c.serve("archiver", 0)
 	var want outcome

@@ -25,8 +25,8 @@ type child struct {
 	since int
 	// epoch is which incarnation of the server it started with.
 	epoch int
-	// killed says that the test killed it.
-	killed bool
+	// killed and stopped say that the test did that.
+	killed, stopped bool
 
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended and was waited for

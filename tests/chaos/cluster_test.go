@@ -32,6 +32,7 @@ const (
 // loopback.
 type cluster struct {
 	t      *testing.T
+	trials int    // of every study
 	dir    string // holds nats/, the log of trials, and logs/ of the processes
 	url    string
 	bus    *natsbus.Bus
@@ -44,9 +45,9 @@ type cluster struct {
 	point func(role string) string
 }
 
-func newCluster(t *testing.T) *cluster {
+func newCluster(t *testing.T, trials int) *cluster {
 	t.Helper()
-	c := &cluster{t: t, dir: t.TempDir(), services: map[string]*child{}, exits: make(chan *child, 1024), point: func(string) string { return "" }}
+	c := &cluster{t: t, trials: trials, dir: t.TempDir(), services: map[string]*child{}, exits: make(chan *child, 1024), point: func(string) string { return "" }}
 	if err := os.Mkdir(c.logs(), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +174,7 @@ func (c *cluster) submit() (run string) {
 		c.t.Fatal(err)
 	}
 	var accepted struct{ Run string }
-	c.apollo(&accepted, "study", "submit", studyPath, "--fresh")
+	c.apollo(&accepted, "study", "submit", studyPath, "--fresh", "--set", fmt.Sprintf("spec.budget.trials=%d", c.trials))
 	return accepted.Run
 }
 

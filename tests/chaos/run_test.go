@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -24,8 +25,11 @@ import (
 const (
 	studyPath = "testdata/study.yaml"
 	study     = "chaos"
-	trials    = 3000
-	batches   = (trials + 63) / 64
+	batch     = 64
+	// quick is long enough to be killed in the middle.
+	quick = 3000
+	// long is long enough to be written in the middle: archiver.FlushRows.
+	long = 12_000
 )
 
 // outcome is what may not differ between two runs of the study.
@@ -44,7 +48,7 @@ type shown struct {
 
 // read returns the outcome of an ended run whose files are complete, and
 // checks it by itself: every trial is there once, and log and answer agree.
-func read(t *testing.T, dir string, s shown) outcome {
+func read(t *testing.T, dir string, trials int, s shown) outcome {
 	t.Helper()
 	if s.State != "completed" || s.Trials != trials || s.Hash == "" {
 		t.Fatalf("run %s is %s with %d trials and hash %q, want completed with %d", s.Run, s.State, s.Trials, s.Hash, trials)
@@ -73,15 +77,9 @@ func read(t *testing.T, dir string, s shown) outcome {
 // left out.
 func fileRows(t *testing.T, dir, run string) []archiver.Row {
 	t.Helper()
-	fsys := os.DirFS(dir)
-	folder := path.Join("trials/current", "study="+study, "run="+run)
-	files, err := fs.Glob(fsys, path.Join(folder, "*.parquet"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var rows []archiver.Row
-	for _, file := range files {
-		for r, err := range archiver.Scan(fsys, archiver.Query{AllRuns: true, Globs: []string{file}}) {
+	for _, file := range files(t, dir, run) {
+		for r, err := range archiver.Scan(os.DirFS(dir), archiver.Query{AllRuns: true, Globs: []string{file}}) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,6 +88,22 @@ func fileRows(t *testing.T, dir, run string) []archiver.Row {
 		}
 	}
 	return rows
+}
+
+// files returns the paths of a run's files.
+func files(t *testing.T, dir, run string) []string {
+	t.Helper()
+	// The link is followed once: a compaction may move it, and leaves what it
+	// pointed to for a while.
+	generation, err := os.Readlink(filepath.Join(dir, "trials", "current"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := fs.Glob(os.DirFS(dir), path.Join("trials", generation, "study="+study, "run="+run, "*.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 // compare checks a run against the undisturbed one.
@@ -173,7 +187,6 @@ func (w *watch) close() {
 type moment struct {
 	proposed, answered int // batches
 	ended              bool
-	onDisk             int // trials in files
 }
 
 // observe reads where a run stands. It fails while the server is away.
@@ -198,7 +211,6 @@ func (c *cluster) observe(run string) (moment, error) {
 		}
 		m.answered++
 	}
-	m.onDisk = len(fileRows(c.t, c.dir, run))
 	return m, nil
 }
 

@@ -3,11 +3,14 @@
 package chaos
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -44,6 +47,8 @@ type storm struct {
 	signals map[string]int // counted kills by role
 	points  map[string]int // counted kills by crash point
 	idle    map[string]int // by role: hit nothing and do not count
+	stops   int            // of the archiver, with a commit
+	files   int            // most that a study was written in
 }
 
 func newStorm(c *cluster, seed uint64, want int) *storm {
@@ -71,7 +76,7 @@ func (s *storm) done() bool {
 			return false
 		}
 	}
-	return true
+	return s.files > 1
 }
 
 // spared are the roles that a signal has not hit in one of ten kills.
@@ -116,7 +121,7 @@ func (s *storm) round() outcome {
 			s.strike("archiver")
 		}
 		if !ended && answered >= next || hurry > 0 {
-			s.strike(s.victim())
+			s.disturb()
 			next = answered + 1 + s.rng.IntN(12)
 		}
 		hurry = 0
@@ -127,7 +132,8 @@ func (s *storm) round() outcome {
 	}
 	var answer shown
 	s.apollo(&answer, "study", "show", study, "--run", s.run)
-	return read(s.t, s.dir, answer)
+	s.files = max(s.files, len(files(s.t, s.dir, s.run)))
+	return read(s.t, s.dir, s.trials, answer)
 }
 
 // wait returns when something has happened, or after hurry when that is not 0.
@@ -148,6 +154,24 @@ func (s *storm) wait(hurry time.Duration) {
 			m, err := s.observe(s.run)
 			s.t.Fatalf("nothing has moved for %s: %+v (%v)\n%s", stuck, m, err, s.tails())
 		}
+	}
+}
+
+// disturb kills somebody, or has the archiver write what it has: one that is
+// killed all the time would only ever write a study at its end.
+func (s *storm) disturb() {
+	s.t.Helper()
+	if s.rng.IntN(6) > 0 {
+		s.strike(s.victim())
+		return
+	}
+	c := s.anyOf("archiver")
+	if c.ended() {
+		return
+	}
+	c.stopped = true
+	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.t.Fatalf("stop %s: %v", c.name, err)
 	}
 }
 
@@ -206,7 +230,8 @@ func (s *storm) inFlight(c *child) bool {
 	}
 	switch c.role {
 	case "archiver":
-		return m.onDisk < trials && m.onDisk < m.answered*(trials/batches)
+		// Nobody touches the files now.
+		return len(fileRows(s.t, s.dir, s.run)) < min(s.trials, m.answered*batch)
 	case "evaluator":
 		return !m.ended && s.inHand(c)
 	}
@@ -234,6 +259,8 @@ func (s *storm) exited(c *child) {
 	answered, _, _ := s.watch.state()
 	switch {
 	case c.killed:
+	case c.stopped && !c.wasKilled():
+		s.stops++
 	case c.wasKilled() && c.point != "":
 		// A crash point is only passed in the middle of an item.
 		point, _, _ := strings.Cut(c.point, ":")
