@@ -204,7 +204,7 @@ func (w *archive) tell(ctx context.Context, n archiver.News) error {
 	for _, p := range n.Parts {
 		id := fmt.Sprintf("archive.%s.%s.part.%.16s", p.Study, p.Run, p.SHA256)
 		subject := events.ArchiveSubject(p.Study, p.Run, "part")
-		if _, err := appendEvent(ctx, w.bus.Log(), events.Message{Subject: subject, ID: id}, "archiver", p, events.Fence{}); err != nil {
+		if err := appendEvent(ctx, w.bus.Log(), events.Message{Subject: subject, ID: id}, "archiver", p, events.Fence{}); err != nil {
 			return err
 		}
 	}
@@ -214,7 +214,7 @@ func (w *archive) tell(ctx context.Context, n archiver.News) error {
 	f := n.Ended.Final
 	id := fmt.Sprintf("archive.%s.%s.final.%s.%d", f.Study, f.Run, n.Ended.State, f.Trials)
 	subject := events.ArchiveSubject(f.Study, f.Run, "final")
-	_, err := appendEvent(ctx, w.bus.Log(), events.Message{Subject: subject, ID: id}, "archiver", f, events.Fence{})
+	err := appendEvent(ctx, w.bus.Log(), events.Message{Subject: subject, ID: id}, "archiver", f, events.Fence{})
 	if err == nil {
 		w.log.Info("run archived", "study", f.Study, "run", f.Run, "trials", f.Trials)
 	}

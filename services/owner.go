@@ -3,6 +3,7 @@ package services
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -78,7 +79,7 @@ type ownerReply struct {
 func (o *owner) run(ctx context.Context) error {
 	var session [6]byte
 	_, _ = rand.Read(session[:]) // never fails: see crypto/rand
-	o.session, o.sent = fmt.Sprintf("%x", session), map[string]bool{}
+	o.session, o.sent = hex.EncodeToString(session[:]), map[string]bool{}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if err := o.retry(ctx, "load", o.load); err != nil {
@@ -146,7 +147,7 @@ func (o *owner) giveUp(ctx context.Context) {
 	}
 	e := events.StudyPaused{Study: o.key.study, Run: o.key.run, Reason: o.err.Error()}
 	m := events.Message{Subject: events.StudySubject(o.key.study, o.key.run, "paused"), ID: o.key.run + ".paused." + o.session, Header: o.header}
-	_, err := appendEvent(ctx, o.proposer.Bus.Log(), m, "proposer", e,
+	err := appendEvent(ctx, o.proposer.Bus.Log(), m, "proposer", e,
 		events.Fence{Filter: events.RunFilter(o.key.study, o.key.run), Last: last})
 	if err != nil {
 		o.log.Error("pause the study", "error", err)
@@ -381,7 +382,7 @@ func (o *owner) append(ctx context.Context, kind string, e events.Payload) error
 	}
 	o.logSeq = seq
 	if kind != "proposed" {
-		o.log.Info("study "+kind, "sequence", seq)
+		o.log.Info("study event", "event", kind, "sequence", seq)
 	}
 	return o.machine.Fold(e)
 }
@@ -552,8 +553,10 @@ func (o *owner) fold(ctx context.Context, m events.Message) error {
 
 func (o *owner) badResult(ctx context.Context, m events.Message, reason error) error {
 	o.log.Warn("bad result", "subject", m.Subject, "sequence", m.Seq, "error", reason)
-	return appendDeadLetter(ctx, o.proposer.Bus.Log(), o.key.study, events.DeadLetter{Service: "proposer", Reason: reason.Error(),
-		Subject: m.Subject, Sequence: m.Seq, Body: m.Data}, "dlq.proposer."+m.Subject)
+	return appendDeadLetter(ctx, o.proposer.Bus.Log(), o.key.study, events.DeadLetter{
+		Service: "proposer", Reason: reason.Error(),
+		Subject: m.Subject, Sequence: m.Seq, Body: m.Data,
+	}, "dlq.proposer."+m.Subject)
 }
 
 // request carries out a user's request.

@@ -182,6 +182,7 @@ func (p *Proposer) handle(ctx context.Context, c command) error {
 
 type command struct {
 	id, subject, study string
+	sequence           string // in the stream of commands
 	body               []byte
 	header             map[string]string
 	// bad is why nobody can be answered.
@@ -190,8 +191,11 @@ type command struct {
 
 // commandIn reads what a message of the command stream says besides its body.
 func commandIn(msg *message.Message) command {
-	c := command{id: msg.UUID, subject: msg.Metadata.Get(events.MetaSubject), body: msg.Payload, header: traceOf(msg)}
-	unnamed := "cmd-" + msg.Metadata.Get(events.MetaSequence)
+	c := command{
+		id: msg.UUID, subject: msg.Metadata.Get(events.MetaSubject), sequence: msg.Metadata.Get(events.MetaSequence),
+		body: msg.Payload, header: traceOf(msg),
+	}
+	unnamed := "cmd-" + c.sequence
 	submitted, submit := strings.CutPrefix(c.subject, events.SubmitSubject(""))
 	controlled, control := strings.CutPrefix(c.subject, events.ControlSubject(""))
 	if c.study = submitted; control {
@@ -219,14 +223,15 @@ func (p *Proposer) deadLetter(ctx context.Context, c command, reason error) erro
 		token = "unknown"
 	}
 	return appendDeadLetter(ctx, p.Bus.Log(), token, events.DeadLetter{
-		Service: "proposer", Reason: reason.Error(), Subject: c.subject, Body: c.body}, "dlq.proposer."+c.id)
+		Service: "proposer", Reason: reason.Error(), Subject: c.subject, Body: c.body,
+	}, "dlq.proposer."+c.id)
 }
 
 // reject answers a command with what is wrong with it.
 func (p *Proposer) reject(ctx context.Context, c command, mistakes ...events.Mistake) error {
 	p.Logger.Info("rejected", "study", c.study, "command", c.id, "mistakes", len(mistakes), "first", mistakes[0].Message)
 	e := events.StudyRejected{Study: c.study, Command: c.id, Errors: mistakes}
-	_, err := appendEvent(ctx, p.Bus.Log(), events.Message{Subject: events.RejectedSubject(c.study), ID: "rejected." + c.id, Header: c.header},
+	err := appendEvent(ctx, p.Bus.Log(), events.Message{Subject: events.RejectedSubject(c.study), ID: "rejected." + c.id, Header: c.header},
 		"proposer", e, events.Fence{})
 	return err
 }
@@ -244,12 +249,16 @@ func (p *Proposer) control(ctx context.Context, c command) error {
 		ctl.ID = c.id
 	}
 	if len(ctl.ID) > maxCommandID {
-		return p.reject(ctx, c, events.Mistake{Pointer: "/data/id", Code: "too_long",
-			Message: fmt.Sprintf("the id has %d bytes, at most %d are allowed", len(ctl.ID), maxCommandID)})
+		return p.reject(ctx, c, events.Mistake{
+			Pointer: "/data/id", Code: "too_long",
+			Message: fmt.Sprintf("the id has %d bytes, at most %d are allowed", len(ctl.ID), maxCommandID),
+		})
 	}
 	if ctl.Study != c.study {
-		return p.reject(ctx, c, events.Mistake{Pointer: "/data/study", Code: "subject",
-			Message: fmt.Sprintf("the subject says study %q, the request %q", c.study, ctl.Study), Hint: "publish on " + events.ControlSubject(ctl.Study)})
+		return p.reject(ctx, c, events.Mistake{
+			Pointer: "/data/study", Code: "subject",
+			Message: fmt.Sprintf("the subject says study %q, the request %q", c.study, ctl.Study), Hint: "publish on " + events.ControlSubject(ctl.Study),
+		})
 	}
 	var key runKey
 	if ctl.Run == "" || events.IsName(ctl.Run) {
@@ -258,8 +267,10 @@ func (p *Proposer) control(ctx context.Context, c command) error {
 		}
 	}
 	if key.run == "" {
-		m := events.Mistake{Pointer: "/data/study", Code: "not_found",
-			Message: fmt.Sprintf("there is no study %q", ctl.Study), Hint: "apollo study ls lists the studies"}
+		m := events.Mistake{
+			Pointer: "/data/study", Code: "not_found",
+			Message: fmt.Sprintf("there is no study %q", ctl.Study), Hint: "apollo study ls lists the studies",
+		}
 		if ctl.Run != "" {
 			m.Pointer, m.Message, m.Hint = "/data/run", fmt.Sprintf("study %q has no run %.63q", ctl.Study, ctl.Run), "apollo study ls --all lists the runs"
 		}
@@ -270,8 +281,10 @@ func (p *Proposer) control(ctx context.Context, c command) error {
 		return err
 	}
 	if refusal != nil {
-		return p.reject(ctx, c, events.Mistake{Pointer: "/data/verb", Code: "state", Message: refusal.Error(),
-			Hint: "apollo study show " + ctl.Study + " tells its state"})
+		return p.reject(ctx, c, events.Mistake{
+			Pointer: "/data/verb", Code: "state", Message: refusal.Error(),
+			Hint: "apollo study show " + ctl.Study + " tells its state",
+		})
 	}
 	return nil
 }
@@ -334,8 +347,10 @@ func (p *Proposer) owner(ctx context.Context, key runKey, cancelling bool) *owne
 		o.waiting.Add(1)
 		return o
 	}
-	o := &owner{proposer: p, key: key, cancelling: cancelling, requests: make(chan ownerRequest), done: make(chan struct{}),
-		log: p.Logger.With("study", key.study, "run", key.run)}
+	o := &owner{
+		proposer: p, key: key, cancelling: cancelling, requests: make(chan ownerRequest), done: make(chan struct{}),
+		log: p.Logger.With("study", key.study, "run", key.run),
+	}
 	o.waiting.Add(1)
 	p.owners[key] = o
 	p.wg.Go(func() {
@@ -369,25 +384,27 @@ func (p *Proposer) retire(o *owner) bool {
 }
 
 // runID derives a run from the command that asked for it, so that a command
-// that comes twice means one run.
-func runID(study, command string) string {
-	sum := sha256.Sum256([]byte(study + "\x00" + command))
+// that is delivered twice means one run. The command's sequence keeps it from
+// the name of a run that was removed: people ask again under the same id.
+func runID(c command) string {
+	sum := sha256.Sum256([]byte(c.study + "\x00" + c.id + "\x00" + c.sequence))
 	return hex.EncodeToString(sum[:4])
 }
 
 // appendEvent fills in the data of m (its subject, id and header are set), says
 // that source tells it, and appends it.
-func appendEvent(ctx context.Context, log events.Log, m events.Message, source string, e events.Payload, fence events.Fence) (uint64, error) {
+func appendEvent(ctx context.Context, log events.Log, m events.Message, source string, e events.Payload, fence events.Fence) error {
 	data, err := events.Encode(m.ID, source, events.StudyOf(m.Subject), time.Now(), e)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	m.Data = data
-	return log.Append(ctx, m, fence)
+	_, err = log.Append(ctx, m, fence)
+	return err
 }
 
 func appendDeadLetter(ctx context.Context, log events.Log, study string, d events.DeadLetter, id string) error {
-	_, err := appendEvent(ctx, log, events.Message{Subject: events.DeadLetterSubject(d.Service, study), ID: id}, d.Service, d, events.Fence{})
+	err := appendEvent(ctx, log, events.Message{Subject: events.DeadLetterSubject(d.Service, study), ID: id}, d.Service, d, events.Fence{})
 	if err != nil {
 		return fmt.Errorf("dead-letter %s: %w", d.Subject, err)
 	}

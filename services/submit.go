@@ -16,8 +16,10 @@ import (
 func (p *Proposer) submit(ctx context.Context, c command) error {
 	request, _, err := events.DecodeStudyRequest(c.body)
 	if err != nil {
-		return p.reject(ctx, c, events.Mistake{Code: "malformed", Message: err.Error(),
-			Hint: "publish a document of kind Study in JSON, or an apollo.study.requested.v1 event around it"})
+		return p.reject(ctx, c, events.Mistake{
+			Code: "malformed", Message: err.Error(),
+			Hint: "publish a document of kind Study in JSON, or an apollo.study.requested.v1 event around it",
+		})
 	}
 	doc, err := studyfile.Parse("request", request.Study, p.Catalog.Study(), studyfile.Options{Published: !p.Local})
 	if bad, ok := errors.AsType[*studyfile.Error](err); ok {
@@ -28,15 +30,17 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 	}
 	spec := doc.Spec
 	if spec.Study != c.study {
-		return p.reject(ctx, c, events.Mistake{Pointer: "/metadata/name", Code: "subject",
+		return p.reject(ctx, c, events.Mistake{
+			Pointer: "/metadata/name", Code: "subject",
 			Message: fmt.Sprintf("the subject says study %q, the document %q", c.study, spec.Study),
-			Hint:    "publish on " + events.SubmitSubject(spec.Study)})
+			Hint:    "publish on " + events.SubmitSubject(spec.Study),
+		})
 	}
 	earlier, err := p.earlier(ctx, c.study)
 	if err != nil {
 		return err
 	}
-	key := runKey{c.study, runID(c.study, c.id)}
+	key := runKey{c.study, runID(c)}
 	again := slices.IndexFunc(earlier, func(e events.StudyAccepted) bool { return e.Command == c.id })
 	if again < 0 {
 		if mistake := refuse(earlier, spec, request.Fresh); mistake != nil {
@@ -85,9 +89,11 @@ func refuse(earlier []events.StudyAccepted, spec *events.Spec, fresh bool) *even
 	}
 	last := earlier[len(earlier)-1]
 	if last.SpecSHA256 == events.SpecSHA256(spec) {
-		return &events.Mistake{Pointer: "/metadata/name", Code: "duplicate",
+		return &events.Mistake{
+			Pointer: "/metadata/name", Code: "duplicate",
 			Message: fmt.Sprintf("study %q exists already, with the same content (run %s)", spec.Study, last.Run),
-			Hint:    "apollo study show " + spec.Study + " shows it; ask with fresh for a new run"}
+			Hint:    "apollo study show " + spec.Study + " shows it; ask with fresh for a new run",
+		}
 	}
 	return DifferentStudy(spec.Study, &last.Spec, spec)
 }
@@ -96,7 +102,7 @@ func refuse(earlier []events.StudyAccepted, spec *events.Spec, fresh bool) *even
 // shows the difference.
 func DifferentStudy(name string, have, want *events.Spec) *events.Mistake {
 	var message strings.Builder
-	message.WriteString(fmt.Sprintf("study %q exists already with another content:", name))
+	fmt.Fprintf(&message, "study %q exists already with another content:", name)
 	differences := events.DiffSpecs(have, want)
 	for _, d := range differences {
 		message.WriteString("\n  " + d)
@@ -118,15 +124,19 @@ func (p *Proposer) checkSources(ctx context.Context, spec *events.Spec) *events.
 		return nil
 	}
 	if p.Sources == nil {
-		return &events.Mistake{Pointer: "/spec/transfer", Code: "sources", Message: "this proposer has no trial logs to transfer from",
-			Hint: "start it with --data"}
+		return &events.Mistake{
+			Pointer: "/spec/transfer", Code: "sources", Message: "this proposer has no trial logs to transfer from",
+			Hint: "start it with --data",
+		}
 	}
 	for i, ref := range spec.Transfer.Sources {
 		pointer := fmt.Sprintf("/spec/transfer/sources/%d", i)
 		if ref.Study != "" {
 			if view, err := ReadStudy(ctx, p.Bus.Log(), ref.Study, ref.Run); err == nil && !view.State.Terminal() {
-				return &events.Mistake{Pointer: pointer, Code: "source", Message: fmt.Sprintf("study %q is still %s", ref.Study, view.State),
-					Hint: "its trials must not move: wait until it has ended"}
+				return &events.Mistake{
+					Pointer: pointer, Code: "source", Message: fmt.Sprintf("study %q is still %s", ref.Study, view.State),
+					Hint: "its trials must not move: wait until it has ended",
+				}
 			}
 		}
 		source, err := p.Sources.Load(ctx, ref)
@@ -134,8 +144,10 @@ func (p *Proposer) checkSources(ctx context.Context, spec *events.Spec) *events.
 			return &events.Mistake{Pointer: pointer, Code: "source", Message: err.Error(), Hint: "run that study first, or name another source"}
 		}
 		if _, err := study.Use(spec, source.Spec); err != nil {
-			return &events.Mistake{Pointer: pointer, Code: "source", Message: fmt.Sprintf("study %q cannot be a source: %v", source.Study, err),
-				Hint: "a source needs the same parameters"}
+			return &events.Mistake{
+				Pointer: pointer, Code: "source", Message: fmt.Sprintf("study %q cannot be a source: %v", source.Study, err),
+				Hint: "a source needs the same parameters",
+			}
 		}
 	}
 	return nil
@@ -145,7 +157,7 @@ func (p *Proposer) checkSources(ctx context.Context, spec *events.Spec) *events.
 func (p *Proposer) accept(ctx context.Context, c command, key runKey, spec *events.Spec) error {
 	e := events.StudyAccepted{Study: key.study, Run: key.run, Spec: *spec, SpecSHA256: events.SpecSHA256(spec), Command: c.id}
 	m := events.Message{Subject: events.StudySubject(key.study, key.run, "accepted"), ID: "accepted." + c.study + "." + key.run, Header: c.header}
-	_, err := appendEvent(ctx, p.Bus.Log(), m, "proposer", e, events.Fence{Filter: events.RunFilter(key.study, key.run)})
+	err := appendEvent(ctx, p.Bus.Log(), m, "proposer", e, events.Fence{Filter: events.RunFilter(key.study, key.run)})
 	if errors.Is(err, events.ErrFenced) {
 		return nil
 	}
@@ -162,6 +174,7 @@ func (p *Proposer) supersede(ctx context.Context, earlier []events.StudyAccepted
 		return nil
 	}
 	_, err := p.send(ctx, runKey{last.Study, last.Run}, &events.StudyControl{
-		Study: last.Study, Run: last.Run, ID: "superseded." + by.run, Verb: "cancel"})
+		Study: last.Study, Run: last.Run, ID: "superseded." + by.run, Verb: "cancel",
+	})
 	return err
 }

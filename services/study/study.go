@@ -91,10 +91,10 @@ func objectives(spec *events.Spec, values []float64) []float64 {
 // observation is a finished trial as a strategy sees it.
 func observation(spec *events.Spec, j events.Judgement, p space.Point, r *events.TrialResult) optimizer.Observation {
 	o := optimizer.Observation{Point: p, Status: optimizer.Infeasible, Violation: j.Violation, Trial: r.Trial}
-	switch {
-	case r.Outcome == events.OutcomeFailed:
+	switch r.Outcome {
+	case events.OutcomeFailed:
 		o.Status = optimizer.Failed
-	case r.Outcome == events.OutcomeMeasured:
+	case events.OutcomeMeasured:
 		o.Values = objectives(spec, r.Values)
 	}
 	if j.Feasible {
