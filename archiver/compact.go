@@ -121,20 +121,20 @@ func (s *Store) switchTo(next int, r *record) error {
 }
 
 // readParts decodes whole files of one run, in the order of their trials.
-func (s *Store) readParts(files []fileEntry) ([]Row, *openRun, error) {
-	var rows []Row
+func (s *Store) readParts(files []fileEntry) ([]*Row, *openRun, error) {
+	var rows []*Row
 	o := &openRun{}
 	for _, e := range files {
 		if err := s.readPart(e, o, &rows); err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", e.Path, err)
 		}
 	}
-	slices.SortFunc(rows, func(a, b Row) int { return a.Key().Compare(b.Key()) })
-	rows = slices.CompactFunc(rows, func(a, b Row) bool { return a.Trial == b.Trial })
+	slices.SortFunc(rows, func(a, b *Row) int { return a.Key().Compare(b.Key()) })
+	rows = slices.CompactFunc(rows, func(a, b *Row) bool { return a.Trial == b.Trial })
 	return rows, o, nil
 }
 
-func (s *Store) readPart(e fileEntry, o *openRun, rows *[]Row) error {
+func (s *Store) readPart(e fileEntry, o *openRun, rows *[]*Row) error {
 	file, err := os.Open(s.path(e.Path))
 	if err != nil {
 		return err
@@ -156,8 +156,8 @@ func (s *Store) readPart(e fileEntry, o *openRun, rows *[]Row) error {
 	r := f.rows(false)
 	defer r.close()
 	for {
-		row := Row{}
-		if err := r.next(&row); err != nil {
+		row := &Row{}
+		if err := r.next(row); err != nil {
 			if errors.Is(err, io.EOF) {
 				return nil
 			}

@@ -102,7 +102,7 @@ func intEncoding(name string) encoding.Encoding {
 }
 
 // writeFile writes the rows as one Parquet file.
-func writeFile(w io.Writer, c *Columns, meta map[string]string, codec compress.Codec, rows []Row) error {
+func writeFile(w io.Writer, c *Columns, meta map[string]string, codec compress.Codec, rows []*Row) error {
 	options := []parquet.WriterOption{
 		c.schema(codec), parquet.MaxRowsPerRowGroup(rowGroupRows),
 		parquet.CreatedBy("apollo", strconv.Itoa(SchemaVersion), "trial-log"),
@@ -118,7 +118,7 @@ func writeFile(w io.Writer, c *Columns, meta map[string]string, codec compress.C
 		n := min(batchRows, len(rows))
 		e.dst, e.text, batch = e.dst[:0], e.text[:0], batch[:0]
 		for i := range n {
-			if err := c.encode(&e, &rows[i]); err != nil {
+			if err := c.encode(&e, rows[i]); err != nil {
 				return fmt.Errorf("trial %d: %w", rows[i].Trial, err)
 			}
 		}

@@ -35,7 +35,7 @@ func encodeWith(tb testing.TB, codec compress.Codec, study string, n int) []byte
 		tb.Fatal(err)
 	}
 	var buf bytes.Buffer
-	if err := writeFile(&buf, cols, meta, codec, testRows(spec, "00000001", 0, n)); err != nil {
+	if err := writeFile(&buf, cols, meta, codec, pointers(testRows(spec, "00000001", 0, n))); err != nil {
 		tb.Fatal(err)
 	}
 	return buf.Bytes()
@@ -134,7 +134,7 @@ func TestManyDistinctValuesAcrossRowGroups(t *testing.T) {
 		want[i].Origin = fmt.Sprintf("seed:other/%d", i)
 	}
 	var buf bytes.Buffer
-	if err := writeFile(&buf, cols, nil, newCodec(), want); err != nil {
+	if err := writeFile(&buf, cols, nil, newCodec(), pointers(want)); err != nil {
 		t.Fatal(err)
 	}
 	got, bad := scanBytes(buf.Bytes())
@@ -187,7 +187,7 @@ func TestNewerFormatIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	var buf bytes.Buffer
-	if err := writeFile(&buf, cols, map[string]string{metaVersion: "2"}, newCodec(), testRows(spec, "1", 0, 3)); err != nil {
+	if err := writeFile(&buf, cols, map[string]string{metaVersion: "2"}, newCodec(), pointers(testRows(spec, "1", 0, 3))); err != nil {
 		t.Fatal(err)
 	}
 	rows, bad := scanBytes(buf.Bytes())

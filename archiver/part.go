@@ -49,7 +49,7 @@ func (s *Store) path(rel string) string {
 // The entry's path is set as soon as the file may be visible.
 func (s *Store) writePart(o *openRun) (fileEntry, error) {
 	rows := o.rows
-	byTrial := func(a, b Row) int { return cmp.Compare(a.Trial, b.Trial) }
+	byTrial := func(a, b *Row) int { return cmp.Compare(a.Trial, b.Trial) }
 	if !slices.IsSortedFunc(rows, byTrial) {
 		slices.SortFunc(rows, byTrial)
 	}
@@ -77,7 +77,7 @@ func (s *Store) writePart(o *openRun) (fileEntry, error) {
 	return e, s.fail("rename.after")
 }
 
-func entryOf(study, run string, rows []Row) fileEntry {
+func entryOf(study, run string, rows []*Row) fileEntry {
 	e := fileEntry{Study: study, Run: run, Rows: int64(len(rows)), Trials: spansOf(rows)}
 	e.FirstSeq = rows[0].StreamSeq
 	for i := range rows {
@@ -102,7 +102,7 @@ func freeName(folder string, e fileEntry) string {
 
 // writeTemp writes the rows to a temporary file beside their place, fsynced.
 // It fills in the entry's size and checksum.
-func (s *Store) writeTemp(folder string, e *fileEntry, o *openRun, rows []Row) (string, error) {
+func (s *Store) writeTemp(folder string, e *fileEntry, o *openRun, rows []*Row) (string, error) {
 	file, err := os.CreateTemp(folder, tempPrefix+"*"+tempSuffix)
 	if err != nil {
 		return "", err

@@ -125,12 +125,7 @@ func DesignHash(params []events.Parameter, design []space.Value) string {
 	for i, v := range design {
 		buf = append(buf, params[i].Name...)
 		buf = append(buf, '=')
-		if v.Label != "" {
-			buf = strconv.AppendQuote(buf, v.Label)
-		} else {
-			buf = strconv.AppendFloat(buf, v.Num, 'g', -1, 64)
-		}
-		buf = append(buf, '\n')
+		buf = append(events.AppendValue(buf, v), '\n')
 	}
 	return shortHash(buf)
 }

@@ -76,6 +76,14 @@ func testRows(spec *events.Spec, run string, from, n int) []Row {
 	return rows
 }
 
+func pointers(rows []Row) []*Row {
+	list := make([]*Row, len(rows))
+	for i := range rows {
+		list[i] = &rows[i]
+	}
+	return list
+}
+
 // openStore opens a store that is closed when the test ends.
 func openStore(t *testing.T, dir string, o Options) *Store {
 	t.Helper()

@@ -77,7 +77,7 @@ func (s spans) count() int64 {
 	return n
 }
 
-func spansOf(rows []Row) spans {
+func spansOf(rows []*Row) spans {
 	var s spans
 	for i := range rows {
 		s.add(rows[i].Trial)

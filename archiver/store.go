@@ -65,7 +65,7 @@ type openRun struct {
 	run  Run
 	cols *Columns
 	meta map[string]string
-	rows []Row
+	rows []*Row
 	// seen are the trials on disk and in rows.
 	seen spans
 }
@@ -192,7 +192,7 @@ func (s *Store) Committed(study, run string) int64 {
 // Append takes rows for the next commit. A trial that the log has already is
 // dropped. It returns how many rows were new. All rows must belong to runs
 // that were begun, and have their columns; a row that does not fit is an error
-// and nothing of the call is kept.
+// and nothing of the call is kept. The rows belong to the store until they are committed.
 func (s *Store) Append(rows ...Row) (int, error) {
 	if s.dead != nil {
 		return 0, s.dead
@@ -212,7 +212,7 @@ func (s *Store) Append(rows ...Row) (int, error) {
 			s.pending.since = s.opts.Now()
 		}
 		rows[i].Columns = o.cols
-		o.rows = append(o.rows, rows[i])
+		o.rows = append(o.rows, &rows[i])
 		s.pending.rows++
 		s.pending.bytes += rows[i].size()
 		added++

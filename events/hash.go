@@ -27,12 +27,7 @@ func NewTrialHash() *TrialHash { return &TrialHash{h: sha256.New()} }
 func (t *TrialHash) Add(trial int, design []space.Value, outcome string, values []float64) {
 	b := strconv.AppendInt(t.buf[:0], int64(trial), 10)
 	for _, v := range design {
-		b = append(b, ' ')
-		if v.Label != "" {
-			b = strconv.AppendQuote(b, v.Label)
-			continue
-		}
-		b = strconv.AppendFloat(b, v.Num, 'g', -1, 64)
+		b = AppendValue(append(b, ' '), v)
 	}
 	b = append(append(b, ' '), outcome...)
 	for _, v := range values {
@@ -50,3 +45,16 @@ func (t *TrialHash) Add(trial int, design []space.Value, outcome string, values 
 
 // String returns the hash of all trials so far, 64 hex digits.
 func (t *TrialHash) String() string { return hex.EncodeToString(t.h.Sum(nil)) }
+
+// AppendValue appends a value of a design in the form that hashes are made of:
+// a label in quotes, a number as strconv writes it with 'g' and -1.
+func AppendValue(b []byte, v space.Value) []byte {
+	if v.Label != "" {
+		return strconv.AppendQuote(b, v.Label)
+	}
+	// Most parameters are small whole numbers; from 1e6 on 'g' has an exponent.
+	if n := int64(v.Num); float64(n) == v.Num && n > 0 && n < 1e6 {
+		return strconv.AppendInt(b, n, 10)
+	}
+	return strconv.AppendFloat(b, v.Num, 'g', -1, 64)
+}

@@ -3,6 +3,7 @@ package events_test
 import (
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -152,5 +153,18 @@ func TestTrialHash(t *testing.T) {
 		if other == of(a, b) {
 			t.Errorf("%s does not change the hash", name)
 		}
+	}
+}
+
+func TestAppendValue(t *testing.T) {
+	t.Parallel()
+	numbers := []float64{0, math.Copysign(0, -1), 0.5, -1, 1, 2.5, 10, 100_000, 999_999, 999_999.5, 1e6, 1_000_001, 1e15, 1e21, math.MaxFloat64, math.NaN(), math.Inf(1), math.Inf(-1)}
+	for _, f := range numbers {
+		if got, want := string(events.AppendValue(nil, space.Value{Num: f})), strconv.FormatFloat(f, 'g', -1, 64); got != want {
+			t.Errorf("AppendValue(%v) = %q, want %q", f, got, want)
+		}
+	}
+	if got := string(events.AppendValue([]byte("x="), space.Value{Label: `a "b"`})); got != `x="a \"b\""` {
+		t.Errorf("AppendValue of a label = %s", got)
 	}
 }
