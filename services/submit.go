@@ -53,6 +53,8 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 			return err
 		}
 		again = len(earlier)
+	} else {
+		key.run = earlier[again].Run
 	}
 	// Also when it was accepted before: a crash may have come in between.
 	if err := p.supersede(ctx, earlier[:again], key); err != nil {
