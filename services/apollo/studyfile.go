@@ -33,7 +33,7 @@ func (a *app) readStudy(path string, sets []string) (*studyfile.Document, error)
 			}
 			return nil, hinted(exitUsage, "", fmt.Errorf("%s: %s", path, plural(len(mistakes.Mistakes), "mistake")))
 		}
-		return nil, &mistakenError{mistakes}
+		return nil, hinted(exitUsage, "", &mistakenError{mistakes})
 	}
 	return doc, err
 }
