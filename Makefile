@@ -10,7 +10,7 @@ KILLS      ?= 200
 MAX_BINARY := 45000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross test race lint fmt generate verify fuzz bench chaos interop up image cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench validate chaos interop up image cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 bench: build ## measure the pipeline against the bare loop, and the packages' benchmarks
 	bin/apollo bench pipeline
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+validate: ## compare the cost model with the references in APOLLO_REFS (../shared/refs)
+	@$(GO) run ./services/apollo validate
 
 chaos: ## kill real processes KILLS (200) times and compare with an undisturbed run
 	APOLLO_CHAOS_KILLS=$(KILLS) $(GO) test -count=1 -timeout 60m -v -run Chaos ./tests/chaos

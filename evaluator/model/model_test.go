@@ -209,3 +209,24 @@ func TestValidateNamesTheMistake(t *testing.T) {
 		t.Errorf("a fan-out of 0: %v", err)
 	}
 }
+
+// Instances that share a dimension step over all of their tiles at once: a tile
+// of 2 outputs that moves by 4 shares no input of its 3 taps.
+func TestSlidingWindowOfInstances(t *testing.T) {
+	t.Parallel()
+	a := threeLevels()
+	p := Problem{
+		Bound: [Dims]int64{1, 1, 1, 1, 12, 1, 3, 1}, Stride: [2]int64{1, 1}, Dilation: [2]int64{1, 1},
+		Bytes: [Operands]int64{1, 1, 1}, PartialBytes: 4,
+	}
+	var m Mapping
+	for i := range a.Levels {
+		m.Loops[i] = Ones()
+	}
+	m.Loops[0].Temporal[P], m.Loops[0].Spatial[P] = 3, 2
+	m.Loops[1].Temporal[P], m.Loops[1].Temporal[R] = 2, 3
+	r := Eval(&p, &a, &m)
+	if in := r.Access[1][Inputs]; in.Tile != 4 || in.Fills != 24 {
+		t.Errorf("tile and fills = %d, %d, want 4, 24", in.Tile, in.Fills)
+	}
+}

@@ -74,7 +74,7 @@ func (w *walk) operand(o Operand, r *Result) {
 			w.level(o, i, above, &reuse, r)
 			above = i
 		}
-		reuse.pass(o, &w.m.Loops[i])
+		reuse.pass(o, &w.m.Loops[i], i)
 	}
 	if above >= 0 {
 		w.units(o, above, r)
@@ -89,20 +89,22 @@ type reuse struct {
 	visits int64
 	// pending is the product of the irrelevant loops inside it.
 	pending int64
-	// last is the innermost loop of more than one step, with its factor.
+	// last is the innermost loop of more than one step, with its factor and
+	// its level.
 	last  Dim
 	steps int64
+	level int
 }
 
 func (u *reuse) start() { *u = reuse{visits: 1, pending: 1, last: Dims, steps: 1} }
 
-func (u *reuse) pass(o Operand, l *Loops) {
+func (u *reuse) pass(o Operand, l *Loops, level int) {
 	for _, d := range l.Order {
 		f := l.Temporal[d]
 		if f == 1 {
 			continue
 		}
-		u.last, u.steps = d, f
+		u.last, u.steps, u.level = d, f, level
 		if !relevant[o][d] {
 			u.pending *= f
 			continue
@@ -201,12 +203,27 @@ func (w *walk) positions(axis, i int, out, tap Dim, u *reuse) int64 {
 	window := (t[tap]-1)*p.Dilation[axis] + 1
 	span := p.span(axis, t[out], t[tap])
 	switch {
+	case u.last == out && w.spread(out, i, u) > 1:
+		return taps * slide(rows, u.steps, span, t[out]*w.spread(out, i, u)*p.Stride[axis])
 	case u.last == out && t[out]*p.Stride[axis] <= span:
 		runs := CeilDiv(rows, u.steps)
 		return taps * ((p.Bound[out]-runs)*p.Stride[axis] + runs*window)
-	case u.last == tap && t[tap]*p.Dilation[axis] <= span:
-		runs := CeilDiv(taps, u.steps)
-		return rows * (runs*span + (taps-runs)*t[tap]*p.Dilation[axis])
+	case u.last == tap && t[tap]*w.spread(tap, i, u)*p.Dilation[axis] <= span:
+		return rows * slide(taps, u.steps, span, t[tap]*w.spread(tap, i, u)*p.Dilation[axis])
 	}
 	return taps * ((p.Bound[out]-rows)*p.Stride[axis] + rows*window)
+}
+
+// spread returns over how many instances a dimension is spread between the
+// innermost loop and level i: the loop steps over all of them at once, so that
+// the tile of one instance moves that many tiles.
+func (w *walk) spread(d Dim, i int, u *reuse) int64 {
+	return max(w.apart[i][d]/w.apart[u.level][d], 1)
+}
+
+// slide returns the positions that tiles of the given span bring when runs of
+// at most steps tiles follow each other at a distance.
+func slide(tiles, steps, span, distance int64) int64 {
+	runs := CeilDiv(tiles, steps)
+	return runs*span + (tiles-runs)*min(distance, span)
 }

@@ -1,0 +1,161 @@
+package validate
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+)
+
+// Verdict says how a comparison ended.
+type Verdict string
+
+const (
+	// Pass: within the tolerance.
+	Pass Verdict = "pass"
+	// Fail: outside of it.
+	Fail Verdict = "FAIL"
+	// Note: printed beside a judged row, not judged itself.
+	Note Verdict = "note"
+)
+
+// Row is one line of the table: a number of a reference beside ours.
+type Row struct {
+	// Reference is the file, Metric what is compared.
+	Reference string `json:"reference"`
+	Metric    string `json:"metric"`
+	// Theirs and Ours are in Unit. For a comparison of many rows by count they
+	// are the number of rows and of rows that agree.
+	Theirs float64 `json:"theirs"`
+	Ours   float64 `json:"ours"`
+	Unit   string  `json:"unit"`
+	// Error is what Tolerance bounds, as a share, for example 0.1 for 10 %. A
+	// rank correlation stands here as it is.
+	Error float64 `json:"error"`
+	// Tolerance is the bound in words: "<= 10 %".
+	Tolerance string  `json:"tolerance"`
+	Verdict   Verdict `json:"verdict"`
+	// Misses names rows outside the tolerance, at most maxMisses.
+	Misses []string `json:"misses,omitempty"`
+}
+
+// Report is the outcome of Run.
+type Report struct {
+	Rows []Row `json:"rows"`
+	// Absent lists the references that were not there, with the reason.
+	Absent []string `json:"absent"`
+	// Failed is the number of rows whose verdict is Fail.
+	Failed int `json:"failed"`
+}
+
+// reference is one comparison: the files it needs and what it does.
+type reference struct {
+	file string
+	run  func(t *table) ([]Row, error)
+}
+
+// references lists the comparisons in the order of the table.
+func references() []reference {
+	return []reference{
+		{"scalesim_compute.csv", scalesimCompute},
+		{"timeloop_cases.csv", timeloopCases},
+		{"timeloop_random.csv", timeloopRandom},
+	}
+}
+
+// Files returns the names of the reference files that Run looks for.
+func Files() []string {
+	var names []string
+	for _, r := range references() {
+		names = append(names, r.file)
+	}
+	return names
+}
+
+// Run compares the model with every reference in the folder. A file that is
+// not there is listed in Report.Absent; the error is for a file that is there
+// and cannot be read as what its name says.
+func Run(folder fs.FS) (Report, error) {
+	r := Report{Rows: []Row{}, Absent: []string{}}
+	for _, ref := range references() {
+		t, err := readTable(folder, ref.file)
+		if errors.Is(err, fs.ErrNotExist) {
+			r.Absent = append(r.Absent, ref.file)
+			continue
+		}
+		var rows []Row
+		if err == nil {
+			rows, err = ref.run(t)
+		}
+		if err != nil {
+			return r, fmt.Errorf("reference %s: %w", ref.file, err)
+		}
+		for i := range rows {
+			rows[i].Reference = ref.file
+			if rows[i].Verdict == Fail {
+				r.Failed++
+			}
+		}
+		r.Rows = append(r.Rows, rows...)
+	}
+	return r, nil
+}
+
+// maxMisses bounds how many rows outside the tolerance a Row names.
+const maxMisses = 20
+
+// agreement counts rows that agree exactly.
+type agreement struct {
+	metric      string
+	rows, agree int
+	misses      []string
+}
+
+func (a *agreement) add(name string, theirs, ours int64) {
+	a.rows++
+	if theirs == ours {
+		a.agree++
+		return
+	}
+	if len(a.misses) < maxMisses {
+		a.misses = append(a.misses, fmt.Sprintf("%s: theirs %d, ours %d", name, theirs, ours))
+	}
+}
+
+// row judges the share of rows that agree; least 1 wants all of them.
+func (a *agreement) row(least float64) Row {
+	r := Row{Metric: a.metric, Theirs: float64(a.rows), Ours: float64(a.agree), Unit: "rows", Misses: a.misses, Verdict: Pass}
+	r.Tolerance = "exact"
+	if least < 1 {
+		r.Tolerance = fmt.Sprintf("exact in >= %g %%", 100*least)
+	}
+	if a.rows > 0 {
+		r.Error = 1 - float64(a.agree)/float64(a.rows)
+	}
+	if float64(a.agree) < least*float64(a.rows) {
+		r.Verdict = Fail
+	}
+	return r
+}
+
+// note is row without a judgement.
+func (a *agreement) note(why string) Row {
+	r := a.row(1)
+	r.Tolerance, r.Verdict = why, Note
+	return r
+}
+
+// relative compares one number with a tolerance on the relative error.
+func relative(metric, unit string, theirs, ours, tolerance float64) Row {
+	r := Row{Metric: metric, Theirs: theirs, Ours: ours, Unit: unit, Error: ours/theirs - 1, Verdict: Pass}
+	r.Tolerance = fmt.Sprintf("within %g %%", 100*tolerance)
+	if !(math.Abs(r.Error) <= tolerance) {
+		r.Verdict = Fail
+	}
+	return r
+}
+
+// noted is a number beside the judged ones.
+func noted(metric, unit string, theirs, ours, err float64) Row {
+	return Row{Metric: metric, Theirs: theirs, Ours: ours, Unit: unit, Error: err, Tolerance: "reported", Verdict: Note}
+}

@@ -1,0 +1,60 @@
+package validate
+
+import (
+	"fmt"
+
+	"apollo/evaluator/systolic"
+)
+
+// scalesimLayer reads the machine and the layer of a row. H and W are the
+// padded input; the tool rounds the number of windows up.
+func scalesimLayer(l *line) (systolic.Array, systolic.GEMM, string) {
+	windows := func(in, window string) int64 {
+		stride := l.positive("stride")
+		return max((l.positive(in)-l.positive(window)+2*stride-1)/stride, 1)
+	}
+	a := systolic.Array{Rows: l.positive("arr_rows"), Cols: l.positive("arr_cols")}
+	switch flow := l.text("dataflow"); flow {
+	case "ws":
+		a.Dataflow = systolic.WeightStationary
+	case "os":
+		a.Dataflow = systolic.OutputStationary
+	case "is":
+		a.Dataflow = systolic.InputStationary
+	default:
+		l.fail(fmt.Errorf("dataflow %q: want ws, os or is", flow))
+	}
+	g := systolic.GEMM{
+		M: windows("H", "R") * windows("W", "S"),
+		N: l.positive("K"),
+		K: l.positive("R") * l.positive("S") * l.positive("C"),
+	}
+	name := fmt.Sprintf("%s %dx%d %s", l.text("layer"), a.Rows, a.Cols, l.text("dataflow"))
+	return a, g, name
+}
+
+// scalesimCompute compares a systolic array without a memory system.
+func scalesimCompute(t *table) ([]Row, error) {
+	cycles := agreement{metric: "cycles"}
+	inputs := agreement{metric: "input reads"}
+	weights := agreement{metric: "filter reads"}
+	outputs := agreement{metric: "output writes (WS, IS)"}
+	for i := range t.rows {
+		l := t.line(i)
+		a, g, name := scalesimLayer(l)
+		if l.err != nil {
+			return nil, l.err
+		}
+		p := a.Pass(&g)
+		cycles.add(name, l.int("total_cycles"), p.Cycles)
+		inputs.add(name, l.int("sram_ifmap_reads"), p.InputReads)
+		weights.add(name, l.int("sram_filter_reads"), p.WeightReads)
+		if a.Dataflow != systolic.OutputStationary { // the tool counts the padding of its last tiles
+			outputs.add(name, l.int("sram_ofmap_writes"), p.OutputWrites)
+		}
+		if l.err != nil {
+			return nil, l.err
+		}
+	}
+	return []Row{cycles.row(1), inputs.row(1), weights.row(1), outputs.row(1)}, nil
+}
