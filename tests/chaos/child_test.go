@@ -83,8 +83,8 @@ func (c *child) kill() error {
 	return err
 }
 
-// wasKilled reports whether it was SIGKILL that ended the process.
-func (c *child) wasKilled() bool {
+// endedBy reports whether that signal ended the process.
+func (c *child) endedBy(signal syscall.Signal) bool {
 	status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+	return ok && status.Signaled() && status.Signal() == signal
 }

@@ -214,6 +214,9 @@ func (c *cluster) close() {
 		if err := s.kill(); err != nil {
 			c.t.Errorf("kill %s: %v", s.name, err)
 		}
+		if text, err := os.ReadFile(filepath.Join(c.logs(), s.name+".log")); err != nil || strings.Contains(string(text), "DATA RACE") {
+			c.t.Errorf("%s has a data race: %v\n%s", s.name, err, text)
+		}
 	}
 	if c.bus != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -82,13 +83,13 @@ func (l *lone) hit(rng *rand.Rand, points []string) (counted, ended bool) {
 	itself := false
 	select {
 	case <-c.done:
-		itself = c.wasKilled()
+		itself = c.endedBy(syscall.SIGKILL)
 	case <-timer.C:
 		if err := c.kill(); err != nil {
 			l.t.Fatal(err)
 		}
 	}
-	if !c.wasKilled() {
+	if !c.endedBy(syscall.SIGKILL) {
 		l.checkExit(c)
 		return false, true
 	}
@@ -147,7 +148,7 @@ func TestRunWritesWhatAnEarlierOneLeft(t *testing.T) {
 			l := newLone(t)
 			c := l.start(point + ":1")
 			<-c.done
-			if !c.wasKilled() {
+			if !c.endedBy(syscall.SIGKILL) {
 				t.Fatalf("the command ended with %s, want killed at %s", c.cmd.ProcessState, point)
 			}
 			l.answer()

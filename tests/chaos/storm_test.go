@@ -166,8 +166,8 @@ func (s *storm) disturb() {
 		return
 	}
 	c := s.anyOf("archiver")
-	if c.ended() {
-		return
+	if c.stopped || c.ended() {
+		return // a second signal would end it at once
 	}
 	c.stopped = true
 	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -259,9 +259,9 @@ func (s *storm) exited(c *child) {
 	answered, _, _ := s.watch.state()
 	switch {
 	case c.killed:
-	case c.stopped && !c.wasKilled():
+	case c.stopped && c.endedBy(syscall.SIGTERM) || c.stopped && c.cmd.ProcessState.ExitCode() == 0:
 		s.stops++
-	case c.wasKilled() && c.point != "":
+	case c.endedBy(syscall.SIGKILL) && c.point != "":
 		// A crash point is only passed in the middle of an item.
 		point, _, _ := strings.Cut(c.point, ":")
 		s.points[point]++
