@@ -10,7 +10,6 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
-	"github.com/parquet-go/parquet-go/compress/zstd"
 	"github.com/parquet-go/parquet-go/encoding"
 
 	"apollo/events"
@@ -39,11 +38,6 @@ func newOrdered(names []string, group parquet.Group) *ordered {
 	}
 	return o
 }
-
-// newCodec returns a codec for one writer. The library's own is shared by the
-// whole process: its encoders hold channels, which must not wander between
-// the bubbles of testing/synctest.
-func newCodec() compress.Codec { return &zstd.Codec{Level: zstd.DefaultLevel, Concurrency: 1} }
 
 // schema returns the Parquet schema of the columns.
 func (c *Columns) schema(codec compress.Codec) *parquet.Schema {

@@ -116,7 +116,7 @@ func decodeTrialsProposed(r *reader) Payload {
 		case "designs":
 			v.Designs = r.designs()
 		case "origins":
-			v.Origins = list(r, v.Origins[:0], (*reader).str)
+			v.Origins = list(r, v.Origins[:0], (*reader).word)
 		case "parents":
 			v.Parents = list(r, v.Parents[:0], func(r *reader) []int {
 				return list(r, nil, (*reader).int)
@@ -296,15 +296,15 @@ func (r *reader) reason() *Reason {
 	r.object(func(key []byte) {
 		switch string(key) {
 		case "code":
-			v.Code = r.str()
+			v.Code = r.word()
 		case "layer":
-			v.Layer = r.str()
+			v.Layer = r.word()
 		case "need":
 			v.Need = r.float()
 		case "have":
 			v.Have = r.float()
 		case "unit":
-			v.Unit = r.str()
+			v.Unit = r.word()
 		case "message":
 			v.Message = r.str()
 		default:

@@ -21,6 +21,8 @@ type reader struct {
 	err   error
 	// at is the offset of the mistake.
 	at int
+	// words are the strings that word has read.
+	words map[string]string
 }
 
 func (r *reader) fail(format string, args ...any) {
@@ -223,6 +225,33 @@ func (r *reader) str() string {
 		return string(q[1 : len(q)-1])
 	}
 	return r.unquote(q)
+}
+
+// maxWords bounds the words that a reader remembers.
+const maxWords = 64
+
+// word consumes a string of which a batch holds few different ones: a code, a
+// unit, an origin. All equal ones share memory.
+func (r *reader) word() string {
+	if r.null() {
+		return ""
+	}
+	q, plain := r.token()
+	if !plain {
+		return r.unquote(q)
+	}
+	text := q[1 : len(q)-1]
+	if known, ok := r.words[string(text)]; ok {
+		return known
+	}
+	s := string(text)
+	if r.words == nil {
+		r.words = map[string]string{}
+	}
+	if len(r.words) < maxWords {
+		r.words[s] = s
+	}
+	return s
 }
 
 func (r *reader) unquote(quoted []byte) string {

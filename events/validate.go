@@ -62,7 +62,8 @@ func ExpectedOf(req *BatchRequested) Expected {
 
 // ValidateResult checks an evaluator's answer against what was asked. It is
 // the one check, used by proposer and archiver alike, so that both see the
-// same trials; it is pure and does not change res.
+// same trials; it is pure and does not change res. What is good is not copied:
+// trials and res share it.
 //
 // trials has one entry per expected trial, in order. An entry that does not
 // fit is replaced by a failed one with the reason ReasonBadResult; when the
@@ -160,6 +161,9 @@ func validateTrial(columns []int, width int, t *TrialResult) (clean TrialResult,
 
 // pick brings a row into the order of columns; NaN where the row ends early.
 func pick(columns []int, row Numbers) Numbers {
+	if len(row) == len(columns) && inOrder(columns) {
+		return row
+	}
 	values := make(Numbers, len(columns))
 	for i, c := range columns {
 		values[i] = math.NaN()
@@ -168,6 +172,15 @@ func pick(columns []int, row Numbers) Numbers {
 		}
 	}
 	return values
+}
+
+func inOrder(columns []int) bool {
+	for i, c := range columns {
+		if c != i {
+			return false
+		}
+	}
+	return true
 }
 
 // badResult is the row of a trial whose answer did not fit. Times that were
@@ -187,10 +200,12 @@ func badResult(trial, metrics int, problem string, t *TrialResult) TrialResult {
 	return bad
 }
 
-// cleanReason returns a copy with texts of bounded length and finite numbers.
+// cleanReason returns r when its texts are of bounded length and its numbers
+// finite, as all good ones are, and otherwise a copy that is so.
 func cleanReason(r *Reason) *Reason {
-	if r == nil {
-		return nil
+	if r == nil || len(r.Code) <= MaxCodeBytes && len(r.Layer) <= MaxCodeBytes && len(r.Unit) <= MaxCodeBytes &&
+		len(r.Message) <= MaxReasonBytes && r.Need-r.Need == 0 && r.Have-r.Have == 0 {
+		return r
 	}
 	c := *r
 	c.Code = cut(c.Code, MaxCodeBytes)
