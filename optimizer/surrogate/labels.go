@@ -34,7 +34,7 @@ func HalfRank(labels []float64) []float64 {
 		}
 		rank, _ := slices.BinarySearch(distinct, y)
 		// Ranks middle+1 … last map to quantiles in (0.5, 1).
-		q := 0.5 + 0.5*(float64(rank-middle))/(float64(len(distinct)-middle))
+		q := 0.5 + 0.5*float64(rank-middle)/float64(len(distinct)-middle)
 		out[i] = median + spread*quantile(q)
 	}
 	return out
