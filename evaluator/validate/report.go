@@ -60,6 +60,9 @@ func references() []reference {
 		{"scalesim_compute.csv", scalesimCompute},
 		{"timeloop_cases.csv", timeloopCases},
 		{"timeloop_random.csv", timeloopRandom},
+		{"eyeriss_alexnet.csv", eyerissAlexNet},
+		{"gemmini_rtl.csv", gemminiRTL},
+		{"gemmini_rtl_mappings.csv", gemminiMappings},
 	}
 }
 

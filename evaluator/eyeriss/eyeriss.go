@@ -1,0 +1,189 @@
+// Package eyeriss is the row-stationary dataflow on a grid of processing
+// elements with three scratchpads each (Y.-H. Chen et al., "Eyeriss: An
+// Energy-Efficient Reconfigurable Accelerator for Deep Convolutional Neural
+// Networks", IEEE JSSC 52(1), 2017): its mappings, their time and their
+// traffic.
+//
+// # Notation
+//
+// As in the source, a pass has n images, p x t output channels and q x r input
+// channels of e output rows. One processing element slides one filter row over
+// one input row, for p output and q input channels; a set of R x e elements
+// makes e output rows of a 2-D convolution; r x t sets work side by side. m
+// output channels are summed in the global buffer before inputs are replaced.
+package eyeriss
+
+import (
+	"iter"
+
+	"apollo/evaluator/model"
+)
+
+// Chip is one instance of the architecture. Sizes in words are of WordBytes.
+type Chip struct {
+	// Rows and Cols are the grid.
+	Rows, Cols int64
+	// FilterWords, InputWords and SumWords are the scratchpads of one element.
+	FilterWords, InputWords, SumWords int64
+	// BufferBytes is the part of the global buffer that inputs and partial sums
+	// share.
+	BufferBytes int64
+}
+
+// Silicon returns the published chip: 12 x 14 elements, scratchpads of 224, 12
+// and 24 words, 100 kB of the 108 kB buffer for inputs and partial sums.
+func Silicon() Chip {
+	return Chip{Rows: 12, Cols: 14, FilterWords: 224, InputWords: 12, SumWords: 24, BufferBytes: 100 << 10}
+}
+
+// Constants of the network on chip and of the energies.
+const (
+	// WordBytes is the width of a word: 16 bit (source, Table III).
+	WordBytes = 2
+	// BusWords is what the buses to the grid move per cycle, in words: 64 bit
+	// for filters and for partial sums (source, Section V); inputs are taken
+	// to be as wide.
+	BusWords = 4
+	// Energies of an access relative to a multiply-accumulate: Eyeriss, ISCA
+	// 2016, Table IV.
+	offChipEnergy = 200
+	bufferEnergy  = 6
+	padEnergy     = 1
+)
+
+// Mapping is one row-stationary mapping, in the letters of the source.
+type Mapping struct {
+	E, P, Q, R, T, N, M int64
+}
+
+// Cost is what a mapping takes.
+type Cost struct {
+	Mapping Mapping
+	// Passes through the grid, Active elements that work in one.
+	Passes, Active int64
+	// ComputeCycles are the steps of the busiest element; Cycles has the
+	// filling of the scratchpads and the draining of the sums too.
+	ComputeCycles, Cycles int64
+	// OffChip and Buffer are words moved over the chip's border, and in and out
+	// of the global buffer; Pad counts scratchpad accesses.
+	OffChip, Buffer, Pad int64
+	// Energy is relative to one multiply-accumulate.
+	Energy int64
+}
+
+// layer is a problem in the source's letters: one group, square or not.
+type layer struct {
+	groups, images, kernels, channels, rows, cols, r, s int64
+	stride, dilation                                    [2]int64
+}
+
+func newLayer(p *model.Problem) layer {
+	b := &p.Bound
+	return layer{b[model.G], b[model.N], b[model.K], b[model.C], b[model.P], b[model.Q], b[model.R], b[model.S], p.Stride, p.Dilation}
+}
+
+func (l *layer) macs() int64 {
+	return l.groups * l.images * l.kernels * l.channels * l.rows * l.cols * l.r * l.s
+}
+
+// height and width are the input under e output rows and under a full row.
+func (l *layer) height(e int64) int64 { return (e-1)*l.stride[0] + (l.r-1)*l.dilation[0] + 1 }
+func (l *layer) width() int64         { return (l.cols-1)*l.stride[1] + (l.s-1)*l.dilation[1] + 1 }
+
+// Map returns the mapping with the least product of energy and time, of equal
+// ones the first; false when the filter rows of the problem fit no element or
+// the grid has too few rows for its filter columns.
+func (c *Chip) Map(p *model.Problem) (Cost, bool) {
+	l := newLayer(p)
+	best, found := Cost{}, false
+	for e := range evenParts(l.rows, c.Cols*max(c.Rows/l.r, 1)) {
+		sets := c.sets(&l, e)
+		if sets == 0 {
+			continue
+		}
+		for q := range evenParts(l.channels, c.InputWords/l.s) {
+			for p := range evenParts(l.kernels, min(c.SumWords, c.FilterWords/(q*l.s))) {
+				c.mapSets(&l, Mapping{E: e, P: p, Q: q}, sets, &best, &found)
+			}
+		}
+	}
+	return best, found
+}
+
+// evenParts yields the sizes of at most most into which n can be cut evenly,
+// the largest first: one size per number of parts.
+func evenParts(n, most int64) iter.Seq[int64] {
+	return func(yield func(int64) bool) {
+		for size := min(most, n); size >= 1; {
+			parts := model.CeilDiv(n, size)
+			if even := model.CeilDiv(n, parts); !yield(even) {
+				return
+			}
+			if parts == n {
+				return
+			}
+			size = (n - 1) / parts // the largest size with more parts
+		}
+	}
+}
+
+// sets returns how many sets of R x e elements the grid holds; a set wider than
+// the grid is folded.
+func (c *Chip) sets(l *layer, e int64) int64 {
+	if e <= c.Cols {
+		return c.Rows / l.r * (c.Cols / e)
+	}
+	return c.Rows / (l.r * model.CeilDiv(e, c.Cols))
+}
+
+// mapSets tries the ways to use the sets, and the images of a pass.
+func (c *Chip) mapSets(l *layer, m Mapping, sets int64, best *Cost, found *bool) {
+	for m.R = 1; m.R <= min(sets, model.CeilDiv(l.channels, m.Q)); m.R++ {
+		for m.T = 1; m.T <= min(sets/m.R, model.CeilDiv(l.kernels, m.P)); m.T++ {
+			for m.N = 1; m.N <= l.images; m.N++ {
+				if l.images%m.N != 0 {
+					continue
+				}
+				if x, ok := c.cost(l, m); ok && (!*found || less(&x, best)) {
+					*best, *found = x, true
+				}
+			}
+		}
+	}
+}
+
+// less orders by energy times time.
+func less(a, b *Cost) bool {
+	return float64(a.Energy)*float64(a.Cycles) < float64(b.Energy)*float64(b.Cycles)
+}
+
+// cost returns the cost of a mapping; false when it does not fit the buffer.
+func (c *Chip) cost(l *layer, m Mapping) (Cost, bool) {
+	inputs := m.N * m.Q * m.R * l.height(m.E) * l.width()
+	perKernel := m.N * m.E * l.cols
+	room := c.BufferBytes/WordBytes - inputs
+	if room < perKernel*m.P*m.T {
+		return Cost{}, false
+	}
+	m.M = max(min(room/perKernel, l.kernels)/(m.P*m.T), 1) * m.P * m.T
+	x := Cost{Mapping: m, Active: l.r * m.E * m.R * m.T}
+	strips := model.CeilDiv(l.rows, m.E)
+	x.Passes = l.groups * model.CeilDiv(l.kernels, m.P*m.T) * model.CeilDiv(l.channels, m.Q*m.R) * strips * (l.images / m.N)
+	step := l.s * m.P * m.Q * l.cols
+	x.ComputeCycles = x.Passes * m.N * step
+	// A pass fills the filters once, and for every image the first window of
+	// inputs; the sums of the last position drain.
+	filters := l.r * l.s * m.P * m.Q * m.R * m.T
+	window := l.height(m.E) * l.s * m.Q * m.R
+	sums := m.E * m.P * m.T
+	x.Cycles = x.Passes * (m.N*(step+model.CeilDiv(window, BusWords)+model.CeilDiv(sums, BusWords)) + model.CeilDiv(filters, BusWords))
+
+	weights := l.groups * l.kernels * l.channels * l.r * l.s
+	all := l.images * l.groups * l.channels * strips * l.height(m.E) * l.width()
+	outputs := l.images * l.groups * l.kernels * l.rows * l.cols
+	x.OffChip = all*model.CeilDiv(l.kernels, m.M) + weights*strips*(l.images/m.N) + outputs
+	x.Buffer = x.Passes * (inputs + 2*perKernel*m.P*m.T)
+	x.Pad = 4 * l.macs() // filter, input, sum in and out
+	x.Energy = l.macs() + offChipEnergy*x.OffChip + bufferEnergy*x.Buffer + padEnergy*x.Pad
+	return x, true
+}

@@ -1,0 +1,83 @@
+package eyeriss
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"apollo/evaluator/model"
+)
+
+func conv(n, k, c, p, r, stride int64) model.Problem {
+	return model.Problem{
+		Bound: [model.Dims]int64{1, n, k, c, p, p, r, r}, Stride: [2]int64{stride, stride}, Dilation: [2]int64{1, 1},
+		Bytes: [model.Operands]int64{2, 2, 2}, PartialBytes: 2,
+	}
+}
+
+// The source's Table V gives the mapping of AlexNet's first layer: two sets of
+// 11 x 7 elements, 16 output channels each.
+func TestMapFindsThePublishedMapping(t *testing.T) {
+	t.Parallel()
+	p := conv(4, 96, 3, 55, 11, 4)
+	chip := Silicon()
+	x, ok := chip.Map(&p)
+	if !ok || x.Mapping.E != 7 || x.Mapping.P != 16 || x.Mapping.Q != 1 || x.Mapping.R != 1 || x.Mapping.T != 2 || x.Active != 154 {
+		t.Errorf("got %+v, %t", x, ok)
+	}
+}
+
+// Map tries only even parts. All parts must not give a better one.
+func TestMapAgainstAllMappings(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(1, 0))
+	mapped := 0
+	for range 60 {
+		c := Chip{Rows: 2 + rng.Int64N(8), Cols: 2 + rng.Int64N(8), FilterWords: 40, InputWords: 12, SumWords: 8, BufferBytes: 4 << 10}
+		p := conv(1+rng.Int64N(2), 1+rng.Int64N(12), 1+rng.Int64N(6), 1+rng.Int64N(10), 1+rng.Int64N(3), 1+rng.Int64N(2))
+		got, ok := c.Map(&p)
+		l := newLayer(&p)
+		best, found := Cost{}, false
+		for e := int64(1); e <= l.rows; e++ {
+			for q := int64(1); q <= min(c.InputWords/l.s, l.channels); q++ {
+				for k := int64(1); k <= min(c.SumWords, c.FilterWords/(q*l.s), l.kernels); k++ {
+					c.mapSets(&l, Mapping{E: e, P: k, Q: q}, c.sets(&l, e), &best, &found)
+				}
+			}
+		}
+		if ok != found {
+			t.Fatalf("%+v on %+v: found %t, want %t", p.Bound, c, ok, found)
+		}
+		if !ok {
+			continue
+		}
+		mapped++
+		if gap := float64(got.Energy) * float64(got.Cycles) / (float64(best.Energy) * float64(best.Cycles)); gap > 1.05 {
+			t.Errorf("%+v on %+v: %+v is %.3f times the best %+v", p.Bound, c, got, gap, best)
+		}
+		if got.ComputeCycles*got.Active < p.MACs() || got.Cycles < got.ComputeCycles || got.Active > c.Rows*c.Cols {
+			t.Errorf("%+v on %+v: %+v beats the peak rate", p.Bound, c, got)
+		}
+		least := p.Elements(model.Weights, &p.Bound) + p.Elements(model.Outputs, &p.Bound)
+		if got.OffChip < least {
+			t.Errorf("%+v on %+v: %d words off chip, there are %d", p.Bound, c, got.OffChip, least)
+		}
+	}
+	if mapped < 20 {
+		t.Errorf("only %d layers were mapped", mapped)
+	}
+}
+
+func TestMapRefusesWhatDoesNotFit(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]Chip{
+		"window":  {Rows: 12, Cols: 14, FilterWords: 224, InputWords: 2, SumWords: 24, BufferBytes: 1 << 16},
+		"rows":    {Rows: 2, Cols: 14, FilterWords: 224, InputWords: 12, SumWords: 24, BufferBytes: 1 << 16},
+		"filters": {Rows: 12, Cols: 14, FilterWords: 2, InputWords: 12, SumWords: 24, BufferBytes: 1 << 16},
+		"buffer":  {Rows: 12, Cols: 14, FilterWords: 224, InputWords: 12, SumWords: 24, BufferBytes: 16},
+	} {
+		p := conv(1, 8, 8, 8, 3, 1)
+		if x, ok := c.Map(&p); ok {
+			t.Errorf("%s: got %+v", name, x)
+		}
+	}
+}

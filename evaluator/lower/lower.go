@@ -1,0 +1,68 @@
+// Package lower turns the layers of a workload into the loop nests that the
+// cost model evaluates.
+package lower
+
+import (
+	"fmt"
+
+	"apollo/evaluator/model"
+	"apollo/evaluator/workload"
+)
+
+// maxDim bounds every dimension of a layer and maxMACs its work, so that no
+// count of the model overflows.
+const (
+	maxDim  = 1 << 24
+	maxMACs = 1 << 46
+)
+
+// Problem translates a layer into loops; layers without multiplications get
+// one iteration. The error names a dimension that is out of range.
+func Problem(l *workload.Layer, bits workload.Precision) (model.Problem, error) {
+	bits = bits.WithDefaults()
+	p := model.Problem{
+		Bound:  [model.Dims]int64{1, 1, 1, 1, 1, 1, 1, 1},
+		Stride: [2]int64{1, 1}, Dilation: [2]int64{1, 1},
+		PartialBytes: bytesFor(bits.Accumulators),
+	}
+	p.Bytes = [model.Operands]int64{bytesFor(bits.Weights), bytesFor(bits.Activations), bytesFor(bits.Activations)}
+	b := &p.Bound
+	switch l.Op {
+	case workload.Conv, workload.GroupConv, workload.DepthwiseConv:
+		b[model.G] = max(l.Groups, 1)
+		b[model.N], b[model.K], b[model.C] = l.N, l.K/b[model.G], l.C
+		b[model.P], b[model.Q], b[model.R], b[model.S] = l.P, l.Q, l.R, l.S
+		for i := range 2 {
+			p.Stride[i], p.Dilation[i] = max(l.Stride[i], 1), max(l.Dilation[i], 1)
+		}
+	case workload.Deconv:
+		// Every input position meets every tap once.
+		b[model.G] = max(l.Groups, 1)
+		b[model.N], b[model.K], b[model.C] = l.N, l.K/b[model.G], l.C
+		b[model.P], b[model.Q], b[model.R], b[model.S] = l.H, l.W, l.R, l.S
+	case workload.GEMM:
+		b[model.P], b[model.K], b[model.C] = l.M, l.K, l.C
+	case workload.MatMul:
+		b[model.G], b[model.P], b[model.K], b[model.C] = l.N, l.M, l.K, l.C
+	case workload.RNN:
+		// The gates are output channels; input and state are input channels.
+		step := workload.Layer{Op: l.Op, Fn: l.Fn, N: 1, M: 1, K: l.K, C: l.C}
+		b[model.N], b[model.C] = l.N*l.M, l.C+l.K
+		b[model.K] = step.MACs() / max(b[model.C], 1)
+	}
+	return p, check(l, b)
+}
+
+// check refuses loops whose counts could overflow.
+func check(l *workload.Layer, bound *[model.Dims]int64) error {
+	macs := int64(1)
+	for d, n := range bound {
+		if n < 1 || n > maxDim || macs > maxMACs/n {
+			return fmt.Errorf("layer %s: dimension %s is %d: want 1 to %d and at most 2^46 MACs in a layer", l.ID, model.Dim(d), n, maxDim)
+		}
+		macs *= n
+	}
+	return nil
+}
+
+func bytesFor(bits int64) int64 { return max(model.CeilDiv(bits, 8), 1) }
