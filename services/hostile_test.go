@@ -1,9 +1,11 @@
 package services_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,12 +93,30 @@ func TestAFreshRunCancelsTheOldOneAfterACrash(t *testing.T) {
 	})
 }
 
+// movingSources is sources that move while they are read.
+type movingSources struct {
+	mu sync.Mutex // guards sources
+	sources
+}
+
+func (m *movingSources) Load(ctx context.Context, ref events.Source) (archiver.Source, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sources.Load(ctx, ref)
+}
+
+func (m *movingSources) move(to archiver.Source) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.source = to
+}
+
 func TestARunWithoutItsSourcesCanStillEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSim(t, 1, membus.Faults{}, 0)
 		defer s.close()
-		log := &sources{}
+		log := &movingSources{}
 		s.start("proposer", func(b events.Bus) service {
 			return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: log, Logger: slog.New(slog.DiscardHandler)}
 		})
@@ -105,14 +125,13 @@ func TestARunWithoutItsSourcesCanStillEnd(t *testing.T) {
 		})
 		s.submit("first", "x0", toyStudy("first", 40, ""))
 		first := s.wait("first")
-		source := archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, SHA256: "one"}
-		log.source = source
+		log.move(archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, SHA256: "one"})
 		transfer := `,"transfer":{"sources":[{"study":"first"}]}`
 		s.submit("ended", "x1", toyStudy("ended", 40, transfer))
 		s.wait("ended")
 		s.submit("open", "x2", toyStudy("open", 4000, transfer))
 		time.Sleep(300 * time.Millisecond)
-		log.source = archiver.Source{}
+		log.move(archiver.Source{})
 		s.kill("proposer")
 		if view := s.wait("open"); view.State != study.Paused {
 			t.Fatalf("without its source: %s, want paused", view.State)
@@ -154,7 +173,7 @@ func answers(t *testing.T, evaluator, name, run string, batch, first int) events
 
 func TestResultsOfStrangersChangeNothing(t *testing.T) {
 	t.Parallel()
-	alone, _ := simulate(t, 0, membus.Faults{}, 0, 1, toyStudy("sim", 160, ""))
+	alone := simulate(t, 0, membus.Faults{}, 0, 1, toyStudy("sim", 160, ""))
 	archiving(t, func(s *sim, dir string) func() {
 		user := s.hub.Client("user")
 		s.submit("sim", "x1", toyStudy("sim", 160, ""))

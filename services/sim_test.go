@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -107,7 +108,7 @@ func (s *sim) onDisk(b events.Bus, point string) error {
 
 // crashPoint names the operations that a crash may hit: "proposed.before", ….
 func crashPoint(op membus.Op) string {
-	kind := ""
+	var kind string
 	switch {
 	case op.Kind == membus.OpAppend && events.MatchSubject("study.*.*.*", op.Subject):
 		_, _, kind, _ = events.ParseStudySubject(op.Subject)
@@ -157,7 +158,7 @@ func (s *sim) startAll(evaluators int) {
 	})
 	for i := range evaluators {
 		s.start(fmt.Sprintf("evaluator-%d", i), func(b events.Bus) service {
-			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Slots: 1, Worker: fmt.Sprint(i), Logger: logger}
+			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Slots: 1, Worker: strconv.Itoa(i), Logger: logger}
 		})
 	}
 }
@@ -200,15 +201,15 @@ func (s *sim) close() {
 }
 
 // simulate runs one study in a bubble and returns how it ended.
-func simulate(t *testing.T, seed uint64, faults membus.Faults, kills, evaluators int, body string) (view *services.StudyView, crashes map[string]int) {
+func simulate(t *testing.T, seed uint64, faults membus.Faults, kills, evaluators int, body string) (view *services.StudyView) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSim(t, seed, faults, kills)
 		defer s.close()
 		s.startAll(evaluators)
 		s.submit("sim", "x1", body)
-		view, crashes = s.wait("sim"), s.crashes
+		view = s.wait("sim")
 	})
-	return view, crashes
+	return view
 }
 
 var allFaults = membus.Faults{
@@ -233,8 +234,10 @@ func simulateAll(t *testing.T, seed uint64, faults membus.Faults, kills, evaluat
 		s.diskKills = kills / 2
 		s.startAll(evaluators)
 		s.start("archiver", func(b events.Bus) service {
-			return &crashing{services.Archiver{Bus: b, Dir: dir, Logger: slog.New(slog.DiscardHandler),
-				Failpoint: func(point string) error { return s.onDisk(b, point) }}}
+			return &crashing{services.Archiver{
+				Bus: b, Dir: dir, Logger: slog.New(slog.DiscardHandler),
+				Failpoint: func(point string) error { return s.onDisk(b, point) },
+			}}
 		})
 		s.submit("sim", "x1", body)
 		e.view, e.crashes = s.wait("sim"), s.crashes
@@ -281,7 +284,7 @@ func TestStudyIsTheSameUnderFaultsAndKills(t *testing.T) {
 	hits := map[string]int{}
 	t.Run("seeds", func(t *testing.T) {
 		for seed := range seeds {
-			t.Run(fmt.Sprint(seed+1), func(t *testing.T) {
+			t.Run(strconv.FormatUint(seed+1, 10), func(t *testing.T) {
 				t.Parallel()
 				got := simulateAll(t, seed+1, allFaults, 8, 1<<(seed%4), body)
 				mu.Lock()
