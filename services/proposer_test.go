@@ -261,7 +261,7 @@ func (s *sim) kill(name string) {
 func TestTwoProposersShareARun(t *testing.T) {
 	t.Parallel()
 	body := toyStudy("sim", 160, "")
-	alone, _ := simulate(t, 0, membus.Faults{}, 0, 1, body)
+	alone := simulate(t, 0, membus.Faults{}, 0, 1, body)
 	synctest.Test(t, func(t *testing.T) {
 		s := newSim(t, 5, allFaults, 10)
 		defer s.close()
