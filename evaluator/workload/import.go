@@ -1,0 +1,223 @@
+package workload
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"apollo/evaluator/workload/graph"
+	"apollo/evaluator/workload/onnx"
+	"apollo/evaluator/workload/tflite"
+)
+
+// ImportOptions say how a model file becomes a workload.
+type ImportOptions struct {
+	// Dims gives sizes to dimensions that the file leaves open, by their name
+	// or as "input.index". A batch needs none: it is 1.
+	Dims map[string]int64
+	// Precision is one of Precisions, "" for the widths in the file.
+	Precision string
+	// Strict makes an error of every operation that is not modelled.
+	Strict bool
+}
+
+// Report says what Import did.
+type Report struct {
+	// Format is "tflite" or "onnx".
+	Format string `json:"format"`
+	// SHA256 is the hex digest of the file.
+	SHA256 string `json:"sha256"`
+	// Ops counts the operations in the file, Layers what became of them.
+	Ops    int `json:"ops"`
+	Layers int `json:"layers"`
+	// Folded counts the operations that became part of others, or nothing, by
+	// kind.
+	Folded Folded `json:"folded"`
+	// Unmodelled names the operations of which only the bytes are counted. All
+	// multiplications of every other operation are: none are left out.
+	Unmodelled []string `json:"unmodelled"`
+	// Notes tell what a person should know.
+	Notes []string `json:"notes"`
+}
+
+// Folded counts operations that are no layers.
+type Folded struct {
+	// Constants work on constants only.
+	Constants int `json:"constants"`
+	// Views rename elements.
+	Views int `json:"views"`
+	// Quantisation changes the representation of numbers.
+	Quantisation int `json:"quantisation"`
+	// Padding is part of the window behind it.
+	Padding int `json:"padding"`
+	// Normalisation and Scales (products and sums with constants) are part of
+	// the weights and biases before them.
+	Normalisation int `json:"normalisation"`
+	Scales        int `json:"scales"`
+	// Activations are part of the layer before them; all but one operation of
+	// a chain such as hard-swish counts too.
+	Activations int `json:"activations"`
+}
+
+// Precisions are the names that ImportOptions.Precision knows.
+func Precisions() []string {
+	return []string{"int4", "int8", "int16", "float16", "bfloat16", "float32"}
+}
+
+// precisionNamed returns the widths of a name of Precisions. int4 means 4-bit
+// weights and 8-bit activations.
+func precisionNamed(name string) (Precision, error) {
+	switch name {
+	case "int4":
+		return Precision{Weights: 4, Activations: 8, Accumulators: 32}, nil
+	case "int8":
+		return Precision{Weights: 8, Activations: 8, Accumulators: 32}, nil
+	case "int16", "float16", "bfloat16":
+		return Precision{Weights: 16, Activations: 16, Accumulators: 32}, nil
+	case "float32":
+		return Precision{Weights: 32, Activations: 32, Accumulators: 32}, nil
+	}
+	return Precision{}, fmt.Errorf("the precision %q is not known, there are: %s", name, strings.Join(Precisions(), ", "))
+}
+
+// Import turns a TensorFlow Lite or ONNX model into a workload; the format
+// follows from the content. name is the file's name: errors carry it, and the
+// workload is called after it. The result is normalised.
+//
+// Multiplications are never left out silently: an operation that is not known
+// is an Opaque layer and named in the report where its shapes are known, and
+// an error where they are not or where o.Strict is set.
+func Import(name string, data []byte, o ImportOptions) (*Workload, Report, error) {
+	sum := sha256.Sum256(data)
+	r := Report{SHA256: hex.EncodeToString(sum[:]), Unmodelled: []string{}, Notes: []string{}}
+	w, err := importModel(name, data, o, &r)
+	if err != nil {
+		return nil, r, fmt.Errorf("import %s: %w", name, err)
+	}
+	return w, r, nil
+}
+
+func importModel(name string, data []byte, o ImportOptions, r *Report) (*Workload, error) {
+	g, err := readModel(data, o)
+	if err != nil {
+		return nil, err
+	}
+	w := &Workload{
+		Name:   modelName(name),
+		Source: Source{Kind: g.Format, Ref: graph.Clip(path.Base(strings.ReplaceAll(name, `\`, "/"))), SHA256: r.SHA256},
+	}
+	r.Format, r.Ops = g.Format, g.Ops
+	r.Notes = append(r.Notes, g.Notes...)
+	if err := lower(g, w, r); err != nil {
+		return nil, err
+	}
+	if len(r.Unmodelled) > 0 && opaqueOnly(w) {
+		return nil, fmt.Errorf("nothing in the model can be modelled: %s", clipList(r.Unmodelled))
+	}
+	if o.Strict && len(r.Unmodelled) > 0 {
+		return nil, fmt.Errorf("--strict: not modelled: %s", clipList(r.Unmodelled))
+	}
+	w.Precision = filePrecision(g, r)
+	if o.Precision != "" {
+		if w.Precision, err = precisionNamed(o.Precision); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Normalise(); err != nil {
+		first, _, more := strings.Cut(err.Error(), "\n")
+		if more {
+			first += " (and more)"
+		}
+		return nil, fmt.Errorf("the layers do not fit together: %s", first)
+	}
+	r.Layers = len(w.Layers)
+	return w, nil
+}
+
+// opaqueOnly reports whether no layer is modelled.
+func opaqueOnly(w *Workload) bool {
+	for i := range w.Layers {
+		if w.Layers[i].Op != Opaque && w.Layers[i].Op != Copy {
+			return false
+		}
+	}
+	return true
+}
+
+// clipList names the first few.
+func clipList(names []string) string {
+	const most = 5
+	if len(names) > most {
+		return strings.Join(names[:most], "; ") + fmt.Sprintf("; and %d more", len(names)-most)
+	}
+	return strings.Join(names, "; ")
+}
+
+// readModel finds the format and reads the graph.
+func readModel(data []byte, o ImportOptions) (*graph.Graph, error) {
+	switch {
+	case len(data) > graph.MaxFile:
+		return nil, fmt.Errorf("the file has %d bytes, the limit is %d", len(data), graph.MaxFile)
+	case len(data) == 0:
+		return nil, errors.New("the file is empty")
+	case tflite.Is(data):
+		if len(o.Dims) > 0 {
+			return nil, errors.New("--dim: shapes of a TensorFlow Lite file are fixed when it is converted, they cannot be given here")
+		}
+		return tflite.Read(data)
+	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
+		return nil, errors.New("offset 0: this is a zip archive (Keras, TorchScript or a packed model): unpack it, or export the model to ONNX or TensorFlow Lite")
+	case bytes.HasPrefix(data, []byte("\x89HDF")):
+		return nil, errors.New("offset 0: this is an HDF5 file (Keras): convert the model to TensorFlow Lite or ONNX")
+	case bytes.HasPrefix(data, []byte("schema:")) || bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")):
+		return nil, errors.New("offset 0: this looks like text: a workload file needs no import, name it as it is")
+	case onnx.Is(data):
+		return onnx.Read(data, onnx.Options{Dims: o.Dims})
+	}
+	return nil, errors.New(`offset 0: neither TensorFlow Lite ("TFL3" at offset 4) nor ONNX (a protocol buffer): export the model to one of these`)
+}
+
+// modelName makes the name of a workload from that of a file.
+func modelName(file string) string {
+	base := path.Base(strings.ReplaceAll(file, `\`, "/"))
+	base = strings.TrimSuffix(base, path.Ext(base))
+	if base = printable(graph.Clip(base)); base == "" || base == "." || base == "/" {
+		return "model"
+	}
+	return base
+}
+
+// filePrecision is the widths of most weights and most outputs.
+func filePrecision(g *graph.Graph, r *Report) Precision {
+	weights, activations := map[int64]int64{}, map[int64]int64{}
+	for i := range g.Nodes {
+		n := &g.Nodes[i]
+		switch n.Op {
+		case graph.Conv, graph.Deconv, graph.Dense, graph.RNN, graph.MatMul:
+			weights[n.WeightBits] += n.Dims.K * max(n.Dims.C, 1) * max(n.Dims.R, 1) * max(n.Dims.S, 1)
+			out := n.Out[0]
+			activations[g.Tensors[out].Bits] += g.Elements(out)
+		}
+	}
+	p := Precision{Weights: most(weights), Activations: most(activations)}.WithDefaults()
+	if p.Activations > 8 || p.Weights > 8 {
+		r.Notes = append(r.Notes, fmt.Sprintf("weights have %d bits and activations %d, as in the file; --precision int8 counts the bytes of a quantised model", p.Weights, p.Activations))
+	}
+	return p
+}
+
+// most returns the width with the largest count, the smaller one of equals, 0
+// when there is none.
+func most(counts map[int64]int64) int64 {
+	var best int64
+	for _, bits := range []int64{2, 4, 8, 16, 32, 64} {
+		if counts[bits] > counts[best] || best == 0 && counts[bits] > 0 {
+			best = bits
+		}
+	}
+	return best
+}

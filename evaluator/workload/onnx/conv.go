@@ -1,0 +1,265 @@
+package onnx
+
+import "apollo/evaluator/workload/graph"
+
+// spatial is a window over one or two dimensions; one dimension is a picture
+// of height 1.
+type spatial struct {
+	in, out, kernel, stride, dilation [2]int64
+}
+
+// two brings the one or two numbers of an attribute to a pair.
+func (n *node) two(attr string, rank int, absent int64) [2]int64 {
+	a, ok := n.attrs[attr]
+	if !ok || len(a.ints) == 0 {
+		if rank == 1 {
+			return [2]int64{1, absent}
+		}
+		return [2]int64{absent, absent}
+	}
+	if len(a.ints) != rank {
+		n.fail("%s has %d numbers, want %d", attr, len(a.ints), rank)
+		return [2]int64{1, 1}
+	}
+	if rank == 1 {
+		return [2]int64{1, a.ints[0]}
+	}
+	return [2]int64{a.ints[0], a.ints[1]}
+}
+
+// area returns height and width of a tensor N, C, [H,] W.
+func area(s []int64) [2]int64 {
+	if len(s) == 3 {
+		return [2]int64{1, s[2]}
+	}
+	return [2]int64{s[2], s[3]}
+}
+
+// flat reports whether an input has one or two spatial dimensions.
+func (n *node) flat(i int) bool {
+	if n.need(i, 3) && len(n.shape(i)) > 4 {
+		n.fail("input %d has the shape %v: three-dimensional convolutions and poolings are not supported", i, n.shape(i))
+	}
+	return n.err == nil
+}
+
+// window reads the attributes of a convolution or pooling; the kernel is given.
+func (n *node) window(x []int64, kernel [2]int64) (w spatial) {
+	rank := len(x) - 2
+	w = spatial{in: area(x), kernel: kernel, stride: n.two("strides", rank, 1), dilation: n.two("dilations", rank, 1)}
+	for i := range 2 {
+		for _, v := range []int64{w.kernel[i], w.stride[i], w.dilation[i]} {
+			if v < 1 || v > graph.MaxDim {
+				n.fail("kernel, stride or dilation is %d, want 1 to %d", v, int64(graph.MaxDim))
+				return w
+			}
+		}
+	}
+	return w
+}
+
+// pads returns what is added before and after each dimension.
+func (n *node) pads(rank int) (before, after [2]int64) {
+	a, ok := n.attrs["pads"]
+	if !ok || len(a.ints) == 0 {
+		return before, after
+	}
+	if len(a.ints) != 2*rank {
+		n.fail("pads has %d numbers, want %d", len(a.ints), 2*rank)
+		return before, after
+	}
+	for i := range rank {
+		j := i + 2 - rank
+		before[j], after[j] = a.ints[i], a.ints[rank+i]
+		if min(before[j], after[j]) < -graph.MaxDim || max(before[j], after[j]) > graph.MaxDim {
+			n.fail("pads has the number %d", max(before[j], after[j]))
+		}
+	}
+	return before, after
+}
+
+// slide computes the output of a window that moves over its input.
+func (n *node) slide(w *spatial, rank int, ceil bool) {
+	before, after := n.pads(rank)
+	auto := n.attrs["auto_pad"].s
+	for i := range 2 {
+		reach := w.dilation[i]*(w.kernel[i]-1) + 1
+		if auto == "SAME_UPPER" || auto == "SAME_LOWER" {
+			w.out[i] = (w.in[i] + w.stride[i] - 1) / w.stride[i]
+			continue
+		}
+		room := w.in[i] - reach
+		if auto != "VALID" {
+			room += before[i] + after[i]
+		}
+		if room < 0 {
+			n.fail("a window of %d does not fit into an input of %d", reach, w.in[i])
+			return
+		}
+		w.out[i] = room/w.stride[i] + 1
+		// The last window of a rounded-up pooling must begin inside.
+		if ceil && room%w.stride[i] != 0 && w.out[i]*w.stride[i] < w.in[i]+before[i] {
+			w.out[i]++
+		}
+	}
+}
+
+// picture returns a shape N, K, [H,] W.
+func picture(like []int64, k int64, size [2]int64) []int64 {
+	if len(like) == 3 {
+		return []int64{like[0], k, size[1]}
+	}
+	return []int64{like[0], k, size[0], size[1]}
+}
+
+// convInputs finds weights and bias: quantised forms have scales between.
+func (n *node) convInputs() (w, b int) {
+	switch n.op {
+	case "QLinearConv":
+		return 3, 8
+	case "ConvInteger":
+		return 1, len(n.in) // no bias
+	}
+	return 1, 2
+}
+
+func (n *node) conv() {
+	wi, bi := n.convInputs()
+	if !n.flat(0) || !n.need(wi, 3) {
+		return
+	}
+	x, f, groups := n.shape(0), n.shape(wi), n.int("group", 1)
+	if len(f) != len(x) || groups < 1 || f[1] < 1 || groups > graph.MaxDim || x[1] != f[1]*groups || f[0]%groups != 0 {
+		n.fail("the filter %v in %d groups does not fit the input %v", f, groups, x)
+		return
+	}
+	w := n.window(x, area(f))
+	if n.err != nil {
+		return
+	}
+	n.slide(&w, len(x)-2, false)
+	n.set(0, picture(x, f[0], w.out))
+	n.weighted(graph.Node{
+		Op: graph.Conv, Act: n.fusedAct(),
+		Dims: graph.Dims{
+			N: x[0], K: f[0], C: f[1], P: w.out[0], Q: w.out[1], R: w.kernel[0], S: w.kernel[1],
+			H: w.in[0], W: w.in[1], Groups: groups, Stride: w.stride, Dilation: w.dilation,
+		},
+	}, wi, bi)
+}
+
+// fusedAct is the activation that a runtime has fused.
+func (n *node) fusedAct() string {
+	switch s := n.attrs["activation"].s; s {
+	case "Relu":
+		return "relu"
+	case "Clip":
+		return "clip"
+	case "Sigmoid":
+		return "sigmoid"
+	case "LeakyRelu":
+		return "leaky_relu"
+	default:
+		return s
+	}
+}
+
+// weighted emits a layer with weights at input w and a bias at input b.
+func (n *node) weighted(node graph.Node, w, b int) {
+	node.In = n.in[:1]
+	node.Bias = n.has(b)
+	node.WeightBits = n.bits(w)
+	if !n.g.Tensors[n.in[w]].Const {
+		n.g.Notes = append(n.g.Notes, "the weights of "+n.title()+" are computed at run time; they are counted as if they were stored")
+	}
+	n.emit(node)
+}
+
+func (n *node) deconv() {
+	if !n.flat(0) || !n.need(1, 3) {
+		return
+	}
+	x, f, groups := n.shape(0), n.shape(1), n.int("group", 1)
+	if len(f) != len(x) || groups < 1 || groups > graph.MaxDim || f[0] != x[1] || f[0]%groups != 0 || f[1] > graph.MaxDim/groups {
+		n.fail("the filter %v in %d groups does not fit the input %v", f, groups, x)
+		return
+	}
+	w := n.window(x, area(f))
+	rank := len(x) - 2
+	before, after := n.pads(rank)
+	extra := n.two("output_padding", rank, 0)
+	if rank == 1 {
+		extra[0] = 0
+	}
+	if n.err != nil {
+		return
+	}
+	auto := n.attrs["auto_pad"].s
+	for i := range 2 {
+		w.out[i] = w.stride[i]*(w.in[i]-1) + extra[i] + w.dilation[i]*(w.kernel[i]-1) + 1 - before[i] - after[i]
+		if auto == "SAME_UPPER" || auto == "SAME_LOWER" {
+			w.out[i] = w.in[i] * w.stride[i]
+		}
+	}
+	if _, ok := n.attrs["output_shape"]; ok {
+		w.out = n.two("output_shape", rank, 1)
+	}
+	k := f[1] * groups
+	n.set(0, picture(x, k, w.out))
+	n.weighted(graph.Node{
+		Op: graph.Deconv,
+		Dims: graph.Dims{
+			N: x[0], K: k, C: f[0] / groups, P: w.out[0], Q: w.out[1], R: w.kernel[0], S: w.kernel[1],
+			H: w.in[0], W: w.in[1], Groups: groups, Stride: w.stride, Dilation: w.dilation,
+		},
+	}, 1, 2)
+}
+
+func pooling(fn string) infer {
+	return func(n *node) {
+		if !n.flat(0) {
+			return
+		}
+		x := n.shape(0)
+		w := n.window(x, n.two("kernel_shape", len(x)-2, 1))
+		if n.err != nil {
+			return
+		}
+		n.slide(&w, len(x)-2, n.int("ceil_mode", 0) != 0)
+		out := picture(x, x[1], w.out)
+		n.set(0, out)
+		n.set(1, out)
+		n.emit(graph.Node{Op: graph.Pool, Fn: fn, In: n.in[:1], Dims: graph.Dims{
+			N: x[0], K: x[1], P: w.out[0], Q: w.out[1], H: w.in[0], W: w.in[1],
+			R: w.dilation[0]*(w.kernel[0]-1) + 1, S: w.dilation[1]*(w.kernel[1]-1) + 1, Stride: w.stride,
+		}})
+	}
+}
+
+func globalPooling(fn string) infer {
+	return func(n *node) {
+		if n.flat(0) {
+			n.globalPool(fn, picture(n.shape(0), n.shape(0)[1], [2]int64{1, 1}))
+		}
+	}
+}
+
+func (n *node) globalPool(fn string, out []int64) {
+	x := n.shape(0)
+	size := area(x)
+	n.set(0, out)
+	n.emit(graph.Node{Op: graph.Pool, Fn: fn, In: n.in[:1], Dims: graph.Dims{
+		N: x[0], K: x[1], P: 1, Q: 1, H: size[0], W: size[1], R: size[0], S: size[1],
+	}})
+}
+
+func (n *node) batchNorm() {
+	if !n.need(0, 2) || !n.need(1, 0) {
+		return
+	}
+	n.set(0, n.shape(0))
+	for i := 1; i < len(n.out); i++ { // statistics of training
+		n.set(i, n.shape(1))
+	}
+	n.emit(graph.Node{Op: graph.BatchNorm, Fn: "batch", In: n.in[:1], Out: n.out[:1], Const: 2 * n.shape(0)[1]})
+}

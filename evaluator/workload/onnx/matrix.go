@@ -1,0 +1,109 @@
+package onnx
+
+import "apollo/evaluator/workload/graph"
+
+func (n *node) gemm() {
+	if !n.need(0, 2) || !n.need(1, 2) {
+		return
+	}
+	d, ok := graph.Product(n.shape(0), n.shape(1), n.int("transA", 0) != 0, n.int("transB", 0) != 0)
+	if !ok || len(n.shape(0)) != 2 || len(n.shape(1)) != 2 {
+		n.fail("the matrices %v and %v do not fit", n.shape(0), n.shape(1))
+		return
+	}
+	n.set(0, []int64{d.M, d.K})
+	product := graph.MatMulNode(n.g, d, n.in[0], n.in[1])
+	product.Act = n.fusedAct()
+	if product.Op == graph.Dense {
+		product.Bias = n.has(2)
+		n.emit(product)
+		return
+	}
+	if !n.has(2) {
+		n.emit(product)
+		return
+	}
+	t := n.inner(".product", d.M, d.K)
+	product.Out = []int{t}
+	n.emit(product)
+	n.emit(graph.Node{Op: graph.Eltwise, Fn: "add", In: []int{t, n.in[2]}})
+}
+
+// matMul follows the rules of numpy.matmul.
+func (n *node) matMul() {
+	second := 1
+	if n.op == "QLinearMatMul" {
+		second = 3
+	}
+	if !n.need(0, 1) || !n.need(second, 1) {
+		return
+	}
+	a, b := n.shape(0), n.shape(second)
+	d, ok := graph.Product(a, b, n.int("transA", 0) != 0, n.int("transB", 0) != 0)
+	if !ok {
+		n.fail("the matrices %v and %v do not fit", a, b)
+		return
+	}
+	var out []int64
+	if len(a) > 2 || len(b) > 2 {
+		out, _ = graph.Broadcast(a[:max(len(a)-2, 0)], b[:max(len(b)-2, 0)])
+	}
+	if len(a) > 1 {
+		out = append(out, d.M)
+	}
+	if len(b) > 1 {
+		out = append(out, d.K)
+	}
+	n.set(0, out)
+	n.emit(graph.MatMulNode(n.g, d, n.in[0], n.in[second]))
+}
+
+// recurrent reads X [steps, batch, features], W [directions, gates*units,
+// features] and R [directions, gates*units, units].
+func recurrent(cell string, gates int64) infer {
+	return func(n *node) {
+		if !n.need(0, 3) || !n.need(1, 3) || !n.need(2, 3) {
+			return
+		}
+		x, w, r := n.shape(0), n.shape(1), n.shape(2)
+		units, directions := r[2], w[0]
+		if len(x) != 3 || len(w) != 3 || len(r) != 3 || w[1] != gates*units || w[2] != x[2] || r[0] != directions || directions < 1 || directions > 2 {
+			n.fail("the matrices %v and %v do not fit the input %v", w, r, x)
+			return
+		}
+		steps, batch := x[0], x[1]
+		if n.int("layout", 0) == 1 {
+			steps, batch = batch, steps
+		}
+		n.set(0, []int64{steps, directions, batch, units})
+		n.set(1, []int64{directions, batch, units})
+		n.set(2, []int64{directions, batch, units})
+		n.cells(graph.Node{
+			Op: graph.RNN, Fn: cell, In: n.in[:1], Bias: n.has(3), WeightBits: n.bits(1),
+			Dims: graph.Dims{N: batch, M: steps, K: units, C: x[2]},
+		}, directions)
+	}
+}
+
+// cells emits one layer a direction, and what joins and picks their outputs.
+func (n *node) cells(cell graph.Node, directions int64) {
+	d := cell.Dims
+	var ends []int
+	for i := range directions {
+		ends = append(ends, n.inner([]string{".forward", ".backward"}[i], d.M, 1, d.N, d.K))
+		if n.err != nil {
+			return
+		}
+		cell.Out = ends[i : i+1]
+		n.emit(cell)
+	}
+	for i, t := range n.out {
+		if t >= 0 {
+			fn := "concat"
+			if i > 0 {
+				fn = "slice"
+			}
+			n.emit(graph.Node{Op: graph.Copy, Fn: fn, In: ends, Out: n.out[i : i+1]})
+		}
+	}
+}

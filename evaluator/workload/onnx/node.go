@@ -1,0 +1,291 @@
+package onnx
+
+import (
+	"fmt"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"apollo/evaluator/workload/graph"
+)
+
+// infer gives an operation's outputs their shapes, and appends its layers
+// unless everything it reads is constant.
+type infer func(*node)
+
+// node is one operation while it is read. The first mistake stays in err.
+type node struct {
+	*model
+	name, op, domain string
+	in, out          []int
+	outNames         []string
+	attrs            map[string]attribute
+	fixed            bool // everything that is read is constant
+	err              error
+}
+
+func (n *node) fail(format string, args ...any) {
+	if n.err == nil {
+		n.err = fmt.Errorf("%s: "+format, append([]any{n.title()}, args...)...)
+	}
+}
+
+func (n *node) title() string {
+	if n.name != "" {
+		return fmt.Sprintf("operation %d (%s, %q)", n.g.Ops, n.op, n.name)
+	}
+	return fmt.Sprintf("operation %d (%s)", n.g.Ops, n.op)
+}
+
+// node reads a NodeProto.
+func (m *model) node(message []byte) error {
+	if m.g.Ops >= graph.MaxNodes {
+		return fmt.Errorf("offset %d: the model has more than %d operations", m.r.offset(message), graph.MaxNodes)
+	}
+	n := &node{model: m, attrs: map[string]attribute{}, fixed: true}
+	var missing string
+	err := m.r.fields(message, func(f field) error {
+		if f.typ != protowire.BytesType {
+			return nil
+		}
+		switch f.num {
+		case 1:
+			name := string(f.b)
+			t, ok := m.index[name]
+			if name == "" {
+				t = -1
+			} else if !ok {
+				missing = name
+			}
+			n.in = append(n.in, t)
+		case 2:
+			n.outNames = append(n.outNames, string(f.b))
+		case 3:
+			n.name = f.text()
+		case 4:
+			n.op = f.text()
+		case 5:
+			name, a, err := m.r.attribute(f.b)
+			n.attrs[name] = a
+			return err
+		case 7:
+			n.domain = f.text()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { m.g.Ops++ }()
+	if missing != "" {
+		n.fail("reads %q, which no earlier operation writes", missing)
+		return n.err
+	}
+	n.fixed = m.g.AllConst(n.in)
+	return n.run()
+}
+
+func (n *node) run() error {
+	for _, name := range n.outNames {
+		t := -1
+		if name != "" {
+			var err error
+			if t, err = n.tensor(graph.Tensor{Name: graph.Clip(name), Const: n.fixed}); err != nil {
+				return err
+			}
+		}
+		n.out = append(n.out, t)
+	}
+	if len(n.out) == 0 || n.out[0] < 0 && n.op != "LSTM" && n.op != "GRU" && n.op != "RNN" {
+		n.fail("writes nothing")
+		return n.err
+	}
+	if do, ok := n.table[n.op]; ok {
+		do(n)
+	} else {
+		n.unknown()
+	}
+	for i, t := range n.out {
+		if t >= 0 {
+			n.index[n.outNames[i]] = t
+		}
+	}
+	return n.err
+}
+
+// unknown is an operation that is not in the table: opaque where the file
+// states its shapes.
+func (n *node) unknown() {
+	for i, t := range n.out {
+		shape, ok := n.infos[n.outNames[i]]
+		if t >= 0 && !ok {
+			n.fail("the operation is not known and the file does not state the shape of its output %q: run shape inference on the file first (onnx.shape_inference), or export the model without it", n.outNames[i])
+			return
+		}
+		if t >= 0 {
+			n.g.Tensors[t].Shape = shape
+		}
+	}
+	why := "the operation is not known"
+	if n.domain != "" {
+		why = fmt.Sprintf("the operation (of %q) is not known", n.domain)
+	}
+	n.emit(graph.Node{Op: graph.Opaque, Inexact: why})
+}
+
+// set gives output i its shape; the width is that of the first input.
+func (n *node) set(i int, shape []int64) {
+	if n.err != nil || i >= len(n.out) || n.out[i] < 0 {
+		return
+	}
+	if err := graph.CheckShape(shape); err != nil {
+		n.fail("its output %q: %w", n.outNames[i], err)
+		return
+	}
+	t := &n.g.Tensors[n.out[i]]
+	t.Shape = shape
+	for _, in := range n.in {
+		if t.Bits == 0 && in >= 0 {
+			t.Bits = n.g.Tensors[in].Bits
+		}
+	}
+}
+
+// stated gives output 0 the shape that the file states, or reports why none
+// can be had.
+func (n *node) stated(why string) {
+	shape, ok := n.infos[n.outNames[0]]
+	if !ok {
+		n.fail("%s: its output has a shape that only a run can tell; export the model with fixed shapes", why)
+		return
+	}
+	n.set(0, shape)
+}
+
+// has reports whether input i is given.
+func (n *node) has(i int) bool { return i < len(n.in) && n.in[i] >= 0 }
+
+// need checks that input i is given with at least the rank.
+func (n *node) need(i, rank int) bool {
+	if n.err != nil {
+		return false
+	}
+	if !n.has(i) {
+		n.fail("input %d is missing", i)
+		return false
+	}
+	if s := n.shape(i); len(s) < rank {
+		n.fail("input %d has the shape %v, want rank %d or more", i, s, rank)
+		return false
+	}
+	return true
+}
+
+func (n *node) shape(i int) []int64 { return n.g.Shape(n.in[i]) }
+
+// known returns the values of a small constant input.
+func (n *node) known(i int) ([]float64, bool) {
+	if !n.has(i) {
+		return nil, false
+	}
+	v, ok := n.values[n.in[i]]
+	return v.v, ok
+}
+
+// ints returns the values of an input or, in older files, of an attribute.
+func (n *node) ints(i int, attr string) ([]int64, bool) {
+	if a, ok := n.attrs[attr]; ok && attr != "" {
+		return a.ints, true
+	}
+	v, ok := n.known(i)
+	if !ok {
+		return nil, false
+	}
+	out := make([]int64, len(v))
+	for j, x := range v {
+		out[j] = whole(x)
+	}
+	return out, true
+}
+
+// whole converts to an integer; what is out of range stays there.
+func whole(x float64) int64 {
+	const limit = 1 << 62
+	switch {
+	case x >= limit:
+		return limit
+	case x <= -limit:
+		return -limit
+	case x != x:
+		return 0
+	}
+	return int64(x)
+}
+
+func (n *node) int(attr string, absent int64) int64 {
+	if a, ok := n.attrs[attr]; ok {
+		return a.i
+	}
+	return absent
+}
+
+// axis brings an axis into 0 … rank-1.
+func (n *node) axis(a int64, rank int) int {
+	if a < 0 {
+		a += int64(rank)
+	}
+	if a < 0 || a >= int64(rank) {
+		n.fail("axis %d does not exist in rank %d", a, rank)
+		return 0
+	}
+	return int(a)
+}
+
+// emit appends a node; In and Out default to all inputs and outputs.
+func (n *node) emit(node graph.Node) {
+	if n.err != nil || n.fixed {
+		return
+	}
+	if len(n.g.Nodes) >= 2*graph.MaxNodes {
+		n.fail("the model has more than %d operations", 2*graph.MaxNodes)
+		return
+	}
+	node.Type, node.Name = n.op, n.name
+	if node.Name == "" {
+		node.Name = graph.Clip(n.outNames[0])
+	}
+	if node.In == nil {
+		node.In = present(n.in)
+	}
+	if node.Out == nil {
+		node.Out = present(n.out)
+	}
+	n.g.Nodes = append(n.g.Nodes, node)
+}
+
+func present(ts []int) []int {
+	var out []int
+	for _, t := range ts {
+		if t >= 0 {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// inner adds a tensor between two layers of one operation.
+func (n *node) inner(suffix string, shape ...int64) int {
+	t, err := n.tensor(graph.Tensor{Name: graph.Clip(strings.TrimSpace(n.outNames[0] + suffix)), Shape: shape, Bits: n.bits(0)})
+	if err != nil {
+		n.fail("%w", err)
+	}
+	return t
+}
+
+// bits returns the width of input i.
+func (n *node) bits(i int) int64 {
+	if !n.has(i) {
+		return 0
+	}
+	return n.g.Tensors[n.in[i]].Bits
+}

@@ -1,0 +1,196 @@
+package onnx
+
+import "apollo/evaluator/workload/graph"
+
+// operators is the table of operations (onnx/onnx docs/Operators.md, and the
+// few of com.microsoft that runtimes write into optimised files).
+func operators() map[string]infer {
+	table := map[string]infer{
+		"Conv": (*node).conv, "FusedConv": (*node).conv, "ConvInteger": (*node).conv, "QLinearConv": (*node).conv,
+		"ConvTranspose": (*node).deconv, "Gemm": (*node).gemm, "FusedGemm": (*node).gemm,
+		"MatMul": (*node).matMul, "MatMulInteger": (*node).matMul, "QLinearMatMul": (*node).matMul, "FusedMatMul": (*node).matMul,
+		"LSTM": recurrent("lstm", 4), "GRU": recurrent("gru", 3), "RNN": recurrent("rnn", 1),
+		"MaxPool": pooling("max"), "AveragePool": pooling("avg"), "LpPool": pooling("avg"),
+		"GlobalAveragePool": globalPooling("avg"), "GlobalMaxPool": globalPooling("max"), "QLinearGlobalAveragePool": globalPooling("avg"),
+		"GlobalLpPool":       globalPooling("avg"),
+		"BatchNormalization": (*node).batchNorm, "PRelu": (*node).prelu,
+		"Reshape": (*node).reshape, "Flatten": (*node).flatten, "Squeeze": (*node).squeeze, "Unsqueeze": (*node).unsqueeze,
+		"Identity": view, "Dropout": view,
+		"Transpose": (*node).transpose, "Concat": (*node).concat, "QLinearConcat": (*node).qlinearConcat,
+		"Split": (*node).split, "Slice": (*node).slice,
+		"Gather": (*node).gather, "GatherElements": (*node).gatherElements, "GatherND": (*node).gatherND,
+		"Pad": (*node).pad, "Tile": (*node).tile, "Expand": (*node).expand,
+		"DepthToSpace": (*node).depthToSpace, "SpaceToDepth": (*node).spaceToDepth,
+		"Resize": (*node).resize, "Upsample": (*node).resize,
+		"ScatterElements": same(graph.Copy, "scatter"), "ScatterND": same(graph.Copy, "scatter"), "Scatter": same(graph.Copy, "scatter"),
+		"ReverseSequence": same(graph.Copy, "reverse"), "CumSum": same(graph.Copy, "cumsum"), "Trilu": same(graph.Copy, "trilu"),
+		"Shape": (*node).shapeOf, "Size": (*node).sizeOf, "Constant": (*node).constantOp, "ConstantOfShape": (*node).constantOfShape,
+		"Range": (*node).rangeOp, "NonZero": (*node).nonZero, "EyeLike": same(graph.Copy, "eye"),
+		"Cast": (*node).cast, "CastLike": requant, "QuantizeLinear": requant, "DequantizeLinear": requant, "DynamicQuantizeLinear": requant,
+		"ArgMax": reducing("argmax"), "ArgMin": reducing("argmin"), "TopK": (*node).topK,
+		"Softmax": same(graph.Softmax, ""), "LogSoftmax": same(graph.Softmax, "log"), "Hardmax": same(graph.Softmax, "hard"),
+		"LRN": same(graph.Norm, "lrn"), "InstanceNormalization": same(graph.Norm, "instance"), "LayerNormalization": same(graph.Norm, "layer"),
+		"GroupNormalization": same(graph.Norm, "group"), "LpNormalization": same(graph.Norm, "lp"), "MeanVarianceNormalization": same(graph.Norm, "mean_variance"),
+		"SimplifiedLayerNormalization": same(graph.Norm, "rms"), "RMSNormalization": same(graph.Norm, "rms"),
+		"If": (*node).control, "Loop": (*node).control, "Scan": (*node).control, "SequenceMap": (*node).control, "Einsum": (*node).einsum,
+	}
+	for name, fn := range map[string]string{
+		"Relu": "relu", "LeakyRelu": "leaky_relu", "Sigmoid": "sigmoid", "HardSigmoid": "hsigmoid", "HardSwish": "hswish",
+		"Tanh": "tanh", "Elu": "elu", "Selu": "selu", "Celu": "celu", "Softplus": "softplus", "Softsign": "softsign",
+		"Gelu": "gelu", "FastGelu": "gelu", "QuickGelu": "gelu", "Mish": "mish", "Swish": "swish", "Erf": "erf", "Exp": "exp", "Log": "log", "Sqrt": "sqrt",
+		"Neg": "neg", "Abs": "abs", "Ceil": "ceil", "Floor": "floor", "Round": "round", "Reciprocal": "reciprocal",
+		"Sign": "sign", "Sin": "sin", "Cos": "cos", "Tan": "tan", "Atan": "atan", "Not": "not", "ThresholdedRelu": "thresholded_relu",
+		"Shrink": "shrink", "IsNaN": "isnan", "IsInf": "isinf", "QLinearSigmoid": "sigmoid", "QLinearLeakyRelu": "leaky_relu",
+	} {
+		table[name] = activation(fn)
+	}
+	table["Clip"] = (*node).clip
+	for name, fn := range map[string]string{
+		"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "Pow": "pow", "Max": "max", "Min": "min", "Mean": "mean", "Sum": "add",
+		"Mod": "mod", "And": "and", "Or": "or", "Xor": "xor", "Equal": "equal", "Greater": "greater", "GreaterOrEqual": "greater_equal",
+		"Less": "less", "LessOrEqual": "less_equal", "Where": "select", "BitShift": "shift",
+	} {
+		table[name] = eltwise(fn)
+	}
+	table["QLinearAdd"], table["QLinearMul"] = qlinear("add"), qlinear("mul")
+	for name, fn := range map[string]string{
+		"ReduceMean": "mean", "ReduceSum": "sum", "ReduceMax": "max", "ReduceMin": "min", "ReduceProd": "prod", "ReduceL1": "l1",
+		"ReduceL2": "l2", "ReduceLogSum": "log_sum", "ReduceLogSumExp": "log_sum_exp", "ReduceSumSquare": "sum_square",
+	} {
+		table[name] = reducing(fn)
+	}
+	return table
+}
+
+// same is an operation whose output has the shape of its first input; constant
+// inputs behind it are parameters.
+func same(op graph.Op, fn string) infer {
+	return func(n *node) {
+		if !n.need(0, 0) {
+			return
+		}
+		n.set(0, n.shape(0))
+		var stored int64
+		for i := 1; i < len(n.in); i++ {
+			if n.has(i) && n.g.Tensors[n.in[i]].Const && op == graph.Norm {
+				stored += n.g.Elements(n.in[i])
+			}
+		}
+		n.emit(graph.Node{Op: op, Fn: fn, In: n.in[:1], Const: stored})
+	}
+}
+
+// activation is an operation on single elements.
+func activation(fn string) infer {
+	return func(n *node) {
+		if !n.need(0, 0) {
+			return
+		}
+		n.set(0, n.shape(0))
+		n.fold(func(v [][]float64) []float64 { return unary(n.op, v[0]) }, 1)
+		n.emit(graph.Node{Op: graph.Act, Fn: fn, In: n.in[:1]})
+	}
+}
+
+// clip is relu6 or relu between these bounds.
+func (n *node) clip() {
+	if !n.need(0, 0) {
+		return
+	}
+	n.set(0, n.shape(0))
+	low, high := n.bound(1, "min"), n.bound(2, "max")
+	fn := "clip"
+	switch {
+	case low == 0 && high == 6:
+		fn = "relu6"
+	case low == 0 && high < 0:
+		fn = "relu"
+	}
+	n.emit(graph.Node{Op: graph.Act, Fn: fn, In: n.in[:1]})
+}
+
+// bound is a limit of Clip, -1 when it is open or not known.
+func (n *node) bound(i int, attr string) float64 {
+	if a, ok := n.attrs[attr]; ok {
+		return a.f
+	}
+	if v, ok := n.known(i); ok && len(v) == 1 {
+		return v[0]
+	}
+	return -1
+}
+
+func (n *node) prelu() {
+	if n.need(0, 0) && n.need(1, 0) {
+		n.set(0, n.shape(0))
+		n.emit(graph.Node{Op: graph.Act, Fn: "prelu", In: n.in[:1], Const: n.g.Elements(n.in[1])})
+	}
+}
+
+// eltwise broadcasts its inputs.
+func eltwise(fn string) infer {
+	return func(n *node) { n.broadcast(fn, n.in) }
+}
+
+// qlinear has its operands at inputs 0 and 3 between their scales.
+func qlinear(fn string) infer {
+	return func(n *node) {
+		if n.need(0, 0) && n.need(3, 0) {
+			n.broadcast(fn, []int{n.in[0], n.in[3]})
+		}
+	}
+}
+
+func (n *node) broadcast(fn string, in []int) {
+	if !n.need(0, 0) {
+		return
+	}
+	out := n.g.Shape(in[0])
+	for _, t := range in[1:] {
+		if t < 0 {
+			n.fail("an input is missing")
+			return
+		}
+		var ok bool
+		if out, ok = graph.Broadcast(out, n.g.Shape(t)); !ok {
+			n.fail("the shapes %v and %v do not broadcast", n.shape(0), n.g.Shape(t))
+			return
+		}
+	}
+	n.set(0, out)
+	n.fold(func(v [][]float64) []float64 { return combine(n.op, v, n.wholeInputs()) }, len(in))
+	n.emit(graph.Node{Op: graph.Eltwise, Fn: fn, In: in})
+}
+
+func view(n *node) {
+	if n.need(0, 0) {
+		n.set(0, n.shape(0))
+		n.keep()
+		n.emit(graph.Node{Op: graph.View, In: n.in[:1], Out: n.out[:1]})
+	}
+}
+
+func requant(n *node) {
+	if !n.need(0, 0) {
+		return
+	}
+	n.set(0, n.shape(0))
+	for i := 1; i < len(n.out); i++ {
+		n.set(i, nil)
+		if n.out[i] >= 0 {
+			n.g.Tensors[n.out[i]].Const = true // scales
+		}
+	}
+	if n.op == "DequantizeLinear" && n.fixed { // weights stay as they are stored
+		n.g.Tensors[n.out[0]].Bits = n.bits(0)
+	}
+	n.emit(graph.Node{Op: graph.Requant, In: n.in[:1], Out: n.out[:1]})
+}
+
+func (n *node) control() {
+	n.fail("control flow cannot be a list of layers: export the model without branches and loops, or import one branch")
+}
+
+func (n *node) einsum() {
+	n.fail("einsum is not supported: export the model with MatMul in its place")
+}

@@ -1,0 +1,160 @@
+package tflite
+
+import (
+	"fmt"
+
+	"apollo/evaluator/workload/graph"
+)
+
+// lstm reads LSTM and UNIDIRECTIONAL_SEQUENCE_LSTM: input weights at inputs 1
+// to 4, recurrent weights at 5 to 8, a projection at 16.
+func (o *operator) lstm(entry) {
+	if len(o.in) == 5 {
+		o.basicLSTM()
+		return
+	}
+	if !o.want(0, -1, "input") || !o.want(2, 2, "input-to-forget matrix") || !o.want(6, 2, "recurrent matrix") {
+		return
+	}
+	w, r := o.shape(2), o.shape(6)
+	units, state := w[0], r[1]
+	if !o.steps(w[1]) {
+		return
+	}
+	gates := int64(4)
+	if !o.has(1) { // input and forget gate are coupled
+		gates = 3
+	}
+	projection := o.has(16)
+	if !projection && gates == 4 && state == units {
+		o.recurrent("lstm", units, w[1])
+		return
+	}
+	rows := o.g.Elements(o.in[0]) / w[1]
+	y := o.inner(".gates", rows, gates*units)
+	h := o.inner(".state", rows, state)
+	o.emit(graph.Node{
+		Op: graph.Copy, Fn: "slice", In: o.in[:1], Out: []int{h},
+	})
+	o.emit(graph.Node{
+		Op: graph.Dense, In: o.in[:1], Out: []int{y}, Bias: true, WeightBits: o.g.Tensors[o.in[2]].Bits,
+		Dims: graph.Dims{M: rows, K: gates * units, C: w[1]},
+	})
+	z := o.inner(".recurrent", rows, gates*units)
+	o.emit(graph.Node{
+		Op: graph.Dense, In: []int{h}, Out: []int{z}, WeightBits: o.g.Tensors[o.in[6]].Bits,
+		Dims: graph.Dims{M: rows, K: gates * units, C: state},
+	})
+	sum := o.inner(".cell", rows, gates*units)
+	o.emit(graph.Node{Op: graph.Eltwise, Fn: "add", In: []int{y, z}, Out: []int{sum}, Act: "sigmoid"})
+	if !projection {
+		o.emit(graph.Node{Op: graph.Reduce, Fn: "lstm", In: []int{sum}})
+		return
+	}
+	cell := o.inner(".hidden", rows, units)
+	o.emit(graph.Node{Op: graph.Reduce, Fn: "lstm", In: []int{sum}, Out: []int{cell}})
+	o.emit(graph.Node{
+		Op: graph.Dense, In: []int{cell}, Bias: o.has(17), WeightBits: o.g.Tensors[o.in[16]].Bits,
+		Dims: graph.Dims{M: rows, K: state, C: units},
+	})
+}
+
+// basicLSTM has all four gates in one matrix over input and state.
+func (o *operator) basicLSTM() {
+	if !o.want(0, -1, "input") || !o.want(2, 2, "matrix") {
+		return
+	}
+	w := o.shape(2)
+	units := w[0] / 4
+	o.lstmOf(units, w[1]-units)
+}
+
+func (o *operator) lstmOf(units, features int64) {
+	if units < 1 || features < 1 || !o.steps(features) {
+		o.fail("the matrix %v does not fit the input %v", o.shape(2), o.shape(0))
+		return
+	}
+	o.recurrent("lstm", units, features)
+}
+
+// steps checks that the input has whole steps of the given features.
+func (o *operator) steps(features int64) bool {
+	if features < 1 || o.g.Elements(o.in[0])%features != 0 {
+		o.fail("the input %v has no whole steps of %d features", o.shape(0), features)
+		return false
+	}
+	return true
+}
+
+func (o *operator) recurrent(cell string, units, features int64) {
+	rows := o.g.Elements(o.in[0]) / features
+	d := graph.Dims{N: 1, M: rows, K: units, C: features}
+	if s := o.shape(0); len(s) == 3 && s[0] > 0 && rows%s[0] == 0 {
+		d.N, d.M = s[0], rows/s[0]
+	}
+	o.emit(graph.Node{Op: graph.RNN, Fn: cell, Dims: d, In: o.in[:1], Bias: true, WeightBits: o.g.Tensors[o.in[2]].Bits})
+}
+
+// rnn has input weights at input 1 and recurrent weights at input 2.
+func (o *operator) rnn(entry) {
+	if !o.want(0, -1, "input") || !o.want(1, 2, "matrix") || !o.want(2, 2, "recurrent matrix") {
+		return
+	}
+	if w := o.shape(1); o.steps(w[1]) {
+		o.recurrent("rnn", w[0], w[1])
+	}
+}
+
+// svdf is a filter over features, then one over time (Nakkiran et al.,
+// Interspeech 2015): features at input 1, time at input 2, bias at 3, the
+// memory of past results at 4.
+func (o *operator) svdf(entry) {
+	if !o.want(0, 2, "input") || !o.want(1, 2, "feature filter") || !o.want(2, 2, "time filter") {
+		return
+	}
+	x, f, w := o.shape(0), o.shape(1), o.shape(2)
+	if f[1] != x[1] || w[0] != f[0] || f[0] < 1 {
+		o.fail("the filters %v and %v do not fit the input %v", f, w, x)
+		return
+	}
+	n, filters, memory := x[0], f[0], w[1]
+	y := o.inner(".features", n, filters)
+	o.emit(graph.Node{
+		Op: graph.Dense, In: o.in[:1], Out: []int{y}, WeightBits: o.g.Tensors[o.in[1]].Bits,
+		Dims: graph.Dims{M: n, K: filters, C: f[1]},
+	})
+	past := o.inner(".memory", n, memory, 1, filters)
+	push := []int{y}
+	if o.has(4) {
+		push = append(push, o.in[4])
+	}
+	o.emit(graph.Node{Op: graph.Copy, Fn: "concat", In: push, Out: []int{past}})
+	z := o.inner(".time", n, 1, 1, filters)
+	o.emit(graph.Node{
+		Op: graph.Conv, In: []int{past}, Out: []int{z}, WeightBits: o.g.Tensors[o.in[2]].Bits,
+		Dims: graph.Dims{
+			N: n, K: filters, C: 1, P: 1, Q: 1, R: memory, S: 1, H: memory, W: 1, Groups: filters,
+			Stride: pair(1, 1), Dilation: pair(1, 1),
+		},
+	})
+	bias := int64(0)
+	if o.has(3) {
+		bias = o.g.Elements(o.in[3])
+	}
+	o.emit(graph.Node{Op: graph.Reduce, Fn: "sum", In: []int{z}, Const: bias, Act: o.activation(1)})
+}
+
+// custom reads operators beyond the schema.
+func (o *operator) custom() {
+	n := graph.Node{Op: graph.Opaque, Inexact: "the custom operation is not known"}
+	switch o.code.custom {
+	case "Convolution2DTransposeBias": // MediaPipe: input, filter, bias
+		if x, w := o.shape(0), o.shape(1); len(x) == 4 && len(w) == 4 && w[3] > 0 && w[3] == x[3] {
+			n.Inexact = fmt.Sprintf("a custom operation of MediaPipe, by its name a transposed convolution of about %.2f M multiplications that are not counted",
+				float64(o.g.Elements(o.in[0]))*float64(o.g.Elements(o.in[1]))/float64(w[3])/1e6)
+		}
+	case "TFLite_Detection_PostProcess":
+		n.Inexact = "box decoding and non-maximum suppression"
+	}
+	o.emit(n)
+}
