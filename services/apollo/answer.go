@@ -31,10 +31,12 @@ type runJSON struct {
 	Infeasible int    `json:"infeasible"`
 	Failed     int    `json:"failed"`
 	// Best is null when no trial is feasible.
-	Best            *events.BestTrial `json:"best"`
-	Log             string            `json:"log"`
-	Seconds         float64           `json:"seconds"`
-	TrialsPerSecond float64           `json:"trials_per_second"`
+	Best *events.BestTrial `json:"best"`
+	// Optimum is left out unless it was certified.
+	Optimum         *optimum `json:"optimum,omitempty"`
+	Log             string   `json:"log"`
+	Seconds         float64  `json:"seconds"`
+	TrialsPerSecond float64  `json:"trials_per_second"`
 }
 
 // printAnswer prints the answer of a run that has ended. Its error carries the
@@ -50,7 +52,7 @@ func (a *app) printAnswer(ctx context.Context, view *services.StudyView, watch s
 	}
 	value := runJSON{
 		Study: view.Study, State: string(view.State), Trials: s.Trials, Measured: s.Measured, Infeasible: s.Infeasible,
-		Failed: s.Failed, Best: s.Best, Log: a.logPath(view), Seconds: round(seconds, 3),
+		Failed: s.Failed, Best: s.Best, Optimum: a.optimumOf(ctx, view.Spec, s.Best), Log: a.logPath(view), Seconds: round(seconds, 3),
 	}
 	if seconds > 0 {
 		value.TrialsPerSecond = round(float64(trials)/seconds, 1)
@@ -90,6 +92,9 @@ func (a *app) answerText(ctx context.Context, w io.Writer, p paint, view *servic
 		if baseline.reason != "" {
 			fmt.Fprintf(w, "\nthe baseline is not feasible for this study: %s\n", baseline.reason)
 		}
+	}
+	if value.Optimum != nil {
+		fmt.Fprintf(w, "\noptimum: %s\n", value.Optimum.text(spec))
 	}
 	for i, source := range view.Sources {
 		if i == 0 {

@@ -94,7 +94,7 @@ design under an area, latency or energy budget, and learns from earlier studies.
 	for _, c := range []*cobra.Command{a.studyCommand(), a.trialCommand(), a.designCommand(), a.spaceCommand(), a.workloadCommand(), a.evaluatorCommand(), a.eventsCommand()} {
 		root.AddCommand(inGroup("look", c))
 	}
-	for _, c := range []*cobra.Command{a.benchCommand(), a.validateCommand(), a.doctorCommand(), a.versionCommand()} {
+	for _, c := range []*cobra.Command{a.certifyCommand(), a.benchCommand(), a.validateCommand(), a.doctorCommand(), a.versionCommand()} {
 		root.AddCommand(inGroup("tool", c))
 	}
 	root.SetHelpCommandGroupID("tool")

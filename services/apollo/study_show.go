@@ -32,6 +32,8 @@ type shownStudy struct {
 	Accepted   time.Time          `json:"accepted"`
 	Updated    time.Time          `json:"updated"`
 	Spec       *events.Spec       `json:"spec"`
+	// Optimum is left out unless it was certified.
+	Optimum *optimum `json:"optimum,omitempty"`
 }
 
 // reasonCount says how many trials were not feasible for a reason.
@@ -79,6 +81,7 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 		Budget: view.Budget, Proposed: view.Proposed, Best: view.Best, Hash: l.hash, SpecSHA256: view.SHA256,
 		Sources: view.Sources, Reasons: countReasons(l), Log: a.logPath(view), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec,
 	}
+	shown.Optimum = a.optimumOf(ctx, view.Spec, view.Best)
 	if shown.Sources == nil {
 		shown.Sources = []events.SourcePin{}
 	}
@@ -130,6 +133,9 @@ func (s *shownStudy) text(w io.Writer, p paint) {
 	}
 	fmt.Fprintf(w, "hash     %s\n", s.Hash)
 	fmt.Fprintf(w, "log      %s\n", s.Log)
+	if s.Optimum != nil {
+		fmt.Fprintf(w, "optimum  %s\n", s.Optimum.text(s.Spec))
+	}
 	if s.Best == nil {
 		fmt.Fprintln(w, "best     none is feasible")
 		return

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"apollo/events"
+	"apollo/services/certify"
+)
+
+// optimum is what a proof says about a study's best design.
+type optimum struct {
+	// Value is the proven optimum in the objective's unit.
+	Value float64 `json:"value"`
+	// Gap is how much worse the best trial is, relative to the optimum: 0 when
+	// it is optimal, null when no trial is feasible.
+	Gap *float64 `json:"gap"`
+	// Tied is how many designs have the optimal value.
+	Tied uint64 `json:"tied"`
+}
+
+// optimumOf returns what the data directory knows about a study's optimum; nil
+// when it was not certified, or not by this build's model.
+func (a *app) optimumOf(ctx context.Context, spec *events.Spec, best *events.BestTrial) *optimum {
+	if spec == nil {
+		return nil
+	}
+	problem, _, err := prover(spec)
+	if err != nil {
+		return nil // a study without a proof is the rule
+	}
+	key, err := problem.Key(ctx)
+	if err != nil {
+		return nil
+	}
+	proof, ok, err := certify.Load(a.data, key)
+	if err != nil {
+		a.say("%v; `apollo certify --fresh` writes it anew", err)
+		return nil
+	}
+	if !ok || !proof.Proven || proof.Value == nil {
+		return nil
+	}
+	o := &optimum{Value: *proof.Value, Tied: proof.Tied}
+	if best != nil {
+		objective := spec.Objectives[0]
+		gap := best.Metrics[objective.Metric] - o.Value
+		if objective.Goal == "maximize" {
+			gap = -gap
+		}
+		if o.Value != 0 {
+			gap /= math.Abs(o.Value)
+		}
+		o.Gap = &gap
+	}
+	return o
+}
+
+// text says how far the best design is from the proven optimum.
+func (o *optimum) text(spec *events.Spec) string {
+	value := quantity(o.Value, spec.Metrics[spec.MetricIndex(spec.Objectives[0].Metric)].Unit)
+	switch {
+	case o.Gap == nil:
+		return value + ", proven"
+	case *o.Gap == 0:
+		return "the best design is optimal, proven"
+	}
+	return fmt.Sprintf("%s, proven; the best design is %s from it", value, percent(*o.Gap))
+}

@@ -1,0 +1,283 @@
+package certify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"apollo/evaluator"
+	"apollo/evaluator/edge"
+	"apollo/evaluator/workload"
+	"apollo/events"
+	"apollo/optimizer/space"
+)
+
+// blind hides an evaluator's bounds: what is left is plain enumeration.
+type blind struct {
+	evaluator.Evaluator
+	evaluator.Checker
+}
+
+// problem is a study of the edge template over some levels of its parameters.
+func problem(t *testing.T, spec *events.Spec, keep func(p space.Param, v float64) bool, networks ...string) (*Problem, evaluator.Evaluator) {
+	t.Helper()
+	var task evaluator.Task
+	tpl := edge.Template()
+	spec.Parameters = nil
+	for _, p := range tpl.Params {
+		param := space.Param{Name: p.Name, Unit: p.Unit}
+		for _, v := range p.Values {
+			if keep(p, v) {
+				param.Values = append(param.Values, v)
+			}
+		}
+		task.Params = append(task.Params, param)
+		spec.Parameters = append(spec.Parameters, events.Parameter{Name: p.Name, Unit: p.Unit, Values: param.Values})
+	}
+	for i, name := range networks {
+		w, err := workload.Builtin(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		task.Networks = append(task.Networks, evaluator.Network{Workload: w, Weight: 1 + float64(i)})
+	}
+	for _, m := range tpl.Backend.Describe().Metrics {
+		spec.Metrics = append(spec.Metrics, events.Metric{Name: m.Name, Unit: m.Unit, Cheap: m.Cheap})
+	}
+	ev, err := tpl.Backend.New(task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := New(spec, ev, tpl.Backend.Describe())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, ev
+}
+
+// small keeps at most n random levels of every parameter.
+func small(rng *rand.Rand, n int) func(p space.Param, v float64) bool {
+	kept := map[string]map[float64]bool{}
+	return func(p space.Param, v float64) bool {
+		if kept[p.Name] == nil {
+			kept[p.Name] = map[float64]bool{}
+			for range n {
+				kept[p.Name][p.Values[rng.IntN(len(p.Values))]] = true
+			}
+		}
+		return kept[p.Name][v]
+	}
+}
+
+func pointer(v float64) *float64 { return &v }
+
+// The bounds never cut the optimum, nor a design that ties with it: the proof
+// with bounds and the enumeration without agree on random small spaces.
+func TestProofAgreesWithEnumeration(t *testing.T) {
+	t.Parallel()
+	area := []events.Constraint{{Metric: "area_mm2", Max: pointer(30)}}
+	cases := map[string]struct {
+		spec     events.Spec
+		networks []string
+	}{
+		"latency":           {events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}}, []string{"mobilenet_v2"}},
+		"latency in area":   {events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: area}, []string{"mobilenet_edgetpu"}},
+		"energy":            {events.Spec{Objectives: []events.Objective{{Metric: "energy_j", Goal: "minimize"}}, Constraints: area}, []string{"mobilenet_v2"}},
+		"area":              {events.Spec{Objectives: []events.Objective{{Metric: "area_mm2", Goal: "minimize"}}, Constraints: []events.Constraint{{Metric: "latency_s", Max: pointer(600e-6)}}}, []string{"mobilenet_v2"}},
+		"two networks":      {events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: area}, []string{"mobilenet_v2", "mobilenet_edgetpu"}},
+		"largest latency":   {events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "maximize"}}, Constraints: area}, []string{"mobilenet_v2"}},
+		"energy constraint": {events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: []events.Constraint{{Metric: "energy_j", Max: pointer(1e-3)}, {Metric: "area_mm2", Min: pointer(5)}}}, []string{"mobilenet_v2"}},
+		"a rule": {events.Spec{
+			Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: area,
+			Rules: []events.Rule{{ID: "wide", Expr: "pes_x >= pes_y and activation_memory * 16 <= pe_memory"}},
+		}, []string{"mobilenet_v2"}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			solved, pruned := 0, uint64(0)
+			for seed := range uint64(4) {
+				spec := c.spec
+				p, ev := problem(t, &spec, small(rand.New(rand.NewPCG(seed, 5)), 2), c.networks...)
+				got := prove(t, p, Options{Workers: 2})
+				plain, err := New(p.spec, blind{ev, ev.(evaluator.Checker)}, p.desc)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := prove(t, plain, Options{Workers: 1})
+				if diff := cmp.Diff(summary(want), summary(got)); diff != "" {
+					t.Errorf("seed %d: the proof is not the enumeration (-want +got):\n%s", seed, diff)
+				}
+				if want.Pruned != 0 || want.Evaluated != want.Legal || got.Evaluated+got.Pruned != got.Legal {
+					t.Errorf("seed %d: enumeration %+v, proof %+v", seed, want.counts, got.counts)
+				}
+				if want.Value != nil {
+					solved++
+					pruned += got.Pruned - min(got.Infeasible, got.Pruned)
+				}
+			}
+			if solved == 0 || pruned == 0 && name != "largest latency" {
+				t.Errorf("%d spaces have a feasible design, bounds removed %d: the test proves nothing", solved, pruned)
+			}
+		})
+	}
+}
+
+type answer struct {
+	Value             string
+	Index, Tied, Size uint64
+	Proven            bool
+}
+
+func summary(s State) answer {
+	a := answer{Index: s.Index, Tied: s.Tied, Size: s.Legal, Proven: s.Proven}
+	if s.Value != nil {
+		a.Value = fmt.Sprintf("%b", *s.Value)
+	}
+	return a
+}
+
+func prove(t *testing.T, p *Problem, opts Options) State {
+	t.Helper()
+	s, err := p.Run(t.Context(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// However often it is interrupted, and on however many workers it runs, a
+// proof counts the same.
+func TestProofGoesOn(t *testing.T) {
+	t.Parallel()
+	spec := events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: []events.Constraint{{Metric: "area_mm2", Max: pointer(30)}}}
+	p, _ := problem(t, &spec, small(rand.New(rand.NewPCG(4, 5)), 4), "mobilenet_v2")
+	want := prove(t, p, Options{Workers: 1})
+	if want.Groups < 10 || want.Pruned == 0 {
+		t.Fatalf("the proof has %d groups and pruned %d designs: too easy", want.Groups, want.Pruned)
+	}
+	var state State
+	stops := 0
+	for !state.Proven {
+		ctx, cancel := context.WithCancel(t.Context())
+		var err error
+		state, err = p.Run(ctx, Options{Workers: 1 + stops%3, From: state, Report: func(State) error { cancel(); return nil }})
+		cancel()
+		if err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		stops++
+	}
+	if stops < 3 {
+		t.Errorf("the proof was interrupted %d times, want several", stops)
+	}
+	want.Seconds, state.Seconds = 0, 0
+	if diff := cmp.Diff(want, state, cmp.AllowUnexported(State{})); diff != "" {
+		t.Errorf("an interrupted proof differs (-want +got):\n%s", diff)
+	}
+}
+
+// broken fails on every design.
+type broken struct{}
+
+func (broken) Evaluate(context.Context, evaluator.Request) (evaluator.Result, error) {
+	return evaluator.Result{Outcome: evaluator.Failed, Values: []float64{math.NaN(), math.NaN(), math.NaN()}, Reason: &evaluator.Reason{Message: "no licence"}}, nil
+}
+
+func TestAFailedEvaluationEndsTheProof(t *testing.T) {
+	t.Parallel()
+	spec := events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}}
+	p, _ := problem(t, &spec, small(rand.New(rand.NewPCG(1, 1)), 1), "mobilenet_v2")
+	q, err := New(p.spec, broken{}, p.desc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := q.Run(t.Context(), Options{}); err == nil || s.Proven {
+		t.Errorf("Run() = %+v, %v: want an error", s, err)
+	}
+}
+
+func TestNewSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	good := events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}}
+	p, ev := problem(t, &good, small(rand.New(rand.NewPCG(1, 1)), 1), "mobilenet_v2")
+	for name, change := range map[string]func(s *events.Spec, d *evaluator.Description){
+		"two objectives":   func(s *events.Spec, _ *evaluator.Description) { s.Objectives = append(s.Objectives, s.Objectives[0]) },
+		"unknown metric":   func(s *events.Spec, _ *evaluator.Description) { s.Objectives = []events.Objective{{Metric: "beauty"}} },
+		"not determinate":  func(_ *events.Spec, d *evaluator.Description) { d.Deterministic = false },
+		"other metrics":    func(s *events.Spec, _ *evaluator.Description) { s.Metrics = s.Metrics[1:] },
+		"several at fault": func(s *events.Spec, d *evaluator.Description) { s.Objectives, d.Deterministic = nil, false },
+	} {
+		spec, desc := *p.spec, p.desc
+		change(&spec, &desc)
+		if _, err := New(&spec, ev, desc); !errors.Is(err, ErrNoProof) {
+			t.Errorf("%s: New() = %v, want ErrNoProof", name, err)
+		}
+	}
+}
+
+// Studies that differ in how they search share a proof; studies that differ in
+// what they search do not.
+func TestKey(t *testing.T) {
+	t.Parallel()
+	base := events.Spec{Study: "a", Seed: 1, Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: []events.Constraint{{Metric: "area_mm2", Max: pointer(6.8)}}}
+	keep := small(rand.New(rand.NewPCG(7, 7)), 2)
+	p, ev := problem(t, &base, keep, "mobilenet_v2")
+	key := func(change func(s *events.Spec)) string {
+		spec := *p.spec
+		change(&spec)
+		q, err := New(&spec, ev, p.desc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k, err := q.Key(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	want := key(func(*events.Spec) {})
+	if got := key(func(s *events.Spec) { s.Study, s.Seed, s.Budget.Trials = "b", 2, 900 }); got != want {
+		t.Error("the search changes the key")
+	}
+	if got := key(func(s *events.Spec) { s.Constraints = []events.Constraint{{Metric: "area_mm2", Max: pointer(5.8)}} }); got == want {
+		t.Error("another area limit has the same key")
+	}
+	other := base
+	other.Metrics = nil
+	q, _ := problem(t, &other, keep, "mobilenet_edgetpu")
+	if got, err := q.Key(t.Context()); err != nil || got == want {
+		t.Errorf("another network has the same key, %v", err)
+	}
+}
+
+func TestProofsOnDisk(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if _, ok, err := Load(dir, "abc"); ok || err != nil {
+		t.Fatalf("Load() of nothing = %t, %v", ok, err)
+	}
+	want := Proof{Key: "abc", Study: "s", Metric: "latency_s", Unit: "s", State: State{Done: 3, Groups: 9, counts: counts{Legal: 7}, Value: pointer(0.1), Tied: 2}}
+	if err := Save(dir, &want); err != nil {
+		t.Fatal(err)
+	}
+	got, ok, err := Load(dir, "abc")
+	if !ok || err != nil {
+		t.Fatalf("Load() = %t, %v", ok, err)
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(State{})); diff != "" {
+		t.Errorf("the proof changed on disk (-want +got):\n%s", diff)
+	}
+	want.Done = 10
+	if err := Save(dir, &want); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Load(dir, "abc"); err == nil {
+		t.Error("Load() takes a damaged proof")
+	}
+}

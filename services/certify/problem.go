@@ -1,0 +1,162 @@
+package certify
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"apollo/evaluator"
+	"apollo/events"
+	"apollo/optimizer/space"
+)
+
+// ErrNoProof is wrapped by errors that say why a study has no optimum to prove.
+var ErrNoProof = errors.New("there is no optimum to prove")
+
+// Problem is a study's search space with what judges its designs. It is
+// immutable and safe for concurrent use.
+type Problem struct {
+	spec   *events.Spec
+	space  space.Space
+	judge  *events.Judge
+	ev     evaluator.Evaluator
+	desc   evaluator.Description
+	check  evaluator.Checker // nil where no metric is free
+	prover evaluator.Prover
+	stages [][]int
+	// fixed holds, for every stage, the parameters of it and of those before.
+	objective int
+	sign      float64 // -1 where the objective is maximized: smaller keys are better
+	wanted    []bool
+	limits    []limit // of all constrained metrics
+	free      []limit // of those that Check computes
+	enclosed  bool    // whether corners enclose partial designs
+	strides   []uint64
+	levels    [][]space.Value
+}
+
+// limit is a constraint on a metric's column.
+type limit struct {
+	column   int
+	min, max float64
+}
+
+// New binds a study to its evaluator. The study must have exactly one
+// objective and a deterministic evaluator; the error, which wraps ErrNoProof,
+// says what is missing.
+func New(spec *events.Spec, ev evaluator.Evaluator, desc evaluator.Description) (*Problem, error) {
+	if len(spec.Objectives) != 1 {
+		return nil, fmt.Errorf("%w: the study has %d objectives, want one", ErrNoProof, len(spec.Objectives))
+	}
+	if !desc.Deterministic {
+		return nil, fmt.Errorf("%w: evaluator %s is not deterministic", ErrNoProof, desc.Name)
+	}
+	p := &Problem{spec: spec, ev: ev, desc: desc, sign: 1, wanted: make([]bool, len(desc.Metrics))}
+	var err error
+	if p.space, err = spec.Space(); err != nil {
+		return nil, err
+	}
+	if p.judge, err = events.NewJudge(spec); err != nil {
+		return nil, err
+	}
+	p.objective = p.column(spec.Objectives[0].Metric)
+	if p.objective < 0 {
+		return nil, fmt.Errorf("%w: evaluator %s measures no %s", ErrNoProof, desc.Name, spec.Objectives[0].Metric)
+	}
+	if spec.Objectives[0].Goal == "maximize" {
+		p.sign = -1
+	}
+	p.wanted[p.objective] = true
+	if err := p.constrain(); err != nil {
+		return nil, err
+	}
+	p.check, _ = ev.(evaluator.Checker)
+	p.enclosed = true
+	for i := range p.space.Len() {
+		p.enclosed = p.enclosed && !p.space.Param(i).Categorical()
+	}
+	if prover, ok := ev.(evaluator.Prover); ok {
+		p.prover, p.stages = prover, prover.Stages()
+	} else {
+		p.stages, p.enclosed = plainStages(p.space), false
+	}
+	p.prepare()
+	return p, nil
+}
+
+func (p *Problem) column(metric string) int {
+	return slices.IndexFunc(p.desc.Metrics, func(m evaluator.Metric) bool { return m.Name == metric })
+}
+
+// constrain reads the constraints, and checks that the study's metrics are in
+// the evaluator's order, which is the judge's.
+func (p *Problem) constrain() error {
+	for i, m := range p.spec.Metrics {
+		if p.column(m.Name) != i {
+			return fmt.Errorf("%w: evaluator %s has other metrics than the study means", ErrNoProof, p.desc.Name)
+		}
+	}
+	for _, c := range p.spec.Constraints {
+		l := limit{column: p.column(c.Metric), min: math.Inf(-1), max: math.Inf(1)}
+		if c.Min != nil {
+			l.min = *c.Min
+		}
+		if c.Max != nil {
+			l.max = *c.Max
+		}
+		p.wanted[l.column] = true
+		p.limits = append(p.limits, l)
+		if p.desc.Metrics[l.column].Cheap {
+			p.free = append(p.free, l)
+		}
+	}
+	return nil
+}
+
+// prepare computes what the walk needs of the space.
+func (p *Problem) prepare() {
+	n := p.space.Len()
+	p.strides = make([]uint64, n)
+	p.levels = make([][]space.Value, n)
+	stride := uint64(1)
+	for i := n - 1; i >= 0; i-- {
+		param := p.space.Param(i)
+		p.strides[i] = stride
+		stride *= uint64(param.Len())
+		for level := range param.Len() {
+			p.levels[i] = append(p.levels[i], param.Value(level))
+		}
+	}
+}
+
+// groups returns the number of combinations of a stage's parameters.
+func (p *Problem) groups(stage int) uint64 {
+	n := uint64(1)
+	for _, i := range p.stages[stage] {
+		n *= uint64(len(p.levels[i]))
+	}
+	return n
+}
+
+// below returns the number of designs in a group of a stage.
+func (p *Problem) below(stage int) uint64 {
+	n := uint64(1)
+	for s := stage + 1; s < len(p.stages); s++ {
+		n *= p.groups(s)
+	}
+	return n
+}
+
+// Design returns the design with an index, by the names of its parameters.
+func (p *Problem) Design(index uint64) map[string]any {
+	design := map[string]any{}
+	for i, v := range p.space.Values(p.space.At(index)) {
+		if v.Label != "" {
+			design[p.space.Param(i).Name] = v.Label
+			continue
+		}
+		design[p.space.Param(i).Name] = v.Num
+	}
+	return design
+}
