@@ -40,7 +40,7 @@ func lower(g *graph.Graph, w *Workload, r *Report) error {
 	for t := range l.alias {
 		l.alias[t] = t
 	}
-	r.Folded.Constants = max(g.Ops-len(g.Nodes), 0)
+	r.Folded.Constants = g.Constants
 	l.rename()
 	l.count()
 	for i := range g.Nodes {

@@ -37,8 +37,9 @@ type Graph struct {
 	Inputs, Outputs []int
 	// Nodes are the operations in execution order.
 	Nodes []Node
-	// Ops counts the operations in the file, with those over constants.
-	Ops int
+	// Ops counts the operations in the file, Constants those of them that work
+	// on constants only and are no nodes.
+	Ops, Constants int
 	// Notes tell what a person should know about how the file was read.
 	Notes []string
 }

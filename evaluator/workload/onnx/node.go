@@ -100,10 +100,14 @@ func (n *node) run() error {
 		n.fail("writes nothing")
 		return n.err
 	}
+	nodes := len(n.g.Nodes)
 	if do, ok := n.table[n.op]; ok {
 		do(n)
 	} else {
 		n.unknown()
+	}
+	if len(n.g.Nodes) == nodes {
+		n.g.Constants++
 	}
 	for i, t := range n.out {
 		if t >= 0 {

@@ -23,14 +23,21 @@ type Options struct {
 	Dims map[string]int64
 }
 
-// Is reports whether data starts like an ONNX model: a version, or a producer,
-// and then well-formed fields.
+// Is reports whether data starts with a whole field of a ModelProto.
 func Is(data []byte) bool {
 	num, typ, n := protowire.ConsumeTag(data)
-	if n < 0 || num > 25 || typ != protowire.VarintType && typ != protowire.BytesType {
+	if n < 0 {
 		return false
 	}
-	return protowire.ConsumeFieldValue(num, typ, data[n:]) > 0 && typ != protowire.StartGroupType
+	want := protowire.BytesType
+	switch num {
+	case 1, 5: // versions
+		want = protowire.VarintType
+	case 2, 3, 4, 6, 7, 8, 14, 20, 25, 26:
+	default:
+		return false
+	}
+	return typ == want && protowire.ConsumeFieldValue(num, typ, data[n:]) > 0
 }
 
 // Read returns the graph of a model. The errors name the offset or the

@@ -190,7 +190,10 @@ func (m *model) operators(sub table) {
 			o.fail("reads tensor %q before anything has written it", m.g.Tensors[t].Name)
 			return
 		}
-		o.read()
+		nodes := len(m.g.Nodes)
+		if o.read(); len(m.g.Nodes) == nodes {
+			m.g.Constants++
+		}
 		for _, t := range out {
 			if t >= 0 {
 				ready[t] = true
