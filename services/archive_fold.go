@@ -20,12 +20,18 @@ type archiveRun struct {
 	judge    *events.Judge
 	workload string
 	// open are the proposed batches that have no result yet.
-	open map[int]*events.TrialsProposed
+	open map[int]openBatch
 	done batchSet
 	// skip is set for a run that is wholly on disk: its proposals and results
 	// are not looked at.
 	skip  bool
 	ended *ending
+}
+
+// openBatch is a proposed batch and when the log stored it.
+type openBatch struct {
+	*events.TrialsProposed
+	at time.Time
 }
 
 // ending is how a run ended and what belongs to its answer.
@@ -119,7 +125,7 @@ func (w *archive) fold(m events.Message, key runKey, r *archiveRun, payload even
 		}
 		return w.accept(m, key, &e)
 	case events.TrialsProposed:
-		return w.propose(r, &e)
+		return w.propose(r, openBatch{&e, m.Time})
 	case events.StudyExtended:
 		w.reopen(r)
 	case events.StudyCompleted:
@@ -139,7 +145,7 @@ func (w *archive) accept(m events.Message, key runKey, e *events.StudyAccepted) 
 		return fmt.Errorf("the subject is about %s/%s, the event about %s/%s", key.study, key.run, e.Study, e.Run)
 	}
 	r := &archiveRun{
-		key: key, accepted: m.Time.UTC(), spec: &e.Spec, open: map[int]*events.TrialsProposed{},
+		key: key, accepted: m.Time.UTC(), spec: &e.Spec, open: map[int]openBatch{},
 		workload: archiver.WorkloadHash(e.Spec.Networks),
 	}
 	var err error
@@ -163,11 +169,11 @@ func (w *archive) begin(r *archiveRun) error {
 }
 
 // propose notes a batch, unless all its trials are in the log already.
-func (w *archive) propose(r *archiveRun, e *events.TrialsProposed) error {
-	if r.skip || r.done.has(e.Batch) || r.open[e.Batch] != nil {
+func (w *archive) propose(r *archiveRun, e openBatch) error {
+	if _, known := r.open[e.Batch]; known || r.skip || r.done.has(e.Batch) {
 		return nil
 	}
-	if err := checkProposal(r, e); err != nil {
+	if err := checkProposal(r, e.TrialsProposed); err != nil {
 		return err
 	}
 	for i := range e.Designs {
@@ -261,7 +267,7 @@ func (w *archive) close(ctx context.Context, r *archiveRun) error {
 	}
 	w.announce(ctx)
 	w.open -= len(r.open)
-	r.open, r.done, r.skip = map[int]*events.TrialsProposed{}, batchSet{}, true
+	r.open, r.done, r.skip = map[int]openBatch{}, batchSet{}, true
 	w.store.End(study, run)
 	if _, err := w.store.Compact(study, run); err != nil {
 		if archiver.IsStopped(err) {

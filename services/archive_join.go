@@ -66,12 +66,17 @@ func (w *archive) archiveResult(ctx context.Context, m events.Message, logs <-ch
 		return err
 	case r != nil && r.spec.Evaluator.Name != evaluator:
 		return w.deadLetter(ctx, m, fmt.Errorf("%s/%s asks the evaluator %s, not %s", key.study, key.run, r.spec.Evaluator.Name, evaluator))
-	case proposal == nil && r != nil && (r.skip || r.done.has(batch)):
+	case proposal.TrialsProposed == nil && r != nil && (r.skip || r.done.has(batch)):
 		return nil
-	case proposal == nil:
+	case proposal.TrialsProposed == nil:
 		return w.deadLetter(ctx, m, fmt.Errorf("batch %d of %s/%s was never proposed", batch, key.study, key.run))
 	}
-	rows := joinRows(r, proposal, m)
+	if !m.Time.After(proposal.at) {
+		if stands, err := w.stands(ctx, m); err != nil || !stands {
+			return err
+		}
+	}
+	rows := joinRows(r, proposal.TrialsProposed, m)
 	if _, err := w.store.Append(rows...); err != nil {
 		if archiver.IsStopped(err) {
 			return err
@@ -86,6 +91,23 @@ func (w *archive) archiveResult(ctx context.Context, m events.Message, logs <-ch
 	return nil
 }
 
+// stands reports whether a result is still among the facts. The proposer takes
+// one away that was there before its batch was proposed, so that one which
+// looks older than its batch has to be looked up.
+func (w *archive) stands(ctx context.Context, m events.Message) (stands bool, err error) {
+	err = w.retry(ctx, "look a result up", func(ctx context.Context) error {
+		stands = false
+		for now, err := range w.bus.Facts().Read(ctx, m.Seq, m.Subject) {
+			if err != nil {
+				return err
+			}
+			stands = stands || now.Seq == m.Seq
+		}
+		return nil
+	})
+	return stands, err
+}
+
 func parseResultSubject(subject string) (key runKey, evaluator string, batch int, ok bool) {
 	batch, ok = events.BatchOfSubject(subject)
 	t := strings.Split(subject, ".")
@@ -95,32 +117,32 @@ func parseResultSubject(subject string) (key runKey, evaluator string, batch int
 	return runKey{t[2], t[3]}, t[1], batch, true
 }
 
-// proposal returns what the study log says about a batch, nil when it was
+// proposal returns what the study log says about a batch, nothing when it was
 // never proposed, or is archived already. The proposal is in the log before
 // its work is published, so it is there; only the follower may be behind.
-func (w *archive) proposal(ctx context.Context, key runKey, batch int, logs <-chan delivery) (*archiveRun, *events.TrialsProposed, error) {
+func (w *archive) proposal(ctx context.Context, key runKey, batch int, logs <-chan delivery) (*archiveRun, openBatch, error) {
 	known := func() bool {
 		r := w.runs[key]
-		return r != nil && (r.open[batch] != nil || r.skip || r.done.has(batch))
+		return r != nil && (r.open[batch].TrialsProposed != nil || r.skip || r.done.has(batch))
 	}
 	timer := time.NewTimer(proposalWait)
 	defer timer.Stop()
 	for !known() {
 		select {
 		case <-ctx.Done():
-			return nil, nil, ctx.Err()
+			return nil, openBatch{}, ctx.Err()
 		case d := <-logs:
 			if err := w.logged(ctx, d); err != nil {
-				return nil, nil, err
+				return nil, openBatch{}, err
 			}
 			timer.Reset(proposalWait)
 		case <-timer.C:
 			if err := w.readProposal(ctx, key, batch); err != nil {
-				return nil, nil, err
+				return nil, openBatch{}, err
 			}
 			r := w.runs[key]
 			if r == nil {
-				return nil, nil, nil
+				return nil, openBatch{}, nil
 			}
 			return r, r.open[batch], nil
 		}

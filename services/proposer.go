@@ -60,6 +60,10 @@ func (p *Proposer) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer p.wg.Wait()
 	defer cancel()
+	before, err := p.Bus.Log().Info(ctx, events.RunFilter("*", "*"))
+	if err != nil {
+		return fmt.Errorf("look at the log: %w", err)
+	}
 	runs, err := openRuns(ctx, p.Bus.Log())
 	if err != nil {
 		return err
@@ -69,6 +73,7 @@ func (p *Proposer) Run(ctx context.Context) error {
 			p.drive(ctx, key)
 		}
 	}
+	p.wg.Go(func() { p.watch(ctx, before.Last+1) })
 	commands, err := p.Bus.Queue(1).Subscribe(ctx, "cmd")
 	if err != nil {
 		return fmt.Errorf("subscribe to commands: %w", err)
@@ -82,6 +87,20 @@ func (p *Proposer) Run(ctx context.Context) error {
 				return nil
 			}
 			p.carryOut(ctx, msg)
+		}
+	}
+}
+
+// watch drives the runs that another proposer accepts or extends from sequence
+// from on: whoever is left goes on with them.
+func (p *Proposer) watch(ctx context.Context, from uint64) {
+	for m, err := range p.Bus.Log().Follow(ctx, from, events.StudySubject("*", "*", "accepted"), events.StudySubject("*", "*", "extended")) {
+		if err != nil {
+			p.Logger.Error("follow the log: the runs of other proposers are not taken over", "error", err)
+			return
+		}
+		if name, run, _, ok := events.ParseStudySubject(m.Subject); ok && p.drives(name) {
+			p.drive(ctx, runKey{name, run})
 		}
 	}
 }
