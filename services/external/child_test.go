@@ -57,7 +57,7 @@ func tricks() map[string]func(q question) {
 	count := 0.0
 	return map[string]func(q question){
 		"good":    good,
-		"hang":    func(question) { fmt.Fprintln(os.Stderr, "busy"); select {} },
+		"hang":    func(question) { fmt.Fprintln(os.Stderr, "busy"); hang() },
 		"die":     func(question) { fmt.Fprintln(os.Stderr, "loading\nlibsim.so: not found"); os.Exit(7) },
 		"garbage": func(question) { say("Simulation finished, see out.txt") },
 		"nan":     func(q question) { say(`{"id":%q,"metrics":{"latency_s":NaN}}`, q.ID) },
@@ -72,7 +72,7 @@ func tricks() map[string]func(q question) {
 				fmt.Print(strings.Repeat("x", 1<<16))
 			}
 		},
-		"closed": func(question) { _ = os.Stdout.Close(); select {} },
+		"closed": func(question) { _ = os.Stdout.Close(); hang() },
 		"refuse": func(q question) { say(`{"id":%q,"error":"licence server not reachable"}`, q.ID) },
 		"toobig": func(q question) {
 			say(`{"id":%q,"outcome":"infeasible","reason":{"code":"Memory!","need":2,"have":1,"unit":"B","message":"too big"}}`, q.ID)
@@ -89,7 +89,7 @@ func tricks() map[string]func(q question) {
 			spawn("sleeper", &syscall.SysProcAttr{Setsid: true})
 			os.Exit(3)
 		},
-		"family": func(question) { spawn("sleeper", nil); select {} },
+		"family": func(question) { spawn("sleeper", nil); hang() },
 		"meet":   func(q question) { meet(); good(q) },
 		"unruly": func(q question) { good(q) },
 	}
@@ -108,12 +108,12 @@ func child(mode string) {
 	switch mode {
 	case "sleeper": // a child of a child, which tells the test of its life
 		meet()
-		select {}
+		hang()
 	case "flap":
 		fmt.Fprintln(os.Stderr, "no such model")
 		os.Exit(2)
 	case "deaf": // never reads
-		select {}
+		hang()
 	}
 	trick := tricks()[mode]
 	in := bufio.NewScanner(os.Stdin)
@@ -143,7 +143,7 @@ func child(mode string) {
 		}
 	}
 	if mode == "family" {
-		select {} // does not end with its input
+		hang() // does not end with its input
 	}
 }
 
@@ -194,4 +194,12 @@ func waitForEnd(t *testing.T, c net.Conn) {
 		t.Errorf("a process outlived its group: %v", err)
 	}
 	_ = c.Close()
+}
+
+// hang never returns. An empty select would not do: without cgo the runtime
+// sees that nothing can happen any more, and ends the program.
+func hang() {
+	for {
+		time.Sleep(time.Hour)
+	}
 }
