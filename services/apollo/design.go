@@ -11,7 +11,6 @@ import (
 
 	"apollo/evaluator"
 	"apollo/evaluator/edge"
-	"apollo/evaluator/workload"
 	"apollo/optimizer/space"
 	"apollo/services/studyfile/unit"
 )
@@ -54,7 +53,7 @@ preset. An infeasible design is an answer too: it says what it needs and what it
 	}
 	f := c.Flags()
 	f.StringVar(&template, "template", "edge", "`name` of the template")
-	f.StringArrayVar(&networks, "workload", []string{"mobilenet_v2"}, "`network` to run, as often as wanted: name or name=weight")
+	f.StringArrayVar(&networks, "workload", []string{"mobilenet_v2"}, "`network` to run, as often as wanted: a name or a workload file, =weight behind it")
 	f.StringArrayVar(&sets, "set", nil, "`parameter` of the design, as often as wanted: pes_x=4, pe_memory=512KiB")
 	f.StringVar(&preset, "preset", "baseline", "`chip` to start from: "+strings.Join(presetNames(), "|"))
 	_ = c.RegisterFlagCompletionFunc("workload", completeNetworks)
@@ -80,8 +79,8 @@ func weighted(networks []string) ([]evaluator.Network, error) {
 		name, weight, given := strings.Cut(text, "=")
 		n := evaluator.Network{Weight: 1}
 		var err error
-		if n.Workload, err = workload.Builtin(name); err != nil {
-			return nil, hinted(exitNotFound, "", err)
+		if n.Workload, err = network(name); err != nil {
+			return nil, err
 		}
 		if given {
 			if n.Weight, err = strconv.ParseFloat(weight, 64); err != nil || !(n.Weight > 0) {

@@ -12,8 +12,8 @@ import (
 )
 
 func (a *app) workloadCommand() *cobra.Command {
-	return a.group("workload", "Show the networks", "  apollo workload show mobilenet_v2",
-		a.workloadLsCommand(), a.workloadShowCommand())
+	return a.group("workload", "Show and import networks", "  apollo workload show mobilenet_v2",
+		a.workloadLsCommand(), a.workloadShowCommand(), a.workloadImportCommand())
 }
 
 func (a *app) workloadLsCommand() *cobra.Command {
@@ -48,14 +48,14 @@ func (a *app) workloadLsCommand() *cobra.Command {
 
 func (a *app) workloadShowCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "show NETWORK", Short: "Show the layers of a network",
-		Long:    "Show the layers of a network. -o json and -o yaml print the apollo.workload/v1\ndocument, which is what other tools can read.",
+		Use: "show NETWORK|FILE", Short: "Show the layers of a network",
+		Long:    "Show the layers of a network: a built-in one, or a workload file. -o json and -o yaml\nprint the apollo.workload/v1 document, which is what other tools can read.",
 		Example: "  apollo workload show mobilenet_v2", Args: exactly(1),
 		ValidArgsFunction: completeNetworks,
 		RunE: func(_ *cobra.Command, args []string) error {
-			w, err := workload.Builtin(args[0])
+			w, err := network(args[0])
 			if err != nil {
-				return hinted(exitNotFound, "", err)
+				return err
 			}
 			return a.print(showWorkload(w))
 		},

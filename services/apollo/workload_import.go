@@ -1,0 +1,235 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+
+	"apollo/evaluator/workload"
+	"apollo/evaluator/workload/graph"
+)
+
+// imported is the answer of `workload import`.
+type imported struct {
+	Name      string             `json:"name"`
+	Identity  string             `json:"identity"`
+	Source    workload.Source    `json:"source"`
+	Precision workload.Precision `json:"precision"`
+	Report    workload.Report    `json:"report"`
+	Totals    workload.Totals    `json:"totals"`
+	Layers    []importedLayer    `json:"layers"`
+	// File is the workload file that was written.
+	File string `json:"file,omitempty"`
+}
+
+// importedLayer is a layer with its counts.
+type importedLayer struct {
+	workload.Layer
+	MACs        int64 `json:"macs"`
+	Params      int64 `json:"params"`
+	InputBytes  int64 `json:"input_bytes"`
+	OutputBytes int64 `json:"output_bytes"`
+	WeightBytes int64 `json:"weight_bytes"`
+}
+
+func (a *app) workloadImportCommand() *cobra.Command {
+	var dims []string
+	var o workload.ImportOptions
+	var out, name string
+	c := &cobra.Command{
+		Use: "import MODEL", Short: "Turn a TensorFlow Lite or ONNX model into a workload",
+		Long: `Turn a TensorFlow Lite or ONNX model into a workload: its layers, with activations,
+normalisation, padding and quantisation folded into them. The format follows from the
+content. --out writes the workload file, which --workload and a study's
+workload: {networks: [{file: …}]} accept.`,
+		Example: "  apollo workload import model.tflite --out model.yaml\n" +
+			"  apollo workload import model.onnx --dim height=640 --dim width=640 --precision int8 -o json",
+		Args: exactly(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			var err error
+			if o.Dims, err = parseDims(dims); err != nil {
+				return err
+			}
+			data, err := readModelFile(args[0])
+			if err != nil {
+				return err
+			}
+			w, report, err := workload.Import(args[0], data, o)
+			if err != nil {
+				return hinted(exitUsage, "", err)
+			}
+			if name != "" {
+				w.Name = name
+			}
+			if err := writeWorkload(out, w); err != nil {
+				return err
+			}
+			return a.printImport(w, report, out)
+		},
+	}
+	f := c.Flags()
+	f.StringArrayVar(&dims, "dim", nil, "size of an open `dimension`, as often as wanted: name=value or input.index=value")
+	f.StringVar(&o.Precision, "precision", "", "`widths` to count bytes with: "+strings.Join(workload.Precisions(), "|")+" (default: as in the file)")
+	f.BoolVar(&o.Strict, "strict", false, "refuse a model with an operation that is not modelled")
+	f.StringVar(&out, "out", "", "write the workload `file`: YAML, or JSON where it ends in .json")
+	f.StringVar(&name, "name", "", "`name` of the workload (default: that of the file)")
+	return c
+}
+
+// parseDims reads name=value; a name may hold "=".
+func parseDims(dims []string) (map[string]int64, error) {
+	sizes := map[string]int64{}
+	for _, text := range dims {
+		at := strings.LastIndexByte(text, '=')
+		if at < 1 {
+			return nil, usageErrorf("--dim %q: want name=value", text)
+		}
+		n, err := strconv.ParseInt(text[at+1:], 10, 64)
+		if err != nil || n < 1 {
+			return nil, usageErrorf("--dim %s: the size must be a positive whole number", text)
+		}
+		sizes[text[:at]] = n
+	}
+	return sizes, nil
+}
+
+// readModelFile reads a file of bounded size.
+func readModelFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, hinted(exitNotFound, "", fmt.Errorf("there is no file %s", path))
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.LimitReader(f, graph.MaxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return data, nil
+}
+
+// writeWorkload writes a workload file; path "" writes none. A file that is
+// there already is replaced in one step.
+func writeWorkload(path string, w *workload.Workload) error {
+	if path == "" {
+		return nil
+	}
+	b, err := w.CanonicalJSON()
+	if err != nil {
+		return err
+	}
+	if filepath.Ext(path) != ".json" {
+		b = asYAML(w, b)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	_, err = f.Write(b)
+	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+// asYAML writes canonical JSON as YAML where that reads back to the same
+// workload. JSON, which is YAML too, stays where a name does not survive.
+func asYAML(w *workload.Workload, canonical []byte) []byte {
+	b, err := yaml.JSONToYAML(canonical)
+	if err != nil {
+		return canonical
+	}
+	again, err := workload.Parse(w.Name, b)
+	if err != nil {
+		return canonical
+	}
+	if c, err := again.CanonicalJSON(); err != nil || !bytes.Equal(c, canonical) {
+		return canonical
+	}
+	return b
+}
+
+func (a *app) printImport(w *workload.Workload, r workload.Report, file string) error {
+	id, err := w.Identity()
+	if err != nil {
+		return err
+	}
+	v := imported{Name: w.Name, Identity: id, Source: w.Source, Precision: w.Precision, Report: r, Totals: w.Totals(), File: file}
+	for i := range w.Layers {
+		l := &w.Layers[i]
+		v.Layers = append(v.Layers, importedLayer{
+			Layer: *l, MACs: l.MACs(), Params: l.Params(), InputBytes: l.InputBytes(w.Precision),
+			OutputBytes: l.OutputBytes(w.Precision), WeightBytes: l.WeightBytes(w.Precision),
+		})
+	}
+	shown := showWorkload(w)
+	return a.print(answer{value: v, items: shown.items, grid: shown.grid, text: func(out io.Writer, p paint) {
+		importText(out, &v)
+		fmt.Fprintln(out)
+		shown.text(out, p)
+	}})
+}
+
+// importText says what became of the operations.
+func importText(out io.Writer, v *imported) {
+	f := v.Report.Folded
+	fmt.Fprintf(out, "%s: %d operations became %d layers\n", v.Report.Format, v.Report.Ops, v.Report.Layers)
+	fmt.Fprintf(out, "folded: %d over constants, %d views, %d quantisation, %d padding, %d normalisation, %d scales, %d activations\n",
+		f.Constants, f.Views, f.Quantisation, f.Padding, f.Normalisation, f.Scales, f.Activations)
+	if len(v.Report.Unmodelled) == 0 {
+		fmt.Fprintln(out, "every multiplication is modelled")
+	}
+	for _, op := range v.Report.Unmodelled {
+		fmt.Fprintf(out, "warning: only the bytes are counted of %s\n", op)
+	}
+	for _, note := range v.Report.Notes {
+		fmt.Fprintf(out, "note: %s\n", note)
+	}
+	if v.File != "" {
+		fmt.Fprintf(out, "written to %s\n", v.File)
+	}
+}
+
+// network returns a built-in network, or the one in a workload file: a name
+// with a path separator or the ending of one.
+func network(name string) (*workload.Workload, error) {
+	if !isFile(name) {
+		w, err := workload.Builtin(name)
+		if err != nil {
+			return nil, hinted(exitNotFound, "a workload file is named by its path, with .yaml or .json at its end; `apollo workload import` makes one of a model", err)
+		}
+		return w, nil
+	}
+	data, err := readModelFile(name)
+	if err != nil {
+		return nil, err
+	}
+	w, err := workload.Parse(name, data)
+	if err != nil {
+		return nil, hinted(exitUsage, "a model file becomes a workload file with `apollo workload import`", err)
+	}
+	return w, nil
+}
+
+func isFile(name string) bool {
+	switch filepath.Ext(name) {
+	case ".yaml", ".yml", ".json":
+		return true
+	}
+	return strings.ContainsRune(name, filepath.Separator)
+}
