@@ -3,10 +3,10 @@ package main
 import "runtime/debug"
 
 // gcPercent is how much garbage may pile up beside what is alive, in percent
-// of it. The services live on short-lived messages: at Go's 100 a trial of the
-// bench pays 5 us for collections, at 400 it pays 1, for some 150 MB more
-// memory (apollo bench pipeline; docs/architecture.md#memory).
-const gcPercent = 400
+// of it. The services live on short-lived messages: at Go's 100 a trial of
+// apollo bench pipeline pays some 5 us for collections, at 200 half of that;
+// 400 was not measurably cheaper (docs/architecture.md#memory).
+const gcPercent = 200
 
 // collectLess makes collections rarer, unless the user has decided: GOGC and
 // GOMEMLIMIT work as in every Go program.
