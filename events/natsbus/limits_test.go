@@ -120,11 +120,13 @@ func TestMicro(t *testing.T) {
 	}
 }
 
-// TestSmallerDisk starts again with less room than the streams were promised.
+// TestSmallerDisk starts again with more and less room than the streams were
+// promised: they grow into the one and store what they can in the other.
 func TestSmallerDisk(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for _, room := range []int64{256 << 20, 16 << 20} {
+	var before uint64
+	for _, room := range []int64{16 << 20, 256 << 20, 16 << 20} {
 		s, err := natsbus.StartServer(natsbus.ServerConfig{Dir: dir, MaxStore: room, Logger: logger(t)})
 		if err != nil {
 			t.Fatal(err)
@@ -140,6 +142,14 @@ func TestSmallerDisk(t *testing.T) {
 		if err != nil {
 			t.Errorf("with %d bytes: %v", room, err)
 		}
+		info, err := b.Facts().Info(t.Context(), "result.>")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if grown := info.MaxBytes > before; grown != (room > int64(before)) {
+			t.Errorf("with %d bytes the results may take %d, before %d", room, info.MaxBytes, before)
+		}
+		before = info.MaxBytes
 		if err := b.Close(t.Context()); err != nil {
 			t.Error(err)
 		}

@@ -28,8 +28,9 @@ const (
 )
 
 // Provision creates or updates the streams and the command consumer. Where the
-// server has less room than the topology asks for, all new streams get the
-// same smaller share of it; the log says so. From then on this bus turns the
+// server has less room than the topology asks for, all streams get the same
+// smaller share of it, and grow at a later start when there is more; the log
+// says so. From then on this bus turns the
 // server's advisories about undeliverable work into dead letters.
 func (b *Bus) Provision(ctx context.Context) error {
 	replicas := b.replicas()
@@ -99,21 +100,16 @@ func (b *Bus) existing(ctx context.Context) (map[string]int64, error) {
 	return found, nil
 }
 
-// streams creates or updates all streams; new ones are shrunk by shift bits.
+// streams creates or updates all streams, shrunk by shift bits, but never below
+// what a stream has already.
 func (b *Bus) streams(ctx context.Context, existing map[string]int64, replicas, shift int) error {
 	for _, s := range b.conf.Topology {
 		conf := b.streamConfig(s, replicas)
 		wanted := conf.MaxBytes
 		before, old := existing[conf.Name]
-		if !old {
-			conf.MaxBytes = max(wanted>>shift, min(wanted, smallestStream))
-		}
+		conf.MaxBytes = max(wanted>>shift, min(wanted, smallestStream), min(wanted, before))
 		err := b.createOrUpdate(ctx, conf)
-		if old && noRoom(err) {
-			conf.MaxBytes = before // it cannot grow to what is planned: leave it
-			err = b.createOrUpdate(ctx, conf)
-		}
-		if old && noRoom(err) {
+		if old && conf.MaxBytes <= before && noRoom(err) {
 			// The disk has less room than the streams were once promised; the
 			// server changes nothing then, but it stores what there is room for.
 			b.log.Warn("the server has less room than its streams were promised", "stream", conf.Name)
