@@ -24,13 +24,7 @@ func Explain(task evaluator.Task, design []space.Value) (Report, error) {
 // ExplainChip is Explain for a chip that need not lie on the lattice, for
 // example a preset with a clock of its own.
 func ExplainChip(networks []evaluator.Network, c Chip) (Report, error) {
-	if _, err := ChipOf(c.Values()); err != nil {
-		return Report{}, err
-	}
-	if c.ClockHz < 0 || c.ClockHz > maxValue {
-		return Report{}, malformedError{"clock_hz is out of range, want 1 to 2^40 or 0 for the clock of the space"}
-	}
-	b, err := bind(evaluator.Task{Params: params(), Networks: networks})
+	b, err := bindChip(networks, c)
 	if err != nil {
 		return Report{}, err
 	}
@@ -90,6 +84,7 @@ func (b *bound) explainNetwork(net *network, s *scratch, t *totals, r *Report) {
 		split.SerialCycles += y.SerialCycles
 		r.Layers = append(r.Layers, y)
 	}
+	n.Roofline = m.roofline(n.MACs, n.OffChipBytes, t.latencySeconds)
 	hz := float64(m.clock())
 	n.Utilisation = float64(n.MACs) / (float64(t.cycles) * float64(m.MACs()))
 	n.Latency = LatencySplit{
@@ -109,7 +104,7 @@ func (m *machine) explainLayer(y *layer, s *shape, cost *layerCost, st *step) La
 		LatencySeconds: float64(st.cycles) / float64(m.clock()),
 		Utilisation:    float64(y.macs) / (float64(st.cycles) * float64(m.MACs())),
 		Bands:          st.bands, WeightTiles: cost.tiles, OutputTiles: st.tiles, SpillBytes: st.spill,
-		Mapping: "elements spread over all lanes",
+		Mapping: "elements spread over all lanes", Accesses: []LevelAccess{},
 	}
 	r.SerialCycles = r.Cycles - r.ComputeCycles - r.MemoryCycles - r.IOCycles - r.InstructionCycles
 	r.Bottleneck = bottleneck(cost, st, r.SerialCycles)
@@ -119,6 +114,7 @@ func (m *machine) explainLayer(y *layer, s *shape, cost *layerCost, st *step) La
 		PEMemory:        s.in + s.out,
 		Exchange:        cost.exchange * cost.activePEs,
 	}
+	r.Roofline = m.roofline(y.macs, r.Bytes.OffChip, r.LatencySeconds)
 	var e Energy
 	e.addLayer(m, s, cost, st)
 	e.scale()
@@ -134,6 +130,7 @@ func (m *machine) explainMapping(s *shape, cost *layerCost, r *LayerReport) {
 	cost.choice.loops(s, &loops)
 	e := model.Eval(&s.p, &m.arch, &loops)
 	r.Mapping = loops.String(&m.arch)
+	r.Accesses = accesses(&m.arch, &e)
 	read, write := e.Traffic(&s.p, levelPE)
 	r.Bytes.PEMemory = read + write
 	read, write = e.Traffic(&s.p, levelCore)

@@ -59,6 +59,8 @@ type NetworkReport struct {
 	// unrolled tiles. OffChipBytes cross the chip's border.
 	ProgramEntries int64 `json:"program_entries"`
 	OffChipBytes   int64 `json:"off_chip_bytes"`
+	// Roofline is where the whole network stands.
+	Roofline Roofline `json:"roofline"`
 }
 
 // LatencySplit says what the latency is spent on, in s. Total is the sum of the
@@ -102,6 +104,10 @@ type LayerReport struct {
 	OutputTiles int64 `json:"output_tiles"`
 	// Bytes is what each level moves, reads and writes together.
 	Bytes LevelBytes `json:"bytes"`
+	// Accesses is the mapping's traffic per level and operand; empty for layers
+	// without multiplications.
+	Accesses []LevelAccess `json:"accesses"`
+	Roofline Roofline      `json:"roofline"`
 	// SpillBytes are activations that cross the chip's border.
 	SpillBytes int64 `json:"spill_bytes"`
 	// EnergyJ is the dynamic energy.
