@@ -52,7 +52,12 @@ type binding struct {
 // was made for. A run that was removed and asked for again has its old name.
 func (b binding) fits(work *events.BatchRequested) bool {
 	return b.to.Template == work.Template && slices.Equal(b.to.Parameters, work.Parameters) &&
-		slices.Equal(b.to.Networks, work.Networks) && slices.Equal(b.to.Metrics, work.Metrics)
+		slices.EqualFunc(b.to.Networks, work.Networks, sameNetwork) && slices.Equal(b.to.Metrics, work.Metrics)
+}
+
+// sameNetwork compares networks by their identity, which covers the layers.
+func sameNetwork(a, b events.Network) bool {
+	return a.Name == b.Name && a.SHA256 == b.SHA256 && a.Weight == b.Weight
 }
 
 // Run works until ctx ends, then finishes what is in progress. It returns an
@@ -94,6 +99,17 @@ func (h levelFloor) WithGroup(name string) slog.Handler {
 	return levelFloor{h.Handler.WithGroup(name), h.floor}
 }
 
+// handlerFailed is the Router's line about an error that poison has told.
+const handlerFailed = "Handler returned error"
+
+// Handle implements slog.Handler.
+func (h levelFloor) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == handlerFailed {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
 func (h levelFloor) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= h.floor && h.Handler.Enabled(ctx, l)
 }
@@ -111,7 +127,10 @@ func (e *Evaluator) poison(next message.HandlerFunc) message.HandlerFunc {
 			panicked = true
 		}
 		if !errors.Is(err, errPoison) && !panicked {
-			if err != nil && !errors.Is(err, context.Canceled) {
+			switch {
+			case errors.Is(err, events.ErrFull):
+				e.Logger.Error("the stream is full: the study waits", "subject", msg.Metadata.Get(events.MetaSubject), "error", err, "hint", fullHint)
+			case err != nil && !errors.Is(err, context.Canceled):
 				e.Logger.Warn("work item will be tried again", "subject", msg.Metadata.Get(events.MetaSubject), "error", err)
 			}
 			return nil, err

@@ -29,6 +29,8 @@ const (
 	// retryFirst and retryMax bound the wait before the bus is tried again.
 	retryFirst = 100 * time.Millisecond
 	retryMax   = 10 * time.Second
+	// fullHint is what to do about a full stream.
+	fullHint = "free disk space or remove ended studies with apollo study rm"
 )
 
 // owner drives one run: it folds the log and the results into the machine,
@@ -169,7 +171,7 @@ func (o *owner) retry(ctx context.Context, what string, f func(context.Context) 
 		err := f(ctx)
 		switch {
 		case errors.Is(err, events.ErrFull):
-			o.log.Error("the stream is full: the study waits", "doing", what, "error", err, "hint", "free disk space or remove ended studies with apollo study rm")
+			o.log.Error("the stream is full: the study waits", "doing", what, "error", err, "hint", fullHint)
 		case errors.Is(err, events.ErrUnreachable):
 			o.log.Warn("the bus cannot be reached: trying again", "doing", what, "error", err)
 		default:
@@ -613,8 +615,8 @@ func recordResult(ctx context.Context, facts events.Facts, source string, header
 		return err
 	}
 	_, err = facts.Record(ctx, events.Message{Subject: subject, ID: subject, Header: header, Data: data})
-	if err != nil && !errors.Is(err, events.ErrExists) {
-		return fmt.Errorf("record %s: %w", subject, err)
+	if errors.Is(err, events.ErrExists) {
+		return nil
 	}
-	return nil
+	return err
 }
