@@ -12,7 +12,7 @@ import (
 )
 
 // Version changes with every change of the model that can change a number.
-const Version = "1"
+const Version = "2"
 
 // Metrics in the order of Result.Values.
 const (

@@ -3,14 +3,16 @@ package edge
 import "sync"
 
 // key is what the cost of a mapped layer depends on: seven of the ten
-// parameters, and the clock through ioRate. The chip-level memories enter in
+// parameters, the clock through ioRate, and how a real chip issues its steps. The chip-level memories enter in
 // the network pass only, so changing one of them is a hit.
 type key struct {
 	pesX, pesY, peMemory, cores, coreMemory, lanes, ioRate int64
+	issuePercent                                           int64
+	packed, resident                                       bool
 }
 
 func keyOf(m *machine) key {
-	return key{m.PEsX, m.PEsY, m.PEMemory, m.Cores, m.CoreMemory, m.Lanes, m.ioRate}
+	return key{m.PEsX, m.PEsY, m.PEMemory, m.Cores, m.CoreMemory, m.Lanes, m.ioRate, m.IssuePercent, m.PackedDepthwise, m.ResidentBytes > 0}
 }
 
 // cacheSlots bounds the cache: about 64 designs of 31 shapes are 0.5 MB;

@@ -32,6 +32,23 @@ type Chip struct {
 	IOBandwidth int64 `json:"io_bandwidth"`
 	// ClockHz is the clock in Hz; 0 means ClockHz, the clock of the space.
 	ClockHz int64 `json:"clock_hz"`
+
+	// What follows describes real chips beyond the ten parameters; the designs
+	// of the space leave all of it 0.
+
+	// ResidentBytes of parameters stay in the core memories from one inference
+	// to the next, the first of the network, where no bus has to bring them; 0
+	// means a cold inference.
+	ResidentBytes int64 `json:"resident_bytes,omitempty"`
+	// IssuePercent is the time of one compute step in percent of a cycle: what
+	// the sequencers lose; 0 means 100.
+	IssuePercent int64 `json:"issue_percent,omitempty"`
+	// PackedDepthwise chips put the columns of a depthwise layer on the lanes
+	// and multipliers that its channels leave idle.
+	PackedDepthwise bool `json:"packed_depthwise,omitempty"`
+	// HostCycles is what the host takes to start an inference and to fetch its
+	// result.
+	HostCycles int64 `json:"host_cycles,omitempty"`
 }
 
 // PEs returns the number of PEs.
@@ -43,6 +60,15 @@ func (c Chip) MACs() int64 { return c.PEs() * c.Cores * c.Lanes * SIMDWidth }
 // PeakTOPS returns the advertised peak: two operations per MAC, in 10^12 per
 // second.
 func (c Chip) PeakTOPS() float64 { return 2 * float64(c.MACs()) * float64(c.clock()) / 1e12 }
+
+// issued returns the cycles that a number of compute steps takes.
+func (c *Chip) issued(steps int64) int64 {
+	const percent = 100
+	if c.IssuePercent == 0 {
+		return steps
+	}
+	return steps * c.IssuePercent / percent
+}
 
 func (c Chip) clock() int64 {
 	if c.ClockHz == 0 {

@@ -68,12 +68,15 @@ const (
 	// LayerEntries configures a layer.
 	LayerEntries = 16
 	// PEEntries describes the data exchange of one PE in one layer.
-	PEEntries = 2
+	PEEntries = 1
 	// BandEntries describes one band of input rows.
 	BandEntries = 4
-	// TileEntries issues one output tile, in, weights, out and the loop: a band of rows by one step of the
-	// lanes over output channels.
-	TileEntries = 4
+	// TileEntries issues one output tile, a band of rows by one step of the
+	// lanes over output channels: a configuration like a layer's, four entries
+	// each for inputs, weights, outputs and the loop. The published maximum
+	// runtimes say that designs with few lanes do not run at all: their program
+	// has too many tiles.
+	TileEntries = 16
 	// UnrolledEntries is what an output tile takes more when it has a
 	// configuration of its own instead of the loop's.
 	UnrolledEntries = LayerEntries
@@ -94,4 +97,22 @@ const (
 	// LaneRegisterBits is the state of a lane: SIMDWidth weights and
 	// activations of 8 bits, and two 32-bit accumulators, one of which drains.
 	LaneRegisterBits = 2*8*SIMDWidth + 2*32
+)
+
+// Constants of the Coral chip beyond its memories and its array.
+const (
+	// CoralIssuePercent is the time of a compute step: fitted, the one global
+	// factor, on the six estimates of the chip's own compiler, to the least
+	// worst error; measured utilisation of 16 to 23 % asks for 3 to 5. See
+	// docs/validation.md#coral.
+	CoralIssuePercent = 355
+	coralClockHz      = 500e6
+	// coralStreamRate is the rate at which parameters reach the chip, in B/s:
+	// the published latencies of networks whose parameters exceed 8 MB grow by
+	// about 2.5 ms per MB; chosen: see docs/validation.md#coral.
+	coralStreamRate = 400e6
+	// coralHostMicros is the host's part of an inference: what remains of the
+	// published latencies of the smallest networks; chosen: see
+	// docs/validation.md#coral.
+	coralHostMicros = 1100
 )

@@ -154,3 +154,13 @@ func bindChip(networks []evaluator.Network, c Chip) (*bound, error) {
 	}
 	return bind(evaluator.Task{Params: params(), Networks: networks})
 }
+
+// With returns the chip with the ten parameters of another; what a chip has
+// beyond them stays.
+func (c Chip) With(parameters Chip) Chip {
+	to, from := c.fields(), parameters.fields()
+	for i := range to {
+		*to[i] = *from[i]
+	}
+	return c
+}

@@ -25,10 +25,11 @@ func (c *choice) loops(s *shape, m *model.Mapping) {
 	sweep.Temporal[model.N], sweep.Temporal[model.P], sweep.Temporal[model.Q] = b[model.N], c.pTile, c.q
 	sweep.Temporal[k] = c.kTile
 	sweep.Spatial[k] = c.lanes
+	sweep.Spatial[model.Q] = c.laneCols
 	// A lane sums a window in its accumulator.
 	lane := &m.Loops[levelLane]
 	lane.Temporal[model.C], lane.Temporal[model.R], lane.Temporal[model.S] = c.cTile, b[model.R], b[model.S]
-	lane.Spatial[model.C] = c.simd
+	lane.Spatial[model.C], lane.Spatial[model.Q] = c.simd, c.simdCols
 }
 
 // finish adds the energy of the chosen mapping, from the core's counts.

@@ -18,6 +18,9 @@ type choice struct {
 	// pTile is the rows of a core per visit of a weight tile, pTiles their
 	// number: more than 1 only where partial sums would not fit.
 	pTile, pTiles, q int64
+	// laneCols and simdCols are the columns of a depthwise layer that lanes and
+	// multipliers without a channel take; 1 unless the chip packs them.
+	laneCols, simdCols int64
 }
 
 // layerCost is what the network pass needs of a mapped layer.
@@ -150,7 +153,12 @@ func (q *search) unroll(x, y, core model.Dim) candidate {
 	u.kLane = model.CeilDiv(u.k, u.lanes)
 	u.simd = min(SIMDWidth, b[model.C])
 	u.c = model.CeilDiv(b[model.C], u.simd)
-	u.q = b[model.Q]
+	u.q, u.laneCols, u.simdCols = b[model.Q], 1, 1
+	if m.PackedDepthwise && b[model.C] == 1 {
+		u.simdCols = min(SIMDWidth, u.q)
+		u.laneCols = min(m.Lanes/u.lanes, model.CeilDiv(u.q, u.simdCols))
+		u.q = model.CeilDiv(u.q, u.simdCols*u.laneCols)
+	}
 	u.rest = b[model.N] * u.q * b[model.R] * b[model.S] * b[model.G] * b[model.K] / u.k
 	u.bound = u.rest * u.rows * u.kLane * u.c
 	return u
@@ -204,13 +212,16 @@ func (q *search) try(u *candidate, c *choice) {
 	}
 	r := layerCost{activePEs: c.nx * c.ny, tiles: c.kTiles * c.cTiles * c.pTiles * s.groupSteps()}
 	r.steps = u.kLane * c.cTiles * c.pTiles * s.groupSteps()
-	r.compute = u.bound
+	r.compute = m.issued(u.bound)
 	r.port = q.portCycles(u, c)
-	r.bus = q.busCycles(c)
+	if m.ResidentBytes == 0 {
+		r.bus = q.busCycles(c)
+		r.ramp = q.firstWeights(c)
+	}
 	in, out := q.slices(c)
 	r.exchange = max(in-model.CeilDiv(s.in, r.activePEs), 0)
 	r.link = model.CeilDiv(r.exchange, LinkBytes)
-	r.ramp = q.firstWeights(c) + 2*(m.PEsX+m.PEsY)*HopCycles
+	r.ramp += 2 * (m.PEsX + m.PEsY) * HopCycles
 	r.need = in + out + partial
 	r.cycles = max(r.compute, r.port, r.bus, r.link) + r.ramp + r.tiles*TileCycles
 	spill := max(r.need-m.PEMemory, 0) * r.activePEs
@@ -321,7 +332,7 @@ func (q *search) slices(c *choice) (in, out int64) {
 func (m *machine) vectorCost(s *shape, r *layerCost) {
 	pes := m.PEs()
 	*r = layerCost{activePEs: pes, tiles: 1, steps: 1}
-	r.compute = model.CeilDiv(s.ops, pes*m.Cores*m.Lanes)
+	r.compute = m.issued(model.CeilDiv(s.ops, pes*m.Cores*m.Lanes))
 	r.port = model.CeilDiv(model.CeilDiv(max(s.in, s.out), pes), PortBytes)
 	r.bus = model.CeilDiv(s.weights, BusBytes)
 	r.ramp = 2 * (m.PEsX + m.PEsY) * HopCycles

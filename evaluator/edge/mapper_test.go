@@ -34,6 +34,16 @@ func TestMapperAgreesWithCore(t *testing.T) {
 	if mapped < 1000 {
 		t.Errorf("only %d layers were mapped", mapped)
 	}
+	// A real chip's issue and resident parameters are no loops.
+	c := Coral()
+	c.IssuePercent, c.ResidentBytes = 0, 0
+	var m machine
+	b.sizer.prepare(&m, &c)
+	for i := range b.shapes {
+		if s := &b.shapes[i]; !s.vector {
+			agree(t, &m, s)
+		}
+	}
 }
 
 func agree(t *testing.T, m *machine, s *shape) {

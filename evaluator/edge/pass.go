@@ -79,6 +79,7 @@ func (b *bound) programFix(total int64) string {
 func (net *network) time(m *machine, shapes []shape, costs []layerCost, steps []step) int64 {
 	capacity := m.ParameterMemory * ParameterEntryBytes
 	var total, staged, spilled int64
+	resident := m.ResidentBytes
 	for i := range net.layers {
 		y, st := &net.layers[i], &steps[i]
 		s, cost := &shapes[y.shape], &costs[y.shape]
@@ -90,6 +91,9 @@ func (net *network) time(m *machine, shapes []shape, costs []layerCost, steps []
 			st.spill += net.output
 		}
 		need := s.weights + st.entries*InstructionEntryBytes
+		if resident > 0 {
+			need, resident = max(need-resident, 0), max(resident-need, 0)
+		}
 		st.load = max(need-staged, 0)
 		st.onChip = cost.cycles + st.bands*BandCycles + st.rolled*LoopCycles
 		bytes := st.spill + st.load
@@ -98,6 +102,9 @@ func (net *network) time(m *machine, shapes []shape, costs []layerCost, steps []
 		idle := busy*m.ioRate/milli - bytes
 		staged = min(max(staged-need, 0)+max(idle, 0), capacity)
 		st.cycles = LayerCycles + busy
+		if i == 0 {
+			st.cycles += m.HostCycles
+		}
 		total += st.cycles
 	}
 	return total

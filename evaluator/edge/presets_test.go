@@ -23,7 +23,7 @@ func TestPresetsRunTheBuiltinNetworks(t *testing.T) {
 // arXiv 2102.10423 gives the variants' peak rates.
 func TestVariantsHaveTheirPublishedPeak(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]float64{"v1": 26.2, "v2": 8.73, "v3": 8.73} {
+	for name, want := range map[string]float64{"coral": 4.1, "v1": 26.2, "v2": 8.73, "v3": 8.73} {
 		p, ok := PresetNamed(name)
 		if got := p.Chip.PeakTOPS(); !ok || math.Abs(got-want) > 0.05 {
 			t.Errorf("%s: peak = %.3f TOPS, want %g", name, got, want)

@@ -61,8 +61,12 @@ func references() []reference {
 		{"timeloop_cases.csv", timeloopCases},
 		{"timeloop_random.csv", timeloopRandom},
 		{"eyeriss_alexnet.csv", eyerissAlexNet},
+		{"edgetpu_compiler_estimates.csv", edgeTPUEstimates},
+		{"coral_latency.csv", coralLatency},
 		{"gemmini_rtl.csv", gemminiRTL},
 		{"gemmini_rtl_mappings.csv", gemminiMappings},
+		{"prime_landscape.csv", primeLandscape},
+		{"cacti_sram.csv", cactiSRAM},
 	}
 }
 

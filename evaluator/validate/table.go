@@ -22,7 +22,8 @@ type table struct {
 const maxRows = 1 << 20
 
 // readTable reads a CSV file with a header. Lines that start with # are
-// comments.
+// comments. A row with more fields than the header has commas in its first
+// one, a name that nobody quoted.
 func readTable(folder fs.FS, name string) (*table, error) {
 	f, err := folder.Open(name)
 	if err != nil {
@@ -31,7 +32,7 @@ func readTable(folder fs.FS, name string) (*table, error) {
 	defer f.Close()
 	r := csv.NewReader(f)
 	r.Comment = '#'
-	r.ReuseRecord = false
+	r.FieldsPerRecord = -1
 	header, err := r.Read()
 	if err != nil {
 		return nil, fmt.Errorf("read the header: %w", err)
@@ -51,7 +52,11 @@ func readTable(folder fs.FS, name string) (*table, error) {
 		if len(t.rows) == maxRows {
 			return nil, fmt.Errorf("more than %d rows", maxRows)
 		}
-		t.rows = append(t.rows, row)
+		surplus := len(row) - len(header)
+		if surplus < 0 {
+			return nil, fmt.Errorf("row %d has %d fields, the header %d", len(t.rows)+1, len(row), len(header))
+		}
+		t.rows = append(t.rows, append([]string{strings.Join(row[:surplus+1], ",")}, row[surplus+1:]...))
 	}
 }
 

@@ -1,0 +1,111 @@
+package validate
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"apollo/evaluator/edge"
+	"apollo/evaluator/workload"
+)
+
+// coralRow is a network on the Coral chip: a published number beside ours and
+// beside the multiply-accumulates at the peak rate.
+type coralRow struct{ theirs, ours, macs float64 }
+
+// coralRows reads a reference of the Coral chip; of returns the published
+// number and ours, and false for a row that the comparison leaves out. unknown
+// names the rows whose network nobody here knows.
+func coralRows(t *table, of func(*line, *workload.Workload, *edge.Estimate) (theirs, ours float64, ok bool)) (rows []coralRow, details, unknown []string, err error) {
+	chip := edge.Coral()
+	for i := range t.rows {
+		l := t.line(i)
+		name := l.text("model") + " " + l.text("input")
+		if l.err != nil {
+			return nil, nil, nil, l.err
+		}
+		w, err := network(t.folder, l.text("model"), l.text("input"))
+		if _, missing := errors.AsType[errUnknown](err); missing {
+			unknown = append(unknown, name+": no such network here")
+			continue
+		}
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		e, err := edge.EstimateOf(w, chip)
+		if err != nil {
+			return nil, nil, nil, fmt.Errorf("network %s: %w", name, err)
+		}
+		theirs, ours, ok := of(l, w, &e)
+		if l.err != nil {
+			return nil, nil, nil, l.err
+		}
+		if !ok {
+			continue
+		}
+		if !(theirs > 0) {
+			return nil, nil, nil, fmt.Errorf("row %d: the published number is %g", i+1, theirs)
+		}
+		rows = append(rows, coralRow{theirs, ours, float64(w.Totals().MACs) / float64(chip.MACs())})
+		details = append(details, fmt.Sprintf("%s: theirs %g, ours %.4g, error %+.1f %%", name, theirs, ours, 100*(ours/theirs-1)))
+	}
+	return rows, details, unknown, nil
+}
+
+// errorsOf returns the absolute relative errors.
+func errorsOf(rows []coralRow, of func(*coralRow) float64) (all []float64, worst float64) {
+	for i := range rows {
+		e := math.Abs(of(&rows[i])/rows[i].theirs - 1)
+		all, worst = append(all, e), max(worst, e)
+	}
+	return all, worst
+}
+
+func coralOurs(r *coralRow) float64 { return r.ours }
+
+// byMACs predicts from the multiply-accumulates alone, with the factor that
+// makes the median ratio 1: the best that one factor can do.
+func byMACs(rows []coralRow) func(*coralRow) float64 {
+	var ratios []float64
+	for _, r := range rows {
+		ratios = append(ratios, r.theirs/r.macs)
+	}
+	factor := median(ratios)
+	return func(r *coralRow) float64 { return r.macs * factor }
+}
+
+// edgeTPUEstimates compares the estimates of the chip's own compiler.
+func edgeTPUEstimates(t *table) ([]Row, error) {
+	rows, details, unknown, err := coralRows(t, func(l *line, _ *workload.Workload, e *edge.Estimate) (float64, float64, bool) {
+		return l.float("estimated_cycles"), float64(e.OnChipCycles), true
+	})
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	all, worst := errorsOf(rows, coralOurs)
+	macs, macsWorst := errorsOf(rows, byMACs(rows))
+	middle := atMost("cycles, median error (theirs: MACs x factor)", median(macs), median(all), 0.12)
+	middle.Misses = append(details, unknown...)
+	return []Row{middle, atMost("cycles, worst error (theirs: MACs x factor)", macsWorst, worst, 0.30)}, nil
+}
+
+// coralLatency compares measured latencies on the development board of
+// networks that run on the chip alone.
+func coralLatency(t *table) ([]Row, error) {
+	const millis = 1e3
+	of := func(l *line, _ *workload.Workload, e *edge.Estimate) (float64, float64, bool) {
+		if l.text("host_ops") != "no" || l.text("devboard_ms") == "" {
+			return 0, 0, false
+		}
+		return l.float("devboard_ms"), e.LatencySeconds * millis, true
+	}
+	rows, details, unknown, err := coralRows(t, of)
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	all, worst := errorsOf(rows, coralOurs)
+	macs, _ := errorsOf(rows, byMACs(rows))
+	middle := atMost("latency, median error (theirs: MACs x factor)", median(macs), median(all), 0.15)
+	middle.Misses = append(details, unknown...)
+	return []Row{middle, noted("latency, worst error", "share", 0, worst, worst)}, nil
+}

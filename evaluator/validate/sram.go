@@ -1,0 +1,87 @@
+package validate
+
+import (
+	"fmt"
+
+	"apollo/evaluator/tech"
+)
+
+// nodes are the technology nodes that the model knows.
+func nodes() []tech.Node { return []tech.Node{tech.Node22(), tech.Node45()} }
+
+// cactiSRAM compares energy and area of memories with 64-bit ports. Rows of
+// other widths, and of nodes that the model does not have, are named.
+func cactiSRAM(t *table) ([]Row, error) {
+	const wordBytes, tolerance = 8, 0.10
+	read := within{metric: "read energy", tolerance: tolerance}
+	write := within{metric: "write energy", tolerance: tolerance}
+	area := within{metric: "area", tolerance: tolerance}
+	skipped := 0
+	for i := range t.rows {
+		l := t.line(i)
+		nm, bytes, width := l.float("tech_nm"), l.float("size_bytes"), l.int("width_bits")
+		if l.err != nil {
+			return nil, l.err
+		}
+		node, ok := nodeOf(nm)
+		if !ok || width != 8*wordBytes {
+			skipped++
+			continue
+		}
+		name := fmt.Sprintf("%g nm, %g B", nm, bytes)
+		m := node.SRAM(bytes)
+		read.add(name, l.float("read_pJ"), m.ReadPJPerByte*wordBytes)
+		write.add(name, l.float("write_pJ"), m.WritePJPerByte*wordBytes)
+		area.add(name, l.float("area_mm2"), m.AreaMM2)
+		if l.err != nil {
+			return nil, l.err
+		}
+	}
+	rows := []Row{read.row(), write.row(), area.row()}
+	if skipped > 0 {
+		rows = append(rows, Row{
+			Metric: "rows of other port widths or nodes", Theirs: float64(skipped), Unit: "rows",
+			Tolerance: "not modelled", Verdict: Note,
+		})
+	}
+	return rows, nil
+}
+
+func nodeOf(nm float64) (tech.Node, bool) {
+	for _, n := range nodes() {
+		if n.NM == nm {
+			return n, true
+		}
+	}
+	return tech.Node{}, false
+}
+
+// within counts rows whose relative error is at most a tolerance.
+type within struct {
+	metric      string
+	tolerance   float64
+	rows, agree int
+	worst       float64
+	misses      []string
+}
+
+func (w *within) add(name string, theirs, ours float64) {
+	w.rows++
+	e := ours/theirs - 1
+	w.worst = max(w.worst, e, -e)
+	if e <= w.tolerance && -e <= w.tolerance {
+		w.agree++
+		return
+	}
+	w.misses = append(w.misses, fmt.Sprintf("%s: theirs %.4g, ours %.4g, error %+.1f %%", name, theirs, ours, 100*e))
+}
+
+// row judges all rows by the worst.
+func (w *within) row() Row {
+	r := Row{Metric: w.metric + " (worst error)", Theirs: float64(w.rows), Ours: float64(w.agree), Unit: "rows", Error: w.worst, Misses: w.misses, Verdict: Pass}
+	r.Tolerance = fmt.Sprintf("within %g %%", 100*w.tolerance)
+	if w.agree < w.rows {
+		r.Verdict = Fail
+	}
+	return r
+}
