@@ -56,17 +56,23 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			t.Fatalf("Decode(Encode) = %v\n%s", err, again)
 		}
-		if diff := cmp.Diff(p, q, samePayload, cmp.Comparer(sameRaw)); diff != "" || second.ID != env.ID || second.Type != env.Type {
+		if diff := cmp.Diff(p, q, samePayload, cmp.FilterValues(either, cmp.Comparer(sameRaw))); diff != "" || second.ID != env.ID || second.Type != env.Type {
 			t.Errorf("changed on the way (-want +got):\n%s", diff)
 		}
 	})
 }
+
+// either reports whether there is anything to compare.
+func either(a, b json.RawMessage) bool { return len(a)+len(b) > 0 }
 
 // sameRaw compares raw JSON up to white space and the spelling of strings;
 // what is missing is encoded as null.
 func sameRaw(a, b json.RawMessage) bool {
 	if len(a) == 0 {
 		a = json.RawMessage("null")
+	}
+	if len(b) == 0 {
+		b = json.RawMessage("null")
 	}
 	var x, y any
 	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {

@@ -26,8 +26,11 @@ func sampleSpec() events.Spec {
 			{Name: "pe_memory", Unit: "B", Values: []float64{4096, 8192.5}},
 			{Name: "dataflow", Labels: []string{"weight", "output"}},
 		},
-		Rules:            []events.Rule{{ID: "on-chip", Expr: "pe_memory <= 64 * KiB && pe_memory > 0"}},
-		Networks:         []events.Network{{Name: "mobilenet_v2", Weight: 1, SHA256: strings.Repeat("0a", 32)}},
+		Rules: []events.Rule{{ID: "on-chip", Expr: "pe_memory <= 64 * KiB && pe_memory > 0"}},
+		Networks: []events.Network{
+			{Name: "mobilenet_v2", Weight: 1, SHA256: strings.Repeat("0a", 32)},
+			{Name: "mine", Weight: 2, SHA256: strings.Repeat("0b", 32), Workload: json.RawMessage(`{"schema":"apollo.workload/v1","name":"mine"}`)},
+		},
 		Metrics:          []events.Metric{{Name: "latency_s", Unit: "s"}, {Name: "area_mm2", Unit: "mm2", Cheap: true}},
 		Objectives:       []events.Objective{{Metric: "latency_s", Goal: "minimize", Target: new(0.001)}},
 		Constraints:      []events.Constraint{{Metric: "area_mm2", Max: new(6.8), Min: new(0.5)}},

@@ -59,6 +59,9 @@ type Network struct {
 	// SHA256 is the identity of the layer table, so that two studies that say
 	// the same name measured the same network.
 	SHA256 string `json:"sha256"`
+	// Workload is the layer table of a network that is not built in, a
+	// document of schema apollo.workload/v1: who evaluates needs no file.
+	Workload json.RawMessage `json:"workload,omitempty"`
 }
 
 // Metric is one measured number. Name ends in the unit: "latency_s".

@@ -17,6 +17,7 @@ import (
 func TestSpecSHA256IsStable(t *testing.T) {
 	t.Parallel()
 	spec := sampleSpec()
+	spec.Networks = spec.Networks[:1] // networks with layers came later
 	const want = "37a8eb9dbc50195f"
 	if got := events.SpecSHA256(&spec); !strings.HasPrefix(got, want) || len(got) != 64 {
 		t.Errorf("SpecSHA256() = %s, want %s…", got, want)

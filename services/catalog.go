@@ -60,7 +60,7 @@ func (c Catalog) BindTo(b evaluator.Backend, params []space.Param, networks []ev
 		task.Metrics = append(task.Metrics, evaluator.Metric{Name: m.Name, Unit: m.Unit})
 	}
 	for _, n := range networks {
-		w, err := c.Network(n.Name)
+		w, err := c.network(n)
 		if err != nil {
 			return nil, err
 		}
@@ -74,4 +74,13 @@ func (c Catalog) BindTo(b evaluator.Backend, params []space.Param, networks []ev
 		task.Networks = append(task.Networks, evaluator.Network{Workload: w, Weight: n.Weight})
 	}
 	return b.New(task)
+}
+
+// network returns the layers of a network: those that the study carries, or
+// the built-in ones of its name.
+func (c Catalog) network(n events.Network) (*workload.Workload, error) {
+	if len(n.Workload) > 0 {
+		return workload.Parse(n.Name, n.Workload)
+	}
+	return c.Network(n.Name)
 }

@@ -24,7 +24,7 @@ func (a *app) readStudy(path string, sets []string) (*studyfile.Document, error)
 	if err != nil {
 		return nil, err
 	}
-	doc, err := studyfile.Parse(path, src, builtins().Study(), studyfile.Options{Sets: sets, Dir: dir})
+	doc, err := studyfile.Parse(path, src, builtins().Study(), studyfile.Options{Sets: sets, Dir: dir, ReadFile: readModelFile})
 	if mistakes, ok := errors.AsType[*studyfile.Error](err); ok {
 		if a.output == "table" {
 			color := !a.noColor && os.Getenv("NO_COLOR") == "" && a.console.live

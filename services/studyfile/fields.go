@@ -100,7 +100,9 @@ func specFields() []field {
 		spaceField(),
 		{name: "workload", shape: objectShape, doc: "The networks that a design must run. Templates need it.", fields: []field{
 			{name: "networks", shape: listShape, required: true, nonempty: true, most: events.MaxNetworks, doc: "Networks; with several, a metric is the weighted geometric mean.", elem: &field{shape: objectShape, fields: []field{
-				{name: "name", shape: textShape, required: true, doc: "Name of a built-in network (apollo workload ls)."},
+				{name: "name", shape: textShape, fallback: "the name in the file", doc: "Name of a built-in network (apollo workload ls); with file or layers, what to call it."},
+				{name: "file", shape: textShape, most: maxText, doc: "Workload file (apollo workload import), relative to the study file. A published study carries its layers instead."},
+				{name: "layers", shape: freeShape, doc: "The workload itself, a document of schema apollo.workload/v1: what file becomes when a study is published."},
 				{name: "weight", shape: numberShape, above: true, max: 1e6, fallback: "1", doc: "Weight in the geometric mean, relative to the other networks."},
 			}}},
 		}},

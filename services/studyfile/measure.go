@@ -1,10 +1,13 @@
 package studyfile
 
 import (
+	"bytes"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"apollo/evaluator"
+	"apollo/evaluator/workload"
 	"apollo/events"
 	"apollo/services/studyfile/unit"
 )
@@ -38,24 +41,99 @@ func (b *builder) workload() {
 	}
 	seen := map[string]bool{}
 	for _, n := range w.get("networks").list() {
-		name := n.get("name")
-		if name == nil || name.kind != stringKind {
+		if n.kind != mapKind {
 			continue
 		}
-		if seen[name.text] {
-			b.add(name, codeDuplicate, "Use weight to make one network count more.", "the network %q is here twice", clip(name.text))
-			continue
-		}
-		seen[name.text] = true
+		before := len(b.networks)
 		weight := 1.0
 		if v, ok := plainNumber(n.get("weight")); ok {
 			weight = v
 		}
-		b.network(name, weight)
+		b.network(n, weight)
+		if len(b.networks) == before {
+			continue
+		}
+		name := b.spec.Networks[before].Name
+		if seen[name] {
+			at := n
+			if n := n.get("name"); n != nil {
+				at = n
+			}
+			b.add(at, codeDuplicate, "Use weight to make one network count more.", "the network %q is here twice", clip(name))
+			b.networks, b.spec.Networks = b.networks[:before], b.spec.Networks[:before]
+		}
+		seen[name] = true
 	}
 }
 
+// network adds a network: a built-in one by name, or one with its layers.
 func (b *builder) network(n *node, weight float64) {
+	name, file, layers := n.get("name"), n.get("file"), n.get("layers")
+	switch {
+	case file != nil && layers != nil:
+		b.add(layers, codeContradicts, "Remove one of the two.", "file and layers both say what the network is")
+	case file != nil && file.kind == stringKind:
+		b.fileNetwork(name, file, weight)
+	case layers != nil && layers.kind == mapKind:
+		b.layers(name, layers, b.plain(layers, nil), weight)
+	case layers != nil:
+		b.add(layers, codeWrongType, "", "want a mapping, not %s", layers.kind)
+	case file != nil: // reported
+	case name == nil:
+		b.add(n, codeMissing, "Write name: …, a built-in network (apollo workload ls), or file: …, a workload file.", "the network has no name")
+	case name.kind == stringKind:
+		b.builtinNetwork(name, weight)
+	}
+}
+
+// fileNetwork reads a workload file.
+func (b *builder) fileNetwork(name, file *node, weight float64) {
+	if b.opts.Published || b.opts.ReadFile == nil {
+		b.add(file, codeUnsupported, "Submit it with `apollo study submit`, which sends the layers, or write them as layers: {schema: apollo.workload/v1, …}.",
+			"a published study cannot name files")
+		return
+	}
+	path := file.text
+	if b.opts.Dir != "" && !filepath.IsAbs(path) {
+		path = filepath.Join(b.opts.Dir, path)
+	}
+	data, err := b.opts.ReadFile(path)
+	if err != nil {
+		b.add(file, codeUnknownName, "Paths are relative to the study file.", "the workload file cannot be read: %s", err)
+		return
+	}
+	b.layers(name, file, data, weight)
+}
+
+// layers adds a network with its layer table.
+func (b *builder) layers(name, at *node, data []byte, weight float64) {
+	w, err := workload.Parse("workload", data)
+	if err != nil {
+		first, _, _ := strings.Cut(err.Error(), "\n")
+		b.add(at, codeBadOptions, "A model file becomes a workload file with `apollo workload import MODEL --out FILE`.", "%s", first)
+		return
+	}
+	if name != nil && name.kind == stringKind {
+		w.Name = name.text
+		if err := w.Normalise(); err != nil {
+			b.add(name, codeBadName, "", "%s", err)
+			return
+		}
+	}
+	text, err := w.CanonicalJSON()
+	if err != nil {
+		b.add(at, codeBadOptions, "", "%s", err)
+		return
+	}
+	text = bytes.TrimSpace(text)
+	if len(text) > events.MaxSpecBytes/2 {
+		b.add(at, codeTooLarge, "", "the layers have %d bytes, at most %d fit into a study", len(text), events.MaxSpecBytes/2)
+		return
+	}
+	b.addNetwork(at, w.Name, w, weight, text)
+}
+
+func (b *builder) builtinNetwork(n *node, weight float64) {
 	if b.cat.Network == nil {
 		b.add(n, codeUnknownName, "", "there is no network %q: this build has none", clip(n.text))
 		return
@@ -65,13 +143,17 @@ func (b *builder) network(n *node, weight float64) {
 		b.add(n, codeUnknownName, oneOf(n.text, b.cat.NetworkNames), "there is no network %q", clip(n.text))
 		return
 	}
+	b.addNetwork(n, n.text, w, weight, nil)
+}
+
+func (b *builder) addNetwork(at *node, name string, w *workload.Workload, weight float64, layers []byte) {
 	id, err := w.Identity()
 	if err != nil {
-		b.add(n, codeUnknownName, "", "network %q cannot be used: %s", n.text, err)
+		b.add(at, codeUnknownName, "", "network %q cannot be used: %s", name, err)
 		return
 	}
 	b.networks = append(b.networks, evaluator.Network{Workload: w, Weight: weight})
-	b.spec.Networks = append(b.spec.Networks, events.Network{Name: n.text, Weight: weight, SHA256: id})
+	b.spec.Networks = append(b.spec.Networks, events.Network{Name: name, Weight: weight, SHA256: id, Workload: layers})
 }
 
 // evaluator reads who measures, and which metrics there are.

@@ -51,8 +51,9 @@ type (
 		Networks []writtenNetwork `json:"networks"`
 	}
 	writtenNetwork struct {
-		Name   string  `json:"name"`
-		Weight float64 `json:"weight"`
+		Name   string          `json:"name"`
+		Layers json.RawMessage `json:"layers,omitempty"`
+		Weight float64         `json:"weight"`
 	}
 	writtenObjective struct {
 		Metric string `json:"metric"`
@@ -91,7 +92,7 @@ func (b *builder) normalise() ([]byte, error) {
 	if len(s.Networks) > 0 {
 		out.Spec.Workload = &writtenWorkload{}
 		for _, n := range s.Networks {
-			out.Spec.Workload.Networks = append(out.Spec.Workload.Networks, writtenNetwork{n.Name, n.Weight})
+			out.Spec.Workload.Networks = append(out.Spec.Workload.Networks, writtenNetwork{n.Name, n.Workload, n.Weight})
 		}
 	}
 	for _, o := range s.Objectives {

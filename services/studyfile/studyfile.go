@@ -36,6 +36,9 @@ type Options struct {
 	Sets []string
 	// Dir is what relative Parquet paths are joined to; "" leaves them alone.
 	Dir string
+	// ReadFile reads a workload file that the document names; nil means that it
+	// may name none. Relative paths have been joined to Dir.
+	ReadFile func(path string) ([]byte, error)
 	// Published marks a document that came over the bus: it is JSON, and may
 	// name its sources only by study.
 	Published bool
