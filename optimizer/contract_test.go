@@ -24,3 +24,33 @@ func TestGAKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	optimizertest.Run(t, optimizer.GA{}, optimizertest.Options{})
 }
+
+func TestSobolKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	optimizertest.Run(t, optimizer.Sobol{}, optimizertest.Options{
+		NotBetter: map[string]string{"*": "it does not learn"},
+	})
+}
+
+func TestTPEKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	optimizertest.Run(t, optimizer.TPE{}, optimizertest.Options{Programs: 40, Trials: 80, Seeds: 5, Large: 5000})
+}
+
+func TestGPBanditKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	o := small()
+	o.NotBetter = map[string]string{"budget": "all infeasible trials have one label, and few of so short a study are feasible"}
+	optimizertest.Run(t, optimizer.GPBandit{Limit: 40, Pool: 24}, o)
+}
+
+func TestGPKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	optimizertest.Run(t, optimizer.GP{Limit: 40, Pool: 24}, small())
+}
+
+// small fits the suite to strategies that take milliseconds a proposal; they
+// have limits that such short studies reach.
+func small() optimizertest.Options {
+	return optimizertest.Options{Programs: 6, Trials: 32, Seeds: 3, Large: 600}
+}

@@ -22,7 +22,11 @@ func catalog() []entry {
 		{"default", configureDefault},
 		{"evolution", configure[Evolution]},
 		{"ga", configure[GA]},
+		{"gp", configure[GP]},
+		{"gp-bandit", configure[GPBandit]},
 		{"random", configure[Random]},
+		{"sobol", configure[Sobol]},
+		{"tpe", configure[TPE]},
 	}
 }
 
@@ -40,7 +44,7 @@ func Names() []string {
 }
 
 // New returns the strategy called name with its knobs set from a JSON object:
-// the keys are those of the strategy's fields (Evolution, GA, Random), and a
+// the keys are those of the strategy's fields (Evolution, GA, GP, …), and a
 // missing one means the default. Empty options mean all defaults. The name
 // "default" stands for the strategy that is best on the whole, now GA, and
 // takes no options.

@@ -35,6 +35,10 @@ func TestNewReadsOptions(t *testing.T) {
 		{"random", `{"maxChecks": 1000}`, Random{MaxChecks: 1000}},
 		{"evolution", `{"population": 50, "sample": 10, "crossover": -1, "mutation": 2, "maxChecks": 7}`, Evolution{Population: 50, Sample: 10, Crossover: -1, Mutation: 2, MaxChecks: 7}},
 		{"ga", `{"population":8,"initial":9,"tournament":2,"crossover":0.25,"mutation":1e0,"local":0.5}`, GA{Population: 8, Initial: 9, Tournament: 2, Crossover: 0.25, Mutation: 1, Local: 0.5}},
+		{"gp", `{"initial": 5, "breed": -1, "limit": 50, "pool": 20}`, GP{Initial: 5, Breed: -1, Limit: 50, Pool: 20}},
+		{"gp-bandit", `{"ucb": 1.5}`, GPBandit{UCB: 1.5}},
+		{"tpe", `{"initial": 4, "candidates": 12, "good": 0.2}`, TPE{Initial: 4, Candidates: 12, Good: 0.2}},
+		{"sobol", `{"maxChecks": 10}`, Sobol{MaxChecks: 10}},
 		{"default", `{}`, GA{}},
 	} {
 		got, err := New(c.name, []byte(c.options))
@@ -47,7 +51,7 @@ func TestNewReadsOptions(t *testing.T) {
 func TestNewExplainsMistakes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, options, want string }{
-		{"randon", "", `unknown algorithm "randon" (did you mean "random"?): known are default, evolution, ga, random`},
+		{"randon", "", `unknown algorithm "randon" (did you mean "random"?): known are default, evolution, ga, gp, gp-bandit, random, sobol, tpe`},
 		{"Evolution", "", `unknown algorithm "Evolution" (did you mean "evolution"?)`},
 		{"evo", "", `(did you mean "evolution"?)`},
 		{"random-search", "", `(did you mean "random"?)`},
@@ -62,6 +66,15 @@ func TestNewExplainsMistakes(t *testing.T) {
 		{"ga", `{"local": true}`, "option local is a bool, but must be of type float64"},
 		{"ga", `{"population": null}`, "option population is null: leave it out for the default"},
 		{"ga", `{"population": 1}`, "algorithm ga: option population is 1, but must be at least 2"},
+		{"gp", `{"limit": 9}`, "option limit is 9, but must be at least 10"},
+		{"gp", `{"initial": -1}`, "option initial is -1, but must be at least 1"},
+		{"gp", `{"pool": -1}`, "option pool is -1, but must be at least 1"},
+		{"gp-bandit", `{"ucb": -1}`, "option ucb is -1, but must not be negative"},
+		{"gp-bandit", `{"limit": 1}`, "option limit is 1, but must be at least 10"},
+		{"gp-bandit", `{"pool": -1}`, "option pool is -1, but must be at least 1"},
+		{"tpe", `{"good": 1.5}`, "option good is 1.5, but must be above 0 and at most 1"},
+		{"tpe", `{"initial": -1}`, "option initial is -1, but must be at least 1"},
+		{"tpe", `{"candidates": -1}`, "option candidates is -1, but must be at least 1"},
 		{"random", `{"maxChecks": -1}`, "option maxChecks is -1, but must not be negative"},
 		{"random", `[]`, "options are not a JSON object"},
 		{"random", `null`, "options are not a JSON object"},

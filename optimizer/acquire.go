@@ -1,0 +1,170 @@
+package optimizer
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"apollo/optimizer/space"
+	"apollo/optimizer/surrogate"
+)
+
+// acquisition scores designs by their coordinates, row by row: the larger the
+// better. It adds nothing and keeps nothing.
+type acquisition func(x, score []float64)
+
+// latticeSearch maximises an acquisition over the new legal points of a
+// lattice: uniform points and mutants of the elite are scored, and the best of
+// them climb by the best change of a single parameter, each over all its
+// levels, until no change is better.
+type latticeSearch struct {
+	batch   *batch
+	encoder *surrogate.Encoder
+	mutate  mutation
+	score   acquisition
+	// pool is the number of uniform points and of mutants; climbs that of
+	// starts; steps bounds each climb.
+	pool, climbs, steps int
+	// elite are points worth mutating, best first; may be empty.
+	elite []space.Point
+
+	seen       map[uint64]struct{}
+	candidates []candidate
+	x          []float64
+	scores     []float64
+}
+
+type candidate struct {
+	index uint64
+	score float64
+}
+
+// checksPerPoint bounds the draws for a uniform candidate: where fewer than one
+// point in 32 is legal, fewer are found, and mutants of the elite are the
+// better ones anyway. Chosen.
+const checksPerPoint = 32
+
+// run returns the candidates that were looked at, best first, by index among
+// equals; none when no new legal point turned up.
+func (l *latticeSearch) run() []candidate {
+	l.seen = map[uint64]struct{}{}
+	b := l.batch
+	if size := b.problem.Space.Size(); size <= uint64(2*l.pool) {
+		for i := range size {
+			b.point = b.problem.Space.AtInto(b.point, i)
+			l.offer(i, b.point)
+		}
+		l.evaluate()
+		l.sort()
+		return l.candidates
+	}
+	b.sample(l.pool, l.pool*checksPerPoint, b.rng, func(index uint64, p space.Point) { l.add(index, p) })
+	l.mutants()
+	l.evaluate()
+	l.sort()
+	starts := slices.Clone(l.candidates[:min(l.climbs, len(l.candidates))])
+	for _, start := range starts {
+		l.climb(start)
+	}
+	l.sort()
+	return l.candidates
+}
+
+func (l *latticeSearch) mutants() {
+	if len(l.elite) == 0 {
+		return
+	}
+	b := l.batch
+	found := 0
+	for attempt := 0; found < l.pool && attempt < 4*l.pool; attempt++ {
+		// The first of the elite are drawn more often: the minimum of two draws.
+		i := min(b.rng.IntN(len(l.elite)), b.rng.IntN(len(l.elite)))
+		b.point = append(b.point[:0], l.elite[i]...)
+		child := b.point
+		if b.rng.Uint64()&1 == 0 {
+			crossUniform(child, l.elite[b.rng.IntN(len(l.elite))], b.rng)
+		}
+		l.mutate.apply(child, 2, b.rng)
+		if l.offer(b.problem.Space.Index(child), child) {
+			found++
+		}
+	}
+}
+
+// offer queues a point for evaluation when it is new, legal and was not seen.
+func (l *latticeSearch) offer(index uint64, p space.Point) bool {
+	if _, seen := l.seen[index]; seen || !l.batch.fresh(index) || !l.batch.problem.Legal(p) {
+		return false
+	}
+	return l.add(index, p)
+}
+
+func (l *latticeSearch) add(index uint64, p space.Point) bool {
+	if _, seen := l.seen[index]; seen {
+		return false
+	}
+	l.seen[index] = struct{}{}
+	l.candidates = append(l.candidates, candidate{index: index})
+	l.x = l.encoder.Append(l.x, p)
+	return true
+}
+
+// evaluate scores what was queued since the last call and returns it.
+func (l *latticeSearch) evaluate() []candidate {
+	n := len(l.candidates) // the space without parameters has one point
+	if d := l.encoder.Len(); d > 0 {
+		n = len(l.x) / d
+	}
+	queued := l.candidates[len(l.candidates)-n:]
+	l.scores = append(l.scores[:0], make([]float64, n)...)
+	l.score(l.x, l.scores)
+	for i := range queued {
+		queued[i].score = l.scores[i]
+		if math.IsNaN(l.scores[i]) {
+			queued[i].score = math.Inf(-1)
+		}
+	}
+	l.x = l.x[:0]
+	return queued
+}
+
+func (l *latticeSearch) climb(at candidate) {
+	s := l.batch.problem.Space
+	for range l.steps {
+		home := s.At(at.index)
+		for index, p := range s.Neighbors(home) {
+			l.offer(index, p)
+		}
+		next := at
+		for _, c := range l.evaluate() {
+			if c.score > next.score {
+				next = c
+			}
+		}
+		if next == at {
+			return
+		}
+		at = next
+	}
+}
+
+func (l *latticeSearch) sort() {
+	slices.SortFunc(l.candidates, func(a, b candidate) int {
+		if c := cmp.Compare(b.score, a.score); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.index, b.index)
+	})
+}
+
+// take proposes the best candidate and reports whether there was one.
+func (l *latticeSearch) take() bool {
+	found := l.run()
+	if len(found) == 0 {
+		return false
+	}
+	b := l.batch
+	b.point = b.problem.Space.AtInto(b.point, found[0].index)
+	b.propose(found[0].index, b.point)
+	return true
+}

@@ -1,0 +1,225 @@
+package optimizer
+
+import (
+	"fmt"
+	"slices"
+
+	"apollo/optimizer/space"
+	"apollo/optimizer/surrogate"
+)
+
+// GP is Bayesian optimisation on the design lattice: a Gaussian process of the
+// logarithm of the objective, a second one of feasibility, and the design of
+// the largest expected improvement times probability of feasibility.
+//
+// References: D. R. Jones, M. Schonlau, W. J. Welch, Efficient Global
+// Optimization, J. Global Optim. 13, 1998; J. R. Gardner et al., Bayesian
+// Optimization with Inequality Constraints, ICML 2014 (the product with the
+// probability of feasibility); D. Ginsbourger, R. Le Riche, L. Carraro, Kriging
+// Is Well-Suited to Parallelize Optimization, 2010 (the believer, for pending
+// designs); X. Song et al., arXiv 2408.11527 (the half-rank warp).
+//
+// The first Initial designs are those of Sobol. While nothing is feasible the
+// objective is the violation, or, where that is unknown, feasibility alone
+// decides. A pending design is believed to be at its predicted mean. Every
+// Breed-th proposal is a child of the best designs, as GA breeds them, and so
+// are those of a batch after the eighth.
+//
+// Models take at most Limit trials (the best half, and every so many of the
+// others), hyper-parameters are fitted to at most 200, at every trial up to 20
+// and then about ten times while trials double. With m active trials a
+// proposal takes O(m²·candidates) time after O(m³) for the batch; memory is
+// 16·m² bytes and 300 a trial. It searches one objective, uses Features and
+// not Prior.
+type GP struct {
+	// Initial is the number of designs before the first model, at least 1.
+	// 0 means 10.
+	Initial int `json:"initial"`
+	// Breed says that every so many-th proposal is bred instead of modelled;
+	// 0 means 5, a negative number never.
+	Breed int `json:"breed"`
+	// Limit is the largest number of trials in a model, at least 10. Time grows
+	// with its square. 0 means 400.
+	Limit int `json:"limit"`
+	// Pool is the number of uniform designs, and of mutants, that the search of
+	// a proposal starts from, at least 1. 0 means 250.
+	Pool int `json:"pool"`
+	// MaxChecks bounds the search for a uniform legal point; see Random.
+	MaxChecks int `json:"maxChecks"`
+}
+
+var _ Strategy = (*gp)(nil)
+
+// Start implements Algorithm. A problem with several objectives is an error.
+func (g GP) Start(p Problem) (Strategy, error) {
+	if err := g.validate(); err != nil {
+		return nil, err
+	}
+	g = g.withDefaults()
+	h, err := newHistory(p, "gp", g.MaxChecks)
+	if err != nil {
+		return nil, err
+	}
+	return &gp{
+		process:  process{history: h, prior: surrogate.DefaultPrior(), limit: g.Limit, fitLimit: min(200, g.Limit)},
+		knobs:    g,
+		sequence: newSobolSequence(p),
+	}, nil
+}
+
+func (g GP) withDefaults() GP {
+	if g.Initial == 0 {
+		g.Initial = 10
+	}
+	if g.Breed == 0 {
+		g.Breed = 5
+	}
+	if g.Limit == 0 {
+		g.Limit = 400
+	}
+	if g.Pool == 0 {
+		g.Pool = 250
+	}
+	return g
+}
+
+func (g GP) validate() error {
+	switch {
+	case g.Initial < 0:
+		return fmt.Errorf("initial is %d, but must be at least 1", g.Initial)
+	case g.Limit != 0 && g.Limit < 10:
+		return fmt.Errorf("limit is %d, but must be at least 10", g.Limit)
+	case g.Pool < 0:
+		return fmt.Errorf("pool is %d, but must be at least 1", g.Pool)
+	}
+	return Random{MaxChecks: g.MaxChecks}.validate()
+}
+
+type gp struct {
+	process
+	knobs      GP
+	sequence   *sobolSequence
+	violations fitted // hyper-parameters while nothing is feasible
+}
+
+func (g *gp) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error) {
+	b, err := g.open(at, n, pending, "gp")
+	if err != nil {
+		return nil, err
+	}
+	b.cover(g.sequence, min(n, g.knobs.Initial-len(g.records)-len(b.pending)))
+	if len(b.out) < n && len(g.records) > 0 {
+		if err := g.improve(b, at, min(n, len(b.out)+modelProposals)); err != nil {
+			return nil, fmt.Errorf("gp: %w", err)
+		}
+	}
+	for len(b.out) < n && g.mutant(b) {
+	}
+	b.fill(n)
+	return b.close()
+}
+
+// improve adds proposals by expected improvement until there are n.
+func (g *gp) improve(b *batch, at uint64, n int) error {
+	believer, err := g.believer(b, n)
+	if err != nil {
+		return err
+	}
+	classifier, err := g.classifier()
+	if err != nil {
+		return err
+	}
+	for len(b.out) < n {
+		turn := at + uint64(len(b.out)) + 1
+		if g.knobs.Breed > 0 && turn%uint64(g.knobs.Breed) == 0 && g.mutant(b) {
+			believer.believe(g.encoder.Append(nil, b.out[len(b.out)-1].Point))
+			continue
+		}
+		search := latticeSearch{
+			batch: b, encoder: g.encoder, mutate: g.mutation, score: believer.score(classifier),
+			pool: g.knobs.Pool, climbs: 4, steps: 8, elite: g.elitePoints(16),
+		}
+		if !search.take() {
+			return nil
+		}
+		believer.believe(g.encoder.Append(nil, b.out[len(b.out)-1].Point))
+	}
+	return nil
+}
+
+// believer is a model of the objective in which pending designs have the label
+// that was predicted for them.
+type believer struct {
+	model
+	best float64 // the best label that was told
+	buf  []float64
+}
+
+func (g *gp) believer(b *batch, n int) (*believer, error) {
+	cache, keep, label := &g.values, func(r *record) bool { return r.measured }, g.labels
+	if g.feasible == 0 {
+		cache, keep, label = &g.violations, func(r *record) bool { return r.class == violating }, g.violationLabels
+	}
+	m, err := g.model(cache, keep, label, len(b.pending)+n)
+	if err != nil {
+		return nil, err
+	}
+	v := &believer{model: m}
+	if best := g.ranked[0]; g.feasible > 0 || g.records[best].class == violating {
+		v.best = m.labels[slices.Index(m.rows, best)]
+	}
+	waiting := b.pendingRows(&g.history)
+	d := g.encoder.Len()
+	for i := range b.pending {
+		v.believe(waiting[i*d : (i+1)*d])
+	}
+	for _, p := range b.out {
+		v.believe(g.encoder.Append(nil, p.Point))
+	}
+	return v, nil
+}
+
+// labels of measured records: logarithms where they are positive, half-rank
+// warped, standardised.
+func (g *gp) labels(rows []int) []float64 {
+	values := make([]float64, len(rows))
+	for k, i := range rows {
+		values[k] = g.records[i].value
+	}
+	return standard(values)
+}
+
+func (g *gp) violationLabels(rows []int) []float64 {
+	values := make([]float64, len(rows))
+	for k, i := range rows {
+		values[k] = g.records[i].score
+	}
+	return standard(values)
+}
+
+func standard(values []float64) []float64 {
+	labels, _, _ := surrogate.Standardize(surrogate.HalfRank(surrogate.Compress(values)))
+	return labels
+}
+
+func (v *believer) believe(x []float64) {
+	v.labels = append(v.labels, v.gp.Mean(x))
+	v.gp.Append(x)
+	v.gp.SetLabels(v.labels)
+}
+
+// score is the log of expected improvement and, where the classifier knows
+// anything, of the probability of feasibility.
+func (v *believer) score(classifier *surrogate.Feasibility) acquisition {
+	return func(x, score []float64) {
+		v.buf = slices.Grow(v.buf[:0], 2*len(score))[:2*len(score)]
+		mean, deviation := v.buf[:len(score)], v.buf[len(score):]
+		v.gp.Predict(x, mean, deviation)
+		for i := range score {
+			score[i] = surrogate.LogImprovement(v.best, mean[i], deviation[i])
+		}
+		if classifier != nil {
+			classifier.AddLog(x, score)
+		}
+	}
+}

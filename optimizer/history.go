@@ -1,0 +1,184 @@
+package optimizer
+
+import (
+	"fmt"
+	"math/bits"
+	"math/rand/v2"
+	"slices"
+
+	"apollo/optimizer/space"
+	"apollo/optimizer/surrogate"
+)
+
+// record is what a model-based strategy keeps of a told point.
+type record struct {
+	individual
+	// value is the objective where the design was measured, also when it broke
+	// a constraint.
+	value    float64
+	measured bool
+	origin   string
+}
+
+// history holds every told trial that says something about its design, in
+// order, with its coordinates for models. It is the whole state of a
+// model-based strategy: all else is computed from it, or is a cache of what
+// was computed from a prefix of it. Memory: about 200 bytes and 8 a coordinate
+// for each trial.
+type history struct {
+	sampler
+	mutation mutation
+	encoder  *surrogate.Encoder
+	records  []record
+	x        []float64 // coordinates, row by row
+	feasible int
+	ranked   []int // positions in records, best first, the earlier of equals first
+}
+
+func newHistory(p Problem, origin string, maxChecks int) (history, error) {
+	if p.Objectives > 1 {
+		return history{}, fmt.Errorf("%s searches one objective, but the problem has %d", origin, p.Objectives)
+	}
+	return history{
+		sampler:  newSampler(p, maxChecks),
+		mutation: newMutation(p.Space, 0.7), // as GA
+		encoder:  surrogate.NewEncoder(p.Space, p.Features),
+	}, nil
+}
+
+// note adds a trial and reports whether it is a new record: no repeat, no
+// failed trial, no foreign point.
+func (h *history) note(o Observation) bool {
+	if !h.add(o.Point) {
+		return false
+	}
+	member, ok := newIndividual(o)
+	if !ok {
+		return false
+	}
+	r := record{individual: member, origin: o.Origin}
+	if len(o.Values) > 0 && finite(o.Values[0]) {
+		r.value, r.measured = o.Values[0], true
+	}
+	if r.class == feasible {
+		h.feasible++
+	}
+	at, _ := slices.BinarySearchFunc(h.ranked, r.individual, func(old int, new individual) int {
+		if compareFitness(h.records[old].individual, new) <= 0 {
+			return -1
+		}
+		return 1
+	})
+	h.ranked = slices.Insert(h.ranked, at, len(h.records))
+	h.records = append(h.records, r)
+	h.x = h.encoder.Append(h.x, member.point)
+	return true
+}
+
+// Tell implements Strategy for those whose state is the history.
+func (h *history) Tell(obs ...Observation) {
+	for _, o := range obs {
+		h.note(o)
+	}
+}
+
+// row returns the coordinates of a record.
+func (h *history) row(i int) []float64 {
+	d := h.encoder.Len()
+	return h.x[i*d : (i+1)*d]
+}
+
+// gather returns the coordinates of some records, row by row.
+func (h *history) gather(rows []int) []float64 {
+	x := make([]float64, 0, len(rows)*h.encoder.Len())
+	for _, i := range rows {
+		x = append(x, h.row(i)...)
+	}
+	return x
+}
+
+// pendingRows returns the coordinates of the pending points.
+func (b *batch) pendingRows(h *history) []float64 {
+	var x []float64
+	for _, index := range b.pending {
+		b.point = b.problem.Space.AtInto(b.point, index)
+		x = h.encoder.Append(x, b.point)
+	}
+	return x
+}
+
+// elite returns the best k individuals, best first.
+func (h *history) elite(k int) []individual {
+	var best []individual
+	for _, i := range h.ranked[:min(k, len(h.ranked))] {
+		best = append(best, h.records[i].individual)
+	}
+	return best
+}
+
+func (h *history) elitePoints(k int) []space.Point {
+	var points []space.Point
+	for _, m := range h.elite(k) {
+		points = append(points, m.point)
+	}
+	return points
+}
+
+// mutant proposes a child of the elite, as GA breeds them; false when none was
+// new and legal.
+func (h *history) mutant(b *batch) bool {
+	g := GA{}.withDefaults()
+	nursery := breeder{sampler: h.sampler, mutation: h.mutation, members: h.elite(g.Population), knobs: breederKnobs{
+		tournament: g.Tournament, crossover: g.Crossover, mutation: g.Mutation,
+	}}
+	return len(nursery.members) > 0 && nursery.breed(b)
+}
+
+// active returns which of the first n records a model of at most limit takes,
+// in order: all while they fit, then the best half and, for the shape of the
+// rest, every so many of the others. It depends on the first n records alone.
+func (h *history) active(n, limit int, keep func(*record) bool) []int {
+	var rows []int
+	for _, i := range h.ranked { // a prefix in rank order is ranked too
+		if i < n && keep(&h.records[i]) {
+			rows = append(rows, i)
+		}
+	}
+	if len(rows) > limit {
+		best := limit / 2
+		rest := rows[best:]
+		slices.Sort(rest)
+		for k := range limit - best {
+			rows[best+k] = rest[k*len(rest)/(limit-best)]
+		}
+		rows = rows[:limit]
+	}
+	slices.Sort(rows)
+	return rows
+}
+
+// checkpoint is the largest number of records up to n at which hyper-parameters
+// are fitted: every one up to 20, then at steps of a tenth of n, rounded down
+// to a power of two. A fit is a function of the records before its checkpoint,
+// so that a restart finds the same.
+func checkpoint(n int) int {
+	if n < 20 {
+		return n
+	}
+	step := 1 << (bits.Len(uint(n/10)) - 1)
+	return n - n%step
+}
+
+// sample draws up to n distinct new legal points, with at most checks draws,
+// and hands each to keep with its index. keep must not hold the point.
+func (b *batch) sample(n, checks int, rng *rand.Rand, keep func(index uint64, p space.Point)) {
+	size := b.problem.Space.Size()
+	for ; n > 0 && checks > 0; checks-- {
+		index := rng.Uint64N(size)
+		b.point = b.problem.Space.AtInto(b.point, index)
+		if b.problem.Legal(b.point) && b.fresh(index) {
+			keep(index, b.point)
+			n--
+		}
+	}
+}
