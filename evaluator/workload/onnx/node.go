@@ -264,6 +264,10 @@ func (n *node) emit(node graph.Node) {
 	if node.Out == nil {
 		node.Out = present(n.out)
 	}
+	if len(node.In) == 0 || len(node.Out) == 0 {
+		n.fail("reads or writes nothing")
+		return
+	}
 	n.g.Nodes = append(n.g.Nodes, node)
 }
 

@@ -90,6 +90,9 @@ func (o *operator) read() {
 // widths keeps the stored width of weights that are expanded while loading
 // (DEQUANTIZE, DENSIFY): the accelerator reads what is stored.
 func (o *operator) widths() {
+	if o.in[0] < 0 {
+		return
+	}
 	from, to := &o.g.Tensors[o.in[0]], &o.g.Tensors[o.out[0]]
 	if o.code.builtin == dequantizeOp && from.Bits < to.Bits {
 		to.Bits = from.Bits
@@ -134,6 +137,10 @@ func (o *operator) emit(n graph.Node) {
 	}
 	if n.Out == nil {
 		n.Out = present(o.out)
+	}
+	if len(n.In) == 0 {
+		o.fail("reads nothing")
+		return
 	}
 	o.g.Nodes = append(o.g.Nodes, n)
 }

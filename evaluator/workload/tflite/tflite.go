@@ -46,6 +46,7 @@ type model struct {
 	table map[int64]entry
 	codes []code
 	data  []bool // which buffers hold bytes
+	named int    // tensors of the file; those behind them are inner ones
 }
 
 // code is an entry of the table of operators.
@@ -118,6 +119,7 @@ func (m *model) tensors(sub table) {
 		}
 		m.g.Tensors = append(m.g.Tensors, x)
 	}
+	m.named = len(m.g.Tensors)
 	m.g.Inputs = m.indices(sub, subInputs, "inputs")
 	m.g.Outputs = m.indices(sub, subOutputs, "outputs")
 	for _, i := range m.g.Inputs {
@@ -151,11 +153,11 @@ func (m *model) fail(format string, args ...any) {
 func (m *model) indices(t table, field int, what string) []int {
 	var out []int
 	for _, v := range t.ints(field) {
-		if v < -1 || v >= int64(len(m.g.Tensors)) {
-			m.r.fail(t.at, "%s name the tensor %d, there are %d", what, v, len(m.g.Tensors))
+		if v < -1 || v >= int64(m.named) {
+			m.r.fail(t.at, "%s name the tensor %d, there are %d", what, v, m.named)
 			return nil
 		}
-		if v == -1 && field == subInputs && what == "inputs" {
+		if v == -1 && (what == "inputs" || what == "outputs") {
 			m.r.fail(t.at, "%s name no tensor", what)
 			return nil
 		}
