@@ -37,7 +37,7 @@ func (a *app) studyExtendCommand() *cobra.Command {
 				return usageErrorf("--trials wants the new total number of trials")
 			}
 			return a.steer(c, args[0], &events.StudyControl{Verb: "extend", Trials: trials}, func(v *services.StudyView) bool {
-				return v.Budget == trials && v.State == study.Running
+				return v.Budget == trials && (v.State == study.Running || v.State == study.Paused)
 			})
 		},
 	}
@@ -64,6 +64,13 @@ func (a *app) steer(c *cobra.Command, name string, request *events.StudyControl,
 			stop = a.driveBriefly(ctx, c, s, name)
 		}
 		err := a.control(ctx, s, view, request)
+		if errors.Is(err, services.ErrNoAnswer) {
+			// What is so already has no answer: somebody else may have asked for
+			// it in the meantime.
+			if now, lookErr := s.study(ctx, name, view.Run); lookErr == nil && already(now) {
+				err = nil
+			}
+		}
 		if stopErr := stop(); err == nil {
 			err = stopErr
 		}
