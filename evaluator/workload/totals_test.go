@@ -2,6 +2,8 @@ package workload_test
 
 import (
 	"math"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -120,6 +122,25 @@ func TestBuiltinSources(t *testing.T) {
 		w := builtin(t, name)
 		if w.Name != name || w.Source.Kind != "generated" || w.Source.Ref == "" {
 			t.Errorf("%s: name %q, source %+v", name, w.Name, w.Source)
+		}
+	}
+}
+
+// The manual lists every built-in network with its work.
+func TestManualListsNetworks(t *testing.T) {
+	t.Parallel()
+	manual, err := os.ReadFile("../../docs/workloads.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range workload.Names() {
+		w := builtin(t, name)
+		millions := strconv.FormatFloat(float64(w.Totals().MACs)/1e6, 'f', 2, 64)
+		params := strconv.FormatFloat(float64(w.Totals().Params)/1e6, 'f', 3, 64)
+		stem := name[:strings.LastIndexByte("_"+name, '_')]
+		if !strings.Contains(string(manual), "`"+name+"`") && !strings.Contains(string(manual), "`_"+strings.TrimPrefix(name[len(stem):], "_")+"`") ||
+			!strings.Contains(string(manual), millions) || !strings.Contains(string(manual), params) {
+			t.Errorf("docs/workloads.md does not list %s with %s MMACs and %s M parameters", name, millions, params)
 		}
 	}
 }
