@@ -1,8 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
-	"io"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,51 +18,65 @@ import (
 
 func (a *app) designCommand() *cobra.Command {
 	return a.group("design", "Look at single designs", "  apollo design eval --workload mobilenet_v2 --preset v2",
-		a.designEvalCommand())
+		a.designEvalCommand(), a.designDiffCommand(), a.designNeighboursCommand(), a.designExportCommand())
 }
 
-func (a *app) designEvalCommand() *cobra.Command {
-	var template, preset string
-	var networks, sets []string
-	c := &cobra.Command{
-		Use: "eval", Short: "Evaluate one design on the cost model, layer by layer",
-		Long: `Evaluate one design on the cost model, without a bus: the metrics, what each layer waits
-for, and where area, time and energy go. Parameters that are not set are those of the
-preset. An infeasible design is an answer too: it says what it needs and what it has.`,
-		Example: "  apollo design eval --template edge --workload mobilenet_v2 --set pes_x=4 --set pe_memory=512KiB\n" +
-			"  apollo design eval --workload mobilenet_v2 --preset v2 -o json",
-		Args: exactly(0),
-		RunE: func(*cobra.Command, []string) error {
-			t, _, err := findTemplate(template)
-			if err != nil {
-				return err
-			}
-			task, err := weighted(networks)
-			if err != nil {
-				return err
-			}
-			chip, err := chipOf(t, preset, sets)
-			if err != nil {
-				return err
-			}
-			report, err := edge.ExplainChip(task, chip)
-			if err != nil {
-				return hinted(exitUsage, "", err)
-			}
-			return a.print(designAnswer(t, chip, &report))
-		},
-	}
-	f := c.Flags()
-	f.StringVar(&template, "template", "edge", "`name` of the template")
-	f.StringArrayVar(&networks, "workload", []string{"mobilenet_v2"}, "`network` to run, as often as wanted: a name or a workload file, =weight behind it")
-	f.StringArrayVar(&sets, "set", nil, "`parameter` of the design, as often as wanted: pes_x=4, pe_memory=512KiB")
-	f.StringVar(&preset, "preset", "baseline", "`chip` to start from: "+strings.Join(presetNames(), "|"))
+// designFlags are the flags that name a design and what it runs.
+type designFlags struct {
+	template, preset string
+	networks, sets   []string
+}
+
+// add registers the flags; withDesign leaves out those that name one design.
+func (f *designFlags) add(c *cobra.Command, withDesign bool) {
+	flags := c.Flags()
+	flags.StringVar(&f.template, "template", "edge", "`name` of the template")
+	flags.StringArrayVar(&f.networks, "workload", []string{"mobilenet_v2"}, "`network` to run, as often as wanted: name or name=weight")
 	_ = c.RegisterFlagCompletionFunc("workload", completeNetworks)
 	_ = c.RegisterFlagCompletionFunc("template", completeTemplates)
+	if !withDesign {
+		return
+	}
+	flags.StringArrayVar(&f.sets, "set", nil, "`parameter` of the design, as often as wanted: pes_x=4, pe_memory=512KiB")
+	flags.StringVar(&f.preset, "preset", "baseline", "`design` to start from: "+strings.Join(presetNames(), "|")+", or @FILE, a JSON answer of run, certify, study show or trial show")
 	_ = c.RegisterFlagCompletionFunc("preset", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return presetNames(), cobra.ShellCompDirectiveNoFileComp
 	})
-	return c
+}
+
+// subject is what a design command looks at.
+type subject struct {
+	template evaluator.Template
+	networks []evaluator.Network
+	chip     edge.Chip
+}
+
+func (f *designFlags) read() (s subject, err error) {
+	if s.template, _, err = findTemplate(f.template); err != nil {
+		return s, err
+	}
+	if s.template.Name != edge.Name {
+		return s, usageErrorf("--template %s: this command knows designs of the template %s", f.template, edge.Name)
+	}
+	if s.networks, err = weighted(f.networks); err != nil {
+		return s, err
+	}
+	if f.preset == "" {
+		return s, nil
+	}
+	s.chip, err = chipOf(s.template, f.preset, f.sets)
+	return s, err
+}
+
+// namedDesign reads "v2", "@best.json" or either with changes:
+// "v2,lanes=32,pe_memory=1MiB".
+func namedDesign(t evaluator.Template, text string) (edge.Chip, error) {
+	name, changes, _ := strings.Cut(text, ",")
+	var sets []string
+	if changes != "" {
+		sets = strings.Split(changes, ",")
+	}
+	return chipOf(t, name, sets)
 }
 
 func presetNames() []string {
@@ -94,11 +109,11 @@ func weighted(networks []string) ([]evaluator.Network, error) {
 
 // chipOf is a preset with some parameters set.
 func chipOf(t evaluator.Template, preset string, sets []string) (edge.Chip, error) {
-	p, ok := edge.PresetNamed(preset)
-	if !ok {
-		return edge.Chip{}, hinted(exitNotFound, "there are: "+strings.Join(presetNames(), ", "), fmt.Errorf("no preset is called %q", preset))
+	start, err := startOf(t, preset)
+	if err != nil {
+		return edge.Chip{}, err
 	}
-	design := p.Chip.Values()
+	design := start.Values()
 	for _, set := range sets {
 		i, value, err := parameterValue(t.Params, set)
 		if err != nil {
@@ -106,11 +121,55 @@ func chipOf(t evaluator.Template, preset string, sets []string) (edge.Chip, erro
 		}
 		design[i].Num = value
 	}
-	chip, err := edge.ChipOf(design)
+	changed, err := edge.ChipOf(design)
 	if err != nil {
-		return chip, hinted(exitUsage, "", err)
+		return changed, hinted(exitUsage, "", err)
 	}
-	chip.ClockHz = p.Chip.ClockHz
+	// What a preset has beyond the template's parameters, its clock for one,
+	// stays.
+	return start.With(changed), nil
+}
+
+// startOf is a preset, or the design in a JSON file.
+func startOf(t evaluator.Template, name string) (edge.Chip, error) {
+	if path, isFile := strings.CutPrefix(name, "@"); isFile {
+		return chipIn(t, path)
+	}
+	p, ok := edge.PresetNamed(name)
+	if !ok {
+		return p.Chip, hinted(exitNotFound, "there are: "+strings.Join(presetNames(), ", ")+"; @FILE reads one", fmt.Errorf("no preset is called %q", name))
+	}
+	return p.Chip, nil
+}
+
+// chipIn reads the design of a JSON answer: the object itself, or its "design"
+// or "best".
+func chipIn(t evaluator.Template, path string) (edge.Chip, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return edge.Chip{}, hinted(exitNotFound, "", err)
+	}
+	var object map[string]any
+	if err := json.Unmarshal(b, &object); err != nil {
+		return edge.Chip{}, hinted(exitUsage, "", fmt.Errorf("read a design from %s: %w", path, err))
+	}
+	for _, key := range []string{"best", "design"} {
+		if inner, ok := object[key].(map[string]any); ok {
+			object = inner
+		}
+	}
+	values := make([]space.Value, len(t.Params))
+	for i, p := range t.Params {
+		v, ok := object[p.Name].(float64)
+		if !ok {
+			return edge.Chip{}, hinted(exitUsage, "write one with `apollo certify STUDY.yaml -o json`", fmt.Errorf("read a design from %s: there is no number for %s", path, p.Name))
+		}
+		values[i].Num = v
+	}
+	chip, err := edge.ChipOf(values)
+	if err != nil {
+		return chip, hinted(exitUsage, "", fmt.Errorf("read a design from %s: %w", path, err))
+	}
 	return chip, nil
 }
 
@@ -149,95 +208,3 @@ func orCount(unit string) string {
 	}
 	return unit
 }
-
-func designAnswer(t evaluator.Template, chip edge.Chip, r *edge.Report) answer {
-	g := &grid{header: []string{"LAYER", "OP", ">KMACS", ">LATENCY", ">SHARE", ">UTILISATION", "WAITS FOR", ">OFF-CHIP", ">ENERGY"}}
-	var items []any // none for an infeasible design: -o jsonl prints the report then
-	var total float64
-	for i := range r.Layers {
-		total += r.Layers[i].LatencySeconds
-	}
-	for i := range r.Layers {
-		l := &r.Layers[i]
-		items = append(items, l)
-		name := l.ID
-		if len(r.Networks) > 1 {
-			name = l.Network + "/" + l.ID
-		}
-		g.add(name, l.Op, count(l.MACs/1000), quantity(l.LatencySeconds, "s"), percent(l.LatencySeconds/total), percent(l.Utilisation),
-			l.Bottleneck, quantity(float64(l.Bytes.OffChip), "B"), quantity(l.EnergyJ, "J"))
-	}
-	return answer{value: r, items: items, grid: g, text: func(w io.Writer, p paint) {
-		designText(w, p, t, chip, r)
-		if r.Feasible {
-			fmt.Fprintln(w)
-			g.text(w, p)
-		}
-	}}
-}
-
-func designText(w io.Writer, p paint, t evaluator.Template, chip edge.Chip, r *edge.Report) {
-	for i, v := range chip.Values() {
-		note := ""
-		if _, on := t.Params[i].Level(v); !on {
-			note = "  (no level of the space)"
-		}
-		fmt.Fprintf(w, "%-19s %14s%s\n", t.Params[i].Name, valueText(v, t.Params[i].Unit), note)
-	}
-	fmt.Fprintf(w, "\n%s MACs per cycle at %s, %s TOPS at best\n\n", count(r.MACsPerCycle), quantity(float64(r.Chip.ClockHz), "Hz"), significant(r.PeakTOPS))
-	if !r.Feasible {
-		fmt.Fprintf(w, "%s: %s\n", p.red("infeasible"), r.Reason.Code)
-		if r.Reason.Layer != "" {
-			fmt.Fprintf(w, "layer    %s\n", r.Reason.Layer)
-		}
-		fmt.Fprintf(w, "needs    %s\nhas      %s\n%s\n", quantity(r.Reason.Need, r.Reason.Unit), quantity(r.Reason.Have, r.Reason.Unit), r.Reason.Message)
-	}
-	for _, m := range []struct {
-		name, unit string
-		value      *float64
-	}{{"latency", "s", r.Metrics.LatencySeconds}, {"area", "mm2", r.Metrics.AreaMM2}, {"energy", "J", r.Metrics.EnergyJ}} {
-		if m.value != nil {
-			fmt.Fprintf(w, "%-8s %s\n", m.name, quantity(*m.value, m.unit))
-		}
-	}
-	breakdown(w, "area", r.Area.Parts(), "mm2")
-	for i := range r.Networks {
-		n := &r.Networks[i]
-		if len(r.Networks) > 1 {
-			fmt.Fprintf(w, "\n%s (weight %g): %s, %s\n", n.Name, n.Weight, quantity(n.LatencySeconds, "s"), quantity(n.EnergyJ, "J"))
-		}
-		breakdown(w, "latency", latencyParts(&n.Latency), "s")
-		breakdown(w, "energy", n.Energy.Parts(), "J")
-		fmt.Fprintf(w, "%s of the peak rate; %s cross the chip's border\n", percent(n.Utilisation), quantity(float64(n.OffChipBytes), "B"))
-	}
-}
-
-func latencyParts(l *edge.LatencySplit) []edge.Part {
-	return []edge.Part{{Name: "compute", Value: l.Compute}, {Name: "memory", Value: l.Memory}, {Name: "I/O", Value: l.IO}, {Name: "instructions", Value: l.Instruction}, {Name: "serial", Value: l.Serial}}
-}
-
-// breakdown prints the parts of a number, largest first.
-func breakdown(w io.Writer, name string, parts []edge.Part, unit string) {
-	var sum float64
-	for _, part := range parts {
-		sum += part.Value
-	}
-	slices.SortStableFunc(parts, func(a, b edge.Part) int {
-		switch {
-		case a.Value > b.Value:
-			return -1
-		case a.Value < b.Value:
-			return 1
-		}
-		return 0
-	})
-	var texts []string
-	for _, part := range parts {
-		if part.Value > 0 {
-			texts = append(texts, fmt.Sprintf("%s %s", strings.ReplaceAll(part.Name, "_", " "), percent(part.Value/sum)))
-		}
-	}
-	fmt.Fprintf(w, "%s of %s: %s\n", name, quantity(sum, unit), strings.Join(texts, ", "))
-}
-
-func percent(v float64) string { return strconv.FormatFloat(100*v, 'f', 1, 64) + " %" }

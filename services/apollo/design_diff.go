@@ -1,0 +1,220 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"apollo/evaluator/edge"
+)
+
+func (a *app) designDiffCommand() *cobra.Command {
+	var flags designFlags
+	c := &cobra.Command{
+		Use: "diff A B", Short: "Compare two designs: parameters, metrics, parts, layers",
+		Long: `Compare two designs on the cost model: the parameters in which they differ, the metrics,
+where area, time and energy differ, and the layers that gain or lose most. A design is a
+preset or @FILE (a JSON answer of run, certify or trial show), with changes after commas.`,
+		Example: "  apollo design diff baseline v2\n  apollo design diff baseline baseline,lanes=32,pe_memory=512KiB\n" +
+			"  apollo certify STUDY.yaml -o json > best.json && apollo design diff baseline @best.json",
+		Args: exactly(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			s, err := flags.read()
+			if err != nil {
+				return err
+			}
+			d := designDiff{A: designSide{Name: args[0]}, B: designSide{Name: args[1]}}
+			for _, side := range []*designSide{&d.A, &d.B} {
+				if side.chip, err = namedDesign(s.template, side.Name); err != nil {
+					return err
+				}
+				if side.report, err = edge.ExplainChip(s.networks, side.chip); err != nil {
+					return hinted(exitUsage, "", err)
+				}
+				side.Feasible, side.Reason, side.Metrics = side.report.Feasible, side.report.Reason, side.report.Metrics
+			}
+			d.compare(&s)
+			return a.print(answer{value: d, text: d.text})
+		},
+	}
+	flags.add(c, false)
+	return c
+}
+
+// designSide is one of the two designs.
+type designSide struct {
+	Name     string             `json:"name"`
+	Feasible bool               `json:"feasible"`
+	Reason   *edge.ReasonReport `json:"reason"`
+	Metrics  edge.MetricsReport `json:"metrics"`
+
+	chip   edge.Chip
+	report edge.Report
+}
+
+// designDiff is the answer of `design diff`.
+type designDiff struct {
+	A designSide `json:"a"`
+	B designSide `json:"b"`
+	// Parameters differ; Parts are those of area, latency and energy.
+	Parameters []changed `json:"parameters"`
+	Metrics    []changed `json:"metrics"`
+	Parts      []changed `json:"parts"`
+	// Layers are those of which the time differs, largest difference first.
+	Layers []changedLayer `json:"layers"`
+}
+
+// changed is a number of both designs, null where a design has none.
+type changed struct {
+	Name string   `json:"name"`
+	Unit string   `json:"unit"`
+	A    *float64 `json:"a"`
+	B    *float64 `json:"b"`
+	// Change is (B-A)/A.
+	Change *float64 `json:"change"`
+}
+
+type changedLayer struct {
+	Layer       string  `json:"layer"`
+	A           float64 `json:"a_s"`
+	B           float64 `json:"b_s"`
+	ABottleneck string  `json:"a_bottleneck"`
+	BBottleneck string  `json:"b_bottleneck"`
+}
+
+func newChanged(name, unit string, a, b *float64) changed {
+	c := changed{Name: name, Unit: unit, A: a, B: b}
+	if a != nil && b != nil && *a != 0 {
+		c.Change = new((*b - *a) / *a)
+	}
+	return c
+}
+
+func (d *designDiff) compare(s *subject) {
+	d.Parameters, d.Parts, d.Layers = []changed{}, []changed{}, []changedLayer{}
+	va, vb := d.A.chip.Values(), d.B.chip.Values()
+	for i, p := range s.template.Params {
+		if va[i] != vb[i] {
+			d.Parameters = append(d.Parameters, newChanged(p.Name, p.Unit, &va[i].Num, &vb[i].Num))
+		}
+	}
+	if a, b := float64(d.A.report.Chip.ClockHz), float64(d.B.report.Chip.ClockHz); a != b {
+		d.Parameters = append(d.Parameters, newChanged("clock", "Hz", &a, &b))
+	}
+	d.Metrics = []changed{
+		newChanged("latency", "s", d.A.Metrics.LatencySeconds, d.B.Metrics.LatencySeconds),
+		newChanged("area", "mm2", d.A.Metrics.AreaMM2, d.B.Metrics.AreaMM2),
+		newChanged("energy", "J", d.A.Metrics.EnergyJ, d.B.Metrics.EnergyJ),
+	}
+	d.parts("area", "mm2", d.A.report.Area.Parts(), d.B.report.Area.Parts())
+	if !d.A.Feasible || !d.B.Feasible {
+		return
+	}
+	for i := range d.A.report.Networks {
+		na, nb := &d.A.report.Networks[i], &d.B.report.Networks[i]
+		prefix := ""
+		if len(d.A.report.Networks) > 1 {
+			prefix = na.Name + " "
+		}
+		d.parts(prefix+"latency", "s", latencyParts(&na.Latency), latencyParts(&nb.Latency))
+		d.parts(prefix+"energy", "J", na.Energy.Parts(), nb.Energy.Parts())
+	}
+	d.layers()
+}
+
+// parts adds the parts of a breakdown that differ.
+func (d *designDiff) parts(of, unit string, a, b []edge.Part) {
+	for i := range a {
+		if a[i].Value != b[i].Value {
+			d.Parts = append(d.Parts, newChanged(of+": "+strings.ReplaceAll(a[i].Name, "_", " "), unit, &a[i].Value, &b[i].Value))
+		}
+	}
+}
+
+func (d *designDiff) layers() {
+	for i := range d.A.report.Layers {
+		a, b := &d.A.report.Layers[i], &d.B.report.Layers[i]
+		if a.LatencySeconds == b.LatencySeconds {
+			continue
+		}
+		name := a.ID
+		if len(d.A.report.Networks) > 1 {
+			name = a.Network + "/" + a.ID
+		}
+		d.Layers = append(d.Layers, changedLayer{name, a.LatencySeconds, b.LatencySeconds, a.Bottleneck, b.Bottleneck})
+	}
+	slices.SortStableFunc(d.Layers, func(x, y changedLayer) int {
+		dx, dy := math.Abs(x.B-x.A), math.Abs(y.B-y.A)
+		switch {
+		case dx > dy:
+			return -1
+		case dx < dy:
+			return 1
+		}
+		return 0
+	})
+}
+
+// shownLayers is how many layers the table for people has.
+const shownLayers = 10
+
+func (d *designDiff) text(w io.Writer, p paint) {
+	for _, side := range []*designSide{&d.A, &d.B} {
+		if !side.Feasible {
+			fmt.Fprintf(w, "%s is %s: %s\n", side.Name, p.red("infeasible"), side.Reason.Message)
+		}
+	}
+	if len(d.Parameters) == 0 {
+		fmt.Fprintln(w, "the designs are the same")
+		return
+	}
+	changes := func(title string, rows []changed) {
+		if len(rows) == 0 {
+			return
+		}
+		g := &grid{header: []string{title, ">" + d.A.Name, ">" + d.B.Name, ">CHANGE"}}
+		for i := range rows {
+			c := &rows[i]
+			g.add(c.Name, orNone(c.A, c.Unit), orNone(c.B, c.Unit), signed(c.Change))
+		}
+		g.text(w, p)
+		fmt.Fprintln(w)
+	}
+	changes("PARAMETER", d.Parameters)
+	changes("METRIC", d.Metrics)
+	changes("PART", d.Parts)
+	if len(d.Layers) == 0 {
+		return
+	}
+	g := &grid{header: []string{"LAYER", ">" + d.A.Name, ">" + d.B.Name, ">DIFFERENCE", "WAITED FOR", "WAITS FOR"}}
+	for _, l := range d.Layers[:min(shownLayers, len(d.Layers))] {
+		g.add(l.Layer, quantity(l.A, "s"), quantity(l.B, "s"), quantity(l.B-l.A, "s"), l.ABottleneck, l.BBottleneck)
+	}
+	g.text(w, p)
+	if more := len(d.Layers) - shownLayers; more > 0 {
+		fmt.Fprintf(w, "and %s with smaller differences\n", plural(more, "layer"))
+	}
+}
+
+// orNone is a quantity, or "-" where there is none.
+func orNone(v *float64, unit string) string {
+	if v == nil {
+		return "-"
+	}
+	return quantity(*v, unit)
+}
+
+// signed is a relative change with its sign, "-" where there is none.
+func signed(change *float64) string {
+	switch {
+	case change == nil:
+		return "-"
+	case *change > 0:
+		return "+" + percent(*change)
+	}
+	return percent(*change)
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"apollo/evaluator"
+	"apollo/evaluator/edge"
+)
+
+func (a *app) designEvalCommand() *cobra.Command {
+	var flags designFlags
+	c := &cobra.Command{
+		Use: "eval", Short: "Evaluate one design on the cost model, layer by layer",
+		Long: `Evaluate one design on the cost model, without a bus: the metrics, what each layer waits
+for, and where area, time and energy go. Parameters that are not set are those of the
+preset. An infeasible design is an answer too: it says what it needs and what it has.
+-o json has, for every layer, its mapping as a loop nest, the accesses per level and
+operand, and its place under the roofline.`,
+		Example: "  apollo design eval --template edge --workload mobilenet_v2 --set pes_x=4 --set pe_memory=512KiB\n" +
+			"  apollo design eval --workload mobilenet_v2 --preset v2 -o json",
+		Args: exactly(0),
+		RunE: func(*cobra.Command, []string) error {
+			s, err := flags.read()
+			if err != nil {
+				return err
+			}
+			report, err := edge.ExplainChip(s.networks, s.chip)
+			if err != nil {
+				return hinted(exitUsage, "", err)
+			}
+			return a.print(designAnswer(s.template, s.chip, &report))
+		},
+	}
+	flags.add(c, true)
+	return c
+}
+
+func designAnswer(t evaluator.Template, chip edge.Chip, r *edge.Report) answer {
+	g := &grid{header: []string{"LAYER", "OP", ">KMACS", ">LATENCY", ">SHARE", ">UTILISATION", "WAITS FOR", ">OFF-CHIP", ">ENERGY"}}
+	var items []any // none for an infeasible design: -o jsonl prints the report then
+	var total float64
+	for i := range r.Layers {
+		total += r.Layers[i].LatencySeconds
+	}
+	for i := range r.Layers {
+		l := &r.Layers[i]
+		items = append(items, l)
+		name := l.ID
+		if len(r.Networks) > 1 {
+			name = l.Network + "/" + l.ID
+		}
+		g.add(name, l.Op, count(l.MACs/1000), quantity(l.LatencySeconds, "s"), percent(l.LatencySeconds/total), percent(l.Utilisation),
+			l.Bottleneck, quantity(float64(l.Bytes.OffChip), "B"), quantity(l.EnergyJ, "J"))
+	}
+	return answer{value: r, items: items, grid: g, text: func(w io.Writer, p paint) {
+		designText(w, p, t, chip, r)
+		if r.Feasible {
+			fmt.Fprintln(w)
+			g.text(w, p)
+		}
+	}}
+}
+
+func designText(w io.Writer, p paint, t evaluator.Template, chip edge.Chip, r *edge.Report) {
+	for i, v := range chip.Values() {
+		note := ""
+		if _, on := t.Params[i].Level(v); !on {
+			note = "  (no level of the space)"
+		}
+		fmt.Fprintf(w, "%-19s %14s%s\n", t.Params[i].Name, valueText(v, t.Params[i].Unit), note)
+	}
+	fmt.Fprintf(w, "\n%s MACs per cycle at %s, %s TOPS at best\n\n", count(r.MACsPerCycle), quantity(float64(r.Chip.ClockHz), "Hz"), significant(r.PeakTOPS))
+	if !r.Feasible {
+		fmt.Fprintf(w, "%s: %s\n", p.red("infeasible"), r.Reason.Code)
+		if r.Reason.Layer != "" {
+			fmt.Fprintf(w, "layer    %s\n", r.Reason.Layer)
+		}
+		fmt.Fprintf(w, "needs    %s\nhas      %s\n%s\n", quantity(r.Reason.Need, r.Reason.Unit), quantity(r.Reason.Have, r.Reason.Unit), r.Reason.Message)
+	}
+	for _, m := range []struct {
+		name, unit string
+		value      *float64
+	}{{"latency", "s", r.Metrics.LatencySeconds}, {"area", "mm2", r.Metrics.AreaMM2}, {"energy", "J", r.Metrics.EnergyJ}} {
+		if m.value != nil {
+			fmt.Fprintf(w, "%-8s %s\n", m.name, quantity(*m.value, m.unit))
+		}
+	}
+	breakdown(w, "area", r.Area.Parts(), "mm2")
+	for i := range r.Networks {
+		n := &r.Networks[i]
+		if len(r.Networks) > 1 {
+			fmt.Fprintf(w, "\n%s (weight %g): %s, %s\n", n.Name, n.Weight, quantity(n.LatencySeconds, "s"), quantity(n.EnergyJ, "J"))
+		}
+		breakdown(w, "latency", latencyParts(&n.Latency), "s")
+		breakdown(w, "energy", n.Energy.Parts(), "J")
+		fmt.Fprintf(w, "%s of the peak rate; %s cross the chip's border\n", percent(n.Utilisation), quantity(float64(n.OffChipBytes), "B"))
+	}
+}
+
+func latencyParts(l *edge.LatencySplit) []edge.Part {
+	return []edge.Part{{Name: "compute", Value: l.Compute}, {Name: "memory", Value: l.Memory}, {Name: "I/O", Value: l.IO}, {Name: "instructions", Value: l.Instruction}, {Name: "serial", Value: l.Serial}}
+}
+
+// breakdown prints the parts of a number, largest first.
+func breakdown(w io.Writer, name string, parts []edge.Part, unit string) {
+	var sum float64
+	for _, part := range parts {
+		sum += part.Value
+	}
+	slices.SortStableFunc(parts, func(a, b edge.Part) int {
+		switch {
+		case a.Value > b.Value:
+			return -1
+		case a.Value < b.Value:
+			return 1
+		}
+		return 0
+	})
+	var texts []string
+	for _, part := range parts {
+		if part.Value > 0 {
+			texts = append(texts, fmt.Sprintf("%s %s", strings.ReplaceAll(part.Name, "_", " "), percent(part.Value/sum)))
+		}
+	}
+	fmt.Fprintf(w, "%s of %s: %s\n", name, quantity(sum, unit), strings.Join(texts, ", "))
+}
+
+func percent(v float64) string { return strconv.FormatFloat(100*v, 'f', 1, 64) + " %" }

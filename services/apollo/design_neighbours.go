@@ -1,0 +1,203 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"apollo/evaluator"
+	"apollo/evaluator/edge"
+)
+
+func (a *app) designNeighboursCommand() *cobra.Command {
+	var flags designFlags
+	var all bool
+	c := &cobra.Command{
+		Use: "neighbours", Short: "Show what each change of one parameter does",
+		Long: `Show what each change of one parameter to the next level below or above does to the
+metrics of a design, or to every level with --all. Of an infeasible design, and of
+changes that make a design infeasible, it says which rules a change repairs or breaks.`,
+		Example: "  apollo design neighbours --preset baseline\n  apollo design neighbours --set cores=32 --set lanes=256 --all -o json",
+		Args:    exactly(0),
+		RunE: func(*cobra.Command, []string) error {
+			s, err := flags.read()
+			if err != nil {
+				return err
+			}
+			n, err := neighboursOf(&s, all)
+			if err != nil {
+				return hinted(exitUsage, "", err)
+			}
+			return a.print(n.answer(&s))
+		},
+	}
+	flags.add(c, true)
+	c.Flags().BoolVar(&all, "all", false, "change to every level, not only to the next ones")
+	return c
+}
+
+// neighbours is the answer of `design neighbours`.
+type neighbours struct {
+	Design   edge.Chip          `json:"design"`
+	Feasible bool               `json:"feasible"`
+	Metrics  edge.MetricsReport `json:"metrics"`
+	// Broken lists every rule that the design breaks.
+	Broken     []brokenRule `json:"broken"`
+	Neighbours []neighbour  `json:"neighbours"`
+}
+
+// brokenRule is a reason for which a design is infeasible.
+type brokenRule struct {
+	Code    string `json:"code"`
+	Layer   string `json:"layer"`
+	Message string `json:"message"`
+}
+
+// neighbour is the design after a change of one parameter.
+type neighbour struct {
+	Parameter string             `json:"parameter"`
+	Unit      string             `json:"unit"`
+	From      float64            `json:"from"`
+	To        float64            `json:"to"`
+	Feasible  bool               `json:"feasible"`
+	Metrics   edge.MetricsReport `json:"metrics"`
+	// Change is relative to the design, null where one of the two has no value.
+	Change struct {
+		Latency *float64 `json:"latency_s"`
+		Area    *float64 `json:"area_mm2"`
+		Energy  *float64 `json:"energy_j"`
+	} `json:"change"`
+	// Fixes are codes of rules that the design breaks and the neighbour keeps,
+	// Breaks the other way round; Left are broken before and after.
+	Fixes  []string `json:"fixes"`
+	Breaks []string `json:"breaks"`
+	Left   []string `json:"left"`
+}
+
+func neighboursOf(s *subject, all bool) (*neighbours, error) {
+	home, err := edge.ExplainChip(s.networks, s.chip)
+	if err != nil {
+		return nil, err
+	}
+	before, err := edge.Broken(s.networks, s.chip)
+	if err != nil {
+		return nil, err
+	}
+	n := &neighbours{Design: s.chip, Feasible: home.Feasible, Metrics: home.Metrics, Broken: []brokenRule{}, Neighbours: []neighbour{}}
+	for _, r := range before {
+		n.Broken = append(n.Broken, brokenRule{r.Code, r.Layer, r.Message})
+	}
+	values := s.chip.Values()
+	for i, p := range s.template.Params {
+		for _, to := range levelsAround(p.Values, values[i].Num, all) {
+			changedValues := slices.Clone(values)
+			changedValues[i].Num = to
+			chip, err := edge.ChipOf(changedValues)
+			if err != nil {
+				return nil, err
+			}
+			near, err := s.neighbour(s.chip.With(chip), &home, before)
+			if err != nil {
+				return nil, err
+			}
+			near.Parameter, near.Unit, near.From, near.To = p.Name, p.Unit, values[i].Num, to
+			n.Neighbours = append(n.Neighbours, near)
+		}
+	}
+	return n, nil
+}
+
+// levelsAround returns the levels other than v: the next below and above, or
+// all.
+func levelsAround(levels []float64, v float64, all bool) []float64 {
+	at, on := slices.BinarySearch(levels, v)
+	above := at
+	if on {
+		above++
+	}
+	low, high := max(at-1, 0), min(above+1, len(levels))
+	if all {
+		low, high = 0, len(levels)
+	}
+	return slices.Concat(levels[low:at], levels[above:high])
+}
+
+func (s *subject) neighbour(c edge.Chip, home *edge.Report, before []*evaluator.Reason) (neighbour, error) {
+	n := neighbour{Fixes: []string{}, Breaks: []string{}, Left: []string{}}
+	r, err := edge.ExplainChip(s.networks, c)
+	if err != nil {
+		return n, err
+	}
+	after, err := edge.Broken(s.networks, c)
+	if err != nil {
+		return n, err
+	}
+	n.Feasible, n.Metrics = r.Feasible, r.Metrics
+	n.Change.Latency = newChanged("", "", home.Metrics.LatencySeconds, r.Metrics.LatencySeconds).Change
+	n.Change.Area = newChanged("", "", home.Metrics.AreaMM2, r.Metrics.AreaMM2).Change
+	n.Change.Energy = newChanged("", "", home.Metrics.EnergyJ, r.Metrics.EnergyJ).Change
+	was, is := codes(before), codes(after)
+	for _, code := range was {
+		if slices.Contains(is, code) {
+			n.Left = append(n.Left, code)
+		} else {
+			n.Fixes = append(n.Fixes, code)
+		}
+	}
+	for _, code := range is {
+		if !slices.Contains(was, code) {
+			n.Breaks = append(n.Breaks, code)
+		}
+	}
+	return n, nil
+}
+
+// codes lists the codes of reasons, each once.
+func codes(reasons []*evaluator.Reason) []string {
+	var out []string
+	for _, r := range reasons {
+		if !slices.Contains(out, r.Code) {
+			out = append(out, r.Code)
+		}
+	}
+	return out
+}
+
+func (n *neighbours) answer(s *subject) answer {
+	g := &grid{header: []string{"PARAMETER", ">FROM", ">TO", ">LATENCY", ">CHANGE", ">AREA", ">CHANGE", ">ENERGY", ">CHANGE", "RULES"}}
+	var items []any
+	for i := range n.Neighbours {
+		m := &n.Neighbours[i]
+		items = append(items, m)
+		g.add(m.Parameter, quantity(m.From, m.Unit), quantity(m.To, m.Unit), orNone(m.Metrics.LatencySeconds, "s"), signed(m.Change.Latency),
+			orNone(m.Metrics.AreaMM2, "mm2"), signed(m.Change.Area), orNone(m.Metrics.EnergyJ, "J"), signed(m.Change.Energy), m.rules())
+	}
+	return answer{value: n, items: items, grid: g, text: func(w io.Writer, p paint) {
+		for i, v := range s.chip.Values() {
+			fmt.Fprintf(w, "%-19s %14s\n", s.template.Params[i].Name, valueText(v, s.template.Params[i].Unit))
+		}
+		fmt.Fprintf(w, "\nlatency %s, area %s, energy %s\n", orNone(n.Metrics.LatencySeconds, "s"), orNone(n.Metrics.AreaMM2, "mm2"), orNone(n.Metrics.EnergyJ, "J"))
+		for _, b := range n.Broken {
+			fmt.Fprintf(w, "%s: %s: %s\n", p.red("infeasible"), b.Code, b.Message)
+		}
+		fmt.Fprintln(w)
+		g.text(w, p)
+	}}
+}
+
+// rules says what a change does to the rules, for people.
+func (n *neighbour) rules() string {
+	var parts []string
+	for _, of := range []struct {
+		what  string
+		codes []string
+	}{{"repairs", n.Fixes}, {"breaks", n.Breaks}, {"leaves", n.Left}} {
+		if len(of.codes) > 0 {
+			parts = append(parts, of.what+" "+strings.Join(of.codes, ", "))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
