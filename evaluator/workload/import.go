@@ -121,11 +121,10 @@ func importModel(name string, data []byte, o ImportOptions, r *Report) (*Workloa
 	if o.Strict && len(r.Unmodelled) > 0 {
 		return nil, fmt.Errorf("--strict: not modelled: %s", clipList(r.Unmodelled))
 	}
-	w.Precision = filePrecision(g, r)
-	if o.Precision != "" {
-		if w.Precision, err = precisionNamed(o.Precision); err != nil {
-			return nil, err
-		}
+	if o.Precision == "" {
+		w.Precision = filePrecision(g, r)
+	} else if w.Precision, err = precisionNamed(o.Precision); err != nil {
+		return nil, err
 	}
 	if err := w.Normalise(); err != nil {
 		first, _, more := strings.Cut(err.Error(), "\n")

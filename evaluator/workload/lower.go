@@ -206,7 +206,7 @@ func (l *lowering) foldNorm(i int) {
 
 // foldScale merges a sum or product with constants: one value for a whole
 // tensor is a change of its quantisation parameters, one per channel is part
-// of the weights and the bias before it.
+// of the weights and the bias, or of the normalisation, before it.
 func (l *lowering) foldScale(i int) {
 	n := &l.g.Nodes[i]
 	variable, constant := l.operands(n)
@@ -219,7 +219,7 @@ func (l *lowering) foldScale(i int) {
 		l.g.Elements(n.Out[0]) != l.g.Elements(x) {
 		return
 	}
-	single, channel := true, stored(p.Op) && p.Act == ""
+	single, channel := true, (stored(p.Op) || p.Op == graph.Norm) && p.Act == ""
 	for _, t := range constant {
 		single = single && l.g.Elements(t) == 1
 		channel = channel && l.perChannel(p, n.Out[0], t)
@@ -227,7 +227,13 @@ func (l *lowering) foldScale(i int) {
 	if !single && !channel {
 		return
 	}
-	if !single && (n.Fn == "add" || n.Fn == "sub") {
+	switch {
+	case single:
+	case p.Op == graph.Norm:
+		for _, t := range constant {
+			p.Const += l.g.Elements(t)
+		}
+	case n.Fn == "add" || n.Fn == "sub":
 		p.Bias = true
 	}
 	if n.Act != "" {
@@ -246,13 +252,16 @@ func affine(fn string, xFirst bool) bool {
 // along the channel axis of the result.
 func (l *lowering) perChannel(p *graph.Node, result, c int) bool {
 	rank, s := len(l.g.Shape(result)), l.g.Shape(c)
-	axis := rank - 1
-	if l.g.ChannelsFirst && p.Op != graph.Dense {
+	axis, k := rank-1, p.Dims.K
+	if l.g.ChannelsFirst && (rank > 3 || p.Op == graph.Conv || p.Op == graph.Deconv) {
 		axis = 1
+	}
+	if p.Op == graph.Norm {
+		k = l.dims(result).k
 	}
 	for j, d := range s {
 		switch at := j + rank - len(s); {
-		case at == axis && d != p.Dims.K && d != 1, at != axis && d != 1:
+		case at == axis && d != k && d != 1, at != axis && d != 1:
 			return false
 		}
 	}

@@ -1,10 +1,19 @@
 package onnx
 
-import "apollo/evaluator/workload/graph"
+import (
+	"sync"
+
+	"apollo/evaluator/workload/graph"
+)
 
 // operators is the table of operations (onnx/onnx docs/Operators.md, and the
 // few of com.microsoft that runtimes write into optimised files).
-func operators() map[string]infer {
+func operators() map[string]infer { return table() }
+
+// table is made once and never changed.
+var table = sync.OnceValue(newTable)
+
+func newTable() map[string]infer {
 	table := map[string]infer{
 		"Conv": (*node).conv, "FusedConv": (*node).conv, "ConvInteger": (*node).conv, "QLinearConv": (*node).conv,
 		"ConvTranspose": (*node).deconv, "Gemm": (*node).gemm, "FusedGemm": (*node).gemm,

@@ -1,6 +1,10 @@
 package tflite
 
-import "apollo/evaluator/workload/graph"
+import (
+	"sync"
+
+	"apollo/evaluator/workload/graph"
+)
 
 // Codes of the schema's BuiltinOperator that the reader treats by name.
 const (
@@ -22,14 +26,15 @@ type entry struct {
 	fused int // the option that holds the fused activation, -1 for none
 }
 
-// operators returns the table of BuiltinOperator (schema.fbs) by code.
-func operators() map[int64]entry {
+// operators returns the table of BuiltinOperator (schema.fbs) by code. It is
+// made once and never changed.
+var operators = sync.OnceValue(func() map[int64]entry {
 	table := map[int64]entry{}
 	for _, e := range entries() {
 		table[e.code] = e
 	}
 	return table
-}
+})
 
 func entries() []entry {
 	simple := func(code int64, name string, op graph.Op, fn string) entry {
