@@ -46,14 +46,14 @@ func (a Area) Parts() []Part {
 
 // AreaOf returns the area of a chip at 22 nm. Every memory counts.
 func AreaOf(c Chip) Area {
-	sizer := newSizer(tech.Node22(), nil)
+	sizer := newSizer(declared(), nil)
 	return sizer.area(&c)
 }
 
 // sizer computes areas. It knows the area of every memory size of the space in
 // advance, because a study checks dozens of areas per proposed design.
 type sizer struct {
-	node                               tech.Node
+	constants
 	macMM2, laneMM2                    float64
 	pe, core, act, instruction, params memo
 }
@@ -65,17 +65,17 @@ type memo struct {
 	known      []tech.SRAM
 }
 
-func newSizer(n tech.Node, space []space.Param) *sizer {
+func newSizer(k constants, space []space.Param) *sizer {
 	s := &sizer{
-		node:    n,
-		macMM2:  n.MultiplyMM2 + n.AddMM2,
-		laneMM2: LaneRegisterBits * n.RegisterBitMM2,
+		constants: k,
+		macMM2:    k.node.MultiplyMM2 + k.node.AddMM2,
+		laneMM2:   LaneRegisterBits * k.node.RegisterBitMM2,
 	}
-	s.pe = newMemo(n, 1, levels(space, "pe_memory"))
-	s.core = newMemo(n, 1, levels(space, "core_memory"))
-	s.act = newMemo(n, ActivationEntryBytes, levels(space, "activation_memory"))
-	s.instruction = newMemo(n, InstructionEntryBytes, levels(space, "instruction_memory"))
-	s.params = newMemo(n, ParameterEntryBytes, levels(space, "parameter_memory"))
+	s.pe = newMemo(&k, 1, levels(space, "pe_memory"))
+	s.core = newMemo(&k, 1, levels(space, "core_memory"))
+	s.act = newMemo(&k, k.activationEntryBytes, levels(space, "activation_memory"))
+	s.instruction = newMemo(&k, k.instructionEntryBytes, levels(space, "instruction_memory"))
+	s.params = newMemo(&k, k.parameterEntryBytes, levels(space, "parameter_memory"))
 	return s
 }
 
@@ -88,26 +88,26 @@ func levels(space []space.Param, name string) []float64 {
 	return nil
 }
 
-func newMemo(n tech.Node, entryBytes float64, sizes []float64) memo {
-	m := memo{entryBytes: entryBytes, sizes: sizes, known: make([]tech.SRAM, len(sizes))}
+func newMemo(k *constants, entryBytes int64, sizes []float64) memo {
+	m := memo{entryBytes: float64(entryBytes), sizes: sizes, known: make([]tech.SRAM, len(sizes))}
 	for i, size := range sizes {
-		m.known[i] = n.SRAM(size * entryBytes)
+		m.known[i] = k.sram(size * m.entryBytes)
 	}
 	return m
 }
 
-func (m *memo) sram(n *tech.Node, entries int64) tech.SRAM {
+func (m *memo) sram(k *constants, entries int64) tech.SRAM {
 	if i := m.find(entries); i >= 0 {
 		return m.known[i]
 	}
-	return n.SRAM(float64(entries) * m.entryBytes)
+	return k.sram(float64(entries) * m.entryBytes)
 }
 
-func (m *memo) area(n *tech.Node, entries int64) float64 {
+func (m *memo) area(k *constants, entries int64) float64 {
 	if i := m.find(entries); i >= 0 {
 		return m.known[i].AreaMM2
 	}
-	return n.SRAM(float64(entries) * m.entryBytes).AreaMM2
+	return k.sram(float64(entries) * m.entryBytes).AreaMM2
 }
 
 // find returns the index of a size that was named in advance, or -1.
@@ -125,20 +125,20 @@ func (s *sizer) area(c *Chip) Area {
 	pes, cores := float64(c.PEs()), float64(c.PEs()*c.Cores)
 	lanes := cores * float64(c.Lanes)
 	a := Area{
-		PEMemory:          pes * s.pe.area(&s.node, c.PEMemory),
-		CoreMemory:        cores * s.core.area(&s.node, c.CoreMemory),
-		ActivationMemory:  s.act.area(&s.node, c.ActivationMemory),
-		InstructionMemory: s.instruction.area(&s.node, c.InstructionMemory),
-		ParameterMemory:   s.params.area(&s.node, c.ParameterMemory),
+		PEMemory:          pes * s.pe.area(&s.constants, c.PEMemory),
+		CoreMemory:        cores * s.core.area(&s.constants, c.CoreMemory),
+		ActivationMemory:  s.act.area(&s.constants, c.ActivationMemory),
+		InstructionMemory: s.instruction.area(&s.constants, c.InstructionMemory),
+		ParameterMemory:   s.params.area(&s.constants, c.ParameterMemory),
 		Arithmetic:        lanes * SIMDWidth * s.macMM2,
 		Registers:         lanes * s.laneMM2,
-		PEControl:         pes * PEControlMM2,
-		CoreControl:       cores * CoreControlMM2,
-		IO:                float64(c.IOBandwidth) / giga * IOMM2PerGBps,
+		PEControl:         pes * s.peControlMM2,
+		CoreControl:       cores * s.coreControlMM2,
+		IO:                float64(c.IOBandwidth) / giga * s.ioMM2PerGBps,
 	}
 	rest := a.PEMemory + a.CoreMemory + a.ActivationMemory + a.InstructionMemory + a.ParameterMemory +
 		a.Arithmetic + a.Registers + a.PEControl + a.CoreControl + a.IO
-	a.Network = ControlShare * rest
+	a.Network = s.controlShare * rest
 	a.Total = rest + a.Network
 	return a
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"apollo/evaluator"
-	"apollo/evaluator/tech"
 	"apollo/optimizer/space"
 )
 
@@ -61,7 +60,7 @@ var (
 )
 
 func bind(task evaluator.Task) (*bound, error) {
-	b := &bound{params: task.Params, design: len(task.Params), sizer: newSizer(tech.Node22(), task.Params)}
+	b := &bound{params: task.Params, design: len(task.Params), sizer: newSizer(declared(), task.Params)}
 	if err := b.findParams(task.Params); err != nil {
 		return nil, err
 	}

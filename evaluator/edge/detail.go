@@ -126,7 +126,7 @@ func Broken(networks []evaluator.Network, c Chip) ([]*evaluator.Reason, error) {
 	for i := range ruleCount {
 		for n := range b.nets {
 			net := &b.nets[n]
-			if r := net.limits.check(i, &c); r.need > r.have {
+			if r := net.limits.check(i, &c, &b.sizer.constants); r.need > r.have {
 				out = append(out, b.explainRule(net, &r, &c))
 			}
 		}
@@ -144,13 +144,21 @@ func Broken(networks []evaluator.Network, c Chip) ([]*evaluator.Reason, error) {
 	return out, nil
 }
 
-// bindChip is the backend for a chip that need not lie on the lattice.
-func bindChip(networks []evaluator.Network, c Chip) (*bound, error) {
+// checkChip refuses chips that are malformed.
+func checkChip(c Chip) error {
 	if _, err := ChipOf(c.Values()); err != nil {
-		return nil, err
+		return err
 	}
 	if c.ClockHz < 0 || c.ClockHz > maxValue {
-		return nil, malformedError{"clock_hz is out of range, want 1 to 2^40 or 0 for the clock of the space"}
+		return malformedError{"clock_hz is out of range, want 1 to 2^40 or 0 for the clock of the space"}
+	}
+	return nil
+}
+
+// bindChip is the backend for a chip that need not lie on the lattice.
+func bindChip(networks []evaluator.Network, c Chip) (*bound, error) {
+	if err := checkChip(c); err != nil {
+		return nil, err
 	}
 	return bind(evaluator.Task{Params: params(), Networks: networks})
 }

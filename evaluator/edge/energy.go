@@ -41,7 +41,7 @@ func (e *Energy) Parts() []Part {
 
 // addLayer adds the dynamic energy of a layer in pJ; scale makes J of it.
 func (e *Energy) addLayer(m *machine, s *shape, cost *layerCost, st *step) {
-	program := st.entries * InstructionEntryBytes
+	program := st.entries * m.instructionEntryBytes
 	e.OffChip += float64(s.weights+program+st.spill) * m.dramPJ
 	e.ParameterMemory += float64(cost.parameterRead)*m.arch.Level[levelParameter].ReadPJ +
 		float64(cost.parameterWrite)*m.arch.Level[levelParameter].WritePJ

@@ -100,7 +100,7 @@ func (m *machine) explainLayer(y *layer, s *shape, cost *layerCost, st *step) La
 	r := LayerReport{
 		ID: y.id, Op: string(y.op), MACs: y.macs, Cycles: st.cycles,
 		ComputeCycles: cost.compute, MemoryCycles: longest - cost.compute,
-		IOCycles: max(st.io-st.onChip, 0), InstructionCycles: st.rolled * LoopCycles,
+		IOCycles: max(st.io-st.onChip, 0), InstructionCycles: st.rolled * m.loopCycles,
 		LatencySeconds: float64(st.cycles) / float64(m.clock()),
 		Utilisation:    float64(y.macs) / (float64(st.cycles) * float64(m.MACs())),
 		Bands:          st.bands, WeightTiles: cost.tiles, OutputTiles: st.tiles, SpillBytes: st.spill,
@@ -109,7 +109,7 @@ func (m *machine) explainLayer(y *layer, s *shape, cost *layerCost, st *step) La
 	r.SerialCycles = r.Cycles - r.ComputeCycles - r.MemoryCycles - r.IOCycles - r.InstructionCycles
 	r.Bottleneck = bottleneck(cost, st, r.SerialCycles)
 	r.Bytes = LevelBytes{
-		OffChip:         s.weights + st.entries*InstructionEntryBytes + st.spill,
+		OffChip:         s.weights + st.entries*m.instructionEntryBytes + st.spill,
 		ParameterMemory: cost.parameterRead + cost.parameterWrite,
 		PEMemory:        s.in + s.out,
 		Exchange:        cost.exchange * cost.activePEs,

@@ -31,7 +31,7 @@ func TestLandscape(t *testing.T) {
 		for range draws {
 			c := randomChip(rng)
 			for i := range ruleCount {
-				if r := b.nets[0].limits.check(i, &c); r.need > r.have {
+				if r := b.nets[0].limits.check(i, &c, &b.sizer.constants); r.need > r.have {
 					mine[r.code]++
 				}
 			}

@@ -18,6 +18,7 @@ const (
 // machine is a chip made ready for evaluating layers.
 type machine struct {
 	Chip
+	*constants
 	arch model.Arch
 	// ioRate is the off-chip bandwidth in bytes per 1000 cycles.
 	ioRate int64
@@ -34,17 +35,17 @@ const milli = 1000
 
 // prepare fills in m. It allocates nothing.
 func (s *sizer) prepare(m *machine, c *Chip) {
-	n := &s.node
-	pe, core := s.pe.sram(n, c.PEMemory), s.core.sram(n, c.CoreMemory)
-	act := s.act.sram(n, c.ActivationMemory)
-	instruction := s.instruction.sram(n, c.InstructionMemory)
-	parameter := s.params.sram(n, c.ParameterMemory)
-	m.Chip = *c
+	k, n := &s.constants, &s.node
+	pe, core := s.pe.sram(k, c.PEMemory), s.core.sram(k, c.CoreMemory)
+	act := s.act.sram(k, c.ActivationMemory)
+	instruction := s.instruction.sram(k, c.InstructionMemory)
+	parameter := s.params.sram(k, c.ParameterMemory)
+	m.Chip, m.constants = *c, k
 	m.ioRate = max(c.IOBandwidth/max(c.clock()/milli, 1), 1)
 	m.hopPJ = n.HopPJPerByte * float64(c.PEsX+c.PEsY) / 2
 	m.dramPJ, m.addPJ = n.DRAMPJPerByte, n.AddPJ
 	m.activationPJ = act.WritePJPerByte + act.ReadPJPerByte
-	m.instructionPJ = instruction.ReadPJPerByte * InstructionEntryBytes
+	m.instructionPJ = instruction.ReadPJPerByte * float64(k.instructionEntryBytes)
 	const wattsPerMilliwatt = 1e-3
 	m.leakageW = wattsPerMilliwatt * (float64(c.PEs())*(pe.LeakageMW+float64(c.Cores)*core.LeakageMW) +
 		act.LeakageMW + instruction.LeakageMW + parameter.LeakageMW)
@@ -61,11 +62,11 @@ func (m *machine) build(n *tech.Node, pe, core, parameter *tech.SRAM) {
 	m.arch.Level = [model.MaxLevels]model.Level{
 		levelIO: {Name: "off-chip memory", Keeps: weights, DoubleBuffered: true, Fanout: 1, ReadRate: m.ioRate, ReadPJ: n.DRAMPJPerByte},
 		levelParameter: {
-			Name: "parameter memory", Keeps: weights, DoubleBuffered: true, Fanout: m.PEs(), ReadRate: BusBytes * milli,
-			Capacity: m.ParameterMemory * ParameterEntryBytes, ReadPJ: parameter.ReadPJPerByte + m.hopPJ, WritePJ: parameter.WritePJPerByte,
+			Name: "parameter memory", Keeps: weights, DoubleBuffered: true, Fanout: m.PEs(), ReadRate: m.busBytes * milli,
+			Capacity: m.ParameterMemory * m.parameterEntryBytes, ReadPJ: parameter.ReadPJPerByte + m.hopPJ, WritePJ: parameter.WritePJPerByte,
 		},
 		levelPE: {
-			Name: "PE memory", Keeps: activations, DoubleBuffered: true, Fanout: m.Cores, ReadRate: PortBytes * milli, WriteRate: PortBytes * milli,
+			Name: "PE memory", Keeps: activations, DoubleBuffered: true, Fanout: m.Cores, ReadRate: m.portBytes * milli, WriteRate: m.portBytes * milli,
 			ReadPJ: pe.ReadPJPerByte, WritePJ: pe.WritePJPerByte,
 		},
 		levelCore: {
@@ -73,7 +74,7 @@ func (m *machine) build(n *tech.Node, pe, core, parameter *tech.SRAM) {
 			Capacity: m.CoreMemory, ReadPJ: core.ReadPJPerByte, WritePJ: core.WritePJPerByte,
 		},
 		levelLane: {
-			Name: "lane", Keeps: outputs, DoubleBuffered: true, Fanout: SIMDWidth, ReadPJ: RegisterPJPerByte, WritePJ: RegisterPJPerByte,
+			Name: "lane", Keeps: outputs, DoubleBuffered: true, Fanout: SIMDWidth, ReadPJ: m.registerPJ, WritePJ: m.registerPJ,
 		},
 	}
 }

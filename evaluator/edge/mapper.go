@@ -220,10 +220,10 @@ func (q *search) try(u *candidate, c *choice) {
 	}
 	in, out := q.slices(c)
 	r.exchange = max(in-model.CeilDiv(s.in, r.activePEs), 0)
-	r.link = model.CeilDiv(r.exchange, LinkBytes)
-	r.ramp += 2 * (m.PEsX + m.PEsY) * HopCycles
+	r.link = model.CeilDiv(r.exchange, m.linkBytes)
+	r.ramp += 2 * (m.PEsX + m.PEsY) * m.hopCycles
 	r.need = in + out + partial
-	r.cycles = max(r.compute, r.port, r.bus, r.link) + r.ramp + r.tiles*TileCycles
+	r.cycles = max(r.compute, r.port, r.bus, r.link) + r.ramp + r.tiles*m.tileCycles
 	spill := max(r.need-m.PEMemory, 0) * r.activePEs
 	cost := max(r.cycles, model.CeilDiv(spill*milli, m.ioRate))
 	if q.cost == 0 || cost < q.cost {
@@ -272,7 +272,7 @@ func (q *search) portCycles(u *candidate, c *choice) int64 {
 	}
 	read := model.CeilDiv(reads*s.p.Bytes[model.Inputs]+partial, pes)
 	write := model.CeilDiv(outputs*s.p.Bytes[model.Outputs]+partial, pes)
-	return model.CeilDiv(max(read, write), PortBytes)
+	return model.CeilDiv(max(read, write), q.m.portBytes)
 }
 
 // copies returns on how many PEs a dimension is spread.
@@ -292,7 +292,7 @@ func (c *choice) copies(d model.Dim) int64 {
 func (q *search) busCycles(c *choice) int64 {
 	b := &q.s.p.Bound
 	weights := b[model.G] * b[model.K] * b[model.C] * b[model.R] * b[model.S] * q.s.p.Bytes[model.Weights]
-	return model.CeilDiv(weights*c.pTiles, BusBytes)
+	return model.CeilDiv(weights*c.pTiles, q.m.busBytes)
 }
 
 // firstWeights returns the time until every lane has the weights of its first
@@ -303,7 +303,7 @@ func (q *search) firstWeights(c *choice) int64 {
 	if c.core == s.channel {
 		lanes *= c.nc
 	}
-	return model.CeilDiv(min(lanes, s.p.Bound[s.channel])*windowBytes(s), BusBytes)
+	return model.CeilDiv(min(lanes, s.p.Bound[s.channel])*windowBytes(s), q.m.busBytes)
 }
 
 // slices returns the input bytes, with halo, and the output bytes of one PE.
@@ -333,10 +333,10 @@ func (m *machine) vectorCost(s *shape, r *layerCost) {
 	pes := m.PEs()
 	*r = layerCost{activePEs: pes, tiles: 1, steps: 1}
 	r.compute = m.issued(model.CeilDiv(s.ops, pes*m.Cores*m.Lanes))
-	r.port = model.CeilDiv(model.CeilDiv(max(s.in, s.out), pes), PortBytes)
-	r.bus = model.CeilDiv(s.weights, BusBytes)
-	r.ramp = 2 * (m.PEsX + m.PEsY) * HopCycles
-	r.cycles = max(r.compute, r.port, r.bus) + r.ramp + TileCycles
+	r.port = model.CeilDiv(model.CeilDiv(max(s.in, s.out), pes), m.portBytes)
+	r.bus = model.CeilDiv(s.weights, m.busBytes)
+	r.ramp = 2 * (m.PEsX + m.PEsY) * m.hopCycles
+	r.cycles = max(r.compute, r.port, r.bus) + r.ramp + m.tileCycles
 	r.need = model.CeilDiv(s.in+s.out, pes)
 	r.computePJ = float64(s.ops) * m.addPJ
 	pe := &m.arch.Level[levelPE]

@@ -28,20 +28,20 @@ type step struct {
 // issued from loops; what is left of the instruction memory unrolls the first
 // of them.
 func (b *bound) program(net *network, m *machine, costs []layerCost, steps []step) *evaluator.Reason {
-	activationBytes := m.ActivationMemory * ActivationEntryBytes
+	activationBytes := m.ActivationMemory * m.activationEntryBytes
 	var total int64
 	for i := range net.layers {
 		y, st := &net.layers[i], &steps[i]
 		cost := &costs[y.shape]
 		*st = step{bands: y.bands(activationBytes)}
 		st.tiles = st.bands * cost.steps
-		st.entries = LayerEntries + PEEntries*cost.activePEs + BandEntries*st.bands + TileEntries*st.tiles
+		st.entries = m.layerEntries + m.peEntries*cost.activePEs + m.bandEntries*st.bands + m.tileEntries*st.tiles
 		total += st.entries
 	}
 	if total > m.InstructionMemory {
 		return b.explainProgram(net, m, steps, total)
 	}
-	room := (m.InstructionMemory - total) / UnrolledEntries
+	room := (m.InstructionMemory - total) / m.unrolledEntries
 	for i := range net.layers {
 		st := &steps[i]
 		st.rolled = max(st.tiles-room, 0)
@@ -77,7 +77,7 @@ func (b *bound) programFix(total int64) string {
 // program and weights, and fills the parameter memory with the weights of later
 // layers while it is idle. It rests while a layer starts.
 func (net *network) time(m *machine, shapes []shape, costs []layerCost, steps []step) int64 {
-	capacity := m.ParameterMemory * ParameterEntryBytes
+	capacity := m.ParameterMemory * m.parameterEntryBytes
 	var total, staged, spilled int64
 	resident := m.ResidentBytes
 	for i := range net.layers {
@@ -90,18 +90,18 @@ func (net *network) time(m *machine, shapes []shape, costs []layerCost, steps []
 		if i == len(net.layers)-1 {
 			st.spill += net.output
 		}
-		need := s.weights + st.entries*InstructionEntryBytes
+		need := s.weights + st.entries*m.instructionEntryBytes
 		if resident > 0 {
 			need, resident = max(need-resident, 0), max(resident-need, 0)
 		}
 		st.load = max(need-staged, 0)
-		st.onChip = cost.cycles + st.bands*BandCycles + st.rolled*LoopCycles
+		st.onChip = cost.cycles + st.bands*m.bandCycles + st.rolled*m.loopCycles
 		bytes := st.spill + st.load
 		st.io = model.CeilDiv(bytes*milli, m.ioRate)
 		busy := max(st.onChip, st.io)
 		idle := busy*m.ioRate/milli - bytes
 		staged = min(max(staged-need, 0)+max(idle, 0), capacity)
-		st.cycles = LayerCycles + busy
+		st.cycles = m.layerCycles + busy
 		if i == 0 {
 			st.cycles += m.HostCycles
 		}

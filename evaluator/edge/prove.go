@@ -126,7 +126,7 @@ func (p *probe) read(stage int, design []space.Value) {
 func (p *probe) broken() bool {
 	for i := range ruleCount {
 		for n := range p.b.nets {
-			if r := p.b.nets[n].limits.check(i, &p.high); r.need > r.have {
+			if r := p.b.nets[n].limits.check(i, &p.high, &p.b.sizer.constants); r.need > r.have {
 				return true
 			}
 		}
@@ -235,7 +235,7 @@ func (p *probe) write(values []float64, c *Chip) {
 // layers from any j on need, all but a full parameter memory has passed it
 // since j began.
 func (net *network) least(m *machine, shapes []shape, costs []layerCost, steps []step) int64 {
-	capacity := m.ParameterMemory * ParameterEntryBytes
+	capacity := m.ParameterMemory * m.parameterEntryBytes
 	var busy, bytes, spilled int64
 	var ahead int64 // the most that busy time is ahead of transfers at the start of a layer, in bytes x milli
 	for i := range net.layers {
@@ -248,11 +248,11 @@ func (net *network) least(m *machine, shapes []shape, costs []layerCost, steps [
 		if i == len(net.layers)-1 {
 			st.spill += net.output
 		}
-		onChip := cost.cycles + st.bands*BandCycles + st.rolled*LoopCycles
+		onChip := cost.cycles + st.bands*m.bandCycles + st.rolled*m.loopCycles
 		ahead = max(ahead, busy*m.ioRate-bytes*milli)
-		bytes += s.weights + st.entries*InstructionEntryBytes + st.spill
+		bytes += s.weights + st.entries*m.instructionEntryBytes + st.spill
 		passed := max(bytes*milli, ahead+(bytes-capacity)*milli)
 		busy = max(busy+max(onChip, model.CeilDiv(st.spill*milli, m.ioRate)), model.CeilDiv(passed, m.ioRate))
 	}
-	return busy + int64(len(net.layers))*LayerCycles
+	return busy + int64(len(net.layers))*m.layerCycles
 }

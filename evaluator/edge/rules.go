@@ -74,14 +74,14 @@ func (l *limits) add(w weightSlice) {
 
 // needParameters returns the parameter entries for the largest slice of weights
 // that all lanes of a PE work on at a time, and the layer that needs it.
-func (l *limits) needParameters(c *Chip) (entries int64, layer int) {
+func (l *limits) needParameters(c *Chip, k *constants) (entries int64, layer int) {
 	var bytes int64
 	for _, w := range l.slices {
 		if n := min(w.channels, c.Cores*c.Lanes) * w.bytes; n > bytes {
 			bytes, layer = n, w.layer
 		}
 	}
-	return model.CeilDiv(bytes, ParameterEntryBytes), layer
+	return model.CeilDiv(bytes, k.parameterEntryBytes), layer
 }
 
 // rule is a check that needs no mapping: what the chip needs and has.
@@ -95,16 +95,16 @@ type rule struct {
 const ruleCount = 4
 
 // check returns rule i of a network.
-func (l *limits) check(i int, c *Chip) rule {
+func (l *limits) check(i int, c *Chip, k *constants) rule {
 	switch i {
 	case 0:
-		return rule{CodePEPort, min(c.Cores*c.Lanes, l.distinct), PortBytes, int(l.distinctAt)}
+		return rule{CodePEPort, min(c.Cores*c.Lanes, l.distinct), k.portBytes, int(l.distinctAt)}
 	case 1:
 		return rule{CodeCoreMemory, 2 * c.Lanes * l.window, c.CoreMemory, int(l.windowAt)}
 	case 2:
-		return rule{CodeActivationMemory, model.CeilDiv(l.band, ActivationEntryBytes), c.ActivationMemory, int(l.bandAt)}
+		return rule{CodeActivationMemory, model.CeilDiv(l.band, k.activationEntryBytes), c.ActivationMemory, int(l.bandAt)}
 	}
-	need, layer := l.needParameters(c)
+	need, layer := l.needParameters(c, k)
 	return rule{CodeParameterMemory, need, c.ParameterMemory, layer}
 }
 
@@ -114,7 +114,7 @@ func (b *bound) firstBroken(c *Chip) *evaluator.Reason {
 	for i := range ruleCount {
 		for n := range b.nets {
 			net := &b.nets[n]
-			if r := net.limits.check(i, c); r.need > r.have {
+			if r := net.limits.check(i, c, &b.sizer.constants); r.need > r.have {
 				return b.explainRule(net, &r, c)
 			}
 		}
@@ -129,7 +129,7 @@ func (b *bound) explainRule(net *network, r *rule, c *Chip) *evaluator.Reason {
 	case CodePEPort:
 		why.Unit = "B/cycle"
 		why.Message = fmt.Sprintf("layer %s: %d lanes of a PE (cores x lanes) read %d different bytes per cycle, the PE memory's port gives %d: %s",
-			name, c.Cores*c.Lanes, r.need, r.have, b.eitherFix("cores", PortBytes/c.Lanes, "lanes", PortBytes/c.Cores))
+			name, c.Cores*c.Lanes, r.need, r.have, b.eitherFix("cores", b.sizer.portBytes/c.Lanes, "lanes", b.sizer.portBytes/c.Cores))
 	case CodeCoreMemory:
 		why.Unit = "B"
 		perLane := model.CeilDiv(r.need, c.Lanes)
@@ -152,7 +152,7 @@ func (b *bound) explainRule(net *network, r *rule, c *Chip) *evaluator.Reason {
 func (b *bound) parameterLanes(net *network, c *Chip) int64 {
 	less := *c
 	for less.Lanes = c.Lanes / 2; less.Lanes > 0; less.Lanes /= 2 {
-		if need, _ := net.limits.needParameters(&less); need <= c.ParameterMemory {
+		if need, _ := net.limits.needParameters(&less, &b.sizer.constants); need <= c.ParameterMemory {
 			return less.Lanes
 		}
 	}
