@@ -18,7 +18,7 @@ import (
 
 func (a *app) designCommand() *cobra.Command {
 	return a.group("design", "Look at single designs", "  apollo design eval --workload mobilenet_v2 --preset v2",
-		a.designEvalCommand(), a.designDiffCommand(), a.designNeighboursCommand(), a.designExportCommand())
+		a.designEvalCommand(), a.designDiffCommand(), a.designNeighboursCommand(), a.designSensitivityCommand(), a.designExportCommand())
 }
 
 // designFlags are the flags that name a design and what it runs.

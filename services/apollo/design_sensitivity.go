@@ -1,0 +1,258 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"apollo/evaluator/edge"
+	"apollo/optimizer/space"
+)
+
+func (a *app) designSensitivityCommand() *cobra.Command {
+	var flags designFlags
+	var rivals []string
+	var metric, area string
+	var by float64
+	c := &cobra.Command{
+		Use: "sensitivity", Short: "Show whether a design stays ahead when declared constants move",
+		Long: `Move each declared constant of the cost model down and up, one at a time, and show whether
+a design stays ahead of its rivals: of --rival, or of its neighbours, the designs that
+differ from it in one parameter by one level, as far as they are feasible. With --area, designs above the limit do
+not count, and a move that lifts the design above it counts as lost. Constants that are
+whole numbers move by at least one.`,
+		Example: "  apollo design sensitivity --preset v2 --rival v3 --rival baseline\n  apollo design sensitivity --preset @best.json --area '6.8 mm2'",
+		Args:    exactly(0),
+		RunE: func(*cobra.Command, []string) error {
+			s, err := flags.read()
+			if err != nil {
+				return err
+			}
+			study := &sensitivity{Design: s.chip, Metric: metric, By: by, limit: math.Inf(1)}
+			if !(by > 0 && by < 1) {
+				return usageErrorf("--by %g: want a share between 0 and 1", by)
+			}
+			if _, err := study.of(&edge.MetricsReport{}); err != nil {
+				return err
+			}
+			if area != "" {
+				if _, study.limit, err = parameterValue([]space.Param{{Name: "area", Unit: "mm2"}}, "area="+area); err != nil {
+					return err
+				}
+			}
+			if err := study.run(&s, rivals); err != nil {
+				return err
+			}
+			return a.print(study.answer())
+		},
+	}
+	flags.add(c, true)
+	c.Flags().StringArrayVar(&rivals, "rival", nil, "`design` to compare with, as often as wanted: a preset or @FILE, with changes after commas")
+	c.Flags().StringVar(&metric, "metric", "latency", "what being ahead means: latency|energy")
+	c.Flags().StringVar(&area, "area", "", "area `limit`, for example 6.8mm2")
+	c.Flags().Float64Var(&by, "by", 0.2, "`share` by which constants move")
+	return c
+}
+
+// sensitivity is the answer of `design sensitivity`.
+type sensitivity struct {
+	Design edge.Chip `json:"design"`
+	Metric string    `json:"metric"`
+	Unit   string    `json:"unit"`
+	By     float64   `json:"by"`
+	// Rivals are the names of the designs compared with. Declared is the
+	// comparison with all constants as they are.
+	Rivals   []string `json:"rivals"`
+	Declared standing `json:"declared"`
+	// Moves has two entries per constant, down and up; a constant of 1 that
+	// takes whole numbers has no way down.
+	Moves []move `json:"moves"`
+	// Ahead is in how many of the moves the design is ahead.
+	Ahead int `json:"ahead"`
+
+	limit  float64
+	rivals []edge.Chip
+}
+
+// move is one constant moved one way.
+type move struct {
+	Constant string  `json:"constant"`
+	Unit     string  `json:"unit"`
+	From     float64 `json:"from"`
+	To       float64 `json:"to"`
+	standing
+}
+
+// standing is how the design does against its best rival.
+type standing struct {
+	// Value is the design's, null when it is infeasible or too large; Lost says
+	// why then. Rival is the best of the others, "" when none is feasible.
+	Value      *float64 `json:"value"`
+	Rival      string   `json:"rival"`
+	RivalValue *float64 `json:"rival_value"`
+	// Margin is how much larger the rival's value is, relative to the design's.
+	Margin *float64 `json:"margin"`
+	Ahead  bool     `json:"ahead"`
+	Lost   string   `json:"lost,omitempty"`
+}
+
+// of picks the metric.
+func (v *sensitivity) of(m *edge.MetricsReport) (*float64, error) {
+	switch v.Metric {
+	case "latency":
+		v.Unit = "s"
+		return m.LatencySeconds, nil
+	case "energy":
+		v.Unit = "J"
+		return m.EnergyJ, nil
+	}
+	return nil, usageErrorf("--metric %s: want latency or energy", v.Metric)
+}
+
+func (v *sensitivity) run(s *subject, rivals []string) error {
+	plain, _, err := edge.NewModel(s.networks, "", 0)
+	if err != nil {
+		return err
+	}
+	if err := v.choose(s, rivals); err != nil {
+		return err
+	}
+	if v.Declared, err = v.compare(plain); err != nil {
+		return hinted(exitUsage, "", err)
+	}
+	if v.Declared.Value == nil {
+		return hinted(exitInfeasible, "`apollo design neighbours` shows which changes repair it", fmt.Errorf("the design is out: %s", v.Declared.Lost))
+	}
+	for _, k := range edge.Constants() {
+		for _, factor := range []float64{1 - v.By, 1 + v.By} {
+			m, value, err := edge.NewModel(s.networks, k.Name, factor)
+			if err != nil {
+				return err
+			}
+			if value == k.Value {
+				continue // a whole number that cannot be smaller
+			}
+			x := move{Constant: k.Name, Unit: k.Unit, From: k.Value, To: value}
+			if x.standing, err = v.compare(m); err != nil {
+				return err
+			}
+			if x.Ahead {
+				v.Ahead++
+			}
+			v.Moves = append(v.Moves, x)
+		}
+	}
+	return nil
+}
+
+// choose finds the rivals: the named ones, or all neighbours. Those that a model
+// finds infeasible or above the limit do not count in its comparison.
+func (v *sensitivity) choose(s *subject, names []string) error {
+	for _, name := range names {
+		chip, err := namedDesign(s.template, name)
+		if err != nil {
+			return err
+		}
+		v.Rivals, v.rivals = append(v.Rivals, name), append(v.rivals, chip)
+	}
+	if len(names) > 0 {
+		return nil
+	}
+	values := s.chip.Values()
+	for i, p := range s.template.Params {
+		for _, to := range levelsAround(p.Values, values[i].Num, false) {
+			near := slices.Clone(values)
+			near[i].Num = to
+			chip, err := edge.ChipOf(near)
+			if err != nil {
+				return hinted(exitUsage, "", err)
+			}
+			chip = s.chip.With(chip)
+			v.Rivals, v.rivals = append(v.Rivals, p.Name+"="+strconv.FormatFloat(to, 'f', -1, 64)), append(v.rivals, chip)
+		}
+	}
+	return nil
+}
+
+func (v *sensitivity) compare(m *edge.Model) (standing, error) {
+	var at standing
+	r, why, err := m.Measure(v.Design)
+	if err != nil {
+		return at, err
+	}
+	switch {
+	case why != nil:
+		at.Lost = why.Message
+	case *r.AreaMM2 > v.limit:
+		at.Lost = fmt.Sprintf("its area is %s, the limit %s", quantity(*r.AreaMM2, "mm2"), quantity(v.limit, "mm2"))
+	default:
+		at.Value, _ = v.of(&r)
+	}
+	for i, chip := range v.rivals {
+		r, why, err := m.Measure(chip)
+		if err != nil {
+			return at, err
+		}
+		if why != nil || *r.AreaMM2 > v.limit {
+			continue
+		}
+		if value, _ := v.of(&r); at.RivalValue == nil || *value < *at.RivalValue {
+			at.Rival, at.RivalValue = v.Rivals[i], value
+		}
+	}
+	at.Ahead = at.Value != nil && (at.RivalValue == nil || *at.Value <= *at.RivalValue)
+	if at.Value != nil && at.RivalValue != nil {
+		at.Margin = new((*at.RivalValue - *at.Value) / *at.Value)
+	}
+	return at, nil
+}
+
+func (v *sensitivity) answer() answer {
+	g := &grid{header: []string{"CONSTANT", ">FROM", ">TO", ">" + strings.ToUpper(v.Metric), ">BEST RIVAL", ">MARGIN", "RIVAL", ""}}
+	var items []any
+	for i := range v.Moves {
+		m := &v.Moves[i]
+		items = append(items, m)
+		verdict := "ahead"
+		switch {
+		case m.Lost != "":
+			verdict = "out: " + m.Lost
+		case !m.Ahead:
+			verdict = "behind"
+		}
+		g.add(m.Constant, constantText(m.From, m.Unit), constantText(m.To, m.Unit), orNone(m.Value, v.Unit), orNone(m.RivalValue, v.Unit), signed(m.Margin), m.Rival, verdict)
+	}
+	return answer{value: v, items: items, grid: g, text: func(w io.Writer, p paint) {
+		d := &v.Declared
+		word := "ahead of"
+		if !d.Ahead {
+			word = "behind the best of"
+		}
+		fmt.Fprintf(w, "%s %s, %s %s", v.Metric, quantity(*d.Value, v.Unit), word, plural(len(v.Rivals), "rival"))
+		if d.Margin != nil {
+			fmt.Fprintf(w, " (%s: %s, %s)", d.Rival, quantity(*d.RivalValue, v.Unit), signed(d.Margin))
+		}
+		fmt.Fprintf(w, "\nahead in %d of %d moves of a constant by %s\n\n", v.Ahead, len(v.Moves), percent(v.By))
+		g.text(w, p)
+	}}
+}
+
+// constantText writes a constant with its unit; small ones keep their digits.
+func constantText(v float64, unit string) string {
+	if unit == "Hz" {
+		return quantity(v, unit)
+	}
+	return significant(v) + spacedUnit(unit)
+}
+
+func spacedUnit(unit string) string {
+	if unit == "" {
+		return ""
+	}
+	return " " + unit
+}
