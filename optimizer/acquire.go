@@ -157,6 +157,30 @@ func (l *latticeSearch) sort() {
 	})
 }
 
+// evolve maximises the acquisition by generations of children of the best
+// candidates and of the elite, pool at a time, in place of climbs. The return is
+// that of run.
+func (l *latticeSearch) evolve(generations int) []candidate {
+	l.seen = map[uint64]struct{}{}
+	b := l.batch
+	b.sample(l.pool, l.pool*checksPerPoint, b.rng, func(index uint64, p space.Point) { l.add(index, p) })
+	l.mutants()
+	l.evaluate()
+	l.sort()
+	for range generations {
+		l.elite = l.elite[:0:0]
+		for _, c := range l.candidates[:min(l.pool, len(l.candidates))] {
+			l.elite = append(l.elite, b.problem.Space.At(c.index))
+		}
+		l.mutants()
+		if len(l.evaluate()) == 0 {
+			break
+		}
+		l.sort()
+	}
+	return l.candidates
+}
+
 // take proposes the best candidate and reports whether there was one.
 func (l *latticeSearch) take() bool {
 	found := l.run()

@@ -54,3 +54,21 @@ func TestGPKeepsTheContract(t *testing.T) {
 func small() optimizertest.Options {
 	return optimizertest.Options{Programs: 6, Trials: 32, Seeds: 3, Large: 600}
 }
+
+func TestMBOKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	o := small()
+	o.Trials = 60
+	optimizertest.Run(t, optimizer.MBO{Generations: 8}, o)
+}
+
+func TestP3BOKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	optimizertest.Run(t, optimizer.P3BO{Members: []string{"ga", "tpe", "evolution"}}, optimizertest.Options{Programs: 30, Trials: 80, Seeds: 5, Large: 3000})
+}
+
+func TestP3BOAdaptiveKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	a := optimizer.P3BOAdaptive{P3BO: optimizer.P3BO{Members: []string{"ga", "tpe", "evolution"}}, Generation: 2}
+	optimizertest.Run(t, a, optimizertest.Options{Programs: 30, Trials: 80, Seeds: 5, Large: 3000})
+}

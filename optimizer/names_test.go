@@ -1,6 +1,7 @@
 package optimizer
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -39,10 +40,13 @@ func TestNewReadsOptions(t *testing.T) {
 		{"gp-bandit", `{"ucb": 1.5}`, GPBandit{UCB: 1.5}},
 		{"tpe", `{"initial": 4, "candidates": 12, "good": 0.2}`, TPE{Initial: 4, Candidates: 12, Good: 0.2}},
 		{"sobol", `{"maxChecks": 10}`, Sobol{MaxChecks: 10}},
+		{"mbo", `{"initial": 9, "threshold": 0.5, "spread": -1, "generations": 3}`, MBO{Initial: 9, Threshold: 0.5, Spread: -1, Generations: 3}},
+		{"p3bo", `{"members": ["ga", "random"], "decay": 0.5, "temperature": 1, "floor": 0.1}`, P3BO{Members: []string{"ga", "random"}, Decay: 0.5, Temperature: 1, Floor: 0.1}},
+		{"p3bo-adaptive", `{"generation": 2, "decay": 0.5}`, P3BOAdaptive{P3BO: P3BO{Decay: 0.5}, Generation: 2}},
 		{"default", `{}`, GA{}},
 	} {
 		got, err := New(c.name, []byte(c.options))
-		if err != nil || got != c.want {
+		if err != nil || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("New(%q, %s) = %+v, %v, want %+v", c.name, c.options, got, err, c.want)
 		}
 	}
@@ -51,7 +55,7 @@ func TestNewReadsOptions(t *testing.T) {
 func TestNewExplainsMistakes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, options, want string }{
-		{"randon", "", `unknown algorithm "randon" (did you mean "random"?): known are default, evolution, ga, gp, gp-bandit, random, sobol, tpe`},
+		{"randon", "", `unknown algorithm "randon" (did you mean "random"?): known are default, evolution, ga, gp, gp-bandit, mbo, p3bo, p3bo-adaptive, random, sobol, tpe`},
 		{"Evolution", "", `unknown algorithm "Evolution" (did you mean "evolution"?)`},
 		{"evo", "", `(did you mean "evolution"?)`},
 		{"random-search", "", `(did you mean "random"?)`},
@@ -72,6 +76,16 @@ func TestNewExplainsMistakes(t *testing.T) {
 		{"gp-bandit", `{"ucb": -1}`, "option ucb is -1, but must not be negative"},
 		{"gp-bandit", `{"limit": 1}`, "option limit is 1, but must be at least 10"},
 		{"gp-bandit", `{"pool": -1}`, "option pool is -1, but must be at least 1"},
+		{"mbo", `{"threshold": 1}`, "option threshold is 1, but must be above 0 and below 1"},
+		{"mbo", `{"initial": -1}`, "option initial is -1, but must be at least 1"},
+		{"mbo", `{"generations": -1}`, "option generations is -1, but must be at least 1"},
+		{"p3bo", `{"members": ["ga", "p3bo"]}`, `option members has "p3bo", which has members itself`},
+		{"p3bo", `{"members": ["ga", "ga"]}`, `option members has "ga" twice`},
+		{"p3bo", `{"members": ["gaa"]}`, `option members: unknown algorithm "gaa"`},
+		{"p3bo", `{"decay": 2}`, "option decay is 2, but must be above 0 and at most 1"},
+		{"p3bo", `{"temperature": -1}`, "option temperature is -1, but must not be negative"},
+		{"p3bo", `{"floor": 2}`, "option floor is 2, but must be at most 1"},
+		{"p3bo-adaptive", `{"generation": -1}`, "option generation is -1, but must be at least 1"},
 		{"tpe", `{"good": 1.5}`, "option good is 1.5, but must be above 0 and at most 1"},
 		{"tpe", `{"initial": -1}`, "option initial is -1, but must be at least 1"},
 		{"tpe", `{"candidates": -1}`, "option candidates is -1, but must be at least 1"},

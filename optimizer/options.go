@@ -100,6 +100,9 @@ func unknownOption(key string, known []string) error {
 func jsonKeys(t reflect.Type) []string {
 	var keys []string
 	for field := range t.Fields() {
+		if field.Anonymous {
+			keys = append(keys, jsonKeys(field.Type)...)
+		}
 		if key := field.Tag.Get("json"); key != "" {
 			keys = append(keys, key)
 		}

@@ -40,6 +40,7 @@ func (b Boost) Train(categorical []bool, x, y []float64, rng *rand.Rand) *BoostM
 	for i := range y {
 		rest[i] = y[i] - m.base
 	}
+	data := newBinned(categorical, x)
 	rows := make([]int, len(y))
 	for range b.Rounds {
 		for i := range rows {
@@ -50,7 +51,7 @@ func (b Boost) Train(categorical []bool, x, y []float64, rng *rand.Rand) *BoostM
 			rng.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
 			part = rows[:max(1, int(b.Subsample*float64(len(rows))))]
 		}
-		t := b.Tree.grow(categorical, x, rest, part, rng)
+		t := b.Tree.grow(data, rest, part, rng)
 		m.trees = append(m.trees, t)
 		for i := range rest {
 			rest[i] -= b.Rate * t.Predict(x[i*d:(i+1)*d])

@@ -33,12 +33,13 @@ func (f Forest) Train(categorical []bool, x, y []float64, rng *rand.Rand) *Fores
 		f.Tree.Share = 5.0 / 6
 	}
 	m := &ForestModel{}
+	data := newBinned(categorical, x)
 	rows := make([]int, len(y))
 	for range f.Trees {
 		for i := range rows {
 			rows[i] = rng.IntN(len(rows))
 		}
-		m.trees = append(m.trees, f.Tree.grow(categorical, x, y, rows, rng))
+		m.trees = append(m.trees, f.Tree.grow(data, y, rows, rng))
 	}
 	return m
 }

@@ -29,15 +29,15 @@ func TestTreeSplits(t *testing.T) {
 	t.Parallel()
 	rows := []int{0, 1, 2, 3, 4}
 	y := []float64{0, 0, 1, 10, 11}
-	stump := Tree{Depth: 1}.grow([]bool{false}, []float64{0, 0.1, 0.2, 0.3, 0.4}, y, slices.Clone(rows), nil)
+	stump := Tree{Depth: 1}.grow(newBinned([]bool{false}, []float64{0, 0.1, 0.2, 0.3, 0.4}), y, slices.Clone(rows), nil)
 	near(t, "left", stump.Predict([]float64{0.24}), 1.0/3, 1e-15)
 	near(t, "right", stump.Predict([]float64{0.26}), 10.5, 1e-15)
-	stump = Tree{Depth: 1}.grow([]bool{true}, []float64{2, 0, 2, 1, 1}, y, slices.Clone(rows), nil)
+	stump = Tree{Depth: 1}.grow(newBinned([]bool{true}, []float64{2, 0, 2, 1, 1}), y, slices.Clone(rows), nil)
 	near(t, "category", stump.Predict([]float64{1}), 10.5, 1e-15)
 	near(t, "other categories", stump.Predict([]float64{7}), 1.0/3, 1e-15)
-	leafy := Tree{Leaf: 2}.grow([]bool{false}, []float64{0, 1, 2, 3, 4}, []float64{9, 0, 0, 0, 0}, slices.Clone(rows), nil)
+	leafy := Tree{Leaf: 2}.grow(newBinned([]bool{false}, []float64{0, 1, 2, 3, 4}), []float64{9, 0, 0, 0, 0}, slices.Clone(rows), nil)
 	near(t, "a leaf of two", leafy.Predict([]float64{0}), 4.5, 1e-15)
-	constant := Tree{}.grow([]bool{false}, []float64{0, 1, 2, 3, 4}, []float64{3, 3, 3, 3, 3}, slices.Clone(rows), nil)
+	constant := Tree{}.grow(newBinned([]bool{false}, []float64{0, 1, 2, 3, 4}), []float64{3, 3, 3, 3, 3}, slices.Clone(rows), nil)
 	if len(constant.nodes) != 1 {
 		t.Errorf("a constant has %d nodes, want 1", len(constant.nodes))
 	}
@@ -51,7 +51,7 @@ func TestTreeInterpolates(t *testing.T) {
 	for i := range y {
 		x[2*i], x[2*i+1], y[i], rows[i] = rng.Float64(), float64(rng.IntN(4)), rng.NormFloat64(), i
 	}
-	deep := Tree{Depth: 64}.grow([]bool{false, true}, x, y, rows, nil)
+	deep := Tree{Depth: 64}.grow(newBinned([]bool{false, true}, x), y, rows, nil)
 	for i := range y {
 		near(t, "label", deep.Predict(x[2*i:2*i+2]), y[i], 1e-12)
 	}

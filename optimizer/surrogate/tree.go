@@ -1,7 +1,6 @@
 package surrogate
 
 import (
-	"cmp"
 	"math/rand/v2"
 	"slices"
 )
@@ -11,8 +10,8 @@ import (
 // coordinates between two neighbouring values.
 //
 // Reference: L. Breiman, J. Friedman, R. Olshen, C. Stone, Classification and
-// Regression Trees, Wadsworth 1984. Growing takes O(p·n·log n) time a level for
-// n inputs of p coordinates.
+// Regression Trees, Wadsworth 1984. Growing takes O(p·n) time a level for n
+// inputs of p coordinates.
 type Tree struct {
 	// Depth is the largest number of splits on a path; 0 means 12.
 	Depth int
@@ -72,22 +71,49 @@ func (n *node) goesLeft(v float64) bool {
 	return v < n.at
 }
 
-// grower holds what is the same for all nodes of a tree.
-type grower struct {
-	knobs       Tree
+// binned is a training set whose coordinates are replaced by their rank among
+// the distinct values: a design lattice has few, so sums by rank find the best
+// split in O(n) where sorting would take O(n·log n).
+type binned struct {
 	categorical []bool
 	d           int
-	x, y        []float64
-	rng         *rand.Rand
-	order       []int // coordinates in the order they are looked at
-	sorted      []int // scratch
-	out         tree
+	values      [][]float64 // distinct values of each coordinate, ascending
+	bins        []int       // rank of each input's coordinate, row by row
+}
+
+func newBinned(categorical []bool, x []float64) *binned {
+	b := &binned{categorical: categorical, d: len(categorical), bins: make([]int, len(x))}
+	for c := range b.d {
+		var column []float64
+		for i := c; i < len(x); i += b.d {
+			column = append(column, x[i])
+		}
+		slices.Sort(column)
+		column = slices.Compact(column)
+		b.values = append(b.values, column)
+		for i := c; i < len(x); i += b.d {
+			b.bins[i], _ = slices.BinarySearch(column, x[i])
+		}
+	}
+	return b
+}
+
+// grower holds what is the same for all nodes of a tree.
+type grower struct {
+	*binned
+	knobs  Tree
+	y      []float64
+	rng    *rand.Rand
+	order  []int // coordinates in the order they are looked at
+	sums   []float64
+	counts []int
+	out    tree
 }
 
 // grow returns a tree for the given rows, which may repeat and are reordered.
 // rng is used when Share is below 1.
-func (t Tree) grow(categorical []bool, x, y []float64, rows []int, rng *rand.Rand) *tree {
-	g := &grower{knobs: t.withDefaults(), categorical: categorical, d: len(categorical), x: x, y: y, rng: rng}
+func (t Tree) grow(data *binned, y []float64, rows []int, rng *rand.Rand) *tree {
+	g := &grower{binned: data, knobs: t.withDefaults(), y: y, rng: rng}
 	for i := range g.d {
 		g.order = append(g.order, i)
 	}
@@ -109,23 +135,23 @@ func (g *grower) node(rows []int, depth int) int {
 	if !ok {
 		return own
 	}
-	slices.SortStableFunc(rows, func(a, b int) int {
-		return cmp.Compare(side(&best, g.x[a*g.d+best.coordinate]), side(&best, g.x[b*g.d+best.coordinate]))
-	})
-	middle, _ := slices.BinarySearchFunc(rows, 1, func(r, want int) int {
-		return cmp.Compare(side(&best, g.x[r*g.d+best.coordinate]), want)
-	})
+	middle := g.part(rows, &best)
 	best.left = g.node(rows[:middle], depth+1)
 	best.right = g.node(rows[middle:], depth+1)
 	g.out.nodes[own] = best
 	return own
 }
 
-func side(n *node, v float64) int {
-	if n.goesLeft(v) {
-		return 0
+// part moves the rows that go left to the front and returns their number.
+func (g *grower) part(rows []int, n *node) int {
+	middle := 0
+	for i, r := range rows {
+		if n.goesLeft(g.values[n.coordinate][g.bins[r*g.d+n.coordinate]]) {
+			rows[i], rows[middle] = rows[middle], r
+			middle++
+		}
 	}
-	return 1
+	return middle
 }
 
 // split finds the split of the largest sum of squared sums over counts, which
@@ -142,43 +168,53 @@ func (g *grower) split(rows []int, sum float64) (node, bool) {
 	least := sum*sum/n + 1e-12*(1+sum*sum/n)
 	found := false
 	for _, c := range g.order[:looks] {
-		g.sorted = append(g.sorted[:0], rows...)
-		slices.SortStableFunc(g.sorted, func(a, b int) int { return cmp.Compare(g.x[a*g.d+c], g.x[b*g.d+c]) })
-		for candidate, score := range g.cuts(c, sum) {
-			if score > least {
-				best, least, found = candidate, score, true
-			}
+		if cut, score := g.cut(rows, c, sum); score > least {
+			best, least, found = cut, score, true
 		}
 	}
 	return best, found
 }
 
-// cuts yields the splits of one coordinate with their scores.
-func (g *grower) cuts(c int, sum float64) func(func(node, float64) bool) {
-	return func(yield func(node, float64) bool) {
-		n := len(g.sorted)
-		var below float64 // sum of the labels left of the cut
-		first := 0
-		for i := range n {
-			below += g.y[g.sorted[i]]
-			here := g.x[g.sorted[i]*g.d+c]
-			if i+1 < n && g.x[g.sorted[i+1]*g.d+c] == here {
-				continue
-			}
-			left := i + 1 - first
-			cut := node{coordinate: c, equal: g.categorical[c], at: here}
-			if !g.categorical[c] && i+1 < n {
-				cut.at = (here + g.x[g.sorted[i+1]*g.d+c]) / 2
-			}
-			if right := n - left; left >= g.knobs.Leaf && right >= g.knobs.Leaf && right > 0 {
-				rest := sum - below
-				if !yield(cut, below*below/float64(left)+rest*rest/float64(right)) {
-					return
-				}
-			}
-			if g.categorical[c] {
-				first, below = i+1, 0
+// cut returns the best split by one coordinate with its score, 0 for none.
+func (g *grower) cut(rows []int, c int, sum float64) (best node, most float64) {
+	values := g.values[c]
+	g.sums = append(g.sums[:0], make([]float64, len(values))...)
+	g.counts = append(g.counts[:0], make([]int, len(values))...)
+	for _, r := range rows {
+		bin := g.bins[r*g.d+c]
+		g.sums[bin] += g.y[r]
+		g.counts[bin]++
+	}
+	if g.categorical[c] {
+		for bin, count := range g.counts {
+			if score := g.score(g.sums[bin], count, sum, len(rows)); score > most {
+				best, most = node{coordinate: c, equal: true, at: values[bin]}, score
 			}
 		}
+		return best, most
 	}
+	var leftSum float64
+	left, last := 0, 0
+	for bin, count := range g.counts {
+		if count == 0 {
+			continue
+		}
+		if score := g.score(leftSum, left, sum, len(rows)); score > most {
+			best, most = node{coordinate: c, at: (values[last] + values[bin]) / 2}, score
+		}
+		leftSum += g.sums[bin]
+		left += count
+		last = bin
+	}
+	return best, most
+}
+
+// score is 0 for a split that leaves a side too small.
+func (g *grower) score(leftSum float64, left int, sum float64, n int) float64 {
+	right := n - left
+	if left < g.knobs.Leaf || right < g.knobs.Leaf {
+		return 0
+	}
+	rest := sum - leftSum
+	return leftSum*leftSum/float64(left) + rest*rest/float64(right)
 }
