@@ -175,14 +175,14 @@ func (b *builder) dense(id, in string, k int64, act string) string {
 	return b.add(id, [2]int64{1, 1}, Layer{Op: GEMM, M: 1, K: k, Act: act}, in)
 }
 
-func (b *builder) softmax(in string) string {
-	return b.add("softmax", b.sizes[in], Layer{Op: Softmax}, in)
+func (b *builder) softmax(in string) {
+	b.add("softmax", b.sizes[in], Layer{Op: Softmax}, in)
 }
 
 // classify appends a global average pool, a dense layer as a 1x1 convolution
-// and a softmax.
-func (b *builder) classify(in string, classes int64) {
-	b.softmax(b.point("logits", b.globalPool("pool", in), classes, ""))
+// and a softmax over the classes of ImageNet.
+func (b *builder) classify(in string) {
+	b.softmax(b.point("logits", b.globalPool("pool", in), imageNetClasses, ""))
 }
 
 // classifyDense is classify with a fully connected layer.

@@ -2,6 +2,7 @@ package workload_test
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -178,8 +179,12 @@ func sound(data []byte) (accepted bool, err error) {
 	if err != nil {
 		return true, fmt.Errorf("the written file does not read back: %w\n%s", err, b)
 	}
-	if after, err := again.Identity(); err != nil || after != before {
-		return true, fmt.Errorf("reading back changes the identity (error %v)", err)
+	after, err := again.Identity()
+	if err != nil {
+		return true, fmt.Errorf("identity of what was read back: %w", err)
+	}
+	if after != before {
+		return true, errors.New("reading back changes the identity")
 	}
 	return true, nil
 }

@@ -72,7 +72,7 @@ func inceptionV1(name string) (*Workload, error) {
 			branch{conv1(k[3]), conv3(k[4])},
 			branch{poolOf("max", same(3, 1)), conv1(k[5])})
 	}
-	b.classify(x, imageNetClasses)
+	b.classify(x)
 	return b.build()
 }
 

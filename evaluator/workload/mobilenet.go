@@ -26,7 +26,7 @@ type bottleneck struct {
 func mobileNetV1(name string) (*Workload, error) {
 	b, x := image(name, "arXiv 1704.04861, Table 1, width 1.0", 224, 224)
 	x, _ = b.separables(x)
-	b.classify(x, imageNetClasses)
+	b.classify(x)
 	return b.build()
 }
 
@@ -68,7 +68,7 @@ func mobileNetV2(name string) (*Workload, error) {
 	b, x := image(name, "arXiv 1801.04381, Table 2, width 1.0", 224, 224)
 	x = b.invertedResiduals(x, nil)
 	x = b.point("head", x, 1280, "relu6")
-	b.classify(x, imageNetClasses)
+	b.classify(x)
 	return b.build()
 }
 
@@ -157,7 +157,7 @@ func edgeTPU(name, ref string, stem int64, rows []bottleneck) (*Workload, error)
 	x = b.point("block0.project", x, 16, "")
 	x = b.rows(x, 1, 16, rows, act)
 	x = b.point("head", x, 1280, act)
-	b.classify(x, imageNetClasses)
+	b.classify(x)
 	return b.build()
 }
 

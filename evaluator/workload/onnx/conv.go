@@ -35,10 +35,10 @@ func area(s []int64) [2]int64 {
 	return [2]int64{s[2], s[3]}
 }
 
-// flat reports whether an input has one or two spatial dimensions.
-func (n *node) flat(i int) bool {
-	if n.need(i, 3) && len(n.shape(i)) > 4 {
-		n.fail("input %d has the shape %v: three-dimensional convolutions and poolings are not supported", i, n.shape(i))
+// flat reports whether the first input has one or two spatial dimensions.
+func (n *node) flat() bool {
+	if n.need(0, 3) && len(n.shape(0)) > 4 {
+		n.fail("input 0 has the shape %v: three-dimensional convolutions and poolings are not supported", n.shape(0))
 	}
 	return n.err == nil
 }
@@ -125,7 +125,7 @@ func (n *node) convInputs() (w, b int) {
 
 func (n *node) conv() {
 	wi, bi := n.convInputs()
-	if !n.flat(0) || !n.need(wi, 3) {
+	if !n.flat() || !n.need(wi, 3) {
 		return
 	}
 	x, f, groups := n.shape(0), n.shape(wi), n.int("group", 1)
@@ -176,7 +176,7 @@ func (n *node) weighted(node graph.Node, w, b int) {
 }
 
 func (n *node) deconv() {
-	if !n.flat(0) || !n.need(1, 3) {
+	if !n.flat() || !n.need(1, 3) {
 		return
 	}
 	x, f, groups := n.shape(0), n.shape(1), n.int("group", 1)
@@ -217,7 +217,7 @@ func (n *node) deconv() {
 
 func pooling(fn string) infer {
 	return func(n *node) {
-		if !n.flat(0) {
+		if !n.flat() {
 			return
 		}
 		x := n.shape(0)
@@ -238,7 +238,7 @@ func pooling(fn string) infer {
 
 func globalPooling(fn string) infer {
 	return func(n *node) {
-		if n.flat(0) {
+		if n.flat() {
 			n.globalPool(fn, picture(n.shape(0), n.shape(0)[1], [2]int64{1, 1}))
 		}
 	}

@@ -44,7 +44,7 @@ func Is(data []byte) bool {
 // operation, and what to do.
 func Read(data []byte, o Options) (*graph.Graph, error) {
 	m := model{
-		r: &reader{file: data[:len(data):len(data)]}, dims: o.Dims, table: operators(),
+		r: &reader{file: slices.Clip(data)}, dims: o.Dims, table: operators(),
 		g:     &graph.Graph{Format: "onnx", ChannelsFirst: true},
 		index: map[string]int{}, values: map[int]value{}, infos: map[string][]int64{},
 		used: map[string]bool{},

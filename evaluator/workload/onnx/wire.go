@@ -144,11 +144,10 @@ type tensor struct {
 // tensor reads a TensorProto (onnx.proto).
 func (r *reader) tensor(message []byte) (t tensor, err error) {
 	var raw []byte
-	keep := func(v float64) error {
+	keep := func(v float64) {
 		if len(t.values) <= graph.MaxFolded {
 			t.values = append(t.values, v)
 		}
-		return nil
 	}
 	err = r.fields(message, func(f field) error {
 		switch f.num {
@@ -163,15 +162,15 @@ func (r *reader) tensor(message []byte) (t tensor, err error) {
 		case 2:
 			t.kind = int64(f.n)
 		case 4:
-			return r.fixed(f, 4, keep)
+			fixed(f, 4, keep)
 		case 5, 7:
-			return r.listed(f, func(n uint64) error { return keep(float64(int64(n))) })
+			return r.listed(f, func(n uint64) error { keep(float64(int64(n))); return nil })
 		case 8:
 			t.name = string(f.b)
 		case 9:
 			raw = f.b
 		case 10:
-			return r.fixed(f, 8, keep)
+			fixed(f, 8, keep)
 		}
 		return nil
 	})
@@ -202,26 +201,25 @@ func (r *reader) listed(f field, visit func(uint64) error) error {
 }
 
 // fixed visits floating-point numbers of 4 or 8 bytes.
-func (r *reader) fixed(f field, width int, visit func(float64) error) error {
-	one := func(n uint64) error {
+func fixed(f field, width int, visit func(float64)) {
+	one := func(n uint64) {
 		if width == 4 {
-			return visit(float64(math.Float32frombits(uint32(n))))
+			visit(float64(math.Float32frombits(uint32(n))))
+			return
 		}
-		return visit(math.Float64frombits(n))
+		visit(math.Float64frombits(n))
 	}
 	if f.typ != protowire.BytesType {
-		return one(f.n)
+		one(f.n)
+		return
 	}
 	for i := 0; i+width <= min(len(f.b), (graph.MaxFolded+1)*width); i += width {
 		n := uint64(binary.LittleEndian.Uint32(f.b[i:]))
 		if width == 8 {
 			n = binary.LittleEndian.Uint64(f.b[i:])
 		}
-		if err := one(n); err != nil {
-			return err
-		}
+		one(n)
 	}
-	return nil
 }
 
 // decode reads n elements of raw_data, nil for other types or lengths.
@@ -279,11 +277,10 @@ func (r *reader) attribute(message []byte) (name string, a attribute, err error)
 			a.tensor = &t
 			return err
 		case 7:
-			return r.fixed(f, 4, func(v float64) error {
+			fixed(f, 4, func(v float64) {
 				if len(a.floats) < graph.MaxFolded {
 					a.floats = append(a.floats, v)
 				}
-				return nil
 			})
 		case 8:
 			return f.each(func(n uint64) error {

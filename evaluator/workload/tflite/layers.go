@@ -35,9 +35,10 @@ func (o *operator) nth(e entry, i int) {
 	}
 }
 
-// weighted fills in what convolutions and products share: weights at input w
-// and a bias at input b.
-func (o *operator) weighted(n graph.Node, x, w, b int) {
+// weighted fills in what convolutions and products share: the values at input
+// x, weights at input 1 and a bias at input b.
+func (o *operator) weighted(n graph.Node, x, b int) {
+	const w = 1
 	n.In = []int{o.in[x]}
 	n.WeightBits = o.g.Tensors[o.in[w]].Bits
 	n.Bias = o.has(b)
@@ -48,7 +49,7 @@ func (o *operator) weighted(n graph.Node, x, w, b int) {
 }
 
 func (o *operator) conv(entry) {
-	if !o.want(0, 4, "input") || !o.want(1, 4, "filter") || !o.wantOut(4) {
+	if !o.want(0, 4, "input") || !o.want(1, 4, "filter") || !o.wantOut() {
 		return
 	}
 	x, w, y := o.shape(0), o.shape(1), o.output()
@@ -61,11 +62,11 @@ func (o *operator) conv(entry) {
 		Stride:   pair(o.options.int32(2, 0), o.options.int32(1, 0)),
 		Dilation: pair(o.options.int32(5, 1), o.options.int32(4, 1)),
 	}
-	o.weighted(graph.Node{Op: graph.Conv, Dims: d, Act: o.activation(3)}, 0, 1, 2)
+	o.weighted(graph.Node{Op: graph.Conv, Dims: d, Act: o.activation(3)}, 0, 2)
 }
 
 func (o *operator) depthwise(entry) {
-	if !o.want(0, 4, "input") || !o.want(1, 4, "filter") || !o.wantOut(4) {
+	if !o.want(0, 4, "input") || !o.want(1, 4, "filter") || !o.wantOut() {
 		return
 	}
 	x, w, y := o.shape(0), o.shape(1), o.output()
@@ -78,13 +79,13 @@ func (o *operator) depthwise(entry) {
 		Stride:   pair(o.options.int32(2, 0), o.options.int32(1, 0)),
 		Dilation: pair(o.options.int32(6, 1), o.options.int32(5, 1)),
 	}
-	o.weighted(graph.Node{Op: graph.Conv, Dims: d, Act: o.activation(4)}, 0, 1, 2)
+	o.weighted(graph.Node{Op: graph.Conv, Dims: d, Act: o.activation(4)}, 0, 2)
 }
 
-// wantOut checks the rank of the output.
-func (o *operator) wantOut(rank int) bool {
-	if len(o.output()) != rank {
-		o.fail("the output has the shape %v, want rank %d", o.output(), rank)
+// wantOut checks that the output is an image: rank 4.
+func (o *operator) wantOut() bool {
+	if len(o.output()) != 4 {
+		o.fail("the output has the shape %v, want rank 4", o.output())
 		return false
 	}
 	return true
@@ -92,7 +93,7 @@ func (o *operator) wantOut(rank int) bool {
 
 // transposeConv has the output's shape, the filter, the input and a bias.
 func (o *operator) transposeConv(entry) {
-	if !o.want(1, 4, "filter") || !o.want(2, 4, "input") || !o.wantOut(4) {
+	if !o.want(1, 4, "filter") || !o.want(2, 4, "input") || !o.wantOut() {
 		return
 	}
 	x, w, y := o.shape(2), o.shape(1), o.output()
@@ -104,7 +105,7 @@ func (o *operator) transposeConv(entry) {
 		N: y[0], K: w[0], C: w[3], P: y[1], Q: y[2], R: w[1], S: w[2], H: x[1], W: x[2], Groups: 1,
 		Stride: pair(o.options.int32(2, 1), o.options.int32(1, 1)), Dilation: pair(1, 1),
 	}
-	o.weighted(graph.Node{Op: graph.Deconv, Dims: d, Act: o.activation(3)}, 2, 1, 3)
+	o.weighted(graph.Node{Op: graph.Deconv, Dims: d, Act: o.activation(3)}, 2, 3)
 }
 
 func (o *operator) dense(entry) {
@@ -117,7 +118,7 @@ func (o *operator) dense(entry) {
 		return
 	}
 	d := graph.Dims{M: elements / w[1], K: w[0], C: w[1]}
-	o.weighted(graph.Node{Op: graph.Dense, Dims: d, Act: o.activation(0)}, 0, 1, 2)
+	o.weighted(graph.Node{Op: graph.Dense, Dims: d, Act: o.activation(0)}, 0, 2)
 }
 
 func (o *operator) batchMatMul(entry) {
@@ -134,7 +135,7 @@ func (o *operator) batchMatMul(entry) {
 }
 
 func (o *operator) pool(e entry) {
-	if !o.want(0, 4, "input") || !o.wantOut(4) {
+	if !o.want(0, 4, "input") || !o.wantOut() {
 		return
 	}
 	x, y := o.shape(0), o.output()

@@ -165,7 +165,9 @@ func (w *flat) value(v any) int {
 
 // Type numbers of the schema's TensorType.
 const (
-	TFFloat32, TFFloat16, TFInt8 = 0, 1, 9
+	TFFloat32 = 0
+	TFFloat16 = 1
+	TFInt8    = 9
 )
 
 // SampleTFLite is a model with one operator of most kinds.
