@@ -50,7 +50,8 @@ type instant struct{}
 
 func (instant) Describe() evaluator.Description {
 	return evaluator.Description{Name: "fake", Version: "fake-1", Deterministic: true, Metrics: []evaluator.Metric{
-		{Name: "latency_s", Unit: "s"}, {Name: "area_mm2", Unit: "mm2", Cheap: true}, {Name: "energy_j", Unit: "J"}}}
+		{Name: "latency_s", Unit: "s"}, {Name: "area_mm2", Unit: "mm2", Cheap: true}, {Name: "energy_j", Unit: "J"},
+	}}
 }
 
 func (instant) New(evaluator.Task) (evaluator.Evaluator, error) { return instant{}, nil }
@@ -60,9 +61,13 @@ func (instant) Evaluate(_ context.Context, r evaluator.Request) (evaluator.Resul
 	if r.Trial%3 == 0 {
 		return evaluator.Result{Outcome: evaluator.Measured, Values: []float64{1 / (300 + math.Mod(x, 97)), 6 + 1/(x+1), 1 / (x + 70)}}, nil
 	}
-	return evaluator.Result{Outcome: evaluator.Infeasible, Values: []float64{math.NaN(), 6 + 1/(x+1), math.NaN()},
-		Reason: &evaluator.Reason{Code: "parameter_memory", Layer: "mobilenet_v2/block_13_project", Need: 153600, Have: 65536, Unit: "B",
-			Message: "the parameters of the layer need 150 KiB, the memory of a core holds 64 KiB"}}, nil
+	return evaluator.Result{
+		Outcome: evaluator.Infeasible, Values: []float64{math.NaN(), 6 + 1/(x+1), math.NaN()},
+		Reason: &evaluator.Reason{
+			Code: "parameter_memory", Layer: "mobilenet_v2/block_13_project", Need: 153600, Have: 65536, Unit: "B",
+			Message: "the parameters of the layer need 150 KiB, the memory of a core holds 64 KiB",
+		},
+	}, nil
 }
 
 // lastFact keeps the last result that was recorded.
@@ -100,7 +105,8 @@ func newPipe(b *testing.B) *pipe {
 	}
 	bus := &factBus{}
 	return &pipe{b: b, machine: machine, bus: bus, evaluator: &Evaluator{
-		Bus: bus, Name: "fake", Backend: instant{}, Worker: "bench/1", Logger: slog.New(slog.DiscardHandler), bound: map[string]binding{}}}
+		Bus: bus, Name: "fake", Backend: instant{}, Worker: "bench/1", Logger: slog.New(slog.DiscardHandler), bound: map[string]binding{},
+	}}
 }
 
 // propose returns the next batch as an event and as a work item, folded.
