@@ -37,7 +37,7 @@ func sampleSpec() events.Spec {
 		KnownConstraints: "checked",
 		Algorithm:        events.Algorithm{Name: "evolution", Options: json.RawMessage(`{"population":100}`)},
 		Transfer:         &events.Transfer{Sources: []events.Source{{Study: "earlier", Run: "0badcafe", Parquet: "logs/*.parquet"}}, Seeds: 16, Control: 0.1},
-		Evaluator:        events.EvaluatorSpec{Name: "edge", TimeoutSeconds: 30, Attempts: 3, Deterministic: true, MaxFailures: 20},
+		Evaluator:        events.EvaluatorSpec{Name: "edge", Version: "1", TimeoutSeconds: 30, Attempts: 3, Deterministic: true, MaxFailures: 20},
 		Budget:           events.Budget{Trials: 400, Batch: 16, Parallelism: 4, Lag: 8},
 		Stop:             events.Stop{Plateau: &events.Plateau{Trials: 100, Improvement: 0.001}},
 		Order:            "strict", Duplicates: "reuse",

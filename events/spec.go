@@ -113,6 +113,10 @@ type Source struct {
 type EvaluatorSpec struct {
 	// Name is the token in the work and result subjects, a DNS label.
 	Name string `json:"name"`
+	// Version is the one of the template's evaluator that the study began with;
+	// "" for a user's own evaluator. It is part of the study's identity: answers
+	// of two versions of a model do not belong into one study.
+	Version string `json:"version,omitempty"`
 	// TimeoutSeconds bounds one design's evaluation.
 	TimeoutSeconds float64 `json:"timeout_seconds"`
 	// Attempts is how often one design is tried before it is failed.

@@ -18,6 +18,7 @@ func TestSpecSHA256IsStable(t *testing.T) {
 	t.Parallel()
 	spec := sampleSpec()
 	spec.Networks = spec.Networks[:1] // networks with layers came later
+	spec.Evaluator.Version = ""       // as did the version
 	const want = "37a8eb9dbc50195f"
 	if got := events.SpecSHA256(&spec); !strings.HasPrefix(got, want) || len(got) != 64 {
 		t.Errorf("SpecSHA256() = %s, want %s…", got, want)
@@ -65,6 +66,7 @@ func TestDiffSpecs(t *testing.T) {
 		{"trials", func(s *events.Spec) { s.Budget.Trials = 900 }, []string{"/budget/trials: 400, now 900"}},
 		{"seed", func(s *events.Spec) { s.Seed-- }, []string{"/seed: 18446744073709551615, now 18446744073709551614"}},
 		{"values", func(s *events.Spec) { s.Parameters[0].Values = []float64{1} }, []string{"/parameters/0/values: [4096,8192.5], now [1]"}},
+		{"model", func(s *events.Spec) { s.Evaluator.Version = "2" }, []string{`/evaluator/version: "1", now "2"`}},
 		{"gone", func(s *events.Spec) { s.Constraints = nil }, []string{`/constraints: [{"max":6.8,"metric":"area_mm2","min":0.5}], now none`}},
 		{"added", func(s *events.Spec) { s.Rules = append(s.Rules, events.Rule{ID: "x", Expr: "a<b"}) }, []string{`/rules/1: none, now {"expr":"a<b","id":"x"}`}},
 		{

@@ -76,6 +76,22 @@ func (c Catalog) BindTo(b evaluator.Backend, params []space.Param, networks []ev
 	return b.New(task)
 }
 
+// sameVersion refuses a study that another version of the template's evaluator
+// began: half of its answers would be another model's. What says no version
+// cannot be told apart.
+func (c Catalog) sameVersion(spec *events.Spec) error {
+	t, ok := c.Template(spec.Template)
+	if !ok || spec.Evaluator.Version == "" {
+		return nil
+	}
+	d := t.Backend.Describe()
+	if d.Name != spec.Evaluator.Name || d.Version == spec.Evaluator.Version {
+		return nil
+	}
+	return fmt.Errorf("the study began with version %s of evaluator %s, this build has version %s: go on with the build that began it, or start a fresh run",
+		spec.Evaluator.Version, d.Name, d.Version)
+}
+
 // network returns the layers of a network: those that the study carries, or
 // the built-in ones of its name.
 func (c Catalog) network(n events.Network) (*workload.Workload, error) {

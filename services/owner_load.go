@@ -74,6 +74,9 @@ func (o *owner) refresh(ctx context.Context) error {
 // open makes the machine of the run's specification.
 func (o *owner) open(ctx context.Context, spec *events.Spec) error {
 	o.spec = spec
+	if err := o.proposer.Catalog.sameVersion(spec); err != nil && !o.cancelling {
+		return err
+	}
 	algorithm, err := optimizer.New(spec.Algorithm.Name, spec.Algorithm.Options)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package services_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 // 40 ms of (fake) time, by design.
 type toy struct {
 	evaluations func(trial int) // called for every evaluation; nil does nothing
+	version     string          // "" is "1"
 }
 
 func levels(n int) []float64 {
@@ -43,7 +45,7 @@ func toyCatalog(t toy) services.Catalog {
 }
 
 func (t toy) Describe() evaluator.Description {
-	return evaluator.Description{Name: "toy", Version: "1", Deterministic: true, Metrics: []evaluator.Metric{
+	return evaluator.Description{Name: "toy", Version: cmp.Or(t.version, "1"), Deterministic: true, Metrics: []evaluator.Metric{
 		{Name: "latency_s", Unit: "s"}, {Name: "area_mm2", Unit: "mm2", Cheap: true}, {Name: "energy_j", Unit: "J"},
 	}}
 }

@@ -47,7 +47,10 @@ type Known struct {
 	Reason  *events.Reason
 }
 
-// Use says what a source is good for, with an error when nothing.
+// Use says what a source is good for, with an error when nothing. Its trials
+// are this study's own ("merge") only where the same version of the evaluator
+// measured them: another one gives another number for the same design. A study
+// that does not say its version merges with those that do not either.
 func Use(spec, source *events.Spec) (string, error) {
 	if len(spec.Parameters) != len(source.Parameters) {
 		return "", fmt.Errorf("its space has %d parameters, this one %d", len(source.Parameters), len(spec.Parameters))
@@ -61,6 +64,7 @@ func Use(spec, source *events.Spec) (string, error) {
 	sameMetric := func(a, b events.Metric) bool { return a.Name == b.Name && a.Unit == b.Unit }
 	sameNetwork := func(a, b events.Network) bool { return a.SHA256 == b.SHA256 && a.Weight == b.Weight }
 	if spec.Template == source.Template && spec.Evaluator.Name == source.Evaluator.Name &&
+		spec.Evaluator.Version == source.Evaluator.Version &&
 		slices.EqualFunc(spec.Networks, source.Networks, sameNetwork) &&
 		slices.EqualFunc(spec.Metrics, source.Metrics, sameMetric) {
 		return "merge", nil

@@ -105,6 +105,22 @@ func TestSeedsComeFirstAndAreLegal(t *testing.T) {
 	}
 }
 
+// The same design has another number under another version of the model: such
+// a source gives seeds, which are measured again.
+func TestAnotherVersionIsAnotherMeasurement(t *testing.T) {
+	t.Parallel()
+	version := func(v string) *events.Spec {
+		return testSpec(func(s *events.Spec) { s.Evaluator.Version = v })
+	}
+	for _, c := range []struct{ here, there, want string }{
+		{"", "", "merge"}, {"2", "2", "merge"}, {"2", "1", "seed"}, {"2", "", "seed"}, {"", "2", "seed"},
+	} {
+		if got, err := study.Use(version(c.here), version(c.there)); err != nil || got != c.want {
+			t.Errorf("Use() of version %q in a study of version %q = %s, %v; want %s", c.there, c.here, got, err, c.want)
+		}
+	}
+}
+
 func TestSourcesThatDoNotFit(t *testing.T) {
 	t.Parallel()
 	spec := testSpec(nil)

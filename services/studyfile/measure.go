@@ -182,7 +182,7 @@ func (b *builder) evaluator() {
 
 // templateEvaluator takes everything from the template's backend.
 func (b *builder) templateEvaluator(e *node) {
-	b.spec.Evaluator.Deterministic = b.desc.Deterministic
+	b.spec.Evaluator.Deterministic, b.spec.Evaluator.Version = b.desc.Deterministic, b.desc.Version
 	if d := e.get("deterministic"); d != nil && d.kind == boolKind && (d.text == "true") != b.desc.Deterministic {
 		b.add(d, codeContradicts, "Remove the field.", "the evaluator %q says itself that deterministic is %t", b.desc.Name, b.desc.Deterministic)
 	}

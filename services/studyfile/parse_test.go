@@ -100,7 +100,7 @@ func TestParseEveryField(t *testing.T) {
 		Transfer: &events.Transfer{Seeds: 5, Control: 0.1, Sources: []events.Source{
 			{Study: "other"}, {Study: "third", Run: "0a1b2c3d"}, {Parquet: "/home/asha/logs/*.parquet"},
 		}},
-		Evaluator: events.EvaluatorSpec{Name: "toy", TimeoutSeconds: 90, Attempts: 2, Deterministic: true},
+		Evaluator: events.EvaluatorSpec{Name: "toy", Version: "1", TimeoutSeconds: 90, Attempts: 2, Deterministic: true},
 		Budget:    events.Budget{Trials: 100, Batch: 8, Parallelism: 2, Lag: 3},
 		Stop:      events.Stop{Plateau: &events.Plateau{Trials: 50, Improvement: 0.001}},
 		Order:     "relaxed", Duplicates: "reuse",
@@ -116,7 +116,7 @@ func TestParseDefaults(t *testing.T) {
 	if want := (events.Budget{Trials: 400, Batch: 16, Parallelism: 4, Lag: 8}); got.Budget != want {
 		t.Errorf("budget = %+v, want %+v", got.Budget, want)
 	}
-	if want := (events.EvaluatorSpec{Name: "toy", TimeoutSeconds: 30, Attempts: 3, Deterministic: true, MaxFailures: 20}); got.Evaluator != want {
+	if want := (events.EvaluatorSpec{Name: "toy", Version: "1", TimeoutSeconds: 30, Attempts: 3, Deterministic: true, MaxFailures: 20}); got.Evaluator != want {
 		t.Errorf("evaluator = %+v, want %+v", got.Evaluator, want)
 	}
 	if got.Order != "strict" || got.Duplicates != "reuse" || got.KnownConstraints != "checked" || got.Algorithm.Name != "default" || got.Seed != 0 {
