@@ -101,8 +101,8 @@ func (c *Chip) Map(p *model.Problem) (Cost, bool) {
 		if sets == 0 {
 			continue
 		}
-		for q := range evenParts(l.channels, c.InputWords/l.s) {
-			for p := range evenParts(l.kernels, min(c.SumWords, c.FilterWords/(q*l.s))) {
+		for q := range few(evenParts(l.channels, c.InputWords/l.s)) {
+			for p := range few(evenParts(l.kernels, min(c.SumWords, c.FilterWords/(q*l.s)))) {
 				c.mapSets(&l, Mapping{E: e, P: p, Q: q}, sets, &best, &found)
 			}
 		}
@@ -127,6 +127,22 @@ func evenParts(n, most int64) iter.Seq[int64] {
 	}
 }
 
+// fewest bounds the sizes that are tried of each scratchpad's share.
+const fewest = 4
+
+// few yields the first values of a sequence.
+func few(seq iter.Seq[int64]) iter.Seq[int64] {
+	return func(yield func(int64) bool) {
+		n := 0
+		for v := range seq {
+			if n == fewest || !yield(v) {
+				return
+			}
+			n++
+		}
+	}
+}
+
 // sets returns how many sets of R x e elements the grid holds; a set wider than
 // the grid is folded.
 func (c *Chip) sets(l *layer, e int64) int64 {
@@ -136,36 +152,49 @@ func (c *Chip) sets(l *layer, e int64) int64 {
 	return c.Rows / (l.r * model.CeilDiv(e, c.Cols))
 }
 
-// mapSets tries the ways to use the sets, and the images of a pass.
+// mapSets tries the ways to use the sets, and the images of a pass. Of the
+// output channels side by side the most that fit dominate.
 func (c *Chip) mapSets(l *layer, m Mapping, sets int64, best *Cost, found *bool) {
-	for m.R = 1; m.R <= min(sets, model.CeilDiv(l.channels, m.Q)); m.R++ {
-		for m.T = 1; m.T <= min(sets/m.R, model.CeilDiv(l.kernels, m.P)); m.T++ {
-			for m.N = 1; m.N <= l.images; m.N++ {
-				if l.images%m.N != 0 {
-					continue
-				}
-				if x, ok := c.cost(l, m); ok && (!*found || less(&x, best)) {
-					*best, *found = x, true
-				}
+	if sets == 0 {
+		return
+	}
+	for m.N = range evenParts(l.images, l.images) {
+		if l.images%m.N != 0 {
+			continue
+		}
+		for m.R = 1; m.R <= min(sets, model.CeilDiv(l.channels, m.Q)); m.R *= 2 {
+			most := min(sets/m.R, c.sums(l, &m)/m.P)
+			if most == 0 {
+				continue
+			}
+			steps := model.CeilDiv(l.kernels, m.P)
+			m.T = model.CeilDiv(steps, model.CeilDiv(steps, most))
+			if x := c.cost(l, m); !*found || less(&x, best) {
+				*best, *found = x, true
 			}
 		}
 	}
 }
+
+// sums returns for how many output channels the buffer holds the sums of a
+// pass, beside its inputs.
+func (c *Chip) sums(l *layer, m *Mapping) int64 {
+	room := c.BufferBytes/WordBytes - m.inputs(l)
+	return max(room, 0) / (m.N * m.E * l.cols)
+}
+
+// inputs returns the words of inputs of a pass.
+func (m *Mapping) inputs(l *layer) int64 { return m.N * m.Q * m.R * l.height(m.E) * l.width() }
 
 // less orders by energy times time.
 func less(a, b *Cost) bool {
 	return float64(a.Energy)*float64(a.Cycles) < float64(b.Energy)*float64(b.Cycles)
 }
 
-// cost returns the cost of a mapping; false when it does not fit the buffer.
-func (c *Chip) cost(l *layer, m Mapping) (Cost, bool) {
-	inputs := m.N * m.Q * m.R * l.height(m.E) * l.width()
-	perKernel := m.N * m.E * l.cols
-	room := c.BufferBytes/WordBytes - inputs
-	if room < perKernel*m.P*m.T {
-		return Cost{}, false
-	}
-	m.M = max(min(room/perKernel, l.kernels)/(m.P*m.T), 1) * m.P * m.T
+// cost returns the cost of a mapping that fits the buffer.
+func (c *Chip) cost(l *layer, m Mapping) Cost {
+	inputs, perKernel := m.inputs(l), m.N*m.E*l.cols
+	m.M = max(min(c.sums(l, &m), l.kernels)/(m.P*m.T), 1) * m.P * m.T
 	x := Cost{Mapping: m, Active: l.r * m.E * m.R * m.T}
 	strips := model.CeilDiv(l.rows, m.E)
 	x.Passes = l.groups * model.CeilDiv(l.kernels, m.P*m.T) * model.CeilDiv(l.channels, m.Q*m.R) * strips * (l.images / m.N)
@@ -185,5 +214,5 @@ func (c *Chip) cost(l *layer, m Mapping) (Cost, bool) {
 	x.Buffer = x.Passes * (inputs + 2*perKernel*m.P*m.T)
 	x.Pad = 4 * l.macs() // filter, input, sum in and out
 	x.Energy = l.macs() + offChipEnergy*x.OffChip + bufferEnergy*x.Buffer + padEnergy*x.Pad
-	return x, true
+	return x
 }

@@ -9,6 +9,7 @@ import (
 	"apollo/archiver"
 	"apollo/evaluator"
 	"apollo/evaluator/edge"
+	"apollo/evaluator/template"
 	"apollo/evaluator/workload"
 	"apollo/events"
 	"apollo/services"
@@ -17,7 +18,7 @@ import (
 // builtins is what studies can name in this build.
 func builtins() services.Catalog {
 	return services.Catalog{
-		Templates: []evaluator.Template{edge.Template()},
+		Templates: append([]evaluator.Template{edge.Template()}, template.All()...),
 		Network:   workload.Builtin, NetworkNames: workload.Names(),
 	}
 }

@@ -1,0 +1,273 @@
+package template
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"apollo/evaluator"
+	"apollo/evaluator/lower"
+	"apollo/evaluator/model"
+	"apollo/evaluator/tech"
+	"apollo/evaluator/workload"
+	"apollo/optimizer/space"
+)
+
+// Version changes with every change that can change a number.
+const Version = "1"
+
+// backend evaluates a template's designs.
+type backend struct{ spec Spec }
+
+var _ evaluator.Backend = backend{}
+
+// Metrics in the order of Result.Values.
+const (
+	metricLatency = iota
+	metricArea
+	metricEnergy
+)
+
+// Describe implements evaluator.Backend.
+func (b backend) Describe() evaluator.Description {
+	return evaluator.Description{
+		Name: b.spec.Name, Version: Version, Deterministic: true,
+		Metrics: []evaluator.Metric{
+			{Name: "latency_s", Unit: "s"},
+			{Name: "area_mm2", Unit: "mm2", Cheap: true},
+			{Name: "energy_j", Unit: "J"},
+		},
+	}
+}
+
+// shape is what the cost of a layer depends on.
+type shape struct {
+	p          model.Problem
+	vector     bool
+	ops, bytes int64 // of a layer without multiplications: elements computed, bytes moved
+	id         string
+}
+
+// network is a workload as shapes.
+type network struct {
+	name   string
+	weight float64
+	layers []int // indices of shapes
+}
+
+// bound is a backend for one task.
+type bound struct {
+	spec     Spec
+	position []int
+	design   int
+	shapes   []shape
+	nets     []network
+	weights  float64
+}
+
+var (
+	_ evaluator.Evaluator = (*bound)(nil)
+	_ evaluator.Checker   = (*bound)(nil)
+)
+
+// New implements evaluator.Backend.
+func (b backend) New(task evaluator.Task) (evaluator.Evaluator, error) {
+	e := &bound{spec: b.spec, design: len(task.Params)}
+	if err := e.findParams(task.Params); err != nil {
+		return nil, err
+	}
+	if len(task.Networks) == 0 {
+		return nil, fmt.Errorf("template %s: the task has no network", b.spec.Name)
+	}
+	for i, n := range task.Networks {
+		if n.Workload == nil {
+			return nil, fmt.Errorf("network %d: there is no workload", i)
+		}
+		if !(n.Weight > 0) || math.IsInf(n.Weight, 0) {
+			return nil, fmt.Errorf("network %s: the weight is %g, want a positive number", n.Workload.Name, n.Weight)
+		}
+		if slices.ContainsFunc(e.nets, func(o network) bool { return o.name == n.Workload.Name }) {
+			return nil, fmt.Errorf("network %s: the name is used twice", n.Workload.Name)
+		}
+		if err := e.add(n); err != nil {
+			return nil, fmt.Errorf("network %s: %w", n.Workload.Name, err)
+		}
+	}
+	return e, nil
+}
+
+func (e *bound) findParams(have []space.Param) error {
+	if len(have) != len(e.spec.Params) {
+		return fmt.Errorf("template %s: %d parameters, want %d", e.spec.Name, len(have), len(e.spec.Params))
+	}
+	for _, want := range e.spec.Params {
+		at := slices.IndexFunc(have, func(p space.Param) bool { return p.Name == want.Name })
+		switch {
+		case at < 0:
+			return fmt.Errorf("template %s: the parameter %s is missing", e.spec.Name, want.Name)
+		case have[at].Categorical() != want.Categorical():
+			return fmt.Errorf("parameter %s: labels and numbers are confused", want.Name)
+		case have[at].Unit != want.Unit:
+			return fmt.Errorf("parameter %s: the unit is %q, want %q", want.Name, have[at].Unit, want.Unit)
+		}
+		e.position = append(e.position, at)
+	}
+	return nil
+}
+
+// add lowers a network; layers of equal shape are mapped once.
+func (e *bound) add(n evaluator.Network) error {
+	net := network{name: n.Workload.Name, weight: n.Weight}
+	bits := n.Workload.Precision
+	for i := range n.Workload.Layers {
+		l := &n.Workload.Layers[i]
+		if l.Op == workload.View {
+			continue
+		}
+		p, err := lower.Problem(l, bits)
+		if err != nil {
+			return err
+		}
+		s := shape{p: p, vector: !l.Op.HasMACs()}
+		if s.vector {
+			s.ops = max(l.InputElements(), l.OutputElements())
+			s.bytes = l.InputBytes(bits) + l.OutputBytes(bits) + l.WeightBytes(bits)
+		}
+		at := slices.IndexFunc(e.shapes, func(o shape) bool { o.id = s.id; return o == s })
+		if at < 0 {
+			at = len(e.shapes)
+			s.id = l.ID
+			e.shapes = append(e.shapes, s)
+		}
+		net.layers = append(net.layers, at)
+	}
+	if len(net.layers) == 0 {
+		return fmt.Errorf("the network has no layer that does anything")
+	}
+	e.nets = append(e.nets, net)
+	e.weights += n.Weight
+	return nil
+}
+
+// maxValue bounds a parameter so that no product can overflow.
+const maxValue = 1 << 40
+
+// values reads a design in the template's order.
+func (e *bound) values(design []space.Value) ([]int64, error) {
+	if len(design) != e.design {
+		return nil, fmt.Errorf("the design has %d values, the template %s has %d parameters", len(design), e.spec.Name, e.design)
+	}
+	v := make([]int64, len(e.position))
+	for i, at := range e.position {
+		p, x := &e.spec.Params[i], design[at]
+		if p.Categorical() {
+			level, ok := p.Level(x)
+			if !ok {
+				return nil, fmt.Errorf("%s is %q, want one of %v", p.Name, x, p.Labels)
+			}
+			v[i] = int64(level)
+			continue
+		}
+		if x.Label != "" || x.Num != math.Trunc(x.Num) || x.Num < 1 || x.Num > maxValue {
+			return nil, fmt.Errorf("%s is %s, want a whole number from 1 to 2^40", p.Name, x)
+		}
+		v[i] = int64(x.Num)
+	}
+	return v, nil
+}
+
+func areaOf(m *Machine) float64 {
+	var sum float64
+	for _, p := range m.Area {
+		sum += p.Value
+	}
+	return sum
+}
+
+// Check implements evaluator.Checker: the area.
+func (e *bound) Check(design []space.Value, dst []float64) {
+	for i := range dst {
+		dst[i] = math.NaN()
+	}
+	v, err := e.values(design)
+	if err != nil || len(dst) <= metricArea {
+		return
+	}
+	m := e.spec.Build(v)
+	dst[metricArea] = areaOf(&m)
+}
+
+// Evaluate implements evaluator.Evaluator.
+func (e *bound) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return evaluator.Result{}, err
+	}
+	result := evaluator.Result{Outcome: evaluator.Failed, Values: []float64{math.NaN(), math.NaN(), math.NaN()}}
+	v, err := e.values(r.Design)
+	if err != nil {
+		result.Reason = &evaluator.Reason{Code: "malformed_design", Message: err.Error()}
+		return result, nil
+	}
+	m := e.spec.Build(v)
+	result.Values[metricArea] = areaOf(&m)
+	costs := make([]Cost, len(e.shapes))
+	for i := range e.shapes {
+		var misfit *Misfit
+		if costs[i], misfit = m.layer(&e.shapes[i]); misfit != nil {
+			result.Outcome, result.Reason = evaluator.Infeasible, misfit.reason(e.shapes[i].id)
+			return result, nil
+		}
+	}
+	result.Outcome = evaluator.Measured
+	e.totals(&m, costs, &result)
+	return result, nil
+}
+
+// layer returns the cost of one layer; those without multiplications stream
+// their tensors past the units.
+func (m *Machine) layer(s *shape) (Cost, *Misfit) {
+	if !s.vector {
+		return m.Map(&s.p)
+	}
+	node := tech.Node22()
+	return Cost{
+		Cycles: max(model.CeilDiv(s.ops, m.Units), m.ioCycles(s.bytes)), OffChip: s.bytes,
+		EnergyPJ: float64(s.ops)*node.AddPJ + float64(s.bytes)*node.DRAMPJPerByte,
+	}, nil
+}
+
+func (f *Misfit) reason(layer string) *evaluator.Reason {
+	return &evaluator.Reason{
+		Code: f.Code, Layer: layer, Need: float64(f.Need), Have: float64(f.Have), Unit: f.Unit,
+		Message: fmt.Sprintf("layer %s: %s needs %d %s, there are %d: a larger %s would help", layer, f.What, f.Need, f.Unit, f.Have, f.Param),
+	}
+}
+
+// totals sums the layers of every network; several networks give weighted
+// geometric means, and their own metrics as extras.
+func (e *bound) totals(m *Machine, costs []Cost, r *evaluator.Result) {
+	const joulesPerPicojoule = 1e-12
+	var logLatency, logEnergy float64
+	for i := range e.nets {
+		var cycles int64
+		var pj float64
+		for _, s := range e.nets[i].layers {
+			cycles += costs[s].Cycles
+			pj += costs[s].EnergyPJ
+		}
+		seconds := float64(cycles) / float64(m.ClockHz)
+		joules := pj*joulesPerPicojoule + m.LeakageW*seconds
+		if len(e.nets) == 1 {
+			r.Values[metricLatency], r.Values[metricEnergy] = seconds, joules
+			return
+		}
+		logLatency += e.nets[i].weight * math.Log(seconds)
+		logEnergy += e.nets[i].weight * math.Log(joules)
+		r.Extra = append(r.Extra,
+			evaluator.Extra{Name: "latency_s." + e.nets[i].name, Value: seconds},
+			evaluator.Extra{Name: "energy_j." + e.nets[i].name, Value: joules})
+	}
+	r.Values[metricLatency] = math.Exp(logLatency / e.weights)
+	r.Values[metricEnergy] = math.Exp(logEnergy / e.weights)
+}

@@ -1,0 +1,73 @@
+package template
+
+import "apollo/evaluator/model"
+
+// nvdlaSpec is the open deep-learning accelerator.
+func nvdlaSpec() Spec {
+	return Spec{
+		Name: "nvdla",
+		Doc: "NVIDIA's open deep-learning accelerator (nvdla.org, hardware manual): a convolution buffer, an array that spreads input " +
+			"channels (atomic-C) and output channels (atomic-K), weights held for a stripe of pixels, an accumulation buffer; int8, " +
+			"22 nm, 1 GHz. The baseline is nv_full with 2048 MACs: 64 x 32, a buffer of 512 KiB.",
+		Params: []Param{
+			count("atomic_c", "Input channels that the array takes in a cycle.", 64, powers(4, 256)...),
+			count("atomic_k", "Output channels that the array makes in a cycle.", 32, powers(4, 128)...),
+			bytes("conv_buffer", "Buffer for inputs and weights, used in two halves.", 512*kib, powers(32*kib, 4096*kib)...),
+			bytes("accumulator", "Buffer for 32-bit sums, used in two halves.", 64*kib, powers(8*kib, 512*kib)...),
+			bandwidth(16e9),
+		},
+		Build: buildNVDLA,
+	}
+}
+
+const nvdlaClockHz = 1e9
+
+func buildNVDLA(v []int64) Machine {
+	c := newChip()
+	buffer, acc := c.memory("conv_buffer", v[2], 1), c.memory("accumulator", v[3], 1)
+	const registerBits = 8 + 8 + 8 // two weights, input; sums are the accumulator's
+	units := v[0] * v[1]
+	c.units(units, registerBits)
+	m := c.machine(nvdlaClockHz, v[4], units)
+	l := loops{
+		spreads: [][]Spread{{{2, model.C, v[0]}, {2, model.K, v[1]}}, {{2, model.C, v[0]}, {2, model.G, v[1]}}},
+		// A stripe of pixels under one block of weights.
+		order: [model.Dims]model.Dim{model.G, model.N, model.K, model.C, model.R, model.S, model.P, model.Q},
+		inner: 2, innerDims: []model.Dim{model.C, model.R, model.S, model.P, model.Q},
+		param: "conv_buffer or accumulator", fixed: v[0]/2 + v[1],
+	}
+	l.arch = model.Arch{Levels: 4, MACPJ: c.node.MACPJ()}
+	l.arch.Level = [model.MaxLevels]model.Level{
+		offChip(&m, c.node.DRAMPJPerByte),
+		{
+			Name: "convolution buffer", Keeps: keeps(model.Weights, model.Inputs), Capacity: v[2], DoubleBuffered: true, Fanout: 1,
+			ReadPJ: buffer.ReadPJPerByte, WritePJ: buffer.WritePJPerByte,
+		},
+		{
+			Name: "accumulator", Keeps: keeps(model.Outputs), Capacity: v[3], DoubleBuffered: true, Fanout: units,
+			ReadPJ: acc.ReadPJPerByte, WritePJ: acc.WritePJPerByte,
+		},
+		{Name: "weight registers", Keeps: keeps(model.Weights), DoubleBuffered: true, Fanout: 1, ReadPJ: registerPJ, WritePJ: registerPJ},
+	}
+	m.Map = l.find
+	return m
+}
+
+// registerPJ is the energy of reading or writing a byte of a register, in pJ,
+// as in evaluator/edge.
+const registerPJ = 0.01
+
+// offChip is the outermost level of every hierarchy.
+func offChip(m *Machine, pj float64) model.Level {
+	return model.Level{
+		Name: "off-chip memory", Keeps: keeps(model.Weights, model.Inputs, model.Outputs), DoubleBuffered: true, Fanout: 1,
+		ReadRate: m.IORate, WriteRate: m.IORate, ReadPJ: pj, WritePJ: pj,
+	}
+}
+
+func keeps(list ...model.Operand) (k [model.Operands]bool) {
+	for _, o := range list {
+		k[o] = true
+	}
+	return k
+}

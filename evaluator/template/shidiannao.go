@@ -1,0 +1,54 @@
+package template
+
+import "apollo/evaluator/model"
+
+// shiDianNaoSpec is the output-stationary sensor accelerator.
+func shiDianNaoSpec() Spec {
+	return Spec{
+		Name: "shidiannao",
+		Doc: "An output-stationary grid: every processing element makes one output pixel, weights are broadcast, inputs and outputs lie in a " +
+			"neuron buffer, weights in a synapse buffer; after ShiDianNao (Z. Du et al., ISCA 2015); int8, 22 nm, 1 GHz. Inputs that " +
+			"neighbours pass on count as reads of the neuron buffer. The baseline is the published 8 x 8 grid with 128 KiB of each.",
+		Params: []Param{
+			count("rows", "Rows of the grid, which take output rows.", 8, 2, 4, 8, 12, 16, 24, 32),
+			count("cols", "Columns of the grid, which take output columns.", 8, 2, 4, 8, 12, 16, 24, 32),
+			bytes("neuron_buffer", "Buffer for inputs and outputs, used in two halves.", 128*kib, powers(16*kib, 4096*kib)...),
+			bytes("synapse_buffer", "Buffer for weights, used in two halves.", 128*kib, powers(16*kib, 4096*kib)...),
+			bandwidth(8e9),
+		},
+		Build: buildShiDianNao,
+	}
+}
+
+const shiDianNaoClockHz = 1e9
+
+func buildShiDianNao(v []int64) Machine {
+	c := newChip()
+	neurons, synapses := c.memory("neuron_buffer", v[2], 1), c.memory("synapse_buffer", v[3], 1)
+	const registerBits = 8 + 8 + 32 + 2*8*8 // operands, sum, two FIFOs of eight inputs
+	units := v[0] * v[1]
+	c.units(units, registerBits)
+	m := c.machine(shiDianNaoClockHz, v[4], units)
+	l := loops{
+		spreads: [][]Spread{{{2, model.P, v[0]}, {2, model.Q, v[1]}}},
+		// An element sums one output before it turns to the next.
+		order: [model.Dims]model.Dim{model.G, model.N, model.K, model.P, model.Q, model.C, model.R, model.S},
+		inner: 2, innerDims: []model.Dim{model.K, model.C, model.P, model.Q, model.R, model.S},
+		param: "neuron_buffer or synapse_buffer", fixed: v[0] + v[1],
+	}
+	l.arch = model.Arch{Levels: 4, MACPJ: c.node.MACPJ()}
+	l.arch.Level = [model.MaxLevels]model.Level{
+		offChip(&m, c.node.DRAMPJPerByte),
+		{
+			Name: "neuron buffer", Keeps: keeps(model.Inputs, model.Outputs), Capacity: v[2], DoubleBuffered: true, Fanout: 1,
+			ReadPJ: neurons.ReadPJPerByte, WritePJ: neurons.WritePJPerByte,
+		},
+		{
+			Name: "synapse buffer", Keeps: keeps(model.Weights), Capacity: v[3], DoubleBuffered: true, Fanout: units,
+			ReadPJ: synapses.ReadPJPerByte, WritePJ: synapses.WritePJPerByte,
+		},
+		{Name: "accumulator", Keeps: keeps(model.Outputs), DoubleBuffered: true, Fanout: 1, ReadPJ: registerPJ, WritePJ: registerPJ},
+	}
+	m.Map = l.find
+	return m
+}

@@ -1,0 +1,75 @@
+package template
+
+import "apollo/evaluator/model"
+
+// simbaSpec is one chiplet of the multi-chip accelerator.
+func simbaSpec() Spec {
+	return Spec{
+		Name: "simba",
+		Doc: "One chiplet of Simba (Y. Shao et al., MICRO 2019): a global buffer, a mesh of processing elements with a weight buffer and an " +
+			"input buffer each, lanes over output channels of vector multiply-accumulate units over input channels; int8, 22 nm, 1 GHz. " +
+			"The baseline is the published chiplet: 16 elements of 8 x 8 units, 32 KiB and 8 KiB, a global buffer of 64 KiB.",
+		Params: []Param{
+			count("pes_x", "Columns of the mesh, which take output channels or columns.", 4, 1, 2, 4, 6, 8, 12, 16),
+			count("pes_y", "Rows of the mesh, which take input channels or rows.", 4, 1, 2, 4, 6, 8, 12, 16),
+			count("lanes", "Lanes of one element, which take output channels.", 8, 2, 4, 8, 16, 32),
+			count("vector", "Multiply-accumulate units of one lane, which take input channels.", 8, 2, 4, 8, 16, 32),
+			bytes("weight_buffer", "Weight buffer of one element, used in two halves.", 32*kib, powers(4*kib, 256*kib)...),
+			bytes("input_buffer", "Input buffer of one element, used in two halves.", 8*kib, powers(2*kib, 64*kib)...),
+			bytes("global_buffer", "Buffer for inputs and outputs of all elements, used in two halves.", 64*kib, powers(32*kib, 4096*kib)...),
+			bandwidth(16e9),
+		},
+		Build: buildSimba,
+	}
+}
+
+const simbaClockHz = 1e9
+
+func buildSimba(v []int64) Machine {
+	x, y, lanes, vector := v[0], v[1], v[2], v[3]
+	c := newChip()
+	global := c.memory("global_buffer", v[6], 1)
+	weights, inputs := c.memory("weight_buffers", v[4], x*y), c.memory("input_buffers", v[5], x*y)
+	const registerBits = 8 + 8 // operands; a lane's sum is shared by its vector
+	units := x * y * lanes * vector
+	c.units(units, registerBits)
+	c.area = append(c.area, Part{"accumulators", float64(x*y*lanes*2*32) * c.node.RegisterBitMM2})
+	m := c.machine(simbaClockHz, v[7], units)
+	hop := c.node.HopPJPerByte * float64(x+y) / 2
+	const mesh, element = 1, 4
+	inside := func(first, second Spread) []Spread {
+		return []Spread{{element, model.C, vector}, {element, model.K, lanes}, first, second}
+	}
+	l := loops{
+		spreads: [][]Spread{
+			inside(Spread{mesh, model.K, x}, Spread{mesh, model.C, y}),
+			inside(Spread{mesh, model.K, x}, Spread{mesh, model.P, y}),
+			inside(Spread{mesh, model.Q, x}, Spread{mesh, model.P, y}),
+			inside(Spread{mesh, model.K, x * y}, Spread{mesh, model.P, 1}),
+			{{element, model.G, lanes}, {mesh, model.Q, x}, {mesh, model.P, y}},
+		},
+		// Weights stay in an element while its pixels pass.
+		order: [model.Dims]model.Dim{model.G, model.N, model.K, model.P, model.Q, model.C, model.R, model.S},
+		inner: 3, innerDims: []model.Dim{model.C, model.R, model.S},
+		param: "global_buffer, weight_buffer or input_buffer", fixed: 2 * (x + y),
+	}
+	l.arch = model.Arch{Levels: 5, MACPJ: c.node.MACPJ()}
+	l.arch.Level = [model.MaxLevels]model.Level{
+		offChip(&m, c.node.DRAMPJPerByte),
+		{
+			Name: "global buffer", Keeps: keeps(model.Inputs, model.Outputs), Capacity: v[6], DoubleBuffered: true, Fanout: x * y,
+			ReadPJ: global.ReadPJPerByte + hop, WritePJ: global.WritePJPerByte + hop,
+		},
+		{
+			Name: "weight buffer", Keeps: keeps(model.Weights), Capacity: v[4], DoubleBuffered: true, Fanout: 1,
+			ReadPJ: weights.ReadPJPerByte, WritePJ: weights.WritePJPerByte + hop,
+		},
+		{
+			Name: "input buffer", Keeps: keeps(model.Inputs), Capacity: v[5], DoubleBuffered: true, Fanout: 1,
+			ReadPJ: inputs.ReadPJPerByte, WritePJ: inputs.WritePJPerByte,
+		},
+		{Name: "accumulators", Keeps: keeps(model.Outputs), DoubleBuffered: true, Fanout: lanes * vector, ReadPJ: registerPJ, WritePJ: registerPJ},
+	}
+	m.Map = l.find
+	return m
+}

@@ -1,0 +1,57 @@
+package template
+
+import (
+	"apollo/evaluator/model"
+	"apollo/evaluator/systolic"
+	"apollo/optimizer/space"
+)
+
+// systolicSpec is a systolic array with a buffer per operand.
+func systolicSpec() Spec {
+	return Spec{
+		Name: "systolic",
+		Doc: "A systolic array of rows x cols multiply-accumulate units with a double-buffered memory per operand, weight-, output- or " +
+			"input-stationary; int8, 22 nm, 1 GHz. Its compute time is exact (SCALE-Sim's closed forms, ISPASS 2020). The baseline is a " +
+			"quarter of the first TPU's array in each direction (N. Jouppi et al., ISCA 2017).",
+		Params: []Param{
+			count("rows", "Rows of the array.", 64, 4, 8, 16, 32, 64, 128, 256),
+			count("cols", "Columns of the array.", 64, 4, 8, 16, 32, 64, 128, 256),
+			{
+				Param: space.Param{Name: "dataflow", Labels: []string{"ws", "os", "is"}},
+				Doc:   "Operand that stays in the array: weights, outputs or inputs.", Baseline: space.Value{Label: "ws"},
+			},
+			bytes("input_buffer", "Memory for inputs, used in two halves.", 256*kib, powers(8*kib, 4096*kib)...),
+			bytes("weight_buffer", "Memory for weights, used in two halves.", 256*kib, powers(8*kib, 4096*kib)...),
+			bytes("output_buffer", "Memory for partial sums and outputs, used in two halves.", 128*kib, powers(8*kib, 4096*kib)...),
+			bandwidth(16e9),
+		},
+		Build: buildSystolic,
+	}
+}
+
+const systolicClockHz = 1e9
+
+func buildSystolic(v []int64) Machine {
+	a := systolic.Array{Rows: v[0], Cols: v[1], Dataflow: systolic.Dataflow(v[2])}
+	c := newChip()
+	in, weight, out := c.memory("input_buffer", v[3], 1), c.memory("weight_buffer", v[4], 1), c.memory("output_buffer", v[5], 1)
+	const registerBits = 8 + 8 + 32 // weight, input, sum
+	c.units(a.Rows*a.Cols, registerBits)
+	m := c.machine(systolicClockHz, v[6], a.Rows*a.Cols)
+	node := c.node
+	m.Map = func(p *model.Problem) (Cost, *Misfit) {
+		g, groups := systolic.Of(p)
+		pass := a.Pass(&g)
+		t := a.OffChip(p, &systolic.Buffers{Input: v[3] / 2, Weight: v[4] / 2, Output: v[5] / 2})
+		r := Cost{OffChip: t * groups}
+		io := m.ioCycles(r.OffChip)
+		// The first fold's operands are waited for.
+		first := m.ioCycles(min(a.Rows*a.Cols*p.Bytes[model.Weights], t))
+		r.Cycles = max(pass.Cycles*groups, io) + first
+		r.EnergyPJ = float64(groups)*(float64(pass.InputReads)*in.ReadPJPerByte+float64(pass.WeightReads)*weight.ReadPJPerByte+
+			float64(pass.OutputWrites*p.PartialBytes)*(out.WritePJPerByte+out.ReadPJPerByte)) +
+			float64(p.MACs())*node.MACPJ() + float64(r.OffChip)*node.DRAMPJPerByte
+		return r, nil
+	}
+	return m
+}

@@ -1,0 +1,202 @@
+package template
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"apollo/evaluator"
+	"apollo/evaluator/evaluatortest"
+	"apollo/evaluator/lower"
+	"apollo/evaluator/model"
+	"apollo/evaluator/workload"
+	"apollo/optimizer/space"
+)
+
+func networks(t testing.TB, names ...string) []evaluator.Network {
+	t.Helper()
+	var nets []evaluator.Network
+	for _, name := range names {
+		w, err := workload.Builtin(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nets = append(nets, evaluator.Network{Workload: w, Weight: 1})
+	}
+	return nets
+}
+
+// tiny has a layer of every kind that machines treat differently.
+func tiny(t testing.TB, name string, channels int64) *workload.Workload {
+	t.Helper()
+	w, err := workload.Parse("tiny.yaml", fmt.Appendf(nil, `{schema: apollo.workload/v1, name: %s, inputs: [{name: image, shape: [1, 24, 24, 3]}], layers: [
+{id: c, op: conv, K: %d, C: 3, P: 12, Q: 12, R: 3, S: 3, stride: [2, 2], in: [image]},
+{id: d, op: dwconv, K: %[2]d, P: 12, Q: 12, R: 3, S: 3, in: [c]},
+{id: a, op: eltwise, fn: add, in: [c, d]},
+{id: p, op: conv, K: 40, P: 12, Q: 12, R: 1, S: 1, in: [a]},
+{id: g, op: gemm, M: 1, K: 10, in: [p]}]}`, name, channels))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	for _, tm := range All() {
+		t.Run(tm.Name, func(t *testing.T) {
+			t.Parallel()
+			one := evaluator.Task{Params: tm.Params, Networks: []evaluator.Network{{Workload: tiny(t, "tiny", 32), Weight: 1}}}
+			both := evaluator.Task{Params: tm.Params, Networks: []evaluator.Network{{Workload: tiny(t, "a", 16), Weight: 1}, {Workload: tiny(t, "b", 24), Weight: 3}}}
+			evaluatortest.Run(t, tm.Backend, one, both)
+		})
+	}
+}
+
+// Every template is a space with documented parameters whose baseline lies on
+// its lattice and runs the usual networks.
+func TestSpecs(t *testing.T) {
+	t.Parallel()
+	for _, tm := range All() {
+		s, err := space.New(tm.Params...)
+		if err != nil {
+			t.Fatalf("%s: %v", tm.Name, err)
+		}
+		if _, err := s.Point(tm.Baseline); err != nil {
+			t.Errorf("%s: the baseline: %v", tm.Name, err)
+		}
+		for i, doc := range tm.ParamDocs {
+			if doc == "" || doc[len(doc)-1] != '.' {
+				t.Errorf("%s: parameter %s has the sentence %q", tm.Name, tm.Params[i].Name, doc)
+			}
+		}
+		e, err := tm.Backend.New(evaluator.Task{Params: tm.Params, Networks: networks(t, "mobilenet_v2", "resnet50_v1", "vgg16")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := e.Evaluate(t.Context(), evaluator.Request{Design: tm.Baseline})
+		if err != nil || r.Outcome != evaluator.Measured {
+			t.Errorf("%s: the baseline is %s, %+v, %v", tm.Name, r.Outcome, r.Reason, err)
+		}
+		rng := rand.New(rand.NewPCG(3, 0))
+		for range 40 {
+			design := s.Values(s.At(rng.Uint64N(s.Size())))
+			if r, err := e.Evaluate(t.Context(), evaluator.Request{Design: design}); err != nil || r.Outcome == evaluator.Failed {
+				t.Errorf("%s %v: %s, %+v, %v", tm.Name, design, r.Outcome, r.Reason, err)
+			}
+		}
+	}
+}
+
+// draw returns a random design of a spec.
+func draw(rng *rand.Rand, s *Spec) []int64 {
+	var v []int64
+	for _, p := range s.Params {
+		level := rng.IntN(p.Len())
+		if p.Categorical() {
+			v = append(v, int64(level))
+			continue
+		}
+		v = append(v, int64(p.Values[level]))
+	}
+	return v
+}
+
+// layers lists the layers with multiplications of some networks.
+func layers(t testing.TB, names ...string) []model.Problem {
+	t.Helper()
+	var list []model.Problem
+	for _, n := range networks(t, names...) {
+		for i := range n.Workload.Layers {
+			l := &n.Workload.Layers[i]
+			if !l.Op.HasMACs() {
+				continue
+			}
+			p, err := lower.Problem(l, n.Workload.Precision)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// No design beats its peak rate nor its interface, moves less than the layer's
+// tensors, or is slower with more bandwidth; a batch takes no less than one.
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	list := layers(t, "mobilenet_v2", "alexnet")
+	for _, s := range Specs() {
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			rng := rand.New(rand.NewPCG(1, 0))
+			mapped := 0
+			for range 150 {
+				v := draw(rng, &s)
+				m := s.Build(v)
+				p := list[rng.IntN(len(list))]
+				c, misfit := m.Map(&p)
+				if misfit != nil {
+					if misfit.Need <= misfit.Have {
+						t.Fatalf("%v on %v: needs %d of %d %s", v, p.Bound, misfit.Need, misfit.Have, misfit.Unit)
+					}
+					continue
+				}
+				mapped++
+				bounds(t, &m, &p, &c, v)
+				faster := append([]int64(nil), v...)
+				faster[len(v)-1] *= 2 // the last parameter is the bandwidth
+				fast := s.Build(faster)
+				// The search stops within 1/maxSlack of its lower bound.
+				if d, misfit := fast.Map(&p); misfit != nil || d.Cycles > c.Cycles+c.Cycles/maxSlack {
+					t.Fatalf("%v on %v: %d cycles with twice the bandwidth, before %d", v, p.Bound, d.Cycles, c.Cycles)
+				}
+				batch := p
+				batch.Bound[model.N] *= 2
+				if d, misfit := m.Map(&batch); misfit != nil || d.Cycles < c.Cycles {
+					t.Fatalf("%v on %v: twice the batch takes %+v, once %+v", v, p.Bound, d, c)
+				}
+			}
+			if mapped < 50 {
+				t.Errorf("only %d of 150 layers were mapped", mapped)
+			}
+		})
+	}
+}
+
+func bounds(t *testing.T, m *Machine, p *model.Problem, c *Cost, v []int64) {
+	t.Helper()
+	if c.Cycles*m.Units < p.MACs() || c.Cycles < m.ioCycles(c.OffChip)/2 {
+		t.Fatalf("%v on %v: %+v beats the peak rate of %d units or the interface", v, p.Bound, *c, m.Units)
+	}
+	least := p.Elements(model.Weights, &p.Bound)*p.Bytes[model.Weights] + p.Elements(model.Outputs, &p.Bound)*p.Bytes[model.Outputs]
+	if c.OffChip < least || !(c.EnergyPJ > 0) || math.IsInf(c.EnergyPJ, 0) {
+		t.Fatalf("%v on %v: %+v moves less than the %d bytes of weights and outputs", v, p.Bound, *c, least)
+	}
+}
+
+// Area is the sum of its parts and grows with every resource.
+func TestAreaGrows(t *testing.T) {
+	t.Parallel()
+	for _, s := range Specs() {
+		rng := rand.New(rand.NewPCG(2, 0))
+		for range 50 {
+			v := draw(rng, &s)
+			m := s.Build(v)
+			before := areaOf(&m)
+			for i, p := range s.Params {
+				if p.Categorical() {
+					continue
+				}
+				more := append([]int64(nil), v...)
+				more[i] *= 2
+				n := s.Build(more)
+				if after := areaOf(&n); !(after > before) {
+					t.Fatalf("%s %v: %s doubled gives %g mm2, before %g", s.Name, v, p.Name, after, before)
+				}
+			}
+		}
+	}
+}
