@@ -18,6 +18,8 @@ require (
 	github.com/spf13/cobra v1.10.2
 )
 
+require golang.org/x/image v0.25.0
+
 require (
 	github.com/andybalholm/brotli v1.1.1 // indirect
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect

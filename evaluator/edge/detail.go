@@ -14,7 +14,9 @@ type Roofline struct {
 	// border.
 	Intensity float64 `json:"macs_per_byte"`
 	// Attainable is what the chip's peak rate and its off-chip bandwidth allow
-	// at this intensity, Achieved what the layer does, in MAC/s.
+	// at this intensity, Achieved what the layer does, in MAC/s. A layer whose
+	// weights were prefetched while earlier ones ran may achieve more than the
+	// bandwidth allows it alone; a network never does.
 	Attainable float64 `json:"attainable_macs_per_s"`
 	Achieved   float64 `json:"achieved_macs_per_s"`
 	// Bound is "compute" or "off-chip bandwidth": which of the two is lower.

@@ -144,7 +144,7 @@ func between(low, high int) cobra.PositionalArgs {
 }
 
 func (a *app) checkFlags() error {
-	if !slices.Contains(formats, a.output) {
+	if !slices.Contains(formats, a.output) && !slices.Contains(pictures, a.output) {
 		return usageErrorf("unknown output format %q: want %s", a.output, strings.Join(formats, ", "))
 	}
 	if _, err := parseLevel(a.logLevel); err != nil {

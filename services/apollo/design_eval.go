@@ -11,6 +11,7 @@ import (
 
 	"apollo/evaluator"
 	"apollo/evaluator/edge"
+	"apollo/services/draw"
 )
 
 func (a *app) designEvalCommand() *cobra.Command {
@@ -21,9 +22,9 @@ func (a *app) designEvalCommand() *cobra.Command {
 for, and where area, time and energy go. Parameters that are not set are those of the
 preset. An infeasible design is an answer too: it says what it needs and what it has.
 -o json has, for every layer, its mapping as a loop nest, the accesses per level and
-operand, and its place under the roofline.`,
+operand, and its place under the roofline; -o svg and -o png draw them.`,
 		Example: "  apollo design eval --template edge --workload mobilenet_v2 --set pes_x=4 --set pe_memory=512KiB\n" +
-			"  apollo design eval --workload mobilenet_v2 --preset v2 -o json",
+			"  apollo design eval --workload mobilenet_v2 --preset v2 -o json\n  apollo design eval --preset v2 -o svg > v2.svg",
 		Args: exactly(0),
 		RunE: func(*cobra.Command, []string) error {
 			s, err := flags.read()
@@ -58,7 +59,13 @@ func designAnswer(t evaluator.Template, chip edge.Chip, r *edge.Report) answer {
 		g.add(name, l.Op, count(l.MACs/1000), quantity(l.LatencySeconds, "s"), percent(l.LatencySeconds/total), percent(l.Utilisation),
 			l.Bottleneck, quantity(float64(l.Bytes.OffChip), "B"), quantity(l.EnergyJ, "J"))
 	}
-	return answer{value: r, items: items, grid: g, text: func(w io.Writer, p paint) {
+	picture := func(w io.Writer, format string) error {
+		if !r.Feasible {
+			return hinted(exitInfeasible, "-o table says what it needs and what it has", fmt.Errorf("an infeasible design has no picture: %s", r.Reason.Message))
+		}
+		return draw.Design(w, format, r)
+	}
+	return answer{value: r, items: items, grid: g, draw: picture, text: func(w io.Writer, p paint) {
 		designText(w, p, t, chip, r)
 		if r.Feasible {
 			fmt.Fprintln(w)

@@ -9,10 +9,16 @@ import (
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
+
+	"apollo/services/draw"
 )
 
-// formats are the values of --output.
-var formats = []string{"table", "json", "jsonl", "yaml", "csv"}
+// formats are the values of --output; pictures are those of answers that can be
+// drawn.
+var (
+	formats  = []string{"table", "json", "jsonl", "yaml", "csv"}
+	pictures = draw.Formats()
+)
 
 // answer is what a command prints on stdout.
 type answer struct {
@@ -24,6 +30,8 @@ type answer struct {
 	text func(w io.Writer, p paint)
 	// grid is the answer as rows, for csv, and for people when text is nil.
 	grid *grid
+	// draw writes the answer as a picture; nil means that it has none.
+	draw func(w io.Writer, format string) error
 }
 
 // print writes the answer in the format that was asked for.
@@ -56,6 +64,11 @@ func (a *app) print(ans answer) error {
 			return usageErrorf("this answer is no table of rows: use -o json, jsonl or yaml instead of csv")
 		}
 		return ans.grid.csv(a.stdout)
+	case "svg", "png":
+		if ans.draw == nil {
+			return usageErrorf("this answer is no picture: `apollo design eval` draws one; use -o %s", strings.Join(formats, ", "))
+		}
+		return ans.draw(a.stdout, a.output)
 	}
 	if ans.text != nil {
 		ans.text(a.stdout, paint(a.color()))

@@ -1,0 +1,65 @@
+// Package draw draws the detailed answer for one design: the roofline with a
+// dot per layer, and where area and energy go.
+package draw
+
+import (
+	"errors"
+	"fmt"
+	"image/color"
+	"io"
+
+	"apollo/evaluator/edge"
+)
+
+// Formats are the formats of Design.
+func Formats() []string { return []string{"svg", "png"} }
+
+// The picture's layout, in points.
+const (
+	pageWidth, pageHeight = 720, 600
+	roofTop, roofBottom   = 50, 320
+	barsTop, barsBottom   = 400, 570
+	left, right           = 60, 700
+	middle                = 375
+	barNames              = 115 // room for the names beside the bars
+	titleSize, textSize   = 13, 9.5
+)
+
+// colors tell networks apart: P. Tol's "bright" scheme, which people with
+// colour blindness can tell apart.
+func colorOf(i int) color.RGBA {
+	colors := [...]color.RGBA{
+		{0x44, 0x77, 0xAA, 0xFF}, {0xEE, 0x66, 0x77, 0xFF}, {0x22, 0x88, 0x33, 0xFF},
+		{0xCC, 0xBB, 0x44, 0xFF}, {0x66, 0xCC, 0xEE, 0xFF}, {0xAA, 0x33, 0x77, 0xFF},
+	}
+	return colors[i%len(colors)]
+}
+
+// ink is the colour of text and axes, faint that of grid lines.
+func ink() color.RGBA   { return color.RGBA{0x22, 0x22, 0x22, 0xFF} }
+func faint() color.RGBA { return color.RGBA{0xE4, 0xE4, 0xE4, 0xFF} }
+
+// Design writes the picture of a feasible design in a format of Formats. The
+// error is for another format, for a design without layers to draw, or from w.
+func Design(w io.Writer, format string, r *edge.Report) error {
+	if !r.Feasible {
+		return errors.New("there is nothing to draw of an infeasible design")
+	}
+	var s scene
+	if err := s.roofline(r); err != nil {
+		return err
+	}
+	s.bars(breakdown{title: "Area, mm²", left: left, right: middle - 30, scale: 1, all: []series{{"", r.Area.Parts()}}})
+	energy := breakdown{title: "Energy, µJ", left: middle, right: right, scale: 1e6} // J to µJ
+	for i := range r.Networks {
+		energy.all = append(energy.all, series{r.Networks[i].Name, r.Networks[i].Energy.Parts()})
+	}
+	s.bars(energy)
+	switch format {
+	case "svg":
+		return s.svg(w)
+	case "png":
+		return s.png(w)
+	}
+	return fmt.Errorf("there is no picture format %q: want svg or png", format)
+}

@@ -1,0 +1,107 @@
+package draw_test
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"image/png"
+	"io"
+	"strings"
+	"testing"
+
+	"apollo/evaluator"
+	"apollo/evaluator/edge"
+	"apollo/evaluator/workload"
+	"apollo/services/draw"
+)
+
+func report(t *testing.T, c edge.Chip, names ...string) edge.Report {
+	t.Helper()
+	var networks []evaluator.Network
+	for _, name := range names {
+		w, err := workload.Builtin(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		networks = append(networks, evaluator.Network{Workload: w, Weight: 1})
+	}
+	r, err := edge.ExplainChip(networks, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// The SVG is well-formed and has a dot per layer with multiplications, a bar
+// per positive part, and the names of the networks.
+func TestSVG(t *testing.T) {
+	t.Parallel()
+	for _, names := range [][]string{{"mobilenet_v2"}, {"mobilenet_v2", "mobilenet_edgetpu"}} {
+		r := report(t, edge.Baseline(), names...)
+		var b bytes.Buffer
+		if err := draw.Design(&b, "svg", &r); err != nil {
+			t.Fatal(err)
+		}
+		text := b.String()
+		d := xml.NewDecoder(&b)
+		for {
+			if _, err := d.Token(); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatalf("the SVG is not well-formed: %v", err)
+			}
+		}
+		dots := len(names) // the legend's
+		for _, l := range r.Layers {
+			if l.MACs > 0 {
+				dots++
+			}
+		}
+		if got := strings.Count(text, "<circle"); got != dots {
+			t.Errorf("%v: %d circles in the SVG, want one for each of %d layers and legend entries", names, got, dots)
+		}
+		for _, want := range append([]string{"Roofline", "MAC per byte that crosses the chip&#39;s border", "pe memory", "off chip", "leakage", "Area, mm²", "Energy, µJ"}, names...) {
+			if !strings.Contains(text, want) {
+				t.Errorf("%v: the SVG does not say %q", names, want)
+			}
+		}
+	}
+}
+
+func TestPNG(t *testing.T) {
+	t.Parallel()
+	r := report(t, edge.Baseline(), "mobilenet_v2")
+	var b bytes.Buffer
+	if err := draw.Design(&b, "png", &r); err != nil {
+		t.Fatal(err)
+	}
+	picture, err := png.Decode(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dark := 0
+	for y := range picture.Bounds().Dy() {
+		for x := range picture.Bounds().Dx() {
+			if red, _, _, _ := picture.At(x, y).RGBA(); red < 1<<15 {
+				dark++
+			}
+		}
+	}
+	if share := float64(dark) / float64(picture.Bounds().Dx()*picture.Bounds().Dy()); share < 0.005 || share > 0.3 {
+		t.Errorf("%.4f of the picture is dark: it is empty or full", share)
+	}
+}
+
+func TestNothingToDraw(t *testing.T) {
+	t.Parallel()
+	r := report(t, edge.Baseline(), "mobilenet_v2")
+	if err := draw.Design(io.Discard, "bmp", &r); err == nil {
+		t.Error("Design() knows the format bmp")
+	}
+	c := edge.Baseline()
+	c.Cores, c.Lanes = 32, 256
+	r = report(t, c, "mobilenet_v2")
+	if err := draw.Design(io.Discard, "svg", &r); err == nil {
+		t.Error("Design() draws an infeasible design")
+	}
+}

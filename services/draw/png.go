@@ -1,0 +1,127 @@
+package draw
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"io"
+	"math"
+
+	"golang.org/x/image/font"
+	"golang.org/x/image/font/gofont/goregular"
+	"golang.org/x/image/font/opentype"
+	"golang.org/x/image/math/fixed"
+	"golang.org/x/image/vector"
+)
+
+// pixels per point: sharp on paper at the width of a column.
+const pixels = 2
+
+// raster draws a scene into an image.
+type raster struct {
+	image *image.RGBA
+	faces map[float64]font.Face
+	font  *opentype.Font
+}
+
+// png writes the scene as PNG, with the same layout as the SVG.
+func (s *scene) png(w io.Writer) error {
+	parsed, err := opentype.Parse(goregular.TTF)
+	if err != nil {
+		return fmt.Errorf("read the built-in font: %w", err)
+	}
+	r := &raster{image: image.NewRGBA(image.Rect(0, 0, pageWidth*pixels, pageHeight*pixels)), faces: map[float64]font.Face{}, font: parsed}
+	draw.Draw(r.image, r.image.Bounds(), image.White, image.Point{}, draw.Src)
+	for _, l := range s.lines {
+		for i := 1; i < len(l.points); i++ {
+			r.segment(l.points[i-1], l.points[i], l.width, l.color)
+		}
+	}
+	for _, b := range s.boxes {
+		r.fill(b.color, point{b.x, b.y}, point{b.x + b.width, b.y}, point{b.x + b.width, b.y + b.height}, point{b.x, b.y + b.height})
+	}
+	for _, d := range s.dots {
+		r.disc(d)
+	}
+	for _, l := range s.labels {
+		if err := r.label(l); err != nil {
+			return err
+		}
+	}
+	return png.Encode(w, r.image)
+}
+
+// fill paints a convex polygon. Only its bounding box is rasterised.
+func (r *raster) fill(c color.RGBA, corners ...point) {
+	low, high := corners[0], corners[0]
+	for _, p := range corners {
+		low.x, low.y = min(low.x, p.x), min(low.y, p.y)
+		high.x, high.y = max(high.x, p.x), max(high.y, p.y)
+	}
+	area := image.Rect(int(low.x*pixels), int(low.y*pixels), int(high.x*pixels)+1, int(high.y*pixels)+1).Intersect(r.image.Bounds())
+	if area.Empty() {
+		return
+	}
+	z := vector.NewRasterizer(area.Dx(), area.Dy())
+	to := func(p point) (x, y float32) {
+		return float32(p.x*pixels - float64(area.Min.X)), float32(p.y*pixels - float64(area.Min.Y))
+	}
+	z.MoveTo(to(corners[0]))
+	for _, p := range corners[1:] {
+		z.LineTo(to(p))
+	}
+	z.ClosePath()
+	z.Draw(r.image, area, image.NewUniform(c), image.Point{})
+}
+
+// segment paints a piece of a line as a rectangle along it.
+func (r *raster) segment(a, b point, width float64, c color.RGBA) {
+	length := math.Hypot(b.x-a.x, b.y-a.y)
+	if length == 0 {
+		return
+	}
+	dx, dy := (b.y-a.y)/length*width/2, -(b.x-a.x)/length*width/2
+	r.fill(c, point{a.x + dx, a.y + dy}, point{b.x + dx, b.y + dy}, point{b.x - dx, b.y - dy}, point{a.x - dx, a.y - dy})
+}
+
+func (r *raster) disc(d dot) {
+	const corners = 24 // round enough at a few pixels
+	var around [corners]point
+	for i := range around {
+		sin, cos := math.Sincos(2 * math.Pi * float64(i) / corners)
+		around[i] = point{d.x + d.radius*cos, d.y + d.radius*sin}
+	}
+	r.fill(d.color, around[:]...)
+}
+
+func (r *raster) label(l label) error {
+	face, err := r.face(l.size)
+	if err != nil {
+		return err
+	}
+	x := fixed.Int26_6(l.x * pixels * 64)
+	switch width := font.MeasureString(face, l.text); l.anchor {
+	case center:
+		x -= width / 2
+	case end:
+		x -= width
+	}
+	d := font.Drawer{Dst: r.image, Src: image.NewUniform(ink()), Face: face, Dot: fixed.Point26_6{X: x, Y: fixed.Int26_6(l.y * pixels * 64)}}
+	d.DrawString(l.text)
+	return nil
+}
+
+func (r *raster) face(size float64) (font.Face, error) {
+	if f, ok := r.faces[size]; ok {
+		return f, nil
+	}
+	const pointsPerInch = 72
+	f, err := opentype.NewFace(r.font, &opentype.FaceOptions{Size: size, DPI: pointsPerInch * pixels, Hinting: font.HintingNone})
+	if err != nil {
+		return nil, fmt.Errorf("size the built-in font: %w", err)
+	}
+	r.faces[size] = f
+	return f, nil
+}

@@ -1,0 +1,133 @@
+package draw
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"apollo/evaluator/edge"
+)
+
+const giga = 1e9
+
+// labelled is how many of the layers that take longest are named.
+const labelled = 8
+
+// axes map data to the picture, logarithmically.
+type axes struct {
+	lowX, highX, lowY, highY float64
+}
+
+func (a *axes) at(x, y float64) point {
+	return point{
+		left + (right-left)*math.Log(x/a.lowX)/math.Log(a.highX/a.lowX),
+		roofBottom - (roofBottom-roofTop)*math.Log(y/a.lowY)/math.Log(a.highY/a.lowY),
+	}
+}
+
+// roofline draws every layer with multiplications, and what the peak rate and
+// the off-chip bandwidth allow. A layer can be above the bandwidth's slope: the
+// chip fetches its weights while earlier layers compute. A network cannot.
+func (s *scene) roofline(r *edge.Report) error {
+	peak := float64(r.MACsPerCycle) * float64(r.Chip.ClockHz) / giga
+	slope := float64(r.Chip.IOBandwidth) / giga
+	ridge := peak / slope
+	a := axes{lowX: ridge, highX: ridge, lowY: peak, highY: 2 * peak}
+	any := false
+	for i := range r.Layers {
+		if l := &r.Layers[i]; drawable(l) {
+			any = true
+			a.lowX, a.highX = min(a.lowX, l.Roofline.Intensity), max(a.highX, l.Roofline.Intensity)
+			a.lowY = min(a.lowY, l.Roofline.Achieved/giga)
+		}
+	}
+	if !any {
+		return errors.New("there is no layer with multiplications to draw")
+	}
+	a.lowX, a.highX = a.lowX/1.5, a.highX*2
+	a.lowY = min(a.lowY/1.5, a.lowX*slope)
+	s.text(left, 22, titleSize, start, fmt.Sprintf("Roofline: %d PEs x %d cores x %d lanes, %.4g GMAC/s, %.4g GB/s off chip",
+		r.PEs, r.Chip.Cores, r.Chip.Lanes, peak, slope))
+	s.grid(&a)
+	s.line(ink(), 1.8, a.at(a.lowX, a.lowX*slope), a.at(ridge, peak), a.at(a.highX, peak))
+	for i := range r.Layers {
+		if l := &r.Layers[i]; drawable(l) {
+			s.dot(a.at(l.Roofline.Intensity, l.Roofline.Achieved/giga), 3, colorOf(networkOf(r, l)))
+		}
+	}
+	s.names(&a, r)
+	s.roofLegend(r)
+	return nil
+}
+
+func drawable(l *edge.LayerReport) bool {
+	return l.MACs > 0 && l.Roofline.Intensity > 0 && l.Roofline.Achieved > 0
+}
+
+func networkOf(r *edge.Report, l *edge.LayerReport) int {
+	return slices.IndexFunc(r.Networks, func(n edge.NetworkReport) bool { return n.Name == l.Network })
+}
+
+// grid draws a line per power of ten.
+func (s *scene) grid(a *axes) {
+	for e := math.Ceil(math.Log10(a.lowX)); e <= math.Log10(a.highX); e++ {
+		x := math.Pow(10, e)
+		s.line(faint(), 0.8, a.at(x, a.lowY), a.at(x, a.highY))
+		s.text(a.at(x, 1).x, roofBottom+14, textSize, center, strconv.FormatFloat(x, 'g', 6, 64))
+	}
+	for e := math.Ceil(math.Log10(a.lowY)); e <= math.Log10(a.highY); e++ {
+		y := math.Pow(10, e)
+		s.line(faint(), 0.8, a.at(a.lowX, y), a.at(a.highX, y))
+		s.text(left-6, a.at(1, y).y+3, textSize, end, strconv.FormatFloat(y, 'g', 6, 64))
+	}
+	s.line(ink(), 1, point{left, roofTop}, point{left, roofBottom}, point{right, roofBottom})
+	s.text(left, roofTop-8, textSize, end, "GMAC/s")
+	s.text((left+right)/2, roofBottom+30, textSize, center, "MAC per byte that crosses the chip's border")
+}
+
+// names labels the layers that take longest, leaving out those whose label
+// would cover another's.
+func (s *scene) names(a *axes, r *edge.Report) {
+	var longest []*edge.LayerReport
+	for i := range r.Layers {
+		if l := &r.Layers[i]; drawable(l) {
+			longest = append(longest, l)
+		}
+	}
+	slices.SortStableFunc(longest, func(x, y *edge.LayerReport) int {
+		switch {
+		case x.LatencySeconds > y.LatencySeconds:
+			return -1
+		case x.LatencySeconds < y.LatencySeconds:
+			return 1
+		}
+		return 0
+	})
+	const wide, high, size = 90, 9, 8 // of a label, about
+	var placed []point
+	for _, l := range longest {
+		at, anchor, side := a.at(l.Roofline.Intensity, l.Roofline.Achieved/giga), start, 1.0
+		if at.x+wide > right {
+			anchor, side = end, -1
+		}
+		middle := point{at.x + side*wide/2, at.y}
+		covers := func(p point) bool { return math.Abs(p.x-middle.x) < wide && math.Abs(p.y-middle.y) < high }
+		if len(placed) == labelled || slices.ContainsFunc(placed, covers) {
+			continue
+		}
+		placed = append(placed, middle)
+		s.text(at.x+5*side, at.y+3, size, anchor, l.ID)
+	}
+}
+
+func (s *scene) roofLegend(r *edge.Report) {
+	x := float64(left)
+	for i := range r.Networks {
+		s.dot(point{x + 6, roofBottom + 45}, 3, colorOf(i))
+		s.text(x+13, roofBottom+48, textSize, start, r.Networks[i].Name)
+		x += 24 + 5.5*float64(len(r.Networks[i].Name)) // about the width of the name
+	}
+	s.text(x+6, roofBottom+48, textSize, start, "above the line: weights came while earlier layers ran")
+}
