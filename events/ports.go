@@ -85,7 +85,9 @@ type Log interface {
 type Facts interface {
 	Reader
 	// Record stores m unless its subject has a message, and returns its
-	// sequence once it is durable. Errors: ErrExists, ErrFull, ErrUnreachable.
+	// sequence once it is durable. Only the subject decides: an ID that the stream
+	// knows from elsewhere is no hindrance. Errors: ErrExists, ErrFull,
+	// ErrUnreachable.
 	Record(ctx context.Context, m Message) (uint64, error)
 }
 

@@ -49,6 +49,7 @@ func Run(t *testing.T, factory Factory) {
 		"fence":             testFence,
 		"fence after loss":  testFenceLostAck,
 		"once":              testOnce,
+		"once, known id":    testOnceKnownID,
 		"read":              testRead,
 		"read while stored": testReadEnd,
 		"follow":            testFollow,

@@ -133,6 +133,24 @@ func testOnce(t *testing.T, factory Factory) {
 	}
 }
 
+// testOnceKnownID records facts under IDs that the stream has seen: for another
+// subject, and for one whose message is gone.
+func testOnceKnownID(t *testing.T, factory Factory) {
+	b := simple(t, factory)
+	result := func(batch int) string { return events.ResultSubject("edge", "demo", "0a1b2c3d", batch) }
+	_, err := b.Facts().Record(t.Context(), msg(result(0), "shared", "first"))
+	must(t, err)
+	_, err = b.Facts().Record(t.Context(), msg(result(1), "shared", "second"))
+	must(t, err)
+	_, err = b.Facts().Record(t.Context(), msg(result(1), "shared", "again"))
+	wantErr(t, "a fact that is there, under a known id", err, events.ErrExists)
+	wantTexts(t, "facts", texts(t, b.Facts().Read(t.Context(), 1, "result.>")), "first", "second")
+	must(t, b.Purge(t.Context(), result(0)))
+	_, err = b.Facts().Record(t.Context(), msg(result(0), "shared", "anew"))
+	must(t, err)
+	wantTexts(t, "facts", texts(t, b.Facts().Read(t.Context(), 1, "result.>")), "second", "anew")
+}
+
 func testRead(t *testing.T, factory Factory) {
 	b := simple(t, factory)
 	all := events.RunFilter("*", "*")

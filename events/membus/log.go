@@ -52,8 +52,13 @@ func (s *stream) storedAfter(fence events.Fence, id string) uint64 {
 // Record stores m unless its subject has a message; see events.Facts.
 func (p port) Record(ctx context.Context, m events.Message) (uint64, error) {
 	return p.client.write(ctx, OpRecord, m, func(s *stream) (uint64, error) {
-		if _, ok := s.duplicate(m.ID, time.Now()); ok || s.lastOf(m.Subject) != 0 {
+		// The window of IDs knows other subjects and messages that are gone: only
+		// the subject itself says whether the fact is there.
+		if s.lastOf(m.Subject) != 0 {
 			return 0, events.ErrExists
+		}
+		if _, known := s.duplicate(m.ID, time.Now()); known {
+			m.ID = ""
 		}
 		return s.store(m, time.Now())
 	})

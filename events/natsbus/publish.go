@@ -49,8 +49,22 @@ func (p port) Append(ctx context.Context, m events.Message, fence events.Fence) 
 
 // Record stores m unless its subject has a message; see events.Facts. When an
 // attempt of this very call was stored and its answer lost, that is a success.
+// The server's window of IDs reaches over all subjects, and remembers messages
+// that are gone: an ID that it knows says nothing about this subject, and the
+// message is stored without one where the subject is empty.
 func (p port) Record(ctx context.Context, m events.Message) (uint64, error) {
-	ack, retried, err := p.bus.publish(ctx, m, jetstream.WithExpectLastSequencePerSubject(0))
+	first := jetstream.WithExpectLastSequencePerSubject(0)
+	ack, retried, err := p.bus.publish(ctx, m, first)
+	if err == nil && ack.Duplicate {
+		held, lookup := p.heldFor(ctx, m.Subject)
+		switch {
+		case lookup != nil:
+			return 0, fmt.Errorf("record %s: %w", m.Subject, lookup)
+		case !held:
+			m.ID = ""
+			ack, retried, err = p.bus.publish(ctx, m, first)
+		}
+	}
 	switch {
 	case err == nil && (!ack.Duplicate || retried):
 		return ack.Sequence, nil
@@ -65,6 +79,14 @@ func (p port) Record(ctx context.Context, m events.Message) (uint64, error) {
 		}
 	}
 	return 0, fmt.Errorf("record %s: %w", m.Subject, err)
+}
+
+// heldFor reports whether the subject has a message.
+func (p port) heldFor(ctx context.Context, subject string) (bool, error) {
+	for _, err := range p.Read(ctx, 1, subject) {
+		return err == nil, err
+	}
+	return false, nil
 }
 
 // find returns the sequence of the message with that ID, or 0.
