@@ -83,10 +83,10 @@ func index(n int64) string {
 func (l *Layer) storage(b *strings.Builder, i int, indent string) {
 	level := &l.Arch.Level[i]
 	class := "SRAM"
-	switch {
-	case i == 0:
+	switch i {
+	case 0:
 		class = "DRAM"
-	case i == l.Arch.Levels-1:
+	case l.Arch.Levels - 1:
 		class = "regfile"
 	}
 	fmt.Fprintf(b, "%s- name: %s\n%s  class: %s\n%s  attributes:\n%s    word-bits: 8\n%s    block-size: 1\n", indent, name(level.Name), indent, class, indent, indent, indent)

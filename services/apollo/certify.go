@@ -169,8 +169,10 @@ func measure(ctx context.Context, ev evaluator.Evaluator, spec *events.Spec, des
 }
 
 func (a *app) showProof(proof *certify.Proof, shown *time.Time) {
-	parts := []string{fmt.Sprintf("%s of %s groups settled", count(proof.Done), count(proof.Groups)),
-		fmt.Sprintf("%s designs legal, %s evaluated", count(proof.Legal), count(proof.Evaluated))}
+	parts := []string{
+		fmt.Sprintf("%s of %s groups settled", count(proof.Done), count(proof.Groups)),
+		fmt.Sprintf("%s designs legal, %s evaluated", count(proof.Legal), count(proof.Evaluated)),
+	}
 	if proof.Value != nil {
 		parts = append(parts, "best "+quantity(*proof.Value, proof.Unit))
 	}

@@ -74,13 +74,11 @@ func small(rng *rand.Rand, n int) func(p space.Param, v float64) bool {
 	}
 }
 
-func pointer(v float64) *float64 { return &v }
-
 // The bounds never cut the optimum, nor a design that ties with it: the proof
 // with bounds and the enumeration without agree on random small spaces.
 func TestProofAgreesWithEnumeration(t *testing.T) {
 	t.Parallel()
-	area := []events.Constraint{{Metric: "area_mm2", Max: pointer(30)}}
+	area := []events.Constraint{{Metric: "area_mm2", Max: new(30.0)}}
 	cases := map[string]struct {
 		spec     events.Spec
 		networks []string
@@ -88,10 +86,10 @@ func TestProofAgreesWithEnumeration(t *testing.T) {
 		"latency":           {events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}}, []string{"mobilenet_v2"}},
 		"latency in area":   {events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: area}, []string{"mobilenet_edgetpu"}},
 		"energy":            {events.Spec{Objectives: []events.Objective{{Metric: "energy_j", Goal: "minimize"}}, Constraints: area}, []string{"mobilenet_v2"}},
-		"area":              {events.Spec{Objectives: []events.Objective{{Metric: "area_mm2", Goal: "minimize"}}, Constraints: []events.Constraint{{Metric: "latency_s", Max: pointer(600e-6)}}}, []string{"mobilenet_v2"}},
+		"area":              {events.Spec{Objectives: []events.Objective{{Metric: "area_mm2", Goal: "minimize"}}, Constraints: []events.Constraint{{Metric: "latency_s", Max: new(600e-6)}}}, []string{"mobilenet_v2"}},
 		"two networks":      {events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: area}, []string{"mobilenet_v2", "mobilenet_edgetpu"}},
 		"largest latency":   {events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "maximize"}}, Constraints: area}, []string{"mobilenet_v2"}},
-		"energy constraint": {events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: []events.Constraint{{Metric: "energy_j", Max: pointer(1e-3)}, {Metric: "area_mm2", Min: pointer(5)}}}, []string{"mobilenet_v2"}},
+		"energy constraint": {events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: []events.Constraint{{Metric: "energy_j", Max: new(1e-3)}, {Metric: "area_mm2", Min: new(5.0)}}}, []string{"mobilenet_v2"}},
 		"a rule": {events.Spec{
 			Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: area,
 			Rules: []events.Rule{{ID: "wide", Expr: "pes_x >= pes_y and activation_memory * 16 <= pe_memory"}},
@@ -155,7 +153,7 @@ func prove(t *testing.T, p *Problem, opts Options) State {
 // proof counts the same.
 func TestProofGoesOn(t *testing.T) {
 	t.Parallel()
-	spec := events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: []events.Constraint{{Metric: "area_mm2", Max: pointer(30)}}}
+	spec := events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: []events.Constraint{{Metric: "area_mm2", Max: new(30.0)}}}
 	p, _ := problem(t, &spec, small(rand.New(rand.NewPCG(4, 5)), 4), "mobilenet_v2")
 	want := prove(t, p, Options{Workers: 1})
 	if want.Groups < 10 || want.Pruned == 0 {
@@ -225,7 +223,7 @@ func TestNewSaysWhatIsMissing(t *testing.T) {
 // what they search do not.
 func TestKey(t *testing.T) {
 	t.Parallel()
-	base := events.Spec{Study: "a", Seed: 1, Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: []events.Constraint{{Metric: "area_mm2", Max: pointer(6.8)}}}
+	base := events.Spec{Study: "a", Seed: 1, Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: []events.Constraint{{Metric: "area_mm2", Max: new(6.8)}}}
 	keep := small(rand.New(rand.NewPCG(7, 7)), 2)
 	p, ev := problem(t, &base, keep, "mobilenet_v2")
 	key := func(change func(s *events.Spec)) string {
@@ -245,7 +243,7 @@ func TestKey(t *testing.T) {
 	if got := key(func(s *events.Spec) { s.Study, s.Seed, s.Budget.Trials = "b", 2, 900 }); got != want {
 		t.Error("the search changes the key")
 	}
-	if got := key(func(s *events.Spec) { s.Constraints = []events.Constraint{{Metric: "area_mm2", Max: pointer(5.8)}} }); got == want {
+	if got := key(func(s *events.Spec) { s.Constraints = []events.Constraint{{Metric: "area_mm2", Max: new(5.8)}} }); got == want {
 		t.Error("another area limit has the same key")
 	}
 	other := base
@@ -262,7 +260,7 @@ func TestProofsOnDisk(t *testing.T) {
 	if _, ok, err := Load(dir, "abc"); ok || err != nil {
 		t.Fatalf("Load() of nothing = %t, %v", ok, err)
 	}
-	want := Proof{Key: "abc", Study: "s", Metric: "latency_s", Unit: "s", State: State{Done: 3, Groups: 9, counts: counts{Legal: 7}, Value: pointer(0.1), Tied: 2}}
+	want := Proof{Key: "abc", Study: "s", Metric: "latency_s", Unit: "s", State: State{Done: 3, Groups: 9, counts: counts{Legal: 7}, Value: new(0.1), Tied: 2}}
 	if err := Save(dir, &want); err != nil {
 		t.Fatal(err)
 	}

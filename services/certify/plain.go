@@ -38,7 +38,7 @@ func plainStages(s space.Space) [][]int {
 type plainProbe struct {
 	p    *Problem
 	last int
-	ctx  context.Context //nolint:containedctx // a probe has no other way to hear of a cancelled proof
+	ctx  context.Context // kept, because a probe has no other way to hear of a cancelled proof
 	err  error
 }
 

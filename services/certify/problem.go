@@ -17,15 +17,14 @@ var ErrNoProof = errors.New("there is no optimum to prove")
 // Problem is a study's search space with what judges its designs. It is
 // immutable and safe for concurrent use.
 type Problem struct {
-	spec   *events.Spec
-	space  space.Space
-	judge  *events.Judge
-	ev     evaluator.Evaluator
-	desc   evaluator.Description
-	check  evaluator.Checker // nil where no metric is free
-	prover evaluator.Prover
-	stages [][]int
-	// fixed holds, for every stage, the parameters of it and of those before.
+	spec      *events.Spec
+	space     space.Space
+	judge     *events.Judge
+	ev        evaluator.Evaluator
+	desc      evaluator.Description
+	check     evaluator.Checker // nil where no metric is free
+	prover    evaluator.Prover
+	stages    [][]int
 	objective int
 	sign      float64 // -1 where the objective is maximized: smaller keys are better
 	wanted    []bool

@@ -62,7 +62,7 @@ func Save(data string, proof *Proof) error {
 	if err != nil {
 		return fmt.Errorf("write proof: %w", err)
 	}
-	defer os.Remove(f.Name()) // without effect after the rename
+	defer func() { _ = os.Remove(f.Name()) }() // without effect after the rename
 	_, err = f.Write(append(b, '\n'))
 	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
 	if err == nil {

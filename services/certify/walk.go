@@ -2,6 +2,7 @@ package certify
 
 import (
 	"math"
+	"slices"
 
 	"apollo/evaluator"
 	"apollo/optimizer/space"
@@ -89,8 +90,7 @@ func (w *walker) root(n uint64, cut float64) (found, counts) {
 // varying fastest, and returns what that adds to the design's index.
 func (w *walker) set(stage int, n uint64) (index uint64) {
 	params := w.p.stages[stage]
-	for k := len(params) - 1; k >= 0; k-- {
-		i := params[k]
+	for _, i := range slices.Backward(params) {
 		m := uint64(len(w.p.levels[i]))
 		level := n % m
 		n /= m
@@ -111,10 +111,10 @@ func (w *walker) group(stage int, n uint64) {
 	switch {
 	case !w.probe.Fix(stage, w.design, w.values):
 		legal := w.legal(stage)
-		w.counts.add(counts{Legal: legal, Pruned: legal, Infeasible: legal})
+		w.add(counts{Legal: legal, Pruned: legal, Infeasible: legal})
 	case w.hopeless():
 		legal := w.legal(stage)
-		w.counts.add(counts{Legal: legal, Pruned: legal})
+		w.add(counts{Legal: legal, Pruned: legal})
 	default:
 		w.index += offset
 		w.descend(stage)

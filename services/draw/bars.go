@@ -27,20 +27,17 @@ type breakdown struct {
 // largest in the first of them on top. Parts that are nowhere positive are left
 // out.
 func (s *scene) bars(b breakdown) {
-	title, largest := b.title, 0.0
-	for i, x := range b.all {
+	var totals []string
+	largest := 0.0
+	for _, x := range b.all {
 		total := 0.0
 		for _, part := range x.parts {
 			total += part.Value * b.scale
 			largest = max(largest, part.Value*b.scale)
 		}
-		separator := ": "
-		if i > 0 {
-			separator = " and "
-		}
-		title += separator + fmt.Sprintf("%.4g", total)
+		totals = append(totals, fmt.Sprintf("%.4g", total))
 	}
-	s.text(b.left, barsTop-10, titleSize, start, title)
+	s.text(b.left, barsTop-10, titleSize, start, b.title+": "+strings.Join(totals, " and "))
 	order := partOrder(b.all)
 	const valueRoom = 40
 	zero, room := b.left+barNames, b.right-b.left-barNames-valueRoom
