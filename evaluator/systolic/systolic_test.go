@@ -71,3 +71,50 @@ func TestValidate(t *testing.T) {
 		}
 	}
 }
+
+// A buffer that holds both operands never stalls; a smaller one, or a slower
+// memory, never makes a layer faster.
+func TestStreamedBounds(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(3, 0))
+	for range 60 {
+		a := Array{Rows: 1 + rng.Int64N(8), Cols: 1 + rng.Int64N(8), Dataflow: Dataflow(rng.IntN(3))}
+		l := Layer{Height: 3 + rng.Int64N(8), Width: 3 + rng.Int64N(8), R: 1 + rng.Int64N(3), S: 1 + rng.Int64N(3), C: 1 + rng.Int64N(12), K: 1 + rng.Int64N(20), Stride: 1 + rng.Int64N(2)}
+		g := l.GEMM()
+		whole := streamed(t, a, l, Prefetch{Words: 1 << 20, WordsPerCycle: 1 << 20})
+		if want := a.Pass(&g).Cycles; whole != want {
+			t.Fatalf("%+v on %+v: %d cycles with everything in the buffer, want %d", l, a, whole, want)
+		}
+		slow, fast := streamed(t, a, l, Prefetch{Words: 200, WordsPerCycle: 1}), streamed(t, a, l, Prefetch{Words: 200, WordsPerCycle: 4})
+		if slow < fast || fast < whole {
+			t.Fatalf("%+v on %+v: %d cycles at 1 word per cycle, %d at 4, %d without a limit", l, a, slow, fast, whole)
+		}
+	}
+}
+
+func streamed(t *testing.T, a Array, l Layer, b Prefetch) int64 {
+	t.Helper()
+	n, err := a.Streamed(&l, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestStreamedRefuses(t *testing.T) {
+	t.Parallel()
+	good := Layer{Height: 4, Width: 4, R: 1, S: 1, C: 4, K: 4, Stride: 1}
+	huge := good
+	huge.K = 1 << 40
+	for name, err := range map[string]error{
+		"array":  second((&Array{}).Streamed(&good, Prefetch{Words: 200, WordsPerCycle: 1})),
+		"buffer": second((&Array{Rows: 1, Cols: 1}).Streamed(&good, Prefetch{Words: 1, WordsPerCycle: 1})),
+		"layer":  second((&Array{Rows: 1, Cols: 1}).Streamed(&huge, Prefetch{Words: 200, WordsPerCycle: 1})),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func second(_ int64, err error) error { return err }

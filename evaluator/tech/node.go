@@ -25,7 +25,7 @@ type Node struct {
 	// memory, in pJ.
 	DRAMPJPerByte float64
 
-	sram []sramPoint // ascending
+	sram, wide []sramPoint // ascending; ports of 64 and 128 bits
 }
 
 // MACPJ returns the energy of one 8-bit multiply-accumulate in pJ.

@@ -2,7 +2,7 @@ package tech
 
 // Node22 returns the 22 nm node. Its memory table was computed with CACTI 7 (R.
 // Balasubramonian et al., ACM TACO 14(2), 2017): scratch RAM, one read-write
-// port of 64 bits, cells and periphery itrs-lop, 350 K.
+// port of 64 bits (wide: of 128 bits), cells and periphery itrs-lop, 350 K.
 func Node22() Node {
 	return logic(Node{Name: "22nm", NM: 22, sram: []sramPoint{
 		// bytes, access ns, read pJ, write pJ, leakage mW, area mm²
@@ -13,5 +13,13 @@ func Node22() Node {
 		{262144, 1.04096, 6.9838, 4.9808, 48.788, 0.208084},
 		{1048576, 1.78298, 12.8036, 10.7798, 194.74, 0.81347},
 		{4194304, 3.11447, 24.2787, 22.2136, 778.503, 3.16915},
+	}, wide: []sramPoint{
+		{1024, 0.215582, 0.4506, 0.6430, 0.263155, 0.00126841},
+		{4096, 0.270949, 0.9758, 1.2223, 0.931704, 0.00385836},
+		{16384, 0.394022, 2.4730, 2.3507, 3.33786, 0.0127481},
+		{65536, 0.645307, 5.1133, 4.3725, 12.3316, 0.0670498},
+		{262144, 1.0564, 10.4543, 9.0374, 48.8145, 0.232802},
+		{1048576, 1.75547, 21.6327, 17.5852, 185.866, 0.8565},
+		{4194304, 3.13712, 41.7809, 39.0119, 776.013, 3.18366},
 	}})
 }

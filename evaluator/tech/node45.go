@@ -2,7 +2,7 @@ package tech
 
 // Node45 returns the 45 nm node. Its memory table was computed with CACTI 7 (R.
 // Balasubramonian et al., ACM TACO 14(2), 2017): scratch RAM, one read-write
-// port of 64 bits, cells and periphery itrs-lop, 350 K.
+// port of 64 bits (wide: of 128 bits), cells and periphery itrs-lop, 350 K.
 func Node45() Node {
 	return logic(Node{Name: "45nm", NM: 45, sram: []sramPoint{
 		// bytes, access ns, read pJ, write pJ, leakage mW, area mm²
@@ -13,5 +13,13 @@ func Node45() Node {
 		{262144, 1.87497, 20.3059, 15.2996, 3.17913, 0.872247},
 		{1048576, 2.89556, 41.7608, 29.7391, 12.0241, 3.26331},
 		{4194304, 4.97025, 71.8250, 61.9158, 50.4887, 12.3989},
+	}, wide: []sramPoint{
+		{1024, 0.435139, 1.4874, 2.0939, 0.0165857, 0.00532091},
+		{4096, 0.621237, 2.1398, 4.8478, 0.0628611, 0.0142702},
+		{16384, 0.705208, 7.3052, 7.4691, 0.218915, 0.0534454},
+		{65536, 1.09778, 16.6414, 13.4132, 0.794863, 0.227541},
+		{262144, 1.8873, 30.1171, 26.8889, 3.17945, 0.975606},
+		{1048576, 2.94508, 62.0691, 51.9024, 12.056, 3.58899},
+		{4194304, 4.87421, 125.3450, 105.5270, 47.9848, 12.781},
 	}})
 }

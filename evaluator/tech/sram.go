@@ -25,8 +25,11 @@ type sramPoint struct {
 	areaMM2                           float64
 }
 
-// wordBytes is the access width of the tables: 64 bits.
-const wordBytes = 8
+// wordBytes and wideBytes are the access widths of the tables: 64 and 128 bits.
+const (
+	wordBytes = 8
+	wideBytes = 16
+)
 
 // SRAM returns the memory of the given capacity, which must be positive; a
 // memory of 0 bytes or less costs nothing.
@@ -36,19 +39,23 @@ const wordBytes = 8
 // nearest segment's slope; area and leakage are proportional to the capacity,
 // because a large memory is made of many arrays and a small one still has its
 // bits.
-func (n Node) SRAM(capacity float64) SRAM {
+func (n Node) SRAM(capacity float64) SRAM { return interpolate(n.sram, capacity, wordBytes) }
+
+// WideSRAM is SRAM with a port of 128 bits instead of 64.
+func (n Node) WideSRAM(capacity float64) SRAM { return interpolate(n.wide, capacity, wideBytes) }
+
+func interpolate(table []sramPoint, capacity, width float64) SRAM {
 	if !(capacity > 0) {
 		return SRAM{}
 	}
-	table := n.sram
 	i := sort.Search(len(table), func(i int) bool { return table[i].bytes >= capacity })
 	i = min(max(i, 1), len(table)-1)
 	a, b := table[i-1], table[i]
 	t := math.Log(capacity/a.bytes) / math.Log(b.bytes/a.bytes)
 	at := func(x, y float64) float64 { return x * math.Pow(y/x, t) }
 	m := SRAM{
-		ReadPJPerByte:  at(a.readPJ, b.readPJ) / wordBytes,
-		WritePJPerByte: at(a.writePJ, b.writePJ) / wordBytes,
+		ReadPJPerByte:  at(a.readPJ, b.readPJ) / width,
+		WritePJPerByte: at(a.writePJ, b.writePJ) / width,
 		AccessNS:       at(a.accessNS, b.accessNS),
 	}
 	switch {

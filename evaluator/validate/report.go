@@ -58,6 +58,7 @@ type reference struct {
 func references() []reference {
 	return []reference{
 		{"scalesim_compute.csv", scalesimCompute},
+		{"scalesim_bandwidth.csv", scalesimBandwidth},
 		{"timeloop_cases.csv", timeloopCases},
 		{"timeloop_random.csv", timeloopRandom},
 		{"eyeriss_alexnet.csv", eyerissAlexNet},

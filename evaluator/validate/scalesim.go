@@ -33,6 +33,37 @@ func scalesimLayer(l *line) (systolic.Array, systolic.GEMM, string) {
 	return a, g, name
 }
 
+// scalesimBandwidth compares a systolic array behind buffers: without stalls
+// (CALC) and at a given bandwidth (USER). The tool prints one cycle less.
+func scalesimBandwidth(t *table) ([]Row, error) {
+	w := within{metric: "total cycles", tolerance: 0.10}
+	for i := range t.rows {
+		l := t.line(i)
+		a, g, name := scalesimLayer(l)
+		kilobytes, mode := l.positive("sram_kB_each"), l.text("bw_mode")
+		theirs := l.positive("total_cycles")
+		if l.err != nil {
+			return nil, l.err
+		}
+		ours := a.Pass(&g).Cycles
+		if mode == "USER" {
+			layer := systolic.Layer{
+				Height: l.int("H"), Width: l.int("W"), R: l.int("R"), S: l.int("S"), C: l.int("C"), K: l.int("K"), Stride: l.int("stride"),
+			}
+			buffer := systolic.Prefetch{Words: kilobytes << 10, WordsPerCycle: l.positive("bw_words_per_cycle")}
+			if l.err != nil {
+				return nil, l.err
+			}
+			var err error
+			if ours, err = a.Streamed(&layer, buffer); err != nil {
+				return nil, fmt.Errorf("row %d: %w", i+1, err)
+			}
+		}
+		w.add(name+" "+mode, float64(theirs), float64(ours-1))
+	}
+	return []Row{w.row()}, nil
+}
+
 // scalesimCompute compares a systolic array without a memory system.
 func scalesimCompute(t *table) ([]Row, error) {
 	cycles := agreement{metric: "cycles"}

@@ -6,13 +6,19 @@ import (
 	"apollo/evaluator/tech"
 )
 
+// Widths of the ports that the tables have, in bits.
+const (
+	narrow = 64
+	wide   = 128
+)
+
 // nodes are the technology nodes that the model knows.
 func nodes() []tech.Node { return []tech.Node{tech.Node22(), tech.Node45()} }
 
-// cactiSRAM compares energy and area of memories with 64-bit ports. Rows of
-// other widths, and of nodes that the model does not have, are named.
+// cactiSRAM compares energy and area of memories with ports of 64 and 128 bits.
+// Rows of other widths, and of nodes that the model does not have, are counted.
 func cactiSRAM(t *table) ([]Row, error) {
-	const wordBytes, tolerance = 8, 0.10
+	const bitsPerByte, tolerance = 8, 0.10
 	read := within{metric: "read energy", tolerance: tolerance}
 	write := within{metric: "write energy", tolerance: tolerance}
 	area := within{metric: "area", tolerance: tolerance}
@@ -24,14 +30,19 @@ func cactiSRAM(t *table) ([]Row, error) {
 			return nil, l.err
 		}
 		node, ok := nodeOf(nm)
-		if !ok || width != 8*wordBytes {
+		var m tech.SRAM
+		switch {
+		case ok && width == narrow:
+			m = node.SRAM(bytes)
+		case ok && width == wide:
+			m = node.WideSRAM(bytes)
+		default:
 			skipped++
 			continue
 		}
-		name := fmt.Sprintf("%g nm, %g B", nm, bytes)
-		m := node.SRAM(bytes)
-		read.add(name, l.float("read_pJ"), m.ReadPJPerByte*wordBytes)
-		write.add(name, l.float("write_pJ"), m.WritePJPerByte*wordBytes)
+		name := fmt.Sprintf("%g nm, %g B, %d bit", nm, bytes, width)
+		read.add(name, l.float("read_pJ"), m.ReadPJPerByte*float64(width)/bitsPerByte)
+		write.add(name, l.float("write_pJ"), m.WritePJPerByte*float64(width)/bitsPerByte)
 		area.add(name, l.float("area_mm2"), m.AreaMM2)
 		if l.err != nil {
 			return nil, l.err
