@@ -176,8 +176,17 @@ func valueText(v space.Value, unit string) string {
 	return quantity(v.Num, unit)
 }
 
-// firstSentence cuts a paragraph after its first full stop.
+// firstSentence cuts a paragraph after its first sentence. The full stop of an
+// initial or of an abbreviation ends none: only one before a capital letter
+// that follows a word of lower-case letters, or a closing bracket, does.
 func firstSentence(s string) string {
-	s, _, _ = strings.Cut(strings.ReplaceAll(s, "\n", " "), ". ")
+	s = strings.ReplaceAll(s, "\n", " ")
+	for i := 2; i+2 < len(s); i++ {
+		lower := s[i-1] >= 'a' && s[i-1] <= 'z' && s[i-2] >= 'a' && s[i-2] <= 'z'
+		capital := s[i+2] >= 'A' && s[i+2] <= 'Z'
+		if s[i] == '.' && s[i+1] == ' ' && (lower || s[i-1] == ')') && capital && !strings.HasSuffix(s[:i], " al") {
+			return s[:i]
+		}
+	}
 	return strings.TrimSuffix(s, ".")
 }
