@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"apollo/evaluator/edge"
 	"apollo/evaluator/workload"
@@ -85,7 +86,7 @@ func edgeTPUEstimates(t *table) ([]Row, error) {
 	all, worst := errorsOf(rows, coralOurs)
 	macs, macsWorst := errorsOf(rows, byMACs(rows))
 	middle := atMost("cycles, median error (theirs: MACs x factor)", median(macs), median(all), 0.12)
-	middle.Misses = append(details, unknown...)
+	middle.Misses = slices.Concat(details, unknown)
 	return []Row{middle, atMost("cycles, worst error (theirs: MACs x factor)", macsWorst, worst, 0.30)}, nil
 }
 
@@ -106,6 +107,6 @@ func coralLatency(t *table) ([]Row, error) {
 	all, worst := errorsOf(rows, coralOurs)
 	macs, _ := errorsOf(rows, byMACs(rows))
 	middle := atMost("latency, median error (theirs: MACs x factor)", median(macs), median(all), 0.15)
-	middle.Misses = append(details, unknown...)
+	middle.Misses = slices.Concat(details, unknown)
 	return []Row{middle, noted("latency, worst error", "share", 0, worst, worst)}, nil
 }

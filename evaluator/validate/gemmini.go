@@ -56,7 +56,7 @@ func gemminiNest(l *line) (model.Problem, gemmini.Tiling, error) {
 		t.Outer[d], t.Tile[d] = 1, 1
 	}
 	for level := range strings.SplitSeq(l.text("mapping.mapping"), " - ") {
-		for _, f := range strings.Fields(level) {
+		for f := range strings.FieldsSeq(level) {
 			if strings.HasPrefix(f, "L") {
 				continue
 			}

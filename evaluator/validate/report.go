@@ -11,11 +11,11 @@ import (
 type Verdict string
 
 const (
-	// Pass: within the tolerance.
+	// Pass is within the tolerance.
 	Pass Verdict = "pass"
-	// Fail: outside of it.
+	// Fail is outside of it.
 	Fail Verdict = "FAIL"
-	// Note: printed beside a judged row, not judged itself.
+	// Note is printed beside a judged row, not judged itself.
 	Note Verdict = "note"
 )
 
@@ -143,13 +143,6 @@ func (a *agreement) row(least float64) Row {
 	if float64(a.agree) < least*float64(a.rows) {
 		r.Verdict = Fail
 	}
-	return r
-}
-
-// note is row without a judgement.
-func (a *agreement) note(why string) Row {
-	r := a.row(1)
-	r.Tolerance, r.Verdict = why, Note
 	return r
 }
 
