@@ -5,16 +5,22 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"apollo/events"
+	"apollo/services/study"
 )
 
 // answerTimeout is how long a request waits for the proposer: it answers in
 // milliseconds, so that silence means that none is there.
 const answerTimeout = 10 * time.Second
+
+// lookEvery is how often a waiting client reads the study itself: well above the
+// milliseconds of an answer, so that one that is on its way comes first.
+const lookEvery = time.Second
 
 // ErrNoAnswer says that no proposer answered a request in time. The request
 // stays in the queue.
@@ -64,8 +70,9 @@ func Submit(ctx context.Context, bus events.Bus, name, id string, request events
 }
 
 // Control publishes a change of state and waits until it is carried out. It
-// fills in the request's ID. A request for what is so already has no answer:
-// look at the study first. Errors: as Submit's.
+// fills in the request's ID. A request for what is so already has no answer in
+// the log; it is done when the log still says so a moment later. Errors: as
+// Submit's.
 func Control(ctx context.Context, bus events.Bus, c events.StudyControl) error {
 	info, err := bus.Log().Info(ctx, events.RejectedSubject("x"))
 	if err != nil {
@@ -75,7 +82,41 @@ func Control(ctx context.Context, bus events.Bus, c events.StudyControl) error {
 	if err := publish(ctx, bus, events.ControlSubject(c.Study), c.ID, c.Study, c, nil); err != nil {
 		return err
 	}
-	return await(ctx, bus, info.Last+1, c.Study, c.ID, func(e events.Payload) bool { return commandOf(e) == c.ID })
+	waiting, answered := context.WithCancelCause(ctx)
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	defer answered(nil)
+	looking.Go(func() {
+		if holdsSoon(waiting, bus.Log(), &c) {
+			answered(errHolds)
+		}
+	})
+	err = await(waiting, bus, info.Last+1, c.Study, c.ID, func(e events.Payload) bool { return commandOf(e) == c.ID })
+	if errors.Is(err, errHolds) {
+		return nil
+	}
+	return err
+}
+
+// errHolds ends the wait for an answer that nobody will give.
+var errHolds = errors.New("the study is in that state already")
+
+// holdsSoon looks at the study, every lookEvery and until ctx ends, and reports
+// whether it is what the request asks for.
+func holdsSoon(ctx context.Context, log events.Log, c *events.StudyControl) bool {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-look.C:
+		}
+		view, err := ReadStudy(ctx, log, c.Study, c.Run)
+		if err == nil && study.Holds(c, view.State, view.Budget) {
+			return true
+		}
+	}
 }
 
 // commandOf returns the request that an event carries out, or "".
@@ -95,8 +136,8 @@ func commandOf(e events.Payload) string {
 	return ""
 }
 
-func publish(ctx context.Context, bus events.Bus, subject, id, study string, e events.Payload, header map[string]string) error {
-	data, err := events.Encode(id, "client", study, time.Now(), e)
+func publish(ctx context.Context, bus events.Bus, subject, id, name string, e events.Payload, header map[string]string) error {
+	data, err := events.Encode(id, "client", name, time.Now(), e)
 	if err != nil {
 		return err
 	}
@@ -108,10 +149,10 @@ func publish(ctx context.Context, bus events.Bus, subject, id, study string, e e
 }
 
 // await follows a study's log until done, or until the request is rejected.
-func await(ctx context.Context, bus events.Bus, from uint64, study, id string, done func(events.Payload) bool) error {
+func await(ctx context.Context, bus events.Bus, from uint64, name, id string, done func(events.Payload) bool) error {
 	limited, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	for m, err := range bus.Log().Follow(limited, from, events.RunFilter(study, "*"), events.RejectedSubject(study)) {
+	for m, err := range bus.Log().Follow(limited, from, events.RunFilter(name, "*"), events.RejectedSubject(name)) {
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -17,6 +18,9 @@ const (
 	// bus is there: commands are carried out one after the other, so that one
 	// that can never succeed would hold up all others.
 	maxCommandTries = 3
+	// patience is how long an owner may be stuck while a command waits for it:
+	// well below what a client waits for its answer.
+	patience = 4 * time.Second
 	// maxCommandID bounds the id of a command: it becomes part of the ids of
 	// the events that answer it.
 	maxCommandID = 256
@@ -151,6 +155,9 @@ func (p *Proposer) control(ctx context.Context, c command) error {
 		return p.reject(ctx, c, m)
 	}
 	refusal, err := p.send(ctx, key, &ctl)
+	if errors.Is(err, errStuck) && errors.Is(err, events.ErrFull) {
+		return p.reject(ctx, c, events.Mistake{Pointer: "/data/verb", Code: "full", Message: err.Error(), Hint: fullHint})
+	}
 	if err != nil {
 		return err
 	}
@@ -180,11 +187,43 @@ func (p *Proposer) find(ctx context.Context, name, run string) (runKey, error) {
 	return key, nil
 }
 
-// send hands a control to the run's owner and waits until it is carried out.
+// send hands a control to the run's owner and waits until it is carried out. An
+// owner that is busy is waited for; one that is stuck is not, because the
+// commands of all other studies wait behind this one: the error is why it is.
 func (p *Proposer) send(ctx context.Context, key runKey, ctl *events.StudyControl) (refusal, err error) {
 	o := p.owner(ctx, key, ctl.Verb == "cancel")
 	defer o.waiting.Add(-1)
-	request := ownerRequest{control: ctl, reply: make(chan ownerReply, 1)}
+	waiting, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	p.wg.Go(func() { o.giveUpStuck(waiting, cancel) })
+	refusal, err = o.ask(waiting, ctl)
+	if cause := context.Cause(waiting); err != nil && cause != nil {
+		err = cause
+	}
+	return refusal, err
+}
+
+// giveUpStuck ends a wait with the reason for which the owner is stuck, once it
+// has been so for patience.
+func (o *owner) giveUpStuck(waiting context.Context, cancel context.CancelCauseFunc) {
+	look := time.NewTicker(patience / 4)
+	defer look.Stop()
+	for {
+		select {
+		case <-waiting.Done():
+			return
+		case <-look.C:
+		}
+		if s := o.stuck.Load(); s != nil && time.Since(s.since) >= patience {
+			cancel(fmt.Errorf("%w: %w", errStuck, s.err))
+			return
+		}
+	}
+}
+
+// ask hands a control to the owner's goroutine and waits for its reply.
+func (o *owner) ask(ctx context.Context, ctl *events.StudyControl) (refusal, err error) {
+	request := ownerRequest{ctx: ctx, control: ctl, reply: make(chan ownerReply, 1)}
 	select {
 	case o.requests <- request:
 	case <-o.done:
@@ -199,6 +238,8 @@ func (p *Proposer) send(ctx context.Context, key runKey, ctl *events.StudyContro
 	select {
 	case r := <-request.reply:
 		return r.refusal, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	case <-o.done:
 	}
 	select {
@@ -209,4 +250,7 @@ func (p *Proposer) send(ctx context.Context, key runKey, ctl *events.StudyContro
 	}
 }
 
-var errOwnerEnded = errors.New("the owner of the run ended")
+var (
+	errOwnerEnded = errors.New("the owner of the run ended")
+	errStuck      = errors.New("the study cannot be changed now, because it waits for the bus")
+)

@@ -24,6 +24,12 @@ const (
 	// retryFirst and retryMax bound the wait before the bus is tried again.
 	retryFirst = 100 * time.Millisecond
 	retryMax   = 10 * time.Second
+	// roomEvery is how often a run that waits for results looks whether there is
+	// room for them: a disk that fills up is a matter of minutes.
+	roomEvery = 10 * time.Second
+	// answerRoom is the room that the answer to a batch may need: docs/events.md,
+	// Limits.
+	answerRoom = 256 << 10
 	// fullHint is what to do about a full stream.
 	fullHint = "free disk space or remove ended studies with apollo study rm"
 )
@@ -35,12 +41,17 @@ type owner struct {
 	proposer *Proposer
 	key      runKey
 	log      *slog.Logger
-	// cancelling: it carries out one request to cancel and ends. It knows
-	// nothing of the sources, and proposes nothing.
+	// brief: it carries out one request and ends. It proposes nothing.
+	brief bool
+	// cancelling: it is brief, and knows nothing of the sources.
 	cancelling bool
 	requests   chan ownerRequest
-	done       chan struct{}
-	err        error // why it ended; read it after done
+	// moved holds a token when the run's log may have moved on without it.
+	moved chan struct{}
+	// stuck is what keeps it waiting for the bus; nil while nothing does.
+	stuck atomic.Pointer[stuck]
+	done  chan struct{}
+	err   error // why it ended; read it after done
 	// waiting counts who is about to ask something; it changes under
 	// Proposer.mu upwards, anywhere downwards.
 	waiting atomic.Int32
@@ -62,7 +73,15 @@ type owner struct {
 	lastTick    time.Time
 }
 
+// stuck is since when, and why, an owner waits for the bus.
+type stuck struct {
+	since time.Time
+	err   error
+}
+
 type ownerRequest struct {
+	// ctx ends when nobody waits for the reply any more.
+	ctx     context.Context
 	control *events.StudyControl
 	reply   chan ownerReply
 }
@@ -83,13 +102,20 @@ func (o *owner) run(ctx context.Context) error {
 		return quiet(ctx, err)
 	}
 	results, letters := make(chan events.Message, 64), make(chan events.Message)
+	broken := make(chan error, 2) // one of each follower
 	var followers sync.WaitGroup
-	followers.Go(func() { pass(ctx, o.log, o.proposer.Bus.Facts().Follow(ctx, o.nextSeq, o.resultFilter()), results) })
-	followers.Go(func() { pass(ctx, o.log, o.proposer.Bus.Log().Follow(ctx, 0, o.letterFilters()...), letters) })
+	followers.Go(func() {
+		broken <- pass(ctx, "results", o.proposer.Bus.Facts().Follow(ctx, o.nextSeq, o.resultFilter()), results)
+	})
+	followers.Go(func() {
+		broken <- pass(ctx, "dead letters", o.proposer.Bus.Log().Follow(ctx, 0, o.letterFilters()...), letters)
+	})
 	defer followers.Wait()
 	defer cancel()
+	room := time.NewTicker(roomEvery)
+	defer room.Stop()
 	for {
-		if err := o.retry(ctx, "drive", o.drive); err != nil {
+		if err := o.retryServing(ctx, "drive", o.requests, o.drive); err != nil {
 			return quiet(ctx, err)
 		}
 		o.tick(ctx)
@@ -107,9 +133,19 @@ func (o *owner) run(ctx context.Context) error {
 			}
 		case m := <-letters:
 			o.letter(m)
+		case err := <-broken:
+			return quiet(ctx, err)
+		case <-o.moved:
+			if err := o.retry(ctx, "read the log", o.refresh); err != nil {
+				return quiet(ctx, err)
+			}
+		case <-room.C:
+			if err := o.checkRoom(ctx); err != nil {
+				return quiet(ctx, err)
+			}
 		case r := <-o.requests:
-			r.reply <- o.request(ctx, r.control)
-			if o.cancelling {
+			r.reply <- o.request(r.ctx, r.control) //nolint:contextcheck // it ends with who asked
+			if o.brief {
 				return quiet(ctx, o.retry(ctx, "clean up", o.cleanUp))
 			}
 		}
@@ -161,9 +197,19 @@ func quiet(ctx context.Context, err error) error {
 
 // retry calls f until it does not fail for want of the bus.
 func (o *owner) retry(ctx context.Context, what string, f func(context.Context) error) error {
+	return o.retryServing(ctx, what, nil, f)
+}
+
+// retryServing is retry that carries out requests between two tries: f must
+// leave the machine as the log has it when it fails.
+func (o *owner) retryServing(ctx context.Context, what string, requests <-chan ownerRequest, f func(context.Context) error) error {
 	wait := retryFirst
+	defer o.stuck.Store(nil)
 	for {
 		err := f(ctx)
+		if err != nil {
+			o.stuck.CompareAndSwap(nil, &stuck{time.Now(), err})
+		}
 		switch {
 		case errors.Is(err, events.ErrFull):
 			o.log.Error("the stream is full: the study waits", "doing", what, "error", err, "hint", fullHint)
@@ -175,6 +221,8 @@ func (o *owner) retry(ctx context.Context, what string, f func(context.Context) 
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case r := <-requests:
+			r.reply <- o.request(r.ctx, r.control) //nolint:contextcheck // it ends with who asked
 		case <-time.After(wait):
 			wait = min(2*wait, retryMax)
 		}
@@ -183,7 +231,7 @@ func (o *owner) retry(ctx context.Context, what string, f func(context.Context) 
 
 // drive says everything that there is to say, and publishes the work.
 func (o *owner) drive(ctx context.Context) error {
-	if o.cancelling {
+	if o.brief {
 		return nil
 	}
 	if !o.machine.Started() {

@@ -86,16 +86,23 @@ func (p *Proposer) Run(ctx context.Context) error {
 	}
 }
 
-// watch drives the runs that another proposer accepts or extends from sequence
-// from on: whoever is left goes on with them.
+// watch drives the runs that another proposer accepts or moves from sequence
+// from on: whoever is left goes on with them, and the owner of a run hears of a
+// request that another proposer carried out.
 func (p *Proposer) watch(ctx context.Context, from uint64) {
-	for m, err := range p.Bus.Log().Follow(ctx, from, events.StudySubject("*", "*", "accepted"), events.StudySubject("*", "*", "extended")) {
+	var filters []string
+	for _, kind := range []string{"accepted", "extended", "resumed", "stopping"} {
+		filters = append(filters, events.StudySubject("*", "*", kind))
+	}
+	for m, err := range p.Bus.Log().Follow(ctx, from, filters...) {
 		if err != nil {
 			p.Logger.Error("follow the log: the runs of other proposers are not taken over", "error", err)
 			return
 		}
 		if name, run, _, ok := events.ParseStudySubject(m.Subject); ok && p.drives(name) {
-			p.drive(ctx, runKey{name, run})
+			o := p.owner(ctx, runKey{name, run}, false)
+			o.nudge()
+			o.waiting.Add(-1)
 		}
 	}
 }
@@ -155,6 +162,7 @@ func openRuns(ctx context.Context, log events.Log) ([]runKey, error) {
 // owner returns the running owner of a run, and starts it when there is none.
 // It stays while its waiting is not 0; the caller counts it down. A new one that
 // is only to cancel the run does without its sources: they may be what is gone.
+// Of a study that this proposer does not drive it carries out one request.
 func (p *Proposer) owner(ctx context.Context, key runKey, cancelling bool) *owner {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -163,7 +171,8 @@ func (p *Proposer) owner(ctx context.Context, key runKey, cancelling bool) *owne
 		return o
 	}
 	o := &owner{
-		proposer: p, key: key, cancelling: cancelling, requests: make(chan ownerRequest), done: make(chan struct{}),
+		proposer: p, key: key, brief: cancelling || !p.drives(key.study), cancelling: cancelling,
+		requests: make(chan ownerRequest), moved: make(chan struct{}, 1), done: make(chan struct{}),
 		log: p.Logger.With("study", key.study, "run", key.run),
 	}
 	o.waiting.Add(1)
@@ -185,6 +194,14 @@ func (p *Proposer) owner(ctx context.Context, key runKey, cancelling bool) *owne
 
 // drive starts the owner of a run unless it works already.
 func (p *Proposer) drive(ctx context.Context, key runKey) { p.owner(ctx, key, false).waiting.Add(-1) }
+
+// nudge makes the owner read the log.
+func (o *owner) nudge() {
+	select {
+	case o.moved <- struct{}{}:
+	default: // it will read it anyway
+	}
+}
 
 // retire takes an owner with nothing left to do out of service. It reports
 // false when somebody waits for it.

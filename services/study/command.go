@@ -9,37 +9,25 @@ import (
 // Command returns the event that carries out a request of a user, or nil when
 // the run is already in that state. The error says why the request is refused.
 func (m *Machine) Command(c *events.StudyControl) (events.Payload, error) {
-	if m.commands[c.ID] {
+	if m.commands[c.ID] || Holds(c, m.state, m.trials) {
 		return nil, nil
 	}
 	refused := fmt.Errorf("study %s is %s: it cannot %s", m.spec.Study, m.state, c.Verb)
 	id := events.StudyResumed{Study: m.spec.Study, Run: m.cfg.Run, Command: c.ID}
 	switch c.Verb {
 	case "pause":
-		switch m.state {
-		case Running:
+		if m.state == Running {
 			return events.StudyPaused{Study: id.Study, Run: id.Run, Command: id.Command, Reason: "on request"}, nil
-		case Paused:
-			return nil, nil
 		}
 	case "resume":
-		switch m.state {
-		case Paused:
+		if m.state == Paused {
 			return id, nil
-		case Running:
-			return nil, nil
 		}
 	case "stop":
-		switch m.state {
-		case Running, Paused:
+		if m.state == Running || m.state == Paused {
 			return events.StudyStopping{Study: id.Study, Run: id.Run, Command: id.Command, Reason: "on request"}, nil
-		case Stopping, Stopped:
-			return nil, nil
 		}
 	case "cancel":
-		if m.state == Cancelled {
-			return nil, nil
-		}
 		if !m.state.Terminal() {
 			return events.StudyCancelled{Study: id.Study, Run: id.Run, Command: id.Command, Summary: m.Summary()}, nil
 		}
@@ -51,6 +39,24 @@ func (m *Machine) Command(c *events.StudyControl) (events.Payload, error) {
 	return nil, refused
 }
 
+// Holds reports whether a run in that state, with that budget, is already what
+// the request asks for: then nothing happens, and no event answers it.
+func Holds(c *events.StudyControl, state State, budget int) bool {
+	switch c.Verb {
+	case "pause":
+		return state == Paused
+	case "resume":
+		return state == Running
+	case "stop":
+		return state == Stopping || state == Stopped
+	case "cancel":
+		return state == Cancelled
+	case "extend":
+		return c.Trials == budget && (state == Running || state == Paused || state == Completed)
+	}
+	return false
+}
+
 func (m *Machine) extend(c *events.StudyControl) (events.Payload, error) {
 	switch {
 	case m.state == Cancelled || m.state == Failed:
@@ -59,8 +65,6 @@ func (m *Machine) extend(c *events.StudyControl) (events.Payload, error) {
 		return nil, fmt.Errorf("%d trials are too many: at most %d", c.Trials, events.MaxTrials)
 	case c.Trials < m.trials:
 		return nil, fmt.Errorf("study %s has a budget of %d trials: extend takes the new total, not less than that", m.spec.Study, m.trials)
-	case c.Trials == m.trials && m.state != Stopped && m.state != Stopping:
-		return nil, nil
 	}
 	return events.StudyExtended{Study: m.spec.Study, Run: m.cfg.Run, Command: c.ID, Trials: c.Trials}, nil
 }
