@@ -200,3 +200,48 @@ func TestAreaGrows(t *testing.T) {
 		}
 	}
 }
+
+// The example of docs/model.md#templates works as it stands there.
+func TestDocumentedExample(t *testing.T) {
+	t.Parallel()
+	s := tinySpec()
+	m := s.Build([]int64{16, 64 * kib, 8e9})
+	mapped := 0
+	for _, p := range layers(t, "mobilenet_v2") {
+		c, misfit := m.Map(&p)
+		if misfit != nil {
+			continue
+		}
+		mapped++
+		bounds(t, &m, &p, &c, []int64{16, 64 * kib, 8e9})
+	}
+	if mapped < 40 {
+		t.Errorf("only %d layers were mapped", mapped)
+	}
+}
+
+func tinySpec() Spec {
+	return Spec{
+		Name: "tiny", Doc: "A row of units.",
+		Params: []Param{
+			count("units", "Multiply-accumulate units.", 16, 4, 8, 16, 32),
+			bytes("buffer", "Buffer for tiles, used in two halves.", 64*kib, powers(16*kib, 256*kib)...),
+			bandwidth(8e9),
+		},
+		Build: func(v []int64) Machine {
+			c := newChip()
+			buffer := c.memory("buffer", v[1], 1)
+			c.units(v[0], 8+8+32)
+			m := c.machine(1e9, v[2], v[0])
+			l := loops{spreads: [][]Spread{{{1, model.K, v[0]}}}, order: tileOrders()[0], param: "buffer"}
+			l.arch = model.Arch{Levels: 2, MACPJ: c.node.MACPJ()}
+			l.arch.Level[0] = offChip(&m, c.node.DRAMPJPerByte)
+			l.arch.Level[1] = model.Level{
+				Name: "buffer", Keeps: keeps(model.Weights, model.Inputs, model.Outputs), Capacity: v[1], DoubleBuffered: true,
+				Fanout: v[0], ReadPJ: buffer.ReadPJPerByte, WritePJ: buffer.WritePJPerByte,
+			}
+			m.Map = l.find
+			return m
+		},
+	}
+}
