@@ -203,24 +203,6 @@ func (p *Proposer) send(ctx context.Context, key runKey, ctl *events.StudyContro
 	return refusal, err
 }
 
-// giveUpStuck ends a wait with the reason for which the owner is stuck, once it
-// has been so for patience.
-func (o *owner) giveUpStuck(waiting context.Context, cancel context.CancelCauseFunc) {
-	look := time.NewTicker(patience / 4)
-	defer look.Stop()
-	for {
-		select {
-		case <-waiting.Done():
-			return
-		case <-look.C:
-		}
-		if s := o.stuck.Load(); s != nil && time.Since(s.since) >= patience {
-			cancel(fmt.Errorf("%w: %w", errStuck, s.err))
-			return
-		}
-	}
-}
-
 // ask hands a control to the owner's goroutine and waits for its reply.
 func (o *owner) ask(ctx context.Context, ctl *events.StudyControl) (refusal, err error) {
 	request := ownerRequest{ctx: ctx, control: ctl, reply: make(chan ownerReply, 1)}

@@ -73,12 +73,6 @@ type owner struct {
 	lastTick    time.Time
 }
 
-// stuck is since when, and why, an owner waits for the bus.
-type stuck struct {
-	since time.Time
-	err   error
-}
-
 type ownerRequest struct {
 	// ctx ends when nobody waits for the reply any more.
 	ctx     context.Context
@@ -195,40 +189,6 @@ func quiet(ctx context.Context, err error) error {
 	return err
 }
 
-// retry calls f until it does not fail for want of the bus.
-func (o *owner) retry(ctx context.Context, what string, f func(context.Context) error) error {
-	return o.retryServing(ctx, what, nil, f)
-}
-
-// retryServing is retry that carries out requests between two tries: f must
-// leave the machine as the log has it when it fails.
-func (o *owner) retryServing(ctx context.Context, what string, requests <-chan ownerRequest, f func(context.Context) error) error {
-	wait := retryFirst
-	defer o.stuck.Store(nil)
-	for {
-		err := f(ctx)
-		if err != nil {
-			o.stuck.CompareAndSwap(nil, &stuck{time.Now(), err})
-		}
-		switch {
-		case errors.Is(err, events.ErrFull):
-			o.log.Error("the stream is full: the study waits", "doing", what, "error", err, "hint", fullHint)
-		case errors.Is(err, events.ErrUnreachable):
-			o.log.Warn("the bus cannot be reached: trying again", "doing", what, "error", err)
-		default:
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case r := <-requests:
-			r.reply <- o.request(r.ctx, r.control) //nolint:contextcheck // it ends with who asked
-		case <-time.After(wait):
-			wait = min(2*wait, retryMax)
-		}
-	}
-}
-
 // drive says everything that there is to say, and publishes the work.
 func (o *owner) drive(ctx context.Context) error {
 	if o.brief {
@@ -322,10 +282,16 @@ func (o *owner) publish(ctx context.Context) error {
 }
 
 func (o *owner) send(ctx context.Context, id string, work *events.BatchRequested) error {
-	if len(work.Designs) == 0 {
-		return o.answerKnown(ctx, work)
+	if len(work.Designs) > 0 {
+		return o.enqueue(ctx, id, work)
 	}
-	return o.enqueue(ctx, id, work)
+	err := o.answerKnown(ctx, work)
+	if errors.Is(err, events.ErrFull) {
+		if err := o.checkRoom(ctx); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 func (o *owner) enqueue(ctx context.Context, id string, work *events.BatchRequested) error {

@@ -6,7 +6,6 @@ import (
 	"iter"
 
 	"apollo/events"
-	"apollo/services/study"
 )
 
 // pass hands messages on, in order, until ctx ends. The error says why there
@@ -23,34 +22,6 @@ func pass(ctx context.Context, what string, from iter.Seq2[events.Message, error
 		}
 	}
 	return fmt.Errorf("follow the %s: it ended", what)
-}
-
-// checkRoom pauses a run whose answers cannot be stored: the evaluators hold
-// them back, and without a word it would seem to hang.
-func (o *owner) checkRoom(ctx context.Context) error {
-	if state, _ := o.machine.State(); o.brief || state != study.Running {
-		return nil
-	}
-	waits := false
-	for range o.machine.Outstanding {
-		waits = true
-		break
-	}
-	if !waits {
-		return nil
-	}
-	info, err := o.proposer.Bus.Facts().Info(ctx, o.resultFilter())
-	if err != nil {
-		o.log.Warn("look for room for results", "error", err)
-		return nil
-	}
-	if info.MaxBytes == 0 || info.Bytes+min(answerRoom, info.MaxBytes/16) < info.MaxBytes {
-		return nil
-	}
-	return o.append(ctx, "paused", events.StudyPaused{
-		Study: o.key.study, Run: o.key.run,
-		Reason: fmt.Sprintf("the stream of results is full (%d of %d bytes): %s, then resume", info.Bytes, info.MaxBytes, fullHint),
-	})
 }
 
 // letterFilters match the dead letters of work that can never be answered.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"apollo/archiver"
 	"apollo/events"
 	"apollo/events/membus"
 	"apollo/services"
@@ -183,24 +185,37 @@ func TestAnOwnerThatHearsNothingSaysSo(t *testing.T) {
 	})
 }
 
-func TestAFullStreamOfResultsPausesTheStudy(t *testing.T) {
-	t.Parallel()
+func smallResults() []events.Stream {
 	topology := events.Topology()
 	for i := range topology {
 		if topology[i].Once {
 			topology[i].MaxBytes = 1 << 20
 		}
 	}
-	troubled(t, faulty{}, topology, func(s *sim) {
-		user := s.hub.Client("user")
-		if err := user.Ready(s.ctx); err != nil {
-			t.Fatal(err)
+	return topology
+}
+
+// fill leaves no room for results.
+func (s *sim) fill() *membus.Client {
+	s.t.Helper()
+	user := s.hub.Client("user")
+	if err := user.Ready(s.ctx); err != nil {
+		s.t.Fatal(err)
+	}
+	for size, batch := 1000, 0; size > 0; batch++ {
+		subject := events.ResultSubject("other", "old", "00000001", batch)
+		_, err := user.Facts().Record(s.ctx, events.Message{Subject: subject, ID: strconv.Itoa(batch), Data: make([]byte, size)})
+		if err != nil {
+			size /= 10
 		}
-		var err error
-		for batch := 0; err == nil; batch++ {
-			subject := events.ResultSubject("other", "old", "00000001", batch)
-			_, err = user.Facts().Record(s.ctx, events.Message{Subject: subject, ID: fmt.Sprint(batch), Data: make([]byte, 1000)})
-		}
+	}
+	return user
+}
+
+func TestAFullStreamOfResultsPausesTheStudy(t *testing.T) {
+	t.Parallel()
+	troubled(t, faulty{}, smallResults(), func(s *sim) {
+		user := s.fill()
 		s.submit("sim", "x1", toyStudy("sim", 400, ""))
 		for i := range 2 {
 			view := s.wait("sim")
@@ -221,6 +236,42 @@ func TestAFullStreamOfResultsPausesTheStudy(t *testing.T) {
 	})
 }
 
+// The proposer itself records the answer of a batch that needs no evaluation.
+func TestAFullStreamOfResultsPausesAStudyOfKnownDesigns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		s.hub = membus.New(membus.Config{Seed: 1, Topology: smallResults(), Trace: s.trace})
+		defer s.close()
+		log := &sources{}
+		s.start("proposer", func(b events.Bus) service {
+			return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: log, Logger: slog.New(slog.DiscardHandler)}
+		})
+		s.start("evaluator", func(b events.Bus) service {
+			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+		})
+		s.submit("first", "x0", toyStudy("first", 40, ""))
+		first := s.wait("first")
+		log.source = archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, SHA256: "one", Trials: []archiver.Trial{
+			{Trial: 0, Design: events.Design{{Num: 9}, {Num: 5}, {Num: 4}}, Outcome: "measured", Values: []float64{2e-3, 14, 1e-6}, Feasible: true},
+		}}
+		user := s.fill()
+		body := toyStudy("sim", 40, `,"transfer":{"sources":[{"study":"first"}]}`)
+		s.submit("sim", "x1", strings.Replace(body, `"batch":8,"parallelism":4`, `"batch":1,"parallelism":1`, 1))
+		if view := s.wait("sim"); view.State != study.Paused || !strings.Contains(view.Reason, "full") {
+			t.Fatalf("%s (%s), want paused because the stream is full", view.State, view.Reason)
+		}
+		if err := user.Purge(s.ctx, "result.other.>"); err != nil {
+			t.Fatal(err)
+		}
+		s.control("sim", "c1", "resume", 0)
+		time.Sleep(10 * time.Minute)
+		if view := s.wait("sim"); view.State != study.Completed {
+			t.Errorf("with room again: %s (%s), want completed", view.State, view.Reason)
+		}
+	})
+}
+
 // Asking for what is so is answered, although no event says it.
 func TestARequestForWhatIsSoIsAnswered(t *testing.T) {
 	t.Parallel()
@@ -229,8 +280,14 @@ func TestARequestForWhatIsSoIsAnswered(t *testing.T) {
 		time.Sleep(300 * time.Millisecond)
 		user := s.hub.Client("user")
 		for _, c := range []events.StudyControl{
-			{Verb: "resume"}, {Verb: "pause"}, {Verb: "pause"}, {Verb: "extend", Trials: 4000}, {Verb: "resume"},
-			{Verb: "stop"}, {Verb: "stop"}, {Verb: "stop"},
+			{Verb: "resume"},
+			{Verb: "pause"},
+			{Verb: "pause"},
+			{Verb: "extend", Trials: 4000},
+			{Verb: "resume"},
+			{Verb: "stop"},
+			{Verb: "stop"},
+			{Verb: "stop"},
 		} {
 			c.Study = "sim"
 			began := time.Now()
