@@ -40,7 +40,7 @@ func TestTPEKeepsTheContract(t *testing.T) {
 func TestGPBanditKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	o := small()
-	o.NotBetter = map[string]string{"budget": "all infeasible trials have one label, and few of so short a study are feasible"}
+	o.NotBetter["budget"] = "all infeasible trials have one label, and few of so short a study are feasible"
 	optimizertest.Run(t, optimizer.GPBandit{Limit: 40, Pool: 24}, o)
 }
 
@@ -50,15 +50,21 @@ func TestGPKeepsTheContract(t *testing.T) {
 }
 
 // small fits the suite to strategies that take milliseconds a proposal; they
-// have limits that such short studies reach.
+// have limits that such short studies reach. In short mode, and so under the
+// race detector, quality is not judged.
 func small() optimizertest.Options {
-	return optimizertest.Options{Programs: 6, Trials: 32, Seeds: 3, Large: 600}
+	if testing.Short() {
+		return optimizertest.Options{Programs: 2, Trials: 16, Seeds: 1, Large: 200, NotBetter: map[string]string{"*": "too few trials in short mode"}}
+	}
+	return optimizertest.Options{Programs: 6, Trials: 32, Seeds: 3, Large: 600, NotBetter: map[string]string{}}
 }
 
 func TestMBOKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	o := small()
-	o.Trials = 60
+	if !testing.Short() {
+		o.Trials = 60 // the first 20 are uniform
+	}
 	optimizertest.Run(t, optimizer.MBO{Generations: 8}, o)
 }
 
