@@ -28,7 +28,8 @@ type Proposer struct {
 	Catalog Catalog
 	// Sources gives transfer its trials; nil refuses studies that want it.
 	Sources Sources
-	// Only restricts driving to the study of that name; "" drives all.
+	// Only restricts driving to the study of that name; "" drives all. Commands
+	// for other studies are carried out all the same: they come to any proposer.
 	Only string
 	// Local accepts what only a study file on this machine may say, such as
 	// paths of Parquet files.
