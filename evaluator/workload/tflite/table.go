@@ -43,8 +43,8 @@ func entries() []entry {
 	act := func(code int64, name, fn string) entry { return simple(code, name, graph.Act, fn) }
 	eltwise := func(code int64, name, fn string) entry { return simple(code, name, graph.Eltwise, fn) }
 	copies := func(code int64, name, fn string) entry { return simple(code, name, graph.Copy, fn) }
-	fused := func(code int64, name string, op graph.Op, fn string) entry {
-		return entry{code, name, (*operator).simple, op, fn, 0}
+	fused := func(code int64, name, fn string) entry {
+		return entry{code, name, (*operator).simple, graph.Eltwise, fn, 0}
 	}
 	own := func(code int64, name string, read func(*operator, entry)) entry {
 		return entry{code, name, read, graph.Opaque, "", -1}
@@ -75,8 +75,8 @@ func entries() []entry {
 		{60, "PADV2", (*operator).pad, graph.Pad, "pad", -1},
 		{100, "MIRROR_PAD", (*operator).first, graph.Copy, "pad", -1},
 
-		fused(0, "ADD", graph.Eltwise, "add"), fused(18, "MUL", graph.Eltwise, "mul"),
-		fused(41, "SUB", graph.Eltwise, "sub"), fused(42, "DIV", graph.Eltwise, "div"),
+		fused(0, "ADD", "add"), fused(18, "MUL", "mul"),
+		fused(41, "SUB", "sub"), fused(42, "DIV", "div"),
 		eltwise(55, "MAXIMUM", "max"), eltwise(57, "MINIMUM", "min"), eltwise(78, "POW", "pow"),
 		eltwise(90, "FLOOR_DIV", "floor_div"), eltwise(95, "FLOOR_MOD", "mod"), eltwise(106, "ADD_N", "add"),
 		eltwise(99, "SQUARED_DIFFERENCE", "squared_difference"),
