@@ -17,11 +17,22 @@ func Parse(name string, data []byte) (*Workload, error) {
 		return nil, fmt.Errorf("read workload %s: %d bytes, the limit is %d", name, len(data), maxFile)
 	}
 	var w Workload
-	if err := yaml.UnmarshalWithOptions(data, &w, yaml.Strict()); err != nil {
+	if err := unmarshal(data, &w, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("read workload %s: %w", name, err)
 	}
 	if err := w.Normalise(); err != nil {
 		return nil, fmt.Errorf("read workload %s: %w", name, err)
 	}
 	return &w, nil
+}
+
+// unmarshal is yaml.UnmarshalWithOptions; the library panics on some malformed
+// documents, which is an error here.
+func unmarshal(data []byte, v any, options ...yaml.DecodeOption) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("malformed YAML: %v", r)
+		}
+	}()
+	return yaml.UnmarshalWithOptions(data, v, options...)
 }
