@@ -39,6 +39,10 @@ type Problem struct {
 	// strategies that transfer knowledge. Points may belong to other spaces'
 	// levels only when Task.Space says so.
 	Prior []Task
+	// Workload describes what the designs are measured on, for models over
+	// several studies: numbers of the same meaning and order as those of every
+	// Task.Workload (statistics of a network's layers). Nil means unknown.
+	Workload []float64
 }
 
 // Task is an earlier study that a strategy may learn from.
@@ -49,6 +53,9 @@ type Task struct {
 	Space space.Space
 	// Observations are in trial order.
 	Observations []Observation
+	// Workload is what Problem.Workload is, of the earlier study; nil means
+	// unknown.
+	Workload []float64
 }
 
 // Status says how a trial ended.
