@@ -143,6 +143,9 @@ type Template struct {
 	// sentence for each.
 	Params    []space.Param
 	ParamDocs []string
+	// Features are numbers derived from the parameters that models of a search
+	// see beside them; may be empty.
+	Features []Feature
 	// Baseline is the design that gains are measured against.
 	Baseline []space.Value
 	// Backend measures the template's designs.

@@ -86,6 +86,7 @@ func (o *owner) open(ctx context.Context, spec *events.Spec) error {
 		return err
 	}
 	var checker evaluator.Checker
+	template, _ := o.proposer.Catalog.Template(spec.Template)
 	if spec.Template != "" {
 		e, err := o.proposer.Catalog.Bind(spec.Template, sp.Params(), spec.Networks)
 		if err != nil {
@@ -97,7 +98,7 @@ func (o *owner) open(ctx context.Context, spec *events.Spec) error {
 	if err != nil {
 		return err
 	}
-	o.machine, err = study.New(study.Config{Spec: spec, Run: o.key.run, Algorithm: algorithm, Checker: checker, Knowledge: knowledge})
+	o.machine, err = study.New(study.Config{Spec: spec, Run: o.key.run, Algorithm: algorithm, Checker: checker, Features: template.Features, Knowledge: knowledge})
 	return err
 }
 

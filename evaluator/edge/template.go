@@ -74,6 +74,7 @@ func Template() evaluator.Template {
 	return evaluator.Template{
 		Name: Name, Doc: templateDoc,
 		Params: params(), ParamDocs: paramDocs(),
+		Features: features(),
 		Baseline: Baseline().Values(),
 		Backend:  Backend{},
 	}

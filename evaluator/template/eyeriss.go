@@ -1,6 +1,7 @@
 package template
 
 import (
+	"apollo/evaluator"
 	"apollo/evaluator/eyeriss"
 	"apollo/evaluator/model"
 )
@@ -19,6 +20,13 @@ func eyerissSpec() Spec {
 			count("sum_words", "Words of the scratchpad for partial sums of one element.", 24, 8, 16, 24, 32, 48, 64),
 			bytes("buffer", "Global buffer for inputs and partial sums.", 100*kib, 25*kib, 50*kib, 100*kib, 200*kib, 400*kib, 800*kib),
 			bandwidth(1e9),
+		},
+		Features: []evaluator.Feature{
+			derived("macs_per_cycle", "", []string{"rows", "cols"}, nil),
+			derived("filters_on_chip", "words", []string{"rows", "cols", "filter_words"}, nil),
+			derived("filters_per_input", "", []string{"filter_words"}, []string{"input_words"}),
+			derived("buffer_per_mac", "B", []string{"buffer"}, []string{"rows", "cols"}),
+			derived("bandwidth_per_mac", "B/s", []string{"io_bandwidth"}, []string{"rows", "cols"}),
 		},
 		Build: buildEyeriss,
 	}

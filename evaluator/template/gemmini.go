@@ -3,6 +3,7 @@ package template
 import (
 	"iter"
 
+	"apollo/evaluator"
 	"apollo/evaluator/gemmini"
 	"apollo/evaluator/model"
 )
@@ -18,6 +19,12 @@ func gemminiSpec() Spec {
 			bytes("scratchpad", "Memory for inputs and weights, used in two halves.", 256*kib, powers(32*kib, 4096*kib)...),
 			bytes("accumulator", "Memory for 32-bit sums, used in two halves.", 64*kib, powers(8*kib, 1024*kib)...),
 			bandwidth(8e9),
+		},
+		Features: []evaluator.Feature{
+			derived("scratchpad_per_row", "B", []string{"scratchpad"}, []string{"dim"}),
+			derived("sums_per_column", "B", []string{"accumulator"}, []string{"dim"}),
+			derived("bandwidth_per_mac", "B/s", []string{"io_bandwidth"}, []string{"dim", "dim"}),
+			total("on_chip_memory", "B", "scratchpad", "accumulator"),
 		},
 		Build: buildGemmini,
 	}

@@ -1,6 +1,9 @@
 package template
 
-import "apollo/evaluator/model"
+import (
+	"apollo/evaluator"
+	"apollo/evaluator/model"
+)
 
 // nvdlaSpec is the open deep-learning accelerator.
 func nvdlaSpec() Spec {
@@ -15,6 +18,13 @@ func nvdlaSpec() Spec {
 			bytes("conv_buffer", "Buffer for inputs and weights, used in two halves.", 512*kib, powers(32*kib, 4096*kib)...),
 			bytes("accumulator", "Buffer for 32-bit sums, used in two halves.", 64*kib, powers(8*kib, 512*kib)...),
 			bandwidth(16e9),
+		},
+		Features: []evaluator.Feature{
+			derived("macs_per_cycle", "", []string{"atomic_c", "atomic_k"}, nil),
+			derived("aspect", "", []string{"atomic_c"}, []string{"atomic_k"}),
+			derived("sums_per_channel", "B", []string{"accumulator"}, []string{"atomic_k"}),
+			derived("bandwidth_per_mac", "B/s", []string{"io_bandwidth"}, []string{"atomic_c", "atomic_k"}),
+			total("on_chip_memory", "B", "conv_buffer", "accumulator"),
 		},
 		Build: buildNVDLA,
 	}

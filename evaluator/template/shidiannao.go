@@ -1,6 +1,9 @@
 package template
 
-import "apollo/evaluator/model"
+import (
+	"apollo/evaluator"
+	"apollo/evaluator/model"
+)
 
 // shiDianNaoSpec is the output-stationary sensor accelerator.
 func shiDianNaoSpec() Spec {
@@ -15,6 +18,12 @@ func shiDianNaoSpec() Spec {
 			bytes("neuron_buffer", "Buffer for inputs and outputs, used in two halves.", 128*kib, powers(16*kib, 4096*kib)...),
 			bytes("synapse_buffer", "Buffer for weights, used in two halves.", 128*kib, powers(16*kib, 4096*kib)...),
 			bandwidth(8e9),
+		},
+		Features: []evaluator.Feature{
+			derived("macs_per_cycle", "", []string{"rows", "cols"}, nil),
+			derived("aspect", "", []string{"rows"}, []string{"cols"}),
+			derived("bandwidth_per_mac", "B/s", []string{"io_bandwidth"}, []string{"rows", "cols"}),
+			total("on_chip_memory", "B", "neuron_buffer", "synapse_buffer"),
 		},
 		Build: buildShiDianNao,
 	}

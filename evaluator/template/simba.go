@@ -1,6 +1,9 @@
 package template
 
-import "apollo/evaluator/model"
+import (
+	"apollo/evaluator"
+	"apollo/evaluator/model"
+)
 
 // simbaSpec is one chiplet of the multi-chip accelerator.
 func simbaSpec() Spec {
@@ -18,6 +21,15 @@ func simbaSpec() Spec {
 			bytes("input_buffer", "Input buffer of one element, used in two halves.", 8*kib, powers(2*kib, 64*kib)...),
 			bytes("global_buffer", "Buffer for inputs and outputs of all elements, used in two halves.", 64*kib, powers(32*kib, 4096*kib)...),
 			bandwidth(16e9),
+		},
+		Features: []evaluator.Feature{
+			derived("pes", "", []string{"pes_x", "pes_y"}, nil),
+			derived("pe_macs_per_cycle", "", []string{"lanes", "vector"}, nil),
+			derived("macs_per_cycle", "", []string{"pes_x", "pes_y", "lanes", "vector"}, nil),
+			derived("weight_buffers", "B", []string{"pes_x", "pes_y", "weight_buffer"}, nil),
+			derived("input_buffers", "B", []string{"pes_x", "pes_y", "input_buffer"}, nil),
+			derived("weights_per_mac", "B", []string{"weight_buffer"}, []string{"lanes", "vector"}),
+			derived("bandwidth_per_mac", "B/s", []string{"io_bandwidth"}, []string{"pes_x", "pes_y", "lanes", "vector"}),
 		},
 		Build: buildSimba,
 	}

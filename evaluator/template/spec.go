@@ -13,6 +13,8 @@ type Spec struct {
 	Name, Doc string
 	// Params are the parameters in order.
 	Params []Param
+	// Features are numbers derived from the parameters, for models of a search.
+	Features []evaluator.Feature
 	// Build makes the machine of a design: one number per parameter, whole and
 	// at least 1; of a categorical parameter the index of its label.
 	Build func(design []int64) Machine
@@ -82,7 +84,7 @@ func Specs() []Spec {
 func All() []evaluator.Template {
 	var all []evaluator.Template
 	for _, s := range Specs() {
-		t := evaluator.Template{Name: s.Name, Doc: s.Doc, Backend: backend{s}}
+		t := evaluator.Template{Name: s.Name, Doc: s.Doc, Features: s.Features, Backend: backend{s}}
 		for _, p := range s.Params {
 			t.Params = append(t.Params, p.Param)
 			t.ParamDocs = append(t.ParamDocs, p.Doc)
@@ -102,6 +104,20 @@ func bytes(name, doc string, baseline float64, values ...float64) Param {
 	p := count(name, doc, baseline, values...)
 	p.Unit = "B"
 	return p
+}
+
+// derived is a feature of one term: the parameters times over those under.
+func derived(name, unit string, times, over []string) evaluator.Feature {
+	return evaluator.Feature{Name: name, Unit: unit, Terms: []evaluator.Term{{Times: times, Over: over}}}
+}
+
+// total is a feature that adds parameters of one unit.
+func total(name, unit string, params ...string) evaluator.Feature {
+	f := evaluator.Feature{Name: name, Unit: unit}
+	for _, p := range params {
+		f.Terms = append(f.Terms, evaluator.Term{Times: []string{p}})
+	}
+	return f
 }
 
 // bandwidth is the off-chip interface, which every template has.

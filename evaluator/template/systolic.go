@@ -1,6 +1,7 @@
 package template
 
 import (
+	"apollo/evaluator"
 	"apollo/evaluator/model"
 	"apollo/evaluator/systolic"
 	"apollo/optimizer/space"
@@ -24,6 +25,12 @@ func systolicSpec() Spec {
 			bytes("weight_buffer", "Memory for weights, used in two halves.", 256*kib, powers(8*kib, 4096*kib)...),
 			bytes("output_buffer", "Memory for partial sums and outputs, used in two halves.", 128*kib, powers(8*kib, 4096*kib)...),
 			bandwidth(16e9),
+		},
+		Features: []evaluator.Feature{
+			derived("macs_per_cycle", "", []string{"rows", "cols"}, nil),
+			derived("aspect", "", []string{"rows"}, []string{"cols"}),
+			derived("bandwidth_per_mac", "B/s", []string{"io_bandwidth"}, []string{"rows", "cols"}),
+			total("on_chip_memory", "B", "input_buffer", "weight_buffer", "output_buffer"),
 		},
 		Build: buildSystolic,
 	}

@@ -89,6 +89,44 @@ func TestSpecs(t *testing.T) {
 	}
 }
 
+// Features are named once, and have a value for every design.
+func TestFeatures(t *testing.T) {
+	t.Parallel()
+	for _, tm := range All() {
+		s, err := space.New(tm.Params...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		of, err := evaluator.LogFeatures(tm.Features, tm.Params)
+		if err != nil {
+			t.Fatalf("%s: %v", tm.Name, err)
+		}
+		names := map[string]bool{}
+		for _, f := range tm.Features {
+			if names[f.Name] {
+				t.Errorf("%s: feature %s exists twice", tm.Name, f.Name)
+			}
+			names[f.Name] = true
+		}
+		rng := rand.New(rand.NewPCG(4, 0))
+		first := of(nil, tm.Baseline)
+		varies := make([]bool, len(first))
+		for range 100 {
+			for i, v := range of(nil, s.Values(s.At(rng.Uint64N(s.Size())))) {
+				if math.IsNaN(v) || math.IsInf(v, 0) {
+					t.Fatalf("%s: feature %s is %v", tm.Name, tm.Features[i].Name, v)
+				}
+				varies[i] = varies[i] || v != first[i]
+			}
+		}
+		for i, ok := range varies {
+			if !ok {
+				t.Errorf("%s: feature %s is the same for all designs", tm.Name, tm.Features[i].Name)
+			}
+		}
+	}
+}
+
 // draw returns a random design of a spec.
 func draw(rng *rand.Rand, s *Spec) []int64 {
 	var v []int64

@@ -11,12 +11,14 @@ import (
 
 // Machine is one run. It is used by one goroutine.
 type Machine struct {
-	cfg    Config
-	spec   *events.Spec
-	space  space.Space
-	judge  *events.Judge
-	legal  func(space.Point) bool
-	search optimizer.Strategy
+	cfg   Config
+	spec  *events.Spec
+	space space.Space
+	judge *events.Judge
+	legal func(space.Point) bool
+	// features are what models see of a point; nil for nothing.
+	features func(space.Point) []float64
+	search   optimizer.Strategy
 	// control is a second strategy that knows nothing of the sources.
 	control optimizer.Strategy
 
@@ -93,6 +95,9 @@ func New(cfg Config) (*Machine, error) {
 		badSeeds: map[string]int{},
 	}
 	m.legal = Legality(cfg.Spec, sp, judge, cfg.Checker)
+	if m.features, err = Features(cfg.Spec, sp, cfg.Features, cfg.Checker); err != nil {
+		return nil, err
+	}
 	if m.search, err = cfg.Algorithm.Start(m.problem(cfg.Spec.Seed)); err != nil {
 		return nil, fmt.Errorf("algorithm %s: %w", cfg.Spec.Algorithm.Name, err)
 	}
@@ -111,7 +116,7 @@ func New(cfg Config) (*Machine, error) {
 }
 
 func (m *Machine) problem(seed uint64) optimizer.Problem {
-	return optimizer.Problem{Space: m.space, Seed: seed, Legal: m.legal, Objectives: len(m.spec.Objectives)}
+	return optimizer.Problem{Space: m.space, Seed: seed, Legal: m.legal, Features: m.features, Objectives: len(m.spec.Objectives)}
 }
 
 // State returns what the run is doing, and why where there is a reason.

@@ -1,0 +1,107 @@
+package evaluator
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"apollo/optimizer/space"
+)
+
+// Feature is a number that follows from a design's parameters by arithmetic: a
+// sum of products and quotients, such as the multipliers of the whole chip.
+// Models of a search see its logarithm beside the parameters.
+//
+// It is data and not a function on purpose: a feature must not know what the
+// cost model knows, or a search would find what it was told.
+type Feature struct {
+	// Name is snake_case and unique in its template: "on_chip_bytes".
+	Name string
+	// Unit is the unit of the sum, "" for a count.
+	Unit string
+	// Terms are added up. There is at least one.
+	Terms []Term
+}
+
+// Term is Scale times the parameters Times, divided by the parameters Over.
+type Term struct {
+	// Scale is a conversion of units, above 0; 0 means 1.
+	Scale float64
+	// Times and Over name numeric parameters; a name may come twice.
+	Times, Over []string
+}
+
+// LogFeatures returns a function that appends to dst the natural logarithm of
+// each feature of a design, which has one value per parameter. A feature that
+// is not positive there has no logarithm and gives NaN. The error names the
+// feature, and the parameter that is missing or not a number.
+func LogFeatures(features []Feature, params []space.Param) (func(dst []float64, design []space.Value) []float64, error) {
+	sums := make([][]boundTerm, len(features))
+	for i, f := range features {
+		if len(f.Terms) == 0 {
+			return nil, fmt.Errorf("feature %s: there is no term", f.Name)
+		}
+		for _, t := range f.Terms {
+			b, err := t.bind(params)
+			if err != nil {
+				return nil, fmt.Errorf("feature %s: %w", f.Name, err)
+			}
+			sums[i] = append(sums[i], b)
+		}
+	}
+	return func(dst []float64, design []space.Value) []float64 {
+		for _, terms := range sums {
+			sum := 0.0
+			for i := range terms {
+				sum += terms[i].of(design)
+			}
+			dst = append(dst, logarithm(sum))
+		}
+		return dst
+	}, nil
+}
+
+// logarithm is NaN where there is none.
+func logarithm(x float64) float64 {
+	if !(x > 0) {
+		return math.NaN()
+	}
+	return math.Log(x)
+}
+
+// boundTerm holds positions of parameters instead of names.
+type boundTerm struct {
+	scale       float64
+	times, over []int
+}
+
+func (t Term) bind(params []space.Param) (boundTerm, error) {
+	b := boundTerm{scale: t.Scale}
+	if b.scale == 0 {
+		b.scale = 1
+	}
+	for _, list := range []struct {
+		names []string
+		into  *[]int
+	}{{t.Times, &b.times}, {t.Over, &b.over}} {
+		for _, name := range list.names {
+			at := slices.IndexFunc(params, func(p space.Param) bool { return p.Name == name })
+			if at < 0 || params[at].Categorical() {
+				return boundTerm{}, fmt.Errorf("there is no numeric parameter %s", name)
+			}
+			*list.into = append(*list.into, at)
+		}
+	}
+	return b, nil
+}
+
+func (t *boundTerm) of(design []space.Value) float64 {
+	v := t.scale
+	for _, i := range t.times {
+		v *= design[i].Num
+	}
+	for _, i := range t.over {
+		v /= design[i].Num
+	}
+	return v
+}
