@@ -177,7 +177,9 @@ type rowReader struct {
 	cursors []cursor
 	// only restricts reading to the key columns.
 	only bool
-	err  error
+	// raw does without the checks of words: see catalogue.
+	raw bool
+	err error
 }
 
 func (f *logFile) rows(keysOnly bool) *rowReader { return &rowReader{f: f, only: keysOnly, group: -1} }
@@ -230,7 +232,7 @@ func (r *rowReader) next(row *Row) error {
 			return io.EOF
 		}
 		r.left--
-		d := rowDecoder{c: r.cursors}
+		d := rowDecoder{c: r.cursors, raw: r.raw}
 		d.key(row)
 		if !r.only {
 			d.rest(row, r.f.cols)
@@ -250,6 +252,7 @@ func (r *rowReader) next(row *Row) error {
 type rowDecoder struct {
 	c   []cursor
 	i   int
+	raw bool
 	err error
 }
 
@@ -279,7 +282,7 @@ func (d *rowDecoder) key(row *Row) {
 	row.Study = d.text()
 	row.Run = d.text()
 	row.Trial = d.integer()
-	if d.err == nil && row.Trial < 0 {
+	if d.err == nil && row.Trial < 0 && !d.raw {
 		d.fail(fmt.Errorf("trial %d", row.Trial))
 	}
 }
@@ -318,7 +321,7 @@ func (d *rowDecoder) rest(row *Row, cols *Columns) {
 	for i := range row.Values {
 		row.Values[i] = d.number()
 	}
-	if d.err != nil {
+	if d.err != nil || d.raw {
 		return
 	}
 	switch row.Outcome {
@@ -352,6 +355,9 @@ func (d *rowDecoder) parents() []int64 {
 	var list []int64
 	for part := range strings.SplitSeq(s, ",") {
 		n, err := strconv.ParseInt(strings.TrimSpace(part), 10, 64)
+		if err != nil && d.raw {
+			return nil
+		}
 		if err != nil {
 			d.fail(fmt.Errorf("parents %q: want trial numbers with commas", s))
 			return nil

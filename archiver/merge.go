@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"slices"
+
+	"apollo/optimizer/space"
 )
 
 // stream gives the wanted rows of one file in the order of their keys.
@@ -46,7 +48,7 @@ func (c *catalogue) merge(yield func(Row, error) bool) {
 		}
 	}()
 	waiting := c.files
-	var last Key
+	var last Row
 	for any := false; len(open) > 0 || len(waiting) > 0; {
 		if len(waiting) > 0 && (len(open) == 0 || waiting[0].min.Compare(open[0].row.Key()) <= 0) {
 			s, err := c.openStream(waiting[0])
@@ -58,8 +60,8 @@ func (c *catalogue) merge(yield func(Row, error) bool) {
 		}
 		s := heap.Pop(&open).(*stream)
 		row := s.row
-		if k := row.Key(); !any || k != last {
-			any, last = true, k
+		if !any || row.Key() != last.Key() || c.raw && !sameTrial(&row, &last) {
+			any, last = true, row
 			if !yield(row, nil) {
 				s.close()
 				return
@@ -69,6 +71,13 @@ func (c *catalogue) merge(yield func(Row, error) bool) {
 			return
 		}
 	}
+}
+
+// sameTrial reports whether two rows say the same about a trial.
+func sameTrial(a, b *Row) bool {
+	sameNumber := func(x, y float64) bool { return x == y || x != x && y != y }
+	sameValue := func(x, y space.Value) bool { return x.Label == y.Label && sameNumber(x.Num, y.Num) }
+	return a.Outcome == b.Outcome && slices.EqualFunc(a.Design, b.Design, sameValue) && slices.EqualFunc(a.Values, b.Values, sameNumber)
 }
 
 // push puts a stream that stands at a row into the heap, and closes one that
@@ -96,6 +105,7 @@ func (c *catalogue) openStream(f *scanFile) (*stream, error) {
 		return s, err
 	}
 	s.rows = log.rows(false)
+	s.rows.raw = c.raw
 	if !f.sorted {
 		if err := s.sort(c.wanted, log.pf.NumRows()); err != nil {
 			return s, err

@@ -47,7 +47,7 @@ func (e *FileError) Unwrap() error { return e.Err }
 // folder and ends it.
 func Scan(fsys fs.FS, q Query) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		c, err := survey(fsys, q)
+		c, err := survey(fsys, q, false)
 		if err != nil {
 			yield(Row{}, fmt.Errorf("scan trial log: %w", err))
 			return
@@ -68,6 +68,9 @@ type catalogue struct {
 	bad   []*FileError
 	// wanted are the runs to read.
 	wanted map[runKey]bool
+	// raw gives rows as they are, also repeated ones and such with words that
+	// the format does not know: who reads a source counts them.
+	raw bool
 }
 
 // scanFile is a readable file of the log.
@@ -76,14 +79,16 @@ type scanFile struct {
 	min      Key
 	sorted   bool
 	accepted map[runKey]time.Time
+	// signature is that of the file's columns.
+	signature string
 }
 
 // survey lists the files, checks each one, and chooses the runs.
-func survey(fsys fs.FS, q Query) (*catalogue, error) {
+func survey(fsys fs.FS, q Query, raw bool) (*catalogue, error) {
 	if q.AllRuns && q.Run != "" {
 		return nil, errors.New("the query asks for one run and for all runs")
 	}
-	c := &catalogue{fsys: fsys, wanted: map[runKey]bool{}}
+	c := &catalogue{fsys: fsys, wanted: map[runKey]bool{}, raw: raw}
 	paths, err := listFiles(fsys, q)
 	if err != nil {
 		return nil, err
@@ -93,7 +98,7 @@ func survey(fsys fs.FS, q Query) (*catalogue, error) {
 		c.bad = append(c.bad, &FileError{Path: ManifestName, Err: err})
 	}
 	for _, path := range paths {
-		f, err := surveyFile(fsys, path, vouchers)
+		f, err := surveyFile(fsys, path, vouchers, raw)
 		if err != nil {
 			c.bad = append(c.bad, &FileError{Path: path, Err: err})
 			continue
@@ -142,16 +147,11 @@ func listFiles(fsys fs.FS, q Query) ([]string, error) {
 // readVouchers returns the manifest's entries by path, none when there is no
 // manifest.
 func readVouchers(fsys fs.FS) (map[string]fileEntry, error) {
-	b, err := fs.ReadFile(fsys, ManifestName)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	x, err := readIndex(fsys)
 	if err != nil {
 		return nil, err
 	}
-	x := newIndex()
-	_, err = readRecords(b, x.apply)
-	return x.files, err
+	return x.files, nil
 }
 
 // voucher returns what the manifest says about a file of a generation.
@@ -165,7 +165,7 @@ func voucher(vouchers map[string]fileEntry, path string) (fileEntry, bool) {
 	return e, ok
 }
 
-func surveyFile(fsys fs.FS, path string, vouchers map[string]fileEntry) (*scanFile, error) {
+func surveyFile(fsys fs.FS, path string, vouchers map[string]fileEntry, raw bool) (*scanFile, error) {
 	r, size, closeFile, err := openAt(fsys, path)
 	if err != nil {
 		return nil, err
@@ -184,20 +184,21 @@ func surveyFile(fsys fs.FS, path string, vouchers map[string]fileEntry) (*scanFi
 	if err != nil {
 		return nil, err
 	}
-	f := &scanFile{path: path, accepted: map[runKey]time.Time{}}
+	f := &scanFile{path: path, accepted: map[runKey]time.Time{}, signature: log.cols.signature()}
 	if vouched && len(e.Trials) > 0 {
 		k := runKey{e.Study, e.Run}
 		f.min, f.sorted = Key{e.Study, e.Run, e.Trials[0].First}, true
 		f.accepted[k] = log.cols.Accepted
 		return f, nil
 	}
-	return f, f.read(log)
+	return f, f.read(log, raw)
 }
 
 // read decodes the whole file once: a file that breaks in its middle must not
 // have given rows before.
-func (f *scanFile) read(log *logFile) error {
+func (f *scanFile) read(log *logFile, raw bool) error {
 	rows := log.rows(false)
+	rows.raw = raw
 	defer rows.close()
 	row, last := Row{}, Key{}
 	f.sorted = true
