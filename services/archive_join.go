@@ -190,6 +190,28 @@ func joinRows(r *archiveRun, p *events.TrialsProposed, m events.Message) []archi
 		answer = events.BatchEvaluated{}
 	}
 	answer.Batch = p.Batch
+	rows := answerRows(r, p, &answer)
+	for i := range rows {
+		rows[i].StreamSeq, rows[i].TraceID = m.Seq, traceID(m.Header)
+	}
+	return rows
+}
+
+// Rows returns how to make the rows of a run's batches, for whoever drives a
+// study without a bus. The error names the rule or constraint that is broken.
+func Rows(spec *events.Spec, run string) (func(*events.TrialsProposed, *events.BatchEvaluated) []archiver.Row, error) {
+	judge, err := events.NewJudge(spec)
+	if err != nil {
+		return nil, err
+	}
+	r := &archiveRun{key: runKey{spec.Study, run}, spec: spec, judge: judge, workload: archiver.WorkloadHash(spec.Networks)}
+	return func(p *events.TrialsProposed, answer *events.BatchEvaluated) []archiver.Row {
+		return answerRows(r, p, answer)
+	}, nil
+}
+
+// answerRows makes the rows of a batch.
+func answerRows(r *archiveRun, p *events.TrialsProposed, answer *events.BatchEvaluated) []archiver.Row {
 	reused := map[int]*events.TrialResult{}
 	for i := range p.Reused {
 		reused[p.Reused[i].Trial] = &p.Reused[i]
@@ -203,7 +225,7 @@ func joinRows(r *archiveRun, p *events.TrialsProposed, m events.Message) []archi
 	for _, metric := range r.spec.Metrics {
 		want.Metrics = append(want.Metrics, metric.Name)
 	}
-	results, _ := events.ValidateResult(want, &answer)
+	results, _ := events.ValidateResult(want, answer)
 	rows := make([]archiver.Row, len(p.Designs))
 	for i := range p.Designs {
 		result, version := reused[p.FirstTrial+i], ""
@@ -212,7 +234,7 @@ func joinRows(r *archiveRun, p *events.TrialsProposed, m events.Message) []archi
 			results = results[1:]
 		}
 		rows[i] = joinRow(r, p, i, result)
-		rows[i].EvaluatorVersion, rows[i].StreamSeq, rows[i].TraceID = version, m.Seq, traceID(m.Header)
+		rows[i].EvaluatorVersion = version
 	}
 	return rows
 }

@@ -50,8 +50,12 @@ type Task struct {
 	// Spec is the study without what a cell decides (name, seed, algorithm,
 	// budget, sources). It is read only.
 	Spec *events.Spec
-	// Evaluator measures a design; it is safe for concurrent use.
+	// Evaluator measures a design; it is safe for concurrent use. Its values
+	// are in the order of Spec.Metrics.
 	Evaluator evaluator.Evaluator
+	// Features are what models of a search see beside the parameters, those of
+	// the task's template; may be empty.
+	Features []evaluator.Feature
 	// Baseline is the design that lane paper starts from; nil where there is none.
 	Baseline events.Design
 	// Known returns the answer. It may take a while the first time.
@@ -65,8 +69,13 @@ type Known struct {
 	Best float64
 	// Volume is the largest hypervolume known with respect to Reference
 	// (several objectives).
-	Volume    float64
+	Volume float64
+	// Reference is the corner that volumes are measured from: one value per
+	// objective, worse than every design that counts, in the metrics' units.
 	Reference []float64
+	// Scale is what a difference from Best is divided by to make it a regret;
+	// 0 means |Best|. It is for tasks whose Best has no meaning as a scale.
+	Scale float64
 	// Proven says that nothing better exists; otherwise Best or Volume is the
 	// best that anybody has found.
 	Proven bool
@@ -80,7 +89,8 @@ type Suite struct {
 	// Doc is one sentence for people.
 	Doc   string
 	Lanes []Lane
-	// Tasks makes the tasks. The error says which file or network is missing.
+	// Tasks makes the tasks, quickly: every worker process calls it. The error
+	// says which file or network is missing.
 	Tasks func(Environment) ([]Task, error)
 }
 
