@@ -106,7 +106,7 @@ func TestReportJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`"feasible":false`, `"code":"activation_memory"`, `"need":2016`, `"have":256`,
+		`"feasible":false`, `"code":"activation_memory"`, `"need":1344`, `"have":256`,
 		`"latency_s":null`, `"layers":[]`, "activation_memory 2048 entries would do",
 	} {
 		if !strings.Contains(string(text), want) {

@@ -24,10 +24,13 @@ type layer struct {
 	op    workload.Op
 	macs  int64
 	shape int // index into the task's shapes
-	// window and row are the bytes of one window of input rows, and of the
-	// rows that one more output row needs; rows is the number of output rows.
-	// Layers without multiplications stage no rows.
-	window, row, rows int64
+	// groups is the number of channel groups that the layer works on one after
+	// the other, or as many at a time as there are lanes where lanes spread over
+	// groups. window and row are the bytes of one group's window of input rows,
+	// and of the rows that one more output row needs; rows is the number of
+	// output rows. Layers without multiplications stage no rows.
+	groups, window, row, rows int64
+	lanesSpread               bool
 	// idle is the bytes that are alive beside the layer's own input and output.
 	idle int64
 }
@@ -72,21 +75,45 @@ func indexOf(shapes *[]shape, s *shape) int {
 	return len(*shapes) - 1
 }
 
-// stage computes the layer's bands of input rows.
+// stage computes the layer's windows of input rows.
 func (y *layer) stage(s *shape) {
 	b := &s.p.Bound
-	line := s.width * s.depth * s.p.Bytes[model.Inputs]
+	line := s.width * b[model.C] * s.p.Bytes[model.Inputs]
+	y.groups, y.lanesSpread = b[model.G], s.channel == model.G
 	y.window = min((b[model.R]-1)*s.p.Dilation[0]+1, s.height) * line
 	y.row = min(s.p.Stride[0], s.height) * line
 	y.rows = b[model.N] * b[model.P]
 }
 
-// bands returns the number of bands of rows in which the input of a layer
-// passes an activation memory of the given bytes.
-func (y *layer) bands(bytes int64) int64 {
-	if y.rows == 0 || bytes < y.window {
-		return 1
+// together returns how many channel groups cores of the given lanes work on in
+// one step, the least that has to be on chip at a time.
+func (y *layer) together(lanes int64) int64 {
+	if y.lanesSpread {
+		return min(y.groups, lanes)
 	}
-	fit := 1 + (bytes-y.window)/y.row
-	return model.CeilDiv(y.rows, fit)
+	return 1
+}
+
+// bands returns in how many bands the input of a layer passes an activation
+// memory of the given bytes, and into how many the rows of each channel are
+// cut. Of a layer with groups, the memory holds all rows of as many groups as
+// fit, at least of those that lanes work on together; where not even these fit,
+// a band of their rows. More memory never cuts more.
+func (y *layer) bands(bytes, lanes int64) (bands, cuts int64) {
+	if y.rows == 0 {
+		return 1, 1
+	}
+	together := y.together(lanes)
+	window, row := y.window*together, y.row*together
+	if bytes < window {
+		return 1, 1
+	}
+	steps := model.CeilDiv(y.groups, together)
+	all := window + (y.rows-1)*row
+	if all <= bytes {
+		return model.CeilDiv(steps, bytes/all), 1
+	}
+	fit := 1 + (bytes-window)/row
+	cuts = model.CeilDiv(y.rows, fit)
+	return steps * cuts, cuts
 }

@@ -15,7 +15,7 @@ type totals struct {
 
 // step is what the network pass adds to a layer.
 type step struct {
-	bands, tiles, rolled int64 // bands of input rows, tiles issued, of them from a loop
+	bands, tiles, rolled int64 // bands of input, output tiles issued, of them from a loop
 	entries              int64 // instruction entries
 	spill                int64 // bytes of activations that cross the chip's border
 	load                 int64 // bytes of weights and program that the layer must wait for
@@ -33,8 +33,8 @@ func (b *bound) program(net *network, m *machine, costs []layerCost, steps []ste
 	for i := range net.layers {
 		y, st := &net.layers[i], &steps[i]
 		cost := &costs[y.shape]
-		*st = step{bands: y.bands(activationBytes)}
-		st.tiles = st.bands * cost.steps
+		bands, cuts := y.bands(activationBytes, m.Lanes)
+		*st = step{bands: bands, tiles: max(bands, cuts*cost.steps)}
 		st.entries = m.layerEntries + m.peEntries*cost.activePEs + m.bandEntries*st.bands + m.tileEntries*st.tiles
 		total += st.entries
 	}

@@ -46,7 +46,7 @@ type near struct {
 func TestBaseline(t *testing.T) {
 	t.Parallel()
 	const budget = 4.8
-	b := boundTo(t, Networks()...)
+	b := boundTo(t, Targets()...)
 	best, bestDistance, bestLatency := Chip{}, math.Inf(1), math.Inf(1)
 	s := b.get()
 	for _, n := range nearest() {

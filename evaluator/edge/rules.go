@@ -25,17 +25,37 @@ type limits struct {
 	distinct, distinctAt int64
 	// window is the largest windowBytes.
 	window, windowAt int64
-	// band is the largest window of input rows in bytes.
-	band, bandAt int64
-	// slices lists the layers whose weights per output channel and whose
-	// number of output channels no other layer exceeds both.
-	slices []weightSlice
+	// windows are the windows of input rows of the channel groups that lanes
+	// spread over, weights those of output channels.
+	windows, weights pieces
 }
 
-// weightSlice is a layer's output channels and the bytes of weights of one.
-type weightSlice struct {
-	channels, bytes int64
-	layer           int
+// piece is how many pieces a layer has and the bytes of one.
+type piece struct {
+	count, bytes int64
+	layer        int
+}
+
+// pieces lists the layers whose number of pieces and whose bytes no other layer
+// exceeds both.
+type pieces []piece
+
+func (ps *pieces) add(p piece) {
+	if slices.ContainsFunc(*ps, func(o piece) bool { return o.count >= p.count && o.bytes >= p.bytes }) {
+		return
+	}
+	*ps = append(slices.DeleteFunc(*ps, func(o piece) bool { return o.count <= p.count && o.bytes <= p.bytes }), p)
+}
+
+// most returns the bytes of the layer that needs most for n of its pieces, or
+// for all where it has fewer.
+func (ps pieces) most(n int64) (bytes int64, layer int) {
+	for i := range ps {
+		if need := min(ps[i].count, n) * ps[i].bytes; need > bytes {
+			bytes, layer = need, ps[i].layer
+		}
+	}
+	return bytes, layer
 }
 
 func newLimits(layers []layer, shapes []shape) limits {
@@ -52,35 +72,28 @@ func newLimits(layers []layer, shapes []shape) limits {
 		if w := windowBytes(s); w > l.window {
 			l.window, l.windowAt = w, at
 		}
-		if layers[i].window > l.band {
-			l.band, l.bandAt = layers[i].window, at
-		}
-		l.add(weightSlice{
-			channels: s.p.Bound[s.channel],
-			bytes:    s.p.Bound[model.C] * s.p.Bound[model.R] * s.p.Bound[model.S] * s.p.Bytes[model.Weights],
-			layer:    i,
+		y := &layers[i]
+		l.windows.add(piece{y.together(y.groups), y.window, i})
+		l.weights.add(piece{
+			count: s.p.Bound[s.channel],
+			bytes: s.p.Bound[model.C] * s.p.Bound[model.R] * s.p.Bound[model.S] * s.p.Bytes[model.Weights],
+			layer: i,
 		})
 	}
 	return l
 }
 
-func (l *limits) add(w weightSlice) {
-	if slices.ContainsFunc(l.slices, func(o weightSlice) bool { return o.channels >= w.channels && o.bytes >= w.bytes }) {
-		return
-	}
-	l.slices = slices.DeleteFunc(l.slices, func(o weightSlice) bool { return o.channels <= w.channels && o.bytes <= w.bytes })
-	l.slices = append(l.slices, w)
+// needActivations returns the activation entries for one window of input rows
+// of the channels that a core works on at a time, and the layer that needs it.
+func (l *limits) needActivations(c *Chip, k *constants) (entries int64, layer int) {
+	bytes, layer := l.windows.most(c.Lanes)
+	return model.CeilDiv(bytes, k.activationEntryBytes), layer
 }
 
 // needParameters returns the parameter entries for the largest slice of weights
 // that all lanes of a PE work on at a time, and the layer that needs it.
 func (l *limits) needParameters(c *Chip, k *constants) (entries int64, layer int) {
-	var bytes int64
-	for _, w := range l.slices {
-		if n := min(w.channels, c.Cores*c.Lanes) * w.bytes; n > bytes {
-			bytes, layer = n, w.layer
-		}
-	}
+	bytes, layer := l.weights.most(c.Cores * c.Lanes)
 	return model.CeilDiv(bytes, k.parameterEntryBytes), layer
 }
 
@@ -102,7 +115,8 @@ func (l *limits) check(i int, c *Chip, k *constants) rule {
 	case 1:
 		return rule{CodeCoreMemory, 2 * c.Lanes * l.window, c.CoreMemory, int(l.windowAt)}
 	case 2:
-		return rule{CodeActivationMemory, model.CeilDiv(l.band, k.activationEntryBytes), c.ActivationMemory, int(l.bandAt)}
+		need, layer := l.needActivations(c, k)
+		return rule{CodeActivationMemory, need, c.ActivationMemory, layer}
 	}
 	need, layer := l.needParameters(c, k)
 	return rule{CodeParameterMemory, need, c.ParameterMemory, layer}
