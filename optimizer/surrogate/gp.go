@@ -3,6 +3,7 @@ package surrogate
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/floats"
 )
@@ -144,6 +145,9 @@ func (g *GP) Evidence(y []float64) float64 {
 type Fit struct {
 	// Prior weighs hyper-parameters; the zero value means DefaultPrior.
 	Prior Prior
+	// Scales, when there is one for each coordinate, take the place of
+	// Prior.Scale: what is known of each length scale, say from a related study.
+	Scales []Normal
 	// Starts are where the search begins; none means the prior's mode and half
 	// its length scales.
 	Starts []Hyper
@@ -162,17 +166,22 @@ func (f Fit) Hyper(categorical []bool, x, y []float64) Hyper {
 	if f.Evaluations == 0 {
 		f.Evaluations = 30
 	}
+	mode := f.Prior.Mode(d)
+	for i := range min(d, len(f.Scales)) {
+		mode.LogScale[i] = f.Scales[i].Mean
+	}
 	if len(y) == 0 {
-		return f.Prior.Mode(d)
+		return mode
 	}
 	if len(f.Starts) == 0 {
-		near := f.Prior.Mode(d)
+		near := Hyper{LogScale: slices.Clone(mode.LogScale), LogSignal: mode.LogSignal, LogNoise: mode.LogNoise}
 		for i := range near.LogScale {
 			near.LogScale[i] -= math.Ln2
 		}
-		f.Starts = []Hyper{f.Prior.Mode(d), near}
+		f.Starts = []Hyper{mode, near}
 	}
 	p := newPosterior(categorical, f.Prior, x, y)
+	p.scales = f.Scales
 	low, high := bounds(d)
 	best, bestValue := []float64(nil), math.Inf(1)
 	for _, start := range f.Starts {

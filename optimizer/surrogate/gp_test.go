@@ -121,7 +121,7 @@ func TestPosteriorIsEvidence(t *testing.T) {
 	theta := h.flat()
 	gradient := make([]float64, len(theta))
 	got := newPosterior(categorical, prior, x, y).at(theta, gradient)
-	near(t, "posterior", got, -g.Evidence(y)+prior.penalty(theta, gradient), 1e-12)
+	near(t, "posterior", got, -g.Evidence(y)+prior.penalty(nil, theta, gradient), 1e-12)
 }
 
 func process(t *testing.T, categorical []bool, h Hyper, x []float64, n int) *GP {

@@ -68,17 +68,20 @@ func (p Prior) Mode(d int) Hyper {
 	return Hyper{LogScale: slices.Repeat([]float64{p.Scale.Mean}, d), LogSignal: p.Signal.Mean, LogNoise: p.Noise.Mean}
 }
 
-// penalty adds the prior's gradient and returns its value.
-func (p Prior) penalty(theta, gradient []float64) float64 {
+// penalty adds the prior's gradient and returns its value. scales take the
+// place of p.Scale for the first coordinates.
+func (p Prior) penalty(scales []Normal, theta, gradient []float64) float64 {
 	d := len(theta) - 2
 	var sum float64
 	for i, x := range theta {
 		belief := p.Scale
-		switch i {
-		case d:
+		switch {
+		case i == d:
 			belief = p.Signal
-		case d + 1:
+		case i == d+1:
 			belief = p.Noise
+		case i < len(scales):
+			belief = scales[i]
 		}
 		value, slope := belief.penalty(x)
 		sum += value

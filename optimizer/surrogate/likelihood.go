@@ -10,6 +10,7 @@ import (
 // its gradient. It owns the buffers of one fit.
 type posterior struct {
 	prior       Prior
+	scales      []Normal // of each coordinate, in place of prior.Scale; may be empty
 	categorical []bool
 	x, y        []float64
 	n, d        int
@@ -46,7 +47,7 @@ func (p *posterior) at(theta, gradient []float64) float64 {
 	p.chol.inverse(p.inverse, p.scratch)
 	p.gradient(&k, math.Exp(h.LogNoise), gradient)
 	value := fit + p.chol.logDeterminant()/2 + float64(p.n)/2*math.Log(2*math.Pi)
-	return value + p.prior.penalty(theta, gradient)
+	return value + p.prior.penalty(p.scales, theta, gradient)
 }
 
 func (p *posterior) factorize(k *kernel, noise float64) {
