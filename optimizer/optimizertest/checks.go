@@ -68,8 +68,10 @@ func withholds(t *testing.T, a optimizer.Algorithm, _ Options) {
 
 // rebuilds stops studies of the named problems at several trials and starts
 // them again from their logs, told whole, singly and in uneven pieces.
-func rebuilds(t *testing.T, a optimizer.Algorithm, o Options) {
-	for _, p := range Problems() {
+func rebuilds(t *testing.T, a optimizer.Algorithm, o Options) { rebuildsOf(t, a, o, Problems()) }
+
+func rebuildsOf(t *testing.T, a optimizer.Algorithm, o Options, problems []Problem) {
+	for _, p := range problems {
 		t.Run(p.Name, func(t *testing.T) {
 			t.Parallel()
 			s := newStudy(t, a, p.Start(3))
@@ -85,7 +87,9 @@ func rebuilds(t *testing.T, a optimizer.Algorithm, o Options) {
 }
 
 // survives feeds results that carry little, or strange, information.
-func survives(t *testing.T, a optimizer.Algorithm, o Options) {
+func survives(t *testing.T, a optimizer.Algorithm, o Options) { survivesWith(t, a, o, 1) }
+
+func survivesWith(t *testing.T, a optimizer.Algorithm, o Options, objectives int) {
 	extreme := []float64{1e300, -1e300, math.MaxFloat64, -math.MaxFloat64, 0, 5e-324, -5e-324, 1}
 	for _, c := range []struct {
 		name    string
@@ -123,8 +127,8 @@ func survives(t *testing.T, a optimizer.Algorithm, o Options) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := newStudy(t, a, optimizer.Problem{Space: lattice(8, 6, -4, 1, 3), Seed: 21})
-			s.run(o.Trials, 6, c.measure)
+			s := newStudy(t, a, optimizer.Problem{Space: lattice(8, 6, -4, 1, 3), Seed: 21, Objectives: objectives})
+			s.run(o.Trials, 6, several(c.measure, objectives))
 			s.rebuild(4, func() int { return 0 })
 		})
 	}
@@ -193,8 +197,9 @@ func seeds(t *testing.T, a optimizer.Algorithm, _ Options) {
 }
 
 // large tells a long log at once and asks on.
-func large(t *testing.T, a optimizer.Algorithm, o Options) {
-	p := problem("accelerator")
+func large(t *testing.T, a optimizer.Algorithm, o Options) { largeOf(t, a, o, problem("accelerator")) }
+
+func largeOf(t *testing.T, a optimizer.Algorithm, o Options, p Problem) {
 	reference, err := optimizer.Random{}.Start(p.Start(6))
 	if err != nil {
 		t.Fatal(err)

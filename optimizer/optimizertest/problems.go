@@ -17,6 +17,9 @@ type Problem struct {
 	Space space.Space
 	// Legal is the free check; nil when every point passes.
 	Legal func(space.Point) bool
+	// Reference is the worst value of interest in every objective, the corner
+	// of the hypervolume; nil for a problem with one objective.
+	Reference []float64
 	// Measure returns status, values and violation of a point; the caller adds
 	// the point, the trial and the origin.
 	Measure func(space.Point) optimizer.Observation
@@ -24,7 +27,7 @@ type Problem struct {
 
 // Start returns the problem as a strategy is given it.
 func (p Problem) Start(seed uint64) optimizer.Problem {
-	return optimizer.Problem{Space: p.Space, Legal: p.Legal, Seed: seed}
+	return optimizer.Problem{Space: p.Space, Legal: p.Legal, Seed: seed, Objectives: len(p.Reference)}
 }
 
 // Problems returns the named problems. The optima lie off the centre and off

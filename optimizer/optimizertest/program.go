@@ -35,9 +35,16 @@ func programCode(i int) []byte {
 // targets. The spaces have at most 100 points.
 func Program(t testing.TB, a optimizer.Algorithm, code []byte) {
 	t.Helper()
+	program(t, a, code, 1)
+}
+
+func program(t testing.TB, a optimizer.Algorithm, code []byte, objectives int) {
+	t.Helper()
 	c := &tape{code: code}
-	s := newStudy(t, a, c.problem())
-	measure := c.measure()
+	p := c.problem()
+	p.Objectives = objectives
+	s := newStudy(t, a, p)
+	measure := several(c.measure(), objectives)
 	for len(c.code) > 0 {
 		switch op, n := c.next(8), c.next(9); op {
 		case 0, 1, 2:

@@ -87,8 +87,8 @@ func Sort(points [][]float64) [][]int {
 // dominated looks at the latest members first: they are the nearest in the
 // sorted order.
 func dominated(points [][]float64, front []int, i int) bool {
-	for k := len(front) - 1; k >= 0; k-- {
-		if Dominates(points[front[k]], points[i]) {
+	for _, member := range slices.Backward(front) {
+		if Dominates(points[member], points[i]) {
 			return true
 		}
 	}

@@ -1,10 +1,10 @@
 package pareto_test
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -203,7 +203,7 @@ func TestHypervolumeByHand(t *testing.T) {
 func TestHypervolumeOfLargeFronts(t *testing.T) {
 	t.Parallel()
 	for objectives := 2; objectives <= pareto.MaxObjectives; objectives++ {
-		t.Run(fmt.Sprint(objectives), func(t *testing.T) {
+		t.Run(strconv.Itoa(objectives), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(4, uint64(objectives)))
 			points := sphere(rng, 150, objectives)
@@ -262,7 +262,7 @@ func TestHypervolumeRefusesFiveObjectives(t *testing.T) {
 
 func BenchmarkHypervolume(b *testing.B) {
 	for _, objectives := range []int{2, 3, 4} {
-		b.Run(fmt.Sprint(objectives), func(b *testing.B) {
+		b.Run(strconv.Itoa(objectives), func(b *testing.B) {
 			points := sphere(rand.New(rand.NewPCG(6, 6)), 1000, objectives)
 			reference := slices.Repeat([]float64{1}, objectives)
 			for b.Loop() {
@@ -274,7 +274,7 @@ func BenchmarkHypervolume(b *testing.B) {
 
 func BenchmarkSort(b *testing.B) {
 	for _, objectives := range []int{2, 3, 4} {
-		b.Run(fmt.Sprint(objectives), func(b *testing.B) {
+		b.Run(strconv.Itoa(objectives), func(b *testing.B) {
 			rng := rand.New(rand.NewPCG(7, 7))
 			points := make([][]float64, 5000)
 			for i := range points {

@@ -1,0 +1,19 @@
+package optimizer_test
+
+import (
+	"testing"
+
+	"apollo/optimizer"
+	"apollo/optimizer/optimizertest"
+)
+
+func TestNSGA2KeepsTheContract(t *testing.T) {
+	t.Parallel()
+	o := optimizertest.Options{Programs: 60, Large: 5000, Seeds: 7, NotBetter: map[string]string{}}
+	optimizertest.Run(t, optimizer.NSGA2{Population: 40}, o)
+}
+
+func TestNSGA2FindsFronts(t *testing.T) {
+	t.Parallel()
+	optimizertest.RunFronts(t, optimizer.NSGA2{Population: 40}, optimizertest.Options{Programs: 60, Large: 5000, Seeds: 7})
+}
