@@ -92,6 +92,7 @@ func limitsTable() string {
 		{"parameters of a space", events.MaxParameters},
 		{"levels of a parameter", events.MaxLevels},
 		{"metrics", events.MaxMetrics},
+		{"objectives", events.MaxObjectives},
 		{"networks of a workload", events.MaxNetworks},
 		{"sources of a transfer", events.MaxSources},
 		{"rules of a study", events.MaxRules},

@@ -32,11 +32,11 @@ func sampleSpec() events.Spec {
 			{Name: "mine", Weight: 2, SHA256: strings.Repeat("0b", 32), Workload: json.RawMessage(`{"schema":"apollo.workload/v1","name":"mine"}`)},
 		},
 		Metrics:          []events.Metric{{Name: "latency_s", Unit: "s"}, {Name: "area_mm2", Unit: "mm2", Cheap: true}},
-		Objectives:       []events.Objective{{Metric: "latency_s", Goal: "minimize", Target: new(0.001)}},
+		Objectives:       []events.Objective{{Metric: "latency_s", Goal: "minimize", Target: new(0.001), Reference: new(0.02)}},
 		Constraints:      []events.Constraint{{Metric: "area_mm2", Max: new(6.8), Min: new(0.5)}},
 		KnownConstraints: "checked",
 		Algorithm:        events.Algorithm{Name: "evolution", Options: json.RawMessage(`{"population":100}`)},
-		Transfer:         &events.Transfer{Sources: []events.Source{{Study: "earlier", Run: "0badcafe", Parquet: "logs/*.parquet"}}, Seeds: 16, Control: 0.1},
+		Transfer:         &events.Transfer{Sources: []events.Source{{Study: "earlier", Run: "0badcafe", Parquet: "logs/*.parquet", Auto: true}}, Seeds: 16, Control: 0.1, Method: "rgpe"},
 		Evaluator:        events.EvaluatorSpec{Name: "edge", Version: "1", TimeoutSeconds: 30, Attempts: 3, Deterministic: true, MaxFailures: 20},
 		Budget:           events.Budget{Trials: 400, Batch: 16, Parallelism: 4, Lag: 8},
 		Stop:             events.Stop{Plateau: &events.Plateau{Trials: 100, Improvement: 0.001}},
@@ -57,17 +57,18 @@ func samples() []events.Payload {
 		Attempts: 1, Started: 1612278245000000, Seconds: 0.000125, Extra: map[string]float64{"latency_s.mobilenet_v2": 1e-7},
 	}
 	best := events.BestTrial{Trial: 3, Design: map[string]any{"pe_memory": 8192.5, "dataflow": "weight"}, Metrics: map[string]float64{"latency_s": 0.002, "area_mm2": 6.5}}
-	summary := events.Summary{Trials: 400, Measured: 280, Infeasible: 119, Failed: 1, Feasible: 250, Best: &best, Hash: strings.Repeat("f0", 32), LastResult: 1234}
+	volume, reference := 0.0625, map[string]float64{"latency_s": 0.02}
+	summary := events.Summary{Trials: 400, Measured: 280, Infeasible: 119, Failed: 1, Feasible: 250, Best: &best, Front: []events.BestTrial{best}, FrontSize: 1, Hypervolume: &volume, Reference: reference, Hash: strings.Repeat("f0", 32), LastResult: 1234}
 	return []events.Payload{
 		events.StudyRequested{Study: json.RawMessage(`{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"demo"},"spec":{}}`), Fresh: true},
 		events.StudyControl{Study: study, Run: run, ID: "c-1", Verb: "extend", Trials: 900},
 		events.StudyAccepted{Study: study, Run: run, Spec: sampleSpec(), SpecSHA256: strings.Repeat("1b", 32), Command: "x1"},
-		events.StudyStarted{Study: study, Run: run, Sources: []events.SourcePin{{Study: "earlier", Run: run, Trials: 400, SHA256: strings.Repeat("2c", 32), Use: "merge"}}},
+		events.StudyStarted{Study: study, Run: run, Sources: []events.SourcePin{{Study: "earlier", Run: run, Trials: 400, SHA256: strings.Repeat("2c", 32), Use: "merge", Kept: 399, Quarantined: 1, DamagedFiles: 2, Why: "the same networks"}}},
 		events.TrialsProposed{
 			Study: study, Run: run, Batch: 2, FirstTrial: 16, Told: 1, ObservedThrough: 99, Designs: []events.Design{design, design},
 			Origins: []string{"evolution", "seed"}, Parents: [][]int{{3, 7}, {}}, Reused: []events.TrialResult{result},
 		},
-		events.StudyImproved{Study: study, Run: run, Best: best},
+		events.StudyImproved{Study: study, Run: run, Best: best, FrontSize: 1, Hypervolume: &volume, Reference: reference},
 		events.StudyPaused{Study: study, Run: run, Command: "c-2", Reason: "asked by a user", Batch: new(3)},
 		events.StudyResumed{Study: study, Run: run, Command: "c-3"},
 		events.StudyExtended{Study: study, Run: run, Command: "c-1", Trials: 900},
@@ -85,7 +86,7 @@ func samples() []events.Payload {
 		events.ArchivePart{Study: study, Run: run, Path: "log/study=demo/run=0badcafe/part-000001.parquet", Rows: 400, SHA256: strings.Repeat("3d", 32), FirstSeq: 1, LastSeq: 25},
 		events.ArchiveFinal{Study: study, Run: run, Trials: 400, Glob: "log/study=demo/run=0badcafe/*.parquet"},
 		events.DeadLetter{Service: "proposer", Reason: "malformed event", Subject: "cmd.study.submit.demo", Sequence: 7, Deliveries: 1, Body: []byte("{\x00"), Size: 2},
-		events.Progress{Study: study, Run: run, State: "running", Trials: 100, Budget: 400, Measured: 70, Infeasible: 29, Failed: 1, Feasible: 60, InFlight: 16, Best: &best},
+		events.Progress{Study: study, Run: run, State: "running", Trials: 100, Budget: 400, Measured: 70, Infeasible: 29, Failed: 1, Feasible: 60, InFlight: 16, Best: &best, FrontSize: 1, Hypervolume: &volume},
 	}
 }
 
@@ -230,7 +231,7 @@ func addFields(v any, key string) any {
 			v[k] = addFields(e, k)
 		}
 		switch key {
-		case "labels", "design", "metrics", "extra", "study", "options":
+		case "labels", "design", "metrics", "extra", "study", "options", "reference":
 		default:
 			v["from_the_future"] = map[string]any{"x": []any{1, nil, "y"}}
 		}

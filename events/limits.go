@@ -21,6 +21,12 @@ const (
 	MaxParameters = 256
 	MaxLevels     = 65536
 	MaxMetrics    = 64
+	// MaxObjectives is the largest number of objectives: the hypervolume is
+	// computed exactly up to it.
+	MaxObjectives = 4
+	// MaxFrontBytes bounds about what the front takes in an event: with the rest
+	// it stays below the 1 MiB that a NATS server passes on unless configured.
+	MaxFrontBytes = 512 << 10
 	// MaxNetworks bounds the workload of a study.
 	MaxNetworks = 64
 	// MaxSources bounds the sources of a transfer.

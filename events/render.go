@@ -30,6 +30,9 @@ func render(p Payload) string {
 		return runName(e.Study, e.Run) + fmt.Sprintf("batch %d proposed: %s", e.Batch, trialRange(e.FirstTrial, len(e.Designs))) +
 			when(len(e.Reused) > 0, fmt.Sprintf(", %d known already", len(e.Reused))) + origins(e.Origins)
 	case StudyImproved:
+		if e.FrontSize > 0 {
+			return runName(e.Study, e.Run) + frontText(e.FrontSize, e.Hypervolume) + ": " + best(&e.Best)
+		}
 		return runName(e.Study, e.Run) + "best so far: " + best(&e.Best)
 	case StudyPaused:
 		return runName(e.Study, e.Run) + "paused: " + e.Reason
@@ -67,7 +70,7 @@ func renderEnd(p Payload) string {
 		return fmt.Sprintf("dead letter of %s: %s on %s (%d bytes, sequence %d, %d deliveries)", e.Service, e.Reason, e.Subject, len(e.Body), e.Sequence, e.Deliveries)
 	case Progress:
 		return runName(e.Study, e.Run) + fmt.Sprintf("%s: %d of %d trials, %d feasible, %d infeasible, %d failed, %d in flight", e.State, e.Trials, e.Budget, e.Feasible, e.Infeasible, e.Failed, e.InFlight) +
-			when(e.Best != nil, ", best "+best(e.Best))
+			when(e.Best != nil, ", best "+best(e.Best)) + when(e.FrontSize > 0, ", "+frontText(e.FrontSize, e.Hypervolume))
 	}
 	if p == nil {
 		return "no event"
@@ -131,7 +134,19 @@ func value(v any) string {
 }
 
 func summary(s *Summary) string {
-	return fmt.Sprintf(": %d trials, %d measured, %d infeasible, %d failed, %d feasible; best: %s", s.Trials, s.Measured, s.Infeasible, s.Failed, s.Feasible, best(s.Best))
+	answer := "best: " + best(s.Best)
+	if s.FrontSize > 0 {
+		answer = frontText(s.FrontSize, s.Hypervolume)
+	}
+	return fmt.Sprintf(": %d trials, %d measured, %d infeasible, %d failed, %d feasible; %s", s.Trials, s.Measured, s.Infeasible, s.Failed, s.Feasible, answer)
+}
+
+func frontText(size int, volume *float64) string {
+	text := fmt.Sprintf("front of %d", size)
+	if volume != nil {
+		text += fmt.Sprintf(", hypervolume %.6g", *volume)
+	}
+	return text
 }
 
 func mistakes(list []Mistake) string {

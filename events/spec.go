@@ -72,11 +72,16 @@ type Metric struct {
 }
 
 // Objective is a direction on a metric. Target, in the metric's unit, ends the
-// study when the best feasible trial reaches it.
+// study when the best feasible trial reaches it; with several objectives, when
+// one trial reaches every target.
 type Objective struct {
 	Metric string   `json:"metric"`
 	Goal   string   `json:"goal" jsonschema:"enum=minimize,enum=maximize"`
 	Target *float64 `json:"target,omitempty"`
+	// Reference, in the metric's unit, is the worst value of interest: its
+	// corner of the hypervolume. Only with several objectives; without it the
+	// tenth feasible trial fixes one (docs/study-file.md).
+	Reference *float64 `json:"reference,omitempty"`
 }
 
 // Constraint bounds a metric, in the metric's unit.
@@ -97,16 +102,21 @@ type Transfer struct {
 	Sources []Source `json:"sources"`
 	// Seeds is the largest number of seed trials in all.
 	Seeds int `json:"seeds"`
+	// Method says how the sources are used: merge, seed, gp, rgpe, rtm or
+	// zero-shot. "" means that the evidence decides, source by source.
+	Method string `json:"method,omitempty"`
 	// Control is the share of trials that ignores the sources, 0 to 1.
 	Control float64 `json:"control,omitempty"`
 }
 
-// Source is a study by name (its latest run, or the named one), or Parquet
-// files by path pattern. Exactly one of Study and Parquet is set.
+// Source is a study by name (its latest run, or the named one), Parquet files
+// by path pattern, or whatever the archive holds that is similar. Exactly one
+// of Study, Parquet and Auto is set.
 type Source struct {
 	Study   string `json:"study,omitempty"`
 	Run     string `json:"run,omitempty"`
 	Parquet string `json:"parquet,omitempty"`
+	Auto    bool   `json:"auto,omitempty"`
 }
 
 // EvaluatorSpec says who measures and how patient to be.

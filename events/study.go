@@ -54,8 +54,20 @@ type SourcePin struct {
 	Run    string `json:"run"`
 	Trials int    `json:"trials"`
 	SHA256 string `json:"sha256"`
-	// Use says what they are used for: "merge" or "seed".
+	// Use says what they are used for: "merge" (the same measurement, judged
+	// again), "seed" (its best designs are tried first) or "model" (seeds, and a
+	// prior that has to earn its weight).
 	Use string `json:"use"`
+	// Kept is how many trials of a large source are used; 0 means all that are
+	// sound.
+	Kept int `json:"kept,omitempty"`
+	// Quarantined counts the rows that are not used because they cannot be true.
+	Quarantined int `json:"quarantined,omitempty"`
+	// DamagedFiles counts the files that could not be read.
+	DamagedFiles int `json:"damaged_files,omitempty"`
+	// Why says why the archive's search chose the source; "" when the study
+	// names it.
+	Why string `json:"why,omitempty"`
 }
 
 // TrialsProposed is the truth about a batch: what is to be tried, who proposed
@@ -80,11 +92,15 @@ type TrialsProposed struct {
 }
 
 // StudyImproved says that a trial is the best feasible one so far, judged on
-// the told prefix.
+// the told prefix; with several objectives, that it joined the Pareto front.
 type StudyImproved struct {
 	Study string    `json:"study"`
 	Run   string    `json:"run"`
 	Best  BestTrial `json:"best"`
+	// FrontSize, Hypervolume and Reference are those of Summary, with this trial.
+	FrontSize   int                `json:"front_size,omitempty"`
+	Hypervolume *float64           `json:"hypervolume,omitempty"`
+	Reference   map[string]float64 `json:"reference,omitempty"`
 }
 
 // BestTrial is a trial with its design and metrics by name.
@@ -129,12 +145,24 @@ type StudyStopping struct {
 
 // Summary is the answer of a study that ended.
 type Summary struct {
-	Trials     int        `json:"trials"`
-	Measured   int        `json:"measured"`
-	Infeasible int        `json:"infeasible"`
-	Failed     int        `json:"failed"`
-	Feasible   int        `json:"feasible"`
-	Best       *BestTrial `json:"best" jsonschema:"nullable"`
+	Trials     int `json:"trials"`
+	Measured   int `json:"measured"`
+	Infeasible int `json:"infeasible"`
+	Failed     int `json:"failed"`
+	Feasible   int `json:"feasible"`
+	// Best is null when nothing is feasible, and with several objectives: Front
+	// is the answer then.
+	Best *BestTrial `json:"best" jsonschema:"nullable"`
+	// Front holds the feasible trials that no other dominates, in order. Where
+	// they would take more than MaxFrontBytes the most crowded are left out.
+	Front []BestTrial `json:"front,omitempty"`
+	// FrontSize is how many trials the whole front has.
+	FrontSize int `json:"front_size,omitempty"`
+	// Hypervolume is what the whole front dominates below Reference, in the
+	// product of the objectives' units; left out while Reference is not known.
+	Hypervolume *float64 `json:"hypervolume,omitempty"`
+	// Reference is the corner of the hypervolume, by metric.
+	Reference map[string]float64 `json:"reference,omitempty"`
 	// Hash covers designs, outcomes, metrics and order of all trials.
 	Hash string `json:"hash"`
 	// LastResult is the RESULT sequence of the last batch that counts.
@@ -245,6 +273,9 @@ type Progress struct {
 	Feasible   int        `json:"feasible"`
 	InFlight   int        `json:"in_flight"`
 	Best       *BestTrial `json:"best" jsonschema:"nullable"`
+	// FrontSize and Hypervolume are those of Summary, with several objectives.
+	FrontSize   int      `json:"front_size,omitempty"`
+	Hypervolume *float64 `json:"hypervolume,omitempty"`
 }
 
 // EventType implements Payload.
