@@ -3,6 +3,7 @@ package pareto
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"sort"
 )
@@ -10,7 +11,8 @@ import (
 // Hypervolume returns the volume that the points dominate below the reference
 // point, exact but for rounding: that of the union of the boxes between each
 // point and the reference. Points that are not better than the reference in
-// every objective add nothing. It panics beyond MaxObjectives.
+// every objective add nothing. It is +Inf where a box overflows, and never NaN.
+// It panics beyond MaxObjectives.
 //
 // n points take O(n·log n) time with up to three objectives, by a sweep over
 // the last one (C. M. Fonseca, L. Paquete, M. López-Ibáñez, An Improved
@@ -47,7 +49,10 @@ func Contribution(p []float64, front [][]float64, reference []float64) float64 {
 	}
 	box := 1.0
 	for i, x := range p {
-		box *= reference[i] - x
+		box = product(box, reference[i]-x)
+	}
+	if math.IsInf(box, 1) {
+		return box
 	}
 	// Inside the box of p, another point dominates the box of the two's worst
 	// values (L. While, L. Bradstreet, L. Barone, A Fast Way of Calculating
@@ -98,6 +103,15 @@ func volume(points [][]float64, reference []float64) float64 {
 	panic(fmt.Sprintf("pareto: hypervolume of %d objectives", len(reference)))
 }
 
+// product multiplies lengths, of which one may have overflowed and the other may
+// be 0.
+func product(a, b float64) float64 {
+	if a == 0 || b == 0 {
+		return 0
+	}
+	return a * b
+}
+
 func byLast(points [][]float64, last int) {
 	slices.SortStableFunc(points, func(a, b []float64) int { return cmp.Compare(a[last], b[last]) })
 }
@@ -111,7 +125,7 @@ func sweep(points [][]float64, reference []float64) (sum float64) {
 		if i+1 < len(points) {
 			next = points[i+1][2]
 		}
-		sum += s.area * (next - p[2])
+		sum += product(s.area, next-p[2])
 	}
 	return sum
 }
@@ -133,7 +147,7 @@ func slices4(points [][]float64, reference []float64) (sum float64) {
 		if i+1 < len(points) {
 			next = points[i+1][3]
 		}
-		sum += content * (next - p[3])
+		sum += product(content, next-p[3])
 	}
 	return sum
 }
@@ -159,13 +173,13 @@ func (s *stairs) add(x, y float64) {
 	}
 	to, left := from, x
 	for ; to < len(s.steps) && s.steps[to][1] >= y; to++ {
-		s.area += (s.steps[to][0] - left) * (top - y)
+		s.area += product(s.steps[to][0]-left, top-y)
 		left, top = s.steps[to][0], s.steps[to][1]
 	}
 	right := s.x
 	if to < len(s.steps) {
 		right = s.steps[to][0]
 	}
-	s.area += (right - left) * (top - y)
+	s.area += product(right-left, top-y)
 	s.steps = slices.Replace(s.steps, from, to, [2]float64{x, y})
 }

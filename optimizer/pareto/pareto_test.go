@@ -250,6 +250,22 @@ func TestContribution(t *testing.T) {
 	}
 }
 
+func TestHypervolumeOverflows(t *testing.T) {
+	t.Parallel()
+	const huge = math.MaxFloat64
+	for objectives := 1; objectives <= pareto.MaxObjectives; objectives++ {
+		points := [][]float64{slices.Repeat([]float64{-huge}, objectives), slices.Repeat([]float64{-huge}, objectives)}
+		points[1][0] = huge / 2
+		reference := slices.Repeat([]float64{huge}, objectives)
+		if got := pareto.Hypervolume(points, reference); !math.IsInf(got, 1) {
+			t.Errorf("Hypervolume() of %d objectives = %v, want +Inf", objectives, got)
+		}
+		if got := pareto.Contribution(points[0], points[1:], reference); !math.IsInf(got, 1) {
+			t.Errorf("Contribution() of %d objectives = %v, want +Inf", objectives, got)
+		}
+	}
+}
+
 func TestHypervolumeRefusesFiveObjectives(t *testing.T) {
 	t.Parallel()
 	defer func() {
