@@ -97,23 +97,23 @@ func (c *Cell) Spec(build string) *events.Spec {
 		}
 		s.Transfer.Sources = nil
 		for _, source := range c.Sources {
-			s.Transfer.Sources = append(s.Transfer.Sources, events.Source{Study: source.Study(), Run: source.Run(build)})
+			s.Transfer.Sources = append(s.Transfer.Sources, events.Source{Study: source.Study()})
 		}
 	}
 	return &s
 }
 
-// Run returns the name of the cell's run: the same only for the same study,
-// contender and build.
-func (c *Cell) Run(build string) string {
+// run returns the name of the cell's run as what it has whatever the build, and
+// what tells builds apart.
+func (c *Cell) run(build string) (prefix, suffix string) {
 	b, err := json.Marshal(struct {
 		Spec *events.Spec
 		By   Contender
-	}{c.Spec(build), c.By})
+	}{c.Spec(""), c.By})
 	if err != nil {
 		panic(fmt.Sprintf("bench: the study of %s has no JSON: %v", c.Study(), err)) // a suite gave a NaN
 	}
-	return "b" + digest(b, 12)
+	return "b" + digest(b, 10) + "-", digest([]byte(build), 6)
 }
 
 func digest(b []byte, digits int) string {

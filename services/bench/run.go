@@ -11,9 +11,11 @@ import (
 
 	"apollo/archiver"
 	"apollo/evaluator"
+	"apollo/evaluator/workload"
 	"apollo/events"
 	"apollo/optimizer"
 	"apollo/services/study"
+	"apollo/services/transfer"
 )
 
 // Job is a cell as a worker process gets it.
@@ -78,9 +80,9 @@ func learn(job *Job, checker evaluator.Checker) (study.Knowledge, []events.Sourc
 	if job.Spec.Transfer == nil {
 		return study.Knowledge{}, nil, nil
 	}
-	var sources []archiver.Source
+	var sources []*archiver.SourceLog
 	for _, ref := range job.Spec.Transfer.Sources {
-		source, err := archiver.LoadSource(os.DirFS(job.Data), ref)
+		source, err := archiver.OpenSource(os.DirFS(job.Data), ref)
 		if err != nil {
 			return study.Knowledge{}, nil, err
 		}
@@ -94,7 +96,9 @@ func learn(job *Job, checker evaluator.Checker) (study.Knowledge, []events.Sourc
 	if err != nil {
 		return study.Knowledge{}, nil, err
 	}
-	return study.Learn(job.Spec, study.Legality(job.Spec, sp, judge, checker), sources)
+	return transfer.Learn(transfer.Target{
+		Spec: job.Spec, Legal: study.Legality(job.Spec, sp, judge, checker), Network: transfer.Layers(workload.Builtin),
+	}, sources...)
 }
 
 // search is a running cell.

@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
 	"apollo/archiver"
+	"apollo/events"
 	"apollo/services"
 )
 
@@ -29,10 +33,26 @@ type Runner struct {
 	// CPULimit is the most CPU time of one suggestion, in seconds; 0 means any.
 	CPULimit float64
 	// Hang is how long a worker may be silent before its cell fails.
-	Hang   time.Duration
-	Logger *slog.Logger
+	Hang time.Duration
+	// AnyBuild takes finished cells of other builds instead of running them.
+	AnyBuild bool
+	Logger   *slog.Logger
 	// Report is called, from one goroutine at a time, when a cell is done.
 	Report func(Progress)
+
+	runs map[string]string // by study: of this build, or the one that is taken instead
+}
+
+// RunOf returns the name of a cell's run in the log, once Run was called.
+func (r *Runner) RunOf(c *Cell) string { return r.runs[c.Study()] }
+
+// spec returns a cell's study with the runs of its sources.
+func (r *Runner) spec(c *Cell) *events.Spec {
+	spec := c.Spec(r.Build)
+	for i, source := range c.Sources {
+		spec.Transfer.Sources[i].Run = r.runs[source.Study()]
+	}
+	return spec
 }
 
 // Progress says how far a run is.
@@ -73,6 +93,7 @@ func (r *Runner) Run(ctx context.Context, cells []*Cell) (failures []Failure, er
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	s := &state{Runner: r, store: store, failed: map[string]bool{}}
+	r.runs = map[string]string{}
 	phases := phasesOf(cells)
 	for i, phase := range phases {
 		phases[i] = s.missing(phase)
@@ -123,7 +144,9 @@ func (s *state) missing(cells []*Cell) []*Cell {
 	var out []*Cell
 	for _, c := range cells {
 		s.progress.All++
-		if state, _ := s.store.Closed(c.Study(), c.Run(s.Build)); state == archiver.StateCompleted {
+		run, finished := s.find(c)
+		s.runs[c.Study()] = run
+		if finished {
 			s.progress.Known++
 			s.progress.Cells++
 			continue
@@ -132,6 +155,31 @@ func (s *state) missing(cells []*Cell) []*Cell {
 		out = append(out, c)
 	}
 	return out
+}
+
+// find returns the name of a cell's run, and whether the log holds it whole.
+func (s *state) find(c *Cell) (run string, finished bool) {
+	prefix, suffix := c.run(s.Build)
+	study := c.Study()
+	whole := func(run string) bool {
+		state, _ := s.store.Closed(study, run)
+		return state == archiver.StateCompleted
+	}
+	run = prefix + suffix
+	if whole(run) || !s.AnyBuild {
+		return run, whole(run)
+	}
+	folders, err := os.ReadDir(filepath.Join(s.Data, "trials", "current", "study="+study))
+	if err != nil {
+		return run, false // no run of the study was ever kept
+	}
+	for _, folder := range folders {
+		other, ok := strings.CutPrefix(folder.Name(), "run=")
+		if ok && strings.HasPrefix(other, prefix) && whole(other) {
+			return other, true
+		}
+	}
+	return run, false
 }
 
 // phase runs cells that do not depend on each other.
@@ -204,7 +252,7 @@ func (s *state) lacks(c *Cell) error {
 func (s *state) job(c *Cell) *Job {
 	return &Job{
 		Suite: c.Suite, Task: c.Task.Name, Lane: c.Lane, Environment: s.Environment, Contender: c.By,
-		Run: c.Run(s.Build), Spec: c.Spec(s.Build), Data: s.Data, CPULimit: s.CPULimit,
+		Run: s.runs[c.Study()], Spec: s.spec(c), Data: s.Data, CPULimit: s.CPULimit,
 	}
 }
 
@@ -231,7 +279,7 @@ func (s *state) done(c *Cell, batches []Batch, err error) {
 
 // keep writes a whole cell into the log, durably.
 func (s *state) keep(c *Cell, batches []Batch) error {
-	study, run, spec := c.Study(), c.Run(s.Build), c.Spec(s.Build)
+	study, run, spec := c.Study(), s.RunOf(c), s.spec(c)
 	if err := s.store.Begin(archiver.Run{Spec: spec, ID: run, Accepted: time.Now().UTC()}); err != nil {
 		return err
 	}
