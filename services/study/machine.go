@@ -134,21 +134,29 @@ func (m *Machine) Budget() int { return m.trials }
 // Progress returns the counts of the run for people who watch.
 func (m *Machine) Progress() events.Progress {
 	c := m.counts
-	return events.Progress{
+	p := events.Progress{
 		Study: m.spec.Study, Run: m.cfg.Run, State: string(m.state), Trials: c.trials, Budget: m.trials,
 		Measured: c.measured, Infeasible: c.infeasible, Failed: c.failed, Feasible: c.feasible,
 		InFlight: m.next - c.trials, Best: m.view.best,
 	}
+	if f := m.view.front; f != nil {
+		p.FrontSize, p.Hypervolume = f.Len(), f.Hypervolume()
+	}
+	return p
 }
 
 // Summary returns the answer so far, over the contiguous prefix of batches
 // with a result.
 func (m *Machine) Summary() events.Summary {
 	c := m.counts
-	return events.Summary{
+	s := events.Summary{
 		Trials: c.trials, Measured: c.measured, Infeasible: c.infeasible, Failed: c.failed,
 		Feasible: c.feasible, Best: m.view.best, Hash: m.hash.String(), LastResult: m.lastSeq,
 	}
+	if f := m.view.front; f != nil {
+		s.Front, s.FrontSize, s.Hypervolume, s.Reference = f.Brief(), f.Len(), f.Hypervolume(), f.Reference()
+	}
+	return s
 }
 
 // Outstanding yields the batches that have no result yet, in order, each with
@@ -289,12 +297,21 @@ func (m *Machine) count(b *batch) {
 			continue
 		}
 		m.counts.feasible++
-		if m.view.feasible(r.Trial, b.designs[i], r.Values) && r.Trial > m.improvedThrough {
-			m.improved = append(m.improved, events.StudyImproved{Study: m.spec.Study, Run: m.cfg.Run, Best: *m.view.best})
+		if better := m.view.feasible(r.Trial, b.designs[i], r.Values); better != nil && r.Trial > m.improvedThrough {
+			m.improved = append(m.improved, m.improvement(better))
 		}
 	}
 	b.counted = true
 	m.release(b)
+}
+
+// improvement says that a trial is the best so far, or joined the front.
+func (m *Machine) improvement(better *events.BestTrial) events.StudyImproved {
+	e := events.StudyImproved{Study: m.spec.Study, Run: m.cfg.Run, Best: *better}
+	if f := m.view.front; f != nil {
+		e.FrontSize, e.Hypervolume, e.Reference = f.Len(), f.Hypervolume(), f.Reference()
+	}
+	return e
 }
 
 func (m *Machine) countFailure(r *events.TrialResult) {

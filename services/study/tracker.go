@@ -6,61 +6,96 @@ import (
 	"apollo/events"
 )
 
-// tracker follows the best feasible trial and how long ago it was found.
+// tracker follows the answer of a study, the best feasible trial or the Pareto
+// front, and how long ago it got better.
 type tracker struct {
 	spec  *events.Spec
-	best  *events.BestTrial
-	value float64 // of the first objective, minimised
-	// mark is the value, and markTrial the trial, of the last improvement that
-	// was large enough to restart the plateau.
+	best  *events.BestTrial // nil with several objectives
+	front *Front            // nil with one objective
+	value float64           // of the one objective, minimised
+	met   bool              // a trial reaches every target
+	// mark is the value, or the hypervolume, and markTrial the trial, of the last
+	// improvement that was large enough to restart the plateau.
 	mark      float64
 	markTrial int
 	last      int // last trial that was seen
 }
 
 func newTracker(spec *events.Spec) tracker {
-	return tracker{spec: spec, value: math.Inf(1), mark: math.Inf(1), markTrial: -1, last: -1}
+	t := tracker{spec: spec, value: math.Inf(1), mark: math.Inf(1), markTrial: -1, last: -1}
+	if len(spec.Objectives) > 1 {
+		t.front, t.mark = NewFront(spec), 0
+	}
+	return t
 }
 
 // other sees a trial that is not feasible.
 func (t *tracker) other(trial int) { t.last = max(t.last, trial) }
 
-// feasible sees a feasible trial, and reports whether it is the best so far.
-// Ties keep the earlier trial.
-func (t *tracker) feasible(trial int, design events.Design, values []float64) bool {
+// feasible sees a feasible trial, and returns it by its names when it is the
+// best so far, or joins the front; else nil. Ties keep the earlier trial.
+func (t *tracker) feasible(trial int, design events.Design, values []float64) *events.BestTrial {
 	t.last = max(t.last, trial)
-	o := objectives(t.spec, values)
-	if o == nil || o[0] >= t.value {
-		return false
-	}
-	t.value = o[0]
-	t.best = best(t.spec, trial, design, values)
 	improvement := 0.0
 	if p := t.spec.Stop.Plateau; p != nil {
 		improvement = p.Improvement
 	}
+	if t.front != nil {
+		return t.joins(trial, design, values, improvement)
+	}
+	o := objectives(t.spec, values)
+	if o == nil || o[0] >= t.value {
+		return nil
+	}
+	t.value = o[0]
+	t.best = best(t.spec, trial, design, values)
+	t.met = t.reaches(o)
 	if math.IsInf(t.mark, 1) || t.mark-t.value >= improvement*math.Abs(t.mark) {
 		t.mark, t.markTrial = t.value, trial
 	}
-	return true
+	return t.best
+}
+
+// joins is feasible with several objectives. While the front has no hypervolume
+// every trial that joins it counts as an improvement.
+func (t *tracker) joins(trial int, design events.Design, values []float64, improvement float64) *events.BestTrial {
+	if !t.front.Add(trial, design, values) {
+		return nil
+	}
+	joined := t.front.last()
+	t.met = t.met || t.reaches(joined.point)
+	if t.front.volume-t.mark >= improvement*t.mark {
+		t.mark, t.markTrial = t.front.volume, trial
+	}
+	return &joined.best
+}
+
+// reaches reports whether a trial meets every target, and whether there is one.
+// o holds its objectives, minimised.
+func (t *tracker) reaches(o []float64) bool {
+	targets := 0
+	for i, objective := range t.spec.Objectives {
+		if objective.Target == nil {
+			continue
+		}
+		if o[i] > minimised(objective, *objective.Target) {
+			return false
+		}
+		targets++
+	}
+	return targets > 0
 }
 
 // reached returns why the study is to end now: "target", "plateau" or "".
 // The plateau counts trials from floor on.
 func (t *tracker) reached(floor int) string {
-	if t.best == nil {
+	p := t.spec.Stop.Plateau
+	switch {
+	case t.best == nil && (t.front == nil || t.front.Len() == 0):
 		return ""
-	}
-	if o := t.spec.Objectives[0]; o.Target != nil {
-		target := *o.Target
-		if o.Goal == "maximize" {
-			target = -target
-		}
-		if t.value <= target {
-			return "target"
-		}
-	}
-	if p := t.spec.Stop.Plateau; p != nil && t.last-max(t.markTrial, floor-1) >= p.Trials {
+	case t.met:
+		return "target"
+	case p != nil && t.last-max(t.markTrial, floor-1) >= p.Trials:
 		return "plateau"
 	}
 	return ""
