@@ -56,6 +56,9 @@ type Task struct {
 	// Workload is what Problem.Workload is, of the earlier study; nil means
 	// unknown.
 	Workload []float64
+	// Mapped[i] is false where the task knows nothing of parameter i of Space:
+	// its points hold a level that was filled in. Nil means that it knows all.
+	Mapped []bool
 }
 
 // Status says how a trial ended.

@@ -9,6 +9,7 @@ import (
 	"apollo/optimizer"
 	"apollo/optimizer/space"
 	"apollo/services/studyfile"
+	"apollo/services/transfer"
 )
 
 // Catalog is what studies can name: templates and networks. Algorithms come
@@ -28,7 +29,7 @@ func (c Catalog) Study() studyfile.Catalog {
 			_, err := optimizer.New(name, options)
 			return err
 		},
-		AlgorithmNames: optimizer.Names(),
+		AlgorithmNames: optimizer.Names(), ManyNames: optimizer.ManyNames(),
 	}
 }
 
@@ -59,17 +60,11 @@ func (c Catalog) BindTo(b evaluator.Backend, params []space.Param, networks []ev
 	for _, m := range metrics {
 		task.Metrics = append(task.Metrics, evaluator.Metric{Name: m.Name, Unit: m.Unit})
 	}
+	find := transfer.Layers(c.Network)
 	for _, n := range networks {
-		w, err := c.network(n)
+		w, err := find(n)
 		if err != nil {
 			return nil, err
-		}
-		got, err := w.Identity()
-		if err != nil {
-			return nil, err
-		}
-		if got != n.SHA256 {
-			return nil, fmt.Errorf("network %s has other layers here (%.12s) than the study means (%.12s)", n.Name, got, n.SHA256)
 		}
 		task.Networks = append(task.Networks, evaluator.Network{Workload: w, Weight: n.Weight})
 	}
@@ -90,13 +85,4 @@ func (c Catalog) sameVersion(spec *events.Spec) error {
 	}
 	return fmt.Errorf("the study began with version %s of evaluator %s, this build has version %s: go on with the build that began it, or start a fresh run",
 		spec.Evaluator.Version, d.Name, d.Version)
-}
-
-// network returns the layers of a network: those that the study carries, or
-// the built-in ones of its name.
-func (c Catalog) network(n events.Network) (*workload.Workload, error) {
-	if len(n.Workload) > 0 {
-		return workload.Parse(n.Name, n.Workload)
-	}
-	return c.Network(n.Name)
 }

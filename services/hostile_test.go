@@ -99,10 +99,10 @@ type movingSources struct {
 	sources
 }
 
-func (m *movingSources) Load(ctx context.Context, ref events.Source) (archiver.Source, error) {
+func (m *movingSources) Open(ctx context.Context, ref events.Source) (*archiver.SourceLog, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.sources.Load(ctx, ref)
+	return m.sources.Open(ctx, ref)
 }
 
 func (m *movingSources) move(to archiver.Source) {
@@ -125,7 +125,7 @@ func TestARunWithoutItsSourcesCanStillEnd(t *testing.T) {
 		})
 		s.submit("first", "x0", toyStudy("first", 40, ""))
 		first := s.wait("first")
-		log.move(archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, SHA256: "one"})
+		log.move(archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, Trials: sourceTrials(2e-3)})
 		transfer := `,"transfer":{"sources":[{"study":"first"}]}`
 		s.submit("ended", "x1", toyStudy("ended", 40, transfer))
 		s.wait("ended")

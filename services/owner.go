@@ -59,6 +59,8 @@ type owner struct {
 	machine *study.Machine
 	spec    *events.Spec
 	pins    []events.SourcePin
+	// relearned: another owner's choice of sources replaced this one's.
+	relearned bool
 	// session makes event ids differ from another owner's, so that a lost
 	// acknowledgement is told from a lost race.
 	session  string

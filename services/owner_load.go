@@ -2,12 +2,8 @@ package services
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 
-	"apollo/archiver"
-	"apollo/evaluator"
 	"apollo/events"
 	"apollo/optimizer"
 	"apollo/services/study"
@@ -59,7 +55,13 @@ func (o *owner) refresh(ctx context.Context) error {
 			return fmt.Errorf("the log of run %s begins with %s", o.key.run, payload.EventType())
 		}
 		if started, ok := payload.(events.StudyStarted); ok {
-			if err := o.checkPins(started.Sources); err != nil {
+			err := o.checkPins(started.Sources)
+			if err != nil && !o.relearned && searches(o.spec) {
+				// Another owner searched the archive first: what it chose counts.
+				o.relearned, o.machine, o.logSeq = true, nil, 0
+				return o.refresh(ctx)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -81,85 +83,15 @@ func (o *owner) open(ctx context.Context, spec *events.Spec) error {
 	if err != nil {
 		return err
 	}
-	sp, err := spec.Space()
+	target, checker, err := o.proposer.Catalog.target(spec)
 	if err != nil {
 		return err
 	}
-	var checker evaluator.Checker
 	template, _ := o.proposer.Catalog.Template(spec.Template)
-	if spec.Template != "" {
-		e, err := o.proposer.Catalog.Bind(spec.Template, sp.Params(), spec.Networks)
-		if err != nil {
-			return err
-		}
-		checker, _ = e.(evaluator.Checker)
-	}
-	knowledge, err := o.learn(ctx, checker)
+	knowledge, err := o.learn(ctx, target)
 	if err != nil {
 		return err
 	}
 	o.machine, err = study.New(study.Config{Spec: spec, Run: o.key.run, Algorithm: algorithm, Checker: checker, Features: template.Features, Knowledge: knowledge})
 	return err
-}
-
-// learn loads the study's sources and notes what was loaded.
-func (o *owner) learn(ctx context.Context, checker evaluator.Checker) (study.Knowledge, error) {
-	if o.cancelling || o.spec.Transfer == nil || len(o.spec.Transfer.Sources) == 0 {
-		return study.Knowledge{}, nil
-	}
-	if o.proposer.Sources == nil {
-		return study.Knowledge{}, errors.New("the study transfers from earlier ones, and this proposer has no trial logs")
-	}
-	pinned, err := o.pinned(ctx)
-	if err != nil {
-		return study.Knowledge{}, err
-	}
-	sources := make([]archiver.Source, len(o.spec.Transfer.Sources))
-	for i, ref := range o.spec.Transfer.Sources {
-		if ref.Study != "" && i < len(pinned) {
-			ref.Run = pinned[i].Run // not a later run of the same study
-		}
-		if sources[i], err = o.proposer.Sources.Load(ctx, ref); err != nil {
-			return study.Knowledge{}, err
-		}
-	}
-	sp, err := o.spec.Space()
-	if err != nil {
-		return study.Knowledge{}, err
-	}
-	judge, err := events.NewJudge(o.spec)
-	if err != nil {
-		return study.Knowledge{}, err
-	}
-	knowledge, pins, err := study.Learn(o.spec, study.Legality(o.spec, sp, judge, checker), sources)
-	o.pins = pins
-	return knowledge, err
-}
-
-// pinned returns the sources that the run started with; nil when it did not
-// start yet.
-func (o *owner) pinned(ctx context.Context) ([]events.SourcePin, error) {
-	for m, err := range o.proposer.Bus.Log().Read(ctx, 0, events.StudySubject(o.key.study, o.key.run, "started")) {
-		if err != nil {
-			return nil, fmt.Errorf("read the log: %w", err)
-		}
-		_, started, err := events.DecodeAs[events.StudyStarted](m.Data)
-		return started.Sources, err
-	}
-	return nil, nil
-}
-
-// checkPins refuses to go on with other sources than the run began with: it
-// would quietly become a different study.
-func (o *owner) checkPins(pinned []events.SourcePin) error {
-	if o.cancelling || slices.Equal(pinned, o.pins) {
-		return nil
-	}
-	for i, p := range pinned {
-		if i >= len(o.pins) || o.pins[i] != p {
-			return fmt.Errorf("source %s (run %s, %d trials, %.12s) has changed or is missing since the study started: restore it, or start a fresh run",
-				p.Study, p.Run, p.Trials, p.SHA256)
-		}
-	}
-	return errors.New("the study has more sources now than when it started: restore them, or start a fresh run")
 }

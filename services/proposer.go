@@ -13,11 +13,13 @@ import (
 	"apollo/events"
 )
 
-// Sources loads the trials of earlier studies.
+// Sources finds the trials of earlier studies.
 type Sources interface {
-	// Load returns the trials of the run that ref names. The error says what
-	// is missing.
-	Load(ctx context.Context, ref events.Source) (archiver.Source, error)
+	// Open returns the log of the run that ref names, which is not Auto. It is
+	// read while the context lives. The error says what is missing.
+	Open(ctx context.Context, ref events.Source) (*archiver.SourceLog, error)
+	// Studies lists the ended studies that Open finds by name.
+	Studies(ctx context.Context) ([]archiver.LoggedStudy, error)
 }
 
 // Proposer accepts studies and drives them: it proposes trials, sends them to

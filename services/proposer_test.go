@@ -279,11 +279,20 @@ func TestTwoProposersShareARun(t *testing.T) {
 // sources is a trial log with one study in it.
 type sources struct{ source archiver.Source }
 
-func (s *sources) Load(context.Context, events.Source) (archiver.Source, error) {
+func (s *sources) Open(context.Context, events.Source) (*archiver.SourceLog, error) {
 	if s.source.Spec == nil {
-		return archiver.Source{}, archiver.ErrNoSource
+		return nil, archiver.ErrNoSource
 	}
-	return s.source, nil
+	return s.source.Log(), nil
+}
+
+func (s *sources) Studies(context.Context) ([]archiver.LoggedStudy, error) { return nil, nil }
+
+// sourceTrials are what a source of the toy study holds.
+func sourceTrials(latency float64) []archiver.Trial {
+	return []archiver.Trial{
+		{Trial: 0, Design: events.Design{{Num: 9}, {Num: 5}, {Num: 4}}, Outcome: "measured", Values: []float64{latency, 14, 1e-6}, Feasible: true},
+	}
 }
 
 func TestAMovedSourceRefusesToGoOn(t *testing.T) {
@@ -300,12 +309,10 @@ func TestAMovedSourceRefusesToGoOn(t *testing.T) {
 		})
 		s.submit("first", "x0", toyStudy("first", 40, ""))
 		first := s.wait("first")
-		log.source = archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, SHA256: "one", Trials: []archiver.Trial{
-			{Trial: 0, Design: events.Design{{Num: 9}, {Num: 5}, {Num: 4}}, Outcome: "measured", Values: []float64{2e-3, 14, 1e-6}, Feasible: true},
-		}}
+		log.source = archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, Trials: sourceTrials(2e-3)}
 		s.submit("sim", "x1", toyStudy("sim", 400, `,"transfer":{"sources":[{"study":"first"}]}`))
 		time.Sleep(300 * time.Millisecond)
-		log.source.SHA256 = "another"
+		log.source.Trials = sourceTrials(3e-3)
 		s.kill("proposer")
 		view := s.wait("sim")
 		if view.State != study.Paused || !strings.Contains(view.Reason, "source first") {
@@ -318,7 +325,7 @@ func TestAMovedSourceRefusesToGoOn(t *testing.T) {
 		if r := s.log("rejected.sim"); len(r) != 1 || !strings.Contains(r[0].(events.StudyRejected).Errors[0].Message, "source first") {
 			t.Errorf("resuming with a moved source: %+v, want a rejection that names it", r)
 		}
-		log.source.SHA256 = "one"
+		log.source.Trials = sourceTrials(2e-3)
 		s.control("sim", "r2", "resume", 0)
 		if view = s.wait("sim"); view.State != study.Completed {
 			t.Errorf("with the source restored: %s (%s), want completed", view.State, view.Reason)

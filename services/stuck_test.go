@@ -252,9 +252,7 @@ func TestAFullStreamOfResultsPausesAStudyOfKnownDesigns(t *testing.T) {
 		})
 		s.submit("first", "x0", toyStudy("first", 40, ""))
 		first := s.wait("first")
-		log.source = archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, SHA256: "one", Trials: []archiver.Trial{
-			{Trial: 0, Design: events.Design{{Num: 9}, {Num: 5}, {Num: 4}}, Outcome: "measured", Values: []float64{2e-3, 14, 1e-6}, Feasible: true},
-		}}
+		log.source = archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, Trials: sourceTrials(2e-3)}
 		user := s.fill()
 		body := toyStudy("sim", 40, `,"transfer":{"sources":[{"study":"first"}]}`)
 		s.submit("sim", "x1", strings.Replace(body, `"batch":8,"parallelism":4`, `"batch":1,"parallelism":1`, 1))

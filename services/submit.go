@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"apollo/events"
-	"apollo/services/study"
 	"apollo/services/studyfile"
+	"apollo/services/transfer"
 )
 
 // submit accepts or rejects a study request.
@@ -131,25 +131,43 @@ func (p *Proposer) checkSources(ctx context.Context, spec *events.Spec) *events.
 			Hint: "start it with --data",
 		}
 	}
+	target, _, err := p.Catalog.target(spec)
+	if err != nil {
+		return &events.Mistake{Pointer: "/spec", Code: "spec", Message: err.Error()}
+	}
+	learner, err := transfer.NewLearner(target)
+	if err != nil {
+		return &events.Mistake{Pointer: "/spec", Code: "spec", Message: err.Error()}
+	}
 	for i, ref := range spec.Transfer.Sources {
-		pointer := fmt.Sprintf("/spec/transfer/sources/%d", i)
-		if ref.Study != "" {
-			if view, err := ReadStudy(ctx, p.Bus.Log(), ref.Study, ref.Run); err == nil && !view.State.Terminal() {
-				return &events.Mistake{
-					Pointer: pointer, Code: "source", Message: fmt.Sprintf("study %q is still %s", ref.Study, view.State),
-					Hint: "its trials must not move: wait until it has ended",
-				}
-			}
+		if mistake := p.checkSource(ctx, learner, ref); mistake != nil {
+			mistake.Pointer, mistake.Code = fmt.Sprintf("/spec/transfer/sources/%d", i), "source"
+			return mistake
 		}
-		source, err := p.Sources.Load(ctx, ref)
-		if err != nil {
-			return &events.Mistake{Pointer: pointer, Code: "source", Message: err.Error(), Hint: "run that study first, or name another source"}
-		}
-		if _, err := study.Use(spec, source.Spec); err != nil {
+	}
+	return nil
+}
+
+func (p *Proposer) checkSource(ctx context.Context, learner *transfer.Learner, ref events.Source) *events.Mistake {
+	if ref.Auto {
+		return nil // what it finds fits
+	}
+	if ref.Study != "" {
+		if view, err := ReadStudy(ctx, p.Bus.Log(), ref.Study, ref.Run); err == nil && !view.State.Terminal() {
 			return &events.Mistake{
-				Pointer: pointer, Code: "source", Message: fmt.Sprintf("study %q cannot be a source: %v", source.Study, err),
-				Hint: "a source needs the same parameters",
+				Message: fmt.Sprintf("study %q is still %s", ref.Study, view.State),
+				Hint:    "its trials must not move: wait until it has ended",
 			}
+		}
+	}
+	source, err := p.Sources.Open(ctx, ref)
+	if err != nil {
+		return &events.Mistake{Message: err.Error(), Hint: "run that study first, or name another source"}
+	}
+	if err := learner.Check(source); err != nil {
+		return &events.Mistake{
+			Message: fmt.Sprintf("study %q cannot be a source: %v", source.Study, err),
+			Hint:    "`apollo transfer candidates` shows what fits and what does not",
 		}
 	}
 	return nil

@@ -29,13 +29,18 @@ type trialLogs struct{ dir string }
 
 var _ services.Sources = trialLogs{}
 
-// Load implements services.Sources.
-func (t trialLogs) Load(_ context.Context, ref events.Source) (archiver.Source, error) {
+// Open implements services.Sources.
+func (t trialLogs) Open(_ context.Context, ref events.Source) (*archiver.SourceLog, error) {
 	dir := t.dir
 	if ref.Parquet != "" {
 		dir, ref.Parquet = splitPattern(ref.Parquet)
 	}
-	return archiver.LoadSource(os.DirFS(dir), ref)
+	return archiver.OpenSource(os.DirFS(dir), ref)
+}
+
+// Studies implements services.Sources.
+func (t trialLogs) Studies(context.Context) ([]archiver.LoggedStudy, error) {
+	return archiver.Studies(os.DirFS(t.dir))
 }
 
 // splitPattern cuts a path pattern into the folder before its first wildcard

@@ -6,8 +6,23 @@ import (
 
 	"apollo/archiver"
 	"apollo/events"
+	"apollo/optimizer/space"
 	"apollo/services/study"
+	"apollo/services/transfer"
 )
+
+// learn takes one source.
+func learn(t *testing.T, spec *events.Spec, legal func(space.Point) bool, source archiver.Source) (study.Knowledge, []events.SourcePin) {
+	t.Helper()
+	l, err := transfer.NewLearner(transfer.Target{Spec: spec, Legal: legal})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Add(source.Log(), ""); err != nil {
+		t.Fatal(err)
+	}
+	return l.Knowledge()
+}
 
 // sourceOf makes a source of a finished world.
 func sourceOf(w *world) archiver.Source {
@@ -33,10 +48,7 @@ func TestMergeJudgesAgainAndNeverStartsWorse(t *testing.T) {
 	first1.run(first, nil)
 	limit := 9.0
 	spec := testSpec(func(s *events.Spec) { s.Study, s.Constraints[0].Max = "later", &limit })
-	knowledge, pins, err := study.Learn(spec, nil, []archiver.Source{sourceOf(first1)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	knowledge, pins := learn(t, spec, nil, sourceOf(first1))
 	if len(pins) != 1 || pins[0].Use != "merge" || pins[0].Trials != 100 {
 		t.Fatalf("pins = %+v, want one merge of 100 trials", pins)
 	}
@@ -85,10 +97,7 @@ func TestSeedsComeFirstAndAreLegal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	knowledge, pins, err := study.Learn(spec, study.Legality(spec, sp, judge, toy{}), []archiver.Source{sourceOf(w)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	knowledge, pins := learn(t, spec, study.Legality(spec, sp, judge, toy{}), sourceOf(w))
 	if pins[0].Use != "seed" || len(knowledge.Seeds) != 3 || len(knowledge.Merged) != 0 {
 		t.Fatalf("use %s, %d seeds, %d merged; want 3 seeds", pins[0].Use, len(knowledge.Seeds), len(knowledge.Merged))
 	}
@@ -102,31 +111,6 @@ func TestSeedsComeFirstAndAreLegal(t *testing.T) {
 		if p.Designs[i][0].Num+p.Designs[i][1].Num > limit {
 			t.Errorf("seed %v is not legal here", p.Designs[i])
 		}
-	}
-}
-
-// The same design has another number under another version of the model: such
-// a source gives seeds, which are measured again.
-func TestAnotherVersionIsAnotherMeasurement(t *testing.T) {
-	t.Parallel()
-	version := func(v string) *events.Spec {
-		return testSpec(func(s *events.Spec) { s.Evaluator.Version = v })
-	}
-	for _, c := range []struct{ here, there, want string }{
-		{"", "", "merge"}, {"2", "2", "merge"}, {"2", "1", "seed"}, {"2", "", "seed"}, {"", "2", "seed"},
-	} {
-		if got, err := study.Use(version(c.here), version(c.there)); err != nil || got != c.want {
-			t.Errorf("Use() of version %q in a study of version %q = %s, %v; want %s", c.there, c.here, got, err, c.want)
-		}
-	}
-}
-
-func TestSourcesThatDoNotFit(t *testing.T) {
-	t.Parallel()
-	spec := testSpec(nil)
-	other := testSpec(func(s *events.Spec) { s.Parameters[1].Unit = "B" })
-	if _, err := study.Use(spec, other); err == nil || !strings.Contains(err.Error(), `"y"`) {
-		t.Errorf("Use() = %v, want an error that names the parameter", err)
 	}
 }
 

@@ -1,0 +1,360 @@
+package transfer
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"apollo/archiver"
+	"apollo/evaluator/workload"
+	"apollo/events"
+	"apollo/optimizer"
+	"apollo/optimizer/space"
+	"apollo/services/study"
+)
+
+// What a source is used for: the words of events.SourcePin.Use.
+const (
+	// UseMerge: the same measurement; its trials are judged again.
+	UseMerge = "merge"
+	// UseSeed: its best designs are tried first.
+	UseSeed = "seed"
+	// UseModel: seeds, and a prior that has to earn its weight.
+	UseModel = "model"
+)
+
+// MethodMerge is the method that takes no source but those that merge.
+const MethodMerge = "merge"
+
+// Target is the study that learns.
+type Target struct {
+	Spec *events.Spec
+	// Legal is the study's free check; nil means that everything passes. It is
+	// called by one goroutine.
+	Legal func(space.Point) bool
+	// Baseline is the template's baseline in the order of Spec.Parameters: it
+	// stands in for parameters that a source lacks. Nil takes middle levels.
+	Baseline events.Design
+	// Network returns the layers of a network; nil means that nobody knows
+	// them, and networks are only told apart.
+	Network func(events.Network) (*workload.Workload, error)
+}
+
+// Candidate says what a source is good for.
+type Candidate struct {
+	Study string `json:"study"`
+	Run   string `json:"run"`
+	// Use is merge, seed or model; "" when Refused says why not.
+	Use     string `json:"use,omitempty"`
+	Refused string `json:"refused,omitempty"`
+	// Why says why the archive's search chose it.
+	Why string `json:"why,omitempty"`
+	// Rows is the number of trials in the files, Kept how many are used.
+	Rows   int    `json:"rows"`
+	Kept   int    `json:"kept"`
+	SHA256 string `json:"sha256,omitempty"`
+	// Foreign counts sound rows with a label that this study does not have,
+	// Merged designs that fell onto the same point, Failed evaluations that
+	// broke: they say nothing.
+	Foreign    int          `json:"foreign"`
+	Merged     int          `json:"same_point"`
+	Failed     int          `json:"failed"`
+	Quarantine []Quarantine `json:"quarantine"`
+	Damaged    []string     `json:"damaged_files"`
+	Parameters []Match      `json:"parameters"`
+	Metrics    []Match      `json:"metrics"`
+	// WorkloadSimilarity is 1 for the same networks, towards 0 for others;
+	// left out where a network's layers are not known.
+	WorkloadSimilarity *float64 `json:"workload_similarity,omitempty"`
+}
+
+// Learner turns sources, one after the other, into knowledge for a study.
+type Learner struct {
+	target   Target
+	space    space.Space
+	judge    *events.Judge
+	workload []float64
+	units    []string // of the objectives
+	taken    map[uint64]bool
+
+	knowledge study.Knowledge
+	pins      []events.SourcePin
+}
+
+// NewLearner returns a learner that has seen nothing. The errors name what is
+// wrong with the study's specification.
+func NewLearner(t Target) (*Learner, error) {
+	sp, err := t.Spec.Space()
+	if err != nil {
+		return nil, err
+	}
+	judge, err := events.NewJudge(t.Spec)
+	if err != nil {
+		return nil, err
+	}
+	l := &Learner{target: t, space: sp, judge: judge, taken: map[uint64]bool{}}
+	if l.target.Legal == nil {
+		l.target.Legal = func(space.Point) bool { return true }
+	}
+	for _, o := range t.Spec.Objectives {
+		l.units = append(l.units, t.Spec.Metrics[t.Spec.MetricIndex(o.Metric)].Unit)
+	}
+	l.workload = l.features(t.Spec)
+	l.knowledge.Workload = l.workload
+	return l, nil
+}
+
+// features are nil where a network is not known.
+func (l *Learner) features(spec *events.Spec) []float64 {
+	if l.target.Network == nil || spec == nil {
+		return nil
+	}
+	f, err := Features(spec.Networks, l.target.Network)
+	if err != nil {
+		return nil
+	}
+	return f
+}
+
+// Knowledge returns what all sources gave, and their pins, in the order in
+// which they were added.
+func (l *Learner) Knowledge() (study.Knowledge, []events.SourcePin) {
+	k := l.knowledge
+	if t := l.target.Spec.Transfer; t != nil && len(k.Seeds) > t.Seeds {
+		k.Seeds = interleave(k.Seeds)[:t.Seeds]
+	}
+	return k, l.pins
+}
+
+// Add learns from a source. why says why the archive's search chose it, ""
+// when the study names it. The candidate is filled in as far as it is known
+// when there is an error: the source does not fit, or cannot be read.
+func (l *Learner) Add(log *archiver.SourceLog, why string) (Candidate, error) {
+	c := Candidate{Study: log.Study, Run: log.Run, Why: why, Quarantine: []Quarantine{}, Damaged: []string{}}
+	for _, d := range log.Damaged {
+		c.Damaged = append(c.Damaged, d.Error())
+	}
+	err := l.add(log, &c)
+	if err != nil {
+		c.Use, c.Refused = "", err.Error()
+		return c, fmt.Errorf("source %s: %w", log.Study, err)
+	}
+	return c, nil
+}
+
+func (l *Learner) add(log *archiver.SourceLog, c *Candidate) error {
+	m, err := l.match(log.Columns)
+	if err != nil {
+		return err
+	}
+	c.Parameters, c.Metrics = m.paramMatches, m.metricMatches
+	if c.Use, err = l.use(m, log.Columns.Spec); err != nil {
+		return err
+	}
+	features := l.features(log.Columns.Spec)
+	if features != nil && l.workload != nil {
+		c.WorkloadSimilarity = new(workloadSimilarity(features, l.workload))
+	}
+	s := newScreen(l, m, log.Columns)
+	if c.SHA256, err = s.run(log); err != nil {
+		return err
+	}
+	picks, err := l.pick(log, s, c)
+	c.Rows, c.Kept, c.Quarantine = s.rows, len(picks), append(c.Quarantine, s.quarantine()...)
+	switch {
+	case err != nil:
+		return err
+	case len(picks) == 0:
+		return fmt.Errorf("none of its %d rows can be used%s", s.rows, worst(c))
+	}
+	if c.Use == UseMerge {
+		l.merge(log, picks)
+	} else {
+		l.task(log, picks, m, features)
+	}
+	pin := events.SourcePin{
+		Study: log.Study, Run: log.Run, Trials: s.rows, SHA256: c.SHA256, Use: c.Use,
+		Quarantined: s.quarantined(), DamagedFiles: len(log.Damaged), Why: c.Why,
+	}
+	if s.rows-pin.Quarantined > maxKept {
+		pin.Kept = len(picks)
+	}
+	l.pins = append(l.pins, pin)
+	return nil
+}
+
+func worst(c *Candidate) string {
+	if len(c.Quarantine) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d are quarantined for their %s)", c.Quarantine[0].Rows, c.Quarantine[0].Reason)
+}
+
+// use says what a source is good for. Its trials are this study's own only
+// where the same version of the evaluator measured them: another one gives
+// another number for the same design. A study that does not say its version
+// merges with those that do not either.
+func (l *Learner) use(m *mapping, source *events.Spec) (string, error) {
+	spec := l.target.Spec
+	method := ""
+	if spec.Transfer != nil {
+		method = spec.Transfer.Method
+	}
+	same := m.exact && source != nil && sameMeasurement(spec, source)
+	switch {
+	case same && (method == "" || method == MethodMerge):
+		return UseMerge, nil
+	case method == MethodMerge:
+		return "", errors.New("it is not the same measurement: merge needs the same networks, evaluator, version, parameters and metrics")
+	case method == "" || method == "seed":
+		return UseSeed, nil
+	}
+	return UseModel, nil
+}
+
+func sameMeasurement(a, b *events.Spec) bool {
+	sameMetric := func(x, y events.Metric) bool { return x.Name == y.Name && x.Unit == y.Unit }
+	sameParameter := func(x, y events.Parameter) bool { return x.Name == y.Name && x.Unit == y.Unit }
+	return a.Template == b.Template && a.Evaluator.Name == b.Evaluator.Name && a.Evaluator.Version == b.Evaluator.Version &&
+		sameNetworks(a.Networks, b.Networks) && slices.EqualFunc(a.Metrics, b.Metrics, sameMetric) &&
+		slices.EqualFunc(a.Parameters, b.Parameters, sameParameter)
+}
+
+// objectives returns the values to minimise, or nil when one is missing.
+func (l *Learner) objectives(values []float64) []float64 {
+	out := make([]float64, len(l.target.Spec.Objectives))
+	for i, o := range l.target.Spec.Objectives {
+		v := values[l.target.Spec.MetricIndex(o.Metric)]
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil
+		}
+		if out[i] = v; o.Goal == "maximize" {
+			out[i] = -v
+		}
+	}
+	return out
+}
+
+// pick reads the source a second time for the trials that are used, and a
+// third time for rows that contradict those.
+func (l *Learner) pick(log *archiver.SourceLog, s *screen, c *Candidate) ([]*pick, error) {
+	chosen := newSelection(len(l.units), s.rows-s.quarantined(), s.edges)
+	row := -1
+	for t, err := range log.Trials {
+		if err != nil {
+			return nil, err
+		}
+		if row++; s.isBad(row) {
+			continue
+		}
+		if t.Outcome == events.OutcomeFailed {
+			c.Failed++
+			continue
+		}
+		point, moved, ok := s.mapping.point(l.space, t.Design)
+		if !ok {
+			c.Foreign++
+			continue
+		}
+		p := &pick{trial: t, point: point, moved: moved, values: s.mapping.values(t.Values), priority: priority(t.Trial)}
+		if t.Outcome == events.OutcomeMeasured {
+			if p.objectives = l.objectives(p.values); s.absurd(p.objectives) {
+				s.mark(row, BadValue)
+				continue
+			}
+		}
+		l.rejudge(p)
+		chosen.add(p)
+	}
+	picks, err := l.uncontested(log, s, chosen.all())
+	if err != nil {
+		return nil, err
+	}
+	distinct := l.distinct(picks, c)
+	return distinct, nil
+}
+
+// rejudge applies this study's rules, constraints and free checks.
+func (l *Learner) rejudge(p *pick) {
+	r := events.TrialResult{Outcome: p.trial.Outcome, Values: p.values, Reason: p.trial.Reason}
+	j := l.judge.Judge(l.space.Values(p.point), &r)
+	p.status, p.violation = optimizer.Infeasible, j.Violation
+	if j.Feasible && l.target.Legal(p.point) {
+		p.status = optimizer.Measured
+	}
+}
+
+// uncontested drops the picks that another row of the source contradicts, and
+// marks the rows.
+func (l *Learner) uncontested(log *archiver.SourceLog, s *screen, picks []*pick) ([]*pick, error) {
+	deterministic := s.cols.Spec != nil && s.cols.Spec.Evaluator.Deterministic
+	chosen := make(map[string]*pick, len(picks))
+	var key []byte
+	for _, p := range picks {
+		key = designKey(key[:0], p.trial.Design)
+		if chosen[string(key)] == nil {
+			chosen[string(key)] = p
+		}
+	}
+	contested := map[*pick]bool{}
+	// said[p] are the rows that agree with p: they fall with it.
+	said := map[*pick][]int{}
+	row := -1
+	for t, err := range log.Trials {
+		if err != nil {
+			return nil, err
+		}
+		if row++; s.isBad(row) || t.Outcome == events.OutcomeFailed {
+			continue
+		}
+		key = designKey(key[:0], t.Design)
+		p := chosen[string(key)]
+		if p == nil {
+			continue
+		}
+		if len(said[p]) < maxKept {
+			said[p] = append(said[p], row)
+		}
+		if p.trial.Outcome != t.Outcome && deterministic || p.trial.Outcome == t.Outcome && !agree(deterministic, p.trial.Values, t.Values) {
+			contested[p] = true
+		}
+	}
+	for p := range contested {
+		for _, row := range said[p] {
+			s.mark(row, Contradiction)
+		}
+	}
+	return slices.DeleteFunc(picks, func(p *pick) bool {
+		key = designKey(key[:0], p.trial.Design)
+		return contested[chosen[string(key)]]
+	}), nil
+}
+
+func designKey(b []byte, design []space.Value) []byte {
+	for _, v := range design {
+		b = append(events.AppendValue(b, v), ' ')
+	}
+	return b
+}
+
+// distinct keeps one pick a point: the one that moved least on its way there,
+// then the earliest.
+func (l *Learner) distinct(picks []*pick, c *Candidate) []*pick {
+	at := make(map[uint64]int, len(picks))
+	var out []*pick
+	for _, p := range picks {
+		i, seen := at[l.space.Index(p.point)]
+		if !seen {
+			at[l.space.Index(p.point)] = len(out)
+			out = append(out, p)
+			continue
+		}
+		c.Merged++
+		if p.moved < out[i].moved {
+			out[i] = p
+		}
+	}
+	slices.SortStableFunc(out, func(a, b *pick) int { return a.trial.Trial - b.trial.Trial })
+	return out
+}

@@ -1,0 +1,285 @@
+package transfer
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"apollo/archiver"
+	"apollo/events"
+	"apollo/optimizer/space"
+	"apollo/services/studyfile/unit"
+)
+
+// What becomes of a parameter or metric.
+const (
+	// Mapped: same name, same unit.
+	Mapped = "mapped"
+	// Converted: same name, another unit of the same dimension.
+	Converted = "converted"
+	// Filled: the source lacks it; the study's own level stands in.
+	Filled = "filled"
+	// Dropped: this study lacks it.
+	Dropped = "dropped"
+	// Missing: the source did not measure it, so it is not judged.
+	Missing = "missing"
+)
+
+// Match says what becomes of one parameter or metric of a source.
+type Match struct {
+	// Name is the name in this study, or the source's where it is dropped.
+	Name string `json:"name"`
+	// Use is mapped, converted, filled, dropped or missing.
+	Use        string `json:"use"`
+	SourceUnit string `json:"source_unit,omitempty"`
+	Unit       string `json:"unit,omitempty"`
+	// Note says why, in words.
+	Note string `json:"note,omitempty"`
+}
+
+// column says where a number of this study stands in a source's row.
+type column struct {
+	// index is the position in the row; -1 when the source lacks it.
+	index  int
+	factor float64
+	// fill is the level that stands in for a parameter that is lacking.
+	fill int
+	// guessed: the files tell no unit, this study's is assumed.
+	guessed bool
+}
+
+// mapping turns rows of a source into points and values of this study.
+type mapping struct {
+	params, metrics             []column
+	paramMatches, metricMatches []Match
+	exact                       bool // every parameter is there, in the same unit
+}
+
+// match builds the mapping of a source. The error says which unit, type or
+// metric makes the source unfit.
+func (l *Learner) match(cols *archiver.Columns) (*mapping, error) {
+	m := &mapping{exact: len(cols.Parameters) == l.space.Len()}
+	known := 0
+	for i := range l.space.Len() {
+		c, match, err := l.matchParameter(i, cols)
+		if err != nil {
+			return nil, err
+		}
+		if c.index >= 0 {
+			known++
+		}
+		m.exact = m.exact && match.Use == Mapped
+		m.params, m.paramMatches = append(m.params, c), append(m.paramMatches, match)
+	}
+	if known == 0 {
+		return nil, fmt.Errorf("it has none of this study's parameters")
+	}
+	for _, p := range cols.Parameters {
+		if l.space.Find(p.Name) < 0 {
+			m.paramMatches = append(m.paramMatches, Match{Name: p.Name, Use: Dropped, SourceUnit: p.Unit, Note: "this study has no such parameter"})
+		}
+	}
+	return m, l.matchMetrics(m, cols)
+}
+
+func (l *Learner) matchParameter(i int, cols *archiver.Columns) (column, Match, error) {
+	p := l.space.Param(i)
+	match := Match{Name: p.Name, Use: Mapped, Unit: p.Unit}
+	for k, q := range cols.Parameters {
+		if q.Name != p.Name {
+			continue
+		}
+		match.SourceUnit = q.Unit
+		if (q.Kind == archiver.KindString) != p.Categorical() {
+			return column{}, match, fmt.Errorf("parameter %q is %s there and %s here", p.Name, numbersOr(q.Kind == archiver.KindString), numbersOr(p.Categorical()))
+		}
+		c := column{index: k, factor: 1}
+		if cols.Spec == nil && q.Unit == "" && p.Unit != "" {
+			c.guessed = true
+			match.SourceUnit, match.Note = p.Unit, "the files tell no unit: taken for this study's"
+			return c, match, nil
+		}
+		factor, err := convert(q.Unit, p.Unit)
+		if err != nil {
+			return column{}, match, fmt.Errorf("parameter %q: %w", p.Name, err)
+		}
+		if c.factor = factor; q.Unit != p.Unit {
+			match.Use = Converted
+		}
+		return c, match, nil
+	}
+	c := column{index: -1, fill: l.fill(i)}
+	match.Use, match.Note = Filled, "the source lacks it: "+text(p, c.fill)+" stands in"
+	return c, match, nil
+}
+
+func numbersOr(labels bool) string {
+	if labels {
+		return "a label"
+	}
+	return "a number"
+}
+
+func text(p space.Param, level int) string {
+	v := p.Value(level)
+	if v.Label != "" {
+		return v.Label
+	}
+	return unit.Format(v.Num, p.Unit)
+}
+
+// fill is the level that stands in for a parameter that a source lacks: the
+// baseline's, or the middle one.
+func (l *Learner) fill(i int) int {
+	if i < len(l.target.Baseline) {
+		if level, ok := l.space.Param(i).Level(l.target.Baseline[i]); ok {
+			return level
+		}
+	}
+	return l.space.Param(i).Len() / 2
+}
+
+// matchMetrics finds this study's metrics in the source's columns. Objectives
+// must be there, constraints need not.
+func (l *Learner) matchMetrics(m *mapping, cols *archiver.Columns) error {
+	wanted := map[string]bool{}
+	for _, o := range l.target.Spec.Objectives {
+		wanted[o.Metric] = true
+	}
+	for _, metric := range l.target.Spec.Metrics {
+		c, match, err := matchMetric(metric, cols)
+		if err != nil {
+			return err
+		}
+		if c.index < 0 && wanted[metric.Name] {
+			return fmt.Errorf("it does not measure %s", metric.Name)
+		}
+		m.metrics, m.metricMatches = append(m.metrics, c), append(m.metricMatches, match)
+	}
+	return nil
+}
+
+func matchMetric(metric events.Metric, cols *archiver.Columns) (column, Match, error) {
+	match := Match{Name: metric.Name, Use: Mapped, SourceUnit: metric.Unit, Unit: metric.Unit}
+	for k, c := range cols.Metrics {
+		if c.Name == metric.Name && (c.Unit == metric.Unit || c.Unit == "" && cols.Spec == nil) {
+			return column{index: k, factor: 1}, match, nil
+		}
+	}
+	short := strings.TrimSuffix(metric.Name, suffix(metric.Unit))
+	for k, c := range cols.Metrics {
+		name, symbol := c.Name, c.Unit
+		if symbol == "" && cols.Spec == nil {
+			name, symbol = splitUnit(name)
+		}
+		if strings.TrimSuffix(name, suffix(symbol)) != short {
+			continue
+		}
+		factor, err := convert(symbol, metric.Unit)
+		if err != nil {
+			return column{}, match, fmt.Errorf("metric %q: %w", c.Name, err)
+		}
+		match.Use, match.SourceUnit, match.Note = Converted, symbol, "from "+c.Name
+		return column{index: k, factor: factor}, match, nil
+	}
+	match.Use, match.SourceUnit, match.Note = Missing, "", "the source does not have it"
+	return column{index: -1}, match, nil
+}
+
+// suffix is how a unit ends a metric's name (docs/trial-log.md).
+func suffix(symbol string) string {
+	if symbol == "" {
+		return ""
+	}
+	return "_" + strings.ToLower(strings.ReplaceAll(symbol, "/", "_per_"))
+}
+
+// splitUnit takes the unit off a column's name, as far as it ends in one.
+func splitUnit(name string) (short, symbol string) {
+	for _, u := range unit.All() {
+		if strings.HasSuffix(name, suffix(u.Symbol)) && len(u.Symbol) > len(symbol) {
+			symbol = u.Symbol
+		}
+	}
+	return strings.TrimSuffix(name, suffix(symbol)), symbol
+}
+
+// convert returns what a number in one unit is multiplied by to be one in the
+// other.
+func convert(from, to string) (float64, error) {
+	if from == to {
+		return 1, nil
+	}
+	a, okA := unit.Find(from)
+	b, okB := unit.Find(to)
+	switch {
+	case !okA || !okB:
+		return 0, fmt.Errorf("its unit is %s there and %s here, and no rule converts them", quoted(from), quoted(to))
+	case a.Dimension != b.Dimension:
+		return 0, fmt.Errorf("it is %s (%s) there and %s (%s) here", a.Dimension.Phrase(), quoted(from), b.Dimension.Phrase(), quoted(to))
+	}
+	return math.Pow10(a.Exp-b.Exp) * (a.Factor / b.Factor), nil
+}
+
+func quoted(symbol string) string {
+	if symbol == "" {
+		return "no unit"
+	}
+	return symbol
+}
+
+// closeEnough is the relative difference below which a converted number is the
+// level: conversion rounds a few times in 2^-52.
+const closeEnough = 1e-9
+
+// point maps a design; ok is false where a label is none of this study's
+// levels. Numbers between levels, and beyond the ends, go to the nearest level
+// (ties to the lower one); moved says how far, as the sum of relative
+// differences.
+func (m *mapping) point(sp space.Space, design []space.Value) (p space.Point, moved float64, ok bool) {
+	p = make(space.Point, sp.Len())
+	for i, c := range m.params {
+		if c.index < 0 {
+			p[i] = c.fill
+			continue
+		}
+		param, v := sp.Param(i), design[c.index]
+		if param.Categorical() {
+			level, ok := param.Level(v)
+			if !ok {
+				return nil, 0, false
+			}
+			p[i] = level
+			continue
+		}
+		x := v.Num * c.factor
+		level := nearest(param.Values, x)
+		p[i] = level
+		if d := math.Abs(param.Values[level]-x) / math.Max(math.Abs(x), math.Abs(param.Values[level])); d > closeEnough {
+			moved += d
+		}
+	}
+	return p, moved, true
+}
+
+func nearest(values []float64, x float64) int {
+	best, distance := 0, math.Inf(1)
+	for i, v := range values {
+		if d := math.Abs(v - x); d < distance {
+			best, distance = i, d
+		}
+	}
+	return best
+}
+
+// values returns a row's numbers in this study's metrics and units.
+func (m *mapping) values(row []float64) []float64 {
+	out := make([]float64, len(m.metrics))
+	for i, c := range m.metrics {
+		out[i] = math.NaN()
+		if c.index >= 0 && c.index < len(row) {
+			out[i] = row[c.index] * c.factor
+		}
+	}
+	return out
+}

@@ -1,0 +1,300 @@
+package transfer
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"apollo/archiver"
+	"apollo/events"
+	"apollo/optimizer/space"
+)
+
+// Why a row is not used.
+const (
+	// BadOutcome: the outcome is no word of the format, or the trial's number
+	// is negative.
+	BadOutcome = "outcome"
+	// BadHash: the design is not the one that the row's hash was made of.
+	BadHash = "design_hash"
+	// BadWorkload: the row was measured on other networks than its study says.
+	BadWorkload = "workload_hash"
+	// BadDesign: a parameter has no value, or the design lies outside its own
+	// study's space.
+	BadDesign = "design"
+	// BadValue: an objective is missing, or a number is infinite or absurd.
+	BadValue = "value"
+	// Contradiction: two rows say different things about one trial or design.
+	Contradiction = "contradiction"
+)
+
+// Quarantine counts the rows that are not used for one reason.
+type Quarantine struct {
+	Reason string `json:"reason"`
+	Rows   int    `json:"rows"`
+}
+
+const (
+	// absurdFactor is how far a value may be from the median of its metric;
+	// chosen: a design space spans two or three powers of ten, a wrong unit
+	// or a damaged exponent more than six.
+	absurdFactor = 1e6
+	// sampleSize bounds the sample that medians and strata come from.
+	sampleSize = 1024
+	// noisy is the factor between two answers for one design that an evaluator
+	// with noise may give; chosen. A deterministic one gives the same.
+	noisy = 1.5
+)
+
+// screen is what the first pass over a source finds out: which rows cannot be
+// true, and how the objective is distributed. It needs one bit a row.
+type screen struct {
+	learner *Learner
+	mapping *mapping
+	cols    *archiver.Columns
+	own     *space.Space // the source's own space; nil when it does not tell
+	params  []events.Parameter
+	netHash string
+
+	rows   int
+	bad    []uint64 // bit set over rows
+	counts map[string]int
+	inside []int // rows within this study's range, by guessed parameter
+	sample reservoir
+	scale  []float64 // median of |objective|
+	// edges divide the sound values of the first objective into strata.
+	edges []float64
+}
+
+func newScreen(l *Learner, m *mapping, cols *archiver.Columns) *screen {
+	s := &screen{learner: l, mapping: m, cols: cols, counts: map[string]int{}, inside: make([]int, len(m.params))}
+	s.sample.rng = rand.New(rand.NewPCG(l.target.Spec.Seed, 1))
+	for _, p := range cols.Parameters {
+		s.params = append(s.params, events.Parameter{Name: p.Name})
+	}
+	if cols.Spec != nil {
+		if sp, err := cols.Spec.Space(); err == nil {
+			s.own = &sp
+		}
+		s.netHash = archiver.WorkloadHash(cols.Spec.Networks)
+	}
+	return s
+}
+
+func (s *screen) mark(row int, reason string) {
+	for len(s.bad) <= row/64 {
+		s.bad = append(s.bad, 0)
+	}
+	if s.isBad(row) {
+		return
+	}
+	s.bad[row/64] |= 1 << (row % 64)
+	s.counts[reason]++
+}
+
+func (s *screen) isBad(row int) bool {
+	return row/64 < len(s.bad) && s.bad[row/64]&(1<<(row%64)) != 0
+}
+
+// run reads the source once. It returns the hash of everything that was read.
+func (s *screen) run(log *archiver.SourceLog) (string, error) {
+	hash := events.NewTrialHash()
+	last := -1
+	for t, err := range log.Trials {
+		if err != nil {
+			return "", err
+		}
+		hash.Add(t.Trial, t.Design, t.Outcome, t.Values)
+		if reason := s.check(&t); reason != "" {
+			s.mark(s.rows, reason)
+		}
+		if s.rows > 0 && t.Trial == last {
+			s.mark(s.rows-1, Contradiction)
+			s.mark(s.rows, Contradiction)
+		}
+		last = t.Trial
+		s.measure(&t)
+		s.rows++
+	}
+	if s.rows == 0 {
+		return "", archiver.ErrNoSource
+	}
+	if err := s.guesses(); err != nil {
+		return "", err
+	}
+	s.distribution()
+	return hash.String(), nil
+}
+
+// check returns why a row cannot be true as it stands, or "".
+func (s *screen) check(t *archiver.Trial) string {
+	switch t.Outcome {
+	case events.OutcomeMeasured, events.OutcomeInfeasible, events.OutcomeFailed:
+	default:
+		return BadOutcome
+	}
+	if t.Trial < 0 {
+		return BadOutcome
+	}
+	for i, p := range s.cols.Parameters {
+		v := t.Design[i]
+		if p.Kind == archiver.KindString && v.Label == "" || math.IsNaN(v.Num) || math.IsInf(v.Num, 0) {
+			return BadDesign
+		}
+	}
+	// Without a specification the order of the columns says nothing.
+	if s.cols.Spec != nil && t.DesignHash != "" && t.DesignHash != archiver.DesignHash(s.params, t.Design) {
+		return BadHash
+	}
+	if s.own != nil {
+		if _, err := s.own.Point(t.Design); err != nil {
+			return BadDesign
+		}
+	}
+	if t.WorkloadHash != "" && s.netHash != "" && t.WorkloadHash != s.netHash {
+		return BadWorkload
+	}
+	for _, v := range t.Values {
+		if math.IsInf(v, 0) {
+			return BadValue
+		}
+	}
+	if t.Outcome == events.OutcomeMeasured && s.learner.objectives(s.mapping.values(t.Values)) == nil {
+		return BadValue
+	}
+	return ""
+}
+
+// measure takes a sound row into the statistics.
+func (s *screen) measure(t *archiver.Trial) {
+	if s.isBad(s.rows) {
+		return
+	}
+	for i, c := range s.mapping.params {
+		p := s.learner.space.Param(i)
+		if !c.guessed || p.Categorical() {
+			continue
+		}
+		if x := t.Design[c.index].Num; x >= p.Values[0]*(1-closeEnough) && x <= p.Values[len(p.Values)-1]*(1+closeEnough) {
+			s.inside[i]++
+		}
+	}
+	if t.Outcome == events.OutcomeMeasured {
+		s.sample.add(s.learner.objectives(s.mapping.values(t.Values)))
+	}
+}
+
+// guesses refuses units that were assumed and cannot be right.
+func (s *screen) guesses() error {
+	sound := s.rows - s.quarantined()
+	for i, c := range s.mapping.params {
+		p := s.learner.space.Param(i)
+		if c.guessed && !p.Categorical() && 2*s.inside[i] < sound {
+			return fmt.Errorf("parameter %q: the files tell no unit, and %d of %d values lie outside this study's %s to %s: write the unit into the metadata apollo.units",
+				p.Name, sound-s.inside[i], sound, text(p, 0), text(p, p.Len()-1))
+		}
+	}
+	return nil
+}
+
+// distribution computes medians and strata from the sample.
+func (s *screen) distribution() {
+	if len(s.sample.items) == 0 {
+		return
+	}
+	for i := range s.sample.items[0] {
+		var all []float64
+		for _, item := range s.sample.items {
+			if item[i] != 0 {
+				all = append(all, math.Abs(item[i]))
+			}
+		}
+		slices.Sort(all)
+		median := 0.0
+		if len(all) > 0 {
+			median = all[len(all)/2]
+		}
+		s.scale = append(s.scale, median)
+	}
+	var first []float64
+	for _, item := range s.sample.items {
+		if !s.absurd(item) {
+			first = append(first, item[0])
+		}
+	}
+	slices.Sort(first)
+	for i := 1; i < strata && len(first) > 0; i++ {
+		s.edges = append(s.edges, first[i*len(first)/strata])
+	}
+}
+
+// absurd reports values that no design of this kind has: six powers of ten
+// away from the median. Zero is one where the metric has a unit: nothing is
+// computed in no time, on no area.
+func (s *screen) absurd(objectives []float64) bool {
+	for i, v := range objectives {
+		scale, size := s.scale[i], math.Abs(v)
+		if scale == 0 {
+			continue
+		}
+		if size > scale*absurdFactor || size < scale/absurdFactor && (size > 0 || s.learner.units[i] != "") {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *screen) quarantined() int {
+	n := 0
+	for _, c := range s.counts {
+		n += c
+	}
+	return n
+}
+
+// quarantine lists the counts, most rows first.
+func (s *screen) quarantine() []Quarantine {
+	var out []Quarantine
+	for reason, n := range s.counts {
+		out = append(out, Quarantine{reason, n})
+	}
+	slices.SortFunc(out, func(a, b Quarantine) int {
+		return cmp.Or(cmp.Compare(b.Rows, a.Rows), cmp.Compare(a.Reason, b.Reason))
+	})
+	return out
+}
+
+// agree reports whether two answers for one design can both be true.
+func agree(deterministic bool, a, b []float64) bool {
+	for i := range a {
+		x, y := a[i], b[i]
+		if math.IsNaN(x) && math.IsNaN(y) {
+			continue
+		}
+		d := math.Abs(x-y) / math.Max(math.Abs(x), math.Abs(y))
+		if math.IsNaN(x) || math.IsNaN(y) || deterministic && d > closeEnough || d > 1-1/noisy {
+			return false
+		}
+	}
+	return true
+}
+
+// reservoir is a uniform sample of what it was given (Vitter's algorithm R).
+type reservoir struct {
+	rng   *rand.Rand
+	seen  int
+	items [][]float64
+}
+
+func (r *reservoir) add(item []float64) {
+	r.seen++
+	if len(r.items) < sampleSize {
+		r.items = append(r.items, item)
+		return
+	}
+	if i := r.rng.IntN(r.seen); i < sampleSize {
+		r.items[i] = item
+	}
+}
