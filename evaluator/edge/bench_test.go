@@ -25,11 +25,12 @@ func legalDesigns(b *bound, n int) [][]space.Value {
 
 // BenchmarkCold evaluates designs that no evaluation before could help with.
 func BenchmarkCold(b *testing.B) {
-	for _, name := range Networks() {
+	for _, name := range append(Networks(), "resnet50_v1") {
 		b.Run(name, func(b *testing.B) {
 			e := boundTo(b, name)
-			designs := legalDesigns(e, 2000)
+			designs := legalDesigns(e, 1000)
 			s := e.get()
+			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				c, _ := e.chip(designs[i%len(designs)])
 				e.sizer.prepare(&s.machine, &c)
@@ -58,6 +59,7 @@ func BenchmarkWalk(b *testing.B) {
 		}
 	}
 	e = boundTo(b, "mobilenet_v2")
+	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		_, _ = e.Evaluate(context.Background(), evaluator.Request{Design: designs[i%len(designs)]})
 	}

@@ -92,7 +92,7 @@ func Mappings(networks []evaluator.Network, c Chip) ([]MappedLayer, error) {
 			if shape.vector {
 				continue
 			}
-			l := MappedLayer{Network: b.nets[i].name, Layer: y.id, Problem: shape.p, Arch: s.machine.arch}
+			l := MappedLayer{Network: b.nets[i].name, Layer: y.id, Problem: shape.p, Arch: s.machine.hierarchy()}
 			s.costs[y.shape].choice.loops(shape, &l.Mapping)
 			stream(shape, &l.Mapping)
 			out = append(out, l)
@@ -136,7 +136,7 @@ func Broken(networks []evaluator.Network, c Chip) ([]*evaluator.Reason, error) {
 	s := b.get()
 	defer b.put(s)
 	b.sizer.prepare(&s.machine, &c)
-	b.mapAll(&s.machine, s.costs)
+	b.cache.mapAll(&s.machine, b.shapes, s.costs)
 	for n := range b.nets {
 		s.reserve(len(b.nets[n].layers))
 		if why := b.program(&b.nets[n], &s.machine, s.costs, s.steps); why != nil {

@@ -43,16 +43,20 @@ func (e *Energy) Parts() []Part {
 func (e *Energy) addLayer(m *machine, s *shape, cost *layerCost, st *step) {
 	program := st.entries * m.instructionEntryBytes
 	e.OffChip += float64(s.weights+program+st.spill) * m.dramPJ
-	e.ParameterMemory += float64(cost.parameterRead)*m.arch.Level[levelParameter].ReadPJ +
-		float64(cost.parameterWrite)*m.arch.Level[levelParameter].WritePJ
+	t := &cost.traffic
+	e.ParameterMemory += m.parameter.of(t.parameterRead, t.parameterWrite)
 	// Exchanged and spilled activations pass the activation memory.
 	e.ActivationMemory += float64(cost.exchange*cost.activePEs+st.spill) * m.activationPJ
 	e.InstructionMemory += float64(st.entries+st.tiles) * m.instructionPJ
-	e.PEMemory += cost.pePJ
-	e.CoreMemory += cost.corePJ
-	e.Registers += cost.lanePJ
-	e.Arithmetic += cost.computePJ
-	e.Mesh += cost.meshPJ + float64(st.spill)*m.hopPJ
+	e.PEMemory += m.pe.of(t.peRead, t.peWrite)
+	e.CoreMemory += m.core.of(t.coreRead, t.coreWrite)
+	e.Registers += float64(t.register)*m.registerPJ + float64(t.register)*m.registerPJ
+	if s.vector {
+		e.Arithmetic += float64(s.ops) * m.addPJ
+	} else {
+		e.Arithmetic += float64(s.macs) * m.macPJ
+	}
+	e.Mesh += float64(cost.exchange*cost.activePEs)*m.hopPJ + float64(st.spill)*m.hopPJ
 }
 
 func (e *Energy) scale() {

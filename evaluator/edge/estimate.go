@@ -29,7 +29,7 @@ func EstimateOf(w *workload.Workload, c Chip) (Estimate, error) {
 	defer b.put(s)
 	m, net := &s.machine, &b.nets[0]
 	b.sizer.prepare(m, &c)
-	b.mapAll(m, s.costs)
+	b.cache.mapAll(m, b.shapes, s.costs)
 	s.reserve(len(net.layers))
 	b.program(net, m, s.costs, s.steps)
 	var e Estimate

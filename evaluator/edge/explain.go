@@ -110,7 +110,7 @@ func (m *machine) explainLayer(y *layer, s *shape, cost *layerCost, st *step) La
 	r.Bottleneck = bottleneck(cost, st, r.SerialCycles)
 	r.Bytes = LevelBytes{
 		OffChip:         s.weights + st.entries*m.instructionEntryBytes + st.spill,
-		ParameterMemory: cost.parameterRead + cost.parameterWrite,
+		ParameterMemory: cost.traffic.parameterRead + cost.traffic.parameterWrite,
 		PEMemory:        s.in + s.out,
 		Exchange:        cost.exchange * cost.activePEs,
 	}
@@ -128,9 +128,10 @@ func (m *machine) explainLayer(y *layer, s *shape, cost *layerCost, st *step) La
 func (m *machine) explainMapping(s *shape, cost *layerCost, r *LayerReport) {
 	var loops model.Mapping
 	cost.choice.loops(s, &loops)
-	e := model.Eval(&s.p, &m.arch, &loops)
-	r.Mapping = loops.String(&m.arch)
-	r.Accesses = accesses(&m.arch, &e)
+	arch := m.hierarchy()
+	e := model.Eval(&s.p, &arch, &loops)
+	r.Mapping = loops.String(&arch)
+	r.Accesses = accesses(&arch, &e)
 	read, write := e.Traffic(&s.p, levelPE)
 	r.Bytes.PEMemory = read + write
 	read, write = e.Traffic(&s.p, levelCore)

@@ -31,17 +31,3 @@ func (c *choice) loops(s *shape, m *model.Mapping) {
 	lane.Temporal[model.C], lane.Temporal[model.R], lane.Temporal[model.S] = c.cTile, b[model.R], b[model.S]
 	lane.Spatial[model.C], lane.Spatial[model.Q] = c.simd, c.simdCols
 }
-
-// finish adds the energy of the chosen mapping, from the core's counts.
-func (m *machine) finish(s *shape, r *layerCost) {
-	var loops model.Mapping
-	r.choice.loops(s, &loops)
-	var e model.Result
-	e.Eval(&s.p, &m.arch, &loops)
-	r.computePJ = e.ComputePJ
-	r.pePJ, r.corePJ, r.lanePJ = e.LevelPJ[levelPE], e.LevelPJ[levelCore], e.LevelPJ[levelLane]
-	weights := &e.Access[levelParameter][model.Weights]
-	bytes := s.p.Bytes[model.Weights]
-	r.parameterRead, r.parameterWrite = weights.Reads*bytes, weights.Fills*bytes
-	r.meshPJ = float64(r.exchange*r.activePEs) * m.hopPJ
-}

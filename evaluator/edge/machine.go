@@ -1,9 +1,6 @@
 package edge
 
-import (
-	"apollo/evaluator/model"
-	"apollo/evaluator/tech"
-)
+import "apollo/evaluator/model"
 
 // Levels of the hierarchy.
 const (
@@ -19,16 +16,26 @@ const (
 type machine struct {
 	Chip
 	*constants
-	arch model.Arch
 	// ioRate is the off-chip bandwidth in bytes per 1000 cycles.
 	ioRate int64
+	// pe, core and parameter are the energies of the memories that a mapping
+	// uses; what leaves the parameter memory crosses the mesh.
+	pe, core, parameter sramEnergy
 	// hopPJ is the energy of bringing one byte to a PE.
 	hopPJ float64
 	// activationPJ is the energy of one byte through the chip-level activation
 	// memory, in and out; instructionPJ that of reading an instruction entry.
-	activationPJ, instructionPJ, dramPJ, addPJ float64
+	activationPJ, instructionPJ, dramPJ, macPJ, addPJ float64
 	// leakageW is the static power of the memories in W.
 	leakageW float64
+}
+
+// sramEnergy is the energy of one byte in pJ.
+type sramEnergy struct{ readPJ, writePJ float64 }
+
+// of returns the energy in pJ of the given bytes.
+func (e *sramEnergy) of(read, write int64) float64 {
+	return float64(read)*e.readPJ + float64(write)*e.writePJ
 }
 
 const milli = 1000
@@ -43,38 +50,39 @@ func (s *sizer) prepare(m *machine, c *Chip) {
 	m.Chip, m.constants = *c, k
 	m.ioRate = max(c.IOBandwidth/max(c.clock()/milli, 1), 1)
 	m.hopPJ = n.HopPJPerByte * float64(c.PEsX+c.PEsY) / 2
-	m.dramPJ, m.addPJ = n.DRAMPJPerByte, n.AddPJ
+	m.pe = sramEnergy{pe.ReadPJPerByte, pe.WritePJPerByte}
+	m.core = sramEnergy{core.ReadPJPerByte, core.WritePJPerByte}
+	m.parameter = sramEnergy{parameter.ReadPJPerByte + m.hopPJ, parameter.WritePJPerByte}
+	m.dramPJ, m.macPJ, m.addPJ = n.DRAMPJPerByte, n.MACPJ(), n.AddPJ
 	m.activationPJ = act.WritePJPerByte + act.ReadPJPerByte
 	m.instructionPJ = instruction.ReadPJPerByte * float64(k.instructionEntryBytes)
 	const wattsPerMilliwatt = 1e-3
 	m.leakageW = wattsPerMilliwatt * (float64(c.PEs())*(pe.LeakageMW+float64(c.Cores)*core.LeakageMW) +
 		act.LeakageMW + instruction.LeakageMW + parameter.LeakageMW)
-	m.build(n, &pe, &core, &parameter)
 }
 
-// build writes the hierarchy of the chip.
-func (m *machine) build(n *tech.Node, pe, core, parameter *tech.SRAM) {
+// hierarchy returns the chip as the core evaluates it.
+func (m *machine) hierarchy() model.Arch {
 	var weights, activations, outputs [model.Operands]bool
 	weights[model.Weights] = true
 	activations[model.Inputs], activations[model.Outputs] = true, true
 	outputs[model.Outputs] = true
-	m.arch = model.Arch{Levels: levelCount, MACPJ: n.MACPJ()}
-	m.arch.Level = [model.MaxLevels]model.Level{
-		levelIO: {Name: "off-chip memory", Keeps: weights, DoubleBuffered: true, Fanout: 1, ReadRate: m.ioRate, ReadPJ: n.DRAMPJPerByte},
+	return model.Arch{Levels: levelCount, MACPJ: m.macPJ, Level: [model.MaxLevels]model.Level{
+		levelIO: {Name: "off-chip memory", Keeps: weights, DoubleBuffered: true, Fanout: 1, ReadRate: m.ioRate, ReadPJ: m.dramPJ},
 		levelParameter: {
 			Name: "parameter memory", Keeps: weights, DoubleBuffered: true, Fanout: m.PEs(), ReadRate: m.busBytes * milli,
-			Capacity: m.ParameterMemory * m.parameterEntryBytes, ReadPJ: parameter.ReadPJPerByte + m.hopPJ, WritePJ: parameter.WritePJPerByte,
+			Capacity: m.ParameterMemory * m.parameterEntryBytes, ReadPJ: m.parameter.readPJ, WritePJ: m.parameter.writePJ,
 		},
 		levelPE: {
 			Name: "PE memory", Keeps: activations, DoubleBuffered: true, Fanout: m.Cores, ReadRate: m.portBytes * milli, WriteRate: m.portBytes * milli,
-			ReadPJ: pe.ReadPJPerByte, WritePJ: pe.WritePJPerByte,
+			ReadPJ: m.pe.readPJ, WritePJ: m.pe.writePJ,
 		},
 		levelCore: {
 			Name: "core memory", Keeps: weights, DoubleBuffered: true, Fanout: m.Lanes,
-			Capacity: m.CoreMemory, ReadPJ: core.ReadPJPerByte, WritePJ: core.WritePJPerByte,
+			Capacity: m.CoreMemory, ReadPJ: m.core.readPJ, WritePJ: m.core.writePJ,
 		},
 		levelLane: {
 			Name: "lane", Keeps: outputs, DoubleBuffered: true, Fanout: SIMDWidth, ReadPJ: m.registerPJ, WritePJ: m.registerPJ,
 		},
-	}
+	}}
 }

@@ -34,6 +34,14 @@ func TestMapperAgreesWithCore(t *testing.T) {
 	if mapped < 1000 {
 		t.Errorf("only %d layers were mapped", mapped)
 	}
+	for range 5000 {
+		c := randomChip(rng)
+		s := smallShape(rng)
+		c.CoreMemory = max(c.CoreMemory, 2*c.Lanes*s.window)
+		var m machine
+		b.sizer.prepare(&m, &c)
+		agree(t, &m, &s)
+	}
 	// A real chip's issue and resident parameters are no loops.
 	c := Coral()
 	c.IssuePercent, c.ResidentBytes = 0, 0
@@ -54,7 +62,7 @@ func agree(t *testing.T, m *machine, s *shape) {
 	cost.choice.loops(s, &loops)
 	// Capacity of the parameter memory is for a slice of a layer, not for a
 	// whole one; the rules guard it.
-	arch := m.arch
+	arch := m.hierarchy()
 	arch.Level[levelParameter].Capacity = 0
 	if err := loops.Validate(&s.p, &arch); err != nil {
 		t.Fatalf("chip %+v, layer %+v: %v\n%s", m.Chip, s.p, err, loops.String(&arch))
@@ -63,6 +71,14 @@ func agree(t *testing.T, m *machine, s *shape) {
 	if cost.compute != e.ComputeCycles || cost.port != e.LevelCycles[levelPE] || cost.bus != e.LevelCycles[levelParameter] {
 		t.Fatalf("chip %+v, layer %+v: compute, port, bus = %d, %d, %d, the core has %d, %d, %d\n%s", m.Chip, s.p,
 			cost.compute, cost.port, cost.bus, e.ComputeCycles, e.LevelCycles[levelPE], e.LevelCycles[levelParameter], loops.String(&arch))
+	}
+	want := traffic{register: cost.traffic.register}
+	want.peRead, want.peWrite = e.Traffic(&s.p, levelPE)
+	want.coreRead, want.coreWrite = e.Traffic(&s.p, levelCore)
+	want.parameterRead, want.parameterWrite = e.Traffic(&s.p, levelParameter)
+	read, write := e.Traffic(&s.p, levelLane)
+	if cost.traffic != want || read != cost.traffic.register || write != cost.traffic.register {
+		t.Fatalf("chip %+v, layer %+v: traffic %+v, the core has %+v, registers %d and %d\n%s", m.Chip, s.p, cost.traffic, want, read, write, loops.String(&arch))
 	}
 	if e.MACs > e.ComputeCycles*m.MACs() {
 		t.Fatalf("chip %+v, layer %+v: %d MACs in %d cycles beat the peak rate", m.Chip, s.p, e.MACs, e.ComputeCycles)
@@ -124,7 +140,7 @@ func TestMapperAgainstExhaustive(t *testing.T) {
 	for range layers {
 		c := randomChip(rng)
 		s := smallShape(rng)
-		c.CoreMemory = max(c.CoreMemory, 2*c.Lanes*windowBytes(&s))
+		c.CoreMemory = max(c.CoreMemory, 2*c.Lanes*s.window)
 		var m machine
 		b.sizer.prepare(&m, &c)
 		var cost layerCost
@@ -148,17 +164,19 @@ func TestMapperAgainstExhaustive(t *testing.T) {
 }
 
 func exhaustive(m *machine, s *shape) int64 {
-	q := search{m: m, s: s, half: m.weightWords(s)}
-	var list [maxUnrollings]candidate
+	var best layerCost
+	q := search{m: m, s: s, half: m.weightWords(s), best: &best, reach: anywhere()}
+	var list [maxUnrollings]unrolling
 	n := q.unrollings(&list)
 	for i := range list[:n] {
 		u := &list[i]
-		for cTile := int64(1); cTile <= min(u.c, q.half); cTile++ {
+		c := q.spread(u)
+		e := q.estimate(u, &c)
+		for cTile := int64(1); cTile <= min(s.cSteps, q.half); cTile++ {
 			for kTile := int64(1); kTile <= min(u.kLane, q.half/cTile); kTile++ {
-				c := u.choice
 				c.kTile, c.cTile = kTile, cTile
-				c.kTiles, c.cTiles = model.CeilDiv(u.kLane, kTile), model.CeilDiv(u.c, cTile)
-				q.try(u, &c)
+				c.kTiles, c.cTiles = model.CeilDiv(u.kLane, kTile), model.CeilDiv(s.cSteps, cTile)
+				q.try(u, &e, &c)
 			}
 		}
 	}

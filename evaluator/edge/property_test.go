@@ -144,7 +144,8 @@ func TestBatchScales(t *testing.T) {
 			var loops model.Mapping
 			choice := s.costs[x.shape].choice
 			choice.loops(&b.shapes[y.shape], &loops)
-			e := model.Eval(&b.shapes[y.shape].p, &s.machine.arch, &loops)
+			arch := s.machine.hierarchy()
+			e := model.Eval(&b.shapes[y.shape].p, &arch, &loops)
 			if want := batch * s.costs[x.shape].compute; e.ComputeCycles != want {
 				t.Fatalf("%+v layer %s: %d compute cycles for a batch at the mapping of one, want %d", c, y.id, e.ComputeCycles, want)
 			}
@@ -156,21 +157,24 @@ func TestBatchScales(t *testing.T) {
 // the same design on an evaluator of its own.
 func TestCacheChangesNothing(t *testing.T) {
 	t.Parallel()
-	b := boundTo(t, "mobilenet_v2")
-	rng := rand.New(rand.NewPCG(7, 0))
-	c := Baseline()
-	for range 400 {
-		d := c
-		i := rng.IntN(paramCount)
-		fresh := randomChip(rng)
-		*d.fields()[i] = *fresh.fields()[i]
-		s, ok := measured(b, &d)
-		alone, okAlone := measured(boundTo(t, "mobilenet_v2"), &d)
-		if ok != okAlone || ok && s.totals[0] != alone.totals[0] {
-			t.Fatalf("%+v: %+v with a cache, %+v without", d, s.totals, alone.totals)
-		}
-		if ok {
-			c = d
+	for _, name := range []string{"mobilenet_v2", "deeplabv3_mobilenet_v2", "bert_base"} {
+		b := boundTo(t, name)
+		rng := rand.New(rand.NewPCG(7, 0))
+		var c Chip
+		feasibleChips(b, 7, 1, func(_ *rand.Rand, d Chip, _ *scratch) { c = d })
+		for range 300 {
+			d := c
+			i := rng.IntN(paramCount)
+			fresh := randomChip(rng)
+			*d.fields()[i] = *fresh.fields()[i]
+			s, ok := measured(b, &d)
+			alone, okAlone := measured(boundTo(t, name), &d)
+			if ok != okAlone || ok && s.totals[0] != alone.totals[0] {
+				t.Fatalf("%s on %+v: %+v with a cache, %+v without", name, d, s.totals, alone.totals)
+			}
+			if ok {
+				c = d
+			}
 		}
 	}
 }

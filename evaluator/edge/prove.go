@@ -99,7 +99,7 @@ func (p *probe) Fix(stage int, design []space.Value, values []float64) bool {
 		return p.bound(p.ideal, values)
 	case stageMapping:
 		p.b.sizer.prepare(&p.machine, &p.high)
-		p.b.mapAll(&p.machine, p.costs)
+		p.b.cache.mapAll(&p.machine, p.b.shapes, p.costs)
 		return p.bound(p.costs, values)
 	}
 	return p.exact(values)
@@ -148,7 +148,7 @@ func (p *probe) array() {
 	for i := range p.b.shapes {
 		s, cost := &p.b.shapes[i], &p.ideal[i]
 		p.machine.mapLayer(s, cost)
-		*cost = layerCost{cycles: cost.cycles, activePEs: 1, steps: 1, computePJ: cost.computePJ}
+		*cost = layerCost{cycles: cost.cycles, activePEs: 1, steps: 1}
 		if !s.vector {
 			cost.steps = model.CeilDiv(s.p.Bound[s.channel], c.PEs()*c.Cores*c.Lanes) * s.groupSteps()
 		}

@@ -23,7 +23,7 @@ type limits struct {
 	// distinct is the largest number of lanes of one PE that read different
 	// elements in a cycle: the channels of the widest depthwise layer.
 	distinct, distinctAt int64
-	// window is the largest windowBytes.
+	// window is the largest window of weights of one lane.
 	window, windowAt int64
 	// windows are the windows of input rows of the channel groups that lanes
 	// spread over, weights those of output channels.
@@ -69,7 +69,7 @@ func newLimits(layers []layer, shapes []shape) limits {
 		if s.channel == model.G && s.p.Bound[model.G] > l.distinct {
 			l.distinct, l.distinctAt = s.p.Bound[model.G], at
 		}
-		if w := windowBytes(s); w > l.window {
+		if w := s.window; w > l.window {
 			l.window, l.windowAt = w, at
 		}
 		y := &layers[i]

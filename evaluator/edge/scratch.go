@@ -41,7 +41,7 @@ func (b *bound) measure(c *Chip, s *scratch) *evaluator.Reason {
 	}
 	m := &s.machine
 	b.sizer.prepare(m, c)
-	b.mapAll(m, s.costs)
+	b.cache.mapAll(m, b.shapes, s.costs)
 	return b.mapped(s)
 }
 
@@ -69,16 +69,4 @@ func (s *scratch) reserve(layers int) {
 		s.steps = make([]step, layers)
 	}
 	s.steps = s.steps[:layers]
-}
-
-// mapAll maps every shape, or takes the result from the cache.
-func (b *bound) mapAll(m *machine, costs []layerCost) {
-	k := keyOf(m)
-	if b.cache.load(&k, costs) {
-		return
-	}
-	for i := range b.shapes {
-		m.mapLayer(&b.shapes[i], &costs[i])
-	}
-	b.cache.store(&k, costs)
 }

@@ -21,6 +21,15 @@ type shape struct {
 	in, out, weights int64
 	// height and width of the input, and its channels over all groups.
 	height, width, depth int64
+	// What every mapping needs of the loops: macs is their product and outputs
+	// the number of outputs; simd multipliers of a lane take input channels in
+	// cSteps steps; fixedSteps is the steps that nothing spreads: images, the
+	// other dimension of channels, input channels and the filter window.
+	macs, outputs, simd, cSteps, fixedSteps int64
+	// filters is the bytes of weights without bias; window those of one lane
+	// for one step over channels and input channels, where multipliers without
+	// an input channel hold padding.
+	filters, window int64
 }
 
 // newShape returns the shape of a layer.
@@ -50,6 +59,13 @@ func newShape(l *workload.Layer, bits workload.Precision) (shape, error) {
 		s.height, s.width = b[model.P], 1
 	}
 	s.depth = b[model.G] * b[model.C]
+	s.macs = s.p.MACs()
+	s.outputs = s.p.Elements(model.Outputs, b)
+	s.simd = min(SIMDWidth, b[model.C])
+	s.cSteps = model.CeilDiv(b[model.C], s.simd)
+	s.filters = s.p.Elements(model.Weights, b) * s.p.Bytes[model.Weights]
+	s.window = SIMDWidth * b[model.R] * b[model.S] * s.p.Bytes[model.Weights]
+	s.fixedSteps = b[model.N] * s.groupSteps() * s.cSteps * b[model.R] * b[model.S]
 	return s, nil
 }
 
