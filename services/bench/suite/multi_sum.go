@@ -1,0 +1,174 @@
+package suite
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+
+	"apollo/evaluator"
+	"apollo/events"
+	"apollo/optimizer/space"
+	"apollo/services/study"
+)
+
+// additive is a pair of functions that are sums over the parameters, so that
+// the front of the lattice is the sum of the parameters' own fronts.
+func additive(name string, term func(i int, x float64) [2]float64) pair {
+	p := pair{name: name, family: "additive", params: bbobParams()}
+	p.of = func(x []float64) [2]float64 {
+		var s [2]float64
+		for i, v := range x {
+			t := term(i, v)
+			s[0], s[1] = s[0]+t[0], s[1]+t[1]
+		}
+		return s
+	}
+	p.exact = func() front {
+		total := front{{0, 0}}
+		for i, param := range p.params {
+			var own [][2]float64
+			for _, x := range param.Values {
+				own = append(own, term(i, x))
+			}
+			total = total.plus(prune(own), math.Inf(1))
+		}
+		return total
+	}
+	return p
+}
+
+// optima draws the two lattice points where a pair has its minima.
+func optima(seed uint64) (first, second []float64) {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	draw := func() []float64 {
+		x := make([]float64, bbobDims)
+		for i := range x {
+			x[i] = float64(rng.IntN(bbobLevel))*bbobStep - bbobBound
+		}
+		return x
+	}
+	return draw(), draw()
+}
+
+func sphereSphere() pair {
+	a, b := optima(1)
+	return additive("sphere-sphere", func(i int, x float64) [2]float64 {
+		return [2]float64{(x - a[i]) * (x - a[i]), (x - b[i]) * (x - b[i])}
+	})
+}
+
+// sphereRastrigin has Rastrigin's function without rotation and ruggedness, so
+// that it is a sum.
+func sphereRastrigin() pair {
+	a, b := optima(2)
+	return additive("sphere-rastrigin", func(i int, x float64) [2]float64 {
+		d := x - b[i]
+		return [2]float64{(x - a[i]) * (x - a[i]), d*d + 10*(1-math.Cos(2*math.Pi*d))}
+	})
+}
+
+const (
+	// climbStarts legal designs of at most climbDraws, and climbEvaluations in
+	// all, bound the search for a best known front to some minutes. Chosen.
+	climbStarts      = 2000
+	climbDraws       = 1 << 24
+	climbEvaluations = 400_000
+)
+
+// climb is Pareto local search (L. Paquete, M. Chiarandini, T. Stützle, 2004):
+// it starts from random legal designs and visits every neighbour of every
+// design of the archive, until none is left or the budget is spent.
+func climb(ctx context.Context, spec *events.Spec, ev evaluator.Evaluator) (front, error) {
+	sp, err := spec.Space()
+	if err != nil {
+		return nil, err
+	}
+	judge, err := events.NewJudge(spec)
+	if err != nil {
+		return nil, err
+	}
+	checker, _ := ev.(evaluator.Checker)
+	c := &climber{
+		spec: spec, space: sp, ev: ev, legal: study.Legality(spec, sp, judge, checker), judge: judge,
+		seen: map[uint64]bool{}, rng: rand.New(rand.NewPCG(0, sp.Size())),
+	}
+	for tries := uint64(0); len(c.seen) < climbStarts && tries < min(climbDraws, 20*sp.Size()); tries++ {
+		if err := c.visit(ctx, sp.At(c.rng.Uint64N(sp.Size()))); err != nil {
+			return nil, err
+		}
+	}
+	for len(c.open) > 0 && len(c.seen) < climbEvaluations {
+		p := c.open[0]
+		c.open = c.open[1:]
+		if !c.keeps(p.values) {
+			continue
+		}
+		for _, q := range sp.Neighbors(p.point) {
+			if err := c.visit(ctx, q); err != nil {
+				return nil, err
+			}
+		}
+	}
+	var all [][2]float64
+	for _, p := range c.archive {
+		all = append(all, p.values)
+	}
+	return prune(all), nil
+}
+
+// climber is a Pareto local search under way.
+type climber struct {
+	spec    *events.Spec
+	space   space.Space
+	ev      evaluator.Evaluator
+	legal   func(space.Point) bool // nil when all points are
+	judge   *events.Judge
+	rng     *rand.Rand
+	seen    map[uint64]bool
+	archive []visited
+	open    []visited // members of the archive whose neighbours were not visited
+}
+
+type visited struct {
+	point  space.Point
+	values [2]float64
+}
+
+// visit evaluates a new legal point and keeps it when nothing covers it.
+func (c *climber) visit(ctx context.Context, p space.Point) error {
+	index := c.space.Index(p)
+	if c.seen[index] || c.legal != nil && !c.legal(p) {
+		return nil
+	}
+	c.seen[index] = true
+	r, err := c.ev.Evaluate(ctx, evaluator.Request{Trial: -1, Design: c.space.Values(p)})
+	if err != nil || r.Outcome != evaluator.Measured || !c.judge.MetricsOK(r.Values) {
+		return err
+	}
+	v := visited{point: p.Clone()}
+	for i, o := range c.spec.Objectives {
+		v.values[i] = r.Values[c.spec.MetricIndex(o.Metric)]
+	}
+	kept := c.archive[:0]
+	for _, a := range c.archive {
+		if a.values[0] <= v.values[0] && a.values[1] <= v.values[1] {
+			return nil // nothing was dropped: what v covers, a would have covered
+		}
+		if a.values[0] < v.values[0] || a.values[1] < v.values[1] {
+			kept = append(kept, a)
+		}
+	}
+	c.archive = append(kept, v)
+	c.open = append(c.open, v)
+	return nil
+}
+
+// keeps reports whether the values are still in the archive.
+func (c *climber) keeps(values [2]float64) bool {
+	for _, a := range c.archive {
+		if a.values == values {
+			return true
+		}
+	}
+	return false
+}
