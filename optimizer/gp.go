@@ -29,8 +29,8 @@ import (
 // others), hyper-parameters are fitted to at most 200, at every trial up to 20
 // and then about ten times while trials double. With m active trials a
 // proposal takes O(m²·candidates) time after O(m³) for the batch; memory is
-// 16·m² bytes and 300 a trial. It searches one objective, uses Features and
-// not Prior.
+// 16·m² bytes and 300 a trial. It uses Features and
+// not Prior; several objectives are searched by scalarised.go.
 type GP struct {
 	// Initial is the number of designs before the first model, at least 1.
 	// 0 means 10.
@@ -50,12 +50,16 @@ type GP struct {
 
 var _ Strategy = (*gp)(nil)
 
-// Start implements Algorithm. A problem with several objectives is an error.
+// Start implements Algorithm. With several objectives the search is that of
+// scalarised.
 func (g GP) Start(p Problem) (Strategy, error) {
 	if err := g.validate(); err != nil {
 		return nil, err
 	}
 	g = g.withDefaults()
+	if p.Objectives > 1 {
+		return newScalarised(p, g), nil
+	}
 	h, err := newHistory(p, "gp", g.MaxChecks)
 	if err != nil {
 		return nil, err

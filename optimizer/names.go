@@ -25,6 +25,7 @@ func catalog() []entry {
 		{"gp", configure[GP]},
 		{"gp-bandit", configure[GPBandit]},
 		{"mbo", configure[MBO]},
+		{"nsga2", configure[NSGA2]},
 		{"p3bo", configure[P3BO]},
 		{"p3bo-adaptive", configure[P3BOAdaptive]},
 		{"random", configure[Random]},
@@ -45,6 +46,11 @@ func Names() []string {
 	}
 	return names
 }
+
+// ManyNames returns the names of the strategies that search several objectives
+// with their default knobs, in alphabetical order. Start of every other one
+// refuses such a problem.
+func ManyNames() []string { return []string{"default", "gp", "nsga2", "random", "sobol"} }
 
 // New returns the strategy called name with its knobs set from a JSON object:
 // the keys are those of the strategy's fields (Evolution, GA, GP, …), and a

@@ -94,13 +94,16 @@ func (r *report) checkCount(n *node, count int, f *field, what string) {
 }
 
 func (r *report) checkObject(n *node, f *field) {
+	if f.word != "" && n.kind == stringKind {
+		if n.text != f.word {
+			r.add(n, codeNotAllowed, oneOf(n.text, append([]string{f.word}, f.names()...)), "%q is not allowed here; want a mapping or the word %s", clip(n.text), f.word)
+		}
+		return
+	}
 	if !r.isA(n, mapKind, f) {
 		return
 	}
-	known := make([]string, 0, len(f.fields))
-	for i := range f.fields {
-		known = append(known, f.fields[i].name)
-	}
+	known := f.names()
 	for _, e := range n.entries {
 		if r.full() {
 			return
@@ -121,6 +124,14 @@ func (r *report) checkObject(n *node, f *field) {
 			r.add(n, codeMissing, missingHint(child), "the field %q is missing", child.name)
 		}
 	}
+}
+
+func (f *field) names() []string {
+	names := make([]string, 0, len(f.fields))
+	for i := range f.fields {
+		names = append(names, f.fields[i].name)
+	}
+	return names
 }
 
 func missingHint(f *field) string {

@@ -31,7 +31,7 @@ func product() studyfile.Catalog {
 			_, err := optimizer.New(name, options)
 			return err
 		},
-		AlgorithmNames: optimizer.Names(),
+		AlgorithmNames: optimizer.Names(), ManyNames: optimizer.ManyNames(),
 	}
 }
 

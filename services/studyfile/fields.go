@@ -45,6 +45,8 @@ type field struct {
 	pattern string
 	fields  []field
 	elem    *field
+	// word is a text that stands for a whole mapping; "" when there is none.
+	word string
 }
 
 // Limits of a study document beyond those of the contract (events.Max…).
@@ -106,10 +108,11 @@ func specFields() []field {
 				{name: "weight", shape: numberShape, above: true, max: 1e6, fallback: "1", doc: "Weight in the geometric mean, relative to the other networks."},
 			}}},
 		}},
-		{name: "objectives", shape: listShape, required: true, nonempty: true, most: events.MaxMetrics, doc: "What to optimise: exactly one objective in this version.", elem: &field{shape: objectShape, fields: []field{
+		{name: "objectives", shape: listShape, required: true, nonempty: true, most: events.MaxObjectives, doc: "What to optimise. With several objectives the answer is the Pareto front.", elem: &field{shape: objectShape, fields: []field{
 			{name: "metric", shape: textShape, required: true, doc: "Name of a metric of the evaluator, without its unit: latency."},
 			{name: "goal", shape: textShape, required: true, enum: []string{"minimize", "maximize"}, doc: "Direction of the search."},
-			{name: "target", shape: valueShape, doc: "Value, with unit, at which the study is done."},
+			{name: "target", shape: valueShape, doc: "Value, with unit, at which the study is done; with several targets, when one design reaches all."},
+			{name: "reference", shape: valueShape, fallback: "the constraint's bound, twice the template's baseline (half of it where maximised), or from the first ten feasible trials", doc: "With several objectives: the worst value of interest, a corner of the hypervolume."},
 		}}},
 		{name: "constraints", shape: listShape, most: maxConstraints, doc: "Bounds on metrics. A design outside is infeasible.", elem: &field{shape: objectShape, fields: []field{
 			{name: "metric", shape: textShape, required: true, doc: "Name of a metric of the evaluator, without its unit: area."},
@@ -158,11 +161,12 @@ func spaceField() field {
 
 func transferField() field {
 	return field{name: "transfer", shape: objectShape, doc: "Earlier studies to learn from.", fields: []field{
-		{name: "sources", shape: listShape, required: true, nonempty: true, most: events.MaxSources, doc: "Studies by name, or Parquet logs by path.", elem: &field{shape: objectShape, fields: []field{
+		{name: "sources", shape: listShape, required: true, nonempty: true, most: events.MaxSources, doc: "Studies by name, Parquet logs by path, or auto: similar studies of the archive.", elem: &field{shape: objectShape, word: "auto", fields: []field{
 			{name: "study", shape: textShape, pattern: labelPattern, doc: "Name of a study in the same log."},
 			{name: "run", shape: textShape, pattern: runPattern, fallback: "the latest run", doc: "Run of the study, 8 hex digits."},
 			{name: "parquet", shape: textShape, most: maxText, doc: "Path pattern of Parquet files, relative to the study file. Not in a published study."},
 		}}},
+		{name: "method", shape: textShape, enum: transferMethods(), fallback: "auto", doc: "How the sources are used: merge (same measurement, judged again), seed (their best designs first), gp, rgpe, rtm (seeds, and a prior mean), zero-shot (designs chosen from the logs alone); auto: by evidence, source by source."},
 		{name: "seeds", shape: integerShape, max: maxSeeds, fallback: "10", doc: "Largest number of trials that start from the sources' best designs."},
 		{name: "control", shape: quantityShape, dimension: unit.Dimensionless, max: 1, fallback: "0", doc: "Share of trials that ignores the sources, to tell what they bring: 10% or 0.1."},
 	}}

@@ -10,18 +10,28 @@ import (
 // objectives reads what to optimise.
 func (b *builder) objectives() {
 	list := b.field("objectives").list()
-	if len(list) > 1 {
-		b.add(list[1], codeUnsupported, "Bound the other metrics with constraints.", "a study has one objective in this version")
-	}
-	for i, n := range list {
+	seen := map[string]bool{}
+	for _, n := range list {
 		m, ok := b.metric(n.get("metric"))
-		if !ok || i > 0 {
+		if !ok {
 			continue
 		}
+		if seen[m.Name] {
+			b.add(n.get("metric"), codeDuplicate, "Remove one of them.", "metric %q is an objective already", m.short)
+			continue
+		}
+		seen[m.Name] = true
 		o := events.Objective{Metric: m.Name, Goal: n.get("goal").str()}
 		if t := n.get("target"); t != nil {
 			o.Target = b.value(t, m)
 		}
+		if r := n.get("reference"); r != nil {
+			if len(list) == 1 {
+				b.add(r, codeContradicts, "Remove it.", "a reference is a corner of the hypervolume: it needs several objectives")
+			}
+			o.Reference = b.value(r, m)
+		}
+		b.objectiveNodes = append(b.objectiveNodes, n)
 		b.spec.Objectives = append(b.spec.Objectives, o)
 	}
 }
@@ -57,6 +67,7 @@ func (b *builder) constraints() {
 		b.spec.Constraints = append(b.spec.Constraints, c)
 	}
 	b.targets(of)
+	b.references(of)
 }
 
 func (b *builder) merge(s *bounds, c events.Constraint, least, most *node, m metric) {
@@ -91,7 +102,7 @@ func (b *builder) targets(of map[string]*bounds) {
 		if o.Target == nil || s == nil {
 			continue
 		}
-		n := b.field("objectives").items[i].get("target")
+		n := b.objectiveNodes[i].get("target")
 		switch {
 		case s.max != nil && o.Goal == "maximize" && *o.Target > *s.max:
 			b.add(n, codeContradicts, "Change one of them.", "the target %s lies beyond the constraint max %s", n.text, s.maxNode.text)
@@ -125,6 +136,7 @@ func (b *builder) algorithm() {
 	err := b.cat.Algorithm(b.spec.Algorithm.Name, b.spec.Algorithm.Options)
 	switch {
 	case err == nil:
+		b.manyObjectives(name)
 	case !slices.Contains(b.cat.AlgorithmNames, b.spec.Algorithm.Name):
 		b.add(name, codeUnknownName, oneOf(name.text, b.cat.AlgorithmNames), "there is no algorithm %q", clip(name.text))
 	case options != nil:

@@ -29,7 +29,7 @@ type (
 		Constraints      []writtenConstraint `json:"constraints,omitempty"`
 		KnownConstraints string              `json:"knownConstraints"`
 		Algorithm        events.Algorithm    `json:"algorithm"`
-		Transfer         *events.Transfer    `json:"transfer,omitempty"`
+		Transfer         *writtenTransfer    `json:"transfer,omitempty"`
 		Evaluator        writtenEvaluator    `json:"evaluator"`
 		Budget           events.Budget       `json:"budget"`
 		Stop             *events.Stop        `json:"stop,omitempty"`
@@ -56,9 +56,10 @@ type (
 		Weight float64         `json:"weight"`
 	}
 	writtenObjective struct {
-		Metric string `json:"metric"`
-		Goal   string `json:"goal"`
-		Target any    `json:"target,omitempty"`
+		Metric    string `json:"metric"`
+		Goal      string `json:"goal"`
+		Target    any    `json:"target,omitempty"`
+		Reference any    `json:"reference,omitempty"`
 	}
 	writtenConstraint struct {
 		Metric string `json:"metric"`
@@ -87,7 +88,7 @@ func (b *builder) normalise() ([]byte, error) {
 	out := writtenStudy{APIVersion: "apollo/v1", Kind: "Study", Metadata: writtenMetadata{Name: s.Study, Labels: s.Labels}}
 	out.Spec = writtenSpec{
 		Seed: s.Seed, Space: b.writtenSpace(), KnownConstraints: s.KnownConstraints, Algorithm: s.Algorithm,
-		Transfer: s.Transfer, Evaluator: b.writtenEvaluator(), Budget: s.Budget, Order: s.Order, Duplicates: s.Duplicates,
+		Transfer: b.writtenTransfer(), Evaluator: b.writtenEvaluator(), Budget: s.Budget, Order: s.Order, Duplicates: s.Duplicates,
 	}
 	if len(s.Networks) > 0 {
 		out.Spec.Workload = &writtenWorkload{}
@@ -97,7 +98,7 @@ func (b *builder) normalise() ([]byte, error) {
 	}
 	for _, o := range s.Objectives {
 		m := b.metricOf(o.Metric)
-		out.Spec.Objectives = append(out.Spec.Objectives, writtenObjective{m.short, o.Goal, written(o.Target, m.Unit)})
+		out.Spec.Objectives = append(out.Spec.Objectives, writtenObjective{m.short, o.Goal, written(o.Target, m.Unit), written(o.Reference, m.Unit)})
 	}
 	for _, c := range s.Constraints {
 		m := b.metricOf(c.Metric)

@@ -28,7 +28,7 @@ spec:
   constraints: [{metric: area, max: 6.8 mm2}, {metric: energy, max: 1.2 mJ, min: 0 J}]
   knownConstraints: hidden
   algorithm: {name: evolution, options: {population: 50, rate: .5, flag: true, list: [1, a, null]}}
-  transfer: {sources: [{study: other}, {study: third, run: 0a1b2c3d}, {parquet: logs/*.parquet}], control: 10%, seeds: 5}
+  transfer: {sources: [{study: other}, {study: third, run: 0a1b2c3d}, {parquet: logs/*.parquet}, auto], control: 10%, seeds: 5, method: rgpe}
   evaluator: {name: toy, timeout: 90s, attempts: 2, maxFailures: 0}
   budget: {trials: 100, batch: 8, parallelism: 2, lag: 3}
   stop: {plateau: {trials: 50, improvement: 0.1%}}
@@ -98,8 +98,8 @@ func TestParseEveryField(t *testing.T) {
 		KnownConstraints: "hidden",
 		Algorithm:        events.Algorithm{Name: "evolution", Options: []byte(`{"population":50,"rate":0.5,"flag":true,"list":[1,"a",null]}`)},
 		Transfer: &events.Transfer{Seeds: 5, Control: 0.1, Sources: []events.Source{
-			{Study: "other"}, {Study: "third", Run: "0a1b2c3d"}, {Parquet: "/home/asha/logs/*.parquet"},
-		}},
+			{Study: "other"}, {Study: "third", Run: "0a1b2c3d"}, {Parquet: "/home/asha/logs/*.parquet"}, {Auto: true},
+		}, Method: "rgpe"},
 		Evaluator: events.EvaluatorSpec{Name: "toy", Version: "1", TimeoutSeconds: 90, Attempts: 2, Deterministic: true},
 		Budget:    events.Budget{Trials: 100, Batch: 8, Parallelism: 2, Lag: 3},
 		Stop:      events.Stop{Plateau: &events.Plateau{Trials: 50, Improvement: 0.001}},

@@ -130,6 +130,9 @@ func (s *schemaNode) object(f *field) {
 			s.Required = append(s.Required, c.name)
 		}
 	}
+	if f.word != "" {
+		s.Type, s.Pattern = []string{"object", "string"}, "^"+f.word+"$"
+	}
 }
 
 func (s *schemaNode) bounds(f *field) {

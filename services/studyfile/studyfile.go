@@ -27,6 +27,8 @@ type Catalog struct {
 	// AlgorithmNames are the names for hints, and, when Algorithm is set, the
 	// names that exist.
 	AlgorithmNames []string
+	// ManyNames are the strategies that search several objectives; nil means all.
+	ManyNames []string
 }
 
 // Options say where a document comes from.
@@ -144,6 +146,8 @@ type builder struct {
 	desc     *evaluator.Description
 	metrics  []metric
 	networks []evaluator.Network
+	// objectiveNodes are where the spec's objectives stand.
+	objectiveNodes []*node
 }
 
 // spec fields under the document's root.
@@ -165,6 +169,7 @@ func (b *builder) build() (*Document, error) {
 	}
 	doc := &Document{Exec: exec, Spec: b.spec}
 	b.findLegal(b.bind(doc))
+	b.baselineReferences()
 	normalised, err := b.normalise()
 	if err != nil {
 		return nil, fmt.Errorf("write the normalised study: %w", err)

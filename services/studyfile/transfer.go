@@ -1,6 +1,7 @@
 package studyfile
 
 import (
+	"cmp"
 	"path/filepath"
 	"strings"
 
@@ -9,6 +10,14 @@ import (
 
 // runLength is the number of hex digits of a run (docs/events.md).
 const runLength = 8
+
+// methodAuto is the method that leaves the choice to the evidence.
+const methodAuto = "auto"
+
+// transferMethods are the values of transfer.method.
+func transferMethods() []string {
+	return []string{methodAuto, "merge", "seed", "gp", "rgpe", "rtm", "zero-shot"}
+}
 
 // transfer reads the sources of knowledge.
 func (b *builder) transfer() {
@@ -21,12 +30,21 @@ func (b *builder) transfer() {
 	if v, ok := quietQuantity(n.get("control"), ""); ok {
 		t.Control = v
 	}
+	if m := n.get("method").str(); m != methodAuto {
+		t.Method = m
+	}
+	if t.Method == "seed" && t.Seeds == 0 {
+		b.add(n.get("seeds"), codeContradicts, "Allow some seeds, or remove transfer.", "method seed with no seeds uses nothing of the sources")
+	}
 	seen := map[events.Source]bool{}
 	for _, s := range n.get("sources").list() {
-		if s.kind != mapKind {
+		source, ok := events.Source{Auto: true}, true
+		switch {
+		case s.kind == mapKind:
+			source, ok = b.source(s)
+		case s.str() != "auto":
 			continue
 		}
-		source, ok := b.source(s)
 		if ok && seen[source] {
 			b.add(s, codeDuplicate, "Remove one of them.", "this source is here twice")
 		}
@@ -42,7 +60,7 @@ func (b *builder) source(n *node) (events.Source, bool) {
 	out := events.Source{Study: study.str(), Run: run.str(), Parquet: parquet.str()}
 	switch {
 	case study == nil && parquet == nil:
-		b.add(n, codeMissing, "Write study: NAME, or parquet: PATTERN.", "the source names nothing")
+		b.add(n, codeMissing, "Write study: NAME, parquet: PATTERN, or auto instead of the mapping.", "the source names nothing")
 	case study != nil && parquet != nil:
 		b.add(parquet, codeContradicts, "Write two sources.", "a source is a study or Parquet files, not both")
 	}
@@ -84,4 +102,28 @@ func (b *builder) pattern(n *node) string {
 		return n.text
 	}
 	return filepath.Join(b.opts.Dir, n.text)
+}
+
+// writtenTransfer is a transfer as a study file says it.
+type writtenTransfer struct {
+	Sources []any   `json:"sources"`
+	Method  string  `json:"method"`
+	Seeds   int     `json:"seeds"`
+	Control float64 `json:"control"`
+}
+
+func (b *builder) writtenTransfer() *writtenTransfer {
+	t := b.spec.Transfer
+	if t == nil {
+		return nil
+	}
+	out := &writtenTransfer{Method: cmp.Or(t.Method, methodAuto), Seeds: t.Seeds, Control: t.Control}
+	for _, s := range t.Sources {
+		if s.Auto {
+			out.Sources = append(out.Sources, "auto")
+			continue
+		}
+		out.Sources = append(out.Sources, s)
+	}
+	return out
 }

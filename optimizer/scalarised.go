@@ -1,0 +1,230 @@
+package optimizer
+
+import (
+	"fmt"
+	"slices"
+
+	"apollo/optimizer/space"
+	"apollo/optimizer/surrogate"
+)
+
+// Notation: m objectives, W weight vectors, y labels (to be minimised), r the
+// reference point in labels, w a weight vector (positive, of length 1).
+
+// scalarised is GP with several objectives: one process for each, one of
+// feasibility, and the design whose optimistic prediction enlarges the
+// hypervolume most.
+//
+// The hypervolume of a set is, but for a constant, the mean over random w of
+// the largest min_i((r_i − y_i)/w_i)^m in the set (R. Zhang, D. Golovin, Random
+// Hypervolume Scalarizations for Provable Multi-Objective Black Box
+// Optimization, ICML 2020, arXiv 2006.04655, lemma 5). So the gain of a design is
+// the mean over 1000 w of how far the scalarisation of its lower confidence
+// bounds exceeds the best so far, as in Vizier (X. Song et al., arXiv
+// 2408.11527). The logarithm of the probability of feasibility is added to that
+// of the gain.
+//
+// Labels are logarithms where an objective is positive, standardised. r lies a
+// tenth of the front's range behind its worst values. A pending design is
+// believed to be at its predicted means. The start, the share of bred designs
+// (as NSGA2 breeds them), limits and time are those of GP, the latter times m;
+// sorting n trials into fronts adds O(m·n²) at worst to a batch.
+type scalarised struct {
+	sampler
+	knobs      GP
+	mutation   mutation
+	encoder    *surrogate.Encoder
+	sequence   *sobolSequence
+	objectives int
+
+	records  []solution
+	x        []float64 // coordinates of records, row by row
+	feasible int
+
+	// The fits are caches: each is a function of the records before at.
+	values          []fitted // by objective
+	classes, excess fitted
+}
+
+func newScalarised(p Problem, knobs GP) *scalarised {
+	return &scalarised{
+		sampler: newSampler(p, knobs.MaxChecks), knobs: knobs, mutation: newMutation(p.Space, 0.7), // as GA
+		encoder: surrogate.NewEncoder(p.Space, p.Features), sequence: newSobolSequence(p),
+		objectives: p.Objectives, values: make([]fitted, p.Objectives),
+	}
+}
+
+func (s *scalarised) Tell(obs ...Observation) {
+	for _, o := range obs {
+		if !s.add(o.Point) {
+			continue
+		}
+		r, ok := newSolution(o, s.objectives)
+		if !ok {
+			continue
+		}
+		if r.class == feasible {
+			s.feasible++
+		}
+		s.records = append(s.records, r)
+		s.x = s.encoder.Append(s.x, r.point)
+	}
+}
+
+func (s *scalarised) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error) {
+	b, err := s.open(at, n, pending, "gp")
+	if err != nil {
+		return nil, err
+	}
+	b.cover(s.sequence, min(n, s.knobs.Initial-len(s.records)-len(b.pending)))
+	if len(b.out) < n && len(s.records) > 0 {
+		if err := s.improve(b, at, n); err != nil {
+			return nil, fmt.Errorf("gp: %w", err)
+		}
+	}
+	b.fill(n)
+	return b.close()
+}
+
+// improve adds proposals by gain in hypervolume, the last ones of a large batch
+// by breeding, until there are n.
+func (s *scalarised) improve(b *batch, at uint64, n int) error {
+	order := constrainedRank(s.records)
+	nursery := s.nursery(order)
+	modelled := min(n, len(b.out)+modelProposals)
+	hope, err := s.outlook(b, order, modelled)
+	if err != nil {
+		return err
+	}
+	classifier, err := s.classifier(order)
+	if err != nil {
+		return err
+	}
+	score := func(x, out []float64) {
+		hope.score(x, out)
+		if classifier != nil {
+			classifier.AddLog(x, out)
+		}
+	}
+	for len(b.out) < modelled {
+		turn := at + uint64(len(b.out)) + 1
+		if s.knobs.Breed > 0 && turn%uint64(s.knobs.Breed) == 0 && nursery.breed(b) {
+			hope.believe(s.encoder.Append(nil, b.out[len(b.out)-1].Point))
+			continue
+		}
+		search := latticeSearch{
+			batch: b, encoder: s.encoder, mutate: s.mutation, score: score,
+			pool: s.knobs.Pool, climbs: 4, steps: 8, elite: points(nursery.members[:min(elites, len(nursery.members))]),
+		}
+		if !search.take() {
+			return nil
+		}
+		hope.believe(s.encoder.Append(nil, b.out[len(b.out)-1].Point))
+	}
+	for len(b.out) < n && nursery.breed(b) {
+	}
+	return nil
+}
+
+// nursery breeds from the best designs.
+func (s *scalarised) nursery(order []int) *nsga2 {
+	a := NSGA2{}.withDefaults()
+	nursery := &nsga2{sampler: s.sampler, knobs: a, mutation: s.mutation, objectives: s.objectives}
+	for place, i := range order[:min(len(order), elites)] {
+		nursery.members = append(nursery.members, s.records[i])
+		nursery.standing = append(nursery.standing, place)
+	}
+	return nursery
+}
+
+// elites is how many of the best designs are bred and mutated. As GP's.
+const elites = 16
+
+func points(members []solution) []space.Point {
+	var out []space.Point
+	for i := range members {
+		out = append(out, members[i].point)
+	}
+	return out
+}
+
+// active returns which records a model of at most limit takes, in order: the
+// best half, and every so many of the others. order ranks them.
+func active(order []int, limit int, keep func(i int) bool) []int {
+	var rows []int
+	for _, i := range order {
+		if keep(i) {
+			rows = append(rows, i)
+		}
+	}
+	if len(rows) > limit {
+		best := limit / 2
+		rest := rows[best:]
+		slices.Sort(rest)
+		for k := range limit - best {
+			rows[best+k] = rest[k*len(rest)/(limit-best)]
+		}
+		rows = rows[:limit]
+	}
+	slices.Sort(rows)
+	return rows
+}
+
+func (s *scalarised) gather(rows []int) []float64 {
+	d := s.encoder.Len()
+	x := make([]float64, 0, len(rows)*d)
+	for _, i := range rows {
+		x = append(x, s.x[i*d:(i+1)*d]...)
+	}
+	return x
+}
+
+// hyper returns the hyper-parameters of a model, fitted to the records before
+// the last checkpoint.
+func (s *scalarised) hyper(cache *fitted, prior surrogate.Prior, keep func(i int) bool, label func(rows []int) []float64) surrogate.Hyper {
+	at := checkpoint(len(s.records))
+	if at != cache.at {
+		rows := active(constrainedRank(s.records[:at]), min(200, s.knobs.Limit), keep)
+		fit := surrogate.Fit{Prior: prior}
+		*cache = fitted{at: at, hyper: fit.Hyper(s.encoder.Categorical(), s.gather(rows), label(rows))}
+	}
+	return cache.hyper
+}
+
+// process returns the model of the records that keep takes, with room for extra
+// inputs, and what it was told.
+func (s *scalarised) process(order []int, cache *fitted, keep func(i int) bool, label func(rows []int) []float64, extra int) (*surrogate.GP, []int, []float64, error) {
+	h := s.hyper(cache, surrogate.DefaultPrior(), keep, label)
+	rows := active(order, s.knobs.Limit, keep)
+	gp, err := surrogate.NewGP(s.encoder.Categorical(), h, len(rows)+extra)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	for _, i := range rows {
+		gp.Append(s.gather([]int{i}))
+	}
+	labels := label(rows)
+	gp.SetLabels(labels)
+	return gp, rows, labels, nil
+}
+
+// classifier returns the model of feasibility, or nil when all records agree.
+func (s *scalarised) classifier(order []int) (*surrogate.Feasibility, error) {
+	if s.feasible == 0 || s.feasible == len(s.records) {
+		return nil, nil
+	}
+	all := func(int) bool { return true }
+	classes := func(rows []int) []bool {
+		out := make([]bool, len(rows))
+		for k, i := range rows {
+			out[k] = s.records[i].class == feasible
+		}
+		return out
+	}
+	h := s.hyper(&s.classes, surrogate.FeasibilityPrior(), all, func(rows []int) []float64 {
+		labels, _ := surrogate.FeasibilityLabels(classes(rows))
+		return labels
+	})
+	rows := active(order, s.knobs.Limit, all)
+	return surrogate.NewFeasibility(s.encoder.Categorical(), h, s.gather(rows), classes(rows))
+}
