@@ -29,7 +29,7 @@ func (c Catalog) Study() studyfile.Catalog {
 			_, err := optimizer.New(name, options)
 			return err
 		},
-		AlgorithmNames: optimizer.Names(),
+		AlgorithmNames: optimizer.Names(), ManyNames: optimizer.ManyNames(),
 	}
 }
 
