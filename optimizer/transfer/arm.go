@@ -1,0 +1,191 @@
+package transfer
+
+import (
+	"math"
+	"math/rand/v2"
+
+	"apollo/optimizer/space"
+	"apollo/optimizer/surrogate"
+)
+
+// arm proposes by the models: the largest expected improvement times the
+// probability of feasibility, with what the sources say as prior means.
+type arm struct {
+	*strategy
+	values, classes *ensemble
+	spread          float64       // deviation of a source's labels
+	elite           []space.Point // worth mutating
+}
+
+const (
+	// maxTold is how many told designs a model of the target holds: the best
+	// half and every so many of the others. Chosen: it bounds the time of a
+	// proposal.
+	maxTold = 160
+	// maxPending is how many pending designs the models know of, the last ones.
+	// Chosen, for the same reason.
+	maxPending = 64
+)
+
+// armStream keeps the arm's random streams apart from the base's: any fixed odd
+// constant.
+const armStream = 0xd1342543de82ef95
+
+// beliefs are the arm's models at one ask.
+type beliefs struct {
+	value, class *belief
+	best         float64 // label of the best feasible design
+	any          bool    // whether there is one
+	spread       float64
+
+	priors, mean, deviation []float64
+}
+
+// propose adds what the arm's share of a batch of n is.
+func (a *arm) propose(d *draft, n int) error {
+	room := min(n, len(d.out)+armProposals)
+	if len(d.out) >= room {
+		return nil
+	}
+	b, err := a.beliefs(d, room-len(d.out))
+	if err != nil {
+		return err
+	}
+	share := b.share()
+	origin := a.origin(b)
+	rng := rand.New(rand.NewPCG(a.problem.Seed^armStream, d.at))
+	for k := len(d.out); k < room; k++ {
+		turn := float64(d.at + uint64(k))
+		if math.Floor((turn+1)*share) == math.Floor(turn*share) {
+			continue
+		}
+		s := search{
+			space: a.problem.Space, legal: a.problem.Legal, fresh: d.fresh, rng: rng, elite: a.elites(),
+			score: func(_ []uint64, points []space.Point, score []float64) { a.score(b, points, score) },
+		}
+		p, ok := s.best()
+		if !ok {
+			return nil
+		}
+		d.propose(a.problem.Space.Index(p), p, origin)
+		x := a.encoder.Append(nil, p)
+		b.value.believe(x)
+		b.class.believe(x)
+	}
+	return nil
+}
+
+// share is the part of the proposals that the arm makes: three quarters while
+// the sources explain most of values or feasibility, nothing when neither.
+func (b *beliefs) share() float64 {
+	influence := max(b.value.influence, b.class.influence)
+	if influence < 0.2 {
+		return 0
+	}
+	return min(0.75, 1.5*influence)
+}
+
+func (a *arm) origin(b *beliefs) string {
+	from := b.value
+	if b.class.influence > from.influence {
+		from = b.class
+	}
+	method, source := from.author()
+	if source >= 0 {
+		return "transfer:" + method + ":" + a.problem.Prior[source].Name
+	}
+	return "transfer:" + method
+}
+
+func (a *arm) beliefs(d *draft, room int) (*beliefs, error) {
+	recent := d.pending[max(0, len(d.pending)-maxPending):]
+	n, extra := len(a.records), len(recent)+room
+	b := &beliefs{spread: a.spread}
+	var err error
+	if b.value, err = a.values.adapt(a.valueRows, n, extra, a.problem.Seed); err != nil {
+		return nil, err
+	}
+	if b.class, err = a.classes.adapt(a.classRows, n, extra, a.problem.Seed); err != nil {
+		return nil, err
+	}
+	values := a.valueRows(n)
+	labels := a.values.label(values.y)
+	for k, i := range values.record {
+		if r := &a.records[i]; r.feasible && (!b.any || labels[k] < b.best) {
+			b.best, b.any = labels[k], true
+		}
+	}
+	for _, p := range recent {
+		if !a.problem.Space.Contains(p) {
+			continue
+		}
+		x := a.encoder.Append(nil, p)
+		b.value.believe(x)
+		b.class.believe(x)
+	}
+	return b, nil
+}
+
+// valueRows are the measured ones of the first n told designs.
+func (a *arm) valueRows(n int) toldRows {
+	return a.rowsOf(n, func(r *row) bool { return len(r.values) > 0 }, func(r *row) float64 { return r.values[0] })
+}
+
+// classRows are the first n told designs.
+func (a *arm) classRows(n int) toldRows {
+	return a.rowsOf(n, func(*row) bool { return true }, classLabel)
+}
+
+func (a *arm) rowsOf(n int, keep func(*row) bool, label func(*row) float64) toldRows {
+	var numbered []row
+	for i := range a.records[:n] {
+		if keep(&a.records[i]) {
+			r := a.records[i]
+			r.record = i
+			numbered = append(numbered, r)
+		}
+	}
+	out := toldRows{d: a.encoder.Len()}
+	for _, r := range thin(numbered, maxTold, rank) {
+		out.x, out.y, out.record = append(out.x, r.x...), append(out.y, label(&r)), append(out.record, r.record)
+	}
+	return out
+}
+
+// elites are the best designs told and the seeds.
+func (a *arm) elites() []space.Point {
+	var out []space.Point
+	for _, i := range a.best[:min(12, len(a.best))] {
+		out = append(out, a.records[i].point)
+	}
+	return append(out, a.elite...)
+}
+
+func (a *arm) score(b *beliefs, points []space.Point, score []float64) {
+	var x []float64
+	b.priors = b.priors[:0]
+	for _, p := range points {
+		x = a.encoder.Append(x, p)
+	}
+	d := a.encoder.Len()
+	for i := range points {
+		b.priors = append(b.priors, b.value.prior(x[i*d:(i+1)*d]))
+	}
+	b.mean = append(b.mean[:0], make([]float64, len(points))...)
+	b.deviation = append(b.deviation[:0], make([]float64, len(points))...)
+	b.value.predict(x, b.priors, b.mean, b.deviation)
+	for i := range score {
+		if b.any {
+			score[i] = surrogate.LogImprovement(b.best, b.mean[i], b.deviation[i])
+			continue
+		}
+		score[i] = -b.mean[i] / b.spread
+	}
+	for i := range points {
+		b.priors[i] = b.class.prior(x[i*d : (i+1)*d])
+	}
+	b.class.predict(x, b.priors, b.mean, b.deviation)
+	for i := range score {
+		score[i] += surrogate.LogNormalCDF(-b.mean[i] / math.Sqrt(classBlur+b.deviation[i]*b.deviation[i]))
+	}
+}

@@ -1,0 +1,229 @@
+package transfer
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"apollo/optimizer/surrogate"
+)
+
+// classBlur is the variance that is added to the model's own before a
+// probability of feasibility is read off labels of −1 and 1, as
+// surrogate.Feasibility does.
+const classBlur = 0.1
+
+// learn reads the sources: seeds, and models with the chosen methods.
+func (s *strategy) learn(chosen []Method, seeds int) error {
+	prior := s.problem.Prior[:min(len(s.problem.Prior), maxSources)]
+	l := lesson{strategy: s, classes: Sources{Categorical: s.encoder.Categorical(), Workload: s.problem.Workload}}
+	for i := range prior {
+		if rows := s.rows(prior[i]); len(rows) > 0 {
+			l.rows = append(l.rows, rows)
+			l.source = append(l.source, i)
+		}
+	}
+	if len(l.rows) == 0 {
+		return nil
+	}
+	l.log = l.positive()
+	for i := range l.rows {
+		l.classTable(i)
+	}
+	l.classes.fit(surrogate.FeasibilityPrior())
+	columns, err := l.columns()
+	if err != nil {
+		return err
+	}
+	if seeds > 0 {
+		s.deal(columns, seeds)
+	}
+	if s.problem.Objectives > 1 || len(chosen) == 0 {
+		return nil
+	}
+	s.arm, err = l.arm(chosen)
+	return err
+}
+
+// lesson is what is made of the sources while they are read.
+type lesson struct {
+	*strategy
+	rows            [][]row
+	source          []int // position in Problem.Prior of rows
+	log             bool
+	values, classes Sources // values of the first objective
+}
+
+// positive reports whether all values of all sources have a logarithm.
+func (l *lesson) positive() bool {
+	for _, rows := range l.rows {
+		for i := range rows {
+			if slices.ContainsFunc(rows[i].values, func(v float64) bool { return !(v > 0) }) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// rank orders rows of a source by their first objective, the infeasible last.
+func rank(r *row) float64 {
+	if !r.built {
+		return math.Inf(1)
+	}
+	return r.values[0]
+}
+
+func classLabel(r *row) float64 {
+	if r.built {
+		return -1
+	}
+	return 1
+}
+
+// classTable adds what a source says of feasibility.
+func (l *lesson) classTable(i int) {
+	t := Table{Source: l.source[i], Workload: l.problem.Prior[l.source[i]].Workload}
+	for _, r := range thin(l.rows[i], maxRows, rank) {
+		t.X = append(t.X, r.x...)
+		t.Y = append(t.Y, classLabel(&r))
+	}
+	l.classes.Tables = append(l.classes.Tables, t)
+}
+
+// fit fits a process to every table.
+func (s *Sources) fit(prior surrogate.Prior) {
+	for i := range s.Tables {
+		t := &s.Tables[i]
+		labels, _, _ := surrogate.Standardize(t.Y)
+		t.Hyper = surrogate.Fit{Prior: prior, Evaluations: 20}.Hyper(s.Categorical, t.X, labels)
+	}
+}
+
+// columns makes the tables of values and the columns of the portfolio.
+func (l *lesson) columns() ([]*column, error) {
+	var out []*column
+	for i, rows := range l.rows {
+		class, err := newProcess(l.classes.Categorical, l.classes.Tables[i].Hyper, l.classes.Tables[i].X, l.classes.Tables[i].Y)
+		if err != nil {
+			return nil, err
+		}
+		for objective := range l.problem.Objectives {
+			c := &column{source: l.source[i], objective: objective, rows: rows, class: class}
+			if !l.column(c, objective == 0) {
+				continue
+			}
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+// column trains a column's process of values; false when nothing was measured.
+func (l *lesson) column(c *column, keep bool) bool {
+	var good []row
+	t := Table{Source: c.source, Workload: l.problem.Prior[c.source].Workload}
+	for _, r := range c.rows {
+		if len(r.values) > 0 {
+			good = append(good, r)
+		} else {
+			t.Bad = append(t.Bad, r.x...)
+		}
+	}
+	value := func(r *row) float64 { return r.values[c.objective] }
+	good = thin(good, maxRows, value)
+	var raw []float64
+	for i := range good {
+		raw = append(raw, value(&good[i]))
+		t.X = append(t.X, good[i].x...)
+	}
+	t.Y = scale{l.log}.labels(raw)
+	if len(raw) == 0 {
+		return false
+	}
+	one := Sources{Categorical: l.classes.Categorical, Tables: []Table{t}}
+	one.fit(surrogate.DefaultPrior())
+	t = one.Tables[0]
+	var err error
+	if c.value, err = newProcess(one.Categorical, t.Hyper, t.X, t.Y); err != nil {
+		return false
+	}
+	if keep {
+		l.values.Tables = append(l.values.Tables, t)
+	}
+	c.judge(good, t.Y)
+	return true
+}
+
+// judge sets the ranks of measured designs.
+func (c *column) judge(rows []row, labels []float64) {
+	for i := range rows {
+		if rows[i].built {
+			c.values = append(c.values, labels[i])
+		}
+	}
+	slices.Sort(c.values)
+	c.known = map[uint64]float64{}
+	for i := range rows {
+		at, _ := slices.BinarySearch(c.values, labels[i])
+		c.known[rows[i].index] = 1
+		if rows[i].built {
+			c.known[rows[i].index] = float64(at) / float64(len(c.values))
+		}
+	}
+	for i := range c.rows {
+		if len(c.rows[i].values) == 0 {
+			c.known[c.rows[i].index] = 1
+		}
+	}
+}
+
+// deal chooses the seeds.
+func (s *strategy) deal(columns []*column, n int) {
+	names := make([]string, len(s.problem.Prior))
+	for i := range s.problem.Prior {
+		names[i], _, _ = strings.Cut(s.problem.Prior[i].Name, "/")
+	}
+	columns = slices.DeleteFunc(columns, func(c *column) bool { return len(c.values) == 0 })
+	list := candidates(columns, names, s.problem.Space, s.problem.Legal)
+	var x [][]float64
+	for _, c := range list {
+		x = append(x, s.encoder.Append(nil, c.point))
+	}
+	s.seeds = portfolio(columns, list, x, n)
+	for _, c := range s.seeds {
+		s.seedOf[c.index] = c.source
+	}
+}
+
+// arm trains the models of values and of feasibility.
+func (l *lesson) arm(chosen []Method) (*arm, error) {
+	l.values.Categorical, l.values.Workload = l.classes.Categorical, l.problem.Workload
+	a := &arm{strategy: l.strategy}
+	var pooled []float64
+	for i := range l.values.Tables {
+		pooled = append(pooled, l.values.Tables[i].Y...)
+	}
+	_, _, spread := surrogate.Standardize(pooled)
+	var err error
+	if a.values, err = newEnsemble(&l.values, chosen, surrogate.DefaultPrior(), residualShare*spread); err != nil {
+		return nil, err
+	}
+	a.values.label = func(raw []float64) []float64 {
+		log := l.log && !slices.ContainsFunc(raw, func(v float64) bool { return !(v > 0) })
+		return scale{log}.labels(raw)
+	}
+	a.spread = spread
+	if a.classes, err = newEnsemble(&l.classes, chosen, surrogate.FeasibilityPrior(), 1); err != nil {
+		return nil, err
+	}
+	a.classes.label = func(raw []float64) []float64 { return raw }
+	for _, c := range l.strategy.seeds {
+		a.elite = append(a.elite, c.point)
+	}
+	return a, nil
+}
+
+// residualShare is how much of the spread of a source's labels its model is
+// expected to leave of the target's. Chosen.
+const residualShare = 0.3

@@ -1,0 +1,163 @@
+package transfer
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"apollo/optimizer/space"
+	"apollo/optimizer/surrogate"
+)
+
+const (
+	// seedsPerSource is how many designs one source seeds, and maxSeeds all of
+	// them unless Algorithm.Seeds says otherwise. Chosen: see
+	// docs/architecture.md, Transfer.
+	seedsPerSource, maxSeeds = 5, 10
+	// shortlist is how many of the best designs of a source may become seeds.
+	// Chosen.
+	shortlist = 16
+	// maxRepair bounds the legality checks of one seed's repair.
+	maxRepair = 5_000
+	// works is the probability that a seed that is good elsewhere can be built
+	// here: about half of the optima of one network are infeasible on another.
+	works = 0.5
+	// apart is how many parameters two seeds differ in while there is a choice.
+	// Chosen: what makes a design infeasible here often breaks its neighbours too.
+	apart = 2
+)
+
+// seed is a design that was good elsewhere.
+type seed struct {
+	index  uint64
+	point  space.Point
+	origin string
+	source int // position in Problem.Prior
+}
+
+// column is what a good seed is judged by: one objective of one source.
+type column struct {
+	source, objective int
+	rows              []row
+	values            []float64 // of feasible rows, ascending
+	value, class      process
+	known             map[uint64]float64 // score of measured designs
+}
+
+// score is the normalised rank of a design in the column: 0 for its best, 1 for
+// its worst or an infeasible one. Unknown designs are predicted.
+func (c *column) score(index uint64, x []float64) float64 {
+	if s, ok := c.known[index]; ok {
+		return s
+	}
+	predicted := c.value.Mean(x)
+	rank, _ := slices.BinarySearch(c.values, predicted)
+	feasible := math.Exp(surrogate.LogNormalCDF(-c.class.Mean(x) / math.Sqrt(classBlur)))
+	return 1 - feasible*(1-float64(rank)/float64(len(c.values)))
+}
+
+// portfolio chooses up to n seeds, greedily, so that together they cover the
+// columns: each choice lowers the expected best rank over all of them most,
+// when every seed works with probability works (M. Wistuba et al. 2015).
+func portfolio(columns []*column, candidates []seed, x [][]float64, n int) []seed {
+	cover := slices.Repeat([]float64{1}, len(columns))
+	scores := make([][]float64, len(candidates))
+	for i, c := range candidates {
+		for _, col := range columns {
+			scores[i] = append(scores[i], col.score(c.index, x[i]))
+		}
+	}
+	var out []seed
+	perSource := map[int]int{}
+	used := make([]bool, len(candidates))
+	for len(out) < n {
+		best, bestGain := -1, math.Inf(-1)
+		for i, c := range candidates {
+			if used[i] || perSource[c.source] >= seedsPerSource {
+				continue
+			}
+			gain := 0.0
+			for k := range columns {
+				gain += max(0, cover[k]-scores[i][k])
+			}
+			if near(out, c.point) {
+				gain -= float64(len(columns)) // after all that are apart
+			}
+			if gain > bestGain {
+				best, bestGain = i, gain
+			}
+		}
+		if best < 0 {
+			return out
+		}
+		used[best] = true
+		perSource[candidates[best].source]++
+		out = append(out, candidates[best])
+		for k := range cover {
+			cover[k] -= works * max(0, cover[k]-scores[best][k])
+		}
+	}
+	return out
+}
+
+func near(chosen []seed, p space.Point) bool {
+	return slices.ContainsFunc(chosen, func(s seed) bool {
+		different := 0
+		for i, level := range s.point {
+			if p[i] != level {
+				different++
+			}
+		}
+		return different < apart
+	})
+}
+
+// candidates are the best designs of every column, repaired to the nearest
+// legal ones.
+func candidates(columns []*column, names []string, s space.Space, legal func(space.Point) bool) []seed {
+	var out []seed
+	seen := map[uint64]bool{}
+	for _, c := range columns {
+		good := slices.DeleteFunc(slices.Clone(c.rows), func(r row) bool { return !r.built })
+		slices.SortStableFunc(good, func(a, b row) int { return cmp.Compare(a.values[c.objective], b.values[c.objective]) })
+		for _, r := range good[:min(shortlist, len(good))] {
+			p := repair(s, r.point, legal)
+			if p == nil || seen[s.Index(p)] {
+				continue
+			}
+			seen[s.Index(p)] = true
+			out = append(out, seed{index: s.Index(p), point: p, origin: fmt.Sprintf("seed:%s/%d", names[c.source], r.trial), source: c.source})
+		}
+	}
+	return out
+}
+
+// repair returns the legal point the fewest single steps away from p, found
+// breadth first, or nil when none is within reach.
+func repair(s space.Space, p space.Point, legal func(space.Point) bool) space.Point {
+	visited := map[uint64]bool{s.Index(p): true}
+	queue := []space.Point{p}
+	for len(queue) > 0 && len(visited) < maxRepair {
+		at := queue[0]
+		queue = queue[1:]
+		if legal(at) {
+			return at
+		}
+		for i := range at {
+			for level := range s.Param(i).Len() {
+				step := max(level-at[i], at[i]-level)
+				if step == 0 || step > 1 && !s.Param(i).Categorical() {
+					continue
+				}
+				q := at.Clone()
+				q[i] = level
+				if index := s.Index(q); !visited[index] {
+					visited[index] = true
+					queue = append(queue, q)
+				}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package transfer
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"apollo/optimizer"
+	"apollo/optimizer/space"
+	"apollo/optimizer/surrogate"
+)
+
+// Algorithm is a strategy that also learns from Problem.Prior. Without a source
+// that has a usable observation it is its base.
+//
+// A source's observations are points of the target's space; a task of another
+// space counts with those that are. Values must be the target's objectives.
+// Models are trained on the first 8 sources and on 100 designs of each; they
+// take a second before the first ask and up to 50 ms a proposal, beside what the
+// base takes. With several objectives there are seeds but no models.
+type Algorithm struct {
+	// Base is the strategy to help; it is told everything but the sources.
+	// Required.
+	Base optimizer.Algorithm
+	// Method is "auto" for all that Methods lists, chosen by evidence, "seed"
+	// for no model at all, or the name of one method. "" means "auto".
+	Method string
+	// Seeds is the largest number of seeds in all, 5 of one source at most.
+	// 0 means 10, a negative number none.
+	Seeds int
+}
+
+var (
+	_ optimizer.Algorithm = Algorithm{}
+	_ optimizer.Strategy  = (*strategy)(nil)
+)
+
+// Start implements optimizer.Algorithm. Its errors name the field, or are the
+// base's.
+func (a Algorithm) Start(p optimizer.Problem) (optimizer.Strategy, error) {
+	if a.Base == nil {
+		return nil, errors.New("transfer: there is no base strategy")
+	}
+	chosen, err := choose(a.Method)
+	if err != nil {
+		return nil, fmt.Errorf("transfer: %w", err)
+	}
+	if a.Seeds == 0 {
+		a.Seeds = maxSeeds
+	}
+	alone := p
+	alone.Prior = nil
+	base, err := a.Base.Start(alone)
+	if err != nil {
+		return nil, err
+	}
+	if p.Objectives == 0 {
+		p.Objectives = 1
+	}
+	if p.Legal == nil {
+		p.Legal = func(space.Point) bool { return true }
+	}
+	s := &strategy{
+		problem: p, base: base, told: map[uint64]bool{}, seedOf: map[uint64]int{}, bad: map[int]int{},
+		encoder: surrogate.NewEncoder(p.Space, p.Features),
+	}
+	if err := s.learn(chosen, a.Seeds); err != nil {
+		return nil, fmt.Errorf("transfer: %w", err)
+	}
+	if len(s.seeds) == 0 && s.arm == nil {
+		return base, nil
+	}
+	return s, nil
+}
+
+// strategy deals seeds, then shares proposals between the arm, which knows the
+// sources, and the base, which does not.
+type strategy struct {
+	problem optimizer.Problem
+	base    optimizer.Strategy
+	encoder *surrogate.Encoder
+	told    map[uint64]bool
+	records []row // told trials that say something of their design, in order
+	best    []int // of records, feasible ones, best first
+
+	seeds  []seed
+	seedOf map[uint64]int // index of a seed's design → its source
+	bad    map[int]int    // source → seeds that were bad
+	arm    *arm           // nil when there are no models
+}
+
+const (
+	// badSeeds of a source end its seeding.
+	badSeeds = 2
+	// armProposals is how many designs of a batch come from models. Chosen: it
+	// bounds the time of a large batch.
+	armProposals = 8
+)
+
+// Tell implements optimizer.Strategy.
+func (s *strategy) Tell(obs ...optimizer.Observation) {
+	s.base.Tell(obs...)
+	for _, o := range obs {
+		s.note(o)
+	}
+}
+
+func (s *strategy) note(o optimizer.Observation) {
+	index, ok := s.problem.Space.IndexOf(o.Point)
+	if !ok || s.told[index] {
+		return
+	}
+	s.told[index] = true
+	r, ok := s.row(o)
+	if !ok {
+		return
+	}
+	if source, is := s.seedOf[r.index]; is && strings.HasPrefix(o.Origin, "seed:") && s.poor(&r) {
+		s.bad[source]++
+	}
+	s.insert(len(s.records), &r)
+	s.records = append(s.records, r)
+}
+
+// poor reports whether a seed is infeasible, or worse than the median of the
+// feasible designs before it.
+func (s *strategy) poor(r *row) bool {
+	if !r.feasible {
+		return true
+	}
+	if n := len(s.best); n > 0 {
+		return r.values[0] > s.records[s.best[n/2]].values[0]
+	}
+	return false
+}
+
+func (s *strategy) insert(i int, r *row) {
+	if !r.feasible {
+		return
+	}
+	at := len(s.best)
+	for at > 0 && s.records[s.best[at-1]].values[0] > r.values[0] {
+		at--
+	}
+	s.best = append(s.best, 0)
+	copy(s.best[at+1:], s.best[at:])
+	s.best[at] = i
+}
+
+// Ask implements optimizer.Strategy.
+func (s *strategy) Ask(at uint64, n int, pending []space.Point) ([]optimizer.Proposal, error) {
+	if n < 1 {
+		return nil, fmt.Errorf("ask for %d designs: at least 1 is needed", n)
+	}
+	d := newDraft(s, at, pending)
+	for _, c := range s.seeds {
+		if len(d.out) < n && s.bad[c.source] < badSeeds && d.fresh(c.index) && s.problem.Legal(c.point) {
+			d.propose(c.index, c.point, c.origin)
+		}
+	}
+	if s.arm != nil {
+		if err := s.arm.propose(d, n); err != nil {
+			return nil, fmt.Errorf("transfer: %w", err)
+		}
+	}
+	if len(d.out) == n {
+		return d.out, nil
+	}
+	rest, err := s.base.Ask(at+uint64(len(d.out)), n-len(d.out), d.pending)
+	if err != nil && len(d.out) > 0 && (errors.Is(err, optimizer.ErrExhausted) || errors.Is(err, optimizer.ErrGaveUp)) {
+		return d.out, nil
+	}
+	return append(d.out, rest...), err
+}
+
+// draft is a batch that is being put together.
+type draft struct {
+	strategy *strategy
+	at       uint64
+	taken    map[uint64]bool
+	pending  []space.Point // proposed ones included
+	out      []optimizer.Proposal
+}
+
+func newDraft(s *strategy, at uint64, pending []space.Point) *draft {
+	d := &draft{strategy: s, at: at, taken: make(map[uint64]bool, len(pending)), pending: pending[:len(pending):len(pending)]}
+	for _, p := range pending {
+		if index, ok := s.problem.Space.IndexOf(p); ok {
+			d.taken[index] = true
+		}
+	}
+	return d
+}
+
+// fresh reports whether the design was neither told nor is pending.
+func (d *draft) fresh(index uint64) bool { return !d.taken[index] && !d.strategy.told[index] }
+
+func (d *draft) propose(index uint64, p space.Point, origin string) {
+	d.taken[index] = true
+	d.out = append(d.out, optimizer.Proposal{Point: p.Clone(), Origin: origin})
+	d.pending = append(d.pending, p)
+}

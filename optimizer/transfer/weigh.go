@@ -1,0 +1,147 @@
+package transfer
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+const (
+	// votes is how many resamples of the told designs elect the best model.
+	// Chosen: shares to about 6 %.
+	votes = 64
+	// evidenceRows is how many told designs the election looks at, the last
+	// ones. Chosen: 2,000 pairs, and what was learned late counts.
+	evidenceRows = 64
+	// fewest is the number of told designs below which ranks say nothing.
+	fewest = 4
+)
+
+// election is what the told designs say about models: y are their labels, own
+// what a model of the target alone predicts for each from all the others.
+type election struct {
+	y, own  []float64
+	experts [][]float64 // predictions by expert
+	prior   []float64   // weights of experts before any evidence, sum 1
+	// rely is how many told designs the weights before evidence are worth.
+	rely float64
+}
+
+// weights returns the weight of every expert; what is missing from 1 belongs to
+// the target's own model. An expert has one only if it ranks the target's
+// designs better than chance, by a test, and no worse than the own model does
+// in all but 5 % of the resamples (the guard against dilution); then it is the
+// share of resamples in which it ranks best.
+func (e *election) weights(rng *rand.Rand) []float64 {
+	n := len(e.y)
+	if n < fewest || e.pairs() == 0 {
+		return slices.Clone(e.prior)
+	}
+	out := make([]float64, len(e.experts))
+	heads := []int{} // experts that take part
+	for i, predicted := range e.experts {
+		if e.beatsChance(predicted) {
+			heads = append(heads, i)
+		}
+	}
+	if len(heads) == 0 {
+		return out
+	}
+	losses := make([][]float64, len(heads))
+	own := make([]float64, votes)
+	sample := make([]int, n)
+	for v := range votes {
+		for k := range sample {
+			sample[k] = rng.IntN(n)
+		}
+		own[v] = e.loss(e.own, sample)
+		for k, i := range heads {
+			losses[k] = append(losses[k], e.loss(e.experts[i], sample))
+		}
+	}
+	e.elect(out, heads, losses, own)
+	share := float64(n) / (float64(n) + e.rely)
+	for _, i := range heads {
+		out[i] = share*out[i] + (1-share)*e.prior[i]
+	}
+	return out
+}
+
+func (e *election) elect(out []float64, heads []int, losses [][]float64, own []float64) {
+	bar := slices.Sorted(slices.Values(own))[votes*95/100]
+	eligible := make([]bool, len(heads))
+	for k := range heads {
+		eligible[k] = slices.Sorted(slices.Values(losses[k]))[votes/2] <= bar
+	}
+	for v := range votes {
+		best := own[v]
+		for k := range heads {
+			if eligible[k] {
+				best = min(best, losses[k][v])
+			}
+		}
+		// Equals share the vote; the own model needs to be strictly better, since
+		// an expert has not seen the labels.
+		var winners []int
+		for k, i := range heads {
+			if eligible[k] && losses[k][v] <= best {
+				winners = append(winners, i)
+			}
+		}
+		for _, i := range winners {
+			out[i] += 1 / float64(votes*len(winners))
+		}
+	}
+}
+
+// pairs counts the pairs of designs with different labels.
+func (e *election) pairs() (count float64) {
+	for i := range e.y {
+		for j := range i {
+			if e.y[i] != e.y[j] {
+				count++
+			}
+		}
+	}
+	return count
+}
+
+// loss is the share of pairs of the sample, of different labels, that are
+// predicted in the wrong order; equal predictions are half wrong.
+func (e *election) loss(predicted []float64, sample []int) float64 {
+	var wrong, pairs float64
+	for a, i := range sample {
+		for _, j := range sample[:a] {
+			if e.y[i] == e.y[j] {
+				continue
+			}
+			pairs++
+			switch p, q := predicted[i], predicted[j]; {
+			case p == q:
+				wrong += 0.5
+			case (p < q) != (e.y[i] < e.y[j]):
+				wrong++
+			}
+		}
+	}
+	if pairs == 0 {
+		return 0.5
+	}
+	return wrong / pairs
+}
+
+// beatsChance tests that predictions are in the order of the labels: Kendall's
+// tau is one standard deviation or more above 0 (M. Kendall, A New Measure of
+// Rank Correlation, Biometrika 30, 1938: the variance under independence).
+func (e *election) beatsChance(predicted []float64) bool {
+	n := float64(len(e.y))
+	sample := make([]int, len(e.y))
+	for i := range sample {
+		sample[i] = i
+	}
+	tau := 1 - 2*e.loss(predicted, sample)
+	// Ties leave fewer pairs; the variance grows in proportion.
+	ties := n * (n - 1) / 2 / e.pairs()
+	deviation := math.Sqrt(2 * (2*n + 5) / (9 * n * (n - 1)) * ties)
+	return tau >= deviation
+}
