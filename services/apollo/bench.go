@@ -1,7 +1,266 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"apollo/archiver"
+	"apollo/events"
+	"apollo/optimizer"
+	"apollo/services/bench"
+	"apollo/services/bench/suite"
+)
+
+// benchFlags say what a comparison is made of.
+type benchFlags struct {
+	suite, split string
+	tasks        []string
+	lanes        []string
+	algorithms   []string
+	variants     []string
+	peers        []string
+	tables       []string
+	noFeatures   bool
+	seeds        int
+	firstSeed    uint64
+	trials       int
+	batch        int
+	workers      int
+	cpuLimit     time.Duration
+	hang         time.Duration
+	reference    string
+	resamples    int
+	anyBuild     bool
+	svg          string
+}
 
 func (a *app) benchCommand() *cobra.Command {
-	return a.group("bench", "Measure this machine", "  apollo bench pipeline", a.benchPipelineCommand())
+	var flags benchFlags
+	c := &cobra.Command{
+		Use: "bench", Short: "Compare search strategies on tasks whose answer is known",
+		Long: `Run strategies on the tasks of a suite with paired seeds, in parallel processes, and say
+which one needs fewer trials. Regret is how far the best feasible design is above the
+known answer. Every search is an ordinary study; the trials are in the log of --data
+(./apollo-bench unless you say otherwise), and a search that the log holds is not run
+again: after an interruption the same command goes on.
+Random search with the same free checks is always in the comparison.`,
+		Example: `  apollo bench --suite apollo --task mobilenetv2-6p8 --algorithms default,random --seeds 7 --trials 60 -o json
+  apollo bench --suite bbob --split development --algorithms default,gp-bandit,tpe --seeds 20
+  apollo bench --suite apollo --peer 'optuna=python examples/peers/optuna_tpe.py' --algorithms default
+  apollo bench report --suite apollo --svg figures
+  apollo bench pipeline`,
+		Args: a.groupArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.bench(c, &flags) },
+	}
+	f := c.Flags()
+	selectFlags(c, &flags)
+	f.StringSliceVar(&flags.algorithms, "algorithms", []string{"default", "random"}, "`names` of strategies; NAME-nofeatures goes without derived features")
+	f.StringArrayVar(&flags.variants, "variant", nil, "`LABEL=NAME {options}`, a strategy with options as a study file has them (repeatable)")
+	f.StringArrayVar(&flags.peers, "peer", nil, "`LABEL=command` of a program that speaks the protocol of peers (repeatable)")
+	f.BoolVar(&flags.noFeatures, "no-features", false, "also run every strategy of --algorithms without derived features")
+	f.IntVar(&flags.seeds, "seeds", 20, "`number` of paired seeds")
+	f.Uint64Var(&flags.firstSeed, "first-seed", 1, "the first seed")
+	f.IntVar(&flags.trials, "trials", 150, "trials of each search")
+	f.IntVar(&flags.batch, "batch", 1, "designs that a strategy is asked for at a time")
+	f.IntVar(&flags.workers, "workers", runtime.NumCPU(), "`number` of processes")
+	f.DurationVar(&flags.cpuLimit, "cpu-limit", time.Minute, "most CPU time of one suggestion; a search that exceeds it fails")
+	f.DurationVar(&flags.hang, "hang", 10*time.Minute, "a process that is silent for so long is killed and its search fails")
+	f.BoolVar(&flags.anyBuild, "any-build", false, "also take searches that another build of apollo has finished")
+	c.AddCommand(a.benchReportCommand(), a.benchSuitesCommand(), a.benchWorkerCommand(), a.benchPipelineCommand())
+	return c
+}
+
+// selectFlags are those of running and of reporting.
+func selectFlags(c *cobra.Command, flags *benchFlags) {
+	f := c.Flags()
+	f.StringVar(&flags.suite, "suite", "apollo", "`name` of the suite: `apollo bench suites` lists them")
+	f.StringArrayVar(&flags.tasks, "task", nil, "only tasks with this `name` or pattern (repeatable)")
+	f.StringVar(&flags.split, "split", "all", "only tasks of the split: development|test|all")
+	f.StringSliceVar(&flags.lanes, "lane", nil, "what is known without a trial: known-area|all-known|paper (default: the suite's first)")
+	f.StringSliceVar(&flags.tables, "table", nil, "CSV `files` for the suite kernels")
+	f.StringVar(&flags.reference, "reference", "random", "the `algorithm` that others are measured against")
+	f.IntVar(&flags.resamples, "resamples", 1000, "bootstrap resamples behind the intervals; 0 for none")
+	f.StringVar(&flags.svg, "svg", "", "also write the figures into this `folder`")
+}
+
+// benchData is the data directory of comparisons, apart from that of studies.
+func (a *app) benchData(c *cobra.Command) string {
+	if !c.Flags().Changed("data") && os.Getenv("APOLLO_DATA") == "" {
+		return "apollo-bench"
+	}
+	return a.data
+}
+
+// plan says what to run: the tasks of the suite, and the cells.
+func (flags *benchFlags) plan(env bench.Environment) (*bench.Plan, []*bench.Task, error) {
+	s, tasks, err := flags.selected(env)
+	if err != nil {
+		return nil, nil, err
+	}
+	p := &bench.Plan{
+		Suite: s.Name, Tasks: tasks, FirstSeed: flags.firstSeed, Seeds: flags.seeds, Trials: flags.trials, Batch: flags.batch,
+	}
+	if p.Lanes, err = flags.lanesOf(s); err != nil {
+		return nil, nil, err
+	}
+	if p.Contenders, err = flags.contenders(); err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case flags.seeds < 1 || flags.trials < 1 || flags.batch < 1 || flags.workers < 1:
+		return nil, nil, usageErrorf("--seeds, --trials, --batch and --workers must be at least 1")
+	case flags.trials > events.MaxTrials:
+		return nil, nil, usageErrorf("--trials %d: at most %d", flags.trials, events.MaxTrials)
+	case flags.resamples < 0:
+		return nil, nil, usageErrorf("--resamples %d: want 0 or more", flags.resamples)
+	}
+	return p, tasks, nil
+}
+
+// selected returns the suite and those of its tasks that the flags mean.
+func (flags *benchFlags) selected(env bench.Environment) (*bench.Suite, []*bench.Task, error) {
+	s, err := bench.FindSuite(suite.All(), flags.suite)
+	if err != nil {
+		return nil, nil, hinted(exitNotFound, "`apollo bench suites` lists them", err)
+	}
+	all, err := s.Tasks(env)
+	if err != nil {
+		return nil, nil, fmt.Errorf("suite %s: %w", s.Name, err)
+	}
+	split := bench.Split(flags.split)
+	switch split {
+	case "all":
+		split = ""
+	case bench.Development, bench.Test:
+	default:
+		return nil, nil, usageErrorf("--split %q: want development, test or all", flags.split)
+	}
+	tasks, err := bench.Select(all, split, flags.tasks)
+	if err != nil {
+		return nil, nil, hinted(exitNotFound, "`apollo bench suites "+s.Name+"` lists the tasks", err)
+	}
+	return s, tasks, nil
+}
+
+func (flags *benchFlags) lanesOf(s *bench.Suite) ([]bench.Lane, error) {
+	if len(flags.lanes) == 0 {
+		return s.Lanes[:1], nil
+	}
+	var lanes []bench.Lane
+	for _, name := range flags.lanes {
+		if !slices.Contains(s.Lanes, bench.Lane(name)) {
+			return nil, usageErrorf("--lane %s: suite %s has %s", name, s.Name, joinLanes(s.Lanes))
+		}
+		lanes = append(lanes, bench.Lane(name))
+	}
+	return lanes, nil
+}
+
+func joinLanes(lanes []bench.Lane) string {
+	var names []string
+	for _, l := range lanes {
+		names = append(names, string(l))
+	}
+	return strings.Join(names, ", ")
+}
+
+// withoutFeatures ends the label of a strategy that goes without features.
+const withoutFeatures = "-nofeatures"
+
+// contenders returns the algorithms of the flags, each once, and the reference
+// if it is a strategy of ours.
+func (flags *benchFlags) contenders() ([]bench.Contender, error) {
+	var out []bench.Contender
+	add := func(c bench.Contender) error {
+		switch {
+		case !events.IsName(c.Label):
+			return usageErrorf("algorithm %q: its label must be made of a-z, 0-9 and -", c.Label)
+		case slices.ContainsFunc(out, func(o bench.Contender) bool { return o.Label == c.Label }):
+			return usageErrorf("two algorithms are called %q", c.Label)
+		}
+		out = append(out, c)
+		return nil
+	}
+	names := slices.Clone(flags.algorithms)
+	if flags.noFeatures {
+		for _, n := range flags.algorithms {
+			if n != flags.reference {
+				names = append(names, n+withoutFeatures)
+			}
+		}
+	}
+	if slices.Contains(optimizer.Names(), flags.reference) && !slices.Contains(names, flags.reference) {
+		names = append(names, flags.reference)
+	}
+	for _, n := range names {
+		c := bench.Contender{Label: n, Name: n}
+		c.Name, c.NoFeatures = strings.CutSuffix(n, withoutFeatures)
+		if _, err := optimizer.New(c.Name, nil); err != nil {
+			return nil, hinted(exitUsage, "--algorithms takes the names of strategies", err)
+		}
+		if err := add(c); err != nil {
+			return nil, err
+		}
+	}
+	for _, v := range flags.variants {
+		c, err := variant(v)
+		if err == nil {
+			err = add(c)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range flags.peers {
+		label, command, ok := strings.Cut(p, "=")
+		if !ok || strings.TrimSpace(command) == "" {
+			return nil, usageErrorf("--peer %q: want LABEL=command", p)
+		}
+		if err := add(bench.Contender{Label: label, Command: command}); err != nil {
+			return nil, err
+		}
+	}
+	if !slices.ContainsFunc(out, func(c bench.Contender) bool { return c.Label == flags.reference }) {
+		return nil, usageErrorf("--reference %s is none of the algorithms", flags.reference)
+	}
+	return out, nil
+}
+
+// variant reads "LABEL=NAME {options}".
+func variant(text string) (bench.Contender, error) {
+	label, rest, ok := strings.Cut(text, "=")
+	name, options, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	if !ok || name == "" {
+		return bench.Contender{}, usageErrorf("--variant %q: want LABEL=NAME {options}", text)
+	}
+	c := bench.Contender{Label: label, Options: json.RawMessage(strings.TrimSpace(options))}
+	c.Name, c.NoFeatures = strings.CutSuffix(name, withoutFeatures)
+	if len(c.Options) == 0 {
+		c.Options = nil
+	}
+	if _, err := optimizer.New(c.Name, c.Options); err != nil {
+		return c, hinted(exitUsage, "options are a JSON object, as in a study file", fmt.Errorf("--variant %s: %w", label, err))
+	}
+	return c, nil
+}
+
+// environment is where suites look.
+func (a *app) environment(c *cobra.Command, flags *benchFlags) bench.Environment {
+	return bench.Environment{Proofs: a.benchData(c), Tables: flags.tables}
+}
+
+// lockedHint adds what to do about a directory that is in use.
+func lockedHint(data string, err error) error {
+	if errors.Is(err, archiver.ErrLocked) {
+		return hinted(exitError, "another apollo works in "+data+": wait for it, or give this one its own --data", err)
+	}
+	return err
 }

@@ -1,5 +1,5 @@
-// Package draw draws the detailed answer for one design: the roofline with a
-// dot per layer, and where area and energy go.
+// Package draw draws the detailed answer for one design (the roofline with a
+// dot per layer, and where area and energy go) and the curves of comparisons.
 package draw
 
 import (
@@ -25,10 +25,12 @@ const (
 	titleSize, textSize   = 13, 9.5
 )
 
+const colorCount = 6
+
 // colors tell networks apart: P. Tol's "bright" scheme, which people with
 // colour blindness can tell apart.
 func colorOf(i int) color.RGBA {
-	colors := [...]color.RGBA{
+	colors := [colorCount]color.RGBA{
 		{0x44, 0x77, 0xAA, 0xFF},
 		{0xEE, 0x66, 0x77, 0xFF},
 		{0x22, 0x88, 0x33, 0xFF},
@@ -49,7 +51,7 @@ func Design(w io.Writer, format string, r *edge.Report) error {
 	if !r.Feasible {
 		return errors.New("there is nothing to draw of an infeasible design")
 	}
-	var s scene
+	s := scene{width: pageWidth, height: pageHeight}
 	if err := s.roofline(r); err != nil {
 		return err
 	}
@@ -59,6 +61,10 @@ func Design(w io.Writer, format string, r *edge.Report) error {
 		energy.all = append(energy.all, series{r.Networks[i].Name, r.Networks[i].Energy.Parts()})
 	}
 	s.bars(energy)
+	return s.write(w, format)
+}
+
+func (s *scene) write(w io.Writer, format string) error {
 	switch format {
 	case "svg":
 		return s.svg(w)

@@ -32,12 +32,13 @@ func (s *scene) png(w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("read the built-in font: %w", err)
 	}
-	r := &raster{image: image.NewRGBA(image.Rect(0, 0, pageWidth*pixels, pageHeight*pixels)), faces: map[float64]font.Face{}, font: parsed}
+	r := &raster{image: image.NewRGBA(image.Rect(0, 0, s.width*pixels, s.height*pixels)), faces: map[float64]font.Face{}, font: parsed}
 	draw.Draw(r.image, r.image.Bounds(), image.White, image.Point{}, draw.Src)
+	for _, a := range s.areas {
+		r.fill(faded(a.color), a.points...)
+	}
 	for _, l := range s.lines {
-		for i := 1; i < len(l.points); i++ {
-			r.segment(l.points[i-1], l.points[i], l.width, l.color)
-		}
+		r.polyline(l)
 	}
 	for _, b := range s.boxes {
 		r.fill(b.color, point{b.x, b.y}, point{b.x + b.width, b.y}, point{b.x + b.width, b.y + b.height}, point{b.x, b.y + b.height})
@@ -53,7 +54,38 @@ func (s *scene) png(w io.Writer) error {
 	return png.Encode(w, r.image)
 }
 
-// fill paints a convex polygon. Only its bounding box is rasterised.
+// faded is a colour at the opacity of areas, its channels multiplied by it as
+// color.RGBA wants them.
+func faded(c color.RGBA) color.RGBA {
+	f := func(v uint8) uint8 { return uint8(opacity * float64(v)) }
+	return color.RGBA{f(c.R), f(c.G), f(c.B), f(c.A)}
+}
+
+// polyline paints a line stroke by stroke.
+func (r *raster) polyline(l line) {
+	stroke, left := 0, math.Inf(1)
+	if len(l.dash) > 0 {
+		left = l.dash[0]
+	}
+	for i := 1; i < len(l.points); i++ {
+		a, b := l.points[i-1], l.points[i]
+		length := math.Hypot(b.x-a.x, b.y-a.y)
+		for done := 0.0; done < length; {
+			step := min(left, length-done)
+			at := func(d float64) point { return point{a.x + (b.x-a.x)*d/length, a.y + (b.y-a.y)*d/length} }
+			if stroke%2 == 0 {
+				r.segment(at(done), at(done+step), l.width, l.color)
+			}
+			done, left = done+step, left-step
+			if left <= 0 {
+				stroke++
+				left = l.dash[stroke%len(l.dash)]
+			}
+		}
+	}
+}
+
+// fill paints a polygon. Only its bounding box is rasterised.
 func (r *raster) fill(c color.RGBA, corners ...point) {
 	low, high := corners[0], corners[0]
 	for _, p := range corners {

@@ -4,20 +4,33 @@ import "image/color"
 
 // scene is a picture as shapes, in points from the top left corner.
 type scene struct {
-	lines  []line
-	boxes  []box
-	dots   []dot
-	labels []label
+	width, height int
+	areas         []area
+	lines         []line
+	boxes         []box
+	dots          []dot
+	labels        []label
 }
 
 type point struct{ x, y float64 }
 
-// line is a polyline.
+// line is a polyline. A dash is the length of its strokes and of the gaps
+// between them; none draws it through.
 type line struct {
 	points []point
 	width  float64
 	color  color.RGBA
+	dash   []float64
 }
+
+// area is a polygon that lets what is below shine through.
+type area struct {
+	points []point
+	color  color.RGBA
+}
+
+// opacity of areas.
+const opacity = 0.18
 
 type box struct {
 	x, y, width, height float64
@@ -46,7 +59,7 @@ type label struct {
 }
 
 func (s *scene) line(c color.RGBA, width float64, points ...point) {
-	s.lines = append(s.lines, line{points, width, c})
+	s.lines = append(s.lines, line{points: points, width: width, color: c})
 }
 
 func (s *scene) text(x, y, size float64, anchor int, text string) {

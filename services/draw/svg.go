@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image/color"
 	"io"
+	"strconv"
 	"strings"
 )
 
@@ -12,14 +13,13 @@ import (
 func (s *scene) svg(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" font-family=\"Helvetica, Arial, sans-serif\">\n",
-		pageWidth, pageHeight, pageWidth, pageHeight)
-	fmt.Fprintf(&b, "<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n", pageWidth, pageHeight)
+		s.width, s.height, s.width, s.height)
+	fmt.Fprintf(&b, "<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n", s.width, s.height)
+	for _, a := range s.areas {
+		fmt.Fprintf(&b, "<polygon points=\"%s\" fill=\"%s\" fill-opacity=\"%.2f\"/>\n", pairs(a.points), hex(a.color), opacity)
+	}
 	for _, l := range s.lines {
-		var points []string
-		for _, p := range l.points {
-			points = append(points, fmt.Sprintf("%.2f,%.2f", p.x, p.y))
-		}
-		fmt.Fprintf(&b, "<polyline points=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"%.2f\"/>\n", strings.Join(points, " "), hex(l.color), l.width)
+		fmt.Fprintf(&b, "<polyline points=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"%.2f\"%s/>\n", pairs(l.points), hex(l.color), l.width, dashes(l.dash))
 	}
 	for _, r := range s.boxes {
 		fmt.Fprintf(&b, "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" fill=\"%s\"/>\n", r.x, r.y, r.width, r.height, hex(r.color))
@@ -41,3 +41,22 @@ func (s *scene) svg(w io.Writer) error {
 }
 
 func hex(c color.RGBA) string { return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B) }
+
+func pairs(points []point) string {
+	var all []string
+	for _, p := range points {
+		all = append(all, fmt.Sprintf("%.2f,%.2f", p.x, p.y))
+	}
+	return strings.Join(all, " ")
+}
+
+func dashes(lengths []float64) string {
+	if len(lengths) == 0 {
+		return ""
+	}
+	var all []string
+	for _, l := range lengths {
+		all = append(all, strconv.FormatFloat(l, 'g', 4, 64))
+	}
+	return fmt.Sprintf(" stroke-dasharray=%q", strings.Join(all, " "))
+}

@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"sort"
@@ -86,47 +87,57 @@ func (s steps) reach(level float64) (trials int, ok bool) {
 	return s[i].trial, true
 }
 
-// logEfficiency compares two median curves of the same number of trials: for
-// each level of the reference, the logarithm of the trials that the reference
-// needed over the trials that the other needed, and of these the median. A
-// level that the other never reached counts as reached one trial after its
-// end, which is the best that can have been: censored says that the median
-// rests on such a level, so that the true value is at most this.
+// logEfficiency compares two median curves over the same number of trials: for
+// the level that the reference has at each trial, the logarithm of the trials
+// that it took the reference over those that it took the other, and of these
+// the median. A level that the other never reached counts as reached one trial
+// after its end, which is the best that can have been: censored says that the
+// median rests on such levels, so that the true value is at most this. Trials
+// before the reference's first feasible design have no level; NaN when all are.
 func logEfficiency(reference, other steps, trials int) (value float64, censored bool) {
-	type ratio struct {
-		log      float64
-		censored bool
-	}
 	var ratios []ratio
-	last := math.Inf(1)
-	for _, level := range reference {
-		if !(level.value < last) {
+	total := 0
+	for i, level := range reference {
+		if math.IsInf(level.value, 1) {
 			continue
 		}
-		last = level.value
+		end := trials + 1
+		if i+1 < len(reference) {
+			end = reference[i+1].trial
+		}
 		n, ok := other.reach(level.value)
 		if !ok {
 			n = trials + 1
 		}
-		ratios = append(ratios, ratio{math.Log(float64(level.trial) / float64(n)), !ok})
+		ratios = append(ratios, ratio{math.Log(float64(level.trial) / float64(n)), end - level.trial, !ok})
+		total += end - level.trial
 	}
-	if len(ratios) == 0 {
+	if total == 0 {
 		return math.NaN(), false
 	}
-	slices.SortStableFunc(ratios, func(a, b ratio) int {
-		switch {
-		case a.log < b.log:
-			return -1
-		case a.log > b.log:
-			return 1
-		}
-		return 0
-	})
-	low, high := ratios[(len(ratios)-1)/2], ratios[len(ratios)/2]
-	// A bound at or below the middle could lie anywhere below it; one above
-	// could fall below it too.
+	slices.SortStableFunc(ratios, func(a, b ratio) int { return cmp.Compare(a.log, b.log) })
+	low, high := weighted(ratios, (total+1)/2), weighted(ratios, total/2+1)
 	for _, r := range ratios {
-		censored = censored || r.censored && r.log >= low.log
+		// A bound below the middle lies below it whatever it stands for; one at
+		// or above the middle may belong below.
+		censored = censored || r.censored && r.log >= low
 	}
-	return (low.log + high.log) / 2, censored
+	return (low + high) / 2, censored
+}
+
+// ratio is the logarithm of a ratio of trials that counts weight times.
+type ratio struct {
+	log      float64
+	weight   int
+	censored bool
+}
+
+// weighted returns the k-th of sorted ratios, counted from 1.
+func weighted(sorted []ratio, k int) float64 {
+	for _, r := range sorted {
+		if k -= r.weight; k <= 0 {
+			return r.log
+		}
+	}
+	return math.NaN()
 }

@@ -1,0 +1,305 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"apollo/services/bench"
+	"apollo/services/bench/suite"
+)
+
+func (a *app) benchSuitesCommand() *cobra.Command {
+	var tables []string
+	c := &cobra.Command{
+		Use: "suites [NAME]", Short: "List the suites, or the tasks of one",
+		Example: "  apollo bench suites\n  apollo bench suites apollo",
+		Args:    between(0, 1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return a.listSuites()
+			}
+			flags := &benchFlags{suite: args[0], split: "all", tables: tables}
+			return a.listTasks(flags, a.environment(c, flags))
+		},
+	}
+	c.Flags().StringSliceVar(&tables, "table", nil, "CSV `files` for the suite kernels")
+	return c
+}
+
+func (a *app) listSuites() error {
+	type row struct {
+		Name  string       `json:"name"`
+		Doc   string       `json:"doc"`
+		Lanes []bench.Lane `json:"lanes"`
+	}
+	var rows []row
+	g := &grid{header: []string{"SUITE", "LANES", "TASKS"}}
+	for _, s := range suite.All() {
+		rows = append(rows, row{s.Name, s.Doc, s.Lanes})
+		g.add(s.Name, joinLanes(s.Lanes), s.Doc)
+	}
+	return a.print(answer{value: rows, grid: g})
+}
+
+func (a *app) listTasks(flags *benchFlags, env bench.Environment) error {
+	_, tasks, err := flags.selected(env)
+	if err != nil {
+		return err
+	}
+	type row struct {
+		Name       string      `json:"name"`
+		Family     string      `json:"family"`
+		Split      bench.Split `json:"split"`
+		Parameters int         `json:"parameters"`
+		Designs    uint64      `json:"designs"`
+	}
+	var rows []row
+	g := &grid{header: []string{"TASK", "FAMILY", "SPLIT", ">PARAMETERS", ">DESIGNS"}}
+	for _, t := range tasks {
+		s, err := t.Spec.Space()
+		if err != nil {
+			return fmt.Errorf("task %s: %w", t.Name, err)
+		}
+		rows = append(rows, row{t.Name, t.Family, t.Split, s.Len(), s.Size()})
+		g.add(t.Name, t.Family, string(t.Split), strconv.Itoa(s.Len()), count(s.Size()))
+	}
+	return a.print(answer{value: rows, grid: g})
+}
+
+func (a *app) benchReportCommand() *cobra.Command {
+	var flags benchFlags
+	var trials, batch int
+	c := &cobra.Command{
+		Use: "report", Short: "Report a comparison from its log, without running it",
+		Long: `Read the searches that "apollo bench" left in --data and report them as it does. Where the
+log holds a search of several builds, the newest counts.`,
+		Example: "  apollo bench report --suite apollo\n  apollo bench report --data apollo-bench --lane paper --svg figures -o json",
+		Args:    exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.benchReport(c, &flags, trials, batch)
+		},
+	}
+	selectFlags(c, &flags)
+	c.Flags().StringSliceVar(&flags.algorithms, "algorithms", nil, "only these `labels`, in this order (default: all)")
+	c.Flags().IntVar(&trials, "trials", 0, "the searches with this budget (default: the largest in the log)")
+	c.Flags().IntVar(&batch, "batch", 0, "the searches with this batch (default: the smallest in the log)")
+	return c
+}
+
+func (a *app) benchReport(c *cobra.Command, flags *benchFlags, trials, batch int) error {
+	data := a.benchData(c)
+	s, tasks, err := flags.selected(a.environment(c, flags))
+	if err != nil {
+		return err
+	}
+	traces, err := a.traces(data, nil)
+	if errors.Is(err, fs.ErrNotExist) {
+		return hinted(exitNotFound, "--data says where `apollo bench` put its log", fmt.Errorf("there is no log in %s", data))
+	}
+	if err != nil {
+		return err
+	}
+	wanted := func(t *bench.Trace) bool {
+		return t.Suite == s.Name && slices.ContainsFunc(tasks, func(k *bench.Task) bool { return k.Name == t.Task }) &&
+			(len(flags.lanes) == 0 || slices.Contains(flags.lanes, string(t.Lane))) &&
+			(len(flags.algorithms) == 0 || slices.Contains(flags.algorithms, t.Algorithm) || t.Algorithm == flags.reference) &&
+			(trials == 0 || t.Budget == trials) && (batch == 0 || t.Batch == batch)
+	}
+	traces = slices.DeleteFunc(bench.Latest(traces), func(t *bench.Trace) bool { return !wanted(t) })
+	if len(traces) == 0 {
+		return hinted(exitNotFound, "`apollo bench` runs them", fmt.Errorf("the log in %s holds no such searches", data))
+	}
+	top := slices.MinFunc(traces, func(a, b *bench.Trace) int {
+		return cmp.Or(-cmp.Compare(a.Budget, b.Budget), cmp.Compare(a.Batch, b.Batch))
+	})
+	budget, size := top.Budget, top.Batch
+	traces = slices.DeleteFunc(traces, func(t *bench.Trace) bool { return t.Budget != budget || t.Batch != size })
+	report, err := bench.NewReport(c.Context(), tasks, traces, bench.Options{
+		Reference: flags.reference, Order: flags.algorithms, Resamples: flags.resamples,
+	})
+	if err != nil {
+		return err
+	}
+	return a.printReport(report, flags)
+}
+
+func (a *app) printReport(r *bench.Report, flags *benchFlags) error {
+	if flags.svg != "" {
+		written, err := writeFigures(flags.svg, r)
+		if err != nil {
+			return err
+		}
+		a.say("figures: %s", strings.Join(written, ", "))
+	}
+	return a.print(answer{
+		draw:  drawReport(r),
+		value: r,
+		text: func(w io.Writer, p paint) {
+			for i := range r.Lanes {
+				reportText(w, p, r, &r.Lanes[i])
+			}
+			reportEnd(w, r)
+		},
+		grid: reportGrid(r),
+	})
+}
+
+// reportText prints the comparison in one lane.
+func reportText(w io.Writer, p paint, r *bench.Report, l *bench.LaneReport) {
+	var proven int
+	for _, t := range l.Tasks {
+		if t.Proven {
+			proven++
+		}
+	}
+	name := l.Tasks[0].Task
+	if len(l.Tasks) > 1 {
+		name = fmt.Sprintf("%d tasks (%s)", len(l.Tasks), r.Split)
+	}
+	fmt.Fprintf(w, "%s, %s, lane %s: %d seeds, %s trials, batch %d\n", p.bold("suite "+r.Suite), name, l.Lane, len(r.Seeds), count(r.Trials), r.Batch)
+	fmt.Fprintf(w, "median regret after N trials above the best known design (proven on %d of %d tasks)\n\n", proven, len(l.Tasks))
+	g := &grid{header: []string{"ALGORITHM"}}
+	shown := shownMarks(l)
+	for _, m := range shown {
+		g.header = append(g.header, ">"+count(m))
+	}
+	g.header = append(g.header, ">RANK", ">TRIALS SAVED", ">WINS", ">WITHIN 1%", ">FEASIBLE", ">CPU/TRIAL")
+	for i := range l.Algorithms {
+		g.add(reportRow(&l.Algorithms[i], shown)...)
+	}
+	g.text(w, p)
+	fmt.Fprintln(w)
+}
+
+// shownMarks are the numbers of trials of the table's columns: at most five,
+// the last ones.
+func shownMarks(l *bench.LaneReport) []int {
+	for _, a := range l.Algorithms {
+		if !a.Scored {
+			continue
+		}
+		var out []int
+		for _, m := range a.Marks {
+			out = append(out, m.Trials)
+		}
+		return out[max(0, len(out)-5):]
+	}
+	return nil
+}
+
+func reportRow(a *bench.AlgorithmReport, shown []int) []string {
+	row := []string{a.Algorithm}
+	if !a.Scored {
+		for range shown {
+			row = append(row, "-")
+		}
+		return append(row, fmt.Sprintf("%d of %d missing", a.Missing, a.Missing+a.Cells), "-", "-", "-", percent(a.FeasibleShare), cpuText(a.CPU.Median))
+	}
+	var last bench.Mark
+	for _, m := range a.Marks {
+		if slices.Contains(shown, m.Trials) {
+			row = append(row, percentOf(m.Regret.Value))
+		}
+		last = m
+	}
+	row = append(row, strconv.FormatFloat(value(last.Rank.Value), 'f', 2, 64), savedText(a), winsText(a))
+	within := "-"
+	if n := len(a.Within); n > 0 {
+		within = percentOf(a.Within[n-1].Share.Value)
+	}
+	return append(row, within, percent(a.FeasibleShare), cpuText(a.CPU.Median))
+}
+
+func value(v *float64) float64 {
+	if v == nil {
+		return math.NaN()
+	}
+	return *v
+}
+
+// percentOf is a share as a percentage, "none" where nothing feasible was found.
+func percentOf(v *float64) string {
+	if v == nil {
+		return "none"
+	}
+	return percent(*v)
+}
+
+// savedText is the log-efficiency as a factor of trials, with its interval.
+func savedText(a *bench.AlgorithmReport) string {
+	e := a.LogEfficiency
+	if e == nil || e.Value == nil {
+		return "-"
+	}
+	factor := func(v *float64) string { return strconv.FormatFloat(math.Exp(*v), 'f', 2, 64) }
+	text := factor(e.Value) + "x"
+	if a.Censored {
+		text = "<" + text
+	}
+	if e.Low == nil || e.High == nil || *e.Low <= 0 && *e.High >= 0 {
+		text = "~ " + text
+	}
+	if e.Low != nil && e.High != nil {
+		text += " [" + factor(e.Low) + ", " + factor(e.High) + "]"
+	}
+	return text
+}
+
+func winsText(a *bench.AlgorithmReport) string {
+	w := a.WinRate
+	if w == nil || w.Value == nil {
+		return "-"
+	}
+	text := percentOf(w.Value)
+	if w.Low == nil || w.High == nil || *w.Low <= 0.5 && *w.High >= 0.5 {
+		text = "~ " + text
+	}
+	return text
+}
+
+func cpuText(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return quantity(*v, "s")
+}
+
+// reportEnd prints what the numbers rest on.
+func reportEnd(w io.Writer, r *bench.Report) {
+	fmt.Fprintf(w, "TRIALS SAVED is how many times fewer trials than %s a regret takes (1.00x: the same), with a\n", r.Reference)
+	fmt.Fprintf(w, "%.0f %% bootstrap interval over seeds; WINS are searches that end better; ~ where nothing can be claimed.\n", 100*r.Confidence)
+	fmt.Fprintf(w, "split: %s; %s\nbuild: %s\n", r.Split, r.Defaults, strings.Join(r.Builds, ", "))
+	for _, f := range r.Failures {
+		fmt.Fprintf(w, "failed: %s, lane %s, %s, seed %d: %s\n", f.Task, f.Lane, f.Algorithm, f.Seed, f.Error)
+	}
+}
+
+// reportGrid is the report as rows: an algorithm in a lane after a number of
+// trials.
+func reportGrid(r *bench.Report) *grid {
+	g := &grid{header: []string{"suite", "lane", "split", "algorithm", "trials", "regret", "regret_low", "regret_high", "rank", "rank_low", "rank_high"}}
+	text := func(v *float64) string {
+		if v == nil {
+			return ""
+		}
+		return strconv.FormatFloat(*v, 'g', -1, 64)
+	}
+	for _, l := range r.Lanes {
+		for _, a := range l.Algorithms {
+			for _, m := range a.Marks {
+				g.add(r.Suite, string(l.Lane), r.Split, a.Algorithm, strconv.Itoa(m.Trials),
+					text(m.Regret.Value), text(m.Regret.Low), text(m.Regret.High), text(m.Rank.Value), text(m.Rank.Low), text(m.Rank.High))
+			}
+		}
+	}
+	return g
+}

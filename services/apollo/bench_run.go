@@ -1,0 +1,162 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"apollo/optimizer"
+	"apollo/services/bench"
+	"apollo/services/bench/suite"
+)
+
+// benchWorkerCommand is how a comparison starts this binary again.
+func (a *app) benchWorkerCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "worker", Short: "Run searches for another process", Hidden: true, Args: exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			w := &bench.Worker{Suites: suite.All(), Peer: peerOf}
+			return w.Serve(c.Context(), a.stdin, a.stdout)
+		},
+	}
+}
+
+// peerOf makes the algorithm of a job whose contender is a program.
+func peerOf(job *bench.Job) (optimizer.Algorithm, error) {
+	return nil, fmt.Errorf("peer %s: this build cannot start programs", job.Label)
+}
+
+func (a *app) bench(c *cobra.Command, flags *benchFlags) error {
+	data := a.benchData(c)
+	env := a.environment(c, flags)
+	plan, tasks, err := flags.plan(env)
+	if err != nil {
+		return err
+	}
+	build, err := buildOfBench()
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	cells := plan.Cells()
+	if len(cells) == 0 {
+		return usageErrorf("none of the tasks has the lane")
+	}
+	progress := &benchProgress{app: a, began: time.Now()}
+	r := &bench.Runner{
+		Data: data, Build: build, Command: []string{self, "bench", "worker"}, Workers: flags.workers, Environment: env,
+		CPULimit: flags.cpuLimit.Seconds(), Hang: flags.hang, AnyBuild: flags.anyBuild,
+		Logger: a.logger(c, 4), Report: progress.tick,
+	}
+	failures, err := r.Run(c.Context(), cells)
+	a.console.clear()
+	if isInterrupted(c.Context()) {
+		return hinted(exitInterrupted, "the same command goes on; `apollo bench report --data "+data+"` shows what is there",
+			fmt.Errorf("stopped with %s of %s searches done", count(progress.last.Cells), count(progress.last.All)))
+	}
+	if err != nil {
+		return lockedHint(data, err)
+	}
+	wanted := map[string]bool{}
+	for _, cell := range cells {
+		wanted[cell.Study()+"/"+r.RunOf(cell)] = true
+	}
+	traces, err := a.traces(data, func(study, run string) bool { return wanted[study+"/"+run] })
+	if err != nil {
+		return err
+	}
+	report, err := bench.NewReport(c.Context(), tasks, traces, flags.options(plan))
+	if err != nil {
+		return firstFailure(err, failures)
+	}
+	report.Fail(failures)
+	return a.printReport(report, flags)
+}
+
+// firstFailure says why there is nothing to report.
+func firstFailure(err error, failures []bench.Failure) error {
+	if len(failures) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w: all %d searches failed; the first, %s: %w", err, len(failures), failures[0].Cell.Study(), failures[0].Err)
+}
+
+func (flags *benchFlags) options(p *bench.Plan) bench.Options {
+	o := bench.Options{Reference: flags.reference, Resamples: flags.resamples}
+	for _, c := range p.Contenders {
+		o.Order = append(o.Order, c.Label)
+	}
+	return o
+}
+
+func (a *app) traces(data string, wanted func(study, run string) bool) ([]*bench.Trace, error) {
+	return bench.ReadTraces(data, wanted, func(err error) { a.say("set aside: %v", err) })
+}
+
+// buildOfBench names the code of this process: searches of another build may give
+// other trials.
+func buildOfBench() (string, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find this program: %w", err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("read this program: %w", err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("read this program: %w", err)
+	}
+	return version + " " + hex.EncodeToString(h.Sum(nil))[:12], nil
+}
+
+// benchProgress shows how far a comparison is.
+type benchProgress struct {
+	app   *app
+	began time.Time
+	shown time.Time
+	last  bench.Progress
+}
+
+func (p *benchProgress) tick(t bench.Progress) {
+	p.last = t
+	if t.Failure != nil {
+		p.app.say("%s failed: %v", t.Failure.Cell.Study(), t.Failure.Err)
+	}
+	now := time.Now()
+	line := p.line(t, now.Sub(p.began))
+	switch {
+	case p.app.quiet:
+	case p.app.console.live:
+		p.app.console.show(line)
+	case now.Sub(p.shown) >= plainEvery:
+		p.shown = now
+		p.app.say("%s", line)
+	}
+}
+
+func (p *benchProgress) line(t bench.Progress, elapsed time.Duration) string {
+	parts := []string{fmt.Sprintf("%s of %s searches", count(t.Cells), count(t.All))}
+	if t.Known > 0 {
+		parts = append(parts, count(t.Known)+" were done before")
+	}
+	if t.Failed > 0 {
+		parts = append(parts, count(t.Failed)+" failed")
+	}
+	if t.Trials > 0 && t.Trials < t.TrialsAll {
+		left := time.Duration(float64(elapsed) * float64(t.TrialsAll-t.Trials) / float64(t.Trials))
+		parts = append(parts, "ETA "+duration(left))
+	}
+	return strings.Join(parts, ", ")
+}
