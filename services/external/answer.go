@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"apollo/evaluator"
+	"apollo/services/child"
 )
 
 // answer is a line of the program, taken apart. Metrics stay raw until it is
@@ -35,13 +36,13 @@ func parseAnswer(line []byte) (answer, error) {
 	if err != nil {
 		return answer{}, &Failure{CodeBadAnswer, fmt.Sprintf(
 			"the program wrote a line that is no JSON object: %q; answers alone go to standard output, all other text to standard error",
-			clip(string(bytes.TrimSpace(line)), maxExcerpt))}
+			child.Clip(string(bytes.TrimSpace(line)), maxExcerpt))}
 	}
 	a := answer{fields: fields}
 	var ok bool
 	if a.id, ok = identifier(fields["id"]); !ok {
 		return answer{}, &Failure{CodeBadAnswer, fmt.Sprintf("the answer %q has no id; copy the id of the line that it answers",
-			clip(string(bytes.TrimSpace(line)), maxExcerpt))}
+			child.Clip(string(bytes.TrimSpace(line)), maxExcerpt))}
 	}
 	a.bad = a.read(fields)
 	return a, nil
@@ -125,7 +126,7 @@ func identifier(raw json.RawMessage) (string, bool) {
 
 func (a *answer) read(fields map[string]json.RawMessage) *Failure {
 	wrong := func(name, want string) *Failure {
-		return &Failure{CodeBadAnswer, fmt.Sprintf("%s is %s, want %s", name, clip(string(fields[name]), maxExcerpt), want)}
+		return &Failure{CodeBadAnswer, fmt.Sprintf("%s is %s, want %s", name, child.Clip(string(fields[name]), maxExcerpt), want)}
 	}
 	if raw := fields["metrics"]; raw != nil && json.Unmarshal(raw, &a.metrics) != nil {
 		return wrong("metrics", `an object of numbers, {"latency_s": 0.001}`)
@@ -173,7 +174,7 @@ func (a *answer) settle() *Failure {
 			a.reason.Message = "the program gives no reason"
 		}
 	default:
-		return &Failure{CodeBadOutcome, fmt.Sprintf("the outcome is %q, want measured, infeasible or failed", clip(string(a.outcome), maxCode))}
+		return &Failure{CodeBadOutcome, fmt.Sprintf("the outcome is %q, want measured, infeasible or failed", child.Clip(string(a.outcome), maxCode))}
 	}
 	return nil
 }
@@ -182,7 +183,7 @@ func (a *answer) settle() *Failure {
 func readReason(raw json.RawMessage) (*evaluator.Reason, *Failure) {
 	var message string
 	if json.Unmarshal(raw, &message) == nil {
-		return &evaluator.Reason{Message: clip(message, maxMessage)}, nil
+		return &evaluator.Reason{Message: child.Clip(message, maxMessage)}, nil
 	}
 	var r struct {
 		Code, Layer, Unit, Message string
@@ -191,11 +192,11 @@ func readReason(raw json.RawMessage) (*evaluator.Reason, *Failure) {
 	if err := json.Unmarshal(raw, &r); err != nil {
 		return nil, &Failure{CodeBadAnswer, fmt.Sprintf(
 			"reason is %s, want a text or an object with code, message and, if they mean something, layer, need, have (numbers) and unit",
-			clip(string(raw), maxExcerpt))}
+			child.Clip(string(raw), maxExcerpt))}
 	}
 	return &evaluator.Reason{
-		Code: clip(r.Code, maxCode), Layer: clip(r.Layer, maxExcerpt), Need: r.Need, Have: r.Have,
-		Unit: clip(r.Unit, maxCode), Message: clip(r.Message, maxMessage),
+		Code: child.Clip(r.Code, maxCode), Layer: child.Clip(r.Layer, maxExcerpt), Need: r.Need, Have: r.Have,
+		Unit: child.Clip(r.Unit, maxCode), Message: child.Clip(r.Message, maxMessage),
 	}, nil
 }
 
@@ -238,7 +239,7 @@ func (a *answer) extras(want []evaluator.Metric) ([]evaluator.Extra, *Failure) {
 		if string(named[name]) == "null" {
 			continue
 		}
-		v, f := number("extra number "+strconv.Quote(clip(name, maxCode)), named[name])
+		v, f := number("extra number "+strconv.Quote(child.Clip(name, maxCode)), named[name])
 		if f != nil {
 			return nil, f
 		}
@@ -251,18 +252,18 @@ func (a *answer) named() string {
 	if len(a.metrics) == 0 {
 		return ""
 	}
-	return ", only " + clip(strings.Join(sortedKeys(a.metrics), ", "), maxExcerpt)
+	return ", only " + child.Clip(strings.Join(sortedKeys(a.metrics), ", "), maxExcerpt)
 }
 
 // number reads a finite JSON number.
 func number(what string, raw json.RawMessage) (float64, *Failure) {
 	text := string(raw)
 	if v, err := strconv.ParseFloat(strings.Trim(text, `"`), 64); math.IsInf(v, 0) || math.IsNaN(v) && err == nil {
-		return 0, &Failure{CodeNotFinite, fmt.Sprintf("%s is %s; answer infeasible or failed with a reason instead", what, clip(strings.Trim(text, `"`), maxCode))}
+		return 0, &Failure{CodeNotFinite, fmt.Sprintf("%s is %s; answer infeasible or failed with a reason instead", what, child.Clip(strings.Trim(text, `"`), maxCode))}
 	}
 	var v float64
 	if text == "null" || json.Unmarshal(raw, &v) != nil {
-		return 0, &Failure{CodeWrongType, fmt.Sprintf("%s is %s, want a number", what, clip(text, maxExcerpt))}
+		return 0, &Failure{CodeWrongType, fmt.Sprintf("%s is %s, want a number", what, child.Clip(text, maxExcerpt))}
 	}
 	return v, nil
 }

@@ -240,25 +240,3 @@ func TestQuestionLine(t *testing.T) {
 		t.Errorf("got  %swant %s", got, want)
 	}
 }
-
-func TestTailKeepsTheEnd(t *testing.T) {
-	t.Parallel()
-	var w tail
-	for range 100 {
-		_, _ = w.Write([]byte(strings.Repeat("x", 100) + "\n"))
-	}
-	_, _ = w.Write([]byte("one\ntwo\nthree\nfour\n"))
-	if got, want := w.note(), "; stderr: two | three | four"; got != want {
-		t.Errorf("note() = %q, want %q", got, want)
-	}
-	if len(w.end) > maxTail {
-		t.Errorf("%d bytes are kept, want at most %d", len(w.end), maxTail)
-	}
-	_, _ = w.Write([]byte(strings.Repeat("é", maxTail)))
-	if got := w.note(); !utf8.ValidString(got) || len(got) > 2*maxExcerpt+20 {
-		t.Errorf("note() = %q, want short valid text", got)
-	}
-	if got := (&tail{}).note(); got != "" {
-		t.Errorf("note() of nothing = %q", got)
-	}
-}

@@ -131,7 +131,7 @@ func Check(ctx context.Context, argv []string, o CheckOptions) Report {
 	c := &checker{argv: argv, o: o, findings: map[string]Finding{}, pending: map[string]bool{}, nextID: firstID}
 	c.run(ctx)
 	if c.p != nil {
-		c.p.discard()
+		c.p.Discard()
 	}
 	report := Report{Command: argv, Name: c.info.Name, Version: c.info.Version}
 	for _, name := range checkNames() {
@@ -212,7 +212,7 @@ func (c *checker) begin(ctx context.Context) bool {
 	b, err := Open(ctx, c.argv, c.o.Options)
 	if err != nil {
 		if p, startErr := start(c.argv, c.o.Options); startErr == nil {
-			p.discard()
+			p.Discard()
 			c.say(checkStart, Pass, "", "the program starts")
 			c.say(checkDescribe, Fail, "correct the answer to describe, or do not answer it: it is optional", "%v", err)
 			return true

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"apollo/evaluator"
+	"apollo/services/child"
 )
 
 // After so many time-outs or ends of the process, or so many times the
@@ -42,7 +43,7 @@ func (c *checker) sample(ctx context.Context) {
 			dead++
 		}
 		if slow == tooSlow || dead == tooDead || time.Now().After(enough) || ctx.Err() != nil ||
-			c.p.exited() && c.fresh(ctx) != nil {
+			c.p.Exited() && c.fresh(ctx) != nil {
 			c.tried = c.tried[:i+1]
 			return
 		}
@@ -102,7 +103,7 @@ func (c *checker) design(t trial) string {
 	for i, v := range t.design {
 		parts = append(parts, c.params[i].Name+"="+v.String())
 	}
-	return clip(strings.Join(parts, " "), maxExcerpt)
+	return child.Clip(strings.Join(parts, " "), maxExcerpt)
 }
 
 // units wants a unit for every metric, and a name that does not speak of
@@ -213,7 +214,7 @@ func (c *checker) late(ctx context.Context) {
 	const advice = "copy the id of the line that is answered; answer each line once"
 	good := c.answered()
 	if len(c.foreign) > 0 {
-		c.say(checkLate, Fail, advice, "an answer had the id %q, which was not asked or was answered before", clip(c.foreign[0], maxCode))
+		c.say(checkLate, Fail, advice, "an answer had the id %q, which was not asked or was answered before", child.Clip(c.foreign[0], maxCode))
 		return
 	}
 	if len(good) == 0 && c.behind > 0 {
@@ -238,7 +239,7 @@ func (c *checker) late(ctx context.Context) {
 		lines.Write(c.q.line(id, evaluator.Request{Study: "check", Design: t.design}))
 	}
 	f := c.send(lines.Bytes())
-	_ = c.p.stdout.SetReadDeadline(time.Now().Add(time.Duration(len(good)) * c.o.Timeout))
+	_ = c.p.SetReadDeadline(time.Now().Add(time.Duration(len(good)) * c.o.Timeout))
 	for f == nil && len(want) > 0 {
 		var a answer
 		if a, f = c.next(false); f != nil {
@@ -246,7 +247,7 @@ func (c *checker) late(ctx context.Context) {
 		}
 		t, ok := want[a.id]
 		if !ok {
-			c.say(checkLate, Fail, advice, "of %d lines sent at once one was answered with the id %q, which was not asked or was answered before", len(good), clip(a.id, maxCode))
+			c.say(checkLate, Fail, advice, "of %d lines sent at once one was answered with the id %q, which was not asked or was answered before", len(good), child.Clip(a.id, maxCode))
 			return
 		}
 		delete(want, a.id)
@@ -265,7 +266,7 @@ func (c *checker) late(ctx context.Context) {
 	again := trial{design: good[0].design}
 	c.try(ctx, &again)
 	if len(c.foreign) > 0 {
-		c.say(checkLate, Fail, advice, "a second answer came for the id %q", clip(c.foreign[0], maxCode))
+		c.say(checkLate, Fail, advice, "a second answer came for the id %q", child.Clip(c.foreign[0], maxCode))
 		return
 	}
 	c.say(checkLate, Pass, "", "%d lines sent at once: every answer has its own id", len(good))
@@ -303,7 +304,7 @@ func (c *checker) determinism(ctx context.Context) {
 	for _, t := range good {
 		again := trial{design: t.design}
 		c.try(ctx, &again)
-		if c.p.exited() && c.fresh(ctx) != nil {
+		if c.p.Exited() && c.fresh(ctx) != nil {
 			break
 		}
 		if !again.equal(t) {

@@ -9,6 +9,7 @@ import (
 
 	"apollo/evaluator"
 	"apollo/optimizer/space"
+	"apollo/services/child"
 )
 
 // Info is what a program says about itself when it is asked to describe
@@ -74,7 +75,7 @@ func readInfo(a answer) (info Info, ok bool, err error) {
 		return Info{}, true, fmt.Errorf("the description has a field of the wrong type: %w", err)
 	}
 	info = Info{
-		Described: true, Name: clip(d.Name, maxCode), Version: clip(d.Version, maxCode), Template: clip(d.Template, maxCode),
+		Described: true, Name: child.Clip(d.Name, maxCode), Version: child.Clip(d.Version, maxCode), Template: child.Clip(d.Template, maxCode),
 		Deterministic: d.Deterministic == nil || *d.Deterministic, MaxBatch: d.MaxBatch,
 	}
 	var errs []error
@@ -87,7 +88,7 @@ func readInfo(a answer) (info Info, ok bool, err error) {
 	for i, p := range d.Parameters {
 		param := space.Param{Name: p.Name, Unit: p.Unit, Values: p.Values, Labels: p.Labels}
 		if err := checkParam(param, info.Params); err != nil {
-			errs = append(errs, fmt.Errorf("parameters[%d] (%q): %w", i, clip(p.Name, maxCode), err))
+			errs = append(errs, fmt.Errorf("parameters[%d] (%q): %w", i, child.Clip(p.Name, maxCode), err))
 		}
 		info.Params = append(info.Params, param)
 	}
@@ -110,7 +111,7 @@ func readInfo(a answer) (info Info, ok bool, err error) {
 			err = nil
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("metrics[%d] (%q): %w", i, clip(m.Name, maxCode), err))
+			errs = append(errs, fmt.Errorf("metrics[%d] (%q): %w", i, child.Clip(m.Name, maxCode), err))
 		}
 		info.Metrics = append(info.Metrics, metric)
 	}
@@ -122,7 +123,7 @@ func named(metrics []evaluator.Metric, name string) bool {
 }
 
 func plainName(s string) bool {
-	return s != "" && len(s) <= maxCode && clip(s, maxCode) == s
+	return s != "" && len(s) <= maxCode && child.Clip(s, maxCode) == s
 }
 
 // checkParam checks a declared parameter, whose levels are optional.

@@ -103,7 +103,7 @@ func Open(ctx context.Context, argv []string, o Options) (*Backend, error) {
 	first := &slot{}
 	if err := b.handshake(ctx, first); err != nil {
 		if first.p != nil {
-			first.p.discard()
+			first.p.Discard()
 		}
 		return nil, fmt.Errorf("open evaluator: %w", err)
 	}
@@ -130,7 +130,7 @@ func (b *Backend) handshake(ctx context.Context, s *slot) error {
 		return ctx.Err()
 	case err != nil:
 		b.info.Note = err.Error()
-		p.discard() // what it may still say would answer nothing
+		p.Discard() // what it may still say would answer nothing
 		s.p = nil
 		return nil
 	}
@@ -212,7 +212,7 @@ func (b *Backend) Close() error {
 		for range b.o.Slots {
 			s := <-b.free
 			if s.p != nil {
-				stopping.Go(func() { s.p.stop(b.o.Grace) })
+				stopping.Go(func() { s.p.Stop(b.o.Grace) })
 			}
 		}
 		stopping.Wait()
@@ -348,8 +348,8 @@ func (b *Backend) ready(ctx context.Context, s *slot) error {
 
 // forget drops a process that has ended.
 func (s *slot) forget() {
-	if s.p != nil && s.p.exited() {
-		_ = s.p.stdout.Close()
+	if s.p != nil && s.p.Exited() {
+		s.p.CloseOutput()
 		s.p = nil
 	}
 }

@@ -2,9 +2,9 @@ package external
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	"apollo/evaluator"
+	"apollo/services/child"
 )
 
 // Codes of the failures that this package finds. A program's own reasons keep
@@ -45,7 +45,7 @@ func (f *Failure) Error() string { return f.Code + ": " + f.Message }
 func (f *Failure) result(metrics int) evaluator.Result {
 	return evaluator.Result{
 		Outcome: evaluator.Failed, Values: unmeasured(metrics),
-		Reason: &evaluator.Reason{Code: f.Code, Message: clip(f.Message, maxMessage)},
+		Reason: &evaluator.Reason{Code: f.Code, Message: child.Clip(f.Message, maxMessage)},
 	}
 }
 
@@ -55,24 +55,6 @@ const (
 	maxExcerpt = 200
 	maxCode    = 64
 )
-
-// clip makes text safe for one line of at most n bytes.
-func clip(s string, n int) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == utf8.RuneError {
-			return ' '
-		}
-		return r
-	}, s)
-	if len(s) <= n {
-		return s
-	}
-	cut := n - len("…")
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "…"
-}
 
 // cleanCode makes a short snake_case word of a program's code, or fallback
 // when nothing is left of it.

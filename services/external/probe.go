@@ -15,7 +15,7 @@ import (
 // it needs to load does not count as the time for a design.
 func (c *checker) fresh(ctx context.Context) *Failure {
 	if c.p != nil {
-		c.p.discard()
+		c.p.Discard()
 		c.p = nil
 	}
 	if ctx.Err() != nil {
@@ -25,7 +25,7 @@ func (c *checker) fresh(ctx context.Context) *Failure {
 	if err != nil {
 		return &Failure{CodeStart, err.Error()}
 	}
-	context.AfterFunc(ctx, p.kill)
+	context.AfterFunc(ctx, p.Kill)
 	c.p = p
 	clear(c.pending)
 	if !c.info.Described {
@@ -48,8 +48,8 @@ func (c *checker) newID() string {
 
 // send writes a line within the time-out.
 func (c *checker) send(line []byte) *Failure {
-	_ = c.p.stdin.SetWriteDeadline(time.Now().Add(c.o.Timeout))
-	switch err := c.p.write(line); {
+	_ = c.p.SetWriteDeadline(time.Now().Add(c.o.Timeout))
+	switch err := c.p.Write(line); {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &Failure{CodeTimeout, "the program does not read its standard input"}
 	case err != nil:
@@ -62,7 +62,7 @@ func (c *checker) send(line []byte) *Failure {
 // kill the process when time is up, so that a late answer can still be seen.
 // skim is as for next.
 func (c *checker) await(id string, within time.Duration, skim bool) (answer, *Failure) {
-	_ = c.p.stdout.SetReadDeadline(time.Now().Add(within))
+	_ = c.p.SetReadDeadline(time.Now().Add(within))
 	for {
 		a, f := c.next(skim)
 		if f != nil {
@@ -89,11 +89,11 @@ func (c *checker) await(id string, within time.Duration, skim bool) (answer, *Fa
 func (c *checker) next(skim bool) (answer, *Failure) {
 	text, err := c.p.readLine()
 	if f, ok := errors.AsType[*Failure](err); ok {
-		c.p.discard()
+		c.p.Discard()
 		return answer{}, f
 	}
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded) && !c.p.exited():
+	case errors.Is(err, os.ErrDeadlineExceeded) && !c.p.Exited():
 		return answer{}, c.p.timeout(c.o.Timeout)
 	case err != nil:
 		return answer{}, c.p.death()

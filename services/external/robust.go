@@ -90,8 +90,8 @@ func (c *checker) end(ctx context.Context) {
 		return
 	}
 	began := time.Now()
-	polite := c.p.stop(c.o.Timeout)
-	state := fmt.Sprint(c.p.cmd.ProcessState)
+	polite := c.p.Stop(c.o.Timeout)
+	state := fmt.Sprint(c.p.State())
 	c.p = nil
 	if !polite {
 		c.say(checkEnd, Fail, advice, "the program still ran %s after its input had ended", c.o.Timeout)
