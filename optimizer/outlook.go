@@ -10,10 +10,14 @@ import (
 )
 
 const (
-	// scalarisations is Vizier's number of random weight vectors.
-	scalarisations = 1000
-	// optimism is the number of deviations below the mean, Vizier's.
-	optimism = 1.8
+	// scalarisations is the number of random weight vectors. Vizier takes 1000;
+	// chosen: 300 gave fronts as good in a third of the time.
+	scalarisations = 300
+	// optimism is the number of deviations below the mean. Chosen on the fronts
+	// of optimizertest, 80 trials, medians of 9 seeds: 0.2 was ahead of 0.5 and
+	// 1.0 on all four, and Vizier's 1.8 (5 seeds) behind those: over a few hundred
+	// trials exploring more does not pay.
+	optimism = 0.2
 	// margin is the share of the front's range by which the reference point
 	// lies behind it, so that the ends of the front count. Chosen, as commonly.
 	margin = 0.1

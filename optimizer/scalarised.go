@@ -19,7 +19,7 @@ import (
 // the largest min_i((r_i − y_i)/w_i)^m in the set (R. Zhang, D. Golovin, Random
 // Hypervolume Scalarizations for Provable Multi-Objective Black Box
 // Optimization, ICML 2020, arXiv 2006.04655, lemma 5). So the gain of a design is
-// the mean over 1000 w of how far the scalarisation of its lower confidence
+// the mean over some hundred w of how far the scalarisation of its lower confidence
 // bounds exceeds the best so far, as in Vizier (X. Song et al., arXiv
 // 2408.11527). The logarithm of the probability of feasibility is added to that
 // of the gain.
