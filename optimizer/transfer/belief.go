@@ -25,6 +25,9 @@ type ensemble struct {
 	// spread is the deviation of residuals that is expected before any is
 	// known, in the unit of the labels, and worth priorResiduals of them.
 	spread float64
+	// low and high are the ends of what the sources' labels can be: a model that
+	// goes beyond them extrapolates, and is not believed.
+	low, high float64
 	// label turns the target's raw values into labels.
 	label func([]float64) []float64
 	// told holds what every member predicts for the told designs, in order.
@@ -76,13 +79,18 @@ func newEnsemble(s *Sources, chosen []Method, prior surrogate.Prior, spread floa
 	for i := range e.members {
 		e.members[i].prior /= sum
 	}
+	for i := range s.Tables {
+		for _, y := range s.Tables[i].Y {
+			e.low, e.high = min(e.low, y), max(e.high, y)
+		}
+	}
 	e.told = make([][]float64, len(e.members))
 	return e, nil
 }
 
 // belief is a process of the target on top of a weighted mean of experts.
 type belief struct {
-	members []member
+	*ensemble
 	weights []float64
 	gp      *surrogate.GP
 	labels  []float64 // scaled residuals, pending ones included
@@ -112,7 +120,7 @@ func (e *ensemble) adapt(of func(n int) toldRows, n, extra int, seed uint64) (*b
 	}
 	rows := of(n)
 	y := e.label(rows.y)
-	b := &belief{members: e.members, weights: e.weigh(rows, y, e.fits.own, n, seed)}
+	b := &belief{ensemble: e, weights: e.weigh(rows, y, e.fits.own, n, seed)}
 	for _, w := range b.weights {
 		b.influence += w
 	}
@@ -174,13 +182,18 @@ func (e *ensemble) residuals(rows toldRows, y, weights []float64) []float64 {
 	return rest
 }
 
+// ask is what member i says of an input.
+func (e *ensemble) ask(i int, x []float64) float64 {
+	return min(max(e.members[i].Model.Predict(x), e.low), e.high)
+}
+
 // predicted is what member i says of told design r, kept from the first time.
 func (e *ensemble) predicted(i, r int, x []float64) float64 {
 	for len(e.told[i]) <= r {
 		e.told[i] = append(e.told[i], math.NaN())
 	}
 	if math.IsNaN(e.told[i][r]) {
-		e.told[i][r] = e.members[i].Model.Predict(x)
+		e.told[i][r] = e.ask(i, x)
 	}
 	return e.told[i][r]
 }
@@ -227,7 +240,7 @@ func (b *belief) prior(x []float64) float64 {
 	sum := b.shift
 	for i, w := range b.weights {
 		if w != 0 {
-			sum += w * b.members[i].Model.Predict(x)
+			sum += w * b.ask(i, x)
 		}
 	}
 	return sum

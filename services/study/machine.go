@@ -3,10 +3,12 @@ package study
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"apollo/events"
 	"apollo/optimizer"
 	"apollo/optimizer/space"
+	"apollo/optimizer/transfer"
 )
 
 // Machine is one run. It is used by one goroutine.
@@ -19,8 +21,11 @@ type Machine struct {
 	// features are what models see of a point; nil for nothing.
 	features func(space.Point) []float64
 	search   optimizer.Strategy
-	// control is a second strategy that knows nothing of the sources.
+	// control is a second strategy that knows nothing of the sources: it is told
+	// its own trials alone. known holds what it may be told without a new
+	// evaluation, by design index; nil without a control arm.
 	control optimizer.Strategy
+	known   map[uint64]events.TrialResult
 
 	state    State
 	reason   string // why paused, stopping, or ended
@@ -50,8 +55,7 @@ type Machine struct {
 	// resumed or extended study starts to count anew. They are trial numbers,
 	// so that a fold in another order of results gives the same.
 	failureFloor, plateauFloor int
-	badSeeds                   map[string]int // source → infeasible seeds that were told
-	exhausted                  string         // why the strategies have nothing more; "" while they have
+	exhausted                  string // why the strategies have nothing more; "" while they have
 	// lost holds, by batch, the work items that the queue gave up; republished
 	// counts how many of them a pause has named.
 	lost        map[int]map[uint64]bool
@@ -92,16 +96,16 @@ func New(cfg Config) (*Machine, error) {
 		state: Running, trials: cfg.Spec.Budget.Trials, commands: map[string]bool{},
 		seen: map[uint64]int32{}, hash: events.NewTrialHash(), improvedThrough: -1,
 		stop: newTracker(cfg.Spec), view: newTracker(cfg.Spec), republished: map[int]int{}, lost: map[int]map[uint64]bool{},
-		badSeeds: map[string]int{},
 	}
 	m.legal = Legality(cfg.Spec, sp, judge, cfg.Checker)
 	if m.features, err = Features(cfg.Spec, sp, cfg.Features, cfg.Checker); err != nil {
 		return nil, err
 	}
-	if m.search, err = cfg.Algorithm.Start(m.problem(cfg.Spec.Seed)); err != nil {
+	if m.search, err = m.start(); err != nil {
 		return nil, fmt.Errorf("algorithm %s: %w", cfg.Spec.Algorithm.Name, err)
 	}
 	if cfg.Spec.Transfer != nil && cfg.Spec.Transfer.Control > 0 {
+		m.known = map[uint64]events.TrialResult{}
 		// Any fixed odd constant makes the control arm's random streams differ
 		// from the search's.
 		if m.control, err = cfg.Algorithm.Start(m.problem(cfg.Spec.Seed ^ 0x9e3779b97f4a7c15)); err != nil {
@@ -113,6 +117,23 @@ func New(cfg Config) (*Machine, error) {
 		m.search.Tell(observation(m.spec, judge.Judge(k.Design, r), k.Point, r))
 	}
 	return m, nil
+}
+
+// start starts the study's strategy, with what the sources know around it.
+func (m *Machine) start() (optimizer.Strategy, error) {
+	k, p := &m.cfg.Knowledge, m.problem(m.cfg.Spec.Seed)
+	if len(k.Tasks) == 0 {
+		return m.cfg.Algorithm.Start(p)
+	}
+	p.Prior, p.Workload = k.Tasks, k.Workload
+	a := transfer.Algorithm{Base: m.cfg.Algorithm}
+	if t := m.cfg.Spec.Transfer; t != nil {
+		a.Method, a.Seeds = t.Method, t.Seeds
+		if t.Seeds == 0 {
+			a.Seeds = -1
+		}
+	}
+	return a.Start(p)
 }
 
 func (m *Machine) problem(seed uint64) optimizer.Problem {
@@ -335,14 +356,14 @@ func (m *Machine) tell(b *batch) {
 		o := observation(m.spec, b.judged[i], b.points[i], &b.results[i])
 		o.Origin = b.origins[i]
 		m.search.Tell(o)
-		if _, reused := b.reused[o.Trial]; m.control != nil && !reused {
-			m.control.Tell(o)
+		if m.control != nil {
+			m.known[m.space.Index(o.Point)] = b.results[i]
+			if strings.HasPrefix(o.Origin, controlPrefix) {
+				m.control.Tell(o)
+			}
 		}
 		if o.Status != optimizer.Measured {
 			m.stop.other(o.Trial)
-			if source, ok := seedSource(o.Origin); ok {
-				m.badSeeds[source]++
-			}
 			continue
 		}
 		m.stop.feasible(o.Trial, b.designs[i], b.results[i].Values)

@@ -101,7 +101,7 @@ func (m *Machine) propose(k int) (events.Payload, error) {
 	if m.control != nil {
 		share := m.spec.Transfer.Control
 		due := int(share*float64(m.next+n)) - int(share*float64(m.next))
-		if err := d.ask(m.control, "control/", min(due, n-d.len())); err != nil {
+		if err := d.ask(m.control, controlPrefix, min(due, n-d.len())); err != nil {
 			return nil, err
 		}
 	}
@@ -164,22 +164,27 @@ func (d *draft) add(p space.Point, origin string, parents []int) (trial int, ok 
 	if _, seen := m.seen[index]; seen || d.taken[index] {
 		return 0, false
 	}
+	return d.append(index, p, origin, parents), true
+}
+
+// append adds a design and returns its trial.
+func (d *draft) append(index uint64, p space.Point, origin string, parents []int) int {
+	m := d.machine
 	d.taken[index] = true
-	trial = d.event.FirstTrial + d.len()
+	trial := d.event.FirstTrial + d.len()
 	start := len(d.values)
 	d.values = m.space.AppendValues(d.values, p)
 	d.event.Designs = append(d.event.Designs, d.values[start:len(d.values):len(d.values)])
 	d.event.Origins = append(d.event.Origins, origin)
 	d.event.Parents = append(d.event.Parents, parents)
 	d.pending = append(d.pending, p)
-	return trial, true
+	return trial
 }
 
-// fromSources adds what the sources give and the run has not tried: first the
-// best known designs as reused trials, then seeds.
+// fromSources adds the best that the sources measured and the run has not
+// tried, as reused trials.
 func (d *draft) fromSources(n int) {
-	k := &d.machine.cfg.Knowledge
-	for _, known := range k.Best {
+	for _, known := range d.machine.cfg.Knowledge.Best {
 		if d.len() == n {
 			return
 		}
@@ -189,14 +194,23 @@ func (d *draft) fromSources(n int) {
 			})
 		}
 	}
-	for _, seed := range k.Seeds {
-		if d.len() == n {
-			return
-		}
-		if source, _ := seedSource("seed:" + seed.From); d.machine.badSeeds[source] < maxBadSeeds {
-			d.add(seed.Point, "seed:"+seed.From, nil)
-		}
+}
+
+// controlPrefix starts the origins of the control arm.
+const controlPrefix = "control/"
+
+// again adds a design of the control arm that the run has measured already: the
+// answer is known, and the arm must not miss it.
+func (d *draft) again(p space.Point, origin string) bool {
+	m := d.machine
+	index := m.space.Index(p)
+	known, told := m.known[index]
+	if !told || d.taken[index] {
+		return false
 	}
+	known.Trial = d.append(index, p, origin, nil)
+	d.event.Reused = append(d.event.Reused, known)
+	return true
 }
 
 // ask adds up to n designs of a strategy. An exhausted space adds nothing.
@@ -223,7 +237,8 @@ func (d *draft) ask(s optimizer.Strategy, prefix string, n int) error {
 		if !m.space.Contains(p.Point) {
 			return fmt.Errorf("algorithm %s: ask at trial %d: point %v is not in the space", m.spec.Algorithm.Name, at, p.Point)
 		}
-		if _, ok := d.add(p.Point, prefix+p.Origin, p.Parents); ok {
+		origin := prefix + p.Origin
+		if _, ok := d.add(p.Point, origin, p.Parents); ok || prefix == controlPrefix && d.again(p.Point, origin) {
 			added++
 		}
 	}

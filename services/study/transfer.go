@@ -1,16 +1,10 @@
 package study
 
 import (
-	"strings"
-
 	"apollo/events"
 	"apollo/optimizer"
 	"apollo/optimizer/space"
 )
-
-// maxBadSeeds infeasible seeds of a source end its seeding: about half of the
-// good designs of one network are infeasible on another, so one proves little.
-const maxBadSeeds = 3
 
 // Knowledge is what a run starts with: what its pinned sources gave.
 type Knowledge struct {
@@ -39,13 +33,4 @@ type Known struct {
 	Outcome string
 	Values  []float64 // per Spec.Metrics of this study; nil for seeds
 	Reason  *events.Reason
-}
-
-// seedSource returns the study that a seed's origin names.
-func seedSource(origin string) (string, bool) {
-	rest, ok := strings.CutPrefix(origin, "seed:")
-	if !ok {
-		return "", false
-	}
-	return rest[:max(strings.LastIndexByte(rest, '/'), 0)], true
 }

@@ -98,37 +98,52 @@ func TestSeedsComeFirstAndAreLegal(t *testing.T) {
 		t.Fatal(err)
 	}
 	knowledge, pins := learn(t, spec, study.Legality(spec, sp, judge, toy{}), sourceOf(w))
-	if pins[0].Use != "seed" || len(knowledge.Seeds) != 3 || len(knowledge.Merged) != 0 {
-		t.Fatalf("use %s, %d seeds, %d merged; want 3 seeds", pins[0].Use, len(knowledge.Seeds), len(knowledge.Merged))
+	if pins[0].Use != "seed" || len(knowledge.Tasks) != 1 || len(knowledge.Merged) != 0 {
+		t.Fatalf("use %s, %d tasks, %d merged; want 1 task", pins[0].Use, len(knowledge.Tasks), len(knowledge.Merged))
 	}
 	later := newWorld(t, spec, knowledge)
 	later.run(first, later.restart)
 	p := later.proposed()[0]
-	for i := range 3 {
-		if !strings.HasPrefix(p.Origins[i], "seed:earlier/") {
-			t.Errorf("trial %d has origin %q, want a seed", i, p.Origins[i])
+	for i, origin := range p.Origins {
+		if seed := strings.HasPrefix(origin, "seed:earlier/"); seed != (i < 3) {
+			t.Errorf("trial %d has origin %q, want three seeds first", i, origin)
 		}
 		if p.Designs[i][0].Num+p.Designs[i][1].Num > limit {
-			t.Errorf("seed %v is not legal here", p.Designs[i])
+			t.Errorf("design %v is not legal here", p.Designs[i])
 		}
 	}
 }
 
-func TestControlArmIgnoresSources(t *testing.T) {
+// The control arm makes its share of the trials from what its own trials said,
+// also where the other arm was first to measure a design: then the answer is
+// reused. A strategy never proposes what it was told, so a reused design shows
+// that the arm was not told of the other's.
+func TestControlArmIsARunOfItsOwn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testSpec(func(s *events.Spec) {
-		s.Transfer = &events.Transfer{Control: 0.25}
+		// 25 designs, of which some are proposed by both arms.
+		s.Parameters = s.Parameters[:2]
+		s.Parameters[0].Values, s.Parameters[1].Values = s.Parameters[0].Values[:5], s.Parameters[1].Values[:5]
+		s.Parameters = append(s.Parameters, events.Parameter{Name: "flow", Labels: []string{"ws"}})
+		s.Budget = events.Budget{Trials: 24, Batch: 2, Parallelism: 1, Lag: 1}
+		s.Transfer = &events.Transfer{Control: 0.5}
 	}), study.Knowledge{})
 	w.run(first, w.restart)
-	control := 0
+	control, reused := 0, 0
 	for _, p := range w.proposed() {
 		for _, o := range p.Origins {
 			if strings.HasPrefix(o, "control/") {
 				control++
 			}
 		}
+		for _, r := range p.Reused {
+			reused++
+			if o := p.Origins[r.Trial-p.FirstTrial]; !strings.HasPrefix(o, "control/") {
+				t.Errorf("trial %d of %q is reused", r.Trial, o)
+			}
+		}
 	}
-	if control != 25 {
-		t.Errorf("%d of 100 trials are the control arm's, want 25", control)
+	if control != 12 || reused == 0 {
+		t.Errorf("%d of 24 trials are the control arm's and %d of them reused; want 12 and some", control, reused)
 	}
 }
