@@ -57,6 +57,6 @@ func ExampleNew() {
 	_, err = optimizer.New("evolution", []byte(`{"tournament": 5}`))
 	fmt.Println(err)
 	// Output:
-	// unknown algorithm "evolutoin" (did you mean "evolution"?): known are default, evolution, ga, gp, gp-bandit, mbo, p3bo, p3bo-adaptive, random, sobol, tpe
+	// unknown algorithm "evolutoin" (did you mean "evolution"?): known are default, evolution, ga, gp, gp-bandit, mbo, nsga2, p3bo, p3bo-adaptive, random, sobol, tpe
 	// algorithm evolution: unknown option "tournament": known are population, sample, crossover, mutation, maxChecks
 }

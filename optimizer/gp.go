@@ -19,18 +19,18 @@ import (
 // Is Well-Suited to Parallelize Optimization, 2010 (the believer, for pending
 // designs); X. Song et al., arXiv 2408.11527 (the half-rank warp).
 //
-// The first Initial designs are those of Sobol. While nothing is feasible the
-// objective is the violation, or, where that is unknown, feasibility alone
-// decides. A pending design is believed to be at its predicted mean. Every
-// Breed-th proposal is a child of the best designs, as GA breeds them, and so
-// are those of a batch after the eighth.
+// The first Initial designs are those of Sobol, and so are the next ones until
+// one is feasible or says by how much it is not. While nothing is feasible the
+// objective is the violation. A pending design is believed to be at its
+// predicted mean. Every Breed-th proposal is a child of the best designs, as GA
+// breeds them, and so are those of a batch after the eighth.
 //
 // Models take at most Limit trials (the best half, and every so many of the
 // others), hyper-parameters are fitted to at most 200, at every trial up to 20
 // and then about ten times while trials double. With m active trials a
 // proposal takes O(m²·candidates) time after O(m³) for the batch; memory is
-// 16·m² bytes and 300 a trial. It uses Features and
-// not Prior; several objectives are searched by scalarised.go.
+// 16·m² bytes and 300 a trial. It uses Features and not Prior; several
+// objectives are searched by scalarised.go.
 type GP struct {
 	// Initial is the number of designs before the first model, at least 1.
 	// 0 means 10.
@@ -111,7 +111,11 @@ func (g *gp) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.cover(g.sequence, min(n, g.knobs.Initial-len(g.records)-len(b.pending)))
+	cover := g.knobs.Initial - len(g.records) - len(b.pending)
+	if g.blind() {
+		cover = n
+	}
+	b.cover(g.sequence, min(n, cover))
 	if len(b.out) < n && len(g.records) > 0 {
 		if err := g.improve(b, at, min(n, len(b.out)+modelProposals)); err != nil {
 			return nil, fmt.Errorf("gp: %w", err)
@@ -121,6 +125,13 @@ func (g *gp) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error) {
 	}
 	b.fill(n)
 	return b.close()
+}
+
+// blind reports whether no trial says where feasible designs might be: then
+// the largest deviation of a model lies in corners, and covering the space
+// finds one sooner.
+func (g *gp) blind() bool {
+	return len(g.ranked) == 0 || g.records[g.ranked[0]].class == unknown
 }
 
 // improve adds proposals by expected improvement until there are n.

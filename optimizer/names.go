@@ -13,10 +13,9 @@ type entry struct {
 	configure func(options []byte) (Algorithm, error)
 }
 
-// catalog lists the strategies by name. "default" is GA with its default
-// knobs, which beats Evolution on the named problems of optimizertest at 100
-// and 300 trials. It takes no options, so that a better strategy can take the
-// name.
+// catalog lists the strategies by name. "default" is GP with its default knobs:
+// docs/decisions/0005 has the figures. It takes no options, so that a better
+// strategy can take the name.
 func catalog() []entry {
 	return []entry{
 		{"default", configureDefault},
@@ -35,7 +34,7 @@ func catalog() []entry {
 }
 
 func configureDefault(options []byte) (Algorithm, error) {
-	return GA{}, readOptions(options, &struct{}{})
+	return GP{}, readOptions(options, &struct{}{})
 }
 
 // Names returns the names that New knows, in alphabetical order.
@@ -55,7 +54,7 @@ func ManyNames() []string { return []string{"default", "gp", "nsga2", "random", 
 // New returns the strategy called name with its knobs set from a JSON object:
 // the keys are those of the strategy's fields (Evolution, GA, GP, …), and a
 // missing one means the default. Empty options mean all defaults. The name
-// "default" stands for the strategy that is best on the whole, now GA, and
+// "default" stands for the strategy that is best on the whole, now GP, and
 // takes no options.
 //
 // The error of an unknown name lists the known ones and the nearest; that of

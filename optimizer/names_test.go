@@ -43,7 +43,7 @@ func TestNewReadsOptions(t *testing.T) {
 		{"mbo", `{"initial": 9, "threshold": 0.5, "spread": -1, "generations": 3}`, MBO{Initial: 9, Threshold: 0.5, Spread: -1, Generations: 3}},
 		{"p3bo", `{"members": ["ga", "random"], "decay": 0.5, "temperature": 1, "floor": 0.1}`, P3BO{Members: []string{"ga", "random"}, Decay: 0.5, Temperature: 1, Floor: 0.1}},
 		{"p3bo-adaptive", `{"generation": 2, "decay": 0.5}`, P3BOAdaptive{P3BO: P3BO{Decay: 0.5}, Generation: 2}},
-		{"default", `{}`, GA{}},
+		{"default", `{}`, GP{}},
 	} {
 		got, err := New(c.name, []byte(c.options))
 		if err != nil || !reflect.DeepEqual(got, c.want) {
@@ -55,7 +55,7 @@ func TestNewReadsOptions(t *testing.T) {
 func TestNewExplainsMistakes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, options, want string }{
-		{"randon", "", `unknown algorithm "randon" (did you mean "random"?): known are default, evolution, ga, gp, gp-bandit, mbo, p3bo, p3bo-adaptive, random, sobol, tpe`},
+		{"randon", "", `unknown algorithm "randon" (did you mean "random"?): known are default, evolution, ga, gp, gp-bandit, mbo, nsga2, p3bo, p3bo-adaptive, random, sobol, tpe`},
 		{"Evolution", "", `unknown algorithm "Evolution" (did you mean "evolution"?)`},
 		{"evo", "", `(did you mean "evolution"?)`},
 		{"random-search", "", `(did you mean "random"?)`},
