@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"apollo/services/bench"
 	"apollo/services/draw"
@@ -19,12 +20,19 @@ const plotFloor = 1e-4
 // searches that came close.
 func plots(r *bench.Report, l *bench.LaneReport) [][]draw.Plot {
 	regret := draw.Plot{
-		Title: "Median regret above the best known design, quartiles", X: "trials", Y: "regret", Log: true, Floor: plotFloor,
+		Title: "Median regret", X: "trials", Y: "regret", Log: true, Floor: plotFloor,
 	}
+	const mostBands = 4 // more hide each other
 	profiles := map[float64]*draw.Plot{}
 	var order []float64
-	for _, a := range l.Algorithms {
-		regret.Lines = append(regret.Lines, draw.Line{Name: a.Algorithm, Y: curveOf(a.Regret), Low: curveOf(a.Quartile1), High: curveOf(a.Quartile3)})
+	var banded []string
+	for i, a := range l.Algorithms {
+		line := draw.Line{Name: a.Algorithm, Y: curveOf(a.Regret)}
+		if i == 0 || a.Algorithm == r.Reference || len(l.Algorithms) <= mostBands {
+			line.Low, line.High = curveOf(a.Quartile1), curveOf(a.Quartile3)
+			banded = append(banded, a.Algorithm)
+		}
+		regret.Lines = append(regret.Lines, line)
 		for _, w := range a.Within {
 			if profiles[w.Regret] == nil {
 				profiles[w.Regret] = &draw.Plot{
@@ -34,6 +42,10 @@ func plots(r *bench.Report, l *bench.LaneReport) [][]draw.Plot {
 			}
 			profiles[w.Regret].Lines = append(profiles[w.Regret].Lines, draw.Line{Name: a.Algorithm, Y: w.Profile})
 		}
+	}
+	regret.Title += "; band: quartiles"
+	if len(banded) < len(l.Algorithms) {
+		regret.Title += " of " + strings.Join(banded, ", ")
 	}
 	all := []draw.Plot{regret}
 	for _, tolerance := range order {

@@ -134,6 +134,9 @@ func (f *frame) scale() {
 			if l.High != nil && finite(l.High[i]) {
 				highest = max(highest, l.High[i])
 			}
+			if l.Low != nil && finite(l.Low[i]) {
+				lowest = min(lowest, l.Low[i])
+			}
 		}
 	}
 	if !f.plot.Log {
@@ -212,7 +215,7 @@ func (s *scene) plotAxes(f *frame) {
 	for _, v := range f.ticks() {
 		at := f.at(1, v)
 		s.line(faint(), 0.8, at, point{f.right, at.y})
-		text := strconv.FormatFloat(100*v, 'g', 3, 64) + " %"
+		text := strconv.FormatFloat(math.Round(100*v*1e6)/1e6, 'f', -1, 64) + " %"
 		if f.plot.Log && v <= f.low && f.low <= f.plot.Floor {
 			text = "≤ " + text
 		}
@@ -225,7 +228,7 @@ func (s *scene) plotAxes(f *frame) {
 	}
 	s.line(ink(), 1, point{f.left, f.top}, point{f.left, f.bottom}, point{f.right, f.bottom})
 	s.text((f.left+f.right)/2, f.bottom+27, textSize, center, f.plot.X)
-	s.text(f.left-plotLeft+6, f.top-1, textSize-0.5, start, f.plot.Y)
+	s.text(f.left-5, f.top-12, textSize-0.5, end, f.plot.Y)
 }
 
 // ticks are the values that the y axis names.
