@@ -3,6 +3,8 @@ package edge
 import (
 	"math/rand/v2"
 	"testing"
+
+	"apollo/evaluator/workload"
 )
 
 // published holds the statistics of the space that google-research/prime
@@ -23,44 +25,43 @@ func TestLandscape(t *testing.T) {
 	const draws = 15000
 	broken := map[string]int{}
 	for _, want := range published {
-		b := boundTo(t, want.network)
-		s := b.get()
-		rng := rand.New(rand.NewPCG(1, 0))
-		infeasible, fastest := 0, 0.0
-		mine := map[string]int{}
-		for range draws {
-			c := randomChip(rng)
-			for i := range ruleCount {
-				if r := b.nets[0].limits.check(i, &c, &b.sizer.constants); r.need > r.have {
-					mine[r.code]++
-				}
-			}
-			if why := b.measure(&c, s); why != nil {
-				infeasible++
-				if why.Code == CodeInstructionMemory {
-					mine[why.Code]++
-				}
-				continue
-			}
-			if l := s.totals[0].latencySeconds; fastest == 0 || l < fastest {
-				fastest = l
-			}
+		l, err := LandscapeOf(taskFor(t, want.network).Networks[0].Workload, draws, 1)
+		if err != nil {
+			t.Fatal(err)
 		}
-		share, micros := float64(infeasible)/draws, fastest*1e6
+		share, micros := float64(l.Infeasible)/draws, l.MinSeconds*1e6
 		if share < want.infeasible-0.10 || share > want.infeasible+0.10 {
 			t.Errorf("%s: %.3f of the designs are infeasible, published %.3f", want.network, share, want.infeasible)
 		}
 		if micros < want.minMicros/1.7 || micros > want.minMicros*1.7 {
 			t.Errorf("%s: the minimum is %.1f us, published %.1f", want.network, micros, want.minMicros)
 		}
-		for code, n := range mine {
-			broken[code] = max(broken[code], n)
+		first := 0
+		for _, r := range l.Rejections {
+			broken[r.Code] = max(broken[r.Code], r.Alone)
+			first += r.First
+		}
+		if first != l.Infeasible {
+			t.Errorf("%s: %d designs have a first broken rule, %d are infeasible", want.network, first, l.Infeasible)
 		}
 	}
 	for _, code := range []string{CodePEPort, CodeCoreMemory, CodeActivationMemory, CodeParameterMemory, CodeInstructionMemory} {
 		if share := float64(broken[code]) / draws; share < 0.02 {
 			t.Errorf("reason %s rejects %.3f of the designs, want at least 0.02 on some network", code, share)
 		}
+	}
+}
+
+// Every built-in network has feasible designs somewhere in the space.
+func TestEveryNetworkHasFeasibleDesigns(t *testing.T) {
+	t.Parallel()
+	for _, name := range workload.Names() {
+		b := boundTo(t, name)
+		feasibleChips(b, 2, 1, func(_ *rand.Rand, _ Chip, s *scratch) {
+			if s.totals[0].cycles <= 0 {
+				t.Errorf("%s takes %d cycles", name, s.totals[0].cycles)
+			}
+		})
 	}
 }
 
