@@ -57,14 +57,21 @@ func apiGet(ctx context.Context, bus events.Bus, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	var front []events.BestTrial
+	if v.front != nil && v.Summary == nil { // an ended run's summary has it
+		front = v.front.Brief()
+	}
 	return json.Marshal(struct {
-		Study    string            `json:"study"`
-		Run      string            `json:"run"`
-		State    string            `json:"state"`
-		Reason   string            `json:"reason,omitempty"`
-		Budget   int               `json:"budget"`
-		Proposed int               `json:"proposed"`
-		Best     *events.BestTrial `json:"best"`
-		Summary  *events.Summary   `json:"summary,omitempty"`
-	}{v.Study, v.Run, string(v.State), v.Reason, v.Budget, v.Proposed, v.Best, v.Summary})
+		Study       string             `json:"study"`
+		Run         string             `json:"run"`
+		State       string             `json:"state"`
+		Reason      string             `json:"reason,omitempty"`
+		Budget      int                `json:"budget"`
+		Proposed    int                `json:"proposed"`
+		Best        *events.BestTrial  `json:"best"`
+		Front       []events.BestTrial `json:"front,omitempty"`
+		Hypervolume *float64           `json:"hypervolume,omitempty"`
+		Reference   map[string]float64 `json:"reference,omitempty"`
+		Summary     *events.Summary    `json:"summary,omitempty"`
+	}{v.Study, v.Run, string(v.State), v.Reason, v.Budget, v.Proposed, v.Best, front, v.Hypervolume, v.Reference, v.Summary})
 }

@@ -30,13 +30,22 @@ type StudyView struct {
 	Budget int
 	// Proposed counts the trials that were proposed.
 	Proposed int
-	// Best is the best feasible trial that the log names.
+	// Best is the best feasible trial that the log names; nil with several
+	// objectives.
 	Best *events.BestTrial
+	// Front, with several objectives, is the feasible trials that the log names
+	// and no other dominates, in order; Hypervolume and Reference are as in
+	// events.Summary.
+	Front       []events.BestTrial
+	Hypervolume *float64
+	Reference   map[string]float64
 	// Summary is set when the run has ended.
 	Summary *events.Summary
 	// Err is why the run's log cannot be read to its end; State is Unreadable
 	// then, and Spec is empty where it was not even accepted.
 	Err error
+
+	front *study.Front // nil with one objective
 }
 
 // Unreadable is the state of a run whose log holds what this build does not
@@ -60,12 +69,15 @@ func (v *StudyView) fold(m events.Message, e events.Payload) {
 			Study: e.Study, Run: e.Run, State: study.Running, Accepted: m.Time, Updated: m.Time, Spec: &e.Spec,
 			SHA256: e.SpecSHA256, Command: e.Command, Budget: e.Spec.Budget.Trials,
 		}
+		if len(e.Spec.Objectives) > 1 {
+			v.front = study.NewFront(v.Spec)
+		}
 	case events.StudyStarted:
 		v.Sources = e.Sources
 	case events.TrialsProposed:
 		v.Proposed = max(v.Proposed, e.FirstTrial+len(e.Designs))
 	case events.StudyImproved:
-		v.Best = &e.Best
+		v.improve(&e)
 	case events.StudyPaused:
 		v.State, v.Reason = study.Paused, e.Reason
 	case events.StudyResumed:
@@ -87,10 +99,28 @@ func (v *StudyView) fold(m events.Message, e events.Payload) {
 	}
 }
 
+func (v *StudyView) improve(e *events.StudyImproved) {
+	if v.front == nil {
+		v.Best = &e.Best
+		return
+	}
+	v.front.Join(e.Best)
+	v.Hypervolume, v.Reference = e.Hypervolume, e.Reference
+}
+
 func (v *StudyView) end(s study.State, reason string, summary *events.Summary) {
 	v.State, v.Reason, v.Summary = s, reason, summary
-	if summary != nil && summary.Best != nil {
+	if summary == nil {
+		return
+	}
+	if summary.Best != nil {
 		v.Best = summary.Best
+	}
+	if v.front != nil {
+		for _, b := range summary.Front {
+			v.front.Join(b)
+		}
+		v.Hypervolume, v.Reference = summary.Hypervolume, summary.Reference
 	}
 }
 
@@ -148,6 +178,11 @@ func foldViews(messages iter.Seq2[events.Message, error]) ([]*StudyView, error) 
 			continue
 		}
 		view.fold(m, payload)
+	}
+	for _, v := range order {
+		if v.front != nil {
+			v.Front = v.front.Trials()
+		}
 	}
 	return order, nil
 }

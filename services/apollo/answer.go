@@ -30,8 +30,9 @@ type runJSON struct {
 	Measured   int    `json:"measured"`
 	Infeasible int    `json:"infeasible"`
 	Failed     int    `json:"failed"`
-	// Best is null when no trial is feasible.
+	// Best is null when no trial is feasible, and with several objectives.
 	Best *events.BestTrial `json:"best"`
+	*frontJSON
 	// Optimum is left out unless it was certified.
 	Optimum         *optimum `json:"optimum,omitempty"`
 	Log             string   `json:"log"`
@@ -52,18 +53,21 @@ func (a *app) printAnswer(ctx context.Context, view *services.StudyView, watch s
 	}
 	value := runJSON{
 		Study: view.Study, State: string(view.State), Trials: s.Trials, Measured: s.Measured, Infeasible: s.Infeasible,
-		Failed: s.Failed, Best: s.Best, Optimum: a.optimumOf(ctx, view.Spec, s.Best), Log: a.logPath(view), Seconds: round(seconds, 3),
+		Failed: s.Failed, Best: s.Best, frontJSON: frontOf(view), Optimum: a.optimumOf(ctx, view.Spec, s.Best), Log: a.logPath(view), Seconds: round(seconds, 3),
 	}
 	if seconds > 0 {
 		value.TrialsPerSecond = round(float64(trials)/seconds, 1)
 	}
-	err := a.print(answer{value: value, text: func(w io.Writer, p paint) { a.answerText(ctx, w, p, view, value) }})
+	err := a.print(answer{
+		value: value, grid: value.sheet(view.Spec),
+		text: func(w io.Writer, p paint) { a.answerText(ctx, w, p, view, value) },
+	})
 	switch {
 	case err != nil:
 		return err
 	case view.State == study.Cancelled:
 		return hinted(exitError, "`apollo run --fresh` starts anew", fmt.Errorf("study %s was cancelled", view.Study))
-	case s.Best == nil:
+	case s.Best == nil && s.FrontSize == 0:
 		return hinted(exitInfeasible, infeasibleHint(view), fmt.Errorf("none of the %s trials is feasible", count(s.Trials)))
 	}
 	return nil
@@ -93,6 +97,10 @@ func (a *app) answerText(ctx context.Context, w io.Writer, p paint, view *servic
 			fmt.Fprintf(w, "\nthe baseline is not feasible for this study: %s\n", baseline.reason)
 		}
 	}
+	if value.frontJSON != nil && len(value.Front) > 0 {
+		fmt.Fprintf(w, "\nfront: %s\n\n", value.sizeText(spec))
+		value.table(w, p, spec, baselineOf(ctx, spec))
+	}
 	if value.Optimum != nil {
 		fmt.Fprintf(w, "\noptimum: %s\n", value.Optimum.text(spec))
 	}
@@ -119,14 +127,18 @@ func endText(view *services.StudyView) string {
 	return fmt.Sprintf("%s (%s)", view.State, view.Reason)
 }
 
-// duckdb is the query that shows the best trials of a log.
+// duckdb is the query that shows the best trials of a log, or the front.
 func duckdb(spec *events.Spec, log string) string {
+	files := strings.ReplaceAll(filepath.ToSlash(filepath.Join(log, "*.parquet")), "'", "''")
+	metrics := strings.Join(metricNames(spec), ", ")
+	if len(spec.Objectives) > 1 {
+		return frontQuery(spec, files, metrics)
+	}
 	order := spec.Objectives[0].Metric
 	if spec.Objectives[0].Goal == "maximize" {
 		order += " DESC"
 	}
-	return fmt.Sprintf("FROM read_parquet('%s') SELECT trial, %s WHERE feasible ORDER BY %s LIMIT 5",
-		strings.ReplaceAll(filepath.ToSlash(filepath.Join(log, "*.parquet")), "'", "''"), strings.Join(metricNames(spec), ", "), order)
+	return fmt.Sprintf("FROM read_parquet('%s') SELECT trial, %s WHERE feasible ORDER BY %s LIMIT 5", files, metrics, order)
 }
 
 // shellQuote puts a word into double quotes; it holds no character that is

@@ -27,6 +27,8 @@ type monitor struct {
 	inFlight *prometheus.GaugeVec
 	budget   *prometheus.GaugeVec
 	best     *prometheus.GaugeVec
+	front    *prometheus.GaugeVec
+	volume   *prometheus.GaugeVec
 }
 
 func newMonitor(bus events.Bus) *monitor {
@@ -45,8 +47,14 @@ func newMonitor(bus events.Bus) *monitor {
 		best: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "apollo_study_best", Help: "Metrics of the best feasible trial of a run, in the unit that the metric's name ends in.",
 		}, append(run, "metric")),
+		front: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "apollo_study_front_size", Help: "Trials on the Pareto front of a run with several objectives.",
+		}, run),
+		volume: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "apollo_study_hypervolume", Help: "Hypervolume of a run's Pareto front, in the product of its objectives' units.",
+		}, run),
 	}
-	m.registry.MustRegister(m.trials, m.inFlight, m.budget, m.best, streamCollector{bus},
+	m.registry.MustRegister(m.trials, m.inFlight, m.budget, m.best, m.front, m.volume, streamCollector{bus},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -117,6 +125,12 @@ func (m *monitor) tick(t events.Progress) {
 		for name, v := range t.Best.Metrics {
 			m.best.WithLabelValues(t.Study, t.Run, name).Set(v)
 		}
+	}
+	if t.FrontSize > 0 {
+		m.front.WithLabelValues(t.Study, t.Run).Set(float64(t.FrontSize))
+	}
+	if t.Hypervolume != nil {
+		m.volume.WithLabelValues(t.Study, t.Run).Set(*t.Hypervolume)
 	}
 }
 

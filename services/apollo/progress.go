@@ -59,6 +59,9 @@ func (p *progress) line(t events.Progress) string {
 	if t.Best != nil {
 		parts = append(parts, "best "+bestText(p.spec, t.Best))
 	}
+	if t.FrontSize > 0 {
+		parts = append(parts, frontText(p.spec, t.FrontSize, t.Hypervolume))
+	}
 	if p.rate > 0 && t.Budget > t.Trials && t.State == "running" {
 		left := time.Duration(float64(t.Budget-t.Trials) / p.rate * float64(time.Second))
 		parts = append(parts, "ETA "+duration(left))

@@ -18,6 +18,7 @@ type studyJSON struct {
 	Proposed int               `json:"proposed"`
 	Budget   int               `json:"budget"`
 	Best     *events.BestTrial `json:"best"`
+	*frontJSON
 	Accepted time.Time         `json:"accepted"`
 	Updated  time.Time         `json:"updated"`
 	Labels   map[string]string `json:"labels,omitempty"`
@@ -70,14 +71,14 @@ func listStudies(views []*services.StudyView) answer {
 	for _, v := range views {
 		r := studyJSON{
 			Study: v.Study, Run: v.Run, State: string(v.State), Reason: v.Reason, Proposed: v.Proposed, Budget: v.Budget,
-			Best: v.Best, Accepted: v.Accepted, Updated: v.Updated, Labels: v.Spec.Labels,
+			Best: v.Best, frontJSON: frontOf(v), Accepted: v.Accepted, Updated: v.Updated, Labels: v.Spec.Labels,
 		}
 		rows, items = append(rows, r), append(items, r)
 		state := r.State
 		if v.Reason != "" && state != "completed" {
 			state += " (" + v.Reason + ")"
 		}
-		g.add(v.Study, v.Run, state, count(v.Proposed), count(v.Budget), bestText(v.Spec, v.Best), v.Accepted.Local().Format(time.DateTime))
+		g.add(v.Study, v.Run, state, count(v.Proposed), count(v.Budget), answerInBrief(v), v.Accepted.Local().Format(time.DateTime))
 	}
 	return answer{value: rows, items: items, grid: g}
 }

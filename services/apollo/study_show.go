@@ -23,6 +23,7 @@ type shownStudy struct {
 	Budget   int               `json:"budget"`
 	Proposed int               `json:"proposed"`
 	Best     *events.BestTrial `json:"best"`
+	*frontJSON
 	// Hash covers designs, outcomes, metrics and order of the trials.
 	Hash       string             `json:"hash"`
 	SpecSHA256 string             `json:"spec_sha256"`
@@ -34,6 +35,8 @@ type shownStudy struct {
 	Spec       *events.Spec       `json:"spec"`
 	// Optimum is left out unless it was certified.
 	Optimum *optimum `json:"optimum,omitempty"`
+
+	baseline baseline
 }
 
 // reasonCount says how many trials were not feasible for a reason.
@@ -45,8 +48,8 @@ type reasonCount struct {
 func (a *app) studyShowCommand() *cobra.Command {
 	var run string
 	c := &cobra.Command{
-		Use: "show STUDY", Short: "Show a study: its state, its best design and its hash",
-		Long: `Show a study's latest run. The hash covers the designs, outcomes and metrics of all
+		Use: "show STUDY", Short: "Show a study: its state, its best design or its front, and its hash",
+		Long: `Show a study's latest run, with several objectives its Pareto front. The hash covers the designs, outcomes and metrics of all
 trials in their order: two runs with the same hash are the same, bit for bit.`,
 		Example: "  apollo study show mobilenetv2-6p8", Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -60,7 +63,7 @@ trials in their order: two runs with the same hash are the same, bit for bit.`,
 			if err != nil {
 				return err
 			}
-			return a.print(answer{value: shown, text: shown.text})
+			return a.print(answer{value: shown, text: shown.text, grid: shown.sheet(shown.Spec)})
 		},
 	}
 	c.Flags().StringVar(&run, "run", "", "the `run`; default: the latest")
@@ -78,10 +81,13 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 	}
 	shown := &shownStudy{
 		Study: view.Study, Run: view.Run, State: string(view.State), Reason: view.Reason, counts: l.counts,
-		Budget: view.Budget, Proposed: view.Proposed, Best: view.Best, Hash: l.hash, SpecSHA256: view.SHA256,
+		Budget: view.Budget, Proposed: view.Proposed, Best: view.Best, frontJSON: frontOf(view), Hash: l.hash, SpecSHA256: view.SHA256,
 		Sources: view.Sources, Reasons: countReasons(l), Log: a.logPath(view), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec,
 	}
 	shown.Optimum = a.optimumOf(ctx, view.Spec, view.Best)
+	if shown.frontJSON != nil {
+		shown.baseline = baselineOf(ctx, view.Spec)
+	}
 	if shown.Sources == nil {
 		shown.Sources = []events.SourcePin{}
 	}
@@ -135,6 +141,11 @@ func (s *shownStudy) text(w io.Writer, p paint) {
 	fmt.Fprintf(w, "log      %s\n", s.Log)
 	if s.Optimum != nil {
 		fmt.Fprintf(w, "optimum  %s\n", s.Optimum.text(s.Spec))
+	}
+	if s.frontJSON != nil && len(s.Front) > 0 {
+		fmt.Fprintf(w, "front    %s\n\n", s.sizeText(s.Spec))
+		s.table(w, p, s.Spec, s.baseline)
+		return
 	}
 	if s.Best == nil {
 		fmt.Fprintln(w, "best     none is feasible")

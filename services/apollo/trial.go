@@ -38,7 +38,7 @@ object: trial, design, outcome, feasible, metrics, origin and more.`,
 	f := c.Flags()
 	f.StringVar(&run, "run", "", "the `run`; default: the latest")
 	f.BoolVar(&feasible, "feasible", false, "only feasible trials")
-	f.IntVar(&best, "best", 0, "only the `n` best feasible trials, best first")
+	f.IntVar(&best, "best", 0, "only the `n` best feasible trials, best first; with several objectives the front, the least crowded first")
 	f.IntVar(&last, "last", 0, "only the last `n` trials")
 	return c
 }
@@ -67,22 +67,7 @@ func choose(l *ledger, feasible bool, best, last int) []*trial {
 		}
 	}
 	if best > 0 {
-		objective := l.view.Spec.Objectives[0]
-		metric, sign := l.view.Spec.MetricIndex(objective.Metric), 1.0
-		if objective.Goal == "maximize" {
-			sign = -1
-		}
-		// Stable, so that the earlier trial wins a tie.
-		slices.SortStableFunc(out, func(x, y *trial) int {
-			a, b := sign*x.result.Values[metric], sign*y.result.Values[metric]
-			switch {
-			case a < b:
-				return -1
-			case a > b:
-				return 1
-			}
-			return 0
-		})
+		out = ranked(l.view.Spec, out)
 		out = out[:min(best, len(out))]
 	}
 	if last > 0 && last < len(out) {

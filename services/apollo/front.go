@@ -1,0 +1,252 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"apollo/events"
+	"apollo/optimizer/pareto"
+	"apollo/services"
+)
+
+// frontJSON is the answer of a study with several objectives; nil for one.
+type frontJSON struct {
+	// Front is the feasible trials that no other dominates, in order.
+	Front []events.BestTrial `json:"front"`
+	// Hypervolume is what they dominate below Reference, in the product of the
+	// objectives' units; both are null while the reference is not known.
+	Hypervolume *float64           `json:"hypervolume"`
+	Reference   map[string]float64 `json:"reference"`
+}
+
+func frontOf(view *services.StudyView) *frontJSON {
+	if len(view.Spec.Objectives) < 2 {
+		return nil
+	}
+	f := &frontJSON{Front: view.Front, Hypervolume: view.Hypervolume, Reference: view.Reference}
+	if f.Front == nil {
+		f.Front = []events.BestTrial{}
+	}
+	return f
+}
+
+// answerInBrief is the best trial or the front in a few words.
+func answerInBrief(view *services.StudyView) string {
+	if len(view.Front) > 0 {
+		return frontText(view.Spec, len(view.Front), view.Hypervolume)
+	}
+	return bestText(view.Spec, view.Best)
+}
+
+// frontText is a front's size and hypervolume.
+func frontText(spec *events.Spec, size int, volume *float64) string {
+	text := fmt.Sprintf("front of %s", count(size))
+	if volume != nil {
+		text += ", hypervolume " + volumeText(spec, *volume)
+	}
+	return text
+}
+
+func volumeText(spec *events.Spec, volume float64) string {
+	text := strconv.FormatFloat(volume, 'g', 4, 64)
+	for _, o := range spec.Objectives {
+		if unit := spec.Metrics[spec.MetricIndex(o.Metric)].Unit; unit != "" {
+			text += " " + unit
+		}
+	}
+	return text
+}
+
+// sizeText says how large the front is and what it dominates.
+func (f *frontJSON) sizeText(spec *events.Spec) string {
+	text := count(len(f.Front)) + " designs"
+	if len(f.Front) == 1 {
+		text = "1 design"
+	}
+	if f.Hypervolume == nil {
+		return text + "; the hypervolume has no reference before ten trials are feasible"
+	}
+	var corner []string
+	for _, o := range spec.Objectives {
+		corner = append(corner, quantity(f.Reference[o.Metric], spec.Metrics[spec.MetricIndex(o.Metric)].Unit))
+	}
+	return fmt.Sprintf("%s, hypervolume %s up to (%s)", text, volumeText(spec, *f.Hypervolume), strings.Join(corner, ", "))
+}
+
+const (
+	// frontRows is how many designs of a front the table shows.
+	frontRows = 20
+	// frontParameters is how many parameters: those with the most values.
+	frontParameters = 6
+)
+
+// table prints a front for people: by the first objective, with the parameters
+// that differ most, and the baseline below.
+func (f *frontJSON) table(w io.Writer, p paint, spec *events.Spec, base baseline) {
+	shown := f.shown(spec)
+	keys := f.keys(spec)
+	g := &grid{header: []string{">TRIAL"}}
+	for _, m := range objectivesFirst(spec) {
+		g.header = append(g.header, ">"+strings.ToUpper(bare(m.Name, m.Unit)))
+	}
+	for _, k := range keys {
+		g.header = append(g.header, ">"+spec.Parameters[k].Name)
+	}
+	row := func(name string, metrics map[string]float64, design events.Design) {
+		cells := []string{name}
+		for _, m := range objectivesFirst(spec) {
+			text := "-"
+			if v, ok := metrics[m.Name]; ok {
+				text = quantity(v, m.Unit)
+			}
+			cells = append(cells, text)
+		}
+		for _, k := range keys {
+			cells = append(cells, valueText(design[k], spec.Parameters[k].Unit))
+		}
+		g.add(cells...)
+	}
+	for i := range shown {
+		row(strconv.Itoa(shown[i].Trial), shown[i].Metrics, designOf(spec, &shown[i]))
+	}
+	if base.metrics != nil {
+		row("baseline", base.metrics, base.design)
+	}
+	g.text(w, p)
+	if hidden := len(f.Front) - len(shown); hidden > 0 {
+		fmt.Fprintf(w, "and %s designs more: -o json or csv\n", count(hidden))
+	}
+}
+
+// shown is the rows of the table: of a large front the least crowded designs.
+func (f *frontJSON) shown(spec *events.Spec) []events.BestTrial {
+	points := make([][]float64, len(f.Front))
+	all := make([]int, len(f.Front))
+	for i := range f.Front {
+		points[i], all[i] = minimisedOf(spec, f.Front[i].Metrics), i
+	}
+	kept := pareto.Spread(points, all)
+	kept = kept[:min(len(kept), frontRows)]
+	slices.SortFunc(kept, func(a, b int) int {
+		return cmp.Or(slices.Compare(points[a], points[b]), cmp.Compare(a, b))
+	})
+	out := make([]events.BestTrial, len(kept))
+	for k, i := range kept {
+		out[k] = f.Front[i]
+	}
+	return out
+}
+
+// keys are the parameters that differ on the front, in order.
+func (f *frontJSON) keys(spec *events.Spec) []int {
+	values := make([]int, len(spec.Parameters))
+	var keys []int
+	for i, p := range spec.Parameters {
+		distinct := map[any]bool{}
+		for k := range f.Front {
+			distinct[f.Front[k].Design[p.Name]] = true
+		}
+		if values[i] = len(distinct); values[i] > 1 {
+			keys = append(keys, i)
+		}
+	}
+	slices.SortStableFunc(keys, func(a, b int) int { return cmp.Compare(values[b], values[a]) })
+	keys = keys[:min(len(keys), frontParameters)]
+	slices.Sort(keys)
+	return keys
+}
+
+// objectivesFirst is the metrics of a study, the objectives before the others.
+func objectivesFirst(spec *events.Spec) []events.Metric {
+	var first, rest []events.Metric
+	for _, o := range spec.Objectives {
+		first = append(first, spec.Metrics[spec.MetricIndex(o.Metric)])
+	}
+	for _, m := range spec.Metrics {
+		if !slices.Contains(first, m) {
+			rest = append(rest, m)
+		}
+	}
+	return append(first, rest...)
+}
+
+// sheet is the front as rows for csv, with plain numbers; nil for one objective.
+func (f *frontJSON) sheet(spec *events.Spec) *grid {
+	if f == nil {
+		return nil
+	}
+	g := &grid{header: append([]string{"trial"}, metricNames(spec)...)}
+	for _, p := range spec.Parameters {
+		g.header = append(g.header, p.Name)
+	}
+	for i := range f.Front {
+		b := &f.Front[i]
+		cells := []string{strconv.Itoa(b.Trial)}
+		for _, m := range spec.Metrics {
+			text := ""
+			if v, ok := b.Metrics[m.Name]; ok {
+				text = strconv.FormatFloat(v, 'g', -1, 64)
+			}
+			cells = append(cells, text)
+		}
+		for _, v := range designOf(spec, b) {
+			cells = append(cells, v.String())
+		}
+		g.add(cells...)
+	}
+	return g
+}
+
+// minimisedOf is the objectives of a trial, all to be minimised.
+func minimisedOf(spec *events.Spec, metrics map[string]float64) []float64 {
+	p := make([]float64, len(spec.Objectives))
+	for i, o := range spec.Objectives {
+		p[i] = metrics[o.Metric]
+		if o.Goal == "maximize" {
+			p[i] = -p[i]
+		}
+	}
+	return p
+}
+
+// ranked orders feasible trials, best first: by the one objective, or by fronts
+// and crowding.
+func ranked(spec *events.Spec, trials []*trial) []*trial {
+	points := make([][]float64, len(trials))
+	for i, t := range trials {
+		points[i] = minimisedOf(spec, metricMap(spec, t.result.Values))
+	}
+	order := make([]int, len(trials))
+	for i := range order {
+		order[i] = i
+	}
+	if len(spec.Objectives) > 1 {
+		order = pareto.Rank(points)
+	} else { // stable, so that the earlier trial wins a tie
+		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(points[a][0], points[b][0]) })
+	}
+	out := make([]*trial, len(trials))
+	for k, i := range order {
+		out[k] = trials[i]
+	}
+	return out
+}
+
+// frontQuery is the front of a log in DuckDB's SQL.
+func frontQuery(spec *events.Spec, files, metrics string) string {
+	var notWorse, better []string
+	for _, o := range spec.Objectives {
+		sign := "<"
+		if o.Goal == "maximize" {
+			sign = ">"
+		}
+		notWorse = append(notWorse, fmt.Sprintf("o.%s %s= t.%s", o.Metric, sign, o.Metric))
+		better = append(better, fmt.Sprintf("o.%s %s t.%s", o.Metric, sign, o.Metric))
+	}
+	return fmt.Sprintf("WITH t AS (FROM read_parquet('%s') WHERE feasible) FROM t SELECT trial, %s WHERE NOT EXISTS (FROM t o WHERE %s AND (%s)) ORDER BY %s",
+		files, metrics, strings.Join(notWorse, " AND "), strings.Join(better, " OR "), spec.Objectives[0].Metric)
+}
