@@ -13,6 +13,7 @@ import (
 
 	"apollo/optimizer"
 	"apollo/services/bench"
+	"apollo/services/bench/peer"
 	"apollo/services/bench/suite"
 )
 
@@ -28,8 +29,21 @@ func (a *app) benchWorkerCommand() *cobra.Command {
 }
 
 // peerOf makes the algorithm of a job whose contender is a program.
-func peerOf(job *bench.Job) (optimizer.Algorithm, error) {
-	return nil, fmt.Errorf("peer %s: this build cannot start programs", job.Label)
+func peerOf(job *bench.Job, task *bench.Task) (optimizer.Algorithm, error) {
+	p := peer.Peer{Command: job.Command, Label: job.Label, Budget: job.Spec.Budget.Trials, Batch: job.Spec.Budget.Batch}
+	for _, o := range job.Spec.Objectives {
+		p.Objectives = append(p.Objectives, peer.Objective{Name: o.Metric, Goal: o.Goal})
+	}
+	// The names are in the order of study.Features.
+	for _, f := range task.Features {
+		p.Features = append(p.Features, f.Name)
+	}
+	for _, m := range job.Spec.Metrics {
+		if m.Cheap && job.Spec.KnownConstraints != "hidden" {
+			p.Features = append(p.Features, m.Name)
+		}
+	}
+	return p, nil
 }
 
 func (a *app) bench(c *cobra.Command, flags *benchFlags) error {

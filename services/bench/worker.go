@@ -18,7 +18,7 @@ type Worker struct {
 	// Suites are what jobs can name.
 	Suites []Suite
 	// Peer makes the algorithm of a contender that is a program.
-	Peer func(*Job) (optimizer.Algorithm, error)
+	Peer func(*Job, *Task) (optimizer.Algorithm, error)
 
 	tasks map[string][]Task
 }
@@ -99,7 +99,7 @@ func (w *Worker) search(ctx context.Context, job *Job, say func(message) error) 
 	}
 	var algorithm optimizer.Algorithm
 	if job.Command != "" {
-		algorithm, err = w.Peer(job)
+		algorithm, err = w.Peer(job, task)
 	} else {
 		algorithm, err = optimizer.New(job.Name, job.Options)
 	}
