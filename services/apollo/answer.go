@@ -13,6 +13,7 @@ import (
 	"apollo/events"
 	"apollo/services"
 	"apollo/services/study"
+	"apollo/services/transfer"
 )
 
 // stopwatch is what this process saw of a run: trials and the time they took.
@@ -34,15 +35,18 @@ type runJSON struct {
 	Best *events.BestTrial `json:"best"`
 	*frontJSON
 	// Optimum is left out unless it was certified.
-	Optimum         *optimum `json:"optimum,omitempty"`
-	Log             string   `json:"log"`
-	Seconds         float64  `json:"seconds"`
-	TrialsPerSecond float64  `json:"trials_per_second"`
+	Optimum *optimum `json:"optimum,omitempty"`
+	// Transfer is left out where the study has no sources.
+	Transfer        *transfer.Report `json:"transfer,omitempty"`
+	Log             string           `json:"log"`
+	Seconds         float64          `json:"seconds"`
+	TrialsPerSecond float64          `json:"trials_per_second"`
 }
 
-// printAnswer prints the answer of a run that has ended. Its error carries the
-// exit code that the answer means.
-func (a *app) printAnswer(ctx context.Context, view *services.StudyView, watch stopwatch) error {
+// printAnswer prints the answer of a run that has ended; brought says what its
+// sources brought, nil when it has none. Its error carries the exit code that
+// the answer means.
+func (a *app) printAnswer(ctx context.Context, view *services.StudyView, watch stopwatch, brought *transfer.Report) error {
 	if view.State == study.Failed || view.Summary == nil {
 		return hinted(exitFailed, "`apollo run --fresh` starts anew", fmt.Errorf("study %s %s: %s", view.Study, view.State, view.Reason))
 	}
@@ -54,6 +58,7 @@ func (a *app) printAnswer(ctx context.Context, view *services.StudyView, watch s
 	value := runJSON{
 		Study: view.Study, State: string(view.State), Trials: s.Trials, Measured: s.Measured, Infeasible: s.Infeasible,
 		Failed: s.Failed, Best: s.Best, frontJSON: frontOf(view), Optimum: a.optimumOf(ctx, view.Spec, s.Best), Log: a.logPath(view), Seconds: round(seconds, 3),
+		Transfer: brought,
 	}
 	if seconds > 0 {
 		value.TrialsPerSecond = round(float64(trials)/seconds, 1)
@@ -109,6 +114,9 @@ func (a *app) answerText(ctx context.Context, w io.Writer, p paint, view *servic
 			fmt.Fprintln(w)
 		}
 		fmt.Fprintf(w, "from  %s, run %s: %s trials (%s)\n", source.Study, source.Run, count(source.Trials), source.Use)
+	}
+	if value.Transfer != nil {
+		reportSummary(w, p, value.Transfer)
 	}
 	if s.Trials > 0 {
 		where := ""

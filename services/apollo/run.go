@@ -15,6 +15,7 @@ import (
 	"apollo/services"
 	"apollo/services/study"
 	"apollo/services/studyfile"
+	"apollo/services/transfer"
 )
 
 // runFlags are the flags of run.
@@ -63,6 +64,7 @@ type runner struct {
 	session *session
 	process *process
 	watch   stopwatch
+	brought *transfer.Report
 }
 
 func (r *runner) run(ctx context.Context) error {
@@ -78,7 +80,7 @@ func (r *runner) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.app.printAnswer(ctx, view, r.watch)
+	return r.app.printAnswer(ctx, view, r.watch, r.brought)
 }
 
 // attempt runs the study on one server, from opening it to closing it.
@@ -95,6 +97,9 @@ func (r *runner) attempt(ctx context.Context) (view *services.StudyView, err err
 	default:
 		r.app.say("%s has ended already, on %s; --fresh runs it anew", view.Study, view.Updated.Local().Format(time.DateTime))
 		err = r.finish(ctx, view)
+	}
+	if err == nil && view.Spec != nil {
+		r.brought, err = transferReport(ctx, r.session, view)
 	}
 	left := errors.Is(err, errLeft)
 	if r.process != nil {

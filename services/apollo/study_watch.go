@@ -33,7 +33,11 @@ func (a *app) studyWatchCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.printAnswer(ctx, view, stopwatch{})
+			brought, err := transferReport(ctx, s, view)
+			if err != nil {
+				return err
+			}
+			return a.printAnswer(ctx, view, stopwatch{}, brought)
 		},
 	}
 }

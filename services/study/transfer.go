@@ -14,8 +14,6 @@ type Knowledge struct {
 	// Best are those of Merged that become trials of this run without an
 	// evaluation, so that its answer is never worse than what was known.
 	Best []Known
-	// Seeds are designs that were good elsewhere, to be tried first.
-	Seeds []Known
 	// Tasks are the sources that measured something else, in this study's space
 	// and units, judged under its constraints.
 	Tasks []optimizer.Task
@@ -31,6 +29,6 @@ type Known struct {
 	Point   space.Point
 	Design  events.Design
 	Outcome string
-	Values  []float64 // per Spec.Metrics of this study; nil for seeds
+	Values  []float64 // per Spec.Metrics of this study
 	Reason  *events.Reason
 }

@@ -98,7 +98,7 @@ func TestSeedsComeFirstAndAreLegal(t *testing.T) {
 		t.Fatal(err)
 	}
 	knowledge, pins := learn(t, spec, study.Legality(spec, sp, judge, toy{}), sourceOf(w))
-	if pins[0].Use != "seed" || len(knowledge.Tasks) != 1 || len(knowledge.Merged) != 0 {
+	if pins[0].Use != transfer.UseModel || len(knowledge.Tasks) != 1 || len(knowledge.Merged) != 0 {
 		t.Fatalf("use %s, %d tasks, %d merged; want 1 task", pins[0].Use, len(knowledge.Tasks), len(knowledge.Merged))
 	}
 	later := newWorld(t, spec, knowledge)

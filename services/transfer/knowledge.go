@@ -4,22 +4,17 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"apollo/archiver"
 	"apollo/events"
 	"apollo/optimizer"
-	"apollo/optimizer/space"
 	"apollo/services/study"
 )
 
-const (
-	// seedsPerSource is how many designs one source seeds (chosen: see
-	// docs/transfer.md).
-	seedsPerSource = 5
-	// maxRepair bounds the legality checks of one seed's repair.
-	maxRepair = 20_000
-)
+// reusedPerSource is how many trials of a source of the same measurement become
+// trials of the run; chosen: one is needed for the answer, some more for the
+// parents of proposals.
+const reusedPerSource = 5
 
 // merge takes trials of the same measurement: they are the study's own but for
 // the judgement. The best feasible ones become trials of this run.
@@ -39,7 +34,7 @@ func (l *Learner) merge(log *archiver.SourceLog, picks []*pick) {
 		}
 	}
 	slices.SortStableFunc(good, byFirstObjective)
-	for _, p := range good[:min(len(good), seedsPerSource)] {
+	for _, p := range good[:min(len(good), reusedPerSource)] {
 		l.knowledge.Best = append(l.knowledge.Best, l.known(log, p))
 	}
 }
@@ -68,86 +63,6 @@ func (l *Learner) task(log *archiver.SourceLog, picks []*pick, m *mapping, featu
 		})
 	}
 	l.knowledge.Tasks = append(l.knowledge.Tasks, t)
-	l.seed(log, picks)
-}
-
-// seed takes the best designs of another measurement: those legal here come
-// first, then the nearest legal neighbours of those that are not.
-func (l *Learner) seed(log *archiver.SourceLog, picks []*pick) {
-	var ranked []*pick
-	for _, p := range picks {
-		if p.objectives != nil {
-			ranked = append(ranked, p)
-		}
-	}
-	slices.SortStableFunc(ranked, byFirstObjective)
-	found := 0
-	for _, repair := range []bool{false, true} {
-		for i, c := range ranked {
-			if found == seedsPerSource || repair && i >= 2*seedsPerSource {
-				break
-			}
-			p := c.point
-			if repair {
-				p = repairPoint(l.space, p, l.target.Legal)
-			}
-			if p == nil || l.taken[l.space.Index(p)] || !l.target.Legal(p) {
-				continue
-			}
-			l.taken[l.space.Index(p)] = true
-			found++
-			l.knowledge.Seeds = append(l.knowledge.Seeds, study.Known{
-				From: fmt.Sprintf("%s/%d", log.Study, c.trial.Trial), Point: p, Design: l.space.Values(p),
-			})
-		}
-	}
-}
-
-// repairPoint returns a legal point few single-level steps away from p, found
-// breadth first, or nil when none is within reach.
-func repairPoint(sp space.Space, p space.Point, legal func(space.Point) bool) space.Point {
-	visited := map[uint64]bool{sp.Index(p): true}
-	queue := []space.Point{p}
-	for len(queue) > 0 && len(visited) < maxRepair {
-		at := queue[0]
-		queue = queue[1:]
-		if legal(at) {
-			return at
-		}
-		for i := range at {
-			for _, step := range []int{-1, 1} {
-				q := at.Clone()
-				q[i] += step
-				if !sp.Contains(q) || visited[sp.Index(q)] {
-					continue
-				}
-				visited[sp.Index(q)] = true
-				queue = append(queue, q)
-			}
-		}
-	}
-	return nil
-}
-
-// interleave orders seeds so that every source gives its best first.
-func interleave(seeds []study.Known) []study.Known {
-	rank := map[string]int{}
-	type ranked struct {
-		study.Known
-		rank int
-	}
-	order := make([]ranked, len(seeds))
-	for i, s := range seeds {
-		source := s.From[:strings.LastIndexByte(s.From, '/')]
-		order[i] = ranked{s, rank[source]}
-		rank[source]++
-	}
-	slices.SortStableFunc(order, func(a, b ranked) int { return cmp.Compare(a.rank, b.rank) })
-	out := make([]study.Known, len(seeds))
-	for i := range order {
-		out[i] = order[i].Known
-	}
-	return out
 }
 
 // Same reports whether pinned sources are those that a learner gave: the same

@@ -120,11 +120,7 @@ func (l *Learner) features(spec *events.Spec) []float64 {
 // Knowledge returns what all sources gave, and their pins, in the order in
 // which they were added.
 func (l *Learner) Knowledge() (study.Knowledge, []events.SourcePin) {
-	k := l.knowledge
-	if t := l.target.Spec.Transfer; t != nil && len(k.Seeds) > t.Seeds {
-		k.Seeds = interleave(k.Seeds)[:t.Seeds]
-	}
-	return k, l.pins
+	return l.knowledge, l.pins
 }
 
 // Add learns from a source. why says why the archive's search chose it, ""
@@ -207,7 +203,7 @@ func (l *Learner) use(m *mapping, source *events.Spec) (string, error) {
 		return UseMerge, nil
 	case method == MethodMerge:
 		return "", errors.New("it is not the same measurement: merge needs the same networks, evaluator, version, parameters and metrics")
-	case method == "" || method == "seed":
+	case method == UseSeed:
 		return UseSeed, nil
 	}
 	return UseModel, nil

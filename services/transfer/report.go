@@ -260,7 +260,10 @@ func step(from, to float64) float64 {
 }
 
 func (r *Report) creditOf(index map[string]int, study string) int {
-	if study == "" {
+	switch {
+	case study == "" && len(index) == 1 && len(r.Credit) == 1:
+		return 0 // all of them together are one
+	case study == "":
 		study = together
 	}
 	i, ok := index[study]

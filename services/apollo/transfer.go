@@ -1,0 +1,178 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"apollo/events"
+	"apollo/services"
+	"apollo/services/transfer"
+)
+
+func (a *app) transferCommand() *cobra.Command {
+	return a.group("transfer", "See what earlier studies give a study, and what they gave",
+		"  apollo transfer candidates study.yaml\n  apollo transfer report mobilenetv2-5p8",
+		a.transferCandidatesCommand(), a.transferReportCommand())
+}
+
+// candidatesJSON is the answer of `transfer candidates -o json`.
+type candidatesJSON struct {
+	Study  string `json:"study"`
+	Method string `json:"method"`
+	// Candidates are the sources, in the order in which they would be used.
+	Candidates []transfer.Candidate `json:"candidates"`
+	// Archive is how a search of the archive ranks its studies; left out when
+	// the study names all its sources.
+	Archive []transfer.Ranked `json:"archive,omitempty"`
+}
+
+func (a *app) transferCandidatesCommand() *cobra.Command {
+	var sets []string
+	c := &cobra.Command{
+		Use: "candidates STUDY.yaml", Short: "Show what a study would take from its sources, and why",
+		Long: `Show for each source of a study what it would be used for, what of it is matched by
+name and unit, which rows are set aside, and what is dropped and why. Nothing is run.
+A study without sources is shown what a search of the archive in --data would find.`,
+		Example: "  apollo transfer candidates examples/mobilenetv2-5p8-transfer.yaml\n  apollo transfer candidates study.yaml -o json", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			doc, err := a.readStudy(args[0], sets)
+			if err != nil {
+				return err
+			}
+			spec := *doc.Spec
+			if spec.Transfer == nil {
+				spec.Transfer = &events.Transfer{Sources: []events.Source{{Auto: true}}}
+			}
+			all, found, err := services.Candidates(c.Context(), builtins(), trialLogs{a.data}, &spec)
+			if err != nil {
+				return err
+			}
+			out := candidatesJSON{Study: spec.Study, Method: methodName(&spec), Candidates: all, Archive: found}
+			if out.Candidates == nil {
+				out.Candidates = []transfer.Candidate{}
+			}
+			return a.print(answer{value: out, text: out.text})
+		},
+	}
+	setFlag(c, &sets)
+	return c
+}
+
+func methodName(spec *events.Spec) string {
+	if spec.Transfer == nil || spec.Transfer.Method == "" {
+		return "auto"
+	}
+	return spec.Transfer.Method
+}
+
+func (o *candidatesJSON) text(w io.Writer, p paint) {
+	fmt.Fprintf(w, "%s: %s, method %s\n", p.bold(o.Study), plural(len(o.Candidates), "source"), o.Method)
+	for i := range o.Candidates {
+		c := &o.Candidates[i]
+		fmt.Fprintln(w)
+		candidateText(w, p, c)
+	}
+	if o.Archive == nil {
+		return
+	}
+	fmt.Fprintf(w, "\narchive: %s\n", plural(len(o.Archive), "ended run"))
+	g := &grid{header: []string{"STUDY", "RUN", ">SCORE", "CHOSEN", "WHY"}}
+	for _, r := range o.Archive {
+		chosen := "no"
+		if r.Chosen {
+			chosen = "yes"
+		}
+		g.add(r.Study, r.Run, significant(r.Score), chosen, r.Why)
+	}
+	if len(g.rows) > 0 {
+		g.text(w, p)
+	}
+}
+
+func candidateText(w io.Writer, p paint, c *transfer.Candidate) {
+	name := c.Study
+	if c.Run != "" {
+		name += ", run " + c.Run
+	}
+	if c.Refused != "" {
+		fmt.Fprintf(w, "%s: %s: %s\n", p.bold(name), p.red("refused"), c.Refused)
+	} else {
+		fmt.Fprintf(w, "%s: %s, %s of %s rows are used\n", p.bold(name), useText(c.Use), count(c.Kept), count(c.Rows))
+	}
+	if c.Why != "" {
+		fmt.Fprintf(w, "  why         %s\n", c.Why)
+	}
+	if c.WorkloadSimilarity != nil {
+		fmt.Fprintf(w, "  workload    %.0f %% similar\n", 100**c.WorkloadSimilarity)
+	}
+	for _, q := range c.Quarantine {
+		fmt.Fprintf(w, "  set aside   %s: %s\n", plural(q.Rows, "row"), quarantineText(q.Reason))
+	}
+	for _, n := range []struct {
+		rows int
+		why  string
+	}{{c.Failed, "the evaluation failed"}, {c.Foreign, "a label that this study does not have"}, {c.Merged, "another row is nearer to the same design here"}} {
+		if n.rows > 0 {
+			fmt.Fprintf(w, "  not used    %s: %s\n", plural(n.rows, "row"), n.why)
+		}
+	}
+	for _, d := range c.Damaged {
+		fmt.Fprintf(w, "  damaged     %s\n", d)
+	}
+	matchesText(w, "parameters", c.Parameters)
+	matchesText(w, "metrics", c.Metrics)
+}
+
+// matchesText lists what is mapped as it is on one line, the rest line by line.
+func matchesText(w io.Writer, what string, matches []transfer.Match) {
+	var plain []string
+	for _, m := range matches {
+		if m.Use == transfer.Mapped && m.Note == "" {
+			plain = append(plain, m.Name)
+		}
+	}
+	if len(plain) > 0 {
+		fmt.Fprintf(w, "  %-11s %s mapped: %s\n", what, count(len(plain)), strings.Join(plain, ", "))
+	}
+	for _, m := range matches {
+		if m.Use == transfer.Mapped && m.Note == "" {
+			continue
+		}
+		text := m.Note
+		if m.Use == transfer.Converted {
+			text = strings.TrimSpace(fmt.Sprintf("%s to %s %s", m.SourceUnit, m.Unit, text))
+		}
+		fmt.Fprintf(w, "  %-11s %s: %s\n", m.Use, m.Name, text)
+	}
+}
+
+func useText(use string) string {
+	switch use {
+	case transfer.UseMerge:
+		return "merge (the same measurement, judged again)"
+	case transfer.UseSeed:
+		return "seed (its best designs are tried first)"
+	}
+	return "model (seeds, and a prior that has to earn its weight)"
+}
+
+func quarantineText(reason string) string {
+	switch reason {
+	case transfer.BadOutcome:
+		return "the outcome or the trial's number is no word of the format"
+	case transfer.BadHash:
+		return "the design is not the one that its hash was made of"
+	case transfer.BadWorkload:
+		return "measured on other networks than its study says"
+	case transfer.BadDesign:
+		return "a parameter is missing, or outside of its own study's space"
+	case transfer.BadValue:
+		return "the objective is missing, infinite or absurd"
+	case transfer.Contradiction:
+		return "two rows say different things about one design"
+	}
+	return reason
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"apollo/services"
+	"apollo/services/draw"
+	"apollo/services/transfer"
+)
+
+func (a *app) transferReportCommand() *cobra.Command {
+	var run string
+	c := &cobra.Command{
+		Use: "report STUDY", Short: "Say what a study's sources brought: trials saved, credit, alarms",
+		Long: `Compare the trials of a study that knew of its sources with those of its control arm,
+which did not: how many trials the sources saved, with an interval, or that nothing can be
+claimed ("~"); what each source is credited with; and an alarm when transfer hurt.`,
+		Example: "  apollo transfer report mobilenetv2-5p8\n  apollo transfer report mobilenetv2-5p8 -o svg > transfer.svg", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx := c.Context()
+			s, err := a.open(ctx, c, forReading)
+			if err != nil {
+				return err
+			}
+			defer s.close(ctx)
+			view, err := s.study(ctx, args[0], run)
+			if err != nil {
+				return err
+			}
+			r, err := transferReport(ctx, s, view)
+			if err != nil {
+				return err
+			}
+			if r == nil {
+				return hinted(exitUsage, "`apollo transfer candidates` shows what a study could take", fmt.Errorf("study %s has no sources", view.Study))
+			}
+			return a.print(answer{
+				value: r, text: func(w io.Writer, p paint) { broughtText(w, p, r) },
+				draw: func(w io.Writer, format string) error { return draw.Compare(w, format, reportPicture(r)) },
+			})
+		},
+	}
+	c.Flags().StringVar(&run, "run", "", "the `run`; default: the latest")
+	return c
+}
+
+// transferReport is the report of a run; nil when it has no sources.
+func transferReport(ctx context.Context, s *session, view *services.StudyView) (*transfer.Report, error) {
+	if len(view.Sources) == 0 {
+		return nil, nil
+	}
+	l, err := readLedger(ctx, s.bus, view)
+	if err != nil {
+		return nil, err
+	}
+	metric := view.Spec.MetricIndex(view.Spec.Objectives[0].Metric)
+	var tried []transfer.Tried
+	for i := range l.trials {
+		t := &l.trials[i]
+		if t.result == nil {
+			continue
+		}
+		row := transfer.Tried{Trial: t.number, Origin: t.origin, Feasible: t.judgement.Feasible, Value: math.NaN()}
+		if metric < len(t.result.Values) {
+			row.Value = t.result.Values[metric]
+		}
+		row.Feasible = row.Feasible && !math.IsNaN(row.Value)
+		tried = append(tried, row)
+	}
+	return transfer.NewReport(view.Spec, view.Run, view.Sources, tried), nil
+}
+
+func broughtText(w io.Writer, p paint, r *transfer.Report) {
+	fmt.Fprintf(w, "%s run %s: what its sources brought\n\n", p.bold(r.Study), r.Run)
+	g := &grid{header: []string{"ARM", ">TRIALS", ">KNOWN", ">FEASIBLE", ">BEST " + strings.ToUpper(bare(r.Metric, r.Unit))}}
+	armRow(g, r, "with the sources", &r.Search)
+	armRow(g, r, "control, without", &r.Control)
+	g.text(w, p)
+	fmt.Fprintln(w)
+	reportSummary(w, p, r)
+	fmt.Fprintln(w)
+	credits := &grid{header: []string{"SOURCE", "USE", ">TRIALS", ">FEASIBLE", ">IMPROVED", ">CREDIT", "CAME AS"}}
+	for i := range r.Credit {
+		c := &r.Credit[i]
+		found := ""
+		if c.FoundBest {
+			found = ", the best design"
+		}
+		credits.add(c.Study, dash(c.Use), count(c.Trials), count(c.Feasible), count(c.Improved), percent(c.Share), originText(c)+found)
+	}
+	credits.text(w, p)
+}
+
+func armRow(g *grid, r *transfer.Report, name string, arm *transfer.Arm) {
+	best := "-"
+	if arm.Best != nil {
+		best = quantity(*arm.Best, r.Unit)
+	}
+	g.add(name, count(arm.Trials), count(arm.Known), count(arm.Feasible), best)
+}
+
+// reportSummary is the part of the report that ends a run: the verdict and the
+// alarms.
+func reportSummary(w io.Writer, p paint, r *transfer.Report) {
+	fmt.Fprintf(w, "transfer  %s\n", verdictText(r))
+	for _, alarm := range r.Alarms {
+		fmt.Fprintf(w, "%s  %s\n", p.red("alarm   "), alarm)
+	}
+}
+
+func verdictText(r *transfer.Report) string {
+	if r.Saved == nil {
+		return "no control arm, so nothing can be said: transfer: {control: 10%} gives one"
+	}
+	interval := fmt.Sprintf("%+.0f trials of %s (%+.0f to %+.0f, p %.2g)", r.Saved.Estimate, count(r.Compared), r.Saved.Low, r.Saved.High, *r.P)
+	switch r.Verdict {
+	case transfer.Helped:
+		return "saved " + strings.ReplaceAll(interval, "+", "")
+	case transfer.Hurt:
+		return "hurt: " + interval
+	}
+	return "~ nothing can be claimed: " + interval
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func originText(c *transfer.Credit) string {
+	var parts []string
+	for _, o := range c.Origins {
+		parts = append(parts, count(o.Trials)+" "+o.Origin)
+	}
+	return dash(strings.Join(parts, ", "))
+}
+
+func reportPicture(r *transfer.Report) *draw.Comparison {
+	c := &draw.Comparison{
+		Title: r.Study + ": " + verdictText(r), Value: bare(r.Metric, r.Unit), BarTitle: "Share of the improvement by source",
+		Curves: []draw.Curve{{Name: "with the sources", Values: r.Search.Curve}, {Name: "control arm, without", Values: r.Control.Curve}},
+	}
+	if r.Unit != "" {
+		c.Value += ", " + r.Unit
+	}
+	for i := range r.Credit {
+		s := &r.Credit[i]
+		c.Bars = append(c.Bars, draw.Bar{Name: s.Study, Value: s.Share, Label: fmt.Sprintf("%s, %s", percent(s.Share), plural(s.Trials, "trial"))})
+	}
+	return c
+}
