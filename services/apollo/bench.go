@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -33,6 +35,10 @@ type benchFlags struct {
 	firstSeed    uint64
 	trials       int
 	batch        int
+	sourceTrials int
+	methods      []string
+	byTask       bool
+	marks        []int // the suite's
 	workers      int
 	cpuLimit     time.Duration
 	hang         time.Duration
@@ -62,14 +68,16 @@ Random search with the same free checks is always in the comparison.`,
 	}
 	f := c.Flags()
 	selectFlags(c, &flags)
-	f.StringSliceVar(&flags.algorithms, "algorithms", []string{"default", "random"}, "`names` of strategies; NAME-nofeatures goes without derived features")
+	f.StringSliceVar(&flags.algorithms, "algorithms", nil, "`names` of strategies (default: default,random, or the suite's own); NAME-nofeatures goes without derived features, NAME-alone without sources")
 	f.StringArrayVar(&flags.variants, "variant", nil, "`LABEL=NAME {options}`, a strategy with options as a study file has them (repeatable)")
 	f.StringArrayVar(&flags.peers, "peer", nil, "`LABEL=command` of a program that speaks the protocol of peers (repeatable)")
 	f.BoolVar(&flags.noFeatures, "no-features", false, "also run every strategy of --algorithms without derived features")
 	f.IntVar(&flags.seeds, "seeds", 20, "`number` of paired seeds")
 	f.Uint64Var(&flags.firstSeed, "first-seed", 1, "the first seed")
-	f.IntVar(&flags.trials, "trials", 150, "trials of each search")
+	f.IntVar(&flags.trials, "trials", 0, "trials of each search (default: 150, or the suite's own)")
 	f.IntVar(&flags.batch, "batch", 1, "designs that a strategy is asked for at a time")
+	f.IntVar(&flags.sourceTrials, "source-trials", 200, "trials of the searches that others learn from, in suites of transfer")
+	f.StringSliceVar(&flags.methods, "method", nil, "`methods` of transfer to compare, each as NAME-METHOD: seed, gp, rgpe, rtm, zero-shot (default: chosen by evidence, as NAME)")
 	f.IntVar(&flags.workers, "workers", runtime.NumCPU(), "`number` of processes")
 	f.DurationVar(&flags.cpuLimit, "cpu-limit", time.Minute, "most CPU time of one suggestion; a search that exceeds it fails")
 	f.DurationVar(&flags.hang, "hang", 10*time.Minute, "a process that is silent for so long is killed and its search fails")
@@ -86,7 +94,8 @@ func selectFlags(c *cobra.Command, flags *benchFlags) {
 	f.StringVar(&flags.split, "split", "all", "only tasks of the split: development|test|all")
 	f.StringSliceVar(&flags.lanes, "lane", nil, "what is known without a trial: known-area|all-known|paper (default: the suite's first)")
 	f.StringSliceVar(&flags.tables, "table", nil, "CSV `files` for the suite kernels")
-	f.StringVar(&flags.reference, "reference", "random", "the `algorithm` that others are measured against")
+	f.StringVar(&flags.reference, "reference", "", "the `algorithm` that others are measured against (default: random, or the suite's own)")
+	f.BoolVar(&flags.byTask, "by-task", false, "also print the tasks one by one")
 	f.IntVar(&flags.resamples, "resamples", 1000, "bootstrap resamples behind the intervals; 0 for none")
 	f.StringVar(&flags.svg, "svg", "", "also write the figures into this `folder`")
 }
@@ -105,8 +114,10 @@ func (flags *benchFlags) plan(env bench.Environment) (*bench.Plan, []*bench.Task
 	if err != nil {
 		return nil, nil, err
 	}
+	flags.complete(s)
 	p := &bench.Plan{
-		Suite: s.Name, Tasks: tasks, FirstSeed: flags.firstSeed, Seeds: flags.seeds, Trials: flags.trials, Batch: flags.batch,
+		Suite: s.Name, Tasks: tasks, FirstSeed: flags.firstSeed, Seeds: flags.seeds,
+		Trials: flags.trials, Batch: flags.batch, SourceTrials: flags.sourceTrials,
 	}
 	if p.Lanes, err = flags.lanesOf(s); err != nil {
 		return nil, nil, err
@@ -115,14 +126,32 @@ func (flags *benchFlags) plan(env bench.Environment) (*bench.Plan, []*bench.Task
 		return nil, nil, err
 	}
 	switch {
-	case flags.seeds < 1 || flags.trials < 1 || flags.batch < 1 || flags.workers < 1:
-		return nil, nil, usageErrorf("--seeds, --trials, --batch and --workers must be at least 1")
-	case flags.trials > events.MaxTrials:
+	case flags.seeds < 1 || flags.trials < 1 || flags.batch < 1 || flags.workers < 1 || flags.sourceTrials < 1:
+		return nil, nil, usageErrorf("--seeds, --trials, --batch, --source-trials and --workers must be at least 1")
+	case max(flags.trials, flags.sourceTrials) > events.MaxTrials:
 		return nil, nil, usageErrorf("--trials %d: at most %d", flags.trials, events.MaxTrials)
 	case flags.resamples < 0:
 		return nil, nil, usageErrorf("--resamples %d: want 0 or more", flags.resamples)
 	}
 	return p, tasks, nil
+}
+
+// complete fills in what the suite, or the product, has for what was not said.
+func (flags *benchFlags) complete(s *bench.Suite) {
+	const trials = 150 // by then a good strategy is within a few per cent
+	flags.trials = cmp.Or(flags.trials, s.Trials, trials)
+	flags.marks = s.Marks
+	flags.reference = cmp.Or(flags.reference, s.Reference, "random")
+	switch {
+	case len(flags.algorithms) > 0 || len(flags.variants)+len(flags.peers) > 0:
+	case len(s.Algorithms) > 0:
+		flags.algorithms = s.Algorithms
+	default:
+		flags.algorithms = []string{"default", "random"}
+	}
+	for _, t := range flags.methods {
+		flags.algorithms = append(slices.Clone(flags.algorithms), "default-"+t)
+	}
 }
 
 // selected returns the suite and those of its tasks that the flags mean.
@@ -142,6 +171,9 @@ func (flags *benchFlags) selected(env bench.Environment) (*bench.Suite, []*bench
 	case bench.Development, bench.Test:
 	default:
 		return nil, nil, usageErrorf("--split %q: want development, test or all", flags.split)
+	}
+	if len(all) == 0 && len(flags.tables) == 0 {
+		return nil, nil, hinted(exitUsage, "--table takes CSV files: parameters, value, and optionally valid", fmt.Errorf("suite %s is made of tables, and there are none", s.Name))
 	}
 	tasks, err := bench.Select(all, split, flags.tasks)
 	if err != nil {
@@ -172,8 +204,31 @@ func joinLanes(lanes []bench.Lane) string {
 	return strings.Join(names, ", ")
 }
 
-// withoutFeatures ends the label of a strategy that goes without features.
-const withoutFeatures = "-nofeatures"
+// Endings of the label of a strategy that goes without features, or without the
+// sources of its task.
+const (
+	withoutFeatures = "-nofeatures"
+	withoutSources  = "-alone"
+)
+
+// contenderOf reads a label: the name of a strategy with endings.
+func contenderOf(label string) bench.Contender {
+	c := bench.Contender{Label: label, Name: label}
+	for cut := true; cut; {
+		var features, sources bool
+		c.Name, features = strings.CutSuffix(c.Name, withoutFeatures)
+		c.Name, sources = strings.CutSuffix(c.Name, withoutSources)
+		c.NoFeatures, c.Alone = c.NoFeatures || features, c.Alone || sources
+		cut = features || sources
+	}
+	for _, method := range []string{"merge", "seed", "gp", "rgpe", "rtm", "zero-shot"} {
+		name, ok := strings.CutSuffix(c.Name, "-"+method)
+		if ok && slices.Contains(optimizer.Names(), name) {
+			c.Name, c.Method = name, method
+		}
+	}
+	return c
+}
 
 // contenders returns the algorithms of the flags, each once, and the reference
 // if it is a strategy of ours.
@@ -197,12 +252,11 @@ func (flags *benchFlags) contenders() ([]bench.Contender, error) {
 			}
 		}
 	}
-	if slices.Contains(optimizer.Names(), flags.reference) && !slices.Contains(names, flags.reference) {
+	if slices.Contains(optimizer.Names(), contenderOf(flags.reference).Name) && !slices.Contains(names, flags.reference) {
 		names = append(names, flags.reference)
 	}
 	for _, n := range names {
-		c := bench.Contender{Label: n, Name: n}
-		c.Name, c.NoFeatures = strings.CutSuffix(n, withoutFeatures)
+		c := contenderOf(n)
 		if _, err := optimizer.New(c.Name, nil); err != nil {
 			return nil, hinted(exitUsage, "--algorithms takes the names of strategies", err)
 		}
@@ -241,8 +295,8 @@ func variant(text string) (bench.Contender, error) {
 	if !ok || name == "" {
 		return bench.Contender{}, usageErrorf("--variant %q: want LABEL=NAME {options}", text)
 	}
-	c := bench.Contender{Label: label, Options: json.RawMessage(strings.TrimSpace(options))}
-	c.Name, c.NoFeatures = strings.CutSuffix(name, withoutFeatures)
+	c := contenderOf(name)
+	c.Label, c.Options = label, json.RawMessage(strings.TrimSpace(options))
 	if len(c.Options) == 0 {
 		c.Options = nil
 	}
@@ -253,8 +307,24 @@ func variant(text string) (bench.Contender, error) {
 }
 
 // environment is where suites look.
-func (a *app) environment(c *cobra.Command, flags *benchFlags) bench.Environment {
-	return bench.Environment{Proofs: a.benchData(c), Tables: flags.tables}
+func (a *app) environment(c *cobra.Command, flags *benchFlags) (bench.Environment, error) {
+	if len(flags.tables) == 0 {
+		var err error
+		if flags.tables, err = suite.Tables(filepath.Join(envOr("APOLLO_REFS", "../shared/refs"), "kernels")); err != nil {
+			return bench.Environment{}, err
+		}
+	}
+	env := bench.Environment{}
+	for _, path := range flags.tables {
+		full, err := filepath.Abs(path)
+		if err != nil {
+			return env, fmt.Errorf("table %s: %w", path, err)
+		}
+		env.Tables = append(env.Tables, full)
+	}
+	proofs, err := filepath.Abs(a.benchData(c))
+	env.Proofs = proofs
+	return env, err
 }
 
 // lockedHint adds what to do about a directory that is in use.

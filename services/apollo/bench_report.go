@@ -28,7 +28,11 @@ func (a *app) benchSuitesCommand() *cobra.Command {
 				return a.listSuites()
 			}
 			flags := &benchFlags{suite: args[0], split: "all", tables: tables}
-			return a.listTasks(flags, a.environment(c, flags))
+			env, err := a.environment(c, flags)
+			if err != nil {
+				return err
+			}
+			return a.listTasks(flags, env)
 		},
 	}
 	c.Flags().StringSliceVar(&tables, "table", nil, "CSV `files` for the suite kernels")
@@ -97,10 +101,16 @@ log holds a search of several builds, the newest counts.`,
 
 func (a *app) benchReport(c *cobra.Command, flags *benchFlags, trials, batch int) error {
 	data := a.benchData(c)
-	s, tasks, err := flags.selected(a.environment(c, flags))
+	env, err := a.environment(c, flags)
 	if err != nil {
 		return err
 	}
+	s, tasks, err := flags.selected(env)
+	if err != nil {
+		return err
+	}
+	chosen := flags.algorithms
+	flags.complete(s)
 	traces, err := a.traces(data, nil)
 	if errors.Is(err, fs.ErrNotExist) {
 		return hinted(exitNotFound, "--data says where `apollo bench` put its log", fmt.Errorf("there is no log in %s", data))
@@ -111,7 +121,7 @@ func (a *app) benchReport(c *cobra.Command, flags *benchFlags, trials, batch int
 	wanted := func(t *bench.Trace) bool {
 		return t.Suite == s.Name && slices.ContainsFunc(tasks, func(k *bench.Task) bool { return k.Name == t.Task }) &&
 			(len(flags.lanes) == 0 || slices.Contains(flags.lanes, string(t.Lane))) &&
-			(len(flags.algorithms) == 0 || slices.Contains(flags.algorithms, t.Algorithm) || t.Algorithm == flags.reference) &&
+			(len(chosen) == 0 || slices.Contains(chosen, t.Algorithm) || t.Algorithm == flags.reference) &&
 			(trials == 0 || t.Budget == trials) && (batch == 0 || t.Batch == batch)
 	}
 	traces = slices.DeleteFunc(bench.Latest(traces), func(t *bench.Trace) bool { return !wanted(t) })
@@ -124,7 +134,7 @@ func (a *app) benchReport(c *cobra.Command, flags *benchFlags, trials, batch int
 	budget, size := top.Budget, top.Batch
 	traces = slices.DeleteFunc(traces, func(t *bench.Trace) bool { return t.Budget != budget || t.Batch != size })
 	report, err := bench.NewReport(c.Context(), tasks, traces, bench.Options{
-		Reference: flags.reference, Order: flags.algorithms, Resamples: flags.resamples,
+		Reference: flags.reference, Order: flags.algorithms, Resamples: flags.resamples, Marks: flags.marks,
 	})
 	if err != nil {
 		return err
@@ -146,6 +156,9 @@ func (a *app) printReport(r *bench.Report, flags *benchFlags) error {
 		text: func(w io.Writer, p paint) {
 			for i := range r.Lanes {
 				reportText(w, p, r, &r.Lanes[i])
+				if flags.byTask {
+					tasksText(w, p, &r.Lanes[i])
+				}
 			}
 			reportEnd(w, r)
 		},
@@ -211,7 +224,7 @@ func reportRow(a *bench.AlgorithmReport, shown []int) []string {
 		}
 		last = m
 	}
-	row = append(row, strconv.FormatFloat(value(last.Rank.Value), 'f', 2, 64), savedText(a), winsText(a))
+	row = append(row, strconv.FormatFloat(value(last.Rank.Value), 'f', 2, 64), savedText(a.LogEfficiency, a.Censored), winsText(a))
 	within := "-"
 	if n := len(a.Within); n > 0 {
 		within = percentOf(a.Within[n-1].Share.Value)
@@ -235,14 +248,13 @@ func percentOf(v *float64) string {
 }
 
 // savedText is the log-efficiency as a factor of trials, with its interval.
-func savedText(a *bench.AlgorithmReport) string {
-	e := a.LogEfficiency
+func savedText(e *bench.Figure, censored bool) string {
 	if e == nil || e.Value == nil {
 		return "-"
 	}
 	factor := func(v *float64) string { return strconv.FormatFloat(math.Exp(*v), 'f', 2, 64) }
 	text := factor(e.Value) + "x"
-	if a.Censored {
+	if censored {
 		text = "<" + text
 	}
 	if e.Low == nil || e.High == nil || *e.Low <= 0 && *e.High >= 0 {
@@ -271,6 +283,56 @@ func cpuText(v *float64) string {
 		return "-"
 	}
 	return quantity(*v, "s")
+}
+
+// tasksText prints the tasks one by one.
+func tasksText(w io.Writer, p paint, l *bench.LaneReport) {
+	g := &grid{header: []string{"TASK", "ALGORITHM"}}
+	shown := shownMarks(l)
+	for _, m := range shown {
+		g.header = append(g.header, ">"+count(m))
+	}
+	g.header = append(g.header, ">CHANGE AT END", ">TRIALS SAVED", ">AS GOOD AFTER")
+	for i := range l.Tasks {
+		for k := range l.Tasks[i].Algorithms {
+			g.add(taskRow(&l.Tasks[i], &l.Tasks[i].Algorithms[k], shown)...)
+		}
+	}
+	g.text(w, p)
+	fmt.Fprintln(w)
+}
+
+func taskRow(t *bench.TaskReport, a *bench.TaskResult, shown []int) []string {
+	row := []string{t.Task, a.Algorithm}
+	if len(a.Marks) == 0 {
+		return append(row, slices.Repeat([]string{"-"}, len(shown)+3)...)
+	}
+	for _, m := range a.Marks {
+		if slices.Contains(shown, m.Trials) {
+			row = append(row, percentOf(m.Regret.Value))
+		}
+	}
+	reaches := "-"
+	if a.Reaches != nil {
+		reaches = count(int(*a.Reaches))
+	}
+	return append(row, changeText(a.Marks[len(a.Marks)-1].Change), savedText(a.LogEfficiency, a.Censored), reaches)
+}
+
+// changeText is a paired change with its interval.
+func changeText(f *bench.Figure) string {
+	if f == nil || f.Value == nil {
+		return "-"
+	}
+	signed := func(v *float64) string { return fmt.Sprintf("%+.1f", 100**v) }
+	text := signed(f.Value) + " %"
+	if f.Low == nil || f.High == nil {
+		return "~ " + text
+	}
+	if *f.Low <= 0 && *f.High >= 0 {
+		text = "~ " + text
+	}
+	return text + " [" + signed(f.Low) + ", " + signed(f.High) + "]"
 }
 
 // reportEnd prints what the numbers rest on.

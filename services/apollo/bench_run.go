@@ -48,7 +48,10 @@ func peerOf(job *bench.Job, task *bench.Task) (optimizer.Algorithm, error) {
 
 func (a *app) bench(c *cobra.Command, flags *benchFlags) error {
 	data := a.benchData(c)
-	env := a.environment(c, flags)
+	env, err := a.environment(c, flags)
+	if err != nil {
+		return err
+	}
 	plan, tasks, err := flags.plan(env)
 	if err != nil {
 		return err
@@ -105,7 +108,7 @@ func firstFailure(err error, failures []bench.Failure) error {
 }
 
 func (flags *benchFlags) options(p *bench.Plan) bench.Options {
-	o := bench.Options{Reference: flags.reference, Resamples: flags.resamples}
+	o := bench.Options{Reference: flags.reference, Resamples: flags.resamples, Marks: flags.marks}
 	for _, c := range p.Contenders {
 		o.Order = append(o.Order, c.Label)
 	}

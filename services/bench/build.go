@@ -193,7 +193,7 @@ func (b *builder) algorithm(name string, tasks []TaskReport, seeds map[string][]
 // score fills in the statistics that compare the algorithms without missing
 // cells.
 func (b *builder) score(l *LaneReport, seeds map[string][]uint64, g grid) error {
-	t := &stats.Table{Trials: b.trials, Marks: marks(b.trials), Tolerances: tolerances()}
+	t := &stats.Table{Trials: b.trials, Marks: marks(b.trials, b.options.Marks), Tolerances: tolerances()}
 	var rows []*AlgorithmReport
 	for i := range l.Algorithms {
 		if a := &l.Algorithms[i]; a.Scored {
@@ -214,11 +214,16 @@ func (b *builder) score(l *LaneReport, seeds map[string][]uint64, g grid) error 
 		}
 		t.Curves = append(t.Curves, byTask)
 	}
+	t.Reference = slices.Index(t.Algorithms, b.options.Reference)
 	s, err := t.Summarize(b.options.Resamples, bootstrapSeed)
 	if err != nil {
 		return err
 	}
-	l.Table = t
+	for k := range l.Tasks {
+		if err := b.scoreTask(&l.Tasks[k], t, k); err != nil {
+			return err
+		}
+	}
 	for a, row := range rows {
 		b.fill(row, t, s, a)
 		for o := range rows {
@@ -235,16 +240,65 @@ func (b *builder) score(l *LaneReport, seeds map[string][]uint64, g grid) error 
 }
 
 func (b *builder) fill(row *AlgorithmReport, t *stats.Table, s *stats.Summary, a int) {
-	for m, n := range t.Marks {
-		row.Marks = append(row.Marks, Mark{Trials: n, Regret: figure(s.Regret[a][m]), Rank: figure(s.Rank[a][m])})
-	}
+	row.Marks = marksOf(t, s, a)
 	for i, tolerance := range t.Tolerances {
 		profile, trials := t.Profile(a, tolerance)
 		row.Within = append(row.Within, Within{Regret: tolerance, Share: figure(s.Within[a][i]), Trials: number(trials), Profile: profile})
 	}
-	if o := slices.Index(t.Algorithms, b.options.Reference); o >= 0 && o != a {
-		p := s.Pairs[a][o]
-		efficiency, wins := figure(p.LogEfficiency), figure(p.WinRate)
-		row.LogEfficiency, row.Censored, row.WinRate = &efficiency, p.Censored, &wins
+	row.LogEfficiency, row.Censored, row.WinRate = against(t, s, a)
+}
+
+// marksOf are the marks of one algorithm of a table.
+func marksOf(t *stats.Table, s *stats.Summary, a int) []Mark {
+	var out []Mark
+	for m, n := range t.Marks {
+		mark := Mark{Trials: n, Regret: figure(s.Regret[a][m]), Rank: figure(s.Rank[a][m])}
+		if t.Reference >= 0 && t.Reference != a {
+			change := figure(s.Change[a][m])
+			mark.Change = &change
+		}
+		out = append(out, mark)
 	}
+	return out
+}
+
+// against compares an algorithm with the reference; nil for itself.
+func against(t *stats.Table, s *stats.Summary, a int) (efficiency *Figure, censored bool, wins *Figure) {
+	if t.Reference < 0 || t.Reference == a {
+		return nil, false, nil
+	}
+	p := s.Pairs[a][t.Reference]
+	e, w := figure(p.LogEfficiency), figure(p.WinRate)
+	return &e, p.Censored, &w
+}
+
+// scoreTask fills in the statistics of one task, the k-th of the table.
+func (b *builder) scoreTask(task *TaskReport, t *stats.Table, k int) error {
+	one := *t
+	one.Tasks, one.Curves = t.Tasks[k:k+1], nil
+	for _, byTask := range t.Curves {
+		one.Curves = append(one.Curves, byTask[k:k+1])
+	}
+	s, err := one.Summarize(b.options.Resamples, bootstrapSeed)
+	if err != nil {
+		return err
+	}
+	end := math.NaN()
+	if t.Reference >= 0 {
+		end = stats.Band(one.Curves[t.Reference][0], t.Trials, 0.5).At(t.Trials)
+	}
+	for i := range task.Algorithms {
+		row := &task.Algorithms[i]
+		a := slices.Index(t.Algorithms, row.Algorithm)
+		if a < 0 {
+			continue
+		}
+		row.Marks = marksOf(&one, s, a)
+		row.LogEfficiency, row.Censored, row.WinRate = against(&one, s, a)
+		if n, ok := stats.Band(one.Curves[a][0], t.Trials, 0.5).Reach(end); ok && a != t.Reference && !math.IsInf(end, 1) {
+			trials := float64(n)
+			row.Reaches = &trials
+		}
+	}
+	return nil
 }

@@ -24,6 +24,10 @@ type Contender struct {
 	Command string `json:"command,omitempty"`
 	// NoFeatures withholds the derived features.
 	NoFeatures bool `json:"no_features,omitempty"`
+	// Alone withholds the sources of a task that has some; Method says how they
+	// are used (events.Transfer).
+	Alone  bool   `json:"alone,omitempty"`
+	Method string `json:"method,omitempty"`
 }
 
 // Cell is one search: a task, lane, algorithm and seed.
@@ -91,11 +95,7 @@ func (c *Cell) Spec(build string) *events.Spec {
 	s.Budget = events.Budget{Trials: c.Trials, Batch: c.Batch, Parallelism: 1}
 	s.Stop, s.Order, s.Duplicates, s.Transfer = events.Stop{}, "strict", "reuse", nil
 	if len(c.Sources) > 0 {
-		s.Transfer = &events.Transfer{}
-		if t := c.Task.Spec.Transfer; t != nil {
-			*s.Transfer = *t
-		}
-		s.Transfer.Sources = nil
+		s.Transfer = &events.Transfer{Seeds: seeds, Method: c.By.Method}
 		for _, source := range c.Sources {
 			s.Transfer.Sources = append(s.Transfer.Sources, events.Source{Study: source.Study()})
 		}
@@ -103,8 +103,11 @@ func (c *Cell) Spec(build string) *events.Spec {
 	return &s
 }
 
-// run returns the name of the cell's run as what it has whatever the build, and
-// what tells builds apart.
+// seeds is the default of a study file.
+const seeds = 10
+
+// run returns the name of the cell's run, eight hex digits as every run's: those
+// that it has whatever the build, and those that tell builds apart.
 func (c *Cell) run(build string) (prefix, suffix string) {
 	b, err := json.Marshal(struct {
 		Spec *events.Spec
@@ -113,7 +116,7 @@ func (c *Cell) run(build string) (prefix, suffix string) {
 	if err != nil {
 		panic(fmt.Sprintf("bench: the study of %s has no JSON: %v", c.Study(), err)) // a suite gave a NaN
 	}
-	return "b" + digest(b, 10) + "-", digest([]byte(build), 6)
+	return digest(b, 4), digest([]byte(build), 4)
 }
 
 func digest(b []byte, digits int) string {
@@ -131,6 +134,25 @@ type Plan struct {
 	FirstSeed     uint64
 	Seeds         int
 	Trials, Batch int
+	// SourceTrials is the budget of the searches that others learn from.
+	SourceTrials int
+}
+
+// sourceContender runs the searches that others learn from.
+func sourceContender() Contender { return Contender{Label: "default", Name: "default"} }
+
+// sources returns the cells that a cell may learn from.
+func (p *Plan) sources(c *Cell) []*Cell {
+	if c.By.Alone || c.By.Command != "" {
+		return nil
+	}
+	var out []*Cell
+	for _, o := range c.Task.From {
+		out = append(out, &Cell{
+			Suite: o.Suite, Task: o.Task, Lane: c.Lane, By: sourceContender(), Seed: c.Seed, Trials: p.SourceTrials, Batch: c.Batch,
+		})
+	}
+	return out
 }
 
 // Cells returns the cells seed by seed, so that a plan that is cut off leaves
@@ -144,9 +166,11 @@ func (p *Plan) Cells() []*Cell {
 					continue
 				}
 				for _, by := range p.Contenders {
-					cells = append(cells, &Cell{
+					c := &Cell{
 						Suite: p.Suite, Task: task, Lane: lane, By: by, Seed: p.FirstSeed + uint64(i), Trials: p.Trials, Batch: p.Batch,
-					})
+					}
+					c.Sources = p.sources(c)
+					cells = append(cells, c)
 				}
 			}
 		}
@@ -169,7 +193,7 @@ func Select(tasks []Task, split Split, patterns []string) ([]*Task, error) {
 			used[k] = used[k] || ok
 			fits = fits || ok
 		}
-		if fits && (split == "" || tasks[i].Split == split) {
+		if fits && (split == "" && tasks[i].Split != Source || tasks[i].Split == split) {
 			out = append(out, &tasks[i])
 		}
 	}

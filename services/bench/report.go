@@ -43,9 +43,6 @@ type LaneReport struct {
 	Algorithms []AlgorithmReport `json:"algorithms"`
 	// Pairs compare every algorithm with every other.
 	Pairs []PairReport `json:"pairs"`
-
-	// Table holds the curves, for plots.
-	Table *stats.Table `json:"-"`
 }
 
 // TaskReport says what is known of a task, and how each algorithm did on it.
@@ -73,6 +70,14 @@ type TaskResult struct {
 	FeasibleShare float64    `json:"feasible_share"`
 	// CPUSeconds is the median CPU time of a suggestion.
 	CPUSeconds *float64 `json:"cpu_s"`
+	// Marks, LogEfficiency, Censored and WinRate are as in AlgorithmReport.
+	Marks         []Mark  `json:"marks,omitempty"`
+	LogEfficiency *Figure `json:"log_efficiency,omitempty"`
+	Censored      bool    `json:"log_efficiency_censored,omitempty"`
+	WinRate       *Figure `json:"win_rate,omitempty"`
+	// Reaches is the number of trials after which the median regret is what the
+	// reference's is at its end; null when it never is.
+	Reaches *float64 `json:"trials_to_reach_reference,omitempty"`
 }
 
 // Figure is a number with its bootstrap interval.
@@ -113,6 +118,10 @@ type Mark struct {
 	Trials int    `json:"trials"`
 	Regret Figure `json:"regret"`
 	Rank   Figure `json:"rank"`
+	// Change is how much worse the best design is than the reference's with the
+	// same seed, relative to that one's value, and of that the median: negative
+	// where it is better. Null for the reference itself.
+	Change *Figure `json:"change,omitempty"`
 }
 
 // Within is the share of cells that came within a regret.
@@ -169,12 +178,18 @@ type Options struct {
 	Order []string
 	// Resamples is the number of bootstrap resamples.
 	Resamples int
+	// Marks are the numbers of trials to report; nil means 10, 20, 50, 100, and
+	// so on.
+	Marks []int
 }
 
 // marks and tolerances are those of every report (see docs/benchmarks.md).
-func marks(trials int) []int {
+func marks(trials int, chosen []int) []int {
 	var out []int
-	for _, n := range []int{10, 20, 50, 100, 200, 500, 1000, 2000, 5000} {
+	if chosen == nil {
+		chosen = []int{10, 20, 50, 100, 200, 500, 1000, 2000, 5000}
+	}
+	for _, n := range chosen {
 		if n < trials {
 			out = append(out, n)
 		}

@@ -21,6 +21,8 @@ const (
 	Development Split = "development"
 	// Test tasks are those that nobody tuned on. Results are reported on them.
 	Test Split = "test"
+	// Source tasks are there for others to learn from. They are never compared.
+	Source Split = "source"
 )
 
 // Lane says what the searchers of a task are told for free. It is the same for
@@ -58,8 +60,17 @@ type Task struct {
 	Features []evaluator.Feature
 	// Baseline is the design that lane paper starts from; nil where there is none.
 	Baseline events.Design
+	// From are the tasks that this one may learn from: one search of each, with
+	// the same seed, runs before.
+	From []Origin
 	// Known returns the answer. It may take a while the first time.
 	Known func(ctx context.Context) (Known, error)
+}
+
+// Origin is a task of a suite.
+type Origin struct {
+	Suite string
+	Task  *Task
 }
 
 // Known is the answer of a task.
@@ -89,6 +100,14 @@ type Suite struct {
 	// Doc is one sentence for people.
 	Doc   string
 	Lanes []Lane
+	// Algorithms, Reference, Trials and Marks are what a comparison consists of
+	// unless people say otherwise: labels of contenders, the one that others are
+	// measured against, the budget, and the numbers of trials to report. Zero
+	// values mean those of the product.
+	Algorithms []string
+	Reference  string
+	Trials     int
+	Marks      []int
 	// Tasks makes the tasks, quickly: every worker process calls it. The error
 	// says which file or network is missing.
 	Tasks func(Environment) ([]Task, error)

@@ -27,8 +27,8 @@ type PairSummary struct {
 
 // Summary is Figures with intervals.
 type Summary struct {
-	Regret, Rank, Within [][]Interval
-	Pairs                [][]PairSummary
+	Regret, Rank, Within, Change [][]Interval
+	Pairs                        [][]PairSummary
 }
 
 // fewestSeeds is the smallest number of seeds that is resampled.
@@ -106,6 +106,7 @@ func summarize(center *Figures, drawn []*Figures, censored [][]bool) *Summary {
 		Regret: table(func(f *Figures) [][]float64 { return f.Regret }),
 		Rank:   table(func(f *Figures) [][]float64 { return f.Rank }),
 		Within: table(func(f *Figures) [][]float64 { return f.Within }),
+		Change: table(func(f *Figures) [][]float64 { return f.Change }),
 	}
 	for a, row := range center.Pairs {
 		pairs := make([]PairSummary, len(row))

@@ -130,6 +130,7 @@ func TestFigures(t *testing.T) {
 		Regret: [][]float64{{1.25, 0.3125}, {0.625, 0.15625}},
 		Rank:   [][]float64{{2, 2}, {1, 1}},
 		Within: [][]float64{{1. / 6}, {5. / 6}},
+		Change: [][]float64{{0, 0}, {(1.5/2 + 1.75/2.5 - 2) / 2, (1.125/1.25 + 1.1875/1.375 - 2) / 2}},
 	}
 	want.Pairs = [][]Pair{{{0, 0.5}, {f.Pairs[0][1].LogEfficiency, 0}}, {{(math.Log(1.75) + math.Log(2)) / 2, 1}, {0, 0.5}}}
 	near := cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-12 })
@@ -143,6 +144,15 @@ func TestFigures(t *testing.T) {
 	}
 	if censored := x.Censored(); !censored[0][1] || censored[1][0] {
 		t.Errorf("censored = %v, want only the slow one", censored)
+	}
+}
+
+func TestRelative(t *testing.T) {
+	t.Parallel()
+	for _, c := range [][3]float64{{0.5, 0, 0.5}, {0, 1, -0.5}, {inf, inf, 0}, {inf, 1, inf}, {1, inf, -1}} {
+		if got := relative(c[0], c[1]); got != c[2] {
+			t.Errorf("relative(%v, %v) = %v, want %v", c[0], c[1], got, c[2])
+		}
 	}
 }
 

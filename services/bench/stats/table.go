@@ -21,6 +21,9 @@ type Table struct {
 	Marks []int
 	// Tolerances are regrets to be reached.
 	Tolerances []float64
+	// Reference is the index of the algorithm that Change compares with; -1 for
+	// none.
+	Reference int
 }
 
 // Check returns an error that names what does not fit together.
@@ -70,6 +73,11 @@ type Figures struct {
 	Pairs [][]Pair
 	// Within is by algorithm and tolerance: the share of cells that reached it.
 	Within [][]float64
+	// Change is by algorithm and mark: the median over all cells of how much
+	// larger the algorithm's 1 + regret is than the reference's with the same
+	// seed, relative to that; -0.1 is a design whose value is 10 % better. It is
+	// empty where there is no reference.
+	Change [][]float64
 }
 
 // selection is the seeds to use of each task; a seed may come more than once.
@@ -163,6 +171,7 @@ func (p *prepared) figures(sel selection) *Figures {
 		}
 	}
 	p.rank(f, sel, cells)
+	p.change(f, sel)
 	f.Pairs = p.pairs(sel, cells)
 	return f
 }
@@ -206,6 +215,39 @@ func rankOf(values []float64, a int) float64 {
 		}
 	}
 	return rank
+}
+
+// change fills in the paired changes.
+func (p *prepared) change(f *Figures, sel selection) {
+	f.Change = make([][]float64, len(p.Algorithms))
+	if p.Reference < 0 {
+		return
+	}
+	var column []float64
+	for a := range f.Change {
+		f.Change[a] = make([]float64, len(p.Marks))
+		for m, mark := range p.Marks {
+			column = column[:0]
+			for k, seeds := range sel {
+				for _, s := range seeds {
+					column = append(column, relative(p.Curves[a][k][s].At(mark), p.Curves[p.Reference][k][s].At(mark)))
+				}
+			}
+			f.Change[a][m] = Median(column)
+		}
+	}
+}
+
+// relative is how much larger 1 + a is than 1 + b. What found nothing feasible
+// is infinitely worse than what did, and -1 is the other way round.
+func relative(a, b float64) float64 {
+	switch {
+	case a == b:
+		return 0
+	case math.IsInf(b, 1):
+		return -1
+	}
+	return (1+a)/(1+b) - 1
 }
 
 func (p *prepared) pairs(sel selection, cells int) [][]Pair {
