@@ -67,6 +67,10 @@ type Cost struct {
 	// OffChip and Buffer are words moved over the chip's border, and in and out
 	// of the global buffer; Pad counts scratchpad accesses.
 	OffChip, Buffer, Pad int64
+	// OffChipBy is OffChip by operand; BufferInputs are the inputs among the
+	// Buffer's words, the rest are partial sums, in and out.
+	OffChipBy    [model.Operands]int64
+	BufferInputs int64
 	// Energy is relative to one multiply-accumulate.
 	Energy int64
 }
@@ -101,8 +105,8 @@ func (c *Chip) Map(p *model.Problem) (Cost, bool) {
 		if sets == 0 {
 			continue
 		}
-		for q := range few(evenParts(l.channels, c.InputWords/l.s)) {
-			for p := range few(evenParts(l.kernels, min(c.SumWords, c.FilterWords/(q*l.s)))) {
+		for q := range thin(evenParts(l.channels, c.InputWords/l.s)) {
+			for p := range thin(evenParts(l.kernels, min(c.SumWords, c.FilterWords/(q*l.s)))) {
 				c.mapSets(&l, Mapping{E: e, P: p, Q: q}, sets, &best, &found)
 			}
 		}
@@ -127,18 +131,24 @@ func evenParts(n, most int64) iter.Seq[int64] {
 	}
 }
 
-// fewest bounds the sizes that are tried of each scratchpad's share.
-const fewest = 4
-
-// few yields the first values of a sequence.
-func few(seq iter.Seq[int64]) iter.Seq[int64] {
+// thin yields the first and the last of falling sizes, and those in between that
+// are at least an eighth smaller than the one before.
+func thin(seq iter.Seq[int64]) iter.Seq[int64] {
 	return func(yield func(int64) bool) {
-		n := 0
+		const eighth = 8
+		last, skipped := int64(0), int64(0)
 		for v := range seq {
-			if n == fewest || !yield(v) {
+			if last > 0 && v > last-max(last/eighth, 1) {
+				skipped = v
+				continue
+			}
+			if !yield(v) {
 				return
 			}
-			n++
+			last, skipped = v, 0
+		}
+		if skipped > 0 {
+			yield(skipped)
 		}
 	}
 }
@@ -162,13 +172,14 @@ func (c *Chip) mapSets(l *layer, m Mapping, sets int64, best *Cost, found *bool)
 		if l.images%m.N != 0 {
 			continue
 		}
-		for m.R = 1; m.R <= min(sets, model.CeilDiv(l.channels, m.Q)); m.R *= 2 {
+		for m.R = range thin(evenParts(model.CeilDiv(l.channels, m.Q), sets)) {
 			most := min(sets/m.R, c.sums(l, &m)/m.P)
 			if most == 0 {
 				continue
 			}
 			steps := model.CeilDiv(l.kernels, m.P)
 			m.T = model.CeilDiv(steps, model.CeilDiv(steps, most))
+			m.M = max(min(c.sums(l, &m), l.kernels)/(m.P*m.T), 1) * m.P * m.T
 			if x := c.cost(l, m); !*found || less(&x, best) {
 				*best, *found = x, true
 			}
@@ -194,7 +205,6 @@ func less(a, b *Cost) bool {
 // cost returns the cost of a mapping that fits the buffer.
 func (c *Chip) cost(l *layer, m Mapping) Cost {
 	inputs, perKernel := m.inputs(l), m.N*m.E*l.cols
-	m.M = max(min(c.sums(l, &m), l.kernels)/(m.P*m.T), 1) * m.P * m.T
 	x := Cost{Mapping: m, Active: l.r * m.E * m.R * m.T}
 	strips := model.CeilDiv(l.rows, m.E)
 	x.Passes = l.groups * model.CeilDiv(l.kernels, m.P*m.T) * model.CeilDiv(l.channels, m.Q*m.R) * strips * (l.images / m.N)
@@ -210,8 +220,10 @@ func (c *Chip) cost(l *layer, m Mapping) Cost {
 	weights := l.groups * l.kernels * l.channels * l.r * l.s
 	all := l.images * l.groups * l.channels * strips * l.height(m.E) * l.width()
 	outputs := l.images * l.groups * l.kernels * l.rows * l.cols
-	x.OffChip = all*model.CeilDiv(l.kernels, m.M) + weights*strips*(l.images/m.N) + outputs
-	x.Buffer = x.Passes * (inputs + 2*perKernel*m.P*m.T)
+	x.OffChipBy = [model.Operands]int64{weights * strips * (l.images / m.N), all * model.CeilDiv(l.kernels, m.M), outputs}
+	x.OffChip = x.OffChipBy[model.Weights] + x.OffChipBy[model.Inputs] + outputs
+	x.BufferInputs = x.Passes * inputs
+	x.Buffer = x.BufferInputs + 2*x.Passes*perKernel*m.P*m.T
 	x.Pad = 4 * l.macs() // filter, input, sum in and out
 	x.Energy = l.macs() + offChipEnergy*x.OffChip + bufferEnergy*x.Buffer + padEnergy*x.Pad
 	return x

@@ -9,13 +9,12 @@ import (
 	"apollo/evaluator"
 	"apollo/evaluator/lower"
 	"apollo/evaluator/model"
-	"apollo/evaluator/tech"
 	"apollo/evaluator/workload"
 	"apollo/optimizer/space"
 )
 
 // Version changes with every change that can change a number.
-const Version = "1"
+const Version = "2"
 
 // backend evaluates a template's designs.
 type backend struct{ spec Spec }
@@ -58,12 +57,13 @@ type network struct {
 
 // bound is a backend for one task.
 type bound struct {
-	spec     Spec
-	position []int
-	design   int
-	shapes   []shape
-	nets     []network
-	weights  float64
+	spec      Spec
+	constants constants
+	position  []int
+	design    int
+	shapes    []shape
+	nets      []network
+	weights   float64
 }
 
 var (
@@ -73,7 +73,7 @@ var (
 
 // New implements evaluator.Backend.
 func (b backend) New(task evaluator.Task) (evaluator.Evaluator, error) {
-	e := &bound{spec: b.spec, design: len(task.Params)}
+	e := &bound{spec: b.spec, constants: declared(&b.spec), design: len(task.Params)}
 	if err := e.findParams(task.Params); err != nil {
 		return nil, err
 	}
@@ -177,14 +177,6 @@ func (e *bound) values(design []space.Value) ([]int64, error) {
 	return v, nil
 }
 
-func areaOf(m *Machine) float64 {
-	var sum float64
-	for _, p := range m.Area {
-		sum += p.Value
-	}
-	return sum
-}
-
 // Check implements evaluator.Checker: the area.
 func (e *bound) Check(design []space.Value, dst []float64) {
 	for i := range dst {
@@ -194,8 +186,8 @@ func (e *bound) Check(design []space.Value, dst []float64) {
 	if err != nil || len(dst) <= metricArea {
 		return
 	}
-	m := e.spec.Build(v)
-	dst[metricArea] = areaOf(&m)
+	m := e.spec.machine(&e.constants, v)
+	dst[metricArea] = m.Area.Total()
 }
 
 // Evaluate implements evaluator.Evaluator.
@@ -209,8 +201,8 @@ func (e *bound) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Re
 		result.Reason = &evaluator.Reason{Code: "malformed_design", Message: err.Error()}
 		return result, nil
 	}
-	m := e.spec.Build(v)
-	result.Values[metricArea] = areaOf(&m)
+	m := e.spec.machine(&e.constants, v)
+	result.Values[metricArea] = m.Area.Total()
 	costs := make([]Cost, len(e.shapes))
 	for i := range e.shapes {
 		var misfit *Misfit
@@ -228,12 +220,12 @@ func (e *bound) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Re
 // their tensors past the units.
 func (m *Machine) layer(s *shape) (Cost, *Misfit) {
 	if !s.vector {
-		return m.Map(&s.p)
+		var loops model.Mapping
+		return m.Flow.Find(&s.p, &loops)
 	}
-	node := tech.Node22()
 	return Cost{
 		Cycles: max(model.CeilDiv(s.ops, m.Units), m.ioCycles(s.bytes)), OffChip: s.bytes,
-		EnergyPJ: float64(s.ops)*node.AddPJ + float64(s.bytes)*node.DRAMPJPerByte,
+		EnergyPJ: float64(s.ops)*m.AddPJ + float64(s.bytes)*m.DRAMPJPerByte,
 	}, nil
 }
 

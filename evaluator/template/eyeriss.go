@@ -28,42 +28,36 @@ func eyerissSpec() Spec {
 			derived("buffer_per_mac", "B", []string{"buffer"}, []string{"rows", "cols"}),
 			derived("bandwidth_per_mac", "B/s", []string{"io_bandwidth"}, []string{"rows", "cols"}),
 		},
-		Build: buildEyeriss,
+		ClockHz: 200e6,
+		Build:   buildEyeriss,
 	}
 }
 
-const eyerissClockHz = 200e6
-
-func buildEyeriss(v []int64) Machine {
+func buildEyeriss(c *chip, v []int64) Machine {
 	x := eyeriss.Chip{Rows: v[0], Cols: v[1], FilterWords: v[2], InputWords: v[3], SumWords: v[4], BufferBytes: v[5]}
 	units := x.Rows * x.Cols
-	c := newChip()
 	buffer := c.memory("buffer", x.BufferBytes, 1)
 	pad := c.memory("filter_scratchpads", x.FilterWords*eyeriss.WordBytes, units)
 	const bitsPerByte, words = 8, eyeriss.WordBytes
 	c.units(units, (x.InputWords+x.SumWords)*words*bitsPerByte)
-	// A 16-bit multiplier has four times the area of an 8-bit one.
-	c.area = append(c.area, Part{"wide_arithmetic", 3 * float64(units) * c.node.MultiplyMM2})
-	m := c.machine(eyerissClockHz, v[6], units)
-	node := c.node
-	m.Map = func(p *model.Problem) (Cost, *Misfit) {
-		if s := p.Bound[model.S]; s > x.InputWords {
-			return Cost{}, &Misfit{Code: "input_scratchpad", What: "a row of the window", Param: "input_words", Need: s, Have: x.InputWords, Unit: "words"}
-		}
-		if r := p.Bound[model.R]; r > x.Rows {
-			return Cost{}, &Misfit{Code: "grid_rows", What: "a column of the window", Param: "rows", Need: r, Have: x.Rows, Unit: "rows"}
-		}
-		best, ok := x.Map(p)
-		if !ok {
-			row := 2 * (p.Elements(model.Inputs, &[model.Dims]int64{1, 1, 1, 1, 1, p.Bound[model.Q], p.Bound[model.R], p.Bound[model.S]}) + p.Bound[model.Q])
-			return Cost{}, &Misfit{Code: "buffer", What: "one row of outputs with its inputs", Param: "buffer", Need: max(row, x.BufferBytes+1), Have: x.BufferBytes, Unit: "B"}
-		}
-		r := Cost{OffChip: best.OffChip * words}
-		r.Cycles = max(best.Cycles, m.ioCycles(r.OffChip))
-		const wide = 4 // energy of a 16-bit product in 8-bit ones
-		r.EnergyPJ = float64(p.MACs())*(wide*node.MultiplyPJ+2*node.AddPJ) + float64(r.OffChip)*node.DRAMPJPerByte +
-			float64(best.Buffer*words)*(buffer.ReadPJPerByte+buffer.WritePJPerByte)/2 + float64(best.Pad*words)*pad.ReadPJPerByte
-		return r, nil
+	// A 16-bit multiplier has four times the area and energy of an 8-bit one.
+	const wide = 4
+	c.part("wide_arithmetic", (wide-1)*float64(units)*c.node.MultiplyMM2)
+	m := c.machine(v[6], units)
+	f := rowStationary{
+		chip: x, macPJ: wide*c.node.MultiplyPJ + 2*c.node.AddPJ,
+		bufferPJ: (buffer.ReadPJPerByte + buffer.WritePJPerByte) / 2, padPJ: pad.ReadPJPerByte,
 	}
+	f.arch = model.Arch{Levels: 3, MACPJ: f.macPJ}
+	f.arch.Level = [model.MaxLevels]model.Level{
+		offChip(&m),
+		{
+			Name: "global buffer", Keeps: keeps(model.Inputs, model.Outputs), Capacity: x.BufferBytes, Fanout: units,
+			ReadPJ: buffer.ReadPJPerByte, WritePJ: buffer.WritePJPerByte,
+		},
+		{Name: "scratchpads", Keeps: keeps(model.Weights, model.Inputs, model.Outputs), Fanout: 1, ReadPJ: pad.ReadPJPerByte, WritePJ: pad.WritePJPerByte},
+	}
+	f.m = &m
+	m.Arch, m.Flow = f.arch, &f
 	return m
 }

@@ -1,8 +1,6 @@
 package template
 
 import (
-	"iter"
-
 	"apollo/evaluator"
 	"apollo/evaluator/gemmini"
 	"apollo/evaluator/model"
@@ -26,91 +24,30 @@ func gemminiSpec() Spec {
 			derived("bandwidth_per_mac", "B/s", []string{"io_bandwidth"}, []string{"dim", "dim"}),
 			total("on_chip_memory", "B", "scratchpad", "accumulator"),
 		},
-		Build: buildGemmini,
+		ClockHz: 1e9,
+		Build:   buildGemmini,
 	}
 }
 
-const gemminiClockHz = 1e9
-
-func buildGemmini(v []int64) Machine {
-	x := gemmini.Chip{Dim: v[0]}
-	c := newChip()
+func buildGemmini(c *chip, v []int64) Machine {
+	dim := v[0]
 	pad, acc := c.memory("scratchpad", v[1], 1), c.memory("accumulator", v[2], 1)
 	const registerBits = 8 + 8 + 8 + 32 // two weights, input, sum
-	c.units(x.Dim*x.Dim, registerBits)
-	m := c.machine(gemminiClockHz, v[3], x.Dim*x.Dim)
-	node := c.node
-	m.Map = func(p *model.Problem) (Cost, *Misfit) {
-		best, found := Cost{}, false
-		var smallest int64
-		for t := range gemminiTilings(p, x.Dim) {
-			load := p.Elements(model.Weights, &t.Tile)*p.Bytes[model.Weights] + p.Elements(model.Inputs, &t.Tile)*p.Bytes[model.Inputs]
-			sums := p.Elements(model.Outputs, &t.Tile) * p.PartialBytes
-			if smallest == 0 || load < smallest {
-				smallest = load
-			}
-			if 2*load > v[1] || 2*sums > v[2] {
-				continue
-			}
-			time := x.Time(p, &t)
-			r := Cost{OffChip: time.LoadBytes + time.StoreBytes}
-			r.Cycles = max(time.Total, m.ioCycles(r.OffChip))
-			if found && r.Cycles >= best.Cycles {
-				continue
-			}
-			blocks := time.Tiles * t.Blocks
-			pixels := t.Tile[model.N] * t.Tile[model.P] * t.Tile[model.Q]
-			r.EnergyPJ = float64(p.MACs())*node.MACPJ() + float64(r.OffChip)*(node.DRAMPJPerByte+pad.WritePJPerByte) +
-				float64(blocks*(pixels+x.Dim)*x.Dim)*pad.ReadPJPerByte +
-				float64(blocks*pixels*x.Dim*p.PartialBytes)*(acc.ReadPJPerByte+acc.WritePJPerByte)
-			best, found = r, true
-		}
-		if !found {
-			return Cost{}, &Misfit{Code: "scratchpad", What: "the smallest tile, twice,", Param: "scratchpad and accumulator", Need: max(2*smallest, v[1]+1), Have: v[1], Unit: "B"}
-		}
-		return best, nil
+	c.units(dim*dim, registerBits)
+	m := c.machine(v[3], dim*dim)
+	f := squareArray{chip: gemmini.Chip{Dim: dim}, m: &m}
+	f.arch = model.Arch{Levels: 3, MACPJ: c.node.MACPJ()}
+	f.arch.Level = [model.MaxLevels]model.Level{
+		offChip(&m),
+		{
+			Name: "scratchpad", Keeps: keeps(model.Weights, model.Inputs), Capacity: v[1], DoubleBuffered: true, Fanout: 1,
+			ReadPJ: pad.ReadPJPerByte, WritePJ: pad.WritePJPerByte,
+		},
+		{
+			Name: "accumulator", Keeps: keeps(model.Outputs), Capacity: v[2], DoubleBuffered: true, Fanout: dim * dim,
+			ReadPJ: acc.ReadPJPerByte, WritePJ: acc.WritePJPerByte,
+		},
 	}
+	m.Arch, m.Flow = f.arch, &f
 	return m
-}
-
-// gemminiTilings yields tilings: the numbers of tiles over output channels,
-// input channels, rows and columns double, whole windows stay together.
-func gemminiTilings(p *model.Problem, dim int64) iter.Seq[gemmini.Tiling] {
-	return func(yield func(gemmini.Tiling) bool) {
-		b := &p.Bound
-		for nk := range doubling(model.CeilDiv(b[model.K], dim)) {
-			for nc := range doubling(model.CeilDiv(b[model.C], dim)) {
-				for np := range doubling(b[model.P]) {
-					for nq := range doubling(b[model.Q]) {
-						if nq > 1 && np < b[model.P] {
-							break // rows are cut before columns
-						}
-						if !yield(gemminiTiling(p, dim, nk, nc, np, nq)) {
-							return
-						}
-					}
-				}
-			}
-		}
-	}
-}
-
-func gemminiTiling(p *model.Problem, dim, nk, nc, np, nq int64) gemmini.Tiling {
-	b := &p.Bound
-	var t gemmini.Tiling
-	for d := range model.Dims {
-		t.Outer[d], t.Tile[d] = 1, b[d]
-	}
-	cut := func(d model.Dim, n int64) {
-		t.Tile[d] = model.CeilDiv(b[d], n)
-		t.Outer[d] = model.CeilDiv(b[d], t.Tile[d])
-	}
-	cut(model.G, b[model.G])
-	cut(model.N, b[model.N])
-	cut(model.K, nk)
-	cut(model.C, nc)
-	cut(model.P, np)
-	cut(model.Q, nq)
-	t.Blocks = model.CeilDiv(t.Tile[model.K], dim) * model.CeilDiv(t.Tile[model.C], dim) * t.Tile[model.R] * t.Tile[model.S]
-	return t
 }

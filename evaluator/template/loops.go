@@ -2,6 +2,7 @@ package template
 
 import (
 	"iter"
+	"math"
 
 	"apollo/evaluator/model"
 )
@@ -32,39 +33,107 @@ type loops struct {
 	fixed int64
 }
 
-// tileOrders are the orders of the loops over tiles, outermost first: sums are
-// completed before the next tile.
-func tileOrders() [2][model.Dims]model.Dim {
-	return [2][model.Dims]model.Dim{
-		{model.G, model.N, model.K, model.P, model.Q, model.C, model.R, model.S},
-		{model.G, model.N, model.P, model.Q, model.K, model.C, model.R, model.S},
+var _ Dataflow = (*loops)(nil)
+
+// Nest implements Dataflow.
+func (l *loops) Nest(p *model.Problem) model.Problem { return *p }
+
+// tileOrder is an order of the loops over tiles.
+type tileOrder struct {
+	dims [model.Dims]model.Dim
+	// place of channels, input channels and pixels among the three, 0 outermost.
+	k, c, pixels int
+}
+
+// tileOrders are the orders of the loops over tiles, groups and images
+// outermost. Those that come first complete sums before the next tile.
+func tileOrders() [6]tileOrder {
+	const g, n, k, c, p, q, r, s = model.G, model.N, model.K, model.C, model.P, model.Q, model.R, model.S
+	return [6]tileOrder{
+		{[model.Dims]model.Dim{g, n, k, p, q, c, r, s}, 0, 2, 1},
+		{[model.Dims]model.Dim{g, n, p, q, k, c, r, s}, 1, 2, 0},
+		{[model.Dims]model.Dim{g, n, k, c, r, s, p, q}, 0, 1, 2},
+		{[model.Dims]model.Dim{g, n, c, r, s, k, p, q}, 1, 0, 2},
+		{[model.Dims]model.Dim{g, n, p, q, c, r, s, k}, 2, 1, 0},
+		{[model.Dims]model.Dim{g, n, c, r, s, p, q, k}, 2, 0, 1},
 	}
 }
 
-// find returns the mapping with the least time, of equal ones that with the
-// least energy.
-func (l *loops) find(p *model.Problem) (Cost, *Misfit) {
-	var best Cost
-	least, found := int64(0), false
-	for _, alternative := range l.spreads {
-		var m model.Mapping
-		rest := l.spread(p, alternative, &m)
-		floor := steps(&rest)
-		if found && floor >= best.Cycles {
-			continue
-		}
-		if need := l.tiles(p, &m, &rest, floor, &best, &found); least == 0 || need < least {
-			least = need
+// finding is the state of mapping one layer.
+type finding struct {
+	l *loops
+	p *model.Problem
+	// rest is what the spatial loops leave of each dimension; floor the time
+	// that no mapping with them beats.
+	rest         [model.Dims]int64
+	steps, floor int64
+	// bytes and outputs are the sizes of the operands.
+	bytes   [model.Operands]int64
+	outputs int64
+	orders  [6]tileOrder
+	finer   int
+	// whole is the extent of each dimension in a tile of the buffer, in steps.
+	whole [model.Dims]int64
+	// m is the mapping that is tried, best the best so far.
+	m, best model.Mapping
+	cost    Cost
+	found   bool
+	// least is the bytes of the smallest tiles that were tried at a level that
+	// they do not fit.
+	least, level int64
+	// shrunk says that loops of the inner level had to move.
+	shrunk bool
+	result model.Result
+}
+
+// Find implements Dataflow: the mapping with the least time, of equal ones that
+// with the least energy.
+func (l *loops) Find(p *model.Problem, m *model.Mapping) (Cost, *Misfit) {
+	f := finding{l: l, p: p}
+	for o := range model.Operands {
+		f.bytes[o] = p.Elements(o, &p.Bound) * p.Bytes[o]
+	}
+	f.finer = finer
+	if least := touched(p) * p.Bytes[model.Inputs]; least < f.bytes[model.Inputs] {
+		f.bytes[model.Inputs], f.finer = least, math.MaxInt
+	}
+	f.orders = tileOrders()
+	f.outputs = p.Elements(model.Outputs, &p.Bound)
+	// Where the interface is the limit, channels on fewer units give smaller
+	// tiles and a shorter wait for the first one.
+	for _, share := range [][2]int64{{1, 1}, {2, 1}, {1, 2}, {4, 1}, {1, 4}} {
+		for _, alternative := range l.spreads {
+			f.rest = l.spread(p, alternative, share, &f.m)
+			f.steps = steps(&f.rest)
+			f.floor = f.bound(&f.orders[0], 1, 1, 1)
+			if f.close() || f.found && f.floor >= f.cost.Cycles {
+				continue
+			}
+			f.tiles()
 		}
 	}
-	if found {
-		return best, nil
+	if f.found {
+		*m = f.best
+		return f.cost, nil
 	}
-	const halves = 2
+	level := &l.arch.Level[f.level]
+	need := f.least
+	if level.DoubleBuffered {
+		need *= 2
+	}
 	return Cost{}, &Misfit{
-		Code: "buffer", What: "the smallest tile, twice,", Param: l.param,
-		Need: least * halves, Have: l.arch.Level[1].Capacity, Unit: "B",
+		Code: "buffer", What: "the smallest tile of the " + level.Name + ", twice,", Param: l.param,
+		Need: need, Have: level.Capacity, Unit: "B",
 	}
+}
+
+// touched returns the inputs that windows read: a stride larger than a window
+// skips some.
+func touched(p *model.Problem) int64 {
+	b := &p.Bound
+	rows := min((b[model.P]-1)*p.Stride[0]+(b[model.R]-1)*p.Dilation[0]+1, b[model.P]*b[model.R])
+	columns := min((b[model.Q]-1)*p.Stride[1]+(b[model.S]-1)*p.Dilation[1]+1, b[model.Q]*b[model.S])
+	return b[model.G] * b[model.N] * b[model.C] * rows * columns
 }
 
 func steps(v *[model.Dims]int64) int64 {
@@ -75,162 +144,336 @@ func steps(v *[model.Dims]int64) int64 {
 	return n
 }
 
-// spread writes the spatial loops and returns the steps that remain of each
-// dimension.
-func (l *loops) spread(p *model.Problem, list []Spread, m *model.Mapping) [model.Dims]int64 {
+// spread writes the spatial loops, output and input channels on one part in
+// share of the units that they could have, and returns the steps that remain of
+// each dimension.
+func (l *loops) spread(p *model.Problem, list []Spread, share [2]int64, m *model.Mapping) [model.Dims]int64 {
 	for i := range l.arch.Levels {
 		m.Loops[i] = model.Ones()
 	}
 	rest := p.Bound
 	for _, s := range list {
-		part := model.CeilDiv(rest[s.Dim], s.Limit)
+		limit := s.Limit
+		switch s.Dim {
+		case model.K:
+			limit = max(limit/share[0], 1)
+		case model.C:
+			limit = max(limit/share[1], 1)
+		}
+		part := model.CeilDiv(rest[s.Dim], limit)
 		m.Loops[s.Level].Spatial[s.Dim] *= model.CeilDiv(rest[s.Dim], part)
 		rest[s.Dim] = part
 	}
 	return rest
 }
 
-// tiles tries the numbers of tiles over output channels and input channels,
-// doubling, and for each the fewest tiles over rows, then columns, that fit. It
-// returns the bytes of the smallest tile.
-func (l *loops) tiles(p *model.Problem, m *model.Mapping, rest *[model.Dims]int64, floor int64, best *Cost, found *bool) int64 {
-	smallest := int64(0)
-	for nc := range doubling(rest[model.C]) {
-		for nk := range doubling(rest[model.K]) {
-			need := l.pixels(p, m, rest, nk, nc, best, found)
-			if smallest == 0 || need < smallest {
-				smallest = need
-			}
-			if *found && best.Cycles <= floor+floor/maxSlack {
-				return smallest
-			}
-		}
-	}
-	return smallest
-}
-
-// pixels cuts rows, then columns, until the tiles fit, and tries the first that
-// do: more pixels per tile dominate. It returns the bytes of the last tile.
-func (l *loops) pixels(p *model.Problem, m *model.Mapping, rest *[model.Dims]int64, nk, nc int64, best *Cost, found *bool) int64 {
-	var need int64
-	for np := range doubling(rest[model.P]) {
-		for nq := range doubling(rest[model.Q]) {
-			if nq > 1 && np < rest[model.P] {
-				break
-			}
-			l.cut(m, rest, nk, nc, np, nq)
-			need = l.tileBytes(p, m, 1)
-			if l.fits(p, m) {
-				l.try(p, m, best, found)
-				return need
-			}
-		}
-	}
-	return need
-}
-
-// doubling yields 1, 2, 4, … up to n, and n.
-func doubling(n int64) iter.Seq[int64] {
-	return func(yield func(int64) bool) {
-		for i := int64(1); i < n; i *= 2 {
-			if !yield(i) {
-				return
-			}
-		}
-		yield(n)
-	}
-}
-
 // maxSlack ends the search of an alternative at a mapping within 1/maxSlack of
 // its lower bound.
 const maxSlack = 64
 
-// cut writes the temporal loops for numbers of tiles.
-func (l *loops) cut(m *model.Mapping, rest *[model.Dims]int64, nk, nc, np, nq int64) {
-	outer, tile := &m.Loops[0], &m.Loops[1]
-	tile.Order = l.order
-	for d := range model.Dims {
-		parts := int64(1)
-		switch d {
-		case model.G, model.N:
-			parts = rest[d]
-		case model.K:
-			parts = nk
-		case model.C:
-			parts = nc
-		case model.P:
-			parts = np
-		case model.Q:
-			parts = nq
+// close reports whether the best mapping is as good as the bound.
+func (f *finding) close() bool { return f.found && f.cost.Cycles <= f.floor+f.floor/maxSlack }
+
+// tiles tries numbers of tiles over groups, input channels and output channels,
+// and for each the fewest tiles over images, rows, then
+// columns, that fit.
+func (f *finding) tiles() {
+	for ng := range counts(f.rest[model.G]) {
+		for nc := range counts(f.rest[model.C]) {
+			for nk := range counts(f.rest[model.K]) {
+				f.pixels(ng, nc, nk)
+				if f.close() {
+					return
+				}
+			}
 		}
-		size := model.CeilDiv(rest[d], parts)
-		outer.Temporal[d], tile.Temporal[d] = model.CeilDiv(rest[d], size), size
-	}
-	if l.inner == 0 {
-		return
-	}
-	in := &m.Loops[l.inner]
-	in.Order = l.order
-	for _, d := range l.innerDims {
-		in.Temporal[d], tile.Temporal[d] = tile.Temporal[d], 1
 	}
 }
 
-// tileBytes returns what one instance of a level holds of a tile.
-func (l *loops) tileBytes(p *model.Problem, m *model.Mapping, level int) int64 {
-	extent := [model.Dims]int64{}
-	for d := range model.Dims {
-		extent[d] = 1
-		for i := level; i < l.arch.Levels; i++ {
-			extent[d] *= m.Loops[i].Temporal[d] * m.Loops[i].Spatial[d]
+// finer is how many times the pixels of the largest tile that fits are halved
+// again: smaller tiles wait less for the first and the last one. Where a stride
+// is larger than a window, only tiles of one row or column leave out what it
+// skips: there is no limit then.
+const finer = 3
+
+// pixels cuts images, then rows and columns in three ways, until the tiles fit
+// and no more can win.
+func (f *finding) pixels(ng, nc, nk int64) {
+	for way := rowsFirst; way <= inTurn; way++ {
+		if way > rowsFirst && f.rest[model.Q] == 1 {
+			return // there is one way
 		}
-		extent[d] = min(extent[d], p.Bound[d])
+		left := f.finer
+		for n := range cuts(way, f.rest[model.N], f.rest[model.P], f.rest[model.Q]) {
+			parts := [model.Dims]int64{model.G: ng, model.N: n[0], model.K: nk, model.C: nc, model.P: n[1], model.Q: n[2], model.R: 1, model.S: 1}
+			if f.found && f.hopeless(&parts) {
+				break
+			}
+			f.cut(&parts)
+			if !f.fits(false) {
+				continue
+			}
+			f.try()
+			if f.shrunk {
+				f.cut(&parts)
+				if f.fits(true) {
+					f.try()
+				}
+			}
+			if left--; left < 0 || f.close() {
+				break
+			}
+		}
 	}
-	var n int64
-	for o := range model.Operands {
-		if !l.arch.Level[level].Keeps[o] {
-			continue
-		}
-		width := p.Bytes[o]
-		if o == model.Outputs {
-			width = p.PartialBytes
-		}
-		n += p.Elements(o, &extent) * width
-	}
-	return n
 }
 
-// fits reports whether the tiles fit every level, twice where it is
-// double-buffered.
-func (l *loops) fits(p *model.Problem, m *model.Mapping) bool {
-	for i := 1; i < l.arch.Levels; i++ {
-		level := &l.arch.Level[i]
-		need := l.tileBytes(p, m, i)
-		if level.DoubleBuffered {
-			need *= 2
-		}
-		if level.Capacity > 0 && need > level.Capacity {
+// hopeless reports whether no order of so many tiles, or of more, can win.
+func (f *finding) hopeless(parts *[model.Dims]int64) bool {
+	fixed := f.l.fixed * steps(parts)
+	for i := range f.orders {
+		if f.bound(&f.orders[i], parts[model.K], parts[model.C], parts[model.N]*parts[model.P]*parts[model.Q])+fixed < f.cost.Cycles {
 			return false
 		}
 	}
 	return true
 }
 
-// try evaluates both orders of tiles.
-func (l *loops) try(p *model.Problem, m *model.Mapping, best *Cost, found *bool) {
-	var r model.Result
-	for _, order := range tileOrders() {
-		m.Loops[0].Order = order
-		r.Eval(p, &l.arch, m)
-		c := Cost{Cycles: r.Cycles + l.fixed*steps(&m.Loops[0].Temporal)}
-		read, write := r.Traffic(p, 0)
-		c.OffChip = read + write
-		c.EnergyPJ = r.ComputePJ
-		for _, pj := range r.LevelPJ {
-			c.EnergyPJ += pj
-		}
-		if !*found || c.Cycles < best.Cycles || c.Cycles == best.Cycles && c.EnergyPJ < best.EnergyPJ {
-			*best, *found = c, true
+// cutting is the order in which rows and columns are cut into parts.
+type cutting int
+
+const (
+	rowsFirst cutting = iota
+	columnsFirst
+	inTurn
+)
+
+// cuts yields growing numbers of parts of images, rows and columns; images are
+// cut to the end first.
+func cuts(way cutting, images, rows, columns int64) iter.Seq[[3]int64] {
+	return func(yield func([3]int64) bool) {
+		n, most := [3]int64{1, 1, 1}, [3]int64{images, rows, columns}
+		for turn := 1; yield(n); turn = 3 - turn {
+			at := turn
+			switch {
+			case n[0] < most[0]:
+				at = 0
+			case way == rowsFirst, n[2] == most[2]:
+				at = 1
+			case way == columnsFirst, n[1] == most[1]:
+				at = 2
+			}
+			if at == 1 && n[1] == most[1] {
+				at = 2
+			}
+			if n[at] == most[at] {
+				return
+			}
+			n[at] = min(2*n[at], most[at])
 		}
 	}
+}
+
+// counts yields numbers of parts of n: all up to 16, then eight to a doubling, n
+// at the end. Of numbers that give parts of the same size, the first.
+func counts(n int64) iter.Seq[int64] {
+	return func(yield func(int64) bool) {
+		const fine = 8
+		last := int64(0)
+		for i := int64(1); i < n; i += max(i/fine, 1) {
+			size := model.CeilDiv(n, i)
+			if size != last && !yield(i) {
+				return
+			}
+			last = size
+		}
+		yield(n)
+	}
+}
+
+// cut writes the temporal loops for numbers of tiles.
+func (f *finding) cut(parts *[model.Dims]int64) {
+	outer, tile := &f.m.Loops[0], &f.m.Loops[1]
+	tile.Order = f.l.order
+	for d := range model.Dims {
+		size := model.CeilDiv(f.rest[d], parts[d])
+		outer.Temporal[d], tile.Temporal[d], f.whole[d] = model.CeilDiv(f.rest[d], size), size, size
+	}
+	if f.l.inner == 0 {
+		return
+	}
+	for i := 2; i <= f.l.inner; i++ {
+		in := &f.m.Loops[i]
+		in.Order = f.l.order
+		in.Temporal = [model.Dims]int64{1, 1, 1, 1, 1, 1, 1, 1}
+	}
+	in := &f.m.Loops[f.l.inner]
+	for _, d := range f.l.innerDims {
+		in.Temporal[d], tile.Temporal[d] = tile.Temporal[d], 1
+	}
+}
+
+// fits reports whether the tiles fit every level, twice where it is
+// double-buffered. Loops of the inner level whose tiles do not fit there move to
+// the buffer: those over pixels first, or those over output channels.
+func (f *finding) fits(channelsFirst bool) bool {
+	f.shrunk = false
+	for i := f.l.arch.Levels - 1; i >= 1; i-- {
+		for !f.levelFits(i) {
+			if i < 2 || !f.shrink(i, channelsFirst) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (f *finding) levelFits(i int) bool {
+	level := &f.l.arch.Level[i]
+	if level.Capacity == 0 {
+		return true
+	}
+	room := level.Capacity
+	if level.DoubleBuffered {
+		room /= 2
+	}
+	others, sums := f.tile(i)
+	switch {
+	case others+sums*f.p.PartialBytes <= room:
+		return true
+	case others+sums*f.p.Bytes[model.Outputs] <= room && f.complete(i):
+		return true
+	}
+	need := others + sums*f.p.Bytes[model.Outputs]
+	if f.least == 0 || need < f.least {
+		f.least, f.level = max(need, room+1), int64(i)
+	}
+	return false
+}
+
+// tile returns the bytes of weights and inputs, and the number of outputs, that
+// one instance of a level holds.
+func (f *finding) tile(level int) (others, sums int64) {
+	var extent [model.Dims]int64
+	for d := range model.Dims {
+		extent[d] = 1
+		for i := level; i < f.l.arch.Levels; i++ {
+			extent[d] *= f.m.Loops[i].Temporal[d] * f.m.Loops[i].Spatial[d]
+		}
+		extent[d] = min(extent[d], f.p.Bound[d])
+	}
+	keeps := &f.l.arch.Level[level].Keeps
+	for _, o := range []model.Operand{model.Weights, model.Inputs} {
+		if keeps[o] {
+			others += f.p.Elements(o, &extent) * f.p.Bytes[o]
+		}
+	}
+	if keeps[model.Outputs] {
+		sums = f.p.Elements(model.Outputs, &extent)
+	}
+	return others, sums
+}
+
+// complete reports whether outputs reach a level only once their sums are
+// complete.
+func (f *finding) complete(level int) bool {
+	f.m.Loops[0].Order = f.orders[0].dims
+	f.result.Eval(f.p, &f.l.arch, &f.m)
+	x := &f.result.Access[level][model.Outputs]
+	return x.Reads == 0 && x.Fills == 0
+}
+
+// shrink halves a loop of the inner level whose dimension a kept operand has,
+// and reports whether there was one.
+func (f *finding) shrink(level int, channelsFirst bool) bool {
+	if f.l.inner < level {
+		return false
+	}
+	f.shrunk = true
+	in, out := &f.m.Loops[f.l.inner], &f.m.Loops[1]
+	order := [model.Dims]model.Dim{model.P, model.Q, model.K, model.C, model.R, model.S, model.G, model.N}
+	if channelsFirst {
+		order = [model.Dims]model.Dim{model.K, model.P, model.Q, model.C, model.R, model.S, model.G, model.N}
+	}
+	for _, d := range order {
+		n := in.Temporal[d]
+		if n == 1 || !f.holds(level, d) {
+			continue
+		}
+		size := model.CeilDiv(n, 2)
+		out.Temporal[d], in.Temporal[d] = model.CeilDiv(f.whole[d], size), size
+		return true
+	}
+	return false
+}
+
+// holds reports whether a level keeps an operand that a dimension indexes.
+func (f *finding) holds(level int, d model.Dim) bool {
+	for o := range model.Operands {
+		if f.l.arch.Level[level].Keeps[o] && model.Relevant(o, d) {
+			return true
+		}
+	}
+	return false
+}
+
+// try evaluates the orders of tiles whose bound is better than the best.
+func (f *finding) try() {
+	outer := &f.m.Loops[0].Temporal
+	nk, nc, pixels := outer[model.K], outer[model.C], outer[model.N]*outer[model.P]*outer[model.Q]
+	ramp := f.ramp()
+	for i := range f.orders {
+		o := &f.orders[i]
+		if f.found && f.bound(o, nk, nc, pixels)+ramp >= f.cost.Cycles {
+			continue
+		}
+		f.m.Loops[0].Order = o.dims
+		f.result.Eval(f.p, &f.l.arch, &f.m)
+		c := f.l.cost(f.p, &f.m, &f.result)
+		if !f.found || c.Cycles < f.cost.Cycles || c.Cycles == f.cost.Cycles && c.EnergyPJ < f.cost.EnergyPJ {
+			f.best, f.cost, f.found = f.m, c, true
+		}
+	}
+}
+
+// cost returns the cost of an evaluated mapping: the core's, and the array's
+// fill and drain for every tile.
+func (l *loops) cost(p *model.Problem, m *model.Mapping, r *model.Result) Cost {
+	c := Cost{Cycles: r.Cycles + l.fixed*steps(&m.Loops[0].Temporal)}
+	read, write := r.Traffic(p, 0)
+	c.OffChip = read + write
+	c.EnergyPJ = r.ComputePJ
+	for _, pj := range r.LevelPJ {
+		c.EnergyPJ += pj
+	}
+	return c
+}
+
+// bound returns a time that no mapping with these numbers of tiles in this
+// order beats: each operand comes once, and again for every step of a loop
+// without it that stands outside one with it. Windows that overlap are left out.
+func (f *finding) bound(o *tileOrder, nk, nc, pixels int64) int64 {
+	const milli = 1000
+	again := func(n int64, at int, first int64, firstAt int, second int64, secondAt int) int64 {
+		if first > 1 && firstAt > at || second > 1 && secondAt > at {
+			return n
+		}
+		return 1
+	}
+	weights := f.bytes[model.Weights] * again(pixels, o.pixels, nk, o.k, nc, o.c)
+	inputs := f.bytes[model.Inputs] * again(nk, o.k, nc, o.c, pixels, o.pixels)
+	sums := f.outputs * (again(nc, o.c, nk, o.k, pixels, o.pixels) - 1) * f.p.PartialBytes
+	outside := &f.l.arch.Level[0]
+	read := model.CeilDiv((weights+inputs+sums)*milli, outside.ReadRate)
+	write := model.CeilDiv((f.bytes[model.Outputs]+sums)*milli, outside.WriteRate)
+	return max(f.steps, read, write)
+}
+
+// ramp returns the time that nothing hides: the first tile's way in, the last
+// one's way out, and the array's fill and drain for every tile.
+func (f *finding) ramp() int64 {
+	const milli = 1000
+	others, sums := f.tile(1)
+	outside := &f.l.arch.Level[0]
+	return f.l.fixed*steps(&f.m.Loops[0].Temporal) + model.CeilDiv(others*milli, outside.ReadRate) +
+		model.CeilDiv(sums*f.p.Bytes[model.Outputs]*milli, outside.WriteRate)
 }

@@ -26,29 +26,27 @@ func nvdlaSpec() Spec {
 			derived("bandwidth_per_mac", "B/s", []string{"io_bandwidth"}, []string{"atomic_c", "atomic_k"}),
 			total("on_chip_memory", "B", "conv_buffer", "accumulator"),
 		},
-		Build: buildNVDLA,
+		ClockHz: 1e9,
+		Build:   buildNVDLA,
 	}
 }
 
-const nvdlaClockHz = 1e9
-
-func buildNVDLA(v []int64) Machine {
-	c := newChip()
+func buildNVDLA(c *chip, v []int64) Machine {
 	buffer, acc := c.memory("conv_buffer", v[2], 1), c.memory("accumulator", v[3], 1)
 	const registerBits = 8 + 8 + 8 // two weights, input; sums are the accumulator's
 	units := v[0] * v[1]
 	c.units(units, registerBits)
-	m := c.machine(nvdlaClockHz, v[4], units)
+	m := c.machine(v[4], units)
 	l := loops{
 		spreads: [][]Spread{{{2, model.C, v[0]}, {2, model.K, v[1]}}, {{2, model.C, v[0]}, {2, model.G, v[1]}}},
 		// A stripe of pixels under one block of weights.
 		order: [model.Dims]model.Dim{model.G, model.N, model.K, model.C, model.R, model.S, model.P, model.Q},
-		inner: 2, innerDims: []model.Dim{model.C, model.R, model.S, model.P, model.Q},
+		inner: 2, innerDims: []model.Dim{model.K, model.C, model.R, model.S, model.P, model.Q},
 		param: "conv_buffer or accumulator", fixed: v[0]/2 + v[1],
 	}
 	l.arch = model.Arch{Levels: 4, MACPJ: c.node.MACPJ()}
 	l.arch.Level = [model.MaxLevels]model.Level{
-		offChip(&m, c.node.DRAMPJPerByte),
+		offChip(&m),
 		{
 			Name: "convolution buffer", Keeps: keeps(model.Weights, model.Inputs), Capacity: v[2], DoubleBuffered: true, Fanout: 1,
 			ReadPJ: buffer.ReadPJPerByte, WritePJ: buffer.WritePJPerByte,
@@ -57,21 +55,17 @@ func buildNVDLA(v []int64) Machine {
 			Name: "accumulator", Keeps: keeps(model.Outputs), Capacity: v[3], DoubleBuffered: true, Fanout: units,
 			ReadPJ: acc.ReadPJPerByte, WritePJ: acc.WritePJPerByte,
 		},
-		{Name: "weight registers", Keeps: keeps(model.Weights), DoubleBuffered: true, Fanout: 1, ReadPJ: registerPJ, WritePJ: registerPJ},
+		{Name: "weight registers", Keeps: keeps(model.Weights), DoubleBuffered: true, Fanout: 1, ReadPJ: c.registerPJ, WritePJ: c.registerPJ},
 	}
-	m.Map = l.find
+	m.Arch, m.Flow = l.arch, &l
 	return m
 }
 
-// registerPJ is the energy of reading or writing a byte of a register, in pJ,
-// as in evaluator/edge.
-const registerPJ = 0.01
-
 // offChip is the outermost level of every hierarchy.
-func offChip(m *Machine, pj float64) model.Level {
+func offChip(m *Machine) model.Level {
 	return model.Level{
 		Name: "off-chip memory", Keeps: keeps(model.Weights, model.Inputs, model.Outputs), DoubleBuffered: true, Fanout: 1,
-		ReadRate: m.IORate, WriteRate: m.IORate, ReadPJ: pj, WritePJ: pj,
+		ReadRate: m.IORate, WriteRate: m.IORate, ReadPJ: m.DRAMPJPerByte, WritePJ: m.DRAMPJPerByte,
 	}
 }
 

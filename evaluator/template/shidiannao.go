@@ -25,19 +25,17 @@ func shiDianNaoSpec() Spec {
 			derived("bandwidth_per_mac", "B/s", []string{"io_bandwidth"}, []string{"rows", "cols"}),
 			total("on_chip_memory", "B", "neuron_buffer", "synapse_buffer"),
 		},
-		Build: buildShiDianNao,
+		ClockHz: 1e9,
+		Build:   buildShiDianNao,
 	}
 }
 
-const shiDianNaoClockHz = 1e9
-
-func buildShiDianNao(v []int64) Machine {
-	c := newChip()
+func buildShiDianNao(c *chip, v []int64) Machine {
 	neurons, synapses := c.memory("neuron_buffer", v[2], 1), c.memory("synapse_buffer", v[3], 1)
 	const registerBits = 8 + 8 + 32 + 2*8*8 // operands, sum, two FIFOs of eight inputs
 	units := v[0] * v[1]
 	c.units(units, registerBits)
-	m := c.machine(shiDianNaoClockHz, v[4], units)
+	m := c.machine(v[4], units)
 	l := loops{
 		spreads: [][]Spread{{{2, model.P, v[0]}, {2, model.Q, v[1]}}},
 		// An element sums one output before it turns to the next.
@@ -47,7 +45,7 @@ func buildShiDianNao(v []int64) Machine {
 	}
 	l.arch = model.Arch{Levels: 4, MACPJ: c.node.MACPJ()}
 	l.arch.Level = [model.MaxLevels]model.Level{
-		offChip(&m, c.node.DRAMPJPerByte),
+		offChip(&m),
 		{
 			Name: "neuron buffer", Keeps: keeps(model.Inputs, model.Outputs), Capacity: v[2], DoubleBuffered: true, Fanout: 1,
 			ReadPJ: neurons.ReadPJPerByte, WritePJ: neurons.WritePJPerByte,
@@ -56,8 +54,8 @@ func buildShiDianNao(v []int64) Machine {
 			Name: "synapse buffer", Keeps: keeps(model.Weights), Capacity: v[3], DoubleBuffered: true, Fanout: units,
 			ReadPJ: synapses.ReadPJPerByte, WritePJ: synapses.WritePJPerByte,
 		},
-		{Name: "accumulator", Keeps: keeps(model.Outputs), DoubleBuffered: true, Fanout: 1, ReadPJ: registerPJ, WritePJ: registerPJ},
+		{Name: "accumulator", Keeps: keeps(model.Outputs), DoubleBuffered: true, Fanout: 1, ReadPJ: c.registerPJ, WritePJ: c.registerPJ},
 	}
-	m.Map = l.find
+	m.Arch, m.Flow = l.arch, &l
 	return m
 }

@@ -31,22 +31,20 @@ func simbaSpec() Spec {
 			derived("weights_per_mac", "B", []string{"weight_buffer"}, []string{"lanes", "vector"}),
 			derived("bandwidth_per_mac", "B/s", []string{"io_bandwidth"}, []string{"pes_x", "pes_y", "lanes", "vector"}),
 		},
-		Build: buildSimba,
+		ClockHz: 1e9,
+		Build:   buildSimba,
 	}
 }
 
-const simbaClockHz = 1e9
-
-func buildSimba(v []int64) Machine {
+func buildSimba(c *chip, v []int64) Machine {
 	x, y, lanes, vector := v[0], v[1], v[2], v[3]
-	c := newChip()
 	global := c.memory("global_buffer", v[6], 1)
 	weights, inputs := c.memory("weight_buffers", v[4], x*y), c.memory("input_buffers", v[5], x*y)
 	const registerBits = 8 + 8 // operands; a lane's sum is shared by its vector
 	units := x * y * lanes * vector
 	c.units(units, registerBits)
-	c.area = append(c.area, Part{"accumulators", float64(x*y*lanes*2*32) * c.node.RegisterBitMM2})
-	m := c.machine(simbaClockHz, v[7], units)
+	c.part("accumulators", float64(x*y*lanes*2*32)*c.node.RegisterBitMM2)
+	m := c.machine(v[7], units)
 	hop := c.node.HopPJPerByte * float64(x+y) / 2
 	const mesh, element = 1, 4
 	inside := func(first, second Spread) []Spread {
@@ -62,12 +60,12 @@ func buildSimba(v []int64) Machine {
 		},
 		// Weights stay in an element while its pixels pass.
 		order: [model.Dims]model.Dim{model.G, model.N, model.K, model.P, model.Q, model.C, model.R, model.S},
-		inner: 3, innerDims: []model.Dim{model.C, model.R, model.S},
+		inner: 3, innerDims: []model.Dim{model.K, model.C, model.R, model.S},
 		param: "global_buffer, weight_buffer or input_buffer", fixed: 2 * (x + y),
 	}
 	l.arch = model.Arch{Levels: 5, MACPJ: c.node.MACPJ()}
 	l.arch.Level = [model.MaxLevels]model.Level{
-		offChip(&m, c.node.DRAMPJPerByte),
+		offChip(&m),
 		{
 			Name: "global buffer", Keeps: keeps(model.Inputs, model.Outputs), Capacity: v[6], DoubleBuffered: true, Fanout: x * y,
 			ReadPJ: global.ReadPJPerByte + hop, WritePJ: global.WritePJPerByte + hop,
@@ -80,8 +78,8 @@ func buildSimba(v []int64) Machine {
 			Name: "input buffer", Keeps: keeps(model.Inputs), Capacity: v[5], DoubleBuffered: true, Fanout: 1,
 			ReadPJ: inputs.ReadPJPerByte, WritePJ: inputs.WritePJPerByte,
 		},
-		{Name: "accumulators", Keeps: keeps(model.Outputs), DoubleBuffered: true, Fanout: lanes * vector, ReadPJ: registerPJ, WritePJ: registerPJ},
+		{Name: "accumulators", Keeps: keeps(model.Outputs), DoubleBuffered: true, Fanout: lanes * vector, ReadPJ: c.registerPJ, WritePJ: c.registerPJ},
 	}
-	m.Map = l.find
+	m.Arch, m.Flow = l.arch, &l
 	return m
 }

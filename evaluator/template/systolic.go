@@ -32,33 +32,25 @@ func systolicSpec() Spec {
 			derived("bandwidth_per_mac", "B/s", []string{"io_bandwidth"}, []string{"rows", "cols"}),
 			total("on_chip_memory", "B", "input_buffer", "weight_buffer", "output_buffer"),
 		},
-		Build: buildSystolic,
+		ClockHz: 1e9,
+		Build:   buildSystolic,
 	}
 }
 
-const systolicClockHz = 1e9
-
-func buildSystolic(v []int64) Machine {
+func buildSystolic(c *chip, v []int64) Machine {
 	a := systolic.Array{Rows: v[0], Cols: v[1], Dataflow: systolic.Dataflow(v[2])}
-	c := newChip()
 	in, weight, out := c.memory("input_buffer", v[3], 1), c.memory("weight_buffer", v[4], 1), c.memory("output_buffer", v[5], 1)
 	const registerBits = 8 + 8 + 32 // weight, input, sum
 	c.units(a.Rows*a.Cols, registerBits)
-	m := c.machine(systolicClockHz, v[6], a.Rows*a.Cols)
-	node := c.node
-	m.Map = func(p *model.Problem) (Cost, *Misfit) {
-		g, groups := systolic.Of(p)
-		pass := a.Pass(&g)
-		t := a.OffChip(p, &systolic.Buffers{Input: v[3] / 2, Weight: v[4] / 2, Output: v[5] / 2})
-		r := Cost{OffChip: t * groups}
-		io := m.ioCycles(r.OffChip)
-		// The first fold's operands are waited for.
-		first := m.ioCycles(min(a.Rows*a.Cols*p.Bytes[model.Weights], t))
-		r.Cycles = max(pass.Cycles*groups, io) + first
-		r.EnergyPJ = float64(groups)*(float64(pass.InputReads)*in.ReadPJPerByte+float64(pass.WeightReads)*weight.ReadPJPerByte+
-			float64(pass.OutputWrites*p.PartialBytes)*(out.WritePJPerByte+out.ReadPJPerByte)) +
-			float64(p.MACs())*node.MACPJ() + float64(r.OffChip)*node.DRAMPJPerByte
-		return r, nil
+	m := c.machine(v[6], a.Rows*a.Cols)
+	f := marching{array: a, m: &m}
+	f.arch = model.Arch{Levels: 4, MACPJ: c.node.MACPJ()}
+	f.arch.Level = [model.MaxLevels]model.Level{
+		offChip(&m),
+		{Name: "input buffer", Keeps: keeps(model.Inputs), Capacity: v[3], DoubleBuffered: true, Fanout: 1, ReadPJ: in.ReadPJPerByte, WritePJ: in.WritePJPerByte},
+		{Name: "weight buffer", Keeps: keeps(model.Weights), Capacity: v[4], DoubleBuffered: true, Fanout: 1, ReadPJ: weight.ReadPJPerByte, WritePJ: weight.WritePJPerByte},
+		{Name: "output buffer", Keeps: keeps(model.Outputs), Capacity: v[5], DoubleBuffered: true, Fanout: a.Rows * a.Cols, ReadPJ: out.ReadPJPerByte, WritePJ: out.WritePJPerByte},
 	}
+	m.Arch, m.Flow = f.arch, &f
 	return m
 }

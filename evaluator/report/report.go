@@ -1,0 +1,337 @@
+// Package report is what the tools that look at one design are told about it,
+// in one shape for every template: where time, energy and area go, layer by
+// layer, and what its mappings are.
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+
+	"apollo/evaluator"
+	"apollo/evaluator/model"
+	"apollo/optimizer/space"
+)
+
+// Point is a design of a template. Its values need not be levels of the space.
+type Point struct {
+	// Preset is the named design that it started from, which may have more than
+	// the parameters, a clock for one.
+	Preset string
+	// Values holds one value per parameter, in order.
+	Values []space.Value
+}
+
+// Preset is a named design.
+type Preset struct {
+	Name string
+	// Values holds one value per parameter; Doc says what it is.
+	Values []space.Value
+	Doc    string
+}
+
+// Design is the detailed answer for one design.
+type Design struct {
+	Template string `json:"template"`
+	Version  string `json:"version"`
+	// Design has the parameters, and what a preset has beyond them.
+	Design Fields `json:"design"`
+	// ClockHz is the clock, MACsPerCycle and PeakTOPS the peak rate,
+	// IOBandwidth the off-chip bandwidth in bytes per second.
+	ClockHz      int64   `json:"clock_hz"`
+	MACsPerCycle int64   `json:"macs_per_cycle"`
+	PeakTOPS     float64 `json:"peak_tops"`
+	IOBandwidth  int64   `json:"io_bandwidth"`
+	Feasible     bool    `json:"feasible"`
+	// Reason is nil for a feasible design.
+	Reason  *Reason   `json:"reason"`
+	Metrics Metrics   `json:"metrics"`
+	Area    Breakdown `json:"area"`
+	// Networks and Layers are empty for an infeasible design. Layers holds the
+	// layers of all networks in order.
+	Networks []Network `json:"networks"`
+	Layers   []Layer   `json:"layers"`
+}
+
+// Reason is evaluator.Reason with the names of the wire.
+type Reason struct {
+	Code    string  `json:"code"`
+	Layer   string  `json:"layer"`
+	Need    float64 `json:"need"`
+	Have    float64 `json:"have"`
+	Unit    string  `json:"unit"`
+	Message string  `json:"message"`
+}
+
+// ReasonOf translates a reason; nil stays nil.
+func ReasonOf(r *evaluator.Reason) *Reason {
+	if r == nil {
+		return nil
+	}
+	return &Reason{Code: r.Code, Layer: r.Layer, Need: r.Need, Have: r.Have, Unit: r.Unit, Message: r.Message}
+}
+
+// Metrics holds the metrics of a study; nil where there is none.
+type Metrics struct {
+	LatencySeconds *float64 `json:"latency_s"`
+	AreaMM2        *float64 `json:"area_mm2"`
+	EnergyJ        *float64 `json:"energy_j"`
+}
+
+// Network is one network's totals.
+type Network struct {
+	Name           string  `json:"name"`
+	Weight         float64 `json:"weight"`
+	MACs           int64   `json:"macs"`
+	LatencySeconds float64 `json:"latency_s"`
+	EnergyJ        float64 `json:"energy_j"`
+	// Utilisation is the share of the peak rate over the whole latency.
+	Utilisation float64   `json:"utilisation"`
+	Latency     Latency   `json:"latency"`
+	Energy      Breakdown `json:"energy"`
+	// ProgramEntries of the instruction memory hold the program, 0 where a
+	// template has none. OffChipBytes cross the chip's border.
+	ProgramEntries int64 `json:"program_entries,omitempty"`
+	OffChipBytes   int64 `json:"off_chip_bytes"`
+	// Roofline is where the whole network stands.
+	Roofline Roofline `json:"roofline"`
+}
+
+// Latency says what the latency is spent on, in s. Total is the sum of the
+// others.
+type Latency struct {
+	// Compute is the time of the multipliers; Memory what on-chip memories and
+	// wires need beyond it; IO what off-chip transfers need beyond both.
+	Compute float64 `json:"compute_s"`
+	Memory  float64 `json:"memory_s"`
+	IO      float64 `json:"io_s"`
+	// Instruction is the time of issuing work.
+	Instruction float64 `json:"instruction_s"`
+	// Serial is what nothing hides: starting, filling and draining.
+	Serial float64 `json:"serial_s"`
+	Total  float64 `json:"total_s"`
+}
+
+// Parts lists the parts by name, without the total.
+func (l *Latency) Parts() []Part {
+	return []Part{{"compute", l.Compute}, {"memory", l.Memory}, {"I/O", l.IO}, {"instructions", l.Instruction}, {"serial", l.Serial}}
+}
+
+// Layer is one layer of one network.
+type Layer struct {
+	Network string `json:"network"`
+	ID      string `json:"id"`
+	Op      string `json:"op"`
+	MACs    int64  `json:"macs"`
+	// Cycles is the layer's time; the five numbers after it are its split.
+	Cycles            int64   `json:"cycles"`
+	ComputeCycles     int64   `json:"compute_cycles"`
+	MemoryCycles      int64   `json:"memory_cycles"`
+	IOCycles          int64   `json:"io_cycles"`
+	InstructionCycles int64   `json:"instruction_cycles"`
+	SerialCycles      int64   `json:"serial_cycles"`
+	LatencySeconds    float64 `json:"latency_s"`
+	// Utilisation is the share of the peak rate over Cycles.
+	Utilisation float64 `json:"utilisation"`
+	// Bottleneck names what the layer waits for.
+	Bottleneck string `json:"bottleneck"`
+	// Bytes is what each level moves, reads and writes together; off_chip is
+	// what crosses the chip's border.
+	Bytes Counts `json:"bytes"`
+	// Accesses is the mapping's traffic per level and operand; empty for layers
+	// without multiplications.
+	Accesses []Access `json:"accesses"`
+	Roofline Roofline `json:"roofline"`
+	// EnergyJ is the dynamic energy.
+	EnergyJ float64 `json:"energy_j"`
+	// Mapping is the loop nest; Given says that the user gave it.
+	Mapping string `json:"mapping"`
+	Given   bool   `json:"mapping_given,omitempty"`
+	// Counts has what a template counts beside: bands, tiles.
+	Counts Counts `json:"counts,omitempty"`
+}
+
+// OffChip is the name of the level outside in Bytes.
+const OffChip = "off_chip"
+
+// Roofline is where a layer, or a network, stands under the chip's roofline:
+// S. Williams et al., "Roofline", CACM 52(4), 2009.
+type Roofline struct {
+	// Intensity is the multiply-accumulates per byte that crosses the chip's
+	// border.
+	Intensity float64 `json:"macs_per_byte"`
+	// Attainable is what the chip's peak rate and its off-chip bandwidth allow
+	// at this intensity, Achieved what the layer does, in MAC/s.
+	Attainable float64 `json:"attainable_macs_per_s"`
+	Achieved   float64 `json:"achieved_macs_per_s"`
+	// Bound is "compute" or "off-chip bandwidth": which of the two is lower.
+	Bound string `json:"bound"`
+}
+
+// NewRoofline places work of so many multiplications, bytes and seconds under
+// the roofline of a peak rate in MAC/s and a bandwidth in bytes per second.
+func NewRoofline(macs, offChip int64, seconds, peak, bandwidth float64) Roofline {
+	r := Roofline{Attainable: peak, Bound: "compute"}
+	if seconds > 0 {
+		r.Achieved = float64(macs) / seconds
+	}
+	if offChip > 0 {
+		r.Intensity = float64(macs) / float64(offChip)
+		if slope := r.Intensity * bandwidth; slope < r.Attainable {
+			r.Attainable, r.Bound = slope, "off-chip bandwidth"
+		}
+	}
+	return r
+}
+
+// Access is the traffic of one operand at one level of the hierarchy, in
+// elements over all instances of the level.
+type Access struct {
+	Level   string `json:"level"`
+	Operand string `json:"operand"`
+	// Reads leave the level for the one below, Fills arrive from above; outputs
+	// also arrive from below (Updates) and leave for above (Drains).
+	Reads   int64 `json:"reads"`
+	Fills   int64 `json:"fills"`
+	Updates int64 `json:"updates"`
+	Drains  int64 `json:"drains"`
+}
+
+// Accesses lists what a mapping moves, level by level.
+func Accesses(a *model.Arch, e *model.Result) []Access {
+	var out []Access
+	for i := range a.Levels {
+		for o := range model.Operands {
+			if !a.Level[i].Keeps[o] {
+				continue
+			}
+			x := &e.Access[i][o]
+			out = append(out, Access{a.Level[i].Name, o.String(), x.Reads, x.Fills, x.Updates, x.Drains})
+		}
+	}
+	return out
+}
+
+// Mapped is a layer with multiplications, as a loop nest on a hierarchy.
+type Mapped struct {
+	Network, Layer string
+	Problem        model.Problem
+	Arch           model.Arch
+	Mapping        model.Mapping
+	// CycleSeconds is the time of a cycle.
+	CycleSeconds float64
+}
+
+// Constant is a declared number of a model that a sensitivity study moves.
+type Constant struct {
+	// Name is snake_case, Unit as in the declaration; factors have none.
+	Name, Unit string
+	// Value is the declared one.
+	Value float64
+}
+
+// Part is a named number of a breakdown.
+type Part struct {
+	Name  string
+	Value float64
+}
+
+// Breakdown is a number by parts. In JSON it is an object of the parts by name,
+// and their sum as "total".
+type Breakdown []Part
+
+// Total returns the sum of the parts.
+func (b Breakdown) Total() float64 {
+	var sum float64
+	for _, p := range b {
+		sum += p.Value
+	}
+	return sum
+}
+
+// Parts returns a copy of the parts.
+func (b Breakdown) Parts() []Part { return slices.Clone(b) }
+
+// MarshalJSON writes the parts in order, then the total.
+func (b Breakdown) MarshalJSON() ([]byte, error) {
+	f := make(Fields, 0, len(b)+1)
+	for _, p := range b {
+		f = append(f, Field{p.Name, p.Value})
+	}
+	return append(f, Field{"total", b.Total()}).MarshalJSON()
+}
+
+// Count is a named whole number.
+type Count struct {
+	Name  string
+	Value int64
+}
+
+// Counts are named whole numbers; in JSON an object.
+type Counts []Count
+
+// Of returns the number with the name, 0 when there is none.
+func (c Counts) Of(name string) int64 {
+	for _, x := range c {
+		if x.Name == name {
+			return x.Value
+		}
+	}
+	return 0
+}
+
+// MarshalJSON writes the numbers in order.
+func (c Counts) MarshalJSON() ([]byte, error) {
+	f := make(Fields, 0, len(c))
+	for _, x := range c {
+		f = append(f, Field{x.Name, x.Value})
+	}
+	return f.MarshalJSON()
+}
+
+// Field is a named value.
+type Field struct {
+	Name  string
+	Value any
+}
+
+// Fields are an object whose keys keep their order.
+type Fields []Field
+
+// MarshalJSON writes the fields in order.
+func (f Fields) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, x := range f {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		name, err := json.Marshal(x.Name)
+		if err != nil {
+			return nil, err
+		}
+		value, err := json.Marshal(x.Value)
+		if err != nil {
+			return nil, err
+		}
+		b.Write(name)
+		b.WriteByte(':')
+		b.Write(value)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// FieldsOf returns a design's values by name: numbers, and the labels of
+// categorical parameters.
+func FieldsOf(params []space.Param, values []space.Value) Fields {
+	var f Fields
+	for i, p := range params {
+		if p.Categorical() {
+			f = append(f, Field{p.Name, values[i].Label})
+			continue
+		}
+		f = append(f, Field{p.Name, values[i].Num})
+	}
+	return f
+}

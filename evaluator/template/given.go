@@ -1,0 +1,133 @@
+package template
+
+import (
+	"fmt"
+	"strings"
+
+	"apollo/evaluator/model"
+	"apollo/evaluator/report"
+)
+
+// Detail implements Dataflow.
+func (l *loops) Detail(p *model.Problem, m *model.Mapping) (Detail, error) {
+	if err := l.allowed(m); err != nil {
+		return Detail{}, err
+	}
+	if err := check(p, &l.arch, m); err != nil {
+		return Detail{}, err
+	}
+	r := model.Eval(p, &l.arch, m)
+	d := Detail{Cost: l.cost(p, m, &r), Accesses: report.Accesses(&l.arch, &r)}
+	var memory int64
+	for i := 1; i < l.arch.Levels; i++ {
+		memory = max(memory, r.LevelCycles[i])
+	}
+	d.split(r.ComputeCycles, memory, r.LevelCycles[0])
+	d.Energy = append(d.Energy, report.Part{Name: "arithmetic", Value: r.ComputePJ})
+	for i := range l.arch.Levels {
+		name := partName(&l.arch, i)
+		d.Energy = append(d.Energy, report.Part{Name: name, Value: r.LevelPJ[i]})
+		read, write := r.Traffic(p, i)
+		d.Bytes = append(d.Bytes, report.Count{Name: name, Value: read + write})
+	}
+	return d, nil
+}
+
+// partName is the name of a level in breakdowns.
+func partName(a *model.Arch, level int) string {
+	if level == 0 {
+		return report.OffChip
+	}
+	return strings.ReplaceAll(a.Level[level].Name, " ", "_")
+}
+
+// check refuses a mapping that does not cover the problem, runs loops that
+// have nothing left to do, or does not fit.
+func check(p *model.Problem, a *model.Arch, m *model.Mapping) error {
+	if err := m.Validate(p, a); err != nil {
+		return err
+	}
+	for d := range model.Dims {
+		inside := int64(1)
+		for i := a.Levels - 1; i >= 0; i-- {
+			loops := &m.Loops[i]
+			for _, n := range []int64{loops.Spatial[d], loops.Temporal[d]} {
+				if most := model.CeilDiv(p.Bound[d], inside); n > most {
+					return fmt.Errorf("level %s: a loop over %s has %d steps, %d inside it cover %d each and the layer has %d: %d steps are enough",
+						a.Level[i].Name, d, n, 1, inside, p.Bound[d], most)
+				}
+				inside *= n
+			}
+		}
+	}
+	return nil
+}
+
+// allowed refuses loops that the machine cannot have.
+func (l *loops) allowed(m *model.Mapping) error {
+	last := l.inner
+	if last == 0 {
+		last = 1
+	}
+	for i := last + 1; i < l.arch.Levels; i++ {
+		for d, n := range m.Loops[i].Temporal {
+			if n > 1 {
+				return fmt.Errorf("level %s: for %s in 0..%d: this level has no loops in time; the innermost that has is %s",
+					l.arch.Level[i].Name, model.Dim(d), n-1, l.arch.Level[last].Name)
+			}
+		}
+	}
+	if err := l.ordered(last, &m.Loops[last]); err != nil {
+		return err
+	}
+	var err error
+	for i := range l.spreads {
+		if err = l.spreadable(l.spreads[i], m); err == nil {
+			return nil
+		}
+	}
+	if len(l.spreads) > 1 {
+		return fmt.Errorf("no way in which the wires can spread loops has these; of the last of %d: %w", len(l.spreads), err)
+	}
+	return err
+}
+
+// ordered refuses another order of the innermost loops than the dataflow's.
+func (l *loops) ordered(level int, loops *model.Loops) error {
+	var place [model.Dims]int
+	var want []string
+	for i, d := range l.order {
+		place[d] = i
+		want = append(want, d.String())
+	}
+	last := -1
+	for _, d := range loops.Order {
+		if d >= model.Dims || loops.Temporal[d] <= 1 {
+			continue
+		}
+		if place[d] < last {
+			return fmt.Errorf("level %s: the loop over %s stands too far inside: the dataflow has the order %s", l.arch.Level[level].Name, d, strings.Join(want, " "))
+		}
+		last = place[d]
+	}
+	return nil
+}
+
+// spreadable refuses spatial loops that an alternative of the wires does not
+// have.
+func (l *loops) spreadable(list []Spread, m *model.Mapping) error {
+	for i := range l.arch.Levels {
+		for d, n := range m.Loops[i].Spatial {
+			limit := int64(1)
+			for _, s := range list {
+				if s.Level == i && s.Dim == model.Dim(d) {
+					limit *= s.Limit
+				}
+			}
+			if n > limit {
+				return fmt.Errorf("level %s: par %s in 0..%d: the wires spread %s over %d there", l.arch.Level[i].Name, model.Dim(d), n-1, model.Dim(d), limit)
+			}
+		}
+	}
+	return nil
+}

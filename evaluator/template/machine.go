@@ -1,0 +1,109 @@
+package template
+
+import (
+	"apollo/evaluator/model"
+	"apollo/evaluator/report"
+)
+
+// Machine is a design made ready for evaluating layers.
+type Machine struct {
+	// ClockHz is the clock.
+	ClockHz int64
+	// IORate is the off-chip bandwidth in bytes per 1000 cycles.
+	IORate int64
+	// Units is the number of multiply-accumulate units, which also bounds the
+	// elements per cycle of layers without multiplications.
+	Units int64
+	// Area lists the parts in mm²; LeakageW is the memories' static power.
+	Area     report.Breakdown
+	LeakageW float64
+	// AddPJ and DRAMPJPerByte are the energies of layers without
+	// multiplications.
+	AddPJ, DRAMPJPerByte float64
+	// Arch is the hierarchy that mappings are written for.
+	Arch model.Arch
+	// Flow finds mappings and knows their cost.
+	Flow Dataflow
+}
+
+// Dataflow is what a machine's wires and controllers can do with a layer. It is
+// safe for concurrent use.
+type Dataflow interface {
+	// Find writes the best mapping that it finds into m. Misfit is nil when there
+	// is one.
+	Find(p *model.Problem, m *model.Mapping) (Cost, *Misfit)
+	// Detail returns the cost of a mapping in parts, for a mapping of Find the
+	// same as Find's. The error says why the mapping is none of this machine's:
+	// what does not fit with need and have, what does not cover the layer, or
+	// which loop the machine cannot have there.
+	Detail(p *model.Problem, m *model.Mapping) (Detail, error)
+	// Nest returns the problem whose loops mappings split: the layer itself, or
+	// what the machine makes of it.
+	Nest(p *model.Problem) model.Problem
+}
+
+// Cost is what a layer takes.
+type Cost struct {
+	// Cycles is its time, OffChip the bytes over the chip's border, which the
+	// time contains; EnergyPJ the dynamic energy with off-chip transfers.
+	Cycles, OffChip int64
+	EnergyPJ        float64
+}
+
+// Detail is a Cost by parts.
+type Detail struct {
+	Cost
+	// Compute is the time of the units, Memory what on-chip memories need beyond
+	// it, IO what the interface needs beyond both, Serial what nothing hides.
+	// They sum to Cycles.
+	Compute, Memory, IO, Serial int64
+	// Bottleneck names the largest of them.
+	Bottleneck string
+	// Energy sums to EnergyPJ; Bytes is what each level moves.
+	Energy   report.Breakdown
+	Bytes    report.Counts
+	Accesses []report.Access
+}
+
+// Misfit says why no mapping of a layer fits a machine.
+type Misfit struct {
+	// Code is a snake_case word, What says what is needed, Param the parameter
+	// that would have to grow.
+	Code, What, Param string
+	Need, Have        int64
+	Unit              string
+}
+
+// names of the parts of a layer's time.
+const (
+	waitCompute = "compute"
+	waitMemory  = "on-chip memory"
+	waitIO      = "off-chip interface"
+	waitSerial  = "serial"
+)
+
+// split fills the parts of the time from the times that compute, on-chip
+// memories and the interface need if they overlap; what is left of Cycles is
+// serial.
+func (d *Detail) split(compute, memory, io int64) {
+	d.Compute = min(compute, d.Cycles)
+	d.Memory = max(min(memory, d.Cycles)-d.Compute, 0)
+	d.IO = max(min(io, d.Cycles)-d.Compute-d.Memory, 0)
+	d.Serial = d.Cycles - d.Compute - d.Memory - d.IO
+	d.Bottleneck = waitCompute
+	longest := d.Compute
+	for _, part := range []struct {
+		name   string
+		cycles int64
+	}{{waitMemory, memory}, {waitIO, io}, {waitSerial, d.Serial}} {
+		if part.cycles > longest {
+			longest, d.Bottleneck = part.cycles, part.name
+		}
+	}
+}
+
+// ioCycles returns the time of off-chip transfers.
+func (m *Machine) ioCycles(bytes int64) int64 {
+	const milli = 1000
+	return model.CeilDiv(bytes*milli, m.IORate)
+}
