@@ -3,6 +3,7 @@ package transfer
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"apollo/archiver"
@@ -262,14 +263,13 @@ func (m *mapping) point(sp space.Space, design []space.Value) (p space.Point, mo
 	return p, moved, true
 }
 
+// nearest is the level whose value is nearest; values ascend.
 func nearest(values []float64, x float64) int {
-	best, distance := 0, math.Inf(1)
-	for i, v := range values {
-		if d := math.Abs(v - x); d < distance {
-			best, distance = i, d
-		}
+	i, _ := slices.BinarySearch(values, x)
+	if i == len(values) || i > 0 && x-values[i-1] <= values[i]-x {
+		i--
 	}
-	return best
+	return i
 }
 
 // values returns a row's numbers in this study's metrics and units.
