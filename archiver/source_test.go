@@ -1,0 +1,152 @@
+package archiver
+
+import (
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"apollo/events"
+)
+
+// readSource reads a source as a whole.
+func readSource(t *testing.T, log *SourceLog) []Trial {
+	t.Helper()
+	var all []Trial
+	for tr, err := range log.Trials {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, tr)
+	}
+	return all
+}
+
+func TestOpenSourceStreamsTheSameAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := openStore(t, dir, Options{})
+	spec := testSpec("demo")
+	rows := testRows(spec, "00000001", 0, 50)
+	begin(t, s, spec, "00000001", accepted(1))
+	store(t, s, 1, rows[:20]...)
+	store(t, s, 2, rows[20:]...)
+	if err := s.CloseRun("demo", "00000001", StateStopped); err != nil {
+		t.Fatal(err)
+	}
+	log, err := OpenSource(os.DirFS(dir), events.Source{Study: "demo"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := readSource(t, log), readSource(t, log)
+	whole, err := LoadSource(os.DirFS(dir), events.Source{Study: "demo"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range map[string][]Trial{"first": first, "second": second} {
+		if d := cmp.Diff(whole.Trials, got, cmpopts.EquateNaNs()); d != "" {
+			t.Errorf("%s time (-want +got):\n%s", name, d)
+		}
+	}
+	if log.Study != "demo" || log.Run != "00000001" || log.Columns.Spec.Seed != 7 || first[3].DesignHash != rows[3].DesignHash || first[3].Origin != rows[3].Origin {
+		t.Errorf("log %s %s, trial %+v", log.Study, log.Run, first[3])
+	}
+}
+
+// What cannot be read is set aside; rows are given as they are.
+func TestOpenSourceSetsDamageAside(t *testing.T) {
+	t.Parallel()
+	good := encodeWith(t, newCodec(), "demo", 10)
+	fsys := fstest.MapFS{"a/1.parquet": {Data: good}, "a/2.parquet": {Data: good[:100]}}
+	log, err := OpenSource(fsys, events.Source{Parquet: "a/*.parquet"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(readSource(t, log)) != 10 || len(log.Damaged) != 1 || log.Damaged[0].Path != "a/2.parquet" || !errors.Is(log.Damaged[0], ErrCorrupt) {
+		t.Errorf("damaged %v, want a/2.parquet", log.Damaged)
+	}
+	if _, err := OpenSource(fstest.MapFS{"a/2.parquet": fsys["a/2.parquet"]}, events.Source{Parquet: "a/*"}); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("nothing but damage: %v, want ErrCorrupt", err)
+	}
+	other := writeForeign(t, []foreignRow{foreign(0, 1)})
+	both := fstest.MapFS{"a.parquet": {Data: good}, "b.parquet": {Data: slices.Clone(other)}}
+	if _, err := OpenSource(both, events.Source{Parquet: "*"}); err == nil || !strings.Contains(err.Error(), `"demo" and "foreign"`) {
+		t.Errorf("two studies: %v", err)
+	}
+}
+
+func TestOpenSourceGivesRowsAsTheyAre(t *testing.T) {
+	t.Parallel()
+	strange, none := foreign(1, 0.5), foreign(2, float32(math.NaN()))
+	word := "me@sured"
+	strange.Outcome = &word
+	fsys := fstest.MapFS{"x.parquet": {Data: writeForeign(t, []foreignRow{none, foreign(3, 1), strange, foreign(3, 1), foreign(0, 7), foreign(3, 2)})}}
+	log, err := OpenSource(fsys, events.Source{Parquet: "*.parquet"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, tr := range readSource(t, log) {
+		got = append(got, tr.Outcome+" "+string('0'+rune(tr.Trial)))
+	}
+	// The row that says the same about trial 3 is there once.
+	want := []string{"measured 0", "me@sured 1", "measured 2", "measured 3", "measured 3"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("rows (-want +got):\n%s", d)
+	}
+	if log.Columns.Spec != nil || len(log.Columns.Parameters) != 2 || log.Columns.Metrics[0].Name != "latency_s" {
+		t.Errorf("columns %+v", log.Columns)
+	}
+	// A reader of logs does not want such a file.
+	if _, bad := scanBytes(fsys["x.parquet"].Data); len(bad) != 1 {
+		t.Errorf("Scan reports %v, want the word", bad)
+	}
+}
+
+func TestStudiesListsWhatEnded(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if got, err := Studies(os.DirFS(dir)); err != nil || len(got) != 0 {
+		t.Errorf("an empty folder: %v, %v", got, err)
+	}
+	s := openStore(t, dir, Options{})
+	states := map[string]string{"b": StateCompleted, "a": StateStopped, "c": StateCancelled, "broken": StateCompleted, "open": ""}
+	for i, name := range []string{"b", "a", "c", "broken", "open"} {
+		spec := testSpec(name)
+		run := "0000000" + string(rune('1'+i))
+		begin(t, s, spec, run, accepted(i))
+		store(t, s, uint64(i+1), testRows(spec, run, 0, 10+i)...)
+		if states[name] == "" {
+			continue
+		}
+		if err := s.CloseRun(name, run, states[name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "trials/current/study=broken/*/*.parquet"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	put(t, files[0], []byte("PAR1 no more PAR1"))
+	got, err := Studies(os.DirFS(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, g := range got {
+		names = append(names, g.Study)
+		if (g.Err != nil) != (g.Study == "broken") || g.Err == nil && (g.Spec.Study != g.Study || g.Accepted.IsZero()) {
+			t.Errorf("%s: %+v", g.Study, g)
+		}
+	}
+	if d := cmp.Diff([]string{"a", "b", "broken"}, names); d != "" || got[0].Trials != 11 {
+		t.Errorf("studies (-want +got):\n%s\n%d trials of a, want 11", d, got[0].Trials)
+	}
+}
