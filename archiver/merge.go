@@ -14,8 +14,8 @@ type stream struct {
 	file *scanFile
 	row  Row
 	rows *rowReader
-	// sorted holds the rows of a file that was not in order.
-	sorted    []Row
+	// windows are what is left of a file that was not in order; nil when it is.
+	windows   *windows
 	closeFile func()
 }
 
@@ -107,40 +107,21 @@ func (c *catalogue) openStream(f *scanFile) (*stream, error) {
 	s.rows = log.rows(false)
 	s.rows.raw = c.raw
 	if !f.sorted {
-		if err := s.sort(c.wanted, log.pf.NumRows()); err != nil {
+		s.rows = nil
+		if s.windows, err = newWindows(log, c.wanted, c.raw, windowRows); err != nil {
 			return s, err
 		}
 	}
 	return s, s.advance(c.wanted)
 }
 
-func (s *stream) sort(wanted map[runKey]bool, rows int64) error {
-	if rows > maxGroupRows {
-		return corrupt("%d rows that are not sorted by study, run and trial: sort them first", rows)
-	}
-	for {
-		err := s.advance(wanted)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		s.sorted = append(s.sorted, s.row)
-	}
-	slices.SortStableFunc(s.sorted, func(a, b Row) int { return a.Key().Compare(b.Key()) })
-	s.rows = nil
-	return nil
-}
-
 // advance goes to the next wanted row, or returns io.EOF.
 func (s *stream) advance(wanted map[runKey]bool) error {
 	if s.rows == nil {
-		if len(s.sorted) == 0 {
-			return io.EOF
+		if s.windows == nil {
+			return io.EOF // it broke before its first row
 		}
-		s.row, s.sorted = s.sorted[0], s.sorted[1:]
-		return nil
+		return s.windows.next(&s.row)
 	}
 	for {
 		row := Row{}

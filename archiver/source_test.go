@@ -1,7 +1,9 @@
 package archiver
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -148,5 +150,55 @@ func TestStudiesListsWhatEnded(t *testing.T) {
 	}
 	if d := cmp.Diff([]string{"a", "b", "broken"}, names); d != "" || got[0].Trials != 11 {
 		t.Errorf("studies (-want +got):\n%s\n%d trials of a, want 11", d, got[0].Trials)
+	}
+}
+
+// A file that is not in order is read window by window: the same rows in the
+// same order, whatever order they lie in.
+func TestUnsortedFilesComeInOrder(t *testing.T) {
+	t.Parallel()
+	const n, size = 1000, 64
+	rows := make([]foreignRow, 0, n)
+	for i := range n {
+		rows = append(rows, foreign(int32((i*7919+11)%n), float32(i)))
+	}
+	rows = append(rows, foreign(5, 1), foreign(5, 2))
+	read := func(rows []foreignRow) (all []Row, err error) {
+		b := writeForeign(t, rows)
+		log, err := openLog(bytes.NewReader(b), int64(len(b)), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := newWindows(log, map[runKey]bool{{"foreign", "r1"}: true}, true, size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for {
+			row := Row{}
+			if err := w.next(&row); err != nil {
+				return all, err
+			}
+			all = append(all, row)
+		}
+	}
+	got, err := read(rows)
+	if !errors.Is(err, io.EOF) || len(got) != n+2 {
+		t.Fatalf("%d rows, %v; want %d", len(got), err, n+2)
+	}
+	for i, r := range got {
+		if i > 0 && r.Key().Compare(got[i-1].Key()) < 0 {
+			t.Fatalf("row %d: trial %d comes after %d", i, r.Trial, got[i-1].Trial)
+		}
+		if k := int(r.Values[0]); r.Trial != 5 && int64((k*7919+11)%n) != r.Trial {
+			t.Fatalf("trial %d has the value of another: %v", r.Trial, r.Values)
+		}
+	}
+	// A window cannot be cut inside a trial: a file of one trial is refused.
+	same := make([]foreignRow, 3*size)
+	for i := range same {
+		same[i] = foreign(1, float32(i))
+	}
+	if _, err := read(same); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("%d rows of one trial: %v, want ErrCorrupt", len(same), err)
 	}
 }
