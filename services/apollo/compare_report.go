@@ -1,0 +1,338 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"apollo/events"
+	"apollo/optimizer/pareto"
+)
+
+// comparison is the answer of `compare -o json`.
+type comparison struct {
+	Objectives []comparedObjective `json:"objectives"`
+	// Level is what every study reached that has a feasible trial: the worst of
+	// their bests, in the objective's unit, or the smallest of their
+	// hypervolumes; null when none has one.
+	Level *float64 `json:"level"`
+	// Reference is the corner of all hypervolumes: a tenth of the range of all
+	// fronts behind their worst values. Only with several objectives.
+	Reference map[string]float64 `json:"reference,omitempty"`
+	Studies   []comparedStudy    `json:"studies"`
+	// Differences are the fields in which the specifications differ.
+	Differences []difference `json:"differences"`
+
+	spec *events.Spec // of the first study
+}
+
+type comparedObjective struct {
+	Metric string `json:"metric"`
+	Unit   string `json:"unit"`
+	Goal   string `json:"goal"`
+}
+
+// comparedStudy is one study of a comparison.
+type comparedStudy struct {
+	Name      string `json:"name"`
+	Study     string `json:"study"`
+	Run       string `json:"run"`
+	State     string `json:"state"`
+	Algorithm string `json:"algorithm"`
+	Seed      uint64 `json:"seed"`
+	Trials    int    `json:"trials"`
+	Feasible  int    `json:"feasible"`
+	// Value is the best value, in the objective's unit, or the hypervolume below
+	// the common reference; Trial is the number of the one that reached it. Both
+	// are null when nothing is feasible.
+	Value *float64 `json:"value"`
+	Trial *int     `json:"trial"`
+	// FrontSize is the size of the study's own front, and Joint how many of it
+	// no other study's trial dominates. Only with several objectives.
+	FrontSize int `json:"front_size,omitempty"`
+	Joint     int `json:"joint,omitempty"`
+	// TrialsToLevel is how many trials it took to reach Level.
+	TrialsToLevel *int `json:"trials_to_level"`
+	// Curve is the value so far after a number of trials, where it changes.
+	Curve []curvePoint `json:"curve"`
+
+	share []float64 // feasible share after each trial
+}
+
+type curvePoint struct {
+	Trials int     `json:"trials"`
+	Value  float64 `json:"value"`
+}
+
+// difference is a field with its value in each study, as JSON; "" where it is
+// not there.
+type difference struct {
+	Field  string   `json:"field"`
+	Values []string `json:"values"`
+}
+
+// compare works out the answer. The error is for studies that have different
+// objectives.
+func compare(studies []*compared) (*comparison, error) {
+	if err := sameObjectives(studies); err != nil {
+		return nil, err
+	}
+	spec := studies[0].spec
+	r := &comparison{spec: spec, Differences: differences(studies)}
+	for _, o := range spec.Objectives {
+		r.Objectives = append(r.Objectives, comparedObjective{o.Metric, spec.Metrics[spec.MetricIndex(o.Metric)].Unit, o.Goal})
+	}
+	points := make([][][]float64, len(studies))
+	for i, c := range studies {
+		points[i] = make([][]float64, len(c.metrics))
+		for k, m := range c.metrics {
+			if m != nil {
+				points[i][k] = minimisedOf(spec, m)
+			}
+		}
+	}
+	var score func(points [][]float64) []float64
+	if len(spec.Objectives) > 1 {
+		corner := commonReference(points)
+		r.Reference = referenceOf(spec, corner)
+		score = func(points [][]float64) []float64 { return volumes(points, corner) }
+	} else {
+		score = bests
+	}
+	for i, c := range studies {
+		r.Studies = append(r.Studies, r.study(c, points[i], score(points[i])))
+	}
+	if len(spec.Objectives) > 1 {
+		r.countFronts(points)
+	}
+	r.levels()
+	return r, nil
+}
+
+// study sums up one study; curve is its score after each trial, the smaller the
+// better, +Inf while there is none.
+func (r *comparison) study(c *compared, points [][]float64, curve []float64) comparedStudy {
+	s := comparedStudy{
+		Name: c.name, Study: c.study, Run: c.run, State: c.state, Algorithm: c.spec.Algorithm.Name, Seed: c.spec.Seed,
+		Trials: len(points), Curve: []curvePoint{},
+	}
+	last := math.Inf(1)
+	for i, v := range curve {
+		if points[i] != nil {
+			s.Feasible++
+		}
+		s.share = append(s.share, float64(s.Feasible)/float64(i+1))
+		if v < last {
+			last = v
+			s.Curve = append(s.Curve, curvePoint{i + 1, r.shown(v)})
+			s.Value, s.Trial = new(r.shown(v)), new(c.trials[i])
+		}
+	}
+	return s
+}
+
+// shown turns a score into the number that people know.
+func (r *comparison) shown(v float64) float64 {
+	if len(r.Objectives) > 1 || r.Objectives[0].Goal == "maximize" {
+		return -v
+	}
+	return v
+}
+
+// better reports whether a is the better one of two numbers as people know them.
+func (r *comparison) better(a, b float64) bool { return r.shown(a) < r.shown(b) }
+
+// bests are the best values so far of one objective.
+func bests(points [][]float64) []float64 {
+	curve, best := make([]float64, len(points)), math.Inf(1)
+	for i, p := range points {
+		if p != nil {
+			best = min(best, p[0])
+		}
+		curve[i] = best
+	}
+	return curve
+}
+
+// volumes are the hypervolumes so far, negative: the smaller the better.
+func volumes(points [][]float64, corner []float64) []float64 {
+	curve, volume := make([]float64, len(points)), 0.0
+	any := false
+	var front [][]float64
+	for i, p := range points {
+		if p != nil {
+			any = true
+			volume += pareto.Contribution(p, front, corner)
+			if !slices.ContainsFunc(front, func(q []float64) bool { return slices.Equal(q, p) || pareto.Dominates(q, p) }) {
+				front = slices.DeleteFunc(front, func(q []float64) bool { return pareto.Dominates(p, q) })
+				front = append(front, p)
+			}
+		}
+		curve[i] = math.Inf(1)
+		if any {
+			curve[i] = -min(volume, math.MaxFloat64)
+		}
+	}
+	return curve
+}
+
+// frontPoints are the points of a study that none of its others dominates.
+func frontPoints(points [][]float64) [][]float64 {
+	var feasible, front [][]float64
+	for _, p := range points {
+		if p != nil {
+			feasible = append(feasible, p)
+		}
+	}
+	for _, i := range pareto.Front(feasible) {
+		front = append(front, feasible[i])
+	}
+	return front
+}
+
+// commonReference lies behind the worst values of all fronts, by a tenth of
+// their range, so that every end of every front counts.
+func commonReference(points [][][]float64) []float64 {
+	var all [][]float64
+	for _, p := range points {
+		all = append(all, frontPoints(p)...)
+	}
+	const margin = 0.1 // as is common
+	corner := pareto.Nadir(all)
+	for k := range corner {
+		least := corner[k]
+		for _, p := range all {
+			least = min(least, p[k])
+		}
+		span := corner[k] - least
+		if span == 0 { // all alike: a tenth of the value, or of 1
+			span = math.Abs(corner[k])
+		}
+		if span == 0 {
+			span = 1
+		}
+		corner[k] = min(corner[k]+margin*span, math.MaxFloat64)
+	}
+	return corner
+}
+
+func referenceOf(spec *events.Spec, corner []float64) map[string]float64 {
+	reference := map[string]float64{}
+	for k, v := range corner {
+		if spec.Objectives[k].Goal == "maximize" {
+			v = -v
+		}
+		reference[spec.Objectives[k].Metric] = v
+	}
+	return reference
+}
+
+// countFronts says how much of each front is on the joint one.
+func (r *comparison) countFronts(points [][][]float64) {
+	fronts := make([][][]float64, len(points))
+	var all [][]float64
+	for i, p := range points {
+		fronts[i] = frontPoints(p)
+		all = append(all, fronts[i]...)
+	}
+	for i, front := range fronts {
+		r.Studies[i].FrontSize = len(front)
+		for _, p := range front {
+			if !slices.ContainsFunc(all, func(q []float64) bool { return pareto.Dominates(q, p) }) {
+				r.Studies[i].Joint++
+			}
+		}
+	}
+}
+
+// levels finds what all reached, and when.
+func (r *comparison) levels() {
+	for i := range r.Studies {
+		if v := r.Studies[i].Value; v != nil && (r.Level == nil || r.better(*r.Level, *v)) {
+			r.Level = v
+		}
+	}
+	for i := range r.Studies {
+		for _, p := range r.Studies[i].Curve {
+			if !r.better(*r.Level, p.Value) {
+				r.Studies[i].TrialsToLevel = new(p.Trials)
+				break
+			}
+		}
+	}
+}
+
+// differences lists the fields in which the specifications differ, by name.
+// Names and labels are no difference.
+func differences(studies []*compared) []difference {
+	fields := make([]map[string]string, len(studies))
+	all := map[string]bool{}
+	for i, c := range studies {
+		bare := *c.spec
+		bare.Study, bare.Labels = "", nil
+		fields[i] = map[string]string{}
+		b, err := json.Marshal(bare)
+		if err != nil {
+			continue // a specification that was read has a JSON form
+		}
+		d := json.NewDecoder(bytes.NewReader(b))
+		d.UseNumber()
+		var tree any
+		if err := d.Decode(&tree); err != nil {
+			continue
+		}
+		flatten("", tree, fields[i])
+		for field := range fields[i] {
+			all[field] = true
+		}
+	}
+	out := []difference{}
+	for _, field := range slices.Sorted(maps.Keys(all)) {
+		d := difference{Field: field}
+		for i := range studies {
+			d.Values = append(d.Values, fields[i][field])
+		}
+		if slices.ContainsFunc(d.Values, func(v string) bool { return v != d.Values[0] }) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// flatten writes the leaves of a JSON tree by their paths: algorithm.name,
+// objectives[0].metric. Lists of plain values are one leaf.
+func flatten(at string, v any, into map[string]string) {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, e := range v {
+			path := key
+			if at != "" {
+				path = at + "." + key
+			}
+			flatten(path, e, into)
+		}
+		return
+	case []any:
+		plain := !slices.ContainsFunc(v, func(e any) bool {
+			switch e.(type) {
+			case map[string]any, []any:
+				return true
+			}
+			return false
+		})
+		if !plain {
+			for i, e := range v {
+				flatten(fmt.Sprintf("%s[%d]", at, i), e, into)
+			}
+			return
+		}
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return
+	}
+	into[at] = string(b)
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"apollo/services/draw"
+)
+
+// goalText says what all studies are to do.
+func (r *comparison) goalText() string {
+	var parts []string
+	for _, o := range r.Objectives {
+		parts = append(parts, o.Goal+" "+bare(o.Metric, o.Unit))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// valueText is a best value or a hypervolume for people.
+func (r *comparison) valueText(v *float64) string {
+	switch {
+	case v == nil:
+		return "-"
+	case len(r.Objectives) > 1:
+		return strconv.FormatFloat(*v, 'g', 4, 64)
+	}
+	return quantity(*v, r.Objectives[0].Unit)
+}
+
+func countOr(n *int) string {
+	if n == nil {
+		return "-"
+	}
+	return count(*n)
+}
+
+func (r *comparison) text(w io.Writer, p paint) {
+	several := len(r.Objectives) > 1
+	fmt.Fprintf(w, "%s\n\n", p.bold(r.goalText()))
+	g := &grid{header: []string{"STUDY", "ALGORITHM", ">TRIALS", ">FEASIBLE"}}
+	if several {
+		g.header = append(g.header, ">FRONT", ">JOINT", ">HYPERVOLUME", ">TO REACH")
+	} else {
+		g.header = append(g.header, ">BEST", ">TRIAL", ">TO REACH")
+	}
+	if r.Level != nil {
+		g.header[len(g.header)-1] += " " + r.valueText(r.Level)
+	}
+	for i := range r.Studies {
+		s := &r.Studies[i]
+		row := []string{s.Name, s.Algorithm, count(s.Trials), share(s.Feasible, s.Trials)}
+		if several {
+			row = append(row, count(s.FrontSize), count(s.Joint), r.valueText(s.Value))
+		} else {
+			row = append(row, r.valueText(s.Value), countOr(s.Trial))
+		}
+		g.add(append(row, countOr(s.TrialsToLevel))...)
+	}
+	g.text(w, p)
+	if several && r.Level != nil {
+		var corner []string
+		for _, o := range r.Objectives {
+			corner = append(corner, quantity(r.Reference[o.Metric], o.Unit))
+		}
+		fmt.Fprintf(w, "\nhypervolume up to (%s); joint: on the front of all studies together\n", strings.Join(corner, ", "))
+	}
+	r.differenceText(w, p)
+}
+
+// shownDifferences is how many fields the table shows, and cellWidth how much of
+// a value.
+const (
+	shownDifferences = 24
+	cellWidth        = 40
+)
+
+func (r *comparison) differenceText(w io.Writer, p paint) {
+	if len(r.Differences) == 0 {
+		fmt.Fprintf(w, "\nthe specifications are the same\n")
+		return
+	}
+	fmt.Fprintln(w)
+	g := &grid{header: []string{"DIFFERS IN"}}
+	for i := range r.Studies {
+		g.header = append(g.header, r.Studies[i].Name)
+	}
+	for _, d := range r.Differences[:min(len(r.Differences), shownDifferences)] {
+		row := []string{d.Field}
+		for _, v := range d.Values {
+			row = append(row, cell(v))
+		}
+		g.add(row...)
+	}
+	g.text(w, p)
+	if hidden := len(r.Differences) - shownDifferences; hidden > 0 {
+		fmt.Fprintf(w, "and %s fields more: -o json\n", count(hidden))
+	}
+}
+
+// cell is a JSON value as it fits into a table.
+func cell(v string) string {
+	if text, err := strconv.Unquote(v); err == nil {
+		v = text
+	}
+	if v == "" {
+		return "-"
+	}
+	if runes := []rune(v); len(runes) > cellWidth {
+		return string(runes[:cellWidth-1]) + "…"
+	}
+	return v
+}
+
+// sheet is the studies as rows for csv, with plain numbers.
+func (r *comparison) sheet() *grid {
+	g := &grid{header: []string{"study", "run", "state", "algorithm", "seed", "trials", "feasible", "value", "trial", "front_size", "joint", "trials_to_level"}}
+	integer := func(n *int) string {
+		if n == nil {
+			return ""
+		}
+		return strconv.Itoa(*n)
+	}
+	for i := range r.Studies {
+		s := &r.Studies[i]
+		value := ""
+		if s.Value != nil {
+			value = strconv.FormatFloat(*s.Value, 'g', -1, 64)
+		}
+		g.add(s.Study, s.Run, s.State, s.Algorithm, strconv.FormatUint(s.Seed, 10), strconv.Itoa(s.Trials), strconv.Itoa(s.Feasible),
+			value, integer(s.Trial), strconv.Itoa(s.FrontSize), strconv.Itoa(s.Joint), integer(s.TrialsToLevel))
+	}
+	return g
+}
+
+// draw draws the curves: how far each study was from the best value of all, or
+// which share of the largest hypervolume it had, and its share of feasible
+// trials.
+func (r *comparison) draw(w io.Writer, format string) error {
+	best := r.bestOfAll()
+	if best == nil {
+		return usageErrorf("there is nothing to draw: no study has a feasible trial")
+	}
+	const floor = 1e-3 // a tenth of a percent is no distance
+	curves := draw.Plot{Title: "Best so far, above " + r.valueText(best), X: "trials", Y: "", Log: true, Floor: floor}
+	relative := func(v float64) float64 {
+		scale := math.Abs(*best)
+		if scale == 0 {
+			scale = 1
+		}
+		return math.Abs(v-*best) / scale
+	}
+	if len(r.Objectives) > 1 {
+		curves = draw.Plot{Title: "Hypervolume, share of " + r.valueText(best), X: "trials"}
+		relative = func(v float64) float64 { return v / *best }
+		if *best == 0 {
+			relative = func(float64) float64 { return 0 }
+		}
+	}
+	shares := draw.Plot{Title: "Feasible share so far", X: "trials"}
+	for i := range r.Studies {
+		s := &r.Studies[i]
+		line := draw.Line{Name: s.Name, Y: make([]float64, s.Trials)}
+		at, value := 0, math.NaN()
+		for k := range line.Y {
+			if at < len(s.Curve) && s.Curve[at].Trials == k+1 {
+				value = relative(s.Curve[at].Value)
+				at++
+			}
+			line.Y[k] = value
+		}
+		curves.Lines = append(curves.Lines, line)
+		shares.Lines = append(shares.Lines, draw.Line{Name: s.Name, Y: s.share})
+	}
+	return draw.Plots(w, format, r.goalText(), [][]draw.Plot{{curves, shares}})
+}
+
+func (r *comparison) bestOfAll() *float64 {
+	var best *float64
+	for i := range r.Studies {
+		if v := r.Studies[i].Value; v != nil && (best == nil || r.better(*v, *best)) {
+			best = v
+		}
+	}
+	return best
+}
