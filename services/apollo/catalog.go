@@ -38,6 +38,15 @@ func (t trialLogs) Open(_ context.Context, ref events.Source) (*archiver.SourceL
 	return archiver.OpenSource(os.DirFS(dir), ref)
 }
 
+// Load reads a whole study into memory.
+func (t trialLogs) Load(_ context.Context, ref events.Source) (archiver.Source, error) {
+	dir := t.dir
+	if ref.Parquet != "" {
+		dir, ref.Parquet = splitPattern(ref.Parquet)
+	}
+	return archiver.LoadSource(os.DirFS(dir), ref)
+}
+
 // Studies implements services.Sources.
 func (t trialLogs) Studies(context.Context) ([]archiver.LoggedStudy, error) {
 	return archiver.Studies(os.DirFS(t.dir))
