@@ -119,6 +119,8 @@ func (t *table) task(name string) (bench.Task, error) {
 	}
 	one := 1.0
 	spec := declared("table", t.params, []events.Metric{{Name: t.metric, Unit: t.unit}, {Name: listedMetric, Cheap: true}}, t.metric)
+	// Two tables are two evaluators: what one measured is not true of the other.
+	spec.Evaluator.Version = version + "-" + name
 	spec.Constraints = []events.Constraint{{Metric: listedMetric, Min: &one}}
 	return bench.Task{
 		Name: name, Family: family, Split: bench.Test, Spec: spec,

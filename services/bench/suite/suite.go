@@ -22,6 +22,11 @@ func All() []bench.Suite {
 		kernelsSuite(),
 		bbobSuite(),
 		multiSuite(),
+		transferBudgetsSuite(),
+		transferNetworksSuite(),
+		transferKernelsSuite(),
+		transferAdversarialSuite(),
+		transferZeroShotSuite(),
 	}
 }
 
