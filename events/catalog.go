@@ -78,7 +78,7 @@ var catalog = [...]TypeInfo{
 	entry[TrialsProposed]("study.{study}.{run}.proposed", "APOLLO_LOG", "proposer", []string{"user", "archiver"},
 		"Says which designs a batch tries, and who proposed them.").by(decodeTrialsProposed),
 	entry[StudyImproved]("study.{study}.{run}.improved", "APOLLO_LOG", "proposer", []string{"user"},
-		"Says that a trial is the best feasible one so far."),
+		"Says that a trial is the best feasible one so far, or joined the Pareto front."),
 	entry[StudyPaused]("study.{study}.{run}.paused", "APOLLO_LOG", "proposer", []string{"user"},
 		"No new trials until the study is resumed."),
 	entry[StudyResumed]("study.{study}.{run}.resumed", "APOLLO_LOG", "proposer", []string{"user"},
