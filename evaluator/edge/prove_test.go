@@ -14,7 +14,7 @@ import (
 // evaluator's answer, for one network and for several.
 func TestProbeNeverExceedsTheModel(t *testing.T) {
 	t.Parallel()
-	for _, networks := range [][]string{{"mobilenet_v2"}, {"mobilenet_edgetpu"}, {"bert_base"}, {"unet"}, {"inception_v3"}, {"mobilenet_v2", "mobilenet_edgetpu"}} {
+	for _, networks := range [][]string{{"mobilenet_v2"}, {"mobilenet_edgetpu"}, {"bert_base"}, {"unet"}, {"inception_v3"}, {"deeplabv3_mobilenet_v2"}, {"ppocr_v4_recognition"}, {"mobilenet_v2", "mobilenet_edgetpu"}} {
 		b := boundTo(t, networks...)
 		p := b.NewProbe([]bool{true, true, true})
 		rng := rand.New(rand.NewPCG(9, 9))

@@ -85,6 +85,7 @@ func TestProofAgreesWithEnumeration(t *testing.T) {
 	}{
 		"latency":           {events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}}, []string{"mobilenet_v2"}},
 		"latency in area":   {events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: area}, []string{"mobilenet_edgetpu"}},
+		"grouped bands":     {events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}}, []string{"ppocr_v4_recognition"}},
 		"energy":            {events.Spec{Objectives: []events.Objective{{Metric: "energy_j", Goal: "minimize"}}, Constraints: area}, []string{"mobilenet_v2"}},
 		"area":              {events.Spec{Objectives: []events.Objective{{Metric: "area_mm2", Goal: "minimize"}}, Constraints: []events.Constraint{{Metric: "latency_s", Max: new(600e-6)}}}, []string{"mobilenet_v2"}},
 		"two networks":      {events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: area}, []string{"mobilenet_v2", "mobilenet_edgetpu"}},
