@@ -115,8 +115,8 @@ func (a *app) answerText(ctx context.Context, w io.Writer, p paint, view *servic
 		}
 		fmt.Fprintf(w, "from  %s, run %s: %s trials (%s)\n", source.Study, source.Run, count(source.Trials), source.Use)
 	}
-	if value.Transfer != nil {
-		reportSummary(w, p, value.Transfer)
+	if r := value.Transfer; r != nil && worthSaying(r) {
+		reportSummary(w, p, r)
 	}
 	if s.Trials > 0 {
 		where := ""

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -103,6 +104,13 @@ func armRow(g *grid, r *transfer.Report, name string, arm *transfer.Arm) {
 		best = quantity(*arm.Best, r.Unit)
 	}
 	g.add(name, count(arm.Trials), count(arm.Known), count(arm.Feasible), best)
+}
+
+// worthSaying reports whether a run's answer has to say what its sources
+// brought: measurements that were taken over cost nothing and cannot hurt.
+func worthSaying(r *transfer.Report) bool {
+	merged := !slices.ContainsFunc(r.Credit, func(c transfer.Credit) bool { return c.Use != transfer.UseMerge })
+	return r.Verdict != transfer.NoControl || len(r.Alarms) > 0 || !merged
 }
 
 // reportSummary is the part of the report that ends a run: the verdict and the
