@@ -335,3 +335,28 @@ func FieldsOf(params []space.Param, values []space.Value) Fields {
 	}
 	return f
 }
+
+// Given is a mapping that a user gives for a layer.
+type Given struct {
+	// Network is "" for the layer of this id in every network.
+	Network, Layer string
+	// Nest is the loop nest, as Layer.Mapping has it.
+	Nest string
+}
+
+// For reports whether the mapping is for a layer.
+func (g *Given) For(network, layer string) bool {
+	return g.Layer == layer && (g.Network == "" || g.Network == network)
+}
+
+// Of returns the mapping that is given for a layer, or nil; a mapping with the
+// network's name comes before one without.
+func Of(given []Given, network, layer string) *Given {
+	var found *Given
+	for i := range given {
+		if g := &given[i]; g.For(network, layer) && (found == nil || g.Network != "") {
+			found = g
+		}
+	}
+	return found
+}

@@ -52,7 +52,14 @@ type shape struct {
 type network struct {
 	name   string
 	weight float64
-	layers []int // indices of shapes
+	layers []layer
+}
+
+// layer is one layer of a network.
+type layer struct {
+	id, op string
+	macs   int64
+	shape  int // index of the shape
 }
 
 // bound is a backend for one task.
@@ -95,6 +102,15 @@ func (b backend) New(task evaluator.Task) (evaluator.Evaluator, error) {
 		}
 	}
 	return e, nil
+}
+
+// params returns the template's parameters.
+func (e *bound) params() []space.Param {
+	var list []space.Param
+	for _, p := range e.spec.Params {
+		list = append(list, p.Param)
+	}
+	return list
 }
 
 func (e *bound) findParams(have []space.Param) error {
@@ -140,7 +156,7 @@ func (e *bound) add(n evaluator.Network) error {
 			s.id = l.ID
 			e.shapes = append(e.shapes, s)
 		}
-		net.layers = append(net.layers, at)
+		net.layers = append(net.layers, layer{l.ID, string(l.Op), l.MACs(), at})
 	}
 	if len(net.layers) == 0 {
 		return fmt.Errorf("the network has no layer that does anything")
@@ -195,11 +211,15 @@ func (e *bound) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Re
 	if err := ctx.Err(); err != nil {
 		return evaluator.Result{}, err
 	}
+	return e.evaluate(r.Design), nil
+}
+
+func (e *bound) evaluate(design []space.Value) evaluator.Result {
 	result := evaluator.Result{Outcome: evaluator.Failed, Values: []float64{math.NaN(), math.NaN(), math.NaN()}}
-	v, err := e.values(r.Design)
+	v, err := e.values(design)
 	if err != nil {
 		result.Reason = &evaluator.Reason{Code: "malformed_design", Message: err.Error()}
-		return result, nil
+		return result
 	}
 	m := e.spec.machine(&e.constants, v)
 	result.Values[metricArea] = m.Area.Total()
@@ -208,12 +228,12 @@ func (e *bound) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Re
 		var misfit *Misfit
 		if costs[i], misfit = m.layer(&e.shapes[i]); misfit != nil {
 			result.Outcome, result.Reason = evaluator.Infeasible, misfit.reason(e.shapes[i].id)
-			return result, nil
+			return result
 		}
 	}
 	result.Outcome = evaluator.Measured
 	e.totals(&m, costs, &result)
-	return result, nil
+	return result
 }
 
 // layer returns the cost of one layer; those without multiplications stream
@@ -239,27 +259,51 @@ func (f *Misfit) reason(layer string) *evaluator.Reason {
 // totals sums the layers of every network; several networks give weighted
 // geometric means, and their own metrics as extras.
 func (e *bound) totals(m *Machine, costs []Cost, r *evaluator.Result) {
-	const joulesPerPicojoule = 1e-12
-	var logLatency, logEnergy float64
+	each := make([]totals, len(e.nets))
 	for i := range e.nets {
-		var cycles int64
-		var pj float64
-		for _, s := range e.nets[i].layers {
-			cycles += costs[s].Cycles
-			pj += costs[s].EnergyPJ
+		for _, l := range e.nets[i].layers {
+			each[i].add(&costs[l.shape])
 		}
-		seconds := float64(cycles) / float64(m.ClockHz)
-		joules := pj*joulesPerPicojoule + m.LeakageW*seconds
-		if len(e.nets) == 1 {
-			r.Values[metricLatency], r.Values[metricEnergy] = seconds, joules
-			return
+		each[i].finish(m)
+		if len(e.nets) > 1 {
+			r.Extra = append(r.Extra,
+				evaluator.Extra{Name: "latency_s." + e.nets[i].name, Value: each[i].seconds},
+				evaluator.Extra{Name: "energy_j." + e.nets[i].name, Value: each[i].joules})
 		}
-		logLatency += e.nets[i].weight * math.Log(seconds)
-		logEnergy += e.nets[i].weight * math.Log(joules)
-		r.Extra = append(r.Extra,
-			evaluator.Extra{Name: "latency_s." + e.nets[i].name, Value: seconds},
-			evaluator.Extra{Name: "energy_j." + e.nets[i].name, Value: joules})
 	}
-	r.Values[metricLatency] = math.Exp(logLatency / e.weights)
-	r.Values[metricEnergy] = math.Exp(logEnergy / e.weights)
+	r.Values[metricLatency], r.Values[metricEnergy] = e.mean(each)
+}
+
+// totals are the sums over one network.
+type totals struct {
+	cycles          int64
+	pj              float64
+	seconds, joules float64
+}
+
+func (t *totals) add(c *Cost) {
+	t.cycles += c.Cycles
+	t.pj += c.EnergyPJ
+}
+
+// joulesPerPicojoule is 1 pJ in J.
+const joulesPerPicojoule = 1e-12
+
+func (t *totals) finish(m *Machine) {
+	t.seconds = float64(t.cycles) / float64(m.ClockHz)
+	t.joules = t.pj*joulesPerPicojoule + m.LeakageW*t.seconds
+}
+
+// mean returns latency and energy over all networks: those of the only one, or
+// weighted geometric means.
+func (e *bound) mean(each []totals) (seconds, joules float64) {
+	if len(each) == 1 {
+		return each[0].seconds, each[0].joules
+	}
+	var logSeconds, logJoules float64
+	for i := range each {
+		logSeconds += e.nets[i].weight * math.Log(each[i].seconds)
+		logJoules += e.nets[i].weight * math.Log(each[i].joules)
+	}
+	return math.Exp(logSeconds / e.weights), math.Exp(logJoules / e.weights)
 }

@@ -53,8 +53,8 @@ func check(p *model.Problem, a *model.Arch, m *model.Mapping) error {
 			loops := &m.Loops[i]
 			for _, n := range []int64{loops.Spatial[d], loops.Temporal[d]} {
 				if most := model.CeilDiv(p.Bound[d], inside); n > most {
-					return fmt.Errorf("level %s: a loop over %s has %d steps, %d inside it cover %d each and the layer has %d: %d steps are enough",
-						a.Level[i].Name, d, n, 1, inside, p.Bound[d], most)
+					return fmt.Errorf("level %s: a loop over %s has %d steps of %d each, the layer has %d in all: %d steps are enough",
+						a.Level[i].Name, d, n, inside, p.Bound[d], most)
 				}
 				inside *= n
 			}

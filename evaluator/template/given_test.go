@@ -13,13 +13,13 @@ import (
 // and its parts sum to it.
 func TestFoundMappingsMayBeGiven(t *testing.T) {
 	t.Parallel()
-	list := distinct(layers(t, "mobilenet_v2", "alexnet", "resnet18_v1"))
+	list := distinct(layers(t, "mobilenet_v2", "alexnet", "resnet18_v1", "unet"))
 	for _, s := range Specs() {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(5, 0))
 			mapped := 0
-			for range 60 {
+			for range 120 {
 				v, p := draw(rng, &s), list[rng.IntN(len(list))]
 				m := s.machine(new(declared(&s)), v)
 				var found model.Mapping
@@ -84,7 +84,10 @@ func TestGivenMappingsAreChecked(t *testing.T) {
 			{func(m *model.Mapping) { m.Loops[2].Temporal[model.K] = 256 }, "steps are enough"},
 		},
 		"gemmini": {
-			{func(m *model.Mapping) { m.Loops[1].Temporal[model.P] = m.Loops[2].Temporal[model.P]; m.Loops[2].Temporal[model.P] = 1 }, "level scratchpad: a loop over P"},
+			{func(m *model.Mapping) {
+				m.Loops[1].Temporal[model.P] = m.Loops[2].Temporal[model.P]
+				m.Loops[2].Temporal[model.P] = 1
+			}, "level scratchpad: a loop over P"},
 			{func(m *model.Mapping) { m.Loops[0].Temporal[model.K] = 0 }, "below 1"},
 		},
 	} {

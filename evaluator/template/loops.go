@@ -81,9 +81,10 @@ type finding struct {
 	// least is the bytes of the smallest tiles that were tried at a level that
 	// they do not fit.
 	least, level int64
-	// shrunk says that loops of the inner level had to move.
-	shrunk bool
-	result model.Result
+	// shrunk says that loops of the inner level had to move, tight that a level
+	// holds its outputs only if they reach it complete.
+	shrunk, tight bool
+	result        model.Result
 }
 
 // Find implements Dataflow: the mapping with the least time, of equal ones that
@@ -316,7 +317,7 @@ func (f *finding) cut(parts *[model.Dims]int64) {
 // double-buffered. Loops of the inner level whose tiles do not fit there move to
 // the buffer: those over pixels first, or those over output channels.
 func (f *finding) fits(channelsFirst bool) bool {
-	f.shrunk = false
+	f.shrunk, f.tight = false, false
 	for i := f.l.arch.Levels - 1; i >= 1; i-- {
 		for !f.levelFits(i) {
 			if i < 2 || !f.shrink(i, channelsFirst) {
@@ -341,6 +342,7 @@ func (f *finding) levelFits(i int) bool {
 	case others+sums*f.p.PartialBytes <= room:
 		return true
 	case others+sums*f.p.Bytes[model.Outputs] <= room && f.complete(i):
+		f.tight = true
 		return true
 	}
 	need := others + sums*f.p.Bytes[model.Outputs]
@@ -374,7 +376,7 @@ func (f *finding) tile(level int) (others, sums int64) {
 }
 
 // complete reports whether outputs reach a level only once their sums are
-// complete.
+// complete, in the orders that complete sums before the next tile.
 func (f *finding) complete(level int) bool {
 	f.m.Loops[0].Order = f.orders[0].dims
 	f.result.Eval(f.p, &f.l.arch, &f.m)
@@ -401,6 +403,7 @@ func (f *finding) shrink(level int, channelsFirst bool) bool {
 		}
 		size := model.CeilDiv(n, 2)
 		out.Temporal[d], in.Temporal[d] = model.CeilDiv(f.whole[d], size), size
+		f.m.Loops[0].Temporal[d] = model.CeilDiv(f.rest[d], out.Temporal[d]*size)
 		return true
 	}
 	return false
@@ -423,7 +426,7 @@ func (f *finding) try() {
 	ramp := f.ramp()
 	for i := range f.orders {
 		o := &f.orders[i]
-		if f.found && f.bound(o, nk, nc, pixels)+ramp >= f.cost.Cycles {
+		if f.tight && nc > 1 && o.c < 2 || f.found && f.bound(o, nk, nc, pixels)+ramp >= f.cost.Cycles {
 			continue
 		}
 		f.m.Loops[0].Order = o.dims

@@ -24,8 +24,9 @@ const allowance = 1.02
 // order of the loops outside, any spread that the wires allow.
 //
 // By default some thousand mappings of a few layers on each baseline; with
-// APOLLO_RANDOM_MAPPINGS=100000 that many of every distinct layer of six
-// networks, on the baseline and two other designs, with a table for docs/model.md.
+// APOLLO_RANDOM_MAPPINGS=100000 that many of every distinct layer of four
+// networks on the baseline, and a twentieth on two other designs, with the table
+// for docs/validation.md.
 func TestMapperAgainstRandom(t *testing.T) {
 	t.Parallel()
 	wanted, _ := strconv.Atoi(os.Getenv("APOLLO_RANDOM_MAPPINGS"))
@@ -38,7 +39,7 @@ func TestMapperAgainstRandom(t *testing.T) {
 			t.Parallel()
 			list, designs, n := distinct(layers(t, "mobilenet_v2", "resnet18_v1")), [][]int64{baselineOf(&s)}, 3000
 			if full {
-				list = distinct(layers(t, "mobilenet_v2", "mobilenet_edgetpu", "resnet50_v1", "vgg16", "unet", "bert_base"))
+				list = distinct(layers(t, "mobilenet_v2", "resnet50_v1", "unet", "bert_base"))
 				designs, n = append(designs, otherDesigns(&s)...), wanted
 			} else {
 				list = some(list, 8)
@@ -68,8 +69,11 @@ func compare(t *testing.T, s *Spec, designs [][]int64, list []model.Problem, n i
 			var found model.Mapping
 			c, misfit := m.Flow.Find(p, &found)
 			d, best := drawer(&m, p, rng), math.Inf(1)
-			row := compared{Bound: p.Bound, Design: v}
-			for row.Seen < n && row.Tries < 30*n {
+			row, most := compared{Bound: p.Bound, Design: v}, n
+			if at > 0 {
+				most = max(n/20, 1)
+			}
+			for row.Seen < most && row.Tries < 30*most {
 				row.Tries++
 				if value, ok := d(); ok {
 					row.Seen++
@@ -107,7 +111,7 @@ func tell(t *testing.T, name string, all []compared, full bool) {
 		}
 	}
 	slices.Sort(gaps)
-	t.Logf("| `%s` | %d | %d | %.1f %% | %+.2f %% | %d |", name, len(all), seen/len(all), 100*gaps[len(gaps)/2], 100*gaps[len(gaps)-1], worse)
+	t.Logf("| `%s` | %d | %d | %+.1f %% | %+.2f %% | %d |", name, len(all), seen, 100*gaps[len(gaps)/2], 100*gaps[len(gaps)-1], worse)
 	if full {
 		if b, err := json.Marshal(all[:min(len(all), 5)]); err == nil {
 			t.Logf("worst: %s", b)
@@ -188,11 +192,23 @@ func (l *loops) draw(p *model.Problem, rng *rand.Rand) (float64, bool) {
 		})
 	}
 	m.Loops[last].Order = l.order
-	if l.allowed(&m) != nil || m.Validate(p, &l.arch) != nil {
+	if !l.roomy(p, &m) || m.Validate(p, &l.arch) != nil {
 		return 0, false
 	}
 	r := model.Eval(p, &l.arch, &m)
 	return float64(l.cost(p, &m, &r).Cycles), true
+}
+
+// roomy is a quick test for what cannot fit even with complete sums.
+func (l *loops) roomy(p *model.Problem, m *model.Mapping) bool {
+	f := finding{l: l, p: p, m: *m}
+	for i := 1; i < l.arch.Levels; i++ {
+		others, sums := f.tile(i)
+		if have := l.arch.Level[i].Capacity; have > 0 && 2*(others+sums*p.Bytes[model.Outputs]) > have {
+			return false
+		}
+	}
+	return true
 }
 
 func (f *rowStationary) draw(p *model.Problem, rng *rand.Rand) (float64, bool) {

@@ -12,6 +12,8 @@ import (
 
 	"apollo/evaluator"
 	"apollo/evaluator/edge"
+	"apollo/evaluator/report"
+	"apollo/evaluator/template"
 	"apollo/optimizer/space"
 	"apollo/services/studyfile/unit"
 )
@@ -20,6 +22,29 @@ func (a *app) designCommand() *cobra.Command {
 	return a.group("design", "Look at single designs", "  apollo design eval --workload mobilenet_v2 --preset v2",
 		a.designEvalCommand(), a.designDiffCommand(), a.designNeighboursCommand(), a.designSensitivityCommand(), a.designExportCommand())
 }
+
+// inspector is what the design commands ask about the designs of a template.
+type inspector interface {
+	// Presets lists the named designs, the baseline among them.
+	Presets() []report.Preset
+	// Inspect explains a design. An infeasible one is an answer; the error is
+	// for what is malformed, also among the given mappings.
+	Inspect(networks []evaluator.Network, p report.Point, given []report.Given) (report.Design, error)
+	// Broken lists every rule that a design breaks.
+	Broken(networks []evaluator.Network, p report.Point) ([]*evaluator.Reason, error)
+	// Mapped returns the mappings of a feasible design.
+	Mapped(networks []evaluator.Network, p report.Point, given []report.Given) ([]report.Mapped, error)
+	// Constants lists what Model can move.
+	Constants() []report.Constant
+	// Model returns a function that measures designs with a constant multiplied
+	// by factor, and the value that it has then; "" moves none.
+	Model(networks []evaluator.Network, constant string, factor float64) (func(report.Point) (report.Metrics, *evaluator.Reason, error), float64, error)
+}
+
+var (
+	_ inspector = edge.Inspector{}
+	_ inspector = template.Inspector{}
+)
 
 // designFlags are the flags that name a design and what it runs.
 type designFlags struct {
@@ -38,25 +63,41 @@ func (f *designFlags) add(c *cobra.Command, withDesign bool) {
 		return
 	}
 	flags.StringArrayVar(&f.sets, "set", nil, "`parameter` of the design, as often as wanted: pes_x=4, pe_memory=512KiB")
-	flags.StringVar(&f.preset, "preset", "baseline", "`design` to start from: "+strings.Join(presetNames(), "|")+", or @FILE, a JSON answer of run, certify, study show or trial show")
+	flags.StringVar(&f.preset, "preset", baselinePreset, "`design` to start from: baseline, of the template edge also coral, v1, v2 and v3, or @FILE, a JSON answer of run, certify, study show or trial show")
 	_ = c.RegisterFlagCompletionFunc("preset", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return presetNames(), cobra.ShellCompDirectiveNoFileComp
+		if x, ok := inspectorOf(f.template); ok {
+			return presetNames(x), cobra.ShellCompDirectiveNoFileComp
+		}
+		return nil, cobra.ShellCompDirectiveNoFileComp
 	})
 }
 
+// baselinePreset is the preset that every template has.
+const baselinePreset = "baseline"
+
 // subject is what a design command looks at.
 type subject struct {
-	template evaluator.Template
-	networks []evaluator.Network
-	chip     edge.Chip
+	template  evaluator.Template
+	inspector inspector
+	networks  []evaluator.Network
+	point     report.Point
+}
+
+// inspectorOf returns the inspector of a built-in template.
+func inspectorOf(name string) (inspector, bool) {
+	if name == edge.Name {
+		return edge.Inspector{}, true
+	}
+	return template.InspectorOf(name)
 }
 
 func (f *designFlags) read() (s subject, err error) {
 	if s.template, _, err = findTemplate(f.template); err != nil {
 		return s, err
 	}
-	if s.template.Name != edge.Name {
-		return s, usageErrorf("--template %s: this command knows designs of the template %s", f.template, edge.Name)
+	var ok bool
+	if s.inspector, ok = inspectorOf(f.template); !ok {
+		return s, usageErrorf("--template %s: this template has no designs to look at", f.template)
 	}
 	if s.networks, err = weighted(f.networks); err != nil {
 		return s, err
@@ -64,24 +105,24 @@ func (f *designFlags) read() (s subject, err error) {
 	if f.preset == "" {
 		return s, nil
 	}
-	s.chip, err = chipOf(s.template, f.preset, f.sets)
+	s.point, err = s.pointOf(f.preset, f.sets)
 	return s, err
 }
 
-// namedDesign reads "v2", "@best.json" or either with changes:
+// named reads "v2", "@best.json" or either with changes:
 // "v2,lanes=32,pe_memory=1MiB".
-func namedDesign(t evaluator.Template, text string) (edge.Chip, error) {
+func (s *subject) named(text string) (report.Point, error) {
 	name, changes, _ := strings.Cut(text, ",")
 	var sets []string
 	if changes != "" {
 		sets = strings.Split(changes, ",")
 	}
-	return chipOf(t, name, sets)
+	return s.pointOf(name, sets)
 }
 
-func presetNames() []string {
+func presetNames(x inspector) []string {
 	var names []string
-	for _, p := range edge.Presets() {
+	for _, p := range x.Presets() {
 		names = append(names, p.Name)
 	}
 	return names
@@ -107,78 +148,78 @@ func weighted(networks []string) ([]evaluator.Network, error) {
 	return out, nil
 }
 
-// chipOf is a preset with some parameters set.
-func chipOf(t evaluator.Template, preset string, sets []string) (edge.Chip, error) {
-	start, err := startOf(t, preset)
+// pointOf is a preset with some parameters set.
+func (s *subject) pointOf(preset string, sets []string) (report.Point, error) {
+	p, err := s.startOf(preset)
 	if err != nil {
-		return edge.Chip{}, err
+		return p, err
 	}
-	design := start.Values()
 	for _, set := range sets {
-		i, value, err := parameterValue(t.Params, set)
+		i, value, err := parameterValue(s.template.Params, set)
 		if err != nil {
-			return edge.Chip{}, err
+			return p, err
 		}
-		design[i].Num = value
+		p.Values[i] = value
 	}
-	changed, err := edge.ChipOf(design)
-	if err != nil {
-		return changed, hinted(exitUsage, "", err)
-	}
-	// What a preset has beyond the template's parameters, its clock for one,
-	// stays.
-	return start.With(changed), nil
+	return p, nil
 }
 
 // startOf is a preset, or the design in a JSON file.
-func startOf(t evaluator.Template, name string) (edge.Chip, error) {
+func (s *subject) startOf(name string) (report.Point, error) {
 	if path, isFile := strings.CutPrefix(name, "@"); isFile {
-		return chipIn(t, path)
+		return pointIn(s.template, path)
 	}
-	p, ok := edge.PresetNamed(name)
-	if !ok {
-		return p.Chip, hinted(exitNotFound, "there are: "+strings.Join(presetNames(), ", ")+"; @FILE reads one", fmt.Errorf("no preset is called %q", name))
+	for _, p := range s.inspector.Presets() {
+		if p.Name == name {
+			return report.Point{Preset: name, Values: slices.Clone(p.Values)}, nil
+		}
 	}
-	return p.Chip, nil
+	return report.Point{}, hinted(exitNotFound, "there are: "+strings.Join(presetNames(s.inspector), ", ")+"; @FILE reads one",
+		fmt.Errorf("the template %s has no preset %q", s.template.Name, name))
 }
 
-// chipIn reads the design of a JSON answer: the object itself, or its "design"
+// pointIn reads the design of a JSON answer: the object itself, or its "design"
 // or "best".
-func chipIn(t evaluator.Template, path string) (edge.Chip, error) {
+func pointIn(t evaluator.Template, path string) (report.Point, error) {
+	var p report.Point
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return edge.Chip{}, hinted(exitNotFound, "", err)
+		return p, hinted(exitNotFound, "", err)
 	}
 	var object map[string]any
 	if err := json.Unmarshal(b, &object); err != nil {
-		return edge.Chip{}, hinted(exitUsage, "", fmt.Errorf("read a design from %s: %w", path, err))
+		return p, hinted(exitUsage, "", fmt.Errorf("read a design from %s: %w", path, err))
 	}
 	for _, key := range []string{"best", "design"} {
 		if inner, ok := object[key].(map[string]any); ok {
 			object = inner
 		}
 	}
-	values := make([]space.Value, len(t.Params))
-	for i, p := range t.Params {
-		v, ok := object[p.Name].(float64)
-		if !ok {
-			return edge.Chip{}, hinted(exitUsage, "write one with `apollo certify STUDY.yaml -o json`", fmt.Errorf("read a design from %s: there is no number for %s", path, p.Name))
+	for _, param := range t.Params {
+		var value space.Value
+		var ok bool
+		what := "number"
+		if param.Categorical() {
+			what = "label"
+			value.Label, ok = object[param.Name].(string)
+		} else {
+			value.Num, ok = object[param.Name].(float64)
 		}
-		values[i].Num = v
+		if !ok {
+			return p, hinted(exitUsage, "write one with `apollo certify STUDY.yaml -o json`",
+				fmt.Errorf("read a design of the template %s from %s: there is no %s for %s", t.Name, path, what, param.Name))
+		}
+		p.Values = append(p.Values, value)
 	}
-	chip, err := edge.ChipOf(values)
-	if err != nil {
-		return chip, hinted(exitUsage, "", fmt.Errorf("read a design from %s: %w", path, err))
-	}
-	return chip, nil
+	return p, nil
 }
 
-// parameterValue reads "pe_memory=512KiB" as a parameter and its value in the
-// parameter's unit.
-func parameterValue(params []space.Param, set string) (index int, value float64, err error) {
+// parameterValue reads "pe_memory=512KiB" as a parameter and its value: a
+// number in the parameter's unit, or a label.
+func parameterValue(params []space.Param, set string) (index int, value space.Value, err error) {
 	name, text, ok := strings.Cut(set, "=")
 	if !ok {
-		return 0, 0, usageErrorf("--set %q: want parameter=value", set)
+		return 0, value, usageErrorf("--set %q: want parameter=value", set)
 	}
 	index = slices.IndexFunc(params, func(p space.Param) bool { return p.Name == name })
 	if index < 0 {
@@ -186,20 +227,27 @@ func parameterValue(params []space.Param, set string) (index int, value float64,
 		for _, p := range params {
 			names = append(names, p.Name)
 		}
-		return 0, 0, hinted(exitUsage, "there are: "+strings.Join(names, ", "), fmt.Errorf("--set %s: there is no parameter %q", set, name))
+		return 0, value, hinted(exitUsage, "there are: "+strings.Join(names, ", "), fmt.Errorf("--set %s: there is no parameter %q", set, name))
+	}
+	p := params[index]
+	if p.Categorical() {
+		if !slices.Contains(p.Labels, text) {
+			return 0, value, usageErrorf("--set %s: want one of %s", set, strings.Join(p.Labels, ", "))
+		}
+		return index, space.Value{Label: text}, nil
 	}
 	q, err := unit.Parse(text)
 	if err != nil {
-		return 0, 0, hinted(exitUsage, "", fmt.Errorf("--set %s: %w", set, err))
+		return 0, value, hinted(exitUsage, "", fmt.Errorf("--set %s: %w", set, err))
 	}
-	want, known := unit.Find(params[index].Unit)
+	want, known := unit.Find(p.Unit)
 	switch {
 	case q.Unit.Symbol == "": // a plain number is in the parameter's unit
-		return index, q.Base(), nil
+		return index, space.Value{Num: q.Base()}, nil
 	case !known || q.Unit.Dimension != want.Dimension:
-		return 0, 0, usageErrorf("--set %s: %s is %s, the parameter is in %s", set, text, q.Unit.Dimension.Phrase(), orCount(params[index].Unit))
+		return 0, value, usageErrorf("--set %s: %s is %s, the parameter is in %s", set, text, q.Unit.Dimension.Phrase(), orCount(p.Unit))
 	}
-	return index, q.In(want), nil
+	return index, space.Value{Num: q.In(want)}, nil
 }
 
 func orCount(unit string) string {
@@ -207,4 +255,12 @@ func orCount(unit string) string {
 		return "plain numbers"
 	}
 	return unit
+}
+
+// plainValue is a value as JSON has it: a number or a label.
+func plainValue(v space.Value) any {
+	if v.Label != "" {
+		return v.Label
+	}
+	return v.Num
 }

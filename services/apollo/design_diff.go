@@ -9,18 +9,20 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"apollo/evaluator/edge"
+	"apollo/evaluator/report"
+	"apollo/optimizer/space"
 )
 
 func (a *app) designDiffCommand() *cobra.Command {
 	var flags designFlags
 	c := &cobra.Command{
 		Use: "diff A B", Short: "Compare two designs: parameters, metrics, parts, layers",
-		Long: `Compare two designs on the cost model: the parameters in which they differ, the metrics,
+		Long: `Compare two designs of a template on the cost model: the parameters in which they differ, the metrics,
 where area, time and energy differ, and the layers that gain or lose most. A design is a
 preset or @FILE (a JSON answer of run, certify or trial show), with changes after commas.`,
 		Example: "  apollo design diff baseline v2\n  apollo design diff baseline baseline,lanes=32,pe_memory=512KiB\n" +
-			"  apollo certify STUDY.yaml -o json > best.json && apollo design diff baseline @best.json",
+			"  apollo certify STUDY.yaml -o json > best.json && apollo design diff baseline @best.json\n" +
+			"  apollo design diff --template systolic baseline baseline,dataflow=os",
 		Args: exactly(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			s, err := flags.read()
@@ -29,10 +31,10 @@ preset or @FILE (a JSON answer of run, certify or trial show), with changes afte
 			}
 			d := designDiff{A: designSide{Name: args[0]}, B: designSide{Name: args[1]}}
 			for _, side := range []*designSide{&d.A, &d.B} {
-				if side.chip, err = namedDesign(s.template, side.Name); err != nil {
+				if side.point, err = s.named(side.Name); err != nil {
 					return err
 				}
-				if side.report, err = edge.ExplainChip(s.networks, side.chip); err != nil {
+				if side.report, err = s.inspector.Inspect(s.networks, side.point, nil); err != nil {
 					return hinted(exitUsage, "", err)
 				}
 				side.Feasible, side.Reason, side.Metrics = side.report.Feasible, side.report.Reason, side.report.Metrics
@@ -47,13 +49,13 @@ preset or @FILE (a JSON answer of run, certify or trial show), with changes afte
 
 // designSide is one of the two designs.
 type designSide struct {
-	Name     string             `json:"name"`
-	Feasible bool               `json:"feasible"`
-	Reason   *edge.ReasonReport `json:"reason"`
-	Metrics  edge.MetricsReport `json:"metrics"`
+	Name     string         `json:"name"`
+	Feasible bool           `json:"feasible"`
+	Reason   *report.Reason `json:"reason"`
+	Metrics  report.Metrics `json:"metrics"`
 
-	chip   edge.Chip
-	report edge.Report
+	point  report.Point
+	report report.Design
 }
 
 // designDiff is the answer of `design diff`.
@@ -61,9 +63,9 @@ type designDiff struct {
 	A designSide `json:"a"`
 	B designSide `json:"b"`
 	// Parameters differ; Parts are those of area, latency and energy.
-	Parameters []changed `json:"parameters"`
-	Metrics    []changed `json:"metrics"`
-	Parts      []changed `json:"parts"`
+	Parameters []changedParameter `json:"parameters"`
+	Metrics    []changed          `json:"metrics"`
+	Parts      []changed          `json:"parts"`
 	// Layers are those of which the time differs, largest difference first.
 	Layers []changedLayer `json:"layers"`
 }
@@ -76,6 +78,26 @@ type changed struct {
 	B    *float64 `json:"b"`
 	// Change is (B-A)/A.
 	Change *float64 `json:"change"`
+}
+
+// changedParameter is a parameter's value in both designs, a number or a label.
+type changedParameter struct {
+	Name string `json:"name"`
+	Unit string `json:"unit"`
+	A    any    `json:"a"`
+	B    any    `json:"b"`
+	// Change is (B-A)/A, null for labels.
+	Change *float64 `json:"change"`
+
+	a, b space.Value
+}
+
+func newChangedParameter(name, unit string, a, b space.Value) changedParameter {
+	c := changedParameter{Name: name, Unit: unit, A: plainValue(a), B: plainValue(b), a: a, b: b}
+	if a.Label == "" && b.Label == "" {
+		c.Change = newChanged("", "", &a.Num, &b.Num).Change
+	}
+	return c
 }
 
 type changedLayer struct {
@@ -95,15 +117,15 @@ func newChanged(name, unit string, a, b *float64) changed {
 }
 
 func (d *designDiff) compare(s *subject) {
-	d.Parameters, d.Parts, d.Layers = []changed{}, []changed{}, []changedLayer{}
-	va, vb := d.A.chip.Values(), d.B.chip.Values()
+	d.Parameters, d.Parts, d.Layers = []changedParameter{}, []changed{}, []changedLayer{}
+	va, vb := d.A.point.Values, d.B.point.Values
 	for i, p := range s.template.Params {
 		if va[i] != vb[i] {
-			d.Parameters = append(d.Parameters, newChanged(p.Name, p.Unit, &va[i].Num, &vb[i].Num))
+			d.Parameters = append(d.Parameters, newChangedParameter(p.Name, p.Unit, va[i], vb[i]))
 		}
 	}
-	if a, b := float64(d.A.report.Chip.ClockHz), float64(d.B.report.Chip.ClockHz); a != b {
-		d.Parameters = append(d.Parameters, newChanged("clock", "Hz", &a, &b))
+	if a, b := float64(d.A.report.ClockHz), float64(d.B.report.ClockHz); a != b {
+		d.Parameters = append(d.Parameters, newChangedParameter("clock", "Hz", space.Value{Num: a}, space.Value{Num: b}))
 	}
 	d.Metrics = []changed{
 		newChanged("latency", "s", d.A.Metrics.LatencySeconds, d.B.Metrics.LatencySeconds),
@@ -120,15 +142,15 @@ func (d *designDiff) compare(s *subject) {
 		if len(d.A.report.Networks) > 1 {
 			prefix = na.Name + " "
 		}
-		d.parts(prefix+"latency", "s", latencyParts(&na.Latency), latencyParts(&nb.Latency))
+		d.parts(prefix+"latency", "s", na.Latency.Parts(), nb.Latency.Parts())
 		d.parts(prefix+"energy", "J", na.Energy.Parts(), nb.Energy.Parts())
 	}
 	d.layers()
 }
 
 // parts adds the parts of a breakdown that differ.
-func (d *designDiff) parts(of, unit string, a, b []edge.Part) {
-	for i := range a {
+func (d *designDiff) parts(of, unit string, a, b []report.Part) {
+	for i := range min(len(a), len(b)) { // of one template: the same parts
 		if a[i].Value != b[i].Value {
 			d.Parts = append(d.Parts, newChanged(of+": "+strings.ReplaceAll(a[i].Name, "_", " "), unit, &a[i].Value, &b[i].Value))
 		}
@@ -184,7 +206,15 @@ func (d *designDiff) text(w io.Writer, p paint) {
 		g.text(w, p)
 		fmt.Fprintln(w)
 	}
-	changes("PARAMETER", d.Parameters)
+	if len(d.Parameters) > 0 {
+		g := &grid{header: []string{"PARAMETER", ">" + d.A.Name, ">" + d.B.Name, ">CHANGE"}}
+		for i := range d.Parameters {
+			c := &d.Parameters[i]
+			g.add(c.Name, valueText(c.a, c.Unit), valueText(c.b, c.Unit), signed(c.Change))
+		}
+		g.text(w, p)
+		fmt.Fprintln(w)
+	}
 	changes("METRIC", d.Metrics)
 	changes("PART", d.Parts)
 	if len(d.Layers) == 0 {

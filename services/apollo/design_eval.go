@@ -9,40 +9,69 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"apollo/evaluator"
-	"apollo/evaluator/edge"
+	"apollo/evaluator/report"
 	"apollo/services/draw"
 )
 
 func (a *app) designEvalCommand() *cobra.Command {
 	var flags designFlags
+	var mapping string
+	var nests []string
 	c := &cobra.Command{
 		Use: "eval", Short: "Evaluate one design on the cost model, layer by layer",
-		Long: `Evaluate one design on the cost model, without a bus: the metrics, what each layer waits
-for, and where area, time and energy go. Parameters that are not set are those of the
-preset. An infeasible design is an answer too: it says what it needs and what it has.
--o json has, for every layer, its mapping as a loop nest, the accesses per level and
-operand, and its place under the roofline; -o svg and -o png draw them.`,
+		Long: `Evaluate one design of a template on the cost model, without a bus: the metrics, what each
+layer waits for, and where area, time and energy go. Parameters that are not set are those
+of the preset. An infeasible design is an answer too: it says what it needs and what it
+has. --mapping gives layers a mapping instead of the mapper's, --mapping-of prints loop
+nests. -o json has, for every layer, its mapping, the accesses per level and operand, and
+its place under the roofline; -o svg and -o png draw them.`,
 		Example: "  apollo design eval --template edge --workload mobilenet_v2 --set pes_x=4 --set pe_memory=512KiB\n" +
-			"  apollo design eval --workload mobilenet_v2 --preset v2 -o json\n  apollo design eval --preset v2 -o svg > v2.svg",
+			"  apollo design eval --template nvdla --mapping-of logits\n  apollo design eval --preset v2 -o svg > v2.svg",
 		Args: exactly(0),
 		RunE: func(*cobra.Command, []string) error {
 			s, err := flags.read()
 			if err != nil {
 				return err
 			}
-			report, err := edge.ExplainChip(s.networks, s.chip)
+			given, err := readMappings(mapping, s.template.Name)
+			if err != nil {
+				return err
+			}
+			r, err := s.inspector.Inspect(s.networks, s.point, given)
 			if err != nil {
 				return hinted(exitUsage, "", err)
 			}
-			return a.print(designAnswer(s.template, s.chip, &report))
+			if err := knownLayers(&r, nests); err != nil {
+				return err
+			}
+			return a.print(s.answer(&r, nests))
 		},
 	}
 	flags.add(c, true)
+	c.Flags().StringVar(&mapping, "mapping", "", "`file` of mappings to use instead of the mapper's")
+	c.Flags().StringArrayVar(&nests, "mapping-of", nil, "print the loop nest of this `layer`, as often as wanted: an id, network/id, or all")
 	return c
 }
 
-func designAnswer(t evaluator.Template, chip edge.Chip, r *edge.Report) answer {
+// everyLayer is the --mapping-of of all layers.
+const everyLayer = "all"
+
+// asked reports whether the loop nest of a layer is asked for.
+func asked(l *report.Layer, nests []string) bool {
+	return slices.ContainsFunc(nests, func(n string) bool { return n == everyLayer || n == l.ID || n == l.Network+"/"+l.ID })
+}
+
+// knownLayers refuses layers that no network of a feasible design has.
+func knownLayers(r *report.Design, nests []string) error {
+	for _, n := range nests {
+		if r.Feasible && !slices.ContainsFunc(r.Layers, func(l report.Layer) bool { return asked(&l, []string{n}) }) {
+			return hinted(exitNotFound, "`apollo workload show` lists the layers", fmt.Errorf("--mapping-of: no layer is called %q", n))
+		}
+	}
+	return nil
+}
+
+func (s *subject) answer(r *report.Design, nests []string) answer {
 	g := &grid{header: []string{"LAYER", "OP", ">KMACS", ">LATENCY", ">SHARE", ">UTILISATION", "WAITS FOR", ">OFF-CHIP", ">ENERGY"}}
 	var items []any // none for an infeasible design: -o jsonl prints the report then
 	var total float64
@@ -57,7 +86,7 @@ func designAnswer(t evaluator.Template, chip edge.Chip, r *edge.Report) answer {
 			name = l.Network + "/" + l.ID
 		}
 		g.add(name, l.Op, count(l.MACs/1000), quantity(l.LatencySeconds, "s"), percent(l.LatencySeconds/total), percent(l.Utilisation),
-			l.Bottleneck, quantity(float64(l.Bytes.OffChip), "B"), quantity(l.EnergyJ, "J"))
+			l.Bottleneck, quantity(float64(l.Bytes.Of(report.OffChip)), "B"), quantity(l.EnergyJ, "J"))
 	}
 	picture := func(w io.Writer, format string) error {
 		if !r.Feasible {
@@ -66,23 +95,32 @@ func designAnswer(t evaluator.Template, chip edge.Chip, r *edge.Report) answer {
 		return draw.Design(w, format, r)
 	}
 	return answer{value: r, items: items, grid: g, draw: picture, text: func(w io.Writer, p paint) {
-		designText(w, p, t, chip, r)
+		s.text(w, p, r)
 		if r.Feasible {
 			fmt.Fprintln(w)
 			g.text(w, p)
 		}
+		for i := range r.Layers {
+			if l := &r.Layers[i]; asked(l, nests) {
+				note := "the mapper's"
+				if l.Given {
+					note = "as given"
+				}
+				fmt.Fprintf(w, "\n%s/%s, %s:\n%s\n", l.Network, l.ID, note, strings.TrimSuffix(l.Mapping, "\n"))
+			}
+		}
 	}}
 }
 
-func designText(w io.Writer, p paint, t evaluator.Template, chip edge.Chip, r *edge.Report) {
-	for i, v := range chip.Values() {
+func (s *subject) text(w io.Writer, p paint, r *report.Design) {
+	for i, v := range s.point.Values {
 		note := ""
-		if _, on := t.Params[i].Level(v); !on {
+		if _, on := s.template.Params[i].Level(v); !on {
 			note = "  (no level of the space)"
 		}
-		fmt.Fprintf(w, "%-19s %14s%s\n", t.Params[i].Name, valueText(v, t.Params[i].Unit), note)
+		fmt.Fprintf(w, "%-19s %14s%s\n", s.template.Params[i].Name, valueText(v, s.template.Params[i].Unit), note)
 	}
-	fmt.Fprintf(w, "\n%s MACs per cycle at %s, %s TOPS at best\n\n", count(r.MACsPerCycle), quantity(float64(r.Chip.ClockHz), "Hz"), significant(r.PeakTOPS))
+	fmt.Fprintf(w, "\n%s MACs per cycle at %s, %s TOPS at best\n\n", count(r.MACsPerCycle), quantity(float64(r.ClockHz), "Hz"), significant(r.PeakTOPS))
 	if !r.Feasible {
 		fmt.Fprintf(w, "%s: %s\n", p.red("infeasible"), r.Reason.Code)
 		if r.Reason.Layer != "" {
@@ -104,23 +142,19 @@ func designText(w io.Writer, p paint, t evaluator.Template, chip edge.Chip, r *e
 		if len(r.Networks) > 1 {
 			fmt.Fprintf(w, "\n%s (weight %g): %s, %s\n", n.Name, n.Weight, quantity(n.LatencySeconds, "s"), quantity(n.EnergyJ, "J"))
 		}
-		breakdown(w, "latency", latencyParts(&n.Latency), "s")
+		breakdown(w, "latency", n.Latency.Parts(), "s")
 		breakdown(w, "energy", n.Energy.Parts(), "J")
 		fmt.Fprintf(w, "%s of the peak rate; %s cross the chip's border\n", percent(n.Utilisation), quantity(float64(n.OffChipBytes), "B"))
 	}
 }
 
-func latencyParts(l *edge.LatencySplit) []edge.Part {
-	return []edge.Part{{Name: "compute", Value: l.Compute}, {Name: "memory", Value: l.Memory}, {Name: "I/O", Value: l.IO}, {Name: "instructions", Value: l.Instruction}, {Name: "serial", Value: l.Serial}}
-}
-
 // breakdown prints the parts of a number, largest first.
-func breakdown(w io.Writer, name string, parts []edge.Part, unit string) {
+func breakdown(w io.Writer, name string, parts []report.Part, unit string) {
 	var sum float64
 	for _, part := range parts {
 		sum += part.Value
 	}
-	slices.SortStableFunc(parts, func(a, b edge.Part) int {
+	slices.SortStableFunc(parts, func(a, b report.Part) int {
 		switch {
 		case a.Value > b.Value:
 			return -1

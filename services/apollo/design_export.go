@@ -9,35 +9,52 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"apollo/evaluator/edge"
+	"apollo/evaluator/report"
 	"apollo/evaluator/timeloop"
 )
 
 func (a *app) designExportCommand() *cobra.Command {
 	var flags designFlags
-	var layer, dir string
+	var layer, dir, as, mapping string
 	c := &cobra.Command{
-		Use: "export", Short: "Write a design and its mappings as Timeloop input",
-		Long: `Write a design and the mapping of each layer with multiplications as Timeloop input,
-version 0.3: architecture, problem and mapping, one YAML document per layer. Without
---layer or --dir all of them go to the standard output, separated by "---".`,
-		Example: "  apollo design export --preset v2 --layer logits > logits.yaml\n  apollo design export --workload mobilenet_v2 --dir timeloop",
-		Args:    exactly(0),
+		Use: "export", Short: "Write a design's mappings, for Timeloop or to change and give back",
+		Long: `Write a design and the mapping of each layer with multiplications. As timeloop: input of
+Timeloop, version 0.3, with architecture, problem and mapping, one YAML document per layer;
+without --layer or --dir all of them go to the standard output, separated by "---". As
+mapping: one file of loop nests that "apollo design eval --mapping" takes.`,
+		Example: "  apollo design export --preset v2 --layer logits > logits.yaml\n  apollo design export --workload mobilenet_v2 --dir timeloop\n" +
+			"  apollo design export --template nvdla --layer logits --as mapping > logits.yaml",
+		Args: exactly(0),
 		RunE: func(*cobra.Command, []string) error {
 			s, err := flags.read()
 			if err != nil {
 				return err
 			}
-			documents, err := s.timeloop(layer)
+			if as != "timeloop" && as != "mapping" {
+				return usageErrorf("--as %s: want timeloop or mapping", as)
+			}
+			given, err := readMappings(mapping, s.template.Name)
 			if err != nil {
 				return err
 			}
-			return a.printExport(documents, dir)
+			mapped, err := s.mapped(layer, given)
+			if err != nil {
+				return err
+			}
+			if as == "timeloop" {
+				return a.printExport(documentsOf(mapped), dir)
+			}
+			if dir != "" {
+				return usageErrorf("--dir is for --as timeloop: mappings are one file")
+			}
+			return a.print(s.mappings(mapped))
 		},
 	}
 	flags.add(c, true)
 	c.Flags().StringVar(&layer, "layer", "", "only the layer with this `id`, or network/id")
 	c.Flags().StringVar(&dir, "dir", "", "write a file per layer into this `directory`")
+	c.Flags().StringVar(&as, "as", "timeloop", "`format`: timeloop|mapping")
+	c.Flags().StringVar(&mapping, "mapping", "", "`file` of mappings to use instead of the mapper's")
 	return c
 }
 
@@ -50,29 +67,45 @@ type exported struct {
 	Document string `json:"document,omitempty"`
 }
 
-func (s *subject) timeloop(only string) ([]exported, error) {
-	mapped, err := edge.Mappings(s.networks, s.chip)
-	if err != nil {
+// mapped returns the layers of an export: all, or the one that is asked for.
+func (s *subject) mapped(only string, given []report.Given) ([]report.Mapped, error) {
+	all, err := s.inspector.Mapped(s.networks, s.point, given)
+	switch {
+	case err != nil && len(given) > 0:
+		return nil, hinted(exitUsage, "", err)
+	case err != nil:
 		return nil, hinted(exitInfeasible, "`apollo design neighbours` shows which changes repair it", err)
 	}
-	hz := float64(s.chip.ClockHz)
-	if hz == 0 {
-		hz = float64(edge.ClockHz)
-	}
-	var out []exported
-	for i := range mapped {
-		m := &mapped[i]
-		full := m.Network + "/" + m.Layer
-		if only != "" && only != m.Layer && only != full {
-			continue
+	var out []report.Mapped
+	for i := range all {
+		if m := &all[i]; only == "" || only == m.Layer || only == m.Network+"/"+m.Layer {
+			out = append(out, *m)
 		}
-		l := timeloop.Layer{Name: full, Problem: m.Problem, Arch: m.Arch, Mapping: m.Mapping, CycleSeconds: 1 / hz}
-		out = append(out, exported{Network: m.Network, Layer: m.Layer, Document: timeloop.Document(&l)})
 	}
 	if len(out) == 0 {
 		return nil, hinted(exitNotFound, "`apollo workload show` lists the layers", fmt.Errorf("no layer with multiplications is called %q", only))
 	}
 	return out, nil
+}
+
+func documentsOf(mapped []report.Mapped) []exported {
+	var out []exported
+	for i := range mapped {
+		m := &mapped[i]
+		l := timeloop.Layer{Name: m.Network + "/" + m.Layer, Problem: m.Problem, Arch: m.Arch, Mapping: m.Mapping, CycleSeconds: m.CycleSeconds}
+		out = append(out, exported{Network: m.Network, Layer: m.Layer, Document: timeloop.Document(&l)})
+	}
+	return out
+}
+
+// mappings is the answer of export --as mapping.
+func (s *subject) mappings(mapped []report.Mapped) answer {
+	f := &mappingFile{Schema: mappingSchema, Template: s.template.Name}
+	for i := range mapped {
+		m := &mapped[i]
+		f.Layers = append(f.Layers, layerMapping{Network: m.Network, Layer: m.Layer, Nest: m.Mapping.String(&m.Arch)})
+	}
+	return answer{value: f, text: func(w io.Writer, _ paint) { fmt.Fprint(w, f.text()) }}
 }
 
 func (a *app) printExport(documents []exported, dir string) error {

@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/evaluator"
-	"apollo/evaluator/edge"
+	"apollo/evaluator/report"
+	"apollo/optimizer/space"
 )
 
 func (a *app) designNeighboursCommand() *cobra.Command {
@@ -41,9 +42,9 @@ changes that make a design infeasible, it says which rules a change repairs or b
 
 // neighbours is the answer of `design neighbours`.
 type neighbours struct {
-	Design   edge.Chip          `json:"design"`
-	Feasible bool               `json:"feasible"`
-	Metrics  edge.MetricsReport `json:"metrics"`
+	Design   report.Fields  `json:"design"`
+	Feasible bool           `json:"feasible"`
+	Metrics  report.Metrics `json:"metrics"`
 	// Broken lists every rule that the design breaks.
 	Broken     []brokenRule `json:"broken"`
 	Neighbours []neighbour  `json:"neighbours"`
@@ -58,12 +59,13 @@ type brokenRule struct {
 
 // neighbour is the design after a change of one parameter.
 type neighbour struct {
-	Parameter string             `json:"parameter"`
-	Unit      string             `json:"unit"`
-	From      float64            `json:"from"`
-	To        float64            `json:"to"`
-	Feasible  bool               `json:"feasible"`
-	Metrics   edge.MetricsReport `json:"metrics"`
+	Parameter string `json:"parameter"`
+	Unit      string `json:"unit"`
+	// From and To are numbers or labels.
+	From     any            `json:"from"`
+	To       any            `json:"to"`
+	Feasible bool           `json:"feasible"`
+	Metrics  report.Metrics `json:"metrics"`
 	// Change is relative to the design, null where one of the two has no value.
 	Change struct {
 		Latency *float64 `json:"latency_s"`
@@ -75,63 +77,80 @@ type neighbour struct {
 	Fixes  []string `json:"fixes"`
 	Breaks []string `json:"breaks"`
 	Left   []string `json:"left"`
+
+	from, to space.Value
 }
 
 func neighboursOf(s *subject, all bool) (*neighbours, error) {
-	home, err := edge.ExplainChip(s.networks, s.chip)
+	home, err := s.inspector.Inspect(s.networks, s.point, nil)
 	if err != nil {
 		return nil, err
 	}
-	before, err := edge.Broken(s.networks, s.chip)
+	before, err := s.inspector.Broken(s.networks, s.point)
 	if err != nil {
 		return nil, err
 	}
-	n := &neighbours{Design: s.chip, Feasible: home.Feasible, Metrics: home.Metrics, Broken: []brokenRule{}, Neighbours: []neighbour{}}
+	n := &neighbours{Design: home.Design, Feasible: home.Feasible, Metrics: home.Metrics, Broken: []brokenRule{}, Neighbours: []neighbour{}}
 	for _, r := range before {
 		n.Broken = append(n.Broken, brokenRule{r.Code, r.Layer, r.Message})
 	}
-	values := s.chip.Values()
 	for i, p := range s.template.Params {
-		for _, to := range levelsAround(p.Values, values[i].Num, all) {
-			changedValues := slices.Clone(values)
-			changedValues[i].Num = to
-			chip, err := edge.ChipOf(changedValues)
+		from := s.point.Values[i]
+		for _, to := range levelsAround(p, from, all) {
+			near, err := s.neighbour(s.changed(i, to), &home, before)
 			if err != nil {
 				return nil, err
 			}
-			near, err := s.neighbour(s.chip.With(chip), &home, before)
-			if err != nil {
-				return nil, err
-			}
-			near.Parameter, near.Unit, near.From, near.To = p.Name, p.Unit, values[i].Num, to
+			near.Parameter, near.Unit, near.From, near.To = p.Name, p.Unit, plainValue(from), plainValue(to)
+			near.from, near.to = from, to
 			n.Neighbours = append(n.Neighbours, near)
 		}
 	}
 	return n, nil
 }
 
+// changed is the design with one parameter changed.
+func (s *subject) changed(parameter int, to space.Value) report.Point {
+	p := s.point
+	p.Values = slices.Clone(p.Values)
+	p.Values[parameter] = to
+	return p
+}
+
 // levelsAround returns the levels other than v: the next below and above, or
-// all.
-func levelsAround(levels []float64, v float64, all bool) []float64 {
-	at, on := slices.BinarySearch(levels, v)
+// all; of labels, which have no order, always all.
+func levelsAround(p space.Param, v space.Value, all bool) []space.Value {
+	var out []space.Value
+	if p.Categorical() {
+		for _, label := range p.Labels {
+			if label != v.Label {
+				out = append(out, space.Value{Label: label})
+			}
+		}
+		return out
+	}
+	at, on := slices.BinarySearch(p.Values, v.Num)
 	above := at
 	if on {
 		above++
 	}
-	low, high := max(at-1, 0), min(above+1, len(levels))
+	low, high := max(at-1, 0), min(above+1, len(p.Values))
 	if all {
-		low, high = 0, len(levels)
+		low, high = 0, len(p.Values)
 	}
-	return slices.Concat(levels[low:at], levels[above:high])
+	for _, num := range slices.Concat(p.Values[low:at], p.Values[above:high]) {
+		out = append(out, space.Value{Num: num})
+	}
+	return out
 }
 
-func (s *subject) neighbour(c edge.Chip, home *edge.Report, before []*evaluator.Reason) (neighbour, error) {
+func (s *subject) neighbour(p report.Point, home *report.Design, before []*evaluator.Reason) (neighbour, error) {
 	n := neighbour{Fixes: []string{}, Breaks: []string{}, Left: []string{}}
-	r, err := edge.ExplainChip(s.networks, c)
+	r, err := s.inspector.Inspect(s.networks, p, nil)
 	if err != nil {
 		return n, err
 	}
-	after, err := edge.Broken(s.networks, c)
+	after, err := s.inspector.Broken(s.networks, p)
 	if err != nil {
 		return n, err
 	}
@@ -172,11 +191,11 @@ func (n *neighbours) answer(s *subject) answer {
 	for i := range n.Neighbours {
 		m := &n.Neighbours[i]
 		items = append(items, m)
-		g.add(m.Parameter, quantity(m.From, m.Unit), quantity(m.To, m.Unit), orNone(m.Metrics.LatencySeconds, "s"), signed(m.Change.Latency),
+		g.add(m.Parameter, valueText(m.from, m.Unit), valueText(m.to, m.Unit), orNone(m.Metrics.LatencySeconds, "s"), signed(m.Change.Latency),
 			orNone(m.Metrics.AreaMM2, "mm2"), signed(m.Change.Area), orNone(m.Metrics.EnergyJ, "J"), signed(m.Change.Energy), m.rules())
 	}
 	return answer{value: n, items: items, grid: g, text: func(w io.Writer, p paint) {
-		for i, v := range s.chip.Values() {
+		for i, v := range s.point.Values {
 			fmt.Fprintf(w, "%-19s %14s\n", s.template.Params[i].Name, valueText(v, s.template.Params[i].Unit))
 		}
 		fmt.Fprintf(w, "\nlatency %s, area %s, energy %s\n", orNone(n.Metrics.LatencySeconds, "s"), orNone(n.Metrics.AreaMM2, "mm2"), orNone(n.Metrics.EnergyJ, "J"))

@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"apollo/evaluator/edge"
+	"apollo/evaluator"
+	"apollo/evaluator/report"
 	"apollo/optimizer/space"
 )
 
@@ -33,17 +33,19 @@ whole numbers move by at least one.`,
 			if err != nil {
 				return err
 			}
-			study := &sensitivity{Design: s.chip, Metric: metric, By: by, limit: math.Inf(1)}
+			study := &sensitivity{point: s.point, Metric: metric, By: by, limit: math.Inf(1)}
 			if !(by > 0 && by < 1) {
 				return usageErrorf("--by %g: want a share between 0 and 1", by)
 			}
-			if _, err := study.of(&edge.MetricsReport{}); err != nil {
+			if _, err := study.of(&report.Metrics{}); err != nil {
 				return err
 			}
 			if area != "" {
-				if _, study.limit, err = parameterValue([]space.Param{{Name: "area", Unit: "mm2"}}, "area="+area); err != nil {
+				_, limit, err := parameterValue([]space.Param{{Name: "area", Unit: "mm2"}}, "area="+area)
+				if err != nil {
 					return err
 				}
+				study.limit = limit.Num
 			}
 			if err := study.run(&s, rivals); err != nil {
 				return err
@@ -61,10 +63,10 @@ whole numbers move by at least one.`,
 
 // sensitivity is the answer of `design sensitivity`.
 type sensitivity struct {
-	Design edge.Chip `json:"design"`
-	Metric string    `json:"metric"`
-	Unit   string    `json:"unit"`
-	By     float64   `json:"by"`
+	Design report.Fields `json:"design"`
+	Metric string        `json:"metric"`
+	Unit   string        `json:"unit"`
+	By     float64       `json:"by"`
 	// Rivals are the names of the designs compared with. Declared is the
 	// comparison with all constants as they are.
 	Rivals   []string `json:"rivals"`
@@ -76,7 +78,8 @@ type sensitivity struct {
 	Ahead int `json:"ahead"`
 
 	limit  float64
-	rivals []edge.Chip
+	point  report.Point
+	rivals []report.Point
 }
 
 // move is one constant moved one way.
@@ -102,7 +105,7 @@ type standing struct {
 }
 
 // of picks the metric.
-func (v *sensitivity) of(m *edge.MetricsReport) (*float64, error) {
+func (v *sensitivity) of(m *report.Metrics) (*float64, error) {
 	switch v.Metric {
 	case "latency":
 		v.Unit = "s"
@@ -115,7 +118,12 @@ func (v *sensitivity) of(m *edge.MetricsReport) (*float64, error) {
 }
 
 func (v *sensitivity) run(s *subject, rivals []string) error {
-	plain, _, err := edge.NewModel(s.networks, "", 0)
+	home, err := s.inspector.Inspect(s.networks, s.point, nil)
+	if err != nil {
+		return hinted(exitUsage, "", err)
+	}
+	v.Design = home.Design
+	plain, _, err := s.inspector.Model(s.networks, "", 0)
 	if err != nil {
 		return err
 	}
@@ -128,9 +136,9 @@ func (v *sensitivity) run(s *subject, rivals []string) error {
 	if v.Declared.Value == nil {
 		return hinted(exitInfeasible, "`apollo design neighbours` shows which changes repair it", fmt.Errorf("the design is out: %s", v.Declared.Lost))
 	}
-	for _, k := range edge.Constants() {
+	for _, k := range s.inspector.Constants() {
 		for _, factor := range []float64{1 - v.By, 1 + v.By} {
-			m, value, err := edge.NewModel(s.networks, k.Name, factor)
+			m, value, err := s.inspector.Model(s.networks, k.Name, factor)
 			if err != nil {
 				return err
 			}
@@ -154,34 +162,37 @@ func (v *sensitivity) run(s *subject, rivals []string) error {
 // finds infeasible or above the limit do not count in its comparison.
 func (v *sensitivity) choose(s *subject, names []string) error {
 	for _, name := range names {
-		chip, err := namedDesign(s.template, name)
+		point, err := s.named(name)
 		if err != nil {
 			return err
 		}
-		v.Rivals, v.rivals = append(v.Rivals, name), append(v.rivals, chip)
+		v.Rivals, v.rivals = append(v.Rivals, name), append(v.rivals, point)
 	}
 	if len(names) > 0 {
 		return nil
 	}
-	values := s.chip.Values()
 	for i, p := range s.template.Params {
-		for _, to := range levelsAround(p.Values, values[i].Num, false) {
-			near := slices.Clone(values)
-			near[i].Num = to
-			chip, err := edge.ChipOf(near)
-			if err != nil {
-				return hinted(exitUsage, "", err)
-			}
-			chip = s.chip.With(chip)
-			v.Rivals, v.rivals = append(v.Rivals, p.Name+"="+strconv.FormatFloat(to, 'f', -1, 64)), append(v.rivals, chip)
+		for _, to := range levelsAround(p, s.point.Values[i], false) {
+			v.Rivals, v.rivals = append(v.Rivals, p.Name+"="+rivalText(to)), append(v.rivals, s.changed(i, to))
 		}
 	}
 	return nil
 }
 
-func (v *sensitivity) compare(m *edge.Model) (standing, error) {
+// rivalText is a value as --set takes it.
+func rivalText(v space.Value) string {
+	if v.Label != "" {
+		return v.Label
+	}
+	return strconv.FormatFloat(v.Num, 'f', -1, 64)
+}
+
+// measurer measures a design; the reason is nil for a feasible one.
+type measurer = func(report.Point) (report.Metrics, *evaluator.Reason, error)
+
+func (v *sensitivity) compare(measure measurer) (standing, error) {
 	var at standing
-	r, why, err := m.Measure(v.Design)
+	r, why, err := measure(v.point)
 	if err != nil {
 		return at, err
 	}
@@ -193,8 +204,8 @@ func (v *sensitivity) compare(m *edge.Model) (standing, error) {
 	default:
 		at.Value, _ = v.of(&r)
 	}
-	for i, chip := range v.rivals {
-		r, why, err := m.Measure(chip)
+	for i, rival := range v.rivals {
+		r, why, err := measure(rival)
 		if err != nil {
 			return at, err
 		}

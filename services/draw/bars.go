@@ -6,13 +6,13 @@ import (
 	"strconv"
 	"strings"
 
-	"apollo/evaluator/edge"
+	"apollo/evaluator/report"
 )
 
 // series is the parts of one breakdown.
 type series struct {
 	name  string
-	parts []edge.Part
+	parts []report.Part
 }
 
 // breakdown is a chart of bars. Values are multiplied by scale.

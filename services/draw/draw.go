@@ -8,7 +8,7 @@ import (
 	"image/color"
 	"io"
 
-	"apollo/evaluator/edge"
+	"apollo/evaluator/report"
 )
 
 // Formats are the formats of Design.
@@ -47,7 +47,7 @@ func faint() color.RGBA { return color.RGBA{0xE4, 0xE4, 0xE4, 0xFF} }
 
 // Design writes the picture of a feasible design in a format of Formats. The
 // error is for another format, for a design without layers to draw, or from w.
-func Design(w io.Writer, format string, r *edge.Report) error {
+func Design(w io.Writer, format string, r *report.Design) error {
 	if !r.Feasible {
 		return errors.New("there is nothing to draw of an infeasible design")
 	}

@@ -11,11 +11,12 @@ import (
 
 	"apollo/evaluator"
 	"apollo/evaluator/edge"
+	"apollo/evaluator/report"
 	"apollo/evaluator/workload"
 	"apollo/services/draw"
 )
 
-func report(t *testing.T, c edge.Chip, names ...string) edge.Report {
+func answer(t *testing.T, c edge.Chip, names ...string) report.Design {
 	t.Helper()
 	var networks []evaluator.Network
 	for _, name := range names {
@@ -25,7 +26,7 @@ func report(t *testing.T, c edge.Chip, names ...string) edge.Report {
 		}
 		networks = append(networks, evaluator.Network{Workload: w, Weight: 1})
 	}
-	r, err := edge.ExplainChip(networks, c)
+	r, err := edge.Inspector{}.Inspect(networks, report.Point{Values: c.Values()}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +38,7 @@ func report(t *testing.T, c edge.Chip, names ...string) edge.Report {
 func TestSVG(t *testing.T) {
 	t.Parallel()
 	for _, names := range [][]string{{"mobilenet_v2"}, {"mobilenet_v2", "mobilenet_edgetpu"}} {
-		r := report(t, edge.Baseline(), names...)
+		r := answer(t, edge.Baseline(), names...)
 		var b bytes.Buffer
 		if err := draw.Design(&b, "svg", &r); err != nil {
 			t.Fatal(err)
@@ -70,7 +71,7 @@ func TestSVG(t *testing.T) {
 
 func TestPNG(t *testing.T) {
 	t.Parallel()
-	r := report(t, edge.Baseline(), "mobilenet_v2")
+	r := answer(t, edge.Baseline(), "mobilenet_v2")
 	var b bytes.Buffer
 	if err := draw.Design(&b, "png", &r); err != nil {
 		t.Fatal(err)
@@ -94,13 +95,13 @@ func TestPNG(t *testing.T) {
 
 func TestNothingToDraw(t *testing.T) {
 	t.Parallel()
-	r := report(t, edge.Baseline(), "mobilenet_v2")
+	r := answer(t, edge.Baseline(), "mobilenet_v2")
 	if err := draw.Design(io.Discard, "bmp", &r); err == nil {
 		t.Error("Design() knows the format bmp")
 	}
 	c := edge.Baseline()
 	c.Cores, c.Lanes = 32, 256
-	r = report(t, c, "mobilenet_v2")
+	r = answer(t, c, "mobilenet_v2")
 	if err := draw.Design(io.Discard, "svg", &r); err == nil {
 		t.Error("Design() draws an infeasible design")
 	}

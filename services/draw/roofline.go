@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strconv"
 
-	"apollo/evaluator/edge"
+	"apollo/evaluator/report"
 )
 
 const giga = 1e9
@@ -30,9 +30,9 @@ func (a *axes) at(x, y float64) point {
 // roofline draws every layer with multiplications, and what the peak rate and
 // the off-chip bandwidth allow. A layer can be above the bandwidth's slope: the
 // chip fetches its weights while earlier layers compute. A network cannot.
-func (s *scene) roofline(r *edge.Report) error {
-	peak := float64(r.MACsPerCycle) * float64(r.Chip.ClockHz) / giga
-	slope := float64(r.Chip.IOBandwidth) / giga
+func (s *scene) roofline(r *report.Design) error {
+	peak := float64(r.MACsPerCycle) * float64(r.ClockHz) / giga
+	slope := float64(r.IOBandwidth) / giga
 	ridge := peak / slope
 	a := axes{lowX: ridge, highX: ridge, lowY: peak, highY: 2 * peak}
 	any := false
@@ -48,8 +48,8 @@ func (s *scene) roofline(r *edge.Report) error {
 	}
 	a.lowX, a.highX = a.lowX/1.5, a.highX*2
 	a.lowY = min(a.lowY/1.5, a.lowX*slope)
-	s.text(left, 22, titleSize, start, fmt.Sprintf("Roofline: %d PEs x %d cores x %d lanes, %.4g GMAC/s, %.4g GB/s off chip",
-		r.PEs, r.Chip.Cores, r.Chip.Lanes, peak, slope))
+	s.text(left, 22, titleSize, start, fmt.Sprintf("Roofline of %s: %d MACs per cycle, %.4g GMAC/s, %.4g GB/s off chip",
+		r.Template, r.MACsPerCycle, peak, slope))
 	s.grid(&a)
 	s.line(ink(), 1.8, a.at(a.lowX, a.lowX*slope), a.at(ridge, peak), a.at(a.highX, peak))
 	for i := range r.Layers {
@@ -62,12 +62,12 @@ func (s *scene) roofline(r *edge.Report) error {
 	return nil
 }
 
-func drawable(l *edge.LayerReport) bool {
+func drawable(l *report.Layer) bool {
 	return l.MACs > 0 && l.Roofline.Intensity > 0 && l.Roofline.Achieved > 0
 }
 
-func networkOf(r *edge.Report, l *edge.LayerReport) int {
-	return slices.IndexFunc(r.Networks, func(n edge.NetworkReport) bool { return n.Name == l.Network })
+func networkOf(r *report.Design, l *report.Layer) int {
+	return slices.IndexFunc(r.Networks, func(n report.Network) bool { return n.Name == l.Network })
 }
 
 // grid draws a line per power of ten.
@@ -89,14 +89,14 @@ func (s *scene) grid(a *axes) {
 
 // names labels the layers that take longest, leaving out those whose label
 // would cover another's.
-func (s *scene) names(a *axes, r *edge.Report) {
-	var longest []*edge.LayerReport
+func (s *scene) names(a *axes, r *report.Design) {
+	var longest []*report.Layer
 	for i := range r.Layers {
 		if l := &r.Layers[i]; drawable(l) {
 			longest = append(longest, l)
 		}
 	}
-	slices.SortStableFunc(longest, func(x, y *edge.LayerReport) int {
+	slices.SortStableFunc(longest, func(x, y *report.Layer) int {
 		switch {
 		case x.LatencySeconds > y.LatencySeconds:
 			return -1
@@ -122,7 +122,7 @@ func (s *scene) names(a *axes, r *edge.Report) {
 	}
 }
 
-func (s *scene) roofLegend(r *edge.Report) {
+func (s *scene) roofLegend(r *report.Design) {
 	x := float64(left)
 	for i := range r.Networks {
 		s.dot(point{x + 6, roofBottom + 45}, 3, colorOf(i))
