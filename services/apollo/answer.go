@@ -109,11 +109,11 @@ func (a *app) answerText(ctx context.Context, w io.Writer, p paint, view *servic
 	if value.Optimum != nil {
 		fmt.Fprintf(w, "\noptimum: %s\n", value.Optimum.text(spec))
 	}
-	for i, source := range view.Sources {
+	for i := range view.Sources {
 		if i == 0 {
 			fmt.Fprintln(w)
 		}
-		fmt.Fprintf(w, "from  %s, run %s: %s trials (%s)\n", source.Study, source.Run, count(source.Trials), source.Use)
+		fmt.Fprintf(w, "from  %s\n", sourceText(&view.Sources[i]))
 	}
 	if r := value.Transfer; r != nil && worthSaying(r) {
 		reportSummary(w, p, r)

@@ -134,8 +134,8 @@ func (s *shownStudy) text(w io.Writer, p paint) {
 	for _, r := range s.Reasons {
 		fmt.Fprintf(w, "         %s for %s\n", count(r.Trials), r.Code)
 	}
-	for _, src := range s.Sources {
-		fmt.Fprintf(w, "source   %s run %s: %s trials (%s)\n", src.Study, src.Run, count(src.Trials), src.Use)
+	for i := range s.Sources {
+		fmt.Fprintf(w, "source   %s\n", sourceText(&s.Sources[i]))
 	}
 	fmt.Fprintf(w, "hash     %s\n", s.Hash)
 	fmt.Fprintf(w, "log      %s\n", s.Log)

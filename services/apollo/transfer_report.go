@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"apollo/events"
 	"apollo/services"
 	"apollo/services/draw"
 	"apollo/services/transfer"
@@ -104,6 +105,24 @@ func armRow(g *grid, r *transfer.Report, name string, arm *transfer.Arm) {
 		best = quantity(*arm.Best, r.Unit)
 	}
 	g.add(name, count(arm.Trials), count(arm.Known), count(arm.Feasible), best)
+}
+
+// sourceText is a source as a run pinned it.
+func sourceText(s *events.SourcePin) string {
+	parts := []string{dash(s.Use)}
+	if s.Kept > 0 {
+		parts = append(parts, count(s.Kept)+" used")
+	}
+	if s.Quarantined > 0 {
+		parts = append(parts, count(s.Quarantined)+" set aside")
+	}
+	if s.DamagedFiles > 0 {
+		parts = append(parts, plural(s.DamagedFiles, "damaged file"))
+	}
+	if s.Why != "" {
+		parts = append(parts, "found: "+s.Why)
+	}
+	return fmt.Sprintf("%s, run %s: %s trials (%s)", s.Study, s.Run, count(s.Trials), strings.Join(parts, "; "))
 }
 
 // worthSaying reports whether a run's answer has to say what its sources
