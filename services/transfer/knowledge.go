@@ -8,6 +8,7 @@ import (
 	"apollo/archiver"
 	"apollo/events"
 	"apollo/optimizer"
+	"apollo/optimizer/pareto"
 	"apollo/services/study"
 )
 
@@ -33,13 +34,29 @@ func (l *Learner) merge(log *archiver.SourceLog, picks []*pick) {
 			good = append(good, p)
 		}
 	}
-	slices.SortStableFunc(good, byFirstObjective)
+	good = bestFirst(good)
 	for _, p := range good[:min(len(good), reusedPerSource)] {
 		l.knowledge.Best = append(l.knowledge.Best, l.known(log, p))
 	}
 }
 
-func byFirstObjective(a, b *pick) int { return cmp.Compare(a.objectives[0], b.objectives[0]) }
+// bestFirst orders measured trials: by the one objective, or by fronts, within
+// a front the least crowded first.
+func bestFirst(picks []*pick) []*pick {
+	points := make([][]float64, len(picks))
+	for i, p := range picks {
+		points[i] = p.objectives
+	}
+	if len(points) == 0 || len(points[0]) == 1 {
+		slices.SortStableFunc(picks, func(a, b *pick) int { return cmp.Compare(a.objectives[0], b.objectives[0]) })
+		return picks
+	}
+	out := make([]*pick, len(picks))
+	for k, i := range pareto.Rank(points) {
+		out[k] = picks[i]
+	}
+	return out
+}
 
 func (l *Learner) known(log *archiver.SourceLog, p *pick) study.Known {
 	return study.Known{
