@@ -15,9 +15,9 @@ import (
 // change there means that a study which was started before cannot be resumed,
 // so rewrite them (-rewrite) only on purpose, and say so.
 //
-//	start NAME seed=S levels=(4,-3) [options={…}]   a count below 0 is categorical
+//	start NAME seed=S levels=(4,-3) [options={…}] [objectives=N]   a count below 0 is categorical
 //	ask N                                           prints trial, point, origin, parents
-//	tell                                            lines of TRIAL VALUE | TRIAL infeasible [VIOLATION] | TRIAL failed
+//	tell                                            lines of TRIAL VALUE… | TRIAL infeasible [VIOLATION] | TRIAL failed
 //	restart                                         rebuilds the strategy from the log
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -75,6 +75,7 @@ func (s *script) start(t *testing.T, d *datadriven.TestData) (err error) {
 		return err
 	}
 	d.ScanArgs(t, "seed", &s.problem.Seed)
+	d.MaybeScanArgs(t, "objectives", &s.problem.Objectives)
 	var params []space.Param
 	for _, arg := range d.CmdArgs {
 		if arg.Key != "levels" {
@@ -138,9 +139,11 @@ func (s *script) tell(words []string) error {
 			}
 		}
 	default:
-		o.Values = make([]float64, 1)
-		if _, err := fmt.Sscan(words[1], &o.Values[0]); err != nil {
-			return err
+		o.Values = make([]float64, len(words)-1)
+		for i, word := range words[1:] {
+			if _, err := fmt.Sscan(word, &o.Values[i]); err != nil {
+				return err
+			}
 		}
 	}
 	s.told[o.Trial] = true
