@@ -11,7 +11,7 @@ import (
 )
 
 // Version changes with every change of the model that can change a number.
-const Version = "3"
+const Version = "4"
 
 // Metrics in the order of Result.Values.
 const (

@@ -52,8 +52,8 @@ type search struct {
 	// memory, per filter window.
 	half int64
 	best *layerCost
-	// cost orders candidates: cycles on chip, or off-chip if that takes longer.
-	// 0 until there is one.
+	// cost orders candidates: cycles on chip with the issue of output tiles, or
+	// off-chip if that takes longer. 0 until there is one.
 	cost int64
 	// of is the unrolling of the best.
 	of    unrolling
@@ -69,7 +69,7 @@ func (m *machine) mapLayer(s *shape, out *layerCost) reach {
 		return anywhere()
 	}
 	q := search{m: m, s: s, half: m.weightWords(s), best: out, reach: anywhere()}
-	serial := m.way() + s.groupSteps()*m.tileCycles
+	serial := m.way() + s.groupSteps()*(m.tileCycles+m.loopCycles)
 	var list [maxUnrollings]unrolling
 	n := q.unrollings(&list)
 	for i := range n {
@@ -191,7 +191,10 @@ func (q *search) try(u *unrolling, e *estimate, c *choice) {
 	cycles := max(e.compute, port, bus, e.link) + e.ramp + tiles*m.tileCycles
 	need := e.held + partial
 	q.reach.need(q, need)
-	cost := cycles
+	steps := u.kLane * c.cTiles * c.pTiles * s.groupSteps()
+	// The network pass charges the issue of every output tile that is not
+	// unrolled, and there is at least one per step.
+	cost := cycles + steps*m.loopCycles
 	if need > m.PEMemory {
 		cost = max(cost, model.CeilDiv((need-m.PEMemory)*e.pes*milli, m.ioRate))
 	}
@@ -201,7 +204,7 @@ func (q *search) try(u *unrolling, e *estimate, c *choice) {
 	q.cost, q.of = cost, *u
 	*q.best = layerCost{
 		choice: *c, cycles: cycles, compute: e.compute, port: port, bus: bus, link: e.link, ramp: e.ramp,
-		tiles: tiles, steps: u.kLane * c.cTiles * c.pTiles * s.groupSteps(), activePEs: e.pes, need: need, exchange: e.exchange,
+		tiles: tiles, steps: steps, activePEs: e.pes, need: need, exchange: e.exchange,
 	}
 }
 

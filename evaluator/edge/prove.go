@@ -76,6 +76,7 @@ type probe struct {
 	low, high         Chip
 	lowMachine        machine
 	scratch           // costs are those of the mapping stage
+	prompt            constants
 	ideal             []layerCost
 	idealOf           [4]int64 // the array that ideal was computed for
 }
@@ -134,12 +135,17 @@ func (p *probe) broken() bool {
 	return false
 }
 
-// array maps every shape as if the memories had no end. No mapping on the same
-// array is faster; fewer steps and PEs make no program larger.
+// array maps every shape as if the memories had no end and output tiles were
+// issued in no time. No mapping on the same array is faster; fewer steps and
+// PEs make no program larger.
 func (p *probe) array() {
 	c := p.high
 	c.PEMemory, c.CoreMemory = endlessPEMemory, endlessCoreMemory
 	p.b.sizer.prepare(&p.machine, &c)
+	p.prompt = p.b.sizer.constants
+	p.prompt.loopCycles = 0
+	p.machine.constants = &p.prompt
+	defer func() { p.machine.constants = &p.b.sizer.constants }()
 	array := [4]int64{c.PEsX, c.PEsY, c.Cores, c.Lanes}
 	if p.idealOf == array {
 		return
