@@ -7,10 +7,13 @@ BUILD      := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 LINT       := $(GO) tool -modfile=.tools/go.mod golangci-lint
 FUZZTIME   ?= 10s
 KILLS      ?= 200
+# 150 trials and 10 seeds take 10 to 20 minutes of two idle cores.
+PAPER_TRIALS ?= 150
+PAPER_SEEDS  ?= 10
 MAX_BINARY := 45000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross test race lint fmt generate verify fuzz bench validate chaos interop up image cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench paper peers validate chaos interop up image cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +60,14 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 bench: build ## measure the pipeline against the bare loop, and the packages' benchmarks
 	bin/apollo bench pipeline
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+paper: build ## rerun the paper's comparison (PAPER_TRIALS, PAPER_SEEDS) and write docs/results.md
+	nice bin/apollo bench --suite apollo --lane paper --algorithms random,evolution,gp-bandit,mbo,p3bo \
+	  --trials $(PAPER_TRIALS) --seeds $(PAPER_SEEDS) --data apollo-paper --any-build \
+	  --svg docs/figures --markdown docs/results.md
+
+peers: build ## install other optimizers into .peers and check their adapters; says what does not install
+	examples/peers/install.sh
 
 validate: ## compare the cost model with the references in APOLLO_REFS (../shared/refs)
 	@$(GO) run ./services/apollo validate

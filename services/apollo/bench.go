@@ -46,6 +46,7 @@ type benchFlags struct {
 	resamples    int
 	anyBuild     bool
 	svg          string
+	markdown     string
 }
 
 func (a *app) benchCommand() *cobra.Command {
@@ -97,6 +98,7 @@ func selectFlags(c *cobra.Command, flags *benchFlags) {
 	f.StringVar(&flags.reference, "reference", "", "the `algorithm` that others are measured against (default: random, or the suite's own)")
 	f.BoolVar(&flags.byTask, "by-task", false, "also print the tasks one by one")
 	f.IntVar(&flags.resamples, "resamples", 1000, "bootstrap resamples behind the intervals; 0 for none")
+	f.StringVar(&flags.markdown, "markdown", "", "also replace the tables in this `document`, between <!-- bench: SUITE LANE --> and <!-- bench: end -->")
 	f.StringVar(&flags.svg, "svg", "", "also write the figures into this `folder`")
 }
 

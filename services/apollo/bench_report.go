@@ -81,7 +81,7 @@ func (a *app) listTasks(flags *benchFlags, env bench.Environment) error {
 
 func (a *app) benchReportCommand() *cobra.Command {
 	var flags benchFlags
-	var trials, batch int
+	var trials, batch, seeds int
 	c := &cobra.Command{
 		Use: "report", Short: "Report a comparison from its log, without running it",
 		Long: `Read the searches that "apollo bench" left in --data and report them as it does. Where the
@@ -89,17 +89,18 @@ log holds a search of several builds, the newest counts.`,
 		Example: "  apollo bench report --suite apollo\n  apollo bench report --data apollo-bench --lane paper --svg figures -o json",
 		Args:    exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.benchReport(c, &flags, trials, batch)
+			return a.benchReport(c, &flags, trials, batch, seeds)
 		},
 	}
 	selectFlags(c, &flags)
 	c.Flags().StringSliceVar(&flags.algorithms, "algorithms", nil, "only these `labels`, in this order (default: all)")
 	c.Flags().IntVar(&trials, "trials", 0, "the searches with this budget (default: the largest in the log)")
 	c.Flags().IntVar(&batch, "batch", 0, "the searches with this batch (default: the smallest in the log)")
+	c.Flags().IntVar(&seeds, "seeds", 0, "only the `number` of lowest seeds, where a comparison is not yet complete (default: all)")
 	return c
 }
 
-func (a *app) benchReport(c *cobra.Command, flags *benchFlags, trials, batch int) error {
+func (a *app) benchReport(c *cobra.Command, flags *benchFlags, trials, batch, seeds int) error {
 	data := a.benchData(c)
 	env, err := a.environment(c, flags)
 	if err != nil {
@@ -125,6 +126,12 @@ func (a *app) benchReport(c *cobra.Command, flags *benchFlags, trials, batch int
 			(trials == 0 || t.Budget == trials) && (batch == 0 || t.Batch == batch)
 	}
 	traces = slices.DeleteFunc(bench.Latest(traces), func(t *bench.Trace) bool { return !wanted(t) })
+	if n := len(traces); n > 0 {
+		traces = bench.SameVersion(tasks, traces)
+		if old := n - len(traces); old > 0 {
+			a.say("%s searches are left out: another version of their evaluator measured them", count(old))
+		}
+	}
 	if len(traces) == 0 {
 		return hinted(exitNotFound, "`apollo bench` runs them", fmt.Errorf("the log in %s holds no such searches", data))
 	}
@@ -133,6 +140,9 @@ func (a *app) benchReport(c *cobra.Command, flags *benchFlags, trials, batch int
 	})
 	budget, size := top.Budget, top.Batch
 	traces = slices.DeleteFunc(traces, func(t *bench.Trace) bool { return t.Budget != budget || t.Batch != size })
+	if seeds > 0 {
+		traces = lowestSeeds(traces, seeds)
+	}
 	report, err := bench.NewReport(c.Context(), tasks, traces, bench.Options{
 		Reference: flags.reference, Order: flags.algorithms, Resamples: flags.resamples, Marks: flags.marks,
 	})
@@ -142,7 +152,25 @@ func (a *app) benchReport(c *cobra.Command, flags *benchFlags, trials, batch int
 	return a.printReport(report, flags)
 }
 
+// lowestSeeds keeps the traces of the n lowest seeds.
+func lowestSeeds(traces []*bench.Trace, n int) []*bench.Trace {
+	var seeds []uint64
+	for _, t := range traces {
+		if !slices.Contains(seeds, t.Seed) {
+			seeds = append(seeds, t.Seed)
+		}
+	}
+	slices.Sort(seeds)
+	seeds = seeds[:min(n, len(seeds))]
+	return slices.DeleteFunc(traces, func(t *bench.Trace) bool { return !slices.Contains(seeds, t.Seed) })
+}
+
 func (a *app) printReport(r *bench.Report, flags *benchFlags) error {
+	if flags.markdown != "" {
+		if err := writeMarkdown(flags.markdown, r); err != nil {
+			return err
+		}
+	}
 	if flags.svg != "" {
 		written, err := writeFigures(flags.svg, r)
 		if err != nil {

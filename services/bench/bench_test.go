@@ -167,7 +167,7 @@ func TestWithoutFeatures(t *testing.T) {
 func synthetic(algorithm, task string, seed uint64, split bench.Split, values ...float64) *bench.Trace {
 	return &bench.Trace{
 		Suite: "toy", Task: task, Split: split, Lane: bench.KnownArea, Algorithm: algorithm, Seed: seed, Budget: len(values), Batch: 1,
-		Build: "b", Goals: []float64{1}, Values: values, CPU: make([]float64, len(values)), Feasible: len(values) - 1,
+		Build: "b", Version: "1", Goals: []float64{1}, Values: values, CPU: make([]float64, len(values)), Feasible: len(values) - 1,
 	}
 }
 
@@ -214,6 +214,13 @@ func TestReport(t *testing.T) {
 	}
 	if _, err := bench.NewReport(t.Context(), tasks[:1], traces, bench.Options{}); err == nil {
 		t.Error("a log with a task that the suite lacks is accepted")
+	}
+	traces[0].Version = "0"
+	if _, err := bench.NewReport(t.Context(), tasks, traces, bench.Options{}); err == nil {
+		t.Error("a search that another version measured is accepted")
+	}
+	if n := len(bench.SameVersion(tasks, traces)); n != len(traces)-1 {
+		t.Errorf("SameVersion() = %d traces, want %d", n, len(traces)-1)
 	}
 	if _, err := bench.NewReport(context.Background(), tasks, nil, bench.Options{}); err == nil {
 		t.Error("a report of nothing is made")

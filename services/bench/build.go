@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 
+	"apollo/evaluator"
+	"apollo/events"
 	"apollo/services/bench/stats"
 )
 
@@ -34,6 +36,9 @@ func (b *builder) regrets(ctx context.Context, traces []*Trace) error {
 	}
 	for _, t := range traces {
 		known, ok := b.known[t.Task]
+		if i := slices.IndexFunc(b.tasks, func(k *Task) bool { return k.Name == t.Task }); ok && b.tasks[i].Spec.Evaluator.Version != t.Version {
+			return fmt.Errorf("the search %s is of version %q of its evaluator, the task has %q", t.Study, t.Version, b.tasks[i].Spec.Evaluator.Version)
+		}
 		if !ok {
 			return fmt.Errorf("the log holds the task %s, which suite %s does not have", t.Task, t.Suite)
 		}
@@ -84,7 +89,11 @@ func (b *builder) lane(lane Lane, traces []*Trace) (*LaneReport, error) {
 	for _, task := range b.tasks {
 		if len(seeds[task.Name]) > 0 {
 			slices.Sort(seeds[task.Name])
-			l.Tasks = append(l.Tasks, b.task(task, names, g))
+			row, err := b.task(task, names, g)
+			if err != nil {
+				return nil, err
+			}
+			l.Tasks = append(l.Tasks, row)
 		}
 	}
 	for _, n := range names {
@@ -93,7 +102,7 @@ func (b *builder) lane(lane Lane, traces []*Trace) (*LaneReport, error) {
 	return l, b.score(l, seeds, g)
 }
 
-func (b *builder) task(task *Task, names []string, g grid) TaskReport {
+func (b *builder) task(task *Task, names []string, g grid) (TaskReport, error) {
 	known := b.known[task.Name]
 	out := TaskReport{Task: task.Name, Family: task.Family, Split: task.Split, Proven: known.Proven, Source: known.Source}
 	if len(task.Spec.Objectives) == 1 {
@@ -102,6 +111,9 @@ func (b *builder) task(task *Task, names []string, g grid) TaskReport {
 			out.Unit = task.Spec.Metrics[i].Unit
 		}
 		out.Best = number(known.Best)
+		if err := out.baseline(task); err != nil {
+			return out, err
+		}
 	} else {
 		out.Volume = number(known.Volume)
 	}
@@ -116,7 +128,28 @@ func (b *builder) task(task *Task, names []string, g grid) TaskReport {
 			FeasibleShare: share, CPUSeconds: number(stats.Median(cpu)),
 		})
 	}
-	return out
+	return out, nil
+}
+
+// baseline measures the baseline design of a task.
+func (t *TaskReport) baseline(task *Task) error {
+	if task.Baseline == nil {
+		return nil
+	}
+	judge, err := events.NewJudge(task.Spec)
+	if err != nil {
+		return fmt.Errorf("task %s: %w", task.Name, err)
+	}
+	r, err := task.Evaluator.Evaluate(context.Background(), evaluator.Request{Study: task.Name, Trial: -1, Design: task.Baseline})
+	if err != nil {
+		return fmt.Errorf("measure the baseline of %s: %w", task.Name, err)
+	}
+	if r.Outcome != evaluator.Measured {
+		return nil
+	}
+	t.Baseline = number(r.Values[task.Spec.MetricIndex(t.Metric)])
+	t.BaselineFeasible = judge.Judge(task.Baseline, &events.TrialResult{Outcome: events.OutcomeMeasured, Values: r.Values}).Feasible
+	return nil
 }
 
 // sortedTraces returns the traces in the order of their seeds.

@@ -58,6 +58,11 @@ type TaskReport struct {
 	Volume     *float64     `json:"volume,omitempty"`
 	Proven     bool         `json:"proven"`
 	Source     string       `json:"source"`
+	// Baseline is the objective of the baseline design, whether it keeps the
+	// constraints or not; null where it cannot run, or there is none.
+	Baseline *float64 `json:"baseline,omitempty"`
+	// BaselineFeasible says that it keeps them.
+	BaselineFeasible bool `json:"baseline_feasible"`
 	Algorithms []TaskResult `json:"algorithms"`
 }
 

@@ -18,6 +18,8 @@ type Trace struct {
 	Lane                Lane
 	Algorithm           string
 	Build               string
+	// Version is the evaluator's: what another one measured has another answer.
+	Version string
 	Seed                uint64
 	// Budget and Batch are the study's.
 	Budget, Batch int
@@ -75,6 +77,7 @@ func newTrace(row *archiver.Row) *Trace {
 	t.Suite, t.Task, t.Family = spec.Labels[labelSuite], spec.Labels[labelTask], spec.Labels[labelFamily]
 	t.Split, t.Lane = Split(spec.Labels[labelSplit]), Lane(spec.Labels[labelLane])
 	t.Algorithm, t.Build = spec.Labels[labelAlgorithm], spec.Labels[labelBuild]
+	t.Version = spec.Evaluator.Version
 	t.Seed, t.Budget, t.Batch = spec.Seed, spec.Budget.Trials, spec.Budget.Batch
 	for _, o := range spec.Objectives {
 		t.Goals = append(t.Goals, goal(o))
@@ -113,6 +116,22 @@ func (t *Trace) add(row *archiver.Row) {
 		}
 	}
 	t.CPU = append(t.CPU, cpu)
+}
+
+// SameVersion returns the traces whose evaluator has the version that the tasks
+// have now.
+func SameVersion(tasks []*Task, traces []*Trace) []*Trace {
+	now := map[string]string{}
+	for _, t := range tasks {
+		now[t.Name] = t.Spec.Evaluator.Version
+	}
+	var out []*Trace
+	for _, t := range traces {
+		if v, ok := now[t.Task]; ok && v == t.Version {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 // Latest returns the newest trace of every cell, where a log holds those of
