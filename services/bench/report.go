@@ -52,18 +52,18 @@ type TaskReport struct {
 	Split  Split  `json:"split"`
 	// Best is the known answer in Unit (one objective); Volume is the known
 	// hypervolume (several).
-	Best       *float64     `json:"best,omitempty"`
-	Metric     string       `json:"metric,omitempty"`
-	Unit       string       `json:"unit,omitempty"`
-	Volume     *float64     `json:"volume,omitempty"`
-	Proven     bool         `json:"proven"`
-	Source     string       `json:"source"`
+	Best   *float64 `json:"best,omitempty"`
+	Metric string   `json:"metric,omitempty"`
+	Unit   string   `json:"unit,omitempty"`
+	Volume *float64 `json:"volume,omitempty"`
+	Proven bool     `json:"proven"`
+	Source string   `json:"source"`
 	// Baseline is the objective of the baseline design, whether it keeps the
 	// constraints or not; null where it cannot run, or there is none.
 	Baseline *float64 `json:"baseline,omitempty"`
 	// BaselineFeasible says that it keeps them.
-	BaselineFeasible bool `json:"baseline_feasible"`
-	Algorithms []TaskResult `json:"algorithms"`
+	BaselineFeasible bool         `json:"baseline_feasible"`
+	Algorithms       []TaskResult `json:"algorithms"`
 }
 
 // TaskResult is an algorithm on one task.

@@ -20,7 +20,7 @@ type Trace struct {
 	Build               string
 	// Version is the evaluator's: what another one measured has another answer.
 	Version string
-	Seed                uint64
+	Seed    uint64
 	// Budget and Batch are the study's.
 	Budget, Batch int
 	Study, Run    string
