@@ -41,6 +41,7 @@ func TestNewReadsOptions(t *testing.T) {
 		{"tpe", `{"initial": 4, "candidates": 12, "good": 0.2}`, TPE{Initial: 4, Candidates: 12, Good: 0.2}},
 		{"sobol", `{"maxChecks": 10}`, Sobol{MaxChecks: 10}},
 		{"mbo", `{"initial": 9, "threshold": 0.5, "spread": -1, "generations": 3}`, MBO{Initial: 9, Threshold: 0.5, Spread: -1, Generations: 3}},
+		{"nsga2", `{"population": 40, "crossover": -1, "mutation": 2, "local": 0.5}`, NSGA2{Population: 40, Crossover: -1, Mutation: 2, Local: 0.5}},
 		{"p3bo", `{"members": ["ga", "random"], "decay": 0.5, "temperature": 1, "floor": 0.1}`, P3BO{Members: []string{"ga", "random"}, Decay: 0.5, Temperature: 1, Floor: 0.1}},
 		{"p3bo-adaptive", `{"generation": 2, "decay": 0.5}`, P3BOAdaptive{P3BO: P3BO{Decay: 0.5}, Generation: 2}},
 		{"default", `{}`, GP{}},
@@ -79,6 +80,8 @@ func TestNewExplainsMistakes(t *testing.T) {
 		{"mbo", `{"threshold": 1}`, "option threshold is 1, but must be above 0 and below 1"},
 		{"mbo", `{"initial": -1}`, "option initial is -1, but must be at least 1"},
 		{"mbo", `{"generations": -1}`, "option generations is -1, but must be at least 1"},
+		{"nsga2", `{"population": 3}`, "option population is 3, but must be at least 4"},
+		{"nsga2", `{"local": 1.5}`, "option local is 1.5, but must be at most 1"},
 		{"p3bo", `{"members": ["ga", "p3bo"]}`, `option members has "p3bo", which has members itself`},
 		{"p3bo", `{"members": ["ga", "ga"]}`, `option members has "ga" twice`},
 		{"p3bo", `{"members": ["gaa"]}`, `option members: unknown algorithm "gaa"`},
@@ -102,21 +105,6 @@ func TestNewExplainsMistakes(t *testing.T) {
 	} {
 		if a, err := New(c.name, []byte(c.options)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("New(%q, %s) = %v, %v, want an error with %q", c.name, c.options, a, err, c.want)
-		}
-	}
-}
-
-func TestEditDistance(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"", "abc", 3}, {"kitten", "sitting", 3}, {"ga", "ag", 2}, {"random", "random", 0}} {
-		if got := editDistance(c.a, c.b); got != c.want {
-			t.Errorf("editDistance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
-		}
-		if got := editDistance(c.b, c.a); got != c.want {
-			t.Errorf("editDistance(%q, %q) = %d, want %d", c.b, c.a, got, c.want)
 		}
 	}
 }
