@@ -40,9 +40,8 @@ type candidate struct {
 }
 
 // checksPerPoint bounds the draws for a uniform candidate: where fewer than one
-// point in 32 is legal, fewer are found, and mutants of the elite are the
-// better ones anyway. Chosen.
-const checksPerPoint = 32
+// point in eight is legal, the reservoir makes up for what is not met. Chosen.
+const checksPerPoint = 8
 
 // run returns the candidates that were looked at, best first, by index among
 // equals; none when no new legal point turned up.

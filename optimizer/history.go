@@ -169,8 +169,9 @@ func checkpoint(n int) int {
 	return n - n%step
 }
 
-// sample draws up to n distinct new legal points, with at most checks draws,
-// and hands each to keep with its index. keep must not hold the point.
+// sample draws up to n new legal points, with at most checks draws, and hands
+// each to keep with its index; where that is too few to meet n, points of the
+// reservoir follow. Some may come twice. keep must not hold the point.
 func (b *batch) sample(n, checks int, rng *rand.Rand, keep func(index uint64, p space.Point)) {
 	size := b.problem.Space.Size()
 	for ; n > 0 && checks > 0; checks-- {
@@ -181,4 +182,44 @@ func (b *batch) sample(n, checks int, rng *rand.Rand, keep func(index uint64, p 
 			n--
 		}
 	}
+	if n == 0 {
+		return
+	}
+	for known := b.reservoir(); n > 0 && len(known) > 0; n-- {
+		index := known[rng.IntN(len(known))]
+		if b.fresh(index) {
+			b.point = b.problem.Space.AtInto(b.point, index)
+			keep(index, b.point)
+		}
+	}
 }
+
+const (
+	// reservoirSize is how many legal points are kept, and reservoirChecks how
+	// many draws are spent to find them. Chosen: once a study, and no longer
+	// than two seconds where a check takes 30 µs.
+	reservoirSize   = 2048
+	reservoirChecks = 1 << 16
+)
+
+// reservoir returns legal points that were drawn once: where few are legal,
+// each ask could draw but a handful anew. It depends on the problem alone.
+func (s *sampler) reservoir() []uint64 {
+	if s.stock != nil {
+		return s.stock
+	}
+	s.stock = make([]uint64, 0, reservoirSize)
+	rng := newStream(s.problem.Seed, reservoirStream)
+	size := s.problem.Space.Size()
+	var p space.Point
+	for checks := 0; checks < reservoirChecks && len(s.stock) < reservoirSize; checks++ {
+		index := rng.Uint64N(size)
+		if p = s.problem.Space.AtInto(p, index); s.problem.Legal(p) {
+			s.stock = append(s.stock, index)
+		}
+	}
+	return s.stock
+}
+
+// reservoirStream is beyond the numbers of trials, which other streams use.
+const reservoirStream = 1 << 62

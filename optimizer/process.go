@@ -66,17 +66,20 @@ func (p *process) classifier() (*surrogate.Feasibility, error) {
 		return nil, nil
 	}
 	all := func(*record) bool { return true }
-	classes := func(rows []int) []bool {
-		out := make([]bool, len(rows))
+	verdicts := func(rows []int) []float64 {
+		good, violation := make([]bool, len(rows)), make([]float64, len(rows))
 		for k, i := range rows {
-			out[k] = p.records[i].class == feasible
+			r := &p.records[i]
+			if good[k] = r.class == feasible; r.class == violating {
+				violation[k] = r.score
+			}
 		}
-		return out
+		return surrogate.Verdicts(good, violation)
 	}
 	h := p.hyper(&p.classes, n, surrogate.FeasibilityPrior(), all, func(rows []int) []float64 {
-		labels, _ := surrogate.FeasibilityLabels(classes(rows))
+		labels, _ := surrogate.FeasibilityLabels(verdicts(rows))
 		return labels
 	})
 	rows := p.active(n, p.limit, all)
-	return surrogate.NewFeasibility(p.encoder.Categorical(), h, p.gather(rows), classes(rows))
+	return surrogate.NewFeasibility(p.encoder.Categorical(), h, p.gather(rows), verdicts(rows))
 }

@@ -33,6 +33,7 @@ type sampler struct {
 	maxChecks uint64
 	told      map[uint64]struct{} // by space index
 	order     []uint64            // the keys of told, first told first
+	stock     []uint64            // see reservoir: a cache
 }
 
 func newSampler(p Problem, maxChecks int) sampler {

@@ -2,14 +2,15 @@ package optimizer
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"apollo/optimizer/space"
 	"apollo/optimizer/surrogate"
 )
 
-// Notation: m objectives, W weight vectors, y labels (to be minimised), r the
-// reference point in labels, w a weight vector (positive, of length 1).
+// Notation: m objectives; y labels, to be minimised, and r their reference
+// point, both of length m; w a weight vector, m positive numbers of norm 1.
 
 // scalarised is GP with several objectives: one process for each, one of
 // feasibility, and the design whose optimistic prediction enlarges the
@@ -18,7 +19,7 @@ import (
 // The hypervolume of a set is, but for a constant, the mean over random w of
 // the largest min_i((r_i − y_i)/w_i)^m in the set (R. Zhang, D. Golovin, Random
 // Hypervolume Scalarizations for Provable Multi-Objective Black Box
-// Optimization, ICML 2020, arXiv 2006.04655, lemma 5). So the gain of a design is
+// Optimization, ICML 2020, arXiv 2006.04655). So the gain of a design is
 // the mean over some hundred w of how far the scalarisation of its lower confidence
 // bounds exceeds the best so far, as in Vizier (X. Song et al., arXiv
 // 2408.11527). The logarithm of the probability of feasibility is added to that
@@ -185,7 +186,13 @@ func (s *scalarised) hyper(cache *fitted, prior surrogate.Prior, keep func(i int
 	at := checkpoint(len(s.records))
 	if at != cache.at {
 		rows := active(constrainedRank(s.records[:at]), min(200, s.knobs.Limit), keep)
-		fit := surrogate.Fit{Prior: prior}
+		// One start: a second one for every objective costs half as much again, and
+		// the fronts of optimizertest were no better for it.
+		near := prior.Mode(s.encoder.Len())
+		for k := range near.LogScale {
+			near.LogScale[k] -= math.Ln2
+		}
+		fit := surrogate.Fit{Prior: prior, Starts: []surrogate.Hyper{near}}
 		*cache = fitted{at: at, hyper: fit.Hyper(s.encoder.Categorical(), s.gather(rows), label(rows))}
 	}
 	return cache.hyper
@@ -214,12 +221,15 @@ func (s *scalarised) classifier(order []int) (*surrogate.Feasibility, error) {
 		return nil, nil
 	}
 	all := func(int) bool { return true }
-	classes := func(rows []int) []bool {
-		out := make([]bool, len(rows))
+	classes := func(rows []int) []float64 {
+		good, violation := make([]bool, len(rows)), make([]float64, len(rows))
 		for k, i := range rows {
-			out[k] = s.records[i].class == feasible
+			r := &s.records[i]
+			if good[k] = r.class == feasible; r.class == violating {
+				violation[k] = r.score
+			}
 		}
-		return out
+		return surrogate.Verdicts(good, violation)
 	}
 	h := s.hyper(&s.classes, surrogate.FeasibilityPrior(), all, func(rows []int) []float64 {
 		labels, _ := surrogate.FeasibilityLabels(classes(rows))

@@ -43,6 +43,7 @@ func Problems() []Problem {
 		{Name: "mixed", Space: lattice(12, -4, 12, -3, 12, -5, 8), Measure: value(mixed)},
 		{Name: "budget", Space: repeat(8, 12), Measure: budget},
 		{Name: "crash", Space: repeat(8, 12), Measure: crash},
+		{Name: "conditional", Space: lattice(-3, 6, 6, 6, 6, 6, 6, 8, 8, 8), Legal: pinned, Measure: value(conditional)},
 		{Name: "accelerator", Space: lattice(10, 10, 7, 10, 7, 11, 7, 4, 5, 6), Legal: acceleratorFits, Measure: value(acceleratorLatency)},
 	}
 }
@@ -191,6 +192,34 @@ func crash(p space.Point) optimizer.Observation {
 		sum += d * d
 	}
 	return optimizer.Observation{Values: []float64{sum}}
+}
+
+// pinned is the free check of conditional parameters: each of three modes has
+// two parameters, and those of the other modes stay at level 0. One point in
+// 1,296 is legal.
+func pinned(p space.Point) bool {
+	for i, level := range p[1:7] {
+		if i/2 != p[0] && level != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// conditional is a bowl over the parameters of the mode and three shared ones;
+// the second mode is the best one.
+func conditional(p space.Point) float64 {
+	mode := p[0]
+	sum := float64(8 * ((mode + 2) % 3))
+	for i, level := range p[1+2*mode : 3+2*mode] {
+		d := float64(level - (1 + mode + 2*i))
+		sum += d * d
+	}
+	for i, level := range p[7:] {
+		d := offset(i, level, 8)
+		sum += d * d
+	}
+	return sum
 }
 
 // acceleratorFits and acceleratorLatency are a small stand-in for an

@@ -3,12 +3,13 @@ package surrogate
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Feasibility estimates the probability that a design is feasible: a Gaussian
-// process on labels +1 and −1 about their mean, read through a normal
-// distribution. That is least-squares classification (Rasmussen and Williams
-// 2006, section 6.5), which costs no iterations. Complexity is that of GP.
+// process on verdicts about their mean, read through a normal distribution. That
+// is least-squares classification (Rasmussen and Williams 2006, section 6.5),
+// which costs no iterations. Complexity is that of GP.
 type Feasibility struct {
 	gp   *GP
 	base float64
@@ -30,38 +31,64 @@ func FeasibilityPrior() Prior {
 	return p
 }
 
-// FeasibilityLabels returns the centred labels of a classifier and their mean,
-// where the mean counts one trial of each kind more.
-func FeasibilityLabels(feasible []bool) (labels []float64, base float64) {
-	yes := 0
-	for _, ok := range feasible {
-		if ok {
-			yes++
+// Verdicts returns one number per trial: +1 where it is feasible, −1 where it is
+// not, and where it is known by how much it is not, −0.2 less the violation in
+// units of the median known one, so that a model sees which way leads back.
+// violation is 0 where it is unknown, and may be nil.
+func Verdicts(feasible []bool, violation []float64) []float64 {
+	var known []float64
+	for i, v := range violation {
+		if !feasible[i] && v > 0 {
+			known = append(known, v)
 		}
 	}
-	base = float64(2*yes-len(feasible)) / float64(len(feasible)+2)
-	labels = make([]float64, len(feasible))
+	slices.Sort(known)
+	out := make([]float64, len(feasible))
 	for i, ok := range feasible {
-		labels[i] = -1 - base
-		if ok {
-			labels[i] = 1 - base
+		switch {
+		case ok:
+			out[i] = 1
+		case len(known) > 0 && violation[i] > 0:
+			out[i] = -nearVerdict - min(violation[i]/known[len(known)/2], farVerdict)
+		default:
+			out[i] = -1
 		}
+	}
+	return out
+}
+
+// nearVerdict and farVerdict bound the verdict of a known violation: a border
+// that was just missed is still a miss, and a wild violation does not flatten
+// the others. Chosen on the problem budget of optimizertest.
+const nearVerdict, farVerdict = 0.2, 4.0
+
+// FeasibilityLabels returns the centred labels of a classifier and their mean,
+// where the mean counts one trial of each kind more.
+func FeasibilityLabels(verdicts []float64) (labels []float64, base float64) {
+	var sum float64
+	for _, v := range verdicts {
+		sum += v
+	}
+	base = sum / float64(len(verdicts)+2)
+	labels = make([]float64, len(verdicts))
+	for i, v := range verdicts {
+		labels[i] = v - base
 	}
 	return labels, base
 }
 
-// NewFeasibility returns a model of len(feasible) trials at the inputs x. The
+// NewFeasibility returns a model of len(verdicts) trials at the inputs x. The
 // error is NewGP's.
-func NewFeasibility(categorical []bool, h Hyper, x []float64, feasible []bool) (*Feasibility, error) {
-	gp, err := NewGP(categorical, h, len(feasible))
+func NewFeasibility(categorical []bool, h Hyper, x, verdicts []float64) (*Feasibility, error) {
+	gp, err := NewGP(categorical, h, len(verdicts))
 	if err != nil {
 		return nil, fmt.Errorf("feasibility: %w", err)
 	}
 	d := len(categorical)
-	for i := range feasible {
+	for i := range verdicts {
 		gp.Append(x[i*d : (i+1)*d])
 	}
-	labels, base := FeasibilityLabels(feasible)
+	labels, base := FeasibilityLabels(verdicts)
 	gp.SetLabels(labels)
 	return &Feasibility{gp: gp, base: base}, nil
 }

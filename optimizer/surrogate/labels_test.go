@@ -78,7 +78,7 @@ func TestFeasibility(t *testing.T) {
 		feasible = append(feasible, i < 10)
 	}
 	h := Hyper{LogScale: []float64{math.Log(0.3)}, LogNoise: math.Log(1e-2)}
-	f, err := NewFeasibility([]bool{false}, h, x, feasible)
+	f, err := NewFeasibility([]bool{false}, h, x, Verdicts(feasible, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestFeasibility(t *testing.T) {
 		t.Errorf("ln P = %v along the line", got)
 	}
 	near(t, "ln P far away", got[3], math.Log(0.5), 1e-6)
-	labels, base := FeasibilityLabels([]bool{true, true, false})
+	labels, base := FeasibilityLabels(Verdicts([]bool{true, true, false}, nil))
 	if base != 0.2 || labels[0] != 0.8 || labels[2] != -1.2 {
 		t.Errorf("labels = %v about %v", labels, base)
 	}
@@ -123,4 +123,16 @@ var logTails = []struct{ z, cdf, improvement float64 }{
 	{-26, -342.17850892992783, -345.43954672231803},
 	{-40, -804.60844201375379, -808.29856835661996},
 	{-300, -45006.622732118663, -45012.326536814554},
+}
+
+func TestVerdicts(t *testing.T) {
+	t.Parallel()
+	feasible := []bool{true, false, false, false, false, false}
+	violation := []float64{0, 0, 0.5, 1, 2, 1e300}
+	want := []float64{1, -1, -0.2 - 0.5/2, -0.2 - 1.0/2, -0.2 - 1, -4.2}
+	for i, got := range Verdicts(feasible, violation) {
+		if math.Abs(got-want[i]) > 1e-15 {
+			t.Errorf("verdict %d is %v, want %v", i, got, want[i])
+		}
+	}
 }
