@@ -44,6 +44,26 @@ func (n Node) SRAM(capacity float64) SRAM { return interpolate(n.sram, capacity,
 // WideSRAM is SRAM with a port of 128 bits instead of 64.
 func (n Node) WideSRAM(capacity float64) SRAM { return interpolate(n.wide, capacity, wideBytes) }
 
+// Without returns the node without the row of its tables for a capacity, and
+// whether it had such a row between others. With it, validation can ask how well
+// the rest of the table predicts the row.
+func (n Node) Without(capacity float64) (Node, bool) {
+	found := false
+	without := func(table []sramPoint) []sramPoint {
+		var rest []sramPoint
+		for i, p := range table {
+			if p.bytes == capacity && i > 0 && i < len(table)-1 {
+				found = true
+				continue
+			}
+			rest = append(rest, p)
+		}
+		return rest
+	}
+	n.sram, n.wide = without(n.sram), without(n.wide)
+	return n, found
+}
+
 func interpolate(table []sramPoint, capacity, width float64) SRAM {
 	if !(capacity > 0) {
 		return SRAM{}

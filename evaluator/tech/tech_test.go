@@ -28,12 +28,17 @@ func TestSRAMPredictsALeftOutPoint(t *testing.T) {
 	t.Parallel()
 	for _, n := range []Node{Node22(), Node45()} {
 		for i := 2; i < len(n.sram)-1; i++ {
-			less := n
-			less.sram = append(append([]sramPoint{}, n.sram[:i]...), n.sram[i+1:]...)
+			less, ok := n.Without(n.sram[i].bytes)
+			if !ok || len(less.sram) != len(n.sram)-1 || len(less.wide) != len(n.wide)-1 {
+				t.Fatalf("%s without %g B: %t, %d rows", n.Name, n.sram[i].bytes, ok, len(less.sram))
+			}
 			m := less.SRAM(n.sram[i].bytes)
 			within(t, n.Name+" area", m.AreaMM2, n.sram[i].areaMM2, 0.10)
 			// 16 KiB is off the line through 4 and 64 KiB: a bank boundary.
 			within(t, n.Name+" read", m.ReadPJPerByte*wordBytes, n.sram[i].readPJ, 0.20)
+		}
+		if _, ok := n.Without(n.sram[0].bytes); ok {
+			t.Errorf("%s: the first row is between no others", n.Name)
 		}
 	}
 }

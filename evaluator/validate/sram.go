@@ -22,6 +22,11 @@ func cactiSRAM(t *table) ([]Row, error) {
 	read := within{metric: "read energy", tolerance: tolerance}
 	write := within{metric: "write energy", tolerance: tolerance}
 	area := within{metric: "area", tolerance: tolerance}
+	left := leftOut{
+		read:  within{metric: "read energy of a left-out row", tolerance: tolerance},
+		write: within{metric: "write energy of a left-out row", tolerance: tolerance},
+		area:  within{metric: "area of a left-out row", tolerance: tolerance},
+	}
 	skipped := 0
 	for i := range t.rows {
 		l := t.line(i)
@@ -41,6 +46,9 @@ func cactiSRAM(t *table) ([]Row, error) {
 			continue
 		}
 		name := fmt.Sprintf("%g nm, %g B, %d bit", nm, bytes, width)
+		if less, inner := node.Without(bytes); inner {
+			left.add(l, width, less, bytes)
+		}
 		read.add(name, l.float("read_pJ"), m.ReadPJPerByte*float64(width)/bitsPerByte)
 		write.add(name, l.float("write_pJ"), m.WritePJPerByte*float64(width)/bitsPerByte)
 		area.add(name, l.float("area_mm2"), m.AreaMM2)
@@ -48,7 +56,7 @@ func cactiSRAM(t *table) ([]Row, error) {
 			return nil, l.err
 		}
 	}
-	rows := []Row{read.row(), write.row(), area.row()}
+	rows := append([]Row{read.row(), write.row(), area.row()}, left.rows()...)
 	if skipped > 0 {
 		rows = append(rows, Row{
 			Metric: "rows of other port widths or nodes", Theirs: float64(skipped), Unit: "rows",
@@ -56,6 +64,35 @@ func cactiSRAM(t *table) ([]Row, error) {
 		})
 	}
 	return rows, nil
+}
+
+// leftOut compares rows with what the table predicts without them: a gap of a
+// factor of 16 in capacity, four times that between rows. It is a note and no
+// verdict: no size between rows is among the references, and these are the only
+// figures for how far a prediction can be off where CACTI changes a memory's
+// organisation.
+type leftOut struct{ read, write, area within }
+
+func (o *leftOut) add(l *line, width int64, node tech.Node, bytes float64) {
+	const bitsPerByte = 8
+	m := node.SRAM(bytes)
+	if width == wide {
+		m = node.WideSRAM(bytes)
+	}
+	name := fmt.Sprintf("%s, %g B, %d bit, left out", node.Name, bytes, width)
+	o.read.add(name, l.float("read_pJ"), m.ReadPJPerByte*float64(width)/bitsPerByte)
+	o.write.add(name, l.float("write_pJ"), m.WritePJPerByte*float64(width)/bitsPerByte)
+	o.area.add(name, l.float("area_mm2"), m.AreaMM2)
+}
+
+func (o *leftOut) rows() []Row {
+	var rows []Row
+	for _, w := range []*within{&o.read, &o.write, &o.area} {
+		r := w.row()
+		r.Verdict, r.Tolerance = Note, "reported; "+r.Tolerance
+		rows = append(rows, r)
+	}
+	return rows
 }
 
 func nodeOf(nm float64) (tech.Node, bool) {
