@@ -216,7 +216,7 @@ func (c *exprCompiler) name(n *ast.IdentifierNode) (operand, error) {
 		return constant(1 << 30), nil
 	}
 	names = append(names, "KiB", "MiB", "GiB")
-	return operand{}, mistake(n, "there is no parameter %q%s", n.Value, nearest(n.Value, names))
+	return operand{}, mistake(n, "there is no parameter %q%s", n.Value, suggestion(n.Value, names))
 }
 
 func (c *exprCompiler) unary(n *ast.UnaryNode) (operand, error) {
@@ -303,7 +303,7 @@ func (c *exprCompiler) choice(n *ast.ConditionalNode) (operand, error) {
 func (c *exprCompiler) call(n ast.Node, name string, arguments []ast.Node) (operand, error) {
 	functions := []string{"min", "max", "abs", "floor", "ceil", "round", "log2"}
 	if !slices.Contains(functions, name) {
-		return operand{}, mistake(n, "there is no function %q%s; there are %s", name, nearest(name, functions), strings.Join(functions, ", "))
+		return operand{}, mistake(n, "there is no function %q%s; there are %s", name, suggestion(name, functions), strings.Join(functions, ", "))
 	}
 	o := operand{constant: true}
 	args := make([]number, len(arguments))

@@ -2,8 +2,8 @@ package events
 
 import (
 	"fmt"
-	"strings"
 
+	"apollo/internal/nearest"
 	"apollo/optimizer/space"
 )
 
@@ -126,37 +126,10 @@ func (s *ruleSet) ok(design []space.Value) bool {
 	return true
 }
 
-// nearest returns ", did you mean …" when a name is close to s, else "".
-func nearest(s string, names []string) string {
-	best, at := 3, ""
-	for _, name := range names {
-		if d := editDistance(strings.ToLower(s), strings.ToLower(name)); d < best && d < len(name) {
-			best, at = d, name
-		}
+// suggestion returns `, did you mean "x"` when a name is close to s, else "".
+func suggestion(s string, names []string) string {
+	if name := nearest.Name(s, names); name != "" {
+		return fmt.Sprintf(", did you mean %q", name)
 	}
-	if at == "" {
-		return ""
-	}
-	return fmt.Sprintf(", did you mean %q", at)
-}
-
-// editDistance is Levenshtein's distance in bytes.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return ""
 }

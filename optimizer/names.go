@@ -2,8 +2,9 @@ package optimizer
 
 import (
 	"fmt"
-	"math"
 	"strings"
+
+	"apollo/internal/nearest"
 )
 
 // entry is one strategy that a study can name.
@@ -75,40 +76,10 @@ func New(name string, options []byte) (Algorithm, error) {
 }
 
 // suggestion is ` (did you mean "x"?)` for the nearest name, or "" when none
-// is near: at most a third of the letters differ, or one starts the other.
+// is near.
 func suggestion(name string, known []string) string {
-	best, distance := "", math.MaxInt
-	for _, k := range known {
-		d := editDistance(strings.ToLower(name), strings.ToLower(k))
-		prefix := len(name) > 2 && (strings.HasPrefix(k, name) || strings.HasPrefix(name, k))
-		if d < distance && (prefix || 3*d <= max(len(k), 3)) {
-			best, distance = k, d
-		}
+	if near := nearest.Name(name, known); near != "" {
+		return fmt.Sprintf(" (did you mean %q?)", near)
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf(" (did you mean %q?)", best)
-}
-
-// editDistance counts insertions, deletions and replacements of bytes between
-// a and b (Levenshtein).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"apollo/internal/nearest"
 	"apollo/services/studyfile/unit"
 )
 
@@ -111,7 +112,7 @@ func (r *report) checkObject(n *node, f *field) {
 		child := f.find(e.key)
 		if child == nil {
 			hint := "Known fields: " + strings.Join(known, ", ") + "."
-			if near := nearest(e.key, known); near != "" {
+			if near := nearest.Name(e.key, known); near != "" {
 				hint = fmt.Sprintf("Did you mean %q?", near)
 			}
 			r.addAt(e.place, e.value.pointer, codeUnknownField, hint, "unknown field")
