@@ -77,8 +77,22 @@ func (a *arm) propose(d *draft, n int) error {
 
 // share is the part of the proposals that the arm makes: three quarters while
 // the sources explain most of values or feasibility, nothing when neither.
+// Where nothing is known yet they are trusted, and half as much after several
+// designs that say nothing, because all were infeasible.
 func (b *beliefs) share() float64 {
-	influence := max(b.value.influence, b.class.influence)
+	influence := 0.0
+	for _, belief := range []*belief{b.value, b.class} {
+		if belief.tested {
+			influence = max(influence, belief.influence)
+		}
+	}
+	switch {
+	case b.value.tested || b.class.tested:
+	case len(b.class.labels) < 2*fewest:
+		influence = 1
+	default:
+		influence = 1.0 / 3
+	}
 	if influence < 0.2 {
 		return 0
 	}

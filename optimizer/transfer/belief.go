@@ -97,8 +97,10 @@ type belief struct {
 	shift   float64   // added to the experts' mean
 	unit    float64   // of the residuals
 	mean    []float64 // scratch
-	// influence is the sum of the weights.
+	// influence is the sum of the weights; tested says that they follow from
+	// evidence.
 	influence float64
+	tested    bool
 }
 
 // checkpoint is the largest number of told designs up to n at which
@@ -120,7 +122,8 @@ func (e *ensemble) adapt(of func(n int) toldRows, n, extra int, seed uint64) (*b
 	}
 	rows := of(n)
 	y := e.label(rows.y)
-	b := &belief{ensemble: e, weights: e.weigh(rows, y, e.fits.own, n, seed)}
+	b := &belief{ensemble: e}
+	b.weights, b.tested = e.weigh(rows, y, e.fits.own, n, seed)
 	for _, w := range b.weights {
 		b.influence += w
 	}
@@ -147,14 +150,15 @@ func (e *ensemble) fit(rows toldRows, n int, seed uint64) fits {
 	y := e.label(rows.y)
 	standard, _, _ := surrogate.Standardize(y)
 	f := fits{checkpoint: n, own: of(standard)}
-	weights := e.weigh(rows, y, f.own, n, seed)
+	weights, _ := e.weigh(rows, y, f.own, n, seed)
 	var b belief
 	f.rest = of(b.center(e.residuals(rows, y, weights), e.spread))
 	return f
 }
 
-// weigh elects the experts by the last rows.
-func (e *ensemble) weigh(rows toldRows, y []float64, own surrogate.Hyper, n int, seed uint64) []float64 {
+// weigh elects the experts by the last rows, and reports whether these say
+// anything.
+func (e *ensemble) weigh(rows toldRows, y []float64, own surrogate.Hyper, n int, seed uint64) ([]float64, bool) {
 	tail := max(0, len(y)-evidenceRows)
 	vote := election{y: y[tail:], own: e.alone(rows, y, own)[tail:], rely: fewest}
 	for i, m := range e.members {
@@ -165,7 +169,7 @@ func (e *ensemble) weigh(rows toldRows, y []float64, own surrogate.Hyper, n int,
 		vote.experts = append(vote.experts, predicted)
 		vote.prior = append(vote.prior, m.prior)
 	}
-	return vote.weights(rand.New(rand.NewPCG(seed, uint64(n))))
+	return vote.weights(rand.New(rand.NewPCG(seed, uint64(n)))), vote.decides()
 }
 
 // residuals are what weighted experts leave of the labels.

@@ -11,7 +11,7 @@ import (
 
 // quick fits the suite to models that take milliseconds a proposal.
 func quick() optimizertest.Options {
-	return optimizertest.Options{Programs: 2, Trials: 16, Seeds: 1, Large: 100, NotBetter: map[string]string{"*": "too few trials; see the tests of transfer"}}
+	return optimizertest.Options{Programs: 1, Trials: 12, Seeds: 1, Large: 60, NotBetter: map[string]string{"*": "too few trials; see the tests of transfer"}}
 }
 
 func TestWithoutSourcesItKeepsTheContract(t *testing.T) {
@@ -29,12 +29,12 @@ func (a informed) Start(p optimizer.Problem) (optimizer.Strategy, error) {
 	return a.Algorithm.Start(p)
 }
 
-// made is a source of up to 40 designs: level sums, some of them infeasible and
+// made is a source of up to 16 designs: level sums, some of them infeasible and
 // some without a measurement.
 func made(name string, s space.Space, weight int) optimizer.Task {
 	task := optimizer.Task{Name: name, Space: s, Workload: []float64{float64(weight), 2}}
 	size := s.Size()
-	n := min(40, size)
+	n := min(16, size)
 	for k := range n {
 		p := s.At(k * (size / n))
 		o := optimizer.Observation{Point: p, Trial: int(k)}

@@ -202,7 +202,8 @@ func (l *lesson) arm(chosen []Method) (*arm, error) {
 	a := &arm{strategy: l.strategy}
 	var pooled []float64
 	for i := range l.values.Tables {
-		pooled = append(pooled, l.values.Tables[i].Y...)
+		// The spread of the better half: what lies far above it is of no interest.
+		pooled = append(pooled, surrogate.HalfRank(l.values.Tables[i].Y)...)
 	}
 	_, _, spread := surrogate.Standardize(pooled)
 	var err error

@@ -45,13 +45,17 @@ type corrupted struct {
 	plain, wide   []float64
 }
 
+// middle of a coordinate's range: about it a coordinate and its square are
+// nearly uncorrelated, so that one does not stand in for the other.
+const middle = 0.5
+
 // basis appends the entries of a design. Categories have no order and are left
 // out.
 func (c *corrupted) basis(dst, x []float64) []float64 {
 	c.plain = c.plain[:0]
 	for i, v := range x {
 		if !c.categorical[i] {
-			c.plain = append(c.plain, v)
+			c.plain = append(c.plain, v-middle)
 		}
 	}
 	dst = append(dst, c.plain...)

@@ -34,7 +34,7 @@ type election struct {
 // share of resamples in which it ranks best.
 func (e *election) weights(rng *rand.Rand) []float64 {
 	n := len(e.y)
-	if n < fewest || e.pairs() == 0 {
+	if !e.decides() {
 		return slices.Clone(e.prior)
 	}
 	out := make([]float64, len(e.experts))
@@ -66,6 +66,9 @@ func (e *election) weights(rng *rand.Rand) []float64 {
 	}
 	return out
 }
+
+// decides reports whether there are enough designs of different labels.
+func (e *election) decides() bool { return len(e.y) >= fewest && e.pairs() > 0 }
 
 func (e *election) elect(out []float64, heads []int, losses [][]float64, own []float64) {
 	bar := slices.Sorted(slices.Values(own))[votes*95/100]
@@ -131,8 +134,9 @@ func (e *election) loss(predicted []float64, sample []int) float64 {
 }
 
 // beatsChance tests that predictions are in the order of the labels: Kendall's
-// tau is one standard deviation or more above 0 (M. Kendall, A New Measure of
-// Rank Correlation, Biometrika 30, 1938: the variance under independence).
+// tau is so far above 0 that chance gets there once in 20 times (M. Kendall, A
+// New Measure of Rank Correlation, Biometrika 30, 1938: the variance under
+// independence).
 func (e *election) beatsChance(predicted []float64) bool {
 	n := float64(len(e.y))
 	sample := make([]int, len(e.y))
@@ -143,5 +147,5 @@ func (e *election) beatsChance(predicted []float64) bool {
 	// Ties leave fewer pairs; the variance grows in proportion.
 	ties := n * (n - 1) / 2 / e.pairs()
 	deviation := math.Sqrt(2 * (2*n + 5) / (9 * n * (n - 1)) * ties)
-	return tau >= deviation
+	return tau >= 1.645*deviation // the normal quantile of 0.95
 }

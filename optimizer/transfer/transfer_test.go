@@ -1,0 +1,242 @@
+package transfer_test
+
+import (
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"apollo/optimizer"
+	"apollo/optimizer/space"
+	"apollo/optimizer/transfer"
+)
+
+// bowl is a valley over four parameters of nine levels; its optimum is where
+// each level is at.
+func bowl(at float64) func(space.Point) float64 {
+	return func(p space.Point) float64 {
+		sum := 1.0
+		for i, level := range p {
+			d := float64(level) - at - float64(i%2)
+			sum += d * d
+		}
+		return sum
+	}
+}
+
+func lattice(t testing.TB) space.Space {
+	t.Helper()
+	var params []space.Param
+	for _, name := range []string{"a", "b", "c", "d"} {
+		params = append(params, space.Param{Name: name, Values: []float64{1, 2, 3, 4, 5, 6, 7, 8, 9}})
+	}
+	s, err := space.New(params...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// study is what a source measured: 60 designs of random search, without those
+// that value leaves out with a NaN.
+func study(t testing.TB, name string, s space.Space, value func(space.Point) float64) optimizer.Task {
+	t.Helper()
+	task := optimizer.Task{Name: name, Space: s}
+	search, err := optimizer.Random{}.Start(optimizer.Problem{Space: s, Seed: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := search.Ask(0, 60, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, g := range got {
+		o := optimizer.Observation{Point: g.Point, Trial: i, Values: []float64{value(g.Point)}}
+		if math.IsNaN(o.Values[0]) {
+			o.Status, o.Values = optimizer.Infeasible, nil
+		}
+		task.Observations = append(task.Observations, o)
+	}
+	return task
+}
+
+// drive asks and tells n trials one by one and returns their origins and best value.
+func drive(t testing.TB, s optimizer.Strategy, n int, value func(space.Point) float64) (origins []string, best float64) {
+	t.Helper()
+	best = math.Inf(1)
+	for i := range n {
+		got, err := s.Ask(uint64(i), 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := optimizer.Observation{Point: got[0].Point, Origin: got[0].Origin, Trial: i, Values: []float64{value(got[0].Point)}}
+		if math.IsNaN(o.Values[0]) {
+			o.Status, o.Values = optimizer.Infeasible, nil
+		} else {
+			best = min(best, o.Values[0])
+		}
+		s.Tell(o)
+		origins = append(origins, o.Origin)
+	}
+	return origins, best
+}
+
+func start(t testing.TB, a transfer.Algorithm, p optimizer.Problem) optimizer.Strategy {
+	t.Helper()
+	if a.Base == nil {
+		a.Base = optimizer.GA{}
+	}
+	s, err := a.Start(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func count(origins []string, prefix string) (n int) {
+	for _, o := range origins {
+		if strings.HasPrefix(o, prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+func TestRelatedSourceIsUsedAndHelps(t *testing.T) {
+	t.Parallel()
+	s := lattice(t)
+	alone, plain := drive(t, start(t, transfer.Algorithm{}, optimizer.Problem{Space: s, Seed: 1}), 25, bowl(4))
+	if count(alone, "seed:")+count(alone, "transfer:") > 0 {
+		t.Errorf("origins without sources: %v", alone)
+	}
+	p := optimizer.Problem{Space: s, Seed: 1, Prior: []optimizer.Task{study(t, "near/r1", s, bowl(3.5))}}
+	origins, best := drive(t, start(t, transfer.Algorithm{}, p), 25, bowl(4))
+	if best >= plain {
+		t.Errorf("the best of 25 trials is %v, and %v without the source", best, plain)
+	}
+	if n := count(origins, "seed:near/"); n == 0 || n > 5 {
+		t.Errorf("%d seeds of one source, want 1 to 5", n)
+	}
+	if count(origins, "transfer:") == 0 || count(origins, "ga") == 0 {
+		t.Errorf("models and base share the proposals: %v", origins)
+	}
+}
+
+func TestNegatedSourceLosesItsInfluence(t *testing.T) {
+	t.Parallel()
+	s := lattice(t)
+	value := bowl(2)
+	p := optimizer.Problem{Space: s, Seed: 1, Prior: []optimizer.Task{study(t, "enemy/r1", s, func(p space.Point) float64 { return 1000 / value(p) })}}
+	origins, _ := drive(t, start(t, transfer.Algorithm{}, p), 40, value)
+	if late := count(origins[15:], "transfer:"); late > 0 {
+		t.Errorf("models of a negated source made %d of the last 25 proposals: %v", late, origins)
+	}
+}
+
+func TestTwoBadSeedsEndASourcesSeeding(t *testing.T) {
+	t.Parallel()
+	s := lattice(t)
+	p := optimizer.Problem{Space: s, Seed: 1, Prior: []optimizer.Task{
+		study(t, "crash/r1", s, bowl(7)), study(t, "good/r1", s, bowl(1)),
+	}}
+	// Everything that is good in the first source is infeasible here.
+	value := func(p space.Point) float64 {
+		if p[0]+p[1]+p[2]+p[3] > 20 {
+			return math.NaN()
+		}
+		return bowl(1)(p)
+	}
+	origins, _ := drive(t, start(t, transfer.Algorithm{Method: "seed"}, p), 20, value)
+	if bad, good := count(origins, "seed:crash/"), count(origins, "seed:good/"); bad != 2 || good < 3 {
+		t.Errorf("%d seeds of the source that fails and %d of the other, want 2 and at least 3: %v", bad, good, origins)
+	}
+	all := start(t, transfer.Algorithm{Method: "seed", Seeds: 3}, p)
+	batch, err := all.Ask(0, 8, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, b := range batch {
+		n += count([]string{b.Origin}, "seed:")
+	}
+	if n != 3 || len(batch) != 8 {
+		t.Errorf("%d seeds in a batch of %d, want 3 of 8", n, len(batch))
+	}
+}
+
+func TestSeedsAreRepaired(t *testing.T) {
+	t.Parallel()
+	s := lattice(t)
+	legal := func(p space.Point) bool { return p[0]%2 == 0 && p[1] <= 3 }
+	p := optimizer.Problem{Space: s, Legal: legal, Prior: []optimizer.Task{study(t, "far/r1", s, bowl(6))}}
+	got, err := start(t, transfer.Algorithm{Method: "seed"}, p).Ask(0, 5, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range got {
+		if !strings.HasPrefix(g.Origin, "seed:far/") || !legal(g.Point) {
+			t.Errorf("%v of %s, want a legal seed", g.Point, g.Origin)
+		}
+	}
+}
+
+// With several objectives there are seeds of each, and no models.
+func TestSeveralObjectivesAreSeeded(t *testing.T) {
+	t.Parallel()
+	s := lattice(t)
+	task := study(t, "two/r1", s, bowl(2))
+	for i := range task.Observations {
+		o := &task.Observations[i]
+		o.Values = append(o.Values, bowl(6)(o.Point))
+	}
+	p := optimizer.Problem{Space: s, Seed: 1, Objectives: 2, Prior: []optimizer.Task{task}}
+	got, err := start(t, transfer.Algorithm{Base: optimizer.Random{}}, p).Ask(0, 8, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	best := [2]float64{math.Inf(1), math.Inf(1)}
+	for _, g := range got {
+		if strings.HasPrefix(g.Origin, "seed:") {
+			best[0], best[1] = min(best[0], bowl(2)(g.Point)), min(best[1], bowl(6)(g.Point))
+		}
+	}
+	for k := range best {
+		for _, o := range task.Observations {
+			if o.Values[k] < best[k] {
+				t.Errorf("no seed is the best known of objective %d: %v, known %v", k, best[k], o.Values[k])
+				break
+			}
+		}
+	}
+}
+
+// The sources are only read, and two strategies of one problem agree.
+func TestSourcesAreReadOnly(t *testing.T) {
+	t.Parallel()
+	s := lattice(t)
+	before, p := study(t, "near/r1", s, bowl(3)), optimizer.Problem{Space: s, Seed: 2, Prior: []optimizer.Task{study(t, "near/r1", s, bowl(3))}}
+	first, _ := drive(t, start(t, transfer.Algorithm{}, p), 12, bowl(4))
+	second, _ := drive(t, start(t, transfer.Algorithm{}, p), 12, bowl(4))
+	if !reflect.DeepEqual(first, second) {
+		t.Errorf("two runs differ:\n%v\n%v", first, second)
+	}
+	if !reflect.DeepEqual(before, p.Prior[0]) {
+		t.Error("the source was written")
+	}
+}
+
+func TestStartNamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		a    transfer.Algorithm
+		want string
+	}{
+		{transfer.Algorithm{}, "no base strategy"},
+		{transfer.Algorithm{Base: optimizer.GA{}, Method: "x"}, `method is "x"`},
+		{transfer.Algorithm{Base: optimizer.GA{Population: -1}}, "population"},
+	} {
+		if _, err := c.a.Start(optimizer.Problem{}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("Start() = %v, want an error with %q", err, c.want)
+		}
+	}
+}
