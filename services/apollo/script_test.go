@@ -142,7 +142,7 @@ func interrupted(ts *testscript.TestScript, _ bool, args []string) {
 	sent := false
 	for scan := bufio.NewScanner(stderr); scan.Scan(); {
 		fmt.Fprintln(&all, scan.Text())
-		if !sent && (strings.Contains(scan.Text(), " trials, ") || strings.Contains(scan.Text(), " settled, ")) {
+		if !sent && (strings.Contains(scan.Text(), " trials, ") || strings.Contains(scan.Text(), " settled, ") || strings.Contains(scan.Text(), " searches")) {
 			sent = true
 			ts.Check(c.Process.Signal(os.Interrupt))
 		}
