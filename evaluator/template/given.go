@@ -80,16 +80,21 @@ func (l *loops) allowed(m *model.Mapping) error {
 	if err := l.ordered(last, &m.Loops[last]); err != nil {
 		return err
 	}
-	var err error
+	var nearest error
+	fewest := 0
 	for i := range l.spreads {
-		if err = l.spreadable(l.spreads[i], m); err == nil {
+		wrong, err := l.spreadable(l.spreads[i], m)
+		if err == nil {
 			return nil
+		}
+		if nearest == nil || wrong < fewest {
+			nearest, fewest = err, wrong
 		}
 	}
 	if len(l.spreads) > 1 {
-		return fmt.Errorf("no way in which the wires can spread loops has these; of the last of %d: %w", len(l.spreads), err)
+		return fmt.Errorf("the wires can spread loops in %d ways, none like this; of the nearest: %w", len(l.spreads), nearest)
 	}
-	return err
+	return nearest
 }
 
 // ordered refuses another order of the innermost loops than the dataflow's.
@@ -113,9 +118,9 @@ func (l *loops) ordered(level int, loops *model.Loops) error {
 	return nil
 }
 
-// spreadable refuses spatial loops that an alternative of the wires does not
-// have.
-func (l *loops) spreadable(list []Spread, m *model.Mapping) error {
+// spreadable counts the spatial loops that an alternative of the wires does not
+// have; the error names the first.
+func (l *loops) spreadable(list []Spread, m *model.Mapping) (wrong int, err error) {
 	for i := range l.arch.Levels {
 		for d, n := range m.Loops[i].Spatial {
 			limit := int64(1)
@@ -124,10 +129,14 @@ func (l *loops) spreadable(list []Spread, m *model.Mapping) error {
 					limit *= s.Limit
 				}
 			}
-			if n > limit {
-				return fmt.Errorf("level %s: par %s in 0..%d: the wires spread %s over %d there", l.arch.Level[i].Name, model.Dim(d), n-1, model.Dim(d), limit)
+			if n <= limit {
+				continue
+			}
+			wrong++
+			if err == nil {
+				err = fmt.Errorf("level %s: par %s in 0..%d: the wires spread %s over %d there", l.arch.Level[i].Name, model.Dim(d), n-1, model.Dim(d), limit)
 			}
 		}
 	}
-	return nil
+	return wrong, err
 }
