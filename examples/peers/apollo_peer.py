@@ -11,8 +11,13 @@ Standard output belongs to the protocol; print() goes to standard error.
 """
 
 import json
+import os
 import random
 import sys
+
+# One thread, so that CPU times compare; numerical libraries read this when they load.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 
 
 class Trial:

@@ -33,10 +33,9 @@ type Peer struct {
 	Features []string
 	// Checks is how many designs a trial may check for free; 0 means 10,000.
 	Checks int
-	// Startup bounds the first answer, which includes loading the program's
-	// libraries; 0 means 2 minutes.
-	Startup time.Duration
-	// Timeout bounds every other answer to an ask; 0 means 1 minute.
+	// Timeout bounds the answer to an ask, checks included, on the clock; the
+	// first also loads the program's libraries. 0 means 5 minutes: CPU time is
+	// what is fair to bound, and this is for programs that hang.
 	Timeout time.Duration
 	// Dir is the working directory; "" means the current one.
 	Dir string
@@ -57,8 +56,7 @@ var _ optimizer.Algorithm = Peer{}
 
 const (
 	defaultChecks  = 10_000
-	defaultStartup = 2 * time.Minute
-	defaultTimeout = time.Minute
+	defaultTimeout = 5 * time.Minute
 	// maxLine is the longest line of a program: 10,000 checks of 30 parameters
 	// with room to spare.
 	maxLine = 64 << 20
@@ -146,9 +144,6 @@ func (c *Peer) complete(p *optimizer.Problem) error {
 	}
 	if c.Batch == 0 {
 		c.Batch = 1
-	}
-	if c.Startup <= 0 {
-		c.Startup = defaultStartup
 	}
 	if c.Timeout <= 0 {
 		c.Timeout = defaultTimeout

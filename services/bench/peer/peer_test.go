@@ -225,7 +225,7 @@ func TestFailures(t *testing.T) {
 	const opening = "bench: *\nbench: *\n"
 	for name, c := range map[string]struct{ script, code, text string }{
 		"it ends":              {"stderr: no licence\nexit", CodeDied, "stderr: no licence"},
-		"it hangs":             {"hang", CodeTimeout, "no first answer within"},
+		"it hangs":             {"hang", CodeTimeout, "no answer within"},
 		"its error":            {`peer: {"op":"error","message":"out of ideas"}`, CodeError, "out of ideas"},
 		"no JSON":              {"peer: hello", CodeProtocol, `the line "hello" is not a JSON object`},
 		"unknown operation":    {`peer: {"op":"tell"}`, CodeProtocol, `"tell" is none of check, suggest and error`},
@@ -239,7 +239,7 @@ func TestFailures(t *testing.T) {
 			c := c
 			limit := Peer{}
 			if c.code == CodeTimeout {
-				limit.Startup = 300 * time.Millisecond
+				limit.Timeout = 300 * time.Millisecond
 			}
 			s := start(t, limit, small(t), opening+c.script)
 			_, err := s.Ask(0, 1, nil)

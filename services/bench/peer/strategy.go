@@ -23,12 +23,11 @@ type Strategy struct {
 	tried  map[uint64]bool   // told points, by space index
 	open   map[uint64]string // suggested and not told: the program's id
 	// outbox holds lines that go out with the next ask.
-	outbox  [][]byte
-	news    []toldLine // the tell that goes out with the next ask
-	started bool       // the program has answered
-	failed  error
-	closed  bool
-	stats   Stats
+	outbox [][]byte
+	news   []toldLine // the tell that goes out with the next ask
+	failed error
+	closed bool
+	stats  Stats
 }
 
 // Stats counts what a program did.
@@ -137,7 +136,6 @@ func (s *Strategy) hear() (*heard, error) {
 	if err != nil {
 		return nil, s.broken(err)
 	}
-	s.started = true
 	h := &heard{}
 	if err := json.Unmarshal(text, h); err != nil {
 		return nil, protocol("the line %q is not a JSON object of the protocol (%v)", child.Clip(string(text), excerpt), err)
@@ -158,11 +156,7 @@ func (s *Strategy) broken(err error) error {
 	case errors.Is(err, child.ErrTooLong):
 		return protocol("a line has more than %d bytes", maxLine)
 	case errors.Is(err, os.ErrDeadlineExceeded) && !s.process.Exited():
-		limit, what := s.c.Timeout, "no answer"
-		if !s.started {
-			limit, what = s.c.Startup, "no first answer"
-		}
-		return &Failure{CodeTimeout, fmt.Sprintf("%s within %s", what, limit)}
+		return &Failure{CodeTimeout, fmt.Sprintf("no answer within %s", s.c.Timeout)}
 	}
 	timer := time.NewTimer(child.Drain)
 	defer timer.Stop()
@@ -176,11 +170,7 @@ func (s *Strategy) broken(err error) error {
 
 // timeout bounds the next answer.
 func (s *Strategy) timeout() {
-	limit := s.c.Timeout
-	if !s.started {
-		limit = s.c.Startup
-	}
-	end := time.Now().Add(limit)
+	end := time.Now().Add(s.c.Timeout)
 	_ = s.process.SetReadDeadline(end)
 	_ = s.process.SetWriteDeadline(end)
 }
