@@ -84,7 +84,7 @@ func (o *owner) learn(ctx context.Context, target transfer.Target) (study.Knowle
 	}
 	refs := pinnedRefs(o.spec.Transfer.Sources, pinned)
 	if !started {
-		if refs, err = searchedRefs(ctx, o.proposer.Sources, learner, o.spec.Transfer.Sources); err != nil {
+		if refs, _, err = searchedRefs(ctx, o.proposer.Sources, learner, o.spec.Transfer.Sources); err != nil {
 			return study.Knowledge{}, err
 		}
 	}
@@ -148,13 +148,13 @@ func pinnedRefs(sources []events.Source, pinned []events.SourcePin) []sourceRef 
 }
 
 // searchedRefs are the sources that a study names, and what the archive's
-// search finds where it asks for that.
-func searchedRefs(ctx context.Context, from Sources, learner *transfer.Learner, sources []events.Source) ([]sourceRef, error) {
+// search finds where it asks for that; found is the whole ranking, nil without a
+// search.
+func searchedRefs(ctx context.Context, from Sources, learner *transfer.Learner, sources []events.Source) (refs []sourceRef, found []transfer.Ranked, err error) {
 	named := map[string]bool{}
 	for _, ref := range sources {
 		named[ref.Study] = true
 	}
-	var refs []sourceRef
 	for _, ref := range sources {
 		if !ref.Auto {
 			refs = append(refs, sourceRef{Source: ref})
@@ -162,15 +162,16 @@ func searchedRefs(ctx context.Context, from Sources, learner *transfer.Learner, 
 		}
 		studies, err := from.Studies(ctx)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		for _, r := range learner.Rank(studies, named) {
+		found = learner.Rank(studies, named)
+		for _, r := range found {
 			if r.Chosen {
 				refs = append(refs, sourceRef{events.Source{Study: r.Study, Run: r.Run}, r.Why})
 			}
 		}
 	}
-	return refs, nil
+	return refs, found, nil
 }
 
 // Candidates says what each source of a study is good for, and in what order
@@ -189,16 +190,9 @@ func Candidates(ctx context.Context, catalog Catalog, from Sources, spec *events
 	if spec.Transfer == nil {
 		return nil, nil, nil
 	}
-	refs, err := searchedRefs(ctx, from, learner, spec.Transfer.Sources)
+	refs, found, err := searchedRefs(ctx, from, learner, spec.Transfer.Sources)
 	if err != nil {
 		return nil, nil, err
-	}
-	if searches(spec) {
-		studies, err := from.Studies(ctx)
-		if err != nil {
-			return nil, nil, err
-		}
-		found = learner.Rank(studies, nil)
 	}
 	for _, ref := range refs {
 		log, err := from.Open(ctx, ref.Source)

@@ -47,7 +47,10 @@ func writeMany(b *testing.B, dir string, n int) {
 		b.Fatal(err)
 	}
 	var seq uint64
-	for t := range trials(n) {
+	for t, err := range trials(n) {
+		if err != nil {
+			b.Fatal(err)
+		}
 		row := archiver.Row{
 			Study: "earlier", Run: "0000000a", Trial: int64(t.Trial), Design: t.Design, Values: t.Values, Outcome: t.Outcome,
 			Feasible: t.Outcome == events.OutcomeMeasured, Origin: "random", Evaluator: "toy",
