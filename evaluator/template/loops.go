@@ -100,17 +100,17 @@ func (l *loops) Find(p *model.Problem, m *model.Mapping) (Cost, *Misfit) {
 	}
 	f.orders = tileOrders()
 	f.outputs = p.Elements(model.Outputs, &p.Bound)
+	for i := range l.spreads {
+		f.on(i, p.Bound[model.K], p.Bound[model.C])
+		if !f.idle() {
+			f.tiles(1, 1)
+		}
+	}
 	// Where the interface is the limit, channels on fewer units give smaller
-	// tiles and a shorter wait for the first one.
-	for _, share := range [][2]int64{{1, 1}, {2, 1}, {1, 2}, {4, 1}, {1, 4}} {
-		for _, alternative := range l.spreads {
-			f.rest = l.spread(p, alternative, share, &f.m)
-			f.steps = steps(&f.rest)
-			f.floor = f.bound(&f.orders[0], 1, 1, 1)
-			if f.close() || f.found && f.floor >= f.cost.Cycles {
-				continue
-			}
-			f.tiles()
+	// tiles, less waiting for the first one, and tiles that fit better.
+	for i := range l.spreads {
+		for _, d := range []model.Dim{model.K, model.C} {
+			f.fewer(i, d)
 		}
 	}
 	if f.found {
@@ -145,25 +145,61 @@ func steps(v *[model.Dims]int64) int64 {
 	return n
 }
 
-// spread writes the spatial loops, output and input channels on one part in
-// share of the units that they could have, and returns the steps that remain of
+// on spreads the layer in the i-th way, channels and input channels on at most
+// so many units.
+func (f *finding) on(i int, k, c int64) {
+	f.rest = f.l.spread(f.p, f.l.spreads[i], k, c, &f.m)
+	f.steps = steps(&f.rest)
+	f.floor = f.bound(&f.orders[0], 1, 1, 1)
+}
+
+// idle reports whether nothing better can come of the way that on chose.
+func (f *finding) idle() bool { return f.close() || f.found && f.floor >= f.cost.Cycles }
+
+// smallest is the share of the units, as 1/smallest, down to which channels are
+// spread over fewer.
+const smallest = 4
+
+// fewer tries output or input channels on fewer units than there are, one step
+// of them in each tile.
+func (f *finding) fewer(i int, d model.Dim) {
+	bound := f.p.Bound
+	f.on(i, bound[model.K], bound[model.C])
+	if f.idle() || f.rest[d] == bound[d] {
+		return
+	}
+	full := f.rest[d]
+	for parts := range counts(min(bound[d], smallest*full)) {
+		if parts <= full {
+			continue
+		}
+		limit := bound
+		limit[d] = model.CeilDiv(bound[d], parts)
+		f.on(i, limit[model.K], limit[model.C])
+		if f.idle() {
+			continue
+		}
+		first := [model.Dims]int64{model.K: 1, model.C: 1}
+		first[d] = f.rest[d]
+		f.tiles(first[model.K], first[model.C])
+	}
+}
+
+// spread writes the spatial loops, output channels on at most k and input
+// channels on at most c instances in all, and returns the steps that remain of
 // each dimension.
-func (l *loops) spread(p *model.Problem, list []Spread, share [2]int64, m *model.Mapping) [model.Dims]int64 {
+func (l *loops) spread(p *model.Problem, list []Spread, k, c int64, m *model.Mapping) [model.Dims]int64 {
 	for i := range l.arch.Levels {
 		m.Loops[i] = model.Ones()
 	}
-	rest := p.Bound
+	rest, room := p.Bound, p.Bound
+	room[model.K], room[model.C] = k, c
 	for _, s := range list {
-		limit := s.Limit
-		switch s.Dim {
-		case model.K:
-			limit = max(limit/share[0], 1)
-		case model.C:
-			limit = max(limit/share[1], 1)
-		}
+		limit := min(s.Limit, max(room[s.Dim], 1))
 		part := model.CeilDiv(rest[s.Dim], limit)
-		m.Loops[s.Level].Spatial[s.Dim] *= model.CeilDiv(rest[s.Dim], part)
-		rest[s.Dim] = part
+		n := model.CeilDiv(rest[s.Dim], part)
+		m.Loops[s.Level].Spatial[s.Dim] *= n
+		rest[s.Dim], room[s.Dim] = part, room[s.Dim]/n
 	}
 	return rest
 }
@@ -176,12 +212,15 @@ const maxSlack = 64
 func (f *finding) close() bool { return f.found && f.cost.Cycles <= f.floor+f.floor/maxSlack }
 
 // tiles tries numbers of tiles over groups, input channels and output channels,
-// and for each the fewest tiles over images, rows, then
+// from nk0 and nc0 on, and for each the fewest tiles over images, rows, then
 // columns, that fit.
-func (f *finding) tiles() {
+func (f *finding) tiles(nk0, nc0 int64) {
 	for ng := range counts(f.rest[model.G]) {
 		for nc := range counts(f.rest[model.C]) {
 			for nk := range counts(f.rest[model.K]) {
+				if nk < nk0 || nc < nc0 {
+					continue
+				}
 				f.pixels(ng, nc, nk)
 				if f.close() {
 					return
@@ -195,7 +234,7 @@ func (f *finding) tiles() {
 // again: smaller tiles wait less for the first and the last one. Where a stride
 // is larger than a window, only tiles of one row or column leave out what it
 // skips: there is no limit then.
-const finer = 3
+const finer = 4
 
 // pixels cuts images, then rows and columns in three ways, until the tiles fit
 // and no more can win.
