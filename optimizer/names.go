@@ -15,7 +15,7 @@ type entry struct {
 }
 
 // catalog lists the strategies by name. "default" is GP with its default knobs:
-// docs/decisions/0005 has the figures. It takes no options, so that a better
+// docs/decisions/0007 says why. It takes no options, so that a better
 // strategy can take the name.
 func catalog() []entry {
 	return []entry{
