@@ -83,7 +83,7 @@ func (s *scalarised) repair(order []int, extra int) (*repair, error) {
 		for k, i := range rows {
 			values[k] = s.records[i].score
 		}
-		return standardLabels(values)
+		return standard(values)
 	}
 	gp, _, labels, err := s.process(order, &s.excess, keep, label, extra)
 	if err != nil {
@@ -108,12 +108,6 @@ func (r *repair) score(x, out []float64) {
 
 func resize(x []float64, n int) []float64 { return slices.Grow(x[:0], n)[:n] }
 
-// standardLabels are logarithms where all values are positive, standardised.
-func standardLabels(values []float64) []float64 {
-	labels, _, _ := surrogate.Standardize(surrogate.HalfRank(surrogate.Compress(values)))
-	return labels
-}
-
 // hypergain is the mean gain of random scalarisations.
 type hypergain struct {
 	surfaces        []surface // by objective
@@ -135,7 +129,7 @@ func (s *scalarised) gain(rng *rand.Rand, order []int, extra int) (*hypergain, e
 			for j, i := range rows {
 				values[j] = s.records[i].values[k]
 			}
-			return standardLabels(values)
+			return standard(values)
 		}
 		gp, kept, labels, err := s.process(order, &s.values[k], keep, label, extra)
 		if err != nil {

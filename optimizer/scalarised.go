@@ -19,17 +19,17 @@ import (
 // The hypervolume of a set is, but for a constant, the mean over random w of
 // the largest min_i((r_i − y_i)/w_i)^m in the set (R. Zhang, D. Golovin, Random
 // Hypervolume Scalarizations for Provable Multi-Objective Black Box
-// Optimization, ICML 2020, arXiv 2006.04655). So the gain of a design is
-// the mean over some hundred w of how far the scalarisation of its lower confidence
+// Optimization, ICML 2020, arXiv 2006.04655). So the gain of a design is the
+// mean over some hundred w of how far the scalarisation of its lower confidence
 // bounds exceeds the best so far, as in Vizier (X. Song et al., arXiv
 // 2408.11527). The logarithm of the probability of feasibility is added to that
 // of the gain.
 //
-// Labels are logarithms where an objective is positive, standardised. r lies a
-// tenth of the front's range behind its worst values. A pending design is
-// believed to be at its predicted means. The start, the share of bred designs
-// (as NSGA2 breeds them), limits and time are those of GP, the latter times m;
-// sorting n trials into fronts adds O(m·n²) at worst to a batch.
+// Labels are as GP's, by objective. r lies a tenth of the front's range behind
+// its worst values. A pending design is believed to be at its predicted means.
+// The start, the share of bred designs (as NSGA2 breeds them), limits and time
+// are those of GP, the latter times m; sorting n trials into fronts adds
+// O(m·n²) at worst to a batch.
 type scalarised struct {
 	sampler
 	knobs      GP
