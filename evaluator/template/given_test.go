@@ -19,7 +19,7 @@ func TestFoundMappingsMayBeGiven(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(5, 0))
 			mapped := 0
-			for range 120 {
+			for range 70 {
 				v, p := draw(rng, &s), list[rng.IntN(len(list))]
 				m := s.machine(new(declared(&s)), v)
 				var found model.Mapping

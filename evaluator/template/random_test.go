@@ -37,12 +37,12 @@ func TestMapperAgainstRandom(t *testing.T) {
 		}
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
-			list, designs, n := distinct(layers(t, "mobilenet_v2", "resnet18_v1")), [][]int64{baselineOf(&s)}, 3000
+			list, designs, n := distinct(layers(t, "mobilenet_v2", "resnet18_v1")), [][]int64{baselineOf(&s)}, 1500
 			if full {
 				list = distinct(layers(t, "mobilenet_v2", "resnet50_v1", "unet", "bert_base"))
 				designs, n = append(designs, otherDesigns(&s)...), wanted
 			} else {
-				list = some(list, 8)
+				list = some(list, 6)
 			}
 			compare(t, &s, designs, list, n, full)
 		})
