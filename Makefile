@@ -62,7 +62,7 @@ bench: build ## measure the pipeline against the bare loop, and the packages' be
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 paper: build ## rerun the paper's comparison (PAPER_TRIALS, PAPER_SEEDS) and write docs/results.md
-	nice bin/apollo bench --suite apollo --lane paper --algorithms random,evolution,gp-bandit,mbo,p3bo \
+	nice bin/apollo bench --suite apollo --lane paper --algorithms random,evolution,gp-bandit,mbo,p3bo --reference gp-bandit \
 	  --trials $(PAPER_TRIALS) --seeds $(PAPER_SEEDS) --data apollo-paper --any-build \
 	  --svg docs/figures --markdown docs/results.md
 

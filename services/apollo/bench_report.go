@@ -143,7 +143,7 @@ func (a *app) benchReport(c *cobra.Command, flags *benchFlags, trials, batch, se
 	if seeds > 0 {
 		traces = lowestSeeds(traces, seeds)
 	}
-	report, err := bench.NewReport(c.Context(), tasks, traces, bench.Options{
+	report, err := a.newReport(c, tasks, traces, bench.Options{
 		Reference: flags.reference, Order: flags.algorithms, Resamples: flags.resamples, Marks: flags.marks,
 	})
 	if err != nil {

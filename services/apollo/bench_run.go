@@ -91,7 +91,7 @@ func (a *app) bench(c *cobra.Command, flags *benchFlags) error {
 	if err != nil {
 		return err
 	}
-	report, err := bench.NewReport(c.Context(), tasks, traces, flags.options(plan))
+	report, err := a.newReport(c, tasks, traces, flags.options(plan))
 	if err != nil {
 		return firstFailure(err, failures)
 	}
@@ -113,6 +113,23 @@ func (flags *benchFlags) options(p *bench.Plan) bench.Options {
 		o.Order = append(o.Order, c.Label)
 	}
 	return o
+}
+
+// newReport computes a report, and says what it waits for.
+func (a *app) newReport(c *cobra.Command, tasks []*bench.Task, traces []*bench.Trace, o bench.Options) (*bench.Report, error) {
+	shown := time.Now()
+	o.Asking = func(task string) {
+		switch {
+		case a.quiet:
+		case a.console.live:
+			a.console.show("looking up the best design of " + task)
+		case time.Since(shown) >= plainEvery:
+			shown = time.Now()
+			a.say("looking up the best design of %s", task)
+		}
+	}
+	defer a.console.clear()
+	return bench.NewReport(c.Context(), tasks, traces, o)
 }
 
 func (a *app) traces(data string, wanted func(study, run string) bool) ([]*bench.Trace, error) {

@@ -28,6 +28,9 @@ func (b *builder) regrets(ctx context.Context, traces []*Trace) error {
 		if !slices.ContainsFunc(traces, func(t *Trace) bool { return t.Task == task.Name }) {
 			continue
 		}
+		if b.options.Asking != nil {
+			b.options.Asking(task.Name)
+		}
 		known, err := task.Known(ctx)
 		if err != nil {
 			return fmt.Errorf("the answer of task %s: %w", task.Name, err)

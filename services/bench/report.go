@@ -186,6 +186,9 @@ type Options struct {
 	// Marks are the numbers of trials to report; nil means 10, 20, 50, 100, and
 	// so on.
 	Marks []int
+	// Asking is called before the answer of a task is looked up, which takes a
+	// while where it must be proven first; nil for nothing.
+	Asking func(task string)
 }
 
 // marks and tolerances are those of every report (see docs/benchmarks.md).

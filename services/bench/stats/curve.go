@@ -93,12 +93,14 @@ func (s steps) reach(level float64) (trials int, ok bool) {
 // the median. A level that the other never reached counts as reached one trial
 // after its end, which is the best that can have been: censored says that the
 // median rests on such levels, so that the true value is at most this. Trials
-// before the reference's first feasible design have no level; NaN when all are.
+// before the reference's first feasible design have no level, and the level of
+// trial 1 does not count, since nothing can be there sooner. NaN when none is
+// left.
 func logEfficiency(reference, other steps, trials int) (value float64, censored bool) {
 	var ratios []ratio
 	total := 0
 	for i, level := range reference {
-		if math.IsInf(level.value, 1) {
+		if math.IsInf(level.value, 1) || level.trial == 1 {
 			continue
 		}
 		end := trials + 1

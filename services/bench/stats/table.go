@@ -56,7 +56,8 @@ func (t *Table) Check() error {
 type Pair struct {
 	// LogEfficiency is the median over the tasks of the logarithm (base e) of
 	// the reference's trials over the algorithm's: above 0 the algorithm needs
-	// fewer. NaN where the reference found nothing feasible.
+	// fewer. NaN where the reference found nothing feasible, or nothing better
+	// than in its first trial.
 	LogEfficiency float64
 	// WinRate is the share of cells in which the algorithm ended with less
 	// regret than the reference; ties count half.
