@@ -190,7 +190,7 @@ func evaluatorField() field {
 func budgetField() field {
 	return field{name: "budget", shape: objectShape, fallback: "{trials: 400}", doc: "What the study may spend.", fields: []field{
 		{name: "trials", shape: integerShape, min: 1, max: events.MaxTrials, fallback: "400", doc: "Total number of trials."},
-		{name: "batch", shape: integerShape, min: 1, max: events.MaxBatch, fallback: "16, at most trials; 1 for your own evaluator", doc: "Designs in one work item."},
+		{name: "batch", shape: integerShape, min: 1, max: events.MaxBatch, fallback: "a hundredth of the trials, 1 to 16; 1 for your own evaluator", doc: "Designs in one work item."},
 		{name: "parallelism", shape: integerShape, min: 1, max: events.MaxParallelism, fallback: "4", doc: "Work items in flight at most. It is no number of workers."},
 		{name: "lag", shape: integerShape, min: 1, max: events.MaxLag, fallback: "2 x parallelism", doc: "How many batches an ask may lag behind in strict order."},
 	}}

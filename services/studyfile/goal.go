@@ -172,14 +172,15 @@ func (b *builder) budget() {
 	b.spec.Seed = seed(spec.get("seed"))
 }
 
-// defaultBatch is one design for the user's own evaluator, which may be slow,
-// and enough to make a message worth its cost for a template's.
+// defaultBatch is one design for the user's own evaluator, which may be slow. For
+// a template's it is a hundredth of the trials, so that a short study learns
+// from nearly all of them, and at most what makes a message worth its cost.
 func (b *builder) defaultBatch() int {
 	s := &b.spec.Budget
 	if b.desc == nil || b.spec.Evaluator.Name != b.desc.Name {
 		return 1
 	}
-	batch := max(1, min(defaultBatch, s.Trials))
+	batch := max(1, min(defaultBatch, s.Trials/100))
 	if b.desc.MaxBatch > 0 {
 		batch = min(batch, b.desc.MaxBatch)
 	}

@@ -1,6 +1,7 @@
 package studyfile_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -113,7 +114,7 @@ func TestParseEveryField(t *testing.T) {
 func TestParseDefaults(t *testing.T) {
 	t.Parallel()
 	got := parse(t, small, studyfile.Options{}).Spec
-	if want := (events.Budget{Trials: 400, Batch: 16, Parallelism: 4, Lag: 8}); got.Budget != want {
+	if want := (events.Budget{Trials: 400, Batch: 4, Parallelism: 4, Lag: 8}); got.Budget != want {
 		t.Errorf("budget = %+v, want %+v", got.Budget, want)
 	}
 	if want := (events.EvaluatorSpec{Name: "toy", Version: "1", TimeoutSeconds: 30, Attempts: 3, Deterministic: true, MaxFailures: 20}); got.Evaluator != want {
@@ -122,9 +123,11 @@ func TestParseDefaults(t *testing.T) {
 	if got.Order != "strict" || got.Duplicates != "reuse" || got.KnownConstraints != "checked" || got.Algorithm.Name != "default" || got.Seed != 0 {
 		t.Errorf("order, duplicates, knownConstraints, algorithm, seed = %q, %q, %q, %q, %d", got.Order, got.Duplicates, got.KnownConstraints, got.Algorithm.Name, got.Seed)
 	}
-	few := parse(t, small, studyfile.Options{Sets: []string{"spec.budget.trials=5"}}).Spec
-	if few.Budget.Batch != 5 {
-		t.Errorf("batch with 5 trials = %d, want 5", few.Budget.Batch)
+	for trials, want := range map[int]int{5: 1, 100: 1, 1000: 10, 1_000_000: 16} {
+		got := parse(t, small, studyfile.Options{Sets: []string{fmt.Sprintf("spec.budget.trials=%d", trials)}}).Spec
+		if got.Budget.Batch != want {
+			t.Errorf("batch with %d trials = %d, want %d", trials, got.Budget.Batch, want)
+		}
 	}
 }
 
