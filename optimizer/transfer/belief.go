@@ -96,7 +96,6 @@ type belief struct {
 	labels  []float64 // scaled residuals, pending ones included
 	shift   float64   // added to the experts' mean
 	unit    float64   // of the residuals
-	mean    []float64 // scratch
 	// influence is the sum of the weights; tested says that they follow from
 	// evidence.
 	influence float64
@@ -169,7 +168,8 @@ func (e *ensemble) weigh(rows toldRows, y []float64, own surrogate.Hyper, n int,
 		vote.experts = append(vote.experts, predicted)
 		vote.prior = append(vote.prior, m.prior)
 	}
-	return vote.weights(rand.New(rand.NewPCG(seed, uint64(n)))), vote.decides()
+	weights := vote.weights(rand.New(rand.NewPCG(seed, uint64(n))))
+	return few(weights, voices), vote.decides()
 }
 
 // residuals are what weighted experts leave of the labels.

@@ -219,7 +219,7 @@ func (l *lesson) arm(chosen []Method) (*arm, error) {
 		return nil, err
 	}
 	a.classes.label = func(raw []float64) []float64 { return raw }
-	for _, c := range l.strategy.seeds {
+	for _, c := range l.seeds {
 		a.elite = append(a.elite, c.point)
 	}
 	return a, nil

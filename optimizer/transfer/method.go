@@ -116,9 +116,9 @@ func (s stacked) Predict(x []float64) float64 {
 	return sum
 }
 
-// Train implements Method. With one source it is RGPE, and there is no model.
+// Train implements Method.
 func (Stack) Train(s *Sources) ([]Expert, error) {
-	if len(s.Tables) < 2 {
+	if len(s.Tables) == 0 {
 		return nil, nil
 	}
 	var stack stacked

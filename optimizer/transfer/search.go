@@ -11,8 +11,8 @@ import (
 const (
 	// pool is how many uniform designs, and children of good ones, a search
 	// looks at first; climbs is how many of the best of them climb, and steps
-	// how far. Chosen: about 1,200 designs a proposal.
-	pool, climbs, steps = 150, 3, 6
+	// how far. Chosen: about 900 designs a proposal.
+	pool, climbs, steps = 150, 2, 5
 	// drawsPerDesign bounds the draws for a uniform legal design. Chosen: where
 	// fewer are legal, children of good designs are the better candidates.
 	drawsPerDesign = 32

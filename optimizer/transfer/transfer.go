@@ -3,6 +3,7 @@ package transfer
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"apollo/optimizer"
@@ -183,7 +184,7 @@ type draft struct {
 }
 
 func newDraft(s *strategy, at uint64, pending []space.Point) *draft {
-	d := &draft{strategy: s, at: at, taken: make(map[uint64]bool, len(pending)), pending: pending[:len(pending):len(pending)]}
+	d := &draft{strategy: s, at: at, taken: make(map[uint64]bool, len(pending)), pending: slices.Clip(pending)}
 	for _, p := range pending {
 		if index, ok := s.problem.Space.IndexOf(p); ok {
 			d.taken[index] = true

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -13,6 +14,8 @@ const (
 	// evidenceRows is how many told designs the election looks at, the last
 	// ones. Chosen: 2,000 pairs, and what was learned late counts.
 	evidenceRows = 64
+	// voices is how many experts have a weight at a time. Chosen.
+	voices = 3
 	// fewest is the number of told designs below which ranks say nothing.
 	fewest = 4
 )
@@ -63,6 +66,30 @@ func (e *election) weights(rng *rand.Rand) []float64 {
 	share := float64(n) / (float64(n) + e.rely)
 	for _, i := range heads {
 		out[i] = share*out[i] + (1-share)*e.prior[i]
+	}
+	return out
+}
+
+// few keeps the largest weights, at most n, and scales them to the sum of all:
+// the time of a prediction is that of the experts that have a say.
+func few(weights []float64, n int) []float64 {
+	order := make([]int, len(weights))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(weights[b], weights[a]) })
+	var all, kept float64
+	for rank, i := range order {
+		all += weights[i]
+		if rank < n {
+			kept += weights[i]
+		}
+	}
+	out := make([]float64, len(weights))
+	if kept > 0 {
+		for _, i := range order[:min(n, len(order))] {
+			out[i] = weights[i] * all / kept
+		}
 	}
 	return out
 }
