@@ -191,19 +191,19 @@ func TestBriefFitsIntoAnEvent(t *testing.T) {
 	for range 200 {
 		design = append(design, events.Design{{Num: 0.123456789012345}}...)
 	}
-	for i := range 2000 {
-		f.Add(i, design, []float64{float64(i) / 100, 18 - float64(i)/200})
+	for i := range 300 {
+		f.Add(i, design, []float64{float64(i) / 100, 18 - float64(i)/30})
 	}
 	brief := f.Brief()
 	b, err := json.Marshal(brief)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.Len() != 2000 || len(brief) >= 2000 || len(brief) < 20 || len(b) > events.MaxFrontBytes {
+	if f.Len() != 300 || len(brief) >= 300 || len(brief) < 20 || len(b) > events.MaxFrontBytes {
 		t.Errorf("%d of %d trials in %d bytes", len(brief), f.Len(), len(b))
 	}
-	if brief[0].Trial != 0 || brief[len(brief)-1].Trial != 1999 {
-		t.Errorf("the ends of the front are %d and %d, want 0 and 1999", brief[0].Trial, brief[len(brief)-1].Trial)
+	if brief[0].Trial != 0 || brief[len(brief)-1].Trial != 299 {
+		t.Errorf("the ends of the front are %d and %d, want 0 and 299", brief[0].Trial, brief[len(brief)-1].Trial)
 	}
 }
 
