@@ -39,7 +39,7 @@ func play(path string) error {
 		return err
 	}
 	in := bufio.NewReader(os.Stdin)
-	for _, want := range strings.Split(strings.TrimSpace(string(script)), "\n") {
+	for want := range strings.SplitSeq(strings.TrimSpace(string(script)), "\n") {
 		word, text, _ := strings.Cut(want, ":")
 		text = strings.TrimSpace(text)
 		switch word {

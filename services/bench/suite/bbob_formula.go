@@ -170,7 +170,8 @@ func weierstrass(in *instance, x []float64) float64 {
 		}
 		half, three = half/2, three*3
 	}
-	return 10*math.Pow(sum/dims-least, 3) + 10/dims*outside(x)
+	mean := sum/dims - least
+	return 10*mean*mean*mean + 10/dims*outside(x)
 }
 
 func schaffers(in *instance, x []float64, alpha float64) float64 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"apollo/evaluator"
 	"apollo/events"
@@ -149,18 +150,17 @@ func (c *climber) visit(ctx context.Context, p space.Point) error {
 	for i, o := range c.spec.Objectives {
 		v.values[i] = r.Values[c.spec.MetricIndex(o.Metric)]
 	}
-	kept := c.archive[:0]
-	for _, a := range c.archive {
-		if a.values[0] <= v.values[0] && a.values[1] <= v.values[1] {
-			return nil // nothing was dropped: what v covers, a would have covered
-		}
-		if a.values[0] < v.values[0] || a.values[1] < v.values[1] {
-			kept = append(kept, a)
-		}
+	if slices.ContainsFunc(c.archive, func(a visited) bool { return a.covers(v) }) {
+		return nil
 	}
-	c.archive = append(kept, v)
+	c.archive = append(slices.DeleteFunc(c.archive, v.covers), v)
 	c.open = append(c.open, v)
 	return nil
+}
+
+// covers reports whether v is at least as good as o in both objectives.
+func (v visited) covers(o visited) bool {
+	return v.values[0] <= o.values[0] && v.values[1] <= o.values[1]
 }
 
 // keeps reports whether the values are still in the archive.

@@ -8,6 +8,8 @@
 package suite
 
 import (
+	"slices"
+
 	"apollo/evaluator"
 	"apollo/events"
 	"apollo/optimizer/space"
@@ -76,10 +78,8 @@ func described(d evaluator.Description) []events.Metric {
 
 // split is Development for the families that are named, Test for others.
 func split(family string, development ...string) bench.Split {
-	for _, d := range development {
-		if family == d {
-			return bench.Development
-		}
+	if slices.Contains(development, family) {
+		return bench.Development
 	}
 	return bench.Test
 }
