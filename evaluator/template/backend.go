@@ -122,7 +122,8 @@ func (e *bound) findParams(have []space.Param) error {
 		switch {
 		case at < 0:
 			return fmt.Errorf("template %s: the parameter %s is missing", e.spec.Name, want.Name)
-		case have[at].Categorical() != want.Categorical():
+		case have[at].Len() > 0 && have[at].Categorical() != want.Categorical():
+			// An evaluator behind a bus is told names and units only.
 			return fmt.Errorf("parameter %s: labels and numbers are confused", want.Name)
 		case have[at].Unit != want.Unit:
 			return fmt.Errorf("parameter %s: the unit is %q, want %q", want.Name, have[at].Unit, want.Unit)

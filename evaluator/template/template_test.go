@@ -50,6 +50,18 @@ func TestConformance(t *testing.T) {
 			one := evaluator.Task{Params: tm.Params, Networks: []evaluator.Network{{Workload: tiny(t, "tiny", 32), Weight: 1}}}
 			both := evaluator.Task{Params: tm.Params, Networks: []evaluator.Network{{Workload: tiny(t, "a", 16), Weight: 1}, {Workload: tiny(t, "b", 24), Weight: 3}}}
 			evaluatortest.Run(t, tm.Backend, one, both)
+			// Over the bus a task has names and units, no levels.
+			bare := evaluator.Task{Networks: one.Networks}
+			for _, p := range tm.Params {
+				bare.Params = append(bare.Params, space.Param{Name: p.Name, Unit: p.Unit})
+			}
+			e, err := tm.Backend.New(bare)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r, err := e.Evaluate(t.Context(), evaluator.Request{Design: tm.Baseline}); err != nil || r.Outcome == evaluator.Failed {
+				t.Errorf("the baseline is %s, %+v, %v", r.Outcome, r.Reason, err)
+			}
 		})
 	}
 }
