@@ -49,8 +49,9 @@ func (a *app) studyShowCommand() *cobra.Command {
 	var run string
 	c := &cobra.Command{
 		Use: "show STUDY", Short: "Show a study: its state, its best design or its front, and its hash",
-		Long: `Show a study's latest run, with several objectives its Pareto front. The hash covers the designs, outcomes and metrics of all
-trials in their order: two runs with the same hash are the same, bit for bit.`,
+		Long: `Show a study's latest run, with several objectives its Pareto front. The hash covers the
+designs, outcomes and metrics of all trials in their order: two runs with the same hash
+are the same, bit for bit.`,
 		Example: "  apollo study show mobilenetv2-6p8", Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
