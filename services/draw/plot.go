@@ -74,11 +74,12 @@ func Plots(w io.Writer, format, title string, rows [][]Plot) error {
 }
 
 // look is how the line with an index is drawn: six colours that people with
-// colour blindness tell apart, and for more lines other strokes.
+// colour blindness tell apart, every second one dashed, so that a line under
+// another is seen, and for more lines other strokes.
 func (s *scene) look(i int, points ...point) {
 	const width = 1.8
-	strokes := [][]float64{nil, {6, 3}, {2, 2}, {8, 2, 2, 2}}
-	s.lines = append(s.lines, line{points: points, width: width, color: colorOf(i), dash: strokes[i/colorCount%len(strokes)]})
+	strokes := [][]float64{nil, {7, 3}, {2, 2}, {8, 2, 2, 2}, {12, 3}, {4, 1.5}, {1, 3}, {10, 2, 4, 2}}
+	s.lines = append(s.lines, line{points: points, width: width, color: colorOf(i), dash: strokes[(i/colorCount*2+i%2)%len(strokes)]})
 }
 
 // plotLegend draws the names with their looks, and returns its height.
