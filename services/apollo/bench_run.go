@@ -21,6 +21,9 @@ import (
 func (a *app) benchWorkerCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "worker", Short: "Run searches for another process", Hidden: true, Args: exactly(0),
+		Long: `Run one search per line of standard input, a job as JSON, and answer each with lines of
+JSON on standard output. "apollo bench" starts these processes itself.`,
+		Example: `  apollo bench worker < jobs.jsonl`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			w := &bench.Worker{Suites: suite.All(), Peer: peerOf}
 			return w.Serve(c.Context(), a.stdin, a.stdout)
