@@ -75,3 +75,21 @@ func TestWithoutEvidenceWeightsAreThePrior(t *testing.T) {
 		}
 	}
 }
+
+func TestFewKeepsTheSum(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ in, want []float64 }{
+		{nil, []float64{}},
+		{[]float64{0, 0}, []float64{0, 0}},
+		{[]float64{0.25, 0, 0.5}, []float64{0.25, 0, 0.5}},
+		{[]float64{0.125, 0.25, 0.125, 0.5, 0}, []float64{0.125 * 8 / 7, 0.25 * 8 / 7, 0, 0.5 * 8 / 7, 0}},
+	} {
+		got := few(c.in, 3)
+		for i := range c.want {
+			// 1e-15: one rounding.
+			if d := got[i] - c.want[i]; d > 1e-15 || d < -1e-15 {
+				t.Errorf("few(%v) = %v, want %v", c.in, got, c.want)
+			}
+		}
+	}
+}
