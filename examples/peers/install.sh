@@ -23,8 +23,10 @@ hebo hebo hebo_peer.py
 vizier vizier vizier_peer.py'
 
 # install makes an environment from its requirements, once; its log says why not.
+declare -A broke=()
 install() {
   local env=$peers/$1 want
+  [ -n "${broke[$1]:-}" ] && return 1
   want=$(sha256sum "examples/peers/requirements/$1.txt")
   [ "$(cat "$env/installed" 2>/dev/null)" = "$want" ] && return 0
   rm -rf "$env"
@@ -50,6 +52,7 @@ while read -r name env adapter; do
   if [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; then continue; fi
   printf '%-11s ' "$name"
   if ! install "$env"; then
+    broke[$env]=yes # peers that share an environment fail together
     broken=$((broken + 1))
     printf 'does not install: %s\n' "$(grep -i error "$peers/$env.log" | tail -1 | cut -c1-200)"
     continue
