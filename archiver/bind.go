@@ -109,7 +109,7 @@ func (f *logFile) readMetadata() error {
 func (f *logFile) guessColumns() *Columns {
 	c := &Columns{}
 	for _, col := range f.pf.Root().Columns() {
-		if !col.Leaf() || col.Repeated() || isFixed(col.Name()) {
+		if !col.Leaf() || col.Repeated() || isFixed(col.Name()) || !isColumnName(col.Name()) {
 			continue
 		}
 		kind, ok := kindOf(col.Type())

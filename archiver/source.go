@@ -123,6 +123,9 @@ func (c *catalogue) source() (*SourceLog, error) {
 		}
 		s.Study, s.Run = k.study, k.run
 	}
+	if !events.IsName(s.Study) || !events.IsName(s.Run) {
+		return nil, corrupt("study %q run %q: a name has 1 to 63 of a-z, 0-9 and \"-\"", s.Study, s.Run)
+	}
 	first := c.files[0]
 	for _, f := range c.files[1:] {
 		if f.path < first.path {

@@ -79,6 +79,11 @@ func TestOpenSourceSetsDamageAside(t *testing.T) {
 	}
 	other := writeForeign(t, []foreignRow{foreign(0, 1)})
 	both := fstest.MapFS{"a.parquet": {Data: good}, "b.parquet": {Data: slices.Clone(other)}}
+	strange, name := foreign(0, 1), "\x1b[2Jstudy"
+	strange.Study = &name
+	if _, err := OpenSource(fstest.MapFS{"a.parquet": {Data: writeForeign(t, []foreignRow{strange})}}, events.Source{Parquet: "*"}); !errors.Is(err, ErrCorrupt) || strings.ContainsRune(err.Error(), '\x1b') {
+		t.Errorf("a study whose name is none: %v, want ErrCorrupt in plain text", err)
+	}
 	if _, err := OpenSource(both, events.Source{Parquet: "*"}); err == nil || !strings.Contains(err.Error(), `"demo" and "foreign"`) {
 		t.Errorf("two studies: %v", err)
 	}

@@ -52,8 +52,8 @@ func FeatureNames() []string {
 
 // Features describes what a study's designs are measured on by statistics of
 // its networks' layers: the weighted mean over the networks. All numbers are
-// finite. It is nil when there is no network; the error is that of find, which
-// returns the layers of a network.
+// finite. It is nil when there is no network; the error is for a weight that is
+// none, or that of find, which returns the layers of a network.
 func Features(networks []events.Network, find func(events.Network) (*workload.Workload, error)) ([]float64, error) {
 	if len(networks) == 0 {
 		return nil, nil
@@ -61,7 +61,9 @@ func Features(networks []events.Network, find func(events.Network) (*workload.Wo
 	out := make([]float64, len(FeatureNames()))
 	total := 0.0
 	for _, n := range networks {
-		total += n.Weight
+		if total += n.Weight; !(n.Weight > 0) || math.IsInf(total, 0) {
+			return nil, fmt.Errorf("network %s: its weight is %v", n.Name, n.Weight)
+		}
 	}
 	for _, n := range networks {
 		w, err := find(n)

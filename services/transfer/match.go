@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"apollo/archiver"
@@ -225,6 +226,9 @@ func convert(from, to string) (float64, error) {
 func quoted(symbol string) string {
 	if symbol == "" {
 		return "no unit"
+	}
+	if _, known := unit.Find(symbol); !known {
+		return strconv.Quote(symbol) // it may come from anywhere
 	}
 	return symbol
 }

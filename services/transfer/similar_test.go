@@ -50,6 +50,11 @@ func TestFeaturesTellNetworksApart(t *testing.T) {
 	if f, err := Features(nil, find); f != nil || err != nil {
 		t.Errorf("no networks: %v, %v", f, err)
 	}
+	for _, weight := range []float64{0, -1, math.NaN(), math.Inf(1)} {
+		if f, err := Features([]events.Network{{Name: "mobilenet_v2", Weight: weight}}, find); err == nil {
+			t.Errorf("a weight of %v: %v, want an error", weight, f)
+		}
+	}
 	if _, err := Features([]events.Network{{Name: "nothing", Weight: 1}}, find); err == nil || !strings.Contains(err.Error(), "nothing") {
 		t.Errorf("an unknown network: %v", err)
 	}
