@@ -22,6 +22,9 @@ const (
 	// half and every so many of the others. Chosen: it bounds the time of a
 	// proposal.
 	maxTold = 160
+	// maxUntested is how many designs may wait for an answer before the models
+	// have to have had one: three batches of a study by default. Chosen.
+	maxUntested = 24
 	// maxPending is how many pending designs the models know of, the last ones.
 	// Chosen, for the same reason.
 	maxPending = 64
@@ -51,7 +54,7 @@ func (a *arm) propose(d *draft, n int) error {
 	if err != nil {
 		return err
 	}
-	share := b.share()
+	share := b.share(len(d.pending) - len(d.out))
 	origin := a.origin(b)
 	rng := rand.New(rand.NewPCG(a.problem.Seed^armStream, d.at))
 	for k := len(d.out); k < room; k++ {
@@ -77,9 +80,10 @@ func (a *arm) propose(d *draft, n int) error {
 
 // share is the part of the proposals that the arm makes: three quarters while
 // the sources explain most of values or feasibility, nothing when neither.
-// Where nothing is known yet they are trusted, and half as much after several
-// designs that say nothing, because all were infeasible.
-func (b *beliefs) share() float64 {
+// Where nothing is known yet they are trusted, half as much after several
+// designs that say nothing, because all were infeasible or have no answer yet,
+// and not at all while many wait for theirs.
+func (b *beliefs) share(waiting int) float64 {
 	influence := 0.0
 	for _, belief := range []*belief{b.value, b.class} {
 		if belief.tested {
@@ -88,6 +92,8 @@ func (b *beliefs) share() float64 {
 	}
 	switch {
 	case b.value.tested || b.class.tested:
+	case waiting >= maxUntested:
+		return 0
 	case len(b.class.labels) < 2*fewest:
 		influence = 1
 	default:

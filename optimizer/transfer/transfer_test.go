@@ -210,6 +210,29 @@ func TestSeveralObjectivesAreSeeded(t *testing.T) {
 	}
 }
 
+// A study may ask far ahead of its answers: models that nothing has tested do
+// not fill all of that.
+func TestUntestedModelsDoNotFillTheQueue(t *testing.T) {
+	t.Parallel()
+	s := lattice(t)
+	p := optimizer.Problem{Space: s, Seed: 1, Prior: []optimizer.Task{study(t, "near/r1", s, bowl(3.5))}}
+	search := start(t, transfer.Algorithm{}, p)
+	var pending []space.Point
+	var origins []string
+	for range 8 {
+		got, err := search.Ask(uint64(len(pending)), 8, pending)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range got {
+			pending, origins = append(pending, g.Point), append(origins, g.Origin)
+		}
+	}
+	if early, late := count(origins[:24], "transfer:"), count(origins[24:], "transfer:"); early == 0 || late > 0 {
+		t.Errorf("%d of the first 24 proposals are of models, and %d of 40 more without an answer; want some, and none", early, late)
+	}
+}
+
 // The sources are only read, and two strategies of one problem agree.
 func TestSourcesAreReadOnly(t *testing.T) {
 	t.Parallel()
