@@ -140,7 +140,7 @@ func specFields() []field {
 
 func spaceField() field {
 	return field{name: "space", shape: objectShape, required: true, doc: "The designs to search: a template, or parameters of your own.", fields: []field{
-		{name: "template", shape: textShape, doc: "Name of a built-in space with its evaluator: edge."},
+		{name: "template", shape: textShape, doc: "Name of a built-in space with its evaluator: edge, systolic, eyeriss, nvdla, shidiannao, simba or gemmini (apollo space ls)."},
 		{name: "parameters", shape: listShape, nonempty: true, most: events.MaxParameters, doc: "Parameters of a space without template.", elem: &field{shape: objectShape, fields: []field{
 			{name: "name", shape: textShape, required: true, pattern: snakePattern, doc: "Name in snake_case, at most 63 characters."},
 			{name: "unit", shape: textShape, fallback: "none: a count or a label", doc: "Unit of the values as the evaluator gets them: B, B/s, s, mm2, Hz, …"},
@@ -148,7 +148,9 @@ func spaceField() field {
 			{name: "min", shape: valueShape, doc: "First level of a range."},
 			{name: "max", shape: valueShape, doc: "Last level of a range, at most."},
 			{name: "step", shape: valueShape, fallback: "1", doc: "Distance between the levels of a linear range."},
-			{name: "scale", shape: textShape, enum: []string{"linear", "log2"}, fallback: "linear", doc: "linear: min, min+step, … log2: min, 2 min, 4 min, …"},
+			{name: "steps", shape: integerShape, min: 2, max: events.MaxLevels, doc: "Number of levels from min to max, both included, instead of step: real numbers, at equal distances, or with scale log in equal ratios."},
+			{name: "scale", shape: textShape, enum: []string{"linear", "log2", "log"}, fallback: "linear", doc: "linear: min, min+step, … log2: min, 2 min, 4 min, … log: steps levels in equal ratios."},
+			{name: "when", shape: textShape, most: events.MaxRuleLength / 2, doc: "Expression over other parameters: where it is false this parameter means nothing and stays at its first level."},
 		}}},
 		{name: "fix", shape: mapShape, most: events.MaxParameters, elem: &field{shape: valueShape}, doc: "Parameters held at one of their levels: io_bandwidth: 25 GB/s."},
 		{name: "restrict", shape: mapShape, most: events.MaxParameters, elem: &field{shape: listShape, nonempty: true, most: events.MaxLevels, elem: &field{shape: valueShape}}, doc: "Parameters held to some of their levels: cores: [1, 2, 4, 8]."},

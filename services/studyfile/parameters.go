@@ -56,7 +56,7 @@ func (b *builder) ownParameter(n *node) (events.Parameter, bool) {
 		}
 		p.Unit = u.Symbol
 	}
-	values, ranged := n.get("values"), n.get("min") != nil || n.get("max") != nil || n.get("step") != nil || n.get("scale") != nil
+	values, ranged := n.get("values"), n.get("min") != nil || n.get("max") != nil || n.get("step") != nil || n.get("steps") != nil || n.get("scale") != nil
 	switch {
 	case values != nil && ranged:
 		b.add(values, codeContradicts, "Remove one of them.", "a parameter has values or a range (min, max), not both")
@@ -188,6 +188,10 @@ func (b *builder) ownRange(p *events.Parameter, n *node, u unit.Unit) {
 	if !ok1 || !ok2 || !ok3 || math.IsNaN(low) || math.IsNaN(high) {
 		return
 	}
+	if n.get("steps") != nil || n.get("scale").str() == "log" {
+		b.ownSteps(p, n, low, high)
+		return
+	}
 	log2 := n.get("scale").str() == "log2"
 	switch {
 	case low > high:
@@ -199,7 +203,7 @@ func (b *builder) ownRange(p *events.Parameter, n *node, u unit.Unit) {
 	case !log2 && step <= 0:
 		b.add(n.get("step"), codeOutOfRange, "", "a step must be more than 0")
 	case !log2 && p.Unit != "" && n.get("step") == nil && low < high:
-		b.add(n, codeMissing, "", "a range with a unit needs a step, or scale: log2")
+		b.add(n, codeMissing, "", "a range with a unit needs step or steps, or scale: log2")
 	case !log2 && (high-low)/step >= events.MaxLevels:
 		b.add(n, codeOutOfRange, "Take a larger step.", "the range has more than %d levels", events.MaxLevels)
 	case log2:

@@ -23,7 +23,7 @@ func (b *builder) space() {
 	case own != nil:
 		b.ownParameters(own)
 	default:
-		b.add(s, codeMissing, "Name a template (edge), or list parameters.", "the space has neither a template nor parameters")
+		b.add(s, codeMissing, "Name a template (edge, systolic, …), or list parameters.", "the space has neither a template nor parameters")
 	}
 	if len(b.spec.Parameters) == 0 {
 		return // reported; fix, restrict and rules mean nothing without them
@@ -31,6 +31,7 @@ func (b *builder) space() {
 	b.narrow(s)
 	b.size(s)
 	b.rules(s.get("rules"))
+	b.conditions(own)
 }
 
 func (b *builder) fromTemplate(n *node) {
