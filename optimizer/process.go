@@ -1,6 +1,8 @@
 package optimizer
 
 import (
+	"fmt"
+
 	"apollo/optimizer/surrogate"
 )
 
@@ -19,6 +21,36 @@ type process struct {
 type fitted struct {
 	at    int // checkpoint; 0 means none yet
 	hyper surrogate.Hyper
+	// gp holds the inputs of rows, and may hold pending ones behind them. It
+	// grows as trials come in, which gives bit for bit what a new one would be.
+	gp   *surrogate.GP
+	rows []int
+}
+
+// growth is for how many more inputs a process has room. Chosen: hyper-parameters
+// are fitted anew, and the process with them, about as often.
+const growth = 32
+
+// grow returns the process of the given records, with room for extra inputs,
+// under the hyper-parameters that were fitted last.
+func (p *process) grow(cache *fitted, rows []int, extra int) (*surrogate.GP, error) {
+	if cache.gp == nil || cache.gp.Cap() < len(rows)+extra {
+		gp, err := surrogate.NewGP(p.encoder.Categorical(), cache.hyper, len(rows)+extra+growth)
+		if err != nil {
+			return nil, err
+		}
+		cache.gp, cache.rows = gp, nil
+	}
+	known := 0
+	for known < min(len(cache.rows), len(rows)) && cache.rows[known] == rows[known] {
+		known++
+	}
+	cache.gp.Truncate(known)
+	for _, i := range rows[known:] {
+		cache.gp.Append(p.row(i))
+	}
+	cache.rows = rows
+	return cache.gp, nil
 }
 
 // model is a process on the active records, standardised.
@@ -29,30 +61,26 @@ type model struct {
 	rows   []int
 }
 
-// hyper returns the hyper-parameters for n records, fitted at the checkpoint
-// before. label returns the labels of the given rows.
-func (p *process) hyper(cache *fitted, n int, prior surrogate.Prior, keep func(*record) bool, label func(rows []int) []float64) surrogate.Hyper {
+// hyper brings the cache's hyper-parameters up to the checkpoint before n
+// records. label returns the labels of the given rows.
+func (p *process) hyper(cache *fitted, n int, prior surrogate.Prior, keep func(*record) bool, label func(rows []int) []float64) {
 	at := checkpoint(n)
 	if at != cache.at || at == 0 {
 		rows := p.active(at, p.fitLimit, keep)
 		fit := surrogate.Fit{Prior: prior}
 		*cache = fitted{at: at, hyper: fit.Hyper(p.encoder.Categorical(), p.gather(rows), label(rows))}
 	}
-	return cache.hyper
 }
 
 // model returns the process of all records that keep takes, with room for
-// extra pending inputs.
+// extra pending inputs. It is good until the next one of the same cache.
 func (p *process) model(cache *fitted, keep func(*record) bool, label func(rows []int) []float64, extra int) (model, error) {
 	n := len(p.records)
-	h := p.hyper(cache, n, p.prior, keep, label)
+	p.hyper(cache, n, p.prior, keep, label)
 	rows := p.active(n, p.limit, keep)
-	gp, err := surrogate.NewGP(p.encoder.Categorical(), h, len(rows)+extra)
+	gp, err := p.grow(cache, rows, extra)
 	if err != nil {
 		return model{}, err
-	}
-	for _, i := range rows {
-		gp.Append(p.row(i))
 	}
 	m := model{gp: gp, labels: label(rows), rows: rows}
 	gp.SetLabels(m.labels)
@@ -76,10 +104,14 @@ func (p *process) classifier() (*surrogate.Feasibility, error) {
 		}
 		return surrogate.Verdicts(good, violation)
 	}
-	h := p.hyper(&p.classes, n, surrogate.FeasibilityPrior(), all, func(rows []int) []float64 {
+	p.hyper(&p.classes, n, surrogate.FeasibilityPrior(), all, func(rows []int) []float64 {
 		labels, _ := surrogate.FeasibilityLabels(verdicts(rows))
 		return labels
 	})
 	rows := p.active(n, p.limit, all)
-	return surrogate.NewFeasibility(p.encoder.Categorical(), h, p.gather(rows), verdicts(rows))
+	gp, err := p.grow(&p.classes, rows, 0)
+	if err != nil {
+		return nil, fmt.Errorf("feasibility: %w", err)
+	}
+	return surrogate.FeasibilityOf(gp, verdicts(rows)), nil
 }

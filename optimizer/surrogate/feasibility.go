@@ -88,9 +88,15 @@ func NewFeasibility(categorical []bool, h Hyper, x, verdicts []float64) (*Feasib
 	for i := range verdicts {
 		gp.Append(x[i*d : (i+1)*d])
 	}
+	return FeasibilityOf(gp, verdicts), nil
+}
+
+// FeasibilityOf returns a model on a process that already holds the inputs, one
+// for each verdict. It sets the process's labels.
+func FeasibilityOf(gp *GP, verdicts []float64) *Feasibility {
 	labels, base := FeasibilityLabels(verdicts)
 	gp.SetLabels(labels)
-	return &Feasibility{gp: gp, base: base}, nil
+	return &Feasibility{gp: gp, base: base}
 }
 
 // AddLog adds ln P(feasible) of the len(dst) inputs in x to dst.

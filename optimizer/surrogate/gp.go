@@ -50,6 +50,9 @@ func NewGP(categorical []bool, h Hyper, capacity int) (*GP, error) {
 // Len returns the number of inputs.
 func (g *GP) Len() int { return g.chol.n }
 
+// Cap returns the largest number of inputs.
+func (g *GP) Cap() int { return g.chol.stride }
+
 // Append adds one input. Its label comes with the next SetLabels; until then
 // it only narrows deviations. It panics beyond the capacity.
 func (g *GP) Append(x []float64) {
