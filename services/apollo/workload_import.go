@@ -44,19 +44,30 @@ func (a *app) workloadImportCommand() *cobra.Command {
 	var dims []string
 	var o workload.ImportOptions
 	var out, name string
+	var summary bool
 	c := &cobra.Command{
-		Use: "import MODEL", Short: "Turn a TensorFlow Lite or ONNX model into a workload",
+		Use: "import MODEL...", Short: "Turn a TensorFlow Lite or ONNX model into a workload",
 		Long: `Turn a TensorFlow Lite or ONNX model into a workload: its layers, with activations,
 normalisation, padding and quantisation folded into them. The format follows from the
 content. --out writes the workload file, which --workload and a study's
-workload: {networks: [{file: …}]} accept.`,
+workload: {networks: [{file: …}]} accept. --summary imports any number of models and
+prints a line for each: operations, layers, multiplications, parameters, time.`,
 		Example: "  apollo workload import model.tflite --out model.yaml\n" +
-			"  apollo workload import model.onnx --dim height=640 --dim width=640 --precision int8 -o json",
-		Args: exactly(1),
+			"  apollo workload import model.onnx --dim height=640 --dim width=640 --precision int8 -o json\n" +
+			"  apollo workload import --summary models/*",
+		Args: func(c *cobra.Command, args []string) error {
+			if summary && len(args) > 0 {
+				return nil
+			}
+			return exactly(1)(c, args)
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			var err error
 			if o.Dims, err = parseDims(dims); err != nil {
 				return err
+			}
+			if summary {
+				return a.summarise(args, o)
 			}
 			data, err := readModelFile(args[0])
 			if err != nil {
@@ -79,6 +90,7 @@ workload: {networks: [{file: …}]} accept.`,
 	f.StringArrayVar(&dims, "dim", nil, "size of an open `dimension`, as often as wanted: name=value or input.index=value")
 	f.StringVar(&o.Precision, "precision", "", "`widths` to count bytes with: "+strings.Join(workload.Precisions(), "|")+" (default: as in the file)")
 	f.BoolVar(&o.Strict, "strict", false, "refuse a model with an operation that is not modelled")
+	f.BoolVar(&summary, "summary", false, "print a line for each of any number of models")
 	f.StringVar(&out, "out", "", "write the workload `file`: YAML, or JSON where it ends in .json")
 	f.StringVar(&name, "name", "", "`name` of the workload (default: that of the file)")
 	return c
