@@ -21,7 +21,7 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 			Hint: "publish a document of kind Study in JSON, or an apollo.study.requested.v1 event around it",
 		})
 	}
-	doc, err := studyfile.Parse("request", request.Study, p.Catalog.Study(), studyfile.Options{Published: !p.Local})
+	doc, err := studyfile.Parse("request", request.Study, p.Catalog.Study(), studyfile.Options{Published: !p.Local}) //nolint:contextcheck // it measures one design at most: the baseline
 	if bad, ok := errors.AsType[*studyfile.Error](err); ok {
 		return p.reject(ctx, c, bad.Mistakes...)
 	}

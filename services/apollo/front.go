@@ -52,13 +52,13 @@ func frontText(spec *events.Spec, size int, volume *float64) string {
 }
 
 func volumeText(spec *events.Spec, volume float64) string {
-	text := strconv.FormatFloat(volume, 'g', 4, 64)
+	words := []string{strconv.FormatFloat(volume, 'g', 4, 64)}
 	for _, o := range spec.Objectives {
 		if unit := spec.Metrics[spec.MetricIndex(o.Metric)].Unit; unit != "" {
-			text += " " + unit
+			words = append(words, unit)
 		}
 	}
-	return text
+	return strings.Join(words, " ")
 }
 
 // sizeText says how large the front is and what it dominates.
