@@ -108,12 +108,17 @@ func (l *LayerReport) report() report.Layer {
 		Utilisation: l.Utilisation, Bottleneck: l.Bottleneck, EnergyJ: l.EnergyJ, Mapping: l.Mapping, Accesses: []report.Access{},
 		Roofline: report.Roofline(l.Roofline),
 		Bytes: report.Counts{
-			{Name: report.OffChip, Value: l.Bytes.OffChip}, {Name: "parameter_memory", Value: l.Bytes.ParameterMemory},
-			{Name: "pe_memory", Value: l.Bytes.PEMemory}, {Name: "core_memory", Value: l.Bytes.CoreMemory}, {Name: "exchange", Value: l.Bytes.Exchange},
+			{Name: report.OffChip, Value: l.Bytes.OffChip},
+			{Name: "parameter_memory", Value: l.Bytes.ParameterMemory},
+			{Name: "pe_memory", Value: l.Bytes.PEMemory},
+			{Name: "core_memory", Value: l.Bytes.CoreMemory},
+			{Name: "exchange", Value: l.Bytes.Exchange},
 		},
 		Counts: report.Counts{
-			{Name: "bands", Value: l.Bands}, {Name: "weight_tiles", Value: l.WeightTiles},
-			{Name: "output_tiles", Value: l.OutputTiles}, {Name: "spill_bytes", Value: l.SpillBytes},
+			{Name: "bands", Value: l.Bands},
+			{Name: "weight_tiles", Value: l.WeightTiles},
+			{Name: "output_tiles", Value: l.OutputTiles},
+			{Name: "spill_bytes", Value: l.SpillBytes},
 		},
 	}
 	for _, a := range l.Accesses {

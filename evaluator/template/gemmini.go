@@ -22,7 +22,7 @@ func gemminiSpec() Spec {
 			derived("scratchpad_per_row", "B", []string{"scratchpad"}, []string{"dim"}),
 			derived("sums_per_column", "B", []string{"accumulator"}, []string{"dim"}),
 			derived("bandwidth_per_mac", "B/s", []string{"io_bandwidth"}, []string{"dim", "dim"}),
-			total("on_chip_memory", "B", "scratchpad", "accumulator"),
+			onChipMemory("scratchpad", "accumulator"),
 		},
 		ClockHz: 1e9,
 		Build:   buildGemmini,

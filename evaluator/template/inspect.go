@@ -56,7 +56,7 @@ func (x Inspector) bind(networks []evaluator.Network) (*bound, error) {
 	for _, p := range x.spec.Params {
 		task.Params = append(task.Params, p.Param)
 	}
-	e, err := backend{x.spec}.New(task)
+	e, err := backend(x).New(task)
 	if err != nil {
 		return nil, err
 	}

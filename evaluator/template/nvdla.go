@@ -24,7 +24,7 @@ func nvdlaSpec() Spec {
 			derived("aspect", "", []string{"atomic_c"}, []string{"atomic_k"}),
 			derived("sums_per_channel", "B", []string{"accumulator"}, []string{"atomic_k"}),
 			derived("bandwidth_per_mac", "B/s", []string{"io_bandwidth"}, []string{"atomic_c", "atomic_k"}),
-			total("on_chip_memory", "B", "conv_buffer", "accumulator"),
+			onChipMemory("conv_buffer", "accumulator"),
 		},
 		ClockHz: 1e9,
 		Build:   buildNVDLA,

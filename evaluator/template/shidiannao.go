@@ -23,7 +23,7 @@ func shiDianNaoSpec() Spec {
 			derived("macs_per_cycle", "", []string{"rows", "cols"}, nil),
 			derived("aspect", "", []string{"rows"}, []string{"cols"}),
 			derived("bandwidth_per_mac", "B/s", []string{"io_bandwidth"}, []string{"rows", "cols"}),
-			total("on_chip_memory", "B", "neuron_buffer", "synapse_buffer"),
+			onChipMemory("neuron_buffer", "synapse_buffer"),
 		},
 		ClockHz: 1e9,
 		Build:   buildShiDianNao,

@@ -73,9 +73,9 @@ func derived(name, unit string, times, over []string) evaluator.Feature {
 	return evaluator.Feature{Name: name, Unit: unit, Terms: []evaluator.Term{{Times: times, Over: over}}}
 }
 
-// total is a feature that adds parameters of one unit.
-func total(name, unit string, params ...string) evaluator.Feature {
-	f := evaluator.Feature{Name: name, Unit: unit}
+// onChipMemory is a feature that adds the sizes of memories.
+func onChipMemory(params ...string) evaluator.Feature {
+	f := evaluator.Feature{Name: "on_chip_memory", Unit: "B"}
 	for _, p := range params {
 		f.Terms = append(f.Terms, evaluator.Term{Times: []string{p}})
 	}

@@ -30,7 +30,7 @@ func systolicSpec() Spec {
 			derived("macs_per_cycle", "", []string{"rows", "cols"}, nil),
 			derived("aspect", "", []string{"rows"}, []string{"cols"}),
 			derived("bandwidth_per_mac", "B/s", []string{"io_bandwidth"}, []string{"rows", "cols"}),
-			total("on_chip_memory", "B", "input_buffer", "weight_buffer", "output_buffer"),
+			onChipMemory("input_buffer", "weight_buffer", "output_buffer"),
 		},
 		ClockHz: 1e9,
 		Build:   buildSystolic,
