@@ -93,6 +93,32 @@ func TestBuiltinParametersAgainstPublished(t *testing.T) {
 	}
 }
 
+// Pre-activation networks against timm's benchmark tables, which round to 0.01 M
+// (results/benchmark-infer-amp-nchw-pt111-cu113-rtx3090.csv: resnetv2_101x1_bitm,
+// resnetv2_152). A normalisation has two parameters a channel there; here it is
+// the bias of the convolution before it, or a constant of one.
+func TestPreActivationParameters(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]float64{"resnet50_v2": 25.55, "resnet101_v2": 44.54, "resnet152_v2": 60.19} {
+		w := builtin(t, name)
+		got := w.Totals().Params
+		for i := range w.Layers {
+			if l := &w.Layers[i]; l.ID != "logits" {
+				got += l.BiasElements() + l.Const
+			}
+		}
+		if !near(got, want, 0.005) {
+			t.Errorf("%s: %d parameters with normalisation, published %.2f M", name, got, want)
+		}
+	}
+	// The same convolutions as v1.5, in another order: the same work.
+	for _, depth := range []string{"50", "101", "152"} {
+		if a, b := builtin(t, "resnet"+depth+"_v2").Totals().MACs, builtin(t, "resnet"+depth+"_v15").Totals().MACs; a != b {
+			t.Errorf("resnet%s: v2 has %d MACs, v1.5 %d", depth, a, b)
+		}
+	}
+}
+
 // Sizes and work that papers round: SSD with MobileNet 1.2 G and 6.8 M (arXiv
 // 1704.04861, Table 13), Inception v3 5.7 G (TensorFlow research/slim),
 // EfficientNet-EdgeTPU-L 10.6 M (timm), ResNet-18 1.8 G, 101 7.6 G, 152 11.3 G
