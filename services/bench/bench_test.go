@@ -108,13 +108,15 @@ func TestRegret(t *testing.T) {
 		{"best is negative", []float64{1}, []float64{-1, -4}, bench.Known{Best: -4}, stats.Curve{0.75, 0}},
 		{"better than known", []float64{1}, []float64{1}, bench.Known{Best: 2}, stats.Curve{-0.5}},
 		{
-			"volume", []float64{1, 1},
+			"volume",
+			[]float64{1, 1},
 			[]float64{nan, nan, 1, 3, 3, 1, 2, 2, 5, 0, 0, 0},
 			bench.Known{Volume: 16, Reference: []float64{4, 4}},
 			stats.Curve{1, 13. / 16, 11. / 16, 10. / 16, 10. / 16, 0},
 		},
 		{
-			"volume, the second maximised", []float64{1, -1},
+			"volume, the second maximised",
+			[]float64{1, -1},
 			[]float64{1, 1, 3, 3},
 			bench.Known{Volume: 16, Reference: []float64{4, 0}},
 			stats.Curve{13. / 16, 11. / 16},

@@ -58,7 +58,7 @@ func (b *builder) regrets(ctx context.Context, traces []*Trace) error {
 type grid map[string]map[string]map[uint64]*Trace
 
 // lane compares the algorithms of one lane.
-func (b *builder) lane(lane Lane, traces []*Trace) (*LaneReport, error) {
+func (b *builder) lane(ctx context.Context, lane Lane, traces []*Trace) (*LaneReport, error) {
 	g, found := grid{}, []string{}
 	seeds := map[string][]uint64{}
 	for _, t := range traces {
@@ -92,7 +92,7 @@ func (b *builder) lane(lane Lane, traces []*Trace) (*LaneReport, error) {
 	for _, task := range b.tasks {
 		if len(seeds[task.Name]) > 0 {
 			slices.Sort(seeds[task.Name])
-			row, err := b.task(task, names, g)
+			row, err := b.task(ctx, task, names, g)
 			if err != nil {
 				return nil, err
 			}
@@ -102,10 +102,10 @@ func (b *builder) lane(lane Lane, traces []*Trace) (*LaneReport, error) {
 	for _, n := range names {
 		l.Algorithms = append(l.Algorithms, b.algorithm(n, l.Tasks, seeds, g))
 	}
-	return l, b.score(l, seeds, g)
+	return l, b.score(l, g)
 }
 
-func (b *builder) task(task *Task, names []string, g grid) (TaskReport, error) {
+func (b *builder) task(ctx context.Context, task *Task, names []string, g grid) (TaskReport, error) {
 	known := b.known[task.Name]
 	out := TaskReport{Task: task.Name, Family: task.Family, Split: task.Split, Proven: known.Proven, Source: known.Source}
 	if len(task.Spec.Objectives) == 1 {
@@ -114,7 +114,7 @@ func (b *builder) task(task *Task, names []string, g grid) (TaskReport, error) {
 			out.Unit = task.Spec.Metrics[i].Unit
 		}
 		out.Best = number(known.Best)
-		if err := out.baseline(task); err != nil {
+		if err := out.baseline(ctx, task); err != nil {
 			return out, err
 		}
 	} else {
@@ -135,7 +135,7 @@ func (b *builder) task(task *Task, names []string, g grid) (TaskReport, error) {
 }
 
 // baseline measures the baseline design of a task.
-func (t *TaskReport) baseline(task *Task) error {
+func (t *TaskReport) baseline(ctx context.Context, task *Task) error {
 	if task.Baseline == nil {
 		return nil
 	}
@@ -143,7 +143,7 @@ func (t *TaskReport) baseline(task *Task) error {
 	if err != nil {
 		return fmt.Errorf("task %s: %w", task.Name, err)
 	}
-	r, err := task.Evaluator.Evaluate(context.Background(), evaluator.Request{Study: task.Name, Trial: -1, Design: task.Baseline})
+	r, err := task.Evaluator.Evaluate(ctx, evaluator.Request{Study: task.Name, Trial: -1, Design: task.Baseline})
 	if err != nil {
 		return fmt.Errorf("measure the baseline of %s: %w", task.Name, err)
 	}
@@ -228,7 +228,7 @@ func (b *builder) algorithm(name string, tasks []TaskReport, seeds map[string][]
 
 // score fills in the statistics that compare the algorithms without missing
 // cells.
-func (b *builder) score(l *LaneReport, seeds map[string][]uint64, g grid) error {
+func (b *builder) score(l *LaneReport, g grid) error {
 	t := &stats.Table{Trials: b.trials, Marks: marks(b.trials, b.options.Marks), Tolerances: tolerances()}
 	var rows []*AlgorithmReport
 	for i := range l.Algorithms {

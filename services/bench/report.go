@@ -221,10 +221,7 @@ func NewReport(ctx context.Context, tasks []*Task, traces []*Trace, o Options) (
 		Suite: first.Suite, Trials: first.Budget, Batch: first.Batch, Reference: o.Reference, Defaults: defaultsNote,
 		Resamples: o.Resamples, Confidence: stats.Confidence,
 	}
-	b := &builder{options: o, trials: first.Budget, curves: map[*Trace]stats.Curve{}, known: map[string]Known{}}
-	for _, task := range tasks {
-		b.tasks = append(b.tasks, task)
-	}
+	b := &builder{options: o, tasks: tasks, trials: first.Budget, curves: map[*Trace]stats.Curve{}, known: map[string]Known{}}
 	if err := b.regrets(ctx, traces); err != nil {
 		return nil, err
 	}
@@ -250,7 +247,7 @@ func NewReport(ctx context.Context, tasks []*Task, traces []*Trace, o Options) (
 	slices.Sort(r.Builds)
 	slices.SortFunc(lanes, func(a, b Lane) int { return cmp.Compare(laneOrder(a), laneOrder(b)) })
 	for _, lane := range lanes {
-		l, err := b.lane(lane, traces)
+		l, err := b.lane(ctx, lane, traces)
 		if err != nil {
 			return nil, fmt.Errorf("lane %s: %w", lane, err)
 		}

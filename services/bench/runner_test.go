@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +14,6 @@ import (
 	"apollo/archiver"
 	"apollo/events"
 	"apollo/services/bench"
-	"os"
 )
 
 func runCells(t *testing.T, r *bench.Runner, p *bench.Plan) ([]*bench.Trace, []bench.Failure) {

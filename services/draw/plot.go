@@ -2,7 +2,6 @@ package draw
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"slices"
@@ -225,7 +224,7 @@ func (s *scene) plotAxes(f *frame) {
 	for _, n := range trialTicks(f.trials) {
 		at := f.at(n, f.low)
 		s.line(faint(), 0.8, point{at.x, f.top}, point{at.x, f.bottom})
-		s.text(at.x, f.bottom+13, textSize-0.5, center, fmt.Sprint(n))
+		s.text(at.x, f.bottom+13, textSize-0.5, center, strconv.Itoa(n))
 	}
 	s.line(ink(), 1, point{f.left, f.top}, point{f.left, f.bottom}, point{f.right, f.bottom})
 	s.text((f.left+f.right)/2, f.bottom+27, textSize, center, f.plot.X)

@@ -58,7 +58,7 @@ func TestCurve(t *testing.T) {
 
 func stepsOf(c Curve) steps {
 	p := prepare(&Table{Algorithms: []string{"a"}, Tasks: []string{"t"}, Curves: [][][]Curve{{{c}}}, Trials: len(c)})
-	return p.median(0, 0, []int{0}, nil)
+	return p.median(0, 0, []int{0})
 }
 
 func TestLogEfficiency(t *testing.T) {

@@ -126,8 +126,9 @@ func changesOf(curves []Curve, trials int) []int {
 }
 
 // median is the median curve of an algorithm on a task.
-func (p *prepared) median(a, k int, seeds []int, buffer []float64) steps {
+func (p *prepared) median(a, k int, seeds []int) steps {
 	var out steps
+	buffer := make([]float64, 0, len(seeds))
 	curves := p.Curves[a][k]
 	for _, n := range p.changes[a][k] {
 		buffer = buffer[:0]
@@ -254,11 +255,10 @@ func relative(a, b float64) float64 {
 func (p *prepared) pairs(sel selection, cells int) [][]Pair {
 	n := len(p.Algorithms)
 	curves := make([][]steps, n)
-	var buffer []float64
 	for a := range n {
 		curves[a] = make([]steps, len(sel))
 		for k, seeds := range sel {
-			curves[a][k] = p.median(a, k, seeds, buffer)
+			curves[a][k] = p.median(a, k, seeds)
 		}
 	}
 	out := make([][]Pair, n)
@@ -319,7 +319,7 @@ func (p *prepared) censored(a, b int, sel selection) bool {
 	var tasks []task
 	var logs []float64
 	for k, seeds := range sel {
-		v, c := logEfficiency(p.median(b, k, seeds, nil), p.median(a, k, seeds, nil), p.Trials)
+		v, c := logEfficiency(p.median(b, k, seeds), p.median(a, k, seeds), p.Trials)
 		if !math.IsNaN(v) {
 			tasks, logs = append(tasks, task{v, c}), append(logs, v)
 		}
