@@ -1,5 +1,6 @@
 """Google Vizier (its default algorithm, the GP-UCB-PE designer) as a peer over discrete parameters.
 
+The start is 5 random legal designs, because a suggestion takes the designer seconds and its own first ones are mostly not legal.
 A suggestion that breaks a free check is completed as infeasible, the library's own means, and the designer is asked again;
 after some tries a random legal design is tried. A design that cannot work is completed as infeasible too.
 """
@@ -15,7 +16,7 @@ from vizier import algorithms as vza
 from vizier import pyvizier as vz
 from vizier._src.algorithms.designers.gp_ucb_pe import VizierGPUCBPEBandit
 
-TRIES = 5
+START, TRIES = 5, 3
 
 
 class Vizier:
@@ -32,9 +33,12 @@ class Vizier:
             problem.metric_information.append(vz.MetricInformation(o["name"], goal=vz.ObjectiveMetricGoal.MINIMIZE))
         self.designer = VizierGPUCBPEBandit(problem, rng=jax.random.PRNGKey(study.seed))
         self.count = 0
+        self.told = 0
 
     def suggest(self, n):
         out = []
+        if self.told < START:
+            return self.s.draw_legal(n)
         for _ in range(TRIES):
             refused = []
             for suggestion in self.designer.suggest(n - len(out)):
@@ -63,6 +67,7 @@ class Vizier:
         return trial.complete(vz.Measurement(metrics={o["name"]: v for o, v in zip(self.s.objectives, values)}))
 
     def observe(self, trial):
+        self.told += 1
         if trial.status != "failed":
             done = self.trial(trial.params, trial.values if trial.ok else None)
             self.designer.update(vza.CompletedTrials([done]), vza.ActiveTrials())
