@@ -232,7 +232,7 @@ func (v *believer) believe(x []float64) {
 
 // caution is the weight of feasibility against improvement. 1 is the product of
 // Gardner et al.; with 2 fewer trials are infeasible and the best is found
-// sooner on the development networks (docs/decisions/0005).
+// sooner on the development networks (docs/decisions/0007).
 const caution = 2
 
 // score is the log of expected improvement and, where the classifier knows

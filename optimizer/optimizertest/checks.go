@@ -76,12 +76,15 @@ func rebuildsOf(t *testing.T, a optimizer.Algorithm, o Options, problems []Probl
 			t.Parallel()
 			s := newStudy(t, a, p.Start(3))
 			rng := rand.New(rand.NewPCG(3, 3))
-			for _, trials := range []int{1, o.Trials / 4, o.Trials * 3 / 4} {
-				s.run(trials, 7, p.Measure)
-				s.rebuild(5, func() int { return 0 })
-				s.rebuild(1, func() int { return 1 })
-				s.rebuild(11, func() int { return 1 + rng.IntN(9) })
-			}
+			uneven := func() int { return 1 + rng.IntN(9) }
+			s.run(1, 7, p.Measure)
+			s.rebuild(5, uneven)
+			s.run(o.Trials/4, 7, p.Measure)
+			s.rebuild(1, func() int { return 1 })
+			s.run(o.Trials*3/4, 7, p.Measure)
+			s.rebuild(5, func() int { return 0 })
+			s.rebuild(1, func() int { return 1 })
+			s.rebuild(11, uneven)
 		})
 	}
 }
