@@ -19,7 +19,7 @@ import (
 const allowance = 1.02
 
 // TestMapperAgainstRandom compares the mapper with the best of many random
-// mappings of the same machine, every one of which Detail accepts. Random
+// mappings of the same machine that cover the layer and fit. Random
 // mappings are freer than the mapper's search: any factors at any level, any
 // order of the loops outside, any spread that the wires allow.
 //
