@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -176,5 +177,7 @@ func baselineTable(b *strings.Builder, l *bench.LaneReport) {
 }
 
 func speedup(baseline, found float64) string {
-	return fmt.Sprintf("%+.1f %%", 100*(baseline/found-1))
+	const digits = 1e3
+	share := math.Round((baseline/found-1)*digits)/digits + 0 // no -0.0
+	return fmt.Sprintf("%+.1f %%", 100*share)
 }

@@ -207,7 +207,11 @@ func reportText(w io.Writer, p paint, r *bench.Report, l *bench.LaneReport) {
 		name = fmt.Sprintf("%d tasks (%s)", len(l.Tasks), r.Split)
 	}
 	fmt.Fprintf(w, "%s, %s, lane %s: %d seeds, %s trials, batch %d\n", p.bold("suite "+r.Suite), name, l.Lane, len(r.Seeds), count(r.Trials), r.Batch)
-	fmt.Fprintf(w, "median regret after N trials above the best known design (proven on %d of %d tasks)\n\n", proven, len(l.Tasks))
+	what := "median regret after N trials above the best known design"
+	if l.Tasks[0].Best == nil {
+		what = "median share of the known hypervolume that is not covered after N trials"
+	}
+	fmt.Fprintf(w, "%s (proven on %d of %d tasks)\n\n", what, proven, len(l.Tasks))
 	g := &grid{header: []string{"ALGORITHM"}}
 	shown := shownMarks(l)
 	for _, m := range shown {
