@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/services/bench"
+	"apollo/services/bench/stats"
 	"apollo/services/bench/suite"
 )
 
@@ -289,7 +290,7 @@ func savedText(e *bench.Figure, censored bool) string {
 	if censored {
 		text = "<" + text
 	}
-	if e.Low == nil || e.High == nil || *e.Low <= 0 && *e.High >= 0 {
+	if !claimed(e, 0) {
 		text = "~ " + text
 	}
 	if e.Low != nil && e.High != nil {
@@ -298,13 +299,18 @@ func savedText(e *bench.Figure, censored bool) string {
 	return text
 }
 
+// claimed reports whether a figure's interval says that it is not x.
+func claimed(f *bench.Figure, x float64) bool {
+	return f.Low != nil && f.High != nil && stats.Interval{Value: *f.Value, Low: *f.Low, High: *f.High}.Excludes(x)
+}
+
 func winsText(a *bench.AlgorithmReport) string {
 	w := a.WinRate
 	if w == nil || w.Value == nil {
 		return "-"
 	}
 	text := percentOf(w.Value)
-	if w.Low == nil || w.High == nil || *w.Low <= 0.5 && *w.High >= 0.5 {
+	if !claimed(w, 0.5) {
 		text = "~ " + text
 	}
 	return text
@@ -361,7 +367,7 @@ func changeText(f *bench.Figure) string {
 	if f.Low == nil || f.High == nil {
 		return "~ " + text
 	}
-	if *f.Low <= 0 && *f.High >= 0 {
+	if !claimed(f, 0) {
 		text = "~ " + text
 	}
 	return text + " [" + signed(f.Low) + ", " + signed(f.High) + "]"

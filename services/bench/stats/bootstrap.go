@@ -15,8 +15,11 @@ const Confidence = 0.95
 // there is none: with fewer than three seeds nothing can be said of new ones.
 type Interval struct{ Value, Low, High float64 }
 
-// Excludes reports whether the interval is there and lies on one side of x.
-func (i Interval) Excludes(x float64) bool { return i.Low > x || i.High < x }
+// Excludes reports whether the interval is there, holds the figure, which the
+// median of a few medians may miss, and lies on one side of x.
+func (i Interval) Excludes(x float64) bool {
+	return i.Low <= i.Value && i.Value <= i.High && (i.Low > x || i.High < x)
+}
 
 // PairSummary is Pair with intervals.
 type PairSummary struct {
