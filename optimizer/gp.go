@@ -173,7 +173,7 @@ type believer struct {
 
 func (g *gp) believer(b *batch, n int) (*believer, error) {
 	cache, keep, label := &g.values, func(r *record) bool { return r.measured }, g.labels
-	if g.feasible == 0 {
+	if g.running == 0 {
 		cache, keep, label = &g.violations, func(r *record) bool { return r.class == violating }, g.violationLabels
 	}
 	m, err := g.model(cache, keep, label, len(b.pending)+n)
@@ -181,7 +181,10 @@ func (g *gp) believer(b *batch, n int) (*believer, error) {
 		return nil, err
 	}
 	v := &believer{model: m}
-	if best := g.ranked[0]; g.feasible > 0 || g.records[best].class == violating {
+	switch best := g.ranked[0]; {
+	case g.running > 0 && g.feasible == 0:
+		v.best = slices.Max(m.labels) // all that is known is barred: any value will do
+	case g.feasible > 0 || g.records[best].class == violating:
 		v.best = m.labels[slices.Index(m.rows, best)]
 	}
 	waiting := b.pendingRows(&g.history)

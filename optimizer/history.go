@@ -17,8 +17,14 @@ type record struct {
 	// a constraint.
 	value    float64
 	measured bool
-	origin   string
+	// barred designs are ruled out by what is checked for free: trials of
+	// another study, whose limits were wider.
+	barred bool
+	origin string
 }
+
+// runs reports whether nothing but a free check stands against the design.
+func (r *record) runs() bool { return r.class == feasible || r.barred && r.measured }
 
 // history holds every told trial that says something about its design, in
 // order, with its coordinates for models. It is the whole state of a
@@ -32,6 +38,7 @@ type history struct {
 	records  []record
 	x        []float64 // coordinates, row by row
 	feasible int
+	running  int   // records that run
 	ranked   []int // positions in records, best first, the earlier of equals first
 }
 
@@ -60,8 +67,12 @@ func (h *history) note(o Observation) bool {
 	if len(o.Values) > 0 && finite(o.Values[0]) {
 		r.value, r.measured = o.Values[0], true
 	}
+	r.barred = !h.problem.Legal(r.point)
 	if r.class == feasible {
 		h.feasible++
+	}
+	if r.runs() {
+		h.running++
 	}
 	at, _ := slices.BinarySearchFunc(h.ranked, r.individual, func(old int, new individual) int {
 		if compareFitness(h.records[old].individual, new) <= 0 {

@@ -88,9 +88,11 @@ func (p *process) model(cache *fitted, keep func(*record) bool, label func(rows 
 }
 
 // classifier returns the model of feasibility, or nil when all records agree.
+// What is checked for free is not its business: a design that was measured and
+// is only barred counts as feasible.
 func (p *process) classifier() (*surrogate.Feasibility, error) {
 	n := len(p.records)
-	if p.feasible == 0 || p.feasible == n {
+	if p.running == 0 || p.running == n {
 		return nil, nil
 	}
 	all := func(*record) bool { return true }
@@ -98,7 +100,7 @@ func (p *process) classifier() (*surrogate.Feasibility, error) {
 		good, violation := make([]bool, len(rows)), make([]float64, len(rows))
 		for k, i := range rows {
 			r := &p.records[i]
-			if good[k] = r.class == feasible; r.class == violating {
+			if good[k] = r.runs(); !good[k] && r.class == violating {
 				violation[k] = r.score
 			}
 		}

@@ -12,10 +12,11 @@ import (
 	"apollo/services/study"
 )
 
-// reusedPerSource is how many trials of a source of the same measurement become
-// trials of the run; chosen: one is needed for the answer, some more for the
-// parents of proposals.
-const reusedPerSource = 5
+// reusedFront is how many trials of a source of the same measurement become
+// trials of a run with several objectives; with one objective it is the best
+// alone. The answer needs no more, the strategy knows them all, and each takes
+// the place of a trial that could find a better one. Chosen.
+const reusedFront = 5
 
 // merge takes trials of the same measurement: they are the study's own but for
 // the judgement. The best feasible ones become trials of this run.
@@ -35,7 +36,11 @@ func (l *Learner) merge(log *archiver.SourceLog, picks []*pick) {
 		}
 	}
 	good = bestFirst(good)
-	for _, p := range good[:min(len(good), reusedPerSource)] {
+	reused := 1
+	if len(l.target.Spec.Objectives) > 1 {
+		reused = reusedFront
+	}
+	for _, p := range good[:min(len(good), reused)] {
 		l.knowledge.Best = append(l.knowledge.Best, l.known(log, p))
 	}
 }

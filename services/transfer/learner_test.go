@@ -54,6 +54,9 @@ func TestUseFollowsTheMeasurement(t *testing.T) {
 		if (len(k.Merged) > 0) != (c.want == UseMerge) || (len(k.Tasks) > 0) != (c.want == UseSeed || c.want == UseModel) {
 			t.Errorf("%s: %d merged trials, %d tasks", name, len(k.Merged), len(k.Tasks))
 		}
+		if len(k.Merged) > 0 && len(k.Best) != 1 {
+			t.Errorf("%s: %d trials are reused, want the best alone", name, len(k.Best))
+		}
 	}
 }
 
