@@ -1,11 +1,9 @@
 package services_test
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,30 +91,12 @@ func TestAFreshRunCancelsTheOldOneAfterACrash(t *testing.T) {
 	})
 }
 
-// movingSources is sources that move while they are read.
-type movingSources struct {
-	mu sync.Mutex // guards sources
-	sources
-}
-
-func (m *movingSources) Open(ctx context.Context, ref events.Source) (*archiver.SourceLog, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.sources.Open(ctx, ref)
-}
-
-func (m *movingSources) move(to archiver.Source) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.source = to
-}
-
 func TestARunWithoutItsSourcesCanStillEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSim(t, 1, membus.Faults{}, 0)
 		defer s.close()
-		log := &movingSources{}
+		log := &sources{}
 		s.start("proposer", func(b events.Bus) service {
 			return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: log, Logger: slog.New(slog.DiscardHandler)}
 		})
@@ -125,13 +105,13 @@ func TestARunWithoutItsSourcesCanStillEnd(t *testing.T) {
 		})
 		s.submit("first", "x0", toyStudy("first", 40, ""))
 		first := s.wait("first")
-		log.move(archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, Trials: sourceTrials(2e-3)})
+		log.source.Store(&archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, Trials: sourceTrials(2e-3)})
 		transfer := `,"transfer":{"sources":[{"study":"first"}]}`
 		s.submit("ended", "x1", toyStudy("ended", 40, transfer))
 		s.wait("ended")
 		s.submit("open", "x2", toyStudy("open", 4000, transfer))
 		time.Sleep(300 * time.Millisecond)
-		log.move(archiver.Source{})
+		log.source.Store(nil)
 		s.kill("proposer")
 		if view := s.wait("open"); view.State != study.Paused {
 			t.Fatalf("without its source: %s, want paused", view.State)

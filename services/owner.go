@@ -100,12 +100,10 @@ func (o *owner) run(ctx context.Context) error {
 	results, letters := make(chan events.Message, 64), make(chan events.Message)
 	broken := make(chan error, 2) // one of each follower
 	var followers sync.WaitGroup
-	followers.Go(func() {
-		broken <- pass(ctx, "results", o.proposer.Bus.Facts().Follow(ctx, o.nextSeq, o.resultFilter()), results)
-	})
-	followers.Go(func() {
-		broken <- pass(ctx, "dead letters", o.proposer.Bus.Log().Follow(ctx, 0, o.letterFilters()...), letters)
-	})
+	answers := o.proposer.Bus.Facts().Follow(ctx, o.nextSeq, o.resultFilter())
+	dead := o.proposer.Bus.Log().Follow(ctx, 0, o.letterFilters()...)
+	followers.Go(func() { broken <- pass(ctx, "results", answers, results) })
+	followers.Go(func() { broken <- pass(ctx, "dead letters", dead, letters) })
 	defer followers.Wait()
 	defer cancel()
 	room := time.NewTicker(roomEvery)

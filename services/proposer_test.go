@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -277,13 +278,16 @@ func TestTwoProposersShareARun(t *testing.T) {
 }
 
 // sources is a trial log with one study in it.
-type sources struct{ source archiver.Source }
+type sources struct {
+	source atomic.Pointer[archiver.Source]
+}
 
 func (s *sources) Open(context.Context, events.Source) (*archiver.SourceLog, error) {
-	if s.source.Spec == nil {
+	source := s.source.Load()
+	if source == nil {
 		return nil, archiver.ErrNoSource
 	}
-	return s.source.Log(), nil
+	return source.Log(), nil
 }
 
 func (s *sources) Studies(context.Context) ([]archiver.LoggedStudy, error) { return nil, nil }
@@ -309,10 +313,13 @@ func TestAMovedSourceRefusesToGoOn(t *testing.T) {
 		})
 		s.submit("first", "x0", toyStudy("first", 40, ""))
 		first := s.wait("first")
-		log.source = archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, Trials: sourceTrials(2e-3)}
+		put := func(latency float64) {
+			log.source.Store(&archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, Trials: sourceTrials(latency)})
+		}
+		put(2e-3)
 		s.submit("sim", "x1", toyStudy("sim", 400, `,"transfer":{"sources":[{"study":"first"}]}`))
 		time.Sleep(300 * time.Millisecond)
-		log.source.Trials = sourceTrials(3e-3)
+		put(3e-3)
 		s.kill("proposer")
 		view := s.wait("sim")
 		if view.State != study.Paused || !strings.Contains(view.Reason, "source first") {
@@ -325,7 +332,7 @@ func TestAMovedSourceRefusesToGoOn(t *testing.T) {
 		if r := s.log("rejected.sim"); len(r) != 1 || !strings.Contains(r[0].(events.StudyRejected).Errors[0].Message, "source first") {
 			t.Errorf("resuming with a moved source: %+v, want a rejection that names it", r)
 		}
-		log.source.Trials = sourceTrials(2e-3)
+		put(2e-3)
 		s.control("sim", "r2", "resume", 0)
 		if view = s.wait("sim"); view.State != study.Completed {
 			t.Errorf("with the source restored: %s (%s), want completed", view.State, view.Reason)

@@ -252,7 +252,7 @@ func TestAFullStreamOfResultsPausesAStudyOfKnownDesigns(t *testing.T) {
 		})
 		s.submit("first", "x0", toyStudy("first", 40, ""))
 		first := s.wait("first")
-		log.source = archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, Trials: sourceTrials(2e-3)}
+		log.source.Store(&archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, Trials: sourceTrials(2e-3)})
 		user := s.fill()
 		body := toyStudy("sim", 40, `,"transfer":{"sources":[{"study":"first"}]}`)
 		s.submit("sim", "x1", strings.Replace(body, `"batch":8,"parallelism":4`, `"batch":1,"parallelism":1`, 1))
