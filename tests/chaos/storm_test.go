@@ -32,6 +32,9 @@ const (
 	// unreachable is the exit code of a service that finds no server when it
 	// starts: its supervisor starts it again.
 	unreachable = 7
+	// interrupted is the exit code of a service that is told to stop before it
+	// is connected.
+	interrupted = 130
 )
 
 // storm kills the processes of a cluster, and counts the kills that hit work
@@ -261,6 +264,7 @@ func (s *storm) exited(c *child) {
 	case c.killed:
 	case c.stopped && c.endedBy(syscall.SIGTERM) || c.stopped && c.cmd.ProcessState.ExitCode() == 0:
 		s.stops++
+	case c.stopped && c.cmd.ProcessState.ExitCode() == interrupted: // it was still connecting: no stop
 	case c.endedBy(syscall.SIGKILL) && c.point != "":
 		// A crash point is only passed in the middle of an item.
 		point, _, _ := strings.Cut(c.point, ":")
