@@ -37,34 +37,6 @@ func (c Chip) roofline(macs, offChipBytes int64, seconds float64) Roofline {
 	return r
 }
 
-// LevelAccess is the traffic of one operand at one level of the hierarchy, in
-// elements over all instances of the level.
-type LevelAccess struct {
-	Level   string `json:"level"`
-	Operand string `json:"operand"`
-	// Reads leave the level for the one below, Fills arrive from above; outputs
-	// also arrive from below (Updates) and leave for above (Drains).
-	Reads   int64 `json:"reads"`
-	Fills   int64 `json:"fills"`
-	Updates int64 `json:"updates"`
-	Drains  int64 `json:"drains"`
-}
-
-// accesses lists what a mapping moves, level by level.
-func accesses(a *model.Arch, e *model.Result) []LevelAccess {
-	var out []LevelAccess
-	for i := range a.Levels {
-		for o := range model.Operands {
-			if !a.Level[i].Keeps[o] {
-				continue
-			}
-			x := &e.Access[i][o]
-			out = append(out, LevelAccess{a.Level[i].Name, o.String(), x.Reads, x.Fills, x.Updates, x.Drains})
-		}
-	}
-	return out
-}
-
 // MappedLayer is a layer with multiplications, as a loop nest on a hierarchy.
 type MappedLayer struct {
 	Network, Layer string

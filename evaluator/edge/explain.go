@@ -3,6 +3,7 @@ package edge
 import (
 	"apollo/evaluator"
 	"apollo/evaluator/model"
+	"apollo/evaluator/report"
 	"apollo/optimizer/space"
 )
 
@@ -104,7 +105,7 @@ func (m *machine) explainLayer(y *layer, s *shape, cost *layerCost, st *step) La
 		LatencySeconds: float64(st.cycles) / float64(m.clock()),
 		Utilisation:    float64(y.macs) / (float64(st.cycles) * float64(m.MACs())),
 		Bands:          st.bands, WeightTiles: cost.tiles, OutputTiles: st.tiles, SpillBytes: st.spill,
-		Mapping: "elements spread over all lanes", Accesses: []LevelAccess{},
+		Mapping: "elements spread over all lanes", Accesses: []report.Access{},
 	}
 	r.SerialCycles = r.Cycles - r.ComputeCycles - r.MemoryCycles - r.IOCycles - r.InstructionCycles
 	r.Bottleneck = bottleneck(cost, st, r.SerialCycles)
@@ -131,7 +132,7 @@ func (m *machine) explainMapping(s *shape, cost *layerCost, r *LayerReport) {
 	arch := m.hierarchy()
 	e := model.Eval(&s.p, &arch, &loops)
 	r.Mapping = loops.String(&arch)
-	r.Accesses = accesses(&arch, &e)
+	r.Accesses = report.Accesses(&arch, &e)
 	read, write := e.Traffic(&s.p, levelPE)
 	r.Bytes.PEMemory = read + write
 	read, write = e.Traffic(&s.p, levelCore)

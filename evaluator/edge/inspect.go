@@ -121,9 +121,7 @@ func (l *LayerReport) report() report.Layer {
 			{Name: "spill_bytes", Value: l.SpillBytes},
 		},
 	}
-	for _, a := range l.Accesses {
-		y.Accesses = append(y.Accesses, report.Access(a))
-	}
+	y.Accesses = append(y.Accesses, l.Accesses...)
 	return y
 }
 

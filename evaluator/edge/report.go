@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"apollo/evaluator"
+	"apollo/evaluator/report"
 )
 
 // Report is the detailed answer for one design.
@@ -106,8 +107,8 @@ type LayerReport struct {
 	Bytes LevelBytes `json:"bytes"`
 	// Accesses is the mapping's traffic per level and operand; empty for layers
 	// without multiplications.
-	Accesses []LevelAccess `json:"accesses"`
-	Roofline Roofline      `json:"roofline"`
+	Accesses []report.Access `json:"accesses"`
+	Roofline Roofline        `json:"roofline"`
 	// SpillBytes are activations that cross the chip's border.
 	SpillBytes int64 `json:"spill_bytes"`
 	// EnergyJ is the dynamic energy.
