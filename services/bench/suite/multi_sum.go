@@ -80,19 +80,11 @@ const (
 // it starts from random legal designs and visits every neighbour of every
 // design of the archive, until none is left or the budget is spent.
 func climb(ctx context.Context, spec *events.Spec, ev evaluator.Evaluator) (front, error) {
-	sp, err := spec.Space()
+	c, err := newClimber(spec, ev)
 	if err != nil {
 		return nil, err
 	}
-	judge, err := events.NewJudge(spec)
-	if err != nil {
-		return nil, err
-	}
-	checker, _ := ev.(evaluator.Checker)
-	c := &climber{
-		spec: spec, space: sp, ev: ev, legal: study.Legality(spec, sp, judge, checker), judge: judge,
-		seen: map[uint64]bool{}, rng: rand.New(rand.NewPCG(0, sp.Size())),
-	}
+	sp := c.space
 	for tries := uint64(0); len(c.seen) < climbStarts && tries < min(climbDraws, 20*sp.Size()); tries++ {
 		if err := c.visit(ctx, sp.At(c.rng.Uint64N(sp.Size()))); err != nil {
 			return nil, err
@@ -130,6 +122,22 @@ type climber struct {
 	open    []visited // members of the archive whose neighbours were not visited
 }
 
+func newClimber(spec *events.Spec, ev evaluator.Evaluator) (*climber, error) {
+	sp, err := spec.Space()
+	if err != nil {
+		return nil, err
+	}
+	judge, err := events.NewJudge(spec)
+	if err != nil {
+		return nil, err
+	}
+	checker, _ := ev.(evaluator.Checker)
+	return &climber{
+		spec: spec, space: sp, ev: ev, legal: study.Legality(spec, sp, judge, checker), judge: judge,
+		seen: map[uint64]bool{}, rng: rand.New(rand.NewPCG(0, sp.Size())),
+	}, nil
+}
+
 type visited struct {
 	point  space.Point
 	values [2]float64
@@ -137,25 +145,61 @@ type visited struct {
 
 // visit evaluates a new legal point and keeps it when nothing covers it.
 func (c *climber) visit(ctx context.Context, p space.Point) error {
-	index := c.space.Index(p)
-	if c.seen[index] || c.legal != nil && !c.legal(p) {
-		return nil
-	}
-	c.seen[index] = true
-	r, err := c.ev.Evaluate(ctx, evaluator.Request{Trial: -1, Design: c.space.Values(p)})
-	if err != nil || r.Outcome != evaluator.Measured || !c.judge.MetricsOK(r.Values) {
+	v, ok, err := c.measure(ctx, p)
+	if err != nil || !ok || slices.ContainsFunc(c.archive, func(a visited) bool { return a.covers(v) }) {
 		return err
-	}
-	v := visited{point: p.Clone()}
-	for i, o := range c.spec.Objectives {
-		v.values[i] = r.Values[c.spec.MetricIndex(o.Metric)]
-	}
-	if slices.ContainsFunc(c.archive, func(a visited) bool { return a.covers(v) }) {
-		return nil
 	}
 	c.archive = append(slices.DeleteFunc(c.archive, v.covers), v)
 	c.open = append(c.open, v)
 	return nil
+}
+
+// measure evaluates a new legal point; ok is false for one that is none, or is
+// not feasible.
+func (c *climber) measure(ctx context.Context, p space.Point) (v visited, ok bool, err error) {
+	index := c.space.Index(p)
+	if c.seen[index] || c.legal != nil && !c.legal(p) {
+		return visited{}, false, nil
+	}
+	c.seen[index] = true
+	r, err := c.ev.Evaluate(ctx, evaluator.Request{Trial: -1, Design: c.space.Values(p)})
+	if err != nil || r.Outcome != evaluator.Measured || !c.judge.MetricsOK(r.Values) {
+		return visited{}, false, err
+	}
+	v.point = p.Clone()
+	for i, o := range c.spec.Objectives {
+		v.values[i] = r.Values[c.spec.MetricIndex(o.Metric)]
+	}
+	return v, true, nil
+}
+
+// medianDraws is the number of feasible designs that medians are taken of: their
+// ranks are then good to about 2 %.
+const medianDraws = 999
+
+// medians are the middle values of both objectives among random feasible
+// designs, always the same ones.
+func medians(ctx context.Context, spec *events.Spec, ev evaluator.Evaluator) ([2]float64, error) {
+	c, err := newClimber(spec, ev)
+	if err != nil {
+		return [2]float64{}, err
+	}
+	var all [2][]float64
+	for tries := uint64(0); len(all[0]) < medianDraws && tries < min(climbDraws, 20*c.space.Size()); tries++ {
+		v, ok, err := c.measure(ctx, c.space.At(c.rng.Uint64N(c.space.Size())))
+		if err != nil {
+			return [2]float64{}, err
+		}
+		if ok {
+			all[0], all[1] = append(all[0], v.values[0]), append(all[1], v.values[1])
+		}
+	}
+	if len(all[0]) == 0 {
+		return [2]float64{}, ErrNoAnswer
+	}
+	slices.Sort(all[0])
+	slices.Sort(all[1])
+	return [2]float64{all[0][len(all[0])/2], all[1][len(all[1])/2]}, nil
 }
 
 // covers reports whether v is at least as good as o in both objectives.
