@@ -9,11 +9,11 @@ import (
 
 func TestNSGA2KeepsTheContract(t *testing.T) {
 	t.Parallel()
-	o := optimizertest.Options{Programs: 60, Large: 5000, Seeds: 7, NotBetter: map[string]string{}}
+	o := optimizertest.Options{Programs: 60, Seeds: 7, Large: 3000}
 	optimizertest.Run(t, optimizer.NSGA2{Population: 40}, o)
 }
 
 func TestNSGA2FindsFronts(t *testing.T) {
 	t.Parallel()
-	optimizertest.RunFronts(t, optimizer.NSGA2{Population: 40}, optimizertest.Options{Programs: 60, Large: 5000, Seeds: 7})
+	optimizertest.RunFronts(t, optimizer.NSGA2{Population: 40}, optimizertest.Options{Programs: 60, Seeds: 7, Large: 3000})
 }

@@ -12,6 +12,7 @@
 package optimizertest
 
 import (
+	"slices"
 	"testing"
 
 	"apollo/optimizer"
@@ -28,8 +29,10 @@ type Options struct {
 	Trials int
 	// Seeds is the number of paired seeds that quality is judged on. 0 means 11.
 	Seeds int
+	// Judged names the problems that quality is judged on. None means all.
+	Judged []string
 	// Large is the number of observations that are told at once before a large
-	// study is asked for more. 0 means 20,000.
+	// study is asked for more. 0 means 5,000.
 	Large int
 	// NotBetter gives, by problem name, the reason why the strategy is not
 	// expected to beat random search there. "*" stands for every problem.
@@ -47,9 +50,23 @@ func (o Options) withDefaults() Options {
 		o.Seeds = 11
 	}
 	if o.Large == 0 {
-		o.Large = 20_000
+		o.Large = 5000
 	}
 	return o
+}
+
+// skip ends a test of quality on a problem that is not judged, or where
+// NotBetter gives a reason.
+func (o Options) skip(t *testing.T, p Problem) {
+	t.Helper()
+	if len(o.Judged) > 0 && !slices.Contains(o.Judged, p.Name) {
+		t.Skip("not judged here")
+	}
+	for _, name := range []string{p.Name, "*"} {
+		if reason, ok := o.NotBetter[name]; ok {
+			t.Skipf("not expected to beat random search: %s", reason)
+		}
+	}
 }
 
 // Run runs the whole suite as parallel subtests of t.

@@ -73,13 +73,19 @@ func (s *study) start() optimizer.Strategy {
 	return strategy
 }
 
-// ask asks for n designs, checks the answer and adds it to pending. It returns
-// the new trials: none when the space is exhausted.
+// ask asks for n designs, and again, checks the answers and adds one to pending.
+// It returns the new trials: none when the space is exhausted.
 func (s *study) ask(n int) []trial {
 	s.t.Helper()
 	proposals, err := s.askOnce(s.strategy, n)
 	again, errAgain := s.askOnce(s.strategy, n)
 	s.same("a second Ask with nothing told between", proposals, err, again, errAgain)
+	return s.accept(n, proposals, err)
+}
+
+// accept checks an answer and adds it to pending.
+func (s *study) accept(n int, proposals []optimizer.Proposal, err error) []trial {
+	s.t.Helper()
 	s.check(n, proposals, err)
 	first := len(s.pending)
 	for _, p := range proposals {
@@ -265,12 +271,19 @@ func (s *study) same(what string, want []optimizer.Proposal, wantErr error, got 
 }
 
 // run asks for batches and tells each in a shuffled order, one batch late,
-// until there are trials results or nothing is left.
+// until there are trials results or nothing is left. Every third ask is
+// repeated: what an ask leaves behind would show there as well.
 func (s *study) run(trials, batch int, measure func(space.Point) optimizer.Observation) {
 	s.t.Helper()
 	rng := rand.New(rand.NewPCG(s.problem.Seed, 1))
-	for len(s.log) < trials {
-		asked := s.ask(batch)
+	for k := 0; len(s.log) < trials; k++ {
+		var asked []trial
+		if k%3 == 0 {
+			asked = s.ask(batch)
+		} else {
+			proposals, err := s.askOnce(s.strategy, batch)
+			asked = s.accept(batch, proposals, err)
+		}
 		if len(asked) == 0 && len(s.pending) == 0 {
 			return
 		}
