@@ -151,8 +151,12 @@ func (g *gp) improve(b *batch, at uint64, n int) error {
 			believer.believe(g.encoder.Append(nil, b.out[len(b.out)-1].Point))
 			continue
 		}
+		score := believer.score(classifier)
+		if g.running == 0 {
+			score = func(x, score []float64) { clear(score); classifier.addLog(x, score) }
+		}
 		search := latticeSearch{
-			batch: b, encoder: g.encoder, mutate: g.mutation, score: believer.score(classifier),
+			batch: b, encoder: g.encoder, mutate: g.mutation, score: score,
 			pool: g.knobs.Pool, climbs: 4, steps: 8, elite: g.elitePoints(16),
 		}
 		if !search.take() {
@@ -240,7 +244,7 @@ const caution = 2
 
 // score is the log of expected improvement and, where the classifier knows
 // anything, caution times that of the probability of feasibility.
-func (v *believer) score(classifier *surrogate.Feasibility) acquisition {
+func (v *believer) score(classifier feasibility) acquisition {
 	return func(x, score []float64) {
 		v.buf = slices.Grow(v.buf[:0], 2*len(score))[:2*len(score)]
 		mean, deviation := v.buf[:len(score)], v.buf[len(score):]
@@ -251,11 +255,11 @@ func (v *believer) score(classifier *surrogate.Feasibility) acquisition {
 		if classifier == nil {
 			return
 		}
-		feasibility := mean
-		clear(feasibility)
-		classifier.AddLog(x, feasibility)
+		chance := mean
+		clear(chance)
+		classifier.addLog(x, chance)
 		for i := range score {
-			score[i] += caution * feasibility[i]
+			score[i] += caution * chance[i]
 		}
 	}
 }

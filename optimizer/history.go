@@ -20,6 +20,7 @@ type record struct {
 	// barred designs are ruled out by what is checked for free: trials of
 	// another study, whose limits were wider.
 	barred bool
+	cause  string // what the design broke; "" when that is unknown or nothing
 	origin string
 }
 
@@ -63,7 +64,7 @@ func (h *history) note(o Observation) bool {
 	if !ok {
 		return false
 	}
-	r := record{individual: member, origin: o.Origin}
+	r := record{individual: member, cause: o.Cause, origin: o.Origin}
 	if len(o.Values) > 0 && finite(o.Values[0]) {
 		r.value, r.measured = o.Values[0], true
 	}

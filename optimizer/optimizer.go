@@ -86,6 +86,10 @@ type Observation struct {
 	// Violation is how far the design is from meeting its constraints, as the
 	// sum of relative excesses; 0 when feasible or unknown.
 	Violation float64
+	// Cause names what the design broke, such as the code of an evaluator's
+	// reason; "" when feasible or unknown. Violations of the same cause are
+	// comparable.
+	Cause string
 	// Trial is the number of the trial in this study, or -1 for an observation
 	// that came from elsewhere.
 	Trial int

@@ -2,6 +2,8 @@ package optimizer
 
 import (
 	"fmt"
+	"math"
+	"slices"
 
 	"apollo/optimizer/surrogate"
 )
@@ -15,7 +17,8 @@ type process struct {
 	limit, fitLimit int
 
 	// The fits are caches: each is a function of the records before at.
-	values, classes fitted
+	values  fitted
+	classes map[string]*fitted // by cause
 }
 
 type fitted struct {
@@ -87,33 +90,76 @@ func (p *process) model(cache *fitted, keep func(*record) bool, label func(rows 
 	return m, nil
 }
 
-// classifier returns the model of feasibility, or nil when all records agree.
-// What is checked for free is not its business: a design that was measured and
-// is only barred counts as feasible.
-func (p *process) classifier() (*surrogate.Feasibility, error) {
+// classifier returns the models of feasibility, one for each cause that designs
+// cannot run for, in the order in which they were met; none when all records
+// agree. What is checked for free is not its business: a design that was
+// measured and is only barred counts as feasible.
+func (p *process) classifier() (feasibility, error) {
 	n := len(p.records)
-	if p.running == 0 || p.running == n {
-		return nil, nil
+	var all feasibility
+	for _, name := range p.causes() {
+		m, err := p.causeModel(name, n)
+		if err != nil {
+			return nil, fmt.Errorf("feasibility: %w", err)
+		}
+		all = append(all, m)
 	}
-	all := func(*record) bool { return true }
+	return all, nil
+}
+
+// causes returns what records broke, in the order in which it was met.
+func (p *process) causes() []string {
+	var names []string
+	for i := range p.records {
+		r := &p.records[i]
+		if !r.runs() && !slices.Contains(names, r.cause) {
+			names = append(names, r.cause)
+		}
+	}
+	return names
+}
+
+// causeModel learns from the records that broke the cause and from those that
+// run. Evaluators stop at the first thing that is wrong, so that records which
+// broke another one say nothing of this.
+func (p *process) causeModel(name string, n int) (*surrogate.Feasibility, error) {
+	cache := p.classes[name]
+	if cache == nil {
+		if p.classes == nil {
+			p.classes = map[string]*fitted{}
+		}
+		cache = &fitted{}
+		p.classes[name] = cache
+	}
+	keep := func(r *record) bool { return r.runs() || r.cause == name }
 	verdicts := func(rows []int) []float64 {
 		good, violation := make([]bool, len(rows)), make([]float64, len(rows))
 		for k, i := range rows {
 			r := &p.records[i]
 			if good[k] = r.runs(); !good[k] && r.class == violating {
-				violation[k] = r.score
+				violation[k] = math.Log1p(r.score)
 			}
 		}
 		return surrogate.Verdicts(good, violation)
 	}
-	p.hyper(&p.classes, n, surrogate.FeasibilityPrior(), all, func(rows []int) []float64 {
+	p.hyper(cache, n, surrogate.FeasibilityPrior(), keep, func(rows []int) []float64 {
 		labels, _ := surrogate.FeasibilityLabels(verdicts(rows))
 		return labels
 	})
-	rows := p.active(n, p.limit, all)
-	gp, err := p.grow(&p.classes, rows, 0)
+	rows := p.active(n, p.limit, keep)
+	gp, err := p.grow(cache, rows, 0)
 	if err != nil {
-		return nil, fmt.Errorf("feasibility: %w", err)
+		return nil, err
 	}
 	return surrogate.FeasibilityOf(gp, verdicts(rows)), nil
+}
+
+// feasibility is the product of what is known about every cause.
+type feasibility []*surrogate.Feasibility
+
+// addLog adds ln P(feasible) of the len(dst) inputs in x to dst.
+func (f feasibility) addLog(x, dst []float64) {
+	for _, m := range f {
+		m.AddLog(x, dst)
+	}
 }

@@ -101,6 +101,8 @@ func observation(spec *events.Spec, j events.Judgement, p space.Point, r *events
 	}
 	if j.Feasible {
 		o.Status = optimizer.Measured
+	} else if j.Reason != nil {
+		o.Cause = j.Reason.Code
 	}
 	return o
 }

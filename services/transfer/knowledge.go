@@ -81,7 +81,8 @@ func (l *Learner) task(log *archiver.SourceLog, picks []*pick, m *mapping, featu
 	}
 	for _, p := range picks {
 		t.Observations = append(t.Observations, optimizer.Observation{
-			Point: p.point, Status: p.status, Values: p.objectives, Violation: p.violation, Trial: p.trial.Trial, Origin: p.trial.Origin,
+			Point: p.point, Status: p.status, Values: p.objectives, Violation: p.violation, Cause: p.cause,
+			Trial: p.trial.Trial, Origin: p.trial.Origin,
 		})
 	}
 	l.knowledge.Tasks = append(l.knowledge.Tasks, t)

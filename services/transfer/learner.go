@@ -276,6 +276,9 @@ func (l *Learner) rejudge(p *pick) {
 	r := events.TrialResult{Outcome: p.trial.Outcome, Values: p.values, Reason: p.trial.Reason}
 	j := l.judge.Judge(l.space.Values(p.point), &r)
 	p.status, p.violation = optimizer.Infeasible, j.Violation
+	if j.Reason != nil {
+		p.cause = j.Reason.Code
+	}
 	if j.Feasible && l.target.Legal(p.point) {
 		p.status = optimizer.Measured
 	}

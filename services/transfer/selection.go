@@ -33,6 +33,7 @@ type pick struct {
 	objectives []float64
 	status     optimizer.Status
 	violation  float64
+	cause      string
 	moved      float64
 	// priority is a hash of the trial's number: the order of a random sample
 	// that is the same every time.
