@@ -27,7 +27,8 @@ class Trial:
         self.params = line["params"]
         self.suggested = "id" in line
         self.status = line["status"]  # ok, infeasible or failed
-        self.violation = line.get("violation", 0.0)
+        self.violation = line.get("violation", 0.0)  # 0 where it is not known
+        self.cause = line.get("cause", "")  # the code of the rule that was broken
         metrics = line.get("metrics")
         self.values = None
         if metrics:

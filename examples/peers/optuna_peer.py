@@ -1,8 +1,10 @@
 """Optuna (TPE or GP sampler) as a peer: optuna_peer.py tpe|gp
 
-Designs that cannot work are told as the library intends, by constraints_func: the violation, or 1 where it is not known.
-Those that break a free check never become trials of the bench: they are told as failed to Optuna, and it is asked again;
-after some tries a random legal design is enqueued.
+Designs that cannot work are told as the library intends, as a constraint: the violation, or 1 where it is not known. It is
+one constraint for all causes, because the GP sampler needs the same ones in every trial and causes are not known
+beforehand. There is none until a design was infeasible: the samplers would model it. Those that break a free check never
+become trials of the bench: they are told as failed to Optuna, and it is asked again; after some tries a random legal design
+is enqueued.
 """
 
 import sys
@@ -11,23 +13,29 @@ from apollo_peer import serve
 
 import optuna
 
+# A violation is what a design needs over what there is, less 1, so that a feasible one lies between -1 and 0.
+FEASIBLE = -0.5
+
 
 class Optuna:
     def __init__(self, study, sampler):
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.s = study
         self.tries = 200 if sampler == "tpe" else 5  # a suggestion of the GP takes much longer
-        make = {"tpe": lambda **k: optuna.samplers.TPESampler(multivariate=True, **k), "gp": lambda **k: optuna.samplers.GPSampler(**k)}
-        options = {"seed": study.seed}
-        if len(study.objectives) == 1 or sampler == "tpe":
-            options["constraints_func"] = lambda t: [t.user_attrs.get("violation", 0.0)]
-        self.study = optuna.create_study(sampler=make[sampler](**options), directions=["minimize"] * len(study.objectives))
+        samplers = optuna.samplers
+        self.sampler = samplers.TPESampler(multivariate=True, seed=study.seed) if sampler == "tpe" else samplers.GPSampler(seed=study.seed)
+        self.study = self.new_study()
+        self.constrained = False
+        self.done = []
         # Ordinal parameters are integers that count levels; Optuna has no lattice of its own.
         self.distributions = {
             p["name"]: optuna.distributions.IntDistribution(0, len(p["values"]) - 1) if p["type"] == "ordinal"
             else optuna.distributions.CategoricalDistribution(p["values"]) for p in study.space}
         self.open = {}
         self.worst = None
+
+    def new_study(self):
+        return optuna.create_study(sampler=self.sampler, directions=["minimize"] * len(self.s.objectives))
 
     def params(self, trial):
         return {p["name"]: p["values"][trial.params[p["name"]]] if p["type"] == "ordinal" else trial.params[p["name"]] for p in self.s.space}
@@ -51,27 +59,37 @@ class Optuna:
                 self.study.enqueue_trial(self.levels(designs[0]))
                 trial = self.study.ask(self.distributions)
                 params = self.params(trial)
-            self.open[self.s.key(params)] = trial
+            self.open[self.s.key(params)] = self.study, trial
             out.append(params)
         return out
 
     def observe(self, trial):
         if trial.values is not None:
             self.worst = trial.values if self.worst is None else [max(a, b) for a, b in zip(self.worst, trial.values)]
-        open_trial = self.open.pop(self.s.key(trial.params), None)
+        study, open_trial = self.open.pop(self.s.key(trial.params), (None, None))
         if trial.status == "failed":
-            if open_trial is not None:
+            if study is self.study:
                 self.study.tell(open_trial, state=optuna.trial.TrialState.FAIL)
             return
-        violation = 0.0 if trial.ok else trial.violation or 1.0
+        constraint = FEASIBLE if trial.ok else trial.violation or 1.0
         values = trial.values or self.worst or [1.0] * len(self.s.objectives)
-        if open_trial is None:
-            self.study.add_trial(optuna.trial.create_trial(
-                params=self.levels(trial.params), distributions=self.distributions, values=values,
-                user_attrs={"violation": violation}, system_attrs={"constraints": [violation]}))
-            return
-        open_trial.set_user_attr("violation", violation)
-        self.study.tell(open_trial, values)
+        self.done.append((self.levels(trial.params), values, constraint))
+        if not trial.ok and not self.constrained:
+            # The trials so far get their constraint by being added anew.
+            self.constrained, self.study = True, self.new_study()
+            for done in self.done:
+                self.add(*done)
+        elif study is self.study:
+            if self.constrained:
+                open_trial.set_constraint("violation", constraint)
+            self.study.tell(open_trial, values)
+        else:
+            self.add(*self.done[-1])
+
+    def add(self, levels, values, constraint):
+        self.study.add_trial(optuna.trial.create_trial(
+            params=levels, distributions=self.distributions, values=values,
+            constraints={"violation": constraint} if self.constrained else None))
 
 
 if __name__ == "__main__":

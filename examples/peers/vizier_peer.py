@@ -16,6 +16,9 @@ from vizier import algorithms as vza
 from vizier import pyvizier as vz
 from vizier._src.algorithms.designers.gp_ucb_pe import VizierGPUCBPEBandit
 
+# As Vizier's own service does: in single precision the designer's suggestions become NaN after some trials.
+jax.config.update("jax_enable_x64", True)
+
 START, TRIES = 5, 3
 
 

@@ -124,7 +124,7 @@ func TestTranscript(t *testing.T) {
 	var points []space.Point
 	for i, o := range []optimizer.Observation{
 		{Status: optimizer.Measured, Values: []float64{0.25}},
-		{Status: optimizer.Infeasible, Violation: 0.5, Trial: 1},
+		{Status: optimizer.Infeasible, Violation: 0.5, Cause: "parameter_memory", Trial: 1},
 		{},
 	} {
 		proposals, err := s.Ask(uint64(i), 1, nil)

@@ -44,6 +44,7 @@ type (
 		Status    string             `json:"status"`
 		Metrics   map[string]float64 `json:"metrics,omitempty"`
 		Violation float64            `json:"violation,omitempty"`
+		Cause     string             `json:"cause,omitempty"`
 	}
 	checkedLine struct {
 		Op       string       `json:"op"`
@@ -144,7 +145,7 @@ func (s *Strategy) params(p space.Point) map[string]any {
 
 // told is an observation as the program reads it.
 func (s *Strategy) told(o *optimizer.Observation, id string) toldLine {
-	t := toldLine{ID: id, Params: s.params(o.Point), Status: "ok", Violation: o.Violation}
+	t := toldLine{ID: id, Params: s.params(o.Point), Status: "ok", Violation: o.Violation, Cause: o.Cause}
 	switch o.Status {
 	case optimizer.Infeasible:
 		t.Status = "infeasible"
