@@ -129,7 +129,6 @@ func perturb(a Algorithm, rng *rand.Rand) Algorithm {
 	case GA:
 		a = a.withDefaults()
 		a.Population = count(a.Population, 4)
-		a.Initial = a.Population
 		a.Tournament = count(a.Tournament, 2)
 		a.Mutation = max(1, a.Mutation*factor())
 		return a

@@ -131,8 +131,8 @@ func (g *gp) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error) {
 // blind reports whether no trial says where feasible designs might be: then
 // the largest deviation of a model lies in corners, and covering the space
 // finds one sooner.
-func (g *gp) blind() bool {
-	return len(g.ranked) == 0 || g.records[g.ranked[0]].class == unknown
+func (h *history) blind() bool {
+	return len(h.ranked) == 0 || h.records[h.ranked[0]].class == unknown
 }
 
 // improve adds proposals by expected improvement until there are n.

@@ -42,7 +42,7 @@ func TestNewReadsOptions(t *testing.T) {
 		{"sobol", `{"maxChecks": 10}`, Sobol{MaxChecks: 10}},
 		{"mbo", `{"initial": 9, "threshold": 0.5, "spread": -1, "generations": 3}`, MBO{Initial: 9, Threshold: 0.5, Spread: -1, Generations: 3}},
 		{"nsga2", `{"population": 40, "crossover": -1, "mutation": 2, "local": 0.5}`, NSGA2{Population: 40, Crossover: -1, Mutation: 2, Local: 0.5}},
-		{"p3bo", `{"members": ["ga", "random"], "decay": 0.5, "temperature": 1, "floor": 0.1}`, P3BO{Members: []string{"ga", "random"}, Decay: 0.5, Temperature: 1, Floor: 0.1}},
+		{"p3bo", `{"members": ["ga", "random"], "decay": 0.5, "temperature": 1, "floor": 0.1, "lead": 0.5, "initial": 4}`, P3BO{Members: []string{"ga", "random"}, Decay: 0.5, Temperature: 1, Floor: 0.1, Lead: 0.5, Initial: 4}},
 		{"p3bo-adaptive", `{"generation": 2, "decay": 0.5}`, P3BOAdaptive{P3BO: P3BO{Decay: 0.5}, Generation: 2}},
 		{"default", `{}`, GP{}},
 	} {
@@ -88,6 +88,7 @@ func TestNewExplainsMistakes(t *testing.T) {
 		{"p3bo", `{"decay": 2}`, "option decay is 2, but must be above 0 and at most 1"},
 		{"p3bo", `{"temperature": -1}`, "option temperature is -1, but must not be negative"},
 		{"p3bo", `{"floor": 2}`, "option floor is 2, but must be at most 1"},
+		{"p3bo", `{"initial": -1}`, "option initial is -1, but must be at least 1"},
 		{"p3bo-adaptive", `{"generation": -1}`, "option generation is -1, but must be at least 1"},
 		{"tpe", `{"good": 1.5}`, "option good is 1.5, but must be above 0 and at most 1"},
 		{"tpe", `{"initial": -1}`, "option initial is -1, but must be at least 1"},

@@ -2,6 +2,7 @@ package optimizer
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"apollo/optimizer/space"
@@ -21,16 +22,23 @@ import (
 // of known designs that its best one beats; without a design in the round r is
 // 0. The tenth and the floor are additions: improvement alone is almost always
 // 0 late in a study. A member is drawn for each proposal with a probability of
-// softmax(credit/Temperature), but at least Floor; it is asked for all of its
+// softmax(credit/Temperature), but at least Floor. The first member leads: it
+// begins with the credit Lead, which fades like any other, so that proposals
+// are not spread evenly over good and bad members until the rounds have told
+// them apart (docs/decisions/0008). A member is asked for all of its
 // proposals at once, with those of the members before it as pending, so that no
 // two members propose one design. The origin of a proposal is "p3bo/" and the
 // member, which is how credit finds it after a restart.
 //
+// The first Initial designs are those of Sobol, as with GP, and so are the next
+// ones until one is feasible or says by how much it is not; ga, gp, mbo and tpe
+// begin with no designs of their own. Their origin is "p3bo", and no member is paid for them.
+//
 // A member that was not drawn yet costs nothing. Time and memory are the sum of
 // those of its members, and about 150 bytes a trial for the log.
 type P3BO struct {
-	// Members are the names of the strategies, at least one, none of them twice
-	// and none a P3BO. None means gp, ga, tpe and mbo.
+	// Members are the names of the strategies, the one that leads first, at least
+	// one, none of them twice and none a P3BO. None means gp, ga, tpe and mbo.
 	Members []string `json:"members"`
 	// Decay is the part of its credit that a member keeps from round to round,
 	// in (0, 1]. 0 means 0.9.
@@ -41,6 +49,13 @@ type P3BO struct {
 	// Floor is the smallest probability of a member, at most one over their
 	// number. 0 means 0.05; a negative number means that there is none.
 	Floor float64 `json:"floor"`
+	// Lead is the credit that the first member begins with; that of the others
+	// is 0. A large one gives the first member nearly all early proposals.
+	// 0 means 1; a negative number means that no member leads.
+	Lead float64 `json:"lead"`
+	// Initial is the number of designs before the first member is drawn, at
+	// least 1. 0 means 10.
+	Initial int `json:"initial"`
 }
 
 var _ Strategy = (*p3bo)(nil)
@@ -62,6 +77,13 @@ func (a P3BO) withDefaults() P3BO {
 	}
 	if a.Temperature == 0 {
 		a.Temperature = 0.2
+	}
+	if a.Lead == 0 {
+		a.Lead = 1
+	}
+	a.Lead = max(0, a.Lead)
+	if a.Initial == 0 {
+		a.Initial = 10
 	}
 	a.Floor = min(probability(a.Floor, 0.05), 1/float64(len(a.Members)))
 	return a
@@ -89,6 +111,10 @@ func (a P3BO) validate() error {
 		return fmt.Errorf("temperature is %v, but must not be negative", a.Temperature)
 	case !(a.Floor <= 1):
 		return fmt.Errorf("floor is %v, but must be at most 1", a.Floor)
+	case math.IsNaN(a.Lead) || math.IsInf(a.Lead, 0):
+		return fmt.Errorf("lead is %v, but must be finite", a.Lead)
+	case a.Initial < 0:
+		return fmt.Errorf("initial is %d, but must be at least 1", a.Initial)
 	}
 	return nil
 }
@@ -129,6 +155,7 @@ func (a P3BOAdaptive) validate() error {
 type p3bo struct {
 	history
 	knobs      P3BO
+	sequence   *sobolSequence
 	generation int // rounds between changes of the population; 0 means never
 	log        []Observation
 	members    []*member
@@ -152,15 +179,36 @@ func newP3BO(p Problem, knobs P3BO, generation int) (*p3bo, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &p3bo{history: h, knobs: knobs, generation: generation}
+	s := &p3bo{history: h, knobs: knobs, sequence: newSobolSequence(p), generation: generation}
 	for _, kind := range knobs.Members {
 		setup, err := New(kind, nil)
 		if err != nil {
 			return nil, err
 		}
-		s.members = append(s.members, s.newMember(kind, kind, setup))
+		s.members = append(s.members, s.newMember(kind, kind, started(setup, knobs.Initial)))
 	}
+	s.members[0].credit = knobs.Lead
 	return s, nil
+}
+
+// started returns the algorithm with n designs before its first model or child:
+// a member has those of the population.
+func started(a Algorithm, n int) Algorithm {
+	switch a := a.(type) {
+	case GA:
+		a.Initial = n
+		return a
+	case TPE:
+		a.Initial = n
+		return a
+	case GP:
+		a.Initial = n
+		return a
+	case MBO:
+		a.Initial = n
+		return a
+	}
+	return a
 }
 
 func (s *p3bo) newMember(name, kind string, setup Algorithm) *member {
@@ -189,12 +237,27 @@ func (s *p3bo) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error) 
 	if err != nil {
 		return nil, err
 	}
+	cover := s.knobs.Initial - len(s.records) - len(b.pending)
+	if s.blind() {
+		cover = n
+	}
+	b.cover(s.sequence, min(n, cover))
+	s.draw(b, at, n-len(b.out), pending)
+	b.fill(n)
+	return b.close()
+}
+
+// draw adds up to n proposals of drawn members.
+func (s *p3bo) draw(b *batch, at uint64, n int, pending []space.Point) {
 	counts := make([]int, len(s.members))
 	mass := s.probabilities()
 	for range n {
 		counts[pick(mass, b.rng)]++
 	}
 	waiting := append([]space.Point(nil), pending...)
+	for _, p := range b.out {
+		waiting = append(waiting, p.Point)
+	}
 	for i, m := range s.members {
 		if counts[i] == 0 {
 			continue
@@ -214,8 +277,6 @@ func (s *p3bo) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error) 
 			waiting = append(waiting, p.Point)
 		}
 	}
-	b.fill(n)
-	return b.close()
 }
 
 const originPrefix = "p3bo/"

@@ -26,7 +26,7 @@ func population(t *testing.T, a Algorithm) *p3bo {
 // random proposes nothing.
 func TestCredit(t *testing.T) {
 	t.Parallel()
-	s := population(t, P3BO{Members: []string{"ga", "tpe", "random"}})
+	s := population(t, P3BO{Members: []string{"ga", "tpe", "random"}, Lead: -1})
 	told(s, 0, slices.Repeat([]string{"p3bo/ga", "p3bo/tpe"}, 4), []float64{10, 11, 12, 13, 14, 15, 16, 17})
 	want := []float64{0.1, 0.1 * 7 / 8, 0}
 	for i, m := range s.members {
@@ -47,11 +47,68 @@ func TestCredit(t *testing.T) {
 	}
 }
 
+// The first member gets nearly all proposals until the rounds say otherwise,
+// and what it leads by fades.
+func TestTheFirstMemberLeads(t *testing.T) {
+	t.Parallel()
+	s := population(t, P3BO{Members: []string{"tpe", "ga", "random"}})
+	if mass := s.probabilities(); mass[0] < 0.85 || mass[1] != mass[2] {
+		t.Errorf("at the start %v, want most for the first and the same for the others", mass)
+	}
+	// Eight rounds in which ga alone improves, by a fifth each.
+	best := 1000.0
+	for round := range 8 {
+		values := []float64{best * 0.8, best * 2, best * 2, best * 2, best * 2, best * 2, best * 2, best * 2}
+		told(s, 8*round, slices.Concat([]string{"p3bo/ga"}, slices.Repeat([]string{"p3bo/tpe"}, 7)), values)
+		best *= 0.8
+	}
+	if mass := s.probabilities(); !(mass[1] > mass[0]) {
+		t.Errorf("after eight rounds that ga won %v, want most for ga", mass)
+	}
+	level := population(t, P3BO{Members: []string{"tpe", "ga", "random"}, Lead: -1})
+	if mass := level.probabilities(); mass[0] != mass[1] || mass[1] != mass[2] {
+		t.Errorf("without a lead %v, want the same for all", mass)
+	}
+}
+
+// The population begins with one set of designs, those of gp, and not with one
+// for each member; where they say nothing it goes on covering the space.
+func TestMembersShareTheStart(t *testing.T) {
+	t.Parallel()
+	ask := func(s Strategy, at uint64, n int) []Proposal {
+		t.Helper()
+		got, err := s.Ask(at, n, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	problem := Problem{Space: grid(t, 4, 8), Seed: 6}
+	s := start(t, P3BO{Members: []string{"ga"}}, problem)
+	first := ask(s, 0, 10)
+	for i, p := range ask(start(t, GP{}, problem), 0, 10) {
+		if !slices.Equal(p.Point, first[i].Point) || first[i].Origin != "p3bo" {
+			t.Errorf("design %d is %v of %s, want %v of p3bo, with which gp begins", i, first[i].Point, first[i].Origin, p.Point)
+		}
+	}
+	for i, p := range first {
+		s.Tell(Observation{Point: p.Point, Status: Infeasible, Trial: i})
+	}
+	if got := ask(s, 10, 1)[0]; got.Origin != "p3bo" {
+		t.Errorf("where nothing is known %s proposes, want the population", got.Origin)
+	}
+	s.Tell(Observation{Point: problem.Space.At(99), Values: []float64{1}, Trial: 10})
+	// GA alone would propose uniform designs up to its sixteenth.
+	if got := ask(s, 11, 1)[0]; got.Origin != "p3bo/ga" || len(got.Parents) == 0 {
+		t.Errorf("after the start %s proposes with parents %v, want a child of ga", got.Origin, got.Parents)
+	}
+}
+
 // Rewards do not depend on who else is there, on failed trials or on how the
 // telling is cut, only on the origin in the log.
 func TestRoundsIgnoreFailures(t *testing.T) {
 	t.Parallel()
-	s := population(t, P3BO{Members: []string{"ga", "tpe"}})
+	s := population(t, P3BO{Members: []string{"ga", "tpe"}, Lead: -1})
 	for i := range 7 {
 		s.Tell(Observation{Point: s.problem.Space.At(uint64(i)), Values: []float64{1}, Origin: "p3bo/ga"})
 		s.Tell(Observation{Point: s.problem.Space.At(uint64(100 + i)), Status: Failed, Origin: "p3bo/tpe"})
@@ -69,7 +126,7 @@ func TestRoundsIgnoreFailures(t *testing.T) {
 // the winners' kinds, with other knobs, that can be asked at once.
 func TestAdaptation(t *testing.T) {
 	t.Parallel()
-	s := population(t, P3BOAdaptive{P3BO: P3BO{Members: []string{"random", "evolution", "tpe", "ga"}}, Generation: 2})
+	s := population(t, P3BOAdaptive{P3BO: P3BO{Members: []string{"random", "evolution", "tpe", "ga"}, Lead: -1}, Generation: 2})
 	origins := slices.Repeat([]string{"p3bo/ga", "p3bo/tpe"}, 4)
 	told(s, 0, origins, []float64{20, 21, 22, 23, 24, 25, 26, 27})
 	told(s, 8, origins, []float64{10, 11, 12, 13, 14, 15, 16, 17})
