@@ -3,6 +3,7 @@ package transfer
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"apollo/optimizer/space"
 	"apollo/optimizer/surrogate"
@@ -30,6 +31,14 @@ const (
 	maxPending = 64
 )
 
+// caution is the weight of feasibility against improvement, as in the default
+// strategy (docs/decisions/0007).
+const caution = 2
+
+// patience is after how many proposals in a row that were no improvement the
+// share of the arm halves. Chosen.
+const patience = 8
+
 // armStream keeps the arm's random streams apart from the base's: any fixed odd
 // constant.
 const armStream = 0xd1342543de82ef95
@@ -54,7 +63,7 @@ func (a *arm) propose(d *draft, n int) error {
 	if err != nil {
 		return err
 	}
-	share := b.share(len(d.pending) - len(d.out))
+	share := a.share(d, b)
 	origin := a.origin(b)
 	rng := rand.New(rand.NewPCG(a.problem.Seed^armStream, d.at))
 	for k := len(d.out); k < room; k++ {
@@ -78,24 +87,28 @@ func (a *arm) propose(d *draft, n int) error {
 	return nil
 }
 
-// share is the part of the proposals that the arm makes: half while the sources
-// explain half or more of values or feasibility, nothing when neither. Chosen: with
-// three quarters the three development networks came no nearer to their optima.
-// Where nothing is known yet they are trusted, half as much after several
-// designs that say nothing, because all were infeasible or have no answer yet,
-// and not at all while many wait for theirs.
-func (b *beliefs) share(waiting int) float64 {
+// share is the part of the proposals that the arm makes: three in four while the
+// sources explain that much of values or feasibility, nothing when neither.
+// Chosen: with half the development networks came later near their optima.
+//
+// Where no trial says anything of the models yet they are trusted for what the
+// seeds came to: not at all once every source has had bad ones, and a little
+// before. Without seeds they are trusted fully for the first trials, and a little after
+// several that say nothing, because all were infeasible or have no answer yet.
+// While many designs wait for theirs they are not.
+func (a *arm) share(d *draft, b *beliefs) float64 {
 	influence := 0.0
 	for _, belief := range []*belief{b.value, b.class} {
 		if belief.tested {
 			influence = max(influence, belief.influence)
 		}
 	}
+	waiting := len(d.pending) - len(d.out)
 	switch {
 	case b.value.tested || b.class.tested:
-	case waiting >= maxUntested:
+	case waiting >= maxUntested || a.disproved(d):
 		return 0
-	case len(b.class.labels) < 2*fewest:
+	case len(a.seeds) == 0 && len(b.class.labels) < 2*fewest:
 		influence = 1
 	default:
 		influence = 1.0 / 4
@@ -103,7 +116,17 @@ func (b *beliefs) share(waiting int) float64 {
 	if influence < 0.2 {
 		return 0
 	}
-	return min(0.5, influence)
+	// It halves with every few proposals that are no improvement, and one that is
+	// brings it back: what the sources know is used up early, and late the
+	// base knows better.
+	return math.Ldexp(min(0.75, influence), -a.vain/patience)
+}
+
+// disproved reports whether there are seeds, and those of every source were
+// bad.
+func (a *arm) disproved(d *draft) bool {
+	_, bad := a.standing(d)
+	return len(a.seeds) > 0 && !slices.ContainsFunc(a.seeds, func(s seed) bool { return bad[s.source] < badSeeds })
 }
 
 func (a *arm) origin(b *beliefs) string {
@@ -207,6 +230,6 @@ func (a *arm) score(b *beliefs, points []space.Point, score []float64) {
 	}
 	b.class.predict(x, b.priors, b.mean, b.deviation)
 	for i := range score {
-		score[i] += surrogate.LogNormalCDF(-b.mean[i] / math.Sqrt(classBlur+b.deviation[i]*b.deviation[i]))
+		score[i] += caution * surrogate.LogNormalCDF(-b.mean[i]/math.Sqrt(classBlur+b.deviation[i]*b.deviation[i]))
 	}
 }

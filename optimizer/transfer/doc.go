@@ -1,13 +1,16 @@
 // Package transfer lets any strategy use what earlier studies measured, and
 // keeps it from being misled by them.
 //
-// Algorithm wraps a strategy, the base. While the sources have earned nothing
-// else they give seeds: a few designs that together were good in all of them.
-// Models that Methods train on the sources become the prior mean of a Gaussian
-// process of the target, which proposes beside the base for as long as it
-// predicts the target better than a model of the target alone. The base is
-// told everything and knows nothing of the sources, so with useless sources the
-// search falls back to it.
+// Algorithm wraps a strategy, the base. The sources give seeds: a few designs
+// that together were good in all of them. Models that Methods train on the
+// sources become the prior mean of a Gaussian process of the target, which
+// proposes beside the base for as long as it predicts the target better than a
+// model of the target alone, and less the longer it has improved nothing.
+//
+// The base knows nothing of the sources. It is told of their designs' trials
+// only once one of these was good, compared with its own first feasible ones:
+// with useless sources it proposes what it would propose without them, and all
+// they cost is their own trials.
 //
 // References:
 //   - M. Wistuba, N. Schilling, L. Schmidt-Thieme, Sequential Model-Free

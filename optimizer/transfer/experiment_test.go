@@ -95,7 +95,8 @@ func number(name string, otherwise int) int {
 
 // TestExperiments measures transfer on the landscapes that APOLLO_TRANSFER_NETWORKS
 // names, by default those that choices were made on, and keeps runs without
-// transfer in the directory that APOLLO_TRANSFER names. APOLLO_TRANSFER_SEEDS
+// transfer in the directory that APOLLO_TRANSFER names. APOLLO_TRANSFER_AREA is
+// the area budget in mm², APOLLO_TRANSFER_SOURCE the trials of a run without. APOLLO_TRANSFER_SEEDS
 // and APOLLO_TRANSFER_FIRST choose the seeds: those from 1000 on are for the
 // test split.
 func TestExperiments(t *testing.T) {
@@ -104,15 +105,19 @@ func TestExperiments(t *testing.T) {
 	}
 	x := experiment{
 		T: t, networks: []string{"mobilenet_v2", "ssd_mobilenet_v2", "deeplabv3_mobilenet_v2"}, base: optimizer.GP{},
-		method: os.Getenv("APOLLO_TRANSFER_METHOD"), first: uint64(number("APOLLO_TRANSFER_FIRST", 0)), seeds: uint64(number("APOLLO_TRANSFER_SEEDS", 2)),
+		area: 6.8, method: os.Getenv("APOLLO_TRANSFER_METHOD"), first: uint64(number("APOLLO_TRANSFER_FIRST", 0)), seeds: uint64(number("APOLLO_TRANSFER_SEEDS", 2)),
 	}
 	if names := os.Getenv("APOLLO_TRANSFER_NETWORKS"); names != "" {
 		x.networks = strings.Split(names, ",")
 	}
 	x.targets = x.networks
+	if area, err := strconv.ParseFloat(os.Getenv("APOLLO_TRANSFER_AREA"), 64); err == nil {
+		x.area = area
+	}
 	if names := os.Getenv("APOLLO_TRANSFER_TARGETS"); names != "" {
 		x.targets = strings.Split(names, ",")
 	}
+	t.Run("alone", x.alone)
 	t.Run("networks", func(t *testing.T) { x.between(t, false) })
 	t.Run("adversaries", x.adversaries)
 	t.Run("budgets", x.budgets)
@@ -124,8 +129,18 @@ type experiment struct {
 	*testing.T
 	networks, targets []string
 	base              optimizer.Algorithm
+	area              float64 // mm²
 	method            string
 	first, seeds      uint64
+}
+
+// alone makes the runs without transfer.
+func (x *experiment) alone(t *testing.T) {
+	for _, n := range x.networks {
+		for seed := x.first; seed < x.first+x.seeds; seed++ {
+			edgeLandscape(t, n, x.area).cached(t, x.base, seed)
+		}
+	}
 }
 
 func (x *experiment) run(t *testing.T, name string, target landscape, trials int, prior func(seed uint64) []optimizer.Task) {
@@ -168,11 +183,23 @@ func known(t *testing.T, l landscape, value float64) float64 {
 	return value
 }
 
-// between leaves one network out; short asks for the first ten proposals only.
+// backbone is what networks have in common whose optima are near each other: a
+// source of the same one says nothing of transfer to a network never seen.
+func backbone(network string) string {
+	switch {
+	case strings.HasSuffix(network, "mobilenet_v2"):
+		return "mobilenet_v2"
+	case strings.HasPrefix(network, "ppocr"):
+		return "ppocr"
+	}
+	return network
+}
+
+// between leaves one network out, and those of its backbone; short asks for the first ten proposals only.
 func (x *experiment) between(t *testing.T, short bool) {
 	var lands []landscape
 	for _, n := range x.networks {
-		lands = append(lands, edgeLandscape(t, n, 6.8))
+		lands = append(lands, edgeLandscape(t, n, x.area))
 	}
 	for i, target := range lands {
 		if !slices.Contains(x.targets, x.networks[i]) {
@@ -180,7 +207,7 @@ func (x *experiment) between(t *testing.T, short bool) {
 		}
 		sources := func(seed uint64) (prior []optimizer.Task) {
 			for j, l := range lands {
-				if i != j {
+				if i != j && backbone(x.networks[i]) != backbone(x.networks[j]) {
 					prior = append(prior, l.task(l.cached(t, x.base, seed)))
 				}
 			}
@@ -229,12 +256,13 @@ func (x *experiment) zeroShot(t *testing.T, target landscape, prior func(uint64)
 
 // adversaries are sources with negated and shuffled values.
 func (x *experiment) adversaries(t *testing.T) {
-	for i, n := range x.targets {
-		target := edgeLandscape(t, n, 6.8)
-		source := edgeLandscape(t, x.networks[(i+1)%len(x.networks)], 6.8)
-		if source.name == target.name {
+	for _, n := range x.targets {
+		target := edgeLandscape(t, n, x.area)
+		others := slices.DeleteFunc(slices.Clone(x.networks), func(o string) bool { return o == n || backbone(o) == backbone(n) })
+		if len(others) == 0 {
 			continue
 		}
+		source := edgeLandscape(t, others[0], x.area)
 		for _, kind := range []string{"negated", "shuffled"} {
 			x.run(t, kind+" "+source.name+" -> "+target.name, target, 100, func(seed uint64) []optimizer.Task {
 				return []optimizer.Task{spoil(source.task(source.cached(t, x.base, seed)), kind, seed)}

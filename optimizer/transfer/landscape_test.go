@@ -178,7 +178,7 @@ func (tr *trace) curve() []float64 {
 
 // cached runs the base search once and keeps the trace.
 func (l landscape) cached(t testing.TB, a optimizer.Algorithm, seed uint64) trace {
-	const trials = 200
+	trials := number("APOLLO_TRANSFER_SOURCE", 200)
 	t.Helper()
 	dir := os.Getenv("APOLLO_TRANSFER")
 	file := filepath.Join(dir, fmt.Sprintf("v%s-gp-%s-%d-%d.json", edge.Version, l.name, seed, trials))

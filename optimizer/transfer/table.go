@@ -91,6 +91,7 @@ type row struct {
 	x        []float64
 	trial    int
 	record   int       // number among the told designs
+	borrowed bool      // proposed because of the sources
 	feasible bool      // under the target's constraints
 	built    bool      // feasible but for what the free checks of the target say
 	values   []float64 // nil when there is no measurement

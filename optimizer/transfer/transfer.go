@@ -3,6 +3,7 @@ package transfer
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -20,8 +21,8 @@ import (
 // take a second before the first ask and up to 50 ms a proposal, beside what the
 // base takes. With several objectives there are seeds but no models.
 type Algorithm struct {
-	// Base is the strategy to help; it is told everything but the sources.
-	// Required.
+	// Base is the strategy to help; it is told of every trial but those of
+	// designs of sources that have not been any good. Required.
 	Base optimizer.Algorithm
 	// Method is "auto" for all that Methods lists, chosen by evidence, "seed"
 	// for no model at all, or the name of one method. "" means "auto".
@@ -51,7 +52,8 @@ func (a Algorithm) Start(p optimizer.Problem) (optimizer.Strategy, error) {
 	}
 	alone := p
 	alone.Prior = nil
-	base, err := a.Base.Start(alone)
+	begin := func() (optimizer.Strategy, error) { return a.Base.Start(alone) }
+	base, err := begin()
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +64,7 @@ func (a Algorithm) Start(p optimizer.Problem) (optimizer.Strategy, error) {
 		p.Legal = func(space.Point) bool { return true }
 	}
 	s := &strategy{
-		problem: p, base: base, told: map[uint64]bool{}, seedOf: map[uint64]int{}, bad: map[int]int{},
+		problem: p, listener: listener{start: begin, base: base}, told: map[uint64]bool{}, seedOf: map[uint64]int{}, poor: map[uint64]bool{}, lent: math.Inf(1),
 		encoder: surrogate.NewEncoder(p.Space, p.Features),
 	}
 	if err := s.learn(chosen, a.Seeds); err != nil {
@@ -78,16 +80,21 @@ func (a Algorithm) Start(p optimizer.Problem) (optimizer.Strategy, error) {
 // sources, and the base, which does not.
 type strategy struct {
 	problem optimizer.Problem
-	base    optimizer.Strategy
+	listener
 	encoder *surrogate.Encoder
 	told    map[uint64]bool
-	records []row // told trials that say something of their design, in order
-	best    []int // of records, feasible ones, best first
+	records []row     // told trials that say something of their design, in order
+	best    []int     // of records, feasible ones, best first
+	turns   int       // records that no source proposed
+	own     []float64 // first objective of the first of these that are feasible
+	lends   bool      // whether a design that a source proposed is feasible
+	lent    float64   // first objective of the best of these
+	vain    int       // proposals of the arm since its last improvement
 
 	seeds  []seed
-	seedOf map[uint64]int // index of a seed's design → its source
-	bad    map[int]int    // source → seeds that were bad
-	arm    *arm           // nil when there are no models
+	seedOf map[uint64]int  // index of a seed's design → its source
+	poor   map[uint64]bool // seeds that were bad when they were told
+	arm    *arm            // nil when there are no models
 }
 
 const (
@@ -100,8 +107,8 @@ const (
 
 // Tell implements optimizer.Strategy.
 func (s *strategy) Tell(obs ...optimizer.Observation) {
-	s.base.Tell(obs...)
 	for _, o := range obs {
+		s.tell(o)
 		s.note(o)
 	}
 }
@@ -116,23 +123,67 @@ func (s *strategy) note(o optimizer.Observation) {
 	if !ok {
 		return
 	}
-	if source, is := s.seedOf[r.index]; is && strings.HasPrefix(o.Origin, "seed:") && s.poor(&r) {
-		s.bad[source]++
+	r.borrowed = borrowed(o.Origin)
+	if r.borrowed && s.disappoints(&r) {
+		s.poor[r.index] = true
+	}
+	s.judge(&r)
+	if strings.HasPrefix(o.Origin, "transfer:") {
+		if s.vain++; r.feasible && (len(s.best) == 0 || r.values[0] < s.records[s.best[0]].values[0]) {
+			s.vain = 0
+		}
 	}
 	s.insert(len(s.records), &r)
 	s.records = append(s.records, r)
 }
 
-// poor reports whether a seed is infeasible, or worse than the median of the
-// feasible designs before it.
-func (s *strategy) poor(r *row) bool {
+// judge keeps what says whether the sources have earned something.
+func (s *strategy) judge(r *row) {
+	switch {
+	case !r.borrowed:
+		s.turns++
+		if r.feasible && len(s.own) < referees {
+			s.own = append(s.own, r.values[0])
+		}
+	case r.feasible:
+		s.lent, s.lends = min(s.lent, r.values[0]), true
+	}
+}
+
+// disappoints reports whether a design is infeasible, or worse than the median
+// of the feasible designs before it. With several objectives a design that is
+// bad at the first one may be good at another.
+func (s *strategy) disappoints(r *row) bool {
 	if !r.feasible {
 		return true
 	}
-	if n := len(s.best); n > 0 {
+	if n := len(s.best); n > 0 && s.problem.Objectives == 1 {
 		return r.values[0] > s.records[s.best[n/2]].values[0]
 	}
 	return false
+}
+
+// standing counts what the seeds of every source came to: those that are told
+// or wait for their answer, and those that were bad, when they were told or by
+// what the base has found since.
+func (s *strategy) standing(d *draft) (dealt, bad map[int]int) {
+	dealt, bad = map[int]int{}, map[int]int{}
+	reference, ok := s.reference()
+	late := map[uint64]bool{}
+	for i := range s.records {
+		if r := &s.records[i]; ok && r.borrowed && r.feasible && s.problem.Objectives == 1 && r.values[0] > reference {
+			late[r.index] = true
+		}
+	}
+	for _, c := range s.seeds {
+		if !d.fresh(c.index) {
+			dealt[c.source]++
+		}
+		if s.poor[c.index] || late[c.index] {
+			bad[c.source]++
+		}
+	}
+	return dealt, bad
 }
 
 func (s *strategy) insert(i int, r *row) {
@@ -153,12 +204,11 @@ func (s *strategy) Ask(at uint64, n int, pending []space.Point) ([]optimizer.Pro
 	if n < 1 {
 		return nil, fmt.Errorf("ask for %d designs: at least 1 is needed", n)
 	}
-	d := newDraft(s, at, pending)
-	for _, c := range s.seeds {
-		if len(d.out) < n && s.bad[c.source] < badSeeds && d.fresh(c.index) && s.problem.Legal(c.point) {
-			d.propose(c.index, c.point, c.origin)
-		}
+	if err := s.listen(s.earned()); err != nil {
+		return nil, fmt.Errorf("transfer: %w", err)
 	}
+	d := newDraft(s, at, pending)
+	s.sow(d, n)
 	if s.arm != nil {
 		if err := s.arm.propose(d, n); err != nil {
 			return nil, fmt.Errorf("transfer: %w", err)
@@ -167,11 +217,27 @@ func (s *strategy) Ask(at uint64, n int, pending []space.Point) ([]optimizer.Pro
 	if len(d.out) == n {
 		return d.out, nil
 	}
-	rest, err := s.base.Ask(at+uint64(len(d.out)), n-len(d.out), d.pending)
+	rest, err := s.ask(d, n-len(d.out))
 	if err != nil && len(d.out) > 0 && (errors.Is(err, optimizer.ErrExhausted) || errors.Is(err, optimizer.ErrGaveUp)) {
 		return d.out, nil
 	}
 	return append(d.out, rest...), err
+}
+
+// sow proposes seeds. A source has two; every further one waits until the base
+// has found a feasible design to measure them against, or has had a turn.
+func (s *strategy) sow(d *draft, n int) {
+	dealt, bad := s.standing(d)
+	allowed := badSeeds + s.turns
+	if len(s.own) > 0 || s.problem.Objectives > 1 {
+		allowed = len(s.seeds)
+	}
+	for _, c := range s.seeds {
+		if len(d.out) < n && bad[c.source] < badSeeds && dealt[c.source] < allowed && d.fresh(c.index) && s.problem.Legal(c.point) {
+			d.propose(c.index, c.point, c.origin)
+			dealt[c.source]++
+		}
+	}
 }
 
 // draft is a batch that is being put together.

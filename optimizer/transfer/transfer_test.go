@@ -3,6 +3,7 @@ package transfer_test
 import (
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -164,6 +165,92 @@ func TestTwoBadSeedsEndASourcesSeeding(t *testing.T) {
 	}
 }
 
+// Sources that are never any good cost their seeds, and change nothing else: the
+// base proposes what it proposes without them, one after the other.
+func TestUselessSourcesCostTheirSeedsAndSteerNothing(t *testing.T) {
+	t.Parallel()
+	s := lattice(t)
+	enemy := study(t, "enemy/r1", s, func(p space.Point) float64 { return 1000 / bowl(4)(p) })
+	for name, value := range map[string]func(space.Point) float64{
+		"worse than the base's": bowl(4),
+		"infeasible": func(p space.Point) float64 {
+			if v := bowl(4)(p); v < 40 {
+				return v
+			}
+			return math.NaN()
+		},
+	} {
+		for _, base := range []optimizer.Algorithm{optimizer.GA{}, optimizer.GP{}, optimizer.Random{}} {
+			alone := designs(t, start(t, transfer.Algorithm{Base: base}, optimizer.Problem{Space: s, Seed: 1}), 25, value)
+			with := designs(t, start(t, transfer.Algorithm{Base: base, Method: "seed"}, optimizer.Problem{Space: s, Seed: 1, Prior: []optimizer.Task{enemy}}), 30, value)
+			own := slices.DeleteFunc(slices.Clone(with), func(o optimizer.Observation) bool { return strings.HasPrefix(o.Origin, "seed:") })
+			if n := len(with) - len(own); n < 2 || n > 5 {
+				t.Errorf("%s, %T: %d seeds, want 2 to 5", name, base, n)
+			}
+			for i := range alone {
+				if !slices.Equal(alone[i].Point, own[i].Point) {
+					t.Errorf("%s, %T: proposal %d of the base is %v, without sources %v", name, base, i, own[i].Point, alone[i].Point)
+					break
+				}
+			}
+		}
+	}
+}
+
+// designs are the trials of a search, one by one.
+func designs(t testing.TB, s optimizer.Strategy, n int, value func(space.Point) float64) (out []optimizer.Observation) {
+	t.Helper()
+	for i := range n {
+		got, err := s.Ask(uint64(i), 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := optimizer.Observation{Point: got[0].Point, Origin: got[0].Origin, Trial: i, Values: []float64{value(got[0].Point)}}
+		if math.IsNaN(o.Values[0]) {
+			o.Status, o.Values = optimizer.Infeasible, nil
+		}
+		s.Tell(o)
+		out = append(out, o)
+	}
+	return out
+}
+
+// Models get fewer turns the longer they have improved nothing.
+func TestModelsThatImproveNothingFade(t *testing.T) {
+	t.Parallel()
+	s := lattice(t)
+	p := optimizer.Problem{Space: s, Seed: 1, Prior: []optimizer.Task{study(t, "same/r1", s, bowl(4))}}
+	origins, _ := drive(t, start(t, transfer.Algorithm{}, p), 120, bowl(4))
+	early, late := count(origins[:30], "transfer:"), count(origins[90:], "transfer:")
+	if early == 0 || late*3 > early {
+		t.Errorf("%d of the first and %d of the last 30 proposals are of models: %v", early, late, origins)
+	}
+}
+
+// A seed that is bad at the first of several objectives may be good at another.
+func TestSeedsOfAnotherObjectiveAreNotBad(t *testing.T) {
+	t.Parallel()
+	s := lattice(t)
+	task := study(t, "two/r1", s, bowl(2))
+	for i := range task.Observations {
+		o := &task.Observations[i]
+		o.Values = append(o.Values, bowl(6)(o.Point))
+	}
+	search := start(t, transfer.Algorithm{Base: optimizer.Random{}}, optimizer.Problem{Space: s, Seed: 1, Objectives: 2, Prior: []optimizer.Task{task}})
+	seeds := 0
+	for i := range 8 {
+		got, err := search.Ask(uint64(i), 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seeds += count([]string{got[0].Origin}, "seed:")
+		search.Tell(optimizer.Observation{Point: got[0].Point, Origin: got[0].Origin, Trial: i, Values: []float64{bowl(2)(got[0].Point), bowl(6)(got[0].Point)}})
+	}
+	if seeds != 5 {
+		t.Errorf("%d seeds of a source that is good at both objectives, want 5", seeds)
+	}
+}
+
 func TestSeedsAreRepaired(t *testing.T) {
 	t.Parallel()
 	s := lattice(t)
@@ -173,7 +260,10 @@ func TestSeedsAreRepaired(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, g := range got {
+	if len(got) != 5 {
+		t.Fatalf("%d proposals, want 5", len(got))
+	}
+	for _, g := range got[:2] {
 		if !strings.HasPrefix(g.Origin, "seed:far/") || !legal(g.Point) {
 			t.Errorf("%v of %s, want a legal seed", g.Point, g.Origin)
 		}
@@ -216,7 +306,7 @@ func TestUntestedModelsDoNotFillTheQueue(t *testing.T) {
 	t.Parallel()
 	s := lattice(t)
 	p := optimizer.Problem{Space: s, Seed: 1, Prior: []optimizer.Task{study(t, "near/r1", s, bowl(3.5))}}
-	search := start(t, transfer.Algorithm{}, p)
+	search := start(t, transfer.Algorithm{Seeds: -1}, p)
 	var pending []space.Point
 	var origins []string
 	for range 8 {
