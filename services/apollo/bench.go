@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,7 +39,8 @@ type benchFlags struct {
 	sourceTrials int
 	methods      []string
 	byTask       bool
-	marks        []int // the suite's
+	marks        []int        // the suite's
+	twins        []bench.Twin // left out
 	workers      int
 	cpuLimit     time.Duration
 	hang         time.Duration
@@ -111,8 +113,8 @@ func (a *app) benchData(c *cobra.Command) string {
 }
 
 // plan says what to run: the tasks of the suite, and the cells.
-func (flags *benchFlags) plan(env bench.Environment) (*bench.Plan, []*bench.Task, error) {
-	s, tasks, err := flags.selected(env)
+func (flags *benchFlags) plan(ctx context.Context, env bench.Environment) (*bench.Plan, []*bench.Task, error) {
+	s, tasks, err := flags.taught(ctx, env)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -182,6 +184,17 @@ func (flags *benchFlags) selected(env bench.Environment) (*bench.Suite, []*bench
 		return nil, nil, hinted(exitNotFound, "`apollo bench suites "+s.Name+"` lists the tasks", err)
 	}
 	return s, tasks, nil
+}
+
+// taught is selected without the sources that are twins of their task, and
+// without tasks that then have none.
+func (flags *benchFlags) taught(ctx context.Context, env bench.Environment) (*bench.Suite, []*bench.Task, error) {
+	s, tasks, err := flags.selected(env)
+	if err != nil {
+		return nil, nil, err
+	}
+	tasks, flags.twins, err = bench.LeaveTwins(ctx, tasks, s.Twins)
+	return s, tasks, err
 }
 
 func (flags *benchFlags) lanesOf(s *bench.Suite) ([]bench.Lane, error) {

@@ -44,6 +44,9 @@ func markdown(r *bench.Report, l *bench.LaneReport) string {
 		capital(r.Defaults))
 	summaryTable(&b, r, l)
 	taskTable(&b, l)
+	for _, t := range r.Twins {
+		fmt.Fprintf(&b, "Left out: %s.\n\n", t)
+	}
 	if slices.ContainsFunc(l.Tasks, func(t bench.TaskReport) bool { return t.Baseline != nil }) {
 		baselineTable(&b, l)
 	}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"apollo/services/bench"
@@ -74,6 +75,41 @@ func taskPlots(l *bench.LaneReport) [][]draw.Plot {
 	return rows
 }
 
+// pairChart compares the tasks of a suite of transfer one by one, with and
+// without sources; nil where nothing was run without.
+func pairChart(r *bench.Report, l *bench.LaneReport) *draw.PairChart {
+	if !strings.HasSuffix(r.Reference, withoutSources) || len(l.Algorithms) == 0 || l.Algorithms[0].Algorithm == r.Reference {
+		return nil
+	}
+	const most = 3 // columns
+	shown := shownMarks(l)
+	shown = shown[max(0, len(shown)-most):]
+	c := &draw.PairChart{
+		Title: plotTitle(r, l) + ": median regret of each", Before: r.Reference, After: l.Algorithms[0].Algorithm, Floor: plotFloor,
+	}
+	for _, n := range shown {
+		c.Columns = append(c.Columns, count(n)+" trials")
+	}
+	for _, t := range l.Tasks {
+		c.Pairs = append(c.Pairs, draw.Pair{Name: t.Task, Before: regretAt(&t, c.Before, shown), After: regretAt(&t, c.After, shown)})
+	}
+	return c
+}
+
+// regretAt are an algorithm's median regrets on a task after some numbers of
+// trials; NaN where it has none.
+func regretAt(t *bench.TaskReport, algorithm string, trials []int) []float64 {
+	out := slices.Repeat([]float64{math.NaN()}, len(trials))
+	for _, a := range t.Algorithms {
+		for k, n := range trials {
+			if a.Algorithm == algorithm && n <= len(a.Regret) {
+				out[k] = curveOf(a.Regret[n-1 : n])[0]
+			}
+		}
+	}
+	return out
+}
+
 // curveOf puts NaN where a report has no number.
 func curveOf(values []*float64) []float64 {
 	out := make([]float64, len(values))
@@ -110,23 +146,31 @@ func writeFigures(folder string, r *bench.Report) ([]string, error) {
 		return nil, fmt.Errorf("write figures: %w", err)
 	}
 	var written []string
-	write := func(name, title string, rows [][]draw.Plot) error {
+	write := func(name string, picture func(w io.Writer, format string) error) error {
 		var b bytes.Buffer
-		if err := draw.Plots(&b, "svg", title, rows); err != nil {
+		if err := picture(&b, "svg"); err != nil {
 			return fmt.Errorf("draw %s: %w", name, err)
 		}
 		path := filepath.Join(folder, name)
 		written = append(written, path)
 		return os.WriteFile(path, b.Bytes(), 0o644)
 	}
+	rows := func(title string, rows [][]draw.Plot) func(io.Writer, string) error {
+		return func(w io.Writer, format string) error { return draw.Plots(w, format, title, rows) }
+	}
 	for i := range r.Lanes {
 		l := &r.Lanes[i]
 		base := fmt.Sprintf("%s-%s", r.Suite, l.Lane)
-		if err := write(base+".svg", plotTitle(r, l), plots(r, l)); err != nil {
+		if err := write(base+".svg", rows(plotTitle(r, l), plots(r, l))); err != nil {
 			return written, err
 		}
 		if len(l.Tasks) > 1 {
-			if err := write(base+"-tasks.svg", plotTitle(r, l)+": median regret", taskPlots(l)); err != nil {
+			if err := write(base+"-tasks.svg", rows(plotTitle(r, l)+": median regret", taskPlots(l))); err != nil {
+				return written, err
+			}
+		}
+		if c := pairChart(r, l); c != nil {
+			if err := write(base+"-pairs.svg", c.Draw); err != nil {
 				return written, err
 			}
 		}

@@ -107,7 +107,7 @@ func (a *app) benchReport(c *cobra.Command, flags *benchFlags, trials, batch, se
 	if err != nil {
 		return err
 	}
-	s, tasks, err := flags.selected(env)
+	s, tasks, err := flags.taught(c.Context(), env)
 	if err != nil {
 		return err
 	}
@@ -146,6 +146,7 @@ func (a *app) benchReport(c *cobra.Command, flags *benchFlags, trials, batch, se
 	}
 	report, err := a.newReport(c, tasks, traces, bench.Options{
 		Reference: flags.reference, Order: flags.algorithms, Resamples: flags.resamples, Marks: flags.marks,
+		Twins: flags.twins,
 	})
 	if err != nil {
 		return err
@@ -378,6 +379,9 @@ func reportEnd(w io.Writer, r *bench.Report) {
 	fmt.Fprintf(w, "TRIALS SAVED is how many times fewer trials than %s a regret takes (1.00x: the same), with a\n", r.Reference)
 	fmt.Fprintf(w, "%.0f %% bootstrap interval over seeds; WINS are searches that end better; ~ where nothing can be claimed.\n", 100*r.Confidence)
 	fmt.Fprintf(w, "split: %s; %s\nbuild: %s\n", r.Split, r.Defaults, strings.Join(r.Builds, ", "))
+	for _, t := range r.Twins {
+		fmt.Fprintf(w, "left out: %s\n", t)
+	}
 	for _, f := range r.Failures {
 		fmt.Fprintf(w, "failed: %s, lane %s, %s, seed %d: %s\n", f.Task, f.Lane, f.Algorithm, f.Seed, f.Error)
 	}

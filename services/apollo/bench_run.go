@@ -55,7 +55,7 @@ func (a *app) bench(c *cobra.Command, flags *benchFlags) error {
 	if err != nil {
 		return err
 	}
-	plan, tasks, err := flags.plan(env)
+	plan, tasks, err := flags.plan(c.Context(), env)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func firstFailure(err error, failures []bench.Failure) error {
 }
 
 func (flags *benchFlags) options(p *bench.Plan) bench.Options {
-	o := bench.Options{Reference: flags.reference, Resamples: flags.resamples, Marks: flags.marks}
+	o := bench.Options{Reference: flags.reference, Resamples: flags.resamples, Marks: flags.marks, Twins: flags.twins}
 	for _, c := range p.Contenders {
 		o.Order = append(o.Order, c.Label)
 	}

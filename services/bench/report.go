@@ -32,6 +32,8 @@ type Report struct {
 	// Builds are the builds of the binary whose cells these are.
 	Builds []string     `json:"builds"`
 	Lanes  []LaneReport `json:"lanes"`
+	// Twins are pairs of a task and one to learn from that were left out.
+	Twins []Twin `json:"twins,omitempty"`
 	// Failures are cells without a result, which count nowhere.
 	Failures []FailureReport `json:"failures,omitempty"`
 }
@@ -186,6 +188,8 @@ type Options struct {
 	// Marks are the numbers of trials to report; nil means 10, 20, 50, 100, and
 	// so on.
 	Marks []int
+	// Twins are the pairs that were left out.
+	Twins []Twin
 	// Asking is called before the answer of a task is looked up, which takes a
 	// while where it must be proven first; nil for nothing.
 	Asking func(task string)
@@ -219,7 +223,7 @@ func NewReport(ctx context.Context, tasks []*Task, traces []*Trace, o Options) (
 	first := traces[0]
 	r := &Report{
 		Suite: first.Suite, Trials: first.Budget, Batch: first.Batch, Reference: o.Reference, Defaults: defaultsNote,
-		Resamples: o.Resamples, Confidence: stats.Confidence,
+		Resamples: o.Resamples, Confidence: stats.Confidence, Twins: o.Twins,
 	}
 	b := &builder{options: o, tasks: tasks, trials: first.Budget, curves: map[*Trace]stats.Curve{}, known: map[string]Known{}}
 	if err := b.regrets(ctx, traces); err != nil {

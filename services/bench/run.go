@@ -57,7 +57,7 @@ func Search(ctx context.Context, job *Job, task *Task, inner optimizer.Algorithm
 		}
 	}()
 	checker, _ := task.Evaluator.(evaluator.Checker)
-	knowledge, pins, err := learn(job, checker)
+	knowledge, pins, err := learn(job, task, checker)
 	if err != nil {
 		return err
 	}
@@ -76,17 +76,9 @@ func Search(ctx context.Context, job *Job, task *Task, inner optimizer.Algorithm
 }
 
 // learn loads the sources of a job.
-func learn(job *Job, checker evaluator.Checker) (study.Knowledge, []events.SourcePin, error) {
+func learn(job *Job, task *Task, checker evaluator.Checker) (study.Knowledge, []events.SourcePin, error) {
 	if job.Spec.Transfer == nil {
 		return study.Knowledge{}, nil, nil
-	}
-	var sources []*archiver.SourceLog
-	for _, ref := range job.Spec.Transfer.Sources {
-		source, err := archiver.OpenSource(os.DirFS(job.Data), ref)
-		if err != nil {
-			return study.Knowledge{}, nil, err
-		}
-		sources = append(sources, source)
 	}
 	sp, err := job.Spec.Space()
 	if err != nil {
@@ -96,9 +88,27 @@ func learn(job *Job, checker evaluator.Checker) (study.Knowledge, []events.Sourc
 	if err != nil {
 		return study.Knowledge{}, nil, err
 	}
-	return transfer.Learn(transfer.Target{
+	learner, err := transfer.NewLearner(transfer.Target{
 		Spec: job.Spec, Legal: study.Legality(job.Spec, sp, judge, checker), Network: transfer.Layers(workload.Builtin),
-	}, sources...)
+	})
+	if err != nil {
+		return study.Knowledge{}, nil, err
+	}
+	for i, ref := range job.Spec.Transfer.Sources {
+		source, err := archiver.OpenSource(os.DirFS(job.Data), ref)
+		if err != nil {
+			return study.Knowledge{}, nil, err
+		}
+		_, err = learner.Add(source, "")
+		switch refused := i < len(task.From) && task.From[i].Refused; {
+		case refused && err == nil:
+			return study.Knowledge{}, nil, fmt.Errorf("source %s is taken, but must be refused", source.Study)
+		case !refused && err != nil:
+			return study.Knowledge{}, nil, err
+		}
+	}
+	k, pins := learner.Knowledge()
+	return k, pins, nil
 }
 
 // search is a running cell.

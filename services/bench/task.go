@@ -71,6 +71,9 @@ type Task struct {
 type Origin struct {
 	Suite string
 	Task  *Task
+	// Refused says that the product must not take it: searches go on without
+	// it, and it is an error when it is taken.
+	Refused bool
 }
 
 // Known is the answer of a task.
@@ -78,6 +81,8 @@ type Known struct {
 	// Best is the best feasible value of the objective, in the metric's unit
 	// (one objective).
 	Best float64
+	// Design is one of the best designs; nil where none is told.
+	Design events.Design
 	// Volume is the largest hypervolume known with respect to Reference
 	// (several objectives).
 	Volume float64
@@ -108,6 +113,10 @@ type Suite struct {
 	Reference  string
 	Trials     int
 	Marks      []int
+	// Twins is the regret up to which a task and one that it learns from are
+	// twins when each is run on the best design of the other: then there is
+	// nothing to transfer, and the pair is left out. 0 keeps all pairs.
+	Twins float64
 	// Tasks makes the tasks, quickly: every worker process calls it. The error
 	// says which file or network is missing.
 	Tasks func(Environment) ([]Task, error)

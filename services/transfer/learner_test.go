@@ -154,6 +154,9 @@ func TestWrongUnitsAreRefused(t *testing.T) {
 				s.Objectives[0].Metric = "latency_mm2"
 			}), 30).Log()
 		}, []string{"latency_mm2", "an area", "a time"}},
+		"an area for a latency that says seconds": {func() *archiver.SourceLog {
+			return sourceOf(another(func(s *events.Spec) { s.Metrics[0].Unit = "mm2" }), 30).Log()
+		}, []string{"latency_s", "an area", "a time"}},
 		"no latency": {func() *archiver.SourceLog {
 			return sourceOf(another(func(s *events.Spec) {
 				s.Metrics[0] = events.Metric{Name: "energy_j", Unit: "J"}

@@ -174,7 +174,7 @@ func matchMetric(metric events.Metric, cols *archiver.Columns) (column, Match, e
 		if symbol == "" && cols.Spec == nil {
 			name, symbol = splitUnit(name)
 		}
-		if strings.TrimSuffix(name, suffix(symbol)) != short {
+		if c.Name != metric.Name && strings.TrimSuffix(name, suffix(symbol)) != short {
 			continue
 		}
 		factor, err := convert(symbol, metric.Unit)

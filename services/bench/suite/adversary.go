@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
-	"math"
+	"slices"
 
 	"apollo/evaluator"
 	"apollo/evaluator/template"
@@ -17,29 +17,33 @@ import (
 func transferAdversarialSuite() bench.Suite {
 	return bench.Suite{
 		Name: "transfer-adversarial",
-		Doc: "Three tasks of the suite apollo with sources that mislead: another network's latency negated, replaced by noise, " +
-			"or with 30 % of its values a million times too large or small; and another template's.",
+		Doc: "Four tasks of the suite apollo with sources that mislead: another network's latency negated, shuffled over the designs, with 30 % of its " +
+			"values a million times too large or small, or in square millimetres (to be refused); and another template's.",
 		Lanes: []bench.Lane{bench.KnownArea}, Algorithms: []string{withSources, withoutSources}, Reference: withoutSources,
 		Trials: 100, Marks: []int{5, 20, 40, 100},
 		Tasks: adversarialTasks,
 	}
 }
 
-// distortions are what can be wrong with a source's latency; uniform is a
-// number of the design between 0 and 1.
-func distortions() []struct {
-	name   string
+// distortion is what is wrong with a source's latency.
+type distortion struct {
+	name string
+	// change returns another latency; uniform is a number of the design between
+	// 0 and 1. Nil leaves it.
 	change func(seconds, uniform float64) float64
-} {
-	return []struct {
-		name   string
-		change func(seconds, uniform float64) float64
-	}{
+	// shuffled gives every design the latency of another one.
+	shuffled bool
+	// unit is the one that the source claims; "" leaves it. Such a source must
+	// be refused.
+	unit string
+}
+
+func distortions() []distortion {
+	return []distortion{
 		// The order of all designs is turned round about a millisecond.
-		{"negated", func(seconds, _ float64) float64 { return 1e-6 / seconds }},
-		// Two decades of latency that have nothing to do with the design.
-		{"noise", func(_, uniform float64) float64 { return 1e-4 * math.Pow(100, uniform) }},
-		{"corrupt", func(seconds, uniform float64) float64 {
+		{name: "negated", change: func(seconds, _ float64) float64 { return 1e-6 / seconds }},
+		{name: "shuffled", shuffled: true},
+		{name: "corrupt", change: func(seconds, uniform float64) float64 {
 			switch {
 			case uniform < 0.15:
 				return seconds * 1e6
@@ -48,6 +52,16 @@ func distortions() []struct {
 			}
 			return seconds
 		}},
+		{name: "unit", unit: "mm2"},
+	}
+}
+
+// misleads says which task's searches are distorted for a target: of another
+// family, from each split into each.
+func misleads() map[string]string {
+	return map[string]string{
+		"mobilenetv2-6p8": "mobiledet-6p8", "deeplabv3-6p8": "mobilenetedgetpu-6p8",
+		"mobiledet-6p8": "ppocrrec-6p8", "ppocrrec-6p8": "mobilenetv2-6p8",
 	}
 }
 
@@ -56,46 +70,60 @@ func adversarialTasks(env bench.Environment) ([]bench.Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	var sources, targets []bench.Task
 	foreign, err := foreignTask()
 	if err != nil {
 		return nil, err
 	}
+	const suite = "transfer-adversarial"
+	byName := map[string]*bench.Task{}
 	for i := range all {
-		// Of each pair of families one misleads the other.
-		source, ok := map[string]string{"mobilenetv2-6p8": "mobiledet-6p8", "mobiledet-6p8": "ppocrrec-6p8", "ppocrrec-6p8": "mobilenetv2-6p8"}[all[i].Name]
-		if !ok {
+		byName[all[i].Name] = &all[i]
+	}
+	var sources, targets []bench.Task
+	for i := range all {
+		source := byName[misleads()[all[i].Name]]
+		if source == nil {
 			continue
 		}
-		for k := range all {
-			if all[k].Name != source {
-				continue
+		for _, d := range distortions() {
+			s, err := d.of(source)
+			if err != nil {
+				return nil, err
 			}
-			for _, d := range distortions() {
-				s := distorted(&all[k], d.name, d.change)
-				sources = append(sources, s)
-				targets = append(targets, learning(&all[i], all[i].Name+"-"+d.name, bench.Origin{Suite: "transfer-adversarial", Task: &s}))
-			}
+			sources = append(sources, s)
+			targets = append(targets, learning(&all[i], all[i].Name+"-"+d.name, bench.Origin{Suite: suite, Task: &s, Refused: d.unit != ""}))
 		}
-		targets = append(targets, learning(&all[i], all[i].Name+"-template", bench.Origin{Suite: "transfer-adversarial", Task: &foreign}))
+		targets = append(targets, learning(&all[i], all[i].Name+"-template", bench.Origin{Suite: suite, Task: &foreign}))
 	}
 	return append(append(targets, sources...), foreign), nil
 }
 
-// distorted is a task that measures something else and says nothing of it. It
-// is only there to be learnt from.
-func distorted(task *bench.Task, name string, change func(seconds, uniform float64) float64) bench.Task {
+// of is a task that measures something else and says nothing of it. It is only
+// there to be learnt from.
+func (d distortion) of(task *bench.Task) (bench.Task, error) {
+	sp, err := task.Spec.Space()
+	if err != nil {
+		return bench.Task{}, err
+	}
 	out := *task
-	out.Name, out.Family, out.Split = task.Name+"-is-"+name, "source", bench.Source
-	out.Evaluator = &liar{Evaluator: task.Evaluator, metric: task.Spec.MetricIndex("latency_s"), change: change}
-	return out
+	out.Name, out.Family, out.Split, out.Known = task.Name+"-is-"+d.name, "source", bench.Source, nil
+	metric := task.Spec.MetricIndex("latency_s")
+	if d.unit != "" {
+		spec := *task.Spec
+		spec.Metrics = slices.Clone(spec.Metrics)
+		spec.Metrics[metric].Unit = d.unit
+		out.Spec = &spec
+	}
+	out.Evaluator = &liar{Evaluator: task.Evaluator, distortion: d, metric: metric, space: sp}
+	return out, nil
 }
 
 // liar changes one metric of another evaluator.
 type liar struct {
 	evaluator.Evaluator
+	distortion
 	metric int
-	change func(value, uniform float64) float64
+	space  space.Space
 }
 
 var _ evaluator.Checker = (*liar)(nil)
@@ -111,10 +139,31 @@ func (l *liar) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Res
 	if err != nil || result.Outcome != evaluator.Measured {
 		return result, err
 	}
-	values := append([]float64(nil), result.Values...)
-	values[l.metric] = l.change(values[l.metric], noiseOf(r.Design))
-	result.Values = values
-	return result, nil
+	result.Values = slices.Clone(result.Values)
+	if l.change != nil {
+		result.Values[l.metric] = l.change(result.Values[l.metric], noiseOf(r.Design))
+	}
+	if l.shuffled {
+		result.Values[l.metric], err = l.another(ctx, r)
+	}
+	return result, err
+}
+
+// another is the metric of a design that depends on nothing but a hash of the
+// one that is asked for: the first that can be measured.
+func (l *liar) another(ctx context.Context, r evaluator.Request) (float64, error) {
+	const most = 10_000 // of the templates' designs one in four can be measured
+	for range most {
+		r.Design = l.space.Values(l.space.At(uint64(noiseOf(r.Design) * float64(l.space.Size()))))
+		result, err := l.Evaluator.Evaluate(ctx, r)
+		if err != nil {
+			return 0, err
+		}
+		if result.Outcome == evaluator.Measured {
+			return result.Values[l.metric], nil
+		}
+	}
+	return 0, errors.New("shuffle: no design can be measured")
 }
 
 // noiseOf is a number between 0 and 1 that looks random and depends on nothing

@@ -37,7 +37,11 @@ func certified(ctx context.Context, data string, spec *events.Spec, ev evaluator
 	if proof.Value == nil {
 		return bench.Known{}, fmt.Errorf("%w: all %d were judged", ErrNoAnswer, proof.Legal)
 	}
-	return bench.Known{Best: *proof.Value, Proven: true, Source: "certified"}, nil
+	sp, err := spec.Space()
+	if err != nil {
+		return bench.Known{}, err
+	}
+	return bench.Known{Best: *proof.Value, Design: sp.Values(sp.At(proof.Index)), Proven: true, Source: "certified"}, nil
 }
 
 // proofOf returns what is known of a proof.
