@@ -148,12 +148,31 @@ func (s *scalarised) gain(rng *rand.Rand, order []int, extra int) (*hypergain, e
 		}
 		points = append(points, y)
 	}
-	g.aim(rng, points)
+	g.aim(rng, points, s.floor(g, rows))
 	return g, nil
 }
 
-// aim sets the reference point and draws the weight vectors.
-func (g *hypergain) aim(rng *rand.Rand, points [][]float64) {
+// floor returns the labels that the reference is at least: the median of the
+// first Initial feasible records, which were not chosen for their values. A
+// reference that follows the front alone gives no credit to what lies beyond
+// its ends, so that a search which first met one end of the front stays there.
+func (s *scalarised) floor(g *hypergain, rows []int) []float64 {
+	least := make([]float64, len(g.surfaces))
+	for k := range least {
+		var labels []float64
+		for j, i := range rows {
+			if s.records[i].class == feasible && len(labels) < s.knobs.Initial {
+				labels = append(labels, g.surfaces[k].labels[j])
+			}
+		}
+		slices.Sort(labels)
+		least[k] = labels[len(labels)/2]
+	}
+	return least
+}
+
+// aim sets the reference point, at least floor, and draws the weight vectors.
+func (g *hypergain) aim(rng *rand.Rand, points [][]float64, floor []float64) {
 	m := len(g.surfaces)
 	var front [][]float64
 	for _, i := range pareto.Front(points) {
@@ -165,7 +184,7 @@ func (g *hypergain) aim(rng *rand.Rand, points [][]float64) {
 		for _, y := range front {
 			least = min(least, y[k])
 		}
-		g.reference[k] += margin * max(1, g.reference[k]-least)
+		g.reference[k] = max(floor[k], g.reference[k]+margin*max(1, g.reference[k]-least))
 	}
 	for range scalarisations {
 		length := 0.0

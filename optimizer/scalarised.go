@@ -26,10 +26,10 @@ import (
 // of the gain.
 //
 // Labels are as GP's, by objective. r lies a tenth of the front's range behind
-// its worst values. A pending design is believed to be at its predicted means.
-// The start, the share of bred designs (as NSGA2 breeds them), limits and time
-// are those of GP, the latter times m; sorting n trials into fronts adds
-// O(m·n²) at worst to a batch.
+// its worst values, and no nearer than the median of the first designs. A pending
+// design is believed to be at its predicted means. The start, the share of bred
+// designs (as NSGA2 breeds them), limits and time are those of GP, the latter
+// times m; sorting n trials into fronts adds O(m·n²) at worst to a batch.
 type scalarised struct {
 	sampler
 	knobs      GP
@@ -77,7 +77,11 @@ func (s *scalarised) Ask(at uint64, n int, pending []space.Point) ([]Proposal, e
 	if err != nil {
 		return nil, err
 	}
-	b.cover(s.sequence, min(n, s.knobs.Initial-len(s.records)-len(b.pending)))
+	cover := s.knobs.Initial - len(s.records) - len(b.pending)
+	if s.blind() {
+		cover = n
+	}
+	b.cover(s.sequence, min(n, cover))
 	if len(b.out) < n && len(s.records) > 0 {
 		if err := s.improve(b, at, n); err != nil {
 			return nil, fmt.Errorf("gp: %w", err)
@@ -85,6 +89,11 @@ func (s *scalarised) Ask(at uint64, n int, pending []space.Point) ([]Proposal, e
 	}
 	b.fill(n)
 	return b.close()
+}
+
+// blind is as gp's.
+func (s *scalarised) blind() bool {
+	return s.feasible == 0 && !slices.ContainsFunc(s.records, func(r solution) bool { return r.class == violating })
 }
 
 // improve adds proposals by gain in hypervolume, the last ones of a large batch
@@ -115,7 +124,7 @@ func (s *scalarised) improve(b *batch, at uint64, n int) error {
 		}
 		search := latticeSearch{
 			batch: b, encoder: s.encoder, mutate: s.mutation, score: score,
-			pool: s.knobs.Pool, climbs: 4, steps: 8, elite: points(nursery.members[:min(elites, len(nursery.members))]),
+			pool: s.knobs.Pool, climbs: 2, steps: 8, sparse: true, elite: points(nursery.members[:min(elites, len(nursery.members))]),
 		}
 		if !search.take() {
 			return nil
