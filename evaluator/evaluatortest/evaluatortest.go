@@ -16,7 +16,8 @@ import (
 	"apollo/optimizer/space"
 )
 
-// Designs is the number of designs that Run draws for each task.
+// Designs is the number of designs that Run draws for each task, and a quarter
+// of it in short mode.
 const Designs = 200
 
 // Run tests a backend on tasks. Every task must have at least one measured
@@ -74,7 +75,11 @@ func newSuite(t *testing.T, backend evaluator.Backend, task evaluator.Task) *sui
 		t.Fatalf("the task's parameters: %v", err)
 	}
 	rng := rand.New(rand.NewPCG(1, 2)) // any fixed seed
-	for range Designs {
+	designs := Designs
+	if testing.Short() {
+		designs /= 4
+	}
+	for range designs {
 		design := lattice.Values(lattice.At(rng.Uint64N(lattice.Size())))
 		s.designs = append(s.designs, design)
 		s.first = append(s.first, evaluate(t, s.bound, design))

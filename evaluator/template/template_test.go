@@ -71,33 +71,36 @@ func TestConformance(t *testing.T) {
 func TestSpecs(t *testing.T) {
 	t.Parallel()
 	for _, tm := range All() {
-		s, err := space.New(tm.Params...)
-		if err != nil {
-			t.Fatalf("%s: %v", tm.Name, err)
-		}
-		if _, err := s.Point(tm.Baseline); err != nil {
-			t.Errorf("%s: the baseline: %v", tm.Name, err)
-		}
-		for i, doc := range tm.ParamDocs {
-			if doc == "" || doc[len(doc)-1] != '.' {
-				t.Errorf("%s: parameter %s has the sentence %q", tm.Name, tm.Params[i].Name, doc)
+		t.Run(tm.Name, func(t *testing.T) {
+			t.Parallel()
+			s, err := space.New(tm.Params...)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		e, err := tm.Backend.New(evaluator.Task{Params: tm.Params, Networks: networks(t, "mobilenet_v2", "alexnet")})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := e.Evaluate(t.Context(), evaluator.Request{Design: tm.Baseline})
-		if err != nil || r.Outcome != evaluator.Measured {
-			t.Errorf("%s: the baseline is %s, %+v, %v", tm.Name, r.Outcome, r.Reason, err)
-		}
-		rng := rand.New(rand.NewPCG(3, 0))
-		for range 5 {
-			design := s.Values(s.At(rng.Uint64N(s.Size())))
-			if r, err := e.Evaluate(t.Context(), evaluator.Request{Design: design}); err != nil || r.Outcome == evaluator.Failed {
-				t.Errorf("%s %v: %s, %+v, %v", tm.Name, design, r.Outcome, r.Reason, err)
+			if _, err := s.Point(tm.Baseline); err != nil {
+				t.Errorf("the baseline: %v", err)
 			}
-		}
+			for i, doc := range tm.ParamDocs {
+				if doc == "" || doc[len(doc)-1] != '.' {
+					t.Errorf("parameter %s has the sentence %q", tm.Params[i].Name, doc)
+				}
+			}
+			e, err := tm.Backend.New(evaluator.Task{Params: tm.Params, Networks: networks(t, "mobilenet_v2", "alexnet")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := e.Evaluate(t.Context(), evaluator.Request{Design: tm.Baseline})
+			if err != nil || r.Outcome != evaluator.Measured {
+				t.Errorf("the baseline is %s, %+v, %v", r.Outcome, r.Reason, err)
+			}
+			rng := rand.New(rand.NewPCG(3, 0))
+			for range 5 {
+				design := s.Values(s.At(rng.Uint64N(s.Size())))
+				if r, err := e.Evaluate(t.Context(), evaluator.Request{Design: design}); err != nil || r.Outcome == evaluator.Failed {
+					t.Errorf("%v: %s, %+v, %v", design, r.Outcome, r.Reason, err)
+				}
+			}
+		})
 	}
 }
 
