@@ -59,22 +59,15 @@ func some() []string {
 }
 
 // small fits the suite to strategies that take milliseconds a proposal; they
-// have limits that such short studies reach. In short mode, and so under the
-// race detector, quality is not judged.
+// have limits that such short studies reach.
 func small() optimizertest.Options {
-	if testing.Short() {
-		return optimizertest.Options{Programs: 2, Trials: 16, Seeds: 1, Large: 200, NotBetter: map[string]string{"*": "too few trials in short mode"}}
-	}
 	return optimizertest.Options{Programs: 4, Trials: 32, Seeds: 2, Large: 300, NotBetter: map[string]string{}}
 }
 
 func TestMBOKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	o := small()
-	if !testing.Short() {
-		o.Trials = 40
-		o.Judged = some()
-	}
+	o.Trials, o.Judged = 40, some()
 	optimizertest.Run(t, optimizer.MBO{Initial: 10, Generations: 5}, o)
 }
 

@@ -76,6 +76,9 @@ func rebuilds(t *testing.T, a optimizer.Algorithm, o Options) {
 }
 
 func rebuildsOf(t *testing.T, a optimizer.Algorithm, o Options, problems []Problem) {
+	if testing.Short() {
+		problems = problems[len(problems)/2:]
+	}
 	for _, p := range problems {
 		t.Run(p.Name, func(t *testing.T) {
 			t.Parallel()

@@ -19,7 +19,8 @@ import (
 )
 
 // Options fits the suite to the cost of a strategy. The zero value is for a
-// strategy that takes microseconds.
+// strategy that takes microseconds. In short mode, and so under the race
+// detector, studies are shorter and quality is not judged.
 type Options struct {
 	// Programs is the number of random programs of asks, tells and restarts
 	// that are run. 0 means 150.
@@ -51,6 +52,10 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Large == 0 {
 		o.Large = 5000
+	}
+	if testing.Short() {
+		o.Programs, o.Trials, o.Large = min(o.Programs, 20), min(o.Trials, 16), min(o.Large, 200)
+		o.NotBetter = map[string]string{"*": "too few trials in short mode"}
 	}
 	return o
 }
