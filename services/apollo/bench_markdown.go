@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"apollo/services/bench"
+	"apollo/services/bench/stats"
 )
 
 // writeMarkdown replaces what stands between the marks of each lane of a report
@@ -44,6 +45,9 @@ func markdown(r *bench.Report, l *bench.LaneReport) string {
 		capital(r.Defaults))
 	summaryTable(&b, r, l)
 	taskTable(&b, l)
+	if strings.HasSuffix(r.Reference, withoutSources) {
+		changeTable(&b, r, l)
+	}
 	for _, t := range r.Twins {
 		fmt.Fprintf(&b, "Left out: %s.\n\n", t)
 	}
@@ -143,6 +147,43 @@ func taskTable(b *strings.Builder, l *bench.LaneReport) {
 		row(b, cells...)
 	}
 	b.WriteString("\nMedian regret at the end, task by task.\n\n")
+}
+
+// changeTable has what sources change, task by task: the best value against that
+// of the reference with the same seed, and the trial that is as good as the reference's last.
+func changeTable(b *strings.Builder, r *bench.Report, l *bench.LaneReport) {
+	shown := shownMarks(l)
+	cells := []string{"task", "algorithm"}
+	for _, n := range shown {
+		cells = append(cells, fmt.Sprintf("change at %d", n))
+	}
+	head(b, append(cells, "as good after")...)
+	var reached []float64
+	for _, t := range l.Tasks {
+		for _, a := range t.Algorithms {
+			if a.Algorithm == r.Reference || len(a.Marks) == 0 {
+				continue
+			}
+			cells := []string{t.Task, "`" + a.Algorithm + "`"}
+			for _, m := range a.Marks {
+				if slices.Contains(shown, m.Trials) {
+					cells = append(cells, changeText(m.Change))
+				}
+			}
+			after, text := math.Inf(1), "not"
+			if a.Reaches != nil {
+				after, text = *a.Reaches, count(int(*a.Reaches))
+			}
+			reached = append(reached, after)
+			row(b, append(cells, text)...)
+		}
+	}
+	text := "not"
+	if v := stats.Median(reached); !math.IsInf(v, 0) {
+		text = strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	fmt.Fprintf(b, "\nChange of the best value against `%s` with the same seed, median and %.0f %% interval (~ where it holds 0); the trial at which the "+
+		"median is what `%s` reaches in %s (median of the rows: %s).\n\n", r.Reference, 100*r.Confidence, r.Reference, count(r.Trials), text)
 }
 
 // baselineTable has the speed-up of what was found over the baseline design.

@@ -45,11 +45,11 @@ func TestTwinsAreLeftOut(t *testing.T) {
 	}
 	var got []string
 	for _, k := range kept {
-		name := k.Name
+		names := []string{k.Name}
 		for _, f := range k.From {
-			name += " " + f.Task.Name
+			names = append(names, f.Task.Name)
 		}
-		got = append(got, name)
+		got = append(got, strings.Join(names, " "))
 	}
 	if d := cmp.Diff([]string{"first far broken", "far first", "alone"}, got); d != "" {
 		t.Errorf("tasks with their sources (-want +got):\n%s", d)

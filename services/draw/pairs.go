@@ -31,7 +31,7 @@ type PairChart struct {
 // Layout of pair charts, in points.
 const (
 	pairNames, pairColumn, pairRow = 180, 200, 15
-	pairGap                        = 18
+	pairGap, pairDot               = 34, 3.6
 )
 
 // Draw writes the chart in a format of Formats. The error is for another
@@ -43,7 +43,14 @@ func (c *PairChart) Draw(w io.Writer, format string) error {
 	const foot = 40
 	s := &scene{width: pairNames + len(c.Columns)*(pairColumn+pairGap)}
 	s.text(plotLeft, 20, titleSize, start, c.Title)
-	top := headHeight + s.plotLegend([]string{c.Before, c.After}) + 22
+	x := float64(plotLeft)
+	const letter, gap = 5.6, 26
+	for i, name := range []string{c.Before, c.After} {
+		s.dot(point{x, headHeight + 5}, pairDot, colorOf(i))
+		s.text(x+8, headHeight+8, textSize+0.5, start, name)
+		x += letter*float64(len(name)) + gap
+	}
+	const top = headHeight + 40
 	bottom := top + float64(len(c.Pairs)*pairRow)
 	for i, p := range c.Pairs {
 		s.text(pairNames-8, top+(float64(i)+0.5)*pairRow+3, textSize, end, p.Name)
@@ -83,8 +90,8 @@ func (s *scene) pairs(c *PairChart, f *frame, k int) {
 		y := f.top + (float64(i)+0.5)*pairRow
 		before, after := point{across(p.Before[k]), y}, point{across(p.After[k]), y}
 		s.line(faint(), 2.5, before, after)
-		s.dot(before, 3.6, colorOf(0))
-		s.dot(after, 3.6, colorOf(1))
+		s.dot(before, pairDot, colorOf(0))
+		s.dot(after, pairDot, colorOf(1))
 		if !finite(p.Before[k]) || !finite(p.After[k]) {
 			s.text(f.right+5, y+3, textSize-1.5, start, "none")
 		}

@@ -31,8 +31,8 @@ func TestPairsAreDrawn(t *testing.T) {
 			t.Errorf("the chart does not say %q", want)
 		}
 	}
-	if n := strings.Count(svg, "<circle"); n != 8 {
-		t.Errorf("%d dots, want two for each case and column", n)
+	if n := strings.Count(svg, "<circle"); n != 10 {
+		t.Errorf("%d dots, want two for each case and column, and two in the legend", n)
 	}
 }
 
