@@ -86,7 +86,7 @@ func TestMembersShareTheStart(t *testing.T) {
 	problem := Problem{Space: grid(t, 4, 8), Seed: 6}
 	s := start(t, P3BO{Members: []string{"ga"}}, problem)
 	first := ask(s, 0, 10)
-	for i, p := range ask(start(t, GP{}, problem), 0, 10) {
+	for i, p := range ask(start(t, GP{Initial: 10}, problem), 0, 10) {
 		if !slices.Equal(p.Point, first[i].Point) || first[i].Origin != "p3bo" {
 			t.Errorf("design %d is %v of %s, want %v of p3bo, with which gp begins", i, first[i].Point, first[i].Origin, p.Point)
 		}
