@@ -1,6 +1,7 @@
 package optimizer
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -24,7 +25,8 @@ import (
 // one is feasible or says by how much it is not. While nothing is feasible the
 // objective is the violation. A pending design is believed to be at its
 // predicted mean. Every Breed-th proposal is a child of the best designs, as GA
-// breeds them, and so are those of a batch after the eighth.
+// breeds them, that is likely to run, and so are those of a batch after the
+// eighth, likely or not.
 //
 // Models take at most Limit trials (the best half, and every so many of the
 // others), hyper-parameters are fitted to at most 200, at every trial up to 20
@@ -36,7 +38,8 @@ type GP struct {
 	// Initial is the number of designs before the first model, at least 1.
 	// 0 means 10.
 	Initial int `json:"initial"`
-	// Breed says that every so many-th proposal is bred instead of modelled;
+	// Breed says that every so many-th proposal is bred instead of modelled when
+	// as many trials brought nothing better; with several objectives, always.
 	// 0 means 5, a negative number never.
 	Breed int `json:"breed"`
 	// Limit is the largest number of trials in a model, at least 10. Time grows
@@ -147,17 +150,13 @@ func (g *gp) improve(b *batch, at uint64, n int) error {
 	}
 	for len(b.out) < n {
 		turn := at + uint64(len(b.out)) + 1
-		if g.knobs.Breed > 0 && turn%uint64(g.knobs.Breed) == 0 && g.mutant(b) {
+		if g.stale() && turn%uint64(g.knobs.Breed) == 0 && g.mutant(b) {
 			believer.believe(g.encoder.Append(nil, b.out[len(b.out)-1].Point))
 			continue
 		}
-		score := believer.score(classifier)
-		if g.running == 0 {
-			score = func(x, score []float64) { clear(score); classifier.addLog(x, score) }
-		}
 		search := latticeSearch{
-			batch: b, encoder: g.encoder, mutate: g.mutation, score: score,
-			pool: g.knobs.Pool, climbs: 4, steps: 8, elite: g.elitePoints(16),
+			batch: b, encoder: g.encoder, mutate: g.mutation, score: believer.score(classifier),
+			pool: g.knobs.Pool, climbs: contenders, steps: 8, elite: g.elitePoints(16),
 		}
 		if !search.take() {
 			return nil
@@ -165,6 +164,13 @@ func (g *gp) improve(b *batch, at uint64, n int) error {
 		believer.believe(g.encoder.Append(nil, b.out[len(b.out)-1].Point))
 	}
 	return nil
+}
+
+// stale reports whether the last Breed trials brought nothing better: then the
+// models may have settled on a place that is not the best, which breeding
+// leaves. While they improve, a bred design is mostly one that cannot run.
+func (g *gp) stale() bool {
+	return g.knobs.Breed > 0 && len(g.records)-1-g.ranked[0] > g.knobs.Breed
 }
 
 // believer is a model of the objective in which pending designs have the label
@@ -243,7 +249,9 @@ func (v *believer) believe(x []float64) {
 const caution = 2
 
 // score is the log of expected improvement and, where the classifier knows
-// anything, caution times that of the probability of feasibility.
+// anything, caution times that of the probability of feasibility. The latter is
+// at most 0 and costs most of the time, so it is left out for designs that come
+// after the contenders without it: the order of the first contenders is exact.
 func (v *believer) score(classifier feasibility) acquisition {
 	return func(x, score []float64) {
 		v.buf = slices.Grow(v.buf[:0], 2*len(score))[:2*len(score)]
@@ -252,14 +260,45 @@ func (v *believer) score(classifier feasibility) acquisition {
 		for i := range score {
 			score[i] = surrogate.LogImprovement(v.best, mean[i], deviation[i])
 		}
-		if classifier == nil {
-			return
+		if len(classifier) > 0 {
+			v.discount(classifier, x, score)
 		}
-		chance := mean
+	}
+}
+
+const (
+	// contenders is how many designs are in the right order: as many as a search
+	// starts climbs from.
+	contenders = 4
+	// block is how many designs are discounted before the next look at who is
+	// still a contender. Chosen: predictions are cheaper side by side.
+	block = 32
+)
+
+// discount adds the chance of feasibility to the scores that it may matter for.
+func (v *believer) discount(classifier feasibility, x, score []float64) {
+	d := len(x) / len(score)
+	order := make([]int, len(score))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(score[b], score[a]) })
+	var inputs, best []float64
+	chance := make([]float64, block)
+	for len(order) > 0 && (len(best) < contenders || score[order[0]] > best[contenders-1]) {
+		some := order[:min(block, len(order))]
+		order = order[len(some):]
+		inputs = inputs[:0]
+		for _, i := range some {
+			inputs = append(inputs, x[i*d:(i+1)*d]...)
+		}
 		clear(chance)
-		classifier.addLog(x, chance)
-		for i := range score {
-			score[i] += caution * chance[i]
+		classifier.addLog(inputs, chance[:len(some)])
+		for k, i := range some {
+			score[i] += caution * chance[k]
+			best = append(best, score[i])
 		}
+		slices.SortFunc(best, func(a, b float64) int { return cmp.Compare(b, a) })
+		best = best[:min(contenders, len(best))]
 	}
 }
