@@ -260,7 +260,7 @@ func (v *believer) score(classifier feasibility) acquisition {
 		for i := range score {
 			score[i] = surrogate.LogImprovement(v.best, mean[i], deviation[i])
 		}
-		if len(classifier) > 0 {
+		if len(classifier) > 0 && len(score) > 0 {
 			v.discount(classifier, x, score)
 		}
 	}
