@@ -56,7 +56,7 @@ func (f front) plus(g front, limit float64) front {
 func bestSystem(ctx context.Context, data string, specs []*events.Spec, parts []evaluator.Evaluator, areaMM2 float64) (bench.Known, error) {
 	total := front{{0, 0}}
 	for i, part := range parts {
-		f, err := keptFront(data, specs[i], func() (front, error) { return enumerate(ctx, specs[i], part) })
+		f, err := keptFront(data, specs[i], "enumeration", func() (front, error) { return enumerate(ctx, specs[i], part) })
 		if err != nil {
 			return bench.Known{}, fmt.Errorf("prove the optimum: %w", err)
 		}
@@ -94,13 +94,13 @@ func enumerate(ctx context.Context, spec *events.Spec, ev evaluator.Evaluator) (
 	return prune(slices.Concat(found...)), errors.Join(errs...)
 }
 
-// keptFront reads a front of a study from a data directory, or makes it and
-// writes it there. "" keeps none.
-func keptFront(data string, spec *events.Spec, makeFront func() (front, error)) (front, error) {
+// keptFront reads a front of a study, as a method found it, from a data
+// directory, or makes it and writes it there. "" keeps none.
+func keptFront(data string, spec *events.Spec, method string, makeFront func() (front, error)) (front, error) {
 	if data == "" {
 		return makeFront()
 	}
-	path := filepath.Join(data, "fronts", frontKey(spec)+".json")
+	path := filepath.Join(data, "fronts", frontKey(spec, method)+".json")
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		f, err := makeFront()
@@ -120,9 +120,9 @@ func keptFront(data string, spec *events.Spec, makeFront func() (front, error)) 
 }
 
 // frontKey identifies what a front depends on.
-func frontKey(spec *events.Spec) string {
+func frontKey(spec *events.Spec, method string) string {
 	b, err := json.Marshal([]any{
-		version, spec.Template, spec.Parameters, spec.Networks, spec.Metrics, spec.Objectives, spec.Constraints, spec.Evaluator.Version,
+		version, method, spec.Template, spec.Parameters, spec.Networks, spec.Metrics, spec.Objectives, spec.Constraints, spec.Evaluator.Version,
 	})
 	if err != nil {
 		panic(fmt.Sprintf("suite: a study of a suite has no JSON: %v", err))

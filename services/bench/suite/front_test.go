@@ -85,7 +85,7 @@ func TestFrontsAreKept(t *testing.T) {
 	data := t.TempDir()
 	made := 0
 	for range 2 {
-		got, err := keptFront(data, spec, func() (front, error) { made++; return front{{0.1, 0.2}}, nil })
+		got, err := keptFront(data, spec, "enumeration", func() (front, error) { made++; return front{{0.1, 0.2}}, nil })
 		if err != nil || got[0] != [2]float64{0.1, 0.2} {
 			t.Fatalf("%v, %v", got, err)
 		}

@@ -53,7 +53,7 @@ func multiEdge(env bench.Environment) ([]bench.Task, error) {
 		task.Spec.Objectives = append(task.Spec.Objectives, events.Objective{Metric: "energy_j", Goal: "minimize"})
 		spec, ev := task.Spec, task.Evaluator
 		task.Known = func(ctx context.Context) (bench.Known, error) {
-			f, err := keptFront(env.Proofs, spec, func() (front, error) { return climb(ctx, spec, ev) })
+			f, err := keptFront(env.Proofs, spec, climbing, func() (front, error) { return climb(ctx, spec, ev) })
 			if err != nil {
 				return bench.Known{}, fmt.Errorf("find the best known front: %w", err)
 			}

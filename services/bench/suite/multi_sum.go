@@ -74,11 +74,19 @@ const (
 	climbStarts      = 2000
 	climbDraws       = 1 << 24
 	climbEvaluations = 400_000
+	// climbPatience is how many mutants in a row may be known or not legal.
+	climbPatience = 10_000
 )
 
-// climb is Pareto local search (L. Paquete, M. Chiarandini, T. Stützle, 2004):
-// it starts from random legal designs and visits every neighbour of every
-// design of the archive, until none is left or the budget is spent.
+// climbing names what climb does, for fronts that are kept: it changes with
+// every change of what is found.
+const climbing = "iterated Pareto local search"
+
+// climb is iterated Pareto local search (L. Paquete, M. Chiarandini, T. Stützle,
+// 2004; M. M. Drugan, D. Thierens, 2012): it starts from random legal designs
+// and visits every neighbour of every design of the archive. Where none is left
+// it goes on from designs of the archive of which some parameters are changed at
+// random, until the budget is spent or they lead nowhere new.
 func climb(ctx context.Context, spec *events.Spec, ev evaluator.Evaluator) (front, error) {
 	c, err := newClimber(spec, ev)
 	if err != nil {
@@ -90,16 +98,19 @@ func climb(ctx context.Context, spec *events.Spec, ev evaluator.Evaluator) (fron
 			return nil, err
 		}
 	}
-	for len(c.open) > 0 && len(c.seen) < climbEvaluations {
-		p := c.open[0]
-		c.open = c.open[1:]
-		if !c.keeps(p.values) {
-			continue
+	for idle := 0; idle < climbPatience && len(c.seen) < climbEvaluations; {
+		if err := c.descend(ctx); err != nil {
+			return nil, err
 		}
-		for _, q := range sp.Neighbors(p.point) {
-			if err := c.visit(ctx, q); err != nil {
-				return nil, err
-			}
+		if len(c.archive) == 0 {
+			break
+		}
+		before := len(c.seen)
+		if err := c.visit(ctx, c.mutant()); err != nil {
+			return nil, err
+		}
+		if idle++; len(c.seen) > before {
+			idle = 0
 		}
 	}
 	var all [][2]float64
@@ -107,6 +118,37 @@ func climb(ctx context.Context, spec *events.Spec, ev evaluator.Evaluator) (fron
 		all = append(all, p.values)
 	}
 	return prune(all), nil
+}
+
+// descend visits neighbours until no open design is left.
+func (c *climber) descend(ctx context.Context) error {
+	for len(c.open) > 0 && len(c.seen) < climbEvaluations {
+		p := c.open[0]
+		c.open = c.open[1:]
+		if !c.keeps(p.values) {
+			continue
+		}
+		for _, q := range c.space.Neighbors(p.point) {
+			if err := c.visit(ctx, q); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// mutant is a design of the archive of which two to four parameters, as far as
+// there are so many, have new levels.
+func (c *climber) mutant() space.Point {
+	p := c.archive[c.rng.IntN(len(c.archive))].point.Clone()
+	if len(p) == 0 {
+		return p
+	}
+	for range 2 + c.rng.IntN(3) {
+		i := c.rng.IntN(len(p))
+		p[i] = c.rng.IntN(c.space.Param(i).Len())
+	}
+	return p
 }
 
 // climber is a Pareto local search under way.
