@@ -3,7 +3,6 @@ package optimizer
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"apollo/optimizer/surrogate"
 )
@@ -18,7 +17,7 @@ type process struct {
 
 	// The fits are caches: each is a function of the records before at.
 	values  fitted
-	classes map[string]*fitted // by cause
+	classes []fitted // by cause
 }
 
 type fitted struct {
@@ -92,13 +91,15 @@ func (p *process) model(cache *fitted, keep func(*record) bool, label func(rows 
 
 // classifier returns the models of feasibility, one for each cause that designs
 // cannot run for, in the order in which they were met; none when all records
-// agree. What is checked for free is not its business: a design that was
-// measured and is only barred counts as feasible.
+// run. What is checked for free is not its business: a design that was measured
+// and is only barred counts as feasible.
 func (p *process) classifier() (feasibility, error) {
-	n := len(p.records)
+	for len(p.classes) < len(p.causes) {
+		p.classes = append(p.classes, fitted{})
+	}
 	var all feasibility
-	for _, name := range p.causes() {
-		m, err := p.causeModel(name, n)
+	for cause := range p.causes {
+		m, err := p.causeModel(cause)
 		if err != nil {
 			return nil, fmt.Errorf("feasibility: %w", err)
 		}
@@ -107,31 +108,12 @@ func (p *process) classifier() (feasibility, error) {
 	return all, nil
 }
 
-// causes returns what records broke, in the order in which it was met.
-func (p *process) causes() []string {
-	var names []string
-	for i := range p.records {
-		r := &p.records[i]
-		if !r.runs() && !slices.Contains(names, r.cause) {
-			names = append(names, r.cause)
-		}
-	}
-	return names
-}
-
 // causeModel learns from the records that broke the cause and from those that
 // run. Evaluators stop at the first thing that is wrong, so that records which
 // broke another one say nothing of this.
-func (p *process) causeModel(name string, n int) (*surrogate.Feasibility, error) {
-	cache := p.classes[name]
-	if cache == nil {
-		if p.classes == nil {
-			p.classes = map[string]*fitted{}
-		}
-		cache = &fitted{}
-		p.classes[name] = cache
-	}
-	keep := func(r *record) bool { return r.runs() || r.cause == name }
+func (p *process) causeModel(cause int) (*surrogate.Feasibility, error) {
+	n, cache := len(p.records), &p.classes[cause]
+	keep := func(r *record) bool { return r.runs() || r.cause == cause }
 	verdicts := func(rows []int) []float64 {
 		good, violation := make([]bool, len(rows)), make([]float64, len(rows))
 		for k, i := range rows {
