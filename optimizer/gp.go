@@ -10,8 +10,9 @@ import (
 )
 
 // GP is Bayesian optimisation on the design lattice: a Gaussian process of the
-// logarithm of the objective, a second one of feasibility, and the design of
-// the largest expected improvement times probability of feasibility.
+// logarithm of the objective, one of feasibility for each cause that designs
+// cannot run for (the 16th stands for all further ones), and the design of the
+// largest expected improvement times the squared probability of feasibility.
 //
 // References: D. R. Jones, M. Schonlau, W. J. Welch, Efficient Global
 // Optimization, J. Global Optim. 13, 1998; J. R. Gardner et al., Bayesian
@@ -24,22 +25,23 @@ import (
 // The first Initial designs are those of Sobol, and so are the next ones until
 // one is feasible or says by how much it is not. While nothing is feasible the
 // objective is the violation. A pending design is believed to be at its
-// predicted mean. Every Breed-th proposal is a child of the best designs, as GA
-// breeds them, that is likely to run, and so are those of a batch after the
-// eighth, likely or not.
+// predicted mean. While the trials since the best one are more than Breed, every
+// Breed-th proposal is a child of the best designs, as GA breeds them, and so
+// are always those of a batch after the eighth.
 //
 // Models take at most Limit trials (the best half, and every so many of the
 // others), hyper-parameters are fitted to at most 200, at every trial up to 20
 // and then about ten times while trials double. With m active trials a
-// proposal takes O(m²·candidates) time after O(m³) for the batch; memory is
-// 16·m² bytes and 300 a trial. It uses Features and not Prior; several
+// proposal takes O(m²·candidates) time after O(m³) for the batch, and as much
+// for each cause; memory is 8·m² bytes a model and 300 a trial. It uses Features and not Prior; several
 // objectives are searched by scalarised.go.
 type GP struct {
 	// Initial is the number of designs before the first model, at least 1.
 	// 0 means 10.
 	Initial int `json:"initial"`
-	// Breed says that every so many-th proposal is bred instead of modelled when
-	// as many trials brought nothing better; with several objectives, always.
+	// Breed says that every so many-th proposal is bred instead of modelled after
+	// more than as many trials in a row that brought nothing better; with several
+	// objectives, always.
 	// 0 means 5, a negative number never.
 	Breed int `json:"breed"`
 	// Limit is the largest number of trials in a model, at least 10. Time grows
@@ -166,7 +168,7 @@ func (g *gp) improve(b *batch, at uint64, n int) error {
 	return nil
 }
 
-// stale reports whether the last Breed trials brought nothing better: then the
+// stale reports whether more than Breed trials brought nothing better: then the
 // models may have settled on a place that is not the best, which breeding
 // leaves. While they improve, a bred design is mostly one that cannot run.
 func (g *gp) stale() bool {
