@@ -28,9 +28,9 @@ type Judgement struct {
 	Feasible bool
 	// Violation is the sum of the constraints' excesses, each relative to its
 	// limit (absolute where the limit is 0), plus 1 when a rule is broken. Where
-	// the evaluator found that the design cannot run, it is by how much its
-	// reason's need exceeds what it has. It is finite, and 0 when all hold or
-	// nobody says by how much they do not.
+	// the evaluator found that the design cannot run, that by which its reason's
+	// need and what it has are apart, relative to the smaller, is added. It is
+	// finite, and 0 when all hold or nobody says by how much they do not.
 	Violation float64
 	// Reason is set when the trial is not feasible.
 	Reason *Reason
@@ -138,8 +138,9 @@ func (j *Judge) Judge(design []space.Value, r *TrialResult) Judgement {
 	return Judgement{Feasible: reason == nil, Violation: violation, Reason: reason}
 }
 
-// shortage is how far what a design needs is beyond what it has, relative to the
-// smaller: evaluators name a limit on either side. It is 0 where they do not say.
+// shortage is how far what a design needs and what it has are apart, relative to
+// the smaller: evaluators name the limit on either side. It is 0 where they do
+// not say both.
 func shortage(r *Reason) float64 {
 	if !(r.Need > 0 && r.Have > 0) {
 		return 0

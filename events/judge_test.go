@@ -49,6 +49,13 @@ func TestJudge(t *testing.T) {
 		{"rule before constraint", large, events.TrialResult{Outcome: "measured", Values: events.Numbers{1, 13.6, 0}}, false, 2, "rule", `"small"`},
 		{"infeasible", small, events.TrialResult{Outcome: "infeasible", Reason: &events.Reason{Code: "sram"}}, false, 0, "sram", ""},
 		{"infeasible keeps its violation", small, events.TrialResult{Outcome: "infeasible", Values: events.Numbers{nan, 13.6, nan}}, false, 1, "infeasible", ""},
+		{"infeasible, needs twice what there is", small, events.TrialResult{Outcome: "infeasible", Reason: &events.Reason{Code: "sram", Need: 64, Have: 32}}, false, 1, "sram", ""},
+		{"infeasible, has three times what it may", small, events.TrialResult{Outcome: "infeasible", Reason: &events.Reason{Code: "ports", Need: 8, Have: 24}}, false, 2, "ports", ""},
+		{"infeasible, has nothing", small, events.TrialResult{Outcome: "infeasible", Reason: &events.Reason{Code: "sram", Need: 64}}, false, 0, "sram", ""},
+		{"infeasible, no finite ratio", small, events.TrialResult{Outcome: "infeasible", Reason: &events.Reason{Code: "sram", Need: math.MaxFloat64, Have: math.SmallestNonzeroFloat64}}, false, math.MaxFloat64, "sram", ""},
+		{"infeasible, no numbers", small, events.TrialResult{Outcome: "infeasible", Reason: &events.Reason{Code: "sram", Need: nan, Have: math.Inf(1)}}, false, 0, "sram", ""},
+		{"infeasible by design and by metrics", small, events.TrialResult{Outcome: "infeasible", Values: events.Numbers{nan, 13.6, nan}, Reason: &events.Reason{Code: "sram", Need: 64, Have: 32}}, false, 2, "sram", ""},
+		{"failed, whatever it needs", small, events.TrialResult{Outcome: "failed", Reason: &events.Reason{Code: "memory", Need: 64, Have: 32}}, false, 0, "memory", ""},
 		{"failed without a reason", small, events.TrialResult{Outcome: "failed"}, false, 0, "failed", ""},
 		{"a finite violation", small, events.TrialResult{Outcome: "measured", Values: events.Numbers{1, math.MaxFloat64, -math.MaxFloat64}}, false, math.MaxFloat64, "constraint", ""},
 	}
