@@ -33,16 +33,15 @@ import (
 // others), hyper-parameters are fitted to at most 200, at every trial up to 20
 // and then about ten times while trials double. With m active trials a
 // proposal takes O(m²·candidates) time after O(m³) for the batch, and as much
-// for each cause; memory is 8·m² bytes a model and 300 a trial. It uses Features and not Prior; several
-// objectives are searched by scalarised.go.
+// for each cause; memory is 8·m² bytes a model and 300 a trial. It uses Features
+// and not Prior; several objectives are searched by scalarised.go.
 type GP struct {
 	// Initial is the number of designs before the first model, at least 1.
 	// 0 means 10.
 	Initial int `json:"initial"`
 	// Breed says that every so many-th proposal is bred instead of modelled after
 	// more than as many trials in a row that brought nothing better; with several
-	// objectives, always.
-	// 0 means 5, a negative number never.
+	// objectives, always. 0 means 5, a negative number never.
 	Breed int `json:"breed"`
 	// Limit is the largest number of trials in a model, at least 10. Time grows
 	// with its square. 0 means 400.
