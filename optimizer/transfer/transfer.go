@@ -108,17 +108,15 @@ const (
 // Tell implements optimizer.Strategy.
 func (s *strategy) Tell(obs ...optimizer.Observation) {
 	for _, o := range obs {
-		s.tell(o)
-		s.note(o)
+		if index, ok := s.problem.Space.IndexOf(o.Point); ok && !s.told[index] {
+			s.told[index] = true
+			s.tell(o)
+			s.note(o)
+		}
 	}
 }
 
 func (s *strategy) note(o optimizer.Observation) {
-	index, ok := s.problem.Space.IndexOf(o.Point)
-	if !ok || s.told[index] {
-		return
-	}
-	s.told[index] = true
 	r, ok := s.row(o)
 	if !ok {
 		return

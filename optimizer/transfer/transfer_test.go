@@ -197,6 +197,32 @@ func TestUselessSourcesCostTheirSeedsAndSteerNothing(t *testing.T) {
 	}
 }
 
+// A trial that is told twice counts once, also among those that sources proposed.
+func TestRepeatsChangeNothing(t *testing.T) {
+	t.Parallel()
+	s := lattice(t)
+	enemy := study(t, "enemy/r1", s, func(p space.Point) float64 { return 1000 / bowl(4)(p) })
+	p := optimizer.Problem{Space: s, Seed: 1, Prior: []optimizer.Task{enemy}}
+	a := transfer.Algorithm{Base: optimizer.Random{}, Method: "seed"}
+	log := designs(t, start(t, a, p), 12, bowl(4))
+	if !slices.ContainsFunc(log, func(o optimizer.Observation) bool { return strings.HasPrefix(o.Origin, "seed:") }) {
+		t.Fatal("the source has no seeds")
+	}
+	once, twice := start(t, a, p), start(t, a, p)
+	once.Tell(log...)
+	for _, o := range log {
+		twice.Tell(o, o)
+	}
+	want, err := once.Ask(12, 4, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := twice.Ask(12, 4, nil)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("after trials that were told twice %v, %v, want %v", got, err, want)
+	}
+}
+
 // designs are the trials of a search, one by one.
 func designs(t testing.TB, s optimizer.Strategy, n int, value func(space.Point) float64) (out []optimizer.Observation) {
 	t.Helper()
