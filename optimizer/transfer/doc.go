@@ -9,8 +9,8 @@
 //
 // The base knows nothing of the sources. It is told of their designs' trials
 // only once one of these was good, compared with its own first feasible ones:
-// with useless sources it proposes what it would propose without them, and all
-// they cost is their own trials.
+// useless sources steer nothing, and cost their own trials. Asked for one design
+// at a time the base then proposes what it would propose without them.
 //
 // References:
 //   - M. Wistuba, N. Schilling, L. Schmidt-Thieme, Sequential Model-Free

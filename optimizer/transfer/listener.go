@@ -14,9 +14,11 @@ import (
 const referees = 3
 
 // listener is the base and what it is told. Designs that the sources proposed
-// are kept from it until one of them has turned out good. Until then it
-// proposes, design by design, what it would propose without sources: useless
-// ones cost their own trials, and steer nothing.
+// are kept from it until one of them has turned out good. Until then useless
+// ones cost their own trials and steer nothing: asked for one design at a time
+// the base proposes what it would propose without sources, except for a design
+// that they have tried already. In batches it is asked for fewer at once, and
+// sees pending designs of models.
 //
 // What the base knows at an ask is a function of what was told: either all of
 // it in order, or all but what the sources proposed.

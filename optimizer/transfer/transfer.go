@@ -21,8 +21,8 @@ import (
 // take a second before the first ask and up to 50 ms a proposal, beside what the
 // base takes. With several objectives there are seeds but no models.
 type Algorithm struct {
-	// Base is the strategy to help; it is told of every trial but those of
-	// designs of sources that have not been any good. Required.
+	// Base is the strategy to help. It is told of every trial but those that the
+	// sources proposed, and of these too once one of them was good. Required.
 	Base optimizer.Algorithm
 	// Method is "auto" for all that Methods lists, chosen by evidence, "seed"
 	// for no model at all, or the name of one method. "" means "auto".
