@@ -50,8 +50,8 @@ type P3BO struct {
 	// number. 0 means 0.05; a negative number means that there is none.
 	Floor float64 `json:"floor"`
 	// Lead is the credit that the first member begins with; that of the others
-	// is 0. A large one gives the first member nearly all early proposals.
-	// 0 means 1; a negative number means that no member leads.
+	// is 0. A large one gives the first member all early proposals that Floor
+	// leaves. 0 means 1; a negative number means that no member leads.
 	Lead float64 `json:"lead"`
 	// Initial is the number of designs before the first member is drawn, at
 	// least 1. 0 means 10.
