@@ -10,8 +10,8 @@ import (
 	"apollo/services/bench"
 )
 
-// Every kind of misleading source is there for a network of each split, and
-// does what it is called.
+// Every kind of misleading source is there for a network of each split, and is
+// refused where it must be.
 func TestSourcesMislead(t *testing.T) {
 	t.Parallel()
 	tasks, err := adversarialTasks(bench.Environment{})
@@ -82,5 +82,39 @@ func TestShuffledGivesAnotherLatency(t *testing.T) {
 	}
 	if measured < 5 || other < measured-1 {
 		t.Errorf("%d of %d designs have another latency", other, measured)
+	}
+}
+
+// A negated source turns the order of all designs round; a corrupt one has 30 %
+// of its values wrong by a factor of a million, and the others right.
+func TestDistortionsDoWhatTheyAreCalled(t *testing.T) {
+	t.Parallel()
+	of := map[string]distortion{}
+	for _, d := range distortions() {
+		of[d.name] = d
+	}
+	if a, b := of["negated"].change(1e-4, 0), of["negated"].change(2e-4, 0); !(a > b) {
+		t.Errorf("negated, 0.1 and 0.2 ms are %v and %v s, want the first to be worse", a, b)
+	}
+	large, small, right := 0, 0, 0
+	const designs = 10_000
+	for i := range designs {
+		switch v := of["corrupt"].change(1e-4, noiseOf([]space.Value{{Num: float64(i)}})); {
+		case v == 1e-4*1e6:
+			large++
+		case v == 1e-4*1e-6:
+			small++
+		case v == 1e-4:
+			right++
+		}
+	}
+	// Five deviations of a share of 0.15 among so many are 0.018.
+	for _, wrong := range []int{large, small} {
+		if share := float64(wrong) / designs; share < 0.132 || share > 0.168 {
+			t.Errorf("corrupt, %d too large and %d too small of %d, want 15 %% each", large, small, designs)
+		}
+	}
+	if large+small+right != designs {
+		t.Errorf("corrupt, %d values are neither right nor wrong by a million", designs-large-small-right)
 	}
 }
