@@ -33,7 +33,17 @@ install() {
   python3 -m venv "$env" >"$peers/$1.log" 2>&1 &&
     timeout "$seconds" "$env/bin/python" -m pip install --disable-pip-version-check --progress-bar off \
       -r "examples/peers/requirements/$1.txt" >>"$peers/$1.log" 2>&1 &&
+    compile "$1" &&
     echo "$want" >"$env/installed"
+}
+
+# compile builds what BoTorch compiles at first use, for several objectives: it
+# takes minutes, which no suggestion may. Without a compiler the library falls
+# back on Python.
+compile() {
+  [ "$1" = torch ] || return 0
+  timeout "$seconds" "$peers/$1/bin/python" -c 'import botorch.acquisition.multi_objective.logei as m; m._try_load_fused_kernel()' \
+    >>"$peers/$1.log" 2>&1 || true
 }
 
 # check lets an adapter search a constrained task.
