@@ -101,7 +101,7 @@ func observation(spec *events.Spec, j events.Judgement, p space.Point, r *events
 	}
 	if j.Feasible {
 		o.Status = optimizer.Measured
-	} else if j.Reason != nil {
+	} else if j.Reason != nil && o.Status == optimizer.Infeasible {
 		o.Cause = j.Reason.Code
 	}
 	return o
