@@ -157,7 +157,7 @@ func (g *gp) improve(b *batch, at uint64, n int) error {
 		}
 		search := latticeSearch{
 			batch: b, encoder: g.encoder, mutate: g.mutation, score: believer.score(classifier),
-			pool: g.knobs.Pool, climbs: contenders, steps: 8, elite: g.elitePoints(16),
+			pool: g.knobs.Pool, climbs: contenders, steps: 8, sparse: g.neighbours() > crowd, elite: g.elitePoints(16),
 		}
 		if !search.take() {
 			return nil
@@ -165,6 +165,18 @@ func (g *gp) improve(b *batch, at uint64, n int) error {
 		believer.believe(g.encoder.Append(nil, b.out[len(b.out)-1].Point))
 	}
 	return nil
+}
+
+// crowd is the number of neighbours from which on climbs are sparse: a step over
+// all of them would take most of the time. Chosen.
+const crowd = 128
+
+// neighbours is how many designs differ from another in one parameter.
+func (g *gp) neighbours() (n int) {
+	for _, p := range g.problem.Space.Params() {
+		n += p.Len() - 1
+	}
+	return n
 }
 
 // stale reports whether more than Breed trials brought nothing better: then the
