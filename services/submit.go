@@ -49,6 +49,9 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 		if mistake := p.checkSources(ctx, spec); mistake != nil {
 			return p.reject(ctx, c, *mistake)
 		}
+		if err := p.at("accepted.before"); err != nil {
+			return err
+		}
 		if err := p.accept(ctx, c, key, spec); err != nil {
 			return err
 		}

@@ -201,6 +201,11 @@ func (r *runner) finish(ctx context.Context, view *services.StudyView) error {
 func (r *runner) submit(ctx context.Context) (*services.StudyView, error) {
 	accepted, err := r.app.submit(ctx, r.session, r.doc, r.flags.fresh, "")
 	if err != nil {
+		// A command that was killed may have left its request, which was accepted
+		// in the meantime: this is that study.
+		if view, missing := r.existing(ctx); missing == nil && view != nil {
+			return view, nil
+		}
 		return nil, err
 	}
 	return r.session.study(ctx, accepted.Study, accepted.Run)
