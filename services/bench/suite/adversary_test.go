@@ -99,12 +99,12 @@ func TestDistortionsDoWhatTheyAreCalled(t *testing.T) {
 	large, small, right := 0, 0, 0
 	const designs = 10_000
 	for i := range designs {
-		switch v := of["corrupt"].change(1e-4, noiseOf([]space.Value{{Num: float64(i)}})); {
-		case v == 1e-4*1e6:
+		switch of["corrupt"].change(1e-4, noiseOf([]space.Value{{Num: float64(i)}})) {
+		case 1e-4 * 1e6:
 			large++
-		case v == 1e-4*1e-6:
+		case 1e-4 * 1e-6:
 			small++
-		case v == 1e-4:
+		case 1e-4:
 			right++
 		}
 	}
