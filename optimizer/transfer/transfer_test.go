@@ -65,18 +65,10 @@ func study(t testing.TB, name string, s space.Space, value func(space.Point) flo
 func drive(t testing.TB, s optimizer.Strategy, n int, value func(space.Point) float64) (origins []string, best float64) {
 	t.Helper()
 	best = math.Inf(1)
-	for i := range n {
-		got, err := s.Ask(uint64(i), 1, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o := optimizer.Observation{Point: got[0].Point, Origin: got[0].Origin, Trial: i, Values: []float64{value(got[0].Point)}}
-		if math.IsNaN(o.Values[0]) {
-			o.Status, o.Values = optimizer.Infeasible, nil
-		} else {
+	for _, o := range designs(t, s, n, value) {
+		if o.Status == optimizer.Measured {
 			best = min(best, o.Values[0])
 		}
-		s.Tell(o)
 		origins = append(origins, o.Origin)
 	}
 	return origins, best
