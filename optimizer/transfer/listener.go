@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"apollo/optimizer"
-	"apollo/optimizer/space"
 )
 
 // referees is how many of the base's own feasible designs what comes from the
@@ -13,12 +12,11 @@ import (
 // Chosen.
 const referees = 3
 
-// listener is the base and what it is told. Designs that the sources proposed
-// are kept from it until one of them has turned out good. Until then useless
-// ones cost their own trials and steer nothing: asked for one design at a time
-// the base proposes what it would propose without sources, except for a design
-// that they have tried already. In batches it is asked for fewer at once, and
-// sees pending designs of models.
+// listener is the base and what it is told. What came of designs that the
+// sources proposed is kept from it until one of them has turned out good: until
+// then they are pending for it, all the time. So it proposes none of them, and
+// they are among the designs that it wants before its first model, but what
+// they are worth steers nothing. A useless source costs its own trials.
 //
 // What the base knows at an ask is a function of what was told: either all of
 // it in order, or all but what the sources proposed.
@@ -31,8 +29,6 @@ type listener struct {
 	settled bool
 	// log is all that was told, in order, until that is settled.
 	log []optimizer.Observation
-	// foreign counts trials that the sources proposed.
-	foreign int
 }
 
 // borrowed reports whether a trial was proposed because of the sources.
@@ -45,13 +41,9 @@ func (l *listener) tell(o optimizer.Observation) {
 		o.Point, o.Values = o.Point.Clone(), slices.Clone(o.Values)
 		l.log = append(l.log, o)
 	}
-	if borrowed(o.Origin) {
-		l.foreign++
-		if !l.hears {
-			return
-		}
+	if l.hears || !borrowed(o.Origin) {
+		l.base.Tell(o)
 	}
-	l.base.Tell(o)
 }
 
 // listen makes the base one that knows everything, or nothing of the sources'
@@ -75,34 +67,17 @@ func (l *listener) listen(everything, settled bool) error {
 	return nil
 }
 
-// ask hands an ask on, after designs of the draft. The base counts without the
-// sources' trials. One that does not hear of them is asked again when it
-// proposes one of their designs.
+// ask hands an ask on, after designs of the draft.
 func (l *listener) ask(d *draft, n int) ([]optimizer.Proposal, error) {
-	own := slices.DeleteFunc(slices.Clone(d.pending), d.strategy.isSeed)
-	at := d.at + uint64(len(d.out))
-	at -= min(at, uint64(l.foreign+len(d.pending)-len(own)))
-	if l.hears {
-		return l.base.Ask(at, n, d.pending)
-	}
-	out, err := l.base.Ask(at, n, own)
-	if err != nil || !slices.ContainsFunc(out, func(p optimizer.Proposal) bool { return !d.fresh(d.strategy.problem.Space.Index(p.Point)) }) {
-		return out, err
-	}
-	known := slices.Clone(d.pending)
-	for _, o := range l.log {
-		if borrowed(o.Origin) && d.strategy.problem.Space.Contains(o.Point) {
-			known = append(known, o.Point)
+	pending := slices.Clip(d.pending)
+	if !l.hears {
+		for _, o := range l.log {
+			if borrowed(o.Origin) {
+				pending = append(pending, o.Point)
+			}
 		}
 	}
-	return l.base.Ask(at, n, known)
-}
-
-// isSeed reports whether a design is one of the seeds.
-func (s *strategy) isSeed(p space.Point) bool {
-	index, ok := s.problem.Space.IndexOf(p)
-	_, seed := s.seedOf[index]
-	return ok && seed
+	return l.base.Ask(d.at+uint64(len(d.out)), n, pending)
 }
 
 // reference is the label that a good design of the sources is at most: the
