@@ -20,7 +20,7 @@ type record struct {
 	// barred designs are ruled out by what is checked for free: trials of
 	// another study, whose limits were wider.
 	barred bool
-	cause  int // position in history.causes; means nothing where the design runs
+	cause  int // position in causes; means nothing where the design runs
 	origin string
 }
 
@@ -39,9 +39,9 @@ type history struct {
 	records  []record
 	x        []float64 // coordinates, row by row
 	feasible int
-	running  int      // records that run
-	causes   []string // what the others broke, in the order in which it was met
-	ranked   []int    // positions in records, best first, the earlier of equals first
+	running  int    // records that run
+	causes   causes // what the others broke
+	ranked   []int  // positions in records, best first, the earlier of equals first
 }
 
 func newHistory(p Problem, origin string, maxChecks int) (history, error) {
@@ -76,7 +76,7 @@ func (h *history) note(o Observation) bool {
 	if r.runs() {
 		h.running++
 	} else {
-		r.cause = h.cause(o.Cause)
+		r.cause = h.causes.number(o.Cause)
 	}
 	at, _ := slices.BinarySearchFunc(h.ranked, r.individual, func(old int, new individual) int {
 		if compareFitness(h.records[old].individual, new) <= 0 {
@@ -90,19 +90,22 @@ func (h *history) note(o Observation) bool {
 	return true
 }
 
+// causes are what designs broke, in the order in which it was met.
+type causes []string
+
 // maxCauses is how many causes are told apart. Chosen: each costs a model, no
 // template has more than seven, and an evaluator may put numbers into its words.
 const maxCauses = 16
 
-// cause returns the position of a cause. The last position is that of all causes
-// that were met when the others were taken.
-func (h *history) cause(name string) int {
-	if i := slices.Index(h.causes, name); i >= 0 {
+// number returns the position of a cause. The last position is that of all
+// causes that were met when the others were taken.
+func (c *causes) number(name string) int {
+	if i := slices.Index(*c, name); i >= 0 {
 		return i
 	}
-	if len(h.causes) < maxCauses {
-		h.causes = append(h.causes, name)
-		return len(h.causes) - 1
+	if len(*c) < maxCauses {
+		*c = append(*c, name)
+		return len(*c) - 1
 	}
 	return maxCauses - 1
 }

@@ -152,21 +152,32 @@ func (s *scalarised) gain(rng *rand.Rand, order []int, extra int) (*hypergain, e
 	return g, nil
 }
 
-// floor returns the labels that the reference is at least: the median of the
-// first Initial feasible records, which were not chosen for their values. A
+// floor returns the labels that the reference is at least: those of the median
+// of the first Initial feasible records, which were not chosen for their values. A
 // reference that follows the front alone gives no credit to what lies beyond
 // its ends, so that a search which first met one end of the front stays there.
+// Where that median is not among the rows it is the next worse one that is.
 func (s *scalarised) floor(g *hypergain, rows []int) []float64 {
+	var first []int
+	for i := range s.records {
+		if s.records[i].class == feasible && len(first) < s.knobs.Initial {
+			first = append(first, i)
+		}
+	}
 	least := make([]float64, len(g.surfaces))
-	for k := range least {
-		var labels []float64
+	for k, surface := range g.surfaces {
+		var values []float64
+		for _, i := range first {
+			values = append(values, s.records[i].values[k])
+		}
+		slices.Sort(values)
+		median := values[len(values)/2]
+		least[k] = slices.Max(surface.labels)
 		for j, i := range rows {
-			if s.records[i].class == feasible && len(labels) < s.knobs.Initial {
-				labels = append(labels, g.surfaces[k].labels[j])
+			if s.records[i].values[k] >= median {
+				least[k] = min(least[k], surface.labels[j])
 			}
 		}
-		slices.Sort(labels)
-		least[k] = labels[len(labels)/2]
 	}
 	return least
 }

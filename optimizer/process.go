@@ -115,14 +115,7 @@ func (p *process) causeModel(cause int) (*surrogate.Feasibility, error) {
 	n, cache := len(p.records), &p.classes[cause]
 	keep := func(r *record) bool { return r.runs() || r.cause == cause }
 	verdicts := func(rows []int) []float64 {
-		good, violation := make([]bool, len(rows)), make([]float64, len(rows))
-		for k, i := range rows {
-			r := &p.records[i]
-			if good[k] = r.runs(); !good[k] && r.class == violating {
-				violation[k] = math.Log1p(r.score)
-			}
-		}
-		return surrogate.Verdicts(good, violation)
+		return verdictsOf(rows, func(i int) (bool, individual) { return p.records[i].runs(), p.records[i].individual })
 	}
 	p.hyper(cache, n, surrogate.FeasibilityPrior(), keep, func(rows []int) []float64 {
 		labels, _ := surrogate.FeasibilityLabels(verdicts(rows))
@@ -134,6 +127,19 @@ func (p *process) causeModel(cause int) (*surrogate.Feasibility, error) {
 		return nil, err
 	}
 	return surrogate.FeasibilityOf(gp, verdicts(rows)), nil
+}
+
+// verdictsOf are the labels of a model of feasibility. of says whether a record
+// runs, and by how much it does not.
+func verdictsOf(rows []int, of func(i int) (bool, individual)) []float64 {
+	good, violation := make([]bool, len(rows)), make([]float64, len(rows))
+	for k, i := range rows {
+		runs, member := of(i)
+		if good[k] = runs; !runs && member.class == violating {
+			violation[k] = math.Log1p(member.score)
+		}
+	}
+	return surrogate.Verdicts(good, violation)
 }
 
 // feasibility is the product of what is known about every cause.

@@ -13,8 +13,8 @@ import (
 // point, both of length m; w a weight vector, m positive numbers of norm 1.
 
 // scalarised is GP with several objectives: one process for each, one of
-// feasibility, and the design whose optimistic prediction enlarges the
-// hypervolume most.
+// feasibility for each cause, and the design whose optimistic prediction enlarges
+// the hypervolume most.
 //
 // The hypervolume of a set is, but for a constant, the mean over random w of
 // the largest min_i((r_i − y_i)/w_i)^m in the set (R. Zhang, D. Golovin, Random
@@ -41,10 +41,12 @@ type scalarised struct {
 	records  []solution
 	x        []float64 // coordinates of records, row by row
 	feasible int
+	causes   causes // what the others broke
 
 	// The fits are caches: each is a function of the records before at.
-	values          []fitted // by objective
-	classes, excess fitted
+	values  []fitted // by objective
+	classes []fitted // by cause
+	excess  fitted
 }
 
 func newScalarised(p Problem, knobs GP) *scalarised {
@@ -66,6 +68,8 @@ func (s *scalarised) Tell(obs ...Observation) {
 		}
 		if r.class == feasible {
 			s.feasible++
+		} else {
+			r.cause = s.causes.number(o.Cause)
 		}
 		s.records = append(s.records, r)
 		s.x = s.encoder.Append(s.x, r.point)
@@ -112,9 +116,7 @@ func (s *scalarised) improve(b *batch, at uint64, n int) error {
 	}
 	score := func(x, out []float64) {
 		hope.score(x, out)
-		if classifier != nil {
-			classifier.AddLog(x, out)
-		}
+		classifier.addLog(x, out)
 	}
 	for len(b.out) < modelled {
 		turn := at + uint64(len(b.out)) + 1
@@ -224,26 +226,36 @@ func (s *scalarised) process(order []int, cache *fitted, keep func(i int) bool, 
 	return gp, rows, labels, nil
 }
 
-// classifier returns the model of feasibility, or nil when all records agree.
-func (s *scalarised) classifier(order []int) (*surrogate.Feasibility, error) {
-	if s.feasible == 0 || s.feasible == len(s.records) {
+// classifier returns the models of feasibility, one for each cause; none while
+// nothing is feasible.
+func (s *scalarised) classifier(order []int) (feasibility, error) {
+	if s.feasible == 0 {
 		return nil, nil
 	}
-	all := func(int) bool { return true }
-	classes := func(rows []int) []float64 {
-		good, violation := make([]bool, len(rows)), make([]float64, len(rows))
-		for k, i := range rows {
-			r := &s.records[i]
-			if good[k] = r.class == feasible; r.class == violating {
-				violation[k] = r.score
-			}
-		}
-		return surrogate.Verdicts(good, violation)
+	for len(s.classes) < len(s.causes) {
+		s.classes = append(s.classes, fitted{})
 	}
-	h := s.hyper(&s.classes, surrogate.FeasibilityPrior(), all, func(rows []int) []float64 {
-		labels, _ := surrogate.FeasibilityLabels(classes(rows))
+	var all feasibility
+	for cause := range s.causes {
+		m, err := s.causeModel(order, cause)
+		if err != nil {
+			return nil, fmt.Errorf("feasibility: %w", err)
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
+// causeModel is as that of process.
+func (s *scalarised) causeModel(order []int, cause int) (*surrogate.Feasibility, error) {
+	keep := func(i int) bool { return s.records[i].class == feasible || s.records[i].cause == cause }
+	verdicts := func(rows []int) []float64 {
+		return verdictsOf(rows, func(i int) (bool, individual) { return s.records[i].class == feasible, s.records[i].individual })
+	}
+	h := s.hyper(&s.classes[cause], surrogate.FeasibilityPrior(), keep, func(rows []int) []float64 {
+		labels, _ := surrogate.FeasibilityLabels(verdicts(rows))
 		return labels
 	})
-	rows := active(order, s.knobs.Limit, all)
-	return surrogate.NewFeasibility(s.encoder.Categorical(), h, s.gather(rows), classes(rows))
+	rows := active(order, s.knobs.Limit, keep)
+	return surrogate.NewFeasibility(s.encoder.Categorical(), h, s.gather(rows), verdicts(rows))
 }
