@@ -57,6 +57,8 @@ func samples() []events.Payload {
 		Attempts: 1, Started: 1612278245000000, Seconds: 0.000125, Extra: map[string]float64{"latency_s.mobilenet_v2": 1e-7},
 	}
 	best := events.BestTrial{Trial: 3, Design: map[string]any{"pe_memory": 8192.5, "dataflow": "weight"}, Metrics: map[string]float64{"latency_s": 0.002, "area_mm2": 6.5}}
+	waiting := &events.Waiting{Code: events.WaitsNoEvaluator, Message: "nobody works for evaluator edge", Hint: "start a worker: apollo serve evaluator"}
+	item := events.PresentItem{Study: study, Run: run, Batch: 2, Since: 1612278245000000, Error: "the stream is full"}
 	volume, reference := 0.0625, map[string]float64{"latency_s": 0.02}
 	summary := events.Summary{Trials: 400, Measured: 280, Infeasible: 119, Failed: 1, Feasible: 250, Best: &best, Front: []events.BestTrial{best}, FrontSize: 1, Hypervolume: &volume, Reference: reference, Hash: strings.Repeat("f0", 32), LastResult: 1234}
 	return []events.Payload{
@@ -70,6 +72,7 @@ func samples() []events.Payload {
 		},
 		events.StudyImproved{Study: study, Run: run, Best: best, FrontSize: 1, Hypervolume: &volume, Reference: reference},
 		events.StudyPaused{Study: study, Run: run, Command: "c-2", Reason: "asked by a user", Batch: new(3)},
+		events.StudyWaiting{Study: study, Run: run, Waiting: waiting},
 		events.StudyResumed{Study: study, Run: run, Command: "c-3"},
 		events.StudyExtended{Study: study, Run: run, Command: "c-1", Trials: 900},
 		events.StudyStopping{Study: study, Run: run, Command: "c-4", Reason: "asked by a user"},
@@ -85,8 +88,14 @@ func samples() []events.Payload {
 		events.BatchEvaluated{Study: study, Run: run, Batch: 2, Evaluator: "edge", EvaluatorVersion: "edge-1", Worker: "host-1", Metrics: []string{"latency_s", "area_mm2"}, Trials: []events.TrialResult{result}},
 		events.ArchivePart{Study: study, Run: run, Path: "log/study=demo/run=0badcafe/part-000001.parquet", Rows: 400, SHA256: strings.Repeat("3d", 32), FirstSeq: 1, LastSeq: 25},
 		events.ArchiveFinal{Study: study, Run: run, Trials: 400, Glob: "log/study=demo/run=0badcafe/*.parquet"},
+		events.ArchiveWaiting{Study: study, Run: run, Trials: 12, Waiting: &events.Waiting{Code: events.WaitsArchiveStuck, Message: "no space left on device", Hint: "free some disk"}},
 		events.DeadLetter{Service: "proposer", Reason: "malformed event", Subject: "cmd.study.submit.demo", Sequence: 7, Deliveries: 1, Body: []byte("{\x00"), Size: 2},
-		events.Progress{Study: study, Run: run, State: "running", Trials: 100, Budget: 400, Measured: 70, Infeasible: 29, Failed: 1, Feasible: 60, InFlight: 16, Best: &best, FrontSize: 1, Hypervolume: &volume},
+		events.Progress{Study: study, Run: run, State: "running", Trials: 100, Budget: 400, Measured: 70, Infeasible: 29, Failed: 1, Feasible: 60, InFlight: 16, Best: &best, FrontSize: 1, Hypervolume: &volume, Waiting: waiting},
+		events.Presence{
+			Evaluator: "edge", Worker: "host-1/7", Version: "1", Program: strings.Repeat("4e", 32), ProgramText: "python3 simulator.py",
+			Study: study, Run: run, Slots: 4, Items: []events.PresentItem{item}, Returned: []events.PresentItem{item},
+		},
+		events.Archiving{Worker: "host-1/8", Dir: "/data", Waiting: waiting, Rows: 12},
 	}
 }
 

@@ -36,6 +36,8 @@ func render(p Payload) string {
 		return runName(e.Study, e.Run) + "best so far: " + best(&e.Best)
 	case StudyPaused:
 		return runName(e.Study, e.Run) + "paused: " + e.Reason
+	case StudyWaiting:
+		return runName(e.Study, e.Run) + waiting(e.Waiting)
 	case StudyResumed:
 		return runName(e.Study, e.Run) + "resumed"
 	case StudyExtended:
@@ -66,16 +68,36 @@ func renderEnd(p Payload) string {
 		return runName(e.Study, e.Run) + fmt.Sprintf("archived %d rows in %s", e.Rows, e.Path)
 	case ArchiveFinal:
 		return runName(e.Study, e.Run) + fmt.Sprintf("archived completely: %d trials in %s", e.Trials, e.Glob)
+	case ArchiveWaiting:
+		return runName(e.Study, e.Run) + "archive " + waiting(e.Waiting) + when(e.Trials > 0, fmt.Sprintf(" (%d trials)", e.Trials))
 	case DeadLetter:
 		return fmt.Sprintf("dead letter of %s: %s on %s (%d bytes, sequence %d, %d deliveries)", e.Service, e.Reason, e.Subject, len(e.Body), e.Sequence, e.Deliveries)
 	case Progress:
 		return runName(e.Study, e.Run) + fmt.Sprintf("%s: %d of %d trials, %d feasible, %d infeasible, %d failed, %d in flight", e.State, e.Trials, e.Budget, e.Feasible, e.Infeasible, e.Failed, e.InFlight) +
-			when(e.Best != nil, ", best "+best(e.Best)) + when(e.FrontSize > 0, ", "+frontText(e.FrontSize, e.Hypervolume))
+			when(e.Best != nil, ", best "+best(e.Best)) + when(e.FrontSize > 0, ", "+frontText(e.FrontSize, e.Hypervolume)) +
+			when(e.Waiting != nil, ", "+waiting(e.Waiting))
+	}
+	return renderNotice(p)
+}
+
+func renderNotice(p Payload) string {
+	switch e := p.(type) {
+	case Presence:
+		return fmt.Sprintf("worker %s of evaluator %s is there: %d of %d slots busy", e.Worker, e.Evaluator, len(e.Items), e.Slots)
+	case Archiving:
+		return fmt.Sprintf("archiver %s is there: %s, %d trials to write", e.Worker, e.Dir, e.Rows) + when(e.Waiting != nil, ", "+waiting(e.Waiting))
 	}
 	if p == nil {
 		return "no event"
 	}
 	return p.EventType()
+}
+
+func waiting(w *Waiting) string {
+	if w == nil {
+		return "goes on"
+	}
+	return "waits (" + w.Code + "): " + w.Message + when(w.Hint != "", "; "+w.Hint)
 }
 
 func when(condition bool, text string) string {

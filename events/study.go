@@ -276,6 +276,8 @@ type Progress struct {
 	// FrontSize and Hypervolume are those of Summary, with several objectives.
 	FrontSize   int      `json:"front_size,omitempty"`
 	Hypervolume *float64 `json:"hypervolume,omitempty"`
+	// Waiting is what the run waits for now; left out while it does not.
+	Waiting *Waiting `json:"waiting,omitempty"`
 }
 
 // EventType implements Payload.

@@ -117,6 +117,17 @@ func ParseStudySubject(subject string) (study, run, kind string, ok bool) {
 	return t[1], t[2], t[3], true
 }
 
+// ParseWorkSubject splits the subject of a work item, the inverse of
+// WorkSubject.
+func ParseWorkSubject(subject string) (study, run string, batch int, ok bool) {
+	batch, ok = BatchOfSubject(subject)
+	t := strings.Split(subject, ".")
+	if !ok || t[0] != "work" {
+		return "", "", 0, false
+	}
+	return t[2], t[3], batch, true
+}
+
 // BatchOfSubject returns the batch that a work or result subject names, in the
 // one spelling that WorkSubject and ResultSubject have: "7", not "07".
 func BatchOfSubject(subject string) (batch int, ok bool) {

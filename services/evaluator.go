@@ -40,6 +40,8 @@ type Evaluator struct {
 
 	mu    sync.Mutex
 	bound map[string]binding
+
+	hands hands
 }
 
 // binding is an evaluator that is ready for the work items of a study.
@@ -74,10 +76,15 @@ func (e *Evaluator) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	router.AddMiddleware(e.poison, middleware.Recoverer)
+	router.AddMiddleware(e.inHand, e.poison, middleware.Recoverer)
 	router.AddConsumerHandler("evaluate", "work."+e.Name, e.Bus.Queue(max(e.Slots, 1)), func(msg *message.Message) error {
 		return e.answer(ctx, msg)
 	})
+	beats, quiet := context.WithCancel(ctx)
+	var beating sync.WaitGroup
+	defer beating.Wait()
+	defer quiet()
+	beating.Go(func() { e.beat(beats) })
 	return router.Run(ctx)
 }
 

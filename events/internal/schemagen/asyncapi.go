@@ -83,8 +83,11 @@ func (d *document) channels() {
 		}
 		d.line(2, "messages:")
 		d.line(3, "%s: {$ref: \"#/components/messages/%s\"}", key(t), key(t))
-		d.line(2, "parameters:")
-		for _, p := range parameters(t.Subject) {
+		names := parameters(t.Subject)
+		if len(names) > 0 {
+			d.line(2, "parameters:")
+		}
+		for _, p := range names {
 			d.line(3, "%s: {$ref: \"#/components/parameters/%s\"}", p, p)
 		}
 	}

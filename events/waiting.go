@@ -1,0 +1,132 @@
+package events
+
+import "time"
+
+// What a run waits for, and who is there to work: nobody has to guess why
+// nothing goes on.
+
+// Codes of Waiting. They are part of the contract; there may be more of them
+// later.
+const (
+	// WaitsNoEvaluator: nobody works for the study's evaluator.
+	WaitsNoEvaluator = "no_evaluator"
+	// WaitsEvaluatorsBusy: all workers are busy with other studies.
+	WaitsEvaluatorsBusy = "evaluators_busy"
+	// WaitsWrongVersion: there are workers, none of the version or program
+	// that the study began with.
+	WaitsWrongVersion = "wrong_version"
+	// WaitsNoAnswer: there are workers, and no answer comes.
+	WaitsNoAnswer = "no_answer"
+	// WaitsStreamFull: a stream of the bus takes nothing more.
+	WaitsStreamFull = "stream_full"
+	// WaitsBus: the bus does not answer.
+	WaitsBus = "bus_unreachable"
+	// WaitsSourceMissing: the trials of a source cannot be opened.
+	WaitsSourceMissing = "source_missing"
+	// WaitsNoArchiver: nobody writes the trials to disk.
+	WaitsNoArchiver = "no_archiver"
+	// WaitsArchiveStuck: the archiver cannot write to its disk.
+	WaitsArchiveStuck = "archive_stuck"
+	// WaitsNoProposer: nobody drives the run.
+	WaitsNoProposer = "no_proposer"
+)
+
+// Waiting is what a run waits for.
+type Waiting struct {
+	// Code is a stable snake_case word, "no_evaluator".
+	Code string `json:"code"`
+	// Message says what is missing, Hint what to do.
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// StudyWaiting says what a run waits for. It is said once for every change of
+// the cause. It changes nothing about the run.
+type StudyWaiting struct {
+	Study string `json:"study"`
+	Run   string `json:"run"`
+	// Waiting is left out when the run goes on.
+	Waiting *Waiting `json:"waiting,omitempty"`
+}
+
+// ArchiveWaiting says why trials of a run are not on disk yet. It is said once
+// for every change of the cause.
+type ArchiveWaiting struct {
+	Study string `json:"study"`
+	Run   string `json:"run"`
+	// Trials is how many wait to be written.
+	Trials int `json:"trials"`
+	// Waiting is left out when the archiver goes on.
+	Waiting *Waiting `json:"waiting,omitempty"`
+}
+
+// PresentEvery is the time between two notices of a worker's presence, and
+// AbsentAfter how long one that is silent still counts as there: three notices
+// may be lost.
+const (
+	PresentEvery = 2 * time.Second
+	AbsentAfter  = 7 * time.Second
+)
+
+// Presence is a worker's notice that it is there; it is never stored. A worker
+// that is a plain NATS client need not send it.
+type Presence struct {
+	Evaluator string `json:"evaluator"`
+	// Worker identifies the process, as in results.
+	Worker string `json:"worker"`
+	// Version and Program are the identity of what measures: the evaluator's
+	// version, and the digest of the program where it is one of the user's.
+	Version string `json:"version,omitempty"`
+	Program string `json:"program,omitempty"`
+	// ProgramText is the program for people: the command line.
+	ProgramText string `json:"program_text,omitempty"`
+	// Study and Run are the only ones that it serves; "" means all.
+	Study string `json:"study,omitempty"`
+	Run   string `json:"run,omitempty"`
+	// Slots is how many work items it takes at a time.
+	Slots int `json:"slots"`
+	// Items are the work items in hand.
+	Items []PresentItem `json:"items,omitempty"`
+	// Returned are items that it gave back lately, and why.
+	Returned []PresentItem `json:"returned,omitempty"`
+}
+
+// PresentItem is a work item in a worker's hands.
+type PresentItem struct {
+	Study string `json:"study"`
+	Run   string `json:"run"`
+	Batch int    `json:"batch"`
+	// Since is when it was taken or given back.
+	Since Micros `json:"since_us,omitempty"`
+	// Error is why it was given back.
+	Error string `json:"error,omitempty"`
+}
+
+// Archiving is an archiver's notice that it is there; it is never stored.
+type Archiving struct {
+	// Worker identifies the process, Dir its data directory.
+	Worker string `json:"worker"`
+	Dir    string `json:"dir"`
+	// Waiting is why it cannot write; left out while it can.
+	Waiting *Waiting `json:"waiting,omitempty"`
+	// Rows is how many trials wait to be written.
+	Rows int `json:"rows"`
+}
+
+// PresenceSubject carries the notices of an evaluator's workers.
+func PresenceSubject(evaluator string) string { return "present." + evaluator }
+
+// ArchivingSubject carries the notices of archivers.
+const ArchivingSubject = "archiving"
+
+// EventType implements Payload.
+func (StudyWaiting) EventType() string { return "apollo.study.waiting.v1" }
+
+// EventType implements Payload.
+func (ArchiveWaiting) EventType() string { return "apollo.archive.waiting.v1" }
+
+// EventType implements Payload.
+func (Presence) EventType() string { return "apollo.evaluator.present.v1" }
+
+// EventType implements Payload.
+func (Archiving) EventType() string { return "apollo.archiver.present.v1" }
