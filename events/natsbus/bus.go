@@ -17,10 +17,6 @@ import (
 	"apollo/events"
 )
 
-// ErrDenied is returned when the server's permissions forbid a subject. The
-// error text names it.
-var ErrDenied = errors.New("the server denies it")
-
 // Config is the configuration of a Bus.
 type Config struct {
 	// URL of the server, or several with commas, "nats://127.0.0.1:4222".
@@ -131,6 +127,7 @@ type Bus struct {
 // attempt is a question that waits for the server's answer, so that a denial or
 // a lost connection finds it.
 type attempt struct {
+	// subject that is asked, or its beginning up to a dot.
 	subject string
 	cancel  context.CancelCauseFunc
 }
@@ -159,8 +156,8 @@ func Connect(ctx context.Context, conf Config) (*Bus, error) {
 		return nil, err
 	}
 	if b.js, err = jetstream.New(b.nc,
-		jetstream.WithPublishAsyncMaxPending(window), jetstream.WithPublishAsyncTimeout(attemptTimeout),
-		jetstream.WithDefaultTimeout(attemptTimeout)); err != nil {
+		jetstream.WithPublishAsyncMaxPending(window), jetstream.WithPublishAsyncTimeout(lastAttempt),
+		jetstream.WithDefaultTimeout(lastAttempt)); err != nil {
 		b.stop()
 		b.nc.Close()
 		return nil, fmt.Errorf("connect: %w", err)
@@ -270,7 +267,7 @@ func (b *Bus) onError(_ *nats.Conn, sub *nats.Subscription, err error) {
 		return
 	}
 	b.interrupt(fmt.Errorf("%w: %w", ErrDenied, err), func(a *attempt) bool {
-		return strings.Contains(err.Error(), `"`+a.subject+`"`)
+		return a.subject != "" && strings.Contains(err.Error(), `"`+a.subject)
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"apollo/events"
@@ -87,9 +88,9 @@ func (b *Bus) forward(ctx context.Context) error {
 		Durable: forwarder, FilterSubjects: filters,
 		AckPolicy: jetstream.AckExplicitPolicy, AckWait: b.conf.AckWait,
 	}
-	err = b.ask(ctx, "", func(ctx context.Context, _ bool) error {
+	err = b.ask(ctx, "$JS.API.CONSUMER.CREATE."+stream+".", func(ctx context.Context, _ bool) error {
 		_, err := b.js.CreateOrUpdateConsumer(ctx, stream, conf)
-		return err
+		return placed(err)
 	})
 	if err != nil {
 		return fmt.Errorf("consumer %s: %w", forwarder, err)
@@ -129,12 +130,8 @@ func (b *Bus) report(ctx context.Context, data []byte) error {
 		b.log.Warn("skip an advisory that does not decode", "error", err)
 		return nil
 	}
-	stream, err := b.js.Stream(ctx, a.Stream)
-	if err != nil {
-		return err
-	}
-	m, err := stream.GetMsg(ctx, a.StreamSeq)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
+	original, err := b.get(ctx, a.Stream, map[string]any{"seq": a.StreamSeq})
+	if codeOf(err) == server.JSNoMessageFoundErr {
 		if !a.terminated() || a.gone() {
 			return nil
 		}
@@ -144,15 +141,14 @@ func (b *Bus) report(ctx context.Context, data []byte) error {
 	if err != nil {
 		return err
 	}
-	id, header := decodeHeader(m.Header)
-	original := events.Message{
-		Subject: b.relative(m.Subject), Seq: m.Sequence, ID: id,
-		Time: m.Time, Header: header, Data: m.Data,
-	}
 	if err := b.deadLetter(ctx, original, a.Deliveries, a.reason()); err != nil {
 		return err
 	}
-	if err := stream.DeleteMsg(ctx, m.Sequence); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+	stream, err := b.js.Stream(ctx, a.Stream)
+	if err == nil {
+		err = stream.DeleteMsg(ctx, original.Seq)
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
 		return err
 	}
 	return nil

@@ -24,7 +24,7 @@ func (b *Bus) Notify(ctx context.Context, subject string, data []byte) error {
 		return fmt.Errorf("notify: %q is no subject", subject)
 	}
 	if err := b.nc.Publish(b.subject(subject), data); err != nil {
-		if lost(err) {
+		if classify(err).retried() {
 			err = fmt.Errorf("%w: %w", events.ErrUnreachable, err)
 		}
 		return fmt.Errorf("notify %s: %w", subject, err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"apollo/events"
@@ -46,9 +47,13 @@ func (b *Bus) Provision(ctx context.Context) error {
 				b.log.Warn("the server has little room: streams are smaller than planned", "divided_by", 1<<shift)
 			}
 			return b.provisionQueues(ctx)
-		case replicas > 1 && b.conf.Replicas == 0 && (code == codeNoPeers || code == codeReplicasNotSupported):
+		case replicas > 1 && b.conf.Replicas == 0 && (code == server.JSClusterNoPeersErrF || code == server.JSStreamReplicasNotSupportedErr):
+			b.log.Warn("the cluster has no place for three copies of a stream: there is one, until the next start", "error", err)
 			replicas, shift = 1, -1
-		case noRoom(err):
+			if code == server.JSStreamReplicasNotSupportedErr {
+				existing = nil // of a cluster, on a server that is alone now
+			}
+		case classify(err) == full:
 			if shift == 20 { // 16 GiB >> 14 is 1 MiB already
 				return fmt.Errorf("provision: no room for the streams, not even 1 MiB each; free some disk or raise max_file_store: %w", err)
 			}
@@ -56,12 +61,6 @@ func (b *Bus) Provision(ctx context.Context) error {
 			return fmt.Errorf("provision: %w", err)
 		}
 	}
-}
-
-// noRoom reports whether the server refused to promise a stream its bytes.
-func noRoom(err error) bool {
-	code := codeOf(err)
-	return code == codeStorageExceeded || code == codeInsufficientResources || code == codeAccountResources
 }
 
 // replicas returns how many copies of a stream to ask for.
@@ -75,23 +74,27 @@ func (b *Bus) replicas() int {
 	return 1
 }
 
-// existing returns the limits of the streams that are there already.
-func (b *Bus) existing(ctx context.Context) (map[string]int64, error) {
-	found := map[string]int64{}
+// existing returns the configurations of the streams that are there already.
+func (b *Bus) existing(ctx context.Context) (map[string]jetstream.StreamConfig, error) {
+	found := map[string]jetstream.StreamConfig{}
 	for _, s := range b.conf.Topology {
 		name := b.streamName(s.Name)
-		err := b.ask(ctx, "", func(ctx context.Context, _ bool) error {
+		var without error
+		err := b.ask(ctx, infoSubject(name), func(ctx context.Context, _ bool) error {
 			stream, err := b.js.Stream(ctx, name)
-			if errors.Is(err, jetstream.ErrStreamNotFound) {
+			switch {
+			case err == nil:
+				found[name] = stream.CachedInfo().Config
+			case errors.Is(err, jetstream.ErrStreamNotFound):
 				return nil
-			}
-			if err == nil {
-				found[name] = stream.CachedInfo().Config.MaxBytes
+			case classify(err) == disabled: // waiting does not switch it on
+				without = err
+				return nil
 			}
 			return err
 		})
-		if codeOf(err) == codeNoJetStream || errors.Is(err, jetstream.ErrJetStreamNotEnabled) {
-			return nil, fmt.Errorf("the server has no JetStream (start it with -js): %w", err)
+		if without != nil {
+			return nil, fmt.Errorf("the server has no JetStream (start it with -js): %w", without)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("look at stream %s: %w", name, err)
@@ -102,14 +105,18 @@ func (b *Bus) existing(ctx context.Context) (map[string]int64, error) {
 
 // streams creates or updates all streams, shrunk by shift bits, but never below
 // what a stream has already.
-func (b *Bus) streams(ctx context.Context, existing map[string]int64, replicas, shift int) error {
+func (b *Bus) streams(ctx context.Context, existing map[string]jetstream.StreamConfig, replicas, shift int) error {
 	for _, s := range b.conf.Topology {
 		conf := b.streamConfig(s, replicas)
 		wanted := conf.MaxBytes
 		before, old := existing[conf.Name]
-		conf.MaxBytes = max(wanted>>shift, min(wanted, smallestStream), min(wanted, before))
+		conf.MaxBytes = max(wanted>>shift, min(wanted, smallestStream), min(wanted, before.MaxBytes))
+		if b.conf.Replicas == 0 {
+			// A cluster that lacks a server today is no reason to give copies up.
+			conf.Replicas = max(conf.Replicas, before.Replicas)
+		}
 		err := b.createOrUpdate(ctx, conf)
-		if old && conf.MaxBytes <= before && noRoom(err) {
+		if old && conf.MaxBytes <= before.MaxBytes && classify(err) == full {
 			// The disk has less room than the streams were once promised; the
 			// server changes nothing then, but it stores what there is room for.
 			b.log.Warn("the server has less room than its streams were promised", "stream", conf.Name)
@@ -227,11 +234,11 @@ func (b *Bus) consumer(ctx context.Context, r route, maxAckPending int) error {
 		MaxAckPending: maxAckPending,
 		MaxWaiting:    maxWaiting,
 	}
-	err := b.ask(ctx, "", func(ctx context.Context, _ bool) error {
+	err := b.ask(ctx, "$JS.API.CONSUMER.CREATE."+r.stream+".", func(ctx context.Context, _ bool) error {
 		_, err := b.js.CreateOrUpdateConsumer(ctx, r.stream, conf)
-		return err
+		return placed(err)
 	})
-	if codeOf(err) == codeConsumerExistsOnWork {
+	if codeOf(err) == server.JSConsumerWQConsumerNotUniqueErr {
 		return fmt.Errorf("consumer %s: another consumer of stream %s takes the same work; delete it: %w", r.durable, r.stream, err)
 	}
 	if err != nil {
@@ -281,7 +288,7 @@ func (b *Bus) refreshStream(ctx context.Context, name string) error {
 				return err
 			}
 			_, err := b.js.CreateOrUpdateConsumer(ctx, name, info.Config)
-			return err
+			return placed(err)
 		})
 		if err != nil {
 			return err

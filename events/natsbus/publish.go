@@ -1,10 +1,12 @@
 package natsbus
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -20,73 +22,109 @@ var (
 	_ events.Facts = port{}
 )
 
-// Append stores m when fence holds; see events.Log. The server checks the
-// fence before the ID, so a repeated append looks fenced: it is recognised by
-// its ID behind the fence.
-func (p port) Append(ctx context.Context, m events.Message, fence events.Fence) (uint64, error) {
+// Append stores m when fence holds; see events.Log. A repeated append may look
+// fenced by itself: it is recognised by its ID behind the fence. An error about
+// the fence while the log has not moved is about a message on its way, perhaps
+// an attempt of this very call: it is stored or gone in a moment.
+func (p port) Append(ctx context.Context, m events.Message, fence events.Fence) (seq uint64, err error) {
 	b := p.bus
 	var options []jetstream.PublishOpt
 	if fence.Filter != "" {
 		options = append(options, jetstream.WithExpectLastSequenceForSubject(fence.Last, b.subject(fence.Filter)))
 	}
-	ack, _, err := b.publish(ctx, m, options...)
-	if err == nil {
-		return ack.Sequence, nil
-	}
-	if wrongSequence(err) {
-		seq, lookup := p.find(ctx, fence.Last+1, fence.Filter, m.ID)
-		switch {
-		case lookup != nil:
-			err = lookup
-		case seq > 0:
-			return seq, nil
-		default:
-			err = events.ErrFenced
+	err = b.whileOnItsWay(ctx, func() (again bool, err error) {
+		ack, _, err := b.publish(ctx, m, options...)
+		if err == nil {
+			seq = ack.Sequence
+			return false, nil
 		}
+		if classify(err) != fenced {
+			return false, err
+		}
+		at, lookup := b.last(ctx, fence.Filter)
+		if lookup != nil {
+			return false, lookup
+		}
+		switch {
+		case at.Seq == fence.Last:
+			return true, err
+		case m.ID != "" && at.ID == m.ID:
+			seq = at.Seq
+			return false, nil
+		}
+		if seq, lookup = p.find(ctx, fence.Last+1, fence.Filter, m.ID); lookup != nil {
+			return false, lookup
+		}
+		if seq == 0 {
+			return false, events.ErrFenced
+		}
+		return false, nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("append %s: %w", m.Subject, err)
 	}
-	return 0, fmt.Errorf("append %s: %w", m.Subject, err)
+	return seq, nil
 }
 
-// Record stores m unless its subject has a message; see events.Facts. When an
-// attempt of this very call was stored and its answer lost, that is a success.
-// The server's window of IDs reaches over all subjects, and remembers messages
-// that are gone: an ID that it knows says nothing about this subject, and the
-// message is stored without one where the subject is empty.
-func (p port) Record(ctx context.Context, m events.Message) (uint64, error) {
-	first := jetstream.WithExpectLastSequencePerSubject(0)
-	ack, retried, err := p.bus.publish(ctx, m, first)
-	if err == nil && ack.Duplicate {
-		held, lookup := p.heldFor(ctx, m.Subject)
+// Record stores m unless its subject has a message; see events.Facts. What the
+// subject holds decides, whatever the answer: when it is m, then an attempt of
+// this very call was stored and its answer lost; when it is nothing, then
+// either another one is on its way, which may still get lost, or the server
+// knows the ID from elsewhere. Its window of IDs reaches over all subjects and
+// remembers messages that are gone, so that the message is stored without one.
+func (p port) Record(ctx context.Context, m events.Message) (seq uint64, err error) {
+	b, unnamed := p.bus, m
+	unnamed.ID = ""
+	next, tried := m, false
+	err = b.whileOnItsWay(ctx, func() (again bool, err error) {
+		ack, retried, err := b.publish(ctx, next, jetstream.WithExpectLastSequencePerSubject(0))
+		retried, tried = retried || tried, true
+		if err == nil && !ack.Duplicate {
+			seq = ack.Sequence
+			return false, nil
+		}
+		if err != nil && classify(err) != fenced {
+			return false, err
+		}
+		held, lookup := b.last(ctx, m.Subject)
 		switch {
 		case lookup != nil:
-			return 0, fmt.Errorf("record %s: %w", m.Subject, lookup)
-		case !held:
-			m.ID = ""
-			ack, retried, err = p.bus.publish(ctx, m, first)
-		}
-	}
-	switch {
-	case err == nil && (!ack.Duplicate || retried):
-		return ack.Sequence, nil
-	case err == nil:
-		err = events.ErrExists
-	case wrongSequence(err):
-		err = events.ErrExists
-		if retried {
-			if seq, lookup := p.find(ctx, 1, m.Subject, m.ID); lookup == nil && seq > 0 {
-				return seq, nil
+			return false, lookup
+		case held.Seq == 0:
+			if err == nil {
+				next, err = unnamed, errOnItsWay
 			}
+			return true, err
+		case retried && held.ID == next.ID && bytes.Equal(held.Data, m.Data):
+			seq = held.Seq
+			return false, nil
 		}
+		return false, events.ErrExists
+	})
+	if err != nil {
+		return 0, fmt.Errorf("record %s: %w", m.Subject, err)
 	}
-	return 0, fmt.Errorf("record %s: %w", m.Subject, err)
+	return seq, nil
 }
 
-// heldFor reports whether the subject has a message.
-func (p port) heldFor(ctx context.Context, subject string) (bool, error) {
-	for _, err := range p.Read(ctx, 1, subject) {
-		return err == nil, err
+// errOnItsWay is a message of which the server knows more than the stream has.
+var errOnItsWay = errors.New("a message with that id or subject is on its way")
+
+// whileOnItsWay repeats f while it says that a message is on its way.
+func (b *Bus) whileOnItsWay(ctx context.Context, f func() (again bool, err error)) error {
+	var pause backoff
+	for end := time.Now().Add(b.conf.Patience); ; {
+		again, err := f()
+		if !again {
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%w: %w", events.ErrUnreachable, err)
+		}
+		if err := pause.wait(ctx); err != nil {
+			return err
+		}
 	}
-	return false, nil
 }
 
 // find returns the sequence of the message with that ID, or 0.
@@ -103,12 +141,6 @@ func (p port) find(ctx context.Context, from uint64, filter, id string) (uint64,
 		}
 	}
 	return 0, nil
-}
-
-// wrongSequence reports whether an expected last sequence did not hold.
-func wrongSequence(err error) bool {
-	code := codeOf(err)
-	return code == codeWrongLastSequence || code == codeWrongLastSequenceConst
 }
 
 // publish stores one message, with retries under the same ID. retried says
@@ -137,12 +169,13 @@ func (b *Bus) checked(m events.Message) (stream string, err error) {
 
 // explain puts the server's refusals into the words of the ports.
 func (b *Bus) explain(err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case codeOf(err) == codeStoreFailed || noRoom(err):
+	}
+	switch c := classify(err); {
+	case c == full:
 		return fmt.Errorf("%w: %w", events.ErrFull, err)
-	case codeOf(err) == codeTooLarge, errors.Is(err, nats.ErrMaxPayload):
+	case c == oversized:
 		return fmt.Errorf("the message is over the limit of its stream or of the server (max_payload %d bytes): %w", b.nc.MaxPayload(), err)
 	case errors.Is(err, events.ErrUnreachable) && errors.Is(err, jetstream.ErrNoStreamResponse):
 		return fmt.Errorf("the stream is not there (does a proposer run?): %w", err)

@@ -162,7 +162,7 @@ func (s *subscription) bind(ctx context.Context) error {
 
 // exists asks for the consumer, which another process may yet have to create.
 func (s *subscription) exists(ctx context.Context) error {
-	return s.bus.attempt(ctx, "", false, func(ctx context.Context, _ bool) error {
+	return s.bus.attempt(ctx, "$JS.API.CONSUMER.INFO."+s.route.stream+"."+s.route.durable, firstAttempt, func(ctx context.Context) error {
 		_, err := s.bus.js.Consumer(ctx, s.route.stream, s.route.durable)
 		return err
 	})
@@ -297,7 +297,7 @@ func nakAfter(delay time.Duration) string {
 // before AckWait.
 func (s *subscription) answer(d *delivery, body string) {
 	epoch := s.bus.next()
-	if err := s.bus.nc.Publish(d.msg.Reply, []byte(body)); err != nil && lost(err) {
+	if err := s.bus.nc.Publish(d.msg.Reply, []byte(body)); err != nil && classify(err).retried() {
 		t := time.NewTimer(s.bus.conf.AckWait)
 		defer t.Stop()
 		select {

@@ -53,7 +53,7 @@ func (q *queue) Publish(topic string, messages ...*message.Message) error {
 		if _, err := b.checked(plain(topic, wm)); err != nil {
 			return fmt.Errorf("publish %q: %w", wm.UUID, err)
 		}
-		future, err := b.js.PublishMsgAsync(b.encode(plain(topic, wm)), jetstream.WithStallWait(attemptTimeout))
+		future, err := b.js.PublishMsgAsync(b.encode(plain(topic, wm)), jetstream.WithStallWait(lastAttempt))
 		if err != nil {
 			future = nil // the second attempt below tells what is wrong
 		}

@@ -1,6 +1,7 @@
 package natsbus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,7 +52,7 @@ func (p port) info(ctx context.Context, filters ...string) (*jetstream.StreamInf
 		return nil, err
 	}
 	var info *jetstream.StreamInfo
-	err = b.ask(ctx, "", func(ctx context.Context, _ bool) error {
+	err = b.ask(ctx, infoSubject(name), func(ctx context.Context, _ bool) error {
 		stream, err := b.js.Stream(ctx, name)
 		if err != nil {
 			return err
@@ -65,6 +66,9 @@ func (p port) info(ctx context.Context, filters ...string) (*jetstream.StreamInf
 	return info, err
 }
 
+// infoSubject is where the server is asked about a stream.
+func infoSubject(stream string) string { return "$JS.API.STREAM.INFO." + stream }
+
 // Read yields what is stored now; see events.Reader.
 func (p port) Read(ctx context.Context, from uint64, filters ...string) iter.Seq2[events.Message, error] {
 	info, err := p.info(ctx, filters...)
@@ -76,7 +80,10 @@ func (p port) Read(ctx context.Context, from uint64, filters ...string) iter.Seq
 		if info.State.Msgs == 0 || info.State.LastSeq < from {
 			return
 		}
-		r := &reader{port: p, stream: info.Config.Name, filters: filters, next: max(1, from), last: info.State.LastSeq}
+		r := &reader{
+			port: p, stream: info.Config.Name, replicated: info.Config.Replicas > 1, filters: filters,
+			next: max(1, from), last: info.State.LastSeq,
+		}
 		if err := r.run(ctx, yield); err != nil {
 			yield(events.Message{}, fmt.Errorf("read: %w", err))
 		}
@@ -102,8 +109,12 @@ type reader struct {
 	port
 	stream  string
 	filters []string
+	// replicated: the consumer may be on a server that lags behind.
+	replicated bool
 	// next is the first sequence not seen yet, last the last one to yield.
 	next, last uint64
+	// limit bounds the next request for a consumer.
+	limit time.Duration
 }
 
 // follows reports whether the reader waits for new messages.
@@ -117,7 +128,7 @@ var errEnd = errors.New("the end")
 func (r *reader) run(ctx context.Context, yield func(events.Message, error) bool) error {
 	var pause backoff
 	start, at := time.Now(), uint64(0)
-	for {
+	for r.limit = firstAttempt; ; r.limit = min(r.limit+r.limit/2, lastAttempt) {
 		err := r.consume(ctx, yield)
 		if err == nil || errors.Is(err, errEnd) {
 			return nil
@@ -129,8 +140,8 @@ func (r *reader) run(ctx context.Context, yield func(events.Message, error) bool
 			return errClosed
 		}
 		if r.next > at {
-			start, at, pause = time.Now(), r.next, backoff{}
-		} else if !lost(err) { // twice at the same place
+			start, at, pause, r.limit = time.Now(), r.next, backoff{}, firstAttempt
+		} else if classify(err) == refused || consumerLost(err) { // twice at the same place
 			moved, err := r.step(ctx, yield)
 			if errors.Is(err, errEnd) {
 				return nil
@@ -139,7 +150,7 @@ func (r *reader) run(ctx context.Context, yield func(events.Message, error) bool
 				continue
 			}
 		}
-		if !r.transient(err) {
+		if c := classify(err); !c.retried() && c != absent {
 			return err
 		}
 		if !r.follows() && time.Since(start) > r.bus.conf.Patience {
@@ -149,19 +160,6 @@ func (r *reader) run(ctx context.Context, yield func(events.Message, error) bool
 			return err
 		}
 	}
-}
-
-// transient reports whether another consumer may get further.
-func (r *reader) transient(err error) bool {
-	for _, known := range []error{
-		errGap, jetstream.ErrConsumerDeleted, jetstream.ErrNoHeartbeat, jetstream.ErrMsgIteratorClosed,
-		jetstream.ErrConsumerNotFound, jetstream.ErrConsumerLeadershipChanged,
-	} {
-		if errors.Is(err, known) {
-			return true
-		}
-	}
-	return lost(err) || r.follows() && errors.Is(err, jetstream.ErrStreamNotFound)
 }
 
 // errGap is a message that the connection dropped.
@@ -176,7 +174,7 @@ func (r *reader) consume(ctx context.Context, yield func(events.Message, error) 
 	}
 	defer r.forget(c)
 	if !r.follows() && pending == 0 {
-		return nil
+		return r.behind(ctx)
 	}
 	epoch := r.bus.next()
 	it, err := c.Messages(jetstream.PullMaxMessagesWithBytesLimit(pullMessages, pullBytes),
@@ -212,9 +210,9 @@ func (r *reader) create(ctx context.Context) (jetstream.Consumer, uint64, error)
 		FilterSubjects:    r.server(),
 	}
 	var c jetstream.Consumer
-	err := r.bus.attempt(ctx, "", false, func(ctx context.Context, _ bool) (err error) {
+	err := r.bus.attempt(ctx, "$JS.API.CONSUMER.CREATE."+r.stream+".", r.limit, func(ctx context.Context) (err error) {
 		c, err = r.bus.js.CreateConsumer(ctx, r.stream, conf)
-		return err
+		return placed(err)
 	})
 	if err != nil {
 		return nil, 0, err
@@ -269,8 +267,11 @@ func (r *reader) drain(ctx context.Context, c jetstream.Consumer, it jetstream.M
 				return errEnd
 			}
 		}
-		if meta.Sequence.Stream == r.last || !r.follows() && meta.NumPending == 0 {
+		if meta.Sequence.Stream == r.last {
 			return errEnd
+		}
+		if !r.follows() && meta.NumPending == 0 {
+			return cmp.Or(r.behind(ctx), errEnd)
 		}
 		if err := ctx.Err(); err != nil {
 			return err
@@ -292,7 +293,7 @@ func (r *reader) receive(ctx context.Context, c jetstream.Consumer, it jetstream
 			return m, err
 		}
 		var info *jetstream.ConsumerInfo
-		err = r.bus.attempt(ctx, "", false, func(ctx context.Context, _ bool) (err error) {
+		err = r.bus.attempt(ctx, "$JS.API.CONSUMER.INFO."+r.stream+".", firstAttempt, func(ctx context.Context) (err error) {
 			info, err = c.Info(ctx)
 			return err
 		})
@@ -302,7 +303,7 @@ func (r *reader) receive(ctx context.Context, c jetstream.Consumer, it jetstream
 		case info.Delivered.Consumer > delivered:
 			return nil, errGap
 		case info.NumPending == 0 && !r.follows():
-			return nil, errEnd
+			return nil, cmp.Or(r.behind(ctx), errEnd)
 		}
 	}
 }

@@ -2,49 +2,25 @@ package natsbus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"apollo/events"
 )
 
 const (
-	// attemptTimeout bounds one question to the server. A PubAck takes well
-	// below a millisecond locally; 5 s is what the client library takes too.
-	attemptTimeout = 5 * time.Second
+	// firstAttempt bounds one question to the server, and each further one
+	// takes half as long again, up to lastAttempt. A PubAck takes well below a
+	// millisecond locally. Where the leader of a stream is gone the others elect
+	// a new one after 4 to 9 s (nats-server, server/raft.go): the attempts end
+	// after 2, 5, 9.5 and 16 s, so that one of them soon meets it, and a server
+	// that is only slow has its time.
+	firstAttempt = 2 * time.Second
+	lastAttempt  = 10 * time.Second
 	// firstPause and lastPause bound the growing pauses between attempts.
 	firstPause = 20 * time.Millisecond
 	lastPause  = time.Second
 )
-
-// Codes of the server's errors (nats-server 2.15, server/errors.json).
-const (
-	codeWrongLastSequence      = 10071
-	codeWrongLastSequenceConst = 10164 // the same on replicated streams
-	codeStoreFailed            = 10077 // a stream at its limit
-	codeStorageExceeded        = 10047 // no room for what a stream may grow to
-	codeInsufficientResources  = 10023
-	codeNoPeers                = 10005
-	codeReplicasNotSupported   = 10074
-	codeAccountResources       = 10002
-	codeConsumerExistsOnWork   = 10100 // another consumer has that filter
-	codeTooLarge               = 10054
-	codeNoJetStream            = 10039
-	codeNoMessage              = 10037
-	codeNotAvailable           = 10008 // "temporarily unavailable", while it elects or recovers
-)
-
-// codeOf returns the server's error code, or 0.
-func codeOf(err error) jetstream.ErrorCode {
-	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
-		return api.ErrorCode
-	}
-	return 0
-}
 
 // backoff is a growing pause; the zero value starts at firstPause.
 type backoff struct{ last time.Duration }
@@ -62,38 +38,25 @@ func (p *backoff) wait(ctx context.Context) error {
 	}
 }
 
-// lost reports whether err says nothing but that the server cannot be asked
-// now, so that the same question may be put again.
-func lost(err error) bool {
-	for _, known := range []error{
-		nats.ErrTimeout, nats.ErrNoResponders, nats.ErrDisconnected, nats.ErrReconnectBufExceeded,
-		nats.ErrConnectionReconnecting, nats.ErrConnectionDraining, nats.ErrStaleConnection,
-		jetstream.ErrNoStreamResponse, jetstream.ErrAsyncPublishTimeout, jetstream.ErrTooManyStalledMsgs,
-		jetstream.ErrServerShutdown, context.DeadlineExceeded,
-	} {
-		if errors.Is(err, known) {
-			return true
-		}
-	}
-	return codeOf(err) == codeNotAvailable
-}
-
 // ask runs one question to the server until it is answered, with the bounds of
 // ctx and Config.Patience. retried tells f that an earlier attempt may have
 // had its effect.
 func (b *Bus) ask(ctx context.Context, subject string, f func(ctx context.Context, retried bool) error) error {
 	var pause backoff
+	limit := firstAttempt
 	end := time.Now().Add(b.conf.Patience)
 	for retried := false; ; retried = true {
-		err := b.attempt(ctx, subject, retried, f)
-		switch {
-		case err == nil:
+		err := b.attempt(ctx, subject, limit, func(ctx context.Context) error { return f(ctx, retried) })
+		if err == nil {
 			return nil
-		case ctx.Err() != nil:
+		}
+		if ctx.Err() != nil {
 			return ctx.Err()
-		case errors.Is(err, nats.ErrConnectionClosed):
+		}
+		switch c := classify(err); {
+		case c == closed:
 			return fmt.Errorf("the bus was closed: %w", err)
-		case !lost(err):
+		case !c.retried():
 			return err
 		case time.Now().After(end):
 			return fmt.Errorf("%w: %w", events.ErrUnreachable, err)
@@ -101,13 +64,14 @@ func (b *Bus) ask(ctx context.Context, subject string, f func(ctx context.Contex
 		if err := pause.wait(ctx); err != nil {
 			return err
 		}
+		limit = min(limit+limit/2, lastAttempt)
 	}
 }
 
-// attempt puts the question once; a denial of the subject and a lost connection
-// end it at once.
-func (b *Bus) attempt(ctx context.Context, subject string, retried bool, f func(ctx context.Context, retried bool) error) error {
-	limited, done := context.WithTimeout(ctx, min(attemptTimeout, b.conf.Patience))
+// attempt puts the question once, for limit at most; a denial of the subject
+// and a lost connection end it at once.
+func (b *Bus) attempt(ctx context.Context, subject string, limit time.Duration, f func(ctx context.Context) error) error {
+	limited, done := context.WithTimeout(ctx, min(limit, b.conf.Patience))
 	defer done()
 	asking, cancel := context.WithCancelCause(limited)
 	defer cancel(nil)
@@ -120,7 +84,7 @@ func (b *Bus) attempt(ctx context.Context, subject string, retried bool, f func(
 		delete(b.attempts, a)
 		b.mu.Unlock()
 	}()
-	err := f(asking, retried)
+	err := f(asking)
 	if err != nil && asking.Err() != nil && limited.Err() == nil {
 		return context.Cause(asking)
 	}

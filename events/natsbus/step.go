@@ -3,9 +3,11 @@ package natsbus
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -30,54 +32,98 @@ type rawMessage struct {
 // message is asked for by itself and yielded as what it is. moved is false
 // when there is no message to get past.
 func (r *reader) step(ctx context.Context, yield func(events.Message, error) bool) (moved bool, err error) {
-	var first rawMessage
-	for _, f := range r.filters {
-		var got rawMessage
-		err := r.bus.attempt(ctx, "", false, func(ctx context.Context, _ bool) (err error) {
-			got, err = r.get(ctx, f)
-			return err
-		})
-		if codeOf(err) == codeNoMessage {
-			continue
-		}
-		if err != nil {
-			return false, err
-		}
-		if first.Message.Seq == 0 || got.Message.Seq < first.Message.Seq {
-			first = got
-		}
-	}
-	m := first.Message
-	if m.Seq == 0 || m.Seq > r.last {
-		return false, nil
+	m, err := r.first(ctx)
+	if err != nil || m.Seq == 0 || m.Seq > r.last {
+		return false, err
 	}
 	r.next = m.Seq + 1
-	header, err := nats.DecodeHeadersMsg(m.Header)
-	if err != nil {
-		header = nil // what cannot be read carries no header, as on delivery
-	}
-	id, fields := decodeHeader(header)
-	if !yield(events.Message{Subject: r.bus.relative(m.Subject), Seq: m.Seq, ID: id, Time: m.Time, Header: fields, Data: m.Data}, nil) {
+	if !yield(m, nil) {
 		return false, errEnd
 	}
 	return true, nil
 }
 
-// get asks for the first message from next on that matches the filter.
-func (r *reader) get(ctx context.Context, filter string) (got rawMessage, err error) {
-	request, err := json.Marshal(map[string]any{"seq": r.next, "next_by_subj": r.bus.subject(filter)})
-	if err != nil {
-		return got, err
+// first returns the first message from next on that the leader of the stream
+// has; its Seq is 0 when there is none.
+func (r *reader) first(ctx context.Context) (events.Message, error) {
+	var first events.Message
+	for _, f := range r.filters {
+		var m events.Message
+		err := r.bus.attempt(ctx, r.bus.getSubject(r.stream), firstAttempt, func(ctx context.Context) (err error) {
+			m, err = r.bus.get(ctx, r.stream, map[string]any{"seq": r.next, "next_by_subj": r.bus.subject(f)})
+			return err
+		})
+		if err != nil && codeOf(err) != server.JSNoMessageFoundErr {
+			return events.Message{}, err
+		}
+		if err == nil && (first.Seq == 0 || m.Seq < first.Seq) {
+			first = m
+		}
 	}
-	reply, err := r.bus.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+r.stream, request)
-	if err != nil {
-		return got, err
+	return first, nil
+}
+
+// behind returns errLag when the leader of the stream has a message for this
+// reader that its consumer does not know: consumers of a reader live on one
+// server of a cluster, and that one may not be up to date.
+func (r *reader) behind(ctx context.Context) error {
+	if !r.replicated {
+		return nil
 	}
+	m, err := r.first(ctx)
+	if err == nil && m.Seq > 0 && m.Seq <= r.last {
+		err = errLag
+	}
+	return err
+}
+
+// errLag is a consumer whose server lags behind the others.
+var errLag = errors.New("the server of the consumer lags behind")
+
+// getSubject is where the leader of a stream is asked for one message.
+func (b *Bus) getSubject(stream string) string { return "$JS.API.STREAM.MSG.GET." + stream }
+
+// get asks the leader of the stream for one message. A consumer, or a direct
+// get, may answer from a server that lags behind.
+func (b *Bus) get(ctx context.Context, stream string, which map[string]any) (events.Message, error) {
+	var none events.Message
+	request, err := json.Marshal(which)
+	if err != nil {
+		return none, err
+	}
+	reply, err := b.nc.RequestWithContext(ctx, b.getSubject(stream), request)
+	if err != nil {
+		return none, err
+	}
+	var got rawMessage
 	if err := json.Unmarshal(reply.Data, &got); err != nil {
-		return got, fmt.Errorf("the server's answer: %w", err)
+		return none, fmt.Errorf("the server's answer: %w", err)
 	}
 	if got.Error != nil {
-		return got, got.Error
+		return none, got.Error
 	}
-	return got, nil
+	m := got.Message
+	header, err := nats.DecodeHeadersMsg(m.Header)
+	if err != nil {
+		header = nil // what cannot be read carries no header, as on delivery
+	}
+	id, fields := decodeHeader(header)
+	return events.Message{Subject: b.relative(m.Subject), Seq: m.Seq, ID: id, Time: m.Time, Header: fields, Data: m.Data}, nil
+}
+
+// last returns the last message that matches the filter; its Seq is 0 when
+// there is none.
+func (b *Bus) last(ctx context.Context, filter string) (m events.Message, err error) {
+	stream, err := b.streamFor(filter)
+	if err != nil {
+		return m, err
+	}
+	err = b.ask(ctx, b.getSubject(stream), func(ctx context.Context, _ bool) (err error) {
+		m, err = b.get(ctx, stream, map[string]any{"last_by_subj": b.subject(filter)})
+		if codeOf(err) == server.JSNoMessageFoundErr {
+			m, err = events.Message{}, nil
+		}
+		return err
+	})
+	return m, err
 }
