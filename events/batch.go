@@ -14,6 +14,9 @@ type BatchRequested struct {
 	Batch int `json:"batch" jsonschema:"minimum=0"`
 	// Evaluator is who must answer, a DNS label.
 	Evaluator string `json:"evaluator"`
+	// Identity is the only one whose answer counts; without it anybody's does
+	// who works for Evaluator. A worker that is another one gives the item back.
+	Identity *Identity `json:"identity,omitempty"`
 	// Template and Networks say what to bind the evaluator to.
 	Template string    `json:"template,omitempty"`
 	Networks []Network `json:"networks,omitempty"`
@@ -48,6 +51,9 @@ type BatchEvaluated struct {
 	Evaluator string `json:"evaluator"`
 	// EvaluatorVersion goes into the log beside every trial.
 	EvaluatorVersion string `json:"evaluator_version,omitempty"`
+	// Program is the digest of the user's program that measured; with the
+	// version it is the identity of who answers.
+	Program string `json:"program,omitempty"`
 	// Worker names the process that answered, for people.
 	Worker string `json:"worker,omitempty"`
 	// Metrics name the columns of every Values row.

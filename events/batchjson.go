@@ -23,6 +23,8 @@ func decodeBatchRequested(r *reader) Payload {
 			v.Batch = r.int()
 		case "evaluator":
 			v.Evaluator = r.str()
+		case "identity":
+			v.Identity = r.identity()
 		case "template":
 			v.Template = r.str()
 		case "networks":
@@ -55,6 +57,24 @@ func decodeBatchRequested(r *reader) Payload {
 	return v
 }
 
+func (r *reader) identity() *Identity {
+	if r.null() {
+		return nil
+	}
+	v := &Identity{}
+	r.object(func(key []byte) {
+		switch string(key) {
+		case "version":
+			v.Version = r.word()
+		case "program":
+			v.Program = r.word()
+		default:
+			r.skip()
+		}
+	})
+	return v
+}
+
 func (r *reader) column() (c Column) {
 	r.object(func(key []byte) {
 		switch string(key) {
@@ -82,7 +102,9 @@ func decodeBatchEvaluated(r *reader) Payload {
 		case "evaluator":
 			v.Evaluator = r.str()
 		case "evaluator_version":
-			v.EvaluatorVersion = r.str()
+			v.EvaluatorVersion = r.word()
+		case "program":
+			v.Program = r.word()
 		case "worker":
 			v.Worker = r.str()
 		case "metrics":

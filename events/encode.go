@@ -214,6 +214,9 @@ func (v BatchRequested) appendJSON(b []byte) ([]byte, error) {
 	b = appendString(append(b, `,"run":`...), v.Run)
 	b = strconv.AppendInt(append(b, `,"batch":`...), int64(v.Batch), 10)
 	b = appendString(append(b, `,"evaluator":`...), v.Evaluator)
+	if v.Identity != nil {
+		b = v.Identity.append(append(b, `,"identity":`...))
+	}
 	if v.Template != "" {
 		b = appendString(append(b, `,"template":`...), v.Template)
 	}
@@ -242,6 +245,20 @@ func (v BatchRequested) appendJSON(b []byte) ([]byte, error) {
 	return append(b, '}'), nil
 }
 
+func (i *Identity) append(b []byte) []byte {
+	b = append(b, '{')
+	if i.Version != "" {
+		b = appendString(append(b, `"version":`...), i.Version)
+	}
+	if i.Program != "" {
+		if i.Version != "" {
+			b = append(b, ',')
+		}
+		b = appendString(append(b, `"program":`...), i.Program)
+	}
+	return append(b, '}')
+}
+
 func appendMetric(b []byte, m Metric) ([]byte, error) {
 	b = appendString(append(b, `{"name":`...), m.Name)
 	b = appendString(append(b, `,"unit":`...), m.Unit)
@@ -266,6 +283,9 @@ func (v BatchEvaluated) appendJSON(b []byte) ([]byte, error) {
 	b = appendString(append(b, `,"evaluator":`...), v.Evaluator)
 	if v.EvaluatorVersion != "" {
 		b = appendString(append(b, `,"evaluator_version":`...), v.EvaluatorVersion)
+	}
+	if v.Program != "" {
+		b = appendString(append(b, `,"program":`...), v.Program)
 	}
 	if v.Worker != "" {
 		b = appendString(append(b, `,"worker":`...), v.Worker)

@@ -59,17 +59,21 @@ func samples() []events.Payload {
 	best := events.BestTrial{Trial: 3, Design: map[string]any{"pe_memory": 8192.5, "dataflow": "weight"}, Metrics: map[string]float64{"latency_s": 0.002, "area_mm2": 6.5}}
 	waiting := &events.Waiting{Code: events.WaitsNoEvaluator, Message: "nobody works for evaluator edge", Hint: "start a worker: apollo serve evaluator"}
 	item := events.PresentItem{Study: study, Run: run, Batch: 2, Since: 1612278245000000, Error: "the stream is full"}
+	identity := &events.Identity{Version: "2", Program: strings.Repeat("5e", 32)}
+	program := &events.Program{Args: []string{"python3", "sim.py"}, Path: "/usr/bin/python3", Files: []events.ProgramFile{{Arg: 1, SHA256: strings.Repeat("5f", 32)}}}
 	volume, reference := 0.0625, map[string]float64{"latency_s": 0.02}
 	summary := events.Summary{Trials: 400, Measured: 280, Infeasible: 119, Failed: 1, Feasible: 250, Best: &best, Front: []events.BestTrial{best}, FrontSize: 1, Hypervolume: &volume, Reference: reference, Hash: strings.Repeat("f0", 32), LastResult: 1234}
 	return []events.Payload{
-		events.StudyRequested{Study: json.RawMessage(`{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"demo"},"spec":{}}`), Fresh: true},
+		events.StudyRequested{Study: json.RawMessage(`{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"demo"},"spec":{}}`), Fresh: true, EvaluatorVersion: "2", Program: program},
 		events.StudyControl{Study: study, Run: run, ID: "c-1", Verb: "extend", Trials: 900},
-		events.StudyAccepted{Study: study, Run: run, Spec: sampleSpec(), SpecSHA256: strings.Repeat("1b", 32), Command: "x1"},
+		events.StudyAccepted{Study: study, Run: run, Spec: sampleSpec(), SpecSHA256: strings.Repeat("1b", 32), Command: "x1", Identity: identity, Program: program, Binds: true},
 		events.StudyStarted{Study: study, Run: run, Sources: []events.SourcePin{{Study: "earlier", Run: run, Trials: 400, SHA256: strings.Repeat("2c", 32), Use: "merge", Kept: 399, Quarantined: 1, DamagedFiles: 2, Why: "the same networks"}}},
 		events.TrialsProposed{
 			Study: study, Run: run, Batch: 2, FirstTrial: 16, Told: 1, ObservedThrough: 99, Designs: []events.Design{design, design},
 			Origins: []string{"evolution", "seed"}, Parents: [][]int{{3, 7}, {}}, Reused: []events.TrialResult{result},
 		},
+		events.StudyBound{Study: study, Run: run, Identity: *identity, Batch: 2, Worker: "host-1/7"},
+		events.BatchRefused{Study: study, Run: run, Batch: 2, Sequence: 44, Asked: *identity, Answered: events.Identity{Version: "3", Program: strings.Repeat("6f", 32)}, Worker: "host-2/7"},
 		events.StudyImproved{Study: study, Run: run, Best: best, FrontSize: 1, Hypervolume: &volume, Reference: reference},
 		events.StudyPaused{Study: study, Run: run, Command: "c-2", Reason: "asked by a user", Batch: new(3)},
 		events.StudyWaiting{Study: study, Run: run, Waiting: waiting},
@@ -82,10 +86,10 @@ func samples() []events.Payload {
 		events.StudyFailed{Study: study, Run: run, Reason: "source earlier/0badcafe changed"},
 		events.StudyRejected{Study: study, Command: "x1", Errors: []events.Mistake{{Pointer: "/spec/seed", Code: "unknown_field", Message: "there is no field \"sede\"", Hint: "did you mean \"seed\"?", Line: 5, Column: 7}}},
 		events.BatchRequested{
-			Study: study, Run: run, Batch: 2, Evaluator: "edge", Template: "edge", Networks: sampleSpec().Networks, Metrics: sampleSpec().Metrics,
+			Study: study, Run: run, Batch: 2, Evaluator: "edge", Identity: identity, Template: "edge", Networks: sampleSpec().Networks, Metrics: sampleSpec().Metrics,
 			TimeoutSeconds: 30, Attempts: 3, Parameters: []events.Column{{Name: "pe_memory", Unit: "B"}, {Name: "dataflow", Unit: "-"}}, Trials: []int{16, 17}, Designs: []events.Design{design, design},
 		},
-		events.BatchEvaluated{Study: study, Run: run, Batch: 2, Evaluator: "edge", EvaluatorVersion: "edge-1", Worker: "host-1", Metrics: []string{"latency_s", "area_mm2"}, Trials: []events.TrialResult{result}},
+		events.BatchEvaluated{Study: study, Run: run, Batch: 2, Evaluator: "edge", EvaluatorVersion: "edge-1", Program: strings.Repeat("5e", 32), Worker: "host-1", Metrics: []string{"latency_s", "area_mm2"}, Trials: []events.TrialResult{result}},
 		events.ArchivePart{Study: study, Run: run, Path: "log/study=demo/run=0badcafe/part-000001.parquet", Rows: 400, SHA256: strings.Repeat("3d", 32), FirstSeq: 1, LastSeq: 25},
 		events.ArchiveFinal{Study: study, Run: run, Trials: 400, Glob: "log/study=demo/run=0badcafe/*.parquet"},
 		events.ArchiveWaiting{Study: study, Run: run, Trials: 12, Waiting: &events.Waiting{Code: events.WaitsArchiveStuck, Message: "no space left on device", Hint: "free some disk"}},

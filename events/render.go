@@ -29,6 +29,11 @@ func render(p Payload) string {
 	case TrialsProposed:
 		return runName(e.Study, e.Run) + fmt.Sprintf("batch %d proposed: %s", e.Batch, trialRange(e.FirstTrial, len(e.Designs))) +
 			when(len(e.Reused) > 0, fmt.Sprintf(", %d known already", len(e.Reused))) + origins(e.Origins)
+	case StudyBound:
+		return runName(e.Study, e.Run) + "is measured by " + e.Identity.String() + when(e.Worker != "", " ("+e.Worker+")")
+	case BatchRefused:
+		return runName(e.Study, e.Run) + fmt.Sprintf("batch %d: an answer is refused: asked was %s, it is of %s", e.Batch, e.Asked, e.Answered) +
+			when(e.Worker != "", " ("+e.Worker+")")
 	case StudyImproved:
 		if e.FrontSize > 0 {
 			return runName(e.Study, e.Run) + frontText(e.FrontSize, e.Hypervolume) + ": " + best(&e.Best)
@@ -61,7 +66,11 @@ func renderEnd(p Payload) string {
 	case StudyRejected:
 		return runName(e.Study, "") + "rejected" + mistakes(e.Errors)
 	case BatchRequested:
-		return runName(e.Study, e.Run) + fmt.Sprintf("batch %d for evaluator %s: %d designs", e.Batch, e.Evaluator, len(e.Designs))
+		who := e.Evaluator
+		if e.Identity != nil {
+			who += ", " + e.Identity.String()
+		}
+		return runName(e.Study, e.Run) + fmt.Sprintf("batch %d for evaluator %s: %d designs", e.Batch, who, len(e.Designs))
 	case BatchEvaluated:
 		return runName(e.Study, e.Run) + fmt.Sprintf("batch %d evaluated by %s%s: %s", e.Batch, e.Evaluator, when(e.Worker != "", " ("+e.Worker+")"), outcomes(e.Trials))
 	case ArchivePart:

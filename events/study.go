@@ -10,6 +10,10 @@ type StudyRequested struct {
 	Study json.RawMessage `json:"study"`
 	// Fresh starts a new run although the study exists.
 	Fresh bool `json:"fresh,omitempty"`
+	// EvaluatorVersion and Program say who measures, where the one who asks
+	// starts the program; the run takes no other answers then.
+	EvaluatorVersion string   `json:"evaluator_version,omitempty"`
+	Program          *Program `json:"program,omitempty"`
 }
 
 // StudyControl asks for a change of state. It is absolute and carries an ID,
@@ -38,6 +42,13 @@ type StudyAccepted struct {
 	SpecSHA256 string `json:"spec_sha256"`
 	// Command is the id of the request that was accepted.
 	Command string `json:"command"`
+	// Identity is who measures, where that is known from the start; Program is
+	// the user's program that it names.
+	Identity *Identity `json:"identity,omitempty"`
+	Program  *Program  `json:"program,omitempty"`
+	// Binds: the first answer decides who measures (StudyBound). Runs that were
+	// accepted before there was an identity take every answer.
+	Binds bool `json:"binds,omitempty"`
 }
 
 // StudyStarted pins the sources of transfer: the run goes on only while they

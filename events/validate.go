@@ -49,6 +49,8 @@ type Expected struct {
 	Trials []int
 	// Metrics are the names of the study's metrics, in order.
 	Metrics []string
+	// Identity is the only one whose answer counts; nil takes anybody's.
+	Identity *Identity
 }
 
 // ExpectedOf returns what the answer to a work item must hold.
@@ -57,7 +59,7 @@ func ExpectedOf(req *BatchRequested) Expected {
 	for i, m := range req.Metrics {
 		metrics[i] = m.Name
 	}
-	return Expected{Study: req.Study, Run: req.Run, Batch: req.Batch, Trials: req.Trials, Metrics: metrics}
+	return Expected{Study: req.Study, Run: req.Run, Batch: req.Batch, Trials: req.Trials, Metrics: metrics, Identity: req.Identity}
 }
 
 // ValidateResult checks an evaluator's answer against what was asked. It is
@@ -65,7 +67,11 @@ func ExpectedOf(req *BatchRequested) Expected {
 // same trials; it is pure and does not change res. What is good is not copied:
 // trials and res share it.
 //
-// trials has one entry per expected trial, in order. An entry that does not
+// An answer of another identity than was asked is refused: trials is nil, which
+// it never is otherwise, and problems says why (Expected.Refusal). Its trials
+// are neither measured nor failed; they still have no answer.
+//
+// Otherwise trials has one entry per expected trial, in order. An entry that does not
 // fit is replaced by a failed one with the reason ReasonBadResult; when the
 // batch as a whole does not fit (another study, other trials, other metrics),
 // all are. Values always has one entry per metric in the order of
@@ -73,6 +79,9 @@ func ExpectedOf(req *BatchRequested) Expected {
 // reasons are cut. problems says what was wrong, for the copy in the
 // dead-letter stream; it is empty for a good answer.
 func ValidateResult(want Expected, res *BatchEvaluated) (trials []TrialResult, problems []string) {
+	if refusal := want.Refusal(res); refusal != "" {
+		return nil, []string{refusal}
+	}
 	trials = make([]TrialResult, len(want.Trials))
 	columns, mismatch := matchBatch(want, res)
 	if mismatch != "" {
@@ -98,7 +107,7 @@ func matchBatch(want Expected, res *BatchEvaluated) (columns []int, mismatch str
 	switch {
 	case res == nil:
 		return nil, "there is no answer"
-	case res.Study != want.Study || res.Run != want.Run || res.Batch != want.Batch:
+	case !want.asked(res):
 		return nil, fmt.Sprintf("the answer is for batch %d of %s/%s, not batch %d of %s/%s",
 			res.Batch, cut(res.Study, 63), cut(res.Run, 63), want.Batch, want.Study, want.Run)
 	case len(res.Trials) != len(want.Trials):
