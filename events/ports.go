@@ -96,7 +96,8 @@ type Facts interface {
 // Publish's topic is a relative subject of a work-queue stream; the message's
 // UUID is its ID, and Publish returns once all messages are durable. Subscribe's
 // topic is "cmd" (commands, strictly one after the other) or "work.<evaluator>".
-// Ack removes a message, Nack brings it back after a growing delay, and a
+// Ack removes a message, Nack brings it back after a growing delay (or after the
+// one that the worker put into its metadata, see HandBack), and a
 // message in progress is kept from redelivery until it is answered. When a
 // worker dies its messages go to another one. The subject, sequence and
 // delivery count of a message are in its metadata (MetaSubject, MetaSequence,
@@ -111,7 +112,34 @@ const (
 	MetaSubject    = "apollo_subject"
 	MetaSequence   = "apollo_sequence"
 	MetaDeliveries = "apollo_deliveries"
+	metaHandBack   = "apollo_hand_back"
 )
+
+// HandBack asks for a delay of its own before a message comes again that is
+// nacked next: nothing is wrong with it, it is for somebody else.
+func HandBack(m *message.Message, delay time.Duration) {
+	m.Metadata.Set(metaHandBack, delay.String())
+}
+
+// HandBackDelay returns what HandBack asked for; ok is false when it did not.
+func HandBackDelay(m *message.Message) (delay time.Duration, ok bool) {
+	delay, err := time.ParseDuration(m.Metadata.Get(metaHandBack))
+	return delay, err == nil
+}
+
+// QueueHeader returns the headers of a queue message: its metadata without what
+// a bus itself set at a delivery.
+func QueueHeader(m *message.Message) map[string]string {
+	header := make(map[string]string, len(m.Metadata))
+	for k, v := range m.Metadata {
+		switch k {
+		case MetaSubject, MetaSequence, MetaDeliveries, metaHandBack:
+		default:
+			header[k] = v
+		}
+	}
+	return header
+}
 
 // Bus is what a message bus offers to the services. events/natsbus implements
 // it over JetStream, events/membus in memory.
@@ -130,6 +158,8 @@ type Bus interface {
 	Ready(ctx context.Context) error
 	// Purge removes the messages of one stream that match the relative filter.
 	Purge(ctx context.Context, filter string) error
+	// PurgeThrough is Purge of the messages up to sequence last.
+	PurgeThrough(ctx context.Context, filter string, last uint64) error
 	// Notify publishes a message that is not stored; Notices yields such
 	// messages until ctx is done.
 	Notify(ctx context.Context, subject string, data []byte) error

@@ -68,6 +68,7 @@ func Run(t *testing.T, factory Factory) {
 		"queue slots":       testQueueSlots,
 		"queue share":       testQueueShare,
 		"queue nack":        testQueueNack,
+		"queue hand back":   testQueueHandBack,
 		"queue handover":    testQueueHandover,
 		"queue kill":        testQueueKill,
 		"queue close":       testQueueClose,

@@ -322,6 +322,9 @@ func testPurge(t *testing.T, factory Factory) {
 	// A purge does not clear IDs.
 	appendAll(t, b, entry("drop", 5))
 	wantTexts(t, "a purged ID again", texts(t, b.Log().Read(t.Context(), 1, events.RunFilter("drop", "*"))), "drop 6")
+	appendAll(t, b, entry("drop", 7), entry("keep", 8))
+	must(t, b.PurgeThrough(t.Context(), events.RunFilter("drop", "*"), 6))
+	wantTexts(t, "after the purge up to a sequence", texts(t, b.Log().Read(t.Context(), 1, events.RunFilter("*", "*"))), "keep 1", "keep 3", "drop 7", "keep 8")
 }
 
 func testInfo(t *testing.T, factory Factory) {

@@ -142,6 +142,28 @@ func testQueueShare(t *testing.T, factory Factory) {
 	}
 }
 
+// testQueueHandBack: what is handed back comes again after the delay that was
+// asked for, ahead of what was nacked before it, and without the request.
+func testQueueHandBack(t *testing.T, factory Factory) {
+	b := simple(t, factory)
+	work(t, b, 2)
+	ch := subscribe(t, b, 2, queueTopic)
+	first, second := receive(t, ch), receive(t, ch)
+	first.Nack()
+	events.HandBack(second, time.Millisecond)
+	second.Nack()
+	again := receive(t, ch)
+	if string(again.Payload) != string(second.Payload) || again.Metadata.Get(events.MetaDeliveries) != "2" {
+		t.Errorf("message %s came at its delivery %s, want %s at its second", again.Payload, again.Metadata.Get(events.MetaDeliveries), second.Payload)
+	}
+	if _, asked := events.HandBackDelay(again); asked {
+		t.Error("the wish for a delay travels with the message")
+	}
+	again.Ack()
+	receive(t, ch).Ack()
+	empty(t, b, "work.>")
+}
+
 func testQueueNack(t *testing.T, factory Factory) {
 	b := simple(t, factory)
 	work(t, b, 2)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"sync"
 	"time"
 
@@ -152,6 +153,11 @@ func (c *Client) Ready(ctx context.Context) error {
 
 // Purge removes the messages that match the filter, also from queues.
 func (c *Client) Purge(ctx context.Context, filter string) error {
+	return c.PurgeThrough(ctx, filter, math.MaxUint64)
+}
+
+// PurgeThrough is Purge of the messages up to sequence last.
+func (c *Client) PurgeThrough(ctx context.Context, filter string, last uint64) error {
 	if err := c.usable(ctx); err != nil {
 		return err
 	}
@@ -162,9 +168,9 @@ func (c *Client) Purge(ctx context.Context, filter string) error {
 	if err != nil {
 		return err
 	}
-	s.purge(filter)
+	s.purge(filter, last)
 	for _, q := range h.consumers {
-		q.purge(s, filter)
+		q.purge(s, filter, last)
 	}
 	return nil
 }

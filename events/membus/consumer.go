@@ -97,11 +97,11 @@ func (q *consumer) drop(it *item) {
 }
 
 // purge forgets the items of a stream whose messages were purged.
-func (q *consumer) purge(s *stream, filter string) {
+func (q *consumer) purge(s *stream, filter string, last uint64) {
 	if q.stream != s {
 		return
 	}
-	q.items = slices.DeleteFunc(q.items, func(it *item) bool { return events.MatchSubject(filter, it.msg.Subject) })
+	q.items = slices.DeleteFunc(q.items, func(it *item) bool { return it.msg.Seq <= last && events.MatchSubject(filter, it.msg.Subject) })
 	q.wake()
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strconv"
 	"sync"
 	"time"
@@ -30,7 +29,7 @@ var _ events.Queue = (*queue)(nil)
 // stored.
 func (q *queue) Publish(topic string, messages ...*message.Message) error {
 	for _, wm := range messages {
-		m := events.Message{Subject: topic, ID: wm.UUID, Header: headerOf(wm.Metadata), Data: wm.Payload}
+		m := events.Message{Subject: topic, ID: wm.UUID, Header: events.QueueHeader(wm), Data: wm.Payload}
 		_, err := q.client.write(wm.Context(), OpPublish, m, func(s *stream) (uint64, error) {
 			if !s.conf.WorkQueue {
 				return 0, fmt.Errorf("stream %s is no work queue", s.conf.Name)
@@ -45,15 +44,6 @@ func (q *queue) Publish(topic string, messages ...*message.Message) error {
 		}
 	}
 	return nil
-}
-
-// headerOf copies metadata without what the bus itself set at a delivery.
-func headerOf(metadata message.Metadata) map[string]string {
-	header := maps.Clone(map[string]string(metadata))
-	delete(header, events.MetaSubject)
-	delete(header, events.MetaSequence)
-	delete(header, events.MetaDeliveries)
-	return header
 }
 
 // Subscribe hands out messages of the topic; see events.Queue. A consumer that
@@ -257,7 +247,7 @@ func (s *subscription) settle(ctx context.Context, it *item, wm *message.Message
 			s.answer(it, op, OpAck, s.ack)
 			return
 		case <-wm.Nacked():
-			s.answer(it, op, OpNack, s.nack)
+			s.answer(it, op, OpNack, s.nack(wm))
 			return
 		case <-ended:
 			ended = nil
@@ -284,7 +274,7 @@ func (s *subscription) giveBack(it *item, wm *message.Message, op Op) {
 	case <-wm.Acked():
 		s.answer(it, op, OpAck, s.ack)
 	case <-wm.Nacked():
-		s.answer(it, op, OpNack, s.nack)
+		s.answer(it, op, OpNack, s.nack(wm))
 	default:
 		s.end(it, func(_ *consumer, mine bool) {
 			if mine {
@@ -325,12 +315,19 @@ func (s *subscription) ack(it *item) {
 	})
 }
 
-func (s *subscription) nack(it *item) {
-	s.end(it, func(_ *consumer, mine bool) {
-		if mine {
-			it.release(time.Now().Add(events.NackDelay(it.deliveries)))
-		}
-	})
+func (s *subscription) nack(wm *message.Message) func(*item) {
+	return func(it *item) {
+		delay, asked := events.HandBackDelay(wm)
+		s.end(it, func(_ *consumer, mine bool) {
+			if !mine {
+				return
+			}
+			if !asked {
+				delay = events.NackDelay(it.deliveries)
+			}
+			it.release(time.Now().Add(delay))
+		})
+	}
 }
 
 // lose is what becomes of a message whose worker was killed.

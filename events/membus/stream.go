@@ -146,16 +146,18 @@ func (s *stream) recount(subject string) {
 	delete(s.latest, subject)
 }
 
-// purge drops the messages that match filter.
-func (s *stream) purge(filter string) {
+// purge drops the messages up to sequence last that match filter.
+func (s *stream) purge(filter string, last uint64) {
 	s.msgs = slices.DeleteFunc(s.msgs, func(m *events.Message) bool {
-		if !events.MatchSubject(filter, m.Subject) {
+		if m.Seq > last || !events.MatchSubject(filter, m.Subject) {
 			return false
 		}
 		s.bytes -= size(*m)
 		return true
 	})
-	maps.DeleteFunc(s.latest, func(subject string, _ uint64) bool { return events.MatchSubject(filter, subject) })
+	maps.DeleteFunc(s.latest, func(subject string, latest uint64) bool {
+		return latest <= last && events.MatchSubject(filter, subject)
+	})
 }
 
 func (s *stream) info() events.StreamInfo {

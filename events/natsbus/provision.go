@@ -341,6 +341,15 @@ var errClosed = errors.New("the bus was closed")
 
 // Purge removes the messages that match the relative filter.
 func (b *Bus) Purge(ctx context.Context, filter string) error {
+	return b.purge(ctx, filter, jetstream.WithPurgeSubject(b.subject(filter)))
+}
+
+// PurgeThrough is Purge of the messages up to sequence last.
+func (b *Bus) PurgeThrough(ctx context.Context, filter string, last uint64) error {
+	return b.purge(ctx, filter, jetstream.WithPurgeSubject(b.subject(filter)), jetstream.WithPurgeSequence(last+1))
+}
+
+func (b *Bus) purge(ctx context.Context, filter string, opts ...jetstream.StreamPurgeOpt) error {
 	name, err := b.streamFor(filter)
 	if err != nil {
 		return fmt.Errorf("purge: %w", err)
@@ -350,7 +359,7 @@ func (b *Bus) Purge(ctx context.Context, filter string) error {
 		if err != nil {
 			return err
 		}
-		return stream.Purge(ctx, jetstream.WithPurgeSubject(b.subject(filter)))
+		return stream.Purge(ctx, opts...)
 	})
 	if err != nil {
 		return fmt.Errorf("purge %s: %w", filter, err)

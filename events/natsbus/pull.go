@@ -259,7 +259,7 @@ func (s *subscription) await(ctx context.Context, d *delivery) {
 			s.answer(d, ackBody)
 			return
 		case <-d.message.Nacked():
-			s.answer(d, nakAfter(s.bus.nackDelay(d.nth)))
+			s.answer(d, nakAfter(s.delay(d)))
 			return
 		case <-ended:
 			ended = nil
@@ -282,10 +282,18 @@ func (s *subscription) handBack(d *delivery) {
 	case <-d.message.Acked():
 		s.answer(d, ackBody)
 	case <-d.message.Nacked():
-		s.answer(d, nakAfter(s.bus.nackDelay(d.nth)))
+		s.answer(d, nakAfter(s.delay(d)))
 	default:
 		s.answer(d, nakBody)
 	}
+}
+
+// delay is when a message that was nacked comes again.
+func (s *subscription) delay(d *delivery) time.Duration {
+	if asked, ok := events.HandBackDelay(d.message); ok {
+		return asked
+	}
+	return s.bus.nackDelay(d.nth)
 }
 
 func nakAfter(delay time.Duration) string {

@@ -89,18 +89,9 @@ func (b *Bus) settle(topic string, messages []*message.Message, waiting []jetstr
 	return nil
 }
 
-// plain turns Watermill's message into ours, without what the bus itself set
-// at a delivery.
+// plain turns Watermill's message into ours.
 func plain(topic string, wm *message.Message) events.Message {
-	m := events.Message{Subject: topic, ID: wm.UUID, Data: wm.Payload, Header: make(map[string]string, len(wm.Metadata))}
-	for k, v := range wm.Metadata {
-		switch k {
-		case events.MetaSubject, events.MetaSequence, events.MetaDeliveries:
-		default:
-			m.Header[k] = v
-		}
-	}
-	return m
+	return events.Message{Subject: topic, ID: wm.UUID, Data: wm.Payload, Header: events.QueueHeader(wm)}
 }
 
 // Subscribe hands out messages of the topic; see events.Queue. A consumer that
