@@ -4,6 +4,7 @@ package evaluator
 
 import (
 	"context"
+	"errors"
 
 	"apollo/evaluator/workload"
 	"apollo/optimizer/space"
@@ -50,6 +51,11 @@ type Network struct {
 	Workload *workload.Workload
 	Weight   float64 // > 0
 }
+
+// ErrChanged is wrapped by the errors of an evaluator that is no longer what it
+// was when it was opened, because its program was edited: what it would measure
+// belongs to another study. Nothing was measured.
+var ErrChanged = errors.New("the evaluator has changed")
 
 // Backend makes evaluators for tasks. Implementations are safe for concurrent use.
 type Backend interface {

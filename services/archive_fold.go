@@ -19,6 +19,10 @@ type archiveRun struct {
 	space    space.Space
 	judge    *events.Judge
 	workload string
+	// identity is who measures, as the log says it; while it does not, the first
+	// answer decides where binds is set.
+	identity *events.Identity
+	binds    bool
 	// open are the proposed batches that have no result yet.
 	open map[int]openBatch
 	done batchSet
@@ -76,7 +80,7 @@ func (w *archive) logged(ctx context.Context, d delivery) error {
 	key := runKey{study, run}
 	r := w.runs[key]
 	switch kind {
-	case "accepted", "extended", "stopped", "completed", "cancelled", "failed":
+	case "accepted", "bound", "extended", "stopped", "completed", "cancelled", "failed":
 	case "proposed":
 		if r != nil && r.skip {
 			return nil
@@ -124,6 +128,10 @@ func (w *archive) fold(m events.Message, key runKey, r *archiveRun, payload even
 			return nil
 		}
 		return w.accept(m, key, &e)
+	case events.StudyBound:
+		if r.identity == nil {
+			r.identity = &e.Identity
+		}
 	case events.TrialsProposed:
 		return w.propose(r, openBatch{&e, m.Time})
 	case events.StudyExtended:
@@ -146,7 +154,7 @@ func (w *archive) accept(m events.Message, key runKey, e *events.StudyAccepted) 
 	}
 	r := &archiveRun{
 		key: key, accepted: m.Time.UTC(), spec: &e.Spec, open: map[int]openBatch{},
-		workload: archiver.WorkloadHash(e.Spec.Networks),
+		workload: archiver.WorkloadHash(e.Spec.Networks), identity: e.Pin(), binds: e.Binds,
 	}
 	var err error
 	if r.space, err = e.Spec.Space(); err != nil {

@@ -76,7 +76,18 @@ func (w *archive) archiveResult(ctx context.Context, m events.Message, logs <-ch
 			return err
 		}
 	}
-	rows := joinRows(r, proposal.TrialsProposed, m)
+	answer := answerIn(m, batch)
+	want := expected(r, proposal.TrialsProposed)
+	if err := w.identify(ctx, r, &want, answer, logs); err != nil {
+		return err
+	}
+	if why := want.Refusal(answer); why != "" {
+		// The proposer sees the same: it keeps a copy, and has the batch
+		// measured anew.
+		w.log.Debug("result refused", "subject", m.Subject, "sequence", m.Seq, "reason", why)
+		return nil
+	}
+	rows := joinRows(r, proposal.TrialsProposed, answer, m)
 	if _, err := w.store.Append(rows...); err != nil {
 		if archiver.IsStopped(err) {
 			return err
@@ -121,41 +132,92 @@ func parseResultSubject(subject string) (key runKey, evaluator string, batch int
 // never proposed, or is archived already. The proposal is in the log before
 // its work is published, so it is there; only the follower may be behind.
 func (w *archive) proposal(ctx context.Context, key runKey, batch int, logs <-chan delivery) (*archiveRun, openBatch, error) {
-	known := func() bool {
+	err := w.await(ctx, key, batch, logs, func() bool {
 		r := w.runs[key]
 		return r != nil && (r.open[batch].TrialsProposed != nil || r.skip || r.done.has(batch))
+	})
+	r := w.runs[key]
+	if err != nil || r == nil {
+		return nil, openBatch{}, err
 	}
+	return r, r.open[batch], nil
+}
+
+// await folds the study log until known, or to its end where the follower has
+// nothing new for a while.
+func (w *archive) await(ctx context.Context, key runKey, batch int, logs <-chan delivery, known func() bool) error {
 	timer := time.NewTimer(proposalWait)
 	defer timer.Stop()
 	for !known() {
 		select {
 		case <-ctx.Done():
-			return nil, openBatch{}, ctx.Err()
+			return ctx.Err()
 		case d := <-logs:
 			if err := w.logged(ctx, d); err != nil {
-				return nil, openBatch{}, err
+				return err
 			}
 			timer.Reset(proposalWait)
 		case <-timer.C:
-			if err := w.readProposal(ctx, key, batch); err != nil {
-				return nil, openBatch{}, err
-			}
-			r := w.runs[key]
-			if r == nil {
-				return nil, openBatch{}, nil
-			}
-			return r, r.open[batch], nil
+			return w.readLog(ctx, key, batch)
 		}
 	}
-	r := w.runs[key]
-	return r, r.open[batch], nil
+	return nil
 }
 
-// readProposal reads the run's log to its end, for one batch. The follower
-// brings the same events later; they change nothing then.
-func (w *archive) readProposal(ctx context.Context, key runKey, batch int) error {
+// identify sees to it that want has the identity of the run, where it has one
+// or this answer gives it one. The proposer says in the log who gave the first
+// answer. Where it has not yet, because it ended just then, the first answer
+// that is stored decides, as it will for the proposer.
+func (w *archive) identify(ctx context.Context, r *archiveRun, want *events.Expected, answer *events.BatchEvaluated, logs <-chan delivery) error {
+	if r.identity == nil && r.binds && want.Binds(answer) {
+		err := w.await(ctx, r.key, want.Batch, logs, func() bool { return r.identity != nil })
+		if err != nil {
+			return err
+		}
+		if r.identity == nil {
+			if err := w.firstIdentity(ctx, r); err != nil {
+				return err
+			}
+		}
+	}
+	want.Identity = r.identity
+	return nil
+}
+
+// firstIdentity takes the identity of the run's first answer.
+func (w *archive) firstIdentity(ctx context.Context, r *archiveRun) error {
+	filter := fmt.Sprintf("result.%s.%s.%s.*", r.spec.Evaluator.Name, r.key.study, r.key.run)
+	return w.retry(ctx, "look the first result up", func(ctx context.Context) error {
+		for m, err := range w.bus.Facts().Read(ctx, 0, filter) {
+			if err != nil {
+				return err
+			}
+			batch, _ := events.BatchOfSubject(m.Subject)
+			answer := answerIn(m, batch)
+			identity := answer.Identity()
+			// The proposer's own answers to batches that need no evaluation say
+			// nothing about who measures.
+			if len(answer.Trials) == 0 && answer.Worker == "" && identity == (events.Identity{}) {
+				continue
+			}
+			question := events.Expected{Study: r.key.study, Run: r.key.run, Batch: batch, Trials: []int{0}}
+			if question.Binds(answer) {
+				r.identity = &identity
+				return nil
+			}
+		}
+		return nil
+	})
+}
+
+// readLog reads the run's log to its end, for one batch and the identity. The
+// follower brings the same events later; they change nothing then.
+func (w *archive) readLog(ctx context.Context, key runKey, batch int) error {
 	return w.retry(ctx, "read the study log", func(ctx context.Context) error {
-		filters := []string{events.StudySubject(key.study, key.run, "accepted"), events.StudySubject(key.study, key.run, "proposed")}
+		var filters []string
+		for _, kind := range []string{"accepted", "bound", "proposed"} {
+			filters = append(filters, events.StudySubject(key.study, key.run, kind))
+		}
 		for m, err := range w.bus.Log().Read(ctx, 0, filters...) {
 			if err != nil {
 				return err
@@ -180,17 +242,23 @@ func (w *archive) readProposal(ctx context.Context, key runKey, batch int) error
 	})
 }
 
-// joinRows makes the rows of a batch from its proposal and its answer. An
-// answer that does not fit gives failed rows; the proposer, which sees the
-// same, keeps the copy in the dead-letter stream.
-func joinRows(r *archiveRun, p *events.TrialsProposed, m events.Message) []archiver.Row {
+// answerIn returns the answer that a message holds; one that says nothing where
+// it cannot be read.
+func answerIn(m events.Message, batch int) *events.BatchEvaluated {
 	_, payload, err := events.Decode(m.Data)
 	answer, ok := payload.(events.BatchEvaluated)
 	if err != nil || !ok {
 		answer = events.BatchEvaluated{}
 	}
-	answer.Batch = p.Batch
-	rows := answerRows(r, p, &answer)
+	answer.Batch = batch
+	return &answer
+}
+
+// joinRows makes the rows of a batch from its proposal and its answer. An
+// answer that does not fit gives failed rows; the proposer, which sees the
+// same, keeps the copy in the dead-letter stream.
+func joinRows(r *archiveRun, p *events.TrialsProposed, answer *events.BatchEvaluated, m events.Message) []archiver.Row {
+	rows := answerRows(r, p, answer)
 	for i := range rows {
 		rows[i].StreamSeq, rows[i].TraceID = m.Seq, traceID(m.Header)
 	}
@@ -210,13 +278,19 @@ func Rows(spec *events.Spec, run string) (func(*events.TrialsProposed, *events.B
 	}, nil
 }
 
-// answerRows makes the rows of a batch.
-func answerRows(r *archiveRun, p *events.TrialsProposed, answer *events.BatchEvaluated) []archiver.Row {
+// reusedIn returns the trials of a batch whose answer was known already.
+func reusedIn(p *events.TrialsProposed) map[int]*events.TrialResult {
 	reused := map[int]*events.TrialResult{}
 	for i := range p.Reused {
 		reused[p.Reused[i].Trial] = &p.Reused[i]
 	}
+	return reused
+}
+
+// expected returns what the answer to a batch must hold, but for its identity.
+func expected(r *archiveRun, p *events.TrialsProposed) events.Expected {
 	want := events.Expected{Study: r.key.study, Run: r.key.run, Batch: p.Batch}
+	reused := reusedIn(p)
 	for i := range p.Designs {
 		if reused[p.FirstTrial+i] == nil {
 			want.Trials = append(want.Trials, p.FirstTrial+i)
@@ -225,7 +299,13 @@ func answerRows(r *archiveRun, p *events.TrialsProposed, answer *events.BatchEva
 	for _, metric := range r.spec.Metrics {
 		want.Metrics = append(want.Metrics, metric.Name)
 	}
-	results, _ := events.ValidateResult(want, answer)
+	return want
+}
+
+// answerRows makes the rows of a batch, from an answer that is not refused.
+func answerRows(r *archiveRun, p *events.TrialsProposed, answer *events.BatchEvaluated) []archiver.Row {
+	reused := reusedIn(p)
+	results, _ := events.ValidateResult(expected(r, p), answer)
 	rows := make([]archiver.Row, len(p.Designs))
 	for i := range p.Designs {
 		result, version := reused[p.FirstTrial+i], ""

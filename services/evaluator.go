@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -30,6 +31,11 @@ type Evaluator struct {
 	// Backend measures; nil binds the work item's template from Catalog.
 	Backend evaluator.Backend
 	Catalog Catalog
+	// Program is the user's program that Backend runs; nil for what is built in.
+	// With the backend's version it is the identity of who answers.
+	Program *events.Program
+	// OnlyStudy and OnlyRun are what is served alone; "" serves all.
+	OnlyStudy, OnlyRun string
 	// Slots is how many work items are in progress at a time; 0 means 1.
 	Slots int
 	// Worker identifies this process in results.
@@ -38,10 +44,17 @@ type Evaluator struct {
 	// Failpoint is as in Proposer.
 	Failpoint func(point string) error
 
-	mu    sync.Mutex
+	mu    sync.Mutex // guards what follows
 	bound map[string]binding
+	// live are the runs that were seen to wait for answers; told are the reasons
+	// for handing items back that were logged.
+	live map[runKey]bool
+	told map[string]bool
 
-	hands hands
+	hands      hands
+	handedBack atomic.Uint64
+	// end ends Run with an error.
+	end context.CancelCauseFunc
 }
 
 // binding is an evaluator that is ready for the work items of a study.
@@ -63,9 +76,12 @@ func sameNetwork(a, b events.Network) bool {
 }
 
 // Run works until ctx ends, then finishes what is in progress. It returns an
-// error when it cannot subscribe.
+// error when it cannot subscribe, and one that wraps evaluator.ErrChanged when
+// the program that it runs is no longer the one that it was.
 func (e *Evaluator) Run(ctx context.Context) error {
-	e.bound = map[string]binding{}
+	e.bound, e.live, e.told = map[string]binding{}, map[runKey]bool{}, map[string]bool{}
+	ctx, e.end = context.WithCancelCause(ctx)
+	defer e.end(nil)
 	if err := e.Bus.Ready(ctx); err != nil {
 		return fmt.Errorf("wait for the streams: %w", err)
 	}
@@ -85,7 +101,11 @@ func (e *Evaluator) Run(ctx context.Context) error {
 	defer beating.Wait()
 	defer quiet()
 	beating.Go(func() { e.beat(beats) })
-	return router.Run(ctx)
+	err = router.Run(ctx)
+	if cause := context.Cause(ctx); errors.Is(cause, evaluator.ErrChanged) {
+		return cause
+	}
+	return err
 }
 
 // quietLogger keeps Watermill's routine messages out of the services' log.
@@ -129,6 +149,9 @@ var errPoison = errors.New("cannot be answered")
 func (e *Evaluator) poison(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
 		_, err := next(msg)
+		if back, ok := errors.AsType[*handBack](err); ok {
+			return nil, e.handBack(msg, back)
+		}
 		panicked := false
 		if _, ok := errors.AsType[middleware.RecoveredPanicError](err); ok {
 			panicked = true
@@ -166,6 +189,12 @@ func (e *Evaluator) answer(ctx context.Context, msg *message.Message) error {
 	if err := events.ValidateWork(&work); err != nil {
 		return fmt.Errorf("%w: %w", errPoison, err)
 	}
+	if err := e.isAsked(&work); err != nil {
+		return err
+	}
+	if e.dropped(ctx, msg, &work) {
+		return nil
+	}
 	ev, description, err := e.bind(&work)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errPoison, err)
@@ -173,7 +202,7 @@ func (e *Evaluator) answer(ctx context.Context, msg *message.Message) error {
 	e.Logger.Debug("work item taken", "study", work.Study, "run", work.Run, "batch", work.Batch)
 	result := &events.BatchEvaluated{
 		Study: work.Study, Run: work.Run, Batch: work.Batch, Evaluator: work.Evaluator,
-		EvaluatorVersion: description.Version, Worker: e.Worker,
+		EvaluatorVersion: description.Version, Program: e.Program.Digest(), Worker: e.Worker,
 	}
 	for _, m := range work.Metrics {
 		result.Metrics = append(result.Metrics, m.Name)
@@ -184,6 +213,9 @@ func (e *Evaluator) answer(ctx context.Context, msg *message.Message) error {
 	defer limit.end()
 	for i := range work.Designs {
 		if result.Trials[i], err = e.trial(ctx, ev, &work, i, columns, &limit); err != nil {
+			if errors.Is(err, evaluator.ErrChanged) {
+				e.end(err)
+			}
 			return err
 		}
 	}
@@ -206,13 +238,9 @@ func (e *Evaluator) at(point string) error {
 
 // bind returns the evaluator for a work item; the items of a run share one.
 func (e *Evaluator) bind(work *events.BatchRequested) (evaluator.Evaluator, evaluator.Description, error) {
-	backend := e.Backend
+	backend := e.backendOf(work)
 	if backend == nil {
-		t, ok := e.Catalog.Template(work.Template)
-		if !ok {
-			return nil, evaluator.Description{}, fmt.Errorf("template %q is not part of this build", work.Template)
-		}
-		backend = t.Backend
+		return nil, evaluator.Description{}, fmt.Errorf("template %q is not part of this build", work.Template)
 	}
 	key := work.Study + "." + work.Run
 	e.mu.Lock()
@@ -235,6 +263,16 @@ func (e *Evaluator) bind(work *events.BatchRequested) (evaluator.Evaluator, eval
 	to := &events.BatchRequested{Template: work.Template, Parameters: work.Parameters, Networks: work.Networks, Metrics: work.Metrics}
 	e.bound[key] = binding{to, ev}
 	return ev, backend.Describe(), nil
+}
+
+// backendOf returns what measures the designs of a work item; nil when its
+// template is not part of this build.
+func (e *Evaluator) backendOf(work *events.BatchRequested) evaluator.Backend {
+	if e.Backend != nil {
+		return e.Backend
+	}
+	t, _ := e.Catalog.Template(work.Template)
+	return t.Backend
 }
 
 // traceParent is the header of the W3C trace context: the one that travels
@@ -284,6 +322,8 @@ func (e *Evaluator) trial(ctx context.Context, ev evaluator.Evaluator, work *eve
 		switch {
 		case ctx.Err() != nil:
 			return events.TrialResult{}, ctx.Err()
+		case errors.Is(err, evaluator.ErrChanged):
+			return events.TrialResult{}, err
 		case err == nil && r.Outcome != evaluator.Failed, attempt >= max(work.Attempts, 1) && err == nil:
 		case attempt >= max(work.Attempts, 1):
 			r = evaluator.Result{Outcome: evaluator.Failed, Reason: failure(err, limit.timeout)}

@@ -24,6 +24,8 @@ const (
 	// retryFirst and retryMax bound the wait before the bus is tried again.
 	retryFirst = 100 * time.Millisecond
 	retryMax   = 10 * time.Second
+	// resendMax bounds how long work is held back whose answers are refused.
+	resendMax = time.Minute
 	// roomEvery is how often a run that waits for results looks whether there is
 	// room for them: a disk that fills up is a matter of minutes.
 	roomEvery = 10 * time.Second
@@ -68,6 +70,11 @@ type owner struct {
 	nextSeq  uint64 // next result to follow
 	appended int
 	sent     map[string]bool
+	// later is until when the work of a batch is held back; resend fires at
+	// wake, when the next of them may go.
+	later  map[int]time.Time
+	resend *time.Timer
+	wake   time.Time
 	// header travels with everything that follows from the request.
 	header map[string]string
 	// provisioned: the evaluator's consumer exists.
@@ -91,7 +98,10 @@ type ownerReply struct {
 func (o *owner) run(ctx context.Context) error {
 	var session [6]byte
 	_, _ = rand.Read(session[:]) // never fails: see crypto/rand
-	o.session, o.sent = hex.EncodeToString(session[:]), map[string]bool{}
+	o.session, o.sent, o.later = hex.EncodeToString(session[:]), map[string]bool{}, map[int]time.Time{}
+	o.resend = time.NewTimer(resendMax)
+	o.resend.Stop()
+	defer o.resend.Stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if err := o.retry(ctx, "load", o.load); err != nil {
@@ -127,6 +137,8 @@ func (o *owner) run(ctx context.Context) error {
 			}
 		case m := <-letters:
 			o.letter(m)
+		case <-o.resend.C:
+			o.wake = time.Time{}
 		case err := <-broken:
 			return quiet(ctx, err)
 		case <-o.moved:
@@ -264,7 +276,7 @@ func (o *owner) appendOnce(ctx context.Context, kind, id string, e events.Payloa
 // drops the ones that it still holds from an earlier owner.
 func (o *owner) publish(ctx context.Context) error {
 	for id, batch := range o.machine.Outstanding {
-		if o.sent[id] {
+		if o.sent[id] || !o.due(batch) {
 			continue
 		}
 		if err := o.proposer.at("work.before"); err != nil {

@@ -2,8 +2,10 @@ package services
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"apollo/events"
 )
@@ -92,10 +94,80 @@ func (o *owner) fold(ctx context.Context, m events.Message) error {
 		// answer would count as a second one.
 		return o.proposer.Bus.Purge(ctx, m.Subject)
 	}
+	if err := o.bind(ctx, &result); err != nil {
+		return err
+	}
+	if _, why := o.machine.Refusal(m.Seq, &result); why != "" {
+		return o.refuse(ctx, m, &result, why)
+	}
 	if problems := o.machine.Result(m.Seq, &result); len(problems) > 0 {
 		return o.badResult(ctx, m, fmt.Errorf("%d problems: %s", len(problems), problems[0]))
 	}
 	return nil
+}
+
+// bind pins the run to who gave its first answer, before that counts. When
+// another owner was first, its pin is folded instead.
+func (o *owner) bind(ctx context.Context, result *events.BatchEvaluated) error {
+	for {
+		e := o.machine.Binding(result)
+		if e == nil {
+			return nil
+		}
+		if err := o.append(ctx, kindOf(e), e); err != nil {
+			return err
+		}
+	}
+}
+
+// refuse takes an answer of another identity off the results, and has the work
+// published anew (see publish). The event comes first: it gives the new work
+// item its name, and whoever goes on after a crash finds it.
+func (o *owner) refuse(ctx context.Context, m events.Message, result *events.BatchEvaluated, why string) error {
+	for {
+		if state, _ := o.machine.State(); state.Terminal() {
+			return nil // nobody waits for an answer any more
+		}
+		refused, _ := o.machine.Refusal(m.Seq, result)
+		if refused == nil {
+			break
+		}
+		if err := o.append(ctx, kindOf(refused), refused); err != nil {
+			return err
+		}
+		o.postpone(result.Batch)
+	}
+	if err := o.badResult(ctx, m, errors.New(why)); err != nil {
+		return err
+	}
+	// Not beyond it: the next answer may be there already.
+	return o.proposer.Bus.PurgeThrough(ctx, m.Subject, m.Seq)
+}
+
+// postpone lets the work of a batch whose answers are refused again and again
+// wait longer each time: whoever gives them takes no notice of what is asked.
+func (o *owner) postpone(batch int) {
+	if n := o.machine.Refused(batch); n > 1 {
+		o.later[batch] = time.Now().Add(min(retryFirst<<min(n, 16), resendMax))
+	}
+}
+
+// due reports whether the work of a batch may be published now; otherwise the
+// owner wakes up when it may.
+func (o *owner) due(batch int) bool {
+	at, postponed := o.later[batch]
+	if !postponed {
+		return true
+	}
+	if left := time.Until(at); left > 0 {
+		if o.wake.IsZero() || at.Before(o.wake) {
+			o.wake = at
+			o.resend.Reset(left)
+		}
+		return false
+	}
+	delete(o.later, batch)
+	return true
 }
 
 func (o *owner) badResult(ctx context.Context, m events.Message, reason error) error {
@@ -103,5 +175,5 @@ func (o *owner) badResult(ctx context.Context, m events.Message, reason error) e
 	return appendDeadLetter(ctx, o.proposer.Bus.Log(), o.key.study, events.DeadLetter{
 		Service: "proposer", Reason: reason.Error(),
 		Subject: m.Subject, Sequence: m.Seq, Body: m.Data,
-	}, "dlq.proposer."+m.Subject)
+	}, fmt.Sprintf("dlq.proposer.%s.%d", m.Subject, m.Seq))
 }

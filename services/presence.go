@@ -103,7 +103,10 @@ func (e *Evaluator) beat(ctx context.Context) {
 
 // presence is what the worker says about itself.
 func (e *Evaluator) presence() events.Presence {
-	p := events.Presence{Evaluator: e.Name, Worker: e.Worker, Version: e.version(), Slots: max(e.Slots, 1)}
+	p := events.Presence{
+		Evaluator: e.Name, Worker: e.Worker, Version: e.version(), Program: e.Program.Digest(), ProgramText: e.Program.String(),
+		Study: e.OnlyStudy, Run: e.OnlyRun, Slots: max(e.Slots, 1),
+	}
 	p.Items, p.Returned = e.hands.list(time.Now())
 	return p
 }

@@ -52,7 +52,7 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 		if err := p.at("accepted.before"); err != nil {
 			return err
 		}
-		if err := p.accept(ctx, c, key, spec); err != nil {
+		if err := p.accept(ctx, c, key, spec, &request); err != nil {
 			return err
 		}
 		again = len(earlier)
@@ -177,8 +177,17 @@ func (p *Proposer) checkSource(ctx context.Context, learner *transfer.Learner, r
 }
 
 // accept opens the run. Losing the fence means that it is open already.
-func (p *Proposer) accept(ctx context.Context, c command, key runKey, spec *events.Spec) error {
+func (p *Proposer) accept(ctx context.Context, c command, key runKey, spec *events.Spec, request *events.StudyRequested) error {
 	e := events.StudyAccepted{Study: key.study, Run: key.run, Spec: *spec, SpecSHA256: events.SpecSHA256(spec), Command: c.id}
+	switch {
+	case spec.Evaluator.Version != "":
+		e.Identity = &events.Identity{Version: spec.Evaluator.Version}
+	case request.Program != nil:
+		e.Identity = &events.Identity{Version: request.EvaluatorVersion, Program: request.Program.Digest()}
+		e.Program = request.Program
+	default:
+		e.Binds = true
+	}
 	m := events.Message{Subject: events.StudySubject(key.study, key.run, "accepted"), ID: "accepted." + c.study + "." + key.run, Header: c.header}
 	err := appendEvent(ctx, p.Bus.Log(), m, "proposer", e, events.Fence{Filter: events.RunFilter(key.study, key.run)})
 	if errors.Is(err, events.ErrFenced) {

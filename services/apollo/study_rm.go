@@ -75,7 +75,8 @@ func removeStudy(ctx context.Context, s *session, name string) (runs int, err er
 		return 0, noStudy(name)
 	}
 	for _, filter := range []string{
-		"result.*." + name + ".*.*", events.ArchiveSubject(name, "*", "*"), events.DeadLetterSubject("*", name),
+		// The work first: nobody shall answer what is gone.
+		"work.*." + name + ".*.*", "result.*." + name + ".*.*", events.ArchiveSubject(name, "*", "*"), events.DeadLetterSubject("*", name),
 		events.RejectedSubject(name), events.RunFilter(name, "*"),
 	} {
 		if err := s.bus.Purge(ctx, filter); err != nil {

@@ -13,6 +13,16 @@ func (m *Machine) Fold(e events.Payload) error {
 	switch e := e.(type) {
 	case events.StudyAccepted:
 		m.commands[e.Command] = true
+		m.identity, m.binds = e.Pin(), e.Binds
+	case events.StudyBound:
+		if m.identity == nil {
+			m.identity = &e.Identity
+		}
+	case events.BatchRefused:
+		if m.refused[e.Batch] == nil {
+			m.refused[e.Batch] = map[uint64]bool{}
+		}
+		m.refused[e.Batch][e.Sequence] = true
 	case events.StudyStarted:
 		m.started = true
 	case events.TrialsProposed:

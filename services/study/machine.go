@@ -27,6 +27,12 @@ type Machine struct {
 	control optimizer.Strategy
 	known   map[uint64]events.TrialResult
 
+	// identity is who measures; nil while nobody is chosen (binds: the first
+	// answer chooses). refused holds, by batch, the answers of others.
+	identity *events.Identity
+	binds    bool
+	refused  map[int]map[uint64]bool
+
 	state    State
 	reason   string // why paused, stopping, or ended
 	started  bool
@@ -96,6 +102,7 @@ func New(cfg Config) (*Machine, error) {
 		state: Running, trials: cfg.Spec.Budget.Trials, commands: map[string]bool{},
 		seen: map[uint64]int32{}, hash: events.NewTrialHash(), improvedThrough: -1,
 		stop: newTracker(cfg.Spec), view: newTracker(cfg.Spec), republished: map[int]int{}, lost: map[int]map[uint64]bool{},
+		refused: map[int]map[uint64]bool{},
 	}
 	m.legal = Legality(cfg.Spec, sp, judge, cfg.Checker)
 	if m.features, err = Features(cfg.Spec, sp, cfg.Features, cfg.Checker); err != nil {
@@ -199,6 +206,9 @@ func (m *Machine) workID(k int) string {
 	if n := m.republished[k]; n > 0 {
 		id += fmt.Sprintf(".%d", n)
 	}
+	if n := m.Refused(k); n > 0 {
+		id += fmt.Sprintf(".refused%d", n)
+	}
 	return id
 }
 
@@ -207,7 +217,7 @@ func (m *Machine) workID(k int) string {
 func (m *Machine) Work(k int) *events.BatchRequested {
 	e, b := m.spec.Evaluator, m.batches[k]
 	w := &events.BatchRequested{
-		Study: m.spec.Study, Run: m.cfg.Run, Batch: k, Evaluator: e.Name,
+		Study: m.spec.Study, Run: m.cfg.Run, Batch: k, Evaluator: e.Name, Identity: m.identity,
 		Template: m.spec.Template, Networks: m.spec.Networks, Metrics: m.spec.Metrics,
 		TimeoutSeconds: e.TimeoutSeconds, Attempts: e.Attempts,
 		Trials: b.sent(), Designs: make([]events.Design, 0, len(b.designs)),
@@ -234,7 +244,7 @@ func (b *batch) sent() []int {
 
 // expected returns what the answer to a batch must hold.
 func (m *Machine) expected(b *batch) events.Expected {
-	want := events.Expected{Study: m.spec.Study, Run: m.cfg.Run, Batch: b.index, Trials: b.sent()}
+	want := events.Expected{Study: m.spec.Study, Run: m.cfg.Run, Batch: b.index, Trials: b.sent(), Identity: m.identity}
 	for _, metric := range m.spec.Metrics {
 		want.Metrics = append(want.Metrics, metric.Name)
 	}
@@ -246,13 +256,17 @@ func (m *Machine) Has(batch int) bool { return batch >= 0 && batch < len(m.batch
 
 // Result adds the stored answer of a batch; seq is its sequence. It returns
 // the problems that made trials fail, for the dead-letter copy. A second
-// answer, or one for a batch that was never proposed, changes nothing.
+// answer, one for a batch that was never proposed, and one of another identity
+// than the run's (see Refusal) change nothing.
 func (m *Machine) Result(seq uint64, r *events.BatchEvaluated) []string {
 	if !m.Has(r.Batch) || m.batches[r.Batch].done {
 		return nil
 	}
 	b := m.batches[r.Batch]
 	cleaned, problems := events.ValidateResult(m.expected(b), r)
+	if cleaned == nil {
+		return problems
+	}
 	b.results = make([]events.TrialResult, len(b.designs))
 	for i := range b.results {
 		if known, ok := b.reused[b.first+i]; ok {

@@ -1,0 +1,229 @@
+package services_test
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"apollo/events"
+	"apollo/events/membus"
+	"apollo/services"
+	"apollo/services/study"
+)
+
+// ownEvaluator is a study of the toy's space that somebody else measures.
+func ownEvaluator(name string, trials int) string {
+	return toyStudy(name, trials, `,"evaluator":{"name":"mine","metrics":[{"name":"latency","unit":"s"},{"name":"area","unit":"mm2"},{"name":"energy","unit":"J"}]}`)
+}
+
+// program is a worker for the evaluator "mine".
+func (s *sim) program(name string, t toy, p *events.Program) {
+	s.start(name, func(b events.Bus) service {
+		return &services.Evaluator{
+			Bus: b, Name: "mine", Backend: t, Catalog: toyCatalog(t), Program: p, Worker: name, Logger: slog.New(slog.DiscardHandler),
+		}
+	})
+}
+
+func prog(word string) *events.Program {
+	return &events.Program{Args: []string{word}, Path: "/bin/" + word}
+}
+
+// The first answer decides who measures a study that names somebody's
+// evaluator; everybody else's answers do not count from then on, also for an
+// archiver that comes later.
+func TestTheFirstAnswerBindsAStudy(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var view *services.StudyView
+	var bound []events.Payload
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 3, allFaults, 0)
+		defer s.close()
+		s.startAll(0)
+		s.program("a", toy{}, prog("a"))
+		s.program("b", toy{skew: skewed}, prog("b"))
+		s.program("c", toy{version: "2", skew: 2 * skewed}, prog("a"))
+		s.program("old", toy{version: " ", skew: 3 * skewed}, nil)
+		s.submit("sim", "x1", ownEvaluator("sim", 160))
+		view = s.wait("sim")
+		bound = s.log("study.sim.*.bound")
+		s.startArchiver(dir, nil)
+		s.final(view)
+		for _, e := range s.log("study.sim.*.refused") {
+			if r := e.(events.BatchRefused); r.Asked == r.Answered {
+				t.Errorf("refused although it is the one that was asked: %+v", r)
+			}
+		}
+	})
+	if view.State != study.Completed || len(bound) != 1 {
+		t.Fatalf("%s (%s), bound %d times, want completed and bound once", view.State, view.Reason, len(bound))
+	}
+	checkLog(t, dir, view)
+	skew := map[string]float64{"a": 0, "b": skewed, "c": 2 * skewed, "old": 3 * skewed}[bound[0].(events.StudyBound).Worker]
+	for _, r := range inFiles(t, dir, view) {
+		x, y, z := r.Design[0].Num, r.Design[1].Num, r.Design[2].Num
+		if want := skew + 1e-3*(1+(x-9)*(x-9)+(y-5)*(y-5)+(z-3)*(z-3)); r.Outcome == events.OutcomeMeasured && r.Values[0] != want {
+			t.Fatalf("trial %d: latency %v, want %v of the program that the run is bound to", r.Trial, r.Values[0], want)
+		}
+	}
+}
+
+// An archiver that finds answers which nobody judged yet comes to the same end
+// as the proposer that does so later.
+func TestAnArchiverBindsAsTheProposerDoes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var view *services.StudyView
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		away := make(chan struct{})
+		first := true
+		s.start("proposer", func(b events.Bus) service {
+			if !first {
+				<-away
+			}
+			first = false
+			return &services.Proposer{Bus: b, Catalog: toyCatalog(toy{}), Logger: slog.New(slog.DiscardHandler)}
+		})
+		s.submit("sim", "x1", ownEvaluator("sim", 160))
+		for len(s.log("study.sim.*.proposed")) < 4 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		s.kill("proposer") // its work is published, and nobody answered yet
+		s.program("a", toy{}, prog("a"))
+		s.program("b", toy{skew: skewed}, prog("b"))
+		s.startArchiver(dir, nil)
+		time.Sleep(time.Minute)
+		if n := len(s.log("study.sim.*.bound")); n != 0 {
+			t.Fatalf("bound %d times without a proposer", n)
+		}
+		close(away)
+		view = s.wait("sim")
+		s.final(view)
+		if n := len(s.log("study.sim.*.refused")); n == 0 {
+			t.Error("no answer was refused, although two programs answered")
+		}
+	})
+	checkLog(t, dir, view)
+}
+
+// Work that only others could do waits for as long as it takes, and is no dead
+// letter: it goes on when the right one appears.
+func TestWorkWaitsForTheRightVersion(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		s.startAll(0)
+		var wrong services.Evaluator
+		s.start("newer", func(b events.Bus) service {
+			wrong = services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(toy{version: "2"}), Worker: "newer", Slots: 4, Logger: slog.New(slog.DiscardHandler)}
+			return &wrong
+		})
+		s.submit("sim", "x1", toyStudy("sim", 160, ""))
+		time.Sleep(3 * time.Hour) // of fake time: more than MaxDeliver deliveries
+		if wrong.HandedBack() < 4*2*events.MaxDeliver {
+			t.Errorf("%d hand-backs are too few for this test", wrong.HandedBack())
+		}
+		for _, subject := range []string{"dlq.>", "result.>", "study.sim.*.paused"} {
+			if n := len(s.log(subject)); n != 0 {
+				t.Errorf("%d messages on %s, want none", n, subject)
+			}
+		}
+		s.start("right", func(b events.Bus) service {
+			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(toy{}), Worker: "right", Logger: slog.New(slog.DiscardHandler)}
+		})
+		if view := s.wait("sim"); view.State != study.Completed {
+			t.Errorf("%s (%s), want completed", view.State, view.Reason)
+		}
+	})
+}
+
+// A worker of one run takes nothing else, and the work of a run that is gone
+// goes nowhere.
+func TestAWorkerOfOneRunServesNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		s.startAll(0)
+		s.submit("a", "x1", ownEvaluator("a", 80))
+		s.submit("b", "x2", ownEvaluator("b", 80))
+		run := func(name string) string {
+			for {
+				if e := s.log("study." + name + ".*.accepted"); len(e) > 0 {
+					return e[0].(events.StudyAccepted).Run
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+		var served sync.Map
+		only := func(worker, name string) {
+			key := run(name)
+			s.start(worker, func(b events.Bus) service {
+				return &services.Evaluator{
+					Bus: b, Name: "mine", OnlyStudy: name, OnlyRun: key, Worker: worker, Program: prog(name),
+					Backend: toy{evaluations: func(int) { served.Store(name, true) }}, Catalog: toyCatalog(toy{}), Logger: slog.New(slog.DiscardHandler),
+				}
+			})
+		}
+		only("for b", "b")
+		if view := s.wait("b"); view.State != study.Completed {
+			t.Errorf("b: %s (%s), want completed", view.State, view.Reason)
+		}
+		if len(s.log("result.mine.a.>")) != 0 {
+			t.Error("a was answered by the worker of b")
+		}
+		only("for a", "a")
+		if view := s.wait("a"); view.State != study.Completed {
+			t.Errorf("a: %s (%s), want completed", view.State, view.Reason)
+		}
+	})
+}
+
+// Work of a run that was removed, or that has ended, is dropped and not done.
+func TestWorkThatNobodyWaitsForIsDropped(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		var done atomic.Int64
+		s.toy = toy{evaluations: func(int) { done.Add(1) }}
+		s.startAll(1)
+		s.submit("sim", "x1", toyStudy("sim", 40, ""))
+		view := s.wait("sim")
+		evaluated := done.Load()
+		user := s.hub.Client("user")
+		publish := func(id, run string, batch int) {
+			work := events.BatchRequested{
+				Study: "sim", Run: run, Batch: batch, Evaluator: "toy", Template: "toy", Metrics: view.Spec.Metrics,
+				Trials: []int{0}, Designs: []events.Design{{{Num: 1}, {Num: 1}, {Num: 1}}},
+			}
+			for _, p := range view.Spec.Parameters {
+				work.Parameters = append(work.Parameters, events.Column{Name: p.Name, Unit: p.Unit})
+			}
+			data, err := events.Encode(id, "test", "sim", time.Now(), work)
+			if err == nil {
+				err = user.Queue(1).Publish(events.WorkSubject("toy", "sim", run, batch), message.NewMessage(id, data))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		publish("old-1", "00000000", 0)
+		s.kill("evaluator-0") // its successor knows of no run
+		publish("old-2", view.Run, 99)
+		time.Sleep(time.Minute)
+		info, err := user.Log().Info(s.ctx, "work.>")
+		if err != nil || info.Messages != 0 || done.Load() != evaluated {
+			t.Errorf("%d items are left (%v), %d designs were evaluated for nobody", info.Messages, err, done.Load()-evaluated)
+		}
+	})
+}
