@@ -26,6 +26,11 @@ type StudyView struct {
 	SHA256   string // of the specification
 	Command  string // the request that was accepted
 	Sources  []events.SourcePin
+	// Identity is who measures; nil while nobody is chosen. Program is the user's
+	// program, where the request named it. Refused counts the answers of others.
+	Identity *events.Identity
+	Program  *events.Program
+	Refused  int
 	// Budget is the number of trials, as extended.
 	Budget int
 	// Proposed counts the trials that were proposed.
@@ -67,13 +72,17 @@ func (v *StudyView) fold(m events.Message, e events.Payload) {
 	case events.StudyAccepted:
 		*v = StudyView{
 			Study: e.Study, Run: e.Run, State: study.Running, Accepted: m.Time, Updated: m.Time, Spec: &e.Spec,
-			SHA256: e.SpecSHA256, Command: e.Command, Budget: e.Spec.Budget.Trials,
+			SHA256: e.SpecSHA256, Command: e.Command, Budget: e.Spec.Budget.Trials, Identity: e.Pin(), Program: e.Program,
 		}
 		if len(e.Spec.Objectives) > 1 {
 			v.front = study.NewFront(v.Spec)
 		}
 	case events.StudyStarted:
 		v.Sources = e.Sources
+	case events.StudyBound:
+		v.Identity = &e.Identity
+	case events.BatchRefused:
+		v.Refused++
 	case events.TrialsProposed:
 		v.Proposed = max(v.Proposed, e.FirstTrial+len(e.Designs))
 	case events.StudyImproved:

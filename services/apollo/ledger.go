@@ -123,7 +123,9 @@ func (l *ledger) readResults(ctx context.Context, facts events.Facts, batches []
 		// What does not decode fails its trials, as it does for the proposer.
 		_, r, _ := events.DecodeAs[events.BatchEvaluated](m.Data)
 		r.Batch = batch
-		trials, _ := events.ValidateResult(events.ExpectedOf(workOf(spec, batches[batch])), &r)
+		work := workOf(spec, batches[batch])
+		work.Identity = l.view.Identity
+		trials, _ := events.ValidateResult(events.ExpectedOf(work), &r)
 		for i := range trials {
 			l.answer(trials[i], r.Worker)
 		}
