@@ -18,11 +18,11 @@ func (r *report) level(n *node, p space.Param) (int, bool) {
 		r.add(n, codeMissingUnit, hint, "%q has no unit; parameter %q takes %s", n.text, p.Name, u.Dimension.Phrase())
 		return 0, false
 	}
-	v, ok := r.quantity(n, u, fmt.Sprintf("parameter %q", p.Name))
+	q, ok := r.number(n, u, p.Name)
 	if !ok {
 		return 0, false
 	}
-	i, ok := p.Level(space.Value{Num: v})
+	i, ok := p.Level(space.Value{Num: q.In(u)})
 	if !ok {
 		r.add(n, codeNoLevel, levelHint(n.text, p), "parameter %q has no level %s", p.Name, n.text)
 	}

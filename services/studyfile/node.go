@@ -36,7 +36,9 @@ type place struct {
 type node struct {
 	kind kind
 	// text is the value of a string, or the literal of a number or boolean.
-	text    string
+	text string
+	// plain says that a string stands without quotes, which only YAML can say.
+	plain   bool
 	place   place
 	pointer string
 	// entries are in document order, without repeated keys.

@@ -1,12 +1,9 @@
 package studyfile
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"apollo/events"
@@ -126,7 +123,8 @@ func (b *builder) ownValues(p *events.Parameter, list *node, u unit.Unit) {
 			b.add(n, codeWrongType, "Levels are all numbers or all labels.", "%q is no number", clip(n.text))
 			continue
 		}
-		v, ok := b.quantity(n, u, fmt.Sprintf("parameter %q", p.Name))
+		q, ok := b.number(n, u, p.Name)
+		v := q.In(u)
 		if ok && seen[v] {
 			b.add(n, codeDuplicate, "Remove one of them.", "the level %s is here twice", n.text)
 		}
@@ -138,9 +136,11 @@ func (b *builder) ownValues(p *events.Parameter, list *node, u unit.Unit) {
 	slices.Sort(p.Values)
 }
 
+// isLabel reports whether a level of a parameter without unit is a label: text
+// in quotes always is, also "1", and without quotes what is no quantity.
 func isLabel(n *node) bool {
-	if n.kind != stringKind {
-		return false
+	if n.kind != stringKind || !n.plain {
+		return n.kind == stringKind
 	}
 	_, err := unit.Parse(n.text)
 	return errors.Is(err, unit.ErrSyntax)
@@ -162,70 +162,4 @@ func (b *builder) ownLabels(p *events.Parameter, list *node) {
 			p.Labels = append(p.Labels, n.text)
 		}
 	}
-}
-
-// ownRange reads min, max, step and scale.
-func (b *builder) ownRange(p *events.Parameter, n *node, u unit.Unit) {
-	who := fmt.Sprintf("parameter %q", p.Name)
-	read := func(key string, fallback float64) (float64, bool) {
-		c := n.get(key)
-		if c == nil {
-			return fallback, true
-		}
-		if !c.scalar() {
-			return 0, false
-		}
-		return b.quantity(c, u, who)
-	}
-	for _, key := range []string{"min", "max"} {
-		if n.get(key) == nil {
-			b.add(n, codeMissing, "", "the range has no %s", key)
-		}
-	}
-	low, ok1 := read("min", math.NaN())
-	high, ok2 := read("max", math.NaN())
-	step, ok3 := read("step", 1)
-	if !ok1 || !ok2 || !ok3 || math.IsNaN(low) || math.IsNaN(high) {
-		return
-	}
-	if n.get("steps") != nil || n.get("scale").str() == "log" {
-		b.ownSteps(p, n, low, high)
-		return
-	}
-	log2 := n.get("scale").str() == "log2"
-	switch {
-	case low > high:
-		b.add(n.get("min"), codeContradicts, "", "min is larger than max")
-	case log2 && low <= 0:
-		b.add(n.get("min"), codeOutOfRange, "", "a log2 range starts above 0")
-	case log2 && n.get("step") != nil:
-		b.add(n.get("step"), codeContradicts, "Remove it.", "a log2 range has no step: every level is twice the one before")
-	case !log2 && step <= 0:
-		b.add(n.get("step"), codeOutOfRange, "", "a step must be more than 0")
-	case !log2 && p.Unit != "" && n.get("step") == nil && low < high:
-		b.add(n, codeMissing, "", "a range with a unit needs step or steps, or scale: log2")
-	case !log2 && (high-low)/step >= events.MaxLevels:
-		b.add(n, codeOutOfRange, "Take a larger step.", "the range has more than %d levels", events.MaxLevels)
-	case log2:
-		for v := low; v <= high; v *= 2 {
-			p.Values = append(p.Values, v)
-		}
-	default:
-		p.Values = linear(low, high, step)
-	}
-}
-
-// linear lists min, min+step, … Each level is rounded to 12 digits, so that
-// the levels of "0.1 to 0.5 by 0.1" are those that people would write.
-func linear(low, high, step float64) []float64 {
-	var out []float64
-	// A hair of slack lets the last level be max when the division is inexact.
-	n := int(math.Floor((high-low)/step + 1e-9))
-	for i := range n + 1 {
-		v, err := strconv.ParseFloat(strconv.FormatFloat(low+float64(i)*step, 'g', 12, 64), 64)
-		if err == nil && (len(out) == 0 || cmp.Compare(v, out[len(out)-1]) > 0) {
-			out = append(out, v)
-		}
-	}
-	return out
 }

@@ -3,6 +3,9 @@ package studyfile
 import (
 	"errors"
 	"fmt"
+	"math"
+	"math/big"
+	"strconv"
 	"strings"
 
 	"apollo/services/studyfile/unit"
@@ -21,35 +24,87 @@ func unitOf(symbol string) unit.Unit {
 // quantity reads a number in the unit want. who takes it, for the messages:
 // `metric "area"`.
 func (r *report) quantity(n *node, want unit.Unit, who string) (float64, bool) {
+	q, ok := r.written(n, want, who)
+	return q.In(want), ok
+}
+
+// written reads a quantity of want's dimension, as it is written.
+func (r *report) written(n *node, want unit.Unit, who string) (unit.Quantity, bool) {
+	none := unit.Quantity{Digits: "0", Unit: want}
 	if !n.scalar() {
-		return 0, false // reported by check
+		return none, false // reported by check
 	}
 	if n.kind == boolKind {
 		r.add(n, codeWrongType, "", "want %s, not %s", wanted(want), n.kind)
-		return 0, false
+		return none, false
 	}
 	if n.kind == numberKind && octal(strings.TrimLeft(n.text, "+-")) {
 		r.add(n, codeWrongType, "Write it without the leading zero.", "%q is no decimal number", n.text)
-		return 0, false
+		return none, false
 	}
 	q, err := unit.Parse(n.text)
 	switch {
 	case errors.Is(err, unit.ErrUnknown):
 		r.add(n, codeBadUnit, unknownUnitHint(n.text, want), "%q is no unit that a study knows", unit.Symbol(n.text))
-		return 0, false
+		return none, false
+	case errors.Is(err, unit.ErrRange) || err == nil && math.IsInf(q.In(want), 0):
+		r.add(n, codeOutOfRange, "", "%q is too large or too near to 0 for a 64-bit float", clip(n.text))
+		return none, false
 	case err != nil:
 		r.add(n, codeWrongType, example(want), "%q is no quantity; %s takes %s", clip(n.text), who, wanted(want))
-		return 0, false
+		return none, false
 	case q.Unit.Symbol == "" && want.Symbol != "":
 		hint := fmt.Sprintf("Did you mean %s?", unit.Quantity{Digits: q.Digits, Unit: want})
 		r.add(n, codeMissingUnit, hint, "%q has no unit; %s takes %s", n.text, who, wanted(want))
-		return 0, false
+		return none, false
 	case q.Unit.Dimension != want.Dimension:
 		r.add(n, codeDimension, dimensionHint(q, want), "%q is %s; %s takes %s", n.text, q.Unit.Dimension.Phrase(), who, wanted(want))
-		return 0, false
+		return none, false
 	}
-	return q.In(want), true
+	return q, true
 }
+
+// number reads a number of a parameter's levels. Text in quotes is a label
+// unless the parameter has a unit, and a whole number must be one that float64
+// holds: a design with its neighbour would not be what was written.
+func (r *report) number(n *node, want unit.Unit, name string) (unit.Quantity, bool) {
+	who := fmt.Sprintf("parameter %q", name)
+	if want.Symbol == "" && n.kind == stringKind && !n.plain {
+		hint := ""
+		if q, err := unit.Parse(n.text); err == nil {
+			hint = fmt.Sprintf("Write %s without quotes.", q)
+		}
+		r.add(n, codeWrongType, hint, "%q is text; %s takes a plain number", clip(n.text), who)
+		return unit.Quantity{}, false
+	}
+	q, ok := r.written(n, want, who)
+	if ok && !faithful(q.Rat(want)) {
+		r.add(n, codeOutOfRange, "", "%s", inexact(q.Rat(want)))
+		return q, false
+	}
+	return q, ok
+}
+
+// faithful reports whether the float64 next to v means v: any number with a
+// fraction, and of whole numbers those that it holds, or that it is written as.
+func faithful(v *big.Rat) bool {
+	if !v.IsInt() {
+		return true
+	}
+	f, exact := v.Float64()
+	return exact || shortest(f).Cmp(v) == 0
+}
+
+// shortest is the decimal number as which f is written.
+func shortest(f float64) *big.Rat {
+	v, _ := new(big.Rat).SetString(strconv.FormatFloat(f, 'g', -1, 64))
+	return v
+}
+
+func inexact(v *big.Rat) string {
+	return fmt.Sprintf("%s is no level: levels are 64-bit floats, which hold every whole number only up to 2^53 = 9007199254740992", v.RatString())
+}
+
 
 func clip(s string) string {
 	if r := []rune(s); len(r) > 40 {

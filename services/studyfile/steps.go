@@ -2,14 +2,97 @@ package studyfile
 
 import (
 	"math"
+	"math/big"
 	"strconv"
 
 	"apollo/events"
+	"apollo/services/studyfile/unit"
 )
+
+// ownRange reads min, max, step, steps and scale. All is exact until a level is
+// rounded to a float64, once: so 0 to 1 by 0.1 holds 0.3, and no level is
+// outside of min and max.
+func (b *builder) ownRange(p *events.Parameter, n *node, u unit.Unit) {
+	read := func(key string) (*big.Rat, bool) {
+		c := n.get(key)
+		if c == nil {
+			return nil, true
+		}
+		if !c.scalar() {
+			return nil, false
+		}
+		q, ok := b.number(c, u, p.Name)
+		return q.Rat(u), ok
+	}
+	for _, key := range []string{"min", "max"} {
+		if n.get(key) == nil {
+			b.add(n, codeMissing, "", "the range has no %s", key)
+		}
+	}
+	low, ok1 := read("min")
+	high, ok2 := read("max")
+	step, ok3 := read("step")
+	if !ok1 || !ok2 || !ok3 || low == nil || high == nil {
+		return
+	}
+	switch scale := n.get("scale").str(); {
+	case n.get("steps") != nil || scale == "log":
+		b.ownSteps(p, n, low, high)
+	case low.Cmp(high) > 0:
+		b.add(n.get("min"), codeContradicts, "", "min is larger than max")
+	case scale == "log2" && low.Sign() <= 0:
+		b.add(n.get("min"), codeOutOfRange, "", "a log2 range starts above 0")
+	case scale == "log2" && step != nil:
+		b.add(n.get("step"), codeContradicts, "Remove it.", "a log2 range has no step: every level is twice the one before")
+	case scale == "log2":
+		for v, most := number64(low), number64(high); v <= most; v *= 2 {
+			p.Values = append(p.Values, v)
+		}
+	case step != nil && step.Sign() <= 0:
+		b.add(n.get("step"), codeOutOfRange, "", "a step must be more than 0")
+	case p.Unit != "" && step == nil && low.Cmp(high) < 0:
+		b.add(n, codeMissing, "", "a range with a unit needs step or steps, or scale: log2")
+	default:
+		b.linear(p, n, low, high, step)
+	}
+}
+
+// number64 is the float64 next to v.
+func number64(v *big.Rat) float64 {
+	f, _ := v.Float64()
+	return f + 0 // -0 is 0
+}
+
+// linear lists min, min+step, …; without a step it is 1.
+func (b *builder) linear(p *events.Parameter, n *node, low, high, step *big.Rat) {
+	if step == nil {
+		step = big.NewRat(1, 1)
+	}
+	steps := new(big.Rat).Quo(new(big.Rat).Sub(high, low), step)
+	if steps.Cmp(big.NewRat(events.MaxLevels, 1)) >= 0 {
+		b.add(n, codeOutOfRange, "Take a larger step.", "the range has more than %d levels", events.MaxLevels)
+		return
+	}
+	for v := new(big.Rat).Set(low); v.Cmp(high) <= 0; v.Add(v, step) {
+		level := number64(v)
+		switch {
+		case !faithful(v):
+			b.add(n, codeOutOfRange, "Take a larger step, or a smaller range.", "%s", inexact(v))
+			return
+		case len(p.Values) > 0 && level <= p.Values[len(p.Values)-1]:
+			b.add(n, codeOutOfRange, "Take a larger step.", "%s and the level before it are the same 64-bit float", v.FloatString(maxDigits))
+			return
+		}
+		p.Values = append(p.Values, level)
+	}
+}
+
+// maxDigits is as many digits after the point as a message shows.
+const maxDigits = 20
 
 // ownSteps reads a range of real numbers: so many levels from min to max, at
 // equal distances or in equal ratios.
-func (b *builder) ownSteps(p *events.Parameter, n *node, low, high float64) {
+func (b *builder) ownSteps(p *events.Parameter, n *node, low, high *big.Rat) {
 	scale, steps := n.get("scale").str(), n.get("steps")
 	if steps == nil {
 		b.add(n, codeMissing, "Write steps: 20.", "a log range needs steps, the number of its levels")
@@ -22,33 +105,67 @@ func (b *builder) ownSteps(p *events.Parameter, n *node, low, high float64) {
 	switch {
 	case err != nil || count < 2 || count > events.MaxLevels:
 		return // reported with the shape
-	case low >= high:
+	case low.Cmp(high) >= 0:
 		b.add(n.get("min"), codeContradicts, "", "min is not below max")
 	case n.get("step") != nil:
 		b.add(n.get("step"), codeContradicts, "Remove one of them.", "a range has step or steps, not both")
 	case scale == "log2":
 		b.add(steps, codeContradicts, "Remove it, or take scale: log.", "a log2 range has no steps: every level is twice the one before")
-	case scale == "log" && low <= 0:
+	case scale == "log" && low.Sign() <= 0:
 		b.add(n.get("min"), codeOutOfRange, "", "a log range starts above 0")
 	default:
-		p.Values = spaced(low, high, count, scale == "log")
+		var ok bool
+		if p.Values, ok = spaced(low, high, count, scale == "log"); !ok {
+			p.Values = nil
+			b.add(steps, codeOutOfRange, "Take fewer steps.", "between min and max there are no %d different 64-bit floats", count)
+		}
 	}
 }
 
-// spaced lists count numbers from low to high, each rounded to 12 digits as
-// those of linear are.
-func spaced(low, high float64, count int, log bool) []float64 {
-	out := []float64{low}
+// spaced lists count ascending numbers, the first low and the last high. It
+// returns false when float64 has not so many between them.
+func spaced(low, high *big.Rat, count int, log bool) ([]float64, bool) {
+	first, last := number64(low), number64(high)
+	span := new(big.Rat).Sub(high, low)
+	out := []float64{first}
 	for i := 1; i < count-1; i++ {
-		t := float64(i) / float64(count-1)
-		v := low + (high-low)*t
+		var v, short float64
 		if log {
-			v = low * math.Pow(high/low, t)
+			v = ratio(first, last, float64(i)/float64(count-1))
+			short = rounded(v)
+		} else {
+			exact := new(big.Rat).Mul(span, big.NewRat(int64(i), int64(count-1)))
+			exact.Add(exact, low)
+			v = number64(exact)
+			if short = v; shortest(v).Cmp(exact) != 0 {
+				short = rounded(v)
+			}
 		}
-		v, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 12, 64), 64)
-		if err == nil && v > out[len(out)-1] && v < high {
-			out = append(out, v)
+		// Where 12 digits cannot tell the levels apart they have all of theirs.
+		before := out[len(out)-1]
+		if short <= before || short >= last {
+			short = v
 		}
+		if short <= before || short >= last {
+			return nil, false
+		}
+		out = append(out, short)
 	}
-	return append(out, high)
+	return append(out, last), first < last
+}
+
+// ratio is low · (high/low)^t, also where high/low is beyond float64.
+func ratio(low, high, t float64) float64 {
+	if q := high / low; !math.IsInf(q, 0) {
+		return low * math.Pow(q, t)
+	}
+	return math.Pow(low, 1-t) * math.Pow(high, t)
+}
+
+// rounded is v with 12 digits: of a level that is no short decimal more than
+// that is noise.
+func rounded(v float64) float64 {
+	// What was formatted is read.
+	v, _ = strconv.ParseFloat(strconv.FormatFloat(v, 'g', 12, 64), 64)
+	return v
 }

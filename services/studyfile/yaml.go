@@ -173,13 +173,14 @@ func (y *yamlReader) node(n ast.Node, depth int) *node {
 	case *ast.IntegerNode, *ast.FloatNode:
 		return &node{kind: numberKind, text: n.GetToken().Value, place: at}
 	case *ast.InfinityNode, *ast.NanNode:
-		return &node{kind: stringKind, text: n.GetToken().Value, place: at}
+		return &node{kind: stringKind, text: n.GetToken().Value, plain: true, place: at}
 	case *ast.StringNode:
-		if n.Token.Type == token.StringType && decimalText(n.Value) {
+		plain := n.Token.Type == token.StringType
+		if plain && decimalText(n.Value) {
 			// YAML 1.2 reads 1e3 as a number, the library as text.
 			return &node{kind: numberKind, text: n.Value, place: at}
 		}
-		return &node{kind: stringKind, text: n.Value, place: at}
+		return &node{kind: stringKind, text: n.Value, plain: plain, place: at}
 	case *ast.LiteralNode:
 		return &node{kind: stringKind, text: strings.TrimRight(n.Value.Value, "\n"), place: at}
 	case *ast.MappingNode:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 )
@@ -14,6 +15,9 @@ var ErrSyntax = errors.New("not a quantity")
 
 // ErrUnknown is wrapped by Parse's errors when the unit is not known.
 var ErrUnknown = errors.New("unknown unit")
+
+// ErrRange is wrapped by Parse's errors when a float64 cannot hold the number.
+var ErrRange = errors.New("not within the range of a 64-bit float")
 
 // Quantity is a number with a unit.
 type Quantity struct {
@@ -27,7 +31,7 @@ type Quantity struct {
 const maxText = 64
 
 // Parse reads a decimal number followed by an optional unit. The error wraps
-// ErrSyntax or ErrUnknown.
+// ErrSyntax, ErrUnknown or ErrRange.
 func Parse(text string) (Quantity, error) {
 	s := strings.TrimSpace(text)
 	n := number(s)
@@ -40,8 +44,9 @@ func Parse(text string) (Quantity, error) {
 		return Quantity{}, fmt.Errorf("%w: %q", ErrUnknown, shorten(symbol))
 	}
 	q := Quantity{Digits: s[:n], Unit: u}
-	if v := q.Base(); math.IsInf(v, 0) || math.IsNaN(v) {
-		return Quantity{}, fmt.Errorf("%w: %q is too large", ErrSyntax, shorten(text))
+	v := q.scaled(u.Exp)
+	if math.IsInf(v*u.Factor, 0) || v == 0 && strings.ContainsAny(mantissa(q.Digits), "123456789") {
+		return Quantity{}, fmt.Errorf("%w: %q", ErrRange, shorten(text))
 	}
 	return q, nil
 }
@@ -103,25 +108,57 @@ func exponent(s string) int {
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 // Base returns the quantity in the base unit of its dimension, rounded once.
-func (q Quantity) Base() float64 { return q.scaled(q.Unit.Exp) * q.Unit.Factor }
+func (q Quantity) Base() float64 { return q.In(Unit{Factor: 1}) }
 
-// In returns the quantity in u, which must have its dimension; a plain number
-// passes as one of any dimension.
+// In returns the quantity in u, which must have its dimension, rounded once; a
+// plain number passes as one of any dimension.
 func (q Quantity) In(u Unit) float64 {
-	return q.scaled(q.Unit.Exp-u.Exp) * (q.Unit.Factor / u.Factor)
+	if q.Unit.Factor == u.Factor {
+		return q.scaled(q.Unit.Exp - u.Exp)
+	}
+	v, _ := q.Rat(u).Float64()
+	return v
+}
+
+// Rat returns the quantity in u exactly. It is 0 for the zero Quantity.
+func (q Quantity) Rat(u Unit) *big.Rat {
+	digits, exp := q.decimal(q.Unit.Exp - u.Exp)
+	v, ok := new(big.Rat).SetString(digits + "e" + strconv.Itoa(exp))
+	if !ok {
+		return new(big.Rat)
+	}
+	if q.Unit.Factor == u.Factor {
+		return v
+	}
+	v.Mul(v, new(big.Rat).SetFloat64(q.Unit.Factor))
+	return v.Quo(v, new(big.Rat).SetFloat64(u.Factor))
 }
 
 // scaled returns Digits * 10^exp, correctly rounded.
 func (q Quantity) scaled(exp int) float64 {
-	mantissa, own := q.Digits, 0
-	if i := strings.IndexAny(q.Digits, "eE"); i >= 0 {
-		// A number outside int is out of float64's range as well.
-		own, _ = strconv.Atoi(q.Digits[i+1:])
-		mantissa = q.Digits[:i]
-	}
+	digits, exp := q.decimal(exp)
 	// The error is a range error; the value is then 0 or infinite.
-	v, _ := strconv.ParseFloat(mantissa+"e"+strconv.Itoa(own+exp), 64)
+	v, _ := strconv.ParseFloat(digits+"e"+strconv.Itoa(exp), 64)
 	return v
+}
+
+// decimal returns Digits * 10^exp as digits without exponent, and the exponent.
+func (q Quantity) decimal(exp int) (digits string, _ int) {
+	digits = mantissa(q.Digits)
+	if len(digits) < len(q.Digits) {
+		// A number outside int is out of float64's range as well.
+		own, _ := strconv.Atoi(q.Digits[len(digits)+1:])
+		exp += own
+	}
+	return digits, exp
+}
+
+// mantissa is a decimal number without its exponent.
+func mantissa(digits string) string {
+	if i := strings.IndexAny(digits, "eE"); i >= 0 {
+		return digits[:i]
+	}
+	return digits
 }
 
 // String returns the quantity as it is written in a study.

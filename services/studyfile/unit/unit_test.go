@@ -64,10 +64,18 @@ func TestParse(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"", " ", "mm2", "s 3", "1.2.3 s", "--1", "inf", "nan", "1e999 s", "1e99999999999999999999", strings.Repeat("9", 100), "+", ".", "e5"} {
+	for _, text := range []string{"", " ", "mm2", "s 3", "1.2.3 s", "--1", "inf", "nan", strings.Repeat("9", 100), "+", ".", "e5"} {
 		if q, err := unit.Parse(text); !errors.Is(err, unit.ErrSyntax) {
 			t.Errorf("Parse(%q) = %v, %v, want ErrSyntax", text, q, err)
 		}
+	}
+	for _, text := range []string{"1e999 s", "1e99999999999999999999", "-1e309", "1e-400", "1e-999999999 KiB", "1e300 TiB"} {
+		if q, err := unit.Parse(text); !errors.Is(err, unit.ErrRange) {
+			t.Errorf("Parse(%q) = %v, %v, want ErrRange", text, q, err)
+		}
+	}
+	if q, err := unit.Parse("0e999999999 KiB"); err != nil || q.Base() != 0 {
+		t.Errorf("Parse(0e999999999 KiB) = %v, %v, want 0", q, err)
 	}
 	for _, text := range []string{"1 parsec", "1 KB", "1 mm3", "1 s s", "1 e", "5 gb/s", "1 Kib", "0x10 B", "1_000"} {
 		if q, err := unit.Parse(text); !errors.Is(err, unit.ErrUnknown) {
