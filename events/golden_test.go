@@ -24,7 +24,7 @@ func sampleSpec() events.Spec {
 		Study: "demo", Labels: map[string]string{"owner": "asha"}, Seed: math.MaxUint64, Template: "edge",
 		Parameters: []events.Parameter{
 			{Name: "pe_memory", Unit: "B", Values: []float64{4096, 8192.5}},
-			{Name: "dataflow", Labels: []string{"weight", "output"}},
+			{Name: "dataflow", Labels: []string{"weight", "output"}, When: "pe_memory > 4096"},
 		},
 		Rules: []events.Rule{{ID: "on-chip", Expr: "pe_memory <= 64 * KiB && pe_memory > 0"}},
 		Networks: []events.Network{

@@ -63,6 +63,9 @@ func NewJudge(spec *Spec) (*Judge, error) {
 // Rules returns the reason why a design breaks a structural rule, or nil.
 func (j *Judge) Rules(design []space.Value) *Reason { return j.rules.check(design) }
 
+// Ruled reports whether the study has rules or conditions at all.
+func (j *Judge) Ruled() bool { return !j.rules.empty() }
+
 // RulesOK reports whether a design keeps every structural rule, without saying
 // why. It is for filters that run many times; it allocates nothing.
 func (j *Judge) RulesOK(design []space.Value) bool { return j.rules.ok(design) }

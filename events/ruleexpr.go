@@ -20,13 +20,15 @@ import (
 // check runs for every candidate of every ask, and closures allocate nothing.
 // TestRulesAgreeWithExpr holds the two to the same answers.
 
-// verdict is a boolean that may have no value.
+// verdict is a boolean that may have no value (unset), or be open because a
+// parameter means nothing (idle).
 type verdict uint8
 
 const (
 	no verdict = iota
 	yes
 	unset
+	idle
 )
 
 func verdictOf(b bool) verdict {
@@ -36,7 +38,9 @@ func verdictOf(b bool) verdict {
 	return no
 }
 
-// Compiled expressions by kind. A number without a value is NaN.
+// Compiled expressions by kind. A number without a value is NaN, one of a
+// parameter that means nothing is +Inf: no other number is infinite. Such a text
+// is idleLabel.
 type (
 	number func([]space.Value) float64
 	test   func([]space.Value) verdict
@@ -74,28 +78,30 @@ type exprError struct {
 func (e *exprError) Error() string { return e.message }
 
 // compileExpression compiles a boolean expression over the parameters.
-func compileExpression(params []Parameter, source string) (test, *exprError) {
+// It also returns the parameters that are used, by position.
+func compileExpression(params []Parameter, source string, strict bool) (test, []int, *exprError) {
 	switch {
 	case strings.TrimSpace(source) == "":
-		return nil, &exprError{0, "the expression is empty"}
+		return nil, nil, &exprError{0, "the expression is empty"}
 	case len(source) > MaxRuleLength:
-		return nil, &exprError{0, fmt.Sprintf("the expression has %d bytes, at most %d are allowed", len(source), MaxRuleLength)}
+		return nil, nil, &exprError{0, fmt.Sprintf("the expression has %d bytes, at most %d are allowed", len(source), MaxRuleLength)}
 	}
 	root, err := parseExpression(source)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	o, failed := (&exprCompiler{params: params}).compile(root)
+	c := &exprCompiler{params: params, strict: strict}
+	o, failed := c.compile(root)
 	var at *exprError
 	switch {
 	case errors.As(failed, &at):
-		return nil, at
+		return nil, nil, at
 	case o.test == nil:
-		return nil, &exprError{1, fmt.Sprintf("a rule must be true or false, this is %s", o.kind())}
+		return nil, nil, &exprError{1, fmt.Sprintf("a rule must be true or false, this is %s", o.kind())}
 	case o.constant:
-		return nil, &exprError{1, "the rule names no parameter, so it is the same for every design"}
+		return nil, nil, &exprError{1, "the rule names no parameter, so it is the same for every design"}
 	}
-	return o.test, nil
+	return o.test, c.used, nil
 }
 
 func parseExpression(source string) (root ast.Node, failed *exprError) {
@@ -122,7 +128,11 @@ func parseExpression(source string) (root ast.Node, failed *exprError) {
 
 // exprCompiler turns syntax into closures. It knows the node types of rules
 // and refuses all others.
-type exprCompiler struct{ params []Parameter }
+type exprCompiler struct {
+	params []Parameter
+	strict bool  // labels must exist
+	used   []int // by the expression so far
+}
 
 func mistake(n ast.Node, format string, args ...any) error {
 	return &exprError{n.Location().From + 1, fmt.Sprintf(format, args...)}
@@ -190,6 +200,17 @@ func finite(f float64) float64 {
 	return f
 }
 
+// open is the number of a parameter that means nothing.
+var open = math.Inf(1)
+
+// settled is the value v of an operation on x and y.
+func settled(x, y, v float64) float64 {
+	if x > math.MaxFloat64 || y > math.MaxFloat64 {
+		return open
+	}
+	return finite(v)
+}
+
 func (c *exprCompiler) name(n *ast.IdentifierNode) (operand, error) {
 	names := make([]string, 0, len(c.params)+3)
 	for i, p := range c.params {
@@ -197,14 +218,18 @@ func (c *exprCompiler) name(n *ast.IdentifierNode) (operand, error) {
 			names = append(names, p.Name)
 			continue
 		}
+		c.used = append(c.used, i)
 		if len(p.Labels) > 0 {
 			return operand{labels: p.Labels, text: func(d []space.Value) string { return d[i].Label }}, nil
 		}
 		return operand{number: func(d []space.Value) float64 {
-			if d[i].Label != "" {
-				return math.NaN()
+			switch d[i].Label {
+			case "":
+				return finite(d[i].Num)
+			case idleLabel:
+				return open
 			}
-			return d[i].Num
+			return math.NaN()
 		}}, nil
 	}
 	switch n.Value {
@@ -229,7 +254,7 @@ func (c *exprCompiler) unary(n *ast.UnaryNode) (operand, error) {
 		return x, nil
 	case n.Operator == "-" && x.number != nil:
 		f := x.number
-		return fold(operand{number: func(d []space.Value) float64 { return -f(d) }, constant: x.constant}), nil
+		return fold(operand{number: func(d []space.Value) float64 { x := f(d); return settled(x, x, -x) }, constant: x.constant}), nil
 	case (n.Operator == "not" || n.Operator == "!") && x.test != nil:
 		t := x.test
 		return operand{constant: x.constant, test: func(d []space.Value) verdict {
@@ -238,6 +263,8 @@ func (c *exprCompiler) unary(n *ast.UnaryNode) (operand, error) {
 				return no
 			case no:
 				return yes
+			case idle:
+				return idle
 			}
 			return unset
 		}}, nil
@@ -281,6 +308,8 @@ func (c *exprCompiler) choice(n *ast.ConditionalNode) (operand, error) {
 				return a.number(d)
 			case no:
 				return b.number(d)
+			case idle:
+				return open
 			}
 			return math.NaN()
 		}
@@ -291,6 +320,8 @@ func (c *exprCompiler) choice(n *ast.ConditionalNode) (operand, error) {
 				return a.test(d)
 			case no:
 				return b.test(d)
+			case idle:
+				return idle
 			}
 			return unset
 		}
@@ -336,7 +367,8 @@ func function(name string, args []number) number {
 		return func(d []space.Value) float64 {
 			best := args[0](d)
 			for _, a := range args[1:] {
-				best = pick(best, a(d))
+				y := a(d)
+				best = settled(best, y, pick(best, y))
 			}
 			return best
 		}
@@ -349,5 +381,8 @@ func function(name string, args []number) number {
 	case "round":
 		return func(d []space.Value) float64 { return math.Round(x(d)) }
 	}
-	return func(d []space.Value) float64 { return finite(math.Log2(x(d))) }
+	return func(d []space.Value) float64 {
+		y := x(d)
+		return settled(y, y, math.Log2(y))
+	}
 }

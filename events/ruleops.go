@@ -32,7 +32,7 @@ func (c *exprCompiler) binary(n *ast.BinaryNode) (operand, error) {
 	case l.test != nil && r.test != nil:
 		o.test = connect(n.Operator, l.test, r.test)
 	case l.text != nil && r.text != nil:
-		if err := checkLabels(n, l, r); err != nil {
+		if err := c.checkLabels(n, l, r); err != nil {
 			return o, err
 		}
 		o.test = compareTexts(n.Operator, l.text, r.text)
@@ -48,23 +48,39 @@ func (c *exprCompiler) binary(n *ast.BinaryNode) (operand, error) {
 func arithmetic(op string, l, r number) number {
 	switch op {
 	case "+":
-		return func(d []space.Value) float64 { return finite(l(d) + r(d)) }
+		return func(d []space.Value) float64 {
+			x, y := l(d), r(d)
+			return settled(x, y, x+y)
+		}
 	case "-":
-		return func(d []space.Value) float64 { return finite(l(d) - r(d)) }
+		return func(d []space.Value) float64 {
+			x, y := l(d), r(d)
+			return settled(x, y, x-y)
+		}
 	case "*":
-		return func(d []space.Value) float64 { return finite(l(d) * r(d)) }
+		return func(d []space.Value) float64 {
+			x, y := l(d), r(d)
+			return settled(x, y, x*y)
+		}
 	case "/":
-		return func(d []space.Value) float64 { return finite(l(d) / r(d)) }
+		return func(d []space.Value) float64 {
+			x, y := l(d), r(d)
+			return settled(x, y, x/y)
+		}
 	case "%":
-		return func(d []space.Value) float64 { return finite(math.Mod(l(d), r(d))) }
+		return func(d []space.Value) float64 {
+			x, y := l(d), r(d)
+			return settled(x, y, math.Mod(x, y))
+		}
 	case "**", "^":
 		return func(d []space.Value) float64 {
 			// math.Pow(NaN, 0) is 1, which would hide a missing value.
 			x, y := l(d), r(d)
-			if math.IsNaN(x) || math.IsNaN(y) {
-				return math.NaN()
+			v := math.Pow(x, y)
+			if x != x || y != y {
+				v = math.NaN()
 			}
-			return finite(math.Pow(x, y))
+			return settled(x, y, v)
 		}
 	}
 	return nil
@@ -74,7 +90,10 @@ func compareNumbers(op string, l, r number) test {
 	holds := func(holds func(x, y float64) bool) test {
 		return func(d []space.Value) verdict {
 			x, y := l(d), r(d)
-			if x != x || y != y {
+			switch {
+			case x > math.MaxFloat64 || y > math.MaxFloat64:
+				return idle
+			case x != x || y != y:
 				return unset
 			}
 			return verdictOf(holds(x, y))
@@ -101,23 +120,37 @@ func connect(op string, l, r test) test {
 	switch op {
 	case "and", "&&":
 		return func(d []space.Value) verdict {
-			if v := l(d); v != yes {
+			v := l(d)
+			if v == yes {
+				return r(d)
+			}
+			if v != idle {
 				return v
 			}
-			return r(d)
+			if w := r(d); w != yes {
+				return w // both sides must hold, and this one decides
+			}
+			return idle
 		}
 	case "or", "||":
 		return func(d []space.Value) verdict {
-			if v := l(d); v != no {
-				return v
+			v := l(d)
+			if v == no {
+				return r(d)
 			}
-			return r(d)
+			if v == idle && r(d) == yes {
+				return yes
+			}
+			return v
 		}
 	case "==", "!=":
 		equal := op == "=="
 		return func(d []space.Value) verdict {
 			x, y := l(d), r(d)
-			if x == unset || y == unset {
+			switch {
+			case x == idle || y == idle:
+				return idle
+			case x == unset || y == unset:
 				return unset
 			}
 			return verdictOf((x == y) == equal)
@@ -127,25 +160,34 @@ func connect(op string, l, r test) test {
 }
 
 func compareTexts(op string, l, r text) test {
+	holds := func(holds func(x, y string) bool) test {
+		return func(d []space.Value) verdict {
+			x, y := l(d), r(d)
+			if x == idleLabel || y == idleLabel {
+				return idle
+			}
+			return verdictOf(holds(x, y))
+		}
+	}
 	switch op {
 	case "==":
-		return func(d []space.Value) verdict { return verdictOf(l(d) == r(d)) }
+		return holds(func(x, y string) bool { return x == y })
 	case "!=":
-		return func(d []space.Value) verdict { return verdictOf(l(d) != r(d)) }
+		return holds(func(x, y string) bool { return x != y })
 	case "contains":
-		return func(d []space.Value) verdict { return verdictOf(strings.Contains(l(d), r(d))) }
+		return holds(strings.Contains)
 	case "startsWith":
-		return func(d []space.Value) verdict { return verdictOf(strings.HasPrefix(l(d), r(d))) }
+		return holds(strings.HasPrefix)
 	case "endsWith":
-		return func(d []space.Value) verdict { return verdictOf(strings.HasSuffix(l(d), r(d))) }
+		return holds(strings.HasSuffix)
 	}
 	return nil
 }
 
 // checkLabels refuses a comparison with a label that the parameter does not
 // have: it would be the same for every design, which nobody means.
-func checkLabels(n *ast.BinaryNode, l, r operand) error {
-	if n.Operator != "==" && n.Operator != "!=" && n.Operator != "in" {
+func (c *exprCompiler) checkLabels(n *ast.BinaryNode, l, r operand) error {
+	if !c.strict || n.Operator != "==" && n.Operator != "!=" && n.Operator != "in" {
 		return nil
 	}
 	if l.labels == nil {
@@ -190,7 +232,7 @@ func (c *exprCompiler) inList(n *ast.BinaryNode, x operand, list *ast.ArrayNode)
 		case x.number != nil && y.number != nil:
 			numbers = append(numbers, y.number)
 		case x.text != nil && y.text != nil:
-			if err := checkLabels(n, x, y); err != nil {
+			if err := c.checkLabels(n, x, y); err != nil {
 				return o, err
 			}
 			texts = append(texts, y.text)
@@ -202,10 +244,7 @@ func (c *exprCompiler) inList(n *ast.BinaryNode, x operand, list *ast.ArrayNode)
 	case x.number != nil:
 		o.test = numberInList(x.number, numbers)
 	case x.text != nil:
-		o.test = func(d []space.Value) verdict {
-			s := x.text(d)
-			return verdictOf(slices.ContainsFunc(texts, func(y text) bool { return y(d) == s }))
-		}
+		o.test = textInList(x.text, texts)
 	default:
 		return o, mistake(n, "\"in\" does not apply to %s", x.kind())
 	}
@@ -215,7 +254,10 @@ func (c *exprCompiler) inList(n *ast.BinaryNode, x operand, list *ast.ArrayNode)
 func numberInList(x number, list []number) test {
 	return func(d []space.Value) verdict {
 		v, found := x(d), no
-		if v != v {
+		switch {
+		case v > math.MaxFloat64:
+			return idle
+		case v != v:
 			return unset
 		}
 		for _, y := range list {
@@ -224,6 +266,26 @@ func numberInList(x number, list []number) test {
 				return unset
 			case w == v:
 				found = yes
+			case w > math.MaxFloat64 && found == no:
+				found = idle
+			}
+		}
+		return found
+	}
+}
+
+func textInList(x text, list []text) test {
+	return func(d []space.Value) verdict {
+		v, found := x(d), no
+		if v == idleLabel {
+			return idle
+		}
+		for _, y := range list {
+			switch w := y(d); {
+			case w == v:
+				return yes
+			case w == idleLabel:
+				found = idle
 			}
 		}
 		return found
@@ -245,7 +307,10 @@ func (c *exprCompiler) inRange(n *ast.BinaryNode, x operand, bounds *ast.BinaryN
 	}
 	o.test = func(d []space.Value) verdict {
 		v, from, to := x.number(d), lo.number(d), hi.number(d)
-		if v != v || from != from || to != to {
+		switch {
+		case v > math.MaxFloat64 || from > math.MaxFloat64 || to > math.MaxFloat64:
+			return idle
+		case v != v || from != from || to != to:
 			return unset
 		}
 		return verdictOf(v == math.Trunc(v) && from <= v && v <= to)

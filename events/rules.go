@@ -27,7 +27,9 @@ func (e *RuleError) Error() string {
 }
 
 // CompileRule checks a structural rule against the parameters of a space
-// without keeping the result. The error is a *RuleError.
+// without keeping the result. The error is a *RuleError. A comparison with a
+// label that the parameter does not have is one: params are those before the
+// study narrows them.
 //
 // A rule is written in the syntax of github.com/expr-lang/expr and is true for
 // legal designs. It sees each numeric parameter as a number in the parameter's
@@ -45,8 +47,13 @@ func (e *RuleError) Error() string {
 // and nothing else: no loops, variables, members or clocks, so the cost of a
 // check is bounded by MaxRuleNodes. An operation without a finite value
 // (division by zero, overflow) makes a design not legal.
+//
+// Where a rule meets a parameter that means nothing (Parameter.When) it is
+// neither true nor false there: a comparison with it is open, "and" is false
+// when one side is, "or" true when one side is, and what depends on nothing
+// else is open. A rule that is open does not bind.
 func CompileRule(params []Parameter, rule Rule) error {
-	_, err := compileRule(params, rule)
+	_, _, err := compileUsing(params, rule, true)
 	return err
 }
 
@@ -56,10 +63,11 @@ type rule struct {
 	broken, unset Reason
 }
 
-// ruleSet holds the rules of a study. It is immutable.
+// ruleSet holds the rules and conditions of a study. It is immutable.
 type ruleSet struct {
-	params int
-	rules  []rule
+	params     int
+	conditions []condition // each after those that it depends on
+	rules      []rule
 }
 
 func compileRules(spec *Spec) (*ruleSet, error) {
@@ -73,57 +81,86 @@ func compileRules(spec *Spec) (*ruleSet, error) {
 			return nil, &RuleError{ID: r.ID, Message: "two rules have this id"}
 		}
 		seen[r.ID] = true
-		compiled, err := compileRule(spec.Parameters, r)
+		compiled, _, err := compileUsing(spec.Parameters, r, false)
 		if err != nil {
 			return nil, err
 		}
 		s.rules = append(s.rules, compiled)
 	}
-	return s, nil
+	var err error
+	s.conditions, err = compileConditions(spec.Parameters)
+	return s, err
 }
 
-func compileRule(params []Parameter, r Rule) (rule, error) {
-	t, err := compileExpression(params, r.Expr)
+// compileUsing compiles a rule, and says which parameters it uses. strict refuses labels that a parameter does not have.
+func compileUsing(params []Parameter, r Rule, strict bool) (rule, []int, error) {
+	t, used, err := compileExpression(params, r.Expr, strict)
 	if err != nil {
-		return rule{}, &RuleError{ID: r.ID, Column: err.column, Message: err.message}
+		return rule{}, nil, &RuleError{ID: r.ID, Column: err.column, Message: err.message}
 	}
 	return rule{
 		test:   t,
 		broken: Reason{Code: ReasonRule, Message: fmt.Sprintf("rule %q does not hold: %s", r.ID, r.Expr)},
 		unset: Reason{Code: ReasonRule, Message: fmt.Sprintf(
 			"rule %q has no value for this design (a division by zero or a number out of range): %s", r.ID, r.Expr)},
-	}, nil
+	}, used, nil
 }
 
-// check returns why the design breaks a rule, or nil. The reason is the
-// caller's.
+// check returns why the design breaks a condition or a rule, or nil. The reason
+// is the caller's.
 func (s *ruleSet) check(design []space.Value) *Reason {
-	for i := range s.rules {
-		r := &s.rules[i]
-		if len(design) != s.params {
-			return &Reason{Code: ReasonRule, Message: fmt.Sprintf(
-				"the design has %d values, the space %d parameters", len(design), s.params)}
-		}
-		switch r.test(design) {
-		case no:
-			reason := r.broken
-			return &reason
-		case unset:
-			reason := r.unset
-			return &reason
-		}
+	if s.empty() {
+		return nil
 	}
-	return nil
+	if len(design) != s.params {
+		return &Reason{Code: ReasonRule, Message: fmt.Sprintf(
+			"the design has %d values, the space %d parameters", len(design), s.params)}
+	}
+	r, verdict := s.first(design)
+	switch {
+	case r == nil:
+		return nil
+	case verdict == unset:
+		reason := r.unset
+		return &reason
+	}
+	reason := r.broken
+	return &reason
 }
 
 // ok is check without a reason and without an allocation.
 func (s *ruleSet) ok(design []space.Value) bool {
-	for i := range s.rules {
-		if len(design) != s.params || s.rules[i].test(design) != yes {
-			return false
+	if s.empty() {
+		return true
+	}
+	if len(design) != s.params {
+		return false
+	}
+	r, _ := s.first(design)
+	return r == nil
+}
+
+func (s *ruleSet) empty() bool { return len(s.rules)+len(s.conditions) == 0 }
+
+// first returns the first condition or rule that the design breaks, and what it
+// came to; nil when all hold or do not bind.
+func (s *ruleSet) first(design []space.Value) (*rule, verdict) {
+	if len(s.conditions) > 0 {
+		row := rows.Get().(*[]space.Value)
+		defer rows.Put(row)
+		*row = append((*row)[:0], design...)
+		design = *row
+		if r, v := s.mark(design); r != nil {
+			return r, v
 		}
 	}
-	return true
+	for i := range s.rules {
+		r := &s.rules[i]
+		if v := r.test(design); v == no || v == unset {
+			return r, v
+		}
+	}
+	return nil, yes
 }
 
 // suggestion returns `, did you mean "x"` when a name is close to s, else "".

@@ -43,6 +43,10 @@ type Parameter struct {
 	Unit   string    `json:"unit,omitempty"`
 	Values []float64 `json:"values,omitempty"`
 	Labels []string  `json:"labels,omitempty"`
+	// When is a condition in the language of rules. Where it does not hold the
+	// parameter means nothing: a design has its first level, and no rule binds
+	// on it (docs/study-file.md). "" means that it always counts.
+	When string `json:"when,omitempty"`
 }
 
 // Rule is a structural rule: a boolean expression over parameter names. A

@@ -168,7 +168,7 @@ func (w *walker) measure(stage int, index uint64) {
 
 // isLegal applies the free checks to the design.
 func (w *walker) isLegal() bool {
-	if len(w.p.spec.Rules) > 0 && !w.p.judge.RulesOK(w.design) {
+	if !w.p.judge.RulesOK(w.design) {
 		return false
 	}
 	if len(w.p.free) == 0 || w.p.check == nil {
@@ -182,7 +182,7 @@ func (w *walker) isLegal() bool {
 // group that is set up to stage, and whether every one of them is legal.
 func (w *walker) enclose(stage int) (none, all bool) {
 	p := w.p
-	ruled := len(p.spec.Rules) > 0
+	ruled := p.judge.Ruled()
 	if len(p.free) == 0 {
 		return false, !ruled
 	}

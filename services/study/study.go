@@ -57,7 +57,7 @@ type Config struct {
 // returns nil when the study hides its constraints or has nothing to check.
 // The predicate reuses buffers: it is for one goroutine.
 func Legality(spec *events.Spec, sp space.Space, judge *events.Judge, checker evaluator.Checker) func(space.Point) bool {
-	if spec.KnownConstraints == "hidden" || len(spec.Rules) == 0 && (checker == nil || len(spec.Constraints) == 0) {
+	if spec.KnownConstraints == "hidden" || !judge.Ruled() && (checker == nil || len(spec.Constraints) == 0) {
 		return nil
 	}
 	values := make([]space.Value, 0, sp.Len())
@@ -70,7 +70,7 @@ func Legality(spec *events.Spec, sp space.Space, judge *events.Judge, checker ev
 				return false
 			}
 		}
-		return len(spec.Rules) == 0 || judge.RulesOK(values)
+		return judge.RulesOK(values)
 	}
 }
 

@@ -200,11 +200,18 @@ func (b *builder) worst(c *checker) string {
 			most, name = n, fmt.Sprintf("%s, which refuses %.3g %% of the designs", label, float64(n)/10)
 		}
 	}
+	bare := *b.spec
+	bare.Rules, bare.Constraints = nil, nil
+	conditions, err := events.NewJudge(&bare)
+	if err != nil {
+		return "" // reported
+	}
 	for _, r := range b.spec.Rules {
 		one := *b.spec
 		one.Rules, one.Constraints = []events.Rule{r}, nil
 		if j, err := events.NewJudge(&one); err == nil {
-			count(fmt.Sprintf("the rule %q", r.ID), func() bool { return !j.RulesOK(c.values) })
+			// What a condition refuses is not the rule's.
+			count(fmt.Sprintf("the rule %q", r.ID), func() bool { return conditions.RulesOK(c.values) && !j.RulesOK(c.values) })
 		}
 	}
 	for _, k := range b.spec.Constraints {

@@ -150,6 +150,7 @@ func mistakes() []mistake {
 		{name: "own log from 0", src: own, old: "min: 1, max: 20, scale: log2", new: "min: 0, max: 20, steps: 4, scale: log"},
 		{name: "own log2 with steps", src: own, old: "min: 1, max: 20, scale: log2", new: "min: 1, max: 20, steps: 4, scale: log2"},
 		{name: "a condition on itself", src: own, old: "values: [4, 1, 2]", new: "values: [4, 1, 2], when: tile > 1"},
+		{name: "conditions in a circle", src: own, old: "values: [4, 1, 2]", new: "values: [4, 1, 2], when: banks > 1", sets: []string{"spec.space.parameters[4].when=tile > 1"}},
 		{name: "a condition that is none", src: own, old: "values: [4, 1, 2]", new: "values: [4, 1, 2], when: dataflow == 'xs'"},
 		{name: "a condition on nothing", src: own, old: "values: [4, 1, 2]", new: "values: [4, 1, 2], when: cores"},
 		{name: "a condition and its rule", src: own, old: "values: [4, 1, 2]", new: "values: [4, 1, 2], when: banks > 1", sets: []string{"spec.space.rules=[{id: when-tile, expr: tile > 1}]"}},

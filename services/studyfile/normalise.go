@@ -46,6 +46,7 @@ type (
 		Name   string `json:"name"`
 		Unit   string `json:"unit,omitempty"`
 		Values []any  `json:"values"`
+		When   string `json:"when,omitempty"`
 	}
 	writtenWorkload struct {
 		Networks []writtenNetwork `json:"networks"`
@@ -141,15 +142,15 @@ func writtenLevels(p events.Parameter) []any {
 	return out
 }
 
-// writtenSpace lists parameters in full; those of a template only where the
-// study narrows them.
+// writtenSpace lists the parameters of a study's own space as they were declared,
+// and where the study narrows them.
 func (b *builder) writtenSpace() writtenSpace {
 	out := writtenSpace{Template: b.spec.Template, Rules: b.spec.Rules}
 	for i, p := range b.spec.Parameters {
-		switch {
-		case b.template == nil:
-			out.Parameters = append(out.Parameters, writtenParameter{p.Name, p.Unit, writtenLevels(p)})
-		case len(p.Values)+len(p.Labels) < b.template.Params[i].Len():
+		if b.template == nil {
+			out.Parameters = append(out.Parameters, writtenParameter{p.Name, p.Unit, writtenLevels(b.declared[i]), p.When})
+		}
+		if len(p.Values)+len(p.Labels) < len(b.declared[i].Values)+len(b.declared[i].Labels) {
 			if out.Restrict == nil {
 				out.Restrict = map[string][]any{}
 			}

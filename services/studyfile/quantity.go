@@ -105,7 +105,6 @@ func inexact(v *big.Rat) string {
 	return fmt.Sprintf("%s is no level: levels are 64-bit floats, which hold every whole number only up to 2^53 = 9007199254740992", v.RatString())
 }
 
-
 func clip(s string) string {
 	if r := []rune(s); len(r) > 40 {
 		return string(r[:40]) + "…"

@@ -28,6 +28,7 @@ func (b *builder) space() {
 	if len(b.spec.Parameters) == 0 {
 		return // reported; fix, restrict and rules mean nothing without them
 	}
+	b.declared = slices.Clone(b.spec.Parameters)
 	b.narrow(s)
 	b.size(s)
 	b.rules(s.get("rules"))
@@ -167,7 +168,12 @@ func (b *builder) rules(list *node) {
 
 func (b *builder) rule(n *node, rule events.Rule) {
 	b.spec.Rules = append(b.spec.Rules, rule)
-	err := events.CompileRule(b.spec.Parameters, rule)
+	b.expression(n, rule)
+}
+
+// expression reports what is wrong with a rule or condition.
+func (b *builder) expression(n *node, rule events.Rule) {
+	err := events.CompileRule(b.declared, rule)
 	if err == nil {
 		return
 	}

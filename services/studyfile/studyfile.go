@@ -138,10 +138,12 @@ func readable(r *report, src []byte) bool {
 // there, so that one mistake does not hide the next.
 type builder struct {
 	*report
-	cat      Catalog
-	opts     Options
-	root     *node
-	spec     *events.Spec
+	cat  Catalog
+	opts Options
+	root *node
+	spec *events.Spec
+	// declared are the parameters before fix and restrict.
+	declared []events.Parameter
 	template *evaluator.Template
 	desc     *evaluator.Description
 	metrics  []metric

@@ -79,3 +79,55 @@ func TestConditionalParameters(t *testing.T) {
 		t.Errorf("the reason is %+v, want the rule when-stripe", reason)
 	}
 }
+
+// The number of designs is the one that a person counts: what means nothing has
+// one level, and no rule binds on it.
+func TestConditionsCount(t *testing.T) {
+	t.Parallel()
+	const stripe = `{"name":"df","values":["ws","os"]},{"name":"stripe","values":[8,16,32],"when":"df == 'os'"}`
+	for name, c := range map[string]struct {
+		parameters, rest string
+		want             uint64
+	}{
+		"plain":                           {stripe, ``, 1 + 3},
+		"a rule on it":                    {stripe, `,"rules":[{"id":"r","expr":"stripe >= 16"}]`, 1 + 2},
+		"a rule that forbids its first":   {stripe, `,"rules":[{"id":"r","expr":"stripe != 8"}]`, 1 + 2},
+		"a rule that forbids all of it":   {stripe, `,"rules":[{"id":"r","expr":"stripe > 32"}]`, 1},
+		"a relation":                      {stripe + `,{"name":"n","values":[8,16,32]}`, `,"rules":[{"id":"r","expr":"stripe != n"}]`, 3 + 3*2},
+		"a rule on both sides":            {stripe + `,{"name":"n","values":[8,16,32]}`, `,"rules":[{"id":"r","expr":"n <= 16 and stripe >= n"}]`, 2 + 3 + 2},
+		"a choice":                        {stripe + `,{"name":"n","values":[8,16,32]}`, `,"rules":[{"id":"r","expr":"(df == 'os' ? n * stripe : n) <= 128"}]`, 3 + 2 + 1},
+		"restricted":                      {stripe, `,"restrict":{"stripe":[32,16]}`, 1 + 2},
+		"restricted, and a rule":          {stripe, `,"restrict":{"stripe":[32,16]},"rules":[{"id":"r","expr":"stripe > 16"}]`, 1 + 1},
+		"fixed":                           {stripe, `,"fix":{"stripe":16}`, 2},
+		"fixed, and a rule":               {stripe, `,"fix":{"stripe":16},"rules":[{"id":"r","expr":"stripe < 16"}]`, 1},
+		"the condition is fixed to false": {stripe, `,"fix":{"df":"ws"}`, 1},
+		"declared before what it needs":   {`{"name":"b","values":[1,2],"when":"a == 'y'"},{"name":"a","values":["x","y"]}`, ``, 1 + 2},
+		"a chain":                         {`{"name":"a","values":["x","y"]},{"name":"b","values":[1,2],"when":"a == 'y'"},{"name":"c","values":[1,2,3],"when":"b == 2"}`, ``, 1 + 1 + 3},
+		"a chain from the first level":    {`{"name":"a","values":["x","y"]},{"name":"b","values":[2,3],"when":"a == 'y'"},{"name":"c","values":[1,2,3],"when":"b == 2"}`, ``, 1 + 3 + 1},
+		"a chain that is negated":         {`{"name":"a","values":["x","y"]},{"name":"b","values":[2,3],"when":"a == 'y'"},{"name":"c","values":[1,2,3],"when":"not (b == 2)"}`, ``, 1 + 1 + 3},
+		"a chain in reverse":              {`{"name":"c","values":[1,2,3],"when":"b == 2"},{"name":"b","values":[2,3],"when":"a == 'y'"},{"name":"a","values":["x","y"]}`, ``, 1 + 3 + 1},
+		"either of two":                   {`{"name":"a","values":["x","y"]},{"name":"b","values":[2,3],"when":"a == 'y'"},{"name":"c","values":[1,2,3],"when":"b == 2 or a == 'x'"}`, ``, 3 + 3 + 1},
+		"layers":                          {`{"name":"layers","min":1,"max":3},{"name":"w1","values":[16,32],"when":"layers >= 1"},{"name":"w2","values":[16,32],"when":"layers >= 2"},{"name":"w3","values":[16,32],"when":"layers >= 3"}`, ``, 2 + 4 + 8},
+		"layers in order of width":        {`{"name":"layers","min":1,"max":3},{"name":"w1","values":[16,32]},{"name":"w2","values":[16,32],"when":"layers >= 2"},{"name":"w3","values":[16,32],"when":"layers >= 3"}`, `,"rules":[{"id":"r","expr":"w1 <= w2 and w2 <= w3"}]`, 2 + 3 + 4},
+		"a number without end":            {`{"name":"a","values":["x","y"]},{"name":"b","min":1e-300,"max":1,"steps":3,"scale":"log","when":"a == 'y'"}`, ``, 1 + 3},
+	} {
+		src := `{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"one"},"spec":{"space":{"parameters":[` + c.parameters + `]` + c.rest +
+			`},"objectives":[{"metric":"m","goal":"minimize"}],"evaluator":{"name":"mine","metrics":[{"name":"m"}]}}}`
+		doc, err := studyfile.Parse(name, []byte(src), catalog(), studyfile.Options{})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := doc.LegalShare(1000); !got.Exact || got.Legal != c.want {
+			t.Errorf("%s: %d designs (exact %t), want %d", name, got.Legal, got.Exact, c.want)
+		}
+		again, err := studyfile.Parse(name, doc.Normalised, catalog(), studyfile.Options{Published: true})
+		if err != nil {
+			t.Errorf("%s: published: %v", name, err)
+			continue
+		}
+		if got := again.LegalShare(1000); got.Legal != c.want {
+			t.Errorf("%s: %d designs as published, want %d", name, got.Legal, c.want)
+		}
+	}
+}

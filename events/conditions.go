@@ -1,0 +1,116 @@
+package events
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"apollo/optimizer/space"
+)
+
+// condition is the compiled When of a parameter.
+type condition struct {
+	rule
+	param int
+	// first is the level of a parameter that means nothing.
+	first space.Value
+}
+
+// ConditionID is the name by which reasons call the condition of a parameter:
+// that of a rule "when-stripe".
+func ConditionID(parameter string) string {
+	id := "when-" + strings.Trim(strings.ReplaceAll(parameter, "_", "-"), "-")
+	return strings.TrimRight(id[:min(len(id), maxConditionID)], "-")
+}
+
+// maxConditionID is the length of a DNS label.
+const maxConditionID = 63
+
+// CompileConditions checks the conditions of parameters, each by itself and all
+// together: none may depend on itself, nor through others. The error is a
+// *RuleError with the ConditionID.
+func CompileConditions(params []Parameter) error {
+	_, err := compileConditions(params)
+	return err
+}
+
+// compileConditions returns the conditions so that each stands after those that
+// it depends on.
+func compileConditions(params []Parameter) ([]condition, error) {
+	all := map[int]condition{}
+	uses := map[int][]int{}
+	for i, p := range params {
+		if p.When == "" {
+			continue
+		}
+		id := ConditionID(p.Name)
+		compiled, used, err := compileUsing(params, Rule{ID: id, Expr: p.When}, false)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(used, i) {
+			return nil, &RuleError{ID: id, Message: fmt.Sprintf("the parameter %q cannot depend on itself", p.Name)}
+		}
+		c := condition{rule: compiled, param: i}
+		if len(p.Labels) > 0 {
+			c.first.Label = p.Labels[0]
+		} else if len(p.Values) > 0 {
+			c.first.Num = p.Values[0]
+		}
+		c.broken.Message = fmt.Sprintf("rule %q does not hold: (%s) or %s == %s", id, p.When, p.Name, c.first)
+		all[i], uses[i] = c, used
+	}
+	return sortConditions(params, all, uses)
+}
+
+func sortConditions(params []Parameter, all map[int]condition, uses map[int][]int) ([]condition, error) {
+	var out []condition
+	done := make([]bool, len(params))
+	for len(out) < len(all) {
+		before, stuck := len(out), -1
+		for i := range params {
+			c, conditional := all[i]
+			if !conditional || done[i] {
+				continue
+			}
+			waits := slices.ContainsFunc(uses[i], func(k int) bool { return params[k].When != "" && !done[k] })
+			if waits {
+				stuck = i
+				continue
+			}
+			out, done[i] = append(out, c), true
+		}
+		if len(out) == before {
+			name := params[stuck].Name
+			return nil, &RuleError{ID: ConditionID(name), Message: fmt.Sprintf("the condition of %q depends on itself through those of other parameters", name)}
+		}
+	}
+	return out, nil
+}
+
+// idleLabel marks the value of a parameter that means nothing in a row; no label
+// is it.
+const idleLabel = "\x00"
+
+// mark puts the mark of a parameter that means nothing over its level. It
+// returns the condition that has no value, or whose parameter means nothing and
+// is not at its first level.
+func (s *ruleSet) mark(row []space.Value) (*rule, verdict) {
+	for i := range s.conditions {
+		c := &s.conditions[i]
+		switch v := c.test(row); {
+		case v == yes:
+			continue
+		case v == unset:
+			return &c.rule, unset
+		case row[c.param] != c.first:
+			return &c.rule, no
+		}
+		row[c.param] = space.Value{Label: idleLabel}
+	}
+	return nil, yes
+}
+
+// rows lends the rows that are marked: a check allocates nothing.
+var rows = sync.Pool{New: func() any { return new([]space.Value) }}
