@@ -112,5 +112,29 @@ func (s *ruleSet) mark(row []space.Value) (*rule, verdict) {
 	return nil, yes
 }
 
+// ConditionsOK reports whether all that means nothing in a design is at its first
+// level. It allocates nothing.
+func (j *Judge) ConditionsOK(design []space.Value) bool {
+	only := ruleSet{params: j.rules.params, conditions: j.rules.conditions}
+	return only.ok(design)
+}
+
+// Conditional reports whether a parameter may mean nothing.
+func (j *Judge) Conditional() bool { return len(j.rules.conditions) > 0 }
+
+// Inactive calls yield for each parameter that means nothing in a design.
+func (j *Judge) Inactive(design []space.Value, yield func(param int)) {
+	if len(design) != j.rules.params {
+		return
+	}
+	row := slices.Clone(design)
+	for i := range j.rules.conditions {
+		if c := &j.rules.conditions[i]; c.test(row) != yes {
+			row[c.param] = space.Value{Label: idleLabel}
+			yield(c.param)
+		}
+	}
+}
+
 // rows lends the rows that are marked: a check allocates nothing.
 var rows = sync.Pool{New: func() any { return new([]space.Value) }}

@@ -54,16 +54,21 @@ type Config struct {
 
 // Legality returns the free checks of a study as a predicate over points: its
 // rules, and its constraints on cheap metrics where checker is not nil. It
-// returns nil when the study hides its constraints or has nothing to check.
+// returns nil when the study hides its constraints or has nothing to check. What
+// differs from another design only in what means nothing is never legal.
 // The predicate reuses buffers: it is for one goroutine.
 func Legality(spec *events.Spec, sp space.Space, judge *events.Judge, checker evaluator.Checker) func(space.Point) bool {
-	if spec.KnownConstraints == "hidden" || !judge.Ruled() && (checker == nil || len(spec.Constraints) == 0) {
+	hidden := spec.KnownConstraints == "hidden"
+	if hidden && !judge.Conditional() || !judge.Ruled() && (checker == nil || len(spec.Constraints) == 0) {
 		return nil
 	}
 	values := make([]space.Value, 0, sp.Len())
 	metrics := make([]float64, len(spec.Metrics))
 	return func(p space.Point) bool {
 		values = sp.AppendValues(values[:0], p)
+		if hidden {
+			return judge.ConditionsOK(values)
+		}
 		if checker != nil {
 			checker.Check(values, metrics)
 			if !judge.MetricsOK(metrics) {

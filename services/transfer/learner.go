@@ -248,7 +248,7 @@ func (l *Learner) pick(log *archiver.SourceLog, s *screen, c *Candidate) ([]*pic
 			c.Failed++
 			continue
 		}
-		point, moved, ok := s.mapping.point(l.space, t.Design)
+		point, moved, ok := s.mapping.point(l.space, l.judge, t.Design)
 		if !ok {
 			c.Foreign++
 			continue

@@ -379,3 +379,39 @@ func ExampleLearner() {
 	fmt.Println(c.Use, err, len(k.Tasks), pins[0].Trials)
 	// Output: model <nil> 1 60
 }
+
+// What means nothing in a design of a source is no difference: the target holds
+// it at another first level, and lacks the label.
+func TestInactiveParametersMatch(t *testing.T) {
+	t.Parallel()
+	spec := func(stripe events.Parameter, mode ...string) *events.Spec {
+		return targetSpec(func(s *events.Spec) {
+			stripe.When = `flow == "os"`
+			s.Parameters = append(s.Parameters, stripe, events.Parameter{Name: "mode", Labels: mode, When: `flow == "os"`})
+		})
+	}
+	sp, err := spec(events.Parameter{Name: "stripe", Values: []float64{16, 32}}, "fast").Space()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := NewLearner(Target{Spec: spec(events.Parameter{Name: "stripe", Values: []float64{16, 32}}, "fast")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &mapping{}
+	for i := range sp.Len() {
+		m.params = append(m.params, column{index: i, factor: 1})
+	}
+	design := func(flow string, stripe float64, mode string) []space.Value {
+		return []space.Value{number(1024), number(8), {Label: flow}, number(stripe), {Label: mode}}
+	}
+	if p, moved, ok := m.point(sp, l.judge, design("ws", 8, "slow")); !ok || moved != 0 || p[3] != 0 || p[4] != 0 {
+		t.Errorf("an inactive design became %v, moved by %v, ok %t; want the first levels, unmoved", p, moved, ok)
+	}
+	if p, moved, ok := m.point(sp, l.judge, design("os", 8, "fast")); !ok || moved == 0 {
+		t.Errorf("an active design became %v, moved by %v, ok %t; want it moved", p, moved, ok)
+	}
+	if _, _, ok := m.point(sp, l.judge, design("os", 32, "slow")); ok {
+		t.Error("an active label that the target lacks is taken")
+	}
+}

@@ -54,7 +54,8 @@ type column struct {
 type mapping struct {
 	params, metrics             []column
 	paramMatches, metricMatches []Match
-	exact                       bool // every parameter is there, in the same unit
+	exact                       bool      // every parameter is there, in the same unit
+	off                         []float64 // of point: a buffer
 }
 
 // match builds the mapping of a source. The error says which unit, type or
@@ -240,9 +241,11 @@ const closeEnough = 1e-9
 // point maps a design; ok is false where a label is none of this study's
 // levels. Numbers between levels, and beyond the ends, go to the nearest level
 // (ties to the lower one); moved says how far, as the sum of relative
-// differences.
-func (m *mapping) point(sp space.Space, design []space.Value) (p space.Point, moved float64, ok bool) {
+// differences. What means nothing in the design goes to its first level.
+func (m *mapping) point(sp space.Space, judge *events.Judge, design []space.Value) (p space.Point, moved float64, ok bool) {
 	p = make(space.Point, sp.Len())
+	off := append(m.off[:0], make([]float64, sp.Len())...)
+	m.off = off
 	for i, c := range m.params {
 		if c.index < 0 {
 			p[i] = c.fill
@@ -250,21 +253,25 @@ func (m *mapping) point(sp space.Space, design []space.Value) (p space.Point, mo
 		}
 		param, v := sp.Param(i), design[c.index]
 		if param.Categorical() {
-			level, ok := param.Level(v)
-			if !ok {
-				return nil, 0, false
+			if p[i], ok = param.Level(v); !ok {
+				p[i], off[i] = 0, math.Inf(1)
 			}
-			p[i] = level
 			continue
 		}
 		x := v.Num * c.factor
 		level := nearest(param.Values, x)
 		p[i] = level
 		if d := math.Abs(param.Values[level]-x) / math.Max(math.Abs(x), math.Abs(param.Values[level])); d > closeEnough {
-			moved += d
+			off[i] = d
 		}
 	}
-	return p, moved, true
+	if judge.Conditional() {
+		judge.Inactive(sp.Values(p), func(i int) { p[i], off[i] = 0, 0 })
+	}
+	for _, d := range off {
+		moved += d
+	}
+	return p, moved, !math.IsInf(moved, 1)
 }
 
 // nearest is the level whose value is nearest; values ascend.
