@@ -74,6 +74,15 @@ func (v *Validator) Event(b []byte) error {
 	return v.check(env.Type, "/data", env.Data)
 }
 
+// Data checks the data of an event without its envelope: what a notice is. The
+// error is that of Event.
+func (v *Validator) Data(eventType string, b []byte) error {
+	if _, ok := TypeOf(eventType); !ok {
+		return fmt.Errorf("%w: there is no type %q", ErrMalformed, eventType)
+	}
+	return v.check(eventType, "/data", b)
+}
+
 func (v *Validator) check(name, at string, b []byte) error {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
 	if err != nil {

@@ -189,12 +189,14 @@ type StudyStopped struct {
 }
 
 // StudyCompleted ends a run that reached its budget, target or plateau, or
-// exhausted its space.
+// exhausted its space as far as it can be searched.
 type StudyCompleted struct {
 	Study string `json:"study"`
 	Run   string `json:"run"`
-	// Reason is budget, target, plateau or exhausted.
-	Reason  string  `json:"reason" jsonschema:"enum=budget,enum=target,enum=plateau,enum=exhausted"`
+	// Reason is budget, target, plateau, exhausted (every legal design was tried)
+	// or gave_up: in a space too large to be searched as a whole no legal design
+	// was found that is new.
+	Reason  string  `json:"reason" jsonschema:"enum=budget,enum=target,enum=plateau,enum=exhausted,enum=gave_up"`
 	Summary Summary `json:"summary"`
 }
 

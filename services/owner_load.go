@@ -92,6 +92,6 @@ func (o *owner) open(ctx context.Context, spec *events.Spec) error {
 	if err != nil {
 		return err
 	}
-	o.machine, err = study.New(study.Config{Spec: spec, Run: o.key.run, Algorithm: algorithm, Checker: checker, Features: template.Features, Knowledge: knowledge})
+	o.machine, err = study.New(study.Config{Spec: spec, Run: o.key.run, Algorithm: algorithm, Checker: checker, Baseline: template.Baseline, Features: template.Features, Knowledge: knowledge})
 	return err
 }

@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -60,9 +62,10 @@ func newSim(t *testing.T, seed uint64, faults membus.Faults, kills int) *sim {
 	return s
 }
 
-// trace kills the process that is doing an operation, before or after its
-// effect.
+// trace checks what services say, and kills the process that is doing an
+// operation, before or after its effect.
 func (s *sim) trace(op membus.Op) {
+	s.conforms(op)
 	point := crashPoint(op)
 	if point == "" {
 		return
@@ -78,6 +81,39 @@ func (s *sim) trace(op membus.Op) {
 	}
 	s.kills--
 	s.crash(op.Client, point)
+}
+
+// validator compiles the schemas once for all simulations.
+var validator = sync.OnceValues(events.NewValidator)
+
+// conforms checks an event of a service, or a dead letter of the bus, against
+// the schemas that are published for it.
+func (s *sim) conforms(op membus.Op) {
+	service, _, _ := strings.Cut(op.Client, "-")
+	if op.Data == nil || !slices.Contains([]string{"proposer", "evaluator", "archiver", ""}, service) {
+		return // users say what they like
+	}
+	v, err := validator()
+	switch {
+	case err != nil:
+	case op.Kind == membus.OpNotify:
+		err = v.Data(noticeType(op.Subject), op.Data)
+	default:
+		err = v.Event(op.Data)
+	}
+	if err != nil {
+		s.t.Errorf("%s says on %s what its schema forbids: %v\n%s", op.Client, op.Subject, err, op.Data)
+	}
+}
+
+// noticeType is the type of what is notified on a subject.
+func noticeType(subject string) string {
+	for _, info := range events.Types() {
+		if events.MatchSubject(regexp.MustCompile(`{\w+}`).ReplaceAllString(info.Subject, "*"), subject) {
+			return info.Type
+		}
+	}
+	return subject
 }
 
 // crash ends an incarnation; s.mu is held.

@@ -190,6 +190,7 @@ func (c *Client) Notify(ctx context.Context, subject string, data []byte) error 
 		return err
 	}
 	h := c.hub
+	h.trace(Op{Client: c.name, Kind: OpNotify, Stage: Before, Subject: subject, Data: data})
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for l := range h.listeners {

@@ -29,6 +29,10 @@ const (
 	OpDeliver = "deliver"
 	OpAck     = "ack"
 	OpNack    = "nack"
+	// OpNotify is a notice, only before; OpBury a dead letter that the hub itself
+	// writes, only after and with the hub's lock held.
+	OpNotify = "notify"
+	OpBury   = "bury"
 )
 
 // Op is one step of one operation, as Config.Trace sees it.
@@ -41,6 +45,9 @@ type Op struct {
 	Stage string
 	// Subject and ID are the message's.
 	Subject, ID string
+	// Data is the body of what is stored or notified, only before it is (of
+	// OpBury after). It must not be written.
+	Data []byte
 	// Delivery counts the deliveries of a queue message, from 1.
 	Delivery uint64
 }

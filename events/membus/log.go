@@ -66,7 +66,7 @@ func (p port) Record(ctx context.Context, m events.Message) (uint64, error) {
 
 // write runs one storing operation with its faults.
 func (c *Client) write(ctx context.Context, kind string, m events.Message, effect func(*stream) (uint64, error)) (uint64, error) {
-	c.hub.trace(Op{Client: c.name, Kind: kind, Stage: Before, Subject: m.Subject, ID: m.ID})
+	c.hub.trace(Op{Client: c.name, Kind: kind, Stage: Before, Subject: m.Subject, ID: m.ID, Data: m.Data})
 	seq, err := c.writeLocked(ctx, kind, m, effect)
 	c.hub.trace(Op{Client: c.name, Kind: kind, Stage: After, Subject: m.Subject, ID: m.ID})
 	if dead := c.alive(); dead != nil {

@@ -190,6 +190,7 @@ func (h *Hub) bury(q *consumer, it *item, now time.Time) {
 		it.deliveries--
 		return
 	}
+	h.trace(Op{Kind: OpBury, Stage: After, Subject: letter.Subject, ID: letter.ID, Data: letter.Data})
 	q.drop(it)
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"apollo/events"
+	"apollo/optimizer/space"
 	"apollo/services/study"
 )
 
@@ -130,6 +131,65 @@ func TestStopConditions(t *testing.T) {
 			t.Errorf("%s: State() = %s (%s)", name, state, reason)
 		}
 	}
+}
+
+// A strategy that finds nothing tries what lint knows; the run then ends with a
+// reason that its schema has, with or without a trial.
+func TestGivingUp(t *testing.T) {
+	t.Parallel()
+	many := make([]float64, 1000)
+	for i := range many {
+		many[i] = float64(i)
+	}
+	spec := func(rule string) *events.Spec {
+		return testSpec(func(s *events.Spec) {
+			s.Parameters[0].Values, s.Parameters[1].Values, s.Constraints = many, many, nil
+			s.Rules = []events.Rule{{ID: "rare", Expr: rule}}
+			s.Algorithm = events.Algorithm{Name: "random", Options: []byte(`{"maxChecks":1}`)}
+		})
+	}
+	for name, c := range map[string]struct {
+		rule     string
+		baseline []space.Value
+		trials   int
+	}{
+		"nothing is legal": {`x == 7 and y == 11 and flow == "os" and x + y > 100`, nil, 0},
+		"the baseline is":  {`x == 777 and y == 111 and flow == "is"`, []space.Value{{Num: 777}, {Num: 111}, {Label: "is"}}, 1},
+		"the largest is":   {`x == 999 and y == 999 and flow == "is"`, nil, 1},
+		"the smallest is":  {`x + y == 0 and flow == "ws"`, []space.Value{{Num: 0}, {Num: 0}, {Label: "ws"}}, 1},
+		"a sampled one is": {sampledRule(t, spec("x >= 0")), nil, 1},
+	} {
+		w := newWorld(t, spec(c.rule), study.Knowledge{})
+		w.baseline = c.baseline
+		w.restart()
+		w.run(first, w.restart)
+		state, reason := w.machine.State()
+		if got := w.machine.Summary().Trials; state != study.Completed || reason != "gave_up" || got != c.trials {
+			t.Errorf("%s: %s (%s) after %d trials, want completed (gave_up) after %d", name, state, reason, got, c.trials)
+		}
+		for _, p := range w.proposed() {
+			if p.Origins[0] != "known" {
+				t.Errorf("%s: the origin is %q, want known", name, p.Origins[0])
+			}
+		}
+	}
+}
+
+// sampledRule allows the thousandth design that lint samples, and no other.
+func sampledRule(t *testing.T, spec *events.Spec) string {
+	sp, err := spec.Space()
+	if err != nil {
+		t.Fatal(err)
+	}
+	judge, err := events.NewJudge(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last []space.Value
+	for p := range study.Sample(sp, judge, 1000) {
+		last = sp.Values(p)
+	}
+	return fmt.Sprintf("x == %s and y == %s and flow == %q", last[0], last[1], last[2])
 }
 
 func TestCommands(t *testing.T) {

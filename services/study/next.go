@@ -108,6 +108,9 @@ func (m *Machine) propose(k int) (events.Payload, error) {
 	if err := d.ask(m.search, "", n-d.len()); err != nil {
 		return nil, err
 	}
+	if d.len() == 0 && d.exhausted == "gave_up" {
+		d.lastResort(n)
+	}
 	if d.len() == 0 {
 		m.exhausted = d.exhausted
 		return nil, nil

@@ -46,6 +46,8 @@ type Config struct {
 	Algorithm optimizer.Algorithm
 	// Checker computes cheap metrics; nil when the evaluator has none.
 	Checker evaluator.Checker
+	// Baseline is the template's design that is known to work; nil for none.
+	Baseline []space.Value
 	// Features are the template's, of Spec's parameters; may be empty.
 	Features []evaluator.Feature
 	// Knowledge is what the pinned sources give; the zero value is none.

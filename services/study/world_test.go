@@ -2,7 +2,9 @@ package study_test
 
 import (
 	"math"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -66,6 +68,7 @@ type world struct {
 	t         *testing.T
 	spec      *events.Spec
 	knowledge study.Knowledge
+	baseline  []space.Value
 	log       []events.Payload
 	results   []*events.BatchEvaluated // in the order they were recorded
 	machine   *study.Machine
@@ -85,7 +88,7 @@ func (w *world) restart() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.machine, err = study.New(study.Config{Spec: w.spec, Run: "r1", Algorithm: algorithm, Checker: toy{}, Knowledge: w.knowledge})
+	w.machine, err = study.New(study.Config{Spec: w.spec, Run: "r1", Algorithm: algorithm, Checker: toy{}, Baseline: w.baseline, Knowledge: w.knowledge})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -99,13 +102,28 @@ func (w *world) restart() {
 	}
 }
 
+// append stores an event of the machine, which must fit its published schema.
 func (w *world) append(e events.Payload) {
 	w.t.Helper()
+	v, err := validator()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	b, err := events.Encode("id", "apollo/proposer", "sim", time.Unix(0, 0), e)
+	if err == nil {
+		err = v.Event(b)
+	}
+	if err != nil {
+		w.t.Errorf("%T breaks its schema: %v", e, err)
+	}
 	w.log = append(w.log, e)
 	if err := w.machine.Fold(e); err != nil {
 		w.t.Fatal(err)
 	}
 }
+
+// validator compiles the schemas once.
+var validator = sync.OnceValues(events.NewValidator)
 
 // say appends everything that the machine has to say.
 func (w *world) say() {

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"apollo/evaluator"
 	"apollo/events"
 	"apollo/optimizer/space"
+	"apollo/services/study"
 )
 
 // Share says which part of a space passes every check that is free: the rules,
@@ -83,7 +85,6 @@ func (b *builder) bind(doc *Document) *checker {
 // beyond shortRules bytes in all, fewer designs are looked at.
 const (
 	provable   = 200_000
-	attempts   = 50_000
 	shortRules = 2000
 )
 
@@ -133,7 +134,11 @@ func wilson(k, n uint64) (low, high float64) {
 
 // findLegal reports a space in which no legal design could be found.
 func (b *builder) findLegal(c *checker) {
-	if c == nil || b.knownCorner(c) {
+	if c == nil {
+		return
+	}
+	corners := study.Corners(c.space, c.judge, b.baselineDesign())
+	if slices.ContainsFunc(corners, c.legal) {
 		return
 	}
 	length := 0
@@ -143,7 +148,12 @@ func (b *builder) findLegal(c *checker) {
 	slower := uint64(1 + length/shortRules)
 	s := c.share(provable/slower, 1)
 	if !s.Exact {
-		s = c.share(attempts/slower, 1)
+		s.Checked, s.Legal = 0, 0
+		for p := range study.Sample(c.space, c.judge, int(study.Sampled/slower)) {
+			if s.Checked++; c.legal(p) {
+				return
+			}
+		}
 	}
 	if s.Legal > 0 {
 		return
@@ -157,28 +167,18 @@ func (b *builder) findLegal(c *checker) {
 		b.add(n, codeNoLegal, hint, "none of the %d designs passes the rules and constraints", s.Size)
 		return
 	}
-	corners := "the smallest nor the largest design"
+	tried := "the smallest nor the largest design"
 	if b.template != nil {
-		corners = "the baseline, the smallest nor the largest design"
+		tried = "the baseline, the smallest nor the largest design"
 	}
-	b.add(n, codeNoLegal, hint, "none of %d sampled designs (of %d), and neither %s, passes the rules and constraints", s.Checked, s.Size, corners)
+	b.add(n, codeNoLegal, hint, "none of %d sampled designs (of %d), and neither %s, passes the rules and constraints", s.Checked, s.Size, tried)
 }
 
-// knownCorner tries the designs that are most likely to be legal: the
-// template's baseline, and the smallest and the largest design.
-func (b *builder) knownCorner(c *checker) bool {
-	low, high := make(space.Point, c.space.Len()), make(space.Point, c.space.Len())
-	for i := range high {
-		high[i] = c.space.Param(i).Len() - 1
-	}
-	if c.legal(low) || c.legal(high) {
-		return true
-	}
+func (b *builder) baselineDesign() []space.Value {
 	if b.template == nil {
-		return false
+		return nil
 	}
-	p, err := c.space.Point(b.template.Baseline)
-	return err == nil && c.legal(p)
+	return b.template.Baseline
 }
 
 // worst names the rule or constraint that stops most of the sampled designs.
