@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/format"
 
 	"apollo/events"
 )
@@ -28,36 +29,61 @@ type logFile struct {
 	bound []binding
 	logID string
 	run   string
-	// vouched is true when a checksum vouches for the content.
-	vouched bool
-	r       io.ReaderAt
+	how   reading
+	r     io.ReaderAt
+	// columns are the file's, folders those in the names of its folders.
+	columns []*fileColumn
+	folders map[string]*folderValue
 }
 
-// binding says which leaf column a target reads, and how.
+// binding says which column a target reads.
 type binding struct {
 	name string
 	kind Kind
-	// leaf is the index of the file's leaf column, or -1 when it is absent.
-	leaf int
-	// from is the type in the file, which may be narrower than kind.
-	from parquet.Kind
-	// scale turns the file's timestamps into microseconds, by multiplication
-	// or, when divide is set, by division.
-	scale    int64
-	divide   bool
-	optional bool
+	// col is the file's column; nil when it has none, or nothing but NULL.
+	col *fileColumn
+	// folder is the value in the name of a folder; nil when there is none.
+	folder *folderValue
+	// fits is false where the column has another type: it may hold nothing but
+	// NULL, as columns do that a tool had no type for.
+	fits bool
+}
+
+// mismatch says that the column holds values of another type.
+func (b *binding) mismatch() error {
+	return fmt.Errorf("column %q is %v, want %v", b.name, b.col.kind, b.kind)
+}
+
+// reading says how to open a file.
+type reading struct {
+	// vouched: a checksum says that the content is what was written.
+	vouched bool
+	// source: the rows teach another study. Columns that say nothing about a
+	// trial are left alone, and those in folder names count.
+	source bool
+	// path is where the file lies; its folders are looked at in a source.
+	path string
+	// cols are the columns to give rows; nil means the file's own.
+	cols *Columns
 }
 
 // openLog opens a Parquet file as a trial log.
-func openLog(r io.ReaderAt, size int64, vouched bool) (*logFile, error) {
+func openLog(r io.ReaderAt, size int64, how reading) (*logFile, error) {
 	pf, err := openGuarded(r, size)
 	if err != nil {
 		return nil, err
 	}
-	f := &logFile{pf: pf, vouched: vouched, r: r}
+	f := &logFile{pf: pf, how: how, r: r}
+	if how.source {
+		f.folders = folderValues(how.path)
+	}
 	err = guarded(func() error {
+		f.columns = fileColumns(pf.Metadata().Schema)
 		if err := f.readMetadata(); err != nil {
 			return err
+		}
+		if how.cols != nil {
+			f.cols = how.cols
 		}
 		return f.bind()
 	})
@@ -108,19 +134,28 @@ func (f *logFile) readMetadata() error {
 // carries no specification: p_<name>, and numbers that no fixed column is.
 func (f *logFile) guessColumns() *Columns {
 	c := &Columns{}
-	for _, col := range f.pf.Root().Columns() {
-		if !col.Leaf() || col.Repeated() || isFixed(col.Name()) || !isColumnName(col.Name()) {
+	there := map[string]bool{}
+	for _, col := range f.columns {
+		there[col.name] = true
+		switch {
+		case isFixed(col.name) || !isColumnName(col.name) || col.null:
+		case (col.unread != "" || !canBe(col.name, col.kind)) && f.allNull(col):
+		case col.unread != "":
+			c.unread(col.name, col.unread, f.how.path)
+		default:
+			c.guess(col.name, col.kind, f.how.path)
+		}
+	}
+	for _, name := range folderNames(f.folders) {
+		w := f.folders[name]
+		if there[name] || isFixed(name) || !isColumnName(name) || w.text == "" {
 			continue
 		}
-		kind, ok := kindOf(col.Type())
-		name := col.Name()
-		param, isParam := strings.CutPrefix(name, paramPrefix)
-		switch {
-		case isParam && ok && (kind == KindInt || kind == KindFloat || kind == KindString):
-			c.Parameters = append(c.Parameters, Parameter{Name: param, Kind: kind})
-		case ok && (kind == KindFloat || kind == KindInt):
-			c.Metrics = append(c.Metrics, Metric{Name: strings.TrimPrefix(name, metricPrefix)})
+		kind := KindWord
+		if !strings.HasPrefix(name, paramPrefix) && !math.IsNaN(w.number) {
+			kind = KindFloat
 		}
+		c.guess(name, kind, f.how.path)
 	}
 	if units, ok := f.pf.Lookup(metaUnits); ok && len(units) < maxSpecBytes {
 		var unit map[string]string
@@ -136,36 +171,49 @@ func (f *logFile) guessColumns() *Columns {
 	return c
 }
 
-// kindOf maps a Parquet type to a column's kind, or false for one that no
-// column of the format has.
-func kindOf(t parquet.Type) (Kind, bool) {
-	logical := t.LogicalType()
-	switch t.Kind() {
-	case parquet.Boolean:
-		return KindBool, true
-	case parquet.Float, parquet.Double:
-		return KindFloat, true
-	case parquet.ByteArray:
-		if logical == nil || isLogical[*format.StringType](logical) || isLogical[*format.EnumType](logical) {
-			return KindString, true
+// guess takes a column as a parameter or a metric, if it can be one.
+func (c *Columns) guess(name string, kind Kind, path string) {
+	param, isParam := strings.CutPrefix(name, paramPrefix)
+	switch {
+	case isParam && canBe(name, kind):
+		c.Parameters = append(c.Parameters, Parameter{Name: param, Kind: kind})
+	case canBe(name, kind):
+		name = strings.TrimPrefix(name, metricPrefix)
+		if slices.ContainsFunc(c.Metrics, func(m Metric) bool { return m.Name == name }) {
+			c.unread(metricPrefix+name, "the same metric as "+name, path)
+			return
 		}
-	case parquet.Int32, parquet.Int64:
-		switch {
-		case isLogical[*format.TimestampType](logical):
-			return KindTime, true
-		case logical == nil || isLogical[*format.IntType](logical):
-			return KindInt, true
-		}
+		c.Metrics = append(c.Metrics, Metric{Name: name})
+	default:
+		c.unread(name, "of type "+kind.String(), path)
 	}
-	return 0, false
 }
 
-func isLogical[T any](l *format.LogicalType) bool {
-	if l == nil {
+// allNull reports whether the file says that a column holds NULL throughout:
+// then its type means nothing.
+func (f *logFile) allNull(col *fileColumn) bool {
+	if col.unread == "nested" || col.unread == "there twice" {
 		return false
 	}
-	_, ok := l.Value.(T)
-	return ok
+	for _, g := range f.pf.Metadata().RowGroups {
+		if g.NumRows > 0 && g.Columns[col.leaf].MetaData.Statistics.NullCount < g.NumRows {
+			return false
+		}
+	}
+	return true
+}
+
+// canBe reports whether a column of a kind can be a parameter or a metric.
+func canBe(name string, kind Kind) bool {
+	if strings.HasPrefix(name, paramPrefix) {
+		return kind != KindTime
+	}
+	return kind == KindFloat || kind == KindInt
+}
+
+// unread notes a column that no value is taken from, and why.
+func (c *Columns) unread(column, why, path string) {
+	c.Unread = append(c.Unread, Unread{Column: column, Why: why + " in " + path})
 }
 
 // targets lists what a row is made of: fixed columns, then parameters, then
@@ -182,70 +230,83 @@ func (c *Columns) targets() []fixed {
 }
 
 func (f *logFile) bind() error {
-	byName := map[string]*parquet.Column{}
-	for _, col := range f.pf.Root().Columns() {
-		byName[col.Name()] = col
+	if f.how.source && f.pf.NumRows() == 0 {
+		return nil // its types are what some tool made of nothing
+	}
+	byName := map[string]*fileColumn{}
+	for _, col := range f.columns {
+		byName[col.name] = col
 	}
 	var mistakes []error
 	for _, t := range f.cols.targets() {
+		b := binding{name: t.name, kind: t.kind}
+		var err error
 		col := byName[t.name]
-		if col == nil {
-			if t.required {
-				mistakes = append(mistakes, fmt.Errorf("column %q is missing", t.name))
-			}
-			f.bound = append(f.bound, binding{name: t.name, kind: t.kind, leaf: -1})
-			continue
+		if col == nil && t.kind == KindFloat {
+			col = byName[metricPrefix+t.name] // a metric that needed no prefix
 		}
-		b, err := bindColumn(col, t)
+		switch {
+		case f.how.source && t.ignored:
+		case col != nil && !col.null:
+			err = b.take(col)
+		case col == nil && f.folders[t.name] != nil:
+			b.folder = f.folders[t.name]
+		case t.required && !(f.how.source && t.spare):
+			err = fmt.Errorf("column %q is missing", t.name)
+		}
 		if err != nil {
 			mistakes = append(mistakes, err)
 		}
 		f.bound = append(f.bound, b)
 	}
 	if len(mistakes) > 0 {
-		return corrupt("%v", errors.Join(mistakes...))
+		return unfit("%v", errors.Join(mistakes...))
 	}
-	if f.vouched {
-		return nil
-	}
-	return f.checkPages()
+	return f.checkChunks()
 }
 
-func bindColumn(col *parquet.Column, t fixed) (binding, error) {
-	b := binding{name: t.name, kind: t.kind, leaf: -1, scale: 1}
-	if !col.Leaf() || col.Repeated() {
-		return b, fmt.Errorf("column %q is nested, want %v", t.name, t.kind)
+// take binds a column. Whole numbers serve as numbers and as truths, numbers
+// as whole numbers where they are.
+func (b *binding) take(col *fileColumn) error {
+	if col.unread != "" {
+		return fmt.Errorf("column %q is %s, want %v", b.name, col.unread, b.kind)
 	}
-	typ := col.Type()
-	kind, ok := kindOf(typ)
-	// A number may be stored narrower: whole numbers as metrics, 32 bits.
-	fits := ok && (kind == t.kind || t.kind == KindFloat && kind == KindInt || t.kind == KindInt && kind == KindFloat)
-	if !fits {
-		return b, fmt.Errorf("column %q is %v, want %v", t.name, typ, t.kind)
+	b.col = col
+	switch b.kind {
+	case KindInt, KindFloat:
+		b.fits = col.kind == KindInt || col.kind == KindFloat
+	case KindBool:
+		b.fits = col.kind == KindBool || col.kind == KindInt
+	default:
+		b.fits = col.kind == b.kind
 	}
-	b.leaf, b.from, b.optional = col.Index(), typ.Kind(), col.Optional()
-	if kind == KindTime {
-		ts := typ.LogicalType().Value.(*format.TimestampType)
-		switch ts.Unit.Value.(type) {
-		case *format.MilliSeconds:
-			b.scale = 1000
-		case *format.NanoSeconds:
-			b.scale, b.divide = 1000, true
-		}
+	if !b.fits && !col.optional {
+		return b.mismatch()
 	}
-	return b, nil
+	return nil
 }
 
-// checkPages follows the claims of every page that will be read.
-func (f *logFile) checkPages() error {
+// checkChunks checks what will be read: its codecs, and, where no checksum
+// vouches for it, the claims of every page.
+func (f *logFile) checkChunks() error {
 	meta := f.pf.Metadata()
 	for g := range meta.RowGroups {
 		group := &meta.RowGroups[g]
 		for _, b := range f.bound {
-			if b.leaf < 0 {
+			if b.col == nil || group.NumRows == 0 {
 				continue
 			}
-			if err := checkChunkPages(f.r, &group.Columns[b.leaf], group.NumRows, b.optional); err != nil {
+			chunk := &group.Columns[b.col.leaf]
+			if err := checkCodec(chunk, &meta.RowGroups[0].Columns[b.col.leaf]); err != nil {
+				return unfit("row group %d, column %q: %w", g, b.name, err)
+			}
+			if f.how.vouched {
+				continue
+			}
+			if err := checkChunkPages(f.r, chunk, group.NumRows, b.col.optional); err != nil {
+				if errors.Is(err, ErrUnfit) {
+					return fmt.Errorf("row group %d, column %q: %w", g, b.name, err)
+				}
 				return corrupt("row group %d, column %q: %v", g, b.name, err)
 			}
 		}

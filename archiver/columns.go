@@ -53,12 +53,23 @@ type Columns struct {
 	Spec *events.Spec
 	// Accepted is when the run was accepted; zero when the file does not say.
 	Accepted time.Time
+	// Unread are columns of a source that no value can be taken from.
+	Unread []Unread
+}
+
+// Unread is a column that no value is taken from.
+type Unread struct {
+	// Column is its name, with the prefix of a parameter.
+	Column string
+	// Why says what it is: "of type DATE as INT32 in logs/a.parquet".
+	Why string
 }
 
 // Parameter is a parameter's column, p_<name>.
 type Parameter struct {
 	Name, Unit string
-	// Kind is the column's type: whole numbers, numbers or labels.
+	// Kind is the column's type: whole numbers, numbers or labels. Values of a
+	// BOOLEAN, or from the names of folders, are a number and a label at once.
 	Kind Kind
 }
 
@@ -77,11 +88,12 @@ const (
 	KindString             // BYTE_ARRAY, UTF8
 	KindBool               // BOOLEAN
 	KindTime               // INT64, TIMESTAMP(MICROS, UTC)
+	KindWord               // no column: the name of a folder, a number or a label
 )
 
 // String returns the kind as people write it.
 func (k Kind) String() string {
-	return [...]string{"INT64", "DOUBLE", "STRING", "BOOLEAN", "TIMESTAMP"}[k]
+	return [...]string{"INT64", "DOUBLE", "STRING", "BOOLEAN", "TIMESTAMP", "the name of a folder"}[k]
 }
 
 // fixed are the columns that every file has, in the order in which they are
@@ -92,6 +104,9 @@ type fixed struct {
 	kind     Kind
 	required bool
 	unit     string
+	// spare columns need not be in a source; ignored ones are not read there:
+	// they say nothing about a trial.
+	spare, ignored bool
 }
 
 func fixedColumns() []fixed {
@@ -99,29 +114,29 @@ func fixedColumns() []fixed {
 		{name: "study", kind: KindString, required: true},
 		{name: "run", kind: KindString, required: true},
 		{name: "trial", kind: KindInt, required: true},
-		{name: "batch", kind: KindInt, required: true},
+		{name: "batch", kind: KindInt, required: true, ignored: true},
 		{name: "outcome", kind: KindString, required: true},
-		{name: "feasible", kind: KindBool, required: true},
+		{name: "feasible", kind: KindBool, required: true, spare: true},
 		{name: "reason_code", kind: KindString},
 		{name: "reason_layer", kind: KindString},
 		{name: "reason_need", kind: KindFloat},
 		{name: "reason_have", kind: KindFloat},
 		{name: "reason_unit", kind: KindString},
 		{name: "reason_message", kind: KindString},
-		{name: "attempts", kind: KindInt},
+		{name: "attempts", kind: KindInt, ignored: true},
 		{name: "origin", kind: KindString},
-		{name: "parents", kind: KindString},
-		{name: "observed_through", kind: KindInt},
-		{name: "evaluator", kind: KindString},
-		{name: "evaluator_version", kind: KindString},
+		{name: "parents", kind: KindString, ignored: true},
+		{name: "observed_through", kind: KindInt, ignored: true},
+		{name: "evaluator", kind: KindString, ignored: true},
+		{name: "evaluator_version", kind: KindString, ignored: true},
 		{name: "design_hash", kind: KindString},
 		{name: "workload_hash", kind: KindString},
-		{name: "start_time", kind: KindTime},
-		{name: "end_time", kind: KindTime},
-		{name: "evaluation_s", kind: KindFloat, unit: "s"},
-		{name: "stream_seq", kind: KindInt},
-		{name: "trace_id", kind: KindString},
-		{name: "extra", kind: KindString},
+		{name: "start_time", kind: KindTime, ignored: true},
+		{name: "end_time", kind: KindTime, ignored: true},
+		{name: "evaluation_s", kind: KindFloat, ignored: true, unit: "s"},
+		{name: "stream_seq", kind: KindInt, ignored: true},
+		{name: "trace_id", kind: KindString, ignored: true},
+		{name: "extra", kind: KindString, ignored: true},
 	}
 }
 

@@ -143,7 +143,7 @@ func (s *Store) readPart(e fileEntry, o *openRun, rows *[]*Row) error {
 	if err := checkSum(file, e.SHA256); err != nil {
 		return err
 	}
-	f, err := openLog(file, e.Bytes, true)
+	f, err := openLog(file, e.Bytes, reading{vouched: true})
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,11 @@ import (
 
 // cursor reads one column chunk value by value.
 type cursor struct {
-	b      binding
+	b binding
+	// raw is the row reader's.
+	raw bool
+	// valued says that a value came that was not NULL.
+	valued bool
 	pages  parquet.Pages
 	page   parquet.Page
 	values parquet.ValueReader
@@ -73,102 +77,6 @@ func (c *cursor) close() {
 	}
 }
 
-// text reads a string; repeated values share their memory.
-func (c *cursor) text() (string, error) {
-	if c.b.leaf < 0 {
-		return "", nil
-	}
-	v, err := c.next()
-	if err != nil || v.IsNull() {
-		return "", err
-	}
-	if b := v.ByteArray(); string(b) != c.last {
-		c.last = string(b)
-	}
-	return c.last, nil
-}
-
-// number reads a number; NULL is NaN.
-func (c *cursor) number() (float64, error) {
-	if c.b.leaf < 0 {
-		return math.NaN(), nil
-	}
-	v, err := c.next()
-	if err != nil || v.IsNull() {
-		return math.NaN(), err
-	}
-	switch c.b.from {
-	case parquet.Double:
-		return v.Double(), nil
-	case parquet.Float:
-		return float64(v.Float()), nil
-	case parquet.Int32:
-		return float64(v.Int32()), nil
-	}
-	return float64(v.Int64()), nil
-}
-
-// integer reads a whole number; NULL is 0.
-func (c *cursor) integer() (int64, error) {
-	if c.b.leaf < 0 {
-		return 0, nil
-	}
-	v, err := c.next()
-	if err != nil || v.IsNull() {
-		return 0, err
-	}
-	switch c.b.from {
-	case parquet.Int64:
-		return v.Int64(), nil
-	case parquet.Int32:
-		return int64(v.Int32()), nil
-	}
-	f := v.Double()
-	if c.b.from == parquet.Float {
-		f = float64(v.Float())
-	}
-	if f != math.Trunc(f) || math.Abs(f) > maxExactInt {
-		return 0, fmt.Errorf("column %q holds %v, want whole numbers", c.b.name, f)
-	}
-	return int64(f), nil
-}
-
-func (c *cursor) boolean() (bool, error) {
-	v, err := c.next()
-	if err != nil || v.IsNull() {
-		return false, err
-	}
-	return v.Boolean(), nil
-}
-
-func (c *cursor) time() (time.Time, error) {
-	if c.b.leaf < 0 {
-		return time.Time{}, nil
-	}
-	v, err := c.next()
-	if err != nil || v.IsNull() {
-		return time.Time{}, err
-	}
-	us := v.Int64()
-	switch {
-	case c.b.divide:
-		us = floorDiv(us, c.b.scale)
-	case us > math.MaxInt64/c.b.scale || us < math.MinInt64/c.b.scale:
-		return time.Time{}, fmt.Errorf("column %q: time %d is out of range", c.b.name, us)
-	default:
-		us *= c.b.scale
-	}
-	return time.UnixMicro(us).UTC(), nil
-}
-
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
-}
-
 // rowReader decodes the rows of a file, one row group after the other.
 type rowReader struct {
 	f       *logFile
@@ -179,10 +87,14 @@ type rowReader struct {
 	only bool
 	// raw does without the checks of words: see catalogue.
 	raw bool
-	err error
+	// valued are the targets that were not NULL in every row so far.
+	valued []bool
+	err    error
 }
 
-func (f *logFile) rows(keysOnly bool) *rowReader { return &rowReader{f: f, only: keysOnly, group: -1} }
+func (f *logFile) rows(keysOnly bool) *rowReader {
+	return &rowReader{f: f, only: keysOnly, raw: f.how.source, group: -1}
+}
 
 // The targets that make up a key, in the order of fixedColumns.
 const (
@@ -192,8 +104,12 @@ const (
 )
 
 func (r *rowReader) close() {
+	if r.cursors != nil && r.valued == nil {
+		r.valued = make([]bool, len(r.cursors))
+	}
 	for i := range r.cursors {
 		r.cursors[i].close()
+		r.valued[i] = r.valued[i] || r.cursors[i].valued
 	}
 	r.cursors = nil
 }
@@ -214,9 +130,10 @@ func (r *rowReader) openGroup() bool {
 	chunks := groups[r.group].ColumnChunks()
 	r.cursors = make([]cursor, len(r.f.bound))
 	for i, b := range r.f.bound {
-		r.cursors[i].b = b
-		if b.leaf >= 0 && (!r.only || i <= targetTrial) {
-			r.cursors[i].pages = chunks[b.leaf].Pages()
+		r.cursors[i].b, r.cursors[i].raw = b, r.raw
+		r.cursors[i].valued = b.folder != nil && b.folder.text != ""
+		if b.col != nil && (!r.only || i <= targetTrial) {
+			r.cursors[i].pages = chunks[b.col.leaf].Pages()
 		}
 	}
 	return true
@@ -241,7 +158,7 @@ func (r *rowReader) next(row *Row) error {
 	})
 	if r.err != nil {
 		r.close()
-		if !errors.Is(r.err, io.EOF) && !errors.Is(r.err, ErrCorrupt) {
+		if !errors.Is(r.err, io.EOF) && !errors.Is(r.err, ErrCorrupt) && !errors.Is(r.err, ErrUnfit) {
 			r.err = corrupt("%v", r.err)
 		}
 	}
@@ -281,7 +198,7 @@ func (d *rowDecoder) sequence() uint64 { return uint64(max(d.integer(), 0)) }
 func (d *rowDecoder) key(row *Row) {
 	row.Study = d.text()
 	row.Run = d.text()
-	row.Trial = d.integer()
+	row.Trial = take(d, (*cursor).trial)
 	if d.err == nil && row.Trial < 0 && !d.raw {
 		d.fail(fmt.Errorf("trial %d", row.Trial))
 	}
@@ -311,9 +228,12 @@ func (d *rowDecoder) rest(row *Row, cols *Columns) {
 	row.Extra = d.text()
 	row.Design = make([]space.Value, len(cols.Parameters))
 	for i, p := range cols.Parameters {
-		if p.Kind == KindString {
+		switch p.Kind {
+		case KindString:
 			row.Design[i].Label = d.text()
-		} else {
+		case KindBool, KindWord:
+			row.Design[i] = take(d, (*cursor).either)
+		default:
 			row.Design[i].Num = d.number()
 		}
 	}

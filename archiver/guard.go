@@ -35,6 +35,15 @@ func corrupt(form string, args ...any) error {
 	return fmt.Errorf("%w: "+form, append([]any{ErrCorrupt}, args...)...)
 }
 
+// ErrUnfit is wrapped by errors about files that are sound and hold what this
+// build does not read: a type, an encoding, a codec, too much of something.
+// The text names it.
+var ErrUnfit = errors.New("not read here")
+
+func unfit(form string, args ...any) error {
+	return fmt.Errorf("%w: "+form, append([]any{ErrUnfit}, args...)...)
+}
+
 // guarded runs f and turns a panic of the Parquet library into an error.
 func guarded(f func() error) (err error) {
 	defer func() {
@@ -83,6 +92,9 @@ func readFooter(r io.ReaderAt, size int64) (*format.FileMetaData, error) {
 	if _, err := r.ReadAt(end[:], size-tail); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read the tail: %w", err)
 	}
+	if string(head[:magic]) == "PARE" || string(end[4:]) == "PARE" {
+		return nil, unfit("it is encrypted")
+	}
 	if string(head[:magic]) != "PAR1" || string(end[4:]) != "PAR1" {
 		return nil, corrupt("the file does not begin and end with PAR1")
 	}
@@ -94,12 +106,19 @@ func readFooter(r io.ReaderAt, size int64) (*format.FileMetaData, error) {
 	if _, err := r.ReadAt(footer, size-tail-n); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read the footer: %w", err)
 	}
-	if used, err := checkThrift(footer); err != nil || used != len(footer) {
+	used, err := checkThrift(footer)
+	if err != nil {
 		return nil, corrupt("the footer is malformed")
 	}
 	meta := &format.FileMetaData{}
-	if err := thrift.Unmarshal(&thrift.CompactProtocol{}, footer, meta); err != nil {
+	if err := thrift.Unmarshal(&thrift.CompactProtocol{}, footer[:used], meta); err != nil {
 		return nil, corrupt("decode the footer: %v", err)
+	}
+	if meta.EncryptionAlgorithm.Value != nil {
+		return nil, unfit("it is encrypted")
+	}
+	if used != len(footer) {
+		return nil, corrupt("the footer is malformed")
 	}
 	return meta, nil
 }
@@ -136,50 +155,65 @@ func checkSchema(schema []format.SchemaElement) error {
 
 func checkGroups(meta *format.FileMetaData, size int64) error {
 	var rows int64
-	codecs := map[int]format.CompressionCodec{}
 	for g := range meta.RowGroups {
 		group := &meta.RowGroups[g]
-		if group.NumRows < 0 || group.NumRows > maxGroupRows {
-			return corrupt("row group %d has %d rows, the limit is %d", g, group.NumRows, maxGroupRows)
+		if group.NumRows < 0 {
+			return corrupt("row group %d has %d rows", g, group.NumRows)
+		}
+		if group.NumRows > maxGroupRows {
+			return unfit("row group %d has %d rows, the limit is %d", g, group.NumRows, maxGroupRows)
 		}
 		rows += group.NumRows
+		if group.NumRows == 0 {
+			continue // nothing of it is read: some writers leave offsets of 0
+		}
 		for c := range group.Columns {
 			if err := checkChunk(&group.Columns[c], size); err != nil {
 				return corrupt("row group %d, column %d: %v", g, c, err)
 			}
-			codec := group.Columns[c].MetaData.Codec
-			// The library decodes every chunk of a column with the codec of
-			// the first one.
-			if first, seen := codecs[c]; seen && first != codec {
-				return corrupt("column %d changes its codec from %v to %v", c, first, codec)
+			if m := &group.Columns[c].MetaData; m.TotalCompressedSize > maxChunkBytes {
+				return unfit("row group %d, column %d has %d bytes, the limit is %d", g, c, m.TotalCompressedSize, maxChunkBytes)
 			}
-			codecs[c] = codec
 		}
 	}
-	if rows != meta.NumRows || rows > maxFileRows {
+	if rows != meta.NumRows {
 		return corrupt("the row groups have %d rows, the file says %d", rows, meta.NumRows)
+	}
+	if rows > maxFileRows {
+		return unfit("%d rows are more than the limit of %d", rows, int64(maxFileRows))
+	}
+	return nil
+}
+
+// checkCodec refuses the codecs that are not read. first is the chunk of the
+// first row group: the library decodes every chunk of a column with its codec.
+func checkCodec(c, first *format.ColumnChunk) error {
+	switch c.MetaData.Codec {
+	case format.Uncompressed, format.Snappy, format.Gzip, format.Zstd, format.Brotli:
+	default:
+		// The library reads LZ4_RAW silently wrong.
+		return fmt.Errorf("codec %v: rewrite the file with zstd, snappy or gzip", c.MetaData.Codec)
+	}
+	if c.MetaData.Codec != first.MetaData.Codec {
+		return fmt.Errorf("the codec changes from %v to %v: rewrite the file with one codec", first.MetaData.Codec, c.MetaData.Codec)
+	}
+	if c.FilePath != "" || c.CryptoMetadata.Value != nil || len(c.EncryptedColumnMetadata) > 0 {
+		return errors.New("the data are encrypted or in another file")
 	}
 	return nil
 }
 
 func checkChunk(c *format.ColumnChunk, size int64) error {
 	m := &c.MetaData
-	switch m.Codec {
-	case format.Uncompressed, format.Snappy, format.Gzip, format.Zstd:
-	default:
-		// LZ4_RAW reads back silently wrong; the others nobody writes here.
-		return fmt.Errorf("codec %v is not read here: rewrite the file with zstd, snappy or gzip", m.Codec)
-	}
 	if c.FilePath != "" || c.CryptoMetadata.Value != nil || len(c.EncryptedColumnMetadata) > 0 {
-		return errors.New("the data are encrypted or in another file")
+		return nil // it matters where it is read
 	}
 	start := m.DataPageOffset
 	if m.DictionaryPageOffset != 0 {
 		start = m.DictionaryPageOffset
 	}
 	const magic = 4
-	if start < magic || m.TotalCompressedSize < 0 || m.TotalCompressedSize > maxChunkBytes ||
-		start > size-m.TotalCompressedSize || m.NumValues < 0 {
+	if start < magic || m.TotalCompressedSize < 0 || start > size-m.TotalCompressedSize || m.NumValues < 0 {
 		return fmt.Errorf("%d bytes at %d lie outside the file of %d bytes", m.TotalCompressedSize, start, size)
 	}
 	return nil

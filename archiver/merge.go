@@ -100,15 +100,14 @@ func (c *catalogue) openStream(f *scanFile) (*stream, error) {
 		return s, err
 	}
 	s.closeFile = closeFile
-	log, err := openLog(r, size, true)
+	log, err := openLog(r, size, reading{vouched: true, source: c.raw, path: f.path, cols: c.cols})
 	if err != nil {
 		return s, err
 	}
 	s.rows = log.rows(false)
-	s.rows.raw = c.raw
 	if !f.sorted {
 		s.rows = nil
-		if s.windows, err = newWindows(log, c.wanted, c.raw, windowRows); err != nil {
+		if s.windows, err = newWindows(log, c.wanted, windowRows); err != nil {
 			return s, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
@@ -183,8 +184,10 @@ func (p *pageChecker) values(enc format.Encoding, data []byte, n int64) error {
 		return checkDelta(data, n)
 	case format.DeltaLengthByteArray:
 		return checkLengths(data, n)
+	case format.DeltaByteArray:
+		return checkPrefixes(data, n)
 	}
-	return fmt.Errorf("encoding %v is not read here", enc)
+	return unfit("encoding %v: rewrite the file with another one", enc)
 }
 
 // runSlack is how many values more than a page has its runs may hold: packed
@@ -250,10 +253,7 @@ func checkDelta(b []byte, n int64) error {
 
 // checkLengths adds up the lengths of a DELTA_LENGTH_BYTE_ARRAY sequence.
 func checkLengths(b []byte, n int64) error {
-	if err := checkDelta(b, n); err != nil {
-		return err
-	}
-	lengths, err := parquet.DeltaBinaryPacked.DecodeInt32(nil, b)
+	lengths, b, err := deltaInts(b, n)
 	if err != nil {
 		return err
 	}
@@ -262,7 +262,7 @@ func checkLengths(b []byte, n int64) error {
 		if l < 0 {
 			return errors.New("a negative length")
 		}
-		sum += int64(l)
+		sum += l
 	}
 	if sum > int64(len(b)) {
 		return fmt.Errorf("strings of %d bytes in a page of %d", sum, len(b))
@@ -301,6 +301,8 @@ func (p *pageChecker) decompress(b []byte, want int) ([]byte, error) {
 			return nil, err
 		}
 		return p.readExactly(zr, want)
+	case format.Brotli:
+		return p.readExactly(brotli.NewReader(bytes.NewReader(b)), want)
 	case format.Zstd:
 		zr, err := zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderConcurrency(1),
 			zstd.WithDecoderMaxMemory(2*maxPageBytes), zstd.WithDecoderLowmem(true))
@@ -310,7 +312,7 @@ func (p *pageChecker) decompress(b []byte, want int) ([]byte, error) {
 		defer zr.Close()
 		return p.readExactly(zr, want)
 	}
-	return nil, fmt.Errorf("codec %v is not read here", p.codec)
+	return nil, unfit("codec %v", p.codec)
 }
 
 func (p *pageChecker) readExactly(r io.Reader, want int) ([]byte, error) {

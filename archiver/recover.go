@@ -304,7 +304,7 @@ func readEntry(rel, path string) (fileEntry, string, error) {
 	if err != nil {
 		return fileEntry{}, "", err
 	}
-	f, err := openLog(file, size, false)
+	f, err := openLog(file, size, reading{})
 	if err != nil {
 		return fileEntry{}, "", err
 	}

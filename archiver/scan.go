@@ -35,7 +35,8 @@ type FileError struct {
 // Error says which file it is and why.
 func (e *FileError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err) }
 
-// Unwrap returns the cause: ErrCorrupt, ErrNewer or an error of the file system.
+// Unwrap returns the cause: ErrCorrupt, ErrUnfit, ErrNewer or an error of the
+// file system.
 func (e *FileError) Unwrap() error { return e.Err }
 
 // Scan yields the trials that match, each (study, run, trial) once, ordered by
@@ -71,6 +72,12 @@ type catalogue struct {
 	// raw gives rows as they are, also repeated ones and such with words that
 	// the format does not know: who reads a source counts them.
 	raw bool
+	// cols are the columns of all files of a source; nil where every file has
+	// its own.
+	cols *Columns
+	// empty counts the files of a source without rows, unkeyed its rows without
+	// a study or a run.
+	empty, unkeyed int
 }
 
 // scanFile is a readable file of the log.
@@ -79,8 +86,11 @@ type scanFile struct {
 	min      Key
 	sorted   bool
 	accepted map[runKey]time.Time
-	// signature is that of the file's columns.
-	signature string
+	cols     *Columns
+	rows     int
+	unkeyed  int
+	// valued are the parameters and metrics that have a value in some row.
+	valued []bool
 }
 
 // survey lists the files, checks each one, and chooses the runs.
@@ -180,37 +190,44 @@ func surveyFile(fsys fs.FS, path string, vouchers map[string]fileEntry, raw bool
 			return nil, err
 		}
 	}
-	log, err := openLog(r, size, vouched)
+	log, err := openLog(r, size, reading{vouched: vouched, source: raw, path: path})
 	if err != nil {
 		return nil, err
 	}
-	f := &scanFile{path: path, accepted: map[runKey]time.Time{}, signature: log.cols.signature()}
+	f := &scanFile{path: path, accepted: map[runKey]time.Time{}, cols: log.cols}
 	if vouched && len(e.Trials) > 0 {
 		k := runKey{e.Study, e.Run}
 		f.min, f.sorted = Key{e.Study, e.Run, e.Trials[0].First}, true
-		f.accepted[k] = log.cols.Accepted
+		f.accepted[k], f.rows = log.cols.Accepted, int(e.Rows)
 		return f, nil
 	}
-	return f, f.read(log, raw)
+	return f, f.read(log)
 }
 
 // read decodes the whole file once: a file that breaks in its middle must not
 // have given rows before.
-func (f *scanFile) read(log *logFile, raw bool) error {
+func (f *scanFile) read(log *logFile) error {
 	rows := log.rows(false)
-	rows.raw = raw
 	defer rows.close()
 	row, last := Row{}, Key{}
 	f.sorted = true
 	for n := 0; ; n++ {
 		err := rows.next(&row)
 		if errors.Is(err, io.EOF) {
+			rows.close()
+			if rows.valued != nil {
+				f.valued = rows.valued[len(fixedColumns()):]
+			}
 			return nil
 		}
 		if err != nil {
 			return err
 		}
+		f.rows++
 		k := row.Key()
+		if log.how.source && (k.Study == "" || k.Run == "") {
+			f.unkeyed++
+		}
 		if n == 0 || k.Compare(f.min) < 0 {
 			f.min = k
 		}
@@ -230,6 +247,9 @@ func (c *catalogue) choose(q Query) {
 	accepted := map[runKey]time.Time{}
 	for _, f := range c.files {
 		for k, t := range f.accepted {
+			if c.raw && (k.study == "" || k.run == "") {
+				continue
+			}
 			if q.Study != "" && k.study != q.Study || q.Run != "" && k.run != q.Run {
 				continue
 			}
@@ -253,6 +273,10 @@ func (c *catalogue) choose(q Query) {
 	}
 	kept := c.files[:0]
 	for _, f := range c.files {
+		c.unkeyed += f.unkeyed
+		if f.rows == 0 {
+			c.empty++
+		}
 		for k := range f.accepted {
 			if c.wanted[k] {
 				kept = append(kept, f)

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-	"strings"
+	"slices"
 
 	"apollo/events"
 	"apollo/optimizer/space"
@@ -24,13 +24,18 @@ type SourceLog struct {
 	// that the files tell. Columns.Spec is the study as it was accepted; nil
 	// when the files, written by another tool, do not carry it.
 	Columns *Columns
-	// Damaged are the files that could not be read. They are left out as a
-	// whole.
-	Damaged []*FileError
+	// Damaged are the files that could not be read, LeftOut those that are sound
+	// and hold what is not read here: the error is ErrUnfit or ErrNewer and names
+	// it. Both are left out as a whole.
+	Damaged, LeftOut []*FileError
+	// Empty counts the files without rows, Unkeyed the rows without a study or a
+	// run.
+	Empty, Unkeyed int
 	// Trials yields what the other files hold, in the order of the trials'
 	// numbers. A number that several rows have comes several times unless the
 	// rows say the same. Nothing is checked but the types: outcomes may be any
-	// word, numbers infinite or missing. It may be called again, and gives the
+	// word, numbers infinite or missing; a number that no double is comes as an
+	// infinite one, a trial without a number as -1. It may be called again, and gives the
 	// same. An error ends it: a file broke while it was read.
 	Trials iter.Seq2[Trial, error]
 }
@@ -71,8 +76,8 @@ type Trial struct {
 // OpenSource finds the trials of an earlier study. A reference by study means
 // the latest run that ended as completed or stopped with all its trials on
 // disk, or the named run; one by Parquet means the latest run in files that all
-// belong to one study. Errors: ErrNoSource, and ErrCorrupt or ErrNewer when no
-// file is readable.
+// belong to one study. Errors: ErrNoSource, and ErrCorrupt, ErrUnfit or ErrNewer
+// when no file can be used.
 func OpenSource(fsys fs.FS, ref events.Source) (*SourceLog, error) {
 	name := ref.Study
 	if ref.Parquet != "" {
@@ -111,12 +116,9 @@ func openSource(fsys fs.FS, ref events.Source) (*SourceLog, error) {
 // source makes one source of what a survey found.
 func (c *catalogue) source() (*SourceLog, error) {
 	if len(c.files) == 0 {
-		if len(c.bad) > 0 {
-			return nil, fmt.Errorf("none of %d files is readable: %w", len(c.bad), c.bad[0])
-		}
-		return nil, ErrNoSource
+		return nil, c.nothing()
 	}
-	s := &SourceLog{}
+	s := &SourceLog{Empty: c.empty, Unkeyed: c.unkeyed}
 	for k := range c.wanted {
 		if s.Study != "" {
 			return nil, fmt.Errorf("the files hold the studies %q and %q: want one", min(s.Study, k.study), max(s.Study, k.study))
@@ -124,58 +126,48 @@ func (c *catalogue) source() (*SourceLog, error) {
 		s.Study, s.Run = k.study, k.run
 	}
 	if !events.IsName(s.Study) || !events.IsName(s.Run) {
-		return nil, corrupt("study %q run %q: a name has 1 to 63 of a-z, 0-9 and \"-\"", s.Study, s.Run)
+		return nil, unfit("study %q run %q: a name has 1 to 63 of a-z, 0-9 and \"-\"", s.Study, s.Run)
 	}
-	first := c.files[0]
-	for _, f := range c.files[1:] {
-		if f.path < first.path {
-			first = f
+	c.cols = c.unite()
+	s.Columns = c.cols
+	for _, bad := range c.bad {
+		if errors.Is(bad, ErrUnfit) || errors.Is(bad, ErrNewer) {
+			s.LeftOut = append(s.LeftOut, bad)
+		} else {
+			s.Damaged = append(s.Damaged, bad)
 		}
 	}
-	kept := c.files[:0]
-	for _, f := range c.files {
-		if f.signature == first.signature {
-			kept = append(kept, f)
-			continue
-		}
-		c.bad = append(c.bad, &FileError{Path: f.path, Err: corrupt("it has other parameters, metrics or units than %s", first.path)})
-	}
-	c.files = kept
-	var err error
-	if s.Columns, err = c.columnsOf(first); err != nil {
-		return nil, err
-	}
-	s.Damaged = c.bad
 	s.Trials = func(yield func(Trial, error) bool) {
 		c.merge(func(row Row, err error) bool { return yield(trialOf(&row), err) })
 	}
 	return s, nil
 }
 
-// columnsOf opens a file again for its columns.
-func (c *catalogue) columnsOf(f *scanFile) (*Columns, error) {
-	r, size, closeFile, err := openAt(c.fsys, f.path)
+// nothing says why there is no file with a trial.
+func (c *catalogue) nothing() error {
+	switch {
+	case len(c.bad) > 0:
+		return fmt.Errorf("none of %d files can be used: %w", len(c.bad)+c.empty, c.bad[0])
+	case c.unkeyed > 0:
+		return unfit("%d rows are of no study or no run: the columns study and run are NULL", c.unkeyed)
+	case c.empty > 0:
+		return fmt.Errorf("%w: the files that match have no rows (%d files)", ErrNoSource, c.empty)
+	}
+	return ErrNoSource
+}
+
+// columnsOf opens a file for its columns.
+func columnsOf(fsys fs.FS, path string) (*Columns, error) {
+	r, size, closeFile, err := openAt(fsys, path)
 	if err != nil {
 		return nil, err
 	}
 	defer closeFile()
-	log, err := openLog(r, size, true)
+	log, err := openLog(r, size, reading{vouched: true})
 	if err != nil {
-		return nil, &FileError{Path: f.path, Err: err}
+		return nil, &FileError{Path: path, Err: err}
 	}
 	return log.cols, nil
-}
-
-// signature tells files apart whose rows mean different numbers.
-func (c *Columns) signature() string {
-	var b strings.Builder
-	for _, p := range c.Parameters {
-		fmt.Fprintf(&b, "%s %s %d\n", p.Name, p.Unit, p.Kind)
-	}
-	for _, m := range c.Metrics {
-		fmt.Fprintf(&b, "%s %s\n", m.Name, m.Unit)
-	}
-	return b.String()
 }
 
 func trialOf(row *Row) Trial {
@@ -193,8 +185,8 @@ func LoadSource(fsys fs.FS, ref events.Source) (Source, error) {
 	if err != nil {
 		return Source{}, err
 	}
-	if len(log.Damaged) > 0 {
-		return Source{}, fmt.Errorf("load source %q: %w", log.Study, log.Damaged[0])
+	if left := slices.Concat(log.Damaged, log.LeftOut); len(left) > 0 {
+		return Source{}, fmt.Errorf("load source %q: %w", log.Study, left[0])
 	}
 	if log.Columns.Spec == nil {
 		return Source{}, fmt.Errorf("load source %q: %w: the files do not carry %s: copy the metadata when you rewrite them", log.Study, ErrCorrupt, metaSpec)

@@ -81,8 +81,8 @@ func TestOpenSourceSetsDamageAside(t *testing.T) {
 	both := fstest.MapFS{"a.parquet": {Data: good}, "b.parquet": {Data: slices.Clone(other)}}
 	strange, name := foreign(0, 1), "\x1b[2Jstudy"
 	strange.Study = &name
-	if _, err := OpenSource(fstest.MapFS{"a.parquet": {Data: writeForeign(t, []foreignRow{strange})}}, events.Source{Parquet: "*"}); !errors.Is(err, ErrCorrupt) || strings.ContainsRune(err.Error(), '\x1b') {
-		t.Errorf("a study whose name is none: %v, want ErrCorrupt in plain text", err)
+	if _, err := OpenSource(fstest.MapFS{"a.parquet": {Data: writeForeign(t, []foreignRow{strange})}}, events.Source{Parquet: "*"}); !errors.Is(err, ErrUnfit) || strings.ContainsRune(err.Error(), '\x1b') {
+		t.Errorf("a study whose name is none: %v, want ErrUnfit in plain text", err)
 	}
 	if _, err := OpenSource(both, events.Source{Parquet: "*"}); err == nil || !strings.Contains(err.Error(), `"demo" and "foreign"`) {
 		t.Errorf("two studies: %v", err)
@@ -170,11 +170,11 @@ func TestUnsortedFilesComeInOrder(t *testing.T) {
 	rows = append(rows, foreign(5, 1), foreign(5, 2))
 	read := func(rows []foreignRow) (all []Row, err error) {
 		b := writeForeign(t, rows)
-		log, err := openLog(bytes.NewReader(b), int64(len(b)), false)
+		log, err := openLog(bytes.NewReader(b), int64(len(b)), reading{source: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		w, err := newWindows(log, map[runKey]bool{{"foreign", "r1"}: true}, true, size)
+		w, err := newWindows(log, map[runKey]bool{{"foreign", "r1"}: true}, size)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -203,7 +203,7 @@ func TestUnsortedFilesComeInOrder(t *testing.T) {
 	for i := range same {
 		same[i] = foreign(1, float32(i))
 	}
-	if _, err := read(same); !errors.Is(err, ErrCorrupt) {
-		t.Errorf("%d rows of one trial: %v, want ErrCorrupt", len(same), err)
+	if _, err := read(same); !errors.Is(err, ErrUnfit) {
+		t.Errorf("%d rows of one trial: %v, want ErrUnfit", len(same), err)
 	}
 }

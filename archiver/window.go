@@ -16,18 +16,17 @@ const windowRows = 1 << 16
 type windows struct {
 	log    *logFile
 	wanted map[runKey]bool
-	raw    bool
 	size   int
 	// starts are the first keys of the windows that are still to be read.
 	starts []Key
 	sorted []Row
 }
 
-func newWindows(log *logFile, wanted map[runKey]bool, raw bool, size int) (*windows, error) {
+func newWindows(log *logFile, wanted map[runKey]bool, size int) (*windows, error) {
 	if n := log.pf.NumRows(); n > maxGroupRows {
-		return nil, corrupt("%d rows that are not sorted by study, run and trial: sort them first", n)
+		return nil, unfit("%d rows that are not sorted by study, run and trial: sort them first", n)
 	}
-	w := &windows{log: log, wanted: wanted, raw: raw, size: size}
+	w := &windows{log: log, wanted: wanted, size: size}
 	var keys []Key
 	err := w.each(true, func(row *Row) error {
 		keys = append(keys, row.Key())
@@ -49,7 +48,6 @@ func newWindows(log *logFile, wanted map[runKey]bool, raw bool, size int) (*wind
 // valid during the call.
 func (w *windows) each(keysOnly bool, f func(*Row) error) error {
 	rows := w.log.rows(keysOnly)
-	rows.raw = w.raw
 	defer rows.close()
 	for {
 		row := Row{}
@@ -94,7 +92,7 @@ func (w *windows) fill() error {
 			return nil
 		}
 		if len(rows) == 2*w.size {
-			return corrupt("more than %d rows of study %s, run %s, trial %d", w.size, k.Study, k.Run, k.Trial)
+			return unfit("more than %d rows of study %s, run %s, trial %d", w.size, k.Study, k.Run, k.Trial)
 		}
 		rows = append(rows, *row)
 		return nil

@@ -76,9 +76,21 @@ type SourcePin struct {
 	Quarantined int `json:"quarantined,omitempty"`
 	// DamagedFiles counts the files that could not be read.
 	DamagedFiles int `json:"damaged_files,omitempty"`
+	// LeftOut counts what is not used, by reason: rows, and whole files.
+	LeftOut []LeftOut `json:"left_out,omitempty"`
 	// Why says why the archive's search chose the source; "" when the study
 	// names it.
 	Why string `json:"why,omitempty"`
+}
+
+// LeftOut counts rows or files of a source that are not used.
+type LeftOut struct {
+	// Reason is a word of docs/transfer.md: outcome, design_hash, workload_hash,
+	// design, value, key, contradiction, label, failed or same_point of rows;
+	// damaged, unread or empty of files.
+	Reason string `json:"reason"`
+	Rows   int    `json:"rows,omitempty"`
+	Files  int    `json:"files,omitempty"`
 }
 
 // TrialsProposed is the truth about a batch: what is to be tried, who proposed

@@ -117,6 +117,12 @@ func (o *owner) tell(c *transfer.Candidate) {
 	for _, d := range c.Damaged {
 		o.log.Warn("a file of a source cannot be read", "source", c.Study, "error", d)
 	}
+	for _, f := range c.LeftOut {
+		o.log.Warn("a file of a source is not used", "source", c.Study, "error", f)
+	}
+	if c.Empty > 0 {
+		o.log.Info("files of a source have no rows", "source", c.Study, "files", c.Empty)
+	}
 }
 
 // sourceRef is a source to open; why is set where the archive's search chose it.

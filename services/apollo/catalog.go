@@ -52,13 +52,13 @@ func (t trialLogs) Studies(context.Context) ([]archiver.LoggedStudy, error) {
 	return archiver.Studies(os.DirFS(t.dir))
 }
 
-// splitPattern cuts a path pattern into the folder before its first wildcard
-// and the pattern below that folder.
+// splitPattern cuts a path pattern into the folder before its first wildcard, or
+// before the first folder called column=value, and the pattern below it.
 func splitPattern(pattern string) (dir, below string) {
 	parts := strings.Split(filepath.ToSlash(pattern), "/")
 	last := len(parts) - 1
 	for i, part := range parts {
-		if strings.ContainsAny(part, `*?[\`) {
+		if strings.ContainsAny(part, `*?[\=`) {
 			last = i
 			break
 		}

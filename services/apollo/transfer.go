@@ -122,6 +122,12 @@ func candidateText(w io.Writer, p paint, c *transfer.Candidate) {
 	for _, d := range c.Damaged {
 		fmt.Fprintf(w, "  damaged     %s\n", d)
 	}
+	for _, f := range c.LeftOut {
+		fmt.Fprintf(w, "  left out    %s\n", f)
+	}
+	if c.Empty > 0 {
+		fmt.Fprintf(w, "  empty       %s\n", plural(c.Empty, "file"))
+	}
 	matchesText(w, "parameters", c.Parameters)
 	matchesText(w, "metrics", c.Metrics)
 }
@@ -162,7 +168,7 @@ func useText(use string) string {
 func quarantineText(reason string) string {
 	switch reason {
 	case transfer.BadOutcome:
-		return "the outcome or the trial's number is no word of the format"
+		return "the outcome is no word of the format, or the trial's number is missing"
 	case transfer.BadHash:
 		return "the design is not the one that its hash was made of"
 	case transfer.BadWorkload:
@@ -170,7 +176,9 @@ func quarantineText(reason string) string {
 	case transfer.BadDesign:
 		return "a parameter is missing, or outside of its own study's space"
 	case transfer.BadValue:
-		return "the objective is missing, infinite or absurd"
+		return "the objective is missing, infinite, absurd or beyond a double"
+	case transfer.BadKey:
+		return "of no study or no run"
 	case transfer.Contradiction:
 		return "two rows say different things about one design"
 	}

@@ -113,10 +113,18 @@ func sourceText(s *events.SourcePin) string {
 	if s.Kept > 0 {
 		parts = append(parts, count(s.Kept)+" used")
 	}
-	if s.Quarantined > 0 {
+	if s.Quarantined > 0 && len(s.LeftOut) == 0 {
 		parts = append(parts, count(s.Quarantined)+" set aside")
 	}
-	if s.DamagedFiles > 0 {
+	for _, l := range s.LeftOut {
+		if l.Files > 0 {
+			parts = append(parts, plural(l.Files, "file")+" not used: "+l.Reason)
+		} else {
+			parts = append(parts, plural(l.Rows, "row")+" not used: "+l.Reason)
+		}
+	}
+	// A run of an older build has no reasons.
+	if s.DamagedFiles > 0 && len(s.LeftOut) == 0 {
 		parts = append(parts, plural(s.DamagedFiles, "damaged file"))
 	}
 	if s.Why != "" {

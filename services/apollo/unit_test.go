@@ -67,6 +67,7 @@ func TestSplitPattern(t *testing.T) {
 		{"/one.parquet", "/", "one.parquet"},
 		{"logs/one.parquet", "logs", "one.parquet"},
 		{"*.parquet", ".", "*.parquet"},
+		{"/logs/study=a/run=b/*.parquet", "/logs", "study=a/run=b/*.parquet"},
 		{"one.parquet", ".", "one.parquet"},
 	} {
 		dir, below := splitPattern(test[0])

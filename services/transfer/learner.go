@@ -62,8 +62,12 @@ type Candidate struct {
 	Failed     int          `json:"failed"`
 	Quarantine []Quarantine `json:"quarantine"`
 	Damaged    []string     `json:"damaged_files"`
-	Parameters []Match      `json:"parameters"`
-	Metrics    []Match      `json:"metrics"`
+	// LeftOut are sound files that are not used, each with the reason; Empty
+	// counts those without rows.
+	LeftOut    []string `json:"left_out_files"`
+	Empty      int      `json:"empty_files,omitempty"`
+	Parameters []Match  `json:"parameters"`
+	Metrics    []Match  `json:"metrics"`
 	// WorkloadSimilarity is 1 for the same networks, towards 0 for others;
 	// left out where a network's layers are not known.
 	WorkloadSimilarity *float64 `json:"workload_similarity,omitempty"`
@@ -127,9 +131,15 @@ func (l *Learner) Knowledge() (study.Knowledge, []events.SourcePin) {
 // when the study names it. The candidate is filled in as far as it is known
 // when there is an error: the source does not fit, or cannot be read.
 func (l *Learner) Add(log *archiver.SourceLog, why string) (Candidate, error) {
-	c := Candidate{Study: log.Study, Run: log.Run, Why: why, Quarantine: []Quarantine{}, Damaged: []string{}}
+	c := Candidate{Study: log.Study, Run: log.Run, Why: why, Quarantine: []Quarantine{}, Damaged: []string{}, LeftOut: []string{}, Empty: log.Empty}
 	for _, d := range log.Damaged {
 		c.Damaged = append(c.Damaged, d.Error())
+	}
+	for _, f := range log.LeftOut {
+		c.LeftOut = append(c.LeftOut, f.Error())
+	}
+	if log.Unkeyed > 0 {
+		c.Quarantine = append(c.Quarantine, Quarantine{BadKey, log.Unkeyed})
 	}
 	err := l.add(log, &c)
 	if err != nil {
@@ -171,7 +181,7 @@ func (l *Learner) add(log *archiver.SourceLog, c *Candidate) error {
 	}
 	pin := events.SourcePin{
 		Study: log.Study, Run: log.Run, Trials: s.rows, SHA256: c.SHA256, Use: c.Use,
-		Quarantined: s.quarantined(), DamagedFiles: len(log.Damaged), Why: c.Why,
+		Quarantined: s.quarantined(), DamagedFiles: len(log.Damaged), LeftOut: c.leftOut(), Why: c.Why,
 	}
 	if s.rows-pin.Quarantined > maxKept {
 		pin.Kept = len(picks)
@@ -180,11 +190,29 @@ func (l *Learner) add(log *archiver.SourceLog, c *Candidate) error {
 	return nil
 }
 
+// leftOut counts what is not used, by reason.
+func (c *Candidate) leftOut() []events.LeftOut {
+	var all []events.LeftOut
+	for _, q := range c.Quarantine {
+		all = append(all, events.LeftOut{Reason: q.Reason, Rows: q.Rows})
+	}
+	for _, n := range []events.LeftOut{
+		{Reason: "label", Rows: c.Foreign}, {Reason: "failed", Rows: c.Failed}, {Reason: "same_point", Rows: c.Merged},
+		{Reason: "damaged", Files: len(c.Damaged)}, {Reason: "unread", Files: len(c.LeftOut)}, {Reason: "empty", Files: c.Empty},
+	} {
+		if n.Rows+n.Files > 0 {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
 func worst(c *Candidate) string {
 	if len(c.Quarantine) == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" (%d are quarantined for their %s)", c.Quarantine[0].Rows, c.Quarantine[0].Reason)
+	most := slices.MaxFunc(c.Quarantine, func(a, b Quarantine) int { return a.Rows - b.Rows })
+	return fmt.Sprintf(" (%d are quarantined for their %s)", most.Rows, most.Reason)
 }
 
 // use says what a source is good for. Its trials are this study's own only

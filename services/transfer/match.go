@@ -64,6 +64,9 @@ func (l *Learner) match(cols *archiver.Columns) (*mapping, error) {
 	m := &mapping{exact: len(cols.Parameters) == l.space.Len()}
 	known := 0
 	for i := range l.space.Len() {
+		if err := unread(cols, "parameter", "p_"+l.space.Param(i).Name); err != nil {
+			return nil, err
+		}
 		c, match, err := l.matchParameter(i, cols)
 		if err != nil {
 			return nil, err
@@ -93,7 +96,8 @@ func (l *Learner) matchParameter(i int, cols *archiver.Columns) (column, Match, 
 			continue
 		}
 		match.SourceUnit = q.Unit
-		if (q.Kind == archiver.KindString) != p.Categorical() {
+		both := q.Kind == archiver.KindBool || q.Kind == archiver.KindWord
+		if !both && (q.Kind == archiver.KindString) != p.Categorical() {
 			return column{}, match, fmt.Errorf("parameter %q is %s there and %s here", p.Name, numbersOr(q.Kind == archiver.KindString), numbersOr(p.Categorical()))
 		}
 		c := column{index: k, factor: 1}
@@ -164,18 +168,21 @@ func (l *Learner) matchMetrics(m *mapping, cols *archiver.Columns) error {
 
 func matchMetric(metric events.Metric, cols *archiver.Columns) (column, Match, error) {
 	match := Match{Name: metric.Name, Use: Mapped, SourceUnit: metric.Unit, Unit: metric.Unit}
+	if err := unread(cols, "metric", metric.Name); err != nil {
+		return column{}, match, err
+	}
 	for k, c := range cols.Metrics {
 		if c.Name == metric.Name && (c.Unit == metric.Unit || c.Unit == "" && cols.Spec == nil) {
 			return column{index: k, factor: 1}, match, nil
 		}
 	}
-	short := strings.TrimSuffix(metric.Name, suffix(metric.Unit))
+	short := strings.TrimSuffix(metric.Name, archiver.UnitSuffix(metric.Unit))
 	for k, c := range cols.Metrics {
 		name, symbol := c.Name, c.Unit
 		if symbol == "" && cols.Spec == nil {
 			name, symbol = splitUnit(name)
 		}
-		if c.Name != metric.Name && strings.TrimSuffix(name, suffix(symbol)) != short {
+		if c.Name != metric.Name && strings.TrimSuffix(name, archiver.UnitSuffix(symbol)) != short {
 			continue
 		}
 		factor, err := convert(symbol, metric.Unit)
@@ -185,26 +192,33 @@ func matchMetric(metric events.Metric, cols *archiver.Columns) (column, Match, e
 		match.Use, match.SourceUnit, match.Note = Converted, symbol, "from "+c.Name
 		return column{index: k, factor: factor}, match, nil
 	}
+	for _, u := range cols.Unread {
+		if name, _ := splitUnit(u.Column); cols.Spec == nil && name == short {
+			return column{}, match, unread(cols, "metric", u.Column)
+		}
+	}
 	match.Use, match.SourceUnit, match.Note = Missing, "", "the source does not have it"
 	return column{index: -1}, match, nil
 }
 
-// suffix is how a unit ends a metric's name (docs/trial-log.md).
-func suffix(symbol string) string {
-	if symbol == "" {
-		return ""
+// unread names a column that this study wants and that cannot be read.
+func unread(cols *archiver.Columns, what, column string) error {
+	for _, u := range cols.Unread {
+		if u.Column == column {
+			return fmt.Errorf("%s column %q is %s, which is not read here: write it as a number or a text", what, column, u.Why)
+		}
 	}
-	return "_" + strings.ToLower(strings.ReplaceAll(symbol, "/", "_per_"))
+	return nil
 }
 
 // splitUnit takes the unit off a column's name, as far as it ends in one.
 func splitUnit(name string) (short, symbol string) {
 	for _, u := range unit.All() {
-		if strings.HasSuffix(name, suffix(u.Symbol)) && len(u.Symbol) > len(symbol) {
+		if strings.HasSuffix(name, archiver.UnitSuffix(u.Symbol)) && len(u.Symbol) > len(symbol) {
 			symbol = u.Symbol
 		}
 	}
-	return strings.TrimSuffix(name, suffix(symbol)), symbol
+	return strings.TrimSuffix(name, archiver.UnitSuffix(symbol)), symbol
 }
 
 // convert returns what a number in one unit is multiplied by to be one in the

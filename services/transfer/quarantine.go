@@ -15,7 +15,7 @@ import (
 // Why a row is not used.
 const (
 	// BadOutcome: the outcome is no word of the format, or the trial's number
-	// is negative.
+	// is missing or negative.
 	BadOutcome = "outcome"
 	// BadHash: the design is not the one that the row's hash was made of.
 	BadHash = "design_hash"
@@ -24,8 +24,11 @@ const (
 	// BadDesign: a parameter has no value, or the design lies outside its own
 	// study's space.
 	BadDesign = "design"
-	// BadValue: an objective is missing, or a number is infinite or absurd.
+	// BadValue: an objective is missing, or a number is infinite, absurd, or
+	// beyond what a double holds exactly.
 	BadValue = "value"
+	// BadKey: the row names no study or no run.
+	BadKey = "key"
 	// Contradiction: two rows say different things about one trial or design.
 	Contradiction = "contradiction"
 )
@@ -138,9 +141,9 @@ func (s *screen) check(t *archiver.Trial) string {
 	if t.Trial < 0 {
 		return BadOutcome
 	}
-	for i, p := range s.cols.Parameters {
-		v := t.Design[i]
-		if p.Kind == archiver.KindString && v.Label == "" || math.IsNaN(v.Num) || math.IsInf(v.Num, 0) {
+	// What this study does not ask for may be missing: other files may have it.
+	for i, c := range s.mapping.params {
+		if c.index >= 0 && !given(t.Design[c.index], s.learner.space.Param(i).Categorical()) {
 			return BadDesign
 		}
 	}
@@ -156,15 +159,24 @@ func (s *screen) check(t *archiver.Trial) string {
 	if t.WorkloadHash != "" && s.netHash != "" && t.WorkloadHash != s.netHash {
 		return BadWorkload
 	}
-	for _, v := range t.Values {
+	values := s.mapping.values(t.Values)
+	for _, v := range values {
 		if math.IsInf(v, 0) {
 			return BadValue
 		}
 	}
-	if t.Outcome == events.OutcomeMeasured && s.learner.objectives(s.mapping.values(t.Values)) == nil {
+	if t.Outcome == events.OutcomeMeasured && s.learner.objectives(values) == nil {
 		return BadValue
 	}
 	return ""
+}
+
+// given reports whether a parameter has a value.
+func given(v space.Value, categorical bool) bool {
+	if categorical {
+		return v.Label != ""
+	}
+	return !math.IsNaN(v.Num) && !math.IsInf(v.Num, 0)
 }
 
 // measure takes a sound row into the statistics.
@@ -266,15 +278,16 @@ func (s *screen) quarantine() []Quarantine {
 	return out
 }
 
-// agree reports whether two answers for one design can both be true.
+// agree reports whether two answers for one design can both be true. What one
+// of them does not say is no contradiction.
 func agree(deterministic bool, a, b []float64) bool {
 	for i := range a {
 		x, y := a[i], b[i]
-		if math.IsNaN(x) && math.IsNaN(y) {
+		if math.IsNaN(x) || math.IsNaN(y) || x == y {
 			continue
 		}
 		d := math.Abs(x-y) / math.Max(math.Abs(x), math.Abs(y))
-		if math.IsNaN(x) || math.IsNaN(y) || deterministic && d > closeEnough || d > 1-1/noisy {
+		if deterministic && d > closeEnough || d > 1-1/noisy {
 			return false
 		}
 	}

@@ -10,9 +10,9 @@ import (
 )
 
 // pythonPackages are what the Python tests need.
-var pythonPackages = []string{"pyarrow", "polars", "pandas"}
+var pythonPackages = []string{"pyarrow", "polars", "pandas", "duckdb"}
 
-// python returns an interpreter with pyarrow, polars and pandas: the one in
+// python returns an interpreter with pyarrow, polars, pandas and duckdb: the one in
 // APOLLO_PYTHON, the system's, or a virtual environment that is made for the
 // tests. The test is skipped where there is none.
 func python(t *testing.T) string {
@@ -26,7 +26,7 @@ func python(t *testing.T) string {
 
 var findPython = sync.OnceValues(func() (string, error) {
 	usable := func(path string) error {
-		return exec.Command(path, "-c", "import pyarrow, polars, pandas").Run()
+		return exec.Command(path, "-c", "import pyarrow, polars, pandas, duckdb").Run()
 	}
 	if path := os.Getenv("APOLLO_PYTHON"); path != "" {
 		return path, usable(path)

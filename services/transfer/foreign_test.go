@@ -1,0 +1,119 @@
+package transfer
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"apollo/archiver"
+	"apollo/events"
+	"apollo/optimizer/space"
+)
+
+// withColumn is a stripped log with one more parameter and one more metric.
+func withColumn(s archiver.Source, p archiver.Parameter, value func(trial int) space.Value, metric func(trial int) float64) *archiver.SourceLog {
+	s = clone(s)
+	for i := range s.Trials {
+		s.Trials[i].Design = append(s.Trials[i].Design, value(i))
+		s.Trials[i].Values = append(s.Trials[i].Values, metric(i))
+	}
+	log := strip(s, nil)
+	log.Columns.Parameters = append(log.Columns.Parameters, p)
+	log.Columns.Metrics = append(log.Columns.Metrics, archiver.Metric{Name: "energy_j"})
+	return log
+}
+
+// A column that only some files have, and that this study does not ask for,
+// costs no row: not when it is missing, not when its number is no double.
+func TestColumnsNobodyAskedForCostNothing(t *testing.T) {
+	t.Parallel()
+	source := sourceOf(another(nil), 30)
+	source.Trials = append(source.Trials, clone(source).Trials...)
+	for i := range source.Trials {
+		source.Trials[i].Trial = i
+	}
+	want, _, _, err := add(t, targetSpec(nil), strip(source, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := withColumn(source, archiver.Parameter{Name: "added"}, func(i int) space.Value {
+		if i < 30 {
+			return number(math.NaN())
+		}
+		return number(math.Inf(1))
+	}, func(i int) float64 {
+		if i < 30 {
+			return math.NaN()
+		}
+		return float64(i)
+	})
+	got, _, _, err := add(t, targetSpec(nil), log)
+	if err != nil || got.Kept != want.Kept || got.Rows != 60 || len(got.Quarantine) > 0 {
+		t.Errorf("%v, %d of %d kept, quarantine %v; want %d kept", err, got.Kept, got.Rows, got.Quarantine, want.Kept)
+	}
+	// Asked for, it does.
+	spec := targetSpec(func(s *events.Spec) {
+		s.Parameters = append(s.Parameters, events.Parameter{Name: "added", Values: []float64{1, 2}})
+	})
+	if _, _, _, err := add(t, spec, log); err == nil || !strings.Contains(err.Error(), "60 are quarantined for their design") {
+		t.Errorf("a parameter without a value in any row: %v", err)
+	}
+}
+
+func TestUnreadColumnsAreNamed(t *testing.T) {
+	t.Parallel()
+	for column, want := range map[string]string{"p_lanes": `parameter column "p_lanes" is of type DATE`, "latency_s": `metric column "latency_s" is of type DATE`, "latency_us": "latency_us", "p_other": ""} {
+		log := strip(sourceOf(another(nil), 30), nil)
+		if column == "latency_us" {
+			log.Columns.Metrics[0].Name = "other_s"
+		}
+		log.Columns.Unread = []archiver.Unread{{Column: column, Why: "of type DATE as INT32 in a.parquet"}}
+		_, _, _, err := add(t, targetSpec(nil), log)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v, want %q", column, err, want)
+		}
+	}
+}
+
+// A BOOLEAN and the name of a folder are what the study has: a number or a label.
+func TestNumbersOrLabels(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]events.Parameter{"number": {Name: "on", Values: []float64{0, 1}}, "label": {Name: "on", Labels: []string{"false", "true"}}} {
+		log := withColumn(sourceOf(another(nil), 30), archiver.Parameter{Name: "on", Kind: archiver.KindBool}, func(i int) space.Value {
+			return [...]space.Value{{Num: 0, Label: "false"}, {Num: 1, Label: "true"}}[i%2]
+		}, func(int) float64 { return 1 })
+		c, k, _, err := add(t, targetSpec(func(s *events.Spec) { s.Parameters = append(s.Parameters, p) }), log)
+		if err != nil || c.Kept != 30 {
+			t.Fatal(name, err, c.Kept)
+		}
+		for _, o := range k.Tasks[0].Observations {
+			if o.Point[3] != o.Trial%2 {
+				t.Errorf("as a %s: trial %d is at level %d", name, o.Trial, o.Point[3])
+			}
+		}
+	}
+}
+
+func TestPinsSayWhatIsLeftOut(t *testing.T) {
+	t.Parallel()
+	source := sourceOf(another(nil), 30)
+	source.Trials[3].Outcome, source.Trials[4].Values[0] = "measurd", math.Inf(1)
+	source.Trials[5].Outcome = events.OutcomeFailed
+	log := strip(source, nil)
+	log.Damaged = []*archiver.FileError{{Path: "a", Err: archiver.ErrCorrupt}}
+	log.LeftOut = []*archiver.FileError{{Path: "b", Err: archiver.ErrUnfit}, {Path: "c", Err: archiver.ErrNewer}}
+	log.Empty, log.Unkeyed = 2, 7
+	c, _, pins, err := add(t, targetSpec(nil), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []events.LeftOut{
+		{Reason: BadKey, Rows: 7}, {Reason: BadOutcome, Rows: 1}, {Reason: BadValue, Rows: 1}, {Reason: "failed", Rows: 1},
+		{Reason: "damaged", Files: 1}, {Reason: "unread", Files: 2}, {Reason: "empty", Files: 2},
+	}
+	if d := cmp.Diff(want, pins[0].LeftOut); d != "" || pins[0].DamagedFiles != 1 || len(c.LeftOut) != 2 {
+		t.Errorf("left out %v (-want +got):\n%s", c.LeftOut, d)
+	}
+}
