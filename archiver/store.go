@@ -244,6 +244,17 @@ func (s *Store) Due() bool {
 // Waiting returns how many rows wait for Commit.
 func (s *Store) Waiting() int { return s.pending.rows }
 
+// WaitingOf returns how many rows of a run wait for Commit.
+func (s *Store) WaitingOf(study, run string) int {
+	if o := s.open[runKey{study, run}]; o != nil {
+		return len(o.rows)
+	}
+	return 0
+}
+
+// Dir returns the folder of the log.
+func (s *Store) Dir() string { return s.root }
+
 // Commit writes what waits and moves the cursor to p: after it returns without
 // an error, everything up to p is on disk and a crash cannot undo it. After an
 // error the rows still wait, and Commit can be tried again.

@@ -141,6 +141,15 @@ func QueueHeader(m *message.Message) map[string]string {
 	return header
 }
 
+// QueueInfo is who works on a queue at this moment.
+type QueueInfo struct {
+	// Asking is how many requests for work are open: workers with nothing to do.
+	Asking int
+	// Held messages are handed out and not answered, also those of a worker
+	// that died less than AckWait ago. Ready ones were not handed out yet.
+	Held, Ready int
+}
+
 // Bus is what a message bus offers to the services. events/natsbus implements
 // it over JetStream, events/membus in memory.
 type Bus interface {
@@ -149,6 +158,9 @@ type Bus interface {
 	// Queue returns a queue whose subscriptions hold at most slots messages
 	// that are not yet answered.
 	Queue(slots int) Queue
+	// QueueInfo returns who works on a topic of Queue. One that was not
+	// provisioned has nobody.
+	QueueInfo(ctx context.Context, topic string) (QueueInfo, error)
 	// Provision creates or updates the streams of the topology. The proposer
 	// does that; everyone else waits with Ready.
 	Provision(ctx context.Context) error

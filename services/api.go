@@ -57,6 +57,9 @@ func apiGet(ctx context.Context, bus events.Bus, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := ReadArchiveWaits(ctx, bus.Log(), v); err != nil {
+		return nil, err
+	}
 	var front []events.BestTrial
 	if v.front != nil && v.Summary == nil { // an ended run's summary has it
 		front = v.front.Brief()
@@ -66,6 +69,7 @@ func apiGet(ctx context.Context, bus events.Bus, name string) ([]byte, error) {
 		Run         string             `json:"run"`
 		State       string             `json:"state"`
 		Reason      string             `json:"reason,omitempty"`
+		Waiting     []events.Waiting   `json:"waiting,omitempty"`
 		Budget      int                `json:"budget"`
 		Proposed    int                `json:"proposed"`
 		Best        *events.BestTrial  `json:"best"`
@@ -73,5 +77,5 @@ func apiGet(ctx context.Context, bus events.Bus, name string) ([]byte, error) {
 		Hypervolume *float64           `json:"hypervolume,omitempty"`
 		Reference   map[string]float64 `json:"reference,omitempty"`
 		Summary     *events.Summary    `json:"summary,omitempty"`
-	}{v.Study, v.Run, string(v.State), v.Reason, v.Budget, v.Proposed, v.Best, front, v.Hypervolume, v.Reference, v.Summary})
+	}{v.Study, v.Run, string(v.State), v.Reason, v.Waiting, v.Budget, v.Proposed, v.Best, front, v.Hypervolume, v.Reference, v.Summary})
 }

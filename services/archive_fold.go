@@ -292,16 +292,20 @@ func (w *archive) persist(ctx context.Context, what string, write func() error) 
 	wait := retryFirst
 	for {
 		err := write()
+		if err == nil {
+			w.goesOn()
+		}
 		if err == nil || archiver.IsStopped(err) {
 			return err
 		}
+		w.sayStuck(ctx, stuckArchive(w.store.Dir(), err))
 		w.log.Error("the trial log cannot be written: trying again", "doing", what, "error", err, "rows_waiting", w.store.Waiting(),
 			"hint", "free disk space; nothing is lost meanwhile")
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(wait):
-			wait = min(2*wait, retryMax)
+			wait = min(2*wait, archiveRetryMax)
 		}
 	}
 }

@@ -20,7 +20,9 @@ import (
 type Archiver struct {
 	Bus events.Bus
 	// Dir is the data directory; the log is in trials/ below it.
-	Dir    string
+	Dir string
+	// Worker identifies this process in its notices.
+	Worker string
 	Logger *slog.Logger
 	// Failpoint is called at the named points of archiver.Options, for crash
 	// tests; nil does nothing. An error ends Run as a crash would.
@@ -49,11 +51,17 @@ func (a *Archiver) Run(ctx context.Context) error {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	store, err := archiver.Open(a.Dir, archiver.Options{Failpoint: a.Failpoint, Logger: logger})
+	present := &archivePresence{bus: a.Bus, log: logger, is: events.Archiving{Worker: a.Worker, Dir: a.Dir}}
+	beats, quietly := context.WithCancel(ctx)
+	var beating sync.WaitGroup
+	defer beating.Wait()
+	defer quietly()
+	beating.Go(func() { present.beat(beats) })
+	store, err := a.openStore(ctx, logger, present)
 	if err != nil {
-		return err
+		return quiet(ctx, err)
 	}
-	w := &archive{bus: a.Bus, store: store, log: logger, runs: map[runKey]*archiveRun{}}
+	w := &archive{bus: a.Bus, store: store, log: logger, runs: map[runKey]*archiveRun{}, present: present, told: map[runKey]string{}}
 	err = w.run(ctx)
 	if cerr := store.Close(); err == nil && cerr != nil {
 		err = fmt.Errorf("close trial log: %w", cerr)
@@ -73,7 +81,12 @@ type archive struct {
 	// open counts the proposals that wait for a result.
 	open int
 	// ended are the runs that wait for their last results.
-	ended []*archiveRun
+	ended   []*archiveRun
+	present *archivePresence
+	// stuck: the disk takes nothing. told is why a run's rows wait, as it was
+	// said last.
+	stuck bool
+	told  map[runKey]string
 }
 
 // delivery is a message of a followed stream, or why it ended.
@@ -170,6 +183,9 @@ func (w *archive) ticked(ctx context.Context) error {
 		}
 	}
 	w.announce(ctx)
+	if len(w.told) > 0 {
+		w.sayGoesOn(ctx)
+	}
 	if err := w.store.Sweep(); err != nil {
 		w.log.Warn("remove old files of the trial log", "error", err)
 	}

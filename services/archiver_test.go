@@ -379,8 +379,12 @@ func TestArchiverWaitsForTheDisk(t *testing.T) {
 		s.submit("demo", "x1", toyStudy("demo", 40, ""))
 		view = s.wait("demo")
 		time.Sleep(30 * time.Second)
-		if n := len(s.log("archive.>")); n != 0 {
-			t.Fatalf("%d archive events while the disk takes nothing", n)
+		waits := s.log("archive.>")
+		if len(waits) != 1 {
+			t.Fatalf("archive events while the disk takes nothing: %+v, want one that says so", waits)
+		}
+		if e, ok := waits[0].(events.ArchiveWaiting); !ok || e.Trials == 0 || e.Waiting == nil || e.Waiting.Code != events.WaitsArchiveStuck {
+			t.Errorf("while the disk takes nothing the archiver says %+v", waits[0])
 		}
 		if !strings.Contains(said.String(), "cannot be written") {
 			t.Errorf("the archiver did not say that the disk takes nothing:\n%s", said.String())
@@ -389,6 +393,10 @@ func TestArchiverWaitsForTheDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.final(view)
+		time.Sleep(2 * time.Second)
+		if said := s.log(events.ArchiveSubject("demo", view.Run, "waiting")); len(said) != 2 || said[1].(events.ArchiveWaiting).Waiting != nil {
+			t.Errorf("with room again the archiver has said %+v", said)
+		}
 	})
 	checkLog(t, dir, view)
 }

@@ -113,9 +113,7 @@ func TestARunWithoutItsSourcesCanStillEnd(t *testing.T) {
 		time.Sleep(300 * time.Millisecond)
 		log.source.Store(nil)
 		s.kill("proposer")
-		if view := s.wait("open"); view.State != study.Paused {
-			t.Fatalf("without its source: %s, want paused", view.State)
-		}
+		s.waitsFor("open", events.WaitsSourceMissing)
 
 		s.control("ended", "c1", "extend", 80)
 		if view := s.wait("ended"); view.State != study.Completed {

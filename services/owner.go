@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,8 +18,6 @@ import (
 )
 
 const (
-	// tickEvery is the shortest time between two progress ticks of a run.
-	tickEvery = 100 * time.Millisecond
 	// retryFirst and retryMax bound the wait before the bus is tried again.
 	retryFirst = 100 * time.Millisecond
 	retryMax   = 10 * time.Second
@@ -48,12 +45,17 @@ type owner struct {
 	// cancelling: it is brief, and knows nothing of the sources.
 	cancelling bool
 	requests   chan ownerRequest
+	// kept is a request that it could not carry out before it has loaded the run.
+	kept chan ownerRequest
 	// moved holds a token when the run's log may have moved on without it.
 	moved chan struct{}
 	// stuck is what keeps it waiting for the bus; nil while nothing does.
 	stuck atomic.Pointer[stuck]
-	done  chan struct{}
-	err   error // why it ended; read it after done
+	// asking is since when it waits for one answer of the bus.
+	asking atomic.Pointer[stuck]
+	teller teller
+	done   chan struct{}
+	err    error // why it ended; read it after done
 	// waiting counts who is about to ask something; it changes under
 	// Proposer.mu upwards, anywhere downwards.
 	waiting atomic.Int32
@@ -79,7 +81,17 @@ type owner struct {
 	header map[string]string
 	// provisioned: the evaluator's consumer exists.
 	provisioned bool
-	lastTick    time.Time
+	// began is when it had loaded the run, and lastMove when it last proposed
+	// something or heard of a result.
+	began, lastMove time.Time
+	// found is what the run waits for, said what its log says about that, and
+	// changes how often that has changed.
+	found, said *events.Waiting
+	changes     int
+	// slots are those of the workers that serve the run, as the last look saw
+	// them, and answered counts the results that came lately.
+	slots    int
+	answered lately
 }
 
 type ownerRequest struct {
@@ -116,8 +128,13 @@ func (o *owner) run(ctx context.Context) error {
 	followers.Go(func() { broken <- pass(ctx, "dead letters", dead, letters) })
 	defer followers.Wait()
 	defer cancel()
-	room := time.NewTicker(roomEvery)
+	followers.Go(func() { o.beat(ctx) })
+	room, look := time.NewTicker(roomEvery), time.NewTicker(lookForCauseEvery)
 	defer room.Stop()
+	defer look.Stop()
+	o.began = time.Now()
+	o.lastMove = o.began
+	o.countSlots(o.began)
 	for {
 		if err := o.retryServing(ctx, "drive", o.requests, o.drive); err != nil {
 			return quiet(ctx, err)
@@ -145,11 +162,15 @@ func (o *owner) run(ctx context.Context) error {
 			if err := o.retry(ctx, "read the log", o.refresh); err != nil {
 				return quiet(ctx, err)
 			}
+		case <-look.C:
+			if err := o.look(ctx); err != nil {
+				return quiet(ctx, err)
+			}
 		case <-room.C:
 			if err := o.checkRoom(ctx); err != nil {
 				return quiet(ctx, err)
 			}
-		case r := <-o.requests:
+		case r := <-o.next():
 			r.reply <- o.request(r.ctx, r.control) //nolint:contextcheck // it ends with who asked
 			if o.brief {
 				return quiet(ctx, o.retry(ctx, "clean up", o.cleanUp))
@@ -162,32 +183,18 @@ func (o *owner) run(ctx context.Context) error {
 // it: whoever mends the cause resumes it.
 func (o *owner) giveUp(ctx context.Context) {
 	o.log.Error("the study cannot go on", "error", o.err)
-	var last uint64
-	paused, ended := false, false
-	for m, err := range o.proposer.Bus.Log().Read(ctx, 0, events.RunFilter(o.key.study, o.key.run)) {
-		if err != nil {
-			o.log.Error("pause the study", "error", err)
-			return
-		}
-		last = m.Seq
-		switch _, _, kind, _ := events.ParseStudySubject(m.Subject); kind {
-		case "paused":
-			paused = true
-		case "resumed":
-			paused = false
-		case "completed", "stopped", "cancelled", "failed":
-			ended = true
-		case "extended":
-			ended = false
-		}
+	end, err := o.readEnd(ctx)
+	if err != nil {
+		o.log.Error("pause the study", "error", err)
+		return
 	}
-	if paused || ended {
+	if !end.active {
 		return
 	}
 	e := events.StudyPaused{Study: o.key.study, Run: o.key.run, Reason: o.err.Error()}
 	m := events.Message{Subject: events.StudySubject(o.key.study, o.key.run, "paused"), ID: o.key.run + ".paused." + o.session, Header: o.header}
-	err := appendEvent(ctx, o.proposer.Bus.Log(), m, "proposer", e,
-		events.Fence{Filter: events.RunFilter(o.key.study, o.key.run), Last: last})
+	err = appendEvent(ctx, o.proposer.Bus.Log(), m, "proposer", e,
+		events.Fence{Filter: events.RunFilter(o.key.study, o.key.run), Last: end.last})
 	if err != nil {
 		o.log.Error("pause the study", "error", err)
 	}
@@ -251,6 +258,7 @@ func (o *owner) append(ctx context.Context, kind string, e events.Payload) error
 		return err
 	}
 	o.logSeq = seq
+	o.lastMove = time.Now()
 	if kind != "proposed" {
 		o.log.Info("study event", "event", kind, "sequence", seq)
 	}
@@ -266,18 +274,24 @@ func (o *owner) appendOnce(ctx context.Context, kind, id string, e events.Payloa
 		return 0, err
 	}
 	err = o.retry(ctx, "append "+kind, func(ctx context.Context) error {
+		defer o.asks("append " + kind)()
 		seq, err = o.proposer.Bus.Log().Append(ctx, events.Message{Subject: subject, ID: id, Header: o.header, Data: data}, fence)
 		return err
 	})
 	return seq, err
 }
 
-// publish sends the work items that were not sent by this owner. The queue
-// drops the ones that it still holds from an earlier owner.
+// publish sends the work items that were not sent by this owner, as many as its
+// portion allows. The queue drops the ones that it still holds from an earlier
+// owner.
 func (o *owner) publish(ctx context.Context) error {
+	left := o.portion()
 	for id, batch := range o.machine.Outstanding {
-		if o.sent[id] || !o.due(batch) {
+		if left--; o.sent[id] || !o.due(batch) {
 			continue
+		}
+		if left < 0 {
+			return nil // when some of those before are answered
 		}
 		if err := o.proposer.at("work.before"); err != nil {
 			return err
@@ -322,6 +336,7 @@ func (o *owner) enqueue(ctx context.Context, id string, work *events.BatchReques
 		msg.Metadata.Set(key, value)
 	}
 	subject := events.WorkSubject(work.Evaluator, o.key.study, o.key.run, work.Batch)
+	defer o.asks("publish work")()
 	if err := o.proposer.Bus.Queue(1).Publish(subject, msg); err != nil {
 		return fmt.Errorf("publish work: %w", err)
 	}
@@ -361,22 +376,6 @@ func (o *owner) cleanUp(ctx context.Context) error {
 		return nil
 	}
 	return o.proposer.Bus.Purge(ctx, fmt.Sprintf("work.%s.%s.%s.*", o.spec.Evaluator.Name, o.key.study, o.key.run))
-}
-
-// tick tells people who watch how far the run is.
-func (o *owner) tick(ctx context.Context) {
-	progress := o.machine.Progress()
-	if time.Since(o.lastTick) < tickEvery && !study.State(progress.State).Terminal() {
-		return
-	}
-	o.lastTick = time.Now()
-	data, err := json.Marshal(progress)
-	if err == nil {
-		err = o.proposer.Bus.Notify(ctx, events.ProgressSubject(o.key.study, o.key.run), data)
-	}
-	if err != nil {
-		o.log.Debug("progress tick", "error", err)
-	}
 }
 
 // kindOf returns the last token of an event's subject: the word of its type

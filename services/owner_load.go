@@ -11,7 +11,7 @@ import (
 
 // load folds everything that is stored about the run.
 func (o *owner) load(ctx context.Context) error {
-	o.machine, o.logSeq, o.nextSeq = nil, 0, 0
+	o.machine, o.logSeq, o.nextSeq, o.said = nil, 0, 0, nil
 	if err := o.refresh(ctx); err != nil {
 		return err
 	}
@@ -64,6 +64,9 @@ func (o *owner) refresh(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+		}
+		if waiting, ok := payload.(events.StudyWaiting); ok {
+			o.hear(&waiting)
 		}
 		if err := o.machine.Fold(payload); err != nil {
 			return err

@@ -48,6 +48,8 @@ func (o *owner) letter(m events.Message) {
 // take folds a result and those that already wait behind it.
 func (o *owner) take(ctx context.Context, m events.Message, more <-chan events.Message) error {
 	for {
+		o.lastMove = time.Now()
+		o.answered.add(o.lastMove)
 		err := o.retry(ctx, "fold result", func(ctx context.Context) error { return o.fold(ctx, m) })
 		if err != nil {
 			return err

@@ -47,6 +47,11 @@ func (o *owner) retryServing(ctx context.Context, what string, requests <-chan o
 		case <-time.After(wait):
 			wait = min(2*wait, retryMax)
 		}
+		if s := o.stuck.Load(); requests != nil && s != nil && time.Since(s.since) >= stuckBefore {
+			if err := o.say(ctx, stuckWaiting(s.err)); err != nil {
+				return err
+			}
+		}
 	}
 }
 

@@ -44,6 +44,7 @@ type Proposer struct {
 	mu     sync.Mutex
 	owners map[runKey]*owner
 	wg     sync.WaitGroup
+	roster roster
 }
 
 type runKey struct{ study, run string }
@@ -58,6 +59,7 @@ func (p *Proposer) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer p.wg.Wait()
 	defer cancel()
+	p.wg.Go(func() { p.roster.listen(ctx, p.Bus) })
 	before, err := p.Bus.Log().Info(ctx, events.RunFilter("*", "*"))
 	if err != nil {
 		return fmt.Errorf("look at the log: %w", err)
@@ -181,7 +183,7 @@ func (p *Proposer) owner(ctx context.Context, key runKey, cancelling bool) *owne
 	o.waiting.Add(1)
 	p.owners[key] = o
 	p.wg.Go(func() {
-		o.err = o.run(ctx)
+		o.err = o.live(ctx)
 		if o.err != nil {
 			o.giveUp(ctx)
 		}

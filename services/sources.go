@@ -66,6 +66,9 @@ func searches(spec *events.Spec) bool {
 	return false
 }
 
+// errSourceMissing: the trials of a source cannot be opened now.
+var errSourceMissing = errors.New("a source cannot be opened")
+
 // learn loads the study's sources and notes what was loaded.
 func (o *owner) learn(ctx context.Context, target transfer.Target) (study.Knowledge, error) {
 	if o.cancelling || o.spec.Transfer == nil || len(o.spec.Transfer.Sources) == 0 {
@@ -91,7 +94,7 @@ func (o *owner) learn(ctx context.Context, target transfer.Target) (study.Knowle
 	for _, ref := range refs {
 		log, err := o.proposer.Sources.Open(ctx, ref.Source)
 		if err != nil {
-			return study.Knowledge{}, err
+			return study.Knowledge{}, fmt.Errorf("%w: %w", errSourceMissing, err)
 		}
 		c, err := learner.Add(log, ref.why)
 		if err != nil && ref.why != "" && !started {

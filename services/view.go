@@ -46,11 +46,15 @@ type StudyView struct {
 	Reference   map[string]float64
 	// Summary is set when the run has ended.
 	Summary *events.Summary
+	// Waiting is what the run waits for, as its log says; LookAt says what is so
+	// now.
+	Waiting []events.Waiting
 	// Err is why the run's log cannot be read to its end; State is Unreadable
 	// then, and Spec is empty where it was not even accepted.
 	Err error
 
-	front *study.Front // nil with one objective
+	front    *study.Front // nil with one objective
+	archived bool         // an archiver said that all trials are on disk
 }
 
 // Unreadable is the state of a run whose log holds what this build does not
@@ -87,8 +91,10 @@ func (v *StudyView) fold(m events.Message, e events.Payload) {
 		v.Proposed = max(v.Proposed, e.FirstTrial+len(e.Designs))
 	case events.StudyImproved:
 		v.improve(&e)
+	case events.StudyWaiting:
+		v.wait(e.Waiting)
 	case events.StudyPaused:
-		v.State, v.Reason = study.Paused, e.Reason
+		v.State, v.Reason, v.Waiting = study.Paused, e.Reason, nil
 	case events.StudyResumed:
 		v.State, v.Reason = study.Running, ""
 	case events.StudyExtended:
@@ -108,6 +114,16 @@ func (v *StudyView) fold(m events.Message, e events.Payload) {
 	}
 }
 
+// foldMessage is fold of what may not be readable.
+func (v *StudyView) foldMessage(m events.Message) {
+	_, payload, err := events.Decode(m.Data)
+	if err != nil {
+		v.unreadable(fmt.Errorf("%s at sequence %d: %w", m.Subject, m.Seq, err))
+		return
+	}
+	v.fold(m, payload)
+}
+
 func (v *StudyView) improve(e *events.StudyImproved) {
 	if v.front == nil {
 		v.Best = &e.Best
@@ -118,7 +134,7 @@ func (v *StudyView) improve(e *events.StudyImproved) {
 }
 
 func (v *StudyView) end(s study.State, reason string, summary *events.Summary) {
-	v.State, v.Reason, v.Summary = s, reason, summary
+	v.State, v.Reason, v.Summary, v.Waiting = s, reason, summary, nil
 	if summary == nil {
 		return
 	}
@@ -181,12 +197,7 @@ func foldViews(messages iter.Seq2[events.Message, error]) ([]*StudyView, error) 
 		if view.Err != nil {
 			continue
 		}
-		_, payload, err := events.Decode(m.Data)
-		if err != nil {
-			view.unreadable(fmt.Errorf("%s at sequence %d: %w", m.Subject, m.Seq, err))
-			continue
-		}
-		view.fold(m, payload)
+		view.foldMessage(m)
 	}
 	for _, v := range order {
 		if v.front != nil {

@@ -74,6 +74,7 @@ func Run(t *testing.T, factory Factory) {
 		"queue close":       testQueueClose,
 		"queue metadata":    testQueueMetadata,
 		"queue alive":       testQueueAlive,
+		"queue info":        testQueueInfo,
 		"commands":          testCommands,
 		"ready":             testReady,
 	}

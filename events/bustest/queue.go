@@ -377,3 +377,34 @@ func testReady(t *testing.T, factory Factory) {
 	must(t, <-ready)
 	appendAll(t, waiting, entry("demo", 1))
 }
+
+func testQueueInfo(t *testing.T, factory Factory) {
+	client, kill, b := provisioned(t, factory, Options{})
+	asks := func(what string, want events.QueueInfo) {
+		t.Helper()
+		var got events.QueueInfo
+		eventually(t, what, func() bool {
+			var err error
+			got, err = b.QueueInfo(t.Context(), queueTopic)
+			must(t, err)
+			// How many requests one worker has open is the bus's business.
+			return (got.Asking > 0) == (want.Asking > 0) && got.Held == want.Held && got.Ready == want.Ready
+		})
+	}
+	if got, err := b.QueueInfo(t.Context(), "work.nobody"); err != nil || got != (events.QueueInfo{}) {
+		t.Errorf("a queue that is not there: %+v, %v", got, err)
+	}
+	asks("nobody is there", events.QueueInfo{})
+	work(t, b, 2)
+	asks("two items wait", events.QueueInfo{Ready: 2})
+	worker := client("worker")
+	ch := subscribe(t, worker, 2, queueTopic)
+	first, second := receive(t, ch), receive(t, ch)
+	asks("a worker has both", events.QueueInfo{Held: 2})
+	first.Ack()
+	asks("it answered one and asks for more", events.QueueInfo{Asking: 1, Held: 1})
+	second.Ack()
+	asks("it answered both", events.QueueInfo{Asking: 1})
+	kill(worker)
+	asks("it is gone", events.QueueInfo{})
+}

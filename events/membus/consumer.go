@@ -17,6 +17,8 @@ type consumer struct {
 	exclusive bool
 	// items is ordered by sequence.
 	items []*item
+	// asking are the subscriptions that wait for a message.
+	asking map[*subscription]bool
 	// changed is closed and replaced when a message may have become available.
 	changed chan struct{}
 }
@@ -51,7 +53,7 @@ func (h *Hub) consumer(name, filter string, exclusive bool) {
 	if err != nil {
 		return
 	}
-	q := &consumer{stream: s, filter: filter, exclusive: exclusive, changed: make(chan struct{})}
+	q := &consumer{stream: s, filter: filter, exclusive: exclusive, asking: map[*subscription]bool{}, changed: make(chan struct{})}
 	h.consumers[name] = q
 	for _, m := range s.msgs {
 		q.add(h, m)

@@ -109,6 +109,7 @@ type subscription struct {
 // queue or its client.
 func (s *subscription) run(ctx context.Context) {
 	defer close(s.out)
+	defer s.leave()
 	for ctx.Err() == nil {
 		it, m, wake, wait := s.next()
 		if it == nil {
@@ -117,6 +118,40 @@ func (s *subscription) run(ctx context.Context) {
 		}
 		s.deliver(ctx, it, m)
 	}
+}
+
+// leave takes the subscription off those that wait for a message.
+func (s *subscription) leave() {
+	h := s.client.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if q := h.consumers[s.topic]; q != nil {
+		delete(q.asking, s)
+	}
+}
+
+// QueueInfo returns who works on a topic of Queue.
+func (c *Client) QueueInfo(ctx context.Context, topic string) (events.QueueInfo, error) {
+	if err := c.usable(ctx); err != nil {
+		return events.QueueInfo{}, err
+	}
+	c.hub.mu.Lock()
+	defer c.hub.mu.Unlock()
+	q := c.hub.consumers[topic]
+	if q == nil {
+		return events.QueueInfo{}, nil
+	}
+	info := events.QueueInfo{Asking: len(q.asking)}
+	now := time.Now()
+	for _, it := range q.items {
+		switch {
+		case it.holder != nil, it.deliveries > 0 && it.due.After(now):
+			info.Held++
+		default:
+			info.Ready++
+		}
+	}
+	return info, nil
 }
 
 // next takes an item, or says what to wait for.
@@ -134,8 +169,10 @@ func (s *subscription) next() (it *item, delivery uint64, wake <-chan struct{}, 
 	now := time.Now()
 	it, wait = q.take(h, now)
 	if it == nil {
+		q.asking[s] = true
 		return nil, 0, q.changed, wait
 	}
+	delete(q.asking, s)
 	it.deliveries++
 	if it.deliveries >= events.MaxDeliver && !it.acked {
 		h.bury(q, it, now)

@@ -25,8 +25,10 @@ type stopwatch struct {
 
 // runJSON is the answer of `run -o json`.
 type runJSON struct {
-	Study      string `json:"study"`
-	State      string `json:"state"`
+	Study string `json:"study"`
+	State string `json:"state"`
+	// Reason is why the study paused itself: the answer is the best so far.
+	Reason     string `json:"reason,omitempty"`
 	Trials     int    `json:"trials"`
 	Measured   int    `json:"measured"`
 	Infeasible int    `json:"infeasible"`
@@ -59,6 +61,9 @@ func (a *app) printAnswer(ctx context.Context, view *services.StudyView, watch s
 		Study: view.Study, State: string(view.State), Trials: s.Trials, Measured: s.Measured, Infeasible: s.Infeasible,
 		Failed: s.Failed, Best: s.Best, frontJSON: frontOf(view), Optimum: a.optimumOf(ctx, view.Spec, s.Best), Log: a.logPath(view), Seconds: round(seconds, 3),
 		Transfer: brought,
+	}
+	if view.State == study.Paused {
+		value.Reason = view.Reason
 	}
 	if seconds > 0 {
 		value.TrialsPerSecond = round(float64(trials)/seconds, 1)
@@ -93,7 +98,11 @@ func (a *app) answerText(ctx context.Context, w io.Writer, p paint, view *servic
 		count(s.Trials), duration(time.Duration(value.Seconds*float64(time.Second))), significant(value.TrialsPerSecond),
 		count(s.Measured), count(s.Infeasible), count(s.Failed))
 	if s.Best != nil {
-		fmt.Fprintf(w, "\nbest design: trial %d\n\n", s.Best.Trial)
+		so := ""
+		if !view.State.Terminal() {
+			so = " so far"
+		}
+		fmt.Fprintf(w, "\nbest design%s: trial %d\n\n", so, s.Best.Trial)
 		baseline := baselineOf(ctx, spec)
 		designGrid(spec, designOf(spec, s.Best), baseline.design).text(w, p)
 		fmt.Fprintln(w)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"apollo/events"
@@ -13,10 +15,14 @@ import (
 
 // follower waits for the end of a run and shows its progress.
 type follower struct {
+	app      *app
 	session  *session
 	progress *progress
-	// paused decides what a pause means; a non-nil error ends the waiting.
-	paused func(reason string, command string) error
+	// paused decides what a pause means; command is the request that asked for
+	// it, "" when the run paused itself. A non-nil error ends the waiting.
+	paused func(ctx context.Context, view *services.StudyView, command string) error
+	// isPaused: the run is paused as far as the log was read.
+	isPaused atomic.Bool
 }
 
 // wait follows a run until it has ended, and returns its view then.
@@ -34,7 +40,7 @@ func (f *follower) wait(ctx context.Context, view *services.StudyView) (*service
 	defer func() {
 		cancel()
 		<-done
-		f.progress.app.console.clear()
+		f.app.console.clear()
 	}()
 	info, err := f.session.bus.Log().Info(ctx, events.RunFilter(view.Study, view.Run))
 	if err != nil {
@@ -61,9 +67,12 @@ func (f *follower) event(ctx context.Context, view *services.StudyView, m events
 		return nil, nil
 	}
 	switch kind {
+	case "resumed", "extended":
+		f.isPaused.Store(false)
 	case "paused":
+		f.isPaused.Store(true)
 		if _, e, err := events.DecodeAs[events.StudyPaused](m.Data); err == nil && isNew && f.paused != nil {
-			return nil, f.paused(e.Reason, e.Command)
+			return nil, f.paused(ctx, view, e.Command)
 		}
 	case "completed", "stopped", "cancelled", "failed":
 		now, err := services.ReadStudy(ctx, f.session.bus.Log(), view.Study, view.Run)
@@ -77,18 +86,6 @@ func (f *follower) event(ctx context.Context, view *services.StudyView, m events
 	return nil, nil
 }
 
-func (f *follower) ticks(ctx context.Context, view *services.StudyView) {
-	for m, err := range f.session.bus.Notices(ctx, events.ProgressSubject(view.Study, view.Run)) {
-		if err != nil {
-			return
-		}
-		var t events.Progress
-		if json.Unmarshal(m.Data, &t) == nil {
-			f.progress.tick(t)
-		}
-	}
-}
-
 // finalTimeout is how long the archiver may take for the rest of a run's
 // files, when it is not this process that writes them.
 const finalTimeout = 60 * time.Second
@@ -98,8 +95,12 @@ func (f *follower) archived(ctx context.Context, view *services.StudyView) error
 	if view.Summary == nil || view.Summary.Trials == 0 || view.State == study.Failed {
 		return nil
 	}
-	limited, cancel := context.WithTimeout(ctx, finalTimeout)
-	defer cancel()
+	limited, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var listening sync.WaitGroup
+	defer listening.Wait()
+	defer cancel(nil)
+	listening.Go(func() { f.archivers(limited, cancel, view) })
 	for m, err := range f.session.bus.Log().Follow(limited, 0, events.ArchiveSubject(view.Study, view.Run, "final")) {
 		if err != nil {
 			return err
@@ -113,4 +114,34 @@ func (f *follower) archived(ctx context.Context, view *services.StudyView) error
 	}
 	return hinted(exitError, "is an archiver running? `apollo serve archiver` writes what is missing",
 		fmt.Errorf("the trials of %s are not all in the Parquet log after %s", view.Study, finalTimeout))
+}
+
+// archivers says why the trials of an ended run are not on disk, until ctx
+// ends. It cancels the waiting when there was no sign of an archiver, or one
+// without a cause, for finalTimeout.
+func (f *follower) archivers(ctx context.Context, cancel context.CancelCauseFunc, view *services.StudyView) {
+	code := ""
+	hopeless := time.AfterFunc(finalTimeout, func() { cancel(context.DeadlineExceeded) })
+	defer hopeless.Stop()
+	absent := time.AfterFunc(silentAfter, func() {
+		nobody := services.NoArchiver()
+		f.app.sayWaiting(view.Study, &nobody)
+	})
+	defer absent.Stop()
+	for m, err := range f.session.bus.Notices(ctx, events.ArchivingSubject) {
+		var a events.Archiving
+		if err != nil || json.Unmarshal(m.Data, &a) != nil {
+			continue
+		}
+		absent.Stop()
+		now := ""
+		if a.Waiting != nil {
+			now = a.Waiting.Code
+			hopeless.Reset(finalTimeout)
+		}
+		if now != code {
+			f.app.sayWaiting(view.Study, a.Waiting)
+		}
+		code = now
+	}
 }

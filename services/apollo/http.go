@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,6 +24,7 @@ const healthTimeout = 2 * time.Second
 type monitor struct {
 	bus      events.Bus
 	registry *prometheus.Registry
+	waits    *waits
 	trials   *prometheus.GaugeVec
 	inFlight *prometheus.GaugeVec
 	budget   *prometheus.GaugeVec
@@ -34,7 +36,7 @@ type monitor struct {
 func newMonitor(bus events.Bus) *monitor {
 	run := []string{"study", "run"}
 	m := &monitor{
-		bus: bus, registry: prometheus.NewRegistry(),
+		bus: bus, registry: prometheus.NewRegistry(), waits: newWaits(),
 		trials: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "apollo_study_trials", Help: "Finished trials of a run by outcome.",
 		}, append(run, "outcome")),
@@ -54,7 +56,7 @@ func newMonitor(bus events.Bus) *monitor {
 			Name: "apollo_study_hypervolume", Help: "Hypervolume of a run's Pareto front, in the product of its objectives' units.",
 		}, run),
 	}
-	m.registry.MustRegister(m.trials, m.inFlight, m.budget, m.best, m.front, m.volume, streamCollector{bus},
+	m.registry.MustRegister(m.trials, m.inFlight, m.budget, m.best, m.front, m.volume, m.waits, streamCollector{bus},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -70,7 +72,9 @@ func (m *monitor) handler() http.Handler {
 			http.Error(w, "bus: "+err.Error(), http.StatusServiceUnavailable)
 			return
 		}
+		// What a study waits for is its users' business: the service is well.
 		fmt.Fprintln(w, "ok")
+		m.waits.write(w)
 	})
 	return mux
 }
@@ -80,12 +84,12 @@ func (m *monitor) run(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{Handler: m.handler(), ReadHeaderTimeout: healthTimeout}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	followed := make(chan struct{})
-	go func() {
-		defer close(followed)
-		m.follow(ctx)
-	}()
-	defer func() { <-followed }()
+	var following sync.WaitGroup
+	defer following.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	following.Go(func() { m.follow(ctx) })
+	following.Go(func() { m.waits.follow(ctx, m.bus) })
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve health and metrics: %w", err)
@@ -116,6 +120,7 @@ func (m *monitor) follow(ctx context.Context) {
 }
 
 func (m *monitor) tick(t events.Progress) {
+	m.waits.tick(t)
 	m.trials.WithLabelValues(t.Study, t.Run, events.OutcomeMeasured).Set(float64(t.Measured))
 	m.trials.WithLabelValues(t.Study, t.Run, events.OutcomeInfeasible).Set(float64(t.Infeasible))
 	m.trials.WithLabelValues(t.Study, t.Run, events.OutcomeFailed).Set(float64(t.Failed))

@@ -21,6 +21,7 @@ type progress struct {
 	began time.Time
 	last  time.Time // of the last plain line
 	rate  float64   // trials per second since the first tick
+	waits string    // the code of the cause that was said last
 }
 
 func newProgress(a *app, spec *events.Spec) *progress {
@@ -36,6 +37,7 @@ func (p *progress) tick(t events.Progress) {
 	if seconds := now.Sub(p.began).Seconds(); seconds > 0 {
 		p.rate = float64(t.Trials-p.first.Trials) / seconds
 	}
+	p.wait(t)
 	switch {
 	case p.app.quiet:
 	case p.app.console.live:
@@ -43,6 +45,18 @@ func (p *progress) tick(t events.Progress) {
 	case now.Sub(p.last) >= plainEvery:
 		p.last = now
 		p.app.say("%s", p.line(t))
+	}
+}
+
+// wait tells what the run waits for, once for every change.
+func (p *progress) wait(t events.Progress) {
+	code := ""
+	if t.Waiting != nil {
+		code = t.Waiting.Code
+	}
+	if code != p.waits {
+		p.waits = code
+		p.app.sayWaiting(t.Study, t.Waiting)
 	}
 }
 
@@ -61,6 +75,9 @@ func (p *progress) line(t events.Progress) string {
 	}
 	if t.FrontSize > 0 {
 		parts = append(parts, frontText(p.spec, t.FrontSize, t.Hypervolume))
+	}
+	if t.Waiting != nil {
+		return strings.Join(append(parts, waitsLine(t.Waiting)), ", ")
 	}
 	if p.rate > 0 && t.Budget > t.Trials && t.State == "running" {
 		left := time.Duration(float64(t.Budget-t.Trials) / p.rate * float64(time.Second))

@@ -77,6 +77,9 @@ func (r *runner) run(ctx context.Context) error {
 	if isInterrupted(ctx) {
 		return hinted(exitInterrupted, r.goOnHint(), context.Cause(ctx))
 	}
+	if p, ok := errors.AsType[*pausedError](err); ok {
+		return r.app.printPaused(ctx, p, r.watch)
+	}
 	if err != nil {
 		return err
 	}
@@ -195,7 +198,7 @@ func (r *runner) finish(ctx context.Context, view *services.StudyView) error {
 			return err
 		}
 	}
-	return (&follower{session: r.session}).archived(ctx, view)
+	return (&follower{app: r.app, session: r.session}).archived(ctx, view)
 }
 
 func (r *runner) submit(ctx context.Context) (*services.StudyView, error) {
@@ -220,7 +223,7 @@ func (r *runner) follow(ctx context.Context, view *services.StudyView) (*service
 	if err := r.countBefore(ctx, view); err != nil {
 		return nil, err
 	}
-	f := &follower{session: r.session, progress: newProgress(r.app, view.Spec), paused: r.paused}
+	f := &follower{app: r.app, session: r.session, progress: newProgress(r.app, view.Spec), paused: r.paused}
 	ended, err := f.wait(ctx, view)
 	if err == nil {
 		err = f.archived(ctx, ended)
@@ -285,13 +288,26 @@ func (r *runner) countBefore(ctx context.Context, view *services.StudyView) erro
 	return nil
 }
 
-// paused ends the waiting when the study paused itself: nobody here can mend
-// what it paused for.
-func (r *runner) paused(reason, command string) error {
-	name := r.doc.Spec.Study
+// pausedError ends the waiting for a study that paused itself: nobody here can
+// mend what it paused for.
+type pausedError struct {
+	// view is the run as it is, with the answer so far.
+	view *services.StudyView
+}
+
+func (e *pausedError) Error() string {
+	return fmt.Sprintf("study %s paused itself: %s", e.view.Study, e.view.Reason)
+}
+
+// paused says what a pause means.
+func (r *runner) paused(ctx context.Context, view *services.StudyView, command string) error {
+	now, err := soFar(ctx, r.session, view)
+	if err != nil {
+		return err
+	}
 	if command != "" {
-		r.app.say("%s is paused: `apollo study resume %s` goes on", name, name)
+		r.app.say("%s is paused, best so far: %s: `apollo study resume %s` goes on", view.Study, answerInBrief(now), view.Study)
 		return nil
 	}
-	return hinted(exitFailed, "mend it, then run the same command again", fmt.Errorf("study %s paused itself: %s", name, reason))
+	return &pausedError{now}
 }

@@ -15,6 +15,7 @@ type studyJSON struct {
 	Run      string            `json:"run"`
 	State    string            `json:"state"`
 	Reason   string            `json:"reason,omitempty"`
+	Waiting  []events.Waiting  `json:"waiting,omitempty"`
 	Proposed int               `json:"proposed"`
 	Budget   int               `json:"budget"`
 	Best     *events.BestTrial `json:"best"`
@@ -38,6 +39,9 @@ func (a *app) studyLsCommand() *cobra.Command {
 			defer s.close(ctx)
 			views, err := services.ListStudies(ctx, s.bus.Log())
 			if err != nil {
+				return err
+			}
+			if err := services.ReadArchiveWaits(ctx, s.bus.Log(), views...); err != nil {
 				return err
 			}
 			if !all {
@@ -70,15 +74,11 @@ func listStudies(views []*services.StudyView) answer {
 	g := &grid{header: []string{"STUDY", "RUN", "STATE", ">PROPOSED", ">BUDGET", "BEST", "ACCEPTED"}}
 	for _, v := range views {
 		r := studyJSON{
-			Study: v.Study, Run: v.Run, State: string(v.State), Reason: v.Reason, Proposed: v.Proposed, Budget: v.Budget,
+			Study: v.Study, Run: v.Run, State: string(v.State), Reason: v.Reason, Waiting: v.Waiting, Proposed: v.Proposed, Budget: v.Budget,
 			Best: v.Best, frontJSON: frontOf(v), Accepted: v.Accepted, Updated: v.Updated, Labels: v.Spec.Labels,
 		}
 		rows, items = append(rows, r), append(items, r)
-		state := r.State
-		if v.Reason != "" && state != "completed" {
-			state += " (" + v.Reason + ")"
-		}
-		g.add(v.Study, v.Run, state, count(v.Proposed), count(v.Budget), answerInBrief(v), v.Accepted.Local().Format(time.DateTime))
+		g.add(v.Study, v.Run, stateText(v), count(v.Proposed), count(v.Budget), answerInBrief(v), v.Accepted.Local().Format(time.DateTime))
 	}
 	return answer{value: rows, items: items, grid: g}
 }

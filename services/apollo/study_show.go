@@ -19,6 +19,8 @@ type shownStudy struct {
 	Run    string `json:"run"`
 	State  string `json:"state"`
 	Reason string `json:"reason,omitempty"`
+	// Waiting is what the run waits for; left out while it does not.
+	Waiting []events.Waiting `json:"waiting,omitempty"`
 	counts
 	Budget   int               `json:"budget"`
 	Proposed int               `json:"proposed"`
@@ -76,12 +78,15 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 	if err != nil {
 		return nil, err
 	}
+	if err := services.LookAt(ctx, s.bus, view, s.server != nil); err != nil {
+		return nil, err
+	}
 	l, err := readLedger(ctx, s.bus, view)
 	if err != nil {
 		return nil, err
 	}
 	shown := &shownStudy{
-		Study: view.Study, Run: view.Run, State: string(view.State), Reason: view.Reason, counts: l.counts,
+		Study: view.Study, Run: view.Run, State: string(view.State), Reason: view.Reason, Waiting: view.Waiting, counts: l.counts,
 		Budget: view.Budget, Proposed: view.Proposed, Best: view.Best, frontJSON: frontOf(view), Hash: l.hash, SpecSHA256: view.SHA256,
 		Sources: view.Sources, Reasons: countReasons(l), Log: a.logPath(view), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec,
 	}
@@ -130,6 +135,7 @@ func (s *shownStudy) text(w io.Writer, p paint) {
 		state += " (" + s.Reason + ")"
 	}
 	fmt.Fprintf(w, "%s run %s: %s\n", p.bold(s.Study), s.Run, state)
+	waitingText(w, s.Waiting)
 	fmt.Fprintf(w, "trials   %s of %s: %s measured, %s infeasible, %s failed; %s feasible\n", count(s.Trials), count(s.Budget),
 		count(s.Measured), count(s.Infeasible), count(s.Failed), share(s.Feasible, s.Trials))
 	for _, r := range s.Reasons {

@@ -4,6 +4,9 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+
+	"apollo/services"
+	"apollo/services/study"
 )
 
 func (a *app) studyWatchCommand() *cobra.Command {
@@ -26,7 +29,16 @@ func (a *app) studyWatchCommand() *cobra.Command {
 				a.say("nothing drives %s now, it is %s: `apollo run` with its file goes on with it", view.Study, view.State)
 				return silent(exitError)
 			}
-			f := &follower{session: s, progress: newProgress(a, view.Spec)}
+			f := &follower{app: a, session: s, progress: newProgress(a, view.Spec), paused: func(ctx context.Context, view *services.StudyView, _ string) error {
+				now, err := soFar(ctx, s, view)
+				if err == nil {
+					a.sayPaused(now)
+				}
+				return err
+			}}
+			if view.State == study.Paused {
+				a.sayPaused(view)
+			}
 			if view, err = f.wait(ctx, view); isInterrupted(ctx) {
 				return hinted(exitInterrupted, "the study goes on where the server runs it", context.Cause(ctx))
 			}

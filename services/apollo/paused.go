@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"apollo/events"
+	"apollo/services"
+)
+
+// soFar is a run that has not ended as it is now, with a summary of the trials
+// that are answered.
+func soFar(ctx context.Context, s *session, view *services.StudyView) (*services.StudyView, error) {
+	now, err := services.ReadStudy(ctx, s.bus.Log(), view.Study, view.Run)
+	if err != nil || now.Summary != nil {
+		return now, err
+	}
+	l, err := readLedger(ctx, s.bus, now)
+	if err != nil {
+		return nil, err
+	}
+	now.Summary = &events.Summary{
+		Trials: l.counts.Trials, Measured: l.counts.Measured, Infeasible: l.counts.Infeasible, Failed: l.counts.Failed,
+		Feasible: l.counts.Feasible, Best: now.Best, Front: now.Front, FrontSize: len(now.Front),
+		Hypervolume: now.Hypervolume, Reference: now.Reference, Hash: l.hash,
+	}
+	return now, nil
+}
+
+// printPaused prints the best so far of a study that paused itself, and
+// returns why it did.
+func (a *app) printPaused(ctx context.Context, p *pausedError, watch stopwatch) error {
+	err := a.printAnswer(ctx, p.view, watch, nil)
+	if e, ok := errors.AsType[*cliError](err); ok && e.code == exitInfeasible {
+		err = nil // the pause is the news
+	}
+	return errors.Join(err, hinted(exitFailed, "mend it, then run the same command again", p))
+}
+
+// sayPaused tells that a run is paused, why, and what it has found.
+func (a *app) sayPaused(view *services.StudyView) {
+	a.say("%s is paused (%s), best so far: %s: `apollo study resume %s` goes on", view.Study, view.Reason, answerInBrief(view), view.Study)
+}

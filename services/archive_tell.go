@@ -1,0 +1,150 @@
+package services
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"apollo/archiver"
+	"apollo/events"
+)
+
+// archiveRetryMax bounds the wait before the disk is tried again: people who
+// made room see soon that it goes on.
+const archiveRetryMax = 5 * time.Second
+
+// archivePresence is what an archiver says about itself every two seconds.
+type archivePresence struct {
+	bus events.Bus
+	log *slog.Logger
+
+	mu sync.Mutex // guards what follows
+	is events.Archiving
+}
+
+// beat tells that the archiver is there, until ctx ends.
+func (p *archivePresence) beat(ctx context.Context) {
+	tell := time.NewTicker(events.PresentEvery)
+	defer tell.Stop()
+	for {
+		p.mu.Lock()
+		data, err := json.Marshal(p.is)
+		p.mu.Unlock()
+		if err == nil {
+			err = p.bus.Notify(ctx, events.ArchivingSubject, data)
+		}
+		if err != nil {
+			p.log.Debug("notice of presence", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tell.C:
+		}
+	}
+}
+
+// waits notes why the disk takes nothing, nil when it does.
+func (p *archivePresence) waits(w *events.Waiting, rows int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.is.Waiting, p.is.Rows = w, rows
+}
+
+// stuckArchive is an error of the disk as a cause.
+func stuckArchive(dir string, err error) *events.Waiting {
+	// Without the names of files, which are others at every try.
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		err = errno
+	}
+	return &events.Waiting{
+		Code: events.WaitsArchiveStuck, Message: fmt.Sprintf("the archiver cannot write below %s: %v", dir, err),
+		Hint: "make room or mend the disk there; the archiver tries again by itself, and nothing is lost meanwhile",
+	}
+}
+
+// openStore opens the trial log. A disk without room is waited for.
+func (a *Archiver) openStore(ctx context.Context, logger *slog.Logger, present *archivePresence) (*archiver.Store, error) {
+	wait := retryFirst
+	for {
+		store, err := archiver.Open(a.Dir, archiver.Options{Failpoint: a.Failpoint, Logger: logger})
+		if err == nil || !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
+			present.waits(nil, 0)
+			return store, err
+		}
+		present.waits(stuckArchive(a.Dir, err), 0)
+		logger.Error("the trial log cannot be opened: trying again", "error", err, "hint", "free disk space")
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(wait):
+			wait = min(2*wait, archiveRetryMax)
+		}
+	}
+}
+
+// sayStuck tells the runs whose rows wait why they do, each one once.
+func (w *archive) sayStuck(ctx context.Context, cause *events.Waiting) {
+	w.stuck = true
+	w.present.waits(cause, w.store.Waiting())
+	for _, key := range w.sortedRuns() {
+		n := w.store.WaitingOf(key.study, key.run)
+		if n == 0 || w.told[key] == cause.Message {
+			continue
+		}
+		if w.say(ctx, key, n, cause) != nil {
+			return
+		}
+		w.told[key] = cause.Message
+	}
+}
+
+// goesOn notes that the disk takes rows again.
+func (w *archive) goesOn() {
+	if w.stuck {
+		w.stuck = false
+		w.present.waits(nil, w.store.Waiting())
+	}
+}
+
+// sayGoesOn takes back what sayStuck told.
+func (w *archive) sayGoesOn(ctx context.Context) {
+	for _, key := range w.sortedRuns() {
+		if w.stuck || w.told[key] == "" {
+			continue
+		}
+		if w.say(ctx, key, 0, nil) != nil {
+			return
+		}
+		delete(w.told, key)
+	}
+}
+
+// say appends why trials of a run wait. What cannot be said now is said at the
+// next try: the disk does not wait for it.
+func (w *archive) say(ctx context.Context, key runKey, trials int, cause *events.Waiting) error {
+	limited, cancel := context.WithTimeout(ctx, shutdownGrace)
+	defer cancel()
+	id := fmt.Sprintf("archive.%s.%s.waiting.%d", key.study, key.run, time.Now().UnixNano())
+	m := events.Message{Subject: events.ArchiveSubject(key.study, key.run, "waiting"), ID: id}
+	e := events.ArchiveWaiting{Study: key.study, Run: key.run, Trials: trials, Waiting: cause}
+	err := appendEvent(limited, w.bus.Log(), m, "archiver", e, events.Fence{})
+	if err != nil {
+		w.log.Debug("say what the archiver waits for", "error", err)
+	}
+	return err
+}
+
+func (w *archive) sortedRuns() []runKey {
+	return slices.SortedFunc(maps.Keys(w.runs), func(a, b runKey) int {
+		return cmp.Or(cmp.Compare(a.study, b.study), cmp.Compare(a.run, b.run))
+	})
+}

@@ -1,0 +1,121 @@
+package services
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"apollo/events"
+)
+
+// roster is who said lately that it is there.
+type roster struct {
+	mu sync.Mutex // guards what follows
+	// since is when it began to listen; zero while it does not.
+	since     time.Time
+	workers   map[[2]string]workerSeen // by evaluator and worker
+	archivers map[string]archiverSeen  // by worker and directory
+}
+
+type workerSeen struct {
+	events.Presence
+	at time.Time
+}
+
+type archiverSeen struct {
+	events.Archiving
+	at time.Time
+}
+
+// listen follows the notices of presence until ctx ends.
+func (r *roster) listen(ctx context.Context, bus events.Bus) {
+	r.mu.Lock()
+	r.since, r.workers, r.archivers = time.Now(), map[[2]string]workerSeen{}, map[string]archiverSeen{}
+	r.mu.Unlock()
+	var listening sync.WaitGroup
+	for _, filter := range []string{events.PresenceSubject("*"), events.ArchivingSubject} {
+		notices := bus.Notices(ctx, filter)
+		listening.Go(func() {
+			for m, err := range notices {
+				if err != nil {
+					break
+				}
+				r.note(m)
+			}
+			r.mu.Lock()
+			r.since = time.Time{} // deaf: nobody counts as absent any more
+			r.mu.Unlock()
+		})
+	}
+	listening.Wait()
+}
+
+// note takes a notice down. What cannot be read is nobody.
+func (r *roster) note(m events.Message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if evaluator, ok := strings.CutPrefix(m.Subject, events.PresenceSubject("")); ok {
+		var p events.Presence
+		if json.Unmarshal(m.Data, &p) == nil && p.Evaluator == evaluator {
+			r.workers[[2]string{evaluator, p.Worker}] = workerSeen{p, time.Now()}
+		}
+		return
+	}
+	var a events.Archiving
+	if json.Unmarshal(m.Data, &a) == nil {
+		r.archivers[a.Worker+" "+a.Dir] = archiverSeen{a, time.Now()}
+	}
+}
+
+// knowsAbsence reports whether it has listened for long enough to say who is
+// not there.
+func (r *roster) knowsAbsence(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.since.IsZero() && now.Sub(r.since) >= events.AbsentAfter
+}
+
+// of returns the workers of an evaluator that are there, in order, and those
+// that were lately.
+func (r *roster) of(evaluator string, now time.Time) (there, gone []events.Presence) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, w := range r.workers {
+		silent := now.Sub(w.at)
+		switch {
+		case silent > forgetAfter:
+			delete(r.workers, key)
+		case key[0] != evaluator:
+		case silent >= events.AbsentAfter:
+			gone = append(gone, w.Presence)
+		default:
+			there = append(there, w.Presence)
+		}
+	}
+	slices.SortFunc(there, func(a, b events.Presence) int { return strings.Compare(a.Worker, b.Worker) })
+	return there, gone
+}
+
+// forgetAfter is how long a worker that is gone is remembered: what it held is
+// handed to others by then.
+const forgetAfter = 3 * events.AckWait
+
+// archiver reports whether an archiver is there, and why one cannot write.
+func (r *roster) archiver(now time.Time) (there bool, stuck *events.Waiting) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, a := range r.archivers {
+		if now.Sub(a.at) >= events.AbsentAfter {
+			delete(r.archivers, key)
+			continue
+		}
+		there = true
+		if a.Waiting != nil {
+			stuck = a.Waiting
+		}
+	}
+	return there, stuck
+}
