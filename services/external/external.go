@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"apollo/evaluator"
+	"apollo/events"
 )
 
 // ErrClosed is returned by Evaluate after Close.
@@ -67,12 +68,15 @@ func (o Options) withDefaults() Options {
 // Backend evaluates designs by processes of one program. It is safe for
 // concurrent use.
 type Backend struct {
-	argv   []string
-	o      Options
-	info   Info
-	free   chan *slot
-	closed chan struct{}
-	close  sync.Once
+	argv []string
+	o    Options
+	// program is what was opened.
+	program  *events.Program
+	contents contents
+	info     Info
+	free     chan *slot
+	closed   chan struct{}
+	close    sync.Once
 
 	ids      atomic.Uint64
 	started  atomic.Uint64
@@ -100,8 +104,15 @@ func Open(ctx context.Context, argv []string, o Options) (*Backend, error) {
 	}
 	b := &Backend{argv: argv, o: o.withDefaults(), closed: make(chan struct{})}
 	b.free = make(chan *slot, b.o.Slots)
+	var err error
+	if b.program, err = b.contents.identify(argv, o.Dir); err != nil {
+		return nil, fmt.Errorf("open evaluator: %w", err)
+	}
 	first := &slot{}
-	if err := b.handshake(ctx, first); err != nil {
+	if err = b.handshake(ctx, first); err == nil {
+		err = b.unchanged() // it was read when it started
+	}
+	if err != nil {
 		if first.p != nil {
 			first.p.Discard()
 		}
@@ -147,14 +158,6 @@ func (b *Backend) handshake(ctx context.Context, s *slot) error {
 }
 
 func (b *Backend) nextID() string { return strconv.FormatUint(b.ids.Add(1), 10) }
-
-func (b *Backend) start() (*process, error) {
-	p, err := start(b.argv, b.o)
-	if err == nil {
-		b.started.Add(1)
-	}
-	return p, err
-}
 
 // Info returns what the program said about itself.
 func (b *Backend) Info() Info { return b.info }
@@ -231,8 +234,8 @@ type bound struct {
 // Evaluate asks a free process about one design. A time-out, a dead process
 // and an answer that is none are failed results whose reason has one of the
 // Code constants: one attempt, after which the next process is a fresh one. The
-// error is ctx's when no process became free or ctx was cancelled, or
-// ErrClosed.
+// error is ctx's when no process became free or ctx was cancelled, ErrClosed, or
+// one that wraps evaluator.ErrChanged.
 func (e *bound) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Result, error) {
 	if err := checkDesign(r, e.params); err != nil {
 		return evaluator.Result{}, err
@@ -303,9 +306,17 @@ func (b *Backend) ask(ctx context.Context, s *slot, id string, line []byte) (ans
 		}
 		used := s.p.answered > 0
 		a, err := s.p.ask(ctx, id, line)
+		if err == nil && !used {
+			err = b.unchanged() // it may have been edited just before it was read
+		}
 		if err == nil {
 			s.futile, s.last = 0, nil
 			return a, nil
+		}
+		if errors.Is(err, evaluator.ErrChanged) {
+			s.p.Discard()
+			s.p = nil
+			return answer{}, err
 		}
 		s.forget()
 		failure, ok := errors.AsType[*Failure](err)
@@ -337,6 +348,9 @@ func (b *Backend) ready(ctx context.Context, s *slot) error {
 		return err
 	}
 	p, err := b.start()
+	if errors.Is(err, evaluator.ErrChanged) {
+		return err
+	}
 	if err != nil {
 		s.futile++
 		s.last = &Failure{CodeStart, err.Error()}

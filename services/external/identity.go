@@ -1,0 +1,141 @@
+package external
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"apollo/evaluator"
+	"apollo/events"
+)
+
+// Identify returns the program argv, run in dir ("" is the current directory),
+// as far as it counts for the identity of its answers: the arguments, the path
+// of the executable, and the content of every argument that is a regular file.
+// A program that cannot be found has no path; starting it says why.
+func Identify(argv []string, dir string) (*events.Program, error) {
+	return new(contents).identify(argv, dir)
+}
+
+// contents are the digests of large files, as long as nothing says that they
+// changed.
+type contents struct {
+	mu    sync.Mutex // guards known
+	known map[string]fileContent
+}
+
+type fileContent struct {
+	size    int64
+	changed time.Time
+	sha256  string
+}
+
+// smallFile is below what size a file is read each time: it takes
+// milliseconds, and a clock that is too coarse hides no edit.
+const smallFile = 8 << 20
+
+func (c *contents) identify(argv []string, dir string) (*events.Program, error) {
+	base, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("identify the program: %w", err)
+	}
+	p := &events.Program{Args: argv}
+	for i, arg := range argv {
+		named := arg
+		if !filepath.IsAbs(named) {
+			named = filepath.Join(base, arg)
+		}
+		if i == 0 {
+			if strings.ContainsRune(arg, filepath.Separator) {
+				p.Path = named
+			} else if p.Path = found(arg); p.Path != named {
+				continue // found elsewhere: it is no file of that name here
+			}
+		}
+		info, err := os.Stat(named)
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		digest, err := c.digest(named, info)
+		if err != nil {
+			return nil, fmt.Errorf("identify the program: %w", err)
+		}
+		p.Files = append(p.Files, events.ProgramFile{Arg: i, SHA256: digest})
+	}
+	return p, nil
+}
+
+// found returns where a program is found by its name, or "".
+func found(name string) string {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return ""
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return ""
+	}
+	return path
+}
+
+// digest returns the SHA-256 of a file; "" for one that may be run and not read.
+func (c *contents) digest(name string, info os.FileInfo) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k := c.known[name]; info.Size() > smallFile && k.size == info.Size() && k.changed.Equal(info.ModTime()) {
+		return k.sha256, nil
+	}
+	f, err := os.Open(name)
+	if os.IsPermission(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	if c.known == nil {
+		c.known = map[string]fileContent{}
+	}
+	sum := hex.EncodeToString(h.Sum(nil))
+	c.known[name] = fileContent{info.Size(), info.ModTime(), sum}
+	return sum, nil
+}
+
+// Program returns the program as it was when the backend was opened.
+func (b *Backend) Program() *events.Program { return b.program }
+
+// start starts a process, unless the program is not what it was.
+func (b *Backend) start() (*process, error) {
+	if err := b.unchanged(); err != nil {
+		return nil, err
+	}
+	p, err := start(b.argv, b.o)
+	if err == nil {
+		b.started.Add(1)
+	}
+	return p, err
+}
+
+// unchanged returns an error that wraps evaluator.ErrChanged when the program
+// is no longer the one that was opened: what it measures would be another
+// evaluator's.
+func (b *Backend) unchanged() error {
+	now, err := b.contents.identify(b.argv, b.o.Dir)
+	if err != nil {
+		return fmt.Errorf("%w: %w", evaluator.ErrChanged, err)
+	}
+	if d := events.DiffPrograms(b.program, now); len(d) > 0 {
+		return fmt.Errorf("%w: %s", evaluator.ErrChanged, strings.Join(d, "; "))
+	}
+	return nil
+}
