@@ -3,6 +3,7 @@ package services
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -87,8 +88,12 @@ func (e *Evaluator) tell(subject string, back *handBack) {
 		e.Logger.Debug("work item handed back", "subject", subject, "reason", back.why)
 		return
 	}
-	e.Logger.Warn("work items handed back", "evaluator", e.Name, "study", study, "run", run, "reason", back.why,
-		"hint", "it goes on as soon as a worker is there that fits; a fresh run of the study takes what is there")
+	level := slog.LevelWarn
+	if e.OnlyStudy != "" {
+		level = slog.LevelInfo // the other study has a worker of its own, or will
+	}
+	e.Logger.Log(context.Background(), level, "work items handed back", "evaluator", e.Name, "study", study, "run", run, "reason", back.why,
+		"hint", "the study goes on when a worker is there that fits; a fresh run of it takes the one that is there")
 }
 
 // renew publishes an item under a name of its own, so that its deliveries count

@@ -43,6 +43,9 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 	key := runKey{c.study, runID(c)}
 	again := slices.IndexFunc(earlier, func(e events.StudyAccepted) bool { return e.Command == c.id })
 	if again < 0 {
+		if mistake := checkMeasurer(&request, spec); mistake != nil {
+			return p.reject(ctx, c, *mistake)
+		}
 		if mistake := refuse(earlier, spec, request.Fresh); mistake != nil {
 			return p.reject(ctx, c, *mistake)
 		}
@@ -85,6 +88,33 @@ func (p *Proposer) earlier(ctx context.Context, name string) ([]events.StudyAcce
 		}
 	}
 	return out, nil
+}
+
+// checkMeasurer refuses what a request says about who measures, where it cannot
+// be so.
+func checkMeasurer(request *events.StudyRequested, spec *events.Spec) *events.Mistake {
+	switch {
+	case request.Program == nil && request.EvaluatorVersion != "":
+		return &events.Mistake{
+			Pointer: "/data/evaluator_version", Code: "contradicts", Message: "a version without a program names nobody",
+			Hint: "leave it out: the first answer decides who measures",
+		}
+	case request.Program == nil:
+		return nil
+	case spec.Evaluator.Version != "":
+		return &events.Mistake{
+			Pointer: "/data/program", Code: "contradicts", Message: fmt.Sprintf("the evaluator %q is built in: no program measures it", spec.Evaluator.Name),
+			Hint: "leave it out, or name an evaluator of your own",
+		}
+	case len(request.Program.Args) == 0:
+		return &events.Mistake{Pointer: "/data/program/args", Code: "missing", Message: "the program has no arguments, not even its name"}
+	case len(request.EvaluatorVersion) > events.MaxCodeBytes:
+		return &events.Mistake{
+			Pointer: "/data/evaluator_version", Code: "too_long",
+			Message: fmt.Sprintf("the version has %d bytes, at most %d are allowed", len(request.EvaluatorVersion), events.MaxCodeBytes),
+		}
+	}
+	return nil
 }
 
 // refuse says why a study cannot start beside its earlier runs.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"syscall"
 
+	"apollo/evaluator"
 	"apollo/events"
 )
 
@@ -55,6 +56,9 @@ func classify(ctx context.Context, err error) (code int, hint string) {
 	}
 	if isInterrupted(ctx) {
 		return exitInterrupted, ""
+	}
+	if errors.Is(err, evaluator.ErrChanged) {
+		return exitError, "put it back as it was and run the same command again, or start anew with --fresh: what was measured so far is the program's as it was"
 	}
 	if errors.Is(err, events.ErrUnreachable) {
 		return exitUnreachable, "is a server running there? `apollo up` starts one; --nats or APOLLO_NATS says where it is"

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -134,7 +132,7 @@ func (a *app) runEvaluator(c *cobra.Command, name string, argv []string, dir str
 		return err
 	}
 	a.say("evaluator %s on %s: %s", name, s.url, strings.Join(argv, " "))
-	roles := []role{withClose(evaluatorRole(s, name, backend, slots, logger, fail), backend)}
+	roles := []role{programRole(newEvaluator(s, name, slots, logger, fail), backend)}
 	var last []role
 	if http != "" {
 		r, err := a.httpRole(ctx, s, http)
@@ -144,30 +142,6 @@ func (a *app) runEvaluator(c *cobra.Command, name string, argv []string, dir str
 		last = append(last, r)
 	}
 	return untilSignal(ctx, startProcess(ctx, roles, last))
-}
-
-// withClose closes the programs of an evaluator when its role ends.
-func withClose(r role, backend *external.Backend) role {
-	return role{r.name, func(ctx context.Context) error { return errors.Join(r.run(ctx), backend.Close()) }}
-}
-
-// externalRole starts the program that a study file names, in the folder of
-// the file, as the study's evaluator.
-func (r *runner) externalRole(ctx context.Context, logger *slog.Logger, fail func(string) error) (role, error) {
-	name := r.doc.Spec.Evaluator.Name
-	argv, err := external.Split(r.doc.Exec)
-	if err != nil {
-		return role{}, hinted(exitUsage, "", fmt.Errorf("spec.evaluator.exec: %w", err))
-	}
-	dir := ""
-	if r.file != "-" {
-		dir = filepath.Dir(r.file)
-	}
-	backend, err := external.Open(ctx, argv, external.Options{Name: name, Slots: r.flags.evaluators, Dir: dir, Stderr: r.app.console})
-	if err != nil {
-		return role{}, err
-	}
-	return withClose(evaluatorRole(r.session, name, backend, r.flags.evaluators, logger, fail), backend), nil
 }
 
 func (a *app) evaluatorCheckCommand() *cobra.Command {

@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"apollo/evaluator"
 	"apollo/services"
+	"apollo/services/external"
 )
 
 // role is a service of this process.
@@ -26,6 +26,7 @@ type role struct {
 // end, those in first before those in last, so that the archiver still sees
 // what the evaluators finished.
 type process struct {
+	stages [2]context.Context
 	cancel [2]context.CancelFunc
 	groups [2]sync.WaitGroup
 
@@ -38,15 +39,21 @@ type process struct {
 // startProcess starts the roles.
 func startProcess(ctx context.Context, first, last []role) *process {
 	p := &process{broken: make(chan struct{})}
-	for i, roles := range [2][]role{first, last} {
+	for i := range p.stages {
 		// Detached: the way to the end goes through stop.
-		stage, cancel := context.WithCancel(context.WithoutCancel(ctx))
-		p.cancel[i] = cancel
+		p.stages[i], p.cancel[i] = context.WithCancel(context.WithoutCancel(ctx))
+	}
+	p.add(first, last)
+	return p
+}
+
+// add starts more roles.
+func (p *process) add(first, last []role) {
+	for i, roles := range [2][]role{first, last} {
 		for _, r := range roles {
-			p.groups[i].Go(func() { p.serve(stage, r) })
+			p.groups[i].Go(func() { p.serve(p.stages[i], r) })
 		}
 	}
-	return p
 }
 
 func (p *process) serve(ctx context.Context, r role) {
@@ -107,18 +114,28 @@ func worker() string {
 func (a *app) builtinEvaluators(s *session, slots int, logger *slog.Logger, fail func(string) error) []role {
 	var roles []role
 	for _, t := range builtins().Templates {
-		roles = append(roles, evaluatorRole(s, t.Backend.Describe().Name, nil, slots, logger, fail))
+		roles = append(roles, evaluatorRole(s, t.Backend.Describe().Name, slots, logger, fail))
 	}
 	return roles
 }
 
-// evaluatorRole is an evaluator; backend nil means the template's.
-func evaluatorRole(s *session, name string, backend evaluator.Backend, slots int, logger *slog.Logger, fail func(string) error) role {
-	e := &services.Evaluator{
-		Bus: s.bus, Name: name, Backend: backend, Catalog: builtins(), Slots: slots, Worker: worker(),
+// evaluatorRole is an evaluator of what is built in.
+func evaluatorRole(s *session, name string, slots int, logger *slog.Logger, fail func(string) error) role {
+	return role{"evaluator " + name, newEvaluator(s, name, slots, logger, fail).Run}
+}
+
+func newEvaluator(s *session, name string, slots int, logger *slog.Logger, fail func(string) error) *services.Evaluator {
+	return &services.Evaluator{
+		Bus: s.bus, Name: name, Catalog: builtins(), Slots: slots, Worker: worker(),
 		Logger: logger.With("service", "evaluator"), Failpoint: fail,
 	}
-	return role{"evaluator " + name, e.Run}
+}
+
+// programRole is an evaluator that is a program of the user, for all studies or
+// for one run alone. It closes the program at its end.
+func programRole(e *services.Evaluator, backend *external.Backend) role {
+	e.Backend, e.Program = backend, backend.Program()
+	return role{"evaluator " + e.Name, func(ctx context.Context) error { return errors.Join(e.Run(ctx), backend.Close()) }}
 }
 
 // httpRole serves health and metrics on an address, and says where.

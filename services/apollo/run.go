@@ -63,6 +63,7 @@ type runner struct {
 
 	session *session
 	process *process
+	program *program // nil where the study file names none
 	watch   stopwatch
 	brought *transfer.Report
 }
@@ -88,10 +89,15 @@ func (r *runner) run(ctx context.Context) error {
 
 // attempt runs the study on one server, from opening it to closing it.
 func (r *runner) attempt(ctx context.Context) (view *services.StudyView, err error) {
-	r.process = nil
+	r.process, r.program = nil, nil
+	if err = r.identify(); err != nil {
+		return nil, err
+	}
 	if r.session, err = r.app.open(ctx, r.command, forRunning); err != nil {
 		return nil, err
 	}
+	ctx, forget := r.watchHolder(ctx)
+	defer forget()
 	view, err = r.existing(ctx)
 	switch {
 	case err != nil:
@@ -101,21 +107,27 @@ func (r *runner) attempt(ctx context.Context) (view *services.StudyView, err err
 		r.app.say("%s has ended already, on %s; --fresh runs it anew", view.Study, view.Updated.Local().Format(time.DateTime))
 		err = r.finish(ctx, view)
 	}
-	if err == nil && view.Spec != nil {
+	if err == nil && view != nil && view.Spec != nil { // a service that broke leaves none
 		r.brought, err = transferReport(ctx, r.session, view)
 	}
-	left := errors.Is(err, errLeft)
+	left := errors.Is(context.Cause(ctx), errLeft)
+	if left && err != nil {
+		err = errLeft
+	}
 	if r.process != nil {
 		if stopErr := r.process.stop(); !left {
 			err = errors.Join(err, stopErr)
 		}
+	}
+	if closeErr := r.closeProgram(); err == nil {
+		err = closeErr
 	}
 	r.session.close(ctx)
 	return view, err
 }
 
 func (r *runner) goOnHint() string {
-	if r.session.server == nil {
+	if r.session != nil && r.session.server == nil {
 		return "the study goes on where the server runs it: `apollo study watch " + r.doc.Spec.Study + "` attaches again"
 	}
 	again := []string{"apollo"}
@@ -151,7 +163,7 @@ func (r *runner) existing(ctx context.Context) (*services.StudyView, error) {
 		m := services.DifferentStudy(want.Study, &have, r.doc.Spec)
 		return nil, hinted(exitRejected, strings.ReplaceAll(m.Hint, "ask with fresh", "use --fresh"), errors.New(m.Message))
 	}
-	return view, nil
+	return view, r.sameProgram(view, nil)
 }
 
 // drive starts the study, or goes on with it, and waits until it has ended and
@@ -160,8 +172,11 @@ func (r *runner) drive(ctx context.Context, view *services.StudyView) (*services
 	if r.watch.began.IsZero() {
 		r.watch.began = time.Now()
 	}
+	if err := r.openProgram(ctx, view); err != nil {
+		return nil, err
+	}
 	if r.session.server != nil {
-		if err := r.start(ctx, all); err != nil {
+		if err := r.start(ctx, view, proposing|archiving); err != nil {
 			return nil, err
 		}
 	}
@@ -179,9 +194,12 @@ func (r *runner) drive(ctx context.Context, view *services.StudyView) (*services
 		return nil, err
 	}
 	if r.session.server == nil {
-		if err := r.join(ctx, view); err != nil {
-			return nil, err
-		}
+		err = r.join(ctx, view)
+	} else {
+		err = r.start(ctx, view, evaluating)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return r.follow(ctx, view)
 }
@@ -194,7 +212,7 @@ func (r *runner) finish(ctx context.Context, view *services.StudyView) error {
 		return err
 	}
 	if r.session.server != nil {
-		if err := r.start(ctx, archiving); err != nil {
+		if err := r.start(ctx, view, archiving); err != nil {
 			return err
 		}
 	}
@@ -202,7 +220,7 @@ func (r *runner) finish(ctx context.Context, view *services.StudyView) error {
 }
 
 func (r *runner) submit(ctx context.Context) (*services.StudyView, error) {
-	accepted, err := r.app.submit(ctx, r.session, r.doc, r.flags.fresh, "")
+	accepted, err := r.app.submit(ctx, r.session, r.doc, r.request(), "")
 	if err != nil {
 		// A command that was killed may have left its request, which was accepted
 		// in the meantime: this is that study.
@@ -228,11 +246,8 @@ func (r *runner) follow(ctx context.Context, view *services.StudyView) (*service
 	if err == nil {
 		err = f.archived(ctx, ended)
 	}
-	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, errBroken):
+	if errors.Is(context.Cause(ctx), errBroken) {
 		err = nil // stop says what broke
-	case errors.Is(cause, errLeft):
-		err = errLeft
 	}
 	return ended, err
 }
@@ -248,31 +263,41 @@ var (
 // that process is still there.
 const holderCheck = time.Second
 
-// guard ends the waiting when there is nothing to wait for any more.
+// guard ends the waiting when a service of this process broke.
 func (r *runner) guard(ctx context.Context, cancel context.CancelCauseFunc) {
 	var broken chan struct{}
 	if r.process != nil {
 		broken = r.process.broken
 	}
-	look := time.NewTicker(holderCheck)
-	defer look.Stop()
-	for {
-		select {
-		case <-broken:
-			cancel(errBroken)
-			return
-		case <-look.C:
-			if r.session.server != nil || r.session.remote {
-				continue
-			}
-			if _, _, there := natsbus.Attach(r.app.data); !there {
-				cancel(errLeft)
-				return
-			}
-		case <-ctx.Done():
-			return
-		}
+	select {
+	case <-broken:
+		cancel(errBroken)
+	case <-ctx.Done():
 	}
+}
+
+// watchHolder returns a context that ends with errLeft when the process is gone
+// whose server this run uses.
+func (r *runner) watchHolder(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if r.session.server == nil && !r.session.remote {
+		go func() {
+			look := time.NewTicker(holderCheck)
+			defer look.Stop()
+			for {
+				select {
+				case <-look.C:
+				case <-ctx.Done():
+					return
+				}
+				if _, _, there := natsbus.Attach(r.app.data); !there {
+					cancel(errLeft)
+					return
+				}
+			}
+		}()
+	}
+	return ctx, func() { cancel(nil) }
 }
 
 // countBefore notes how many trials an earlier process finished.

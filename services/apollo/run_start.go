@@ -17,11 +17,10 @@ const (
 	proposing part = 1 << iota
 	evaluating
 	archiving
-	all = proposing | evaluating | archiving
 )
 
-// start starts services of this process for the study.
-func (r *runner) start(ctx context.Context, parts part) error {
+// start starts services of this process for the run.
+func (r *runner) start(ctx context.Context, view *services.StudyView, parts part) error {
 	a, s, spec := r.app, r.session, r.doc.Spec
 	logger := a.logger(r.command, slog.LevelWarn)
 	fail, err := failpoint()
@@ -35,35 +34,38 @@ func (r *runner) start(ctx context.Context, parts part) error {
 		first = append(first, role{"proposer", p.Run})
 	}
 	if parts&evaluating != 0 {
-		evaluators, err := r.evaluators(ctx, logger, fail)
-		if err != nil {
-			return err
-		}
-		first = append(first, evaluators...)
+		first = append(first, r.evaluators(view, logger, fail)...)
 	}
 	if parts&archiving != 0 {
 		archiver := services.Archiver{Bus: s.bus, Dir: a.data, Logger: logger.With("service", "archiver"), Failpoint: fail}
 		last = append(last, role{"archiver", archiver.Run})
 	}
-	r.process = startProcess(ctx, first, last)
+	if r.process == nil {
+		r.process = startProcess(ctx, nil, nil)
+	}
+	r.process.add(first, last)
 	return nil
 }
 
 // evaluators are those of the study: the built-in one, or the program that the
-// study file names. A study with an evaluator from elsewhere waits for it.
-func (r *runner) evaluators(ctx context.Context, logger *slog.Logger, fail func(string) error) ([]role, error) {
+// study file names, which serves this run alone. A study with an evaluator from
+// elsewhere waits for it.
+func (r *runner) evaluators(view *services.StudyView, logger *slog.Logger, fail func(string) error) []role {
 	spec := r.doc.Spec
-	if r.doc.Exec != "" {
-		program, err := r.externalRole(ctx, logger, fail)
-		return []role{program}, err
+	if p := r.program; p != nil {
+		e := newEvaluator(r.session, spec.Evaluator.Name, r.flags.evaluators, logger, fail)
+		e.OnlyStudy, e.OnlyRun = view.Study, view.Run
+		measure := programRole(e, p.backend)
+		p.backend = nil // the role closes it
+		return []role{measure}
 	}
 	for _, t := range builtins().Templates {
 		if t.Backend.Describe().Name == spec.Evaluator.Name {
-			return []role{evaluatorRole(r.session, spec.Evaluator.Name, nil, r.flags.evaluators, logger, fail)}, nil
+			return []role{evaluatorRole(r.session, spec.Evaluator.Name, r.flags.evaluators, logger, fail)}
 		}
 	}
 	r.app.say("waiting for the evaluator %s: `apollo evaluator run --name %s --exec … --data %s`", spec.Evaluator.Name, spec.Evaluator.Name, r.app.data)
-	return nil, nil
+	return nil
 }
 
 // signOfLife is how long a run on another process's server waits for that
@@ -76,9 +78,9 @@ func (r *runner) join(ctx context.Context, view *services.StudyView) error {
 	switch {
 	case !r.session.remote && !r.alive(ctx, view):
 		r.app.say("another study runs on %s: this one joins its server", r.app.data)
-		return r.start(ctx, proposing|evaluating)
+		return r.start(ctx, view, proposing|evaluating)
 	case r.doc.Exec != "":
-		return r.start(ctx, evaluating)
+		return r.start(ctx, view, evaluating)
 	}
 	return nil
 }

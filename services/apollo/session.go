@@ -44,6 +44,9 @@ type session struct {
 	log    *slog.Logger
 }
 
+// settleTimeout is how long another process may take to make its streams.
+const settleTimeout = 5 * time.Second
+
 // drainTimeout bounds every way to the end: Ctrl-C promises ten seconds.
 const drainTimeout = 8 * time.Second
 
@@ -83,8 +86,12 @@ func (a *app) openData(ctx context.Context, logger *slog.Logger, want need) (*se
 	for attempt := 0; ; attempt++ {
 		if url, token, ok := natsbus.Attach(a.data); ok {
 			s, err := connect(ctx, natsbus.Config{URL: url, Token: token, Logger: logger}, false)
-			if err == nil || !errors.Is(err, events.ErrUnreachable) {
-				return s, err
+			if err == nil {
+				s.settle(ctx)
+				return s, nil
+			}
+			if !errors.Is(err, events.ErrUnreachable) {
+				return nil, err
 			}
 		}
 		if want == forServer {
@@ -105,6 +112,16 @@ func (a *app) openData(ctx context.Context, logger *slog.Logger, want need) (*se
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
+	}
+}
+
+// settle waits a moment for the streams, which a process that has just started
+// its server still makes.
+func (s *session) settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	if err := s.bus.Ready(ctx); err != nil {
+		s.log.Debug("the streams are not there", "error", err) // whoever needs them says so
 	}
 }
 

@@ -39,7 +39,7 @@ accepted. The same --id twice starts it once.`,
 				return err
 			}
 			defer s.close(ctx)
-			accepted, err := a.submit(ctx, s, doc, fresh, id)
+			accepted, err := a.submit(ctx, s, doc, events.StudyRequested{Fresh: fresh}, id)
 			if err != nil {
 				return err
 			}
@@ -60,8 +60,8 @@ accepted. The same --id twice starts it once.`,
 }
 
 // submit publishes a study and waits until it is accepted or rejected.
-func (a *app) submit(ctx context.Context, s *session, doc *studyfile.Document, fresh bool, id string) (*events.StudyAccepted, error) {
-	request := events.StudyRequested{Study: doc.Normalised, Fresh: fresh}
+func (a *app) submit(ctx context.Context, s *session, doc *studyfile.Document, request events.StudyRequested, id string) (*events.StudyAccepted, error) {
+	request.Study = doc.Normalised
 	accepted, err := services.Submit(ctx, s.bus, doc.Spec.Study, id, request, nil)
 	return accepted, refusal(err)
 }

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"apollo/events"
+	"apollo/services"
+	"apollo/services/external"
+)
+
+// program is the one that a study file names as its evaluator, in the folder of
+// the file. It serves that study's run alone.
+type program struct {
+	argv    []string
+	dir     string
+	what    *events.Program
+	backend *external.Backend // nil until it is open
+}
+
+// identify finds out which program the study file names; nothing is started.
+func (r *runner) identify() error {
+	if r.doc.Exec == "" {
+		return nil
+	}
+	argv, err := external.Split(r.doc.Exec)
+	if err != nil {
+		return hinted(exitUsage, "", fmt.Errorf("spec.evaluator.exec: %w", err))
+	}
+	p := &program{argv: argv}
+	if r.file != "-" {
+		p.dir = filepath.Dir(r.file)
+	}
+	if p.what, err = external.Identify(argv, p.dir); err != nil {
+		return err
+	}
+	r.program = p
+	return nil
+}
+
+// openProgram starts the program, before the study is asked for or goes on: the
+// request says who measures.
+func (r *runner) openProgram(ctx context.Context, view *services.StudyView) error {
+	p := r.program
+	if p == nil {
+		return nil
+	}
+	var err error
+	p.backend, err = external.Open(ctx, p.argv, external.Options{
+		Name: r.doc.Spec.Evaluator.Name, Slots: r.flags.evaluators, Dir: p.dir, Stderr: r.app.console,
+	})
+	if err != nil {
+		return err
+	}
+	p.what = p.backend.Program()
+	if view == nil {
+		return nil
+	}
+	return r.sameProgram(view, &events.Identity{Version: p.backend.Describe().Version, Program: p.what.Digest()})
+}
+
+// closeProgram ends a program that no role has taken over.
+func (r *runner) closeProgram() error {
+	if r.program == nil || r.program.backend == nil {
+		return nil
+	}
+	return r.program.backend.Close()
+}
+
+// sameProgram refuses to go on with a run that another program began: its
+// trials would be those of two. identity is nil before the program is open.
+func (r *runner) sameProgram(view *services.StudyView, identity *events.Identity) error {
+	if r.program == nil || view.Identity == nil || view.State.Terminal() {
+		return nil
+	}
+	var differences []string
+	switch {
+	case view.Program != nil:
+		differences = events.DiffPrograms(view.Program, r.program.what)
+	case view.Identity.Program != r.program.what.Digest():
+		differences = []string{fmt.Sprintf("the run is measured by %s, this program is %s", view.Identity, events.Identity{Program: r.program.what.Digest()})}
+	}
+	if len(differences) == 0 && identity != nil && identity.Version != view.Identity.Version {
+		differences = []string{fmt.Sprintf("the version that it says: %s, now %s", versionText(view.Identity.Version), versionText(identity.Version))}
+	}
+	if len(differences) == 0 {
+		return nil
+	}
+	return hinted(exitRejected, "put it back as it was and run the same command again, or start anew with --fresh",
+		fmt.Errorf("the program that measures study %s is not the one that began it: its trials would be those of two programs:\n  %s",
+			view.Study, strings.Join(differences, "\n  ")))
+}
+
+func versionText(v string) string {
+	if v == "" {
+		return "none"
+	}
+	return fmt.Sprintf("%q", v)
+}
+
+// request is what the run asks the proposer for.
+func (r *runner) request() events.StudyRequested {
+	request := events.StudyRequested{Fresh: r.flags.fresh}
+	if p := r.program; p != nil {
+		request.EvaluatorVersion, request.Program = p.backend.Describe().Version, p.what
+	}
+	return request
+}
