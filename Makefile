@@ -7,6 +7,7 @@ BUILD      := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 LINT       := $(GO) tool -modfile=.tools/go.mod golangci-lint
 FUZZTIME   ?= 10s
 KILLS      ?= 200
+FREEZES    ?= 50
 # 100 trials and 10 seeds took 13 minutes of CPU time; 300 are estimated at two
 # hours, one on two idle cores.
 PAPER_TRIALS ?= 300
@@ -14,10 +15,10 @@ PAPER_SEEDS  ?= 10
 MAX_BINARY := 45000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross test race lint fmt generate verify fuzz bench paper peers validate chaos interop up image cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench paper peers validate chaos chaos-cluster interop up image cover clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the one static binary, bin/apollo
 	$(BUILD) -o bin/apollo ./services/apollo
@@ -75,6 +76,9 @@ validate: ## compare the cost model with the references in APOLLO_REFS (../share
 
 chaos: ## kill real processes KILLS (200) times and compare with an undisturbed run
 	APOLLO_CHAOS_KILLS=$(KILLS) $(GO) test -count=1 -timeout 60m -v -run Chaos ./tests/chaos
+
+chaos-cluster: ## freeze (FREEZES, 50) and kill (KILLS, 200) the servers of a cluster and its services
+	APOLLO_CHAOS_KILLS=$(KILLS) APOLLO_CHAOS_FREEZES=$(FREEZES) $(GO) test -count=1 -timeout 120m -v -run 'ChaosCluster$$' ./tests/chaos
 
 interop: ## read the log with DuckDB, pyarrow and polars; submit with the nats command
 	cd tests/interop && $(GO) test -count=1 ./...

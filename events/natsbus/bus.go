@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -71,6 +71,9 @@ func (c Config) withDefaults() (Config, error) {
 			return c, fmt.Errorf("prefix %q: %q is not a DNS label", c.Prefix, token)
 		}
 	}
+	if err := c.checkURL(); err != nil {
+		return c, err
+	}
 	if c.Name == "" {
 		c.Name = "apollo"
 	}
@@ -109,8 +112,10 @@ type Bus struct {
 
 	// mu guards what follows.
 	mu sync.Mutex
-	// epoch is closed and replaced whenever the connection is up again.
+	// epoch is closed and replaced whenever the connection is up again; lostAt
+	// is when it was lost last.
 	epoch    chan struct{}
+	lostAt   time.Time
 	closed   bool
 	attempts map[*attempt]bool
 	// forwarding is set once the advisories are turned into dead letters.
@@ -135,6 +140,11 @@ type attempt struct {
 // window is how many messages of one Publish wait for their acknowledgement at
 // once (docs/events.md: async publish window 256).
 const window = 256
+
+// pingEvery is how often the client asks whether the server is there. It is
+// gone after three times without an answer, well before the patience of an
+// operation ends.
+const pingEvery = 3 * time.Second
 
 // Connect connects to the server. It returns an error that wraps
 // events.ErrUnreachable when no server answers within ConnectWait or before
@@ -170,24 +180,20 @@ func dial(ctx context.Context, conf Config, options []nats.Option) (*nats.Conn, 
 	var pause backoff
 	for end := time.Now().Add(conf.ConnectWait); ; {
 		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("connect to %s: %w", redact(conf.URL), err)
+			return nil, fmt.Errorf("connect to %s: %w", conf.redact(conf.URL), err)
 		}
 		nc, err := nats.Connect(conf.URL, options...)
 		if err == nil {
 			return nc, nil
 		}
+		err = conf.redactError(err)
 		if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) {
-			return nil, fmt.Errorf("connect to %s: the server refuses the token or user: %w", redact(conf.URL), err)
+			return nil, fmt.Errorf("connect to %s: the server refuses the token or user: %w", conf.redact(conf.URL), err)
 		}
 		if time.Now().After(end) || pause.wait(ctx) != nil {
-			return nil, fmt.Errorf("connect to %s: %w: %w", redact(conf.URL), events.ErrUnreachable, err)
+			return nil, fmt.Errorf("connect to %s: %w: %w", conf.redact(conf.URL), events.ErrUnreachable, err)
 		}
 	}
-}
-
-// redact takes what comes before an @ out of a list of URLs.
-func redact(url string) string {
-	return regexp.MustCompile(`//[^/,@]*@`).ReplaceAllString(url, "//…@")
 }
 
 func (b *Bus) options() ([]nats.Option, error) {
@@ -200,19 +206,18 @@ func (b *Bus) options() ([]nats.Option, error) {
 		// Nothing is buffered while disconnected: operations retry by
 		// themselves and know what became of each message.
 		nats.ReconnectBufSize(-1),
-		nats.PingInterval(20 * time.Second),
+		// A server that is frozen leaves its connections open: without an answer
+		// for three of these the client goes to another one.
+		nats.PingInterval(pingEvery),
+		nats.MaxPingsOutstanding(2),
+		// What cannot be written to it holds up the connection's own pings.
+		nats.FlusherTimeout(lastAttempt),
+		// A server that starts may not know its users yet.
+		nats.IgnoreAuthErrorAbort(),
 		nats.PermissionErrOnSubscribe(true),
 		nats.ErrorHandler(b.onError),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			if b.ctx.Err() == nil {
-				b.log.Warn("connection lost", "error", err)
-			}
-			b.interrupt(nats.ErrDisconnected, func(*attempt) bool { return true })
-		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) {
-			b.log.Info("connected again", "url", redact(nc.ConnectedUrlRedacted()))
-			b.renew()
-		}),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { b.disconnected(err) }),
+		nats.ReconnectHandler(func(*nats.Conn) { b.reconnected() }),
 	}
 	if c.Server != nil {
 		options = append(options, nats.InProcessServer(c.Server.ns))
@@ -240,12 +245,32 @@ func (b *Bus) options() ([]nats.Option, error) {
 	return options, nil
 }
 
-// renew tells everyone who waits that the connection is up again.
-func (b *Bus) renew() {
+// disconnected notes that the connection is lost: nobody's answer comes any
+// more.
+func (b *Bus) disconnected(err error) {
+	if err == nil {
+		err = errServerClosed
+	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.lostAt = time.Now()
+	b.mu.Unlock()
+	if b.ctx.Err() == nil {
+		b.log.Warn("connection lost: connecting again", "error", b.conf.redactError(err))
+	}
+	b.interrupt(nats.ErrDisconnected, func(*attempt) bool { return true })
+}
+
+// errServerClosed is why a connection is lost whose server says nothing.
+var errServerClosed = errors.New("the server closed it")
+
+// reconnected tells everyone who waits that the connection is up again.
+func (b *Bus) reconnected() {
+	b.mu.Lock()
+	away := time.Since(b.lostAt)
 	close(b.epoch)
 	b.epoch = make(chan struct{})
+	b.mu.Unlock()
+	b.log.Info("connected again", "url", b.URL(), "after", away.Round(time.Millisecond))
 }
 
 // next returns the channel that is closed at the next reconnect.
@@ -262,7 +287,7 @@ func (b *Bus) onError(_ *nats.Conn, sub *nats.Subscription, err error) {
 	if sub != nil {
 		subject = sub.Subject
 	}
-	b.log.Warn("connection error", "error", err, "subject", subject)
+	b.log.Warn("connection error", "error", b.conf.redactError(err), "subject", subject)
 	if !errors.Is(err, nats.ErrPermissionViolation) {
 		return
 	}
@@ -337,7 +362,14 @@ func (b *Bus) started(f func()) bool {
 }
 
 // URL returns the URL of the connected server without credentials.
-func (b *Bus) URL() string { return b.nc.ConnectedUrlRedacted() }
+func (b *Bus) URL() string {
+	u, err := url.Parse(b.nc.ConnectedUrl())
+	if err != nil {
+		return b.conf.redact(b.nc.ConnectedUrl())
+	}
+	u.User = nil
+	return u.String()
+}
 
 // Log returns the fenced log.
 func (b *Bus) Log() events.Log { return port{b} }

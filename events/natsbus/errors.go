@@ -145,7 +145,7 @@ func interrupted(err error) bool {
 		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired, // of a lost connection: the next one may pass
 		jetstream.ErrNoStreamResponse, jetstream.ErrAsyncPublishTimeout, jetstream.ErrTooManyStalledMsgs,
 		jetstream.ErrServerShutdown, jetstream.ErrInvalidJSAck, jetstream.ErrInvalidJetStreamResponse,
-		jetstream.ErrConsumerCreationResponseEmpty, errLag,
+		jetstream.ErrConsumerCreationResponseEmpty, errLag, errOusted,
 		context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed,
 	} {
 		if errors.Is(err, known) {

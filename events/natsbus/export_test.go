@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Kill ends a bus as kill -9 ends its process: the connection breaks off, and
@@ -36,4 +38,9 @@ func ProvisionTopic(ctx context.Context, b *Bus, topic string) error {
 // ProvisionStreams creates the streams only.
 func ProvisionStreams(ctx context.Context, b *Bus) error {
 	return b.streams(ctx, nil, 1, 0)
+}
+
+// StreamInfo returns what the server says about the stream of a subject.
+func StreamInfo(ctx context.Context, b *Bus, subject string) (*jetstream.StreamInfo, error) {
+	return port{b}.info(ctx, subject)
 }

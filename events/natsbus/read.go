@@ -58,13 +58,39 @@ func (p port) info(ctx context.Context, filters ...string) (*jetstream.StreamInf
 			return err
 		}
 		info = stream.CachedInfo()
-		return nil
+		return leads(info)
 	})
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		err = fmt.Errorf("%w: %w", events.ErrUnreachable, err)
 	}
 	return info, err
 }
+
+// leaseTime is how long ago the leader of a stream may have heard of the others
+// at most: they wait for it for 4 s at least before they elect another one
+// (nats-server, server/raft.go: minElectionTimeout), and hear of it every second.
+const leaseTime = 3 * time.Second
+
+// leads returns errOusted when who answered for a stream may lead it no more:
+// a server that was frozen answers what was so before, until the others tell.
+func leads(info *jetstream.StreamInfo) error {
+	if info.Config.Replicas < 2 || info.Cluster == nil {
+		return nil
+	}
+	heard := 1
+	for _, peer := range info.Cluster.Replicas {
+		if peer.Active < leaseTime && !peer.Offline {
+			heard++
+		}
+	}
+	if heard > info.Config.Replicas/2 {
+		return nil
+	}
+	return errOusted
+}
+
+// errOusted is an answer of a leader that may not be one any more.
+var errOusted = errors.New("the server that answers has lost the others of its cluster")
 
 // infoSubject is where the server is asked about a stream.
 func infoSubject(stream string) string { return "$JS.API.STREAM.INFO." + stream }
@@ -156,6 +182,7 @@ func (r *reader) run(ctx context.Context, yield func(events.Message, error) bool
 		if !r.follows() && time.Since(start) > r.bus.conf.Patience {
 			return fmt.Errorf("%w: %w", events.ErrUnreachable, err)
 		}
+		r.bus.log.Debug("read on with another consumer", "stream", r.stream, "from", r.next, "error", err)
 		if err := pause.wait(ctx); err != nil {
 			return err
 		}

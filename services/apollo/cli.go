@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"apollo/events/natsbus"
 )
 
 // app is one run of the command line: its streams and the flags that every
@@ -46,7 +48,9 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	if errors.Is(err, errSilent) {
 		return code
 	}
-	fmt.Fprintf(stderr, "apollo: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n        "))
+	// Whoever quotes what was typed may quote a password.
+	said := natsbus.Redact(err.Error())
+	fmt.Fprintf(stderr, "apollo: %s\n", strings.ReplaceAll(said, "\n", "\n        "))
 	if hint != "" {
 		fmt.Fprintf(stderr, "apollo: hint: %s\n", hint)
 	}
@@ -77,6 +81,10 @@ design under an area, latency or energy budget, and learns from earlier studies.
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress, only warnings and the answer")
 	f.StringVar(&a.logLevel, "log-level", "warn", "`level` of messages: debug|info|warn|error")
 	f.StringVar(&a.logFormat, "log-format", "text", "`format` of messages: text|json")
+	// The help prints a default: secrets of the environment are none of its.
+	for _, secret := range []string{"nats", "token"} {
+		f.Lookup(secret).DefValue = ""
+	}
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetIn(a.stdin)

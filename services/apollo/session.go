@@ -37,7 +37,7 @@ const (
 type session struct {
 	bus    *natsbus.Bus
 	server *natsbus.Server // nil when another process has it
-	url    string
+	url    string          // for people: without credentials
 	// remote: the bus was named by --nats, so that its trial logs are
 	// somewhere else.
 	remote bool
@@ -69,8 +69,10 @@ func (a *app) open(ctx context.Context, c *cobra.Command, want need) (*session, 
 	// What the server says about its recovery after a crash is no news to
 	// people; what goes wrong is told by the services.
 	logger := a.logger(c, slog.LevelError)
+	// A connection to another process that is lost and regained is news.
+	heard := a.logger(c, slog.LevelInfo)
 	if a.nats != "" {
-		return connect(ctx, natsbus.Config{URL: a.nats, Token: a.token, Logger: logger}, true)
+		return connect(ctx, natsbus.Config{URL: a.nats, Token: a.token, Logger: heard}, true)
 	}
 	if want == forReading || want == forWriting {
 		if _, err := os.Stat(filepath.Join(a.data, "nats")); errors.Is(err, fs.ErrNotExist) {
@@ -78,14 +80,14 @@ func (a *app) open(ctx context.Context, c *cobra.Command, want need) (*session, 
 				fmt.Errorf("%s holds no studies", a.data))
 		}
 	}
-	return a.openData(ctx, logger, want)
+	return a.openData(ctx, logger, heard, want)
 }
 
 // openData attaches to the process that holds the data directory, or opens it.
-func (a *app) openData(ctx context.Context, logger *slog.Logger, want need) (*session, error) {
+func (a *app) openData(ctx context.Context, logger, heard *slog.Logger, want need) (*session, error) {
 	for attempt := 0; ; attempt++ {
 		if url, token, ok := natsbus.Attach(a.data); ok {
-			s, err := connect(ctx, natsbus.Config{URL: url, Token: token, Logger: logger}, false)
+			s, err := connect(ctx, natsbus.Config{URL: url, Token: token, Logger: heard}, false)
 			if err == nil {
 				s.settle(ctx)
 				return s, nil
@@ -151,7 +153,7 @@ func connect(ctx context.Context, conf natsbus.Config, remote bool) (*session, e
 	if err != nil {
 		return nil, err
 	}
-	return &session{bus: bus, url: conf.URL, remote: remote, log: conf.Logger}, nil
+	return &session{bus: bus, url: natsbus.Redact(conf.URL), remote: remote, log: conf.Logger}, nil
 }
 
 // study returns the view of a study, or an error that says that there is none.

@@ -16,7 +16,7 @@ func TestChaosServices(t *testing.T) {
 		t.Skipf("it kills real processes for a while: ask with %s=20, or `make chaos`", killsVariable)
 	}
 	seed := setting(t, seedVariable, os.Getenv(seedVariable), 1)
-	c := newCluster(t, long)
+	c := newCluster(t, long, 1)
 	for _, name := range []string{"proposer", "archiver", "evaluator-1", "evaluator-2", "evaluator-3"} {
 		c.serve(name, 0)
 	}
@@ -67,7 +67,7 @@ func TestSameTrialsWithAnyNumberOfEvaluators(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts real processes: run it without -short")
 	}
-	c := newCluster(t, quick)
+	c := newCluster(t, quick, 1)
 	c.serve("proposer", 0)
 	c.serve("archiver", 0)
 	var want outcome

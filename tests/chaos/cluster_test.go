@@ -28,16 +28,17 @@ const (
 	startPatience = 30 * time.Second
 )
 
-// cluster is a server and the services, each a process of its own, on the
+// cluster is the servers and the services, each a process of its own, on the
 // loopback.
 type cluster struct {
 	t      *testing.T
 	trials int    // of every study
-	dir    string // holds nats/, the log of trials, and logs/ of the processes
+	dir    string // holds the servers' stores, the log of trials, and logs/ of the processes
 	url    string
 	bus    *natsbus.Bus
-	server *child
-	epoch  int // counts the server's incarnations
+	// nodes are the servers: one, or three that are one to their clients.
+	nodes []*node
+	epoch int // counts the servers' incarnations
 	// services are the living incarnations by name.
 	services map[string]*child
 	exits    chan *child
@@ -45,15 +46,21 @@ type cluster struct {
 	point func(role string) string
 }
 
-func newCluster(t *testing.T, trials int) *cluster {
+// newCluster starts that many servers, 1 or 3.
+func newCluster(t *testing.T, trials, servers int) *cluster {
 	t.Helper()
 	c := &cluster{t: t, trials: trials, dir: t.TempDir(), services: map[string]*child{}, exits: make(chan *child, 1024), point: func(string) string { return "" }}
 	if err := os.Mkdir(c.logs(), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	c.url = "nats://" + freeAddress(t)
 	t.Cleanup(c.close)
-	c.startServer()
+	c.makeNodes(servers)
+	for _, n := range c.nodes {
+		c.start(n)
+	}
+	for _, n := range c.nodes {
+		c.awaitNode(n)
+	}
 	bus, err := natsbus.Connect(t.Context(), natsbus.Config{
 		URL: c.url, Token: token, Name: "chaos", Patience: startPatience,
 		ConnectWait: startPatience, Logger: slog.New(slog.DiscardHandler),
@@ -84,46 +91,11 @@ func (c *cluster) env() []string {
 	return []string{"APOLLO_NATS=" + c.url, "APOLLO_TOKEN=" + token, "APOLLO_DATA=" + c.dir, "APOLLO_ACK_WAIT=" + ackWait.String()}
 }
 
-// startServer starts the server on its store and waits until it answers.
-func (c *cluster) startServer() {
-	c.t.Helper()
-	address := strings.TrimPrefix(c.url, "nats://")
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	s := &child{name: "server", role: "server", cmd: exec.Command(self, port)}
-	stdin, err := s.cmd.StdinPipe()
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	c.t.Cleanup(func() { _ = stdin.Close() })
-	c.epoch++
-	s.epoch = c.epoch
-	spawn(c.t, c.logs(), s, append(c.env(), serverVariable+"="+c.dir), func(s *child) { c.exits <- s })
-	c.server = s
-	for end := time.Now().Add(startPatience); ; {
-		conn, err := net.DialTimeout("tcp", address, time.Second)
-		if err == nil {
-			_ = conn.Close()
-			return
-		}
-		if s.ended() || time.Now().After(end) {
-			c.t.Fatalf("the server does not answer: %v\n%s", err, c.tail("server"))
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
 // serve starts a service as a process. since is how far the study is.
 func (c *cluster) serve(name string, since int) {
 	c.t.Helper()
 	role, _, _ := strings.Cut(name, "-")
-	args := []string{"serve", role, "--log-level", "debug"}
+	args := []string{"serve", role, "--log-level", "debug", "--log-format", "json"}
 	if role == "evaluator" {
 		args = append(args, "--evaluators", "1")
 	}
@@ -201,7 +173,9 @@ func (c *cluster) said(s *child) string {
 // tails returns the last lines of every process.
 func (c *cluster) tails() string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "== server\n%s\n", c.tail("server"))
+	for _, n := range c.nodes {
+		fmt.Fprintf(&out, "== %s\n%s\n", n.name, c.tail(n.name))
+	}
 	for name := range c.services {
 		fmt.Fprintf(&out, "== %s\n%s\n", name, c.tail(name))
 	}
@@ -223,10 +197,12 @@ func (c *cluster) close() {
 		defer cancel()
 		_ = c.bus.Close(ctx) // it only reads
 	}
-	if c.server == nil {
-		return
-	}
-	if err := c.server.kill(); err != nil {
-		c.t.Errorf("kill the server: %v", err)
+	for _, n := range c.nodes {
+		if n.child == nil {
+			continue
+		}
+		if err := n.child.kill(); err != nil {
+			c.t.Errorf("kill %s: %v", n.name, err)
+		}
 	}
 }

@@ -21,6 +21,9 @@ import (
 const (
 	// killsVariable is how many kills TestChaosServices asks for.
 	killsVariable = "APOLLO_CHAOS_KILLS"
+	// freezesVariable is how many freezes of servers TestChaosCluster asks for;
+	// killsVariable is how many kills come with them.
+	freezesVariable = "APOLLO_CHAOS_FREEZES"
 	// seedVariable repeats the choices of an earlier run. The moments differ:
 	// the processes are real.
 	seedVariable = "APOLLO_CHAOS_SEED"
@@ -78,16 +81,30 @@ func serve(dir string) error {
 	if err != nil {
 		return fmt.Errorf("port: %w", err)
 	}
-	conf := natsbus.ServerConfig{Dir: dir, Port: port, Token: os.Getenv("APOLLO_TOKEN"), Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
-	server, err := natsbus.StartServer(conf)
+	start := func() (stop func(), err error) { return startAlone(dir, port) }
+	if len(os.Args) > 2 {
+		start = func() (stop func(), err error) { return startNode(dir, port, os.Args[2:]) }
+	}
+	stop, err := start()
 	for end := time.Now().Add(bindPatience); err != nil && time.Now().Before(end); {
 		time.Sleep(50 * time.Millisecond)
-		server, err = natsbus.StartServer(conf)
+		stop, err = start()
 	}
 	if err != nil {
 		return err
 	}
 	_, _ = io.Copy(io.Discard, os.Stdin)
-	server.Shutdown()
+	stop()
 	return nil
+}
+
+// startAlone starts the server that is part of apollo.
+func startAlone(dir string, port int) (stop func(), err error) {
+	s, err := natsbus.StartServer(natsbus.ServerConfig{
+		Dir: dir, Port: port, Token: os.Getenv("APOLLO_TOKEN"), Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.Shutdown, nil
 }

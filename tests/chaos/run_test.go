@@ -30,6 +30,9 @@ const (
 	quick = 3000
 	// long is long enough to be written in the middle: archiver.FlushRows.
 	long = 12_000
+	// gusty is long enough to be frozen several times: an undisturbed run over
+	// three servers takes some seconds.
+	gusty = 24_000
 )
 
 // outcome is what may not differ between two runs of the study.

@@ -43,6 +43,8 @@ type storm struct {
 	*cluster
 	rng  *rand.Rand
 	want int // kills
+	// act is what happens every few results.
+	act func()
 
 	run   string // that is disturbed now
 	watch *watch
@@ -56,7 +58,7 @@ type storm struct {
 
 func newStorm(c *cluster, seed uint64, want int) *storm {
 	s := &storm{cluster: c, rng: rand.New(rand.NewPCG(seed, 0)), want: want, signals: map[string]int{}, points: map[string]int{}, idle: map[string]int{}}
-	c.point = s.arm
+	c.point, s.act = s.arm, s.disturb
 	return s
 }
 
@@ -124,7 +126,7 @@ func (s *storm) round() outcome {
 			s.strike("archiver")
 		}
 		if !ended && answered >= next || hurry > 0 {
-			s.disturb()
+			s.act()
 			next = answered + 1 + s.rng.IntN(12)
 		}
 		hurry = 0
@@ -190,7 +192,8 @@ func (s *storm) victim() string {
 // strike kills a process of that role. It counts when it hit work in flight.
 func (s *storm) strike(role string) {
 	s.t.Helper()
-	c := s.server
+	node := s.nodes[s.rng.IntN(len(s.nodes))]
+	c := node.child
 	if role != "server" {
 		c = s.anyOf(role)
 	}
@@ -202,7 +205,8 @@ func (s *storm) strike(role string) {
 		s.t.Fatalf("kill %s: %v", c.name, err)
 	}
 	if role == "server" {
-		s.startServer()
+		s.start(node)
+		s.awaitNode(node)
 	}
 	if s.inFlight(c) {
 		s.signals[role]++
@@ -269,7 +273,7 @@ func (s *storm) exited(c *child) {
 		// A crash point is only passed in the middle of an item.
 		point, _, _ := strings.Cut(c.point, ":")
 		s.points[point]++
-	case c.cmd.ProcessState.ExitCode() == unreachable && c.epoch != s.epoch:
+	case c.cmd.ProcessState.ExitCode() == unreachable && (c.epoch != s.epoch || s.away()):
 	default:
 		s.t.Fatalf("%s ended by itself: %s\n%s", c.name, c.cmd.ProcessState, s.tail(c.name))
 	}
