@@ -31,14 +31,14 @@ type latticeSearch struct {
 	// elite are points worth mutating, best first; may be empty.
 	elite []space.Point
 
-	seen       map[uint64]struct{}
+	seen       space.Set
 	candidates []candidate
 	x          []float64
 	scores     []float64
 }
 
 type candidate struct {
-	index uint64
+	key   space.Key
 	score float64
 }
 
@@ -46,21 +46,21 @@ type candidate struct {
 // point in eight is legal, the reservoir makes up for what is not met. Chosen.
 const checksPerPoint = 8
 
-// run returns the candidates that were looked at, best first, by index among
+// run returns the candidates that were looked at, best first, by key among
 // equals; none when no new legal point turned up.
 func (l *latticeSearch) run() []candidate {
-	l.seen = map[uint64]struct{}{}
+	l.seen = space.Set{}
 	b := l.batch
 	if size := b.problem.Space.Size(); size <= uint64(2*l.pool) {
 		for i := range size {
 			b.point = b.problem.Space.AtInto(b.point, i)
-			l.offer(i, b.point)
+			l.offer(b.problem.Space.KeyAt(i), b.point)
 		}
 		l.evaluate()
 		l.sort()
 		return l.candidates
 	}
-	b.sample(l.pool, l.pool*checksPerPoint, b.rng, func(index uint64, p space.Point) { l.add(index, p) })
+	b.sample(l.pool, l.pool*checksPerPoint, b.rng, func(key space.Key, p space.Point) { l.add(key, p) })
 	l.mutants()
 	l.evaluate()
 	l.sort()
@@ -87,26 +87,25 @@ func (l *latticeSearch) mutants() {
 			crossUniform(child, l.elite[b.rng.IntN(len(l.elite))], b.rng)
 		}
 		l.mutate.apply(child, 2, b.rng)
-		if l.offer(b.problem.Space.Index(child), child) {
+		if l.offer(b.problem.Space.Key(child), child) {
 			found++
 		}
 	}
 }
 
 // offer queues a point for evaluation when it is new, legal and was not seen.
-func (l *latticeSearch) offer(index uint64, p space.Point) bool {
-	if _, seen := l.seen[index]; seen || !l.batch.fresh(index) || !l.batch.problem.Legal(p) {
+func (l *latticeSearch) offer(key space.Key, p space.Point) bool {
+	if l.seen.Has(key) || !l.batch.fresh(key) || !l.batch.problem.Legal(p) {
 		return false
 	}
-	return l.add(index, p)
+	return l.add(key, p)
 }
 
-func (l *latticeSearch) add(index uint64, p space.Point) bool {
-	if _, seen := l.seen[index]; seen {
+func (l *latticeSearch) add(key space.Key, p space.Point) bool {
+	if !l.seen.Add(key) {
 		return false
 	}
-	l.seen[index] = struct{}{}
-	l.candidates = append(l.candidates, candidate{index: index})
+	l.candidates = append(l.candidates, candidate{key: key})
 	l.x = l.encoder.Append(l.x, p)
 	return true
 }
@@ -133,7 +132,7 @@ func (l *latticeSearch) evaluate() []candidate {
 func (l *latticeSearch) climb(at candidate) {
 	s := l.batch.problem.Space
 	for range l.steps {
-		l.around(s.At(at.index))
+		l.around(s.PointInto(nil, at.key))
 		next := at
 		for _, c := range l.evaluate() {
 			if c.score > next.score {
@@ -151,8 +150,8 @@ func (l *latticeSearch) climb(at candidate) {
 func (l *latticeSearch) around(home space.Point) {
 	s := l.batch.problem.Space
 	if !l.sparse {
-		for index, p := range s.Neighbors(home) {
-			l.offer(index, p)
+		for key, p := range s.Neighbors(home) {
+			l.offer(key, p)
 		}
 		return
 	}
@@ -164,7 +163,7 @@ func (l *latticeSearch) around(home space.Point) {
 				continue
 			}
 			home[i] = other
-			l.offer(s.Index(home), home)
+			l.offer(s.Key(home), home)
 		}
 		home[i] = level
 	}
@@ -175,7 +174,7 @@ func (l *latticeSearch) sort() {
 		if c := cmp.Compare(b.score, a.score); c != 0 {
 			return c
 		}
-		return cmp.Compare(a.index, b.index)
+		return a.key.Compare(b.key)
 	})
 }
 
@@ -183,16 +182,16 @@ func (l *latticeSearch) sort() {
 // candidates and of the elite, pool at a time, in place of climbs. The return is
 // that of run.
 func (l *latticeSearch) evolve(generations int) []candidate {
-	l.seen = map[uint64]struct{}{}
+	l.seen = space.Set{}
 	b := l.batch
-	b.sample(l.pool, l.pool*checksPerPoint, b.rng, func(index uint64, p space.Point) { l.add(index, p) })
+	b.sample(l.pool, l.pool*checksPerPoint, b.rng, func(key space.Key, p space.Point) { l.add(key, p) })
 	l.mutants()
 	l.evaluate()
 	l.sort()
 	for range generations {
 		l.elite = l.elite[:0:0]
 		for _, c := range l.candidates[:min(l.pool, len(l.candidates))] {
-			l.elite = append(l.elite, b.problem.Space.At(c.index))
+			l.elite = append(l.elite, b.problem.Space.PointInto(nil, c.key))
 		}
 		l.mutants()
 		if len(l.evaluate()) == 0 {
@@ -210,7 +209,7 @@ func (l *latticeSearch) take() bool {
 		return false
 	}
 	b := l.batch
-	b.point = b.problem.Space.AtInto(b.point, found[0].index)
-	b.propose(found[0].index, b.point)
+	b.point = b.problem.Space.PointInto(b.point, found[0].key)
+	b.propose(found[0].key, b.point)
 	return true
 }

@@ -129,7 +129,7 @@ func (h *history) center(b *batch) {
 			middle[i] = (p.Len() - 1) / 2
 		}
 	}
-	b.offer(b.problem.Space.Index(middle), middle)
+	b.offer(b.problem.Space.Key(middle), middle)
 }
 
 func (g *gpBandit) model(b *batch, n int) error {

@@ -135,8 +135,8 @@ func (h *history) gather(rows []int) []float64 {
 // pendingRows returns the coordinates of the pending points.
 func (b *batch) pendingRows(h *history) []float64 {
 	var x []float64
-	for _, index := range b.pending {
-		b.point = b.problem.Space.AtInto(b.point, index)
+	for _, key := range b.pending {
+		b.point = b.problem.Space.PointInto(b.point, key)
 		x = h.encoder.Append(x, b.point)
 	}
 	return x
@@ -205,15 +205,17 @@ func checkpoint(n int) int {
 }
 
 // sample draws up to n new legal points, with at most checks draws, and hands
-// each to keep with its index; where that is too few to meet n, points of the
+// each to keep with its key; where that is too few to meet n, points of the
 // reservoir follow. Some may come twice. keep must not hold the point.
-func (b *batch) sample(n, checks int, rng *rand.Rand, keep func(index uint64, p space.Point)) {
-	size := b.problem.Space.Size()
+func (b *batch) sample(n, checks int, rng *rand.Rand, keep func(key space.Key, p space.Point)) {
+	s := b.problem.Space
 	for ; n > 0 && checks > 0; checks-- {
-		index := rng.Uint64N(size)
-		b.point = b.problem.Space.AtInto(b.point, index)
-		if b.problem.Legal(b.point) && b.fresh(index) {
-			keep(index, b.point)
+		b.point = s.Draw(b.point, rng)
+		if !b.problem.Legal(b.point) {
+			continue
+		}
+		if key := s.Key(b.point); b.fresh(key) {
+			keep(key, b.point)
 			n--
 		}
 	}
@@ -221,10 +223,10 @@ func (b *batch) sample(n, checks int, rng *rand.Rand, keep func(index uint64, p 
 		return
 	}
 	for known := b.reservoir(); n > 0 && len(known) > 0; n-- {
-		index := known[rng.IntN(len(known))]
-		if b.fresh(index) {
-			b.point = b.problem.Space.AtInto(b.point, index)
-			keep(index, b.point)
+		key := known[rng.IntN(len(known))]
+		if b.fresh(key) {
+			b.point = s.PointInto(b.point, key)
+			keep(key, b.point)
 		}
 	}
 }
@@ -239,18 +241,16 @@ const (
 
 // reservoir returns legal points that were drawn once: where few are legal,
 // each ask could draw but a handful anew. It depends on the problem alone.
-func (s *sampler) reservoir() []uint64 {
+func (s *sampler) reservoir() []space.Key {
 	if s.stock != nil {
 		return s.stock
 	}
-	s.stock = make([]uint64, 0, reservoirSize)
+	s.stock = make([]space.Key, 0, reservoirSize)
 	rng := newStream(s.problem.Seed, reservoirStream)
-	size := s.problem.Space.Size()
 	var p space.Point
 	for checks := 0; checks < reservoirChecks && len(s.stock) < reservoirSize; checks++ {
-		index := rng.Uint64N(size)
-		if p = s.problem.Space.AtInto(p, index); s.problem.Legal(p) {
-			s.stock = append(s.stock, index)
+		if p = s.problem.Space.Draw(p, rng); s.problem.Legal(p) {
+			s.stock = append(s.stock, s.problem.Space.Key(p))
 		}
 	}
 	return s.stock

@@ -156,7 +156,7 @@ func (m *mbo) evolve(b *batch, n int) {
 		if len(b.out) == n {
 			return
 		}
-		b.point = b.problem.Space.AtInto(b.point, c.index)
-		b.propose(c.index, b.point)
+		b.point = b.problem.Space.PointInto(b.point, c.key)
+		b.propose(c.key, b.point)
 	}
 }

@@ -44,8 +44,8 @@ func (s *scalarised) outlook(b *batch, order []int, n int) (outlook, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, index := range b.pending {
-		b.point = b.problem.Space.AtInto(b.point, index)
+	for _, key := range b.pending {
+		b.point = b.problem.Space.PointInto(b.point, key)
 		o.believe(s.encoder.Append(nil, b.point))
 	}
 	for _, p := range b.out {

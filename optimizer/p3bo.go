@@ -267,11 +267,11 @@ func (s *p3bo) draw(b *batch, at uint64, n int, pending []space.Point) {
 			continue // it found nothing new; others may
 		}
 		for _, p := range got {
-			index := s.problem.Space.Index(p.Point)
-			if !b.fresh(index) {
+			key := s.problem.Space.Key(p.Point)
+			if !b.fresh(key) {
 				continue
 			}
-			b.taken[index] = struct{}{}
+			b.taken.Add(key)
 			p.Origin = originPrefix + m.name
 			b.out = append(b.out, p)
 			waiting = append(waiting, p.Point)

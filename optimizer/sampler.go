@@ -31,9 +31,9 @@ const (
 type sampler struct {
 	problem   Problem
 	maxChecks uint64
-	told      map[uint64]struct{} // by space index
-	order     []uint64            // the keys of told, first told first
-	stock     []uint64            // see reservoir: a cache
+	told      space.Set
+	order     []space.Key // told, first told first
+	stock     []space.Key // see reservoir: a cache
 }
 
 func newSampler(p Problem, maxChecks int) sampler {
@@ -43,21 +43,17 @@ func newSampler(p Problem, maxChecks int) sampler {
 	if maxChecks == 0 {
 		maxChecks = defaultMaxChecks
 	}
-	return sampler{problem: p, maxChecks: uint64(maxChecks), told: map[uint64]struct{}{}}
+	return sampler{problem: p, maxChecks: uint64(maxChecks)}
 }
 
 // add notes a told point. It returns false for a repeat and for a point that
 // does not belong to the space.
 func (s *sampler) add(p space.Point) bool {
-	index, ok := s.problem.Space.IndexOf(p)
-	if !ok {
+	key, ok := s.problem.Space.KeyOf(p)
+	if !ok || !s.told.Add(key) {
 		return false
 	}
-	if _, repeat := s.told[index]; repeat {
-		return false
-	}
-	s.told[index] = struct{}{}
-	s.order = append(s.order, index)
+	s.order = append(s.order, key)
 	return true
 }
 
@@ -66,8 +62,8 @@ type batch struct {
 	*sampler
 	rng     *rand.Rand
 	origin  string
-	taken   map[uint64]struct{} // pending and proposed points, by space index
-	pending []uint64
+	taken   space.Set // pending and proposed points
+	pending []space.Key
 	out     []Proposal
 	point   space.Point // scratch
 	checks  uint64      // points that scan and walk looked at
@@ -82,50 +78,42 @@ func (s *sampler) open(at uint64, n int, pending []space.Point, origin string) (
 		sampler: s,
 		rng:     rand.New(rand.NewPCG(s.problem.Seed, at)),
 		origin:  origin,
-		taken:   make(map[uint64]struct{}, len(pending)+min(n, 1024)),
 	}
 	for _, p := range pending {
-		if index, ok := s.problem.Space.IndexOf(p); ok {
-			b.taken[index] = struct{}{}
-			b.pending = append(b.pending, index)
+		if key, ok := s.problem.Space.KeyOf(p); ok {
+			b.taken.Add(key)
+			b.pending = append(b.pending, key)
 		}
 	}
 	return b, nil
 }
 
 // fresh reports whether the point was neither told nor taken.
-func (b *batch) fresh(index uint64) bool {
-	if _, told := b.told[index]; told {
-		return false
-	}
-	_, taken := b.taken[index]
-	return !taken
-}
+func (b *batch) fresh(key space.Key) bool { return !b.told.Has(key) && !b.taken.Has(key) }
 
 // offer proposes p when it is new and legal, and reports whether it did.
-func (b *batch) offer(index uint64, p space.Point) bool {
-	if !b.fresh(index) || !b.problem.Legal(p) {
+func (b *batch) offer(key space.Key, p space.Point) bool {
+	if !b.fresh(key) || !b.problem.Legal(p) {
 		return false
 	}
-	b.propose(index, p)
+	b.propose(key, p)
 	return true
 }
 
-func (b *batch) propose(index uint64, p space.Point) {
-	b.taken[index] = struct{}{}
+func (b *batch) propose(key space.Key, p space.Point) {
+	b.taken.Add(key)
 	b.out = append(b.out, Proposal{Point: p.Clone(), Origin: b.origin})
 }
 
 // close returns the proposals, or the reason why there is none.
 func (b *batch) close() ([]Proposal, error) {
-	size := b.problem.Space.Size()
 	switch {
 	case len(b.out) > 0:
 		return b.out, nil
-	case size <= b.maxChecks:
+	case b.problem.Space.Size() <= b.maxChecks:
 		return nil, ErrExhausted
 	}
-	return nil, fmt.Errorf("%w in %d checks of a space of %d points (knob maxChecks)", ErrGaveUp, b.checks, size)
+	return nil, fmt.Errorf("%w in %d checks of a space of %d points (knob maxChecks)", ErrGaveUp, b.checks, b.problem.Space.Count())
 }
 
 // fill adds uniform new legal points until there are n proposals, or no more
@@ -145,14 +133,16 @@ func (b *batch) fill(n int) {
 
 // draw proposes one uniform new legal point by rejection.
 func (b *batch) draw() bool {
-	size := b.problem.Space.Size()
-	for range min(missLimit, size) { // beyond size a scan is cheaper
-		index := b.rng.Uint64N(size)
-		b.point = b.problem.Space.AtInto(b.point, index)
+	s := b.problem.Space
+	for range min(missLimit, s.Size()) { // beyond size a scan is cheaper
+		b.point = s.Draw(b.point, b.rng)
 		// Legality first: in a large space nearly all draws fail here, and a
 		// check costs about as much as a miss in a large table.
-		if b.problem.Legal(b.point) && b.fresh(index) {
-			b.propose(index, b.point)
+		if !b.problem.Legal(b.point) {
+			continue
+		}
+		if key := s.Key(b.point); b.fresh(key) {
+			b.propose(key, b.point)
 			return true
 		}
 	}
@@ -161,20 +151,28 @@ func (b *batch) draw() bool {
 
 // scan visits the space in random order, without repeats, so that what it
 // finds is uniform too and a space of up to maxChecks points is searched to
-// its last point.
+// its last point. Where points have no index a repeat is as good as impossible,
+// and they are drawn.
 func (b *batch) scan(n int) {
-	order := newPermutation(b.problem.Space.Size(), b.rng)
-	for i := range min(order.size, b.maxChecks) {
+	s := b.problem.Space
+	var order permutation
+	if s.Countable() {
+		order = newPermutation(s.Size(), b.rng)
+	}
+	for i := range min(s.Size(), b.maxChecks) {
 		if len(b.out) >= n {
 			return
 		}
-		index := order.at(i)
 		b.checks++
-		if !b.fresh(index) {
+		if !s.Countable() {
+			b.point = s.Draw(b.point, b.rng)
+			b.offer(s.Key(b.point), b.point)
 			continue
 		}
-		b.point = b.problem.Space.AtInto(b.point, index)
-		b.offer(index, b.point)
+		if key := s.KeyAt(order.at(i)); b.fresh(key) {
+			b.point = s.PointInto(b.point, key)
+			b.offer(key, b.point)
+		}
 	}
 }
 
@@ -192,9 +190,9 @@ func (b *batch) walk(n int) {
 	for i := uint64(0); len(b.out) < n && b.checks < budget; i++ {
 		switch found := i - told - uint64(len(b.pending)); {
 		case i < told:
-			home = b.problem.Space.AtInto(home, b.order[(start+i)%told])
+			home = b.problem.Space.PointInto(home, b.order[(start+i)%told])
 		case i < told+uint64(len(b.pending)):
-			home = b.problem.Space.AtInto(home, b.pending[i-told])
+			home = b.problem.Space.PointInto(home, b.pending[i-told])
 		case found < uint64(len(b.out)):
 			home = append(home[:0], b.out[found].Point...)
 		default:
@@ -208,11 +206,11 @@ func (b *batch) walk(n int) {
 }
 
 func (b *batch) look(home space.Point, n int, budget uint64) {
-	for index, p := range b.problem.Space.Neighbors(home) {
+	for key, p := range b.problem.Space.Neighbors(home) {
 		if len(b.out) >= n || b.checks >= budget {
 			return
 		}
 		b.checks++
-		b.offer(index, p)
+		b.offer(key, p)
 	}
 }

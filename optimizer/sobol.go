@@ -66,13 +66,13 @@ func (s *sobol) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error)
 func (b *batch) cover(s *sobolSequence, n int) {
 	s.skip(b.sampler)
 	for i := s.cursor; len(b.out) < n; i++ {
-		index, ok := s.at(i, b.sampler)
+		key, ok := s.at(i, b.sampler)
 		if !ok {
 			return
 		}
-		if b.fresh(index) {
-			b.point = b.problem.Space.AtInto(b.point, index)
-			b.propose(index, b.point)
+		if b.fresh(key) {
+			b.point = b.problem.Space.PointInto(b.point, key)
+			b.propose(key, b.point)
 		}
 	}
 }
@@ -87,15 +87,15 @@ type sobolSequence struct {
 	seeds  []uint32 // of the scrambling, by parameter
 	next   uint32
 	ended  bool
-	seen   map[uint64]struct{}
-	legal  []uint64
+	seen   space.Set
+	legal  []space.Key
 	cursor int // all of legal before it were told
 	point  space.Point
 	matrix [][]uint32
 }
 
 func newSobolSequence(p Problem) *sobolSequence {
-	s := &sobolSequence{seen: map[uint64]struct{}{}, matrix: sobolMatrix(p.Space.Len())}
+	s := &sobolSequence{matrix: sobolMatrix(p.Space.Len())}
 	for i := range p.Space.Len() {
 		s.seeds = append(s.seeds, uint32(scramble(p.Seed^scramble(uint64(i)+1))))
 	}
@@ -105,7 +105,7 @@ func newSobolSequence(p Problem) *sobolSequence {
 // skip moves the cursor past what was told: told points stay told.
 func (s *sobolSequence) skip(told *sampler) {
 	for s.cursor < len(s.legal) {
-		if _, ok := told.told[s.legal[s.cursor]]; !ok {
+		if !told.told.Has(s.legal[s.cursor]) {
 			return
 		}
 		s.cursor++
@@ -113,13 +113,13 @@ func (s *sobolSequence) skip(told *sampler) {
 }
 
 // at returns legal point i of the sequence, or false when it ends before.
-func (s *sobolSequence) at(i int, in *sampler) (uint64, bool) {
-	limit := min(sobolSkips, 32*in.problem.Space.Size())
+func (s *sobolSequence) at(i int, in *sampler) (space.Key, bool) {
+	limit := 32 * min(sobolSkips/32, in.problem.Space.Size())
 	for misses := uint64(0); len(s.legal) <= i && !s.ended; {
-		index := s.draw(in.problem.Space)
-		if _, repeat := s.seen[index]; !repeat && in.problem.Legal(s.point) {
-			s.seen[index] = struct{}{}
-			s.legal = append(s.legal, index)
+		key := s.draw(in.problem.Space)
+		if !s.seen.Has(key) && in.problem.Legal(s.point) {
+			s.seen.Add(key)
+			s.legal = append(s.legal, key)
 			misses = 0
 			continue
 		}
@@ -127,13 +127,13 @@ func (s *sobolSequence) at(i int, in *sampler) (uint64, bool) {
 		s.ended = s.ended || misses == limit
 	}
 	if i >= len(s.legal) {
-		return 0, false
+		return space.Key{}, false
 	}
 	return s.legal[i], true
 }
 
 // draw computes the next point of the sequence into s.point.
-func (s *sobolSequence) draw(in space.Space) uint64 {
+func (s *sobolSequence) draw(in space.Space) space.Key {
 	s.point = s.point[:0]
 	for i, p := range in.Params() {
 		u := owen(sobolBits(s.matrix[i], s.next), s.seeds[i])
@@ -141,7 +141,7 @@ func (s *sobolSequence) draw(in space.Space) uint64 {
 	}
 	s.next++
 	s.ended = s.next == 0
-	return in.Index(s.point)
+	return in.Key(s.point)
 }
 
 // sobolBits is coordinate i of the sequence as a 32-bit fraction.

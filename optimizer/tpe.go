@@ -126,8 +126,8 @@ func (t *tpe) densities(b *batch) (good, bad *parzen) {
 	for i, r := range worse {
 		bad.add(t.records[r].point, ramp(i, len(worse)))
 	}
-	for _, index := range b.pending {
-		bad.add(t.problem.Space.At(index), 1)
+	for _, key := range b.pending {
+		bad.add(t.problem.Space.PointInto(nil, key), 1)
 	}
 	return good, bad
 }
@@ -153,7 +153,7 @@ func (t *tpe) propose(b *batch, good, bad *parzen) bool {
 	found := 0
 	for range t.knobs.Candidates * redraws {
 		b.point = good.sample(b.point, b.rng)
-		if !b.fresh(t.problem.Space.Index(b.point)) || !t.problem.Legal(b.point) {
+		if !b.fresh(t.problem.Space.Key(b.point)) || !t.problem.Legal(b.point) {
 			continue
 		}
 		if score := good.log(b.point) - bad.log(b.point); found == 0 || score > bestScore {
@@ -163,5 +163,5 @@ func (t *tpe) propose(b *batch, good, bad *parzen) bool {
 			break
 		}
 	}
-	return found > 0 && b.offer(t.problem.Space.Index(best), best)
+	return found > 0 && b.offer(t.problem.Space.Key(best), best)
 }

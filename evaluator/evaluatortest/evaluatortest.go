@@ -80,7 +80,7 @@ func newSuite(t *testing.T, backend evaluator.Backend, task evaluator.Task) *sui
 		designs /= 4
 	}
 	for range designs {
-		design := lattice.Values(lattice.At(rng.Uint64N(lattice.Size())))
+		design := lattice.Values(lattice.Draw(nil, rng))
 		s.designs = append(s.designs, design)
 		s.first = append(s.first, evaluate(t, s.bound, design))
 	}

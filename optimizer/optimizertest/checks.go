@@ -220,6 +220,31 @@ func seeds(t *testing.T, a optimizer.Algorithm, _ Options) {
 	}
 }
 
+// wide searches spaces of 2^63 points and more, which have no index.
+func wide(t *testing.T, a optimizer.Algorithm, o Options) {
+	features := func(p space.Point) []float64 { return []float64{float64(p[0] * p[1]), float64(p[2])} }
+	for _, c := range []struct {
+		name string
+		optimizer.Problem
+	}{
+		{"63 switches", optimizer.Problem{Space: repeat(63, 2)}},
+		{"64 categories", optimizer.Problem{Space: repeat(64, -2), Legal: func(p space.Point) bool { return p[3] == p[60] }}},
+		{"10 of 100", optimizer.Problem{Space: repeat(10, 100), Features: features}},
+		{"a mapping", optimizer.Problem{Space: lattice(300, -6, 300, -6, 300, 300, 300, 300, 300, 30), Features: features, Legal: func(p space.Point) bool { return p[0]+p[2] < 300 }}},
+		{"2^140", optimizer.Problem{Space: repeat(70, 4)}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			p := c.Problem
+			p.Seed = 8
+			s := newStudy(t, a, p)
+			s.run(min(24, o.Trials), 4, patchy)
+			s.rebuild(2, func() int { return 7 })
+			s.run(len(s.log)+4, 3, slope)
+		})
+	}
+}
+
 // large tells a long log at once and asks on.
 func large(t *testing.T, a optimizer.Algorithm, o Options) { largeOf(t, a, o, problem("accelerator")) }
 

@@ -91,6 +91,7 @@ func Run(t *testing.T, a optimizer.Algorithm, o Options) {
 		{"objectives", objectives},
 		{"seeds", seeds},
 		{"large", large},
+		{"wide", wide},
 		{"beats random", beatsRandom},
 	} {
 		t.Run(check.name, func(t *testing.T) {

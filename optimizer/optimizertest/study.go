@@ -28,9 +28,9 @@ type study struct {
 	proposed uint64
 	pending  []trial
 	log      []optimizer.Observation
-	told     map[uint64]bool
-	trials   map[int]bool    // numbers of told trials: what parents may name
-	legal    map[uint64]bool // nil when the space is too large to list
+	told     map[space.Key]bool
+	trials   map[int]bool       // numbers of told trials: what parents may name
+	legal    map[space.Key]bool // nil when the space is too large to list
 }
 
 // trial is a proposal that has a number and no result yet.
@@ -41,7 +41,7 @@ type trial struct {
 
 func newStudy(t testing.TB, a optimizer.Algorithm, p optimizer.Problem) *study {
 	t.Helper()
-	s := &study{t: t, algorithm: a, told: map[uint64]bool{}, trials: map[int]bool{}}
+	s := &study{t: t, algorithm: a, told: map[space.Key]bool{}, trials: map[int]bool{}}
 	s.problem = p
 	if p.Legal != nil {
 		s.problem.Legal = func(q space.Point) bool {
@@ -53,10 +53,10 @@ func newStudy(t testing.TB, a optimizer.Algorithm, p optimizer.Problem) *study {
 		}
 	}
 	if p.Space.Size() <= enumerable {
-		s.legal = map[uint64]bool{}
+		s.legal = map[space.Key]bool{}
 		for i, q := range p.Space.All() {
 			if p.Legal == nil || p.Legal(q) {
-				s.legal[i] = true
+				s.legal[p.Space.KeyAt(i)] = true
 			}
 		}
 	}
@@ -137,27 +137,27 @@ func clonePoints(points []space.Point) []space.Point {
 // check holds an answer against the contract of Ask.
 func (s *study) check(n int, proposals []optimizer.Proposal, err error) {
 	s.t.Helper()
-	taken := map[uint64]string{}
+	taken := map[space.Key]string{}
 	for i := range s.told {
 		taken[i] = "was told"
 	}
 	for _, p := range s.pending {
-		taken[s.problem.Space.Index(p.Point)] = "is pending"
+		taken[s.problem.Space.Key(p.Point)] = "is pending"
 	}
 	s.complete(n, len(proposals), len(taken), taken, err)
 	for k, p := range proposals {
-		index, ok := s.problem.Space.IndexOf(p.Point)
+		key, ok := s.problem.Space.KeyOf(p.Point)
 		switch {
 		case !ok:
 			s.t.Fatalf("proposal %d, %v, does not belong to the space", k, p.Point)
 		case s.problem.Legal != nil && !s.problem.Legal(p.Point):
 			s.t.Fatalf("proposal %d, %v, is not legal", k, p.Point)
-		case taken[index] != "":
-			s.t.Fatalf("proposal %d, %v, %s", k, p.Point, taken[index])
+		case taken[key] != "":
+			s.t.Fatalf("proposal %d, %v, %s", k, p.Point, taken[key])
 		case p.Origin == "":
 			s.t.Fatalf("proposal %d, %v, has no origin", k, p.Point)
 		}
-		taken[index] = "is in the batch"
+		taken[key] = "is in the batch"
 		for _, parent := range p.Parents {
 			if !s.trials[parent] {
 				s.t.Fatalf("proposal %d, %v, has trial %d as parent, which was not told", k, p.Point, parent)
@@ -168,7 +168,7 @@ func (s *study) check(n int, proposals []optimizer.Proposal, err error) {
 
 // complete checks that a batch is as large as the points that are left allow,
 // and that the error says so.
-func (s *study) complete(n, got, takenCount int, taken map[uint64]string, err error) {
+func (s *study) complete(n, got, takenCount int, taken map[space.Key]string, err error) {
 	s.t.Helper()
 	left := math.MaxInt
 	if s.legal != nil {
@@ -206,8 +206,8 @@ func (s *study) observe(obs ...optimizer.Observation) {
 	s.tellTo(s.strategy, obs)
 	for _, o := range obs {
 		s.log = append(s.log, cloneObservation(o))
-		if index, ok := s.problem.Space.IndexOf(o.Point); ok {
-			s.told[index] = true
+		if key, ok := s.problem.Space.KeyOf(o.Point); ok {
+			s.told[key] = true
 		}
 		if o.Trial >= 0 {
 			s.trials[o.Trial] = true

@@ -7,7 +7,7 @@ import (
 )
 
 // At returns the point with the given index; the last parameter varies
-// fastest. It panics when index is not below Size.
+// fastest. It panics when index is not below Size, or the space not Countable.
 func (s Space) At(index uint64) Point {
 	return s.AtInto(make(Point, 0, len(s.levels)), index)
 }
@@ -15,6 +15,7 @@ func (s Space) At(index uint64) Point {
 // AtInto is At in the memory of dst, whose content it replaces. It allocates
 // only when dst is too short.
 func (s Space) AtInto(dst Point, index uint64) Point {
+	s.mustCount()
 	if index >= s.Size() {
 		panic(fmt.Sprintf("space: index %d in a space of %d points", index, s.Size()))
 	}
@@ -49,8 +50,16 @@ func (s Space) Index(p Point) uint64 {
 	return index
 }
 
+func (s Space) mustCount() {
+	if s.wide {
+		panic("space: the points of a space of 2^63 or more have no index")
+	}
+}
+
 // IndexOf returns the index of p, or false when p does not belong to the space.
+// It panics when the space is not Countable.
 func (s Space) IndexOf(p Point) (uint64, bool) {
+	s.mustCount()
 	if len(p) != len(s.levels) {
 		return 0, false
 	}
@@ -67,13 +76,22 @@ func (s Space) IndexOf(p Point) (uint64, bool) {
 
 // Contains reports whether p has one valid level per parameter.
 func (s Space) Contains(p Point) bool {
-	_, ok := s.IndexOf(p)
-	return ok
+	if len(p) != len(s.levels) {
+		return false
+	}
+	for i, level := range p {
+		if uint(level) >= uint(s.levels[i]) {
+			return false
+		}
+	}
+	return true
 }
 
-// All yields every point in index order. Each point is the caller's to keep.
+// All yields every point in index order. Each point is the caller's to keep. It
+// panics when the space is not Countable.
 func (s Space) All() iter.Seq2[uint64, Point] {
 	return func(yield func(uint64, Point) bool) {
+		s.mustCount()
 		for i := range s.Size() {
 			if !yield(i, s.At(i)) {
 				return
@@ -83,23 +101,27 @@ func (s Space) All() iter.Seq2[uint64, Point] {
 }
 
 // Neighbors yields the points that differ from p in exactly one parameter, by
-// parameter and then by level, each with its index. The yielded point is one
+// parameter and then by level, each with its key. The yielded point is one
 // buffer that is written again at the next step: clone what is kept. p itself
 // is not written. It panics when p does not belong to the space.
-func (s Space) Neighbors(p Point) iter.Seq2[uint64, Point] {
-	center := s.Index(p)
-	return func(yield func(uint64, Point) bool) {
+func (s Space) Neighbors(p Point) iter.Seq2[Key, Point] {
+	center := s.Key(p)
+	return func(yield func(Key, Point) bool) {
 		near := p.Clone()
 		stride := s.Size()
 		for i, home := range p {
 			stride /= uint64(s.levels[i])
-			first := center - uint64(home)*stride
+			first := center.index - uint64(home)*stride
 			for level := range s.levels[i] {
 				if level == home {
 					continue
 				}
 				near[i] = level
-				if !yield(first+uint64(level)*stride, near) {
+				key := Key{index: first + uint64(level)*stride}
+				if s.wide {
+					key = s.Key(near)
+				}
+				if !yield(key, near) {
 					return
 				}
 			}

@@ -87,12 +87,12 @@ type Space struct {
 	params []Param
 	levels []int // levels[i] is params[i].Len(), kept apart because decoding an index reads nothing else
 	size   uint64
+	wide   bool // 2^63 points or more, which have no index
 }
 
 // New checks the parameters and returns their space, which shares nothing with
 // them. The errors name the parameter: an empty or repeated name, no level,
-// levels that do not ascend, repeated labels, numbers that are not finite, or
-// 2^63 points or more.
+// levels that do not ascend, repeated labels, or numbers that are not finite.
 func New(params ...Param) (Space, error) {
 	s := Space{params: slices.Clone(params), levels: make([]int, len(params)), size: 1}
 	seen := map[string]bool{}
@@ -107,10 +107,11 @@ func New(params ...Param) (Space, error) {
 		s.params[i].Values, s.params[i].Labels = slices.Clone(p.Values), slices.Clone(p.Labels)
 		s.levels[i] = p.Len()
 		hi, lo := bits.Mul64(s.size, uint64(p.Len()))
-		if hi != 0 || lo > math.MaxInt64 {
-			return Space{}, fmt.Errorf("parameter %d (%q): the space has 2^63 points or more", i, p.Name)
-		}
+		s.wide = s.wide || hi != 0 || lo > math.MaxInt64
 		s.size = lo
+	}
+	if s.wide {
+		s.size = math.MaxUint64
 	}
 	return s, nil
 }
@@ -154,7 +155,8 @@ func (s Space) Find(name string) int {
 	return slices.IndexFunc(s.params, func(p Param) bool { return p.Name == name })
 }
 
-// Size returns the number of points.
+// Size returns the number of points, and math.MaxUint64 for 2^63 or more: those
+// have no index (Countable), and Count is their number.
 func (s Space) Size() uint64 {
 	if s.size == 0 {
 		return 1

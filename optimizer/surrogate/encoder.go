@@ -1,6 +1,7 @@
 package surrogate
 
 import (
+	"math/rand/v2"
 	"slices"
 
 	"apollo/optimizer/space"
@@ -42,6 +43,8 @@ func NewEncoder(s space.Space, features func(space.Point) []float64) *Encoder {
 func (e *Encoder) scaleFeatures(s space.Space) {
 	var high []float64
 	size := s.Size()
+	rng := rand.New(rand.NewPCG(0, 0)) // for points without an index
+	var p space.Point
 	// A stride by the golden ratio spreads evenly over every parameter.
 	stride := max(1, uint64(float64(size)*0.6180339887498949))
 	if size <= featureSample {
@@ -49,7 +52,12 @@ func (e *Encoder) scaleFeatures(s space.Space) {
 	}
 	index := uint64(0)
 	for range min(featureSample, size) {
-		for k, v := range e.features(s.At(index)) {
+		if p = p[:0]; s.Countable() {
+			p = s.AtInto(p, index)
+		} else {
+			p = s.Draw(p, rng)
+		}
+		for k, v := range e.features(p) {
 			if !finite(v) {
 				continue
 			}
@@ -58,7 +66,7 @@ func (e *Encoder) scaleFeatures(s space.Space) {
 			}
 			e.low[k], high[k] = min(e.low[k], v), max(high[k], v)
 		}
-		// Spaces have less than 2^63 points, so the sum does not overflow.
+		// Below 2^63 points the sum does not overflow; above, nobody reads it.
 		index = (index + stride) % size
 	}
 	for k, low := range e.low {

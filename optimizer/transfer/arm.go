@@ -73,13 +73,13 @@ func (a *arm) propose(d *draft, n int) error {
 		}
 		s := search{
 			space: a.problem.Space, legal: a.problem.Legal, fresh: d.fresh, rng: rng, elite: a.elites(),
-			score: func(_ []uint64, points []space.Point, score []float64) { a.score(b, points, score) },
+			score: func(_ []space.Key, points []space.Point, score []float64) { a.score(b, points, score) },
 		}
 		p, ok := s.best()
 		if !ok {
 			return nil
 		}
-		d.propose(a.problem.Space.Index(p), p, origin)
+		d.propose(a.problem.Space.Key(p), p, origin)
 		x := a.encoder.Append(nil, p)
 		b.value.believe(x)
 		b.class.believe(x)

@@ -1,6 +1,7 @@
 package transfer_test
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"apollo/optimizer"
@@ -35,8 +36,14 @@ func made(name string, s space.Space, weight int) optimizer.Task {
 	task := optimizer.Task{Name: name, Space: s, Workload: []float64{float64(weight), 2}}
 	size := s.Size()
 	n := min(16, size)
+	rng := rand.New(rand.NewPCG(1, 2)) // for spaces without indices
 	for k := range n {
-		p := s.At(k * (size / n))
+		var p space.Point
+		if s.Countable() {
+			p = s.At(k * (size / n))
+		} else {
+			p = s.Draw(nil, rng)
+		}
 		o := optimizer.Observation{Point: p, Trial: int(k)}
 		sum := 1
 		for i, level := range p {

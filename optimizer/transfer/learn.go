@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"apollo/optimizer/space"
 	"apollo/optimizer/surrogate"
 )
 
@@ -163,17 +164,17 @@ func (c *column) judge(rows []row, labels []float64) {
 		}
 	}
 	slices.Sort(c.values)
-	c.known = map[uint64]float64{}
+	c.known = map[space.Key]float64{}
 	for i := range rows {
 		at, _ := slices.BinarySearch(c.values, labels[i])
-		c.known[rows[i].index] = 1
+		c.known[rows[i].key] = 1
 		if rows[i].built {
-			c.known[rows[i].index] = float64(at) / float64(len(c.values))
+			c.known[rows[i].key] = float64(at) / float64(len(c.values))
 		}
 	}
 	for i := range c.rows {
 		if len(c.rows[i].values) == 0 {
-			c.known[c.rows[i].index] = 1
+			c.known[c.rows[i].key] = 1
 		}
 	}
 }
@@ -192,7 +193,7 @@ func (s *strategy) deal(columns []*column, n int) {
 	}
 	s.seeds = portfolio(columns, list, x, n)
 	for _, c := range s.seeds {
-		s.seedOf[c.index] = c.source
+		s.seedOf[c.key] = c.source
 	}
 }
 

@@ -30,7 +30,7 @@ const (
 
 // seed is a design that was good elsewhere.
 type seed struct {
-	index  uint64
+	key    space.Key
 	point  space.Point
 	origin string
 	source int // position in Problem.Prior
@@ -42,13 +42,13 @@ type column struct {
 	rows              []row
 	values            []float64 // of feasible rows, ascending
 	value, class      process
-	known             map[uint64]float64 // score of measured designs
+	known             map[space.Key]float64 // score of measured designs
 }
 
 // score is the normalised rank of a design in the column: 0 for its best, 1 for
 // its worst or an infeasible one. Unknown designs are predicted.
-func (c *column) score(index uint64, x []float64) float64 {
-	if s, ok := c.known[index]; ok {
+func (c *column) score(key space.Key, x []float64) float64 {
+	if s, ok := c.known[key]; ok {
 		return s
 	}
 	predicted := c.value.Mean(x)
@@ -65,7 +65,7 @@ func portfolio(columns []*column, candidates []seed, x [][]float64, n int) []see
 	scores := make([][]float64, len(candidates))
 	for i, c := range candidates {
 		for _, col := range columns {
-			scores[i] = append(scores[i], col.score(c.index, x[i]))
+			scores[i] = append(scores[i], col.score(c.key, x[i]))
 		}
 	}
 	var out []seed
@@ -117,17 +117,17 @@ func near(chosen []seed, p space.Point) bool {
 // legal ones.
 func candidates(columns []*column, names []string, s space.Space, legal func(space.Point) bool) []seed {
 	var out []seed
-	seen := map[uint64]bool{}
+	seen := map[space.Key]bool{}
 	for _, c := range columns {
 		good := slices.DeleteFunc(slices.Clone(c.rows), func(r row) bool { return !r.built })
 		slices.SortStableFunc(good, func(a, b row) int { return cmp.Compare(a.values[c.objective], b.values[c.objective]) })
 		for _, r := range good[:min(shortlist, len(good))] {
 			p := repair(s, r.point, legal)
-			if p == nil || seen[s.Index(p)] {
+			if p == nil || seen[s.Key(p)] {
 				continue
 			}
-			seen[s.Index(p)] = true
-			out = append(out, seed{index: s.Index(p), point: p, origin: fmt.Sprintf("seed:%s/%d", names[c.source], r.trial), source: c.source})
+			seen[s.Key(p)] = true
+			out = append(out, seed{key: s.Key(p), point: p, origin: fmt.Sprintf("seed:%s/%d", names[c.source], r.trial), source: c.source})
 		}
 	}
 	return out
@@ -136,7 +136,7 @@ func candidates(columns []*column, names []string, s space.Space, legal func(spa
 // repair returns the legal point the fewest single steps away from p, found
 // breadth first, or nil when none is within reach.
 func repair(s space.Space, p space.Point, legal func(space.Point) bool) space.Point {
-	visited := map[uint64]bool{s.Index(p): true}
+	visited := map[space.Key]bool{s.Key(p): true}
 	queue := []space.Point{p}
 	for len(queue) > 0 && len(visited) < maxRepair {
 		at := queue[0]
@@ -152,8 +152,8 @@ func repair(s space.Space, p space.Point, legal func(space.Point) bool) space.Po
 				}
 				q := at.Clone()
 				q[i] = level
-				if index := s.Index(q); !visited[index] {
-					visited[index] = true
+				if key := s.Key(q); !visited[key] {
+					visited[key] = true
 					queue = append(queue, q)
 				}
 			}

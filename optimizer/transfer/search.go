@@ -20,7 +20,7 @@ const (
 
 // candidate is a design under consideration.
 type candidate struct {
-	index uint64
+	key   space.Key
 	score float64
 }
 
@@ -28,23 +28,23 @@ type candidate struct {
 type search struct {
 	space  space.Space
 	legal  func(space.Point) bool
-	fresh  func(uint64) bool
-	score  func(index []uint64, points []space.Point, score []float64)
+	fresh  func(space.Key) bool
+	score  func(keys []space.Key, points []space.Point, score []float64)
 	rng    *rand.Rand
 	elite  []space.Point // worth mutating, best first
-	seen   map[uint64]bool
+	seen   map[space.Key]bool
 	queue  []space.Point
-	queued []uint64
+	queued []space.Key
 	found  []candidate
 }
 
 // best returns the point of the highest score; false when no new legal design
 // turned up.
 func (s *search) best() (space.Point, bool) {
-	s.seen = map[uint64]bool{}
+	s.seen = map[space.Key]bool{}
 	if size := s.space.Size(); size <= 2*pool {
 		for i, p := range s.space.All() {
-			s.offer(i, p)
+			s.offer(s.space.KeyAt(i), p)
 		}
 		s.evaluate()
 	} else {
@@ -58,16 +58,14 @@ func (s *search) best() (space.Point, bool) {
 		s.climb(start)
 	}
 	s.sort()
-	return s.space.At(s.found[0].index), true
+	return s.space.PointInto(nil, s.found[0].key), true
 }
 
 func (s *search) scatter() {
-	size := s.space.Size()
 	var p space.Point
 	for draw, found := 0, 0; found < pool && draw < pool*drawsPerDesign; draw++ {
-		index := s.rng.Uint64N(size)
-		p = s.space.AtInto(p, index)
-		if s.offer(index, p) {
+		p = s.space.Draw(p, s.rng)
+		if s.offer(s.space.Key(p), p) {
 			found++
 		}
 	}
@@ -81,7 +79,7 @@ func (s *search) scatter() {
 			}
 		}
 		s.mutate(p)
-		if s.offer(s.space.Index(p), p) {
+		if s.offer(s.space.Key(p), p) {
 			found++
 		}
 	}
@@ -110,12 +108,12 @@ func (s *search) mutate(p space.Point) {
 }
 
 // offer queues a design for its score when it is new, legal and was not seen.
-func (s *search) offer(index uint64, p space.Point) bool {
-	if s.seen[index] || !s.fresh(index) || !s.legal(p) {
+func (s *search) offer(key space.Key, p space.Point) bool {
+	if s.seen[key] || !s.fresh(key) || !s.legal(p) {
 		return false
 	}
-	s.seen[index] = true
-	s.queued = append(s.queued, index)
+	s.seen[key] = true
+	s.queued = append(s.queued, key)
 	s.queue = append(s.queue, p.Clone())
 	return true
 }
@@ -125,8 +123,8 @@ func (s *search) evaluate() []candidate {
 	scores := make([]float64, len(s.queued))
 	s.score(s.queued, s.queue, scores)
 	first := len(s.found)
-	for i, index := range s.queued {
-		s.found = append(s.found, candidate{index, scores[i]})
+	for i, key := range s.queued {
+		s.found = append(s.found, candidate{key, scores[i]})
 	}
 	s.queued, s.queue = s.queued[:0], s.queue[:0]
 	return s.found[first:]
@@ -134,8 +132,8 @@ func (s *search) evaluate() []candidate {
 
 func (s *search) climb(at candidate) {
 	for range steps {
-		for index, p := range s.space.Neighbors(s.space.At(at.index)) {
-			s.offer(index, p)
+		for key, p := range s.space.Neighbors(s.space.PointInto(nil, at.key)) {
+			s.offer(key, p)
 		}
 		next := at
 		for _, c := range s.evaluate() {
@@ -155,6 +153,6 @@ func (s *search) sort() {
 		if c := cmp.Compare(b.score, a.score); c != 0 {
 			return c
 		}
-		return cmp.Compare(a.index, b.index)
+		return a.key.Compare(b.key)
 	})
 }

@@ -86,7 +86,7 @@ func (s scale) labels(values []float64) []float64 {
 
 // row is a design of a source that belongs to the target's space.
 type row struct {
-	index    uint64
+	key      space.Key
 	point    space.Point
 	x        []float64
 	trial    int
@@ -99,11 +99,11 @@ type row struct {
 
 // row returns what an observation says, or false when that is nothing.
 func (s *strategy) row(o optimizer.Observation) (row, bool) {
-	index, ok := s.problem.Space.IndexOf(o.Point)
+	key, ok := s.problem.Space.KeyOf(o.Point)
 	if !ok || o.Status == optimizer.Failed {
 		return row{}, false
 	}
-	r := row{index: index, point: o.Point.Clone(), x: s.encoder.Append(nil, o.Point), trial: o.Trial}
+	r := row{key: key, point: o.Point.Clone(), x: s.encoder.Append(nil, o.Point), trial: o.Trial}
 	if len(o.Values) == s.problem.Objectives && finite(o.Values) {
 		r.values = slices.Clone(o.Values)
 		r.feasible = o.Status == optimizer.Measured
@@ -118,10 +118,10 @@ func (s *strategy) row(o optimizer.Observation) (row, bool) {
 // order.
 func (s *strategy) rows(task optimizer.Task) []row {
 	var out []row
-	seen := map[uint64]bool{}
+	seen := map[space.Key]bool{}
 	for _, o := range task.Observations {
-		if r, ok := s.row(o); ok && !seen[r.index] {
-			seen[r.index] = true
+		if r, ok := s.row(o); ok && !seen[r.key] {
+			seen[r.key] = true
 			out = append(out, r)
 		}
 	}

@@ -64,7 +64,7 @@ func (a Algorithm) Start(p optimizer.Problem) (optimizer.Strategy, error) {
 		p.Legal = func(space.Point) bool { return true }
 	}
 	s := &strategy{
-		problem: p, listener: listener{start: begin, base: base}, told: map[uint64]bool{}, seedOf: map[uint64]int{}, poor: map[uint64]bool{}, lent: math.Inf(1),
+		problem: p, listener: listener{start: begin, base: base}, seedOf: map[space.Key]int{}, poor: map[space.Key]bool{}, lent: math.Inf(1),
 		encoder: surrogate.NewEncoder(p.Space, p.Features),
 	}
 	if err := s.learn(chosen, a.Seeds); err != nil {
@@ -82,7 +82,7 @@ type strategy struct {
 	problem optimizer.Problem
 	listener
 	encoder *surrogate.Encoder
-	told    map[uint64]bool
+	told    space.Set
 	records []row     // told trials that say something of their design, in order
 	best    []int     // of records, feasible ones, best first
 	turns   int       // records that no source proposed
@@ -92,9 +92,9 @@ type strategy struct {
 	vain    int       // proposals of the arm since its last improvement
 
 	seeds  []seed
-	seedOf map[uint64]int  // index of a seed's design → its source
-	poor   map[uint64]bool // seeds that were bad when they were told
-	arm    *arm            // nil when there are no models
+	seedOf map[space.Key]int  // key of a seed's design → its source
+	poor   map[space.Key]bool // seeds that were bad when they were told
+	arm    *arm               // nil when there are no models
 }
 
 const (
@@ -108,8 +108,7 @@ const (
 // Tell implements optimizer.Strategy.
 func (s *strategy) Tell(obs ...optimizer.Observation) {
 	for _, o := range obs {
-		if index, ok := s.problem.Space.IndexOf(o.Point); ok && !s.told[index] {
-			s.told[index] = true
+		if key, ok := s.problem.Space.KeyOf(o.Point); ok && s.told.Add(key) {
 			s.tell(o)
 			s.note(o)
 		}
@@ -123,7 +122,7 @@ func (s *strategy) note(o optimizer.Observation) {
 	}
 	r.borrowed = borrowed(o.Origin)
 	if r.borrowed && s.disappoints(&r) {
-		s.poor[r.index] = true
+		s.poor[r.key] = true
 	}
 	s.judge(&r)
 	if strings.HasPrefix(o.Origin, "transfer:") {
@@ -167,17 +166,17 @@ func (s *strategy) disappoints(r *row) bool {
 func (s *strategy) standing(d *draft) (dealt, bad map[int]int) {
 	dealt, bad = map[int]int{}, map[int]int{}
 	reference, ok := s.reference()
-	late := map[uint64]bool{}
+	late := map[space.Key]bool{}
 	for i := range s.records {
 		if r := &s.records[i]; ok && r.borrowed && r.feasible && s.problem.Objectives == 1 && r.values[0] > reference {
-			late[r.index] = true
+			late[r.key] = true
 		}
 	}
 	for _, c := range s.seeds {
-		if !d.fresh(c.index) {
+		if !d.fresh(c.key) {
 			dealt[c.source]++
 		}
-		if s.poor[c.index] || late[c.index] {
+		if s.poor[c.key] || late[c.key] {
 			bad[c.source]++
 		}
 	}
@@ -231,8 +230,8 @@ func (s *strategy) sow(d *draft, n int) {
 		allowed = len(s.seeds)
 	}
 	for _, c := range s.seeds {
-		if len(d.out) < n && bad[c.source] < badSeeds && dealt[c.source] < allowed && d.fresh(c.index) && s.problem.Legal(c.point) {
-			d.propose(c.index, c.point, c.origin)
+		if len(d.out) < n && bad[c.source] < badSeeds && dealt[c.source] < allowed && d.fresh(c.key) && s.problem.Legal(c.point) {
+			d.propose(c.key, c.point, c.origin)
 			dealt[c.source]++
 		}
 	}
@@ -242,26 +241,26 @@ func (s *strategy) sow(d *draft, n int) {
 type draft struct {
 	strategy *strategy
 	at       uint64
-	taken    map[uint64]bool
+	taken    map[space.Key]bool
 	pending  []space.Point // proposed ones included
 	out      []optimizer.Proposal
 }
 
 func newDraft(s *strategy, at uint64, pending []space.Point) *draft {
-	d := &draft{strategy: s, at: at, taken: make(map[uint64]bool, len(pending)), pending: slices.Clip(pending)}
+	d := &draft{strategy: s, at: at, taken: make(map[space.Key]bool, len(pending)), pending: slices.Clip(pending)}
 	for _, p := range pending {
-		if index, ok := s.problem.Space.IndexOf(p); ok {
-			d.taken[index] = true
+		if key, ok := s.problem.Space.KeyOf(p); ok {
+			d.taken[key] = true
 		}
 	}
 	return d
 }
 
 // fresh reports whether the design was neither told nor is pending.
-func (d *draft) fresh(index uint64) bool { return !d.taken[index] && !d.strategy.told[index] }
+func (d *draft) fresh(key space.Key) bool { return !d.taken[key] && !d.strategy.told.Has(key) }
 
-func (d *draft) propose(index uint64, p space.Point, origin string) {
-	d.taken[index] = true
+func (d *draft) propose(key space.Key, p space.Point, origin string) {
+	d.taken[key] = true
 	d.out = append(d.out, optimizer.Proposal{Point: p.Clone(), Origin: origin})
 	d.pending = append(d.pending, p)
 }

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"apollo/events"
+	"apollo/optimizer/space"
 	"apollo/services/studyfile"
 )
 
@@ -45,7 +47,7 @@ type lintJSON struct {
 	OK         bool             `json:"ok"`
 	Study      string           `json:"study,omitempty"`
 	SHA256     string           `json:"sha256,omitempty"`
-	Designs    uint64           `json:"designs,omitempty"`
+	Designs    *big.Int         `json:"designs,omitempty"`
 	LegalShare *float64         `json:"legal_share,omitempty"`
 	Spec       *events.Spec     `json:"spec,omitempty"`
 	Mistakes   []events.Mistake `json:"mistakes"`
@@ -72,16 +74,24 @@ func (a *app) printLint(path string, doc *studyfile.Document) error {
 	}
 	legal := doc.LegalShare(lintSample)
 	value := lintJSON{
-		OK: true, Study: spec.Study, SHA256: events.SpecSHA256(spec), Designs: s.Size(),
+		OK: true, Study: spec.Study, SHA256: events.SpecSHA256(spec), Designs: s.Count(),
 		LegalShare: new(legal.Value()), Spec: spec, Mistakes: []events.Mistake{},
 	}
 	return a.print(answer{value: value, text: func(w io.Writer, p paint) {
 		fmt.Fprintf(w, "%s: %s\n", path, p.green("ok"))
 		fmt.Fprintf(w, "study    %s (%.12s)\n", spec.Study, value.SHA256)
-		fmt.Fprintf(w, "space    %s designs, legal: %s\n", count(s.Size()), legalText(legal))
+		fmt.Fprintf(w, "space    %s designs, legal: %s\n", designCount(s), legalText(legal))
 		fmt.Fprintf(w, "budget   %s trials in batches of %d, %d in flight\n", count(spec.Budget.Trials), spec.Budget.Batch, spec.Budget.Parallelism)
 		fmt.Fprintf(w, "search   %s, seed %d, order %s\n", spec.Algorithm.Name, spec.Seed, spec.Order)
 	}})
+}
+
+// designCount is the number of designs for people.
+func designCount(s space.Space) string {
+	if s.Size() < 1e15 {
+		return count(s.Size())
+	}
+	return "about " + new(big.Float).SetInt(s.Count()).Text('g', 3)
 }
 
 // legalText is the share of legal designs: exact, or with its interval.

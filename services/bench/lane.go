@@ -52,18 +52,18 @@ func (d *dressed) Start(p optimizer.Problem) (optimizer.Strategy, error) {
 // allKnown returns the legality of a problem together with the evaluator's own
 // verdict. What was judged is remembered: searches ask again and again.
 func allKnown(p optimizer.Problem, ev evaluator.Evaluator) func(space.Point) bool {
-	known := map[uint64]bool{}
+	var known space.Map[bool]
 	free := p.Legal
 	return func(at space.Point) bool {
 		if free != nil && !free(at) {
 			return false
 		}
-		key := p.Space.Index(at)
-		ok, seen := known[key]
+		key := p.Space.Key(at)
+		ok, seen := known.Get(key)
 		if !seen {
 			r, err := ev.Evaluate(context.Background(), evaluator.Request{Trial: -1, Design: p.Space.Values(at)})
 			ok = err == nil && r.Outcome == evaluator.Measured
-			known[key] = ok
+			known.Put(key, ok)
 		}
 		return ok
 	}

@@ -69,7 +69,7 @@ func (p *Problem) answers(ctx context.Context) (string, error) {
 	var point space.Point
 	var design []space.Value
 	for range sampledDesigns {
-		point = p.space.AtInto(point, rng.Uint64N(p.space.Size()))
+		point = p.space.Draw(point, rng)
 		design = p.space.AppendValues(design[:0], point)
 		r, err := p.ev.Evaluate(ctx, evaluator.Request{Study: p.spec.Study, Trial: -1, Design: design})
 		if err != nil {

@@ -56,6 +56,9 @@ func New(spec *events.Spec, ev evaluator.Evaluator, desc evaluator.Description) 
 	if p.space, err = spec.Space(); err != nil {
 		return nil, err
 	}
+	if !p.space.Countable() {
+		return nil, fmt.Errorf("%w: the space has %d designs, and a proof goes through less than 2^63", ErrNoProof, p.space.Count())
+	}
 	if p.judge, err = events.NewJudge(spec); err != nil {
 		return nil, err
 	}

@@ -260,7 +260,7 @@ func (c *checker) space() bool {
 	for _, d := range designs(s, c.o.Designs) {
 		c.tried = append(c.tried, trial{design: d})
 	}
-	c.say(checkSpace, Pass, "", "%d of %d designs are tried", len(c.tried), s.Size())
+	c.say(checkSpace, Pass, "", "%d of %d designs are tried", len(c.tried), s.Count())
 	return true
 }
 
@@ -276,23 +276,20 @@ func designs(s space.Space, n int) [][]space.Value {
 		points[2] = append(points[2], p.Len()/2)
 	}
 	random := rand.New(rand.NewPCG(1, 1))
-	seen := map[uint64]bool{}
+	var seen space.Set
 	var out [][]space.Value
 	for i := 0; len(out) < n; i++ {
-		index := random.Uint64N(s.Size())
+		p := s.Draw(nil, random)
 		switch {
 		case i < len(points):
-			index = s.Index(points[i])
+			p = points[i]
 		case i%2 == 0:
-			corner := make(space.Point, s.Len())
-			for k := range corner {
-				corner[k] = points[random.IntN(2)][k]
+			for k := range p {
+				p[k] = points[random.IntN(2)][k]
 			}
-			index = s.Index(corner)
 		}
-		if !seen[index] {
-			seen[index] = true
-			out = append(out, s.Values(s.At(index)))
+		if seen.Add(s.Key(p)) {
+			out = append(out, s.Values(p))
 		}
 	}
 	return out

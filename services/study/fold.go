@@ -92,8 +92,8 @@ func (m *Machine) foldProposed(e *events.TrialsProposed) error {
 		}
 		b.reused[r.Trial] = r
 	}
-	for i, p := range points {
-		m.seen[m.space.Index(p)] = int32(e.FirstTrial + i)
+	for _, p := range points {
+		m.seen.Add(m.space.Key(p))
 	}
 	// In strict order this ask came after telling exactly the batches below
 	// k-lag; tellThrough does that again when the results are there.

@@ -23,9 +23,9 @@ type Machine struct {
 	search   optimizer.Strategy
 	// control is a second strategy that knows nothing of the sources: it is told
 	// its own trials alone. known holds what it may be told without a new
-	// evaluation, by design index; nil without a control arm.
+	// evaluation; it stays empty without a control arm.
 	control optimizer.Strategy
-	known   map[uint64]events.TrialResult
+	known   space.Map[events.TrialResult]
 
 	// identity is who measures; nil while nobody is chosen (binds: the first
 	// answer chooses). refused holds, by batch, the answers of others.
@@ -39,10 +39,10 @@ type Machine struct {
 	trials   int // budget, as extended
 	commands map[string]bool
 
-	batches []*batch         // every proposed batch, in order; told ones are emptied
-	seen    map[uint64]int32 // design index → trial
-	next    int              // number of the next trial
-	pending int              // batches without a result
+	batches []*batch  // every proposed batch, in order; told ones are emptied
+	seen    space.Set // proposed designs
+	next    int       // number of the next trial
+	pending int       // batches without a result
 
 	told    int // strict: the prefix of batches that the strategy was told
 	untold  int // no batch below it is untold
@@ -100,7 +100,7 @@ func New(cfg Config) (*Machine, error) {
 	m := &Machine{
 		cfg: cfg, spec: cfg.Spec, space: sp, judge: judge,
 		state: Running, trials: cfg.Spec.Budget.Trials, commands: map[string]bool{},
-		seen: map[uint64]int32{}, hash: events.NewTrialHash(), improvedThrough: -1,
+		hash: events.NewTrialHash(), improvedThrough: -1,
 		stop: newTracker(cfg.Spec), view: newTracker(cfg.Spec), republished: map[int]int{}, lost: map[int]map[uint64]bool{},
 		refused: map[int]map[uint64]bool{},
 	}
@@ -112,7 +112,6 @@ func New(cfg Config) (*Machine, error) {
 		return nil, fmt.Errorf("algorithm %s: %w", cfg.Spec.Algorithm.Name, err)
 	}
 	if cfg.Spec.Transfer != nil && cfg.Spec.Transfer.Control > 0 {
-		m.known = map[uint64]events.TrialResult{}
 		// Any fixed odd constant makes the control arm's random streams differ
 		// from the search's.
 		if m.control, err = cfg.Algorithm.Start(m.problem(cfg.Spec.Seed ^ 0x9e3779b97f4a7c15)); err != nil {
@@ -371,7 +370,7 @@ func (m *Machine) tell(b *batch) {
 		o.Origin = b.origins[i]
 		m.search.Tell(o)
 		if m.control != nil {
-			m.known[m.space.Index(o.Point)] = b.results[i]
+			m.known.Put(m.space.Key(o.Point), b.results[i])
 			if strings.HasPrefix(o.Origin, controlPrefix) {
 				m.control.Tell(o)
 			}

@@ -90,7 +90,7 @@ func (m *Machine) tellThrough(k int) bool {
 func (m *Machine) propose(k int) (events.Payload, error) {
 	n := min(m.spec.Budget.Batch, m.trials-m.next)
 	d := &draft{
-		machine: m, taken: make(map[uint64]bool, n), pending: m.pendingPoints(n),
+		machine: m, pending: m.pendingPoints(n),
 		values: make([]space.Value, 0, n*m.space.Len()),
 	}
 	d.event = events.TrialsProposed{Study: m.spec.Study, Run: m.cfg.Run, Batch: k, FirstTrial: m.next, Told: m.told}
@@ -149,7 +149,7 @@ func (m *Machine) firstUntold() int {
 type draft struct {
 	machine *Machine
 	event   events.TrialsProposed
-	taken   map[uint64]bool
+	taken   space.Set
 	pending []space.Point
 	// values holds the rows of the event's designs.
 	values []space.Value
@@ -163,17 +163,17 @@ func (d *draft) len() int { return len(d.event.Designs) }
 // add appends a design unless the run has it already.
 func (d *draft) add(p space.Point, origin string, parents []int) (trial int, ok bool) {
 	m := d.machine
-	index := m.space.Index(p)
-	if _, seen := m.seen[index]; seen || d.taken[index] {
+	key := m.space.Key(p)
+	if m.seen.Has(key) || d.taken.Has(key) {
 		return 0, false
 	}
-	return d.append(index, p, origin, parents), true
+	return d.append(key, p, origin, parents), true
 }
 
 // append adds a design and returns its trial.
-func (d *draft) append(index uint64, p space.Point, origin string, parents []int) int {
+func (d *draft) append(key space.Key, p space.Point, origin string, parents []int) int {
 	m := d.machine
-	d.taken[index] = true
+	d.taken.Add(key)
 	trial := d.event.FirstTrial + d.len()
 	start := len(d.values)
 	d.values = m.space.AppendValues(d.values, p)
@@ -206,12 +206,12 @@ const controlPrefix = "control/"
 // answer is known, and the arm must not miss it.
 func (d *draft) again(p space.Point, origin string) bool {
 	m := d.machine
-	index := m.space.Index(p)
-	known, told := m.known[index]
-	if !told || d.taken[index] {
+	key := m.space.Key(p)
+	known, told := m.known.Get(key)
+	if !told || d.taken.Has(key) {
 		return false
 	}
-	known.Trial = d.append(index, p, origin, nil)
+	known.Trial = d.append(key, p, origin, nil)
 	d.event.Reused = append(d.event.Reused, known)
 	return true
 }

@@ -171,7 +171,7 @@ func (b *builder) findLegal(c *checker) {
 	if b.template != nil {
 		tried = "the baseline, the smallest nor the largest design"
 	}
-	b.add(n, codeNoLegal, hint, "none of %d sampled designs (of %d), and neither %s, passes the rules and constraints", s.Checked, s.Size, tried)
+	b.add(n, codeNoLegal, hint, "none of %d sampled designs (of %d), and neither %s, passes the rules and constraints", s.Checked, c.space.Count(), tried)
 }
 
 func (b *builder) baselineDesign() []space.Value {

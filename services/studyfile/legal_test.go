@@ -1,6 +1,7 @@
 package studyfile_test
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -69,4 +70,46 @@ func TestRareLegalDesigns(t *testing.T) {
 	if s := parse(t, small, studyfile.Options{Sets: []string{strings.ReplaceAll(set, `"`, "'")}}).LegalShare(64); s.Legal != 1 {
 		t.Errorf("LegalShare(64) = %+v, want the baseline alone", s)
 	}
+}
+
+// Spaces of 2^63 designs and more are studies like any other.
+func TestWideSpaces(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		parameters, rule string
+		legal            float64 // about; 0 where there is no legal design
+	}{
+		"64 switches": {repeated(64, `"values":["off","on"]`), `p0 == 'on'`, 0.5},
+		"10 of 100":   {repeated(10, `"min":1,"max":100`), `p0 <= 25`, 0.25},
+		"256 of 100":  {repeated(256, `"min":1,"max":100`), `p0 <= 50`, 0.5},
+		"nothing":     {repeated(64, `"values":[0,1]`), `p0 + p1 > 2`, 0},
+		// 3^-60 of the designs: the share of samples would not meet one.
+		"conditions": {`{"name":"on","values":["no","yes"]},` + strings.ReplaceAll(repeated(60, `"values":[1,2,3],"when":"on == 'yes'"`), `"p`, `"q`), `q0 != 2 or q1 != 2`, 0.44},
+	} {
+		src := `{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"wide"},"spec":{"space":{"parameters":[` + c.parameters +
+			`],"rules":[{"id":"r","expr":"` + c.rule + `"}]},"objectives":[{"metric":"m","goal":"minimize"}],"evaluator":{"name":"mine","metrics":[{"name":"m"}]}}}`
+		doc, err := studyfile.Parse(name, []byte(src), catalog(), studyfile.Options{})
+		if c.legal == 0 {
+			if err == nil || !strings.Contains(err.Error(), "of 18446744073709551616") {
+				t.Errorf("%s: %v, want a mistake that names the size", name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := doc.LegalShare(10_000); got.Exact || math.Abs(got.Value()-c.legal) > 0.06 {
+			t.Errorf("%s: the share is %v (exact %t), want about %v", name, got.Value(), got.Exact, c.legal)
+		}
+	}
+}
+
+// repeated lists n parameters p0, p1, … with the same levels.
+func repeated(n int, levels string) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf(`{"name":"p%d",%s}`, i, levels)
+	}
+	return strings.Join(all, ",")
 }

@@ -154,7 +154,6 @@ func mistakes() []mistake {
 		{name: "a condition that is none", src: own, old: "values: [4, 1, 2]", new: "values: [4, 1, 2], when: dataflow == 'xs'"},
 		{name: "a condition on nothing", src: own, old: "values: [4, 1, 2]", new: "values: [4, 1, 2], when: cores"},
 		{name: "a condition and its rule", src: own, old: "values: [4, 1, 2]", new: "values: [4, 1, 2], when: banks > 1", sets: []string{"spec.space.rules=[{id: when-tile, expr: tile > 1}]"}},
-		{name: "space is too large", src: own, old: "- {name: tile, values: [4, 1, 2]}", new: "- {name: tile, min: 1, max: 60000}\n      - {name: b, min: 1, max: 60000}\n      - {name: c, min: 1, max: 60000}\n      - {name: d, min: 1, max: 60000}"},
 		{name: "no legal design by a rule", src: full, old: "cores * memory <= 4 * MiB", new: "cores * memory <= 4 * KiB"},
 		{name: "no legal design by area", src: small, old: "  objectives", new: "  constraints: [{metric: area, max: 0.5 mm2}]\n  objectives"},
 		{name: "no legal design in a large space", src: own, old: "- {name: tile, values: [4, 1, 2]}", new: "- {name: tile, min: 1, max: 60000}", sets: []string{"spec.space.rules=[{id: never, expr: tile > 1 and tile < 2}]"}},

@@ -30,7 +30,6 @@ func (b *builder) space() {
 	}
 	b.declared = slices.Clone(b.spec.Parameters)
 	b.narrow(s)
-	b.size(s)
 	b.rules(s.get("rules"))
 	b.conditions(own)
 }
@@ -61,13 +60,6 @@ func (b *builder) fromTemplate(n *node) {
 // param is the space's view of a parameter of the spec.
 func param(p events.Parameter) space.Param {
 	return space.Param{Name: p.Name, Unit: p.Unit, Values: p.Values, Labels: p.Labels}
-}
-
-// size refuses a space that cannot be indexed.
-func (b *builder) size(n *node) {
-	if _, err := b.spec.Space(); err != nil && len(b.found) == 0 {
-		b.add(n, codeOutOfRange, "Restrict some parameters.", "%s", err)
-	}
 }
 
 // narrow applies fix and restrict.

@@ -23,13 +23,13 @@ const reusedFront = 5
 func (l *Learner) merge(log *archiver.SourceLog, picks []*pick) {
 	var good []*pick
 	for _, p := range picks {
-		if l.taken[l.space.Index(p.point)] {
+		if l.taken[l.space.Key(p.point)] {
 			continue
 		}
 		if p.moved > 0 {
 			continue // a level that this study does not have
 		}
-		l.taken[l.space.Index(p.point)] = true
+		l.taken[l.space.Key(p.point)] = true
 		l.knowledge.Merged = append(l.knowledge.Merged, l.known(log, p))
 		if p.status == optimizer.Measured {
 			good = append(good, p)

@@ -80,7 +80,7 @@ type Learner struct {
 	judge    *events.Judge
 	workload []float64
 	units    []string // of the objectives
-	taken    map[uint64]bool
+	taken    map[space.Key]bool
 
 	knowledge study.Knowledge
 	pins      []events.SourcePin
@@ -97,7 +97,7 @@ func NewLearner(t Target) (*Learner, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Learner{target: t, space: sp, judge: judge, taken: map[uint64]bool{}}
+	l := &Learner{target: t, space: sp, judge: judge, taken: map[space.Key]bool{}}
 	if l.target.Legal == nil {
 		l.target.Legal = func(space.Point) bool { return true }
 	}
@@ -368,12 +368,12 @@ func designKey(b []byte, design []space.Value) []byte {
 // distinct keeps one pick a point: the one that moved least on its way there,
 // then the earliest.
 func (l *Learner) distinct(picks []*pick, c *Candidate) []*pick {
-	at := make(map[uint64]int, len(picks))
+	at := make(map[space.Key]int, len(picks))
 	var out []*pick
 	for _, p := range picks {
-		i, seen := at[l.space.Index(p.point)]
+		i, seen := at[l.space.Key(p.point)]
 		if !seen {
-			at[l.space.Index(p.point)] = len(out)
+			at[l.space.Key(p.point)] = len(out)
 			out = append(out, p)
 			continue
 		}

@@ -12,9 +12,9 @@ import (
 type ask struct {
 	s          *Strategy
 	n          int
-	left       int             // free checks
-	rejections int             // suggestions that were refused
-	taken      map[uint64]bool // pending and accepted points
+	left       int                // free checks
+	rejections int                // suggestions that were refused
+	taken      map[space.Key]bool // pending and accepted points
 	out        []optimizer.Proposal
 }
 
@@ -108,17 +108,17 @@ func (a *ask) suggested(trials []suggestedDesign) ([]rejectedItem, error) {
 		if s.moved(t.Params, p) {
 			s.stats.Moved++
 		}
-		index := s.problem.Space.Index(p)
+		key := s.problem.Space.Key(p)
 		switch {
-		case s.tried[index] || a.taken[index]:
+		case s.tried[key] || a.taken[key]:
 			s.stats.Duplicate++
 			refused = append(refused, rejectedItem{t.ID, "duplicate"})
 		case s.problem.Legal != nil && !s.problem.Legal(p):
 			s.stats.Illegal++
 			refused = append(refused, rejectedItem{t.ID, "illegal"})
 		default:
-			a.taken[index] = true
-			s.open[index] = t.ID
+			a.taken[key] = true
+			s.open[key] = t.ID
 			a.out = append(a.out, optimizer.Proposal{Point: p, Origin: s.c.Label})
 		}
 	}

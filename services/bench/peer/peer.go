@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"apollo/optimizer"
+	"apollo/optimizer/space"
 	"apollo/services/child"
 	"apollo/services/external"
 )
@@ -105,7 +106,7 @@ func (c Peer) Start(problem optimizer.Problem) (optimizer.Strategy, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Strategy{c: c, problem: problem, random: random, tried: map[uint64]bool{}, open: map[uint64]string{}}
+	s := &Strategy{c: c, problem: problem, random: random, tried: map[space.Key]bool{}, open: map[space.Key]string{}}
 	if s.process, err = child.Start(argv, child.Options{Dir: c.Dir, MaxLine: maxLine, Stderr: c.Stderr}); err != nil {
 		return nil, &Failure{CodeStart, err.Error()}
 	}
@@ -128,7 +129,7 @@ func (c *Peer) complete(p *optimizer.Problem) error {
 		return errors.New("peer: checks, budget and batch must not be negative")
 	}
 	if p.Features != nil {
-		n := len(p.Features(p.Space.At(0)))
+		n := len(p.Features(make(space.Point, p.Space.Len())))
 		c.Features = append([]string(nil), c.Features[:min(n, len(c.Features))]...)
 		for i := len(c.Features); i < n; i++ {
 			c.Features = append(c.Features, fmt.Sprintf("feature_%d", i))

@@ -20,8 +20,8 @@ type Strategy struct {
 	process *child.Process
 	// random proposes in place of a program that has nothing acceptable.
 	random optimizer.Strategy
-	tried  map[uint64]bool   // told points, by space index
-	open   map[uint64]string // suggested and not told: the program's id
+	tried  map[space.Key]bool   // told points, by key
+	open   map[space.Key]string // suggested and not told: the program's id
 	// outbox holds lines that go out with the next ask.
 	outbox [][]byte
 	news   []toldLine // the tell that goes out with the next ask
@@ -71,14 +71,14 @@ func (s *Strategy) Close() error {
 func (s *Strategy) Tell(obs ...optimizer.Observation) {
 	for i := range obs {
 		o := &obs[i]
-		index, ok := s.problem.Space.IndexOf(o.Point)
-		if !ok || s.tried[index] {
+		key, ok := s.problem.Space.KeyOf(o.Point)
+		if !ok || s.tried[key] {
 			continue
 		}
-		s.tried[index] = true
+		s.tried[key] = true
 		s.random.Tell(*o)
-		s.news = append(s.news, s.told(o, s.open[index]))
-		delete(s.open, index)
+		s.news = append(s.news, s.told(o, s.open[key]))
+		delete(s.open, key)
 	}
 }
 
@@ -93,10 +93,10 @@ func (s *Strategy) Ask(at uint64, n int, pending []space.Point) ([]optimizer.Pro
 	case s.failed != nil:
 		return nil, s.failed
 	}
-	a := &ask{s: s, n: n, left: n * s.c.Checks, taken: map[uint64]bool{}}
+	a := &ask{s: s, n: n, left: n * s.c.Checks, taken: map[space.Key]bool{}}
 	for _, p := range pending {
-		if index, ok := s.problem.Space.IndexOf(p); ok {
-			a.taken[index] = true
+		if key, ok := s.problem.Space.KeyOf(p); ok {
+			a.taken[key] = true
 		}
 	}
 	if err := a.run(); err != nil {

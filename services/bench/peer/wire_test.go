@@ -3,6 +3,8 @@ package peer
 import (
 	"encoding/json"
 	"testing"
+
+	"apollo/optimizer/space"
 )
 
 func TestGeometric(t *testing.T) {
@@ -34,8 +36,8 @@ func FuzzLines(f *testing.F) {
 		if json.Unmarshal(text, h) != nil {
 			return
 		}
-		s := &Strategy{problem: small(t), tried: map[uint64]bool{}, open: map[uint64]string{}}
-		a := &ask{s: s, n: 2, left: 3, taken: map[uint64]bool{}}
+		s := &Strategy{problem: small(t), tried: map[space.Key]bool{}, open: map[space.Key]string{}}
+		a := &ask{s: s, n: 2, left: 3, taken: map[space.Key]bool{}}
 		if _, err := a.suggested(h.Trials); err == nil {
 			for _, p := range a.out {
 				if !s.problem.Legal(p.Point) {
