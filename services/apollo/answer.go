@@ -69,7 +69,7 @@ func (a *app) printAnswer(ctx context.Context, view *services.StudyView, watch s
 		value.TrialsPerSecond = round(float64(trials)/seconds, 1)
 	}
 	err := a.print(answer{
-		value: value, grid: value.sheet(view.Spec),
+		value: value, grid: answerSheet(view.Spec, value.frontJSON, value.Best),
 		text: func(w io.Writer, p paint) { a.answerText(ctx, w, p, view, value) },
 	})
 	switch {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,10 +17,11 @@ import (
 // app is one run of the command line: its streams and the flags that every
 // command has.
 type app struct {
-	stdin          io.Reader
-	stdout, stderr io.Writer
-	console        *console
-	args           []string
+	stdin   io.Reader
+	stdout  *outlet
+	stderr  io.Writer
+	console *console
+	args    []string
 
 	nats      string
 	token     string
@@ -36,11 +36,14 @@ type app struct {
 // Main runs the command line and returns the exit code. stdout gets the
 // answer, stderr everything else.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, console: newConsole(stderr), args: args}
+	a := &app{stdin: stdin, stdout: &outlet{Writer: stdout}, stderr: stderr, console: newConsole(stderr), args: args}
 	root := a.root() //nolint:contextcheck // commands get the context from cobra when they run
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	a.console.clear()
+	if err == nil {
+		err = a.stdout.broken // help, too, is lost on a full disk
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -68,15 +71,15 @@ design under an area, latency or energy budget, and learns from earlier studies.
 		SilenceUsage:  true,
 		Args:          a.groupArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			return a.checkFlags()
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			return a.checkFlags(c)
 		},
 	}
 	f := root.PersistentFlags()
 	f.StringVar(&a.nats, "nats", os.Getenv("APOLLO_NATS"), "URL of a NATS `server` with JetStream (APOLLO_NATS); default: the one in --data")
 	f.StringVar(&a.token, "token", os.Getenv("APOLLO_TOKEN"), "`token` for --nats (APOLLO_TOKEN)")
 	f.StringVar(&a.data, "data", envOr("APOLLO_DATA", "apollo-data"), "data `directory`: store, trial logs (APOLLO_DATA)")
-	f.StringVarP(&a.output, "output", "o", "table", "`format` of the answer: "+strings.Join(formats, "|"))
+	f.StringVarP(&a.output, "output", "o", "table", "`format` of the answer")
 	f.BoolVar(&a.noColor, "no-color", false, "no colour (also NO_COLOR)")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress, only warnings and the answer")
 	f.StringVar(&a.logLevel, "log-level", "warn", "`level` of messages: debug|info|warn|error")
@@ -88,6 +91,11 @@ design under an area, latency or energy budget, and learns from earlier studies.
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetIn(a.stdin)
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(c *cobra.Command, args []string) {
+		f.Lookup("output").Usage = "`format` of the answer: " + strings.Join(formatsOf(c), "|")
+		help(c, args)
+	})
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return hinted(exitUsage, "`"+c.CommandPath()+" --help` shows the flags", err)
 	})
@@ -151,9 +159,9 @@ func between(low, high int) cobra.PositionalArgs {
 	}
 }
 
-func (a *app) checkFlags() error {
-	if !slices.Contains(formats, a.output) && !slices.Contains(pictures, a.output) {
-		return usageErrorf("unknown output format %q: want %s", a.output, strings.Join(formats, ", "))
+func (a *app) checkFlags(c *cobra.Command) error {
+	if err := a.checkFormat(c); err != nil {
+		return err
 	}
 	if _, err := parseLevel(a.logLevel); err != nil {
 		return err
@@ -166,7 +174,7 @@ func (a *app) checkFlags() error {
 
 // color reports whether the answer may be coloured.
 func (a *app) color() bool {
-	return !a.noColor && os.Getenv("NO_COLOR") == "" && isTerminal(a.stdout)
+	return !a.noColor && os.Getenv("NO_COLOR") == "" && isTerminal(a.stdout.Writer)
 }
 
 // say prints a line about what goes on, unless --quiet.

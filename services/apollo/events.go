@@ -32,9 +32,6 @@ func (a *app) eventsTailCommand() *cobra.Command {
 		Example: "  apollo events tail --study mobilenetv2-6p8 --all",
 		Args:    exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if a.output != "table" && a.output != "jsonl" {
-				return usageErrorf("events never end: -o is table or jsonl here")
-			}
 			ctx := c.Context()
 			s, err := a.open(ctx, c, forReading)
 			if err != nil {
@@ -69,7 +66,9 @@ func (a *app) tail(ctx context.Context, s *session, study string, old, follow bo
 				if err != nil {
 					return err
 				}
-				a.printEvent(m)
+				if err := a.printEvent(m); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
@@ -106,7 +105,9 @@ func (a *app) tail(ctx context.Context, s *session, study string, old, follow bo
 	for {
 		select {
 		case m := <-lines:
-			a.printEvent(m)
+			if err := a.printEvent(m); err != nil {
+				return err
+			}
 		case err := <-errs:
 			return err
 		case <-ctx.Done():
@@ -115,10 +116,10 @@ func (a *app) tail(ctx context.Context, s *session, study string, old, follow bo
 	}
 }
 
-func (a *app) printEvent(m events.Message) {
+func (a *app) printEvent(m events.Message) error {
 	if a.output == "jsonl" {
-		a.stdout.Write(append(bytes.TrimSpace(m.Data), '\n')) //nolint:errcheck // a reader that is gone has nobody to tell
-		return
+		_, err := a.stdout.Write(append(bytes.TrimSpace(m.Data), '\n'))
+		return err
 	}
 	_, payload, err := events.Decode(m.Data)
 	var text string
@@ -127,7 +128,8 @@ func (a *app) printEvent(m events.Message) {
 	} else {
 		text = events.Render(payload)
 	}
-	fmt.Fprintf(a.stdout, "%s  %s  %s\n", m.Time.Local().Format(time.TimeOnly), m.Subject, text)
+	_, err = fmt.Fprintf(a.stdout, "%s  %s  %s\n", m.Time.Local().Format(time.TimeOnly), m.Subject, text)
+	return err
 }
 
 func (a *app) eventsSchemaCommand() *cobra.Command {

@@ -174,17 +174,22 @@ func objectivesFirst(spec *events.Spec) []events.Metric {
 	return append(first, rest...)
 }
 
-// sheet is the front as rows for csv, with plain numbers; nil for one objective.
-func (f *frontJSON) sheet(spec *events.Spec) *grid {
-	if f == nil {
-		return nil
+// answerSheet is the front, or the best trial, as rows for csv with plain
+// numbers.
+func answerSheet(spec *events.Spec, f *frontJSON, best *events.BestTrial) *grid {
+	var trials []events.BestTrial
+	switch {
+	case f != nil:
+		trials = f.Front
+	case best != nil:
+		trials = []events.BestTrial{*best}
 	}
 	g := &grid{header: append([]string{"trial"}, metricNames(spec)...)}
 	for _, p := range spec.Parameters {
 		g.header = append(g.header, p.Name)
 	}
-	for i := range f.Front {
-		b := &f.Front[i]
+	for i := range trials {
+		b := &trials[i]
 		cells := []string{strconv.Itoa(b.Trial)}
 		for _, m := range spec.Metrics {
 			text := ""

@@ -9,16 +9,26 @@ import (
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
-
-	"apollo/services/draw"
 )
 
-// formats are the values of --output; pictures are those of answers that can be
-// drawn.
-var (
-	formats  = []string{"table", "json", "jsonl", "yaml", "csv"}
-	pictures = draw.Formats()
-)
+// outlet is stdout. It keeps the first write that failed, as on a full disk, and
+// writes nothing after it, so that whoever prints line by line need not look.
+type outlet struct {
+	io.Writer
+	broken error
+}
+
+// Write implements io.Writer.
+func (o *outlet) Write(b []byte) (int, error) {
+	if o.broken != nil {
+		return 0, o.broken
+	}
+	n, err := o.Writer.Write(b)
+	if err != nil {
+		o.broken = hinted(exitError, "make room, or write it elsewhere: what was stored is there still", fmt.Errorf("the answer was not written whole: %w", err))
+	}
+	return n, o.broken
+}
 
 // answer is what a command prints on stdout.
 type answer struct {
@@ -34,8 +44,16 @@ type answer struct {
 	draw func(w io.Writer, format string) error
 }
 
-// print writes the answer in the format that was asked for.
+// print writes the answer in the format that was asked for. Its error is for
+// an answer that was not written whole.
 func (a *app) print(ans answer) error {
+	if err := a.write(ans); err != nil {
+		return err
+	}
+	return a.stdout.broken
+}
+
+func (a *app) write(ans answer) error {
 	switch a.output {
 	case "json":
 		return writeJSON(a.stdout, ans.value, "  ")
@@ -66,7 +84,7 @@ func (a *app) print(ans answer) error {
 		return ans.grid.csv(a.stdout)
 	case "svg", "png":
 		if ans.draw == nil {
-			return usageErrorf("this answer is no picture: `apollo design eval` draws one; use -o %s", strings.Join(formats, ", "))
+			return usageErrorf("this answer is no picture: use -o table, json, jsonl or yaml instead of %s", a.output)
 		}
 		return ans.draw(a.stdout, a.output)
 	}

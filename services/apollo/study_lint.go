@@ -55,7 +55,7 @@ type lintJSON struct {
 
 func (a *app) printMistakes(e *studyfile.Error) error {
 	items := make([]any, len(e.Mistakes))
-	g := &grid{header: []string{">line", ">column", "pointer", "code", "message", "hint"}}
+	g := mistakesGrid()
 	for i, m := range e.Mistakes {
 		items[i] = m
 		g.add(strconv.Itoa(m.Line), strconv.Itoa(m.Column), m.Pointer, m.Code, m.Message, m.Hint)
@@ -64,6 +64,10 @@ func (a *app) printMistakes(e *studyfile.Error) error {
 		return err
 	}
 	return silent(exitUsage)
+}
+
+func mistakesGrid() *grid {
+	return &grid{header: []string{">line", ">column", "pointer", "code", "message", "hint"}}
 }
 
 func (a *app) printLint(path string, doc *studyfile.Document) error {
@@ -77,7 +81,7 @@ func (a *app) printLint(path string, doc *studyfile.Document) error {
 		OK: true, Study: spec.Study, SHA256: events.SpecSHA256(spec), Designs: s.Count(),
 		LegalShare: new(legal.Value()), Spec: spec, Mistakes: []events.Mistake{},
 	}
-	return a.print(answer{value: value, text: func(w io.Writer, p paint) {
+	return a.print(answer{value: value, grid: mistakesGrid(), text: func(w io.Writer, p paint) {
 		fmt.Fprintf(w, "%s: %s\n", path, p.green("ok"))
 		fmt.Fprintf(w, "study    %s (%.12s)\n", spec.Study, value.SHA256)
 		fmt.Fprintf(w, "space    %s designs, legal: %s\n", designCount(s), legalText(legal))

@@ -66,7 +66,7 @@ are the same, bit for bit.`,
 			if err != nil {
 				return err
 			}
-			return a.print(answer{value: shown, text: shown.text, grid: shown.sheet(shown.Spec)})
+			return a.print(answer{value: shown, text: shown.text, grid: answerSheet(shown.Spec, shown.frontJSON, shown.Best)})
 		},
 	}
 	c.Flags().StringVar(&run, "run", "", "the `run`; default: the latest")
