@@ -89,9 +89,11 @@ type owner struct {
 	found, said *events.Waiting
 	changes     int
 	// slots are those of the workers that serve the run, as the last look saw
-	// them, and answered counts the results that came lately.
-	slots    int
-	answered lately
+	// them, servedSince is since when there are some, and answered counts the
+	// results that came lately.
+	slots       int
+	servedSince time.Time
+	answered    lately
 }
 
 type ownerRequest struct {

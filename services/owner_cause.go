@@ -108,16 +108,17 @@ func (o *owner) workCause(ctx context.Context, now time.Time, quiet time.Duratio
 	for _, p := range fit {
 		slots, busy = slots+p.Slots, busy+min(len(p.Items), p.Slots)
 	}
+	idle := min(quiet, now.Sub(o.servedSince))
 	switch {
 	case busy >= slots && quiet >= o.patience():
 		return &events.Waiting{
 			Code: events.WaitsEvaluatorsBusy, Hint: "it goes on when they are free; or " + o.startHint(),
 			Message: fmt.Sprintf("all %d workers of evaluator %s are busy with other studies: %s", slots, name, busyWith(fit)),
 		}
-	case busy < slots && quiet >= max(noAnswerBefore, o.patience()):
+	case busy < slots && idle >= max(noAnswerBefore, o.patience()):
 		return &events.Waiting{
 			Code: events.WaitsNoAnswer, Hint: "if it stays so, look at the logs of the workers and of the server",
-			Message: fmt.Sprintf("%d of %d workers of evaluator %s are free, and none has taken the work of this study for %s", slots-busy, slots, name, seconds(quiet)),
+			Message: fmt.Sprintf("%d of %d workers of evaluator %s are free, and none has taken the work of this study for %s", slots-busy, slots, name, seconds(idle)),
 		}
 	}
 	return nil

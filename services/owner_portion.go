@@ -30,6 +30,12 @@ func (o *owner) portion() int {
 
 // countSlots looks how many items the workers take that serve the run.
 func (o *owner) countSlots(now time.Time) {
+	before := o.slots
+	defer func() {
+		if before == 0 && o.slots > 0 {
+			o.servedSince = now
+		}
+	}()
 	o.slots = 0
 	there, _ := o.proposer.roster.of(o.spec.Evaluator.Name, now)
 	for _, p := range there {

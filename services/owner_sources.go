@@ -15,43 +15,51 @@ const sourcesEvery = 5 * time.Second
 // live runs the owner. While a source cannot be opened it waits for it: whoever
 // mounts the disk again has nothing else to do.
 func (o *owner) live(ctx context.Context) error {
+	told := false
 	for {
 		err := o.run(ctx)
 		if !errors.Is(err, errSourceMissing) || o.brief || ctx.Err() != nil {
 			return err
 		}
-		if again, end := o.awaitSources(ctx, err); !again {
-			return quiet(ctx, end)
+		end, ended := o.readEnd(ctx)
+		if ended != nil || !end.active {
+			return quiet(ctx, errors.Join(err, ended))
+		}
+		if !told && !o.driven(ctx) {
+			o.tellMissing(ctx, &end, err)
+			told = true
+		}
+		if again := o.awaitSources(ctx, err); !again {
+			return nil
 		}
 	}
 }
 
-// awaitSources tells what is missing until it is time to look again. It reports
-// false when the owner has nothing to wait for.
-func (o *owner) awaitSources(ctx context.Context, missing error) (again bool, err error) {
-	end, err := o.readEnd(ctx)
-	if err != nil || !end.active {
-		return false, errors.Join(missing, err)
-	}
-	if _, driven := hear[events.Progress](ctx, o.proposer.Bus, events.ProgressSubject(o.key.study, o.key.run)); !driven {
-		o.tellMissing(ctx, &end, missing)
-	}
+// driven reports whether another proposer drives the run: it has the sources.
+func (o *owner) driven(ctx context.Context) bool {
+	_, driven := hear[events.Progress](ctx, o.proposer.Bus, events.ProgressSubject(o.key.study, o.key.run))
+	return driven
+}
+
+// awaitSources waits until it is time to look again, and tells meanwhile what
+// is missing. It reports false when ctx ended.
+func (o *owner) awaitSources(ctx context.Context, missing error) (again bool) {
 	look, beat := time.NewTimer(sourcesEvery), time.NewTicker(beatEvery)
 	defer look.Stop()
 	defer beat.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return false, nil
+			return false
 		case <-look.C:
-			return true, nil
+			return true
 		case <-beat.C:
 			o.report(ctx, beatEvery)
 		case r := <-o.requests:
 			if r.control.Verb == "cancel" { // it does without the sources
 				o.cancelling, o.brief, o.kept = true, true, make(chan ownerRequest, 1)
 				o.kept <- r
-				return true, nil
+				return true
 			}
 			r.reply <- ownerReply{refusal: fmt.Errorf("the study waits: %w", missing)}
 		}
