@@ -27,6 +27,9 @@ const (
 	WaitsNoArchiver = "no_archiver"
 	// WaitsArchiveStuck: the archiver cannot write to its disk.
 	WaitsArchiveStuck = "archive_stuck"
+	// WaitsLoading: the proposer reads the run's log, its results and sources.
+	// Only ticks say it; their counts are 0.
+	WaitsLoading = "loading"
 	// WaitsNoProposer: nobody drives the run.
 	WaitsNoProposer = "no_proposer"
 )

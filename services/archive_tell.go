@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
+	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -59,14 +61,20 @@ func (p *archivePresence) waits(w *events.Waiting, rows int) {
 	p.is.Waiting, p.is.Rows = w, rows
 }
 
-// stuckArchive is an error of the disk as a cause.
+// stuckArchive is an error of the disk as a cause. It names the folder and not
+// the file, which has another name at every try.
 func stuckArchive(dir string, err error) *events.Waiting {
-	// Without the names of files, which are others at every try.
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		dir = e.Path
+		if e.Op != "mkdir" {
+			dir = filepath.Dir(dir)
+		}
+	}
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		err = errno
 	}
 	return &events.Waiting{
-		Code: events.WaitsArchiveStuck, Message: fmt.Sprintf("the archiver cannot write below %s: %v", dir, err),
+		Code: events.WaitsArchiveStuck, Message: fmt.Sprintf("the archiver cannot write in %s: %v", dir, err),
 		Hint: "make room or mend the disk there; the archiver tries again by itself, and nothing is lost meanwhile",
 	}
 }

@@ -117,20 +117,20 @@ func (o *owner) run(ctx context.Context) error {
 	o.resend.Stop()
 	defer o.resend.Stop()
 	ctx, cancel := context.WithCancel(ctx)
+	var followers sync.WaitGroup
+	defer followers.Wait()
 	defer cancel()
+	o.teller.loading(o.key)
+	followers.Go(func() { o.beat(ctx) })
 	if err := o.retry(ctx, "load", o.load); err != nil {
 		return quiet(ctx, err)
 	}
 	results, letters := make(chan events.Message, 64), make(chan events.Message)
 	broken := make(chan error, 2) // one of each follower
-	var followers sync.WaitGroup
 	answers := o.proposer.Bus.Facts().Follow(ctx, o.nextSeq, o.resultFilter())
 	dead := o.proposer.Bus.Log().Follow(ctx, 0, o.letterFilters()...)
 	followers.Go(func() { broken <- pass(ctx, "results", answers, results) })
 	followers.Go(func() { broken <- pass(ctx, "dead letters", dead, letters) })
-	defer followers.Wait()
-	defer cancel()
-	followers.Go(func() { o.beat(ctx) })
 	room, look := time.NewTicker(roomEvery), time.NewTicker(lookForCauseEvery)
 	defer room.Stop()
 	defer look.Stop()

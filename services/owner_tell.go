@@ -42,6 +42,20 @@ func (t *teller) update(p events.Progress, cause *events.Waiting) {
 	t.progress, t.cause = p, cause
 }
 
+// loading makes the ticks say that the run is being loaded, which takes a while
+// where its log or its sources are large; not where they say why it failed.
+func (t *teller) loading(key runKey) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.progress.State != "" {
+		return
+	}
+	t.progress = events.Progress{Study: key.study, Run: key.run, State: string(study.Running)}
+	t.cause = &events.Waiting{
+		Code: events.WaitsLoading, Message: "the proposer reads the study's log, results and sources", Hint: "it goes on by itself",
+	}
+}
+
 // tick tells people who watch how far the run is.
 func (o *owner) tick(ctx context.Context) {
 	p, cause := o.machine.Progress(), o.found
@@ -77,7 +91,7 @@ func (o *owner) report(ctx context.Context, every time.Duration) {
 	switch {
 	case changed && p.Waiting != nil:
 		level := slog.LevelWarn
-		if o.proposer.Only != "" {
+		if o.proposer.Only != "" || code == events.WaitsLoading {
 			level = slog.LevelInfo // whoever runs this one study tells it by itself
 		}
 		o.log.Log(ctx, level, "the study waits", "code", code, "cause", p.Waiting.Message, "hint", p.Waiting.Hint)

@@ -49,7 +49,7 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 		if mistake := refuse(earlier, spec, request.Fresh); mistake != nil {
 			return p.reject(ctx, c, *mistake)
 		}
-		if mistake := p.checkSources(ctx, spec); mistake != nil {
+		if mistake := p.checkSourcesSoon(ctx, spec); mistake != nil {
 			return p.reject(ctx, c, *mistake)
 		}
 		if err := p.at("accepted.before"); err != nil {
@@ -150,6 +150,23 @@ func DifferentStudy(name string, have, want *events.Spec) *events.Mistake {
 		}
 	}
 	return &events.Mistake{Pointer: "/metadata/name", Code: "duplicate", Message: message.String(), Hint: hint}
+}
+
+// checkSourcesSoon is checkSources with an end: the commands of all studies wait
+// behind this one. Of sources that take longer the run's owner says what is
+// wrong with them.
+func (p *Proposer) checkSourcesSoon(ctx context.Context, spec *events.Spec) *events.Mistake {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	checked := make(chan *events.Mistake, 1)
+	p.wg.Go(func() { checked <- p.checkSources(ctx, spec) })
+	select {
+	case mistake := <-checked:
+		return mistake
+	case <-ctx.Done():
+		p.Logger.Warn("the sources of a study take long: it is accepted without a look at them", "study", spec.Study)
+		return nil
+	}
 }
 
 // checkSources tries every source before the study is accepted, so that the

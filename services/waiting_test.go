@@ -270,7 +270,7 @@ func TestAnArchiverThatCannotWriteIsNamed(t *testing.T) {
 		s.says("sim", events.WaitsNoArchiver)
 		s.startArchiver(dir, nil)
 		s.waitsFor("sim", events.WaitsArchiveStuck)
-		s.says("sim", events.WaitsArchiveStuck, "not a directory")
+		s.says("sim", events.WaitsArchiveStuck, "study=sim", "not a directory")
 		view := s.wait("sim")
 		if view.State != study.Completed {
 			t.Fatalf("%s (%s): the study itself does not need the disk", view.State, view.Reason)
@@ -389,6 +389,41 @@ func TestASourceThatIsMissingIsNamedAndWaitedFor(t *testing.T) {
 		s.waitsFor("sim", "")
 		if view := s.wait("sim"); view.State != study.Completed || view.Summary.Trials != 800 {
 			t.Errorf("with its source again: %s (%s)", view.State, view.Reason)
+		}
+	})
+}
+
+// slowSources take a minute to open, as on a network disk that hangs.
+type slowSources struct{ sources }
+
+func (s *slowSources) Open(ctx context.Context, ref events.Source) (*archiver.SourceLog, error) {
+	time.Sleep(time.Minute)
+	return s.sources.Open(ctx, ref)
+}
+
+// The sources of one study do not hold up the commands of the others.
+func TestSlowSourcesHoldUpNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		log := &slowSources{}
+		s.start("proposer", func(b events.Bus) service {
+			return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: log, Logger: silently}
+		})
+		s.start("worker", toyWorker(toy{}, 2))
+		s.submit("first", "x0", toyStudy("first", 40, ""))
+		first := s.wait("first")
+		log.source.Store(&archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, Trials: sourceTrials(2e-3)})
+		s.submit("slow", "x1", toyStudy("slow", 40, `,"transfer":{"sources":[{"study":"first"}]}`))
+		s.submit("sim", "x2", toyStudy("sim", 40, ""))
+		began := time.Now()
+		if view := s.wait("sim"); view.State != study.Completed || time.Since(began) > named {
+			t.Errorf("the other study: %s after %s", view.State, time.Since(began))
+		}
+		s.waitsFor("slow", events.WaitsLoading)
+		if view := s.wait("slow"); view.State != study.Completed || len(view.Sources) != 1 {
+			t.Errorf("the study with slow sources: %s (%s), sources %+v", view.State, view.Reason, view.Sources)
 		}
 	})
 }

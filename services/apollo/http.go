@@ -121,6 +121,9 @@ func (m *monitor) follow(ctx context.Context) {
 
 func (m *monitor) tick(t events.Progress) {
 	m.waits.tick(t)
+	if t.Budget == 0 {
+		return // it is being loaded: nothing is counted yet
+	}
 	m.trials.WithLabelValues(t.Study, t.Run, events.OutcomeMeasured).Set(float64(t.Measured))
 	m.trials.WithLabelValues(t.Study, t.Run, events.OutcomeInfeasible).Set(float64(t.Infeasible))
 	m.trials.WithLabelValues(t.Study, t.Run, events.OutcomeFailed).Set(float64(t.Failed))

@@ -94,7 +94,11 @@ func (f *follower) ticks(ctx context.Context, view *services.StudyView) {
 			if !ok {
 				return
 			}
-			last = t
+			if t.Budget == 0 { // it is being loaded: nothing is counted yet
+				last.Waiting = t.Waiting
+			} else {
+				last = t
+			}
 			silent.Reset(silentAfter)
 		case <-silent.C:
 			if f.isPaused.Load() {
