@@ -161,6 +161,9 @@ type Bus interface {
 	// QueueInfo returns who works on a topic of Queue. One that was not
 	// provisioned has nobody.
 	QueueInfo(ctx context.Context, topic string) (QueueInfo, error)
+	// Queued reports whether a queue still holds a message on that subject,
+	// handed out or not: one that was acknowledged is gone.
+	Queued(ctx context.Context, subject string) (bool, error)
 	// Provision creates or updates the streams of the topology. The proposer
 	// does that; everyone else waits with Ready.
 	Provision(ctx context.Context) error

@@ -72,6 +72,8 @@ type owner struct {
 	nextSeq  uint64 // next result to follow
 	appended int
 	sent     map[string]bool
+	// missed is what the last look did not find in the queue.
+	missed map[string]bool
 	// later is until when the work of a batch is held back; resend fires at
 	// wake, when the next of them may go.
 	later  map[int]time.Time
@@ -169,6 +171,7 @@ func (o *owner) run(ctx context.Context) error {
 				return quiet(ctx, err)
 			}
 		case <-room.C:
+			o.lookForWork(ctx)
 			if err := o.checkRoom(ctx); err != nil {
 				return quiet(ctx, err)
 			}

@@ -65,6 +65,7 @@ func Run(t *testing.T, factory Factory) {
 		"queue":             testQueue,
 		"queue dedupe":      testQueueDedupe,
 		"queue late":        testQueueLate,
+		"queued":            testQueued,
 		"queue slots":       testQueueSlots,
 		"queue share":       testQueueShare,
 		"queue nack":        testQueueNack,

@@ -408,3 +408,25 @@ func testQueueInfo(t *testing.T, factory Factory) {
 	kill(worker)
 	asks("it is gone", events.QueueInfo{})
 }
+
+// testQueued looks for a message while it waits, is in hand, and is done.
+func testQueued(t *testing.T, factory Factory) {
+	b := simple(t, factory)
+	subject := events.WorkSubject("edge", "demo", "0a1b2c3d", 0)
+	held := func(when string, want bool) {
+		t.Helper()
+		got, err := b.Queued(t.Context(), subject)
+		must(t, err)
+		if got != want {
+			t.Errorf("%s: Queued = %v, want %v", when, got, want)
+		}
+	}
+	held("before", false)
+	work(t, b, 1)
+	held("waiting", true)
+	m := receive(t, subscribe(t, b, 1, queueTopic))
+	held("in hand", true)
+	m.Ack()
+	empty(t, b, "work.>")
+	held("acknowledged", false)
+}

@@ -130,6 +130,20 @@ func (s *subscription) leave() {
 	}
 }
 
+// Queued reports whether a queue holds a message on that subject.
+func (c *Client) Queued(ctx context.Context, subject string) (bool, error) {
+	if err := c.usable(ctx); err != nil {
+		return false, err
+	}
+	c.hub.mu.Lock()
+	defer c.hub.mu.Unlock()
+	s, err := c.hub.streamFor(subject)
+	if err != nil {
+		return false, err
+	}
+	return s.lastOf(subject) > 0, nil
+}
+
 // QueueInfo returns who works on a topic of Queue.
 func (c *Client) QueueInfo(ctx context.Context, topic string) (events.QueueInfo, error) {
 	if err := c.usable(ctx); err != nil {

@@ -10,6 +10,15 @@ import (
 	"apollo/events"
 )
 
+// Queued reports whether a queue holds a message on that subject.
+func (b *Bus) Queued(ctx context.Context, subject string) (bool, error) {
+	m, err := b.last(ctx, subject)
+	if err != nil {
+		return false, fmt.Errorf("look for %s: %w", subject, err)
+	}
+	return m.Seq > 0, nil
+}
+
 // QueueInfo returns who works on a topic of Queue.
 func (b *Bus) QueueInfo(ctx context.Context, topic string) (events.QueueInfo, error) {
 	r, err := b.route(topic)

@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -146,7 +147,14 @@ func (c *cluster) submit() (run string) {
 		c.t.Fatal(err)
 	}
 	var accepted struct{ Run string }
-	c.apollo(&accepted, "study", "submit", studyPath, "--fresh", "--set", fmt.Sprintf("spec.budget.trials=%d", c.trials))
+	args := []string{"study", "submit", studyPath, "--fresh", "--id", rand.Text(), "--set", fmt.Sprintf("spec.budget.trials=%d", c.trials)}
+	// A command waits 10 s for its answer, and the request stays in the queue
+	// longer: the same one again, while leaders are elected and proposers start.
+	for end := time.Now().Add(startPatience); tryApollo(c.t, c.env(), &accepted, args...) != 0; {
+		if time.Now().After(end) {
+			c.t.Fatalf("apollo %s was not answered\n%s", strings.Join(args, " "), c.tails())
+		}
+	}
 	return accepted.Run
 }
 
