@@ -23,14 +23,16 @@ type app struct {
 	console *console
 	args    []string
 
-	nats      string
-	token     string
-	data      string
-	output    string
-	noColor   bool
-	quiet     bool
-	logLevel  string
-	logFormat string
+	nats string
+	// passedOver: APOLLO_NATS is set, and --data went before it.
+	passedOver bool
+	token      string
+	data       string
+	output     string
+	noColor    bool
+	quiet      bool
+	logLevel   string
+	logFormat  string
 }
 
 // Main runs the command line and returns the exit code. stdout gets the
@@ -76,7 +78,7 @@ design under an area, latency or energy budget, and learns from earlier studies.
 		},
 	}
 	f := root.PersistentFlags()
-	f.StringVar(&a.nats, "nats", os.Getenv("APOLLO_NATS"), "URL of a NATS `server` with JetStream (APOLLO_NATS); default: the one in --data")
+	f.StringVar(&a.nats, "nats", os.Getenv("APOLLO_NATS"), "URL of a NATS `server` with JetStream (APOLLO_NATS, unless --data is given); default: the one in --data")
 	f.StringVar(&a.token, "token", os.Getenv("APOLLO_TOKEN"), "`token` for --nats (APOLLO_TOKEN)")
 	f.StringVar(&a.data, "data", envOr("APOLLO_DATA", "apollo-data"), "data `directory`: store, trial logs (APOLLO_DATA)")
 	f.StringVarP(&a.output, "output", "o", "table", "`format` of the answer")
@@ -163,6 +165,9 @@ func (a *app) checkFlags(c *cobra.Command) error {
 	if err := a.checkFormat(c); err != nil {
 		return err
 	}
+	if err := a.settlePlace(c); err != nil {
+		return err
+	}
 	if _, err := parseLevel(a.logLevel); err != nil {
 		return err
 	}
@@ -170,6 +175,30 @@ func (a *app) checkFlags(c *cobra.Command) error {
 		return usageErrorf("unknown log format %q: want text or json", a.logFormat)
 	}
 	return nil
+}
+
+// settlePlace decides which bus a command means, for all commands alike: what
+// was typed goes before the environment, and --nats before --data. So the order
+// is --nats, --data, APOLLO_NATS, APOLLO_DATA, ./apollo-data. Beside --nats or
+// APOLLO_NATS the data directory still holds this machine's files: trial logs,
+// proofs.
+func (a *app) settlePlace(c *cobra.Command) error {
+	typed := c.Flags().Changed
+	if typed("data") && a.data == "" {
+		return usageErrorf("--data names no directory")
+	}
+	if typed("data") && !typed("nats") && a.nats != "" {
+		a.nats, a.passedOver = "", true
+	}
+	return nil
+}
+
+// elsewhere adds to a hint what a person may have expected.
+func (a *app) elsewhere(hint string) string {
+	if a.passedOver {
+		hint += "; APOLLO_NATS was left aside because of --data: --nats goes before both"
+	}
+	return hint
 }
 
 // color reports whether the answer may be coloured.

@@ -76,7 +76,7 @@ func (a *app) open(ctx context.Context, c *cobra.Command, want need) (*session, 
 	}
 	if want == forReading || want == forWriting {
 		if _, err := os.Stat(filepath.Join(a.data, "nats")); errors.Is(err, fs.ErrNotExist) {
-			return nil, hinted(exitNotFound, "`apollo run STUDY.yaml` makes one; --data says where it is, --nats where a server is",
+			return nil, hinted(exitNotFound, a.elsewhere("`apollo run STUDY.yaml` makes one; --data says where it is, --nats where a server is"),
 				fmt.Errorf("%s holds no studies", a.data))
 		}
 	}
@@ -97,7 +97,7 @@ func (a *app) openData(ctx context.Context, logger, heard *slog.Logger, want nee
 			}
 		}
 		if want == forServer {
-			return nil, hinted(exitUnreachable, "start one with `apollo up`, or name one with --nats", fmt.Errorf("no server runs on %s", a.data))
+			return nil, hinted(exitUnreachable, a.elsewhere("start one with `apollo up`, or name one with --nats"), fmt.Errorf("no server runs on %s", a.data))
 		}
 		token := rand.Text()
 		server, err := natsbus.StartServer(natsbus.ServerConfig{Dir: a.data, Token: token, Logger: logger}) //nolint:contextcheck // starting waits half a second at most

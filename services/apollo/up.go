@@ -34,7 +34,7 @@ It listens on the loopback only; --token is needed to listen anywhere else.`,
 				return err
 			}
 			if a.nats != "" {
-				return hinted(exitUsage, "`apollo serve proposer evaluator archiver --nats URL` runs the services there", errors.New("up starts a server of its own: --nats has no place"))
+				return hinted(exitUsage, "`apollo serve proposer evaluator archiver --nats URL` runs the services there", errors.New("up starts a server of its own: --nats and APOLLO_NATS have no place"))
 			}
 			if ip := net.ParseIP(host); a.token == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 				return hinted(exitUsage, "give it one with --token or APOLLO_TOKEN", fmt.Errorf("listening on %s needs a token", host))
