@@ -97,7 +97,7 @@ func samples() []events.Payload {
 		events.Progress{Study: study, Run: run, State: "running", Trials: 100, Budget: 400, Measured: 70, Infeasible: 29, Failed: 1, Feasible: 60, InFlight: 16, Best: &best, FrontSize: 1, Hypervolume: &volume, Waiting: waiting},
 		events.Presence{
 			Evaluator: "edge", Worker: "host-1/7", Version: "1", Program: strings.Repeat("4e", 32), ProgramText: "python3 simulator.py",
-			Study: study, Run: run, Slots: 4, Items: []events.PresentItem{item}, Returned: []events.PresentItem{item},
+			Study: study, Run: run, Slots: 4, Items: []events.PresentItem{item}, Returned: []events.PresentItem{item}, HandedBack: 3,
 		},
 		events.Archiving{Worker: "host-1/8", Dir: "/data", Waiting: waiting, Rows: 12},
 	}

@@ -92,7 +92,13 @@ type Presence struct {
 	Items []PresentItem `json:"items,omitempty"`
 	// Returned are items that it gave back lately, and why.
 	Returned []PresentItem `json:"returned,omitempty"`
+	// HandedBack counts the items that it gave back because they are for another
+	// version, program or run.
+	HandedBack uint64 `json:"handed_back,omitempty"`
 }
+
+// Identity returns who the worker is.
+func (p *Presence) Identity() Identity { return Identity{Version: p.Version, Program: p.Program} }
 
 // PresentItem is a work item in a worker's hands.
 type PresentItem struct {

@@ -17,7 +17,7 @@ const (
 	// again that was handed back. It doubles, so that an item is kept from the
 	// worker that it is for no longer than it has waited already.
 	handBackFirst = 20 * time.Millisecond
-	handBackMax   = 5 * time.Second
+	handBackMax   = 2 * time.Second
 	// maxHandBacks is after how many deliveries a copy takes the place of an
 	// item that is handed back: far from events.MaxDeliver, which is for items
 	// that nobody survives.

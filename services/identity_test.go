@@ -1,7 +1,9 @@
 package services_test
 
 import (
+	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -128,7 +130,7 @@ func TestWorkWaitsForTheRightVersion(t *testing.T) {
 			return &wrong
 		})
 		s.submit("sim", "x1", toyStudy("sim", 160, ""))
-		time.Sleep(3 * time.Hour) // of fake time: more than MaxDeliver deliveries
+		time.Sleep(20 * time.Minute) // of fake time: more than MaxDeliver deliveries
 		if wrong.HandedBack() < 4*2*events.MaxDeliver {
 			t.Errorf("%d hand-backs are too few for this test", wrong.HandedBack())
 		}
@@ -226,4 +228,86 @@ func TestWorkThatNobodyWaitsForIsDropped(t *testing.T) {
 			t.Errorf("%d items are left (%v), %d designs were evaluated for nobody", info.Messages, err, done.Load()-evaluated)
 		}
 	})
+}
+
+// Two evaluators under one name are told with both of them, once; a worker of
+// one run is nobody's rival.
+func TestTwoEvaluatorsOfOneNameAreReported(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		var said logged
+		s.start("proposer", func(b events.Bus) service {
+			return &services.Proposer{Bus: b, Catalog: toyCatalog(toy{}), Logger: slog.New(&said)}
+		})
+		s.program("one", toy{}, prog("left"))
+		s.program("two", toy{}, prog("left"))
+		time.Sleep(time.Minute)
+		if n := said.count("evaluators with one name"); n != 0 {
+			t.Errorf("two workers of one program are reported %d times", n)
+		}
+		s.program("three", toy{version: "2"}, prog("right"))
+		s.start("private", func(b events.Bus) service {
+			return &services.Evaluator{
+				Bus: b, Name: "mine", Backend: toy{}, Catalog: toyCatalog(toy{}), Program: prog("private"), Worker: "private",
+				OnlyStudy: "sim", OnlyRun: "0badcafe", Logger: slog.New(slog.DiscardHandler),
+			}
+		})
+		time.Sleep(time.Minute)
+		if n := said.count("evaluators with one name"); n != 1 {
+			t.Errorf("reported %d times, want once", n)
+		}
+		text := said.text("evaluators with one name")
+		for _, want := range []string{"2 different evaluators serve the name mine", "one (version 1", "left", "three (version 2", "right"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("the report %q lacks %q", text, want)
+			}
+		}
+	})
+}
+
+// logged keeps what was logged.
+type logged struct {
+	mu      sync.Mutex // guards records
+	records []slog.Record
+}
+
+func (l *logged) Enabled(context.Context, slog.Level) bool { return true }
+func (l *logged) WithAttrs([]slog.Attr) slog.Handler       { return l }
+func (l *logged) WithGroup(string) slog.Handler            { return l }
+
+func (l *logged) Handle(_ context.Context, r slog.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.records = append(l.records, r)
+	return nil
+}
+
+// text is the attributes of what was logged under a message.
+func (l *logged) text(message string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var b strings.Builder
+	for _, r := range l.records {
+		if r.Message == message {
+			r.Attrs(func(a slog.Attr) bool {
+				b.WriteString(a.String() + " ")
+				return true
+			})
+		}
+	}
+	return b.String()
+}
+
+func (l *logged) count(message string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, r := range l.records {
+		if r.Message == message {
+			n++
+		}
+	}
+	return n
 }

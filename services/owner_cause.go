@@ -183,7 +183,7 @@ func (o *owner) served(p events.Presence) bool {
 // fits reports whether a worker is who measures the run.
 func (o *owner) fits(p events.Presence) bool {
 	want := o.machine.Identity()
-	return want == nil || *want == events.Identity{Version: p.Version, Program: p.Program}
+	return want == nil || *want == p.Identity()
 }
 
 // givenBack is the last item of this run that a worker gave back, in words.
@@ -226,7 +226,7 @@ func list(all []events.Presence, say func(events.Presence) string) string {
 func serves(p events.Presence) string { return fmt.Sprintf("%s (serves %s)", p.Worker, p.Study) }
 
 func identified(p events.Presence) string {
-	text := events.Identity{Version: p.Version, Program: p.Program}.String()
+	text := p.Identity().String()
 	if p.ProgramText != "" {
 		text += ", " + p.ProgramText
 	}

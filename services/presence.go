@@ -105,7 +105,7 @@ func (e *Evaluator) beat(ctx context.Context) {
 func (e *Evaluator) presence() events.Presence {
 	p := events.Presence{
 		Evaluator: e.Name, Worker: e.Worker, Version: e.version(), Program: e.Program.Digest(), ProgramText: e.Program.String(),
-		Study: e.OnlyStudy, Run: e.OnlyRun, Slots: max(e.Slots, 1),
+		Study: e.OnlyStudy, Run: e.OnlyRun, Slots: max(e.Slots, 1), HandedBack: e.HandedBack(),
 	}
 	p.Items, p.Returned = e.hands.list(time.Now())
 	return p

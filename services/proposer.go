@@ -59,7 +59,7 @@ func (p *Proposer) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer p.wg.Wait()
 	defer cancel()
-	p.wg.Go(func() { p.roster.listen(ctx, p.Bus) })
+	p.wg.Go(func() { p.roster.listen(ctx, p.Bus, p.Logger) })
 	before, err := p.Bus.Log().Info(ctx, events.RunFilter("*", "*"))
 	if err != nil {
 		return fmt.Errorf("look at the log: %w", err)

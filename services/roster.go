@@ -3,6 +3,7 @@ package services
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ type roster struct {
 	since     time.Time
 	workers   map[[2]string]workerSeen // by evaluator and worker
 	archivers map[string]archiverSeen  // by worker and directory
+	told      map[string]string        // by evaluator, what was said about its rivals
 }
 
 type workerSeen struct {
@@ -31,9 +33,10 @@ type archiverSeen struct {
 }
 
 // listen follows the notices of presence until ctx ends.
-func (r *roster) listen(ctx context.Context, bus events.Bus) {
+func (r *roster) listen(ctx context.Context, bus events.Bus, log *slog.Logger) {
 	r.mu.Lock()
 	r.since, r.workers, r.archivers = time.Now(), map[[2]string]workerSeen{}, map[string]archiverSeen{}
+	r.told = map[string]string{}
 	r.mu.Unlock()
 	var listening sync.WaitGroup
 	for _, filter := range []string{events.PresenceSubject("*"), events.ArchivingSubject} {
@@ -44,6 +47,11 @@ func (r *roster) listen(ctx context.Context, bus events.Bus) {
 					break
 				}
 				r.note(m)
+				if name, ok := strings.CutPrefix(m.Subject, events.PresenceSubject("")); ok {
+					if text := r.rivals(name, time.Now()); text != "" {
+						log.Warn("evaluators with one name", "evaluator", name, "there_are", text, "hint", RivalsHint)
+					}
+				}
 			}
 			r.mu.Lock()
 			r.since = time.Time{} // deaf: nobody counts as absent any more

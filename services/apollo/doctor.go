@@ -12,6 +12,7 @@ import (
 
 	"apollo/events"
 	"apollo/events/natsbus"
+	"apollo/services"
 )
 
 // finding is one thing that the doctor looked at.
@@ -26,7 +27,8 @@ func (a *app) doctorCommand() *cobra.Command {
 	var url string
 	c := &cobra.Command{
 		Use: "doctor", Short: "Check that the bus is healthy and its streams have room",
-		Long: `Check that the bus can be reached, that its streams exist and that they have room.
+		Long: `Check that the bus can be reached, that its streams exist and that they have room, and
+that no two different evaluators serve one name.
 With --http it asks a service's health page instead, for container health checks.
 It exits with 1 when something is wrong.`,
 		Example: "  apollo doctor\n  apollo doctor --http http://127.0.0.1:8080/healthz",
@@ -126,6 +128,9 @@ func examine(ctx context.Context, s *session) []finding {
 		}
 		findings = append(findings, f)
 	}
+	if s.server == nil { // otherwise nobody else is there
+		findings = append(findings, examineWorkers(ctx, s)...)
+	}
 	return findings
 }
 
@@ -135,4 +140,23 @@ func roomText(info events.StreamInfo) string {
 		text += fmt.Sprintf(" of %s (%.1f %%)", quantity(float64(info.MaxBytes), "B"), 100*float64(info.Bytes)/float64(info.MaxBytes))
 	}
 	return text
+}
+
+// examineWorkers looks who says within the time between two notices that it is
+// there.
+func examineWorkers(ctx context.Context, s *session) []finding {
+	ctx, cancel := context.WithTimeout(ctx, events.PresentEvery+events.PresentEvery/4)
+	defer cancel()
+	seen := newWorkers()
+	seen.follow(ctx, s.bus)
+	all := seen.list()
+	rivals := services.Rivals(all)
+	if len(rivals) == 0 {
+		return []finding{{Check: "evaluators", OK: true, Text: plural(len(all), "worker")}}
+	}
+	var bad []finding
+	for _, text := range rivals {
+		bad = append(bad, finding{Check: "evaluators", Text: text, Hint: services.RivalsHint})
+	}
+	return bad
 }

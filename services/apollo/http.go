@@ -25,6 +25,7 @@ type monitor struct {
 	bus      events.Bus
 	registry *prometheus.Registry
 	waits    *waits
+	workers  *workers
 	trials   *prometheus.GaugeVec
 	inFlight *prometheus.GaugeVec
 	budget   *prometheus.GaugeVec
@@ -36,7 +37,7 @@ type monitor struct {
 func newMonitor(bus events.Bus) *monitor {
 	run := []string{"study", "run"}
 	m := &monitor{
-		bus: bus, registry: prometheus.NewRegistry(), waits: newWaits(),
+		bus: bus, registry: prometheus.NewRegistry(), waits: newWaits(), workers: newWorkers(),
 		trials: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "apollo_study_trials", Help: "Finished trials of a run by outcome.",
 		}, append(run, "outcome")),
@@ -56,7 +57,7 @@ func newMonitor(bus events.Bus) *monitor {
 			Name: "apollo_study_hypervolume", Help: "Hypervolume of a run's Pareto front, in the product of its objectives' units.",
 		}, run),
 	}
-	m.registry.MustRegister(m.trials, m.inFlight, m.budget, m.best, m.front, m.volume, m.waits, streamCollector{bus},
+	m.registry.MustRegister(m.trials, m.inFlight, m.budget, m.best, m.front, m.volume, m.waits, m.workers, streamCollector{bus},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -90,6 +91,7 @@ func (m *monitor) run(ctx context.Context, listener net.Listener) error {
 	defer cancel()
 	following.Go(func() { m.follow(ctx) })
 	following.Go(func() { m.waits.follow(ctx, m.bus) })
+	following.Go(func() { m.workers.follow(ctx, m.bus) })
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve health and metrics: %w", err)

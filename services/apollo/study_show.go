@@ -30,11 +30,16 @@ type shownStudy struct {
 	Hash       string             `json:"hash"`
 	SpecSHA256 string             `json:"spec_sha256"`
 	Sources    []events.SourcePin `json:"sources"`
-	Reasons    []reasonCount      `json:"infeasible_reasons"`
-	Log        string             `json:"log"`
-	Accepted   time.Time          `json:"accepted"`
-	Updated    time.Time          `json:"updated"`
-	Spec       *events.Spec       `json:"spec"`
+	// Identity is who measures; left out while nobody is chosen. Program is the
+	// user's program, and Refused counts the answers of others.
+	Identity *events.Identity `json:"identity,omitempty"`
+	Program  *events.Program  `json:"program,omitempty"`
+	Refused  int              `json:"refused,omitempty"`
+	Reasons  []reasonCount    `json:"infeasible_reasons"`
+	Log      string           `json:"log"`
+	Accepted time.Time        `json:"accepted"`
+	Updated  time.Time        `json:"updated"`
+	Spec     *events.Spec     `json:"spec"`
 	// Optimum is left out unless it was certified.
 	Optimum *optimum `json:"optimum,omitempty"`
 
@@ -91,6 +96,7 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 		Sources: view.Sources, Reasons: countReasons(l), Log: a.logPath(view), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec,
 	}
 	shown.Optimum = a.optimumOf(ctx, view.Spec, view.Best)
+	shown.Identity, shown.Program, shown.Refused = view.Identity, view.Program, view.Refused
 	if shown.frontJSON != nil {
 		shown.baseline = baselineOf(ctx, view.Spec)
 	}
@@ -129,6 +135,14 @@ func (a *app) logPath(view *services.StudyView) string {
 	return filepath.Join(dir, "trials", "current", "study="+view.Study, "run="+view.Run)
 }
 
+// others says how many answers of other evaluators were refused.
+func (s *shownStudy) others() string {
+	if s.Refused == 0 {
+		return ""
+	}
+	return "; " + plural(s.Refused, "answer") + " of others refused"
+}
+
 func (s *shownStudy) text(w io.Writer, p paint) {
 	state := s.State
 	if s.Reason != "" {
@@ -143,6 +157,9 @@ func (s *shownStudy) text(w io.Writer, p paint) {
 	}
 	for i := range s.Sources {
 		fmt.Fprintf(w, "source   %s\n", sourceText(&s.Sources[i]))
+	}
+	if s.Identity != nil {
+		fmt.Fprintf(w, "measured by evaluator %s, %s%s\n", s.Spec.Evaluator.Name, s.Identity, s.others())
 	}
 	fmt.Fprintf(w, "hash     %s\n", s.Hash)
 	fmt.Fprintf(w, "log      %s\n", s.Log)
