@@ -175,9 +175,9 @@ func TestOnlyTheAskedEvaluatorMeasures(t *testing.T) {
 	t.Parallel()
 	body := toyStudy("sim", 160, "")
 	want := simulateAll(t, 0, membus.Faults{}, 0, 1, body)
-	seeds := uint64(120)
+	seeds := uint64(60)
 	if testing.Short() {
-		seeds = 16
+		seeds = 6
 	}
 	var mu sync.Mutex // guards refused
 	refused := map[string]int64{}
