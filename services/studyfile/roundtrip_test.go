@@ -1,0 +1,227 @@
+package studyfile_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"apollo/events"
+	"apollo/services/studyfile"
+)
+
+// templateStudy and ownStudy have every part of a document, with as few fields
+// as each needs. PARAMETER is where ownParameterForms go.
+const templateStudy = `{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"whole"},"spec":{
+ "space":{"template":"toy","rules":[{"id":"r","expr":"cores >= 1"}]},
+ "workload":{"networks":[{"name":"net_a"}]},
+ "objectives":[{"metric":"latency","goal":"minimize"},{"metric":"energy","goal":"minimize"}],
+ "transfer":{"sources":[{"study":"other"}]},
+ "budget":{"trials":100},"stop":{"plateau":{"trials":30}}}}`
+
+const ownStudy = `{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"whole"},"spec":{
+ "space":{"parameters":[PARAMETER,{"name":"mode","values":["a","b"]}]},
+ "objectives":[{"metric":"score","goal":"maximize"}],
+ "constraints":[{"metric":"speed","max":5}],
+ "algorithm":{"name":"default"},
+ "transfer":{"sources":[{"parquet":"logs/*.parquet"}]},
+ "evaluator":{"name":"mine","metrics":[{"name":"spare","unit":"s"},{"name":"score"},{"name":"speed"},{"name":"size"}]}}}`
+
+func ownParameterForms() []string {
+	return []string{
+		`{"name":"tile","values":[1,2,4]}`,
+		`{"name":"tile","unit":"B","values":["1 kB","2 kB"]}`,
+		`{"name":"tile","min":1,"max":9,"step":2}`,
+		`{"name":"tile","min":1,"max":64,"steps":7,"scale":"log"}`,
+	}
+}
+
+// meaning has values for leaves that a shape alone does not tell.
+func meaning() map[string][]any {
+	return map[string][]any{
+		"/spec/space/template":             {"toy-two"},
+		"/spec/space/fix":                  {map[string]any{"cores": 2}},
+		"/spec/space/restrict":             {map[string]any{"dataflow": []any{"os"}}},
+		"/spec/space/parameters/0/unit":    {"KiB"},
+		"/spec/space/parameters/0/values":  {[]any{3, 7}},
+		"/spec/space/parameters/0/when":    {"mode == 'b'"},
+		"/spec/space/rules/0/expr":         {"cores >= 2"},
+		"/spec/workload/networks/0/name":   {"net_b"},
+		"/spec/workload/networks/0/file":   {"nets/tiny.yaml"},
+		"/spec/workload/networks/0/layers": {map[string]any{"schema": "apollo.workload/v1", "name": "tiny", "inputs": []any{map[string]any{"name": "image", "shape": []any{1, 8, 8, 3}}}, "layers": []any{map[string]any{"id": "c0", "op": "conv", "K": 16, "P": 4, "Q": 4, "R": 3, "S": 3, "in": []any{"image"}}}}},
+		"/spec/objectives/0/metric":        {"area"},
+		"/spec/objectives/0/target":        {"1 ms"},
+		"/spec/objectives/0/reference":     {"7 ms"},
+		"/spec/constraints/0/metric":       {"size"},
+		"/spec/algorithm/name":             {"evolution"},
+		"/spec/algorithm/options":          {map[string]any{"population": 50}},
+		"/spec/transfer/sources/0/run":     {"0a1b2c3d"},
+		"/spec/transfer/sources/0/parquet": {"more/*.parquet"},
+		"/spec/evaluator/metrics/0/unit":   {"ms"},
+	}
+}
+
+// TestNoFieldIsForgotten sets every leaf of the table of fields to another value
+// than it has. Each must change what is run, and what is published, and how it
+// is carried, must say all of it. A new field is in the table and so is here: it
+// fails until the parser, the specification and the written form have it, and
+// with it until a value of it is known (meaning).
+func TestNoFieldIsForgotten(t *testing.T) {
+	t.Parallel()
+	bases := []string{templateStudy}
+	for _, form := range ownParameterForms() {
+		bases = append(bases, strings.Replace(ownStudy, "PARAMETER", form, 1))
+	}
+	changed := map[string]bool{}
+	spread := spread{}
+	for _, base := range bases {
+		before := whole(t, base)
+		if before == nil {
+			t.Fatalf("the base is refused: %s", base)
+		}
+		spread.add("Spec", reflect.ValueOf(before.Spec).Elem())
+		for _, leaf := range studyfile.Leaves() {
+			for _, value := range append(meaning()[leaf.Path], leaf.Values...) {
+				doc := whole(t, with(t, base, leaf.Path, value))
+				if doc == nil {
+					continue // no value here: another base has it
+				}
+				spread.add("Spec", reflect.ValueOf(doc.Spec).Elem())
+				if doc.Exec != before.Exec || !reflect.DeepEqual(doc.Spec, before.Spec) {
+					changed[leaf.Path] = true
+				}
+			}
+		}
+	}
+	for _, leaf := range studyfile.Leaves() {
+		if !changed[leaf.Path] {
+			t.Errorf("no value of %s changes what is run: the parser ignores it, or meaning() lacks a value", leaf.Path)
+		}
+	}
+	for path, values := range spread {
+		if len(values) < 2 && path != "Spec.Duplicates" {
+			t.Errorf("%s is %v in every study: no field of the document sets it", path, values)
+		}
+	}
+}
+
+// whole parses a study and follows it to everyone who reads it again: as it is
+// published, as the log carries it, and once more. It returns nil when the
+// study is refused.
+func whole(t *testing.T, src string) *studyfile.Document {
+	t.Helper()
+	cat := catalog()
+	two := template()
+	two.Name = "toy-two"
+	cat.Templates = append(cat.Templates, two)
+	doc, err := studyfile.Parse("study", []byte(src), cat, studyfile.Options{Dir: "/studies", ReadFile: files})
+	if err != nil {
+		return nil
+	}
+	sources := doc.Spec.Transfer
+	files := sources != nil && slices.ContainsFunc(sources.Sources, func(s events.Source) bool { return s.Parquet != "" })
+	again, err := studyfile.Parse("published", doc.Normalised, cat, studyfile.Options{Published: !files})
+	if err != nil {
+		t.Errorf("the published study is refused: %v\n%s\nof %s", err, doc.Normalised, src)
+		return doc
+	}
+	if diff := cmp.Diff(doc.Spec, again.Spec); diff != "" {
+		t.Errorf("published it is another study (-read +published):\n%s\nof %s", diff, src)
+	}
+	if string(again.Normalised) != string(doc.Normalised) {
+		t.Errorf("publishing twice gives\n%s\nthen\n%s", doc.Normalised, again.Normalised)
+	}
+	accepted := events.StudyAccepted{Study: doc.Spec.Study, Run: "0badcafe", Spec: *doc.Spec, SpecSHA256: events.SpecSHA256(doc.Spec)}
+	b, err := events.Encode("id", "apollo/test", "s", time.Unix(0, 0), accepted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, payload, err := events.Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	carried := payload.(events.StudyAccepted).Spec
+	if diff := cmp.Diff(*doc.Spec, carried); diff != "" {
+		t.Errorf("in the log it is another study (-read +carried):\n%s\nof %s", diff, src)
+	}
+	return doc
+}
+
+// with sets the value at a JSON pointer, and makes what is missing on the way.
+func with(t *testing.T, base, path string, value any) string {
+	t.Helper()
+	var root any
+	d := json.NewDecoder(strings.NewReader(base))
+	d.UseNumber()
+	if err := d.Decode(&root); err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(set(root, strings.Split(path, "/")[1:], value))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func set(at any, path []string, value any) any {
+	if len(path) == 0 {
+		return value
+	}
+	if index, err := strconv.Atoi(path[0]); err == nil {
+		list, _ := at.([]any)
+		if index == len(list) {
+			list = append(list, nil)
+		}
+		list[index] = set(list[index], path[1:], value)
+		return list
+	}
+	object, ok := at.(map[string]any)
+	if !ok {
+		object = map[string]any{}
+	}
+	object[path[0]] = set(object[path[0]], path[1:], value)
+	return object
+}
+
+// spread holds the values that each leaf of a specification had.
+type spread map[string]map[string]bool
+
+func (s spread) add(path string, v reflect.Value) {
+	note := func(text string) {
+		if s[path] == nil {
+			s[path] = map[string]bool{}
+		}
+		s[path][text] = true
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		if v.IsNil() {
+			s.add(path, reflect.New(v.Type().Elem())) // its leaves exist
+			return
+		}
+		s.add(path, v.Elem())
+	case reflect.Struct:
+		for i := range v.NumField() {
+			s.add(path+"."+v.Type().Field(i).Name, v.Field(i))
+		}
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			note(string(v.Bytes()))
+			return
+		}
+		for i := range v.Len() {
+			s.add(path+"[]", v.Index(i))
+		}
+		if v.Len() == 0 {
+			s.add(path+"[]", reflect.New(v.Type().Elem()).Elem())
+		}
+	default:
+		note(fmt.Sprint(v.Interface()))
+	}
+}
