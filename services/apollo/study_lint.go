@@ -103,5 +103,5 @@ func legalText(s studyfile.Share) string {
 	if s.Exact {
 		return fmt.Sprintf("%s (%.4g %%)", count(s.Legal), 100*s.Value())
 	}
-	return fmt.Sprintf("about %.2g %% (%.2g to %.2g %%)", 100*s.Value(), 100*s.Low, 100*s.High)
+	return fmt.Sprintf("about %.3g %% (%.3g to %.3g %%)", 100*s.Value(), 100*s.Low, 100*s.High)
 }

@@ -206,10 +206,15 @@ func TestNewSaysWhatIsMissing(t *testing.T) {
 	good := events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}}
 	p, ev := problem(t, &good, small(rand.New(rand.NewPCG(1, 1)), 1), "mobilenet_v2")
 	for name, change := range map[string]func(s *events.Spec, d *evaluator.Description){
-		"two objectives":   func(s *events.Spec, _ *evaluator.Description) { s.Objectives = append(s.Objectives, s.Objectives[0]) },
-		"unknown metric":   func(s *events.Spec, _ *evaluator.Description) { s.Objectives = []events.Objective{{Metric: "beauty"}} },
-		"not determinate":  func(_ *events.Spec, d *evaluator.Description) { d.Deterministic = false },
-		"other metrics":    func(s *events.Spec, _ *evaluator.Description) { s.Metrics = s.Metrics[1:] },
+		"two objectives":  func(s *events.Spec, _ *evaluator.Description) { s.Objectives = append(s.Objectives, s.Objectives[0]) },
+		"unknown metric":  func(s *events.Spec, _ *evaluator.Description) { s.Objectives = []events.Objective{{Metric: "beauty"}} },
+		"not determinate": func(_ *events.Spec, d *evaluator.Description) { d.Deterministic = false },
+		"other metrics":   func(s *events.Spec, _ *evaluator.Description) { s.Metrics = s.Metrics[1:] },
+		"no index": func(s *events.Spec, _ *evaluator.Description) {
+			for i := range 64 {
+				s.Parameters = append(s.Parameters, events.Parameter{Name: fmt.Sprint("s", i), Values: []float64{0, 1}})
+			}
+		},
 		"several at fault": func(s *events.Spec, d *evaluator.Description) { s.Objectives, d.Deterministic = nil, false },
 	} {
 		spec, desc := *p.spec, p.desc
