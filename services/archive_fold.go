@@ -298,9 +298,8 @@ func (w *archive) persist(ctx context.Context, what string, write func() error) 
 		if err == nil || archiver.IsStopped(err) {
 			return err
 		}
-		w.sayStuck(ctx, stuckArchive(w.store.Dir(), err))
-		w.log.Error("the trial log cannot be written: trying again", "doing", what, "error", err, "rows_waiting", w.store.Waiting(),
-			"hint", "free disk space; nothing is lost meanwhile")
+		w.log.Debug("write the trial log", "doing", what, "error", err)
+		w.sayStuck(ctx, err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

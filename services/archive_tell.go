@@ -54,11 +54,18 @@ func (p *archivePresence) beat(ctx context.Context) {
 	}
 }
 
-// waits notes why the disk takes nothing, nil when it does.
-func (p *archivePresence) waits(w *events.Waiting, rows int) {
+// waits notes why the disk takes nothing, nil when it does, and logs that once.
+func (p *archivePresence) waits(w *events.Waiting, rows int, err error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	before := p.is.Waiting
 	p.is.Waiting, p.is.Rows = w, rows
+	p.mu.Unlock()
+	switch {
+	case w == nil && before != nil:
+		p.log.Info("the trial log is written again")
+	case w != nil && (before == nil || before.Message != w.Message):
+		p.log.Error("the trial log cannot be written: trying again until it can", "error", err, "rows_waiting", rows, "hint", w.Hint)
+	}
 }
 
 // stuckArchive is an error of the disk as a cause. It names the folder and not
@@ -85,11 +92,10 @@ func (a *Archiver) openStore(ctx context.Context, logger *slog.Logger, present *
 	for {
 		store, err := archiver.Open(a.Dir, archiver.Options{Failpoint: a.Failpoint, Logger: logger})
 		if err == nil || !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
-			present.waits(nil, 0)
+			present.waits(nil, 0, nil)
 			return store, err
 		}
-		present.waits(stuckArchive(a.Dir, err), 0)
-		logger.Error("the trial log cannot be opened: trying again", "error", err, "hint", "free disk space")
+		present.waits(stuckArchive(a.Dir, err), 0, err)
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -100,9 +106,10 @@ func (a *Archiver) openStore(ctx context.Context, logger *slog.Logger, present *
 }
 
 // sayStuck tells the runs whose rows wait why they do, each one once.
-func (w *archive) sayStuck(ctx context.Context, cause *events.Waiting) {
+func (w *archive) sayStuck(ctx context.Context, err error) {
+	cause := stuckArchive(w.store.Dir(), err)
 	w.stuck = true
-	w.present.waits(cause, w.store.Waiting())
+	w.present.waits(cause, w.store.Waiting(), err)
 	for _, key := range w.sortedRuns() {
 		n := w.store.WaitingOf(key.study, key.run)
 		if n == 0 || w.told[key] == cause.Message {
@@ -119,7 +126,7 @@ func (w *archive) sayStuck(ctx context.Context, cause *events.Waiting) {
 func (w *archive) goesOn() {
 	if w.stuck {
 		w.stuck = false
-		w.present.waits(nil, w.store.Waiting())
+		w.present.waits(nil, w.store.Waiting(), nil)
 	}
 }
 

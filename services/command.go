@@ -158,6 +158,12 @@ func (p *Proposer) control(ctx context.Context, c command) error {
 	if errors.Is(err, errStuck) && errors.Is(err, events.ErrFull) {
 		return p.reject(ctx, c, events.Mistake{Pointer: "/data/verb", Code: "full", Message: err.Error(), Hint: fullHint})
 	}
+	if errors.Is(err, errLoading) {
+		return p.reject(ctx, c, events.Mistake{
+			Pointer: "/data/verb", Code: "busy", Message: err.Error(),
+			Hint: "ask again when it has: apollo study show " + ctl.Study + "; cancelling needs nothing of it",
+		})
+	}
 	if err != nil {
 		return err
 	}
@@ -235,4 +241,5 @@ func (o *owner) ask(ctx context.Context, ctl *events.StudyControl) (refusal, err
 var (
 	errOwnerEnded = errors.New("the owner of the run ended")
 	errStuck      = errors.New("the study cannot be changed now, because it waits for the bus")
+	errLoading    = errors.New("the study cannot be changed now, because the proposer still reads its log, results and sources")
 )

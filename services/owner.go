@@ -54,8 +54,10 @@ type owner struct {
 	// asking is since when it waits for one answer of the bus.
 	asking atomic.Pointer[stuck]
 	teller teller
-	done   chan struct{}
-	err    error // why it ended; read it after done
+	// isLoading: it reads the run's log, results and sources.
+	isLoading atomic.Bool
+	done      chan struct{}
+	err       error // why it ended; read it after done
 	// waiting counts who is about to ask something; it changes under
 	// Proposer.mu upwards, anywhere downwards.
 	waiting atomic.Int32
@@ -124,7 +126,10 @@ func (o *owner) run(ctx context.Context) error {
 	defer cancel()
 	o.teller.loading(o.key)
 	followers.Go(func() { o.beat(ctx) })
-	if err := o.retry(ctx, "load", o.load); err != nil {
+	o.isLoading.Store(true)
+	err := o.retry(ctx, "load", o.load)
+	o.isLoading.Store(false)
+	if err != nil {
 		return quiet(ctx, err)
 	}
 	results, letters := make(chan events.Message, 64), make(chan events.Message)

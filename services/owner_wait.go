@@ -56,8 +56,9 @@ func (o *owner) retryServing(ctx context.Context, what string, requests <-chan o
 }
 
 // giveUpStuck ends a wait with the reason for which the owner is stuck, once it
-// has been so for patience.
+// has been so for patience, or has been loading the run all the time.
 func (o *owner) giveUpStuck(waiting context.Context, cancel context.CancelCauseFunc) {
+	began := time.Now()
 	look := time.NewTicker(patience / 4)
 	defer look.Stop()
 	for {
@@ -68,6 +69,10 @@ func (o *owner) giveUpStuck(waiting context.Context, cancel context.CancelCauseF
 		}
 		if s := o.stuck.Load(); s != nil && time.Since(s.since) >= patience {
 			cancel(fmt.Errorf("%w: %w", errStuck, s.err))
+			return
+		}
+		if o.isLoading.Load() && time.Since(began) >= patience {
+			cancel(errLoading)
 			return
 		}
 	}

@@ -171,7 +171,9 @@ func openRuns(ctx context.Context, log events.Log) ([]runKey, error) {
 func (p *Proposer) owner(ctx context.Context, key runKey, cancelling bool) *owner {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if o := p.owners[key]; o != nil {
+	// One that still reads slow sources or a long log is left to find out that
+	// the run was cancelled: the fence keeps the two apart.
+	if o := p.owners[key]; o != nil && (!cancelling || !o.isLoading.Load()) {
 		o.waiting.Add(1)
 		return o
 	}
@@ -216,7 +218,9 @@ func (p *Proposer) retire(o *owner) bool {
 	if o.waiting.Load() > 0 {
 		return false
 	}
-	delete(p.owners, o.key)
+	if p.owners[o.key] == o {
+		delete(p.owners, o.key)
+	}
 	return true
 }
 

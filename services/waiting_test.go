@@ -422,6 +422,20 @@ func TestSlowSourcesHoldUpNoOther(t *testing.T) {
 			t.Errorf("the other study: %s after %s", view.State, time.Since(began))
 		}
 		s.waitsFor("slow", events.WaitsLoading)
+		began = time.Now()
+		s.control("slow", "c1", "pause", 0)
+		for len(s.log("rejected.slow")) == 0 && time.Since(began) <= named {
+			time.Sleep(time.Second)
+		}
+		if r := s.log("rejected.slow"); len(r) != 1 || r[0].(events.StudyRejected).Errors[0].Code != "busy" || time.Since(began) > named {
+			t.Errorf("after %s a request is answered with %+v, want that the study is busy", time.Since(began), r)
+		}
+		s.submit("given-up", "x3", toyStudy("given-up", 40, `,"transfer":{"sources":[{"study":"first"}]}`))
+		s.waitsFor("given-up", events.WaitsLoading)
+		s.control("given-up", "c2", "cancel", 0)
+		if got := s.state("given-up"); got != study.Cancelled {
+			t.Errorf("cancelled while its sources are read: %s", got)
+		}
 		if view := s.wait("slow"); view.State != study.Completed || len(view.Sources) != 1 {
 			t.Errorf("the study with slow sources: %s (%s), sources %+v", view.State, view.Reason, view.Sources)
 		}
