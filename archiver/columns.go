@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -107,6 +108,9 @@ type fixed struct {
 	// spare columns need not be in a source; ignored ones are not read there:
 	// they say nothing about a trial.
 	spare, ignored bool
+	// added columns are younger than the format: in an older file a metric may
+	// have the name.
+	added bool
 }
 
 func fixedColumns() []fixed {
@@ -124,11 +128,14 @@ func fixedColumns() []fixed {
 		{name: "reason_unit", kind: KindString},
 		{name: "reason_message", kind: KindString},
 		{name: "attempts", kind: KindInt, ignored: true},
+		{name: "last_error_code", kind: KindString, ignored: true, added: true},
+		{name: "last_error_message", kind: KindString, ignored: true, added: true},
 		{name: "origin", kind: KindString},
 		{name: "parents", kind: KindString, ignored: true},
 		{name: "observed_through", kind: KindInt, ignored: true},
 		{name: "evaluator", kind: KindString, ignored: true},
 		{name: "evaluator_version", kind: KindString, ignored: true},
+		{name: "worker", kind: KindString, ignored: true, added: true},
 		{name: "design_hash", kind: KindString},
 		{name: "workload_hash", kind: KindString},
 		{name: "start_time", kind: KindTime, ignored: true},
@@ -150,6 +157,10 @@ func isFixed(name string) bool {
 		}
 	}
 	return false
+}
+
+func isAdded(name string) bool {
+	return slices.ContainsFunc(fixedColumns(), func(f fixed) bool { return f.added && f.name == name })
 }
 
 // newColumns derives the columns of a study. The error names a parameter or a

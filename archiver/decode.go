@@ -211,11 +211,13 @@ func (d *rowDecoder) rest(row *Row, cols *Columns) {
 	row.Feasible = d.boolean()
 	row.Reason = d.reason()
 	row.Attempts = d.integer()
+	row.LastError = events.LastError{Code: d.text(), Message: d.text()}
 	row.Origin = d.text()
 	row.Parents = d.parents()
 	row.ObservedThrough = d.sequence()
 	row.Evaluator = d.text()
 	row.EvaluatorVersion = d.text()
+	row.Worker = d.text()
 	row.DesignHash = d.text()
 	row.WorkloadHash = d.text()
 	row.Start = d.time()

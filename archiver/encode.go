@@ -264,6 +264,8 @@ func (c *Columns) encode(e *encoder, r *Row) error {
 	e.required(parquet.BooleanValue(r.Feasible))
 	e.reason(r.Reason)
 	e.optional(parquet.Int64Value(r.Attempts))
+	e.string(r.LastError.Code)
+	e.string(r.LastError.Message)
 	e.string(r.Origin)
 	e.string(joinParents(r.Parents))
 	if r.ObservedThrough == 0 {
@@ -273,6 +275,7 @@ func (c *Columns) encode(e *encoder, r *Row) error {
 	}
 	e.string(r.Evaluator)
 	e.string(r.EvaluatorVersion)
+	e.string(r.Worker)
 	e.string(r.DesignHash)
 	e.string(r.WorkloadHash)
 	e.time(r.Start)

@@ -40,6 +40,9 @@ type Row struct {
 
 	// Attempts is how often the evaluation was tried.
 	Attempts int64
+	// LastError is that of the last attempt that failed, which another may have
+	// followed; empty when none failed.
+	LastError events.LastError
 	// Origin says who proposed the design: a strategy, "seed:<study>/<trial>"
 	// or "reuse:<trial>".
 	Origin string
@@ -51,8 +54,10 @@ type Row struct {
 
 	Evaluator        string
 	EvaluatorVersion string
-	DesignHash       string
-	WorkloadHash     string
+	// Worker is the process that measured, host/pid; "" for a reused answer.
+	Worker       string
+	DesignHash   string
+	WorkloadHash string
 
 	// Start and End are by the evaluator's clock, to the microsecond, UTC;
 	// the zero time when unknown. No logic rests on them.
@@ -151,7 +156,7 @@ func shortHash(b []byte) string {
 
 // size estimates the memory of a row in bytes, for the flush limit.
 func (r *Row) size() int {
-	n := 320 + 24*len(r.Design) + 8*len(r.Values) + 8*len(r.Parents) + len(r.Extra)
+	n := 400 + len(r.LastError.Message) + 24*len(r.Design) + 8*len(r.Values) + 8*len(r.Parents) + len(r.Extra)
 	if r.Reason != nil {
 		n += 96 + len(r.Reason.Message)
 	}

@@ -70,6 +70,7 @@ func testRows(spec *events.Spec, run string, from, n int) []Row {
 		case 4:
 			r.Values[0], r.Parents, r.Origin, r.Extra = 0, []int64{0, int64(i - 1)}, "reuse:0", `{"power_w":0}`
 			r.ObservedThrough = 3
+			r.Attempts, r.LastError, r.Worker = 2, events.LastError{Code: "child_died", Message: "the program ended (exit status 7)"}, "host-1/7"
 		}
 		rows = append(rows, r)
 	}

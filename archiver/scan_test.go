@@ -134,6 +134,33 @@ func TestScanReadsForeignFiles(t *testing.T) {
 	}
 }
 
+// A file that is older than the column "worker" may have a metric of that name.
+func TestScanReadsAMetricThatIsAColumnToday(t *testing.T) {
+	t.Parallel()
+	type older struct {
+		Study    string  `parquet:"study"`
+		Run      string  `parquet:"run"`
+		Trial    int64   `parquet:"trial"`
+		Batch    int64   `parquet:"batch"`
+		Worker   float64 `parquet:"worker"`
+		Outcome  string  `parquet:"outcome"`
+		Feasible bool    `parquet:"feasible"`
+	}
+	var buf bytes.Buffer
+	w := parquet.NewGenericWriter[older](&buf)
+	if _, err := w.Write([]older{{Study: "s", Run: "r", Worker: 2.5, Outcome: "measured", Feasible: true}}); err != nil {
+		t.Fatal(err)
+	}
+	shut(t, w)
+	rows, bad := scanBytes(buf.Bytes())
+	if len(bad) > 0 || len(rows) != 1 {
+		t.Fatalf("%d rows, %v; want one", len(rows), bad)
+	}
+	if r := rows[0]; r.Metric("worker") != 2.5 || r.Worker != "" {
+		t.Errorf("the metric is %v and the worker %q, want 2.5 and none", r.Metric("worker"), r.Worker)
+	}
+}
+
 func TestScanRefusesOtherTypes(t *testing.T) {
 	t.Parallel()
 	var buf bytes.Buffer

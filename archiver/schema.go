@@ -52,6 +52,9 @@ func fileColumns(schema []format.SchemaElement) []*fileColumn {
 		e := &schema[i]
 		c := typeOf(e)
 		c.name, c.leaf = e.Name, leaf
+		if isAdded(c.name) && c.unread == "" && (c.kind == KindFloat || c.kind == KindInt) && !c.null {
+			c.name = metricPrefix + c.name // what it would be called today
+		}
 		next := i + subtree(schema[i:])
 		for ; i < next; i++ {
 			if schema[i].Type.Valid {

@@ -81,6 +81,24 @@ type TrialResult struct {
 	Seconds float64 `json:"seconds,omitempty" jsonschema:"minimum=0"`
 	// Extra holds named additional numbers with units in their names.
 	Extra map[string]float64 `json:"extra,omitempty"`
+	// LastError says why the attempt before the last failed; absent when there
+	// was one attempt alone. Why the last one did is in Reason.
+	LastError *LastError `json:"last_error,omitempty"`
+}
+
+// LastError says why an attempt at a trial failed.
+type LastError struct {
+	// Code and Message are those of a Reason.
+	Code    string `json:"code"`
+	Message string `json:"message,omitempty"`
+}
+
+// LastFailure returns why the last attempt that failed did, or nil.
+func (t *TrialResult) LastFailure() *LastError {
+	if t.Outcome == OutcomeFailed && t.Reason != nil {
+		return &LastError{t.Reason.Code, t.Reason.Message}
+	}
+	return t.LastError
 }
 
 // Micros is a point in time as microseconds since the Unix epoch, UTC.

@@ -289,11 +289,31 @@ func (r *reader) result(t *TrialResult, values []float64) []float64 {
 			t.Seconds = r.float()
 		case "extra":
 			t.Extra = r.extra()
+		case "last_error":
+			t.LastError = r.lastError()
 		default:
 			r.skip()
 		}
 	})
 	return values
+}
+
+func (r *reader) lastError() *LastError {
+	if r.null() {
+		return nil
+	}
+	v := &LastError{}
+	r.object(func(key []byte) {
+		switch string(key) {
+		case "code":
+			v.Code = r.word()
+		case "message":
+			v.Message = r.word()
+		default:
+			r.skip()
+		}
+	})
+	return v
 }
 
 // outcome reads a string, without an allocation for the words of the contract.

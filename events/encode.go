@@ -375,6 +375,13 @@ func (t *TrialResult) appendJSON(b []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
+	if t.LastError != nil {
+		b = appendString(append(b, `,"last_error":{"code":`...), t.LastError.Code)
+		if t.LastError.Message != "" {
+			b = appendString(append(b, `,"message":`...), t.LastError.Message)
+		}
+		b = append(b, '}')
+	}
 	return append(b, '}'), nil
 }
 

@@ -54,7 +54,8 @@ func samples() []events.Payload {
 			Code: "core_memory", Layer: "mobilenet_v2/conv_1", Need: 65536, Have: 32768, Unit: "B",
 			Message: "a tile needs 64 KiB, a core has 32 KiB",
 		},
-		Attempts: 1, Started: 1612278245000000, Seconds: 0.000125, Extra: map[string]float64{"latency_s.mobilenet_v2": 1e-7},
+		Attempts: 2, Started: 1612278245000000, Seconds: 0.000125, Extra: map[string]float64{"latency_s.mobilenet_v2": 1e-7},
+		LastError: &events.LastError{Code: "timeout", Message: "no answer within 30s"},
 	}
 	best := events.BestTrial{Trial: 3, Design: map[string]any{"pe_memory": 8192.5, "dataflow": "weight"}, Metrics: map[string]float64{"latency_s": 0.002, "area_mm2": 6.5}}
 	waiting := &events.Waiting{Code: events.WaitsNoEvaluator, Message: "nobody works for evaluator edge", Hint: "start a worker: apollo serve evaluator"}

@@ -136,7 +136,7 @@ func matchBatch(want Expected, res *BatchEvaluated) (columns []int, mismatch str
 
 func validateTrial(columns []int, width int, t *TrialResult) (clean TrialResult, problem string) {
 	clean = *t
-	clean.Reason, clean.Extra = cleanReason(t.Reason), t.Extra
+	clean.Reason, clean.LastError = cleanReason(t.Reason), cleanError(t.LastError)
 	switch {
 	case t.Outcome != OutcomeMeasured && t.Outcome != OutcomeInfeasible && t.Outcome != OutcomeFailed:
 		return clean, fmt.Sprintf("the outcome is %q, not %s, %s or %s", cut(t.Outcome, 40), OutcomeMeasured, OutcomeInfeasible, OutcomeFailed)
@@ -205,6 +205,7 @@ func badResult(trial, metrics int, problem string, t *TrialResult) TrialResult {
 	if t != nil {
 		bad.Started = t.Started
 		bad.Attempts = min(max(t.Attempts, 0), MaxAttempts)
+		bad.LastError = cleanError(t.LastError)
 	}
 	return bad
 }
@@ -228,6 +229,14 @@ func cleanReason(r *Reason) *Reason {
 		c.Have = 0
 	}
 	return &c
+}
+
+// cleanError returns e with texts of bounded length.
+func cleanError(e *LastError) *LastError {
+	if e == nil || len(e.Code) <= MaxCodeBytes && len(e.Message) <= MaxReasonBytes {
+		return e
+	}
+	return &LastError{cut(e.Code, MaxCodeBytes), cut(e.Message, MaxReasonBytes)}
 }
 
 // cut returns s, or its first n bytes at most with "…" at the end, without

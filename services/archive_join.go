@@ -308,13 +308,13 @@ func answerRows(r *archiveRun, p *events.TrialsProposed, answer *events.BatchEva
 	results, _ := events.ValidateResult(expected(r, p), answer)
 	rows := make([]archiver.Row, len(p.Designs))
 	for i := range p.Designs {
-		result, version := reused[p.FirstTrial+i], ""
+		result, version, worker := reused[p.FirstTrial+i], "", ""
 		if result == nil {
-			result, version = &results[0], answer.EvaluatorVersion
+			result, version, worker = &results[0], answer.EvaluatorVersion, answer.Worker
 			results = results[1:]
 		}
 		rows[i] = joinRow(r, p, i, result)
-		rows[i].EvaluatorVersion = version
+		rows[i].EvaluatorVersion, rows[i].Worker = version, worker
 	}
 	return rows
 }
@@ -337,6 +337,9 @@ func joinRow(r *archiveRun, p *events.TrialsProposed, i int, t *events.TrialResu
 		for _, parent := range p.Parents[i] {
 			row.Parents = append(row.Parents, int64(parent))
 		}
+	}
+	if failed := t.LastFailure(); failed != nil {
+		row.LastError = *failed
 	}
 	if t.Started != 0 {
 		row.Start = time.UnixMicro(int64(t.Started)).UTC()

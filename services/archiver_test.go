@@ -96,7 +96,7 @@ func scanned(t *testing.T, dir string, q archiver.Query) []archiver.Row {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Columns, r.Start, r.End, r.Seconds, r.StreamSeq = nil, time.Time{}, time.Time{}, 0, 0
+		r.Columns, r.Start, r.End, r.Seconds, r.StreamSeq, r.Worker = nil, time.Time{}, time.Time{}, 0, 0, ""
 		rows = append(rows, r)
 	}
 	return rows

@@ -86,7 +86,7 @@ func fileRows(t *testing.T, dir, run string) []archiver.Row {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r.Columns, r.Run, r.Start, r.End, r.Seconds, r.StreamSeq, r.TraceID = nil, "", time.Time{}, time.Time{}, 0, 0, ""
+			r.Columns, r.Run, r.Start, r.End, r.Seconds, r.StreamSeq, r.TraceID, r.Worker = nil, "", time.Time{}, time.Time{}, 0, 0, "", ""
 			rows = append(rows, r)
 		}
 	}

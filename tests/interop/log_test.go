@@ -59,6 +59,7 @@ func rows(s *events.Spec, run string, n int) []archiver.Row {
 			r.Reason, r.Attempts, r.Start, r.End, r.Seconds = &events.Reason{Code: "timeout"}, 0, time.Time{}, time.Time{}, 0
 		case 3:
 			r.Values[0], r.Parents, r.ObservedThrough = 0, []int64{0, int64(i - 1)}, 5
+			r.Attempts, r.LastError, r.Worker = 2, events.LastError{Code: "timeout", Message: "no answer within 30s"}, "host-1/7"
 			r.Extra, r.TraceID = `{"power_w":0}`, "0af7651916cd43dd8448eb211c80319c"
 		}
 		list = append(list, r)
@@ -170,6 +171,8 @@ func table(t *testing.T, dir, study string) map[string][]string {
 		put("reason_unit", text(reason.Unit))
 		put("reason_message", text(reason.Message))
 		put("attempts", integer(r.Attempts))
+		put("last_error_code", text(r.LastError.Code))
+		put("last_error_message", text(r.LastError.Message))
 		put("origin", text(r.Origin))
 		parents := ""
 		for i, p := range r.Parents {
@@ -186,6 +189,7 @@ func table(t *testing.T, dir, study string) map[string][]string {
 		}
 		put("evaluator", text(r.Evaluator))
 		put("evaluator_version", text(r.EvaluatorVersion))
+		put("worker", text(r.Worker))
 		put("design_hash", text(r.DesignHash))
 		put("workload_hash", text(r.WorkloadHash))
 		put("start_time", micros(r.Start))
