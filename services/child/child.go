@@ -1,7 +1,7 @@
 // Package child runs a program that answers lines on its standard output to
 // lines on its standard input: an evaluator, or a peer of the bench. The program
-// leads a process group of its own, and the group dies with it; the end of its
-// standard error is kept for messages.
+// leads a process group of its own, and the group dies with it and with this
+// process, however that ends; the end of its standard error is kept for messages.
 package child
 
 import (
@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -43,9 +44,12 @@ type Process struct {
 	stdin  *os.File
 	stdout *os.File
 	lines  *bufio.Reader
-	line   []byte // what has been read of the current line
-	max    int    // longest line, in bytes
+	line   []byte   // what has been read of the current line
+	max    int      // longest line, in bytes
+	errors *os.File // its standard error
 	stderr *tail
+	marked uint64 // bytes of stderr before Mark
+	guard  *guard
 	// done is closed when the process has been reaped, its group killed, and
 	// stderr read to the end.
 	done chan struct{}
@@ -64,11 +68,10 @@ func Start(argv []string, o Options) (*Process, error) {
 	lead(cmd)
 	p := &Process{cmd: cmd, max: o.MaxLine, stderr: &tail{also: o.Stderr}, done: make(chan struct{})}
 	var theirs [3]*os.File
-	var stderr *os.File
-	for i, ours := range []**os.File{&p.stdin, &p.stdout, &stderr} {
+	for i, ours := range []**os.File{&p.stdin, &p.stdout, &p.errors} {
 		r, w, err := os.Pipe()
 		if err != nil {
-			closeAll(append(theirs[:], p.stdin, p.stdout, stderr)...)
+			closeAll(append(theirs[:], p.stdin, p.stdout, p.errors)...)
 			return nil, fmt.Errorf("start %s: %w", argv[0], err)
 		}
 		theirs[i], *ours = w, r
@@ -77,15 +80,30 @@ func Start(argv []string, o Options) (*Process, error) {
 		}
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs[0], theirs[1], theirs[2]
-	err := cmd.Start()
-	closeAll(theirs[:]...)
-	if err != nil {
-		closeAll(p.stdin, p.stdout, stderr)
+	started := make(chan error)
+	go p.run(started, theirs[:])
+	if err := <-started; err != nil {
+		closeAll(p.stdin, p.stdout, p.errors)
 		return nil, fmt.Errorf("start %s: %w", argv[0], err)
 	}
 	p.lines = bufio.NewReader(p.stdout)
-	go p.wait(stderr)
 	return p, nil
+}
+
+// run is the life of the process. Linux ends a child with the thread that
+// started it, so that thread is kept until the child has ended.
+func (p *Process) run(started chan<- error, theirs []*os.File) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := p.cmd.Start()
+	closeAll(theirs...)
+	if err == nil {
+		p.guard = newGuard(p.cmd.Process.Pid)
+	}
+	started <- err
+	if err == nil {
+		p.wait()
+	}
 }
 
 func closeAll(files ...*os.File) {
@@ -97,10 +115,10 @@ func closeAll(files ...*os.File) {
 }
 
 // wait reaps the process and cleans up behind it.
-func (p *Process) wait(stderr *os.File) {
+func (p *Process) wait() {
 	defer close(p.done)
 	var reading sync.WaitGroup
-	reading.Go(func() { _, _ = io.Copy(p.stderr, stderr) })
+	reading.Go(func() { _, _ = io.Copy(p.stderr, p.errors) })
 	_ = p.cmd.Wait() // the state is read from cmd.ProcessState
 	p.mu.Lock()
 	p.reaped = true
@@ -108,9 +126,10 @@ func (p *Process) wait(stderr *os.File) {
 	p.mu.Unlock()
 	end := time.Now().Add(Drain)
 	_ = p.stdout.SetReadDeadline(end)
-	_ = stderr.SetReadDeadline(end)
+	_ = p.errors.SetReadDeadline(end)
 	reading.Wait()
-	closeAll(p.stdin, stderr)
+	closeAll(p.stdin, p.errors)
+	p.guard.close()
 }
 
 // Kill kills the process group and ends every read and write in progress.
@@ -209,4 +228,17 @@ func (p *Process) State() *os.ProcessState { return p.cmd.ProcessState }
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
 // Note returns the last lines of standard error as the end of a sentence, or "".
-func (p *Process) Note() string { return p.stderr.note() }
+func (p *Process) Note() string { return p.stderr.note(0) }
+
+// Mark notes where standard error is, for Said. Only the goroutine that reads
+// and writes may call the two.
+func (p *Process) Mark() { p.marked = p.stderr.total() }
+
+// Said returns the last lines that came on standard error since Mark, as the end
+// of a sentence, or "". What a running process wrote a moment ago counts too.
+func (p *Process) Said() string {
+	if !p.Exited() {
+		catchUp(p.errors, p.stderr)
+	}
+	return p.stderr.note(p.marked)
+}

@@ -16,6 +16,7 @@ type tail struct {
 
 	mu  sync.Mutex
 	end []byte
+	all uint64 // bytes of the whole stream
 }
 
 // maxTail is how much of stderr is kept, in bytes.
@@ -28,6 +29,7 @@ func (t *tail) Write(b []byte) (int, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.all += uint64(len(b))
 	t.end = append(t.end, b[max(0, len(b)-maxTail):]...)
 	if extra := len(t.end) - maxTail; extra > 0 {
 		t.end = append(t.end[:0], t.end[extra:]...)
@@ -35,11 +37,19 @@ func (t *tail) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// note returns the last lines of the stream as the end of a sentence, or "".
-func (t *tail) note() string {
+func (t *tail) total() uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	lines := strings.Split(strings.TrimSpace(string(t.end)), "\n")
+	return t.all
+}
+
+// note returns the last lines of the stream, without its first bytes, as the end
+// of a sentence, or "".
+func (t *tail) note(first uint64) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	end := t.end[uint64(len(t.end))-min(t.all-first, uint64(len(t.end))):]
+	lines := strings.Split(strings.TrimSpace(string(end)), "\n")
 	const enough = 3
 	text := strings.Join(lines[max(0, len(lines)-enough):], " | ")
 	if text == "" {
