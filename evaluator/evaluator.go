@@ -5,6 +5,7 @@ package evaluator
 import (
 	"context"
 	"errors"
+	"time"
 
 	"apollo/evaluator/workload"
 	"apollo/optimizer/space"
@@ -128,6 +129,16 @@ type Evaluator interface {
 	// are results; the error is for a lost machine or a cancelled context and
 	// means that the design was not judged and may be tried again.
 	Evaluate(ctx context.Context, r Request) (Result, error)
+}
+
+// Limited is implemented by evaluators that keep the time limit of a design
+// themselves, because only they know when its evaluation begins: a program that
+// ended for an older reason is started again, and begins anew.
+type Limited interface {
+	// EvaluateWithin is Evaluate with a limit of each beginning, 0 for none, in
+	// place of a deadline of ctx. Before it begins anew it calls lost, on the
+	// same goroutine, with what ended the beginning before.
+	EvaluateWithin(ctx context.Context, limit time.Duration, r Request, lost func(Reason)) (Result, error)
 }
 
 // Checker is implemented by evaluators that can compute their cheap metrics

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"slices"
 	"strconv"
 	"sync"
@@ -41,6 +40,10 @@ type Evaluator struct {
 	// Worker identifies this process in results.
 	Worker string
 	Logger *slog.Logger
+	// FailedAttempt is told the code of every attempt at a design that failed,
+	// also of one that another attempt follows; nil for nobody. Calls may be
+	// concurrent.
+	FailedAttempt func(code string)
 	// Failpoint is as in Proposer.
 	Failpoint func(point string) error
 
@@ -307,98 +310,4 @@ func metricColumns(want []events.Metric, have []evaluator.Metric) []int {
 		}
 	}
 	return columns
-}
-
-// trial evaluates design i, as often as the study allows. An error means that
-// the whole item must come again.
-func (e *Evaluator) trial(ctx context.Context, ev evaluator.Evaluator, work *events.BatchRequested, i int, columns []int, limit *timeLimit) (events.TrialResult, error) {
-	started := time.Now()
-	request := evaluator.Request{Study: work.Study, Trial: work.Trials[i], Design: work.Designs[i]}
-	var r evaluator.Result
-	attempt := 1
-	for ; ; attempt++ {
-		var err error
-		r, err = ev.Evaluate(limit.begin(ctx), request)
-		switch {
-		case ctx.Err() != nil:
-			return events.TrialResult{}, ctx.Err()
-		case errors.Is(err, evaluator.ErrChanged):
-			return events.TrialResult{}, err
-		case err == nil && r.Outcome != evaluator.Failed, attempt >= max(work.Attempts, 1) && err == nil:
-		case attempt >= max(work.Attempts, 1):
-			r = evaluator.Result{Outcome: evaluator.Failed, Reason: failure(err, limit.timeout)}
-		default:
-			continue
-		}
-		break
-	}
-	out := events.TrialResult{
-		Trial: work.Trials[i], Outcome: string(r.Outcome), Attempts: attempt,
-		Started: events.Micros(started.UnixMicro()), Seconds: time.Since(started).Seconds(),
-	}
-	if r.Reason != nil {
-		out.Reason = &events.Reason{
-			Code: r.Reason.Code, Layer: r.Reason.Layer, Need: r.Reason.Need, Have: r.Reason.Have,
-			Unit: r.Reason.Unit, Message: r.Reason.Message,
-		}
-	}
-	if r.Values != nil {
-		out.Values = make(events.Numbers, len(columns))
-		for k, c := range columns {
-			out.Values[k] = math.NaN()
-			if c >= 0 && c < len(r.Values) {
-				out.Values[k] = r.Values[c]
-			}
-		}
-	}
-	for _, x := range r.Extra {
-		if out.Extra == nil {
-			out.Extra = make(map[string]float64, len(r.Extra))
-		}
-		out.Extra[x.Name] = x.Value
-	}
-	return out, nil
-}
-
-// timeLimit bounds evaluations that follow each other. A context with a timer
-// of its own costs as much as the evaluation of a small layer, so designs that
-// begin within a thousandth of the limit share one: the limit of a design is
-// short by that much at most.
-type timeLimit struct {
-	timeout time.Duration // 0 means none
-	ctx     context.Context
-	cancel  context.CancelFunc
-	shared  time.Time // until then ctx is good for another design
-}
-
-// begin returns the context of the next evaluation.
-func (l *timeLimit) begin(ctx context.Context) context.Context {
-	if l.timeout <= 0 {
-		return ctx
-	}
-	now := time.Now()
-	if l.ctx != nil && now.Before(l.shared) && l.ctx.Err() == nil {
-		return l.ctx
-	}
-	l.end()
-	l.ctx, l.cancel = context.WithDeadline(ctx, now.Add(l.timeout))
-	l.shared = now.Add(l.timeout / 1000)
-	return l.ctx
-}
-
-// end stops the timer.
-func (l *timeLimit) end() {
-	if l.cancel != nil {
-		l.cancel()
-	}
-}
-
-func failure(err error, timeout time.Duration) *evaluator.Reason {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return &evaluator.Reason{
-			Code: "timeout", Have: timeout.Seconds(), Unit: "s",
-			Message: fmt.Sprintf("no answer within %s; raise spec.evaluator.timeout if the design takes longer", timeout),
-		}
-	}
-	return &evaluator.Reason{Code: "error", Message: err.Error()}
 }

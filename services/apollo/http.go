@@ -34,7 +34,9 @@ type monitor struct {
 	volume   *prometheus.GaugeVec
 }
 
-func newMonitor(bus events.Bus) *monitor {
+// newMonitor makes the pages of a bus, and of what the evaluators of this process
+// count.
+func newMonitor(bus events.Bus, attempts *attemptCounter) *monitor {
 	run := []string{"study", "run"}
 	m := &monitor{
 		bus: bus, registry: prometheus.NewRegistry(), waits: newWaits(), workers: newWorkers(),
@@ -57,7 +59,7 @@ func newMonitor(bus events.Bus) *monitor {
 			Name: "apollo_study_hypervolume", Help: "Hypervolume of a run's Pareto front, in the product of its objectives' units.",
 		}, run),
 	}
-	m.registry.MustRegister(m.trials, m.inFlight, m.budget, m.best, m.front, m.volume, m.waits, m.workers, streamCollector{bus},
+	m.registry.MustRegister(m.trials, m.inFlight, m.budget, m.best, m.front, m.volume, m.waits, m.workers, streamCollector{bus}, attempts.failed,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -19,7 +19,7 @@ func TestHealthSaysWhatStudiesWaitFor(t *testing.T) {
 		if err := client.Provision(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		m := newMonitor(client)
+		m := newMonitor(client, newAttemptCounter())
 		get := func(path string) string {
 			t.Helper()
 			w := httptest.NewRecorder()

@@ -182,6 +182,9 @@ type trialJSON struct {
 	Seconds  float64            `json:"seconds,omitempty"`
 	Worker   string             `json:"worker,omitempty"`
 	Extra    map[string]float64 `json:"extra,omitempty"`
+	// LastError is that of the last attempt that failed, also of a trial that a
+	// later attempt answered.
+	LastError *events.LastError `json:"last_error,omitempty"`
 }
 
 func (l *ledger) json(t *trial) trialJSON {
@@ -193,7 +196,7 @@ func (l *ledger) json(t *trial) trialJSON {
 	if r := t.result; r != nil {
 		j.Outcome, j.Feasible, j.Reason = r.Outcome, t.judgement.Feasible, t.judgement.Reason
 		j.Attempts, j.Seconds, j.Extra = r.Attempts, r.Seconds, r.Extra
-		j.Metrics = metricMap(spec, r.Values)
+		j.Metrics, j.LastError = metricMap(spec, r.Values), r.LastFailure()
 	}
 	return j
 }

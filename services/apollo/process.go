@@ -127,7 +127,7 @@ func evaluatorRole(s *session, name string, slots int, logger *slog.Logger, fail
 func newEvaluator(s *session, name string, slots int, logger *slog.Logger, fail func(string) error) *services.Evaluator {
 	return &services.Evaluator{
 		Bus: s.bus, Name: name, Catalog: builtins(), Slots: slots, Worker: worker(),
-		Logger: logger.With("service", "evaluator"), Failpoint: fail,
+		Logger: logger.With("service", "evaluator"), FailedAttempt: s.attempts.of(name), Failpoint: fail,
 	}
 }
 
@@ -146,6 +146,6 @@ func (a *app) httpRole(ctx context.Context, s *session, address string) (role, e
 		return role{}, fmt.Errorf("serve health and metrics: %w", err)
 	}
 	a.say("health and metrics on http://%s", listener.Addr())
-	m := newMonitor(s.bus)
+	m := newMonitor(s.bus, s.attempts)
 	return role{"http", func(ctx context.Context) error { return m.run(ctx, listener) }}, nil
 }

@@ -161,6 +161,12 @@ func showTrial(l *ledger, t *trial) answer {
 		if j.Reason != nil {
 			fmt.Fprintf(w, "reason: %s\n", reasonText(j.Reason))
 		}
+		if text := attemptsText(j); text != "" {
+			fmt.Fprintf(w, "attempts: %s\n", text)
+		}
+		if j.LastError != nil && j.Outcome != events.OutcomeFailed {
+			fmt.Fprintf(w, "last error: %s\n", reasonText(&events.Reason{Code: j.LastError.Code, Message: j.LastError.Message}))
+		}
 		fmt.Fprintf(w, "origin: %s\n", t.origin)
 		if len(t.parents) > 0 {
 			fmt.Fprintf(w, "parents: %s\n", strings.Trim(fmt.Sprint(t.parents), "[]"))
@@ -178,6 +184,22 @@ func showTrial(l *ledger, t *trial) answer {
 			g.text(w, p)
 		}
 	}}
+}
+
+// attemptsText says how often the design was tried, how long the last time took
+// and where.
+func attemptsText(j trialJSON) string {
+	if j.Attempts == 0 {
+		return ""
+	}
+	text := strconv.Itoa(j.Attempts)
+	if j.Seconds > 0 {
+		text += fmt.Sprintf(", the last took %s", quantity(j.Seconds, "s"))
+	}
+	if j.Worker != "" {
+		text += " on " + j.Worker
+	}
+	return text
 }
 
 // designGrid is a design as a table, beside the baseline when there is one.

@@ -92,6 +92,11 @@ func tricks() map[string]func(q question) {
 		"family": func(question) { spawn("sleeper", nil); hang() },
 		"meet":   func(q question) { meet(); good(q) },
 		"unruly": func(q question) { good(q) },
+		"ask":    func(q question) { meetOr(7); good(q) },
+		"grumble": func(q question) {
+			fmt.Fprintln(os.Stderr, "the licence ran out")
+			say(`{"id":%q,"outcome":"failed","reason":{"code":"licence","message":"no licence"}}`, q.ID)
+		},
 	}
 }
 
@@ -166,6 +171,23 @@ func meet() {
 	}
 	_, _ = io.ReadFull(c, make([]byte, 1))
 }
+
+// meetOr is meet for a child that ends with a code when the byte says so.
+func meetOr(code int) {
+	c, err := net.Dial("unix", os.Getenv(childSocket))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(9)
+	}
+	b := make([]byte, 1)
+	if _, err := io.ReadFull(c, b); err != nil || b[0] == dieNow {
+		fmt.Fprintln(os.Stderr, "segmentation fault")
+		os.Exit(code)
+	}
+}
+
+// dieNow is the byte that ends a child of the mode "ask".
+const dieNow = 0
 
 // patience bounds waits that a correct program never has.
 const patience = 30 * time.Second

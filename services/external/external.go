@@ -13,6 +13,7 @@ import (
 
 	"apollo/evaluator"
 	"apollo/events"
+	"apollo/services/child"
 )
 
 // ErrClosed is returned by Evaluate after Close.
@@ -26,7 +27,8 @@ type Options struct {
 	// at a time; 0 means 1.
 	Slots int
 	// Timeout bounds one design, from the moment that a process is free to its
-	// answer; 0 means that only the context does.
+	// answer; 0 means that only the context does. A process that takes the place
+	// of one that ended gets all of it.
 	Timeout time.Duration
 	// Handshake bounds the answer to describe at the start; raise it for a
 	// program that needs long to load. 0 means 5 s.
@@ -84,7 +86,10 @@ type Backend struct {
 	deaths   atomic.Uint64
 }
 
-var _ evaluator.Backend = (*Backend)(nil)
+var (
+	_ evaluator.Backend = (*Backend)(nil)
+	_ evaluator.Limited = (*bound)(nil)
+)
 
 // slot is a place for one process. Who took it from Backend.free owns it.
 type slot struct {
@@ -231,12 +236,17 @@ type bound struct {
 	want   []evaluator.Metric
 }
 
-// Evaluate asks a free process about one design. A time-out, a dead process
-// and an answer that is none are failed results whose reason has one of the
-// Code constants: one attempt, after which the next process is a fresh one. The
-// error is ctx's when no process became free or ctx was cancelled, ErrClosed, or
-// one that wraps evaluator.ErrChanged.
+// Evaluate is EvaluateWithin the limit of the options.
 func (e *bound) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Result, error) {
+	return e.EvaluateWithin(ctx, e.b.o.Timeout, r, func(evaluator.Reason) {})
+}
+
+// EvaluateWithin asks a free process about one design. A time-out, a dead
+// process and an answer that is none are failed results whose reason has one of
+// the Code constants and the end of standard error: one attempt, after which the
+// next process is a fresh one. The error is ctx's when no process became free or
+// ctx was cancelled, ErrClosed, or one that wraps evaluator.ErrChanged.
+func (e *bound) EvaluateWithin(ctx context.Context, limit time.Duration, r evaluator.Request, lost func(evaluator.Reason)) (evaluator.Result, error) {
 	if err := checkDesign(r, e.params); err != nil {
 		return evaluator.Result{}, err
 	}
@@ -245,13 +255,8 @@ func (e *bound) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Re
 		return evaluator.Result{}, err
 	}
 	defer func() { e.b.free <- s }()
-	if e.b.o.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, e.b.o.Timeout)
-		defer cancel()
-	}
 	id := e.b.nextID()
-	a, err := e.b.ask(ctx, s, id, e.q.line(id, r))
+	a, err := e.b.ask(ctx, limit, s, id, e.q.line(id, r), lost)
 	failure, failed := errors.AsType[*Failure](err)
 	if err != nil && !failed {
 		return evaluator.Result{}, err
@@ -261,7 +266,12 @@ func (e *bound) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Re
 		result, failure = a.result(e.want)
 	}
 	if failure != nil {
-		return failure.result(len(e.want)), nil
+		result = failure.result(len(e.want))
+	}
+	if !failed && result.Outcome == evaluator.Failed {
+		reason := *result.Reason
+		reason.Message = child.Clip(reason.Message+s.p.Said(), maxMessage)
+		result.Reason = &reason
 	}
 	return result, nil
 }
@@ -298,24 +308,19 @@ func (b *Backend) acquire(ctx context.Context) (*slot, error) {
 
 // ask asks the slot's process, and a fresh one when a process that had worked
 // before ended instead of answering: it may have ended for an older reason,
-// and a program may well end after each answer.
-func (b *Backend) ask(ctx context.Context, s *slot, id string, line []byte) (answer, error) {
+// and a program may well end after each answer. Each gets the whole limit.
+func (b *Backend) ask(ctx context.Context, limit time.Duration, s *slot, id string, line []byte, lost func(evaluator.Reason)) (answer, error) {
 	for {
-		if err := b.ready(ctx, s); err != nil {
-			return answer{}, err
-		}
-		used := s.p.answered > 0
-		a, err := s.p.ask(ctx, id, line)
-		if err == nil && !used {
-			err = b.unchanged() // it may have been edited just before it was read
-		}
+		a, p, err := b.askOne(ctx, limit, s, id, line)
 		if err == nil {
 			s.futile, s.last = 0, nil
 			return a, nil
 		}
 		if errors.Is(err, evaluator.ErrChanged) {
-			s.p.Discard()
-			s.p = nil
+			if p != nil {
+				p.Discard()
+				s.p = nil
+			}
 			return answer{}, err
 		}
 		s.forget()
@@ -326,7 +331,10 @@ func (b *Backend) ask(ctx context.Context, s *slot, id string, line []byte) (ans
 		switch {
 		case failure.Code == CodeTimeout:
 			b.timeouts.Add(1)
-		case failure.Code == CodeDied && used:
+		case failure.Code == CodeDied && p.answered > 0:
+			if !p.State().Success() {
+				lost(*failure.reason())
+			}
 			continue
 		case failure.Code == CodeDied:
 			b.deaths.Add(1)
@@ -337,27 +345,38 @@ func (b *Backend) ask(ctx context.Context, s *slot, id string, line []byte) (ans
 	}
 }
 
-// ready makes sure that the slot has a process, after a pause when the last
-// ones ended without an answer.
-func (b *Backend) ready(ctx context.Context, s *slot) error {
+// askOne asks one process, which it may have to start: that takes time of the
+// limit, a pause before it does not.
+func (b *Backend) askOne(ctx context.Context, limit time.Duration, s *slot, id string, line []byte) (answer, *process, error) {
 	s.forget()
-	if s.p != nil {
-		return nil
+	if s.p == nil {
+		if err := s.pause(ctx); err != nil {
+			return answer{}, nil, err
+		}
 	}
-	if err := s.pause(ctx); err != nil {
-		return err
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
 	}
-	p, err := b.start()
-	if errors.Is(err, evaluator.ErrChanged) {
-		return err
+	if s.p == nil {
+		p, err := b.start()
+		if errors.Is(err, evaluator.ErrChanged) {
+			return answer{}, nil, err
+		}
+		if err != nil {
+			s.futile++
+			s.last = &Failure{CodeStart, err.Error()}
+			return answer{}, nil, s.last
+		}
+		s.p = p
 	}
-	if err != nil {
-		s.futile++
-		s.last = &Failure{CodeStart, err.Error()}
-		return s.last
+	used := s.p.answered > 0
+	a, err := s.p.ask(ctx, id, line)
+	if err == nil && !used {
+		err = b.unchanged() // it may have been edited just before it was read
 	}
-	s.p = p
-	return nil
+	return a, s.p, err
 }
 
 // forget drops a process that has ended.

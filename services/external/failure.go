@@ -44,9 +44,12 @@ func (f *Failure) Error() string { return f.Code + ": " + f.Message }
 
 func (f *Failure) result(metrics int) evaluator.Result {
 	return evaluator.Result{
-		Outcome: evaluator.Failed, Values: unmeasured(metrics),
-		Reason: &evaluator.Reason{Code: f.Code, Message: child.Clip(f.Message, maxMessage)},
+		Outcome: evaluator.Failed, Values: unmeasured(metrics), Reason: f.reason(),
 	}
+}
+
+func (f *Failure) reason() *evaluator.Reason {
+	return &evaluator.Reason{Code: f.Code, Message: child.Clip(f.Message, maxMessage)}
 }
 
 // Limits on text that a program chooses and that ends in messages and logs.

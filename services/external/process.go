@@ -45,6 +45,7 @@ func (p *process) readLine() ([]byte, error) {
 // cancelled.
 func (p *process) ask(ctx context.Context, id string, line []byte) (answer, error) {
 	began := time.Now()
+	p.Mark()
 	stop := context.AfterFunc(ctx, p.Kill)
 	a, err := p.exchange(id, line)
 	if !stop() {
@@ -58,7 +59,7 @@ func (p *process) ask(ctx context.Context, id string, line []byte) (answer, erro
 		if f.Code == CodeTooLong {
 			p.Discard()
 		}
-		return answer{}, f
+		return answer{}, &Failure{f.Code, f.Message + p.Said()}
 	}
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
