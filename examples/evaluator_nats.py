@@ -16,6 +16,7 @@ from nats.js.errors import APIError, NotFoundError
 from evaluator import evaluate
 
 ALREADY_ANSWERED = (10071, 10164)  # wrong last sequence: someone was faster
+VERSION = "1"  # raise it with every change of the model: a study is measured by one version alone
 
 
 def answer(work):
@@ -30,7 +31,7 @@ def answer(work):
         a["values"] = [a.get("metrics", {}).get(m) for m in metrics]
         trials.append({"trial": trial, **{k: a[k] for k in ("outcome", "values", "reason") if k in a}})
     same = {k: work[k] for k in ("study", "run", "batch", "evaluator")}
-    return {**same, "worker": "python", "metrics": metrics, "trials": trials}
+    return {**same, "evaluator_version": VERSION, "worker": "python", "metrics": metrics, "trials": trials}
 
 
 async def heartbeat(msg):  # keeps the message ours while a slow model runs
@@ -41,12 +42,15 @@ async def heartbeat(msg):  # keeps the message ours while a slow model runs
 
 async def work_on(js, msg, name):
     work = json.loads(msg.data)["data"]
+    if work.get("identity") not in (None, {"version": VERSION}):
+        await msg.nak(delay=min(msg.metadata.num_delivered, 60))  # for another version or program: longer each time
+        return
     beat = asyncio.create_task(heartbeat(msg))
     result = await asyncio.to_thread(answer, work)
     subject = msg.subject.replace(".work.", ".result.", 1)  # work.<evaluator>.<study>.<run>.<batch>
     event = {"specversion": "1.0", "type": "apollo.batch.evaluated.v1", "id": subject, "source": "evaluator/" + name,
              "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "data": result}
-    headers = {"Nats-Msg-Id": subject, "Nats-Expected-Last-Subject-Sequence": "0"}  # one answer per item
+    headers = {"Nats-Expected-Last-Subject-Sequence": "0"}  # one answer per item
     try:  # published before the work is acknowledged: a crash in between loses nothing
         await js.publish(subject, json.dumps(event).encode(), headers=headers)
     except APIError as e:
