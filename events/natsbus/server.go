@@ -53,6 +53,9 @@ type ServerConfig struct {
 	SyncInterval time.Duration
 	// MaxStore bounds the bytes of all streams; 0 leaves it to the free disk.
 	MaxStore int64
+	// Command is what the process was started as, without secrets, for those
+	// who find the directory taken (HolderOf).
+	Command string
 	// Logger gets the server's lines, at debug level and, when something is
 	// wrong, at warn level; nil means slog.Default().
 	Logger *slog.Logger
@@ -91,6 +94,7 @@ func StartServer(conf ServerConfig) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	hold(conf.Dir, conf.Command)
 	s := &Server{lock: lock, dir: conf.Dir}
 	if err := s.start(conf); err != nil {
 		_ = lock.Unlock()
@@ -114,6 +118,9 @@ func acquire(dir string) (*flock.Flock, error) {
 	hint := "it has not written its address yet"
 	if address, _, known := readURL(dir); known {
 		hint = "it serves " + address
+	}
+	if h, known := HolderOf(dir); known {
+		hint = h.String() + ", " + hint
 	}
 	return nil, fmt.Errorf("%w: %s (%s); stop it, attach to it, or use another directory", ErrLocked, dir, hint)
 }

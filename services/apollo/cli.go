@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"apollo/events"
 	"apollo/events/natsbus"
 )
 
@@ -48,6 +49,9 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	}
 	if err == nil {
 		return exitOK
+	}
+	if errors.Is(err, events.ErrUnreachable) && a.nats == "" && a.holderStopped() {
+		err = a.heldError(err)
 	}
 	code, hint := classify(ctx, err)
 	if errors.Is(err, errSilent) {

@@ -48,6 +48,7 @@ func TestScripts(t *testing.T) {
 			"interrupted": interrupted,
 			"server":      startServer,
 			"stopserver":  stopServer,
+			"freeze":      freeze,
 		},
 	})
 }
@@ -182,12 +183,31 @@ func startServer(ts *testscript.TestScript, _ bool, args []string) {
 		if err := c.Process.Signal(syscall.SIGTERM); err != nil {
 			return err
 		}
+		_ = c.Process.Signal(syscall.SIGCONT) // a script may have ended while it was frozen
 		<-drained
 		return c.Wait()
 	}
 	ts.Defer(func() { _ = stop() }) // the script checks what it expects of it
 	stops := ts.Value(stopsKey{}).(map[string]func() error)
 	stops["server"] = stop
+	stops["freeze"] = func() error {
+		if err := c.Process.Signal(syscall.SIGSTOP); err != nil {
+			return err
+		}
+		var status syscall.WaitStatus // answers when it stands still
+		_, err := syscall.Wait4(c.Process.Pid, &status, syscall.WUNTRACED, nil)
+		if err == nil && !status.Stopped() {
+			return fmt.Errorf("the server did not stop: %v", status)
+		}
+		return err
+	}
+	stops["thaw"] = func() error { return c.Process.Signal(syscall.SIGCONT) }
+}
+
+// freeze stops the server as Ctrl-Z does, or lets it go on: freeze on|off.
+func freeze(ts *testscript.TestScript, _ bool, args []string) {
+	name := map[string]string{"on": "freeze", "off": "thaw"}[args[0]]
+	ts.Check(ts.Value(stopsKey{}).(map[string]func() error)[name]())
 }
 
 // stopsKey finds the function that stops a script's server.

@@ -87,29 +87,35 @@ func (a *app) open(ctx context.Context, c *cobra.Command, want need) (*session, 
 
 // openData attaches to the process that holds the data directory, or opens it.
 func (a *app) openData(ctx context.Context, logger, heard *slog.Logger, want need) (*session, error) {
-	for attempt := 0; ; attempt++ {
-		if url, token, ok := natsbus.Attach(a.data); ok {
-			s, err := connect(ctx, natsbus.Config{URL: url, Token: token, Logger: heard}, false)
-			if err == nil {
+	for began := time.Now(); ; {
+		url, token, there := natsbus.Attach(a.data)
+		var err error
+		switch {
+		case there:
+			var s *session
+			if s, err = connect(ctx, natsbus.Config{URL: url, Token: token, Logger: heard}, false); err == nil {
 				s.settle(ctx)
 				return s, nil
 			}
 			if !errors.Is(err, events.ErrUnreachable) {
 				return nil, err
 			}
-		}
-		if want == forServer {
+		case want == forServer:
 			return nil, hinted(exitUnreachable, a.elsewhere("start one with `apollo up`, or name one with --nats"), fmt.Errorf("no server runs on %s", a.data))
+		default:
+			token := rand.Text()
+			server, startErr := natsbus.StartServer(natsbus.ServerConfig{Dir: a.data, Token: token, Command: a.commandLine(), Logger: logger}) //nolint:contextcheck // starting waits half a second at most
+			if startErr == nil {
+				return startedSession(ctx, server, token, logger)
+			}
+			if err = startErr; !errors.Is(err, natsbus.ErrLocked) {
+				return nil, err
+			}
 		}
-		token := rand.Text()
-		server, err := natsbus.StartServer(natsbus.ServerConfig{Dir: a.data, Token: token, Logger: logger}) //nolint:contextcheck // starting waits half a second at most
-		if err == nil {
-			return startedSession(ctx, server, token, logger)
-		}
-		// Another process may just have taken the directory, and not have said
-		// yet where it listens.
-		if !errors.Is(err, natsbus.ErrLocked) || attempt >= 20 {
-			return nil, err
+		// Another process may just have taken the directory and not have said yet
+		// where it listens, or be just leaving; one that is stopped does neither.
+		if time.Since(began) > holderWait || a.holderStopped() {
+			return nil, a.heldError(err)
 		}
 		select {
 		case <-time.After(100 * time.Millisecond):

@@ -40,9 +40,12 @@ It listens on the loopback only; --token is needed to listen anywhere else.`,
 				return hinted(exitUsage, "give it one with --token or APOLLO_TOKEN", fmt.Errorf("listening on %s needs a token", host))
 			}
 			logger := a.logger(c, slog.LevelInfo)
-			server, err := natsbus.StartServer(natsbus.ServerConfig{Dir: a.data, Host: host, Port: port, Token: a.token, Logger: logger})
+			server, err := natsbus.StartServer(natsbus.ServerConfig{Dir: a.data, Host: host, Port: port, Token: a.token, Command: a.commandLine(), Logger: logger})
 			if errors.Is(err, natsbus.ErrLocked) {
-				return hinted(exitError, "--data names another directory; other commands attach to the one that runs", fmt.Errorf("another apollo runs on %s", a.data))
+				if a.holderStopped() {
+					return a.heldError(err)
+				}
+				return hinted(exitError, "--data names another directory; other commands attach to the one that runs", err)
 			}
 			if err != nil {
 				return err

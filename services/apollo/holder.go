@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"apollo/events/natsbus"
+)
+
+// holderWait bounds how long a command waits for the process that holds its
+// data directory: a server starts and stops in less, also on a busy machine.
+const holderWait = 10 * time.Second
+
+func (a *app) holderStopped() bool {
+	h, known := natsbus.HolderOf(a.data)
+	return known && h.Stopped()
+}
+
+// heldError says who holds the data directory without answering, and what to
+// do about it.
+func (a *app) heldError(err error) error {
+	h, known := natsbus.HolderOf(a.data)
+	if !known {
+		return hinted(exitUnreachable, "end the other apollo that uses the directory, or name another one with --data",
+			fmt.Errorf("another process holds %s and does not answer: %w", a.data, err))
+	}
+	if h.Stopped() {
+		return hinted(exitUnreachable, fmt.Sprintf("`kill -CONT %d` lets it go on, `kill -9 %d` ends it: what is stored stays, and its studies go on when they are run again", h.PID, h.PID),
+			fmt.Errorf("%s holds %s and is stopped", h, a.data))
+	}
+	return hinted(exitUnreachable, "try again when it is less busy, or end it: what is stored stays; --data names another directory",
+		fmt.Errorf("%s holds %s and does not answer: %w", h, a.data, err))
+}
+
+// commandLine is what this process was started as, without secrets.
+func (a *app) commandLine() string {
+	words := []string{"apollo"}
+	for i, arg := range a.args {
+		name, _, assigned := strings.Cut(arg, "=")
+		switch {
+		case name == "--token" && assigned:
+			arg = "--token=…"
+		case i > 0 && a.args[i-1] == "--token":
+			arg = "…"
+		default:
+			arg = natsbus.Redact(arg)
+		}
+		words = append(words, shellWord(arg))
+	}
+	return strings.ReplaceAll(strings.Join(words, " "), "\n", " ")
+}
