@@ -28,6 +28,8 @@ type runIndex struct {
 	trials spans
 	closed *closure
 	files  []string
+	// differs says why the run is not gone on with; "" when it is.
+	differs string
 }
 
 // pendingNews is what one record has to tell.
@@ -78,6 +80,9 @@ func (x *index) apply(r *record) error {
 	}
 	if r.Closed != nil {
 		x.run(runKey{r.Closed.Study, r.Closed.Run}).closed = r.Closed
+	}
+	if d := r.Differs; d != nil {
+		x.run(runKey{d.Study, d.Run}).differs = d.Reason
 	}
 	x.persisted = max(x.persisted, r.Announced)
 	x.announced = max(x.announced, r.Announced)

@@ -23,6 +23,10 @@ const manifestVersion = 1
 type Position struct {
 	Created  time.Time `json:"created"`
 	Sequence uint64    `json:"sequence"`
+	// Stored is when the stream stored that result: another time under the same
+	// sequence tells a stream that was restored from an older copy. Zero where
+	// nobody knows.
+	Stored time.Time `json:"stored,omitzero"`
 }
 
 // fileEntry describes one Parquet file of the log.
@@ -53,6 +57,8 @@ type record struct {
 	Position *Position `json:"position,omitempty"`
 	// Closed says that a run ended and all its trials are in the log.
 	Closed *closure `json:"closed,omitempty"`
+	// Differs says that a run on the bus is not the one in the log.
+	Differs *difference `json:"differs,omitempty"`
 	// Announced counts the records whose files and closures the bus has been
 	// told of.
 	Announced int `json:"announced,omitempty"`

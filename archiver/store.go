@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
 
 	"apollo/events"
@@ -35,6 +36,10 @@ type Options struct {
 	// "compact.after"; an error there stops the store dead, as a crash would.
 	// Nil means that nothing fails.
 	Failpoint func(point string) error
+	// Plain writes without compression. The decoders of the Parquet library are
+	// shared by all of a process and hold channels: a test in a bubble of fake
+	// time in which files are read again needs it.
+	Plain bool
 	// Now is the clock that old generations age by; nil means time.Now.
 	Now func() time.Time
 	// Logger takes what recovery did; nil means slog.Default.
@@ -68,6 +73,8 @@ type openRun struct {
 	rows []*Row
 	// seen are the trials on disk and in rows.
 	seen spans
+	// marks are their fingerprints; nil until a trial comes a second time.
+	marks marks
 }
 
 // pendingRows counts what a commit would write.
@@ -88,6 +95,9 @@ func Open(dir string, o Options) (*Store, error) {
 		o.Logger = slog.Default()
 	}
 	s := &Store{root: filepath.Join(dir, "trials"), opts: o, open: map[runKey]*openRun{}, codec: newCodec()}
+	if o.Plain {
+		s.codec = &parquet.Uncompressed
+	}
 	if err := mkdirSync(s.root); err != nil {
 		return nil, fmt.Errorf("open trial log: %w", err)
 	}
@@ -190,9 +200,10 @@ func (s *Store) Committed(study, run string) int64 {
 }
 
 // Append takes rows for the next commit. A trial that the log has already is
-// dropped. It returns how many rows were new. All rows must belong to runs
-// that were begun, and have their columns; a row that does not fit is an error
-// and nothing of the call is kept. The rows belong to the store until they are committed.
+// dropped where it says the same; otherwise the error is a *DifferError. It
+// returns how many rows were new. All rows must belong to runs that were begun,
+// and have their columns; a row that does not fit is an error and nothing of
+// the call is kept. The rows belong to the store until they are committed.
 func (s *Store) Append(rows ...Row) (int, error) {
 	if s.dead != nil {
 		return 0, s.dead
@@ -202,11 +213,21 @@ func (s *Store) Append(rows ...Row) (int, error) {
 			return 0, err
 		}
 	}
+	for i := range rows {
+		if o := s.open[runKey{rows[i].Study, rows[i].Run}]; o.seen.has(rows[i].Trial) {
+			if err := s.again(o, &rows[i]); err != nil {
+				return 0, err
+			}
+		}
+	}
 	added := 0
 	for i := range rows {
 		o := s.open[runKey{rows[i].Study, rows[i].Run}]
 		if !o.seen.add(rows[i].Trial) {
 			continue
+		}
+		if o.marks != nil {
+			o.marks.set(rows[i].Trial, o.mark(&rows[i]))
 		}
 		if s.pending.rows == 0 {
 			s.pending.since = s.opts.Now()

@@ -100,8 +100,8 @@ type Facts interface {
 // one that the worker put into its metadata, see HandBack), and a
 // message in progress is kept from redelivery until it is answered. When a
 // worker dies its messages go to another one. The subject, sequence and
-// delivery count of a message are in its metadata (MetaSubject, MetaSequence,
-// MetaDeliveries).
+// delivery count of a message, and when it was stored, are in its metadata
+// (MetaSubject, MetaSequence, MetaDeliveries, MetaStored).
 type Queue interface {
 	message.Publisher
 	message.Subscriber
@@ -112,6 +112,7 @@ const (
 	MetaSubject    = "apollo_subject"
 	MetaSequence   = "apollo_sequence"
 	MetaDeliveries = "apollo_deliveries"
+	MetaStored     = "apollo_stored" // when the stream stored it, RFC 3339
 	metaHandBack   = "apollo_hand_back"
 )
 
@@ -133,7 +134,7 @@ func QueueHeader(m *message.Message) map[string]string {
 	header := make(map[string]string, len(m.Metadata))
 	for k, v := range m.Metadata {
 		switch k {
-		case MetaSubject, MetaSequence, MetaDeliveries, metaHandBack:
+		case MetaSubject, MetaSequence, MetaDeliveries, MetaStored, metaHandBack:
 		default:
 			header[k] = v
 		}

@@ -29,6 +29,8 @@ type StudyControl struct {
 	Verb string `json:"verb" jsonschema:"enum=pause,enum=resume,enum=stop,enum=cancel,enum=extend"`
 	// Trials is the new total for extend.
 	Trials int `json:"trials,omitempty"`
+	// Reason says why a pause is asked for, for people.
+	Reason string `json:"reason,omitempty"`
 }
 
 // The events of a study's log, written by its owner.

@@ -30,6 +30,12 @@ const (
 	// WaitsLoading: the proposer reads the run's log, its results and sources.
 	// Only ticks say it; their counts are 0.
 	WaitsLoading = "loading"
+	// WaitsArchiveDiffers: the trial log has other trials of this run than the
+	// bus: one of them was restored from an older copy.
+	WaitsArchiveDiffers = "archive_differs"
+	// WaitsTrialsMissing: an ended run has trials that the bus has no result of
+	// any more.
+	WaitsTrialsMissing = "trials_missing"
 	// WaitsNoProposer: nobody drives the run.
 	WaitsNoProposer = "no_proposer"
 )

@@ -28,8 +28,12 @@ type archiveRun struct {
 	done batchSet
 	// skip is set for a run that is wholly on disk: its proposals and results
 	// are not looked at.
-	skip  bool
-	ended *ending
+	skip bool
+	// compare: its results may be in the log already, and are compared. differs
+	// says why the run is not written any more.
+	compare bool
+	differs string
+	ended   *ending
 }
 
 // openBatch is a proposed batch and when the log stored it.
@@ -79,10 +83,11 @@ func (w *archive) logged(ctx context.Context, d delivery) error {
 	}
 	key := runKey{study, run}
 	r := w.runs[key]
+	w.logSeq = max(w.logSeq, d.m.Seq)
 	switch kind {
 	case "accepted", "bound", "extended", "stopped", "completed", "cancelled", "failed":
 	case "proposed":
-		if r != nil && r.skip {
+		if r != nil && (r.skip || r.differs != "") {
 			return nil
 		}
 	default:
@@ -163,7 +168,8 @@ func (w *archive) accept(m events.Message, key runKey, e *events.StudyAccepted) 
 	if r.judge, err = events.NewJudge(&e.Spec); err != nil {
 		return err
 	}
-	if state, trials := w.store.Closed(key.study, key.run); state != "" && w.store.Committed(key.study, key.run) == trials {
+	r.compare, r.differs = w.again, w.store.Differs(key.study, key.run)
+	if state, trials := w.store.Closed(key.study, key.run); state != "" && w.store.Committed(key.study, key.run) == trials && !r.compare {
 		r.skip = true
 	} else if err := w.begin(r); err != nil {
 		return err
@@ -178,14 +184,14 @@ func (w *archive) begin(r *archiveRun) error {
 
 // propose notes a batch, unless all its trials are in the log already.
 func (w *archive) propose(r *archiveRun, e openBatch) error {
-	if _, known := r.open[e.Batch]; known || r.skip || r.done.has(e.Batch) {
+	if _, known := r.open[e.Batch]; known || r.skip || r.differs != "" || r.done.has(e.Batch) {
 		return nil
 	}
 	if err := checkProposal(r, e.TrialsProposed); err != nil {
 		return err
 	}
 	for i := range e.Designs {
-		if !w.store.Has(r.key.study, r.key.run, int64(e.FirstTrial+i)) {
+		if r.compare || !w.store.Has(r.key.study, r.key.run, int64(e.FirstTrial+i)) {
 			r.open[e.Batch] = e
 			w.open++
 			return nil
@@ -221,7 +227,7 @@ func checkProposal(r *archiveRun, e *events.TrialsProposed) error {
 // end notes that a run ended. It is finished when its last result is there.
 func (w *archive) end(r *archiveRun, state string, s *events.Summary) {
 	r.ended = &ending{state: state, trials: int64(s.Trials), lastResult: s.LastResult}
-	if !slices.Contains(w.ended, r) {
+	if r.differs == "" && !slices.Contains(w.ended, r) {
 		w.ended = append(w.ended, r)
 	}
 }
@@ -241,16 +247,19 @@ func (w *archive) reopen(r *archiveRun) {
 
 // finish closes the ended runs whose results have all been seen.
 func (w *archive) finish(ctx context.Context) error {
+	if w.again {
+		return nil // nothing is said before everything is compared
+	}
 	for i := 0; i < len(w.ended); {
 		r := w.ended[i]
 		if !w.complete(r) {
 			i++
 			continue
 		}
+		w.ended = slices.Delete(w.ended, i, i+1)
 		if err := w.close(ctx, r); err != nil {
 			return err
 		}
-		w.ended = slices.Delete(w.ended, i, i+1)
 	}
 	return nil
 }
@@ -266,11 +275,15 @@ func (w *archive) close(ctx context.Context, r *archiveRun) error {
 		return err
 	}
 	study, run := r.key.study, r.key.run
-	if n := w.store.Committed(study, run); n < r.ended.trials {
-		w.log.Error("trials of an ended run are not among the results", "study", study, "run", run, "have", n, "want", r.ended.trials)
+	answered := r.ended.state == archiver.StateCompleted || r.ended.state == archiver.StateStopped
+	if n := w.store.Committed(study, run); n < r.ended.trials && answered {
+		return w.lacks(ctx, r, n)
 	}
 	err := w.persist(ctx, "close a run", func() error { return w.store.CloseRun(study, run, r.ended.state) })
 	if err != nil {
+		return err
+	}
+	if err := w.tellAgain(ctx, r); err != nil {
 		return err
 	}
 	w.announce(ctx)

@@ -21,15 +21,12 @@ func (w *archive) result(ctx context.Context, d delivery, logs <-chan delivery) 
 	}
 	m := d.m
 	if m.Seq <= w.at.Sequence {
-		again, err := w.anew(ctx)
-		if err != nil || !again {
-			return err
-		}
+		return w.anew(ctx)
 	}
 	if err := w.archiveResult(ctx, m, logs); err != nil {
 		return err
 	}
-	w.at.Sequence = m.Seq
+	w.at.Sequence, w.at.Stored = m.Seq, m.Time.UTC()
 	if w.store.Due() {
 		if err := w.commit(ctx); err != nil {
 			return err
@@ -38,9 +35,9 @@ func (w *archive) result(ctx context.Context, d delivery, logs <-chan delivery) 
 	return w.finish(ctx)
 }
 
-// anew reports whether the stream of results was made anew while it was
-// followed: its sequences count from 1 again.
-func (w *archive) anew(ctx context.Context) (bool, error) {
+// anew ends the work with errWentBack when the stream of results was made anew
+// while it was followed: its sequences count from 1 again.
+func (w *archive) anew(ctx context.Context) error {
 	before := w.at.Created
 	var now time.Time
 	err := w.retry(ctx, "look at the results", func(ctx context.Context) error {
@@ -48,11 +45,10 @@ func (w *archive) anew(ctx context.Context) (bool, error) {
 		now = info.Created.UTC()
 		return err
 	})
-	if err != nil || now.Equal(before) {
-		return false, err
+	if err == nil && !now.Equal(before) {
+		err = fmt.Errorf("%w: the stream of results was made anew", errWentBack)
 	}
-	w.at = archiver.Position{Created: now}
-	return true, nil
+	return err
 }
 
 func (w *archive) archiveResult(ctx context.Context, m events.Message, logs <-chan delivery) error {
@@ -66,8 +62,17 @@ func (w *archive) archiveResult(ctx context.Context, m events.Message, logs <-ch
 		return err
 	case r != nil && r.spec.Evaluator.Name != evaluator:
 		return w.deadLetter(ctx, m, fmt.Errorf("%s/%s asks the evaluator %s, not %s", key.study, key.run, r.spec.Evaluator.Name, evaluator))
-	case proposal.TrialsProposed == nil && r != nil && (r.skip || r.done.has(batch)):
+	case r != nil && r.differs != "":
 		return nil
+	case proposal.TrialsProposed == nil && r != nil && (r.skip || r.done.has(batch)):
+		answer := answerIn(m, batch)
+		if r.compare || !w.known(key, answer) {
+			return nil // of a run that has ended
+		}
+		if err := w.reexamine(ctx, r); err != nil {
+			return err
+		}
+		return w.archiveResult(ctx, m, logs)
 	case proposal.TrialsProposed == nil:
 		return w.deadLetter(ctx, m, fmt.Errorf("batch %d of %s/%s was never proposed", batch, key.study, key.run))
 	}
@@ -91,6 +96,9 @@ func (w *archive) archiveResult(ctx context.Context, m events.Message, logs <-ch
 	if _, err := w.store.Append(rows...); err != nil {
 		if archiver.IsStopped(err) {
 			return err
+		}
+		if other, ok := errors.AsType[*archiver.DifferError](err); ok {
+			return w.differs(ctx, r, m, other)
 		}
 		if err := w.deadLetter(ctx, m, err); err != nil {
 			return err
@@ -210,6 +218,9 @@ func (w *archive) firstIdentity(ctx context.Context, r *archiveRun) error {
 	})
 }
 
+// everyBatch asks readLog for all batches.
+const everyBatch = -1
+
 // readLog reads the run's log to its end, for one batch and the identity. The
 // follower brings the same events later; they change nothing then.
 func (w *archive) readLog(ctx context.Context, key runKey, batch int) error {
@@ -226,7 +237,7 @@ func (w *archive) readLog(ctx context.Context, key runKey, batch int) error {
 			if err != nil {
 				continue // the follower puts it into the dead-letter stream
 			}
-			if e, ok := payload.(events.TrialsProposed); ok && e.Batch != batch {
+			if e, ok := payload.(events.TrialsProposed); ok && batch != everyBatch && e.Batch != batch {
 				continue
 			}
 			if w.runs[key] == nil {

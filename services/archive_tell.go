@@ -90,7 +90,7 @@ func stuckArchive(dir string, err error) *events.Waiting {
 func (a *Archiver) openStore(ctx context.Context, logger *slog.Logger, present *archivePresence) (*archiver.Store, error) {
 	wait := retryFirst
 	for {
-		store, err := archiver.Open(a.Dir, archiver.Options{Failpoint: a.Failpoint, Logger: logger})
+		store, err := archiver.Open(a.Dir, archiver.Options{Failpoint: a.Failpoint, Plain: a.Plain, Logger: logger})
 		if err == nil || !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
 			present.waits(nil, 0, nil)
 			return store, err

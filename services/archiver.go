@@ -24,6 +24,8 @@ type Archiver struct {
 	// Worker identifies this process in its notices.
 	Worker string
 	Logger *slog.Logger
+	// Plain is archiver.Options.Plain.
+	Plain bool
 	// Failpoint is called at the named points of archiver.Options, for crash
 	// tests; nil does nothing. An error ends Run as a crash would.
 	Failpoint func(point string) error
@@ -61,8 +63,13 @@ func (a *Archiver) Run(ctx context.Context) error {
 	if err != nil {
 		return quiet(ctx, err)
 	}
-	w := &archive{bus: a.Bus, store: store, log: logger, runs: map[runKey]*archiveRun{}, present: present, told: map[runKey]string{}}
-	err = w.run(ctx)
+	for {
+		w := &archive{bus: a.Bus, store: store, log: logger, runs: map[runKey]*archiveRun{}, present: present, told: map[runKey]string{}}
+		if err = w.run(ctx); !errors.Is(err, errWentBack) {
+			break
+		}
+		logger.Warn("the archiver begins anew", "cause", err)
+	}
 	if cerr := store.Close(); err == nil && cerr != nil {
 		err = fmt.Errorf("close trial log: %w", cerr)
 	}
@@ -78,6 +85,16 @@ type archive struct {
 	// at is the place in the results up to which everything is in the store,
 	// on disk or waiting for a commit.
 	at archiver.Position
+	// again: all results are read again, and what the log has already is
+	// compared. until is the last of them.
+	again bool
+	until uint64
+	// logSeq is the last event of the study log that was seen.
+	logSeq uint64
+	// ticks counts, and doubt says that the bus may have been away: it may have
+	// come back from another moment.
+	ticks int
+	doubt bool
 	// open counts the proposals that wait for a result.
 	open int
 	// ended are the runs that wait for their last results.
@@ -110,10 +127,15 @@ func (w *archive) run(ctx context.Context) error {
 	var followers sync.WaitGroup
 	defer followers.Wait()
 	defer cancel()
+	followers.Go(func() { deliver(follow, w.bus.Log().Follow(follow, 0, "study.>"), logs) })
+	if w.again {
+		if err := w.readAgain(ctx, logs); err != nil {
+			return w.shutDown(ctx, err)
+		}
+	}
 	followers.Go(func() {
 		deliver(follow, w.bus.Facts().Follow(follow, w.at.Sequence+1, "result.>"), results)
 	})
-	followers.Go(func() { deliver(follow, w.bus.Log().Follow(follow, 0, "study.>"), logs) })
 	tick := time.NewTicker(archiveTick)
 	defer tick.Stop()
 	for {
@@ -122,25 +144,6 @@ func (w *archive) run(ctx context.Context) error {
 			return w.shutDown(ctx, err)
 		}
 	}
-}
-
-// locate sets the place to go on from: the cursor, or the start when the
-// stream of results is not the one that the cursor is about.
-func (w *archive) locate(ctx context.Context) error {
-	return w.retry(ctx, "look at the results", func(ctx context.Context) error {
-		info, err := w.bus.Facts().Info(ctx, "result.>")
-		if err != nil {
-			return err
-		}
-		w.at = w.store.Position()
-		if !w.at.Created.Equal(info.Created) {
-			if w.at.Sequence > 0 {
-				w.log.Warn("the stream of results was made anew: it is read from its start", "created", info.Created)
-			}
-			w.at = archiver.Position{Created: info.Created.UTC()}
-		}
-		return nil
-	})
 }
 
 // step waits for one thing to do and does it.
@@ -181,6 +184,9 @@ func (w *archive) ticked(ctx context.Context) error {
 		if err := w.commit(ctx); err != nil {
 			return err
 		}
+	}
+	if err := w.checkBus(ctx); err != nil {
+		return err
 	}
 	w.announce(ctx)
 	if len(w.told) > 0 {

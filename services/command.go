@@ -31,7 +31,7 @@ const (
 func (p *Proposer) carryOut(ctx context.Context, msg *message.Message) {
 	c := commandIn(msg)
 	err := p.handle(ctx, c)
-	if err != nil && ctx.Err() == nil && !errors.Is(err, events.ErrUnreachable) && !errors.Is(err, events.ErrFull) {
+	if err != nil && ctx.Err() == nil && !errors.Is(err, events.ErrUnreachable) && !errors.Is(err, events.ErrFull) && !errors.Is(err, errLogWentBack) {
 		if n, _ := strconv.Atoi(msg.Metadata.Get(events.MetaDeliveries)); n >= maxCommandTries {
 			err = p.deadLetter(ctx, c, err)
 		}
@@ -61,6 +61,7 @@ func (p *Proposer) handle(ctx context.Context, c command) error {
 type command struct {
 	id, subject, study string
 	sequence           string // in the stream of commands
+	stored             string // when
 	body               []byte
 	header             map[string]string
 	// bad is why nobody can be answered.
@@ -71,7 +72,8 @@ type command struct {
 func commandIn(msg *message.Message) command {
 	c := command{
 		id: msg.UUID, subject: msg.Metadata.Get(events.MetaSubject), sequence: msg.Metadata.Get(events.MetaSequence),
-		body: msg.Payload, header: traceOf(msg),
+		stored: msg.Metadata.Get(events.MetaStored),
+		body:   msg.Payload, header: traceOf(msg),
 	}
 	unnamed := "cmd-" + c.sequence
 	submitted, submit := strings.CutPrefix(c.subject, events.SubmitSubject(""))

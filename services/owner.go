@@ -69,11 +69,16 @@ type owner struct {
 	relearned bool
 	// session makes event ids differ from another owner's, so that a lost
 	// acknowledgement is told from a lost race.
-	session  string
-	logSeq   uint64 // last folded event
-	nextSeq  uint64 // next result to follow
-	appended int
-	sent     map[string]bool
+	session string
+	logSeq  uint64 // last folded event
+	nextSeq uint64 // next result to follow
+	// resultSeq is the last result that was folded.
+	resultSeq uint64
+	appended  int
+	sent      map[string]bool
+	// again is added to the keys of work after the bus went back: the queue may
+	// remember an item whose answer is gone.
+	again string
 	// missed is what the last look did not find in the queue.
 	missed map[string]bool
 	// later is until when the work of a batch is held back; resend fires at
@@ -176,12 +181,19 @@ func (o *owner) run(ctx context.Context) error {
 				return quiet(ctx, err)
 			}
 		case <-room.C:
+			if err := o.checkMoment(ctx); err != nil {
+				return quiet(ctx, err)
+			}
 			o.lookForWork(ctx)
 			if err := o.checkRoom(ctx); err != nil {
 				return quiet(ctx, err)
 			}
 		case r := <-o.next():
-			r.reply <- o.request(r.ctx, r.control) //nolint:contextcheck // it ends with who asked
+			reply := o.request(r.ctx, r.control) //nolint:contextcheck // it ends with who asked
+			r.reply <- reply
+			if errors.Is(reply.err, errLogWentBack) {
+				return reply.err
+			}
 			if o.brief {
 				return quiet(ctx, o.retry(ctx, "clean up", o.cleanUp))
 			}
@@ -259,7 +271,11 @@ func (o *owner) append(ctx context.Context, kind string, e events.Payload) error
 	seq, err := o.appendOnce(ctx, kind, id, e, fence)
 	if errors.Is(err, events.ErrFenced) {
 		o.log.Debug("another owner was first", "event", kind)
-		return o.refresh(ctx)
+		before := o.logSeq
+		if err := o.refresh(ctx); err != nil || o.logSeq > before {
+			return err
+		}
+		return o.checkLast(ctx) // nobody was: what is fenced is not there
 	}
 	if err != nil {
 		return fmt.Errorf("append %s: %w", kind, err)
@@ -268,6 +284,7 @@ func (o *owner) append(ctx context.Context, kind string, e events.Payload) error
 		return err
 	}
 	o.logSeq = seq
+	o.proposer.saw(seq)
 	o.lastMove = time.Now()
 	if kind != "proposed" {
 		o.log.Info("study event", "event", kind, "sequence", seq)
@@ -306,7 +323,7 @@ func (o *owner) publish(ctx context.Context) error {
 		if err := o.proposer.at("work.before"); err != nil {
 			return err
 		}
-		if err := o.send(ctx, id, o.machine.Work(batch)); err != nil {
+		if err := o.send(ctx, id+o.again, o.machine.Work(batch)); err != nil {
 			return err
 		}
 		if err := o.proposer.at("work.after"); err != nil {

@@ -11,7 +11,7 @@ import (
 
 // load folds everything that is stored about the run.
 func (o *owner) load(ctx context.Context) error {
-	o.machine, o.logSeq, o.nextSeq, o.said = nil, 0, 0, nil
+	o.machine, o.logSeq, o.nextSeq, o.resultSeq, o.said, o.provisioned = nil, 0, 0, 0, nil, false
 	if err := o.refresh(ctx); err != nil {
 		return err
 	}
@@ -72,6 +72,7 @@ func (o *owner) refresh(ctx context.Context) error {
 			return err
 		}
 		o.logSeq = m.Seq
+		o.proposer.saw(m.Seq)
 	}
 	return nil
 }

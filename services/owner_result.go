@@ -65,6 +65,7 @@ func (o *owner) take(ctx context.Context, m events.Message, more <-chan events.M
 // fold adds one result to the machine. What is wrong with it goes to the
 // dead-letter stream; it never ends the study.
 func (o *owner) fold(ctx context.Context, m events.Message) error {
+	o.resultSeq = max(o.resultSeq, m.Seq)
 	_, payload, err := events.Decode(m.Data)
 	result, ok := payload.(events.BatchEvaluated)
 	if err == nil && !ok {

@@ -12,12 +12,17 @@ import (
 // sourcesEvery is how often an owner looks again for sources that are missing.
 const sourcesEvery = 5 * time.Second
 
-// live runs the owner. While a source cannot be opened it waits for it: whoever
+// live runs the owner, again where the bus was restored from an older copy. While a source cannot be opened it waits for it: whoever
 // mounts the disk again has nothing else to do.
 func (o *owner) live(ctx context.Context) error {
 	told := false
 	for {
 		err := o.run(ctx)
+		if errors.Is(err, errLogWentBack) && ctx.Err() == nil {
+			o.log.Warn("the run goes on from what the log says", "cause", err)
+			o.again = ".again-" + o.session
+			continue
+		}
 		if !errors.Is(err, errSourceMissing) || o.brief || ctx.Err() != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"apollo/archiver"
@@ -41,6 +42,9 @@ type Proposer struct {
 	// tests; nil does nothing. An error ends Run.
 	Failpoint func(point string) error
 
+	// highest is the last event of the log that an owner has seen lately.
+	highest atomic.Uint64
+
 	mu     sync.Mutex
 	owners map[runKey]*owner
 	wg     sync.WaitGroup
@@ -73,7 +77,7 @@ func (p *Proposer) Run(ctx context.Context) error {
 			p.drive(ctx, key)
 		}
 	}
-	p.wg.Go(func() { p.watch(ctx, before.Last+1) })
+	p.wg.Go(func() { p.mind(ctx, before.Last) })
 	commands, err := p.Bus.Queue(1).Subscribe(ctx, "cmd")
 	if err != nil {
 		return fmt.Errorf("subscribe to commands: %w", err)
@@ -226,9 +230,11 @@ func (p *Proposer) retire(o *owner) bool {
 
 // runID derives a run from the command that asked for it, so that a command
 // that is delivered twice means one run. The command's sequence keeps it from
-// the name of a run that was removed: people ask again under the same id.
+// the name of a run that was removed: people ask again under the same id. The
+// time at which it was stored keeps it from that of a run that only the archive
+// knows, because the bus was restored from an older copy.
 func runID(c command) string {
-	sum := sha256.Sum256([]byte(c.study + "\x00" + c.id + "\x00" + c.sequence))
+	sum := sha256.Sum256([]byte(c.study + "\x00" + c.id + "\x00" + c.sequence + "\x00" + c.stored))
 	return hex.EncodeToString(sum[:4])
 }
 

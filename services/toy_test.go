@@ -20,6 +20,7 @@ type toy struct {
 	evaluations func(trial int) // called for every evaluation; nil does nothing
 	version     string          // "" is "1"
 	skew        float64         // added to the latency: another model
+	skewed      func() float64  // the same, at the moment of the evaluation; nil is 0
 }
 
 func levels(n int) []float64 {
@@ -81,7 +82,11 @@ func (t toy) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Resul
 			Reason: &evaluator.Reason{Code: "toy", Need: 2, Have: 1, Unit: "B", Message: "it does not fit"},
 		}, nil
 	}
-	values[0] = t.skew + 1e-3*(1+(x-9)*(x-9)+(y-5)*(y-5)+(z-3)*(z-3))
+	skew := t.skew
+	if t.skewed != nil {
+		skew += t.skewed()
+	}
+	values[0] = skew + 1e-3*(1+(x-9)*(x-9)+(y-5)*(y-5)+(z-3)*(z-3))
 	values[2] = 1e-6 * (x + y*z)
 	return evaluator.Result{Outcome: evaluator.Measured, Values: values}, nil
 }

@@ -312,7 +312,10 @@ func testQueueMetadata(t *testing.T, factory Factory) {
 			t.Errorf("metadata %s = %q, want %q", k, got.Metadata.Get(k), v)
 		}
 	}
-	if len(got.Metadata) != len(want) || got.UUID != "id-1" || string(got.Payload) != "payload" {
+	if stored, err := time.Parse(time.RFC3339Nano, got.Metadata.Get(events.MetaStored)); err != nil || stored.IsZero() {
+		t.Errorf("stored %q: %v", got.Metadata.Get(events.MetaStored), err)
+	}
+	if len(got.Metadata) != len(want)+1 || got.UUID != "id-1" || string(got.Payload) != "payload" {
 		t.Errorf("got %q %q with %v", got.UUID, got.Payload, got.Metadata)
 	}
 	got.Ack()

@@ -91,10 +91,12 @@ func (q *consumer) wake() {
 
 // drop takes the item out of the queue, and its message out of the stream.
 func (q *consumer) drop(it *item) {
-	q.stream.remove(it.msg.Seq)
-	if i := slices.Index(q.items, it); i >= 0 {
-		q.items = slices.Delete(q.items, i, i+1)
+	i := slices.Index(q.items, it)
+	if i < 0 {
+		return // the hub went back to another moment
 	}
+	q.stream.remove(it.msg.Seq)
+	q.items = slices.Delete(q.items, i, i+1)
 	q.wake()
 }
 

@@ -259,6 +259,7 @@ func (s *subscription) deliver(ctx context.Context, it *item, delivery uint64) {
 	}
 	wm.Metadata.Set(events.MetaSubject, it.msg.Subject)
 	wm.Metadata.Set(events.MetaSequence, strconv.FormatUint(it.msg.Seq, 10))
+	wm.Metadata.Set(events.MetaStored, it.msg.Time.UTC().Format(time.RFC3339Nano))
 	wm.Metadata.Set(events.MetaDeliveries, strconv.FormatUint(delivery, 10))
 	select {
 	case s.out <- wm:

@@ -233,6 +233,7 @@ func (s *subscription) handle(ctx context.Context, m *nats.Msg) error {
 	}
 	wm.Metadata.Set(events.MetaSubject, s.bus.relative(m.Subject))
 	wm.Metadata.Set(events.MetaSequence, strconv.FormatUint(meta.Sequence.Stream, 10))
+	wm.Metadata.Set(events.MetaStored, meta.Timestamp.UTC().Format(time.RFC3339Nano))
 	wm.Metadata.Set(events.MetaDeliveries, strconv.FormatUint(meta.NumDelivered, 10))
 	d := &delivery{msg: m, message: wm, cancel: cancel, nth: meta.NumDelivered}
 	s.mu.Lock()

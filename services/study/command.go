@@ -1,6 +1,7 @@
 package study
 
 import (
+	"cmp"
 	"fmt"
 
 	"apollo/events"
@@ -17,7 +18,7 @@ func (m *Machine) Command(c *events.StudyControl) (events.Payload, error) {
 	switch c.Verb {
 	case "pause":
 		if m.state == Running {
-			return events.StudyPaused{Study: id.Study, Run: id.Run, Command: id.Command, Reason: "on request"}, nil
+			return events.StudyPaused{Study: id.Study, Run: id.Run, Command: id.Command, Reason: cmp.Or(c.Reason, "on request")}, nil
 		}
 	case "resume":
 		if m.state == Paused {
