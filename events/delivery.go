@@ -37,16 +37,17 @@ func NackDelay(n uint64) time.Duration {
 }
 
 // Undeliverable makes the dead letter of a queue message that was handed out
-// too many times, or that was terminated.
-func Undeliverable(m Message, deliveries uint64, reason string, now time.Time) (Message, error) {
+// too many times, or that was terminated, for a bus that carries payload bytes.
+func Undeliverable(m Message, deliveries uint64, reason string, now time.Time, payload int) (Message, error) {
 	// The sequence keeps two letters about the same ID apart (a message that
 	// was published again after its first one was removed).
 	id := fmt.Sprintf("dead.%s.%d.%d", m.Subject, m.Seq, m.Time.UnixNano())
 	study := StudyOf(m.Subject)
-	data, err := Encode(id, QueueService, study, now, DeadLetter{
+	letter := DeadLetter{
 		Service: QueueService, Reason: reason, Subject: m.Subject,
 		Sequence: m.Seq, Deliveries: deliveries, Body: m.Data,
-	})
+	}
+	data, err := letter.Fit(id, study, now, MessageRoom(payload))
 	if err != nil {
 		return Message{}, err
 	}

@@ -106,14 +106,14 @@ func TestUndeliverable(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	original := events.Message{Subject: events.WorkSubject("edge", "demo", "r", 3), Seq: 7, ID: "x", Time: at, Data: []byte("body")}
-	m, err := events.Undeliverable(original, 100, "why", at)
+	m, err := events.Undeliverable(original, 100, "why", at, events.DefaultPayload)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if m.Subject != events.DeadLetterSubject(events.QueueService, "demo") || m.ID == "" {
 		t.Errorf("letter %+v", m)
 	}
-	again, err := events.Undeliverable(original, 101, "why", at)
+	again, err := events.Undeliverable(original, 101, "why", at, events.DefaultPayload)
 	if err != nil || again.ID != m.ID {
 		t.Errorf("the same message has letters %q and %q, %v", m.ID, again.ID, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"apollo/events"
+	"apollo/services/external"
 )
 
 // The tables of docs/events.md are those of the code.
@@ -62,6 +63,8 @@ func streamsTable() string {
 			kind = "work queue"
 		case s.Once:
 			kind = "once"
+		case s.Ring:
+			kind = "ring"
 		}
 		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s | %d min |\n", s.Name, strings.Join(s.Subjects, "`, `"), kind,
 			size(s.MaxBytes), size(int64(s.MaxMsgSize)), s.Duplicates/time.Minute)
@@ -95,13 +98,31 @@ func limitsTable() string {
 		{"objectives", events.MaxObjectives},
 		{"networks of a workload", events.MaxNetworks},
 		{"sources of a transfer", events.MaxSources},
+		{"seed trials of a transfer", events.MaxSeeds},
+		{"constraints", events.MaxConstraints},
 		{"rules of a study", events.MaxRules},
 		{"length of a rule", fmt.Sprint(events.MaxRuleLength, " bytes")},
 		{"parts of a rule", fmt.Sprint(events.MaxRuleNodes, " operators, names and numbers")},
+		{"name of a study, an evaluator, a rule", "63 of a-z, 0-9 and -"},
+		{"name of a parameter or a metric", "63 of a-z, 0-9 and _"},
+		{"label of a level", fmt.Sprint(events.MaxTextBytes, " bytes")},
+		{"labels of a study", fmt.Sprint(events.MaxLabels, ", each ", events.MaxTextBytes, " bytes")},
+		{"command line of an evaluator (`exec`)", fmt.Sprint(events.MaxTextBytes, " bytes")},
+		{"path of a workload file, pattern of Parquet files", fmt.Sprint(events.MaxTextBytes, " bytes")},
+		{"line of an evaluator's program", size(external.MaxLine)},
 		{"extra numbers of a trial", events.MaxExtras},
+		{"message of a reason", fmt.Sprint(events.MaxReasonBytes, " bytes, its beginning")},
+		{"code, layer or unit of a reason", fmt.Sprint(events.MaxCodeBytes, " bytes, its beginning")},
+		{"origin of a trial", fmt.Sprint(events.MaxOriginBytes, " bytes, its beginning")},
+		{"id of a command", fmt.Sprint(events.MaxCommandIDBytes, " bytes")},
+		{"`traceparent` of a command", fmt.Sprint(events.MaxTraceBytes, " bytes, longer ones are dropped")},
 		{"nesting of a JSON document", fmt.Sprint(events.MaxJSONDepth, " levels")},
-		{"a study document", size(events.MaxSpecBytes)},
+		{"nesting of a study document", fmt.Sprint(events.MaxStudyDepth, " levels")},
+		{"a study document, also when all of it is written out", size(events.MaxSpecBytes)},
+		{"a study document in YAML", fmt.Sprintf("%d KiB, %d keys", events.MaxYAMLBytes>>10, events.MaxYAMLKeys)},
+		{"the Pareto front in an event", fmt.Sprintf("%d KiB, or half of `max_payload`", events.MaxFrontBytes>>10)},
 		{"an event", size(events.MaxEventBytes)},
+		{"dead letters of one service about one study", fmt.Sprint(events.MaxDeadLetters, ", the last ones")},
 		{"the copy of a message in a dead letter", fmt.Sprint(events.MaxDeadLetterBytes>>10, " KiB, its beginning")},
 	} {
 		fmt.Fprintf(&b, "| %s | %v |\n", l.what, l.most)

@@ -79,7 +79,7 @@ func (d DeadLetter) clip() DeadLetter {
 	if len(d.Body) > MaxDeadLetterBytes {
 		d.Size, d.Body = len(d.Body), d.Body[:MaxDeadLetterBytes]
 	}
-	d.Reason = cut(d.Reason, 16*MaxReasonBytes)
+	d.Reason, d.Subject = cut(d.Reason, 4*MaxReasonBytes), cut(d.Subject, 4*MaxReasonBytes)
 	return d
 }
 

@@ -24,8 +24,9 @@ const (
 	// MaxObjectives is the largest number of objectives: the hypervolume is
 	// computed exactly up to it.
 	MaxObjectives = 4
-	// MaxFrontBytes bounds about what the front takes in an event: with the rest
-	// it stays below the 1 MiB that a NATS server passes on unless configured.
+	// MaxFrontBytes bounds what the front takes in an event: with the rest it
+	// stays below the 1 MiB that a NATS server passes on unless configured. A
+	// server that passes on less than twice as much has half of that.
 	MaxFrontBytes = 512 << 10
 	// MaxNetworks bounds the workload of a study.
 	MaxNetworks = 64
@@ -38,6 +39,25 @@ const (
 	// MaxRuleNodes is the largest number of syntax nodes of one rule. A rule
 	// has no loops, so it also bounds the cost of a check.
 	MaxRuleNodes = 200
+	// MaxConstraints is the largest number of constraints: both sides of every
+	// metric.
+	MaxConstraints = 2 * MaxMetrics
+	// MaxSeeds is the largest number of seed trials of a transfer.
+	MaxSeeds = 1000
+	// MaxLabels is the largest number of labels of a study.
+	MaxLabels = 64
+	// MaxTextBytes is the largest label of a level or of a study, path, pattern
+	// or command line of a study document.
+	MaxTextBytes = 256
+	// MaxCommandIDBytes is the largest id of a command: it becomes part of the ids
+	// of the events that answer it.
+	MaxCommandIDBytes = 256
+	// MaxStudyDepth is the largest nesting of a study document. MaxYAMLBytes and
+	// MaxYAMLKeys bound one in YAML: the library's parser takes time, and stack,
+	// that grow with the square of the number of keys.
+	MaxStudyDepth = 32
+	MaxYAMLBytes  = 256 << 10
+	MaxYAMLKeys   = 4096 // more than the largest study with every field has
 	// MaxJSONDepth is the largest nesting of a JSON document.
 	MaxJSONDepth = 64
 	// MaxSpecBytes is the largest study document, and the size limit of a
@@ -46,13 +66,24 @@ const (
 	// MaxEventBytes is the largest event, and the size limit of a message on
 	// the other streams.
 	MaxEventBytes = 8 << 20
-	// MaxDeadLetterBytes is how much of a message a dead letter keeps: in base64
-	// it stays below the 1 MiB that a NATS server passes on unless configured.
-	MaxDeadLetterBytes = 512 << 10
+	// DefaultPayload is what a NATS server passes on unless configured.
+	DefaultPayload = 1 << 20
+	// MaxDeadLetterBytes is how much of a message a dead letter keeps: an ordinary
+	// work item or study as a whole, and too little to fill a disk with.
+	MaxDeadLetterBytes = 64 << 10
+	// MaxDeadLetters is how many dead letters of one service about one study are
+	// kept; the oldest go. It is not below MaxParallelism: a study that lost
+	// every work item in flight learns of each.
+	MaxDeadLetters = 1024
 	// MaxReasonBytes is the largest message of a Reason; longer ones are cut.
 	MaxReasonBytes = 1000
 	// MaxCodeBytes is the largest code, layer or unit of a Reason.
 	MaxCodeBytes = 200
+	// MaxOriginBytes is the largest origin of a trial; longer ones are cut.
+	MaxOriginBytes = 253
+	// MaxTraceBytes is the largest trace context that travels with what follows
+	// from a request; a longer one is dropped. A W3C traceparent has 55 bytes.
+	MaxTraceBytes = 256
 	// MaxExtras is the largest number of extra numbers of one trial.
 	MaxExtras = 256
 )

@@ -18,6 +18,9 @@ var (
 	ErrExists = errors.New("already recorded")
 	// ErrFull: the stream is at its limit. Nothing was stored; try again later.
 	ErrFull = errors.New("the stream is full")
+	// ErrTooLarge: the message is larger than the bus or its stream carries.
+	// Nothing was stored, and the same message never will be.
+	ErrTooLarge = errors.New("the message is larger than the bus carries")
 	// ErrUnreachable: the bus cannot be reached now. Nothing is known about
 	// what was stored; try again with the same ID.
 	ErrUnreachable = errors.New("the bus cannot be reached")
@@ -77,7 +80,7 @@ type Log interface {
 	// Append stores m when fence holds, and returns its sequence once it is
 	// durable. A zero Fence is no fence. A repeated ID is stored once and
 	// returns the first one's sequence when the bus knows it.
-	// Errors: ErrFenced, ErrFull, ErrUnreachable.
+	// Errors: ErrFenced, ErrFull, ErrTooLarge, ErrUnreachable.
 	Append(ctx context.Context, m Message, fence Fence) (uint64, error)
 }
 
@@ -87,7 +90,7 @@ type Facts interface {
 	// Record stores m unless its subject has a message, and returns its
 	// sequence once it is durable. Only the subject decides: an ID that the stream
 	// knows from elsewhere is no hindrance. Errors: ErrExists, ErrFull,
-	// ErrUnreachable.
+	// ErrTooLarge, ErrUnreachable.
 	Record(ctx context.Context, m Message) (uint64, error)
 }
 
@@ -172,6 +175,9 @@ type Bus interface {
 	ProvisionEvaluator(ctx context.Context, name string) error
 	// Ready waits until the streams exist.
 	Ready(ctx context.Context) error
+	// MaxPayload is the largest message, with its headers, that the bus and its
+	// streams of events carry now; see MessageRoom.
+	MaxPayload() int
 	// Purge removes the messages of one stream that match the relative filter.
 	Purge(ctx context.Context, filter string) error
 	// PurgeThrough is Purge of the messages up to sequence last.

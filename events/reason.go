@@ -8,4 +8,6 @@ const (
 	ReasonConstraint = "constraint"
 	// ReasonBadResult: the evaluator's answer does not fit the question.
 	ReasonBadResult = "bad_result"
+	// ReasonTooLarge: the answer is larger than a message may be.
+	ReasonTooLarge = "result_too_large"
 )

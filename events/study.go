@@ -141,8 +141,10 @@ type StudyPaused struct {
 	Run     string `json:"run"`
 	Command string `json:"command,omitempty"`
 	Reason  string `json:"reason"`
-	// Batch is the work item that the queue gave up, where that is the reason.
-	Batch *int `json:"batch,omitempty"`
+	// Batch is the work item that the queue gave up, where that is the reason,
+	// and Item its sequence there: an earlier loss of the batch is not told again.
+	Batch *int   `json:"batch,omitempty"`
+	Item  uint64 `json:"item,omitempty"`
 }
 
 // StudyResumed ends a pause.

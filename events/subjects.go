@@ -20,8 +20,14 @@ type Stream struct {
 	WorkQueue bool
 	// Once streams keep at most one message per subject.
 	Once bool
-	// MaxBytes is the explicit limit; at it new messages are refused.
+	// MaxBytes is the explicit limit; at it new messages are refused, or with
+	// Ring the oldest go.
 	MaxBytes int64
+	// Ring: room is made for new messages by dropping the oldest.
+	Ring bool
+	// MaxPerSubject bounds the messages of one subject of a Ring; 0 means no
+	// bound.
+	MaxPerSubject int64
 	// MaxMsgSize bounds one message.
 	MaxMsgSize int32
 	// Duplicates is the window in which an ID is stored once.
@@ -40,7 +46,7 @@ func Topology() []Stream {
 		{Name: "APOLLO_WORK", Subjects: []string{"work.*.*.*.*"}, WorkQueue: true, MaxBytes: gib, MaxMsgSize: 8 * mib, Duplicates: 10 * time.Minute},
 		{Name: "APOLLO_RESULT", Subjects: []string{"result.*.*.*.*"}, Once: true, MaxBytes: 16 * gib, MaxMsgSize: 8 * mib, Duplicates: 10 * time.Minute},
 		{Name: "APOLLO_ARCHIVE", Subjects: []string{"archive.*.*.*"}, MaxBytes: gib, MaxMsgSize: mib, Duplicates: 10 * time.Minute},
-		{Name: "APOLLO_DLQ", Subjects: []string{"dlq.*.*"}, MaxBytes: gib, MaxMsgSize: 8 * mib, Duplicates: 10 * time.Minute},
+		{Name: "APOLLO_DLQ", Subjects: []string{"dlq.*.*"}, MaxBytes: gib, Ring: true, MaxPerSubject: MaxDeadLetters, MaxMsgSize: 8 * mib, Duplicates: 10 * time.Minute},
 	}
 }
 

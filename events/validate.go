@@ -251,3 +251,7 @@ func cut(s string, n int) string {
 	}
 	return s[:n] + "…"
 }
+
+// Cut is cut for other packages: texts that come from elsewhere are bounded
+// before they go into an event.
+func Cut(s string, n int) string { return cut(s, n) }

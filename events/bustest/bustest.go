@@ -61,6 +61,7 @@ func Run(t *testing.T, factory Factory) {
 		"notices":           testNotices,
 		"large":             testLarge,
 		"full":              testFull,
+		"ring":              testRing,
 		"names":             testNames,
 		"queue":             testQueue,
 		"queue dedupe":      testQueueDedupe,

@@ -43,8 +43,46 @@ func testLarge(t *testing.T, factory Factory) {
 		}
 	}
 	_, err := b.Log().Append(t.Context(), events.Message{Subject: subject, ID: "over", Data: make([]byte, over)}, events.Fence{})
-	if err == nil {
-		t.Error("a message over the stream's bound was stored")
+	wantErr(t, "a message over the stream's bound", err, events.ErrTooLarge)
+	if n := b.MaxPayload(); n < near || n > events.MaxEventBytes {
+		t.Errorf("the bus carries %d bytes", n)
+	}
+	// The one that is as large as it says fits; one more byte does not.
+	subject = events.StudySubject("demo", "0a1b2c3d", "proposed")
+	room := events.MessageRoom(b.MaxPayload())
+	appendAll(t, b, events.Message{Subject: subject, ID: "largest", Data: make([]byte, room)})
+	_, err = b.Log().Append(t.Context(), events.Message{Subject: subject, ID: "larger", Data: make([]byte, b.MaxPayload()+1)}, events.Fence{})
+	wantErr(t, "a message over the bus's bound", err, events.ErrTooLarge)
+}
+
+// testRing fills a stream that makes room: by subject and as a whole.
+func testRing(t *testing.T, factory Factory) {
+	topology := events.Topology()
+	for i := range topology {
+		if topology[i].Ring {
+			topology[i].MaxBytes, topology[i].MaxPerSubject = 1<<20, 4
+		}
+	}
+	_, _, b := provisioned(t, factory, Options{Topology: topology})
+	held := func(filter string) (ids []string) {
+		for m, err := range b.Log().Read(t.Context(), 0, filter) {
+			must(t, err)
+			ids = append(ids, m.ID)
+		}
+		return ids
+	}
+	quiet, loud := events.DeadLetterSubject("queue", "quiet"), events.DeadLetterSubject("proposer", "unknown")
+	appendAll(t, b, msg(quiet, "q", "x"))
+	for i := range 20 {
+		appendAll(t, b, msg(loud, "l"+strconv.Itoa(i), string(make([]byte, 100<<10))))
+	}
+	wantTexts(t, "letters of a flood", held(loud), "l16", "l17", "l18", "l19")
+	wantTexts(t, "letters of others", held(quiet), "q")
+	for i := range 12 {
+		appendAll(t, b, msg(events.DeadLetterSubject("proposer", "s"+strconv.Itoa(i)), "s"+strconv.Itoa(i), string(make([]byte, 100<<10))))
+	}
+	if got := held("dlq.*.*"); len(got) == 0 || len(got) > 10 || got[len(got)-1] != "s11" {
+		t.Errorf("a full stream holds %q, want the last ones", got)
 	}
 }
 

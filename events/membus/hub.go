@@ -3,7 +3,6 @@ package membus
 import (
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 	"time"
 
@@ -65,6 +64,8 @@ type Config struct {
 	// AckWait is how long the message of a dead worker stays away from others.
 	// 0 means events.AckWait; shorter only where a test waits in real time.
 	AckWait time.Duration
+	// MaxPayload is the largest message; 0 means events.MaxEventBytes.
+	MaxPayload int
 	// Trace is called before and after every effect, on the goroutine of the
 	// operation, without a lock: it may kill clients, which is how a test
 	// places a crash. After a kill the effect does not happen (Before), or its
@@ -93,6 +94,9 @@ func New(conf Config) *Hub {
 	}
 	if conf.AckWait <= 0 {
 		conf.AckWait = events.AckWait
+	}
+	if conf.MaxPayload <= 0 {
+		conf.MaxPayload = events.MaxEventBytes
 	}
 	if conf.Faults.MaxDelay <= 0 {
 		conf.Faults.MaxDelay = time.Second
@@ -169,14 +173,19 @@ func key(m events.Message) string {
 	return m.Subject
 }
 
-// oversized checks the stream's bound on one message.
-func oversized(s *stream, m events.Message) error {
-	limit := uint64(s.conf.MaxMsgSize)
-	if limit == 0 {
-		limit = math.MaxUint64
+// oversized checks the bounds of the hub and of the stream on one message.
+func (h *Hub) oversized(s *stream, m events.Message) error {
+	limit := uint64(h.conf.MaxPayload)
+	if most := uint64(s.conf.MaxMsgSize); most > 0 {
+		limit = min(limit, most)
 	}
 	if n := size(m) - overhead - uint64(len(m.Subject)); n > limit {
-		return fmt.Errorf("message %s of %d bytes is over the %d that stream %s takes", m.Subject, n, limit, s.conf.Name)
+		return fmt.Errorf("message %s of %d bytes is over the %d that stream %s takes: %w", m.Subject, n, limit, s.conf.Name, events.ErrTooLarge)
 	}
 	return nil
+}
+
+// maxPayload returns the largest message that the hub and its streams carry.
+func (h *Hub) maxPayload() int {
+	return events.Carries(h.conf.Topology, h.conf.MaxPayload)
 }

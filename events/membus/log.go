@@ -92,7 +92,7 @@ func (c *Client) writeLocked(ctx context.Context, kind string, m events.Message,
 	if err != nil {
 		return 0, err
 	}
-	if err := oversized(s, m); err != nil {
+	if err := h.oversized(s, m); err != nil {
 		return 0, err
 	}
 	if err := h.refuse(kind, key(m)); err != nil {

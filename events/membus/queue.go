@@ -228,7 +228,7 @@ func (s *subscription) duplicate(q *consumer, it *item, now time.Time) {
 
 // bury moves an item that was handed out too often to the dead letters. mu is held.
 func (h *Hub) bury(q *consumer, it *item, now time.Time) {
-	letter, err := events.Undeliverable(it.msg, it.deliveries, "handed out too many times without an answer", now)
+	letter, err := events.Undeliverable(it.msg, it.deliveries, "handed out too many times without an answer", now, h.maxPayload())
 	var dlq *stream
 	if err == nil {
 		dlq, err = h.streamFor(letter.Subject)

@@ -54,6 +54,9 @@ func (s *stream) duplicate(id string, now time.Time) (uint64, bool) {
 // store appends a copy of m. The caller has checked everything but the size.
 func (s *stream) store(m events.Message, now time.Time) (uint64, error) {
 	n := size(m)
+	if s.conf.Ring {
+		s.makeRoom(m.Subject, n)
+	}
 	if s.conf.MaxBytes > 0 && s.bytes+n > uint64(s.conf.MaxBytes) {
 		return 0, events.ErrFull
 	}
@@ -69,6 +72,24 @@ func (s *stream) store(m events.Message, now time.Time) (uint64, error) {
 	close(s.changed)
 	s.changed = make(chan struct{})
 	return s.last, nil
+}
+
+// makeRoom drops the oldest messages so that one of n bytes on subject fits.
+func (s *stream) makeRoom(subject string, n uint64) {
+	if most := s.conf.MaxPerSubject; most > 0 {
+		var held []uint64
+		for _, m := range s.msgs {
+			if m.Subject == subject {
+				held = append(held, m.Seq)
+			}
+		}
+		for ; int64(len(held)) >= most; held = held[1:] {
+			s.remove(held[0])
+		}
+	}
+	for s.conf.MaxBytes > 0 && len(s.msgs) > 0 && s.bytes+n > uint64(s.conf.MaxBytes) {
+		s.remove(s.msgs[0].Seq)
+	}
 }
 
 // lastOf returns the last sequence of a message that matches filter, or 0.

@@ -68,7 +68,7 @@ func (b *Bus) advisories() []string {
 
 // deadLetter stores the letter of an undeliverable message.
 func (b *Bus) deadLetter(ctx context.Context, m events.Message, deliveries uint64, reason string) error {
-	letter, err := events.Undeliverable(m, deliveries, reason, m.Time)
+	letter, err := events.Undeliverable(m, deliveries, reason, m.Time, b.MaxPayload())
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,12 @@ func (b *Bus) forward(ctx context.Context) error {
 	}
 	b.started(func() { //nolint:contextcheck // each message brings its own
 		for m := range messages {
-			if err := b.report(m.Context(), m.Payload); err != nil {
+			err := b.report(m.Context(), m.Payload)
+			if errors.Is(err, events.ErrTooLarge) {
+				b.log.Error("a dead letter cannot be stored: it is lost", "error", err)
+				err = nil // nor will it ever be
+			}
+			if err != nil {
 				b.log.Warn("turn an advisory into a dead letter", "error", err)
 				m.Nack()
 				continue
@@ -144,12 +149,5 @@ func (b *Bus) report(ctx context.Context, data []byte) error {
 	if err := b.deadLetter(ctx, original, a.Deliveries, a.reason()); err != nil {
 		return err
 	}
-	stream, err := b.js.Stream(ctx, a.Stream)
-	if err == nil {
-		err = stream.DeleteMsg(ctx, original.Seq)
-	}
-	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
-		return err
-	}
-	return nil
+	return b.drop(ctx, a.Stream, original.Seq)
 }

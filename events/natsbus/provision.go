@@ -152,6 +152,9 @@ func (b *Bus) streamConfig(s events.Stream, replicas int) jetstream.StreamConfig
 	if s.WorkQueue {
 		conf.Retention = jetstream.WorkQueuePolicy
 	}
+	if s.Ring {
+		conf.Discard, conf.MaxMsgsPerSubject = jetstream.DiscardOld, s.MaxPerSubject
+	}
 	dead := false
 	for _, subject := range s.Subjects {
 		conf.Subjects = append(conf.Subjects, b.subject(subject))

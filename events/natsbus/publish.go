@@ -176,7 +176,7 @@ func (b *Bus) explain(err error) error {
 	case c == full:
 		return fmt.Errorf("%w: %w", events.ErrFull, err)
 	case c == oversized:
-		return fmt.Errorf("the message is over the limit of its stream or of the server (max_payload %d bytes): %w", b.nc.MaxPayload(), err)
+		return fmt.Errorf("%w (max_payload %d bytes): %w", events.ErrTooLarge, b.MaxPayload(), err)
 	case errors.Is(err, events.ErrUnreachable) && errors.Is(err, jetstream.ErrNoStreamResponse):
 		return fmt.Errorf("the stream is not there (does a proposer run?): %w", err)
 	}

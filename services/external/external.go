@@ -19,6 +19,9 @@ import (
 // ErrClosed is returned by Evaluate after Close.
 var ErrClosed = errors.New("the evaluator is closed")
 
+// MaxLine is the longest line of a program, in bytes.
+const MaxLine = 1 << 20
+
 // Options configure the processes of a Backend.
 type Options struct {
 	// Name is the evaluator's name where the program does not say it.
@@ -52,7 +55,6 @@ func (o Options) withDefaults() Options {
 	const (
 		handshake = 5 * time.Second
 		grace     = 2 * time.Second
-		maxLine   = 1 << 20
 	)
 	o.Slots = max(o.Slots, 1)
 	if o.Handshake <= 0 {
@@ -62,7 +64,7 @@ func (o Options) withDefaults() Options {
 		o.Grace = grace
 	}
 	if o.MaxLine <= 0 {
-		o.MaxLine = maxLine
+		o.MaxLine = MaxLine
 	}
 	return o
 }

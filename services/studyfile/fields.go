@@ -49,22 +49,6 @@ type field struct {
 	word string
 }
 
-// Limits of a study document beyond those of the contract (events.Max…).
-// All were chosen: far above what a study needs, low enough that a hostile
-// document costs milliseconds.
-const (
-	// maxDepth is the largest nesting of a document.
-	maxDepth = 32
-	// maxLabels bounds metadata.labels.
-	maxLabels = 64
-	// maxText bounds names, labels and patterns, in bytes.
-	maxText = 256
-	// maxSeeds bounds transfer.seeds.
-	maxSeeds = 1000
-	// maxConstraints bounds spec.constraints: both sides of every metric.
-	maxConstraints = 2 * events.MaxMetrics
-)
-
 // Patterns of names.
 const (
 	labelPattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
@@ -90,7 +74,7 @@ func document() *field {
 		{name: "kind", shape: textShape, required: true, enum: []string{"Study"}, doc: "Kind of the document."},
 		{name: "metadata", shape: objectShape, required: true, doc: "What the study is called.", fields: []field{
 			{name: "name", shape: textShape, required: true, pattern: labelPattern, doc: "Name of the study, a DNS label: 1 to 63 of a-z, 0-9 and \"-\"."},
-			{name: "labels", shape: mapShape, most: maxLabels, elem: &field{shape: textShape, most: maxText}, doc: "Notes for people and tools. They are no part of the study's identity."},
+			{name: "labels", shape: mapShape, most: events.MaxLabels, elem: &field{shape: textShape, most: events.MaxTextBytes}, doc: "Notes for people and tools. They are no part of the study's identity."},
 		}},
 		{name: "spec", shape: objectShape, required: true, doc: "What the study does.", fields: specFields()},
 	}}
@@ -103,7 +87,7 @@ func specFields() []field {
 		{name: "workload", shape: objectShape, doc: "The networks that a design must run. Templates need it.", fields: []field{
 			{name: "networks", shape: listShape, required: true, nonempty: true, most: events.MaxNetworks, doc: "Networks; with several, a metric is the weighted geometric mean.", elem: &field{shape: objectShape, fields: []field{
 				{name: "name", shape: textShape, fallback: "the name in the file", doc: "Name of a built-in network (apollo workload ls); with file or layers, what to call it."},
-				{name: "file", shape: textShape, most: maxText, doc: "Workload file (apollo workload import), relative to the study file. A published study carries its layers instead."},
+				{name: "file", shape: textShape, most: events.MaxTextBytes, doc: "Workload file (apollo workload import), relative to the study file. A published study carries its layers instead."},
 				{name: "layers", shape: freeShape, doc: "The workload itself, a document of schema apollo.workload/v1: what file becomes when a study is published."},
 				{name: "weight", shape: numberShape, above: true, max: 1e6, fallback: "1", doc: "Weight in the geometric mean, relative to the other networks."},
 			}}},
@@ -114,7 +98,7 @@ func specFields() []field {
 			{name: "target", shape: valueShape, doc: "Value, with unit, at which the study is done; with several targets, when one design reaches all."},
 			{name: "reference", shape: valueShape, fallback: "the constraint's bound, twice the template's baseline (half of it where maximised), or from the first ten feasible trials", doc: "With several objectives: the worst value of interest, a corner of the hypervolume."},
 		}}},
-		{name: "constraints", shape: listShape, most: maxConstraints, doc: "Bounds on metrics. A design outside is infeasible.", elem: &field{shape: objectShape, fields: []field{
+		{name: "constraints", shape: listShape, most: events.MaxConstraints, doc: "Bounds on metrics. A design outside is infeasible.", elem: &field{shape: objectShape, fields: []field{
 			{name: "metric", shape: textShape, required: true, doc: "Name of a metric of the evaluator, without its unit: area."},
 			{name: "max", shape: valueShape, doc: "Largest value that is allowed, with unit: 6.8 mm2."},
 			{name: "min", shape: valueShape, doc: "Smallest value that is allowed, with unit."},
@@ -166,10 +150,10 @@ func transferField() field {
 		{name: "sources", shape: listShape, required: true, nonempty: true, most: events.MaxSources, doc: "Studies by name, Parquet logs by path, or auto: similar studies of the archive.", elem: &field{shape: objectShape, word: "auto", fields: []field{
 			{name: "study", shape: textShape, pattern: labelPattern, doc: "Name of a study in the same log."},
 			{name: "run", shape: textShape, pattern: runPattern, fallback: "the latest run", doc: "Run of the study, 8 hex digits."},
-			{name: "parquet", shape: textShape, most: maxText, doc: "Path pattern of Parquet files, relative to the study file. Not in a published study."},
+			{name: "parquet", shape: textShape, most: events.MaxTextBytes, doc: "Path pattern of Parquet files, relative to the study file. Not in a published study."},
 		}}},
 		{name: "method", shape: textShape, enum: transferMethods(), fallback: "auto", doc: "How the sources are used: merge (same measurement, judged again), seed (their best designs first), gp, rgpe, rtm (seeds, and a prior mean), zero-shot (designs chosen from the logs alone); auto: by evidence, source by source."},
-		{name: "seeds", shape: integerShape, max: maxSeeds, fallback: "10", doc: "Largest number of trials that start from the sources' best designs."},
+		{name: "seeds", shape: integerShape, max: events.MaxSeeds, fallback: "10", doc: "Largest number of trials that start from the sources' best designs."},
 		{name: "control", shape: quantityShape, dimension: unit.Dimensionless, max: 1, fallback: "0", doc: "Share of trials that ignores the sources, to tell what they bring: 10% or 0.1."},
 	}}
 }
@@ -179,7 +163,7 @@ func evaluatorField() field {
 		{name: "name", shape: textShape, pattern: labelPattern, fallback: "the template's evaluator", doc: "Name of the evaluator, a DNS label."},
 		{name: "timeout", shape: quantityShape, dimension: unit.Time, above: true, max: events.MaxTimeoutSeconds, fallback: "30 s", doc: "Longest time for one design."},
 		{name: "attempts", shape: integerShape, min: 1, max: events.MaxAttempts, fallback: "3", doc: "How often a design is tried before it is failed."},
-		{name: "exec", shape: textShape, nonempty: true, most: maxText, doc: "Command that apollo run starts as the evaluator, in the folder of the study file. Not in a published study."},
+		{name: "exec", shape: textShape, nonempty: true, most: events.MaxTextBytes, doc: "Command that apollo run starts as the evaluator, in the folder of the study file. Not in a published study."},
 		{name: "maxFailures", shape: integerShape, max: events.MaxTrials, fallback: "20", doc: "Failed trials in a row that pause the study; 0 means never."},
 		{name: "deterministic", shape: boolShape, fallback: "the template's; false for your own", doc: "true when the same design always gives the same answer."},
 		{name: "metrics", shape: listShape, nonempty: true, most: events.MaxMetrics, fallback: "the template's", doc: "What your own evaluator measures, in the order of its answer.", elem: &field{shape: objectShape, fields: []field{

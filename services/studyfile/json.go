@@ -8,6 +8,8 @@ import (
 	"io"
 	"strconv"
 	"unicode/utf8"
+
+	"apollo/events"
 )
 
 // jsonReader turns a JSON document into nodes. A published study comes from
@@ -80,8 +82,8 @@ func (j *jsonReader) place(offset, width int) place {
 
 func (j *jsonReader) value(depth int) (*node, error) {
 	start := j.next()
-	if depth > maxDepth {
-		return nil, fmt.Errorf("values are nested more than %d deep", maxDepth)
+	if depth > events.MaxStudyDepth {
+		return nil, fmt.Errorf("values are nested more than %d deep", events.MaxStudyDepth)
 	}
 	t, err := j.dec.Token()
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"apollo/events"
 )
 
 // step is one step of a --set path: a key, an index in brackets (key is ""),
@@ -62,7 +64,7 @@ func applySet(r *report, root *node, text string, flag int) {
 
 // splitPath reads spec.constraints[0].max.
 func splitPath(path string, flag int) ([]step, string) {
-	if len(path) > maxText {
+	if len(path) > events.MaxTextBytes {
 		return nil, "the path is too long"
 	}
 	var steps []step

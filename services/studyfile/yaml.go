@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
+	"apollo/events"
 	"apollo/services/studyfile/unit"
 )
 
@@ -59,17 +60,17 @@ func (y *yamlReader) parse(src []byte) (file *ast.File) {
 			y.r.addAt(y.start(), "", codeSyntax, "Write the study again in plain block style.", "this is no YAML that can be read")
 		}
 	}()
-	if len(src) > maxYAML {
-		y.r.addAt(y.start(), "", codeTooLarge, "Write long lists of levels as a range, or the study in JSON.", "the YAML has %d bytes, at most %d are allowed", len(src), maxYAML)
+	if len(src) > events.MaxYAMLBytes {
+		y.r.addAt(y.start(), "", codeTooLarge, "Write long lists of levels as a range, or the study in JSON.", "the YAML has %d bytes, at most %d are allowed", len(src), events.MaxYAMLBytes)
 		return nil
 	}
 	tokens := lexer.Tokenize(string(src))
 	if at, keys, deep := nesting(tokens); at != nil {
 		if deep {
-			y.r.addAt(y.place(at, 1), "", codeTooDeep, "", "values are nested more than %d deep", maxDepth)
+			y.r.addAt(y.place(at, 1), "", codeTooDeep, "", "values are nested more than %d deep", events.MaxStudyDepth)
 			return nil
 		}
-		y.r.addAt(y.place(at, 1), "", codeTooLarge, "", "the YAML has %d keys or more, at most %d are allowed", keys, maxKeys)
+		y.r.addAt(y.place(at, 1), "", codeTooLarge, "", "the YAML has %d keys or more, at most %d are allowed", keys, events.MaxYAMLKeys)
 		return nil
 	}
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
@@ -79,13 +80,6 @@ func (y *yamlReader) parse(src []byte) (file *ast.File) {
 	}
 	return file
 }
-
-// Limits of YAML, which only people's own files are in. The library's parser
-// takes time, and stack, that grow with the square of the number of keys.
-const (
-	maxYAML = 256 << 10 // bytes
-	maxKeys = 4096      // more than the largest study with every field has
-)
 
 // nesting finds flow collections, or block collections on one line, that are
 // nested deeper than a study can need, and keys beyond
@@ -106,10 +100,10 @@ func nesting(tokens token.Tokens) (at *token.Token, keys int, deep bool) {
 		case token.MappingValueType:
 			keys++
 		}
-		if keys > maxKeys {
+		if keys > events.MaxYAMLKeys {
 			return t, keys, false
 		}
-		if flow > maxDepth || dashes > maxDepth {
+		if flow > events.MaxStudyDepth || dashes > events.MaxStudyDepth {
 			return t, keys, true
 		}
 	}
@@ -159,9 +153,9 @@ func (y *yamlReader) node(n ast.Node, depth int) *node {
 	if n == nil {
 		return &node{place: y.start()}
 	}
-	if depth > maxDepth {
+	if depth > events.MaxStudyDepth {
 		at := y.place(n.GetToken(), 1)
-		y.r.addAt(at, "", codeTooDeep, "", "values are nested more than %d deep", maxDepth)
+		y.r.addAt(at, "", codeTooDeep, "", "values are nested more than %d deep", events.MaxStudyDepth)
 		return &node{place: at}
 	}
 	at := y.scalarPlace(n.GetToken())
