@@ -62,7 +62,7 @@ func apiGet(ctx context.Context, bus events.Bus, name string) ([]byte, error) {
 	}
 	var front []events.BestTrial
 	if v.front != nil && v.Summary == nil { // an ended run's summary has it
-		front = v.front.Brief()
+		front = v.front.Brief(events.FrontRoom(bus.MaxPayload()))
 	}
 	return json.Marshal(struct {
 		Study       string             `json:"study"`

@@ -280,17 +280,7 @@ func (w *archive) retry(ctx context.Context, what string, f func(context.Context
 // deadLetter puts a message aside that cannot be archived, with the reason.
 func (w *archive) deadLetter(ctx context.Context, m events.Message, reason error) error {
 	w.log.Warn("dead letter", "subject", m.Subject, "sequence", m.Seq, "error", reason)
-	err := w.retry(ctx, "dead letter", func(ctx context.Context) error {
-		return appendDeadLetter(ctx, w.bus.Log(), events.StudyOf(m.Subject), events.DeadLetter{
-			Service: "archiver",
-			Reason:  reason.Error(), Subject: m.Subject, Sequence: m.Seq, Body: m.Data,
-		},
-			fmt.Sprintf("dlq.archiver.%s.%d", m.Subject, m.Seq))
-	})
-	if errors.Is(err, events.ErrFull) {
-		// The dead letters must not keep good trials from the log.
-		w.log.Error("the dead-letter stream is full", "subject", m.Subject, "sequence", m.Seq)
-		return nil
-	}
-	return err
+	return setAside(ctx, w.bus, w.log, events.StudyOf(m.Subject), events.DeadLetter{
+		Service: "archiver", Reason: reason.Error(), Subject: m.Subject, Sequence: m.Seq, Body: m.Data,
+	}, fmt.Sprintf("dlq.archiver.%s.%d", m.Subject, m.Seq))
 }

@@ -21,9 +21,6 @@ const (
 	// patience is how long an owner may be stuck while a command waits for it:
 	// well below what a client waits for its answer.
 	patience = 4 * time.Second
-	// maxCommandID bounds the id of a command: it becomes part of the ids of
-	// the events that answer it.
-	maxCommandID = 256
 )
 
 // carryOut handles a command and acknowledges it when it is done, answered or
@@ -87,8 +84,8 @@ func commandIn(msg *message.Message) command {
 	case !events.IsName(c.study):
 		// A wildcard is one of them: a server takes it for a plain token.
 		c.bad = fmt.Errorf("%q is no name of a study: want a DNS label", c.study)
-	case len(c.id) > maxCommandID:
-		c.bad = fmt.Errorf("the message id has %d bytes, at most %d are allowed", len(c.id), maxCommandID)
+	case len(c.id) > events.MaxCommandIDBytes:
+		c.bad = fmt.Errorf("the message id has %d bytes, at most %d are allowed", len(c.id), events.MaxCommandIDBytes)
 		c.id = unnamed
 	case c.id == "":
 		c.id = unnamed
@@ -102,7 +99,7 @@ func (p *Proposer) deadLetter(ctx context.Context, c command, reason error) erro
 	if !events.IsName(token) {
 		token = "unknown"
 	}
-	return appendDeadLetter(ctx, p.Bus.Log(), token, events.DeadLetter{
+	return setAside(ctx, p.Bus, p.Logger, token, events.DeadLetter{
 		Service: "proposer", Reason: reason.Error(), Subject: c.subject, Body: c.body,
 	}, "dlq.proposer."+c.id)
 }
@@ -110,7 +107,7 @@ func (p *Proposer) deadLetter(ctx context.Context, c command, reason error) erro
 // reject answers a command with what is wrong with it.
 func (p *Proposer) reject(ctx context.Context, c command, mistakes ...events.Mistake) error {
 	p.Logger.Info("rejected", "study", c.study, "command", c.id, "mistakes", len(mistakes), "first", mistakes[0].Message)
-	e := events.StudyRejected{Study: c.study, Command: c.id, Errors: mistakes}
+	e := events.StudyRejected{Study: c.study, Command: c.id, Errors: mistakes}.Fit(events.MessageRoom(p.Bus.MaxPayload()))
 	err := appendEvent(ctx, p.Bus.Log(), events.Message{Subject: events.RejectedSubject(c.study), ID: "rejected." + c.id, Header: c.header},
 		"proposer", e, events.Fence{})
 	return err
@@ -128,10 +125,10 @@ func (p *Proposer) control(ctx context.Context, c command) error {
 	if ctl.ID == "" {
 		ctl.ID = c.id
 	}
-	if len(ctl.ID) > maxCommandID {
+	if len(ctl.ID) > events.MaxCommandIDBytes {
 		return p.reject(ctx, c, events.Mistake{
 			Pointer: "/data/id", Code: "too_long",
-			Message: fmt.Sprintf("the id has %d bytes, at most %d are allowed", len(ctl.ID), maxCommandID),
+			Message: fmt.Sprintf("the id has %d bytes, at most %d are allowed", len(ctl.ID), events.MaxCommandIDBytes),
 		})
 	}
 	if ctl.Study != c.study {

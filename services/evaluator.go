@@ -171,7 +171,7 @@ func (e *Evaluator) poison(next message.HandlerFunc) message.HandlerFunc {
 		subject := msg.Metadata.Get(events.MetaSubject)
 		e.Logger.Warn("dead letter", "subject", subject, "error", err)
 		sequence, _ := strconv.ParseUint(msg.Metadata.Get(events.MetaSequence), 10, 64)
-		return nil, appendDeadLetter(msg.Context(), e.Bus.Log(), events.StudyOf(subject), events.DeadLetter{
+		return nil, appendDeadLetter(msg.Context(), e.Bus, events.StudyOf(subject), events.DeadLetter{
 			Service: "evaluator", Reason: err.Error(), Subject: subject, Sequence: sequence, Body: msg.Payload,
 		},
 			fmt.Sprintf("dlq.evaluator.%s.%d", subject, sequence))
@@ -225,7 +225,11 @@ func (e *Evaluator) answer(ctx context.Context, msg *message.Message) error {
 	if err := e.at("result.before"); err != nil {
 		return err
 	}
-	if err := recordResult(ctx, e.Bus.Facts(), "evaluator/"+e.Name, traceOf(msg), result); err != nil {
+	err = recordResult(ctx, e.Bus, e.Logger, "evaluator/"+e.Name, traceOf(msg), result)
+	if errors.Is(err, events.ErrTooLarge) {
+		return fmt.Errorf("%w: %w", errPoison, err) // nor will it fit the next time
+	}
+	if err != nil {
 		return err
 	}
 	e.Logger.Debug("work item answered", "study", work.Study, "run", work.Run, "batch", work.Batch)
@@ -284,7 +288,7 @@ const traceParent = "traceparent"
 
 // traceOf returns the trace context of a queue message as a header, or nil.
 func traceOf(msg *message.Message) map[string]string {
-	if t := msg.Metadata.Get(traceParent); t != "" {
+	if t := msg.Metadata.Get(traceParent); t != "" && len(t) <= events.MaxTraceBytes {
 		return map[string]string{traceParent: t}
 	}
 	return nil

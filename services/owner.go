@@ -213,7 +213,7 @@ func (o *owner) giveUp(ctx context.Context) {
 	if !end.active {
 		return
 	}
-	e := events.StudyPaused{Study: o.key.study, Run: o.key.run, Reason: o.err.Error()}
+	e := events.StudyPaused{Study: o.key.study, Run: o.key.run, Reason: events.Cut(o.err.Error(), events.MaxReasonBytes)}
 	m := events.Message{Subject: events.StudySubject(o.key.study, o.key.run, "paused"), ID: o.key.run + ".paused." + o.session, Header: o.header}
 	err = appendEvent(ctx, o.proposer.Bus.Log(), m, "proposer", e,
 		events.Fence{Filter: events.RunFilter(o.key.study, o.key.run), Last: end.last})
@@ -244,7 +244,7 @@ func (o *owner) drive(ctx context.Context) error {
 	for {
 		e, err := o.machine.Next()
 		if err != nil {
-			e = events.StudyFailed{Study: o.key.study, Run: o.key.run, Reason: err.Error()}
+			e = events.StudyFailed{Study: o.key.study, Run: o.key.run, Reason: events.Cut(err.Error(), events.MaxReasonBytes)}
 		}
 		if e == nil {
 			return o.publish(ctx)
@@ -377,7 +377,7 @@ func (o *owner) answerKnown(ctx context.Context, work *events.BatchRequested) er
 	for _, m := range work.Metrics {
 		answer.Metrics = append(answer.Metrics, m.Name)
 	}
-	return recordResult(ctx, o.proposer.Bus.Facts(), "proposer", o.header, answer)
+	return recordResult(ctx, o.proposer.Bus, o.log, "proposer", o.header, answer)
 }
 
 // request carries out a user's request.
@@ -409,15 +409,22 @@ func (o *owner) cleanUp(ctx context.Context) error {
 // between the noun and the version.
 func kindOf(e events.Payload) string { return events.Kind(e.EventType()) }
 
-// recordResult records the answer of a batch. An answer that is there already
-// is as good.
-func recordResult(ctx context.Context, facts events.Facts, source string, header map[string]string, r *events.BatchEvaluated) error {
+// recordResult records the answer of a batch, without what does not fit into a
+// message of the bus. An answer that is there already is as good.
+func recordResult(ctx context.Context, bus events.Bus, log *slog.Logger, source string, header map[string]string, r *events.BatchEvaluated) error {
 	subject := events.ResultSubject(r.Evaluator, r.Study, r.Run, r.Batch)
-	data, err := events.Encode(subject, source, r.Study, time.Now(), *r)
+	room := events.MessageRoom(bus.MaxPayload())
+	fitted, without := events.FitResult(*r, room)
+	if without != (events.Fitted{}) {
+		log.Warn("an answer is too large for a message: some of it was left out", "study", r.Study, "batch", r.Batch, "room", room,
+			"trials_without_extra", without.Extras, "trials_with_short_reasons", without.Reasons, "trials_failed", without.Failed,
+			"hint", "ask for smaller batches, or raise max_payload of the NATS server")
+	}
+	data, err := events.Encode(subject, source, r.Study, time.Now(), fitted)
 	if err != nil {
 		return err
 	}
-	_, err = facts.Record(ctx, events.Message{Subject: subject, ID: subject, Header: header, Data: data})
+	_, err = bus.Facts().Record(ctx, events.Message{Subject: subject, ID: subject, Header: header, Data: data})
 	if errors.Is(err, events.ErrExists) {
 		return nil
 	}

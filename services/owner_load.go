@@ -96,6 +96,32 @@ func (o *owner) open(ctx context.Context, spec *events.Spec) error {
 	if err != nil {
 		return err
 	}
-	o.machine, err = study.New(study.Config{Spec: spec, Run: o.key.run, Algorithm: algorithm, Checker: checker, Baseline: template.Baseline, Features: template.Features, Knowledge: knowledge})
+	inFlight, err := o.inFlight(ctx)
+	if err != nil {
+		return err
+	}
+	o.machine, err = study.New(study.Config{
+		Spec: spec, Run: o.key.run, Algorithm: algorithm, Checker: checker, Baseline: template.Baseline,
+		Features: template.Features, Knowledge: knowledge,
+		InFlight: inFlight, FrontRoom: events.FrontRoom(o.proposer.Bus.MaxPayload()),
+	})
 	return err
+}
+
+// workShare is the share of the queue of work that one study may fill: one of
+// eight large ones at a time leaves room for all others.
+const workShare = 8
+
+// inFlight returns how many work items of the largest size fit into the
+// study's share of the queue.
+func (o *owner) inFlight(ctx context.Context) (int, error) {
+	info, err := o.proposer.Bus.Log().Info(ctx, "work.>")
+	if err != nil {
+		return 0, fmt.Errorf("look at the queue of work: %w", err)
+	}
+	if info.MaxBytes == 0 {
+		return 0, nil
+	}
+	item := events.SizesOf(o.spec).Of(events.SizeWork, o.spec.Budget.Batch)
+	return max(1, int(info.MaxBytes/workShare)/item), nil
 }

@@ -175,7 +175,7 @@ func (o *owner) due(batch int) bool {
 
 func (o *owner) badResult(ctx context.Context, m events.Message, reason error) error {
 	o.log.Warn("bad result", "subject", m.Subject, "sequence", m.Seq, "error", reason)
-	return appendDeadLetter(ctx, o.proposer.Bus.Log(), o.key.study, events.DeadLetter{
+	return setAside(ctx, o.proposer.Bus, o.log, o.key.study, events.DeadLetter{
 		Service: "proposer", Reason: reason.Error(),
 		Subject: m.Subject, Sequence: m.Seq, Body: m.Data,
 	}, fmt.Sprintf("dlq.proposer.%s.%d", m.Subject, m.Seq))

@@ -249,11 +249,3 @@ func appendEvent(ctx context.Context, log events.Log, m events.Message, source s
 	_, err = log.Append(ctx, m, fence)
 	return err
 }
-
-func appendDeadLetter(ctx context.Context, log events.Log, study string, d events.DeadLetter, id string) error {
-	err := appendEvent(ctx, log, events.Message{Subject: events.DeadLetterSubject(d.Service, study), ID: id}, d.Service, d, events.Fence{})
-	if err != nil {
-		return fmt.Errorf("dead-letter %s: %w", d.Subject, err)
-	}
-	return nil
-}

@@ -49,13 +49,20 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 		if mistake := refuse(earlier, spec, request.Fresh); mistake != nil {
 			return p.reject(ctx, c, *mistake)
 		}
+		if mistake := events.CheckSizes(spec, p.Bus.MaxPayload()); mistake != nil {
+			return p.reject(ctx, c, *mistake)
+		}
 		if mistake := p.checkSourcesSoon(ctx, spec); mistake != nil {
 			return p.reject(ctx, c, *mistake)
 		}
 		if err := p.at("accepted.before"); err != nil {
 			return err
 		}
-		if err := p.accept(ctx, c, key, spec, &request); err != nil {
+		err := p.accept(ctx, c, key, spec, &request)
+		if errors.Is(err, events.ErrTooLarge) {
+			return p.reject(ctx, c, events.Mistake{Pointer: "/spec", Code: events.CodeTooLarge, Message: err.Error()})
+		}
+		if err != nil {
 			return err
 		}
 		again = len(earlier)

@@ -19,6 +19,7 @@ import (
 type toy struct {
 	evaluations func(trial int) // called for every evaluation; nil does nothing
 	version     string          // "" is "1"
+	extras      int             // extra numbers of every answer
 	skew        float64         // added to the latency: another model
 	skewed      func() float64  // the same, at the moment of the evaluation; nil is 0
 }
@@ -78,7 +79,7 @@ func (t toy) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Resul
 	if int(x+3*y+z)%4 == 0 {
 		values[0], values[2] = math.NaN(), math.NaN()
 		return evaluator.Result{
-			Outcome: evaluator.Infeasible, Values: values,
+			Outcome: evaluator.Infeasible, Values: values, Extra: t.extra(),
 			Reason: &evaluator.Reason{Code: "toy", Need: 2, Have: 1, Unit: "B", Message: "it does not fit"},
 		}, nil
 	}
@@ -88,7 +89,15 @@ func (t toy) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Resul
 	}
 	values[0] = skew + 1e-3*(1+(x-9)*(x-9)+(y-5)*(y-5)+(z-3)*(z-3))
 	values[2] = 1e-6 * (x + y*z)
-	return evaluator.Result{Outcome: evaluator.Measured, Values: values}, nil
+	return evaluator.Result{Outcome: evaluator.Measured, Values: values, Extra: t.extra()}, nil
+}
+
+// extra makes answers long.
+func (t toy) extra() (out []evaluator.Extra) {
+	for i := range t.extras {
+		out = append(out, evaluator.Extra{Name: fmt.Sprintf("layer_%03d_latency_of_network_s", i), Value: 1.2345678e-5 * float64(i+1)})
+	}
+	return out
 }
 
 // toyStudy is a study document over the toy template.

@@ -36,6 +36,7 @@ func (m *Machine) Fold(e events.Payload) error {
 		m.command(e.Command, Paused, e.Reason)
 		if e.Batch != nil {
 			m.republished[*e.Batch]++
+			m.named[*e.Batch] = max(m.named[*e.Batch], e.Item)
 		}
 	case events.StudyResumed:
 		m.command(e.Command, Running, "")

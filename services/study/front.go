@@ -162,18 +162,11 @@ func (f *Front) Reference() map[string]float64 {
 	return out
 }
 
-// Brief returns the front as it fits into an event: where it would take more
-// than events.MaxFrontBytes, the most crowded trials are left out.
-func (f *Front) Brief() []events.BestTrial {
+// Brief returns the front as it fits into room bytes of an event: where it would
+// take more, the most crowded trials are left out.
+func (f *Front) Brief(room int) []events.BestTrial {
 	trials := f.Trials()
-	size := 64 // a trial's braces, number and keys
-	for _, p := range f.spec.Parameters {
-		size += len(p.Name) + 32 // quotes, colon, comma, and a number or a usual label
-	}
-	for _, m := range f.spec.Metrics {
-		size += len(m.Name) + 32
-	}
-	most := max(1, events.MaxFrontBytes/size)
+	most := max(1, room/events.BestBytes(f.spec))
 	if len(trials) <= most {
 		return trials
 	}

@@ -194,7 +194,7 @@ func TestBriefFitsIntoAnEvent(t *testing.T) {
 	for i := range 300 {
 		f.Add(i, design, []float64{float64(i) / 100, 18 - float64(i)/30})
 	}
-	brief := f.Brief()
+	brief := f.Brief(events.MaxFrontBytes)
 	b, err := json.Marshal(brief)
 	if err != nil {
 		t.Fatal(err)

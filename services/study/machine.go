@@ -2,6 +2,8 @@ package study
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -63,9 +65,10 @@ type Machine struct {
 	failureFloor, plateauFloor int
 	exhausted                  string // why the strategies have nothing more; "" while they have
 	// lost holds, by batch, the work items that the queue gave up; republished
-	// counts how many of them a pause has named.
+	// counts the pauses for a batch, and named is the last item that one told.
 	lost        map[int]map[uint64]bool
 	republished map[int]int
+	named       map[int]uint64
 }
 
 // batch is one proposed batch. After it was told, only what later asks need
@@ -101,7 +104,7 @@ func New(cfg Config) (*Machine, error) {
 		cfg: cfg, spec: cfg.Spec, space: sp, judge: judge,
 		state: Running, trials: cfg.Spec.Budget.Trials, commands: map[string]bool{},
 		hash: events.NewTrialHash(), improvedThrough: -1,
-		stop: newTracker(cfg.Spec), view: newTracker(cfg.Spec), republished: map[int]int{}, lost: map[int]map[uint64]bool{},
+		stop: newTracker(cfg.Spec), view: newTracker(cfg.Spec), republished: map[int]int{}, named: map[int]uint64{}, lost: map[int]map[uint64]bool{},
 		refused: map[int]map[uint64]bool{},
 	}
 	m.legal = Legality(cfg.Spec, sp, judge, cfg.Checker)
@@ -181,7 +184,7 @@ func (m *Machine) Summary() events.Summary {
 		Feasible: c.feasible, Best: m.view.best, Hash: m.hash.String(), LastResult: m.lastSeq,
 	}
 	if f := m.view.front; f != nil {
-		s.Front, s.FrontSize, s.Hypervolume, s.Reference = f.Brief(), f.Len(), f.Hypervolume(), f.Reference()
+		s.Front, s.FrontSize, s.Hypervolume, s.Reference = f.Brief(m.cfg.frontRoom()), f.Len(), f.Hypervolume(), f.Reference()
 	}
 	return s
 }
@@ -301,14 +304,21 @@ func (m *Machine) Lost(batch int, item uint64) {
 	m.lost[batch][item] = true
 }
 
-// lostBatch returns a batch that waits for an answer that cannot come.
-func (m *Machine) lostBatch() (int, bool) {
+// lostBatch returns a batch that waits for an answer that cannot come, and the
+// last of its items that was given up. An item that a pause has named is not
+// lost anew: the letters about it may be gone by now, or still be there. Logs
+// of earlier versions name no items; their pauses are counted.
+func (m *Machine) lostBatch() (batch int, item uint64, lost bool) {
 	for k := m.judged; k < len(m.batches); k++ {
-		if !m.batches[k].done && len(m.lost[k]) > m.republished[k] {
-			return k, true
+		if m.batches[k].done || len(m.lost[k]) == 0 {
+			continue
+		}
+		last := slices.Max(slices.Collect(maps.Keys(m.lost[k])))
+		if last > m.named[k] && (m.named[k] > 0 || len(m.lost[k]) > m.republished[k]) {
+			return k, last, true
 		}
 	}
-	return 0, false
+	return 0, 0, false
 }
 
 // count folds the next batch of the contiguous prefix into the run's answer.

@@ -24,10 +24,10 @@ func (m *Machine) Next() (events.Payload, error) {
 			Reason: fmt.Sprintf("%d trials in a row failed; the last one: %s", m.failures, m.lastFailure),
 		}, nil
 	}
-	if k, lost := m.lostBatch(); lost && (m.state == Running || m.state == Stopping) {
+	if k, item, lost := m.lostBatch(); lost && (m.state == Running || m.state == Stopping) {
 		return events.StudyPaused{
-			Study: m.spec.Study, Run: m.cfg.Run, Batch: &k,
-			Reason: fmt.Sprintf("no evaluator could answer batch %d: see the dead letters, mend the cause and resume", k),
+			Study: m.spec.Study, Run: m.cfg.Run, Batch: &k, Item: item,
+			Reason: fmt.Sprintf("no evaluator could answer batch %d: see the dead letters (`apollo dlq ls --study %s`), mend the cause and resume", k, m.spec.Study),
 		}, nil
 	}
 	switch m.state {
@@ -55,7 +55,7 @@ func (m *Machine) advance() (events.Payload, error) {
 	case m.exhausted != "":
 		reason = m.exhausted
 	default:
-		if m.pending >= m.spec.Budget.Parallelism {
+		if m.pending >= m.cfg.parallelism() {
 			return nil, nil
 		}
 		e, err := m.propose(k)
@@ -178,7 +178,7 @@ func (d *draft) append(key space.Key, p space.Point, origin string, parents []in
 	start := len(d.values)
 	d.values = m.space.AppendValues(d.values, p)
 	d.event.Designs = append(d.event.Designs, d.values[start:len(d.values):len(d.values)])
-	d.event.Origins = append(d.event.Origins, origin)
+	d.event.Origins = append(d.event.Origins, events.Cut(origin, events.MaxOriginBytes))
 	d.event.Parents = append(d.event.Parents, parents)
 	d.pending = append(d.pending, p)
 	return trial
@@ -192,9 +192,8 @@ func (d *draft) fromSources(n int) {
 			return
 		}
 		if trial, ok := d.add(known.Point, "reuse:"+known.From, nil); ok {
-			d.event.Reused = append(d.event.Reused, events.TrialResult{
-				Trial: trial, Outcome: known.Outcome, Values: known.Values, Reason: known.Reason,
-			})
+			answer := events.TrialResult{Trial: trial, Outcome: known.Outcome, Values: known.Values, Reason: known.Reason}
+			d.event.Reused = append(d.event.Reused, answer.Reusable())
 		}
 	}
 }
@@ -212,7 +211,7 @@ func (d *draft) again(p space.Point, origin string) bool {
 		return false
 	}
 	known.Trial = d.append(key, p, origin, nil)
-	d.event.Reused = append(d.event.Reused, known)
+	d.event.Reused = append(d.event.Reused, known.Reusable())
 	return true
 }
 

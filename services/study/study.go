@@ -52,6 +52,28 @@ type Config struct {
 	Features []evaluator.Feature
 	// Knowledge is what the pinned sources give; the zero value is none.
 	Knowledge Knowledge
+	// InFlight bounds the batches without an answer below the specification's
+	// parallelism, where larger ones would fill the queue of work for all
+	// studies; 0 means no bound. In strict order the trials do not depend on it.
+	InFlight int
+	// FrontRoom is what a front may take in an event, in bytes; 0 means
+	// events.MaxFrontBytes.
+	FrontRoom int
+}
+
+// parallelism is the number of batches without an answer at most.
+func (c *Config) parallelism() int {
+	if n := c.Spec.Budget.Parallelism; c.InFlight <= 0 || n < c.InFlight {
+		return n
+	}
+	return c.InFlight
+}
+
+func (c *Config) frontRoom() int {
+	if c.FrontRoom <= 0 {
+		return events.MaxFrontBytes
+	}
+	return c.FrontRoom
 }
 
 // Legality returns the free checks of a study as a predicate over points: its

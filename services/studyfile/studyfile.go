@@ -169,6 +169,10 @@ func (b *builder) build() (*Document, error) {
 	if len(b.found) > 0 {
 		return nil, nil
 	}
+	b.sizes()
+	if len(b.found) > 0 {
+		return nil, nil
+	}
 	doc := &Document{Exec: exec, Spec: b.spec}
 	b.findLegal(b.bind(doc))
 	b.baselineReferences()
@@ -176,8 +180,31 @@ func (b *builder) build() (*Document, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the normalised study: %w", err)
 	}
+	if most := events.MaxSpecBytes - requestRoom; len(normalised) > most && !b.opts.Published {
+		b.add(b.root, codeTooLarge, "Use fewer levels, shorter labels, or fewer layers in the study's own networks.",
+			"the study has %d bytes when all of it is written out, at most %d can be published", len(normalised), most)
+		return nil, nil
+	}
 	doc.Normalised = normalised
 	return doc, nil
+}
+
+// requestRoom is what the request around a study takes, with its headers and
+// the user's program.
+const requestRoom = 8 << 10
+
+// sizes reports a study whose messages no server carries. What a server carries
+// that is set to less is checked where it is known: when it accepts the study.
+func (b *builder) sizes() {
+	m := events.CheckSizes(b.spec, events.MaxEventBytes)
+	if m == nil {
+		return
+	}
+	at := b.root
+	if batch := b.field("budget", "batch"); batch != nil && m.Pointer == batch.pointer {
+		at = batch
+	}
+	b.add(at, m.Code, m.Hint, "%s", m.Message)
 }
 
 func (b *builder) metadata() {
