@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,8 +30,8 @@ func (a *app) doctorCommand() *cobra.Command {
 	var url string
 	c := &cobra.Command{
 		Use: "doctor", Short: "Check that the bus is healthy and its streams have room",
-		Long: `Check that the bus can be reached, that its streams exist and that they have room, and
-that no two different evaluators serve one name.
+		Long: `Check that the bus can be reached, that its streams exist and have room, that no two
+different evaluators serve one name, and that no message waits among the dead letters.
 With --http it asks a service's health page instead, for container health checks.
 It exits with 1 when something is wrong.`,
 		Example: "  apollo doctor\n  apollo doctor --http http://127.0.0.1:8080/healthz",
@@ -120,7 +123,7 @@ func examine(ctx context.Context, s *session) []finding {
 		switch {
 		case err != nil:
 			f.Text, f.Hint = err.Error(), "start a proposer: it creates the streams"
-		case info.MaxBytes > 0 && float64(info.Bytes) >= fullAt*float64(info.MaxBytes):
+		case info.MaxBytes > 0 && !stream.Ring && float64(info.Bytes) >= fullAt*float64(info.MaxBytes):
 			f.Text = roomText(info)
 			f.Hint = "`apollo study rm` removes ended studies from it"
 		default:
@@ -131,7 +134,47 @@ func examine(ctx context.Context, s *session) []finding {
 	if s.server == nil { // otherwise nobody else is there
 		findings = append(findings, examineWorkers(ctx, s)...)
 	}
-	return findings
+	return append(findings, lettersFinding(ctx, s))
+}
+
+// lettersFinding is bad while there are dead letters: somebody has to look.
+func lettersFinding(ctx context.Context, s *session) finding {
+	f := finding{Check: "dead letters"}
+	counts, err := lettersByService(ctx, s.bus)
+	switch {
+	case err != nil:
+		f.Text = err.Error()
+	case len(counts) == 0:
+		f.OK, f.Text = true, "none"
+	default:
+		var parts []string
+		for _, service := range slices.Sorted(maps.Keys(counts)) {
+			parts = append(parts, service+" "+count(counts[service]))
+		}
+		f.Text = strings.Join(parts, ", ")
+		f.Hint = "`apollo dlq ls` shows them; retry or remove them when the cause is mended"
+	}
+	return f
+}
+
+// lettersByService counts the dead letters that are kept.
+func lettersByService(ctx context.Context, bus counter) (map[string]uint64, error) {
+	bySubject, err := bus.Count(ctx, events.DeadLetterSubject("*", "*"))
+	if err != nil {
+		return nil, err
+	}
+	counts := map[string]uint64{}
+	for subject, n := range bySubject {
+		if tokens := strings.Split(subject, "."); len(tokens) == 3 && n > 0 {
+			counts[tokens[1]] += n
+		}
+	}
+	return counts, nil
+}
+
+// counter counts stored messages by subject.
+type counter interface {
+	Count(ctx context.Context, filter string) (map[string]uint64, error)
 }
 
 func roomText(info events.StreamInfo) string {

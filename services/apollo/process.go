@@ -147,5 +147,6 @@ func (a *app) httpRole(ctx context.Context, s *session, address string) (role, e
 	}
 	a.say("health and metrics on http://%s", listener.Addr())
 	m := newMonitor(s.bus, s.attempts)
+	m.registry.MustRegister(letterCollector{s.bus})
 	return role{"http", func(ctx context.Context) error { return m.run(ctx, listener) }}, nil
 }

@@ -21,7 +21,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"apollo": main})
+	testscript.Main(m, map[string]func(){"apollo": main, "talkative": talkative})
 }
 
 // TestScripts runs the shell sessions in testdata/script.
@@ -46,6 +46,9 @@ func TestScripts(t *testing.T) {
 			"jsonkeys":    jsonKeys,
 			"samefield":   sameField,
 			"interrupted": interrupted,
+			"flood":       flood,
+			"natsserver":  startNATS,
+			"widestudy":   wideStudy,
 			"server":      startServer,
 			"stopserver":  stopServer,
 			"freeze":      freeze,

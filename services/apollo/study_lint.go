@@ -86,6 +86,7 @@ func (a *app) printLint(path string, doc *studyfile.Document) error {
 		fmt.Fprintf(w, "study    %s (%.12s)\n", spec.Study, value.SHA256)
 		fmt.Fprintf(w, "space    %s designs, legal: %s\n", designCount(s), legalText(legal))
 		fmt.Fprintf(w, "budget   %s trials in batches of %d, %d in flight\n", count(spec.Budget.Trials), spec.Budget.Batch, spec.Budget.Parallelism)
+		fmt.Fprintf(w, "messages %s\n", messagesText(spec))
 		fmt.Fprintf(w, "search   %s, seed %d, order %s\n", spec.Algorithm.Name, spec.Seed, spec.Order)
 	}})
 }
@@ -96,6 +97,18 @@ func designCount(s space.Space) string {
 		return count(s.Size())
 	}
 	return "about " + new(big.Float).SetInt(s.Count()).Text('g', 3)
+}
+
+// messagesText says how large the study's messages can become, and when a
+// server needs to be set to carry them.
+func messagesText(spec *events.Spec) string {
+	what, bytes := events.SizesOf(spec).Largest(spec.Budget.Batch)
+	text := fmt.Sprintf("at most %s (%s)", quantity(float64(bytes), "B"), what)
+	if events.CheckSizes(spec, events.DefaultPayload) != nil {
+		text += fmt.Sprintf("; a NATS server needs max_payload %d (unless set it has %d, Apollo's own %d)",
+			events.PayloadFor(bytes), events.DefaultPayload, events.MaxEventBytes)
+	}
+	return text
 }
 
 // legalText is the share of legal designs: exact, or with its interval.

@@ -36,10 +36,13 @@ type shownStudy struct {
 	Program  *events.Program  `json:"program,omitempty"`
 	Refused  int              `json:"refused,omitempty"`
 	Reasons  []reasonCount    `json:"infeasible_reasons"`
-	Log      string           `json:"log"`
-	Accepted time.Time        `json:"accepted"`
-	Updated  time.Time        `json:"updated"`
-	Spec     *events.Spec     `json:"spec"`
+	// ExtraDropped counts the trials whose extra numbers were left out because
+	// the answer was too large for a message.
+	ExtraDropped int          `json:"extra_dropped,omitempty"`
+	Log          string       `json:"log"`
+	Accepted     time.Time    `json:"accepted"`
+	Updated      time.Time    `json:"updated"`
+	Spec         *events.Spec `json:"spec"`
 	// Optimum is left out unless it was certified.
 	Optimum *optimum `json:"optimum,omitempty"`
 
@@ -95,6 +98,7 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 		Budget: view.Budget, Proposed: view.Proposed, Best: view.Best, frontJSON: frontOf(view), Hash: l.hash, SpecSHA256: view.SHA256,
 		Sources: view.Sources, Reasons: countReasons(l), Log: a.logPath(view), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec,
 	}
+	shown.ExtraDropped = countDropped(l)
 	shown.Optimum = a.optimumOf(ctx, view.Spec, view.Best)
 	shown.Identity, shown.Program, shown.Refused = view.Identity, view.Program, view.Refused
 	if shown.frontJSON != nil {
@@ -104,6 +108,16 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 		shown.Sources = []events.SourcePin{}
 	}
 	return shown, nil
+}
+
+// countDropped counts the trials that lost their extra numbers.
+func countDropped(l *ledger) (n int) {
+	for i := range l.trials {
+		if r := l.trials[i].result; r != nil && r.Extra[events.ExtraDropped] > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // countReasons counts the reasons in the order in which they first came up.
@@ -154,6 +168,9 @@ func (s *shownStudy) text(w io.Writer, p paint) {
 		count(s.Measured), count(s.Infeasible), count(s.Failed), share(s.Feasible, s.Trials))
 	for _, r := range s.Reasons {
 		fmt.Fprintf(w, "         %s for %s\n", count(r.Trials), r.Code)
+	}
+	if s.ExtraDropped > 0 {
+		fmt.Fprintf(w, "extra    %s lost their extra numbers: the answers were too large for a message\n", plural(s.ExtraDropped, "trial"))
 	}
 	for i := range s.Sources {
 		fmt.Fprintf(w, "source   %s\n", sourceText(&s.Sources[i]))

@@ -71,6 +71,9 @@ func refusal(err error) error {
 	if r, ok := errors.AsType[*services.RejectedError](err); ok {
 		return rejected(&r.StudyRejected)
 	}
+	if errors.Is(err, events.ErrTooLarge) {
+		return hinted(exitRejected, "use fewer levels, shorter labels or fewer layers, or raise max_payload of the NATS server", err)
+	}
 	if errors.Is(err, services.ErrNoAnswer) {
 		return hinted(exitError, "the request stays queued; start a proposer: `apollo up`, or `apollo serve proposer`", err)
 	}
