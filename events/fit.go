@@ -20,7 +20,7 @@ type Fitted struct {
 
 // FitResult brings an answer into a form that fits into room bytes. Values stay;
 // what goes first are the extra numbers, the most voluminous ones before all,
-// then the words of reasons. Where all that is not enough every trial fails with
+// then earlier errors and the words of reasons. Where all that is not enough every trial fails with
 // ReasonTooLarge: an answer that cannot be stored would be asked for again for
 // ever. A number that has no place in JSON fails its trial. res keeps what it
 // shares with the caller unchanged.
@@ -60,7 +60,7 @@ func (f *fitting) measure() {
 	f.sizes = make([]int, len(trials))
 	for i := range trials {
 		t := &trials[i]
-		t.Reason = cleanReason(t.Reason)
+		t.Reason, t.LastError = cleanReason(t.Reason), cleanError(t.LastError)
 		if len(t.Extra) > MaxExtras {
 			*t = failedResult(t, ReasonBadResult, fmt.Sprintf("%d extra numbers, at most %d are allowed", len(t.Extra), MaxExtras))
 		}
@@ -104,6 +104,10 @@ func (f *fitting) dropExtras() {
 func (f *fitting) cutReasons(most int) {
 	f.done.Reasons = 0
 	for i, t := range f.res.Trials {
+		if t.LastError != nil {
+			t.LastError = nil
+			f.change(i, t)
+		}
 		if t.Reason == nil {
 			continue
 		}
@@ -156,7 +160,7 @@ const reusedWords = 200
 // Reusable returns the answer of a trial in the bounded form in which it is
 // repeated for another one: a proposed event may hold a batch of them.
 func (t TrialResult) Reusable() TrialResult {
-	t.Extra = nil
+	t.Extra, t.LastError = nil, nil
 	if t.Reason == nil {
 		return t
 	}

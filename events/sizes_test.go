@@ -86,7 +86,8 @@ func TestSizesBoundMessages(t *testing.T) {
 			work.Trials, work.Designs = append(work.Trials, trial), append(work.Designs, worst(spec))
 			result := events.TrialResult{
 				Trial: trial, Outcome: events.OutcomeInfeasible, Values: wideRow(len(spec.Metrics)), Attempts: 100, Started: 1 << 50, Seconds: 1.0 / 3,
-				Reason: &events.Reason{Code: strings.Repeat("c", 200), Layer: strings.Repeat("l", 200), Need: 1.0 / 3, Have: 2.0 / 3, Unit: strings.Repeat("u", 200), Message: strings.Repeat("\x01", 1000)},
+				LastError: &events.LastError{Code: "c", Message: strings.Repeat("m", 1000)},
+				Reason:    &events.Reason{Code: strings.Repeat("c", 200), Layer: strings.Repeat("l", 200), Need: 1.0 / 3, Have: 2.0 / 3, Unit: strings.Repeat("u", 200), Message: strings.Repeat("\x01", 1000)},
 			}
 			proposed.Designs = append(proposed.Designs, worst(spec))
 			proposed.Origins = append(proposed.Origins, strings.Repeat("o", events.MaxOriginBytes))
