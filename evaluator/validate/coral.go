@@ -31,11 +31,11 @@ func coralRows(t *table, of func(*line, *workload.Workload, *edge.Estimate) (the
 			continue
 		}
 		if err != nil {
-			return nil, nil, nil, err
+			return nil, nil, nil, t.bad(i, err)
 		}
 		e, err := edge.EstimateOf(w, chip)
 		if err != nil {
-			return nil, nil, nil, fmt.Errorf("network %s: %w", name, err)
+			return nil, nil, nil, t.bad(i, fmt.Errorf("network %s: %w", name, err))
 		}
 		theirs, ours, ok := of(l, w, &e)
 		if l.err != nil {
@@ -45,7 +45,7 @@ func coralRows(t *table, of func(*line, *workload.Workload, *edge.Estimate) (the
 			continue
 		}
 		if !(theirs > 0) {
-			return nil, nil, nil, fmt.Errorf("row %d: the published number is %g", i+1, theirs)
+			return nil, nil, nil, t.bad(i, fmt.Errorf("the published number is %g", theirs))
 		}
 		rows = append(rows, coralRow{theirs, ours, float64(w.Totals().MACs) / float64(chip.MACs())})
 		details = append(details, fmt.Sprintf("%s: theirs %g, ours %.4g, error %+.1f %%", name, theirs, ours, 100*(ours/theirs-1)))

@@ -25,7 +25,7 @@ func eyerissAlexNet(t *table) ([]Row, error) {
 		name := l.text("layer")
 		n, err := strconv.Atoi(strings.TrimPrefix(name, "CONV"))
 		if err != nil || n < 1 || n > len(convs) {
-			return nil, fmt.Errorf("row %d: layer %q: want CONV1 to CONV%d", i+1, name, len(convs))
+			return nil, t.bad(i, fmt.Errorf("layer %q: want CONV1 to CONV%d", name, len(convs)))
 		}
 		p := convs[n-1]
 		p.Bound[model.N] = l.positive("batch")
@@ -36,7 +36,7 @@ func eyerissAlexNet(t *table) ([]Row, error) {
 		}
 		cost, ok := chip.Map(&p)
 		if !ok {
-			return nil, fmt.Errorf("layer %s: no row-stationary mapping fits the chip", name)
+			return nil, t.bad(i, fmt.Errorf("layer %s: no row-stationary mapping fits the chip", name))
 		}
 		const kilo = 1e3 // MHz are cycles per µs
 		ms := float64(cost.Cycles) / (clock * kilo)

@@ -27,6 +27,11 @@ func primeLandscape(t *table) ([]Row, error) {
 			rows = append(rows, Row{Metric: name + ": the network is not published", Tolerance: "not comparable", Verdict: Note})
 			continue
 		}
+		infeasible, least := l.float("infeasible_share"), l.float("runtime_min")
+		mean, most := l.float("mean_over_min"), l.float("max_over_min")
+		if l.err != nil {
+			return nil, l.err
+		}
 		ours, err := edge.LandscapeOf(w, landscapeDraws, landscapeSeed)
 		if err != nil {
 			return nil, err
@@ -34,15 +39,12 @@ func primeLandscape(t *table) ([]Row, error) {
 		share := float64(ours.Infeasible) / float64(ours.Draws)
 		const micros = 1e6
 		rows = append(rows,
-			difference(name+" infeasible", l.float("infeasible_share"), share, 0.10),
-			factor(name+" minimum", "us", l.float("runtime_min"), ours.MinSeconds*micros),
-			factor(name+" mean / minimum", "ratio", l.float("mean_over_min"), ours.MeanSeconds/ours.MinSeconds),
-			noted(name+" maximum / minimum", "ratio", l.float("max_over_min"), ours.MaxSeconds/ours.MinSeconds,
-				ours.MaxSeconds/ours.MinSeconds/l.float("max_over_min")-1),
+			difference(name+" infeasible", infeasible, share, 0.10),
+			factor(name+" minimum", "us", least, ours.MinSeconds*micros),
+			factor(name+" mean / minimum", "ratio", mean, ours.MeanSeconds/ours.MinSeconds),
+			noted(name+" maximum / minimum", "ratio", most, ours.MaxSeconds/ours.MinSeconds,
+				ours.MaxSeconds/ours.MinSeconds/most-1),
 		)
-		if l.err != nil {
-			return nil, l.err
-		}
 	}
 	return rows, nil
 }

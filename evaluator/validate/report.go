@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"slices"
 )
 
 // Verdict says how a comparison ended.
@@ -44,7 +45,12 @@ type Report struct {
 	Rows []Row `json:"rows"`
 	// Absent lists the references that were not there, with the reason.
 	Absent []string `json:"absent"`
-	// Failed is the number of rows whose verdict is Fail.
+	// Bad lists what was there and could not be compared, as "file:line: reason"
+	// or "file: reason". It hides nothing else.
+	Bad []string `json:"bad"`
+	// Judged and Failed are the numbers of rows that have a verdict and whose
+	// verdict is Fail.
+	Judged int `json:"judged"`
 	Failed int `json:"failed"`
 }
 
@@ -81,32 +87,73 @@ func Files() []string {
 }
 
 // Run compares the model with every reference in the folder. A file that is
-// not there is listed in Report.Absent; the error is for a file that is there
-// and cannot be read as what its name says.
-func Run(folder fs.FS) (Report, error) {
-	r := Report{Rows: []Row{}, Absent: []string{}}
+// not there is listed in Report.Absent; a file or a row that is there and cannot
+// be read as what it says it is in Report.Bad, and the others are compared all
+// the same.
+func Run(folder fs.FS) Report {
+	r := Report{Rows: []Row{}, Absent: []string{}, Bad: []string{}}
 	for _, ref := range references() {
 		t, err := readTable(folder, ref.file)
-		if errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			r.Absent = append(r.Absent, ref.file)
-			continue
+		case err != nil:
+			r.Bad = append(r.Bad, fmt.Sprintf("%s: %v", ref.file, err))
+		default:
+			r.compare(ref, t)
 		}
-		var rows []Row
-		if err == nil {
-			rows, err = ref.run(t)
-		}
-		if err != nil {
-			return r, fmt.Errorf("reference %s: %w", ref.file, err)
-		}
-		for i := range rows {
-			rows[i].Reference = ref.file
-			if rows[i].Verdict == Fail {
-				r.Failed++
-			}
-		}
-		r.Rows = append(r.Rows, rows...)
 	}
-	return r, nil
+	return r
+}
+
+// maxBadRows is how many rows of a file may be bad: each costs another look at
+// the file.
+const maxBadRows = 1000
+
+// compare adds the rows of one reference. A bad row is taken out, and the others
+// are compared without it.
+func (r *Report) compare(ref reference, t *table) {
+	bad := t.skipped
+	for len(t.rows) > 0 {
+		rows, err := ref.run(t)
+		if row, ok := errors.AsType[*badRow](err); ok {
+			bad = append(bad, *row)
+			t.without(row.row)
+			if len(bad) < maxBadRows {
+				continue
+			}
+			err = fmt.Errorf("%d rows are bad: the others are not compared", maxBadRows)
+		}
+		switch {
+		case err != nil:
+			r.Bad = append(r.Bad, fmt.Sprintf("%s: %v", ref.file, err))
+		case len(rows) == 0:
+			r.Bad = append(r.Bad, fmt.Sprintf("%s: none of its %d rows can be compared", ref.file, len(t.rows)))
+		}
+		r.add(ref.file, rows)
+		break
+	}
+	if len(t.rows) == 0 {
+		r.Bad = append(r.Bad, ref.file+": it has no row to compare")
+	}
+	slices.SortStableFunc(bad, func(a, b badRow) int { return a.line - b.line })
+	for _, b := range bad {
+		r.Bad = append(r.Bad, fmt.Sprintf("%s:%d: %v", ref.file, b.line, b.err))
+	}
+}
+
+// add adds rows of a reference and counts them.
+func (r *Report) add(file string, rows []Row) {
+	for i := range rows {
+		rows[i].Reference = file
+		if rows[i].Verdict != Note {
+			r.Judged++
+		}
+		if rows[i].Verdict == Fail {
+			r.Failed++
+		}
+	}
+	r.Rows = append(r.Rows, rows...)
 }
 
 // maxMisses bounds how many rows outside the tolerance a Row names.

@@ -56,7 +56,7 @@ func scalesimBandwidth(t *table) ([]Row, error) {
 			}
 			var err error
 			if ours, err = a.Streamed(&layer, buffer); err != nil {
-				return nil, fmt.Errorf("row %d: %w", i+1, err)
+				return nil, t.bad(i, err)
 			}
 		}
 		w.add(name+" "+mode, float64(theirs), float64(ours-1))

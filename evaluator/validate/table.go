@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,6 +17,27 @@ type table struct {
 	folder fs.FS
 	column map[string]int
 	rows   [][]string
+	lines  []int // of rows, in the file
+	// skipped are the lines that are no rows.
+	skipped []badRow
+}
+
+// badRow is the error of one row, which says nothing about the others.
+type badRow struct {
+	row  int // in table.rows, of a row that was read
+	line int
+	err  error
+}
+
+// Error implements error.
+func (b *badRow) Error() string { return fmt.Sprintf("line %d: %v", b.line, b.err) }
+
+// bad says that row i cannot be compared.
+func (t *table) bad(i int, err error) error { return &badRow{row: i, line: t.lines[i], err: err} }
+
+// without removes a row.
+func (t *table) without(i int) {
+	t.rows, t.lines = slices.Delete(t.rows, i, i+1), slices.Delete(t.lines, i, i+1)
 }
 
 // maxRows bounds a reference file.
@@ -46,16 +68,23 @@ func readTable(folder fs.FS, name string) (*table, error) {
 		if errors.Is(err, io.EOF) {
 			return t, nil
 		}
+		if parse, ok := errors.AsType[*csv.ParseError](err); ok {
+			t.skipped = append(t.skipped, badRow{line: parse.StartLine, err: parse.Err})
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		if len(t.rows) == maxRows {
+		if len(t.rows)+len(t.skipped) >= maxRows {
 			return nil, fmt.Errorf("more than %d rows", maxRows)
 		}
+		at, _ := r.FieldPos(0)
 		surplus := len(row) - len(header)
 		if surplus < 0 {
-			return nil, fmt.Errorf("row %d has %d fields, the header %d", len(t.rows)+1, len(row), len(header))
+			t.skipped = append(t.skipped, badRow{line: at, err: fmt.Errorf("%d fields, the header has %d", len(row), len(header))})
+			continue
 		}
+		t.lines = append(t.lines, at)
 		t.rows = append(t.rows, append([]string{strings.Join(row[:surplus+1], ",")}, row[surplus+1:]...))
 	}
 }
@@ -70,11 +99,14 @@ type line struct {
 
 func (t *table) line(n int) *line { return &line{t: t, n: n} }
 
-// text returns a field; a column that the file does not have is a mistake.
+// text returns a field; a column that the file does not have is a mistake of the
+// file.
 func (l *line) text(column string) string {
 	i, ok := l.t.column[column]
 	if !ok {
-		l.fail(fmt.Errorf("there is no column %q", column))
+		if l.err == nil {
+			l.err = fmt.Errorf("there is no column %q", column)
+		}
 		return ""
 	}
 	return strings.TrimSpace(l.t.rows[l.n][i])
@@ -114,6 +146,6 @@ func (l *line) positive(column string) int64 {
 
 func (l *line) fail(err error) {
 	if l.err == nil {
-		l.err = fmt.Errorf("row %d: %w", l.n+1, err)
+		l.err = l.t.bad(l.n, err)
 	}
 }

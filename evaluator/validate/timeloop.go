@@ -176,7 +176,7 @@ func timeloopRandom(t *table) ([]Row, error) {
 		level, ok := levels[l.text("level")]
 		o, err := operandNamed(l.text("tensor"))
 		if !ok || err != nil {
-			return nil, fmt.Errorf("row %d: level %q or tensor %q is unknown", i+1, l.text("level"), l.text("tensor"))
+			return nil, t.bad(i, fmt.Errorf("level %q or tensor %q is unknown", l.text("level"), l.text("tensor")))
 		}
 		c.add(fmt.Sprintf("case %s %s %s", last, l.text("level"), o), x, &r, level, o, theirs{
 			capacity: l.int("util_capacity"), reads: l.int("reads_per_inst"), fills: l.int("fills_per_inst"), updates: l.int("updates_per_inst"),

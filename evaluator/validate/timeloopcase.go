@@ -45,12 +45,12 @@ func timeloopCases(t *table) ([]Row, error) {
 			last = name
 			var err error
 			if x, levels, err = readCase(t.folder, name); err != nil {
-				return nil, fmt.Errorf("case %s: %w", name, err)
+				return nil, t.bad(i, fmt.Errorf("case %s: %w", name, err))
 			}
 			r = model.Eval(&x.problem, &x.arch, &x.mapping)
 			theirCycles, theirMACs, err := caseTotals(t.folder, name)
 			if err != nil {
-				return nil, fmt.Errorf("case %s: %w", name, err)
+				return nil, t.bad(i, fmt.Errorf("case %s: %w", name, err))
 			}
 			cycles.add(name, theirCycles, r.ComputeCycles)
 			macs.add(name, theirMACs, r.MACs)
@@ -58,7 +58,7 @@ func timeloopCases(t *table) ([]Row, error) {
 		level, ok := levels[l.text("level")]
 		o, err := operandNamed(l.text("tensor"))
 		if !ok || err != nil {
-			return nil, fmt.Errorf("row %d: level %q or tensor %q is unknown", i+1, l.text("level"), l.text("tensor"))
+			return nil, t.bad(i, fmt.Errorf("level %q or tensor %q is unknown", l.text("level"), l.text("tensor")))
 		}
 		c.add(fmt.Sprintf("%s %s %s", last, l.text("level"), o), x, &r, level, o, theirs{
 			capacity: l.int("utilized_capacity"), reads: l.int("scalar_reads_per_inst"),

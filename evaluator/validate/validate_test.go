@@ -1,8 +1,10 @@
 package validate
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -19,9 +21,9 @@ func TestReferences(t *testing.T) {
 	if testing.Short() {
 		files = without{files, "prime_landscape.csv"} // seconds of draws
 	}
-	r, err := Run(files)
-	if err != nil {
-		t.Fatal(err)
+	r := Run(files)
+	for _, bad := range r.Bad {
+		t.Error(bad)
 	}
 	if len(r.Rows) == 0 {
 		t.Skipf("no reference file in %s", folder)
@@ -56,41 +58,73 @@ const scalesimRow = "tiny,3,3,1,1,4,4,1,2,2,ws,52,72,16,72\n"
 func TestRunJudgesARow(t *testing.T) {
 	t.Parallel()
 	folder := fstest.MapFS{"scalesim_compute.csv": {Data: []byte("# comment\n" + scalesimHeader + scalesimRow)}}
-	r, err := Run(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Failed != 0 || len(r.Rows) != 4 || len(r.Absent) != len(references())-1 {
+	r := Run(folder)
+	if r.Failed != 0 || r.Judged != 4 || len(r.Bad) != 0 || len(r.Rows) != 4 || len(r.Absent) != len(references())-1 {
 		t.Errorf("got %+v", r)
 	}
 	folder["scalesim_compute.csv"].Data = []byte(scalesimHeader + strings.Replace(scalesimRow, ",52,", ",53,", 1))
-	if r, err = Run(folder); err != nil || r.Failed != 1 || r.Rows[0].Verdict != Fail || len(r.Rows[0].Misses) != 1 {
-		t.Errorf("a wrong row: %+v, %v", r.Rows, err)
+	if r = Run(folder); r.Failed != 1 || r.Rows[0].Verdict != Fail || len(r.Rows[0].Misses) != 1 {
+		t.Errorf("a wrong row: %+v", r.Rows)
 	}
 }
 
-func TestRunRefusesDamage(t *testing.T) {
+// A bad row is named with its line, and the good one beside it is compared.
+func TestABadRowHidesNothing(t *testing.T) {
 	t.Parallel()
-	for name, text := range map[string]string{
-		"empty":       "",
-		"no column":   "layer\nx\n",
-		"no number":   scalesimHeader + strings.Replace(scalesimRow, ",52,", ",many,", 1),
-		"zero":        scalesimHeader + strings.Replace(scalesimRow, ",1,2,2,", ",0,2,2,", 1),
-		"dataflow":    scalesimHeader + strings.Replace(scalesimRow, ",ws,", ",xs,", 1),
-		"short row":   scalesimHeader + "tiny,3\n",
-		"not a float": scalesimHeader + strings.Replace(scalesimRow, ",52,", ",NaN,", 1),
+	for name, c := range map[string]struct{ text, want string }{
+		"no number":   {strings.Replace(scalesimRow, ",52,", ",many,", 1), `column "total_cycles" is "many", want a number`},
+		"zero":        {strings.Replace(scalesimRow, ",1,2,2,", ",0,2,2,", 1), `column "stride" is 0, want at least 1`},
+		"dataflow":    {strings.Replace(scalesimRow, ",ws,", ",xs,", 1), `dataflow "xs": want ws, os or is`},
+		"short row":   {"tiny,3\n", "2 fields, the header has 15"},
+		"not a float": {strings.Replace(scalesimRow, ",52,", ",NaN,", 1), `column "total_cycles" is "NaN", want a number`},
+		"quote":       {"ti\"ny,3\n", "bare \" in non-quoted-field"},
 	} {
-		folder := fstest.MapFS{"scalesim_compute.csv": {Data: []byte(text)}}
-		if _, err := Run(folder); err == nil || !strings.Contains(err.Error(), "scalesim_compute.csv") {
-			t.Errorf("%s: the error is %v", name, err)
+		for _, text := range []string{scalesimHeader + c.text + scalesimRow, scalesimHeader + scalesimRow + c.text, scalesimHeader + c.text + scalesimRow + c.text} {
+			r := Run(fstest.MapFS{"scalesim_compute.csv": {Data: []byte("# comment\n" + text)}})
+			var want []string
+			for i, line := range strings.SplitAfter(text, "\n") {
+				if line == c.text {
+					want = append(want, fmt.Sprintf("scalesim_compute.csv:%d: %s", i+2, c.want))
+				}
+			}
+			if !slices.Equal(r.Bad, want) {
+				t.Errorf("%s: bad %q, want %q", name, r.Bad, want)
+			}
+			if r.Judged != 4 || r.Failed != 0 || r.Rows[0].Theirs != 1 {
+				t.Errorf("%s: %+v, want the good row compared", name, r.Rows)
+			}
+		}
+	}
+}
+
+// A file that cannot be read hides no other.
+func TestABadFileHidesNothing(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ text, want string }{
+		"empty":      {"", "read the header: EOF"},
+		"no column":  {"layer\nx\n", "there is no column"},
+		"no row":     {scalesimHeader, "it has no row to compare"},
+		"bad rows":   {scalesimHeader + "tiny,3\n", "it has no row to compare"},
+		"no network": {"model,input,host_ops,devboard_ms\nnobody,224,no,3\n", "none of its 1 rows can be compared"},
+	} {
+		file := "scalesim_bandwidth.csv"
+		if name == "no network" {
+			file = "coral_latency.csv"
+		}
+		r := Run(fstest.MapFS{file: {Data: []byte(c.text)}, "scalesim_compute.csv": {Data: []byte(scalesimHeader + scalesimRow)}})
+		if len(r.Bad) == 0 || !strings.HasPrefix(r.Bad[0], file+": ") || !strings.Contains(r.Bad[0], c.want) {
+			t.Errorf("%s: bad %q, want %s: %s", name, r.Bad, file, c.want)
+		}
+		if r.Judged != 4 || r.Failed != 0 {
+			t.Errorf("%s: %+v, want the other file compared", name, r.Rows)
 		}
 	}
 }
 
 func TestRunWithoutReferences(t *testing.T) {
 	t.Parallel()
-	r, err := Run(fstest.MapFS{})
-	if err != nil || r.Failed != 0 || len(r.Absent) != len(references()) {
-		t.Errorf("got %+v, %v", r, err)
+	r := Run(fstest.MapFS{})
+	if r.Failed != 0 || r.Judged != 0 || len(r.Bad) != 0 || len(r.Absent) != len(references()) {
+		t.Errorf("got %+v", r)
 	}
 }

@@ -21,7 +21,7 @@ func (a *app) validateCommand() *cobra.Command {
 		Long: `Compare the cost model with references that this project did not make: silicon, RTL
 simulation, other models, compilers. Every row of every file that is there is judged by
 the tolerance of its reference; files that are not there are listed. It exits with 1 when
-a row is outside its tolerance.
+a row is outside its tolerance or could not be read, with 3 when nothing was compared.
 With --landscape it needs no reference: it draws 100,000 designs of template edge for each
 target network, proves the optimum of each within 4.8, 5.8 and 6.8 mm2, and prints how many
 designs each rule rejects, the optima and their levels, and how good each network's
@@ -37,23 +37,30 @@ optimum is for the others. That takes a minute or two.`,
 				}
 				return a.print(landscapeAnswer(report))
 			}
-			report, err := validate.Run(os.DirFS(refs))
-			if err != nil {
-				return err
-			}
+			report := validate.Run(os.DirFS(refs))
 			if err := a.print(validateAnswer(&report, refs, verbose)); err != nil {
 				return err
 			}
-			if report.Failed > 0 {
-				return fmt.Errorf("%d of %d comparisons are outside their tolerance", report.Failed, len(report.Rows))
-			}
-			return nil
+			return verdictOf(&report, refs)
 		},
 	}
 	c.Flags().StringVar(&refs, "refs", envOr("APOLLO_REFS", "../shared/refs"), "`folder` with the reference files (APOLLO_REFS)")
 	c.Flags().BoolVar(&landscape, "landscape", false, "describe the space of template edge instead")
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "name the rows behind every error")
 	return c
+}
+
+// verdictOf is the error of a comparison that is not good in everything.
+func verdictOf(r *validate.Report, refs string) error {
+	switch {
+	case r.Failed > 0:
+		return fmt.Errorf("%d of %d comparisons are outside their tolerance", r.Failed, r.Judged)
+	case len(r.Bad) > 0:
+		return hinted(exitError, "the others were compared: mend the file, or take it away", fmt.Errorf("%s could not be compared: %s", plural(len(r.Bad), "place"), r.Bad[0]))
+	case r.Judged == 0:
+		return hinted(exitNotFound, "--refs or APOLLO_REFS says in which folder the references are", fmt.Errorf("nothing was compared: %s has none of %s", refs, plural(len(r.Absent), "reference")))
+	}
+	return nil
 }
 
 func validateAnswer(r *validate.Report, refs string, verbose bool) answer {
@@ -72,6 +79,9 @@ func validateAnswer(r *validate.Report, refs string, verbose bool) answer {
 				fmt.Fprintf(w, "\n%s, %s:\n  %s\n", row.Reference, row.Metric, strings.Join(row.Misses, "\n  "))
 			}
 		}
+		for _, bad := range r.Bad {
+			fmt.Fprintf(w, "bad: %s\n", bad)
+		}
 		for _, name := range r.Absent {
 			fmt.Fprintf(w, "absent: %s (looked in %s)\n", name, refs)
 		}
@@ -79,8 +89,10 @@ func validateAnswer(r *validate.Report, refs string, verbose bool) answer {
 		switch {
 		case r.Failed > 0:
 			verdict = p.red(fmt.Sprintf("%d outside tolerance", r.Failed))
-		case len(r.Rows) == 0:
-			verdict = "nothing was compared: no reference file is there"
+		case len(r.Bad) > 0:
+			verdict = p.red(fmt.Sprintf("%d bad rows or files", len(r.Bad)))
+		case r.Judged == 0:
+			verdict = p.red("nothing was compared")
 		}
 		fmt.Fprintf(w, "%d comparisons, %d references absent: %s\n", len(r.Rows), len(r.Absent), verdict)
 	}}
