@@ -2,6 +2,7 @@ package services
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"log/slog"
 	"slices"
@@ -15,8 +16,11 @@ import (
 // roster is who said lately that it is there.
 type roster struct {
 	mu sync.Mutex // guards what follows
-	// since is when it began to listen; zero while it does not.
-	since     time.Time
+	// since is since when it hears everything; zero while it does not listen.
+	// heard is when it last heard itself: a server that is frozen carries
+	// nobody's notices, and nobody is absent because of that.
+	since, heard time.Time
+
 	workers   map[[2]string]workerSeen // by evaluator and worker
 	archivers map[string]archiverSeen  // by worker and directory
 	told      map[string]string        // by evaluator, what was said about its rivals
@@ -35,11 +39,13 @@ type archiverSeen struct {
 // listen follows the notices of presence until ctx ends.
 func (r *roster) listen(ctx context.Context, bus events.Bus, log *slog.Logger) {
 	r.mu.Lock()
-	r.since, r.workers, r.archivers = time.Now(), map[[2]string]workerSeen{}, map[string]archiverSeen{}
+	r.since, r.heard, r.workers, r.archivers = time.Now(), time.Time{}, map[[2]string]workerSeen{}, map[string]archiverSeen{}
 	r.told = map[string]string{}
 	r.mu.Unlock()
 	var listening sync.WaitGroup
-	for _, filter := range []string{events.PresenceSubject("*"), events.ArchivingSubject} {
+	echo := "echo." + strings.ToLower(rand.Text())
+	listening.Go(func() { r.echo(ctx, bus, echo) })
+	for _, filter := range []string{events.PresenceSubject("*"), events.ArchivingSubject, echo} {
 		notices := bus.Notices(ctx, filter)
 		listening.Go(func() {
 			for m, err := range notices {
@@ -61,10 +67,39 @@ func (r *roster) listen(ctx context.Context, bus events.Bus, log *slog.Logger) {
 	listening.Wait()
 }
 
+const (
+	// echoEvery is how often it tests whether it hears, and deafAfter how long
+	// it may hear nothing: with PresentEvery less than AbsentAfter.
+	echoEvery = time.Second
+	deafAfter = 3 * time.Second
+)
+
+// echo calls what it should hear, until ctx ends.
+func (r *roster) echo(ctx context.Context, bus events.Bus, subject string) {
+	call := time.NewTicker(echoEvery)
+	defer call.Stop()
+	for {
+		_ = bus.Notify(ctx, subject, nil) // what cannot be told is not heard
+		select {
+		case <-ctx.Done():
+			return
+		case <-call.C:
+		}
+	}
+}
+
 // note takes a notice down. What cannot be read is nobody.
 func (r *roster) note(m events.Message) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if strings.HasPrefix(m.Subject, "echo.") {
+		now := time.Now()
+		if now.Sub(r.heard) > deafAfter {
+			r.since = now
+		}
+		r.heard = now
+		return
+	}
 	if evaluator, ok := strings.CutPrefix(m.Subject, events.PresenceSubject("")); ok {
 		var p events.Presence
 		if json.Unmarshal(m.Data, &p) == nil && p.Evaluator == evaluator {
@@ -83,7 +118,7 @@ func (r *roster) note(m events.Message) {
 func (r *roster) knowsAbsence(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.since.IsZero() && now.Sub(r.since) >= events.AbsentAfter
+	return !r.since.IsZero() && now.Sub(r.heard) <= deafAfter && now.Sub(r.since) >= events.AbsentAfter
 }
 
 // of returns the workers of an evaluator that are there, in order, and those

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -516,5 +517,55 @@ func TestALaterStudyGetsItsTurn(t *testing.T) {
 		if state := s.state("hog"); state != study.Running {
 			t.Errorf("the hog is %s: it was to be in the way", state)
 		}
+	})
+}
+
+// deafBus carries no notices while deaf, as through a server that is frozen.
+type deafBus struct {
+	events.Bus
+	deaf *atomic.Bool
+}
+
+func (b deafBus) Notices(ctx context.Context, filter string) iter.Seq2[events.Message, error] {
+	from := b.Bus.Notices(ctx, filter)
+	return func(yield func(events.Message, error) bool) {
+		for m, err := range from {
+			if (err != nil || !b.deaf.Load()) && !yield(m, err) {
+				return
+			}
+		}
+	}
+}
+
+// Who hears nothing does not say that nobody is there, neither meanwhile nor
+// right after.
+func TestADeafProposerCallsNobodyAbsent(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		var deaf atomic.Bool
+		s.start("proposer", func(b events.Bus) service {
+			return &services.Proposer{Bus: deafBus{b, &deaf}, Catalog: toyCatalog(toy{}), Logger: silently}
+		})
+		s.startArchiver(dir, nil)
+		worker := s.startSometimes("worker", toyWorker(toy{evaluations: func(int) {
+			select {
+			case <-s.ctx.Done():
+			case <-time.After(2 * time.Second):
+			}
+		}}, 1))
+		s.submit("sim", "x1", toyStudy("sim", 400, ""))
+		time.Sleep(30 * time.Second)
+		deaf.Store(true)
+		time.Sleep(time.Minute)
+		deaf.Store(false)
+		time.Sleep(time.Minute)
+		if said := s.log("study.sim.*.waiting"); len(said) != 0 {
+			t.Errorf("said %+v of a study that did not wait", said)
+		}
+		s.leave("worker", worker)
+		s.waitsFor("sim", events.WaitsNoEvaluator) // it hears again
 	})
 }
