@@ -63,10 +63,11 @@ func (s *sim) waitsFor(name, code string) events.Waiting {
 	}
 }
 
-// says waits until the log of a study says the same, in words that have all of
-// want in them.
-func (s *sim) says(name, code string, want ...string) {
+// says waits until the log of the study sim says the same, in words that have
+// all of want in them.
+func (s *sim) says(code string, want ...string) {
 	s.t.Helper()
+	const name = "sim"
 	var last *events.Waiting
 	for began := time.Now(); time.Since(began) <= named && (last == nil || last.Code != code); time.Sleep(time.Second) {
 		for _, e := range s.log(events.StudySubject(name, "*", "waiting")) {
@@ -150,7 +151,7 @@ func TestNobodyRunsTheEvaluator(t *testing.T) {
 		if !strings.Contains(w.Message, "evaluator toy") || !strings.Contains(w.Hint, "apollo serve evaluator") {
 			t.Errorf("%+v, want the evaluator and what to do", w)
 		}
-		s.says("sim", events.WaitsNoEvaluator, "toy")
+		s.says(events.WaitsNoEvaluator, "toy")
 		time.Sleep(time.Minute)
 		if n := len(s.log("study.sim.*.waiting")); n != 1 {
 			t.Errorf("said %d times, want once", n)
@@ -208,7 +209,7 @@ func TestAllWorkersAreBusyElsewhere(t *testing.T) {
 		time.Sleep(time.Second)
 		s.submit("sim", "x1", toyStudy("sim", 40, ""))
 		s.waitsFor("sim", events.WaitsEvaluatorsBusy)
-		s.says("sim", events.WaitsEvaluatorsBusy, "all 2 workers", "hog (2)")
+		s.says(events.WaitsEvaluatorsBusy, "all 2 workers", "hog (2)")
 		s.waitsFor("hog", "")
 		s.start("quick", func(b events.Bus) service {
 			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(toy{}), Worker: "host/2", Slots: 8, Logger: silently}
@@ -223,7 +224,7 @@ func TestOnlyAnotherVersionIsThere(t *testing.T) {
 		s.start("newer", toyWorker(toy{version: "2"}, 2))
 		s.submit("sim", "x1", toyStudy("sim", 4000, ""))
 		s.waitsFor("sim", events.WaitsWrongVersion)
-		s.says("sim", events.WaitsWrongVersion, "version 1 of evaluator toy", "host/1 (version 2)")
+		s.says(events.WaitsWrongVersion, "version 1 of evaluator toy", "host/1 (version 2)")
 		older := s.startSometimes("older", func(b events.Bus) service {
 			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(toy{}), Worker: "host/2", Logger: silently}
 		})
@@ -243,7 +244,7 @@ func TestWhoServesAnotherStudyIsNobody(t *testing.T) {
 		})
 		s.submit("sim", "x1", toyStudy("sim", 40, ""))
 		s.waitsFor("sim", events.WaitsNoEvaluator)
-		s.says("sim", events.WaitsNoEvaluator, "host/1 (serves other)")
+		s.says(events.WaitsNoEvaluator, "host/1 (serves other)")
 		s.start("ours", func(b events.Bus) service {
 			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(toy{}), Worker: "host/2", Logger: silently}
 		})
@@ -268,10 +269,10 @@ func TestAnArchiverThatCannotWriteIsNamed(t *testing.T) {
 		s.submit("sim", "x1", toyStudy("sim", 4000, ""))
 		time.Sleep(2 * time.Second)
 		s.waitsFor("sim", events.WaitsNoArchiver)
-		s.says("sim", events.WaitsNoArchiver)
+		s.says(events.WaitsNoArchiver)
 		s.startArchiver(dir, nil)
 		s.waitsFor("sim", events.WaitsArchiveStuck)
-		s.says("sim", events.WaitsArchiveStuck, "study=sim", "not a directory")
+		s.says(events.WaitsArchiveStuck, "study=sim", "not a directory")
 		view := s.wait("sim")
 		if view.State != study.Completed {
 			t.Fatalf("%s (%s): the study itself does not need the disk", view.State, view.Reason)
@@ -350,7 +351,7 @@ func TestAFullStreamIsNamed(t *testing.T) {
 		time.Sleep(300 * time.Millisecond)
 		work.Store(true)
 		s.waitsFor("sim", events.WaitsStreamFull)
-		s.says("sim", events.WaitsStreamFull, "full")
+		s.says(events.WaitsStreamFull, "full")
 		work.Store(false)
 		s.waitsFor("sim", "")
 		log.Store(true) // now it cannot be said in the log, only be heard
@@ -381,7 +382,7 @@ func TestASourceThatIsMissingIsNamedAndWaitedFor(t *testing.T) {
 		log.source.Store(nil)
 		s.kill("proposer")
 		s.waitsFor("sim", events.WaitsSourceMissing)
-		s.says("sim", events.WaitsSourceMissing, "cannot be opened")
+		s.says(events.WaitsSourceMissing, "cannot be opened")
 		s.control("sim", "c1", "pause", 0)
 		if r := s.log("rejected.sim"); len(r) != 1 || !strings.Contains(r[0].(events.StudyRejected).Errors[0].Message, "cannot be opened") {
 			t.Errorf("a request while it waits is answered with %+v, want what it waits for", r)
