@@ -28,9 +28,9 @@ func eyerissAlexNet(t *table) ([]Row, error) {
 			return nil, t.bad(i, fmt.Errorf("layer %q: want CONV1 to CONV%d", name, len(convs)))
 		}
 		p := convs[n-1]
-		p.Bound[model.N] = l.positive("batch")
-		silicon := l.float("silicon_latency_ms")
-		clock := l.float("clock_MHz")
+		p.Bound[model.N] = l.size("batch")
+		silicon := l.above("silicon_latency_ms")
+		clock := l.above("clock_MHz")
 		if l.err != nil {
 			return nil, l.err
 		}

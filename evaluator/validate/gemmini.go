@@ -25,7 +25,7 @@ func gemminiRows(t *table) ([]gemminiRow, error) {
 		if err != nil {
 			return nil, err
 		}
-		chip := gemmini.Chip{Dim: l.positive("arch.meshX")}
+		chip := gemmini.Chip{Dim: l.size("arch.meshX")}
 		r := gemminiRow{rtl: l.float("target.gemmini_cycle"), tool: l.float("target.cycle"), name: fmt.Sprintf("row %d, %s", i+1, l.text("mapping.mapping"))}
 		r.ours = float64(chip.Time(&p, &tiling).Total)
 		r.peak = float64(p.MACs()) / float64(chip.Dim*chip.Dim)
@@ -46,11 +46,11 @@ func gemminiNest(l *line) (model.Problem, gemmini.Tiling, error) {
 	p := newNest(1).problem
 	for d := range model.Dims {
 		if d != model.G {
-			p.Bound[d] = l.positive("prob." + d.String())
+			p.Bound[d] = l.size("prob." + d.String())
 		}
 	}
-	p.Stride = [2]int64{l.positive("prob.Hstride"), l.positive("prob.Wstride")}
-	p.Dilation = [2]int64{l.positive("prob.Hdilation"), l.positive("prob.Wdilation")}
+	p.Stride = [2]int64{l.size("prob.Hstride"), l.size("prob.Wstride")}
+	p.Dilation = [2]int64{l.size("prob.Hdilation"), l.size("prob.Wdilation")}
 	t := gemmini.Tiling{Blocks: 1}
 	for d := range model.Dims {
 		t.Outer[d], t.Tile[d] = 1, 1
@@ -88,7 +88,7 @@ func gemminiFactor(f string) (d model.Dim, n int64, spatial bool, err error) {
 	}
 	number, spatial := strings.CutSuffix(f[1:], "X")
 	n, err = strconv.ParseInt(number, 10, 64)
-	if err != nil || n < 1 || n > 1<<24 {
+	if err != nil || n < 1 || n > maxFactor {
 		return d, 1, false, fmt.Errorf("factor %q: want a letter and a number from 1 to 2^24", f)
 	}
 	return d, n, spatial, nil

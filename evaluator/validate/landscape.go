@@ -22,13 +22,16 @@ func primeLandscape(t *table) ([]Row, error) {
 	for i := range t.rows {
 		l := t.line(i)
 		name := l.text("network")
+		if l.err != nil {
+			return nil, l.err
+		}
 		w := publicNetwork(name)
 		if w == nil {
 			rows = append(rows, Row{Metric: name + ": the network is not published", Tolerance: "not comparable", Verdict: Note})
 			continue
 		}
-		infeasible, least := l.float("infeasible_share"), l.float("runtime_min")
-		mean, most := l.float("mean_over_min"), l.float("max_over_min")
+		infeasible, least := l.float("infeasible_share"), l.above("runtime_min")
+		mean, most := l.above("mean_over_min"), l.above("max_over_min")
 		if l.err != nil {
 			return nil, l.err
 		}

@@ -187,7 +187,10 @@ func (a *agreement) row(least float64) Row {
 	if a.rows > 0 {
 		r.Error = 1 - float64(a.agree)/float64(a.rows)
 	}
-	if float64(a.agree) < least*float64(a.rows) {
+	switch {
+	case a.rows == 0:
+		r.Verdict = Note // nothing agrees with nothing
+	case float64(a.agree) < least*float64(a.rows):
 		r.Verdict = Fail
 	}
 	return r

@@ -10,10 +10,10 @@ import (
 // padded input; the tool rounds the number of windows up.
 func scalesimLayer(l *line) (systolic.Array, systolic.GEMM, string) {
 	windows := func(in, window string) int64 {
-		stride := l.positive("stride")
-		return max((l.positive(in)-l.positive(window)+2*stride-1)/stride, 1)
+		stride := l.size("stride")
+		return max((l.size(in)-l.size(window)+2*stride-1)/stride, 1)
 	}
-	a := systolic.Array{Rows: l.positive("arr_rows"), Cols: l.positive("arr_cols")}
+	a := systolic.Array{Rows: l.size("arr_rows"), Cols: l.size("arr_cols")}
 	switch flow := l.text("dataflow"); flow {
 	case "ws":
 		a.Dataflow = systolic.WeightStationary
@@ -26,8 +26,8 @@ func scalesimLayer(l *line) (systolic.Array, systolic.GEMM, string) {
 	}
 	g := systolic.GEMM{
 		M: windows("H", "R") * windows("W", "S"),
-		N: l.positive("K"),
-		K: l.positive("R") * l.positive("S") * l.positive("C"),
+		N: l.size("K"),
+		K: l.size("R") * l.size("S") * l.size("C"),
 	}
 	name := fmt.Sprintf("%s %dx%d %s", l.text("layer"), a.Rows, a.Cols, l.text("dataflow"))
 	return a, g, name
@@ -40,7 +40,7 @@ func scalesimBandwidth(t *table) ([]Row, error) {
 	for i := range t.rows {
 		l := t.line(i)
 		a, g, name := scalesimLayer(l)
-		kilobytes, mode := l.positive("sram_kB_each"), l.text("bw_mode")
+		kilobytes, mode := l.size("sram_kB_each"), l.text("bw_mode")
 		theirs := l.positive("total_cycles")
 		if l.err != nil {
 			return nil, l.err

@@ -30,7 +30,7 @@ func cactiSRAM(t *table) ([]Row, error) {
 	skipped := 0
 	for i := range t.rows {
 		l := t.line(i)
-		nm, bytes, width := l.float("tech_nm"), l.float("size_bytes"), l.int("width_bits")
+		nm, bytes, width := l.float("tech_nm"), l.above("size_bytes"), l.int("width_bits")
 		if l.err != nil {
 			return nil, l.err
 		}
@@ -49,9 +49,9 @@ func cactiSRAM(t *table) ([]Row, error) {
 		if less, inner := node.Without(bytes); inner {
 			left.add(l, width, less, bytes)
 		}
-		read.add(name, l.float("read_pJ"), m.ReadPJPerByte*float64(width)/bitsPerByte)
-		write.add(name, l.float("write_pJ"), m.WritePJPerByte*float64(width)/bitsPerByte)
-		area.add(name, l.float("area_mm2"), m.AreaMM2)
+		read.add(name, l.above("read_pJ"), m.ReadPJPerByte*float64(width)/bitsPerByte)
+		write.add(name, l.above("write_pJ"), m.WritePJPerByte*float64(width)/bitsPerByte)
+		area.add(name, l.above("area_mm2"), m.AreaMM2)
 		if l.err != nil {
 			return nil, l.err
 		}
@@ -80,9 +80,9 @@ func (o *leftOut) add(l *line, width int64, node tech.Node, bytes float64) {
 		m = node.WideSRAM(bytes)
 	}
 	name := fmt.Sprintf("%s, %g B, %d bit, left out", node.Name, bytes, width)
-	o.read.add(name, l.float("read_pJ"), m.ReadPJPerByte*float64(width)/bitsPerByte)
-	o.write.add(name, l.float("write_pJ"), m.WritePJPerByte*float64(width)/bitsPerByte)
-	o.area.add(name, l.float("area_mm2"), m.AreaMM2)
+	o.read.add(name, l.above("read_pJ"), m.ReadPJPerByte*float64(width)/bitsPerByte)
+	o.write.add(name, l.above("write_pJ"), m.WritePJPerByte*float64(width)/bitsPerByte)
+	o.area.add(name, l.above("area_mm2"), m.AreaMM2)
 }
 
 func (o *leftOut) rows() []Row {
@@ -128,7 +128,10 @@ func (w *within) add(name string, theirs, ours float64) {
 func (w *within) row() Row {
 	r := Row{Metric: w.metric + " (worst error)", Theirs: float64(w.rows), Ours: float64(w.agree), Unit: "rows", Error: w.worst, Misses: w.misses, Verdict: Pass}
 	r.Tolerance = fmt.Sprintf("within %g %%", 100*w.tolerance)
-	if w.agree < w.rows {
+	switch {
+	case w.rows == 0:
+		r.Verdict = Note // nothing agrees with nothing
+	case w.agree < w.rows:
 		r.Verdict = Fail
 	}
 	return r

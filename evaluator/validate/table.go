@@ -40,8 +40,12 @@ func (t *table) without(i int) {
 	t.rows, t.lines = slices.Delete(t.rows, i, i+1), slices.Delete(t.lines, i, i+1)
 }
 
-// maxRows bounds a reference file.
-const maxRows = 1 << 20
+const (
+	// maxRows bounds a reference file.
+	maxRows = 1 << 20
+	// maxFactor bounds sizes and loop factors: 2^24.
+	maxFactor = 1 << 24
+)
 
 // readTable reads a CSV file with a header. Lines that start with # are
 // comments. A row with more fields than the header has commas in its first
@@ -139,6 +143,27 @@ func (l *line) positive(column string) int64 {
 	v := l.int(column)
 	if v < 1 {
 		l.fail(fmt.Errorf("column %q is %d, want at least 1", column, v))
+		return 1
+	}
+	return v
+}
+
+// above returns a number greater than zero: what others are divided by.
+func (l *line) above(column string) float64 {
+	v := l.float(column)
+	if !(v > 0) {
+		l.fail(fmt.Errorf("column %q is %g, want more than 0", column, v))
+		return 1
+	}
+	return v
+}
+
+// size returns the size of a layer or machine, at most maxFactor as in the loop
+// nests of other tools: beyond it products overflow.
+func (l *line) size(column string) int64 {
+	v := l.positive(column)
+	if v > maxFactor {
+		l.fail(fmt.Errorf("column %q is %d, want at most 2^24", column, v))
 		return 1
 	}
 	return v

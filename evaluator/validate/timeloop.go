@@ -45,7 +45,7 @@ func factors(text string, v *[model.Dims]int64) error {
 	for part := range strings.SplitSeq(text, ",") {
 		letter, number, ok := strings.Cut(strings.TrimSpace(part), "=")
 		n, err := strconv.ParseInt(number, 10, 64)
-		if !ok || err != nil || n < 1 || n > 1<<24 {
+		if !ok || err != nil || n < 1 || n > maxFactor {
 			return fmt.Errorf("factor %q: want a letter, = and a number from 1 to 2^24", part)
 		}
 		d, err := dimNamed(letter)
@@ -190,7 +190,7 @@ func timeloopRandom(t *table) ([]Row, error) {
 
 func randomNest(l *line) (*nest, error) {
 	x := newNest(3)
-	stride := l.positive("stride")
+	stride := l.size("stride")
 	x.problem.Stride = [2]int64{stride, stride}
 	for i, name := range []string{"dram", "glb", "rf"} {
 		if err := factors(l.text(name+"_factors"), &x.mapping.Loops[i].Temporal); err != nil {

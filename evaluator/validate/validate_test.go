@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -126,5 +127,51 @@ func TestRunWithoutReferences(t *testing.T) {
 	r := Run(fstest.MapFS{})
 	if r.Failed != 0 || r.Judged != 0 || len(r.Bad) != 0 || len(r.Absent) != len(references()) {
 		t.Errorf("got %+v", r)
+	}
+}
+
+// Every column may hold rubbish: the row is named, or judged, the other one is
+// judged, and the report can be printed.
+func TestRubbish(t *testing.T) {
+	t.Parallel()
+	const sram = "tech_nm,size_bytes,width_bits,read_pJ,write_pJ,area_mm2\n"
+	for _, file := range []struct {
+		name, header, row string
+		judged            int
+	}{
+		{"scalesim_compute.csv", scalesimHeader, scalesimRow, 4},
+		{"cacti_sram.csv", sram, "22,1024,64,1,1,1\n", 3},
+	} {
+		fields := strings.Split(strings.TrimSpace(file.row), ",")
+		for _, rubbish := range []string{"", "0", "-1", "1e15", "1e999", "x", "1.5"} {
+			for i := range fields {
+				row := slices.Clone(fields)
+				row[i] = rubbish
+				r := Run(fstest.MapFS{file.name: {Data: []byte(file.header + strings.Join(row, ",") + "\n" + file.row)}})
+				if r.Judged != file.judged {
+					t.Errorf("%s, %q in column %d: %+v, want the other row judged", file.name, rubbish, i, r)
+				}
+				if _, err := json.Marshal(r); err != nil {
+					t.Errorf("%s, %q in column %d: %v", file.name, rubbish, i, err)
+				}
+			}
+		}
+	}
+	r := Run(fstest.MapFS{"cacti_sram.csv": {Data: []byte(sram + "22,1024,64,1,1,0\n")}})
+	if len(r.Bad) == 0 || !strings.Contains(strings.Join(r.Bad, "\n"), "want more than 0") {
+		t.Errorf("a published area of 0: bad %q, want it named", r.Bad)
+	}
+}
+
+// Rows that nothing can be compared with are no agreement.
+func TestNothingJudged(t *testing.T) {
+	t.Parallel()
+	r := Run(fstest.MapFS{"cacti_sram.csv": {Data: []byte("tech_nm,size_bytes,width_bits,read_pJ,write_pJ,area_mm2\n7,1024,64,1,1,1\n")}})
+	if r.Judged != 0 || len(r.Rows) == 0 {
+		t.Errorf("a node that is not modelled: %+v, want notes alone", r)
+	}
+	r = Run(fstest.MapFS{"prime_landscape.csv": {Data: []byte("name\nx\n")}})
+	if len(r.Bad) != 1 || !strings.Contains(r.Bad[0], `there is no column "network"`) {
+		t.Errorf("without its first column: bad %q, want it named", r.Bad)
 	}
 }

@@ -94,7 +94,7 @@ func validateAnswer(r *validate.Report, refs string, verbose bool) answer {
 		case r.Judged == 0:
 			verdict = p.red("nothing was compared")
 		}
-		fmt.Fprintf(w, "%d comparisons, %d references absent: %s\n", len(r.Rows), len(r.Absent), verdict)
+		fmt.Fprintf(w, "%d comparisons, %d references absent: %s\n", r.Judged, len(r.Absent), verdict)
 	}}
 }
 
