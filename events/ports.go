@@ -35,6 +35,11 @@ type Message struct {
 	// ID is the event's key (Nats-Msg-Id): the stream stores one message per
 	// ID within its duplicates window.
 	ID string
+	// After is what the fence of its append named and what held then: the
+	// sequence of the message before it, of those that the fence covers. nil
+	// where there was no fence. A reader that has seen another one before it
+	// knows that the bus has lost some.
+	After *uint64
 	// Time is when the stream stored it; it is for people, no logic rests on it.
 	Time time.Time
 	// Header carries the W3C trace context; may be nil.

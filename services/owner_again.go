@@ -2,6 +2,7 @@ package services
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"apollo/events"
@@ -10,6 +11,15 @@ import (
 
 // lookedFor is how many work items one look asks the queue about.
 const lookedFor = 64
+
+// messageID is the id under which a work item is published. One that was lost
+// gets another: the server may still know the first one, and drop it.
+func (o *owner) messageID(id string) string {
+	if n := o.again[id]; n > 0 {
+		return fmt.Sprintf("%s.%s.%d", id, o.session, n)
+	}
+	return id
+}
 
 // lookForWork sends work again that is neither answered nor in the queue any
 // more: a server that lost its last second in a power cut, or that came back
@@ -40,6 +50,7 @@ func (o *owner) lookForWork(ctx context.Context) {
 		case o.missed[id]:
 			o.log.Warn("the server has lost a work item: it is published again", "batch", batch)
 			delete(o.sent, id)
+			o.again[id]++
 			o.provisioned = false // its consumer may be gone, too
 		default:
 			missed[id] = true

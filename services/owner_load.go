@@ -2,6 +2,7 @@ package services
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"apollo/events"
@@ -30,6 +31,10 @@ func (o *owner) load(ctx context.Context) error {
 	return nil
 }
 
+// errHole ends a run whose log lacks an event in its middle. Every event names
+// the one before it, so that no gap is taken for what was decided.
+var errHole = errors.New("the server has lost a part of the run's log")
+
 func (o *owner) resultFilter() string {
 	return fmt.Sprintf("result.%s.%s.%s.*", o.spec.Evaluator.Name, o.key.study, o.key.run)
 }
@@ -40,6 +45,10 @@ func (o *owner) refresh(ctx context.Context) error {
 	for m, err := range o.proposer.Bus.Log().Read(ctx, o.logSeq+1, events.RunFilter(o.key.study, o.key.run)) {
 		if err != nil {
 			return fmt.Errorf("read the log: %w", err)
+		}
+		if m.After != nil && *m.After > o.logSeq {
+			return fmt.Errorf("%w: %s at sequence %d follows one at %d that is not there; restore the server's store from a copy, or begin a fresh run",
+				errHole, m.Subject, m.Seq, *m.After)
 		}
 		_, payload, err := events.Decode(m.Data)
 		if err != nil {

@@ -56,6 +56,14 @@ func testFence(t *testing.T, factory Factory) {
 	_, err = a.Log().Append(t.Context(), entry("demo", 3), events.Fence{Filter: filter, Last: two})
 	must(t, err)
 	wantTexts(t, "log", texts(t, a.Log().Read(t.Context(), 1, filter)), "demo 1", "x", "demo 3")
+	before := uint64(0)
+	for m, err := range a.Log().Read(t.Context(), 1, filter) {
+		must(t, err)
+		if m.After == nil || *m.After != before {
+			t.Errorf("the event at %d does not name the one before it, %d: %v", m.Seq, before, m.After)
+		}
+		before = m.Seq
+	}
 	racers(t, client, filter)
 }
 

@@ -31,6 +31,9 @@ func (p port) Append(ctx context.Context, m events.Message, fence events.Fence) 
 		if seq, ok := s.duplicate(m.ID, time.Now()); ok {
 			return seq, nil
 		}
+		if fence.Filter != "" {
+			m.After = &fence.Last
+		}
 		return s.store(m, time.Now())
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -214,7 +215,20 @@ func oneLine(v string) string {
 	return strings.NewReplacer("\r", " ", "\n", " ").Replace(v)
 }
 
-// decode turns a stored message's headers into ours.
+// after returns what the fence of a stored message named, which is in the
+// headers that it came with.
+func after(h nats.Header) *uint64 {
+	if h.Get(jetstream.ExpectedLastSubjSeqSubjHeader) == "" {
+		return nil // no fence: a fact, of its own subject
+	}
+	last, err := strconv.ParseUint(h.Get(jetstream.ExpectedLastSubjSeqHeader), 10, 64)
+	if err != nil {
+		return nil
+	}
+	return &last
+}
+
+// decodeHeader turns a stored message's headers into ours.
 func decodeHeader(h nats.Header) (id string, header map[string]string) {
 	for k, values := range h {
 		switch {

@@ -338,7 +338,7 @@ func (r *reader) receive(ctx context.Context, c jetstream.Consumer, it jetstream
 func (r *reader) decode(m jetstream.Msg, meta *jetstream.MsgMetadata) events.Message {
 	id, header := decodeHeader(m.Headers())
 	return events.Message{
-		Subject: r.bus.relative(m.Subject()), Seq: meta.Sequence.Stream, ID: id,
+		Subject: r.bus.relative(m.Subject()), Seq: meta.Sequence.Stream, ID: id, After: after(m.Headers()),
 		Time: meta.Timestamp, Header: header, Data: m.Data(),
 	}
 }

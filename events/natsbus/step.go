@@ -108,7 +108,7 @@ func (b *Bus) get(ctx context.Context, stream string, which map[string]any) (eve
 		header = nil // what cannot be read carries no header, as on delivery
 	}
 	id, fields := decodeHeader(header)
-	return events.Message{Subject: b.relative(m.Subject), Seq: m.Seq, ID: id, Time: m.Time, Header: fields, Data: m.Data}, nil
+	return events.Message{Subject: b.relative(m.Subject), Seq: m.Seq, ID: id, After: after(header), Time: m.Time, Header: fields, Data: m.Data}, nil
 }
 
 // last returns the last message that matches the filter; its Seq is 0 when

@@ -45,12 +45,15 @@ type cluster struct {
 	exits    chan *child
 	// point chooses the crash point of a process that is about to start.
 	point func(role string) string
+	// between is called before each try of a submission: who was killed starts
+	// again.
+	between func()
 }
 
 // newCluster starts that many servers, 1 or 3.
 func newCluster(t *testing.T, trials, servers int) *cluster {
 	t.Helper()
-	c := &cluster{t: t, trials: trials, dir: t.TempDir(), services: map[string]*child{}, exits: make(chan *child, 1024), point: func(string) string { return "" }}
+	c := &cluster{t: t, trials: trials, dir: t.TempDir(), services: map[string]*child{}, exits: make(chan *child, 1024), point: func(string) string { return "" }, between: func() {}}
 	if err := os.Mkdir(c.logs(), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +153,8 @@ func (c *cluster) submit() (run string) {
 	args := []string{"study", "submit", studyPath, "--fresh", "--id", rand.Text(), "--set", fmt.Sprintf("spec.budget.trials=%d", c.trials)}
 	// A command waits 10 s for its answer, and the request stays in the queue
 	// longer: the same one again, while leaders are elected and proposers start.
-	for end := time.Now().Add(startPatience); tryApollo(c.t, c.env(), &accepted, args...) != 0; {
+	c.between()
+	for end := time.Now().Add(2 * startPatience); tryApollo(c.t, c.env(), &accepted, args...) != 0; c.between() {
 		if time.Now().After(end) {
 			c.t.Fatalf("apollo %s was not answered\n%s", strings.Join(args, " "), c.tails())
 		}

@@ -44,6 +44,7 @@ type outcome struct {
 // shown is a part of what `apollo study show -o json` prints.
 type shown struct {
 	State  string
+	Reason string
 	Hash   string
 	Trials int
 	Run    string

@@ -58,7 +58,7 @@ type storm struct {
 
 func newStorm(c *cluster, seed uint64, want int) *storm {
 	s := &storm{cluster: c, rng: rand.New(rand.NewPCG(seed, 0)), want: want, signals: map[string]int{}, points: map[string]int{}, idle: map[string]int{}}
-	c.point, s.act = s.arm, s.disturb
+	c.point, c.between, s.act = s.arm, s.revive, s.disturb
 	return s
 }
 
@@ -258,6 +258,14 @@ func (s *storm) inHand(c *child) bool {
 		}
 	}
 	return taken > answered
+}
+
+// revive starts again who has ended.
+func (s *storm) revive() {
+	s.t.Helper()
+	for len(s.exits) > 0 && s.watch != nil {
+		s.exited(<-s.exits)
+	}
 }
 
 // exited counts a process that killed itself, and starts it again.

@@ -1,0 +1,68 @@
+package services_test
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"apollo/events"
+	"apollo/events/membus"
+	"apollo/services"
+	"apollo/services/study"
+)
+
+// TestLostWorkIsPublishedAgain takes work out of the queue that nobody has
+// answered, as a server does that comes back without its last second.
+func TestLostWorkIsPublishedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		s.start("proposer", func(b events.Bus) service {
+			return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+		})
+		s.submit("sim", "x1", toyStudy("sim", 80, ""))
+		time.Sleep(time.Second)
+		if err := s.hub.Client("operator").Purge(t.Context(), "work.>"); err != nil {
+			t.Fatal(err)
+		}
+		s.start("evaluator", func(b events.Bus) service {
+			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+		})
+		time.Sleep(time.Minute) // the ids of the lost items are known for 10
+		if view := s.wait("sim"); view.State != study.Completed {
+			t.Errorf("%s (%s), want completed", view.State, view.Reason)
+		}
+	})
+}
+
+// TestLostLogIsNoticed takes events out of the middle of a run's log, as a cut
+// block of the server's store does, which says nothing.
+func TestLostLogIsNoticed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		s.start("proposer", func(b events.Bus) service {
+			return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+		})
+		s.start("evaluator", func(b events.Bus) service {
+			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+		})
+		s.submit("sim", "x1", toyStudy("sim", 4000, ""))
+		time.Sleep(300 * time.Millisecond)
+		s.mu.Lock()
+		s.crash("proposer", "lost log")
+		s.mu.Unlock()
+		if err := s.hub.Client("disk").Purge(t.Context(), events.StudySubject("sim", "*", "improved")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Second)
+		view := s.wait("sim")
+		if view.State != study.Paused || !strings.Contains(view.Reason, "the server has lost a part of the run's log") {
+			t.Errorf("%s (%s), want paused with what is lost", view.State, view.Reason)
+		}
+	})
+}
