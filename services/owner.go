@@ -81,8 +81,8 @@ type owner struct {
 	again string
 	// missed is what the last look did not find in the queue.
 	missed map[string]bool
-	// again counts how often an item was lost.
-	again map[string]int
+	// lostTimes counts how often an item was lost.
+	lostTimes map[string]int
 	// later is until when the work of a batch is held back; resend fires at
 	// wake, when the next of them may go.
 	later  map[int]time.Time
@@ -124,7 +124,7 @@ func (o *owner) run(ctx context.Context) error {
 	var session [6]byte
 	_, _ = rand.Read(session[:]) // never fails: see crypto/rand
 	o.session, o.sent, o.later = hex.EncodeToString(session[:]), map[string]bool{}, map[int]time.Time{}
-	o.missed, o.again = nil, map[string]int{}
+	o.missed, o.lostTimes = nil, map[string]int{}
 	o.resend = time.NewTimer(resendMax)
 	o.resend.Stop()
 	defer o.resend.Stop()
@@ -326,7 +326,7 @@ func (o *owner) publish(ctx context.Context) error {
 		if err := o.proposer.at("work.before"); err != nil {
 			return err
 		}
-		if err := o.send(ctx, id+o.again, o.machine.Work(batch)); err != nil {
+		if err := o.send(ctx, o.messageID(id)+o.again, o.machine.Work(batch)); err != nil {
 			return err
 		}
 		if err := o.proposer.at("work.after"); err != nil {
@@ -361,7 +361,7 @@ func (o *owner) enqueue(ctx context.Context, id string, work *events.BatchReques
 		}
 		o.provisioned = true
 	}
-	msg := message.NewMessageWithContext(ctx, o.messageID(id), data)
+	msg := message.NewMessageWithContext(ctx, id, data)
 	for key, value := range o.header {
 		msg.Metadata.Set(key, value)
 	}

@@ -15,7 +15,7 @@ const lookedFor = 64
 // messageID is the id under which a work item is published. One that was lost
 // gets another: the server may still know the first one, and drop it.
 func (o *owner) messageID(id string) string {
-	if n := o.again[id]; n > 0 {
+	if n := o.lostTimes[id]; n > 0 {
 		return fmt.Sprintf("%s.%s.%d", id, o.session, n)
 	}
 	return id
@@ -50,7 +50,7 @@ func (o *owner) lookForWork(ctx context.Context) {
 		case o.missed[id]:
 			o.log.Warn("the server has lost a work item: it is published again", "batch", batch)
 			delete(o.sent, id)
-			o.again[id]++
+			o.lostTimes[id]++
 			o.provisioned = false // its consumer may be gone, too
 		default:
 			missed[id] = true
