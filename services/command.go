@@ -78,6 +78,9 @@ func commandIn(msg *message.Message) command {
 	if c.study = submitted; control {
 		c.study = controlled
 	}
+	if c.id == "" {
+		c.id = unnamed // before anything else: two letters with one id are one
+	}
 	switch {
 	case !submit && !control:
 		c.bad = fmt.Errorf("no command is known on subject %s", c.subject)
@@ -86,8 +89,6 @@ func commandIn(msg *message.Message) command {
 		c.bad = fmt.Errorf("%q is no name of a study: want a DNS label", c.study)
 	case len(c.id) > events.MaxCommandIDBytes:
 		c.bad = fmt.Errorf("the message id has %d bytes, at most %d are allowed", len(c.id), events.MaxCommandIDBytes)
-		c.id = unnamed
-	case c.id == "":
 		c.id = unnamed
 	}
 	return c

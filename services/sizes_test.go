@@ -138,15 +138,15 @@ func TestAFloodOfBadCommandsHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	narrow(t, 1<<20, toy{}, tinyLetters(), func(s *sim) {
 		garbage := strings.Repeat("x", 700_000)
-		for i := range 40 {
-			s.submit("Bad_Name", fmt.Sprint("bad", i), garbage)
+		for range 40 {
+			s.submit("Bad_Name", "", garbage) // many clients send no id
 		}
 		s.submit("sim", "x1", toyStudy("sim", 40, ""))
 		if got := s.wait("sim"); got.State != study.Completed {
 			t.Errorf("%s %q, want completed", got.State, got.Reason)
 		}
 		letters := s.log("dlq.proposer.unknown")
-		if n := len(letters); n == 0 || n >= 40 {
+		if n := len(letters); n < 5 || n >= 40 {
 			t.Fatalf("%d letters are kept, want the last of 40", n)
 		}
 		if d := letters[0].(events.DeadLetter); len(d.Body) > events.MaxDeadLetterBytes || d.Size != len(garbage) || d.Whole() {

@@ -1,0 +1,70 @@
+package study_test
+
+import (
+	"testing"
+
+	"apollo/events"
+	"apollo/services/study"
+)
+
+// Letters about lost work items do not stay for ever, and come again when an
+// owner starts anew: neither makes a run pause twice for one item, nor miss the
+// next one.
+func TestALostItemPausesOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testSpec(nil), study.Knowledge{})
+	w.say()
+	paused := func(item uint64) {
+		t.Helper()
+		w.say()
+		state, _ := w.machine.State()
+		e, ok := w.log[len(w.log)-1].(events.StudyPaused)
+		if state != study.Paused || !ok || e.Batch == nil || *e.Batch != 1 || e.Item != item {
+			t.Fatalf("State() = %s after %+v, want paused for item %d of batch 1", state, e, item)
+		}
+	}
+	runs := func() {
+		t.Helper()
+		w.say()
+		if state, reason := w.machine.State(); state != study.Running {
+			t.Fatalf("State() = %s (%s), want running", state, reason)
+		}
+	}
+	resume := func(id string) { w.append(events.StudyResumed{Study: "sim", Run: "r1", Command: id}) }
+
+	w.machine.Lost(1, 7)
+	paused(7)
+	resume("a")
+	runs()
+	// Both letters are there at the next start: the first one is known.
+	w.restart()
+	w.machine.Lost(1, 7)
+	runs()
+	w.machine.Lost(1, 9)
+	paused(9)
+	resume("b")
+	// They have made room for others by now, and the third item is lost.
+	w.restart()
+	runs()
+	w.machine.Lost(1, 12)
+	paused(12)
+}
+
+// A log of an earlier version names no items: its pauses are counted.
+func TestALostItemOfAnEarlierVersion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testSpec(nil), study.Knowledge{})
+	w.say()
+	w.append(events.StudyPaused{Study: "sim", Run: "r1", Batch: new(1), Reason: "no evaluator could answer batch 1"})
+	w.append(events.StudyResumed{Study: "sim", Run: "r1", Command: "a"})
+	w.machine.Lost(1, 7)
+	w.say()
+	if state, reason := w.machine.State(); state != study.Running {
+		t.Fatalf("State() = %s (%s): a pause of the log was said again", state, reason)
+	}
+	w.machine.Lost(1, 9)
+	w.say()
+	if state, _ := w.machine.State(); state != study.Paused {
+		t.Errorf("State() = %s after a second item was lost, want paused", state)
+	}
+}
