@@ -71,6 +71,13 @@ func (r *reader) behind(ctx context.Context) error {
 		return nil
 	}
 	m, err := r.first(ctx)
+	if err == nil && m.Seq == 0 {
+		// It may have been a server that was frozen and does not know yet that
+		// it leads no more: it knows once one that leads has answered.
+		if _, err = r.info(ctx, r.filters...); err == nil {
+			m, err = r.first(ctx)
+		}
+	}
 	if err == nil && m.Seq > 0 && m.Seq <= r.last {
 		err = errLag
 	}
