@@ -281,10 +281,10 @@ func textInList(x text, list []text) test {
 			return idle
 		}
 		for _, y := range list {
-			switch w := y(d); {
-			case w == v:
+			switch y(d) {
+			case v:
 				return yes
-			case w == idleLabel:
+			case idleLabel:
 				found = idle
 			}
 		}

@@ -258,8 +258,8 @@ const closeEnough = 1e-9
 // differences. What means nothing in the design goes to its first level.
 func (m *mapping) point(sp space.Space, judge *events.Judge, design []space.Value) (p space.Point, moved float64, ok bool) {
 	p = make(space.Point, sp.Len())
-	off := append(m.off[:0], make([]float64, sp.Len())...)
-	m.off = off
+	m.off = append(m.off[:0], make([]float64, sp.Len())...)
+	off := m.off
 	for i, c := range m.params {
 		if c.index < 0 {
 			p[i] = c.fill
