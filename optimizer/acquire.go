@@ -87,6 +87,7 @@ func (l *latticeSearch) mutants() {
 			crossUniform(child, l.elite[b.rng.IntN(len(l.elite))], b.rng)
 		}
 		l.mutate.apply(child, 2, b.rng)
+		b.problem.Settle(child)
 		if l.offer(b.problem.Space.Key(child), child) {
 			found++
 		}

@@ -73,6 +73,7 @@ func (b *breeder) breed(to *batch) bool {
 			crossUniform(child, father.point, to.rng)
 		}
 		b.mutation.apply(child, b.knobs.mutation+float64(attempt/escalation), to.rng)
+		b.problem.Settle(child)
 		if to.offer(b.problem.Space.Key(child), child) {
 			to.out[len(to.out)-1].Parents = parents(mother, father)
 			return true

@@ -211,6 +211,7 @@ func (b *batch) sample(n, checks int, rng *rand.Rand, keep func(key space.Key, p
 	s := b.problem.Space
 	for ; n > 0 && checks > 0; checks-- {
 		b.point = s.Draw(b.point, rng)
+		b.problem.Settle(b.point)
 		if !b.problem.Legal(b.point) {
 			continue
 		}
@@ -249,7 +250,8 @@ func (s *sampler) reservoir() []space.Key {
 	rng := newStream(s.problem.Seed, reservoirStream)
 	var p space.Point
 	for checks := 0; checks < reservoirChecks && len(s.stock) < reservoirSize; checks++ {
-		if p = s.problem.Space.Draw(p, rng); s.problem.Legal(p) {
+		p = s.problem.Space.Draw(p, rng)
+		if s.problem.Settle(p); s.problem.Legal(p) {
 			s.stock = append(s.stock, s.problem.Space.Key(p))
 		}
 	}

@@ -157,6 +157,7 @@ func (s *nsga2) breed(to *batch) bool {
 			crossUniform(child, father.point, to.rng)
 		}
 		s.mutation.apply(child, s.knobs.Mutation+float64(attempt/escalation), to.rng)
+		s.problem.Settle(child)
 		if to.offer(s.problem.Space.Key(child), child) {
 			to.out[len(to.out)-1].Parents = parents(mother.individual, father.individual)
 			return true

@@ -30,6 +30,11 @@ type Problem struct {
 	// Strategies propose legal points only. It is called with points of Space
 	// and must neither keep nor write them: strategies reuse their memory.
 	Legal func(space.Point) bool
+	// Settle puts what means nothing in a point to the one level at which it is
+	// legal, and changes no other; nil means that all of a point counts. Strategies
+	// settle what they draw: of hundreds of levels that mean nothing chance would
+	// not meet the legal ones.
+	Settle func(space.Point)
 	// Features returns derived features of a point for surrogates (parameter
 	// arithmetic only). Nil means none. The slice is the caller's to keep.
 	Features func(space.Point) []float64

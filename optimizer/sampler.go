@@ -40,6 +40,9 @@ func newSampler(p Problem, maxChecks int) sampler {
 	if p.Legal == nil {
 		p.Legal = func(space.Point) bool { return true }
 	}
+	if p.Settle == nil {
+		p.Settle = func(space.Point) {}
+	}
 	if maxChecks == 0 {
 		maxChecks = defaultMaxChecks
 	}
@@ -136,6 +139,7 @@ func (b *batch) draw() bool {
 	s := b.problem.Space
 	for range min(missLimit, s.Size()) { // beyond size a scan is cheaper
 		b.point = s.Draw(b.point, b.rng)
+		b.problem.Settle(b.point)
 		// Legality first: in a large space nearly all draws fail here, and a
 		// check costs about as much as a miss in a large table.
 		if !b.problem.Legal(b.point) {
@@ -166,6 +170,7 @@ func (b *batch) scan(n int) {
 		b.checks++
 		if !s.Countable() {
 			b.point = s.Draw(b.point, b.rng)
+			b.problem.Settle(b.point)
 			b.offer(s.Key(b.point), b.point)
 			continue
 		}

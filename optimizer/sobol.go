@@ -116,7 +116,7 @@ func (s *sobolSequence) skip(told *sampler) {
 func (s *sobolSequence) at(i int, in *sampler) (space.Key, bool) {
 	limit := 32 * min(sobolSkips/32, in.problem.Space.Size())
 	for misses := uint64(0); len(s.legal) <= i && !s.ended; {
-		key := s.draw(in.problem.Space)
+		key := s.draw(in.problem)
 		if !s.seen.Has(key) && in.problem.Legal(s.point) {
 			s.seen.Add(key)
 			s.legal = append(s.legal, key)
@@ -133,15 +133,16 @@ func (s *sobolSequence) at(i int, in *sampler) (space.Key, bool) {
 }
 
 // draw computes the next point of the sequence into s.point.
-func (s *sobolSequence) draw(in space.Space) space.Key {
+func (s *sobolSequence) draw(in Problem) space.Key {
 	s.point = s.point[:0]
-	for i, p := range in.Params() {
+	for i, p := range in.Space.Params() {
 		u := owen(sobolBits(s.matrix[i], s.next), s.seeds[i])
 		s.point = append(s.point, int(uint64(u)*uint64(p.Len())>>32))
 	}
 	s.next++
 	s.ended = s.next == 0
-	return in.Key(s.point)
+	in.Settle(s.point)
+	return in.Space.Key(s.point)
 }
 
 // sobolBits is coordinate i of the sequence as a 32-bit fraction.

@@ -153,6 +153,7 @@ func (t *tpe) propose(b *batch, good, bad *parzen) bool {
 	found := 0
 	for range t.knobs.Candidates * redraws {
 		b.point = good.sample(b.point, b.rng)
+		t.problem.Settle(b.point)
 		if !b.fresh(t.problem.Space.Key(b.point)) || !t.problem.Legal(b.point) {
 			continue
 		}

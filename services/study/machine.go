@@ -146,7 +146,11 @@ func (m *Machine) start() (optimizer.Strategy, error) {
 }
 
 func (m *Machine) problem(seed uint64) optimizer.Problem {
-	return optimizer.Problem{Space: m.space, Seed: seed, Legal: m.legal, Features: m.features, Objectives: len(m.spec.Objectives)}
+	p := optimizer.Problem{Space: m.space, Seed: seed, Legal: m.legal, Features: m.features, Objectives: len(m.spec.Objectives)}
+	if m.judge.Conditional() {
+		p.Settle = func(at space.Point) { settled(m.space, m.judge, at) }
+	}
+	return p
 }
 
 // State returns what the run is doing, and why where there is a reason.

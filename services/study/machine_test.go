@@ -276,3 +276,25 @@ func TestFailuresPause(t *testing.T) {
 		t.Errorf("State() = %s after resuming, want completed", state)
 	}
 }
+
+// Forty parameters that may mean nothing leave one point in a hundred million
+// legal; every strategy finds its designs all the same.
+func TestManyConditions(t *testing.T) {
+	t.Parallel()
+	spec := testSpec(func(s *events.Spec) {
+		s.Budget.Trials, s.Algorithm.Name = 40, "random"
+		for i := range 40 {
+			flag, level := fmt.Sprint("flag", i), fmt.Sprint("level", i)
+			s.Parameters = append(s.Parameters, events.Parameter{Name: flag, Values: []float64{0, 1}},
+				events.Parameter{Name: level, Values: []float64{1, 2, 3, 4}, When: flag + " == 1"})
+		}
+	})
+	for _, name := range []string{"random", "evolution", "sobol", "tpe", "nsga2"} {
+		spec.Algorithm.Name = name
+		w := newWorld(t, spec, study.Knowledge{})
+		w.run(first, nil)
+		if state, reason := w.machine.State(); state != study.Completed || reason != "budget" || w.machine.Summary().Trials != 40 {
+			t.Errorf("%s: %s (%s) after %d trials, want completed (budget) after 40", name, state, reason, w.machine.Summary().Trials)
+		}
+	}
+}
