@@ -6,7 +6,9 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -215,4 +217,63 @@ func fieldPaths(v any, at string) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// Every limit of a field is in its row of the documentation.
+func TestDocumentationHasEveryLimit(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/study-file.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := studyfile.Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v any
+	if err := json.Unmarshal(b, &v); err != nil {
+		t.Fatal(err)
+	}
+	limits := map[string][]float64{}
+	fieldLimits(v, "", limits)
+	if len(limits) < 20 {
+		t.Fatalf("%d fields of the schema have limits: %v", len(limits), limits)
+	}
+	plain := strings.ReplaceAll(string(page), ",", "")
+	for path, figures := range limits {
+		_, row, _ := strings.Cut(plain, "| `"+path+"` |")
+		row, _, _ = strings.Cut(row, "\n")
+		for _, figure := range figures {
+			text := strconv.FormatFloat(figure, 'f', -1, 64)
+			if figure == 1<<64-1 {
+				text = "2^64-1"
+			}
+			if !regexp.MustCompile(`(^|[^0-9])` + regexp.QuoteMeta(text) + `($|[^0-9])`).MatchString(row) {
+				t.Errorf("docs/study-file.md, `%s`: the limit %s is not in its row", path, text)
+			}
+		}
+	}
+}
+
+// fieldLimits collects the upper limits of a schema's fields; those of an item
+// that has no keys are in the row of its list or mapping.
+func fieldLimits(v any, at string, limits map[string][]float64) {
+	s, _ := v.(map[string]any)
+	for _, word := range []string{"maxLength", "maxItems", "maxProperties", "maximum"} {
+		if figure, ok := s[word].(float64); ok {
+			path := strings.TrimSuffix(at, "[]")
+			limits[path] = append(limits[path], figure)
+		}
+	}
+	if fields, ok := s["properties"].(map[string]any); ok {
+		for name, f := range fields {
+			fieldLimits(f, strings.TrimPrefix(at+"."+name, "."), limits)
+		}
+	}
+	if items, ok := s["items"]; ok {
+		fieldLimits(items, at+"[]", limits)
+	}
+	if values, ok := s["additionalProperties"].(map[string]any); ok {
+		fieldLimits(values, at, limits)
+	}
 }

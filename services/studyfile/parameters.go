@@ -154,7 +154,7 @@ func (b *builder) ownLabels(p *events.Parameter, list *node) {
 		case n.kind != stringKind:
 			b.add(n, codeWrongType, fmt.Sprintf("Levels are all numbers or all labels; a label in quotes is %q.", n.text), "want a label, not %s", n.kind)
 		case n.text == "" || len(n.text) > events.MaxTextBytes || strings.TrimSpace(n.text) != n.text:
-			b.add(n, codeBadName, "", "a label has 1 to %d characters and no space at its ends", events.MaxTextBytes)
+			b.add(n, codeBadName, "", "a label has 1 to %d bytes and no space at its ends", events.MaxTextBytes)
 		case seen[n.text]:
 			b.add(n, codeDuplicate, "Remove one of them.", "the label %q is here twice", n.text)
 		default:
