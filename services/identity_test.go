@@ -311,3 +311,40 @@ func (l *logged) count(message string) int {
 	}
 	return n
 }
+
+// A client that acknowledges work without an answer that counts (a server takes
+// the second answer under one id for a duplicate) holds a study up, and does
+// not stop it.
+func TestWorkThatWasSwallowedIsPublishedAgain(t *testing.T) {
+	t.Parallel()
+	want := simulate(t, 0, membus.Faults{}, 0, 1, toyStudy("sim", 80, ""))
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		s.startAll(0)
+		s.submit("sim", "x1", toyStudy("sim", 80, ""))
+		user := s.hub.Client("careless")
+		if err := user.Ready(s.ctx); err != nil {
+			t.Fatal(err)
+		}
+		work, err := user.Queue(1).Subscribe(s.ctx, "work.toy")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 6 { // each batch once, and some of them twice
+			(<-work).Ack()
+		}
+		user.Kill()
+		s.start("right", func(b events.Bus) service {
+			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(toy{}), Worker: "right", Logger: slog.New(slog.DiscardHandler)}
+		})
+		view := s.wait("sim")
+		if hashOf(view) != want.Summary.Hash {
+			t.Errorf("%s (%s), hash %.12s, want %.12s", view.State, view.Reason, hashOf(view), want.Summary.Hash)
+		}
+		// Of fake time: the server forgets the names of the items after ten.
+		if took := view.Updated.Sub(view.Accepted); took > 5*time.Minute {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
