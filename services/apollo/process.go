@@ -43,7 +43,7 @@ func startProcess(ctx context.Context, first, last []role) *process {
 		// Detached: the way to the end goes through stop.
 		p.stages[i], p.cancel[i] = context.WithCancel(context.WithoutCancel(ctx))
 	}
-	p.add(first, last)
+	p.add(first, last) //nolint:contextcheck // see above
 	return p
 }
 

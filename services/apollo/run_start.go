@@ -43,7 +43,7 @@ func (r *runner) start(ctx context.Context, view *services.StudyView, parts part
 	if r.process == nil {
 		r.process = startProcess(ctx, nil, nil)
 	}
-	r.process.add(first, last)
+	r.process.add(first, last) //nolint:contextcheck // the roles live until stop
 	return nil
 }
 
