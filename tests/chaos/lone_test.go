@@ -34,10 +34,10 @@ func (l *lone) env() []string {
 }
 
 // start starts the command, or starts it again.
-func (l *lone) start(point string, more ...string) *child {
+func (l *lone) start(point string) *child {
 	l.t.Helper()
 	l.n++
-	args := append([]string{"run", studyPath, "-q", "-o", "json"}, more...)
+	args := []string{"run", studyPath, "-q", "-o", "json"}
 	c := &child{name: fmt.Sprintf("run-%d", l.n), role: "run", point: point, cmd: exec.Command(os.Getenv(binaryVariable), args...)}
 	spawn(l.t, l.dir, c, l.env(), func(*child) {})
 	l.t.Cleanup(func() { _ = c.kill() })
