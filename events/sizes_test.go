@@ -3,6 +3,7 @@ package events_test
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -169,7 +170,7 @@ func TestRejectedFits(t *testing.T) {
 	if n := len(encode(t, got)); n > room || n < room/2 {
 		t.Errorf("a refusal of %d bytes, want what fits into %d", n, room)
 	}
-	if first, last := got.Errors[0].Code, got.Errors[len(got.Errors)-1]; first != "m0" || last.Code != "more" || !strings.Contains(last.Message, fmt.Sprint(200-len(got.Errors)+1)) {
+	if first, last := got.Errors[0].Code, got.Errors[len(got.Errors)-1]; first != "m0" || last.Code != "more" || !strings.Contains(last.Message, strconv.Itoa(200-len(got.Errors)+1)) {
 		t.Errorf("from %s to %+v, want the first mistakes and how many more there are", first, last)
 	}
 	if whole := e.Fit(1 << 20); len(whole.Errors) != 200 {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -107,7 +108,7 @@ func TestAStudyThatTheBusCannotCarryIsRefused(t *testing.T) {
 		}
 		m := r[0].(events.StudyRejected).Errors[0]
 		var most int
-		if _, err := fmt.Sscanf(m.Hint, "Write batch: %d at most", &most); err != nil || m.Pointer != "/spec/budget/batch" || !strings.Contains(m.Message, fmt.Sprint(payload)) {
+		if _, err := fmt.Sscanf(m.Hint, "Write batch: %d at most", &most); err != nil || m.Pointer != "/spec/budget/batch" || !strings.Contains(m.Message, strconv.Itoa(payload)) {
 			t.Fatalf("%+v, want the largest batch and max_payload", m)
 		}
 		s.submit("sim", "x2", body(most+1))
