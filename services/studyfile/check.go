@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"apollo/events"
 	"apollo/internal/nearest"
 	"apollo/services/studyfile/unit"
 )
@@ -26,6 +27,9 @@ func (r *report) check(n *node, f *field) {
 		}
 		r.checkCount(n, len(n.entries), f, "entries")
 		for _, e := range n.entries {
+			if len(e.key) > events.MaxTextBytes {
+				r.addAt(e.place, e.value.pointer, codeOutOfRange, "", "the key has %d bytes, at most %d are allowed", len(e.key), events.MaxTextBytes)
+			}
 			r.check(e.value, f.elem)
 		}
 	case listShape:
@@ -159,7 +163,7 @@ func (r *report) checkText(n *node, f *field) {
 		r.add(n, codeOutOfRange, "", "must not be empty")
 	}
 	if f.most > 0 && len(n.text) > f.most {
-		r.add(n, codeOutOfRange, "", "has %d characters, at most %d are allowed", len(n.text), f.most)
+		r.add(n, codeOutOfRange, "", "has %d bytes, at most %d are allowed", len(n.text), f.most)
 	}
 	if len(f.enum) == 0 {
 		return

@@ -53,6 +53,7 @@ func mistakes() []mistake {
 		{name: "name is no label", src: full, old: "name: full", new: "name: My_Study.v2"},
 		{name: "name is a number", src: full, old: "name: full", new: "name: 12"},
 		{name: "seed", src: full, old: "seed: 18446744073709551615", new: "seed: 18446744073709551616"},
+		{name: "long text", src: full, old: "owner: asha", new: "owner: " + strings.Repeat("é", 129) + ", " + strings.Repeat("k", 257) + ": a"},
 		{name: "seed with a leading zero", src: full, old: "seed: 18446744073709551615", new: "seed: 010"},
 		{name: "space is empty", src: small, old: "{template: toy}", new: "{rules: []}"},
 		{name: "no space", src: small, old: "template: toy", new: ""},
