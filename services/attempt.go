@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"time"
 
@@ -48,7 +49,7 @@ func (a *attempt) evaluate(ctx context.Context, ev evaluator.Evaluator, limit *t
 	var err error
 	if l, ok := ev.(evaluator.Limited); ok {
 		r, err = l.EvaluateWithin(ctx, limit.timeout, a.request, func(reason evaluator.Reason) {
-			a.warn("the program ended and is started again, which counts as no attempt", &reason)
+			a.log(&reason).Warn("the program ended and is started again, which counts as no attempt")
 		})
 	} else {
 		r, err = ev.Evaluate(limit.begin(ctx), a.request)
@@ -65,7 +66,7 @@ func (a *attempt) evaluate(ctx context.Context, ev evaluator.Evaluator, limit *t
 		if r.Reason == nil {
 			r.Reason = &evaluator.Reason{Code: string(evaluator.Failed)}
 		}
-		a.warn("attempt failed", r.Reason)
+		a.log(r.Reason).Warn("attempt failed")
 		if a.e.FailedAttempt != nil {
 			a.e.FailedAttempt(r.Reason.Code)
 		}
@@ -73,8 +74,9 @@ func (a *attempt) evaluate(ctx context.Context, ev evaluator.Evaluator, limit *t
 	return r, nil
 }
 
-func (a *attempt) warn(message string, reason *evaluator.Reason) {
-	a.e.Logger.Warn(message, "study", a.work.Study, "run", a.work.Run, "trial", a.request.Trial,
+// log returns the log of what broke.
+func (a *attempt) log(reason *evaluator.Reason) *slog.Logger {
+	return a.e.Logger.With("study", a.work.Study, "run", a.work.Run, "trial", a.request.Trial,
 		"attempt", a.n, "attempts", a.of, "code", reason.Code, "error", reason.Message)
 }
 
