@@ -10,6 +10,8 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -97,4 +99,22 @@ func TestClassify(t *testing.T) {
 			t.Errorf("%s (%v): class %d, want %d", c.name, c.err, got, c.want)
 		}
 	}
+}
+
+// TestInterruptedAtItsLimit loses the connection just before an attempt reaches
+// its limit, on a machine that is too busy to notice in between: it is asked
+// again. It paused a study.
+func TestInterruptedAtItsLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &Bus{conf: Config{Patience: time.Minute}, attempts: map[*attempt]bool{}}
+		err := b.attempt(t.Context(), "x", time.Second, func(ctx context.Context) error {
+			b.interrupt(nats.ErrDisconnected, func(*attempt) bool { return true })
+			time.Sleep(2 * time.Second)
+			return ctx.Err()
+		})
+		if !errors.Is(err, nats.ErrDisconnected) || classify(err) != passing {
+			t.Errorf("the attempt ended with %v, class %d, want that the server is disconnected, class %d", err, classify(err), passing)
+		}
+	})
 }

@@ -2,6 +2,7 @@ package natsbus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -85,7 +86,9 @@ func (b *Bus) attempt(ctx context.Context, subject string, limit time.Duration, 
 		b.mu.Unlock()
 	}()
 	err := f(asking)
-	if err != nil && asking.Err() != nil && limited.Err() == nil {
+	// A lost connection may be told just before the limit is reached: what came
+	// first is the reason, and never that we ourselves gave up.
+	if err != nil && asking.Err() != nil && (limited.Err() == nil || errors.Is(err, context.Canceled)) {
 		return context.Cause(asking)
 	}
 	return err
