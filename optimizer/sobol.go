@@ -22,7 +22,7 @@ import (
 // for every point of a small space, and when
 // the 2^32 points of the sequence are used up, the rest is Random. An ask takes
 // O(1/share) checks a design, where share is the part of the space that is
-// legal and new; memory is that of Random and 8 bytes for every legal point
+// legal and new; memory is that of Random and 24 bytes for every legal point
 // passed. It uses neither Features nor Prior, and any number of objectives.
 type Sobol struct {
 	// MaxChecks bounds the search for a legal point; see Random.
