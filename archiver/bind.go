@@ -251,7 +251,7 @@ func (f *logFile) bind() error {
 			err = b.take(col)
 		case col == nil && f.folders[t.name] != nil:
 			b.folder = f.folders[t.name]
-		case t.required && !(f.how.source && t.spare):
+		case t.required && (!f.how.source || !t.spare):
 			err = fmt.Errorf("column %q is missing", t.name)
 		}
 		if err != nil {

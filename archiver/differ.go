@@ -54,9 +54,9 @@ func (o *openRun) mark(r *Row) uint64 {
 		binary.LittleEndian.PutUint64(buf[:], math.Float64bits(f))
 		h.Write(buf[:])
 	}
-	io.WriteString(h, r.Outcome)
+	h.Write(append([]byte(r.Outcome), 0))
 	for _, v := range r.Design {
-		io.WriteString(h, v.Label)
+		h.Write(append([]byte(v.Label), 0))
 		number(v.Num)
 	}
 	for i := range o.cols.Metrics {

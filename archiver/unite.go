@@ -58,12 +58,12 @@ func (u *union) add(f *scanFile) error {
 	}
 	for i := range f.cols.Parameters {
 		p := &f.cols.Parameters[i]
-		if err := u.sameUnit(paramPrefix+p.Name, p.Unit, f.path); err != nil {
+		if err := u.sameUnit(paramPrefix+p.Name, p.Unit); err != nil {
 			return err
 		}
 	}
 	for _, m := range f.cols.Metrics {
-		if err := u.sameUnit(metricColumn(m.Name), m.Unit, f.path); err != nil {
+		if err := u.sameUnit(metricColumn(m.Name), m.Unit); err != nil {
 			return err
 		}
 	}
@@ -106,7 +106,7 @@ func (u *union) addToSpec(f *scanFile) error {
 	}
 	for _, m := range f.cols.Metrics {
 		for _, o := range u.all.Metrics {
-			if m.Name == o.Name && m.Unit != o.Unit && !(m.Unit == "" && strings.HasSuffix(m.Name, UnitSuffix(o.Unit))) {
+			if m.Name == o.Name && m.Unit != o.Unit && (m.Unit != "" || !strings.HasSuffix(m.Name, UnitSuffix(o.Unit))) {
 				return unitsDiffer(metricColumn(m.Name), m.Unit, o.Unit, u.first)
 			}
 		}
@@ -115,7 +115,7 @@ func (u *union) addToSpec(f *scanFile) error {
 }
 
 // sameUnit refuses files that mean different numbers by one column.
-func (u *union) sameUnit(column, unit, path string) error {
+func (u *union) sameUnit(column, unit string) error {
 	if old, seen := u.kinds[column]; seen && old.unit != unit {
 		return unitsDiffer(column, unit, old.unit, old.path)
 	}

@@ -202,7 +202,7 @@ func (c *cursor) whole() (n int64, ok bool, err error) {
 		if !some {
 			return 0, false, err
 		}
-		exact := true
+		var exact bool
 		switch col := c.b.col; {
 		case col.form == formNumber && col.from == parquet.Int64:
 			return v.Int64(), true, nil

@@ -72,7 +72,7 @@ func (w *archive) moved(ctx context.Context, at archiver.Position, info events.S
 		case m.Time.Before(at.Stored):
 			return fmt.Sprintf("result %d is older than %d was, which the trial log has read", m.Seq, at.Sequence), nil
 		}
-		break //nolint:staticcheck // only the first one is asked for
+		break // only the first one is asked for
 	}
 	return "", nil
 }

@@ -2,12 +2,12 @@ package services_test
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -109,7 +109,7 @@ func TestBusOlderThanTheArchive(t *testing.T) {
 		seeds = 6
 	}
 	for seed := range seeds {
-		t.Run(fmt.Sprint(seed+1), func(t *testing.T) {
+		t.Run(strconv.FormatUint(seed+1, 10), func(t *testing.T) {
 			t.Parallel()
 			view, rows, said := restored(t, seed+1, trials, nil)
 			for i := range rows {

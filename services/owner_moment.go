@@ -91,7 +91,7 @@ func (o *owner) checkLast(ctx context.Context) error {
 		if m.Seq == o.logSeq {
 			return nil
 		}
-		break //nolint:staticcheck // only the first one is asked for
+		break // only the first one is asked for
 	}
 	return fmt.Errorf("%w: the run has no event at %d any more", errLogWentBack, o.logSeq)
 }

@@ -110,8 +110,13 @@ func TestPinsSayWhatIsLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []events.LeftOut{
-		{Reason: BadKey, Rows: 7}, {Reason: BadOutcome, Rows: 1}, {Reason: BadValue, Rows: 1}, {Reason: "failed", Rows: 1},
-		{Reason: "damaged", Files: 1}, {Reason: "unread", Files: 2}, {Reason: "empty", Files: 2},
+		{Reason: BadKey, Rows: 7},
+		{Reason: BadOutcome, Rows: 1},
+		{Reason: BadValue, Rows: 1},
+		{Reason: "failed", Rows: 1},
+		{Reason: "damaged", Files: 1},
+		{Reason: "unread", Files: 2},
+		{Reason: "empty", Files: 2},
 	}
 	if d := cmp.Diff(want, pins[0].LeftOut); d != "" || pins[0].DamagedFiles != 1 || len(c.LeftOut) != 2 {
 		t.Errorf("left out %v (-want +got):\n%s", c.LeftOut, d)

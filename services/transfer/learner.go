@@ -197,8 +197,12 @@ func (c *Candidate) leftOut() []events.LeftOut {
 		all = append(all, events.LeftOut{Reason: q.Reason, Rows: q.Rows})
 	}
 	for _, n := range []events.LeftOut{
-		{Reason: "label", Rows: c.Foreign}, {Reason: "failed", Rows: c.Failed}, {Reason: "same_point", Rows: c.Merged},
-		{Reason: "damaged", Files: len(c.Damaged)}, {Reason: "unread", Files: len(c.LeftOut)}, {Reason: "empty", Files: c.Empty},
+		{Reason: "label", Rows: c.Foreign},
+		{Reason: "failed", Rows: c.Failed},
+		{Reason: "same_point", Rows: c.Merged},
+		{Reason: "damaged", Files: len(c.Damaged)},
+		{Reason: "unread", Files: len(c.LeftOut)},
+		{Reason: "empty", Files: c.Empty},
 	} {
 		if n.Rows+n.Files > 0 {
 			all = append(all, n)
