@@ -39,7 +39,7 @@ func newGuard(pid int) *guard {
 	if err != nil {
 		return nil
 	}
-	defer r.Close() //nolint:errcheck // the shell has its own
+	defer r.Close() // the shell has its own
 	cmd := exec.Command("/bin/sh", "-c", watch)
 	cmd.Dir, cmd.Stdin = "/", r
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: pid}
