@@ -282,18 +282,6 @@ func (e *Evaluator) backendOf(work *events.BatchRequested) evaluator.Backend {
 	return t.Backend
 }
 
-// traceParent is the header of the W3C trace context: the one that travels
-// from a request to every event that follows from it.
-const traceParent = "traceparent"
-
-// traceOf returns the trace context of a queue message as a header, or nil.
-func traceOf(msg *message.Message) map[string]string {
-	if t := msg.Metadata.Get(traceParent); t != "" && len(t) <= events.MaxTraceBytes {
-		return map[string]string{traceParent: t}
-	}
-	return nil
-}
-
 // maxBound bounds the evaluators that are kept ready.
 const maxBound = 64
 

@@ -18,9 +18,6 @@ import (
 )
 
 const (
-	// retryFirst and retryMax bound the wait before the bus is tried again.
-	retryFirst = 100 * time.Millisecond
-	retryMax   = 10 * time.Second
 	// resendMax bounds how long work is held back whose answers are refused.
 	resendMax = time.Minute
 	// roomEvery is how often a run that waits for results looks whether there is
@@ -29,8 +26,6 @@ const (
 	// answerRoom is the room that the answer to a batch may need: docs/events.md,
 	// Limits.
 	answerRoom = 256 << 10
-	// fullHint is what to do about a full stream.
-	fullHint = "free disk space or remove ended studies with apollo study rm"
 )
 
 // owner drives one run: it folds the log and the results into the machine,
@@ -225,14 +220,6 @@ func (o *owner) giveUp(ctx context.Context) {
 	}
 }
 
-// quiet drops the error of an owner that was told to end.
-func quiet(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
-}
-
 // drive says everything that there is to say, and publishes the work.
 func (o *owner) drive(ctx context.Context) error {
 	if o.brief {
@@ -411,25 +398,3 @@ func (o *owner) cleanUp(ctx context.Context) error {
 // kindOf returns the last token of an event's subject: the word of its type
 // between the noun and the version.
 func kindOf(e events.Payload) string { return events.Kind(e.EventType()) }
-
-// recordResult records the answer of a batch, without what does not fit into a
-// message of the bus. An answer that is there already is as good.
-func recordResult(ctx context.Context, bus events.Bus, log *slog.Logger, source string, header map[string]string, r *events.BatchEvaluated) error {
-	subject := events.ResultSubject(r.Evaluator, r.Study, r.Run, r.Batch)
-	room := events.MessageRoom(bus.MaxPayload())
-	fitted, without := events.FitResult(*r, room)
-	if without != (events.Fitted{}) {
-		log.Warn("an answer is too large for a message: some of it was left out", "study", r.Study, "batch", r.Batch, "room", room,
-			"trials_without_extra", without.Extras, "trials_with_short_reasons", without.Reasons, "trials_failed", without.Failed,
-			"hint", "ask for smaller batches, or raise max_payload of the NATS server")
-	}
-	data, err := events.Encode(subject, source, r.Study, time.Now(), fitted)
-	if err != nil {
-		return err
-	}
-	_, err = bus.Facts().Record(ctx, events.Message{Subject: subject, ID: subject, Header: header, Data: data})
-	if errors.Is(err, events.ErrExists) {
-		return nil
-	}
-	return err
-}

@@ -96,7 +96,7 @@ func (o *owner) open(ctx context.Context, spec *events.Spec) error {
 	if err != nil {
 		return err
 	}
-	target, checker, err := o.proposer.Catalog.target(spec)
+	target, checker, err := targetOf(o.proposer.Catalog, spec)
 	if err != nil {
 		return err
 	}

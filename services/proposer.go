@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"apollo/archiver"
 	"apollo/events"
@@ -50,8 +49,6 @@ type Proposer struct {
 	wg     sync.WaitGroup
 	roster roster
 }
-
-type runKey struct{ study, run string }
 
 // Run works until ctx ends. It returns an error when the bus cannot be
 // provisioned or read at the start.
@@ -236,16 +233,4 @@ func (p *Proposer) retire(o *owner) bool {
 func runID(c command) string {
 	sum := sha256.Sum256([]byte(c.study + "\x00" + c.id + "\x00" + c.sequence + "\x00" + c.stored))
 	return hex.EncodeToString(sum[:4])
-}
-
-// appendEvent fills in the data of m (its subject, id and header are set), says
-// that source tells it, and appends it.
-func appendEvent(ctx context.Context, log events.Log, m events.Message, source string, e events.Payload, fence events.Fence) error {
-	data, err := events.Encode(m.ID, source, events.StudyOf(m.Subject), time.Now(), e)
-	if err != nil {
-		return err
-	}
-	m.Data = data
-	_, err = log.Append(ctx, m, fence)
-	return err
 }

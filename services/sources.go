@@ -11,9 +11,9 @@ import (
 	"apollo/services/transfer"
 )
 
-// target is a study as one that learns, with the checker of its evaluator; nil
+// targetOf is a study as one that learns, with the checker of its evaluator; nil
 // when it has none.
-func (c Catalog) target(spec *events.Spec) (transfer.Target, evaluator.Checker, error) {
+func targetOf(c Catalog, spec *events.Spec) (transfer.Target, evaluator.Checker, error) {
 	t := transfer.Target{Spec: spec, Network: transfer.Layers(c.Network)}
 	sp, err := spec.Space()
 	if err != nil {
@@ -30,14 +30,14 @@ func (c Catalog) target(spec *events.Spec) (transfer.Target, evaluator.Checker, 
 			return t, nil, err
 		}
 		checker, _ = e.(evaluator.Checker)
-		t.Baseline = c.baseline(spec)
+		t.Baseline = baselineOf(c, spec)
 	}
 	t.Legal = study.Legality(spec, sp, judge, checker)
 	return t, checker, nil
 }
 
-// baseline is the template's baseline in the order of the study's parameters.
-func (c Catalog) baseline(spec *events.Spec) events.Design {
+// baselineOf is the template's baseline in the order of the study's parameters.
+func baselineOf(c Catalog, spec *events.Spec) events.Design {
 	t, ok := c.Template(spec.Template)
 	if !ok || len(t.Baseline) != len(t.Params) {
 		return nil
@@ -188,7 +188,7 @@ func searchedRefs(ctx context.Context, from Sources, learner *transfer.Learner, 
 // study does not ask for a search. A source that does not fit says so in its
 // Refused. The errors are those of the specification and of reading the archive.
 func Candidates(ctx context.Context, catalog Catalog, from Sources, spec *events.Spec) (all []transfer.Candidate, found []transfer.Ranked, err error) {
-	target, _, err := catalog.target(spec)
+	target, _, err := targetOf(catalog, spec)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -188,7 +188,7 @@ func (p *Proposer) checkSources(ctx context.Context, spec *events.Spec) *events.
 			Hint: "start it with --data",
 		}
 	}
-	target, _, err := p.Catalog.target(spec)
+	target, _, err := targetOf(p.Catalog, spec)
 	if err != nil {
 		return &events.Mistake{Pointer: "/spec", Code: "spec", Message: err.Error()}
 	}
