@@ -71,26 +71,31 @@ func (p port) info(ctx context.Context, filters ...string) (*jetstream.StreamInf
 // (nats-server, server/raft.go: minElectionTimeout), and hear of it every second.
 const leaseTime = 3 * time.Second
 
-// leads returns errOusted when who answered for a stream may lead it no more:
-// a server that was frozen answers what was so before, until the others tell.
+// leads returns errOusted when who answered for a stream may not lead it: a
+// server that was frozen answers what was so before, until the others tell it.
+// While nobody leads, any of them answers what it has stored so far.
 func leads(info *jetstream.StreamInfo) error {
 	if info.Config.Replicas < 2 || info.Cluster == nil {
 		return nil
 	}
 	heard := 1
 	for _, peer := range info.Cluster.Replicas {
-		if peer.Active < leaseTime && !peer.Offline {
+		if peer.Name == info.Cluster.Leader {
+			return errOusted // the replicas are the others: another one leads
+		}
+		// A peer that was never heard of is active since 0 s.
+		if peer.Active > 0 && peer.Active < leaseTime && !peer.Offline {
 			heard++
 		}
 	}
-	if heard > info.Config.Replicas/2 {
+	if info.Cluster.Leader != "" && heard > info.Config.Replicas/2 {
 		return nil
 	}
 	return errOusted
 }
 
-// errOusted is an answer of a leader that may not be one any more.
-var errOusted = errors.New("the server that answers has lost the others of its cluster")
+// errOusted is an answer of a server that may not lead the stream.
+var errOusted = errors.New("the server that answers does not lead the stream, or has lost the others of its cluster")
 
 // infoSubject is where the server is asked about a stream.
 func infoSubject(stream string) string { return "$JS.API.STREAM.INFO." + stream }
