@@ -81,7 +81,7 @@ func (w *archive) logged(ctx context.Context, d delivery) error {
 	if !ok {
 		return w.deadLetter(ctx, d.m, fmt.Errorf("the subject names no run"))
 	}
-	key := runKey{study, run}
+	key := runKey{study: study, run: run}
 	r := w.runs[key]
 	w.logSeq = max(w.logSeq, d.m.Seq)
 	switch kind {

@@ -133,7 +133,7 @@ func parseResultSubject(subject string) (key runKey, evaluator string, batch int
 	if !ok || t[0] != "result" {
 		return runKey{}, "", 0, false
 	}
-	return runKey{t[2], t[3]}, t[1], batch, true
+	return runKey{study: t[2], run: t[3]}, t[1], batch, true
 }
 
 // proposal returns what the study log says about a batch, nothing when it was
@@ -283,7 +283,7 @@ func Rows(spec *events.Spec, run string) (func(*events.TrialsProposed, *events.B
 	if err != nil {
 		return nil, err
 	}
-	r := &archiveRun{key: runKey{spec.Study, run}, spec: spec, judge: judge, workload: archiver.WorkloadHash(spec.Networks)}
+	r := &archiveRun{key: runKey{study: spec.Study, run: run}, spec: spec, judge: judge, workload: archiver.WorkloadHash(spec.Networks)}
 	return func(p *events.TrialsProposed, answer *events.BatchEvaluated) []archiver.Row {
 		return answerRows(r, p, answer)
 	}, nil

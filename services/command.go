@@ -187,7 +187,7 @@ func (p *Proposer) find(ctx context.Context, name, run string) (runKey, error) {
 			return key, fmt.Errorf("read the log: %w", err)
 		}
 		if s, r, _, ok := events.ParseStudySubject(m.Subject); ok {
-			key = runKey{s, r}
+			key = runKey{study: s, run: r}
 		}
 	}
 	return key, nil

@@ -102,7 +102,7 @@ func (e *Evaluator) tell(subject string, back *handBack) {
 func (e *Evaluator) renew(msg *message.Message, subject string) error {
 	study, run, _, ok := events.ParseWorkSubject(subject)
 	ctx := msg.Context()
-	if ok && e.over(ctx, runKey{study, run}) {
+	if ok && e.over(ctx, runKey{study: study, run: run}) {
 		return nil
 	}
 	again := message.NewMessageWithContext(ctx, subject+".again."+msg.Metadata.Get(events.MetaSequence), msg.Payload)
@@ -116,7 +116,7 @@ func (e *Evaluator) renew(msg *message.Message, subject string) error {
 // run was removed, or has ended. It looks at the first item of a run, and at
 // every item that comes again.
 func (e *Evaluator) dropped(ctx context.Context, msg *message.Message, work *events.BatchRequested) bool {
-	key := runKey{work.Study, work.Run}
+	key := runKey{study: work.Study, run: work.Run}
 	e.mu.Lock()
 	live := e.live[key]
 	e.mu.Unlock()

@@ -106,7 +106,7 @@ func (p *Proposer) watch(ctx context.Context, from uint64) {
 			return
 		}
 		if name, run, _, ok := events.ParseStudySubject(m.Subject); ok && p.drives(name) {
-			o := p.owner(ctx, runKey{name, run}, false)
+			o := p.owner(ctx, runKey{study: name, run: run}, false)
 			o.nudge()
 			o.waiting.Add(-1)
 		}
@@ -141,7 +141,7 @@ func openRuns(ctx context.Context, log events.Log) ([]runKey, error) {
 		if !ok {
 			continue
 		}
-		key := runKey{s, run}
+		key := runKey{study: s, run: run}
 		switch kind {
 		case "accepted":
 			if _, known := open[s]; !known {

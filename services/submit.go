@@ -40,7 +40,7 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 	if err != nil {
 		return err
 	}
-	key := runKey{c.study, runID(c)}
+	key := runKey{study: c.study, run: runID(c)}
 	again := slices.IndexFunc(earlier, func(e events.StudyAccepted) bool { return e.Command == c.id })
 	if again < 0 {
 		if mistake := checkMeasurer(&request, spec); mistake != nil {
@@ -259,7 +259,7 @@ func (p *Proposer) supersede(ctx context.Context, earlier []events.StudyAccepted
 	if view, err := ReadStudy(ctx, p.Bus.Log(), last.Study, last.Run); err == nil && view.State.Terminal() {
 		return nil
 	}
-	_, err := p.send(ctx, runKey{last.Study, last.Run}, &events.StudyControl{
+	_, err := p.send(ctx, runKey{study: last.Study, run: last.Run}, &events.StudyControl{
 		Study: last.Study, Run: last.Run, ID: "superseded." + by.run, Verb: "cancel",
 	})
 	return err

@@ -176,10 +176,10 @@ func ListStudies(ctx context.Context, log events.Log) ([]*StudyView, error) {
 	return foldViews(log.Read(ctx, 0, events.RunFilter("*", "*")))
 }
 
-func foldViews(messages iter.Seq2[events.Message, error]) ([]*StudyView, error) {
+func foldViews(log iter.Seq2[events.Message, error]) ([]*StudyView, error) {
 	var order []*StudyView
 	byRun := map[runKey]*StudyView{}
-	for m, err := range messages {
+	for m, err := range log {
 		if err != nil {
 			return nil, fmt.Errorf("read the log: %w", err)
 		}
@@ -187,7 +187,7 @@ func foldViews(messages iter.Seq2[events.Message, error]) ([]*StudyView, error) 
 		if !ok {
 			continue
 		}
-		key := runKey{name, run}
+		key := runKey{study: name, run: run}
 		view := byRun[key]
 		if view == nil {
 			view = &StudyView{Study: name, Run: run, Accepted: m.Time, Updated: m.Time, Spec: &events.Spec{}}

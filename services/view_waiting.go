@@ -46,7 +46,7 @@ func (v *StudyView) active() bool { return v.State == study.Running || v.State =
 func ReadArchiveWaits(ctx context.Context, log events.Log, views ...*StudyView) error {
 	byRun := map[runKey]*StudyView{}
 	for _, v := range views {
-		byRun[runKey{v.Study, v.Run}] = v
+		byRun[runKey{study: v.Study, run: v.Run}] = v
 	}
 	name := "*"
 	if len(views) == 1 {
@@ -59,18 +59,18 @@ func ReadArchiveWaits(ctx context.Context, log events.Log, views ...*StudyView) 
 		}
 		switch e := decoded(m).(type) {
 		case events.ArchiveWaiting:
-			last[runKey{e.Study, e.Run}] = &e
+			last[runKey{study: e.Study, run: e.Run}] = &e
 		case events.ArchivePart:
-			delete(last, runKey{e.Study, e.Run}) // it went on
+			delete(last, runKey{study: e.Study, run: e.Run}) // it went on
 		case events.ArchiveFinal:
-			delete(last, runKey{e.Study, e.Run})
-			if v := byRun[runKey{e.Study, e.Run}]; v != nil && v.Summary != nil && e.Trials >= int64(v.Summary.Trials) {
+			delete(last, runKey{study: e.Study, run: e.Run})
+			if v := byRun[runKey{study: e.Study, run: e.Run}]; v != nil && v.Summary != nil && e.Trials >= int64(v.Summary.Trials) {
 				v.archived = true
 			}
 		}
 	}
 	for _, v := range views {
-		if e := last[runKey{v.Study, v.Run}]; e != nil && e.Waiting != nil {
+		if e := last[runKey{study: v.Study, run: v.Run}]; e != nil && e.Waiting != nil {
 			w := *e.Waiting
 			w.Message = fmt.Sprintf("%d trials are not on disk yet: %s", e.Trials, w.Message)
 			v.alsoWaits(&w)
