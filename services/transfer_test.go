@@ -18,13 +18,13 @@ import (
 	"apollo/services/study"
 )
 
-// archive is a trial log that later studies come into.
-type archive struct {
+// trialLogs is a trial log that later studies come into.
+type trialLogs struct {
 	mu      sync.Mutex // guards byStudy
 	byStudy map[string]archiver.Source
 }
 
-func (a *archive) Open(_ context.Context, ref events.Source) (*archiver.SourceLog, error) {
+func (a *trialLogs) Open(_ context.Context, ref events.Source) (*archiver.SourceLog, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s, ok := a.byStudy[ref.Study]
@@ -34,7 +34,7 @@ func (a *archive) Open(_ context.Context, ref events.Source) (*archiver.SourceLo
 	return s.Log(), nil
 }
 
-func (a *archive) Studies(context.Context) ([]archiver.LoggedStudy, error) {
+func (a *trialLogs) Studies(context.Context) ([]archiver.LoggedStudy, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var out []archiver.LoggedStudy
@@ -45,7 +45,7 @@ func (a *archive) Studies(context.Context) ([]archiver.LoggedStudy, error) {
 }
 
 // hold puts a study of the toy into the archive, measured on another network.
-func (a *archive) hold(name string, like *events.Spec) {
+func (a *trialLogs) hold(name string, like *events.Spec) {
 	spec := *like
 	spec.Study, spec.Transfer = name, nil
 	spec.Networks = []events.Network{{Name: "other", Weight: 1, SHA256: "b"}}
@@ -90,14 +90,14 @@ func TestTheArchiveIsSearchedOnce(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newSim(t, 4, membus.Faults{}, 0)
 			defer s.close()
-			archive := &archive{}
-			s.startWith(map[string]services.Sources{"proposer": archive})
+			logs := &trialLogs{}
+			s.startWith(map[string]services.Sources{"proposer": logs})
 			s.submit("first", "x0", toyStudy("first", 40, ""))
-			archive.hold("near", s.wait("first").Spec)
+			logs.hold("near", s.wait("first").Spec)
 			s.submit("sim", "x1", searching(64))
 			for i := range kills {
 				time.Sleep(60 * time.Millisecond)
-				archive.hold(fmt.Sprint("later-", i), s.wait("first").Spec)
+				logs.hold(fmt.Sprint("later-", i), s.wait("first").Spec)
 				s.kill("proposer")
 			}
 			view := s.wait("sim")
@@ -133,7 +133,7 @@ func TestOwnersAgreeOnWhatWasFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSim(t, 6, membus.Faults{}, 0)
 		defer s.close()
-		one, two := &archive{}, &archive{}
+		one, two := &trialLogs{}, &trialLogs{}
 		s.startWith(map[string]services.Sources{"proposer": one, "proposer-2": two})
 		s.submit("first", "x0", toyStudy("first", 40, ""))
 		like := s.wait("first").Spec
@@ -161,17 +161,17 @@ func TestAFoundSourceThatMovedRefusesToGoOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSim(t, 4, membus.Faults{}, 0)
 		defer s.close()
-		archive := &archive{}
-		s.startWith(map[string]services.Sources{"proposer": archive})
+		logs := &trialLogs{}
+		s.startWith(map[string]services.Sources{"proposer": logs})
 		s.submit("first", "x0", toyStudy("first", 40, ""))
-		archive.hold("near", s.wait("first").Spec)
+		logs.hold("near", s.wait("first").Spec)
 		s.submit("sim", "x1", searching(400))
 		time.Sleep(300 * time.Millisecond)
-		archive.mu.Lock()
-		moved := archive.byStudy["near"]
+		logs.mu.Lock()
+		moved := logs.byStudy["near"]
 		moved.Trials = moved.Trials[1:]
-		archive.byStudy["near"] = moved
-		archive.mu.Unlock()
+		logs.byStudy["near"] = moved
+		logs.mu.Unlock()
 		s.kill("proposer")
 		if view := s.wait("sim"); view.State != study.Paused || !strings.Contains(view.Reason, "source near") {
 			t.Errorf("%s (%s), want paused because of near", view.State, view.Reason)
@@ -185,12 +185,12 @@ func TestSourcesThatDoNotFitAreRejected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSim(t, 4, membus.Faults{}, 0)
 		defer s.close()
-		archive := &archive{}
-		s.startWith(map[string]services.Sources{"proposer": archive})
+		logs := &trialLogs{}
+		s.startWith(map[string]services.Sources{"proposer": logs})
 		s.submit("first", "x0", toyStudy("first", 40, ""))
 		spec := *s.wait("first").Spec
 		spec.Parameters = []events.Parameter{{Name: "x", Unit: "s", Values: []float64{1, 2}}}
-		archive.hold("seconds", &spec)
+		logs.hold("seconds", &spec)
 		s.submit("sim", "x1", toyStudy("sim", 40, `,"transfer":{"sources":[{"study":"seconds"}]}`))
 		time.Sleep(time.Second)
 		r := s.log("rejected.sim")

@@ -100,8 +100,8 @@ func (a *app) proposer(c *cobra.Command, s *session) *services.Proposer {
 	}
 }
 
-// worker is the name of this process in results.
-func worker() string {
+// workerName is the name of this process in results.
+func workerName() string {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
@@ -126,7 +126,7 @@ func evaluatorRole(s *session, name string, slots int, logger *slog.Logger, fail
 
 func newEvaluator(s *session, name string, slots int, logger *slog.Logger, fail func(string) error) *services.Evaluator {
 	return &services.Evaluator{
-		Bus: s.bus, Name: name, Catalog: builtins(), Slots: slots, Worker: worker(),
+		Bus: s.bus, Name: name, Catalog: builtins(), Slots: slots, Worker: workerName(),
 		Logger: logger.With("service", "evaluator"), FailedAttempt: s.attempts.of(name), Failpoint: fail,
 	}
 }

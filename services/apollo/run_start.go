@@ -37,7 +37,7 @@ func (r *runner) start(ctx context.Context, view *services.StudyView, parts part
 		first = append(first, r.evaluators(view, logger, fail)...)
 	}
 	if parts&archiving != 0 {
-		archiver := services.Archiver{Bus: s.bus, Dir: a.data, Worker: worker(), Logger: logger.With("service", "archiver"), Failpoint: fail}
+		archiver := services.Archiver{Bus: s.bus, Dir: a.data, Worker: workerName(), Logger: logger.With("service", "archiver"), Failpoint: fail}
 		last = append(last, role{"archiver", archiver.Run})
 	}
 	if r.process == nil {

@@ -89,7 +89,7 @@ func (a *app) serve(ctx context.Context, c *cobra.Command, s *session, names []s
 		first = append(first, a.builtinEvaluators(s, flags.evaluators, logger, fail)...)
 	}
 	if slices.Contains(names, "archiver") {
-		r := services.Archiver{Bus: s.bus, Dir: a.data, Worker: worker(), Logger: logger.With("service", "archiver"), Failpoint: fail}
+		r := services.Archiver{Bus: s.bus, Dir: a.data, Worker: workerName(), Logger: logger.With("service", "archiver"), Failpoint: fail}
 		last = append(last, role{"archiver", r.Run})
 	}
 	if flags.http != "" {
