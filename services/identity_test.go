@@ -167,11 +167,11 @@ func TestAWorkerOfOneRunServesNoOther(t *testing.T) {
 			}
 		}
 		var served sync.Map
-		only := func(worker, name string) {
+		only := func(who, name string) {
 			key := run(name)
-			s.start(worker, func(b events.Bus) service {
+			s.start(who, func(b events.Bus) service {
 				return &services.Evaluator{
-					Bus: b, Name: "mine", OnlyStudy: name, OnlyRun: key, Worker: worker, Program: prog(name),
+					Bus: b, Name: "mine", OnlyStudy: name, OnlyRun: key, Worker: who, Program: prog(name),
 					Backend: toy{evaluations: func(int) { served.Store(name, true) }}, Catalog: toyCatalog(toy{}), Logger: slog.New(slog.DiscardHandler),
 				}
 			})
