@@ -21,6 +21,7 @@ func TestChaosServices(t *testing.T) {
 		c.serve(name, 0)
 	}
 	want := undisturbed(c)
+	c.serve(stranger, 0)
 	began := time.Now()
 	s := newStorm(c, uint64(seed), kills)
 	rounds := 0
@@ -35,8 +36,8 @@ func TestChaosServices(t *testing.T) {
 		}
 	}
 	s.noLetters()
-	t.Logf("seed %d: %d kills in flight in %d studies of %d trials and %.1f s; by signal %v, by crash point %v; %v more hit nothing; the archiver was stopped %d times, and a study was in up to %d files",
-		seed, s.kills(), rounds, c.trials, time.Since(began).Seconds(), s.signals, s.points, s.idle, s.stops, s.files)
+	t.Logf("seed %d: %d kills in flight in %d studies of %d trials and %.1f s; by signal %v, by crash point %v; %v more hit nothing; the archiver was stopped %d times, and a study was in up to %d files; a stranger handed work back %d times",
+		seed, s.kills(), rounds, c.trials, time.Since(began).Seconds(), s.signals, s.points, s.idle, s.stops, s.files, c.handedBack())
 }
 
 // undisturbed runs the study once.

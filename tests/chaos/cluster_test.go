@@ -99,10 +99,14 @@ func (c *cluster) env() []string {
 func (c *cluster) serve(name string, since int) {
 	c.t.Helper()
 	role, _, _ := strings.Cut(name, "-")
-	args := []string{"serve", role, "--log-level", "debug", "--log-format", "json"}
-	if role == "evaluator" {
+	args := []string{"serve", role}
+	switch role {
+	case "evaluator":
 		args = append(args, "--evaluators", "1")
+	case stranger:
+		args = strangerArgs(c.t)
 	}
+	args = append(args, "--log-level", "debug", "--log-format", "json")
 	s := &child{name: name, role: role, point: c.point(role), since: since, epoch: c.epoch, cmd: exec.Command(os.Getenv(binaryVariable), args...)}
 	spawn(c.t, c.logs(), s, c.env(), func(s *child) { c.exits <- s })
 	c.services[name] = s

@@ -227,6 +227,7 @@ func TestChaosCluster(t *testing.T) {
 		c.serve(name, 0)
 	}
 	want := undisturbed(c)
+	c.serve(stranger, 0)
 	began := time.Now()
 	g := newGale(c, uint64(seed), kills, freezes)
 	rounds := 0
@@ -243,8 +244,8 @@ func TestChaosCluster(t *testing.T) {
 	}
 	g.noLetters()
 	slices.Sort(g.waits)
-	t.Logf("seed %d: %d freezes and %d kills in flight in %d studies of %d trials and %.0f s; frozen %v; killed by signal %v, by crash point %v, all servers at once %d times; leaders moved %d times; %v more hit nothing",
-		seed, sum(g.hit), g.kills(), rounds, c.trials, time.Since(began).Seconds(), g.hit, g.signals, g.points, g.blackouts, g.moves, g.idle)
+	t.Logf("seed %d: %d freezes and %d kills in flight in %d studies of %d trials and %.0f s; frozen %v; killed by signal %v, by crash point %v, all servers at once %d times; leaders moved %d times; %v more hit nothing; a stranger handed work back %d times",
+		seed, sum(g.hit), g.kills(), rounds, c.trials, time.Since(began).Seconds(), g.hit, g.signals, g.points, g.blackouts, g.moves, g.idle, c.handedBack())
 	if n := len(g.waits); n > 0 {
 		t.Logf("time to the first result after a frozen leader: median %.1f s, worst %.1f s; lost 0, doubled 0, wrong 0, hash equal, studies that needed a person 0", g.waits[n/2].Seconds(), g.waits[n-1].Seconds())
 	}

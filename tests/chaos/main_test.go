@@ -30,8 +30,10 @@ const (
 	// binaryVariable names a binary to test instead of a fresh one, for
 	// example one that was built with the race detector.
 	binaryVariable = "APOLLO_CHAOS_BINARY"
-	// serverVariable makes the test binary the message server in that folder.
-	serverVariable = "APOLLO_CHAOS_SERVER"
+	// serverVariable makes the test binary the message server in that folder,
+	// strangerVariable the program of a wrong evaluator.
+	serverVariable   = "APOLLO_CHAOS_SERVER"
+	strangerVariable = "APOLLO_CHAOS_STRANGER"
 )
 
 // bindPatience is how long a restarted server waits for its port.
@@ -43,6 +45,10 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
+		return
+	}
+	if os.Getenv(strangerVariable) != "" {
+		answerWrongly(os.Stdin, os.Stdout)
 		return
 	}
 	flag.Parse()
