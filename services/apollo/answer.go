@@ -87,11 +87,6 @@ func infeasibleHint(view *services.StudyView) string {
 	return "`apollo study show " + view.Study + "` counts the reasons; loosen the constraints or extend the budget"
 }
 
-func round(v float64, digits int) float64 {
-	scale := math.Pow(10, float64(digits))
-	return math.Round(v*scale) / scale
-}
-
 func (a *app) answerText(ctx context.Context, w io.Writer, p paint, view *services.StudyView, value runJSON) {
 	s, spec := view.Summary, view.Spec
 	fmt.Fprintf(w, "%s %s: %s trials in %s (%s/s), %s measured, %s infeasible, %s failed\n", p.bold(view.Study), endText(view),

@@ -51,7 +51,10 @@ type benchFlags struct {
 	markdown     string
 }
 
-func (a *app) benchCommand() *cobra.Command {
+// lab is the commands that compare strategies, and the model with references.
+type lab struct{ *terminal }
+
+func (a *lab) benchCommand(more ...*cobra.Command) *cobra.Command {
 	var flags benchFlags
 	c := &cobra.Command{
 		Use: "bench", Short: "Compare search strategies on tasks whose answer is known",
@@ -85,7 +88,8 @@ Random search with the same free checks is always in the comparison.`,
 	f.DurationVar(&flags.cpuLimit, "cpu-limit", time.Minute, "most CPU time of one suggestion; a search that exceeds it fails")
 	f.DurationVar(&flags.hang, "hang", 10*time.Minute, "a process that is silent for so long is killed and its search fails")
 	f.BoolVar(&flags.anyBuild, "any-build", false, "also take searches that another build of apollo has finished")
-	c.AddCommand(a.benchReportCommand(), a.benchSuitesCommand(), a.benchWorkerCommand(), a.benchPipelineCommand())
+	c.AddCommand(a.benchReportCommand(), a.benchSuitesCommand(), a.benchWorkerCommand())
+	c.AddCommand(more...)
 	return c
 }
 
@@ -105,7 +109,7 @@ func selectFlags(c *cobra.Command, flags *benchFlags) {
 }
 
 // benchData is the data directory of comparisons, apart from that of studies.
-func (a *app) benchData(c *cobra.Command) string {
+func (a *lab) benchData(c *cobra.Command) string {
 	if !c.Flags().Changed("data") && os.Getenv("APOLLO_DATA") == "" {
 		return "apollo-bench"
 	}
@@ -322,7 +326,7 @@ func variant(text string) (bench.Contender, error) {
 }
 
 // environment is where suites look.
-func (a *app) environment(c *cobra.Command, flags *benchFlags) (bench.Environment, error) {
+func (a *lab) environment(c *cobra.Command, flags *benchFlags) (bench.Environment, error) {
 	if len(flags.tables) == 0 {
 		var err error
 		if flags.tables, err = suite.Tables(filepath.Join(envOr("APOLLO_REFS", "../shared/refs"), "kernels")); err != nil {

@@ -18,7 +18,7 @@ import (
 	"apollo/services/bench/suite"
 )
 
-func (a *app) benchSuitesCommand() *cobra.Command {
+func (a *lab) benchSuitesCommand() *cobra.Command {
 	var tables []string
 	c := &cobra.Command{
 		Use: "suites [NAME]", Short: "List the suites, or the tasks of one",
@@ -40,7 +40,7 @@ func (a *app) benchSuitesCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) listSuites() error {
+func (a *lab) listSuites() error {
 	type row struct {
 		Name  string       `json:"name"`
 		Doc   string       `json:"doc"`
@@ -55,7 +55,7 @@ func (a *app) listSuites() error {
 	return a.print(answer{value: rows, grid: g})
 }
 
-func (a *app) listTasks(flags *benchFlags, env bench.Environment) error {
+func (a *lab) listTasks(flags *benchFlags, env bench.Environment) error {
 	_, tasks, err := flags.selected(env)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func (a *app) listTasks(flags *benchFlags, env bench.Environment) error {
 	return a.print(answer{value: rows, grid: g})
 }
 
-func (a *app) benchReportCommand() *cobra.Command {
+func (a *lab) benchReportCommand() *cobra.Command {
 	var flags benchFlags
 	var trials, batch, seeds int
 	c := &cobra.Command{
@@ -101,7 +101,7 @@ log holds a search of several builds, the newest counts.`,
 	return c
 }
 
-func (a *app) benchReport(c *cobra.Command, flags *benchFlags, trials, batch, seeds int) error {
+func (a *lab) benchReport(c *cobra.Command, flags *benchFlags, trials, batch, seeds int) error {
 	data := a.benchData(c)
 	env, err := a.environment(c, flags)
 	if err != nil {
@@ -167,7 +167,7 @@ func lowestSeeds(traces []*bench.Trace, n int) []*bench.Trace {
 	return slices.DeleteFunc(traces, func(t *bench.Trace) bool { return !slices.Contains(seeds, t.Seed) })
 }
 
-func (a *app) printReport(r *bench.Report, flags *benchFlags) error {
+func (a *lab) printReport(r *bench.Report, flags *benchFlags) error {
 	if flags.markdown != "" {
 		if err := writeMarkdown(flags.markdown, r); err != nil {
 			return err

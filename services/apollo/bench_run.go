@@ -18,7 +18,7 @@ import (
 )
 
 // benchWorkerCommand is how a comparison starts this binary again.
-func (a *app) benchWorkerCommand() *cobra.Command {
+func (a *lab) benchWorkerCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "worker", Short: "Run searches for another process", Hidden: true, Args: exactly(0),
 		Long: `Run one search per line of standard input, a job as JSON, and answer each with lines of
@@ -49,7 +49,7 @@ func peerOf(job *bench.Job, task *bench.Task) (optimizer.Algorithm, error) {
 	return p, nil
 }
 
-func (a *app) bench(c *cobra.Command, flags *benchFlags) error {
+func (a *lab) bench(c *cobra.Command, flags *benchFlags) error {
 	data := a.benchData(c)
 	env, err := a.environment(c, flags)
 	if err != nil {
@@ -59,7 +59,7 @@ func (a *app) bench(c *cobra.Command, flags *benchFlags) error {
 	if err != nil {
 		return err
 	}
-	build, err := buildOfBench()
+	build, err := a.build()
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (a *app) bench(c *cobra.Command, flags *benchFlags) error {
 	if len(cells) == 0 {
 		return usageErrorf("none of the tasks has the lane")
 	}
-	progress := &benchProgress{app: a, began: time.Now()}
+	progress := &benchProgress{lab: a, began: time.Now()}
 	r := &bench.Runner{
 		Data: data, Build: build, Command: []string{self, "bench", "worker"}, Workers: flags.workers, Environment: env,
 		CPULimit: flags.cpuLimit.Seconds(), Hang: flags.hang, AnyBuild: flags.anyBuild,
@@ -119,7 +119,7 @@ func (flags *benchFlags) options(p *bench.Plan) bench.Options {
 }
 
 // newReport computes a report, and says what it waits for.
-func (a *app) newReport(c *cobra.Command, tasks []*bench.Task, traces []*bench.Trace, o bench.Options) (*bench.Report, error) {
+func (a *lab) newReport(c *cobra.Command, tasks []*bench.Task, traces []*bench.Trace, o bench.Options) (*bench.Report, error) {
 	shown := time.Now()
 	o.Asking = func(task string) {
 		switch {
@@ -135,13 +135,13 @@ func (a *app) newReport(c *cobra.Command, tasks []*bench.Task, traces []*bench.T
 	return bench.NewReport(c.Context(), tasks, traces, o)
 }
 
-func (a *app) traces(data string, wanted func(study, run string) bool) ([]*bench.Trace, error) {
+func (a *lab) traces(data string, wanted func(study, run string) bool) ([]*bench.Trace, error) {
 	return bench.ReadTraces(data, wanted, func(err error) { a.say("set aside: %v", err) })
 }
 
-// buildOfBench names the code of this process: searches of another build may give
+// build names the code of this process: searches of another build may give
 // other trials.
-func buildOfBench() (string, error) {
+func (a *lab) build() (string, error) {
 	path, err := os.Executable()
 	if err != nil {
 		return "", fmt.Errorf("find this program: %w", err)
@@ -155,12 +155,12 @@ func buildOfBench() (string, error) {
 	if _, err := io.Copy(h, f); err != nil {
 		return "", fmt.Errorf("read this program: %w", err)
 	}
-	return version + " " + hex.EncodeToString(h.Sum(nil))[:12], nil
+	return a.version + " " + hex.EncodeToString(h.Sum(nil))[:12], nil
 }
 
 // benchProgress shows how far a comparison is.
 type benchProgress struct {
-	app   *app
+	lab   *lab
 	began time.Time
 	shown time.Time
 	last  bench.Progress
@@ -169,17 +169,17 @@ type benchProgress struct {
 func (p *benchProgress) tick(t bench.Progress) {
 	p.last = t
 	if t.Failure != nil {
-		p.app.say("%s failed: %v", t.Failure.Cell.Study(), t.Failure.Err)
+		p.lab.say("%s failed: %v", t.Failure.Cell.Study(), t.Failure.Err)
 	}
 	now := time.Now()
 	line := p.line(t, now.Sub(p.began))
 	switch {
-	case p.app.quiet:
-	case p.app.console.live:
-		p.app.console.show(line)
+	case p.lab.quiet:
+	case p.lab.console.live:
+		p.lab.console.show(line)
 	case now.Sub(p.shown) >= plainEvery:
 		p.shown = now
-		p.app.say("%s", line)
+		p.lab.say("%s", line)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"strings"
 
@@ -15,31 +14,21 @@ import (
 	"apollo/events/natsbus"
 )
 
-// app is one run of the command line: its streams and the flags that every
-// command has.
+// app is one run of the command line: its terminal and where its bus is.
 type app struct {
-	stdin   io.Reader
-	stdout  *outlet
-	stderr  io.Writer
-	console *console
-	args    []string
+	*terminal
+	args []string
 
 	nats string
 	// passedOver: APOLLO_NATS is set, and --data went before it.
 	passedOver bool
 	token      string
-	data       string
-	output     string
-	noColor    bool
-	quiet      bool
-	logLevel   string
-	logFormat  string
 }
 
 // Main runs the command line and returns the exit code. stdout gets the
 // answer, stderr everything else.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: &outlet{Writer: stdout}, stderr: stderr, console: newConsole(stderr), args: args}
+	a := &app{terminal: newTerminal(stdin, stdout, stderr, version), args: args}
 	root := a.root() //nolint:contextcheck // commands get the context from cobra when they run
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -84,12 +73,7 @@ design under an area, latency or energy budget, and learns from earlier studies.
 	f := root.PersistentFlags()
 	f.StringVar(&a.nats, "nats", os.Getenv("APOLLO_NATS"), "URL of a NATS `server` with JetStream (APOLLO_NATS, unless --data is given); default: the one in --data")
 	f.StringVar(&a.token, "token", os.Getenv("APOLLO_TOKEN"), "`token` for --nats (APOLLO_TOKEN)")
-	f.StringVar(&a.data, "data", envOr("APOLLO_DATA", "apollo-data"), "data `directory`: store, trial logs (APOLLO_DATA)")
-	f.StringVarP(&a.output, "output", "o", "table", "`format` of the answer")
-	f.BoolVar(&a.noColor, "no-color", false, "no colour (also NO_COLOR)")
-	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress, only warnings and the answer")
-	f.StringVar(&a.logLevel, "log-level", "warn", "`level` of messages: debug|info|warn|error")
-	f.StringVar(&a.logFormat, "log-format", "text", "`format` of messages: text|json")
+	a.addFlags(f)
 	// The help prints a default: secrets of the environment are none of its.
 	for _, secret := range []string{"nats", "token"} {
 		f.Lookup(secret).DefValue = ""
@@ -116,7 +100,8 @@ design under an area, latency or energy budget, and learns from earlier studies.
 	for _, c := range []*cobra.Command{a.studyCommand(), a.trialCommand(), a.compareCommand(), a.designCommand(), a.spaceCommand(), a.workloadCommand(), a.evaluatorCommand(), a.transferCommand(), a.eventsCommand(), a.dlqCommand()} {
 		root.AddCommand(inGroup("look", c))
 	}
-	for _, c := range []*cobra.Command{a.certifyCommand(), a.benchCommand(), a.validateCommand(), a.doctorCommand(), a.versionCommand()} {
+	l := &lab{a.terminal}
+	for _, c := range []*cobra.Command{a.certifyCommand(), l.benchCommand(a.benchPipelineCommand()), l.validateCommand(), a.doctorCommand(), a.versionCommand()} {
 		root.AddCommand(inGroup("tool", c))
 	}
 	root.SetHelpCommandGroupID("tool")
@@ -129,42 +114,6 @@ func inGroup(id string, c *cobra.Command) *cobra.Command {
 	return c
 }
 
-// group returns a command that only holds others.
-func (a *app) group(use, short, example string, subs ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{
-		Use: use, Short: short, Example: example, Args: a.groupArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
-	}
-	c.AddCommand(subs...)
-	return c
-}
-
-// groupArgs refuses words that name no subcommand, with the nearest ones.
-func (a *app) groupArgs(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	hint := "`" + c.CommandPath() + " --help` lists the commands"
-	c.SuggestionsMinimumDistance = 2
-	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = "did you mean `" + c.CommandPath() + " " + near[0] + "`?"
-	}
-	return hinted(exitUsage, hint, fmt.Errorf("unknown command %q for %q", args[0], c.CommandPath()))
-}
-
-// exactly refuses any other number of arguments than the usage line names.
-func exactly(n int) cobra.PositionalArgs { return between(n, n) }
-
-func between(low, high int) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) >= low && len(args) <= high {
-			return nil
-		}
-		return hinted(exitUsage, "`"+c.CommandPath()+" --help` has an example",
-			fmt.Errorf("want %s, got %d arguments", c.UseLine(), len(args)))
-	}
-}
-
 func (a *app) checkFlags(c *cobra.Command) error {
 	if err := a.checkFormat(c); err != nil {
 		return err
@@ -172,13 +121,7 @@ func (a *app) checkFlags(c *cobra.Command) error {
 	if err := a.settlePlace(c); err != nil {
 		return err
 	}
-	if _, err := parseLevel(a.logLevel); err != nil {
-		return err
-	}
-	if a.logFormat != "text" && a.logFormat != "json" {
-		return usageErrorf("unknown log format %q: want text or json", a.logFormat)
-	}
-	return nil
+	return a.checkLog()
 }
 
 // settlePlace decides which bus a command means, for all commands alike: what
@@ -203,47 +146,4 @@ func (a *app) elsewhere(hint string) string {
 		hint += "; APOLLO_NATS was left aside because of --data: --nats goes before both"
 	}
 	return hint
-}
-
-// color reports whether the answer may be coloured.
-func (a *app) color() bool {
-	return !a.noColor && os.Getenv("NO_COLOR") == "" && isTerminal(a.stdout.Writer)
-}
-
-// say prints a line about what goes on, unless --quiet.
-func (a *app) say(format string, args ...any) {
-	if !a.quiet {
-		a.console.printf("apollo: "+format+"\n", args...)
-	}
-}
-
-// logger returns the logger of the services in this process. least is the
-// default level where people did not choose one.
-func (a *app) logger(c *cobra.Command, least slog.Level) *slog.Logger {
-	level, err := parseLevel(a.logLevel)
-	if err != nil || !c.Flags().Changed("log-level") {
-		level = least
-	}
-	if a.quiet {
-		level = max(level, slog.LevelWarn)
-	}
-	if a.logFormat == "json" {
-		return slog.New(slog.NewJSONHandler(a.console, &slog.HandlerOptions{Level: level}))
-	}
-	return slog.New(&lineHandler{out: a.console, level: level})
-}
-
-func parseLevel(s string) (slog.Level, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(s)); err != nil {
-		return 0, usageErrorf("unknown log level %q: want debug, info, warn or error", s)
-	}
-	return level, nil
-}
-
-func envOr(name, other string) string {
-	if v := os.Getenv(name); v != "" {
-		return v
-	}
-	return other
 }

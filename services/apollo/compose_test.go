@@ -61,7 +61,7 @@ func TestComposeFile(t *testing.T) {
 // checkCommandLine parses a command line without running it.
 func checkCommandLine(t *testing.T, args []string) {
 	t.Helper()
-	root := (&app{}).root()
+	root := (&app{terminal: &terminal{}}).root()
 	c, rest, err := root.Find(args)
 	if err != nil {
 		t.Errorf("%q: %v", args, err)

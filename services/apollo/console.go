@@ -9,9 +9,13 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/term"
 )
+
+// plainEvery is the time between progress lines where there is no terminal.
+const plainEvery = 5 * time.Second
 
 // console shares stderr between messages and one live line at the bottom of a
 // terminal. It is safe for concurrent use.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -171,5 +170,3 @@ func breakdown(w io.Writer, name string, parts []report.Part, unit string) {
 	}
 	fmt.Fprintf(w, "%s of %s: %s\n", name, quantity(sum, unit), strings.Join(texts, ", "))
 }
-
-func percent(v float64) string { return strconv.FormatFloat(100*v, 'f', 1, 64) + " %" }

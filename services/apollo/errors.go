@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 
 	"apollo/evaluator"
@@ -76,4 +77,14 @@ func isInterrupted(ctx context.Context) bool {
 func isTerminated(ctx context.Context) bool {
 	e, ok := errors.AsType[interruptedError](context.Cause(ctx))
 	return ok && e.signal == syscall.SIGTERM
+}
+
+// interruptedError is the cause of the context of a command that a signal ended.
+type interruptedError struct{ signal os.Signal }
+
+func (e interruptedError) Error() string {
+	if e.signal == syscall.SIGTERM {
+		return "terminated"
+	}
+	return "interrupted"
 }

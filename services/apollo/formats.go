@@ -34,7 +34,7 @@ func formatsOf(c *cobra.Command) []string {
 
 // checkFormat refuses a format that the command cannot print before it begins:
 // hours of search must not end in an answer that nobody sees.
-func (a *app) checkFormat(c *cobra.Command) error {
+func (a *terminal) checkFormat(c *cobra.Command) error {
 	known := formatsOf(c)
 	switch {
 	case slices.Contains(known, a.output):

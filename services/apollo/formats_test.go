@@ -71,7 +71,7 @@ func TestFormatsRefused(t *testing.T) {
 	t.Parallel()
 	study := tinyStudy(t)
 	arguments := words(study)
-	for _, c := range leaves((&app{stdout: &outlet{}}).root()) {
+	for _, c := range leaves((&app{terminal: &terminal{stdout: &outlet{}}}).root()) {
 		name := strings.TrimPrefix(c.CommandPath(), "apollo ")
 		data := filepath.Join(t.TempDir(), "data")
 		for _, format := range []string{"table", "json", "jsonl", "yaml", "csv", "svg", "png", "xml", "JSON", ""} {
@@ -104,7 +104,7 @@ func TestFormatsPrinted(t *testing.T) {
 	if testing.Short() {
 		commands = slices.DeleteFunc(commands, func(name string) bool { return name == "certify" || name == "design neighbours" })
 	}
-	root := (&app{stdout: &outlet{}}).root()
+	root := (&app{terminal: &terminal{stdout: &outlet{}}}).root()
 	for _, name := range commands {
 		c, _, err := root.Find(strings.Fields(name))
 		if err != nil {
@@ -162,7 +162,7 @@ func (d *fullDisk) Write(b []byte) (int, error) {
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"version", "space show", "workload ls", "design eval", "help", "version --help", "study", "completion bash"} {
-		root := (&app{stdout: &outlet{}}).root()
+		root := (&app{terminal: &terminal{stdout: &outlet{}}}).root()
 		c, _, err := root.Traverse(strings.Fields(name))
 		if err != nil {
 			t.Fatal(err)

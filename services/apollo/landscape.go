@@ -73,7 +73,7 @@ type networkRegret struct {
 
 // landscape measures the space of template edge: uniform draws, the proven
 // optima, and what they have in common.
-func (a *app) landscape(ctx context.Context, draws int) (*landscapeReport, error) {
+func (a *lab) landscape(ctx context.Context, draws int) (*landscapeReport, error) {
 	t := edge.Template()
 	r := &landscapeReport{Template: t.Name, Version: t.Backend.Describe().Version, Draws: draws}
 	evs := make([]evaluator.Evaluator, 0, len(edge.Targets()))

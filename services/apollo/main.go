@@ -35,13 +35,3 @@ func realMain() int {
 	}()
 	return Main(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 }
-
-// interruptedError is the cause of the context of a command that a signal ended.
-type interruptedError struct{ signal os.Signal }
-
-func (e interruptedError) Error() string {
-	if e.signal == syscall.SIGTERM {
-		return "terminated"
-	}
-	return "interrupted"
-}

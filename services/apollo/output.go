@@ -46,14 +46,14 @@ type answer struct {
 
 // print writes the answer in the format that was asked for. Its error is for
 // an answer that was not written whole.
-func (a *app) print(ans answer) error {
+func (a *terminal) print(ans answer) error {
 	if err := a.write(ans); err != nil {
 		return err
 	}
 	return a.stdout.broken
 }
 
-func (a *app) write(ans answer) error {
+func (a *terminal) write(ans answer) error {
 	switch a.output {
 	case "json":
 		return writeJSON(a.stdout, ans.value, "  ")

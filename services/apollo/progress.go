@@ -8,9 +8,6 @@ import (
 	"apollo/events"
 )
 
-// plainEvery is the time between progress lines where there is no terminal.
-const plainEvery = 5 * time.Second
-
 // progress shows how far a run is: one live line on a terminal, otherwise a
 // line from time to time.
 type progress struct {
@@ -84,15 +81,4 @@ func (p *progress) line(t events.Progress) string {
 		parts = append(parts, "ETA "+duration(left))
 	}
 	return strings.Join(parts, ", ")
-}
-
-// duration rounds a time for people.
-func duration(d time.Duration) string {
-	switch {
-	case d >= time.Minute:
-		return d.Round(time.Second).String()
-	case d >= time.Second:
-		return d.Round(100 * time.Millisecond).String()
-	}
-	return d.Round(time.Millisecond).String()
 }

@@ -62,10 +62,3 @@ func (a *app) readSource(path string) (src []byte, dir string, err error) {
 	dir, err = filepath.Abs(filepath.Dir(path))
 	return src, dir, err
 }
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}

@@ -121,7 +121,7 @@ func TestProgressLine(t *testing.T) {
 	}
 	var out bytes.Buffer
 	now := time.Unix(0, 0)
-	p := newProgress(&app{console: newConsole(&out)}, spec)
+	p := newProgress(&app{terminal: &terminal{console: newConsole(&out)}}, spec)
 	p.now = func() time.Time { return now }
 	tick := func(trials int, best *events.BestTrial) {
 		p.tick(events.Progress{Study: "s", State: "running", Trials: trials, Budget: 1000, Feasible: trials / 4, Best: best})
@@ -182,7 +182,7 @@ func TestGainFollowsTheGoal(t *testing.T) {
 
 func TestEveryCommandHasUsage(t *testing.T) {
 	t.Parallel()
-	for _, c := range commandsBelow((&app{}).root()) {
+	for _, c := range commandsBelow((&app{terminal: &terminal{}}).root()) {
 		if c.Short == "" || !strings.Contains(c.Example, "  apollo ") {
 			t.Errorf("%s has no usage with an example", c.CommandPath())
 		}

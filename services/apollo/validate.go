@@ -13,7 +13,7 @@ import (
 	"apollo/evaluator/validate"
 )
 
-func (a *app) validateCommand() *cobra.Command {
+func (a *lab) validateCommand() *cobra.Command {
 	var refs string
 	var verbose, landscape bool
 	c := &cobra.Command{
