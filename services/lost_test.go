@@ -66,3 +66,26 @@ func TestLostLogIsNoticed(t *testing.T) {
 		}
 	})
 }
+
+// TestLostResultsAreSoonReplaced takes the last results away while those of the
+// work in hand come: soon there are as many as before, and the count says
+// nothing. Some of them lie before the place from where the owner follows them.
+func TestLostResultsAreSoonReplaced(t *testing.T) {
+	t.Parallel()
+	for _, lost := range []time.Duration{100, 200, 300, 400} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSim(t, 1, membus.Faults{}, 0)
+			defer s.close()
+			s.startAll(2)
+			s.submit("sim", "x1", toyStudy("sim", 800, ""))
+			time.Sleep(time.Second)
+			moment := s.hub.Moment()
+			time.Sleep(lost * time.Millisecond)
+			s.hub.Restore(moment, "APOLLO_RESULT")
+			time.Sleep(5 * time.Minute)
+			if state := s.state("sim"); state != study.Completed {
+				t.Errorf("the results of the last %d ms lost: %s after five minutes, want completed", lost, state)
+			}
+		})
+	}
+}

@@ -182,7 +182,9 @@ func (o *owner) run(ctx context.Context) error {
 			if err := o.checkMoment(ctx); err != nil {
 				return quiet(ctx, err)
 			}
-			o.lookForWork(ctx)
+			if err := o.lookForWork(ctx); err != nil {
+				return quiet(ctx, err)
+			}
 			if err := o.checkRoom(ctx); err != nil {
 				return quiet(ctx, err)
 			}

@@ -25,12 +25,13 @@ func (o *owner) messageID(id string) string {
 // more: a server that lost its last second in a power cut, or that came back
 // from an older copy, forgets work that it had acknowledged, and the study
 // would wait for ever. What is missing once may have been answered just now, so
-// it counts when it is missing at two looks with nothing happening between.
-func (o *owner) lookForWork(ctx context.Context) {
+// it counts when it is missing at two looks with nothing happening between. An
+// error means that it is answered, and that this owner will never hear of it.
+func (o *owner) lookForWork(ctx context.Context) error {
 	state, _ := o.machine.State()
 	if o.brief || state != study.Running && state != study.Stopping || time.Since(o.lastMove) < roomEvery {
 		o.missed = nil
-		return
+		return nil
 	}
 	missed, looks := map[string]bool{}, 0
 	for id, batch := range o.machine.Outstanding {
@@ -43,11 +44,14 @@ func (o *owner) lookForWork(ctx context.Context) {
 		held, err := o.proposer.Bus.Queued(ctx, events.WorkSubject(o.spec.Evaluator.Name, o.key.study, o.key.run, batch))
 		if err != nil {
 			o.log.Warn("look for work in the queue", "error", err)
-			return
+			return nil
 		}
 		switch {
 		case held:
 		case o.missed[id]:
+			if err := o.checkAnswer(ctx, batch); err != nil {
+				return err
+			}
 			o.log.Warn("the server has lost a work item: it is published again", "batch", batch)
 			delete(o.sent, id)
 			o.lostTimes[id]++
@@ -57,4 +61,5 @@ func (o *owner) lookForWork(ctx context.Context) {
 		}
 	}
 	o.missed = missed
+	return nil
 }

@@ -95,3 +95,17 @@ func (o *owner) checkLast(ctx context.Context) error {
 	}
 	return fmt.Errorf("%w: the run has no event at %d any more", errLogWentBack, o.logSeq)
 }
+
+// checkAnswer looks for the answer of a batch whose work is gone and of which
+// this owner has not heard: the results went back to an earlier moment, and were
+// as many as before by the time that anybody counted them, so that the answer
+// lies before the place from where they are followed.
+func (o *owner) checkAnswer(ctx context.Context, batch int) error {
+	for m, err := range o.proposer.Bus.Facts().Read(ctx, 0, events.ResultSubject(o.spec.Evaluator.Name, o.key.study, o.key.run, batch)) {
+		if err != nil {
+			return nil // it is looked at again
+		}
+		return fmt.Errorf("%w: the answer of batch %d is at %d, and the run, which has heard of %d, has not heard of it", errLogWentBack, batch, m.Seq, o.resultSeq)
+	}
+	return nil
+}
