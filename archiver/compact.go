@@ -249,7 +249,8 @@ func (s *Store) rescue(old string) error {
 	if _, err := os.Stat(old); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return s.eachFile(old, func(rel, path string) error {
+	strict := func(_ string, err error) error { return err }
+	return s.eachFile(old, strict, func(rel, path string) error {
 		if isTemp(filepath.Base(path)) || s.isOurs(rel, path) {
 			return nil
 		}

@@ -10,8 +10,11 @@ type index struct {
 	log        string
 	generation int
 	position   Position
-	files      map[string]fileEntry
-	runs       map[runKey]*runIndex
+	// read is how far the results are on disk but for the runs behind.
+	read   Position
+	behind []behindRun
+	files  map[string]fileEntry
+	runs   map[runKey]*runIndex
 	// order lists the runs in the order in which they first appear.
 	order []runKey
 	// records counts manifest records; announced is how many of them the bus
@@ -76,7 +79,10 @@ func (x *index) apply(r *record) error {
 		run.files = append(run.files, e.Path)
 	}
 	if r.Position != nil {
-		x.position = *r.Position
+		x.position, x.read, x.behind = *r.Position, *r.Position, r.Behind
+	}
+	if r.Read != nil {
+		x.read = *r.Read
 	}
 	if r.Closed != nil {
 		x.run(runKey{r.Closed.Study, r.Closed.Run}).closed = r.Closed

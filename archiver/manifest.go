@@ -55,6 +55,10 @@ type record struct {
 	// Removed are the files that a compaction replaced.
 	Removed  []string  `json:"removed,omitempty"`
 	Position *Position `json:"position,omitempty"`
+	// Read is how far the results are on disk but for the runs Behind, where
+	// there are some; Position is before all that those lack.
+	Read   *Position   `json:"read,omitempty"`
+	Behind []behindRun `json:"behind,omitempty"`
 	// Closed says that a run ended and all its trials are in the log.
 	Closed *closure `json:"closed,omitempty"`
 	// Differs says that a run on the bus is not the one in the log.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // recover brings the directory into the state that the manifest tells of.
@@ -66,15 +67,32 @@ func (s *Store) clean() error {
 			s.retired = append(s.retired, retired{n, s.opts.Now()})
 		}
 	}
-	return s.eachFile(s.generation(s.idx.generation), func(rel, path string) error {
+	return s.eachFile(s.generation(s.idx.generation), s.ofOneRun, func(rel, path string) error {
 		if isTemp(filepath.Base(path)) {
-			return os.Remove(path)
+			return s.ofOneRun(path, os.Remove(path))
 		}
 		if _, listed := s.idx.files[rel]; listed || !s.isOurs(rel, path) {
 			return nil
 		}
-		return s.orphan(rel, path)
+		err := s.orphan(rel, path)
+		if err != nil && s.ofOneRun(path, err) == nil {
+			m := partName().FindStringSubmatch(rel)
+			k := runKey{m[1], m[2]}
+			s.leftover[k] = append(s.leftover[k], path)
+			return nil
+		}
+		return err
 	})
+}
+
+// ofOneRun returns nil for an error of one file or folder of a run, which is
+// logged and is no reason to write no other. A full disk is one.
+func (s *Store) ofOneRun(path string, err error) error {
+	if err == nil || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return err
+	}
+	s.opts.Logger.Warn("a part of the trial log cannot be reached: the rest is gone on with", "path", path, "error", err)
+	return nil
 }
 
 func generationOf(name string) (int, bool) {
@@ -83,11 +101,15 @@ func generationOf(name string) (int, bool) {
 	return n, ok && err == nil && n > 0
 }
 
-// eachFile calls f for every regular file below a generation.
-func (s *Store) eachFile(generation string, f func(rel, path string) error) error {
+// eachFile calls f for every regular file below a generation, and unreadable
+// for what is below it and cannot be read.
+func (s *Store) eachFile(generation string, unreadable func(path string, err error) error, f func(rel, path string) error) error {
 	return filepath.WalkDir(generation, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
+		switch {
+		case err != nil && path == generation:
 			return err
+		case err != nil:
+			return unreadable(path, err)
 		}
 		if !d.Type().IsRegular() {
 			return nil
@@ -179,7 +201,10 @@ func (s *Store) heal() error {
 		case errors.Is(err, fs.ErrNotExist):
 			lost = append(lost, path)
 		case err != nil:
-			return err
+			// Nobody knows whether it is gone.
+			if err := s.ofOneRun(s.path(path), err); err != nil {
+				return err
+			}
 		case info.Size() != e.Bytes:
 			lost = append(lost, path)
 			if err := s.orphan(path, s.path(path)); err != nil {
@@ -215,7 +240,7 @@ func (s *Store) rebuild(path string) (*manifest, error) {
 	}
 	s.idx = newIndex()
 	first := record{Generation: s.newestGeneration()}
-	err := s.eachFile(s.generation(first.Generation), func(rel, file string) error {
+	err := s.eachFile(s.generation(first.Generation), s.ofOneRun, func(rel, file string) error {
 		if !partName().MatchString(rel) {
 			return nil
 		}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -58,9 +57,14 @@ type Store struct {
 	pending pendingRows
 	retired []retired
 	codec   compress.Codec
-	// leftover are visible files of commits that failed. They go before
-	// anything else becomes visible: their rows are written again.
-	leftover []string
+	// leftover are visible files of commits that failed. They go before another
+	// one of their run becomes visible: their rows are written again.
+	leftover map[runKey][]string
+	// behind are the runs that have results up to the position which are not on
+	// disk, and passed is how far results were read again for those that are
+	// not stuck.
+	behind map[runKey]behind
+	passed uint64
 	// dead is set by a failpoint: nothing is written any more.
 	dead error
 }
@@ -94,7 +98,10 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	s := &Store{root: filepath.Join(dir, "trials"), opts: o, open: map[runKey]*openRun{}, codec: newCodec()}
+	s := &Store{
+		root: filepath.Join(dir, "trials"), opts: o, open: map[runKey]*openRun{}, codec: newCodec(),
+		leftover: map[runKey][]string{}, behind: map[runKey]behind{},
+	}
 	if o.Plain {
 		s.codec = &parquet.Uncompressed
 	}
@@ -112,6 +119,9 @@ func Open(dir string, o Options) (*Store, error) {
 	if err := s.recover(); err != nil {
 		s.release()
 		return nil, fmt.Errorf("open trial log %s: %w", dir, err)
+	}
+	for _, r := range s.idx.behind {
+		s.behind[runKey{r.Study, r.Run}] = behind{from: r.From}
 	}
 	return s, nil
 }
@@ -134,8 +144,9 @@ func (s *Store) Close() error {
 	return err
 }
 
-// Position returns the place in the stream of results that is committed.
-func (s *Store) Position() Position { return s.idx.position }
+// Position returns the place in the stream of results that is committed, but
+// for runs that are behind.
+func (s *Store) Position() Position { return s.idx.read }
 
 // Begin makes a run ready for Append. Doing it again does nothing. The error
 // names what in the specification cannot be a column.
@@ -262,7 +273,7 @@ func (s *Store) Due() bool {
 		p.rows > 0 && s.opts.Now().Sub(p.since) >= FlushAge
 }
 
-// Waiting returns how many rows wait for Commit.
+// Waiting returns how many rows wait for Commit, without those of stuck runs.
 func (s *Store) Waiting() int { return s.pending.rows }
 
 // WaitingOf returns how many rows of a run wait for Commit.
@@ -278,58 +289,38 @@ func (s *Store) Dir() string { return s.root }
 
 // Commit writes what waits and moves the cursor to p: after it returns without
 // an error, everything up to p is on disk and a crash cannot undo it. After an
-// error the rows still wait, and Commit can be tried again.
+// error the rows still wait, and Commit can be tried again; after ErrBehind only
+// those of the StuckRuns, and Retry tries those.
 func (s *Store) Commit(p Position) error {
 	if s.dead != nil {
 		return s.dead
 	}
-	if s.pending.rows == 0 && p.Sequence == s.idx.position.Sequence && p.Created.Equal(s.idx.position.Created) {
+	read := s.idx.read
+	if s.pending.rows == 0 && p.Sequence == read.Sequence && p.Created.Equal(read.Created) && len(s.nextBehind(p, nil)) == len(s.behind) {
 		return nil
 	}
-	var files []fileEntry
-	undo := func(err error) error {
-		if s.dead == nil {
-			for _, f := range files {
-				s.leftover = append(s.leftover, s.path(f.Path))
-			}
-		}
-		return fmt.Errorf("commit trial log: %w", errors.Join(err, s.removeLeftover()))
+	files, failed, err := s.writeParts()
+	if err == nil {
+		err = s.fail("manifest.before")
 	}
-	if err := s.removeLeftover(); err != nil {
-		return undo(err)
+	next := s.nextBehind(p, failed)
+	if err == nil {
+		err = s.record(placed(record{Files: files}, p, next))
 	}
-	for _, k := range s.runsWithRows() {
-		f, err := s.writePart(s.open[k])
-		if f.Path != "" {
-			files = append(files, f)
-		}
-		if err != nil {
-			return undo(err)
-		}
-	}
-	if err := s.fail("manifest.before"); err != nil {
-		return undo(err)
-	}
-	if err := s.record(&record{Files: files, Position: &p}); err != nil {
-		return undo(err)
+	if err != nil {
+		return fmt.Errorf("commit trial log: %w", errors.Join(err, s.undo(files)))
 	}
 	if err := s.fail("manifest.after"); err != nil {
 		return fmt.Errorf("commit trial log: %w", err)
 	}
-	for _, o := range s.open {
-		clear(o.rows)
-		o.rows = o.rows[:0]
-	}
-	s.pending = pendingRows{}
-	return nil
-}
-
-func (s *Store) removeLeftover() error {
-	for len(s.leftover) > 0 {
-		if err := os.Remove(s.leftover[0]); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
+	s.behind, s.pending = next, pendingRows{}
+	for k, o := range s.open {
+		if next[k].err == nil {
+			o.written()
 		}
-		s.leftover = s.leftover[1:]
+	}
+	if len(failed) > 0 {
+		return fmt.Errorf("commit trial log: %w: %w", ErrBehind, s.whyBehind())
 	}
 	return nil
 }

@@ -306,17 +306,21 @@ func TestFailedCommitCanBeRepeated(t *testing.T) {
 	begin(t, s, before, "00000002", accepted(1))
 	add(t, s, testRows(spec, "00000001", 0, 16)...)
 	add(t, s, testRows(before, "00000002", 0, 16)...)
-	// A file where the run's folder should be: no folder can be made, as on a
-	// disk that is full or read-only.
-	block := filepath.Join(dir, "trials/gen-1/study=demo")
-	put(t, block, nil)
-	if err := s.Commit(Position{Sequence: 1}); err == nil {
-		t.Fatal("Commit succeeded, want an error")
+	// The files are written, the manifest cannot be: nothing is committed.
+	writable := s.man.file
+	readOnly, err := os.Open(filepath.Join(dir, ManifestName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.man.file = readOnly
+	if err := s.Commit(Position{Sequence: 1}); err == nil || errors.Is(err, ErrBehind) {
+		t.Fatalf("Commit: %v, want an error of the whole log", err)
 	}
 	if n := rowsInFiles(t, dir); n != 0 {
 		t.Errorf("%d rows are visible after a commit that failed: other tools would read them twice", n)
 	}
-	remove(t, block)
+	shut(t, readOnly)
+	s.man.file = writable
 	store(t, s, 1)
 	if got := scanAll(t, os.DirFS(dir), Query{}); len(got) != 32 || rowsInFiles(t, dir) != 32 {
 		t.Errorf("%d rows, want 32", len(got))

@@ -100,7 +100,10 @@ func samples() []events.Payload {
 			Evaluator: "edge", Worker: "host-1/7", Version: "1", Program: strings.Repeat("4e", 32), ProgramText: "python3 simulator.py",
 			Study: study, Run: run, Slots: 4, Items: []events.PresentItem{item}, Returned: []events.PresentItem{item}, HandedBack: 3,
 		},
-		events.Archiving{Worker: "host-1/8", Dir: "/data", Waiting: waiting, Rows: 12},
+		events.Archiving{
+			Worker: "host-1/8", Dir: "/data", Waiting: waiting, Rows: 12,
+			Behind: []events.ArchiveWaiting{{Study: study, Run: run, Trials: 12, Waiting: waiting}},
+		},
 	}
 }
 

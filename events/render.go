@@ -94,7 +94,8 @@ func renderNotice(p Payload) string {
 	case Presence:
 		return fmt.Sprintf("worker %s of evaluator %s is there: %d of %d slots busy", e.Worker, e.Evaluator, len(e.Items), e.Slots)
 	case Archiving:
-		return fmt.Sprintf("archiver %s is there: %s, %d trials to write", e.Worker, e.Dir, e.Rows) + when(e.Waiting != nil, ", "+waiting(e.Waiting))
+		return fmt.Sprintf("archiver %s is there: %s, %d trials to write", e.Worker, e.Dir, e.Rows) +
+			when(len(e.Behind) > 0, fmt.Sprintf(", %d runs cannot be written", len(e.Behind))) + when(e.Waiting != nil, ", "+waiting(e.Waiting))
 	}
 	if p == nil {
 		return "no event"

@@ -124,12 +124,25 @@ type Archiving struct {
 	Dir    string `json:"dir"`
 	// Waiting is why it cannot write; left out while it can.
 	Waiting *Waiting `json:"waiting,omitempty"`
+	// Behind are runs whose trials it cannot write while it can those of others;
+	// the first few of many.
+	Behind []ArchiveWaiting `json:"behind,omitempty"`
 	// Rows is how many trials wait to be written.
 	Rows int `json:"rows"`
 }
 
 // PresenceSubject carries the notices of an evaluator's workers.
 func PresenceSubject(evaluator string) string { return "present." + evaluator }
+
+// WaitingOf returns why the trials of a run are not written, nil when they are.
+func (a *Archiving) WaitingOf(study, run string) *Waiting {
+	for i := range a.Behind {
+		if b := &a.Behind[i]; b.Study == study && b.Run == run {
+			return b.Waiting
+		}
+	}
+	return a.Waiting
+}
 
 // ArchivingSubject carries the notices of archivers.
 const ArchivingSubject = "archiving"

@@ -87,7 +87,7 @@ func (w *archive) logged(ctx context.Context, d delivery) error {
 	switch kind {
 	case "accepted", "bound", "extended", "stopped", "completed", "cancelled", "failed":
 	case "proposed":
-		if r != nil && (r.skip || r.differs != "") {
+		if r != nil && (r.skip || r.differs != "" || w.store.Stuck(study, run)) {
 			return nil
 		}
 	default:
@@ -266,6 +266,9 @@ func (w *archive) finish(ctx context.Context) error {
 
 // complete reports whether nothing of the run's answer is still to come.
 func (w *archive) complete(r *archiveRun) bool {
+	if w.store.Stuck(r.key.study, r.key.run) || w.seen < w.at.Sequence && w.store.Behind(r.key.study, r.key.run) {
+		return false
+	}
 	return w.at.Sequence >= r.ended.lastResult ||
 		w.store.Waiting() == 0 && r.ended.trials > 0 && w.store.Committed(r.key.study, r.key.run) >= r.ended.trials
 }

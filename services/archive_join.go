@@ -20,13 +20,18 @@ func (w *archive) result(ctx context.Context, d delivery, logs <-chan delivery) 
 		return fmt.Errorf("follow the results: %w", d.err)
 	}
 	m := d.m
-	if m.Seq <= w.at.Sequence {
+	if m.Seq <= w.seen {
 		return w.anew(ctx)
 	}
-	if err := w.archiveResult(ctx, m, logs); err != nil {
-		return err
+	if w.wanted(m) {
+		if err := w.archiveResult(ctx, m, logs); err != nil {
+			return err
+		}
 	}
-	w.at.Sequence, w.at.Stored = m.Seq, m.Time.UTC()
+	w.seen = m.Seq
+	if m.Seq > w.at.Sequence {
+		w.at.Sequence, w.at.Stored = m.Seq, m.Time.UTC()
+	}
 	if w.store.Due() {
 		if err := w.commit(ctx); err != nil {
 			return err

@@ -42,12 +42,14 @@ func (w *archive) locate(ctx context.Context) error {
 			return err
 		}
 		if why != "" {
+			w.store.FromStart()
 			at = archiver.Position{Created: info.Created.UTC()}
 		}
 		if why != "" && w.store.Position().Sequence > 0 {
 			w.log.Warn("the bus and the trial log are from different moments: all results are read again and compared", "cause", why)
 		}
 		w.at, w.again, w.until = at, at.Sequence == 0 && len(w.store.Runs()) > 0, info.Last
+		w.seen = min(at.Sequence, w.store.ReadAfter())
 		return nil
 	})
 }
@@ -112,10 +114,11 @@ func (w *archive) checkBus(ctx context.Context) error {
 	return nil
 }
 
-// readAgain reads all results that there are and compares them with the log.
+// readAgain reads the results that there are: all of them, which are compared
+// with the log, or those that runs lack which are behind.
 func (w *archive) readAgain(ctx context.Context, logs <-chan delivery) error {
 	err := w.retry(ctx, "read the results again", func(ctx context.Context) error {
-		for m, err := range w.bus.Facts().Read(ctx, w.at.Sequence+1, "result.>") {
+		for m, err := range w.bus.Facts().Read(ctx, w.seen+1, "result.>") {
 			if err != nil {
 				return err
 			}
@@ -128,10 +131,14 @@ func (w *archive) readAgain(ctx context.Context, logs <-chan delivery) error {
 	if err != nil {
 		return err
 	}
+	compared := w.again
 	w.again = false
 	w.at.Sequence = max(w.at.Sequence, w.until)
-	if err := w.missing(ctx); err != nil {
-		return err
+	w.seen = w.at.Sequence
+	if compared {
+		if err := w.missing(ctx); err != nil {
+			return err
+		}
 	}
 	return w.finish(ctx)
 }

@@ -68,6 +68,23 @@ func (p *archivePresence) waits(w *events.Waiting, rows int, err error) {
 	}
 }
 
+// behind notes the runs whose trials cannot be written, and logs each once.
+func (p *archivePresence) behind(runs []events.ArchiveWaiting) {
+	p.mu.Lock()
+	before := p.is.Behind
+	p.is.Behind = runs
+	p.mu.Unlock()
+	for _, r := range runs {
+		same := func(b events.ArchiveWaiting) bool {
+			return b.Study == r.Study && b.Run == r.Run && b.Waiting.Message == r.Waiting.Message
+		}
+		if !slices.ContainsFunc(before, same) {
+			p.log.Error("the trials of a run cannot be written: trying again until they can, and others go on",
+				"study", r.Study, "run", r.Run, "error", r.Waiting.Message, "hint", r.Waiting.Hint)
+		}
+	}
+}
+
 // stuckArchive is an error of the disk as a cause. It names the folder and not
 // the file, which has another name at every try.
 func stuckArchive(dir string, err error) *events.Waiting {
@@ -133,7 +150,7 @@ func (w *archive) goesOn() {
 // sayGoesOn takes back what sayStuck told.
 func (w *archive) sayGoesOn(ctx context.Context) {
 	for _, key := range w.sortedRuns() {
-		if w.stuck || w.told[key] == "" {
+		if w.stuck || w.told[key] == "" || w.store.Stuck(key.study, key.run) {
 			continue
 		}
 		if w.say(ctx, key, 0, nil) != nil {

@@ -63,9 +63,10 @@ func (a *Archiver) Run(ctx context.Context) error {
 	if err != nil {
 		return quiet(ctx, err)
 	}
+	told := map[runKey]string{}
 	for {
-		w := &archive{bus: a.Bus, store: store, log: logger, runs: map[runKey]*archiveRun{}, present: present, told: map[runKey]string{}}
-		if err = w.run(ctx); !errors.Is(err, errWentBack) {
+		w := &archive{bus: a.Bus, store: store, log: logger, runs: map[runKey]*archiveRun{}, present: present, told: told}
+		if err = w.run(ctx); !errors.Is(err, errWentBack) && !errors.Is(err, errGoesOn) {
 			break
 		}
 		logger.Warn("the archiver begins anew", "cause", err)
@@ -85,6 +86,9 @@ type archive struct {
 	// at is the place in the results up to which everything is in the store,
 	// on disk or waiting for a commit.
 	at archiver.Position
+	// seen is the last result that was read. It is before at where results of
+	// runs that are behind are read again.
+	seen uint64
 	// again: all results are read again, and what the log has already is
 	// compared. until is the last of them.
 	again bool
@@ -95,6 +99,8 @@ type archive struct {
 	// come back from another moment.
 	ticks int
 	doubt bool
+	// stuckTicks counts for the runs that are stuck.
+	stuckTicks int
 	// open counts the proposals that wait for a result.
 	open int
 	// ended are the runs that wait for their last results.
@@ -128,13 +134,13 @@ func (w *archive) run(ctx context.Context) error {
 	defer followers.Wait()
 	defer cancel()
 	followers.Go(func() { deliver(follow, w.bus.Log().Follow(follow, 0, "study.>"), logs) })
-	if w.again {
+	if w.again || w.seen < w.at.Sequence {
 		if err := w.readAgain(ctx, logs); err != nil {
 			return w.shutDown(ctx, err)
 		}
 	}
 	followers.Go(func() {
-		deliver(follow, w.bus.Facts().Follow(follow, w.at.Sequence+1, "result.>"), results)
+		deliver(follow, w.bus.Facts().Follow(follow, w.seen+1, "result.>"), results)
 	})
 	tick := time.NewTicker(archiveTick)
 	defer tick.Stop()
@@ -185,9 +191,13 @@ func (w *archive) ticked(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := w.retryStuck(); err != nil {
+		return err
+	}
 	if err := w.checkBus(ctx); err != nil {
 		return err
 	}
+	w.tellStuck(ctx)
 	w.announce(ctx)
 	if len(w.told) > 0 {
 		w.sayGoesOn(ctx)
@@ -199,11 +209,22 @@ func (w *archive) ticked(ctx context.Context) error {
 }
 
 // commit makes what waits durable. While the disk takes nothing it says so and
-// tries again; nothing else is read meanwhile.
+// tries again; nothing else is read meanwhile. Runs whose own folders take
+// nothing are left behind.
 func (w *archive) commit(ctx context.Context) error {
-	err := w.persist(ctx, "commit", func() error { return w.store.Commit(w.at) })
+	err := w.persist(ctx, "commit", w.commitOnce)
 	if err == nil {
+		w.leaveBehind(ctx)
 		w.announce(ctx)
+	}
+	return err
+}
+
+func (w *archive) commitOnce() error {
+	w.store.Passed(w.seen)
+	err := w.store.Commit(w.at)
+	if errors.Is(err, archiver.ErrBehind) {
+		return nil
 	}
 	return err
 }
@@ -249,7 +270,7 @@ func (w *archive) shutDown(ctx context.Context, cause error) error {
 	if cause != nil && archiver.IsStopped(cause) {
 		return cause
 	}
-	if err := w.store.Commit(w.at); err != nil {
+	if err := w.commitOnce(); err != nil {
 		w.log.Error("commit at the end: the rows are read again at the next start", "error", err)
 		return errors.Join(quiet(ctx, cause), err)
 	}

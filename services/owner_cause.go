@@ -47,7 +47,7 @@ func (o *owner) cause(ctx context.Context, now time.Time) *events.Waiting {
 			return w
 		}
 	}
-	there, stuck := r.archiver(now)
+	there, stuck := r.archiver(o.key, now)
 	if stuck != nil {
 		return stuck
 	}

@@ -146,18 +146,19 @@ func (r *roster) of(evaluator string, now time.Time) (there, gone []events.Prese
 // handed to others by then.
 const forgetAfter = 3 * events.AckWait
 
-// archiver reports whether an archiver is there, and why one cannot write.
-func (r *roster) archiver(now time.Time) (there bool, stuck *events.Waiting) {
+// archiver reports whether an archiver is there, and why one cannot write the
+// trials of a run.
+func (r *roster) archiver(key runKey, now time.Time) (there bool, stuck *events.Waiting) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for key, a := range r.archivers {
+	for name, a := range r.archivers {
 		if now.Sub(a.at) >= events.AbsentAfter {
-			delete(r.archivers, key)
+			delete(r.archivers, name)
 			continue
 		}
 		there = true
-		if a.Waiting != nil {
-			stuck = a.Waiting
+		if w := a.WaitingOf(key.study, key.run); w != nil {
+			stuck = w
 		}
 	}
 	return there, stuck

@@ -121,7 +121,7 @@ func LookAt(ctx context.Context, bus events.Bus, view *StudyView, alone bool) er
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case heard:
-		view.alsoWaits(archiving.Waiting)
+		view.alsoWaits(archiving.WaitingOf(view.Study, view.Run))
 	default:
 		nobody := NoArchiver()
 		view.alsoWaits(&nobody)

@@ -134,13 +134,13 @@ func (f *follower) archivers(ctx context.Context, cancel context.CancelCauseFunc
 			continue
 		}
 		absent.Stop()
-		now := ""
-		if a.Waiting != nil {
-			now = a.Waiting.Code
+		now, cause := "", a.WaitingOf(view.Study, view.Run)
+		if cause != nil {
+			now = cause.Code
 			hopeless.Reset(finalTimeout)
 		}
 		if now != code {
-			f.app.sayWaiting(view.Study, a.Waiting)
+			f.app.sayWaiting(view.Study, cause)
 		}
 		code = now
 	}
