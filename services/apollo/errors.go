@@ -82,6 +82,9 @@ func isTerminated(ctx context.Context) bool {
 // interruptedError is the cause of the context of a command that a signal ended.
 type interruptedError struct{ signal os.Signal }
 
+// interruptedBy is the cause of a context that a signal ends.
+func interruptedBy(sig os.Signal) error { return interruptedError{sig} }
+
 func (e interruptedError) Error() string {
 	if e.signal == syscall.SIGTERM {
 		return "terminated"

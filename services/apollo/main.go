@@ -29,7 +29,7 @@ func realMain() int {
 			fmt.Fprintln(os.Stderr) // after the ^C that the terminal shows
 		}
 		fmt.Fprintln(os.Stderr, "apollo: stopping; once more stops at once")
-		cancel(interruptedError{sig})
+		cancel(interruptedBy(sig))
 		<-signals
 		os.Exit(exitInterrupted)
 	}()
