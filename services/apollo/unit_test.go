@@ -94,7 +94,7 @@ func TestShellWord(t *testing.T) {
 func TestClassify(t *testing.T) {
 	t.Parallel()
 	interrupted, cancel := context.WithCancelCause(t.Context())
-	cancel(interruptedError{syscall.SIGINT})
+	cancel(interruptedBy(syscall.SIGINT))
 	for _, test := range []struct {
 		name string
 		ctx  context.Context
