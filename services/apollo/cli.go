@@ -100,7 +100,7 @@ design under an area, latency or energy budget, and learns from earlier studies.
 	for _, c := range []*cobra.Command{a.studyCommand(), a.trialCommand(), a.compareCommand(), a.designCommand(), a.spaceCommand(), a.workloadCommand(), a.evaluatorCommand(), a.transferCommand(), a.eventsCommand(), a.dlqCommand()} {
 		root.AddCommand(inGroup("look", c))
 	}
-	l := &lab{a.terminal}
+	l := &lab{terminal: a.terminal}
 	for _, c := range []*cobra.Command{a.certifyCommand(), l.benchCommand(a.benchPipelineCommand()), l.validateCommand(), a.doctorCommand(), a.versionCommand()} {
 		root.AddCommand(inGroup("tool", c))
 	}
