@@ -14,7 +14,8 @@ import (
 	"apollo/archiver"
 	"apollo/events"
 	"apollo/events/membus"
-	"apollo/services"
+	"apollo/services/archive"
+	"apollo/services/client"
 )
 
 // blockFolder puts a file where a study's folder should be, as long as the
@@ -41,7 +42,7 @@ func TestOneRunsFolderHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	for _, kills := range []bool{false, true} {
 		dir := t.TempDir()
-		var bad, good, later *services.StudyView
+		var bad, good, later *client.StudyView
 		synctest.Test(t, func(t *testing.T) {
 			s := newSim(t, 1, membus.Faults{}, 0)
 			defer s.close()
@@ -49,7 +50,7 @@ func TestOneRunsFolderHoldsUpNoOther(t *testing.T) {
 			mend := blockFolder(t, dir, "bad")
 			var said syncLog
 			s.start("archiver", func(b events.Bus) service {
-				return &services.Archiver{Bus: b, Dir: dir, Logger: slog.New(slog.NewTextHandler(&said, nil))}
+				return &archive.Archiver{Bus: b, Dir: dir, Logger: slog.New(slog.NewTextHandler(&said, nil))}
 			})
 			kill := func() {
 				if kills {
@@ -122,7 +123,7 @@ func away(t *testing.T, seed uint64, faults membus.Faults) {
 	dir := t.TempDir()
 	rng := rand.New(rand.NewPCG(seed, 7))
 	second := func(n int) time.Duration { return time.Duration(rng.IntN(n*1000)) * time.Millisecond }
-	var view *services.StudyView
+	var view *client.StudyView
 	synctest.Test(t, func(t *testing.T) {
 		s := newSim(t, seed, faults, 0)
 		defer s.close()

@@ -20,7 +20,8 @@ import (
 	"apollo/archiver"
 	"apollo/events"
 	"apollo/events/membus"
-	"apollo/services"
+	"apollo/services/archive"
+	"apollo/services/client"
 	"apollo/services/study"
 )
 
@@ -28,7 +29,7 @@ var errCrash = errors.New("crash")
 
 // crashing runs an archiver that dies at a failpoint and is started again by
 // the sim, which would take the crash for a defect.
-type crashing struct{ services.Archiver }
+type crashing struct{ archive.Archiver }
 
 func (c *crashing) Run(ctx context.Context) error {
 	if err := c.Archiver.Run(ctx); !errors.Is(err, errCrash) {
@@ -62,12 +63,12 @@ func (f *failOnce) at(point string) error {
 
 func (s *sim) startArchiver(dir string, fail *failOnce) {
 	s.start("archiver", func(b events.Bus) service {
-		return &crashing{services.Archiver{Bus: b, Dir: dir, Logger: slog.New(slog.DiscardHandler), Failpoint: fail.at}}
+		return &crashing{archive.Archiver{Bus: b, Dir: dir, Logger: slog.New(slog.DiscardHandler), Failpoint: fail.at}}
 	})
 }
 
 // final waits until the archiver has said that a run is wholly on disk.
-func (s *sim) final(view *services.StudyView) *events.ArchiveFinal {
+func (s *sim) final(view *client.StudyView) *events.ArchiveFinal {
 	s.t.Helper()
 	for range 600 {
 		for _, e := range s.log(events.ArchiveSubject(view.Study, view.Run, "final")) {
@@ -83,7 +84,7 @@ func (s *sim) final(view *services.StudyView) *events.ArchiveFinal {
 
 // archived reads a run's rows without what may differ between two runs of the
 // same study: times, and the order in which results came.
-func archived(t *testing.T, dir string, view *services.StudyView) []archiver.Row {
+func archived(t *testing.T, dir string, view *client.StudyView) []archiver.Row {
 	t.Helper()
 	return scanned(t, dir, archiver.Query{Study: view.Study, Run: view.Run})
 }
@@ -102,7 +103,7 @@ func scanned(t *testing.T, dir string, q archiver.Query) []archiver.Row {
 }
 
 // checkLog checks a finished run's log against its answer.
-func checkLog(t *testing.T, dir string, view *services.StudyView) {
+func checkLog(t *testing.T, dir string, view *client.StudyView) {
 	t.Helper()
 	src, err := archiver.LoadSource(os.DirFS(dir), events.Source{Study: view.Study})
 	if err != nil {
@@ -127,7 +128,7 @@ func checkLog(t *testing.T, dir string, view *services.StudyView) {
 func archiveStudy(t *testing.T, seed uint64, faults membus.Faults, fail *failOnce, kills int, body string) []archiver.Row {
 	t.Helper()
 	dir := t.TempDir()
-	var view *services.StudyView
+	var view *client.StudyView
 	synctest.Test(t, func(t *testing.T) {
 		s := newSim(t, seed, faults, 0)
 		defer s.close()
@@ -357,7 +358,7 @@ func TestArchiverMakesFailedRowsOfABadResult(t *testing.T) {
 func TestArchiverWaitsForTheDisk(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	var view *services.StudyView
+	var view *client.StudyView
 	synctest.Test(t, func(t *testing.T) {
 		s := newSim(t, 1, membus.Faults{}, 0)
 		defer s.close()
@@ -373,7 +374,7 @@ func TestArchiverWaitsForTheDisk(t *testing.T) {
 		}
 		var said syncLog
 		s.start("archiver", func(b events.Bus) service {
-			return &services.Archiver{Bus: b, Dir: dir, Logger: slog.New(slog.NewTextHandler(&said, nil))}
+			return &archive.Archiver{Bus: b, Dir: dir, Logger: slog.New(slog.NewTextHandler(&said, nil))}
 		})
 		s.submit("demo", "x1", toyStudy("demo", 40, ""))
 		view = s.wait("demo")
@@ -426,7 +427,7 @@ func TestArchiverIsAloneInItsDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	a := services.Archiver{Bus: membus.New(membus.Config{}).Client("a"), Dir: dir, Logger: slog.New(slog.DiscardHandler)}
+	a := archive.Archiver{Bus: membus.New(membus.Config{}).Client("a"), Dir: dir, Logger: slog.New(slog.DiscardHandler)}
 	if err := a.Run(t.Context()); !errors.Is(err, archiver.ErrLocked) {
 		t.Errorf("Run in a directory that is taken: %v, want ErrLocked", err)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"apollo/events"
 	"apollo/events/membus"
-	"apollo/services"
+	"apollo/services/client"
 	"apollo/services/study"
 )
 
@@ -53,7 +53,7 @@ func TestTheAPIHasTheFront(t *testing.T) {
 	calm(t, func(s *sim) {
 		s.submit("sim", "x1", frontStudy)
 		view := s.wait("sim")
-		b, err := services.API(s.hub.Client("user"))["get"](s.ctx, []byte("sim"))
+		b, err := client.API(s.hub.Client("user"))["get"](s.ctx, []byte("sim"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,8 +13,10 @@ import (
 	"apollo/archiver"
 	"apollo/events"
 	"apollo/events/membus"
-	"apollo/services"
+	"apollo/services/client"
+	"apollo/services/proposer"
 	"apollo/services/study"
+	"apollo/services/worker"
 )
 
 // freshly is a request for a new run of a study document.
@@ -48,7 +50,7 @@ func TestABadCommandHoldsUpNoOther(t *testing.T) {
 		control("c3", `{"study":"sim","id":"`+strings.Repeat("x", 100_000)+`","verb":"pause"}`)
 		s.submit("demo", "x9", toyStudy("demo", 40, ""))
 		time.Sleep(time.Minute)
-		if view, err := services.ReadStudy(s.ctx, user.Log(), "demo", ""); err != nil || view.State != study.Completed {
+		if view, err := client.ReadStudy(s.ctx, user.Log(), "demo", ""); err != nil || view.State != study.Completed {
 			t.Errorf("the good study behind bad commands: %+v, %v; want it completed", view, err)
 		}
 		if n := len(s.log("dlq.proposer.*")); n != 3 {
@@ -84,7 +86,7 @@ func TestAFreshRunCancelsTheOldOneAfterACrash(t *testing.T) {
 		}
 		s.submit("sim", "x2", freshly(toyStudy("sim", 1000, "")))
 		time.Sleep(time.Second)
-		view, err := services.ReadStudy(s.ctx, user.Log(), "sim", old.Run)
+		view, err := client.ReadStudy(s.ctx, user.Log(), "sim", old.Run)
 		if err != nil || view.State != study.Cancelled {
 			t.Errorf("the old run: %+v, %v; want it cancelled", view, err)
 		}
@@ -98,10 +100,10 @@ func TestARunWithoutItsSourcesCanStillEnd(t *testing.T) {
 		defer s.close()
 		log := &sources{}
 		s.start("proposer", func(b events.Bus) service {
-			return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: log, Logger: slog.New(slog.DiscardHandler)}
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: log, Logger: slog.New(slog.DiscardHandler)}
 		})
 		s.start("evaluator", func(b events.Bus) service {
-			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
 		})
 		s.submit("first", "x0", toyStudy("first", 40, ""))
 		first := s.wait("first")
@@ -201,16 +203,16 @@ func TestOneUnreadableLogHidesNoOther(t *testing.T) {
 			}
 			_, name, _ := strings.Cut(m.Subject, ".")
 			name, _, _ = strings.Cut(name, ".")
-			if _, err := services.ReadStudy(s.ctx, user.Log(), name, ""); err == nil {
+			if _, err := client.ReadStudy(s.ctx, user.Log(), name, ""); err == nil {
 				t.Errorf("ReadStudy(%s) = nil error, want what is wrong with it", name)
 			}
 		}
-		views, err := services.ListStudies(s.ctx, user.Log())
+		views, err := client.ListStudies(s.ctx, user.Log())
 		if err != nil || len(views) != 4 || views[0].State != want.State || views[0].Summary.Hash != want.Summary.Hash {
 			t.Fatalf("ListStudies() = %d views, %v; want the good one and three others", len(views), err)
 		}
 		for _, v := range views[1:] {
-			if v.State != services.Unreadable || v.Err == nil || v.Study == "" || v.Spec == nil {
+			if v.State != client.Unreadable || v.Err == nil || v.Study == "" || v.Spec == nil {
 				t.Errorf("view %+v, want an unreadable run", v)
 			}
 		}

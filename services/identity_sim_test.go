@@ -17,8 +17,10 @@ import (
 
 	"apollo/events"
 	"apollo/events/membus"
-	"apollo/services"
+	"apollo/services/archive"
+	"apollo/services/proposer"
 	"apollo/services/study"
+	"apollo/services/worker"
 )
 
 // skewed is what an evaluator of another identity adds to the latency, so that
@@ -46,26 +48,26 @@ func openWorld(t *testing.T, seed uint64, faults membus.Faults, kills int, d def
 		another := toy{version: "2", skew: skewed, evaluations: func(int) { foreign.Add(1) }}
 		sameWords := toy{skew: 2 * skewed, evaluations: func(int) { foreign.Add(1) }}
 		s.start("proposer", func(b events.Bus) service {
-			return &services.Proposer{Bus: d.facts(b), Catalog: toyCatalog(toy{}), Logger: logger}
+			return &proposer.Proposer{Bus: d.facts(b), Catalog: toyCatalog(toy{}), Logger: logger}
 		})
-		serve := func(name string, which func() services.Evaluator) {
+		serve := func(name string, which func() worker.Evaluator) {
 			s.start(name, func(b events.Bus) service {
 				ev := which()
 				ev.Bus, ev.Name, ev.Worker, ev.Logger = d.queue(b), "toy", name, logger
 				return &ev
 			})
 		}
-		serve("right", func() services.Evaluator { return services.Evaluator{Catalog: toyCatalog(toy{})} })
-		serve("other version", func() services.Evaluator { return services.Evaluator{Catalog: toyCatalog(another)} })
-		serve("other program", func() services.Evaluator {
-			return services.Evaluator{Backend: sameWords, Catalog: toyCatalog(sameWords), Program: &events.Program{Args: []string{"toy"}, Path: "/bin/toy"}}
+		serve("right", func() worker.Evaluator { return worker.Evaluator{Catalog: toyCatalog(toy{})} })
+		serve("other version", func() worker.Evaluator { return worker.Evaluator{Catalog: toyCatalog(another)} })
+		serve("other program", func() worker.Evaluator {
+			return worker.Evaluator{Backend: sameWords, Catalog: toyCatalog(sameWords), Program: &events.Program{Args: []string{"toy"}, Path: "/bin/toy"}}
 		})
 		starts := 0
-		serve("moving", func() services.Evaluator {
+		serve("moving", func() worker.Evaluator {
 			if starts++; starts%2 == 0 {
-				return services.Evaluator{Catalog: toyCatalog(toy{}), Slots: 2}
+				return worker.Evaluator{Catalog: toyCatalog(toy{}), Slots: 2}
 			}
-			return services.Evaluator{Catalog: toyCatalog(another), Slots: 2}
+			return worker.Evaluator{Catalog: toyCatalog(another), Slots: 2}
 		})
 		s.wg.Go(func() {
 			for s.ctx.Err() == nil {
@@ -77,7 +79,7 @@ func openWorld(t *testing.T, seed uint64, faults membus.Faults, kills int, d def
 			}
 		})
 		s.start("archiver", func(b events.Bus) service {
-			return &crashing{services.Archiver{
+			return &crashing{archive.Archiver{
 				Bus: d.facts(b), Dir: dir, Logger: logger,
 				Failpoint: func(point string) error { return s.onDisk(b, point) },
 			}}

@@ -14,8 +14,10 @@ import (
 
 	"apollo/events"
 	"apollo/events/membus"
-	"apollo/services"
+	"apollo/services/client"
+	"apollo/services/proposer"
 	"apollo/services/study"
+	"apollo/services/worker"
 )
 
 // ownEvaluator is a study of the toy's space that somebody else measures.
@@ -26,7 +28,7 @@ func ownEvaluator(name string, trials int) string {
 // program is a worker for the evaluator "mine".
 func (s *sim) program(name string, t toy, p *events.Program) {
 	s.start(name, func(b events.Bus) service {
-		return &services.Evaluator{
+		return &worker.Evaluator{
 			Bus: b, Name: "mine", Backend: t, Catalog: toyCatalog(t), Program: p, Worker: name, Logger: slog.New(slog.DiscardHandler),
 		}
 	})
@@ -42,7 +44,7 @@ func prog(word string) *events.Program {
 func TestTheFirstAnswerBindsAStudy(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	var view *services.StudyView
+	var view *client.StudyView
 	var bound []events.Payload
 	synctest.Test(t, func(t *testing.T) {
 		s := newSim(t, 3, allFaults, 0)
@@ -81,7 +83,7 @@ func TestTheFirstAnswerBindsAStudy(t *testing.T) {
 func TestAnArchiverBindsAsTheProposerDoes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	var view *services.StudyView
+	var view *client.StudyView
 	synctest.Test(t, func(t *testing.T) {
 		s := newSim(t, 1, membus.Faults{}, 0)
 		defer s.close()
@@ -92,7 +94,7 @@ func TestAnArchiverBindsAsTheProposerDoes(t *testing.T) {
 				<-away
 			}
 			first = false
-			return &services.Proposer{Bus: b, Catalog: toyCatalog(toy{}), Logger: slog.New(slog.DiscardHandler)}
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(toy{}), Logger: slog.New(slog.DiscardHandler)}
 		})
 		s.submit("sim", "x1", ownEvaluator("sim", 160))
 		for len(s.log("study.sim.*.proposed")) < 4 {
@@ -124,9 +126,9 @@ func TestWorkWaitsForTheRightVersion(t *testing.T) {
 		s := newSim(t, 1, membus.Faults{}, 0)
 		defer s.close()
 		s.startAll(0)
-		var wrong services.Evaluator
+		var wrong worker.Evaluator
 		s.start("newer", func(b events.Bus) service {
-			wrong = services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(toy{version: "2"}), Worker: "newer", Slots: 4, Logger: slog.New(slog.DiscardHandler)}
+			wrong = worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(toy{version: "2"}), Worker: "newer", Slots: 4, Logger: slog.New(slog.DiscardHandler)}
 			return &wrong
 		})
 		s.submit("sim", "x1", toyStudy("sim", 160, ""))
@@ -140,7 +142,7 @@ func TestWorkWaitsForTheRightVersion(t *testing.T) {
 			}
 		}
 		s.start("right", func(b events.Bus) service {
-			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(toy{}), Worker: "right", Logger: slog.New(slog.DiscardHandler)}
+			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(toy{}), Worker: "right", Logger: slog.New(slog.DiscardHandler)}
 		})
 		if view := s.wait("sim"); view.State != study.Completed {
 			t.Errorf("%s (%s), want completed", view.State, view.Reason)
@@ -170,7 +172,7 @@ func TestAWorkerOfOneRunServesNoOther(t *testing.T) {
 		only := func(who, name string) {
 			key := run(name)
 			s.start(who, func(b events.Bus) service {
-				return &services.Evaluator{
+				return &worker.Evaluator{
 					Bus: b, Name: "mine", OnlyStudy: name, OnlyRun: key, Worker: who, Program: prog(name),
 					Backend: toy{evaluations: func(int) { served.Store(name, true) }}, Catalog: toyCatalog(toy{}), Logger: slog.New(slog.DiscardHandler),
 				}
@@ -239,7 +241,7 @@ func TestTwoEvaluatorsOfOneNameAreReported(t *testing.T) {
 		defer s.close()
 		var said logged
 		s.start("proposer", func(b events.Bus) service {
-			return &services.Proposer{Bus: b, Catalog: toyCatalog(toy{}), Logger: slog.New(&said)}
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(toy{}), Logger: slog.New(&said)}
 		})
 		s.program("one", toy{}, prog("left"))
 		s.program("two", toy{}, prog("left"))
@@ -249,7 +251,7 @@ func TestTwoEvaluatorsOfOneNameAreReported(t *testing.T) {
 		}
 		s.program("three", toy{version: "2"}, prog("right"))
 		s.start("private", func(b events.Bus) service {
-			return &services.Evaluator{
+			return &worker.Evaluator{
 				Bus: b, Name: "mine", Backend: toy{}, Catalog: toyCatalog(toy{}), Program: prog("private"), Worker: "private",
 				OnlyStudy: "sim", OnlyRun: "0badcafe", Logger: slog.New(slog.DiscardHandler),
 			}
@@ -336,7 +338,7 @@ func TestWorkThatWasSwallowedIsPublishedAgain(t *testing.T) {
 		}
 		user.Kill()
 		s.start("right", func(b events.Bus) service {
-			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(toy{}), Worker: "right", Logger: slog.New(slog.DiscardHandler)}
+			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(toy{}), Worker: "right", Logger: slog.New(slog.DiscardHandler)}
 		})
 		view := s.wait("sim")
 		if hashOf(view) != want.Summary.Hash {

@@ -9,8 +9,9 @@ import (
 
 	"apollo/events"
 	"apollo/events/membus"
-	"apollo/services"
+	"apollo/services/proposer"
 	"apollo/services/study"
+	"apollo/services/worker"
 )
 
 // TestLostWorkIsPublishedAgain takes work out of the queue that nobody has
@@ -21,7 +22,7 @@ func TestLostWorkIsPublishedAgain(t *testing.T) {
 		s := newSim(t, 1, membus.Faults{}, 0)
 		defer s.close()
 		s.start("proposer", func(b events.Bus) service {
-			return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
 		})
 		s.submit("sim", "x1", toyStudy("sim", 80, ""))
 		time.Sleep(time.Second)
@@ -29,7 +30,7 @@ func TestLostWorkIsPublishedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.start("evaluator", func(b events.Bus) service {
-			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
 		})
 		time.Sleep(time.Minute) // the ids of the lost items are known for 10
 		if view := s.wait("sim"); view.State != study.Completed {
@@ -46,10 +47,10 @@ func TestLostLogIsNoticed(t *testing.T) {
 		s := newSim(t, 1, membus.Faults{}, 0)
 		defer s.close()
 		s.start("proposer", func(b events.Bus) service {
-			return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
 		})
 		s.start("evaluator", func(b events.Bus) service {
-			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
 		})
 		s.submit("sim", "x1", toyStudy("sim", 4000, ""))
 		time.Sleep(300 * time.Millisecond)

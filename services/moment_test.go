@@ -19,14 +19,15 @@ import (
 	"apollo/archiver"
 	"apollo/events"
 	"apollo/events/membus"
-	"apollo/services"
+	"apollo/services/archive"
+	"apollo/services/client"
 	"apollo/services/study"
 )
 
 // restored runs a study, copies the bus at one moment, goes back to the copy at
 // a later one, and waits for the end. The seed says when, whether the services
 // live through it, and whether they are killed before, after, or not at all.
-func restored(t *testing.T, seed uint64, trials int, change func(s *sim, rng *rand.Rand)) (view *services.StudyView, rows []archiver.Row, said []events.Payload) {
+func restored(t *testing.T, seed uint64, trials int, change func(s *sim, rng *rand.Rand)) (view *client.StudyView, rows []archiver.Row, said []events.Payload) {
 	t.Helper()
 	var dir string
 	atMoments(t, func(s *sim, d string) func() {
@@ -57,7 +58,7 @@ func restored(t *testing.T, seed uint64, trials int, change func(s *sim, rng *ra
 		for range 300 {
 			time.Sleep(time.Second)
 			var err error
-			view, err = services.ReadStudy(s.ctx, s.hub.Client("watcher").Log(), "sim", "")
+			view, err = client.ReadStudy(s.ctx, s.hub.Client("watcher").Log(), "sim", "")
 			if err == nil && (view.State.Terminal() || view.State == study.Paused) {
 				break
 			}
@@ -94,7 +95,7 @@ func atMoments(t *testing.T, test func(s *sim, dir string) func()) {
 
 func (s *sim) startPlainArchiver(dir string) {
 	s.start("archiver", func(b events.Bus) service {
-		return &crashing{services.Archiver{Bus: b, Dir: dir, Plain: true, Logger: slog.New(slog.DiscardHandler)}}
+		return &crashing{archive.Archiver{Bus: b, Dir: dir, Plain: true, Logger: slog.New(slog.DiscardHandler)}}
 	})
 }
 
@@ -126,7 +127,7 @@ func TestAnotherHistoryStopsTheRun(t *testing.T) {
 	skew := 0.0
 	dir := t.TempDir()
 	var before []archiver.Row
-	var view *services.StudyView
+	var view *client.StudyView
 	synctest.Test(t, func(t *testing.T) {
 		s := newSim(t, 1, membus.Faults{}, 0)
 		defer s.close()
@@ -151,7 +152,7 @@ func TestAnotherHistoryStopsTheRun(t *testing.T) {
 		}
 		// An archiver that starts later knows.
 		s.kill("archiver")
-		if err := services.Control(s.ctx, s.hub.Client("user"), events.StudyControl{Study: "sim", Verb: "resume"}); err != nil {
+		if err := client.Control(s.ctx, s.hub.Client("user"), events.StudyControl{Study: "sim", Verb: "resume"}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
@@ -166,7 +167,7 @@ func TestAnotherHistoryStopsTheRun(t *testing.T) {
 	})
 	checkLog(t, dir, view)
 	after := map[int64]archiver.Row{}
-	for _, r := range inFiles(t, dir, &services.StudyView{Study: "sim", Run: before[0].Run}) {
+	for _, r := range inFiles(t, dir, &client.StudyView{Study: "sim", Run: before[0].Run}) {
 		if _, twice := after[r.Trial]; twice {
 			t.Errorf("trial %d is there twice", r.Trial)
 		}
@@ -220,7 +221,7 @@ func TestArchiveOlderThanTheBus(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir, copied := t.TempDir(), t.TempDir()
-			var view *services.StudyView
+			var view *client.StudyView
 			synctest.Test(t, func(t *testing.T) {
 				s := newSim(t, 1, membus.Faults{}, 0)
 				defer s.close()
@@ -228,7 +229,7 @@ func TestArchiveOlderThanTheBus(t *testing.T) {
 				run := func(d time.Duration) {
 					ctx, cancel := context.WithTimeout(t.Context(), d)
 					defer cancel()
-					a := services.Archiver{Bus: s.hub.Client("archiver"), Dir: dir, Plain: true, Logger: slog.New(slog.DiscardHandler)}
+					a := archive.Archiver{Bus: s.hub.Client("archiver"), Dir: dir, Plain: true, Logger: slog.New(slog.DiscardHandler)}
 					if err := a.Run(ctx); err != nil {
 						t.Error(err)
 					}

@@ -12,7 +12,7 @@ import (
 	"apollo/archiver"
 	"apollo/events"
 	"apollo/events/membus"
-	"apollo/services"
+	"apollo/services/proposer"
 	"apollo/services/study"
 )
 
@@ -32,7 +32,7 @@ func TestSlowSourcesHoldUpNoOther(t *testing.T) {
 		defer s.close()
 		log := &slowSources{}
 		s.start("proposer", func(b events.Bus) service {
-			return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: log, Logger: silently}
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: log, Logger: silently}
 		})
 		s.start("worker", toyWorker(toy{}, 2))
 		s.submit("first", "x0", toyStudy("first", 40, ""))
@@ -121,7 +121,7 @@ func TestADeafProposerCallsNobodyAbsent(t *testing.T) {
 		defer s.close()
 		var deaf atomic.Bool
 		s.start("proposer", func(b events.Bus) service {
-			return &services.Proposer{Bus: deafBus{b, &deaf}, Catalog: toyCatalog(toy{}), Logger: silently}
+			return &proposer.Proposer{Bus: deafBus{b, &deaf}, Catalog: toyCatalog(toy{}), Logger: silently}
 		})
 		s.startArchiver(dir, nil)
 		worker := s.startSometimes("worker", toyWorker(toy{evaluations: func(int) {

@@ -11,16 +11,17 @@ import (
 
 	"apollo/events"
 	"apollo/events/membus"
-	"apollo/services"
+	"apollo/services/proposer"
+	"apollo/services/worker"
 )
 
 // notices collects the presences of an evaluator's workers for a while.
 func (s *sim) notices(evaluator string, during time.Duration) []events.Presence {
 	s.t.Helper()
 	var out []events.Presence
-	client := s.hub.Client("listener")
-	time.AfterFunc(during, client.Kill)
-	for m, err := range client.Notices(s.ctx, events.PresenceSubject(evaluator)) {
+	bus := s.hub.Client("listener")
+	time.AfterFunc(during, bus.Kill)
+	for m, err := range bus.Notices(s.ctx, events.PresenceSubject(evaluator)) {
 		if err != nil {
 			break
 		}
@@ -41,10 +42,10 @@ func TestAWorkerSaysThatItIsThere(t *testing.T) {
 		var broken atomic.Bool
 		logger := slog.New(slog.DiscardHandler)
 		s.start("proposer", func(b events.Bus) service {
-			return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: logger}
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: logger}
 		})
 		s.start("evaluator", func(b events.Bus) service {
-			return &services.Evaluator{
+			return &worker.Evaluator{
 				Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Slots: 2, Worker: "host/1", Logger: logger,
 				Failpoint: func(string) error {
 					if broken.Load() {

@@ -17,8 +17,10 @@ import (
 	"apollo/evaluator"
 	"apollo/events"
 	"apollo/events/membus"
-	"apollo/services"
+	"apollo/services/client"
+	"apollo/services/proposer"
 	"apollo/services/study"
+	"apollo/services/worker"
 )
 
 // calm runs test in a bubble with the proposer and one evaluator, without faults.
@@ -121,7 +123,7 @@ func TestAFreshRunCancelsAnUnfinishedOne(t *testing.T) {
 		time.Sleep(500 * time.Millisecond)
 		s.submit("sim", "x2", `{"specversion":"1.0","type":"apollo.study.requested.v1","id":"z","source":"test","time":"2026-01-01T00:00:00Z","data":{"fresh":true,"study":`+toyStudy("sim", 80, "")+`}}`)
 		s.wait("sim")
-		views, err := services.ListStudies(s.ctx, s.hub.Client("reader").Log())
+		views, err := client.ListStudies(s.ctx, s.hub.Client("reader").Log())
 		if err != nil || len(views) != 2 {
 			t.Fatalf("ListStudies() = %d views, %v", len(views), err)
 		}
@@ -221,11 +223,11 @@ func TestWorkThatNobodyCanDoPausesTheStudy(t *testing.T) {
 		defer s.close()
 		logger := slog.New(slog.DiscardHandler)
 		s.start("proposer", func(b events.Bus) service {
-			return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: logger}
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: logger}
 		})
 		backend := evaluator.Backend(broken{})
 		s.start("worker", func(b events.Bus) service {
-			return &services.Evaluator{Bus: b, Name: "toy", Backend: backend, Catalog: toyCatalog(s.toy), Logger: logger}
+			return &worker.Evaluator{Bus: b, Name: "toy", Backend: backend, Catalog: toyCatalog(s.toy), Logger: logger}
 		})
 		s.submit("sim", "x1", toyStudy("sim", 80, ""))
 		view := s.wait("sim")
@@ -268,7 +270,7 @@ func TestTwoProposersShareARun(t *testing.T) {
 		defer s.close()
 		s.startAll(2)
 		s.start("proposer-2", func(b events.Bus) service {
-			return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
 		})
 		s.submit("sim", "x1", body)
 		if got := s.wait("sim"); hashOf(got) != alone.Summary.Hash {
@@ -306,10 +308,10 @@ func TestAMovedSourceRefusesToGoOn(t *testing.T) {
 		defer s.close()
 		log := &sources{}
 		s.start("proposer", func(b events.Bus) service {
-			return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: log, Logger: slog.New(slog.DiscardHandler)}
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: log, Logger: slog.New(slog.DiscardHandler)}
 		})
 		s.start("evaluator", func(b events.Bus) service {
-			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
 		})
 		s.submit("first", "x0", toyStudy("first", 40, ""))
 		first := s.wait("first")
@@ -352,7 +354,7 @@ func TestTheTraceTravels(t *testing.T) {
 		if err := bus.Ready(s.ctx); err != nil {
 			t.Fatal(err)
 		}
-		_, err := services.Submit(s.ctx, bus, "sim", "", events.StudyRequested{Study: []byte(toyStudy("sim", 40, ""))},
+		_, err := client.Submit(s.ctx, bus, "sim", "", events.StudyRequested{Study: []byte(toyStudy("sim", 40, ""))},
 			map[string]string{"traceparent": trace})
 		if err != nil {
 			t.Fatal(err)

@@ -24,8 +24,11 @@ import (
 	"apollo/archiver"
 	"apollo/events"
 	"apollo/events/membus"
-	"apollo/services"
+	"apollo/services/archive"
+	"apollo/services/client"
+	"apollo/services/proposer"
 	"apollo/services/study"
+	"apollo/services/worker"
 )
 
 // sim runs the services over the bus in memory, inside a bubble of fake time,
@@ -190,11 +193,11 @@ func (s *sim) start(name string, make func(events.Bus) service) {
 func (s *sim) startAll(evaluators int) {
 	logger := slog.New(slog.DiscardHandler)
 	s.start("proposer", func(b events.Bus) service {
-		return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: logger}
+		return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: logger}
 	})
 	for i := range evaluators {
 		s.start(fmt.Sprintf("evaluator-%d", i), func(b events.Bus) service {
-			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Slots: 1, Worker: strconv.Itoa(i), Logger: logger}
+			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Slots: 1, Worker: strconv.Itoa(i), Logger: logger}
 		})
 	}
 }
@@ -217,12 +220,12 @@ func (s *sim) submit(name, id, body string) {
 }
 
 // wait polls (in fake time) until the study ended or a request was rejected.
-func (s *sim) wait(name string) *services.StudyView {
+func (s *sim) wait(name string) *client.StudyView {
 	s.t.Helper()
 	log := s.hub.Client("watcher").Log()
 	for range 20_000 {
 		time.Sleep(time.Second)
-		view, err := services.ReadStudy(s.ctx, log, name, "")
+		view, err := client.ReadStudy(s.ctx, log, name, "")
 		if err == nil && (view.State.Terminal() || view.State == study.Paused) {
 			return view
 		}
@@ -237,7 +240,7 @@ func (s *sim) close() {
 }
 
 // simulate runs one study in a bubble and returns how it ended.
-func simulate(t *testing.T, seed uint64, faults membus.Faults, kills, evaluators int, body string) (view *services.StudyView) {
+func simulate(t *testing.T, seed uint64, faults membus.Faults, kills, evaluators int, body string) (view *client.StudyView) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSim(t, seed, faults, kills)
 		defer s.close()
@@ -255,7 +258,7 @@ var allFaults = membus.Faults{
 
 // ending is how a study ended and what it left on disk.
 type ending struct {
-	view    *services.StudyView
+	view    *client.StudyView
 	rows    []archiver.Row
 	crashes map[string]int
 }
@@ -277,7 +280,7 @@ func simulateAll(t *testing.T, seed uint64, faults membus.Faults, kills, evaluat
 		s.diskKills = kills / 2
 		s.startAll(evaluators)
 		s.start("archiver", func(b events.Bus) service {
-			return &crashing{services.Archiver{
+			return &crashing{archive.Archiver{
 				Bus: b, Dir: dir, Logger: slog.New(slog.DiscardHandler),
 				Failpoint: func(point string) error { return s.onDisk(b, point) },
 			}}
@@ -298,7 +301,7 @@ func simulateAll(t *testing.T, seed uint64, faults membus.Faults, kills, evaluat
 
 // inFiles reads a run's rows file by file, because a scan of all files would
 // hide a trial that is in two of them.
-func inFiles(t *testing.T, dir string, view *services.StudyView) []archiver.Row {
+func inFiles(t *testing.T, dir string, view *client.StudyView) []archiver.Row {
 	t.Helper()
 	files, err := fs.Glob(os.DirFS(dir), "trials/current/study="+view.Study+"/run="+view.Run+"/*.parquet")
 	if err != nil {
@@ -373,7 +376,7 @@ func sameButRun() cmp.Options {
 	return cmp.Options{cmpopts.EquateNaNs(), cmpopts.IgnoreFields(archiver.Row{}, "Run")}
 }
 
-func hashOf(v *services.StudyView) string {
+func hashOf(v *client.StudyView) string {
 	if v.Summary == nil {
 		return ""
 	}

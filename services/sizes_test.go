@@ -17,8 +17,10 @@ import (
 	"apollo/evaluator/workload"
 	"apollo/events"
 	"apollo/events/membus"
-	"apollo/services"
+	"apollo/services/client"
+	"apollo/services/proposer"
 	"apollo/services/study"
+	"apollo/services/worker"
 )
 
 // narrow runs test with all services on a bus that carries payload bytes.
@@ -73,7 +75,7 @@ func TestLargeAnswersLoseTheirExtraNumbers(t *testing.T) {
 func TestTheLogSaysWhatWasLeftOut(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	var view *services.StudyView
+	var view *client.StudyView
 	narrow(t, 64<<10, toy{extras: 200}, nil, func(s *sim) {
 		s.startArchiver(dir, &failOnce{})
 		s.submit("sim", "x1", strings.Replace(toyStudy("sim", 64, ""), `"batch":8`, `"batch":64`, 1))
@@ -183,13 +185,13 @@ func TestALetterThatCannotBeStored(t *testing.T) {
 		defer s.close()
 		logger := slog.New(slog.DiscardHandler)
 		s.start("proposer", func(b events.Bus) service {
-			return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: logger}
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: logger}
 		})
 		s.start("evaluator", func(b events.Bus) service {
 			f.Bus = b
 			c := toyCatalog(s.toy)
 			c.Network = func(string) (*workload.Workload, error) { return nil, errors.New("no networks here") }
-			return &services.Evaluator{Bus: f, Name: "toy", Catalog: c, Logger: logger}
+			return &worker.Evaluator{Bus: f, Name: "toy", Catalog: c, Logger: logger}
 		})
 		s.submit("sim", "x1", toyStudy("sim", 40, ""))
 		time.Sleep(20 * time.Second)

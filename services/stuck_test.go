@@ -18,8 +18,10 @@ import (
 	"apollo/archiver"
 	"apollo/events"
 	"apollo/events/membus"
-	"apollo/services"
+	"apollo/services/client"
+	"apollo/services/proposer"
 	"apollo/services/study"
+	"apollo/services/worker"
 )
 
 // faulty is a bus of which single operations fail.
@@ -85,10 +87,10 @@ func troubled(t *testing.T, f faulty, topology []events.Stream, test func(s *sim
 		defer s.close()
 		s.start("proposer", func(b events.Bus) service {
 			f.Bus = b
-			return &services.Proposer{Bus: f, Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+			return &proposer.Proposer{Bus: f, Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
 		})
 		s.start("evaluator", func(b events.Bus) service {
-			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
 		})
 		test(s)
 	})
@@ -96,7 +98,7 @@ func troubled(t *testing.T, f faulty, topology []events.Stream, test func(s *sim
 
 func (s *sim) state(name string) study.State {
 	s.t.Helper()
-	view, err := services.ReadStudy(s.ctx, s.hub.Client("reader").Log(), name, "")
+	view, err := client.ReadStudy(s.ctx, s.hub.Client("reader").Log(), name, "")
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -245,10 +247,10 @@ func TestAFullStreamOfResultsPausesAStudyOfKnownDesigns(t *testing.T) {
 		defer s.close()
 		log := &sources{}
 		s.start("proposer", func(b events.Bus) service {
-			return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: log, Logger: slog.New(slog.DiscardHandler)}
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: log, Logger: slog.New(slog.DiscardHandler)}
 		})
 		s.start("evaluator", func(b events.Bus) service {
-			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
 		})
 		s.submit("first", "x0", toyStudy("first", 40, ""))
 		first := s.wait("first")
@@ -289,15 +291,15 @@ func TestARequestForWhatIsSoIsAnswered(t *testing.T) {
 		} {
 			c.Study = "sim"
 			began := time.Now()
-			if err := services.Control(s.ctx, user, c); err != nil {
+			if err := client.Control(s.ctx, user, c); err != nil {
 				t.Errorf("%s: %v", c.Verb, err)
 			}
 			if took := time.Since(began); took > 3*time.Second {
 				t.Errorf("%s took %v", c.Verb, took)
 			}
 		}
-		var rejected *services.RejectedError
-		if err := services.Control(s.ctx, user, events.StudyControl{Study: "sim", Verb: "pause"}); !errors.As(err, &rejected) {
+		var rejected *client.RejectedError
+		if err := client.Control(s.ctx, user, events.StudyControl{Study: "sim", Verb: "pause"}); !errors.As(err, &rejected) {
 			t.Errorf("pausing a stopped study: %v, want a rejection", err)
 		}
 	})
@@ -312,10 +314,10 @@ func TestAProposerOfOneStudyDrivesNoOther(t *testing.T) {
 		defer s.close()
 		logger := slog.New(slog.DiscardHandler)
 		s.start("only", func(b events.Bus) service {
-			return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Only: "other", Logger: logger}
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Only: "other", Logger: logger}
 		})
 		s.start("evaluator", func(b events.Bus) service {
-			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: logger}
+			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: logger}
 		})
 		s.submit("sim", "x1", toyStudy("sim", 4000, ""))
 		s.control("sim", "c1", "pause", 0)
@@ -326,7 +328,7 @@ func TestAProposerOfOneStudyDrivesNoOther(t *testing.T) {
 			t.Fatalf("a study that nobody drives is %s and has %d events of a driver", got, n)
 		}
 		s.start("all", func(b events.Bus) service {
-			return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: logger}
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: logger}
 		})
 		// Whoever carries out the request, the driver hears of it.
 		for i := range 6 {

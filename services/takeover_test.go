@@ -10,8 +10,9 @@ import (
 
 	"apollo/events"
 	"apollo/events/membus"
-	"apollo/services"
+	"apollo/services/proposer"
 	"apollo/services/study"
+	"apollo/services/worker"
 )
 
 // idle is a service that is gone.
@@ -34,11 +35,11 @@ func TestAnotherProposerGoesOnWhenOneIsGone(t *testing.T) {
 						if name == gone && ended.Load() {
 							return idle{}
 						}
-						return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+						return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
 					})
 				}
 				s.start("evaluator", func(b events.Bus) service {
-					return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+					return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
 				})
 				time.Sleep(time.Second) // both are there when the study comes
 				s.submit("sim", "x1", toyStudy("sim", 400, ""))

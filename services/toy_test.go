@@ -11,7 +11,7 @@ import (
 	"apollo/evaluator"
 	"apollo/evaluator/workload"
 	"apollo/optimizer/space"
-	"apollo/services"
+	"apollo/services/catalog"
 )
 
 // toy is a template over a small lattice whose evaluations take a while: up to
@@ -40,8 +40,8 @@ func toyTemplate(t toy) evaluator.Template {
 	}
 }
 
-func toyCatalog(t toy) services.Catalog {
-	return services.Catalog{
+func toyCatalog(t toy) catalog.Catalog {
+	return catalog.Catalog{
 		Templates: []evaluator.Template{toyTemplate(t)},
 		Network:   workload.Builtin, NetworkNames: workload.Names(),
 	}

@@ -14,8 +14,9 @@ import (
 	"apollo/events"
 	"apollo/events/membus"
 	"apollo/optimizer/space"
-	"apollo/services"
+	"apollo/services/proposer"
 	"apollo/services/study"
+	"apollo/services/worker"
 )
 
 // trialLogs is a trial log that later studies come into.
@@ -65,14 +66,14 @@ func (a *trialLogs) hold(name string, like *events.Spec) {
 	a.byStudy[name] = src
 }
 
-func (s *sim) startWith(sources map[string]services.Sources) {
+func (s *sim) startWith(sources map[string]proposer.Sources) {
 	for name, from := range sources {
 		s.start(name, func(b events.Bus) service {
-			return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: from, Logger: slog.New(slog.DiscardHandler)}
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: from, Logger: slog.New(slog.DiscardHandler)}
 		})
 	}
 	s.start("evaluator", func(b events.Bus) service {
-		return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+		return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
 	})
 }
 
@@ -91,7 +92,7 @@ func TestTheArchiveIsSearchedOnce(t *testing.T) {
 			s := newSim(t, 4, membus.Faults{}, 0)
 			defer s.close()
 			logs := &trialLogs{}
-			s.startWith(map[string]services.Sources{"proposer": logs})
+			s.startWith(map[string]proposer.Sources{"proposer": logs})
 			s.submit("first", "x0", toyStudy("first", 40, ""))
 			logs.hold("near", s.wait("first").Spec)
 			s.submit("sim", "x1", searching(64))
@@ -134,7 +135,7 @@ func TestOwnersAgreeOnWhatWasFound(t *testing.T) {
 		s := newSim(t, 6, membus.Faults{}, 0)
 		defer s.close()
 		one, two := &trialLogs{}, &trialLogs{}
-		s.startWith(map[string]services.Sources{"proposer": one, "proposer-2": two})
+		s.startWith(map[string]proposer.Sources{"proposer": one, "proposer-2": two})
 		s.submit("first", "x0", toyStudy("first", 40, ""))
 		like := s.wait("first").Spec
 		one.hold("near", like)
@@ -162,7 +163,7 @@ func TestAFoundSourceThatMovedRefusesToGoOn(t *testing.T) {
 		s := newSim(t, 4, membus.Faults{}, 0)
 		defer s.close()
 		logs := &trialLogs{}
-		s.startWith(map[string]services.Sources{"proposer": logs})
+		s.startWith(map[string]proposer.Sources{"proposer": logs})
 		s.submit("first", "x0", toyStudy("first", 40, ""))
 		logs.hold("near", s.wait("first").Spec)
 		s.submit("sim", "x1", searching(400))
@@ -186,7 +187,7 @@ func TestSourcesThatDoNotFitAreRejected(t *testing.T) {
 		s := newSim(t, 4, membus.Faults{}, 0)
 		defer s.close()
 		logs := &trialLogs{}
-		s.startWith(map[string]services.Sources{"proposer": logs})
+		s.startWith(map[string]proposer.Sources{"proposer": logs})
 		s.submit("first", "x0", toyStudy("first", 40, ""))
 		spec := *s.wait("first").Spec
 		spec.Parameters = []events.Parameter{{Name: "x", Unit: "s", Values: []float64{1, 2}}}

@@ -9,8 +9,9 @@ import (
 
 	"apollo/events"
 	"apollo/events/membus"
-	"apollo/services"
+	"apollo/services/proposer"
 	"apollo/services/study"
+	"apollo/services/worker"
 )
 
 // A study that began with one version of the model does not quietly go on with
@@ -22,10 +23,10 @@ func TestAStudyKeepsItsModel(t *testing.T) {
 		defer s.close()
 		version := "1"
 		s.start("proposer", func(b events.Bus) service {
-			return &services.Proposer{Bus: b, Catalog: toyCatalog(toy{version: version}), Logger: slog.New(slog.DiscardHandler)}
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(toy{version: version}), Logger: slog.New(slog.DiscardHandler)}
 		})
 		s.start("evaluator", func(b events.Bus) service {
-			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
 		})
 		s.submit("sim", "x1", toyStudy("sim", 4000, ""))
 		s.submit("two", "x2", toyStudy("two", 400, ""))

@@ -16,8 +16,10 @@ import (
 	"apollo/archiver"
 	"apollo/events"
 	"apollo/events/membus"
-	"apollo/services"
+	"apollo/services/client"
+	"apollo/services/proposer"
 	"apollo/services/study"
+	"apollo/services/worker"
 )
 
 // named is how soon a cause has its name, and how soon it is gone after it was
@@ -26,15 +28,15 @@ const named = 10 * time.Second
 
 // looked is a study as who looks at it sees it: what its log says with what is
 // heard at this moment.
-func (s *sim) looked(name string) *services.StudyView {
+func (s *sim) looked(name string) *client.StudyView {
 	s.t.Helper()
-	client := s.hub.Client("looker")
-	view, err := services.ReadStudy(s.ctx, client.Log(), name, "")
-	if errors.Is(err, services.ErrNoStudy) {
-		return &services.StudyView{} // not accepted yet
+	bus := s.hub.Client("looker")
+	view, err := client.ReadStudy(s.ctx, bus.Log(), name, "")
+	if errors.Is(err, client.ErrNoStudy) {
+		return &client.StudyView{} // not accepted yet
 	}
 	if err == nil {
-		err = services.LookAt(s.ctx, client, view, false)
+		err = client.LookAt(s.ctx, bus, view, false)
 	}
 	if err != nil {
 		s.t.Fatal(err)
@@ -123,7 +125,7 @@ var silently = slog.New(slog.DiscardHandler)
 
 func toyWorker(t toy, slots int) func(events.Bus) service {
 	return func(b events.Bus) service {
-		return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(t), Slots: slots, Worker: "host/1", Logger: silently}
+		return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(t), Slots: slots, Worker: "host/1", Logger: silently}
 	}
 }
 
@@ -135,7 +137,7 @@ func waiting(t *testing.T, test func(s *sim)) {
 		s := newSim(t, 1, membus.Faults{}, 0)
 		defer s.close()
 		s.start("proposer", func(b events.Bus) service {
-			return &services.Proposer{Bus: b, Catalog: toyCatalog(toy{}), Logger: silently}
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(toy{}), Logger: silently}
 		})
 		s.startArchiver(dir, nil)
 		test(s)
@@ -175,8 +177,8 @@ func TestNobodyRunsTheEvaluator(t *testing.T) {
 func TestAWorkerThatSaysNothingIsThere(t *testing.T) {
 	t.Parallel()
 	waiting(t, func(s *sim) {
-		client := s.hub.Client("plain")
-		work, err := client.Queue(1).Subscribe(s.ctx, "work.toy")
+		bus := s.hub.Client("plain")
+		work, err := bus.Queue(1).Subscribe(s.ctx, "work.toy")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -188,7 +190,7 @@ func TestAWorkerThatSaysNothingIsThere(t *testing.T) {
 			t.Errorf("said %+v of a study whose work is done", said)
 		}
 		msg.Nack()
-		client.Kill()
+		bus.Kill()
 		time.Sleep(events.AckWait)
 		s.waitsFor("sim", events.WaitsNoEvaluator)
 	})
@@ -211,7 +213,7 @@ func TestAllWorkersAreBusyElsewhere(t *testing.T) {
 		s.says(events.WaitsEvaluatorsBusy, "all 2 workers", "hog (2)")
 		s.waitsFor("hog", "")
 		s.start("quick", func(b events.Bus) service {
-			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(toy{}), Worker: "host/2", Slots: 8, Logger: silently}
+			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(toy{}), Worker: "host/2", Slots: 8, Logger: silently}
 		})
 		s.waitsFor("sim", "")
 	})
@@ -225,7 +227,7 @@ func TestOnlyAnotherVersionIsThere(t *testing.T) {
 		s.waitsFor("sim", events.WaitsWrongVersion)
 		s.says(events.WaitsWrongVersion, "version 1 of evaluator toy", "host/1 (version 2)")
 		older := s.startSometimes("older", func(b events.Bus) service {
-			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(toy{}), Worker: "host/2", Logger: silently}
+			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(toy{}), Worker: "host/2", Logger: silently}
 		})
 		s.waitsFor("sim", "")
 		s.leave("older", older)
@@ -239,13 +241,13 @@ func TestWhoServesAnotherStudyIsNobody(t *testing.T) {
 	t.Parallel()
 	waiting(t, func(s *sim) {
 		s.start("theirs", func(b events.Bus) service {
-			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(toy{}), Worker: "host/1", OnlyStudy: "other", OnlyRun: "0badcafe", Logger: silently}
+			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(toy{}), Worker: "host/1", OnlyStudy: "other", OnlyRun: "0badcafe", Logger: silently}
 		})
 		s.submit("sim", "x1", toyStudy("sim", 40, ""))
 		s.waitsFor("sim", events.WaitsNoEvaluator)
 		s.says(events.WaitsNoEvaluator, "host/1 (serves other)")
 		s.start("ours", func(b events.Bus) service {
-			return &services.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(toy{}), Worker: "host/2", Logger: silently}
+			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(toy{}), Worker: "host/2", Logger: silently}
 		})
 		s.waitsFor("sim", "")
 	})
@@ -311,7 +313,7 @@ func TestNobodyDrivesTheStudy(t *testing.T) {
 		s := newSim(t, 1, membus.Faults{}, 0)
 		defer s.close()
 		proposer := s.startSometimes("proposer", func(b events.Bus) service {
-			return &services.Proposer{Bus: b, Catalog: toyCatalog(toy{}), Logger: silently}
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(toy{}), Logger: silently}
 		})
 		s.start("worker", toyWorker(toy{}, 2))
 		s.startArchiver(dir, nil)
@@ -369,7 +371,7 @@ func TestASourceThatIsMissingIsNamedAndWaitedFor(t *testing.T) {
 		s.startArchiver(dir, nil)
 		log := &sources{}
 		s.start("proposer", func(b events.Bus) service {
-			return &services.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: log, Logger: silently}
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: log, Logger: silently}
 		})
 		s.start("worker", toyWorker(toy{}, 2))
 		s.submit("first", "x0", toyStudy("first", 40, ""))
@@ -420,8 +422,8 @@ func TestTheSameWordsEverywhere(t *testing.T) {
 	waiting(t, func(s *sim) {
 		s.submit("sim", "x1", toyStudy("sim", 40, ""))
 		want := s.waitsFor("sim", events.WaitsNoEvaluator)
-		client := s.hub.Client("client")
-		reply, err := services.API(client)["get"](s.ctx, []byte("sim"))
+		bus := s.hub.Client("client")
+		reply, err := client.API(bus)["get"](s.ctx, []byte("sim"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -429,7 +431,7 @@ func TestTheSameWordsEverywhere(t *testing.T) {
 		if err := json.Unmarshal(reply, &got); err != nil || len(got.Waiting) != 1 || got.Waiting[0] != want {
 			t.Errorf("the API says %s, %v; want %+v", reply, err, want)
 		}
-		for m, err := range client.Notices(s.ctx, events.ProgressSubject("sim", "*")) {
+		for m, err := range bus.Notices(s.ctx, events.ProgressSubject("sim", "*")) {
 			if err != nil {
 				t.Fatal(err)
 			}

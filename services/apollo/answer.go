@@ -11,7 +11,7 @@ import (
 
 	"apollo/evaluator"
 	"apollo/events"
-	"apollo/services"
+	"apollo/services/client"
 	"apollo/services/study"
 	"apollo/services/transfer"
 )
@@ -48,7 +48,7 @@ type runJSON struct {
 // printAnswer prints the answer of a run that has ended; brought says what its
 // sources brought, nil when it has none. Its error carries the exit code that
 // the answer means.
-func (a *app) printAnswer(ctx context.Context, view *services.StudyView, watch stopwatch, brought *transfer.Report) error {
+func (a *app) printAnswer(ctx context.Context, view *client.StudyView, watch stopwatch, brought *transfer.Report) error {
 	if view.State == study.Failed || view.Summary == nil {
 		return hinted(exitFailed, "`apollo run --fresh` starts anew", fmt.Errorf("study %s %s: %s", view.Study, view.State, view.Reason))
 	}
@@ -83,11 +83,11 @@ func (a *app) printAnswer(ctx context.Context, view *services.StudyView, watch s
 	return nil
 }
 
-func infeasibleHint(view *services.StudyView) string {
+func infeasibleHint(view *client.StudyView) string {
 	return "`apollo study show " + view.Study + "` counts the reasons; loosen the constraints or extend the budget"
 }
 
-func (a *app) answerText(ctx context.Context, w io.Writer, p paint, view *services.StudyView, value runJSON) {
+func (a *app) answerText(ctx context.Context, w io.Writer, p paint, view *client.StudyView, value runJSON) {
 	s, spec := view.Summary, view.Spec
 	fmt.Fprintf(w, "%s %s: %s trials in %s (%s/s), %s measured, %s infeasible, %s failed\n", p.bold(view.Study), endText(view),
 		count(s.Trials), duration(time.Duration(value.Seconds*float64(time.Second))), significant(value.TrialsPerSecond),
@@ -132,7 +132,7 @@ func (a *app) answerText(ctx context.Context, w io.Writer, p paint, view *servic
 	}
 }
 
-func endText(view *services.StudyView) string {
+func endText(view *client.StudyView) string {
 	if view.Reason == "" || view.Reason == "on request" {
 		return string(view.State)
 	}

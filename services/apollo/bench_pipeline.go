@@ -18,7 +18,7 @@ import (
 	"apollo/evaluator"
 	"apollo/events"
 	"apollo/optimizer"
-	"apollo/services"
+	"apollo/services/catalog"
 	"apollo/services/study"
 	"apollo/services/studyfile"
 )
@@ -203,7 +203,7 @@ func searchBare(ctx context.Context, spec *events.Spec, flags pipelineFlags, see
 	if err != nil {
 		return 0, err
 	}
-	ev, err := services.Catalog.Bind(builtins(), spec.Template, sp.Params(), spec.Networks)
+	ev, err := catalog.Catalog.Bind(builtins(), spec.Template, sp.Params(), spec.Networks)
 	if err != nil {
 		return 0, err
 	}

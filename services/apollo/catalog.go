@@ -12,12 +12,13 @@ import (
 	"apollo/evaluator/template"
 	"apollo/evaluator/workload"
 	"apollo/events"
-	"apollo/services"
+	"apollo/services/catalog"
+	"apollo/services/proposer"
 )
 
 // builtins is what studies can name in this build.
-func builtins() services.Catalog {
-	return services.Catalog{
+func builtins() catalog.Catalog {
+	return catalog.Catalog{
 		Templates: append([]evaluator.Template{edge.Template()}, template.All()...),
 		Network:   workload.Builtin, NetworkNames: workload.Names(),
 	}
@@ -27,7 +28,7 @@ func builtins() services.Catalog {
 // Parquet files by path.
 type trialLogs struct{ dir string }
 
-var _ services.Sources = trialLogs{}
+var _ proposer.Sources = trialLogs{}
 
 // Open implements services.Sources.
 func (t trialLogs) Open(_ context.Context, ref events.Source) (*archiver.SourceLog, error) {

@@ -15,7 +15,7 @@ import (
 
 	"apollo/events"
 	"apollo/events/natsbus"
-	"apollo/services"
+	"apollo/services/proposer"
 )
 
 // finding is one thing that the doctor looked at.
@@ -193,13 +193,13 @@ func examineWorkers(ctx context.Context, s *session) []finding {
 	seen := newWorkers()
 	seen.follow(ctx, s.bus)
 	all := seen.list()
-	rivals := services.Rivals(all)
+	rivals := proposer.Rivals(all)
 	if len(rivals) == 0 {
 		return []finding{{Check: "evaluators", OK: true, Text: plural(len(all), "worker")}}
 	}
 	var bad []finding
 	for _, text := range rivals {
-		bad = append(bad, finding{Check: "evaluators", Text: text, Hint: services.RivalsHint})
+		bad = append(bad, finding{Check: "evaluators", Text: text, Hint: proposer.RivalsHint})
 	}
 	return bad
 }

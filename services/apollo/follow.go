@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"apollo/events"
-	"apollo/services"
+	"apollo/services/client"
 	"apollo/services/study"
 )
 
@@ -20,13 +20,13 @@ type follower struct {
 	progress *progress
 	// paused decides what a pause means; command is the request that asked for
 	// it, "" when the run paused itself. A non-nil error ends the waiting.
-	paused func(ctx context.Context, view *services.StudyView, command string) error
+	paused func(ctx context.Context, view *client.StudyView, command string) error
 	// isPaused: the run is paused as far as the log was read.
 	isPaused atomic.Bool
 }
 
 // wait follows a run until it has ended, and returns its view then.
-func (f *follower) wait(ctx context.Context, view *services.StudyView) (*services.StudyView, error) {
+func (f *follower) wait(ctx context.Context, view *client.StudyView) (*client.StudyView, error) {
 	if view.State.Terminal() {
 		return view, nil
 	}
@@ -61,7 +61,7 @@ func (f *follower) wait(ctx context.Context, view *services.StudyView) (*service
 
 // event handles one event of the run's log; it returns the view when the run
 // has ended.
-func (f *follower) event(ctx context.Context, view *services.StudyView, m events.Message, isNew bool) (*services.StudyView, error) {
+func (f *follower) event(ctx context.Context, view *client.StudyView, m events.Message, isNew bool) (*client.StudyView, error) {
 	_, _, kind, ok := events.ParseStudySubject(m.Subject)
 	if !ok {
 		return nil, nil
@@ -75,7 +75,7 @@ func (f *follower) event(ctx context.Context, view *services.StudyView, m events
 			return nil, f.paused(ctx, view, e.Command)
 		}
 	case "completed", "stopped", "cancelled", "failed":
-		now, err := services.ReadStudy(ctx, f.session.bus.Log(), view.Study, view.Run)
+		now, err := client.ReadStudy(ctx, f.session.bus.Log(), view.Study, view.Run)
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +91,7 @@ func (f *follower) event(ctx context.Context, view *services.StudyView, m events
 const finalTimeout = 60 * time.Second
 
 // archived waits until all trials of an ended run are on disk.
-func (f *follower) archived(ctx context.Context, view *services.StudyView) error {
+func (f *follower) archived(ctx context.Context, view *client.StudyView) error {
 	if view.Summary == nil || view.Summary.Trials == 0 || view.State == study.Failed {
 		return nil
 	}
@@ -119,12 +119,12 @@ func (f *follower) archived(ctx context.Context, view *services.StudyView) error
 // archivers says why the trials of an ended run are not on disk, until ctx
 // ends. It cancels the waiting when there was no sign of an archiver, or one
 // without a cause, for finalTimeout.
-func (f *follower) archivers(ctx context.Context, cancel context.CancelCauseFunc, view *services.StudyView) {
+func (f *follower) archivers(ctx context.Context, cancel context.CancelCauseFunc, view *client.StudyView) {
 	code := ""
 	hopeless := time.AfterFunc(finalTimeout, func() { cancel(context.DeadlineExceeded) })
 	defer hopeless.Stop()
 	absent := time.AfterFunc(silentAfter, func() {
-		nobody := services.NoArchiver()
+		nobody := client.NoArchiver()
 		f.app.sayWaiting(view.Study, &nobody)
 	})
 	defer absent.Stop()

@@ -10,7 +10,7 @@ import (
 
 	"apollo/events"
 	"apollo/optimizer/pareto"
-	"apollo/services"
+	"apollo/services/client"
 )
 
 // frontJSON is the answer of a study with several objectives; nil for one.
@@ -23,7 +23,7 @@ type frontJSON struct {
 	Reference   map[string]float64 `json:"reference"`
 }
 
-func frontOf(view *services.StudyView) *frontJSON {
+func frontOf(view *client.StudyView) *frontJSON {
 	if len(view.Spec.Objectives) < 2 {
 		return nil
 	}
@@ -35,7 +35,7 @@ func frontOf(view *services.StudyView) *frontJSON {
 }
 
 // answerInBrief is the best trial or the front in a few words.
-func answerInBrief(view *services.StudyView) string {
+func answerInBrief(view *client.StudyView) string {
 	if len(view.Front) > 0 {
 		return frontText(view.Spec, len(view.Front), view.Hypervolume)
 	}

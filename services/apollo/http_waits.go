@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"apollo/events"
-	"apollo/services"
+	"apollo/services/client"
 )
 
 // waitsPaused is the code of a run that paused itself, beside those of
@@ -137,7 +137,7 @@ func (w *waits) list() []runWait {
 	for key, r := range w.runs {
 		cause := r.run
 		if r.active && time.Since(r.heard) > silentAfter {
-			nobody := services.NoProposer(key[0])
+			nobody := client.NoProposer(key[0])
 			cause = &nobody
 		}
 		for _, c := range []*events.Waiting{cause, r.archive} {

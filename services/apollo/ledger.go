@@ -7,7 +7,7 @@ import (
 
 	"apollo/events"
 	"apollo/optimizer/space"
-	"apollo/services"
+	"apollo/services/client"
 )
 
 // trial is one trial of a run as the store tells it.
@@ -24,7 +24,7 @@ type trial struct {
 
 // ledger is the trials of one run, in order, with their answers.
 type ledger struct {
-	view   *services.StudyView
+	view   *client.StudyView
 	trials []trial
 	counts counts
 	// hash covers the trials up to the first one without an answer.
@@ -42,7 +42,7 @@ type counts struct {
 
 // readLedger reads the trials of a run from the bus. It applies the same
 // checks and the same judgement as the proposer and the archiver.
-func readLedger(ctx context.Context, bus events.Bus, view *services.StudyView) (*ledger, error) {
+func readLedger(ctx context.Context, bus events.Bus, view *client.StudyView) (*ledger, error) {
 	judge, err := events.NewJudge(view.Spec)
 	if err != nil {
 		return nil, err

@@ -5,13 +5,13 @@ import (
 	"errors"
 
 	"apollo/events"
-	"apollo/services"
+	"apollo/services/client"
 )
 
 // soFar is a run that has not ended as it is now, with a summary of the trials
 // that are answered.
-func soFar(ctx context.Context, s *session, view *services.StudyView) (*services.StudyView, error) {
-	now, err := services.ReadStudy(ctx, s.bus.Log(), view.Study, view.Run)
+func soFar(ctx context.Context, s *session, view *client.StudyView) (*client.StudyView, error) {
+	now, err := client.ReadStudy(ctx, s.bus.Log(), view.Study, view.Run)
 	if err != nil || now.Summary != nil {
 		return now, err
 	}
@@ -38,6 +38,6 @@ func (a *app) printPaused(ctx context.Context, p *pausedError, watch stopwatch) 
 }
 
 // sayPaused tells that a run is paused, why, and what it has found.
-func (a *app) sayPaused(view *services.StudyView) {
+func (a *app) sayPaused(view *client.StudyView) {
 	a.say("%s is paused (%s), best so far: %s: `apollo study resume %s` goes on", view.Study, view.Reason, answerInBrief(view), view.Study)
 }

@@ -12,8 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"apollo/services"
 	"apollo/services/external"
+	"apollo/services/proposer"
+	"apollo/services/worker"
 )
 
 // role is a service of this process.
@@ -93,8 +94,8 @@ func (p *process) stop() error {
 }
 
 // proposer returns the proposer of this process.
-func (a *app) proposer(c *cobra.Command, s *session) *services.Proposer {
-	return &services.Proposer{
+func (a *app) proposer(c *cobra.Command, s *session) *proposer.Proposer {
+	return &proposer.Proposer{
 		Bus: s.bus, Catalog: builtins(), Sources: trialLogs{a.data},
 		Logger: a.logger(c, slog.LevelWarn),
 	}
@@ -124,8 +125,8 @@ func evaluatorRole(s *session, name string, slots int, logger *slog.Logger, fail
 	return role{"evaluator " + name, newEvaluator(s, name, slots, logger, fail).Run}
 }
 
-func newEvaluator(s *session, name string, slots int, logger *slog.Logger, fail func(string) error) *services.Evaluator {
-	return &services.Evaluator{
+func newEvaluator(s *session, name string, slots int, logger *slog.Logger, fail func(string) error) *worker.Evaluator {
+	return &worker.Evaluator{
 		Bus: s.bus, Name: name, Catalog: builtins(), Slots: slots, Worker: workerName(),
 		Logger: logger.With("service", "evaluator"), FailedAttempt: s.attempts.of(name), Failpoint: fail,
 	}
@@ -133,7 +134,7 @@ func newEvaluator(s *session, name string, slots int, logger *slog.Logger, fail 
 
 // programRole is an evaluator that is a program of the user, for all studies or
 // for one run alone. It closes the program at its end.
-func programRole(e *services.Evaluator, backend *external.Backend) role {
+func programRole(e *worker.Evaluator, backend *external.Backend) role {
 	e.Backend, e.Program = backend, backend.Program()
 	return role{"evaluator " + e.Name, func(ctx context.Context) error { return errors.Join(e.Run(ctx), backend.Close()) }}
 }

@@ -12,7 +12,8 @@ import (
 
 	"apollo/events"
 	"apollo/events/natsbus"
-	"apollo/services"
+	"apollo/services/client"
+	"apollo/services/proposer"
 	"apollo/services/study"
 	"apollo/services/studyfile"
 	"apollo/services/transfer"
@@ -88,7 +89,7 @@ func (r *runner) run(ctx context.Context) error {
 }
 
 // attempt runs the study on one server, from opening it to closing it.
-func (r *runner) attempt(ctx context.Context) (view *services.StudyView, err error) {
+func (r *runner) attempt(ctx context.Context) (view *client.StudyView, err error) {
 	r.process, r.program = nil, nil
 	if err = r.identify(); err != nil {
 		return nil, err
@@ -142,12 +143,12 @@ func (r *runner) goOnHint() string {
 
 // existing returns the run that the study has already, nil when a new one must
 // start, or an error when the file is no longer what it was.
-func (r *runner) existing(ctx context.Context) (*services.StudyView, error) {
+func (r *runner) existing(ctx context.Context) (*client.StudyView, error) {
 	if r.flags.fresh {
 		return nil, nil
 	}
-	view, err := services.ReadStudy(ctx, r.session.bus.Log(), r.doc.Spec.Study, "")
-	if errors.Is(err, services.ErrNoStudy) {
+	view, err := client.ReadStudy(ctx, r.session.bus.Log(), r.doc.Spec.Study, "")
+	if errors.Is(err, client.ErrNoStudy) {
 		return nil, nil
 	}
 	if err != nil {
@@ -160,7 +161,7 @@ func (r *runner) existing(ctx context.Context) (*services.StudyView, error) {
 		want.Budget.Trials = have.Budget.Trials
 	}
 	if events.SpecSHA256(&have) != events.SpecSHA256(&want) {
-		m := services.DifferentStudy(want.Study, &have, r.doc.Spec)
+		m := proposer.DifferentStudy(want.Study, &have, r.doc.Spec)
 		return nil, hinted(exitRejected, strings.ReplaceAll(m.Hint, "ask with fresh", "use --fresh"), errors.New(m.Message))
 	}
 	return view, r.sameProgram(view, nil)
@@ -168,7 +169,7 @@ func (r *runner) existing(ctx context.Context) (*services.StudyView, error) {
 
 // drive starts the study, or goes on with it, and waits until it has ended and
 // its trials are on disk.
-func (r *runner) drive(ctx context.Context, view *services.StudyView) (*services.StudyView, error) {
+func (r *runner) drive(ctx context.Context, view *client.StudyView) (*client.StudyView, error) {
 	if r.watch.began.IsZero() {
 		r.watch.began = time.Now()
 	}
@@ -206,7 +207,7 @@ func (r *runner) drive(ctx context.Context, view *services.StudyView) (*services
 
 // finish has the files of an ended run written, when the process that ran it was
 // killed before it had.
-func (r *runner) finish(ctx context.Context, view *services.StudyView) error {
+func (r *runner) finish(ctx context.Context, view *client.StudyView) error {
 	final, err := finalOf(ctx, r.session, view)
 	if err != nil || final != nil {
 		return err
@@ -219,7 +220,7 @@ func (r *runner) finish(ctx context.Context, view *services.StudyView) error {
 	return (&follower{app: r.app, session: r.session}).archived(ctx, view)
 }
 
-func (r *runner) submit(ctx context.Context) (*services.StudyView, error) {
+func (r *runner) submit(ctx context.Context) (*client.StudyView, error) {
 	accepted, err := r.app.submit(ctx, r.session, r.doc, r.request(), "")
 	if err != nil {
 		// A command that was killed may have left its request, which was accepted
@@ -234,7 +235,7 @@ func (r *runner) submit(ctx context.Context) (*services.StudyView, error) {
 
 // follow waits for the end of the run, or for a service of this process to
 // break.
-func (r *runner) follow(ctx context.Context, view *services.StudyView) (*services.StudyView, error) {
+func (r *runner) follow(ctx context.Context, view *client.StudyView) (*client.StudyView, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go r.guard(ctx, cancel)
@@ -301,7 +302,7 @@ func (r *runner) watchHolder(ctx context.Context) (context.Context, func()) {
 }
 
 // countBefore notes how many trials an earlier process finished.
-func (r *runner) countBefore(ctx context.Context, view *services.StudyView) error {
+func (r *runner) countBefore(ctx context.Context, view *client.StudyView) error {
 	if view.Proposed == 0 {
 		return nil
 	}
@@ -317,7 +318,7 @@ func (r *runner) countBefore(ctx context.Context, view *services.StudyView) erro
 // mend what it paused for.
 type pausedError struct {
 	// view is the run as it is, with the answer so far.
-	view *services.StudyView
+	view *client.StudyView
 }
 
 func (e *pausedError) Error() string {
@@ -325,7 +326,7 @@ func (e *pausedError) Error() string {
 }
 
 // paused says what a pause means.
-func (r *runner) paused(ctx context.Context, view *services.StudyView, command string) error {
+func (r *runner) paused(ctx context.Context, view *client.StudyView, command string) error {
 	now, err := soFar(ctx, r.session, view)
 	if err != nil {
 		return err

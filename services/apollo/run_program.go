@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"apollo/events"
-	"apollo/services"
+	"apollo/services/client"
 	"apollo/services/external"
 )
 
@@ -42,7 +42,7 @@ func (r *runner) identify() error {
 
 // openProgram starts the program, before the study is asked for or goes on: the
 // request says who measures.
-func (r *runner) openProgram(ctx context.Context, view *services.StudyView) error {
+func (r *runner) openProgram(ctx context.Context, view *client.StudyView) error {
 	p := r.program
 	if p == nil {
 		return nil
@@ -71,7 +71,7 @@ func (r *runner) closeProgram() error {
 
 // sameProgram refuses to go on with a run that another program began: its
 // trials would be those of two. identity is nil before the program is open.
-func (r *runner) sameProgram(view *services.StudyView, identity *events.Identity) error {
+func (r *runner) sameProgram(view *client.StudyView, identity *events.Identity) error {
 	if r.program == nil || view.Identity == nil || view.State.Terminal() {
 		return nil
 	}

@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"apollo/events"
-	"apollo/services"
+	"apollo/services/archive"
+	"apollo/services/client"
 )
 
 // part is a set of the services that a run can need.
@@ -20,7 +21,7 @@ const (
 )
 
 // start starts services of this process for the run.
-func (r *runner) start(ctx context.Context, view *services.StudyView, parts part) error {
+func (r *runner) start(ctx context.Context, view *client.StudyView, parts part) error {
 	a, s, spec := r.app, r.session, r.doc.Spec
 	logger := a.logger(r.command, slog.LevelWarn)
 	fail, err := failpoint()
@@ -37,7 +38,7 @@ func (r *runner) start(ctx context.Context, view *services.StudyView, parts part
 		first = append(first, r.evaluators(view, logger, fail)...)
 	}
 	if parts&archiving != 0 {
-		archiver := services.Archiver{Bus: s.bus, Dir: a.data, Worker: workerName(), Logger: logger.With("service", "archiver"), Failpoint: fail}
+		archiver := archive.Archiver{Bus: s.bus, Dir: a.data, Worker: workerName(), Logger: logger.With("service", "archiver"), Failpoint: fail}
 		last = append(last, role{"archiver", archiver.Run})
 	}
 	if r.process == nil {
@@ -50,7 +51,7 @@ func (r *runner) start(ctx context.Context, view *services.StudyView, parts part
 // evaluators are those of the study: the built-in one, or the program that the
 // study file names, which serves this run alone. A study with an evaluator from
 // elsewhere waits for it.
-func (r *runner) evaluators(view *services.StudyView, logger *slog.Logger, fail func(string) error) []role {
+func (r *runner) evaluators(view *client.StudyView, logger *slog.Logger, fail func(string) error) []role {
 	spec := r.doc.Spec
 	if p := r.program; p != nil {
 		e := newEvaluator(r.session, spec.Evaluator.Name, r.flags.evaluators, logger, fail)
@@ -74,7 +75,7 @@ const signOfLife = 2 * time.Second
 
 // join runs the study on the server of another process: `apollo up` drives it,
 // another `apollo run` does not, because that drives its own study alone.
-func (r *runner) join(ctx context.Context, view *services.StudyView) error {
+func (r *runner) join(ctx context.Context, view *client.StudyView) error {
 	switch {
 	case !r.session.remote && !r.alive(ctx, view):
 		r.app.say("another study runs on %s: this one joins its server", r.app.data)
@@ -86,7 +87,7 @@ func (r *runner) join(ctx context.Context, view *services.StudyView) error {
 }
 
 // alive reports whether somebody drives the run.
-func (r *runner) alive(ctx context.Context, view *services.StudyView) bool {
+func (r *runner) alive(ctx context.Context, view *client.StudyView) bool {
 	ctx, cancel := context.WithTimeout(ctx, signOfLife)
 	var looking sync.WaitGroup
 	defer looking.Wait()

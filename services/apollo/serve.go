@@ -11,7 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events/natsbus"
-	"apollo/services"
+	"apollo/services/archive"
+	"apollo/services/client"
 )
 
 // roleNames are the services that serve can run, in the order they start.
@@ -89,7 +90,7 @@ func (a *app) serve(ctx context.Context, c *cobra.Command, s *session, names []s
 		first = append(first, a.builtinEvaluators(s, flags.evaluators, logger, fail)...)
 	}
 	if slices.Contains(names, "archiver") {
-		r := services.Archiver{Bus: s.bus, Dir: a.data, Worker: workerName(), Logger: logger.With("service", "archiver"), Failpoint: fail}
+		r := archive.Archiver{Bus: s.bus, Dir: a.data, Worker: workerName(), Logger: logger.With("service", "archiver"), Failpoint: fail}
 		last = append(last, role{"archiver", r.Run})
 	}
 	if flags.http != "" {
@@ -106,10 +107,10 @@ func (a *app) serve(ctx context.Context, c *cobra.Command, s *session, names []s
 // them.
 func serveAPI(ctx context.Context, bus *natsbus.Bus) error {
 	endpoints := map[string]natsbus.Endpoint{}
-	for name, handle := range services.API(bus) {
+	for name, handle := range client.API(bus) {
 		endpoints[name] = handle
 	}
-	return bus.ServeMicro(ctx, services.APIName, services.APIVersion, "Submit studies and look at them", endpoints)
+	return bus.ServeMicro(ctx, client.APIName, client.APIVersion, "Submit studies and look at them", endpoints)
 }
 
 // untilSignal waits until a signal comes or a role breaks, and drains.

@@ -15,7 +15,7 @@ import (
 
 	"apollo/events"
 	"apollo/events/natsbus"
-	"apollo/services"
+	"apollo/services/client"
 )
 
 // need is what a command wants from a bus.
@@ -165,12 +165,12 @@ func connect(ctx context.Context, conf natsbus.Config, remote bool) (*session, e
 }
 
 // study returns the view of a study, or an error that says that there is none.
-func (s *session) study(ctx context.Context, name, run string) (*services.StudyView, error) {
+func (s *session) study(ctx context.Context, name, run string) (*client.StudyView, error) {
 	if !events.IsName(name) {
 		return nil, usageErrorf("%q is no name of a study: names have a-z, 0-9 and \"-\"", name)
 	}
-	view, err := services.ReadStudy(ctx, s.bus.Log(), name, run)
-	if errors.Is(err, services.ErrNoStudy) {
+	view, err := client.ReadStudy(ctx, s.bus.Log(), name, run)
+	if errors.Is(err, client.ErrNoStudy) {
 		return nil, noStudy(name)
 	}
 	return view, err

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
-	"apollo/services"
+	"apollo/services/client"
 	"apollo/services/study"
 )
 
@@ -19,7 +19,7 @@ func (a *app) controlCommand(verb, short string, target study.State) *cobra.Comm
 		Use: verb + " STUDY", Short: short,
 		Example: "  apollo study " + verb + " mobilenetv2-6p8", Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.steer(c, args[0], &events.StudyControl{Verb: verb}, func(v *services.StudyView) bool {
+			return a.steer(c, args[0], &events.StudyControl{Verb: verb}, func(v *client.StudyView) bool {
 				return v.State == target || verb == "stop" && v.State == study.Stopped
 			})
 		},
@@ -36,7 +36,7 @@ func (a *app) studyExtendCommand() *cobra.Command {
 			if trials < 1 {
 				return usageErrorf("--trials wants the new total number of trials")
 			}
-			return a.steer(c, args[0], &events.StudyControl{Verb: "extend", Trials: trials}, func(v *services.StudyView) bool {
+			return a.steer(c, args[0], &events.StudyControl{Verb: "extend", Trials: trials}, func(v *client.StudyView) bool {
 				return v.Budget == trials && (v.State == study.Running || v.State == study.Paused)
 			})
 		},
@@ -47,7 +47,7 @@ func (a *app) studyExtendCommand() *cobra.Command {
 
 // steer sends a request about a study and waits until it is carried out. When
 // no server runs it opens the store and carries the request out itself.
-func (a *app) steer(c *cobra.Command, name string, request *events.StudyControl, already func(*services.StudyView) bool) error {
+func (a *app) steer(c *cobra.Command, name string, request *events.StudyControl, already func(*client.StudyView) bool) error {
 	ctx := c.Context()
 	s, err := a.open(ctx, c, forWriting)
 	if err != nil {
@@ -64,7 +64,7 @@ func (a *app) steer(c *cobra.Command, name string, request *events.StudyControl,
 			stop = a.driveBriefly(ctx, c, s, name)
 		}
 		err := a.control(ctx, s, view, request)
-		if errors.Is(err, services.ErrNoAnswer) {
+		if errors.Is(err, client.ErrNoAnswer) {
 			// What is so already has no answer: somebody else may have asked for
 			// it in the meantime.
 			if now, lookErr := s.study(ctx, name, view.Run); lookErr == nil && already(now) {
@@ -96,9 +96,9 @@ func (a *app) steer(c *cobra.Command, name string, request *events.StudyControl,
 }
 
 // control publishes a request and waits for its event.
-func (a *app) control(ctx context.Context, s *session, view *services.StudyView, request *events.StudyControl) error {
+func (a *app) control(ctx context.Context, s *session, view *client.StudyView, request *events.StudyControl) error {
 	request.Study, request.Run = view.Study, view.Run
-	return refusal(services.Control(ctx, s.bus, *request))
+	return refusal(client.Control(ctx, s.bus, *request))
 }
 
 // driveBriefly runs a proposer for one study until the returned function is

@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
-	"apollo/services"
+	"apollo/services/client"
 )
 
 // studyJSON is a run as `study ls -o json` prints it.
@@ -37,11 +37,11 @@ func (a *app) studyLsCommand() *cobra.Command {
 				return err
 			}
 			defer s.close(ctx)
-			views, err := services.ListStudies(ctx, s.bus.Log())
+			views, err := client.ListStudies(ctx, s.bus.Log())
 			if err != nil {
 				return err
 			}
-			if err := services.ReadArchiveWaits(ctx, s.bus.Log(), views...); err != nil {
+			if err := client.ReadArchiveWaits(ctx, s.bus.Log(), views...); err != nil {
 				return err
 			}
 			if !all {
@@ -55,12 +55,12 @@ func (a *app) studyLsCommand() *cobra.Command {
 }
 
 // latestRuns keeps the last run of every study, in their order.
-func latestRuns(views []*services.StudyView) []*services.StudyView {
-	latest := map[string]*services.StudyView{}
+func latestRuns(views []*client.StudyView) []*client.StudyView {
+	latest := map[string]*client.StudyView{}
 	for _, v := range views {
 		latest[v.Study] = v
 	}
-	var out []*services.StudyView
+	var out []*client.StudyView
 	for _, v := range views {
 		if latest[v.Study] == v {
 			out = append(out, v)
@@ -69,7 +69,7 @@ func latestRuns(views []*services.StudyView) []*services.StudyView {
 	return out
 }
 
-func listStudies(views []*services.StudyView) answer {
+func listStudies(views []*client.StudyView) answer {
 	rows, items := []studyJSON{}, []any{}
 	g := &grid{header: []string{"STUDY", "RUN", "STATE", ">PROPOSED", ">BUDGET", "BEST", "ACCEPTED"}}
 	for _, v := range views {

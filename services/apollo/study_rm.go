@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
-	"apollo/services"
+	"apollo/services/client"
 )
 
 func (a *app) studyRmCommand() *cobra.Command {
@@ -48,7 +48,7 @@ Parquet files stay: they are the archive, and later studies can transfer from th
 
 // removeStudy purges all runs of a study, when all have ended and are archived.
 func removeStudy(ctx context.Context, s *session, name string) (runs int, err error) {
-	views, err := services.ListStudies(ctx, s.bus.Log())
+	views, err := client.ListStudies(ctx, s.bus.Log())
 	if err != nil {
 		return 0, err
 	}
@@ -88,7 +88,7 @@ func removeStudy(ctx context.Context, s *session, name string) (runs int, err er
 
 // finalOf returns the event that says that all trials of an ended run are on
 // disk, or nil.
-func finalOf(ctx context.Context, s *session, v *services.StudyView) (*events.ArchiveFinal, error) {
+func finalOf(ctx context.Context, s *session, v *client.StudyView) (*events.ArchiveFinal, error) {
 	var final *events.ArchiveFinal
 	for m, err := range s.bus.Log().Read(ctx, 0, events.ArchiveSubject(v.Study, v.Run, "final")) {
 		if err != nil {
@@ -103,6 +103,6 @@ func finalOf(ctx context.Context, s *session, v *services.StudyView) (*events.Ar
 
 // isFinal reports whether e is about the run as it is now: a run that was
 // extended has an earlier one too.
-func isFinal(v *services.StudyView, e *events.ArchiveFinal) bool {
+func isFinal(v *client.StudyView, e *events.ArchiveFinal) bool {
 	return v.Summary == nil || e.Trials >= int64(v.Summary.Trials)
 }

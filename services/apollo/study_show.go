@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
-	"apollo/services"
+	"apollo/services/client"
 )
 
 // shownStudy is the answer of `study show -o json`.
@@ -86,7 +86,7 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 	if err != nil {
 		return nil, err
 	}
-	if err := services.LookAt(ctx, s.bus, view, s.server != nil); err != nil {
+	if err := client.LookAt(ctx, s.bus, view, s.server != nil); err != nil {
 		return nil, err
 	}
 	l, err := readLedger(ctx, s.bus, view)
@@ -141,7 +141,7 @@ func countReasons(l *ledger) []reasonCount {
 
 // logPath is where the Parquet files of a run are. With --nats they are below
 // the archiver's data directory, wherever that is.
-func (a *app) logPath(view *services.StudyView) string {
+func (a *app) logPath(view *client.StudyView) string {
 	dir := a.data
 	if a.nats != "" {
 		dir = ""

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
-	"apollo/services"
+	"apollo/services/client"
 	"apollo/services/studyfile"
 )
 
@@ -62,19 +62,19 @@ accepted. The same --id twice starts it once.`,
 // submit publishes a study and waits until it is accepted or rejected.
 func (a *app) submit(ctx context.Context, s *session, doc *studyfile.Document, request events.StudyRequested, id string) (*events.StudyAccepted, error) {
 	request.Study = doc.Normalised
-	accepted, err := services.Submit(ctx, s.bus, doc.Spec.Study, id, request, nil)
+	accepted, err := client.Submit(ctx, s.bus, doc.Spec.Study, id, request, nil)
 	return accepted, refusal(err)
 }
 
 // refusal adds the hint and the exit code to the error of a request.
 func refusal(err error) error {
-	if r, ok := errors.AsType[*services.RejectedError](err); ok {
+	if r, ok := errors.AsType[*client.RejectedError](err); ok {
 		return rejected(&r.StudyRejected)
 	}
 	if errors.Is(err, events.ErrTooLarge) {
 		return hinted(exitRejected, "use fewer levels, shorter labels or fewer layers, or raise max_payload of the NATS server", err)
 	}
-	if errors.Is(err, services.ErrNoAnswer) {
+	if errors.Is(err, client.ErrNoAnswer) {
 		return hinted(exitError, "the request stays queued; start a proposer: `apollo up`, or `apollo serve proposer`", err)
 	}
 	return err

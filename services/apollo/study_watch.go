@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"apollo/services"
+	"apollo/services/client"
 	"apollo/services/study"
 )
 
@@ -29,7 +29,7 @@ func (a *app) studyWatchCommand() *cobra.Command {
 				a.say("nothing drives %s now, it is %s: `apollo run` with its file goes on with it", view.Study, view.State)
 				return silent(exitError)
 			}
-			f := &follower{app: a, session: s, progress: newProgress(a, view.Spec), paused: func(ctx context.Context, view *services.StudyView, _ string) error {
+			f := &follower{app: a, session: s, progress: newProgress(a, view.Spec), paused: func(ctx context.Context, view *client.StudyView, _ string) error {
 				now, err := soFar(ctx, s, view)
 				if err == nil {
 					a.sayPaused(now)

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
-	"apollo/services"
+	"apollo/services/proposer"
 	"apollo/services/transfer"
 )
 
@@ -46,7 +46,7 @@ A study without sources is shown what a search of the archive in --data would fi
 			if spec.Transfer == nil {
 				spec.Transfer = &events.Transfer{Sources: []events.Source{{Auto: true}}}
 			}
-			all, found, err := services.Candidates(c.Context(), builtins(), trialLogs{a.data}, &spec)
+			all, found, err := proposer.Candidates(c.Context(), builtins(), trialLogs{a.data}, &spec)
 			if err != nil {
 				return err
 			}

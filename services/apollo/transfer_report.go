@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
-	"apollo/services"
+	"apollo/services/client"
 	"apollo/services/draw"
 	"apollo/services/transfer"
 )
@@ -53,7 +53,7 @@ claimed ("~"); what each source is credited with; and an alarm when transfer hur
 }
 
 // transferReport is the report of a run; nil when it has no sources.
-func transferReport(ctx context.Context, s *session, view *services.StudyView) (*transfer.Report, error) {
+func transferReport(ctx context.Context, s *session, view *client.StudyView) (*transfer.Report, error) {
 	if len(view.Sources) == 0 {
 		return nil, nil
 	}

@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"apollo/events"
-	"apollo/services"
+	"apollo/services/client"
 )
 
 // stateText is a state with what the run waits for: "running (waits: …)".
-func stateText(view *services.StudyView) string {
+func stateText(view *client.StudyView) string {
 	state := string(view.State)
 	if view.Reason != "" && state != "completed" {
 		state += " (" + view.Reason + ")"
@@ -51,7 +51,7 @@ func (a *app) sayWaiting(name string, w *events.Waiting) {
 const silentAfter = 5 * time.Second
 
 // silence is why nothing is heard of a run.
-func (f *follower) silence(ctx context.Context, view *services.StudyView) events.Waiting {
+func (f *follower) silence(ctx context.Context, view *client.StudyView) events.Waiting {
 	limited, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
 	if _, err := f.session.bus.Log().Info(limited, events.RunFilter(view.Study, view.Run)); err != nil {
@@ -60,12 +60,12 @@ func (f *follower) silence(ctx context.Context, view *services.StudyView) events
 			Hint: "is the server running? this command goes on when it is back",
 		}
 	}
-	return services.NoProposer(view.Study)
+	return client.NoProposer(view.Study)
 }
 
 // ticks shows the progress of a run, what it waits for, and that nothing is
 // heard of it, until ctx ends.
-func (f *follower) ticks(ctx context.Context, view *services.StudyView) {
+func (f *follower) ticks(ctx context.Context, view *client.StudyView) {
 	heard := make(chan events.Progress)
 	notices := f.session.bus.Notices(ctx, events.ProgressSubject(view.Study, view.Run))
 	go func() {

@@ -13,7 +13,7 @@ import (
 
 	"apollo/archiver"
 	"apollo/events"
-	"apollo/services"
+	"apollo/services/archive"
 )
 
 // Runner runs cells in parallel processes and keeps their trials in the log of
@@ -283,7 +283,7 @@ func (s *state) keep(c *Cell, batches []Batch) error {
 	if err := s.store.Begin(archiver.Run{Spec: spec, ID: run, Accepted: time.Now().UTC()}); err != nil {
 		return err
 	}
-	rows, err := services.Rows(spec, run)
+	rows, err := archive.Rows(spec, run)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,183 @@
+package archive
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"apollo/archiver"
+	"apollo/events"
+	"apollo/services/messages"
+)
+
+// archiveRetryMax bounds the wait before the disk is tried again: people who
+// made room see soon that it goes on.
+const archiveRetryMax = 5 * time.Second
+
+// archivePresence is what an archiver says about itself every two seconds.
+type archivePresence struct {
+	bus events.Bus
+	log *slog.Logger
+
+	mu sync.Mutex // guards what follows
+	is events.Archiving
+}
+
+// beat tells that the archiver is there, until ctx ends.
+func (p *archivePresence) beat(ctx context.Context) {
+	tell := time.NewTicker(events.PresentEvery)
+	defer tell.Stop()
+	for {
+		p.mu.Lock()
+		data, err := json.Marshal(p.is)
+		p.mu.Unlock()
+		if err == nil {
+			err = p.bus.Notify(ctx, events.ArchivingSubject, data)
+		}
+		if err != nil {
+			p.log.Debug("notice of presence", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tell.C:
+		}
+	}
+}
+
+// waits notes why the disk takes nothing, nil when it does, and logs that once.
+func (p *archivePresence) waits(w *events.Waiting, rows int, err error) {
+	p.mu.Lock()
+	before := p.is.Waiting
+	p.is.Waiting, p.is.Rows = w, rows
+	p.mu.Unlock()
+	switch {
+	case w == nil && before != nil:
+		p.log.Info("the trial log is written again")
+	case w != nil && (before == nil || before.Message != w.Message):
+		p.log.Error("the trial log cannot be written: trying again until it can", "error", err, "rows_waiting", rows, "hint", w.Hint)
+	}
+}
+
+// behind notes the runs whose trials cannot be written, and logs each once.
+func (p *archivePresence) behind(runs []events.ArchiveWaiting) {
+	p.mu.Lock()
+	before := p.is.Behind
+	p.is.Behind = runs
+	p.mu.Unlock()
+	for _, r := range runs {
+		same := func(b events.ArchiveWaiting) bool {
+			return b.Study == r.Study && b.Run == r.Run && b.Waiting.Message == r.Waiting.Message
+		}
+		if !slices.ContainsFunc(before, same) {
+			p.log.Error("the trials of a run cannot be written: trying again until they can, and others go on",
+				"study", r.Study, "run", r.Run, "error", r.Waiting.Message, "hint", r.Waiting.Hint)
+		}
+	}
+}
+
+// stuckArchive is an error of the disk as a cause. It names the folder and not
+// the file, which has another name at every try.
+func stuckArchive(dir string, err error) *events.Waiting {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		dir = e.Path
+		if e.Op != "mkdir" {
+			dir = filepath.Dir(dir)
+		}
+	}
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		err = errno
+	}
+	return &events.Waiting{
+		Code: events.WaitsArchiveStuck, Message: fmt.Sprintf("the archiver cannot write in %s: %v", dir, err),
+		Hint: "make room or mend the disk there; the archiver tries again by itself, and nothing is lost meanwhile",
+	}
+}
+
+// openStore opens the trial log. A disk without room is waited for.
+func (a *Archiver) openStore(ctx context.Context, logger *slog.Logger, present *archivePresence) (*archiver.Store, error) {
+	wait := messages.RetryFirst
+	for {
+		store, err := archiver.Open(a.Dir, archiver.Options{Failpoint: a.Failpoint, Plain: a.Plain, Logger: logger})
+		if err == nil || !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
+			present.waits(nil, 0, nil)
+			return store, err
+		}
+		present.waits(stuckArchive(a.Dir, err), 0, err)
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(wait):
+			wait = min(2*wait, archiveRetryMax)
+		}
+	}
+}
+
+// sayStuck tells the runs whose rows wait why they do, each one once.
+func (w *archive) sayStuck(ctx context.Context, err error) {
+	cause := stuckArchive(w.store.Dir(), err)
+	w.stuck = true
+	w.present.waits(cause, w.store.Waiting(), err)
+	for _, key := range w.sortedRuns() {
+		n := w.store.WaitingOf(key.Study, key.Run)
+		if n == 0 || w.told[key] == cause.Message {
+			continue
+		}
+		if w.say(ctx, key, n, cause) != nil {
+			return
+		}
+		w.told[key] = cause.Message
+	}
+}
+
+// goesOn notes that the disk takes rows again.
+func (w *archive) goesOn() {
+	if w.stuck {
+		w.stuck = false
+		w.present.waits(nil, w.store.Waiting(), nil)
+	}
+}
+
+// sayGoesOn takes back what sayStuck told.
+func (w *archive) sayGoesOn(ctx context.Context) {
+	for _, key := range w.sortedRuns() {
+		if w.stuck || w.told[key] == "" || w.store.Stuck(key.Study, key.Run) {
+			continue
+		}
+		if w.say(ctx, key, 0, nil) != nil {
+			return
+		}
+		delete(w.told, key)
+	}
+}
+
+// say appends why trials of a run wait. What cannot be said now is said at the
+// next try: the disk does not wait for it.
+func (w *archive) say(ctx context.Context, key messages.RunKey, trials int, cause *events.Waiting) error {
+	limited, cancel := context.WithTimeout(ctx, shutdownGrace)
+	defer cancel()
+	id := fmt.Sprintf("archive.%s.%s.waiting.%d", key.Study, key.Run, time.Now().UnixNano())
+	m := events.Message{Subject: events.ArchiveSubject(key.Study, key.Run, "waiting"), ID: id}
+	e := events.ArchiveWaiting{Study: key.Study, Run: key.Run, Trials: trials, Waiting: cause}
+	err := messages.Append(limited, w.bus.Log(), m, "archiver", e, events.Fence{})
+	if err != nil {
+		w.log.Debug("say what the archiver waits for", "error", err)
+	}
+	return err
+}
+
+func (w *archive) sortedRuns() []messages.RunKey {
+	return slices.SortedFunc(maps.Keys(w.runs), func(a, b messages.RunKey) int {
+		return cmp.Or(cmp.Compare(a.Study, b.Study), cmp.Compare(a.Run, b.Run))
+	})
+}

@@ -1,0 +1,88 @@
+package catalog
+
+import (
+	"fmt"
+
+	"apollo/evaluator"
+	"apollo/evaluator/workload"
+	"apollo/events"
+	"apollo/optimizer"
+	"apollo/optimizer/space"
+	"apollo/services/studyfile"
+	"apollo/services/transfer"
+)
+
+// Catalog is what studies can name: templates and networks. Algorithms come
+// from the optimizer package.
+type Catalog struct {
+	Templates []evaluator.Template
+	// Network returns a built-in network; the error lists the known names.
+	Network      func(name string) (*workload.Workload, error)
+	NetworkNames []string
+}
+
+// Study returns the catalog as the study file's parser wants it.
+func (c Catalog) Study() studyfile.Catalog {
+	return studyfile.Catalog{
+		Templates: c.Templates, Network: c.Network, NetworkNames: c.NetworkNames,
+		Algorithm: func(name string, options []byte) error {
+			_, err := optimizer.New(name, options)
+			return err
+		},
+		AlgorithmNames: optimizer.Names(), ManyNames: optimizer.ManyNames(),
+	}
+}
+
+// Template returns the template called name.
+func (c Catalog) Template(name string) (evaluator.Template, bool) {
+	for _, t := range c.Templates {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return evaluator.Template{}, false
+}
+
+// Bind makes the evaluator of a template for parameters and networks. The
+// error says what this build lacks: the template, a network, or a network's
+// layers being other ones than the study means.
+func (c Catalog) Bind(template string, params []space.Param, networks []events.Network) (evaluator.Evaluator, error) {
+	t, ok := c.Template(template)
+	if !ok {
+		return nil, fmt.Errorf("template %q is not part of this build", template)
+	}
+	return c.BindTo(t.Backend, params, networks, nil)
+}
+
+// BindTo is Bind with a given backend, for the metrics that a study wants.
+func (c Catalog) BindTo(b evaluator.Backend, params []space.Param, networks []events.Network, metrics []events.Metric) (evaluator.Evaluator, error) {
+	task := evaluator.Task{Params: params}
+	for _, m := range metrics {
+		task.Metrics = append(task.Metrics, evaluator.Metric{Name: m.Name, Unit: m.Unit})
+	}
+	find := transfer.Layers(c.Network)
+	for _, n := range networks {
+		w, err := find(n)
+		if err != nil {
+			return nil, err
+		}
+		task.Networks = append(task.Networks, evaluator.Network{Workload: w, Weight: n.Weight})
+	}
+	return b.New(task)
+}
+
+// SameVersion refuses a study that another version of the template's evaluator
+// began: half of its answers would be another model's. What says no version
+// cannot be told apart.
+func (c Catalog) SameVersion(spec *events.Spec) error {
+	t, ok := c.Template(spec.Template)
+	if !ok || spec.Evaluator.Version == "" {
+		return nil
+	}
+	d := t.Backend.Describe()
+	if d.Name != spec.Evaluator.Name || d.Version == spec.Evaluator.Version {
+		return nil
+	}
+	return fmt.Errorf("the study began with version %s of evaluator %s, this build has version %s: go on with the build that began it, or start a fresh run",
+		spec.Evaluator.Version, d.Name, d.Version)
+}

@@ -1,0 +1,209 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"apollo/events"
+	"apollo/services/messages"
+	"apollo/services/study"
+)
+
+// ErrNoStudy says that the log holds no study, or no run, of that name.
+var ErrNoStudy = errors.New("no such study")
+
+// StudyView is a run as its log tells it, for people and programs who look.
+type StudyView struct {
+	Study, Run string
+	State      study.State
+	// Reason says why it is paused, stopping or ended.
+	Reason   string
+	Accepted time.Time
+	Updated  time.Time
+	Spec     *events.Spec
+	SHA256   string // of the specification
+	Command  string // the request that was accepted
+	Sources  []events.SourcePin
+	// Identity is who measures; nil while nobody is chosen. Program is the user's
+	// program, where the request named it. Refused counts the answers of others.
+	Identity *events.Identity
+	Program  *events.Program
+	Refused  int
+	// Budget is the number of trials, as extended.
+	Budget int
+	// Proposed counts the trials that were proposed.
+	Proposed int
+	// Best is the best feasible trial that the log names; nil with several
+	// objectives.
+	Best *events.BestTrial
+	// Front, with several objectives, is the feasible trials that the log names
+	// and no other dominates, in order; Hypervolume and Reference are as in
+	// events.Summary.
+	Front       []events.BestTrial
+	Hypervolume *float64
+	Reference   map[string]float64
+	// Summary is set when the run has ended.
+	Summary *events.Summary
+	// Waiting is what the run waits for, as its log says; LookAt says what is so
+	// now.
+	Waiting []events.Waiting
+	// Err is why the run's log cannot be read to its end; State is Unreadable
+	// then, and Spec is empty where it was not even accepted.
+	Err error
+
+	front    *study.Front // nil with one objective
+	archived bool         // an archiver said that all trials are on disk
+}
+
+// Unreadable is the state of a run whose log holds what this build does not
+// understand: a later version's event, or no event at all.
+const Unreadable study.State = "unreadable"
+
+// unreadable ends the view of a run at an event that cannot be read.
+func (v *StudyView) unreadable(err error) {
+	v.State, v.Reason, v.Err = Unreadable, err.Error(), err
+}
+
+func (v *StudyView) fold(m events.Message, e events.Payload) {
+	if _, first := e.(events.StudyAccepted); v.State == "" && !first {
+		v.unreadable(fmt.Errorf("%s at sequence %d: the run was never accepted", m.Subject, m.Seq))
+		return
+	}
+	v.Updated = m.Time
+	switch e := e.(type) {
+	case events.StudyAccepted:
+		*v = StudyView{
+			Study: e.Study, Run: e.Run, State: study.Running, Accepted: m.Time, Updated: m.Time, Spec: &e.Spec,
+			SHA256: e.SpecSHA256, Command: e.Command, Budget: e.Spec.Budget.Trials, Identity: e.Pin(), Program: e.Program,
+		}
+		if len(e.Spec.Objectives) > 1 {
+			v.front = study.NewFront(v.Spec)
+		}
+	case events.StudyStarted:
+		v.Sources = e.Sources
+	case events.StudyBound:
+		v.Identity = &e.Identity
+	case events.BatchRefused:
+		v.Refused++
+	case events.TrialsProposed:
+		v.Proposed = max(v.Proposed, e.FirstTrial+len(e.Designs))
+	case events.StudyImproved:
+		v.improve(&e)
+	case events.StudyWaiting:
+		v.wait(e.Waiting)
+	case events.StudyPaused:
+		v.State, v.Reason, v.Waiting = study.Paused, e.Reason, nil
+	case events.StudyResumed:
+		v.State, v.Reason = study.Running, ""
+	case events.StudyExtended:
+		if v.Budget = max(v.Budget, e.Trials); v.State != study.Paused {
+			v.State, v.Reason, v.Summary = study.Running, "", nil
+		}
+	case events.StudyStopping:
+		v.State, v.Reason = study.Stopping, e.Reason
+	case events.StudyStopped:
+		v.end(study.Stopped, e.Reason, &e.Summary)
+	case events.StudyCompleted:
+		v.end(study.Completed, e.Reason, &e.Summary)
+	case events.StudyCancelled:
+		v.end(study.Cancelled, "", &e.Summary)
+	case events.StudyFailed:
+		v.end(study.Failed, e.Reason, nil)
+	}
+}
+
+// Fold is fold of what may not be readable.
+func (v *StudyView) Fold(m events.Message) {
+	_, payload, err := events.Decode(m.Data)
+	if err != nil {
+		v.unreadable(fmt.Errorf("%s at sequence %d: %w", m.Subject, m.Seq, err))
+		return
+	}
+	v.fold(m, payload)
+}
+
+func (v *StudyView) improve(e *events.StudyImproved) {
+	if v.front == nil {
+		v.Best = &e.Best
+		return
+	}
+	v.front.Join(e.Best)
+	v.Hypervolume, v.Reference = e.Hypervolume, e.Reference
+}
+
+func (v *StudyView) end(s study.State, reason string, summary *events.Summary) {
+	v.State, v.Reason, v.Summary, v.Waiting = s, reason, summary, nil
+	if summary == nil {
+		return
+	}
+	if summary.Best != nil {
+		v.Best = summary.Best
+	}
+	if v.front != nil {
+		for _, b := range summary.Front {
+			v.front.Join(b)
+		}
+		v.Hypervolume, v.Reference = summary.Hypervolume, summary.Reference
+	}
+}
+
+// ReadStudy returns the view of a study's named run, or of its latest one when
+// run is "". Errors: ErrNoStudy, and those of the bus.
+func ReadStudy(ctx context.Context, log events.Log, name, run string) (*StudyView, error) {
+	filter := events.RunFilter(name, "*")
+	if run != "" {
+		filter = events.RunFilter(name, run)
+	}
+	views, err := foldViews(log.Read(ctx, 0, filter))
+	if err != nil {
+		return nil, err
+	}
+	if len(views) == 0 {
+		return nil, fmt.Errorf("%w: %s", ErrNoStudy, name)
+	}
+	view := views[len(views)-1]
+	if view.Err != nil {
+		return nil, view.Err
+	}
+	return view, nil
+}
+
+// ListStudies returns the views of all runs, in the order they were accepted.
+// One that cannot be read says so itself: it does not hide the others.
+func ListStudies(ctx context.Context, log events.Log) ([]*StudyView, error) {
+	return foldViews(log.Read(ctx, 0, events.RunFilter("*", "*")))
+}
+
+func foldViews(log iter.Seq2[events.Message, error]) ([]*StudyView, error) {
+	var order []*StudyView
+	byRun := map[messages.RunKey]*StudyView{}
+	for m, err := range log {
+		if err != nil {
+			return nil, fmt.Errorf("read the log: %w", err)
+		}
+		name, run, _, ok := events.ParseStudySubject(m.Subject)
+		if !ok {
+			continue
+		}
+		key := messages.RunKey{Study: name, Run: run}
+		view := byRun[key]
+		if view == nil {
+			view = &StudyView{Study: name, Run: run, Accepted: m.Time, Updated: m.Time, Spec: &events.Spec{}}
+			byRun[key] = view
+			order = append(order, view)
+		}
+		if view.Err != nil {
+			continue
+		}
+		view.Fold(m)
+	}
+	for _, v := range order {
+		if v.front != nil {
+			v.Front = v.front.Trials()
+		}
+	}
+	return order, nil
+}

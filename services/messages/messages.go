@@ -1,0 +1,76 @@
+package messages
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"apollo/events"
+)
+
+const (
+	// RetryFirst and retryMax bound the wait before the bus is tried again.
+	RetryFirst = 100 * time.Millisecond
+	RetryMax   = 10 * time.Second
+	// FullHint is what to do about a full stream.
+	FullHint = "free disk space or remove ended studies with apollo study rm"
+	// TraceParent is the header of the W3C trace context: the one that travels
+	// from a request to every event that follows from it.
+	TraceParent = "traceparent"
+)
+
+// RunKey names a run among all.
+type RunKey struct{ Study, Run string }
+
+// Append fills in the data of m (its subject, id and header are set), says
+// that source tells it, and appends it.
+func Append(ctx context.Context, log events.Log, m events.Message, source string, e events.Payload, fence events.Fence) error {
+	data, err := events.Encode(m.ID, source, events.StudyOf(m.Subject), time.Now(), e)
+	if err != nil {
+		return err
+	}
+	m.Data = data
+	_, err = log.Append(ctx, m, fence)
+	return err
+}
+
+// RecordResult records the answer of a batch, without what does not fit into a
+// message of the bus. An answer that is there already is as good.
+func RecordResult(ctx context.Context, bus events.Bus, log *slog.Logger, source string, header map[string]string, r *events.BatchEvaluated) error {
+	subject := events.ResultSubject(r.Evaluator, r.Study, r.Run, r.Batch)
+	room := events.MessageRoom(bus.MaxPayload())
+	fitted, without := events.FitResult(*r, room)
+	if without != (events.Fitted{}) {
+		log.Warn("an answer is too large for a message: some of it was left out", "study", r.Study, "batch", r.Batch, "room", room,
+			"trials_without_extra", without.Extras, "trials_with_short_reasons", without.Reasons, "trials_failed", without.Failed,
+			"hint", "ask for smaller batches, or raise max_payload of the NATS server")
+	}
+	data, err := events.Encode(subject, source, r.Study, time.Now(), fitted)
+	if err != nil {
+		return err
+	}
+	_, err = bus.Facts().Record(ctx, events.Message{Subject: subject, ID: subject, Header: header, Data: data})
+	if errors.Is(err, events.ErrExists) {
+		return nil
+	}
+	return err
+}
+
+// TraceOf returns the trace context of a queue message as a header, or nil.
+func TraceOf(msg *message.Message) map[string]string {
+	if t := msg.Metadata.Get(TraceParent); t != "" && len(t) <= events.MaxTraceBytes {
+		return map[string]string{TraceParent: t}
+	}
+	return nil
+}
+
+// Quiet drops the error of an owner that was told to end.
+func Quiet(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,246 @@
+package proposer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"apollo/events"
+	"apollo/services/messages"
+)
+
+const (
+	// maxCommandTries is how often a command is tried that fails although the
+	// bus is there: commands are carried out one after the other, so that one
+	// that can never succeed would hold up all others.
+	maxCommandTries = 3
+	// patience is how long an owner may be stuck while a command waits for it:
+	// well below what a client waits for its answer.
+	patience = 4 * time.Second
+)
+
+// carryOut handles a command and acknowledges it when it is done, answered or
+// in the dead-letter stream; otherwise it comes again.
+func (p *Proposer) carryOut(ctx context.Context, msg *message.Message) {
+	c := commandIn(msg)
+	err := p.handle(ctx, c)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, events.ErrUnreachable) && !errors.Is(err, events.ErrFull) && !errors.Is(err, errLogWentBack) {
+		if n, _ := strconv.Atoi(msg.Metadata.Get(events.MetaDeliveries)); n >= maxCommandTries {
+			err = p.deadLetter(ctx, c, err)
+		}
+	}
+	if err == nil {
+		msg.Ack()
+		return
+	}
+	if ctx.Err() == nil {
+		p.Logger.Warn("command will be tried again", "id", c.id, "error", err)
+	}
+	msg.Nack()
+}
+
+// handle carries out one command. An error means that it must come again; what
+// is wrong with the command itself is answered and done.
+func (p *Proposer) handle(ctx context.Context, c command) error {
+	switch {
+	case c.bad != nil:
+		return p.deadLetter(ctx, c, c.bad)
+	case strings.HasPrefix(c.subject, events.SubmitSubject("")):
+		return p.submit(ctx, c)
+	}
+	return p.control(ctx, c)
+}
+
+type command struct {
+	id, subject, study string
+	sequence           string // in the stream of commands
+	stored             string // when
+	body               []byte
+	header             map[string]string
+	// bad is why nobody can be answered.
+	bad error
+}
+
+// commandIn reads what a message of the command stream says besides its body.
+func commandIn(msg *message.Message) command {
+	c := command{
+		id: msg.UUID, subject: msg.Metadata.Get(events.MetaSubject), sequence: msg.Metadata.Get(events.MetaSequence),
+		stored: msg.Metadata.Get(events.MetaStored),
+		body:   msg.Payload, header: messages.TraceOf(msg),
+	}
+	unnamed := "cmd-" + c.sequence
+	submitted, submit := strings.CutPrefix(c.subject, events.SubmitSubject(""))
+	controlled, control := strings.CutPrefix(c.subject, events.ControlSubject(""))
+	if c.study = submitted; control {
+		c.study = controlled
+	}
+	if c.id == "" {
+		c.id = unnamed // before anything else: two letters with one id are one
+	}
+	switch {
+	case !submit && !control:
+		c.bad = fmt.Errorf("no command is known on subject %s", c.subject)
+	case !events.IsName(c.study):
+		// A wildcard is one of them: a server takes it for a plain token.
+		c.bad = fmt.Errorf("%q is no name of a study: want a DNS label", c.study)
+	case len(c.id) > events.MaxCommandIDBytes:
+		c.bad = fmt.Errorf("the message id has %d bytes, at most %d are allowed", len(c.id), events.MaxCommandIDBytes)
+		c.id = unnamed
+	}
+	return c
+}
+
+func (p *Proposer) deadLetter(ctx context.Context, c command, reason error) error {
+	p.Logger.Warn("dead letter", "subject", c.subject, "id", c.id, "error", reason)
+	token := c.study
+	if !events.IsName(token) {
+		token = "unknown"
+	}
+	return messages.SetAside(ctx, p.Bus, p.Logger, token, events.DeadLetter{
+		Service: "proposer", Reason: reason.Error(), Subject: c.subject, Body: c.body,
+	}, "dlq.proposer."+c.id)
+}
+
+// reject answers a command with what is wrong with it.
+func (p *Proposer) reject(ctx context.Context, c command, mistakes ...events.Mistake) error {
+	p.Logger.Info("rejected", "study", c.study, "command", c.id, "mistakes", len(mistakes), "first", mistakes[0].Message)
+	e := events.StudyRejected{Study: c.study, Command: c.id, Errors: mistakes}.Fit(events.MessageRoom(p.Bus.MaxPayload()))
+	err := messages.Append(ctx, p.Bus.Log(), events.Message{Subject: events.RejectedSubject(c.study), ID: "rejected." + c.id, Header: c.header},
+		"proposer", e, events.Fence{})
+	return err
+}
+
+func (p *Proposer) control(ctx context.Context, c command) error {
+	_, payload, err := events.Decode(c.body)
+	if err != nil {
+		return p.deadLetter(ctx, c, err)
+	}
+	ctl, ok := payload.(events.StudyControl)
+	if !ok {
+		return p.deadLetter(ctx, c, fmt.Errorf("a %s is no study control", payload.EventType()))
+	}
+	if ctl.ID == "" {
+		ctl.ID = c.id
+	}
+	if len(ctl.ID) > events.MaxCommandIDBytes {
+		return p.reject(ctx, c, events.Mistake{
+			Pointer: "/data/id", Code: "too_long",
+			Message: fmt.Sprintf("the id has %d bytes, at most %d are allowed", len(ctl.ID), events.MaxCommandIDBytes),
+		})
+	}
+	if ctl.Study != c.study {
+		return p.reject(ctx, c, events.Mistake{
+			Pointer: "/data/study", Code: "subject",
+			Message: fmt.Sprintf("the subject says study %q, the request %q", c.study, ctl.Study), Hint: "publish on " + events.ControlSubject(ctl.Study),
+		})
+	}
+	var key messages.RunKey
+	if ctl.Run == "" || events.IsName(ctl.Run) {
+		if key, err = p.find(ctx, ctl.Study, ctl.Run); err != nil {
+			return err
+		}
+	}
+	if key.Run == "" {
+		m := events.Mistake{
+			Pointer: "/data/study", Code: "not_found",
+			Message: fmt.Sprintf("there is no study %q", ctl.Study), Hint: "apollo study ls lists the studies",
+		}
+		if ctl.Run != "" {
+			m.Pointer, m.Message, m.Hint = "/data/run", fmt.Sprintf("study %q has no run %.63q", ctl.Study, ctl.Run), "apollo study ls --all lists the runs"
+		}
+		return p.reject(ctx, c, m)
+	}
+	refusal, err := p.send(ctx, key, &ctl)
+	if errors.Is(err, errStuck) && errors.Is(err, events.ErrFull) {
+		return p.reject(ctx, c, events.Mistake{Pointer: "/data/verb", Code: "full", Message: err.Error(), Hint: messages.FullHint})
+	}
+	if errors.Is(err, errLoading) {
+		return p.reject(ctx, c, events.Mistake{
+			Pointer: "/data/verb", Code: "busy", Message: err.Error(),
+			Hint: "ask again when it has: apollo study show " + ctl.Study + "; cancelling needs nothing of it",
+		})
+	}
+	if err != nil {
+		return err
+	}
+	if refusal != nil {
+		return p.reject(ctx, c, events.Mistake{
+			Pointer: "/data/verb", Code: "state", Message: refusal.Error(),
+			Hint: "apollo study show " + ctl.Study + " tells its state",
+		})
+	}
+	return nil
+}
+
+// find returns the named or the latest run of a study; run is "" for none.
+func (p *Proposer) find(ctx context.Context, name, run string) (messages.RunKey, error) {
+	if run == "" {
+		run = "*"
+	}
+	var key messages.RunKey
+	for m, err := range p.Bus.Log().Read(ctx, 0, events.StudySubject(name, run, "accepted")) {
+		if err != nil {
+			return key, fmt.Errorf("read the log: %w", err)
+		}
+		if s, r, _, ok := events.ParseStudySubject(m.Subject); ok {
+			key = messages.RunKey{Study: s, Run: r}
+		}
+	}
+	return key, nil
+}
+
+// send hands a control to the run's owner and waits until it is carried out. An
+// owner that is busy is waited for; one that is stuck is not, because the
+// commands of all other studies wait behind this one: the error is why it is.
+func (p *Proposer) send(ctx context.Context, key messages.RunKey, ctl *events.StudyControl) (refusal, err error) {
+	o := p.owner(ctx, key, ctl.Verb == "cancel")
+	defer o.waiting.Add(-1)
+	waiting, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	p.wg.Go(func() { o.giveUpStuck(waiting, cancel) })
+	refusal, err = o.ask(waiting, ctl)
+	if cause := context.Cause(waiting); err != nil && cause != nil {
+		err = cause
+	}
+	return refusal, err
+}
+
+// ask hands a control to the owner's goroutine and waits for its reply.
+func (o *owner) ask(ctx context.Context, ctl *events.StudyControl) (refusal, err error) {
+	request := ownerRequest{ctx: ctx, control: ctl, reply: make(chan ownerReply, 1)}
+	select {
+	case o.requests <- request:
+	case <-o.done:
+		// It ended although somebody waits: it could not load the run.
+		if o.err == nil {
+			return nil, errOwnerEnded
+		}
+		return o.err, ctx.Err()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case r := <-request.reply:
+		return r.refusal, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-o.done:
+	}
+	select {
+	case r := <-request.reply: // its last deed
+		return r.refusal, r.err
+	default:
+		return nil, errOwnerEnded
+	}
+}
+
+var (
+	errOwnerEnded = errors.New("the owner of the run ended")
+	errStuck      = errors.New("the study cannot be changed now, because it waits for the bus")
+	errLoading    = errors.New("the study cannot be changed now, because the proposer still reads its log, results and sources")
+)

@@ -1,0 +1,403 @@
+package proposer
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"apollo/events"
+	"apollo/services/messages"
+	"apollo/services/study"
+)
+
+const (
+	// resendMax bounds how long work is held back whose answers are refused.
+	resendMax = time.Minute
+	// roomEvery is how often a run that waits for results looks whether there is
+	// room for them: a disk that fills up is a matter of minutes.
+	roomEvery = 10 * time.Second
+	// answerRoom is the room that the answer to a batch may need: docs/events.md,
+	// Limits.
+	answerRoom = 256 << 10
+)
+
+// owner drives one run: it folds the log and the results into the machine,
+// appends what the machine says, and publishes work. Everything happens on
+// one goroutine; a second owner elsewhere is kept out by the log's fence.
+type owner struct {
+	proposer *Proposer
+	key      messages.RunKey
+	log      *slog.Logger
+	// brief: it carries out one request and ends. It proposes nothing.
+	brief bool
+	// cancelling: it is brief, and knows nothing of the sources.
+	cancelling bool
+	requests   chan ownerRequest
+	// kept is a request that it could not carry out before it has loaded the run.
+	kept chan ownerRequest
+	// moved holds a token when the run's log may have moved on without it.
+	moved chan struct{}
+	// stuck is what keeps it waiting for the bus; nil while nothing does.
+	stuck atomic.Pointer[stuck]
+	// asking is since when it waits for one answer of the bus.
+	asking atomic.Pointer[stuck]
+	teller teller
+	// isLoading: it reads the run's log, results and sources.
+	isLoading atomic.Bool
+	done      chan struct{}
+	err       error // why it ended; read it after done
+	// waiting counts who is about to ask something; it changes under
+	// Proposer.mu upwards, anywhere downwards.
+	waiting atomic.Int32
+
+	machine *study.Machine
+	spec    *events.Spec
+	pins    []events.SourcePin
+	// relearned: another owner's choice of sources replaced this one's.
+	relearned bool
+	// session makes event ids differ from another owner's, so that a lost
+	// acknowledgement is told from a lost race.
+	session string
+	logSeq  uint64 // last folded event
+	nextSeq uint64 // next result to follow
+	// resultSeq is the last result that was folded.
+	resultSeq uint64
+	appended  int
+	sent      map[string]bool
+	// again is added to the keys of work after the bus went back: the queue may
+	// remember an item whose answer is gone.
+	again string
+	// missed is what the last look did not find in the queue.
+	missed map[string]bool
+	// lostTimes counts how often an item was lost.
+	lostTimes map[string]int
+	// later is until when the work of a batch is held back; resend fires at
+	// wake, when the next of them may go.
+	later  map[int]time.Time
+	resend *time.Timer
+	wake   time.Time
+	// header travels with everything that follows from the request.
+	header map[string]string
+	// provisioned: the evaluator's consumer exists.
+	provisioned bool
+	// began is when it had loaded the run, and lastMove when it last proposed
+	// something or heard of a result.
+	began, lastMove time.Time
+	// found is what the run waits for, said what its log says about that, and
+	// changes how often that has changed.
+	found, said *events.Waiting
+	changes     int
+	// slots are those of the workers that serve the run, as the last look saw
+	// them, servedSince is since when there are some, and answered counts the
+	// results that came lately.
+	slots       int
+	servedSince time.Time
+	answered    lately
+}
+
+type ownerRequest struct {
+	// ctx ends when nobody waits for the reply any more.
+	ctx     context.Context
+	control *events.StudyControl
+	reply   chan ownerReply
+}
+
+type ownerReply struct {
+	refusal error // what to tell the user
+	err     error // try again later
+}
+
+// run drives the run until it ends or ctx does.
+func (o *owner) run(ctx context.Context) error {
+	var session [6]byte
+	_, _ = rand.Read(session[:]) // never fails: see crypto/rand
+	o.session, o.sent, o.later = hex.EncodeToString(session[:]), map[string]bool{}, map[int]time.Time{}
+	o.missed, o.lostTimes = nil, map[string]int{}
+	o.resend = time.NewTimer(resendMax)
+	o.resend.Stop()
+	defer o.resend.Stop()
+	ctx, cancel := context.WithCancel(ctx)
+	var followers sync.WaitGroup
+	defer followers.Wait()
+	defer cancel()
+	o.teller.loading(o.key)
+	followers.Go(func() { o.beat(ctx) })
+	o.isLoading.Store(true)
+	err := o.retry(ctx, "load", o.load)
+	o.isLoading.Store(false)
+	if err != nil {
+		return messages.Quiet(ctx, err)
+	}
+	results, letters := make(chan events.Message, 64), make(chan events.Message)
+	broken := make(chan error, 2) // one of each follower
+	answers := o.proposer.Bus.Facts().Follow(ctx, o.nextSeq, o.resultFilter())
+	dead := o.proposer.Bus.Log().Follow(ctx, 0, o.letterFilters()...)
+	followers.Go(func() { broken <- pass(ctx, "results", answers, results) })
+	followers.Go(func() { broken <- pass(ctx, "dead letters", dead, letters) })
+	room, look := time.NewTicker(roomEvery), time.NewTicker(lookForCauseEvery)
+	defer room.Stop()
+	defer look.Stop()
+	o.began = time.Now()
+	o.lastMove = o.began
+	o.countSlots(o.began)
+	for {
+		if err := o.retryServing(ctx, "drive", o.requests, o.drive); err != nil {
+			return messages.Quiet(ctx, err)
+		}
+		o.tick(ctx)
+		if state, _ := o.machine.State(); state.Terminal() {
+			if err := o.retry(ctx, "clean up", o.cleanUp); err != nil || o.proposer.retire(o) {
+				return messages.Quiet(ctx, err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case m := <-results:
+			if err := o.take(ctx, m, results); err != nil {
+				return messages.Quiet(ctx, err)
+			}
+		case m := <-letters:
+			o.letter(m)
+		case <-o.resend.C:
+			o.wake = time.Time{}
+		case err := <-broken:
+			return messages.Quiet(ctx, err)
+		case <-o.moved:
+			if err := o.retry(ctx, "read the log", o.refresh); err != nil {
+				return messages.Quiet(ctx, err)
+			}
+		case <-look.C:
+			if err := o.look(ctx); err != nil {
+				return messages.Quiet(ctx, err)
+			}
+		case <-room.C:
+			if err := o.checkMoment(ctx); err != nil {
+				return messages.Quiet(ctx, err)
+			}
+			if err := o.lookForWork(ctx); err != nil {
+				return messages.Quiet(ctx, err)
+			}
+			if err := o.checkRoom(ctx); err != nil {
+				return messages.Quiet(ctx, err)
+			}
+		case r := <-o.next():
+			reply := o.request(r.ctx, r.control) //nolint:contextcheck // it ends with who asked
+			r.reply <- reply
+			if errors.Is(reply.err, errLogWentBack) {
+				return reply.err
+			}
+			if o.brief {
+				return messages.Quiet(ctx, o.retry(ctx, "clean up", o.cleanUp))
+			}
+		}
+	}
+}
+
+// giveUp tells users that the run is not driven any more and why, by pausing
+// it: whoever mends the cause resumes it.
+func (o *owner) giveUp(ctx context.Context) {
+	o.log.Error("the study cannot go on", "error", o.err)
+	end, err := o.readEnd(ctx)
+	if err != nil {
+		o.log.Error("pause the study", "error", err)
+		return
+	}
+	if !end.active {
+		return
+	}
+	e := events.StudyPaused{Study: o.key.Study, Run: o.key.Run, Reason: events.Cut(o.err.Error(), events.MaxReasonBytes)}
+	m := events.Message{Subject: events.StudySubject(o.key.Study, o.key.Run, "paused"), ID: o.key.Run + ".paused." + o.session, Header: o.header}
+	err = messages.Append(ctx, o.proposer.Bus.Log(), m, "proposer", e,
+		events.Fence{Filter: events.RunFilter(o.key.Study, o.key.Run), Last: end.last})
+	if err != nil {
+		o.log.Error("pause the study", "error", err)
+	}
+}
+
+// drive says everything that there is to say, and publishes the work.
+func (o *owner) drive(ctx context.Context) error {
+	if o.brief {
+		return nil
+	}
+	if !o.machine.Started() {
+		err := o.append(ctx, "started", events.StudyStarted{Study: o.key.Study, Run: o.key.Run, Sources: o.pins})
+		if err != nil {
+			return err
+		}
+	}
+	for {
+		e, err := o.machine.Next()
+		if err != nil {
+			e = events.StudyFailed{Study: o.key.Study, Run: o.key.Run, Reason: events.Cut(err.Error(), events.MaxReasonBytes)}
+		}
+		if e == nil {
+			return o.publish(ctx)
+		}
+		if err := o.append(ctx, kindOf(e), e); err != nil {
+			return err
+		}
+		// At once: the evaluators work while the next batch is asked for.
+		if err := o.publish(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// append stores an event behind the fence and folds it. When another owner was
+// first it folds that one's events instead; the caller decides again.
+func (o *owner) append(ctx context.Context, kind string, e events.Payload) error {
+	if err := o.proposer.at(kind + ".before"); err != nil {
+		return err
+	}
+	o.appended++
+	id := fmt.Sprintf("%s.%s.%s.%d", o.key.Run, kind, o.session, o.appended)
+	fence := events.Fence{Filter: events.RunFilter(o.key.Study, o.key.Run), Last: o.logSeq}
+	seq, err := o.appendOnce(ctx, kind, id, e, fence)
+	if errors.Is(err, events.ErrFenced) {
+		o.log.Debug("another owner was first", "event", kind)
+		before := o.logSeq
+		if err := o.refresh(ctx); err != nil || o.logSeq > before {
+			return err
+		}
+		return o.checkLast(ctx) // nobody was: what is fenced is not there
+	}
+	if err != nil {
+		return fmt.Errorf("append %s: %w", kind, err)
+	}
+	if err := o.proposer.at(kind + ".after"); err != nil {
+		return err
+	}
+	o.logSeq = seq
+	o.proposer.saw(seq)
+	o.lastMove = time.Now()
+	if kind != "proposed" {
+		o.log.Info("study event", "event", kind, "sequence", seq)
+	}
+	return o.machine.Fold(e)
+}
+
+// appendOnce repeats an append with the same id while nothing is known about
+// what became of it.
+func (o *owner) appendOnce(ctx context.Context, kind, id string, e events.Payload, fence events.Fence) (seq uint64, err error) {
+	subject := events.StudySubject(o.key.Study, o.key.Run, kind)
+	data, err := events.Encode(id, "proposer", o.key.Study, time.Now(), e)
+	if err != nil {
+		return 0, err
+	}
+	err = o.retry(ctx, "append "+kind, func(ctx context.Context) error {
+		defer o.asks("append " + kind)()
+		seq, err = o.proposer.Bus.Log().Append(ctx, events.Message{Subject: subject, ID: id, Header: o.header, Data: data}, fence)
+		return err
+	})
+	return seq, err
+}
+
+// publish sends the work items that were not sent by this owner, as many as its
+// portion allows. The queue drops the ones that it still holds from an earlier
+// owner.
+func (o *owner) publish(ctx context.Context) error {
+	left := o.portion()
+	for id, batch := range o.machine.Outstanding {
+		if left--; o.sent[id] || !o.due(batch) {
+			continue
+		}
+		if left < 0 {
+			return nil // when some of those before are answered
+		}
+		if err := o.proposer.at("work.before"); err != nil {
+			return err
+		}
+		if err := o.send(ctx, o.messageID(id)+o.again, o.machine.Work(batch)); err != nil {
+			return err
+		}
+		if err := o.proposer.at("work.after"); err != nil {
+			return err
+		}
+		o.sent[id] = true
+	}
+	return nil
+}
+
+func (o *owner) send(ctx context.Context, id string, work *events.BatchRequested) error {
+	if len(work.Designs) > 0 {
+		return o.enqueue(ctx, id, work)
+	}
+	err := o.answerKnown(ctx, work)
+	if errors.Is(err, events.ErrFull) {
+		if err := o.checkRoom(ctx); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func (o *owner) enqueue(ctx context.Context, id string, work *events.BatchRequested) error {
+	data, err := events.Encode(id, "proposer", o.key.Study, time.Now(), *work)
+	if err != nil {
+		return err
+	}
+	if !o.provisioned {
+		if err := o.proposer.Bus.ProvisionEvaluator(ctx, work.Evaluator); err != nil {
+			return fmt.Errorf("provision evaluator %s: %w", work.Evaluator, err)
+		}
+		o.provisioned = true
+	}
+	msg := message.NewMessageWithContext(ctx, id, data)
+	for key, value := range o.header {
+		msg.Metadata.Set(key, value)
+	}
+	subject := events.WorkSubject(work.Evaluator, o.key.Study, o.key.Run, work.Batch)
+	defer o.asks("publish work")()
+	if err := o.proposer.Bus.Queue(1).Publish(subject, msg); err != nil {
+		return fmt.Errorf("publish work: %w", err)
+	}
+	return nil
+}
+
+// answerKnown records the empty answer of a batch that needs no evaluation, so
+// that every batch has exactly one.
+func (o *owner) answerKnown(ctx context.Context, work *events.BatchRequested) error {
+	answer := &events.BatchEvaluated{Study: o.key.Study, Run: o.key.Run, Batch: work.Batch, Evaluator: work.Evaluator, Trials: []events.TrialResult{}}
+	for _, m := range work.Metrics {
+		answer.Metrics = append(answer.Metrics, m.Name)
+	}
+	return messages.RecordResult(ctx, o.proposer.Bus, o.log, "proposer", o.header, answer)
+}
+
+// request carries out a user's request.
+func (o *owner) request(ctx context.Context, c *events.StudyControl) ownerReply {
+	for {
+		before := o.logSeq
+		e, refusal := o.machine.Command(c)
+		if refusal != nil || e == nil {
+			return ownerReply{refusal: refusal}
+		}
+		if err := o.append(ctx, kindOf(e), e); err != nil {
+			return ownerReply{err: err}
+		}
+		if o.machine.Knows(c.ID) || o.logSeq == before {
+			return ownerReply{}
+		}
+	}
+}
+
+// cleanUp drops the queued work of a cancelled or failed run.
+func (o *owner) cleanUp(ctx context.Context) error {
+	if state, _ := o.machine.State(); state != study.Cancelled && state != study.Failed {
+		return nil
+	}
+	return o.proposer.Bus.Purge(ctx, fmt.Sprintf("work.%s.%s.%s.*", o.spec.Evaluator.Name, o.key.Study, o.key.Run))
+}
+
+// kindOf returns the last token of an event's subject: the word of its type
+// between the noun and the version.
+func kindOf(e events.Payload) string { return events.Kind(e.EventType()) }

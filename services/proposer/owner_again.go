@@ -1,0 +1,65 @@
+package proposer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"apollo/events"
+	"apollo/services/study"
+)
+
+// lookedFor is how many work items one look asks the queue about.
+const lookedFor = 64
+
+// messageID is the id under which a work item is published. One that was lost
+// gets another: the server may still know the first one, and drop it.
+func (o *owner) messageID(id string) string {
+	if n := o.lostTimes[id]; n > 0 {
+		return fmt.Sprintf("%s.%s.%d", id, o.session, n)
+	}
+	return id
+}
+
+// lookForWork sends work again that is neither answered nor in the queue any
+// more: a server that lost its last second in a power cut, or that came back
+// from an older copy, forgets work that it had acknowledged, and the study
+// would wait for ever. What is missing once may have been answered just now, so
+// it counts when it is missing at two looks with nothing happening between. An
+// error means that it is answered, and that this owner will never hear of it.
+func (o *owner) lookForWork(ctx context.Context) error {
+	state, _ := o.machine.State()
+	if o.brief || state != study.Running && state != study.Stopping || time.Since(o.lastMove) < roomEvery {
+		o.missed = nil
+		return nil
+	}
+	missed, looks := map[string]bool{}, 0
+	for id, batch := range o.machine.Outstanding {
+		if !o.sent[id] || len(o.machine.Work(batch).Designs) == 0 {
+			continue
+		}
+		if looks++; looks > lookedFor {
+			break
+		}
+		held, err := o.proposer.Bus.Queued(ctx, events.WorkSubject(o.spec.Evaluator.Name, o.key.Study, o.key.Run, batch))
+		if err != nil {
+			o.log.Warn("look for work in the queue", "error", err)
+			return nil
+		}
+		switch {
+		case held:
+		case o.missed[id]:
+			if err := o.checkAnswer(ctx, batch); err != nil {
+				return err
+			}
+			o.log.Warn("the server has lost a work item: it is published again", "batch", batch)
+			delete(o.sent, id)
+			o.lostTimes[id]++
+			o.provisioned = false // its consumer may be gone, too
+		default:
+			missed[id] = true
+		}
+	}
+	o.missed = missed
+	return nil
+}

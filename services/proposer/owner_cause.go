@@ -1,0 +1,265 @@
+package proposer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"apollo/events"
+	"apollo/services/client"
+	"apollo/services/study"
+)
+
+const (
+	// lookForCauseEvery is how often an owner asks itself what its run waits for.
+	lookForCauseEvery = time.Second
+	// quietBefore is how long nothing has to happen before anything counts as
+	// a wait: what takes less nobody has to know. With it and with AbsentAfter
+	// a cause has its name after 9 s.
+	quietBefore = 4 * time.Second
+	// noAnswerBefore is the same for work that nobody has in hand although
+	// workers are free: what a dead worker held comes again before.
+	noAnswerBefore = events.AckWait + 5*time.Second
+	// calmAfter is how many changes of cause double the quiet that the next one
+	// needs, where a study and its neighbours take turns at the same workers.
+	calmAfter, maxCalm = 8, 4
+)
+
+// cause returns what the run waits for at this moment, nil when it goes on.
+func (o *owner) cause(ctx context.Context, now time.Time) *events.Waiting {
+	if state, _ := o.machine.State(); o.brief || state != study.Running && state != study.Stopping {
+		return nil
+	}
+	waits := false
+	for range o.machine.Outstanding {
+		waits = true
+		break
+	}
+	moved := o.lastMove.After(o.began)
+	quiet := now.Sub(o.lastMove)
+	r := &o.proposer.roster
+	if !r.knowsAbsence(now) {
+		return o.saidBefore(moved)
+	}
+	if waits && quiet >= quietBefore {
+		if w := o.workCause(ctx, now, quiet); w != nil {
+			return w
+		}
+	}
+	there, stuck := r.archiver(o.key, now)
+	if stuck != nil {
+		return stuck
+	}
+	if !there && o.machine.Progress().Trials > 0 {
+		nobody := client.NoArchiver()
+		return &nobody
+	}
+	return nil
+}
+
+// saidBefore is what the log says, where nothing has happened that contradicts
+// it: after a start it takes a while to know who is there.
+func (o *owner) saidBefore(moved bool) *events.Waiting {
+	if o.said == nil {
+		return nil
+	}
+	switch o.said.Code {
+	case events.WaitsNoArchiver, events.WaitsArchiveStuck:
+		return o.said
+	case events.WaitsNoEvaluator, events.WaitsEvaluatorsBusy, events.WaitsWrongVersion, events.WaitsNoAnswer:
+		if !moved {
+			return o.said
+		}
+	}
+	return nil
+}
+
+// workCause says why nobody answers the run's work.
+func (o *owner) workCause(ctx context.Context, now time.Time, quiet time.Duration) *events.Waiting {
+	name := o.spec.Evaluator.Name
+	all, gone := o.proposer.roster.of(name, now)
+	if slices.ContainsFunc(all, o.works) {
+		return nil
+	}
+	if len(all) == 0 {
+		return o.unknownWorkers(ctx, len(gone) > 0, quiet)
+	}
+	serve := slices.DeleteFunc(slices.Clone(all), func(p events.Presence) bool { return !o.served(p) })
+	fit := slices.DeleteFunc(slices.Clone(serve), func(p events.Presence) bool { return !o.fits(p) })
+	switch {
+	case len(fit) == 0 && !slices.ContainsFunc(gone, o.fits) && o.strangersWork(ctx, all):
+		return nil
+	case len(serve) == 0:
+		return &events.Waiting{
+			Code: events.WaitsNoEvaluator, Hint: o.startHint(),
+			Message: fmt.Sprintf("nobody works for the evaluator %s of this study; who is there serves another one only: %s", name, list(all, serves)),
+		}
+	case len(fit) == 0:
+		return &events.Waiting{
+			Code: events.WaitsWrongVersion, Hint: "start a worker of that version, or a fresh run with what is there",
+			Message: fmt.Sprintf("the run waits for %s of evaluator %s; there are: %s", o.machine.Identity(), name, list(serve, identified)),
+		}
+	}
+	if code, text := o.givenBack(fit); text != "" {
+		return &events.Waiting{Code: code, Message: text, Hint: "the worker's log says more; the item is tried again by itself"}
+	}
+	slots, busy := 0, 0
+	for _, p := range fit {
+		slots, busy = slots+p.Slots, busy+min(len(p.Items), p.Slots)
+	}
+	idle := min(quiet, now.Sub(o.servedSince))
+	switch {
+	case busy >= slots && quiet >= o.patience():
+		return &events.Waiting{
+			Code: events.WaitsEvaluatorsBusy, Hint: "it goes on when they are free; or " + o.startHint(),
+			Message: fmt.Sprintf("all %d workers of evaluator %s are busy with other studies: %s", slots, name, busyWith(fit)),
+		}
+	case busy < slots && idle >= max(noAnswerBefore, o.patience()):
+		return &events.Waiting{
+			Code: events.WaitsNoAnswer, Hint: "if it stays so, look at the logs of the workers and of the server",
+			Message: fmt.Sprintf("%d of %d workers of evaluator %s are free, and none has taken the work of this study for %s", slots-busy, slots, name, seconds(idle)),
+		}
+	}
+	return nil
+}
+
+// unknownWorkers is workCause where no worker says that it is there: a plain
+// NATS client does not, but the queue knows it.
+func (o *owner) unknownWorkers(ctx context.Context, known bool, quiet time.Duration) *events.Waiting {
+	name := o.spec.Evaluator.Name
+	limited, cancel := context.WithTimeout(ctx, lookForCauseEvery)
+	defer cancel()
+	queue, err := o.proposer.Bus.QueueInfo(limited, "work."+name)
+	if err != nil {
+		o.log.Debug("look at the queue", "error", err)
+		return nil
+	}
+	// What is held although the workers that were there are gone was theirs.
+	held := queue.Held > 0 && !known
+	switch {
+	case queue.Asking == 0 && !held:
+		return &events.Waiting{
+			Code: events.WaitsNoEvaluator, Message: "nobody works for evaluator " + name, Hint: o.startHint(),
+		}
+	case !held && quiet >= noAnswerBefore:
+		return &events.Waiting{
+			Code: events.WaitsNoAnswer, Hint: "look at the logs of the workers and of the server",
+			Message: fmt.Sprintf("workers of evaluator %s ask for work, and none has taken that of this study for %s", name, seconds(quiet)),
+		}
+	}
+	return nil
+}
+
+// strangersWork reports whether more is in hand than the workers say that are
+// known: plain NATS clients are at it.
+func (o *owner) strangersWork(ctx context.Context, known []events.Presence) bool {
+	limited, cancel := context.WithTimeout(ctx, lookForCauseEvery)
+	defer cancel()
+	queue, err := o.proposer.Bus.QueueInfo(limited, "work."+o.spec.Evaluator.Name)
+	inHand := 0
+	for _, p := range known {
+		inHand += len(p.Items) + len(p.Returned) // those that come again are held until then
+	}
+	return err == nil && queue.Held > inHand
+}
+
+// patience is how long nothing has to happen before a wait for busy workers is
+// told: it grows when the study goes on and waits again and again.
+func (o *owner) patience() time.Duration {
+	return quietBefore << min(o.changes/calmAfter, maxCalm)
+}
+
+// works reports whether a worker has work of this run in hand.
+func (o *owner) works(p events.Presence) bool {
+	return slices.ContainsFunc(p.Items, func(i events.PresentItem) bool { return i.Study == o.key.Study && i.Run == o.key.Run })
+}
+
+// served reports whether a worker takes work of this run.
+func (o *owner) served(p events.Presence) bool {
+	return p.Study == "" || p.Study == o.key.Study && (p.Run == "" || p.Run == o.key.Run)
+}
+
+// fits reports whether a worker is who measures the run.
+func (o *owner) fits(p events.Presence) bool {
+	want := o.machine.Identity()
+	return want == nil || *want == p.Identity()
+}
+
+// givenBack is the last item of this run that a worker gave back, in words.
+func (o *owner) givenBack(all []events.Presence) (code, text string) {
+	var last events.PresentItem
+	for _, p := range all {
+		for _, i := range p.Returned {
+			if i.Study == o.key.Study && i.Run == o.key.Run && i.Since >= last.Since {
+				last = i
+				text = fmt.Sprintf("worker %s gave batch %d back: %s", p.Worker, i.Batch, i.Error)
+			}
+		}
+	}
+	return events.WaitsNoAnswer, text
+}
+
+// startHint is how to start a worker for the study.
+func (o *owner) startHint() string {
+	if o.spec.Template != "" {
+		return "start workers: apollo serve evaluator"
+	}
+	return fmt.Sprintf("start the program: apollo evaluator run --name %s --exec PROGRAM", o.spec.Evaluator.Name)
+}
+
+// listed bounds the names in a message.
+const listed = 5
+
+// list says what people need to know about the first few workers.
+func list(all []events.Presence, say func(events.Presence) string) string {
+	var parts []string
+	for _, p := range all[:min(len(all), listed)] {
+		parts = append(parts, say(p))
+	}
+	if more := len(all) - len(parts); more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func serves(p events.Presence) string { return fmt.Sprintf("%s (serves %s)", p.Worker, p.Study) }
+
+func identified(p events.Presence) string {
+	text := p.Identity().String()
+	if p.ProgramText != "" {
+		text += ", " + p.ProgramText
+	}
+	return fmt.Sprintf("%s (%s)", p.Worker, text)
+}
+
+// busyWith counts what workers have in hand by study, the most first.
+func busyWith(all []events.Presence) string {
+	counts := map[string]int{}
+	var names []string
+	for _, p := range all {
+		for _, i := range p.Items {
+			if counts[i.Study]++; counts[i.Study] == 1 {
+				names = append(names, i.Study)
+			}
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		if d := counts[b] - counts[a]; d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	})
+	var parts []string
+	for _, name := range names[:min(len(names), listed)] {
+		parts = append(parts, fmt.Sprintf("%s (%d)", name, counts[name]))
+	}
+	if more := len(names) - len(parts); more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more studies", more))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// seconds rounds a wait for people.
+func seconds(d time.Duration) string { return d.Round(time.Second).String() }

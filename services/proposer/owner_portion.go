@@ -1,0 +1,71 @@
+package proposer
+
+import (
+	"time"
+
+	"apollo/events"
+)
+
+const (
+	// itemsPerSlot is how many work items a run has published for each slot of
+	// its workers: one in hand, and one that is there when that is answered.
+	itemsPerSlot = 2
+	// unknownSlots counts for workers that do not say how many they have.
+	unknownSlots = 32
+	// portionLasts is for how long published work should last.
+	portionLasts = 5 * time.Second
+)
+
+// portion is how many work items a run may have published at a time. The queue
+// is first come, first served: a study with long evaluations that published all
+// of its parallelism would keep those that come later from the workers. Quick
+// ones are bounded by what is answered in portionLasts.
+func (o *owner) portion() int {
+	slots := o.slots
+	if slots == 0 {
+		slots = unknownSlots
+	}
+	return max(itemsPerSlot*slots, o.answered.count(time.Now()))
+}
+
+// countSlots looks how many items the workers take that serve the run.
+func (o *owner) countSlots(now time.Time) {
+	before := o.slots
+	defer func() {
+		if before == 0 && o.slots > 0 {
+			o.servedSince = now
+		}
+	}()
+	o.slots = 0
+	there, _ := o.proposer.roster.of(o.spec.Evaluator.Name, now)
+	for _, p := range there {
+		if o.served(p) && o.fits(p) {
+			o.slots += min(p.Slots, events.MaxParallelism)
+		}
+	}
+}
+
+// lately counts what happened in the last one to two times portionLasts.
+type lately struct {
+	since     time.Time
+	last, now int
+}
+
+func (l *lately) turn(now time.Time) {
+	switch gone := now.Sub(l.since); {
+	case gone >= 2*portionLasts:
+		l.since, l.last, l.now = now, 0, 0
+	case gone >= portionLasts:
+		l.since, l.last, l.now = now, l.now, 0
+	}
+}
+
+func (l *lately) add(now time.Time) {
+	l.turn(now)
+	l.now++
+}
+
+func (l *lately) count(now time.Time) int {
+	l.turn(now)
+	return l.last + l.now
+}

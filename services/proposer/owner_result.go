@@ -1,0 +1,183 @@
+package proposer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"apollo/events"
+	"apollo/services/messages"
+)
+
+// pass hands messages on, in order, until ctx ends. The error says why there
+// will be no more of what.
+func pass(ctx context.Context, what string, from iter.Seq2[events.Message, error], to chan<- events.Message) error {
+	for m, err := range from {
+		if err != nil {
+			return fmt.Errorf("follow the %s: %w", what, err)
+		}
+		select {
+		case to <- m:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return fmt.Errorf("follow the %s: it ended", what)
+}
+
+// letterFilters match the dead letters of work that can never be answered.
+func (o *owner) letterFilters() []string {
+	return []string{events.DeadLetterSubject("evaluator", o.key.Study), events.DeadLetterSubject(events.QueueService, o.key.Study)}
+}
+
+// letter notes a work item that was given up.
+func (o *owner) letter(m events.Message) {
+	_, payload, err := events.Decode(m.Data)
+	letter, ok := payload.(events.DeadLetter)
+	if err != nil || !ok {
+		o.log.Warn("unreadable dead letter", "sequence", m.Seq, "error", err)
+		return
+	}
+	batch, ok := events.BatchOfSubject(letter.Subject)
+	if ok && letter.Subject == events.WorkSubject(o.spec.Evaluator.Name, o.key.Study, o.key.Run, batch) {
+		o.machine.Lost(batch, letter.Sequence)
+	}
+}
+
+// take folds a result and those that already wait behind it.
+func (o *owner) take(ctx context.Context, m events.Message, more <-chan events.Message) error {
+	for {
+		o.lastMove = time.Now()
+		o.answered.add(o.lastMove)
+		err := o.retry(ctx, "fold result", func(ctx context.Context) error { return o.fold(ctx, m) })
+		if err != nil {
+			return err
+		}
+		select {
+		case m = <-more:
+		default:
+			return nil
+		}
+	}
+}
+
+// fold adds one result to the machine. What is wrong with it goes to the
+// dead-letter stream; it never ends the study.
+func (o *owner) fold(ctx context.Context, m events.Message) error {
+	o.resultSeq = max(o.resultSeq, m.Seq)
+	_, payload, err := events.Decode(m.Data)
+	result, ok := payload.(events.BatchEvaluated)
+	if err == nil && !ok {
+		err = fmt.Errorf("a %s is no result", payload.EventType())
+	}
+	batch, known := events.BatchOfSubject(m.Subject)
+	if !known {
+		return o.badResult(ctx, m, fmt.Errorf("subject %s names no batch", m.Subject))
+	}
+	if err != nil {
+		// The fact stands: nobody else can answer this batch any more. An
+		// answer without trials fails them all.
+		result = events.BatchEvaluated{}
+		if err := o.badResult(ctx, m, err); err != nil {
+			return err
+		}
+	}
+	result.Batch = batch
+	if !o.machine.Has(batch) {
+		if err := o.refresh(ctx); err != nil {
+			return err
+		}
+	}
+	if !o.machine.Has(batch) {
+		if err := o.badResult(ctx, m, fmt.Errorf("batch %d was never proposed", batch)); err != nil {
+			return err
+		}
+		// Its place must be free when the batch is proposed: the evaluator's
+		// answer would count as a second one.
+		return o.proposer.Bus.Purge(ctx, m.Subject)
+	}
+	if err := o.bind(ctx, &result); err != nil {
+		return err
+	}
+	if _, why := o.machine.Refusal(m.Seq, &result); why != "" {
+		return o.refuse(ctx, m, &result, why)
+	}
+	if problems := o.machine.Result(m.Seq, &result); len(problems) > 0 {
+		return o.badResult(ctx, m, fmt.Errorf("%d problems: %s", len(problems), problems[0]))
+	}
+	return nil
+}
+
+// bind pins the run to who gave its first answer, before that counts. When
+// another owner was first, its pin is folded instead.
+func (o *owner) bind(ctx context.Context, result *events.BatchEvaluated) error {
+	for {
+		e := o.machine.Binding(result)
+		if e == nil {
+			return nil
+		}
+		if err := o.append(ctx, kindOf(e), e); err != nil {
+			return err
+		}
+	}
+}
+
+// refuse takes an answer of another identity off the results, and has the work
+// published anew (see publish). The event comes first: it gives the new work
+// item its name, and whoever goes on after a crash finds it.
+func (o *owner) refuse(ctx context.Context, m events.Message, result *events.BatchEvaluated, why string) error {
+	for {
+		if state, _ := o.machine.State(); state.Terminal() {
+			return nil // nobody waits for an answer any more
+		}
+		refused, _ := o.machine.Refusal(m.Seq, result)
+		if refused == nil {
+			break
+		}
+		if err := o.append(ctx, kindOf(refused), refused); err != nil {
+			return err
+		}
+		o.postpone(result.Batch)
+	}
+	if err := o.badResult(ctx, m, errors.New(why)); err != nil {
+		return err
+	}
+	// Not beyond it: the next answer may be there already.
+	return o.proposer.Bus.PurgeThrough(ctx, m.Subject, m.Seq)
+}
+
+// postpone lets the work of a batch whose answers are refused again and again
+// wait longer each time: whoever gives them takes no notice of what is asked.
+func (o *owner) postpone(batch int) {
+	if n := o.machine.Refused(batch); n > 1 {
+		o.later[batch] = time.Now().Add(min(messages.RetryFirst<<min(n, 16), resendMax))
+	}
+}
+
+// due reports whether the work of a batch may be published now; otherwise the
+// owner wakes up when it may.
+func (o *owner) due(batch int) bool {
+	at, postponed := o.later[batch]
+	if !postponed {
+		return true
+	}
+	if left := time.Until(at); left > 0 {
+		if o.wake.IsZero() || at.Before(o.wake) {
+			o.wake = at
+			o.resend.Reset(left)
+		}
+		return false
+	}
+	delete(o.later, batch)
+	return true
+}
+
+func (o *owner) badResult(ctx context.Context, m events.Message, reason error) error {
+	o.log.Warn("bad result", "subject", m.Subject, "sequence", m.Seq, "error", reason)
+	return messages.SetAside(ctx, o.proposer.Bus, o.log, o.key.Study, events.DeadLetter{
+		Service: "proposer", Reason: reason.Error(),
+		Subject: m.Subject, Sequence: m.Seq, Body: m.Data,
+	}, fmt.Sprintf("dlq.proposer.%s.%d", m.Subject, m.Seq))
+}

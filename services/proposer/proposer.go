@@ -1,0 +1,240 @@
+package proposer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"apollo/archiver"
+	"apollo/events"
+	"apollo/services/catalog"
+	"apollo/services/messages"
+)
+
+// Sources finds the trials of earlier studies.
+type Sources interface {
+	// Open returns the log of the run that ref names, which is not Auto. It is
+	// read while the context lives. The error says what is missing.
+	Open(ctx context.Context, ref events.Source) (*archiver.SourceLog, error)
+	// Studies lists the ended studies that Open finds by name.
+	Studies(ctx context.Context) ([]archiver.LoggedStudy, error)
+}
+
+// Proposer accepts studies and drives them: it proposes trials, sends them to
+// evaluators and folds what comes back. Any number may run; the fence on the
+// log makes a second owner of a run harmless.
+type Proposer struct {
+	Bus     events.Bus
+	Catalog catalog.Catalog
+	// Sources gives transfer its trials; nil refuses studies that want it.
+	Sources Sources
+	// Only restricts driving to the study of that name; "" drives all. Commands
+	// for other studies are carried out all the same: they come to any proposer.
+	Only string
+	// Local accepts what only a study file on this machine may say, such as
+	// paths of Parquet files.
+	Local  bool
+	Logger *slog.Logger
+	// Failpoint is called at named points of the durable path, for crash
+	// tests; nil does nothing. An error ends Run.
+	Failpoint func(point string) error
+
+	// highest is the last event of the log that an owner has seen lately.
+	highest atomic.Uint64
+
+	mu     sync.Mutex
+	owners map[messages.RunKey]*owner
+	wg     sync.WaitGroup
+	roster roster
+}
+
+// Run works until ctx ends. It returns an error when the bus cannot be
+// provisioned or read at the start.
+func (p *Proposer) Run(ctx context.Context) error {
+	p.owners = map[messages.RunKey]*owner{}
+	if err := p.Bus.Provision(ctx); err != nil {
+		return fmt.Errorf("provision streams: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer p.wg.Wait()
+	defer cancel()
+	p.wg.Go(func() { p.roster.listen(ctx, p.Bus, p.Logger) })
+	before, err := p.Bus.Log().Info(ctx, events.RunFilter("*", "*"))
+	if err != nil {
+		return fmt.Errorf("look at the log: %w", err)
+	}
+	runs, err := openRuns(ctx, p.Bus.Log())
+	if err != nil {
+		return err
+	}
+	for _, key := range runs {
+		if p.drives(key.Study) {
+			p.drive(ctx, key)
+		}
+	}
+	p.wg.Go(func() { p.mind(ctx, before.Last) })
+	commands, err := p.Bus.Queue(1).Subscribe(ctx, "cmd")
+	if err != nil {
+		return fmt.Errorf("subscribe to commands: %w", err)
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case msg, ok := <-commands:
+			if !ok {
+				return nil
+			}
+			p.carryOut(ctx, msg)
+		}
+	}
+}
+
+// watch drives the runs that another proposer accepts or moves from sequence
+// from on: whoever is left goes on with them, and the owner of a run hears of a
+// request that another proposer carried out.
+func (p *Proposer) watch(ctx context.Context, from uint64) {
+	var filters []string
+	for _, kind := range []string{"accepted", "extended", "resumed", "stopping"} {
+		filters = append(filters, events.StudySubject("*", "*", kind))
+	}
+	for m, err := range p.Bus.Log().Follow(ctx, from, filters...) {
+		if err != nil {
+			p.Logger.Error("follow the log: the runs of other proposers are not taken over", "error", err)
+			return
+		}
+		if name, run, _, ok := events.ParseStudySubject(m.Subject); ok && p.drives(name) {
+			o := p.owner(ctx, messages.RunKey{Study: name, Run: run}, false)
+			o.nudge()
+			o.waiting.Add(-1)
+		}
+	}
+}
+
+func (p *Proposer) drives(study string) bool { return p.Only == "" || p.Only == study }
+
+func (p *Proposer) at(point string) error {
+	if p.Failpoint == nil {
+		return nil
+	}
+	return p.Failpoint(point)
+}
+
+// openRuns returns the latest run of every study, where it has not ended.
+func openRuns(ctx context.Context, log events.Log) ([]messages.RunKey, error) {
+	var keys []messages.RunKey
+	open := map[string]int{} // study → index in keys, -1 when it ended
+	filters := []string{
+		events.StudySubject("*", "*", "accepted"), events.StudySubject("*", "*", "extended"),
+		events.StudySubject("*", "*", "completed"), events.StudySubject("*", "*", "stopped"),
+		events.StudySubject("*", "*", "cancelled"), events.StudySubject("*", "*", "failed"),
+	}
+	latest := map[string]messages.RunKey{}
+	ended := map[messages.RunKey]bool{}
+	for m, err := range log.Read(ctx, 0, filters...) {
+		if err != nil {
+			return nil, fmt.Errorf("read the log: %w", err)
+		}
+		s, run, kind, ok := events.ParseStudySubject(m.Subject)
+		if !ok {
+			continue
+		}
+		key := messages.RunKey{Study: s, Run: run}
+		switch kind {
+		case "accepted":
+			if _, known := open[s]; !known {
+				open[s] = len(keys)
+				keys = append(keys, key)
+			}
+			latest[s] = key
+			ended[key] = false
+		case "extended":
+			ended[key] = false
+		default:
+			ended[key] = true
+		}
+	}
+	var out []messages.RunKey
+	for _, k := range keys {
+		if key := latest[k.Study]; !ended[key] {
+			out = append(out, key)
+		}
+	}
+	return out, nil
+}
+
+// owner returns the running owner of a run, and starts it when there is none.
+// It stays while its waiting is not 0; the caller counts it down. A new one that
+// is only to cancel the run does without its sources: they may be what is gone.
+// Of a study that this proposer does not drive it carries out one request.
+func (p *Proposer) owner(ctx context.Context, key messages.RunKey, cancelling bool) *owner {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	// One that still reads slow sources or a long log is left to find out that
+	// the run was cancelled: the fence keeps the two apart.
+	if o := p.owners[key]; o != nil && (!cancelling || !o.isLoading.Load()) {
+		o.waiting.Add(1)
+		return o
+	}
+	o := &owner{
+		proposer: p, key: key, brief: cancelling || !p.drives(key.Study), cancelling: cancelling,
+		requests: make(chan ownerRequest), moved: make(chan struct{}, 1), done: make(chan struct{}),
+		log: p.Logger.With("study", key.Study, "run", key.Run),
+	}
+	o.waiting.Add(1)
+	p.owners[key] = o
+	p.wg.Go(func() {
+		o.err = o.live(ctx)
+		if o.err != nil {
+			o.giveUp(ctx)
+		}
+		p.mu.Lock()
+		if p.owners[key] == o {
+			delete(p.owners, key)
+		}
+		p.mu.Unlock()
+		close(o.done)
+	})
+	return o
+}
+
+// drive starts the owner of a run unless it works already.
+func (p *Proposer) drive(ctx context.Context, key messages.RunKey) {
+	p.owner(ctx, key, false).waiting.Add(-1)
+}
+
+// nudge makes the owner read the log.
+func (o *owner) nudge() {
+	select {
+	case o.moved <- struct{}{}:
+	default: // it will read it anyway
+	}
+}
+
+// retire takes an owner with nothing left to do out of service. It reports
+// false when somebody waits for it.
+func (p *Proposer) retire(o *owner) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if o.waiting.Load() > 0 {
+		return false
+	}
+	if p.owners[o.key] == o {
+		delete(p.owners, o.key)
+	}
+	return true
+}
+
+// runID derives a run from the command that asked for it, so that a command
+// that is delivered twice means one run. The command's sequence keeps it from
+// the name of a run that was removed: people ask again under the same id. The
+// time at which it was stored keeps it from that of a run that only the archive
+// knows, because the bus was restored from an older copy.
+func runID(c command) string {
+	sum := sha256.Sum256([]byte(c.study + "\x00" + c.id + "\x00" + c.sequence + "\x00" + c.stored))
+	return hex.EncodeToString(sum[:4])
+}

@@ -1,0 +1,268 @@
+package proposer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"apollo/events"
+	"apollo/services/client"
+	"apollo/services/messages"
+	"apollo/services/studyfile"
+	"apollo/services/transfer"
+)
+
+// submit accepts or rejects a study request.
+func (p *Proposer) submit(ctx context.Context, c command) error {
+	request, _, err := events.DecodeStudyRequest(c.body)
+	if err != nil {
+		return p.reject(ctx, c, events.Mistake{
+			Code: "malformed", Message: err.Error(),
+			Hint: "publish a document of kind Study in JSON, or an apollo.study.requested.v1 event around it",
+		})
+	}
+	doc, err := studyfile.Parse("request", request.Study, p.Catalog.Study(), studyfile.Options{Published: !p.Local}) //nolint:contextcheck // it measures one design at most: the baseline
+	if bad, ok := errors.AsType[*studyfile.Error](err); ok {
+		return p.reject(ctx, c, bad.Mistakes...)
+	}
+	if err != nil {
+		return p.reject(ctx, c, events.Mistake{Code: "malformed", Message: err.Error()})
+	}
+	spec := doc.Spec
+	if spec.Study != c.study {
+		return p.reject(ctx, c, events.Mistake{
+			Pointer: "/metadata/name", Code: "subject",
+			Message: fmt.Sprintf("the subject says study %q, the document %q", c.study, spec.Study),
+			Hint:    "publish on " + events.SubmitSubject(spec.Study),
+		})
+	}
+	earlier, err := p.earlier(ctx, c.study)
+	if err != nil {
+		return err
+	}
+	key := messages.RunKey{Study: c.study, Run: runID(c)}
+	again := slices.IndexFunc(earlier, func(e events.StudyAccepted) bool { return e.Command == c.id })
+	if again < 0 {
+		if mistake := checkMeasurer(&request, spec); mistake != nil {
+			return p.reject(ctx, c, *mistake)
+		}
+		if mistake := refuse(earlier, spec, request.Fresh); mistake != nil {
+			return p.reject(ctx, c, *mistake)
+		}
+		if mistake := events.CheckSizes(spec, p.Bus.MaxPayload()); mistake != nil {
+			return p.reject(ctx, c, *mistake)
+		}
+		if mistake := p.checkSourcesSoon(ctx, spec); mistake != nil {
+			return p.reject(ctx, c, *mistake)
+		}
+		if err := p.at("accepted.before"); err != nil {
+			return err
+		}
+		err := p.accept(ctx, c, key, spec, &request)
+		if errors.Is(err, events.ErrTooLarge) {
+			return p.reject(ctx, c, events.Mistake{Pointer: "/spec", Code: events.CodeTooLarge, Message: err.Error()})
+		}
+		if err != nil {
+			return err
+		}
+		again = len(earlier)
+	} else {
+		key.Run = earlier[again].Run
+	}
+	// Also when it was accepted before: a crash may have come in between.
+	if err := p.supersede(ctx, earlier[:again], key); err != nil {
+		return err
+	}
+	if p.drives(c.study) {
+		p.drive(ctx, key)
+	}
+	return nil
+}
+
+// earlier returns the accepted events of a study's runs, oldest first.
+func (p *Proposer) earlier(ctx context.Context, name string) ([]events.StudyAccepted, error) {
+	var out []events.StudyAccepted
+	for m, err := range p.Bus.Log().Read(ctx, 0, events.StudySubject(name, "*", "accepted")) {
+		if err != nil {
+			return nil, fmt.Errorf("read the log: %w", err)
+		}
+		_, payload, err := events.Decode(m.Data)
+		if err != nil {
+			return nil, fmt.Errorf("%s at %d: %w", m.Subject, m.Seq, err)
+		}
+		if e, ok := payload.(events.StudyAccepted); ok {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+// checkMeasurer refuses what a request says about who measures, where it cannot
+// be so.
+func checkMeasurer(request *events.StudyRequested, spec *events.Spec) *events.Mistake {
+	switch {
+	case request.Program == nil && request.EvaluatorVersion != "":
+		return &events.Mistake{
+			Pointer: "/data/evaluator_version", Code: "contradicts", Message: "a version without a program names nobody",
+			Hint: "leave it out: the first answer decides who measures",
+		}
+	case request.Program == nil:
+		return nil
+	case spec.Evaluator.Version != "":
+		return &events.Mistake{
+			Pointer: "/data/program", Code: "contradicts", Message: fmt.Sprintf("the evaluator %q is built in: no program measures it", spec.Evaluator.Name),
+			Hint: "leave it out, or name an evaluator of your own",
+		}
+	case len(request.Program.Args) == 0:
+		return &events.Mistake{Pointer: "/data/program/args", Code: "missing", Message: "the program has no arguments, not even its name"}
+	case len(request.EvaluatorVersion) > events.MaxCodeBytes:
+		return &events.Mistake{
+			Pointer: "/data/evaluator_version", Code: "too_long",
+			Message: fmt.Sprintf("the version has %d bytes, at most %d are allowed", len(request.EvaluatorVersion), events.MaxCodeBytes),
+		}
+	}
+	return nil
+}
+
+// refuse says why a study cannot start beside its earlier runs.
+func refuse(earlier []events.StudyAccepted, spec *events.Spec, fresh bool) *events.Mistake {
+	if len(earlier) == 0 || fresh {
+		return nil
+	}
+	last := earlier[len(earlier)-1]
+	if last.SpecSHA256 == events.SpecSHA256(spec) {
+		return &events.Mistake{
+			Pointer: "/metadata/name", Code: "duplicate",
+			Message: fmt.Sprintf("study %q exists already, with the same content (run %s)", spec.Study, last.Run),
+			Hint:    "apollo study show " + spec.Study + " shows it; ask with fresh for a new run",
+		}
+	}
+	return DifferentStudy(spec.Study, &last.Spec, spec)
+}
+
+// DifferentStudy is the refusal of a study whose name another one has: it
+// shows the difference.
+func DifferentStudy(name string, have, want *events.Spec) *events.Mistake {
+	var message strings.Builder
+	fmt.Fprintf(&message, "study %q exists already with another content:", name)
+	differences := events.DiffSpecs(have, want)
+	for _, d := range differences {
+		message.WriteString("\n  " + d)
+	}
+	hint := "give it another name, or ask with fresh for a new run"
+	if grown := *want; grown.Budget.Trials > have.Budget.Trials {
+		grown.Budget.Trials = have.Budget.Trials
+		if events.SpecSHA256(&grown) == events.SpecSHA256(have) {
+			hint = fmt.Sprintf("apollo study extend %s --trials %d goes on with it", name, want.Budget.Trials)
+		}
+	}
+	return &events.Mistake{Pointer: "/metadata/name", Code: "duplicate", Message: message.String(), Hint: hint}
+}
+
+// checkSourcesSoon is checkSources with an end: the commands of all studies wait
+// behind this one. Of sources that take longer the run's owner says what is
+// wrong with them.
+func (p *Proposer) checkSourcesSoon(ctx context.Context, spec *events.Spec) *events.Mistake {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	checked := make(chan *events.Mistake, 1)
+	p.wg.Go(func() { checked <- p.checkSources(ctx, spec) })
+	select {
+	case mistake := <-checked:
+		return mistake
+	case <-ctx.Done():
+		p.Logger.Warn("the sources of a study take long: it is accepted without a look at them", "study", spec.Study)
+		return nil
+	}
+}
+
+// checkSources tries every source before the study is accepted, so that the
+// user hears at once what is missing.
+func (p *Proposer) checkSources(ctx context.Context, spec *events.Spec) *events.Mistake {
+	if spec.Transfer == nil {
+		return nil
+	}
+	if p.Sources == nil {
+		return &events.Mistake{
+			Pointer: "/spec/transfer", Code: "sources", Message: "this proposer has no trial logs to transfer from",
+			Hint: "start it with --data",
+		}
+	}
+	target, _, err := targetOf(p.Catalog, spec)
+	if err != nil {
+		return &events.Mistake{Pointer: "/spec", Code: "spec", Message: err.Error()}
+	}
+	learner, err := transfer.NewLearner(target)
+	if err != nil {
+		return &events.Mistake{Pointer: "/spec", Code: "spec", Message: err.Error()}
+	}
+	for i, ref := range spec.Transfer.Sources {
+		if mistake := p.checkSource(ctx, learner, ref); mistake != nil {
+			mistake.Pointer, mistake.Code = fmt.Sprintf("/spec/transfer/sources/%d", i), "source"
+			return mistake
+		}
+	}
+	return nil
+}
+
+func (p *Proposer) checkSource(ctx context.Context, learner *transfer.Learner, ref events.Source) *events.Mistake {
+	if ref.Auto {
+		return nil // what it finds fits
+	}
+	if ref.Study != "" {
+		if view, err := client.ReadStudy(ctx, p.Bus.Log(), ref.Study, ref.Run); err == nil && !view.State.Terminal() {
+			return &events.Mistake{
+				Message: fmt.Sprintf("study %q is still %s", ref.Study, view.State),
+				Hint:    "its trials must not move: wait until it has ended",
+			}
+		}
+	}
+	source, err := p.Sources.Open(ctx, ref)
+	if err != nil {
+		return &events.Mistake{Message: err.Error(), Hint: "run that study first, or name another source"}
+	}
+	if err := learner.Check(source); err != nil {
+		return &events.Mistake{
+			Message: fmt.Sprintf("study %q cannot be a source: %v", source.Study, err),
+			Hint:    "`apollo transfer candidates` shows what fits and what does not",
+		}
+	}
+	return nil
+}
+
+// accept opens the run. Losing the fence means that it is open already.
+func (p *Proposer) accept(ctx context.Context, c command, key messages.RunKey, spec *events.Spec, request *events.StudyRequested) error {
+	e := events.StudyAccepted{Study: key.Study, Run: key.Run, Spec: *spec, SpecSHA256: events.SpecSHA256(spec), Command: c.id}
+	switch {
+	case spec.Evaluator.Version != "":
+		e.Identity = &events.Identity{Version: spec.Evaluator.Version}
+	case request.Program != nil:
+		e.Identity = &events.Identity{Version: request.EvaluatorVersion, Program: request.Program.Digest()}
+		e.Program = request.Program
+	default:
+		e.Binds = true
+	}
+	m := events.Message{Subject: events.StudySubject(key.Study, key.Run, "accepted"), ID: "accepted." + c.study + "." + key.Run, Header: c.header}
+	err := messages.Append(ctx, p.Bus.Log(), m, "proposer", e, events.Fence{Filter: events.RunFilter(key.Study, key.Run)})
+	if errors.Is(err, events.ErrFenced) {
+		return nil
+	}
+	return err
+}
+
+// supersede cancels the unfinished run before a fresh one.
+func (p *Proposer) supersede(ctx context.Context, earlier []events.StudyAccepted, by messages.RunKey) error {
+	if len(earlier) == 0 {
+		return nil
+	}
+	last := earlier[len(earlier)-1]
+	if view, err := client.ReadStudy(ctx, p.Bus.Log(), last.Study, last.Run); err == nil && view.State.Terminal() {
+		return nil
+	}
+	_, err := p.send(ctx, messages.RunKey{Study: last.Study, Run: last.Run}, &events.StudyControl{
+		Study: last.Study, Run: last.Run, ID: "superseded." + by.Run, Verb: "cancel",
+	})
+	return err
+}

@@ -1,0 +1,161 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"apollo/events"
+	"apollo/services/messages"
+)
+
+const (
+	// handBackFirst and handBackMax bound the time after which an item comes
+	// again that was handed back. It doubles, so that an item is kept from the
+	// worker that it is for no longer than it has waited already.
+	handBackFirst = 20 * time.Millisecond
+	handBackMax   = 2 * time.Second
+	// maxHandBacks is after how many deliveries a copy takes the place of an
+	// item that is handed back: far from events.MaxDeliver, which is for items
+	// that nobody survives.
+	maxHandBacks = events.MaxDeliver / 2
+	// lookTimeout bounds the look whether a run still waits for answers.
+	lookTimeout = 2 * time.Second
+)
+
+// handBack is the error of a worker that is not the one that an item is for.
+// Nothing is wrong with the item.
+type handBack struct{ why string }
+
+// Error implements error.
+func (h *handBack) Error() string { return h.why }
+
+// isAsked returns a handBack when the item is for somebody else.
+func (e *Evaluator) isAsked(work *events.BatchRequested) error {
+	if e.OnlyStudy != "" && (work.Study != e.OnlyStudy || work.Run != e.OnlyRun) {
+		return &handBack{fmt.Sprintf("this worker serves run %s of study %s alone", e.OnlyRun, e.OnlyStudy)}
+	}
+	if work.Identity == nil {
+		return nil
+	}
+	have := events.Identity{Program: e.Program.Digest()}
+	if backend := e.backendOf(work); backend != nil {
+		have.Version = backend.Describe().Version
+	}
+	if have != *work.Identity {
+		return &handBack{fmt.Sprintf("waits for %s of evaluator %s; this worker has %s", work.Identity, e.Name, have)}
+	}
+	return nil
+}
+
+// HandedBack counts the items that were handed back because they are for
+// another version, program or run.
+func (e *Evaluator) HandedBack() uint64 { return e.handedBack.Load() }
+
+// handBack gives an item back and says so. It returns nil when a copy has taken
+// the place of the item, which is done with then.
+func (e *Evaluator) handBack(msg *message.Message, back *handBack) error {
+	e.handedBack.Add(1)
+	subject := msg.Metadata.Get(events.MetaSubject)
+	e.tell(subject, back)
+	n, _ := strconv.Atoi(msg.Metadata.Get(events.MetaDeliveries))
+	if n >= maxHandBacks {
+		err := e.renew(msg, subject)
+		if err == nil {
+			return nil
+		}
+		e.Logger.Warn("renew a work item that is for another worker", "subject", subject, "error", err)
+	}
+	events.HandBack(msg, min(handBackFirst<<min(max(n-1, 0), 16), handBackMax))
+	return back
+}
+
+// tell logs once for each run why its items are handed back.
+func (e *Evaluator) tell(subject string, back *handBack) {
+	study, run, _, _ := events.ParseWorkSubject(subject)
+	key := study + "." + run + "." + back.why
+	e.mu.Lock()
+	told := e.told[key]
+	if len(e.told) >= maxBound {
+		clear(e.told)
+	}
+	e.told[key] = true
+	e.mu.Unlock()
+	if told {
+		e.Logger.Debug("work item handed back", "subject", subject, "reason", back.why)
+		return
+	}
+	level := slog.LevelWarn
+	if e.OnlyStudy != "" {
+		level = slog.LevelInfo // the other study has a worker of its own, or will
+	}
+	e.Logger.Log(context.Background(), level, "work items handed back", "evaluator", e.Name, "study", study, "run", run, "reason", back.why,
+		"hint", "the study goes on when a worker is there that fits; a fresh run of it takes the one that is there")
+}
+
+// renew publishes an item under a name of its own, so that its deliveries count
+// from the start. The copy of an item whose run has ended would never go away:
+// it is dropped instead.
+func (e *Evaluator) renew(msg *message.Message, subject string) error {
+	study, run, _, ok := events.ParseWorkSubject(subject)
+	ctx := msg.Context()
+	if ok && e.over(ctx, messages.RunKey{Study: study, Run: run}) {
+		return nil
+	}
+	again := message.NewMessageWithContext(ctx, subject+".again."+msg.Metadata.Get(events.MetaSequence), msg.Payload)
+	for k, v := range events.QueueHeader(msg) {
+		again.Metadata.Set(k, v)
+	}
+	return e.Bus.Queue(1).Publish(subject, again)
+}
+
+// dropped reports whether nobody waits for the answer to an item any more: its
+// run was removed, or has ended. It looks at the first item of a run, and at
+// every item that comes again.
+func (e *Evaluator) dropped(ctx context.Context, msg *message.Message, work *events.BatchRequested) bool {
+	key := messages.RunKey{Study: work.Study, Run: work.Run}
+	e.mu.Lock()
+	live := e.live[key]
+	e.mu.Unlock()
+	if live && msg.Metadata.Get(events.MetaDeliveries) == "1" {
+		return false
+	}
+	if e.over(ctx, key) {
+		return true
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.live) >= maxBound {
+		clear(e.live)
+	}
+	e.live[key] = true
+	return false
+}
+
+// over reports whether a run takes no more answers, and says so. A log that
+// cannot be read keeps nobody from work.
+func (e *Evaluator) over(ctx context.Context, key messages.RunKey) bool {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	var filters []string
+	for _, kind := range []string{"accepted", "extended", "completed", "stopped", "cancelled", "failed"} {
+		filters = append(filters, events.StudySubject(key.Study, key.Run, kind))
+	}
+	last := "removed"
+	for m, err := range e.Bus.Log().Read(ctx, 0, filters...) {
+		if err != nil {
+			e.Logger.Debug("look whether a run has ended", "study", key.Study, "run", key.Run, "error", err)
+			return false
+		}
+		_, _, last, _ = events.ParseStudySubject(m.Subject)
+	}
+	if last == "accepted" || last == "extended" {
+		return false
+	}
+	e.Logger.Info("work item dropped: nobody waits for it", "study", key.Study, "run", key.Run, "the_run_was", last)
+	return true
+}
