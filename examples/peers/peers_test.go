@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"apollo/lab/peer"
 	"apollo/optimizer"
 	"apollo/optimizer/space"
-	"apollo/services/bench/peer"
 )
 
 // local_search.py follows the protocol: every design that it suggests is taken

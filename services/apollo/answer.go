@@ -11,6 +11,7 @@ import (
 
 	"apollo/evaluator"
 	"apollo/events"
+	"apollo/services/cli"
 	"apollo/services/client"
 	"apollo/services/study"
 	"apollo/services/transfer"
@@ -50,7 +51,7 @@ type runJSON struct {
 // the answer means.
 func (a *app) printAnswer(ctx context.Context, view *client.StudyView, watch stopwatch, brought *transfer.Report) error {
 	if view.State == study.Failed || view.Summary == nil {
-		return hinted(exitFailed, "`apollo run --fresh` starts anew", fmt.Errorf("study %s %s: %s", view.Study, view.State, view.Reason))
+		return cli.Hinted(cli.ExitFailed, "`apollo run --fresh` starts anew", fmt.Errorf("study %s %s: %s", view.Study, view.State, view.Reason))
 	}
 	s := view.Summary
 	seconds, trials := view.Updated.Sub(view.Accepted).Seconds(), s.Trials
@@ -59,26 +60,26 @@ func (a *app) printAnswer(ctx context.Context, view *client.StudyView, watch sto
 	}
 	value := runJSON{
 		Study: view.Study, State: string(view.State), Trials: s.Trials, Measured: s.Measured, Infeasible: s.Infeasible,
-		Failed: s.Failed, Best: s.Best, frontJSON: frontOf(view), Optimum: a.optimumOf(ctx, view.Spec, s.Best), Log: a.logPath(view), Seconds: round(seconds, 3),
+		Failed: s.Failed, Best: s.Best, frontJSON: frontOf(view), Optimum: a.optimumOf(ctx, view.Spec, s.Best), Log: a.logPath(view), Seconds: cli.Round(seconds, 3),
 		Transfer: brought,
 	}
 	if view.State == study.Paused {
 		value.Reason = view.Reason
 	}
 	if seconds > 0 {
-		value.TrialsPerSecond = round(float64(trials)/seconds, 1)
+		value.TrialsPerSecond = cli.Round(float64(trials)/seconds, 1)
 	}
-	err := a.print(answer{
-		value: value, grid: answerSheet(view.Spec, value.frontJSON, value.Best),
-		text: func(w io.Writer, p paint) { a.answerText(ctx, w, p, view, value) },
+	err := a.Print(cli.Answer{
+		Value: value, Grid: answerSheet(view.Spec, value.frontJSON, value.Best),
+		Text: func(w io.Writer, p cli.Paint) { a.answerText(ctx, w, p, view, value) },
 	})
 	switch {
 	case err != nil:
 		return err
 	case view.State == study.Cancelled:
-		return hinted(exitError, "`apollo run --fresh` starts anew", fmt.Errorf("study %s was cancelled", view.Study))
+		return cli.Hinted(cli.ExitError, "`apollo run --fresh` starts anew", fmt.Errorf("study %s was cancelled", view.Study))
 	case s.Best == nil && s.FrontSize == 0:
-		return hinted(exitInfeasible, infeasibleHint(view), fmt.Errorf("none of the %s trials is feasible", count(s.Trials)))
+		return cli.Hinted(cli.ExitInfeasible, infeasibleHint(view), fmt.Errorf("none of the %s trials is feasible", cli.Count(s.Trials)))
 	}
 	return nil
 }
@@ -87,11 +88,11 @@ func infeasibleHint(view *client.StudyView) string {
 	return "`apollo study show " + view.Study + "` counts the reasons; loosen the constraints or extend the budget"
 }
 
-func (a *app) answerText(ctx context.Context, w io.Writer, p paint, view *client.StudyView, value runJSON) {
+func (a *app) answerText(ctx context.Context, w io.Writer, p cli.Paint, view *client.StudyView, value runJSON) {
 	s, spec := view.Summary, view.Spec
-	fmt.Fprintf(w, "%s %s: %s trials in %s (%s/s), %s measured, %s infeasible, %s failed\n", p.bold(view.Study), endText(view),
-		count(s.Trials), duration(time.Duration(value.Seconds*float64(time.Second))), significant(value.TrialsPerSecond),
-		count(s.Measured), count(s.Infeasible), count(s.Failed))
+	fmt.Fprintf(w, "%s %s: %s trials in %s (%s/s), %s measured, %s infeasible, %s failed\n", p.Bold(view.Study), endText(view),
+		cli.Count(s.Trials), cli.Duration(time.Duration(value.Seconds*float64(time.Second))), cli.Significant(value.TrialsPerSecond),
+		cli.Count(s.Measured), cli.Count(s.Infeasible), cli.Count(s.Failed))
 	if s.Best != nil {
 		so := ""
 		if !view.State.Terminal() {
@@ -99,9 +100,9 @@ func (a *app) answerText(ctx context.Context, w io.Writer, p paint, view *client
 		}
 		fmt.Fprintf(w, "\nbest design%s: trial %d\n\n", so, s.Best.Trial)
 		baseline := baselineOf(ctx, spec)
-		designGrid(spec, designOf(spec, s.Best), baseline.design).text(w, p)
+		designGrid(spec, designOf(spec, s.Best), baseline.design).Text(w, p)
 		fmt.Fprintln(w)
-		metricGrid(spec, s.Best, baseline).text(w, p)
+		metricGrid(spec, s.Best, baseline).Text(w, p)
 		if baseline.reason != "" {
 			fmt.Fprintf(w, "\nthe baseline is not feasible for this study: %s\n", baseline.reason)
 		}
@@ -237,22 +238,22 @@ func inOrder(spec *events.Spec, t evaluator.Template) events.Design {
 
 // metricGrid is the metrics of the best trial against the baseline and the
 // constraints.
-func metricGrid(spec *events.Spec, best *events.BestTrial, b baseline) *grid {
-	g := &grid{header: []string{"METRIC", ">VALUE"}}
+func metricGrid(spec *events.Spec, best *events.BestTrial, b baseline) *cli.Grid {
+	g := &cli.Grid{Header: []string{"METRIC", ">VALUE"}}
 	if b.metrics != nil {
-		g.header = append(g.header, ">BASELINE", ">GAIN")
+		g.Header = append(g.Header, ">BASELINE", ">GAIN")
 	}
-	g.header = append(g.header, "GOAL")
+	g.Header = append(g.Header, "GOAL")
 	for _, m := range spec.Metrics {
 		v, ok := best.Metrics[m.Name]
 		if !ok {
 			continue
 		}
-		row := []string{bare(m.Name, m.Unit), quantity(v, m.Unit)}
+		row := []string{cli.Bare(m.Name, m.Unit), cli.Quantity(v, m.Unit)}
 		if b.metrics != nil {
-			row = append(row, quantity(b.metrics[m.Name], m.Unit), gain(spec, m.Name, v, b.metrics[m.Name]))
+			row = append(row, cli.Quantity(b.metrics[m.Name], m.Unit), gain(spec, m.Name, v, b.metrics[m.Name]))
 		}
-		g.add(append(row, goals(spec, m))...)
+		g.Add(append(row, goals(spec, m))...)
 	}
 	return g
 }
@@ -285,10 +286,10 @@ func goals(spec *events.Spec, m events.Metric) string {
 			continue
 		}
 		if c.Max != nil {
-			parts = append(parts, "at most "+quantity(*c.Max, m.Unit))
+			parts = append(parts, "at most "+cli.Quantity(*c.Max, m.Unit))
 		}
 		if c.Min != nil {
-			parts = append(parts, "at least "+quantity(*c.Min, m.Unit))
+			parts = append(parts, "at least "+cli.Quantity(*c.Min, m.Unit))
 		}
 	}
 	return strings.Join(parts, ", ")

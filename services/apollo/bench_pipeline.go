@@ -19,6 +19,7 @@ import (
 	"apollo/events"
 	"apollo/optimizer"
 	"apollo/services/catalog"
+	"apollo/services/cli"
 	"apollo/services/study"
 	"apollo/services/studyfile"
 )
@@ -39,10 +40,10 @@ the same loop bare, in one goroutine per core without bus and log, in turn, and 
 trials per second of both and their ratio. The bare loop asks, checks, evaluates and
 judges just as the services do, with the same template, network, area limit and batch.`,
 		Example: "  apollo bench pipeline\n  apollo bench pipeline --trials 20000 --repeat 5 -o json",
-		Args:    exactly(0),
+		Args:    cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if flags.trials < 1 || flags.batch < 1 || flags.repeat < 1 || flags.cores < 1 {
-				return usageErrorf("--trials, --batch, --repeat and --cores must be at least 1")
+				return cli.Usagef("--trials, --batch, --repeat and --cores must be at least 1")
 			}
 			if flags.parallelism < 1 {
 				// Two for each worker keep it busy; with more than that the
@@ -111,7 +112,7 @@ func (a *app) benchPipeline(c *cobra.Command, flags pipelineFlags) error {
 		if err != nil {
 			return fmt.Errorf("bare: %w", err)
 		}
-		a.say("run %d of %d: bus %.0f trials/s, bare %.0f trials/s", i+1, flags.repeat, b.TrialsPerSecond, l.TrialsPerSecond)
+		a.Say("run %d of %d: bus %.0f trials/s, bare %.0f trials/s", i+1, flags.repeat, b.TrialsPerSecond, l.TrialsPerSecond)
 		bus, bare, ratios = append(bus, b), append(bare, l), append(ratios, b.TrialsPerSecond/l.TrialsPerSecond)
 	}
 	figures := pipelineFigures{
@@ -121,12 +122,12 @@ func (a *app) benchPipeline(c *cobra.Command, flags pipelineFlags) error {
 	}
 	figures.OverheadMicros = figures.Bus.CPUMicros - figures.Bare.CPUMicros
 	figures.CPURatio = figures.Bare.CPUMicros / figures.Bus.CPUMicros
-	return a.print(answer{value: figures, text: func(w io.Writer, _ paint) { figures.text(w) }})
+	return a.Print(cli.Answer{Value: figures, Text: func(w io.Writer, _ cli.Paint) { figures.text(w) }})
 }
 
 func (f pipelineFigures) text(w io.Writer) {
 	fmt.Fprintf(w, "random search, %s designs of edge for %s, area at most %s, batches of %d, %d cores, median of %d\n\n",
-		count(f.Trials), f.Network, f.Area, f.Batch, f.Cores, f.Repeat)
+		cli.Count(f.Trials), f.Network, f.Area, f.Batch, f.Cores, f.Repeat)
 	fmt.Fprintf(w, "        TRIALS/S  CPU/TRIAL  FEASIBLE\n")
 	for _, row := range []struct {
 		name string
@@ -156,7 +157,7 @@ func (a *app) runBus(c *cobra.Command, doc *studyfile.Document, flags pipelineFl
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	inner := *a
-	inner.data, inner.nats, inner.quiet = dir, "", true
+	inner.Data, inner.nats, inner.Quiet = dir, "", true
 	r := &runner{app: &inner, command: c, doc: doc, flags: runFlags{evaluators: flags.cores}}
 	if r.session, err = inner.open(c.Context(), c, forRunning); err != nil {
 		return figures, err

@@ -14,6 +14,7 @@ import (
 	"apollo/evaluator"
 	"apollo/events"
 	"apollo/services/certify"
+	"apollo/services/cli"
 )
 
 func (a *app) certifyCommand() *cobra.Command {
@@ -30,10 +31,10 @@ designs were legal, evaluated, pruned by bounds, and have the optimal value.
 The proof is kept in --data: interrupted, the same command goes on where it stopped, and
 "run" and "study show" then print how far a study's best design is from the optimum.`,
 		Example: "  apollo certify examples/mobilenetv2-6p8.yaml\n  apollo certify examples/mobilenetv2-6p8.yaml -o json",
-		Args:    exactly(1),
+		Args:    cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if workers < 1 {
-				return usageErrorf("--workers %d: want at least 1", workers)
+				return cli.Usagef("--workers %d: want at least 1", workers)
 			}
 			doc, err := a.readStudy(args[0], sets)
 			if err != nil {
@@ -94,7 +95,7 @@ func prover(spec *events.Spec) (*certify.Problem, evaluator.Evaluator, error) {
 func (a *app) certify(ctx context.Context, spec *events.Spec, fresh bool, workers int) error {
 	problem, ev, err := prover(spec)
 	if errors.Is(err, certify.ErrNoProof) {
-		return hinted(exitUsage, "name one objective, a built-in template and no evaluator of your own", err)
+		return cli.Hinted(cli.ExitUsage, "name one objective, a built-in template and no evaluator of your own", err)
 	}
 	if err != nil {
 		return err
@@ -103,16 +104,16 @@ func (a *app) certify(ctx context.Context, spec *events.Spec, fresh bool, worker
 	if err != nil {
 		return err
 	}
-	proof, known, err := certify.Load(a.data, key)
+	proof, known, err := certify.Load(a.Data, key)
 	if err != nil && !fresh {
-		return hinted(exitError, "--fresh proves it anew", err)
+		return cli.Hinted(cli.ExitError, "--fresh proves it anew", err)
 	}
 	if !known || fresh {
 		o := spec.Objectives[0]
 		proof = certify.Proof{Key: key, Study: spec.Study, Metric: o.Metric, Unit: spec.Metrics[spec.MetricIndex(o.Metric)].Unit}
 	}
 	if proof.Proven {
-		a.say("this was proven before; --fresh proves it anew")
+		a.Say("this was proven before; --fresh proves it anew")
 	} else if err := a.prove(ctx, problem, ev, spec, &proof, workers); err != nil {
 		return err
 	}
@@ -122,14 +123,14 @@ func (a *app) certify(ctx context.Context, spec *events.Spec, fresh bool, worker
 // prove runs the proof to its end, keeping how far it is.
 func (a *app) prove(ctx context.Context, problem *certify.Problem, ev evaluator.Evaluator, spec *events.Spec, proof *certify.Proof, workers int) error {
 	if proof.Done > 0 {
-		a.say("going on with the proof after %s of %s groups", count(proof.Done), count(proof.Groups))
+		a.Say("going on with the proof after %s of %s groups", cli.Count(proof.Done), cli.Count(proof.Groups))
 	}
 	var saved, shown time.Time
 	report := func(s certify.State) error {
 		proof.State = s
-		if now := time.Now(); now.Sub(saved) >= plainEvery {
+		if now := time.Now(); now.Sub(saved) >= cli.PlainEvery {
 			saved = now
-			if err := certify.Save(a.data, proof); err != nil {
+			if err := certify.Save(a.Data, proof); err != nil {
 				return err
 			}
 		}
@@ -137,12 +138,12 @@ func (a *app) prove(ctx context.Context, problem *certify.Problem, ev evaluator.
 		return nil
 	}
 	state, err := problem.Run(ctx, certify.Options{Workers: workers, From: proof.State, Report: report})
-	a.console.clear()
+	a.Console.Clear()
 	proof.State = state
 	if err != nil {
-		err = errors.Join(err, certify.Save(a.data, proof))
-		if isInterrupted(ctx) {
-			return hinted(exitInterrupted, "the same command goes on where it stopped", err)
+		err = errors.Join(err, certify.Save(a.Data, proof))
+		if cli.IsInterrupted(ctx) {
+			return cli.Hinted(cli.ExitInterrupted, "the same command goes on where it stopped", err)
 		}
 		return err
 	}
@@ -152,7 +153,7 @@ func (a *app) prove(ctx context.Context, problem *certify.Problem, ev evaluator.
 			return err
 		}
 	}
-	return certify.Save(a.data, proof)
+	return certify.Save(a.Data, proof)
 }
 
 // measure returns all metrics of a design.
@@ -170,20 +171,20 @@ func measure(ctx context.Context, ev evaluator.Evaluator, spec *events.Spec, des
 
 func (a *app) showProof(proof *certify.Proof, shown *time.Time) {
 	parts := []string{
-		fmt.Sprintf("%s of %s groups settled", count(proof.Done), count(proof.Groups)),
-		fmt.Sprintf("%s designs legal, %s evaluated", count(proof.Legal), count(proof.Evaluated)),
+		fmt.Sprintf("%s of %s groups settled", cli.Count(proof.Done), cli.Count(proof.Groups)),
+		fmt.Sprintf("%s designs legal, %s evaluated", cli.Count(proof.Legal), cli.Count(proof.Evaluated)),
 	}
 	if proof.Value != nil {
-		parts = append(parts, "best "+quantity(*proof.Value, proof.Unit))
+		parts = append(parts, "best "+cli.Quantity(*proof.Value, proof.Unit))
 	}
 	line := strings.Join(parts, ", ")
 	switch now := time.Now(); {
-	case a.quiet:
-	case a.console.live:
-		a.console.show(line)
-	case now.Sub(*shown) >= plainEvery:
+	case a.Quiet:
+	case a.Console.Live:
+		a.Console.Show(line)
+	case now.Sub(*shown) >= cli.PlainEvery:
 		*shown = now
-		a.say("%s", line)
+		a.Say("%s", line)
 	}
 }
 
@@ -195,33 +196,33 @@ func (a *app) printProof(spec *events.Spec, proof *certify.Proof) error {
 	value := certified{
 		Study: spec.Study, Metric: proof.Metric, Unit: proof.Unit, Value: proof.Value, Design: proof.Design, Metrics: proof.Metrics,
 		Designs: s.Size(), Legal: proof.Legal, Evaluated: proof.Evaluated, Pruned: proof.Pruned, Infeasible: proof.Infeasible,
-		Tied: proof.Tied, Proven: proof.Proven, Seconds: round(proof.Seconds, 3), Proof: certify.Path(a.data, proof.Key),
+		Tied: proof.Tied, Proven: proof.Proven, Seconds: cli.Round(proof.Seconds, 3), Proof: certify.Path(a.Data, proof.Key),
 	}
-	if err := a.print(answer{value: value, text: func(w io.Writer, p paint) { proofText(w, p, spec, &value) }}); err != nil {
+	if err := a.Print(cli.Answer{Value: value, Text: func(w io.Writer, p cli.Paint) { proofText(w, p, spec, &value) }}); err != nil {
 		return err
 	}
 	if value.Value == nil {
-		return hinted(exitInfeasible, "loosen the constraints", fmt.Errorf("none of the %s legal designs is feasible", count(value.Legal)))
+		return cli.Hinted(cli.ExitInfeasible, "loosen the constraints", fmt.Errorf("none of the %s legal designs is feasible", cli.Count(value.Legal)))
 	}
 	return nil
 }
 
-func proofText(w io.Writer, p paint, spec *events.Spec, v *certified) {
+func proofText(w io.Writer, p cli.Paint, spec *events.Spec, v *certified) {
 	if v.Value != nil {
 		best := &events.BestTrial{Design: v.Design, Metrics: v.Metrics}
-		fmt.Fprintf(w, "%s: %s is optimal, proven\n\n", p.bold(v.Study), bestText(spec, best))
-		designGrid(spec, designOf(spec, best), nil).text(w, p)
+		fmt.Fprintf(w, "%s: %s is optimal, proven\n\n", p.Bold(v.Study), bestText(spec, best))
+		designGrid(spec, designOf(spec, best), nil).Text(w, p)
 		fmt.Fprintln(w)
-		metricGrid(spec, best, baseline{}).text(w, p)
+		metricGrid(spec, best, baseline{}).Text(w, p)
 		fmt.Fprintln(w)
 	}
-	g := &grid{header: []string{"", ">", ""}}
-	g.add("designs", count(v.Designs), "in the space")
-	g.add("legal", count(v.Legal), "by the rules and the constraints on free metrics")
-	g.add("evaluated", count(v.Evaluated), "one by one")
-	g.add("pruned", count(v.Pruned), "in groups, by bounds")
-	g.add("infeasible", count(v.Infeasible), "at least, of the legal ones")
-	g.add("tied", count(v.Tied), "have the optimal value")
-	g.text(w, p)
-	fmt.Fprintf(w, "\ntime  %s\nproof %s\n", duration(time.Duration(v.Seconds*float64(time.Second))), v.Proof)
+	g := &cli.Grid{Header: []string{"", ">", ""}}
+	g.Add("designs", cli.Count(v.Designs), "in the space")
+	g.Add("legal", cli.Count(v.Legal), "by the rules and the constraints on free metrics")
+	g.Add("evaluated", cli.Count(v.Evaluated), "one by one")
+	g.Add("pruned", cli.Count(v.Pruned), "in groups, by bounds")
+	g.Add("infeasible", cli.Count(v.Infeasible), "at least, of the legal ones")
+	g.Add("tied", cli.Count(v.Tied), "have the optimal value")
+	g.Text(w, p)
+	fmt.Fprintf(w, "\ntime  %s\nproof %s\n", cli.Duration(time.Duration(v.Seconds*float64(time.Second))), v.Proof)
 }

@@ -12,11 +12,13 @@ import (
 
 	"apollo/events"
 	"apollo/events/natsbus"
+	"apollo/lab/commands"
+	"apollo/services/cli"
 )
 
 // app is one run of the command line: its terminal and where its bus is.
 type app struct {
-	*terminal
+	*cli.Terminal
 	args []string
 
 	nats string
@@ -28,22 +30,22 @@ type app struct {
 // Main runs the command line and returns the exit code. stdout gets the
 // answer, stderr everything else.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{terminal: newTerminal(stdin, stdout, stderr, version), args: args}
+	a := &app{Terminal: cli.NewTerminal(stdin, stdout, stderr, version), args: args}
 	root := a.root() //nolint:contextcheck // commands get the context from cobra when they run
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	a.console.clear()
+	a.Console.Clear()
 	if err == nil {
-		err = a.stdout.broken // help, too, is lost on a full disk
+		err = a.Stdout.Broken // help, too, is lost on a full disk
 	}
 	if err == nil {
-		return exitOK
+		return cli.ExitOK
 	}
 	if errors.Is(err, events.ErrUnreachable) && a.nats == "" && a.holderStopped() {
 		err = a.heldError(err)
 	}
-	code, hint := classify(ctx, err)
-	if errors.Is(err, errSilent) {
+	code, hint := cli.Classify(ctx, err)
+	if errors.Is(err, cli.ErrSilent) {
 		return code
 	}
 	// Whoever quotes what was typed may quote a password.
@@ -64,7 +66,7 @@ design under an area, latency or energy budget, and learns from earlier studies.
 		Example:       "  apollo run examples/mobilenetv2-6p8.yaml",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          a.groupArgs,
+		Args:          a.GroupArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
 			return a.checkFlags(c)
@@ -73,21 +75,21 @@ design under an area, latency or energy budget, and learns from earlier studies.
 	f := root.PersistentFlags()
 	f.StringVar(&a.nats, "nats", os.Getenv("APOLLO_NATS"), "URL of a NATS `server` with JetStream (APOLLO_NATS, unless --data is given); default: the one in --data")
 	f.StringVar(&a.token, "token", os.Getenv("APOLLO_TOKEN"), "`token` for --nats (APOLLO_TOKEN)")
-	a.addFlags(f)
+	a.AddFlags(f)
 	// The help prints a default: secrets of the environment are none of its.
 	for _, secret := range []string{"nats", "token"} {
 		f.Lookup(secret).DefValue = ""
 	}
-	root.SetOut(a.stdout)
-	root.SetErr(a.stderr)
-	root.SetIn(a.stdin)
+	root.SetOut(a.Stdout)
+	root.SetErr(a.Stderr)
+	root.SetIn(a.Stdin)
 	help := root.HelpFunc()
 	root.SetHelpFunc(func(c *cobra.Command, args []string) {
-		f.Lookup("output").Usage = "`format` of the answer: " + strings.Join(formatsOf(c), "|")
+		f.Lookup("output").Usage = "`format` of the answer: " + strings.Join(cli.FormatsOf(c), "|")
 		help(c, args)
 	})
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return hinted(exitUsage, "`"+c.CommandPath()+" --help` shows the flags", err)
+		return cli.Hinted(cli.ExitUsage, "`"+c.CommandPath()+" --help` shows the flags", err)
 	})
 	root.AddGroup(
 		&cobra.Group{ID: "main", Title: "Run studies:"},
@@ -100,8 +102,8 @@ design under an area, latency or energy budget, and learns from earlier studies.
 	for _, c := range []*cobra.Command{a.studyCommand(), a.trialCommand(), a.compareCommand(), a.designCommand(), a.spaceCommand(), a.workloadCommand(), a.evaluatorCommand(), a.transferCommand(), a.eventsCommand(), a.dlqCommand()} {
 		root.AddCommand(inGroup("look", c))
 	}
-	l := &lab{terminal: a.terminal}
-	for _, c := range []*cobra.Command{a.certifyCommand(), l.benchCommand(a.benchPipelineCommand()), l.validateCommand(), a.doctorCommand(), a.versionCommand()} {
+	l := &commands.Lab{Terminal: a.Terminal}
+	for _, c := range []*cobra.Command{a.certifyCommand(), l.BenchCommand(a.benchPipelineCommand()), l.ValidateCommand(), a.doctorCommand(), a.versionCommand()} {
 		root.AddCommand(inGroup("tool", c))
 	}
 	root.SetHelpCommandGroupID("tool")
@@ -115,13 +117,13 @@ func inGroup(id string, c *cobra.Command) *cobra.Command {
 }
 
 func (a *app) checkFlags(c *cobra.Command) error {
-	if err := a.checkFormat(c); err != nil {
+	if err := a.CheckFormat(c); err != nil {
 		return err
 	}
 	if err := a.settlePlace(c); err != nil {
 		return err
 	}
-	return a.checkLog()
+	return a.CheckLog()
 }
 
 // settlePlace decides which bus a command means, for all commands alike: what
@@ -131,8 +133,8 @@ func (a *app) checkFlags(c *cobra.Command) error {
 // proofs.
 func (a *app) settlePlace(c *cobra.Command) error {
 	typed := c.Flags().Changed
-	if typed("data") && a.data == "" {
-		return usageErrorf("--data names no directory")
+	if typed("data") && a.Data == "" {
+		return cli.Usagef("--data names no directory")
 	}
 	if typed("data") && !typed("nats") && a.nats != "" {
 		a.nats, a.passedOver = "", true

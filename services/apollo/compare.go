@@ -11,6 +11,7 @@ import (
 
 	"apollo/archiver"
 	"apollo/events"
+	"apollo/services/cli"
 )
 
 // mostCompared is the largest number of studies that are compared: more lines
@@ -27,7 +28,7 @@ A study is its latest run, STUDY/RUN another one. One that was removed from the 
 read from the trial log; so is a path or pattern that ends in .parquet.
 With -o svg or png the curves of the best so far are drawn.`,
 		Example: "  apollo compare mobilenetv2-6p8 mobilenetv2-5p8\n  apollo compare a b/0badcafe logs/c/*.parquet -o svg > compare.svg",
-		Args:    between(2, mostCompared),
+		Args:    cli.Between(2, mostCompared),
 		RunE: func(c *cobra.Command, args []string) error {
 			studies, err := a.loadCompared(c, args)
 			if err != nil {
@@ -37,7 +38,7 @@ With -o svg or png the curves of the best so far are drawn.`,
 			if err != nil {
 				return err
 			}
-			return a.print(answer{value: r, text: r.text, grid: r.sheet(), draw: r.draw})
+			return a.Print(cli.Answer{Value: r, Text: r.text, Grid: r.sheet(), Draw: r.draw})
 		},
 	}
 	return c
@@ -99,7 +100,7 @@ func (a *app) comparedStudy(ctx context.Context, s *session, word string) (*comp
 	name, run, _ := strings.Cut(word, "/")
 	view, err := s.study(ctx, name, run)
 	if err != nil {
-		if code, _ := classify(ctx, err); code != exitNotFound {
+		if code, _ := cli.Classify(ctx, err); code != cli.ExitNotFound {
 			return nil, err
 		}
 		one, logErr := a.comparedLog(ctx, events.Source{Study: name, Run: run})
@@ -123,7 +124,7 @@ func (a *app) comparedStudy(ctx context.Context, s *session, word string) (*comp
 
 // comparedLog reads a study from Parquet files.
 func (a *app) comparedLog(ctx context.Context, ref events.Source) (*compared, error) {
-	src, err := trialLogs{a.data}.Load(ctx, ref)
+	src, err := trialLogs{a.Data}.Load(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +145,7 @@ func named(studies []*compared) error {
 				continue
 			}
 			if other.run == c.run {
-				return usageErrorf("study %s, run %s, is there twice", c.study, c.run)
+				return cli.Usagef("study %s, run %s, is there twice", c.study, c.run)
 			}
 			c.name = c.study + "/" + c.run
 		}
@@ -165,7 +166,7 @@ func sameObjectives(studies []*compared) error {
 	first := studies[0]
 	for _, c := range studies[1:] {
 		if a, b := describe(first.spec), describe(c.spec); a != b {
-			return hinted(exitUsage, "compare studies with the same objectives",
+			return cli.Hinted(cli.ExitUsage, "compare studies with the same objectives",
 				fmt.Errorf("%s and %s cannot be compared: one is to %s, the other to %s", first.name, c.name, a, b))
 		}
 	}

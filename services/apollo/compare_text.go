@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"apollo/services/cli"
 	"apollo/services/draw"
 )
 
@@ -14,7 +15,7 @@ import (
 func (r *comparison) goalText() string {
 	var parts []string
 	for _, o := range r.Objectives {
-		parts = append(parts, o.Goal+" "+bare(o.Metric, o.Unit))
+		parts = append(parts, o.Goal+" "+cli.Bare(o.Metric, o.Unit))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -27,43 +28,43 @@ func (r *comparison) valueText(v *float64) string {
 	case len(r.Objectives) > 1:
 		return strconv.FormatFloat(*v, 'g', 4, 64)
 	}
-	return quantity(*v, r.Objectives[0].Unit)
+	return cli.Quantity(*v, r.Objectives[0].Unit)
 }
 
 func countOr(n *int) string {
 	if n == nil {
 		return "-"
 	}
-	return count(*n)
+	return cli.Count(*n)
 }
 
-func (r *comparison) text(w io.Writer, p paint) {
+func (r *comparison) text(w io.Writer, p cli.Paint) {
 	several := len(r.Objectives) > 1
-	fmt.Fprintf(w, "%s\n\n", p.bold(r.goalText()))
-	g := &grid{header: []string{"STUDY", "ALGORITHM", ">TRIALS", ">FEASIBLE"}}
+	fmt.Fprintf(w, "%s\n\n", p.Bold(r.goalText()))
+	g := &cli.Grid{Header: []string{"STUDY", "ALGORITHM", ">TRIALS", ">FEASIBLE"}}
 	if several {
-		g.header = append(g.header, ">FRONT", ">JOINT", ">HYPERVOLUME", ">TO REACH")
+		g.Header = append(g.Header, ">FRONT", ">JOINT", ">HYPERVOLUME", ">TO REACH")
 	} else {
-		g.header = append(g.header, ">BEST", ">TRIAL", ">TO REACH")
+		g.Header = append(g.Header, ">BEST", ">TRIAL", ">TO REACH")
 	}
 	if r.Level != nil {
-		g.header[len(g.header)-1] += " " + r.valueText(r.Level)
+		g.Header[len(g.Header)-1] += " " + r.valueText(r.Level)
 	}
 	for i := range r.Studies {
 		s := &r.Studies[i]
-		row := []string{s.Name, s.Algorithm, count(s.Trials), share(s.Feasible, s.Trials)}
+		row := []string{s.Name, s.Algorithm, cli.Count(s.Trials), cli.Share(s.Feasible, s.Trials)}
 		if several {
-			row = append(row, count(s.FrontSize), count(s.Joint), r.valueText(s.Value))
+			row = append(row, cli.Count(s.FrontSize), cli.Count(s.Joint), r.valueText(s.Value))
 		} else {
 			row = append(row, r.valueText(s.Value), countOr(s.Trial))
 		}
-		g.add(append(row, countOr(s.TrialsToLevel))...)
+		g.Add(append(row, countOr(s.TrialsToLevel))...)
 	}
-	g.text(w, p)
+	g.Text(w, p)
 	if several && r.Level != nil {
 		var corner []string
 		for _, o := range r.Objectives {
-			corner = append(corner, quantity(r.Reference[o.Metric], o.Unit))
+			corner = append(corner, cli.Quantity(r.Reference[o.Metric], o.Unit))
 		}
 		fmt.Fprintf(w, "\nhypervolume up to (%s); joint: on the front of all studies together\n", strings.Join(corner, ", "))
 	}
@@ -77,26 +78,26 @@ const (
 	cellWidth        = 40
 )
 
-func (r *comparison) differenceText(w io.Writer, p paint) {
+func (r *comparison) differenceText(w io.Writer, p cli.Paint) {
 	if len(r.Differences) == 0 {
 		fmt.Fprintf(w, "\nthe specifications are the same\n")
 		return
 	}
 	fmt.Fprintln(w)
-	g := &grid{header: []string{"DIFFERS IN"}}
+	g := &cli.Grid{Header: []string{"DIFFERS IN"}}
 	for i := range r.Studies {
-		g.header = append(g.header, r.Studies[i].Name)
+		g.Header = append(g.Header, r.Studies[i].Name)
 	}
 	for _, d := range r.Differences[:min(len(r.Differences), shownDifferences)] {
 		row := []string{d.Field}
 		for _, v := range d.Values {
 			row = append(row, cell(v))
 		}
-		g.add(row...)
+		g.Add(row...)
 	}
-	g.text(w, p)
+	g.Text(w, p)
 	if hidden := len(r.Differences) - shownDifferences; hidden > 0 {
-		fmt.Fprintf(w, "and %s fields more: -o json\n", count(hidden))
+		fmt.Fprintf(w, "and %s fields more: -o json\n", cli.Count(hidden))
 	}
 }
 
@@ -115,8 +116,8 @@ func cell(v string) string {
 }
 
 // sheet is the studies as rows for csv, with plain numbers.
-func (r *comparison) sheet() *grid {
-	g := &grid{header: []string{"study", "run", "state", "algorithm", "seed", "trials", "feasible", "value", "trial", "front_size", "joint", "trials_to_level"}}
+func (r *comparison) sheet() *cli.Grid {
+	g := &cli.Grid{Header: []string{"study", "run", "state", "algorithm", "seed", "trials", "feasible", "value", "trial", "front_size", "joint", "trials_to_level"}}
 	integer := func(n *int) string {
 		if n == nil {
 			return ""
@@ -129,7 +130,7 @@ func (r *comparison) sheet() *grid {
 		if s.Value != nil {
 			value = strconv.FormatFloat(*s.Value, 'g', -1, 64)
 		}
-		g.add(s.Study, s.Run, s.State, s.Algorithm, strconv.FormatUint(s.Seed, 10), strconv.Itoa(s.Trials), strconv.Itoa(s.Feasible),
+		g.Add(s.Study, s.Run, s.State, s.Algorithm, strconv.FormatUint(s.Seed, 10), strconv.Itoa(s.Trials), strconv.Itoa(s.Feasible),
 			value, integer(s.Trial), strconv.Itoa(s.FrontSize), strconv.Itoa(s.Joint), integer(s.TrialsToLevel))
 	}
 	return g
@@ -141,7 +142,7 @@ func (r *comparison) sheet() *grid {
 func (r *comparison) draw(w io.Writer, format string) error {
 	best := r.bestOfAll()
 	if best == nil {
-		return usageErrorf("there is nothing to draw: no study has a feasible trial")
+		return cli.Usagef("there is nothing to draw: no study has a feasible trial")
 	}
 	const floor = 1e-3 // a tenth of a percent is no distance
 	curves := draw.Plot{Title: "Best so far, above " + r.valueText(best), X: "trials", Y: "", Log: true, Floor: floor}

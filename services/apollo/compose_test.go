@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+
+	"apollo/services/cli"
 )
 
 // composeFile is the part of the Compose specification that compose.yaml uses:
@@ -120,7 +122,7 @@ func checkNATS(t *testing.T, project *composeFile, s *composeService) {
 // checkCommandLine parses a command line without running it.
 func checkCommandLine(t *testing.T, args []string) {
 	t.Helper()
-	root := (&app{terminal: &terminal{}}).root()
+	root := (&app{Terminal: &cli.Terminal{}}).root()
 	c, rest, err := root.Find(args)
 	if err != nil {
 		t.Errorf("%q: %v", args, err)

@@ -15,11 +15,12 @@ import (
 	"apollo/evaluator/report"
 	"apollo/evaluator/template"
 	"apollo/optimizer/space"
+	"apollo/services/cli"
 	"apollo/services/studyfile/unit"
 )
 
 func (a *app) designCommand() *cobra.Command {
-	return a.group("design", "Look at single designs", "  apollo design eval --workload mobilenet_v2 --preset v2",
+	return a.Group("design", "Look at single designs", "  apollo design eval --workload mobilenet_v2 --preset v2",
 		a.designEvalCommand(), a.designDiffCommand(), a.designNeighboursCommand(), a.designSensitivityCommand(), a.designExportCommand())
 }
 
@@ -97,7 +98,7 @@ func (f *designFlags) read() (s subject, err error) {
 	}
 	var ok bool
 	if s.inspector, ok = inspectorOf(f.template); !ok {
-		return s, usageErrorf("--template %s: this template has no designs to look at", f.template)
+		return s, cli.Usagef("--template %s: this template has no designs to look at", f.template)
 	}
 	if s.networks, err = weighted(f.networks); err != nil {
 		return s, err
@@ -140,7 +141,7 @@ func weighted(networks []string) ([]evaluator.Network, error) {
 		}
 		if given {
 			if n.Weight, err = strconv.ParseFloat(weight, 64); err != nil || !(n.Weight > 0) {
-				return nil, usageErrorf("--workload %s: the weight must be a positive number", text)
+				return nil, cli.Usagef("--workload %s: the weight must be a positive number", text)
 			}
 		}
 		out = append(out, n)
@@ -174,7 +175,7 @@ func (s *subject) startOf(name string) (report.Point, error) {
 			return report.Point{Preset: name, Values: slices.Clone(p.Values)}, nil
 		}
 	}
-	return report.Point{}, hinted(exitNotFound, "there are: "+strings.Join(presetNames(s.inspector), ", ")+"; @FILE reads one",
+	return report.Point{}, cli.Hinted(cli.ExitNotFound, "there are: "+strings.Join(presetNames(s.inspector), ", ")+"; @FILE reads one",
 		fmt.Errorf("the template %s has no preset %q", s.template.Name, name))
 }
 
@@ -184,11 +185,11 @@ func pointIn(t evaluator.Template, path string) (report.Point, error) {
 	var p report.Point
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return p, hinted(exitNotFound, "", err)
+		return p, cli.Hinted(cli.ExitNotFound, "", err)
 	}
 	var object map[string]any
 	if err := json.Unmarshal(b, &object); err != nil {
-		return p, hinted(exitUsage, "", fmt.Errorf("read a design from %s: %w", path, err))
+		return p, cli.Hinted(cli.ExitUsage, "", fmt.Errorf("read a design from %s: %w", path, err))
 	}
 	for _, key := range []string{"best", "design"} {
 		if inner, ok := object[key].(map[string]any); ok {
@@ -206,7 +207,7 @@ func pointIn(t evaluator.Template, path string) (report.Point, error) {
 			value.Num, ok = object[param.Name].(float64)
 		}
 		if !ok {
-			return p, hinted(exitUsage, "write one with `apollo certify STUDY.yaml -o json`",
+			return p, cli.Hinted(cli.ExitUsage, "write one with `apollo certify STUDY.yaml -o json`",
 				fmt.Errorf("read a design of the template %s from %s: there is no %s for %s", t.Name, path, what, param.Name))
 		}
 		p.Values = append(p.Values, value)
@@ -219,7 +220,7 @@ func pointIn(t evaluator.Template, path string) (report.Point, error) {
 func parameterValue(params []space.Param, set string) (index int, value space.Value, err error) {
 	name, text, ok := strings.Cut(set, "=")
 	if !ok {
-		return 0, value, usageErrorf("--set %q: want parameter=value", set)
+		return 0, value, cli.Usagef("--set %q: want parameter=value", set)
 	}
 	index = slices.IndexFunc(params, func(p space.Param) bool { return p.Name == name })
 	if index < 0 {
@@ -227,25 +228,25 @@ func parameterValue(params []space.Param, set string) (index int, value space.Va
 		for _, p := range params {
 			names = append(names, p.Name)
 		}
-		return 0, value, hinted(exitUsage, "there are: "+strings.Join(names, ", "), fmt.Errorf("--set %s: there is no parameter %q", set, name))
+		return 0, value, cli.Hinted(cli.ExitUsage, "there are: "+strings.Join(names, ", "), fmt.Errorf("--set %s: there is no parameter %q", set, name))
 	}
 	p := params[index]
 	if p.Categorical() {
 		if !slices.Contains(p.Labels, text) {
-			return 0, value, usageErrorf("--set %s: want one of %s", set, strings.Join(p.Labels, ", "))
+			return 0, value, cli.Usagef("--set %s: want one of %s", set, strings.Join(p.Labels, ", "))
 		}
 		return index, space.Value{Label: text}, nil
 	}
 	q, err := unit.Parse(text)
 	if err != nil {
-		return 0, value, hinted(exitUsage, "", fmt.Errorf("--set %s: %w", set, err))
+		return 0, value, cli.Hinted(cli.ExitUsage, "", fmt.Errorf("--set %s: %w", set, err))
 	}
 	want, known := unit.Find(p.Unit)
 	switch {
 	case q.Unit.Symbol == "": // a plain number is in the parameter's unit
 		return index, space.Value{Num: q.Base()}, nil
 	case !known || q.Unit.Dimension != want.Dimension:
-		return 0, value, usageErrorf("--set %s: %s is %s, the parameter is in %s", set, text, q.Unit.Dimension.Phrase(), orCount(p.Unit))
+		return 0, value, cli.Usagef("--set %s: %s is %s, the parameter is in %s", set, text, q.Unit.Dimension.Phrase(), orCount(p.Unit))
 	}
 	return index, space.Value{Num: q.In(want)}, nil
 }

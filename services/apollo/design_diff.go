@@ -11,6 +11,7 @@ import (
 
 	"apollo/evaluator/report"
 	"apollo/optimizer/space"
+	"apollo/services/cli"
 )
 
 func (a *app) designDiffCommand() *cobra.Command {
@@ -23,7 +24,7 @@ preset or @FILE (a JSON answer of run, certify or trial show), with changes afte
 		Example: "  apollo design diff baseline v2\n  apollo design diff baseline baseline,lanes=32,pe_memory=512KiB\n" +
 			"  apollo certify STUDY.yaml -o json > best.json && apollo design diff baseline @best.json\n" +
 			"  apollo design diff --template systolic baseline baseline,dataflow=os",
-		Args: exactly(2),
+		Args: cli.Exactly(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			s, err := flags.read()
 			if err != nil {
@@ -35,12 +36,12 @@ preset or @FILE (a JSON answer of run, certify or trial show), with changes afte
 					return err
 				}
 				if side.report, err = s.inspector.Inspect(s.networks, side.point, nil); err != nil {
-					return hinted(exitUsage, "", err)
+					return cli.Hinted(cli.ExitUsage, "", err)
 				}
 				side.Feasible, side.Reason, side.Metrics = side.report.Feasible, side.report.Reason, side.report.Metrics
 			}
 			d.compare(&s)
-			return a.print(answer{value: d, text: d.text})
+			return a.Print(cli.Answer{Value: d, Text: d.text})
 		},
 	}
 	flags.add(c, false)
@@ -184,10 +185,10 @@ func (d *designDiff) layers() {
 // shownLayers is how many layers the table for people has.
 const shownLayers = 10
 
-func (d *designDiff) text(w io.Writer, p paint) {
+func (d *designDiff) text(w io.Writer, p cli.Paint) {
 	for _, side := range []*designSide{&d.A, &d.B} {
 		if !side.Feasible {
-			fmt.Fprintf(w, "%s is %s: %s\n", side.Name, p.red("infeasible"), side.Reason.Message)
+			fmt.Fprintf(w, "%s is %s: %s\n", side.Name, p.Red("infeasible"), side.Reason.Message)
 		}
 	}
 	if len(d.Parameters) == 0 {
@@ -198,21 +199,21 @@ func (d *designDiff) text(w io.Writer, p paint) {
 		if len(rows) == 0 {
 			return
 		}
-		g := &grid{header: []string{title, ">" + d.A.Name, ">" + d.B.Name, ">CHANGE"}}
+		g := &cli.Grid{Header: []string{title, ">" + d.A.Name, ">" + d.B.Name, ">CHANGE"}}
 		for i := range rows {
 			c := &rows[i]
-			g.add(c.Name, orNone(c.A, c.Unit), orNone(c.B, c.Unit), signed(c.Change))
+			g.Add(c.Name, orNone(c.A, c.Unit), orNone(c.B, c.Unit), signed(c.Change))
 		}
-		g.text(w, p)
+		g.Text(w, p)
 		fmt.Fprintln(w)
 	}
 	if len(d.Parameters) > 0 {
-		g := &grid{header: []string{"PARAMETER", ">" + d.A.Name, ">" + d.B.Name, ">CHANGE"}}
+		g := &cli.Grid{Header: []string{"PARAMETER", ">" + d.A.Name, ">" + d.B.Name, ">CHANGE"}}
 		for i := range d.Parameters {
 			c := &d.Parameters[i]
-			g.add(c.Name, valueText(c.a, c.Unit), valueText(c.b, c.Unit), signed(c.Change))
+			g.Add(c.Name, valueText(c.a, c.Unit), valueText(c.b, c.Unit), signed(c.Change))
 		}
-		g.text(w, p)
+		g.Text(w, p)
 		fmt.Fprintln(w)
 	}
 	changes("METRIC", d.Metrics)
@@ -220,13 +221,13 @@ func (d *designDiff) text(w io.Writer, p paint) {
 	if len(d.Layers) == 0 {
 		return
 	}
-	g := &grid{header: []string{"LAYER", ">" + d.A.Name, ">" + d.B.Name, ">DIFFERENCE", "WAITED FOR", "WAITS FOR"}}
+	g := &cli.Grid{Header: []string{"LAYER", ">" + d.A.Name, ">" + d.B.Name, ">DIFFERENCE", "WAITED FOR", "WAITS FOR"}}
 	for _, l := range d.Layers[:min(shownLayers, len(d.Layers))] {
-		g.add(l.Layer, quantity(l.A, "s"), quantity(l.B, "s"), quantity(l.B-l.A, "s"), l.ABottleneck, l.BBottleneck)
+		g.Add(l.Layer, cli.Quantity(l.A, "s"), cli.Quantity(l.B, "s"), cli.Quantity(l.B-l.A, "s"), l.ABottleneck, l.BBottleneck)
 	}
-	g.text(w, p)
+	g.Text(w, p)
 	if more := len(d.Layers) - shownLayers; more > 0 {
-		fmt.Fprintf(w, "and %s with smaller differences\n", plural(more, "layer"))
+		fmt.Fprintf(w, "and %s with smaller differences\n", cli.Plural(more, "layer"))
 	}
 }
 
@@ -235,7 +236,7 @@ func orNone(v *float64, unit string) string {
 	if v == nil {
 		return "-"
 	}
-	return quantity(*v, unit)
+	return cli.Quantity(*v, unit)
 }
 
 // signed is a relative change with its sign, "-" where there is none.
@@ -244,7 +245,7 @@ func signed(change *float64) string {
 	case change == nil:
 		return "-"
 	case *change > 0:
-		return "+" + percent(*change)
+		return "+" + cli.Percent(*change)
 	}
-	return percent(*change)
+	return cli.Percent(*change)
 }

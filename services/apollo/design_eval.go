@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/evaluator/report"
+	"apollo/services/cli"
 	"apollo/services/draw"
 )
 
@@ -26,7 +27,7 @@ nests. -o json has, for every layer, its mapping, the accesses per level and ope
 its place under the roofline; -o svg and -o png draw them.`,
 		Example: "  apollo design eval --template edge --workload mobilenet_v2 --set pes_x=4 --set pe_memory=512KiB\n" +
 			"  apollo design eval --template nvdla --mapping-of logits\n  apollo design eval --preset v2 -o svg > v2.svg",
-		Args: exactly(0),
+		Args: cli.Exactly(0),
 		RunE: func(*cobra.Command, []string) error {
 			s, err := flags.read()
 			if err != nil {
@@ -38,12 +39,12 @@ its place under the roofline; -o svg and -o png draw them.`,
 			}
 			r, err := s.inspector.Inspect(s.networks, s.point, given)
 			if err != nil {
-				return hinted(exitUsage, "", err)
+				return cli.Hinted(cli.ExitUsage, "", err)
 			}
 			if err := knownLayers(&r, nests); err != nil {
 				return err
 			}
-			return a.print(s.answer(&r, nests))
+			return a.Print(s.answer(&r, nests))
 		},
 	}
 	flags.add(c, true)
@@ -64,14 +65,14 @@ func asked(l *report.Layer, nests []string) bool {
 func knownLayers(r *report.Design, nests []string) error {
 	for _, n := range nests {
 		if r.Feasible && !slices.ContainsFunc(r.Layers, func(l report.Layer) bool { return asked(&l, []string{n}) }) {
-			return hinted(exitNotFound, "`apollo workload show` lists the layers", fmt.Errorf("--mapping-of: no layer is called %q", n))
+			return cli.Hinted(cli.ExitNotFound, "`apollo workload show` lists the layers", fmt.Errorf("--mapping-of: no layer is called %q", n))
 		}
 	}
 	return nil
 }
 
-func (s *subject) answer(r *report.Design, nests []string) answer {
-	g := &grid{header: []string{"LAYER", "OP", ">KMACS", ">LATENCY", ">SHARE", ">UTILISATION", "WAITS FOR", ">OFF-CHIP", ">ENERGY"}}
+func (s *subject) answer(r *report.Design, nests []string) cli.Answer {
+	g := &cli.Grid{Header: []string{"LAYER", "OP", ">KMACS", ">LATENCY", ">SHARE", ">UTILISATION", "WAITS FOR", ">OFF-CHIP", ">ENERGY"}}
 	var items []any // none for an infeasible design: -o jsonl prints the report then
 	var total float64
 	for i := range r.Layers {
@@ -84,20 +85,20 @@ func (s *subject) answer(r *report.Design, nests []string) answer {
 		if len(r.Networks) > 1 {
 			name = l.Network + "/" + l.ID
 		}
-		g.add(name, l.Op, count(l.MACs/1000), quantity(l.LatencySeconds, "s"), percent(l.LatencySeconds/total), percent(l.Utilisation),
-			l.Bottleneck, quantity(float64(l.Bytes.Of(report.OffChip)), "B"), quantity(l.EnergyJ, "J"))
+		g.Add(name, l.Op, cli.Count(l.MACs/1000), cli.Quantity(l.LatencySeconds, "s"), cli.Percent(l.LatencySeconds/total), cli.Percent(l.Utilisation),
+			l.Bottleneck, cli.Quantity(float64(l.Bytes.Of(report.OffChip)), "B"), cli.Quantity(l.EnergyJ, "J"))
 	}
 	picture := func(w io.Writer, format string) error {
 		if !r.Feasible {
-			return hinted(exitInfeasible, "-o table says what it needs and what it has", fmt.Errorf("an infeasible design has no picture: %s", r.Reason.Message))
+			return cli.Hinted(cli.ExitInfeasible, "-o table says what it needs and what it has", fmt.Errorf("an infeasible design has no picture: %s", r.Reason.Message))
 		}
 		return draw.Design(w, format, r)
 	}
-	return answer{value: r, items: items, grid: g, draw: picture, text: func(w io.Writer, p paint) {
+	return cli.Answer{Value: r, Items: items, Grid: g, Draw: picture, Text: func(w io.Writer, p cli.Paint) {
 		s.text(w, p, r)
 		if r.Feasible {
 			fmt.Fprintln(w)
-			g.text(w, p)
+			g.Text(w, p)
 		}
 		for i := range r.Layers {
 			if l := &r.Layers[i]; asked(l, nests) {
@@ -111,7 +112,7 @@ func (s *subject) answer(r *report.Design, nests []string) answer {
 	}}
 }
 
-func (s *subject) text(w io.Writer, p paint, r *report.Design) {
+func (s *subject) text(w io.Writer, p cli.Paint, r *report.Design) {
 	for i, v := range s.point.Values {
 		note := ""
 		if _, on := s.template.Params[i].Level(v); !on {
@@ -119,31 +120,31 @@ func (s *subject) text(w io.Writer, p paint, r *report.Design) {
 		}
 		fmt.Fprintf(w, "%-19s %14s%s\n", s.template.Params[i].Name, valueText(v, s.template.Params[i].Unit), note)
 	}
-	fmt.Fprintf(w, "\n%s MACs per cycle at %s, %s TOPS at best\n\n", count(r.MACsPerCycle), quantity(float64(r.ClockHz), "Hz"), significant(r.PeakTOPS))
+	fmt.Fprintf(w, "\n%s MACs per cycle at %s, %s TOPS at best\n\n", cli.Count(r.MACsPerCycle), cli.Quantity(float64(r.ClockHz), "Hz"), cli.Significant(r.PeakTOPS))
 	if !r.Feasible {
-		fmt.Fprintf(w, "%s: %s\n", p.red("infeasible"), r.Reason.Code)
+		fmt.Fprintf(w, "%s: %s\n", p.Red("infeasible"), r.Reason.Code)
 		if r.Reason.Layer != "" {
 			fmt.Fprintf(w, "layer    %s\n", r.Reason.Layer)
 		}
-		fmt.Fprintf(w, "needs    %s\nhas      %s\n%s\n", quantity(r.Reason.Need, r.Reason.Unit), quantity(r.Reason.Have, r.Reason.Unit), r.Reason.Message)
+		fmt.Fprintf(w, "needs    %s\nhas      %s\n%s\n", cli.Quantity(r.Reason.Need, r.Reason.Unit), cli.Quantity(r.Reason.Have, r.Reason.Unit), r.Reason.Message)
 	}
 	for _, m := range []struct {
 		name, unit string
 		value      *float64
 	}{{"latency", "s", r.Metrics.LatencySeconds}, {"area", "mm2", r.Metrics.AreaMM2}, {"energy", "J", r.Metrics.EnergyJ}} {
 		if m.value != nil {
-			fmt.Fprintf(w, "%-8s %s\n", m.name, quantity(*m.value, m.unit))
+			fmt.Fprintf(w, "%-8s %s\n", m.name, cli.Quantity(*m.value, m.unit))
 		}
 	}
 	breakdown(w, "area", r.Area.Parts(), "mm2")
 	for i := range r.Networks {
 		n := &r.Networks[i]
 		if len(r.Networks) > 1 {
-			fmt.Fprintf(w, "\n%s (weight %g): %s, %s\n", n.Name, n.Weight, quantity(n.LatencySeconds, "s"), quantity(n.EnergyJ, "J"))
+			fmt.Fprintf(w, "\n%s (weight %g): %s, %s\n", n.Name, n.Weight, cli.Quantity(n.LatencySeconds, "s"), cli.Quantity(n.EnergyJ, "J"))
 		}
 		breakdown(w, "latency", n.Latency.Parts(), "s")
 		breakdown(w, "energy", n.Energy.Parts(), "J")
-		fmt.Fprintf(w, "%s of the peak rate; %s cross the chip's border\n", percent(n.Utilisation), quantity(float64(n.OffChipBytes), "B"))
+		fmt.Fprintf(w, "%s of the peak rate; %s cross the chip's border\n", cli.Percent(n.Utilisation), cli.Quantity(float64(n.OffChipBytes), "B"))
 	}
 }
 
@@ -165,8 +166,8 @@ func breakdown(w io.Writer, name string, parts []report.Part, unit string) {
 	var texts []string
 	for _, part := range parts {
 		if part.Value > 0 {
-			texts = append(texts, fmt.Sprintf("%s %s", strings.ReplaceAll(part.Name, "_", " "), percent(part.Value/sum)))
+			texts = append(texts, fmt.Sprintf("%s %s", strings.ReplaceAll(part.Name, "_", " "), cli.Percent(part.Value/sum)))
 		}
 	}
-	fmt.Fprintf(w, "%s of %s: %s\n", name, quantity(sum, unit), strings.Join(texts, ", "))
+	fmt.Fprintf(w, "%s of %s: %s\n", name, cli.Quantity(sum, unit), strings.Join(texts, ", "))
 }

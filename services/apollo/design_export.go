@@ -11,6 +11,7 @@ import (
 
 	"apollo/evaluator/report"
 	"apollo/evaluator/timeloop"
+	"apollo/services/cli"
 )
 
 func (a *app) designExportCommand() *cobra.Command {
@@ -24,14 +25,14 @@ without --layer or --dir all of them go to the standard output, separated by "--
 mapping: one file of loop nests that "apollo design eval --mapping" takes.`,
 		Example: "  apollo design export --preset v2 --layer logits > logits.yaml\n  apollo design export --workload mobilenet_v2 --dir timeloop\n" +
 			"  apollo design export --template nvdla --layer logits --as mapping > logits.yaml",
-		Args: exactly(0),
+		Args: cli.Exactly(0),
 		RunE: func(*cobra.Command, []string) error {
 			s, err := flags.read()
 			if err != nil {
 				return err
 			}
 			if as != "timeloop" && as != "mapping" {
-				return usageErrorf("--as %s: want timeloop or mapping", as)
+				return cli.Usagef("--as %s: want timeloop or mapping", as)
 			}
 			given, err := readMappings(mapping, s.template.Name)
 			if err != nil {
@@ -45,9 +46,9 @@ mapping: one file of loop nests that "apollo design eval --mapping" takes.`,
 				return a.printExport(documentsOf(mapped), dir)
 			}
 			if dir != "" {
-				return usageErrorf("--dir is for --as timeloop: mappings are one file")
+				return cli.Usagef("--dir is for --as timeloop: mappings are one file")
 			}
-			return a.print(s.mappings(mapped))
+			return a.Print(s.mappings(mapped))
 		},
 	}
 	flags.add(c, true)
@@ -72,9 +73,9 @@ func (s *subject) mapped(only string, given []report.Given) ([]report.Mapped, er
 	all, err := s.inspector.Mapped(s.networks, s.point, given)
 	switch {
 	case err != nil && len(given) > 0:
-		return nil, hinted(exitUsage, "", err)
+		return nil, cli.Hinted(cli.ExitUsage, "", err)
 	case err != nil:
-		return nil, hinted(exitInfeasible, "`apollo design neighbours` shows which changes repair it", err)
+		return nil, cli.Hinted(cli.ExitInfeasible, "`apollo design neighbours` shows which changes repair it", err)
 	}
 	var out []report.Mapped
 	for i := range all {
@@ -83,7 +84,7 @@ func (s *subject) mapped(only string, given []report.Given) ([]report.Mapped, er
 		}
 	}
 	if len(out) == 0 {
-		return nil, hinted(exitNotFound, "`apollo workload show` lists the layers", fmt.Errorf("no layer with multiplications is called %q", only))
+		return nil, cli.Hinted(cli.ExitNotFound, "`apollo workload show` lists the layers", fmt.Errorf("no layer with multiplications is called %q", only))
 	}
 	return out, nil
 }
@@ -99,17 +100,17 @@ func documentsOf(mapped []report.Mapped) []exported {
 }
 
 // mappings is the answer of export --as mapping.
-func (s *subject) mappings(mapped []report.Mapped) answer {
+func (s *subject) mappings(mapped []report.Mapped) cli.Answer {
 	f := &mappingFile{Schema: mappingSchema, Template: s.template.Name}
 	for i := range mapped {
 		m := &mapped[i]
 		f.Layers = append(f.Layers, layerMapping{Network: m.Network, Layer: m.Layer, Nest: m.Mapping.String(&m.Arch)})
 	}
-	return answer{value: f, text: func(w io.Writer, _ paint) { fmt.Fprint(w, f.text()) }}
+	return cli.Answer{Value: f, Text: func(w io.Writer, _ cli.Paint) { fmt.Fprint(w, f.text()) }}
 }
 
 func (a *app) printExport(documents []exported, dir string) error {
-	g := &grid{header: []string{"NETWORK", "LAYER", "FILE"}}
+	g := &cli.Grid{Header: []string{"NETWORK", "LAYER", "FILE"}}
 	var items []any
 	for i := range documents {
 		d := &documents[i]
@@ -124,11 +125,11 @@ func (a *app) printExport(documents []exported, dir string) error {
 			d.Document = ""
 		}
 		items = append(items, d)
-		g.add(d.Network, d.Layer, d.File)
+		g.Add(d.Network, d.Layer, d.File)
 	}
-	return a.print(answer{value: documents, items: items, grid: g, text: func(w io.Writer, p paint) {
+	return a.Print(cli.Answer{Value: documents, Items: items, Grid: g, Text: func(w io.Writer, p cli.Paint) {
 		if dir != "" {
-			g.text(w, p)
+			g.Text(w, p)
 			return
 		}
 		for i := range documents {

@@ -9,6 +9,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"apollo/evaluator/report"
+	"apollo/services/cli"
 )
 
 // mappingSchema is the first line of a mapping file.
@@ -39,21 +40,21 @@ func readMappings(path, template string) ([]report.Given, error) {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, hinted(exitNotFound, "", fmt.Errorf("read mappings: %w", err))
+		return nil, cli.Hinted(cli.ExitNotFound, "", fmt.Errorf("read mappings: %w", err))
 	}
 	if info.Size() > maxMappingFile {
-		return nil, usageErrorf("read mappings from %s: %d bytes, the limit is %d", path, info.Size(), maxMappingFile)
+		return nil, cli.Usagef("read mappings from %s: %d bytes, the limit is %d", path, info.Size(), maxMappingFile)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, hinted(exitNotFound, "", fmt.Errorf("read mappings: %w", err))
+		return nil, cli.Hinted(cli.ExitNotFound, "", fmt.Errorf("read mappings: %w", err))
 	}
 	f, err := parseMappings(b)
 	if err == nil {
 		err = f.check(template)
 	}
 	if err != nil {
-		return nil, hinted(exitUsage, "`apollo design export --as mapping` writes the mapper's own in this format", fmt.Errorf("read mappings from %s: %w", path, err))
+		return nil, cli.Hinted(cli.ExitUsage, "`apollo design export --as mapping` writes the mapper's own in this format", fmt.Errorf("read mappings from %s: %w", path, err))
 	}
 	var given []report.Given
 	for _, l := range f.Layers {

@@ -11,6 +11,7 @@ import (
 	"apollo/evaluator"
 	"apollo/evaluator/report"
 	"apollo/optimizer/space"
+	"apollo/services/cli"
 )
 
 func (a *app) designNeighboursCommand() *cobra.Command {
@@ -22,7 +23,7 @@ func (a *app) designNeighboursCommand() *cobra.Command {
 metrics of a design, or to every level with --all. Of an infeasible design, and of
 changes that make a design infeasible, it says which rules a change repairs or breaks.`,
 		Example: "  apollo design neighbours --preset baseline\n  apollo design neighbours --set cores=32 --set lanes=256 --all -o json",
-		Args:    exactly(0),
+		Args:    cli.Exactly(0),
 		RunE: func(*cobra.Command, []string) error {
 			s, err := flags.read()
 			if err != nil {
@@ -30,9 +31,9 @@ changes that make a design infeasible, it says which rules a change repairs or b
 			}
 			n, err := neighboursOf(&s, all)
 			if err != nil {
-				return hinted(exitUsage, "", err)
+				return cli.Hinted(cli.ExitUsage, "", err)
 			}
-			return a.print(n.answer(&s))
+			return a.Print(n.answer(&s))
 		},
 	}
 	flags.add(c, true)
@@ -185,25 +186,25 @@ func codes(reasons []*evaluator.Reason) []string {
 	return out
 }
 
-func (n *neighbours) answer(s *subject) answer {
-	g := &grid{header: []string{"PARAMETER", ">FROM", ">TO", ">LATENCY", ">CHANGE", ">AREA", ">CHANGE", ">ENERGY", ">CHANGE", "RULES"}}
+func (n *neighbours) answer(s *subject) cli.Answer {
+	g := &cli.Grid{Header: []string{"PARAMETER", ">FROM", ">TO", ">LATENCY", ">CHANGE", ">AREA", ">CHANGE", ">ENERGY", ">CHANGE", "RULES"}}
 	var items []any
 	for i := range n.Neighbours {
 		m := &n.Neighbours[i]
 		items = append(items, m)
-		g.add(m.Parameter, valueText(m.from, m.Unit), valueText(m.to, m.Unit), orNone(m.Metrics.LatencySeconds, "s"), signed(m.Change.Latency),
+		g.Add(m.Parameter, valueText(m.from, m.Unit), valueText(m.to, m.Unit), orNone(m.Metrics.LatencySeconds, "s"), signed(m.Change.Latency),
 			orNone(m.Metrics.AreaMM2, "mm2"), signed(m.Change.Area), orNone(m.Metrics.EnergyJ, "J"), signed(m.Change.Energy), m.rules())
 	}
-	return answer{value: n, items: items, grid: g, text: func(w io.Writer, p paint) {
+	return cli.Answer{Value: n, Items: items, Grid: g, Text: func(w io.Writer, p cli.Paint) {
 		for i, v := range s.point.Values {
 			fmt.Fprintf(w, "%-19s %14s\n", s.template.Params[i].Name, valueText(v, s.template.Params[i].Unit))
 		}
 		fmt.Fprintf(w, "\nlatency %s, area %s, energy %s\n", orNone(n.Metrics.LatencySeconds, "s"), orNone(n.Metrics.AreaMM2, "mm2"), orNone(n.Metrics.EnergyJ, "J"))
 		for _, b := range n.Broken {
-			fmt.Fprintf(w, "%s: %s: %s\n", p.red("infeasible"), b.Code, b.Message)
+			fmt.Fprintf(w, "%s: %s: %s\n", p.Red("infeasible"), b.Code, b.Message)
 		}
 		fmt.Fprintln(w)
-		g.text(w, p)
+		g.Text(w, p)
 	}}
 }
 

@@ -12,6 +12,7 @@ import (
 	"apollo/evaluator"
 	"apollo/evaluator/report"
 	"apollo/optimizer/space"
+	"apollo/services/cli"
 )
 
 func (a *app) designSensitivityCommand() *cobra.Command {
@@ -27,7 +28,7 @@ differ from it in one parameter by one level, as far as they are feasible. With 
 not count, and a move that lifts the design above it counts as lost. Constants that are
 whole numbers move by at least one.`,
 		Example: "  apollo design sensitivity --preset v2 --rival v3 --rival baseline\n  apollo design sensitivity --preset @best.json --area '6.8 mm2'",
-		Args:    exactly(0),
+		Args:    cli.Exactly(0),
 		RunE: func(*cobra.Command, []string) error {
 			s, err := flags.read()
 			if err != nil {
@@ -35,7 +36,7 @@ whole numbers move by at least one.`,
 			}
 			study := &sensitivity{point: s.point, Metric: metric, By: by, limit: math.Inf(1)}
 			if !(by > 0 && by < 1) {
-				return usageErrorf("--by %g: want a share between 0 and 1", by)
+				return cli.Usagef("--by %g: want a share between 0 and 1", by)
 			}
 			if _, err := study.of(&report.Metrics{}); err != nil {
 				return err
@@ -50,7 +51,7 @@ whole numbers move by at least one.`,
 			if err := study.run(&s, rivals); err != nil {
 				return err
 			}
-			return a.print(study.answer())
+			return a.Print(study.answer())
 		},
 	}
 	flags.add(c, true)
@@ -114,13 +115,13 @@ func (v *sensitivity) of(m *report.Metrics) (*float64, error) {
 		v.Unit = "J"
 		return m.EnergyJ, nil
 	}
-	return nil, usageErrorf("--metric %s: want latency or energy", v.Metric)
+	return nil, cli.Usagef("--metric %s: want latency or energy", v.Metric)
 }
 
 func (v *sensitivity) run(s *subject, rivals []string) error {
 	home, err := s.inspector.Inspect(s.networks, s.point, nil)
 	if err != nil {
-		return hinted(exitUsage, "", err)
+		return cli.Hinted(cli.ExitUsage, "", err)
 	}
 	v.Design = home.Design
 	plain, _, err := s.inspector.Model(s.networks, "", 0)
@@ -131,10 +132,10 @@ func (v *sensitivity) run(s *subject, rivals []string) error {
 		return err
 	}
 	if v.Declared, err = v.compare(plain); err != nil {
-		return hinted(exitUsage, "", err)
+		return cli.Hinted(cli.ExitUsage, "", err)
 	}
 	if v.Declared.Value == nil {
-		return hinted(exitInfeasible, "`apollo design neighbours` shows which changes repair it", fmt.Errorf("the design is out: %s", v.Declared.Lost))
+		return cli.Hinted(cli.ExitInfeasible, "`apollo design neighbours` shows which changes repair it", fmt.Errorf("the design is out: %s", v.Declared.Lost))
 	}
 	for _, k := range s.inspector.Constants() {
 		for _, factor := range []float64{1 - v.By, 1 + v.By} {
@@ -200,7 +201,7 @@ func (v *sensitivity) compare(measure measurer) (standing, error) {
 	case why != nil:
 		at.Lost = why.Message
 	case *r.AreaMM2 > v.limit:
-		at.Lost = fmt.Sprintf("its area is %s, the limit %s", quantity(*r.AreaMM2, "mm2"), quantity(v.limit, "mm2"))
+		at.Lost = fmt.Sprintf("its area is %s, the limit %s", cli.Quantity(*r.AreaMM2, "mm2"), cli.Quantity(v.limit, "mm2"))
 	default:
 		at.Value, _ = v.of(&r)
 	}
@@ -223,8 +224,8 @@ func (v *sensitivity) compare(measure measurer) (standing, error) {
 	return at, nil
 }
 
-func (v *sensitivity) answer() answer {
-	g := &grid{header: []string{"CONSTANT", ">FROM", ">TO", ">" + strings.ToUpper(v.Metric), ">BEST RIVAL", ">MARGIN", "RIVAL", ""}}
+func (v *sensitivity) answer() cli.Answer {
+	g := &cli.Grid{Header: []string{"CONSTANT", ">FROM", ">TO", ">" + strings.ToUpper(v.Metric), ">BEST RIVAL", ">MARGIN", "RIVAL", ""}}
 	var items []any
 	for i := range v.Moves {
 		m := &v.Moves[i]
@@ -236,29 +237,29 @@ func (v *sensitivity) answer() answer {
 		case !m.Ahead:
 			verdict = "behind"
 		}
-		g.add(m.Constant, constantText(m.From, m.Unit), constantText(m.To, m.Unit), orNone(m.Value, v.Unit), orNone(m.RivalValue, v.Unit), signed(m.Margin), m.Rival, verdict)
+		g.Add(m.Constant, constantText(m.From, m.Unit), constantText(m.To, m.Unit), orNone(m.Value, v.Unit), orNone(m.RivalValue, v.Unit), signed(m.Margin), m.Rival, verdict)
 	}
-	return answer{value: v, items: items, grid: g, text: func(w io.Writer, p paint) {
+	return cli.Answer{Value: v, Items: items, Grid: g, Text: func(w io.Writer, p cli.Paint) {
 		d := &v.Declared
 		word := "ahead of"
 		if !d.Ahead {
 			word = "behind the best of"
 		}
-		fmt.Fprintf(w, "%s %s, %s %s", v.Metric, quantity(*d.Value, v.Unit), word, plural(len(v.Rivals), "rival"))
+		fmt.Fprintf(w, "%s %s, %s %s", v.Metric, cli.Quantity(*d.Value, v.Unit), word, cli.Plural(len(v.Rivals), "rival"))
 		if d.Margin != nil {
-			fmt.Fprintf(w, " (%s: %s, %s)", d.Rival, quantity(*d.RivalValue, v.Unit), signed(d.Margin))
+			fmt.Fprintf(w, " (%s: %s, %s)", d.Rival, cli.Quantity(*d.RivalValue, v.Unit), signed(d.Margin))
 		}
-		fmt.Fprintf(w, "\nahead in %d of %d moves of a constant by %s\n\n", v.Ahead, len(v.Moves), percent(v.By))
-		g.text(w, p)
+		fmt.Fprintf(w, "\nahead in %d of %d moves of a constant by %s\n\n", v.Ahead, len(v.Moves), cli.Percent(v.By))
+		g.Text(w, p)
 	}}
 }
 
 // constantText writes a constant with its unit; small ones keep their digits.
 func constantText(v float64, unit string) string {
 	if unit == "Hz" {
-		return quantity(v, unit)
+		return cli.Quantity(v, unit)
 	}
-	return significant(v) + spacedUnit(unit)
+	return cli.Significant(v) + spacedUnit(unit)
 }
 
 func spacedUnit(unit string) string {

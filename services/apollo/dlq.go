@@ -13,10 +13,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
+	"apollo/services/cli"
 )
 
 func (a *app) dlqCommand() *cobra.Command {
-	return a.group("dlq", "Look at messages that could not be handled, retry or remove them", "  apollo dlq ls",
+	return a.Group("dlq", "Look at messages that could not be handled, retry or remove them", "  apollo dlq ls",
 		a.dlqLsCommand(), a.dlqShowCommand(), a.dlqRetryCommand(), a.dlqRmCommand())
 }
 
@@ -57,7 +58,7 @@ func (f *letterFlags) add(c *cobra.Command) {
 func (f *letterFlags) filter() (string, error) {
 	for _, token := range []string{f.study, f.service} {
 		if token != "*" && !events.IsName(token) {
-			return "", usageErrorf("%q is no name: names have a-z, 0-9 and \"-\"", token)
+			return "", cli.Usagef("%q is no name: names have a-z, 0-9 and \"-\"", token)
 		}
 	}
 	return events.DeadLetterSubject(f.service, f.study), nil
@@ -69,7 +70,7 @@ func (a *app) dlqLsCommand() *cobra.Command {
 		Use: "ls", Short: "List the dead letters, oldest first",
 		Long: `List the messages that no service could handle, oldest first, with the reason. A letter
 about a work item paused its study. The oldest letters make room for new ones.`,
-		Example: "  apollo dlq ls --study mobilenetv2-6p8", Args: exactly(0),
+		Example: "  apollo dlq ls --study mobilenetv2-6p8", Args: cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			filter, err := flags.filter()
 			if err != nil {
@@ -82,18 +83,18 @@ about a work item paused its study. The oldest letters make room for new ones.`,
 			}
 			defer s.close(ctx)
 			letters, items := []letterJSON{}, []any{}
-			g := &grid{header: []string{">LETTER", "TIME", "SERVICE", "STUDY", "SUBJECT", ">BYTES", "REASON"}}
+			g := &cli.Grid{Header: []string{">LETTER", "TIME", "SERVICE", "STUDY", "SUBJECT", ">BYTES", "REASON"}}
 			for m, err := range s.bus.Log().Read(ctx, 0, filter) {
 				if err != nil {
 					return err
 				}
 				l := readLetter(m)
-				g.add(strconv.FormatUint(l.Letter, 10), l.Time.Local().Format(time.DateTime), l.Service, l.Study, l.Subject,
+				g.Add(strconv.FormatUint(l.Letter, 10), l.Time.Local().Format(time.DateTime), l.Service, l.Study, l.Subject,
 					strconv.Itoa(l.bytes()), events.Cut(firstLine(l.Reason), 200))
 				l.Body = nil // `dlq show` has it
 				letters, items = append(letters, l), append(items, l)
 			}
-			return a.print(answer{value: letters, items: items, grid: g})
+			return a.Print(cli.Answer{Value: letters, Items: items, Grid: g})
 		},
 	}
 	flags.add(c)
@@ -103,7 +104,7 @@ about a work item paused its study. The oldest letters make room for new ones.`,
 func (a *app) dlqShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "show LETTER", Short: "Show a dead letter with its message",
-		Example: "  apollo dlq show 17", Args: exactly(1),
+		Example: "  apollo dlq show 17", Args: cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
 			s, err := a.open(ctx, c, forReading)
@@ -115,7 +116,7 @@ func (a *app) dlqShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(answer{value: l, text: func(w io.Writer, _ paint) { l.text(w) }})
+			return a.Print(cli.Answer{Value: l, Text: func(w io.Writer, _ cli.Paint) { l.text(w) }})
 		},
 	}
 }
@@ -147,7 +148,7 @@ func (l *letterJSON) text(w io.Writer) {
 func (s *session) letter(ctx context.Context, name string) (*letterJSON, string, error) {
 	seq, err := strconv.ParseUint(name, 10, 64)
 	if err != nil || seq == 0 {
-		return nil, "", usageErrorf("%q is no letter: `apollo dlq ls` has their numbers", name)
+		return nil, "", cli.Usagef("%q is no letter: `apollo dlq ls` has their numbers", name)
 	}
 	for m, err := range s.bus.Log().Read(ctx, seq, events.DeadLetterSubject("*", "*")) {
 		if err != nil {
@@ -159,7 +160,7 @@ func (s *session) letter(ctx context.Context, name string) (*letterJSON, string,
 		}
 		break
 	}
-	return nil, "", hinted(exitNotFound, "`apollo dlq ls` lists the letters", fmt.Errorf("there is no letter %d", seq))
+	return nil, "", cli.Hinted(cli.ExitNotFound, "`apollo dlq ls` lists the letters", fmt.Errorf("there is no letter %d", seq))
 }
 
 func (a *app) dlqRmCommand() *cobra.Command {
@@ -171,7 +172,7 @@ func (a *app) dlqRmCommand() *cobra.Command {
 		Example: "  apollo dlq rm 17 18\n  apollo dlq rm --all --study mobilenetv2-6p8",
 		Args: func(_ *cobra.Command, args []string) error {
 			if all == (len(args) > 0) {
-				return usageErrorf("name the letters, or say --all")
+				return cli.Usagef("name the letters, or say --all")
 			}
 			return nil
 		},
@@ -193,7 +194,7 @@ func (a *app) dlqRmCommand() *cobra.Command {
 			value := struct {
 				Removed uint64 `json:"removed"`
 			}{removed}
-			return a.print(answer{value: value, text: func(w io.Writer, _ paint) { fmt.Fprintf(w, "removed %s\n", plural(int(removed), "letter")) }})
+			return a.Print(cli.Answer{Value: value, Text: func(w io.Writer, _ cli.Paint) { fmt.Fprintf(w, "removed %s\n", cli.Plural(int(removed), "letter")) }})
 		},
 	}
 	flags.add(c)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
+	"apollo/services/cli"
 )
 
 func (a *app) dlqRetryCommand() *cobra.Command {
@@ -23,7 +24,7 @@ for a lost work item publishes it by itself when it is resumed.`,
 		Example: "  apollo dlq retry 17",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usageErrorf("want at least one letter: `apollo dlq ls` has their numbers")
+				return cli.Usagef("want at least one letter: `apollo dlq ls` has their numbers")
 			}
 			return nil
 		},
@@ -39,7 +40,7 @@ for a lost work item publishes it by itself when it is resumed.`,
 				Subject string `json:"subject"`
 			}
 			rows, items := []row{}, []any{}
-			g := &grid{header: []string{">LETTER", "PUBLISHED ON"}}
+			g := &cli.Grid{Header: []string{">LETTER", "PUBLISHED ON"}}
 			for _, name := range args {
 				l, subject, err := s.letter(ctx, name)
 				if err == nil {
@@ -53,9 +54,9 @@ for a lost work item publishes it by itself when it is resumed.`,
 				}
 				r := row{l.Letter, l.Subject}
 				rows, items = append(rows, r), append(items, r)
-				g.add(name, l.Subject)
+				g.Add(name, l.Subject)
 			}
-			return a.print(answer{value: rows, items: items, grid: g, text: func(w io.Writer, _ paint) {
+			return a.Print(cli.Answer{Value: rows, Items: items, Grid: g, Text: func(w io.Writer, _ cli.Paint) {
 				for _, r := range rows {
 					fmt.Fprintf(w, "letter %d: published again on %s\n", r.Letter, r.Subject)
 				}
@@ -71,16 +72,16 @@ func (s *session) republish(ctx context.Context, l *letterJSON) error {
 	id := fmt.Sprintf("retry.%d", l.Letter)
 	switch {
 	case !l.Whole:
-		return hinted(exitError, "publish the message again from where it came", fmt.Errorf("letter %d holds %d of %d bytes: %w", l.Letter, len(l.Body), l.bytes(), errNoRetry))
+		return cli.Hinted(cli.ExitError, "publish the message again from where it came", fmt.Errorf("letter %d holds %d of %d bytes: %w", l.Letter, len(l.Body), l.bytes(), errNoRetry))
 	case kind == "cmd" || kind == "work":
 		return s.bus.Queue(1).Publish(l.Subject, message.NewMessageWithContext(ctx, id, l.Body))
 	case kind == "result":
 		_, err := s.bus.Facts().Record(ctx, events.Message{Subject: l.Subject, ID: id, Data: l.Body})
 		if errors.Is(err, events.ErrExists) {
-			return hinted(exitError, "`apollo dlq rm` removes the letter", fmt.Errorf("the batch of letter %d is answered: %w", l.Letter, errNoRetry))
+			return cli.Hinted(cli.ExitError, "`apollo dlq rm` removes the letter", fmt.Errorf("the batch of letter %d is answered: %w", l.Letter, errNoRetry))
 		}
 		return err
 	}
-	return hinted(exitError, "`apollo dlq rm` removes the letter",
+	return cli.Hinted(cli.ExitError, "`apollo dlq rm` removes the letter",
 		fmt.Errorf("letter %d is about %s, not a command, a work item or a result: %w", l.Letter, l.Subject, errNoRetry))
 }

@@ -15,6 +15,7 @@ import (
 
 	"apollo/events"
 	"apollo/events/natsbus"
+	"apollo/services/cli"
 	"apollo/services/proposer"
 )
 
@@ -35,7 +36,7 @@ different evaluators serve one name, and that no message waits among the dead le
 With --http it asks a service's health page instead, for container health checks.
 It exits with 1 when something is wrong.`,
 		Example: "  apollo doctor\n  apollo doctor --http http://127.0.0.1:8080/healthz",
-		Args:    exactly(0),
+		Args:    cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			var findings []finding
 			if url != "" {
@@ -58,7 +59,7 @@ It exits with 1 when something is wrong.`,
 
 func (a *app) printFindings(findings []finding) error {
 	items := make([]any, len(findings))
-	g := &grid{header: []string{"CHECK", "STATE", "WHAT"}}
+	g := &cli.Grid{Header: []string{"CHECK", "STATE", "WHAT"}}
 	bad := 0
 	for i, f := range findings {
 		items[i] = f
@@ -71,13 +72,13 @@ func (a *app) printFindings(findings []finding) error {
 		if f.Hint != "" {
 			text += ": " + f.Hint
 		}
-		g.add(f.Check, state, text)
+		g.Add(f.Check, state, text)
 	}
-	if err := a.print(answer{value: findings, items: items, grid: g}); err != nil {
+	if err := a.Print(cli.Answer{Value: findings, Items: items, Grid: g}); err != nil {
 		return err
 	}
 	if bad > 0 {
-		return hinted(exitError, "", errors.New(plural(bad, "problem")))
+		return cli.Hinted(cli.ExitError, "", errors.New(cli.Plural(bad, "problem")))
 	}
 	return nil
 }
@@ -149,7 +150,7 @@ func lettersFinding(ctx context.Context, s *session) finding {
 	default:
 		var parts []string
 		for _, service := range slices.Sorted(maps.Keys(counts)) {
-			parts = append(parts, service+" "+count(counts[service]))
+			parts = append(parts, service+" "+cli.Count(counts[service]))
 		}
 		f.Text = strings.Join(parts, ", ")
 		f.Hint = "`apollo dlq ls` shows them; retry or remove them when the cause is mended"
@@ -178,9 +179,9 @@ type counter interface {
 }
 
 func roomText(info events.StreamInfo) string {
-	text := fmt.Sprintf("%s messages, %s", count(info.Messages), quantity(float64(info.Bytes), "B"))
+	text := fmt.Sprintf("%s messages, %s", cli.Count(info.Messages), cli.Quantity(float64(info.Bytes), "B"))
 	if info.MaxBytes > 0 {
-		text += fmt.Sprintf(" of %s (%.1f %%)", quantity(float64(info.MaxBytes), "B"), 100*float64(info.Bytes)/float64(info.MaxBytes))
+		text += fmt.Sprintf(" of %s (%.1f %%)", cli.Quantity(float64(info.MaxBytes), "B"), 100*float64(info.Bytes)/float64(info.MaxBytes))
 	}
 	return text
 }
@@ -195,7 +196,7 @@ func examineWorkers(ctx context.Context, s *session) []finding {
 	all := seen.list()
 	rivals := proposer.Rivals(all)
 	if len(rivals) == 0 {
-		return []finding{{Check: "evaluators", OK: true, Text: plural(len(all), "worker")}}
+		return []finding{{Check: "evaluators", OK: true, Text: cli.Plural(len(all), "worker")}}
 	}
 	var bad []finding
 	for _, text := range rivals {

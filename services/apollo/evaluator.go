@@ -13,19 +13,20 @@ import (
 
 	"apollo/evaluator"
 	"apollo/events"
+	"apollo/services/cli"
 	"apollo/services/external"
 	"apollo/services/studyfile"
 )
 
 func (a *app) evaluatorCommand() *cobra.Command {
-	return a.group("evaluator", "List evaluators; run and check your own", "  apollo evaluator check --exec 'python3 examples/evaluator.py'",
+	return a.Group("evaluator", "List evaluators; run and check your own", "  apollo evaluator check --exec 'python3 examples/evaluator.py'",
 		a.evaluatorLsCommand(), a.evaluatorRunCommand(), a.evaluatorCheckCommand())
 }
 
 func (a *app) evaluatorLsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "ls", Short: "List the built-in evaluators and what they measure",
-		Example: "  apollo evaluator ls", Args: exactly(0),
+		Example: "  apollo evaluator ls", Args: cli.Exactly(0),
 		RunE: func(*cobra.Command, []string) error {
 			type metric struct {
 				Name  string `json:"name"`
@@ -40,7 +41,7 @@ func (a *app) evaluatorLsCommand() *cobra.Command {
 				Metrics       []metric `json:"metrics"`
 			}
 			rows, items := []row{}, []any{}
-			g := &grid{header: []string{"EVALUATOR", "VERSION", "TEMPLATE", "DETERMINISTIC", "METRICS (* costs no trial)"}}
+			g := &cli.Grid{Header: []string{"EVALUATOR", "VERSION", "TEMPLATE", "DETERMINISTIC", "METRICS (* costs no trial)"}}
 			for _, t := range builtins().Templates {
 				d := t.Backend.Describe()
 				r := row{Name: d.Name, Version: d.Version, Template: t.Name, Deterministic: d.Deterministic}
@@ -54,9 +55,9 @@ func (a *app) evaluatorLsCommand() *cobra.Command {
 					texts = append(texts, text)
 				}
 				rows, items = append(rows, r), append(items, r)
-				g.add(r.Name, r.Version, r.Template, strconv.FormatBool(r.Deterministic), strings.Join(texts, ", "))
+				g.Add(r.Name, r.Version, r.Template, strconv.FormatBool(r.Deterministic), strings.Join(texts, ", "))
 			}
-			return a.print(answer{value: rows, items: items, grid: g})
+			return a.Print(cli.Answer{Value: rows, Items: items, Grid: g})
 		},
 	}
 }
@@ -74,11 +75,11 @@ func (f *programFlags) add(c *cobra.Command) {
 
 func (f *programFlags) argv() ([]string, error) {
 	if f.exec == "" {
-		return nil, usageErrorf("--exec is missing: the command of the program")
+		return nil, cli.Usagef("--exec is missing: the command of the program")
 	}
 	argv, err := external.Split(f.exec)
 	if err != nil {
-		return nil, usageErrorf("--exec: %v", err)
+		return nil, cli.Usagef("--exec: %v", err)
 	}
 	return argv, nil
 }
@@ -93,13 +94,13 @@ func (a *app) evaluatorRunCommand() *cobra.Command {
 JSON line per design and writes one with the same id; acknowledgements, heartbeats,
 time-outs, attempts and restarts are done here. docs/plug-in-evaluator.md has the lines.`,
 		Example: "  apollo evaluator run --name mine --exec 'python3 examples/evaluator.py' --nats nats://127.0.0.1:4222",
-		Args:    exactly(0),
+		Args:    cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !events.IsName(name) {
-				return usageErrorf("--name %q: want a name of 1 to 63 of a-z, 0-9 and \"-\"", name)
+				return cli.Usagef("--name %q: want a name of 1 to 63 of a-z, 0-9 and \"-\"", name)
 			}
 			if slots < 1 {
-				return usageErrorf("--slots %d: want at least 1", slots)
+				return cli.Usagef("--slots %d: want at least 1", slots)
 			}
 			argv, err := program.argv()
 			if err != nil {
@@ -122,16 +123,16 @@ func (a *app) runEvaluator(c *cobra.Command, name string, argv []string, dir str
 		return err
 	}
 	defer s.close(ctx)
-	logger := a.logger(c, slog.LevelInfo)
+	logger := a.Logger(c, slog.LevelInfo)
 	fail, err := failpoint()
 	if err != nil {
 		return err
 	}
-	backend, err := external.Open(ctx, argv, external.Options{Name: name, Slots: slots, Dir: dir, Stderr: a.console})
+	backend, err := external.Open(ctx, argv, external.Options{Name: name, Slots: slots, Dir: dir, Stderr: a.Console})
 	if err != nil {
 		return err
 	}
-	a.say("evaluator %s on %s: %s", name, s.url, strings.Join(argv, " "))
+	a.Say("evaluator %s on %s: %s", name, s.url, strings.Join(argv, " "))
 	roles := []role{programRole(newEvaluator(s, name, slots, logger, fail), backend)}
 	var last []role
 	if http != "" {
@@ -154,14 +155,14 @@ func (a *app) evaluatorCheckCommand() *cobra.Command {
 infeasible designs, NaN, time-outs, garbage, late answers. Exit code 1 when a check fails.
 The designs come from what the program says about itself, or from --study.`,
 		Example: "  apollo evaluator check --exec 'python3 examples/evaluator.py' --timeout 2s",
-		Args:    exactly(0),
+		Args:    cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			argv, err := program.argv()
 			if err != nil {
 				return err
 			}
 			if timeout <= 0 {
-				return usageErrorf("--timeout %s: want more than 0", timeout)
+				return cli.Usagef("--timeout %s: want more than 0", timeout)
 			}
 			var doc *studyfile.Document
 			if study != "" {
@@ -196,15 +197,15 @@ func (a *app) checkEvaluator(ctx context.Context, argv []string, dir string, tim
 		return context.Cause(ctx)
 	}
 	items := make([]any, len(report.Findings))
-	g := &grid{header: []string{"check", "verdict", "message", "advice"}}
+	g := &cli.Grid{Header: []string{"check", "verdict", "message", "advice"}}
 	for i, f := range report.Findings {
 		items[i] = f
-		g.add(f.Check, string(f.Verdict), f.Message, f.Advice)
+		g.Add(f.Check, string(f.Verdict), f.Message, f.Advice)
 	}
 	var written error
-	err := a.print(answer{value: report, items: items, grid: g, text: func(w io.Writer, _ paint) { written = report.WriteText(w) }})
+	err := a.Print(cli.Answer{Value: report, Items: items, Grid: g, Text: func(w io.Writer, _ cli.Paint) { written = report.WriteText(w) }})
 	if err = errors.Join(err, written); err == nil && report.Failed() > 0 {
-		err = hinted(exitError, "docs/plug-in-evaluator.md has the contract", errors.New(plural(report.Failed(), "check")+" failed"))
+		err = cli.Hinted(cli.ExitError, "docs/plug-in-evaluator.md has the contract", errors.New(cli.Plural(report.Failed(), "check")+" failed"))
 	}
 	return err
 }

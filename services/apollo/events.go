@@ -15,10 +15,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
+	"apollo/services/cli"
 )
 
 func (a *app) eventsCommand() *cobra.Command {
-	return a.group("events", "Watch and check the messages on the bus", "  apollo events tail --study mobilenetv2-6p8",
+	return a.Group("events", "Watch and check the messages on the bus", "  apollo events tail --study mobilenetv2-6p8",
 		a.eventsTailCommand(), a.eventsSchemaCommand(), a.eventsValidateCommand())
 }
 
@@ -30,7 +31,7 @@ func (a *app) eventsTailCommand() *cobra.Command {
 		Long: `Print the events of studies, results and archives as they happen, one line each. With
 -o jsonl every line is the CloudEvents envelope as it is stored.`,
 		Example: "  apollo events tail --study mobilenetv2-6p8 --all",
-		Args:    exactly(0),
+		Args:    cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx := c.Context()
 			s, err := a.open(ctx, c, forReading)
@@ -117,8 +118,8 @@ func (a *app) tail(ctx context.Context, s *session, study string, old, follow bo
 }
 
 func (a *app) printEvent(m events.Message) error {
-	if a.output == "jsonl" {
-		_, err := a.stdout.Write(append(bytes.TrimSpace(m.Data), '\n'))
+	if a.Output == "jsonl" {
+		_, err := a.Stdout.Write(append(bytes.TrimSpace(m.Data), '\n'))
 		return err
 	}
 	_, payload, err := events.Decode(m.Data)
@@ -128,14 +129,14 @@ func (a *app) printEvent(m events.Message) error {
 	} else {
 		text = events.Render(payload)
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s  %s  %s\n", m.Time.Local().Format(time.TimeOnly), m.Subject, text)
+	_, err = fmt.Fprintf(a.Stdout, "%s  %s  %s\n", m.Time.Local().Format(time.TimeOnly), m.Subject, text)
 	return err
 }
 
 func (a *app) eventsSchemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "schema [TYPE]", Short: "List the event types, or print the JSON Schema of one",
-		Example: "  apollo events schema apollo.study.requested.v1", Args: between(0, 1),
+		Example: "  apollo events schema apollo.study.requested.v1", Args: cli.Between(0, 1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			names := []string{events.EnvelopeSchema}
 			for _, t := range events.Types() {
@@ -149,9 +150,9 @@ func (a *app) eventsSchemaCommand() *cobra.Command {
 			}
 			b, ok := events.Schema(args[0])
 			if !ok {
-				return hinted(exitNotFound, "`apollo events schema` lists the types", fmt.Errorf("there is no event type %q", args[0]))
+				return cli.Hinted(cli.ExitNotFound, "`apollo events schema` lists the types", fmt.Errorf("there is no event type %q", args[0]))
 			}
-			return a.print(answer{value: json.RawMessage(b), text: func(w io.Writer, _ paint) { fmt.Fprintln(w, string(bytes.TrimSpace(b))) }})
+			return a.Print(cli.Answer{Value: json.RawMessage(b), Text: func(w io.Writer, _ cli.Paint) { fmt.Fprintln(w, string(bytes.TrimSpace(b))) }})
 		},
 	}
 }
@@ -166,13 +167,13 @@ func (a *app) listTypes() error {
 		Summary   string   `json:"summary"`
 	}
 	rows, items := []row{}, []any{}
-	g := &grid{header: []string{"TYPE", "SUBJECT", "WHAT"}}
+	g := &cli.Grid{Header: []string{"TYPE", "SUBJECT", "WHAT"}}
 	for _, t := range events.Types() {
 		r := row{t.Type, t.Subject, t.Stream, t.Sender, t.Receivers, t.Summary}
 		rows, items = append(rows, r), append(items, r)
-		g.add(t.Type, t.Subject, t.Summary)
+		g.Add(t.Type, t.Subject, t.Summary)
 	}
-	return a.print(answer{value: rows, items: items, grid: g})
+	return a.Print(cli.Answer{Value: rows, Items: items, Grid: g})
 }
 
 func (a *app) eventsValidateCommand() *cobra.Command {
@@ -183,7 +184,7 @@ event a line (.jsonl), "-" for the standard input. For people who write clients.
 		Example: "  apollo events validate event.json\n  nats sub --raw 'apollo.v1.>' | apollo events validate -",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usageErrorf("want at least one file, or - for the standard input")
+				return cli.Usagef("want at least one file, or - for the standard input")
 			}
 			return nil
 		},
@@ -214,12 +215,12 @@ func (a *app) validateFile(v *events.Validator, name string, results []validated
 	var src []byte
 	var err error
 	if name == "-" {
-		src, err = io.ReadAll(a.stdin)
+		src, err = io.ReadAll(a.Stdin)
 	} else {
 		src, err = os.ReadFile(name)
 	}
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, hinted(exitNotFound, "", fmt.Errorf("there is no file %s", name))
+		return nil, cli.Hinted(cli.ExitNotFound, "", fmt.Errorf("there is no file %s", name))
 	}
 	if err != nil {
 		return nil, err
@@ -247,25 +248,25 @@ func verdict(v *events.Validator, name string, b []byte) validated {
 func (a *app) printValidated(results []validated) error {
 	bad := 0
 	items := make([]any, len(results))
-	g := &grid{header: []string{"event", "ok", "error"}}
+	g := &cli.Grid{Header: []string{"event", "ok", "error"}}
 	for i, r := range results {
 		items[i] = r
 		if !r.OK {
 			bad++
 		}
-		g.add(r.Event, strconv.FormatBool(r.OK), r.Error)
+		g.Add(r.Event, strconv.FormatBool(r.OK), r.Error)
 	}
-	err := a.print(answer{value: results, items: items, grid: g, text: func(w io.Writer, p paint) {
+	err := a.Print(cli.Answer{Value: results, Items: items, Grid: g, Text: func(w io.Writer, p cli.Paint) {
 		for _, r := range results {
 			if r.OK {
-				fmt.Fprintf(w, "%s: %s\n", r.Event, p.green("ok"))
+				fmt.Fprintf(w, "%s: %s\n", r.Event, p.Green("ok"))
 			} else {
-				fmt.Fprintf(w, "%s: %s\n", r.Event, p.red(r.Error))
+				fmt.Fprintf(w, "%s: %s\n", r.Event, p.Red(r.Error))
 			}
 		}
 	}})
 	if err == nil && bad > 0 {
-		err = hinted(exitUsage, "", fmt.Errorf("%d of %s do not fit the contract", bad, plural(len(results), "event")))
+		err = cli.Hinted(cli.ExitUsage, "", fmt.Errorf("%d of %s do not fit the contract", bad, cli.Plural(len(results), "event")))
 	}
 	return err
 }

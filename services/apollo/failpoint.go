@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"apollo/services/cli"
 )
 
 // ackWaitVariable shortens how long the bus waits for a sign of life of a
@@ -23,7 +25,7 @@ func ackWait() (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(setting)
 	if err != nil || d < 100*time.Millisecond {
-		return 0, usageErrorf("%s=%q: want a duration of at least 100ms", ackWaitVariable, setting)
+		return 0, cli.Usagef("%s=%q: want a duration of at least 100ms", ackWaitVariable, setting)
 	}
 	return d, nil
 }
@@ -43,7 +45,7 @@ func failpoint() (func(string) error, error) {
 	name, times, found := strings.Cut(setting, ":")
 	n, err := strconv.ParseInt(times, 10, 64)
 	if !found || name == "" || err != nil || n < 1 {
-		return nil, usageErrorf("%s=%q: want name:n with n >= 1", failpointVariable, setting)
+		return nil, cli.Usagef("%s=%q: want name:n with n >= 1", failpointVariable, setting)
 	}
 	var hits atomic.Int64
 	return func(point string) error {

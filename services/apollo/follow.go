@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"apollo/events"
+	"apollo/services/cli"
 	"apollo/services/client"
 	"apollo/services/study"
 )
@@ -40,7 +41,7 @@ func (f *follower) wait(ctx context.Context, view *client.StudyView) (*client.St
 	defer func() {
 		cancel()
 		<-done
-		f.app.console.clear()
+		f.app.Console.Clear()
 	}()
 	info, err := f.session.bus.Log().Info(ctx, events.RunFilter(view.Study, view.Run))
 	if err != nil {
@@ -112,7 +113,7 @@ func (f *follower) archived(ctx context.Context, view *client.StudyView) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return hinted(exitError, "is an archiver running? `apollo serve archiver` writes what is missing",
+	return cli.Hinted(cli.ExitError, "is an archiver running? `apollo serve archiver` writes what is missing",
 		fmt.Errorf("the trials of %s are not all in the Parquet log after %s", view.Study, finalTimeout))
 }
 

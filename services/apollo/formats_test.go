@@ -16,6 +16,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
+
+	"apollo/services/cli"
 )
 
 // try runs a command line and returns its exit code and what it printed.
@@ -71,16 +73,16 @@ func TestFormatsRefused(t *testing.T) {
 	t.Parallel()
 	study := tinyStudy(t)
 	arguments := words(study)
-	for _, c := range leaves((&app{terminal: &terminal{stdout: &outlet{}}}).root()) {
+	for _, c := range leaves((&app{Terminal: &cli.Terminal{Stdout: &cli.Outlet{}}}).root()) {
 		name := strings.TrimPrefix(c.CommandPath(), "apollo ")
 		data := filepath.Join(t.TempDir(), "data")
 		for _, format := range []string{"table", "json", "jsonl", "yaml", "csv", "svg", "png", "xml", "JSON", ""} {
-			if slices.Contains(formatsOf(c), format) {
+			if slices.Contains(cli.FormatsOf(c), format) {
 				continue
 			}
 			args := slices.Concat(strings.Fields(name), arguments[name], []string{"--data", data, "-o", format})
 			code, stdout, stderr := try(t, args...)
-			if code != exitUsage || stdout != "" || !strings.Contains(stderr, "output format") && !strings.Contains(stderr, "prints no answer") {
+			if code != cli.ExitUsage || stdout != "" || !strings.Contains(stderr, "output format") && !strings.Contains(stderr, "prints no answer") {
 				t.Errorf("apollo %s: exit code %d, stdout %q, stderr %q; want 2, nothing, and the formats", strings.Join(args, " "), code, stdout, stderr)
 			}
 		}
@@ -104,16 +106,16 @@ func TestFormatsPrinted(t *testing.T) {
 	if testing.Short() {
 		commands = slices.DeleteFunc(commands, func(name string) bool { return name == "certify" || name == "design neighbours" })
 	}
-	root := (&app{terminal: &terminal{stdout: &outlet{}}}).root()
+	root := (&app{Terminal: &cli.Terminal{Stdout: &cli.Outlet{}}}).root()
 	for _, name := range commands {
 		c, _, err := root.Find(strings.Fields(name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, format := range formatsOf(c) {
+		for _, format := range cli.FormatsOf(c) {
 			args := slices.Concat(strings.Fields(name), arguments[name], []string{"--data", data, "-q", "-o", format})
 			code, stdout, stderr := try(t, args...)
-			if code != exitOK || !isFormat(format, stdout) {
+			if code != cli.ExitOK || !isFormat(format, stdout) {
 				t.Errorf("apollo %s: exit code %d, stdout %.200q, stderr %q; want 0 and %s", strings.Join(args, " "), code, stdout, stderr, format)
 			}
 		}
@@ -162,18 +164,18 @@ func (d *fullDisk) Write(b []byte) (int, error) {
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"version", "space show", "workload ls", "design eval", "help", "version --help", "study", "completion bash"} {
-		root := (&app{terminal: &terminal{stdout: &outlet{}}}).root()
+		root := (&app{Terminal: &cli.Terminal{Stdout: &cli.Outlet{}}}).root()
 		c, _, err := root.Traverse(strings.Fields(name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, format := range formatsOf(c) {
+		for _, format := range cli.FormatsOf(c) {
 			args := append(strings.Fields(name), "-o", format)
 			_, whole, _ := try(t, args...)
 			for _, room := range []int{0, 1, len(whole) - 1} {
 				var stderr bytes.Buffer
 				code := Main(context.Background(), args, strings.NewReader(""), &fullDisk{room}, &stderr)
-				if code != exitError || !strings.Contains(stderr.String(), "no space left") {
+				if code != cli.ExitError || !strings.Contains(stderr.String(), "no space left") {
 					t.Errorf("apollo %s with room for %d of %d bytes: exit code %d, stderr %q; want 1 and the reason", strings.Join(args, " "), room, len(whole), code, stderr.String())
 				}
 			}

@@ -10,6 +10,7 @@ import (
 
 	"apollo/events"
 	"apollo/optimizer/pareto"
+	"apollo/services/cli"
 	"apollo/services/client"
 )
 
@@ -44,7 +45,7 @@ func answerInBrief(view *client.StudyView) string {
 
 // frontText is a front's size and hypervolume.
 func frontText(spec *events.Spec, size int, volume *float64) string {
-	text := fmt.Sprintf("front of %s", count(size))
+	text := fmt.Sprintf("front of %s", cli.Count(size))
 	if volume != nil {
 		text += ", hypervolume " + volumeText(spec, *volume)
 	}
@@ -63,7 +64,7 @@ func volumeText(spec *events.Spec, volume float64) string {
 
 // sizeText says how large the front is and what it dominates.
 func (f *frontJSON) sizeText(spec *events.Spec) string {
-	text := count(len(f.Front)) + " designs"
+	text := cli.Count(len(f.Front)) + " designs"
 	if len(f.Front) == 1 {
 		text = "1 design"
 	}
@@ -72,7 +73,7 @@ func (f *frontJSON) sizeText(spec *events.Spec) string {
 	}
 	var corner []string
 	for _, o := range spec.Objectives {
-		corner = append(corner, quantity(f.Reference[o.Metric], spec.Metrics[spec.MetricIndex(o.Metric)].Unit))
+		corner = append(corner, cli.Quantity(f.Reference[o.Metric], spec.Metrics[spec.MetricIndex(o.Metric)].Unit))
 	}
 	return fmt.Sprintf("%s, hypervolume %s up to (%s)", text, volumeText(spec, *f.Hypervolume), strings.Join(corner, ", "))
 }
@@ -86,29 +87,29 @@ const (
 
 // table prints a front for people: by the first objective, with the parameters
 // that differ most, and the baseline below.
-func (f *frontJSON) table(w io.Writer, p paint, spec *events.Spec, base baseline) {
+func (f *frontJSON) table(w io.Writer, p cli.Paint, spec *events.Spec, base baseline) {
 	shown := f.shown(spec)
 	keys := f.keys(spec)
-	g := &grid{header: []string{">TRIAL"}}
+	g := &cli.Grid{Header: []string{">TRIAL"}}
 	for _, m := range objectivesFirst(spec) {
-		g.header = append(g.header, ">"+strings.ToUpper(bare(m.Name, m.Unit)))
+		g.Header = append(g.Header, ">"+strings.ToUpper(cli.Bare(m.Name, m.Unit)))
 	}
 	for _, k := range keys {
-		g.header = append(g.header, ">"+spec.Parameters[k].Name)
+		g.Header = append(g.Header, ">"+spec.Parameters[k].Name)
 	}
 	row := func(name string, metrics map[string]float64, design events.Design) {
 		cells := []string{name}
 		for _, m := range objectivesFirst(spec) {
 			text := "-"
 			if v, ok := metrics[m.Name]; ok {
-				text = quantity(v, m.Unit)
+				text = cli.Quantity(v, m.Unit)
 			}
 			cells = append(cells, text)
 		}
 		for _, k := range keys {
 			cells = append(cells, valueText(design[k], spec.Parameters[k].Unit))
 		}
-		g.add(cells...)
+		g.Add(cells...)
 	}
 	for i := range shown {
 		row(strconv.Itoa(shown[i].Trial), shown[i].Metrics, designOf(spec, &shown[i]))
@@ -116,9 +117,9 @@ func (f *frontJSON) table(w io.Writer, p paint, spec *events.Spec, base baseline
 	if base.metrics != nil {
 		row("baseline", base.metrics, base.design)
 	}
-	g.text(w, p)
+	g.Text(w, p)
 	if hidden := len(f.Front) - len(shown); hidden > 0 {
-		fmt.Fprintf(w, "and %s designs more: -o json or csv\n", count(hidden))
+		fmt.Fprintf(w, "and %s designs more: -o json or csv\n", cli.Count(hidden))
 	}
 }
 
@@ -176,7 +177,7 @@ func objectivesFirst(spec *events.Spec) []events.Metric {
 
 // answerSheet is the front, or the best trial, as rows for csv with plain
 // numbers.
-func answerSheet(spec *events.Spec, f *frontJSON, best *events.BestTrial) *grid {
+func answerSheet(spec *events.Spec, f *frontJSON, best *events.BestTrial) *cli.Grid {
 	var trials []events.BestTrial
 	switch {
 	case f != nil:
@@ -184,9 +185,9 @@ func answerSheet(spec *events.Spec, f *frontJSON, best *events.BestTrial) *grid 
 	case best != nil:
 		trials = []events.BestTrial{*best}
 	}
-	g := &grid{header: append([]string{"trial"}, metricNames(spec)...)}
+	g := &cli.Grid{Header: append([]string{"trial"}, metricNames(spec)...)}
 	for _, p := range spec.Parameters {
-		g.header = append(g.header, p.Name)
+		g.Header = append(g.Header, p.Name)
 	}
 	for i := range trials {
 		b := &trials[i]
@@ -201,7 +202,7 @@ func answerSheet(spec *events.Spec, f *frontJSON, best *events.BestTrial) *grid 
 		for _, v := range designOf(spec, b) {
 			cells = append(cells, v.String())
 		}
-		g.add(cells...)
+		g.Add(cells...)
 	}
 	return g
 }

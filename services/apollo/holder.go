@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"apollo/events/natsbus"
+	"apollo/services/cli"
 )
 
 // holderWait bounds how long a command waits for the process that holds its
@@ -13,24 +14,24 @@ import (
 const holderWait = 10 * time.Second
 
 func (a *app) holderStopped() bool {
-	h, known := natsbus.HolderOf(a.data)
+	h, known := natsbus.HolderOf(a.Data)
 	return known && h.Stopped()
 }
 
 // heldError says who holds the data directory without answering, and what to
 // do about it.
 func (a *app) heldError(err error) error {
-	h, known := natsbus.HolderOf(a.data)
+	h, known := natsbus.HolderOf(a.Data)
 	if !known {
-		return hinted(exitUnreachable, "end the other apollo that uses the directory, or name another one with --data",
-			fmt.Errorf("another process holds %s and does not answer: %w", a.data, err))
+		return cli.Hinted(cli.ExitUnreachable, "end the other apollo that uses the directory, or name another one with --data",
+			fmt.Errorf("another process holds %s and does not answer: %w", a.Data, err))
 	}
 	if h.Stopped() {
-		return hinted(exitUnreachable, fmt.Sprintf("`kill -CONT %d` lets it go on, `kill -9 %d` ends it: what is stored stays, and its studies go on when they are run again", h.PID, h.PID),
-			fmt.Errorf("%s holds %s and is stopped", h, a.data))
+		return cli.Hinted(cli.ExitUnreachable, fmt.Sprintf("`kill -CONT %d` lets it go on, `kill -9 %d` ends it: what is stored stays, and its studies go on when they are run again", h.PID, h.PID),
+			fmt.Errorf("%s holds %s and is stopped", h, a.Data))
 	}
-	return hinted(exitUnreachable, "try again when it is less busy, or end it: what is stored stays; --data names another directory",
-		fmt.Errorf("%s holds %s and does not answer: %w", h, a.data, err))
+	return cli.Hinted(cli.ExitUnreachable, "try again when it is less busy, or end it: what is stored stays; --data names another directory",
+		fmt.Errorf("%s holds %s and does not answer: %w", h, a.Data, err))
 }
 
 // commandLine is what this process was started as, without secrets.

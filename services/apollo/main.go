@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"apollo/services/cli"
 )
 
 // version is set by the linker.
@@ -25,13 +27,13 @@ func realMain() int {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		sig := <-signals
-		if isTerminal(os.Stderr) {
+		if cli.IsTerminal(os.Stderr) {
 			fmt.Fprintln(os.Stderr) // after the ^C that the terminal shows
 		}
 		fmt.Fprintln(os.Stderr, "apollo: stopping; once more stops at once")
-		cancel(interruptedBy(sig))
+		cancel(cli.InterruptedBy(sig))
 		<-signals
-		os.Exit(exitInterrupted)
+		os.Exit(cli.ExitInterrupted)
 	}()
 	return Main(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 }

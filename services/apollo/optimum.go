@@ -7,6 +7,7 @@ import (
 
 	"apollo/events"
 	"apollo/services/certify"
+	"apollo/services/cli"
 )
 
 // optimum is what a proof says about a study's best design.
@@ -34,9 +35,9 @@ func (a *app) optimumOf(ctx context.Context, spec *events.Spec, best *events.Bes
 	if err != nil {
 		return nil
 	}
-	proof, ok, err := certify.Load(a.data, key)
+	proof, ok, err := certify.Load(a.Data, key)
 	if err != nil {
-		a.say("%v; `apollo certify --fresh` writes it anew", err)
+		a.Say("%v; `apollo certify --fresh` writes it anew", err)
 		return nil
 	}
 	if !ok || !proof.Proven || proof.Value == nil {
@@ -59,12 +60,12 @@ func (a *app) optimumOf(ctx context.Context, spec *events.Spec, best *events.Bes
 
 // text says how far the best design is from the proven optimum.
 func (o *optimum) text(spec *events.Spec) string {
-	value := quantity(o.Value, spec.Metrics[spec.MetricIndex(spec.Objectives[0].Metric)].Unit)
+	value := cli.Quantity(o.Value, spec.Metrics[spec.MetricIndex(spec.Objectives[0].Metric)].Unit)
 	switch {
 	case o.Gap == nil:
 		return value + ", proven"
 	case *o.Gap == 0:
 		return "the best design is optimal, proven"
 	}
-	return fmt.Sprintf("%s, proven; the best design is %s from it", value, percent(*o.Gap))
+	return fmt.Sprintf("%s, proven; the best design is %s from it", value, cli.Percent(*o.Gap))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"apollo/events"
+	"apollo/services/cli"
 	"apollo/services/client"
 )
 
@@ -31,13 +32,13 @@ func soFar(ctx context.Context, s *session, view *client.StudyView) (*client.Stu
 // returns why it did.
 func (a *app) printPaused(ctx context.Context, p *pausedError, watch stopwatch) error {
 	err := a.printAnswer(ctx, p.view, watch, nil)
-	if e, ok := errors.AsType[*cliError](err); ok && e.code == exitInfeasible {
+	if e, ok := errors.AsType[*cli.Error](err); ok && e.Code == cli.ExitInfeasible {
 		err = nil // the pause is the news
 	}
-	return errors.Join(err, hinted(exitFailed, "mend it, then run the same command again", p))
+	return errors.Join(err, cli.Hinted(cli.ExitFailed, "mend it, then run the same command again", p))
 }
 
 // sayPaused tells that a run is paused, why, and what it has found.
 func (a *app) sayPaused(view *client.StudyView) {
-	a.say("%s is paused (%s), best so far: %s: `apollo study resume %s` goes on", view.Study, view.Reason, answerInBrief(view), view.Study)
+	a.Say("%s is paused (%s), best so far: %s: `apollo study resume %s` goes on", view.Study, view.Reason, answerInBrief(view), view.Study)
 }

@@ -96,8 +96,8 @@ func (p *process) stop() error {
 // proposer returns the proposer of this process.
 func (a *app) proposer(c *cobra.Command, s *session) *proposer.Proposer {
 	return &proposer.Proposer{
-		Bus: s.bus, Catalog: builtins(), Sources: trialLogs{a.data},
-		Logger: a.logger(c, slog.LevelWarn),
+		Bus: s.bus, Catalog: builtins(), Sources: trialLogs{a.Data},
+		Logger: a.Logger(c, slog.LevelWarn),
 	}
 }
 
@@ -146,7 +146,7 @@ func (a *app) httpRole(ctx context.Context, s *session, address string) (role, e
 	if err != nil {
 		return role{}, fmt.Errorf("serve health and metrics: %w", err)
 	}
-	a.say("health and metrics on http://%s", listener.Addr())
+	a.Say("health and metrics on http://%s", listener.Addr())
 	m := newMonitor(s.bus, s.attempts)
 	m.registry.MustRegister(letterCollector{s.bus})
 	return role{"http", func(ctx context.Context) error { return m.run(ctx, listener) }}, nil

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"apollo/events"
+	"apollo/services/cli"
 )
 
 // progress shows how far a run is: one live line on a terminal, otherwise a
@@ -36,12 +37,12 @@ func (p *progress) tick(t events.Progress) {
 	}
 	p.wait(t)
 	switch {
-	case p.app.quiet:
-	case p.app.console.live:
-		p.app.console.show(p.line(t))
-	case now.Sub(p.last) >= plainEvery:
+	case p.app.Quiet:
+	case p.app.Console.Live:
+		p.app.Console.Show(p.line(t))
+	case now.Sub(p.last) >= cli.PlainEvery:
 		p.last = now
-		p.app.say("%s", p.line(t))
+		p.app.Say("%s", p.line(t))
 	}
 }
 
@@ -59,14 +60,14 @@ func (p *progress) wait(t events.Progress) {
 
 // line is the state in one line.
 func (p *progress) line(t events.Progress) string {
-	parts := []string{fmt.Sprintf("%s %s/%s trials", t.Study, count(t.Trials), count(t.Budget))}
+	parts := []string{fmt.Sprintf("%s %s/%s trials", t.Study, cli.Count(t.Trials), cli.Count(t.Budget))}
 	if t.State != "running" {
 		parts = append(parts, t.State)
 	}
 	if p.rate > 0 {
-		parts = append(parts, significant(p.rate)+"/s")
+		parts = append(parts, cli.Significant(p.rate)+"/s")
 	}
-	parts = append(parts, share(t.Feasible, t.Trials)+" feasible")
+	parts = append(parts, cli.Share(t.Feasible, t.Trials)+" feasible")
 	if t.Best != nil {
 		parts = append(parts, "best "+bestText(p.spec, t.Best))
 	}
@@ -78,7 +79,7 @@ func (p *progress) line(t events.Progress) string {
 	}
 	if p.rate > 0 && t.Budget > t.Trials && t.State == "running" {
 		left := time.Duration(float64(t.Budget-t.Trials) / p.rate * float64(time.Second))
-		parts = append(parts, "ETA "+duration(left))
+		parts = append(parts, "ETA "+cli.Duration(left))
 	}
 	return strings.Join(parts, ", ")
 }

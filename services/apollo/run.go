@@ -12,6 +12,7 @@ import (
 
 	"apollo/events"
 	"apollo/events/natsbus"
+	"apollo/services/cli"
 	"apollo/services/client"
 	"apollo/services/proposer"
 	"apollo/services/study"
@@ -35,10 +36,10 @@ process, and print the best design. Everything is durable in --data: running the
 command again resumes an unfinished study, and prints the answer of a finished one.
 With --nats, or while ` + "`apollo up`" + ` holds the data directory, the study runs there.`,
 		Example: "  apollo run examples/mobilenetv2-6p8.yaml\n  apollo run examples/mobilenetv2-6p8.yaml --set spec.budget.trials=20000 -o json",
-		Args:    exactly(1),
+		Args:    cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if flags.evaluators < 1 {
-				return usageErrorf("--evaluators %d: want at least 1", flags.evaluators)
+				return cli.Usagef("--evaluators %d: want at least 1", flags.evaluators)
 			}
 			doc, err := a.readStudy(args[0], flags.sets)
 			if err != nil {
@@ -72,12 +73,12 @@ type runner struct {
 func (r *runner) run(ctx context.Context) error {
 	view, err := r.attempt(ctx)
 	for errors.Is(err, errLeft) {
-		r.app.say("the process that held %s has ended: going on here", r.app.data)
+		r.app.Say("the process that held %s has ended: going on here", r.app.Data)
 		r.flags.fresh = false // the new run exists by now
 		view, err = r.attempt(ctx)
 	}
-	if isInterrupted(ctx) {
-		return hinted(exitInterrupted, r.goOnHint(), context.Cause(ctx))
+	if cli.IsInterrupted(ctx) {
+		return cli.Hinted(cli.ExitInterrupted, r.goOnHint(), context.Cause(ctx))
 	}
 	if p, ok := errors.AsType[*pausedError](err); ok {
 		return r.app.printPaused(ctx, p, r.watch)
@@ -105,7 +106,7 @@ func (r *runner) attempt(ctx context.Context) (view *client.StudyView, err error
 	case view == nil || !view.State.Terminal():
 		view, err = r.drive(ctx, view)
 	default:
-		r.app.say("%s has ended already, on %s; --fresh runs it anew", view.Study, view.Updated.Local().Format(time.DateTime))
+		r.app.Say("%s has ended already, on %s; --fresh runs it anew", view.Study, view.Updated.Local().Format(time.DateTime))
 		err = r.finish(ctx, view)
 	}
 	if err == nil && view != nil && view.Spec != nil { // a service that broke leaves none
@@ -162,7 +163,7 @@ func (r *runner) existing(ctx context.Context) (*client.StudyView, error) {
 	}
 	if events.SpecSHA256(&have) != events.SpecSHA256(&want) {
 		m := proposer.DifferentStudy(want.Study, &have, r.doc.Spec)
-		return nil, hinted(exitRejected, strings.ReplaceAll(m.Hint, "ask with fresh", "use --fresh"), errors.New(m.Message))
+		return nil, cli.Hinted(cli.ExitRejected, strings.ReplaceAll(m.Hint, "ask with fresh", "use --fresh"), errors.New(m.Message))
 	}
 	return view, r.sameProgram(view, nil)
 }
@@ -186,10 +187,10 @@ func (r *runner) drive(ctx context.Context, view *client.StudyView) (*client.Stu
 	case view == nil:
 		view, err = r.submit(ctx)
 	case view.State == study.Paused:
-		r.app.say("%s was paused: going on with trial %s", view.Study, count(view.Proposed))
+		r.app.Say("%s was paused: going on with trial %s", view.Study, cli.Count(view.Proposed))
 		err = r.app.control(ctx, r.session, view, &events.StudyControl{Verb: "resume"})
 	default:
-		r.app.say("going on with %s, %s trials were proposed", view.Study, count(view.Proposed))
+		r.app.Say("going on with %s, %s trials were proposed", view.Study, cli.Count(view.Proposed))
 	}
 	if err != nil {
 		return nil, err
@@ -291,7 +292,7 @@ func (r *runner) watchHolder(ctx context.Context) (context.Context, func()) {
 				case <-ctx.Done():
 					return
 				}
-				if _, _, there := natsbus.Attach(r.app.data); !there {
+				if _, _, there := natsbus.Attach(r.app.Data); !there {
 					cancel(errLeft)
 					return
 				}
@@ -332,7 +333,7 @@ func (r *runner) paused(ctx context.Context, view *client.StudyView, command str
 		return err
 	}
 	if command != "" {
-		r.app.say("%s is paused, best so far: %s: `apollo study resume %s` goes on", view.Study, answerInBrief(now), view.Study)
+		r.app.Say("%s is paused, best so far: %s: `apollo study resume %s` goes on", view.Study, answerInBrief(now), view.Study)
 		return nil
 	}
 	return &pausedError{now}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"apollo/events"
+	"apollo/services/cli"
 	"apollo/services/client"
 	"apollo/services/external"
 )
@@ -27,7 +28,7 @@ func (r *runner) identify() error {
 	}
 	argv, err := external.Split(r.doc.Exec)
 	if err != nil {
-		return hinted(exitUsage, "", fmt.Errorf("spec.evaluator.exec: %w", err))
+		return cli.Hinted(cli.ExitUsage, "", fmt.Errorf("spec.evaluator.exec: %w", err))
 	}
 	p := &program{argv: argv}
 	if r.file != "-" {
@@ -49,7 +50,7 @@ func (r *runner) openProgram(ctx context.Context, view *client.StudyView) error 
 	}
 	var err error
 	p.backend, err = external.Open(ctx, p.argv, external.Options{
-		Name: r.doc.Spec.Evaluator.Name, Slots: r.flags.evaluators, Dir: p.dir, Stderr: r.app.console,
+		Name: r.doc.Spec.Evaluator.Name, Slots: r.flags.evaluators, Dir: p.dir, Stderr: r.app.Console,
 	})
 	if err != nil {
 		return err
@@ -88,7 +89,7 @@ func (r *runner) sameProgram(view *client.StudyView, identity *events.Identity) 
 	if len(differences) == 0 {
 		return nil
 	}
-	return hinted(exitRejected, "put it back as it was and run the same command again, or start anew with --fresh",
+	return cli.Hinted(cli.ExitRejected, "put it back as it was and run the same command again, or start anew with --fresh",
 		fmt.Errorf("the program that measures study %s is not the one that began it: its trials would be those of two programs:\n  %s",
 			view.Study, strings.Join(differences, "\n  ")))
 }

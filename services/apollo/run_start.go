@@ -23,7 +23,7 @@ const (
 // start starts services of this process for the run.
 func (r *runner) start(ctx context.Context, view *client.StudyView, parts part) error {
 	a, s, spec := r.app, r.session, r.doc.Spec
-	logger := a.logger(r.command, slog.LevelWarn)
+	logger := a.Logger(r.command, slog.LevelWarn)
 	fail, err := failpoint()
 	if err != nil {
 		return err
@@ -38,7 +38,7 @@ func (r *runner) start(ctx context.Context, view *client.StudyView, parts part) 
 		first = append(first, r.evaluators(view, logger, fail)...)
 	}
 	if parts&archiving != 0 {
-		archiver := archive.Archiver{Bus: s.bus, Dir: a.data, Worker: workerName(), Logger: logger.With("service", "archiver"), Failpoint: fail}
+		archiver := archive.Archiver{Bus: s.bus, Dir: a.Data, Worker: workerName(), Logger: logger.With("service", "archiver"), Failpoint: fail}
 		last = append(last, role{"archiver", archiver.Run})
 	}
 	if r.process == nil {
@@ -65,7 +65,7 @@ func (r *runner) evaluators(view *client.StudyView, logger *slog.Logger, fail fu
 			return []role{evaluatorRole(r.session, spec.Evaluator.Name, r.flags.evaluators, logger, fail)}
 		}
 	}
-	r.app.say("waiting for the evaluator %s: `apollo evaluator run --name %s --exec … --data %s`", spec.Evaluator.Name, spec.Evaluator.Name, r.app.data)
+	r.app.Say("waiting for the evaluator %s: `apollo evaluator run --name %s --exec … --data %s`", spec.Evaluator.Name, spec.Evaluator.Name, r.app.Data)
 	return nil
 }
 
@@ -78,7 +78,7 @@ const signOfLife = 2 * time.Second
 func (r *runner) join(ctx context.Context, view *client.StudyView) error {
 	switch {
 	case !r.session.remote && !r.alive(ctx, view):
-		r.app.say("another study runs on %s: this one joins its server", r.app.data)
+		r.app.Say("another study runs on %s: this one joins its server", r.app.Data)
 		return r.start(ctx, view, proposing|evaluating)
 	case r.doc.Exec != "":
 		return r.start(ctx, view, evaluating)

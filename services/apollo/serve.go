@@ -12,6 +12,7 @@ import (
 
 	"apollo/events/natsbus"
 	"apollo/services/archive"
+	"apollo/services/cli"
 	"apollo/services/client"
 )
 
@@ -31,7 +32,7 @@ func (f *serviceFlags) add(c *cobra.Command) {
 
 func (f *serviceFlags) check() error {
 	if f.evaluators < 1 {
-		return usageErrorf("--evaluators %d: want at least 1", f.evaluators)
+		return cli.Usagef("--evaluators %d: want at least 1", f.evaluators)
 	}
 	return nil
 }
@@ -46,14 +47,14 @@ harm; one archiver writes to one data directory. Evaluators of your own run with
 ` + "`apollo evaluator run`" + `.`,
 		Example:   "  apollo serve evaluator --evaluators 8 --nats nats://nats.example:4222",
 		ValidArgs: roleNames[:],
-		Args:      between(1, len(roleNames)),
+		Args:      cli.Between(1, len(roleNames)),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := flags.check(); err != nil {
 				return err
 			}
 			for _, name := range args {
 				if !slices.Contains(roleNames[:], name) {
-					return usageErrorf("there is no service %q: want %s", name, strings.Join(roleNames[:], ", "))
+					return cli.Usagef("there is no service %q: want %s", name, strings.Join(roleNames[:], ", "))
 				}
 			}
 			ctx := c.Context()
@@ -62,7 +63,7 @@ harm; one archiver writes to one data directory. Evaluators of your own run with
 				return err
 			}
 			defer s.close(ctx)
-			a.say("%s on %s", strings.Join(args, " and "), s.url)
+			a.Say("%s on %s", strings.Join(args, " and "), s.url)
 			return a.serve(ctx, c, s, args, flags)
 		},
 	}
@@ -72,7 +73,7 @@ harm; one archiver writes to one data directory. Evaluators of your own run with
 
 // serve runs services until a signal ends them.
 func (a *app) serve(ctx context.Context, c *cobra.Command, s *session, names []string, flags serviceFlags) error {
-	logger := a.logger(c, slog.LevelInfo)
+	logger := a.Logger(c, slog.LevelInfo)
 	fail, err := failpoint()
 	if err != nil {
 		return err
@@ -90,7 +91,7 @@ func (a *app) serve(ctx context.Context, c *cobra.Command, s *session, names []s
 		first = append(first, a.builtinEvaluators(s, flags.evaluators, logger, fail)...)
 	}
 	if slices.Contains(names, "archiver") {
-		r := archive.Archiver{Bus: s.bus, Dir: a.data, Worker: workerName(), Logger: logger.With("service", "archiver"), Failpoint: fail}
+		r := archive.Archiver{Bus: s.bus, Dir: a.Data, Worker: workerName(), Logger: logger.With("service", "archiver"), Failpoint: fail}
 		last = append(last, role{"archiver", r.Run})
 	}
 	if flags.http != "" {
@@ -122,7 +123,7 @@ func untilSignal(ctx context.Context, p *process) error {
 	if err := p.stop(); err != nil {
 		return err
 	}
-	if isTerminated(ctx) {
+	if cli.IsTerminated(ctx) {
 		return nil // SIGTERM is how a supervisor stops a service: no error
 	}
 	if ctx.Err() != nil {

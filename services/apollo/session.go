@@ -15,6 +15,7 @@ import (
 
 	"apollo/events"
 	"apollo/events/natsbus"
+	"apollo/services/cli"
 	"apollo/services/client"
 )
 
@@ -70,16 +71,16 @@ func (s *session) close(ctx context.Context) {
 func (a *app) open(ctx context.Context, c *cobra.Command, want need) (*session, error) {
 	// What the server says about its recovery after a crash is no news to
 	// people; what goes wrong is told by the services.
-	logger := a.logger(c, slog.LevelError)
+	logger := a.Logger(c, slog.LevelError)
 	// A connection to another process that is lost and regained is news.
-	heard := a.logger(c, slog.LevelInfo)
+	heard := a.Logger(c, slog.LevelInfo)
 	if a.nats != "" {
 		return connect(ctx, natsbus.Config{URL: a.nats, Token: a.token, Logger: heard}, true)
 	}
 	if want == forReading || want == forWriting {
-		if _, err := os.Stat(filepath.Join(a.data, "nats")); errors.Is(err, fs.ErrNotExist) {
-			return nil, hinted(exitNotFound, a.elsewhere("`apollo run STUDY.yaml` makes one; --data says where it is, --nats where a server is"),
-				fmt.Errorf("%s holds no studies", a.data))
+		if _, err := os.Stat(filepath.Join(a.Data, "nats")); errors.Is(err, fs.ErrNotExist) {
+			return nil, cli.Hinted(cli.ExitNotFound, a.elsewhere("`apollo run STUDY.yaml` makes one; --data says where it is, --nats where a server is"),
+				fmt.Errorf("%s holds no studies", a.Data))
 		}
 	}
 	return a.openData(ctx, logger, heard, want)
@@ -88,7 +89,7 @@ func (a *app) open(ctx context.Context, c *cobra.Command, want need) (*session, 
 // openData attaches to the process that holds the data directory, or opens it.
 func (a *app) openData(ctx context.Context, logger, heard *slog.Logger, want need) (*session, error) {
 	for began := time.Now(); ; {
-		url, token, there := natsbus.Attach(a.data)
+		url, token, there := natsbus.Attach(a.Data)
 		var err error
 		switch {
 		case there:
@@ -101,10 +102,10 @@ func (a *app) openData(ctx context.Context, logger, heard *slog.Logger, want nee
 				return nil, err
 			}
 		case want == forServer:
-			return nil, hinted(exitUnreachable, a.elsewhere("start one with `apollo up`, or name one with --nats"), fmt.Errorf("no server runs on %s", a.data))
+			return nil, cli.Hinted(cli.ExitUnreachable, a.elsewhere("start one with `apollo up`, or name one with --nats"), fmt.Errorf("no server runs on %s", a.Data))
 		default:
 			token := rand.Text()
-			server, startErr := natsbus.StartServer(natsbus.ServerConfig{Dir: a.data, Token: token, Command: a.commandLine(), Logger: logger}) //nolint:contextcheck // starting waits half a second at most
+			server, startErr := natsbus.StartServer(natsbus.ServerConfig{Dir: a.Data, Token: token, Command: a.commandLine(), Logger: logger}) //nolint:contextcheck // starting waits half a second at most
 			if startErr == nil {
 				return startedSession(ctx, server, token, logger)
 			}
@@ -167,7 +168,7 @@ func connect(ctx context.Context, conf natsbus.Config, remote bool) (*session, e
 // study returns the view of a study, or an error that says that there is none.
 func (s *session) study(ctx context.Context, name, run string) (*client.StudyView, error) {
 	if !events.IsName(name) {
-		return nil, usageErrorf("%q is no name of a study: names have a-z, 0-9 and \"-\"", name)
+		return nil, cli.Usagef("%q is no name of a study: names have a-z, 0-9 and \"-\"", name)
 	}
 	view, err := client.ReadStudy(ctx, s.bus.Log(), name, run)
 	if errors.Is(err, client.ErrNoStudy) {
@@ -177,5 +178,5 @@ func (s *session) study(ctx context.Context, name, run string) (*client.StudyVie
 }
 
 func noStudy(name string) error {
-	return hinted(exitNotFound, "`apollo study ls` lists the studies", fmt.Errorf("there is no study %q", name))
+	return cli.Hinted(cli.ExitNotFound, "`apollo study ls` lists the studies", fmt.Errorf("there is no study %q", name))
 }

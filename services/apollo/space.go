@@ -10,10 +10,11 @@ import (
 
 	"apollo/evaluator"
 	"apollo/optimizer/space"
+	"apollo/services/cli"
 )
 
 func (a *app) spaceCommand() *cobra.Command {
-	return a.group("space", "Show the design spaces", "  apollo space show edge",
+	return a.Group("space", "Show the design spaces", "  apollo space show edge",
 		a.spaceLsCommand(), a.spaceShowCommand(), a.spaceSizeCommand())
 }
 
@@ -26,7 +27,7 @@ func findTemplate(name string) (evaluator.Template, space.Space, error) {
 		for i, t := range catalog.Templates {
 			names[i] = t.Name
 		}
-		return t, space.Space{}, hinted(exitNotFound, "there are: "+strings.Join(names, ", "), fmt.Errorf("no template is called %q", name))
+		return t, space.Space{}, cli.Hinted(cli.ExitNotFound, "there are: "+strings.Join(names, ", "), fmt.Errorf("no template is called %q", name))
 	}
 	s, err := space.New(t.Params...)
 	return t, s, err
@@ -43,7 +44,7 @@ func templateArg(args []string) string {
 func (a *app) spaceLsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "ls", Short: "List the templates and the size of their spaces",
-		Example: "  apollo space ls", Args: exactly(0),
+		Example: "  apollo space ls", Args: cli.Exactly(0),
 		RunE: func(*cobra.Command, []string) error {
 			type row struct {
 				Template   string `json:"template"`
@@ -52,7 +53,7 @@ func (a *app) spaceLsCommand() *cobra.Command {
 				Doc        string `json:"doc"`
 			}
 			rows, items := []row{}, []any{}
-			g := &grid{header: []string{"TEMPLATE", ">PARAMETERS", ">DESIGNS", "WHAT"}}
+			g := &cli.Grid{Header: []string{"TEMPLATE", ">PARAMETERS", ">DESIGNS", "WHAT"}}
 			for _, t := range builtins().Templates {
 				s, err := space.New(t.Params...)
 				if err != nil {
@@ -60,9 +61,9 @@ func (a *app) spaceLsCommand() *cobra.Command {
 				}
 				r := row{t.Name, s.Len(), s.Size(), t.Doc}
 				rows, items = append(rows, r), append(items, r)
-				g.add(r.Template, strconv.Itoa(r.Parameters), count(r.Designs), firstSentence(r.Doc))
+				g.Add(r.Template, strconv.Itoa(r.Parameters), cli.Count(r.Designs), firstSentence(r.Doc))
 			}
-			return a.print(answer{value: rows, items: items, grid: g})
+			return a.Print(cli.Answer{Value: rows, Items: items, Grid: g})
 		},
 	}
 }
@@ -70,14 +71,14 @@ func (a *app) spaceLsCommand() *cobra.Command {
 func (a *app) spaceShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "show [TEMPLATE]", Short: "Show the parameters of a template with their values",
-		Example: "  apollo space show edge", Args: between(0, 1),
+		Example: "  apollo space show edge", Args: cli.Between(0, 1),
 		ValidArgsFunction: completeTemplates,
 		RunE: func(_ *cobra.Command, args []string) error {
 			t, s, err := findTemplate(templateArg(args))
 			if err != nil {
 				return err
 			}
-			return a.print(showSpace(t, s))
+			return a.Print(showSpace(t, s))
 		},
 	}
 }
@@ -92,9 +93,9 @@ type shownParam struct {
 	texts    []string // the values for people
 }
 
-func showSpace(t evaluator.Template, s space.Space) answer {
+func showSpace(t evaluator.Template, s space.Space) cli.Answer {
 	params, items := []shownParam{}, []any{}
-	g := &grid{header: []string{"PARAMETER", "VALUES", "BASELINE", "WHAT"}}
+	g := &cli.Grid{Header: []string{"PARAMETER", "VALUES", "BASELINE", "WHAT"}}
 	for i, p := range s.Params() {
 		sp := shownParam{Name: p.Name, Unit: p.Unit}
 		for level := range p.Len() {
@@ -116,7 +117,7 @@ func showSpace(t evaluator.Template, s space.Space) answer {
 			sp.Doc = t.ParamDocs[i]
 		}
 		params, items = append(params, sp), append(items, sp)
-		g.add(p.Name, strings.Join(sp.texts, ", "), baseline, sp.Doc)
+		g.Add(p.Name, strings.Join(sp.texts, ", "), baseline, sp.Doc)
 	}
 	value := struct {
 		Template   string       `json:"template"`
@@ -124,10 +125,10 @@ func showSpace(t evaluator.Template, s space.Space) answer {
 		Designs    uint64       `json:"designs"`
 		Parameters []shownParam `json:"parameters"`
 	}{t.Name, t.Doc, s.Size(), params}
-	return answer{value: value, items: items, grid: g, text: func(w io.Writer, p paint) {
-		fmt.Fprintf(w, "%s: %s\n\n", p.bold(t.Name), t.Doc)
-		g.text(w, p)
-		fmt.Fprintf(w, "\n%s designs\n", count(s.Size()))
+	return cli.Answer{Value: value, Items: items, Grid: g, Text: func(w io.Writer, p cli.Paint) {
+		fmt.Fprintf(w, "%s: %s\n\n", p.Bold(t.Name), t.Doc)
+		g.Text(w, p)
+		fmt.Fprintf(w, "\n%s designs\n", cli.Count(s.Size()))
 	}}
 }
 
@@ -136,7 +137,7 @@ func (a *app) spaceSizeCommand() *cobra.Command {
 		Use: "size [TEMPLATE]", Short: "Print the number of designs of a template",
 		Long: "Print the number of designs of a template. `apollo study lint` says it for a study\n" +
 			"file, with the share that the study's rules and constraints leave.",
-		Example: "  apollo space size edge", Args: between(0, 1),
+		Example: "  apollo space size edge", Args: cli.Between(0, 1),
 		ValidArgsFunction: completeTemplates,
 		RunE: func(_ *cobra.Command, args []string) error {
 			t, s, err := findTemplate(templateArg(args))
@@ -147,7 +148,7 @@ func (a *app) spaceSizeCommand() *cobra.Command {
 				Template string `json:"template"`
 				Designs  uint64 `json:"designs"`
 			}{t.Name, s.Size()}
-			return a.print(answer{value: value, text: func(w io.Writer, _ paint) { fmt.Fprintln(w, s.Size()) }})
+			return a.Print(cli.Answer{Value: value, Text: func(w io.Writer, _ cli.Paint) { fmt.Fprintln(w, s.Size()) }})
 		},
 	}
 }
@@ -173,7 +174,7 @@ func valueText(v space.Value, unit string) string {
 	if v.Label != "" {
 		return v.Label
 	}
-	return quantity(v.Num, unit)
+	return cli.Quantity(v.Num, unit)
 }
 
 // firstSentence cuts a paragraph after its first sentence. The full stop of an

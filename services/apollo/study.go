@@ -7,7 +7,7 @@ import (
 )
 
 func (a *app) studyCommand() *cobra.Command {
-	return a.group("study", "Check, publish, watch and steer studies", "  apollo study show mobilenetv2-6p8",
+	return a.Group("study", "Check, publish, watch and steer studies", "  apollo study show mobilenetv2-6p8",
 		a.studyLintCommand(), a.studySubmitCommand(), a.studyLsCommand(), a.studyShowCommand(), a.studyWatchCommand(),
 		a.controlCommand("pause", "Propose no new trials; the running ones finish", study.Paused),
 		a.controlCommand("resume", "Go on with a paused study", study.Running),

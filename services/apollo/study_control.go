@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
+	"apollo/services/cli"
 	"apollo/services/client"
 	"apollo/services/study"
 )
@@ -17,7 +18,7 @@ import (
 func (a *app) controlCommand(verb, short string, target study.State) *cobra.Command {
 	return &cobra.Command{
 		Use: verb + " STUDY", Short: short,
-		Example: "  apollo study " + verb + " mobilenetv2-6p8", Args: exactly(1),
+		Example: "  apollo study " + verb + " mobilenetv2-6p8", Args: cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.steer(c, args[0], &events.StudyControl{Verb: verb}, func(v *client.StudyView) bool {
 				return v.State == target || verb == "stop" && v.State == study.Stopped
@@ -31,10 +32,10 @@ func (a *app) studyExtendCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "extend STUDY --trials TOTAL", Short: "Give a study a larger budget",
 		Long:    "Give a study a larger budget: the new total, not an increment. A completed or stopped\nstudy goes on.",
-		Example: "  apollo study extend mobilenetv2-6p8 --trials 900", Args: exactly(1),
+		Example: "  apollo study extend mobilenetv2-6p8 --trials 900", Args: cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if trials < 1 {
-				return usageErrorf("--trials wants the new total number of trials")
+				return cli.Usagef("--trials wants the new total number of trials")
 			}
 			return a.steer(c, args[0], &events.StudyControl{Verb: "extend", Trials: trials}, func(v *client.StudyView) bool {
 				return v.Budget == trials && (v.State == study.Running || v.State == study.Paused)
@@ -88,10 +89,10 @@ func (a *app) steer(c *cobra.Command, name string, request *events.StudyControl,
 		Budget int    `json:"budget"`
 	}{view.Study, view.Run, string(view.State), view.Budget}
 	if s.server != nil && !view.State.Terminal() && view.State != study.Paused {
-		a.say("nothing drives the study now: `apollo run` with its file, or `apollo up`, goes on with it")
+		a.Say("nothing drives the study now: `apollo run` with its file, or `apollo up`, goes on with it")
 	}
-	return a.print(answer{value: value, text: func(w io.Writer, _ paint) {
-		fmt.Fprintf(w, "%s is %s, with a budget of %s trials\n", name, view.State, count(view.Budget))
+	return a.Print(cli.Answer{Value: value, Text: func(w io.Writer, _ cli.Paint) {
+		fmt.Fprintf(w, "%s is %s, with a budget of %s trials\n", name, view.State, cli.Count(view.Budget))
 	}})
 }
 

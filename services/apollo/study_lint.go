@@ -11,6 +11,7 @@ import (
 
 	"apollo/events"
 	"apollo/optimizer/space"
+	"apollo/services/cli"
 	"apollo/services/studyfile"
 )
 
@@ -22,7 +23,7 @@ func (a *app) studyLintCommand() *cobra.Command {
 file is answered with the size of its space and the share that its rules and
 constraints leave. -o json prints the mistakes, or the normalised study.`,
 		Example: "  apollo study lint examples/mobilenetv2-6p8.yaml",
-		Args:    exactly(1),
+		Args:    cli.Exactly(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			doc, err := a.readStudy(args[0], sets)
 			if mistaken, ok := errors.AsType[*mistakenError](err); ok {
@@ -58,16 +59,16 @@ func (a *app) printMistakes(e *studyfile.Error) error {
 	g := mistakesGrid()
 	for i, m := range e.Mistakes {
 		items[i] = m
-		g.add(strconv.Itoa(m.Line), strconv.Itoa(m.Column), m.Pointer, m.Code, m.Message, m.Hint)
+		g.Add(strconv.Itoa(m.Line), strconv.Itoa(m.Column), m.Pointer, m.Code, m.Message, m.Hint)
 	}
-	if err := a.print(answer{value: lintJSON{Mistakes: e.Mistakes}, items: items, grid: g}); err != nil {
+	if err := a.Print(cli.Answer{Value: lintJSON{Mistakes: e.Mistakes}, Items: items, Grid: g}); err != nil {
 		return err
 	}
-	return silent(exitUsage)
+	return cli.Silent(cli.ExitUsage)
 }
 
-func mistakesGrid() *grid {
-	return &grid{header: []string{">line", ">column", "pointer", "code", "message", "hint"}}
+func mistakesGrid() *cli.Grid {
+	return &cli.Grid{Header: []string{">line", ">column", "pointer", "code", "message", "hint"}}
 }
 
 func (a *app) printLint(path string, doc *studyfile.Document) error {
@@ -81,11 +82,11 @@ func (a *app) printLint(path string, doc *studyfile.Document) error {
 		OK: true, Study: spec.Study, SHA256: events.SpecSHA256(spec), Designs: s.Count(),
 		LegalShare: new(legal.Value()), Spec: spec, Mistakes: []events.Mistake{},
 	}
-	return a.print(answer{value: value, grid: mistakesGrid(), text: func(w io.Writer, p paint) {
-		fmt.Fprintf(w, "%s: %s\n", path, p.green("ok"))
+	return a.Print(cli.Answer{Value: value, Grid: mistakesGrid(), Text: func(w io.Writer, p cli.Paint) {
+		fmt.Fprintf(w, "%s: %s\n", path, p.Green("ok"))
 		fmt.Fprintf(w, "study    %s (%.12s)\n", spec.Study, value.SHA256)
 		fmt.Fprintf(w, "space    %s designs, legal: %s\n", designCount(s), legalText(legal))
-		fmt.Fprintf(w, "budget   %s trials in batches of %d, %d in flight\n", count(spec.Budget.Trials), spec.Budget.Batch, spec.Budget.Parallelism)
+		fmt.Fprintf(w, "budget   %s trials in batches of %d, %d in flight\n", cli.Count(spec.Budget.Trials), spec.Budget.Batch, spec.Budget.Parallelism)
 		fmt.Fprintf(w, "messages %s\n", messagesText(spec))
 		fmt.Fprintf(w, "search   %s, seed %d, order %s\n", spec.Algorithm.Name, spec.Seed, spec.Order)
 	}})
@@ -94,7 +95,7 @@ func (a *app) printLint(path string, doc *studyfile.Document) error {
 // designCount is the number of designs for people.
 func designCount(s space.Space) string {
 	if s.Size() < 1e15 {
-		return count(s.Size())
+		return cli.Count(s.Size())
 	}
 	return "about " + new(big.Float).SetInt(s.Count()).Text('g', 3)
 }
@@ -103,7 +104,7 @@ func designCount(s space.Space) string {
 // server needs to be set to carry them.
 func messagesText(spec *events.Spec) string {
 	what, bytes := events.SizesOf(spec).Largest(spec.Budget.Batch)
-	text := fmt.Sprintf("at most %s (%s)", quantity(float64(bytes), "B"), what)
+	text := fmt.Sprintf("at most %s (%s)", cli.Quantity(float64(bytes), "B"), what)
 	if events.CheckSizes(spec, events.DefaultPayload) != nil {
 		text += fmt.Sprintf("; a NATS server needs max_payload %d (unless set it has %d, Apollo's own %d)",
 			events.PayloadFor(bytes), events.DefaultPayload, events.MaxEventBytes)
@@ -114,7 +115,7 @@ func messagesText(spec *events.Spec) string {
 // legalText is the share of legal designs: exact, or with its interval.
 func legalText(s studyfile.Share) string {
 	if s.Exact {
-		return fmt.Sprintf("%s (%.4g %%)", count(s.Legal), 100*s.Value())
+		return fmt.Sprintf("%s (%.4g %%)", cli.Count(s.Legal), 100*s.Value())
 	}
 	return fmt.Sprintf("about %.3g %% (%.3g to %.3g %%)", 100*s.Value(), 100*s.Low, 100*s.High)
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
+	"apollo/services/cli"
 	"apollo/services/client"
 )
 
@@ -29,7 +30,7 @@ func (a *app) studyLsCommand() *cobra.Command {
 	var all bool
 	c := &cobra.Command{
 		Use: "ls", Short: "List the studies",
-		Example: "  apollo study ls", Args: exactly(0),
+		Example: "  apollo study ls", Args: cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx := c.Context()
 			s, err := a.open(ctx, c, forReading)
@@ -47,7 +48,7 @@ func (a *app) studyLsCommand() *cobra.Command {
 			if !all {
 				views = latestRuns(views)
 			}
-			return a.print(listStudies(views))
+			return a.Print(listStudies(views))
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "every run, not only the latest of each study")
@@ -69,18 +70,18 @@ func latestRuns(views []*client.StudyView) []*client.StudyView {
 	return out
 }
 
-func listStudies(views []*client.StudyView) answer {
+func listStudies(views []*client.StudyView) cli.Answer {
 	rows, items := []studyJSON{}, []any{}
-	g := &grid{header: []string{"STUDY", "RUN", "STATE", ">PROPOSED", ">BUDGET", "BEST", "ACCEPTED"}}
+	g := &cli.Grid{Header: []string{"STUDY", "RUN", "STATE", ">PROPOSED", ">BUDGET", "BEST", "ACCEPTED"}}
 	for _, v := range views {
 		r := studyJSON{
 			Study: v.Study, Run: v.Run, State: string(v.State), Reason: v.Reason, Waiting: v.Waiting, Proposed: v.Proposed, Budget: v.Budget,
 			Best: v.Best, frontJSON: frontOf(v), Accepted: v.Accepted, Updated: v.Updated, Labels: v.Spec.Labels,
 		}
 		rows, items = append(rows, r), append(items, r)
-		g.add(v.Study, v.Run, stateText(v), count(v.Proposed), count(v.Budget), answerInBrief(v), v.Accepted.Local().Format(time.DateTime))
+		g.Add(v.Study, v.Run, stateText(v), cli.Count(v.Proposed), cli.Count(v.Budget), answerInBrief(v), v.Accepted.Local().Format(time.DateTime))
 	}
-	return answer{value: rows, items: items, grid: g}
+	return cli.Answer{Value: rows, Items: items, Grid: g}
 }
 
 // bestText is the objective of the best trial in a few words.
@@ -93,5 +94,5 @@ func bestText(spec *events.Spec, best *events.BestTrial) string {
 	if i < 0 {
 		return "-"
 	}
-	return bare(objective, spec.Metrics[i].Unit) + " " + quantity(best.Metrics[objective], spec.Metrics[i].Unit)
+	return cli.Bare(objective, spec.Metrics[i].Unit) + " " + cli.Quantity(best.Metrics[objective], spec.Metrics[i].Unit)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
+	"apollo/services/cli"
 	"apollo/services/client"
 )
 
@@ -18,10 +19,10 @@ func (a *app) studyRmCommand() *cobra.Command {
 		Use: "rm STUDY", Short: "Remove an ended study from the message store",
 		Long: `Remove the messages of an ended study whose trials are all in the Parquet log. The
 Parquet files stay: they are the archive, and later studies can transfer from them.`,
-		Example: "  apollo study rm mobilenetv2-6p8 --yes", Args: exactly(1),
+		Example: "  apollo study rm mobilenetv2-6p8 --yes", Args: cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if !yes {
-				return hinted(exitUsage, "repeat it with --yes", errors.New("the messages of the study cannot be brought back"))
+				return cli.Hinted(cli.ExitUsage, "repeat it with --yes", errors.New("the messages of the study cannot be brought back"))
 			}
 			ctx := c.Context()
 			s, err := a.open(ctx, c, forWriting)
@@ -37,8 +38,8 @@ Parquet files stay: they are the archive, and later studies can transfer from th
 				Study string `json:"study"`
 				Runs  int    `json:"runs"`
 			}{args[0], runs}
-			return a.print(answer{value: value, text: func(w io.Writer, _ paint) {
-				fmt.Fprintf(w, "removed %s of %s; the Parquet log stays\n", plural(runs, "run"), args[0])
+			return a.Print(cli.Answer{Value: value, Text: func(w io.Writer, _ cli.Paint) {
+				fmt.Fprintf(w, "removed %s of %s; the Parquet log stays\n", cli.Plural(runs, "run"), args[0])
 			}})
 		},
 	}
@@ -61,14 +62,14 @@ func removeStudy(ctx context.Context, s *session, name string) (runs int, err er
 			return 0, fmt.Errorf("run %s of %s cannot be read, so that nobody knows whether it has ended: %w", v.Run, name, v.Err)
 		}
 		if !v.State.Terminal() {
-			return 0, hinted(exitError, "apollo study cancel "+name+" ends it", fmt.Errorf("run %s of %s is %s", v.Run, name, v.State))
+			return 0, cli.Hinted(cli.ExitError, "apollo study cancel "+name+" ends it", fmt.Errorf("run %s of %s is %s", v.Run, name, v.State))
 		}
 		final, err := finalOf(ctx, s, v)
 		if err != nil {
 			return 0, err
 		}
 		if final == nil && v.Summary != nil && v.Summary.Trials > 0 {
-			return 0, hinted(exitError, "let an archiver run until it is: `apollo up`", fmt.Errorf("run %s of %s is not archived yet", v.Run, name))
+			return 0, cli.Hinted(cli.ExitError, "let an archiver run until it is: `apollo up`", fmt.Errorf("run %s of %s is not archived yet", v.Run, name))
 		}
 	}
 	if runs == 0 {

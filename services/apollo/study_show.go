@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
+	"apollo/services/cli"
 	"apollo/services/client"
 )
 
@@ -62,7 +63,7 @@ func (a *app) studyShowCommand() *cobra.Command {
 		Long: `Show a study's latest run, with several objectives its Pareto front. The hash covers the
 designs, outcomes and metrics of all trials in their order: two runs with the same hash
 are the same, bit for bit.`,
-		Example: "  apollo study show mobilenetv2-6p8", Args: exactly(1),
+		Example: "  apollo study show mobilenetv2-6p8", Args: cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
 			s, err := a.open(ctx, c, forReading)
@@ -74,7 +75,7 @@ are the same, bit for bit.`,
 			if err != nil {
 				return err
 			}
-			return a.print(answer{value: shown, text: shown.text, grid: answerSheet(shown.Spec, shown.frontJSON, shown.Best)})
+			return a.Print(cli.Answer{Value: shown, Text: shown.text, Grid: answerSheet(shown.Spec, shown.frontJSON, shown.Best)})
 		},
 	}
 	c.Flags().StringVar(&run, "run", "", "the `run`; default: the latest")
@@ -142,7 +143,7 @@ func countReasons(l *ledger) []reasonCount {
 // logPath is where the Parquet files of a run are. With --nats they are below
 // the archiver's data directory, wherever that is.
 func (a *app) logPath(view *client.StudyView) string {
-	dir := a.data
+	dir := a.Data
 	if a.nats != "" {
 		dir = ""
 	}
@@ -154,23 +155,23 @@ func (s *shownStudy) others() string {
 	if s.Refused == 0 {
 		return ""
 	}
-	return "; " + plural(s.Refused, "answer") + " of others refused"
+	return "; " + cli.Plural(s.Refused, "answer") + " of others refused"
 }
 
-func (s *shownStudy) text(w io.Writer, p paint) {
+func (s *shownStudy) text(w io.Writer, p cli.Paint) {
 	state := s.State
 	if s.Reason != "" {
 		state += " (" + s.Reason + ")"
 	}
-	fmt.Fprintf(w, "%s run %s: %s\n", p.bold(s.Study), s.Run, state)
+	fmt.Fprintf(w, "%s run %s: %s\n", p.Bold(s.Study), s.Run, state)
 	waitingText(w, s.Waiting)
-	fmt.Fprintf(w, "trials   %s of %s: %s measured, %s infeasible, %s failed; %s feasible\n", count(s.Trials), count(s.Budget),
-		count(s.Measured), count(s.Infeasible), count(s.Failed), share(s.Feasible, s.Trials))
+	fmt.Fprintf(w, "trials   %s of %s: %s measured, %s infeasible, %s failed; %s feasible\n", cli.Count(s.Trials), cli.Count(s.Budget),
+		cli.Count(s.Measured), cli.Count(s.Infeasible), cli.Count(s.Failed), cli.Share(s.Feasible, s.Trials))
 	for _, r := range s.Reasons {
-		fmt.Fprintf(w, "         %s for %s\n", count(r.Trials), r.Code)
+		fmt.Fprintf(w, "         %s for %s\n", cli.Count(r.Trials), r.Code)
 	}
 	if s.ExtraDropped > 0 {
-		fmt.Fprintf(w, "extra    %s lost their extra numbers: the answers were too large for a message\n", plural(s.ExtraDropped, "trial"))
+		fmt.Fprintf(w, "extra    %s lost their extra numbers: the answers were too large for a message\n", cli.Plural(s.ExtraDropped, "trial"))
 	}
 	for i := range s.Sources {
 		fmt.Fprintf(w, "source   %s\n", sourceText(&s.Sources[i]))
@@ -193,5 +194,5 @@ func (s *shownStudy) text(w io.Writer, p paint) {
 		return
 	}
 	fmt.Fprintf(w, "best     trial %d: %s\n\n", s.Best.Trial, bestText(s.Spec, s.Best))
-	designGrid(s.Spec, designOf(s.Spec, s.Best), nil).text(w, p)
+	designGrid(s.Spec, designOf(s.Spec, s.Best), nil).Text(w, p)
 }

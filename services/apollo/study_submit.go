@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
+	"apollo/services/cli"
 	"apollo/services/client"
 	"apollo/services/studyfile"
 )
@@ -23,14 +24,14 @@ func (a *app) studySubmitCommand() *cobra.Command {
 		Long: `Publish a study to a running server (apollo up, or --nats) and say whether it was
 accepted. The same --id twice starts it once.`,
 		Example: "  apollo study submit examples/mobilenetv2-6p8.yaml --set spec.budget.trials=900",
-		Args:    exactly(1),
+		Args:    cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			doc, err := a.readStudy(args[0], sets)
 			if err != nil {
 				return err
 			}
 			if doc.Exec != "" {
-				return hinted(exitUsage, "start it with `apollo evaluator run --name "+doc.Spec.Evaluator.Name+" --exec …`, or use `apollo run`",
+				return cli.Hinted(cli.ExitUsage, "start it with `apollo evaluator run --name "+doc.Spec.Evaluator.Name+" --exec …`, or use `apollo run`",
 					errors.New("spec.evaluator.exec: a published study starts no programs"))
 			}
 			ctx := c.Context()
@@ -48,7 +49,7 @@ accepted. The same --id twice starts it once.`,
 				Run        string `json:"run"`
 				SpecSHA256 string `json:"spec_sha256"`
 			}{accepted.Study, accepted.Run, accepted.SpecSHA256}
-			return a.print(answer{value: value, text: func(w io.Writer, _ paint) {
+			return a.Print(cli.Answer{Value: value, Text: func(w io.Writer, _ cli.Paint) {
 				fmt.Fprintf(w, "%s accepted as run %s\n", value.Study, value.Run)
 			}})
 		},
@@ -72,10 +73,10 @@ func refusal(err error) error {
 		return rejected(&r.StudyRejected)
 	}
 	if errors.Is(err, events.ErrTooLarge) {
-		return hinted(exitRejected, "use fewer levels, shorter labels or fewer layers, or raise max_payload of the NATS server", err)
+		return cli.Hinted(cli.ExitRejected, "use fewer levels, shorter labels or fewer layers, or raise max_payload of the NATS server", err)
 	}
 	if errors.Is(err, client.ErrNoAnswer) {
-		return hinted(exitError, "the request stays queued; start a proposer: `apollo up`, or `apollo serve proposer`", err)
+		return cli.Hinted(cli.ExitError, "the request stays queued; start a proposer: `apollo up`, or `apollo serve proposer`", err)
 	}
 	return err
 }
@@ -98,5 +99,5 @@ func rejected(e *events.StudyRejected) error {
 	if len(e.Errors) > 1 {
 		hint = ""
 	}
-	return hinted(exitRejected, hint, fmt.Errorf("%s was rejected: %s", e.Study, strings.Join(lines, "\n")))
+	return cli.Hinted(cli.ExitRejected, hint, fmt.Errorf("%s was rejected: %s", e.Study, strings.Join(lines, "\n")))
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"apollo/services/cli"
 	"apollo/services/client"
 	"apollo/services/study"
 )
@@ -13,7 +14,7 @@ func (a *app) studyWatchCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "watch STUDY", Short: "Watch a study until it ends",
 		Long:    "Show the progress of a study that a server runs, until it ends; then its answer, as\n`apollo run` prints it.",
-		Example: "  apollo study watch mobilenetv2-6p8", Args: exactly(1),
+		Example: "  apollo study watch mobilenetv2-6p8", Args: cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
 			s, err := a.open(ctx, c, forReading)
@@ -26,8 +27,8 @@ func (a *app) studyWatchCommand() *cobra.Command {
 				return err
 			}
 			if s.server != nil && !view.State.Terminal() {
-				a.say("nothing drives %s now, it is %s: `apollo run` with its file goes on with it", view.Study, view.State)
-				return silent(exitError)
+				a.Say("nothing drives %s now, it is %s: `apollo run` with its file goes on with it", view.Study, view.State)
+				return cli.Silent(cli.ExitError)
 			}
 			f := &follower{app: a, session: s, progress: newProgress(a, view.Spec), paused: func(ctx context.Context, view *client.StudyView, _ string) error {
 				now, err := soFar(ctx, s, view)
@@ -39,8 +40,8 @@ func (a *app) studyWatchCommand() *cobra.Command {
 			if view.State == study.Paused {
 				a.sayPaused(view)
 			}
-			if view, err = f.wait(ctx, view); isInterrupted(ctx) {
-				return hinted(exitInterrupted, "the study goes on where the server runs it", context.Cause(ctx))
+			if view, err = f.wait(ctx, view); cli.IsInterrupted(ctx) {
+				return cli.Hinted(cli.ExitInterrupted, "the study goes on where the server runs it", context.Cause(ctx))
 			}
 			if err != nil {
 				return err

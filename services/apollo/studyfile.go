@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"apollo/services/cli"
 	"apollo/services/studyfile"
 )
 
@@ -26,14 +27,14 @@ func (a *app) readStudy(path string, sets []string) (*studyfile.Document, error)
 	}
 	doc, err := studyfile.Parse(path, src, builtins().Study(), studyfile.Options{Sets: sets, Dir: dir, ReadFile: readModelFile})
 	if mistakes, ok := errors.AsType[*studyfile.Error](err); ok {
-		if a.output == "table" {
-			color := !a.noColor && os.Getenv("NO_COLOR") == "" && a.console.live
-			if err := mistakes.Render(a.console, color); err != nil {
+		if a.Output == "table" {
+			color := !a.NoColor && os.Getenv("NO_COLOR") == "" && a.Console.Live
+			if err := mistakes.Render(a.Console, color); err != nil {
 				return nil, err
 			}
-			return nil, hinted(exitUsage, "", fmt.Errorf("%s: %s", path, plural(len(mistakes.Mistakes), "mistake")))
+			return nil, cli.Hinted(cli.ExitUsage, "", fmt.Errorf("%s: %s", path, cli.Plural(len(mistakes.Mistakes), "mistake")))
 		}
-		return nil, hinted(exitUsage, "", &mistakenError{mistakes})
+		return nil, cli.Hinted(cli.ExitUsage, "", &mistakenError{mistakes})
 	}
 	return doc, err
 }
@@ -49,12 +50,12 @@ func (e *mistakenError) Error() string { return e.mistakes.Error() }
 // paths mean.
 func (a *app) readSource(path string) (src []byte, dir string, err error) {
 	if path == "-" {
-		src, err = io.ReadAll(a.stdin)
+		src, err = io.ReadAll(a.Stdin)
 		return src, "", err
 	}
 	src, err = os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, "", hinted(exitNotFound, "", fmt.Errorf("there is no file %s", path))
+		return nil, "", cli.Hinted(cli.ExitNotFound, "", fmt.Errorf("there is no file %s", path))
 	}
 	if err != nil {
 		return nil, "", err

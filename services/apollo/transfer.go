@@ -8,12 +8,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
+	"apollo/services/cli"
 	"apollo/services/proposer"
 	"apollo/services/transfer"
 )
 
 func (a *app) transferCommand() *cobra.Command {
-	return a.group("transfer", "See what earlier studies give a study, and what they gave",
+	return a.Group("transfer", "See what earlier studies give a study, and what they gave",
 		"  apollo transfer candidates study.yaml\n  apollo transfer report mobilenetv2-5p8",
 		a.transferCandidatesCommand(), a.transferReportCommand())
 }
@@ -36,7 +37,7 @@ func (a *app) transferCandidatesCommand() *cobra.Command {
 		Long: `Show for each source of a study what it would be used for, what of it is matched by
 name and unit, which rows are set aside, and what is dropped and why. Nothing is run.
 A study without sources is shown what a search of the archive in --data would find.`,
-		Example: "  apollo transfer candidates examples/mobilenetv2-5p8-transfer.yaml\n  apollo transfer candidates study.yaml -o json", Args: exactly(1),
+		Example: "  apollo transfer candidates examples/mobilenetv2-5p8-transfer.yaml\n  apollo transfer candidates study.yaml -o json", Args: cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			doc, err := a.readStudy(args[0], sets)
 			if err != nil {
@@ -46,7 +47,7 @@ A study without sources is shown what a search of the archive in --data would fi
 			if spec.Transfer == nil {
 				spec.Transfer = &events.Transfer{Sources: []events.Source{{Auto: true}}}
 			}
-			all, found, err := proposer.Candidates(c.Context(), builtins(), trialLogs{a.data}, &spec)
+			all, found, err := proposer.Candidates(c.Context(), builtins(), trialLogs{a.Data}, &spec)
 			if err != nil {
 				return err
 			}
@@ -54,7 +55,7 @@ A study without sources is shown what a search of the archive in --data would fi
 			if out.Candidates == nil {
 				out.Candidates = []transfer.Candidate{}
 			}
-			return a.print(answer{value: out, text: out.text})
+			return a.Print(cli.Answer{Value: out, Text: out.text})
 		},
 	}
 	setFlag(c, &sets)
@@ -68,8 +69,8 @@ func methodName(spec *events.Spec) string {
 	return spec.Transfer.Method
 }
 
-func (o *candidatesJSON) text(w io.Writer, p paint) {
-	fmt.Fprintf(w, "%s: %s, method %s\n", p.bold(o.Study), plural(len(o.Candidates), "source"), o.Method)
+func (o *candidatesJSON) text(w io.Writer, p cli.Paint) {
+	fmt.Fprintf(w, "%s: %s, method %s\n", p.Bold(o.Study), cli.Plural(len(o.Candidates), "source"), o.Method)
 	for i := range o.Candidates {
 		c := &o.Candidates[i]
 		fmt.Fprintln(w)
@@ -78,29 +79,29 @@ func (o *candidatesJSON) text(w io.Writer, p paint) {
 	if o.Archive == nil {
 		return
 	}
-	fmt.Fprintf(w, "\narchive: %s\n", plural(len(o.Archive), "ended run"))
-	g := &grid{header: []string{"STUDY", "RUN", ">SCORE", "CHOSEN", "WHY"}}
+	fmt.Fprintf(w, "\narchive: %s\n", cli.Plural(len(o.Archive), "ended run"))
+	g := &cli.Grid{Header: []string{"STUDY", "RUN", ">SCORE", "CHOSEN", "WHY"}}
 	for _, r := range o.Archive {
 		chosen := "no"
 		if r.Chosen {
 			chosen = "yes"
 		}
-		g.add(r.Study, r.Run, significant(r.Score), chosen, r.Why)
+		g.Add(r.Study, r.Run, cli.Significant(r.Score), chosen, r.Why)
 	}
-	if len(g.rows) > 0 {
-		g.text(w, p)
+	if len(g.Rows) > 0 {
+		g.Text(w, p)
 	}
 }
 
-func candidateText(w io.Writer, p paint, c *transfer.Candidate) {
+func candidateText(w io.Writer, p cli.Paint, c *transfer.Candidate) {
 	name := c.Study
 	if c.Run != "" {
 		name += ", run " + c.Run
 	}
 	if c.Refused != "" {
-		fmt.Fprintf(w, "%s: %s: %s\n", p.bold(name), p.red("refused"), c.Refused)
+		fmt.Fprintf(w, "%s: %s: %s\n", p.Bold(name), p.Red("refused"), c.Refused)
 	} else {
-		fmt.Fprintf(w, "%s: %s, %s of %s rows are used\n", p.bold(name), useText(c.Use), count(c.Kept), count(c.Rows))
+		fmt.Fprintf(w, "%s: %s, %s of %s rows are used\n", p.Bold(name), useText(c.Use), cli.Count(c.Kept), cli.Count(c.Rows))
 	}
 	if c.Why != "" {
 		fmt.Fprintf(w, "  why         %s\n", c.Why)
@@ -109,14 +110,14 @@ func candidateText(w io.Writer, p paint, c *transfer.Candidate) {
 		fmt.Fprintf(w, "  workload    %.0f %% similar\n", 100**c.WorkloadSimilarity)
 	}
 	for _, q := range c.Quarantine {
-		fmt.Fprintf(w, "  set aside   %s: %s\n", plural(q.Rows, "row"), quarantineText(q.Reason))
+		fmt.Fprintf(w, "  set aside   %s: %s\n", cli.Plural(q.Rows, "row"), quarantineText(q.Reason))
 	}
 	for _, n := range []struct {
 		rows int
 		why  string
 	}{{c.Failed, "the evaluation failed"}, {c.Foreign, "a label that this study does not have"}, {c.Merged, "another row is nearer to the same design here"}} {
 		if n.rows > 0 {
-			fmt.Fprintf(w, "  not used    %s: %s\n", plural(n.rows, "row"), n.why)
+			fmt.Fprintf(w, "  not used    %s: %s\n", cli.Plural(n.rows, "row"), n.why)
 		}
 	}
 	for _, d := range c.Damaged {
@@ -126,7 +127,7 @@ func candidateText(w io.Writer, p paint, c *transfer.Candidate) {
 		fmt.Fprintf(w, "  left out    %s\n", f)
 	}
 	if c.Empty > 0 {
-		fmt.Fprintf(w, "  empty       %s\n", plural(c.Empty, "file"))
+		fmt.Fprintf(w, "  empty       %s\n", cli.Plural(c.Empty, "file"))
 	}
 	matchesText(w, "parameters", c.Parameters)
 	matchesText(w, "metrics", c.Metrics)
@@ -141,7 +142,7 @@ func matchesText(w io.Writer, what string, matches []transfer.Match) {
 		}
 	}
 	if len(plain) > 0 {
-		fmt.Fprintf(w, "  %-11s %s mapped: %s\n", what, count(len(plain)), strings.Join(plain, ", "))
+		fmt.Fprintf(w, "  %-11s %s mapped: %s\n", what, cli.Count(len(plain)), strings.Join(plain, ", "))
 	}
 	for _, m := range matches {
 		if m.Use == transfer.Mapped && m.Note == "" {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
+	"apollo/services/cli"
 	"apollo/services/client"
 	"apollo/services/draw"
 	"apollo/services/transfer"
@@ -23,7 +24,7 @@ func (a *app) transferReportCommand() *cobra.Command {
 		Long: `Compare the trials of a study that knew of its sources with those of its control arm,
 which did not: how many trials the sources saved, with an interval, or that nothing can be
 claimed ("~"); what each source is credited with; and an alarm when transfer hurt.`,
-		Example: "  apollo transfer report mobilenetv2-5p8\n  apollo transfer report mobilenetv2-5p8 -o svg > transfer.svg", Args: exactly(1),
+		Example: "  apollo transfer report mobilenetv2-5p8\n  apollo transfer report mobilenetv2-5p8 -o svg > transfer.svg", Args: cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
 			s, err := a.open(ctx, c, forReading)
@@ -40,11 +41,11 @@ claimed ("~"); what each source is credited with; and an alarm when transfer hur
 				return err
 			}
 			if r == nil {
-				return hinted(exitUsage, "`apollo transfer candidates` shows what a study could take", fmt.Errorf("study %s has no sources", view.Study))
+				return cli.Hinted(cli.ExitUsage, "`apollo transfer candidates` shows what a study could take", fmt.Errorf("study %s has no sources", view.Study))
 			}
-			return a.print(answer{
-				value: r, text: func(w io.Writer, p paint) { broughtText(w, p, r) },
-				draw: func(w io.Writer, format string) error { return draw.Compare(w, format, reportPicture(r)) },
+			return a.Print(cli.Answer{
+				Value: r, Text: func(w io.Writer, p cli.Paint) { broughtText(w, p, r) },
+				Draw: func(w io.Writer, format string) error { return draw.Compare(w, format, reportPicture(r)) },
 			})
 		},
 	}
@@ -78,59 +79,59 @@ func transferReport(ctx context.Context, s *session, view *client.StudyView) (*t
 	return transfer.NewReport(view.Spec, view.Run, view.Sources, tried), nil
 }
 
-func broughtText(w io.Writer, p paint, r *transfer.Report) {
-	fmt.Fprintf(w, "%s run %s: what its sources brought\n\n", p.bold(r.Study), r.Run)
-	g := &grid{header: []string{"ARM", ">TRIALS", ">KNOWN", ">FEASIBLE", ">BEST " + strings.ToUpper(bare(r.Metric, r.Unit))}}
+func broughtText(w io.Writer, p cli.Paint, r *transfer.Report) {
+	fmt.Fprintf(w, "%s run %s: what its sources brought\n\n", p.Bold(r.Study), r.Run)
+	g := &cli.Grid{Header: []string{"ARM", ">TRIALS", ">KNOWN", ">FEASIBLE", ">BEST " + strings.ToUpper(cli.Bare(r.Metric, r.Unit))}}
 	armRow(g, r, "with the sources", &r.Search)
 	armRow(g, r, "control, without", &r.Control)
-	g.text(w, p)
+	g.Text(w, p)
 	fmt.Fprintln(w)
 	reportSummary(w, p, r)
 	fmt.Fprintln(w)
-	credits := &grid{header: []string{"SOURCE", "USE", ">TRIALS", ">FEASIBLE", ">IMPROVED", ">CREDIT", "CAME AS"}}
+	credits := &cli.Grid{Header: []string{"SOURCE", "USE", ">TRIALS", ">FEASIBLE", ">IMPROVED", ">CREDIT", "CAME AS"}}
 	for i := range r.Credit {
 		c := &r.Credit[i]
 		found := ""
 		if c.FoundBest {
 			found = ", the best design"
 		}
-		credits.add(c.Study, dash(c.Use), count(c.Trials), count(c.Feasible), count(c.Improved), percent(c.Share), originText(c)+found)
+		credits.Add(c.Study, dash(c.Use), cli.Count(c.Trials), cli.Count(c.Feasible), cli.Count(c.Improved), cli.Percent(c.Share), originText(c)+found)
 	}
-	credits.text(w, p)
+	credits.Text(w, p)
 }
 
-func armRow(g *grid, r *transfer.Report, name string, arm *transfer.Arm) {
+func armRow(g *cli.Grid, r *transfer.Report, name string, arm *transfer.Arm) {
 	best := "-"
 	if arm.Best != nil {
-		best = quantity(*arm.Best, r.Unit)
+		best = cli.Quantity(*arm.Best, r.Unit)
 	}
-	g.add(name, count(arm.Trials), count(arm.Known), count(arm.Feasible), best)
+	g.Add(name, cli.Count(arm.Trials), cli.Count(arm.Known), cli.Count(arm.Feasible), best)
 }
 
 // sourceText is a source as a run pinned it.
 func sourceText(s *events.SourcePin) string {
 	parts := []string{dash(s.Use)}
 	if s.Kept > 0 {
-		parts = append(parts, count(s.Kept)+" used")
+		parts = append(parts, cli.Count(s.Kept)+" used")
 	}
 	if s.Quarantined > 0 && len(s.LeftOut) == 0 {
-		parts = append(parts, count(s.Quarantined)+" set aside")
+		parts = append(parts, cli.Count(s.Quarantined)+" set aside")
 	}
 	for _, l := range s.LeftOut {
 		if l.Files > 0 {
-			parts = append(parts, plural(l.Files, "file")+" not used: "+l.Reason)
+			parts = append(parts, cli.Plural(l.Files, "file")+" not used: "+l.Reason)
 		} else {
-			parts = append(parts, plural(l.Rows, "row")+" not used: "+l.Reason)
+			parts = append(parts, cli.Plural(l.Rows, "row")+" not used: "+l.Reason)
 		}
 	}
 	// A run of an older build has no reasons.
 	if s.DamagedFiles > 0 && len(s.LeftOut) == 0 {
-		parts = append(parts, plural(s.DamagedFiles, "damaged file"))
+		parts = append(parts, cli.Plural(s.DamagedFiles, "damaged file"))
 	}
 	if s.Why != "" {
 		parts = append(parts, "found: "+s.Why)
 	}
-	return fmt.Sprintf("%s, run %s: %s trials (%s)", s.Study, s.Run, count(s.Trials), strings.Join(parts, "; "))
+	return fmt.Sprintf("%s, run %s: %s trials (%s)", s.Study, s.Run, cli.Count(s.Trials), strings.Join(parts, "; "))
 }
 
 // worthSaying reports whether a run's answer has to say what its sources
@@ -142,10 +143,10 @@ func worthSaying(r *transfer.Report) bool {
 
 // reportSummary is the part of the report that ends a run: the verdict and the
 // alarms.
-func reportSummary(w io.Writer, p paint, r *transfer.Report) {
+func reportSummary(w io.Writer, p cli.Paint, r *transfer.Report) {
 	fmt.Fprintf(w, "transfer  %s\n", verdictText(r))
 	for _, alarm := range r.Alarms {
-		fmt.Fprintf(w, "%s  %s\n", p.red("alarm   "), alarm)
+		fmt.Fprintf(w, "%s  %s\n", p.Red("alarm   "), alarm)
 	}
 }
 
@@ -153,7 +154,7 @@ func verdictText(r *transfer.Report) string {
 	if r.Saved == nil {
 		return "no control arm, so nothing can be said: transfer: {control: 10%} gives one"
 	}
-	interval := fmt.Sprintf("%+.0f trials of %s (%+.0f to %+.0f, p %.2g)", r.Saved.Estimate, count(r.Compared), r.Saved.Low, r.Saved.High, *r.P)
+	interval := fmt.Sprintf("%+.0f trials of %s (%+.0f to %+.0f, p %.2g)", r.Saved.Estimate, cli.Count(r.Compared), r.Saved.Low, r.Saved.High, *r.P)
 	switch r.Verdict {
 	case transfer.Helped:
 		return "saved " + strings.ReplaceAll(interval, "+", "")
@@ -173,14 +174,14 @@ func dash(s string) string {
 func originText(c *transfer.Credit) string {
 	var parts []string
 	for _, o := range c.Origins {
-		parts = append(parts, count(o.Trials)+" "+o.Origin)
+		parts = append(parts, cli.Count(o.Trials)+" "+o.Origin)
 	}
 	return dash(strings.Join(parts, ", "))
 }
 
 func reportPicture(r *transfer.Report) *draw.Comparison {
 	c := &draw.Comparison{
-		Title: r.Study + ": " + verdictText(r), Value: bare(r.Metric, r.Unit), BarTitle: "Share of the improvement by source",
+		Title: r.Study + ": " + verdictText(r), Value: cli.Bare(r.Metric, r.Unit), BarTitle: "Share of the improvement by source",
 		Curves: []draw.Curve{{Name: "with the sources", Values: r.Search.Curve}, {Name: "control arm, without", Values: r.Control.Curve}},
 	}
 	if r.Unit != "" {
@@ -188,7 +189,7 @@ func reportPicture(r *transfer.Report) *draw.Comparison {
 	}
 	for i := range r.Credit {
 		s := &r.Credit[i]
-		c.Bars = append(c.Bars, draw.Bar{Name: s.Study, Value: s.Share, Label: fmt.Sprintf("%s, %s", percent(s.Share), plural(s.Trials, "trial"))})
+		c.Bars = append(c.Bars, draw.Bar{Name: s.Study, Value: s.Share, Label: fmt.Sprintf("%s, %s", cli.Percent(s.Share), cli.Plural(s.Trials, "trial"))})
 	}
 	return c
 }

@@ -10,10 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
+	"apollo/services/cli"
 )
 
 func (a *app) trialCommand() *cobra.Command {
-	return a.group("trial", "Show the trials of a study", "  apollo trial ls mobilenetv2-6p8 --feasible --best 5",
+	return a.Group("trial", "Show the trials of a study", "  apollo trial ls mobilenetv2-6p8 --feasible --best 5",
 		a.trialLsCommand(), a.trialShowCommand())
 }
 
@@ -26,13 +27,13 @@ func (a *app) trialLsCommand() *cobra.Command {
 		Long: `List the trials of a study's latest run, in order. With -o jsonl every trial is one
 object: trial, design, outcome, feasible, metrics, origin and more.`,
 		Example: "  apollo trial ls mobilenetv2-6p8 --feasible --best 5",
-		Args:    exactly(1),
+		Args:    cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			l, err := a.loadLedger(c, args[0], run)
 			if err != nil {
 				return err
 			}
-			return a.print(listTrials(l, choose(l, feasible, best, last)))
+			return a.Print(listTrials(l, choose(l, feasible, best, last)))
 		},
 	}
 	f := c.Flags()
@@ -76,7 +77,7 @@ func choose(l *ledger, feasible bool, best, last int) []*trial {
 	return out
 }
 
-func listTrials(l *ledger, trials []*trial) answer {
+func listTrials(l *ledger, trials []*trial) cli.Answer {
 	spec := l.view.Spec
 	head := []string{">TRIAL", "OUTCOME"}
 	for _, m := range spec.Metrics {
@@ -85,13 +86,13 @@ func listTrials(l *ledger, trials []*trial) answer {
 	for _, p := range spec.Parameters {
 		head = append(head, ">"+p.Name)
 	}
-	sheet := &grid{header: append(slices.Clone(head), "origin", "reason")} // csv: plain numbers
-	table := &grid{header: append(slices.Clone(head), "ORIGIN", "REASON")}
-	for i := range sheet.header {
-		sheet.header[i] = strings.ToLower(sheet.header[i])
+	sheet := &cli.Grid{Header: append(slices.Clone(head), "origin", "reason")} // csv: plain numbers
+	table := &cli.Grid{Header: append(slices.Clone(head), "ORIGIN", "REASON")}
+	for i := range sheet.Header {
+		sheet.Header[i] = strings.ToLower(sheet.Header[i])
 	}
 	for i, m := range spec.Metrics {
-		table.header[2+i] = ">" + strings.ToUpper(bare(m.Name, m.Unit))
+		table.Header[2+i] = ">" + strings.ToUpper(cli.Bare(m.Name, m.Unit))
 	}
 	rows, items := []trialJSON{}, []any{}
 	for _, t := range trials {
@@ -100,7 +101,7 @@ func listTrials(l *ledger, trials []*trial) answer {
 		exact, shown := []string{strconv.Itoa(t.number), j.Outcome}, []string{strconv.Itoa(t.number), outcomeText(j)}
 		for _, m := range spec.Metrics {
 			if v, ok := j.Metrics[m.Name]; ok {
-				exact, shown = append(exact, strconv.FormatFloat(v, 'g', -1, 64)), append(shown, quantity(v, m.Unit))
+				exact, shown = append(exact, strconv.FormatFloat(v, 'g', -1, 64)), append(shown, cli.Quantity(v, m.Unit))
 				continue
 			}
 			exact, shown = append(exact, ""), append(shown, "-")
@@ -112,10 +113,10 @@ func listTrials(l *ledger, trials []*trial) answer {
 		if j.Reason != nil {
 			reason = j.Reason.Code
 		}
-		sheet.add(append(exact, t.origin, reason)...)
-		table.add(append(shown, t.origin, reason)...)
+		sheet.Add(append(exact, t.origin, reason)...)
+		table.Add(append(shown, t.origin, reason)...)
 	}
-	return answer{value: rows, items: items, grid: sheet, text: table.text}
+	return cli.Answer{Value: rows, Items: items, Grid: sheet, Text: table.Text}
 }
 
 // outcomeText is one word: a trial that was measured but breaks a constraint
@@ -134,30 +135,30 @@ func (a *app) trialShowCommand() *cobra.Command {
 	var run string
 	c := &cobra.Command{
 		Use: "show STUDY TRIAL", Short: "Show one trial",
-		Example: "  apollo trial show mobilenetv2-6p8 17", Args: exactly(2),
+		Example: "  apollo trial show mobilenetv2-6p8 17", Args: cli.Exactly(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			n, err := strconv.Atoi(args[1])
 			if err != nil || n < 0 {
-				return usageErrorf("%q is no number of a trial", args[1])
+				return cli.Usagef("%q is no number of a trial", args[1])
 			}
 			l, err := a.loadLedger(c, args[0], run)
 			if err != nil {
 				return err
 			}
 			if n >= len(l.trials) {
-				return hinted(exitNotFound, fmt.Sprintf("it has %d so far, from 0", len(l.trials)), fmt.Errorf("study %s has no trial %d", args[0], n))
+				return cli.Hinted(cli.ExitNotFound, fmt.Sprintf("it has %d so far, from 0", len(l.trials)), fmt.Errorf("study %s has no trial %d", args[0], n))
 			}
-			return a.print(showTrial(l, &l.trials[n]))
+			return a.Print(showTrial(l, &l.trials[n]))
 		},
 	}
 	c.Flags().StringVar(&run, "run", "", "the `run`; default: the latest")
 	return c
 }
 
-func showTrial(l *ledger, t *trial) answer {
+func showTrial(l *ledger, t *trial) cli.Answer {
 	j := l.json(t)
-	return answer{value: j, text: func(w io.Writer, p paint) {
-		fmt.Fprintf(w, "%s %d of %s (run %s): %s\n", p.bold("trial"), t.number, l.view.Study, l.view.Run, outcomeText(j))
+	return cli.Answer{Value: j, Text: func(w io.Writer, p cli.Paint) {
+		fmt.Fprintf(w, "%s %d of %s (run %s): %s\n", p.Bold("trial"), t.number, l.view.Study, l.view.Run, outcomeText(j))
 		if j.Reason != nil {
 			fmt.Fprintf(w, "reason: %s\n", reasonText(j.Reason))
 		}
@@ -172,16 +173,16 @@ func showTrial(l *ledger, t *trial) answer {
 			fmt.Fprintf(w, "parents: %s\n", strings.Trim(fmt.Sprint(t.parents), "[]"))
 		}
 		fmt.Fprintln(w)
-		designGrid(l.view.Spec, t.design, nil).text(w, p)
+		designGrid(l.view.Spec, t.design, nil).Text(w, p)
 		if len(j.Metrics) > 0 {
 			fmt.Fprintln(w)
-			g := &grid{header: []string{"METRIC", ">VALUE"}}
+			g := &cli.Grid{Header: []string{"METRIC", ">VALUE"}}
 			for _, m := range l.view.Spec.Metrics {
 				if v, ok := j.Metrics[m.Name]; ok {
-					g.add(bare(m.Name, m.Unit), quantity(v, m.Unit))
+					g.Add(cli.Bare(m.Name, m.Unit), cli.Quantity(v, m.Unit))
 				}
 			}
-			g.text(w, p)
+			g.Text(w, p)
 		}
 	}}
 }
@@ -194,7 +195,7 @@ func attemptsText(j trialJSON) string {
 	}
 	text := strconv.Itoa(j.Attempts)
 	if j.Seconds > 0 {
-		text += fmt.Sprintf(", the last took %s", quantity(j.Seconds, "s"))
+		text += fmt.Sprintf(", the last took %s", cli.Quantity(j.Seconds, "s"))
 	}
 	if j.Worker != "" {
 		text += " on " + j.Worker
@@ -203,17 +204,17 @@ func attemptsText(j trialJSON) string {
 }
 
 // designGrid is a design as a table, beside the baseline when there is one.
-func designGrid(spec *events.Spec, design events.Design, baseline events.Design) *grid {
-	g := &grid{header: []string{"PARAMETER", ">VALUE"}}
+func designGrid(spec *events.Spec, design events.Design, baseline events.Design) *cli.Grid {
+	g := &cli.Grid{Header: []string{"PARAMETER", ">VALUE"}}
 	if baseline != nil {
-		g.header = append(g.header, ">BASELINE")
+		g.Header = append(g.Header, ">BASELINE")
 	}
 	for i, p := range spec.Parameters {
 		row := []string{p.Name, valueText(design[i], p.Unit)}
 		if baseline != nil {
 			row = append(row, valueText(baseline[i], p.Unit))
 		}
-		g.add(row...)
+		g.Add(row...)
 	}
 	return g
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
+	"apollo/services/cli"
 )
 
 func TestQuantity(t *testing.T) {
@@ -42,7 +43,7 @@ func TestQuantity(t *testing.T) {
 		{0.25, "", "0.25"},
 		{math.NaN(), "s", "-"},
 	} {
-		if got := quantity(test.value, test.unit); got != test.want {
+		if got := cli.Quantity(test.value, test.unit); got != test.want {
 			t.Errorf("quantity(%v, %q) = %q, want %q", test.value, test.unit, got, test.want)
 		}
 	}
@@ -53,7 +54,7 @@ func TestBareDropsTheUnitOfAMetric(t *testing.T) {
 	for _, test := range [][3]string{
 		{"latency_s", "s", "latency"}, {"energy_j", "J", "energy"}, {"area_mm2", "mm2", "area"}, {"rate", "", "rate"},
 	} {
-		if got := bare(test[0], test[1]); got != test[2] {
+		if got := cli.Bare(test[0], test[1]); got != test[2] {
 			t.Errorf("bare(%q, %q) = %q, want %q", test[0], test[1], got, test[2])
 		}
 	}
@@ -94,20 +95,20 @@ func TestShellWord(t *testing.T) {
 func TestClassify(t *testing.T) {
 	t.Parallel()
 	interrupted, cancel := context.WithCancelCause(t.Context())
-	cancel(interruptedBy(syscall.SIGINT))
+	cancel(cli.InterruptedBy(syscall.SIGINT))
 	for _, test := range []struct {
 		name string
 		ctx  context.Context
 		err  error
 		want int
 	}{
-		{"usage", t.Context(), usageErrorf("no"), exitUsage},
-		{"wrapped", t.Context(), fmt.Errorf("open: %w", hinted(exitRejected, "", errors.New("no"))), exitRejected},
-		{"unreachable", t.Context(), fmt.Errorf("connect: %w", events.ErrUnreachable), exitUnreachable},
-		{"plain", t.Context(), errors.New("no"), exitError},
-		{"interrupted", interrupted, context.Canceled, exitInterrupted},
+		{"usage", t.Context(), cli.Usagef("no"), cli.ExitUsage},
+		{"wrapped", t.Context(), fmt.Errorf("open: %w", cli.Hinted(cli.ExitRejected, "", errors.New("no"))), cli.ExitRejected},
+		{"unreachable", t.Context(), fmt.Errorf("connect: %w", events.ErrUnreachable), cli.ExitUnreachable},
+		{"plain", t.Context(), errors.New("no"), cli.ExitError},
+		{"interrupted", interrupted, context.Canceled, cli.ExitInterrupted},
 	} {
-		if got, _ := classify(test.ctx, test.err); got != test.want {
+		if got, _ := cli.Classify(test.ctx, test.err); got != test.want {
 			t.Errorf("%s: exit code %d, want %d", test.name, got, test.want)
 		}
 	}
@@ -121,7 +122,7 @@ func TestProgressLine(t *testing.T) {
 	}
 	var out bytes.Buffer
 	now := time.Unix(0, 0)
-	p := newProgress(&app{terminal: &terminal{console: newConsole(&out)}}, spec)
+	p := newProgress(&app{Terminal: &cli.Terminal{Console: cli.NewConsole(&out)}}, spec)
 	p.now = func() time.Time { return now }
 	tick := func(trials int, best *events.BestTrial) {
 		p.tick(events.Progress{Study: "s", State: "running", Trials: trials, Budget: 1000, Feasible: trials / 4, Best: best})
@@ -141,10 +142,10 @@ func TestProgressLine(t *testing.T) {
 func TestConsoleKeepsTheLiveLineBelowMessages(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	c := newConsole(&out)
-	c.show("live")
-	c.printf("apollo: message\n")
-	c.clear()
+	c := cli.NewConsole(&out)
+	c.Show("live")
+	c.Printf("apollo: message\n")
+	c.Clear()
 	want := "\r\x1b[Klive\r\x1b[Kapollo: message\nlive\r\x1b[K"
 	if got := out.String(); got != want {
 		t.Errorf("console wrote %q, want %q", got, want)
@@ -154,7 +155,7 @@ func TestConsoleKeepsTheLiveLineBelowMessages(t *testing.T) {
 func TestLineHandler(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	l := slog.New(&lineHandler{out: &out, level: slog.LevelInfo}).With("study", "s")
+	l := slog.New(&cli.LineHandler{Out: &out, Level: slog.LevelInfo}).With("study", "s")
 	l.Debug("hidden")
 	l.Info("started", "trial", 3)
 	l.WithGroup("bus").Warn("bad", "error", errors.New("two words"))
@@ -182,7 +183,7 @@ func TestGainFollowsTheGoal(t *testing.T) {
 
 func TestEveryCommandHasUsage(t *testing.T) {
 	t.Parallel()
-	for _, c := range commandsBelow((&app{terminal: &terminal{}}).root()) {
+	for _, c := range commandsBelow((&app{Terminal: &cli.Terminal{}}).root()) {
 		if c.Short == "" || !strings.Contains(c.Example, "  apollo ") {
 			t.Errorf("%s has no usage with an example", c.CommandPath())
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events/natsbus"
+	"apollo/services/cli"
 )
 
 // natsPort is where NATS clients look.
@@ -27,25 +28,25 @@ come in from any client: apollo study submit, or a bare one:
 
 It listens on the loopback only; --token is needed to listen anywhere else.`,
 		Example: "  apollo up --http 127.0.0.1:8080",
-		Args:    exactly(0),
+		Args:    cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx := c.Context()
 			if err := flags.check(); err != nil {
 				return err
 			}
 			if a.nats != "" {
-				return hinted(exitUsage, "`apollo serve proposer evaluator archiver --nats URL` runs the services there", errors.New("up starts a server of its own: --nats and APOLLO_NATS have no place"))
+				return cli.Hinted(cli.ExitUsage, "`apollo serve proposer evaluator archiver --nats URL` runs the services there", errors.New("up starts a server of its own: --nats and APOLLO_NATS have no place"))
 			}
 			if ip := net.ParseIP(host); a.token == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-				return hinted(exitUsage, "give it one with --token or APOLLO_TOKEN", fmt.Errorf("listening on %s needs a token", host))
+				return cli.Hinted(cli.ExitUsage, "give it one with --token or APOLLO_TOKEN", fmt.Errorf("listening on %s needs a token", host))
 			}
-			logger := a.logger(c, slog.LevelInfo)
-			server, err := natsbus.StartServer(natsbus.ServerConfig{Dir: a.data, Host: host, Port: port, Token: a.token, Command: a.commandLine(), Logger: logger})
+			logger := a.Logger(c, slog.LevelInfo)
+			server, err := natsbus.StartServer(natsbus.ServerConfig{Dir: a.Data, Host: host, Port: port, Token: a.token, Command: a.commandLine(), Logger: logger})
 			if errors.Is(err, natsbus.ErrLocked) {
 				if a.holderStopped() {
 					return a.heldError(err)
 				}
-				return hinted(exitError, "--data names another directory; other commands attach to the one that runs", err)
+				return cli.Hinted(cli.ExitError, "--data names another directory; other commands attach to the one that runs", err)
 			}
 			if err != nil {
 				return err
@@ -55,7 +56,7 @@ It listens on the loopback only; --token is needed to listen anywhere else.`,
 				return err
 			}
 			defer s.close(ctx)
-			a.say("listening on %s, data in %s", s.url, a.data)
+			a.Say("listening on %s, data in %s", s.url, a.Data)
 			return a.serve(ctx, c, s, roleNames[:], flags)
 		},
 	}

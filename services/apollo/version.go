@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"apollo/services/cli"
 )
 
 // build says what this binary was made from.
@@ -34,10 +36,10 @@ func (a *app) versionCommand() *cobra.Command {
 		Use:     "version",
 		Short:   "Print the version",
 		Example: "  apollo version -o json",
-		Args:    exactly(0),
+		Args:    cli.Exactly(0),
 		RunE: func(*cobra.Command, []string) error {
 			b := thisBuild()
-			return a.print(answer{value: b, text: func(w io.Writer, _ paint) {
+			return a.Print(cli.Answer{Value: b, Text: func(w io.Writer, _ cli.Paint) {
 				fmt.Fprintf(w, "apollo %s (%s, %s)\n", b.Version, b.Go, b.Platform)
 			}})
 		},

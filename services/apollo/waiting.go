@@ -38,11 +38,11 @@ func waitingText(w io.Writer, waiting []events.Waiting) {
 func (a *app) sayWaiting(name string, w *events.Waiting) {
 	switch {
 	case w == nil:
-		a.say("%s goes on", name)
+		a.Say("%s goes on", name)
 	case w.Hint == "":
-		a.say("%s waits (%s): %s", name, w.Code, w.Message)
+		a.Say("%s waits (%s): %s", name, w.Code, w.Message)
 	default:
-		a.say("%s waits (%s): %s\napollo: hint: %s", name, w.Code, w.Message, w.Hint)
+		a.Say("%s waits (%s): %s\napollo: hint: %s", name, w.Code, w.Message, w.Hint)
 	}
 }
 

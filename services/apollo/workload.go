@@ -9,17 +9,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/evaluator/workload"
+	"apollo/services/cli"
 )
 
 func (a *app) workloadCommand() *cobra.Command {
-	return a.group("workload", "Show and import networks", "  apollo workload show mobilenet_v2",
+	return a.Group("workload", "Show and import networks", "  apollo workload show mobilenet_v2",
 		a.workloadLsCommand(), a.workloadShowCommand(), a.workloadImportCommand())
 }
 
 func (a *app) workloadLsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "ls", Short: "List the built-in networks",
-		Example: "  apollo workload ls", Args: exactly(0),
+		Example: "  apollo workload ls", Args: cli.Exactly(0),
 		RunE: func(*cobra.Command, []string) error {
 			type row struct {
 				Name   string `json:"name"`
@@ -27,7 +28,7 @@ func (a *app) workloadLsCommand() *cobra.Command {
 				workload.Totals
 			}
 			rows, items := []row{}, []any{}
-			g := &grid{header: []string{"NETWORK", ">LAYERS", ">MMACS", ">M PARAMETERS", ">PEAK LIVE", "IDENTITY"}}
+			g := &cli.Grid{Header: []string{"NETWORK", ">LAYERS", ">MMACS", ">M PARAMETERS", ">PEAK LIVE", "IDENTITY"}}
 			for _, name := range workload.Names() {
 				w, err := workload.Builtin(name)
 				if err != nil {
@@ -39,9 +40,9 @@ func (a *app) workloadLsCommand() *cobra.Command {
 				}
 				r := row{name, id, w.Totals()}
 				rows, items = append(rows, r), append(items, r)
-				g.add(name, strconv.Itoa(r.Layers), millions(r.MACs, 2), millions(r.Params, 3), quantity(float64(r.PeakLiveBytes), "B"), id[:12])
+				g.Add(name, strconv.Itoa(r.Layers), millions(r.MACs, 2), millions(r.Params, 3), cli.Quantity(float64(r.PeakLiveBytes), "B"), id[:12])
 			}
-			return a.print(answer{value: rows, items: items, grid: g})
+			return a.Print(cli.Answer{Value: rows, Items: items, Grid: g})
 		},
 	}
 }
@@ -50,20 +51,20 @@ func (a *app) workloadShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "show NETWORK|FILE", Short: "Show the layers of a network",
 		Long:    "Show the layers of a network: a built-in one, or a workload file. -o json and -o yaml\nprint the apollo.workload/v1 document, which is what other tools can read.",
-		Example: "  apollo workload show mobilenet_v2", Args: exactly(1),
+		Example: "  apollo workload show mobilenet_v2", Args: cli.Exactly(1),
 		ValidArgsFunction: completeNetworks,
 		RunE: func(_ *cobra.Command, args []string) error {
 			w, err := network(args[0])
 			if err != nil {
 				return err
 			}
-			return a.print(showWorkload(w))
+			return a.Print(showWorkload(w))
 		},
 	}
 }
 
-func showWorkload(w *workload.Workload) answer {
-	g := &grid{header: []string{"LAYER", "OP", "OUTPUT", ">CHANNELS IN", "FILTER", "STRIDE", ">KMACS", ">WEIGHTS", "READS"}}
+func showWorkload(w *workload.Workload) cli.Answer {
+	g := &cli.Grid{Header: []string{"LAYER", "OP", "OUTPUT", ">CHANNELS IN", "FILTER", "STRIDE", ">KMACS", ">WEIGHTS", "READS"}}
 	items := []any{}
 	for i := range w.Layers {
 		l := &w.Layers[i]
@@ -77,17 +78,17 @@ func showWorkload(w *workload.Workload) answer {
 		if l.Fn != "" {
 			op += " " + l.Fn
 		}
-		g.add(l.ID, op, outputShape(l), channels(l), filter, stride, count(l.MACs()/1000), count(l.WeightElements()), strings.Join(l.In, " "))
+		g.Add(l.ID, op, outputShape(l), channels(l), filter, stride, cli.Count(l.MACs()/1000), cli.Count(l.WeightElements()), strings.Join(l.In, " "))
 	}
-	return answer{value: w, items: items, grid: g, text: func(out io.Writer, p paint) {
+	return cli.Answer{Value: w, Items: items, Grid: g, Text: func(out io.Writer, p cli.Paint) {
 		t := w.Totals()
-		fmt.Fprintf(out, "%s: %d layers, %s MMACs, %s M parameters, %s live at most\n", p.bold(w.Name), t.Layers,
-			millions(t.MACs, 2), millions(t.Params, 3), quantity(float64(t.PeakLiveBytes), "B"))
+		fmt.Fprintf(out, "%s: %d layers, %s MMACs, %s M parameters, %s live at most\n", p.Bold(w.Name), t.Layers,
+			millions(t.MACs, 2), millions(t.Params, 3), cli.Quantity(float64(t.PeakLiveBytes), "B"))
 		if w.Source.Ref != "" {
 			fmt.Fprintf(out, "source: %s\n", w.Source.Ref)
 		}
 		fmt.Fprintln(out)
-		g.text(out, p)
+		g.Text(out, p)
 	}}
 }
 
@@ -102,7 +103,7 @@ func channels(l *workload.Layer) string {
 	if l.C == 0 {
 		return ""
 	}
-	return count(l.C)
+	return cli.Count(l.C)
 }
 
 func millions(n int64, digits int) string {

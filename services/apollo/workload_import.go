@@ -15,6 +15,7 @@ import (
 
 	"apollo/evaluator/workload"
 	"apollo/evaluator/workload/graph"
+	"apollo/services/cli"
 )
 
 // imported is the answer of `workload import`.
@@ -59,7 +60,7 @@ prints a line for each: operations, layers, multiplications, parameters, time.`,
 			if summary && len(args) > 0 {
 				return nil
 			}
-			return exactly(1)(c, args)
+			return cli.Exactly(1)(c, args)
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			var err error
@@ -75,7 +76,7 @@ prints a line for each: operations, layers, multiplications, parameters, time.`,
 			}
 			w, report, err := workload.Import(args[0], data, o)
 			if err != nil {
-				return hinted(exitUsage, "", err)
+				return cli.Hinted(cli.ExitUsage, "", err)
 			}
 			if name != "" {
 				w.Name = name
@@ -102,11 +103,11 @@ func parseDims(dims []string) (map[string]int64, error) {
 	for _, text := range dims {
 		at := strings.LastIndexByte(text, '=')
 		if at < 1 {
-			return nil, usageErrorf("--dim %q: want name=value", text)
+			return nil, cli.Usagef("--dim %q: want name=value", text)
 		}
 		n, err := strconv.ParseInt(text[at+1:], 10, 64)
 		if err != nil || n < 1 {
-			return nil, usageErrorf("--dim %s: the size must be a positive whole number", text)
+			return nil, cli.Usagef("--dim %s: the size must be a positive whole number", text)
 		}
 		sizes[text[:at]] = n
 	}
@@ -117,7 +118,7 @@ func parseDims(dims []string) (map[string]int64, error) {
 func readModelFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, hinted(exitNotFound, "", fmt.Errorf("there is no file %s", path))
+		return nil, cli.Hinted(cli.ExitNotFound, "", fmt.Errorf("there is no file %s", path))
 	}
 	if err != nil {
 		return nil, err
@@ -190,10 +191,10 @@ func (a *app) printImport(w *workload.Workload, r workload.Report, file string) 
 		})
 	}
 	shown := showWorkload(w)
-	return a.print(answer{value: v, items: shown.items, grid: shown.grid, text: func(out io.Writer, p paint) {
+	return a.Print(cli.Answer{Value: v, Items: shown.Items, Grid: shown.Grid, Text: func(out io.Writer, p cli.Paint) {
 		importText(out, &v)
 		fmt.Fprintln(out)
-		shown.text(out, p)
+		shown.Text(out, p)
 	}})
 }
 
@@ -223,7 +224,7 @@ func network(name string) (*workload.Workload, error) {
 	if !isFile(name) {
 		w, err := workload.Builtin(name)
 		if err != nil {
-			return nil, hinted(exitNotFound, "a workload file is named by its path, with .yaml or .json at its end; `apollo workload import` makes one of a model", err)
+			return nil, cli.Hinted(cli.ExitNotFound, "a workload file is named by its path, with .yaml or .json at its end; `apollo workload import` makes one of a model", err)
 		}
 		return w, nil
 	}
@@ -233,7 +234,7 @@ func network(name string) (*workload.Workload, error) {
 	}
 	w, err := workload.Parse(name, data)
 	if err != nil {
-		return nil, hinted(exitUsage, "a model file becomes a workload file with `apollo workload import`", err)
+		return nil, cli.Hinted(cli.ExitUsage, "a model file becomes a workload file with `apollo workload import`", err)
 	}
 	return w, nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"apollo/evaluator/workload"
+	"apollo/services/cli"
 )
 
 // importSummary is one line of `workload import --summary`.
@@ -28,7 +29,7 @@ type importSummary struct {
 // summarise imports every file and prints a line for each. A file that is
 // refused is a line too.
 func (a *app) summarise(paths []string, o workload.ImportOptions) error {
-	g := &grid{header: []string{"FILE", "FORMAT", ">OPS", ">LAYERS", ">MMACS", ">PARAMETERS", ">TIME", "NOTE"}}
+	g := &cli.Grid{Header: []string{"FILE", "FORMAT", ">OPS", ">LAYERS", ">MMACS", ">PARAMETERS", ">TIME", "NOTE"}}
 	lines := make([]importSummary, 0, len(paths))
 	var items []any
 	for _, path := range paths {
@@ -40,13 +41,13 @@ func (a *app) summarise(paths []string, o workload.ImportOptions) error {
 		items = append(items, &s)
 		note := strings.Join(s.Unmodelled, ", ")
 		if s.Error != "" {
-			g.add(filepath.Base(path), s.Format, "", "", "", "", "", "refused: "+s.Error)
+			g.Add(filepath.Base(path), s.Format, "", "", "", "", "", "refused: "+s.Error)
 			continue
 		}
 		const mega = 1e6
-		g.add(filepath.Base(path), s.Format, count(int64(s.Ops)), count(int64(s.Layers)), significant(float64(s.MACs)/mega), count(s.Params), quantity(s.Seconds, "s"), note)
+		g.Add(filepath.Base(path), s.Format, cli.Count(int64(s.Ops)), cli.Count(int64(s.Layers)), cli.Significant(float64(s.MACs)/mega), cli.Count(s.Params), cli.Quantity(s.Seconds, "s"), note)
 	}
-	return a.print(answer{value: lines, items: items, grid: g, text: g.text})
+	return a.Print(cli.Answer{Value: lines, Items: items, Grid: g, Text: g.Text})
 }
 
 func summaryOf(path string, o workload.ImportOptions) (importSummary, error) {

@@ -1,0 +1,115 @@
+package commands
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"apollo/lab/validate"
+	"apollo/services/cli"
+)
+
+func (a *Lab) ValidateCommand() *cobra.Command {
+	var refs string
+	var verbose, landscape bool
+	c := &cobra.Command{
+		Use: "validate", Short: "Compare the cost model with independent references, side by side",
+		Long: `Compare the cost model with references that this project did not make: silicon, RTL
+simulation, other models, compilers. Every row of every file that is there is judged by
+the tolerance of its reference; files that are not there are listed. It exits with 1 when
+a row is outside its tolerance or could not be read, with 3 when nothing was compared.
+With --landscape it needs no reference: it draws 100,000 designs of template edge for each
+target network, proves the optimum of each within 4.8, 5.8 and 6.8 mm2, and prints how many
+designs each rule rejects, the optima and their levels, and how good each network's
+optimum is for the others. That takes a minute or two.`,
+		Example: "  apollo validate --refs ../shared/refs\n  apollo validate --landscape",
+		Args:    cli.Exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if landscape {
+				const draws = 100_000
+				report, err := a.landscape(c.Context(), draws)
+				if err != nil {
+					return err
+				}
+				return a.Print(landscapeAnswer(report))
+			}
+			report := validate.Run(os.DirFS(refs))
+			if err := a.Print(validateAnswer(&report, refs, verbose)); err != nil {
+				return err
+			}
+			return verdictOf(&report, refs)
+		},
+	}
+	c.Flags().StringVar(&refs, "refs", cli.EnvOr("APOLLO_REFS", "../shared/refs"), "`folder` with the reference files (APOLLO_REFS)")
+	c.Flags().BoolVar(&landscape, "landscape", false, "describe the space of template edge instead")
+	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "name the rows behind every error")
+	return c
+}
+
+// verdictOf is the error of a comparison that is not good in everything.
+func verdictOf(r *validate.Report, refs string) error {
+	switch {
+	case r.Failed > 0:
+		return fmt.Errorf("%d of %d comparisons are outside their tolerance", r.Failed, r.Judged)
+	case len(r.Bad) > 0:
+		return cli.Hinted(cli.ExitError, "the others were compared: mend the file, or take it away", fmt.Errorf("%s could not be compared: %s", cli.Plural(len(r.Bad), "place"), r.Bad[0]))
+	case r.Judged == 0:
+		return cli.Hinted(cli.ExitNotFound, "--refs or APOLLO_REFS says in which folder the references are", fmt.Errorf("nothing was compared: %s has none of %s", refs, cli.Plural(len(r.Absent), "reference")))
+	}
+	return nil
+}
+
+func validateAnswer(r *validate.Report, refs string, verbose bool) cli.Answer {
+	g := &cli.Grid{Header: []string{"REFERENCE", "METRIC", ">THEIRS", ">OURS", "UNIT", ">ERROR", "TOLERANCE", "VERDICT"}}
+	var items []any
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		items = append(items, row)
+		g.Add(strings.TrimSuffix(row.Reference, ".csv"), row.Metric, shortNumber(row.Theirs), shortNumber(row.Ours), row.Unit,
+			errorText(row), row.Tolerance, string(row.Verdict))
+	}
+	return cli.Answer{Value: r, Items: items, Grid: g, Text: func(w io.Writer, p cli.Paint) {
+		g.Text(w, p)
+		for i := range r.Rows {
+			if row := &r.Rows[i]; len(row.Misses) > 0 && (verbose || row.Verdict == validate.Fail) {
+				fmt.Fprintf(w, "\n%s, %s:\n  %s\n", row.Reference, row.Metric, strings.Join(row.Misses, "\n  "))
+			}
+		}
+		for _, bad := range r.Bad {
+			fmt.Fprintf(w, "bad: %s\n", bad)
+		}
+		for _, name := range r.Absent {
+			fmt.Fprintf(w, "absent: %s (looked in %s)\n", name, refs)
+		}
+		verdict := p.Green("all within tolerance")
+		switch {
+		case r.Failed > 0:
+			verdict = p.Red(fmt.Sprintf("%d outside tolerance", r.Failed))
+		case len(r.Bad) > 0:
+			verdict = p.Red(fmt.Sprintf("%d bad rows or files", len(r.Bad)))
+		case r.Judged == 0:
+			verdict = p.Red("nothing was compared")
+		}
+		fmt.Fprintf(w, "%d comparisons, %d references absent: %s\n", r.Judged, len(r.Absent), verdict)
+	}}
+}
+
+// shortNumber prints at most five significant digits, whole numbers in full.
+func shortNumber(v float64) string {
+	if v == math.Trunc(v) && math.Abs(v) < 1e9 {
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 5, 64)
+}
+
+func errorText(r *validate.Row) string {
+	if r.Unit == "rank" {
+		return ""
+	}
+	return cli.Percent(r.Error)
+}

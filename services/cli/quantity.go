@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Quantity writes a value of a unit for people: scaled, with four significant
+// digits where it is a measurement and exactly where it is a count.
+func Quantity(v float64, unit string) string {
+	if math.IsNaN(v) {
+		return "-"
+	}
+	switch unit {
+	case "s":
+		return scaled(v, 1e3, []string{"s", "ms", "us", "ns"})
+	case "J":
+		return scaled(v, 1e3, []string{"J", "mJ", "uJ", "nJ", "pJ"})
+	case "W":
+		return scaled(v, 1e3, []string{"W", "mW", "uW"})
+	case "B":
+		return binary(v)
+	case "B/s":
+		return Significant(v/1e9) + " GB/s"
+	case "Hz":
+		return Significant(v/1e6) + " MHz"
+	case "":
+		return number(v)
+	}
+	return Significant(v) + " " + unit
+}
+
+// scaled goes down the units until the number is at least 1.
+func scaled(v, step float64, units []string) string {
+	i := 0
+	for i < len(units)-1 && v != 0 && math.Abs(v) < 1 {
+		v *= step
+		i++
+	}
+	return Significant(v) + " " + units[i]
+}
+
+func binary(v float64) string {
+	for _, u := range []struct {
+		size float64
+		name string
+	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
+		if math.Abs(v) >= u.size {
+			return Significant(v/u.size) + " " + u.name
+		}
+	}
+	return number(v) + " B"
+}
+
+// Significant keeps four significant digits and drops trailing zeros.
+func Significant(v float64) string {
+	if math.Abs(v) >= 1000 {
+		return number(math.Round(v))
+	}
+	return strconv.FormatFloat(v, 'g', 4, 64)
+}
+
+// number writes v exactly, with commas in whole numbers of five digits or more.
+func number(v float64) string {
+	if v != math.Trunc(v) || math.Abs(v) >= 1e15 {
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	s := strconv.FormatFloat(math.Abs(v), 'f', 0, 64)
+	if len(s) > 4 {
+		var b strings.Builder
+		for i, r := range s {
+			if i > 0 && (len(s)-i)%3 == 0 {
+				b.WriteByte(',')
+			}
+			b.WriteRune(r)
+		}
+		s = b.String()
+	}
+	if v < 0 {
+		return "-" + s
+	}
+	return s
+}
+
+// Count writes a whole number with commas.
+func Count[T int | int64 | uint64](n T) string { return number(float64(n)) }
+
+// Share writes a part of a whole as a percentage.
+func Share(part, whole int) string {
+	if whole == 0 {
+		return "-"
+	}
+	return strconv.FormatFloat(100*float64(part)/float64(whole), 'f', 1, 64) + " %"
+}
+
+// Bare is the name of a metric without its unit: "latency_s" → "latency".
+func Bare(metric, unit string) string {
+	return strings.TrimSuffix(metric, "_"+strings.ToLower(strings.ReplaceAll(unit, "/", "_per_")))
+}
+
+func Round(v float64, digits int) float64 {
+	scale := math.Pow(10, float64(digits))
+	return math.Round(v*scale) / scale
+}
+
+// Duration rounds a time for people.
+func Duration(d time.Duration) string {
+	switch {
+	case d >= time.Minute:
+		return d.Round(time.Second).String()
+	case d >= time.Second:
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Millisecond).String()
+}
+
+func Plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func Percent(v float64) string { return strconv.FormatFloat(100*v, 'f', 1, 64) + " %" }
