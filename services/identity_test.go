@@ -150,6 +150,60 @@ func TestWorkWaitsForTheRightVersion(t *testing.T) {
 	})
 }
 
+// earlier is the bus of a worker of a release before there was an identity: it
+// does not look at what is asked, and does not say that it is there.
+type earlier struct{ unasked }
+
+func (earlier) Notify(context.Context, string, []byte) error { return nil }
+
+// A study that only workers of earlier releases answer, with another model, says
+// for which version it waits, and goes on when one appears.
+func TestAStudyThatOnlyOthersAnswerSaysSo(t *testing.T) {
+	t.Parallel()
+	waiting(t, func(s *sim) {
+		serve := func(name string, of toy) *outage {
+			return s.startSometimes(name, func(b events.Bus) service {
+				return &worker.Evaluator{Bus: earlier{unasked{b}}, Name: "toy", Catalog: toyCatalog(of), Worker: name, Logger: silently}
+			})
+		}
+		old := serve("old", toy{version: "0"})
+		s.submit("sim", "x1", toyStudy("sim", 160, ""))
+		w := s.waitsFor("sim", events.WaitsWrongVersion)
+		for _, want := range []string{"waits for version 1 of evaluator toy", "worker old", "version 0"} {
+			if !strings.Contains(w.Message, want) {
+				t.Errorf("it waits for %q, want %q in it", w.Message, want)
+			}
+		}
+		s.leave("old", old)
+		serve("right", toy{})
+		if view := s.wait("sim"); view.State != study.Completed || len(view.Waiting) > 0 {
+			t.Errorf("%s, waits for %v; want completed", view.State, view.Waiting)
+		}
+	})
+}
+
+// Workers of earlier releases with another model that stay do not keep the study
+// from going on: what they answer is asked again soon where somebody else is there.
+func TestWorkersThatTakeNoNoticeDelayLittle(t *testing.T) {
+	t.Parallel()
+	waiting(t, func(s *sim) {
+		s.start("old", func(b events.Bus) service {
+			return &worker.Evaluator{Bus: earlier{unasked{b}}, Name: "toy", Catalog: toyCatalog(toy{version: "0"}), Worker: "old", Logger: silently}
+		})
+		s.submit("sim", "x1", toyStudy("sim", 160, ""))
+		time.Sleep(10 * time.Minute) // of fake time: every batch is held back as long as can be
+		if n := len(s.log("study.sim.*.refused")); n > 200 {
+			t.Errorf("%d answers were refused, want the work to be held back", n)
+		}
+		s.start("right", toyWorker(toy{}, 1))
+		began := time.Now()
+		view := s.wait("sim")
+		if took := time.Since(began); view.State != study.Completed || took > time.Minute {
+			t.Errorf("%s after %s, want completed within a minute", view.State, took)
+		}
+	})
+}
+
 // A worker of one run takes nothing else, and the work of a run that is gone
 // goes nowhere.
 func TestAWorkerOfOneRunServesNoOther(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"apollo/services/cli"
 	"bytes"
 	"os"
 	"slices"
@@ -8,8 +9,6 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
-
-	"apollo/services/cli"
 )
 
 // composeFile is the part of the Compose specification that compose.yaml uses:

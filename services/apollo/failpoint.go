@@ -1,6 +1,7 @@
 package main
 
 import (
+	"apollo/services/cli"
 	"fmt"
 	"os"
 	"strconv"
@@ -8,8 +9,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"apollo/services/cli"
 )
 
 // ackWaitVariable shortens how long the bus waits for a sign of life of a

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"apollo/services/cli"
 	"bytes"
 	"context"
 	"encoding/csv"
@@ -16,8 +17,6 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
-
-	"apollo/services/cli"
 )
 
 // try runs a command line and returns its exit code and what it printed.

@@ -19,8 +19,10 @@ import (
 )
 
 const (
-	// resendMax bounds how long work is held back whose answers are refused.
-	resendMax = time.Minute
+	// resendMax bounds how long work is held back whose answers are refused,
+	// resendServed the same where a worker is there that it is for.
+	resendMax    = time.Minute
+	resendServed = time.Second
 	// roomEvery is how often a run that waits for results looks whether there is
 	// room for them: a disk that fills up is a matter of minutes.
 	roomEvery = 10 * time.Second

@@ -43,6 +43,9 @@ func (o *owner) cause(ctx context.Context, now time.Time) *events.Waiting {
 	if !r.knowsAbsence(now) {
 		return o.saidBefore(moved)
 	}
+	if w := o.othersAnswer(); w != nil {
+		return w
+	}
 	if waits && quiet >= quietBefore {
 		if w := o.workCause(ctx, now, quiet); w != nil {
 			return w
@@ -74,6 +77,20 @@ func (o *owner) saidBefore(moved bool) *events.Waiting {
 		}
 	}
 	return nil
+}
+
+// othersAnswer says that all answers come from workers that do not look at what
+// is asked: those of a release before there was an identity.
+func (o *owner) othersAnswer() *events.Waiting {
+	last := o.machine.OnlyOthers()
+	if last == nil {
+		return nil
+	}
+	return &events.Waiting{
+		Code: events.WaitsWrongVersion, Hint: "start a worker of that version, and end those that answer all the same: they are of an earlier release",
+		Message: fmt.Sprintf("the run waits for %s of evaluator %s; worker %s answers with %s, which does not count",
+			last.Asked, o.spec.Evaluator.Name, last.Worker, last.Answered),
+	}
 }
 
 // workCause says why nobody answers the run's work.

@@ -34,6 +34,7 @@ func (o *owner) countSlots(now time.Time) {
 	defer func() {
 		if before == 0 && o.slots > 0 {
 			o.servedSince = now
+			o.hasten()
 		}
 	}()
 	o.slots = 0

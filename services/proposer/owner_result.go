@@ -150,10 +150,21 @@ func (o *owner) refuse(ctx context.Context, m events.Message, result *events.Bat
 
 // postpone lets the work of a batch whose answers are refused again and again
 // wait longer each time: whoever gives them takes no notice of what is asked.
+// Not for long where a worker is there that it is for.
 func (o *owner) postpone(batch int) {
-	if n := o.machine.Refused(batch); n > 1 {
-		o.later[batch] = time.Now().Add(min(messages.RetryFirst<<min(n, 16), resendMax))
+	longest := resendMax
+	if o.slots > 0 {
+		longest = resendServed
 	}
+	if n := o.machine.Refused(batch); n > 1 {
+		o.later[batch] = time.Now().Add(min(messages.RetryFirst<<min(n, 16), longest))
+	}
+}
+
+// hasten ends the wait of all work that was held back.
+func (o *owner) hasten() {
+	clear(o.later)
+	o.wake = time.Time{}
 }
 
 // due reports whether the work of a batch may be published now; otherwise the

@@ -22,7 +22,7 @@ func (m *Machine) Fold(e events.Payload) error {
 		if m.refused[e.Batch] == nil {
 			m.refused[e.Batch] = map[uint64]bool{}
 		}
-		m.refused[e.Batch][e.Sequence] = true
+		m.refused[e.Batch][e.Sequence], m.lastRefused = true, &e
 	case events.StudyStarted:
 		m.started = true
 	case events.TrialsProposed:

@@ -40,3 +40,20 @@ func (m *Machine) Refused(batch int) int { return len(m.refused[batch]) }
 
 // open reports whether the batch waits for an answer.
 func (m *Machine) open(batch int) bool { return m.Has(batch) && !m.batches[batch].done }
+
+// OnlyOthers returns the last answer that was refused, where every batch that
+// waits got more than one of those; nil where a batch may still be answered by
+// who is asked.
+func (m *Machine) OnlyOthers() *events.BatchRefused {
+	waits := false
+	for _, k := range m.Outstanding {
+		if m.Refused(k) < 2 {
+			return nil
+		}
+		waits = true
+	}
+	if !waits {
+		return nil
+	}
+	return m.lastRefused
+}

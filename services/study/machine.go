@@ -34,6 +34,8 @@ type Machine struct {
 	identity *events.Identity
 	binds    bool
 	refused  map[int]map[uint64]bool
+	// lastRefused is the last one of them.
+	lastRefused *events.BatchRefused
 
 	state    State
 	reason   string // why paused, stopping, or ended

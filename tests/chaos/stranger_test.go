@@ -67,7 +67,7 @@ func (c *cluster) handedBack() int {
 		}
 	}
 	if n == 0 {
-		c.t.Errorf("the stranger got no work: nobody tried to answer wrongly\n%s", c.tail(stranger))
+		c.t.Errorf("the stranger handed no work back\n%s", c.tail(stranger))
 	}
 	return n
 }
