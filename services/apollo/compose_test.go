@@ -1,7 +1,6 @@
 package main
 
 import (
-	"apollo/services/cli"
 	"bytes"
 	"os"
 	"slices"
@@ -9,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+
+	"apollo/services/cli"
 )
 
 // composeFile is the part of the Compose specification that compose.yaml uses:

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"apollo/services/cli"
 	"fmt"
 	"os"
 	"strconv"
@@ -9,6 +8,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"apollo/services/cli"
 )
 
 // ackWaitVariable shortens how long the bus waits for a sign of life of a

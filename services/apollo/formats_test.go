@@ -1,7 +1,6 @@
 package main
 
 import (
-	"apollo/services/cli"
 	"bytes"
 	"context"
 	"encoding/csv"
@@ -17,6 +16,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
+
+	"apollo/services/cli"
 )
 
 // try runs a command line and returns its exit code and what it printed.

@@ -3,12 +3,13 @@
 package main
 
 import (
-	"apollo/services/cli"
 	"context"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"apollo/services/cli"
 )
 
 // version is set by the linker.

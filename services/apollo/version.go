@@ -1,13 +1,14 @@
 package main
 
 import (
-	"apollo/services/cli"
 	"fmt"
 	"io"
 	"runtime"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"apollo/services/cli"
 )
 
 // build says what this binary was made from.
