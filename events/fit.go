@@ -20,10 +20,10 @@ type Fitted struct {
 
 // FitResult brings an answer into a form that fits into room bytes. Values stay;
 // what goes first are the extra numbers, the most voluminous ones before all,
-// then earlier errors and the words of reasons. Where all that is not enough every trial fails with
-// ReasonTooLarge: an answer that cannot be stored would be asked for again for
-// ever. A number that has no place in JSON fails its trial. res keeps what it
-// shares with the caller unchanged.
+// then earlier errors and the words of reasons. Where all that is not enough
+// every trial fails with ReasonTooLarge: an answer that cannot be stored would
+// be asked for again for ever. A number that has no place in JSON fails its
+// trial. res keeps what it shares with the caller unchanged.
 func FitResult(res BatchEvaluated, room int) (BatchEvaluated, Fitted) {
 	f := fitting{res: res, room: room}
 	f.res.Trials = slices.Clone(res.Trials)
@@ -79,7 +79,8 @@ func (f *fitting) change(i int, t TrialResult) {
 	f.sizes[i], f.res.Trials[i] = n, t
 }
 
-// dropExtras drops extra numbers, those of the largest trials first.
+// dropExtras drops extra numbers, those of the largest trials first; not the few
+// that take less room than the note that stands for them.
 func (f *fitting) dropExtras() {
 	order := make([]int, len(f.sizes))
 	for i := range order {
@@ -95,6 +96,9 @@ func (f *fitting) dropExtras() {
 			continue
 		}
 		t.Extra = map[string]float64{ExtraDropped: float64(len(t.Extra))}
+		if trialBytes(&t) >= f.sizes[i] {
+			continue
+		}
 		f.change(i, t)
 		f.done.Extras++
 	}

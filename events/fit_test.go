@@ -92,6 +92,17 @@ func TestFitResult(t *testing.T) {
 			t.Errorf("left out %+v, want those of trial 5 alone", without)
 		}
 	})
+	t.Run("no extra numbers that the note about them outweighs", func(t *testing.T) {
+		t.Parallel()
+		r := voluminous(100, 0, 900)
+		for i := range r.Trials {
+			r.Trials[i].Extra = map[string]float64{"x": 1}
+		}
+		got, without := fitted(t, r, 60_000)
+		if without.Extras > 0 || without.Failed > 0 || got.Trials[7].Extra["x"] != 1 {
+			t.Errorf("left out %+v, and trial 7 has the extra numbers %v, want words alone", without, got.Trials[7].Extra)
+		}
+	})
 	t.Run("words go", func(t *testing.T) {
 		t.Parallel()
 		r := voluminous(64, 1, 900_000)
