@@ -36,13 +36,13 @@ func (e *RuleError) Error() string {
 // unit, each categorical one as its label, and the constants KiB, MiB and GiB.
 // It may use
 //
-//   - - * / % ** ^        numbers (all are 64-bit floats; % is the remainder)
-//     == != < <= > >=       numbers; == and != also labels and booleans
-//     in [a, b], in 1..8    membership; a range holds whole numbers
-//     and or not && || !    booleans, from left to right, stopping early
-//     c ? a : b             a choice
-//     contains startsWith endsWith         labels
-//     min max abs floor ceil round log2    functions of numbers
+//	/ * + - % ** ^        numbers (all are 64-bit floats; % is the remainder)
+//	== != < <= > >=       numbers; == and != also labels and booleans
+//	in [a, b], in 1..8    membership; a range holds whole numbers
+//	and or not && || !    booleans, from left to right, stopping early
+//	c ? a : b             a choice
+//	contains startsWith endsWith         labels
+//	min max abs floor ceil round log2    functions of numbers
 //
 // and nothing else: no loops, variables, members or clocks, so the cost of a
 // check is bounded by MaxRuleNodes. An operation without a finite value
@@ -92,7 +92,8 @@ func compileRules(spec *Spec) (*ruleSet, error) {
 	return s, err
 }
 
-// compileUsing compiles a rule, and says which parameters it uses. strict refuses labels that a parameter does not have.
+// compileUsing compiles a rule, and says which parameters it uses. strict
+// refuses labels that a parameter does not have.
 func compileUsing(params []Parameter, r Rule, strict bool) (rule, []int, error) {
 	t, used, err := compileExpression(params, r.Expr, strict)
 	if err != nil {

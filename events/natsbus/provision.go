@@ -31,8 +31,8 @@ const (
 // Provision creates or updates the streams and the command consumer. Where the
 // server has less room than the topology asks for, all streams get the same
 // smaller share of it, and grow at a later start when there is more; the log
-// says so. From then on this bus turns the
-// server's advisories about undeliverable work into dead letters.
+// says so. From then on this bus turns the server's advisories about
+// undeliverable work into dead letters.
 func (b *Bus) Provision(ctx context.Context) error {
 	replicas := b.replicas()
 	existing, err := b.existing(ctx)

@@ -14,8 +14,9 @@ import (
 // sourcesEvery is how often an owner looks again for sources that are missing.
 const sourcesEvery = 5 * time.Second
 
-// live runs the owner, again where the bus was restored from an older copy. While a source cannot be opened it waits for it: whoever
-// mounts the disk again has nothing else to do.
+// live runs the owner, again where the bus was restored from an older copy.
+// While a source cannot be opened it waits for it: whoever mounts the disk again
+// has nothing else to do.
 func (o *owner) live(ctx context.Context) error {
 	told := false
 	for {
