@@ -73,7 +73,7 @@ func TestLostLogIsNoticed(t *testing.T) {
 // nothing. Some of them lie before the place from where the owner follows them.
 func TestLostResultsAreSoonReplaced(t *testing.T) {
 	t.Parallel()
-	for _, lost := range []time.Duration{100, 200, 300, 400} {
+	for _, lost := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 300 * time.Millisecond, 400 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newSim(t, 1, membus.Faults{}, 0)
 			defer s.close()
@@ -81,11 +81,11 @@ func TestLostResultsAreSoonReplaced(t *testing.T) {
 			s.submit("sim", "x1", toyStudy("sim", 800, ""))
 			time.Sleep(time.Second)
 			moment := s.hub.Moment()
-			time.Sleep(lost * time.Millisecond)
+			time.Sleep(lost)
 			s.hub.Restore(moment, "APOLLO_RESULT")
 			time.Sleep(5 * time.Minute)
 			if state := s.state("sim"); state != study.Completed {
-				t.Errorf("the results of the last %d ms lost: %s after five minutes, want completed", lost, state)
+				t.Errorf("the results of the last %s lost: %s after five minutes, want completed", lost, state)
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-// Package services is the event shell: the proposer, the evaluator and the
-// archiver. Each is a struct of its configuration with a Run method that works
-// until its context ends; all they share is a message bus.
+// Package services holds the tests of the whole pipeline: proposer, workers and
+// archiver over a bus in memory, with faults and kills. The rooms below it are
+// the services; all they share is a message bus.
 package services

@@ -1,3 +1,5 @@
+// Package commands is the command line of the laboratory: comparisons of
+// strategies, and of the cost model with references.
 package commands
 
 import (
@@ -55,6 +57,7 @@ type benchFlags struct {
 // Lab is the commands that compare strategies, and the model with references.
 type Lab struct{ *cli.Terminal }
 
+// BenchCommand is `apollo bench`, with more subcommands of the caller's.
 func (a *Lab) BenchCommand(more ...*cobra.Command) *cobra.Command {
 	var flags benchFlags
 	c := &cobra.Command{

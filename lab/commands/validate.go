@@ -14,6 +14,7 @@ import (
 	"apollo/services/cli"
 )
 
+// ValidateCommand is `apollo validate`.
 func (a *Lab) ValidateCommand() *cobra.Command {
 	var refs string
 	var verbose, landscape bool

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"apollo/events"
 	"apollo/events/natsbus"
-	"apollo/lab/commands"
 	"apollo/services/cli"
 )
 
@@ -102,8 +102,7 @@ design under an area, latency or energy budget, and learns from earlier studies.
 	for _, c := range []*cobra.Command{a.studyCommand(), a.trialCommand(), a.compareCommand(), a.designCommand(), a.spaceCommand(), a.workloadCommand(), a.evaluatorCommand(), a.transferCommand(), a.eventsCommand(), a.dlqCommand()} {
 		root.AddCommand(inGroup("look", c))
 	}
-	l := &commands.Lab{Terminal: a.Terminal}
-	for _, c := range []*cobra.Command{a.certifyCommand(), l.BenchCommand(a.benchPipelineCommand()), l.ValidateCommand(), a.doctorCommand(), a.versionCommand()} {
+	for _, c := range slices.Concat([]*cobra.Command{a.certifyCommand(), a.doctorCommand(), a.versionCommand()}, a.labCommands()) {
 		root.AddCommand(inGroup("tool", c))
 	}
 	root.SetHelpCommandGroupID("tool")

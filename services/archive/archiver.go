@@ -1,3 +1,4 @@
+// Package archive writes what was proposed and answered to the trial log.
 package archive
 
 import (

@@ -1,3 +1,4 @@
+// Package catalog is what studies can name: templates and networks.
 package catalog
 
 import (

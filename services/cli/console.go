@@ -17,9 +17,9 @@ import (
 // PlainEvery is the time between progress lines where there is no terminal.
 const PlainEvery = 5 * time.Second
 
-// console shares stderr between messages and one live line at the bottom of a
+// Console shares stderr between messages and one live line at the bottom of a
 // terminal. It is safe for concurrent use.
-type console struct {
+type Console struct {
 	out  io.Writer
 	Live bool // whether a live line can be shown
 
@@ -27,10 +27,11 @@ type console struct {
 	line string
 }
 
-func NewConsole(out io.Writer) *console { return &console{out: out, Live: IsTerminal(out)} }
+// NewConsole writes to out; the live line is for terminals.
+func NewConsole(out io.Writer) *Console { return &Console{out: out, Live: IsTerminal(out)} }
 
 // Write prints whole lines above the live line.
-func (c *console) Write(b []byte) (int, error) {
+func (c *Console) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.line == "" {
@@ -46,10 +47,11 @@ func (c *console) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (c *console) Printf(format string, args ...any) { fmt.Fprintf(c, format, args...) }
+// Printf prints a message above the live line.
+func (c *Console) Printf(format string, args ...any) { fmt.Fprintf(c, format, args...) }
 
 // Show replaces the live line; it is cut to the width of the terminal.
-func (c *console) Show(line string) {
+func (c *Console) Show(line string) {
 	if width := terminalWidth(c.out); width > 0 {
 		if r := []rune(line); len(r) >= width {
 			line = string(r[:width-1])
@@ -62,7 +64,7 @@ func (c *console) Show(line string) {
 }
 
 // Clear removes the live line.
-func (c *console) Clear() {
+func (c *Console) Clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.line != "" {
@@ -71,6 +73,7 @@ func (c *console) Clear() {
 	}
 }
 
+// IsTerminal reports whether somebody looks at what is written.
 func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

@@ -113,9 +113,14 @@ func (p Paint) code(code, s string) string {
 	return "\x1b[" + code + "m" + s + "\x1b[0m"
 }
 
-func (p Paint) Bold(s string) string  { return p.code("1", s) }
+// Bold paints s bold.
+func (p Paint) Bold(s string) string { return p.code("1", s) }
+
+// Green paints s green.
 func (p Paint) Green(s string) string { return p.code("32", s) }
-func (p Paint) Red(s string) string   { return p.code("31", s) }
+
+// Red paints s red.
+func (p Paint) Red(s string) string { return p.code("31", s) }
 
 // Grid is a table of cells. Columns whose header starts with ">" are aligned
 // to the right.
@@ -124,6 +129,7 @@ type Grid struct {
 	Rows   [][]string
 }
 
+// Add appends a row.
 func (g *Grid) Add(cells ...string) { g.Rows = append(g.Rows, cells) }
 
 func (g *Grid) csv(w io.Writer) error {
@@ -137,6 +143,7 @@ func (g *Grid) csv(w io.Writer) error {
 	return c.Error()
 }
 
+// Text prints the table for people.
 func (g *Grid) Text(w io.Writer, p Paint) {
 	width := make([]int, len(g.Header))
 	for i, h := range g.Header {

@@ -101,6 +101,7 @@ func Bare(metric, unit string) string {
 	return strings.TrimSuffix(metric, "_"+strings.ToLower(strings.ReplaceAll(unit, "/", "_per_")))
 }
 
+// Round keeps that many digits after the point.
 func Round(v float64, digits int) float64 {
 	scale := math.Pow(10, float64(digits))
 	return math.Round(v*scale) / scale
@@ -117,6 +118,7 @@ func Duration(d time.Duration) string {
 	return d.Round(time.Millisecond).String()
 }
 
+// Plural counts a noun: "1 trial", "2 trials".
 func Plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -124,4 +126,5 @@ func Plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
+// Percent writes a part of 1 as a percentage.
 func Percent(v float64) string { return strconv.FormatFloat(100*v, 'f', 1, 64) + " %" }

@@ -1,3 +1,5 @@
+// Package cli is what every command prints with: answers in all formats,
+// errors with exit codes, quantities, progress.
 package cli
 
 import (
@@ -16,7 +18,7 @@ type Terminal struct {
 	Stdin   io.Reader
 	Stdout  *Outlet
 	Stderr  io.Writer
-	Console *console
+	Console *Console
 	// Version is that of the build.
 	Version string
 
@@ -80,6 +82,7 @@ func (a *Terminal) GroupArgs(c *cobra.Command, args []string) error {
 // Exactly refuses any other number of arguments than the usage line names.
 func Exactly(n int) cobra.PositionalArgs { return Between(n, n) }
 
+// Between refuses fewer or more arguments.
 func Between(low, high int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) >= low && len(args) <= high {
@@ -126,6 +129,7 @@ func parseLevel(s string) (slog.Level, error) {
 	return level, nil
 }
 
+// EnvOr is a variable of the environment, or other where it is empty.
 func EnvOr(name, other string) string {
 	if v := os.Getenv(name); v != "" {
 		return v

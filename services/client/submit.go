@@ -1,3 +1,5 @@
+// Package client is what the command line and programs use of the services:
+// submit, control and look at studies.
 package client
 
 import (
@@ -136,6 +138,7 @@ func commandOf(e events.Payload) string {
 	return ""
 }
 
+// Publish sends a command under an id.
 func Publish(ctx context.Context, bus events.Bus, subject, id, name string, e events.Payload, header map[string]string) error {
 	data, err := events.Encode(id, "client", name, time.Now(), e)
 	if err != nil {

@@ -1,3 +1,5 @@
+// Package proposer runs studies: it accepts requests, and every run has an owner
+// that asks the strategy, publishes work and folds the answers.
 package proposer
 
 import (

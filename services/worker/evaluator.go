@@ -1,3 +1,5 @@
+// Package worker is the evaluator role: it takes work items, measures their
+// designs and records the answers.
 package worker
 
 import (
