@@ -1,53 +1,42 @@
 package edge
 
 import (
+	"apollo/evaluator/report"
 	"apollo/evaluator/tech"
 	"apollo/optimizer/space"
 )
 
-// Area is the chip's area by part, in mm². Total is the sum of the others.
-type Area struct {
-	PEMemory          float64 `json:"pe_memory"`
-	CoreMemory        float64 `json:"core_memory"`
-	ActivationMemory  float64 `json:"activation_memory"`
-	InstructionMemory float64 `json:"instruction_memory"`
-	ParameterMemory   float64 `json:"parameter_memory"`
-	Arithmetic        float64 `json:"arithmetic"`
-	Registers         float64 `json:"registers"`
-	PEControl         float64 `json:"pe_control"`
-	CoreControl       float64 `json:"core_control"`
-	IO                float64 `json:"io"`
-	Network           float64 `json:"network_and_control"`
-	Total             float64 `json:"total"`
-}
+// Parts of the area.
+const (
+	areaPEMemory = iota
+	areaCoreMemory
+	areaActivationMemory
+	areaInstructionMemory
+	areaParameterMemory
+	areaArithmetic
+	areaRegisters
+	areaPEControl
+	areaCoreControl
+	areaIO
+	areaNetwork
+	areaParts
+)
 
-// Part is a named number of a breakdown.
-type Part struct {
-	Name  string  `json:"name"`
-	Value float64 `json:"value"`
-}
+// area is the chip's area by part, in mm² at 22 nm. Every memory counts.
+type area [areaParts]float64
 
-// Parts lists the named parts, without the total.
-func (a Area) Parts() []Part {
-	return []Part{
-		{"pe_memory", a.PEMemory},
-		{"core_memory", a.CoreMemory},
-		{"activation_memory", a.ActivationMemory},
-		{"instruction_memory", a.InstructionMemory},
-		{"parameter_memory", a.ParameterMemory},
-		{"arithmetic", a.Arithmetic},
-		{"registers", a.Registers},
-		{"pe_control", a.PEControl},
-		{"core_control", a.CoreControl},
-		{"io", a.IO},
-		{"network_and_control", a.Network},
+func (a *area) total() float64 {
+	var sum float64
+	for _, v := range a {
+		sum += v
 	}
+	return sum
 }
 
-// AreaOf returns the area of a chip at 22 nm. Every memory counts.
-func AreaOf(c Chip) Area {
-	sizer := newSizer(declared(), nil)
-	return sizer.area(&c)
+// parts lists the parts by name.
+func (a *area) parts() report.Breakdown {
+	return breakdown(a[:], "pe_memory", "core_memory", "activation_memory", "instruction_memory", "parameter_memory",
+		"arithmetic", "registers", "pe_control", "core_control", "io", "network_and_control")
 }
 
 // sizer computes areas. It knows the area of every memory size of the space in
@@ -68,8 +57,8 @@ type memo struct {
 func newSizer(k constants, space []space.Param) *sizer {
 	s := &sizer{
 		constants: k,
-		macMM2:    k.node.MultiplyMM2 + k.node.AddMM2,
-		laneMM2:   LaneRegisterBits * k.node.RegisterBitMM2,
+		macMM2:    k.Node.MultiplyMM2 + k.Node.AddMM2,
+		laneMM2:   laneRegisterBits * k.Node.RegisterBitMM2,
 	}
 	s.pe = newMemo(&k, 1, levels(space, "pe_memory"))
 	s.core = newMemo(&k, 1, levels(space, "core_memory"))
@@ -121,24 +110,21 @@ func (m *memo) find(entries int64) int {
 	return -1
 }
 
-func (s *sizer) area(c *Chip) Area {
+func (s *sizer) area(c *chip) area {
 	pes, cores := float64(c.PEs()), float64(c.PEs()*c.Cores)
 	lanes := cores * float64(c.Lanes)
-	a := Area{
-		PEMemory:          pes * s.pe.area(&s.constants, c.PEMemory),
-		CoreMemory:        cores * s.core.area(&s.constants, c.CoreMemory),
-		ActivationMemory:  s.act.area(&s.constants, c.ActivationMemory),
-		InstructionMemory: s.instruction.area(&s.constants, c.InstructionMemory),
-		ParameterMemory:   s.params.area(&s.constants, c.ParameterMemory),
-		Arithmetic:        lanes * SIMDWidth * s.macMM2,
-		Registers:         lanes * s.laneMM2,
-		PEControl:         pes * s.peControlMM2,
-		CoreControl:       cores * s.coreControlMM2,
-		IO:                float64(c.IOBandwidth) / giga * s.ioMM2PerGBps,
+	a := area{
+		areaPEMemory:          pes * s.pe.area(&s.constants, c.PEMemory),
+		areaCoreMemory:        cores * s.core.area(&s.constants, c.CoreMemory),
+		areaActivationMemory:  s.act.area(&s.constants, c.ActivationMemory),
+		areaInstructionMemory: s.instruction.area(&s.constants, c.InstructionMemory),
+		areaParameterMemory:   s.params.area(&s.constants, c.ParameterMemory),
+		areaArithmetic:        lanes * simdWidth * s.macMM2,
+		areaRegisters:         lanes * s.laneMM2,
+		areaPEControl:         pes * s.peControlMM2,
+		areaCoreControl:       cores * s.coreControlMM2,
+		areaIO:                float64(c.IOBandwidth) / giga * s.IOMM2PerGBps,
 	}
-	rest := a.PEMemory + a.CoreMemory + a.ActivationMemory + a.InstructionMemory + a.ParameterMemory +
-		a.Arithmetic + a.Registers + a.PEControl + a.CoreControl + a.IO
-	a.Network = s.controlShare * rest
-	a.Total = rest + a.Network
+	a[areaNetwork] = s.ControlShare * a.total() // of the rest
 	return a
 }

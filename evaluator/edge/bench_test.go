@@ -6,18 +6,19 @@ import (
 	"testing"
 
 	"apollo/evaluator"
+	"apollo/evaluator/frame"
 	"apollo/optimizer/space"
 )
 
 // legalDesigns draws designs that the cheap rules accept, so that a benchmark
 // measures mapping and not messages.
-func legalDesigns(b *bound, n int) [][]space.Value {
+func legalDesigns(b *bound, n int) []frame.Design {
 	rng := rand.New(rand.NewPCG(8, 0))
-	var list [][]space.Value
+	var list []frame.Design
 	for len(list) < n {
 		c := randomChip(rng)
 		if _, ok := measured(b, &c); ok {
-			list = append(list, c.Values())
+			list = append(list, designOf(c))
 		}
 	}
 	return list
@@ -25,19 +26,19 @@ func legalDesigns(b *bound, n int) [][]space.Value {
 
 // BenchmarkCold evaluates designs that no evaluation before could help with.
 func BenchmarkCold(b *testing.B) {
-	for _, name := range append(Networks(), "resnet50_v1") {
+	for _, name := range append(published(), "resnet50_v1") {
 		b.Run(name, func(b *testing.B) {
 			e := boundTo(b, name)
 			designs := legalDesigns(e, 1000)
 			s := e.get()
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				c, _ := e.chip(designs[i%len(designs)])
+				c := e.chip(&designs[i%len(designs)])
 				e.sizer.prepare(&s.machine, &c)
 				for j := range e.shapes {
 					s.machine.mapLayer(&e.shapes[j], &s.costs[j])
 				}
-				e.mapped(s)
+				e.mapped(s, true)
 			}
 		})
 	}
@@ -47,7 +48,7 @@ func BenchmarkCold(b *testing.B) {
 func BenchmarkWalk(b *testing.B) {
 	e := boundTo(b, "mobilenet_v2")
 	rng := rand.New(rand.NewPCG(9, 0))
-	c := Baseline()
+	c := baseline()
 	var designs [][]space.Value
 	for len(designs) < 4000 {
 		d, r := c, randomChip(rng)
@@ -55,24 +56,24 @@ func BenchmarkWalk(b *testing.B) {
 		*d.fields()[i] = *r.fields()[i]
 		if _, ok := measured(e, &d); ok {
 			c = d
-			designs = append(designs, c.Values())
+			designs = append(designs, c.values())
 		}
 	}
-	e = boundTo(b, "mobilenet_v2")
+	fresh := evaluatorOf(b, "mobilenet_v2")
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		_, _ = e.Evaluate(context.Background(), evaluator.Request{Design: designs[i%len(designs)]})
+		_, _ = fresh.Evaluate(context.Background(), evaluator.Request{Design: designs[i%len(designs)]})
 	}
 }
 
 // BenchmarkUniform evaluates uniform draws, infeasible ones included.
 func BenchmarkUniform(b *testing.B) {
-	e := boundTo(b, "mobilenet_v2")
+	e := evaluatorOf(b, "mobilenet_v2")
 	rng := rand.New(rand.NewPCG(10, 0))
 	var designs [][]space.Value
 	for range 4096 {
 		c := randomChip(rng)
-		designs = append(designs, c.Values())
+		designs = append(designs, c.values())
 	}
 	for i := 0; b.Loop(); i++ {
 		_, _ = e.Evaluate(context.Background(), evaluator.Request{Design: designs[i%len(designs)]})
@@ -80,8 +81,8 @@ func BenchmarkUniform(b *testing.B) {
 }
 
 func BenchmarkCheck(b *testing.B) {
-	e := boundTo(b, "mobilenet_v2")
-	design, dst := Baseline().Values(), make([]float64, metricCount)
+	e := evaluatorOf(b, "mobilenet_v2").(evaluator.Checker)
+	design, dst := baseline().values(), make([]float64, 3)
 	b.ReportAllocs()
 	for b.Loop() {
 		e.Check(design, dst)
@@ -91,11 +92,12 @@ func BenchmarkCheck(b *testing.B) {
 // Not parallel: AllocsPerRun counts the whole process.
 func TestNoAllocations(t *testing.T) {
 	b := boundTo(t, "mobilenet_v2")
-	design, dst := Baseline().Values(), make([]float64, metricCount)
-	if n := testing.AllocsPerRun(100, func() { b.Check(design, dst) }); n != 0 {
+	e := evaluatorOf(t, "mobilenet_v2").(evaluator.Checker)
+	design, dst := baseline().values(), make([]float64, 3)
+	if n := testing.AllocsPerRun(100, func() { e.Check(design, dst) }); n != 0 {
 		t.Errorf("Check allocates %g times", n)
 	}
-	c := Baseline()
+	c := baseline()
 	s := b.get()
 	if n := testing.AllocsPerRun(100, func() {
 		b.sizer.prepare(&s.machine, &c)

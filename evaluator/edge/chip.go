@@ -1,37 +1,31 @@
 package edge
 
 import (
-	"fmt"
-	"math"
-
-	"apollo/optimizer/space"
+	"apollo/evaluator/frame"
+	"apollo/evaluator/report"
 )
 
-// Chip is one design: the ten parameters and the clock. Chips need not lie on
+// chip is one design: the ten parameters and the clock. Chips need not lie on
 // the lattice of the search space. All fields are positive.
-type Chip struct {
+type chip struct {
 	// PEsX and PEsY are the columns and rows of the mesh of PEs.
-	PEsX int64 `json:"pes_x"`
-	PEsY int64 `json:"pes_y"`
+	PEsX, PEsY int64
 	// PEMemory is the activation memory of one PE, in bytes.
-	PEMemory int64 `json:"pe_memory"`
+	PEMemory int64
 	// Cores is the number of cores in one PE.
-	Cores int64 `json:"cores"`
+	Cores int64
 	// CoreMemory is the weight memory of one core, in bytes.
-	CoreMemory int64 `json:"core_memory"`
+	CoreMemory int64
 	// Lanes is the number of compute lanes of one core; a lane multiplies and
-	// accumulates SIMDWidth pairs per cycle.
-	Lanes int64 `json:"lanes"`
+	// accumulates simdWidth pairs per cycle.
+	Lanes int64
 	// ActivationMemory, InstructionMemory and ParameterMemory are the
-	// chip-level memories, in entries of ActivationEntryBytes,
-	// InstructionEntryBytes and ParameterEntryBytes.
-	ActivationMemory  int64 `json:"activation_memory"`
-	InstructionMemory int64 `json:"instruction_memory"`
-	ParameterMemory   int64 `json:"parameter_memory"`
+	// chip-level memories, in entries.
+	ActivationMemory, InstructionMemory, ParameterMemory int64
 	// IOBandwidth is the off-chip bandwidth in bytes per second.
-	IOBandwidth int64 `json:"io_bandwidth"`
-	// ClockHz is the clock in Hz; 0 means ClockHz, the clock of the space.
-	ClockHz int64 `json:"clock_hz"`
+	IOBandwidth int64
+	// ClockHz is the clock in Hz; 0 means clockHz, the clock of the space.
+	ClockHz int64
 
 	// What follows describes real chips beyond the ten parameters; the designs
 	// of the space leave all of it 0.
@@ -39,30 +33,26 @@ type Chip struct {
 	// ResidentBytes of parameters stay in the core memories from one inference
 	// to the next, the first of the network, where no bus has to bring them; 0
 	// means a cold inference.
-	ResidentBytes int64 `json:"resident_bytes,omitempty"`
+	ResidentBytes int64
 	// IssuePercent is the time of one compute step in percent of a cycle: what
 	// the sequencers lose; 0 means 100.
-	IssuePercent int64 `json:"issue_percent,omitempty"`
+	IssuePercent int64
 	// PackedDepthwise chips put the columns of a depthwise layer on the lanes
 	// and multipliers that its channels leave idle.
-	PackedDepthwise bool `json:"packed_depthwise,omitempty"`
+	PackedDepthwise bool
 	// HostCycles is what the host takes to start an inference and to fetch its
 	// result.
-	HostCycles int64 `json:"host_cycles,omitempty"`
+	HostCycles int64
 }
 
 // PEs returns the number of PEs.
-func (c Chip) PEs() int64 { return c.PEsX * c.PEsY }
+func (c chip) PEs() int64 { return c.PEsX * c.PEsY }
 
 // MACs returns the multiply-accumulates that the chip does per cycle at best.
-func (c Chip) MACs() int64 { return c.PEs() * c.Cores * c.Lanes * SIMDWidth }
-
-// PeakTOPS returns the advertised peak: two operations per MAC, in 10^12 per
-// second.
-func (c Chip) PeakTOPS() float64 { return 2 * float64(c.MACs()) * float64(c.clock()) / 1e12 }
+func (c chip) MACs() int64 { return c.PEs() * c.Cores * c.Lanes * simdWidth }
 
 // issued returns the cycles that a number of compute steps takes.
-func (c *Chip) issued(steps int64) int64 {
+func (c *chip) issued(steps int64) int64 {
 	const percent = 100
 	if c.IssuePercent == 0 {
 		return steps
@@ -70,48 +60,57 @@ func (c *Chip) issued(steps int64) int64 {
 	return steps * c.IssuePercent / percent
 }
 
-func (c Chip) clock() int64 {
+func (c chip) clock() int64 {
 	if c.ClockHz == 0 {
-		return ClockHz
+		return clockHz
 	}
 	return c.ClockHz
 }
 
-// Values returns the chip's ten parameter values in the template's order.
-func (c Chip) Values() []space.Value {
-	v := make([]space.Value, paramCount)
-	for i, field := range c.fields() {
-		v[i].Num = float64(*field)
-	}
-	return v
-}
-
 // fields lists the parameters in the template's order.
-func (c *Chip) fields() [paramCount]*int64 {
+func (c *chip) fields() [paramCount]*int64 {
 	return [paramCount]*int64{
 		&c.PEsX, &c.PEsY, &c.PEMemory, &c.Cores, &c.CoreMemory, &c.Lanes,
 		&c.ActivationMemory, &c.InstructionMemory, &c.ParameterMemory, &c.IOBandwidth,
 	}
 }
 
-// maxValue bounds each parameter so that no product of a model formula can
-// overflow 63 bits.
-const maxValue = 1 << 40
+// beyond lists what a chip has beyond the ten parameters.
+func (c *chip) beyond() report.Fields {
+	f := report.Fields{{Name: "clock_hz", Value: c.clock()}}
+	if c.ResidentBytes > 0 {
+		f = append(f, report.Field{Name: "resident_bytes", Value: c.ResidentBytes})
+	}
+	if c.IssuePercent > 0 {
+		f = append(f, report.Field{Name: "issue_percent", Value: c.IssuePercent})
+	}
+	if c.PackedDepthwise {
+		f = append(f, report.Field{Name: "packed_depthwise", Value: true})
+	}
+	if c.HostCycles > 0 {
+		f = append(f, report.Field{Name: "host_cycles", Value: c.HostCycles})
+	}
+	return f
+}
 
-// ChipOf returns the chip with the given parameter values, in the template's
-// order. Values need not be levels of the space; the error names one that is
-// not a positive whole number.
-func ChipOf(design []space.Value) (Chip, error) {
-	var c Chip
-	if len(design) != paramCount {
-		return c, fmt.Errorf("the design has %d values, the template %s has %d parameters", len(design), Name, paramCount)
+// chip returns a design as a chip: its parameters, and what its preset has
+// beyond them, a clock for one.
+func (b *bound) chip(d *frame.Design) chip {
+	var c chip
+	if d.Preset != "" {
+		c, _ = presetNamed(d.Preset)
 	}
 	for i, field := range c.fields() {
-		v := design[i]
-		if v.Label != "" || v.Num != math.Trunc(v.Num) || v.Num < 1 || v.Num > maxValue {
-			return c, fmt.Errorf("%s is %s, want a whole number from 1 to 2^40", paramName(i), v)
-		}
-		*field = int64(v.Num)
+		*field = d.Values[i]
 	}
-	return c, nil
+	if c.ClockHz == 0 {
+		c.ClockHz = b.sizer.clockHz
+	}
+	return c
+}
+
+// machine returns what the frame asks of a chip.
+func (b *bound) machine(c *chip) frame.Machine {
+	a := b.sizer.area(c)
+	return frame.Machine{ClockHz: c.clock(), MACsPerCycle: c.MACs(), IOBandwidth: c.IOBandwidth, AreaMM2: a.total()}
 }

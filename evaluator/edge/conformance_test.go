@@ -11,7 +11,7 @@ import (
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	tm := edge.Template()
+	tm := edge.Spec().Template()
 	one := evaluator.Task{Params: tm.Params, Networks: networks(t, "mobilenet_v2")}
 	both := evaluator.Task{Params: tm.Params, Networks: networks(t, "mobilenet_v2", "mobilenet_edgetpu")}
 	both.Networks[1].Weight = 3

@@ -1,118 +1,115 @@
 package edge
 
-// Constants of the template. The published space gives ten numbers and no
-// machine; what a machine needs beyond them is declared here, each with its
-// reason, and described in docs/model.md.
+import (
+	"apollo/evaluator/frame"
+	"apollo/evaluator/tech"
+)
+
+// Structure of the template, which no sensitivity study moves.
 const (
-	// ClockHz is the clock of the search space: published runtimes of the
+	// clockHz is the clock of the search space: published runtimes of the
 	// space are of designs without a clock parameter; chosen: see
 	// docs/model.md#clock.
-	ClockHz int64 = 1e9
+	clockHz int64 = 1e9
 
-	// SIMDWidth is the number of multiply-accumulate units of a lane: 4x4 PEs
+	// simdWidth is the number of multiply-accumulate units of a lane: 4x4 PEs
 	// of 64 lanes are then 4.096 TOPS at 500 MHz, as advertised for the Coral
 	// chip.
-	SIMDWidth = 4
+	simdWidth = 4
 
-	// ActivationEntryBytes, InstructionEntryBytes and ParameterEntryBytes are
-	// the widths of the chip-level memories, which the source gives as counts
-	// of entries; chosen: see docs/model.md#entries.
-	ActivationEntryBytes  = 16
-	InstructionEntryBytes = 16
-	ParameterEntryBytes   = 64
-
-	// PortBytes is what the memory of a PE delivers to its cores, in bytes per
-	// cycle; chosen: see docs/model.md#port.
-	PortBytes = 512
-
-	// BusBytes is the width of the bus that distributes weights from the
-	// parameter memory, in bytes per cycle: one parameter entry.
-	BusBytes = ParameterEntryBytes
-
-	// LinkBytes is the width of a mesh link into a PE, in bytes per cycle;
-	// chosen: see docs/model.md#mesh.
-	LinkBytes = 64
-
-	// AccumulatorBytes is the width of a partial sum.
-	AccumulatorBytes = 4
-
-	// LayerCycles is the serial cost of starting a layer: dispatch and a
-	// barrier over the mesh; chosen: see docs/model.md#serial.
-	LayerCycles = 1000
-
-	// HopCycles is the latency of one mesh hop; a layer's fill and drain cross
-	// the mesh once each. One cycle for the router, one for the wire.
-	HopCycles = 2
-
-	// BandCycles is the cost of handing one band of input rows from the
-	// activation memory to the mesh; chosen: see docs/model.md#serial.
-	BandCycles = 32
-
-	// TileCycles is the cost of switching the lanes to the next weight tile;
-	// chosen: see docs/model.md#serial.
-	TileCycles = 8
-
-	// LoopCycles is the cost of issuing a tile from a loop of the program
-	// instead of from its own unrolled entries; chosen: see
-	// docs/model.md#program.
-	LoopCycles = 32
-)
-
-// RegisterPJPerByte is the energy of reading or writing one byte of a lane's
-// accumulator, in pJ: a 32-bit register at about the energy of an 8-bit
-// addition; chosen: see docs/model.md#energy.
-const RegisterPJPerByte = 0.01
-
-// Program size in instruction entries; chosen: see docs/model.md#program.
-const (
-	// LayerEntries configures a layer.
-	LayerEntries = 16
-	// PEEntries describes the data exchange of one PE in one layer.
-	PEEntries = 1
-	// BandEntries describes one band of input rows.
-	BandEntries = 4
-	// TileEntries issues one output tile, a band of rows by one step of the
-	// lanes over output channels: a configuration like a layer's, four entries
-	// each for inputs, weights, outputs and the loop. The published maximum
-	// runtimes say that designs with few lanes do not run at all: their program
-	// has too many tiles.
-	TileEntries = 16
-	// UnrolledEntries is what an output tile takes more when it has a
-	// configuration of its own instead of the loop's.
-	UnrolledEntries = LayerEntries
-)
-
-// Area beyond memories and arithmetic, in mm² at 22 nm; chosen: see
-// docs/model.md#area.
-const (
-	// PEControlMM2 is the router, the port and the sequencer of one PE.
-	PEControlMM2 = 0.03
-	// CoreControlMM2 is the sequencer and the address generators of one core.
-	CoreControlMM2 = 0.004
-	// IOMM2PerGBps is the off-chip interface, per 10^9 bytes per second.
-	IOMM2PerGBps = 0.012
-	// ControlShare is clock tree, network wiring and global control as a share
-	// of everything else: the middle of the 15 to 30 % that layouts report.
-	ControlShare = 0.20
-	// LaneRegisterBits is the state of a lane: SIMDWidth weights and
+	// laneRegisterBits is the state of a lane: simdWidth weights and
 	// activations of 8 bits, and two 32-bit accumulators, one of which drains.
-	LaneRegisterBits = 2*8*SIMDWidth + 2*32
+	laneRegisterBits = 2*8*simdWidth + 2*32
+
+	// Widths of the chip-level memories, which the source gives as counts of
+	// entries; chosen: see docs/model.md#entries.
+	activationEntryBytes, instructionEntryBytes, parameterEntryBytes = 16, 16, 64
 )
 
-// Constants of the Coral chip beyond its memories and its array.
-const (
-	// CoralIssuePercent is the time of a compute step: fitted, the one global
-	// factor, on the six estimates of the chip's own compiler, to the least
-	// worst error; measured utilisation of 16 to 23 % asks for 3 to 5. See
-	// docs/validation.md#coral.
-	CoralIssuePercent = 355
-	coralClockHz      = 500e6
-	// coralStreamRate is the rate at which parameters reach the chip, in B/s:
-	// the published latencies of networks whose parameters exceed 8 MB grow by
-	// about 2.5 ms per MB; chosen: see docs/validation.md#coral.
-	coralStreamRate = 400e6
-	// coralHostMicros is the host's part of an inference: what remains of the
-	// published latencies of the smallest networks; chosen: see
-	// docs/validation.md#coral.
-	coralHostMicros = 1100
-)
+// constants are what a machine needs beyond the ten numbers that the published
+// space gives, each with its reason, and described in docs/model.md.
+type constants struct {
+	clockHz                                                          int64
+	activationEntryBytes, instructionEntryBytes, parameterEntryBytes int64
+	// portBytes is what the memory of a PE delivers to its cores, busBytes the
+	// width of the bus that distributes weights from the parameter memory,
+	// linkBytes that of a mesh link into a PE, in bytes per cycle.
+	portBytes, busBytes, linkBytes int64
+	// layerCycles is the serial cost of starting a layer: dispatch and a barrier
+	// over the mesh. hopCycles is the latency of one mesh hop; a layer's fill and
+	// drain cross the mesh once each.
+	layerCycles, hopCycles int64
+	// bandCycles is the cost of handing one band of input rows from the activation
+	// memory to the mesh, tileCycles of switching the lanes to the next weight
+	// tile, loopCycles of issuing a tile from a loop of the program instead of
+	// from its own unrolled entries.
+	bandCycles, tileCycles, loopCycles int64
+	// Entries of the program: layerEntries configure a layer, peEntries describe
+	// the data exchange of one PE in one layer, bandEntries one band of input
+	// rows. tileEntries issue one output tile, a band of rows by one step of the
+	// lanes over output channels; the published maximum runtimes say that designs
+	// with few lanes do not run at all: their program has too many tiles.
+	// unrolledEntries is what a tile takes more when it has a configuration of its
+	// own instead of the loop's.
+	layerEntries, peEntries, bandEntries, tileEntries, unrolledEntries int64
+	// peControlMM2 is the router, the port and the sequencer of one PE,
+	// coreControlMM2 the sequencer and the address generators of one core.
+	peControlMM2, coreControlMM2 float64
+	frame.Technology
+}
+
+// declared returns the constants as they are declared.
+func declared() *constants {
+	return &constants{
+		clockHz:              clockHz,
+		activationEntryBytes: activationEntryBytes, instructionEntryBytes: instructionEntryBytes, parameterEntryBytes: parameterEntryBytes,
+		portBytes:    512,                 // chosen: see docs/model.md#port
+		busBytes:     parameterEntryBytes, // one parameter entry
+		linkBytes:    64,                  // chosen: see docs/model.md#mesh
+		layerCycles:  1000,                // chosen: see docs/model.md#serial
+		hopCycles:    2,                   // one for the router, one for the wire
+		bandCycles:   32,                  // chosen: see docs/model.md#serial
+		tileCycles:   8,                   // chosen: see docs/model.md#serial
+		loopCycles:   32,                  // chosen: see docs/model.md#program, as are all entries
+		layerEntries: 16, peEntries: 1, bandEntries: 4,
+		tileEntries:     16,                          // a configuration like a layer's: four each for inputs, weights, outputs and the loop
+		unrolledEntries: 16,                          // a layer's
+		peControlMM2:    0.03, coreControlMM2: 0.004, // at 22 nm; chosen: see docs/model.md#area
+		Technology: frame.Declared(),
+	}
+}
+
+// Rows implements frame.Constants.
+func (k *constants) Rows() []frame.Constant {
+	return append([]frame.Constant{
+		{Name: "clock", Unit: "Hz", At: &k.clockHz},
+		{Name: "activation_entry", Unit: "B", At: &k.activationEntryBytes},
+		{Name: "instruction_entry", Unit: "B", At: &k.instructionEntryBytes},
+		{Name: "parameter_entry", Unit: "B", At: &k.parameterEntryBytes},
+		{Name: "port", Unit: "B/cycle", At: &k.portBytes},
+		{Name: "bus", Unit: "B/cycle", At: &k.busBytes},
+		{Name: "link", Unit: "B/cycle", At: &k.linkBytes},
+		{Name: "layer_cycles", Unit: "cycles", At: &k.layerCycles},
+		{Name: "hop_cycles", Unit: "cycles", At: &k.hopCycles},
+		{Name: "band_cycles", Unit: "cycles", At: &k.bandCycles},
+		{Name: "tile_cycles", Unit: "cycles", At: &k.tileCycles},
+		{Name: "loop_cycles", Unit: "cycles", At: &k.loopCycles},
+		{Name: "layer_entries", Unit: "entries", At: &k.layerEntries},
+		{Name: "pe_entries", Unit: "entries", At: &k.peEntries},
+		{Name: "band_entries", Unit: "entries", At: &k.bandEntries},
+		{Name: "tile_entries", Unit: "entries", At: &k.tileEntries},
+		{Name: "unrolled_entries", Unit: "entries", At: &k.unrolledEntries},
+		{Name: "pe_control", Unit: "mm2", At: &k.peControlMM2},
+		{Name: "core_control", Unit: "mm2", At: &k.coreControlMM2},
+	}, k.Technology.Rows()...)
+}
+
+// sram returns a memory of the node.
+func (k *constants) sram(bytes float64) tech.SRAM {
+	m := k.Node.SRAM(bytes)
+	m.AreaMM2 *= k.SRAMArea
+	m.ReadPJPerByte *= k.SRAMEnergy
+	m.WritePJPerByte *= k.SRAMEnergy
+	m.LeakageMW *= k.SRAMLeakage
+	return m
+}

@@ -6,22 +6,20 @@ import (
 	"testing"
 
 	"apollo/evaluator/model"
+	"apollo/evaluator/report"
 )
 
 // Broken names the reason of an evaluation first, and nothing for a feasible
 // chip.
 func TestBrokenAgreesWithTheEvaluation(t *testing.T) {
 	t.Parallel()
-	task := taskFor(t, Networks()...)
+	networks := networksOf(t, published()...)
 	rng := rand.New(rand.NewPCG(21, 0))
 	several := 0
 	for range 300 {
 		c := randomChip(rng)
-		r, err := ExplainChip(task.Networks, c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		broken, err := Broken(task.Networks, c)
+		r := inspect(t, networks, c)
+		broken, err := Spec().Broken(networks, report.Point{Values: c.values()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,12 +40,9 @@ func TestBrokenAgreesWithTheEvaluation(t *testing.T) {
 // The exported mappings are those of the report, and valid: weights fit.
 func TestMappingsAreTheReports(t *testing.T) {
 	t.Parallel()
-	task := taskFor(t, "mobilenet_v2")
-	r, err := ExplainChip(task.Networks, Baseline())
-	if err != nil {
-		t.Fatal(err)
-	}
-	mapped, err := Mappings(task.Networks, Baseline())
+	networks, point := networksOf(t, "mobilenet_v2"), report.Point{Values: baseline().values()}
+	r := inspect(t, networks, baseline())
+	mapped, err := Spec().Mapped(networks, point, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,10 +67,10 @@ func TestMappingsAreTheReports(t *testing.T) {
 	if at != len(mapped) || at == 0 {
 		t.Errorf("%d mappings, %d layers of the report have one", len(mapped), at)
 	}
-	bad := Baseline()
+	bad := baseline()
 	bad.Cores, bad.Lanes = 32, 256
-	if _, err := Mappings(task.Networks, bad); err == nil {
-		t.Error("Mappings() of an infeasible chip is no error")
+	if _, err := Spec().Mapped(networks, report.Point{Values: bad.values()}, nil); err == nil {
+		t.Error("Mapped() of an infeasible chip is no error")
 	}
 }
 
@@ -93,16 +88,13 @@ func nest(mapping string) string {
 // No layer is above its roof, and roofs are the lower of the two limits.
 func TestRoofline(t *testing.T) {
 	t.Parallel()
-	task := taskFor(t, Networks()...)
-	feasibleChips(boundTo(t, Networks()...), 22, 50, func(_ *rand.Rand, c Chip, _ *scratch) {
-		r, err := ExplainChip(task.Networks, c)
-		if err != nil {
-			t.Fatal(err)
-		}
+	networks := networksOf(t, published()...)
+	feasibleChips(boundTo(t, published()...), 22, 50, func(_ *rand.Rand, c chip, _ *scratch) {
+		r := inspect(t, networks, c)
 		peak := float64(c.MACs()) * float64(c.clock())
 		for _, l := range r.Layers {
 			roof := l.Roofline
-			if roof.Attainable > peak || roof.Attainable > roof.Intensity*float64(c.IOBandwidth) && l.Bytes.OffChip > 0 {
+			if roof.Attainable > peak || roof.Attainable > roof.Intensity*float64(c.IOBandwidth) && l.Bytes.Of(report.OffChip) > 0 {
 				t.Fatalf("layer %s: %+v is above the peak of %g or the bandwidth's slope", l.ID, roof, peak)
 			}
 			if (roof.Bound == "compute") != (roof.Attainable == peak) {

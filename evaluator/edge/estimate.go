@@ -5,9 +5,11 @@ import (
 	"apollo/evaluator/workload"
 )
 
-// Estimate is what a chip takes for one network, without judging whether the
-// network's program and tiles fit: for chips whose rules are not the template's.
+// Estimate is what the Coral chip takes for one network, without judging whether
+// the network's program and tiles fit: its rules are not the template's.
 type Estimate struct {
+	// MACsPerCycle is the peak rate of the chip.
+	MACsPerCycle int64
 	// OnChipCycles is the sum of the layers' times on chip: what a compiler
 	// counts, without starting layers, without the host and without streaming.
 	OnChipCycles int64
@@ -15,27 +17,25 @@ type Estimate struct {
 	LatencySeconds float64
 }
 
-// EstimateOf returns the estimate for a network. The error is for a malformed
-// chip or workload.
-func EstimateOf(w *workload.Workload, c Chip) (Estimate, error) {
-	if _, err := ChipOf(c.Values()); err != nil {
-		return Estimate{}, err
-	}
-	b, err := bind(evaluator.Task{Params: params(), Networks: []evaluator.Network{{Workload: w, Weight: 1}}})
+// CoralEstimate returns the estimate for a network. The error is for a malformed
+// workload.
+func CoralEstimate(w *workload.Workload) (Estimate, error) {
+	m, err := Spec().Bind([]evaluator.Network{{Workload: w, Weight: 1}}, declared())
 	if err != nil {
 		return Estimate{}, err
 	}
+	b, c := m.(*bound), coral()
 	s := b.get()
 	defer b.put(s)
-	m, net := &s.machine, &b.nets[0]
-	b.sizer.prepare(m, &c)
-	b.cache.mapAll(m, b.shapes, s.costs)
+	x, net := &s.machine, &b.nets[0]
+	b.sizer.prepare(x, &c)
+	b.cache.mapAll(x, b.shapes, s.costs)
 	s.reserve(len(net.layers))
-	b.program(net, m, s.costs, s.steps)
-	var e Estimate
+	b.program(net, x, s.costs, s.steps)
+	e := Estimate{MACsPerCycle: c.MACs()}
 	for i := range net.layers {
 		e.OnChipCycles += s.costs[net.layers[i].shape].cycles
 	}
-	e.LatencySeconds = float64(net.time(m, b.shapes, s.costs, s.steps)) / float64(m.clock())
+	e.LatencySeconds = float64(net.time(x, b.shapes, s.costs, s.steps)) / float64(x.clock())
 	return e, nil
 }

@@ -1,142 +1,98 @@
 package edge
 
 import (
-	"apollo/evaluator"
+	"apollo/evaluator/frame"
 	"apollo/evaluator/model"
 	"apollo/evaluator/report"
-	"apollo/optimizer/space"
 )
 
-// Explain evaluates one design of a task in detail. It agrees with the task's
-// evaluator bit for bit. The error is for a task or a design that is
-// malformed; an infeasible design has a report with its Reason.
-func Explain(task evaluator.Task, design []space.Value) (Report, error) {
-	b, err := bind(task)
-	if err != nil {
-		return Report{}, err
-	}
-	c, ok := b.chip(design)
-	if !ok {
-		return Report{}, malformedError{b.malformed(design).Message}
-	}
-	return b.explain(&c), nil
-}
-
-// ExplainChip is Explain for a chip that need not lie on the lattice, for
-// example a preset with a clock of its own.
-func ExplainChip(networks []evaluator.Network, c Chip) (Report, error) {
-	b, err := bindChip(networks, c)
-	if err != nil {
-		return Report{}, err
-	}
-	return b.explain(&c), nil
-}
-
-// malformedError says what is wrong with a design.
-type malformedError struct{ why string }
-
-func (e malformedError) Error() string { return e.why }
-
-func (b *bound) explain(c *Chip) Report {
-	c.ClockHz = c.clock()
-	r := Report{
-		Template: Name, Version: Version, Chip: *c,
-		PEs: c.PEs(), MACsPerCycle: c.MACs(), PeakTOPS: c.PeakTOPS(),
-		Area: b.sizer.area(c), Networks: []NetworkReport{}, Layers: []LayerReport{},
-	}
-	r.Metrics.AreaMM2 = finite(r.Area.Total)
+// Explain implements frame.Model.
+func (b *bound) Explain(d frame.Design, _ []report.Given) (frame.Explained, error) {
+	c := b.chip(&d)
+	area := b.sizer.area(&c)
+	x := frame.Explained{Machine: b.machine(&c), Area: area.parts(), Beyond: c.beyond()}
 	s := b.get()
 	defer b.put(s)
-	if why := b.measure(c, s); why != nil {
-		r.Reason = reasonReport(why)
-		return r
+	if x.Reason = b.measure(&c, s); x.Reason != nil {
+		return x, nil
 	}
-	r.Feasible = true
-	r.Metrics.LatencySeconds = finite(b.mean(s.totals, func(t *totals) float64 { return t.latencySeconds }))
-	r.Metrics.EnergyJ = finite(b.mean(s.totals, func(t *totals) float64 { return t.energyJ }))
 	for i := range b.nets {
 		// measure left the steps of the last network only.
-		net := &b.nets[i]
+		net, m := &b.nets[i], &s.machine
 		s.reserve(len(net.layers))
-		b.program(net, &s.machine, s.costs, s.steps)
-		net.time(&s.machine, b.shapes, s.costs, s.steps)
-		b.explainNetwork(net, s, &s.totals[i], &r)
+		b.program(net, m, s.costs, s.steps)
+		net.time(m, b.shapes, s.costs, s.steps)
+		e := net.energy(m, b.shapes, s.costs, s.steps, s.totals[i].Seconds)
+		n := frame.NetworkParts{Totals: s.totals[i], Energy: e.parts()}
+		for at := range net.layers {
+			shape := net.layers[at].shape
+			n.Layers = append(n.Layers, m.explainLayer(&b.shapes[shape], &s.costs[shape], &s.steps[at]))
+			n.ProgramEntries += s.steps[at].entries
+		}
+		x.Networks = append(x.Networks, n)
 	}
-	return r
+	return x, nil
 }
 
-func (b *bound) explainNetwork(net *network, s *scratch, t *totals, r *Report) {
-	m := &s.machine
-	n := NetworkReport{
-		Name: net.name, Weight: net.weight, LatencySeconds: t.latencySeconds, EnergyJ: t.energyJ,
-		Energy: net.energy(m, b.shapes, s.costs, s.steps, t.latencySeconds),
-	}
-	var split LayerReport
-	for i := range net.layers {
-		y := m.explainLayer(&net.layers[i], &b.shapes[net.layers[i].shape], &s.costs[net.layers[i].shape], &s.steps[i])
-		y.Network = net.name
-		n.MACs += y.MACs
-		n.ProgramEntries += s.steps[i].entries
-		n.OffChipBytes += y.Bytes.OffChip
-		split.ComputeCycles += y.ComputeCycles
-		split.MemoryCycles += y.MemoryCycles
-		split.IOCycles += y.IOCycles
-		split.InstructionCycles += y.InstructionCycles
-		split.SerialCycles += y.SerialCycles
-		r.Layers = append(r.Layers, y)
-	}
-	n.Roofline = m.roofline(n.MACs, n.OffChipBytes, t.latencySeconds)
-	hz := float64(m.clock())
-	n.Utilisation = float64(n.MACs) / (float64(t.cycles) * float64(m.MACs()))
-	n.Latency = LatencySplit{
-		Compute: float64(split.ComputeCycles) / hz, Memory: float64(split.MemoryCycles) / hz,
-		IO: float64(split.IOCycles) / hz, Instruction: float64(split.InstructionCycles) / hz,
-		Serial: float64(split.SerialCycles) / hz, Total: t.latencySeconds,
-	}
-	r.Networks = append(r.Networks, n)
-}
-
-func (m *machine) explainLayer(y *layer, s *shape, cost *layerCost, st *step) LayerReport {
+func (m *machine) explainLayer(s *shape, cost *layerCost, st *step) frame.LayerParts {
 	longest := max(cost.compute, cost.port, cost.bus, cost.link)
-	r := LayerReport{
-		ID: y.id, Op: string(y.op), MACs: y.macs, Cycles: st.cycles,
-		ComputeCycles: cost.compute, MemoryCycles: longest - cost.compute,
+	r := report.Layer{
+		Cycles: st.cycles, ComputeCycles: cost.compute, MemoryCycles: longest - cost.compute,
 		IOCycles: max(st.io-st.onChip, 0), InstructionCycles: st.rolled * m.loopCycles,
-		LatencySeconds: float64(st.cycles) / float64(m.clock()),
-		Utilisation:    float64(y.macs) / (float64(st.cycles) * float64(m.MACs())),
-		Bands:          st.bands, WeightTiles: cost.tiles, OutputTiles: st.tiles, SpillBytes: st.spill,
 		Mapping: "elements spread over all lanes", Accesses: []report.Access{},
+		Counts: report.Counts{
+			{Name: "bands", Value: st.bands}, {Name: "weight_tiles", Value: cost.tiles},
+			{Name: "output_tiles", Value: st.tiles}, {Name: "spill_bytes", Value: st.spill},
+		},
 	}
 	r.SerialCycles = r.Cycles - r.ComputeCycles - r.MemoryCycles - r.IOCycles - r.InstructionCycles
 	r.Bottleneck = bottleneck(cost, st, r.SerialCycles)
-	r.Bytes = LevelBytes{
-		OffChip:         s.weights + st.entries*m.instructionEntryBytes + st.spill,
-		ParameterMemory: cost.traffic.parameterRead + cost.traffic.parameterWrite,
-		PEMemory:        s.in + s.out,
-		Exchange:        cost.exchange * cost.activePEs,
-	}
-	r.Roofline = m.roofline(y.macs, r.Bytes.OffChip, r.LatencySeconds)
-	var e Energy
+	var e energy
 	e.addLayer(m, s, cost, st)
 	e.scale()
-	r.EnergyJ = e.Dynamic()
+	r.EnergyJ = e.total() // leakage is the network's
+	y := frame.LayerParts{Layer: r}
+	pe, core := s.in+s.out, int64(0)
 	if !s.vector {
-		m.explainMapping(s, cost, &r)
+		pe, core = m.explainMapping(s, cost, &y)
 	}
-	return r
+	y.Bytes = report.Counts{
+		{Name: report.OffChip, Value: s.weights + st.entries*m.instructionEntryBytes + st.spill},
+		{Name: "parameter_memory", Value: cost.traffic.parameterRead + cost.traffic.parameterWrite},
+		{Name: "pe_memory", Value: pe}, {Name: "core_memory", Value: core},
+		{Name: "exchange", Value: cost.exchange * cost.activePEs},
+	}
+	return y
 }
 
-func (m *machine) explainMapping(s *shape, cost *layerCost, r *LayerReport) {
-	var loops model.Mapping
-	cost.choice.loops(s, &loops)
-	arch := m.hierarchy()
-	e := model.Eval(&s.p, &arch, &loops)
-	r.Mapping = loops.String(&arch)
-	r.Accesses = report.Accesses(&arch, &e)
+// explainMapping writes the mapping of a layer with multiplications, and returns
+// the bytes that the memories of PEs and cores move.
+func (m *machine) explainMapping(s *shape, cost *layerCost, y *frame.LayerParts) (pe, core int64) {
+	nest := &report.Mapped{Problem: s.p, Arch: m.hierarchy()}
+	cost.choice.loops(s, &nest.Mapping)
+	e := model.Eval(&s.p, &nest.Arch, &nest.Mapping)
+	y.Mapping = nest.Mapping.String(&nest.Arch)
+	y.Accesses = report.Accesses(&nest.Arch, &e)
 	read, write := e.Traffic(&s.p, levelPE)
-	r.Bytes.PEMemory = read + write
-	read, write = e.Traffic(&s.p, levelCore)
-	r.Bytes.CoreMemory = read + write
+	coreRead, coreWrite := e.Traffic(&s.p, levelCore)
+	stream(s, &nest.Mapping)
+	y.Mapped = nest
+	return read + write, coreRead + coreWrite
+}
+
+// stream moves the outermost loops over weight tiles from the parameter memory
+// to the off-chip interface. The nest stays the same; it then says that the
+// parameter memory holds the tiles on their way and not all weights at once.
+func stream(s *shape, m *model.Mapping) {
+	from, to := &m.Loops[levelParameter], &m.Loops[levelIO]
+	to.Order = from.Order
+	move := []model.Dim{s.other(), s.channel}
+	if from.Temporal[model.P] == 1 {
+		move = append(move, model.C) // no loop over pixels is in between
+	}
+	for _, d := range move {
+		to.Temporal[d], from.Temporal[d] = from.Temporal[d], 1
+	}
 }
 
 // bottleneck names the largest part of a layer's time; of equal parts the

@@ -10,14 +10,14 @@ import (
 // What the features say of a chip is what the chip says of itself.
 func TestFeaturesOfTheBaseline(t *testing.T) {
 	t.Parallel()
-	tm, c := Template(), Baseline()
+	tm, c := Spec().Template(), baseline()
 	of, err := evaluator.LogFeatures(tm.Features, tm.Params)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := of(nil, tm.Baseline)
-	onChip := c.PEs()*(c.PEMemory+c.Cores*c.CoreMemory) + c.ActivationMemory*ActivationEntryBytes +
-		c.InstructionMemory*InstructionEntryBytes + c.ParameterMemory*ParameterEntryBytes
+	onChip := c.PEs()*(c.PEMemory+c.Cores*c.CoreMemory) + c.ActivationMemory*activationEntryBytes +
+		c.InstructionMemory*instructionEntryBytes + c.ParameterMemory*parameterEntryBytes
 	want := map[string]float64{
 		"pes":                float64(c.PEs()),
 		"macs_per_cycle":     float64(c.MACs()),

@@ -7,9 +7,9 @@ import (
 	"apollo/evaluator/workload"
 )
 
-// published holds the statistics of the space that google-research/prime
+// publishedSpace holds the statistics of the space that google-research/prime
 // (Apache-2.0) publishes for its simulator: README, table of data sets.
-var published = []struct {
+var publishedSpace = []struct {
 	network               string
 	infeasible, minMicros float64
 }{
@@ -24,8 +24,8 @@ func TestLandscape(t *testing.T) {
 	t.Parallel()
 	const draws = 15000
 	broken := map[string]int{}
-	for _, want := range published {
-		l, err := LandscapeOf(taskFor(t, want.network).Networks[0].Workload, draws, 1)
+	for _, want := range publishedSpace {
+		l, err := Spec().Landscape(networksOf(t, want.network)[0].Workload, draws, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +45,7 @@ func TestLandscape(t *testing.T) {
 			t.Errorf("%s: %d designs have a first broken rule, %d are infeasible", want.network, first, l.Infeasible)
 		}
 	}
-	for _, code := range []string{CodePEPort, CodeCoreMemory, CodeActivationMemory, CodeParameterMemory, CodeInstructionMemory} {
+	for _, code := range Spec().Codes {
 		if share := float64(broken[code]) / draws; share < 0.02 {
 			t.Errorf("reason %s rejects %.3f of the designs, want at least 0.02 on some network", code, share)
 		}
@@ -57,9 +57,9 @@ func TestEveryNetworkHasFeasibleDesigns(t *testing.T) {
 	t.Parallel()
 	for _, name := range workload.Names() {
 		b := boundTo(t, name)
-		feasibleChips(b, 2, 1, func(_ *rand.Rand, _ Chip, s *scratch) {
-			if s.totals[0].cycles <= 0 {
-				t.Errorf("%s takes %d cycles", name, s.totals[0].cycles)
+		feasibleChips(b, 2, 1, func(_ *rand.Rand, _ chip, s *scratch) {
+			if s.totals[0].Cycles <= 0 {
+				t.Errorf("%s takes %d cycles", name, s.totals[0].Cycles)
 			}
 		})
 	}
@@ -69,10 +69,10 @@ func TestEveryNetworkHasFeasibleDesigns(t *testing.T) {
 // wider ones have too.
 func TestBudgetsHaveFeasibleDesigns(t *testing.T) {
 	t.Parallel()
-	b := boundTo(t, Targets()...)
-	c := Baseline()
+	b := boundTo(t, Spec().Targets...)
+	c := baseline()
 	s := b.get()
-	if a := AreaOf(c); a.Total > 4.8 || b.measure(&c, s) != nil {
-		t.Errorf("the baseline has %g mm2 and %v", a.Total, b.measure(&c, s))
+	if a := b.sizer.area(&c); a.total() > 4.8 || b.measure(&c, s) != nil {
+		t.Errorf("the baseline has %g mm2 and %v", a.total(), b.measure(&c, s))
 	}
 }

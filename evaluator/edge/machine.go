@@ -14,7 +14,7 @@ const (
 
 // machine is a chip made ready for evaluating layers.
 type machine struct {
-	Chip
+	chip
 	*constants
 	// ioRate is the off-chip bandwidth in bytes per 1000 cycles.
 	ioRate int64
@@ -41,13 +41,13 @@ func (e *sramEnergy) of(read, write int64) float64 {
 const milli = 1000
 
 // prepare fills in m. It allocates nothing.
-func (s *sizer) prepare(m *machine, c *Chip) {
-	k, n := &s.constants, &s.node
+func (s *sizer) prepare(m *machine, c *chip) {
+	k, n := &s.constants, &s.Node
 	pe, core := s.pe.sram(k, c.PEMemory), s.core.sram(k, c.CoreMemory)
 	act := s.act.sram(k, c.ActivationMemory)
 	instruction := s.instruction.sram(k, c.InstructionMemory)
 	parameter := s.params.sram(k, c.ParameterMemory)
-	m.Chip, m.constants = *c, k
+	m.chip, m.constants = *c, k
 	m.ioRate = max(c.IOBandwidth/max(c.clock()/milli, 1), 1)
 	m.hopPJ = n.HopPJPerByte * float64(c.PEsX+c.PEsY) / 2
 	m.pe = sramEnergy{pe.ReadPJPerByte, pe.WritePJPerByte}
@@ -82,7 +82,7 @@ func (m *machine) hierarchy() model.Arch {
 			Capacity: m.CoreMemory, ReadPJ: m.core.readPJ, WritePJ: m.core.writePJ,
 		},
 		levelLane: {
-			Name: "lane", Keeps: outputs, DoubleBuffered: true, Fanout: SIMDWidth, ReadPJ: m.registerPJ, WritePJ: m.registerPJ,
+			Name: "lane", Keeps: outputs, DoubleBuffered: true, Fanout: simdWidth, ReadPJ: m.RegisterPJ, WritePJ: m.RegisterPJ,
 		},
 	}}
 }

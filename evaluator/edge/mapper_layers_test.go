@@ -13,10 +13,10 @@ import (
 func TestMapperAgainstAllMappingsOfRealLayers(t *testing.T) {
 	t.Parallel()
 	b := boundTo(t, "mobilenet_v2", "resnet50_v1", "bert_base")
-	chips := []Chip{Baseline()}
-	for _, p := range Presets() {
-		if p.Name != "coral" { // its issue and resident weights are no loops
-			chips = append(chips, p.Chip)
+	chips := []chip{baseline()}
+	for _, p := range presets() {
+		if p.name != "coral" { // its issue and resident weights are no loops
+			chips = append(chips, p.chip)
 		}
 	}
 	rng := rand.New(rand.NewPCG(21, 0))

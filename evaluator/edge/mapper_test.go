@@ -5,7 +5,9 @@ import (
 	"testing"
 
 	"apollo/evaluator"
+	"apollo/evaluator/frame"
 	"apollo/evaluator/model"
+	"apollo/evaluator/report"
 	"apollo/evaluator/workload"
 	"apollo/optimizer/space"
 )
@@ -19,7 +21,7 @@ func TestMapperAgreesWithCore(t *testing.T) {
 	mapped := 0
 	for range 2000 {
 		c := randomChip(rng)
-		if b.firstBroken(&c) != nil {
+		if _, _, broken := b.firstBroken(&c); broken {
 			continue
 		}
 		var m machine
@@ -43,7 +45,7 @@ func TestMapperAgreesWithCore(t *testing.T) {
 		agree(t, &m, &s)
 	}
 	// A real chip's issue and resident parameters are no loops.
-	c := Coral()
+	c := coral()
 	c.IssuePercent, c.ResidentBytes = 0, 0
 	var m machine
 	b.sizer.prepare(&m, &c)
@@ -65,11 +67,11 @@ func agree(t *testing.T, m *machine, s *shape) {
 	arch := m.hierarchy()
 	arch.Level[levelParameter].Capacity = 0
 	if err := loops.Validate(&s.p, &arch); err != nil {
-		t.Fatalf("chip %+v, layer %+v: %v\n%s", m.Chip, s.p, err, loops.String(&arch))
+		t.Fatalf("chip %+v, layer %+v: %v\n%s", m.chip, s.p, err, loops.String(&arch))
 	}
 	e := model.Eval(&s.p, &arch, &loops)
 	if cost.compute != e.ComputeCycles || cost.port != e.LevelCycles[levelPE] || cost.bus != e.LevelCycles[levelParameter] {
-		t.Fatalf("chip %+v, layer %+v: compute, port, bus = %d, %d, %d, the core has %d, %d, %d\n%s", m.Chip, s.p,
+		t.Fatalf("chip %+v, layer %+v: compute, port, bus = %d, %d, %d, the core has %d, %d, %d\n%s", m.chip, s.p,
 			cost.compute, cost.port, cost.bus, e.ComputeCycles, e.LevelCycles[levelPE], e.LevelCycles[levelParameter], loops.String(&arch))
 	}
 	want := traffic{register: cost.traffic.register}
@@ -78,41 +80,81 @@ func agree(t *testing.T, m *machine, s *shape) {
 	want.parameterRead, want.parameterWrite = e.Traffic(&s.p, levelParameter)
 	read, write := e.Traffic(&s.p, levelLane)
 	if cost.traffic != want || read != cost.traffic.register || write != cost.traffic.register {
-		t.Fatalf("chip %+v, layer %+v: traffic %+v, the core has %+v, registers %d and %d\n%s", m.Chip, s.p, cost.traffic, want, read, write, loops.String(&arch))
+		t.Fatalf("chip %+v, layer %+v: traffic %+v, the core has %+v, registers %d and %d\n%s", m.chip, s.p, cost.traffic, want, read, write, loops.String(&arch))
 	}
 	if e.MACs > e.ComputeCycles*m.MACs() {
-		t.Fatalf("chip %+v, layer %+v: %d MACs in %d cycles beat the peak rate", m.Chip, s.p, e.MACs, e.ComputeCycles)
+		t.Fatalf("chip %+v, layer %+v: %d MACs in %d cycles beat the peak rate", m.chip, s.p, e.MACs, e.ComputeCycles)
 	}
 	if got := e.Access[levelParameter][model.Weights].Fills; got < s.p.Elements(model.Weights, &s.p.Bound) {
 		t.Fatalf("layer %+v: %d weights are fetched, fewer than there are", s.p, got)
 	}
 }
 
+// published are the built-in networks that the presets are checked against:
+// those that the published statistics of the space and of the variants have in
+// common.
+func published() []string { return []string{"mobilenet_v2", "mobilenet_edgetpu"} }
+
 func boundTo(t testing.TB, names ...string) *bound {
 	t.Helper()
-	b, err := bind(taskFor(t, names...))
+	m, err := Spec().Bind(networksOf(t, names...), declared())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b
+	return m.(*bound)
 }
 
-func taskFor(t testing.TB, names ...string) evaluator.Task {
+func networksOf(t testing.TB, names ...string) []evaluator.Network {
 	t.Helper()
-	task := evaluator.Task{Params: params()}
+	var list []evaluator.Network
 	for _, name := range names {
 		w, err := workload.Builtin(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		task.Networks = append(task.Networks, evaluator.Network{Workload: w, Weight: 1})
+		list = append(list, evaluator.Network{Workload: w, Weight: 1})
 	}
-	return task
+	return list
+}
+
+// evaluatorOf is what a study has of boundTo.
+func evaluatorOf(t testing.TB, names ...string) evaluator.Evaluator {
+	t.Helper()
+	x := Spec().Template()
+	e, err := x.Backend.New(evaluator.Task{Params: x.Params, Networks: networksOf(t, names...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func inspect(t testing.TB, networks []evaluator.Network, c chip) report.Design {
+	t.Helper()
+	r, err := Spec().Inspect(networks, report.Point{Values: c.values()}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func baseline() (c chip) {
+	for i, field := range c.fields() {
+		*field = int64(params()[i].Baseline.Num)
+	}
+	return c
+}
+
+// designOf is a chip of the space as the frame has it.
+func designOf(c chip) (d frame.Design) {
+	for i, field := range c.fields() {
+		d.Values[i] = *field
+	}
+	return d
 }
 
 func edgeSpace(t testing.TB) space.Space {
 	t.Helper()
-	s, err := space.New(params()...)
+	s, err := space.New(Spec().Template().Params...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,8 +162,8 @@ func edgeSpace(t testing.TB) space.Space {
 }
 
 // randomChip draws uniformly from the space.
-func randomChip(rng *rand.Rand) Chip {
-	var c Chip
+func randomChip(rng *rand.Rand) chip {
+	var c chip
 	for i, p := range params() {
 		*c.fields()[i] = int64(p.Values[rng.IntN(len(p.Values))])
 	}

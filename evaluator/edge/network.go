@@ -1,28 +1,22 @@
 package edge
 
 import (
-	"fmt"
-
+	"apollo/evaluator/frame"
 	"apollo/evaluator/model"
-	"apollo/evaluator/workload"
 )
 
 // network is a workload made ready: its layers as shapes, what is alive beside
 // each, and the thresholds of the rules.
 type network struct {
-	name   string
-	weight float64
-	layers []layer
+	*frame.Network
+	layers []layer // of Network.Layers
 	limits limits
 	// input and output are the bytes that enter and leave the chip.
 	input, output int64
 }
 
-// layer is one layer in execution order. Views are left out: they are free.
+// layer is one layer in execution order.
 type layer struct {
-	id    string
-	op    workload.Op
-	macs  int64
 	shape int // index into the task's shapes
 	// groups is the number of channel groups that the layer works on one after
 	// the other, or as many at a time as there are lanes where lanes spread over
@@ -35,28 +29,21 @@ type layer struct {
 	idle int64
 }
 
-// newNetwork prepares a workload and adds the shapes that are new to shapes.
-func newNetwork(w *workload.Workload, shapes *[]shape) (network, error) {
-	net := network{name: w.Name}
-	live := w.LiveBytes()
-	for i := range w.Layers {
-		l := &w.Layers[i]
-		if l.Op == workload.View {
-			continue
-		}
-		s, err := newShape(l, w.Precision)
+// newNetwork prepares a network and adds the shapes that are new to shapes.
+func newNetwork(n *frame.Network, shapes *[]shape) (network, error) {
+	net := network{Network: n}
+	live := n.Workload.LiveBytes()
+	for _, l := range n.Layers {
+		s, err := newShape(l.Layer, n.Workload.Precision)
 		if err != nil {
 			return net, err
 		}
-		y := layer{id: l.ID, op: l.Op, macs: l.MACs(), shape: indexOf(shapes, &s)}
-		y.idle = max(live[i]-s.in-s.out, 0)
+		y := layer{shape: indexOf(shapes, &s)}
+		y.idle = max(live[l.At]-s.in-s.out, 0)
 		if !s.vector {
 			y.stage(&s)
 		}
 		net.layers = append(net.layers, y)
-	}
-	if len(net.layers) == 0 {
-		return net, fmt.Errorf("the network has no layer that does anything")
 	}
 	net.input = (*shapes)[net.layers[0].shape].in
 	net.output = (*shapes)[net.layers[len(net.layers)-1].shape].out

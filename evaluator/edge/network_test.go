@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"apollo/evaluator/model"
-	"apollo/evaluator/workload"
 )
 
 // A layer of 6 channels, 4 rows of 10 bytes each, windows of 3 rows.
@@ -46,7 +45,7 @@ func TestMoreMemoryFewerBands(t *testing.T) {
 	rng := rand.New(rand.NewPCG(12, 0))
 	for range 2000 {
 		s := smallShape(rng)
-		y := layer{op: workload.Conv}
+		var y layer
 		y.stage(&s)
 		lanes := int64(4) << rng.IntN(7)
 		least := y.window * y.together(lanes)

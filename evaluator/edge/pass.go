@@ -7,12 +7,6 @@ import (
 	"apollo/evaluator/model"
 )
 
-// totals is the outcome of one network.
-type totals struct {
-	latencySeconds, energyJ float64
-	cycles                  int64
-}
-
 // step is what the network pass adds to a layer.
 type step struct {
 	bands, tiles, rolled int64 // bands of input, output tiles issued, of them from a loop
@@ -57,11 +51,11 @@ func (b *bound) explainProgram(net *network, m *machine, steps []step, total int
 			longest = i
 		}
 	}
-	name := b.layerName(net, net.layers[longest].id)
+	name := b.layerName(net, longest)
 	return &evaluator.Reason{
-		Code: CodeInstructionMemory, Layer: name, Need: float64(total), Have: float64(m.InstructionMemory), Unit: "entries",
+		Code: codeInstructionMemory, Layer: name, Need: float64(total), Have: float64(m.InstructionMemory), Unit: "entries",
 		Message: fmt.Sprintf("%s: the program needs %d entries of instruction memory, there are %d (layer %s is the longest with %d): %s",
-			net.name, total, m.InstructionMemory, name, steps[longest].entries, b.programFix(total)),
+			net.Name, total, m.InstructionMemory, name, steps[longest].entries, b.programFix(total)),
 	}
 }
 
@@ -123,13 +117,12 @@ func (m *machine) spill(y *layer, cost *layerCost, outside int64) (bytes, nowOut
 }
 
 // energy returns the network's energy in J, by part.
-func (net *network) energy(m *machine, shapes []shape, costs []layerCost, steps []step, seconds float64) Energy {
-	var e Energy
+func (net *network) energy(m *machine, shapes []shape, costs []layerCost, steps []step, seconds float64) energy {
+	var e energy
 	for i := range net.layers {
 		e.addLayer(m, &shapes[net.layers[i].shape], &costs[net.layers[i].shape], &steps[i])
 	}
 	e.scale()
-	e.Leakage = m.leakageW * seconds
-	e.Total = e.Dynamic() + e.Leakage
+	e[energyLeakage] = m.leakageW * seconds
 	return e
 }

@@ -4,13 +4,15 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"apollo/evaluator/report"
 )
 
 func TestPresetsRunTheBuiltinNetworks(t *testing.T) {
 	t.Parallel()
-	task := taskFor(t, Networks()...)
-	for _, p := range Presets() {
-		r, err := ExplainChip(task.Networks, p.Chip)
+	networks := networksOf(t, published()...)
+	for _, p := range Spec().Presets() {
+		r, err := Spec().Inspect(networks, report.Point{Preset: p.Name, Values: p.Values}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -24,12 +26,12 @@ func TestPresetsRunTheBuiltinNetworks(t *testing.T) {
 func TestVariantsHaveTheirPublishedPeak(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]float64{"coral": 4.1, "v1": 26.2, "v2": 8.73, "v3": 8.73} {
-		p, ok := PresetNamed(name)
-		if got := p.Chip.PeakTOPS(); !ok || math.Abs(got-want) > 0.05 {
+		c, ok := presetNamed(name)
+		if got := 2 * float64(c.MACs()) * float64(c.clock()) / 1e12; !ok || math.Abs(got-want) > 0.05 {
 			t.Errorf("%s: peak = %.3f TOPS, want %g", name, got, want)
 		}
 	}
-	if _, ok := PresetNamed("v9"); ok {
+	if _, ok := presetNamed("v9"); ok {
 		t.Error("there is a preset v9")
 	}
 }
@@ -37,7 +39,7 @@ func TestVariantsHaveTheirPublishedPeak(t *testing.T) {
 // near is a choice of the parameters that are published for v2, and its
 // distance from v2.
 type near struct {
-	chip     Chip
+	chip     chip
 	distance float64
 }
 
@@ -46,28 +48,31 @@ type near struct {
 func TestBaseline(t *testing.T) {
 	t.Parallel()
 	const budget = 4.8
-	b := boundTo(t, Targets()...)
-	best, bestDistance, bestLatency := Chip{}, math.Inf(1), math.Inf(1)
+	b := boundTo(t, Spec().Targets...)
+	best, bestDistance, bestLatency := chip{}, math.Inf(1), math.Inf(1)
 	s := b.get()
 	for _, n := range nearest() {
 		if n.distance > bestDistance+1e-9 { // log2 ratios are sums of a few roundings
 			break
 		}
 		for c := range chipMemories(n.chip) {
-			if a := b.sizer.area(&c); a.Total > budget || b.measure(&c, s) != nil {
+			if a := b.sizer.area(&c); a.total() > budget || b.measure(&c, s) != nil {
 				continue
 			}
-			latency := b.mean(s.totals, func(t *totals) float64 { return t.latencySeconds })
+			latency := 1.0 // the product orders as the geometric mean does
+			for _, n := range s.totals {
+				latency *= n.Seconds
+			}
 			if latency < bestLatency {
 				best, bestDistance, bestLatency = c, n.distance, latency
 			}
 		}
 	}
-	if got := Baseline(); got != best {
-		t.Errorf("Baseline() = %+v, the nearest is %+v, distance %.3f, %.1f us, %.3f mm2",
-			got, best, bestDistance, bestLatency*1e6, AreaOf(best).Total)
+	if got := baseline(); got != best {
+		t.Errorf("baseline() = %+v, the nearest is %+v, distance %.3f, product of latencies %g",
+			got, best, bestDistance, bestLatency)
 	}
-	if _, err := edgeSpace(t).Point(Baseline().Values()); err != nil {
+	if _, err := edgeSpace(t).Point(baseline().values()); err != nil {
 		t.Errorf("the baseline is not on the lattice: %v", err)
 	}
 }
@@ -75,14 +80,14 @@ func TestBaseline(t *testing.T) {
 // nearest lists the lattice's choices of the published parameters within 4
 // doublings of v2, in order of distance.
 func nearest() []near {
-	v2, _ := PresetNamed("v2")
+	v2, _ := presetNamed("v2")
 	list := []near{{}}
 	ps := params()
 	for i, p := range ps {
 		if p.Unit == "entries" {
 			continue
 		}
-		target := float64(*v2.Chip.fields()[i])
+		target := float64(*v2.fields()[i])
 		var next []near
 		for _, n := range list {
 			for _, v := range p.Values {
@@ -109,9 +114,9 @@ func nearest() []near {
 
 // chipMemories yields the chip with every choice of the chip-level memories,
 // in the order of the lattice.
-func chipMemories(c Chip) func(yield func(Chip) bool) {
+func chipMemories(c chip) func(yield func(chip) bool) {
 	ps := params()
-	return func(yield func(Chip) bool) {
+	return func(yield func(chip) bool) {
 		for _, act := range ps[6].Values {
 			for _, instruction := range ps[7].Values {
 				for _, parameter := range ps[8].Values {
@@ -130,13 +135,5 @@ func TestTemplateIsThePublishedSpace(t *testing.T) {
 	s := edgeSpace(t)
 	if got := s.Size(); got != 452_760_000 {
 		t.Errorf("Size() = %d, want 452760000", got)
-	}
-	tm := Template()
-	if len(tm.ParamDocs) != len(tm.Params) || len(tm.Params) != paramCount {
-		t.Errorf("%d parameters, %d sentences, want %d", len(tm.Params), len(tm.ParamDocs), paramCount)
-	}
-	c, err := ChipOf(tm.Baseline)
-	if err != nil || c != Baseline() {
-		t.Errorf("ChipOf(Baseline) = %+v, %v", c, err)
 	}
 }

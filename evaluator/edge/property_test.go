@@ -10,13 +10,13 @@ import (
 )
 
 // measured evaluates a chip on all networks of b; false when it is infeasible.
-func measured(b *bound, c *Chip) (*scratch, bool) {
+func measured(b *bound, c *chip) (*scratch, bool) {
 	s := &scratch{costs: make([]layerCost, len(b.shapes))}
 	return s, b.measure(c, s) == nil
 }
 
 // feasibleChips calls f with n feasible random chips.
-func feasibleChips(b *bound, seed uint64, n int, f func(rng *rand.Rand, c Chip, s *scratch)) {
+func feasibleChips(b *bound, seed uint64, n int, f func(rng *rand.Rand, c chip, s *scratch)) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for n > 0 {
 		c := randomChip(rng)
@@ -31,21 +31,21 @@ func feasibleChips(b *bound, seed uint64, n int, f func(rng *rand.Rand, c Chip, 
 // interface does.
 func TestBoundsHold(t *testing.T) {
 	t.Parallel()
-	b := boundTo(t, Networks()...)
-	feasibleChips(b, 3, 500, func(_ *rand.Rand, c Chip, s *scratch) {
+	b := boundTo(t, published()...)
+	feasibleChips(b, 3, 500, func(_ *rand.Rand, c chip, s *scratch) {
 		for i := range b.nets {
 			net := &b.nets[i]
 			var macs, bytes int64
-			for _, y := range net.layers {
-				macs += y.macs
+			for at, y := range net.layers {
+				macs += net.Layers[at].MACs()
 				bytes += b.shapes[y.shape].weights
 			}
-			seconds := s.totals[i].latencySeconds
+			seconds := s.totals[i].Seconds
 			if floor := float64(macs) / float64(c.MACs()) / float64(c.clock()); seconds < floor {
-				t.Fatalf("%s on %+v: %g s beat the peak rate's %g s", net.name, c, seconds, floor)
+				t.Fatalf("%s on %+v: %g s beat the peak rate's %g s", net.Name, c, seconds, floor)
 			}
 			if floor := float64(bytes+net.input+net.output) / float64(c.IOBandwidth); seconds < floor {
-				t.Fatalf("%s on %+v: %g s beat the interface's %g s", net.name, c, seconds, floor)
+				t.Fatalf("%s on %+v: %g s beat the interface's %g s", net.Name, c, seconds, floor)
 			}
 		}
 	})
@@ -57,34 +57,34 @@ func TestBoundsHold(t *testing.T) {
 func TestMoreIsNeverSlower(t *testing.T) {
 	t.Parallel()
 	b := boundTo(t, "mobilenet_v2")
-	more := map[string]func(*Chip){
-		"bandwidth":          func(c *Chip) { c.IOBandwidth *= 2 },
-		"activation memory":  func(c *Chip) { c.ActivationMemory *= 2 },
-		"instruction memory": func(c *Chip) { c.InstructionMemory *= 2 },
-		"parameter memory":   func(c *Chip) { c.ParameterMemory *= 2 },
+	more := map[string]func(*chip){
+		"bandwidth":          func(c *chip) { c.IOBandwidth *= 2 },
+		"activation memory":  func(c *chip) { c.ActivationMemory *= 2 },
+		"instruction memory": func(c *chip) { c.InstructionMemory *= 2 },
+		"parameter memory":   func(c *chip) { c.ParameterMemory *= 2 },
 	}
 	slower := 0
-	feasibleChips(b, 4, 300, func(_ *rand.Rand, c Chip, s *scratch) {
+	feasibleChips(b, 4, 300, func(_ *rand.Rand, c chip, s *scratch) {
 		d := c
 		d.CoreMemory *= 2
-		if after, ok := measured(b, &d); !ok || after.totals[0].cycles > s.totals[0].cycles {
+		if after, ok := measured(b, &d); !ok || after.totals[0].Cycles > s.totals[0].Cycles {
 			slower++
 		}
 		for what, grow := range more {
 			d := c
 			grow(&d)
 			after, ok := measured(b, &d)
-			if !ok || after.totals[0].cycles > s.totals[0].cycles {
-				t.Fatalf("more %s: %d cycles (feasible %t), before %d: %+v", what, after.totals[0].cycles, ok, s.totals[0].cycles, c)
+			if !ok || after.totals[0].Cycles > s.totals[0].Cycles {
+				t.Fatalf("more %s: %d cycles (feasible %t), before %d: %+v", what, after.totals[0].Cycles, ok, s.totals[0].Cycles, c)
 			}
 		}
 		d = c
 		d.PEMemory *= 2
 		m := s.machine
-		m.Chip = d
+		m.chip = d
 		net := &b.nets[0]
-		if cycles := net.time(&m, b.shapes, s.costs, s.steps); cycles > s.totals[0].cycles {
-			t.Fatalf("more PE memory: %d cycles, before %d: %+v", cycles, s.totals[0].cycles, c)
+		if cycles := net.time(&m, b.shapes, s.costs, s.steps); cycles > s.totals[0].Cycles {
+			t.Fatalf("more PE memory: %d cycles, before %d: %+v", cycles, s.totals[0].Cycles, c)
 		}
 	})
 	// A mapping with more core memory may have a longer program.
@@ -97,19 +97,16 @@ func TestMoreIsNeverSlower(t *testing.T) {
 func TestAreaGrows(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(5, 0))
+	s := newSizer(*declared(), nil)
 	for range 500 {
 		c := randomChip(rng)
-		a := AreaOf(c)
-		var sum float64
-		for _, p := range a.Parts() {
-			sum += p.Value
-		}
-		adds(t, "area", sum, a.Total, 1e-12) // order of additions
+		a := s.area(&c)
+		adds(t, "area", a.parts().Total(), a.total(), 1e-12) // order of additions
 		for i := range paramCount {
 			d := c
 			*d.fields()[i] *= 2
-			if after := AreaOf(d); after.Total <= a.Total {
-				t.Fatalf("%s doubled: %g mm2, before %g: %+v", paramName(i), after.Total, a.Total, c)
+			if after := s.area(&d); after.total() <= a.total() {
+				t.Fatalf("%s doubled: %g mm2, before %g: %+v", params()[i].Name, after.total(), a.total(), c)
 			}
 		}
 	}
@@ -137,18 +134,20 @@ func TestBatchScales(t *testing.T) {
 		}
 		l.N *= batch
 	}
-	b, err := bind(evaluator.Task{Params: params(), Networks: []evaluator.Network{{Workload: one, Weight: 1}, {Workload: &many, Weight: 1}}})
+	m, err := Spec().Bind([]evaluator.Network{{Workload: one, Weight: 1}, {Workload: &many, Weight: 1}}, declared())
 	if err != nil {
 		t.Fatal(err)
 	}
-	feasibleChips(b, 6, 100, func(_ *rand.Rand, c Chip, s *scratch) {
-		ratio := float64(s.totals[1].cycles) / float64(s.totals[0].cycles)
-		if ratio < 1 || s.totals[1].energyJ <= s.totals[0].energyJ {
-			t.Fatalf("%+v: a batch of %d takes %g times as long as one, %g J after %g J", c, batch, ratio, s.totals[1].energyJ, s.totals[0].energyJ)
+	b := m.(*bound)
+	feasibleChips(b, 6, 100, func(_ *rand.Rand, c chip, s *scratch) {
+		ratio := float64(s.totals[1].Cycles) / float64(s.totals[0].Cycles)
+		if ratio < 1 || s.totals[1].Joules <= s.totals[0].Joules {
+			t.Fatalf("%+v: a batch of %d takes %g times as long as one, %g J after %g J", c, batch, ratio, s.totals[1].Joules, s.totals[0].Joules)
 		}
 		for i := range b.nets[0].layers {
 			x, y := b.nets[0].layers[i], b.nets[1].layers[i]
-			if b.shapes[x.shape].vector || y.op == workload.GEMM {
+			l := b.nets[1].Layers[i]
+			if b.shapes[x.shape].vector || l.Op == workload.GEMM {
 				continue
 			}
 			var loops model.Mapping
@@ -157,7 +156,7 @@ func TestBatchScales(t *testing.T) {
 			arch := s.machine.hierarchy()
 			e := model.Eval(&b.shapes[y.shape].p, &arch, &loops)
 			if want := batch * s.costs[x.shape].compute; e.ComputeCycles != want {
-				t.Fatalf("%+v layer %s: %d compute cycles for a batch at the mapping of one, want %d", c, y.id, e.ComputeCycles, want)
+				t.Fatalf("%+v layer %s: %d compute cycles for a batch at the mapping of one, want %d", c, l.ID, e.ComputeCycles, want)
 			}
 		}
 	})
@@ -170,8 +169,8 @@ func TestCacheChangesNothing(t *testing.T) {
 	for _, name := range []string{"mobilenet_v2", "deeplabv3_mobilenet_v2", "bert_base"} {
 		b := boundTo(t, name)
 		rng := rand.New(rand.NewPCG(7, 0))
-		var c Chip
-		feasibleChips(b, 7, 1, func(_ *rand.Rand, d Chip, _ *scratch) { c = d })
+		var c chip
+		feasibleChips(b, 7, 1, func(_ *rand.Rand, d chip, _ *scratch) { c = d })
 		for range 300 {
 			d := c
 			i := rng.IntN(paramCount)

@@ -3,9 +3,8 @@ package edge
 import (
 	"math"
 
-	"apollo/evaluator"
+	"apollo/evaluator/frame"
 	"apollo/evaluator/model"
-	"apollo/optimizer/space"
 )
 
 // Stages of a proof: what the time of a mapped layer cannot beat, what the
@@ -14,71 +13,40 @@ const (
 	stageArray = iota
 	stageMapping
 	stageNetwork
-	stageCount
 )
 
-var (
-	_ evaluator.Prover = (*bound)(nil)
-	_ evaluator.Probe  = (*probe)(nil)
-)
-
-// stageParams lists the parameters of each stage by their index in the
-// template.
-func stageParams() [stageCount][]int {
-	return [stageCount][]int{
+// Stages implements frame.Bounded.
+func (b *bound) Stages() [][]int {
+	return [][]int{
 		stageArray:   {0, 1, 3, 5, 9}, // pes_x, pes_y, cores, lanes, io_bandwidth
 		stageMapping: {2, 4},          // pe_memory, core_memory
 		stageNetwork: {6, 7, 8},       // the chip-level memories
 	}
 }
 
-// Stages implements evaluator.Prover.
-func (b *bound) Stages() [][]int {
-	stages := make([][]int, 0, stageCount)
-	for _, params := range stageParams() {
-		at := make([]int, len(params))
-		for i, p := range params {
-			at[i] = b.position[p]
-		}
-		stages = append(stages, at)
-	}
-	return stages
-}
-
-// NewProbe implements evaluator.Prover.
-func (b *bound) NewProbe(wanted []bool) evaluator.Probe {
-	p := &probe{
-		b: b, stages: stageParams(), energy: len(wanted) <= metricEnergy || wanted[metricEnergy],
+// NewProbe implements frame.Bounded.
+func (b *bound) NewProbe(energy bool) frame.Probe {
+	return &probe{
+		b: b, energy: energy,
 		scratch: scratch{costs: make([]layerCost, len(b.shapes))},
 		ideal:   make([]layerCost, len(b.shapes)),
 	}
-	low, high := p.low.fields(), p.high.fields()
-	for i, at := range b.position {
-		values := b.params[at].Values
-		*low[i], *high[i] = int64(values[0]), int64(values[len(values)-1])
-	}
-	p.smallest, p.largest = p.low, p.high
-	return p
 }
 
-// probe implements evaluator.Probe.
+// probe implements frame.Probe.
 //
-// A partial design stands between two chips: low and high have the fixed
-// parameters, and the smallest and largest levels of the others. Time is bounded
-// on high, because more memory never slows a layer or the network down; energy
-// with the counts of high and the energies of low, because a larger memory
-// costs more per access.
+// Time is bounded on the chip of the largest values, because more memory never
+// slows a layer or the network down; energy with the counts of that chip and the
+// energies of the one of the smallest, because a larger memory costs more per
+// access.
 type probe struct {
-	b                 *bound
-	stages            [stageCount][]int
-	energy            bool
-	smallest, largest Chip
-	low, high         Chip
-	lowMachine        machine
-	scratch           // costs are those of the mapping stage
-	prompt            constants
-	ideal             []layerCost
-	idealOf           [4]int64 // the array that ideal was computed for
+	b          *bound
+	energy     bool
+	lowMachine machine
+	scratch    // costs are those of the mapping stage
+	prompt     constants
+	ideal      []layerCost
+	idealOf    [4]int64 // the array that ideal was computed for
 }
 
 // Memories without a limit, in bytes: every layer's weights are one tile, and
@@ -88,58 +56,43 @@ const (
 	endlessCoreMemory = 1 << 60
 )
 
-// Fix implements evaluator.Probe.
-func (p *probe) Fix(stage int, design []space.Value, values []float64) bool {
-	p.read(stage, design)
-	if p.broken() {
-		return false
+// Fix implements frame.Probe.
+func (p *probe) Fix(stage int, lowest, largest *frame.Design, all []frame.Totals) (frame.Machine, bool) {
+	b := p.b
+	low, high := b.chip(lowest), b.chip(largest)
+	// A rule that rejects the largest completion rejects all: every rule asks for
+	// memory, and what it asks for follows from the array.
+	if _, _, broken := b.firstBroken(&high); broken {
+		return frame.Machine{}, false
 	}
+	ok := false
 	switch stage {
 	case stageArray:
-		p.array()
-		return p.bound(p.ideal, values)
+		p.array(&high)
+		ok = p.bound(p.ideal, &low)
 	case stageMapping:
-		p.b.sizer.prepare(&p.machine, &p.high)
-		p.b.cache.mapAll(&p.machine, p.b.shapes, p.costs)
-		return p.bound(p.costs, values)
-	}
-	return p.exact(values)
-}
-
-// read takes the stage's values and forgets those of later stages.
-func (p *probe) read(stage int, design []space.Value) {
-	low, high := p.low.fields(), p.high.fields()
-	smallest, largest := p.smallest.fields(), p.largest.fields()
-	for s := stage; s < stageCount; s++ {
-		for _, i := range p.stages[s] {
-			if s == stage {
-				*low[i] = int64(design[p.b.position[i]].Num)
-				*high[i] = *low[i]
-				continue
-			}
-			*low[i], *high[i] = *smallest[i], *largest[i]
+		b.sizer.prepare(&p.machine, &high)
+		b.cache.mapAll(&p.machine, b.shapes, p.costs)
+		ok = p.bound(p.costs, &low)
+	default: // complete: measured on the mapped layers
+		if p.energy {
+			b.sizer.prepare(&p.machine, &high)
 		}
+		p.machine.chip = high
+		ok = b.mapped(&p.scratch, p.energy) == nil
 	}
-}
-
-// broken reports whether a rule rejects even the largest completion: every rule
-// asks for memory, and what it asks for follows from the array.
-func (p *probe) broken() bool {
-	for i := range ruleCount {
-		for n := range p.b.nets {
-			if r := p.b.nets[n].limits.check(i, &p.high, &p.b.sizer.constants); r.need > r.have {
-				return true
-			}
-		}
+	if !ok {
+		return frame.Machine{}, false
 	}
-	return false
+	copy(all, p.totals)
+	return b.machine(&low), true
 }
 
 // array maps every shape as if the memories had no end and output tiles were
 // issued in no time. No mapping on the same array is faster; fewer steps and
 // PEs make no program larger.
-func (p *probe) array() {
-	c := p.high
+func (p *probe) array(high *chip) {
+	c := *high
 	c.PEMemory, c.CoreMemory = endlessPEMemory, endlessCoreMemory
 	p.b.sizer.prepare(&p.machine, &c)
 	p.prompt = p.b.sizer.constants
@@ -161,16 +114,16 @@ func (p *probe) array() {
 	}
 }
 
-// roundOff makes up for the rounding of sums, logarithms and exponentials,
-// whose relative errors are below 1e-12.
+// roundOff makes up for the rounding of sums, whose relative errors are below
+// 1e-12.
 const roundOff = 1 - 1e-9
 
-// bound writes the bounds that the layers' costs give, or reports that no
+// bound writes the totals that the layers' costs bound, or reports that no
 // program fits.
-func (p *probe) bound(costs []layerCost, values []float64) bool {
+func (p *probe) bound(costs []layerCost, low *chip) bool {
 	b, m := p.b, &p.machine
 	if p.energy {
-		b.sizer.prepare(&p.lowMachine, &p.low)
+		b.sizer.prepare(&p.lowMachine, low)
 	}
 	p.totals = p.totals[:0]
 	for i := range b.nets {
@@ -179,56 +132,15 @@ func (p *probe) bound(costs []layerCost, values []float64) bool {
 		if b.program(net, m, costs, p.steps) != nil {
 			return false
 		}
-		t := totals{cycles: net.least(m, b.shapes, costs, p.steps)}
-		t.latencySeconds = float64(t.cycles) / float64(m.clock())
+		t := frame.Totals{Cycles: net.least(m, b.shapes, costs, p.steps), Joules: math.NaN()}
+		t.Seconds = float64(t.Cycles) / float64(m.clock())
 		if p.energy {
-			e := net.energy(&p.lowMachine, b.shapes, costs, p.steps, t.latencySeconds)
-			t.energyJ = e.Total * roundOff
+			e := net.energy(&p.lowMachine, b.shapes, costs, p.steps, t.Seconds)
+			t.Joules = e.total() * roundOff
 		}
 		p.totals = append(p.totals, t)
 	}
-	p.write(values, &p.low)
-	if len(b.nets) > 1 {
-		values[metricLatency] *= roundOff
-		values[metricEnergy] *= roundOff
-	}
 	return true
-}
-
-// exact measures the complete design on the mapped layers.
-func (p *probe) exact(values []float64) bool {
-	b, m := p.b, &p.machine
-	if p.energy {
-		b.sizer.prepare(m, &p.high)
-	}
-	m.Chip = p.high
-	p.totals = p.totals[:0]
-	for i := range b.nets {
-		net := &b.nets[i]
-		p.reserve(len(net.layers))
-		if b.program(net, m, p.costs, p.steps) != nil {
-			return false
-		}
-		t := totals{cycles: net.time(m, b.shapes, p.costs, p.steps)}
-		t.latencySeconds = float64(t.cycles) / float64(m.clock())
-		if p.energy {
-			e := net.energy(m, b.shapes, p.costs, p.steps, t.latencySeconds)
-			t.energyJ = e.Total
-		}
-		p.totals = append(p.totals, t)
-	}
-	p.write(values, &p.high)
-	return true
-}
-
-func (p *probe) write(values []float64, c *Chip) {
-	a := p.b.sizer.area(c)
-	values[metricArea] = a.Total
-	values[metricLatency] = p.b.mean(p.totals, func(t *totals) float64 { return t.latencySeconds })
-	values[metricEnergy] = math.NaN()
-	if p.energy {
-		values[metricEnergy] = p.b.mean(p.totals, func(t *totals) float64 { return t.energyJ })
-	}
 }
 
 // least returns cycles that no order of off-chip transfers gets below, and

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"apollo/evaluator"
-	"apollo/evaluator/workload"
 )
 
 // No design beats the bounds of its stages, and the last stage is the
@@ -15,15 +14,15 @@ import (
 func TestProbeNeverExceedsTheModel(t *testing.T) {
 	t.Parallel()
 	for _, networks := range [][]string{{"mobilenet_v2"}, {"mobilenet_edgetpu"}, {"bert_base"}, {"unet"}, {"inception_v3"}, {"deeplabv3_mobilenet_v2"}, {"ppocr_v4_recognition"}, {"mobilenet_v2", "mobilenet_edgetpu"}} {
-		b := boundTo(t, networks...)
-		p := b.NewProbe([]bool{true, true, true})
+		e := evaluatorOf(t, networks...)
+		p := e.(evaluator.Prover).NewProbe([]bool{true, true, true})
 		rng := rand.New(rand.NewPCG(9, 9))
 		feasible := 0
-		tightest := [stageCount]float64{}
+		tightest := [stageNetwork + 1]float64{}
 		for range 1000 {
 			c := randomChip(rng)
-			design := c.Values()
-			got, err := b.Evaluate(t.Context(), evaluator.Request{Design: design})
+			design := c.values()
+			got, err := e.Evaluate(t.Context(), evaluator.Request{Design: design})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -31,8 +30,8 @@ func TestProbeNeverExceedsTheModel(t *testing.T) {
 			if measured {
 				feasible++
 			}
-			for stage := range stageCount {
-				values := make([]float64, metricCount)
+			for stage := range tightest {
+				values := make([]float64, 3)
 				if !p.Fix(stage, design, values) {
 					if measured {
 						t.Fatalf("%v: stage %d rejects the feasible %+v", networks, stage, c)
@@ -51,7 +50,7 @@ func TestProbeNeverExceedsTheModel(t *testing.T) {
 					}
 				}
 				if measured {
-					tightest[stage] = max(tightest[stage], values[metricLatency]/got.Values[metricLatency])
+					tightest[stage] = max(tightest[stage], values[0]/got.Values[0])
 				}
 			}
 		}
@@ -65,12 +64,12 @@ func TestProbeNeverExceedsTheModel(t *testing.T) {
 // Check encloses partial designs: no cheap metric falls when a parameter rises.
 func TestAreaRises(t *testing.T) {
 	t.Parallel()
-	b := boundTo(t, "mobilenet_v2")
+	e := evaluatorOf(t, "mobilenet_v2").(evaluator.Checker)
 	rng := rand.New(rand.NewPCG(10, 0))
-	area := func(c *Chip) float64 {
-		dst := make([]float64, metricCount)
-		b.Check(c.Values(), dst)
-		return dst[metricArea]
+	area := func(c *chip) float64 {
+		dst := make([]float64, 3)
+		e.Check(c.values(), dst)
+		return dst[1]
 	}
 	for range 500 {
 		c := randomChip(rng)
@@ -79,7 +78,7 @@ func TestAreaRises(t *testing.T) {
 			for _, v := range params()[i].Values {
 				*field = int64(v)
 				if a := area(&c); !(a >= last) {
-					t.Fatalf("%s = %g: the area falls from %g to %g: %+v", paramName(i), v, last, a, c)
+					t.Fatalf("%s = %g: the area falls from %g to %g: %+v", params()[i].Name, v, last, a, c)
 				} else {
 					last = a
 				}
@@ -92,28 +91,23 @@ func TestAreaRises(t *testing.T) {
 // Every parameter of the task is in exactly one stage, wherever it stands.
 func TestStagesCoverTheParameters(t *testing.T) {
 	t.Parallel()
-	task := evaluator.Task{Params: params()}
+	x := Spec().Template()
+	task := evaluator.Task{Params: slices.Clone(x.Params), Networks: networksOf(t, "mobilenet_v2")}
 	slices.Reverse(task.Params)
-	for _, n := range boundTo(t, "mobilenet_v2").nets {
-		w, err := workload.Builtin(n.name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		task.Networks = append(task.Networks, evaluator.Network{Workload: w, Weight: 1})
-	}
-	b, err := bind(task)
+	e, err := x.Backend.New(task)
 	if err != nil {
 		t.Fatal(err)
 	}
+	stages := e.(evaluator.Prover).Stages()
 	var all []int
-	for _, stage := range b.Stages() {
+	for _, stage := range stages {
 		all = append(all, stage...)
 	}
 	slices.Sort(all)
 	if want := []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}; !slices.Equal(all, want) {
 		t.Errorf("Stages() cover %v, want %v", all, want)
 	}
-	if got := b.params[b.Stages()[stageArray][0]].Name; got != "pes_x" {
+	if got := task.Params[stages[stageArray][0]].Name; got != "pes_x" {
 		t.Errorf("Stages()[0][0] is %s, want pes_x", got)
 	}
 }

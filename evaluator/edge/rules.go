@@ -11,11 +11,11 @@ import (
 // Codes of the reasons for which a chip cannot run a network, cheapest check
 // first.
 const (
-	CodePEPort            = "pe_port"
-	CodeCoreMemory        = "core_memory"
-	CodeActivationMemory  = "activation_memory"
-	CodeParameterMemory   = "parameter_memory"
-	CodeInstructionMemory = "instruction_memory"
+	codePEPort            = "pe_port"
+	codeCoreMemory        = "core_memory"
+	codeActivationMemory  = "activation_memory"
+	codeParameterMemory   = "parameter_memory"
+	codeInstructionMemory = "instruction_memory"
 )
 
 // limits are the thresholds that follow from a network.
@@ -85,14 +85,14 @@ func newLimits(layers []layer, shapes []shape) limits {
 
 // needActivations returns the activation entries for one window of input rows
 // of the channels that a core works on at a time, and the layer that needs it.
-func (l *limits) needActivations(c *Chip, k *constants) (entries int64, layer int) {
+func (l *limits) needActivations(c *chip, k *constants) (entries int64, layer int) {
 	bytes, layer := l.windows.most(c.Lanes)
 	return model.CeilDiv(bytes, k.activationEntryBytes), layer
 }
 
 // needParameters returns the parameter entries for the largest slice of weights
 // that all lanes of a PE work on at a time, and the layer that needs it.
-func (l *limits) needParameters(c *Chip, k *constants) (entries int64, layer int) {
+func (l *limits) needParameters(c *chip, k *constants) (entries int64, layer int) {
 	bytes, layer := l.weights.most(c.Cores * c.Lanes)
 	return model.CeilDiv(bytes, k.parameterEntryBytes), layer
 }
@@ -108,52 +108,52 @@ type rule struct {
 const ruleCount = 4
 
 // check returns rule i of a network.
-func (l *limits) check(i int, c *Chip, k *constants) rule {
+func (l *limits) check(i int, c *chip, k *constants) rule {
 	switch i {
 	case 0:
-		return rule{CodePEPort, min(c.Cores*c.Lanes, l.distinct), k.portBytes, int(l.distinctAt)}
+		return rule{codePEPort, min(c.Cores*c.Lanes, l.distinct), k.portBytes, int(l.distinctAt)}
 	case 1:
-		return rule{CodeCoreMemory, 2 * c.Lanes * l.window, c.CoreMemory, int(l.windowAt)}
+		return rule{codeCoreMemory, 2 * c.Lanes * l.window, c.CoreMemory, int(l.windowAt)}
 	case 2:
 		need, layer := l.needActivations(c, k)
-		return rule{CodeActivationMemory, need, c.ActivationMemory, layer}
+		return rule{codeActivationMemory, need, c.ActivationMemory, layer}
 	}
 	need, layer := l.needParameters(c, k)
-	return rule{CodeParameterMemory, need, c.ParameterMemory, layer}
+	return rule{codeParameterMemory, need, c.ParameterMemory, layer}
 }
 
 // firstBroken applies the rules that need no mapping, cheapest first, to every
-// network, and explains the first that is broken; nil when all hold.
-func (b *bound) firstBroken(c *Chip) *evaluator.Reason {
+// network, and returns the first that is broken.
+func (b *bound) firstBroken(c *chip) (net *network, r rule, broken bool) {
 	for i := range ruleCount {
 		for n := range b.nets {
-			net := &b.nets[n]
-			if r := net.limits.check(i, c, &b.sizer.constants); r.need > r.have {
-				return b.explainRule(net, &r, c)
+			net = &b.nets[n]
+			if r = net.limits.check(i, c, &b.sizer.constants); r.need > r.have {
+				return net, r, true
 			}
 		}
 	}
-	return nil
+	return nil, r, false
 }
 
-func (b *bound) explainRule(net *network, r *rule, c *Chip) *evaluator.Reason {
-	name := b.layerName(net, net.layers[r.layer].id)
+func (b *bound) explainRule(net *network, r *rule, c *chip) *evaluator.Reason {
+	name := b.layerName(net, r.layer)
 	why := &evaluator.Reason{Code: r.code, Layer: name, Need: float64(r.need), Have: float64(r.have)}
 	switch r.code {
-	case CodePEPort:
+	case codePEPort:
 		why.Unit = "B/cycle"
 		why.Message = fmt.Sprintf("layer %s: %d lanes of a PE (cores x lanes) read %d different bytes per cycle, the PE memory's port gives %d: %s",
 			name, c.Cores*c.Lanes, r.need, r.have, b.eitherFix("cores", b.sizer.portBytes/c.Lanes, "lanes", b.sizer.portBytes/c.Cores))
-	case CodeCoreMemory:
+	case codeCoreMemory:
 		why.Unit = "B"
 		perLane := model.CeilDiv(r.need, c.Lanes)
 		why.Message = fmt.Sprintf("layer %s: two weight tiles of %d lanes need %d B of core memory, there are %d: %s",
 			name, c.Lanes, r.need, r.have, b.eitherFix("core_memory", -r.need, "lanes", r.have/perLane))
-	case CodeActivationMemory:
+	case codeActivationMemory:
 		why.Unit = "entries"
 		why.Message = fmt.Sprintf("layer %s: one window of input rows needs %d entries of activation memory, there are %d: %s",
 			name, r.need, r.have, b.eitherFix("activation_memory", -r.need, "", 0))
-	case CodeParameterMemory:
+	case codeParameterMemory:
 		why.Unit = "entries"
 		why.Message = fmt.Sprintf("layer %s: the weights of %d output channels (cores x lanes) need %d entries of parameter memory, there are %d: %s",
 			name, c.Cores*c.Lanes, r.need, r.have, b.eitherFix("parameter_memory", -r.need, "lanes", b.parameterLanes(net, c)))
@@ -163,7 +163,7 @@ func (b *bound) explainRule(net *network, r *rule, c *Chip) *evaluator.Reason {
 
 // parameterLanes returns the largest number of lanes that the parameter memory
 // feeds, 0 when none does.
-func (b *bound) parameterLanes(net *network, c *Chip) int64 {
+func (b *bound) parameterLanes(net *network, c *chip) int64 {
 	less := *c
 	for less.Lanes = c.Lanes / 2; less.Lanes > 0; less.Lanes /= 2 {
 		if need, _ := net.limits.needParameters(&less, &b.sizer.constants); need <= c.ParameterMemory {

@@ -1,17 +1,19 @@
 package edge
 
 import (
+	"math"
 	"sync"
 
 	"apollo/evaluator"
+	"apollo/evaluator/frame"
 )
 
 // scratch is the working memory of one evaluation.
 type scratch struct {
 	machine machine
-	costs   []layerCost // per shape
-	steps   []step      // per layer of the network at hand
-	totals  []totals    // per network
+	costs   []layerCost    // per shape
+	steps   []step         // per layer of the network at hand
+	totals  []frame.Totals // per network
 }
 
 // scratchPool hands out working memory and keeps what evaluations share.
@@ -35,18 +37,19 @@ func (p *scratchPool) get() *scratch {
 func (p *scratchPool) put(s *scratch) { p.free.Put(s) }
 
 // measure fills in s.totals, or says why the chip cannot run a network.
-func (b *bound) measure(c *Chip, s *scratch) *evaluator.Reason {
-	if why := b.firstBroken(c); why != nil {
-		return why
+func (b *bound) measure(c *chip, s *scratch) *evaluator.Reason {
+	if net, r, broken := b.firstBroken(c); broken {
+		return b.explainRule(net, &r, c)
 	}
 	m := &s.machine
 	b.sizer.prepare(m, c)
 	b.cache.mapAll(m, b.shapes, s.costs)
-	return b.mapped(s)
+	return b.mapped(s, true)
 }
 
-// mapped is the network pass over mapped layers.
-func (b *bound) mapped(s *scratch) *evaluator.Reason {
+// mapped is the network pass over mapped layers. Without energy there is none in
+// the totals.
+func (b *bound) mapped(s *scratch, energy bool) *evaluator.Reason {
 	m := &s.machine
 	s.totals = s.totals[:0]
 	for i := range b.nets {
@@ -55,10 +58,12 @@ func (b *bound) mapped(s *scratch) *evaluator.Reason {
 		if why := b.program(net, m, s.costs, s.steps); why != nil {
 			return why
 		}
-		t := totals{cycles: net.time(m, b.shapes, s.costs, s.steps)}
-		t.latencySeconds = float64(t.cycles) / float64(m.clock())
-		e := net.energy(m, b.shapes, s.costs, s.steps, t.latencySeconds)
-		t.energyJ = e.Total
+		t := frame.Totals{Cycles: net.time(m, b.shapes, s.costs, s.steps), Joules: math.NaN()}
+		t.Seconds = float64(t.Cycles) / float64(m.clock())
+		if energy {
+			e := net.energy(m, b.shapes, s.costs, s.steps, t.Seconds)
+			t.Joules = e.total()
+		}
 		s.totals = append(s.totals, t)
 	}
 	return nil

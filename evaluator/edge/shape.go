@@ -61,10 +61,10 @@ func newShape(l *workload.Layer, bits workload.Precision) (shape, error) {
 	s.depth = b[model.G] * b[model.C]
 	s.macs = s.p.MACs()
 	s.outputs = s.p.Elements(model.Outputs, b)
-	s.simd = min(SIMDWidth, b[model.C])
+	s.simd = min(simdWidth, b[model.C])
 	s.cSteps = model.CeilDiv(b[model.C], s.simd)
 	s.filters = s.p.Elements(model.Weights, b) * s.p.Bytes[model.Weights]
-	s.window = SIMDWidth * b[model.R] * b[model.S] * s.p.Bytes[model.Weights]
+	s.window = simdWidth * b[model.R] * b[model.S] * s.p.Bytes[model.Weights]
 	s.fixedSteps = b[model.N] * s.groupSteps() * s.cSteps * b[model.R] * b[model.S]
 	return s, nil
 }

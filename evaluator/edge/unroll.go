@@ -64,7 +64,7 @@ func (q *search) packed(u *unrolling) (laneCols, simdCols int64) {
 	if q.s.p.Bound[model.C] != 1 {
 		return 1, 1
 	}
-	simdCols = min(SIMDWidth, u.q)
+	simdCols = min(simdWidth, u.q)
 	return min(q.m.Lanes/min(q.m.Lanes, u.k), model.CeilDiv(u.q, simdCols)), simdCols
 }
 

@@ -71,30 +71,64 @@ func ReasonOf(r *evaluator.Reason) *Reason {
 	return &Reason{Code: r.Code, Layer: r.Layer, Need: r.Need, Have: r.Have, Unit: r.Unit, Message: r.Message}
 }
 
-// Metrics holds the metrics of a study; nil where there is none.
-type Metrics struct {
-	LatencySeconds *float64 `json:"latency_s"`
-	AreaMM2        *float64 `json:"area_mm2"`
-	EnergyJ        *float64 `json:"energy_j"`
+// Metric is a metric of a design; Value is nil where there is none.
+type Metric struct {
+	evaluator.Metric
+	Value *float64
 }
+
+// Metrics are the metrics of a design in the order of its template; in JSON an
+// object.
+type Metrics []Metric
+
+// Of returns the value of the metric with the name, nil when there is none.
+func (m Metrics) Of(name string) *float64 {
+	for i := range m {
+		if m[i].Name == name {
+			return m[i].Value
+		}
+	}
+	return nil
+}
+
+// fields are the values by name.
+func (m Metrics) fields() Fields {
+	f := Fields{}
+	for i := range m {
+		f = append(f, Field{m[i].Name, m[i].Value})
+	}
+	return f
+}
+
+// MarshalJSON writes the values in order.
+func (m Metrics) MarshalJSON() ([]byte, error) { return m.fields().MarshalJSON() }
 
 // Network is one network's totals.
 type Network struct {
-	Name           string  `json:"name"`
-	Weight         float64 `json:"weight"`
-	MACs           int64   `json:"macs"`
-	LatencySeconds float64 `json:"latency_s"`
-	EnergyJ        float64 `json:"energy_j"`
+	Name   string
+	Weight float64
+	MACs   int64
+	// Metrics are those that depend on a network.
+	Metrics Metrics
 	// Utilisation is the share of the peak rate over the whole latency.
-	Utilisation float64   `json:"utilisation"`
-	Latency     Latency   `json:"latency"`
-	Energy      Breakdown `json:"energy"`
+	Utilisation float64
+	Latency     Latency
+	Energy      Breakdown
 	// ProgramEntries of the instruction memory hold the program, 0 where a
 	// template has none. OffChipBytes cross the chip's border.
-	ProgramEntries int64 `json:"program_entries,omitempty"`
-	OffChipBytes   int64 `json:"off_chip_bytes"`
+	ProgramEntries, OffChipBytes int64
 	// Roofline is where the whole network stands.
-	Roofline Roofline `json:"roofline"`
+	Roofline Roofline
+}
+
+// MarshalJSON writes the metrics among the other numbers.
+func (n *Network) MarshalJSON() ([]byte, error) {
+	f := append(Fields{{"name", n.Name}, {"weight", n.Weight}, {"macs", n.MACs}}, n.Metrics.fields()...)
+	f = append(f, Field{"utilisation", n.Utilisation}, Field{"latency", &n.Latency}, Field{"energy", n.Energy})
+	if n.ProgramEntries > 0 {
+		f = append(f, Field{"program_entries", n.ProgramEntries})
+	}
+	return append(f, Field{"off_chip_bytes", n.OffChipBytes}, Field{"roofline", &n.Roofline}).MarshalJSON()
 }
 
 // Latency says what the latency is spent on, in s. Total is the sum of the
@@ -298,25 +332,24 @@ type Field struct {
 // Fields are an object whose keys keep their order.
 type Fields []Field
 
-// MarshalJSON writes the fields in order.
+// MarshalJSON writes the fields in order. Whether what HTML would misread is
+// escaped is left to the encoder around it.
 func (f Fields) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
 	b.WriteByte('{')
 	for i, x := range f {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		name, err := json.Marshal(x.Name)
-		if err != nil {
+		if err := e.Encode(x.Name); err != nil {
 			return nil, err
 		}
-		value, err := json.Marshal(x.Value)
-		if err != nil {
-			return nil, err
-		}
-		b.Write(name)
 		b.WriteByte(':')
-		b.Write(value)
+		if err := e.Encode(x.Value); err != nil {
+			return nil, err
+		}
 	}
 	b.WriteByte('}')
 	return b.Bytes(), nil

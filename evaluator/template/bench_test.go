@@ -12,7 +12,7 @@ func BenchmarkFind(b *testing.B) {
 	list := distinct(layers(b, "mobilenet_v2", "resnet50_v1"))
 	for _, s := range Specs() {
 		b.Run(s.Name, func(b *testing.B) {
-			m := s.machine(new(declared(&s)), baselineOf(&s))
+			m := declared(&s).machine(baselineOf(&s))
 			var found model.Mapping
 			i := 0
 			for b.Loop() {

@@ -3,6 +3,7 @@ package template
 import (
 	"apollo/evaluator"
 	"apollo/evaluator/eyeriss"
+	"apollo/evaluator/frame"
 	"apollo/evaluator/model"
 )
 
@@ -12,13 +13,13 @@ func eyerissSpec() Spec {
 		Name: "eyeriss",
 		Doc: "A grid of processing elements with three scratchpads each, row-stationary, after Eyeriss (Y.-H. Chen et al., IEEE JSSC 52(1), " +
 			"2017); 16 bit words, 22 nm, 200 MHz. The baseline is the published chip.",
-		Params: []Param{
-			count("rows", "Rows of the grid.", 12, 6, 8, 10, 12, 14, 16, 24, 32),
-			count("cols", "Columns of the grid.", 14, 6, 8, 10, 12, 14, 16, 24, 32),
-			count("filter_words", "Words of the filter scratchpad of one element.", 224, 64, 96, 128, 160, 192, 224, 256, 384, 512),
-			count("input_words", "Words of the input scratchpad of one element.", 12, 8, 12, 16, 24, 32),
-			count("sum_words", "Words of the scratchpad for partial sums of one element.", 24, 8, 16, 24, 32, 48, 64),
-			bytes("buffer", "Global buffer for inputs and partial sums.", 100*kib, 25*kib, 50*kib, 100*kib, 200*kib, 400*kib, 800*kib),
+		Params: []frame.Param{
+			frame.Count("rows", "Rows of the grid.", 12, 6, 8, 10, 12, 14, 16, 24, 32),
+			frame.Count("cols", "Columns of the grid.", 14, 6, 8, 10, 12, 14, 16, 24, 32),
+			frame.Count("filter_words", "Words of the filter scratchpad of one element.", 224, 64, 96, 128, 160, 192, 224, 256, 384, 512),
+			frame.Count("input_words", "Words of the input scratchpad of one element.", 12, 8, 12, 16, 24, 32),
+			frame.Count("sum_words", "Words of the scratchpad for partial sums of one element.", 24, 8, 16, 24, 32, 48, 64),
+			frame.Bytes("buffer", "Global buffer for inputs and partial sums.", 100*kib, 25*kib, 50*kib, 100*kib, 200*kib, 400*kib, 800*kib),
 			bandwidth(1e9),
 		},
 		Features: []evaluator.Feature{
@@ -42,10 +43,10 @@ func buildEyeriss(c *chip, v []int64) Machine {
 	c.units(units, (x.InputWords+x.SumWords)*words*bitsPerByte)
 	// A 16-bit multiplier has four times the area and energy of an 8-bit one.
 	const wide = 4
-	c.part("wide_arithmetic", (wide-1)*float64(units)*c.node.MultiplyMM2)
+	c.part("wide_arithmetic", (wide-1)*float64(units)*c.Node.MultiplyMM2)
 	m := c.machine(v[6], units)
 	f := rowStationary{
-		chip: x, macPJ: wide*c.node.MultiplyPJ + 2*c.node.AddPJ,
+		chip: x, macPJ: wide*c.Node.MultiplyPJ + 2*c.Node.AddPJ,
 		bufferPJ: (buffer.ReadPJPerByte + buffer.WritePJPerByte) / 2, padPJ: pad.ReadPJPerByte,
 	}
 	f.arch = model.Arch{Levels: 3, MACPJ: f.macPJ}

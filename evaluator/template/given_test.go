@@ -21,7 +21,7 @@ func TestFoundMappingsMayBeGiven(t *testing.T) {
 			mapped := 0
 			for range 70 {
 				v, p := draw(rng, &s), list[rng.IntN(len(list))]
-				m := s.machine(new(declared(&s)), v)
+				m := declared(&s).machine(v)
 				var found model.Mapping
 				c, misfit := m.Flow.Find(&p, &found)
 				if misfit != nil {
@@ -95,7 +95,7 @@ func TestGivenMappingsAreChecked(t *testing.T) {
 			if s.Name != name {
 				continue
 			}
-			m := s.machine(new(declared(&s)), baselineOf(&s))
+			m := declared(&s).machine(baselineOf(&s))
 			var found model.Mapping
 			if _, misfit := m.Flow.Find(&p, &found); misfit != nil {
 				t.Fatal(misfit)

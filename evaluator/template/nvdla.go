@@ -2,6 +2,7 @@ package template
 
 import (
 	"apollo/evaluator"
+	"apollo/evaluator/frame"
 	"apollo/evaluator/model"
 )
 
@@ -12,11 +13,11 @@ func nvdlaSpec() Spec {
 		Doc: "NVIDIA's open deep-learning accelerator (nvdla.org, hardware manual): a convolution buffer, an array that spreads input " +
 			"channels (atomic-C) and output channels (atomic-K), weights held for a stripe of pixels, an accumulation buffer; int8, " +
 			"22 nm, 1 GHz. The baseline is nv_full with 2048 MACs: 64 x 32, a buffer of 512 KiB.",
-		Params: []Param{
-			count("atomic_c", "Input channels that the array takes in a cycle.", 64, powers(4, 256)...),
-			count("atomic_k", "Output channels that the array makes in a cycle.", 32, powers(4, 128)...),
-			bytes("conv_buffer", "Buffer for inputs and weights, used in two halves.", 512*kib, powers(32*kib, 4096*kib)...),
-			bytes("accumulator", "Buffer for 32-bit sums, used in two halves.", 64*kib, powers(8*kib, 512*kib)...),
+		Params: []frame.Param{
+			frame.Count("atomic_c", "Input channels that the array takes in a cycle.", 64, frame.Powers(4, 256)...),
+			frame.Count("atomic_k", "Output channels that the array makes in a cycle.", 32, frame.Powers(4, 128)...),
+			frame.Bytes("conv_buffer", "Buffer for inputs and weights, used in two halves.", 512*kib, frame.Powers(32*kib, 4096*kib)...),
+			frame.Bytes("accumulator", "Buffer for 32-bit sums, used in two halves.", 64*kib, frame.Powers(8*kib, 512*kib)...),
 			bandwidth(16e9),
 		},
 		Features: []evaluator.Feature{
@@ -44,7 +45,7 @@ func buildNVDLA(c *chip, v []int64) Machine {
 		inner: 2, innerDims: []model.Dim{model.K, model.C, model.R, model.S, model.P, model.Q},
 		param: "conv_buffer or accumulator", fixed: v[0]/2 + v[1],
 	}
-	l.arch = model.Arch{Levels: 4, MACPJ: c.node.MACPJ()}
+	l.arch = model.Arch{Levels: 4, MACPJ: c.Node.MACPJ()}
 	l.arch.Level = [model.MaxLevels]model.Level{
 		offChip(&m),
 		{
@@ -55,7 +56,7 @@ func buildNVDLA(c *chip, v []int64) Machine {
 			Name: "accumulator", Keeps: keeps(model.Outputs), Capacity: v[3], DoubleBuffered: true, Fanout: units,
 			ReadPJ: acc.ReadPJPerByte, WritePJ: acc.WritePJPerByte,
 		},
-		{Name: "weight registers", Keeps: keeps(model.Weights), DoubleBuffered: true, Fanout: 1, ReadPJ: c.registerPJ, WritePJ: c.registerPJ},
+		{Name: "weight registers", Keeps: keeps(model.Weights), DoubleBuffered: true, Fanout: 1, ReadPJ: c.RegisterPJ, WritePJ: c.RegisterPJ},
 	}
 	m.Arch, m.Flow = l.arch, &l
 	return m

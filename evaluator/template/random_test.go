@@ -62,7 +62,7 @@ func (c *compared) gap() float64 { return c.Ours/c.Best - 1 }
 func compare(t *testing.T, s *Spec, designs [][]int64, list []model.Problem, n int, full bool) {
 	var all []compared
 	for at, v := range designs {
-		m := s.machine(new(declared(s)), v)
+		m := declared(s).machine(v)
 		for i := range list {
 			rng := rand.New(rand.NewPCG(uint64(at), uint64(i)))
 			p := &list[i]

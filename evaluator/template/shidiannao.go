@@ -2,6 +2,7 @@ package template
 
 import (
 	"apollo/evaluator"
+	"apollo/evaluator/frame"
 	"apollo/evaluator/model"
 )
 
@@ -12,11 +13,11 @@ func shiDianNaoSpec() Spec {
 		Doc: "An output-stationary grid: every processing element makes one output pixel, weights are broadcast, inputs and outputs lie in a " +
 			"neuron buffer, weights in a synapse buffer; after ShiDianNao (Z. Du et al., ISCA 2015); int8, 22 nm, 1 GHz. Inputs that " +
 			"neighbours pass on count as reads of the neuron buffer. The baseline is the published 8 x 8 grid with 128 KiB of each.",
-		Params: []Param{
-			count("rows", "Rows of the grid, which take output rows.", 8, 2, 4, 8, 12, 16, 24, 32),
-			count("cols", "Columns of the grid, which take output columns.", 8, 2, 4, 8, 12, 16, 24, 32),
-			bytes("neuron_buffer", "Buffer for inputs and outputs, used in two halves.", 128*kib, powers(16*kib, 4096*kib)...),
-			bytes("synapse_buffer", "Buffer for weights, used in two halves.", 128*kib, powers(16*kib, 4096*kib)...),
+		Params: []frame.Param{
+			frame.Count("rows", "Rows of the grid, which take output rows.", 8, 2, 4, 8, 12, 16, 24, 32),
+			frame.Count("cols", "Columns of the grid, which take output columns.", 8, 2, 4, 8, 12, 16, 24, 32),
+			frame.Bytes("neuron_buffer", "Buffer for inputs and outputs, used in two halves.", 128*kib, frame.Powers(16*kib, 4096*kib)...),
+			frame.Bytes("synapse_buffer", "Buffer for weights, used in two halves.", 128*kib, frame.Powers(16*kib, 4096*kib)...),
 			bandwidth(8e9),
 		},
 		Features: []evaluator.Feature{
@@ -43,7 +44,7 @@ func buildShiDianNao(c *chip, v []int64) Machine {
 		inner: 2, innerDims: []model.Dim{model.K, model.C, model.P, model.Q, model.R, model.S},
 		param: "neuron_buffer or synapse_buffer", fixed: v[0] + v[1],
 	}
-	l.arch = model.Arch{Levels: 4, MACPJ: c.node.MACPJ()}
+	l.arch = model.Arch{Levels: 4, MACPJ: c.Node.MACPJ()}
 	l.arch.Level = [model.MaxLevels]model.Level{
 		offChip(&m),
 		{
@@ -54,7 +55,7 @@ func buildShiDianNao(c *chip, v []int64) Machine {
 			Name: "synapse buffer", Keeps: keeps(model.Weights), Capacity: v[3], DoubleBuffered: true, Fanout: units,
 			ReadPJ: synapses.ReadPJPerByte, WritePJ: synapses.WritePJPerByte,
 		},
-		{Name: "accumulator", Keeps: keeps(model.Outputs), DoubleBuffered: true, Fanout: 1, ReadPJ: c.registerPJ, WritePJ: c.registerPJ},
+		{Name: "accumulator", Keeps: keeps(model.Outputs), DoubleBuffered: true, Fanout: 1, ReadPJ: c.RegisterPJ, WritePJ: c.RegisterPJ},
 	}
 	m.Arch, m.Flow = l.arch, &l
 	return m

@@ -2,6 +2,7 @@ package template
 
 import (
 	"apollo/evaluator"
+	"apollo/evaluator/frame"
 	"apollo/evaluator/model"
 )
 
@@ -12,14 +13,14 @@ func simbaSpec() Spec {
 		Doc: "One chiplet of Simba (Y. Shao et al., MICRO 2019): a global buffer, a mesh of processing elements with a weight buffer and an " +
 			"input buffer each, lanes over output channels of vector multiply-accumulate units over input channels; int8, 22 nm, 1 GHz. " +
 			"The baseline is the published chiplet: 16 elements of 8 x 8 units, 32 KiB and 8 KiB, a global buffer of 64 KiB.",
-		Params: []Param{
-			count("pes_x", "Columns of the mesh, which take output channels or columns.", 4, 1, 2, 4, 6, 8, 12, 16),
-			count("pes_y", "Rows of the mesh, which take input channels or rows.", 4, 1, 2, 4, 6, 8, 12, 16),
-			count("lanes", "Lanes of one element, which take output channels.", 8, 2, 4, 8, 16, 32),
-			count("vector", "Multiply-accumulate units of one lane, which take input channels.", 8, 2, 4, 8, 16, 32),
-			bytes("weight_buffer", "Weight buffer of one element, used in two halves.", 32*kib, powers(4*kib, 256*kib)...),
-			bytes("input_buffer", "Input buffer of one element, used in two halves.", 8*kib, powers(2*kib, 64*kib)...),
-			bytes("global_buffer", "Buffer for inputs and outputs of all elements, used in two halves.", 64*kib, powers(32*kib, 4096*kib)...),
+		Params: []frame.Param{
+			frame.Count("pes_x", "Columns of the mesh, which take output channels or columns.", 4, 1, 2, 4, 6, 8, 12, 16),
+			frame.Count("pes_y", "Rows of the mesh, which take input channels or rows.", 4, 1, 2, 4, 6, 8, 12, 16),
+			frame.Count("lanes", "Lanes of one element, which take output channels.", 8, 2, 4, 8, 16, 32),
+			frame.Count("vector", "Multiply-accumulate units of one lane, which take input channels.", 8, 2, 4, 8, 16, 32),
+			frame.Bytes("weight_buffer", "Weight buffer of one element, used in two halves.", 32*kib, frame.Powers(4*kib, 256*kib)...),
+			frame.Bytes("input_buffer", "Input buffer of one element, used in two halves.", 8*kib, frame.Powers(2*kib, 64*kib)...),
+			frame.Bytes("global_buffer", "Buffer for inputs and outputs of all elements, used in two halves.", 64*kib, frame.Powers(32*kib, 4096*kib)...),
 			bandwidth(16e9),
 		},
 		Features: []evaluator.Feature{
@@ -43,9 +44,9 @@ func buildSimba(c *chip, v []int64) Machine {
 	const registerBits = 8 + 8 // operands; a lane's sum is shared by its vector
 	units := x * y * lanes * vector
 	c.units(units, registerBits)
-	c.part("accumulators", float64(x*y*lanes*2*32)*c.node.RegisterBitMM2)
+	c.part("accumulators", float64(x*y*lanes*2*32)*c.Node.RegisterBitMM2)
 	m := c.machine(v[7], units)
-	hop := c.node.HopPJPerByte * float64(x+y) / 2
+	hop := c.Node.HopPJPerByte * float64(x+y) / 2
 	const mesh, element = 1, 4
 	inside := func(first, second Spread) []Spread {
 		return []Spread{{element, model.C, vector}, {element, model.K, lanes}, first, second}
@@ -63,7 +64,7 @@ func buildSimba(c *chip, v []int64) Machine {
 		inner: 3, innerDims: []model.Dim{model.K, model.C, model.R, model.S},
 		param: "global_buffer, weight_buffer or input_buffer", fixed: 2 * (x + y),
 	}
-	l.arch = model.Arch{Levels: 5, MACPJ: c.node.MACPJ()}
+	l.arch = model.Arch{Levels: 5, MACPJ: c.Node.MACPJ()}
 	l.arch.Level = [model.MaxLevels]model.Level{
 		offChip(&m),
 		{
@@ -78,7 +79,7 @@ func buildSimba(c *chip, v []int64) Machine {
 			Name: "input buffer", Keeps: keeps(model.Inputs), Capacity: v[5], DoubleBuffered: true, Fanout: 1,
 			ReadPJ: inputs.ReadPJPerByte, WritePJ: inputs.WritePJPerByte,
 		},
-		{Name: "accumulators", Keeps: keeps(model.Outputs), DoubleBuffered: true, Fanout: lanes * vector, ReadPJ: c.registerPJ, WritePJ: c.registerPJ},
+		{Name: "accumulators", Keeps: keeps(model.Outputs), DoubleBuffered: true, Fanout: lanes * vector, ReadPJ: c.RegisterPJ, WritePJ: c.RegisterPJ},
 	}
 	m.Arch, m.Flow = l.arch, &l
 	return m

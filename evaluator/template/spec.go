@@ -2,15 +2,16 @@ package template
 
 import (
 	"apollo/evaluator"
-	"apollo/optimizer/space"
+	"apollo/evaluator/edge"
+	"apollo/evaluator/frame"
 )
 
-// Spec is one template.
+// Spec is what a published accelerator adds to the frame of all templates.
 type Spec struct {
 	// Name is what studies write; Doc one paragraph for people with its source.
 	Name, Doc string
 	// Params are the parameters in order.
-	Params []Param
+	Params []frame.Param
 	// Features are numbers derived from the parameters, for models of a search.
 	Features []evaluator.Feature
 	// ClockHz is the clock of every design.
@@ -19,15 +20,6 @@ type Spec struct {
 	// parameter, whole and at least 1; of a categorical parameter the index of
 	// its label.
 	Build func(c *chip, design []int64) Machine
-}
-
-// Param is one parameter of a template.
-type Param struct {
-	space.Param
-	// Doc is one sentence; Baseline is the value of the published chip, or the
-	// level nearest to it.
-	Doc      string
-	Baseline space.Value
 }
 
 // Specs returns the templates of this package.
@@ -42,30 +34,35 @@ func Specs() []Spec {
 	}
 }
 
-// All returns the templates as studies see them.
-func All() []evaluator.Template {
-	var all []evaluator.Template
+// version changes with every change that can change a number.
+const version = "2"
+
+// template puts the accelerator into the frame.
+func (s Spec) template() *frame.Spec {
+	return &frame.Spec{
+		Name: s.Name, Version: version, Doc: s.Doc, Params: s.Params, Features: s.Features,
+		BaselineDoc: "the published chip, or the design of the space nearest to it",
+		Declare:     func() frame.Constants { return declared(&s) },
+	}
+}
+
+// All returns every template of this build, the product's own first.
+func All() []*frame.Spec {
+	all := []*frame.Spec{edge.Spec()}
 	for _, s := range Specs() {
-		t := evaluator.Template{Name: s.Name, Doc: s.Doc, Features: s.Features, Backend: backend{s}}
-		for _, p := range s.Params {
-			t.Params = append(t.Params, p.Param)
-			t.ParamDocs = append(t.ParamDocs, p.Doc)
-			t.Baseline = append(t.Baseline, p.Baseline)
-		}
-		all = append(all, t)
+		all = append(all, s.template())
 	}
 	return all
 }
 
-// count is a parameter without a unit, bytes one in bytes.
-func count(name, doc string, baseline float64, values ...float64) Param {
-	return Param{Param: space.Param{Name: name, Values: values}, Doc: doc, Baseline: space.Value{Num: baseline}}
-}
-
-func bytes(name, doc string, baseline float64, values ...float64) Param {
-	p := count(name, doc, baseline, values...)
-	p.Unit = "B"
-	return p
+// Named returns the template with the name; false when there is none.
+func Named(name string) (*frame.Spec, bool) {
+	for _, s := range All() {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return nil, false
 }
 
 // derived is a feature of one term: the parameters times over those under.
@@ -83,19 +80,10 @@ func onChipMemory(params ...string) evaluator.Feature {
 }
 
 // bandwidth is the off-chip interface, which every template has.
-func bandwidth(baseline float64) Param {
-	p := count("io_bandwidth", "Bandwidth of the off-chip interface.", baseline, 1e9, 2e9, 4e9, 8e9, 16e9, 32e9)
+func bandwidth(baseline float64) frame.Param {
+	p := frame.Count("io_bandwidth", "Bandwidth of the off-chip interface.", baseline, 1e9, 2e9, 4e9, 8e9, 16e9, 32e9)
 	p.Unit = "B/s"
 	return p
 }
 
 const kib = 1 << 10
-
-// powers returns the powers of two from low to high.
-func powers(low, high float64) []float64 {
-	var v []float64
-	for ; low <= high; low *= 2 {
-		v = append(v, low)
-	}
-	return v
-}

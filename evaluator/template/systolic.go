@@ -2,6 +2,7 @@ package template
 
 import (
 	"apollo/evaluator"
+	"apollo/evaluator/frame"
 	"apollo/evaluator/model"
 	"apollo/evaluator/systolic"
 	"apollo/optimizer/space"
@@ -14,16 +15,16 @@ func systolicSpec() Spec {
 		Doc: "A systolic array of rows x cols multiply-accumulate units with a double-buffered memory per operand, weight-, output- or " +
 			"input-stationary; int8, 22 nm, 1 GHz. Its compute time is exact (SCALE-Sim's closed forms, ISPASS 2020). The baseline is a " +
 			"quarter of the first TPU's array in each direction (N. Jouppi et al., ISCA 2017).",
-		Params: []Param{
-			count("rows", "Rows of the array.", 64, 4, 8, 16, 32, 64, 128, 256),
-			count("cols", "Columns of the array.", 64, 4, 8, 16, 32, 64, 128, 256),
+		Params: []frame.Param{
+			frame.Count("rows", "Rows of the array.", 64, 4, 8, 16, 32, 64, 128, 256),
+			frame.Count("cols", "Columns of the array.", 64, 4, 8, 16, 32, 64, 128, 256),
 			{
 				Param: space.Param{Name: "dataflow", Labels: []string{"ws", "os", "is"}},
 				Doc:   "Operand that stays in the array: weights, outputs or inputs.", Baseline: space.Value{Label: "ws"},
 			},
-			bytes("input_buffer", "Memory for inputs, used in two halves.", 256*kib, powers(8*kib, 4096*kib)...),
-			bytes("weight_buffer", "Memory for weights, used in two halves.", 256*kib, powers(8*kib, 4096*kib)...),
-			bytes("output_buffer", "Memory for partial sums and outputs, used in two halves.", 128*kib, powers(8*kib, 4096*kib)...),
+			frame.Bytes("input_buffer", "Memory for inputs, used in two halves.", 256*kib, frame.Powers(8*kib, 4096*kib)...),
+			frame.Bytes("weight_buffer", "Memory for weights, used in two halves.", 256*kib, frame.Powers(8*kib, 4096*kib)...),
+			frame.Bytes("output_buffer", "Memory for partial sums and outputs, used in two halves.", 128*kib, frame.Powers(8*kib, 4096*kib)...),
 			bandwidth(16e9),
 		},
 		Features: []evaluator.Feature{
@@ -44,7 +45,7 @@ func buildSystolic(c *chip, v []int64) Machine {
 	c.units(a.Rows*a.Cols, registerBits)
 	m := c.machine(v[6], a.Rows*a.Cols)
 	f := marching{array: a, m: &m}
-	f.arch = model.Arch{Levels: 4, MACPJ: c.node.MACPJ()}
+	f.arch = model.Arch{Levels: 4, MACPJ: c.Node.MACPJ()}
 	f.arch.Level = [model.MaxLevels]model.Level{
 		offChip(&m),
 		{Name: "input buffer", Keeps: keeps(model.Inputs), Capacity: v[3], DoubleBuffered: true, Fanout: 1, ReadPJ: in.ReadPJPerByte, WritePJ: in.WritePJPerByte},

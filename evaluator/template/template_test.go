@@ -8,6 +8,7 @@ import (
 
 	"apollo/evaluator"
 	"apollo/evaluator/evaluatortest"
+	"apollo/evaluator/frame"
 	"apollo/evaluator/lower"
 	"apollo/evaluator/model"
 	"apollo/evaluator/workload"
@@ -44,7 +45,8 @@ func tiny(t testing.TB, name string, channels int64) *workload.Workload {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	for _, tm := range All() {
+	for _, x := range All() {
+		tm := x.Template()
 		t.Run(tm.Name, func(t *testing.T) {
 			t.Parallel()
 			one := evaluator.Task{Params: tm.Params, Networks: []evaluator.Network{{Workload: tiny(t, "tiny", 32), Weight: 1}}}
@@ -70,7 +72,8 @@ func TestConformance(t *testing.T) {
 // its lattice and runs the usual networks.
 func TestSpecs(t *testing.T) {
 	t.Parallel()
-	for _, tm := range All() {
+	for _, x := range All() {
+		tm := x.Template()
 		t.Run(tm.Name, func(t *testing.T) {
 			t.Parallel()
 			s, err := space.New(tm.Params...)
@@ -85,7 +88,11 @@ func TestSpecs(t *testing.T) {
 					t.Errorf("parameter %s has the sentence %q", tm.Params[i].Name, doc)
 				}
 			}
-			e, err := tm.Backend.New(evaluator.Task{Params: tm.Params, Networks: networks(t, "mobilenet_v2", "alexnet")})
+			names := x.Targets
+			if len(names) == 0 {
+				names = []string{"mobilenet_v2", "alexnet"}
+			}
+			e, err := tm.Backend.New(evaluator.Task{Params: tm.Params, Networks: networks(t, names...)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -107,7 +114,8 @@ func TestSpecs(t *testing.T) {
 // Features are named once, and have a value for every design.
 func TestFeatures(t *testing.T) {
 	t.Parallel()
-	for _, tm := range All() {
+	for _, x := range All() {
+		tm := x.Template()
 		s, err := space.New(tm.Params...)
 		if err != nil {
 			t.Fatal(err)
@@ -188,7 +196,7 @@ func TestBounds(t *testing.T) {
 			mapped := 0
 			for range 60 {
 				v := draw(rng, &s)
-				m := s.machine(new(declared(&s)), v)
+				m := declared(&s).machine(v)
 				p := list[rng.IntN(len(list))]
 				var found model.Mapping
 				c, misfit := m.Flow.Find(&p, &found)
@@ -202,7 +210,7 @@ func TestBounds(t *testing.T) {
 				bounds(t, &m, &p, &c, v)
 				faster := append([]int64(nil), v...)
 				faster[len(v)-1] *= 2 // the last parameter is the bandwidth
-				fast := s.machine(new(declared(&s)), faster)
+				fast := declared(&s).machine(faster)
 				// The search stops within 1/maxSlack of its lower bound.
 				if d, misfit := fast.Flow.Find(&p, &found); misfit != nil || d.Cycles > c.Cycles+c.Cycles/maxSlack {
 					t.Fatalf("%v on %v: %d cycles with twice the bandwidth, before %d", v, p.Bound, d.Cycles, c.Cycles)
@@ -238,7 +246,7 @@ func TestAreaGrows(t *testing.T) {
 		rng := rand.New(rand.NewPCG(2, 0))
 		for range 50 {
 			v := draw(rng, &s)
-			m := s.machine(new(declared(&s)), v)
+			m := declared(&s).machine(v)
 			before := m.Area.Total()
 			for i, p := range s.Params {
 				if p.Categorical() {
@@ -246,7 +254,7 @@ func TestAreaGrows(t *testing.T) {
 				}
 				more := append([]int64(nil), v...)
 				more[i] *= 2
-				n := s.machine(new(declared(&s)), more)
+				n := declared(&s).machine(more)
 				if after := n.Area.Total(); !(after > before) {
 					t.Fatalf("%s %v: %s doubled gives %g mm2, before %g", s.Name, v, p.Name, after, before)
 				}
@@ -259,7 +267,7 @@ func TestAreaGrows(t *testing.T) {
 func TestDocumentedExample(t *testing.T) {
 	t.Parallel()
 	s := tinySpec()
-	m := s.machine(new(declared(&s)), []int64{16, 64 * kib, 8e9})
+	m := declared(&s).machine([]int64{16, 64 * kib, 8e9})
 	mapped := 0
 	for _, p := range layers(t, "mobilenet_v2") {
 		var found model.Mapping
@@ -278,9 +286,9 @@ func TestDocumentedExample(t *testing.T) {
 func tinySpec() Spec {
 	return Spec{
 		Name: "tiny", Doc: "A row of units.",
-		Params: []Param{
-			count("units", "Multiply-accumulate units.", 16, 4, 8, 16, 32),
-			bytes("buffer", "Buffer for tiles, used in two halves.", 64*kib, powers(16*kib, 256*kib)...),
+		Params: []frame.Param{
+			frame.Count("units", "Multiply-accumulate units.", 16, 4, 8, 16, 32),
+			frame.Bytes("buffer", "Buffer for tiles, used in two halves.", 64*kib, frame.Powers(16*kib, 256*kib)...),
 			bandwidth(8e9),
 		},
 		ClockHz: 1e9,
@@ -289,7 +297,7 @@ func tinySpec() Spec {
 			c.units(v[0], 8+8+32)
 			m := c.machine(v[2], v[0])
 			l := loops{spreads: [][]Spread{{{1, model.K, v[0]}}}, order: tileOrders()[0].dims, param: "buffer"}
-			l.arch = model.Arch{Levels: 2, MACPJ: c.node.MACPJ()}
+			l.arch = model.Arch{Levels: 2, MACPJ: c.Node.MACPJ()}
 			l.arch.Level[0] = offChip(&m)
 			l.arch.Level[1] = model.Level{
 				Name: "buffer", Keeps: keeps(model.Weights, model.Inputs, model.Outputs), Capacity: v[1], DoubleBuffered: true,

@@ -9,6 +9,7 @@ import (
 
 	"apollo/evaluator"
 	"apollo/evaluator/edge"
+	"apollo/evaluator/report"
 	"apollo/evaluator/timeloop"
 	"apollo/evaluator/workload"
 )
@@ -68,8 +69,8 @@ func TestDocuments(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v1, _ := edge.PresetNamed("v1")
-		mapped, err := edge.Mappings([]evaluator.Network{{Workload: w, Weight: 1}}, v1.Chip)
+		v1 := edge.Spec().Presets()[2]
+		mapped, err := edge.Spec().Mapped([]evaluator.Network{{Workload: w, Weight: 1}}, report.Point{Preset: v1.Name, Values: v1.Values}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +86,7 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-func checkDocument(t *testing.T, m *edge.MappedLayer, text string) {
+func checkDocument(t *testing.T, m *report.Mapped, text string) {
 	t.Helper()
 	var d document
 	if err := yaml.Unmarshal([]byte(text), &d); err != nil {

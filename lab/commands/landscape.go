@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 
 	"apollo/evaluator"
-	"apollo/evaluator/edge"
+	"apollo/evaluator/frame"
 	"apollo/evaluator/workload"
 	"apollo/events"
 	"apollo/optimizer/space"
@@ -29,17 +30,19 @@ type landscapeReport struct {
 	Optima   []networkBest   `json:"optima"`
 	Levels   []levelUse      `json:"levels"`
 	Regret   []networkRegret `json:"regret"`
+
+	params []space.Param
 }
 
 // networkDraws describes uniform draws without an area limit; latencies are
 // over the feasible ones.
 type networkDraws struct {
-	Network     string           `json:"network"`
-	Infeasible  float64          `json:"infeasible_share"`
-	MinSeconds  float64          `json:"min_s"`
-	MeanSeconds float64          `json:"mean_s"`
-	MaxSeconds  float64          `json:"max_s"`
-	Rejections  []edge.Rejection `json:"rejections"`
+	Network     string            `json:"network"`
+	Infeasible  float64           `json:"infeasible_share"`
+	MinSeconds  float64           `json:"min_s"`
+	MeanSeconds float64           `json:"mean_s"`
+	MaxSeconds  float64           `json:"max_s"`
+	Rejections  []frame.Rejection `json:"rejections"`
 }
 
 // networkBest is the proven optimum of one network within an area.
@@ -72,18 +75,18 @@ type networkRegret struct {
 	Broken     []string   `json:"broken"`
 }
 
-// landscape measures the space of template edge: uniform draws, the proven
-// optima, and what they have in common.
-func (a *Lab) landscape(ctx context.Context, draws int) (*landscapeReport, error) {
-	t := edge.Template()
-	r := &landscapeReport{Template: t.Name, Version: t.Backend.Describe().Version, Draws: draws}
-	evs := make([]evaluator.Evaluator, 0, len(edge.Targets()))
-	for _, name := range edge.Targets() {
+// landscape measures the space of a template: uniform draws, the proven optima,
+// and what they have in common.
+func (a *Lab) landscape(ctx context.Context, x *frame.Spec, draws int) (*landscapeReport, error) {
+	t := x.Template()
+	r := &landscapeReport{Template: x.Name, Version: x.Version, Draws: draws, params: t.Params}
+	evs := make([]evaluator.Evaluator, 0, len(x.Targets))
+	for _, name := range x.Targets {
 		w, err := workload.Builtin(name)
 		if err != nil {
 			return nil, err
 		}
-		l, err := edge.LandscapeOf(w, draws, 1)
+		l, err := x.Landscape(w, draws, 1)
 		if err != nil {
 			return nil, err
 		}
@@ -98,7 +101,7 @@ func (a *Lab) landscape(ctx context.Context, draws int) (*landscapeReport, error
 		evs = append(evs, ev)
 	}
 	for _, area := range landscapeBudgets() {
-		for i, name := range edge.Targets() {
+		for i, name := range x.Targets {
 			a.Say("proving the optimum of %s within %g mm2", name, area)
 			best, err := optimumOf(ctx, &t, evs[i], name, area)
 			if err != nil {
@@ -107,7 +110,7 @@ func (a *Lab) landscape(ctx context.Context, draws int) (*landscapeReport, error
 			r.Optima = append(r.Optima, best)
 			regret := networkRegret{OptimumOf: name, MaxAreaMM2: area}
 			for _, ev := range evs {
-				latency, broken, err := latencyOf(ctx, t.Params, ev, best.Design)
+				latency, broken, err := latencyOf(ctx, &t, ev, best.Design)
 				if err != nil {
 					return nil, err
 				}
@@ -154,9 +157,9 @@ func optimumOf(ctx context.Context, t *evaluator.Template, ev evaluator.Evaluato
 
 // latencyOf measures a design; the latency is nil when it is infeasible, by the
 // rule named.
-func latencyOf(ctx context.Context, params []space.Param, ev evaluator.Evaluator, design map[string]any) (latency *float64, broken string, err error) {
-	values := make([]space.Value, len(params))
-	for i, p := range params {
+func latencyOf(ctx context.Context, t *evaluator.Template, ev evaluator.Evaluator, design map[string]any) (latency *float64, broken string, err error) {
+	values := make([]space.Value, len(t.Params))
+	for i, p := range t.Params {
 		values[i].Num, _ = design[p.Name].(float64) // the template has no labels
 	}
 	result, err := ev.Evaluate(ctx, evaluator.Request{Study: "landscape", Trial: -1, Design: values})
@@ -166,7 +169,8 @@ func latencyOf(ctx context.Context, params []space.Param, ev evaluator.Evaluator
 	if result.Outcome != evaluator.Measured {
 		return nil, result.Reason.Code, nil
 	}
-	return &result.Values[0], "", nil
+	at := slices.IndexFunc(t.Backend.Describe().Metrics, func(m evaluator.Metric) bool { return m.Name == "latency_s" })
+	return &result.Values[at], "", nil
 }
 
 // relate turns the latencies in Regret into regrets.

@@ -9,6 +9,7 @@ import (
 
 	"apollo/evaluator"
 	"apollo/evaluator/edge"
+	"apollo/evaluator/frame"
 	"apollo/evaluator/workload"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
@@ -20,8 +21,8 @@ func TestLandscapeRelatesOptima(t *testing.T) {
 	design := func(n float64) map[string]any { return map[string]any{"pes_x": n} }
 	r := &landscapeReport{
 		Template: "edge", Version: "0", Draws: 10, Networks: []networkDraws{
-			{Network: "a", MinSeconds: 1, Rejections: []edge.Rejection{{Code: "pe_port", Alone: 5}}},
-			{Network: "b", MinSeconds: 1, Rejections: []edge.Rejection{{Code: "pe_port"}}},
+			{Network: "a", MinSeconds: 1, Rejections: []frame.Rejection{{Code: "pe_port", Alone: 5}}},
+			{Network: "b", MinSeconds: 1, Rejections: []frame.Rejection{{Code: "pe_port"}}},
 		},
 		Optima: []networkBest{
 			{Network: "a", MaxAreaMM2: 4.8, LatencySeconds: 2, Design: design(1)},
@@ -66,7 +67,7 @@ func TestLatencyOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tpl := edge.Template()
+	tpl := edge.Spec().Template()
 	ev, err := tpl.Backend.New(evaluator.Task{Params: tpl.Params, Networks: []evaluator.Network{{Workload: w, Weight: 1}}})
 	if err != nil {
 		t.Fatal(err)
@@ -79,16 +80,16 @@ func TestLatencyOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, _, err := latencyOf(t.Context(), tpl.Params, ev, design); err != nil || got == nil || *got != result.Values[0] {
+	if got, _, err := latencyOf(t.Context(), &tpl, ev, design); err != nil || got == nil || *got != result.Values[0] {
 		t.Errorf("latencyOf(baseline) = %v, %v, want %g", got, err, result.Values[0])
 	}
 	design["activation_memory"] = 256.0
-	if got, broken, err := latencyOf(t.Context(), tpl.Params, ev, design); err != nil || got != nil || broken != edge.CodeActivationMemory {
-		t.Errorf("latencyOf(infeasible) = %v, %q, %v, want none, %s", got, broken, err, edge.CodeActivationMemory)
+	if got, broken, err := latencyOf(t.Context(), &tpl, ev, design); err != nil || got != nil || broken != "activation_memory" {
+		t.Errorf("latencyOf(infeasible) = %v, %q, %v, want none, %s", got, broken, err, "activation_memory")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := latencyOf(ctx, tpl.Params, ev, design); err == nil {
+	if _, _, err := latencyOf(ctx, &tpl, ev, design); err == nil {
 		t.Error("latencyOf ignores the context")
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"strconv"
 
-	"apollo/evaluator/edge"
 	"apollo/services/cli"
 )
 
@@ -45,8 +44,7 @@ func (r *landscapeReport) rejectionGrid() *cli.Grid {
 
 func (r *landscapeReport) optimaGrid() *cli.Grid {
 	g := &cli.Grid{Header: []string{"NETWORK", ">AREA LIMIT", ">LATENCY", ">TIED", ">LEGAL", ">EVALUATED", ">SECONDS"}}
-	params := edge.Template().Params
-	for _, p := range params {
+	for _, p := range r.params {
 		g.Header = append(g.Header, ">"+p.Name)
 	}
 	for i := range r.Optima {
@@ -55,7 +53,7 @@ func (r *landscapeReport) optimaGrid() *cli.Grid {
 			o.Network, areaText(o.MaxAreaMM2), cli.Quantity(o.LatencySeconds, "s"), cli.Count(o.Tied), cli.Count(o.Legal), cli.Count(o.Evaluated),
 			strconv.FormatFloat(o.Seconds, 'f', 1, 64),
 		}
-		for _, p := range params {
+		for _, p := range r.params {
 			v, _ := o.Design[p.Name].(float64)
 			row = append(row, levelText(v, p.Unit))
 		}

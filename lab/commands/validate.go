@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"apollo/evaluator/template"
 	"apollo/lab/validate"
 	"apollo/services/cli"
 )
@@ -24,7 +25,7 @@ func (a *Lab) ValidateCommand() *cobra.Command {
 simulation, other models, compilers. Every row of every file that is there is judged by
 the tolerance of its reference; files that are not there are listed. It exits with 1 when
 a row is outside its tolerance or could not be read, with 3 when nothing was compared.
-With --landscape it needs no reference: it draws 100,000 designs of template edge for each
+With --landscape it needs no reference: it draws 100,000 designs of template ` + template.All()[0].Name + ` for each
 target network, proves the optimum of each within 4.8, 5.8 and 6.8 mm2, and prints how many
 designs each rule rejects, the optima and their levels, and how good each network's
 optimum is for the others. That takes a minute or two.`,
@@ -33,7 +34,7 @@ optimum is for the others. That takes a minute or two.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if landscape {
 				const draws = 100_000
-				report, err := a.landscape(c.Context(), draws)
+				report, err := a.landscape(c.Context(), template.All()[0], draws)
 				if err != nil {
 					return err
 				}
@@ -47,7 +48,7 @@ optimum is for the others. That takes a minute or two.`,
 		},
 	}
 	c.Flags().StringVar(&refs, "refs", cli.EnvOr("APOLLO_REFS", "../shared/refs"), "`folder` with the reference files (APOLLO_REFS)")
-	c.Flags().BoolVar(&landscape, "landscape", false, "describe the space of template edge instead")
+	c.Flags().BoolVar(&landscape, "landscape", false, "describe the space of template "+template.All()[0].Name+" instead")
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "name the rows behind every error")
 	return c
 }

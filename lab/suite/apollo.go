@@ -29,7 +29,7 @@ func apolloSuite() bench.Suite {
 }
 
 func apolloTasks(env bench.Environment) ([]bench.Task, error) {
-	t := edge.Template()
+	t := edge.Spec().Template()
 	var tasks []bench.Task
 	for _, n := range networks() {
 		for _, b := range budgets() {

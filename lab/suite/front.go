@@ -77,7 +77,7 @@ func enumerate(ctx context.Context, spec *events.Spec, ev evaluator.Evaluator) (
 	}
 	var next atomic.Uint64
 	var wait sync.WaitGroup
-	workers := runtime.GOMAXPROCS(0)
+	workers, area, latency := runtime.GOMAXPROCS(0), spec.MetricIndex("area_mm2"), spec.MetricIndex("latency_s")
 	found, errs := make([][][2]float64, workers), make([]error, workers)
 	for w := range workers {
 		wait.Go(func() {
@@ -85,7 +85,7 @@ func enumerate(ctx context.Context, spec *events.Spec, ev evaluator.Evaluator) (
 				var r evaluator.Result
 				r, errs[w] = ev.Evaluate(ctx, evaluator.Request{Trial: -1, Design: sp.Values(sp.At(i))})
 				if errs[w] == nil && r.Outcome == evaluator.Measured {
-					found[w] = append(found[w], [2]float64{r.Values[areaColumn], r.Values[latencyColumn]})
+					found[w] = append(found[w], [2]float64{r.Values[area], r.Values[latency]})
 				}
 			}
 		})

@@ -38,7 +38,7 @@ func multiTasks(env bench.Environment) ([]bench.Task, error) {
 // multiEdge are the product's own tasks.
 func multiEdge(env bench.Environment) ([]bench.Task, error) {
 	const areaMM2 = 6.8
-	t := edge.Template()
+	t := edge.Spec().Template()
 	var tasks []bench.Task
 	for _, n := range networks() {
 		switch n.short {

@@ -103,7 +103,7 @@ func TestApolloTaskIsTheUsersStudy(t *testing.T) {
 		t.Fatal(err)
 	}
 	doc, err := studyfile.Parse("example", src, studyfile.Catalog{
-		Templates: []evaluator.Template{edge.Template()}, Network: workload.Builtin, NetworkNames: workload.Names(),
+		Templates: []evaluator.Template{edge.Spec().Template()}, Network: workload.Builtin, NetworkNames: workload.Names(),
 	}, studyfile.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +125,7 @@ func TestApolloTaskIsTheUsersStudy(t *testing.T) {
 			t.Errorf("the task differs from the example (-example +task):\n%s", d)
 		}
 		key := func(spec *events.Spec) string {
-			p, err := certify.New(spec, task.Evaluator, edge.Template().Backend.Describe())
+			p, err := certify.New(spec, task.Evaluator, edge.Spec().Template().Backend.Describe())
 			if err != nil {
 				t.Fatal(err)
 			}

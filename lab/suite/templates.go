@@ -64,14 +64,14 @@ func kept(templateName string) map[string][]float64 {
 }
 
 func templatesTasks(env bench.Environment) ([]bench.Task, error) {
-	all := template.All()
 	var tasks []bench.Task
 	for _, s := range systems() {
-		at := slices.IndexFunc(all, func(t evaluator.Template) bool { return t.Name == s.template })
-		if at < 0 {
+		spec, ok := template.Named(s.template)
+		if !ok {
 			return nil, fmt.Errorf("there is no template %s", s.template)
 		}
-		task, err := s.task(env, &all[at])
+		t := spec.Template()
+		task, err := s.task(env, &t)
 		if err != nil {
 			return nil, fmt.Errorf("%d x %s: %w", len(s.networks), s.template, err)
 		}
@@ -87,7 +87,7 @@ func (s system) task(env bench.Environment, t *evaluator.Template) (bench.Task, 
 	}
 	part := *t
 	part.Params = params
-	c := &chips{each: len(params)}
+	c := &chips{each: len(params), metrics: t.Backend.Describe().Metrics}
 	var all []space.Param
 	var baseline events.Design
 	var features []evaluator.Feature
@@ -163,8 +163,9 @@ func prefixed(f evaluator.Feature, prefix string) evaluator.Feature {
 // chips evaluates a system: areas, energies and latencies of its parts add up,
 // the time to run every network once, one after the other.
 type chips struct {
-	parts []evaluator.Evaluator
-	each  int // parameters of a part
+	parts   []evaluator.Evaluator
+	each    int // parameters of a part
+	metrics []evaluator.Metric
 }
 
 var (
@@ -172,27 +173,22 @@ var (
 	_ evaluator.Checker   = (*chips)(nil)
 )
 
-// The metrics of the templates, in their order.
-const (
-	latencyColumn = iota
-	areaColumn
-	energyColumn
-	columns
-)
-
-// Check implements evaluator.Checker: the area.
+// Check implements evaluator.Checker: the cheap metrics.
 func (c *chips) Check(design []space.Value, dst []float64) {
-	var area float64
+	const most = 16 // metrics
+	var total [most]float64
 	for i, part := range c.parts {
 		part.(evaluator.Checker).Check(design[i*c.each:(i+1)*c.each], dst)
-		area += dst[areaColumn]
+		for k, v := range dst {
+			total[k] += v
+		}
 	}
-	dst[areaColumn] = area
+	copy(dst, total[:])
 }
 
 // Evaluate implements evaluator.Evaluator.
 func (c *chips) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Result, error) {
-	total := evaluator.Result{Outcome: evaluator.Measured, Values: make([]float64, columns)}
+	total := evaluator.Result{Outcome: evaluator.Measured, Values: make([]float64, len(c.metrics))}
 	for i, part := range c.parts {
 		answer, err := part.Evaluate(ctx, evaluator.Request{Study: r.Study, Trial: r.Trial, Design: r.Design[i*c.each : (i+1)*c.each]})
 		if err != nil {
@@ -206,7 +202,11 @@ func (c *chips) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Re
 		}
 	}
 	if total.Outcome != evaluator.Measured {
-		total.Values[latencyColumn], total.Values[energyColumn] = math.NaN(), math.NaN()
+		for k, m := range c.metrics {
+			if !m.Cheap {
+				total.Values[k] = math.NaN()
+			}
+		}
 	}
 	return total, nil
 }

@@ -18,7 +18,6 @@ type coralRow struct{ theirs, ours, macs float64 }
 // number and ours, and false for a row that the comparison leaves out. unknown
 // names the rows whose network nobody here knows.
 func coralRows(t *table, of func(*line, *workload.Workload, *edge.Estimate) (theirs, ours float64, ok bool)) (rows []coralRow, details, unknown []string, err error) {
-	chip := edge.Coral()
 	for i := range t.rows {
 		l := t.line(i)
 		name := l.text("model") + " " + l.text("input")
@@ -33,7 +32,7 @@ func coralRows(t *table, of func(*line, *workload.Workload, *edge.Estimate) (the
 		if err != nil {
 			return nil, nil, nil, t.bad(i, err)
 		}
-		e, err := edge.EstimateOf(w, chip)
+		e, err := edge.CoralEstimate(w)
 		if err != nil {
 			return nil, nil, nil, t.bad(i, fmt.Errorf("network %s: %w", name, err))
 		}
@@ -47,7 +46,7 @@ func coralRows(t *table, of func(*line, *workload.Workload, *edge.Estimate) (the
 		if !(theirs > 0) {
 			return nil, nil, nil, t.bad(i, fmt.Errorf("the published number is %g", theirs))
 		}
-		rows = append(rows, coralRow{theirs, ours, float64(w.Totals().MACs) / float64(chip.MACs())})
+		rows = append(rows, coralRow{theirs, ours, float64(w.Totals().MACs) / float64(e.MACsPerCycle)})
 		details = append(details, fmt.Sprintf("%s: theirs %g, ours %.4g, error %+.1f %%", name, theirs, ours, 100*(ours/theirs-1)))
 	}
 	return rows, details, unknown, nil

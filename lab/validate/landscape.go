@@ -35,7 +35,7 @@ func primeLandscape(t *table) ([]Row, error) {
 		if l.err != nil {
 			return nil, l.err
 		}
-		ours, err := edge.LandscapeOf(w, landscapeDraws, landscapeSeed)
+		ours, err := edge.Spec().Landscape(w, landscapeDraws, landscapeSeed)
 		if err != nil {
 			return nil, err
 		}

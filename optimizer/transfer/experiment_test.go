@@ -171,7 +171,7 @@ func (x *experiment) run(t *testing.T, name string, target landscape, trials int
 // known keeps the best value that any run found of a target.
 func known(t *testing.T, l landscape, value float64) float64 {
 	t.Helper()
-	file := filepath.Join(os.Getenv("APOLLO_TRANSFER"), "best-v"+edge.Version+"-"+l.name)
+	file := filepath.Join(os.Getenv("APOLLO_TRANSFER"), "best-v"+edge.Spec().Version+"-"+l.name)
 	if data, err := os.ReadFile(file); err == nil {
 		if v, err := strconv.ParseFloat(string(data), 64); err == nil {
 			value = min(value, v)

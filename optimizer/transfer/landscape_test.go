@@ -33,7 +33,7 @@ type landscape struct {
 // area budget in mm².
 func edgeLandscape(t testing.TB, network string, budget float64) landscape {
 	t.Helper()
-	template := edge.Template()
+	template := edge.Spec().Template()
 	w, err := workload.Builtin(network)
 	if err != nil {
 		t.Fatal(err)
@@ -181,7 +181,7 @@ func (l landscape) cached(t testing.TB, a optimizer.Algorithm, seed uint64) trac
 	trials := number("APOLLO_TRANSFER_SOURCE", 200)
 	t.Helper()
 	dir := os.Getenv("APOLLO_TRANSFER")
-	file := filepath.Join(dir, fmt.Sprintf("v%s-gp-%s-%d-%d.json", edge.Version, l.name, seed, trials))
+	file := filepath.Join(dir, fmt.Sprintf("v%s-gp-%s-%d-%d.json", edge.Spec().Version, l.name, seed, trials))
 	var tr trace
 	if data, err := os.ReadFile(file); err == nil && json.Unmarshal(data, &tr) == nil {
 		return tr

@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"apollo/archiver"
-	"apollo/evaluator"
-	"apollo/evaluator/edge"
 	"apollo/evaluator/template"
 	"apollo/evaluator/workload"
 	"apollo/events"
@@ -18,10 +16,11 @@ import (
 
 // builtins is what studies can name in this build.
 func builtins() catalog.Catalog {
-	return catalog.Catalog{
-		Templates: append([]evaluator.Template{edge.Template()}, template.All()...),
-		Network:   workload.Builtin, NetworkNames: workload.Names(),
+	c := catalog.Catalog{Network: workload.Builtin, NetworkNames: workload.Names()}
+	for _, s := range template.All() {
+		c.Templates = append(c.Templates, s.Template())
 	}
+	return c
 }
 
 // trialLogs gives transfer the trial log of a data directory, and other

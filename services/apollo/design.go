@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/evaluator"
-	"apollo/evaluator/edge"
+	"apollo/evaluator/frame"
 	"apollo/evaluator/report"
 	"apollo/evaluator/template"
 	"apollo/optimizer/space"
@@ -24,29 +24,6 @@ func (a *app) designCommand() *cobra.Command {
 		a.designEvalCommand(), a.designDiffCommand(), a.designNeighboursCommand(), a.designSensitivityCommand(), a.designExportCommand())
 }
 
-// inspector is what the design commands ask about the designs of a template.
-type inspector interface {
-	// Presets lists the named designs, the baseline among them.
-	Presets() []report.Preset
-	// Inspect explains a design. An infeasible one is an answer; the error is
-	// for what is malformed, also among the given mappings.
-	Inspect(networks []evaluator.Network, p report.Point, given []report.Given) (report.Design, error)
-	// Broken lists every rule that a design breaks.
-	Broken(networks []evaluator.Network, p report.Point) ([]*evaluator.Reason, error)
-	// Mapped returns the mappings of a feasible design.
-	Mapped(networks []evaluator.Network, p report.Point, given []report.Given) ([]report.Mapped, error)
-	// Constants lists what Model can move.
-	Constants() []report.Constant
-	// Model returns a function that measures designs with a constant multiplied
-	// by factor, and the value that it has then; "" moves none.
-	Model(networks []evaluator.Network, constant string, factor float64) (func(report.Point) (report.Metrics, *evaluator.Reason, error), float64, error)
-}
-
-var (
-	_ inspector = edge.Inspector{}
-	_ inspector = template.Inspector{}
-)
-
 // designFlags are the flags that name a design and what it runs.
 type designFlags struct {
 	template, preset string
@@ -56,7 +33,7 @@ type designFlags struct {
 // add registers the flags; withDesign leaves out those that name one design.
 func (f *designFlags) add(c *cobra.Command, withDesign bool) {
 	flags := c.Flags()
-	flags.StringVar(&f.template, "template", "edge", "`name` of the template")
+	flags.StringVar(&f.template, "template", defaultTemplate(), "`name` of the template")
 	flags.StringArrayVar(&f.networks, "workload", []string{"mobilenet_v2"}, "`network` to run, as often as wanted: name or name=weight")
 	_ = c.RegisterFlagCompletionFunc("workload", completeNetworks)
 	_ = c.RegisterFlagCompletionFunc("template", completeTemplates)
@@ -64,41 +41,40 @@ func (f *designFlags) add(c *cobra.Command, withDesign bool) {
 		return
 	}
 	flags.StringArrayVar(&f.sets, "set", nil, "`parameter` of the design, as often as wanted: pes_x=4, pe_memory=512KiB")
-	flags.StringVar(&f.preset, "preset", baselinePreset, "`design` to start from: baseline, of the template edge also coral, v1, v2 and v3, or @FILE, a JSON answer of run, certify, study show or trial show")
+	flags.StringVar(&f.preset, "preset", frame.BaselinePreset, "`design` to start from: "+presetsText()+", or @FILE, a JSON answer of run, certify, study show or trial show")
 	_ = c.RegisterFlagCompletionFunc("preset", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		if x, ok := inspectorOf(f.template); ok {
+		if x, ok := template.Named(f.template); ok {
 			return presetNames(x), cobra.ShellCompDirectiveNoFileComp
 		}
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	})
 }
 
-// baselinePreset is the preset that every template has.
-const baselinePreset = "baseline"
+// presetsText lists the presets for the help: the baseline, and those that only
+// one template has.
+func presetsText() string {
+	text := frame.BaselinePreset
+	for _, x := range template.All() {
+		names := presetNames(x)[1:]
+		if last := len(names) - 1; last > 0 {
+			text += fmt.Sprintf(", of the template %s also %s and %s", x.Name, strings.Join(names[:last], ", "), names[last])
+		} else if last == 0 {
+			text += fmt.Sprintf(", of the template %s also %s", x.Name, names[0])
+		}
+	}
+	return text
+}
 
 // subject is what a design command looks at.
 type subject struct {
-	template  evaluator.Template
-	inspector inspector
-	networks  []evaluator.Network
-	point     report.Point
-}
-
-// inspectorOf returns the inspector of a built-in template.
-func inspectorOf(name string) (inspector, bool) {
-	if name == edge.Name {
-		return edge.Inspector{}, true
-	}
-	return template.InspectorOf(name)
+	template *frame.Spec
+	networks []evaluator.Network
+	point    report.Point
 }
 
 func (f *designFlags) read() (s subject, err error) {
-	if s.template, _, err = findTemplate(f.template); err != nil {
+	if s.template, err = findTemplate(f.template); err != nil {
 		return s, err
-	}
-	var ok bool
-	if s.inspector, ok = inspectorOf(f.template); !ok {
-		return s, cli.Usagef("--template %s: this template has no designs to look at", f.template)
 	}
 	if s.networks, err = weighted(f.networks); err != nil {
 		return s, err
@@ -121,7 +97,7 @@ func (s *subject) named(text string) (report.Point, error) {
 	return s.pointOf(name, sets)
 }
 
-func presetNames(x inspector) []string {
+func presetNames(x *frame.Spec) []string {
 	var names []string
 	for _, p := range x.Presets() {
 		names = append(names, p.Name)
@@ -156,7 +132,7 @@ func (s *subject) pointOf(preset string, sets []string) (report.Point, error) {
 		return p, err
 	}
 	for _, set := range sets {
-		i, value, err := parameterValue(s.template.Params, set)
+		i, value, err := parameterValue(s.template.Template().Params, set)
 		if err != nil {
 			return p, err
 		}
@@ -168,14 +144,14 @@ func (s *subject) pointOf(preset string, sets []string) (report.Point, error) {
 // startOf is a preset, or the design in a JSON file.
 func (s *subject) startOf(name string) (report.Point, error) {
 	if path, isFile := strings.CutPrefix(name, "@"); isFile {
-		return pointIn(s.template, path)
+		return pointIn(s.template.Template(), path)
 	}
-	for _, p := range s.inspector.Presets() {
+	for _, p := range s.template.Presets() {
 		if p.Name == name {
 			return report.Point{Preset: name, Values: slices.Clone(p.Values)}, nil
 		}
 	}
-	return report.Point{}, cli.Hinted(cli.ExitNotFound, "there are: "+strings.Join(presetNames(s.inspector), ", ")+"; @FILE reads one",
+	return report.Point{}, cli.Hinted(cli.ExitNotFound, "there are: "+strings.Join(presetNames(s.template), ", ")+"; @FILE reads one",
 		fmt.Errorf("the template %s has no preset %q", s.template.Name, name))
 }
 

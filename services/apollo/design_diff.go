@@ -35,7 +35,7 @@ preset or @FILE (a JSON answer of run, certify or trial show), with changes afte
 				if side.point, err = s.named(side.Name); err != nil {
 					return err
 				}
-				if side.report, err = s.inspector.Inspect(s.networks, side.point, nil); err != nil {
+				if side.report, err = s.template.Inspect(s.networks, side.point, nil); err != nil {
 					return cli.Hinted(cli.ExitUsage, "", err)
 				}
 				side.Feasible, side.Reason, side.Metrics = side.report.Feasible, side.report.Reason, side.report.Metrics
@@ -128,10 +128,8 @@ func (d *designDiff) compare(s *subject) {
 	if a, b := float64(d.A.report.ClockHz), float64(d.B.report.ClockHz); a != b {
 		d.Parameters = append(d.Parameters, newChangedParameter("clock", "Hz", space.Value{Num: a}, space.Value{Num: b}))
 	}
-	d.Metrics = []changed{
-		newChanged("latency", "s", d.A.Metrics.LatencySeconds, d.B.Metrics.LatencySeconds),
-		newChanged("area", "mm2", d.A.Metrics.AreaMM2, d.B.Metrics.AreaMM2),
-		newChanged("energy", "J", d.A.Metrics.EnergyJ, d.B.Metrics.EnergyJ),
+	for i, a := range d.A.Metrics {
+		d.Metrics = append(d.Metrics, newChanged(cli.Bare(a.Name, a.Unit), a.Unit, a.Value, d.B.Metrics[i].Value))
 	}
 	d.parts("area", "mm2", d.A.report.Area.Parts(), d.B.report.Area.Parts())
 	if !d.A.Feasible || !d.B.Feasible {

@@ -37,7 +37,7 @@ its place under the roofline; -o svg and -o png draw them.`,
 			if err != nil {
 				return err
 			}
-			r, err := s.inspector.Inspect(s.networks, s.point, given)
+			r, err := s.template.Inspect(s.networks, s.point, given)
 			if err != nil {
 				return cli.Hinted(cli.ExitUsage, "", err)
 			}
@@ -128,19 +128,20 @@ func (s *subject) text(w io.Writer, p cli.Paint, r *report.Design) {
 		}
 		fmt.Fprintf(w, "needs    %s\nhas      %s\n%s\n", cli.Quantity(r.Reason.Need, r.Reason.Unit), cli.Quantity(r.Reason.Have, r.Reason.Unit), r.Reason.Message)
 	}
-	for _, m := range []struct {
-		name, unit string
-		value      *float64
-	}{{"latency", "s", r.Metrics.LatencySeconds}, {"area", "mm2", r.Metrics.AreaMM2}, {"energy", "J", r.Metrics.EnergyJ}} {
-		if m.value != nil {
-			fmt.Fprintf(w, "%-8s %s\n", m.name, cli.Quantity(*m.value, m.unit))
+	for _, m := range r.Metrics {
+		if m.Value != nil {
+			fmt.Fprintf(w, "%-8s %s\n", cli.Bare(m.Name, m.Unit), cli.Quantity(*m.Value, m.Unit))
 		}
 	}
 	breakdown(w, "area", r.Area.Parts(), "mm2")
 	for i := range r.Networks {
 		n := &r.Networks[i]
 		if len(r.Networks) > 1 {
-			fmt.Fprintf(w, "\n%s (weight %g): %s, %s\n", n.Name, n.Weight, cli.Quantity(n.LatencySeconds, "s"), cli.Quantity(n.EnergyJ, "J"))
+			var metrics []string
+			for _, m := range n.Metrics {
+				metrics = append(metrics, orNone(m.Value, m.Unit))
+			}
+			fmt.Fprintf(w, "\n%s (weight %g): %s\n", n.Name, n.Weight, strings.Join(metrics, ", "))
 		}
 		breakdown(w, "latency", n.Latency.Parts(), "s")
 		breakdown(w, "energy", n.Energy.Parts(), "J")

@@ -70,7 +70,7 @@ type exported struct {
 
 // mapped returns the layers of an export: all, or the one that is asked for.
 func (s *subject) mapped(only string, given []report.Given) ([]report.Mapped, error) {
-	all, err := s.inspector.Mapped(s.networks, s.point, given)
+	all, err := s.template.Mapped(s.networks, s.point, given)
 	switch {
 	case err != nil && len(given) > 0:
 		return nil, cli.Hinted(cli.ExitUsage, "", err)

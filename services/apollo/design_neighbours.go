@@ -68,11 +68,7 @@ type neighbour struct {
 	Feasible bool           `json:"feasible"`
 	Metrics  report.Metrics `json:"metrics"`
 	// Change is relative to the design, null where one of the two has no value.
-	Change struct {
-		Latency *float64 `json:"latency_s"`
-		Area    *float64 `json:"area_mm2"`
-		Energy  *float64 `json:"energy_j"`
-	} `json:"change"`
+	Change report.Metrics `json:"change"`
 	// Fixes are codes of rules that the design breaks and the neighbour keeps,
 	// Breaks the other way round; Left are broken before and after.
 	Fixes  []string `json:"fixes"`
@@ -83,11 +79,11 @@ type neighbour struct {
 }
 
 func neighboursOf(s *subject, all bool) (*neighbours, error) {
-	home, err := s.inspector.Inspect(s.networks, s.point, nil)
+	home, err := s.template.Inspect(s.networks, s.point, nil)
 	if err != nil {
 		return nil, err
 	}
-	before, err := s.inspector.Broken(s.networks, s.point)
+	before, err := s.template.Broken(s.networks, s.point)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +93,7 @@ func neighboursOf(s *subject, all bool) (*neighbours, error) {
 	}
 	for i, p := range s.template.Params {
 		from := s.point.Values[i]
-		for _, to := range levelsAround(p, from, all) {
+		for _, to := range levelsAround(p.Param, from, all) {
 			near, err := s.neighbour(s.changed(i, to), &home, before)
 			if err != nil {
 				return nil, err
@@ -147,18 +143,19 @@ func levelsAround(p space.Param, v space.Value, all bool) []space.Value {
 
 func (s *subject) neighbour(p report.Point, home *report.Design, before []*evaluator.Reason) (neighbour, error) {
 	n := neighbour{Fixes: []string{}, Breaks: []string{}, Left: []string{}}
-	r, err := s.inspector.Inspect(s.networks, p, nil)
+	r, err := s.template.Inspect(s.networks, p, nil)
 	if err != nil {
 		return n, err
 	}
-	after, err := s.inspector.Broken(s.networks, p)
+	after, err := s.template.Broken(s.networks, p)
 	if err != nil {
 		return n, err
 	}
 	n.Feasible, n.Metrics = r.Feasible, r.Metrics
-	n.Change.Latency = newChanged("", "", home.Metrics.LatencySeconds, r.Metrics.LatencySeconds).Change
-	n.Change.Area = newChanged("", "", home.Metrics.AreaMM2, r.Metrics.AreaMM2).Change
-	n.Change.Energy = newChanged("", "", home.Metrics.EnergyJ, r.Metrics.EnergyJ).Change
+	n.Change = slices.Clone(r.Metrics)
+	for i, m := range home.Metrics {
+		n.Change[i].Value = newChanged("", "", m.Value, r.Metrics[i].Value).Change
+	}
 	was, is := codes(before), codes(after)
 	for _, code := range was {
 		if slices.Contains(is, code) {
@@ -187,19 +184,28 @@ func codes(reasons []*evaluator.Reason) []string {
 }
 
 func (n *neighbours) answer(s *subject) cli.Answer {
-	g := &cli.Grid{Header: []string{"PARAMETER", ">FROM", ">TO", ">LATENCY", ">CHANGE", ">AREA", ">CHANGE", ">ENERGY", ">CHANGE", "RULES"}}
+	g := &cli.Grid{Header: []string{"PARAMETER", ">FROM", ">TO"}}
+	var metrics []string
+	for _, m := range n.Metrics {
+		g.Header = append(g.Header, ">"+strings.ToUpper(cli.Bare(m.Name, m.Unit)), ">CHANGE")
+		metrics = append(metrics, cli.Bare(m.Name, m.Unit)+" "+orNone(m.Value, m.Unit))
+	}
+	g.Header = append(g.Header, "RULES")
 	var items []any
 	for i := range n.Neighbours {
 		m := &n.Neighbours[i]
 		items = append(items, m)
-		g.Add(m.Parameter, valueText(m.from, m.Unit), valueText(m.to, m.Unit), orNone(m.Metrics.LatencySeconds, "s"), signed(m.Change.Latency),
-			orNone(m.Metrics.AreaMM2, "mm2"), signed(m.Change.Area), orNone(m.Metrics.EnergyJ, "J"), signed(m.Change.Energy), m.rules())
+		row := []string{m.Parameter, valueText(m.from, m.Unit), valueText(m.to, m.Unit)}
+		for k, x := range m.Metrics {
+			row = append(row, orNone(x.Value, x.Unit), signed(m.Change[k].Value))
+		}
+		g.Add(append(row, m.rules())...)
 	}
 	return cli.Answer{Value: n, Items: items, Grid: g, Text: func(w io.Writer, p cli.Paint) {
 		for i, v := range s.point.Values {
 			fmt.Fprintf(w, "%-19s %14s\n", s.template.Params[i].Name, valueText(v, s.template.Params[i].Unit))
 		}
-		fmt.Fprintf(w, "\nlatency %s, area %s, energy %s\n", orNone(n.Metrics.LatencySeconds, "s"), orNone(n.Metrics.AreaMM2, "mm2"), orNone(n.Metrics.EnergyJ, "J"))
+		fmt.Fprintf(w, "\n%s\n", strings.Join(metrics, ", "))
 		for _, b := range n.Broken {
 			fmt.Fprintf(w, "%s: %s: %s\n", p.Red("infeasible"), b.Code, b.Message)
 		}

@@ -10,7 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/evaluator"
+	"apollo/evaluator/frame"
 	"apollo/evaluator/report"
+	"apollo/evaluator/template"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
 )
@@ -38,7 +40,7 @@ whole numbers move by at least one.`,
 			if !(by > 0 && by < 1) {
 				return cli.Usagef("--by %g: want a share between 0 and 1", by)
 			}
-			if _, err := study.of(&report.Metrics{}); err != nil {
+			if err := study.find(s.template.Template().Backend.Describe().Metrics); err != nil {
 				return err
 			}
 			if area != "" {
@@ -56,7 +58,8 @@ whole numbers move by at least one.`,
 	}
 	flags.add(c, true)
 	c.Flags().StringArrayVar(&rivals, "rival", nil, "`design` to compare with, as often as wanted: a preset or @FILE, with changes after commas")
-	c.Flags().StringVar(&metric, "metric", "latency", "what being ahead means: latency|energy")
+	ranked := rankedMetrics(template.All()[0].Template().Backend.Describe().Metrics)
+	c.Flags().StringVar(&metric, "metric", ranked[0], "what being ahead means: "+strings.Join(ranked, "|"))
 	c.Flags().StringVar(&area, "area", "", "area `limit`, for example 6.8mm2")
 	c.Flags().Float64Var(&by, "by", 0.2, "`share` by which constants move")
 	return c
@@ -78,6 +81,7 @@ type sensitivity struct {
 	// Ahead is in how many of the moves the design is ahead.
 	Ahead int `json:"ahead"`
 
+	metric int // its place among the metrics
 	limit  float64
 	point  report.Point
 	rivals []report.Point
@@ -105,26 +109,43 @@ type standing struct {
 	Lost   string   `json:"lost,omitempty"`
 }
 
-// of picks the metric.
-func (v *sensitivity) of(m *report.Metrics) (*float64, error) {
-	switch v.Metric {
-	case "latency":
-		v.Unit = "s"
-		return m.LatencySeconds, nil
-	case "energy":
-		v.Unit = "J"
-		return m.EnergyJ, nil
+// find takes the metric among those that a design is searched for, which its
+// parameters alone do not tell.
+func (v *sensitivity) find(metrics []evaluator.Metric) error {
+	names := rankedMetrics(metrics)
+	for i, m := range metrics {
+		if !m.Cheap && cli.Bare(m.Name, m.Unit) == v.Metric {
+			v.metric, v.Unit = i, m.Unit
+			return nil
+		}
 	}
-	return nil, cli.Usagef("--metric %s: want latency or energy", v.Metric)
+	return cli.Usagef("--metric %s: want %s", v.Metric, strings.Join(names, " or "))
+}
+
+// rankedMetrics are the metrics that a design can be ahead in.
+func rankedMetrics(metrics []evaluator.Metric) []string {
+	var names []string
+	for _, m := range metrics {
+		if !m.Cheap {
+			names = append(names, cli.Bare(m.Name, m.Unit))
+		}
+	}
+	return names
+}
+
+// tooLarge reports whether a design's area is above the limit.
+func (v *sensitivity) tooLarge(m report.Metrics) bool {
+	area := m.Of(areaMetric)
+	return area != nil && *area > v.limit
 }
 
 func (v *sensitivity) run(s *subject, rivals []string) error {
-	home, err := s.inspector.Inspect(s.networks, s.point, nil)
+	home, err := s.template.Inspect(s.networks, s.point, nil)
 	if err != nil {
 		return cli.Hinted(cli.ExitUsage, "", err)
 	}
 	v.Design = home.Design
-	plain, _, err := s.inspector.Model(s.networks, "", 0)
+	plain, _, err := s.template.Model(s.networks, "", 0)
 	if err != nil {
 		return err
 	}
@@ -137,9 +158,9 @@ func (v *sensitivity) run(s *subject, rivals []string) error {
 	if v.Declared.Value == nil {
 		return cli.Hinted(cli.ExitInfeasible, "`apollo design neighbours` shows which changes repair it", fmt.Errorf("the design is out: %s", v.Declared.Lost))
 	}
-	for _, k := range s.inspector.Constants() {
+	for _, k := range s.template.Constants() {
 		for _, factor := range []float64{1 - v.By, 1 + v.By} {
-			m, value, err := s.inspector.Model(s.networks, k.Name, factor)
+			m, value, err := s.template.Model(s.networks, k.Name, factor)
 			if err != nil {
 				return err
 			}
@@ -173,7 +194,7 @@ func (v *sensitivity) choose(s *subject, names []string) error {
 		return nil
 	}
 	for i, p := range s.template.Params {
-		for _, to := range levelsAround(p, s.point.Values[i], false) {
+		for _, to := range levelsAround(p.Param, s.point.Values[i], false) {
 			v.Rivals, v.rivals = append(v.Rivals, p.Name+"="+rivalText(to)), append(v.rivals, s.changed(i, to))
 		}
 	}
@@ -188,10 +209,10 @@ func rivalText(v space.Value) string {
 	return strconv.FormatFloat(v.Num, 'f', -1, 64)
 }
 
-// measurer measures a design; the reason is nil for a feasible one.
-type measurer = func(report.Point) (report.Metrics, *evaluator.Reason, error)
+// areaMetric is what --area limits.
+const areaMetric = "area_mm2"
 
-func (v *sensitivity) compare(measure measurer) (standing, error) {
+func (v *sensitivity) compare(measure frame.Measured) (standing, error) {
 	var at standing
 	r, why, err := measure(v.point)
 	if err != nil {
@@ -200,20 +221,20 @@ func (v *sensitivity) compare(measure measurer) (standing, error) {
 	switch {
 	case why != nil:
 		at.Lost = why.Message
-	case *r.AreaMM2 > v.limit:
-		at.Lost = fmt.Sprintf("its area is %s, the limit %s", cli.Quantity(*r.AreaMM2, "mm2"), cli.Quantity(v.limit, "mm2"))
+	case v.tooLarge(r):
+		at.Lost = fmt.Sprintf("its area is %s, the limit %s", cli.Quantity(*r.Of(areaMetric), "mm2"), cli.Quantity(v.limit, "mm2"))
 	default:
-		at.Value, _ = v.of(&r)
+		at.Value = r[v.metric].Value
 	}
 	for i, rival := range v.rivals {
 		r, why, err := measure(rival)
 		if err != nil {
 			return at, err
 		}
-		if why != nil || *r.AreaMM2 > v.limit {
+		if why != nil || v.tooLarge(r) {
 			continue
 		}
-		if value, _ := v.of(&r); at.RivalValue == nil || *value < *at.RivalValue {
+		if value := r[v.metric].Value; at.RivalValue == nil || *value < *at.RivalValue {
 			at.Rival, at.RivalValue = v.Rivals[i], value
 		}
 	}

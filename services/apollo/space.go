@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/evaluator"
+	"apollo/evaluator/frame"
+	"apollo/evaluator/template"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
 )
@@ -19,26 +21,38 @@ func (a *app) spaceCommand() *cobra.Command {
 }
 
 // findTemplate returns a template of this build.
-func findTemplate(name string) (evaluator.Template, space.Space, error) {
-	catalog := builtins()
-	t, ok := catalog.Template(name)
+func findTemplate(name string) (*frame.Spec, error) {
+	t, ok := template.Named(name)
 	if !ok {
-		names := make([]string, len(catalog.Templates))
-		for i, t := range catalog.Templates {
-			names[i] = t.Name
-		}
-		return t, space.Space{}, cli.Hinted(cli.ExitNotFound, "there are: "+strings.Join(names, ", "), fmt.Errorf("no template is called %q", name))
+		return nil, cli.Hinted(cli.ExitNotFound, "there are: "+strings.Join(templateNames(), ", "), fmt.Errorf("no template is called %q", name))
 	}
-	s, err := space.New(t.Params...)
-	return t, s, err
+	return t, nil
 }
 
-// templateArg is the name of the template: the first argument, or "edge".
-func templateArg(args []string) string {
-	if len(args) > 0 {
-		return args[0]
+// templateNames are the templates of this build; the first is the default.
+func templateNames() []string {
+	var names []string
+	for _, t := range template.All() {
+		names = append(names, t.Name)
 	}
-	return "edge"
+	return names
+}
+
+func defaultTemplate() string { return templateNames()[0] }
+
+// spaceArg is the template that the first argument names, or the default.
+func spaceArg(args []string) (t evaluator.Template, s space.Space, err error) {
+	name := defaultTemplate()
+	if len(args) > 0 {
+		name = args[0]
+	}
+	x, err := findTemplate(name)
+	if err != nil {
+		return t, s, err
+	}
+	t = x.Template()
+	s, err = space.New(t.Params...)
+	return t, s, err
 }
 
 func (a *app) spaceLsCommand() *cobra.Command {
@@ -74,7 +88,7 @@ func (a *app) spaceShowCommand() *cobra.Command {
 		Example: "  apollo space show edge", Args: cli.Between(0, 1),
 		ValidArgsFunction: completeTemplates,
 		RunE: func(_ *cobra.Command, args []string) error {
-			t, s, err := findTemplate(templateArg(args))
+			t, s, err := spaceArg(args)
 			if err != nil {
 				return err
 			}
@@ -140,7 +154,7 @@ func (a *app) spaceSizeCommand() *cobra.Command {
 		Example: "  apollo space size edge", Args: cli.Between(0, 1),
 		ValidArgsFunction: completeTemplates,
 		RunE: func(_ *cobra.Command, args []string) error {
-			t, s, err := findTemplate(templateArg(args))
+			t, s, err := spaceArg(args)
 			if err != nil {
 				return err
 			}
@@ -154,11 +168,7 @@ func (a *app) spaceSizeCommand() *cobra.Command {
 }
 
 func completeTemplates(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	var names []string
-	for _, t := range builtins().Templates {
-		names = append(names, t.Name)
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+	return templateNames(), cobra.ShellCompDirectiveNoFileComp
 }
 
 // plain is a value as JSON shows it.

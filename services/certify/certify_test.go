@@ -27,7 +27,7 @@ type blind struct {
 func problem(t *testing.T, spec *events.Spec, keep func(p space.Param, v float64) bool, networks ...string) (*Problem, evaluator.Evaluator) {
 	t.Helper()
 	var task evaluator.Task
-	tpl := edge.Template()
+	tpl := edge.Spec().Template()
 	spec.Parameters = nil
 	for _, p := range tpl.Params {
 		param := space.Param{Name: p.Name, Unit: p.Unit}

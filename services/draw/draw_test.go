@@ -16,7 +16,7 @@ import (
 	"apollo/services/draw"
 )
 
-func answer(t *testing.T, c edge.Chip, names ...string) report.Design {
+func answer(t *testing.T, sets map[string]float64, names ...string) report.Design {
 	t.Helper()
 	var networks []evaluator.Network
 	for _, name := range names {
@@ -26,7 +26,14 @@ func answer(t *testing.T, c edge.Chip, names ...string) report.Design {
 		}
 		networks = append(networks, evaluator.Network{Workload: w, Weight: 1})
 	}
-	r, err := edge.Inspector{}.Inspect(networks, report.Point{Values: c.Values()}, nil)
+	spec := edge.Spec()
+	values := spec.Presets()[0].Values
+	for i, p := range spec.Params {
+		if v, ok := sets[p.Name]; ok {
+			values[i].Num = v
+		}
+	}
+	r, err := spec.Inspect(networks, report.Point{Values: values}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +45,7 @@ func answer(t *testing.T, c edge.Chip, names ...string) report.Design {
 func TestSVG(t *testing.T) {
 	t.Parallel()
 	for _, names := range [][]string{{"mobilenet_v2"}, {"mobilenet_v2", "mobilenet_edgetpu"}} {
-		r := answer(t, edge.Baseline(), names...)
+		r := answer(t, nil, names...)
 		var b bytes.Buffer
 		if err := draw.Design(&b, "svg", &r); err != nil {
 			t.Fatal(err)
@@ -71,7 +78,7 @@ func TestSVG(t *testing.T) {
 
 func TestPNG(t *testing.T) {
 	t.Parallel()
-	r := answer(t, edge.Baseline(), "mobilenet_v2")
+	r := answer(t, nil, "mobilenet_v2")
 	var b bytes.Buffer
 	if err := draw.Design(&b, "png", &r); err != nil {
 		t.Fatal(err)
@@ -95,13 +102,11 @@ func TestPNG(t *testing.T) {
 
 func TestNothingToDraw(t *testing.T) {
 	t.Parallel()
-	r := answer(t, edge.Baseline(), "mobilenet_v2")
+	r := answer(t, nil, "mobilenet_v2")
 	if err := draw.Design(io.Discard, "bmp", &r); err == nil {
 		t.Error("Design() knows the format bmp")
 	}
-	c := edge.Baseline()
-	c.Cores, c.Lanes = 32, 256
-	r = answer(t, c, "mobilenet_v2")
+	r = answer(t, map[string]float64{"cores": 32, "lanes": 256}, "mobilenet_v2")
 	if err := draw.Design(io.Discard, "svg", &r); err == nil {
 		t.Error("Design() draws an infeasible design")
 	}

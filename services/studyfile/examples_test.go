@@ -27,7 +27,7 @@ var rewrite = flag.Bool("rewrite", false, "write the golden files again")
 // product is the catalog of the real program.
 func product() studyfile.Catalog {
 	return studyfile.Catalog{
-		Templates: []evaluator.Template{edge.Template()},
+		Templates: []evaluator.Template{edge.Spec().Template()},
 		Network:   workload.Builtin, NetworkNames: workload.Names(),
 		Algorithm: func(name string, options []byte) error {
 			_, err := optimizer.New(name, options)

@@ -25,12 +25,12 @@ func strangerArgs(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []string{"evaluator", "run", "--name", edge.Name, "--exec", "env " + strangerVariable + "=1 '" + self + "'"}
+	return []string{"evaluator", "run", "--name", edge.Spec().Name, "--exec", "env " + strangerVariable + "=1 '" + self + "'"}
 }
 
 // answerWrongly is the stranger's program: every design is the best one.
 func answerWrongly(questions io.Reader, answers io.Writer) {
-	claimed, units, values := edge.Backend{}.Describe(), []map[string]string{}, map[string]float64{}
+	claimed, units, values := edge.Spec().Template().Backend.Describe(), []map[string]string{}, map[string]float64{}
 	for _, m := range claimed.Metrics {
 		units = append(units, map[string]string{"name": m.Name, "unit": m.Unit})
 		values[m.Name] = 1e-9

@@ -1,0 +1,91 @@
+package edge
+
+import (
+	"fmt"
+
+	"apollo/evaluator"
+	"apollo/evaluator/frame"
+	"apollo/optimizer/space"
+)
+
+// bound is the template for one task. Everything in it but the cache is fixed.
+type bound struct {
+	params []space.Param // in the template's order, with the task's levels
+	sizer  *sizer
+	nets   []network
+	*scratchPool
+}
+
+var (
+	_ frame.Model   = (*bound)(nil)
+	_ frame.Bounded = (*bound)(nil)
+)
+
+// Bind implements frame.Constants.
+func (k *constants) Bind(t frame.Task) (frame.Model, error) {
+	b := &bound{params: t.Params, sizer: newSizer(*k, t.Params)}
+	var shapes []shape
+	for i := range t.Networks {
+		net, err := newNetwork(&t.Networks[i], &shapes)
+		if err != nil {
+			return nil, fmt.Errorf("network %s: %w", t.Networks[i].Name, err)
+		}
+		b.nets = append(b.nets, net)
+	}
+	b.scratchPool = newScratchPool(shapes)
+	return b, nil
+}
+
+// Machine implements frame.Model.
+func (b *bound) Machine(d frame.Design) frame.Machine {
+	c := b.chip(&d)
+	return b.machine(&c)
+}
+
+// Measure implements frame.Model.
+func (b *bound) Measure(d frame.Design, all []frame.Totals) (frame.Machine, *evaluator.Reason) {
+	c := b.chip(&d)
+	s := b.get()
+	defer b.put(s)
+	why := b.measure(&c, s)
+	copy(all, s.totals)
+	return b.machine(&c), why
+}
+
+// Broken implements frame.Model: every rule that the chip breaks, for every
+// network.
+func (b *bound) Broken(d frame.Design, quick bool) []*evaluator.Reason {
+	c := b.chip(&d)
+	var out []*evaluator.Reason
+	for i := range ruleCount {
+		for n := range b.nets {
+			net := &b.nets[n]
+			if r := net.limits.check(i, &c, &b.sizer.constants); r.need > r.have {
+				out = append(out, b.explainRule(net, &r, &c))
+			}
+		}
+	}
+	if quick {
+		return out
+	}
+	s := b.get()
+	defer b.put(s)
+	b.sizer.prepare(&s.machine, &c)
+	b.cache.mapAll(&s.machine, b.shapes, s.costs)
+	for n := range b.nets {
+		s.reserve(len(b.nets[n].layers))
+		if why := b.program(&b.nets[n], &s.machine, s.costs, s.steps); why != nil {
+			out = append(out, why)
+		}
+	}
+	return out
+}
+
+// layerName names a layer in reasons.
+func (b *bound) layerName(net *network, layer int) string {
+	id := net.Layers[layer].ID
+	if len(b.nets) == 1 {
+		return id
+	}
+	return net.Name + "/" + id
+}

@@ -1,0 +1,216 @@
+package frame
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+
+	"apollo/evaluator"
+	"apollo/evaluator/workload"
+	"apollo/optimizer/space"
+)
+
+// backend evaluates a template's designs.
+type backend struct{ spec *Spec }
+
+// Describe implements evaluator.Backend.
+func (b backend) Describe() evaluator.Description {
+	d := evaluator.Description{Name: b.spec.Name, Version: b.spec.Version, Deterministic: true}
+	for _, r := range b.spec.metrics() {
+		d.Metrics = append(d.Metrics, r.Metric)
+	}
+	return d
+}
+
+// New implements evaluator.Backend. The task must hold the template's
+// parameters, in any order, and at least one network.
+func (b backend) New(task evaluator.Task) (evaluator.Evaluator, error) {
+	e, err := b.spec.bind(task, b.spec.Declare())
+	if err != nil {
+		return nil, err
+	}
+	if m, ok := e.model.(Bounded); ok && e.rises() {
+		return &proving{e, m}, nil
+	}
+	return e, nil
+}
+
+// bound is a template for one task.
+type bound struct {
+	spec *Spec
+	rows []Metric
+	// position holds, for each parameter of the template, its index in a
+	// request's design.
+	position []int
+	params   []space.Param // the task's, in the template's order
+	nets     []Network
+	weights  float64 // sum of the networks' weights
+	model    Model
+	free     sync.Pool // of *[]Totals
+}
+
+var (
+	_ evaluator.Evaluator = (*bound)(nil)
+	_ evaluator.Checker   = (*bound)(nil)
+)
+
+func (s *Spec) bind(task evaluator.Task, k Constants) (*bound, error) {
+	e := &bound{spec: s, rows: s.metrics()}
+	if err := e.findParams(task.Params); err != nil {
+		return nil, err
+	}
+	if err := e.findNetworks(task.Networks); err != nil {
+		return nil, err
+	}
+	for _, at := range e.position {
+		e.params = append(e.params, task.Params[at])
+	}
+	var err error
+	e.model, err = k.Bind(Task{e.params, e.nets})
+	return e, err
+}
+
+func (e *bound) findParams(have []space.Param) error {
+	for i := range e.spec.Params {
+		want := &e.spec.Params[i]
+		at := slices.IndexFunc(have, func(p space.Param) bool { return p.Name == want.Name })
+		switch {
+		case at < 0:
+			return fmt.Errorf("template %s: the parameter %s is missing", e.spec.Name, want.Name)
+		case have[at].Len() > 0 && have[at].Categorical() != want.Categorical():
+			// An evaluator behind a bus is told names and units only.
+			return fmt.Errorf("parameter %s: labels and numbers are confused", want.Name)
+		case have[at].Unit != want.Unit:
+			return fmt.Errorf("parameter %s: the unit is %q, want %q", want.Name, have[at].Unit, want.Unit)
+		}
+		e.position = append(e.position, at)
+	}
+	for i, p := range have {
+		if !slices.Contains(e.position, i) {
+			return fmt.Errorf("parameter %s: the template %s has no such parameter, or the task has it twice", p.Name, e.spec.Name)
+		}
+	}
+	return nil
+}
+
+func (e *bound) findNetworks(list []evaluator.Network) error {
+	if len(list) == 0 {
+		return fmt.Errorf("template %s: the task has no network", e.spec.Name)
+	}
+	for i, n := range list {
+		if n.Workload == nil {
+			return fmt.Errorf("network %d: there is no workload", i)
+		}
+		net := Network{Name: n.Workload.Name, Weight: n.Weight, Workload: n.Workload}
+		if !(n.Weight > 0) || math.IsInf(n.Weight, 0) {
+			return fmt.Errorf("network %s: the weight is %g, want a positive number", net.Name, n.Weight)
+		}
+		if slices.ContainsFunc(e.nets, func(o Network) bool { return o.Name == net.Name }) {
+			return fmt.Errorf("network %s: the name is used twice", net.Name)
+		}
+		for at := range n.Workload.Layers {
+			if l := &n.Workload.Layers[at]; l.Op != workload.View {
+				net.Layers = append(net.Layers, Layer{l, at})
+			}
+		}
+		if len(net.Layers) == 0 {
+			return fmt.Errorf("network %s: the network has no layer that does anything", net.Name)
+		}
+		e.nets = append(e.nets, net)
+		e.weights += n.Weight
+	}
+	return nil
+}
+
+// maxValue bounds a parameter so that no product of a model can overflow 63
+// bits.
+const maxValue = 1 << 40
+
+// read reads a design in the template's order.
+func (e *bound) read(design []space.Value) (d Design, ok bool) {
+	if len(design) != len(e.position) {
+		return d, false
+	}
+	for i, at := range e.position {
+		v := &design[at]
+		if p := &e.spec.Params[i]; p.Categorical() {
+			level, ok := p.Level(*v)
+			if !ok {
+				return d, false
+			}
+			d.Values[i] = int64(level)
+			continue
+		}
+		n := int64(v.Num)
+		if v.Label != "" || float64(n) != v.Num || n < 1 || n > maxValue {
+			return d, false
+		}
+		d.Values[i] = n
+	}
+	return d, true
+}
+
+// malformed says why read has refused a design.
+func (e *bound) malformed(design []space.Value) error {
+	if len(design) != len(e.position) {
+		return fmt.Errorf("the design has %d values, the template %s has %d parameters", len(design), e.spec.Name, len(e.position))
+	}
+	for i, at := range e.position {
+		p, v := &e.spec.Params[i], design[at]
+		if p.Categorical() {
+			if _, ok := p.Level(v); !ok {
+				return fmt.Errorf("%s is %q, want one of %v", p.Name, v, p.Labels)
+			}
+		} else if v.Label != "" || v.Num != math.Trunc(v.Num) || v.Num < 1 || v.Num > maxValue {
+			return fmt.Errorf("%s is %s, want a whole number from 1 to 2^40", p.Name, v)
+		}
+	}
+	return fmt.Errorf("the design is malformed")
+}
+
+// Check implements evaluator.Checker: the metrics of the machine. A malformed
+// design has none.
+func (e *bound) Check(design []space.Value, dst []float64) {
+	for i := range dst {
+		dst[i] = math.NaN()
+	}
+	if d, ok := e.read(design); ok && len(dst) >= len(e.rows) {
+		e.values(dst, e.model.Machine(d), nil)
+	}
+}
+
+// Evaluate implements evaluator.Evaluator. A malformed design, which no space
+// that the task accepts can hold, has failed.
+func (e *bound) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return evaluator.Result{}, err
+	}
+	values := make([]float64, len(e.rows))
+	d, ok := e.read(r.Design)
+	if !ok {
+		for i := range values {
+			values[i] = math.NaN()
+		}
+		why := &evaluator.Reason{Code: "malformed_design", Message: e.malformed(r.Design).Error()}
+		return evaluator.Result{Outcome: evaluator.Failed, Values: values, Reason: why}, nil
+	}
+	all := e.totals()
+	defer e.free.Put(all)
+	m, why := e.model.Measure(d, *all)
+	if why != nil {
+		e.values(values, m, nil)
+		return evaluator.Result{Outcome: evaluator.Infeasible, Values: values, Reason: why}, nil
+	}
+	e.values(values, m, *all)
+	return evaluator.Result{Outcome: evaluator.Measured, Values: values, Extra: e.extra(m, *all)}, nil
+}
+
+// totals returns room for the totals of every network.
+func (e *bound) totals() *[]Totals {
+	if all, ok := e.free.Get().(*[]Totals); ok {
+		return all
+	}
+	return new(make([]Totals, len(e.nets)))
+}

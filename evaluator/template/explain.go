@@ -1,0 +1,105 @@
+package template
+
+import (
+	"fmt"
+	"slices"
+
+	"apollo/evaluator"
+	"apollo/evaluator/frame"
+	"apollo/evaluator/model"
+	"apollo/evaluator/report"
+)
+
+// Explain implements frame.Model.
+func (b *bound) Explain(d frame.Design, given []report.Given) (frame.Explained, error) {
+	m := b.machine(&d)
+	x := frame.Explained{Machine: m.known(), Area: m.Area}
+	for i := range b.nets {
+		n, reason, err := b.explainNetwork(&m, &b.nets[i], given)
+		if err != nil {
+			return x, err
+		}
+		if reason != nil {
+			x.Reason, x.Networks = reason, nil
+			return x, nil
+		}
+		x.Networks = append(x.Networks, n)
+	}
+	return x, nil
+}
+
+func (b *bound) explainNetwork(m *Machine, net *network, given []report.Given) (n frame.NetworkParts, reason *evaluator.Reason, err error) {
+	var sum totals
+	energy := breakdown{}
+	for i, at := range net.shapes {
+		s := &b.shapes[at]
+		var d Detail
+		y := frame.LayerParts{Layer: report.Layer{Mapping: "elements spread over all units"}}
+		if s.vector {
+			d = m.vectorDetail(s)
+		} else {
+			g := report.Of(given, net.Name, net.Layers[i].ID)
+			y.Given, y.Mapped = g != nil, &report.Mapped{Problem: m.Flow.Nest(&s.p), Arch: m.Arch}
+			if d, reason, err = m.detail(s, net.Layers[i].ID, g, &y.Mapped.Mapping); reason != nil || err != nil {
+				return n, reason, err
+			}
+			y.Mapping = y.Mapped.Mapping.String(&m.Arch)
+		}
+		sum.add(&d.Cost)
+		energy.add(d.Energy, joulesPerPicojoule)
+		y.Cycles, y.ComputeCycles, y.MemoryCycles, y.IOCycles, y.SerialCycles = d.Cycles, d.Compute, d.Memory, d.IO, d.Serial
+		y.Bottleneck, y.Bytes, y.Accesses, y.EnergyJ = d.Bottleneck, d.Bytes, d.Accesses, d.EnergyPJ*joulesPerPicojoule
+		n.Layers = append(n.Layers, y)
+	}
+	n.Totals = sum.finish(m)
+	energy.add(report.Breakdown{{Name: "leakage", Value: m.LeakageW * n.Seconds}}, 1)
+	n.Energy = energy.parts
+	return n, nil, nil
+}
+
+// detail writes the mapping that is given for a layer, or the mapper's, and
+// returns its cost by parts.
+func (m *Machine) detail(s *shape, layer string, g *report.Given, mapping *model.Mapping) (Detail, *evaluator.Reason, error) {
+	if g != nil {
+		var err error
+		var d Detail
+		if *mapping, err = model.ParseMapping(g.Nest, &m.Arch); err == nil {
+			d, err = m.Flow.Detail(&s.p, mapping)
+		}
+		if err != nil {
+			return d, nil, fmt.Errorf("the mapping of layer %s: %w", layer, err)
+		}
+		return d, nil, nil
+	}
+	if _, misfit := m.Flow.Find(&s.p, mapping); misfit != nil {
+		return Detail{}, misfit.reason(layer), nil
+	}
+	d, err := m.Flow.Detail(&s.p, mapping)
+	if err != nil {
+		return d, nil, fmt.Errorf("layer %s: the mapper's own mapping is refused: %w", layer, err)
+	}
+	return d, nil, nil
+}
+
+// breakdown adds up parts by name.
+type breakdown struct{ parts report.Breakdown }
+
+func (b *breakdown) add(parts report.Breakdown, scale float64) {
+	for _, p := range parts {
+		at := slices.IndexFunc(b.parts, func(x report.Part) bool { return x.Name == p.Name })
+		if at < 0 {
+			at = len(b.parts)
+			b.parts = append(b.parts, report.Part{Name: p.Name})
+		}
+		b.parts[at].Value += p.Value * scale
+	}
+}
+
+// vectorDetail is the cost of a layer without multiplications, by parts.
+func (m *Machine) vectorDetail(s *shape) Detail {
+	c, _ := m.layer(s)
+	d := Detail{Cost: c, Bytes: report.Counts{{Name: report.OffChip, Value: s.bytes}}, Accesses: []report.Access{}}
+	d.split(model.CeilDiv(s.ops, m.Units), 0, m.ioCycles(s.bytes))
+	d.Energy = report.Breakdown{{Name: "arithmetic", Value: float64(s.ops) * m.AddPJ}, {Name: report.OffChip, Value: float64(s.bytes) * m.DRAMPJPerByte}}
+	return d
+}

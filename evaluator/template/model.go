@@ -1,0 +1,154 @@
+package template
+
+import (
+	"fmt"
+	"slices"
+
+	"apollo/evaluator"
+	"apollo/evaluator/frame"
+	"apollo/evaluator/lower"
+	"apollo/evaluator/model"
+)
+
+// shape is what the cost of a layer depends on.
+type shape struct {
+	p          model.Problem
+	vector     bool
+	ops, bytes int64 // of a layer without multiplications: elements computed, bytes moved
+}
+
+// network is a network as shapes.
+type network struct {
+	frame.Network
+	shapes []int // of each layer, the index of its shape
+}
+
+// bound is a template for one task. Layers of equal shape are mapped once.
+type bound struct {
+	constants *constants
+	shapes    []shape
+	ids       []string // of each shape, its first layer
+	nets      []network
+}
+
+var _ frame.Model = (*bound)(nil)
+
+// Bind implements frame.Constants.
+func (k *constants) Bind(t frame.Task) (frame.Model, error) {
+	b := &bound{constants: k}
+	for _, n := range t.Networks {
+		net, bits := network{Network: n}, n.Workload.Precision
+		for _, l := range n.Layers {
+			p, err := lower.Problem(l.Layer, bits)
+			if err != nil {
+				return nil, fmt.Errorf("network %s: %w", n.Name, err)
+			}
+			s := shape{p: p, vector: !l.Op.HasMACs()}
+			if s.vector {
+				s.ops = max(l.InputElements(), l.OutputElements())
+				s.bytes = l.InputBytes(bits) + l.OutputBytes(bits) + l.WeightBytes(bits)
+			}
+			at := slices.Index(b.shapes, s)
+			if at < 0 {
+				at = len(b.shapes)
+				b.shapes, b.ids = append(b.shapes, s), append(b.ids, l.ID)
+			}
+			net.shapes = append(net.shapes, at)
+		}
+		b.nets = append(b.nets, net)
+	}
+	return b, nil
+}
+
+func (b *bound) machine(d *frame.Design) Machine {
+	return b.constants.machine(d.Values[:len(b.constants.spec.Params)])
+}
+
+// known is what the frame asks of a machine.
+func (m *Machine) known() frame.Machine {
+	const milli = 1000
+	return frame.Machine{ClockHz: m.ClockHz, MACsPerCycle: m.Units, IOBandwidth: m.IORate * (m.ClockHz / milli), AreaMM2: m.Area.Total()}
+}
+
+// Machine implements frame.Model.
+func (b *bound) Machine(d frame.Design) frame.Machine {
+	m := b.machine(&d)
+	return m.known()
+}
+
+// Measure implements frame.Model.
+func (b *bound) Measure(d frame.Design, all []frame.Totals) (frame.Machine, *evaluator.Reason) {
+	m := b.machine(&d)
+	costs := make([]Cost, len(b.shapes))
+	for i := range b.shapes {
+		var misfit *Misfit
+		if costs[i], misfit = m.layer(&b.shapes[i]); misfit != nil {
+			return m.known(), misfit.reason(b.ids[i])
+		}
+	}
+	for i := range b.nets {
+		var sum totals
+		for _, at := range b.nets[i].shapes {
+			sum.add(&costs[at])
+		}
+		all[i] = sum.finish(&m)
+	}
+	return m.known(), nil
+}
+
+// Broken implements frame.Model: one reason for each code. All take a mapping to
+// find.
+func (b *bound) Broken(d frame.Design, quick bool) []*evaluator.Reason {
+	if quick {
+		return nil
+	}
+	m := b.machine(&d)
+	var out []*evaluator.Reason
+	for i := range b.shapes {
+		_, misfit := m.layer(&b.shapes[i])
+		if misfit == nil || slices.ContainsFunc(out, func(r *evaluator.Reason) bool { return r.Code == misfit.Code }) {
+			continue
+		}
+		out = append(out, misfit.reason(b.ids[i]))
+	}
+	return out
+}
+
+// layer returns the cost of one layer; those without multiplications stream
+// their tensors past the units.
+func (m *Machine) layer(s *shape) (Cost, *Misfit) {
+	if !s.vector {
+		var loops model.Mapping
+		return m.Flow.Find(&s.p, &loops)
+	}
+	return Cost{
+		Cycles: max(model.CeilDiv(s.ops, m.Units), m.ioCycles(s.bytes)), OffChip: s.bytes,
+		EnergyPJ: float64(s.ops)*m.AddPJ + float64(s.bytes)*m.DRAMPJPerByte,
+	}, nil
+}
+
+func (f *Misfit) reason(layer string) *evaluator.Reason {
+	return &evaluator.Reason{
+		Code: f.Code, Layer: layer, Need: float64(f.Need), Have: float64(f.Have), Unit: f.Unit,
+		Message: fmt.Sprintf("layer %s: %s needs %d %s, there are %d: a larger %s would help", layer, f.What, f.Need, f.Unit, f.Have, f.Param),
+	}
+}
+
+// totals are the sums over one network.
+type totals struct {
+	cycles int64
+	pj     float64
+}
+
+func (t *totals) add(c *Cost) {
+	t.cycles += c.Cycles
+	t.pj += c.EnergyPJ
+}
+
+// joulesPerPicojoule is 1 pJ in J.
+const joulesPerPicojoule = 1e-12
+
+func (t *totals) finish(m *Machine) frame.Totals {
+	seconds := float64(t.cycles) / float64(m.ClockHz)
+	return frame.Totals{Cycles: t.cycles, Seconds: seconds, Joules: t.pj*joulesPerPicojoule + m.LeakageW*seconds}
+}
