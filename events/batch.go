@@ -135,7 +135,7 @@ func (d Design) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads a JSON array of numbers and non-empty strings.
 func (d *Design) UnmarshalJSON(b []byte) error {
-	r := &reader{b: b}
+	r := newReader(b)
 	row := r.appendDesign((*d)[:0])
 	if r.end(); r.err != nil {
 		return fmt.Errorf("design: %w", r.err)
@@ -154,7 +154,7 @@ func (n Numbers) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads a JSON array of numbers and nulls.
 func (n *Numbers) UnmarshalJSON(b []byte) error {
-	r := &reader{b: b}
+	r := newReader(b)
 	row := (*n)[:0]
 	r.array(func() { row = append(row, r.numberOrNull()) })
 	if r.end(); r.err != nil {

@@ -1,8 +1,6 @@
 package events
 
 import (
-	"encoding/json"
-	"errors"
 	"slices"
 
 	"apollo/optimizer/space"
@@ -156,39 +154,6 @@ func decodeTrialsProposed(r *reader) Payload {
 		r.failAt(start, "%d lists of parents for %d designs", len(v.Parents), len(v.Designs))
 	}
 	return v
-}
-
-// list reads an array into dst; null is nil.
-func list[T any](r *reader, dst []T, element func(*reader) T) []T {
-	if r.null() {
-		return nil
-	}
-	if dst == nil {
-		dst = []T{}
-	}
-	r.array(func() { dst = append(dst, element(r)) })
-	return dst
-}
-
-// std reads a value by encoding/json, for fields that occur once in a batch.
-func (r *reader) std(v any) {
-	raw := r.raw()
-	if r.err != nil {
-		return
-	}
-	if err := json.Unmarshal(raw, v); err != nil {
-		r.failStd(len(raw), err)
-	}
-}
-
-// failStd records a mistake that encoding/json found in the last size bytes.
-func (r *reader) failStd(size int, err error) {
-	start := r.i - size
-	if at, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		// The offset is the one after the value, or the one of its start.
-		r.failAt(start+max(int(at.Offset)-1, 0), "want %s, not %s", kindName(at.Type.Kind()), at.Value)
-	}
-	r.failAt(start, "%w", err)
 }
 
 // designs reads rows into shared memory: one allocation for all values, instead
@@ -366,4 +331,16 @@ func (r *reader) extra() map[string]float64 {
 		v[name] = r.float()
 	})
 	return v
+}
+
+// list reads an array into dst; null is nil.
+func list[T any](r *reader, dst []T, element func(*reader) T) []T {
+	if r.null() {
+		return nil
+	}
+	if dst == nil {
+		dst = []T{}
+	}
+	r.array(func() { dst = append(dst, element(r)) })
+	return dst
 }

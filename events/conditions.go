@@ -89,10 +89,6 @@ func sortConditions(params []Parameter, all map[int]condition, uses map[int][]in
 	return out, nil
 }
 
-// idleLabel marks the value of a parameter that means nothing in a row; no label
-// is it.
-const idleLabel = "\x00"
-
 // mark puts the mark of a parameter that means nothing over its level. It
 // returns the condition that has no value, or whose parameter means nothing and
 // is not at its first level.

@@ -3,11 +3,15 @@ package events
 import (
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"strconv"
 	"strings"
 	"time"
 )
+
+// reader reads the types of the contract from JSON.
+type reader struct{ jsonReader }
+
+func newReader(b []byte) *reader { return &reader{jsonReader{b: b}} }
 
 // Decode reads an event. The payload is the struct itself (not a pointer) of
 // the envelope's type: switch on events.StudyAccepted, events.BatchEvaluated
@@ -21,7 +25,7 @@ func Decode(b []byte) (Envelope, Payload, error) {
 	if len(b) > MaxEventBytes {
 		return Envelope{}, nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrMalformed, len(b), MaxEventBytes)
 	}
-	r := &reader{b: b}
+	r := newReader(b)
 	env, payload := r.envelope()
 	r.end()
 	if err := r.malformed(); err != nil {
@@ -60,7 +64,7 @@ func DecodeStudyRequest(b []byte) (req StudyRequested, id string, err error) {
 	if len(b) > MaxSpecBytes {
 		return req, "", fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrMalformed, len(b), MaxSpecBytes)
 	}
-	r := &reader{b: b}
+	r := newReader(b)
 	envelope := false
 	r.object(func(key []byte) {
 		switch string(key) {
@@ -80,7 +84,7 @@ func DecodeStudyRequest(b []byte) (req StudyRequested, id string, err error) {
 	if err != nil {
 		return req, env.ID, err
 	}
-	if probe := (&reader{b: req.Study}); probe.peek() != '{' {
+	if probe := newReader(req.Study); probe.peek() != '{' {
 		return req, env.ID, fmt.Errorf("%w: at /data/study: want the study document, an object", ErrMalformed)
 	}
 	return req, env.ID, nil
@@ -121,7 +125,7 @@ func (r *reader) envelope() (env Envelope, payload Payload) {
 		}
 	})
 	if r.err == nil && len(env.Data) > 0 && decodedAs != env.Type {
-		again := &reader{b: r.b[:dataAt+len(env.Data)], i: dataAt, depth: 1}
+		again := &reader{jsonReader{b: r.b[:dataAt+len(env.Data)], i: dataAt, depth: 1}}
 		payload = again.payload(env.Type)
 		if again.err != nil {
 			r.err, r.at = again.err, again.at
@@ -201,20 +205,4 @@ func splitVersion(eventType string) (base string, version int, ok bool) {
 	}
 	version, err := strconv.Atoi(eventType[i+2:])
 	return eventType[:i], version, err == nil
-}
-
-func kindName(k reflect.Kind) string {
-	switch k {
-	case reflect.String:
-		return "a string"
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Slice, reflect.Array:
-		return "an array"
-	case reflect.Struct, reflect.Map:
-		return "an object"
-	case reflect.Float64:
-		return "a number"
-	}
-	return "a whole number"
 }

@@ -3,13 +3,11 @@ package events
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"sort"
 	"strconv"
 	"time"
-	"unicode/utf8"
 )
 
 // appender is implemented by the payloads that carry designs. They are written
@@ -83,56 +81,6 @@ func (d DeadLetter) clip() DeadLetter {
 	return d
 }
 
-// appendString appends s as a JSON string, as encoding/json does without
-// HTML escapes.
-func appendString(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			return appendEscaped(b, s)
-		}
-	}
-	b = append(b, '"')
-	return append(append(b, s...), '"')
-}
-
-func appendEscaped(b []byte, s string) []byte {
-	buf := bytes.NewBuffer(b)
-	enc := json.NewEncoder(buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(s); err != nil {
-		return append(b, `""`...) // A string always has an encoding.
-	}
-	return buf.Bytes()[:buf.Len()-1]
-}
-
-// appendFloat appends a finite number in its shortest exact form, as
-// encoding/json does: whole numbers below 1e21 have no exponent, so that
-// languages with integers read them as such.
-func appendFloat(b []byte, f float64) []byte {
-	if n := int64(f); float64(n) == f && n > -1e15 && n < 1e15 && (n != 0 || !math.Signbit(f)) {
-		return strconv.AppendInt(b, n, 10)
-	}
-	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
-		b = strconv.AppendFloat(b, f, 'e', -1, 64)
-		// 1e-07 becomes 1e-7, as in ECMAScript and encoding/json.
-		if n := len(b); b[n-4] == 'e' && b[n-3] == '-' && b[n-2] == '0' {
-			b[n-2] = b[n-1]
-			b = b[:n-1]
-		}
-		return b
-	}
-	return strconv.AppendFloat(b, f, 'f', -1, 64)
-}
-
-var errNotFinite = errors.New("a number is not finite")
-
-func appendFinite(b []byte, f float64) ([]byte, error) {
-	if f-f != 0 {
-		return nil, errNotFinite
-	}
-	return appendFloat(b, f), nil
-}
-
 func (d Design) append(b []byte) ([]byte, error) {
 	b = append(b, '[')
 	for i, v := range d {
@@ -167,36 +115,6 @@ func (n Numbers) append(b []byte) ([]byte, error) {
 		}
 	}
 	return append(b, ']'), nil
-}
-
-// appendList appends the elements of list. A nil one is empty, not null: the
-// schema wants an array.
-func appendList[T any](b []byte, list []T, element func([]byte, T) ([]byte, error)) ([]byte, error) {
-	b = append(b, '[')
-	var err error
-	for i, v := range list {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		if b, err = element(b, v); err != nil {
-			return nil, err
-		}
-	}
-	return append(b, ']'), nil
-}
-
-func appendInt(b []byte, n int) ([]byte, error) { return strconv.AppendInt(b, int64(n), 10), nil }
-
-func appendText(b []byte, s string) ([]byte, error) { return appendString(b, s), nil }
-
-func appendStd(b []byte, v any) ([]byte, error) {
-	buf := bytes.NewBuffer(b)
-	enc := json.NewEncoder(buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return buf.Bytes()[:buf.Len()-1], nil
 }
 
 func appendDesign(b []byte, d Design) ([]byte, error) {

@@ -16,7 +16,7 @@ import (
 
 // ErrMalformed is wrapped by Decode's errors: the bytes are no event of this
 // contract. Such a message belongs in the dead-letter stream.
-var ErrMalformed = errors.New("malformed event")
+var ErrMalformed = errMalformed
 
 // ErrNewer is wrapped by Decode's errors when the event's type is a version
 // that this build does not know.

@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// malformed returns the mistake as an error that wraps ErrMalformed and names
+// malformed returns the mistake as an error that wraps errMalformed and names
 // the place as a JSON pointer.
-func (r *reader) malformed() error {
+func (r *jsonReader) malformed() error {
 	if r.err == nil {
 		return nil
 	}
@@ -20,8 +20,11 @@ func malformedAt(b []byte, offset int, err error) error {
 	if place == "" {
 		place = "/"
 	}
-	return fmt.Errorf("%w: at %s (byte %d): %w", ErrMalformed, place, offset, err)
+	return fmt.Errorf("%w: at %s (byte %d): %w", errMalformed, place, offset, err)
 }
+
+// errMalformed is in the chain of every mistake.
+var errMalformed = errors.New("malformed event")
 
 // errReached ends the walk of pointerAt.
 var errReached = errors.New("reached")
@@ -29,14 +32,14 @@ var errReached = errors.New("reached")
 // pointerAt returns the JSON pointer of the innermost value that contains the
 // offset, "" for the document. What lies before the offset is well formed.
 func pointerAt(b []byte, offset int) string {
-	w := &pathWalker{reader: reader{b: b}, offset: offset}
+	w := &pathWalker{jsonReader: jsonReader{b: b}, offset: offset}
 	w.walk("")
 	return w.place
 }
 
 // pathWalker reads a document up to an offset; place is the value it is in.
 type pathWalker struct {
-	reader
+	jsonReader
 	offset int
 	place  string
 }

@@ -2,19 +2,24 @@ package events
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 	"unicode/utf8"
 )
 
-// reader reads JSON in one pass, as strictly as encoding/json and with a limit
+// maxDepth is the largest nesting of a document.
+const maxDepth = 64
+
+// jsonReader reads JSON in one pass, as strictly as encoding/json and with a limit
 // on the depth. The hot event types are read with it: encoding/json scans a
 // batch four times (envelope twice, payload twice) and once more per row.
 //
 // The first mistake is kept in err and everything after it reads as empty, so
 // callers look at err once, at the end.
-type reader struct {
+type jsonReader struct {
 	b     []byte
 	i     int
 	depth int
@@ -25,7 +30,7 @@ type reader struct {
 	words map[string]string
 }
 
-func (r *reader) fail(format string, args ...any) {
+func (r *jsonReader) fail(format string, args ...any) {
 	if r.err == nil {
 		r.err, r.at = fmt.Errorf(format, args...), min(r.i, len(r.b))
 	}
@@ -33,7 +38,7 @@ func (r *reader) fail(format string, args ...any) {
 }
 
 // failAt is fail for a mistake at an offset that was read before.
-func (r *reader) failAt(offset int, format string, args ...any) {
+func (r *jsonReader) failAt(offset int, format string, args ...any) {
 	if r.err == nil {
 		r.i = offset
 		r.fail(format, args...)
@@ -41,7 +46,7 @@ func (r *reader) failAt(offset int, format string, args ...any) {
 }
 
 // peek skips white space and returns the next byte, 0 at the end.
-func (r *reader) peek() byte {
+func (r *jsonReader) peek() byte {
 	for ; r.i < len(r.b); r.i++ {
 		switch c := r.b[r.i]; c {
 		case ' ', '\t', '\n', '\r':
@@ -53,7 +58,7 @@ func (r *reader) peek() byte {
 }
 
 // expect consumes c.
-func (r *reader) expect(c byte) bool {
+func (r *jsonReader) expect(c byte) bool {
 	if got := r.peek(); got != c {
 		switch {
 		case r.i >= len(r.b):
@@ -67,9 +72,9 @@ func (r *reader) expect(c byte) bool {
 	return true
 }
 
-func (r *reader) enter(open byte) bool {
-	if r.depth >= MaxJSONDepth {
-		r.fail("the JSON is nested deeper than %d levels", MaxJSONDepth)
+func (r *jsonReader) enter(open byte) bool {
+	if r.depth >= maxDepth {
+		r.fail("the JSON is nested deeper than %d levels", maxDepth)
 		return false
 	}
 	if !r.expect(open) {
@@ -81,7 +86,7 @@ func (r *reader) enter(open byte) bool {
 
 // object calls field for each field; field must consume the value. The key is
 // valid until field reads on.
-func (r *reader) object(field func(key []byte)) {
+func (r *jsonReader) object(field func(key []byte)) {
 	if !r.enter('{') {
 		return
 	}
@@ -105,7 +110,7 @@ func (r *reader) object(field func(key []byte)) {
 }
 
 // array calls element for each element; element must consume it.
-func (r *reader) array(element func()) {
+func (r *jsonReader) array(element func()) {
 	if !r.enter('[') {
 		return
 	}
@@ -126,14 +131,14 @@ func (r *reader) array(element func()) {
 
 // null consumes null when it is next. A field that is null is an absent one,
 // as for encoding/json.
-func (r *reader) null() bool {
+func (r *jsonReader) null() bool {
 	if r.peek() != 'n' {
 		return false
 	}
 	return r.literal("null")
 }
 
-func (r *reader) literal(word string) bool {
+func (r *jsonReader) literal(word string) bool {
 	if len(r.b)-r.i < len(word) || string(r.b[r.i:r.i+len(word)]) != word {
 		r.fail("invalid JSON value")
 		return false
@@ -144,7 +149,7 @@ func (r *reader) literal(word string) bool {
 
 // token consumes a string and returns it with its quotes; plain says that
 // what is between them is its text.
-func (r *reader) token() (quoted []byte, plain bool) {
+func (r *jsonReader) token() (quoted []byte, plain bool) {
 	if !r.expect('"') {
 		return nil, false
 	}
@@ -182,7 +187,7 @@ func (r *reader) token() (quoted []byte, plain bool) {
 }
 
 // escape consumes one escape sequence of a string.
-func (r *reader) escape() {
+func (r *jsonReader) escape() {
 	r.i++
 	if r.i >= len(r.b) {
 		return
@@ -207,7 +212,7 @@ func isHex(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 }
 
-func (r *reader) key() []byte {
+func (r *jsonReader) key() []byte {
 	q, plain := r.token()
 	if plain {
 		return q[1 : len(q)-1]
@@ -216,7 +221,7 @@ func (r *reader) key() []byte {
 }
 
 // str consumes a string, or null as "".
-func (r *reader) str() string {
+func (r *jsonReader) str() string {
 	if r.null() {
 		return ""
 	}
@@ -232,7 +237,7 @@ const maxWords = 64
 
 // word consumes a string of which a batch holds few different ones: a code, a
 // unit, an origin. All equal ones share memory.
-func (r *reader) word() string {
+func (r *jsonReader) word() string {
 	if r.null() {
 		return ""
 	}
@@ -254,7 +259,7 @@ func (r *reader) word() string {
 	return s
 }
 
-func (r *reader) unquote(quoted []byte) string {
+func (r *jsonReader) unquote(quoted []byte) string {
 	var s string
 	if r.err == nil {
 		if err := json.Unmarshal(quoted, &s); err != nil {
@@ -265,7 +270,7 @@ func (r *reader) unquote(quoted []byte) string {
 }
 
 // digits consumes a run of digits and reports whether there was one.
-func (r *reader) digits() bool {
+func (r *jsonReader) digits() bool {
 	n := 0
 	for _, c := range r.b[r.i:] {
 		if c < '0' || c > '9' {
@@ -279,7 +284,7 @@ func (r *reader) digits() bool {
 
 // numeral consumes a number by the grammar of RFC 8259, which is narrower than
 // strconv's: no hex, no infinity, no leading plus, zero or point.
-func (r *reader) numeral() (text []byte, whole bool) {
+func (r *jsonReader) numeral() (text []byte, whole bool) {
 	r.peek()
 	start := r.i
 	if r.i < len(r.b) && r.b[r.i] == '-' {
@@ -309,7 +314,7 @@ func (r *reader) numeral() (text []byte, whole bool) {
 
 // number consumes a number. Numbers of JSON are finite; one that a 64-bit
 // float cannot hold is a mistake.
-func (r *reader) number() float64 {
+func (r *jsonReader) number() float64 {
 	if n, ok := r.small(); ok {
 		return float64(n)
 	}
@@ -326,7 +331,7 @@ func (r *reader) number() float64 {
 
 // small consumes a whole number of at most 15 digits, which a float holds
 // exactly. Most parameters are such. It consumes nothing when it is not ok.
-func (r *reader) small() (n int64, ok bool) {
+func (r *jsonReader) small() (n int64, ok bool) {
 	r.peek()
 	for i, c := range r.b[r.i:] {
 		if c >= '0' && c <= '9' {
@@ -343,7 +348,7 @@ func (r *reader) small() (n int64, ok bool) {
 }
 
 // numberOrNull consumes a number, or null as NaN.
-func (r *reader) numberOrNull() float64 {
+func (r *jsonReader) numberOrNull() float64 {
 	if r.null() {
 		return math.NaN()
 	}
@@ -351,7 +356,7 @@ func (r *reader) numberOrNull() float64 {
 }
 
 // int64 consumes a whole number, or null as 0.
-func (r *reader) int64() int64 {
+func (r *jsonReader) int64() int64 {
 	if r.null() {
 		return 0
 	}
@@ -370,10 +375,10 @@ func (r *reader) int64() int64 {
 }
 
 // int consumes a whole number, or null as 0.
-func (r *reader) int() int { return int(r.int64()) }
+func (r *jsonReader) int() int { return int(r.int64()) }
 
 // float consumes a number, or null as 0.
-func (r *reader) float() float64 {
+func (r *jsonReader) float() float64 {
 	if r.null() {
 		return 0
 	}
@@ -381,7 +386,7 @@ func (r *reader) float() float64 {
 }
 
 // skip consumes any value.
-func (r *reader) skip() {
+func (r *jsonReader) skip() {
 	switch r.peek() {
 	case '{':
 		r.object(func([]byte) { r.skip() })
@@ -403,7 +408,7 @@ func (r *reader) skip() {
 }
 
 // raw consumes any value and returns its bytes.
-func (r *reader) raw() []byte {
+func (r *jsonReader) raw() []byte {
 	r.peek()
 	start := r.i
 	r.skip()
@@ -414,8 +419,45 @@ func (r *reader) raw() []byte {
 }
 
 // end reports a mistake when anything but white space is left.
-func (r *reader) end() {
+func (r *jsonReader) end() {
 	if r.err == nil && (r.peek() != 0 || r.i < len(r.b)) {
 		r.fail("more after the end of the JSON document")
 	}
+}
+
+// std reads a value by encoding/json, for fields that occur once in a batch.
+func (r *jsonReader) std(v any) {
+	raw := r.raw()
+	if r.err != nil {
+		return
+	}
+	if err := json.Unmarshal(raw, v); err != nil {
+		r.failStd(len(raw), err)
+	}
+}
+
+// failStd records a mistake that encoding/json found in the last size bytes.
+func (r *jsonReader) failStd(size int, err error) {
+	start := r.i - size
+	if at, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		// The offset is the one after the value, or the one of its start.
+		r.failAt(start+max(int(at.Offset)-1, 0), "want %s, not %s", kindName(at.Type.Kind()), at.Value)
+	}
+	r.failAt(start, "%w", err)
+}
+
+func kindName(k reflect.Kind) string {
+	switch k {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice, reflect.Array:
+		return "an array"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Float64:
+		return "a number"
+	}
+	return "a whole number"
 }

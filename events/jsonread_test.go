@@ -13,7 +13,7 @@ func FuzzReaderAgreesWithStd(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r := &reader{b: b}
+		r := &jsonReader{b: b}
 		r.skip()
 		r.end()
 		if r.err != nil && strings.Contains(r.err.Error(), "nested deeper") {

@@ -35,10 +35,10 @@ const (
 	// MaxRules is the largest number of structural rules.
 	MaxRules = 64
 	// MaxRuleLength is the largest length of one rule's expression in bytes.
-	MaxRuleLength = 1000
+	MaxRuleLength = maxExpression
 	// MaxRuleNodes is the largest number of syntax nodes of one rule. A rule
 	// has no loops, so it also bounds the cost of a check.
-	MaxRuleNodes = 200
+	MaxRuleNodes = maxNodes
 	// MaxConstraints is the largest number of constraints: both sides of every
 	// metric.
 	MaxConstraints = 2 * MaxMetrics
@@ -59,7 +59,7 @@ const (
 	MaxYAMLBytes  = 256 << 10
 	MaxYAMLKeys   = 4096 // more than the largest study with every field has
 	// MaxJSONDepth is the largest nesting of a JSON document.
-	MaxJSONDepth = 64
+	MaxJSONDepth = maxDepth
 	// MaxSpecBytes is the largest study document, and the size limit of a
 	// message on the command stream.
 	MaxSpecBytes = 1 << 20

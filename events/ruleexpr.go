@@ -12,6 +12,7 @@ import (
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
 
+	"apollo/internal/nearest"
 	"apollo/optimizer/space"
 )
 
@@ -19,6 +20,23 @@ import (
 // design row. The library's own machine boxes every number on its stack; a
 // check runs for every candidate of every ask, and closures allocate nothing.
 // TestRulesAgreeWithExpr holds the two to the same answers.
+
+const (
+	// maxExpression bounds the text of an expression in bytes, maxNodes its
+	// syntax nodes: it has no loops, so that bounds the cost of a check too.
+	maxExpression = 1000
+	maxNodes      = 200
+)
+
+// variable is what an expression can name: a number, or one of the labels.
+type variable struct {
+	Name   string
+	Labels []string
+}
+
+// idleLabel marks the value of a parameter that means nothing in a row; no label
+// is it.
+const idleLabel = "\x00"
 
 // verdict is a boolean that may have no value (unset), or be open because a
 // parameter means nothing (idle).
@@ -79,12 +97,12 @@ func (e *exprError) Error() string { return e.message }
 
 // compileExpression compiles a boolean expression over the parameters.
 // It also returns the parameters that are used, by position.
-func compileExpression(params []Parameter, source string, strict bool) (test, []int, *exprError) {
+func compileExpression(params []variable, source string, strict bool) (test, []int, *exprError) {
 	switch {
 	case strings.TrimSpace(source) == "":
 		return nil, nil, &exprError{0, "the expression is empty"}
-	case len(source) > MaxRuleLength:
-		return nil, nil, &exprError{0, fmt.Sprintf("the expression has %d bytes, at most %d are allowed", len(source), MaxRuleLength)}
+	case len(source) > maxExpression:
+		return nil, nil, &exprError{0, fmt.Sprintf("the expression has %d bytes, at most %d are allowed", len(source), maxExpression)}
 	}
 	root, err := parseExpression(source)
 	if err != nil {
@@ -112,7 +130,7 @@ func parseExpression(source string) (root ast.Node, failed *exprError) {
 			root, failed = nil, &exprError{0, "the expression cannot be parsed"}
 		}
 	}()
-	tree, err := parser.ParseWithConfig(source, &conf.Config{MaxNodes: MaxRuleNodes})
+	tree, err := parser.ParseWithConfig(source, &conf.Config{MaxNodes: maxNodes})
 	if err == nil {
 		return tree.Node, nil
 	}
@@ -121,7 +139,7 @@ func parseExpression(source string) (root ast.Node, failed *exprError) {
 		return nil, &exprError{0, err.Error()}
 	}
 	if strings.Contains(at.Message, "maximum allowed nodes") {
-		return nil, &exprError{0, fmt.Sprintf("the expression has more than %d parts", MaxRuleNodes)}
+		return nil, &exprError{0, fmt.Sprintf("the expression has more than %d parts", maxNodes)}
 	}
 	return nil, &exprError{at.From + 1, at.Message}
 }
@@ -129,7 +147,7 @@ func parseExpression(source string) (root ast.Node, failed *exprError) {
 // exprCompiler turns syntax into closures. It knows the node types of rules
 // and refuses all others.
 type exprCompiler struct {
-	params []Parameter
+	params []variable
 	strict bool  // labels must exist
 	used   []int // by the expression so far
 }
@@ -385,4 +403,12 @@ func function(name string, args []number) number {
 		y := x(d)
 		return settled(y, y, math.Log2(y))
 	}
+}
+
+// suggestion returns `, did you mean "x"` when a name is close to s, else "".
+func suggestion(s string, names []string) string {
+	if name := nearest.Name(s, names); name != "" {
+		return fmt.Sprintf(", did you mean %q", name)
+	}
+	return ""
 }

@@ -3,7 +3,6 @@ package events
 import (
 	"fmt"
 
-	"apollo/internal/nearest"
 	"apollo/optimizer/space"
 )
 
@@ -95,7 +94,7 @@ func compileRules(spec *Spec) (*ruleSet, error) {
 // compileUsing compiles a rule, and says which parameters it uses. strict
 // refuses labels that a parameter does not have.
 func compileUsing(params []Parameter, r Rule, strict bool) (rule, []int, error) {
-	t, used, err := compileExpression(params, r.Expr, strict)
+	t, used, err := compileExpression(variables(params), r.Expr, strict)
 	if err != nil {
 		return rule{}, nil, &RuleError{ID: r.ID, Column: err.column, Message: err.message}
 	}
@@ -164,10 +163,11 @@ func (s *ruleSet) first(design []space.Value) (*rule, verdict) {
 	return nil, yes
 }
 
-// suggestion returns `, did you mean "x"` when a name is close to s, else "".
-func suggestion(s string, names []string) string {
-	if name := nearest.Name(s, names); name != "" {
-		return fmt.Sprintf(", did you mean %q", name)
+// variables are what expressions see of parameters.
+func variables(params []Parameter) []variable {
+	vars := make([]variable, len(params))
+	for i, p := range params {
+		vars[i] = variable{Name: p.Name, Labels: p.Labels}
 	}
-	return ""
+	return vars
 }
