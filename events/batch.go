@@ -137,8 +137,8 @@ func (d Design) MarshalJSON() ([]byte, error) {
 func (d *Design) UnmarshalJSON(b []byte) error {
 	r := newReader(b)
 	row := r.appendDesign((*d)[:0])
-	if r.end(); r.err != nil {
-		return fmt.Errorf("design: %w", r.err)
+	if r.End(); r.Err != nil {
+		return fmt.Errorf("design: %w", r.Err)
 	}
 	*d = row
 	return nil
@@ -156,9 +156,9 @@ func (n Numbers) MarshalJSON() ([]byte, error) {
 func (n *Numbers) UnmarshalJSON(b []byte) error {
 	r := newReader(b)
 	row := (*n)[:0]
-	r.array(func() { row = append(row, r.numberOrNull()) })
-	if r.end(); r.err != nil {
-		return fmt.Errorf("numbers: %w", r.err)
+	r.Array(func() { row = append(row, r.NumberOrNull()) })
+	if r.End(); r.Err != nil {
+		return fmt.Errorf("numbers: %w", r.Err)
 	}
 	*n = row
 	return nil

@@ -10,45 +10,45 @@ import (
 
 func decodeBatchRequested(r *reader) Payload {
 	var v BatchRequested
-	start := r.i
-	r.object(func(key []byte) {
+	start := r.Pos
+	r.Object(func(key []byte) {
 		switch string(key) {
 		case "study":
-			v.Study = r.str()
+			v.Study = r.Str()
 		case "run":
-			v.Run = r.str()
+			v.Run = r.Str()
 		case "batch":
-			v.Batch = r.int()
+			v.Batch = r.Int()
 		case "evaluator":
-			v.Evaluator = r.str()
+			v.Evaluator = r.Str()
 		case "identity":
 			v.Identity = r.identity()
 		case "template":
-			v.Template = r.str()
+			v.Template = r.Str()
 		case "networks":
-			r.std(&v.Networks)
+			r.Std(&v.Networks)
 		case "metrics":
-			r.std(&v.Metrics)
+			r.Std(&v.Metrics)
 		case "timeout_seconds":
-			v.TimeoutSeconds = r.float()
+			v.TimeoutSeconds = r.Float()
 		case "attempts":
-			v.Attempts = r.int()
+			v.Attempts = r.Int()
 		case "parameters":
 			v.Parameters = list(r, v.Parameters[:0], (*reader).column)
 		case "trials":
-			v.Trials = list(r, v.Trials[:0], (*reader).int)
+			v.Trials = list(r, v.Trials[:0], (*reader).Int)
 		case "designs":
 			v.Designs = r.designs()
 		default:
-			r.skip()
+			r.Skip()
 		}
 	})
 	if len(v.Trials) != len(v.Designs) {
-		r.failAt(start, "%d trials for %d designs", len(v.Trials), len(v.Designs))
+		r.FailAt(start, "%d trials for %d designs", len(v.Trials), len(v.Designs))
 	}
 	for i, d := range v.Designs {
 		if len(d) != len(v.Parameters) {
-			r.failAt(start, "design %d has %d values for %d parameters", i, len(d), len(v.Parameters))
+			r.FailAt(start, "design %d has %d values for %d parameters", i, len(d), len(v.Parameters))
 			break
 		}
 	}
@@ -56,32 +56,32 @@ func decodeBatchRequested(r *reader) Payload {
 }
 
 func (r *reader) identity() *Identity {
-	if r.null() {
+	if r.Null() {
 		return nil
 	}
 	v := &Identity{}
-	r.object(func(key []byte) {
+	r.Object(func(key []byte) {
 		switch string(key) {
 		case "version":
-			v.Version = r.word()
+			v.Version = r.Word()
 		case "program":
-			v.Program = r.word()
+			v.Program = r.Word()
 		default:
-			r.skip()
+			r.Skip()
 		}
 	})
 	return v
 }
 
 func (r *reader) column() (c Column) {
-	r.object(func(key []byte) {
+	r.Object(func(key []byte) {
 		switch string(key) {
 		case "name":
-			c.Name = r.str()
+			c.Name = r.Str()
 		case "unit":
-			c.Unit = r.str()
+			c.Unit = r.Str()
 		default:
-			r.skip()
+			r.Skip()
 		}
 	})
 	return c
@@ -89,28 +89,28 @@ func (r *reader) column() (c Column) {
 
 func decodeBatchEvaluated(r *reader) Payload {
 	var v BatchEvaluated
-	r.object(func(key []byte) {
+	r.Object(func(key []byte) {
 		switch string(key) {
 		case "study":
-			v.Study = r.str()
+			v.Study = r.Str()
 		case "run":
-			v.Run = r.str()
+			v.Run = r.Str()
 		case "batch":
-			v.Batch = r.int()
+			v.Batch = r.Int()
 		case "evaluator":
-			v.Evaluator = r.str()
+			v.Evaluator = r.Str()
 		case "evaluator_version":
-			v.EvaluatorVersion = r.word()
+			v.EvaluatorVersion = r.Word()
 		case "program":
-			v.Program = r.word()
+			v.Program = r.Word()
 		case "worker":
-			v.Worker = r.str()
+			v.Worker = r.Str()
 		case "metrics":
-			v.Metrics = list(r, v.Metrics[:0], (*reader).str)
+			v.Metrics = list(r, v.Metrics[:0], (*reader).Str)
 		case "trials":
 			v.Trials = r.results()
 		default:
-			r.skip()
+			r.Skip()
 		}
 	})
 	return v
@@ -118,40 +118,40 @@ func decodeBatchEvaluated(r *reader) Payload {
 
 func decodeTrialsProposed(r *reader) Payload {
 	var v TrialsProposed
-	start := r.i
-	r.object(func(key []byte) {
+	start := r.Pos
+	r.Object(func(key []byte) {
 		switch string(key) {
 		case "study":
-			v.Study = r.str()
+			v.Study = r.Str()
 		case "run":
-			v.Run = r.str()
+			v.Run = r.Str()
 		case "batch":
-			v.Batch = r.int()
+			v.Batch = r.Int()
 		case "first_trial":
-			v.FirstTrial = r.int()
+			v.FirstTrial = r.Int()
 		case "told":
-			v.Told = r.int()
+			v.Told = r.Int()
 		case "observed_through":
-			r.std(&v.ObservedThrough)
+			r.Std(&v.ObservedThrough)
 		case "designs":
 			v.Designs = r.designs()
 		case "origins":
-			v.Origins = list(r, v.Origins[:0], (*reader).word)
+			v.Origins = list(r, v.Origins[:0], (*reader).Word)
 		case "parents":
 			v.Parents = list(r, v.Parents[:0], func(r *reader) []int {
-				return list(r, nil, (*reader).int)
+				return list(r, nil, (*reader).Int)
 			})
 		case "reused":
 			v.Reused = r.results()
 		default:
-			r.skip()
+			r.Skip()
 		}
 	})
 	switch {
 	case len(v.Origins) != len(v.Designs):
-		r.failAt(start, "%d origins for %d designs", len(v.Origins), len(v.Designs))
+		r.FailAt(start, "%d origins for %d designs", len(v.Origins), len(v.Designs))
 	case len(v.Parents) != 0 && len(v.Parents) != len(v.Designs):
-		r.failAt(start, "%d lists of parents for %d designs", len(v.Parents), len(v.Designs))
+		r.FailAt(start, "%d lists of parents for %d designs", len(v.Parents), len(v.Designs))
 	}
 	return v
 }
@@ -159,21 +159,21 @@ func decodeTrialsProposed(r *reader) Payload {
 // designs reads rows into shared memory: one allocation for all values, instead
 // of one per row.
 func (r *reader) designs() []Design {
-	if r.null() {
+	if r.Null() {
 		return nil
 	}
 	rows := []Design{}
 	var values []space.Value
 	start := 0
-	r.array(func() {
+	r.Array(func() {
 		switch len(rows) {
 		case 0:
-			start = r.i
+			start = r.Pos
 		case 1:
-			n := r.rowsLeft(r.i - start)
+			n := r.rowsLeft(r.Pos - start)
 			rows, values = slices.Grow(rows, n), slices.Grow(values, n*len(rows[0]))
 		case MaxBatch:
-			r.fail("a batch has at most %d designs", MaxBatch)
+			r.Fail("a batch has at most %d designs", MaxBatch)
 		}
 		first := len(values)
 		values = r.appendDesign(values)
@@ -184,21 +184,21 @@ func (r *reader) designs() []Design {
 
 // rowsLeft guesses how many rows follow from the size of the first.
 func (r *reader) rowsLeft(size int) int {
-	return min((len(r.b)-r.i)/max(size, 1)+1, MaxBatch)
+	return min((len(r.Bytes)-r.Pos)/max(size, 1)+1, MaxBatch)
 }
 
 // appendDesign reads one row.
 func (r *reader) appendDesign(dst []space.Value) []space.Value {
-	r.array(func() {
-		if r.peek() != '"' {
-			dst = append(dst, space.Value{Num: r.number()})
+	r.Array(func() {
+		if r.Peek() != '"' {
+			dst = append(dst, space.Value{Num: r.Number()})
 			return
 		}
-		start := r.i
-		label := r.str()
-		if label == "" && r.err == nil {
-			r.i = start
-			r.fail("the label of a level is empty")
+		start := r.Pos
+		label := r.Str()
+		if label == "" && r.Err == nil {
+			r.Pos = start
+			r.Fail("the label of a level is empty")
 		}
 		dst = append(dst, space.Value{Label: label})
 	})
@@ -206,21 +206,21 @@ func (r *reader) appendDesign(dst []space.Value) []space.Value {
 }
 
 func (r *reader) results() []TrialResult {
-	if r.null() {
+	if r.Null() {
 		return nil
 	}
 	rows := []TrialResult{}
 	var values []float64
 	start := 0
-	r.array(func() {
+	r.Array(func() {
 		switch len(rows) {
 		case 0:
-			start = r.i
+			start = r.Pos
 		case 1:
-			n := r.rowsLeft(r.i - start)
+			n := r.rowsLeft(r.Pos - start)
 			rows, values = slices.Grow(rows, n), slices.Grow(values, n*len(rows[0].Values))
 		case MaxBatch:
-			r.fail("a batch has at most %d trials", MaxBatch)
+			r.Fail("a batch has at most %d trials", MaxBatch)
 		}
 		rows = append(rows, TrialResult{})
 		values = r.result(&rows[len(rows)-1], values)
@@ -230,52 +230,52 @@ func (r *reader) results() []TrialResult {
 
 // result reads one trial's result, with its values appended to shared memory.
 func (r *reader) result(t *TrialResult, values []float64) []float64 {
-	r.object(func(key []byte) {
+	r.Object(func(key []byte) {
 		switch string(key) {
 		case "trial":
-			t.Trial = r.int()
+			t.Trial = r.Int()
 		case "outcome":
 			t.Outcome = r.outcome()
 		case "values":
-			if r.null() {
+			if r.Null() {
 				t.Values = nil
 				return
 			}
 			first := len(values)
-			r.array(func() { values = append(values, r.numberOrNull()) })
+			r.Array(func() { values = append(values, r.NumberOrNull()) })
 			t.Values = Numbers(values[first:len(values):len(values)])
 		case "reason":
 			t.Reason = r.reason()
 		case "attempts":
-			t.Attempts = r.int()
+			t.Attempts = r.Int()
 		case "started_us":
-			t.Started = Micros(r.int64())
+			t.Started = Micros(r.Int64())
 		case "seconds":
-			t.Seconds = r.float()
+			t.Seconds = r.Float()
 		case "extra":
 			t.Extra = r.extra()
 		case "last_error":
 			t.LastError = r.lastError()
 		default:
-			r.skip()
+			r.Skip()
 		}
 	})
 	return values
 }
 
 func (r *reader) lastError() *LastError {
-	if r.null() {
+	if r.Null() {
 		return nil
 	}
 	v := &LastError{}
-	r.object(func(key []byte) {
+	r.Object(func(key []byte) {
 		switch string(key) {
 		case "code":
-			v.Code = r.word()
+			v.Code = r.Word()
 		case "message":
-			v.Message = r.word()
+			v.Message = r.Word()
 		default:
-			r.skip()
+			r.Skip()
 		}
 	})
 	return v
@@ -283,64 +283,64 @@ func (r *reader) lastError() *LastError {
 
 // outcome reads a string, without an allocation for the words of the contract.
 func (r *reader) outcome() string {
-	if r.peek() == '"' {
+	if r.Peek() == '"' {
 		for _, word := range [...]string{OutcomeMeasured, OutcomeInfeasible, OutcomeFailed} {
-			end := r.i + 1 + len(word)
-			if end < len(r.b) && r.b[end] == '"' && string(r.b[r.i+1:end]) == word {
-				r.i = end + 1
+			end := r.Pos + 1 + len(word)
+			if end < len(r.Bytes) && r.Bytes[end] == '"' && string(r.Bytes[r.Pos+1:end]) == word {
+				r.Pos = end + 1
 				return word
 			}
 		}
 	}
-	return r.str()
+	return r.Str()
 }
 
 func (r *reader) reason() *Reason {
-	if r.null() {
+	if r.Null() {
 		return nil
 	}
 	v := &Reason{}
-	r.object(func(key []byte) {
+	r.Object(func(key []byte) {
 		switch string(key) {
 		case "code":
-			v.Code = r.word()
+			v.Code = r.Word()
 		case "layer":
-			v.Layer = r.word()
+			v.Layer = r.Word()
 		case "need":
-			v.Need = r.float()
+			v.Need = r.Float()
 		case "have":
-			v.Have = r.float()
+			v.Have = r.Float()
 		case "unit":
-			v.Unit = r.word()
+			v.Unit = r.Word()
 		case "message":
-			v.Message = r.str()
+			v.Message = r.Str()
 		default:
-			r.skip()
+			r.Skip()
 		}
 	})
 	return v
 }
 
 func (r *reader) extra() map[string]float64 {
-	if r.null() {
+	if r.Null() {
 		return nil
 	}
 	v := map[string]float64{}
-	r.object(func(key []byte) {
+	r.Object(func(key []byte) {
 		name := string(key)
-		v[name] = r.float()
+		v[name] = r.Float()
 	})
 	return v
 }
 
 // list reads an array into dst; null is nil.
 func list[T any](r *reader, dst []T, element func(*reader) T) []T {
-	if r.null() {
+	if r.Null() {
 		return nil
 	}
 	if dst == nil {
 		dst = []T{}
 	}
-	r.array(func() { dst = append(dst, element(r)) })
+	r.Array(func() { dst = append(dst, element(r)) })
 	return dst
 }

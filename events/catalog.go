@@ -55,12 +55,12 @@ func (t TypeInfo) by(decode func(r *reader) Payload) TypeInfo {
 // decodeWithStd reads a payload by encoding/json.
 func decodeWithStd[T Payload](r *reader) Payload {
 	var v T
-	raw := r.raw()
-	if r.err != nil {
+	raw := r.Raw()
+	if r.Err != nil {
 		return v
 	}
 	if err := json.Unmarshal(raw, &v); err != nil {
-		r.failStd(len(raw), err)
+		r.FailStd(len(raw), err)
 	}
 	return v
 }

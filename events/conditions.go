@@ -6,12 +6,13 @@ import (
 	"strings"
 	"sync"
 
+	"apollo/events/rule"
 	"apollo/optimizer/space"
 )
 
 // condition is the compiled When of a parameter.
 type condition struct {
-	rule
+	compiledRule
 	param int
 	// first is the level of a parameter that means nothing.
 	first space.Value
@@ -52,7 +53,7 @@ func compileConditions(params []Parameter) ([]condition, error) {
 		if slices.Contains(used, i) {
 			return nil, &RuleError{ID: id, Message: fmt.Sprintf("the parameter %q cannot depend on itself", p.Name)}
 		}
-		c := condition{rule: compiled, param: i}
+		c := condition{compiledRule: compiled, param: i}
 		if len(p.Labels) > 0 {
 			c.first.Label = p.Labels[0]
 		} else if len(p.Values) > 0 {
@@ -92,20 +93,20 @@ func sortConditions(params []Parameter, all map[int]condition, uses map[int][]in
 // mark puts the mark of a parameter that means nothing over its level. It
 // returns the condition that has no value, or whose parameter means nothing and
 // is not at its first level.
-func (s *ruleSet) mark(row []space.Value) (*rule, verdict) {
+func (s *ruleSet) mark(row []space.Value) (*compiledRule, rule.Verdict) {
 	for i := range s.conditions {
 		c := &s.conditions[i]
 		switch v := c.test(row); {
-		case v == yes:
+		case v == rule.Yes:
 			continue
-		case v == unset:
-			return &c.rule, unset
+		case v == rule.Unset:
+			return &c.compiledRule, rule.Unset
 		case row[c.param] != c.first:
-			return &c.rule, no
+			return &c.compiledRule, rule.No
 		}
-		row[c.param] = space.Value{Label: idleLabel}
+		row[c.param] = space.Value{Label: rule.IdleLabel}
 	}
-	return nil, yes
+	return nil, rule.Yes
 }
 
 // ConditionsOK reports whether all that means nothing in a design is at its first
@@ -125,8 +126,8 @@ func (j *Judge) Inactive(design []space.Value, yield func(param int)) {
 	}
 	row := slices.Clone(design)
 	for i := range j.rules.conditions {
-		if c := &j.rules.conditions[i]; c.test(row) != yes {
-			row[c.param] = space.Value{Label: idleLabel}
+		if c := &j.rules.conditions[i]; c.test(row) != rule.Yes {
+			row[c.param] = space.Value{Label: rule.IdleLabel}
 			yield(c.param)
 		}
 	}

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"apollo/events/wire"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -9,9 +10,9 @@ import (
 )
 
 // reader reads the types of the contract from JSON.
-type reader struct{ jsonReader }
+type reader struct{ wire.Reader }
 
-func newReader(b []byte) *reader { return &reader{jsonReader{b: b}} }
+func newReader(b []byte) *reader { return &reader{wire.Reader{Bytes: b}} }
 
 // Decode reads an event. The payload is the struct itself (not a pointer) of
 // the envelope's type: switch on events.StudyAccepted, events.BatchEvaluated
@@ -27,8 +28,8 @@ func Decode(b []byte) (Envelope, Payload, error) {
 	}
 	r := newReader(b)
 	env, payload := r.envelope()
-	r.end()
-	if err := r.malformed(); err != nil {
+	r.End()
+	if err := r.Malformed(); err != nil {
 		return env, nil, err
 	}
 	if err := env.check(); err != nil {
@@ -66,15 +67,15 @@ func DecodeStudyRequest(b []byte) (req StudyRequested, id string, err error) {
 	}
 	r := newReader(b)
 	envelope := false
-	r.object(func(key []byte) {
+	r.Object(func(key []byte) {
 		switch string(key) {
 		case "specversion", "type", "data":
 			envelope = true
 		}
-		r.skip()
+		r.Skip()
 	})
-	r.end()
-	if err := r.malformed(); err != nil {
+	r.End()
+	if err := r.Malformed(); err != nil {
 		return req, "", err
 	}
 	if !envelope {
@@ -84,7 +85,7 @@ func DecodeStudyRequest(b []byte) (req StudyRequested, id string, err error) {
 	if err != nil {
 		return req, env.ID, err
 	}
-	if probe := newReader(req.Study); probe.peek() != '{' {
+	if probe := newReader(req.Study); probe.Peek() != '{' {
 		return req, env.ID, fmt.Errorf("%w: at /data/study: want the study document, an object", ErrMalformed)
 	}
 	return req, env.ID, nil
@@ -95,40 +96,40 @@ func DecodeStudyRequest(b []byte) (req StudyRequested, id string, err error) {
 // the type is not known.
 func (r *reader) envelope() (env Envelope, payload Payload) {
 	dataAt, decodedAs := 0, ""
-	r.object(func(key []byte) {
+	r.Object(func(key []byte) {
 		switch string(key) {
 		case "specversion":
-			env.SpecVersion = r.str()
+			env.SpecVersion = r.Str()
 		case "type":
-			env.Type = r.str()
+			env.Type = r.Str()
 		case "id":
-			env.ID = r.str()
+			env.ID = r.Str()
 		case "source":
-			env.Source = r.str()
+			env.Source = r.Str()
 		case "subject":
-			env.Subject = r.str()
+			env.Subject = r.Str()
 		case "time":
 			env.Time = r.time()
 		case "datacontenttype":
-			env.DataContentType = r.str()
+			env.DataContentType = r.Str()
 		case "dataschema":
-			env.DataSchema = r.str()
+			env.DataSchema = r.Str()
 		case "data":
-			r.peek()
-			dataAt, decodedAs = r.i, env.Type
+			r.Peek()
+			dataAt, decodedAs = r.Pos, env.Type
 			payload = r.payload(env.Type)
-			if r.err == nil {
-				env.Data = r.b[dataAt:r.i]
+			if r.Err == nil {
+				env.Data = r.Bytes[dataAt:r.Pos]
 			}
 		default:
-			r.skip()
+			r.Skip()
 		}
 	})
-	if r.err == nil && len(env.Data) > 0 && decodedAs != env.Type {
-		again := &reader{jsonReader{b: r.b[:dataAt+len(env.Data)], i: dataAt, depth: 1}}
+	if r.Err == nil && len(env.Data) > 0 && decodedAs != env.Type {
+		again := &reader{wire.Reader{Bytes: r.Bytes[:dataAt+len(env.Data)], Pos: dataAt, Depth: 1}}
 		payload = again.payload(env.Type)
-		if again.err != nil {
-			r.err, r.at = again.err, again.at
+		if again.Err != nil {
+			r.Err, r.At = again.Err, again.At
 		}
 	}
 	return env, payload
@@ -138,22 +139,22 @@ func (r *reader) envelope() (env Envelope, payload Payload) {
 func (r *reader) payload(eventType string) Payload {
 	info, ok := TypeOf(eventType)
 	if !ok {
-		r.skip()
+		r.Skip()
 		return nil
 	}
 	return info.decode(r)
 }
 
 func (r *reader) time() time.Time {
-	start := r.i
-	s := r.str()
+	start := r.Pos
+	s := r.Str()
 	if s == "" {
 		return time.Time{}
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		r.i = start
-		r.fail("want a time such as 2021-02-02T15:04:05Z, not %.40q", s)
+		r.Pos = start
+		r.Fail("want a time such as 2021-02-02T15:04:05Z, not %.40q", s)
 	}
 	return t
 }

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"apollo/events/wire"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -28,15 +29,15 @@ type appender interface {
 func Encode(id, source, subject string, now time.Time, data Payload) ([]byte, error) {
 	b := make([]byte, 0, 512+sizeHint(data))
 	b = append(b, `{"specversion":"1.0","type":`...)
-	b = appendString(b, data.EventType())
-	b = appendString(append(b, `,"id":`...), id)
-	b = appendString(append(b, `,"source":`...), source)
+	b = wire.AppendString(b, data.EventType())
+	b = wire.AppendString(append(b, `,"id":`...), id)
+	b = wire.AppendString(append(b, `,"source":`...), source)
 	if subject != "" {
-		b = appendString(append(b, `,"subject":`...), subject)
+		b = wire.AppendString(append(b, `,"subject":`...), subject)
 	}
 	b = now.UTC().AppendFormat(append(b, `,"time":"`...), time.RFC3339Nano)
 	b = append(b, `","datacontenttype":"application/json","dataschema":`...)
-	b = appendString(b, SchemaURI(data.EventType()))
+	b = wire.AppendString(b, SchemaURI(data.EventType()))
 	b = append(b, `,"data":`...)
 	b, err := appendPayload(b, data)
 	if err != nil {
@@ -88,13 +89,13 @@ func (d Design) append(b []byte) ([]byte, error) {
 			b = append(b, ',')
 		}
 		if v.Label != "" {
-			b = appendString(b, v.Label)
+			b = wire.AppendString(b, v.Label)
 			continue
 		}
 		if v.Num-v.Num != 0 {
 			return nil, fmt.Errorf("value %d of the design is not a finite number", i)
 		}
-		b = appendFloat(b, v.Num)
+		b = wire.AppendFloat(b, v.Num)
 	}
 	return append(b, ']'), nil
 }
@@ -111,7 +112,7 @@ func (n Numbers) append(b []byte) ([]byte, error) {
 		case math.IsInf(f, 0):
 			return nil, fmt.Errorf("number %d is infinite", i)
 		default:
-			b = appendFloat(b, f)
+			b = wire.AppendFloat(b, f)
 		}
 	}
 	return append(b, ']'), nil
@@ -128,36 +129,36 @@ func (v BatchEvaluated) sizeHint() int { return 512 + len(v.Trials)*(22*len(v.Me
 func (v TrialsProposed) sizeHint() int { return 512 + 128*(len(v.Designs)+len(v.Reused)) }
 
 func (v BatchRequested) appendJSON(b []byte) ([]byte, error) {
-	b = appendString(append(b, `{"study":`...), v.Study)
-	b = appendString(append(b, `,"run":`...), v.Run)
+	b = wire.AppendString(append(b, `{"study":`...), v.Study)
+	b = wire.AppendString(append(b, `,"run":`...), v.Run)
 	b = strconv.AppendInt(append(b, `,"batch":`...), int64(v.Batch), 10)
-	b = appendString(append(b, `,"evaluator":`...), v.Evaluator)
+	b = wire.AppendString(append(b, `,"evaluator":`...), v.Evaluator)
 	if v.Identity != nil {
 		b = v.Identity.append(append(b, `,"identity":`...))
 	}
 	if v.Template != "" {
-		b = appendString(append(b, `,"template":`...), v.Template)
+		b = wire.AppendString(append(b, `,"template":`...), v.Template)
 	}
 	var err error
 	if len(v.Networks) > 0 {
-		if b, err = appendStd(append(b, `,"networks":`...), v.Networks); err != nil {
+		if b, err = wire.AppendStd(append(b, `,"networks":`...), v.Networks); err != nil {
 			return nil, err
 		}
 	}
-	if b, err = appendList(append(b, `,"metrics":`...), v.Metrics, appendMetric); err != nil {
+	if b, err = wire.AppendList(append(b, `,"metrics":`...), v.Metrics, appendMetric); err != nil {
 		return nil, err
 	}
-	if b, err = appendFinite(append(b, `,"timeout_seconds":`...), v.TimeoutSeconds); err != nil {
+	if b, err = wire.AppendFinite(append(b, `,"timeout_seconds":`...), v.TimeoutSeconds); err != nil {
 		return nil, err
 	}
 	b = strconv.AppendInt(append(b, `,"attempts":`...), int64(v.Attempts), 10)
-	if b, err = appendList(append(b, `,"parameters":`...), v.Parameters, appendColumn); err != nil {
+	if b, err = wire.AppendList(append(b, `,"parameters":`...), v.Parameters, appendColumn); err != nil {
 		return nil, err
 	}
-	if b, err = appendList(append(b, `,"trials":`...), v.Trials, appendInt); err != nil {
+	if b, err = wire.AppendList(append(b, `,"trials":`...), v.Trials, wire.AppendInt); err != nil {
 		return nil, err
 	}
-	if b, err = appendList(append(b, `,"designs":`...), v.Designs, appendDesign); err != nil {
+	if b, err = wire.AppendList(append(b, `,"designs":`...), v.Designs, appendDesign); err != nil {
 		return nil, err
 	}
 	return append(b, '}'), nil
@@ -166,20 +167,20 @@ func (v BatchRequested) appendJSON(b []byte) ([]byte, error) {
 func (i *Identity) append(b []byte) []byte {
 	b = append(b, '{')
 	if i.Version != "" {
-		b = appendString(append(b, `"version":`...), i.Version)
+		b = wire.AppendString(append(b, `"version":`...), i.Version)
 	}
 	if i.Program != "" {
 		if i.Version != "" {
 			b = append(b, ',')
 		}
-		b = appendString(append(b, `"program":`...), i.Program)
+		b = wire.AppendString(append(b, `"program":`...), i.Program)
 	}
 	return append(b, '}')
 }
 
 func appendMetric(b []byte, m Metric) ([]byte, error) {
-	b = appendString(append(b, `{"name":`...), m.Name)
-	b = appendString(append(b, `,"unit":`...), m.Unit)
+	b = wire.AppendString(append(b, `{"name":`...), m.Name)
+	b = wire.AppendString(append(b, `,"unit":`...), m.Unit)
 	if m.Cheap {
 		b = append(b, `,"cheap":true`...)
 	}
@@ -187,28 +188,28 @@ func appendMetric(b []byte, m Metric) ([]byte, error) {
 }
 
 func appendColumn(b []byte, c Column) ([]byte, error) {
-	b = appendString(append(b, `{"name":`...), c.Name)
+	b = wire.AppendString(append(b, `{"name":`...), c.Name)
 	if c.Unit != "" {
-		b = appendString(append(b, `,"unit":`...), c.Unit)
+		b = wire.AppendString(append(b, `,"unit":`...), c.Unit)
 	}
 	return append(b, '}'), nil
 }
 
 func (v BatchEvaluated) appendJSON(b []byte) ([]byte, error) {
-	b = appendString(append(b, `{"study":`...), v.Study)
-	b = appendString(append(b, `,"run":`...), v.Run)
+	b = wire.AppendString(append(b, `{"study":`...), v.Study)
+	b = wire.AppendString(append(b, `,"run":`...), v.Run)
 	b = strconv.AppendInt(append(b, `,"batch":`...), int64(v.Batch), 10)
-	b = appendString(append(b, `,"evaluator":`...), v.Evaluator)
+	b = wire.AppendString(append(b, `,"evaluator":`...), v.Evaluator)
 	if v.EvaluatorVersion != "" {
-		b = appendString(append(b, `,"evaluator_version":`...), v.EvaluatorVersion)
+		b = wire.AppendString(append(b, `,"evaluator_version":`...), v.EvaluatorVersion)
 	}
 	if v.Program != "" {
-		b = appendString(append(b, `,"program":`...), v.Program)
+		b = wire.AppendString(append(b, `,"program":`...), v.Program)
 	}
 	if v.Worker != "" {
-		b = appendString(append(b, `,"worker":`...), v.Worker)
+		b = wire.AppendString(append(b, `,"worker":`...), v.Worker)
 	}
-	b, err := appendList(append(b, `,"metrics":`...), v.Metrics, appendText)
+	b, err := wire.AppendList(append(b, `,"metrics":`...), v.Metrics, wire.AppendText)
 	if err != nil {
 		return nil, err
 	}
@@ -219,23 +220,23 @@ func (v BatchEvaluated) appendJSON(b []byte) ([]byte, error) {
 }
 
 func (v TrialsProposed) appendJSON(b []byte) ([]byte, error) {
-	b = appendString(append(b, `{"study":`...), v.Study)
-	b = appendString(append(b, `,"run":`...), v.Run)
+	b = wire.AppendString(append(b, `{"study":`...), v.Study)
+	b = wire.AppendString(append(b, `,"run":`...), v.Run)
 	b = strconv.AppendInt(append(b, `,"batch":`...), int64(v.Batch), 10)
 	b = strconv.AppendInt(append(b, `,"first_trial":`...), int64(v.FirstTrial), 10)
 	b = strconv.AppendInt(append(b, `,"told":`...), int64(v.Told), 10)
 	if v.ObservedThrough != 0 {
 		b = strconv.AppendUint(append(b, `,"observed_through":`...), v.ObservedThrough, 10)
 	}
-	b, err := appendList(append(b, `,"designs":`...), v.Designs, appendDesign)
+	b, err := wire.AppendList(append(b, `,"designs":`...), v.Designs, appendDesign)
 	if err != nil {
 		return nil, err
 	}
-	if b, err = appendList(append(b, `,"origins":`...), v.Origins, appendText); err != nil {
+	if b, err = wire.AppendList(append(b, `,"origins":`...), v.Origins, wire.AppendText); err != nil {
 		return nil, err
 	}
 	if len(v.Parents) > 0 {
-		if b, err = appendList(append(b, `,"parents":`...), v.Parents, appendParents); err != nil {
+		if b, err = wire.AppendList(append(b, `,"parents":`...), v.Parents, appendParents); err != nil {
 			return nil, err
 		}
 	}
@@ -247,7 +248,7 @@ func (v TrialsProposed) appendJSON(b []byte) ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-func appendParents(b []byte, p []int) ([]byte, error) { return appendList(b, p, appendInt) }
+func appendParents(b []byte, p []int) ([]byte, error) { return wire.AppendList(b, p, wire.AppendInt) }
 
 func appendResults(b []byte, results []TrialResult) ([]byte, error) {
 	b = append(b, '[')
@@ -265,7 +266,7 @@ func appendResults(b []byte, results []TrialResult) ([]byte, error) {
 
 func (t *TrialResult) appendJSON(b []byte) ([]byte, error) {
 	b = strconv.AppendInt(append(b, `{"trial":`...), int64(t.Trial), 10)
-	b = appendString(append(b, `,"outcome":`...), t.Outcome)
+	b = wire.AppendString(append(b, `,"outcome":`...), t.Outcome)
 	var err error
 	if len(t.Values) > 0 {
 		if b, err = t.Values.append(append(b, `,"values":`...)); err != nil {
@@ -284,7 +285,7 @@ func (t *TrialResult) appendJSON(b []byte) ([]byte, error) {
 		b = strconv.AppendInt(append(b, `,"started_us":`...), int64(t.Started), 10)
 	}
 	if math.Float64bits(t.Seconds) != 0 {
-		if b, err = appendFinite(append(b, `,"seconds":`...), t.Seconds); err != nil {
+		if b, err = wire.AppendFinite(append(b, `,"seconds":`...), t.Seconds); err != nil {
 			return nil, err
 		}
 	}
@@ -294,9 +295,9 @@ func (t *TrialResult) appendJSON(b []byte) ([]byte, error) {
 		}
 	}
 	if t.LastError != nil {
-		b = appendString(append(b, `,"last_error":{"code":`...), t.LastError.Code)
+		b = wire.AppendString(append(b, `,"last_error":{"code":`...), t.LastError.Code)
 		if t.LastError.Message != "" {
-			b = appendString(append(b, `,"message":`...), t.LastError.Message)
+			b = wire.AppendString(append(b, `,"message":`...), t.LastError.Message)
 		}
 		b = append(b, '}')
 	}
@@ -304,26 +305,26 @@ func (t *TrialResult) appendJSON(b []byte) ([]byte, error) {
 }
 
 func (r *Reason) appendJSON(b []byte) ([]byte, error) {
-	b = appendString(append(b, `{"code":`...), r.Code)
+	b = wire.AppendString(append(b, `{"code":`...), r.Code)
 	if r.Layer != "" {
-		b = appendString(append(b, `,"layer":`...), r.Layer)
+		b = wire.AppendString(append(b, `,"layer":`...), r.Layer)
 	}
 	var err error
 	if math.Float64bits(r.Need) != 0 {
-		if b, err = appendFinite(append(b, `,"need":`...), r.Need); err != nil {
+		if b, err = wire.AppendFinite(append(b, `,"need":`...), r.Need); err != nil {
 			return nil, err
 		}
 	}
 	if math.Float64bits(r.Have) != 0 {
-		if b, err = appendFinite(append(b, `,"have":`...), r.Have); err != nil {
+		if b, err = wire.AppendFinite(append(b, `,"have":`...), r.Have); err != nil {
 			return nil, err
 		}
 	}
 	if r.Unit != "" {
-		b = appendString(append(b, `,"unit":`...), r.Unit)
+		b = wire.AppendString(append(b, `,"unit":`...), r.Unit)
 	}
 	if r.Message != "" {
-		b = appendString(append(b, `,"message":`...), r.Message)
+		b = wire.AppendString(append(b, `,"message":`...), r.Message)
 	}
 	return append(b, '}'), nil
 }
@@ -341,8 +342,8 @@ func appendExtra(b []byte, extra map[string]float64) ([]byte, error) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(appendString(b, name), ':')
-		if b, err = appendFinite(b, extra[name]); err != nil {
+		b = append(wire.AppendString(b, name), ':')
+		if b, err = wire.AppendFinite(b, extra[name]); err != nil {
 			return nil, err
 		}
 	}

@@ -9,6 +9,7 @@
 package events
 
 import (
+	"apollo/events/wire"
 	"encoding/json"
 	"errors"
 	"time"
@@ -16,7 +17,7 @@ import (
 
 // ErrMalformed is wrapped by Decode's errors: the bytes are no event of this
 // contract. Such a message belongs in the dead-letter stream.
-var ErrMalformed = errMalformed
+var ErrMalformed = wire.ErrMalformed
 
 // ErrNewer is wrapped by Decode's errors when the event's type is a version
 // that this build does not know.

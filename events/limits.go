@@ -1,5 +1,10 @@
 package events
 
+import (
+	"apollo/events/rule"
+	"apollo/events/wire"
+)
+
 // Limits of the contract. Lint and the server apply the same ones, so that a
 // study that passes lint is not refused for its size later. All of them were
 // chosen; docs/events.md, "Limits", says why each has its value.
@@ -35,10 +40,10 @@ const (
 	// MaxRules is the largest number of structural rules.
 	MaxRules = 64
 	// MaxRuleLength is the largest length of one rule's expression in bytes.
-	MaxRuleLength = maxExpression
+	MaxRuleLength = rule.MaxLength
 	// MaxRuleNodes is the largest number of syntax nodes of one rule. A rule
 	// has no loops, so it also bounds the cost of a check.
-	MaxRuleNodes = maxNodes
+	MaxRuleNodes = rule.MaxNodes
 	// MaxConstraints is the largest number of constraints: both sides of every
 	// metric.
 	MaxConstraints = 2 * MaxMetrics
@@ -59,7 +64,7 @@ const (
 	MaxYAMLBytes  = 256 << 10
 	MaxYAMLKeys   = 4096 // more than the largest study with every field has
 	// MaxJSONDepth is the largest nesting of a JSON document.
-	MaxJSONDepth = maxDepth
+	MaxJSONDepth = wire.MaxDepth
 	// MaxSpecBytes is the largest study document, and the size limit of a
 	// message on the command stream.
 	MaxSpecBytes = 1 << 20

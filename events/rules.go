@@ -3,6 +3,7 @@ package events
 import (
 	"fmt"
 
+	"apollo/events/rule"
 	"apollo/optimizer/space"
 )
 
@@ -56,9 +57,9 @@ func CompileRule(params []Parameter, rule Rule) error {
 	return err
 }
 
-// rule is a compiled structural rule.
-type rule struct {
-	test          test
+// compiledRule is a compiled structural rule.
+type compiledRule struct {
+	test          rule.Test
 	broken, unset Reason
 }
 
@@ -66,7 +67,7 @@ type rule struct {
 type ruleSet struct {
 	params     int
 	conditions []condition // each after those that it depends on
-	rules      []rule
+	rules      []compiledRule
 }
 
 func compileRules(spec *Spec) (*ruleSet, error) {
@@ -93,12 +94,12 @@ func compileRules(spec *Spec) (*ruleSet, error) {
 
 // compileUsing compiles a rule, and says which parameters it uses. strict
 // refuses labels that a parameter does not have.
-func compileUsing(params []Parameter, r Rule, strict bool) (rule, []int, error) {
-	t, used, err := compileExpression(variables(params), r.Expr, strict)
+func compileUsing(params []Parameter, r Rule, strict bool) (compiledRule, []int, error) {
+	t, used, err := rule.Compile(variables(params), r.Expr, strict)
 	if err != nil {
-		return rule{}, nil, &RuleError{ID: r.ID, Column: err.column, Message: err.message}
+		return compiledRule{}, nil, &RuleError{ID: r.ID, Column: err.Column, Message: err.Message}
 	}
-	return rule{
+	return compiledRule{
 		test:   t,
 		broken: Reason{Code: ReasonRule, Message: fmt.Sprintf("rule %q does not hold: %s", r.ID, r.Expr)},
 		unset: Reason{Code: ReasonRule, Message: fmt.Sprintf(
@@ -120,7 +121,7 @@ func (s *ruleSet) check(design []space.Value) *Reason {
 	switch {
 	case r == nil:
 		return nil
-	case verdict == unset:
+	case verdict == rule.Unset:
 		reason := r.unset
 		return &reason
 	}
@@ -144,7 +145,7 @@ func (s *ruleSet) empty() bool { return len(s.rules)+len(s.conditions) == 0 }
 
 // first returns the first condition or rule that the design breaks, and what it
 // came to; nil when all hold or do not bind.
-func (s *ruleSet) first(design []space.Value) (*rule, verdict) {
+func (s *ruleSet) first(design []space.Value) (*compiledRule, rule.Verdict) {
 	if len(s.conditions) > 0 {
 		row := rows.Get().(*[]space.Value)
 		defer rows.Put(row)
@@ -156,18 +157,18 @@ func (s *ruleSet) first(design []space.Value) (*rule, verdict) {
 	}
 	for i := range s.rules {
 		r := &s.rules[i]
-		if v := r.test(design); v == no || v == unset {
+		if v := r.test(design); v == rule.No || v == rule.Unset {
 			return r, v
 		}
 	}
-	return nil, yes
+	return nil, rule.Yes
 }
 
 // variables are what expressions see of parameters.
-func variables(params []Parameter) []variable {
-	vars := make([]variable, len(params))
+func variables(params []Parameter) []rule.Variable {
+	vars := make([]rule.Variable, len(params))
 	for i, p := range params {
-		vars[i] = variable{Name: p.Name, Labels: p.Labels}
+		vars[i] = rule.Variable{Name: p.Name, Labels: p.Labels}
 	}
 	return vars
 }

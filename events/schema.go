@@ -1,6 +1,7 @@
 package events
 
 import (
+	"apollo/events/wire"
 	"bytes"
 	"embed"
 	"errors"
@@ -110,7 +111,7 @@ func places(at string, e *jsonschema.ValidationError, out []string) []string {
 	var pointer strings.Builder
 	pointer.WriteString(at)
 	for _, token := range e.InstanceLocation {
-		pointer.WriteString("/" + pointerToken([]byte(token)))
+		pointer.WriteString("/" + wire.PointerToken([]byte(token)))
 	}
 	if pointer.Len() == 0 {
 		pointer.WriteByte('/')

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"apollo/events/wire"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -165,11 +166,11 @@ func levelBytes(spec *Spec) (all, row int) {
 		}
 		all += len(`,"values":[]`)
 		for i := 0; i < len(p.Values) && all <= MaxEventBytes; i++ {
-			buf = appendFloat(buf[:0], p.Values[i])
+			buf = wire.AppendFloat(buf[:0], p.Values[i])
 			add()
 		}
 		for i := 0; i < len(p.Labels) && all <= MaxEventBytes; i++ {
-			buf = appendString(buf[:0], p.Labels[i])
+			buf = wire.AppendString(buf[:0], p.Labels[i])
 			add()
 		}
 		row += longest + 1
@@ -177,7 +178,7 @@ func levelBytes(spec *Spec) (all, row int) {
 	return all, row
 }
 
-func quoted(s string) []byte { return appendString(nil, s) }
+func quoted(s string) []byte { return wire.AppendString(nil, s) }
 
 // with returns the bytes of an event with that payload, or more than any bus
 // carries when it has no JSON.

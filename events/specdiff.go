@@ -1,6 +1,7 @@
 package events
 
 import (
+	"apollo/events/wire"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
@@ -108,7 +109,7 @@ func shortest(n json.Number) json.Number {
 	if f == 0 {
 		return "0"
 	}
-	return json.Number(appendFloat(nil, f))
+	return json.Number(wire.AppendFloat(nil, f))
 }
 
 func diffTrees(at string, a, b any, out *[]string) {
@@ -143,7 +144,7 @@ func diffObjects(at string, a, b map[string]any, out *[]string) {
 	}
 	slices.Sort(keys)
 	for _, key := range keys {
-		diffTrees(at+"/"+pointerToken([]byte(key)), a[key], b[key], out)
+		diffTrees(at+"/"+wire.PointerToken([]byte(key)), a[key], b[key], out)
 	}
 }
 

@@ -1,4 +1,4 @@
-package events
+package wire
 
 import (
 	"bytes"
@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// appendString appends s as a JSON string, as encoding/json does without
+// AppendString appends s as a JSON string, as encoding/json does without
 // HTML escapes.
-func appendString(b []byte, s string) []byte {
+func AppendString(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
 			return appendEscaped(b, s)
@@ -31,10 +31,10 @@ func appendEscaped(b []byte, s string) []byte {
 	return buf.Bytes()[:buf.Len()-1]
 }
 
-// appendFloat appends a finite number in its shortest exact form, as
+// AppendFloat appends a finite number in its shortest exact form, as
 // encoding/json does: whole numbers below 1e21 have no exponent, so that
 // languages with integers read them as such.
-func appendFloat(b []byte, f float64) []byte {
+func AppendFloat(b []byte, f float64) []byte {
 	if n := int64(f); float64(n) == f && n > -1e15 && n < 1e15 && (n != 0 || !math.Signbit(f)) {
 		return strconv.AppendInt(b, n, 10)
 	}
@@ -52,16 +52,16 @@ func appendFloat(b []byte, f float64) []byte {
 
 var errNotFinite = errors.New("a number is not finite")
 
-func appendFinite(b []byte, f float64) ([]byte, error) {
+func AppendFinite(b []byte, f float64) ([]byte, error) {
 	if f-f != 0 {
 		return nil, errNotFinite
 	}
-	return appendFloat(b, f), nil
+	return AppendFloat(b, f), nil
 }
 
-// appendList appends the elements of list. A nil one is empty, not null: the
+// AppendList appends the elements of list. A nil one is empty, not null: the
 // schema wants an array.
-func appendList[T any](b []byte, list []T, element func([]byte, T) ([]byte, error)) ([]byte, error) {
+func AppendList[T any](b []byte, list []T, element func([]byte, T) ([]byte, error)) ([]byte, error) {
 	b = append(b, '[')
 	var err error
 	for i, v := range list {
@@ -75,7 +75,7 @@ func appendList[T any](b []byte, list []T, element func([]byte, T) ([]byte, erro
 	return append(b, ']'), nil
 }
 
-func appendStd(b []byte, v any) ([]byte, error) {
+func AppendStd(b []byte, v any) ([]byte, error) {
 	buf := bytes.NewBuffer(b)
 	enc := json.NewEncoder(buf)
 	enc.SetEscapeHTML(false)
@@ -85,6 +85,6 @@ func appendStd(b []byte, v any) ([]byte, error) {
 	return buf.Bytes()[:buf.Len()-1], nil
 }
 
-func appendInt(b []byte, n int) ([]byte, error) { return strconv.AppendInt(b, int64(n), 10), nil }
+func AppendInt(b []byte, n int) ([]byte, error) { return strconv.AppendInt(b, int64(n), 10), nil }
 
-func appendText(b []byte, s string) ([]byte, error) { return appendString(b, s), nil }
+func AppendText(b []byte, s string) ([]byte, error) { return AppendString(b, s), nil }

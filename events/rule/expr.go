@@ -1,4 +1,4 @@
-package events
+package rule
 
 import (
 	"errors"
@@ -22,38 +22,38 @@ import (
 // TestRulesAgreeWithExpr holds the two to the same answers.
 
 const (
-	// maxExpression bounds the text of an expression in bytes, maxNodes its
+	// MaxLength bounds the text of an expression in bytes, maxNodes its
 	// syntax nodes: it has no loops, so that bounds the cost of a check too.
-	maxExpression = 1000
-	maxNodes      = 200
+	MaxLength = 1000
+	MaxNodes  = 200
 )
 
-// variable is what an expression can name: a number, or one of the labels.
-type variable struct {
+// Variable is what an expression can name: a number, or one of the labels.
+type Variable struct {
 	Name   string
 	Labels []string
 }
 
-// idleLabel marks the value of a parameter that means nothing in a row; no label
+// IdleLabel marks the value of a parameter that means nothing in a row; no label
 // is it.
-const idleLabel = "\x00"
+const IdleLabel = "\x00"
 
-// verdict is a boolean that may have no value (unset), or be open because a
+// Verdict is a boolean that may have no value (unset), or be open because a
 // parameter means nothing (idle).
-type verdict uint8
+type Verdict uint8
 
 const (
-	no verdict = iota
-	yes
-	unset
+	No Verdict = iota
+	Yes
+	Unset
 	idle
 )
 
-func verdictOf(b bool) verdict {
+func verdictOf(b bool) Verdict {
 	if b {
-		return yes
+		return Yes
 	}
-	return no
+	return No
 }
 
 // Compiled expressions by kind. A number without a value is NaN, one of a
@@ -61,7 +61,7 @@ func verdictOf(b bool) verdict {
 // is idleLabel.
 type (
 	number func([]space.Value) float64
-	test   func([]space.Value) verdict
+	Test   func([]space.Value) Verdict
 	text   func([]space.Value) string
 )
 
@@ -70,7 +70,7 @@ type (
 // parameter is used.
 type operand struct {
 	number   number
-	test     test
+	test     Test
 	text     text
 	constant bool
 	labels   []string
@@ -87,76 +87,76 @@ func (o operand) kind() string {
 	}
 }
 
-// exprError is a mistake at a column, in characters from 1.
-type exprError struct {
-	column  int
-	message string
+// Error is a mistake at a column, in characters from 1.
+type Error struct {
+	Column  int
+	Message string
 }
 
-func (e *exprError) Error() string { return e.message }
+func (e *Error) Error() string { return e.Message }
 
-// compileExpression compiles a boolean expression over the parameters.
+// Compile compiles a boolean expression over the parameters.
 // It also returns the parameters that are used, by position.
-func compileExpression(params []variable, source string, strict bool) (test, []int, *exprError) {
+func Compile(params []Variable, source string, strict bool) (Test, []int, *Error) {
 	switch {
 	case strings.TrimSpace(source) == "":
-		return nil, nil, &exprError{0, "the expression is empty"}
-	case len(source) > maxExpression:
-		return nil, nil, &exprError{0, fmt.Sprintf("the expression has %d bytes, at most %d are allowed", len(source), maxExpression)}
+		return nil, nil, &Error{0, "the expression is empty"}
+	case len(source) > MaxLength:
+		return nil, nil, &Error{0, fmt.Sprintf("the expression has %d bytes, at most %d are allowed", len(source), MaxLength)}
 	}
 	root, err := parseExpression(source)
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &exprCompiler{params: params, strict: strict}
+	c := &compiler{params: params, strict: strict}
 	o, failed := c.compile(root)
-	var at *exprError
+	var at *Error
 	switch {
 	case errors.As(failed, &at):
 		return nil, nil, at
 	case o.test == nil:
-		return nil, nil, &exprError{1, fmt.Sprintf("a rule must be true or false, this is %s", o.kind())}
+		return nil, nil, &Error{1, fmt.Sprintf("a rule must be true or false, this is %s", o.kind())}
 	case o.constant:
-		return nil, nil, &exprError{1, "the rule names no parameter, so it is the same for every design"}
+		return nil, nil, &Error{1, "the rule names no parameter, so it is the same for every design"}
 	}
 	return o.test, c.used, nil
 }
 
-func parseExpression(source string) (root ast.Node, failed *exprError) {
+func parseExpression(source string) (root ast.Node, failed *Error) {
 	// The parser is a library that reads users' text: a panic in it must stay
 	// an error of that text.
 	defer func() {
 		if r := recover(); r != nil {
-			root, failed = nil, &exprError{0, "the expression cannot be parsed"}
+			root, failed = nil, &Error{0, "the expression cannot be parsed"}
 		}
 	}()
-	tree, err := parser.ParseWithConfig(source, &conf.Config{MaxNodes: maxNodes})
+	tree, err := parser.ParseWithConfig(source, &conf.Config{MaxNodes: MaxNodes})
 	if err == nil {
 		return tree.Node, nil
 	}
 	var at *file.Error
 	if !errors.As(err, &at) {
-		return nil, &exprError{0, err.Error()}
+		return nil, &Error{0, err.Error()}
 	}
 	if strings.Contains(at.Message, "maximum allowed nodes") {
-		return nil, &exprError{0, fmt.Sprintf("the expression has more than %d parts", maxNodes)}
+		return nil, &Error{0, fmt.Sprintf("the expression has more than %d parts", MaxNodes)}
 	}
-	return nil, &exprError{at.From + 1, at.Message}
+	return nil, &Error{at.From + 1, at.Message}
 }
 
-// exprCompiler turns syntax into closures. It knows the node types of rules
+// compiler turns syntax into closures. It knows the node types of rules
 // and refuses all others.
-type exprCompiler struct {
-	params []variable
+type compiler struct {
+	params []Variable
 	strict bool  // labels must exist
 	used   []int // by the expression so far
 }
 
 func mistake(n ast.Node, format string, args ...any) error {
-	return &exprError{n.Location().From + 1, fmt.Sprintf(format, args...)}
+	return &Error{n.Location().From + 1, fmt.Sprintf(format, args...)}
 }
 
-func (c *exprCompiler) compile(n ast.Node) (operand, error) {
+func (c *compiler) compile(n ast.Node) (operand, error) {
 	switch n := n.(type) {
 	case *ast.IntegerNode:
 		return constant(float64(n.Value)), nil
@@ -164,7 +164,7 @@ func (c *exprCompiler) compile(n ast.Node) (operand, error) {
 		return constant(n.Value), nil
 	case *ast.BoolNode:
 		v := verdictOf(n.Value)
-		return operand{test: func([]space.Value) verdict { return v }, constant: true}, nil
+		return operand{test: func([]space.Value) Verdict { return v }, constant: true}, nil
 	case *ast.StringNode:
 		s := n.Value
 		return operand{text: func([]space.Value) string { return s }, constant: true}, nil
@@ -185,7 +185,7 @@ func (c *exprCompiler) compile(n ast.Node) (operand, error) {
 		}
 		return c.call(n, callee.Value, n.Arguments)
 	case nil:
-		return operand{}, &exprError{0, "the expression is incomplete"}
+		return operand{}, &Error{0, "the expression is incomplete"}
 	}
 	return operand{}, mistake(n, "a rule compares parameters and numbers; %s is not possible here", describeNode(n))
 }
@@ -229,7 +229,7 @@ func settled(x, y, v float64) float64 {
 	return finite(v)
 }
 
-func (c *exprCompiler) name(n *ast.IdentifierNode) (operand, error) {
+func (c *compiler) name(n *ast.IdentifierNode) (operand, error) {
 	names := make([]string, 0, len(c.params)+3)
 	for i, p := range c.params {
 		if p.Name != n.Value {
@@ -244,7 +244,7 @@ func (c *exprCompiler) name(n *ast.IdentifierNode) (operand, error) {
 			switch d[i].Label {
 			case "":
 				return finite(d[i].Num)
-			case idleLabel:
+			case IdleLabel:
 				return open
 			}
 			return math.NaN()
@@ -262,7 +262,7 @@ func (c *exprCompiler) name(n *ast.IdentifierNode) (operand, error) {
 	return operand{}, mistake(n, "there is no parameter %q%s", n.Value, suggestion(n.Value, names))
 }
 
-func (c *exprCompiler) unary(n *ast.UnaryNode) (operand, error) {
+func (c *compiler) unary(n *ast.UnaryNode) (operand, error) {
 	x, err := c.compile(n.Node)
 	if err != nil {
 		return x, err
@@ -275,16 +275,16 @@ func (c *exprCompiler) unary(n *ast.UnaryNode) (operand, error) {
 		return fold(operand{number: func(d []space.Value) float64 { x := f(d); return settled(x, x, -x) }, constant: x.constant}), nil
 	case (n.Operator == "not" || n.Operator == "!") && x.test != nil:
 		t := x.test
-		return operand{constant: x.constant, test: func(d []space.Value) verdict {
+		return operand{constant: x.constant, test: func(d []space.Value) Verdict {
 			switch t(d) {
-			case yes:
-				return no
-			case no:
-				return yes
+			case Yes:
+				return No
+			case No:
+				return Yes
 			case idle:
 				return idle
 			}
-			return unset
+			return Unset
 		}}, nil
 	}
 	return operand{}, mistake(n, "%q does not apply to %s", n.Operator, x.kind())
@@ -298,7 +298,7 @@ func fold(o operand) operand {
 	return o
 }
 
-func (c *exprCompiler) choice(n *ast.ConditionalNode) (operand, error) {
+func (c *compiler) choice(n *ast.ConditionalNode) (operand, error) {
 	cond, err := c.compile(n.Cond)
 	if err != nil {
 		return cond, err
@@ -322,9 +322,9 @@ func (c *exprCompiler) choice(n *ast.ConditionalNode) (operand, error) {
 	case a.number != nil && b.number != nil:
 		o.number = func(d []space.Value) float64 {
 			switch t(d) {
-			case yes:
+			case Yes:
 				return a.number(d)
-			case no:
+			case No:
 				return b.number(d)
 			case idle:
 				return open
@@ -332,16 +332,16 @@ func (c *exprCompiler) choice(n *ast.ConditionalNode) (operand, error) {
 			return math.NaN()
 		}
 	case a.test != nil && b.test != nil:
-		o.test = func(d []space.Value) verdict {
+		o.test = func(d []space.Value) Verdict {
 			switch t(d) {
-			case yes:
+			case Yes:
 				return a.test(d)
-			case no:
+			case No:
 				return b.test(d)
 			case idle:
 				return idle
 			}
-			return unset
+			return Unset
 		}
 	default:
 		return o, mistake(n.Cond, "both choices must be numbers, or both true or false; they are %s and %s", a.kind(), b.kind())
@@ -349,7 +349,7 @@ func (c *exprCompiler) choice(n *ast.ConditionalNode) (operand, error) {
 	return o, nil
 }
 
-func (c *exprCompiler) call(n ast.Node, name string, arguments []ast.Node) (operand, error) {
+func (c *compiler) call(n ast.Node, name string, arguments []ast.Node) (operand, error) {
 	functions := []string{"min", "max", "abs", "floor", "ceil", "round", "log2"}
 	if !slices.Contains(functions, name) {
 		return operand{}, mistake(n, "there is no function %q%s; there are %s", name, suggestion(name, functions), strings.Join(functions, ", "))

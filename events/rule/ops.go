@@ -1,4 +1,4 @@
-package events
+package rule
 
 import (
 	"math"
@@ -10,7 +10,7 @@ import (
 	"apollo/optimizer/space"
 )
 
-func (c *exprCompiler) binary(n *ast.BinaryNode) (operand, error) {
+func (c *compiler) binary(n *ast.BinaryNode) (operand, error) {
 	if n.Operator == "in" {
 		return c.membership(n)
 	}
@@ -86,15 +86,15 @@ func arithmetic(op string, l, r number) number {
 	return nil
 }
 
-func compareNumbers(op string, l, r number) test {
-	holds := func(holds func(x, y float64) bool) test {
-		return func(d []space.Value) verdict {
+func compareNumbers(op string, l, r number) Test {
+	holds := func(holds func(x, y float64) bool) Test {
+		return func(d []space.Value) Verdict {
 			x, y := l(d), r(d)
 			switch {
 			case x > math.MaxFloat64 || y > math.MaxFloat64:
 				return idle
 			case x != x || y != y:
-				return unset
+				return Unset
 			}
 			return verdictOf(holds(x, y))
 		}
@@ -116,42 +116,42 @@ func compareNumbers(op string, l, r number) test {
 	return nil
 }
 
-func connect(op string, l, r test) test {
+func connect(op string, l, r Test) Test {
 	switch op {
 	case "and", "&&":
-		return func(d []space.Value) verdict {
+		return func(d []space.Value) Verdict {
 			v := l(d)
-			if v == yes {
+			if v == Yes {
 				return r(d)
 			}
 			if v != idle {
 				return v
 			}
-			if w := r(d); w != yes {
+			if w := r(d); w != Yes {
 				return w // both sides must hold, and this one decides
 			}
 			return idle
 		}
 	case "or", "||":
-		return func(d []space.Value) verdict {
+		return func(d []space.Value) Verdict {
 			v := l(d)
-			if v == no {
+			if v == No {
 				return r(d)
 			}
-			if v == idle && r(d) == yes {
-				return yes
+			if v == idle && r(d) == Yes {
+				return Yes
 			}
 			return v
 		}
 	case "==", "!=":
 		equal := op == "=="
-		return func(d []space.Value) verdict {
+		return func(d []space.Value) Verdict {
 			x, y := l(d), r(d)
 			switch {
 			case x == idle || y == idle:
 				return idle
-			case x == unset || y == unset:
-				return unset
+			case x == Unset || y == Unset:
+				return Unset
 			}
 			return verdictOf((x == y) == equal)
 		}
@@ -159,11 +159,11 @@ func connect(op string, l, r test) test {
 	return nil
 }
 
-func compareTexts(op string, l, r text) test {
-	holds := func(holds func(x, y string) bool) test {
-		return func(d []space.Value) verdict {
+func compareTexts(op string, l, r text) Test {
+	holds := func(holds func(x, y string) bool) Test {
+		return func(d []space.Value) Verdict {
 			x, y := l(d), r(d)
-			if x == idleLabel || y == idleLabel {
+			if x == IdleLabel || y == IdleLabel {
 				return idle
 			}
 			return verdictOf(holds(x, y))
@@ -186,7 +186,7 @@ func compareTexts(op string, l, r text) test {
 
 // checkLabels refuses a comparison with a label that the parameter does not
 // have: it would be the same for every design, which nobody means.
-func (c *exprCompiler) checkLabels(n *ast.BinaryNode, l, r operand) error {
+func (c *compiler) checkLabels(n *ast.BinaryNode, l, r operand) error {
 	if !c.strict || n.Operator != "==" && n.Operator != "!=" && n.Operator != "in" {
 		return nil
 	}
@@ -202,7 +202,7 @@ func (c *exprCompiler) checkLabels(n *ast.BinaryNode, l, r operand) error {
 	return nil
 }
 
-func (c *exprCompiler) membership(n *ast.BinaryNode) (operand, error) {
+func (c *compiler) membership(n *ast.BinaryNode) (operand, error) {
 	x, err := c.compile(n.Left)
 	if err != nil {
 		return x, err
@@ -218,7 +218,7 @@ func (c *exprCompiler) membership(n *ast.BinaryNode) (operand, error) {
 	return x, mistake(n, "\"in\" takes a list, [1, 2], or a range, 1..8, on its right")
 }
 
-func (c *exprCompiler) inList(n *ast.BinaryNode, x operand, list *ast.ArrayNode) (operand, error) {
+func (c *compiler) inList(n *ast.BinaryNode, x operand, list *ast.ArrayNode) (operand, error) {
 	o := operand{constant: x.constant}
 	var numbers []number
 	var texts []text
@@ -251,22 +251,22 @@ func (c *exprCompiler) inList(n *ast.BinaryNode, x operand, list *ast.ArrayNode)
 	return o, nil
 }
 
-func numberInList(x number, list []number) test {
-	return func(d []space.Value) verdict {
-		v, found := x(d), no
+func numberInList(x number, list []number) Test {
+	return func(d []space.Value) Verdict {
+		v, found := x(d), No
 		switch {
 		case v > math.MaxFloat64:
 			return idle
 		case v != v:
-			return unset
+			return Unset
 		}
 		for _, y := range list {
 			switch w := y(d); {
 			case w != w:
-				return unset
+				return Unset
 			case w == v:
-				found = yes
-			case w > math.MaxFloat64 && found == no:
+				found = Yes
+			case w > math.MaxFloat64 && found == No:
 				found = idle
 			}
 		}
@@ -274,17 +274,17 @@ func numberInList(x number, list []number) test {
 	}
 }
 
-func textInList(x text, list []text) test {
-	return func(d []space.Value) verdict {
-		v, found := x(d), no
-		if v == idleLabel {
+func textInList(x text, list []text) Test {
+	return func(d []space.Value) Verdict {
+		v, found := x(d), No
+		if v == IdleLabel {
 			return idle
 		}
 		for _, y := range list {
 			switch y(d) {
 			case v:
-				return yes
-			case idleLabel:
+				return Yes
+			case IdleLabel:
 				found = idle
 			}
 		}
@@ -292,7 +292,7 @@ func textInList(x text, list []text) test {
 	}
 }
 
-func (c *exprCompiler) inRange(n *ast.BinaryNode, x operand, bounds *ast.BinaryNode) (operand, error) {
+func (c *compiler) inRange(n *ast.BinaryNode, x operand, bounds *ast.BinaryNode) (operand, error) {
 	lo, err := c.compile(bounds.Left)
 	if err != nil {
 		return lo, err
@@ -305,13 +305,13 @@ func (c *exprCompiler) inRange(n *ast.BinaryNode, x operand, bounds *ast.BinaryN
 	if x.number == nil || lo.number == nil || hi.number == nil {
 		return o, mistake(n, "a range holds numbers, here are %s in %s..%s", x.kind(), lo.kind(), hi.kind())
 	}
-	o.test = func(d []space.Value) verdict {
+	o.test = func(d []space.Value) Verdict {
 		v, from, to := x.number(d), lo.number(d), hi.number(d)
 		switch {
 		case v > math.MaxFloat64 || from > math.MaxFloat64 || to > math.MaxFloat64:
 			return idle
 		case v != v || from != from || to != to:
-			return unset
+			return Unset
 		}
 		return verdictOf(v == math.Trunc(v) && from <= v && v <= to)
 	}

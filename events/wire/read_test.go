@@ -1,4 +1,4 @@
-package events
+package wire
 
 import (
 	"encoding/json"
@@ -13,18 +13,18 @@ func FuzzReaderAgreesWithStd(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r := &jsonReader{b: b}
-		r.skip()
-		r.end()
-		if r.err != nil && strings.Contains(r.err.Error(), "nested deeper") {
+		r := &Reader{Bytes: b}
+		r.Skip()
+		r.End()
+		if r.Err != nil && strings.Contains(r.Err.Error(), "nested deeper") {
 			return
 		}
-		if got, want := r.err == nil, json.Valid(b); got != want {
-			t.Errorf("the reader says %v (%v), encoding/json %v: %q", got, r.err, want, b)
+		if got, want := r.Err == nil, json.Valid(b); got != want {
+			t.Errorf("the reader says %v (%v), encoding/json %v: %q", got, r.Err, want, b)
 		}
-		if r.err != nil {
-			if err := r.malformed(); r.at < 0 || r.at > len(b) || !strings.Contains(err.Error(), "at /") {
-				t.Errorf("offset %d of %d: %v", r.at, len(b), err)
+		if r.Err != nil {
+			if err := r.Malformed(); r.At < 0 || r.At > len(b) || !strings.Contains(err.Error(), "at /") {
+				t.Errorf("offset %d of %d: %v", r.At, len(b), err)
 			}
 		}
 	})

@@ -1,4 +1,4 @@
-package events
+package wire
 
 import (
 	"errors"
@@ -6,13 +6,13 @@ import (
 	"strconv"
 )
 
-// malformed returns the mistake as an error that wraps errMalformed and names
+// Malformed returns the mistake as an error that wraps errMalformed and names
 // the place as a JSON pointer.
-func (r *jsonReader) malformed() error {
-	if r.err == nil {
+func (r *Reader) Malformed() error {
+	if r.Err == nil {
 		return nil
 	}
-	return malformedAt(r.b, r.at, r.err)
+	return malformedAt(r.Bytes, r.At, r.Err)
 }
 
 func malformedAt(b []byte, offset int, err error) error {
@@ -20,11 +20,11 @@ func malformedAt(b []byte, offset int, err error) error {
 	if place == "" {
 		place = "/"
 	}
-	return fmt.Errorf("%w: at %s (byte %d): %w", errMalformed, place, offset, err)
+	return fmt.Errorf("%w: at %s (byte %d): %w", ErrMalformed, place, offset, err)
 }
 
-// errMalformed is in the chain of every mistake.
-var errMalformed = errors.New("malformed event")
+// ErrMalformed is in the chain of every mistake.
+var ErrMalformed = errors.New("malformed event")
 
 // errReached ends the walk of pointerAt.
 var errReached = errors.New("reached")
@@ -32,48 +32,48 @@ var errReached = errors.New("reached")
 // pointerAt returns the JSON pointer of the innermost value that contains the
 // offset, "" for the document. What lies before the offset is well formed.
 func pointerAt(b []byte, offset int) string {
-	w := &pathWalker{jsonReader: jsonReader{b: b}, offset: offset}
+	w := &pathWalker{Reader: Reader{Bytes: b}, offset: offset}
 	w.walk("")
 	return w.place
 }
 
 // pathWalker reads a document up to an offset; place is the value it is in.
 type pathWalker struct {
-	jsonReader
+	Reader
 	offset int
 	place  string
 }
 
 func (w *pathWalker) walk(path string) {
-	if w.peek(); w.err != nil || w.i > w.offset {
-		w.fail("%w", errReached)
+	if w.Peek(); w.Err != nil || w.Pos > w.offset {
+		w.Fail("%w", errReached)
 		return
 	}
 	w.place = path
 	child := func(name string) {
 		w.walk(path + "/" + name)
-		if w.err == nil && w.i <= w.offset {
+		if w.Err == nil && w.Pos <= w.offset {
 			w.place = path
 			return
 		}
-		w.fail("%w", errReached)
+		w.Fail("%w", errReached)
 	}
-	switch w.peek() {
+	switch w.Peek() {
 	case '{':
-		w.object(func(key []byte) { child(pointerToken(key)) })
+		w.Object(func(key []byte) { child(PointerToken(key)) })
 	case '[':
 		i := 0
-		w.array(func() {
+		w.Array(func() {
 			child(strconv.Itoa(i))
 			i++
 		})
 	default:
-		w.skip()
+		w.Skip()
 	}
 }
 
-// pointerToken escapes a key for a JSON pointer (RFC 6901).
-func pointerToken(key []byte) string {
+// PointerToken escapes a key for a JSON pointer (RFC 6901).
+func PointerToken(key []byte) string {
 	b := make([]byte, 0, len(key))
 	for _, c := range key {
 		switch c {

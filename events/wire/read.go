@@ -1,0 +1,463 @@
+package wire
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"unicode/utf8"
+)
+
+// MaxDepth is the largest nesting of a document.
+const MaxDepth = 64
+
+// Reader reads JSON in one pass, as strictly as encoding/json and with a limit
+// on the depth. The hot event types are read with it: encoding/json scans a
+// batch four times (envelope twice, payload twice) and once more per row.
+//
+// The first mistake is kept in err and everything after it reads as empty, so
+// callers look at err once, at the end.
+type Reader struct {
+	Bytes []byte
+	Pos   int
+	Depth int
+	Err   error
+	// At is the offset of the mistake.
+	At int
+	// words are the strings that word has read.
+	words map[string]string
+}
+
+func (r *Reader) Fail(format string, args ...any) {
+	if r.Err == nil {
+		r.Err, r.At = fmt.Errorf(format, args...), min(r.Pos, len(r.Bytes))
+	}
+	r.Pos = len(r.Bytes)
+}
+
+// FailAt is fail for a mistake at an offset that was read before.
+func (r *Reader) FailAt(offset int, format string, args ...any) {
+	if r.Err == nil {
+		r.Pos = offset
+		r.Fail(format, args...)
+	}
+}
+
+// Peek skips white space and returns the next byte, 0 at the end.
+func (r *Reader) Peek() byte {
+	for ; r.Pos < len(r.Bytes); r.Pos++ {
+		switch c := r.Bytes[r.Pos]; c {
+		case ' ', '\t', '\n', '\r':
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+// expect consumes c.
+func (r *Reader) expect(c byte) bool {
+	if got := r.Peek(); got != c {
+		switch {
+		case r.Pos >= len(r.Bytes):
+			r.Fail("the JSON ends where %q belongs", c)
+		default:
+			r.Fail("want %q, not %q", c, got)
+		}
+		return false
+	}
+	r.Pos++
+	return true
+}
+
+func (r *Reader) enter(open byte) bool {
+	if r.Depth >= MaxDepth {
+		r.Fail("the JSON is nested deeper than %d levels", MaxDepth)
+		return false
+	}
+	if !r.expect(open) {
+		return false
+	}
+	r.Depth++
+	return true
+}
+
+// Object calls field for each field; field must consume the value. The key is
+// valid until field reads on.
+func (r *Reader) Object(field func(key []byte)) {
+	if !r.enter('{') {
+		return
+	}
+	defer func() { r.Depth-- }()
+	if r.Peek() == '}' {
+		r.Pos++
+		return
+	}
+	for r.Err == nil {
+		key := r.key()
+		if !r.expect(':') {
+			return
+		}
+		field(key)
+		if r.Peek() == '}' {
+			r.Pos++
+			return
+		}
+		r.expect(',')
+	}
+}
+
+// Array calls element for each element; element must consume it.
+func (r *Reader) Array(element func()) {
+	if !r.enter('[') {
+		return
+	}
+	defer func() { r.Depth-- }()
+	if r.Peek() == ']' {
+		r.Pos++
+		return
+	}
+	for r.Err == nil {
+		element()
+		if r.Peek() == ']' {
+			r.Pos++
+			return
+		}
+		r.expect(',')
+	}
+}
+
+// Null consumes null when it is next. A field that is null is an absent one,
+// as for encoding/json.
+func (r *Reader) Null() bool {
+	if r.Peek() != 'n' {
+		return false
+	}
+	return r.literal("null")
+}
+
+func (r *Reader) literal(word string) bool {
+	if len(r.Bytes)-r.Pos < len(word) || string(r.Bytes[r.Pos:r.Pos+len(word)]) != word {
+		r.Fail("invalid JSON value")
+		return false
+	}
+	r.Pos += len(word)
+	return true
+}
+
+// token consumes a string and returns it with its quotes; plain says that
+// what is between them is its text.
+func (r *Reader) token() (quoted []byte, plain bool) {
+	if !r.expect('"') {
+		return nil, false
+	}
+	start, plain := r.Pos-1, true
+	// Most strings are plain ASCII: one tight loop for them.
+	for i, c := range r.Bytes[r.Pos:] {
+		if c == '"' {
+			r.Pos += i + 1
+			return r.Bytes[start:r.Pos], true
+		}
+		if c < ' ' || c == '\\' || c >= utf8.RuneSelf {
+			r.Pos += i
+			break
+		}
+	}
+	for r.Pos < len(r.Bytes) {
+		switch c := r.Bytes[r.Pos]; {
+		case c == '"':
+			r.Pos++
+			return r.Bytes[start:r.Pos], plain
+		case c == '\\':
+			plain = false
+			r.escape()
+		case c < ' ':
+			r.Fail("a control character in a string")
+		case c >= utf8.RuneSelf:
+			plain = false
+			r.Pos++
+		default:
+			r.Pos++
+		}
+	}
+	r.Fail("a string does not end")
+	return nil, false
+}
+
+// escape consumes one escape sequence of a string.
+func (r *Reader) escape() {
+	r.Pos++
+	if r.Pos >= len(r.Bytes) {
+		return
+	}
+	switch r.Bytes[r.Pos] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		r.Pos++
+	case 'u':
+		for k := 1; k <= 4; k++ {
+			if r.Pos+k >= len(r.Bytes) || !isHex(r.Bytes[r.Pos+k]) {
+				r.Fail("an invalid \\u escape in a string")
+				return
+			}
+		}
+		r.Pos += 5
+	default:
+		r.Fail("an invalid escape in a string")
+	}
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}
+
+func (r *Reader) key() []byte {
+	q, plain := r.token()
+	if plain {
+		return q[1 : len(q)-1]
+	}
+	return []byte(r.unquote(q))
+}
+
+// Str consumes a string, or null as "".
+func (r *Reader) Str() string {
+	if r.Null() {
+		return ""
+	}
+	q, plain := r.token()
+	if plain {
+		return string(q[1 : len(q)-1])
+	}
+	return r.unquote(q)
+}
+
+// maxWords bounds the words that a reader remembers.
+const maxWords = 64
+
+// Word consumes a string of which a batch holds few different ones: a code, a
+// unit, an origin. All equal ones share memory.
+func (r *Reader) Word() string {
+	if r.Null() {
+		return ""
+	}
+	q, plain := r.token()
+	if !plain {
+		return r.unquote(q)
+	}
+	text := q[1 : len(q)-1]
+	if known, ok := r.words[string(text)]; ok {
+		return known
+	}
+	s := string(text)
+	if r.words == nil {
+		r.words = map[string]string{}
+	}
+	if len(r.words) < maxWords {
+		r.words[s] = s
+	}
+	return s
+}
+
+func (r *Reader) unquote(quoted []byte) string {
+	var s string
+	if r.Err == nil {
+		if err := json.Unmarshal(quoted, &s); err != nil {
+			r.Fail("%v", err)
+		}
+	}
+	return s
+}
+
+// digits consumes a run of digits and reports whether there was one.
+func (r *Reader) digits() bool {
+	n := 0
+	for _, c := range r.Bytes[r.Pos:] {
+		if c < '0' || c > '9' {
+			break
+		}
+		n++
+	}
+	r.Pos += n
+	return n > 0
+}
+
+// numeral consumes a number by the grammar of RFC 8259, which is narrower than
+// strconv's: no hex, no infinity, no leading plus, zero or point.
+func (r *Reader) numeral() (text []byte, whole bool) {
+	r.Peek()
+	start := r.Pos
+	if r.Pos < len(r.Bytes) && r.Bytes[r.Pos] == '-' {
+		r.Pos++
+	}
+	first := r.Pos
+	whole = true
+	ok := r.digits() && (r.Bytes[first] != '0' || r.Pos == first+1)
+	if ok && r.Pos < len(r.Bytes) && r.Bytes[r.Pos] == '.' {
+		r.Pos++
+		whole, ok = false, r.digits()
+	}
+	if ok && r.Pos < len(r.Bytes) && (r.Bytes[r.Pos] == 'e' || r.Bytes[r.Pos] == 'E') {
+		r.Pos++
+		if r.Pos < len(r.Bytes) && (r.Bytes[r.Pos] == '+' || r.Bytes[r.Pos] == '-') {
+			r.Pos++
+		}
+		whole, ok = false, r.digits()
+	}
+	if !ok {
+		r.Pos = start
+		r.Fail("want a number")
+		return nil, false
+	}
+	return r.Bytes[start:r.Pos], whole
+}
+
+// Number consumes a number. Numbers of JSON are finite; one that a 64-bit
+// float cannot hold is a mistake.
+func (r *Reader) Number() float64 {
+	if n, ok := r.small(); ok {
+		return float64(n)
+	}
+	t, _ := r.numeral()
+	if r.Err != nil {
+		return 0
+	}
+	f, err := strconv.ParseFloat(string(t), 64)
+	if err != nil {
+		r.FailAt(r.Pos-len(t), "the number %.40s is out of range", t)
+	}
+	return f
+}
+
+// small consumes a whole number of at most 15 digits, which a float holds
+// exactly. Most parameters are such. It consumes nothing when it is not ok.
+func (r *Reader) small() (n int64, ok bool) {
+	r.Peek()
+	for i, c := range r.Bytes[r.Pos:] {
+		if c >= '0' && c <= '9' {
+			n = 10*n + int64(c-'0')
+			continue
+		}
+		if i == 0 || i > 15 || c == '.' || c == 'e' || c == 'E' || (i > 1 && r.Bytes[r.Pos] == '0') {
+			return 0, false
+		}
+		r.Pos += i
+		return n, true
+	}
+	return 0, false
+}
+
+// NumberOrNull consumes a number, or null as NaN.
+func (r *Reader) NumberOrNull() float64 {
+	if r.Null() {
+		return math.NaN()
+	}
+	return r.Number()
+}
+
+// Int64 consumes a whole number, or null as 0.
+func (r *Reader) Int64() int64 {
+	if r.Null() {
+		return 0
+	}
+	if n, ok := r.small(); ok {
+		return n
+	}
+	t, whole := r.numeral()
+	if r.Err != nil {
+		return 0
+	}
+	n, err := strconv.ParseInt(string(t), 10, 64)
+	if err != nil || !whole {
+		r.FailAt(r.Pos-len(t), "want a whole number, not %.40s", t)
+	}
+	return n
+}
+
+// Int consumes a whole number, or null as 0.
+func (r *Reader) Int() int { return int(r.Int64()) }
+
+// Float consumes a number, or null as 0.
+func (r *Reader) Float() float64 {
+	if r.Null() {
+		return 0
+	}
+	return r.Number()
+}
+
+// Skip consumes any value.
+func (r *Reader) Skip() {
+	switch r.Peek() {
+	case '{':
+		r.Object(func([]byte) { r.Skip() })
+	case '[':
+		r.Array(r.Skip)
+	case '"':
+		r.token()
+	case 't':
+		r.literal("true")
+	case 'f':
+		r.literal("false")
+	case 'n':
+		r.literal("null")
+	case 0:
+		r.Fail("the JSON ends where a value belongs")
+	default:
+		r.numeral()
+	}
+}
+
+// Raw consumes any value and returns its bytes.
+func (r *Reader) Raw() []byte {
+	r.Peek()
+	start := r.Pos
+	r.Skip()
+	if r.Err != nil {
+		return nil
+	}
+	return r.Bytes[start:r.Pos]
+}
+
+// End reports a mistake when anything but white space is left.
+func (r *Reader) End() {
+	if r.Err == nil && (r.Peek() != 0 || r.Pos < len(r.Bytes)) {
+		r.Fail("more after the end of the JSON document")
+	}
+}
+
+// Std reads a value by encoding/json, for fields that occur once in a batch.
+func (r *Reader) Std(v any) {
+	raw := r.Raw()
+	if r.Err != nil {
+		return
+	}
+	if err := json.Unmarshal(raw, v); err != nil {
+		r.FailStd(len(raw), err)
+	}
+}
+
+// FailStd records a mistake that encoding/json found in the last size bytes.
+func (r *Reader) FailStd(size int, err error) {
+	start := r.Pos - size
+	if at, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		// The offset is the one after the value, or the one of its start.
+		r.FailAt(start+max(int(at.Offset)-1, 0), "want %s, not %s", kindName(at.Type.Kind()), at.Value)
+	}
+	r.FailAt(start, "%w", err)
+}
+
+func kindName(k reflect.Kind) string {
+	switch k {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice, reflect.Array:
+		return "an array"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Float64:
+		return "a number"
+	}
+	return "a whole number"
+}
