@@ -97,11 +97,11 @@ func samples() []events.Payload {
 		events.DeadLetter{Service: "proposer", Reason: "malformed event", Subject: "cmd.study.submit.demo", Sequence: 7, Deliveries: 1, Body: []byte("{\x00"), Size: 2},
 		events.Progress{Study: study, Run: run, State: "running", Trials: 100, Budget: 400, Measured: 70, Infeasible: 29, Failed: 1, Feasible: 60, InFlight: 16, Best: &best, FrontSize: 1, Hypervolume: &volume, Waiting: waiting},
 		events.Presence{
-			Evaluator: "edge", Worker: "host-1/7", Version: "1", Program: strings.Repeat("4e", 32), ProgramText: "python3 simulator.py",
+			Evaluator: "edge", Worker: "host-1/7", Process: "q7x", Version: "1", Program: strings.Repeat("4e", 32), ProgramText: "python3 simulator.py",
 			Study: study, Run: run, Slots: 4, Items: []events.PresentItem{item}, Returned: []events.PresentItem{item}, HandedBack: 3,
 		},
 		events.Archiving{
-			Worker: "host-1/8", Dir: "/data", Waiting: waiting, Rows: 12,
+			Worker: "host-1/8", Process: "k2m", Dir: "/data", Waiting: waiting, Rows: 12,
 			Behind: []events.ArchiveWaiting{{Study: study, Run: run, Trials: 12, Waiting: waiting}},
 		},
 	}

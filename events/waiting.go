@@ -83,6 +83,9 @@ type Presence struct {
 	Evaluator string `json:"evaluator"`
 	// Worker identifies the process, as in results.
 	Worker string `json:"worker"`
+	// Process is a random word that the process made at its start: the names of
+	// two may be the same, where each is process 1 of its container.
+	Process string `json:"process,omitempty"`
 	// Version and Program are the identity of what measures: the evaluator's
 	// version, and the digest of the program where it is one of the user's.
 	Version string `json:"version,omitempty"`
@@ -122,6 +125,8 @@ type Archiving struct {
 	// Worker identifies the process, Dir its data directory.
 	Worker string `json:"worker"`
 	Dir    string `json:"dir"`
+	// Process is as in Presence.
+	Process string `json:"process,omitempty"`
 	// Waiting is why it cannot write; left out while it can.
 	Waiting *Waiting `json:"waiting,omitempty"`
 	// Behind are runs whose trials it cannot write while it can those of others;

@@ -15,8 +15,8 @@ import (
 
 // workers are those that say that they are there. It is a Prometheus collector.
 type workers struct {
-	mu   sync.Mutex // guards what follows
-	seen map[[2]string]seenWorker
+	mu   sync.Mutex               // guards what follows
+	seen map[[3]string]seenWorker // by evaluator, worker and process
 }
 
 type seenWorker struct {
@@ -24,7 +24,7 @@ type seenWorker struct {
 	at time.Time
 }
 
-func newWorkers() *workers { return &workers{seen: map[[2]string]seenWorker{}} }
+func newWorkers() *workers { return &workers{seen: map[[3]string]seenWorker{}} }
 
 // follow listens to the notices of presence until ctx ends.
 func (w *workers) follow(ctx context.Context, bus events.Bus) {
@@ -34,11 +34,16 @@ func (w *workers) follow(ctx context.Context, bus events.Bus) {
 		}
 		var p events.Presence
 		if json.Unmarshal(m.Data, &p) == nil {
-			w.mu.Lock()
-			w.seen[[2]string{p.Evaluator, p.Worker}] = seenWorker{p, time.Now()}
-			w.mu.Unlock()
+			w.note(p)
 		}
 	}
+}
+
+// note takes a notice down.
+func (w *workers) note(p events.Presence) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen[[3]string{p.Evaluator, p.Worker, p.Process}] = seenWorker{p, time.Now()}
 }
 
 // list returns those that are there, in order.
@@ -75,10 +80,17 @@ func (w *workers) Describe(ch chan<- *prometheus.Desc) {
 	ch <- handedBackDesc()
 }
 
-// Collect implements prometheus.Collector.
+// Collect implements prometheus.Collector. Workers of one name are one series.
 func (w *workers) Collect(ch chan<- prometheus.Metric) {
+	slots, handedBack := map[[4]string]int{}, map[[2]string]uint64{}
 	for _, p := range w.list() {
-		ch <- prometheus.MustNewConstMetric(slotsDesc(), prometheus.GaugeValue, float64(p.Slots), p.Evaluator, p.Worker, p.Version, p.Program)
-		ch <- prometheus.MustNewConstMetric(handedBackDesc(), prometheus.CounterValue, float64(p.HandedBack), p.Evaluator, p.Worker)
+		slots[[4]string{p.Evaluator, p.Worker, p.Version, p.Program}] += p.Slots
+		handedBack[[2]string{p.Evaluator, p.Worker}] += p.HandedBack
+	}
+	for labels, n := range slots {
+		ch <- prometheus.MustNewConstMetric(slotsDesc(), prometheus.GaugeValue, float64(n), labels[:]...)
+	}
+	for labels, n := range handedBack {
+		ch <- prometheus.MustNewConstMetric(handedBackDesc(), prometheus.CounterValue, float64(n), labels[:]...)
 	}
 }

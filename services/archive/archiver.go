@@ -3,10 +3,12 @@ package archive
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,7 +57,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	present := &archivePresence{bus: a.Bus, log: logger, is: events.Archiving{Worker: a.Worker, Dir: a.Dir}}
+	present := &archivePresence{bus: a.Bus, log: logger, is: events.Archiving{Worker: a.Worker, Process: strings.ToLower(rand.Text()), Dir: a.Dir}}
 	beats, quietly := context.WithCancel(ctx)
 	var beating sync.WaitGroup
 	defer beating.Wait()

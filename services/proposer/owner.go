@@ -97,10 +97,13 @@ type owner struct {
 	// changes how often that has changed.
 	found, said *events.Waiting
 	changes     int
-	// slots are those of the workers that serve the run, as the last look saw
-	// them, servedSince is since when there are some, and answered counts the
-	// results that came lately.
+	// slots are those of the workers that serve the run, and strangers those of
+	// workers that say nothing, as the last look saw them; curbed: it had more
+	// work than its portion since then. servedSince is since when there are some
+	// slots, and answered counts the results that came lately.
 	slots       int
+	strangers   int
+	curbed      bool
 	servedSince time.Time
 	answered    lately
 }
@@ -149,7 +152,7 @@ func (o *owner) run(ctx context.Context) error {
 	defer look.Stop()
 	o.began = time.Now()
 	o.lastMove = o.began
-	o.countSlots(o.began)
+	o.countSlots(ctx, o.began)
 	for {
 		if err := o.retryServing(ctx, "drive", o.requests, o.drive); err != nil {
 			return messages.Quiet(ctx, err)
@@ -313,6 +316,7 @@ func (o *owner) publish(ctx context.Context) error {
 			continue
 		}
 		if left < 0 {
+			o.curbed = true
 			return nil // when some of those before are answered
 		}
 		if err := o.proposer.at("work.before"); err != nil {

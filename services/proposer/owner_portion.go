@@ -1,6 +1,7 @@
 package proposer
 
 import (
+	"context"
 	"time"
 
 	"apollo/events"
@@ -21,15 +22,15 @@ const (
 // of its parallelism would keep those that come later from the workers. Quick
 // ones are bounded by what is answered in portionLasts.
 func (o *owner) portion() int {
-	slots := o.slots
-	if slots == 0 {
-		slots = unknownSlots
+	slots := o.slots + o.strangers
+	if o.slots == 0 {
+		slots = max(unknownSlots, o.strangers)
 	}
 	return max(itemsPerSlot*slots, o.answered.count(time.Now()))
 }
 
 // countSlots looks how many items the workers take that serve the run.
-func (o *owner) countSlots(now time.Time) {
+func (o *owner) countSlots(ctx context.Context, now time.Time) {
 	before := o.slots
 	defer func() {
 		if before == 0 && o.slots > 0 {
@@ -41,9 +42,30 @@ func (o *owner) countSlots(now time.Time) {
 	there, _ := o.proposer.roster.of(o.spec.Evaluator.Name, now)
 	for _, p := range there {
 		if o.served(p) && o.fits(p) {
-			o.slots += min(p.Slots, events.MaxParallelism)
+			o.slots += p.Slots
 		}
 	}
+	if o.curbed || o.strangers > 0 {
+		o.countStrangers(ctx, there)
+	}
+	o.curbed = false
+}
+
+// countStrangers looks how many items those take who do not say that they are
+// there: what is asked for and what is held beyond the slots that are known.
+func (o *owner) countStrangers(ctx context.Context, known []events.Presence) {
+	limited, cancel := context.WithTimeout(ctx, lookForCauseEvery)
+	defer cancel()
+	queue, err := o.proposer.Bus.QueueInfo(limited, "work."+o.spec.Evaluator.Name)
+	if err != nil {
+		o.log.Debug("look at the queue", "error", err)
+		return
+	}
+	o.strangers = queue.Asking + queue.Held
+	for _, p := range known {
+		o.strangers -= p.Slots + len(p.Returned) // those that come again are held until then
+	}
+	o.strangers = min(max(o.strangers, 0), events.MaxParallelism)
 }
 
 // lately counts what happened in the last one to two times portionLasts.

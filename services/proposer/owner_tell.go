@@ -155,7 +155,7 @@ func (o *owner) asks(what string) (answered func()) {
 // changed.
 func (o *owner) look(ctx context.Context) error {
 	now := time.Now()
-	o.countSlots(now)
+	o.countSlots(ctx, now)
 	o.found = o.cause(ctx, now)
 	return o.say(ctx, o.found)
 }

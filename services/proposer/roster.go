@@ -22,10 +22,13 @@ type roster struct {
 	// nobody's notices, and nobody is absent because of that.
 	since, heard time.Time
 
-	workers   map[[2]string]workerSeen // by evaluator and worker
-	archivers map[string]archiverSeen  // by worker and directory
-	told      map[string]string        // by evaluator, what was said about its rivals
+	workers   map[workerKey]workerSeen
+	archivers map[[3]string]archiverSeen // by worker, process and directory
+	told      map[string]string          // by evaluator, what was said about its rivals
 }
+
+// workerKey tells workers apart: a name may be that of several.
+type workerKey struct{ evaluator, worker, process string }
 
 type workerSeen struct {
 	events.Presence
@@ -40,7 +43,7 @@ type archiverSeen struct {
 // listen follows the notices of presence until ctx ends.
 func (r *roster) listen(ctx context.Context, bus events.Bus, log *slog.Logger) {
 	r.mu.Lock()
-	r.since, r.heard, r.workers, r.archivers = time.Now(), time.Time{}, map[[2]string]workerSeen{}, map[string]archiverSeen{}
+	r.since, r.heard, r.workers, r.archivers = time.Now(), time.Time{}, map[workerKey]workerSeen{}, map[[3]string]archiverSeen{}
 	r.told = map[string]string{}
 	r.mu.Unlock()
 	var listening sync.WaitGroup
@@ -104,13 +107,14 @@ func (r *roster) note(m events.Message) {
 	if evaluator, ok := strings.CutPrefix(m.Subject, events.PresenceSubject("")); ok {
 		var p events.Presence
 		if json.Unmarshal(m.Data, &p) == nil && p.Evaluator == evaluator {
-			r.workers[[2]string{evaluator, p.Worker}] = workerSeen{p, time.Now()}
+			p.Slots = min(max(p.Slots, 0), events.MaxParallelism)
+			r.workers[workerKey{evaluator, p.Worker, p.Process}] = workerSeen{p, time.Now()}
 		}
 		return
 	}
 	var a events.Archiving
 	if json.Unmarshal(m.Data, &a) == nil {
-		r.archivers[a.Worker+" "+a.Dir] = archiverSeen{a, time.Now()}
+		r.archivers[[3]string{a.Worker, a.Process, a.Dir}] = archiverSeen{a, time.Now()}
 	}
 }
 
@@ -132,7 +136,7 @@ func (r *roster) of(evaluator string, now time.Time) (there, gone []events.Prese
 		switch {
 		case silent > forgetAfter:
 			delete(r.workers, key)
-		case key[0] != evaluator:
+		case key.evaluator != evaluator:
 		case silent >= events.AbsentAfter:
 			gone = append(gone, w.Presence)
 		default:

@@ -4,11 +4,13 @@ package worker
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,6 +60,8 @@ type Evaluator struct {
 	live map[messages.RunKey]bool
 	told map[string]bool
 
+	// process tells this worker from others of its name.
+	process    string
 	hands      hands
 	handedBack atomic.Uint64
 	// end ends Run with an error.
@@ -87,6 +91,7 @@ func sameNetwork(a, b events.Network) bool {
 // the program that it runs is no longer the one that it was.
 func (e *Evaluator) Run(ctx context.Context) error {
 	e.bound, e.live, e.told = map[string]binding{}, map[messages.RunKey]bool{}, map[string]bool{}
+	e.process = strings.ToLower(rand.Text())
 	ctx, e.end = context.WithCancelCause(ctx)
 	defer e.end(nil)
 	if err := e.Bus.Ready(ctx); err != nil {

@@ -104,7 +104,7 @@ func (e *Evaluator) beat(ctx context.Context) {
 // presence is what the worker says about itself.
 func (e *Evaluator) presence() events.Presence {
 	p := events.Presence{
-		Evaluator: e.Name, Worker: e.Worker, Version: e.version(), Program: e.Program.Digest(), ProgramText: e.Program.String(),
+		Evaluator: e.Name, Worker: e.Worker, Process: e.process, Version: e.version(), Program: e.Program.Digest(), ProgramText: e.Program.String(),
 		Study: e.OnlyStudy, Run: e.OnlyRun, Slots: max(e.Slots, 1), HandedBack: e.HandedBack(),
 	}
 	p.Items, p.Returned = e.hands.list(time.Now())
