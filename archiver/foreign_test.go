@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math"
 	"math/big"
-	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
@@ -250,41 +249,6 @@ func TestDecimalsAreExactOrSaidNotToBe(t *testing.T) {
 	}
 	if got, want := int96Time([3]uint32{1_500_000, 0, 2440589}), time.Date(1970, 1, 2, 0, 0, 0, 1_500_000, time.UTC); !got.Equal(want) {
 		t.Errorf("int96Time = %v, want %v", got, want)
-	}
-}
-
-// The differences are read as the library writes them, and a short page that
-// claims long strings is refused.
-func TestDifferences(t *testing.T) {
-	t.Parallel()
-	rng := rand.New(rand.NewPCG(1, 2))
-	for n := range 400 {
-		want := make([]int64, n)
-		for i := range want {
-			want[i] = rng.Int64() >> rng.IntN(64)
-		}
-		b, err := parquet.DeltaBinaryPacked.EncodeInt64(nil, want)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, rest, err := deltaInts(append(b, "rest"...), int64(n))
-		if err != nil || !slices.Equal(got, want) || string(rest) != "rest" {
-			t.Fatalf("%d differences: %v, %q follows", n, err, rest)
-		}
-	}
-	word := bytes.Repeat([]byte("x"), 1<<16)
-	const words = 1 << 12
-	src, offsets := make([]byte, 0, words<<16), []uint32{0}
-	for range words {
-		src = append(src, word...)
-		offsets = append(offsets, uint32(len(src)))
-	}
-	b, err := parquet.DeltaByteArray.EncodeByteArray(nil, src, offsets)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := checkPrefixes(b, words); err == nil {
-		t.Errorf("%d bytes that claim %d: no error", len(b), len(src))
 	}
 }
 

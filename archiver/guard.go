@@ -24,24 +24,24 @@ const (
 	maxSchemaLevels = 16
 )
 
-// ErrNewer is wrapped by errors about files of a format version that this
+// errNewer is wrapped by errors about files of a format version that this
 // build does not know.
-var ErrNewer = errors.New("written by a newer version")
+var errNewer = errors.New("written by a newer version")
 
-// ErrCorrupt is wrapped by errors about files that are damaged or no trial log.
-var ErrCorrupt = errors.New("not a readable trial log")
+// errCorrupt is wrapped by errors about files that are damaged or no trial log.
+var errCorrupt = errors.New("not a readable trial log")
 
 func corrupt(form string, args ...any) error {
-	return fmt.Errorf("%w: "+form, append([]any{ErrCorrupt}, args...)...)
+	return fmt.Errorf("%w: "+form, append([]any{errCorrupt}, args...)...)
 }
 
-// ErrUnfit is wrapped by errors about files that are sound and hold what this
+// errUnfit is wrapped by errors about files that are sound and hold what this
 // build does not read: a type, an encoding, a codec, too much of something.
 // The text names it.
-var ErrUnfit = errors.New("not read here")
+var errUnfit = errors.New("not read here")
 
 func unfit(form string, args ...any) error {
-	return fmt.Errorf("%w: "+form, append([]any{ErrUnfit}, args...)...)
+	return fmt.Errorf("%w: "+form, append([]any{errUnfit}, args...)...)
 }
 
 // guarded runs f and turns a panic of the Parquet library into an error.
