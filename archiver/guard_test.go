@@ -1,6 +1,7 @@
 package archiver
 
 import (
+	"apollo/archiver/parquetcheck"
 	"bytes"
 	stdcmp "cmp"
 	"encoding/binary"
@@ -87,7 +88,7 @@ func TestLZ4IsRefused(t *testing.T) {
 func TestWrittenFormat(t *testing.T) {
 	t.Parallel()
 	b := encodeWith(t, newCodec(), "demo", 50)
-	f, err := openGuarded(bytes.NewReader(b), int64(len(b)))
+	f, err := parquetcheck.OpenGuarded(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		t.Fatal(err)
 	}

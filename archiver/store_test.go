@@ -1,6 +1,7 @@
 package archiver
 
 import (
+	"apollo/archiver/parquetcheck"
 	"errors"
 	"io/fs"
 	"os"
@@ -163,7 +164,7 @@ func rowsInFiles(t *testing.T, dir string) int {
 			t.Fatal(err)
 		}
 		defer file.Close()
-		pf, err := openGuarded(file, info.Size())
+		pf, err := parquetcheck.OpenGuarded(file, info.Size())
 		if err != nil {
 			t.Fatalf("%s: %v", p, err)
 		}

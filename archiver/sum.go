@@ -1,6 +1,7 @@
 package archiver
 
 import (
+	"apollo/archiver/parquetcheck"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
@@ -9,11 +10,11 @@ import (
 // checkSum compares the checksum of all that r holds.
 func checkSum(r io.ReaderAt, want string) error {
 	h := sha256.New()
-	if _, err := io.Copy(h, io.NewSectionReader(r, 0, maxFileBytes)); err != nil {
+	if _, err := io.Copy(h, io.NewSectionReader(r, 0, parquetcheck.MaxFileBytes)); err != nil {
 		return err
 	}
 	if got := hex.EncodeToString(h.Sum(nil)); got != want {
-		return corrupt("its SHA-256 is %.16s…, the manifest says %.16s…", got, want)
+		return parquetcheck.Corrupt("its SHA-256 is %.16s…, the manifest says %.16s…", got, want)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 
+	"apollo/archiver/parquetcheck"
 	"apollo/events"
 	"apollo/optimizer/space"
 )
@@ -126,7 +127,7 @@ func (c *catalogue) source() (*SourceLog, error) {
 		s.Study, s.Run = k.study, k.run
 	}
 	if !events.IsName(s.Study) || !events.IsName(s.Run) {
-		return nil, unfit("study %q run %q: a name has 1 to 63 of a-z, 0-9 and \"-\"", s.Study, s.Run)
+		return nil, parquetcheck.Unfit("study %q run %q: a name has 1 to 63 of a-z, 0-9 and \"-\"", s.Study, s.Run)
 	}
 	c.cols = c.unite()
 	s.Columns = c.cols
@@ -149,7 +150,7 @@ func (c *catalogue) nothing() error {
 	case len(c.bad) > 0:
 		return fmt.Errorf("none of %d files can be used: %w", len(c.bad)+c.empty, c.bad[0])
 	case c.unkeyed > 0:
-		return unfit("%d rows are of no study or no run: the columns study and run are NULL", c.unkeyed)
+		return parquetcheck.Unfit("%d rows are of no study or no run: the columns study and run are NULL", c.unkeyed)
 	case c.empty > 0:
 		return fmt.Errorf("%w: the files that match have no rows (%d files)", ErrNoSource, c.empty)
 	}

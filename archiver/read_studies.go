@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"apollo/archiver/parquetcheck"
 	"apollo/events"
 )
 
@@ -48,7 +49,7 @@ func Studies(fsys fs.FS) ([]LoggedStudy, error) {
 		case err != nil:
 			s.Err = err
 		case cols.Spec == nil:
-			s.Err = corrupt("the files do not carry %s", metaSpec)
+			s.Err = parquetcheck.Corrupt("the files do not carry %s", metaSpec)
 		default:
 			s.Spec, s.Accepted = cols.Spec, cols.Accepted
 		}

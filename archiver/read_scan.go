@@ -1,6 +1,7 @@
 package archiver
 
 import (
+	"apollo/archiver/parquetcheck"
 	"bytes"
 	"errors"
 	"fmt"
@@ -184,7 +185,7 @@ func surveyFile(fsys fs.FS, path string, vouchers map[string]fileEntry, raw bool
 	e, vouched := voucher(vouchers, path)
 	if vouched {
 		if size != e.Bytes {
-			return nil, corrupt("it has %d bytes, the manifest says %d", size, e.Bytes)
+			return nil, parquetcheck.Corrupt("it has %d bytes, the manifest says %d", size, e.Bytes)
 		}
 		if err := checkSum(r, e.SHA256); err != nil {
 			return nil, err
@@ -303,9 +304,9 @@ func openAt(fsys fs.FS, path string) (r io.ReaderAt, size int64, closeFile func(
 		return at, info.Size(), func() { _ = file.Close() }, nil
 	}
 	defer func() { _ = file.Close() }()
-	if info.Size() > maxChunkBytes {
-		return nil, 0, nil, corrupt("%d bytes are too many for a file system without random access", info.Size())
+	if info.Size() > parquetcheck.MaxChunkBytes {
+		return nil, 0, nil, parquetcheck.Corrupt("%d bytes are too many for a file system without random access", info.Size())
 	}
-	b, err := io.ReadAll(io.LimitReader(file, maxChunkBytes))
+	b, err := io.ReadAll(io.LimitReader(file, parquetcheck.MaxChunkBytes))
 	return bytes.NewReader(b), int64(len(b)), func() {}, err
 }

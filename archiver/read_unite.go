@@ -1,6 +1,7 @@
 package archiver
 
 import (
+	"apollo/archiver/parquetcheck"
 	"fmt"
 	"slices"
 	"strings"
@@ -90,7 +91,7 @@ func (u *union) add(f *scanFile) error {
 func (u *union) addToSpec(f *scanFile) error {
 	if f.cols.Spec != nil {
 		if f.cols.signature() != u.all.signature() {
-			return unfit("its specification has other parameters, metrics or units than that of %s", u.first)
+			return parquetcheck.Unfit("its specification has other parameters, metrics or units than that of %s", u.first)
 		}
 		return nil
 	}
@@ -123,7 +124,7 @@ func (u *union) sameUnit(column, unit string) error {
 }
 
 func unitsDiffer(column, here, there, path string) error {
-	return unfit("column %q has the unit %q here and %q in %s: write the same into the metadata %s", column, here, there, path, metaUnits)
+	return parquetcheck.Unfit("column %q has the unit %q here and %q in %s: write the same into the metadata %s", column, here, there, path, metaUnits)
 }
 
 func (u *union) parameter(p Parameter, path string) {

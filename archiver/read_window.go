@@ -1,6 +1,7 @@
 package archiver
 
 import (
+	"apollo/archiver/parquetcheck"
 	"errors"
 	"io"
 	"slices"
@@ -23,8 +24,8 @@ type windows struct {
 }
 
 func newWindows(log *logFile, wanted map[runKey]bool, size int) (*windows, error) {
-	if n := log.pf.NumRows(); n > maxGroupRows {
-		return nil, unfit("%d rows that are not sorted by study, run and trial: sort them first", n)
+	if n := log.pf.NumRows(); n > parquetcheck.MaxGroupRows {
+		return nil, parquetcheck.Unfit("%d rows that are not sorted by study, run and trial: sort them first", n)
 	}
 	w := &windows{log: log, wanted: wanted, size: size}
 	var keys []Key
@@ -92,7 +93,7 @@ func (w *windows) fill() error {
 			return nil
 		}
 		if len(rows) == 2*w.size {
-			return unfit("more than %d rows of study %s, run %s, trial %d", w.size, k.Study, k.Run, k.Trial)
+			return parquetcheck.Unfit("more than %d rows of study %s, run %s, trial %d", w.size, k.Study, k.Run, k.Trial)
 		}
 		rows = append(rows, *row)
 		return nil

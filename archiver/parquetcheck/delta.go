@@ -1,4 +1,4 @@
-package archiver
+package parquetcheck
 
 import (
 	"encoding/binary"

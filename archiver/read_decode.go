@@ -11,6 +11,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"apollo/archiver/parquetcheck"
 	"apollo/events"
 	"apollo/optimizer/space"
 )
@@ -144,7 +145,7 @@ func (r *rowReader) next(row *Row) error {
 	if r.err != nil {
 		return r.err
 	}
-	r.err = guarded(func() error {
+	r.err = parquetcheck.Guarded(func() error {
 		if !r.openGroup() {
 			return io.EOF
 		}
@@ -159,7 +160,7 @@ func (r *rowReader) next(row *Row) error {
 	if r.err != nil {
 		r.close()
 		if !errors.Is(r.err, io.EOF) && !errors.Is(r.err, ErrCorrupt) && !errors.Is(r.err, ErrUnfit) {
-			r.err = corrupt("%v", r.err)
+			r.err = parquetcheck.Corrupt("%v", r.err)
 		}
 	}
 	return r.err

@@ -1,4 +1,4 @@
-package archiver
+package parquetcheck
 
 import (
 	"bytes"
@@ -32,8 +32,8 @@ type pageChecker struct {
 // and others still write.
 const plainDictionary format.Encoding = 2
 
-// checkChunkPages checks all pages of the chunk; rows is the row group's.
-func checkChunkPages(r io.ReaderAt, c *format.ColumnChunk, rows int64, optional bool) error {
+// CheckChunkPages checks all pages of the chunk; rows is the row group's.
+func CheckChunkPages(r io.ReaderAt, c *format.ColumnChunk, rows int64, optional bool) error {
 	m := &c.MetaData
 	if m.NumValues != rows {
 		return fmt.Errorf("%d values for %d rows", m.NumValues, rows)
@@ -187,7 +187,7 @@ func (p *pageChecker) values(enc format.Encoding, data []byte, n int64) error {
 	case format.DeltaByteArray:
 		return checkPrefixes(data, n)
 	}
-	return unfit("encoding %v: rewrite the file with another one", enc)
+	return Unfit("encoding %v: rewrite the file with another one", enc)
 }
 
 // runSlack is how many values more than a page has its runs may hold: packed
@@ -312,7 +312,7 @@ func (p *pageChecker) decompress(b []byte, want int) ([]byte, error) {
 		defer zr.Close()
 		return p.readExactly(zr, want)
 	}
-	return nil, unfit("codec %v", p.codec)
+	return nil, Unfit("codec %v", p.codec)
 }
 
 func (p *pageChecker) readExactly(r io.Reader, want int) ([]byte, error) {

@@ -1,4 +1,4 @@
-package archiver
+package parquetcheck
 
 import (
 	"encoding/binary"
@@ -14,50 +14,50 @@ import (
 // Limits of files that are read. They bound memory, and lie far above what the
 // archiver and the usual tools write (row groups of 1e5 to 1e6 rows).
 const (
-	maxFileBytes    = 16 << 30
+	MaxFileBytes    = 16 << 30
 	maxFooterBytes  = 16 << 20
 	maxColumns      = 4096
-	maxGroupRows    = 4 << 20
+	MaxGroupRows    = 4 << 20
 	maxFileRows     = 1 << 32
-	maxChunkBytes   = 512 << 20
+	MaxChunkBytes   = 512 << 20
 	maxPageBytes    = 128 << 20
 	maxSchemaLevels = 16
 )
 
-// errNewer is wrapped by errors about files of a format version that this
+// ErrNewer is wrapped by errors about files of a format version that this
 // build does not know.
-var errNewer = errors.New("written by a newer version")
+var ErrNewer = errors.New("written by a newer version")
 
-// errCorrupt is wrapped by errors about files that are damaged or no trial log.
-var errCorrupt = errors.New("not a readable trial log")
+// ErrCorrupt is wrapped by errors about files that are damaged or no trial log.
+var ErrCorrupt = errors.New("not a readable trial log")
 
-func corrupt(form string, args ...any) error {
-	return fmt.Errorf("%w: "+form, append([]any{errCorrupt}, args...)...)
+func Corrupt(form string, args ...any) error {
+	return fmt.Errorf("%w: "+form, append([]any{ErrCorrupt}, args...)...)
 }
 
-// errUnfit is wrapped by errors about files that are sound and hold what this
+// ErrUnfit is wrapped by errors about files that are sound and hold what this
 // build does not read: a type, an encoding, a codec, too much of something.
 // The text names it.
-var errUnfit = errors.New("not read here")
+var ErrUnfit = errors.New("not read here")
 
-func unfit(form string, args ...any) error {
-	return fmt.Errorf("%w: "+form, append([]any{errUnfit}, args...)...)
+func Unfit(form string, args ...any) error {
+	return fmt.Errorf("%w: "+form, append([]any{ErrUnfit}, args...)...)
 }
 
-// guarded runs f and turns a panic of the Parquet library into an error.
-func guarded(f func() error) (err error) {
+// Guarded runs f and turns a panic of the Parquet library into an error.
+func Guarded(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = corrupt("%v", p)
+			err = Corrupt("%v", p)
 		}
 	}()
 	return f()
 }
 
-// openGuarded opens a Parquet file after every claim of its footer has been
+// OpenGuarded opens a Parquet file after every claim of its footer has been
 // checked against the file's size and the limits.
-func openGuarded(r io.ReaderAt, size int64) (f *parquet.File, err error) {
-	err = guarded(func() error {
+func OpenGuarded(r io.ReaderAt, size int64) (f *parquet.File, err error) {
+	err = Guarded(func() error {
 		meta, err := readFooter(r, size)
 		if err != nil {
 			return err
@@ -70,7 +70,7 @@ func openGuarded(r io.ReaderAt, size int64) (f *parquet.File, err error) {
 		}
 		f, err = parquet.OpenFile(r, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 		if err != nil {
-			return corrupt("%v", err)
+			return Corrupt("%v", err)
 		}
 		return nil
 	})
@@ -80,10 +80,10 @@ func openGuarded(r io.ReaderAt, size int64) (f *parquet.File, err error) {
 func readFooter(r io.ReaderAt, size int64) (*format.FileMetaData, error) {
 	const magic, tail = 4, 8
 	if size < magic+tail {
-		return nil, corrupt("%d bytes are too few", size)
+		return nil, Corrupt("%d bytes are too few", size)
 	}
-	if size > maxFileBytes {
-		return nil, corrupt("%d bytes are more than the limit of %d", size, int64(maxFileBytes))
+	if size > MaxFileBytes {
+		return nil, Corrupt("%d bytes are more than the limit of %d", size, int64(MaxFileBytes))
 	}
 	var head, end [8]byte
 	if _, err := r.ReadAt(head[:magic], 0); err != nil {
@@ -93,14 +93,14 @@ func readFooter(r io.ReaderAt, size int64) (*format.FileMetaData, error) {
 		return nil, fmt.Errorf("read the tail: %w", err)
 	}
 	if string(head[:magic]) == "PARE" || string(end[4:]) == "PARE" {
-		return nil, unfit("it is encrypted")
+		return nil, Unfit("it is encrypted")
 	}
 	if string(head[:magic]) != "PAR1" || string(end[4:]) != "PAR1" {
-		return nil, corrupt("the file does not begin and end with PAR1")
+		return nil, Corrupt("the file does not begin and end with PAR1")
 	}
 	n := int64(binary.LittleEndian.Uint32(end[:4]))
 	if n > size-magic-tail || n > maxFooterBytes {
-		return nil, corrupt("a footer of %d bytes in a file of %d", n, size)
+		return nil, Corrupt("a footer of %d bytes in a file of %d", n, size)
 	}
 	footer := make([]byte, n)
 	if _, err := r.ReadAt(footer, size-tail-n); err != nil && !errors.Is(err, io.EOF) {
@@ -108,17 +108,17 @@ func readFooter(r io.ReaderAt, size int64) (*format.FileMetaData, error) {
 	}
 	used, err := checkThrift(footer)
 	if err != nil {
-		return nil, corrupt("the footer is malformed")
+		return nil, Corrupt("the footer is malformed")
 	}
 	meta := &format.FileMetaData{}
 	if err := thrift.Unmarshal(&thrift.CompactProtocol{}, footer[:used], meta); err != nil {
-		return nil, corrupt("decode the footer: %v", err)
+		return nil, Corrupt("decode the footer: %v", err)
 	}
 	if meta.EncryptionAlgorithm.Value != nil {
-		return nil, unfit("it is encrypted")
+		return nil, Unfit("it is encrypted")
 	}
 	if used != len(footer) {
-		return nil, corrupt("the footer is malformed")
+		return nil, Corrupt("the footer is malformed")
 	}
 	return meta, nil
 }
@@ -127,7 +127,7 @@ func readFooter(r io.ReaderAt, size int64) (*format.FileMetaData, error) {
 // recursion.
 func checkSchema(schema []format.SchemaElement) error {
 	if len(schema) == 0 || len(schema) > maxColumns {
-		return corrupt("a schema of %d elements", len(schema))
+		return Corrupt("a schema of %d elements", len(schema))
 	}
 	open := []int{1}
 	for i := range schema {
@@ -135,19 +135,19 @@ func checkSchema(schema []format.SchemaElement) error {
 			open = open[:len(open)-1]
 		}
 		if len(open) == 0 || len(open) > maxSchemaLevels {
-			return corrupt("the schema is no tree of at most %d levels", maxSchemaLevels)
+			return Corrupt("the schema is no tree of at most %d levels", maxSchemaLevels)
 		}
 		open[len(open)-1]--
 		if n := schema[i].NumChildren; n.Valid && n.V != 0 {
 			if n.V < 0 || int(n.V) > len(schema) {
-				return corrupt("column %q has %d children", schema[i].Name, n.V)
+				return Corrupt("column %q has %d children", schema[i].Name, n.V)
 			}
 			open = append(open, int(n.V))
 		}
 	}
 	for _, n := range open {
 		if n != 0 {
-			return corrupt("the schema lacks %d columns", n)
+			return Corrupt("the schema lacks %d columns", n)
 		}
 	}
 	return nil
@@ -158,10 +158,10 @@ func checkGroups(meta *format.FileMetaData, size int64) error {
 	for g := range meta.RowGroups {
 		group := &meta.RowGroups[g]
 		if group.NumRows < 0 {
-			return corrupt("row group %d has %d rows", g, group.NumRows)
+			return Corrupt("row group %d has %d rows", g, group.NumRows)
 		}
-		if group.NumRows > maxGroupRows {
-			return unfit("row group %d has %d rows, the limit is %d", g, group.NumRows, maxGroupRows)
+		if group.NumRows > MaxGroupRows {
+			return Unfit("row group %d has %d rows, the limit is %d", g, group.NumRows, MaxGroupRows)
 		}
 		rows += group.NumRows
 		if group.NumRows == 0 {
@@ -169,25 +169,25 @@ func checkGroups(meta *format.FileMetaData, size int64) error {
 		}
 		for c := range group.Columns {
 			if err := checkChunk(&group.Columns[c], size); err != nil {
-				return corrupt("row group %d, column %d: %v", g, c, err)
+				return Corrupt("row group %d, column %d: %v", g, c, err)
 			}
-			if m := &group.Columns[c].MetaData; m.TotalCompressedSize > maxChunkBytes {
-				return unfit("row group %d, column %d has %d bytes, the limit is %d", g, c, m.TotalCompressedSize, maxChunkBytes)
+			if m := &group.Columns[c].MetaData; m.TotalCompressedSize > MaxChunkBytes {
+				return Unfit("row group %d, column %d has %d bytes, the limit is %d", g, c, m.TotalCompressedSize, MaxChunkBytes)
 			}
 		}
 	}
 	if rows != meta.NumRows {
-		return corrupt("the row groups have %d rows, the file says %d", rows, meta.NumRows)
+		return Corrupt("the row groups have %d rows, the file says %d", rows, meta.NumRows)
 	}
 	if rows > maxFileRows {
-		return unfit("%d rows are more than the limit of %d", rows, int64(maxFileRows))
+		return Unfit("%d rows are more than the limit of %d", rows, int64(maxFileRows))
 	}
 	return nil
 }
 
-// checkCodec refuses the codecs that are not read. first is the chunk of the
+// CheckCodec refuses the codecs that are not read. first is the chunk of the
 // first row group: the library decodes every chunk of a column with its codec.
-func checkCodec(c, first *format.ColumnChunk) error {
+func CheckCodec(c, first *format.ColumnChunk) error {
 	switch c.MetaData.Codec {
 	case format.Uncompressed, format.Snappy, format.Gzip, format.Zstd, format.Brotli:
 	default:

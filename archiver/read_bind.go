@@ -13,6 +13,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"apollo/archiver/parquetcheck"
 	"apollo/events"
 )
 
@@ -69,7 +70,7 @@ type reading struct {
 
 // openLog opens a Parquet file as a trial log.
 func openLog(r io.ReaderAt, size int64, how reading) (*logFile, error) {
-	pf, err := openGuarded(r, size)
+	pf, err := parquetcheck.OpenGuarded(r, size)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +78,7 @@ func openLog(r io.ReaderAt, size int64, how reading) (*logFile, error) {
 	if how.source {
 		f.folders = folderValues(how.path)
 	}
-	err = guarded(func() error {
+	err = parquetcheck.Guarded(func() error {
 		f.columns = fileColumns(pf.Metadata().Schema)
 		if err := f.readMetadata(); err != nil {
 			return err
@@ -97,7 +98,7 @@ func (f *logFile) readMetadata() error {
 	if v, ok := f.pf.Lookup(metaVersion); ok {
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 {
-			return corrupt("%s is %q", metaVersion, v)
+			return parquetcheck.Corrupt("%s is %q", metaVersion, v)
 		}
 		if n > SchemaVersion {
 			return fmt.Errorf("%w: its format is version %d, this build reads up to %d", ErrNewer, n, SchemaVersion)
@@ -111,15 +112,15 @@ func (f *logFile) readMetadata() error {
 		return nil
 	}
 	if len(spec) > maxSpecBytes {
-		return corrupt("%s has %d bytes", metaSpec, len(spec))
+		return parquetcheck.Corrupt("%s has %d bytes", metaSpec, len(spec))
 	}
 	s := &events.Spec{}
 	if err := json.Unmarshal([]byte(spec), s); err != nil {
-		return corrupt("%s: %v", metaSpec, err)
+		return parquetcheck.Corrupt("%s: %v", metaSpec, err)
 	}
 	cols, err := newColumns(s)
 	if err != nil {
-		return corrupt("%s: %v", metaSpec, err)
+		return parquetcheck.Corrupt("%s: %v", metaSpec, err)
 	}
 	if v, ok := f.pf.Lookup(metaAccepted); ok {
 		if us, err := strconv.ParseInt(v, 10, 64); err == nil {
@@ -260,7 +261,7 @@ func (f *logFile) bind() error {
 		f.bound = append(f.bound, b)
 	}
 	if len(mistakes) > 0 {
-		return unfit("%v", errors.Join(mistakes...))
+		return parquetcheck.Unfit("%v", errors.Join(mistakes...))
 	}
 	return f.checkChunks()
 }
@@ -297,17 +298,17 @@ func (f *logFile) checkChunks() error {
 				continue
 			}
 			chunk := &group.Columns[b.col.leaf]
-			if err := checkCodec(chunk, &meta.RowGroups[0].Columns[b.col.leaf]); err != nil {
-				return unfit("row group %d, column %q: %w", g, b.name, err)
+			if err := parquetcheck.CheckCodec(chunk, &meta.RowGroups[0].Columns[b.col.leaf]); err != nil {
+				return parquetcheck.Unfit("row group %d, column %q: %w", g, b.name, err)
 			}
 			if f.how.vouched {
 				continue
 			}
-			if err := checkChunkPages(f.r, chunk, group.NumRows, b.col.optional); err != nil {
+			if err := parquetcheck.CheckChunkPages(f.r, chunk, group.NumRows, b.col.optional); err != nil {
 				if errors.Is(err, ErrUnfit) {
 					return fmt.Errorf("row group %d, column %q: %w", g, b.name, err)
 				}
-				return corrupt("row group %d, column %q: %v", g, b.name, err)
+				return parquetcheck.Corrupt("row group %d, column %q: %v", g, b.name, err)
 			}
 		}
 	}

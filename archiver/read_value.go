@@ -13,6 +13,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"apollo/archiver/parquetcheck"
 	"apollo/optimizer/space"
 )
 
@@ -27,7 +28,7 @@ func (c *cursor) value() (v parquet.Value, ok bool, err error) {
 	}
 	c.valued = true
 	if !c.b.fits {
-		return v, false, unfit("%w", c.b.mismatch())
+		return v, false, parquetcheck.Unfit("%w", c.b.mismatch())
 	}
 	return v, true, nil
 }
@@ -56,7 +57,7 @@ func (f *fileColumn) string(b []byte) (string, error) {
 		h := hex.EncodeToString(b)
 		return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:], nil
 	case f.from == parquet.FixedLenByteArray && (!utf8.Valid(b) || bytes.IndexByte(b, 0) >= 0):
-		return "", unfit("column %q is of type FIXED_LEN_BYTE_ARRAY and holds %q, which is no text: write it as STRING", f.name, b)
+		return "", parquetcheck.Unfit("column %q is of type FIXED_LEN_BYTE_ARRAY and holds %q, which is no text: write it as STRING", f.name, b)
 	}
 	return string(b), nil
 }
@@ -74,7 +75,7 @@ func (c *cursor) number() (float64, error) {
 	f, exact := c.b.col.float(v)
 	if !exact {
 		if !c.raw {
-			return 0, unfit("column %q holds %v, which is beyond what a double holds exactly", c.b.name, v)
+			return 0, parquetcheck.Unfit("column %q holds %v, which is beyond what a double holds exactly", c.b.name, v)
 		}
 		return math.Inf(1), nil
 	}
@@ -239,7 +240,7 @@ func (c *cursor) trial() (int64, error) {
 	case !ok && c.raw:
 		return -1, nil
 	case !ok:
-		return 0, unfit("column %q is NULL", c.b.name)
+		return 0, parquetcheck.Unfit("column %q is NULL", c.b.name)
 	}
 	return n, nil
 }
@@ -252,7 +253,7 @@ func (c *cursor) boolean() (bool, error) {
 	}
 	n, _ := c.b.col.float(v)
 	if n != 0 && n != 1 {
-		return false, unfit("column %q holds %v, want BOOLEAN", c.b.name, n)
+		return false, parquetcheck.Unfit("column %q holds %v, want BOOLEAN", c.b.name, n)
 	}
 	return n == 1, nil
 }

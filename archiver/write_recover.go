@@ -1,6 +1,7 @@
 package archiver
 
 import (
+	"apollo/archiver/parquetcheck"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -142,7 +143,7 @@ func fileLogID(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	pf, err := openGuarded(file, info.Size())
+	pf, err := parquetcheck.OpenGuarded(file, info.Size())
 	if err != nil {
 		return "", err
 	}
@@ -348,7 +349,7 @@ func readEntry(rel, path string) (fileEntry, string, error) {
 			return e, "", err
 		}
 		if row.Study != e.Study || row.Run != e.Run {
-			return e, "", corrupt("a trial of %s/%s in the folder of %s/%s", row.Study, row.Run, e.Study, e.Run)
+			return e, "", parquetcheck.Corrupt("a trial of %s/%s in the folder of %s/%s", row.Study, row.Run, e.Study, e.Run)
 		}
 		e.Trials.add(row.Trial)
 		e.Rows++
