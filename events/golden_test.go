@@ -61,7 +61,7 @@ func samples() []events.Payload {
 	waiting := &events.Waiting{Code: events.WaitsNoEvaluator, Message: "nobody works for evaluator edge", Hint: "start a worker: apollo serve evaluator"}
 	item := events.PresentItem{Study: study, Run: run, Batch: 2, Since: 1612278245000000, Error: "the stream is full"}
 	identity := &events.Identity{Version: "2", Program: strings.Repeat("5e", 32)}
-	program := &events.Program{Args: []string{"python3", "sim.py"}, Path: "/usr/bin/python3", Files: []events.ProgramFile{{Arg: 1, SHA256: strings.Repeat("5f", 32)}}}
+	program := &events.Program{Args: []string{"python3", "sim.py"}, Path: "/usr/bin/python3", Files: []events.ProgramFile{{Arg: 1, SHA256: strings.Repeat("5f", 32)}}, SHA256: strings.Repeat("5d", 32)}
 	volume, reference := 0.0625, map[string]float64{"latency_s": 0.02}
 	summary := events.Summary{Trials: 400, Measured: 280, Infeasible: 119, Failed: 1, Feasible: 250, Best: &best, Front: []events.BestTrial{best}, FrontSize: 1, Hypervolume: &volume, Reference: reference, Hash: strings.Repeat("f0", 32), LastResult: 1234}
 	return []events.Payload{

@@ -42,11 +42,15 @@ func (i Identity) String() string {
 // argument that is a regular file. Nothing else counts: what a script imports
 // is covered by the version that the program says.
 type Program struct {
+	// Args are shown, logged and sent without what Redact takes out.
 	Args []string `json:"args"`
 	// Path is the absolute path of the executable.
 	Path string `json:"path"`
 	// Files has an entry for every argument that is a regular file.
 	Files []ProgramFile `json:"files,omitempty"`
+	// SHA256 is the digest of the program with all of its arguments, where Args
+	// lack something.
+	SHA256 string `json:"sha256,omitempty"`
 }
 
 // ProgramFile is an argument that is a regular file.
@@ -61,12 +65,32 @@ func (p *Program) Digest() string {
 	if p == nil {
 		return ""
 	}
+	if p.SHA256 != "" {
+		return p.SHA256
+	}
 	b, err := json.Marshal(p)
 	if err != nil { // strings and numbers always have an encoding
 		return ""
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
+}
+
+// WithoutSecrets returns the program as it may be shown: what Redact takes
+// out of its arguments counts for its digest alone.
+func (p *Program) WithoutSecrets() *Program {
+	if p == nil {
+		return nil
+	}
+	shown := *p
+	shown.Args = make([]string, len(p.Args))
+	for i, arg := range p.Args {
+		shown.Args[i] = Redact(arg)
+	}
+	if !slices.Equal(shown.Args, p.Args) {
+		shown.SHA256 = p.Digest()
+	}
+	return &shown
 }
 
 // String is the command line, for people; "" for nil.
@@ -100,6 +124,9 @@ func DiffPrograms(have, want *Program) []string {
 			continue
 		}
 		out = append(out, fmt.Sprintf("the file %s: %s, now %s", cut(want.Args[i], 160), content(a), content(b)))
+	}
+	if len(out) == 0 {
+		return []string{"a secret in its arguments, which is not shown"}
 	}
 	return out
 }

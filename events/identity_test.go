@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"apollo/events"
 )
 
@@ -88,6 +90,37 @@ func TestEarlierEventsHaveNoIdentity(t *testing.T) {
 	_, again, err := events.Decode(encode(t, work))
 	if got := again.(events.BatchRequested).Identity; err != nil || got == nil || *got != (events.Identity{}) {
 		t.Errorf("the empty identity reads as %v, %v", got, err)
+	}
+}
+
+// Nobody is shown a password of a program's arguments, which counts for who
+// measures all the same.
+func TestSecretsOfAProgramAreNotShown(t *testing.T) {
+	t.Parallel()
+	with := func(password string) *events.Program {
+		return &events.Program{
+			Args: []string{"sim", "--db", "postgres://bob:" + password + "@db:5432/x?a=b", "https://example.com/a", "sh -c 'sim ftp://u:" + password + "@h'"},
+			Path: "/bin/sim",
+		}
+	}
+	one, other := with("s3cret"), with("0ther")
+	shown, others := one.WithoutSecrets(), other.WithoutSecrets()
+	want := []string{"sim", "--db", "postgres://…@db:5432/x?…", "https://example.com/a", "sh -c 'sim ftp://…@h'"}
+	if diff := cmp.Diff(want, shown.Args); diff != "" {
+		t.Errorf("arguments (-want +got):\n%s", diff)
+	}
+	if one.Args[2] == shown.Args[2] || shown.Digest() != one.Digest() || shown.WithoutSecrets().Digest() != one.Digest() {
+		t.Error("the digest of a program that is shown, want that of the program")
+	}
+	if others.Digest() == shown.Digest() {
+		t.Error("two passwords have one digest")
+	}
+	if diff := cmp.Diff([]string{"a secret in its arguments, which is not shown"}, events.DiffPrograms(shown, others)); diff != "" {
+		t.Errorf("the difference (-want +got):\n%s", diff)
+	}
+	plain := &events.Program{Args: []string{"sim", "a:b@c"}, Path: "/bin/sim"}
+	if diff := cmp.Diff(plain, plain.WithoutSecrets()); diff != "" {
+		t.Errorf("a program without secrets (-want +got):\n%s", diff)
 	}
 }
 

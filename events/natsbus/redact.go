@@ -3,36 +3,19 @@ package natsbus
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
+
+	"apollo/events"
 )
 
-// hidden stands where a secret was.
-const hidden = "…"
-
-var (
-	// A URL ends at a space, a quote or a comma: the client takes a comma for the
-	// next URL, so that no password of one that works holds it. What comes before
-	// the last @ is a user and a password, or a token.
-	userInfo = regexp.MustCompile(`://[^\s"',<>]*@`)
-	// A query may hold anything, and no server needs one to be recognised.
-	query = regexp.MustCompile(`(://[^\s"',<>?]*)\?[^\s"',<>]*`)
-)
-
-// Redact takes users, passwords, tokens and queries out of the URLs of a text,
-// for everything that people or logs get to see.
-func Redact(text string) string {
-	return query.ReplaceAllString(userInfo.ReplaceAllString(text, "://"+hidden+"@"), "$1?"+hidden)
-}
-
-// redact is Redact that also knows the secrets of this connection, which an
+// redact is events.Redact that also knows the secrets of this connection, which an
 // error of the client may quote without their URL.
 func (c Config) redact(text string) string {
 	for _, secret := range c.secrets() {
-		text = strings.ReplaceAll(text, secret, hidden)
+		text = strings.ReplaceAll(text, secret, events.Hidden)
 	}
-	return Redact(text)
+	return events.Redact(text)
 }
 
 // secrets are what nobody may read, the longest first: one may be a part of

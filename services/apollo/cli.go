@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
-	"apollo/events/natsbus"
 	"apollo/services/cli"
 )
 
@@ -49,7 +48,7 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		return code
 	}
 	// Whoever quotes what was typed may quote a password.
-	said := natsbus.Redact(err.Error())
+	said := events.Redact(err.Error())
 	fmt.Fprintf(stderr, "apollo: %s\n", strings.ReplaceAll(said, "\n", "\n        "))
 	if hint != "" {
 		fmt.Fprintf(stderr, "apollo: hint: %s\n", hint)

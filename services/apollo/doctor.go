@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
-	"apollo/events/natsbus"
 	"apollo/services/cli"
 	"apollo/services/proposer"
 )
@@ -92,11 +91,11 @@ func probe(ctx context.Context, url string) finding {
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
-		return finding{Check: "http", Text: natsbus.Redact(err.Error())}
+		return finding{Check: "http", Text: events.Redact(err.Error())}
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return finding{Check: "http", Text: natsbus.Redact(err.Error())}
+		return finding{Check: "http", Text: events.Redact(err.Error())}
 	}
 	defer response.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10))

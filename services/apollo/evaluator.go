@@ -132,7 +132,7 @@ func (a *app) runEvaluator(c *cobra.Command, name string, argv []string, dir str
 	if err != nil {
 		return err
 	}
-	a.Say("evaluator %s on %s: %s", name, s.url, strings.Join(argv, " "))
+	a.Say("evaluator %s on %s: %s", name, s.url, backend.Program())
 	roles := []role{programRole(newEvaluator(s, name, slots, logger, fail), backend)}
 	var last []role
 	if http != "" {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"apollo/events"
 	"apollo/events/natsbus"
 	"apollo/services/cli"
 )
@@ -45,7 +46,7 @@ func (a *app) commandLine() string {
 		case i > 0 && a.args[i-1] == "--token":
 			arg = "…"
 		default:
-			arg = natsbus.Redact(arg)
+			arg = events.Redact(arg)
 		}
 		words = append(words, shellWord(arg))
 	}

@@ -162,7 +162,7 @@ func connect(ctx context.Context, conf natsbus.Config, remote bool) (*session, e
 	if err != nil {
 		return nil, err
 	}
-	return &session{bus: bus, url: natsbus.Redact(conf.URL), remote: remote, log: conf.Logger, attempts: newAttemptCounter()}, nil
+	return &session{bus: bus, url: events.Redact(conf.URL), remote: remote, log: conf.Logger, attempts: newAttemptCounter()}, nil
 }
 
 // study returns the view of a study, or an error that says that there is none.

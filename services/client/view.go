@@ -77,7 +77,7 @@ func (v *StudyView) fold(m events.Message, e events.Payload) {
 	case events.StudyAccepted:
 		*v = StudyView{
 			Study: e.Study, Run: e.Run, State: study.Running, Accepted: m.Time, Updated: m.Time, Spec: &e.Spec,
-			SHA256: e.SpecSHA256, Command: e.Command, Budget: e.Spec.Budget.Trials, Identity: e.Pin(), Program: e.Program,
+			SHA256: e.SpecSHA256, Command: e.Command, Budget: e.Spec.Budget.Trials, Identity: e.Pin(), Program: e.Program.WithoutSecrets(),
 		}
 		if len(e.Spec.Objectives) > 1 {
 			v.front = study.NewFront(v.Spec)

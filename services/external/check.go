@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"apollo/evaluator"
+	"apollo/events"
 	"apollo/optimizer/space"
 )
 
@@ -133,7 +134,7 @@ func Check(ctx context.Context, argv []string, o CheckOptions) Report {
 	if c.p != nil {
 		c.p.Discard()
 	}
-	report := Report{Command: argv, Name: c.info.Name, Version: c.info.Version}
+	report := Report{Command: (&events.Program{Args: argv}).WithoutSecrets().Args, Name: c.info.Name, Version: c.info.Version}
 	for _, name := range checkNames() {
 		f, ok := c.findings[name]
 		if !ok {

@@ -19,7 +19,8 @@ import (
 // Identify returns the program argv, run in dir ("" is the current directory),
 // as far as it counts for the identity of its answers: the arguments, the path
 // of the executable, and the content of every argument that is a regular file.
-// A program that cannot be found has no path; starting it says why.
+// A program that cannot be found has no path; starting it says why. Secrets
+// are not in what it returns.
 func Identify(argv []string, dir string) (*events.Program, error) {
 	return new(contents).identify(argv, dir)
 }
@@ -69,7 +70,7 @@ func (c *contents) identify(argv []string, dir string) (*events.Program, error) 
 		}
 		p.Files = append(p.Files, events.ProgramFile{Arg: i, SHA256: digest})
 	}
-	return p, nil
+	return p.WithoutSecrets(), nil
 }
 
 // found returns where a program is found by its name, or "".

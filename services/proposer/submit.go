@@ -240,7 +240,7 @@ func (p *Proposer) accept(ctx context.Context, c command, key messages.RunKey, s
 		e.Identity = &events.Identity{Version: spec.Evaluator.Version}
 	case request.Program != nil:
 		e.Identity = &events.Identity{Version: request.EvaluatorVersion, Program: request.Program.Digest()}
-		e.Program = request.Program
+		e.Program = request.Program.WithoutSecrets()
 	default:
 		e.Binds = true
 	}
