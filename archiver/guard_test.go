@@ -1,7 +1,6 @@
 package archiver
 
 import (
-	"apollo/archiver/parquetcheck"
 	"bytes"
 	stdcmp "cmp"
 	"encoding/binary"
@@ -20,6 +19,8 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
 	"github.com/parquet-go/parquet-go/format"
+
+	"apollo/archiver/parquetcheck"
 )
 
 // encodeWith returns rows as a Parquet file.

@@ -1,7 +1,6 @@
 package archiver
 
 import (
-	"apollo/archiver/parquetcheck"
 	"bytes"
 	"errors"
 	"fmt"
@@ -10,6 +9,8 @@ import (
 	"iter"
 	"strings"
 	"time"
+
+	"apollo/archiver/parquetcheck"
 )
 
 // Query says which trials to read.

@@ -1,10 +1,11 @@
 package archiver
 
 import (
-	"apollo/archiver/parquetcheck"
 	"fmt"
 	"slices"
 	"strings"
+
+	"apollo/archiver/parquetcheck"
 )
 
 // UnitSuffix is how a unit ends a metric's name: latency_s, rate_b_per_s.

@@ -1,10 +1,11 @@
 package archiver
 
 import (
-	"apollo/archiver/parquetcheck"
 	"errors"
 	"io"
 	"slices"
+
+	"apollo/archiver/parquetcheck"
 )
 
 // windowRows is how many rows of a file that is not in order are in memory at

@@ -1,7 +1,6 @@
 package archiver
 
 import (
-	"apollo/archiver/parquetcheck"
 	"errors"
 	"io/fs"
 	"os"
@@ -12,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"apollo/archiver/parquetcheck"
 )
 
 // sameRow compares rows without the columns, which belong to the file.

@@ -1,10 +1,11 @@
 package archiver
 
 import (
-	"apollo/archiver/parquetcheck"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+
+	"apollo/archiver/parquetcheck"
 )
 
 // checkSum compares the checksum of all that r holds.

@@ -1,7 +1,6 @@
 package archiver
 
 import (
-	"apollo/archiver/parquetcheck"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -14,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"apollo/archiver/parquetcheck"
 )
 
 // recover brings the directory into the state that the manifest tells of.

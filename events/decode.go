@@ -1,12 +1,13 @@
 package events
 
 import (
-	"apollo/events/wire"
 	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"apollo/events/wire"
 )
 
 // reader reads the types of the contract from JSON.

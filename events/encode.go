@@ -1,7 +1,6 @@
 package events
 
 import (
-	"apollo/events/wire"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -9,6 +8,8 @@ import (
 	"sort"
 	"strconv"
 	"time"
+
+	"apollo/events/wire"
 )
 
 // appender is implemented by the payloads that carry designs. They are written

@@ -9,10 +9,11 @@
 package events
 
 import (
-	"apollo/events/wire"
 	"encoding/json"
 	"errors"
 	"time"
+
+	"apollo/events/wire"
 )
 
 // ErrMalformed is wrapped by Decode's errors: the bytes are no event of this

@@ -31,27 +31,7 @@ func (e *RuleError) Error() string {
 // label that the parameter does not have is one: params are those before the
 // study narrows them.
 //
-// A rule is written in the syntax of github.com/expr-lang/expr and is true for
-// legal designs. It sees each numeric parameter as a number in the parameter's
-// unit, each categorical one as its label, and the constants KiB, MiB and GiB.
-// It may use
-//
-//	/ * + - % ** ^        numbers (all are 64-bit floats; % is the remainder)
-//	== != < <= > >=       numbers; == and != also labels and booleans
-//	in [a, b], in 1..8    membership; a range holds whole numbers
-//	and or not && || !    booleans, from left to right, stopping early
-//	c ? a : b             a choice
-//	contains startsWith endsWith         labels
-//	min max abs floor ceil round log2    functions of numbers
-//
-// and nothing else: no loops, variables, members or clocks, so the cost of a
-// check is bounded by MaxRuleNodes. An operation without a finite value
-// (division by zero, overflow) makes a design not legal.
-//
-// Where a rule meets a parameter that means nothing (Parameter.When) it is
-// neither true nor false there: a comparison with it is open, "and" is false
-// when one side is, "or" true when one side is, and what depends on nothing
-// else is open. A rule that is open does not bind.
+// The language is that of package rule; a rule sees each parameter in its unit.
 func CompileRule(params []Parameter, rule Rule) error {
 	_, _, err := compileUsing(params, rule, true)
 	return err

@@ -1,7 +1,6 @@
 package events
 
 import (
-	"apollo/events/wire"
 	"bytes"
 	"embed"
 	"errors"
@@ -9,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"apollo/events/wire"
 )
 
 //go:generate go run ./internal/schemagen

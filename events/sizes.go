@@ -1,13 +1,14 @@
 package events
 
 import (
-	"apollo/events/wire"
 	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
 	"time"
+
+	"apollo/events/wire"
 )
 
 // What the messages of a study can need, and what a bus carries. A study that

@@ -1,7 +1,6 @@
 package events
 
 import (
-	"apollo/events/wire"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"apollo/events/wire"
 )
 
 // SpecSHA256 is the identity of a specification, 64 hex digits: the SHA-256 of

@@ -1,3 +1,5 @@
+// Package parquetcheck checks what a Parquet file claims before the library
+// believes it: sizes, counts, nesting, pages. It knows nothing of trials.
 package parquetcheck
 
 import (
@@ -31,6 +33,7 @@ var ErrNewer = errors.New("written by a newer version")
 // ErrCorrupt is wrapped by errors about files that are damaged or no trial log.
 var ErrCorrupt = errors.New("not a readable trial log")
 
+// Corrupt is an error that wraps ErrCorrupt.
 func Corrupt(form string, args ...any) error {
 	return fmt.Errorf("%w: "+form, append([]any{ErrCorrupt}, args...)...)
 }
@@ -40,6 +43,7 @@ func Corrupt(form string, args ...any) error {
 // The text names it.
 var ErrUnfit = errors.New("not read here")
 
+// Unfit is an error that wraps ErrUnfit.
 func Unfit(form string, args ...any) error {
 	return fmt.Errorf("%w: "+form, append([]any{ErrUnfit}, args...)...)
 }

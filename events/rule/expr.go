@@ -1,3 +1,26 @@
+// Package rule compiles the language of structural rules and conditions.
+//
+// A rule is written in the syntax of github.com/expr-lang/expr and is true for
+// legal designs. It sees each numeric parameter as a number in the parameter's
+// unit, each categorical one as its label, and the constants KiB, MiB and GiB.
+// It may use
+//
+//	/ * + - % ** ^        numbers (all are 64-bit floats; % is the remainder)
+//	== != < <= > >=       numbers; == and != also labels and booleans
+//	in [a, b], in 1..8    membership; a range holds whole numbers
+//	and or not && || !    booleans, from left to right, stopping early
+//	c ? a : b             a choice
+//	contains startsWith endsWith         labels
+//	min max abs floor ceil round log2    functions of numbers
+//
+// and nothing else: no loops, variables, members or clocks, so the cost of a
+// check is bounded by MaxNodes. An operation without a finite value
+// (division by zero, overflow) makes a design not legal.
+//
+// Where a rule meets a parameter that means nothing (its condition does not hold) it is
+// neither true nor false there: a comparison with it is open, "and" is false
+// when one side is, "or" true when one side is, and what depends on nothing
+// else is open. A rule that is open does not bind.
 package rule
 
 import (
@@ -22,10 +45,11 @@ import (
 // TestRulesAgreeWithExpr holds the two to the same answers.
 
 const (
-	// MaxLength bounds the text of an expression in bytes, maxNodes its
-	// syntax nodes: it has no loops, so that bounds the cost of a check too.
+	// MaxLength bounds the text of an expression in bytes.
 	MaxLength = 1000
-	MaxNodes  = 200
+	// MaxNodes bounds its syntax nodes: it has no loops, so that bounds the cost
+	// of a check too.
+	MaxNodes = 200
 )
 
 // Variable is what an expression can name: a number, or one of the labels.
@@ -42,6 +66,7 @@ const IdleLabel = "\x00"
 // parameter means nothing (idle).
 type Verdict uint8
 
+// What an expression comes to.
 const (
 	No Verdict = iota
 	Yes
@@ -56,12 +81,13 @@ func verdictOf(b bool) Verdict {
 	return No
 }
 
-// Compiled expressions by kind. A number without a value is NaN, one of a
-// parameter that means nothing is +Inf: no other number is infinite. Such a text
-// is idleLabel.
+// Test is an expression that is true or false for a design.
+type Test func([]space.Value) Verdict
+
+// A number without a value is NaN, one of a parameter that means nothing is
+// +Inf: no other number is infinite. Such a text is IdleLabel.
 type (
 	number func([]space.Value) float64
-	Test   func([]space.Value) Verdict
 	text   func([]space.Value) string
 )
 

@@ -1,3 +1,5 @@
+// Package wire reads and writes JSON as the events need it: in one pass, as
+// strictly as encoding/json, with the place of every mistake and exact numbers.
 package wire
 
 import (
@@ -30,6 +32,7 @@ type Reader struct {
 	words map[string]string
 }
 
+// Fail keeps the first mistake, at the place that was read last.
 func (r *Reader) Fail(format string, args ...any) {
 	if r.Err == nil {
 		r.Err, r.At = fmt.Errorf(format, args...), min(r.Pos, len(r.Bytes))

@@ -52,6 +52,7 @@ func AppendFloat(b []byte, f float64) []byte {
 
 var errNotFinite = errors.New("a number is not finite")
 
+// AppendFinite is AppendFloat for a number that may be none.
 func AppendFinite(b []byte, f float64) ([]byte, error) {
 	if f-f != 0 {
 		return nil, errNotFinite
@@ -75,6 +76,7 @@ func AppendList[T any](b []byte, list []T, element func([]byte, T) ([]byte, erro
 	return append(b, ']'), nil
 }
 
+// AppendStd appends v as encoding/json writes it, without HTML escapes.
 func AppendStd(b []byte, v any) ([]byte, error) {
 	buf := bytes.NewBuffer(b)
 	enc := json.NewEncoder(buf)
@@ -85,6 +87,8 @@ func AppendStd(b []byte, v any) ([]byte, error) {
 	return buf.Bytes()[:buf.Len()-1], nil
 }
 
+// AppendInt appends a whole number.
 func AppendInt(b []byte, n int) ([]byte, error) { return strconv.AppendInt(b, int64(n), 10), nil }
 
+// AppendText is AppendString as an element of AppendList.
 func AppendText(b []byte, s string) ([]byte, error) { return AppendString(b, s), nil }
