@@ -136,6 +136,12 @@ func TestWorkWaitsForTheRightVersion(t *testing.T) {
 		if wrong.HandedBack() < 4*2*events.MaxDeliver {
 			t.Errorf("%d hand-backs are too few for this test", wrong.HandedBack())
 		}
+		before := wrong.HandedBack()
+		time.Sleep(5 * time.Minute) // a copy takes the place of each item three times
+		const items, rounds = 4, int(5 * time.Minute / (2 * time.Second))
+		if n, most := wrong.HandedBack()-before, uint64(items*(rounds+4)); n > most {
+			t.Errorf("%d hand-backs in five minutes, want %d at most: copies wait as the items did", n, most)
+		}
 		for _, subject := range []string{"dlq.>", "result.>", "study.sim.*.paused"} {
 			if n := len(s.log(subject)); n != 0 {
 				t.Errorf("%d messages on %s, want none", n, subject)
@@ -214,17 +220,9 @@ func TestAWorkerOfOneRunServesNoOther(t *testing.T) {
 		s.startAll(0)
 		s.submit("a", "x1", ownEvaluator("a", 80))
 		s.submit("b", "x2", ownEvaluator("b", 80))
-		run := func(name string) string {
-			for {
-				if e := s.log("study." + name + ".*.accepted"); len(e) > 0 {
-					return e[0].(events.StudyAccepted).Run
-				}
-				time.Sleep(10 * time.Millisecond)
-			}
-		}
 		var served sync.Map
 		only := func(who, name string) {
-			key := run(name)
+			key := s.accepted(name)
 			s.start(who, func(b events.Bus) service {
 				return &worker.Evaluator{
 					Bus: b, Name: "mine", OnlyStudy: name, OnlyRun: key, Worker: who, Program: prog(name),

@@ -15,10 +15,16 @@ import (
 
 const (
 	// handBackFirst and handBackMax bound the time after which an item comes
-	// again that was handed back. It doubles, so that an item is kept from the
-	// worker that it is for no longer than it has waited already.
+	// again that was handed back. Between them it is one part in handBackPart of
+	// what the item has waited: an item that every other worker may take by chance
+	// first must not wait twice as long each time, and one that waits for long must
+	// not keep the workers busy.
 	handBackFirst = 20 * time.Millisecond
 	handBackMax   = 2 * time.Second
+	handBackPart  = 8
+	// metaHandBacks is how many times an item was handed back before this copy
+	// took its place.
+	metaHandBacks = "Apollo-Handed-Back"
 	// maxHandBacks is after how many deliveries a copy takes the place of an
 	// item that is handed back: far from events.MaxDeliver, which is for items
 	// that nobody survives.
@@ -63,15 +69,27 @@ func (e *Evaluator) handBack(msg *message.Message, back *handBack) error {
 	subject := msg.Metadata.Get(events.MetaSubject)
 	e.tell(subject, back)
 	n, _ := strconv.Atoi(msg.Metadata.Get(events.MetaDeliveries))
+	before, _ := strconv.Atoi(msg.Metadata.Get(metaHandBacks))
 	if n >= maxHandBacks {
-		err := e.renew(msg, subject)
+		err := e.renew(msg, subject, before+n)
 		if err == nil {
 			return nil
 		}
 		e.Logger.Warn("renew a work item that is for another worker", "subject", subject, "error", err)
 	}
-	events.HandBack(msg, min(handBackFirst<<min(max(n-1, 0), 16), handBackMax))
+	events.HandBack(msg, handBackDelay(before+n))
 	return back
+}
+
+// handBackDelay is after what time an item comes again that was handed back n
+// times.
+func handBackDelay(n int) time.Duration {
+	delay, waited := handBackFirst, time.Duration(0)
+	for ; n > 1 && delay < handBackMax; n-- {
+		waited += delay
+		delay = max(handBackFirst, waited/handBackPart)
+	}
+	return min(delay, handBackMax)
 }
 
 // tell logs once for each run why its items are handed back.
@@ -98,9 +116,9 @@ func (e *Evaluator) tell(subject string, back *handBack) {
 }
 
 // renew publishes an item under a name of its own, so that its deliveries count
-// from the start. The copy of an item whose run has ended would never go away:
+// from the start; the time until it comes again does not. The copy of an item whose run has ended would never go away:
 // it is dropped instead.
-func (e *Evaluator) renew(msg *message.Message, subject string) error {
+func (e *Evaluator) renew(msg *message.Message, subject string, handBacks int) error {
 	study, run, _, ok := events.ParseWorkSubject(subject)
 	ctx := msg.Context()
 	if ok && e.over(ctx, messages.RunKey{Study: study, Run: run}) {
@@ -110,6 +128,7 @@ func (e *Evaluator) renew(msg *message.Message, subject string) error {
 	for k, v := range events.QueueHeader(msg) {
 		again.Metadata.Set(k, v)
 	}
+	again.Metadata.Set(metaHandBacks, strconv.Itoa(handBacks))
 	return e.Bus.Queue(1).Publish(subject, again)
 }
 
