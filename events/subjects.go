@@ -116,8 +116,18 @@ func IsName(s string) bool {
 // ParseStudySubject splits an event's subject in a run's log, the inverse of
 // StudySubject.
 func ParseStudySubject(subject string) (study, run, kind string, ok bool) {
+	return parseRunSubject("study", subject)
+}
+
+// ParseArchiveSubject splits the subject of an archiver's event, the inverse of
+// ArchiveSubject.
+func ParseArchiveSubject(subject string) (study, run, kind string, ok bool) {
+	return parseRunSubject("archive", subject)
+}
+
+func parseRunSubject(first, subject string) (study, run, kind string, ok bool) {
 	t := strings.Split(subject, ".")
-	if len(t) != 4 || t[0] != "study" {
+	if len(t) != 4 || t[0] != first {
 		return "", "", "", false
 	}
 	return t[1], t[2], t[3], true

@@ -69,6 +69,38 @@ type ArchiveWaiting struct {
 	Waiting *Waiting `json:"waiting,omitempty"`
 }
 
+// ArchivePause begins the id of the request with which an archiver pauses a run
+// that differs from its log, and ArchiveDiffersHint is what to do then.
+const (
+	ArchivePause       = "archive-differs."
+	ArchiveDiffersHint = "restore the bus or the data directory to the same moment, or begin a fresh run: apollo run --fresh"
+)
+
+// Lasting reports whether no archiver gets over a cause by itself: the run is
+// not written any more.
+func (w *Waiting) Lasting() bool {
+	return w != nil && (w.Code == WaitsArchiveDiffers || w.Code == WaitsTrialsMissing)
+}
+
+// FoldArchiving folds an event of a run's archiver into why its trials are not
+// on disk: before is what was so until then, nil is nothing. A lasting cause
+// stays until the run is wholly on disk: files that were written earlier are told
+// of again.
+func FoldArchiving(before *ArchiveWaiting, e Payload) *ArchiveWaiting {
+	said, isWaiting := e.(ArchiveWaiting)
+	_, isPart := e.(ArchivePart)
+	_, isFinal := e.(ArchiveFinal)
+	switch {
+	case isFinal:
+		return nil
+	case !isWaiting && !isPart, before != nil && before.Waiting.Lasting() && !said.Waiting.Lasting():
+		return before
+	case said.Waiting == nil:
+		return nil
+	}
+	return &said
+}
+
 // PresentEvery is the time between two notices of a worker's presence, and
 // AbsentAfter how long one that is silent still counts as there: three notices
 // may be lost.

@@ -118,6 +118,44 @@ func TestAnArchiverBindsAsTheProposerDoes(t *testing.T) {
 	checkLog(t, dir, view)
 }
 
+// An archiver that had to guess goes by the log as soon as that says who
+// measures.
+func TestTheLogSaysWhoMeasures(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var view *client.StudyView
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		drive := s.startSometimes("proposer", func(b events.Bus) service {
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(toy{}), Logger: silently}
+		})
+		s.submit("sim", "x1", ownEvaluator("sim", 160))
+		for len(s.log("study.sim.*.proposed")) < 4 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		s.leave("proposer", drive)
+		s.program("a", toy{}, prog("a"))
+		s.startArchiver(dir, nil)
+		time.Sleep(time.Minute) // it has archived what a says
+		run := s.log("study.sim.*.accepted")[0].(events.StudyAccepted).Run
+		bound := events.StudyBound{Study: "sim", Run: run, Identity: events.Identity{Version: "1", Program: prog("b").Digest()}, Worker: "b"}
+		data, err := events.Encode("bound", "test", "sim", time.Now(), bound)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := events.Message{Subject: events.StudySubject("sim", run, "bound"), ID: "bound", Data: data}
+		if _, err := s.hub.Client("user").Log().Append(s.ctx, m, events.Fence{}); err != nil {
+			t.Fatal(err)
+		}
+		s.program("b", toy{}, prog("b"))
+		drive.away.Store(false)
+		view = s.wait("sim")
+		s.final(view)
+	})
+	checkLog(t, dir, view)
+}
+
 // Work that only others could do waits for as long as it takes, and is no dead
 // letter: it goes on when the right one appears.
 func TestWorkWaitsForTheRightVersion(t *testing.T) {

@@ -183,6 +183,49 @@ func TestAnotherHistoryStopsTheRun(t *testing.T) {
 	}
 }
 
+// A bus that came back from before a difference was told hears of it again, and
+// of no end that the run had before: it is not written any more.
+func TestABusThatForgotADifferenceIsReminded(t *testing.T) {
+	t.Parallel()
+	var said syncLog
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		skew := 0.0
+		s.toy.skewed = func() float64 { return skew }
+		s.startAll(2)
+		s.start("archiver", func(b events.Bus) service {
+			return &crashing{archive.Archiver{Bus: b, Dir: dir, Plain: true, Logger: slog.New(slog.NewTextHandler(&said, nil))}}
+		})
+		s.submit("sim", "x1", toyStudy("sim", 1400, ""))
+		time.Sleep(time.Second)
+		moment := s.hub.Moment()
+		time.Sleep(9 * time.Second) // two commits
+		skew = 1
+		for i := range 3 {
+			if i == 2 {
+				skew = 0 // what is measured is of no matter any more
+			}
+			s.hub.Restore(moment)
+			s.kill("archiver") // one that lives through it notices within 30 s,
+			s.kill("proposer") // and this one within 10 s
+			view := s.wait("sim")
+			time.Sleep(20 * time.Second)
+			if view.State != study.Paused || !strings.Contains(view.Reason, "comes again as") {
+				t.Errorf("restored %d times: %s %q, want paused with both answers", i+1, view.State, view.Reason)
+			}
+			waits := s.log(events.ArchiveSubject("sim", view.Run, "waiting"))
+			if len(waits) != 1 || waits[0].(events.ArchiveWaiting).Waiting.Code != events.WaitsArchiveDiffers {
+				t.Errorf("restored %d times: the archiver says %v, want once that the run differs", i+1, waits)
+			}
+		}
+	})
+	if n := strings.Count(said.String(), "level=ERROR"); n < 3 {
+		t.Errorf("%d lines say at every start that the run is not written, want 3:\n%s", n, said.String())
+	}
+}
+
 // fresh is a request for another run.
 func fresh(body string) string {
 	return `{"specversion":"1.0","type":"apollo.study.requested.v1","id":"f","source":"test","data":{"study":` + body + `,"fresh":true}}`

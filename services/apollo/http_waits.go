@@ -29,9 +29,10 @@ type waits struct {
 // runWaits is one run: whether somebody has to drive it, when it was last
 // heard of, and what it and its archiver wait for.
 type runWaits struct {
-	active       bool
-	heard        time.Time
-	run, archive *events.Waiting
+	active  bool
+	heard   time.Time
+	run     *events.Waiting
+	archive *events.ArchiveWaiting
 }
 
 // runWait is one cause of one run.
@@ -39,6 +40,10 @@ type runWait struct {
 	study, run string
 	events.Waiting
 }
+
+// forgetEvery is how often it looks whether the runs that wait are still in the
+// log: nothing says there that a run was removed.
+const forgetEvery = 10 * time.Second
 
 func newWaits() *waits { return &waits{runs: map[[2]string]*runWaits{}} }
 
@@ -61,7 +66,35 @@ func (w *waits) follow(ctx context.Context, bus events.Bus) {
 			}
 		})
 	}
+	following.Go(func() {
+		look := time.NewTicker(forgetEvery)
+		defer look.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-look.C:
+				w.forget(ctx, bus.Log())
+			}
+		}
+	})
 	following.Wait()
+}
+
+// forget drops the runs that wait and are not in the log any more.
+func (w *waits) forget(ctx context.Context, log events.Log) {
+	for _, r := range w.list() {
+		gone := true
+		for range log.Read(ctx, 0, events.StudySubject(r.study, r.run, "accepted")) {
+			gone = false // or nobody knows
+			break
+		}
+		if gone {
+			w.mu.Lock()
+			delete(w.runs, [2]string{r.study, r.run})
+			w.mu.Unlock()
+		}
+	}
 }
 
 // of returns a run's entry; w.mu is held.
@@ -83,6 +116,7 @@ func (w *waits) fold(e events.Payload) {
 			r.heard = time.Now()
 		}
 		r.active, r.run = active, cause
+		w.prune(study, run)
 	}
 	switch e := e.(type) {
 	case events.StudyAccepted:
@@ -112,19 +146,34 @@ func (w *waits) fold(e events.Payload) {
 	case events.StudyFailed:
 		set(e.Study, e.Run, false, nil)
 	case events.ArchiveWaiting:
-		w.of(e.Study, e.Run).archive = e.Waiting
+		w.archives(e.Study, e.Run, e)
 	case events.ArchivePart:
-		w.of(e.Study, e.Run).archive = nil
+		w.archives(e.Study, e.Run, e)
 	case events.ArchiveFinal:
-		w.of(e.Study, e.Run).archive = nil
+		w.archives(e.Study, e.Run, e)
 	}
 }
 
-// tick takes down what a driver says.
+// archives takes down what an archiver says; w.mu is held.
+func (w *waits) archives(study, run string, e events.Payload) {
+	r := w.of(study, run)
+	r.archive = events.FoldArchiving(r.archive, e)
+	w.prune(study, run)
+}
+
+// prune drops a run that nobody has to drive and that waits for nothing; w.mu is
+// held.
+func (w *waits) prune(study, run string) {
+	if r := w.of(study, run); !r.active && r.run == nil && r.archive == nil {
+		delete(w.runs, [2]string{study, run})
+	}
+}
+
+// tick takes down what a driver says of a run that the log has.
 func (w *waits) tick(t events.Progress) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if r := w.of(t.Study, t.Run); r.active {
+	if r := w.runs[[2]string{t.Study, t.Run}]; r != nil && r.active {
 		r.heard, r.run = time.Now(), t.Waiting
 	}
 }
@@ -140,10 +189,11 @@ func (w *waits) list() []runWait {
 			nobody := client.NoProposer(key[0])
 			cause = &nobody
 		}
-		for _, c := range []*events.Waiting{cause, r.archive} {
-			if c != nil && (c != r.archive || cause == nil || cause.Code != c.Code) {
-				out = append(out, runWait{key[0], key[1], *c})
-			}
+		if cause != nil {
+			out = append(out, runWait{key[0], key[1], *cause})
+		}
+		if a := r.archive; a != nil && (cause == nil || cause.Code != a.Waiting.Code) {
+			out = append(out, runWait{key[0], key[1], *a.Waiting})
 		}
 	}
 	slices.SortFunc(out, func(a, b runWait) int {

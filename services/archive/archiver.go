@@ -107,9 +107,11 @@ type archive struct {
 	stuckTicks int
 	// open counts the proposals that wait for a result.
 	open int
-	// ended are the runs that wait for their last results.
-	ended   []*archiveRun
-	present *archivePresence
+	// ended are the runs that wait for their last results, and reminders those
+	// that differ, of which the bus may not know.
+	ended     []*archiveRun
+	reminders []*archiveRun
+	present   *archivePresence
 	// stuck: the disk takes nothing. told is why a run's rows wait, as it was
 	// said last.
 	stuck bool
@@ -202,6 +204,7 @@ func (w *archive) ticked(ctx context.Context) error {
 		return err
 	}
 	w.tellStuck(ctx)
+	w.remind(ctx)
 	w.announce(ctx)
 	if len(w.told) > 0 {
 		w.sayGoesOn(ctx)
@@ -259,6 +262,9 @@ func (w *archive) tell(ctx context.Context, n archiver.News) error {
 		return nil
 	}
 	f := n.Ended.Final
+	if w.store.Differs(f.Study, f.Run) != "" {
+		return nil // it ended in another history
+	}
 	id := fmt.Sprintf("archive.%s.%s.final.%s.%d", f.Study, f.Run, n.Ended.State, f.Trials)
 	subject := events.ArchiveSubject(f.Study, f.Run, "final")
 	err := messages.Append(ctx, w.bus.Log(), events.Message{Subject: subject, ID: id}, "archiver", f, events.Fence{})

@@ -21,9 +21,10 @@ type archiveRun struct {
 	judge    *events.Judge
 	workload string
 	// identity is who measures, as the log says it; while it does not, the first
-	// answer decides where binds is set.
+	// answer decides where binds is set: guessed.
 	identity *events.Identity
 	binds    bool
+	guessed  bool
 	// open are the proposed batches that have no result yet.
 	open map[int]openBatch
 	done batchSet
@@ -135,8 +136,8 @@ func (w *archive) fold(m events.Message, key messages.RunKey, r *archiveRun, pay
 		}
 		return w.accept(m, key, &e)
 	case events.StudyBound:
-		if r.identity == nil {
-			r.identity = &e.Identity
+		if r.identity == nil || r.guessed {
+			r.identity, r.guessed = &e.Identity, false
 		}
 	case events.TrialsProposed:
 		return w.propose(r, openBatch{&e, m.Time})
@@ -174,6 +175,10 @@ func (w *archive) accept(m events.Message, key messages.RunKey, e *events.StudyA
 		r.skip = true
 	} else if err := w.begin(r); err != nil {
 		return err
+	}
+	if r.differs != "" {
+		w.log.Error("a run is not written: the trial log has others of its trials", "study", key.Study, "run", key.Run, "error", r.differs)
+		w.reminders = append(w.reminders, r)
 	}
 	w.runs[key] = r
 	return nil

@@ -148,7 +148,7 @@ func parseResultSubject(subject string) (key messages.RunKey, evaluator string, 
 func (w *archive) proposal(ctx context.Context, key messages.RunKey, batch int, logs <-chan delivery) (*archiveRun, openBatch, error) {
 	err := w.await(ctx, key, batch, logs, func() bool {
 		r := w.runs[key]
-		return r != nil && (r.open[batch].TrialsProposed != nil || r.skip || r.done.has(batch))
+		return r != nil && (r.open[batch].TrialsProposed != nil || r.skip || r.differs != "" || r.done.has(batch))
 	})
 	r := w.runs[key]
 	if err != nil || r == nil {
@@ -216,7 +216,7 @@ func (w *archive) firstIdentity(ctx context.Context, r *archiveRun) error {
 			}
 			question := events.Expected{Study: r.key.Study, Run: r.key.Run, Batch: batch, Trials: []int{0}}
 			if question.Binds(answer) {
-				r.identity = &identity
+				r.identity, r.guessed = &identity, true
 				return nil
 			}
 		}

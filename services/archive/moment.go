@@ -198,24 +198,48 @@ func (w *archive) differs(ctx context.Context, r *archiveRun, m events.Message, 
 	}
 	w.log.Error("the trial log has another trial of this number: the run is not written any more", "study", e.Study, "run", e.Run, "error", e)
 	w.forsake(r, e.Error())
-	cause := &events.Waiting{
-		Code: events.WaitsArchiveDiffers, Message: e.Error(),
-		Hint: "restore the bus or the data directory to the same moment, or begin a fresh run: apollo run --fresh",
-	}
 	if err := w.deadLetter(ctx, m, e); err != nil {
 		return err
 	}
-	if err := w.retry(ctx, "say that a run differs", func(ctx context.Context) error { return w.say(ctx, r.key, 0, cause) }); err != nil {
-		return err
+	return w.retry(ctx, "say that a run differs", func(ctx context.Context) error { return w.sayDiffers(ctx, r) })
+}
+
+// sayDiffers pauses a run that is not written any more, and says so. The word is
+// last: where it is, the run was paused.
+func (w *archive) sayDiffers(ctx context.Context, r *archiveRun) error {
+	if r.ended == nil {
+		id := fmt.Sprintf("%s%s.%d", events.ArchivePause, r.key.Run, time.Now().UnixNano())
+		pause := events.StudyControl{Study: r.key.Study, Run: r.key.Run, ID: id, Verb: "pause", Reason: r.differs}
+		if err := client.Publish(ctx, w.bus, events.ControlSubject(r.key.Study), id, r.key.Study, pause, nil); err != nil {
+			return err
+		}
 	}
-	if r.ended != nil {
-		return nil
+	return w.say(ctx, r.key, 0, &events.Waiting{Code: events.WaitsArchiveDiffers, Message: r.differs, Hint: events.ArchiveDiffersHint})
+}
+
+// remind tells of the runs that are not written any more, where the bus does not
+// know: it came back from before it was told.
+func (w *archive) remind(ctx context.Context) {
+	limited, cancel := context.WithTimeout(ctx, shutdownGrace)
+	defer cancel()
+	for ; len(w.reminders) > 0; w.reminders = w.reminders[1:] {
+		key := w.reminders[0].key
+		var known *events.ArchiveWaiting
+		for m, err := range w.bus.Log().Read(limited, 0, events.ArchiveSubject(key.Study, key.Run, "*")) {
+			if err != nil {
+				return // at the next tick
+			}
+			if _, e, err := events.Decode(m.Data); err == nil {
+				known = events.FoldArchiving(known, e)
+			}
+		}
+		if known != nil && known.Waiting.Lasting() {
+			continue
+		}
+		if w.sayDiffers(limited, w.reminders[0]) != nil {
+			return
+		}
 	}
-	return w.retry(ctx, "pause a run", func(ctx context.Context) error {
-		id := fmt.Sprintf("archive-differs.%s.%d", e.Run, e.Trial)
-		pause := events.StudyControl{Study: e.Study, Run: e.Run, ID: id, Verb: "pause", Reason: e.Error()}
-		return client.Publish(ctx, w.bus, events.ControlSubject(e.Study), id, e.Study, pause, nil)
-	})
 }
 
 // tellAgain lets the bus hear again of a run whose files it has been told of,

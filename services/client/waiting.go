@@ -58,26 +58,35 @@ func ReadArchiveWaits(ctx context.Context, log events.Log, views ...*StudyView) 
 		if err != nil {
 			return fmt.Errorf("read what archivers say: %w", err)
 		}
-		switch e := decoded(m).(type) {
-		case events.ArchiveWaiting:
-			last[messages.RunKey{Study: e.Study, Run: e.Run}] = &e
-		case events.ArchivePart:
-			delete(last, messages.RunKey{Study: e.Study, Run: e.Run}) // it went on
-		case events.ArchiveFinal:
-			delete(last, messages.RunKey{Study: e.Study, Run: e.Run})
-			if v := byRun[messages.RunKey{Study: e.Study, Run: e.Run}]; v != nil && v.Summary != nil && e.Trials >= int64(v.Summary.Trials) {
+		study, run, _, ok := events.ParseArchiveSubject(m.Subject)
+		if !ok {
+			continue
+		}
+		key, e := messages.RunKey{Study: study, Run: run}, decoded(m)
+		last[key] = events.FoldArchiving(last[key], e)
+		if f, ok := e.(events.ArchiveFinal); ok {
+			if v := byRun[key]; v != nil && v.Summary != nil && f.Trials >= int64(v.Summary.Trials) {
 				v.archived = true
 			}
 		}
 	}
 	for _, v := range views {
-		if e := last[messages.RunKey{Study: v.Study, Run: v.Run}]; e != nil && e.Waiting != nil {
-			w := *e.Waiting
-			w.Message = fmt.Sprintf("%d trials are not on disk yet: %s", e.Trials, w.Message)
-			v.alsoWaits(&w)
+		if e := last[messages.RunKey{Study: v.Study, Run: v.Run}]; e != nil {
+			v.alsoWaits(archiveCause(e))
 		}
 	}
 	return nil
+}
+
+// archiveCause is what an archiver says about a run, for people.
+func archiveCause(e *events.ArchiveWaiting) *events.Waiting {
+	w := *e.Waiting
+	if w.Code == events.WaitsArchiveDiffers {
+		w.Message = "the trials are not written to the Parquet log any more: " + w.Message
+	} else {
+		w.Message = fmt.Sprintf("%d trials are not on disk yet: %s", e.Trials, w.Message)
+	}
+	return &w
 }
 
 // decoded returns the payload of a stored event, nil when it cannot be read.
