@@ -212,7 +212,7 @@ func (w *archive) ticked(ctx context.Context) error {
 	if err := w.store.Sweep(); err != nil {
 		w.log.Warn("remove old files of the trial log", "error", err)
 	}
-	return nil
+	return w.finish(ctx)
 }
 
 // commit makes what waits durable. While the disk takes nothing it says so and

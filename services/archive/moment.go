@@ -100,6 +100,10 @@ func (w *archive) checkBus(ctx context.Context) error {
 	if logged.Last < w.logSeq {
 		return fmt.Errorf("%w: the study log ends at %d, and %d was read", errWentBack, logged.Last, w.logSeq)
 	}
+	if err := w.passRemoved(limited, results); err != nil {
+		w.doubt = true
+		return nil
+	}
 	cheap := !w.doubt && w.ticks%moveEvery != 0
 	if cheap && results.Last >= w.at.Sequence && results.Created.Equal(w.at.Created) {
 		return nil
@@ -113,6 +117,23 @@ func (w *archive) checkBus(ctx context.Context) error {
 	if why != "" {
 		return fmt.Errorf("%w: %s", errWentBack, why)
 	}
+	return nil
+}
+
+// passRemoved goes on to the last result where those up to it were removed: an
+// ended run that waits for one of them would wait for ever.
+func (w *archive) passRemoved(ctx context.Context, results events.StreamInfo) error {
+	if len(w.ended) == 0 || w.seen >= results.Last || !results.Created.Equal(w.at.Created) {
+		return nil
+	}
+	for m, err := range w.bus.Facts().Read(ctx, w.seen+1, "result.>") {
+		if err != nil || m.Seq <= results.Last {
+			return err
+		}
+		break
+	}
+	w.seen = results.Last
+	w.at.Sequence, w.at.Stored = max(w.at.Sequence, w.seen), time.Time{}
 	return nil
 }
 

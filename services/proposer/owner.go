@@ -93,9 +93,10 @@ type owner struct {
 	// began is when it had loaded the run, and lastMove when it last proposed
 	// something or heard of a result.
 	began, lastMove time.Time
-	// found is what the run waits for, said what its log says about that, and
-	// changes how often that has changed.
+	// found is what the run waits for, since foundSince; said is what its log
+	// says about that, and changes how often that has changed.
 	found, said *events.Waiting
+	foundSince  time.Time
 	changes     int
 	// slots are those of the workers that serve the run, and strangers those of
 	// workers that say nothing, as the last look saw them; curbed: it had more

@@ -20,11 +20,15 @@ const (
 	// a cause has its name after 9 s.
 	quietBefore = 4 * time.Second
 	// noAnswerBefore is the same for work that nobody has in hand although
-	// workers are free: what a dead worker held comes again before.
-	noAnswerBefore = events.AckWait + 5*time.Second
-	// calmAfter is how many changes of cause double the quiet that the next one
-	// needs, where a study and its neighbours take turns at the same workers.
+	// workers are free: they ask for work all the time. What a dead worker held
+	// comes again after events.AckWait; it is a wait until then.
+	noAnswerBefore = 6 * time.Second
+	// calmAfter changes of the cause make the logs of a run calmer: that there is
+	// none any more has to last for quietBefore, doubled for each further
+	// calmAfter changes up to maxCalm times, and that it is another one for
+	// steadyFor.
 	calmAfter, maxCalm = 8, 4
+	steadyFor          = 2 * time.Second
 )
 
 // cause returns what the run waits for at this moment, nil when it goes on.
@@ -128,12 +132,12 @@ func (o *owner) workCause(ctx context.Context, now time.Time, quiet time.Duratio
 	}
 	idle := min(quiet, now.Sub(o.servedSince))
 	switch {
-	case busy >= slots && quiet >= o.patience():
+	case busy >= slots:
 		return &events.Waiting{
 			Code: events.WaitsEvaluatorsBusy, Hint: "it goes on when they are free; or " + o.startHint(),
 			Message: fmt.Sprintf("all %d workers of evaluator %s are busy with other studies: %s", slots, name, busyWith(fit)),
 		}
-	case busy < slots && idle >= max(noAnswerBefore, o.patience()):
+	case idle >= noAnswerBefore:
 		return &events.Waiting{
 			Code: events.WaitsNoAnswer, Hint: "if it stays so, look at the logs of the workers and of the server",
 			Message: fmt.Sprintf("%d of %d workers of evaluator %s are free, and none has taken the work of this study for %s", slots-busy, slots, name, seconds(idle)),
@@ -182,10 +186,23 @@ func (o *owner) strangersWork(ctx context.Context, known []events.Presence) bool
 	return err == nil && queue.Held > inHand
 }
 
-// patience is how long nothing has to happen before a wait for busy workers is
-// told: it grows when the study goes on and waits again and again.
-func (o *owner) patience() time.Duration {
-	return quietBefore << min(o.changes/calmAfter, maxCalm)
+// calm returns what the logs are to say of what was found: a cause at once, but
+// that it is gone later and later when the run goes on and waits again and
+// again. They would fill up with turns that it takes with other studies. The
+// ticks say what is so now.
+func (o *owner) calm(now time.Time) *events.Waiting {
+	lasts := time.Duration(0)
+	switch {
+	case o.changes < calmAfter || o.said == nil:
+	case o.found == nil:
+		lasts = quietBefore << min(o.changes/calmAfter, maxCalm)
+	default:
+		lasts = steadyFor
+	}
+	if now.Sub(o.foundSince) < lasts {
+		return o.said
+	}
+	return o.found
 }
 
 // works reports whether a worker has work of this run in hand.

@@ -90,7 +90,7 @@ func (o *owner) tellMissing(ctx context.Context, end *logEnd, missing error) {
 	}
 	o.teller.update(events.Progress{
 		Study: o.key.Study, Run: o.key.Run, State: string(end.view.State), Budget: end.view.Budget, Best: end.view.Best,
-	}, cause)
+	}, cause, cause)
 	o.report(ctx, beatEvery)
 	if end.waiting != nil && sameCause(end.waiting, cause) {
 		return

@@ -30,17 +30,18 @@ const (
 type teller struct {
 	mu       sync.Mutex // guards what follows
 	progress events.Progress
-	// cause is what the owner found last.
-	cause *events.Waiting
-	last  time.Time // of the last tick
-	told  string    // the code that was logged last
+	// cause is what the owner found last, calm what is logged of it.
+	cause, calm *events.Waiting
+	last        time.Time // of the last tick
+	// told is the code that a tick said last, logged that of the last line.
+	told, logged string
 }
 
 // update takes down what the owner knows.
-func (t *teller) update(p events.Progress, cause *events.Waiting) {
+func (t *teller) update(p events.Progress, cause, calm *events.Waiting) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.progress, t.cause = p, cause
+	t.progress, t.cause, t.calm = p, cause, calm
 }
 
 // loading makes the ticks say that the run is being loaded, which takes a while
@@ -55,15 +56,16 @@ func (t *teller) loading(key messages.RunKey) {
 	t.cause = &events.Waiting{
 		Code: events.WaitsLoading, Message: "the proposer reads the study's log, results and sources", Hint: "it goes on by itself",
 	}
+	t.calm = t.cause
 }
 
 // tick tells people who watch how far the run is.
 func (o *owner) tick(ctx context.Context) {
-	p, cause := o.machine.Progress(), o.found
+	p, cause, calm := o.machine.Progress(), o.found, o.calm(time.Now())
 	if p.State != string(study.Running) && p.State != string(study.Stopping) {
-		cause = nil
+		cause, calm = nil, nil
 	}
-	o.teller.update(p, cause)
+	o.teller.update(p, cause, calm)
 	o.report(ctx, tickEvery)
 }
 
@@ -72,32 +74,21 @@ func (o *owner) tick(ctx context.Context) {
 func (o *owner) report(ctx context.Context, every time.Duration) {
 	t := &o.teller
 	t.mu.Lock()
-	p := t.progress
+	p, calm := t.progress, t.calm
 	p.Waiting = t.cause
 	if w := o.stuckCause(time.Now()); w != nil {
-		p.Waiting = w
+		p.Waiting, calm = w, w
 	}
-	state := study.State(p.State)
-	code := ""
-	if p.Waiting != nil {
-		code = p.Waiting.Code
-	}
-	changed := code != t.told
-	if state == "" || time.Since(t.last) < every && !state.Terminal() && !changed {
+	state, code := study.State(p.State), codeOf(p.Waiting)
+	if state == "" || time.Since(t.last) < every && !state.Terminal() && code == t.told && codeOf(calm) == t.logged {
 		t.mu.Unlock()
 		return
 	}
-	t.last, t.told = time.Now(), code
+	changed := codeOf(calm) != t.logged
+	t.last, t.told, t.logged = time.Now(), code, codeOf(calm)
 	t.mu.Unlock()
-	switch {
-	case changed && p.Waiting != nil:
-		level := slog.LevelWarn
-		if o.proposer.Only != "" || code == events.WaitsLoading {
-			level = slog.LevelInfo // whoever runs this one study tells it by itself
-		}
-		o.log.Log(ctx, level, "the study waits", "code", code, "cause", p.Waiting.Message, "hint", p.Waiting.Hint)
-	case changed:
-		o.log.Info("the study goes on")
+	if changed {
+		o.logCause(ctx, calm)
 	}
 	data, err := json.Marshal(p)
 	if err == nil {
@@ -106,6 +97,26 @@ func (o *owner) report(ctx context.Context, every time.Duration) {
 	if err != nil {
 		o.log.Debug("progress tick", "error", err)
 	}
+}
+
+// logCause logs what the run waits for, nil that it goes on.
+func (o *owner) logCause(ctx context.Context, w *events.Waiting) {
+	if w == nil {
+		o.log.Info("the study goes on")
+		return
+	}
+	level := slog.LevelWarn
+	if o.proposer.Only != "" || w.Code == events.WaitsLoading {
+		level = slog.LevelInfo // whoever runs this one study tells it by itself
+	}
+	o.log.Log(ctx, level, "the study waits", "code", w.Code, "cause", w.Message, "hint", w.Hint)
+}
+
+func codeOf(w *events.Waiting) string {
+	if w == nil {
+		return ""
+	}
+	return w.Code
 }
 
 // beat tells that the run is driven, until ctx ends.
@@ -156,8 +167,12 @@ func (o *owner) asks(what string) (answered func()) {
 func (o *owner) look(ctx context.Context) error {
 	now := time.Now()
 	o.countSlots(ctx, now)
-	o.found = o.cause(ctx, now)
-	return o.say(ctx, o.found)
+	cause := o.cause(ctx, now)
+	if !sameCause(o.found, cause) {
+		o.foundSince = now
+	}
+	o.found = cause
+	return o.say(ctx, o.calm(now))
 }
 
 // say appends what the run waits for when it is not what the log says already.
@@ -201,9 +216,4 @@ func (o *owner) hear(e *events.StudyWaiting) {
 	o.said = e.Waiting
 }
 
-func sameCause(a, b *events.Waiting) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return a.Code == b.Code
-}
+func sameCause(a, b *events.Waiting) bool { return codeOf(a) == codeOf(b) }
