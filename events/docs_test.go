@@ -122,6 +122,8 @@ func limitsTable() string {
 		{"a study document in YAML", fmt.Sprintf("%d KiB, %d keys", events.MaxYAMLBytes>>10, events.MaxYAMLKeys)},
 		{"the Pareto front in an event", fmt.Sprintf("%d KiB, or half of `max_payload`", events.MaxFrontBytes>>10)},
 		{"an event", size(events.MaxEventBytes)},
+		{"rejections that are kept", fmt.Sprint(2*events.MaxRejections-1, ", the last ones, never fewer than ", events.MaxRejections)},
+		{"bytes of a rejection", fmt.Sprint(events.MaxRejectedBytes)},
 		{"dead letters of one service about one study", fmt.Sprint(events.MaxDeadLetters, ", the last ones")},
 		{"the copy of a message in a dead letter", fmt.Sprint(events.MaxDeadLetterBytes>>10, " KiB, its beginning")},
 	} {

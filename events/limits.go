@@ -80,6 +80,11 @@ const (
 	// kept; the oldest go. It is not below MaxParallelism: a study that lost
 	// every work item in flight learns of each.
 	MaxDeadLetters = 1024
+	// MaxRejections is how many answers to requests that were refused are kept at
+	// least; beyond twice as many the oldest go. MaxRejectedBytes is the largest
+	// of them.
+	MaxRejections    = 1024
+	MaxRejectedBytes = 64 << 10
 	// MaxReasonBytes is the largest message of a Reason; longer ones are cut.
 	MaxReasonBytes = 1000
 	// MaxCodeBytes is the largest code, layer or unit of a Reason.

@@ -109,9 +109,17 @@ func (p *Proposer) deadLetter(ctx context.Context, c command, reason error) erro
 // reject answers a command with what is wrong with it.
 func (p *Proposer) reject(ctx context.Context, c command, mistakes ...events.Mistake) error {
 	p.Logger.Info("rejected", "study", c.study, "command", c.id, "mistakes", len(mistakes), "first", mistakes[0].Message)
-	e := events.StudyRejected{Study: c.study, Command: c.id, Errors: mistakes}.Fit(events.MessageRoom(p.Bus.MaxPayload()))
-	err := messages.Append(ctx, p.Bus.Log(), events.Message{Subject: events.RejectedSubject(c.study), ID: "rejected." + c.id, Header: c.header},
-		"proposer", e, events.Fence{})
+	room := min(events.MessageRoom(p.Bus.MaxPayload()), events.MaxRejectedBytes)
+	id := "rejected." + c.id
+	data, err := events.Encode(id, "proposer", c.study, time.Now(), events.StudyRejected{Study: c.study, Command: c.id, Errors: mistakes}.Fit(room))
+	if err != nil {
+		return err
+	}
+	m := events.Message{Subject: events.RejectedSubject(c.study), ID: id, Header: c.header, Data: data}
+	seq, err := p.Bus.Log().Append(ctx, m, events.Fence{})
+	if err == nil {
+		p.forget(ctx, seq)
+	}
 	return err
 }
 

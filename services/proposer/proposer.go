@@ -52,6 +52,8 @@ type Proposer struct {
 	owners map[messages.RunKey]*owner
 	wg     sync.WaitGroup
 	roster roster
+
+	rejections rejections
 }
 
 // Run works until ctx ends. It returns an error when the bus cannot be
