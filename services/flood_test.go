@@ -1,13 +1,17 @@
 package services_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"apollo/events"
+	"apollo/events/membus"
 	"apollo/services/client"
 	"apollo/services/study"
 )
@@ -57,6 +61,42 @@ func TestAFloodOfRejectedRequestsLeavesRoom(t *testing.T) {
 		_, err := client.Submit(s.ctx, user, "sim", "", events.StudyRequested{Study: []byte(`{"kind":"Study"}`)}, nil)
 		if err == nil || !strings.Contains(err.Error(), "rejected") {
 			t.Errorf("a bad request is answered with %v", err)
+		}
+	})
+}
+
+// A request that waits behind others is not told that nobody is there, and one
+// that nobody carries out is.
+func TestAQueueOfCommandsIsNoSilence(t *testing.T) {
+	t.Parallel()
+	slow := func(subject string) error {
+		if strings.HasPrefix(subject, "rejected.") {
+			time.Sleep(200 * time.Millisecond)
+		}
+		return nil
+	}
+	troubled(t, faulty{appending: slow}, nil, func(s *sim) {
+		for i := range 200 {
+			s.submit(fmt.Sprint("bad", i), fmt.Sprint("bad", i), `{"kind":"Study"}`)
+		}
+		user := s.hub.Client("user")
+		began := time.Now()
+		request := events.StudyRequested{Study: []byte(toyStudy("sim", 40, ""))}
+		if _, err := client.Submit(s.ctx, user, "sim", "", request, nil); err != nil || time.Since(began) < 30*time.Second {
+			t.Errorf("after %s behind 200 others: %v, want that it is accepted after 40 s", time.Since(began), err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		user := s.hub.Client("user")
+		if err := user.Provision(s.ctx); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		_, err := client.Submit(s.ctx, user, "sim", "", events.StudyRequested{Study: []byte("{}")}, nil)
+		if took := time.Since(began); !errors.Is(err, client.ErrNoAnswer) || took > 12*time.Second {
+			t.Errorf("without a proposer: %v after %s, want ErrNoAnswer", err, took)
 		}
 	})
 }

@@ -153,8 +153,11 @@ func Publish(ctx context.Context, bus events.Bus, subject, id, name string, e ev
 
 // await follows a study's log until done, or until the request is rejected.
 func await(ctx context.Context, bus events.Bus, from uint64, name, id string, done func(events.Payload) bool) error {
-	limited, cancel := context.WithTimeout(ctx, answerTimeout)
+	limited, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
 	defer cancel()
+	watching.Go(func() { untilNobodyAnswers(limited, bus, cancel) })
 	for m, err := range bus.Log().Follow(limited, from, events.RunFilter(name, "*"), events.RejectedSubject(name)) {
 		if err != nil {
 			return err
@@ -174,4 +177,45 @@ func await(ctx context.Context, bus events.Bus, from uint64, name, id string, do
 		return context.Cause(ctx)
 	}
 	return ErrNoAnswer
+}
+
+// untilNobodyAnswers cancels a wait when nobody carries out commands after
+// answerTimeout: a queue of others before this one is no silence.
+func untilNobodyAnswers(ctx context.Context, bus events.Bus, cancel context.CancelFunc) {
+	look := time.NewTicker(answerTimeout)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
+		if !carriesOut(ctx, bus) {
+			cancel()
+			return
+		}
+	}
+}
+
+// carriesOut reports whether some proposer has a command in hand. Between two it
+// has none, so that it takes more than one look.
+func carriesOut(ctx context.Context, bus events.Bus) bool {
+	limited, cancel := context.WithTimeout(ctx, lookEvery)
+	defer cancel()
+	again := time.NewTicker(lookEvery / 20)
+	defer again.Stop()
+	for {
+		queue, err := bus.QueueInfo(limited, "cmd")
+		switch {
+		case err != nil:
+			return false
+		case queue.Held > 0:
+			return true
+		}
+		select {
+		case <-limited.Done():
+			return false
+		case <-again.C:
+		}
+	}
 }
