@@ -22,8 +22,10 @@ import (
 type finding struct {
 	Check string `json:"check"`
 	OK    bool   `json:"ok"`
-	Text  string `json:"text"`
-	Hint  string `json:"hint,omitempty"`
+	// Warning: nothing is wrong with the bus, and somebody should look.
+	Warning bool   `json:"warning,omitempty"`
+	Text    string `json:"text"`
+	Hint    string `json:"hint,omitempty"`
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -31,9 +33,9 @@ func (a *app) doctorCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "doctor", Short: "Check that the bus is healthy and its streams have room",
 		Long: `Check that the bus can be reached, that its streams exist and have room, that no two
-different evaluators serve one name, and that no message waits among the dead letters.
-With --http it asks a service's health page instead, for container health checks.
-It exits with 1 when something is wrong.`,
+different evaluators serve one name, and that dead letters neither grow nor are discarded;
+those that are there are a warning. With --http it asks a service's health page instead, for
+container health checks. It exits with 1 when something is wrong.`,
 		Example: "  apollo doctor\n  apollo doctor --http http://127.0.0.1:8080/healthz",
 		Args:    cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -63,9 +65,12 @@ func (a *app) printFindings(findings []finding) error {
 	for i, f := range findings {
 		items[i] = f
 		state := "ok"
-		if !f.OK {
+		switch {
+		case !f.OK:
 			state = "BAD"
 			bad++
+		case f.Warning:
+			state = "warn"
 		}
 		text := f.Text
 		if f.Hint != "" {
@@ -117,6 +122,7 @@ const fullAt = 0.8
 // examine looks at every stream of the topology.
 func examine(ctx context.Context, s *session) []finding {
 	findings := []finding{{Check: "bus", OK: true, Text: s.url}}
+	before, _ := s.bus.Log().Info(ctx, events.DeadLetterSubject("*", "*")) // its error is told below
 	for _, stream := range events.Topology() {
 		f := finding{Check: stream.Name}
 		info, err := s.bus.Log().Info(ctx, stream.Subjects[0])
@@ -134,26 +140,49 @@ func examine(ctx context.Context, s *session) []finding {
 	if s.server == nil { // otherwise nobody else is there
 		findings = append(findings, examineWorkers(ctx, s)...)
 	}
-	return append(findings, lettersFinding(ctx, s))
+	return append(findings, lettersFinding(ctx, s.bus, before.Last))
 }
 
-// lettersFinding is bad while there are dead letters: somebody has to look.
-func lettersFinding(ctx context.Context, s *session) finding {
+// letters is what the doctor needs of a bus to look at the dead letters.
+type letters interface {
+	counter
+	Log() events.Log
+}
+
+// lettersFinding warns while there are dead letters: somebody should look. It is
+// bad that there are more than a moment ago, or that the oldest are discarded.
+func lettersFinding(ctx context.Context, bus letters, before uint64) finding {
 	f := finding{Check: "dead letters"}
-	counts, err := lettersByService(ctx, s.bus)
-	switch {
-	case err != nil:
+	all := events.DeadLetterSubject("*", "*")
+	bySubject, err := bus.Count(ctx, all)
+	now, ierr := bus.Log().Info(ctx, all)
+	if err := errors.Join(err, ierr); err != nil {
 		f.Text = err.Error()
-	case len(counts) == 0:
-		f.OK, f.Text = true, "none"
-	default:
-		var parts []string
-		for _, service := range slices.Sorted(maps.Keys(counts)) {
-			parts = append(parts, service+" "+cli.Count(counts[service]))
-		}
-		f.Text = strings.Join(parts, ", ")
-		f.Hint = "`apollo dlq ls` shows them; retry or remove them when the cause is mended"
+		return f
 	}
+	counts := byService(bySubject)
+	if len(counts) == 0 {
+		f.OK, f.Text = true, "none"
+		return f
+	}
+	var parts []string
+	for _, service := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, service+" "+cli.Count(counts[service]))
+	}
+	full := now.MaxBytes > 0 && float64(now.Bytes) >= fullAt*float64(now.MaxBytes)
+	for _, n := range bySubject {
+		full = full || n >= events.MaxDeadLetters
+	}
+	grown := before > 0 && now.Last > before
+	switch {
+	case full:
+		parts = append(parts, "so many that the oldest are discarded")
+	case grown:
+		parts = append(parts, cli.Count(now.Last-before)+" came while the doctor looked")
+	}
+	f.OK, f.Warning = !full && !grown, !full && !grown
+	f.Text = strings.Join(parts, ", ")
+	f.Hint = "`apollo dlq ls` shows them; retry or remove them when the cause is mended"
 	return f
 }
 
@@ -163,13 +192,17 @@ func lettersByService(ctx context.Context, bus counter) (map[string]uint64, erro
 	if err != nil {
 		return nil, err
 	}
+	return byService(bySubject), nil
+}
+
+func byService(bySubject map[string]uint64) map[string]uint64 {
 	counts := map[string]uint64{}
 	for subject, n := range bySubject {
 		if tokens := strings.Split(subject, "."); len(tokens) == 3 && n > 0 {
 			counts[tokens[1]] += n
 		}
 	}
-	return counts, nil
+	return counts
 }
 
 // counter counts stored messages by subject.

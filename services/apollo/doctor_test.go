@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"apollo/events"
+)
+
+// letterBox is a bus with dead letters.
+type letterBox struct {
+	counts map[string]uint64
+	info   events.StreamInfo
+}
+
+func (b letterBox) Log() events.Log { return boxLog{info: b.info} }
+
+func (b letterBox) Count(context.Context, string) (map[string]uint64, error) { return b.counts, nil }
+
+type boxLog struct {
+	events.Log
+	info events.StreamInfo
+}
+
+func (l boxLog) Info(context.Context, string) (events.StreamInfo, error) { return l.info, nil }
+
+// A letter that lies there is a warning; more and more of them, or so many that
+// some are gone unseen, is bad.
+func TestDoctorOnDeadLetters(t *testing.T) {
+	t.Parallel()
+	three := map[string]uint64{"dlq.proposer.demo": 1, "dlq.queue.demo": 2}
+	for _, test := range []struct {
+		name          string
+		box           letterBox
+		before        uint64
+		ok, warning   bool
+		text, notText string
+	}{
+		{"none", letterBox{info: events.StreamInfo{Last: 9}}, 9, true, false, "none", "dlq"},
+		{"some", letterBox{counts: three, info: events.StreamInfo{Last: 9}}, 9, true, true, "proposer 1, queue 2", "came"},
+		{"more come", letterBox{counts: three, info: events.StreamInfo{Last: 12}}, 9, false, false, "3 came while", "discarded"},
+		{"the oldest go", letterBox{counts: map[string]uint64{"dlq.queue.demo": events.MaxDeadLetters}}, 0, false, false, "discarded", "came"},
+		{"the stream is full", letterBox{counts: three, info: events.StreamInfo{Bytes: 9, MaxBytes: 10}}, 0, false, false, "discarded", "came"},
+	} {
+		f := lettersFinding(t.Context(), test.box, test.before)
+		if f.OK != test.ok || f.Warning != test.warning || !strings.Contains(f.Text, test.text) || strings.Contains(f.Text, test.notText) {
+			t.Errorf("%s: %+v, want ok %v, warning %v and %q", test.name, f, test.ok, test.warning, test.text)
+		}
+	}
+}
