@@ -158,6 +158,27 @@ func TestAFloodOfBadCommandsHoldsUpNobody(t *testing.T) {
 	})
 }
 
+// A server comes back that carries less than the study needs: the study pauses
+// and says how much that is, and goes on when the server carries it again.
+func TestAServerThatCarriesLess(t *testing.T) {
+	t.Parallel()
+	const less = 8 << 10
+	narrow(t, 1<<20, toy{}, nil, func(s *sim) {
+		s.submit("sim", "x1", strings.Replace(toyStudy("sim", 40960, ""), `"batch":8`, `"batch":256`, 1))
+		time.Sleep(15 * time.Second)
+		s.hub.SetMaxPayload(less)
+		view := s.wait("sim")
+		if view.State != study.Paused || !strings.Contains(view.Reason, strconv.Itoa(less)) {
+			t.Fatalf("%s %q, want paused with the figure", view.State, view.Reason)
+		}
+		s.hub.SetMaxPayload(1 << 20)
+		s.control("sim", "c1", "resume", 0)
+		if view := s.wait("sim"); view.State != study.Completed || view.Summary.Failed != 0 {
+			t.Errorf("with the former server: %s %q, want completed without a failed trial", view.State, view.Reason)
+		}
+	})
+}
+
 // A letter that cannot be stored holds up no command; work whose letter cannot
 // be stored is not lost in silence.
 func TestALetterThatCannotBeStored(t *testing.T) {

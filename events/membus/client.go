@@ -152,7 +152,11 @@ func (c *Client) Ready(ctx context.Context) error {
 }
 
 // MaxPayload returns the largest message that the hub carries.
-func (c *Client) MaxPayload() int { return c.hub.maxPayload() }
+func (c *Client) MaxPayload() int {
+	c.hub.mu.Lock()
+	defer c.hub.mu.Unlock()
+	return c.hub.maxPayload()
+}
 
 // Purge removes the messages that match the filter, also from queues.
 func (c *Client) Purge(ctx context.Context, filter string) error {

@@ -185,6 +185,14 @@ func (h *Hub) oversized(s *stream, m events.Message) error {
 	return nil
 }
 
+// SetMaxPayload changes the largest message, as a server does that comes back
+// with another configuration.
+func (h *Hub) SetMaxPayload(n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.conf.MaxPayload = n
+}
+
 // maxPayload returns the largest message that the hub and its streams carry.
 func (h *Hub) maxPayload() int {
 	return events.Carries(h.conf.Topology, h.conf.MaxPayload)

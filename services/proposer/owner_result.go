@@ -42,7 +42,7 @@ func (o *owner) letter(m events.Message) {
 	}
 	batch, ok := events.BatchOfSubject(letter.Subject)
 	if ok && letter.Subject == events.WorkSubject(o.spec.Evaluator.Name, o.key.Study, o.key.Run, batch) {
-		o.machine.Lost(batch, letter.Sequence)
+		o.machine.Lost(batch, letter.Sequence, letter.Reason)
 	}
 }
 

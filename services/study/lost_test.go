@@ -32,21 +32,21 @@ func TestALostItemPausesOnce(t *testing.T) {
 	}
 	resume := func(id string) { w.append(events.StudyResumed{Study: "sim", Run: "r1", Command: id}) }
 
-	w.machine.Lost(1, 7)
+	w.machine.Lost(1, 7, "why")
 	paused(7)
 	resume("a")
 	runs()
 	// Both letters are there at the next start: the first one is known.
 	w.restart()
-	w.machine.Lost(1, 7)
+	w.machine.Lost(1, 7, "why")
 	runs()
-	w.machine.Lost(1, 9)
+	w.machine.Lost(1, 9, "why")
 	paused(9)
 	resume("b")
 	// They have made room for others by now, and the third item is lost.
 	w.restart()
 	runs()
-	w.machine.Lost(1, 12)
+	w.machine.Lost(1, 12, "why")
 	paused(12)
 }
 
@@ -57,12 +57,12 @@ func TestALostItemOfAnEarlierVersion(t *testing.T) {
 	w.say()
 	w.append(events.StudyPaused{Study: "sim", Run: "r1", Batch: new(1), Reason: "no evaluator could answer batch 1"})
 	w.append(events.StudyResumed{Study: "sim", Run: "r1", Command: "a"})
-	w.machine.Lost(1, 7)
+	w.machine.Lost(1, 7, "why")
 	w.say()
 	if state, reason := w.machine.State(); state != study.Running {
 		t.Fatalf("State() = %s (%s): a pause of the log was said again", state, reason)
 	}
-	w.machine.Lost(1, 9)
+	w.machine.Lost(1, 9, "why")
 	w.say()
 	if state, _ := w.machine.State(); state != study.Paused {
 		t.Errorf("State() = %s after a second item was lost, want paused", state)

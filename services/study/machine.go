@@ -68,7 +68,7 @@ type Machine struct {
 	exhausted                  string // why the strategies have nothing more; "" while they have
 	// lost holds, by batch, the work items that the queue gave up; republished
 	// counts the pauses for a batch, and named is the last item that one told.
-	lost        map[int]map[uint64]bool
+	lost        map[int]map[uint64]string // why, by item
 	republished map[int]int
 	named       map[int]uint64
 }
@@ -106,7 +106,7 @@ func New(cfg Config) (*Machine, error) {
 		cfg: cfg, spec: cfg.Spec, space: sp, judge: judge,
 		state: Running, trials: cfg.Spec.Budget.Trials, commands: map[string]bool{},
 		hash: events.NewTrialHash(), improvedThrough: -1,
-		stop: newTracker(cfg.Spec), view: newTracker(cfg.Spec), republished: map[int]int{}, named: map[int]uint64{}, lost: map[int]map[uint64]bool{},
+		stop: newTracker(cfg.Spec), view: newTracker(cfg.Spec), republished: map[int]int{}, named: map[int]uint64{}, lost: map[int]map[uint64]string{},
 		refused: map[int]map[uint64]bool{},
 	}
 	m.legal = Legality(cfg.Spec, sp, judge, cfg.Checker)
@@ -303,11 +303,11 @@ func (m *Machine) Result(seq uint64, r *events.BatchEvaluated) []string {
 
 // Lost notes that the queue gave up a work item (its sequence there): the run
 // pauses, and publishes the batch anew when it is resumed.
-func (m *Machine) Lost(batch int, item uint64) {
+func (m *Machine) Lost(batch int, item uint64, why string) {
 	if m.lost[batch] == nil {
-		m.lost[batch] = map[uint64]bool{}
+		m.lost[batch] = map[uint64]string{}
 	}
-	m.lost[batch][item] = true
+	m.lost[batch][item] = why
 }
 
 // lostBatch returns a batch that waits for an answer that cannot come, and the

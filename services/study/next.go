@@ -27,7 +27,8 @@ func (m *Machine) Next() (events.Payload, error) {
 	if k, item, lost := m.lostBatch(); lost && (m.state == Running || m.state == Stopping) {
 		return events.StudyPaused{
 			Study: m.spec.Study, Run: m.cfg.Run, Batch: &k, Item: item,
-			Reason: fmt.Sprintf("no evaluator could answer batch %d: see the dead letters (`apollo dlq ls --study %s`), mend the cause and resume", k, m.spec.Study),
+			Reason: fmt.Sprintf("no evaluator could answer batch %d: %s: see the dead letters (`apollo dlq ls --study %s`), mend the cause and resume",
+				k, events.Cut(m.lost[k][item], events.MaxReasonBytes/2), m.spec.Study),
 		}, nil
 	}
 	switch m.state {
