@@ -138,12 +138,16 @@ func (f *fileColumn) unscaled(v parquet.Value) *big.Int {
 const maxDecimalBits = 256
 
 // decimalFloat is the double nearest to n·10^-scale. It is exact when rounding
-// it to the decimal's digits gives the decimal again.
+// it to the decimal's digits, without zeros at their end, gives the decimal again.
 func decimalFloat(n *big.Int, scale int) (float64, bool) {
 	if n.BitLen() > maxDecimalBits {
 		return 0, false
 	}
+	// A column's scale gives short numbers zeros that say nothing.
 	text := n.String()
+	for scale > 0 && len(text) > 1 && text[len(text)-1] == '0' {
+		text, scale = text[:len(text)-1], scale-1
+	}
 	f, err := strconv.ParseFloat(text+"e-"+strconv.Itoa(scale), 64)
 	if err != nil {
 		return 0, false
@@ -153,8 +157,8 @@ func decimalFloat(n *big.Int, scale int) (float64, bool) {
 		return f, true
 	}
 	back := strconv.FormatFloat(f, 'f', scale, 64)
-	want := new(big.Rat).SetFrac(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(scale)), nil)).FloatString(scale)
-	return f, back == want
+	want, ok := new(big.Rat).SetString(text + "e-" + strconv.Itoa(scale))
+	return f, ok && back == want.FloatString(scale)
 }
 
 // halfFloat is an IEEE 754 binary16, little-endian.
