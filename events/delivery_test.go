@@ -129,3 +129,14 @@ func TestUndeliverable(t *testing.T) {
 		t.Errorf("letter says %+v", d)
 	}
 }
+
+func TestWhatEndsARun(t *testing.T) {
+	t.Parallel()
+	ends := map[string]bool{"stopped": true, "completed": true, "cancelled": true, "failed": true}
+	for _, info := range events.Types() {
+		kind := events.Kind(info.Type)
+		if strings.HasPrefix(info.Type, "apollo.study.") && events.EndsRun(kind) != ends[kind] {
+			t.Errorf("EndsRun(%q) = %v", kind, events.EndsRun(kind))
+		}
+	}
+}

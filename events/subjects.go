@@ -2,6 +2,7 @@ package events
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -154,6 +155,13 @@ func BatchOfSubject(subject string) (batch int, ok bool) {
 	batch, err := strconv.Atoi(t[4])
 	return batch, err == nil && batch >= 0 && strconv.Itoa(batch) == t[4]
 }
+
+// RunEnds returns the kinds of the events that end a run. One that was stopped
+// or completed goes on when it is extended.
+func RunEnds() []string { return []string{"stopped", "completed", "cancelled", "failed"} }
+
+// EndsRun reports whether an event of that kind ends its run.
+func EndsRun(kind string) bool { return slices.Contains(RunEnds(), kind) }
 
 // Kind returns the word of an event type between its noun and its version:
 // "proposed" for "apollo.trials.proposed.v1". It is the last token of the

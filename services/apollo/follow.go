@@ -75,7 +75,8 @@ func (f *follower) event(ctx context.Context, view *client.StudyView, m events.M
 		if _, e, err := events.DecodeAs[events.StudyPaused](m.Data); err == nil && isNew && f.paused != nil {
 			return nil, f.paused(ctx, view, e.Command)
 		}
-	case "completed", "stopped", "cancelled", "failed":
+	}
+	if events.EndsRun(kind) {
 		now, err := client.ReadStudy(ctx, f.session.bus.Log(), view.Study, view.Run)
 		if err != nil {
 			return nil, err

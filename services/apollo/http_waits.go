@@ -50,7 +50,7 @@ func newWaits() *waits { return &waits{runs: map[[2]string]*runWaits{}} }
 // follow reads the logs of all runs until ctx ends.
 func (w *waits) follow(ctx context.Context, bus events.Bus) {
 	var filters []string
-	for _, kind := range []string{"accepted", "waiting", "paused", "resumed", "extended", "stopping", "stopped", "completed", "cancelled", "failed"} {
+	for _, kind := range append(events.RunEnds(), "accepted", "waiting", "paused", "resumed", "extended", "stopping") {
 		filters = append(filters, events.StudySubject("*", "*", kind))
 	}
 	var following sync.WaitGroup

@@ -87,13 +87,15 @@ func (w *archive) logged(ctx context.Context, d delivery) error {
 	r := w.runs[key]
 	w.logSeq = max(w.logSeq, d.m.Seq)
 	switch kind {
-	case "accepted", "bound", "extended", "stopped", "completed", "cancelled", "failed":
+	case "accepted", "bound", "extended":
 	case "proposed":
 		if r != nil && (r.skip || r.differs != "" || w.store.Stuck(study, run)) {
 			return nil
 		}
 	default:
-		return nil
+		if !events.EndsRun(kind) {
+			return nil
+		}
 	}
 	_, payload, err := events.Decode(d.m.Data)
 	if err == nil && events.Kind(payload.EventType()) != kind {

@@ -131,10 +131,10 @@ func (o *owner) readEnd(ctx context.Context) (end logEnd, err error) {
 			paused = true
 		case "resumed":
 			paused = false
-		case "completed", "stopped", "cancelled", "failed":
-			ended = true
 		case "extended":
 			ended = false
+		default:
+			ended = ended || events.EndsRun(kind)
 		}
 	}
 	if end.view == nil {

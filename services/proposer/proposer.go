@@ -132,10 +132,9 @@ func (p *Proposer) at(point string) error {
 func openRuns(ctx context.Context, log events.Log) ([]messages.RunKey, error) {
 	var keys []messages.RunKey
 	open := map[string]int{} // study → index in keys, -1 when it ended
-	filters := []string{
-		events.StudySubject("*", "*", "accepted"), events.StudySubject("*", "*", "extended"),
-		events.StudySubject("*", "*", "completed"), events.StudySubject("*", "*", "stopped"),
-		events.StudySubject("*", "*", "cancelled"), events.StudySubject("*", "*", "failed"),
+	var filters []string
+	for _, kind := range append(events.RunEnds(), "accepted", "extended") {
+		filters = append(filters, events.StudySubject("*", "*", kind))
 	}
 	latest := map[string]messages.RunKey{}
 	ended := map[messages.RunKey]bool{}

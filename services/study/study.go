@@ -34,9 +34,7 @@ const (
 )
 
 // Terminal reports whether nothing happens in the state by itself.
-func (s State) Terminal() bool {
-	return s == Completed || s == Stopped || s == Cancelled || s == Failed
-}
+func (s State) Terminal() bool { return events.EndsRun(string(s)) }
 
 // Config is what a machine is made of.
 type Config struct {

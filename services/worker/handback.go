@@ -161,7 +161,7 @@ func (e *Evaluator) over(ctx context.Context, key messages.RunKey) bool {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	var filters []string
-	for _, kind := range []string{"accepted", "extended", "completed", "stopped", "cancelled", "failed"} {
+	for _, kind := range append(events.RunEnds(), "accepted", "extended") {
 		filters = append(filters, events.StudySubject(key.Study, key.Run, kind))
 	}
 	last := "removed"
@@ -172,7 +172,7 @@ func (e *Evaluator) over(ctx context.Context, key messages.RunKey) bool {
 		}
 		_, _, last, _ = events.ParseStudySubject(m.Subject)
 	}
-	if last == "accepted" || last == "extended" {
+	if last != "removed" && !events.EndsRun(last) {
 		return false
 	}
 	e.Logger.Info("work item dropped: nobody waits for it", "study", key.Study, "run", key.Run, "the_run_was", last)
