@@ -182,14 +182,6 @@ func (s *Store) End(study, run string) {
 	}
 }
 
-// Columns returns the columns of a run that was begun, or nil.
-func (s *Store) Columns(study, run string) *Columns {
-	if o := s.open[runKey{study, run}]; o != nil {
-		return o.cols
-	}
-	return nil
-}
-
 // Has reports whether the log has the trial, on disk or waiting for Commit.
 func (s *Store) Has(study, run string, trial int64) bool {
 	k := runKey{study, run}

@@ -125,13 +125,3 @@ func places(at string, e *jsonschema.ValidationError, out []string) []string {
 	}
 	return append(out, fmt.Sprintf("at %s: %s", pointer.String(), text))
 }
-
-// ValidateEvent checks one encoded event against the JSON Schemas. Use a
-// Validator for many.
-func ValidateEvent(b []byte) error {
-	v, err := NewValidator()
-	if err != nil {
-		return err
-	}
-	return v.Event(b)
-}

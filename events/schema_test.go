@@ -45,8 +45,8 @@ func TestValidateEventNamesThePlace(t *testing.T) {
 			}
 		})
 	}
-	if err := events.ValidateEvent([]byte(event("apollo.study.resumed.v2", `{}`))); !errors.Is(err, events.ErrNewer) {
-		t.Errorf("ValidateEvent(v2) = %v, want ErrNewer", err)
+	if err := v.Event([]byte(event("apollo.study.resumed.v2", `{}`))); !errors.Is(err, events.ErrNewer) {
+		t.Errorf("Event(v2) = %v, want ErrNewer", err)
 	}
 }
 

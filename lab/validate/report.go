@@ -77,15 +77,6 @@ func references() []reference {
 	}
 }
 
-// Files returns the names of the reference files that Run looks for.
-func Files() []string {
-	var names []string
-	for _, r := range references() {
-		names = append(names, r.file)
-	}
-	return names
-}
-
 // Run compares the model with every reference in the folder. A file that is
 // not there is listed in Report.Absent; a file or a row that is there and cannot
 // be read as what it says it is in Report.Bad, and the others are compared all

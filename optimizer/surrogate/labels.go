@@ -1,7 +1,6 @@
 package surrogate
 
 import (
-	"cmp"
 	"math"
 	"slices"
 )
@@ -158,25 +157,4 @@ func FillInfeasible(feasible []bool, labels []float64) []float64 {
 		}
 	}
 	return out
-}
-
-// Ranks returns the average rank of every label, from 0.
-func Ranks(labels []float64) []float64 {
-	order := make([]int, len(labels))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(labels[a], labels[b]) })
-	ranks := make([]float64, len(labels))
-	for first := 0; first < len(order); {
-		last := first + 1
-		for last < len(order) && labels[order[last]] == labels[order[first]] {
-			last++
-		}
-		for _, i := range order[first:last] {
-			ranks[i] = float64(first+last-1) / 2
-		}
-		first = last
-	}
-	return ranks
 }

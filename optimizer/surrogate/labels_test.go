@@ -62,9 +62,6 @@ func TestWarps(t *testing.T) {
 			}
 		}
 	}
-	if got, want := Ranks([]float64{3, 1, 3, 0}), []float64{2.5, 1, 2.5, 0}; !slices.Equal(got, want) {
-		t.Errorf("Ranks = %v, want %v", got, want)
-	}
 }
 
 // A border through the middle of a line is found, and what was never seen has

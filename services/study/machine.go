@@ -164,9 +164,6 @@ func (m *Machine) Started() bool { return m.started }
 // Knows reports whether a command with this id was already carried out.
 func (m *Machine) Knows(command string) bool { return m.commands[command] }
 
-// Budget returns the total number of trials, as extended.
-func (m *Machine) Budget() int { return m.trials }
-
 // Progress returns the counts of the run for people who watch.
 func (m *Machine) Progress() events.Progress {
 	c := m.counts

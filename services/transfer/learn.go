@@ -6,24 +6,7 @@ import (
 	"apollo/archiver"
 	"apollo/evaluator/workload"
 	"apollo/events"
-	"apollo/services/study"
 )
-
-// Learn takes sources that are all needed: the first one that does not fit is
-// an error.
-func Learn(t Target, logs ...*archiver.SourceLog) (study.Knowledge, []events.SourcePin, error) {
-	l, err := NewLearner(t)
-	if err != nil {
-		return study.Knowledge{}, nil, err
-	}
-	for _, log := range logs {
-		if _, err := l.Add(log, ""); err != nil {
-			return study.Knowledge{}, nil, err
-		}
-	}
-	k, pins := l.Knowledge()
-	return k, pins, nil
-}
 
 // Check reports why a source does not fit, from its columns alone: units,
 // types, metrics, and what the study's method asks for.
