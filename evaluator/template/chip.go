@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"apollo/evaluator/frame"
+	"apollo/evaluator/model"
 	"apollo/evaluator/report"
 	"apollo/evaluator/tech"
 )
@@ -71,4 +72,39 @@ func (c *chip) machine(ioBytesPerSecond, units int64) Machine {
 		ClockHz: clock, IORate: max(ioBytesPerSecond/(clock/milli), 1), Units: units,
 		Area: c.area, LeakageW: c.leakageW, AddPJ: c.Node.AddPJ, DRAMPJPerByte: c.Node.DRAMPJPerByte,
 	}
+}
+
+// offChip is the outermost level of every hierarchy.
+func offChip(m *Machine) model.Level {
+	return model.Level{
+		Name: "off-chip memory", Keeps: keeps(model.Weights, model.Inputs, model.Outputs), DoubleBuffered: true, Fanout: 1,
+		ReadRate: m.IORate, WriteRate: m.IORate, ReadPJ: m.DRAMPJPerByte, WritePJ: m.DRAMPJPerByte,
+	}
+}
+
+func keeps(list ...model.Operand) (k [model.Operands]bool) {
+	for _, o := range list {
+		k[o] = true
+	}
+	return k
+}
+
+// buffer is a double-buffered level of the hierarchy in an on-chip memory.
+func buffer(name string, size, fanout int64, m *tech.SRAM, operands ...model.Operand) model.Level {
+	return model.Level{
+		Name: name, Keeps: keeps(operands...), Capacity: size, DoubleBuffered: true, Fanout: fanout,
+		ReadPJ: m.ReadPJPerByte, WritePJ: m.WritePJPerByte,
+	}
+}
+
+// registers is a level in the units, without a limit of its own.
+func (c *chip) registers(name string, fanout int64, operands ...model.Operand) model.Level {
+	return buffer(name, 0, fanout, &tech.SRAM{ReadPJPerByte: c.RegisterPJ, WritePJPerByte: c.RegisterPJ}, operands...)
+}
+
+// hierarchy lists the levels, outermost first.
+func (c *chip) hierarchy(levels ...model.Level) model.Arch {
+	a := model.Arch{Levels: len(levels), MACPJ: c.Node.MACPJ()}
+	copy(a.Level[:], levels)
+	return a
 }

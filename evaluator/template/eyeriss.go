@@ -37,7 +37,7 @@ func eyerissSpec() Spec {
 func buildEyeriss(c *chip, v []int64) Machine {
 	x := eyeriss.Chip{Rows: v[0], Cols: v[1], FilterWords: v[2], InputWords: v[3], SumWords: v[4], BufferBytes: v[5]}
 	units := x.Rows * x.Cols
-	buffer := c.memory("buffer", x.BufferBytes, 1)
+	global := c.memory("buffer", x.BufferBytes, 1)
 	pad := c.memory("filter_scratchpads", x.FilterWords*eyeriss.WordBytes, units)
 	const bitsPerByte, words = 8, eyeriss.WordBytes
 	c.units(units, (x.InputWords+x.SumWords)*words*bitsPerByte)
@@ -47,17 +47,12 @@ func buildEyeriss(c *chip, v []int64) Machine {
 	m := c.machine(v[6], units)
 	f := rowStationary{
 		chip: x, macPJ: wide*c.Node.MultiplyPJ + 2*c.Node.AddPJ,
-		bufferPJ: (buffer.ReadPJPerByte + buffer.WritePJPerByte) / 2, padPJ: pad.ReadPJPerByte,
+		bufferPJ: (global.ReadPJPerByte + global.WritePJPerByte) / 2, padPJ: pad.ReadPJPerByte,
 	}
-	f.arch = model.Arch{Levels: 3, MACPJ: f.macPJ}
-	f.arch.Level = [model.MaxLevels]model.Level{
-		offChip(&m),
-		{
-			Name: "global buffer", Keeps: keeps(model.Inputs, model.Outputs), Capacity: x.BufferBytes, Fanout: units,
-			ReadPJ: buffer.ReadPJPerByte, WritePJ: buffer.WritePJPerByte,
-		},
-		{Name: "scratchpads", Keeps: keeps(model.Weights, model.Inputs, model.Outputs), Fanout: 1, ReadPJ: pad.ReadPJPerByte, WritePJ: pad.WritePJPerByte},
-	}
+	f.arch = c.hierarchy(offChip(&m),
+		buffer("global buffer", x.BufferBytes, units, &global, model.Inputs, model.Outputs),
+		buffer("scratchpads", 0, 1, &pad, model.Weights, model.Inputs, model.Outputs))
+	f.arch.MACPJ, f.arch.Level[1].DoubleBuffered, f.arch.Level[2].DoubleBuffered = f.macPJ, false, false
 	f.m = &m
 	m.Arch, m.Flow = f.arch, &f
 	return m

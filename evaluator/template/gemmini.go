@@ -37,18 +37,9 @@ func buildGemmini(c *chip, v []int64) Machine {
 	c.units(dim*dim, registerBits)
 	m := c.machine(v[3], dim*dim)
 	f := squareArray{chip: gemmini.Chip{Dim: dim}, m: &m}
-	f.arch = model.Arch{Levels: 3, MACPJ: c.Node.MACPJ()}
-	f.arch.Level = [model.MaxLevels]model.Level{
-		offChip(&m),
-		{
-			Name: "scratchpad", Keeps: keeps(model.Weights, model.Inputs), Capacity: v[1], DoubleBuffered: true, Fanout: 1,
-			ReadPJ: pad.ReadPJPerByte, WritePJ: pad.WritePJPerByte,
-		},
-		{
-			Name: "accumulator", Keeps: keeps(model.Outputs), Capacity: v[2], DoubleBuffered: true, Fanout: dim * dim,
-			ReadPJ: acc.ReadPJPerByte, WritePJ: acc.WritePJPerByte,
-		},
-	}
+	f.arch = c.hierarchy(offChip(&m),
+		buffer("scratchpad", v[1], 1, &pad, model.Weights, model.Inputs),
+		buffer("accumulator", v[2], dim*dim, &acc, model.Outputs))
 	m.Arch, m.Flow = f.arch, &f
 	return m
 }

@@ -33,7 +33,7 @@ func nvdlaSpec() Spec {
 }
 
 func buildNVDLA(c *chip, v []int64) Machine {
-	buffer, acc := c.memory("conv_buffer", v[2], 1), c.memory("accumulator", v[3], 1)
+	conv, acc := c.memory("conv_buffer", v[2], 1), c.memory("accumulator", v[3], 1)
 	const registerBits = 8 + 8 + 8 // two weights, input; sums are the accumulator's
 	units := v[0] * v[1]
 	c.units(units, registerBits)
@@ -45,34 +45,10 @@ func buildNVDLA(c *chip, v []int64) Machine {
 		inner: 2, innerDims: []model.Dim{model.K, model.C, model.R, model.S, model.P, model.Q},
 		param: "conv_buffer or accumulator", fixed: v[0]/2 + v[1],
 	}
-	l.arch = model.Arch{Levels: 4, MACPJ: c.Node.MACPJ()}
-	l.arch.Level = [model.MaxLevels]model.Level{
-		offChip(&m),
-		{
-			Name: "convolution buffer", Keeps: keeps(model.Weights, model.Inputs), Capacity: v[2], DoubleBuffered: true, Fanout: 1,
-			ReadPJ: buffer.ReadPJPerByte, WritePJ: buffer.WritePJPerByte,
-		},
-		{
-			Name: "accumulator", Keeps: keeps(model.Outputs), Capacity: v[3], DoubleBuffered: true, Fanout: units,
-			ReadPJ: acc.ReadPJPerByte, WritePJ: acc.WritePJPerByte,
-		},
-		{Name: "weight registers", Keeps: keeps(model.Weights), DoubleBuffered: true, Fanout: 1, ReadPJ: c.RegisterPJ, WritePJ: c.RegisterPJ},
-	}
+	l.arch = c.hierarchy(offChip(&m),
+		buffer("convolution buffer", v[2], 1, &conv, model.Weights, model.Inputs),
+		buffer("accumulator", v[3], units, &acc, model.Outputs),
+		c.registers("weight registers", 1, model.Weights))
 	m.Arch, m.Flow = l.arch, &l
 	return m
-}
-
-// offChip is the outermost level of every hierarchy.
-func offChip(m *Machine) model.Level {
-	return model.Level{
-		Name: "off-chip memory", Keeps: keeps(model.Weights, model.Inputs, model.Outputs), DoubleBuffered: true, Fanout: 1,
-		ReadRate: m.IORate, WriteRate: m.IORate, ReadPJ: m.DRAMPJPerByte, WritePJ: m.DRAMPJPerByte,
-	}
-}
-
-func keeps(list ...model.Operand) (k [model.Operands]bool) {
-	for _, o := range list {
-		k[o] = true
-	}
-	return k
 }

@@ -44,19 +44,10 @@ func buildShiDianNao(c *chip, v []int64) Machine {
 		inner: 2, innerDims: []model.Dim{model.K, model.C, model.P, model.Q, model.R, model.S},
 		param: "neuron_buffer or synapse_buffer", fixed: v[0] + v[1],
 	}
-	l.arch = model.Arch{Levels: 4, MACPJ: c.Node.MACPJ()}
-	l.arch.Level = [model.MaxLevels]model.Level{
-		offChip(&m),
-		{
-			Name: "neuron buffer", Keeps: keeps(model.Inputs, model.Outputs), Capacity: v[2], DoubleBuffered: true, Fanout: 1,
-			ReadPJ: neurons.ReadPJPerByte, WritePJ: neurons.WritePJPerByte,
-		},
-		{
-			Name: "synapse buffer", Keeps: keeps(model.Weights), Capacity: v[3], DoubleBuffered: true, Fanout: units,
-			ReadPJ: synapses.ReadPJPerByte, WritePJ: synapses.WritePJPerByte,
-		},
-		{Name: "accumulator", Keeps: keeps(model.Outputs), DoubleBuffered: true, Fanout: 1, ReadPJ: c.RegisterPJ, WritePJ: c.RegisterPJ},
-	}
+	l.arch = c.hierarchy(offChip(&m),
+		buffer("neuron buffer", v[2], 1, &neurons, model.Inputs, model.Outputs),
+		buffer("synapse buffer", v[3], units, &synapses, model.Weights),
+		c.registers("accumulator", 1, model.Outputs))
 	m.Arch, m.Flow = l.arch, &l
 	return m
 }

@@ -64,23 +64,14 @@ func buildSimba(c *chip, v []int64) Machine {
 		inner: 3, innerDims: []model.Dim{model.K, model.C, model.R, model.S},
 		param: "global_buffer, weight_buffer or input_buffer", fixed: 2 * (x + y),
 	}
-	l.arch = model.Arch{Levels: 5, MACPJ: c.Node.MACPJ()}
-	l.arch.Level = [model.MaxLevels]model.Level{
-		offChip(&m),
-		{
-			Name: "global buffer", Keeps: keeps(model.Inputs, model.Outputs), Capacity: v[6], DoubleBuffered: true, Fanout: x * y,
-			ReadPJ: global.ReadPJPerByte + hop, WritePJ: global.WritePJPerByte + hop,
-		},
-		{
-			Name: "weight buffer", Keeps: keeps(model.Weights), Capacity: v[4], DoubleBuffered: true, Fanout: 1,
-			ReadPJ: weights.ReadPJPerByte, WritePJ: weights.WritePJPerByte + hop,
-		},
-		{
-			Name: "input buffer", Keeps: keeps(model.Inputs), Capacity: v[5], DoubleBuffered: true, Fanout: 1,
-			ReadPJ: inputs.ReadPJPerByte, WritePJ: inputs.WritePJPerByte,
-		},
-		{Name: "accumulators", Keeps: keeps(model.Outputs), DoubleBuffered: true, Fanout: lanes * vector, ReadPJ: c.RegisterPJ, WritePJ: c.RegisterPJ},
-	}
+	global.ReadPJPerByte += hop
+	global.WritePJPerByte += hop
+	weights.WritePJPerByte += hop
+	l.arch = c.hierarchy(offChip(&m),
+		buffer("global buffer", v[6], x*y, &global, model.Inputs, model.Outputs),
+		buffer("weight buffer", v[4], 1, &weights, model.Weights),
+		buffer("input buffer", v[5], 1, &inputs, model.Inputs),
+		c.registers("accumulators", lanes*vector, model.Outputs))
 	m.Arch, m.Flow = l.arch, &l
 	return m
 }

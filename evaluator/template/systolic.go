@@ -45,13 +45,10 @@ func buildSystolic(c *chip, v []int64) Machine {
 	c.units(a.Rows*a.Cols, registerBits)
 	m := c.machine(v[6], a.Rows*a.Cols)
 	f := marching{array: a, m: &m}
-	f.arch = model.Arch{Levels: 4, MACPJ: c.Node.MACPJ()}
-	f.arch.Level = [model.MaxLevels]model.Level{
-		offChip(&m),
-		{Name: "input buffer", Keeps: keeps(model.Inputs), Capacity: v[3], DoubleBuffered: true, Fanout: 1, ReadPJ: in.ReadPJPerByte, WritePJ: in.WritePJPerByte},
-		{Name: "weight buffer", Keeps: keeps(model.Weights), Capacity: v[4], DoubleBuffered: true, Fanout: 1, ReadPJ: weight.ReadPJPerByte, WritePJ: weight.WritePJPerByte},
-		{Name: "output buffer", Keeps: keeps(model.Outputs), Capacity: v[5], DoubleBuffered: true, Fanout: a.Rows * a.Cols, ReadPJ: out.ReadPJPerByte, WritePJ: out.WritePJPerByte},
-	}
+	f.arch = c.hierarchy(offChip(&m),
+		buffer("input buffer", v[3], 1, &in, model.Inputs),
+		buffer("weight buffer", v[4], 1, &weight, model.Weights),
+		buffer("output buffer", v[5], a.Rows*a.Cols, &out, model.Outputs))
 	m.Arch, m.Flow = f.arch, &f
 	return m
 }

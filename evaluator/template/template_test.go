@@ -293,16 +293,11 @@ func tinySpec() Spec {
 		},
 		ClockHz: 1e9,
 		Build: func(c *chip, v []int64) Machine {
-			buffer := c.memory("buffer", v[1], 1)
+			tiles := c.memory("buffer", v[1], 1)
 			c.units(v[0], 8+8+32)
 			m := c.machine(v[2], v[0])
 			l := loops{spreads: [][]Spread{{{1, model.K, v[0]}}}, order: tileOrders()[0].dims, param: "buffer"}
-			l.arch = model.Arch{Levels: 2, MACPJ: c.Node.MACPJ()}
-			l.arch.Level[0] = offChip(&m)
-			l.arch.Level[1] = model.Level{
-				Name: "buffer", Keeps: keeps(model.Weights, model.Inputs, model.Outputs), Capacity: v[1], DoubleBuffered: true,
-				Fanout: v[0], ReadPJ: buffer.ReadPJPerByte, WritePJ: buffer.WritePJPerByte,
-			}
+			l.arch = c.hierarchy(offChip(&m), buffer("buffer", v[1], v[0], &tiles, model.Weights, model.Inputs, model.Outputs))
 			m.Arch, m.Flow = l.arch, &l
 			return m
 		},
