@@ -6,36 +6,12 @@ import (
 	"apollo/optimizer/space"
 )
 
-// Parts of the area.
-const (
-	areaPEMemory = iota
-	areaCoreMemory
-	areaActivationMemory
-	areaInstructionMemory
-	areaParameterMemory
-	areaArithmetic
-	areaRegisters
-	areaPEControl
-	areaCoreControl
-	areaIO
-	areaNetwork
-	areaParts
-)
+// areaParts is the number of parts of the area.
+const areaParts = 11
 
-// area is the chip's area by part, in mm² at 22 nm. Every memory counts.
-type area [areaParts]float64
-
-func (a *area) total() float64 {
-	var sum float64
-	for _, v := range a {
-		sum += v
-	}
-	return sum
-}
-
-// parts lists the parts by name.
-func (a *area) parts() report.Breakdown {
-	return breakdown(a[:], "pe_memory", "core_memory", "activation_memory", "instruction_memory", "parameter_memory",
+// areaOf lists the parts of the area by name, in mm².
+func areaOf(parts *[areaParts]float64) report.Breakdown {
+	return breakdown(parts[:], "pe_memory", "core_memory", "activation_memory", "instruction_memory", "parameter_memory",
 		"arithmetic", "registers", "pe_control", "core_control", "io", "network_and_control")
 }
 
@@ -54,27 +30,18 @@ type memo struct {
 	known      []tech.SRAM
 }
 
+// newSizer takes the parameters in the template's order.
 func newSizer(k constants, space []space.Param) *sizer {
 	s := &sizer{
 		constants: k,
 		macMM2:    k.Node.MultiplyMM2 + k.Node.AddMM2,
 		laneMM2:   laneRegisterBits * k.Node.RegisterBitMM2,
 	}
-	s.pe = newMemo(&k, 1, levels(space, "pe_memory"))
-	s.core = newMemo(&k, 1, levels(space, "core_memory"))
-	s.act = newMemo(&k, k.activationEntryBytes, levels(space, "activation_memory"))
-	s.instruction = newMemo(&k, k.instructionEntryBytes, levels(space, "instruction_memory"))
-	s.params = newMemo(&k, k.parameterEntryBytes, levels(space, "parameter_memory"))
+	s.pe, s.core = newMemo(&k, 1, space[2].Values), newMemo(&k, 1, space[4].Values)
+	s.act = newMemo(&k, k.activationEntryBytes, space[6].Values)
+	s.instruction = newMemo(&k, k.instructionEntryBytes, space[7].Values)
+	s.params = newMemo(&k, k.parameterEntryBytes, space[8].Values)
 	return s
-}
-
-func levels(space []space.Param, name string) []float64 {
-	for _, p := range space {
-		if p.Name == name {
-			return p.Values
-		}
-	}
-	return nil
 }
 
 func newMemo(k *constants, entryBytes int64, sizes []float64) memo {
@@ -110,21 +77,27 @@ func (m *memo) find(entries int64) int {
 	return -1
 }
 
-func (s *sizer) area(c *chip) area {
+// area returns the chip's area in mm² at 22 nm, and its parts in the order of
+// areaOf. Every memory counts.
+func (s *sizer) area(c *chip, parts *[areaParts]float64) float64 {
 	pes, cores := float64(c.PEs()), float64(c.PEs()*c.Cores)
 	lanes := cores * float64(c.Lanes)
-	a := area{
-		areaPEMemory:          pes * s.pe.area(&s.constants, c.PEMemory),
-		areaCoreMemory:        cores * s.core.area(&s.constants, c.CoreMemory),
-		areaActivationMemory:  s.act.area(&s.constants, c.ActivationMemory),
-		areaInstructionMemory: s.instruction.area(&s.constants, c.InstructionMemory),
-		areaParameterMemory:   s.params.area(&s.constants, c.ParameterMemory),
-		areaArithmetic:        lanes * simdWidth * s.macMM2,
-		areaRegisters:         lanes * s.laneMM2,
-		areaPEControl:         pes * s.peControlMM2,
-		areaCoreControl:       cores * s.coreControlMM2,
-		areaIO:                float64(c.IOBandwidth) / giga * s.IOMM2PerGBps,
+	*parts = [areaParts]float64{
+		pes * s.pe.area(&s.constants, c.PEMemory),
+		cores * s.core.area(&s.constants, c.CoreMemory),
+		s.act.area(&s.constants, c.ActivationMemory),
+		s.instruction.area(&s.constants, c.InstructionMemory),
+		s.params.area(&s.constants, c.ParameterMemory),
+		lanes * simdWidth * s.macMM2,
+		lanes * s.laneMM2,
+		pes * s.peControlMM2,
+		cores * s.coreControlMM2,
+		float64(c.IOBandwidth) / giga * s.IOMM2PerGBps,
 	}
-	a[areaNetwork] = s.ControlShare * a.total() // of the rest
-	return a
+	var rest float64
+	for _, mm2 := range parts[:areaParts-1] {
+		rest += mm2
+	}
+	parts[areaParts-1] = s.ControlShare * rest
+	return rest + parts[areaParts-1]
 }

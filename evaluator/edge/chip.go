@@ -100,9 +100,8 @@ func (b *bound) chip(d *frame.Design) chip {
 	if d.Preset != "" {
 		c, _ = presetNamed(d.Preset)
 	}
-	for i, field := range c.fields() {
-		*field = d.Values[i]
-	}
+	c.PEsX, c.PEsY, c.PEMemory, c.Cores, c.CoreMemory, c.Lanes = d.Values[0], d.Values[1], d.Values[2], d.Values[3], d.Values[4], d.Values[5]
+	c.ActivationMemory, c.InstructionMemory, c.ParameterMemory, c.IOBandwidth = d.Values[6], d.Values[7], d.Values[8], d.Values[9]
 	if c.ClockHz == 0 {
 		c.ClockHz = b.sizer.clockHz
 	}
@@ -111,6 +110,6 @@ func (b *bound) chip(d *frame.Design) chip {
 
 // machine returns what the frame asks of a chip.
 func (b *bound) machine(c *chip) frame.Machine {
-	a := b.sizer.area(c)
-	return frame.Machine{ClockHz: c.clock(), MACsPerCycle: c.MACs(), IOBandwidth: c.IOBandwidth, AreaMM2: a.total()}
+	var parts [areaParts]float64
+	return frame.Machine{ClockHz: c.clock(), MACsPerCycle: c.MACs(), IOBandwidth: c.IOBandwidth, AreaMM2: b.sizer.area(c, &parts)}
 }

@@ -9,8 +9,9 @@ import (
 // Explain implements frame.Model.
 func (b *bound) Explain(d frame.Design, _ []report.Given) (frame.Explained, error) {
 	c := b.chip(&d)
-	area := b.sizer.area(&c)
-	x := frame.Explained{Machine: b.machine(&c), Area: area.parts(), Beyond: c.beyond()}
+	var area [areaParts]float64
+	b.sizer.area(&c, &area)
+	x := frame.Explained{Machine: b.machine(&c), Area: areaOf(&area), Beyond: c.beyond()}
 	s := b.get()
 	defer b.put(s)
 	if x.Reason = b.measure(&c, s); x.Reason != nil {

@@ -72,7 +72,7 @@ func TestBudgetsHaveFeasibleDesigns(t *testing.T) {
 	b := boundTo(t, Spec().Targets...)
 	c := baseline()
 	s := b.get()
-	if a := b.sizer.area(&c); a.total() > 4.8 || b.measure(&c, s) != nil {
-		t.Errorf("the baseline has %g mm2 and %v", a.total(), b.measure(&c, s))
+	if mm2 := b.machine(&c).AreaMM2; mm2 > 4.8 || b.measure(&c, s) != nil {
+		t.Errorf("the baseline has %g mm2 and %v", mm2, b.measure(&c, s))
 	}
 }

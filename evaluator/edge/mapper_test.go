@@ -137,9 +137,12 @@ func inspect(t testing.TB, networks []evaluator.Network, c chip) report.Design {
 	return r
 }
 
+// lattice is the template's parameters, made once: tests draw many chips.
+var lattice = params()
+
 func baseline() (c chip) {
 	for i, field := range c.fields() {
-		*field = int64(params()[i].Baseline.Num)
+		*field = int64(lattice[i].Baseline.Num)
 	}
 	return c
 }
@@ -164,7 +167,7 @@ func edgeSpace(t testing.TB) space.Space {
 // randomChip draws uniformly from the space.
 func randomChip(rng *rand.Rand) chip {
 	var c chip
-	for i, p := range params() {
+	for i, p := range lattice {
 		*c.fields()[i] = int64(p.Values[rng.IntN(len(p.Values))])
 	}
 	return c

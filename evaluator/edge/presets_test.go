@@ -56,7 +56,7 @@ func TestBaseline(t *testing.T) {
 			break
 		}
 		for c := range chipMemories(n.chip) {
-			if a := b.sizer.area(&c); a.total() > budget || b.measure(&c, s) != nil {
+			if b.machine(&c).AreaMM2 > budget || b.measure(&c, s) != nil {
 				continue
 			}
 			latency := 1.0 // the product orders as the geometric mean does
@@ -82,7 +82,7 @@ func TestBaseline(t *testing.T) {
 func nearest() []near {
 	v2, _ := presetNamed("v2")
 	list := []near{{}}
-	ps := params()
+	ps := lattice
 	for i, p := range ps {
 		if p.Unit == "entries" {
 			continue
@@ -115,7 +115,7 @@ func nearest() []near {
 // chipMemories yields the chip with every choice of the chip-level memories,
 // in the order of the lattice.
 func chipMemories(c chip) func(yield func(chip) bool) {
-	ps := params()
+	ps := lattice
 	return func(yield func(chip) bool) {
 		for _, act := range ps[6].Values {
 			for _, instruction := range ps[7].Values {

@@ -97,16 +97,17 @@ func TestMoreIsNeverSlower(t *testing.T) {
 func TestAreaGrows(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(5, 0))
-	s := newSizer(*declared(), nil)
+	s := newSizer(*declared(), Spec().Template().Params)
 	for range 500 {
 		c := randomChip(rng)
-		a := s.area(&c)
-		adds(t, "area", a.parts().Total(), a.total(), 1e-12) // order of additions
+		var parts, other [areaParts]float64
+		before := s.area(&c, &parts)
+		adds(t, "area", areaOf(&parts).Total(), before, 1e-12) // order of additions
 		for i := range paramCount {
 			d := c
 			*d.fields()[i] *= 2
-			if after := s.area(&d); after.total() <= a.total() {
-				t.Fatalf("%s doubled: %g mm2, before %g: %+v", params()[i].Name, after.total(), a.total(), c)
+			if after := s.area(&d, &other); after <= before {
+				t.Fatalf("%s doubled: %g mm2, before %g: %+v", lattice[i].Name, after, before, c)
 			}
 		}
 	}

@@ -75,10 +75,10 @@ func TestAreaRises(t *testing.T) {
 		c := randomChip(rng)
 		for i, field := range c.fields() {
 			last, home := math.Inf(-1), *field
-			for _, v := range params()[i].Values {
+			for _, v := range lattice[i].Values {
 				*field = int64(v)
 				if a := area(&c); !(a >= last) {
-					t.Fatalf("%s = %g: the area falls from %g to %g: %+v", params()[i].Name, v, last, a, c)
+					t.Fatalf("%s = %g: the area falls from %g to %g: %+v", lattice[i].Name, v, last, a, c)
 				} else {
 					last = a
 				}

@@ -45,6 +45,7 @@ type bound struct {
 	// request's design.
 	position []int
 	params   []space.Param // the task's, in the template's order
+	labels   []bool        // which of the template's are categorical
 	nets     []Network
 	weights  float64 // sum of the networks' weights
 	model    Model
@@ -85,7 +86,7 @@ func (e *bound) findParams(have []space.Param) error {
 		case have[at].Unit != want.Unit:
 			return fmt.Errorf("parameter %s: the unit is %q, want %q", want.Name, have[at].Unit, want.Unit)
 		}
-		e.position = append(e.position, at)
+		e.position, e.labels = append(e.position, at), append(e.labels, want.Categorical())
 	}
 	for i, p := range have {
 		if !slices.Contains(e.position, i) {
@@ -128,28 +129,28 @@ func (e *bound) findNetworks(list []evaluator.Network) error {
 // bits.
 const maxValue = 1 << 40
 
-// read reads a design in the template's order.
-func (e *bound) read(design []space.Value) (d Design, ok bool) {
+// read reads a design in the template's order; false for a malformed one.
+func (e *bound) read(design []space.Value, d *Design) bool {
 	if len(design) != len(e.position) {
-		return d, false
+		return false
 	}
 	for i, at := range e.position {
 		v := &design[at]
-		if p := &e.spec.Params[i]; p.Categorical() {
-			level, ok := p.Level(*v)
+		if e.labels[i] {
+			level, ok := e.spec.Params[i].Level(*v)
 			if !ok {
-				return d, false
+				return false
 			}
 			d.Values[i] = int64(level)
 			continue
 		}
 		n := int64(v.Num)
 		if v.Label != "" || float64(n) != v.Num || n < 1 || n > maxValue {
-			return d, false
+			return false
 		}
 		d.Values[i] = n
 	}
-	return d, true
+	return true
 }
 
 // malformed says why read has refused a design.
@@ -176,7 +177,8 @@ func (e *bound) Check(design []space.Value, dst []float64) {
 	for i := range dst {
 		dst[i] = math.NaN()
 	}
-	if d, ok := e.read(design); ok && len(dst) >= len(e.rows) {
+	var d Design
+	if e.read(design, &d) && len(dst) >= len(e.rows) {
 		e.values(dst, e.model.Machine(d), nil)
 	}
 }
@@ -188,8 +190,8 @@ func (e *bound) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Re
 		return evaluator.Result{}, err
 	}
 	values := make([]float64, len(e.rows))
-	d, ok := e.read(r.Design)
-	if !ok {
+	var d Design
+	if !e.read(r.Design, &d) {
 		for i := range values {
 			values[i] = math.NaN()
 		}

@@ -51,11 +51,10 @@ func (s *Spec) Bind(networks []evaluator.Network, k Constants) (Model, error) {
 }
 
 func (e *bound) point(p report.Point) (Design, error) {
-	d, ok := e.read(p.Values)
-	if !ok {
+	d := Design{Preset: p.Preset}
+	if !e.read(p.Values, &d) {
 		return d, e.malformed(p.Values)
 	}
-	d.Preset = p.Preset
 	return d, nil
 }
 

@@ -63,7 +63,7 @@ func Powers(low, high float64) []float64 {
 
 // MaxParams is how many parameters a template can have: designs are passed by
 // value, so that checking one allocates nothing.
-const MaxParams = 16
+const MaxParams = 12
 
 // Design is a design as models read it.
 type Design struct {
