@@ -88,6 +88,7 @@ func (a *app) evaluatorRunCommand() *cobra.Command {
 	var program programFlags
 	var name, http string
 	var slots int
+	var handshake time.Duration
 	c := &cobra.Command{
 		Use: "run --name NAME --exec COMMAND", Short: "Run a program of yours as an evaluator",
 		Long: `Run a program of yours as an evaluator of the studies that name it. The program reads one
@@ -102,21 +103,27 @@ time-outs, attempts and restarts are done here. docs/plug-in-evaluator.md has th
 			if slots < 1 {
 				return cli.Usagef("--slots %d: want at least 1", slots)
 			}
+			if handshake <= 0 {
+				return cli.Usagef("--handshake %s: want more than 0", handshake)
+			}
 			argv, err := program.argv()
 			if err != nil {
 				return err
 			}
-			return a.runEvaluator(c, name, argv, program.dir, slots, http)
+			return a.runEvaluator(c, argv, http, external.Options{
+				Name: name, Slots: slots, Dir: program.dir, Handshake: handshake,
+			})
 		},
 	}
 	program.add(c)
 	c.Flags().StringVar(&name, "name", "", "`name` of the evaluator, as studies say it")
 	c.Flags().IntVar(&slots, "slots", 1, "`number` of processes, and so of designs at a time")
+	c.Flags().DurationVar(&handshake, "handshake", 5*time.Second, "longest `time` for the program to describe itself at its start")
 	c.Flags().StringVar(&http, "http", "", "`address` for /healthz and /metrics; default: none")
 	return c
 }
 
-func (a *app) runEvaluator(c *cobra.Command, name string, argv []string, dir string, slots int, http string) error {
+func (a *app) runEvaluator(c *cobra.Command, argv []string, http string, o external.Options) error {
 	ctx := c.Context()
 	s, err := a.open(ctx, c, forServer)
 	if err != nil {
@@ -128,12 +135,14 @@ func (a *app) runEvaluator(c *cobra.Command, name string, argv []string, dir str
 	if err != nil {
 		return err
 	}
-	backend, err := external.Open(ctx, argv, external.Options{Name: name, Slots: slots, Dir: dir, Stderr: a.Console})
+	o.Stderr, o.Contents = a.Console, &external.Contents{Reading: a.sayReading}
+	backend, err := external.Open(ctx, argv, o)
 	if err != nil {
 		return err
 	}
-	a.Say("evaluator %s on %s: %s", name, s.url, backend.Program())
-	roles := []role{programRole(newEvaluator(s, name, slots, logger, fail), backend)}
+	a.saySlow(backend.Info())
+	a.Say("evaluator %s on %s: %s", o.Name, s.url, backend.Program())
+	roles := []role{programRole(newEvaluator(s, o.Name, o.Slots, logger, fail), backend)}
 	var last []role
 	if http != "" {
 		r, err := a.httpRole(ctx, s, http)

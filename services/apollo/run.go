@@ -92,7 +92,7 @@ func (r *runner) run(ctx context.Context) error {
 // attempt runs the study on one server, from opening it to closing it.
 func (r *runner) attempt(ctx context.Context) (view *client.StudyView, err error) {
 	r.process, r.program = nil, nil
-	if err = r.identify(); err != nil {
+	if err = r.identify(ctx); err != nil {
 		return nil, err
 	}
 	if r.session, err = r.app.open(ctx, r.command, forRunning); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"apollo/events"
 	"apollo/services/cli"
@@ -18,11 +19,12 @@ type program struct {
 	argv    []string
 	dir     string
 	what    *events.Program
+	files   external.Contents
 	backend *external.Backend // nil until it is open
 }
 
 // identify finds out which program the study file names; nothing is started.
-func (r *runner) identify() error {
+func (r *runner) identify(ctx context.Context) error {
 	if r.doc.Exec == "" {
 		return nil
 	}
@@ -30,11 +32,11 @@ func (r *runner) identify() error {
 	if err != nil {
 		return cli.Hinted(cli.ExitUsage, "", fmt.Errorf("spec.evaluator.exec: %w", err))
 	}
-	p := &program{argv: argv}
+	p := &program{argv: argv, files: external.Contents{Reading: r.app.sayReading}}
 	if r.file != "-" {
 		p.dir = filepath.Dir(r.file)
 	}
-	if p.what, err = external.Identify(argv, p.dir); err != nil {
+	if p.what, err = external.Identify(ctx, argv, p.dir, &p.files); err != nil {
 		return err
 	}
 	r.program = p
@@ -51,15 +53,42 @@ func (r *runner) openProgram(ctx context.Context, view *client.StudyView) error 
 	var err error
 	p.backend, err = external.Open(ctx, p.argv, external.Options{
 		Name: r.doc.Spec.Evaluator.Name, Slots: r.flags.evaluators, Dir: p.dir, Stderr: r.app.Console,
+		Contents: &p.files, Handshake: handshake(view),
 	})
 	if err != nil {
 		return err
 	}
+	r.app.saySlow(p.backend.Info())
 	p.what = p.backend.Program()
 	if view == nil {
 		return nil
 	}
 	return r.sameProgram(view, &events.Identity{Version: p.backend.Describe().Version, Program: p.what.Digest()})
+}
+
+// patience is how long a program may take to say its version where the run was
+// begun by one that has a version: it is slow to start, or it is another one.
+const patience = time.Minute
+
+// handshake is how long the program may take to describe itself.
+func handshake(view *client.StudyView) time.Duration {
+	if view != nil && view.Identity != nil && view.Identity.Version != "" {
+		return patience
+	}
+	return 0 // the default
+}
+
+// saySlow warns of a program that did not describe itself in time: the next
+// time it may, and is another evaluator then.
+func (a *app) saySlow(info external.Info) {
+	if info.Waited > 0 {
+		a.Say("warn: the program did not answer describe within %s, so it has no version and no description: answer sooner, or with an error at once", info.Waited)
+	}
+}
+
+// sayReading says which file keeps a command waiting.
+func (a *app) sayReading(name string) {
+	a.Say("reading %s, an argument of the program: its content is part of who measures", name)
 }
 
 // closeProgram ends a program that no role has taken over.
@@ -85,6 +114,9 @@ func (r *runner) sameProgram(view *client.StudyView, identity *events.Identity) 
 	}
 	if len(differences) == 0 && identity != nil && identity.Version != view.Identity.Version {
 		differences = []string{fmt.Sprintf("the version that it says: %s, now %s", versionText(view.Identity.Version), versionText(identity.Version))}
+		if waited := r.program.backend.Info().Waited; waited > 0 {
+			differences[0] += fmt.Sprintf(": it did not answer describe within %s", waited)
+		}
 	}
 	if len(differences) == 0 {
 		return nil

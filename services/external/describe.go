@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"apollo/evaluator"
 	"apollo/optimizer/space"
@@ -18,6 +19,8 @@ type Info struct {
 	// Described tells whether the program answered; Note says why not.
 	Described bool
 	Note      string
+	// Waited is for how long nothing was answered, where that is why.
+	Waited time.Duration
 	// Name and Version go into every row of the log.
 	Name, Version string
 	// Template names a built-in design space; "" when Params are the

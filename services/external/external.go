@@ -45,6 +45,9 @@ type Options struct {
 	Dir string
 	// Env is added to the environment, as NAME=value.
 	Env []string
+	// Contents are what is known of large files among the arguments; nil means
+	// nothing yet.
+	Contents *Contents
 	// Stderr receives what the processes write to standard error; nil means
 	// that only the end is kept, for messages. Writes may come from several
 	// processes at a time.
@@ -66,6 +69,9 @@ func (o Options) withDefaults() Options {
 	if o.MaxLine <= 0 {
 		o.MaxLine = MaxLine
 	}
+	if o.Contents == nil {
+		o.Contents = &Contents{}
+	}
 	return o
 }
 
@@ -75,12 +81,11 @@ type Backend struct {
 	argv []string
 	o    Options
 	// program is what was opened.
-	program  *events.Program
-	contents contents
-	info     Info
-	free     chan *slot
-	closed   chan struct{}
-	close    sync.Once
+	program *events.Program
+	info    Info
+	free    chan *slot
+	closed  chan struct{}
+	close   sync.Once
 
 	ids      atomic.Uint64
 	started  atomic.Uint64
@@ -112,12 +117,12 @@ func Open(ctx context.Context, argv []string, o Options) (*Backend, error) {
 	b := &Backend{argv: argv, o: o.withDefaults(), closed: make(chan struct{})}
 	b.free = make(chan *slot, b.o.Slots)
 	var err error
-	if b.program, err = b.contents.identify(argv, o.Dir); err != nil {
+	if b.program, err = b.o.Contents.identify(ctx, argv, o.Dir); err != nil {
 		return nil, fmt.Errorf("open evaluator: %w", err)
 	}
 	first := &slot{}
 	if err = b.handshake(ctx, first); err == nil {
-		err = b.unchanged() // it was read when it started
+		err = b.unchanged(ctx) // it was read when it started
 	}
 	if err != nil {
 		if first.p != nil {
@@ -134,7 +139,7 @@ func Open(ctx context.Context, argv []string, o Options) (*Backend, error) {
 
 // handshake asks a new process to describe itself.
 func (b *Backend) handshake(ctx context.Context, s *slot) error {
-	p, err := b.start()
+	p, err := b.start(ctx)
 	if err != nil {
 		return err
 	}
@@ -148,6 +153,10 @@ func (b *Backend) handshake(ctx context.Context, s *slot) error {
 		return ctx.Err()
 	case err != nil:
 		b.info.Note = err.Error()
+		if f, ok := errors.AsType[*Failure](err); ok && f.Code == CodeTimeout {
+			b.info.Waited = b.o.Handshake
+			b.info.Note = fmt.Sprintf("it did not answer describe within %s", b.o.Handshake)
+		}
 		p.Discard() // what it may still say would answer nothing
 		s.p = nil
 		return nil
@@ -362,8 +371,8 @@ func (b *Backend) askOne(ctx context.Context, limit time.Duration, s *slot, id s
 		defer cancel()
 	}
 	if s.p == nil {
-		p, err := b.start()
-		if errors.Is(err, evaluator.ErrChanged) {
+		p, err := b.start(ctx)
+		if errors.Is(err, evaluator.ErrChanged) || ctx.Err() != nil {
 			return answer{}, nil, err
 		}
 		if err != nil {
@@ -376,7 +385,7 @@ func (b *Backend) askOne(ctx context.Context, limit time.Duration, s *slot, id s
 	used := s.p.answered > 0
 	a, err := s.p.ask(ctx, id, line)
 	if err == nil && !used {
-		err = b.unchanged() // it may have been edited just before it was read
+		err = b.unchanged(ctx) // it may have been edited just before it was read
 	}
 	return a, s.p, err
 }

@@ -1,8 +1,10 @@
 package external
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,14 +22,22 @@ import (
 // as far as it counts for the identity of its answers: the arguments, the path
 // of the executable, and the content of every argument that is a regular file.
 // A program that cannot be found has no path; starting it says why. Secrets
-// are not in what it returns.
-func Identify(argv []string, dir string) (*events.Program, error) {
-	return new(contents).identify(argv, dir)
+// are not in what it returns. Large files are read once by all who share c.
+func Identify(ctx context.Context, argv []string, dir string, c *Contents) (*events.Program, error) {
+	p, err := c.identify(ctx, argv, dir)
+	if err != nil {
+		return nil, fmt.Errorf("identify the program: %w", err)
+	}
+	return p, nil
 }
 
-// contents are the digests of large files, as long as nothing says that they
-// changed.
-type contents struct {
+// Contents are the digests of large files, as long as nothing says that they
+// changed: each is read once by all who share them.
+type Contents struct {
+	// Reading is told the name of a file that takes more than a second to read;
+	// nil for nobody.
+	Reading func(name string)
+
 	mu    sync.Mutex // guards known
 	known map[string]fileContent
 }
@@ -42,10 +52,10 @@ type fileContent struct {
 // milliseconds, and a clock that is too coarse hides no edit.
 const smallFile = 8 << 20
 
-func (c *contents) identify(argv []string, dir string) (*events.Program, error) {
+func (c *Contents) identify(ctx context.Context, argv []string, dir string) (*events.Program, error) {
 	base, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, fmt.Errorf("identify the program: %w", err)
+		return nil, err
 	}
 	p := &events.Program{Args: argv}
 	for i, arg := range argv {
@@ -64,9 +74,9 @@ func (c *contents) identify(argv []string, dir string) (*events.Program, error) 
 		if err != nil || !info.Mode().IsRegular() {
 			continue
 		}
-		digest, err := c.digest(named, info)
+		digest, err := c.digest(ctx, named, info)
 		if err != nil {
-			return nil, fmt.Errorf("identify the program: %w", err)
+			return nil, err
 		}
 		p.Files = append(p.Files, events.ProgramFile{Arg: i, SHA256: digest})
 	}
@@ -86,7 +96,7 @@ func found(name string) string {
 }
 
 // digest returns the SHA-256 of a file; "" for one that may be run and not read.
-func (c *contents) digest(name string, info os.FileInfo) (string, error) {
+func (c *Contents) digest(ctx context.Context, name string, info os.FileInfo) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if k := c.known[name]; info.Size() > smallFile && k.size == info.Size() && k.changed.Equal(info.ModTime()) {
@@ -100,8 +110,11 @@ func (c *contents) digest(name string, info os.FileInfo) (string, error) {
 		return "", err
 	}
 	defer f.Close()
+	if c.Reading != nil {
+		defer time.AfterFunc(sayReadingAfter, func() { c.Reading(name) }).Stop()
+	}
 	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
+	if err := copyWhile(ctx, h, f); err != nil {
 		return "", err
 	}
 	if c.known == nil {
@@ -112,12 +125,30 @@ func (c *contents) digest(name string, info os.FileInfo) (string, error) {
 	return sum, nil
 }
 
+// sayReadingAfter is how long a file is read before that is said.
+const sayReadingAfter = time.Second
+
+// copyWhile copies until ctx ends.
+func copyWhile(ctx context.Context, to io.Writer, from io.Reader) error {
+	const part = 4 << 20
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if _, err := io.CopyN(to, from, part); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
 // Program returns the program as it was when the backend was opened.
 func (b *Backend) Program() *events.Program { return b.program }
 
 // start starts a process, unless the program is not what it was.
-func (b *Backend) start() (*process, error) {
-	if err := b.unchanged(); err != nil {
+func (b *Backend) start(ctx context.Context) (*process, error) {
+	if err := b.unchanged(ctx); err != nil {
 		return nil, err
 	}
 	p, err := start(b.argv, b.o)
@@ -130,8 +161,11 @@ func (b *Backend) start() (*process, error) {
 // unchanged returns an error that wraps evaluator.ErrChanged when the program
 // is no longer the one that was opened: what it measures would be another
 // evaluator's.
-func (b *Backend) unchanged() error {
-	now, err := b.contents.identify(b.argv, b.o.Dir)
+func (b *Backend) unchanged(ctx context.Context) error {
+	now, err := b.o.Contents.identify(ctx, b.argv, b.o.Dir)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", evaluator.ErrChanged, err)
 	}

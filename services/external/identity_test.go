@@ -1,12 +1,14 @@
 package external_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"apollo/evaluator"
 	"apollo/services/external"
@@ -32,14 +34,14 @@ func TestWhatCountsForTheIdentityOfAProgram(t *testing.T) {
 	}
 	digest := func(argv ...string) string {
 		t.Helper()
-		p, err := external.Identify(argv, dir)
+		p, err := external.Identify(t.Context(), argv, dir, &external.Contents{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return p.Digest()
 	}
 	argv := []string{"sh", "sim.sh", "config.json", "results", "x y"}
-	p, err := external.Identify(argv, dir)
+	p, err := external.Identify(t.Context(), argv, dir, &external.Contents{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,5 +127,63 @@ printf '{"id":"%%s","metrics":{"latency_s":%d}}\n' "$id"
 	write(t, name, fmt.Sprintf(script, 1))
 	if r := evaluate(t, e, 1); len(r.Values) != 1 || r.Values[0] != 1 {
 		t.Errorf("put back: %+v, want 1", r)
+	}
+}
+
+// Who waits for a large argument to be read can end it, and it is read once by
+// all who share what is known.
+func TestALargeArgumentIsReadOnceAndCanBeLeft(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	name := filepath.Join(dir, "large.bin")
+	large := make([]byte, 9<<20)
+	write(t, name, string(large))
+	argv := []string{"sh", "large.bin"}
+	var c external.Contents
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if _, err := external.Identify(ended, argv, dir, &c); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Identify() of who went away: %v, want %v", err, context.Canceled)
+	}
+	before, err := external.Identify(t.Context(), argv, dir, &c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Other content of the same size and time: whoever reads it again sees that.
+	large[0]++
+	write(t, name, string(large))
+	if err := os.Chtimes(name, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	b, err := external.Open(t.Context(), argv, external.Options{Dir: dir, Contents: &c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if b.Program().Digest() != before.Digest() {
+		t.Error("the file was read again")
+	}
+}
+
+// A program that is too slow to describe itself says for how long it was waited for.
+func TestASlowDescriptionIsToldFromNone(t *testing.T) {
+	t.Parallel()
+	open := func(script string) external.Info {
+		b, err := external.Open(t.Context(), []string{"sh", "-c", script}, external.Options{Handshake: 50 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		return b.Info()
+	}
+	if info := open("read -r line; read -r never"); info.Described || info.Waited != 50*time.Millisecond || info.Note != "it did not answer describe within 50ms" {
+		t.Errorf("a slow one: %+v", info)
+	}
+	if info := open("exit"); info.Described || info.Waited != 0 {
+		t.Errorf("one that ends: %+v", info)
 	}
 }
