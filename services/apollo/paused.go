@@ -29,13 +29,17 @@ func soFar(ctx context.Context, s *session, view *client.StudyView) (*client.Stu
 }
 
 // printPaused prints the best so far of a study that paused itself, and
-// returns why it did.
-func (a *app) printPaused(ctx context.Context, p *pausedError, watch stopwatch) error {
+// returns why it did. The program of one that has its own is what began it.
+func (a *app) printPaused(ctx context.Context, p *pausedError, watch stopwatch, program bool) error {
 	err := a.printAnswer(ctx, p.view, watch, nil)
 	if e, ok := errors.AsType[*cli.Error](err); ok && e.Code == cli.ExitInfeasible {
 		err = nil // the pause is the news
 	}
-	return errors.Join(err, cli.Hinted(cli.ExitFailed, "mend it, then run the same command again", p))
+	hint := "mend it, then run the same command again"
+	if program {
+		hint = "mend what the program needs, such as a licence or a file, and run the same command again; when the program itself must change, run it with --fresh"
+	}
+	return errors.Join(err, cli.Hinted(cli.ExitFailed, hint, p))
 }
 
 // sayPaused tells that a run is paused, why, and what it has found.

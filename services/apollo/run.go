@@ -81,7 +81,7 @@ func (r *runner) run(ctx context.Context) error {
 		return cli.Hinted(cli.ExitInterrupted, r.goOnHint(), context.Cause(ctx))
 	}
 	if p, ok := errors.AsType[*pausedError](err); ok {
-		return r.app.printPaused(ctx, p, r.watch)
+		return r.app.printPaused(ctx, p, r.watch, r.program != nil)
 	}
 	if err != nil {
 		return err

@@ -59,7 +59,8 @@ func Classify(ctx context.Context, err error) (code int, hint string) {
 		return ExitInterrupted, ""
 	}
 	if errors.Is(err, evaluator.ErrChanged) {
-		return ExitError, "put it back as it was and run the same command again, or start anew with --fresh: what was measured so far is the program's as it was"
+		return ExitError, "put it back as it was and run the same command again, or start anew with --fresh: what was measured so far is the program's as it was; " +
+			"a file that the program writes must not be an argument: name it in an environment variable or inside the program"
 	}
 	if errors.Is(err, events.ErrUnreachable) {
 		return ExitUnreachable, "is a server running there? `apollo up` starts one; --nats or APOLLO_NATS says where it is"

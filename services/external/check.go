@@ -2,6 +2,7 @@ package external
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -105,12 +106,13 @@ const (
 	checkUnknown     = "unknown"
 	checkGarbage     = "garbage"
 	checkEnd         = "end"
+	checkArguments   = "arguments"
 )
 
 func checkNames() []string {
 	return []string{
 		checkStart, checkDescribe, checkSpace, checkTimeout, checkSchema, checkFinite, checkUnits, checkMeasured,
-		checkInfeasible, checkLate, checkDeterminism, checkUnknown, checkGarbage, checkEnd,
+		checkInfeasible, checkLate, checkDeterminism, checkUnknown, checkGarbage, checkEnd, checkArguments,
 	}
 }
 
@@ -156,6 +158,7 @@ const firstID = 7001
 type checker struct {
 	argv     []string
 	o        CheckOptions
+	program  *events.Program // as it was
 	info     Info
 	params   []space.Param
 	metrics  []evaluator.Metric
@@ -206,11 +209,20 @@ func (c *checker) run(ctx context.Context) {
 	}
 	c.garbage(ctx)
 	c.end(ctx)
+	c.arguments(ctx)
 }
 
 // begin starts the program as a backend does and reads its description.
 func (c *checker) begin(ctx context.Context) bool {
+	var err error
+	if c.program, err = c.o.Contents.identify(ctx, c.argv, c.o.Dir); err != nil {
+		c.say(checkStart, Fail, "let the arguments that are files be read", "%v", err)
+		return false
+	}
 	b, err := Open(ctx, c.argv, c.o.Options)
+	if errors.Is(err, evaluator.ErrChanged) { // see arguments; a file that is there now may stay
+		b, err = Open(ctx, c.argv, c.o.Options)
+	}
 	if err != nil {
 		if p, startErr := start(c.argv, c.o.Options); startErr == nil {
 			p.Discard()

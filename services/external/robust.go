@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"apollo/evaluator"
+	"apollo/events"
 )
 
 // unknown asks about a design that lacks a parameter and has one that nobody
@@ -98,4 +99,20 @@ func (c *checker) end(ctx context.Context) {
 		return
 	}
 	c.say(checkEnd, Pass, "", "the program ends with its input, after %s (%s)", time.Since(began).Round(time.Millisecond), state)
+}
+
+// arguments checks that no run of the program has changed a file among its
+// arguments: they are who measures.
+func (c *checker) arguments(ctx context.Context) {
+	now, err := c.o.Contents.identify(ctx, c.argv, c.o.Dir)
+	if err != nil {
+		c.say(checkArguments, Fail, "let the arguments that are files be read", "%v", err)
+		return
+	}
+	if d := events.DiffPrograms(c.program, now); len(d) > 0 {
+		c.say(checkArguments, Fail, "a file that the program writes must not be an argument: name it in an environment variable or inside the program",
+			"the program is another one after it ran: %s", strings.Join(d, "; "))
+		return
+	}
+	c.say(checkArguments, Pass, "", "no file among the arguments has changed")
 }
