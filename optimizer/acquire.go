@@ -60,7 +60,7 @@ func (l *latticeSearch) run() []candidate {
 		l.sort()
 		return l.candidates
 	}
-	b.sample(l.pool, l.pool*checksPerPoint, b.rng, func(key space.Key, p space.Point) { l.add(key, p) })
+	b.sample(l.pool, l.pool*checksPerPoint, b.rng, func(key space.Key, p space.Point) { l.queue(key, p) })
 	l.mutants()
 	l.evaluate()
 	l.sort()
@@ -99,10 +99,10 @@ func (l *latticeSearch) offer(key space.Key, p space.Point) bool {
 	if l.seen.Has(key) || !l.batch.fresh(key) || !l.batch.problem.Legal(p) {
 		return false
 	}
-	return l.add(key, p)
+	return l.queue(key, p)
 }
 
-func (l *latticeSearch) add(key space.Key, p space.Point) bool {
+func (l *latticeSearch) queue(key space.Key, p space.Point) bool {
 	if !l.seen.Add(key) {
 		return false
 	}
@@ -185,7 +185,7 @@ func (l *latticeSearch) sort() {
 func (l *latticeSearch) evolve(generations int) []candidate {
 	l.seen = space.Set{}
 	b := l.batch
-	b.sample(l.pool, l.pool*checksPerPoint, b.rng, func(key space.Key, p space.Point) { l.add(key, p) })
+	b.sample(l.pool, l.pool*checksPerPoint, b.rng, func(key space.Key, p space.Point) { l.queue(key, p) })
 	l.mutants()
 	l.evaluate()
 	l.sort()
@@ -203,8 +203,8 @@ func (l *latticeSearch) evolve(generations int) []candidate {
 	return l.candidates
 }
 
-// take proposes the best candidate and reports whether there was one.
-func (l *latticeSearch) take() bool {
+// proposeBest proposes the best candidate and reports whether there was one.
+func (l *latticeSearch) proposeBest() bool {
 	found := l.run()
 	if len(found) == 0 {
 		return false

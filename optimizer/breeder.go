@@ -38,7 +38,7 @@ func newBreeder(p Problem, origin string, k breederKnobs) (breeder, error) {
 // join notes a told point and returns its individual, or false when it does
 // not take part in the search: a repeat, a failed trial, or a foreign point.
 func (b *breeder) join(o Observation) (individual, bool) {
-	if !b.add(o.Point) {
+	if !b.markTold(o.Point) {
 		return individual{}, false
 	}
 	member, ok := newIndividual(o)

@@ -34,7 +34,7 @@ import (
 // and then about ten times while trials double. With m active trials a
 // proposal takes O(m²·candidates) time after O(m³) for the batch, and as much
 // for each cause; memory is 8·m² bytes a model and 300 a trial. It uses Features
-// and not Prior; several objectives are searched by scalarised.go.
+// and not Prior; several objectives are searched by gp_multi.go.
 type GP struct {
 	// Initial is the number of designs before the first model, at least 1.
 	// 0 means 10.
@@ -56,21 +56,21 @@ type GP struct {
 var _ Strategy = (*gp)(nil)
 
 // Start implements Algorithm. With several objectives the search is that of
-// scalarised.
+// multiObjectiveGP.
 func (g GP) Start(p Problem) (Strategy, error) {
 	if err := g.validate(); err != nil {
 		return nil, err
 	}
 	g = g.withDefaults()
 	if p.Objectives > 1 {
-		return newScalarised(p, g), nil
+		return newMultiObjectiveGP(p, g), nil
 	}
 	h, err := newHistory(p, "gp", g.MaxChecks)
 	if err != nil {
 		return nil, err
 	}
 	return &gp{
-		process:  process{history: h, prior: surrogate.DefaultPrior(), limit: g.Limit, fitLimit: min(200, g.Limit)},
+		gpModels: gpModels{history: h, prior: surrogate.DefaultPrior(), limit: g.Limit, fitLimit: min(200, g.Limit)},
 		knobs:    g,
 		sequence: newSobolSequence(p),
 	}, nil
@@ -105,7 +105,7 @@ func (g GP) validate() error {
 }
 
 type gp struct {
-	process
+	gpModels
 	knobs      GP
 	sequence   *sobolSequence
 	violations fitted // hyper-parameters while nothing is feasible
@@ -157,9 +157,9 @@ func (g *gp) improve(b *batch, at uint64, n int) error {
 		}
 		search := latticeSearch{
 			batch: b, encoder: g.encoder, mutate: g.mutation, score: believer.score(classifier),
-			pool: g.knobs.Pool, climbs: contenders, steps: 8, sparse: g.neighbours() > crowd, elite: g.elitePoints(16),
+			pool: g.knobs.Pool, climbs: contenders, steps: 8, sparse: g.neighbours() > sparseFrom, elite: g.elitePoints(16),
 		}
-		if !search.take() {
+		if !search.proposeBest() {
 			return nil
 		}
 		believer.believe(g.encoder.Append(nil, b.out[len(b.out)-1].Point))
@@ -167,9 +167,9 @@ func (g *gp) improve(b *batch, at uint64, n int) error {
 	return nil
 }
 
-// crowd is the number of neighbours from which on climbs are sparse: a step over
+// sparseFrom is the number of neighbours from which on climbs are sparse: a step over
 // all of them would take most of the time. Chosen.
-const crowd = 128
+const sparseFrom = 128
 
 // neighbours is how many designs differ from another in one parameter.
 func (g *gp) neighbours() (n int) {
@@ -187,7 +187,7 @@ func (g *gp) stale() bool {
 }
 
 // believer is a model of the objective in which pending designs have the label
-// that was predicted for them.
+// that was predicted for them ("Kriging believer").
 type believer struct {
 	model
 	best float64 // the best label that was told
@@ -256,13 +256,13 @@ func (v *believer) believe(x []float64) {
 	v.gp.SetLabels(v.labels)
 }
 
-// caution is the weight of feasibility against improvement. 1 is the product of
+// feasibilityWeight is the weight of feasibility against improvement. 1 is the product of
 // Gardner et al.; with 2 fewer trials are infeasible and the best is found
 // sooner on the development networks (docs/decisions/0007).
-const caution = 2
+const feasibilityWeight = 2
 
 // score is the log of expected improvement and, where the classifier knows
-// anything, caution times that of the probability of feasibility. The latter is
+// anything, feasibilityWeight times that of the probability of feasibility. The latter is
 // at most 0 and costs most of the time, so it is left out for designs that come
 // after the contenders without it: the order of the first contenders is exact.
 func (v *believer) score(classifier feasibility) acquisition {
@@ -308,7 +308,7 @@ func (v *believer) discount(classifier feasibility, x, score []float64) {
 		clear(chance)
 		classifier.addLog(inputs, chance[:len(some)])
 		for k, i := range some {
-			score[i] += caution * chance[k]
+			score[i] += feasibilityWeight * chance[k]
 			best = append(best, score[i])
 		}
 		slices.SortFunc(best, func(a, b float64) int { return cmp.Compare(b, a) })

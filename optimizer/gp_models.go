@@ -7,9 +7,9 @@ import (
 	"apollo/optimizer/surrogate"
 )
 
-// process is what the strategies on Gaussian processes share: hyper-parameters
+// gpModels is what the strategies on Gaussian processes share: hyper-parameters
 // that are fitted at checkpoints, and models of the active records.
-type process struct {
+type gpModels struct {
 	history
 	prior surrogate.Prior
 	// limit is the largest number of records in a model, fitLimit in a fit.
@@ -35,7 +35,7 @@ const growth = 32
 
 // grow returns the process of the given records, with room for extra inputs,
 // under the hyper-parameters that were fitted last.
-func (p *process) grow(cache *fitted, rows []int, extra int) (*surrogate.GP, error) {
+func (p *gpModels) grow(cache *fitted, rows []int, extra int) (*surrogate.GP, error) {
 	if cache.gp == nil || cache.gp.Cap() < len(rows)+extra {
 		gp, err := surrogate.NewGP(p.encoder.Categorical(), cache.hyper, len(rows)+extra+growth)
 		if err != nil {
@@ -65,7 +65,7 @@ type model struct {
 
 // hyper brings the cache's hyper-parameters up to the checkpoint before n
 // records. label returns the labels of the given rows.
-func (p *process) hyper(cache *fitted, n int, prior surrogate.Prior, keep func(*record) bool, label func(rows []int) []float64) {
+func (p *gpModels) hyper(cache *fitted, n int, prior surrogate.Prior, keep func(*record) bool, label func(rows []int) []float64) {
 	at := checkpoint(n)
 	if at != cache.at || at == 0 {
 		rows := p.active(at, p.fitLimit, keep)
@@ -76,7 +76,7 @@ func (p *process) hyper(cache *fitted, n int, prior surrogate.Prior, keep func(*
 
 // model returns the process of all records that keep takes, with room for
 // extra pending inputs. It is good until the next one of the same cache.
-func (p *process) model(cache *fitted, keep func(*record) bool, label func(rows []int) []float64, extra int) (model, error) {
+func (p *gpModels) model(cache *fitted, keep func(*record) bool, label func(rows []int) []float64, extra int) (model, error) {
 	n := len(p.records)
 	p.hyper(cache, n, p.prior, keep, label)
 	rows := p.active(n, p.limit, keep)
@@ -93,7 +93,7 @@ func (p *process) model(cache *fitted, keep func(*record) bool, label func(rows 
 // cannot run for, in the order in which they were met; none when all records
 // run. What is checked for free is not its business: a design that was measured
 // and is only barred counts as feasible.
-func (p *process) classifier() (feasibility, error) {
+func (p *gpModels) classifier() (feasibility, error) {
 	for len(p.classes) < len(p.causes) {
 		p.classes = append(p.classes, fitted{})
 	}
@@ -111,7 +111,7 @@ func (p *process) classifier() (feasibility, error) {
 // causeModel learns from the records that broke the cause and from those that
 // run. Evaluators stop at the first thing that is wrong, so that records which
 // broke another one say nothing of this.
-func (p *process) causeModel(cause int) (*surrogate.Feasibility, error) {
+func (p *gpModels) causeModel(cause int) (*surrogate.Feasibility, error) {
 	n, cache := len(p.records), &p.classes[cause]
 	keep := func(r *record) bool { return r.runs() || r.cause == cause }
 	verdicts := func(rows []int) []float64 {

@@ -12,7 +12,7 @@ import (
 // Notation: m objectives; y labels, to be minimised, and r their reference
 // point, both of length m; w a weight vector, m positive numbers of norm 1.
 
-// scalarised is GP with several objectives: one process for each, one of
+// multiObjectiveGP is GP with several objectives: one process for each, one of
 // feasibility for each cause, and the design whose optimistic prediction enlarges
 // the hypervolume most.
 //
@@ -30,7 +30,7 @@ import (
 // design is believed to be at its predicted means. The start, the share of bred
 // designs (as NSGA2 breeds them), limits and time are those of GP, the latter
 // times m; sorting n trials into fronts adds O(m·n²) at worst to a batch.
-type scalarised struct {
+type multiObjectiveGP struct {
 	sampler
 	knobs      GP
 	mutation   mutation
@@ -49,17 +49,17 @@ type scalarised struct {
 	excess  fitted
 }
 
-func newScalarised(p Problem, knobs GP) *scalarised {
-	return &scalarised{
+func newMultiObjectiveGP(p Problem, knobs GP) *multiObjectiveGP {
+	return &multiObjectiveGP{
 		sampler: newSampler(p, knobs.MaxChecks), knobs: knobs, mutation: newMutation(p.Space, 0.7), // as GA
 		encoder: surrogate.NewEncoder(p.Space, p.Features), sequence: newSobolSequence(p),
 		objectives: p.Objectives, values: make([]fitted, p.Objectives),
 	}
 }
 
-func (s *scalarised) Tell(obs ...Observation) {
+func (s *multiObjectiveGP) Tell(obs ...Observation) {
 	for _, o := range obs {
-		if !s.add(o.Point) {
+		if !s.markTold(o.Point) {
 			continue
 		}
 		r, ok := newSolution(o, s.objectives)
@@ -76,7 +76,7 @@ func (s *scalarised) Tell(obs ...Observation) {
 	}
 }
 
-func (s *scalarised) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error) {
+func (s *multiObjectiveGP) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error) {
 	b, err := s.open(at, n, pending, "gp")
 	if err != nil {
 		return nil, err
@@ -96,17 +96,17 @@ func (s *scalarised) Ask(at uint64, n int, pending []space.Point) ([]Proposal, e
 }
 
 // blind is as gp's.
-func (s *scalarised) blind() bool {
+func (s *multiObjectiveGP) blind() bool {
 	return s.feasible == 0 && !slices.ContainsFunc(s.records, func(r solution) bool { return r.class == violating })
 }
 
 // improve adds proposals by gain in hypervolume, the last ones of a large batch
 // by breeding, until there are n.
-func (s *scalarised) improve(b *batch, at uint64, n int) error {
+func (s *multiObjectiveGP) improve(b *batch, at uint64, n int) error {
 	order := constrainedRank(s.records)
-	nursery := s.nursery(order)
+	parents := s.breederOfBest(order)
 	modelled := min(n, len(b.out)+modelProposals)
-	hope, err := s.outlook(b, order, modelled)
+	acquisition, err := s.acquisition(b, order, modelled)
 	if err != nil {
 		return err
 	}
@@ -115,38 +115,38 @@ func (s *scalarised) improve(b *batch, at uint64, n int) error {
 		return err
 	}
 	score := func(x, out []float64) {
-		hope.score(x, out)
+		acquisition.score(x, out)
 		classifier.addLog(x, out)
 	}
 	for len(b.out) < modelled {
 		turn := at + uint64(len(b.out)) + 1
-		if s.knobs.Breed > 0 && turn%uint64(s.knobs.Breed) == 0 && nursery.breed(b) {
-			hope.believe(s.encoder.Append(nil, b.out[len(b.out)-1].Point))
+		if s.knobs.Breed > 0 && turn%uint64(s.knobs.Breed) == 0 && parents.breed(b) {
+			acquisition.believe(s.encoder.Append(nil, b.out[len(b.out)-1].Point))
 			continue
 		}
 		search := latticeSearch{
 			batch: b, encoder: s.encoder, mutate: s.mutation, score: score,
-			pool: s.knobs.Pool, climbs: 2, steps: 8, sparse: true, elite: points(nursery.members[:min(elites, len(nursery.members))]),
+			pool: s.knobs.Pool, climbs: 2, steps: 8, sparse: true, elite: points(parents.members[:min(elites, len(parents.members))]),
 		}
-		if !search.take() {
+		if !search.proposeBest() {
 			return nil
 		}
-		hope.believe(s.encoder.Append(nil, b.out[len(b.out)-1].Point))
+		acquisition.believe(s.encoder.Append(nil, b.out[len(b.out)-1].Point))
 	}
-	for len(b.out) < n && nursery.breed(b) {
+	for len(b.out) < n && parents.breed(b) {
 	}
 	return nil
 }
 
-// nursery breeds from the best designs.
-func (s *scalarised) nursery(order []int) *nsga2 {
+// breederOfBest returns NSGA2 on the best designs.
+func (s *multiObjectiveGP) breederOfBest(order []int) *nsga2 {
 	a := NSGA2{}.withDefaults()
-	nursery := &nsga2{sampler: s.sampler, knobs: a, mutation: s.mutation, objectives: s.objectives}
+	parents := &nsga2{sampler: s.sampler, knobs: a, mutation: s.mutation, objectives: s.objectives}
 	for place, i := range order[:min(len(order), elites)] {
-		nursery.members = append(nursery.members, s.records[i])
-		nursery.standing = append(nursery.standing, place)
+		parents.members = append(parents.members, s.records[i])
+		parents.standing = append(parents.standing, place)
 	}
-	return nursery
+	return parents
 }
 
 // elites is how many of the best designs are bred and mutated. As GP's.
@@ -182,7 +182,7 @@ func active(order []int, limit int, keep func(i int) bool) []int {
 	return rows
 }
 
-func (s *scalarised) gather(rows []int) []float64 {
+func (s *multiObjectiveGP) gather(rows []int) []float64 {
 	d := s.encoder.Len()
 	x := make([]float64, 0, len(rows)*d)
 	for _, i := range rows {
@@ -193,7 +193,7 @@ func (s *scalarised) gather(rows []int) []float64 {
 
 // hyper returns the hyper-parameters of a model, fitted to the records before
 // the last checkpoint.
-func (s *scalarised) hyper(cache *fitted, prior surrogate.Prior, keep func(i int) bool, label func(rows []int) []float64) surrogate.Hyper {
+func (s *multiObjectiveGP) hyper(cache *fitted, prior surrogate.Prior, keep func(i int) bool, label func(rows []int) []float64) surrogate.Hyper {
 	at := checkpoint(len(s.records))
 	if at != cache.at {
 		rows := active(constrainedRank(s.records[:at]), min(200, s.knobs.Limit), keep)
@@ -209,9 +209,9 @@ func (s *scalarised) hyper(cache *fitted, prior surrogate.Prior, keep func(i int
 	return cache.hyper
 }
 
-// process returns the model of the records that keep takes, with room for extra
+// fitGP returns the model of the records that keep takes, with room for extra
 // inputs, and what it was told.
-func (s *scalarised) process(order []int, cache *fitted, keep func(i int) bool, label func(rows []int) []float64, extra int) (*surrogate.GP, []int, []float64, error) {
+func (s *multiObjectiveGP) fitGP(order []int, cache *fitted, keep func(i int) bool, label func(rows []int) []float64, extra int) (*surrogate.GP, []int, []float64, error) {
 	h := s.hyper(cache, surrogate.DefaultPrior(), keep, label)
 	rows := active(order, s.knobs.Limit, keep)
 	gp, err := surrogate.NewGP(s.encoder.Categorical(), h, len(rows)+extra)
@@ -228,7 +228,7 @@ func (s *scalarised) process(order []int, cache *fitted, keep func(i int) bool, 
 
 // classifier returns the models of feasibility, one for each cause; none while
 // nothing is feasible.
-func (s *scalarised) classifier(order []int) (feasibility, error) {
+func (s *multiObjectiveGP) classifier(order []int) (feasibility, error) {
 	if s.feasible == 0 {
 		return nil, nil
 	}
@@ -246,8 +246,8 @@ func (s *scalarised) classifier(order []int) (feasibility, error) {
 	return all, nil
 }
 
-// causeModel is as that of process.
-func (s *scalarised) causeModel(order []int, cause int) (*surrogate.Feasibility, error) {
+// causeModel is as that of gpModels.
+func (s *multiObjectiveGP) causeModel(order []int, cause int) (*surrogate.Feasibility, error) {
 	keep := func(i int) bool { return s.records[i].class == feasible || s.records[i].cause == cause }
 	verdicts := func(rows []int) []float64 {
 		return verdictsOf(rows, func(i int) (bool, individual) { return s.records[i].class == feasible, s.records[i].individual })

@@ -13,33 +13,34 @@ const (
 	// scalarisations is the number of random weight vectors. Vizier takes 1000;
 	// chosen: 300 gave fronts as good in a third of the time.
 	scalarisations = 300
-	// optimism is the number of deviations below the mean. Chosen on the fronts
+	// boundDeviations is the number of deviations below the mean. Chosen on the fronts
 	// of optimizertest, 80 trials, medians of 9 seeds: 0.2 was ahead of 0.5 and
 	// 1.0 on all four, and Vizier's 1.8 (5 seeds) behind those: over a few hundred
 	// trials exploring more does not pay.
-	optimism = 0.2
-	// margin is the share of the front's range by which the reference point
+	boundDeviations = 0.2
+	// referenceMargin is the share of the front's range by which the reference point
 	// lies behind it, so that the ends of the front count. Chosen, as commonly.
-	margin = 0.1
+	referenceMargin = 0.1
 )
 
-// outlook says what designs promise, and believes that pending ones keep it.
-type outlook interface {
+// frontAcquisition scores designs by what they would add to the front. Pending
+// designs count as measured at their predicted labels.
+type frontAcquisition interface {
 	// score writes a number for each input: the larger the better.
 	score(x, out []float64)
 	// believe adds a pending design at its predicted labels.
 	believe(x []float64)
 }
 
-// outlook returns what the search of a batch maximises: the gain in
+// acquisition returns what the search of a batch maximises: the gain in
 // hypervolume, or, while nothing is feasible, the improvement of the violation.
-func (s *scalarised) outlook(b *batch, order []int, n int) (outlook, error) {
-	var o outlook
+func (s *multiObjectiveGP) acquisition(b *batch, order []int, n int) (frontAcquisition, error) {
+	var o frontAcquisition
 	var err error
 	if s.feasible == 0 {
-		o, err = s.repair(order, len(b.pending)+n)
+		o, err = s.violationImprovement(order, len(b.pending)+n)
 	} else {
-		o, err = s.gain(b.rng, order, len(b.pending)+n)
+		o, err = s.hypervolumeGain(b.rng, order, len(b.pending)+n)
 	}
 	if err != nil {
 		return nil, err
@@ -54,21 +55,21 @@ func (s *scalarised) outlook(b *batch, order []int, n int) (outlook, error) {
 	return o, nil
 }
 
-// repair is expected improvement of the violation.
-type repair struct {
-	surface         surface
+// violationImprovement is expected improvement of the violation.
+type violationImprovement struct {
+	model           labelledGP
 	best            float64
 	mean, deviation []float64
 }
 
-// surface is a process with the labels it was told.
-type surface struct {
+// labelledGP is a process with the labels it was told.
+type labelledGP struct {
 	gp     *surrogate.GP
 	labels []float64
 }
 
 // believe adds an input at its mean, which it returns.
-func (t *surface) believe(x []float64) float64 {
+func (t *labelledGP) believe(x []float64) float64 {
 	mean := t.gp.Mean(x)
 	t.labels = append(t.labels, mean)
 	t.gp.Append(x)
@@ -76,7 +77,7 @@ func (t *surface) believe(x []float64) float64 {
 	return mean
 }
 
-func (s *scalarised) repair(order []int, extra int) (*repair, error) {
+func (s *multiObjectiveGP) violationImprovement(order []int, extra int) (*violationImprovement, error) {
 	keep := func(i int) bool { return s.records[i].class == violating }
 	label := func(rows []int) []float64 {
 		values := make([]float64, len(rows))
@@ -85,22 +86,22 @@ func (s *scalarised) repair(order []int, extra int) (*repair, error) {
 		}
 		return standard(values)
 	}
-	gp, _, labels, err := s.process(order, &s.excess, keep, label, extra)
+	gp, _, labels, err := s.fitGP(order, &s.excess, keep, label, extra)
 	if err != nil {
 		return nil, err
 	}
-	r := &repair{surface: surface{gp, labels}}
+	r := &violationImprovement{model: labelledGP{gp, labels}}
 	if len(labels) > 0 {
 		r.best = slices.Min(labels)
 	}
 	return r, nil
 }
 
-func (r *repair) believe(x []float64) { r.surface.believe(x) }
+func (r *violationImprovement) believe(x []float64) { r.model.believe(x) }
 
-func (r *repair) score(x, out []float64) {
+func (r *violationImprovement) score(x, out []float64) {
 	r.mean, r.deviation = resize(r.mean, len(out)), resize(r.deviation, len(out))
-	r.surface.gp.Predict(x, r.mean, r.deviation)
+	r.model.gp.Predict(x, r.mean, r.deviation)
 	for i := range out {
 		out[i] = surrogate.LogImprovement(r.best, r.mean[i], r.deviation[i])
 	}
@@ -108,19 +109,19 @@ func (r *repair) score(x, out []float64) {
 
 func resize(x []float64, n int) []float64 { return slices.Grow(x[:0], n)[:n] }
 
-// hypergain is the mean gain of random scalarisations.
-type hypergain struct {
-	surfaces        []surface // by objective
+// hypervolumeGain is the mean gain of random scalarisations.
+type hypervolumeGain struct {
+	models          []labelledGP // by objective
 	reference       []float64
-	inverse         []float64 // 1/w, weight vector by weight vector
+	inverseWeights  []float64 // 1/w, weight vector by weight vector
 	best            []float64 // by weight vector: the largest scalarisation so far
 	mean, deviation []float64 // objective by objective
 	y               []float64
 }
 
-func (s *scalarised) gain(rng *rand.Rand, order []int, extra int) (*hypergain, error) {
+func (s *multiObjectiveGP) hypervolumeGain(rng *rand.Rand, order []int, extra int) (*hypervolumeGain, error) {
 	m := s.objectives
-	g := &hypergain{surfaces: make([]surface, m), y: make([]float64, m)}
+	g := &hypervolumeGain{models: make([]labelledGP, m), y: make([]float64, m)}
 	var rows []int
 	for k := range m {
 		keep := func(i int) bool { return s.records[i].values != nil }
@@ -131,11 +132,11 @@ func (s *scalarised) gain(rng *rand.Rand, order []int, extra int) (*hypergain, e
 			}
 			return standard(values)
 		}
-		gp, kept, labels, err := s.process(order, &s.values[k], keep, label, extra)
+		gp, kept, labels, err := s.fitGP(order, &s.values[k], keep, label, extra)
 		if err != nil {
 			return nil, err
 		}
-		g.surfaces[k], rows = surface{gp, labels}, kept
+		g.models[k], rows = labelledGP{gp, labels}, kept
 	}
 	var points [][]float64
 	for j, i := range rows {
@@ -144,47 +145,47 @@ func (s *scalarised) gain(rng *rand.Rand, order []int, extra int) (*hypergain, e
 		}
 		y := make([]float64, m)
 		for k := range y {
-			y[k] = g.surfaces[k].labels[j]
+			y[k] = g.models[k].labels[j]
 		}
 		points = append(points, y)
 	}
-	g.aim(rng, points, s.floor(g, rows))
+	g.setReference(rng, points, s.referenceFloor(g, rows))
 	return g, nil
 }
 
-// floor returns the labels that the reference is at least: those of the median
+// referenceFloor returns the labels that the reference is at least: those of the median
 // of the first Initial feasible records, which were not chosen for their values. A
 // reference that follows the front alone gives no credit to what lies beyond
 // its ends, so that a search which first met one end of the front stays there.
 // Where that median is not among the rows it is the next worse one that is.
-func (s *scalarised) floor(g *hypergain, rows []int) []float64 {
+func (s *multiObjectiveGP) referenceFloor(g *hypervolumeGain, rows []int) []float64 {
 	var first []int
 	for i := range s.records {
 		if s.records[i].class == feasible && len(first) < s.knobs.Initial {
 			first = append(first, i)
 		}
 	}
-	least := make([]float64, len(g.surfaces))
-	for k, surface := range g.surfaces {
+	least := make([]float64, len(g.models))
+	for k, model := range g.models {
 		var values []float64
 		for _, i := range first {
 			values = append(values, s.records[i].values[k])
 		}
 		slices.Sort(values)
 		median := values[len(values)/2]
-		least[k] = slices.Max(surface.labels)
+		least[k] = slices.Max(model.labels)
 		for j, i := range rows {
 			if s.records[i].values[k] >= median {
-				least[k] = min(least[k], surface.labels[j])
+				least[k] = min(least[k], model.labels[j])
 			}
 		}
 	}
 	return least
 }
 
-// aim sets the reference point, at least floor, and draws the weight vectors.
-func (g *hypergain) aim(rng *rand.Rand, points [][]float64, floor []float64) {
-	m := len(g.surfaces)
+// setReference sets the reference point, at least floor, and draws the weight vectors.
+func (g *hypervolumeGain) setReference(rng *rand.Rand, points [][]float64, floor []float64) {
+	m := len(g.models)
 	var front [][]float64
 	for _, i := range pareto.Front(points) {
 		front = append(front, points[i])
@@ -195,36 +196,36 @@ func (g *hypergain) aim(rng *rand.Rand, points [][]float64, floor []float64) {
 		for _, y := range front {
 			least = min(least, y[k])
 		}
-		g.reference[k] = max(floor[k], g.reference[k]+margin*max(1, g.reference[k]-least))
+		g.reference[k] = max(floor[k], g.reference[k]+referenceMargin*max(1, g.reference[k]-least))
 	}
 	for range scalarisations {
 		length := 0.0
 		for range m {
 			x := math.Abs(rng.NormFloat64())
-			g.inverse = append(g.inverse, x)
+			g.inverseWeights = append(g.inverseWeights, x)
 			length += x * x
 		}
-		w := g.inverse[len(g.inverse)-m:]
+		w := g.inverseWeights[len(g.inverseWeights)-m:]
 		for k := range w {
 			w[k] = math.Sqrt(length) / max(w[k], math.SmallestNonzeroFloat64)
 		}
 	}
 	g.best = make([]float64, scalarisations)
 	for _, y := range front {
-		g.raise(y)
+		g.addToFront(y)
 	}
 }
 
-// raise notes a point of the front.
-func (g *hypergain) raise(y []float64) {
+// addToFront notes a point of the front.
+func (g *hypervolumeGain) addToFront(y []float64) {
 	for w := range g.best {
-		g.best[w] = max(g.best[w], g.scalar(w, y))
+		g.best[w] = max(g.best[w], g.scalarise(w, y))
 	}
 }
 
-// scalar is min_i((r_i − y_i)/w_i).
-func (g *hypergain) scalar(w int, y []float64) float64 {
-	inverse := g.inverse[w*len(y) : (w+1)*len(y)]
+// scalarise is min_i((r_i − y_i)/w_i).
+func (g *hypervolumeGain) scalarise(w int, y []float64) float64 {
+	inverse := g.inverseWeights[w*len(y) : (w+1)*len(y)]
 	t := math.Inf(1)
 	for k, v := range y {
 		t = min(t, (g.reference[k]-v)*inverse[k])
@@ -232,28 +233,28 @@ func (g *hypergain) scalar(w int, y []float64) float64 {
 	return t
 }
 
-func (g *hypergain) believe(x []float64) {
-	for k := range g.surfaces {
-		g.y[k] = g.surfaces[k].believe(x)
+func (g *hypervolumeGain) believe(x []float64) {
+	for k := range g.models {
+		g.y[k] = g.models[k].believe(x)
 	}
-	g.raise(g.y)
+	g.addToFront(g.y)
 }
 
 // score is the logarithm of the gain. Where there is none, designs still have
 // an order: by how little is missing, below all that gain.
-func (g *hypergain) score(x, out []float64) {
-	m, n := len(g.surfaces), len(out)
+func (g *hypervolumeGain) score(x, out []float64) {
+	m, n := len(g.models), len(out)
 	g.mean, g.deviation = resize(g.mean, m*n), resize(g.deviation, m*n)
 	for k := range m {
-		g.surfaces[k].gp.Predict(x, g.mean[k*n:(k+1)*n], g.deviation[k*n:(k+1)*n])
+		g.models[k].gp.Predict(x, g.mean[k*n:(k+1)*n], g.deviation[k*n:(k+1)*n])
 	}
 	for i := range out {
 		for k := range m {
-			g.y[k] = g.mean[k*n+i] - optimism*g.deviation[k*n+i]
+			g.y[k] = g.mean[k*n+i] - boundDeviations*g.deviation[k*n+i]
 		}
 		gain, missing := 0.0, math.Inf(-1)
 		for w, best := range g.best {
-			t := g.scalar(w, g.y)
+			t := g.scalarise(w, g.y)
 			if t > best {
 				gain += power(t, m) - power(best, m)
 			}
@@ -261,13 +262,13 @@ func (g *hypergain) score(x, out []float64) {
 		}
 		out[i] = math.Log(gain / scalarisations)
 		if gain == 0 {
-			out[i] = hopeless + missing
+			out[i] = noGain + missing
 		}
 	}
 }
 
-// hopeless is below the logarithm of every gain.
-const hopeless = -1000
+// noGain is below the logarithm of every gain.
+const noGain = -1000
 
 func power(x float64, n int) float64 {
 	p := x

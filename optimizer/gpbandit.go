@@ -56,8 +56,8 @@ func (g GPBandit) Start(p Problem) (Strategy, error) {
 		return nil, err
 	}
 	return &gpBandit{
-		process: process{history: h, prior: surrogate.VizierPrior(), limit: g.Limit, fitLimit: min(200, g.Limit)},
-		knobs:   g,
+		gpModels: gpModels{history: h, prior: surrogate.VizierPrior(), limit: g.Limit, fitLimit: min(200, g.Limit)},
+		knobs:    g,
 	}, nil
 }
 
@@ -88,7 +88,7 @@ func (g GPBandit) validate() error {
 }
 
 type gpBandit struct {
-	process
+	gpModels
 	knobs GPBandit
 }
 
@@ -136,7 +136,7 @@ func (g *gpBandit) model(b *batch, n int) error {
 	n = max(0, n-len(b.out))
 	waiting := b.pendingRows(&g.history)
 	d := g.encoder.Len()
-	m, err := g.process.model(&g.values, func(*record) bool { return true }, g.labels, len(b.pending)+len(b.out)+n)
+	m, err := g.gpModels.model(&g.values, func(*record) bool { return true }, g.labels, len(b.pending)+len(b.out)+n)
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (g *gpBandit) model(b *batch, n int) error {
 			batch: b, encoder: g.encoder, mutate: g.mutation, score: score,
 			pool: g.knobs.Pool, climbs: 3, steps: 8, elite: g.elitePoints(16),
 		}
-		if !search.take() {
+		if !search.proposeBest() {
 			return nil
 		}
 		m.gp.Append(g.encoder.Append(nil, b.out[len(b.out)-1].Point))

@@ -58,7 +58,7 @@ func newHistory(p Problem, origin string, maxChecks int) (history, error) {
 // note adds a trial and reports whether it is a new record: no repeat, no
 // failed trial, no foreign point.
 func (h *history) note(o Observation) bool {
-	if !h.add(o.Point) {
+	if !h.markTold(o.Point) {
 		return false
 	}
 	member, ok := newIndividual(o)
@@ -163,10 +163,10 @@ func (h *history) elitePoints(k int) []space.Point {
 // new and legal.
 func (h *history) mutant(b *batch) bool {
 	g := GA{}.withDefaults()
-	nursery := breeder{sampler: h.sampler, mutation: h.mutation, members: h.elite(g.Population), knobs: breederKnobs{
+	parents := breeder{sampler: h.sampler, mutation: h.mutation, members: h.elite(g.Population), knobs: breederKnobs{
 		tournament: g.Tournament, crossover: g.Crossover, mutation: g.Mutation,
 	}}
-	return len(nursery.members) > 0 && nursery.breed(b)
+	return len(parents.members) > 0 && parents.breed(b)
 }
 
 // active returns which of the first n records a model of at most limit takes,

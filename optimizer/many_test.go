@@ -17,7 +17,7 @@ func TestManyNames(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = a.Start(optimizertest.Fronts()[0].Start(1))
-		if got, want := err == nil, slices.Contains(optimizer.ManyNames(), name); got != want {
+		if got, want := err == nil, slices.Contains(optimizer.MultiObjectiveNames(), name); got != want {
 			t.Errorf("%s: starts on two objectives: %t (%v), listed: %t", name, got, err, want)
 		}
 	}

@@ -47,10 +47,10 @@ func Names() []string {
 	return names
 }
 
-// ManyNames returns the names of the strategies that search several objectives
+// MultiObjectiveNames returns the names of the strategies that search several objectives
 // with their default knobs, in alphabetical order. Start of every other one
 // refuses such a problem.
-func ManyNames() []string { return []string{"default", "gp", "nsga2", "random", "sobol"} }
+func MultiObjectiveNames() []string { return []string{"default", "gp", "nsga2", "random", "sobol"} }
 
 // New returns the strategy called name with its knobs set from a JSON object:
 // the keys are those of the strategy's fields (Evolution, GA, GP, …), and a

@@ -97,7 +97,7 @@ type nsga2 struct {
 
 func (s *nsga2) Tell(obs ...Observation) {
 	for _, o := range obs {
-		if !s.add(o.Point) {
+		if !s.markTold(o.Point) {
 			continue
 		}
 		member, ok := newSolution(o, s.objectives)

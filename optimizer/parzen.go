@@ -101,7 +101,7 @@ func normalize(mass []float64) {
 	}
 }
 
-func (p *parzen) add(center space.Point, weight float64) {
+func (p *parzen) addKernel(center space.Point, weight float64) {
 	p.points = append(p.points, center...)
 	p.weight = append(p.weight, weight)
 	p.total += weight

@@ -46,7 +46,7 @@ type random struct{ sampler }
 
 func (r *random) Tell(obs ...Observation) {
 	for i := range obs {
-		r.add(obs[i].Point)
+		r.markTold(obs[i].Point)
 	}
 }
 

@@ -49,9 +49,9 @@ func newSampler(p Problem, maxChecks int) sampler {
 	return sampler{problem: p, maxChecks: uint64(maxChecks)}
 }
 
-// add notes a told point. It returns false for a repeat and for a point that
+// markTold notes a told point. It returns false for a repeat and for a point that
 // does not belong to the space.
-func (s *sampler) add(p space.Point) bool {
+func (s *sampler) markTold(p space.Point) bool {
 	key, ok := s.problem.Space.KeyOf(p)
 	if !ok || !s.told.Add(key) {
 		return false

@@ -48,7 +48,7 @@ type sobol struct {
 
 func (s *sobol) Tell(obs ...Observation) {
 	for i := range obs {
-		s.add(obs[i].Point)
+		s.markTold(obs[i].Point)
 	}
 }
 

@@ -103,7 +103,7 @@ func (t *tpe) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error) {
 	if len(b.out) < n && len(t.records) > 0 {
 		good, bad := t.densities(b)
 		for len(b.out) < n && t.propose(b, good, bad) {
-			bad.add(b.out[len(b.out)-1].Point, 1)
+			bad.addKernel(b.out[len(b.out)-1].Point, 1)
 		}
 	}
 	b.fill(n)
@@ -120,14 +120,14 @@ func (t *tpe) densities(b *batch) (good, bad *parzen) {
 	slices.Sort(worse)
 	good = newParzen(t.problem.Space, len(better))
 	for i, r := range better {
-		good.add(t.records[r].point, ramp(i, len(better)))
+		good.addKernel(t.records[r].point, ramp(i, len(better)))
 	}
 	bad = newParzen(t.problem.Space, len(worse)+len(b.pending))
 	for i, r := range worse {
-		bad.add(t.records[r].point, ramp(i, len(worse)))
+		bad.addKernel(t.records[r].point, ramp(i, len(worse)))
 	}
 	for _, key := range b.pending {
-		bad.add(t.problem.Space.PointInto(nil, key), 1)
+		bad.addKernel(t.problem.Space.PointInto(nil, key), 1)
 	}
 	return good, bad
 }

@@ -17,7 +17,7 @@ func TestParzen(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := newParzen(s, 1)
-	p.add(space.Point{0, 1}, 1)
+	p.addKernel(space.Point{0, 1}, 1)
 	cdf := func(z float64) float64 { return math.Erfc(-z/math.Sqrt2) / 2 }
 	total := cdf(2.5) - cdf(-0.5)
 	kernel := (cdf(1.5) - cdf(0.5)) / total * (0.5 / 2) // level 1; "x" where "y" was seen: share 1/2 of 1 + 2·1/2

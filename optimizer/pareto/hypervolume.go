@@ -91,7 +91,7 @@ func volume(points [][]float64, reference []float64) float64 {
 	case 2:
 		s := stairs{x: reference[0], y: reference[1]}
 		for _, p := range points {
-			s.add(p[0], p[1])
+			s.insert(p[0], p[1])
 		}
 		return s.area
 	case 3:
@@ -120,7 +120,7 @@ func byLast(points [][]float64, last int) {
 func sweep(points [][]float64, reference []float64) (sum float64) {
 	s := stairs{x: reference[0], y: reference[1]}
 	for i, p := range points {
-		s.add(p[0], p[1])
+		s.insert(p[0], p[1])
 		next := reference[2]
 		if i+1 < len(points) {
 			next = points[i+1][2]
@@ -160,9 +160,9 @@ type stairs struct {
 	area  float64
 }
 
-// add adds a point. The area only ever grows by positive terms, so that nothing
+// insert adds a point. The area only ever grows by positive terms, so that nothing
 // cancels.
-func (s *stairs) add(x, y float64) {
+func (s *stairs) insert(x, y float64) {
 	from := sort.Search(len(s.steps), func(k int) bool { return s.steps[k][0] >= x })
 	top := s.y
 	if from > 0 {

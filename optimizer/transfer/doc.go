@@ -7,9 +7,9 @@
 // proposes beside the base for as long as it predicts the target better than a
 // model of the target alone, and less the longer it has improved nothing.
 //
-// The base knows nothing of the sources. It is told of their designs' trials
-// only once one of these was good, compared with its own first feasible ones:
-// useless sources steer nothing, and cost their own trials. Asked for one design
+// The base knows nothing of the sources. A gate keeps the results of their
+// designs from it until one of these was good, compared with its own first
+// feasible ones: useless sources cost their own trials. Asked for one design
 // at a time the base then proposes what it would propose without them.
 //
 // References:
@@ -20,7 +20,7 @@
 //     processes)
 //   - M. Feurer, B. Letham, E. Bakshy, Scalable Meta-Learning for Bayesian
 //     Optimization using Ranking-Weighted Gaussian Process Ensembles, ICML
-//     AutoML workshop 2018 (RGPE, the votes and the guard against dilution)
+//     AutoML workshop 2018 (RGPE, weights by resampled ranks, and the guard against dilution)
 //   - M. Chen, Z. Xu, K. Weinberger, F. Sha, Marginalized Denoising
 //     Autoencoders for Domain Adaptation, ICML 2012 (corruption in closed form)
 //   - A. Kumar, A. Yazdanbakhsh, M. Hashemi, K. Swersky, S. Levine, Data-Driven

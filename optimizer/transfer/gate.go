@@ -7,96 +7,96 @@ import (
 	"apollo/optimizer"
 )
 
-// referees is how many of the base's own feasible designs what comes from the
-// sources is measured against: the first ones, which nothing has improved yet.
+// referenceDesigns is how many of the base's own feasible designs what comes from
+// the sources is measured against: the first ones, which nothing has improved yet.
 // Chosen.
-const referees = 3
+const referenceDesigns = 3
 
-// listener is the base and what it is told. What came of designs that the
-// sources proposed is kept from it until one of them has turned out good: until
-// then they are pending for it, all the time. So it proposes none of them, and
-// they are among the designs that it wants before its first model, but what
-// they are worth steers nothing. A useless source costs its own trials.
+// gate stands between the base and the results of designs that the sources
+// proposed. It is closed until one of these results is good. While it is closed
+// the base sees those designs as pending: it proposes none of them and counts
+// them among the designs before its first model, but learns no value. So a
+// useless source costs its own trials. Once the gate opens the base is told all.
 //
 // What the base knows at an ask is a function of what was told: either all of
 // it in order, or all but what the sources proposed.
-type listener struct {
+type gate struct {
 	start func() (optimizer.Strategy, error)
 	base  optimizer.Strategy
-	// hears says that the base was told everything.
-	hears bool
-	// settled says that it will be told everything from now on.
-	settled bool
-	// log is all that was told, in order, until that is settled.
+	// open says that the base was told everything.
+	open bool
+	// final says that it stays open.
+	final bool
+	// log is all that was told, in order, until the gate is final.
 	log []optimizer.Observation
 }
 
-// borrowed reports whether a trial was proposed because of the sources.
-func borrowed(origin string) bool {
+// fromSource reports whether a trial was proposed because of the sources.
+func fromSource(origin string) bool {
 	return strings.HasPrefix(origin, "seed:") || strings.HasPrefix(origin, "transfer:")
 }
 
-func (l *listener) tell(o optimizer.Observation) {
-	if !l.settled {
+func (g *gate) tell(o optimizer.Observation) {
+	if !g.final {
 		o.Point, o.Values = o.Point.Clone(), slices.Clone(o.Values)
-		l.log = append(l.log, o)
+		g.log = append(g.log, o)
 	}
-	if l.hears || !borrowed(o.Origin) {
-		l.base.Tell(o)
+	if g.open || !fromSource(o.Origin) {
+		g.base.Tell(o)
 	}
 }
 
-// listen makes the base one that knows everything, or nothing of the sources'
-// trials. settled says that this is for good.
-func (l *listener) listen(everything, settled bool) error {
-	if everything != l.hears {
-		base, err := l.start()
+// set opens or closes the gate: where that changes, a new base is started and
+// told what it may know. final says that no later trial changes it.
+func (g *gate) set(open, final bool) error {
+	if open != g.open {
+		base, err := g.start()
 		if err != nil {
 			return err
 		}
-		for _, o := range l.log {
-			if everything || !borrowed(o.Origin) {
+		for _, o := range g.log {
+			if open || !fromSource(o.Origin) {
 				base.Tell(o)
 			}
 		}
-		l.base, l.hears = base, everything
+		g.base, g.open = base, open
 	}
-	if l.settled = settled; settled {
-		l.log = nil
+	if g.final = final; final {
+		g.log = nil
 	}
 	return nil
 }
 
-// ask hands an ask on, after designs of the draft.
-func (l *listener) ask(d *draft, n int) ([]optimizer.Proposal, error) {
+// ask asks the base for n designs that follow those of the draft.
+func (g *gate) ask(d *draft, n int) ([]optimizer.Proposal, error) {
 	pending := slices.Clip(d.pending)
-	if !l.hears {
-		for _, o := range l.log {
-			if borrowed(o.Origin) {
+	if !g.open {
+		for _, o := range g.log {
+			if fromSource(o.Origin) {
 				pending = append(pending, o.Point)
 			}
 		}
 	}
-	return l.base.Ask(d.at+uint64(len(d.out)), n, pending)
+	return g.base.Ask(d.at+uint64(len(d.out)), n, pending)
 }
 
-// reference is the label that a good design of the sources is at most: the
+// medianOfBase is the label that a good design of the sources is at most: the
 // median of the base's first feasible designs. ok is false before the first one.
-func (s *strategy) reference() (value float64, ok bool) {
-	if len(s.own) == 0 {
+func (s *strategy) medianOfBase() (value float64, ok bool) {
+	if len(s.baseFeasible) == 0 {
 		return 0, false
 	}
-	values := slices.Sorted(slices.Values(s.own))
+	values := slices.Sorted(slices.Values(s.baseFeasible))
 	return values[len(values)/2], true
 }
 
-// earned reports whether a design that the sources proposed was good, and
+// gateState reports whether a design that the sources proposed was good, and
 // whether no later trial can change a yes.
-func (s *strategy) earned() (yes, settled bool) {
+func (s *strategy) gateState() (open, final bool) {
 	if s.problem.Objectives > 1 {
-		return s.lends, s.lends
+		return s.sourceFeasible, s.sourceFeasible
 	}
-	value, ok := s.reference()
-	yes = s.lends && (!ok || s.lent <= value)
-	return yes, yes && len(s.own) == referees
+	value, ok := s.medianOfBase()
+	open = s.sourceFeasible && (!ok || s.sourceBest <= value)
+	return open, open && len(s.baseFeasible) == referenceDesigns
 }

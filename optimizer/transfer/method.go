@@ -57,23 +57,23 @@ func choose(name string) ([]Method, error) {
 	return nil, fmt.Errorf("method is %q, but must be one of %s", name, strings.Join(Methods(), ", "))
 }
 
-// process makes a Gaussian process a Regressor. It is for one goroutine.
-type process struct{ *surrogate.GP }
+// gpRegressor makes a Gaussian process a Regressor. It is for one goroutine.
+type gpRegressor struct{ *surrogate.GP }
 
 // Predict implements surrogate.Regressor.
-func (p process) Predict(x []float64) float64 { return p.Mean(x) }
+func (p gpRegressor) Predict(x []float64) float64 { return p.Mean(x) }
 
-func newProcess(categorical []bool, h surrogate.Hyper, x, y []float64) (process, error) {
+func newGPRegressor(categorical []bool, h surrogate.Hyper, x, y []float64) (gpRegressor, error) {
 	g, err := surrogate.NewGP(categorical, h, len(y))
 	if err != nil {
-		return process{}, fmt.Errorf("model of a source: %w", err)
+		return gpRegressor{}, fmt.Errorf("model of a source: %w", err)
 	}
 	d := len(categorical)
 	for i := range y {
 		g.Append(x[i*d : (i+1)*d])
 	}
 	g.SetLabels(y)
-	return process{g}, nil
+	return gpRegressor{g}, nil
 }
 
 // RGPE has one Gaussian process for each source, so that each is weighed by how
@@ -88,7 +88,7 @@ func (RGPE) Train(s *Sources) ([]Expert, error) {
 	var out []Expert
 	for i := range s.Tables {
 		t := &s.Tables[i]
-		p, err := newProcess(s.Categorical, t.Hyper, t.X, t.Y)
+		p, err := newGPRegressor(s.Categorical, t.Hyper, t.X, t.Y)
 		if err != nil {
 			return nil, err
 		}
@@ -105,7 +105,7 @@ type Stack struct{}
 // Name implements Method.
 func (Stack) Name() string { return "gp" }
 
-type stacked []process
+type stacked []gpRegressor
 
 // Predict implements surrogate.Regressor.
 func (s stacked) Predict(x []float64) float64 {
@@ -133,7 +133,7 @@ func (Stack) Train(s *Sources) ([]Expert, error) {
 		if len(stack) > 0 {
 			h = surrogate.Fit{Scales: s.Scales()}.Hyper(s.Categorical, t.X, rest)
 		}
-		p, err := newProcess(s.Categorical, h, t.X, rest)
+		p, err := newGPRegressor(s.Categorical, h, t.X, rest)
 		if err != nil {
 			return nil, err
 		}

@@ -46,21 +46,21 @@ func TestMethodsRankATargetTheyNeverSaw(t *testing.T) {
 		}
 		for k, e := range experts {
 			rng := rand.New(rand.NewPCG(9, 9))
-			vote := election{}
+			weighting := rankWeighting{}
 			var predicted []float64
 			for range 60 {
 				x := []float64{rng.Float64(), rng.Float64()}
-				vote.y = append(vote.y, hill(x[0], x[1], 0.5))
+				weighting.y = append(weighting.y, hill(x[0], x[1], 0.5))
 				predicted = append(predicted, e.Model.Predict(x))
 				if got := again[k].Model.Predict(x); got != predicted[len(predicted)-1] {
 					t.Fatalf("%s trained again predicts %v, was %v", m.Name(), got, predicted[len(predicted)-1])
 				}
 			}
-			sample := make([]int, len(vote.y))
+			sample := make([]int, len(weighting.y))
 			for i := range sample {
 				sample[i] = i
 			}
-			if loss := vote.loss(predicted, sample); loss > 0.33 {
+			if loss := weighting.loss(predicted, sample); loss > 0.33 {
 				t.Errorf("%s, model %d: %v of the pairs are in the wrong order, want at most a third", m.Name(), k, loss)
 			}
 		}

@@ -9,9 +9,9 @@ import (
 	"apollo/optimizer/surrogate"
 )
 
-// arm proposes by the models: the largest expected improvement times the
+// modelProposer proposes by the models: the largest expected improvement times the
 // probability of feasibility, with what the sources say as prior means.
-type arm struct {
+type modelProposer struct {
 	*strategy
 	values, classes *ensemble
 	spread          float64       // deviation of a source's labels
@@ -31,21 +31,21 @@ const (
 	maxPending = 64
 )
 
-// caution is the weight of feasibility against improvement, as in the default
+// feasibilityWeight is the weight of feasibility against improvement, as in the default
 // strategy (docs/decisions/0007).
-const caution = 2
+const feasibilityWeight = 2
 
-// patience is after how many proposals in a row that were no improvement the
-// share of the arm halves. Chosen.
-const patience = 8
+// halvingTrials is after how many proposals in a row that were no improvement the
+// share of the models halves. Chosen.
+const halvingTrials = 8
 
-// armStream keeps the arm's random streams apart from the base's: any fixed odd
+// modelStream keeps the models' random streams apart from the base's: any fixed odd
 // constant.
-const armStream = 0xd1342543de82ef95
+const modelStream = 0xd1342543de82ef95
 
-// beliefs are the arm's models at one ask.
-type beliefs struct {
-	value, class *belief
+// targetModels are the models at one ask.
+type targetModels struct {
+	value, class *targetModel
 	best         float64 // label of the best feasible design
 	any          bool    // whether there is one
 	spread       float64
@@ -53,19 +53,19 @@ type beliefs struct {
 	priors, mean, deviation []float64
 }
 
-// propose adds what the arm's share of a batch of n is.
-func (a *arm) propose(d *draft, n int) error {
-	room := min(n, len(d.out)+armProposals)
+// propose adds the models' share of a batch of n.
+func (a *modelProposer) propose(d *draft, n int) error {
+	room := min(n, len(d.out)+modelProposals)
 	if len(d.out) >= room {
 		return nil
 	}
-	b, err := a.beliefs(d, room-len(d.out))
+	b, err := a.targetModels(d, room-len(d.out))
 	if err != nil {
 		return err
 	}
 	share := a.share(d, b)
 	origin := a.origin(b)
-	rng := rand.New(rand.NewPCG(a.problem.Seed^armStream, d.at))
+	rng := rand.New(rand.NewPCG(a.problem.Seed^modelStream, d.at))
 	for k := len(d.out); k < room; k++ {
 		turn := float64(d.at + uint64(k))
 		if math.Floor((turn+1)*share) == math.Floor(turn*share) {
@@ -87,7 +87,7 @@ func (a *arm) propose(d *draft, n int) error {
 	return nil
 }
 
-// share is the part of the proposals that the arm makes: three in four while the
+// share is the part of the proposals that the models make: three in four while the
 // sources explain that much of values or feasibility, nothing when neither.
 // Chosen: with half the development networks came later near their optima.
 //
@@ -96,60 +96,60 @@ func (a *arm) propose(d *draft, n int) error {
 // before. Without seeds they are trusted fully for the first trials, and a little after
 // several that say nothing, because all were infeasible or have no answer yet.
 // While many designs wait for theirs they are not.
-func (a *arm) share(d *draft, b *beliefs) float64 {
-	influence := 0.0
-	for _, belief := range []*belief{b.value, b.class} {
-		if belief.tested {
-			influence = max(influence, belief.influence)
+func (a *modelProposer) share(d *draft, b *targetModels) float64 {
+	weight := 0.0
+	for _, m := range []*targetModel{b.value, b.class} {
+		if m.tested {
+			weight = max(weight, m.sourceWeight)
 		}
 	}
 	waiting := len(d.pending) - len(d.out)
 	switch {
 	case b.value.tested || b.class.tested:
-	case waiting >= maxUntested || a.disproved(d):
+	case waiting >= maxUntested || a.allSourcesBad(d):
 		return 0
-	case len(a.seeds) == 0 && len(b.class.labels) < 2*fewest:
-		influence = 1
+	case len(a.seeds) == 0 && len(b.class.labels) < 2*minRanked:
+		weight = 1
 	default:
-		influence = 1.0 / 4
+		weight = 1.0 / 4
 	}
-	if influence < 0.2 {
+	if weight < 0.2 {
 		return 0
 	}
 	// It halves with every few proposals that are no improvement, and one that is
 	// brings it back: what the sources know is used up early, and late the
 	// base knows better.
-	return math.Ldexp(min(0.75, influence), -a.vain/patience)
+	return math.Ldexp(min(0.75, weight), -a.sinceImprovement/halvingTrials)
 }
 
-// disproved reports whether there are seeds, and those of every source were
+// allSourcesBad reports whether there are seeds, and those of every source were
 // bad.
-func (a *arm) disproved(d *draft) bool {
-	_, bad := a.standing(d)
+func (a *modelProposer) allSourcesBad(d *draft) bool {
+	_, bad := a.seedCounts(d)
 	return len(a.seeds) > 0 && !slices.ContainsFunc(a.seeds, func(s seed) bool { return bad[s.source] < badSeeds })
 }
 
-func (a *arm) origin(b *beliefs) string {
+func (a *modelProposer) origin(b *targetModels) string {
 	from := b.value
-	if b.class.influence > from.influence {
+	if b.class.sourceWeight > from.sourceWeight {
 		from = b.class
 	}
-	method, source := from.author()
+	method, source := from.mainSource()
 	if source >= 0 {
 		return "transfer:" + method + ":" + a.problem.Prior[source].Name
 	}
 	return "transfer:" + method
 }
 
-func (a *arm) beliefs(d *draft, room int) (*beliefs, error) {
+func (a *modelProposer) targetModels(d *draft, room int) (*targetModels, error) {
 	recent := d.pending[max(0, len(d.pending)-maxPending):]
 	n, extra := len(a.records), len(recent)+room
-	b := &beliefs{spread: a.spread}
+	b := &targetModels{spread: a.spread}
 	var err error
-	if b.value, err = a.values.adapt(a.valueRows, n, extra, a.problem.Seed); err != nil {
+	if b.value, err = a.values.fitTarget(a.valueRows, n, extra, a.problem.Seed); err != nil {
 		return nil, err
 	}
-	if b.class, err = a.classes.adapt(a.classRows, n, extra, a.problem.Seed); err != nil {
+	if b.class, err = a.classes.fitTarget(a.classRows, n, extra, a.problem.Seed); err != nil {
 		return nil, err
 	}
 	values := a.valueRows(n)
@@ -171,16 +171,16 @@ func (a *arm) beliefs(d *draft, room int) (*beliefs, error) {
 }
 
 // valueRows are the measured ones of the first n told designs.
-func (a *arm) valueRows(n int) toldRows {
+func (a *modelProposer) valueRows(n int) toldRows {
 	return a.rowsOf(n, func(r *row) bool { return len(r.values) > 0 }, func(r *row) float64 { return r.values[0] })
 }
 
 // classRows are the first n told designs.
-func (a *arm) classRows(n int) toldRows {
+func (a *modelProposer) classRows(n int) toldRows {
 	return a.rowsOf(n, func(*row) bool { return true }, classLabel)
 }
 
-func (a *arm) rowsOf(n int, keep func(*row) bool, label func(*row) float64) toldRows {
+func (a *modelProposer) rowsOf(n int, keep func(*row) bool, label func(*row) float64) toldRows {
 	var numbered []row
 	for i := range a.records[:n] {
 		if keep(&a.records[i]) {
@@ -197,7 +197,7 @@ func (a *arm) rowsOf(n int, keep func(*row) bool, label func(*row) float64) told
 }
 
 // elites are the best designs told and the seeds.
-func (a *arm) elites() []space.Point {
+func (a *modelProposer) elites() []space.Point {
 	var out []space.Point
 	for _, i := range a.best[:min(12, len(a.best))] {
 		out = append(out, a.records[i].point)
@@ -205,7 +205,7 @@ func (a *arm) elites() []space.Point {
 	return append(out, a.elite...)
 }
 
-func (a *arm) score(b *beliefs, points []space.Point, score []float64) {
+func (a *modelProposer) score(b *targetModels, points []space.Point, score []float64) {
 	var x []float64
 	b.priors = b.priors[:0]
 	for _, p := range points {
@@ -230,6 +230,6 @@ func (a *arm) score(b *beliefs, points []space.Point, score []float64) {
 	}
 	b.class.predict(x, b.priors, b.mean, b.deviation)
 	for i := range score {
-		score[i] += caution * surrogate.LogNormalCDF(-b.mean[i]/math.Sqrt(classBlur+b.deviation[i]*b.deviation[i]))
+		score[i] += feasibilityWeight * surrogate.LogNormalCDF(-b.mean[i]/math.Sqrt(classBlur+b.deviation[i]*b.deviation[i]))
 	}
 }

@@ -20,12 +20,12 @@ const (
 	shortlist = 16
 	// maxRepair bounds the legality checks of one seed's repair.
 	maxRepair = 5_000
-	// works is the probability that a seed that is good elsewhere can be built
+	// seedSuccess is the probability that a seed that is good elsewhere can be built
 	// here: about half of the optima of one network are infeasible on another.
-	works = 0.5
-	// apart is how many parameters two seeds differ in while there is a choice.
+	seedSuccess = 0.5
+	// minSeedDistance is how many parameters two seeds differ in while there is a choice.
 	// Chosen: what makes a design infeasible here often breaks its neighbours too.
-	apart = 2
+	minSeedDistance = 2
 )
 
 // seed is a design that was good elsewhere.
@@ -36,18 +36,18 @@ type seed struct {
 	source int // position in Problem.Prior
 }
 
-// column is what a good seed is judged by: one objective of one source.
-type column struct {
+// criterion is what a good seed is judged by: one objective of one source.
+type criterion struct {
 	source, objective int
 	rows              []row
 	values            []float64 // of feasible rows, ascending
-	value, class      process
+	value, class      gpRegressor
 	known             map[space.Key]float64 // score of measured designs
 }
 
-// score is the normalised rank of a design in the column: 0 for its best, 1 for
+// score is the normalised rank of a design by the criterion: 0 for its best, 1 for
 // its worst or an infeasible one. Unknown designs are predicted.
-func (c *column) score(key space.Key, x []float64) float64 {
+func (c *criterion) score(key space.Key, x []float64) float64 {
 	if s, ok := c.known[key]; ok {
 		return s
 	}
@@ -58,14 +58,14 @@ func (c *column) score(key space.Key, x []float64) float64 {
 }
 
 // portfolio chooses up to n seeds, greedily, so that together they cover the
-// columns: each choice lowers the expected best rank over all of them most,
+// criteria: each choice lowers the expected best rank over all of them most,
 // when every seed works with probability works (M. Wistuba et al. 2015).
-func portfolio(columns []*column, candidates []seed, x [][]float64, n int) []seed {
-	cover := slices.Repeat([]float64{1}, len(columns))
+func portfolio(criteria []*criterion, candidates []seed, x [][]float64, n int) []seed {
+	cover := slices.Repeat([]float64{1}, len(criteria))
 	scores := make([][]float64, len(candidates))
 	for i, c := range candidates {
-		for _, col := range columns {
-			scores[i] = append(scores[i], col.score(c.key, x[i]))
+		for _, k := range criteria {
+			scores[i] = append(scores[i], k.score(c.key, x[i]))
 		}
 	}
 	var out []seed
@@ -78,11 +78,11 @@ func portfolio(columns []*column, candidates []seed, x [][]float64, n int) []see
 				continue
 			}
 			gain := 0.0
-			for k := range columns {
+			for k := range criteria {
 				gain += max(0, cover[k]-scores[i][k])
 			}
 			if near(out, c.point) {
-				gain -= float64(len(columns)) // after all that are apart
+				gain -= float64(len(criteria)) // after all that are apart
 			}
 			if gain > bestGain {
 				best, bestGain = i, gain
@@ -95,7 +95,7 @@ func portfolio(columns []*column, candidates []seed, x [][]float64, n int) []see
 		perSource[candidates[best].source]++
 		out = append(out, candidates[best])
 		for k := range cover {
-			cover[k] -= works * max(0, cover[k]-scores[best][k])
+			cover[k] -= seedSuccess * max(0, cover[k]-scores[best][k])
 		}
 	}
 	return out
@@ -109,16 +109,16 @@ func near(chosen []seed, p space.Point) bool {
 				different++
 			}
 		}
-		return different < apart
+		return different < minSeedDistance
 	})
 }
 
-// candidates are the best designs of every column, repaired to the nearest
+// candidates are the best designs of every criterion, repaired to the nearest
 // legal ones.
-func candidates(columns []*column, names []string, s space.Space, legal func(space.Point) bool) []seed {
+func candidates(criteria []*criterion, names []string, s space.Space, legal func(space.Point) bool) []seed {
 	var out []seed
 	seen := map[space.Key]bool{}
-	for _, c := range columns {
+	for _, c := range criteria {
 		good := slices.DeleteFunc(slices.Clone(c.rows), func(r row) bool { return !r.built })
 		slices.SortStableFunc(good, func(a, b row) int { return cmp.Compare(a.values[c.objective], b.values[c.objective]) })
 		for _, r := range good[:min(shortlist, len(good))] {

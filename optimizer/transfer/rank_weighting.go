@@ -8,26 +8,26 @@ import (
 )
 
 const (
-	// votes is how many resamples of the told designs elect the best model.
+	// resamples is how many bootstrap samples of the told designs rank the models.
 	// Chosen: shares to about 6 %.
-	votes = 64
-	// evidenceRows is how many told designs the election looks at, the last
+	resamples = 64
+	// evidenceRows is how many told designs the weights follow from, the last
 	// ones. Chosen: 2,000 pairs, and what was learned late counts.
 	evidenceRows = 64
-	// voices is how many experts have a weight at a time. Chosen.
-	voices = 3
-	// fewest is the number of told designs below which ranks say nothing.
-	fewest = 4
+	// maxWeighted is how many experts have a weight at a time. Chosen.
+	maxWeighted = 3
+	// minRanked is the number of told designs below which ranks say nothing.
+	minRanked = 4
 )
 
-// election is what the told designs say about models: y are their labels, own
+// rankWeighting is what the told designs say about models: y are their labels, own
 // what a model of the target alone predicts for each from all the others.
-type election struct {
+type rankWeighting struct {
 	y, own  []float64
 	experts [][]float64 // predictions by expert
 	prior   []float64   // weights of experts before any evidence, sum 1
-	// rely is how many told designs the weights before evidence are worth.
-	rely float64
+	// priorCount is how many told designs the weights before evidence are worth.
+	priorCount float64
 }
 
 // weights returns the weight of every expert; what is missing from 1 belongs to
@@ -35,44 +35,44 @@ type election struct {
 // designs better than chance, by a test, and no worse than the own model does
 // in all but 5 % of the resamples (the guard against dilution); then it is the
 // share of resamples in which it ranks best.
-func (e *election) weights(rng *rand.Rand) []float64 {
+func (e *rankWeighting) weights(rng *rand.Rand) []float64 {
 	n := len(e.y)
-	if !e.decides() {
+	if !e.informative() {
 		return slices.Clone(e.prior)
 	}
 	out := make([]float64, len(e.experts))
-	heads := []int{} // experts that take part
+	ranked := []int{} // experts that take part
 	for i, predicted := range e.experts {
 		if e.beatsChance(predicted) {
-			heads = append(heads, i)
+			ranked = append(ranked, i)
 		}
 	}
-	if len(heads) == 0 {
+	if len(ranked) == 0 {
 		return out
 	}
-	losses := make([][]float64, len(heads))
-	own := make([]float64, votes)
+	losses := make([][]float64, len(ranked))
+	own := make([]float64, resamples)
 	sample := make([]int, n)
-	for v := range votes {
+	for v := range resamples {
 		for k := range sample {
 			sample[k] = rng.IntN(n)
 		}
 		own[v] = e.loss(e.own, sample)
-		for k, i := range heads {
+		for k, i := range ranked {
 			losses[k] = append(losses[k], e.loss(e.experts[i], sample))
 		}
 	}
-	e.elect(out, heads, losses, own)
-	share := float64(n) / (float64(n) + e.rely)
-	for _, i := range heads {
+	e.countWins(out, ranked, losses, own)
+	share := float64(n) / (float64(n) + e.priorCount)
+	for _, i := range ranked {
 		out[i] = share*out[i] + (1-share)*e.prior[i]
 	}
 	return out
 }
 
-// few keeps the largest weights, at most n, and scales them to the sum of all:
+// keepLargest keeps the largest weights, at most n, and scales them to the sum of all:
 // the time of a prediction is that of the experts that have a say.
-func few(weights []float64, n int) []float64 {
+func keepLargest(weights []float64, n int) []float64 {
 	order := make([]int, len(weights))
 	for i := range order {
 		order[i] = i
@@ -94,38 +94,38 @@ func few(weights []float64, n int) []float64 {
 	return out
 }
 
-// decides reports whether there are enough designs of different labels.
-func (e *election) decides() bool { return len(e.y) >= fewest && e.pairs() > 0 }
+// informative reports whether there are enough designs of different labels.
+func (e *rankWeighting) informative() bool { return len(e.y) >= minRanked && e.pairs() > 0 }
 
-func (e *election) elect(out []float64, heads []int, losses [][]float64, own []float64) {
-	bar := slices.Sorted(slices.Values(own))[votes*95/100]
-	eligible := make([]bool, len(heads))
-	for k := range heads {
-		eligible[k] = slices.Sorted(slices.Values(losses[k]))[votes/2] <= bar
+func (e *rankWeighting) countWins(out []float64, ranked []int, losses [][]float64, own []float64) {
+	bar := slices.Sorted(slices.Values(own))[resamples*95/100]
+	eligible := make([]bool, len(ranked))
+	for k := range ranked {
+		eligible[k] = slices.Sorted(slices.Values(losses[k]))[resamples/2] <= bar
 	}
-	for v := range votes {
+	for v := range resamples {
 		best := own[v]
-		for k := range heads {
+		for k := range ranked {
 			if eligible[k] {
 				best = min(best, losses[k][v])
 			}
 		}
-		// Equals share the vote; the own model needs to be strictly better, since
+		// Equals share the sample; the own model needs to be strictly better, since
 		// an expert has not seen the labels.
 		var winners []int
-		for k, i := range heads {
+		for k, i := range ranked {
 			if eligible[k] && losses[k][v] <= best {
 				winners = append(winners, i)
 			}
 		}
 		for _, i := range winners {
-			out[i] += 1 / float64(votes*len(winners))
+			out[i] += 1 / float64(resamples*len(winners))
 		}
 	}
 }
 
 // pairs counts the pairs of designs with different labels.
-func (e *election) pairs() (count float64) {
+func (e *rankWeighting) pairs() (count float64) {
 	for i := range e.y {
 		for j := range i {
 			if e.y[i] != e.y[j] {
@@ -138,7 +138,7 @@ func (e *election) pairs() (count float64) {
 
 // loss is the share of pairs of the sample, of different labels, that are
 // predicted in the wrong order; equal predictions are half wrong.
-func (e *election) loss(predicted []float64, sample []int) float64 {
+func (e *rankWeighting) loss(predicted []float64, sample []int) float64 {
 	var wrong, pairs float64
 	for a, i := range sample {
 		for _, j := range sample[:a] {
@@ -164,7 +164,7 @@ func (e *election) loss(predicted []float64, sample []int) float64 {
 // tau is so far above 0 that chance gets there once in 20 times (M. Kendall, A
 // New Measure of Rank Correlation, Biometrika 30, 1938: the variance under
 // independence).
-func (e *election) beatsChance(predicted []float64) bool {
+func (e *rankWeighting) beatsChance(predicted []float64) bool {
 	n := float64(len(e.y))
 	sample := make([]int, len(e.y))
 	for i := range sample {

@@ -7,9 +7,9 @@ import (
 
 // ballot is a sequence of labels with models of them: the truth, its negation,
 // noise, and a constant.
-func ballot(seed uint64, n int, own func(i int, y float64) float64) election {
+func ballot(seed uint64, n int, own func(i int, y float64) float64) rankWeighting {
 	rng := rand.New(rand.NewPCG(8, seed))
-	e := election{rely: fewest, experts: make([][]float64, 4), prior: []float64{0.25, 0.25, 0.25, 0.25}}
+	e := rankWeighting{priorCount: minRanked, experts: make([][]float64, 4), prior: []float64{0.25, 0.25, 0.25, 0.25}}
 	for i := range n {
 		y := rng.NormFloat64()
 		e.y = append(e.y, y)
@@ -64,10 +64,10 @@ func TestOwnModelTakesOver(t *testing.T) {
 
 func TestWithoutEvidenceWeightsAreThePrior(t *testing.T) {
 	t.Parallel()
-	few := ballot(1, fewest-1, func(int, float64) float64 { return 0 })
+	few := ballot(1, minRanked-1, func(int, float64) float64 { return 0 })
 	equal := ballot(1, 20, func(int, float64) float64 { return 0 })
 	clear(equal.y)
-	for name, e := range map[string]election{"few": few, "equal": equal} {
+	for name, e := range map[string]rankWeighting{"few": few, "equal": equal} {
 		for i, w := range e.weights(rand.New(rand.NewPCG(1, 1))) {
 			if w != e.prior[i] {
 				t.Errorf("%s labels: weight %d is %v, want the prior %v", name, i, w, e.prior[i])
@@ -84,7 +84,7 @@ func TestFewKeepsTheSum(t *testing.T) {
 		{[]float64{0.25, 0, 0.5}, []float64{0.25, 0, 0.5}},
 		{[]float64{0.125, 0.25, 0.125, 0.5, 0}, []float64{0.125 * 8 / 7, 0.25 * 8 / 7, 0, 0.5 * 8 / 7, 0}},
 	} {
-		got := few(c.in, 3)
+		got := keepLargest(c.in, 3)
 		for i := range c.want {
 			// 1e-15: one rounding.
 			if d := got[i] - c.want[i]; d > 1e-15 || d < -1e-15 {

@@ -47,14 +47,14 @@ type Sources struct {
 	Workload []float64
 }
 
-// Scales is the belief about the length scales of a related study: those of the
+// Scales is the prior of the length scales of a related study: those of the
 // tables' processes. It is nil without tables.
 func (s *Sources) Scales() []surrogate.Normal {
 	if len(s.Tables) == 0 {
 		return nil
 	}
-	beliefs := make([]surrogate.Normal, len(s.Categorical))
-	for k := range beliefs {
+	priors := make([]surrogate.Normal, len(s.Categorical))
+	for k := range priors {
 		var logs []float64
 		for i := range s.Tables {
 			logs = append(logs, s.Tables[i].Hyper.LogScale[k])
@@ -62,9 +62,9 @@ func (s *Sources) Scales() []surrogate.Normal {
 		_, mean, _ := surrogate.Standardize(logs)
 		// Half of the default's deviation. Chosen: sources are few, and their
 		// fits uncertain.
-		beliefs[k] = surrogate.Normal{Mean: mean, Deviation: 0.5}
+		priors[k] = surrogate.Normal{Mean: mean, Deviation: 0.5}
 	}
-	return beliefs
+	return priors
 }
 
 // scale says how values become labels.
@@ -86,15 +86,15 @@ func (s scale) labels(values []float64) []float64 {
 
 // row is a design of a source that belongs to the target's space.
 type row struct {
-	key      space.Key
-	point    space.Point
-	x        []float64
-	trial    int
-	record   int       // number among the told designs
-	borrowed bool      // proposed because of the sources
-	feasible bool      // under the target's constraints
-	built    bool      // feasible but for what the free checks of the target say
-	values   []float64 // nil when there is no measurement
+	key        space.Key
+	point      space.Point
+	x          []float64
+	trial      int
+	record     int       // number among the told designs
+	fromSource bool      // proposed because of the sources
+	feasible   bool      // under the target's constraints
+	built      bool      // feasible but for what the free checks of the target say
+	values     []float64 // nil when there is no measurement
 }
 
 // row returns what an observation says, or false when that is nothing.

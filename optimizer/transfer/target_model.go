@@ -30,8 +30,8 @@ type ensemble struct {
 	low, high float64
 	// label turns the target's raw values into labels.
 	label func([]float64) []float64
-	// told holds what every member predicts for the told designs, in order.
-	told [][]float64
+	// predictions holds what every member predicts for the told designs, in order.
+	predictions [][]float64
 	// fits is a cache: a function of the rows before the checkpoint.
 	fits fits
 }
@@ -84,22 +84,22 @@ func newEnsemble(s *Sources, chosen []Method, prior surrogate.Prior, spread floa
 			e.low, e.high = min(e.low, y), max(e.high, y)
 		}
 	}
-	e.told = make([][]float64, len(e.members))
+	e.predictions = make([][]float64, len(e.members))
 	return e, nil
 }
 
-// belief is a process of the target on top of a weighted mean of experts.
-type belief struct {
+// targetModel is a process of the target on top of a weighted mean of experts.
+type targetModel struct {
 	*ensemble
 	weights []float64
 	gp      *surrogate.GP
 	labels  []float64 // scaled residuals, pending ones included
 	shift   float64   // added to the experts' mean
 	unit    float64   // of the residuals
-	// influence is the sum of the weights; tested says that they follow from
+	// sourceWeight is the sum of the weights; tested says that they follow from
 	// evidence.
-	influence float64
-	tested    bool
+	sourceWeight float64
+	tested       bool
 }
 
 // checkpoint is the largest number of told designs up to n at which
@@ -113,18 +113,18 @@ func checkpoint(n int) int {
 	return n - n%step
 }
 
-// adapt returns the belief after n told designs, of which of returns the rows
+// fitTarget returns the model after n told designs, of which of returns the rows
 // for a model; extra is the room for pending designs.
-func (e *ensemble) adapt(of func(n int) toldRows, n, extra int, seed uint64) (*belief, error) {
+func (e *ensemble) fitTarget(of func(n int) toldRows, n, extra int, seed uint64) (*targetModel, error) {
 	if at := checkpoint(n); at != e.fits.checkpoint || at == 0 {
 		e.fits = e.fit(of(at), at, seed)
 	}
 	rows := of(n)
 	y := e.label(rows.y)
-	b := &belief{ensemble: e}
-	b.weights, b.tested = e.weigh(rows, y, e.fits.own, n, seed)
+	b := &targetModel{ensemble: e}
+	b.weights, b.tested = e.expertWeights(rows, y, e.fits.own, n, seed)
 	for _, w := range b.weights {
-		b.influence += w
+		b.sourceWeight += w
 	}
 	rest := b.center(e.residuals(rows, y, b.weights), e.spread)
 	gp, err := surrogate.NewGP(e.sources.Categorical, e.fits.rest, len(y)+extra)
@@ -149,27 +149,27 @@ func (e *ensemble) fit(rows toldRows, n int, seed uint64) fits {
 	y := e.label(rows.y)
 	standard, _, _ := surrogate.Standardize(y)
 	f := fits{checkpoint: n, own: of(standard)}
-	weights, _ := e.weigh(rows, y, f.own, n, seed)
-	var b belief
+	weights, _ := e.expertWeights(rows, y, f.own, n, seed)
+	var b targetModel
 	f.rest = of(b.center(e.residuals(rows, y, weights), e.spread))
 	return f
 }
 
-// weigh elects the experts by the last rows, and reports whether these say
+// expertWeights weighs the experts by the last rows, and reports whether these say
 // anything.
-func (e *ensemble) weigh(rows toldRows, y []float64, own surrogate.Hyper, n int, seed uint64) ([]float64, bool) {
+func (e *ensemble) expertWeights(rows toldRows, y []float64, own surrogate.Hyper, n int, seed uint64) ([]float64, bool) {
 	tail := max(0, len(y)-evidenceRows)
-	vote := election{y: y[tail:], own: e.alone(rows, y, own)[tail:], rely: fewest}
+	weighting := rankWeighting{y: y[tail:], own: e.leaveOneOut(rows, y, own)[tail:], priorCount: minRanked}
 	for i, m := range e.members {
 		predicted := make([]float64, 0, len(y)-tail)
 		for k := tail; k < len(y); k++ {
 			predicted = append(predicted, e.predicted(i, rows.record[k], rows.at(k)))
 		}
-		vote.experts = append(vote.experts, predicted)
-		vote.prior = append(vote.prior, m.prior)
+		weighting.experts = append(weighting.experts, predicted)
+		weighting.prior = append(weighting.prior, m.prior)
 	}
-	weights := vote.weights(rand.New(rand.NewPCG(seed, uint64(n))))
-	return few(weights, voices), vote.decides()
+	weights := weighting.weights(rand.New(rand.NewPCG(seed, uint64(n))))
+	return keepLargest(weights, maxWeighted), weighting.informative()
 }
 
 // residuals are what weighted experts leave of the labels.
@@ -186,31 +186,31 @@ func (e *ensemble) residuals(rows toldRows, y, weights []float64) []float64 {
 	return rest
 }
 
-// ask is what member i says of an input.
-func (e *ensemble) ask(i int, x []float64) float64 {
+// predictClamped is what member i says of an input.
+func (e *ensemble) predictClamped(i int, x []float64) float64 {
 	return min(max(e.members[i].Model.Predict(x), e.low), e.high)
 }
 
 // predicted is what member i says of told design r, kept from the first time.
 func (e *ensemble) predicted(i, r int, x []float64) float64 {
-	for len(e.told[i]) <= r {
-		e.told[i] = append(e.told[i], math.NaN())
+	for len(e.predictions[i]) <= r {
+		e.predictions[i] = append(e.predictions[i], math.NaN())
 	}
-	if math.IsNaN(e.told[i][r]) {
-		e.told[i][r] = e.ask(i, x)
+	if math.IsNaN(e.predictions[i][r]) {
+		e.predictions[i][r] = e.predictClamped(i, x)
 	}
-	return e.told[i][r]
+	return e.predictions[i][r]
 }
 
-// alone predicts every label from all the others, by a process without
+// leaveOneOut predicts every label from all the others, by a process without
 // experts.
-func (e *ensemble) alone(rows toldRows, y []float64, h surrogate.Hyper) []float64 {
+func (e *ensemble) leaveOneOut(rows toldRows, y []float64, h surrogate.Hyper) []float64 {
 	out := make([]float64, len(y))
-	if len(y) < fewest {
+	if len(y) < minRanked {
 		return out
 	}
 	labels, _, _ := surrogate.Standardize(y)
-	p, err := newProcess(e.sources.Categorical, h, rows.x, labels)
+	p, err := newGPRegressor(e.sources.Categorical, h, rows.x, labels)
 	if err != nil {
 		return out
 	}
@@ -220,7 +220,7 @@ func (e *ensemble) alone(rows toldRows, y []float64, h surrogate.Hyper) []float6
 
 // center turns residuals into labels of a process, in place: mean 0, deviation
 // about 1.
-func (b *belief) center(rest []float64, spread float64) []float64 {
+func (b *targetModel) center(rest []float64, spread float64) []float64 {
 	var squares float64
 	for i, r := range rest {
 		b.shift += (r - b.shift) / float64(i+1)
@@ -240,11 +240,11 @@ func (b *belief) center(rest []float64, spread float64) []float64 {
 }
 
 // prior is what the experts say of an input.
-func (b *belief) prior(x []float64) float64 {
+func (b *targetModel) prior(x []float64) float64 {
 	sum := b.shift
 	for i, w := range b.weights {
 		if w != 0 {
-			sum += w * b.ask(i, x)
+			sum += w * b.predictClamped(i, x)
 		}
 	}
 	return sum
@@ -252,7 +252,7 @@ func (b *belief) prior(x []float64) float64 {
 
 // predict writes mean and deviation of the label of rows, one after the other;
 // priors holds what prior says of each.
-func (b *belief) predict(x, priors, mean, deviation []float64) {
+func (b *targetModel) predict(x, priors, mean, deviation []float64) {
 	b.gp.Predict(x, mean, deviation)
 	for i := range mean {
 		mean[i] = priors[i] + b.unit*mean[i]
@@ -261,21 +261,21 @@ func (b *belief) predict(x, priors, mean, deviation []float64) {
 }
 
 // believe adds a pending design at its predicted label.
-func (b *belief) believe(x []float64) {
+func (b *targetModel) believe(x []float64) {
 	b.labels = append(b.labels, b.gp.Mean(x))
 	b.gp.Append(x)
 	b.gp.SetLabels(b.labels)
 }
 
-// author is the method, and the source where a single one has most of the
-// weight, that the belief rests on.
-func (b *belief) author() (method string, source int) {
+// mainSource is the method, and the source where a single one has most of the
+// weight, behind the prior mean.
+func (b *targetModel) mainSource() (method string, source int) {
 	byMethod := map[string]float64{}
 	source = -1
 	var most float64
 	for i, m := range b.members {
 		byMethod[m.method] += b.weights[i]
-		if m.Source >= 0 && b.weights[i] > b.influence/2 {
+		if m.Source >= 0 && b.weights[i] > b.sourceWeight/2 {
 			source = m.Source
 		}
 	}

@@ -14,10 +14,10 @@ import (
 // surrogate.Feasibility does.
 const classBlur = 0.1
 
-// learn reads the sources: seeds, and models with the chosen methods.
-func (s *strategy) learn(chosen []Method, seeds int) error {
+// train reads the sources: seeds, and models with the chosen methods.
+func (s *strategy) train(chosen []Method, seeds int) error {
 	prior := s.problem.Prior[:min(len(s.problem.Prior), maxSources)]
-	l := lesson{strategy: s, classes: Sources{Categorical: s.encoder.Categorical(), Workload: s.problem.Workload}}
+	l := training{strategy: s, classes: Sources{Categorical: s.encoder.Categorical(), Workload: s.problem.Workload}}
 	for i := range prior {
 		if rows := s.rows(prior[i]); len(rows) > 0 {
 			l.rows = append(l.rows, rows)
@@ -32,22 +32,22 @@ func (s *strategy) learn(chosen []Method, seeds int) error {
 		l.classTable(i)
 	}
 	l.classes.fit(surrogate.FeasibilityPrior())
-	columns, err := l.columns()
+	criteria, err := l.criteria()
 	if err != nil {
 		return err
 	}
 	if seeds > 0 {
-		s.deal(columns, seeds)
+		s.chooseSeeds(criteria, seeds)
 	}
 	if s.problem.Objectives > 1 || len(chosen) == 0 {
 		return nil
 	}
-	s.arm, err = l.arm(chosen)
+	s.models, err = l.modelProposer(chosen)
 	return err
 }
 
-// lesson is what is made of the sources while they are read.
-type lesson struct {
+// training is what is made of the sources while they are read.
+type training struct {
 	*strategy
 	rows            [][]row
 	source          []int // position in Problem.Prior of rows
@@ -56,7 +56,7 @@ type lesson struct {
 }
 
 // positive reports whether all values of all sources have a logarithm.
-func (l *lesson) positive() bool {
+func (l *training) positive() bool {
 	for _, rows := range l.rows {
 		for i := range rows {
 			if slices.ContainsFunc(rows[i].values, func(v float64) bool { return !(v > 0) }) {
@@ -83,7 +83,7 @@ func classLabel(r *row) float64 {
 }
 
 // classTable adds what a source says of feasibility.
-func (l *lesson) classTable(i int) {
+func (l *training) classTable(i int) {
 	t := Table{Source: l.source[i], Workload: l.problem.Prior[l.source[i]].Workload}
 	for _, r := range thin(l.rows[i], maxRows, rank) {
 		t.X = append(t.X, r.x...)
@@ -101,17 +101,17 @@ func (s *Sources) fit(prior surrogate.Prior) {
 	}
 }
 
-// columns makes the tables of values and the columns of the portfolio.
-func (l *lesson) columns() ([]*column, error) {
-	var out []*column
+// criteria makes the tables of values and the criteria of the portfolio.
+func (l *training) criteria() ([]*criterion, error) {
+	var out []*criterion
 	for i, rows := range l.rows {
-		class, err := newProcess(l.classes.Categorical, l.classes.Tables[i].Hyper, l.classes.Tables[i].X, l.classes.Tables[i].Y)
+		class, err := newGPRegressor(l.classes.Categorical, l.classes.Tables[i].Hyper, l.classes.Tables[i].X, l.classes.Tables[i].Y)
 		if err != nil {
 			return nil, err
 		}
 		for objective := range l.problem.Objectives {
-			c := &column{source: l.source[i], objective: objective, rows: rows, class: class}
-			if !l.column(c, objective == 0) {
+			c := &criterion{source: l.source[i], objective: objective, rows: rows, class: class}
+			if !l.trainCriterion(c, objective == 0) {
 				continue
 			}
 			out = append(out, c)
@@ -120,8 +120,8 @@ func (l *lesson) columns() ([]*column, error) {
 	return out, nil
 }
 
-// column trains a column's process of values; false when nothing was measured.
-func (l *lesson) column(c *column, keep bool) bool {
+// trainCriterion trains a criterion's process of values; false when nothing was measured.
+func (l *training) trainCriterion(c *criterion, keep bool) bool {
 	var good []row
 	t := Table{Source: c.source, Workload: l.problem.Prior[c.source].Workload}
 	for _, r := range c.rows {
@@ -146,18 +146,18 @@ func (l *lesson) column(c *column, keep bool) bool {
 	one.fit(surrogate.DefaultPrior())
 	t = one.Tables[0]
 	var err error
-	if c.value, err = newProcess(one.Categorical, t.Hyper, t.X, t.Y); err != nil {
+	if c.value, err = newGPRegressor(one.Categorical, t.Hyper, t.X, t.Y); err != nil {
 		return false
 	}
 	if keep {
 		l.values.Tables = append(l.values.Tables, t)
 	}
-	c.judge(good, t.Y)
+	c.rankMeasured(good, t.Y)
 	return true
 }
 
-// judge sets the ranks of measured designs.
-func (c *column) judge(rows []row, labels []float64) {
+// rankMeasured sets the ranks of measured designs.
+func (c *criterion) rankMeasured(rows []row, labels []float64) {
 	for i := range rows {
 		if rows[i].built {
 			c.values = append(c.values, labels[i])
@@ -179,28 +179,28 @@ func (c *column) judge(rows []row, labels []float64) {
 	}
 }
 
-// deal chooses the seeds.
-func (s *strategy) deal(columns []*column, n int) {
+// chooseSeeds chooses the seeds.
+func (s *strategy) chooseSeeds(criteria []*criterion, n int) {
 	names := make([]string, len(s.problem.Prior))
 	for i := range s.problem.Prior {
 		names[i], _, _ = strings.Cut(s.problem.Prior[i].Name, "/")
 	}
-	columns = slices.DeleteFunc(columns, func(c *column) bool { return len(c.values) == 0 })
-	list := candidates(columns, names, s.problem.Space, s.problem.Legal)
+	criteria = slices.DeleteFunc(criteria, func(c *criterion) bool { return len(c.values) == 0 })
+	list := candidates(criteria, names, s.problem.Space, s.problem.Legal)
 	var x [][]float64
 	for _, c := range list {
 		x = append(x, s.encoder.Append(nil, c.point))
 	}
-	s.seeds = portfolio(columns, list, x, n)
+	s.seeds = portfolio(criteria, list, x, n)
 	for _, c := range s.seeds {
 		s.seedOf[c.key] = c.source
 	}
 }
 
-// arm trains the models of values and of feasibility.
-func (l *lesson) arm(chosen []Method) (*arm, error) {
+// modelProposer trains the models of values and of feasibility.
+func (l *training) modelProposer(chosen []Method) (*modelProposer, error) {
 	l.values.Categorical, l.values.Workload = l.classes.Categorical, l.problem.Workload
-	a := &arm{strategy: l.strategy}
+	a := &modelProposer{strategy: l.strategy}
 	var pooled []float64
 	for i := range l.values.Tables {
 		// The spread of the better half: what lies far above it is of no interest.

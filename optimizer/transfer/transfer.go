@@ -64,52 +64,52 @@ func (a Algorithm) Start(p optimizer.Problem) (optimizer.Strategy, error) {
 		p.Legal = func(space.Point) bool { return true }
 	}
 	s := &strategy{
-		problem: p, listener: listener{start: begin, base: base}, seedOf: map[space.Key]int{}, poor: map[space.Key]bool{}, lent: math.Inf(1),
+		problem: p, gate: gate{start: begin, base: base}, seedOf: map[space.Key]int{}, badWhenTold: map[space.Key]bool{}, sourceBest: math.Inf(1),
 		encoder: surrogate.NewEncoder(p.Space, p.Features),
 	}
-	if err := s.learn(chosen, a.Seeds); err != nil {
+	if err := s.train(chosen, a.Seeds); err != nil {
 		return nil, fmt.Errorf("transfer: %w", err)
 	}
-	if len(s.seeds) == 0 && s.arm == nil {
+	if len(s.seeds) == 0 && s.models == nil {
 		return base, nil
 	}
 	return s, nil
 }
 
-// strategy deals seeds, then shares proposals between the arm, which knows the
-// sources, and the base, which does not.
+// strategy proposes seeds, then shares proposals between the models of the
+// sources and the base, which knows nothing of them.
 type strategy struct {
-	problem optimizer.Problem
-	listener
-	encoder *surrogate.Encoder
-	told    space.Set
-	records []row     // told trials that say something of their design, in order
-	best    []int     // of records, feasible ones, best first
-	turns   int       // records that no source proposed
-	own     []float64 // first objective of the first of these that are feasible
-	lends   bool      // whether a design that a source proposed is feasible
-	lent    float64   // first objective of the best of these
-	vain    int       // proposals of the arm since its last improvement
+	problem          optimizer.Problem
+	gate             gate
+	encoder          *surrogate.Encoder
+	told             space.Set
+	records          []row     // told trials that say something of their design, in order
+	best             []int     // of records, feasible ones, best first
+	baseTrials       int       // records that no source proposed
+	baseFeasible     []float64 // first objective of the first of these that are feasible
+	sourceFeasible   bool      // whether a design that a source proposed is feasible
+	sourceBest       float64   // first objective of the best of these
+	sinceImprovement int       // proposals of the models since its last improvement
 
-	seeds  []seed
-	seedOf map[space.Key]int  // key of a seed's design → its source
-	poor   map[space.Key]bool // seeds that were bad when they were told
-	arm    *arm               // nil when there are no models
+	seeds       []seed
+	seedOf      map[space.Key]int  // key of a seed's design → its source
+	badWhenTold map[space.Key]bool // seeds that were bad when they were told
+	models      *modelProposer     // nil when there are no models
 }
 
 const (
 	// badSeeds of a source end its seeding.
 	badSeeds = 2
-	// armProposals is how many designs of a batch come from models. Chosen: it
+	// modelProposals is how many designs of a batch come from models. Chosen: it
 	// bounds the time of a large batch.
-	armProposals = 8
+	modelProposals = 8
 )
 
 // Tell implements optimizer.Strategy.
 func (s *strategy) Tell(obs ...optimizer.Observation) {
 	for _, o := range obs {
 		if key, ok := s.problem.Space.KeyOf(o.Point); ok && s.told.Add(key) {
-			s.tell(o)
+			s.gate.tell(o)
 			s.note(o)
 		}
 	}
@@ -120,37 +120,37 @@ func (s *strategy) note(o optimizer.Observation) {
 	if !ok {
 		return
 	}
-	r.borrowed = borrowed(o.Origin)
-	if r.borrowed && s.disappoints(&r) {
-		s.poor[r.key] = true
+	r.fromSource = fromSource(o.Origin)
+	if r.fromSource && s.isBad(&r) {
+		s.badWhenTold[r.key] = true
 	}
-	s.judge(&r)
+	s.noteForGate(&r)
 	if strings.HasPrefix(o.Origin, "transfer:") {
-		if s.vain++; r.feasible && (len(s.best) == 0 || r.values[0] < s.records[s.best[0]].values[0]) {
-			s.vain = 0
+		if s.sinceImprovement++; r.feasible && (len(s.best) == 0 || r.values[0] < s.records[s.best[0]].values[0]) {
+			s.sinceImprovement = 0
 		}
 	}
 	s.insert(len(s.records), &r)
 	s.records = append(s.records, r)
 }
 
-// judge keeps what says whether the sources have earned something.
-func (s *strategy) judge(r *row) {
+// noteForGate keeps what decides whether the gate opens.
+func (s *strategy) noteForGate(r *row) {
 	switch {
-	case !r.borrowed:
-		s.turns++
-		if r.feasible && len(s.own) < referees {
-			s.own = append(s.own, r.values[0])
+	case !r.fromSource:
+		s.baseTrials++
+		if r.feasible && len(s.baseFeasible) < referenceDesigns {
+			s.baseFeasible = append(s.baseFeasible, r.values[0])
 		}
 	case r.feasible:
-		s.lent, s.lends = min(s.lent, r.values[0]), true
+		s.sourceBest, s.sourceFeasible = min(s.sourceBest, r.values[0]), true
 	}
 }
 
-// disappoints reports whether a design is infeasible, or worse than the median
+// isBad reports whether a design is infeasible, or worse than the median
 // of the feasible designs before it. With several objectives a design that is
 // bad at the first one may be good at another.
-func (s *strategy) disappoints(r *row) bool {
+func (s *strategy) isBad(r *row) bool {
 	if !r.feasible {
 		return true
 	}
@@ -160,27 +160,27 @@ func (s *strategy) disappoints(r *row) bool {
 	return false
 }
 
-// standing counts what the seeds of every source came to: those that are told
+// seedCounts counts what the seeds of every source came to: those that are told
 // or wait for their answer, and those that were bad, when they were told or by
 // what the base has found since.
-func (s *strategy) standing(d *draft) (dealt, bad map[int]int) {
-	dealt, bad = map[int]int{}, map[int]int{}
-	reference, ok := s.reference()
+func (s *strategy) seedCounts(d *draft) (proposed, bad map[int]int) {
+	proposed, bad = map[int]int{}, map[int]int{}
+	reference, ok := s.medianOfBase()
 	late := map[space.Key]bool{}
 	for i := range s.records {
-		if r := &s.records[i]; ok && r.borrowed && r.feasible && s.problem.Objectives == 1 && r.values[0] > reference {
+		if r := &s.records[i]; ok && r.fromSource && r.feasible && s.problem.Objectives == 1 && r.values[0] > reference {
 			late[r.key] = true
 		}
 	}
 	for _, c := range s.seeds {
 		if !d.fresh(c.key) {
-			dealt[c.source]++
+			proposed[c.source]++
 		}
-		if s.poor[c.key] || late[c.key] {
+		if s.badWhenTold[c.key] || late[c.key] {
 			bad[c.source]++
 		}
 	}
-	return dealt, bad
+	return proposed, bad
 }
 
 func (s *strategy) insert(i int, r *row) {
@@ -201,38 +201,38 @@ func (s *strategy) Ask(at uint64, n int, pending []space.Point) ([]optimizer.Pro
 	if n < 1 {
 		return nil, fmt.Errorf("ask for %d designs: at least 1 is needed", n)
 	}
-	if err := s.listen(s.earned()); err != nil {
+	if err := s.gate.set(s.gateState()); err != nil {
 		return nil, fmt.Errorf("transfer: %w", err)
 	}
 	d := newDraft(s, at, pending)
-	s.sow(d, n)
-	if s.arm != nil {
-		if err := s.arm.propose(d, n); err != nil {
+	s.proposeSeeds(d, n)
+	if s.models != nil {
+		if err := s.models.propose(d, n); err != nil {
 			return nil, fmt.Errorf("transfer: %w", err)
 		}
 	}
 	if len(d.out) == n {
 		return d.out, nil
 	}
-	rest, err := s.ask(d, n-len(d.out))
+	rest, err := s.gate.ask(d, n-len(d.out))
 	if err != nil && len(d.out) > 0 && (errors.Is(err, optimizer.ErrExhausted) || errors.Is(err, optimizer.ErrGaveUp)) {
 		return d.out, nil
 	}
 	return append(d.out, rest...), err
 }
 
-// sow proposes seeds. A source has two; every further one waits until the base
+// proposeSeeds proposes seeds. A source has two; every further one waits until the base
 // has found a feasible design to measure them against, or has had a turn.
-func (s *strategy) sow(d *draft, n int) {
-	dealt, bad := s.standing(d)
-	allowed := badSeeds + s.turns
-	if len(s.own) > 0 || s.problem.Objectives > 1 {
+func (s *strategy) proposeSeeds(d *draft, n int) {
+	proposed, bad := s.seedCounts(d)
+	allowed := badSeeds + s.baseTrials
+	if len(s.baseFeasible) > 0 || s.problem.Objectives > 1 {
 		allowed = len(s.seeds)
 	}
 	for _, c := range s.seeds {
-		if len(d.out) < n && bad[c.source] < badSeeds && dealt[c.source] < allowed && d.fresh(c.key) && s.problem.Legal(c.point) {
+		if len(d.out) < n && bad[c.source] < badSeeds && proposed[c.source] < allowed && d.fresh(c.key) && s.problem.Legal(c.point) {
 			d.propose(c.key, c.point, c.origin)
-			dealt[c.source]++
+			proposed[c.source]++
 		}
 	}
 }

@@ -62,7 +62,7 @@ func (z ZeroShot) Train(s *Sources) ([]Expert, error) {
 		scales = append(scales, surrogate.Normal{Mean: math.Log(1), Deviation: 0.5})
 	}
 	h := surrogate.Fit{Scales: scales, Evaluations: 15}.Hyper(categorical, x, y)
-	p, err := newProcess(categorical, h, x, y)
+	p, err := newGPRegressor(categorical, h, x, y)
 	if err != nil {
 		return nil, err
 	}
