@@ -94,7 +94,7 @@ func (c *Client) Queue(slots int) events.Queue {
 
 // Provision creates the streams and the command consumer.
 func (c *Client) Provision(ctx context.Context) error {
-	if err := c.usable(ctx); err != nil {
+	if err := c.reach(ctx, Server); err != nil {
 		return err
 	}
 	h := c.hub
@@ -114,7 +114,7 @@ func (c *Client) Provision(ctx context.Context) error {
 
 // ProvisionEvaluator creates the consumer of an evaluator's work.
 func (c *Client) ProvisionEvaluator(ctx context.Context, name string) error {
-	if err := c.usable(ctx); err != nil {
+	if err := c.reach(ctx, Server); err != nil {
 		return err
 	}
 	if !events.IsName(name) {
@@ -134,7 +134,7 @@ func (c *Client) ProvisionEvaluator(ctx context.Context, name string) error {
 // Ready waits until the streams exist.
 func (c *Client) Ready(ctx context.Context) error {
 	for {
-		if err := c.usable(ctx); err != nil {
+		if err := c.reach(ctx, Server); err != nil {
 			return err
 		}
 		c.hub.mu.Lock()
@@ -165,7 +165,7 @@ func (c *Client) Purge(ctx context.Context, filter string) error {
 
 // PurgeThrough is Purge of the messages up to sequence last.
 func (c *Client) PurgeThrough(ctx context.Context, filter string, last uint64) error {
-	if err := c.usable(ctx); err != nil {
+	if err := c.reach(ctx, c.hub.holds(filter)); err != nil {
 		return err
 	}
 	h := c.hub
@@ -200,6 +200,9 @@ func (c *Client) Notify(ctx context.Context, subject string, data []byte) error 
 	h.trace(Op{Client: c.name, Kind: OpNotify, Stage: Before, Subject: subject, Data: data})
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.frozenFor(Server, time.Now()) > 0 {
+		return nil // it leaves the client, and is not heard
+	}
 	for l := range h.listeners {
 		if !events.MatchSubject(l.filter, subject) || h.dice.hit(h.conf.Faults.NoticeLoss, "notice", subject) {
 			continue

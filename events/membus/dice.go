@@ -31,6 +31,11 @@ type Faults struct {
 	// FollowDelay holds back what Follow yields, for up to MaxDelay. The
 	// order within a stream is kept.
 	FollowDelay float64
+	// Freeze finds, at an operation that stores or answers a message, the node
+	// of its stream stopped, for 6 to 12 s; one time in three the whole server.
+	// What is asked of it meanwhile waits, until it goes on or its own patience
+	// ends; see freeze.go.
+	Freeze float64
 	// NoticeLoss loses a notice on its way to one receiver.
 	NoticeLoss float64
 	// MaxDelay bounds the delays above. 0 means 1 s.

@@ -23,7 +23,7 @@ const topic = "work.edge"
 // stormy is everything that can go wrong at once.
 var stormy = membus.Faults{
 	Duplicate: 0.2, Delay: 0.3, Reorder: 0.3, Drop: 0.1, LostAck: 0.1,
-	LostPubAck: 0.1, Unreachable: 0.1, Full: 0.05, FollowDelay: 0.3,
+	LostPubAck: 0.1, Unreachable: 0.1, Full: 0.05, FollowDelay: 0.3, Freeze: 0.02,
 	MaxDelay: 3 * time.Second,
 }
 

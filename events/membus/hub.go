@@ -32,7 +32,13 @@ const (
 	// writes, only after and with the hub's lock held.
 	OpNotify = "notify"
 	OpBury   = "bury"
+	// OpFreeze is a node that stops, only after: its Subject is the stream that
+	// does not answer, or Server.
+	OpFreeze = "freeze"
 )
+
+// Server is the Subject of OpFreeze when all streams stop.
+const Server = "server"
 
 // Op is one step of one operation, as Config.Trace sees it.
 type Op struct {
@@ -83,6 +89,8 @@ type Hub struct {
 	streams   map[string]*stream
 	consumers map[string]*consumer
 	listeners map[*listener]bool
+	// frozen is when the nodes go on that are stopped, by stream and Server.
+	frozen map[string]time.Time
 	// provisioned is closed and replaced when streams or consumers appear.
 	provisioned chan struct{}
 }
@@ -107,6 +115,7 @@ func New(conf Config) *Hub {
 		streams:     map[string]*stream{},
 		consumers:   map[string]*consumer{},
 		listeners:   map[*listener]bool{},
+		frozen:      map[string]time.Time{},
 		provisioned: make(chan struct{}),
 	}
 }

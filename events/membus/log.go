@@ -70,7 +70,7 @@ func (p port) Record(ctx context.Context, m events.Message) (uint64, error) {
 // write runs one storing operation with its faults.
 func (c *Client) write(ctx context.Context, kind string, m events.Message, effect func(*stream) (uint64, error)) (uint64, error) {
 	c.hub.trace(Op{Client: c.name, Kind: kind, Stage: Before, Subject: m.Subject, ID: m.ID, Data: m.Data})
-	seq, err := c.writeLocked(ctx, kind, m, effect)
+	seq, err := c.store(ctx, kind, m, effect)
 	c.hub.trace(Op{Client: c.name, Kind: kind, Stage: After, Subject: m.Subject, ID: m.ID})
 	if dead := c.alive(); dead != nil {
 		return 0, dead
@@ -81,14 +81,25 @@ func (c *Client) write(ctx context.Context, kind string, m events.Message, effec
 	return seq, nil
 }
 
-func (c *Client) writeLocked(ctx context.Context, kind string, m events.Message, effect func(*stream) (uint64, error)) (uint64, error) {
+// store asks the node of the stream, which may be frozen.
+func (c *Client) store(ctx context.Context, kind string, m events.Message, effect func(*stream) (uint64, error)) (uint64, error) {
 	if err := c.usable(ctx); err != nil {
 		return 0, err
 	}
+	h := c.hub
+	name := h.holds(m.Subject)
+	h.strike(kind, name, key(m))
+	if err := c.reach(ctx, name); err != nil {
+		h.land(name, m, effect)
+		return 0, err
+	}
+	return h.write(kind, m, effect)
+}
+
+func (h *Hub) write(kind string, m events.Message, effect func(*stream) (uint64, error)) (uint64, error) {
 	if !events.IsSubject(m.Subject) {
 		return 0, fmt.Errorf("%q is no subject", m.Subject)
 	}
-	h := c.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s, err := h.streamFor(m.Subject)
@@ -101,13 +112,9 @@ func (c *Client) writeLocked(ctx context.Context, kind string, m events.Message,
 	if err := h.refuse(kind, key(m)); err != nil {
 		return 0, err
 	}
-	before := s.last
-	seq, err := effect(s)
+	seq, err := h.apply(s, effect)
 	if err != nil {
 		return 0, err
-	}
-	if s.last != before {
-		h.enqueue(s, s.msgs[len(s.msgs)-1])
 	}
 	if h.dice.hit(h.conf.Faults.LostPubAck, kind+" lost", key(m)) {
 		return 0, fmt.Errorf("injected after it was stored: %w", events.ErrUnreachable)
@@ -115,9 +122,20 @@ func (c *Client) writeLocked(ctx context.Context, kind string, m events.Message,
 	return seq, nil
 }
 
+// apply does what a write is for, and offers what it stored to the consumers.
+// mu is held.
+func (h *Hub) apply(s *stream, effect func(*stream) (uint64, error)) (uint64, error) {
+	before := s.last
+	seq, err := effect(s)
+	if err == nil && s.last != before {
+		h.enqueue(s, s.msgs[len(s.msgs)-1])
+	}
+	return seq, err
+}
+
 // Info returns the state of the stream that holds the subject.
 func (p port) Info(ctx context.Context, subject string) (events.StreamInfo, error) {
-	if err := p.client.usable(ctx); err != nil {
+	if err := p.client.reach(ctx, p.client.hub.holds(subject)); err != nil {
 		return events.StreamInfo{}, err
 	}
 	h := p.client.hub
@@ -132,14 +150,15 @@ func (p port) Info(ctx context.Context, subject string) (events.StreamInfo, erro
 
 // Read yields what is stored now; see events.Reader.
 func (p port) Read(ctx context.Context, from uint64, filters ...string) iter.Seq2[events.Message, error] {
-	end, err := p.end(filters)
+	name := p.client.hub.holds(filters...)
+	end, err := p.end(ctx, name, filters)
 	return func(yield func(events.Message, error) bool) {
 		if err != nil {
 			yield(events.Message{}, err)
 			return
 		}
 		for next := from; next <= end; {
-			if err := p.client.usable(ctx); err != nil {
+			if err := p.client.reach(ctx, name); err != nil {
 				yield(events.Message{}, err)
 				return
 			}
@@ -159,8 +178,11 @@ func (p port) Read(ctx context.Context, from uint64, filters ...string) iter.Seq
 }
 
 // end returns the last sequence of the filters' stream.
-func (p port) end(filters []string) (uint64, error) {
+func (p port) end(ctx context.Context, name string, filters []string) (uint64, error) {
 	h := p.client.hub
+	if err := p.client.reach(ctx, name); err != nil {
+		return 0, err
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s, err := h.streamFor(filters...)
@@ -186,11 +208,15 @@ func (p port) fetch(from, to uint64, filters []string) (got []events.Message, ne
 // Follow yields what is stored now and later; see events.Reader. A stream that
 // is not there yet is waited for.
 func (p port) Follow(ctx context.Context, from uint64, filters ...string) iter.Seq2[events.Message, error] {
+	name := p.client.hub.holds(filters...)
 	return func(yield func(events.Message, error) bool) {
 		for next := from; ctx.Err() == nil; {
 			if err := p.client.alive(); err != nil {
 				yield(events.Message{}, err)
 				return
+			}
+			if err := p.client.reach(ctx, name); errors.Is(err, events.ErrUnreachable) {
+				continue
 			}
 			got, after, wake, err := p.fetch(next, math.MaxUint64, filters)
 			if err != nil && !errors.Is(err, events.ErrUnreachable) {

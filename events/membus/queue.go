@@ -132,7 +132,7 @@ func (s *subscription) leave() {
 
 // Queued reports whether a queue holds a message on that subject.
 func (c *Client) Queued(ctx context.Context, subject string) (bool, error) {
-	if err := c.usable(ctx); err != nil {
+	if err := c.reach(ctx, c.hub.holds(subject)); err != nil {
 		return false, err
 	}
 	c.hub.mu.Lock()
@@ -146,7 +146,7 @@ func (c *Client) Queued(ctx context.Context, subject string) (bool, error) {
 
 // QueueInfo returns who works on a topic of Queue.
 func (c *Client) QueueInfo(ctx context.Context, topic string) (events.QueueInfo, error) {
-	if err := c.usable(ctx); err != nil {
+	if err := c.reach(ctx, c.hub.holds(topic+".>")); err != nil {
 		return events.QueueInfo{}, err
 	}
 	c.hub.mu.Lock()
@@ -181,6 +181,9 @@ func (s *subscription) next() (it *item, delivery uint64, wake <-chan struct{}, 
 		return nil, 0, q.changed, 0
 	}
 	now := time.Now()
+	if left := h.frozenFor(q.stream.conf.Name, now); left > 0 {
+		return nil, 0, q.changed, left
+	}
 	it, wait = q.take(h, now)
 	if it == nil {
 		q.asking[s] = true
@@ -337,17 +340,21 @@ func (s *subscription) giveBack(it *item, wm *message.Message, op Op) {
 	}
 }
 
-// answer carries out an ack or a nack, unless the client dies around it.
+// answer carries out an ack or a nack, unless the client dies around it or the
+// node is frozen: an answer is sent once, and nobody waits for what becomes of it.
 func (s *subscription) answer(it *item, op Op, kind string, effect func(*item)) {
 	op.Kind, op.Stage = kind, Before
-	s.client.hub.trace(op)
-	if s.client.alive() != nil {
+	h := s.client.hub
+	h.trace(op)
+	name := h.holds(it.msg.Subject)
+	h.strike(kind, name, key(it.msg))
+	if s.client.alive() != nil || h.stopped(name) {
 		s.lose(it)
 		return
 	}
 	effect(it)
 	op.Stage = After
-	s.client.hub.trace(op)
+	h.trace(op)
 }
 
 func (s *subscription) ack(it *item) {
@@ -383,7 +390,7 @@ func (s *subscription) nack(wm *message.Message) func(*item) {
 	}
 }
 
-// lose is what becomes of a message whose worker was killed.
+// lose is what becomes of a message whose worker was killed or is not heard.
 func (s *subscription) lose(it *item) {
 	s.end(it, func(_ *consumer, mine bool) {
 		if mine {
