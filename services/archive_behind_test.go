@@ -160,7 +160,7 @@ func away(t *testing.T, seed uint64, faults membus.Faults) {
 	})
 	checkLog(t, dir, view)
 	trial := int64(0)
-	for _, r := range archived(t, dir, view) {
+	for _, r := range inFiles(t, dir, view) {
 		if r.Trial != trial {
 			t.Fatalf("trial %d comes where %d should be", r.Trial, trial)
 		}

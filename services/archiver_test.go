@@ -82,13 +82,8 @@ func (s *sim) final(view *client.StudyView) *events.ArchiveFinal {
 	return nil
 }
 
-// archived reads a run's rows without what may differ between two runs of the
-// same study: times, and the order in which results came.
-func archived(t *testing.T, dir string, view *client.StudyView) []archiver.Row {
-	t.Helper()
-	return scanned(t, dir, archiver.Query{Study: view.Study, Run: view.Run})
-}
-
+// scanned reads rows without what may differ between two runs of the same study:
+// times, and the order in which results came.
 func scanned(t *testing.T, dir string, q archiver.Query) []archiver.Row {
 	t.Helper()
 	var rows []archiver.Row
@@ -150,7 +145,7 @@ func archiveStudy(t *testing.T, seed uint64, faults membus.Faults, fail *failOnc
 		s.final(view)
 	})
 	checkLog(t, dir, view)
-	return archived(t, dir, view)
+	return inFiles(t, dir, view)
 }
 
 func TestArchiverLosesAndDoublesNothing(t *testing.T) {
@@ -175,11 +170,7 @@ func TestArchiverLosesAndDoublesNothing(t *testing.T) {
 			})
 		}
 	}
-	seeds := uint64(30)
-	if testing.Short() {
-		seeds = 4
-	}
-	for seed := range seeds {
+	for seed := range seeds(t, 20, 4) {
 		t.Run(fmt.Sprintf("faults and kills, seed %d", seed+1), func(t *testing.T) {
 			t.Parallel()
 			got := archiveStudy(t, seed+1, allFaults, nil, 6, body)
@@ -273,7 +264,7 @@ func TestArchiverKeepsWhatACancelledStudyHas(t *testing.T) {
 		s.final(view)
 		return func() {
 			have := map[int64]bool{}
-			for _, r := range archived(t, dir, view) {
+			for _, r := range inFiles(t, dir, view) {
 				have[r.Trial] = true
 			}
 			for i := range view.Summary.Trials {
@@ -346,7 +337,7 @@ func TestArchiverMakesFailedRowsOfABadResult(t *testing.T) {
 		s.final(view)
 		return func() {
 			checkLog(t, dir, view)
-			for _, r := range archived(t, dir, view)[:8] {
+			for _, r := range inFiles(t, dir, view)[:8] {
 				if r.Outcome != events.OutcomeFailed || r.Reason == nil || r.Reason.Code != events.ReasonBadResult {
 					t.Errorf("trial %d: %s %+v, want failed(%s)", r.Trial, r.Outcome, r.Reason, events.ReasonBadResult)
 				}

@@ -105,11 +105,7 @@ func TestBusOlderThanTheArchive(t *testing.T) {
 	t.Parallel()
 	const trials = 800
 	want := archiveStudy(t, 0, membus.Faults{}, nil, 0, toyStudy("sim", trials, ""))
-	seeds := uint64(120)
-	if testing.Short() {
-		seeds = 6
-	}
-	for seed := range seeds {
+	for seed := range seeds(t, 60, 6) {
 		t.Run(strconv.FormatUint(seed+1, 10), func(t *testing.T) {
 			t.Parallel()
 			view, rows, said := restored(t, seed+1, trials, nil)
@@ -167,7 +163,7 @@ func TestAnotherHistoryStopsTheRun(t *testing.T) {
 	})
 	checkLog(t, dir, view)
 	after := map[int64]archiver.Row{}
-	for _, r := range inFiles(t, dir, &client.StudyView{Study: "sim", Run: before[0].Run}) {
+	for _, r := range inFiles(t, dir, &client.StudyView{Study: "sim", Run: before[0].Run}, view.Run) {
 		if _, twice := after[r.Trial]; twice {
 			t.Errorf("trial %d is there twice", r.Trial)
 		}

@@ -38,6 +38,9 @@ func calm(t *testing.T, test func(s *sim)) {
 func (s *sim) log(filters ...string) (out []events.Payload) {
 	s.t.Helper()
 	for m, err := range s.hub.Client("reader").Log().Read(s.ctx, 0, filters...) {
+		if errors.Is(err, events.ErrUnreachable) {
+			return s.log(filters...) // it has waited already
+		}
 		if err != nil {
 			s.t.Fatal(err)
 		}

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -50,6 +52,7 @@ type sim struct {
 	mu      sync.Mutex
 	procs   map[string]*process
 	crashes map[string]int // crash point → hits
+	freezes int            // of a stream or the server
 }
 
 // process is one incarnation of a service.
@@ -69,6 +72,11 @@ func newSim(t *testing.T, seed uint64, faults membus.Faults, kills int) *sim {
 // operation, before or after its effect.
 func (s *sim) trace(op membus.Op) {
 	s.conforms(op)
+	if op.Kind == membus.OpFreeze {
+		s.mu.Lock()
+		s.freezes++
+		s.mu.Unlock()
+	}
 	point := crashPoint(op)
 	if point == "" {
 		return
@@ -109,11 +117,20 @@ func (s *sim) conforms(op membus.Op) {
 	}
 }
 
+// subjects are the types by what their subjects match, made once.
+var subjects = sync.OnceValue(func() map[string]string {
+	of := map[string]string{}
+	for _, info := range events.Types() {
+		of[regexp.MustCompile(`{\w+}`).ReplaceAllString(info.Subject, "*")] = info.Type
+	}
+	return of
+})
+
 // noticeType is the type of what is notified on a subject.
 func noticeType(subject string) string {
-	for _, info := range events.Types() {
-		if events.MatchSubject(regexp.MustCompile(`{\w+}`).ReplaceAllString(info.Subject, "*"), subject) {
-			return info.Type
+	for filter, typ := range subjects() {
+		if events.MatchSubject(filter, subject) {
+			return typ
 		}
 	}
 	return subject
@@ -253,7 +270,7 @@ func simulate(t *testing.T, seed uint64, faults membus.Faults, kills, evaluators
 
 var allFaults = membus.Faults{
 	Duplicate: 0.1, Delay: 0.1, Reorder: 0.2, Drop: 0.03, LostAck: 0.05, LostPubAck: 0.05,
-	Unreachable: 0.02, Full: 0.01, FollowDelay: 0.2, NoticeLoss: 0.5, MaxDelay: 300 * time.Millisecond,
+	Unreachable: 0.02, Full: 0.01, FollowDelay: 0.2, NoticeLoss: 0.5, Freeze: 0.02, MaxDelay: 300 * time.Millisecond,
 }
 
 // ending is how a study ended and what it left on disk.
@@ -261,54 +278,81 @@ type ending struct {
 	view    *client.StudyView
 	rows    []archiver.Row
 	crashes map[string]int
+	freezes int
 }
 
 // bulky reports whether a seed has answers that are larger than its bus carries.
 func bulky(seed uint64) bool { return seed%3 == 2 }
 
+// bulk makes the answers of a seed as large as it says.
+func (s *sim) bulk(seed uint64, faults membus.Faults) {
+	if bulky(seed) {
+		s.toy.extras = 200
+		s.hub = membus.New(membus.Config{Seed: seed, Faults: faults, MaxPayload: 48 << 10, Trace: s.trace})
+	}
+}
+
 // simulateAll is simulate with an archiver, which is killed too.
 func simulateAll(t *testing.T, seed uint64, faults membus.Faults, kills, evaluators int, body string) (e ending) {
+	t.Helper()
+	return withArchive(t, seed, faults, kills, body, true, func(s *sim, startArchiver func(wrap func(events.Bus) events.Bus)) {
+		s.startAll(evaluators)
+		startArchiver(func(b events.Bus) events.Bus { return b })
+	})
+}
+
+// withArchive runs one study with the services that start starts, and reads what
+// is on disk after it has completed. The log is whole where the archiver judges.
+func withArchive(t *testing.T, seed uint64, faults membus.Faults, kills int, body string, whole bool, start func(s *sim, startArchiver func(wrap func(events.Bus) events.Bus))) (e ending) {
 	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSim(t, seed, faults, kills)
 		defer s.close()
-		if bulky(seed) {
-			s.toy.extras = 200
-			s.hub = membus.New(membus.Config{Seed: seed, Faults: faults, MaxPayload: 48 << 10, Trace: s.trace})
-		}
+		s.bulk(seed, faults)
 		s.diskKills = kills / 2
-		s.startAll(evaluators)
-		s.start("archiver", func(b events.Bus) service {
-			return &crashing{archive.Archiver{
-				Bus: b, Dir: dir, Logger: slog.New(slog.DiscardHandler),
-				Failpoint: func(point string) error { return s.onDisk(b, point) },
-			}}
+		start(s, func(wrap func(events.Bus) events.Bus) {
+			s.start("archiver", func(b events.Bus) service {
+				return &crashing{archive.Archiver{
+					Bus: wrap(b), Dir: dir, Logger: slog.New(slog.DiscardHandler),
+					Failpoint: func(point string) error { return s.onDisk(b, point) },
+				}}
+			})
 		})
 		s.submit("sim", "x1", body)
-		e.view, e.crashes = s.wait("sim"), s.crashes
+		e.view = s.wait("sim")
 		if e.view.State == study.Completed {
 			s.final(e.view)
 		}
+		s.mu.Lock()
+		e.crashes, e.freezes = maps.Clone(s.crashes), s.freezes
+		s.mu.Unlock()
 	})
 	// Outside of the bubble: see archiving.
 	if e.view.State == study.Completed {
-		checkLog(t, dir, e.view)
+		if whole {
+			checkLog(t, dir, e.view)
+		}
 		e.rows = inFiles(t, dir, e.view)
 	}
 	return e
 }
 
 // inFiles reads a run's rows file by file, because a scan of all files would
-// hide a trial that is in two of them.
-func inFiles(t *testing.T, dir string, view *client.StudyView) []archiver.Row {
+// hide a trial that is in two of them. Other runs of the study are named in
+// beside, or are a mistake.
+func inFiles(t *testing.T, dir string, view *client.StudyView, beside ...string) []archiver.Row {
 	t.Helper()
-	files, err := fs.Glob(os.DirFS(dir), "trials/current/study="+view.Study+"/run="+view.Run+"/*.parquet")
+	files, err := fs.Glob(os.DirFS(dir), "trials/current/study="+view.Study+"/run=*/*.parquet")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var rows []archiver.Row
 	for _, file := range files {
+		_, run, _ := strings.Cut(path.Base(path.Dir(file)), "=")
+		if run != view.Run && slices.Contains(beside, run) {
+			continue
+		}
 		for _, row := range scanned(t, dir, archiver.Query{AllRuns: true, Globs: []string{file}}) {
 			if row.Run != view.Run {
 				t.Errorf("%s: trial %d is of run %s, not of %s", file, row.Trial, row.Run, view.Run)
@@ -320,6 +364,83 @@ func inFiles(t *testing.T, dir string, view *client.StudyView) []archiver.Row {
 	return rows
 }
 
+// seeds is how many seeds a test tries: n, fewer with -short, and all that
+// APOLLO_SIM_SEEDS asks for.
+func seeds(t *testing.T, n, short uint64) uint64 {
+	t.Helper()
+	asked := os.Getenv("APOLLO_SIM_SEEDS")
+	switch {
+	case asked != "":
+		n, err := strconv.ParseUint(asked, 10, 32)
+		if err != nil || n == 0 {
+			t.Fatalf("APOLLO_SIM_SEEDS is %q, want a number of seeds", asked)
+		}
+		return n
+	case testing.Short():
+		return short
+	}
+	return n
+}
+
+// tally adds up what befell the simulations of a test.
+type tally struct {
+	mu      sync.Mutex
+	crashes map[string]int
+	freezes int
+}
+
+func (c *tally) add(e ending) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.crashes == nil {
+		c.crashes = map[string]int{}
+	}
+	for point, n := range e.crashes {
+		c.crashes[point] += n
+	}
+	c.freezes += e.freezes
+}
+
+// everywhere demands that crashes hit every point that loses something.
+func (c *tally) everywhere(t *testing.T) {
+	t.Helper()
+	for _, point := range []string{
+		"proposed.before", "proposed.after", "work.before", "work.after", "result.before", "result.after",
+		"rename.before", "rename.after", "manifest.before", "manifest.after",
+	} {
+		if c.crashes[point] == 0 {
+			t.Errorf("no crash hit %s", point)
+		}
+	}
+}
+
+// report demands that something froze, and says what there was.
+func (c *tally) report(t *testing.T, seeds uint64) {
+	t.Helper()
+	if c.freezes == 0 {
+		t.Error("nothing froze")
+	}
+	t.Logf("%d seeds, %d freezes, crashes by point: %v", seeds, c.freezes, c.crashes)
+}
+
+// compare demands that a disturbed run is the undisturbed one.
+func compare(t *testing.T, seed uint64, want, got ending) {
+	t.Helper()
+	if got.view.State != study.Completed || hashOf(got.view) != want.view.Summary.Hash {
+		t.Fatalf("%v, %d freezes: %s %q, hash %.12s, want %.12s", got.crashes, got.freezes, got.view.State, got.view.Reason, hashOf(got.view), want.view.Summary.Hash)
+	}
+	same := sameButRun()
+	if bulky(seed) {
+		if !slices.ContainsFunc(got.rows, func(r archiver.Row) bool { return strings.Contains(r.Extra, events.ExtraDropped) }) {
+			t.Error("no answer was too large for the bus")
+		}
+		same = append(same, cmpopts.IgnoreFields(archiver.Row{}, "Extra"))
+	}
+	if d := cmp.Diff(want.rows, got.rows, same); d != "" {
+		t.Errorf("%v, %d freezes: rows differ (-want +got):\n%s", got.crashes, got.freezes, d)
+	}
+}
+
 func TestStudyIsTheSameUnderFaultsAndKills(t *testing.T) {
 	t.Parallel()
 	body := toyStudy("sim", 160, "")
@@ -327,47 +448,20 @@ func TestStudyIsTheSameUnderFaultsAndKills(t *testing.T) {
 	if v := want.view; v.State != study.Completed || v.Summary.Trials != 160 || v.Summary.Infeasible == 0 || len(want.rows) != 160 {
 		t.Fatalf("undisturbed: %s %+v, %d rows", v.State, v.Summary, len(want.rows))
 	}
-	seeds := uint64(200)
-	if testing.Short() {
-		seeds = 24
-	}
-	var mu sync.Mutex // guards hits
-	hits := map[string]int{}
+	n := seeds(t, 120, 24)
+	var hits tally
 	t.Run("seeds", func(t *testing.T) {
-		for seed := range seeds {
+		for seed := range n {
 			t.Run(strconv.FormatUint(seed+1, 10), func(t *testing.T) {
 				t.Parallel()
 				got := simulateAll(t, seed+1, allFaults, 8, 1<<(seed%4), body)
-				mu.Lock()
-				for point, n := range got.crashes {
-					hits[point] += n
-				}
-				mu.Unlock()
-				if got.view.State != study.Completed || hashOf(got.view) != want.view.Summary.Hash {
-					t.Fatalf("%v: %s %q, hash %.12s, want %.12s", got.crashes, got.view.State, got.view.Reason, hashOf(got.view), want.view.Summary.Hash)
-				}
-				same := sameButRun()
-				if bulky(seed + 1) {
-					if !slices.ContainsFunc(got.rows, func(r archiver.Row) bool { return strings.Contains(r.Extra, events.ExtraDropped) }) {
-						t.Error("no answer was too large for the bus")
-					}
-					same = append(same, cmpopts.IgnoreFields(archiver.Row{}, "Extra"))
-				}
-				if d := cmp.Diff(want.rows, got.rows, same); d != "" {
-					t.Errorf("%v: rows differ (-want +got):\n%s", got.crashes, d)
-				}
+				hits.add(got)
+				compare(t, seed+1, want, got)
 			})
 		}
 	})
-	for _, point := range []string{
-		"proposed.before", "proposed.after", "work.before", "work.after", "result.before", "result.after",
-		"rename.before", "rename.after", "manifest.before", "manifest.after",
-	} {
-		if hits[point] == 0 {
-			t.Errorf("no crash hit %s in %d seeds", point, seeds)
-		}
-	}
-	t.Logf("%d seeds, crashes by point: %v", seeds, hits)
+	hits.everywhere(t)
+	hits.report(t, n)
 }
 
 // sameButRun compares rows of two runs of a study: a request that is stored at
