@@ -8,6 +8,8 @@ LINT       := $(GO) tool -modfile=.tools/go.mod golangci-lint
 FUZZTIME   ?= 10s
 KILLS      ?= 200
 FREEZES    ?= 50
+SEEDS      ?= 2000
+SIM_TESTS  := '^(TestStudyIsTheSameUnderFaultsAndKills|TestOnlyTheAskedEvaluatorMeasures|TestBusOlderThanTheArchive|TestArchiverLosesAndDoublesNothing)$$'
 # 100 trials and 10 seeds took 13 minutes of CPU time; 300 are estimated at two
 # hours, one on two idle cores.
 PAPER_TRIALS ?= 300
@@ -15,7 +17,7 @@ PAPER_SEEDS  ?= 10
 MAX_BINARY := 45000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross test race lint fmt generate verify fuzz bench paper peers validate chaos chaos-cluster interop up image cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench paper peers validate sim chaos chaos-cluster interop up image cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +75,11 @@ peers: build ## install other optimizers into .peers and check their adapters; s
 
 validate: ## compare the cost model with the references in APOLLO_REFS (../shared/refs)
 	@$(GO) run ./services/apollo validate
+
+sim: SHELL := bash
+sim: .SHELLFLAGS := -o pipefail -c
+sim: ## simulate studies with every fault, with SEEDS (2000) seeds in each test that draws them
+	APOLLO_SIM_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 180m -v -run $(SIM_TESTS) ./services | grep -Ev '^=== |--- PASS: .*/'
 
 chaos: ## kill real processes KILLS (200) times and compare with an undisturbed run
 	APOLLO_CHAOS_KILLS=$(KILLS) $(GO) test -count=1 -timeout 60m -v -run Chaos ./tests/chaos
