@@ -128,7 +128,7 @@ func away(t *testing.T, seed uint64, faults membus.Faults) {
 		s := newSim(t, seed, faults, 0)
 		defer s.close()
 		s.startAll(1)
-		s.startArchiver(dir, nil)
+		s.startPlainArchiver(dir) // it may have to read its files
 		s.submit("sim", "x1", toyStudy("sim", 8000, ""))
 		folder, away := filepath.Join(dir, "trials", "gen-1", "study=sim"), filepath.Join(dir, "away")
 		for len(s.log(events.ArchiveSubject("sim", "*", "part"))) == 0 {
