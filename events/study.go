@@ -31,6 +31,9 @@ type StudyControl struct {
 	Trials int `json:"trials,omitempty"`
 	// Reason says why a pause is asked for, for people.
 	Reason string `json:"reason,omitempty"`
+	// Force resumes or extends a run all the same that no archiver writes any
+	// more (WaitsArchiveDiffers).
+	Force bool `json:"force,omitempty"`
 }
 
 // The events of a study's log, written by its owner.

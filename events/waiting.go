@@ -73,7 +73,7 @@ type ArchiveWaiting struct {
 // that differs from its log, and ArchiveDiffersHint is what to do then.
 const (
 	ArchivePause       = "archive-differs."
-	ArchiveDiffersHint = "restore the bus or the data directory to the same moment, or begin a fresh run: apollo run --fresh"
+	ArchiveDiffersHint = "restore the bus or the data directory to the same moment and resume with --force, or begin a fresh run: apollo run --fresh"
 )
 
 // Lasting reports whether no archiver gets over a cause by itself: the run is

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -97,18 +98,33 @@ func (f *follower) archived(ctx context.Context, view *client.StudyView) error {
 	if view.Summary == nil || view.Summary.Trials == 0 || view.State == study.Failed {
 		return nil
 	}
+	info, err := f.session.bus.Log().Info(ctx, events.ArchiveSubject(view.Study, view.Run, "*"))
+	if err != nil {
+		return err
+	}
+	if never, err := client.NotArchived(ctx, f.session.bus.Log(), view.Study, view.Run); err != nil || never != nil {
+		return errors.Join(err, notArchived(view, never))
+	}
 	limited, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var listening sync.WaitGroup
 	defer listening.Wait()
 	defer cancel(nil)
 	listening.Go(func() { f.archivers(limited, cancel, view) })
-	for m, err := range f.session.bus.Log().Follow(limited, 0, events.ArchiveSubject(view.Study, view.Run, "final")) {
+	for m, err := range f.session.bus.Log().Follow(limited, 0, events.ArchiveSubject(view.Study, view.Run, "*")) {
 		if err != nil {
 			return err
 		}
-		if _, e, err := events.DecodeAs[events.ArchiveFinal](m.Data); err == nil && isFinal(view, &e) {
-			return nil
+		_, said, _ := events.Decode(m.Data) // what cannot be read says nothing
+		switch e := said.(type) {
+		case events.ArchiveFinal:
+			if isFinal(view, &e) {
+				return nil
+			}
+		case events.ArchiveWaiting:
+			if m.Seq > info.Last && e.Waiting.Lasting() {
+				return notArchived(view, e.Waiting)
+			}
 		}
 	}
 	if ctx.Err() != nil {
@@ -116,6 +132,15 @@ func (f *follower) archived(ctx context.Context, view *client.StudyView) error {
 	}
 	return cli.Hinted(cli.ExitError, "is an archiver running? `apollo serve archiver` writes what is missing",
 		fmt.Errorf("the trials of %s are not all in the Parquet log after %s", view.Study, finalTimeout))
+}
+
+// notArchived is the error of an ended run that no archiver writes any more; nil
+// without a cause.
+func notArchived(view *client.StudyView, cause *events.Waiting) error {
+	if cause == nil {
+		return nil
+	}
+	return cli.Hinted(cli.ExitError, cause.Hint, fmt.Errorf("the trials of %s are not all in the Parquet log: %s", view.Study, cause.Message))
 }
 
 // archivers says why the trials of an ended run are not on disk, until ctx

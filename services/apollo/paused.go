@@ -36,7 +36,10 @@ func (a *app) printPaused(ctx context.Context, p *pausedError, watch stopwatch, 
 		err = nil // the pause is the news
 	}
 	hint := "mend it, then run the same command again"
-	if program {
+	switch {
+	case p.view.PausedByArchiver():
+		hint = events.ArchiveDiffersHint
+	case program:
 		hint = "mend what the program needs, such as a licence or a file, and run the same command again; when the program itself must change, run it with --fresh"
 	}
 	return errors.Join(err, cli.Hinted(cli.ExitFailed, hint, p))
@@ -44,5 +47,9 @@ func (a *app) printPaused(ctx context.Context, p *pausedError, watch stopwatch, 
 
 // sayPaused tells that a run is paused, why, and what it has found.
 func (a *app) sayPaused(view *client.StudyView) {
-	a.Say("%s is paused (%s), best so far: %s: `apollo study resume %s` goes on", view.Study, view.Reason, answerInBrief(view), view.Study)
+	hint := "`apollo study resume " + view.Study + "` goes on"
+	if view.PausedByArchiver() {
+		hint = events.ArchiveDiffersHint
+	}
+	a.Say("%s is paused (%s), best so far: %s: %s", view.Study, view.Reason, answerInBrief(view), hint)
 }

@@ -171,6 +171,9 @@ func (r *runner) existing(ctx context.Context) (*client.StudyView, error) {
 // drive starts the study, or goes on with it, and waits until it has ended and
 // its trials are on disk.
 func (r *runner) drive(ctx context.Context, view *client.StudyView) (*client.StudyView, error) {
+	if view != nil && view.PausedByArchiver() {
+		return nil, r.paused(ctx, view, "")
+	}
 	if r.watch.began.IsZero() {
 		r.watch.began = time.Now()
 	}
@@ -332,7 +335,7 @@ func (r *runner) paused(ctx context.Context, view *client.StudyView, command str
 	if err != nil {
 		return err
 	}
-	if command != "" {
+	if command != "" && !strings.HasPrefix(command, events.ArchivePause) {
 		r.app.Say("%s is paused, best so far: %s: `apollo study resume %s` goes on", view.Study, answerInBrief(now), view.Study)
 		return nil
 	}

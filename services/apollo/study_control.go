@@ -16,19 +16,29 @@ import (
 
 // controlCommand returns a command that changes a study's state.
 func (a *app) controlCommand(verb, short string, target study.State) *cobra.Command {
-	return &cobra.Command{
+	var force bool
+	c := &cobra.Command{
 		Use: verb + " STUDY", Short: short,
 		Example: "  apollo study " + verb + " mobilenetv2-6p8", Args: cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.steer(c, args[0], &events.StudyControl{Verb: verb}, func(v *client.StudyView) bool {
+			return a.steer(c, args[0], &events.StudyControl{Verb: verb, Force: force}, func(v *client.StudyView) bool {
 				return v.State == target || verb == "stop" && v.State == study.Stopped
 			})
 		},
 	}
+	if verb == "resume" {
+		forceFlag(c, &force)
+	}
+	return c
+}
+
+func forceFlag(c *cobra.Command, force *bool) {
+	c.Flags().BoolVar(force, "force", false, "also a study whose trials are not archived any more (archive_differs)")
 }
 
 func (a *app) studyExtendCommand() *cobra.Command {
 	var trials int
+	var force bool
 	c := &cobra.Command{
 		Use: "extend STUDY --trials TOTAL", Short: "Give a study a larger budget",
 		Long:    "Give a study a larger budget: the new total, not an increment. A completed or stopped\nstudy goes on.",
@@ -37,12 +47,13 @@ func (a *app) studyExtendCommand() *cobra.Command {
 			if trials < 1 {
 				return cli.Usagef("--trials wants the new total number of trials")
 			}
-			return a.steer(c, args[0], &events.StudyControl{Verb: "extend", Trials: trials}, func(v *client.StudyView) bool {
+			return a.steer(c, args[0], &events.StudyControl{Verb: "extend", Trials: trials, Force: force}, func(v *client.StudyView) bool {
 				return v.Budget == trials && (v.State == study.Running || v.State == study.Paused)
 			})
 		},
 	}
 	c.Flags().IntVar(&trials, "trials", 0, "the new `total` number of trials")
+	forceFlag(c, &force)
 	return c
 }
 

@@ -17,7 +17,8 @@ func (a *app) studyRmCommand() *cobra.Command {
 	var yes bool
 	c := &cobra.Command{
 		Use: "rm STUDY", Short: "Remove an ended study from the message store",
-		Long: `Remove the messages of an ended study whose trials are all in the Parquet log. The
+		Long: `Remove the messages of an ended study whose trials are all in the Parquet log, or of
+which the archiver says that they never will be (archive_differs, trials_missing). The
 Parquet files stay: they are the archive, and later studies can transfer from them.`,
 		Example: "  apollo study rm mobilenetv2-6p8 --yes", Args: cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -47,7 +48,8 @@ Parquet files stay: they are the archive, and later studies can transfer from th
 	return c
 }
 
-// removeStudy purges all runs of a study, when all have ended and are archived.
+// removeStudy purges all runs of a study, when all have ended and are archived or
+// never will be.
 func removeStudy(ctx context.Context, s *session, name string) (runs int, err error) {
 	views, err := client.ListStudies(ctx, s.bus.Log())
 	if err != nil {
@@ -68,7 +70,14 @@ func removeStudy(ctx context.Context, s *session, name string) (runs int, err er
 		if err != nil {
 			return 0, err
 		}
-		if final == nil && v.Summary != nil && v.Summary.Trials > 0 {
+		if final != nil || v.Summary == nil || v.Summary.Trials == 0 {
+			continue
+		}
+		never, err := client.NotArchived(ctx, s.bus.Log(), v.Study, v.Run)
+		if err != nil {
+			return 0, err
+		}
+		if never == nil {
 			return 0, cli.Hinted(cli.ExitError, "let an archiver run until it is: `apollo up`", fmt.Errorf("run %s of %s is not archived yet", v.Run, name))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"apollo/events"
@@ -55,6 +56,7 @@ type StudyView struct {
 	Err error
 
 	front    *study.Front // nil with one objective
+	pausedBy string       // the request that paused it
 	archived bool         // an archiver said that all trials are on disk
 }
 
@@ -95,7 +97,7 @@ func (v *StudyView) fold(m events.Message, e events.Payload) {
 	case events.StudyWaiting:
 		v.wait(e.Waiting)
 	case events.StudyPaused:
-		v.State, v.Reason, v.Waiting = study.Paused, e.Reason, nil
+		v.State, v.Reason, v.Waiting, v.pausedBy = study.Paused, e.Reason, nil, e.Command
 	case events.StudyResumed:
 		v.State, v.Reason = study.Running, ""
 	case events.StudyExtended:
@@ -148,6 +150,12 @@ func (v *StudyView) end(s study.State, reason string, summary *events.Summary) {
 		}
 		v.Hypervolume, v.Reference = summary.Hypervolume, summary.Reference
 	}
+}
+
+// PausedByArchiver reports whether the run is paused because its archiver has
+// other trials of it: going on would measure what nobody keeps.
+func (v *StudyView) PausedByArchiver() bool {
+	return v.State == study.Paused && strings.HasPrefix(v.pausedBy, events.ArchivePause)
 }
 
 // ReadStudy returns the view of a study's named run, or of its latest one when

@@ -78,6 +78,16 @@ func ReadArchiveWaits(ctx context.Context, log events.Log, views ...*StudyView) 
 	return nil
 }
 
+// NotArchived returns why a run is not written to the Parquet log, and will not
+// be; nil where it is.
+func NotArchived(ctx context.Context, log events.Log, name, run string) (*events.Waiting, error) {
+	v := &StudyView{Study: name, Run: run}
+	if err := ReadArchiveWaits(ctx, log, v); err != nil || len(v.Waiting) == 0 || !v.Waiting[0].Lasting() {
+		return nil, err
+	}
+	return &v.Waiting[0], nil
+}
+
 // archiveCause is what an archiver says about a run, for people.
 func archiveCause(e *events.ArchiveWaiting) *events.Waiting {
 	w := *e.Waiting

@@ -11,6 +11,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"apollo/events"
+	"apollo/services/client"
 	"apollo/services/messages"
 )
 
@@ -162,6 +163,15 @@ func (p *Proposer) control(ctx context.Context, c command) error {
 			m.Pointer, m.Message, m.Hint = "/data/run", fmt.Sprintf("study %q has no run %.63q", ctl.Study, ctl.Run), "apollo study ls --all lists the runs"
 		}
 		return p.reject(ctx, c, m)
+	}
+	if (ctl.Verb == "resume" || ctl.Verb == "extend") && !ctl.Force {
+		cause, err := client.NotArchived(ctx, p.Bus.Log(), key.Study, key.Run)
+		if err != nil {
+			return err
+		}
+		if cause != nil && cause.Code == events.WaitsArchiveDiffers {
+			return p.reject(ctx, c, events.Mistake{Pointer: "/data/verb", Code: cause.Code, Message: cause.Message, Hint: cause.Hint})
+		}
 	}
 	refusal, err := p.send(ctx, key, &ctl)
 	if errors.Is(err, errStuck) && errors.Is(err, events.ErrFull) {
