@@ -31,6 +31,11 @@ type Term struct {
 	Times, Over []string
 }
 
+// Ratio is a feature of one term.
+func Ratio(name, unit string, scale float64, times, over []string) Feature {
+	return Feature{name, unit, []Term{{scale, times, over}}}
+}
+
 // LogFeatures returns a function that appends to dst the natural logarithm of
 // each feature of a design, which has one value per parameter. A feature that
 // is not positive there has no logarithm and gives NaN. The error names the

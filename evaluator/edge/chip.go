@@ -78,17 +78,13 @@ func (c *chip) fields() [paramCount]*int64 {
 // beyond lists what a chip has beyond the ten parameters.
 func (c *chip) beyond() report.Fields {
 	f := report.Fields{{Name: "clock_hz", Value: c.clock()}}
-	if c.ResidentBytes > 0 {
-		f = append(f, report.Field{Name: "resident_bytes", Value: c.ResidentBytes})
-	}
-	if c.IssuePercent > 0 {
-		f = append(f, report.Field{Name: "issue_percent", Value: c.IssuePercent})
-	}
-	if c.PackedDepthwise {
-		f = append(f, report.Field{Name: "packed_depthwise", Value: true})
-	}
-	if c.HostCycles > 0 {
-		f = append(f, report.Field{Name: "host_cycles", Value: c.HostCycles})
+	for _, x := range (report.Fields{
+		{Name: "resident_bytes", Value: c.ResidentBytes}, {Name: "issue_percent", Value: c.IssuePercent},
+		{Name: "packed_depthwise", Value: c.PackedDepthwise}, {Name: "host_cycles", Value: c.HostCycles},
+	}) {
+		if x.Value != int64(0) && x.Value != false {
+			f = append(f, x)
+		}
 	}
 	return f
 }

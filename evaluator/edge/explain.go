@@ -35,7 +35,7 @@ func (b *bound) Explain(d frame.Design, _ []report.Given) (frame.Explained, erro
 	return x, nil
 }
 
-func (m *machine) explainLayer(s *shape, cost *layerCost, st *step) frame.LayerParts {
+func (m *machine) explainLayer(s *shape, cost *layerCost, st *step) report.Layer {
 	longest := max(cost.compute, cost.port, cost.bus, cost.link)
 	r := report.Layer{
 		Cycles: st.cycles, ComputeCycles: cost.compute, MemoryCycles: longest - cost.compute,
@@ -52,23 +52,22 @@ func (m *machine) explainLayer(s *shape, cost *layerCost, st *step) frame.LayerP
 	e.addLayer(m, s, cost, st)
 	e.scale()
 	r.EnergyJ = e.total() // leakage is the network's
-	y := frame.LayerParts{Layer: r}
 	pe, core := s.in+s.out, int64(0)
 	if !s.vector {
-		pe, core = m.explainMapping(s, cost, &y)
+		pe, core = m.explainMapping(s, cost, &r)
 	}
-	y.Bytes = report.Counts{
+	r.Bytes = report.Counts{
 		{Name: report.OffChip, Value: s.weights + st.entries*m.instructionEntryBytes + st.spill},
 		{Name: "parameter_memory", Value: cost.traffic.parameterRead + cost.traffic.parameterWrite},
 		{Name: "pe_memory", Value: pe}, {Name: "core_memory", Value: core},
 		{Name: "exchange", Value: cost.exchange * cost.activePEs},
 	}
-	return y
+	return r
 }
 
 // explainMapping writes the mapping of a layer with multiplications, and returns
 // the bytes that the memories of PEs and cores move.
-func (m *machine) explainMapping(s *shape, cost *layerCost, y *frame.LayerParts) (pe, core int64) {
+func (m *machine) explainMapping(s *shape, cost *layerCost, y *report.Layer) (pe, core int64) {
 	nest := &report.Mapped{Problem: s.p, Arch: m.hierarchy()}
 	cost.choice.loops(s, &nest.Mapping)
 	e := model.Eval(&s.p, &nest.Arch, &nest.Mapping)

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"fmt"
+	"sync"
 
 	"apollo/evaluator"
 	"apollo/evaluator/frame"
@@ -13,7 +14,9 @@ type bound struct {
 	params []space.Param // in the template's order, with the task's levels
 	sizer  *sizer
 	nets   []network
-	*scratchPool
+	shapes []shape
+	cache  *cache
+	free   sync.Pool // of *scratch
 }
 
 var (
@@ -24,27 +27,23 @@ var (
 // Bind implements frame.Constants.
 func (k *constants) Bind(t frame.Task) (frame.Model, error) {
 	b := &bound{params: t.Params, sizer: newSizer(*k, t.Params)}
-	var shapes []shape
 	for i := range t.Networks {
-		net, err := newNetwork(&t.Networks[i], &shapes)
+		net, err := newNetwork(&t.Networks[i], &b.shapes)
 		if err != nil {
 			return nil, fmt.Errorf("network %s: %w", t.Networks[i].Name, err)
 		}
 		b.nets = append(b.nets, net)
 	}
-	b.scratchPool = newScratchPool(shapes)
+	b.cache = newCache(len(b.shapes))
 	return b, nil
-}
-
-// Machine implements frame.Model.
-func (b *bound) Machine(d frame.Design) frame.Machine {
-	c := b.chip(&d)
-	return b.machine(&c)
 }
 
 // Measure implements frame.Model.
 func (b *bound) Measure(d frame.Design, all []frame.Totals) (frame.Machine, *evaluator.Reason) {
 	c := b.chip(&d)
+	if all == nil {
+		return b.machine(&c), nil
+	}
 	s := b.get()
 	defer b.put(s)
 	why := b.measure(&c, s)

@@ -1,6 +1,8 @@
 package edge
 
 import (
+	"slices"
+
 	"apollo/evaluator/frame"
 	"apollo/evaluator/model"
 )
@@ -38,8 +40,11 @@ func newNetwork(n *frame.Network, shapes *[]shape) (network, error) {
 		if err != nil {
 			return net, err
 		}
-		y := layer{shape: indexOf(shapes, &s)}
-		y.idle = max(live[l.At]-s.in-s.out, 0)
+		y := layer{shape: slices.Index(*shapes, s), idle: max(live[l.At]-s.in-s.out, 0)}
+		if y.shape < 0 {
+			y.shape = len(*shapes)
+			*shapes = append(*shapes, s)
+		}
 		if !s.vector {
 			y.stage(&s)
 		}
@@ -49,17 +54,6 @@ func newNetwork(n *frame.Network, shapes *[]shape) (network, error) {
 	net.output = (*shapes)[net.layers[len(net.layers)-1].shape].out
 	net.limits = newLimits(net.layers, *shapes)
 	return net, nil
-}
-
-// indexOf returns the index of a shape, which it appends when it is new.
-func indexOf(shapes *[]shape, s *shape) int {
-	for i := range *shapes {
-		if (*shapes)[i] == *s {
-			return i
-		}
-	}
-	*shapes = append(*shapes, *s)
-	return len(*shapes) - 1
 }
 
 // stage computes the layer's windows of input rows.

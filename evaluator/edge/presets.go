@@ -1,7 +1,5 @@
 package edge
 
-import "apollo/evaluator/report"
-
 // Constants of the Coral chip beyond its memories and its array.
 const (
 	// coralIssuePercent is the time of a compute step: fitted, the one global
@@ -25,10 +23,6 @@ type preset struct {
 	name string
 	chip chip
 	doc  string
-}
-
-func (p *preset) report() report.Preset {
-	return report.Preset{Name: p.name, Values: p.chip.values(), Doc: p.doc}
 }
 
 // presets returns the named chips off the lattice: the Coral Edge TPU and the

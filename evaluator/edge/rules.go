@@ -3,6 +3,7 @@ package edge
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"apollo/evaluator"
 	"apollo/evaluator/model"
@@ -83,13 +84,6 @@ func newLimits(layers []layer, shapes []shape) limits {
 	return l
 }
 
-// needActivations returns the activation entries for one window of input rows
-// of the channels that a core works on at a time, and the layer that needs it.
-func (l *limits) needActivations(c *chip, k *constants) (entries int64, layer int) {
-	bytes, layer := l.windows.most(c.Lanes)
-	return model.CeilDiv(bytes, k.activationEntryBytes), layer
-}
-
 // needParameters returns the parameter entries for the largest slice of weights
 // that all lanes of a PE work on at a time, and the layer that needs it.
 func (l *limits) needParameters(c *chip, k *constants) (entries int64, layer int) {
@@ -115,8 +109,9 @@ func (l *limits) check(i int, c *chip, k *constants) rule {
 	case 1:
 		return rule{codeCoreMemory, 2 * c.Lanes * l.window, c.CoreMemory, int(l.windowAt)}
 	case 2:
-		need, layer := l.needActivations(c, k)
-		return rule{codeActivationMemory, need, c.ActivationMemory, layer}
+		// One window of input rows of the channels that a core works on at a time.
+		bytes, layer := l.windows.most(c.Lanes)
+		return rule{codeActivationMemory, model.CeilDiv(bytes, k.activationEntryBytes), c.ActivationMemory, layer}
 	}
 	need, layer := l.needParameters(c, k)
 	return rule{codeParameterMemory, need, c.ParameterMemory, layer}
@@ -177,16 +172,11 @@ func (b *bound) parameterLanes(net *network, c *chip) int64 {
 // and its bound, at most, or at least where it is negative. The level named is
 // the nearest of the task's; a parameter without such a level is left out.
 func (b *bound) eitherFix(a string, boundA int64, other string, boundB int64) string {
-	fixA, fixB := b.fix(a, boundA), b.fix(other, boundB)
-	switch {
-	case fixA == "" && fixB == "":
+	fixes := slices.DeleteFunc([]string{b.fix(a, boundA), b.fix(other, boundB)}, func(fix string) bool { return fix == "" })
+	if len(fixes) == 0 {
 		return "no single parameter of the space repairs it"
-	case fixA == "":
-		return fixB + " would do"
-	case fixB == "":
-		return fixA + " would do"
 	}
-	return fixA + " or " + fixB + " would do"
+	return strings.Join(fixes, " or ") + " would do"
 }
 
 func (b *bound) fix(name string, limit int64) string {
@@ -198,22 +188,16 @@ func (b *bound) fix(name string, limit int64) string {
 		best := 0.0
 		for _, v := range p.Values {
 			if limit < 0 && v >= float64(-limit) {
-				return fmt.Sprintf("%s %.0f%s", name, v, spaced(p.Unit))
+				best = v
+				break
 			}
 			if limit > 0 && v <= float64(limit) {
 				best = v
 			}
 		}
 		if best > 0 {
-			return fmt.Sprintf("%s %.0f%s", name, best, spaced(p.Unit))
+			return strings.TrimSuffix(fmt.Sprintf("%s %.0f %s", name, best, p.Unit), " ")
 		}
 	}
 	return ""
-}
-
-func spaced(unit string) string {
-	if unit == "" {
-		return ""
-	}
-	return " " + unit
 }

@@ -2,7 +2,6 @@ package edge
 
 import (
 	"math"
-	"sync"
 
 	"apollo/evaluator"
 	"apollo/evaluator/frame"
@@ -16,25 +15,14 @@ type scratch struct {
 	totals  []frame.Totals // per network
 }
 
-// scratchPool hands out working memory and keeps what evaluations share.
-type scratchPool struct {
-	shapes []shape
-	free   sync.Pool
-	cache  *cache
-}
-
-func newScratchPool(shapes []shape) *scratchPool {
-	return &scratchPool{shapes: shapes, cache: newCache(len(shapes))}
-}
-
-func (p *scratchPool) get() *scratch {
-	if s, ok := p.free.Get().(*scratch); ok {
+func (b *bound) get() *scratch {
+	if s, ok := b.free.Get().(*scratch); ok {
 		return s
 	}
-	return &scratch{costs: make([]layerCost, len(p.shapes))}
+	return &scratch{costs: make([]layerCost, len(b.shapes))}
 }
 
-func (p *scratchPool) put(s *scratch) { p.free.Put(s) }
+func (b *bound) put(s *scratch) { b.free.Put(s) }
 
 // measure fills in s.totals, or says why the chip cannot run a network.
 func (b *bound) measure(c *chip, s *scratch) *evaluator.Reason {

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"apollo/evaluator/frame"
+	"apollo/evaluator/report"
 	"apollo/optimizer/space"
 )
 
@@ -69,7 +70,7 @@ func Spec() *frame.Spec {
 		},
 	}
 	for _, p := range presets() {
-		s.OtherPresets = append(s.OtherPresets, p.report())
+		s.OtherPresets = append(s.OtherPresets, report.Preset{Name: p.name, Values: p.chip.values(), Doc: p.doc})
 	}
 	return s
 }

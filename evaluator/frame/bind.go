@@ -179,7 +179,8 @@ func (e *bound) Check(design []space.Value, dst []float64) {
 	}
 	var d Design
 	if e.read(design, &d) && len(dst) >= len(e.rows) {
-		e.values(dst, e.model.Machine(d), nil)
+		m, _ := e.model.Measure(d, nil)
+		e.values(dst, m, nil)
 	}
 }
 

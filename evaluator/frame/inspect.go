@@ -127,7 +127,7 @@ func (e *bound) network(m Machine, net *Network, x *NetworkParts, r *report.Desi
 	}
 	var split report.Layer
 	for i := range x.Layers {
-		y, l := &x.Layers[i].Layer, &net.Layers[i]
+		y, l := &x.Layers[i], &net.Layers[i]
 		y.Network, y.ID, y.Op, y.MACs = net.Name, l.ID, string(l.Op), l.MACs()
 		y.LatencySeconds = float64(y.Cycles) / hz
 		y.Utilisation = float64(y.MACs) / (float64(y.Cycles) * units)

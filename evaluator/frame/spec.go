@@ -1,3 +1,9 @@
+// Package frame makes a template out of what only it knows. A Spec names its
+// parameters, constants and metrics and gives a Model: how long a design takes
+// for each network, and where the time goes. The frame does the rest, once for
+// all templates: it binds tasks, checks networks, means over them, moves
+// constants, answers the tools that look at single designs, and bounds partial
+// designs for proofs.
 package frame
 
 import (
@@ -125,22 +131,10 @@ type Constants interface {
 
 // Model is a template bound to networks. It is safe for concurrent use.
 type Model interface {
-	Measurer
-	Explainer
-}
-
-// Measurer is what a study needs of a model.
-type Measurer interface {
-	// Machine returns what is known of a design without evaluating it. It is fast
-	// and allocates nothing where the template's designs are checked by the dozen.
-	Machine(d Design) Machine
 	// Measure writes what each network takes, or says why the design cannot run
-	// them.
+	// them. Without totals it only tells the machine, which is fast and allocates
+	// nothing where designs are checked by the dozen.
 	Measure(d Design, totals []Totals) (Machine, *evaluator.Reason)
-}
-
-// Explainer is what the tools for single designs need of a model.
-type Explainer interface {
 	// Broken returns every reason for which the design cannot run the networks, in
 	// the order in which Measure finds the first; quick leaves out those that take
 	// a mapping to find.
@@ -168,17 +162,9 @@ type NetworkParts struct {
 	// ProgramEntries of an instruction memory hold the program, 0 where there is
 	// none.
 	ProgramEntries int64
-	// Layers are those of Network.Layers.
-	Layers []LayerParts
-}
-
-// LayerParts is one layer in parts. The frame fills in its names, latency,
-// utilisation and roofline.
-type LayerParts struct {
-	report.Layer
-	// Mapped has problem, hierarchy and mapping, of a layer with
-	// multiplications; nil for others.
-	Mapped *report.Mapped
+	// Layers are those of Network.Layers. The frame fills in names, latency,
+	// utilisation and roofline.
+	Layers []report.Layer
 }
 
 // Template returns the template as studies see it.

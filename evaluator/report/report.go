@@ -183,6 +183,9 @@ type Layer struct {
 	Given   bool   `json:"mapping_given,omitempty"`
 	// Counts has what a template counts beside: bands, tiles.
 	Counts Counts `json:"counts,omitempty"`
+	// Mapped is the mapping on its hierarchy; nil for layers without
+	// multiplications.
+	Mapped *Mapped `json:"-"`
 }
 
 // OffChip is the name of the level outside in Bytes.

@@ -16,12 +16,9 @@ func (b *bound) Explain(d frame.Design, given []report.Given) (frame.Explained, 
 	x := frame.Explained{Machine: m.known(), Area: m.Area}
 	for i := range b.nets {
 		n, reason, err := b.explainNetwork(&m, &b.nets[i], given)
-		if err != nil {
-			return x, err
-		}
-		if reason != nil {
+		if reason != nil || err != nil {
 			x.Reason, x.Networks = reason, nil
-			return x, nil
+			return x, err
 		}
 		x.Networks = append(x.Networks, n)
 	}
@@ -29,12 +26,11 @@ func (b *bound) Explain(d frame.Design, given []report.Given) (frame.Explained, 
 }
 
 func (b *bound) explainNetwork(m *Machine, net *network, given []report.Given) (n frame.NetworkParts, reason *evaluator.Reason, err error) {
-	var sum totals
-	energy := breakdown{}
+	var sum Cost
 	for i, at := range net.shapes {
 		s := &b.shapes[at]
 		var d Detail
-		y := frame.LayerParts{Layer: report.Layer{Mapping: "elements spread over all units"}}
+		y := report.Layer{Mapping: "elements spread over all units"}
 		if s.vector {
 			d = m.vectorDetail(s)
 		} else {
@@ -46,52 +42,46 @@ func (b *bound) explainNetwork(m *Machine, net *network, given []report.Given) (
 			y.Mapping = y.Mapped.Mapping.String(&m.Arch)
 		}
 		sum.add(&d.Cost)
-		energy.add(d.Energy, joulesPerPicojoule)
+		addParts(&n.Energy, d.Energy, joulesPerPicojoule)
 		y.Cycles, y.ComputeCycles, y.MemoryCycles, y.IOCycles, y.SerialCycles = d.Cycles, d.Compute, d.Memory, d.IO, d.Serial
 		y.Bottleneck, y.Bytes, y.Accesses, y.EnergyJ = d.Bottleneck, d.Bytes, d.Accesses, d.EnergyPJ*joulesPerPicojoule
 		n.Layers = append(n.Layers, y)
 	}
-	n.Totals = sum.finish(m)
-	energy.add(report.Breakdown{{Name: "leakage", Value: m.LeakageW * n.Seconds}}, 1)
-	n.Energy = energy.parts
+	n.Totals = m.totals(&sum)
+	addParts(&n.Energy, report.Breakdown{{Name: "leakage", Value: m.LeakageW * n.Seconds}}, 1)
 	return n, nil, nil
 }
 
 // detail writes the mapping that is given for a layer, or the mapper's, and
 // returns its cost by parts.
-func (m *Machine) detail(s *shape, layer string, g *report.Given, mapping *model.Mapping) (Detail, *evaluator.Reason, error) {
+func (m *Machine) detail(s *shape, layer string, g *report.Given, mapping *model.Mapping) (d Detail, why *evaluator.Reason, err error) {
 	if g != nil {
-		var err error
-		var d Detail
 		if *mapping, err = model.ParseMapping(g.Nest, &m.Arch); err == nil {
 			d, err = m.Flow.Detail(&s.p, mapping)
 		}
 		if err != nil {
-			return d, nil, fmt.Errorf("the mapping of layer %s: %w", layer, err)
+			err = fmt.Errorf("the mapping of layer %s: %w", layer, err)
 		}
-		return d, nil, nil
+		return d, nil, err
 	}
 	if _, misfit := m.Flow.Find(&s.p, mapping); misfit != nil {
-		return Detail{}, misfit.reason(layer), nil
+		return d, misfit.reason(layer), nil
 	}
-	d, err := m.Flow.Detail(&s.p, mapping)
-	if err != nil {
-		return d, nil, fmt.Errorf("layer %s: the mapper's own mapping is refused: %w", layer, err)
+	if d, err = m.Flow.Detail(&s.p, mapping); err != nil {
+		err = fmt.Errorf("layer %s: the mapper's own mapping is refused: %w", layer, err)
 	}
-	return d, nil, nil
+	return d, nil, err
 }
 
-// breakdown adds up parts by name.
-type breakdown struct{ parts report.Breakdown }
-
-func (b *breakdown) add(parts report.Breakdown, scale float64) {
+// addParts adds up parts by name.
+func addParts(b *report.Breakdown, parts report.Breakdown, scale float64) {
 	for _, p := range parts {
-		at := slices.IndexFunc(b.parts, func(x report.Part) bool { return x.Name == p.Name })
+		at := slices.IndexFunc(*b, func(x report.Part) bool { return x.Name == p.Name })
 		if at < 0 {
-			at = len(b.parts)
-			b.parts = append(b.parts, report.Part{Name: p.Name})
+			at = len(*b)
+			*b = append(*b, report.Part{Name: p.Name})
 		}
-		b.parts[at].Value += p.Value * scale
+		(*b)[at].Value += p.Value * scale
 	}
 }
 

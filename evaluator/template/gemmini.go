@@ -20,9 +20,9 @@ func gemminiSpec() Spec {
 			bandwidth(8e9),
 		},
 		Features: []evaluator.Feature{
-			derived("scratchpad_per_row", "B", []string{"scratchpad"}, []string{"dim"}),
-			derived("sums_per_column", "B", []string{"accumulator"}, []string{"dim"}),
-			derived("bandwidth_per_mac", "B/s", []string{"io_bandwidth"}, []string{"dim", "dim"}),
+			evaluator.Ratio("scratchpad_per_row", "B", 1, []string{"scratchpad"}, []string{"dim"}),
+			evaluator.Ratio("sums_per_column", "B", 1, []string{"accumulator"}, []string{"dim"}),
+			evaluator.Ratio("bandwidth_per_mac", "B/s", 1, []string{"io_bandwidth"}, []string{"dim", "dim"}),
 			onChipMemory("scratchpad", "accumulator"),
 		},
 		ClockHz: 1e9,

@@ -74,14 +74,6 @@ type Misfit struct {
 	Unit              string
 }
 
-// names of the parts of a layer's time.
-const (
-	waitCompute = "compute"
-	waitMemory  = "on-chip memory"
-	waitIO      = "off-chip interface"
-	waitSerial  = "serial"
-)
-
 // split fills the parts of the time from the times that compute, on-chip
 // memories and the interface need if they overlap; what is left of Cycles is
 // serial.
@@ -90,12 +82,12 @@ func (d *Detail) split(compute, memory, io int64) {
 	d.Memory = max(min(memory, d.Cycles)-d.Compute, 0)
 	d.IO = max(min(io, d.Cycles)-d.Compute-d.Memory, 0)
 	d.Serial = d.Cycles - d.Compute - d.Memory - d.IO
-	d.Bottleneck = waitCompute
+	d.Bottleneck = "compute"
 	longest := d.Compute
 	for _, part := range []struct {
 		name   string
 		cycles int64
-	}{{waitMemory, memory}, {waitIO, io}, {waitSerial, d.Serial}} {
+	}{{"on-chip memory", memory}, {"off-chip interface", io}, {"serial", d.Serial}} {
 		if part.cycles > longest {
 			longest, d.Bottleneck = part.cycles, part.name
 		}

@@ -70,15 +70,12 @@ func (m *Machine) known() frame.Machine {
 	return frame.Machine{ClockHz: m.ClockHz, MACsPerCycle: m.Units, IOBandwidth: m.IORate * (m.ClockHz / milli), AreaMM2: m.Area.Total()}
 }
 
-// Machine implements frame.Model.
-func (b *bound) Machine(d frame.Design) frame.Machine {
-	m := b.machine(&d)
-	return m.known()
-}
-
 // Measure implements frame.Model.
 func (b *bound) Measure(d frame.Design, all []frame.Totals) (frame.Machine, *evaluator.Reason) {
 	m := b.machine(&d)
+	if all == nil {
+		return m.known(), nil
+	}
 	costs := make([]Cost, len(b.shapes))
 	for i := range b.shapes {
 		var misfit *Misfit
@@ -87,11 +84,11 @@ func (b *bound) Measure(d frame.Design, all []frame.Totals) (frame.Machine, *eva
 		}
 	}
 	for i := range b.nets {
-		var sum totals
+		var sum Cost
 		for _, at := range b.nets[i].shapes {
 			sum.add(&costs[at])
 		}
-		all[i] = sum.finish(&m)
+		all[i] = m.totals(&sum)
 	}
 	return m.known(), nil
 }
@@ -134,21 +131,16 @@ func (f *Misfit) reason(layer string) *evaluator.Reason {
 	}
 }
 
-// totals are the sums over one network.
-type totals struct {
-	cycles int64
-	pj     float64
-}
-
-func (t *totals) add(c *Cost) {
-	t.cycles += c.Cycles
-	t.pj += c.EnergyPJ
+// add adds the cost of a layer to that of its network.
+func (c *Cost) add(layer *Cost) {
+	c.Cycles += layer.Cycles
+	c.EnergyPJ += layer.EnergyPJ
 }
 
 // joulesPerPicojoule is 1 pJ in J.
 const joulesPerPicojoule = 1e-12
 
-func (t *totals) finish(m *Machine) frame.Totals {
-	seconds := float64(t.cycles) / float64(m.ClockHz)
-	return frame.Totals{Cycles: t.cycles, Seconds: seconds, Joules: t.pj*joulesPerPicojoule + m.LeakageW*seconds}
+func (m *Machine) totals(sum *Cost) frame.Totals {
+	seconds := float64(sum.Cycles) / float64(m.ClockHz)
+	return frame.Totals{Cycles: sum.Cycles, Seconds: seconds, Joules: sum.EnergyPJ*joulesPerPicojoule + m.LeakageW*seconds}
 }

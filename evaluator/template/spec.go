@@ -65,11 +65,6 @@ func Named(name string) (*frame.Spec, bool) {
 	return nil, false
 }
 
-// derived is a feature of one term: the parameters times over those under.
-func derived(name, unit string, times, over []string) evaluator.Feature {
-	return evaluator.Feature{Name: name, Unit: unit, Terms: []evaluator.Term{{Times: times, Over: over}}}
-}
-
 // onChipMemory is a feature that adds the sizes of memories.
 func onChipMemory(params ...string) evaluator.Feature {
 	f := evaluator.Feature{Name: "on_chip_memory", Unit: "B"}

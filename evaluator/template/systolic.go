@@ -28,9 +28,9 @@ func systolicSpec() Spec {
 			bandwidth(16e9),
 		},
 		Features: []evaluator.Feature{
-			derived("macs_per_cycle", "", []string{"rows", "cols"}, nil),
-			derived("aspect", "", []string{"rows"}, []string{"cols"}),
-			derived("bandwidth_per_mac", "B/s", []string{"io_bandwidth"}, []string{"rows", "cols"}),
+			evaluator.Ratio("macs_per_cycle", "", 1, []string{"rows", "cols"}, nil),
+			evaluator.Ratio("aspect", "", 1, []string{"rows"}, []string{"cols"}),
+			evaluator.Ratio("bandwidth_per_mac", "B/s", 1, []string{"io_bandwidth"}, []string{"rows", "cols"}),
 			onChipMemory("input_buffer", "weight_buffer", "output_buffer"),
 		},
 		ClockHz: 1e9,
