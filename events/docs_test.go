@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -123,7 +124,7 @@ func limitsTable() string {
 		{"the Pareto front in an event", fmt.Sprintf("%d KiB, or half of `max_payload`", events.MaxFrontBytes>>10)},
 		{"an event", size(events.MaxEventBytes)},
 		{"rejections that are kept", fmt.Sprint(2*events.MaxRejections-1, ", the last ones, never fewer than ", events.MaxRejections)},
-		{"bytes of a rejection", fmt.Sprint(events.MaxRejectedBytes)},
+		{"bytes of a rejection", strconv.Itoa(events.MaxRejectedBytes)},
 		{"dead letters of one service about one study", fmt.Sprint(events.MaxDeadLetters, ", the last ones")},
 		{"the copy of a message in a dead letter", fmt.Sprint(events.MaxDeadLetterBytes>>10, " KiB, its beginning")},
 	} {

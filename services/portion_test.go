@@ -104,7 +104,7 @@ func TestWorkersOfOneNameAreTwo(t *testing.T) {
 		s.submit("sim", "x1", wide("sim", 200, 64))
 		time.Sleep(time.Minute)
 		seen := map[string]bool{}
-		for _, p := range s.notices("toy", 3*time.Second) {
+		for _, p := range s.notices(3 * time.Second) {
 			seen[p.Worker+" "+p.Process] = true
 		}
 		if len(seen) != 2 {

@@ -15,13 +15,13 @@ import (
 	"apollo/services/worker"
 )
 
-// notices collects the presences of an evaluator's workers for a while.
-func (s *sim) notices(evaluator string, during time.Duration) []events.Presence {
+// notices collects the presences of the toy's workers for a while.
+func (s *sim) notices(during time.Duration) []events.Presence {
 	s.t.Helper()
 	var out []events.Presence
 	bus := s.hub.Client("listener")
 	time.AfterFunc(during, bus.Kill)
-	for m, err := range bus.Notices(s.ctx, events.PresenceSubject(evaluator)) {
+	for m, err := range bus.Notices(s.ctx, events.PresenceSubject("toy")) {
 		if err != nil {
 			break
 		}
@@ -57,19 +57,19 @@ func TestAWorkerSaysThatItIsThere(t *testing.T) {
 			}
 		})
 		time.Sleep(time.Second)
-		idle := s.notices("toy", 10*time.Second)
+		idle := s.notices(10 * time.Second)
 		if n := len(idle); n != 5 || idle[0].Worker != "host/1" || idle[0].Version != "1" || idle[0].Slots != 2 || len(idle[0].Items) != 0 {
 			t.Fatalf("%d notices of an idle worker in 10 s, the first %+v", n, idle)
 		}
 		s.submit("sim", "x1", toyStudy("sim", 400, ""))
 		time.Sleep(5 * time.Second)
-		busy := s.notices("toy", 3*time.Second)
+		busy := s.notices(3 * time.Second)
 		if len(busy) == 0 || len(busy[0].Items) != 2 || busy[0].Items[0].Study != "sim" || busy[0].Items[0].Since == 0 {
 			t.Fatalf("a worker with two items in hand says %+v", busy)
 		}
 		broken.Store(true)
 		time.Sleep(3 * time.Minute)
-		failing := s.notices("toy", 3*time.Second)
+		failing := s.notices(3 * time.Second)
 		if len(failing) == 0 || len(failing[0].Returned) == 0 || failing[0].Returned[0].Error != "it hurts" {
 			t.Errorf("a worker that gave its items back says %+v", failing)
 		}

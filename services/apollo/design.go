@@ -53,16 +53,17 @@ func (f *designFlags) add(c *cobra.Command, withDesign bool) {
 // presetsText lists the presets for the help: the baseline, and those that only
 // one template has.
 func presetsText() string {
-	text := frame.BaselinePreset
+	var text strings.Builder
+	text.WriteString(frame.BaselinePreset)
 	for _, x := range template.All() {
 		names := presetNames(x)[1:]
 		if last := len(names) - 1; last > 0 {
-			text += fmt.Sprintf(", of the template %s also %s and %s", x.Name, strings.Join(names[:last], ", "), names[last])
+			fmt.Fprintf(&text, ", of the template %s also %s and %s", x.Name, strings.Join(names[:last], ", "), names[last])
 		} else if last == 0 {
-			text += fmt.Sprintf(", of the template %s also %s", x.Name, names[0])
+			fmt.Fprintf(&text, ", of the template %s also %s", x.Name, names[0])
 		}
 	}
-	return text
+	return text.String()
 }
 
 // subject is what a design command looks at.

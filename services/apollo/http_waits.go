@@ -85,8 +85,9 @@ func (w *waits) follow(ctx context.Context, bus events.Bus) {
 func (w *waits) forget(ctx context.Context, log events.Log) {
 	for _, r := range w.list() {
 		gone := true
-		for range log.Read(ctx, 0, events.StudySubject(r.study, r.run, "accepted")) {
-			gone = false // or nobody knows
+		for _, err := range log.Read(ctx, 0, events.StudySubject(r.study, r.run, "accepted")) {
+			_ = err // then nobody knows
+			gone = false
 			break
 		}
 		if gone {
