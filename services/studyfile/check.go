@@ -40,7 +40,7 @@ func (r *report) check(n *node, f *field) {
 		for _, item := range n.items {
 			r.check(item, f.elem)
 		}
-	case textShape:
+	case textShape, metricShape:
 		r.checkText(n, f)
 	case boolShape:
 		r.isA(n, boolKind, f)
@@ -53,6 +53,9 @@ func (r *report) check(n *node, f *field) {
 			r.add(n, codeWrongType, "", "want one value, not %s", n.kind)
 		}
 	case freeShape:
+		if n.kind != mapKind && n.text != "unsupported" {
+			r.add(n, codeWrongType, "", "want a mapping, not %s", n.kind)
+		}
 	}
 }
 
@@ -125,34 +128,22 @@ func (r *report) checkObject(n *node, f *field) {
 		r.check(e.value, child)
 	}
 	for i := range f.fields {
-		if child := &f.fields[i]; child.required && n.get(child.name) == nil {
+		child := &f.fields[i]
+		value := n.get(child.name)
+		switch {
+		case value == nil && child.required:
 			r.add(n, codeMissing, missingHint(child), "the field %q is missing", child.name)
+		case value != nil && child.not != nil && slices.ContainsFunc(child.not.others, func(o string) bool { return n.get(o) != nil }):
+			r.add(value, codeContradicts, child.not.hint, "%s", child.not.message)
 		}
 	}
-}
-
-func (f *field) names() []string {
-	names := make([]string, 0, len(f.fields))
-	for i := range f.fields {
-		names = append(names, f.fields[i].name)
-	}
-	return names
 }
 
 func missingHint(f *field) string {
 	if len(f.enum) > 0 {
 		return fmt.Sprintf("Write %s: %s.", f.name, strings.Join(f.enum, " or "))
 	}
-	return f.doc
-}
-
-func (f *field) find(name string) *field {
-	for i := range f.fields {
-		if f.fields[i].name == name {
-			return &f.fields[i]
-		}
-	}
-	return nil
+	return f.plainDoc()
 }
 
 func (r *report) checkText(n *node, f *field) {
@@ -165,13 +156,12 @@ func (r *report) checkText(n *node, f *field) {
 	if f.most > 0 && len(n.text) > f.most {
 		r.add(n, codeOutOfRange, "", "has %d bytes, at most %d are allowed", len(n.text), f.most)
 	}
-	if len(f.enum) == 0 {
-		return
+	if f.naming != nil && !f.naming.is(n.text) {
+		r.add(n, codeBadName, f.naming.advice(n.text), f.naming.message, clip(n.text))
 	}
-	if slices.Contains(f.enum, n.text) {
-		return
+	if len(f.enum) > 0 && !slices.Contains(f.enum, n.text) {
+		r.add(n, codeNotAllowed, oneOf(n.text, f.enum), "%q is not allowed here", n.text)
 	}
-	r.add(n, codeNotAllowed, oneOf(n.text, f.enum), "%q is not allowed here", n.text)
 }
 
 func (r *report) checkNumber(n *node, f *field) {

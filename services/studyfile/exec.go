@@ -12,7 +12,7 @@ func (b *builder) exec() string {
 	case b.opts.Published:
 		b.add(n, codeUnsupported, "Remove it, and start the evaluator where it should run: apollo evaluator run --name NAME --exec COMMAND.",
 			"a published study starts no programs")
-	case b.desc != nil && b.spec.Evaluator.Name == b.desc.Name:
+	case b.builtin():
 		b.add(n, codeContradicts, "Remove it; or give your own evaluator a name of its own.", "the evaluator %q is built in", b.desc.Name)
 	}
 	return n.text

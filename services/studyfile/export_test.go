@@ -51,7 +51,7 @@ func (f *field) examples() []any {
 		out = append(out, word)
 	}
 	switch f.shape {
-	case textShape:
+	case textShape, metricShape:
 		if len(f.enum) == 0 {
 			out = append(out, "other-1", "other_1")
 		}

@@ -1,36 +1,33 @@
 package studyfile
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
 	"apollo/events"
 )
 
-// objectives reads what to optimise.
+// objectives gives what to optimise its metrics.
 func (b *builder) objectives() {
-	list := b.field("objectives").list()
-	seen := map[string]bool{}
-	for _, n := range list {
+	read := b.spec.Objectives
+	b.spec.Objectives = nil
+	for i, n := range b.field("objectives").list() {
 		m, ok := b.metric(n.get("metric"))
 		if !ok {
 			continue
 		}
-		if seen[m.Name] {
+		o := read[i]
+		o.Metric = m.Name
+		if slices.ContainsFunc(b.spec.Objectives, func(earlier events.Objective) bool { return earlier.Metric == o.Metric }) {
 			b.add(n.get("metric"), codeDuplicate, "Remove one of them.", "metric %q is an objective already", m.short)
 			continue
 		}
-		seen[m.Name] = true
-		o := events.Objective{Metric: m.Name, Goal: n.get("goal").str()}
-		if t := n.get("target"); t != nil {
-			o.Target = b.value(t, m)
+		reference := n.get("reference")
+		if reference != nil && len(read) == 1 {
+			b.add(reference, codeContradicts, "Remove it.", "a reference is a corner of the hypervolume: it needs several objectives")
 		}
-		if r := n.get("reference"); r != nil {
-			if len(list) == 1 {
-				b.add(r, codeContradicts, "Remove it.", "a reference is a corner of the hypervolume: it needs several objectives")
-			}
-			o.Reference = b.value(r, m)
-		}
+		o.Target, o.Reference = b.value(n.get("target"), m), b.value(reference, m)
 		b.objectiveNodes = append(b.objectiveNodes, n)
 		b.spec.Objectives = append(b.spec.Objectives, o)
 	}
@@ -43,23 +40,23 @@ type bounds struct {
 	minNode, maxNode *node
 }
 
-// constraints reads the bounds on metrics and finds those that no design can
-// meet.
+// constraints gives the bounds on metrics their values, and finds those that no
+// design can meet.
 func (b *builder) constraints() {
 	of := map[string]*bounds{}
-	for _, n := range b.field("constraints").list() {
-		if n.kind != mapKind {
-			continue
-		}
+	read := b.spec.Constraints
+	b.spec.Constraints = nil
+	for i, n := range b.field("constraints").list() {
 		least, most := n.get("min"), n.get("max")
-		if least == nil && most == nil {
+		if n.kind == mapKind && least == nil && most == nil {
 			b.add(n, codeMissing, "Write max: with a value and its unit.", "the constraint has neither max nor min")
 		}
 		m, ok := b.metric(n.get("metric"))
 		if !ok {
 			continue
 		}
-		c := events.Constraint{Metric: m.Name, Min: b.value(least, m), Max: b.value(most, m)}
+		c := read[i]
+		c.Metric, c.Min, c.Max = m.Name, b.value(least, m), b.value(most, m)
 		if of[m.Name] == nil {
 			of[m.Name] = &bounds{}
 		}
@@ -112,32 +109,19 @@ func (b *builder) targets(of map[string]*bounds) {
 	}
 }
 
-// algorithm reads the strategy and lets the catalog check its options.
+// algorithm lets the catalog check the strategy and its options.
 func (b *builder) algorithm() {
-	b.spec.Algorithm = events.Algorithm{Name: "default"}
-	a := b.field("algorithm")
-	name := a.get("name")
-	if name.str() != "" {
-		b.spec.Algorithm.Name = name.text
-	}
-	options := a.get("options")
-	if options != nil && options.kind != mapKind {
-		if options.kind != nullKind || options.text != "unsupported" {
-			b.add(options, codeWrongType, "", "want a mapping, not %s", options.kind)
-		}
+	a := &b.spec.Algorithm
+	a.Name = cmp.Or(a.Name, "default")
+	name, options := b.field("algorithm", "name"), b.field("algorithm", "options")
+	if options != nil && options.kind != mapKind || b.cat.Algorithm == nil || name == nil && options == nil || name != nil && name.kind != stringKind {
 		return
 	}
-	if options != nil && len(options.entries) > 0 {
-		b.spec.Algorithm.Options = b.plain(options, nil)
-	}
-	if b.cat.Algorithm == nil || name == nil && options == nil || name != nil && name.kind != stringKind {
-		return
-	}
-	err := b.cat.Algorithm(b.spec.Algorithm.Name, b.spec.Algorithm.Options)
+	err := b.cat.Algorithm(a.Name, a.Options)
 	switch {
 	case err == nil:
 		b.manyObjectives(name)
-	case !slices.Contains(b.cat.AlgorithmNames, b.spec.Algorithm.Name):
+	case !slices.Contains(b.cat.AlgorithmNames, a.Name):
 		b.add(name, codeUnknownName, oneOf(name.text, b.cat.AlgorithmNames), "there is no algorithm %q", clip(name.text))
 	case options != nil:
 		b.add(options, codeBadOptions, "", "%s", err)
@@ -146,63 +130,40 @@ func (b *builder) algorithm() {
 	}
 }
 
-// budget reads what may be spent, when to stop, and in which order.
+// budget fills in what depends on other fields, and checks what may be spent.
 func (b *builder) budget() {
-	s, n := &b.spec.Budget, b.field("budget")
-	s.Trials = defaultTrials
-	setInt(&s.Trials, n.get("trials"))
-	batch := n.get("batch")
-	s.Batch = b.defaultBatch()
-	setInt(&s.Batch, batch)
+	s, batch := &b.spec.Budget, b.field("budget", "batch")
+	if s.Batch == 0 {
+		s.Batch = b.defaultBatch()
+	}
 	if batch != nil && s.Batch > s.Trials && s.Trials > 0 {
 		b.add(batch, codeOutOfRange, fmt.Sprintf("Write at most %d, or leave it out.", s.Trials), "a batch of %d is more than the %d trials", s.Batch, s.Trials)
 	}
-	if batch != nil && b.desc != nil && b.desc.MaxBatch > 0 && b.spec.Evaluator.Name == b.desc.Name && s.Batch > b.desc.MaxBatch {
+	if batch != nil && b.builtin() && b.desc.MaxBatch > 0 && s.Batch > b.desc.MaxBatch {
 		b.add(batch, codeOutOfRange, fmt.Sprintf("Write at most %d.", b.desc.MaxBatch), "the evaluator %q takes at most %d designs at once", b.desc.Name, b.desc.MaxBatch)
 	}
-	s.Parallelism = defaultParallelism
-	setInt(&s.Parallelism, n.get("parallelism"))
-	s.Lag = 2 * s.Parallelism
-	setInt(&s.Lag, n.get("lag"))
-	b.stop()
-	spec := b.field()
-	b.spec.Order = choice(spec.get("order"), "strict")
-	b.spec.Duplicates = choice(spec.get("duplicates"), "reuse")
-	b.spec.KnownConstraints = choice(spec.get("knownConstraints"), "checked")
-	b.spec.Seed = seed(spec.get("seed"))
+	if s.Lag == 0 {
+		s.Lag = 2 * s.Parallelism
+	}
 }
+
+// mostBatch is the largest batch that a study gets unasked. Chosen: what makes a
+// message worth its cost.
+const mostBatch = 16
 
 // defaultBatch is one design for the user's own evaluator, which may be slow. For
 // a template's it is a hundredth of the trials, so that a short study learns
-// from nearly all of them, and at most what makes a message worth its cost.
+// from nearly all of them.
 func (b *builder) defaultBatch() int {
-	s := &b.spec.Budget
-	if b.desc == nil || b.spec.Evaluator.Name != b.desc.Name {
+	if !b.builtin() {
 		return 1
 	}
-	batch := max(1, min(defaultBatch, s.Trials/100))
+	batch := max(1, min(mostBatch, b.spec.Budget.Trials/100))
 	if b.desc.MaxBatch > 0 {
 		batch = min(batch, b.desc.MaxBatch)
 	}
 	return batch
 }
 
-func (b *builder) stop() {
-	p := b.field("stop", "plateau")
-	if p == nil || p.kind != mapKind {
-		return
-	}
-	out := &events.Plateau{}
-	setInt(&out.Trials, p.get("trials"))
-	if v, ok := quietQuantity(p.get("improvement"), ""); ok {
-		out.Improvement = v
-	}
-	b.spec.Stop.Plateau = out
-}
-
-func choice(n *node, fallback string) string {
-	if s := n.str(); s != "" {
-		return s
-	}
-	return fallback
-}
+// builtin says that the template's own evaluator measures.
+func (b *builder) builtin() bool { return b.desc != nil && b.spec.Evaluator.Name == b.desc.Name }

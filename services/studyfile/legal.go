@@ -68,7 +68,7 @@ func (b *builder) bind(doc *Document) *checker {
 		return nil
 	}
 	doc.checker = c
-	if b.desc == nil || b.spec.Evaluator.Name != b.desc.Name {
+	if !b.builtin() {
 		return c
 	}
 	e, err := b.template.Backend.New(evaluator.Task{Params: c.space.Params(), Networks: b.networks})

@@ -2,8 +2,10 @@ package studyfile
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"apollo/evaluator"
@@ -39,22 +41,18 @@ func (b *builder) workload() {
 		b.add(b.field(), codeMissing, "Write workload: {networks: [{name: …}]}. "+oneOf("", b.cat.NetworkNames), "template %q needs a workload", b.template.Name)
 		return
 	}
-	seen := map[string]bool{}
-	for _, n := range w.get("networks").list() {
-		if n.kind != mapKind {
-			continue
-		}
+	read := b.spec.Networks
+	b.spec.Networks = nil
+	for i, n := range w.get("networks").list() {
 		before := len(b.networks)
-		weight := 1.0
-		if v, ok := plainNumber(n.get("weight")); ok {
-			weight = v
+		if n.kind == mapKind {
+			b.network(n, read[i])
 		}
-		b.network(n, weight)
 		if len(b.networks) == before {
 			continue
 		}
 		name := b.spec.Networks[before].Name
-		if seen[name] {
+		if slices.ContainsFunc(b.spec.Networks[:before], func(earlier events.Network) bool { return earlier.Name == name }) {
 			at := n
 			if n := n.get("name"); n != nil {
 				at = n
@@ -62,32 +60,28 @@ func (b *builder) workload() {
 			b.add(at, codeDuplicate, "Use weight to make one network count more.", "the network %q is here twice", clip(name))
 			b.networks, b.spec.Networks = b.networks[:before], b.spec.Networks[:before]
 		}
-		seen[name] = true
 	}
 }
 
 // network adds a network: a built-in one by name, or one with its layers.
-func (b *builder) network(n *node, weight float64) {
+func (b *builder) network(n *node, read events.Network) {
 	name, file, layers := n.get("name"), n.get("file"), n.get("layers")
 	switch {
-	case file != nil && layers != nil:
-		b.add(layers, codeContradicts, "Remove one of the two.", "file and layers both say what the network is")
-	case file != nil && file.kind == stringKind:
-		b.fileNetwork(name, file, weight)
-	case layers != nil && layers.kind == mapKind:
-		b.layers(name, layers, b.plain(layers, nil), weight)
-	case layers != nil:
-		b.add(layers, codeWrongType, "", "want a mapping, not %s", layers.kind)
+	case file != nil && file.kind == stringKind && layers == nil:
+		b.fileNetwork(name, file, read)
 	case file != nil: // reported
+	case layers != nil && layers.kind == mapKind:
+		b.layers(name, layers, append([]byte(nil), cmp.Or(string(read.Workload), "{}")...), read)
+	case layers != nil: // reported
 	case name == nil:
 		b.add(n, codeMissing, "Write name: …, a built-in network (apollo workload ls), or file: …, a workload file.", "the network has no name")
 	case name.kind == stringKind:
-		b.builtinNetwork(name, weight)
+		b.builtinNetwork(name, read)
 	}
 }
 
 // fileNetwork reads a workload file.
-func (b *builder) fileNetwork(name, file *node, weight float64) {
+func (b *builder) fileNetwork(name, file *node, read events.Network) {
 	if b.opts.Published || b.opts.ReadFile == nil {
 		b.add(file, codeUnsupported, "Submit it with `apollo study submit`, which sends the layers, or write them as layers: {schema: apollo.workload/v1, …}.",
 			"a published study cannot name files")
@@ -102,11 +96,11 @@ func (b *builder) fileNetwork(name, file *node, weight float64) {
 		b.add(file, codeUnknownName, "Paths are relative to the study file.", "the workload file cannot be read: %s", err)
 		return
 	}
-	b.layers(name, file, data, weight)
+	b.layers(name, file, data, read)
 }
 
 // layers adds a network with its layer table.
-func (b *builder) layers(name, at *node, data []byte, weight float64) {
+func (b *builder) layers(name, at *node, data []byte, read events.Network) {
 	w, err := workload.Parse("workload", data)
 	if err != nil {
 		first, _, _ := strings.Cut(err.Error(), "\n")
@@ -125,15 +119,15 @@ func (b *builder) layers(name, at *node, data []byte, weight float64) {
 		b.add(at, codeBadOptions, "", "%s", err)
 		return
 	}
-	text = bytes.TrimSpace(text)
-	if len(text) > events.MaxSpecBytes/2 {
-		b.add(at, codeTooLarge, "", "the layers have %d bytes, at most %d fit into a study", len(text), events.MaxSpecBytes/2)
+	read.Name, read.Workload = w.Name, bytes.TrimSpace(text)
+	if len(read.Workload) > events.MaxSpecBytes/2 {
+		b.add(at, codeTooLarge, "", "the layers have %d bytes, at most %d fit into a study", len(read.Workload), events.MaxSpecBytes/2)
 		return
 	}
-	b.addNetwork(at, w.Name, w, weight, text)
+	b.addNetwork(at, w, read)
 }
 
-func (b *builder) builtinNetwork(n *node, weight float64) {
+func (b *builder) builtinNetwork(n *node, read events.Network) {
 	if b.cat.Network == nil {
 		b.add(n, codeUnknownName, "", "there is no network %q: this build has none", clip(n.text))
 		return
@@ -143,37 +137,26 @@ func (b *builder) builtinNetwork(n *node, weight float64) {
 		b.add(n, codeUnknownName, oneOf(n.text, b.cat.NetworkNames), "there is no network %q", clip(n.text))
 		return
 	}
-	b.addNetwork(n, n.text, w, weight, nil)
+	b.addNetwork(n, w, read)
 }
 
-func (b *builder) addNetwork(at *node, name string, w *workload.Workload, weight float64, layers []byte) {
-	id, err := w.Identity()
-	if err != nil {
-		b.add(at, codeUnknownName, "", "network %q cannot be used: %s", name, err)
+func (b *builder) addNetwork(at *node, w *workload.Workload, read events.Network) {
+	var err error
+	if read.SHA256, err = w.Identity(); err != nil {
+		b.add(at, codeUnknownName, "", "network %q cannot be used: %s", read.Name, err)
 		return
 	}
-	b.networks = append(b.networks, evaluator.Network{Workload: w, Weight: weight})
-	b.spec.Networks = append(b.spec.Networks, events.Network{Name: name, Weight: weight, SHA256: id, Workload: layers})
+	b.networks = append(b.networks, evaluator.Network{Workload: w, Weight: read.Weight})
+	b.spec.Networks = append(b.spec.Networks, read)
 }
 
-// evaluator reads who measures, and which metrics there are.
+// evaluator finds who measures, and which metrics there are.
 func (b *builder) evaluator() {
 	e := b.field("evaluator")
-	s := &b.spec.Evaluator
-	s.TimeoutSeconds, s.Attempts, s.MaxFailures = defaultTimeout, defaultAttempts, defaultMaxFailures
-	if v, ok := quietQuantity(e.get("timeout"), "s"); ok {
-		s.TimeoutSeconds = v
+	if s := &b.spec.Evaluator; b.desc != nil {
+		s.Name = cmp.Or(s.Name, b.desc.Name)
 	}
-	setInt(&s.Attempts, e.get("attempts"))
-	setInt(&s.MaxFailures, e.get("maxFailures"))
-	if b.desc != nil {
-		s.Name = b.desc.Name
-	}
-	if name := e.get("name"); name != nil && name.kind == stringKind {
-		b.label(name, "an evaluator")
-		s.Name = name.text
-	}
-	if b.desc != nil && s.Name == b.desc.Name {
+	if b.builtin() {
 		b.templateEvaluator(e)
 		return
 	}
@@ -197,7 +180,6 @@ func (b *builder) templateEvaluator(e *node) {
 // ownEvaluator takes everything from the study. Nothing is cheap then: only
 // the evaluator could compute it.
 func (b *builder) ownEvaluator(e *node) {
-	b.spec.Evaluator.Deterministic = e.get("deterministic") != nil && e.get("deterministic").text == "true"
 	spec := b.field()
 	switch {
 	case b.desc == nil && (spec.at("space", "parameters") == nil || spec.at("space", "template") != nil):
@@ -216,35 +198,28 @@ func (b *builder) ownEvaluator(e *node) {
 		b.add(e, codeMissing, "Write metrics: [{name: latency, unit: s}].", "your own evaluator needs its metrics")
 	}
 	seen := map[string]bool{}
-	for _, n := range metrics.list() {
-		b.ownMetric(n, seen)
+	for i, n := range metrics.list() {
+		b.ownMetric(n, &b.ownMetrics[i], seen)
 	}
 }
 
-func (b *builder) ownMetric(n *node, seen map[string]bool) {
+func (b *builder) ownMetric(n *node, m *events.Metric, seen map[string]bool) {
 	name := n.get("name")
 	if name == nil || name.kind != stringKind {
 		return
 	}
-	b.snake(name, "a metric")
-	u := unit.Unit{Dimension: unit.Dimensionless, Factor: 1}
-	if un := n.get("unit"); un != nil && un.kind == stringKind {
-		var known bool
-		if u, known = b.unit(un); !known {
-			u = unit.Unit{Dimension: unit.Dimensionless, Factor: 1}
-		}
+	u, _ := b.unit(n.get("unit"))
+	m.Unit = u.Symbol
+	full := m.Name + suffix(m.Unit)
+	switch without, has := strings.CutSuffix(m.Name, suffix(m.Unit)); {
+	case has && m.Unit != "":
+		b.add(name, codeBadName, fmt.Sprintf("Write %s; the log calls it %s.", without, m.Name), "a metric's name has no unit in a study")
+	case seen[m.Name] || seen[full]:
+		b.add(name, codeDuplicate, "Give each metric a name of its own.", "the metric %q is here twice", clip(m.Name))
+	default:
+		seen[m.Name], seen[full] = true, true
+		b.addMetric(events.Metric{Name: full, Unit: m.Unit})
 	}
-	if s := suffix(u.Symbol); s != "" && strings.HasSuffix(name.text, s) {
-		b.add(name, codeBadName, fmt.Sprintf("Write %s; the log calls it %s.", strings.TrimSuffix(name.text, s), name.text), "a metric's name has no unit in a study")
-		return
-	}
-	full := name.text + suffix(u.Symbol)
-	if seen[name.text] || seen[full] {
-		b.add(name, codeDuplicate, "Give each metric a name of its own.", "the metric %q is here twice", clip(name.text))
-		return
-	}
-	seen[name.text], seen[full] = true, true
-	b.addMetric(events.Metric{Name: full, Unit: u.Symbol})
 }
 
 func (b *builder) addMetric(m events.Metric) {
@@ -285,18 +260,4 @@ func (b *builder) value(n *node, m metric) *float64 {
 	}
 	v += 0 // -0 is 0
 	return &v
-}
-
-func setInt(dst *int, n *node) {
-	if v, ok := plainNumber(n); ok && v >= 0 && v <= events.MaxTrials && v == float64(int(v)) {
-		*dst = int(v)
-	}
-}
-
-// quietQuantity reads what check has already found to be right.
-func quietQuantity(n *node, symbol string) (float64, bool) {
-	if n == nil || !n.scalar() {
-		return 0, false
-	}
-	return (&report{}).quantity(n, unitOf(symbol), "")
 }

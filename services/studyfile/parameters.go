@@ -10,61 +10,48 @@ import (
 	"apollo/services/studyfile/unit"
 )
 
-// ownParameters reads the parameters of a space without template.
+// ownParameters gives the parameters of a space without template their levels.
 func (b *builder) ownParameters(list *node) {
-	var names []string
-	for _, n := range list.list() {
+	seen := map[string]bool{}
+	good := true
+	for i, n := range list.list() {
+		p := &b.own[i]
 		if b.full() {
 			return
 		}
-		if n.kind != mapKind {
-			continue
+		good = n.kind == mapKind && b.ownParameter(p, n) && good
+		if p.Name != "" && seen[p.Name] {
+			b.add(n.get("name"), codeDuplicate, "Give each parameter a name of its own.", "the parameter %q is here twice", p.Name)
+			good = false
 		}
-		p, ok := b.ownParameter(n)
-		if name := n.get("name"); p.Name != "" && slices.Contains(names, p.Name) {
-			b.add(name, codeDuplicate, "Give each parameter a name of its own.", "the parameter %q is here twice", p.Name)
-			continue
-		}
-		names = append(names, p.Name)
-		if ok {
-			b.spec.Parameters = append(b.spec.Parameters, p)
-		}
+		seen[p.Name] = true
 	}
-	if len(b.spec.Parameters) < len(list.list()) {
-		// Rules over a space with gaps would only repeat what is reported.
-		b.spec.Parameters = nil
+	if good { // rules over a space with gaps would only repeat what is reported
+		b.spec.Parameters = slices.Clone(b.own)
 	}
 }
 
-func (b *builder) ownParameter(n *node) (events.Parameter, bool) {
-	p := events.Parameter{Name: n.get("name").str()}
+func (b *builder) ownParameter(p *events.Parameter, n *node) bool {
 	before := len(b.found)
-	if name := n.get("name"); name.str() != "" {
-		b.snake(name, "a parameter")
-		if slices.Contains(reserved(), p.Name) {
-			b.add(name, codeBadName, "Rules use this word; take another name.", "%q is no name for a parameter", p.Name)
-		}
+	if slices.Contains(reserved(), p.Name) {
+		b.add(n.get("name"), codeBadName, "Rules use this word; take another name.", "%q is no name for a parameter", p.Name)
 	}
-	u := unit.Unit{Dimension: unit.Dimensionless, Factor: 1}
-	if un := n.get("unit"); un != nil && un.kind == stringKind {
-		var known bool
-		if u, known = b.unit(un); !known {
-			return p, false // levels in a unit that nobody knows mean nothing
-		}
-		p.Unit = u.Symbol
+	u, known := b.unit(n.get("unit"))
+	if !known {
+		return false // levels in a unit that nobody knows mean nothing
 	}
+	p.Unit = u.Symbol
 	values, ranged := n.get("values"), n.get("min") != nil || n.get("max") != nil || n.get("step") != nil || n.get("steps") != nil || n.get("scale") != nil
 	switch {
-	case values != nil && ranged:
-		b.add(values, codeContradicts, "Remove one of them.", "a parameter has values or a range (min, max), not both")
+	case values != nil && ranged: // reported
 	case values != nil:
-		b.ownValues(&p, values, u)
+		b.ownValues(p, values, u)
 	case ranged:
-		b.ownRange(&p, n, u)
+		b.ownRange(p, n, u)
 	default:
 		b.add(n, codeMissing, "Write values: [1, 2, 4], or min and max.", "the parameter has no levels")
 	}
-	return p, len(b.found) == before && len(p.Values)+len(p.Labels) > 0
+	return len(b.found) == before && (p.Name == "" || isSnake(p.Name)) && len(p.Values)+len(p.Labels) > 0
 }
 
 // reserved are the words of rule expressions (events.CompileRule).
@@ -75,19 +62,13 @@ func reserved() []string {
 	}
 }
 
-// snake reports a name that is not snake_case.
-func (b *builder) snake(n *node, of string) {
-	s := n.text
-	ok := len(s) <= 63 && s != "" && s[0] >= 'a' && s[0] <= 'z' && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
-	if !ok {
-		b.add(n, codeBadName, "A name is snake_case: 1 to 63 of a-z, 0-9 and \"_\", starting with a letter.", "%q is no name for %s", clip(s), of)
+// unit reads the name of a unit; without one it is the plain number.
+func (b *builder) unit(n *node) (u unit.Unit, known bool) {
+	plain := unit.Unit{Dimension: unit.Dimensionless, Factor: 1}
+	if n == nil || n.kind != stringKind {
+		return plain, true
 	}
-}
-
-// unit reads the name of a unit.
-func (b *builder) unit(n *node) (unit.Unit, bool) {
-	u, ok := unit.Find(n.text)
-	if ok {
+	if u, known = unit.Find(n.text); known {
 		return u, true
 	}
 	hint := "Known units: "
@@ -99,7 +80,7 @@ func (b *builder) unit(n *node) (unit.Unit, bool) {
 		symbols = append(symbols, u.Symbol)
 	}
 	b.add(n, codeBadUnit, hint+strings.Join(symbols, ", ")+".", "%q is no unit that a study knows", clip(n.text))
-	return u, false
+	return plain, false
 }
 
 // ownValues reads levels: all numbers, or all labels.

@@ -78,7 +78,7 @@ func (b *builder) baselineReferences() {
 
 // baseline returns the metrics of the template's baseline, nil when it has none.
 func (b *builder) baseline() []float64 {
-	if b.desc == nil || b.spec.Evaluator.Name != b.desc.Name || len(b.template.Baseline) != len(b.template.Params) {
+	if !b.builtin() || len(b.template.Baseline) != len(b.template.Params) {
 		return nil
 	}
 	e, err := b.template.Backend.New(evaluator.Task{Params: b.template.Params, Networks: b.networks})

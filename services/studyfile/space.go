@@ -16,8 +16,7 @@ func (b *builder) space() {
 	}
 	template, own := s.get("template"), s.get("parameters")
 	switch {
-	case template != nil && own != nil:
-		b.add(own, codeContradicts, "Use restrict, fix and rules to narrow a template; leave the template out to declare parameters.", "a space has a template or parameters, not both")
+	case template != nil && own != nil: // reported
 	case template != nil:
 		b.fromTemplate(template)
 	case own != nil:
@@ -35,16 +34,13 @@ func (b *builder) space() {
 }
 
 func (b *builder) fromTemplate(n *node) {
-	name := n.str()
-	var names []string
 	for i := range b.cat.Templates {
 		t := &b.cat.Templates[i]
-		names = append(names, t.Name)
-		if t.Name != name {
+		if t.Name != n.str() {
 			continue
 		}
 		desc := t.Backend.Describe()
-		b.template, b.desc, b.spec.Template = t, &desc, name
+		b.template, b.desc = t, &desc
 		for _, p := range t.Params {
 			b.spec.Parameters = append(b.spec.Parameters, events.Parameter{
 				Name: p.Name, Unit: p.Unit, Values: slices.Clone(p.Values), Labels: slices.Clone(p.Labels),
@@ -53,7 +49,7 @@ func (b *builder) fromTemplate(n *node) {
 		return
 	}
 	if n.kind == stringKind {
-		b.add(n, codeUnknownName, oneOf(name, names), "there is no template %q", clip(name))
+		b.add(n, codeUnknownName, oneOf(n.text, b.cat.templateNames()), "there is no template %q", clip(n.text))
 	}
 }
 
@@ -137,30 +133,24 @@ func (b *builder) keepLevels(i int, values []*node) {
 	}
 }
 
-// rules reads the structural rules and compiles each of them.
+// rules compiles the structural rules, each by itself.
 func (b *builder) rules(list *node) {
 	seen := map[string]bool{}
-	for _, n := range list.list() {
+	for i, n := range list.list() {
 		if b.full() {
 			return
 		}
-		rule := events.Rule{ID: n.get("id").str(), Expr: n.get("expr").str()}
-		if id := n.get("id"); id != nil && id.kind == stringKind {
-			b.label(id, "a rule")
+		rule, id, e := b.spec.Rules[i], n.get("id"), n.get("expr")
+		if id != nil && id.kind == stringKind {
 			if seen[rule.ID] {
 				b.add(id, codeDuplicate, "Give each rule an id of its own.", "the rule %q is here twice", rule.ID)
 			}
 			seen[rule.ID] = true
 		}
-		if e := n.get("expr"); e != nil && e.kind == stringKind && len(rule.Expr) <= events.MaxRuleLength {
-			b.rule(e, rule)
+		if e != nil && e.kind == stringKind && len(rule.Expr) <= events.MaxRuleLength {
+			b.expression(e, rule)
 		}
 	}
-}
-
-func (b *builder) rule(n *node, rule events.Rule) {
-	b.spec.Rules = append(b.spec.Rules, rule)
-	b.expression(n, rule)
 }
 
 // expression reports what is wrong with a rule or condition.

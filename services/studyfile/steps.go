@@ -107,8 +107,7 @@ func (b *builder) ownSteps(p *events.Parameter, n *node, low, high *big.Rat) {
 		return // reported with the shape
 	case low.Cmp(high) >= 0:
 		b.add(n.get("min"), codeContradicts, "", "min is not below max")
-	case n.get("step") != nil:
-		b.add(n.get("step"), codeContradicts, "Remove one of them.", "a range has step or steps, not both")
+	case n.get("step") != nil: // reported
 	case scale == "log2":
 		b.add(steps, codeContradicts, "Remove it, or take scale: log.", "a log2 range has no steps: every level is twice the one before")
 	case scale == "log" && low.Sign() <= 0:

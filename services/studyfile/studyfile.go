@@ -3,8 +3,7 @@ package studyfile
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
-	"strings"
+	"errors"
 	"unicode/utf8"
 
 	"apollo/evaluator"
@@ -29,6 +28,13 @@ type Catalog struct {
 	AlgorithmNames []string
 	// ManyNames are the strategies that search several objectives; nil means all.
 	ManyNames []string
+}
+
+func (c Catalog) templateNames() (names []string) {
+	for _, t := range c.Templates {
+		names = append(names, t.Name)
+	}
+	return names
 }
 
 // Options say where a document comes from.
@@ -83,8 +89,9 @@ func parse(r *report, src []byte, cat Catalog, opts Options) (*Document, error) 
 		r.add(root, codeMissing, "Start with \"apiVersion: apollo/v1\" and \"kind: Study\".", "the study is empty")
 		return nil, nil
 	}
-	r.check(root, document())
-	b := &builder{report: r, cat: cat, opts: opts, root: root, spec: &events.Spec{}}
+	b := &builder{report: r, cat: cat, opts: opts, table: document(), root: root, spec: &events.Spec{}}
+	b.check(root, b.table)
+	b.store(b.table, root, b)
 	return b.build()
 }
 
@@ -138,10 +145,14 @@ func readable(r *report, src []byte) bool {
 // there, so that one mistake does not hide the next.
 type builder struct {
 	*report
-	cat  Catalog
-	opts Options
-	root *node
-	spec *events.Spec
+	cat   Catalog
+	opts  Options
+	table *field
+	root  *node
+	spec  *events.Spec
+	// own are the parameters and ownMetrics the metrics that the study declares.
+	own        []events.Parameter
+	ownMetrics []events.Metric
 	// declared are the parameters before fix and restrict.
 	declared []events.Parameter
 	template *evaluator.Template
@@ -156,7 +167,6 @@ type builder struct {
 func (b *builder) field(keys ...string) *node { return b.root.get("spec").at(keys...) }
 
 func (b *builder) build() (*Document, error) {
-	b.metadata()
 	b.space()
 	b.workload()
 	b.evaluator()
@@ -176,16 +186,15 @@ func (b *builder) build() (*Document, error) {
 	doc := &Document{Exec: exec, Spec: b.spec}
 	b.findLegal(b.bind(doc))
 	b.baselineReferences()
-	normalised, err := b.normalise()
-	if err != nil {
-		return nil, fmt.Errorf("write the normalised study: %w", err)
+	doc.Normalised = appendJSON(nil, b.written(b.table, b, nil))
+	if !json.Valid(doc.Normalised) {
+		return nil, errors.New("write the normalised study: a number has no JSON")
 	}
-	if most := events.MaxSpecBytes - requestRoom; len(normalised) > most && !b.opts.Published {
+	if most := events.MaxSpecBytes - requestRoom; len(doc.Normalised) > most && !b.opts.Published {
 		b.add(b.root, codeTooLarge, "Use fewer levels, shorter labels, or fewer layers in the study's own networks.",
-			"the study has %d bytes when all of it is written out, at most %d can be published", len(normalised), most)
+			"the study has %d bytes when all of it is written out, at most %d can be published", len(doc.Normalised), most)
 		return nil, nil
 	}
-	doc.Normalised = normalised
 	return doc, nil
 }
 
@@ -205,46 +214,4 @@ func (b *builder) sizes() {
 		at = batch
 	}
 	b.add(at, m.Code, m.Hint, "%s", m.Message)
-}
-
-func (b *builder) metadata() {
-	name := b.root.at("metadata", "name")
-	if name.str() != "" || name != nil && name.kind == stringKind {
-		b.label(name, "a study")
-		b.spec.Study = name.text
-	}
-	if labels := b.root.at("metadata", "labels"); labels != nil && len(labels.entries) > 0 {
-		b.spec.Labels = map[string]string{}
-		for _, e := range labels.entries {
-			b.spec.Labels[e.key] = e.value.str()
-		}
-	}
-}
-
-// label reports a name that is no DNS label.
-func (b *builder) label(n *node, of string) {
-	if events.IsName(n.text) {
-		return
-	}
-	hint := "A name has 1 to 63 of a-z, 0-9 and \"-\", with no \"-\" at either end."
-	if fixed := toLabel(n.text); fixed != "" {
-		hint = fmt.Sprintf("Did you mean %q? %s", fixed, hint)
-	}
-	b.add(n, codeBadName, hint, "%q is no name for %s", clip(n.text), of)
-}
-
-// toLabel turns text into the DNS label it is closest to, or "".
-func toLabel(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
-			return r
-		}
-		return '-'
-	}, strings.ToLower(strings.TrimSpace(s)))
-	s = strings.Trim(s, "-")
-	if !events.IsName(s) {
-		return ""
-	}
-	return s
 }

@@ -1,87 +1,53 @@
 package studyfile
 
 import (
-	"cmp"
 	"path/filepath"
-	"strings"
 
 	"apollo/events"
 )
 
-// runLength is the number of hex digits of a run (docs/events.md).
-const runLength = 8
-
 // methodAuto is the method that leaves the choice to the evidence.
 const methodAuto = "auto"
 
-// transferMethods are the values of transfer.method.
-func transferMethods() []string {
-	return []string{methodAuto, "merge", "seed", "gp", "rgpe", "rtm", "zero-shot"}
-}
-
-// transfer reads the sources of knowledge.
+// transfer checks the sources of knowledge.
 func (b *builder) transfer() {
-	n := b.field("transfer")
-	if n == nil || n.kind != mapKind {
+	t, n := b.spec.Transfer, b.field("transfer")
+	if t == nil {
 		return
 	}
-	t := &events.Transfer{Seeds: defaultSeeds}
-	setInt(&t.Seeds, n.get("seeds"))
-	if v, ok := quietQuantity(n.get("control"), ""); ok {
-		t.Control = v
-	}
-	if m := n.get("method").str(); m != methodAuto {
-		t.Method = m
+	if t.Method == methodAuto {
+		t.Method = ""
 	}
 	if t.Method == "seed" && t.Seeds == 0 {
 		b.add(n.get("seeds"), codeContradicts, "Allow some seeds, or remove transfer.", "method seed with no seeds uses nothing of the sources")
 	}
 	seen := map[events.Source]bool{}
-	for _, s := range n.get("sources").list() {
-		source, ok := events.Source{Auto: true}, true
-		switch {
-		case s.kind == mapKind:
-			source, ok = b.source(s)
-		case s.str() != "auto":
+	for i, s := range n.get("sources").list() {
+		source := &t.Sources[i]
+		if s.kind != mapKind && !source.Auto {
 			continue
 		}
-		if ok && seen[source] {
+		if ok := b.source(s, source); ok && seen[*source] {
 			b.add(s, codeDuplicate, "Remove one of them.", "this source is here twice")
 		}
-		seen[source] = true
-		t.Sources = append(t.Sources, source)
+		seen[*source] = true
 	}
-	b.spec.Transfer = t
 }
 
-func (b *builder) source(n *node) (events.Source, bool) {
+// source checks one source, and makes its path complete.
+func (b *builder) source(n *node, out *events.Source) bool {
 	before := len(b.found)
-	study, parquet, run := n.get("study"), n.get("parquet"), n.get("run")
-	out := events.Source{Study: study.str(), Run: run.str(), Parquet: parquet.str()}
-	switch {
-	case study == nil && parquet == nil:
+	study, parquet := n.get("study"), n.get("parquet")
+	if study == nil && parquet == nil && !out.Auto {
 		b.add(n, codeMissing, "Write study: NAME, parquet: PATTERN, or auto instead of the mapping.", "the source names nothing")
-	case study != nil && parquet != nil:
-		b.add(parquet, codeContradicts, "Write two sources.", "a source is a study or Parquet files, not both")
 	}
-	if study != nil && study.kind == stringKind {
-		b.label(study, "a study")
-		if study.text == b.spec.Study {
-			b.add(study, codeContradicts, "To start anew, give the study another name.", "a study cannot be its own source")
-		}
-	}
-	if run != nil && run.kind == stringKind {
-		if len(run.text) != runLength || strings.Trim(run.text, "0123456789abcdef") != "" {
-			b.add(run, codeBadName, "apollo study ls shows the runs. Put digits in quotes.", "%q is no run: a run has %d hex digits", clip(run.text), runLength)
-		}
-		if parquet != nil {
-			b.add(run, codeContradicts, "Remove it; the pattern names the run's files.", "only a study has runs")
-		}
+	if study.str() != "" && study.text == b.spec.Study {
+		b.add(study, codeContradicts, "To start anew, give the study another name.", "a study cannot be its own source")
 	}
 	if parquet != nil && parquet.kind == stringKind {
 		out.Parquet = b.pattern(parquet)
 	}
-	return out, len(b.found) == before
+	return len(b.found) == before
 }
 
 // pattern checks a path pattern and joins it to the document's directory.
@@ -102,28 +68,4 @@ func (b *builder) pattern(n *node) string {
 		return n.text
 	}
 	return filepath.Join(b.opts.Dir, n.text)
-}
-
-// writtenTransfer is a transfer as a study file says it.
-type writtenTransfer struct {
-	Sources []any   `json:"sources"`
-	Method  string  `json:"method"`
-	Seeds   int     `json:"seeds"`
-	Control float64 `json:"control"`
-}
-
-func (b *builder) writtenTransfer() *writtenTransfer {
-	t := b.spec.Transfer
-	if t == nil {
-		return nil
-	}
-	out := &writtenTransfer{Method: cmp.Or(t.Method, methodAuto), Seeds: t.Seeds, Control: t.Control}
-	for _, s := range t.Sources {
-		if s.Auto {
-			out.Sources = append(out.Sources, "auto")
-			continue
-		}
-		out.Sources = append(out.Sources, s)
-	}
-	return out
 }

@@ -18,7 +18,6 @@ func (b *builder) conditions(own *node) {
 		}
 		for i := range b.spec.Parameters {
 			if p := &b.spec.Parameters[i]; p.Name == n.get("name").str() {
-				p.When = when.text
 				nodes[events.ConditionID(p.Name)] = when
 				b.condition(when, p)
 			}

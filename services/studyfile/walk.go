@@ -1,0 +1,272 @@
+package studyfile
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"apollo/events"
+	"apollo/services/studyfile/unit"
+)
+
+// enter returns the struct that an object's fields are in: a new one where the
+// object may be missing, and nil where it is.
+func (f *field) enter(n *node, in any) any {
+	if f.in != nil && f.word == "" {
+		in = f.in(in)
+	}
+	g, optional := in.(group)
+	switch {
+	case !optional:
+		return in
+	case n != nil && n.kind == mapKind:
+		return g.add()
+	}
+	return nil
+}
+
+// store fills in what a document says, and defaults: everything that the field
+// alone explains. It says nothing about mistakes, which check has reported.
+func (b *builder) store(f *field, n *node, in any) {
+	switch f.shape {
+	case objectShape:
+		if f.word != "" {
+			*f.in(in).(*bool) = n.str() == f.word
+		}
+		if in = f.enter(n, in); in == nil {
+			return
+		}
+		for i := range f.fields {
+			b.store(&f.fields[i], n.get(f.fields[i].name), in)
+		}
+	case listShape:
+		g, _ := f.home(in).(group)
+		for _, item := range n.list() {
+			if g != nil {
+				b.store(f.elem, item, g.add())
+			}
+		}
+	default:
+		b.put(f, f.standard(), f.home(in))
+		b.put(f, n, f.home(in))
+	}
+}
+
+// home is where the value is, nil when it is read by meaning.
+func (f *field) home(in any) any {
+	if f.in == nil {
+		return nil
+	}
+	return f.in(in)
+}
+
+// standard is the default as a document would write it, nil when it is words.
+func (f *field) standard() *node {
+	if slices.Contains(f.enum, f.fallback) {
+		return &node{kind: stringKind, text: f.fallback}
+	}
+	if f.shape == textShape || f.fallback == "" {
+		return nil
+	}
+	return &node{kind: numberKind, text: f.fallback}
+}
+
+// unit is the one in which a field's quantities are kept.
+func (f *field) unit() unit.Unit { return unitOf(unit.Base(f.dimension)) }
+
+// put stores one value where it is good.
+func (b *builder) put(f *field, n *node, to any) {
+	if n == nil || to == nil {
+		return
+	}
+	number, ok := plainNumber(n)
+	switch to := to.(type) {
+	case *string:
+		*to = cmp.Or(n.str(), *to)
+	case *bool:
+		*to = n.kind == boolKind && n.text == "true"
+	case *int:
+		if ok && number >= 0 && number <= events.MaxTrials && number == float64(int(number)) {
+			*to = int(number)
+		}
+	case *uint64: // needs all 64 bits
+		if v, err := strconv.ParseUint(n.text, 10, 64); err == nil && n.kind == numberKind {
+			*to = v
+		}
+	case *float64:
+		if f.shape == quantityShape {
+			number, ok = (&report{}).quantity(n, f.unit(), "")
+		}
+		if ok {
+			*to = number
+		}
+	case *map[string]string:
+		for _, e := range n.entries {
+			if *to == nil {
+				*to = map[string]string{}
+			}
+			(*to)[e.key] = e.value.str()
+		}
+	case *json.RawMessage:
+		if len(n.entries) > 0 {
+			*to = appendJSON(nil, b.plain(n))
+		}
+	}
+}
+
+// plain is the JSON of a node whose meaning another package knows. Numbers that
+// JSON cannot write as they stand are reported.
+func (b *builder) plain(n *node) any {
+	switch n.kind {
+	case stringKind:
+		return n.text
+	case listKind:
+		out := list{}
+		for _, item := range n.items {
+			out = append(out, b.plain(item))
+		}
+		return out
+	case mapKind:
+		out := object{}
+		for _, e := range n.entries {
+			out = append(out, member{e.key, b.plain(e.value)})
+		}
+		return out
+	case boolKind, numberKind:
+		if json.Valid([]byte(n.text)) {
+			return json.RawMessage(n.text)
+		}
+		v, ok := plainNumber(n)
+		if !ok {
+			b.add(n, codeWrongType, "Write it as a decimal number.", "%q is no number that a study takes", clip(n.text))
+		}
+		return json.RawMessage(strconv.FormatFloat(v, 'g', -1, 64))
+	}
+	return nil
+}
+
+// written is a field of the study as it is published: every default is written
+// out, and every quantity stands in its base unit with all its digits, so that
+// Parse gives the same spec again, bit for bit. What is empty and no number is
+// left out: nil. m is the metric that the object around names.
+func (b *builder) written(f *field, in any, m *metric) any {
+	switch v := f.home(in).(type) {
+	case nil:
+		if f.shape == objectShape {
+			return b.writtenObject(f, in)
+		}
+		if f.required {
+			return f.enum[0]
+		}
+	case group:
+		var out list
+		for _, item := range v.all() {
+			if f.shape == objectShape {
+				return b.writtenObject(f, item)
+			}
+			out = append(out, b.written(f.elem, item, nil))
+		}
+		if len(out) > 0 {
+			return out
+		}
+	case *bool:
+		switch {
+		case f.shape == boolShape:
+			return *v
+		case *v:
+			return f.word
+		}
+		return b.writtenObject(f, in)
+	case *string:
+		if f.shape == metricShape {
+			*m = b.metricOf(*v)
+			return m.short
+		}
+		if *v != "" {
+			return *v
+		}
+		if n := f.standard(); n != nil {
+			return n.text
+		}
+	case *float64:
+		return written(v, unit.Base(f.dimension))
+	case **float64:
+		return written(*v, m.Unit)
+	case *json.RawMessage:
+		if len(*v) > 0 {
+			return *v
+		}
+	case *map[string]string:
+		if len(*v) > 0 {
+			return *v
+		}
+	case *events.Parameter:
+		return levels(*v)
+	default:
+		return v
+	}
+	return nil
+}
+
+func (b *builder) writtenObject(f *field, in any) any {
+	var out object
+	var m metric
+	for i := range f.fields {
+		if v := b.written(&f.fields[i], in, &m); v != nil {
+			out = append(out, member{f.fields[i].name, v})
+		}
+	}
+	if out == nil {
+		return nil
+	}
+	return out
+}
+
+func (b *builder) metricOf(name string) metric {
+	for _, m := range b.metrics {
+		if m.Name == name {
+			return m
+		}
+	}
+	return metric{}
+}
+
+// written is a quantity with its unit, or a plain number.
+func written(v *float64, symbol string) any {
+	switch {
+	case v == nil:
+		return nil
+	case unitOf(symbol).Symbol == "":
+		return *v
+	}
+	return unit.Exact(*v, symbol)
+}
+
+// levels are the levels of a parameter as a study lists them.
+func levels(p events.Parameter) (out list) {
+	for _, l := range p.Labels {
+		out = append(out, l)
+	}
+	for i := range p.Values {
+		out = append(out, written(&p.Values[i], p.Unit))
+	}
+	return out
+}
+
+// restricted are the levels of the parameters that the study narrows, nil for
+// none.
+func (b *builder) restricted() any {
+	var out object
+	for i, p := range b.spec.Parameters {
+		if all := b.declared[i]; len(p.Values)+len(p.Labels) < len(all.Values)+len(all.Labels) {
+			out = append(out, member{p.Name, levels(p)})
+		}
+	}
+	if out == nil {
+		return nil
+	}
+	slices.SortFunc(out, func(a, b member) int { return strings.Compare(a.key, b.key) })
+	return out
+}
