@@ -16,6 +16,9 @@ import (
 // setFlag adds --set, which overrides fields of a study file.
 func setFlag(c *cobra.Command, sets *[]string) {
 	c.Flags().StringArrayVar(sets, "set", nil, "override a `field` of the file, as often as wanted: spec.budget.trials=20000")
+	_ = c.RegisterFlagCompletionFunc("set", func(_ *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
+		return studyfile.Complete(text, builtins().Study()), cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+	})
 }
 
 // readStudy reads a study file, "-" for the standard input. Its mistakes are

@@ -104,24 +104,31 @@ func valid(t *testing.T, s *jsonschema.Schema, src []byte) error {
 	return s.Validate(v)
 }
 
-func TestSchemaIsCommitted(t *testing.T) {
+// Files that are made from the table of fields: make generate writes them.
+func TestFilesAreCommitted(t *testing.T) {
 	t.Parallel()
-	const file = "../../docs/study.schema.json"
-	got, err := studyfile.Schema()
+	schema, err := studyfile.Schema()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *rewrite {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
+	const schemaFile, pageFile = "../../docs/study.schema.json", "../../docs/study-file.md"
+	page, err := os.ReadFile(pageFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, got := range map[string][]byte{schemaFile: schema, pageFile: studyfile.Page(page, product())} {
+		if *rewrite {
+			if err := os.WriteFile(file, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s lags behind the fields: run go test ./services/studyfile -rewrite", file)
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s lags behind the table of fields: run make generate", file)
+		}
 	}
 }
 

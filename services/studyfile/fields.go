@@ -20,14 +20,14 @@ func document() *field {
 			spaceField(),
 			workloadField(),
 			{name: "objectives", shape: listShape, required: true, nonempty: true, most: events.MaxObjectives, in: at(func(b *builder) any { return many[events.Objective]{&b.spec.Objectives} }), doc: "What to optimise. With several objectives the answer is the Pareto front.", page: "Each on another metric; see [several objectives](#several-objectives).", elem: &field{shape: objectShape, fields: []field{
-				{name: "metric", shape: metricShape, required: true, in: at(func(o *events.Objective) any { return &o.Metric }), doc: "Name of a metric of the evaluator, without its unit: latency."},
+				{name: "metric", shape: metricShape, required: true, in: at(func(o *events.Objective) any { return &o.Metric }), doc: "Name of a metric of the evaluator, without its unit: `latency`."},
 				{name: "goal", shape: textShape, required: true, enum: []string{"minimize", "maximize"}, in: at(func(o *events.Objective) any { return &o.Goal }), doc: "Direction of the search."},
 				{name: "target", shape: valueShape, in: at(func(o *events.Objective) any { return &o.Target }), doc: "Value, with unit, at which the study is done; with several targets, when one design reaches all.", page: "Only feasible designs count."},
 				{name: "reference", shape: valueShape, in: at(func(o *events.Objective) any { return &o.Reference }), fallback: "the constraint's bound, twice the template's baseline (half of it where maximised), or from the first ten feasible trials", doc: "With several objectives: the worst value of interest, a corner of the hypervolume.", page: "See [several objectives](#several-objectives)."},
 			}}},
 			{name: "constraints", shape: listShape, most: events.MaxConstraints, in: at(func(b *builder) any { return many[events.Constraint]{&b.spec.Constraints} }), doc: "Bounds on metrics. A design outside is infeasible.", page: "One `max` and one `min` per metric.", elem: &field{shape: objectShape, fields: []field{
-				{name: "metric", shape: metricShape, required: true, in: at(func(c *events.Constraint) any { return &c.Metric }), doc: "Name of a metric of the evaluator, without its unit: area."},
-				{name: "max", shape: valueShape, in: at(func(c *events.Constraint) any { return &c.Max }), doc: "Largest value that is allowed, with unit: 6.8 mm2."},
+				{name: "metric", shape: metricShape, required: true, in: at(func(c *events.Constraint) any { return &c.Metric }), doc: "Name of a metric of the evaluator, without its unit: `area`."},
+				{name: "max", shape: valueShape, in: at(func(c *events.Constraint) any { return &c.Max }), doc: "Largest value that is allowed, with unit: `6.8 mm2`."},
 				{name: "min", shape: valueShape, in: at(func(c *events.Constraint) any { return &c.Min }), doc: "Smallest value that is allowed, with unit."},
 			}}},
 			{name: "knownConstraints", shape: textShape, enum: []string{"checked", "hidden"}, fallback: "checked", in: at(func(b *builder) any { return &b.spec.KnownConstraints }), doc: "`checked`: rules and cheap metrics are checked before a design is sent, so that they cost no trial. `hidden`: every design costs a trial, as in experiments that follow the paper.", page: "Conditions (`when`) are checked all the same."},
@@ -41,7 +41,7 @@ func document() *field {
 			{name: "stop", shape: objectShape, doc: "Conditions that end a study before its budget.", fields: []field{
 				{name: "plateau", shape: objectShape, in: at(func(b *builder) any { return maybe[events.Plateau]{&b.spec.Stop.Plateau} }), doc: "End when the best design has stopped getting better.", fields: []field{
 					{name: "trials", shape: integerShape, required: true, min: 1, max: events.MaxTrials, in: at(func(p *events.Plateau) any { return &p.Trials }), doc: "Number of trials without an improvement."},
-					{name: "improvement", shape: quantityShape, dimension: unit.Dimensionless, max: 1, fallback: "0", in: at(func(p *events.Plateau) any { return &p.Improvement }), doc: "Smallest relative improvement that counts: 0.1% or 0.001."},
+					{name: "improvement", shape: quantityShape, dimension: unit.Dimensionless, max: 1, fallback: "0", in: at(func(p *events.Plateau) any { return &p.Improvement }), doc: "Smallest relative improvement that counts: `0.1%` or 0.001."},
 				}},
 			}},
 			{name: "order", shape: textShape, enum: []string{"strict", "relaxed"}, fallback: "strict", in: at(func(b *builder) any { return &b.spec.Order }), doc: "`strict`: the trials never depend on timing. `relaxed`: an ask sees every result that has arrived, for slow evaluators with stragglers."},
@@ -57,22 +57,22 @@ func spaceField() field {
 			[]string{"template"}, "a space has a template or parameters, not both", "Use restrict, fix and rules to narrow a template; leave the template out to declare parameters.",
 		}, doc: "Parameters of a space without template.", elem: &field{shape: objectShape, fields: []field{
 			{name: "name", shape: textShape, required: true, naming: snake("a parameter"), in: at(func(p *events.Parameter) any { return &p.Name }), doc: "Name in snake_case, at most 63 characters.", page: "Unique, and no word of the rule language (`min`, `in`, …)."},
-			{name: "unit", shape: textShape, fallback: "none: a count or a label", in: at(func(p *events.Parameter) any { return &p.Unit }), doc: "Unit of the values as the evaluator gets them: B, B/s, s, mm2, Hz, …"},
+			{name: "unit", shape: textShape, fallback: "none: a count or a label", in: at(func(p *events.Parameter) any { return &p.Unit }), doc: "Unit of the values as the evaluator gets them: `B`, `B/s`, `s`, `mm2`, `Hz`, …"},
 			{name: "values", shape: listShape, nonempty: true, most: events.MaxLevels, in: at(func(p *events.Parameter) any { return p }), not: &clash{
 				[]string{"min", "max", "step", "steps", "scale"}, "a parameter has values or a range (min, max), not both", "Remove one of them.",
 			}, doc: "The levels: ascending numbers, or labels.", page: "Numbers in any order; labels (`[ws, os]`, at most 256 bytes each) keep theirs.", elem: &field{shape: valueShape}},
 			{name: "min", shape: valueShape, doc: "First level of a range."},
 			{name: "max", shape: valueShape, doc: "Last level of a range, at most.", page: "It is a level when a step meets it."},
 			{name: "step", shape: valueShape, fallback: "1", not: &clash{[]string{"steps"}, "a range has step or steps, not both", "Remove one of them."}, doc: "Distance between the levels of a linear range.", page: "Required with a unit."},
-			{name: "steps", shape: integerShape, min: 2, max: events.MaxLevels, doc: "Number of levels from min to max, both included, instead of step: real numbers, at equal distances, or with scale log in equal ratios."},
-			{name: "scale", shape: textShape, enum: []string{"linear", "log2", "log"}, fallback: "linear", doc: "`linear`: min, min+step, … `log2`: min, 2 min, 4 min, … `log`: steps levels in equal ratios."},
+			{name: "steps", shape: integerShape, min: 2, max: events.MaxLevels, doc: "Number of levels from `min` to `max`, both included, instead of `step`: real numbers, at equal distances, or with scale `log` in equal ratios."},
+			{name: "scale", shape: textShape, enum: []string{"linear", "log2", "log"}, fallback: "linear", doc: "`linear`: min, min+step, … `log2`: min, 2 min, 4 min, … `log`: `steps` levels in equal ratios."},
 			{name: "when", shape: textShape, most: events.MaxRuleLength / 2, in: at(func(p *events.Parameter) any { return &p.When }), doc: "Expression over other parameters: where it is false this parameter means nothing and stays at its first level."},
 		}}},
-		{name: "fix", shape: mapShape, most: events.MaxParameters, elem: &field{shape: valueShape}, doc: "Parameters held at one of their levels: io_bandwidth: 25 GB/s."},
-		{name: "restrict", shape: mapShape, most: events.MaxParameters, in: at(func(b *builder) any { return b.restricted() }), elem: &field{shape: listShape, nonempty: true, most: events.MaxLevels, elem: &field{shape: valueShape}}, doc: "Parameters held to some of their levels: cores: [1, 2, 4, 8].", page: "In any order."},
+		{name: "fix", shape: mapShape, most: events.MaxParameters, elem: &field{shape: valueShape}, doc: "Parameters held at one of their levels: `io_bandwidth: 25 GB/s`."},
+		{name: "restrict", shape: mapShape, most: events.MaxParameters, in: at(func(b *builder) any { return b.restricted() }), elem: &field{shape: listShape, nonempty: true, most: events.MaxLevels, elem: &field{shape: valueShape}}, doc: "Parameters held to some of their levels: `cores: [1, 2, 4, 8]`.", page: "In any order."},
 		{name: "rules", shape: listShape, most: events.MaxRules, in: at(func(b *builder) any { return many[events.Rule]{&b.spec.Rules} }), doc: "Conditions that every design must meet.", elem: &field{shape: objectShape, fields: []field{
 			{name: "id", shape: textShape, required: true, naming: label("a rule"), in: at(func(r *events.Rule) any { return &r.ID }), doc: "Name of the rule, a DNS label; the log names it as a reason.", page: "Unique."},
-			{name: "expr", shape: textShape, required: true, most: events.MaxRuleLength, in: at(func(r *events.Rule) any { return &r.Expr }), doc: "Expression over parameter names, true for legal designs. Numbers are in the parameters' units; KiB, MiB and GiB are constants.", page: "At most 200 syntax nodes: `pes_x * pes_y * pe_memory <= 64 * MiB`."},
+			{name: "expr", shape: textShape, required: true, most: events.MaxRuleLength, in: at(func(r *events.Rule) any { return &r.Expr }), doc: "Expression over parameter names, true for legal designs. Numbers are in the parameters' units; `KiB`, `MiB` and `GiB` are constants.", page: "At most 200 syntax nodes: `pes_x * pes_y * pe_memory <= 64 * MiB`."},
 		}}},
 	}}
 }
@@ -80,9 +80,9 @@ func spaceField() field {
 func workloadField() field {
 	return field{name: "workload", shape: objectShape, doc: "The networks that a design must run. Templates need it.", fields: []field{
 		{name: "networks", shape: listShape, required: true, nonempty: true, most: events.MaxNetworks, in: at(func(b *builder) any { return many[events.Network]{&b.spec.Networks} }), doc: "Networks; with several, a metric is the weighted geometric mean.", elem: &field{shape: objectShape, fields: []field{
-			{name: "name", shape: textShape, fallback: "the name in the file", in: at(func(n *events.Network) any { return &n.Name }), known: func(c Catalog) []string { return c.NetworkNames }, doc: "Name of a built-in network (`apollo workload ls`); with file or layers, what to call it.", page: "Unique; required without `file` and `layers`."},
-			{name: "file", shape: textShape, most: events.MaxTextBytes, doc: "Workload file (`apollo workload import`), relative to the study file. A published study carries its layers instead.", page: "See [workloads](workloads.md)."},
-			{name: "layers", shape: freeShape, in: at(func(n *events.Network) any { return &n.Workload }), not: &clash{[]string{"file"}, "file and layers both say what the network is", "Remove one of the two."}, doc: "The workload itself, a document of schema apollo.workload/v1: what file becomes when a study is published."},
+			{name: "name", shape: textShape, fallback: "the name in the file", in: at(func(n *events.Network) any { return &n.Name }), known: func(c Catalog) []string { return c.NetworkNames }, doc: "Name of a built-in network (`apollo workload ls`); with `file` or `layers`, what to call it.", page: "Unique; required without `file` and `layers`."},
+			{name: "file", shape: textShape, most: events.MaxTextBytes, doc: "Workload file (`apollo workload import`), relative to the study file. A published study carries its `layers` instead.", page: "See [workloads](workloads.md)."},
+			{name: "layers", shape: freeShape, in: at(func(n *events.Network) any { return &n.Workload }), not: &clash{[]string{"file"}, "file and layers both say what the network is", "Remove one of the two."}, doc: "The workload itself, a document of schema `apollo.workload/v1`: what `file` becomes when a study is published."},
 			{name: "weight", shape: numberShape, above: true, max: 1e6, fallback: "1", in: at(func(n *events.Network) any { return &n.Weight }), doc: "Weight in the geometric mean, relative to the other networks."},
 		}}},
 	}}
@@ -90,14 +90,14 @@ func workloadField() field {
 
 func transferField() field {
 	return field{name: "transfer", shape: objectShape, in: at(func(b *builder) any { return maybe[events.Transfer]{&b.spec.Transfer} }), doc: "Earlier studies to learn from.", page: "See [transfer](transfer.md).", fields: []field{
-		{name: "sources", shape: listShape, required: true, nonempty: true, most: events.MaxSources, in: at(func(t *events.Transfer) any { return many[events.Source]{&t.Sources} }), doc: "Studies by name, Parquet logs by path, or auto: similar studies of the archive.", page: "`auto` takes up to five.", elem: &field{shape: objectShape, word: "auto", in: at(func(s *events.Source) any { return &s.Auto }), fields: []field{
+		{name: "sources", shape: listShape, required: true, nonempty: true, most: events.MaxSources, in: at(func(t *events.Transfer) any { return many[events.Source]{&t.Sources} }), doc: "Studies by name, Parquet logs by path, or `auto`: similar studies of the archive.", page: "`auto` takes up to five.", elem: &field{shape: objectShape, word: "auto", in: at(func(s *events.Source) any { return &s.Auto }), fields: []field{
 			{name: "study", shape: textShape, naming: label("a study"), in: at(func(s *events.Source) any { return &s.Study }), doc: "Name of a study in the same log.", page: "Never this one."},
 			{name: "run", shape: textShape, naming: run(), fallback: "the latest run", in: at(func(s *events.Source) any { return &s.Run }), not: &clash{[]string{"parquet"}, "only a study has runs", "Remove it; the pattern names the run's files."}, doc: "Run of the study, 8 hex digits.", page: "Put digits in quotes."},
 			{name: "parquet", shape: textShape, most: events.MaxTextBytes, in: at(func(s *events.Source) any { return &s.Parquet }), not: &clash{[]string{"study"}, "a source is a study or Parquet files, not both", "Write two sources."}, doc: "Path pattern of Parquet files, relative to the study file. Not in a published study.", page: "Only for `apollo run`."},
 		}}},
 		{name: "method", shape: textShape, enum: []string{methodAuto, "merge", "seed", "gp", "rgpe", "rtm", "zero-shot"}, fallback: methodAuto, in: at(func(t *events.Transfer) any { return &t.Method }), doc: "How the sources are used: `merge` (same measurement, judged again), `seed` (their best designs first), `gp`, `rgpe`, `rtm` (seeds, and a prior mean), `zero-shot` (designs chosen from the logs alone); `auto`: by evidence, source by source."},
 		{name: "seeds", shape: integerShape, max: events.MaxSeeds, fallback: "10", in: at(func(t *events.Transfer) any { return &t.Seeds }), doc: "Largest number of trials that start from the sources' best designs."},
-		{name: "control", shape: quantityShape, dimension: unit.Dimensionless, max: 1, fallback: "0", in: at(func(t *events.Transfer) any { return &t.Control }), doc: "Share of trials that ignores the sources, to tell what they bring: 10% or 0.1."},
+		{name: "control", shape: quantityShape, dimension: unit.Dimensionless, max: 1, fallback: "0", in: at(func(t *events.Transfer) any { return &t.Control }), doc: "Share of trials that ignores the sources, to tell what they bring: `10%` or 0.1."},
 	}}
 }
 
@@ -106,12 +106,12 @@ func evaluatorField() field {
 		{name: "name", shape: textShape, naming: label("an evaluator"), fallback: "the template's evaluator", in: at(func(b *builder) any { return &b.spec.Evaluator.Name }), doc: "Name of the evaluator, a DNS label.", page: "Required for your own; `apollo evaluator run --name` gets it."},
 		{name: "timeout", shape: quantityShape, dimension: unit.Time, above: true, max: events.MaxTimeoutSeconds, fallback: "30 s", in: at(func(b *builder) any { return &b.spec.Evaluator.TimeoutSeconds }), doc: "Longest time for one design."},
 		{name: "attempts", shape: integerShape, min: 1, max: events.MaxAttempts, fallback: "3", in: at(func(b *builder) any { return &b.spec.Evaluator.Attempts }), doc: "How often a design is tried before it is failed."},
-		{name: "exec", shape: textShape, nonempty: true, most: events.MaxTextBytes, doc: "Command that apollo run starts as the evaluator, in the folder of the study file. Not in a published study."},
+		{name: "exec", shape: textShape, nonempty: true, most: events.MaxTextBytes, doc: "Command that `apollo run` starts as the evaluator, in the folder of the study file. Not in a published study."},
 		{name: "maxFailures", shape: integerShape, max: events.MaxTrials, fallback: "20", in: at(func(b *builder) any { return &b.spec.Evaluator.MaxFailures }), doc: "Failed trials in a row that pause the study; 0 means never."},
-		{name: "deterministic", shape: boolShape, fallback: "the template's; false for your own", in: at(func(b *builder) any { return &b.spec.Evaluator.Deterministic }), doc: "true when the same design always gives the same answer.", page: "With false no hash across runs is promised."},
+		{name: "deterministic", shape: boolShape, fallback: "the template's; false for your own", in: at(func(b *builder) any { return &b.spec.Evaluator.Deterministic }), doc: "`true` when the same design always gives the same answer.", page: "With `false` no hash across runs is promised."},
 		{name: "metrics", shape: listShape, nonempty: true, most: events.MaxMetrics, fallback: "the template's", in: at(func(b *builder) any { return many[events.Metric]{&b.ownMetrics} }), doc: "What your own evaluator measures, in the order of its answer.", page: "Required for your own.", elem: &field{shape: objectShape, fields: []field{
-			{name: "name", shape: textShape, required: true, naming: snake("a metric"), in: at(func(m *events.Metric) any { return &m.Name }), doc: "Name in snake_case without the unit: latency.", page: "Unique."},
-			{name: "unit", shape: textShape, fallback: "none: a plain number", in: at(func(m *events.Metric) any { return &m.Unit }), doc: "Unit of the number that the evaluator returns: s, ms, mm2, J, W, B, B/s, Hz, %, …", page: "It ends the column's name: `latency_ms`."},
+			{name: "name", shape: textShape, required: true, naming: snake("a metric"), in: at(func(m *events.Metric) any { return &m.Name }), doc: "Name in snake_case without the unit: `latency`.", page: "Unique."},
+			{name: "unit", shape: textShape, fallback: "none: a plain number", in: at(func(m *events.Metric) any { return &m.Unit }), doc: "Unit of the number that the evaluator returns: `s`, `ms`, `mm2`, `J`, `W`, `B`, `B/s`, `Hz`, `%`, …", page: "It ends the column's name: `latency_ms`."},
 		}}},
 	}}
 }

@@ -37,7 +37,15 @@ func (f *field) schema() (s object) {
 		text = strings.TrimSpace(text + " Default: " + f.fallback + ".")
 	}
 	s.set("description", text)
-	s.set("type", f.jsonType())
+	_, kind := f.shape.words()
+	switch {
+	case f.shape == quantityShape && f.dimension == unit.Dimensionless, f.shape == valueShape:
+		s.set("type", list{"number", "string"})
+	case f.word != "":
+		s.set("type", list{"object", "string"})
+	default:
+		s.set("type", kind)
+	}
 	switch f.shape {
 	case textShape, metricShape:
 		if len(f.enum) == 1 {
@@ -85,20 +93,6 @@ func (f *field) schema() (s object) {
 		s = append(s, member{"additionalProperties", false})
 	}
 	return s
-}
-
-// jsonType is the type, or the types, that JSON has for a shape.
-func (f *field) jsonType() any {
-	switch {
-	case f.shape == quantityShape && f.dimension == unit.Dimensionless, f.shape == valueShape:
-		return list{"number", "string"}
-	case f.word != "":
-		return list{"object", "string"}
-	}
-	return map[shape]string{
-		textShape: "string", metricShape: "string", quantityShape: "string", integerShape: "integer", numberShape: "number",
-		boolShape: "boolean", listShape: "array", objectShape: "object", mapShape: "object", freeShape: "object",
-	}[f.shape]
 }
 
 func (s *object) bounds(f *field) {

@@ -41,6 +41,28 @@ func TestSets(t *testing.T) {
 	}
 }
 
+// What --set may name is completed from the table, step by step.
+func TestComplete(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		"":                              {"apiVersion=", "kind=", "metadata.", "spec."},
+		"spec.o":                        {"spec.objectives[0].", "spec.order="},
+		"spec.space.r":                  {"spec.space.restrict=", "spec.space.rules[0]."},
+		"spec.objectives[1].g":          {"spec.objectives[1].goal="},
+		"spec.objectives[1].goal=":      {"spec.objectives[1].goal=minimize", "spec.objectives[1].goal=maximize"},
+		"spec.algorithm.name=":          {"spec.algorithm.name=default", "spec.algorithm.name=evolution"},
+		"spec.space.template=":          {"spec.space.template=toy"},
+		"spec.evaluator.determin":       {"spec.evaluator.deterministic="},
+		"spec.evaluator.deterministic=": {"spec.evaluator.deterministic=true", "spec.evaluator.deterministic=false"},
+		"spec.budget.trials=":           nil,
+		"spec.nothing":                  nil,
+	} {
+		if diff := cmp.Diff(want, studyfile.Complete(text, catalog())); diff != "" {
+			t.Errorf("Complete(%q) (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
 // TestSetsMakeAStudy: a study can be given by flags alone.
 func TestSetsMakeAStudy(t *testing.T) {
 	t.Parallel()

@@ -25,6 +25,17 @@ const (
 	freeShape     // a mapping that another package knows
 )
 
+// words are what a shape is called on the page, and its type in JSON.
+func (s shape) words() (page, json string) {
+	w := [...][2]string{
+		textShape: {"text", "string"}, integerShape: {"whole number", "integer"}, numberShape: {"number", "number"},
+		boolShape: {"true or false", "boolean"}, quantityShape: {"ratio", "string"}, metricShape: {"metric", "string"},
+		valueShape: {"quantity", "string"}, listShape: {"list", "array"}, objectShape: {"mapping", "object"},
+		mapShape: {"mapping", "object"}, freeShape: {"mapping", "object"},
+	}[s]
+	return w[0], w[1]
+}
+
 // field is a row of the table: one key of a study document. Reading, checking
 // and writing a study, the JSON Schema, the tables of docs/study-file.md and
 // the completion of --set are walks over it.
@@ -140,6 +151,18 @@ func (f *field) names() []string {
 		names = append(names, f.fields[i].name)
 	}
 	return names
+}
+
+// kind is what the field takes, in a word.
+func (f *field) kind() string {
+	page, _ := f.shape.words()
+	switch {
+	case f.naming != nil:
+		page = f.naming.kind
+	case f.dimension != "" && f.dimension != unit.Dimensionless:
+		page = string(f.dimension)
+	}
+	return page
 }
 
 func (f *field) find(name string) *field {
