@@ -13,7 +13,8 @@ import (
 )
 
 // check compares the document with the table of fields and reports everything
-// that does not depend on meaning: unknown and missing keys, types, ranges.
+// that does not depend on meaning: unknown and missing keys, types, ranges,
+// names, and keys that exclude each other.
 func (r *report) check(n *node, f *field) {
 	if r.full() {
 		return
@@ -22,56 +23,54 @@ func (r *report) check(n *node, f *field) {
 	case objectShape:
 		r.checkObject(n, f)
 	case mapShape:
-		if !r.isA(n, mapKind, f) {
-			return
-		}
-		r.checkCount(n, len(n.entries), f, "entries")
-		for _, e := range n.entries {
-			if len(e.key) > events.MaxTextBytes {
-				r.addAt(e.place, e.value.pointer, codeOutOfRange, "", "the key has %d bytes, at most %d are allowed", len(e.key), events.MaxTextBytes)
+		if r.isA(n, mapKind, f) {
+			r.checkCount(n, len(n.entries), f, "entries")
+			for _, e := range n.entries {
+				if len(e.key) > events.MaxTextBytes {
+					r.addAt(e.place, e.value.pointer, codeOutOfRange, "", "the key has %d bytes, at most %d are allowed", len(e.key), events.MaxTextBytes)
+				}
+				r.check(e.value, f.elem)
 			}
-			r.check(e.value, f.elem)
 		}
 	case listShape:
-		if !r.isA(n, listKind, f) {
-			return
-		}
-		r.checkCount(n, len(n.items), f, "items")
-		for _, item := range n.items {
-			r.check(item, f.elem)
+		if r.isA(n, listKind, f) {
+			r.checkCount(n, len(n.items), f, "items")
+			for _, item := range n.items {
+				r.check(item, f.elem)
+			}
 		}
 	case textShape, metricShape:
-		r.checkText(n, f)
+		if r.isA(n, stringKind, f) {
+			r.checkText(n, f)
+		}
 	case boolShape:
 		r.isA(n, boolKind, f)
 	case integerShape, numberShape:
 		r.checkNumber(n, f)
 	case quantityShape:
-		r.checkQuantity(n, f)
+		if n.kind == numberKind || r.isA(n, stringKind, f) {
+			if v, ok := r.quantity(n, f.unit(), "the field"); ok {
+				r.checkRange(n, v, f)
+			}
+		}
 	case valueShape:
-		if !n.scalar() {
-			r.add(n, codeWrongType, "", "want one value, not %s", n.kind)
-		}
+		r.when(!n.scalar(), n, codeWrongType, "", "want one value, not %s", n.kind)
 	case freeShape:
-		if n.kind != mapKind && n.text != "unsupported" {
-			r.add(n, codeWrongType, "", "want a mapping, not %s", n.kind)
-		}
+		r.when(n.kind != mapKind && n.text != "unsupported", n, codeWrongType, "", "want a mapping, not %s", n.kind)
 	}
 }
 
 // isA reports a value that is not of the wanted kind.
 func (r *report) isA(n *node, want kind, f *field) bool {
-	if n.kind == want {
+	switch {
+	case n.kind == want:
 		return true
-	}
-	if n.text == "unsupported" && n.kind == nullKind {
-		return false // reported where it was read
-	}
-	if n.kind == nullKind {
+	case n.kind == nullKind && n.text == "unsupported": // reported where it was read
+	case n.kind == nullKind:
 		r.add(n, codeWrongType, typeHint(n, want, f), "the field is empty; want %s", want)
-		return false
+	default:
+		r.add(n, codeWrongType, typeHint(n, want, f), "want %s, not %s", want, n.kind)
 	}
-	r.add(n, codeWrongType, typeHint(n, want, f), "want %s, not %s", want, n.kind)
 	return false
 }
 
@@ -80,7 +79,7 @@ func typeHint(n *node, want kind, f *field) string {
 	switch {
 	case n.kind == nullKind && !f.required:
 		return "Remove the key, or give it a value."
-	case want == stringKind && n.kind == numberKind, want == stringKind && n.kind == boolKind:
+	case want == stringKind && (n.kind == numberKind || n.kind == boolKind):
 		return fmt.Sprintf("Put it in quotes: %q.", n.text)
 	case want == listKind && n.scalar():
 		return fmt.Sprintf("A list of one is [%s].", n.text)
@@ -93,39 +92,35 @@ func typeHint(n *node, want kind, f *field) string {
 }
 
 func (r *report) checkCount(n *node, count int, f *field, what string) {
-	switch {
-	case f.nonempty && count == 0:
-		r.add(n, codeOutOfRange, "", "must not be empty")
-	case f.most > 0 && count > f.most:
-		r.add(n, codeOutOfRange, "", "has %d %s, at most %d are allowed", count, what, f.most)
-	}
+	r.when(f.nonempty && count == 0, n, codeOutOfRange, "", "must not be empty")
+	r.when(f.most > 0 && count > f.most, n, codeOutOfRange, "", "has %d %s, at most %d are allowed", count, what, f.most)
 }
 
 func (r *report) checkObject(n *node, f *field) {
+	known := f.names()
 	if f.word != "" && n.kind == stringKind {
-		if n.text != f.word {
-			r.add(n, codeNotAllowed, oneOf(n.text, append([]string{f.word}, f.names()...)), "%q is not allowed here; want a mapping or the word %s", clip(n.text), f.word)
-		}
+		r.when(n.text != f.word, n, codeNotAllowed, oneOf(n.text, append([]string{f.word}, known...)), "%q is not allowed here; want a mapping or the word %s", clip(n.text), f.word)
 		return
 	}
 	if !r.isA(n, mapKind, f) {
 		return
 	}
-	known := f.names()
 	for _, e := range n.entries {
 		if r.full() {
 			return
 		}
-		child := f.find(e.key)
-		if child == nil {
-			hint := "Known fields: " + strings.Join(known, ", ") + "."
-			if near := nearest.Name(e.key, known); near != "" {
-				hint = fmt.Sprintf("Did you mean %q?", near)
-			}
-			r.addAt(e.place, e.value.pointer, codeUnknownField, hint, "unknown field")
+		if i := slices.Index(known, e.key); i >= 0 {
+			r.check(e.value, &f.fields[i])
 			continue
 		}
-		r.check(e.value, child)
+		hint := "Known fields: " + strings.Join(known, ", ") + "."
+		if near := nearest.Name(e.key, known); near != "" {
+			hint = fmt.Sprintf("Did you mean %q?", near)
+		}
+		r.addAt(e.place, e.value.pointer, codeUnknownField, hint, "unknown field")
+	}
+	if f.need != nil && !n.has(f.need) {
+		r.add(n, codeMissing, f.need.hint, "%s", f.need.message)
 	}
 	for i := range f.fields {
 		child := &f.fields[i]
@@ -133,7 +128,7 @@ func (r *report) checkObject(n *node, f *field) {
 		switch {
 		case value == nil && child.required:
 			r.add(n, codeMissing, missingHint(child), "the field %q is missing", child.name)
-		case value != nil && child.not != nil && slices.ContainsFunc(child.not.others, func(o string) bool { return n.get(o) != nil }):
+		case value != nil && n.has(child.not):
 			r.add(value, codeContradicts, child.not.hint, "%s", child.not.message)
 		}
 	}
@@ -147,17 +142,10 @@ func missingHint(f *field) string {
 }
 
 func (r *report) checkText(n *node, f *field) {
-	if !r.isA(n, stringKind, f) {
-		return
-	}
-	if f.nonempty && n.text == "" {
-		r.add(n, codeOutOfRange, "", "must not be empty")
-	}
-	if f.most > 0 && len(n.text) > f.most {
-		r.add(n, codeOutOfRange, "", "has %d bytes, at most %d are allowed", len(n.text), f.most)
-	}
+	r.when(f.nonempty && n.text == "", n, codeOutOfRange, "", "must not be empty")
+	r.when(f.most > 0 && len(n.text) > f.most, n, codeOutOfRange, "", "has %d bytes, at most %d are allowed", len(n.text), f.most)
 	if f.naming != nil && !f.naming.is(n.text) {
-		r.add(n, codeBadName, f.naming.advice(n.text), f.naming.message, clip(n.text))
+		r.add(n, f.naming.code, f.naming.hint(n.text), f.naming.message, clip(n.text))
 	}
 	if len(f.enum) > 0 && !slices.Contains(f.enum, n.text) {
 		r.add(n, codeNotAllowed, oneOf(n.text, f.enum), "%q is not allowed here", n.text)
@@ -174,34 +162,21 @@ func (r *report) checkNumber(n *node, f *field) {
 	if !r.isA(n, numberKind, f) {
 		return
 	}
-	if f.shape == integerShape {
-		r.checkInteger(n, f)
-		return
-	}
 	v, ok := plainNumber(n)
-	if !ok {
-		r.add(n, codeWrongType, "Write it as a decimal number.", "%q is no number that a study takes", n.text)
-		return
-	}
-	r.checkRange(n, v, f, "")
-}
-
-func (r *report) checkInteger(n *node, f *field) {
-	if _, err := strconv.ParseUint(n.text, 10, 64); err == nil && !octal(n.text) {
-		v, _ := strconv.ParseFloat(n.text, 64)
-		r.checkRange(n, v, f, "")
-		return
-	}
-	if octal(strings.TrimLeft(n.text, "+-")) {
+	_, notWhole := strconv.ParseUint(n.text, 10, 64)
+	switch whole := f.shape == integerShape; {
+	case whole && notWhole == nil && ok:
+		r.checkRange(n, v, f)
+	case whole && octal(n.text):
 		r.add(n, codeWrongType, "Write it without the leading zero.", "%q is no decimal number", n.text)
-		return
-	}
-	v, ok := plainNumber(n)
-	switch {
+	case !whole && ok:
+		r.checkRange(n, v, f)
+	case !whole:
+		r.add(n, codeWrongType, "Write it as a decimal number.", "%q is no number that a study takes", n.text)
 	case ok && f.max == 1<<64-1 && v >= f.max:
 		r.add(n, codeOutOfRange, "", "%s is too large: the largest value is %d", n.text, uint64(1<<64-1))
-	case ok && v < 0, ok && v > f.max && f.max > 0:
-		r.checkRange(n, v, f, "")
+	case ok && (v < 0 || v > f.max && f.max > 0):
+		r.checkRange(n, v, f)
 	case ok && v == math.Trunc(v) && v < 1e15:
 		r.add(n, codeWrongType, fmt.Sprintf("Write %.0f.", v), "want a whole number in plain digits")
 	default:
@@ -210,37 +185,25 @@ func (r *report) checkInteger(n *node, f *field) {
 }
 
 // octal reports a leading zero, which YAML versions read in different ways.
-func octal(s string) bool { return len(s) > 1 && s[0] == '0' && s[1] >= '0' && s[1] <= '9' }
+func octal(s string) bool {
+	s = strings.TrimLeft(s, "+-")
+	return len(s) > 1 && s[0] == '0' && s[1] >= '0' && s[1] <= '9'
+}
 
 // plainNumber reads a decimal number without a unit.
 func plainNumber(n *node) (float64, bool) {
-	if n == nil || n.kind != numberKind || octal(strings.TrimLeft(n.text, "+-")) {
+	if n == nil || n.kind != numberKind || octal(n.text) {
 		return 0, false
 	}
 	q, err := unit.Parse(n.text)
-	if err != nil || q.Unit.Symbol != "" {
-		return 0, false
-	}
-	return q.Base(), true
+	return q.Base(), err == nil && q.Unit.Symbol == ""
 }
 
-func (r *report) checkQuantity(n *node, f *field) {
-	if n.kind != numberKind && n.kind != stringKind {
-		r.isA(n, stringKind, f)
-		return
-	}
-	base, _ := unit.Find(unit.Base(f.dimension))
-	v, ok := r.quantity(n, base, "the field")
-	if ok {
-		r.checkRange(n, v, f, base.Symbol)
-	}
-}
-
-func (r *report) checkRange(n *node, v float64, f *field, symbol string) {
+func (r *report) checkRange(n *node, v float64, f *field) {
 	if f.min == 0 && f.max == 0 && !f.above {
 		return
 	}
-	low, high := unit.Format(f.min, symbol), unit.Format(f.max, symbol)
+	low, high := unit.Format(f.min, f.unit().Symbol), unit.Format(f.max, f.unit().Symbol)
 	switch {
 	case f.above && v <= f.min:
 		r.add(n, codeOutOfRange, "", "%s is too small: it must be more than %s", n.text, low)
@@ -249,4 +212,15 @@ func (r *report) checkRange(n *node, v float64, f *field, symbol string) {
 	case f.max > 0 && v > f.max:
 		r.add(n, codeOutOfRange, "", "%s is too large: the largest value is %s", n.text, high)
 	}
+}
+
+// oneOf is the hint for a name that is not one of the known ones.
+func oneOf(s string, names []string) string {
+	if near := nearest.Name(s, names); near != "" {
+		return fmt.Sprintf("Did you mean %q?", near)
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "Known: " + enumerate(len(names), func(i int) string { return names[i] }) + "."
 }

@@ -48,9 +48,6 @@ func (b *builder) constraints() {
 	b.spec.Constraints = nil
 	for i, n := range b.field("constraints").list() {
 		least, most := n.get("min"), n.get("max")
-		if n.kind == mapKind && least == nil && most == nil {
-			b.add(n, codeMissing, "Write max: with a value and its unit.", "the constraint has neither max nor min")
-		}
 		m, ok := b.metric(n.get("metric"))
 		if !ok {
 			continue

@@ -72,10 +72,7 @@ func (b *builder) network(n *node, read events.Network) {
 	case file != nil: // reported
 	case layers != nil && layers.kind == mapKind:
 		b.layers(name, layers, append([]byte(nil), cmp.Or(string(read.Workload), "{}")...), read)
-	case layers != nil: // reported
-	case name == nil:
-		b.add(n, codeMissing, "Write name: …, a built-in network (apollo workload ls), or file: …, a workload file.", "the network has no name")
-	case name.kind == stringKind:
+	case layers == nil && name != nil && name.kind == stringKind:
 		b.builtinNetwork(name, read)
 	}
 }
@@ -208,8 +205,7 @@ func (b *builder) ownMetric(n *node, m *events.Metric, seen map[string]bool) {
 	if name == nil || name.kind != stringKind {
 		return
 	}
-	u, _ := b.unit(n.get("unit"))
-	m.Unit = u.Symbol
+	m.Unit = unitOf(m.Unit).Symbol
 	full := m.Name + suffix(m.Unit)
 	switch without, has := strings.CutSuffix(m.Name, suffix(m.Unit)); {
 	case has && m.Unit != "":

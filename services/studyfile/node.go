@@ -1,6 +1,7 @@
 package studyfile
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -64,6 +65,11 @@ func (n *node) get(key string) *node {
 		}
 	}
 	return nil
+}
+
+// has reports whether a mapping has one of the keys.
+func (n *node) has(keys *keys) bool {
+	return keys != nil && slices.ContainsFunc(keys.names, func(key string) bool { return n.get(key) != nil })
 }
 
 // at follows keys downwards; nil when one is missing.

@@ -2,10 +2,12 @@ package studyfile
 
 import "encoding/json"
 
-// object is a JSON object whose keys stay in order, list a JSON list.
+// object is a JSON object whose keys stay in order, list a JSON list, raw the
+// text of either.
 type (
 	object []member
 	list   []any
+	raw    []byte
 	member struct {
 		key   string
 		value any
@@ -15,6 +17,8 @@ type (
 // appendJSON appends the JSON of objects, lists and what always marshals.
 func appendJSON(dst []byte, v any) []byte {
 	switch v := v.(type) {
+	case raw:
+		return append(dst, v...)
 	case object:
 		dst = append(dst, '{')
 		for i, m := range v {

@@ -119,7 +119,7 @@ func (f *field) limits(cat Catalog) string {
 		out = append(out, "each "+f.elem.limits(cat))
 	}
 	if f.not != nil {
-		out = append(out, "not beside `"+strings.Join(f.not.others, "`, `")+"`")
+		out = append(out, "not beside `"+strings.Join(f.not.names, "`, `")+"`")
 	}
 	return strings.Join(out, "; ")
 }

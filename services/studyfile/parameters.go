@@ -12,106 +12,65 @@ import (
 
 // ownParameters gives the parameters of a space without template their levels.
 func (b *builder) ownParameters(list *node) {
-	seen := map[string]bool{}
+	seen := map[string]bool{"": true}
 	good := true
 	for i, n := range list.list() {
-		p := &b.own[i]
 		if b.full() {
 			return
 		}
-		good = n.kind == mapKind && b.ownParameter(p, n) && good
-		if p.Name != "" && seen[p.Name] {
-			b.add(n.get("name"), codeDuplicate, "Give each parameter a name of its own.", "the parameter %q is here twice", p.Name)
-			good = false
-		}
+		p := &b.own[i]
+		before := len(b.found)
+		b.ownLevels(p, n, unitOf(p.Unit))
+		b.when(seen[p.Name] && p.Name != "", n.get("name"), codeDuplicate, "Give each parameter a name of its own.", "the parameter %q is here twice", p.Name)
 		seen[p.Name] = true
+		good = good && len(b.found) == before && (p.Name == "" || isParameter(p.Name)) && len(p.Values)+len(p.Labels) > 0
 	}
 	if good { // rules over a space with gaps would only repeat what is reported
 		b.spec.Parameters = slices.Clone(b.own)
 	}
 }
 
-func (b *builder) ownParameter(p *events.Parameter, n *node) bool {
-	before := len(b.found)
-	if slices.Contains(reserved(), p.Name) {
-		b.add(n.get("name"), codeBadName, "Rules use this word; take another name.", "%q is no name for a parameter", p.Name)
-	}
-	u, known := b.unit(n.get("unit"))
-	if !known {
-		return false // levels in a unit that nobody knows mean nothing
-	}
+func (b *builder) ownLevels(p *events.Parameter, n *node, u unit.Unit) {
 	p.Unit = u.Symbol
-	values, ranged := n.get("values"), n.get("min") != nil || n.get("max") != nil || n.get("step") != nil || n.get("steps") != nil || n.get("scale") != nil
-	switch {
-	case values != nil && ranged: // reported
-	case values != nil:
-		b.ownValues(p, values, u)
-	case ranged:
+	switch values := n.get("values"); {
+	case n.get("unit") != nil && !isUnit(n.get("unit").str()): // levels in a unit that nobody knows mean nothing
+	case values != nil && !n.has(ranged()):
+		b.ownValues(p, values.list(), u)
+	case values == nil && n.has(ranged()):
 		b.ownRange(p, n, u)
-	default:
-		b.add(n, codeMissing, "Write values: [1, 2, 4], or min and max.", "the parameter has no levels")
 	}
-	return len(b.found) == before && (p.Name == "" || isSnake(p.Name)) && len(p.Values)+len(p.Labels) > 0
 }
 
-// reserved are the words of rule expressions (events.CompileRule).
-func reserved() []string {
-	return []string{
+// isParameter says whether a rule can name a parameter so: not with a word of
+// its expressions (events.CompileRule).
+func isParameter(s string) bool {
+	return isSnake(s) && !slices.Contains([]string{
 		"in", "and", "or", "not", "true", "false", "nil", "contains", "startsWith", "endsWith", "matches", "let",
 		"min", "max", "abs", "floor", "ceil", "round", "log2",
-	}
-}
-
-// unit reads the name of a unit; without one it is the plain number.
-func (b *builder) unit(n *node) (u unit.Unit, known bool) {
-	plain := unit.Unit{Dimension: unit.Dimensionless, Factor: 1}
-	if n == nil || n.kind != stringKind {
-		return plain, true
-	}
-	if u, known = unit.Find(n.text); known {
-		return u, true
-	}
-	hint := "Known units: "
-	if guess := unit.Guess(n.text); guess != "" {
-		hint = fmt.Sprintf("Did you mean %s? %s", guess, hint)
-	}
-	var symbols []string
-	for _, u := range unit.All() {
-		symbols = append(symbols, u.Symbol)
-	}
-	b.add(n, codeBadUnit, hint+strings.Join(symbols, ", ")+".", "%q is no unit that a study knows", clip(n.text))
-	return plain, false
+	}, s)
 }
 
 // ownValues reads levels: all numbers, or all labels.
-func (b *builder) ownValues(p *events.Parameter, list *node, u unit.Unit) {
-	if len(list.list()) == 0 {
-		return
-	}
-	if p.Unit == "" && isLabel(list.items[0]) {
-		b.ownLabels(p, list)
-		return
-	}
-	seen := map[float64]bool{}
-	for _, n := range list.items {
+func (b *builder) ownValues(p *events.Parameter, items []*node, u unit.Unit) {
+	labels := len(items) > 0 && u.Symbol == "" && isLabel(items[0])
+	numbers, texts := map[float64]bool{}, map[string]bool{}
+	for _, n := range items {
 		if b.full() {
 			return
 		}
-		if !n.scalar() {
-			continue
-		}
-		if p.Unit == "" && isLabel(n) {
+		switch {
+		case !n.scalar():
+		case labels:
+			b.ownLabel(p, n, texts)
+		case u.Symbol == "" && isLabel(n):
 			b.add(n, codeWrongType, "Levels are all numbers or all labels.", "%q is no number", clip(n.text))
-			continue
-		}
-		q, ok := b.number(n, u, p.Name)
-		v := q.In(u)
-		if ok && seen[v] {
-			b.add(n, codeDuplicate, "Remove one of them.", "the level %s is here twice", n.text)
-		}
-		if ok {
-			seen[v] = true
-			p.Values = append(p.Values, v+0) // -0 is 0
+		default:
+			if q, ok := b.number(n, u, p.Name); ok {
+				v := q.In(u) + 0 // -0 is 0
+				b.when(numbers[v], n, codeDuplicate, "Remove one of them.", "the level %s is here twice", n.text)
+				numbers[v] = true
+				p.Values = append(p.Values, v)
+			}
 		}
 	}
 	slices.Sort(p.Values)
@@ -127,20 +86,16 @@ func isLabel(n *node) bool {
 	return errors.Is(err, unit.ErrSyntax)
 }
 
-func (b *builder) ownLabels(p *events.Parameter, list *node) {
-	seen := map[string]bool{}
-	for _, n := range list.items {
-		switch {
-		case !n.scalar():
-		case n.kind != stringKind:
-			b.add(n, codeWrongType, fmt.Sprintf("Levels are all numbers or all labels; a label in quotes is %q.", n.text), "want a label, not %s", n.kind)
-		case n.text == "" || len(n.text) > events.MaxTextBytes || strings.TrimSpace(n.text) != n.text:
-			b.add(n, codeBadName, "", "a label has 1 to %d bytes and no space at its ends", events.MaxTextBytes)
-		case seen[n.text]:
-			b.add(n, codeDuplicate, "Remove one of them.", "the label %q is here twice", n.text)
-		default:
-			seen[n.text] = true
-			p.Labels = append(p.Labels, n.text)
-		}
+func (b *builder) ownLabel(p *events.Parameter, n *node, seen map[string]bool) {
+	switch {
+	case n.kind != stringKind:
+		b.add(n, codeWrongType, fmt.Sprintf("Levels are all numbers or all labels; a label in quotes is %q.", n.text), "want a label, not %s", n.kind)
+	case n.text == "" || len(n.text) > events.MaxTextBytes || strings.TrimSpace(n.text) != n.text:
+		b.add(n, codeBadName, "", "a label has 1 to %d bytes and no space at its ends", events.MaxTextBytes)
+	case seen[n.text]:
+		b.add(n, codeDuplicate, "Remove one of them.", "the label %q is here twice", n.text)
+	default:
+		seen[n.text] = true
+		p.Labels = append(p.Labels, n.text)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"apollo/optimizer/space"
 	"apollo/services/studyfile/unit"
 )
 
@@ -30,38 +31,57 @@ func (r *report) quantity(n *node, want unit.Unit, who string) (float64, bool) {
 
 // written reads a quantity of want's dimension, as it is written.
 func (r *report) written(n *node, want unit.Unit, who string) (unit.Quantity, bool) {
-	none := unit.Quantity{Digits: "0", Unit: want}
-	if !n.scalar() {
-		return none, false // reported by check
-	}
-	if n.kind == boolKind {
-		r.add(n, codeWrongType, "", "want %s, not %s", wanted(want), n.kind)
-		return none, false
-	}
-	if n.kind == numberKind && octal(strings.TrimLeft(n.text, "+-")) {
-		r.add(n, codeWrongType, "Write it without the leading zero.", "%q is no decimal number", n.text)
-		return none, false
-	}
 	q, err := unit.Parse(n.text)
+	if err == nil && (n.kind == numberKind && !octal(n.text) || n.kind == stringKind) && q.Unit.Dimension == want.Dimension &&
+		(q.Unit.Symbol != "" || want.Symbol == "") && !math.IsInf(q.In(want), 0) {
+		return q, true
+	}
+	if n.scalar() { // another kind has been reported by check
+		r.wrong(n, q, err, want, who)
+	}
+	return unit.Quantity{Digits: "0", Unit: want}, false
+}
+
+// wrong says what is wrong with a quantity.
+func (r *report) wrong(n *node, q unit.Quantity, err error, want unit.Unit, who string) {
+	wanted := want.Dimension.Phrase()
+	if want.Symbol == "%" {
+		wanted = "a percentage"
+	}
+	hint := "Remove the unit."
+	if want.Symbol != "" {
+		hint = fmt.Sprintf("Units of %s: %s.", want.Dimension, strings.Join(symbolsOf(want.Dimension), ", "))
+	}
 	switch {
+	case n.kind == boolKind:
+		r.add(n, codeWrongType, "", "want %s, not %s", wanted, n.kind)
+	case n.kind == numberKind && octal(n.text):
+		r.add(n, codeWrongType, "Write it without the leading zero.", "%q is no decimal number", n.text)
 	case errors.Is(err, unit.ErrUnknown):
-		r.add(n, codeBadUnit, unknownUnitHint(n.text, want), "%q is no unit that a study knows", unit.Symbol(n.text))
-		return none, false
+		if guess := unit.Guess(unit.Symbol(n.text)); guess != "" {
+			hint = fmt.Sprintf("Did you mean %s?", guess)
+		}
+		r.add(n, codeBadUnit, hint, "%q is no unit that a study knows", unit.Symbol(n.text))
 	case errors.Is(err, unit.ErrRange) || err == nil && math.IsInf(q.In(want), 0):
 		r.add(n, codeOutOfRange, "", "%q is too large or too near to 0 for a 64-bit float", clip(n.text))
-		return none, false
 	case err != nil:
-		r.add(n, codeWrongType, example(want), "%q is no quantity; %s takes %s", clip(n.text), who, wanted(want))
-		return none, false
-	case q.Unit.Symbol == "" && want.Symbol != "":
-		hint := fmt.Sprintf("Did you mean %s?", unit.Quantity{Digits: q.Digits, Unit: want})
-		r.add(n, codeMissingUnit, hint, "%q has no unit; %s takes %s", n.text, who, wanted(want))
-		return none, false
-	case q.Unit.Dimension != want.Dimension:
-		r.add(n, codeDimension, dimensionHint(q, want), "%q is %s; %s takes %s", n.text, q.Unit.Dimension.Phrase(), who, wanted(want))
-		return none, false
+		if hint = ""; want.Symbol != "" {
+			hint = fmt.Sprintf("Write a number with its unit: 1.5 %s.", want.Symbol)
+		}
+		r.add(n, codeWrongType, hint, "%q is no quantity; %s takes %s", clip(n.text), who, wanted)
+	case q.Unit.Symbol == "":
+		hint = fmt.Sprintf("Did you mean %s?", unit.Quantity{Digits: q.Digits, Unit: want})
+		r.add(n, codeMissingUnit, hint, "%q has no unit; %s takes %s", n.text, who, wanted)
+	default:
+		// A square or a rate may have been forgotten, or be one too many.
+		s := q.Unit.Symbol
+		for _, guess := range []string{s + "2", s + "/s", strings.TrimSuffix(s, "/s"), strings.TrimSuffix(s, "2")} {
+			if u, ok := unit.Find(guess); ok && guess != "" && u.Dimension == want.Dimension {
+				hint = fmt.Sprintf("Did you mean %s %s?", q.Digits, guess)
+			}
+		}
+		r.add(n, codeDimension, hint, "%q is %s; %s takes %s", n.text, q.Unit.Dimension.Phrase(), who, wanted)
 	}
-	return q, true
 }
 
 // number reads a number of a parameter's levels. Text in quotes is a label
@@ -80,7 +100,7 @@ func (r *report) number(n *node, want unit.Unit, name string) (unit.Quantity, bo
 	q, ok := r.written(n, want, who)
 	if ok && !faithful(q.Rat(want)) {
 		r.add(n, codeOutOfRange, "", "%s", inexact(q.Rat(want)))
-		return q, false
+		ok = false
 	}
 	return q, ok
 }
@@ -112,53 +132,87 @@ func clip(s string) string {
 	return s
 }
 
-// wanted says what kind of value a unit asks for.
-func wanted(want unit.Unit) string {
-	switch want.Symbol {
-	case "":
-		return "a plain number"
-	case "%":
-		return "a percentage"
-	}
-	return want.Dimension.Phrase()
-}
-
-func example(want unit.Unit) string {
-	if want.Symbol == "" {
-		return ""
-	}
-	return fmt.Sprintf("Write a number with its unit: 1.5 %s.", want.Symbol)
-}
-
-func unknownUnitHint(text string, want unit.Unit) string {
-	if guess := unit.Guess(unit.Symbol(text)); guess != "" {
-		return fmt.Sprintf("Did you mean %s?", guess)
-	}
-	return unitsHint(want)
-}
-
-// unitsHint lists the units of a dimension.
-func unitsHint(want unit.Unit) string {
-	if want.Symbol == "" {
-		return "Remove the unit."
-	}
-	var symbols []string
+// symbolsOf lists the units of a dimension, all for "".
+func symbolsOf(d unit.Dimension) (symbols []string) {
 	for _, u := range unit.All() {
-		if u.Dimension == want.Dimension {
+		if d == "" || u.Dimension == d {
 			symbols = append(symbols, u.Symbol)
 		}
 	}
-	return fmt.Sprintf("Units of %s: %s.", want.Dimension, strings.Join(symbols, ", "))
+	return symbols
 }
 
-// dimensionHint guesses the unit that was meant from the one that was
-// written: a square that was forgotten, a rate that was not.
-func dimensionHint(q unit.Quantity, want unit.Unit) string {
-	s := q.Unit.Symbol
-	for _, guess := range []string{s + "2", s + "/s", strings.TrimSuffix(s, "/s"), strings.TrimSuffix(s, "2")} {
-		if u, ok := unit.Find(guess); ok && guess != "" && u.Dimension == want.Dimension {
-			return fmt.Sprintf("Did you mean %s %s?", q.Digits, guess)
+// level reads a value that must be one of a parameter's levels.
+func (r *report) level(n *node, p space.Param) (int, bool) {
+	u := unitOf(p.Unit)
+	if p.Categorical() {
+		i, ok := p.Level(space.Value{Label: n.str()})
+		switch {
+		case n.kind != stringKind:
+			r.add(n, codeWrongType, oneOf(n.text, p.Labels), "parameter %q takes a label, not %s", p.Name, n.kind)
+		case !ok || n.text == "":
+			r.add(n, codeNoLevel, oneOf(n.text, p.Labels), "parameter %q has no level %q", p.Name, clip(n.text))
+		}
+		return i, ok && n.str() != ""
+	}
+	if hint := bareHint(n, p, u); hint != "" {
+		r.add(n, codeMissingUnit, hint, "%q has no unit; parameter %q takes %s", n.text, p.Name, u.Dimension.Phrase())
+		return 0, false
+	}
+	q, ok := r.number(n, u, p.Name)
+	if !ok {
+		return 0, false
+	}
+	i, ok := p.Level(space.Value{Num: q.In(u)})
+	if !ok {
+		r.add(n, codeNoLevel, levelHint(q, p), "parameter %q has no level %s", p.Name, n.text)
+	}
+	return i, ok
+}
+
+// bareHint guesses the unit of a number without one from the levels that it
+// could mean.
+func bareHint(n *node, p space.Param, u unit.Unit) string {
+	q, err := unit.Parse(n.text)
+	if err != nil || q.Unit.Symbol != "" || u.Symbol == "" {
+		return ""
+	}
+	for _, c := range unit.All() {
+		q.Unit = c
+		if _, ok := p.Level(space.Value{Num: q.In(u)}); ok && c.Dimension == u.Dimension {
+			return fmt.Sprintf("Did you mean %s?", unit.Format(q.In(u), u.Symbol))
 		}
 	}
-	return unitsHint(want)
+	return ""
+}
+
+// levelHint offers the power of two that a decimal prefix missed, and lists
+// the levels.
+func levelHint(q unit.Quantity, p space.Param) string {
+	u := unitOf(p.Unit)
+	hint := "Levels: " + enumerate(len(p.Values), func(i int) string { return unit.Format(p.Values[i], u.Symbol) }) + "."
+	if s := q.Unit.Symbol; q.Unit.Exp != 0 && len(s) > 1 {
+		// kB is spelt with a small k, KiB with a large one.
+		binary, ok := unit.Find(strings.ToUpper(s[:1]) + "i" + s[1:])
+		q.Unit = binary
+		if _, is := p.Level(space.Value{Num: q.In(u)}); ok && is {
+			return fmt.Sprintf("Did you mean %s? %s", q, hint)
+		}
+	}
+	return hint
+}
+
+// listed is how many names a hint lists.
+const listed = 24
+
+// enumerate joins names, and cuts a long list.
+func enumerate(n int, name func(int) string) string {
+	var out []string
+	for i := range min(n, listed) {
+		out = append(out, name(i))
+	}
+	if n > listed {
+		out = append(out, fmt.Sprintf("… (%d in all)", n))
+	}
+	return strings.Join(out, ", ")
 }

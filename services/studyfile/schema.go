@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"regexp"
 	"strings"
 
 	"apollo/services/studyfile/unit"
@@ -106,15 +105,9 @@ func (s *object) bounds(f *field) {
 
 // quantityPattern matches a number with a unit of the dimension.
 func quantityPattern(d unit.Dimension) string {
-	var symbols []string
-	for _, u := range unit.All() {
-		if u.Dimension == d {
-			symbols = append(symbols, regexp.QuoteMeta(u.Symbol))
-		}
-	}
-	end := ""
+	end := "$"
 	if d == unit.Dimensionless {
-		end = "?"
+		end = "?$"
 	}
-	return `^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)? *(` + strings.Join(symbols, "|") + ")" + end + "$"
+	return `^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)? *(` + strings.Join(symbolsOf(d), "|") + ")" + end
 }

@@ -21,8 +21,6 @@ func (b *builder) space() {
 		b.fromTemplate(template)
 	case own != nil:
 		b.ownParameters(own)
-	default:
-		b.add(s, codeMissing, "Name a template (edge, systolic, …), or list parameters.", "the space has neither a template nor parameters")
 	}
 	if len(b.spec.Parameters) == 0 {
 		return // reported; fix, restrict and rules mean nothing without them

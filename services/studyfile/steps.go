@@ -13,35 +13,41 @@ import (
 // rounded to a float64, once: so 0 to 1 by 0.1 holds 0.3, and no level is
 // outside of min and max.
 func (b *builder) ownRange(p *events.Parameter, n *node, u unit.Unit) {
-	read := func(key string) (*big.Rat, bool) {
-		c := n.get(key)
-		if c == nil {
-			return nil, true
-		}
-		if !c.scalar() {
-			return nil, false
-		}
-		q, ok := b.number(c, u, p.Name)
-		return q.Rat(u), ok
-	}
-	for _, key := range []string{"min", "max"} {
-		if n.get(key) == nil {
+	read, good := map[string]*big.Rat{}, true
+	for _, key := range []string{"min", "max", "step"} {
+		if c := n.get(key); c != nil {
+			q, ok := b.number(c, u, p.Name)
+			read[key], good = q.Rat(u), good && ok
+		} else if key != "step" {
 			b.add(n, codeMissing, "", "the range has no %s", key)
+			good = false
 		}
 	}
-	low, ok1 := read("min")
-	high, ok2 := read("max")
-	step, ok3 := read("step")
-	if !ok1 || !ok2 || !ok3 || low == nil || high == nil {
+	if !good {
 		return
 	}
-	switch scale := n.get("scale").str(); {
-	case n.get("steps") != nil || scale == "log":
-		b.ownSteps(p, n, low, high)
+	low, high, step := read["min"], read["max"], read["step"]
+	scale, steps := n.get("scale").str(), n.get("steps")
+	count := 0
+	if v, ok := plainNumber(steps); ok && v <= events.MaxLevels {
+		count = int(v)
+	}
+	switch {
+	case steps == nil && scale == "log":
+		b.add(n, codeMissing, "Write steps: 20.", "a log range needs steps, the number of its levels")
+	case steps != nil && count < 2: // reported with the shape
+	case steps != nil && low.Cmp(high) >= 0:
+		b.add(n.get("min"), codeContradicts, "", "min is not below max")
+	case steps != nil && step != nil: // reported
+	case steps != nil && scale == "log2":
+		b.add(steps, codeContradicts, "Remove it, or take scale: log.", "a log2 range has no steps: every level is twice the one before")
 	case low.Cmp(high) > 0:
 		b.add(n.get("min"), codeContradicts, "", "min is larger than max")
-	case scale == "log2" && low.Sign() <= 0:
-		b.add(n.get("min"), codeOutOfRange, "", "a log2 range starts above 0")
+	case (scale == "log" || scale == "log2") && low.Sign() <= 0:
+		b.add(n.get("min"), codeOutOfRange, "", "a %s range starts above 0", scale)
+	case steps != nil:
+		p.Values = spaced(low, high, count, scale == "log")
+		b.when(p.Values == nil, steps, codeOutOfRange, "Take fewer steps.", "between min and max there are no %d different 64-bit floats", count)
 	case scale == "log2" && step != nil:
 		b.add(n.get("step"), codeContradicts, "Remove it.", "a log2 range has no step: every level is twice the one before")
 	case scale == "log2":
@@ -90,40 +96,9 @@ func (b *builder) linear(p *events.Parameter, n *node, low, high, step *big.Rat)
 // maxDigits is as many digits after the point as a message shows.
 const maxDigits = 20
 
-// ownSteps reads a range of real numbers: so many levels from min to max, at
-// equal distances or in equal ratios.
-func (b *builder) ownSteps(p *events.Parameter, n *node, low, high *big.Rat) {
-	scale, steps := n.get("scale").str(), n.get("steps")
-	if steps == nil {
-		b.add(n, codeMissing, "Write steps: 20.", "a log range needs steps, the number of its levels")
-		return
-	}
-	if steps.kind != numberKind {
-		return // reported with the shape
-	}
-	count, err := strconv.Atoi(steps.text)
-	switch {
-	case err != nil || count < 2 || count > events.MaxLevels:
-		return // reported with the shape
-	case low.Cmp(high) >= 0:
-		b.add(n.get("min"), codeContradicts, "", "min is not below max")
-	case n.get("step") != nil: // reported
-	case scale == "log2":
-		b.add(steps, codeContradicts, "Remove it, or take scale: log.", "a log2 range has no steps: every level is twice the one before")
-	case scale == "log" && low.Sign() <= 0:
-		b.add(n.get("min"), codeOutOfRange, "", "a log range starts above 0")
-	default:
-		var ok bool
-		if p.Values, ok = spaced(low, high, count, scale == "log"); !ok {
-			p.Values = nil
-			b.add(steps, codeOutOfRange, "Take fewer steps.", "between min and max there are no %d different 64-bit floats", count)
-		}
-	}
-}
-
-// spaced lists count ascending numbers, the first low and the last high. It
-// returns false when float64 has not so many between them.
-func spaced(low, high *big.Rat, count int, log bool) ([]float64, bool) {
+// spaced lists count ascending numbers from low to high, at equal distances or
+// in equal ratios; nil when float64 has not so many between them.
+func spaced(low, high *big.Rat, count int, log bool) []float64 {
 	first, last := number64(low), number64(high)
 	span := new(big.Rat).Sub(high, low)
 	out := []float64{first}
@@ -141,16 +116,17 @@ func spaced(low, high *big.Rat, count int, log bool) ([]float64, bool) {
 			}
 		}
 		// Where 12 digits cannot tell the levels apart they have all of theirs.
-		before := out[len(out)-1]
-		if short <= before || short >= last {
-			short = v
-		}
-		if short <= before || short >= last {
-			return nil, false
+		for before := out[i-1]; short <= before || short >= last; short = v {
+			if short == v {
+				return nil
+			}
 		}
 		out = append(out, short)
 	}
-	return append(out, last), first < last
+	if first >= last {
+		return nil
+	}
+	return append(out, last)
 }
 
 // ratio is low · (high/low)^t, also where high/low is beyond float64.
@@ -164,7 +140,6 @@ func ratio(low, high, t float64) float64 {
 // rounded is v with 12 digits: of a level that is no short decimal more than
 // that is noise.
 func rounded(v float64) float64 {
-	// What was formatted is read.
 	v, _ = strconv.ParseFloat(strconv.FormatFloat(v, 'g', 12, 64), 64)
 	return v
 }

@@ -62,10 +62,11 @@ type field struct {
 	// names that exist, for the page and for completion.
 	naming *naming
 	known  func(Catalog) []string
-	// not are the fields that this one must not stand beside.
-	not    *clash
-	fields []field
-	elem   *field
+	// not are the keys that this one must not stand beside; need are those of
+	// which an object must have one.
+	not, need *keys
+	fields    []field
+	elem      *field
 	// word is a text that stands for a whole mapping; "" when there is none.
 	word string
 	// in is where the specification holds the value: it takes a pointer to the
@@ -76,29 +77,18 @@ type field struct {
 	in home
 }
 
-// naming is a kind of name.
+// naming is a kind of name. message, with the text, code and hint say what is
+// wrong.
 type naming struct {
 	kind, pattern string
 	is            func(string) bool
-	// message, with the text, and hint say what is wrong; near is the name that
-	// a text may mean, or "".
-	message, hint string
-	near          func(string) string
+	message, code string
+	hint          func(string) string
 }
 
-// advice is the hint for a text that is no such name.
-func (n *naming) advice(text string) string {
-	if n.near != nil {
-		if near := n.near(text); near != "" {
-			return fmt.Sprintf("Did you mean %q? %s", near, n.hint)
-		}
-	}
-	return n.hint
-}
-
-// clash is what is wrong with a field beside any of others.
-type clash struct {
-	others        []string
+// keys are fields of an object, and what is wrong where they are or are not.
+type keys struct {
+	names         []string
 	message, hint string
 }
 
@@ -165,23 +155,20 @@ func (f *field) kind() string {
 	return page
 }
 
-func (f *field) find(name string) *field {
-	for i := range f.fields {
-		if f.fields[i].name == name {
-			return &f.fields[i]
-		}
-	}
-	return nil
-}
-
 // plainDoc is the documentation without Markdown, for editors and messages.
 func (f *field) plainDoc() string { return strings.ReplaceAll(f.doc, "`", "") }
 
 // label is a DNS label that names something, "a study".
 func label(of string) *naming {
 	return &naming{
-		kind: "DNS label", pattern: "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", is: events.IsName, near: toLabel,
-		message: "%q is no name for " + of, hint: "A name has 1 to 63 of a-z, 0-9 and \"-\", with no \"-\" at either end.",
+		kind: "DNS label", pattern: "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", is: events.IsName,
+		code: codeBadName, message: "%q is no name for " + of, hint: func(s string) string {
+			hint := "A name has 1 to 63 of a-z, 0-9 and \"-\", with no \"-\" at either end."
+			if near := toLabel(s); near != "" {
+				hint = fmt.Sprintf("Did you mean %q? %s", near, hint)
+			}
+			return hint
+		},
 	}
 }
 
@@ -199,11 +186,15 @@ func toLabel(s string) string {
 	return ""
 }
 
-// snake is a name in snake_case, as rules and columns have them.
-func snake(of string) *naming {
+// snake is a name in snake_case, as rules and columns have them; is says more.
+func snake(of string, is func(string) bool) *naming {
 	return &naming{
-		kind: "snake_case", pattern: "^[a-z][a-z0-9_]{0,62}$", is: isSnake,
-		message: "%q is no name for " + of, hint: "A name is snake_case: 1 to 63 of a-z, 0-9 and \"_\", starting with a letter.",
+		kind: "snake_case", pattern: "^[a-z][a-z0-9_]{0,62}$", is: is, code: codeBadName, message: "%q is no name for " + of, hint: func(s string) string {
+			if isSnake(s) {
+				return "Rules use this word; take another name."
+			}
+			return "A name is snake_case: 1 to 63 of a-z, 0-9 and \"_\", starting with a letter."
+		},
 	}
 }
 
@@ -215,6 +206,22 @@ func isSnake(s string) bool {
 func run() *naming {
 	return &naming{
 		kind: "8 hex digits", pattern: "^[0-9a-f]{8}$", is: func(s string) bool { return len(s) == 8 && strings.Trim(s, "0123456789abcdef") == "" },
-		message: "%q is no run: a run has 8 hex digits", hint: "apollo study ls shows the runs. Put digits in quotes.",
+		code: codeBadName, message: "%q is no run: a run has 8 hex digits", hint: func(string) string { return "apollo study ls shows the runs. Put digits in quotes." },
 	}
+}
+
+// unitName is the name of a unit.
+func unitName() *naming {
+	return &naming{kind: "unit", is: isUnit, code: codeBadUnit, message: "%q is no unit that a study knows", hint: func(s string) string {
+		hint := "Known units: " + strings.Join(symbolsOf(""), ", ") + "."
+		if guess := unit.Guess(s); guess != "" {
+			hint = fmt.Sprintf("Did you mean %s? %s", guess, hint)
+		}
+		return hint
+	}}
+}
+
+func isUnit(s string) bool {
+	_, known := unit.Find(s)
+	return known
 }

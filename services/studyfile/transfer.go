@@ -38,9 +38,6 @@ func (b *builder) transfer() {
 func (b *builder) source(n *node, out *events.Source) bool {
 	before := len(b.found)
 	study, parquet := n.get("study"), n.get("parquet")
-	if study == nil && parquet == nil && !out.Auto {
-		b.add(n, codeMissing, "Write study: NAME, parquet: PATTERN, or auto instead of the mapping.", "the source names nothing")
-	}
 	if study.str() != "" && study.text == b.spec.Study {
 		b.add(study, codeContradicts, "To start anew, give the study another name.", "a study cannot be its own source")
 	}

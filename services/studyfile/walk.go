@@ -1,7 +1,6 @@
 package studyfile
 
 import (
-	"cmp"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -67,71 +66,47 @@ func (f *field) standard() *node {
 	if slices.Contains(f.enum, f.fallback) {
 		return &node{kind: stringKind, text: f.fallback}
 	}
-	if f.shape == textShape || f.fallback == "" {
-		return nil
+	if _, err := unit.Parse(f.fallback); err == nil {
+		return &node{kind: numberKind, text: f.fallback}
 	}
-	return &node{kind: numberKind, text: f.fallback}
+	return nil
 }
 
 // unit is the one in which a field's quantities are kept.
 func (f *field) unit() unit.Unit { return unitOf(unit.Base(f.dimension)) }
 
-// put stores one value where it is good.
+// put stores one value where it is good: the way from JSON to a Go value is
+// encoding/json's, but for quantities.
 func (b *builder) put(f *field, n *node, to any) {
-	if n == nil || to == nil {
-		return
-	}
-	number, ok := plainNumber(n)
-	switch to := to.(type) {
-	case *string:
-		*to = cmp.Or(n.str(), *to)
-	case *bool:
-		*to = n.kind == boolKind && n.text == "true"
-	case *int:
-		if ok && number >= 0 && number <= events.MaxTrials && number == float64(int(number)) {
-			*to = int(number)
+	switch {
+	case n == nil || to == nil || n.kind == mapKind && len(n.entries) == 0:
+	case f.shape == quantityShape:
+		if v, ok := (&report{}).quantity(n, f.unit(), ""); ok {
+			*to.(*float64) = v
 		}
-	case *uint64: // needs all 64 bits
-		if v, err := strconv.ParseUint(n.text, 10, 64); err == nil && n.kind == numberKind {
-			*to = v
-		}
-	case *float64:
-		if f.shape == quantityShape {
-			number, ok = (&report{}).quantity(n, f.unit(), "")
-		}
-		if ok {
-			*to = number
-		}
-	case *map[string]string:
-		for _, e := range n.entries {
-			if *to == nil {
-				*to = map[string]string{}
-			}
-			(*to)[e.key] = e.value.str()
-		}
-	case *json.RawMessage:
-		if len(n.entries) > 0 {
-			*to = appendJSON(nil, b.plain(n))
-		}
+	case f.shape == freeShape:
+		_ = json.Unmarshal(appendJSON(nil, b.plain(n)), to)
+	default: // check has reported what is of another type
+		_ = json.Unmarshal(appendJSON(nil, (&report{}).plain(n)), to)
 	}
 }
 
-// plain is the JSON of a node whose meaning another package knows. Numbers that
-// JSON cannot write as they stand are reported.
-func (b *builder) plain(n *node) any {
+// plain is the JSON of a node. Numbers that JSON cannot write as they stand are
+// reported.
+func (r *report) plain(n *node) any {
 	switch n.kind {
 	case stringKind:
 		return n.text
 	case listKind:
 		out := list{}
 		for _, item := range n.items {
-			out = append(out, b.plain(item))
+			out = append(out, r.plain(item))
 		}
 		return out
 	case mapKind:
 		out := object{}
 		for _, e := range n.entries {
-			out = append(out, member{e.key, b.plain(e.value)})
+			out = append(out, member{e.key, r.plain(e.value)})
 		}
 		return out
 	case boolKind, numberKind:
@@ -139,9 +114,7 @@ func (b *builder) plain(n *node) any {
 			return json.RawMessage(n.text)
 		}
 		v, ok := plainNumber(n)
-		if !ok {
-			b.add(n, codeWrongType, "Write it as a decimal number.", "%q is no number that a study takes", clip(n.text))
-		}
+		r.when(!ok, n, codeWrongType, "Write it as a decimal number.", "%q is no number that a study takes", clip(n.text))
 		return json.RawMessage(strconv.FormatFloat(v, 'g', -1, 64))
 	}
 	return nil
@@ -152,7 +125,8 @@ func (b *builder) plain(n *node) any {
 // Parse gives the same spec again, bit for bit. What is empty and no number is
 // left out: nil. m is the metric that the object around names.
 func (b *builder) written(f *field, in any, m *metric) any {
-	switch v := f.home(in).(type) {
+	home := f.home(in)
+	switch v := home.(type) {
 	case nil:
 		if f.shape == objectShape {
 			return b.writtenObject(f, in)
@@ -160,6 +134,7 @@ func (b *builder) written(f *field, in any, m *metric) any {
 		if f.required {
 			return f.enum[0]
 		}
+		return nil
 	case group:
 		var out list
 		for _, item := range v.all() {
@@ -168,46 +143,40 @@ func (b *builder) written(f *field, in any, m *metric) any {
 			}
 			out = append(out, b.written(f.elem, item, nil))
 		}
-		if len(out) > 0 {
-			return out
-		}
+		return given(out)
 	case *bool:
-		switch {
-		case f.shape == boolShape:
-			return *v
-		case *v:
+		if f.word != "" && !*v {
+			return b.writtenObject(f, in)
+		}
+		if f.word != "" {
 			return f.word
 		}
-		return b.writtenObject(f, in)
 	case *string:
 		if f.shape == metricShape {
 			*m = b.metricOf(*v)
 			return m.short
 		}
-		if *v != "" {
-			return *v
-		}
-		if n := f.standard(); n != nil {
-			return n.text
+		if *v == "" && f.standard() != nil {
+			return f.fallback
 		}
 	case *float64:
-		return written(v, unit.Base(f.dimension))
+		return written(v, f.unit().Symbol)
 	case **float64:
 		return written(*v, m.Unit)
-	case *json.RawMessage:
-		if len(*v) > 0 {
-			return *v
-		}
-	case *map[string]string:
-		if len(*v) > 0 {
-			return *v
-		}
 	case *events.Parameter:
 		return levels(*v)
-	default:
-		return v
 	}
-	return nil
+	return given(home)
+}
+
+// given is a value, nil for one that is empty.
+func given(v any) any {
+	text := appendJSON(nil, v)
+	switch string(text) {
+	case `""`, "null", "{}", "[]":
+		return nil
+	}
+	return raw(text)
 }
 
 func (b *builder) writtenObject(f *field, in any) any {
@@ -218,10 +187,7 @@ func (b *builder) writtenObject(f *field, in any) any {
 			out = append(out, member{f.fields[i].name, v})
 		}
 	}
-	if out == nil {
-		return nil
-	}
-	return out
+	return given(out)
 }
 
 func (b *builder) metricOf(name string) metric {
@@ -263,9 +229,6 @@ func (b *builder) restricted() any {
 		if all := b.declared[i]; len(p.Values)+len(p.Labels) < len(all.Values)+len(all.Labels) {
 			out = append(out, member{p.Name, levels(p)})
 		}
-	}
-	if out == nil {
-		return nil
 	}
 	slices.SortFunc(out, func(a, b member) int { return strings.Compare(a.key, b.key) })
 	return out

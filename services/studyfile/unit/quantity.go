@@ -68,44 +68,36 @@ func Symbol(text string) string {
 // number returns the length of the decimal number that s starts with, or 0.
 // Hexadecimal, underscores, "inf" and "nan" are no numbers here.
 func number(s string) int {
-	i := 0
-	if i < len(s) && (s[i] == '+' || s[i] == '-') {
-		i++
+	sign := func(i int) int {
+		if i < len(s) && (s[i] == '+' || s[i] == '-') {
+			i++
+		}
+		return i
 	}
-	digits := 0
-	for ; i < len(s) && (isDigit(s[i]) || s[i] == '.'); i++ {
-		if isDigit(s[i]) {
-			digits++
+	digits := func(i int) int {
+		for i < len(s) && s[i] >= '0' && s[i] <= '9' {
+			i++
+		}
+		return i
+	}
+	start := sign(0)
+	end := digits(start)
+	if whole := end - start; end < len(s) && s[end] == '.' {
+		end = digits(end + 1)
+		if end-start == 1 && whole == 0 || end < len(s) && s[end] == '.' {
+			return 0
 		}
 	}
-	if digits == 0 || strings.Count(s[:i], ".") > 1 {
+	if end == start {
 		return 0
 	}
-	if e := exponent(s[i:]); e > 0 {
-		i += e
+	if end < len(s) && (s[end] == 'e' || s[end] == 'E') {
+		if from := sign(end + 1); digits(from) > from {
+			end = digits(from)
+		}
 	}
-	return i
+	return end
 }
-
-func exponent(s string) int {
-	if len(s) < 2 || (s[0] != 'e' && s[0] != 'E') {
-		return 0
-	}
-	i := 1
-	if s[i] == '+' || s[i] == '-' {
-		i++
-	}
-	start := i
-	for i < len(s) && isDigit(s[i]) {
-		i++
-	}
-	if i == start {
-		return 0
-	}
-	return i
-}
-
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 // Base returns the quantity in the base unit of its dimension, rounded once.
 func (q Quantity) Base() float64 { return q.In(Unit{Factor: 1}) }

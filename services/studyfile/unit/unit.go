@@ -7,6 +7,7 @@
 package unit
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -49,23 +50,10 @@ type Unit struct {
 
 // Base returns the unit in which numbers of a dimension are kept.
 func Base(d Dimension) string {
-	switch d {
-	case Time:
-		return "s"
-	case Length:
-		return "m"
-	case Area:
-		return "mm2"
-	case Energy:
-		return "J"
-	case Power:
-		return "W"
-	case Data:
-		return "B"
-	case Bandwidth:
-		return "B/s"
-	case Frequency:
-		return "Hz"
+	for _, u := range All() {
+		if u.Dimension == d && u.Exp == 0 && u.Factor == 1 {
+			return u.Symbol
+		}
 	}
 	return ""
 }
@@ -81,55 +69,16 @@ const (
 // System of Units, 9th edition, table 7) and of IEC 80000-13.
 func All() [count]Unit {
 	return [count]Unit{
-		{"ps", Time, -12, 1},
-		{"ns", Time, -9, 1},
-		{"us", Time, -6, 1},
-		{"ms", Time, -3, 1},
-		{"s", Time, 0, 1},
-		{"min", Time, 0, 60},
-		{"h", Time, 0, 3600},
-		{"nm", Length, -9, 1},
-		{"um", Length, -6, 1},
-		{"mm", Length, -3, 1},
-		{"m", Length, 0, 1},
-		{"nm2", Area, -12, 1},
-		{"um2", Area, -6, 1},
-		{"mm2", Area, 0, 1},
-		{"cm2", Area, 2, 1},
-		{"fJ", Energy, -15, 1},
-		{"pJ", Energy, -12, 1},
-		{"nJ", Energy, -9, 1},
-		{"uJ", Energy, -6, 1},
-		{"mJ", Energy, -3, 1},
-		{"J", Energy, 0, 1},
-		{"kJ", Energy, 3, 1},
-		{"nW", Power, -9, 1},
-		{"uW", Power, -6, 1},
-		{"mW", Power, -3, 1},
-		{"W", Power, 0, 1},
-		{"kW", Power, 3, 1},
-		{"B", Data, 0, 1},
-		{"kB", Data, 3, 1},
-		{"MB", Data, 6, 1},
-		{"GB", Data, 9, 1},
-		{"TB", Data, 12, 1},
-		{"KiB", Data, 0, 1 << 10},
-		{"MiB", Data, 0, 1 << 20},
-		{"GiB", Data, 0, 1 << 30},
-		{"TiB", Data, 0, 1 << 40},
-		{"B/s", Bandwidth, 0, 1},
-		{"kB/s", Bandwidth, 3, 1},
-		{"MB/s", Bandwidth, 6, 1},
-		{"GB/s", Bandwidth, 9, 1},
-		{"TB/s", Bandwidth, 12, 1},
-		{"KiB/s", Bandwidth, 0, 1 << 10},
-		{"MiB/s", Bandwidth, 0, 1 << 20},
-		{"GiB/s", Bandwidth, 0, 1 << 30},
-		{"TiB/s", Bandwidth, 0, 1 << 40},
-		{"Hz", Frequency, 0, 1},
-		{"kHz", Frequency, 3, 1},
-		{"MHz", Frequency, 6, 1},
-		{"GHz", Frequency, 9, 1},
+		{"ps", Time, -12, 1}, {"ns", Time, -9, 1}, {"us", Time, -6, 1}, {"ms", Time, -3, 1}, {"s", Time, 0, 1}, {"min", Time, 0, 60}, {"h", Time, 0, 3600},
+		{"nm", Length, -9, 1}, {"um", Length, -6, 1}, {"mm", Length, -3, 1}, {"m", Length, 0, 1},
+		{"nm2", Area, -12, 1}, {"um2", Area, -6, 1}, {"mm2", Area, 0, 1}, {"cm2", Area, 2, 1},
+		{"fJ", Energy, -15, 1}, {"pJ", Energy, -12, 1}, {"nJ", Energy, -9, 1}, {"uJ", Energy, -6, 1}, {"mJ", Energy, -3, 1}, {"J", Energy, 0, 1}, {"kJ", Energy, 3, 1},
+		{"nW", Power, -9, 1}, {"uW", Power, -6, 1}, {"mW", Power, -3, 1}, {"W", Power, 0, 1}, {"kW", Power, 3, 1},
+		{"B", Data, 0, 1}, {"kB", Data, 3, 1}, {"MB", Data, 6, 1}, {"GB", Data, 9, 1}, {"TB", Data, 12, 1},
+		{"KiB", Data, 0, 1 << 10}, {"MiB", Data, 0, 1 << 20}, {"GiB", Data, 0, 1 << 30}, {"TiB", Data, 0, 1 << 40},
+		{"B/s", Bandwidth, 0, 1}, {"kB/s", Bandwidth, 3, 1}, {"MB/s", Bandwidth, 6, 1}, {"GB/s", Bandwidth, 9, 1}, {"TB/s", Bandwidth, 12, 1},
+		{"KiB/s", Bandwidth, 0, 1 << 10}, {"MiB/s", Bandwidth, 0, 1 << 20}, {"GiB/s", Bandwidth, 0, 1 << 30}, {"TiB/s", Bandwidth, 0, 1 << 40},
+		{"Hz", Frequency, 0, 1}, {"kHz", Frequency, 3, 1}, {"MHz", Frequency, 6, 1}, {"GHz", Frequency, 9, 1},
 		{"%", Dimensionless, -2, 1},
 	}
 }
@@ -165,31 +114,14 @@ func canonical(symbol string) string {
 // another case ("gb/s", "MM2"), a common word ("sec", "bytes"), or "".
 func Guess(symbol string) string {
 	s := canonical(symbol)
-	switch strings.ToLower(s) {
-	case "sec", "secs", "second", "seconds":
-		return "s"
-	case "minute", "minutes", "mins":
-		return "min"
-	case "hour", "hours", "hr", "hrs":
-		return "h"
-	case "byte", "bytes":
-		return "B"
-	case "kb":
-		return "kB (1000 B) or KiB (1024 B)"
-	case "kb/s", "kbps":
-		return "kB/s"
-	case "mbps":
-		return "MB/s"
-	case "gbps", "gb/sec":
-		return "GB/s"
-	case "percent":
-		return "%"
-	case "joule", "joules":
-		return "J"
-	case "watt", "watts":
-		return "W"
-	case "sqmm", "mmsq":
-		return "mm2"
+	for _, words := range [][2]string{
+		{"sec secs second seconds", "s"}, {"minute minutes mins", "min"}, {"hour hours hr hrs", "h"},
+		{"byte bytes", "B"}, {"kb", "kB (1000 B) or KiB (1024 B)"}, {"kb/s kbps", "kB/s"}, {"mbps", "MB/s"}, {"gbps gb/sec", "GB/s"},
+		{"percent", "%"}, {"joule joules", "J"}, {"watt watts", "W"}, {"sqmm mmsq", "mm2"},
+	} {
+		if slices.Contains(strings.Fields(words[0]), strings.ToLower(s)) {
+			return words[1]
+		}
 	}
 	for _, u := range All() {
 		if strings.EqualFold(u.Symbol, s) {
