@@ -130,10 +130,10 @@ func evaluatorField() field {
 }
 
 func budgetField() field {
-	return field{name: "budget", shape: objectShape, fallback: "{trials: 400}", in: at(func(b *builder) any { return &b.spec.Budget }), doc: "What the study may spend.", fields: []field{
-		{name: "trials", shape: integerShape, min: 1, max: events.MaxTrials, fallback: "400", in: at(func(b *events.Budget) any { return &b.Trials }), doc: "Total number of trials."},
-		{name: "batch", shape: integerShape, min: 1, max: events.MaxBatch, fallback: "a hundredth of the trials, 1 to 16; 1 for your own evaluator", in: at(func(b *events.Budget) any { return &b.Batch }), doc: "Designs in one work item.", page: "They must fit into [a message](events.md#how-large-a-message-can-be)."},
-		{name: "parallelism", shape: integerShape, min: 1, max: events.MaxParallelism, fallback: "4", in: at(func(b *events.Budget) any { return &b.Parallelism }), doc: "Work items in flight at most. It is no number of workers.", page: "The trials are the same with any number of those."},
-		{name: "lag", shape: integerShape, min: 1, max: events.MaxLag, fallback: "2 x parallelism", in: at(func(b *events.Budget) any { return &b.Lag }), doc: "How many batches an ask may lag behind in strict order."},
+	return field{name: "budget", shape: objectShape, fallback: "{trials: 400}", doc: "What the study may spend.", fields: []field{
+		{name: "trials", shape: integerShape, min: 1, max: events.MaxTrials, fallback: "400", in: at(func(b *builder) any { return &b.spec.Budget.Trials }), doc: "Total number of trials."},
+		{name: "batch", shape: integerShape, min: 1, max: events.MaxBatch, fallback: "a hundredth of the trials, 1 to 16; 1 for your own evaluator", in: at(func(b *builder) any { return &b.spec.Budget.Batch }), doc: "Designs in one work item.", page: "They must fit into [a message](events.md#how-large-a-message-can-be)."},
+		{name: "parallelism", shape: integerShape, min: 1, max: events.MaxParallelism, fallback: "4", in: at(func(b *builder) any { return &b.spec.Budget.Parallelism }), doc: "Work items in flight at most. It is no number of workers.", page: "The trials are the same with any number of those."},
+		{name: "lag", shape: integerShape, min: 1, max: events.MaxLag, fallback: "2 x parallelism", in: at(func(b *builder) any { return &b.spec.Budget.Lag }), doc: "How many batches an ask may lag behind in strict order."},
 	}}
 }

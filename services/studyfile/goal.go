@@ -2,9 +2,13 @@ package studyfile
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 
+	"apollo/evaluator"
 	"apollo/events"
 )
 
@@ -20,25 +24,26 @@ func (b *builder) objectives() {
 		o := read[i]
 		o.Metric = m.Name
 		if slices.ContainsFunc(b.spec.Objectives, func(earlier events.Objective) bool { return earlier.Metric == o.Metric }) {
-			b.add(n.get("metric"), codeDuplicate, "Remove one of them.", "metric %q is an objective already", m.short)
+			b.add(n.get("metric"), codeDuplicate, "Remove one of them.", "metric %q is an objective already", short(m))
 			continue
 		}
 		reference := n.get("reference")
-		if reference != nil && len(read) == 1 {
-			b.add(reference, codeContradicts, "Remove it.", "a reference is a corner of the hypervolume: it needs several objectives")
-		}
+		b.when(reference != nil && len(read) == 1, reference, codeContradicts, "Remove it.", "a reference is a corner of the hypervolume: it needs several objectives")
 		o.Target, o.Reference = b.value(n.get("target"), m), b.value(reference, m)
 		b.objectiveNodes = append(b.objectiveNodes, n)
 		b.spec.Objectives = append(b.spec.Objectives, o)
 	}
 }
 
-// bounds are the constraints on one metric so far, with the nodes that set
-// them.
-type bounds struct {
-	min, max         *float64
-	minNode, maxNode *node
-}
+// bound is a constraint on a metric, with the node that sets it; bounds are the
+// least and the most that is allowed.
+type (
+	bound struct {
+		value *float64
+		node  *node
+	}
+	bounds [2]bound
+)
 
 // constraints gives the bounds on metrics their values, and finds those that no
 // design can meet.
@@ -47,63 +52,104 @@ func (b *builder) constraints() {
 	read := b.spec.Constraints
 	b.spec.Constraints = nil
 	for i, n := range b.field("constraints").list() {
-		least, most := n.get("min"), n.get("max")
 		m, ok := b.metric(n.get("metric"))
 		if !ok {
 			continue
 		}
-		c := read[i]
-		c.Metric, c.Min, c.Max = m.Name, b.value(least, m), b.value(most, m)
 		if of[m.Name] == nil {
 			of[m.Name] = &bounds{}
 		}
-		b.merge(of[m.Name], c, least, most, m)
+		c := read[i]
+		c.Metric = m.Name
+		b.merge(of[m.Name], n, m, &c.Min, &c.Max)
 		b.spec.Constraints = append(b.spec.Constraints, c)
 	}
 	b.targets(of)
-	b.references(of)
 }
 
-func (b *builder) merge(s *bounds, c events.Constraint, least, most *node, m metric) {
-	if c.Min != nil {
-		if s.min != nil {
-			b.add(least, codeDuplicate, "Remove one of them.", "metric %q has a min already", m.short)
+// merge adds the bounds of one constraint to those on its metric.
+func (b *builder) merge(s *bounds, n *node, m events.Metric, to ...**float64) {
+	var last *node
+	for side, key := range []string{"min", "max"} {
+		at := n.get(key)
+		*to[side] = b.value(at, m)
+		if v := *to[side]; v != nil {
+			b.when(s[side].value != nil, at, codeDuplicate, "Remove one of them.", "metric %q has a %s already", short(m), key)
+			s[side], last = bound{v, at}, at
 		}
-		s.min, s.minNode = c.Min, least
 	}
-	if c.Max != nil {
-		if s.max != nil {
-			b.add(most, codeDuplicate, "Remove one of them.", "metric %q has a max already", m.short)
-		}
-		s.max, s.maxNode = c.Max, most
+	if least, most := s[0], s[1]; last != nil && least.value != nil && most.value != nil && *least.value > *most.value {
+		b.add(last, codeContradicts, "Swap them, or remove one.", "no design meets min %s and max %s of metric %q", least.node.text, most.node.text, short(m))
 	}
-	if s.min != nil && s.max != nil && *s.min > *s.max {
-		at := most
-		if c.Max == nil {
-			at = least
-		}
-		b.add(at, codeContradicts, "Swap them, or remove one.", "no design meets min %s and max %s of metric %q", s.minNode.text, s.maxNode.text, m.short)
-	}
-	if (m.short == "area" || m.short == "latency" || m.short == "energy") && c.Max != nil && *c.Max <= 0 {
-		b.add(most, codeContradicts, "", "no design has %s of %s or less", m.unit.Dimension.Phrase(), most.text)
+	if most := *to[1]; most != nil && *most <= 0 && slices.Contains([]string{"area", "latency", "energy"}, short(m)) {
+		b.add(last, codeContradicts, "", "no design has %s of %s or less", unitOf(m.Unit).Dimension.Phrase(), last.text)
 	}
 }
 
-// targets reports targets outside the constraints on their metric.
+// targets reports targets outside the constraints on their metric and behind
+// their reference, and fills in the corners of the hypervolume that constraints
+// give.
 func (b *builder) targets(of map[string]*bounds) {
-	for i, o := range b.spec.Objectives {
-		s := of[o.Metric]
-		if o.Target == nil || s == nil {
-			continue
+	for i := range b.spec.Objectives {
+		o, n := &b.spec.Objectives[i], b.objectiveNodes[i].get("target")
+		best, side := 0, "min" // the bound that a better value meets
+		better := func(x, y *float64) bool { return x != nil && y != nil && *x < *y }
+		if o.Goal == "maximize" {
+			best, side = 1, "max"
+			better = func(x, y *float64) bool { return x != nil && y != nil && *x > *y }
 		}
-		n := b.objectiveNodes[i].get("target")
-		switch {
-		case s.max != nil && o.Goal == "maximize" && *o.Target > *s.max:
-			b.add(n, codeContradicts, "Change one of them.", "the target %s lies beyond the constraint max %s", n.text, s.maxNode.text)
-		case s.min != nil && o.Goal == "minimize" && *o.Target < *s.min:
-			b.add(n, codeContradicts, "Change one of them.", "the target %s lies beyond the constraint min %s", n.text, s.minNode.text)
+		s := cmp.Or(of[o.Metric], &bounds{})
+		if better(o.Target, s[best].value) {
+			b.add(n, codeContradicts, "Change one of them.", "the target %s lies beyond the constraint %s %s", n.text, side, s[best].node.text)
+		}
+		if len(b.spec.Objectives) > 1 {
+			o.Reference = cmp.Or(o.Reference, s[1-best].value)
+			b.when(better(o.Reference, o.Target), n, codeContradicts, "The reference is the one that is written, or a constraint's bound: change one of the two.", "the target %s is worse than the reference", n.literal())
 		}
 	}
+}
+
+// baselineFactor is how much worse than the template's baseline a design may be
+// in one objective and still count. Chosen: a front is about designs that are
+// better in something, and none pays more than double for it.
+const baselineFactor = 2
+
+// baselineReferences fills in what is still open from the template's baseline,
+// measured on the study's networks. Where that is infeasible, or not positive,
+// the reference stays open: the first trials fix it.
+func (b *builder) baselineReferences() {
+	open := func(o events.Objective) bool { return o.Reference == nil }
+	if len(b.found) > 0 || len(b.spec.Objectives) < 2 || !slices.ContainsFunc(b.spec.Objectives, open) {
+		return
+	}
+	values := b.baseline()
+	for i := range b.spec.Objectives {
+		o := &b.spec.Objectives[i]
+		k := b.spec.MetricIndex(o.Metric)
+		switch {
+		case !open(*o) || k >= len(values) || !(values[k] > 0):
+		case o.Goal == "maximize":
+			o.Reference = new(values[k] / baselineFactor)
+		default:
+			o.Reference = new(values[k] * baselineFactor)
+		}
+	}
+}
+
+// baseline returns the metrics of the template's baseline, nil when it has none.
+func (b *builder) baseline() []float64 {
+	if !b.builtin() || len(b.template.Baseline) != len(b.template.Params) {
+		return nil
+	}
+	e, err := b.template.Backend.New(evaluator.Task{Params: b.template.Params, Networks: b.networks})
+	if err != nil {
+		return nil
+	}
+	r, err := e.Evaluate(context.Background(), evaluator.Request{Study: b.spec.Study, Trial: -1, Design: b.template.Baseline})
+	if err != nil || r.Outcome != evaluator.Measured {
+		return nil
+	}
+	return r.Values
 }
 
 // algorithm lets the catalog check the strategy and its options.
@@ -133,9 +179,8 @@ func (b *builder) budget() {
 	if s.Batch == 0 {
 		s.Batch = b.defaultBatch()
 	}
-	if batch != nil && s.Batch > s.Trials && s.Trials > 0 {
-		b.add(batch, codeOutOfRange, fmt.Sprintf("Write at most %d, or leave it out.", s.Trials), "a batch of %d is more than the %d trials", s.Batch, s.Trials)
-	}
+	b.when(batch != nil && s.Batch > s.Trials && s.Trials > 0, batch, codeOutOfRange, fmt.Sprintf("Write at most %d, or leave it out.", s.Trials),
+		"a batch of %d is more than the %d trials", s.Batch, s.Trials)
 	if batch != nil && b.builtin() && b.desc.MaxBatch > 0 && s.Batch > b.desc.MaxBatch {
 		b.add(batch, codeOutOfRange, fmt.Sprintf("Write at most %d.", b.desc.MaxBatch), "the evaluator %q takes at most %d designs at once", b.desc.Name, b.desc.MaxBatch)
 	}
@@ -164,3 +209,62 @@ func (b *builder) defaultBatch() int {
 
 // builtin says that the template's own evaluator measures.
 func (b *builder) builtin() bool { return b.desc != nil && b.spec.Evaluator.Name == b.desc.Name }
+
+// manyObjectives reports a strategy that searches one objective in a study with
+// several; name is where the study names it.
+func (b *builder) manyObjectives(name *node) {
+	n := len(b.spec.Objectives)
+	if n < 2 || b.cat.ManyNames == nil || slices.Contains(b.cat.ManyNames, b.spec.Algorithm.Name) {
+		return
+	}
+	b.add(name, codeContradicts, "Those that search several: "+strings.Join(b.cat.ManyNames, ", ")+".",
+		"algorithm %q searches one objective, the study has %d", b.spec.Algorithm.Name, n)
+}
+
+// methodAuto is the method that leaves the choice to the evidence.
+const methodAuto = "auto"
+
+// transfer checks the sources of knowledge.
+func (b *builder) transfer() {
+	t, n := b.spec.Transfer, b.field("transfer")
+	if t == nil {
+		return
+	}
+	if t.Method == methodAuto {
+		t.Method = ""
+	}
+	b.when(t.Method == "seed" && t.Seeds == 0, n.get("seeds"), codeContradicts, "Allow some seeds, or remove transfer.", "method seed with no seeds uses nothing of the sources")
+	seen := map[events.Source]bool{}
+	for i, s := range n.get("sources").list() {
+		source := &t.Sources[i]
+		if s.kind != mapKind && !source.Auto {
+			continue
+		}
+		if ok := b.source(s, source); ok && seen[*source] {
+			b.add(s, codeDuplicate, "Remove one of them.", "this source is here twice")
+		}
+		seen[*source] = true
+	}
+}
+
+// source checks one source, and makes its path complete.
+func (b *builder) source(n *node, out *events.Source) bool {
+	before := len(b.found)
+	study, parquet := n.get("study"), n.get("parquet")
+	b.when(study.str() != "" && study.str() == b.spec.Study, study, codeContradicts, "To start anew, give the study another name.", "a study cannot be its own source")
+	if parquet == nil || parquet.kind != stringKind {
+		return len(b.found) == before
+	}
+	_, err := filepath.Match(parquet.text, "")
+	switch {
+	case b.opts.Published:
+		b.add(parquet, codeUnsupported, "Name the source by study.", "a published study cannot name files of the server")
+	case parquet.text == "":
+		b.add(parquet, codeOutOfRange, "", "the pattern is empty")
+	case err != nil:
+		b.add(parquet, codeSyntax, "A [ in a name is written \\[.", "%q is no path pattern", clip(parquet.text))
+	case b.opts.Dir != "" && !filepath.IsAbs(parquet.text):
+		out.Parquet = filepath.Join(b.opts.Dir, parquet.text)
+	}
+	return len(b.found) == before
+}

@@ -29,47 +29,37 @@ func readJSON(r *report, src []byte) *node {
 	j.dec.UseNumber()
 	n, err := j.value(0)
 	if err == nil {
-		if _, more := j.dec.Token(); !errors.Is(more, io.EOF) {
-			err = errors.New("there is more after the end of the study")
+		if _, more := j.dec.Token(); errors.Is(more, io.EOF) {
+			return n
 		}
+		err = errors.New("there is more after the end of the study")
 	}
-	if err != nil {
-		at := j.place(j.next(), 1)
-		message := err.Error()
-		var se *json.SyntaxError
-		switch {
-		case errors.As(err, &se):
-			at = j.place(j.after(max(0, int(se.Offset)-1)), 1)
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			message = "the JSON ends in the middle"
-		}
-		r.addAt(at, "", codeSyntax, "", "%s", message)
-		return nil
+	at, message := j.next(int(j.dec.InputOffset())), err.Error()
+	if se, ok := errors.AsType[*json.SyntaxError](err); ok {
+		at = j.next(max(0, int(se.Offset)-1))
+	} else if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		message = "the JSON ends in the middle"
 	}
-	return n
+	r.addAt(j.place(at, at), "", codeSyntax, "", "%s", message)
+	return nil
 }
 
-// next is the offset where the next token starts.
-func (j *jsonReader) next() int {
-	return j.after(int(j.dec.InputOffset()))
-}
-
-// after skips what stands between tokens.
-func (j *jsonReader) after(i int) int {
+// next skips what stands between tokens.
+func (j *jsonReader) next(i int) int {
 	for i < len(j.src) && bytes.IndexByte([]byte(" \t\r\n,:"), j.src[i]) >= 0 {
 		i++
 	}
 	return i
 }
 
-// place converts an offset. Offsets come in ascending order, so that a
-// document on one line costs one pass.
-func (j *jsonReader) place(offset, width int) place {
-	offset = min(offset, len(j.src))
-	if offset < j.seen {
+// place is where the source has the bytes from start to end. Places are asked
+// for in ascending order, so that a document on one line costs one pass.
+func (j *jsonReader) place(start, end int) place {
+	start = min(start, len(j.src))
+	if start < j.seen {
 		j.line, j.column, j.seen = 1, 0, 0
 	}
-	for ; j.seen < offset; j.seen++ {
+	for ; j.seen < start; j.seen++ {
 		switch c := j.src[j.seen]; {
 		case c == '\n':
 			j.line, j.column = j.line+1, 0
@@ -77,75 +67,65 @@ func (j *jsonReader) place(offset, width int) place {
 			j.column++
 		}
 	}
-	return place{line: j.line, column: 1 + j.column, width: max(1, width)}
+	return place{line: j.line, column: 1 + j.column, width: max(1, utf8.RuneCount(j.src[start:max(start, end)]))}
+}
+
+// token reads a token with its place.
+func (j *jsonReader) token() (json.Token, place, error) {
+	start := j.next(int(j.dec.InputOffset()))
+	t, err := j.dec.Token()
+	return t, j.place(start, int(j.dec.InputOffset())), err
 }
 
 func (j *jsonReader) value(depth int) (*node, error) {
-	start := j.next()
 	if depth > events.MaxStudyDepth {
 		return nil, fmt.Errorf("values are nested more than %d deep", events.MaxStudyDepth)
 	}
-	t, err := j.dec.Token()
-	if err != nil {
-		return nil, err
-	}
-	end := int(j.dec.InputOffset())
-	at := j.place(start, utf8.RuneCount(j.src[min(start, end):end]))
+	t, at, err := j.token()
+	n := &node{place: at}
 	switch t := t.(type) {
-	case nil:
-		return &node{kind: nullKind, place: at}, nil
 	case bool:
-		return &node{kind: boolKind, text: strconv.FormatBool(t), place: at}, nil
+		n.kind, n.text = boolKind, strconv.FormatBool(t)
 	case json.Number:
-		return &node{kind: numberKind, text: t.String(), place: at}, nil
+		n.kind, n.text = numberKind, t.String()
 	case string:
-		return &node{kind: stringKind, text: t, place: at}, nil
+		n.kind, n.text = stringKind, t
 	case json.Delim:
-		if t == '[' {
-			return j.list(at, depth)
+		if n.kind = mapKind; t == '[' {
+			n.kind = listKind
 		}
-		return j.object(at, depth)
+		err = j.inside(n, depth)
 	}
-	return nil, fmt.Errorf("unexpected %v", t)
+	return n, err
 }
 
-func (j *jsonReader) list(at place, depth int) (*node, error) {
-	out := &node{kind: listKind, place: at}
+// inside reads the items or entries of a collection, and its end.
+func (j *jsonReader) inside(n *node, depth int) error {
+	seen := map[string]bool{}
 	for j.dec.More() {
-		item, err := j.value(depth + 1)
-		if err != nil {
-			return nil, err
+		var key string
+		var at place
+		if n.kind == mapKind {
+			t, here, err := j.token()
+			if err != nil {
+				return err
+			}
+			key, _ = t.(string) // the tokenizer takes no other key
+			at = here
 		}
-		out.items = append(out.items, item)
-	}
-	_, err := j.dec.Token()
-	return out, err
-}
-
-func (j *jsonReader) object(at place, depth int) (*node, error) {
-	out, seen := &node{kind: mapKind, place: at}, map[string]bool{}
-	for j.dec.More() {
-		start := j.next()
-		t, err := j.dec.Token()
-		if err != nil {
-			return nil, err
-		}
-		key, ok := t.(string)
-		if !ok {
-			return nil, errors.New("a key must be text in quotes")
-		}
-		keyAt := j.place(start, int(j.dec.InputOffset())-start)
 		value, err := j.value(depth + 1)
-		if err != nil {
-			return nil, err
+		switch {
+		case err != nil:
+			return err
+		case n.kind == listKind:
+			n.items = append(n.items, value)
+		case seen[key]:
+			j.r.addAt(at, "", codeDuplicate, "Remove one of them.", "the key %q is here twice", key)
+		default:
+			seen[key] = true
+			n.entries = append(n.entries, entry{key: key, place: at, value: value})
 		}
-		if seen[key] {
-			j.r.addAt(keyAt, "", codeDuplicate, "Remove one of them.", "the key %q is here twice", key)
-			continue
-		}
-		seen[key] = true
-		out.entries = append(out.entries, entry{key: key, place: keyAt, value: value})
 	}
 	_, err := j.dec.Token()
-	return out, err
+	return err
 }

@@ -1,6 +1,7 @@
 package studyfile
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -101,26 +102,34 @@ func (d *Document) LegalShare(n int) Share {
 func (c *checker) share(n, enough uint64) Share {
 	s := Share{Size: c.space.Size()}
 	s.Exact = s.Size <= n
-	rng := rand.New(rand.NewPCG(0, s.Size))
-	p := make(space.Point, c.space.Len())
+	draw := c.draws(0)
 	for s.Checked < min(n, s.Size) && s.Legal < enough {
+		p := draw
 		if s.Exact {
-			p = c.space.At(s.Checked)
-		} else {
-			for i := range p {
-				p[i] = rng.IntN(c.space.Param(i).Len())
-			}
+			p = func() space.Point { return c.space.At(s.Checked) }
 		}
-		s.Checked++
-		if c.legal(p) {
+		if c.legal(p()) {
 			s.Legal++
 		}
+		s.Checked++
 	}
 	s.Low, s.High = s.Value(), s.Value()
 	if !s.Exact {
 		s.Low, s.High = wilson(s.Legal, s.Checked)
 	}
 	return s
+}
+
+// draws returns what draws points uniformly, each in the same memory.
+func (c *checker) draws(seed uint64) func() space.Point {
+	rng := rand.New(rand.NewPCG(seed, c.space.Size()))
+	p := make(space.Point, c.space.Len())
+	return func() space.Point {
+		for i := range p {
+			p[i] = rng.IntN(c.space.Param(i).Len())
+		}
+		return p
+	}
 }
 
 // wilson is the score interval for a share at 95 % confidence.
@@ -137,7 +146,12 @@ func (b *builder) findLegal(c *checker) {
 	if c == nil {
 		return
 	}
-	corners := study.Corners(c.space, c.judge, b.baselineDesign())
+	var baseline []space.Value
+	also := ""
+	if b.template != nil {
+		baseline, also = b.template.Baseline, "the baseline, "
+	}
+	corners := study.Corners(c.space, c.judge, baseline)
 	if slices.ContainsFunc(corners, c.legal) {
 		return
 	}
@@ -158,41 +172,38 @@ func (b *builder) findLegal(c *checker) {
 	if s.Legal > 0 {
 		return
 	}
-	n := b.field("space")
-	hint := "Loosen the rules or the constraints."
-	if worst := b.worst(c); worst != "" {
-		hint = "Loosen " + worst + "."
-	}
-	if s.Exact {
-		b.add(n, codeNoLegal, hint, "none of the %d designs passes the rules and constraints", s.Size)
-		return
-	}
-	tried := "the smallest nor the largest design"
-	if b.template != nil {
-		tried = "the baseline, the smallest nor the largest design"
-	}
-	b.add(n, codeNoLegal, hint, "none of %d sampled designs (of %d), and neither %s, passes the rules and constraints", s.Checked, c.space.Count(), tried)
+	hint := fmt.Sprintf("Loosen %s.", cmp.Or(b.worst(c), "the rules or the constraints"))
+	at := b.field("space")
+	b.when(s.Exact, at, codeNoLegal, hint, "none of the %d designs passes the rules and constraints", s.Size)
+	b.when(!s.Exact, at, codeNoLegal, hint, "none of %d sampled designs (of %d), and neither %sthe smallest nor the largest design, passes the rules and constraints", s.Checked, c.space.Count(), also)
 }
 
-func (b *builder) baselineDesign() []space.Value {
-	if b.template == nil {
-		return nil
-	}
-	return b.template.Baseline
-}
-
-// worst names the rule or constraint that stops most of the sampled designs.
+// worst names the rule or constraint that stops most of a thousand designs.
 func (b *builder) worst(c *checker) string {
+	bare := *b.spec
+	bare.Rules, bare.Constraints = nil, nil
+	conditions, err := events.NewJudge(&bare)
+	if err != nil {
+		return "" // reported
+	}
 	most, name := 0, ""
-	count := func(label string, broken func() bool) {
-		rng := rand.New(rand.NewPCG(1, c.space.Size()))
-		p, n := make(space.Point, c.space.Len()), 0
+	try := func(label string, rules []events.Rule, constraints []events.Constraint) {
+		one := bare
+		one.Rules, one.Constraints = rules, constraints
+		j, err := events.NewJudge(&one)
+		if err != nil {
+			return
+		}
+		draw, n := c.draws(1), 0
 		for range 1000 {
-			for i := range p {
-				p[i] = rng.IntN(c.space.Param(i).Len())
+			c.values = c.space.AppendValues(c.values[:0], draw())
+			// What a condition refuses is not the rule's.
+			broken := conditions.RulesOK(c.values) && !j.RulesOK(c.values)
+			if constraints != nil && c.cheap != nil {
+				c.cheap.Check(c.values, c.dst)
+				broken = !j.MetricsOK(c.dst)
 			}
-			c.values = c.space.AppendValues(c.values[:0], p)
-			if broken() {
+			if broken {
 				n++
 			}
 		}
@@ -200,29 +211,11 @@ func (b *builder) worst(c *checker) string {
 			most, name = n, fmt.Sprintf("%s, which refuses %.3g %% of the designs", label, float64(n)/10)
 		}
 	}
-	bare := *b.spec
-	bare.Rules, bare.Constraints = nil, nil
-	conditions, err := events.NewJudge(&bare)
-	if err != nil {
-		return "" // reported
-	}
 	for _, r := range b.spec.Rules {
-		one := *b.spec
-		one.Rules, one.Constraints = []events.Rule{r}, nil
-		if j, err := events.NewJudge(&one); err == nil {
-			// What a condition refuses is not the rule's.
-			count(fmt.Sprintf("the rule %q", r.ID), func() bool { return conditions.RulesOK(c.values) && !j.RulesOK(c.values) })
-		}
+		try(fmt.Sprintf("the rule %q", r.ID), []events.Rule{r}, nil)
 	}
 	for _, k := range b.spec.Constraints {
-		one := *b.spec
-		one.Rules, one.Constraints = nil, []events.Constraint{k}
-		if j, err := events.NewJudge(&one); err == nil && c.cheap != nil {
-			count(fmt.Sprintf("the constraint on %s", b.metricOf(k.Metric).short), func() bool {
-				c.cheap.Check(c.values, c.dst)
-				return !j.MetricsOK(c.dst)
-			})
-		}
+		try(fmt.Sprintf("the constraint on %s", short(b.spec.Metrics[b.spec.MetricIndex(k.Metric)])), nil, []events.Constraint{k})
 	}
 	return name
 }

@@ -11,16 +11,7 @@ import (
 	"apollo/evaluator"
 	"apollo/evaluator/workload"
 	"apollo/events"
-	"apollo/services/studyfile/unit"
 )
-
-// metric is a metric of the study's evaluator as people name it.
-type metric struct {
-	events.Metric
-	// short is the name without the unit: "latency".
-	short string
-	unit  unit.Unit
-}
 
 // suffix is how a unit ends a metric's name: latency_s, rate_b_per_s.
 func suffix(symbol string) string {
@@ -30,9 +21,8 @@ func suffix(symbol string) string {
 	return "_" + strings.NewReplacer("/", "_per_", "%", "percent").Replace(strings.ToLower(symbol))
 }
 
-func toMetric(m events.Metric) metric {
-	return metric{Metric: m, short: strings.TrimSuffix(m.Name, suffix(m.Unit)), unit: unitOf(m.Unit)}
-}
+// short is a metric's name as people write it, without the unit: "latency".
+func short(m events.Metric) string { return strings.TrimSuffix(m.Name, suffix(m.Unit)) }
 
 // workload reads the networks.
 func (b *builder) workload() {
@@ -53,11 +43,7 @@ func (b *builder) workload() {
 		}
 		name := b.spec.Networks[before].Name
 		if slices.ContainsFunc(b.spec.Networks[:before], func(earlier events.Network) bool { return earlier.Name == name }) {
-			at := n
-			if n := n.get("name"); n != nil {
-				at = n
-			}
-			b.add(at, codeDuplicate, "Use weight to make one network count more.", "the network %q is here twice", clip(name))
+			b.add(cmp.Or(n.get("name"), n), codeDuplicate, "Use weight to make one network count more.", "the network %q is here twice", clip(name))
 			b.networks, b.spec.Networks = b.networks[:before], b.spec.Networks[:before]
 		}
 	}
@@ -163,14 +149,12 @@ func (b *builder) evaluator() {
 // templateEvaluator takes everything from the template's backend.
 func (b *builder) templateEvaluator(e *node) {
 	b.spec.Evaluator.Deterministic, b.spec.Evaluator.Version = b.desc.Deterministic, b.desc.Version
-	if d := e.get("deterministic"); d != nil && d.kind == boolKind && (d.text == "true") != b.desc.Deterministic {
-		b.add(d, codeContradicts, "Remove the field.", "the evaluator %q says itself that deterministic is %t", b.desc.Name, b.desc.Deterministic)
-	}
-	if m := e.get("metrics"); m != nil {
-		b.add(m, codeContradicts, "Remove the field; or give your own evaluator a name of its own.", "the metrics of the evaluator %q are known", b.desc.Name)
-	}
+	says, metrics := e.get("deterministic"), e.get("metrics")
+	b.when(says != nil && says.kind == boolKind && (says.text == "true") != b.desc.Deterministic, says, codeContradicts, "Remove the field.",
+		"the evaluator %q says itself that deterministic is %t", b.desc.Name, b.desc.Deterministic)
+	b.when(metrics != nil, metrics, codeContradicts, "Remove the field; or give your own evaluator a name of its own.", "the metrics of the evaluator %q are known", b.desc.Name)
 	for _, m := range b.desc.Metrics {
-		b.addMetric(events.Metric{Name: m.Name, Unit: m.Unit, Cheap: m.Cheap})
+		b.spec.Metrics = append(b.spec.Metrics, events.Metric{Name: m.Name, Unit: m.Unit, Cheap: m.Cheap})
 	}
 }
 
@@ -187,13 +171,9 @@ func (b *builder) ownEvaluator(e *node) {
 	case e.kind != mapKind:
 		return
 	}
-	if e.get("name") == nil {
-		b.add(e, codeMissing, "It is the name that apollo evaluator run --name gets.", "your own evaluator needs a name")
-	}
 	metrics := e.get("metrics")
-	if metrics == nil {
-		b.add(e, codeMissing, "Write metrics: [{name: latency, unit: s}].", "your own evaluator needs its metrics")
-	}
+	b.when(e.get("name") == nil, e, codeMissing, "It is the name that apollo evaluator run --name gets.", "your own evaluator needs a name")
+	b.when(metrics == nil, e, codeMissing, "Write metrics: [{name: latency, unit: s}].", "your own evaluator needs its metrics")
 	seen := map[string]bool{}
 	for i, n := range metrics.list() {
 		b.ownMetric(n, &b.ownMetrics[i], seen)
@@ -214,46 +194,56 @@ func (b *builder) ownMetric(n *node, m *events.Metric, seen map[string]bool) {
 		b.add(name, codeDuplicate, "Give each metric a name of its own.", "the metric %q is here twice", clip(m.Name))
 	default:
 		seen[m.Name], seen[full] = true, true
-		b.addMetric(events.Metric{Name: full, Unit: m.Unit})
+		b.spec.Metrics = append(b.spec.Metrics, events.Metric{Name: full, Unit: m.Unit})
 	}
-}
-
-func (b *builder) addMetric(m events.Metric) {
-	b.spec.Metrics = append(b.spec.Metrics, m)
-	b.metrics = append(b.metrics, toMetric(m))
 }
 
 // metric finds the metric that a node names, or reports it.
-func (b *builder) metric(n *node) (metric, bool) {
-	if n == nil || n.kind != stringKind || len(b.metrics) == 0 {
-		return metric{}, false
+func (b *builder) metric(n *node) (events.Metric, bool) {
+	if n == nil || n.kind != stringKind || len(b.spec.Metrics) == 0 {
+		return events.Metric{}, false
 	}
 	var names []string
-	for _, m := range b.metrics {
-		if m.short == n.text {
+	for _, m := range b.spec.Metrics {
+		if short(m) == n.text {
 			return m, true
 		}
-		names = append(names, m.short)
+		names = append(names, short(m))
 	}
-	for _, m := range b.metrics {
-		if m.Name == n.text {
-			b.add(n, codeUnknownName, fmt.Sprintf("Write %s: a study names metrics without their unit.", m.short), "there is no metric %q", n.text)
-			return metric{}, false
-		}
+	if i := b.spec.MetricIndex(n.text); i >= 0 {
+		b.add(n, codeUnknownName, fmt.Sprintf("Write %s: a study names metrics without their unit.", names[i]), "there is no metric %q", n.text)
+	} else {
+		b.add(n, codeUnknownName, oneOf(n.text, names), "the evaluator measures no %q", clip(n.text))
 	}
-	b.add(n, codeUnknownName, oneOf(n.text, names), "the evaluator measures no %q", clip(n.text))
-	return metric{}, false
+	return events.Metric{}, false
 }
 
 // value reads a quantity in a metric's unit.
-func (b *builder) value(n *node, m metric) *float64 {
-	if !n.scalar() {
+func (b *builder) value(n *node, m events.Metric) *float64 {
+	if n == nil {
 		return nil
 	}
-	v, ok := b.quantity(n, m.unit, fmt.Sprintf("metric %q", m.short))
+	v, ok := b.quantity(n, unitOf(m.Unit), fmt.Sprintf("metric %q", short(m)))
 	if !ok {
 		return nil
 	}
-	v += 0 // -0 is 0
-	return &v
+	return new(v + 0) // -0 is 0
+}
+
+// exec reads the command that `apollo run` starts as the study's evaluator. It
+// is no part of the specification: where the evaluator runs changes nothing
+// about the study. A document from the bus must never start a program.
+func (b *builder) exec() string {
+	n := b.field("evaluator", "exec")
+	if n == nil || n.kind != stringKind {
+		return ""
+	}
+	switch {
+	case b.opts.Published:
+		b.add(n, codeUnsupported, "Remove it, and start the evaluator where it should run: apollo evaluator run --name NAME --exec COMMAND.",
+			"a published study starts no programs")
+	case b.builtin():
+		b.add(n, codeContradicts, "Remove it; or give your own evaluator a name of its own.", "the evaluator %q is built in", b.desc.Name)
+	}
+	return n.text
 }

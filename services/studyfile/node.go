@@ -56,12 +56,11 @@ type entry struct {
 
 // get returns the value under key, or nil. It is nil for what is no mapping.
 func (n *node) get(key string) *node {
-	if n == nil {
-		return nil
-	}
-	for i := range n.entries {
-		if n.entries[i].key == key {
-			return n.entries[i].value
+	if n != nil {
+		for i := range n.entries {
+			if n.entries[i].key == key {
+				return n.entries[i].value
+			}
 		}
 	}
 	return nil
@@ -96,45 +95,28 @@ func (n *node) str() string {
 	return n.text
 }
 
+// literal returns the text of a scalar as it is written, "" for no node.
+func (n *node) literal() string {
+	if n == nil {
+		return ""
+	}
+	return n.text
+}
+
 // scalar reports whether the node is text, a number or a boolean.
 func (n *node) scalar() bool {
 	return n != nil && (n.kind == boolKind || n.kind == numberKind || n.kind == stringKind)
-}
-
-// setKey replaces or adds the value under key.
-func (n *node) setKey(key string, at place, value *node) {
-	for i := range n.entries {
-		if n.entries[i].key == key {
-			n.entries[i].value, n.entries[i].place = value, at
-			return
-		}
-	}
-	n.entries = append(n.entries, entry{key: key, place: at, value: value})
-}
-
-// removeKey drops the entry under key.
-func (n *node) removeKey(key string) {
-	for i := range n.entries {
-		if n.entries[i].key == key {
-			n.entries = append(n.entries[:i:i], n.entries[i+1:]...)
-			return
-		}
-	}
 }
 
 // point fills in the JSON pointers (RFC 6901) of n and everything below it.
 func (n *node) point(pointer string) {
 	n.pointer = pointer
 	for _, e := range n.entries {
-		e.value.point(pointer + "/" + escape(e.key))
+		e.value.point(pointer + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(e.key))
 	}
 	for i, item := range n.items {
 		item.point(pointer + "/" + strconv.Itoa(i))
 	}
-}
-
-func escape(key string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
 }
 
 // dotted turns a pointer into the path that people read: /spec/rules/0/id is

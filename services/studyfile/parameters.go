@@ -3,7 +3,10 @@ package studyfile
 import (
 	"errors"
 	"fmt"
+	"math"
+	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 
 	"apollo/events"
@@ -98,4 +101,139 @@ func (b *builder) ownLabel(p *events.Parameter, n *node, seen map[string]bool) {
 		seen[n.text] = true
 		p.Labels = append(p.Labels, n.text)
 	}
+}
+
+// ownRange reads min, max, step, steps and scale. All is exact until a level is
+// rounded to a float64, once: so 0 to 1 by 0.1 holds 0.3, and no level is
+// outside of min and max.
+func (b *builder) ownRange(p *events.Parameter, n *node, u unit.Unit) {
+	read, good := map[string]*big.Rat{}, true
+	for _, key := range []string{"min", "max", "step"} {
+		if c := n.get(key); c != nil {
+			q, ok := b.number(c, u, p.Name)
+			read[key], good = q.Rat(u), good && ok
+		} else if key != "step" {
+			b.add(n, codeMissing, "", "the range has no %s", key)
+			good = false
+		}
+	}
+	if !good {
+		return
+	}
+	low, high, step := read["min"], read["max"], read["step"]
+	scale, steps := n.get("scale").str(), n.get("steps")
+	count := 0
+	if v, ok := plainNumber(steps); ok && v <= events.MaxLevels {
+		count = int(v)
+	}
+	switch {
+	case steps == nil && scale == "log":
+		b.add(n, codeMissing, "Write steps: 20.", "a log range needs steps, the number of its levels")
+	case steps != nil && count < 2: // reported with the shape
+	case steps != nil && low.Cmp(high) >= 0:
+		b.add(n.get("min"), codeContradicts, "", "min is not below max")
+	case steps != nil && step != nil: // reported
+	case steps != nil && scale == "log2":
+		b.add(steps, codeContradicts, "Remove it, or take scale: log.", "a log2 range has no steps: every level is twice the one before")
+	case low.Cmp(high) > 0:
+		b.add(n.get("min"), codeContradicts, "", "min is larger than max")
+	case (scale == "log" || scale == "log2") && low.Sign() <= 0:
+		b.add(n.get("min"), codeOutOfRange, "", "a %s range starts above 0", scale)
+	case steps != nil:
+		p.Values = spaced(low, high, count, scale == "log")
+		b.when(p.Values == nil, steps, codeOutOfRange, "Take fewer steps.", "between min and max there are no %d different 64-bit floats", count)
+	case scale == "log2" && step != nil:
+		b.add(n.get("step"), codeContradicts, "Remove it.", "a log2 range has no step: every level is twice the one before")
+	case scale == "log2":
+		for v, most := number64(low), number64(high); v <= most; v *= 2 {
+			p.Values = append(p.Values, v)
+		}
+	case step != nil && step.Sign() <= 0:
+		b.add(n.get("step"), codeOutOfRange, "", "a step must be more than 0")
+	case p.Unit != "" && step == nil && low.Cmp(high) < 0:
+		b.add(n, codeMissing, "", "a range with a unit needs step or steps, or scale: log2")
+	default:
+		b.linear(p, n, low, high, step)
+	}
+}
+
+// number64 is the float64 next to v.
+func number64(v *big.Rat) float64 {
+	f, _ := v.Float64()
+	return f + 0 // -0 is 0
+}
+
+// linear lists min, min+step, …; without a step it is 1.
+func (b *builder) linear(p *events.Parameter, n *node, low, high, step *big.Rat) {
+	if step == nil {
+		step = big.NewRat(1, 1)
+	}
+	steps := new(big.Rat).Quo(new(big.Rat).Sub(high, low), step)
+	if steps.Cmp(big.NewRat(events.MaxLevels, 1)) >= 0 {
+		b.add(n, codeOutOfRange, "Take a larger step.", "the range has more than %d levels", events.MaxLevels)
+		return
+	}
+	for v := new(big.Rat).Set(low); v.Cmp(high) <= 0; v.Add(v, step) {
+		level := number64(v)
+		switch {
+		case !faithful(v):
+			b.add(n, codeOutOfRange, "Take a larger step, or a smaller range.", "%s", inexact(v))
+			return
+		case len(p.Values) > 0 && level <= p.Values[len(p.Values)-1]:
+			b.add(n, codeOutOfRange, "Take a larger step.", "%s and the level before it are the same 64-bit float", v.FloatString(maxDigits))
+			return
+		}
+		p.Values = append(p.Values, level)
+	}
+}
+
+// maxDigits is as many digits after the point as a message shows.
+const maxDigits = 20
+
+// spaced lists count ascending numbers from low to high, at equal distances or
+// in equal ratios; nil when float64 has not so many between them.
+func spaced(low, high *big.Rat, count int, log bool) []float64 {
+	first, last := number64(low), number64(high)
+	span := new(big.Rat).Sub(high, low)
+	out := []float64{first}
+	for i := 1; i < count-1; i++ {
+		var v, short float64
+		if log {
+			v = ratio(first, last, float64(i)/float64(count-1))
+			short = rounded(v)
+		} else {
+			exact := new(big.Rat).Mul(span, big.NewRat(int64(i), int64(count-1)))
+			exact.Add(exact, low)
+			v = number64(exact)
+			if short = v; shortest(v).Cmp(exact) != 0 {
+				short = rounded(v)
+			}
+		}
+		// Where 12 digits cannot tell the levels apart they have all of theirs.
+		for before := out[i-1]; short <= before || short >= last; short = v {
+			if short == v {
+				return nil
+			}
+		}
+		out = append(out, short)
+	}
+	if first >= last {
+		return nil
+	}
+	return append(out, last)
+}
+
+// ratio is low · (high/low)^t, also where high/low is beyond float64.
+func ratio(low, high, t float64) float64 {
+	if q := high / low; !math.IsInf(q, 0) {
+		return low * math.Pow(q, t)
+	}
+	return math.Pow(low, 1-t) * math.Pow(high, t)
+}
+
+// rounded is v with 12 digits: of a level that is no short decimal more than
+// that is noise.
+func rounded(v float64) float64 {
+	v, _ = strconv.ParseFloat(strconv.FormatFloat(v, 'g', 12, 64), 64)
+	return v
 }

@@ -2,6 +2,7 @@ package studyfile
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -35,48 +36,50 @@ func (f *field) schema() (s object) {
 	if f.fallback != "" {
 		text = strings.TrimSpace(text + " Default: " + f.fallback + ".")
 	}
-	s.set("description", text)
 	_, kind := f.shape.words()
+	quantity := f.shape == quantityShape
+	ratio := quantity && f.dimension == unit.Dimensionless
+	var types any = kind
 	switch {
-	case f.shape == quantityShape && f.dimension == unit.Dimensionless, f.shape == valueShape:
-		s.set("type", list{"number", "string"})
+	case ratio, f.shape == valueShape:
+		types = list{"number", "string"}
 	case f.word != "":
-		s.set("type", list{"object", "string"})
-	default:
-		s.set("type", kind)
+		types = list{"object", "string"}
 	}
+	s.set("description", text)
+	s.set("type", types)
+	if len(f.enum) == 1 {
+		s.set("const", f.enum[0])
+	} else {
+		s.set("enum", f.enum)
+	}
+	switch {
+	case quantity:
+		// A number with a unit of the dimension, which a ratio can lack.
+		end := map[bool]string{true: "?$", false: "$"}[ratio]
+		s.set("pattern", `^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)? *(`+strings.Join(symbolsOf(f.dimension), "|")+")"+end)
+	case f.naming != nil:
+		s.set("pattern", f.naming.pattern)
+	case f.word != "":
+		s.set("pattern", "^"+f.word+"$")
+	}
+	if ratio || f.shape == integerShape || f.shape == numberShape {
+		low := "minimum"
+		if f.above {
+			low = "exclusiveMinimum"
+		}
+		s = append(s, member{low, f.min})
+		s.set("maximum", f.max)
+	}
+	return append(s, f.inside()...)
+}
+
+// inside are the keywords for what a field holds.
+func (f *field) inside() (s object) {
 	switch f.shape {
-	case textShape, metricShape:
-		if len(f.enum) == 1 {
-			s.set("const", f.enum[0])
-		} else {
-			s.set("enum", f.enum)
-		}
-		if f.naming != nil {
-			s.set("pattern", f.naming.pattern)
-		}
-		if f.nonempty {
-			s.set("minLength", 1)
-		}
-		s.set("maxLength", f.most)
-	case integerShape, numberShape:
-		s.bounds(f)
-	case quantityShape:
-		s.set("pattern", quantityPattern(f.dimension))
-		if f.dimension == unit.Dimensionless {
-			s.bounds(f)
-		}
-	case listShape:
-		s.set("items", f.elem.schema())
-		if f.nonempty {
-			s.set("minItems", 1)
-		}
-		s.set("maxItems", f.most)
-	case mapShape:
-		s.set("additionalProperties", f.elem.schema())
-		s.set("maxProperties", f.most)
 	case objectShape:
-		var fields, required = object{}, []string(nil)
+		var fields object
+		var required []string
 		for i := range f.fields {
 			c := &f.fields[i]
 			fields = append(fields, member{c.name, c.schema()})
@@ -84,30 +87,18 @@ func (f *field) schema() (s object) {
 				required = append(required, c.name)
 			}
 		}
-		if f.word != "" {
-			s.set("pattern", "^"+f.word+"$")
-		}
 		s.set("properties", fields)
 		s.set("required", required)
-		s = append(s, member{"additionalProperties", false})
+		return append(s, member{"additionalProperties", false})
+	case listShape:
+		s.set("items", f.elem.schema())
+	case mapShape:
+		s.set("additionalProperties", f.elem.schema())
 	}
+	what := map[shape]string{listShape: "Items", mapShape: "Properties"}[f.shape]
+	if f.nonempty {
+		s.set("min"+cmp.Or(what, "Length"), 1)
+	}
+	s.set("max"+cmp.Or(what, "Length"), f.most)
 	return s
-}
-
-func (s *object) bounds(f *field) {
-	low := "minimum"
-	if f.above {
-		low = "exclusiveMinimum"
-	}
-	*s = append(*s, member{low, f.min})
-	s.set("maximum", f.max)
-}
-
-// quantityPattern matches a number with a unit of the dimension.
-func quantityPattern(d unit.Dimension) string {
-	end := "$"
-	if d == unit.Dimensionless {
-		end = "?$"
-	}
-	return `^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)? *(` + strings.Join(symbolsOf(d), "|") + ")" + end
 }

@@ -1,6 +1,7 @@
 package studyfile
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -16,50 +17,35 @@ type step struct {
 	place place
 }
 
-// applySets writes the values of the --set flags into the document. Whatever
-// is wrong with the new values is found by the checks that follow, which show
-// the flag.
-func applySets(r *report, root *node, sets []string) *node {
-	if root.kind == nullKind && len(sets) > 0 {
-		root.kind = mapKind
-	}
-	for i, text := range sets {
-		if utf8.ValidString(text) && len(text) <= maxFlag {
-			applySet(r, root, text, i+1)
-			continue
-		}
-		r.addAt(place{line: 1, column: 1, width: 1, flag: i + 1}, "", codeBadFlag, "", "the flag is too long, or no UTF-8 text")
-	}
-	return root
-}
-
 // maxFlag bounds a --set flag in bytes; chosen: longer values belong in a file.
 const maxFlag = 64 << 10
 
-func applySet(r *report, root *node, text string, flag int) {
+// applySet writes the value of a --set flag into the document. Whatever is wrong
+// with it is found by the checks that follow, which show the flag.
+func (r *report) applySet(root *node, text string, flag int) {
 	path, value, ok := strings.Cut(text, "=")
-	at := place{line: 1, column: 1, width: max(1, utf8.RuneCountInString(path)), flag: flag}
-	if !ok {
-		r.addAt(at, "", codeBadFlag, "Write --set spec.budget.trials=900.", "the flag has no \"=\"")
+	left := utf8.RuneCountInString(path)
+	at := place{line: 1, column: 1, width: max(1, left), flag: flag}
+	if len(text) > maxFlag || !utf8.ValidString(text) {
+		at.width = 1
+		r.addAt(at, "", codeBadFlag, "", "the flag is too long, or no UTF-8 text")
 		return
 	}
 	steps, bad := splitPath(path, flag)
-	if bad != "" {
+	switch {
+	case !ok:
+		r.addAt(at, "", codeBadFlag, "Write --set spec.budget.trials=900.", "the flag has no \"=\"")
+	case bad != "":
 		r.addAt(at, "", codeBadFlag, "Write --set spec.constraints[0].max=\"7 mm2\".", "%s", bad)
-		return
-	}
-	left := utf8.RuneCountInString(path) + 1
-	if strings.TrimSpace(value) == "" {
-		at.column, at.width = left+1, 1
+	case strings.TrimSpace(value) == "":
+		at.column, at.width = left+2, 1
 		r.addAt(at, "", codeBadFlag, "null removes a field.", "the flag has no value")
-		return
+	default:
+		before := len(r.found)
+		if v := readYAML(r, []byte(value), flag, left+1); v != nil && len(r.found) == before {
+			r.set(root, steps, v)
+		}
 	}
-	before := len(r.found)
-	v := readYAML(r, []byte(value), flag, left)
-	if v == nil || len(r.found) > before {
-		return
-	}
-	setAt(r, root, steps, v)
 }
 
 // splitPath reads spec.constraints[0].max.
@@ -95,72 +81,57 @@ func splitPath(path string, flag int) ([]step, string) {
 	return steps, ""
 }
 
-// setAt walks down, making what is missing, and sets the last step.
-func setAt(r *report, n *node, steps []step, v *node) {
-	for i, s := range steps {
-		last := i == len(steps)-1
-		if s.key == "" || s.index >= 0 && n.kind == listKind {
-			n = setItem(r, n, s, last, v)
-		} else {
-			n = setEntry(r, n, s, last, v)
-		}
-		if n == nil {
+// set puts v at the end of a path, and makes what is missing on the way. An
+// empty v removes what is there.
+func (r *report) set(n *node, path []step, v *node) {
+	for i, s := range path {
+		last := i == len(path)-1
+		at := r.slot(n, s, last)
+		switch {
+		case at == nil:
 			return
+		case last:
+			*at = v
+		default:
+			n = *at
 		}
 	}
+	if v.kind == nullKind {
+		n.entries = slices.DeleteFunc(n.entries, func(e entry) bool { return e.value == v })
+		n.items = slices.DeleteFunc(n.items, func(item *node) bool { return item == v })
+	}
 }
 
-// setEntry sets or enters a key.
-func setEntry(r *report, n *node, s step, last bool, v *node) *node {
-	if !become(r, n, mapKind, s) {
-		return nil
+// slot is the place of a value below n, a new one where there is none; nil after
+// reporting why there cannot be one.
+func (r *report) slot(n *node, s step, last bool) **node {
+	want := mapKind
+	if s.key == "" || s.index >= 0 && n.kind == listKind {
+		want = listKind
 	}
-	if last {
-		if v.kind == nullKind {
-			n.removeKey(s.key)
-		} else {
-			n.setKey(s.key, s.place, v)
-		}
-		return nil
-	}
-	child := n.get(s.key)
-	if child == nil {
-		child = &node{place: s.place}
-		n.setKey(s.key, s.place, child)
-	}
-	return child
-}
-
-func setItem(r *report, n *node, s step, last bool, v *node) *node {
-	if !become(r, n, listKind, s) {
-		return nil
-	}
-	if s.index > len(n.items) {
-		r.addAt(s.place, "", codeBadFlag, "The next item is ["+strconv.Itoa(len(n.items))+"].", "the list has %d items, so there is no [%d]", len(n.items), s.index)
-		return nil
-	}
-	if s.index == len(n.items) {
-		n.items = append(n.items, &node{place: s.place})
-	}
-	switch {
-	case last && v.kind == nullKind:
-		n.items = append(n.items[:s.index:s.index], n.items[s.index+1:]...)
-		return nil
-	case last:
-		n.items[s.index] = v
-		return nil
-	}
-	return n.items[s.index]
-}
-
-// become turns an empty node into a collection; another kind is a mistake.
-func become(r *report, n *node, want kind, s step) bool {
 	if n.kind == nullKind {
 		n.kind = want
 	}
-	if n.kind == want {
-		return true
+	switch {
+	case n.kind != want:
+		r.addAt(s.place, "", codeBadFlag, "", "the path goes through %s, which has nothing below it by that name", n.kind)
+		return nil
+	case want == listKind && s.index > len(n.items):
+		r.addAt(s.place, "", codeBadFlag, "The next item is ["+strconv.Itoa(len(n.items))+"].", "the list has %d items, so there is no [%d]", len(n.items), s.index)
+		return nil
+	case want == listKind:
+		if s.index == len(n.items) {
+			n.items = append(n.items, &node{place: s.place})
+		}
+		return &n.items[s.index]
 	}
-	r.addAt(s.place, "", codeBadFlag, "", "the path goes through %s, which has nothing below it by that name", n.kind)
-	return false
+	i := slices.IndexFunc(n.entries, func(e entry) bool { return e.key == s.key })
+	if i < 0 {
+		i = len(n.entries)
+		n.entries = append(n.entries, entry{key: s.key, value: &node{place: s.place}, place: s.place})
+	}
+	if last {
+		n.entries[i].place = s.place
+	}
+	return &n.entries[i].value
 }

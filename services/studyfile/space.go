@@ -58,76 +58,65 @@ func param(p events.Parameter) space.Param {
 
 // narrow applies fix and restrict.
 func (b *builder) narrow(s *node) {
-	fix, restrict := s.get("fix"), s.get("restrict")
-	if fix != nil {
-		for _, e := range fix.entries {
-			if b.full() {
-				return
-			}
-			if i := b.parameter(e, "fixed"); i >= 0 {
-				b.keepLevels(i, []*node{e.value})
-			}
-		}
-	}
-	if restrict == nil {
-		return
-	}
-	for _, e := range restrict.entries {
-		if b.full() {
-			return
-		}
-		if fix.get(e.key) != nil {
-			b.addAt(e.place, e.value.pointer, codeContradicts, "Remove one of them.", "the parameter %q is in fix already", e.key)
+	for _, key := range []string{"fix", "restrict"} {
+		n := s.get(key)
+		if n == nil {
 			continue
 		}
-		if i := b.parameter(e, "restricted"); i >= 0 && len(e.value.list()) > 0 {
-			b.keepLevels(i, e.value.items)
+		for _, e := range n.entries {
+			values := e.value.items
+			if key == "fix" {
+				values = []*node{e.value}
+			}
+			switch {
+			case b.full():
+				return
+			case key == "restrict" && s.at("fix", e.key) != nil:
+				b.addAt(e.place, e.value.pointer, codeContradicts, "Remove one of them.", "the parameter %q is in fix already", e.key)
+			default:
+				b.keepLevels(e, key+"ed", values)
+			}
 		}
 	}
 }
 
-// parameter finds the parameter that a key names, or reports it.
-func (b *builder) parameter(e entry, verb string) int {
-	names := make([]string, len(b.spec.Parameters))
-	for i, p := range b.spec.Parameters {
-		names[i] = p.Name
-	}
-	i := slices.Index(names, e.key)
+// keepLevels leaves the parameter that a key names only the given levels, in its
+// own order.
+func (b *builder) keepLevels(e entry, verb string, values []*node) {
+	i := slices.IndexFunc(b.spec.Parameters, func(p events.Parameter) bool { return p.Name == e.key })
 	if i < 0 {
+		var names []string
+		for _, p := range b.spec.Parameters {
+			names = append(names, p.Name)
+		}
 		b.addAt(e.place, e.value.pointer, codeUnknownName, oneOf(e.key, names), "there is no parameter %q that could be %s", clip(e.key), verb)
+		return
 	}
-	return i
-}
-
-// keepLevels leaves a parameter only the given levels, in its own order.
-func (b *builder) keepLevels(i int, values []*node) {
-	p := param(b.spec.Parameters[i])
+	p := &b.spec.Parameters[i]
+	view := space.Param{Name: p.Name, Unit: p.Unit, Values: p.Values, Labels: p.Labels}
 	keep := map[int]bool{}
 	for _, n := range values {
 		if b.full() {
 			return
 		}
-		level, ok := b.level(n, p)
-		switch {
-		case !ok:
-		case keep[level]:
-			b.add(n, codeDuplicate, "Remove one of them.", "the level %s is here twice", n.text)
-		default:
+		level, ok := b.level(n, view)
+		b.when(ok && keep[level], n, codeDuplicate, "Remove one of them.", "the level %s is here twice", n.text)
+		if ok {
 			keep[level] = true
 		}
 	}
-	var left events.Parameter
-	for level := range p.Len() {
+	if len(keep) == 0 {
+		return
+	}
+	p.Values, p.Labels = nil, nil
+	for level := range view.Len() {
 		switch {
 		case !keep[level]:
-		case p.Categorical():
-			left.Labels = append(left.Labels, p.Labels[level])
+		case view.Categorical():
+			p.Labels = append(p.Labels, view.Labels[level])
 		default:
-			left.Values = append(left.Values, p.Values[level])
+			p.Values = append(p.Values, view.Values[level])
 		}
-	}
-	if len(keep) > 0 {
-		b.spec.Parameters[i].Values, b.spec.Parameters[i].Labels = left.Values, left.Labels
 	}
 }
 
@@ -140,9 +129,7 @@ func (b *builder) rules(list *node) {
 		}
 		rule, id, e := b.spec.Rules[i], n.get("id"), n.get("expr")
 		if id != nil && id.kind == stringKind {
-			if seen[rule.ID] {
-				b.add(id, codeDuplicate, "Give each rule an id of its own.", "the rule %q is here twice", rule.ID)
-			}
+			b.when(seen[rule.ID], id, codeDuplicate, "Give each rule an id of its own.", "the rule %q is here twice", rule.ID)
 			seen[rule.ID] = true
 		}
 		if e != nil && e.kind == stringKind && len(rule.Expr) <= events.MaxRuleLength {
@@ -169,4 +156,30 @@ func (b *builder) expression(n *node, rule events.Rule) {
 		}
 	}
 	b.addAt(at, n.pointer, codeExpression, "", "%s", message)
+}
+
+// conditions reads `when` of own parameters. Each is compiled by itself, so that
+// mistakes stand where it stands, and then all together.
+func (b *builder) conditions(own *node) {
+	nodes := map[string]*node{} // by the name under which reasons call it
+	before := len(b.found)
+	for i, n := range own.list() {
+		when := n.get("when")
+		if b.full() || when == nil || when.kind != stringKind {
+			continue
+		}
+		rule := events.Rule{ID: events.ConditionID(b.own[i].Name), Expr: when.text}
+		nodes[rule.ID] = when
+		if slices.ContainsFunc(b.spec.Rules, func(r events.Rule) bool { return r.ID == rule.ID }) {
+			b.add(when, codeDuplicate, "Give that rule another id.", "the rule %q is here already; it is the name of this condition", rule.ID)
+			continue
+		}
+		b.expression(when, rule)
+	}
+	if len(b.found) > before {
+		return
+	}
+	if broken, ok := errors.AsType[*events.RuleError](events.CompileConditions(b.spec.Parameters)); ok {
+		b.add(nodes[broken.ID], codeContradicts, "Write the condition with other parameters.", "%s", broken.Message)
+	}
 }

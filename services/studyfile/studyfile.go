@@ -83,7 +83,12 @@ func parse(r *report, src []byte, cat Catalog, opts Options) (*Document, error) 
 	if root == nil {
 		return nil, nil
 	}
-	root = applySets(r, root, opts.Sets)
+	for i, text := range opts.Sets {
+		if root.kind == nullKind {
+			root.kind = mapKind
+		}
+		r.applySet(root, text, i+1)
+	}
 	root.point("")
 	if root.kind == nullKind {
 		r.add(root, codeMissing, "Start with \"apiVersion: apollo/v1\" and \"kind: Study\".", "the study is empty")
@@ -157,7 +162,6 @@ type builder struct {
 	declared []events.Parameter
 	template *evaluator.Template
 	desc     *evaluator.Description
-	metrics  []metric
 	networks []evaluator.Network
 	// objectiveNodes are where the spec's objectives stand.
 	objectiveNodes []*node

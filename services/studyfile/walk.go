@@ -10,46 +10,29 @@ import (
 	"apollo/services/studyfile/unit"
 )
 
-// enter returns the struct that an object's fields are in: a new one where the
-// object may be missing, and nil where it is.
-func (f *field) enter(n *node, in any) any {
-	if f.in != nil && f.word == "" {
-		in = f.in(in)
-	}
-	g, optional := in.(group)
-	switch {
-	case !optional:
-		return in
-	case n != nil && n.kind == mapKind:
-		return g.add()
-	}
-	return nil
-}
-
 // store fills in what a document says, and defaults: everything that the field
 // alone explains. It says nothing about mistakes, which check has reported.
 func (b *builder) store(f *field, n *node, in any) {
-	switch f.shape {
-	case objectShape:
-		if f.word != "" {
-			*f.in(in).(*bool) = n.str() == f.word
-		}
-		if in = f.enter(n, in); in == nil {
-			return
+	to := f.home(in)
+	g, grouped := to.(group)
+	switch {
+	case f.shape == objectShape && grouped && (n == nil || n.kind != mapKind): // there is none
+	case f.shape == objectShape:
+		if grouped {
+			in = g.add()
+		} else if flag, ok := to.(*bool); ok {
+			*flag = n.str() == f.word
 		}
 		for i := range f.fields {
 			b.store(&f.fields[i], n.get(f.fields[i].name), in)
 		}
-	case listShape:
-		g, _ := f.home(in).(group)
+	case grouped:
 		for _, item := range n.list() {
-			if g != nil {
-				b.store(f.elem, item, g.add())
-			}
+			b.store(f.elem, item, g.add())
 		}
-	default:
-		b.put(f, f.standard(), f.home(in))
-		b.put(f, n, f.home(in))
+	case to != nil && f.shape != listShape:
+		b.put(f, f.standard(), to)
+		b.put(f, n, to)
 	}
 }
 
@@ -79,7 +62,7 @@ func (f *field) unit() unit.Unit { return unitOf(unit.Base(f.dimension)) }
 // encoding/json's, but for quantities.
 func (b *builder) put(f *field, n *node, to any) {
 	switch {
-	case n == nil || to == nil || n.kind == mapKind && len(n.entries) == 0:
+	case n == nil || n.kind == mapKind && len(n.entries) == 0:
 	case f.shape == quantityShape:
 		if v, ok := (&report{}).quantity(n, f.unit(), ""); ok {
 			*to.(*float64) = v
@@ -124,7 +107,7 @@ func (r *report) plain(n *node) any {
 // out, and every quantity stands in its base unit with all its digits, so that
 // Parse gives the same spec again, bit for bit. What is empty and no number is
 // left out: nil. m is the metric that the object around names.
-func (b *builder) written(f *field, in any, m *metric) any {
+func (b *builder) written(f *field, in any, m *events.Metric) any {
 	home := f.home(in)
 	switch v := home.(type) {
 	case nil:
@@ -145,16 +128,16 @@ func (b *builder) written(f *field, in any, m *metric) any {
 		}
 		return given(out)
 	case *bool:
-		if f.word != "" && !*v {
-			return b.writtenObject(f, in)
-		}
-		if f.word != "" {
+		switch {
+		case f.shape == objectShape && *v:
 			return f.word
+		case f.shape == objectShape:
+			return b.writtenObject(f, in)
 		}
 	case *string:
 		if f.shape == metricShape {
-			*m = b.metricOf(*v)
-			return m.short
+			*m = b.spec.Metrics[b.spec.MetricIndex(*v)]
+			return short(*m)
 		}
 		if *v == "" && f.standard() != nil {
 			return f.fallback
@@ -181,22 +164,13 @@ func given(v any) any {
 
 func (b *builder) writtenObject(f *field, in any) any {
 	var out object
-	var m metric
+	var m events.Metric
 	for i := range f.fields {
 		if v := b.written(&f.fields[i], in, &m); v != nil {
 			out = append(out, member{f.fields[i].name, v})
 		}
 	}
 	return given(out)
-}
-
-func (b *builder) metricOf(name string) metric {
-	for _, m := range b.metrics {
-		if m.Name == name {
-			return m
-		}
-	}
-	return metric{}
 }
 
 // written is a quantity with its unit, or a plain number.
@@ -232,4 +206,45 @@ func (b *builder) restricted() any {
 	}
 	slices.SortFunc(out, func(a, b member) int { return strings.Compare(a.key, b.key) })
 	return out
+}
+
+// object is a JSON object whose keys stay in order, list a JSON list, raw the
+// text of either.
+type (
+	object []member
+	list   []any
+	raw    []byte
+	member struct {
+		key   string
+		value any
+	}
+)
+
+// appendJSON appends the JSON of objects, lists and what always marshals.
+func appendJSON(dst []byte, v any) []byte {
+	switch v := v.(type) {
+	case raw:
+		return append(dst, v...)
+	case object:
+		dst = append(dst, '{')
+		for i, m := range v {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendJSON(append(appendJSON(dst, m.key), ':'), m.value)
+		}
+		return append(dst, '}')
+	case list:
+		dst = append(dst, '[')
+		for i, item := range v {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendJSON(dst, item)
+		}
+		return append(dst, ']')
+	}
+	// Numbers, text and checked JSON have a JSON.
+	b, _ := json.Marshal(v)
+	return append(dst, b...)
 }

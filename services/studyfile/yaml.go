@@ -65,12 +65,7 @@ func (y *yamlReader) parse(src []byte) (file *ast.File) {
 		return nil
 	}
 	tokens := lexer.Tokenize(string(src))
-	if at, keys, deep := nesting(tokens); at != nil {
-		if deep {
-			y.r.addAt(y.place(at, 1), "", codeTooDeep, "", "values are nested more than %d deep", events.MaxStudyDepth)
-			return nil
-		}
-		y.r.addAt(y.place(at, 1), "", codeTooLarge, "", "the YAML has %d keys or more, at most %d are allowed", keys, events.MaxYAMLKeys)
+	if !y.shallow(tokens) {
 		return nil
 	}
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
@@ -81,11 +76,11 @@ func (y *yamlReader) parse(src []byte) (file *ast.File) {
 	return file
 }
 
-// nesting finds flow collections, or block collections on one line, that are
-// nested deeper than a study can need, and keys beyond
-// the limit, before the parser recurses into them.
-func nesting(tokens token.Tokens) (at *token.Token, keys int, deep bool) {
-	flow, dashes, line := 0, 0, 0
+// shallow reports flow collections, or block collections on one line, that are
+// nested deeper than a study can need, and keys beyond the limit, before the
+// parser recurses into them.
+func (y *yamlReader) shallow(tokens token.Tokens) bool {
+	flow, dashes, line, keys := 0, 0, 0, 0
 	for _, t := range tokens {
 		if t.Position.Line != line {
 			line, dashes = t.Position.Line, 0
@@ -100,14 +95,16 @@ func nesting(tokens token.Tokens) (at *token.Token, keys int, deep bool) {
 		case token.MappingValueType:
 			keys++
 		}
-		if keys > events.MaxYAMLKeys {
-			return t, keys, false
-		}
-		if flow > events.MaxStudyDepth || dashes > events.MaxStudyDepth {
-			return t, keys, true
+		switch {
+		case keys > events.MaxYAMLKeys:
+			y.r.addAt(y.place(t, 1), "", codeTooLarge, "", "the YAML has %d keys or more, at most %d are allowed", keys, events.MaxYAMLKeys)
+			return false
+		case flow > events.MaxStudyDepth || dashes > events.MaxStudyDepth:
+			y.r.addAt(y.place(t, 1), "", codeTooDeep, "", "values are nested more than %d deep", events.MaxStudyDepth)
+			return false
 		}
 	}
-	return nil, keys, false
+	return true
 }
 
 func (y *yamlReader) syntax(err error) {
@@ -158,41 +155,39 @@ func (y *yamlReader) node(n ast.Node, depth int) *node {
 		y.r.addAt(at, "", codeTooDeep, "", "values are nested more than %d deep", events.MaxStudyDepth)
 		return &node{place: at}
 	}
-	at := y.scalarPlace(n.GetToken())
+	out := &node{place: y.scalarPlace(n.GetToken())}
 	switch n := n.(type) {
 	case *ast.NullNode:
-		return &node{kind: nullKind, place: at}
 	case *ast.BoolNode:
-		return &node{kind: boolKind, text: strconv.FormatBool(n.Value), place: at}
+		out.kind, out.text = boolKind, strconv.FormatBool(n.Value)
 	case *ast.IntegerNode, *ast.FloatNode:
-		return &node{kind: numberKind, text: n.GetToken().Value, place: at}
+		out.kind, out.text = numberKind, n.GetToken().Value
 	case *ast.InfinityNode, *ast.NanNode:
-		return &node{kind: stringKind, text: n.GetToken().Value, plain: true, place: at}
+		out.kind, out.text, out.plain = stringKind, n.GetToken().Value, true
 	case *ast.StringNode:
-		plain := n.Token.Type == token.StringType
-		if plain && decimalText(n.Value) {
-			// YAML 1.2 reads 1e3 as a number, the library as text.
-			return &node{kind: numberKind, text: n.Value, place: at}
+		out.kind, out.text, out.plain = stringKind, n.Value, n.Token.Type == token.StringType
+		if out.plain && decimalText(n.Value) {
+			out.kind, out.plain = numberKind, false // YAML 1.2 reads 1e3 as a number, the library as text
 		}
-		return &node{kind: stringKind, text: n.Value, plain: plain, place: at}
 	case *ast.LiteralNode:
-		return &node{kind: stringKind, text: strings.TrimRight(n.Value.Value, "\n"), place: at}
+		out.kind, out.text = stringKind, strings.TrimRight(n.Value.Value, "\n")
 	case *ast.MappingNode:
-		return y.mapping(n.Values, n.Start, depth)
+		y.mapping(out, n.Values, n.Start, depth)
 	case *ast.MappingValueNode:
-		return y.mapping([]*ast.MappingValueNode{n}, n.Start, depth)
+		y.mapping(out, []*ast.MappingValueNode{n}, n.Start, depth)
 	case *ast.SequenceNode:
-		out := &node{kind: listKind, place: y.place(n.Start, 1)}
+		out.kind, out.place = listKind, y.place(n.Start, 1)
 		for _, v := range n.Values {
 			out.items = append(out.items, y.node(v, depth+1))
 		}
-		return out
+	default:
+		y.unsupported(n, out)
 	}
-	return y.unsupported(n, at)
+	return out
 }
 
 // unsupported reports a feature of YAML that studies do without.
-func (y *yamlReader) unsupported(n ast.Node, at place) *node {
+func (y *yamlReader) unsupported(n ast.Node, out *node) {
 	what, hint := "this kind of YAML value", "Write the value itself."
 	switch n.(type) {
 	case *ast.AnchorNode:
@@ -204,12 +199,12 @@ func (y *yamlReader) unsupported(n ast.Node, at place) *node {
 	case *ast.DirectiveNode:
 		what, hint = "a directive (%NAME)", ""
 	}
-	y.r.addAt(at, "", codeUnsupported, hint, "%s is not supported in a study", what)
-	return &node{kind: nullKind, place: at, text: "unsupported"}
+	y.r.addAt(out.place, "", codeUnsupported, hint, "%s is not supported in a study", what)
+	out.text = "unsupported"
 }
 
-func (y *yamlReader) mapping(values []*ast.MappingValueNode, start *token.Token, depth int) *node {
-	out := &node{kind: mapKind, place: y.place(start, 1)}
+func (y *yamlReader) mapping(out *node, values []*ast.MappingValueNode, start *token.Token, depth int) {
+	out.kind, out.place = mapKind, y.place(start, 1)
 	first := map[string]place{}
 	for i, v := range values {
 		at := y.scalarPlace(v.Key.GetToken())
@@ -218,18 +213,17 @@ func (y *yamlReader) mapping(values []*ast.MappingValueNode, start *token.Token,
 			out.place = at
 		}
 		key, ok := keyText(v.Key)
-		if !ok {
+		before, twice := first[key]
+		switch {
+		case !ok:
 			y.r.addAt(at, "", codeUnsupported, "A key is plain or quoted text.", "this kind of key is not supported in a study")
-			continue
-		}
-		if before, twice := first[key]; twice {
+		case twice:
 			y.r.addAt(at, "", codeDuplicate, "Remove one of them.", "the key %q is here twice, first on line %d", key, before.line)
-			continue
+		default:
+			first[key] = at
+			out.entries = append(out.entries, entry{key: key, place: at, value: y.node(v.Value, depth+1)})
 		}
-		first[key] = at
-		out.entries = append(out.entries, entry{key: key, place: at, value: y.node(v.Value, depth+1)})
 	}
-	return out
 }
 
 // decimalText reports whether s is a decimal number and nothing else.

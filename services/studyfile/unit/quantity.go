@@ -45,7 +45,8 @@ func Parse(text string) (Quantity, error) {
 	}
 	q := Quantity{Digits: s[:n], Unit: u}
 	v := q.scaled(u.Exp)
-	if math.IsInf(v*u.Factor, 0) || v == 0 && strings.ContainsAny(mantissa(q.Digits), "123456789") {
+	digits, _ := q.decimal(0)
+	if math.IsInf(v*u.Factor, 0) || v == 0 && strings.ContainsAny(digits, "123456789") {
 		return Quantity{}, fmt.Errorf("%w: %q", ErrRange, shorten(text))
 	}
 	return q, nil
@@ -136,21 +137,10 @@ func (q Quantity) scaled(exp int) float64 {
 
 // decimal returns Digits * 10^exp as digits without exponent, and the exponent.
 func (q Quantity) decimal(exp int) (digits string, _ int) {
-	digits = mantissa(q.Digits)
-	if len(digits) < len(q.Digits) {
-		// A number outside int is out of float64's range as well.
-		own, _ := strconv.Atoi(q.Digits[len(digits)+1:])
-		exp += own
-	}
-	return digits, exp
-}
-
-// mantissa is a decimal number without its exponent.
-func mantissa(digits string) string {
-	if i := strings.IndexAny(digits, "eE"); i >= 0 {
-		return digits[:i]
-	}
-	return digits
+	digits, power, _ := strings.Cut(strings.ToLower(q.Digits), "e")
+	// A number outside int is out of float64's range as well.
+	own, _ := strconv.Atoi(power)
+	return digits, exp + own
 }
 
 // String returns the quantity as it is written in a study.
