@@ -12,51 +12,82 @@ import (
 	"apollo/services/studyfile/unit"
 )
 
-// check compares the document with the table of fields and reports everything
-// that does not depend on meaning: unknown and missing keys, types, ranges,
-// names, and keys that exclude each other.
-func (r *report) check(n *node, f *field) {
-	if r.full() {
+// read checks a field and stores its value, or its default where there is none:
+// all that the field alone explains. What depends on meaning comes after it.
+func (b *builder) read(f *field, n *node, in any) {
+	if b.full() {
 		return
 	}
-	switch f.shape {
-	case objectShape:
-		r.checkObject(n, f)
-	case mapShape:
-		if r.isA(n, mapKind, f) {
-			r.checkCount(n, len(n.entries), f, "entries")
-			for _, e := range n.entries {
-				if len(e.key) > events.MaxTextBytes {
-					r.addAt(e.place, e.value.pointer, codeOutOfRange, "", "the key has %d bytes, at most %d are allowed", len(e.key), events.MaxTextBytes)
-				}
-				r.check(e.value, f.elem)
+	to := f.home(in)
+	g, _ := to.(group)
+	switch {
+	case f.shape == objectShape:
+		if flag, ok := to.(*bool); ok {
+			*flag = n.str() == f.word
+		}
+		if g == nil || n != nil && n.kind == mapKind {
+			if g != nil {
+				in = g.add()
+			}
+			for i := range f.fields {
+				b.read(&f.fields[i], n.get(f.fields[i].name), in)
 			}
 		}
-	case listShape:
-		if r.isA(n, listKind, f) {
-			r.checkCount(n, len(n.items), f, "items")
-			for _, item := range n.items {
-				r.check(item, f.elem)
+		if n != nil {
+			b.checkObject(n, f)
+		}
+	case f.shape == listShape && n != nil && b.isA(n, listKind, f):
+		b.checkCount(n, len(n.items), f, "items")
+		for _, item := range n.items {
+			if g != nil {
+				to = g.add()
+			}
+			b.read(f.elem, item, to)
+		}
+	case f.shape != listShape:
+		if n != nil {
+			b.check(n, f)
+		}
+		if to != nil && !b.put(f, n, to) {
+			b.put(f, f.standard(), to)
+		}
+	}
+	if f.local != nil && n != nil && n.kind == stringKind && b.opts.Published {
+		b.add(n, codeUnsupported, f.local.hint, "%s", f.local.message)
+	}
+}
+
+// check reports what is wrong with a value that holds no fields.
+func (b *builder) check(n *node, f *field) {
+	switch f.shape {
+	case mapShape:
+		if b.isA(n, mapKind, f) {
+			b.checkCount(n, len(n.entries), f, "entries")
+			for _, e := range n.entries {
+				if len(e.key) > events.MaxTextBytes {
+					b.addAt(e.place, e.value.pointer, codeOutOfRange, "", "the key has %d bytes, at most %d are allowed", len(e.key), events.MaxTextBytes)
+				}
+				b.read(f.elem, e.value, nil)
 			}
 		}
 	case textShape, metricShape:
-		if r.isA(n, stringKind, f) {
-			r.checkText(n, f)
+		if b.isA(n, stringKind, f) {
+			b.checkText(n, f)
 		}
 	case boolShape:
-		r.isA(n, boolKind, f)
+		b.isA(n, boolKind, f)
 	case integerShape, numberShape:
-		r.checkNumber(n, f)
+		b.checkNumber(n, f)
 	case quantityShape:
-		if n.kind == numberKind || r.isA(n, stringKind, f) {
-			if v, ok := r.quantity(n, f.unit(), "the field"); ok {
-				r.checkRange(n, v, f)
+		if n.kind == numberKind || b.isA(n, stringKind, f) {
+			if v, ok := b.quantity(n, f.unit(), "the field"); ok {
+				b.checkRange(n, v, f)
 			}
 		}
 	case valueShape:
-		r.when(!n.scalar(), n, codeWrongType, "", "want one value, not %s", n.kind)
+		b.when(!n.scalar(), n, codeWrongType, "", "want one value, not %s", n.kind)
 	case freeShape:
-		r.when(n.kind != mapKind && n.text != "unsupported", n, codeWrongType, "", "want a mapping, not %s", n.kind)
+		b.when(n.kind != mapKind && n.text != "unsupported", n, codeWrongType, "", "want a mapping, not %s", n.kind)
 	}
 }
 
@@ -109,15 +140,13 @@ func (r *report) checkObject(n *node, f *field) {
 		if r.full() {
 			return
 		}
-		if i := slices.Index(known, e.key); i >= 0 {
-			r.check(e.value, &f.fields[i])
-			continue
+		if !slices.Contains(known, e.key) {
+			hint := "Known fields: " + strings.Join(known, ", ") + "."
+			if near := nearest.Name(e.key, known); near != "" {
+				hint = fmt.Sprintf("Did you mean %q?", near)
+			}
+			r.addAt(e.place, e.value.pointer, codeUnknownField, hint, "unknown field")
 		}
-		hint := "Known fields: " + strings.Join(known, ", ") + "."
-		if near := nearest.Name(e.key, known); near != "" {
-			hint = fmt.Sprintf("Did you mean %q?", near)
-		}
-		r.addAt(e.place, e.value.pointer, codeUnknownField, hint, "unknown field")
 	}
 	if f.need != nil && !n.has(f.need) {
 		r.add(n, codeMissing, f.need.hint, "%s", f.need.message)
@@ -145,7 +174,11 @@ func (r *report) checkText(n *node, f *field) {
 	r.when(f.nonempty && n.text == "", n, codeOutOfRange, "", "must not be empty")
 	r.when(f.most > 0 && len(n.text) > f.most, n, codeOutOfRange, "", "has %d bytes, at most %d are allowed", len(n.text), f.most)
 	if f.naming != nil && !f.naming.is(n.text) {
-		r.add(n, f.naming.code, f.naming.hint(n.text), f.naming.message, clip(n.text))
+		hint := f.naming.hint
+		if near := f.naming.near(n.text); near != "" {
+			hint = fmt.Sprintf("Did you mean %s? %s", near, hint)
+		}
+		r.add(n, f.naming.code, hint, f.naming.message, clip(n.text))
 	}
 	if len(f.enum) > 0 && !slices.Contains(f.enum, n.text) {
 		r.add(n, codeNotAllowed, oneOf(n.text, f.enum), "%q is not allowed here", n.text)
@@ -203,14 +236,16 @@ func (r *report) checkRange(n *node, v float64, f *field) {
 	if f.min == 0 && f.max == 0 && !f.above {
 		return
 	}
-	low, high := unit.Format(f.min, f.unit().Symbol), unit.Format(f.max, f.unit().Symbol)
+	say := func(what string, bound float64) {
+		r.add(n, codeOutOfRange, "", "%s is too %s %s", n.text, what, unit.Format(bound, f.unit().Symbol))
+	}
 	switch {
 	case f.above && v <= f.min:
-		r.add(n, codeOutOfRange, "", "%s is too small: it must be more than %s", n.text, low)
+		say("small: it must be more than", f.min)
 	case v < f.min:
-		r.add(n, codeOutOfRange, "", "%s is too small: the smallest value is %s", n.text, low)
+		say("small: the smallest value is", f.min)
 	case f.max > 0 && v > f.max:
-		r.add(n, codeOutOfRange, "", "%s is too large: the largest value is %s", n.text, high)
+		say("large: the largest value is", f.max)
 	}
 }
 

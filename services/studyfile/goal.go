@@ -104,7 +104,9 @@ func (b *builder) targets(of map[string]*bounds) {
 		}
 		if len(b.spec.Objectives) > 1 {
 			o.Reference = cmp.Or(o.Reference, s[1-best].value)
-			b.when(better(o.Reference, o.Target), n, codeContradicts, "The reference is the one that is written, or a constraint's bound: change one of the two.", "the target %s is worse than the reference", n.literal())
+			if better(o.Reference, o.Target) {
+				b.add(n, codeContradicts, "The reference is the one that is written, or a constraint's bound: change one of the two.", "the target %s is worse than the reference", n.text)
+			}
 		}
 	}
 }
@@ -173,38 +175,31 @@ func (b *builder) algorithm() {
 	}
 }
 
-// budget fills in what depends on other fields, and checks what may be spent.
-func (b *builder) budget() {
-	s, batch := &b.spec.Budget, b.field("budget", "batch")
-	if s.Batch == 0 {
-		s.Batch = b.defaultBatch()
-	}
-	b.when(batch != nil && s.Batch > s.Trials && s.Trials > 0, batch, codeOutOfRange, fmt.Sprintf("Write at most %d, or leave it out.", s.Trials),
-		"a batch of %d is more than the %d trials", s.Batch, s.Trials)
-	if batch != nil && b.builtin() && b.desc.MaxBatch > 0 && s.Batch > b.desc.MaxBatch {
-		b.add(batch, codeOutOfRange, fmt.Sprintf("Write at most %d.", b.desc.MaxBatch), "the evaluator %q takes at most %d designs at once", b.desc.Name, b.desc.MaxBatch)
-	}
-	if s.Lag == 0 {
-		s.Lag = 2 * s.Parallelism
-	}
-}
-
 // mostBatch is the largest batch that a study gets unasked. Chosen: what makes a
 // message worth its cost.
 const mostBatch = 16
 
-// defaultBatch is one design for the user's own evaluator, which may be slow. For
-// a template's it is a hundredth of the trials, so that a short study learns
-// from nearly all of them.
-func (b *builder) defaultBatch() int {
-	if !b.builtin() {
-		return 1
+// budget fills in what depends on other fields, and checks what may be spent.
+func (b *builder) budget() {
+	s, batch, most := &b.spec.Budget, b.field("budget", "batch"), events.MaxBatch
+	if b.builtin() && b.desc.MaxBatch > 0 {
+		most = b.desc.MaxBatch
 	}
-	batch := max(1, min(mostBatch, b.spec.Budget.Trials/100))
-	if b.desc.MaxBatch > 0 {
-		batch = min(batch, b.desc.MaxBatch)
+	switch {
+	case s.Batch == 0 && b.builtin():
+		// A short study learns from nearly all of its trials.
+		s.Batch = max(1, min(mostBatch, s.Trials/100, most))
+	case s.Batch == 0:
+		s.Batch = 1 // the user's own evaluator may be slow
+	case s.Batch > s.Trials && s.Trials > 0:
+		b.add(batch, codeOutOfRange, fmt.Sprintf("Write at most %d, or leave it out.", s.Trials), "a batch of %d is more than the %d trials", s.Batch, s.Trials)
 	}
-	return batch
+	if s.Batch > most && most < events.MaxBatch {
+		b.add(batch, codeOutOfRange, fmt.Sprintf("Write at most %d.", most), "the evaluator %q takes at most %d designs at once", b.desc.Name, most)
+	}
+	if s.Lag == 0 {
+		s.Lag = 2 * s.Parallelism
+	}
 }
 
 // builtin says that the template's own evaluator measures.
@@ -257,14 +252,13 @@ func (b *builder) source(n *node, out *events.Source) bool {
 	}
 	_, err := filepath.Match(parquet.text, "")
 	switch {
-	case b.opts.Published:
-		b.add(parquet, codeUnsupported, "Name the source by study.", "a published study cannot name files of the server")
+	case b.opts.Published: // reported
 	case parquet.text == "":
 		b.add(parquet, codeOutOfRange, "", "the pattern is empty")
 	case err != nil:
 		b.add(parquet, codeSyntax, "A [ in a name is written \\[.", "%q is no path pattern", clip(parquet.text))
-	case b.opts.Dir != "" && !filepath.IsAbs(parquet.text):
-		out.Parquet = filepath.Join(b.opts.Dir, parquet.text)
+	default:
+		out.Parquet = b.path(parquet.text)
 	}
 	return len(b.found) == before
 }

@@ -35,50 +35,45 @@ func (s Share) Value() float64 {
 	return float64(s.Legal) / float64(s.Checked)
 }
 
-// checker applies the free checks to points. It is used by one goroutine.
+// checker applies the free checks to points.
 type checker struct {
-	space  space.Space
-	judge  *events.Judge
-	cheap  evaluator.Checker
-	values []space.Value
-	dst    []float64
+	spec  events.Spec
+	space space.Space
+	judge *events.Judge
+	cheap evaluator.Checker
 }
 
-func (c *checker) legal(p space.Point) bool {
-	c.values = c.space.AppendValues(c.values[:0], p)
-	if !c.judge.RulesOK(c.values) {
-		return false
-	}
-	if c.cheap == nil {
-		return true
-	}
-	c.cheap.Check(c.values, c.dst)
-	return c.judge.MetricsOK(c.dst)
-}
-
-// bind makes the free checks of a study.
-func (b *builder) bind(doc *Document) *checker {
+// bind makes the free checks of a study; what is missing has been reported.
+func (b *builder) bind() *checker {
 	var err error
-	c := &checker{dst: make([]float64, len(b.spec.Metrics))}
-	if c.space, err = b.spec.Space(); err != nil {
-		b.add(b.field("space"), codeOutOfRange, "Restrict some parameters.", "%s", err)
+	at, c := b.field("space"), &checker{spec: *b.spec}
+	c.spec.KnownConstraints = "checked"
+	c.space, err = b.spec.Space()
+	if b.when(err != nil, at, codeOutOfRange, "Restrict some parameters.", "%s", err) {
 		return nil
 	}
-	if c.judge, err = events.NewJudge(b.spec); err != nil {
-		b.add(b.field("space"), codeExpression, "", "%s", err)
-		return nil
-	}
-	doc.checker = c
-	if !b.builtin() {
+	c.judge, err = events.NewJudge(b.spec)
+	if b.when(err != nil, at, codeExpression, "", "%s", err) || !b.builtin() {
 		return c
 	}
 	e, err := b.template.Backend.New(evaluator.Task{Params: c.space.Params(), Networks: b.networks})
-	if err != nil {
-		b.add(b.field("space"), codeContradicts, "", "the evaluator %q cannot take this study: %s", b.desc.Name, err)
-		return nil
-	}
+	b.when(err != nil, at, codeContradicts, "", "the evaluator %q cannot take this study: %s", b.desc.Name, err)
 	c.cheap, _ = e.(evaluator.Checker)
 	return c
+}
+
+// legal returns the checks as a predicate for one goroutine: with these rules
+// and constraints instead of the study's.
+func (c *checker) legal(rules []events.Rule, constraints []events.Constraint) func(space.Point) bool {
+	spec := c.spec
+	spec.Rules, spec.Constraints = rules, constraints
+	// The study has been judged with all of its rules.
+	if judge, err := events.NewJudge(&spec); err == nil {
+		if legal := study.Legality(&spec, c.space, judge, c.cheap); legal != nil {
+			return legal
+		}
+	}
+	return func(space.Point) bool { return true }
 }
 
 // Bounds of the search for a legal design while a study is read; chosen so
@@ -92,26 +87,20 @@ const (
 // LegalShare returns the share of legal designs: exact when the space has at
 // most n designs, otherwise estimated from n designs drawn uniformly with a
 // fixed seed. n below 1 counts as 1.
-func (d *Document) LegalShare(n int) Share {
-	c := *d.checker
-	c.values, c.dst = nil, make([]float64, len(c.dst))
-	return c.share(uint64(max(1, n)), math.MaxUint64)
-}
+func (d *Document) LegalShare(n int) Share { return d.checker.share(uint64(max(1, n)), math.MaxUint64) }
 
 // share stops early when enough legal designs were seen.
 func (c *checker) share(n, enough uint64) Share {
 	s := Share{Size: c.space.Size()}
 	s.Exact = s.Size <= n
-	draw := c.draws(0)
-	for s.Checked < min(n, s.Size) && s.Legal < enough {
-		p := draw
-		if s.Exact {
-			p = func() space.Point { return c.space.At(s.Checked) }
-		}
-		if c.legal(p()) {
+	point, legal := c.draws(0), c.legal(c.spec.Rules, c.spec.Constraints)
+	if s.Exact {
+		point = func() space.Point { return c.space.At(s.Checked) }
+	}
+	for ; s.Checked < min(n, s.Size) && s.Legal < enough; s.Checked++ {
+		if legal(point()) {
 			s.Legal++
 		}
-		s.Checked++
 	}
 	s.Low, s.High = s.Value(), s.Value()
 	if !s.Exact {
@@ -143,7 +132,7 @@ func wilson(k, n uint64) (low, high float64) {
 
 // findLegal reports a space in which no legal design could be found.
 func (b *builder) findLegal(c *checker) {
-	if c == nil {
+	if len(b.found) > 0 {
 		return
 	}
 	var baseline []space.Value
@@ -151,20 +140,20 @@ func (b *builder) findLegal(c *checker) {
 	if b.template != nil {
 		baseline, also = b.template.Baseline, "the baseline, "
 	}
-	corners := study.Corners(c.space, c.judge, baseline)
-	if slices.ContainsFunc(corners, c.legal) {
-		return
-	}
+	legal := c.legal(b.spec.Rules, b.spec.Constraints)
 	length := 0
 	for _, r := range b.spec.Rules {
 		length += len(r.Expr)
 	}
 	slower := uint64(1 + length/shortRules)
+	if slices.ContainsFunc(study.Corners(c.space, c.judge, baseline), legal) {
+		return
+	}
 	s := c.share(provable/slower, 1)
 	if !s.Exact {
 		s.Checked, s.Legal = 0, 0
 		for p := range study.Sample(c.space, c.judge, int(study.Sampled/slower)) {
-			if s.Checked++; c.legal(p) {
+			if s.Checked++; legal(p) {
 				return
 			}
 		}
@@ -172,38 +161,20 @@ func (b *builder) findLegal(c *checker) {
 	if s.Legal > 0 {
 		return
 	}
-	hint := fmt.Sprintf("Loosen %s.", cmp.Or(b.worst(c), "the rules or the constraints"))
-	at := b.field("space")
+	at, hint := b.field("space"), fmt.Sprintf("Loosen %s.", cmp.Or(c.worst(), "the rules or the constraints"))
 	b.when(s.Exact, at, codeNoLegal, hint, "none of the %d designs passes the rules and constraints", s.Size)
 	b.when(!s.Exact, at, codeNoLegal, hint, "none of %d sampled designs (of %d), and neither %sthe smallest nor the largest design, passes the rules and constraints", s.Checked, c.space.Count(), also)
 }
 
 // worst names the rule or constraint that stops most of a thousand designs.
-func (b *builder) worst(c *checker) string {
-	bare := *b.spec
-	bare.Rules, bare.Constraints = nil, nil
-	conditions, err := events.NewJudge(&bare)
-	if err != nil {
-		return "" // reported
-	}
+func (c *checker) worst() string {
 	most, name := 0, ""
+	conditions := c.legal(nil, nil)
 	try := func(label string, rules []events.Rule, constraints []events.Constraint) {
-		one := bare
-		one.Rules, one.Constraints = rules, constraints
-		j, err := events.NewJudge(&one)
-		if err != nil {
-			return
-		}
-		draw, n := c.draws(1), 0
+		draw, legal, n := c.draws(1), c.legal(rules, constraints), 0
 		for range 1000 {
-			c.values = c.space.AppendValues(c.values[:0], draw())
 			// What a condition refuses is not the rule's.
-			broken := conditions.RulesOK(c.values) && !j.RulesOK(c.values)
-			if constraints != nil && c.cheap != nil {
-				c.cheap.Check(c.values, c.dst)
-				broken = !j.MetricsOK(c.dst)
-			}
-			if broken {
+			if p := draw(); conditions(p) && !legal(p) {
 				n++
 			}
 		}
@@ -211,11 +182,11 @@ func (b *builder) worst(c *checker) string {
 			most, name = n, fmt.Sprintf("%s, which refuses %.3g %% of the designs", label, float64(n)/10)
 		}
 	}
-	for _, r := range b.spec.Rules {
+	for _, r := range c.spec.Rules {
 		try(fmt.Sprintf("the rule %q", r.ID), []events.Rule{r}, nil)
 	}
-	for _, k := range b.spec.Constraints {
-		try(fmt.Sprintf("the constraint on %s", short(b.spec.Metrics[b.spec.MetricIndex(k.Metric)])), nil, []events.Constraint{k})
+	for _, k := range c.spec.Constraints {
+		try("the constraint on "+short(c.spec.Metrics[c.spec.MetricIndex(k.Metric)]), nil, []events.Constraint{k})
 	}
 	return name
 }

@@ -53,33 +53,35 @@ func (b *builder) workload() {
 func (b *builder) network(n *node, read events.Network) {
 	name, file, layers := n.get("name"), n.get("file"), n.get("layers")
 	switch {
-	case file != nil && file.kind == stringKind && layers == nil:
-		b.fileNetwork(name, file, read)
-	case file != nil: // reported
+	case file != nil && layers != nil: // reported
+	case file != nil && file.kind == stringKind:
+		if data, ok := b.workloadFile(file); ok {
+			b.layers(name, file, data, read)
+		}
 	case layers != nil && layers.kind == mapKind:
 		b.layers(name, layers, append([]byte(nil), cmp.Or(string(read.Workload), "{}")...), read)
-	case layers == nil && name != nil && name.kind == stringKind:
+	case file == nil && layers == nil && name != nil && name.kind == stringKind:
 		b.builtinNetwork(name, read)
 	}
 }
 
-// fileNetwork reads a workload file.
-func (b *builder) fileNetwork(name, file *node, read events.Network) {
-	if b.opts.Published || b.opts.ReadFile == nil {
-		b.add(file, codeUnsupported, "Submit it with `apollo study submit`, which sends the layers, or write them as layers: {schema: apollo.workload/v1, …}.",
-			"a published study cannot name files")
-		return
+// workloadFile reads a workload file.
+func (b *builder) workloadFile(file *node) ([]byte, bool) {
+	if b.when(b.opts.Published || b.opts.ReadFile == nil, file, codeUnsupported,
+		"Submit it with `apollo study submit`, which sends the layers, or write them as layers: {schema: apollo.workload/v1, …}.", "a published study cannot name files") {
+		return nil, false
 	}
-	path := file.text
-	if b.opts.Dir != "" && !filepath.IsAbs(path) {
-		path = filepath.Join(b.opts.Dir, path)
+	data, err := b.opts.ReadFile(b.path(file.text))
+	b.when(err != nil, file, codeUnknownName, "Paths are relative to the study file.", "the workload file cannot be read: %s", err)
+	return data, err == nil
+}
+
+// path joins a path of the document to its folder.
+func (b *builder) path(path string) string {
+	if b.opts.Dir == "" || filepath.IsAbs(path) {
+		return path
 	}
-	data, err := b.opts.ReadFile(path)
-	if err != nil {
-		b.add(file, codeUnknownName, "Paths are relative to the study file.", "the workload file cannot be read: %s", err)
-		return
-	}
-	b.layers(name, file, data, read)
+	return filepath.Join(b.opts.Dir, path)
 }
 
 // layers adds a network with its layer table.
@@ -92,27 +94,21 @@ func (b *builder) layers(name, at *node, data []byte, read events.Network) {
 	}
 	if name != nil && name.kind == stringKind {
 		w.Name = name.text
-		if err := w.Normalise(); err != nil {
-			b.add(name, codeBadName, "", "%s", err)
+		err := w.Normalise()
+		if b.when(err != nil, name, codeBadName, "", "%s", err) {
 			return
 		}
 	}
 	text, err := w.CanonicalJSON()
-	if err != nil {
-		b.add(at, codeBadOptions, "", "%s", err)
-		return
-	}
 	read.Name, read.Workload = w.Name, bytes.TrimSpace(text)
-	if len(read.Workload) > events.MaxSpecBytes/2 {
-		b.add(at, codeTooLarge, "", "the layers have %d bytes, at most %d fit into a study", len(read.Workload), events.MaxSpecBytes/2)
-		return
+	if !b.when(err != nil, at, codeBadOptions, "", "%s", err) &&
+		!b.when(len(read.Workload) > events.MaxSpecBytes/2, at, codeTooLarge, "", "the layers have %d bytes, at most %d fit into a study", len(read.Workload), events.MaxSpecBytes/2) {
+		b.addNetwork(at, w, read)
 	}
-	b.addNetwork(at, w, read)
 }
 
 func (b *builder) builtinNetwork(n *node, read events.Network) {
-	if b.cat.Network == nil {
-		b.add(n, codeUnknownName, "", "there is no network %q: this build has none", clip(n.text))
+	if b.when(b.cat.Network == nil, n, codeUnknownName, "", "there is no network %q: this build has none", clip(n.text)) {
 		return
 	}
 	w, err := b.cat.Network(n.text)
@@ -125,12 +121,11 @@ func (b *builder) builtinNetwork(n *node, read events.Network) {
 
 func (b *builder) addNetwork(at *node, w *workload.Workload, read events.Network) {
 	var err error
-	if read.SHA256, err = w.Identity(); err != nil {
-		b.add(at, codeUnknownName, "", "network %q cannot be used: %s", read.Name, err)
-		return
+	read.SHA256, err = w.Identity()
+	if !b.when(err != nil, at, codeUnknownName, "", "network %q cannot be used: %s", read.Name, err) {
+		b.networks = append(b.networks, evaluator.Network{Workload: w, Weight: read.Weight})
+		b.spec.Networks = append(b.spec.Networks, read)
 	}
-	b.networks = append(b.networks, evaluator.Network{Workload: w, Weight: read.Weight})
-	b.spec.Networks = append(b.spec.Networks, read)
 }
 
 // evaluator finds who measures, and which metrics there are.
@@ -139,11 +134,12 @@ func (b *builder) evaluator() {
 	if s := &b.spec.Evaluator; b.desc != nil {
 		s.Name = cmp.Or(s.Name, b.desc.Name)
 	}
-	if b.builtin() {
-		b.templateEvaluator(e)
+	if !b.builtin() {
+		b.ownEvaluator(e)
 		return
 	}
-	b.ownEvaluator(e)
+	b.templateEvaluator(e)
+	b.when(b.exec != "", e.get("exec"), codeContradicts, "Remove it; or give your own evaluator a name of its own.", "the evaluator %q is built in", b.desc.Name)
 }
 
 // templateEvaluator takes everything from the template's backend.
@@ -228,22 +224,4 @@ func (b *builder) value(n *node, m events.Metric) *float64 {
 		return nil
 	}
 	return new(v + 0) // -0 is 0
-}
-
-// exec reads the command that `apollo run` starts as the study's evaluator. It
-// is no part of the specification: where the evaluator runs changes nothing
-// about the study. A document from the bus must never start a program.
-func (b *builder) exec() string {
-	n := b.field("evaluator", "exec")
-	if n == nil || n.kind != stringKind {
-		return ""
-	}
-	switch {
-	case b.opts.Published:
-		b.add(n, codeUnsupported, "Remove it, and start the evaluator where it should run: apollo evaluator run --name NAME --exec COMMAND.",
-			"a published study starts no programs")
-	case b.builtin():
-		b.add(n, codeContradicts, "Remove it; or give your own evaluator a name of its own.", "the evaluator %q is built in", b.desc.Name)
-	}
-	return n.text
 }

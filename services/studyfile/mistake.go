@@ -65,11 +65,12 @@ func (r *report) add(n *node, code, hint, format string, args ...any) {
 	r.addAt(n.place, n.pointer, code, hint, format, args...)
 }
 
-// when reports a mistake that there is if bad.
-func (r *report) when(bad bool, n *node, code, hint, format string, args ...any) {
+// when reports a mistake that there is if bad, and returns bad.
+func (r *report) when(bad bool, n *node, code, hint, format string, args ...any) bool {
 	if bad {
 		r.add(n, code, hint, format, args...)
 	}
+	return bad
 }
 
 func (r *report) addAt(at place, pointer, code, hint, format string, args ...any) {

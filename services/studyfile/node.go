@@ -95,14 +95,6 @@ func (n *node) str() string {
 	return n.text
 }
 
-// literal returns the text of a scalar as it is written, "" for no node.
-func (n *node) literal() string {
-	if n == nil {
-		return ""
-	}
-	return n.text
-}
-
 // scalar reports whether the node is text, a number or a boolean.
 func (n *node) scalar() bool {
 	return n != nil && (n.kind == boolKind || n.kind == numberKind || n.kind == stringKind)
@@ -112,7 +104,7 @@ func (n *node) scalar() bool {
 func (n *node) point(pointer string) {
 	n.pointer = pointer
 	for _, e := range n.entries {
-		e.value.point(pointer + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(e.key))
+		e.value.point(pointer + "/" + strings.ReplaceAll(strings.ReplaceAll(e.key, "~", "~0"), "/", "~1"))
 	}
 	for i, item := range n.items {
 		item.point(pointer + "/" + strconv.Itoa(i))

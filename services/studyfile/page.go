@@ -59,26 +59,18 @@ func (f *field) values(cat Catalog) []string {
 }
 
 // Page writes the tables of a page again. What stands between the lines
-// "<!-- fields: a b -->" and "<!-- end -->" becomes the rows of those fields and
-// of all below them that no other table names.
+// "<!-- fields: a b* -->" and "<!-- end -->" becomes the rows of those fields; a
+// star means all that start so.
 func Page(page []byte, cat Catalog) []byte {
 	table := regexp.MustCompile(`(?s)(<!-- fields: ([^>]*) -->\n).*?(<!-- end -->)`)
-	var tops []string
-	for _, m := range table.FindAllSubmatch(page, -1) {
-		tops = append(tops, strings.Fields(string(m[2]))...)
-	}
 	return table.ReplaceAllFunc(page, func(old []byte) []byte {
 		m := table.FindSubmatch(old)
-		mine := strings.Fields(string(m[2]))
 		out := string(m[1]) + "| field | type | default, limits | meaning |\n|---|---|---|---|\n"
 		document().each("", func(path string, f *field) {
-			top := ""
-			for _, t := range tops {
-				if path == t || len(t) > len(top) && strings.HasPrefix(path, t) && strings.ContainsRune(".[", rune(path[len(t)])) {
-					top = t
-				}
-			}
-			if slices.Contains(mine, top) {
+			if slices.ContainsFunc(strings.Fields(string(m[2])), func(name string) bool {
+				start, all := strings.CutSuffix(name, "*")
+				return path == name || all && strings.HasPrefix(path, start)
+			}) {
 				out += fmt.Sprintf("| `%s` | %s | %s | %s |\n", path, f.kind(), f.limits(cat), strings.TrimSpace(f.doc+" "+f.page))
 			}
 		})
@@ -89,37 +81,32 @@ func Page(page []byte, cat Catalog) []byte {
 // limits says what is required, the default, and which values are allowed.
 func (f *field) limits(cat Catalog) string {
 	var out []string
-	switch names := "`" + strings.Join(f.values(cat), "`, `") + "`"; {
-	case f.required && names != "``":
-		out = append(out, "required: "+names)
-	case f.required:
-		out = append(out, "required")
-	case slices.Contains(f.enum, f.fallback):
-		out = append(out, "`"+f.fallback+"`")
-	case f.fallback != "":
-		out = append(out, f.fallback)
+	say := func(when bool, format string, args ...any) {
+		if when {
+			out = append(out, fmt.Sprintf(format, args...))
+		}
 	}
-	bytes := ""
+	quoted := func(names []string) string { return "`" + strings.Join(names, "`, `") + "`" }
+	names, fallback, bytes := f.values(cat), f.fallback, ""
+	if slices.Contains(f.enum, fallback) {
+		fallback = quoted([]string{fallback})
+	}
 	if f.shape == textShape {
 		bytes = " bytes"
 	}
-	switch {
-	case f.above:
-		out = append(out, fmt.Sprintf("above %s, up to %s", f.figure(f.min), f.figure(f.max)))
-	case f.min > 0:
-		out = append(out, fmt.Sprintf("%s to %s", f.figure(f.min), f.figure(f.max)))
-	case f.max > 0:
-		out = append(out, "up to "+f.figure(f.max))
-	case f.most > 0 && f.nonempty:
-		out = append(out, "1 to "+f.figure(float64(f.most))+bytes)
-	case f.most > 0:
-		out = append(out, "at most "+f.figure(float64(f.most))+bytes)
-	}
+	say(f.required && names == nil, "required")
+	say(f.required && names != nil, "required: %s", quoted(names))
+	say(fallback != "", "%s", fallback)
+	say(f.above, "above %s, up to %s", f.figure(f.min), f.figure(f.max))
+	say(f.min > 0, "%s to %s", f.figure(f.min), f.figure(f.max))
+	say(f.max > 0 && f.min == 0 && !f.above, "up to %s", f.figure(f.max))
+	say(f.most > 0 && f.nonempty, "1 to %s%s", f.figure(float64(f.most)), bytes)
+	say(f.most > 0 && !f.nonempty, "at most %s%s", f.figure(float64(f.most)), bytes)
 	if f.elem != nil && f.elem.most > 0 {
-		out = append(out, "each "+f.elem.limits(cat))
+		say(true, "each %s", f.elem.limits(cat))
 	}
 	if f.not != nil {
-		out = append(out, "not beside `"+strings.Join(f.not.names, "`, `")+"`")
+		say(true, "not beside %s", quoted(f.not.names))
 	}
 	return strings.Join(out, "; ")
 }

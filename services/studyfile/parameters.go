@@ -24,9 +24,10 @@ func (b *builder) ownParameters(list *node) {
 		p := &b.own[i]
 		before := len(b.found)
 		b.ownLevels(p, n, unitOf(p.Unit))
+		b.when(isRuleWord(p.Name), n.get("name"), codeBadName, "Rules use this word; take another name.", "%q is no name for a parameter", p.Name)
 		b.when(seen[p.Name] && p.Name != "", n.get("name"), codeDuplicate, "Give each parameter a name of its own.", "the parameter %q is here twice", p.Name)
 		seen[p.Name] = true
-		good = good && len(b.found) == before && (p.Name == "" || isParameter(p.Name)) && len(p.Values)+len(p.Labels) > 0
+		good = good && len(b.found) == before && (p.Name == "" || isSnake(p.Name)) && len(p.Values)+len(p.Labels) > 0
 	}
 	if good { // rules over a space with gaps would only repeat what is reported
 		b.spec.Parameters = slices.Clone(b.own)
@@ -44,10 +45,9 @@ func (b *builder) ownLevels(p *events.Parameter, n *node, u unit.Unit) {
 	}
 }
 
-// isParameter says whether a rule can name a parameter so: not with a word of
-// its expressions (events.CompileRule).
-func isParameter(s string) bool {
-	return isSnake(s) && !slices.Contains([]string{
+// isRuleWord says that rule expressions use a name (events.CompileRule).
+func isRuleWord(s string) bool {
+	return slices.Contains([]string{
 		"in", "and", "or", "not", "true", "false", "nil", "contains", "startsWith", "endsWith", "matches", "let",
 		"min", "max", "abs", "floor", "ceil", "round", "log2",
 	}, s)

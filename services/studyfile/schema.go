@@ -57,7 +57,7 @@ func (f *field) schema() (s object) {
 	case quantity:
 		// A number with a unit of the dimension, which a ratio can lack.
 		end := map[bool]string{true: "?$", false: "$"}[ratio]
-		s.set("pattern", `^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)? *(`+strings.Join(symbolsOf(f.dimension), "|")+")"+end)
+		s.set("pattern", "^"+unit.Number+" *("+strings.Join(symbolsOf(f.dimension), "|")+")"+end)
 	case f.naming != nil:
 		s.set("pattern", f.naming.pattern)
 	case f.word != "":

@@ -95,8 +95,7 @@ func parse(r *report, src []byte, cat Catalog, opts Options) (*Document, error) 
 		return nil, nil
 	}
 	b := &builder{report: r, cat: cat, opts: opts, table: document(), root: root, spec: &events.Spec{}}
-	b.check(root, b.table)
-	b.store(b.table, root, b)
+	b.read(b.table, root, b)
 	return b.build()
 }
 
@@ -122,26 +121,26 @@ func read(r *report, src []byte, opts Options) *node {
 
 // readable checks the bytes before any parser sees them.
 func readable(r *report, src []byte) bool {
-	start := place{line: 1, column: 1, width: 1}
+	at := place{line: 1, column: 1, width: 1}
 	if len(src) > events.MaxSpecBytes {
-		r.addAt(start, "", codeTooLarge, "", "the study has %d bytes, at most %d are allowed", len(src), events.MaxSpecBytes)
+		r.addAt(at, "", codeTooLarge, "", "the study has %d bytes, at most %d are allowed", len(src), events.MaxSpecBytes)
 		return false
 	}
-	line, column := 1, 1
 	for i := 0; i < len(src); {
 		c, size := utf8.DecodeRune(src[i:])
-		switch at := (place{line: line, column: column, width: 1}); {
+		switch {
 		case c == utf8.RuneError && size == 1:
 			r.addAt(at, "", codeSyntax, "Save the file as UTF-8.", "byte 0x%02x is no UTF-8 text", src[i])
 			return false
 		case c == '\n':
-			line, column = line+1, 0
+			at.line, at.column = at.line+1, 0
 		case c == '\r' && i+1 < len(src) && src[i+1] == '\n', c == '\t':
 		case c < ' ', c == 0x7f:
 			r.addAt(at, "", codeSyntax, "Remove it.", "there is a control character (U+%04X)", c)
 			return false
 		}
-		i, column = i+size, column+1
+		i += size
+		at.column++
 	}
 	return true
 }
@@ -155,6 +154,7 @@ type builder struct {
 	table *field
 	root  *node
 	spec  *events.Spec
+	exec  string
 	// own are the parameters and ownMetrics the metrics that the study declares.
 	own        []events.Parameter
 	ownMetrics []events.Metric
@@ -174,21 +174,17 @@ func (b *builder) build() (*Document, error) {
 	b.space()
 	b.workload()
 	b.evaluator()
-	exec := b.exec()
 	b.objectives()
 	b.constraints()
 	b.algorithm()
 	b.transfer()
 	b.budget()
-	if len(b.found) > 0 {
+	if len(b.found) > 0 || !b.sizes() {
 		return nil, nil
 	}
-	b.sizes()
-	if len(b.found) > 0 {
-		return nil, nil
-	}
-	doc := &Document{Exec: exec, Spec: b.spec}
-	b.findLegal(b.bind(doc))
+	doc := &Document{Exec: b.exec, Spec: b.spec, checker: b.bind()}
+	b.exec = "" // where the evaluator runs is no part of the study
+	b.findLegal(doc.checker)
 	b.baselineReferences()
 	doc.Normalised = appendJSON(nil, b.written(b.table, b, nil))
 	if !json.Valid(doc.Normalised) {
@@ -208,14 +204,15 @@ const requestRoom = 8 << 10
 
 // sizes reports a study whose messages no server carries. What a server carries
 // that is set to less is checked where it is known: when it accepts the study.
-func (b *builder) sizes() {
+func (b *builder) sizes() bool {
 	m := events.CheckSizes(b.spec, events.MaxEventBytes)
 	if m == nil {
-		return
+		return true
 	}
 	at := b.root
 	if batch := b.field("budget", "batch"); batch != nil && m.Pointer == batch.pointer {
 		at = batch
 	}
 	b.add(at, m.Code, m.Hint, "%s", m.Message)
+	return false
 }

@@ -1,7 +1,7 @@
 package studyfile
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 
 	"apollo/events"
@@ -63,10 +63,10 @@ type field struct {
 	naming *naming
 	known  func(Catalog) []string
 	// not are the keys that this one must not stand beside; need are those of
-	// which an object must have one.
-	not, need *keys
-	fields    []field
-	elem      *field
+	// which an object must have one. local says why a published study has none.
+	not, need, local *keys
+	fields           []field
+	elem             *field
 	// word is a text that stands for a whole mapping; "" when there is none.
 	word string
 	// in is where the specification holds the value: it takes a pointer to the
@@ -78,12 +78,12 @@ type field struct {
 }
 
 // naming is a kind of name. message, with the text, code and hint say what is
-// wrong.
+// wrong; near is what the text may mean, or "".
 type naming struct {
-	kind, pattern string
-	is            func(string) bool
-	message, code string
-	hint          func(string) string
+	kind, pattern       string
+	code, message, hint string
+	is                  func(string) bool
+	near                func(string) string
 }
 
 // keys are fields of an object, and what is wrong where they are or are not.
@@ -161,18 +161,12 @@ func (f *field) plainDoc() string { return strings.ReplaceAll(f.doc, "`", "") }
 // label is a DNS label that names something, "a study".
 func label(of string) *naming {
 	return &naming{
-		kind: "DNS label", pattern: "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", is: events.IsName,
-		code: codeBadName, message: "%q is no name for " + of, hint: func(s string) string {
-			hint := "A name has 1 to 63 of a-z, 0-9 and \"-\", with no \"-\" at either end."
-			if near := toLabel(s); near != "" {
-				hint = fmt.Sprintf("Did you mean %q? %s", near, hint)
-			}
-			return hint
-		},
+		"DNS label", "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", codeBadName, "%q is no name for " + of,
+		"A name has 1 to 63 of a-z, 0-9 and \"-\", with no \"-\" at either end.", events.IsName, toLabel,
 	}
 }
 
-// toLabel turns text into the DNS label it is closest to, or "".
+// toLabel turns text into the DNS label it is closest to, in quotes, or "".
 func toLabel(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
@@ -181,20 +175,18 @@ func toLabel(s string) string {
 		return '-'
 	}, strings.ToLower(strings.TrimSpace(s)))
 	if s = strings.Trim(s, "-"); events.IsName(s) {
-		return s
+		return strconv.Quote(s)
 	}
 	return ""
 }
 
-// snake is a name in snake_case, as rules and columns have them; is says more.
-func snake(of string, is func(string) bool) *naming {
+func nothing(string) string { return "" }
+
+// snake is a name in snake_case, as rules and columns have them.
+func snake(of string) *naming {
 	return &naming{
-		kind: "snake_case", pattern: "^[a-z][a-z0-9_]{0,62}$", is: is, code: codeBadName, message: "%q is no name for " + of, hint: func(s string) string {
-			if isSnake(s) {
-				return "Rules use this word; take another name."
-			}
-			return "A name is snake_case: 1 to 63 of a-z, 0-9 and \"_\", starting with a letter."
-		},
+		"snake_case", "^[a-z][a-z0-9_]{0,62}$", codeBadName, "%q is no name for " + of,
+		"A name is snake_case: 1 to 63 of a-z, 0-9 and \"_\", starting with a letter.", isSnake, nothing,
 	}
 }
 
@@ -205,20 +197,13 @@ func isSnake(s string) bool {
 // run is the name of a run (docs/events.md).
 func run() *naming {
 	return &naming{
-		kind: "8 hex digits", pattern: "^[0-9a-f]{8}$", is: func(s string) bool { return len(s) == 8 && strings.Trim(s, "0123456789abcdef") == "" },
-		code: codeBadName, message: "%q is no run: a run has 8 hex digits", hint: func(string) string { return "apollo study ls shows the runs. Put digits in quotes." },
+		"8 hex digits", "^[0-9a-f]{8}$", codeBadName, "%q is no run: a run has 8 hex digits", "apollo study ls shows the runs. Put digits in quotes.",
+		func(s string) bool { return len(s) == 8 && strings.Trim(s, "0123456789abcdef") == "" }, nothing,
 	}
 }
 
-// unitName is the name of a unit.
 func unitName() *naming {
-	return &naming{kind: "unit", is: isUnit, code: codeBadUnit, message: "%q is no unit that a study knows", hint: func(s string) string {
-		hint := "Known units: " + strings.Join(symbolsOf(""), ", ") + "."
-		if guess := unit.Guess(s); guess != "" {
-			hint = fmt.Sprintf("Did you mean %s? %s", guess, hint)
-		}
-		return hint
-	}}
+	return &naming{"unit", "", codeBadUnit, "%q is no unit that a study knows", "Known units: " + strings.Join(symbolsOf(""), ", ") + ".", isUnit, unit.Guess}
 }
 
 func isUnit(s string) bool {

@@ -10,32 +10,6 @@ import (
 	"apollo/services/studyfile/unit"
 )
 
-// store fills in what a document says, and defaults: everything that the field
-// alone explains. It says nothing about mistakes, which check has reported.
-func (b *builder) store(f *field, n *node, in any) {
-	to := f.home(in)
-	g, grouped := to.(group)
-	switch {
-	case f.shape == objectShape && grouped && (n == nil || n.kind != mapKind): // there is none
-	case f.shape == objectShape:
-		if grouped {
-			in = g.add()
-		} else if flag, ok := to.(*bool); ok {
-			*flag = n.str() == f.word
-		}
-		for i := range f.fields {
-			b.store(&f.fields[i], n.get(f.fields[i].name), in)
-		}
-	case grouped:
-		for _, item := range n.list() {
-			b.store(f.elem, item, g.add())
-		}
-	case to != nil && f.shape != listShape:
-		b.put(f, f.standard(), to)
-		b.put(f, n, to)
-	}
-}
-
 // home is where the value is, nil when it is read by meaning.
 func (f *field) home(in any) any {
 	if f.in == nil {
@@ -46,11 +20,16 @@ func (f *field) home(in any) any {
 
 // standard is the default as a document would write it, nil when it is words.
 func (f *field) standard() *node {
-	if slices.Contains(f.enum, f.fallback) {
-		return &node{kind: stringKind, text: f.fallback}
-	}
-	if _, err := unit.Parse(f.fallback); err == nil {
-		return &node{kind: numberKind, text: f.fallback}
+	n := &node{kind: stringKind, text: f.fallback}
+	switch f.shape {
+	case textShape:
+		if slices.Contains(f.enum, f.fallback) {
+			return n
+		}
+	case integerShape, numberShape, quantityShape:
+		if n.kind = numberKind; f.fallback != "" {
+			return n
+		}
 	}
 	return nil
 }
@@ -58,20 +37,23 @@ func (f *field) standard() *node {
 // unit is the one in which a field's quantities are kept.
 func (f *field) unit() unit.Unit { return unitOf(unit.Base(f.dimension)) }
 
-// put stores one value where it is good: the way from JSON to a Go value is
-// encoding/json's, but for quantities.
-func (b *builder) put(f *field, n *node, to any) {
+// put stores one value and returns whether it could: the way from JSON to a Go
+// value is encoding/json's, but for quantities.
+func (b *builder) put(f *field, n *node, to any) bool {
+	quiet := &report{} // check has reported what is of another type
 	switch {
-	case n == nil || n.kind == mapKind && len(n.entries) == 0:
+	case n == nil || n.kind == nullKind || n.kind == mapKind && len(n.entries) == 0:
+		return false
 	case f.shape == quantityShape:
-		if v, ok := (&report{}).quantity(n, f.unit(), ""); ok {
+		v, ok := quiet.quantity(n, f.unit(), "")
+		if ok {
 			*to.(*float64) = v
 		}
+		return ok
 	case f.shape == freeShape:
-		_ = json.Unmarshal(appendJSON(nil, b.plain(n)), to)
-	default: // check has reported what is of another type
-		_ = json.Unmarshal(appendJSON(nil, (&report{}).plain(n)), to)
+		quiet = b.report
 	}
+	return json.Unmarshal(appendJSON(nil, quiet.plain(n)), to) == nil
 }
 
 // plain is the JSON of a node. Numbers that JSON cannot write as they stand are
@@ -228,23 +210,25 @@ func appendJSON(dst []byte, v any) []byte {
 	case object:
 		dst = append(dst, '{')
 		for i, m := range v {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = appendJSON(append(appendJSON(dst, m.key), ':'), m.value)
+			dst = appendJSON(append(appendJSON(comma(dst, i), m.key), ':'), m.value)
 		}
 		return append(dst, '}')
 	case list:
 		dst = append(dst, '[')
 		for i, item := range v {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = appendJSON(dst, item)
+			dst = appendJSON(comma(dst, i), item)
 		}
 		return append(dst, ']')
 	}
 	// Numbers, text and checked JSON have a JSON.
 	b, _ := json.Marshal(v)
 	return append(dst, b...)
+}
+
+// comma stands before all items but the first.
+func comma(dst []byte, i int) []byte {
+	if i > 0 {
+		dst = append(dst, ',')
+	}
+	return dst
 }

@@ -36,11 +36,7 @@ func readYAML(r *report, src []byte, flag, left int) *node {
 		return nil
 	}
 	if len(file.Docs) > 1 {
-		at := y.start()
-		if t := file.Docs[1].Start; t != nil {
-			at = y.place(t, 3)
-		}
-		r.addAt(at, "", codeUnsupported, "Write each study in a file of its own.", "the file holds %d documents, a study file holds one", len(file.Docs))
+		r.addAt(y.place(file.Docs[1].Start, 3), "", codeUnsupported, "Write each study in a file of its own.", "the file holds %d documents, a study file holds one", len(file.Docs))
 		return nil
 	}
 	if len(file.Docs) == 0 || file.Docs[0].Body == nil {

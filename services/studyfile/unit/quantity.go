@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -66,38 +67,19 @@ func Symbol(text string) string {
 	return strings.TrimSpace(s[number(s):])
 }
 
+// Number is the regular expression of a decimal number. Hexadecimal,
+// underscores, "inf" and "nan" are none here.
+const Number = `[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?`
+
+var leading = regexp.MustCompile("^" + Number)
+
 // number returns the length of the decimal number that s starts with, or 0.
-// Hexadecimal, underscores, "inf" and "nan" are no numbers here.
 func number(s string) int {
-	sign := func(i int) int {
-		if i < len(s) && (s[i] == '+' || s[i] == '-') {
-			i++
-		}
-		return i
-	}
-	digits := func(i int) int {
-		for i < len(s) && s[i] >= '0' && s[i] <= '9' {
-			i++
-		}
-		return i
-	}
-	start := sign(0)
-	end := digits(start)
-	if whole := end - start; end < len(s) && s[end] == '.' {
-		end = digits(end + 1)
-		if end-start == 1 && whole == 0 || end < len(s) && s[end] == '.' {
-			return 0
-		}
-	}
-	if end == start {
+	n := len(leading.FindString(s))
+	if n < len(s) && s[n] == '.' {
 		return 0
 	}
-	if end < len(s) && (s[end] == 'e' || s[end] == 'E') {
-		if from := sign(end + 1); digits(from) > from {
-			end = digits(from)
-		}
-	}
-	return end
+	return n
 }
 
 // Base returns the quantity in the base unit of its dimension, rounded once.
