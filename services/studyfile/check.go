@@ -37,7 +37,7 @@ func (b *builder) read(f *field, n *node, in any) {
 			b.checkObject(n, f)
 		}
 	case f.shape == listShape && n != nil && b.isA(n, listKind, f):
-		b.checkCount(n, len(n.items), f, "items")
+		b.checkLength(n, len(n.items), f, "items")
 		for _, item := range n.items {
 			if g != nil {
 				to = g.add()
@@ -52,9 +52,7 @@ func (b *builder) read(f *field, n *node, in any) {
 			b.put(f, f.standard(), to)
 		}
 	}
-	if f.local != nil && n != nil && n.kind == stringKind && b.opts.Published {
-		b.add(n, codeUnsupported, f.local.hint, "%s", f.local.message)
-	}
+	b.when(f.local.message != "" && n != nil && n.kind == stringKind && b.opts.Published, n, codeUnsupported, f.local.hint, "%s", f.local.message)
 }
 
 // check reports what is wrong with a value that holds no fields.
@@ -62,7 +60,7 @@ func (b *builder) check(n *node, f *field) {
 	switch f.shape {
 	case mapShape:
 		if b.isA(n, mapKind, f) {
-			b.checkCount(n, len(n.entries), f, "entries")
+			b.checkLength(n, len(n.entries), f, "entries")
 			for _, e := range n.entries {
 				if len(e.key) > events.MaxTextBytes {
 					b.addAt(e.place, e.value.pointer, codeOutOfRange, "", "the key has %d bytes, at most %d are allowed", len(e.key), events.MaxTextBytes)
@@ -122,9 +120,9 @@ func typeHint(n *node, want kind, f *field) string {
 	return ""
 }
 
-func (r *report) checkCount(n *node, count int, f *field, what string) {
-	r.when(f.nonempty && count == 0, n, codeOutOfRange, "", "must not be empty")
-	r.when(f.most > 0 && count > f.most, n, codeOutOfRange, "", "has %d %s, at most %d are allowed", count, what, f.most)
+func (r *report) checkLength(n *node, length int, f *field, what string) {
+	r.when(f.nonempty && length == 0, n, codeOutOfRange, "", "must not be empty")
+	r.when(f.most > 0 && length > f.most, n, codeOutOfRange, "", "has %d %s, at most %d are allowed", length, what, f.most)
 }
 
 func (r *report) checkObject(n *node, f *field) {
@@ -148,31 +146,25 @@ func (r *report) checkObject(n *node, f *field) {
 			r.addAt(e.place, e.value.pointer, codeUnknownField, hint, "unknown field")
 		}
 	}
-	if f.need != nil && !n.has(f.need) {
-		r.add(n, codeMissing, f.need.hint, "%s", f.need.message)
-	}
+	r.when(f.need.message != "" && !n.has(f.need), n, codeMissing, f.need.hint, "%s", f.need.message)
 	for i := range f.fields {
 		child := &f.fields[i]
 		value := n.get(child.name)
 		switch {
 		case value == nil && child.required:
-			r.add(n, codeMissing, missingHint(child), "the field %q is missing", child.name)
+			hint := child.plainDoc()
+			if len(child.enum) > 0 {
+				hint = fmt.Sprintf("Write %s: %s.", child.name, strings.Join(child.enum, " or "))
+			}
+			r.add(n, codeMissing, hint, "the field %q is missing", child.name)
 		case value != nil && n.has(child.not):
 			r.add(value, codeContradicts, child.not.hint, "%s", child.not.message)
 		}
 	}
 }
 
-func missingHint(f *field) string {
-	if len(f.enum) > 0 {
-		return fmt.Sprintf("Write %s: %s.", f.name, strings.Join(f.enum, " or "))
-	}
-	return f.plainDoc()
-}
-
 func (r *report) checkText(n *node, f *field) {
-	r.when(f.nonempty && n.text == "", n, codeOutOfRange, "", "must not be empty")
-	r.when(f.most > 0 && len(n.text) > f.most, n, codeOutOfRange, "", "has %d bytes, at most %d are allowed", len(n.text), f.most)
+	r.checkLength(n, len(n.text), f, "bytes")
 	if f.naming != nil && !f.naming.is(n.text) {
 		hint := f.naming.hint
 		if near := f.naming.near(n.text); near != "" {

@@ -17,15 +17,41 @@ func document() *field {
 		}},
 		{name: "spec", shape: objectShape, required: true, doc: "What the study does.", page: "All that follows.", fields: []field{
 			{name: "seed", shape: integerShape, max: 1<<64 - 1, fallback: "0", in: at(func(b *builder) any { return &b.spec.Seed }), doc: "Seed of all randomness. The same study with the same seed tries the same designs."},
-			spaceField(),
-			workloadField(),
+			{name: "space", shape: objectShape, required: true, need: keys{[]string{"template", "parameters"}, "the space has neither a template nor parameters", "Name a template (edge, systolic, …), or list parameters."}, doc: "The designs to search: a template, or parameters of your own.", fields: []field{
+				{name: "template", shape: textShape, in: at(func(b *builder) any { return &b.spec.Template }), known: Catalog.templateNames, doc: "Name of a built-in space with its evaluator: `edge`, `systolic`, `eyeriss`, `nvdla`, `shidiannao`, `simba` or `gemmini` (`apollo space ls`).", page: "See [the model](model.md#templates)."},
+				{name: "parameters", shape: listShape, nonempty: true, most: events.MaxParameters, in: at(func(b *builder) any { return many[events.Parameter]{&b.own} }), not: keys{[]string{"template"}, "a space has a template or parameters, not both", "Use restrict, fix and rules to narrow a template; leave the template out to declare parameters."}, doc: "Parameters of a space without template.", elem: &field{shape: objectShape, need: keys{append(ranged().names, "values"), "the parameter has no levels", "Write values: [1, 2, 4], or min and max."}, fields: []field{
+					{name: "name", shape: textShape, required: true, naming: snake("a parameter"), in: at(func(p *events.Parameter) any { return &p.Name }), doc: "Name in snake_case, at most 63 characters.", page: "Unique, and no word of the rule language (`min`, `in`, …)."},
+					{name: "unit", shape: textShape, naming: unitName(), fallback: "none: a count or a label", in: at(func(p *events.Parameter) any { return &p.Unit }), doc: "Unit of the values as the evaluator gets them: `B`, `B/s`, `s`, `mm2`, `Hz`, …"},
+					{name: "values", shape: listShape, nonempty: true, most: events.MaxLevels, in: at(func(p *events.Parameter) any { return p }), not: ranged(), doc: "The levels: ascending numbers, or labels.", page: "Numbers in any order; labels (`[ws, os]`, at most 256 bytes each) keep theirs.", elem: &field{shape: valueShape}},
+					{name: "min", shape: valueShape, doc: "First level of a range."},
+					{name: "max", shape: valueShape, doc: "Last level of a range, at most.", page: "It is a level when a step meets it."},
+					{name: "step", shape: valueShape, fallback: "1", not: keys{[]string{"steps"}, "a range has step or steps, not both", "Remove one of them."}, doc: "Distance between the levels of a linear range.", page: "Required with a unit."},
+					{name: "steps", shape: integerShape, min: 2, max: events.MaxLevels, doc: "Number of levels from `min` to `max`, both included, instead of `step`: real numbers, at equal distances, or with scale `log` in equal ratios."},
+					{name: "scale", shape: textShape, enum: []string{"linear", "log2", "log"}, fallback: "linear", doc: "`linear`: min, min+step, … `log2`: min, 2 min, 4 min, … `log`: `steps` levels in equal ratios."},
+					{name: "when", shape: textShape, most: events.MaxRuleLength / 2, in: at(func(p *events.Parameter) any { return &p.When }), doc: "Expression over other parameters: where it is false this parameter means nothing and stays at its first level."},
+				}}},
+				{name: "fix", shape: mapShape, most: events.MaxParameters, elem: &field{shape: valueShape}, doc: "Parameters held at one of their levels: `io_bandwidth: 25 GB/s`."},
+				{name: "restrict", shape: mapShape, most: events.MaxParameters, in: at(func(b *builder) any { return b.restricted() }), elem: &field{shape: listShape, nonempty: true, most: events.MaxLevels, elem: &field{shape: valueShape}}, doc: "Parameters held to some of their levels: `cores: [1, 2, 4, 8]`.", page: "In any order."},
+				{name: "rules", shape: listShape, most: events.MaxRules, in: at(func(b *builder) any { return many[events.Rule]{&b.spec.Rules} }), doc: "Conditions that every design must meet.", elem: &field{shape: objectShape, fields: []field{
+					{name: "id", shape: textShape, required: true, naming: label("a rule"), in: at(func(r *events.Rule) any { return &r.ID }), doc: "Name of the rule, a DNS label; the log names it as a reason.", page: "Unique."},
+					{name: "expr", shape: textShape, required: true, most: events.MaxRuleLength, in: at(func(r *events.Rule) any { return &r.Expr }), doc: "Expression over parameter names, true for legal designs. Numbers are in the parameters' units; `KiB`, `MiB` and `GiB` are constants.", page: "At most 200 syntax nodes: `pes_x * pes_y * pe_memory <= 64 * MiB`."},
+				}}},
+			}},
+			{name: "workload", shape: objectShape, doc: "The networks that a design must run. Templates need it.", fields: []field{
+				{name: "networks", shape: listShape, required: true, nonempty: true, most: events.MaxNetworks, in: at(func(b *builder) any { return many[events.Network]{&b.spec.Networks} }), doc: "Networks; with several, a metric is the weighted geometric mean.", elem: &field{shape: objectShape, need: keys{[]string{"name", "file", "layers"}, "the network has no name", "Write name: …, a built-in network (apollo workload ls), or file: …, a workload file."}, fields: []field{
+					{name: "name", shape: textShape, fallback: "the name in the file", in: at(func(n *events.Network) any { return &n.Name }), known: func(c Catalog) []string { return c.NetworkNames }, doc: "Name of a built-in network (`apollo workload ls`); with `file` or `layers`, what to call it.", page: "Unique; required without `file` and `layers`."},
+					{name: "file", shape: textShape, most: events.MaxTextBytes, doc: "Workload file (`apollo workload import`), relative to the study file. A published study carries its `layers` instead.", page: "See [workloads](workloads.md)."},
+					{name: "layers", shape: freeShape, in: at(func(n *events.Network) any { return &n.Workload }), not: keys{[]string{"file"}, "file and layers both say what the network is", "Remove one of the two."}, doc: "The workload itself, a document of schema `apollo.workload/v1`: what `file` becomes when a study is published."},
+					{name: "weight", shape: numberShape, above: true, max: 1e6, fallback: "1", in: at(func(n *events.Network) any { return &n.Weight }), doc: "Weight in the geometric mean, relative to the other networks."},
+				}}},
+			}},
 			{name: "objectives", shape: listShape, required: true, nonempty: true, most: events.MaxObjectives, in: at(func(b *builder) any { return many[events.Objective]{&b.spec.Objectives} }), doc: "What to optimise. With several objectives the answer is the Pareto front.", page: "Each on another metric; see [several objectives](#several-objectives).", elem: &field{shape: objectShape, fields: []field{
 				{name: "metric", shape: metricShape, required: true, in: at(func(o *events.Objective) any { return &o.Metric }), doc: "Name of a metric of the evaluator, without its unit: `latency`."},
 				{name: "goal", shape: textShape, required: true, enum: []string{"minimize", "maximize"}, in: at(func(o *events.Objective) any { return &o.Goal }), doc: "Direction of the search."},
 				{name: "target", shape: valueShape, in: at(func(o *events.Objective) any { return &o.Target }), doc: "Value, with unit, at which the study is done; with several targets, when one design reaches all.", page: "Only feasible designs count."},
 				{name: "reference", shape: valueShape, in: at(func(o *events.Objective) any { return &o.Reference }), fallback: "the constraint's bound, twice the template's baseline (half of it where maximised), or from the first ten feasible trials", doc: "With several objectives: the worst value of interest, a corner of the hypervolume.", page: "See [several objectives](#several-objectives)."},
 			}}},
-			{name: "constraints", shape: listShape, most: events.MaxConstraints, in: at(func(b *builder) any { return many[events.Constraint]{&b.spec.Constraints} }), doc: "Bounds on metrics. A design outside is infeasible.", page: "One `max` and one `min` per metric.", elem: &field{shape: objectShape, need: &keys{[]string{"max", "min"}, "the constraint has neither max nor min", "Write max: with a value and its unit."}, fields: []field{
+			{name: "constraints", shape: listShape, most: events.MaxConstraints, in: at(func(b *builder) any { return many[events.Constraint]{&b.spec.Constraints} }), doc: "Bounds on metrics. A design outside is infeasible.", page: "One `max` and one `min` per metric.", elem: &field{shape: objectShape, need: keys{[]string{"max", "min"}, "the constraint has neither max nor min", "Write max: with a value and its unit."}, fields: []field{
 				{name: "metric", shape: metricShape, required: true, in: at(func(c *events.Constraint) any { return &c.Metric }), doc: "Name of a metric of the evaluator, without its unit: `area`."},
 				{name: "max", shape: valueShape, in: at(func(c *events.Constraint) any { return &c.Max }), doc: "Largest value that is allowed, with unit: `6.8 mm2`."},
 				{name: "min", shape: valueShape, in: at(func(c *events.Constraint) any { return &c.Min }), doc: "Smallest value that is allowed, with unit."},
@@ -35,9 +61,36 @@ func document() *field {
 				{name: "name", shape: textShape, required: true, in: at(func(b *builder) any { return &b.spec.Algorithm.Name }), known: func(c Catalog) []string { return c.AlgorithmNames }, doc: "Name of the strategy."},
 				{name: "options", shape: freeShape, fallback: "the strategy's published defaults", in: at(func(b *builder) any { return &b.spec.Algorithm.Options }), doc: "Knobs of the strategy.", page: "An unknown or impossible one is a mistake."},
 			}, fallback: "{name: default}"},
-			transferField(),
-			evaluatorField(),
-			budgetField(),
+			{name: "transfer", shape: objectShape, in: at(func(b *builder) any { return maybe[events.Transfer]{&b.spec.Transfer} }), doc: "Earlier studies to learn from.", page: "See [transfer](transfer.md).", fields: []field{
+				{name: "sources", shape: listShape, required: true, nonempty: true, most: events.MaxSources, in: at(func(t *events.Transfer) any { return many[events.Source]{&t.Sources} }), doc: "Studies by name, Parquet logs by path, or `auto`: similar studies of the archive.", page: "`auto` takes up to five.", elem: &field{shape: objectShape, word: "auto", in: at(func(s *events.Source) any { return &s.Auto }), need: keys{[]string{"study", "parquet"}, "the source names nothing", "Write study: NAME, parquet: PATTERN, or auto instead of the mapping."}, fields: []field{
+					{name: "study", shape: textShape, naming: label("a study"), in: at(func(s *events.Source) any { return &s.Study }), doc: "Name of a study in the same log.", page: "Never this one."},
+					{name: "run", shape: textShape, naming: run(), fallback: "the latest run", in: at(func(s *events.Source) any { return &s.Run }), not: keys{[]string{"parquet"}, "only a study has runs", "Remove it; the pattern names the run's files."}, doc: "Run of the study, 8 hex digits.", page: "Put digits in quotes."},
+					{name: "parquet", shape: textShape, local: keys{message: "a published study cannot name files of the server", hint: "Name the source by study."}, most: events.MaxTextBytes, in: at(func(s *events.Source) any { return &s.Parquet }), not: keys{[]string{"study"}, "a source is a study or Parquet files, not both", "Write two sources."}, doc: "Path pattern of Parquet files, relative to the study file. Not in a published study.", page: "Only for `apollo run`."},
+				}}},
+				{name: "method", shape: textShape, enum: []string{methodAuto, "merge", "seed", "gp", "rgpe", "rtm", "zero-shot"}, fallback: methodAuto, in: at(func(t *events.Transfer) any { return &t.Method }), doc: "How the sources are used: `merge` (same measurement, judged again), `seed` (their best designs first), `gp`, `rgpe`, `rtm` (seeds, and a prior mean), `zero-shot` (designs chosen from the logs alone); `auto`: by evidence, source by source."},
+				{name: "seeds", shape: integerShape, max: events.MaxSeeds, fallback: "10", in: at(func(t *events.Transfer) any { return &t.Seeds }), doc: "Largest number of trials that start from the sources' best designs."},
+				{name: "control", shape: quantityShape, dimension: unit.Dimensionless, max: 1, fallback: "0", in: at(func(t *events.Transfer) any { return &t.Control }), doc: "Share of trials that ignores the sources, to tell what they bring: `10%` or 0.1."},
+			}},
+			{name: "evaluator", shape: objectShape, fallback: "the template's", doc: "Who measures the designs. A space without template needs it.", fields: []field{
+				{name: "name", shape: textShape, naming: label("an evaluator"), fallback: "the template's evaluator", in: at(func(b *builder) any { return &b.spec.Evaluator.Name }), doc: "Name of the evaluator, a DNS label.", page: "Required for your own; `apollo evaluator run --name` gets it."},
+				{name: "timeout", shape: quantityShape, dimension: unit.Time, above: true, max: events.MaxTimeoutSeconds, fallback: "30 s", in: at(func(b *builder) any { return &b.spec.Evaluator.TimeoutSeconds }), doc: "Longest time for one design."},
+				{name: "attempts", shape: integerShape, min: 1, max: events.MaxAttempts, fallback: "3", in: at(func(b *builder) any { return &b.spec.Evaluator.Attempts }), doc: "How often a design is tried before it is failed."},
+				{name: "exec", shape: textShape, nonempty: true, in: at(func(b *builder) any { return &b.exec }), local: keys{
+					message: "a published study starts no programs", hint: "Remove it, and start the evaluator where it should run: apollo evaluator run --name NAME --exec COMMAND.",
+				}, most: events.MaxTextBytes, doc: "Command that `apollo run` starts as the evaluator, in the folder of the study file. Not in a published study."},
+				{name: "maxFailures", shape: integerShape, max: events.MaxTrials, fallback: "20", in: at(func(b *builder) any { return &b.spec.Evaluator.MaxFailures }), doc: "Failed trials in a row that pause the study; 0 means never."},
+				{name: "deterministic", shape: boolShape, fallback: "the template's; false for your own", in: at(func(b *builder) any { return &b.spec.Evaluator.Deterministic }), doc: "`true` when the same design always gives the same answer.", page: "With `false` no hash across runs is promised."},
+				{name: "metrics", shape: listShape, nonempty: true, most: events.MaxMetrics, fallback: "the template's", in: at(func(b *builder) any { return many[events.Metric]{&b.ownMetrics} }), doc: "What your own evaluator measures, in the order of its answer.", page: "Required for your own.", elem: &field{shape: objectShape, fields: []field{
+					{name: "name", shape: textShape, required: true, naming: snake("a metric"), in: at(func(m *events.Metric) any { return &m.Name }), doc: "Name in snake_case without the unit: `latency`.", page: "Unique."},
+					{name: "unit", shape: textShape, naming: unitName(), fallback: "none: a plain number", in: at(func(m *events.Metric) any { return &m.Unit }), doc: "Unit of the number that the evaluator returns: `s`, `ms`, `mm2`, `J`, `W`, `B`, `B/s`, `Hz`, `%`, …", page: "It ends the column's name: `latency_ms`."},
+				}}},
+			}},
+			{name: "budget", shape: objectShape, fallback: "{trials: 400}", doc: "What the study may spend.", fields: []field{
+				{name: "trials", shape: integerShape, min: 1, max: events.MaxTrials, fallback: "400", in: at(func(b *builder) any { return &b.spec.Budget.Trials }), doc: "Total number of trials."},
+				{name: "batch", shape: integerShape, min: 1, max: events.MaxBatch, fallback: "a hundredth of the trials, 1 to 16; 1 for your own evaluator", in: at(func(b *builder) any { return &b.spec.Budget.Batch }), doc: "Designs in one work item.", page: "They must fit into [a message](events.md#how-large-a-message-can-be)."},
+				{name: "parallelism", shape: integerShape, min: 1, max: events.MaxParallelism, fallback: "4", in: at(func(b *builder) any { return &b.spec.Budget.Parallelism }), doc: "Work items in flight at most. It is no number of workers.", page: "The trials are the same with any number of those."},
+				{name: "lag", shape: integerShape, min: 1, max: events.MaxLag, fallback: "2 x parallelism", in: at(func(b *builder) any { return &b.spec.Budget.Lag }), doc: "How many batches an ask may lag behind in strict order."},
+			}},
 			{name: "stop", shape: objectShape, doc: "Conditions that end a study before its budget.", fields: []field{
 				{name: "plateau", shape: objectShape, in: at(func(b *builder) any { return maybe[events.Plateau]{&b.spec.Stop.Plateau} }), doc: "End when the best design has stopped getting better.", fields: []field{
 					{name: "trials", shape: integerShape, required: true, min: 1, max: events.MaxTrials, in: at(func(p *events.Plateau) any { return &p.Trials }), doc: "Number of trials without an improvement."},
@@ -51,79 +104,6 @@ func document() *field {
 }
 
 // ranged are the keys of a range of levels.
-func ranged() *keys {
-	return &keys{[]string{"min", "max", "step", "steps", "scale"}, "a parameter has values or a range (min, max), not both", "Remove one of them."}
-}
-
-func spaceField() field {
-	return field{name: "space", shape: objectShape, required: true, need: &keys{[]string{"template", "parameters"}, "the space has neither a template nor parameters", "Name a template (edge, systolic, …), or list parameters."}, doc: "The designs to search: a template, or parameters of your own.", fields: []field{
-		{name: "template", shape: textShape, in: at(func(b *builder) any { return &b.spec.Template }), known: Catalog.templateNames, doc: "Name of a built-in space with its evaluator: `edge`, `systolic`, `eyeriss`, `nvdla`, `shidiannao`, `simba` or `gemmini` (`apollo space ls`).", page: "See [the model](model.md#templates)."},
-		{name: "parameters", shape: listShape, nonempty: true, most: events.MaxParameters, in: at(func(b *builder) any { return many[events.Parameter]{&b.own} }), not: &keys{[]string{"template"}, "a space has a template or parameters, not both", "Use restrict, fix and rules to narrow a template; leave the template out to declare parameters."}, doc: "Parameters of a space without template.", elem: &field{shape: objectShape, need: &keys{append(ranged().names, "values"), "the parameter has no levels", "Write values: [1, 2, 4], or min and max."}, fields: []field{
-			{name: "name", shape: textShape, required: true, naming: snake("a parameter"), in: at(func(p *events.Parameter) any { return &p.Name }), doc: "Name in snake_case, at most 63 characters.", page: "Unique, and no word of the rule language (`min`, `in`, …)."},
-			{name: "unit", shape: textShape, naming: unitName(), fallback: "none: a count or a label", in: at(func(p *events.Parameter) any { return &p.Unit }), doc: "Unit of the values as the evaluator gets them: `B`, `B/s`, `s`, `mm2`, `Hz`, …"},
-			{name: "values", shape: listShape, nonempty: true, most: events.MaxLevels, in: at(func(p *events.Parameter) any { return p }), not: ranged(), doc: "The levels: ascending numbers, or labels.", page: "Numbers in any order; labels (`[ws, os]`, at most 256 bytes each) keep theirs.", elem: &field{shape: valueShape}},
-			{name: "min", shape: valueShape, doc: "First level of a range."},
-			{name: "max", shape: valueShape, doc: "Last level of a range, at most.", page: "It is a level when a step meets it."},
-			{name: "step", shape: valueShape, fallback: "1", not: &keys{[]string{"steps"}, "a range has step or steps, not both", "Remove one of them."}, doc: "Distance between the levels of a linear range.", page: "Required with a unit."},
-			{name: "steps", shape: integerShape, min: 2, max: events.MaxLevels, doc: "Number of levels from `min` to `max`, both included, instead of `step`: real numbers, at equal distances, or with scale `log` in equal ratios."},
-			{name: "scale", shape: textShape, enum: []string{"linear", "log2", "log"}, fallback: "linear", doc: "`linear`: min, min+step, … `log2`: min, 2 min, 4 min, … `log`: `steps` levels in equal ratios."},
-			{name: "when", shape: textShape, most: events.MaxRuleLength / 2, in: at(func(p *events.Parameter) any { return &p.When }), doc: "Expression over other parameters: where it is false this parameter means nothing and stays at its first level."},
-		}}},
-		{name: "fix", shape: mapShape, most: events.MaxParameters, elem: &field{shape: valueShape}, doc: "Parameters held at one of their levels: `io_bandwidth: 25 GB/s`."},
-		{name: "restrict", shape: mapShape, most: events.MaxParameters, in: at(func(b *builder) any { return b.restricted() }), elem: &field{shape: listShape, nonempty: true, most: events.MaxLevels, elem: &field{shape: valueShape}}, doc: "Parameters held to some of their levels: `cores: [1, 2, 4, 8]`.", page: "In any order."},
-		{name: "rules", shape: listShape, most: events.MaxRules, in: at(func(b *builder) any { return many[events.Rule]{&b.spec.Rules} }), doc: "Conditions that every design must meet.", elem: &field{shape: objectShape, fields: []field{
-			{name: "id", shape: textShape, required: true, naming: label("a rule"), in: at(func(r *events.Rule) any { return &r.ID }), doc: "Name of the rule, a DNS label; the log names it as a reason.", page: "Unique."},
-			{name: "expr", shape: textShape, required: true, most: events.MaxRuleLength, in: at(func(r *events.Rule) any { return &r.Expr }), doc: "Expression over parameter names, true for legal designs. Numbers are in the parameters' units; `KiB`, `MiB` and `GiB` are constants.", page: "At most 200 syntax nodes: `pes_x * pes_y * pe_memory <= 64 * MiB`."},
-		}}},
-	}}
-}
-
-func workloadField() field {
-	return field{name: "workload", shape: objectShape, doc: "The networks that a design must run. Templates need it.", fields: []field{
-		{name: "networks", shape: listShape, required: true, nonempty: true, most: events.MaxNetworks, in: at(func(b *builder) any { return many[events.Network]{&b.spec.Networks} }), doc: "Networks; with several, a metric is the weighted geometric mean.", elem: &field{shape: objectShape, need: &keys{[]string{"name", "file", "layers"}, "the network has no name", "Write name: …, a built-in network (apollo workload ls), or file: …, a workload file."}, fields: []field{
-			{name: "name", shape: textShape, fallback: "the name in the file", in: at(func(n *events.Network) any { return &n.Name }), known: func(c Catalog) []string { return c.NetworkNames }, doc: "Name of a built-in network (`apollo workload ls`); with `file` or `layers`, what to call it.", page: "Unique; required without `file` and `layers`."},
-			{name: "file", shape: textShape, most: events.MaxTextBytes, doc: "Workload file (`apollo workload import`), relative to the study file. A published study carries its `layers` instead.", page: "See [workloads](workloads.md)."},
-			{name: "layers", shape: freeShape, in: at(func(n *events.Network) any { return &n.Workload }), not: &keys{[]string{"file"}, "file and layers both say what the network is", "Remove one of the two."}, doc: "The workload itself, a document of schema `apollo.workload/v1`: what `file` becomes when a study is published."},
-			{name: "weight", shape: numberShape, above: true, max: 1e6, fallback: "1", in: at(func(n *events.Network) any { return &n.Weight }), doc: "Weight in the geometric mean, relative to the other networks."},
-		}}},
-	}}
-}
-
-func transferField() field {
-	return field{name: "transfer", shape: objectShape, in: at(func(b *builder) any { return maybe[events.Transfer]{&b.spec.Transfer} }), doc: "Earlier studies to learn from.", page: "See [transfer](transfer.md).", fields: []field{
-		{name: "sources", shape: listShape, required: true, nonempty: true, most: events.MaxSources, in: at(func(t *events.Transfer) any { return many[events.Source]{&t.Sources} }), doc: "Studies by name, Parquet logs by path, or `auto`: similar studies of the archive.", page: "`auto` takes up to five.", elem: &field{shape: objectShape, word: "auto", in: at(func(s *events.Source) any { return &s.Auto }), need: &keys{[]string{"study", "parquet"}, "the source names nothing", "Write study: NAME, parquet: PATTERN, or auto instead of the mapping."}, fields: []field{
-			{name: "study", shape: textShape, naming: label("a study"), in: at(func(s *events.Source) any { return &s.Study }), doc: "Name of a study in the same log.", page: "Never this one."},
-			{name: "run", shape: textShape, naming: run(), fallback: "the latest run", in: at(func(s *events.Source) any { return &s.Run }), not: &keys{[]string{"parquet"}, "only a study has runs", "Remove it; the pattern names the run's files."}, doc: "Run of the study, 8 hex digits.", page: "Put digits in quotes."},
-			{name: "parquet", shape: textShape, local: &keys{message: "a published study cannot name files of the server", hint: "Name the source by study."}, most: events.MaxTextBytes, in: at(func(s *events.Source) any { return &s.Parquet }), not: &keys{[]string{"study"}, "a source is a study or Parquet files, not both", "Write two sources."}, doc: "Path pattern of Parquet files, relative to the study file. Not in a published study.", page: "Only for `apollo run`."},
-		}}},
-		{name: "method", shape: textShape, enum: []string{methodAuto, "merge", "seed", "gp", "rgpe", "rtm", "zero-shot"}, fallback: methodAuto, in: at(func(t *events.Transfer) any { return &t.Method }), doc: "How the sources are used: `merge` (same measurement, judged again), `seed` (their best designs first), `gp`, `rgpe`, `rtm` (seeds, and a prior mean), `zero-shot` (designs chosen from the logs alone); `auto`: by evidence, source by source."},
-		{name: "seeds", shape: integerShape, max: events.MaxSeeds, fallback: "10", in: at(func(t *events.Transfer) any { return &t.Seeds }), doc: "Largest number of trials that start from the sources' best designs."},
-		{name: "control", shape: quantityShape, dimension: unit.Dimensionless, max: 1, fallback: "0", in: at(func(t *events.Transfer) any { return &t.Control }), doc: "Share of trials that ignores the sources, to tell what they bring: `10%` or 0.1."},
-	}}
-}
-
-func evaluatorField() field {
-	return field{name: "evaluator", shape: objectShape, fallback: "the template's", doc: "Who measures the designs. A space without template needs it.", fields: []field{
-		{name: "name", shape: textShape, naming: label("an evaluator"), fallback: "the template's evaluator", in: at(func(b *builder) any { return &b.spec.Evaluator.Name }), doc: "Name of the evaluator, a DNS label.", page: "Required for your own; `apollo evaluator run --name` gets it."},
-		{name: "timeout", shape: quantityShape, dimension: unit.Time, above: true, max: events.MaxTimeoutSeconds, fallback: "30 s", in: at(func(b *builder) any { return &b.spec.Evaluator.TimeoutSeconds }), doc: "Longest time for one design."},
-		{name: "attempts", shape: integerShape, min: 1, max: events.MaxAttempts, fallback: "3", in: at(func(b *builder) any { return &b.spec.Evaluator.Attempts }), doc: "How often a design is tried before it is failed."},
-		{name: "exec", shape: textShape, nonempty: true, in: at(func(b *builder) any { return &b.exec }), local: &keys{
-			message: "a published study starts no programs", hint: "Remove it, and start the evaluator where it should run: apollo evaluator run --name NAME --exec COMMAND.",
-		}, most: events.MaxTextBytes, doc: "Command that `apollo run` starts as the evaluator, in the folder of the study file. Not in a published study."},
-		{name: "maxFailures", shape: integerShape, max: events.MaxTrials, fallback: "20", in: at(func(b *builder) any { return &b.spec.Evaluator.MaxFailures }), doc: "Failed trials in a row that pause the study; 0 means never."},
-		{name: "deterministic", shape: boolShape, fallback: "the template's; false for your own", in: at(func(b *builder) any { return &b.spec.Evaluator.Deterministic }), doc: "`true` when the same design always gives the same answer.", page: "With `false` no hash across runs is promised."},
-		{name: "metrics", shape: listShape, nonempty: true, most: events.MaxMetrics, fallback: "the template's", in: at(func(b *builder) any { return many[events.Metric]{&b.ownMetrics} }), doc: "What your own evaluator measures, in the order of its answer.", page: "Required for your own.", elem: &field{shape: objectShape, fields: []field{
-			{name: "name", shape: textShape, required: true, naming: snake("a metric"), in: at(func(m *events.Metric) any { return &m.Name }), doc: "Name in snake_case without the unit: `latency`.", page: "Unique."},
-			{name: "unit", shape: textShape, naming: unitName(), fallback: "none: a plain number", in: at(func(m *events.Metric) any { return &m.Unit }), doc: "Unit of the number that the evaluator returns: `s`, `ms`, `mm2`, `J`, `W`, `B`, `B/s`, `Hz`, `%`, …", page: "It ends the column's name: `latency_ms`."},
-		}}},
-	}}
-}
-
-func budgetField() field {
-	return field{name: "budget", shape: objectShape, fallback: "{trials: 400}", doc: "What the study may spend.", fields: []field{
-		{name: "trials", shape: integerShape, min: 1, max: events.MaxTrials, fallback: "400", in: at(func(b *builder) any { return &b.spec.Budget.Trials }), doc: "Total number of trials."},
-		{name: "batch", shape: integerShape, min: 1, max: events.MaxBatch, fallback: "a hundredth of the trials, 1 to 16; 1 for your own evaluator", in: at(func(b *builder) any { return &b.spec.Budget.Batch }), doc: "Designs in one work item.", page: "They must fit into [a message](events.md#how-large-a-message-can-be)."},
-		{name: "parallelism", shape: integerShape, min: 1, max: events.MaxParallelism, fallback: "4", in: at(func(b *builder) any { return &b.spec.Budget.Parallelism }), doc: "Work items in flight at most. It is no number of workers.", page: "The trials are the same with any number of those."},
-		{name: "lag", shape: integerShape, min: 1, max: events.MaxLag, fallback: "2 x parallelism", in: at(func(b *builder) any { return &b.spec.Budget.Lag }), doc: "How many batches an ask may lag behind in strict order."},
-	}}
+func ranged() keys {
+	return keys{[]string{"min", "max", "step", "steps", "scale"}, "a parameter has values or a range (min, max), not both", "Remove one of them."}
 }

@@ -48,7 +48,7 @@ type (
 // constraints gives the bounds on metrics their values, and finds those that no
 // design can meet.
 func (b *builder) constraints() {
-	of := map[string]*bounds{}
+	of := map[string]bounds{}
 	read := b.spec.Constraints
 	b.spec.Constraints = nil
 	for i, n := range b.field("constraints").list() {
@@ -56,19 +56,16 @@ func (b *builder) constraints() {
 		if !ok {
 			continue
 		}
-		if of[m.Name] == nil {
-			of[m.Name] = &bounds{}
-		}
 		c := read[i]
 		c.Metric = m.Name
-		b.merge(of[m.Name], n, m, &c.Min, &c.Max)
+		of[m.Name] = b.merge(of[m.Name], n, m, &c.Min, &c.Max)
 		b.spec.Constraints = append(b.spec.Constraints, c)
 	}
 	b.targets(of)
 }
 
 // merge adds the bounds of one constraint to those on its metric.
-func (b *builder) merge(s *bounds, n *node, m events.Metric, to ...**float64) {
+func (b *builder) merge(s bounds, n *node, m events.Metric, to ...**float64) bounds {
 	var last *node
 	for side, key := range []string{"min", "max"} {
 		at := n.get(key)
@@ -84,12 +81,13 @@ func (b *builder) merge(s *bounds, n *node, m events.Metric, to ...**float64) {
 	if most := *to[1]; most != nil && *most <= 0 && slices.Contains([]string{"area", "latency", "energy"}, short(m)) {
 		b.add(last, codeContradicts, "", "no design has %s of %s or less", unitOf(m.Unit).Dimension.Phrase(), last.text)
 	}
+	return s
 }
 
 // targets reports targets outside the constraints on their metric and behind
 // their reference, and fills in the corners of the hypervolume that constraints
 // give.
-func (b *builder) targets(of map[string]*bounds) {
+func (b *builder) targets(of map[string]bounds) {
 	for i := range b.spec.Objectives {
 		o, n := &b.spec.Objectives[i], b.objectiveNodes[i].get("target")
 		best, side := 0, "min" // the bound that a better value meets
@@ -98,7 +96,7 @@ func (b *builder) targets(of map[string]*bounds) {
 			best, side = 1, "max"
 			better = func(x, y *float64) bool { return x != nil && y != nil && *x > *y }
 		}
-		s := cmp.Or(of[o.Metric], &bounds{})
+		s := of[o.Metric]
 		if better(o.Target, s[best].value) {
 			b.add(n, codeContradicts, "Change one of them.", "the target %s lies beyond the constraint %s %s", n.text, side, s[best].node.text)
 		}
@@ -144,14 +142,13 @@ func (b *builder) baseline() []float64 {
 		return nil
 	}
 	e, err := b.template.Backend.New(evaluator.Task{Params: b.template.Params, Networks: b.networks})
-	if err != nil {
-		return nil
+	if err == nil {
+		r, err := e.Evaluate(context.Background(), evaluator.Request{Study: b.spec.Study, Trial: -1, Design: b.template.Baseline})
+		if err == nil && r.Outcome == evaluator.Measured {
+			return r.Values
+		}
 	}
-	r, err := e.Evaluate(context.Background(), evaluator.Request{Study: b.spec.Study, Trial: -1, Design: b.template.Baseline})
-	if err != nil || r.Outcome != evaluator.Measured {
-		return nil
-	}
-	return r.Values
+	return nil
 }
 
 // algorithm lets the catalog check the strategy and its options.
@@ -165,7 +162,9 @@ func (b *builder) algorithm() {
 	err := b.cat.Algorithm(a.Name, a.Options)
 	switch {
 	case err == nil:
-		b.manyObjectives(name)
+		n, many := len(b.spec.Objectives), b.cat.ManyNames
+		b.when(n > 1 && many != nil && !slices.Contains(many, a.Name), name, codeContradicts, "Those that search several: "+strings.Join(many, ", ")+".",
+			"algorithm %q searches one objective, the study has %d", a.Name, n)
 	case !slices.Contains(b.cat.AlgorithmNames, a.Name):
 		b.add(name, codeUnknownName, oneOf(name.text, b.cat.AlgorithmNames), "there is no algorithm %q", clip(name.text))
 	case options != nil:
@@ -205,17 +204,6 @@ func (b *builder) budget() {
 // builtin says that the template's own evaluator measures.
 func (b *builder) builtin() bool { return b.desc != nil && b.spec.Evaluator.Name == b.desc.Name }
 
-// manyObjectives reports a strategy that searches one objective in a study with
-// several; name is where the study names it.
-func (b *builder) manyObjectives(name *node) {
-	n := len(b.spec.Objectives)
-	if n < 2 || b.cat.ManyNames == nil || slices.Contains(b.cat.ManyNames, b.spec.Algorithm.Name) {
-		return
-	}
-	b.add(name, codeContradicts, "Those that search several: "+strings.Join(b.cat.ManyNames, ", ")+".",
-		"algorithm %q searches one objective, the study has %d", b.spec.Algorithm.Name, n)
-}
-
 // methodAuto is the method that leaves the choice to the evidence.
 const methodAuto = "auto"
 
@@ -232,12 +220,8 @@ func (b *builder) transfer() {
 	seen := map[events.Source]bool{}
 	for i, s := range n.get("sources").list() {
 		source := &t.Sources[i]
-		if s.kind != mapKind && !source.Auto {
-			continue
-		}
-		if ok := b.source(s, source); ok && seen[*source] {
-			b.add(s, codeDuplicate, "Remove one of them.", "this source is here twice")
-		}
+		good := source.Auto || s.kind == mapKind && b.source(s, source)
+		b.when(good && seen[*source], s, codeDuplicate, "Remove one of them.", "this source is here twice")
 		seen[*source] = true
 	}
 }

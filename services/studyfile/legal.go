@@ -28,12 +28,7 @@ type Share struct {
 }
 
 // Value is the share, 0 to 1: exact, or the best estimate.
-func (s Share) Value() float64 {
-	if s.Checked == 0 {
-		return 0
-	}
-	return float64(s.Legal) / float64(s.Checked)
-}
+func (s Share) Value() float64 { return float64(s.Legal) / float64(max(1, s.Checked)) }
 
 // checker applies the free checks to points.
 type checker struct {

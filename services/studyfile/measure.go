@@ -138,12 +138,7 @@ func (b *builder) evaluator() {
 		b.ownEvaluator(e)
 		return
 	}
-	b.templateEvaluator(e)
-	b.when(b.exec != "", e.get("exec"), codeContradicts, "Remove it; or give your own evaluator a name of its own.", "the evaluator %q is built in", b.desc.Name)
-}
-
-// templateEvaluator takes everything from the template's backend.
-func (b *builder) templateEvaluator(e *node) {
+	// The template's backend says everything.
 	b.spec.Evaluator.Deterministic, b.spec.Evaluator.Version = b.desc.Deterministic, b.desc.Version
 	says, metrics := e.get("deterministic"), e.get("metrics")
 	b.when(says != nil && says.kind == boolKind && (says.text == "true") != b.desc.Deterministic, says, codeContradicts, "Remove the field.",
@@ -152,6 +147,7 @@ func (b *builder) templateEvaluator(e *node) {
 	for _, m := range b.desc.Metrics {
 		b.spec.Metrics = append(b.spec.Metrics, events.Metric{Name: m.Name, Unit: m.Unit, Cheap: m.Cheap})
 	}
+	b.when(b.exec != "", e.get("exec"), codeContradicts, "Remove it; or give your own evaluator a name of its own.", "the evaluator %q is built in", b.desc.Name)
 }
 
 // ownEvaluator takes everything from the study. Nothing is cheap then: only
@@ -216,12 +212,10 @@ func (b *builder) metric(n *node) (events.Metric, bool) {
 
 // value reads a quantity in a metric's unit.
 func (b *builder) value(n *node, m events.Metric) *float64 {
-	if n == nil {
-		return nil
+	if n != nil {
+		if v, ok := b.quantity(n, unitOf(m.Unit), fmt.Sprintf("metric %q", short(m))); ok {
+			return new(v + 0) // -0 is 0
+		}
 	}
-	v, ok := b.quantity(n, unitOf(m.Unit), fmt.Sprintf("metric %q", short(m)))
-	if !ok {
-		return nil
-	}
-	return new(v + 0) // -0 is 0
+	return nil
 }

@@ -67,8 +67,8 @@ func (n *node) get(key string) *node {
 }
 
 // has reports whether a mapping has one of the keys.
-func (n *node) has(keys *keys) bool {
-	return keys != nil && slices.ContainsFunc(keys.names, func(key string) bool { return n.get(key) != nil })
+func (n *node) has(keys keys) bool {
+	return slices.ContainsFunc(keys.names, func(key string) bool { return n.get(key) != nil })
 }
 
 // at follows keys downwards; nil when one is missing.

@@ -30,12 +30,11 @@ func Complete(text string, cat Catalog) (out []string) {
 	document().each("", func(at string, f *field) {
 		rest, found := strings.CutPrefix(at, path)
 		switch {
-		case !found || strings.Contains(rest, "."):
-		case valued && rest == "":
+		case !found || strings.Contains(rest, ".") || valued && rest != "":
+		case valued:
 			for _, v := range f.values(cat) {
 				out = append(out, strings.TrimSuffix(text, value)+v)
 			}
-		case valued:
 		case f.shape == objectShape:
 			out = append(out, text+rest+".")
 		case f.shape == listShape && f.elem.shape == objectShape:
@@ -105,9 +104,7 @@ func (f *field) limits(cat Catalog) string {
 	if f.elem != nil && f.elem.most > 0 {
 		say(true, "each %s", f.elem.limits(cat))
 	}
-	if f.not != nil {
-		say(true, "not beside %s", quoted(f.not.names))
-	}
+	say(f.not.names != nil, "not beside %s", quoted(f.not.names))
 	return strings.Join(out, "; ")
 }
 

@@ -15,16 +15,27 @@ import (
 
 // ownParameters gives the parameters of a space without template their levels.
 func (b *builder) ownParameters(list *node) {
-	seen := map[string]bool{"": true}
-	good := true
+	words := []string{ // of rule expressions (events.CompileRule)
+		"in", "and", "or", "not", "true", "false", "nil", "contains", "startsWith", "endsWith", "matches", "let",
+		"min", "max", "abs", "floor", "ceil", "round", "log2",
+	}
+	seen, good := map[string]bool{}, true
 	for i, n := range list.list() {
 		if b.full() {
 			return
 		}
 		p := &b.own[i]
 		before := len(b.found)
-		b.ownLevels(p, n, unitOf(p.Unit))
-		b.when(isRuleWord(p.Name), n.get("name"), codeBadName, "Rules use this word; take another name.", "%q is no name for a parameter", p.Name)
+		u, known := unit.Find(p.Unit)
+		p.Unit = u.Symbol
+		switch values := n.get("values"); {
+		case !known: // levels in a unit that nobody knows mean nothing
+		case values != nil && !n.has(ranged()):
+			b.ownValues(p, values.list(), u)
+		case values == nil && n.has(ranged()):
+			b.ownRange(p, n, u)
+		}
+		b.when(slices.Contains(words, p.Name), n.get("name"), codeBadName, "Rules use this word; take another name.", "%q is no name for a parameter", p.Name)
 		b.when(seen[p.Name] && p.Name != "", n.get("name"), codeDuplicate, "Give each parameter a name of its own.", "the parameter %q is here twice", p.Name)
 		seen[p.Name] = true
 		good = good && len(b.found) == before && (p.Name == "" || isSnake(p.Name)) && len(p.Values)+len(p.Labels) > 0
@@ -32,25 +43,6 @@ func (b *builder) ownParameters(list *node) {
 	if good { // rules over a space with gaps would only repeat what is reported
 		b.spec.Parameters = slices.Clone(b.own)
 	}
-}
-
-func (b *builder) ownLevels(p *events.Parameter, n *node, u unit.Unit) {
-	p.Unit = u.Symbol
-	switch values := n.get("values"); {
-	case n.get("unit") != nil && !isUnit(n.get("unit").str()): // levels in a unit that nobody knows mean nothing
-	case values != nil && !n.has(ranged()):
-		b.ownValues(p, values.list(), u)
-	case values == nil && n.has(ranged()):
-		b.ownRange(p, n, u)
-	}
-}
-
-// isRuleWord says that rule expressions use a name (events.CompileRule).
-func isRuleWord(s string) bool {
-	return slices.Contains([]string{
-		"in", "and", "or", "not", "true", "false", "nil", "contains", "startsWith", "endsWith", "matches", "let",
-		"min", "max", "abs", "floor", "ceil", "round", "log2",
-	}, s)
 }
 
 // ownValues reads levels: all numbers, or all labels.
@@ -169,8 +161,7 @@ func (b *builder) linear(p *events.Parameter, n *node, low, high, step *big.Rat)
 		step = big.NewRat(1, 1)
 	}
 	steps := new(big.Rat).Quo(new(big.Rat).Sub(high, low), step)
-	if steps.Cmp(big.NewRat(events.MaxLevels, 1)) >= 0 {
-		b.add(n, codeOutOfRange, "Take a larger step.", "the range has more than %d levels", events.MaxLevels)
+	if b.when(steps.Cmp(big.NewRat(events.MaxLevels, 1)) >= 0, n, codeOutOfRange, "Take a larger step.", "the range has more than %d levels", events.MaxLevels) {
 		return
 	}
 	for v := new(big.Rat).Set(low); v.Cmp(high) <= 0; v.Add(v, step) {

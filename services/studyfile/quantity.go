@@ -125,16 +125,11 @@ func inexact(v *big.Rat) string {
 	return fmt.Sprintf("%s is no level: levels are 64-bit floats, which hold every whole number only up to 2^53 = 9007199254740992", v.RatString())
 }
 
-func clip(s string) string {
-	if r := []rune(s); len(r) > 40 {
-		return string(r[:40]) + "…"
-	}
-	return s
-}
+func clip(s string) string { return unit.Clip(s, 40) }
 
 // symbolsOf lists the units of a dimension, all for "".
 func symbolsOf(d unit.Dimension) (symbols []string) {
-	for _, u := range unit.All() {
+	for u := range unit.All() {
 		if d == "" || u.Dimension == d {
 			symbols = append(symbols, u.Symbol)
 		}
@@ -155,9 +150,15 @@ func (r *report) level(n *node, p space.Param) (int, bool) {
 		}
 		return i, ok && n.str() != ""
 	}
-	if hint := bareHint(n, p, u); hint != "" {
-		r.add(n, codeMissingUnit, hint, "%q has no unit; parameter %q takes %s", n.text, p.Name, u.Dimension.Phrase())
-		return 0, false
+	bare, err := unit.Parse(n.text)
+	if err == nil && bare.Unit.Symbol == "" && u.Symbol != "" {
+		// Its unit is the one in which it is a level.
+		for bare.Unit = range unit.All() {
+			if _, ok := p.Level(space.Value{Num: bare.In(u)}); ok && bare.Unit.Dimension == u.Dimension {
+				r.add(n, codeMissingUnit, fmt.Sprintf("Did you mean %s?", unit.Format(bare.In(u), u.Symbol)), "%q has no unit; parameter %q takes %s", n.text, p.Name, u.Dimension.Phrase())
+				return 0, false
+			}
+		}
 	}
 	q, ok := r.number(n, u, p.Name)
 	if !ok {
@@ -168,22 +169,6 @@ func (r *report) level(n *node, p space.Param) (int, bool) {
 		r.add(n, codeNoLevel, levelHint(q, p), "parameter %q has no level %s", p.Name, n.text)
 	}
 	return i, ok
-}
-
-// bareHint guesses the unit of a number without one from the levels that it
-// could mean.
-func bareHint(n *node, p space.Param, u unit.Unit) string {
-	q, err := unit.Parse(n.text)
-	if err != nil || q.Unit.Symbol != "" || u.Symbol == "" {
-		return ""
-	}
-	for _, c := range unit.All() {
-		q.Unit = c
-		if _, ok := p.Level(space.Value{Num: q.In(u)}); ok && c.Dimension == u.Dimension {
-			return fmt.Sprintf("Did you mean %s?", unit.Format(q.In(u), u.Symbol))
-		}
-	}
-	return ""
 }
 
 // levelHint offers the power of two that a decimal prefix missed, and lists

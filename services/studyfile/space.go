@@ -1,6 +1,7 @@
 package studyfile
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 
@@ -32,38 +33,23 @@ func (b *builder) space() {
 }
 
 func (b *builder) fromTemplate(n *node) {
-	for i := range b.cat.Templates {
-		t := &b.cat.Templates[i]
-		if t.Name != n.str() {
-			continue
-		}
-		desc := t.Backend.Describe()
-		b.template, b.desc = t, &desc
-		for _, p := range t.Params {
-			b.spec.Parameters = append(b.spec.Parameters, events.Parameter{
-				Name: p.Name, Unit: p.Unit, Values: slices.Clone(p.Values), Labels: slices.Clone(p.Labels),
-			})
-		}
+	i := slices.Index(b.cat.templateNames(), n.str())
+	if i < 0 {
+		b.when(n.kind == stringKind, n, codeUnknownName, oneOf(n.text, b.cat.templateNames()), "there is no template %q", clip(n.text))
 		return
 	}
-	if n.kind == stringKind {
-		b.add(n, codeUnknownName, oneOf(n.text, b.cat.templateNames()), "there is no template %q", clip(n.text))
+	b.template, b.desc = &b.cat.Templates[i], new(b.cat.Templates[i].Backend.Describe())
+	for _, p := range b.template.Params {
+		b.spec.Parameters = append(b.spec.Parameters, events.Parameter{
+			Name: p.Name, Unit: p.Unit, Values: slices.Clone(p.Values), Labels: slices.Clone(p.Labels),
+		})
 	}
-}
-
-// param is the space's view of a parameter of the spec.
-func param(p events.Parameter) space.Param {
-	return space.Param{Name: p.Name, Unit: p.Unit, Values: p.Values, Labels: p.Labels}
 }
 
 // narrow applies fix and restrict.
 func (b *builder) narrow(s *node) {
 	for _, key := range []string{"fix", "restrict"} {
-		n := s.get(key)
-		if n == nil {
-			continue
-		}
-		for _, e := range n.entries {
+		for _, e := range cmp.Or(s.get(key), &node{}).entries {
 			values := e.value.items
 			if key == "fix" {
 				values = []*node{e.value}
@@ -140,22 +126,18 @@ func (b *builder) rules(list *node) {
 
 // expression reports what is wrong with a rule or condition.
 func (b *builder) expression(n *node, rule events.Rule) {
-	err := events.CompileRule(b.declared, rule)
-	if err == nil {
+	broken, ok := errors.AsType[*events.RuleError](events.CompileRule(b.declared, rule))
+	if !ok {
 		return
 	}
-	at, message := n.place, err.Error()
-	if re, ok := errors.AsType[*events.RuleError](err); ok {
-		message = re.Message
-		// Only text that stands in the document as it is has the expression's
-		// columns; the quote in front takes one.
-		quoted := n.place.width - len([]rune(rule.Expr))
-		if re.Column > 0 && (quoted == 0 || quoted == 2) {
-			at.column += re.Column - 1 + quoted/2
-			at.width = 1
-		}
+	// Only text that stands in the document as it is has the expression's
+	// columns; the quote in front takes one.
+	at, quoted := n.place, n.place.width-len([]rune(rule.Expr))
+	if broken.Column > 0 && (quoted == 0 || quoted == 2) {
+		at.column += broken.Column - 1 + quoted/2
+		at.width = 1
 	}
-	b.addAt(at, n.pointer, codeExpression, "", "%s", message)
+	b.addAt(at, n.pointer, codeExpression, "", "%s", broken.Message)
 }
 
 // conditions reads `when` of own parameters. Each is compiled by itself, so that
@@ -176,10 +158,7 @@ func (b *builder) conditions(own *node) {
 		}
 		b.expression(when, rule)
 	}
-	if len(b.found) > before {
-		return
-	}
-	if broken, ok := errors.AsType[*events.RuleError](events.CompileConditions(b.spec.Parameters)); ok {
+	if broken, ok := errors.AsType[*events.RuleError](events.CompileConditions(b.spec.Parameters)); ok && len(b.found) == before {
 		b.add(nodes[broken.ID], codeContradicts, "Write the condition with other parameters.", "%s", broken.Message)
 	}
 }

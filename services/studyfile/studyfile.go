@@ -69,19 +69,33 @@ type Document struct {
 
 // Parse reads a study document in YAML or JSON. name stands in messages. The
 // error is an *Error that holds every mistake; Parse does no I/O.
-func Parse(name string, src []byte, cat Catalog, opts Options) (*Document, error) {
-	r := &report{}
-	doc, err := parse(r, src, cat, opts)
-	if mistakes := r.err(name, src, opts.Sets); mistakes != nil {
+func Parse(name string, src []byte, cat Catalog, opts Options) (doc *Document, err error) {
+	b := &builder{report: &report{}, cat: cat, opts: opts, table: document(), spec: &events.Spec{}}
+	if b.root = read(b.report, src, opts); b.root != nil {
+		doc, err = b.build()
+	}
+	if mistakes := b.err(name, src, opts.Sets); mistakes != nil {
 		return nil, mistakes
 	}
 	return doc, err
 }
 
-func parse(r *report, src []byte, cat Catalog, opts Options) (*Document, error) {
-	root := read(r, src, opts)
+// read turns the bytes and the flags into nodes; nil after reporting why not.
+func read(r *report, src []byte, opts Options) (root *node) {
+	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
+	if !readable(r, src) {
+		return nil
+	}
+	switch text := bytes.TrimSpace(src); {
+	case opts.Published && len(text) > 0 && text[0] != '{':
+		r.addAt(place{line: 1, column: 1, width: 1}, "", codeSyntax, "Publish the study in JSON.", "a published study is a JSON object")
+	case opts.Published, len(text) > 0 && text[0] == '{' && json.Valid(src):
+		root = readJSON(r, src)
+	default:
+		root = readYAML(r, src, 0, 0)
+	}
 	if root == nil {
-		return nil, nil
+		return nil
 	}
 	for i, text := range opts.Sets {
 		if root.kind == nullKind {
@@ -90,33 +104,10 @@ func parse(r *report, src []byte, cat Catalog, opts Options) (*Document, error) 
 		r.applySet(root, text, i+1)
 	}
 	root.point("")
-	if root.kind == nullKind {
-		r.add(root, codeMissing, "Start with \"apiVersion: apollo/v1\" and \"kind: Study\".", "the study is empty")
-		return nil, nil
-	}
-	b := &builder{report: r, cat: cat, opts: opts, table: document(), root: root, spec: &events.Spec{}}
-	b.read(b.table, root, b)
-	return b.build()
-}
-
-// read turns the bytes into nodes; nil after reporting why not.
-func read(r *report, src []byte, opts Options) *node {
-	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
-	if !readable(r, src) {
+	if r.when(root.kind == nullKind, root, codeMissing, "Start with \"apiVersion: apollo/v1\" and \"kind: Study\".", "the study is empty") {
 		return nil
 	}
-	trimmed := bytes.TrimSpace(src)
-	switch {
-	case opts.Published:
-		if len(trimmed) > 0 && trimmed[0] != '{' {
-			r.addAt(place{line: 1, column: 1, width: 1}, "", codeSyntax, "Publish the study in JSON.", "a published study is a JSON object")
-			return nil
-		}
-		return readJSON(r, src)
-	case len(trimmed) > 0 && trimmed[0] == '{' && json.Valid(src):
-		return readJSON(r, src)
-	}
-	return readYAML(r, src, 0, 0)
+	return root
 }
 
 // readable checks the bytes before any parser sees them.
@@ -171,6 +162,7 @@ type builder struct {
 func (b *builder) field(keys ...string) *node { return b.root.get("spec").at(keys...) }
 
 func (b *builder) build() (*Document, error) {
+	b.read(b.table, b.root, b)
 	b.space()
 	b.workload()
 	b.evaluator()

@@ -64,7 +64,7 @@ type field struct {
 	known  func(Catalog) []string
 	// not are the keys that this one must not stand beside; need are those of
 	// which an object must have one. local says why a published study has none.
-	not, need, local *keys
+	not, need, local keys
 	fields           []field
 	elem             *field
 	// word is a text that stands for a whole mapping; "" when there is none.
@@ -146,10 +146,9 @@ func (f *field) names() []string {
 // kind is what the field takes, in a word.
 func (f *field) kind() string {
 	page, _ := f.shape.words()
-	switch {
-	case f.naming != nil:
+	if f.naming != nil {
 		page = f.naming.kind
-	case f.dimension != "" && f.dimension != unit.Dimensionless:
+	} else if f.shape == quantityShape && f.dimension != unit.Dimensionless {
 		page = string(f.dimension)
 	}
 	return page
@@ -203,10 +202,11 @@ func run() *naming {
 }
 
 func unitName() *naming {
-	return &naming{"unit", "", codeBadUnit, "%q is no unit that a study knows", "Known units: " + strings.Join(symbolsOf(""), ", ") + ".", isUnit, unit.Guess}
-}
-
-func isUnit(s string) bool {
-	_, known := unit.Find(s)
-	return known
+	return &naming{
+		"unit", "", codeBadUnit, "%q is no unit that a study knows", "Known units: " + strings.Join(symbolsOf(""), ", ") + ".",
+		func(s string) bool {
+			_, known := unit.Find(s)
+			return known
+		}, unit.Guess,
+	}
 }

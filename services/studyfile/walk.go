@@ -42,7 +42,7 @@ func (f *field) unit() unit.Unit { return unitOf(unit.Base(f.dimension)) }
 func (b *builder) put(f *field, n *node, to any) bool {
 	quiet := &report{} // check has reported what is of another type
 	switch {
-	case n == nil || n.kind == nullKind || n.kind == mapKind && len(n.entries) == 0:
+	case n == nil || n.kind == nullKind || n.kind == mapKind && len(n.entries) == 0 || f.shape == freeShape && n.kind != mapKind:
 		return false
 	case f.shape == quantityShape:
 		v, ok := quiet.quantity(n, f.unit(), "")
@@ -53,36 +53,40 @@ func (b *builder) put(f *field, n *node, to any) bool {
 	case f.shape == freeShape:
 		quiet = b.report
 	}
-	return json.Unmarshal(appendJSON(nil, quiet.plain(n)), to) == nil
+	text := quiet.plain(nil, n)
+	if v, ok := plainNumber(n); ok && f.shape == integerShape && strings.ContainsAny(n.text, "eE") {
+		text = strconv.AppendFloat(nil, v, 'f', -1, 64) // 1e3, which check has reported
+	}
+	return json.Unmarshal(text, to) == nil
 }
 
-// plain is the JSON of a node. Numbers that JSON cannot write as they stand are
-// reported.
-func (r *report) plain(n *node) any {
+// plain appends the JSON of a node. Numbers that JSON cannot write as they stand
+// are reported.
+func (r *report) plain(dst []byte, n *node) []byte {
 	switch n.kind {
 	case stringKind:
-		return n.text
+		return appendJSON(dst, n.text)
 	case listKind:
-		out := list{}
-		for _, item := range n.items {
-			out = append(out, r.plain(item))
+		dst = append(dst, '[')
+		for i, item := range n.items {
+			dst = r.plain(comma(dst, i), item)
 		}
-		return out
+		return append(dst, ']')
 	case mapKind:
-		out := object{}
-		for _, e := range n.entries {
-			out = append(out, member{e.key, r.plain(e.value)})
+		dst = append(dst, '{')
+		for i, e := range n.entries {
+			dst = r.plain(append(appendJSON(comma(dst, i), e.key), ':'), e.value)
 		}
-		return out
-	case boolKind, numberKind:
-		if json.Valid([]byte(n.text)) {
-			return json.RawMessage(n.text)
-		}
-		v, ok := plainNumber(n)
-		r.when(!ok, n, codeWrongType, "Write it as a decimal number.", "%q is no number that a study takes", clip(n.text))
-		return json.RawMessage(strconv.FormatFloat(v, 'g', -1, 64))
+		return append(dst, '}')
+	case nullKind:
+		return append(dst, "null"...)
 	}
-	return nil
+	if json.Valid([]byte(n.text)) {
+		return append(dst, n.text...)
+	}
+	v, ok := plainNumber(n)
+	r.when(!ok, n, codeWrongType, "Write it as a decimal number.", "%q is no number that a study takes", clip(n.text))
+	return strconv.AppendFloat(dst, v, 'g', -1, 64)
 }
 
 // written is a field of the study as it is published: every default is written

@@ -40,12 +40,10 @@ func readYAML(r *report, src []byte, flag, left int) *node {
 		return nil
 	}
 	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
-		return &node{place: y.start()}
+		return &node{place: y.place(nil, 1)}
 	}
 	return y.node(file.Docs[0].Body, 0)
 }
-
-func (y *yamlReader) start() place { return place{line: 1, column: 1 + y.left, width: 1, flag: y.flag} }
 
 // parse runs the YAML library. It may meet any bytes, so a panic inside it is
 // a syntax mistake of the document.
@@ -53,11 +51,11 @@ func (y *yamlReader) parse(src []byte) (file *ast.File) {
 	defer func() {
 		if p := recover(); p != nil {
 			file = nil
-			y.r.addAt(y.start(), "", codeSyntax, "Write the study again in plain block style.", "this is no YAML that can be read")
+			y.r.addAt(y.place(nil, 1), "", codeSyntax, "Write the study again in plain block style.", "this is no YAML that can be read")
 		}
 	}()
 	if len(src) > events.MaxYAMLBytes {
-		y.r.addAt(y.start(), "", codeTooLarge, "Write long lists of levels as a range, or the study in JSON.", "the YAML has %d bytes, at most %d are allowed", len(src), events.MaxYAMLBytes)
+		y.r.addAt(y.place(nil, 1), "", codeTooLarge, "Write long lists of levels as a range, or the study in JSON.", "the YAML has %d bytes, at most %d are allowed", len(src), events.MaxYAMLBytes)
 		return nil
 	}
 	tokens := lexer.Tokenize(string(src))
@@ -104,12 +102,9 @@ func (y *yamlReader) shallow(tokens token.Tokens) bool {
 }
 
 func (y *yamlReader) syntax(err error) {
-	at, message := y.start(), "this is no valid YAML"
+	at, message := y.place(nil, 1), "this is no valid YAML"
 	if se, ok := errors.AsType[*yaml.SyntaxError](err); ok {
-		message = se.Message
-		if se.Token != nil && se.Token.Position != nil {
-			at = y.place(se.Token, 1)
-		}
+		at, message = y.place(se.Token, 1), se.Message
 	}
 	hint := ""
 	if strings.Contains(message, "\t") || strings.Contains(message, "tab") {
@@ -133,7 +128,7 @@ func (y *yamlReader) place(t *token.Token, width int) place {
 // scalarPlace covers the token as written, without the space around it.
 func (y *yamlReader) scalarPlace(t *token.Token) place {
 	if t == nil {
-		return y.start()
+		return y.place(nil, 1)
 	}
 	written := strings.TrimSpace(t.Origin)
 	if i := strings.IndexByte(written, '\n'); i >= 0 {
@@ -144,7 +139,7 @@ func (y *yamlReader) scalarPlace(t *token.Token) place {
 
 func (y *yamlReader) node(n ast.Node, depth int) *node {
 	if n == nil {
-		return &node{place: y.start()}
+		return &node{place: y.place(nil, 1)}
 	}
 	if depth > events.MaxStudyDepth {
 		at := y.place(n.GetToken(), 1)

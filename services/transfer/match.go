@@ -213,7 +213,7 @@ func unread(cols *archiver.Columns, what, column string) error {
 
 // splitUnit takes the unit off a column's name, as far as it ends in one.
 func splitUnit(name string) (short, symbol string) {
-	for _, u := range unit.All() {
+	for u := range unit.All() {
 		if strings.HasSuffix(name, archiver.UnitSuffix(u.Symbol)) && len(u.Symbol) > len(symbol) {
 			symbol = u.Symbol
 		}

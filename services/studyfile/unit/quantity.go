@@ -37,25 +37,26 @@ func Parse(text string) (Quantity, error) {
 	s := strings.TrimSpace(text)
 	n := number(s)
 	if n == 0 || len(s) > maxText {
-		return Quantity{}, fmt.Errorf("%w: %q", ErrSyntax, shorten(text))
+		return Quantity{}, fmt.Errorf("%w: %q", ErrSyntax, Clip(text, maxText))
 	}
 	symbol := strings.TrimSpace(s[n:])
 	u, ok := Find(symbol)
 	if !ok {
-		return Quantity{}, fmt.Errorf("%w: %q", ErrUnknown, shorten(symbol))
+		return Quantity{}, fmt.Errorf("%w: %q", ErrUnknown, Clip(symbol, maxText))
 	}
 	q := Quantity{Digits: s[:n], Unit: u}
-	v := q.scaled(u.Exp)
+	v := q.In(Unit{Factor: u.Factor})
 	digits, _ := q.decimal(0)
 	if math.IsInf(v*u.Factor, 0) || v == 0 && strings.ContainsAny(digits, "123456789") {
-		return Quantity{}, fmt.Errorf("%w: %q", ErrRange, shorten(text))
+		return Quantity{}, fmt.Errorf("%w: %q", ErrRange, Clip(text, maxText))
 	}
 	return q, nil
 }
 
-func shorten(s string) string {
-	if r := []rune(s); len(r) > maxText {
-		return string(r[:maxText]) + "…"
+// Clip cuts a text that is longer than n characters, for messages.
+func Clip(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n]) + "…"
 	}
 	return s
 }
@@ -88,10 +89,13 @@ func (q Quantity) Base() float64 { return q.In(Unit{Factor: 1}) }
 // In returns the quantity in u, which must have its dimension, rounded once; a
 // plain number passes as one of any dimension.
 func (q Quantity) In(u Unit) float64 {
-	if q.Unit.Factor == u.Factor {
-		return q.scaled(q.Unit.Exp - u.Exp)
+	if q.Unit.Factor != u.Factor {
+		v, _ := q.Rat(u).Float64()
+		return v
 	}
-	v, _ := q.Rat(u).Float64()
+	digits, exp := q.decimal(q.Unit.Exp - u.Exp)
+	// The error is a range error; the value is then 0 or infinite.
+	v, _ := strconv.ParseFloat(digits+"e"+strconv.Itoa(exp), 64)
 	return v
 }
 
@@ -107,14 +111,6 @@ func (q Quantity) Rat(u Unit) *big.Rat {
 	}
 	v.Mul(v, new(big.Rat).SetFloat64(q.Unit.Factor))
 	return v.Quo(v, new(big.Rat).SetFloat64(u.Factor))
-}
-
-// scaled returns Digits * 10^exp, correctly rounded.
-func (q Quantity) scaled(exp int) float64 {
-	digits, exp := q.decimal(exp)
-	// The error is a range error; the value is then 0 or infinite.
-	v, _ := strconv.ParseFloat(digits+"e"+strconv.Itoa(exp), 64)
-	return v
 }
 
 // decimal returns Digits * 10^exp as digits without exponent, and the exponent.
@@ -153,7 +149,7 @@ func Format(v float64, symbol string) string {
 		return best
 	}
 	exact := Quantity{Digits: strconv.FormatFloat(v, 'g', -1, 64), Unit: u}
-	for _, c := range All() {
+	for c := range All() {
 		if c.Dimension != u.Dimension || c.Exp == 0 && c.Factor == 1 && c.Symbol != u.Symbol {
 			continue
 		}

@@ -7,6 +7,7 @@
 package unit
 
 import (
+	"iter"
 	"slices"
 	"strings"
 )
@@ -50,7 +51,7 @@ type Unit struct {
 
 // Base returns the unit in which numbers of a dimension are kept.
 func Base(d Dimension) string {
-	for _, u := range All() {
+	for u := range All() {
 		if u.Dimension == d && u.Exp == 0 && u.Factor == 1 {
 			return u.Symbol
 		}
@@ -58,28 +59,41 @@ func Base(d Dimension) string {
 	return ""
 }
 
-// The table of units: its size, and the length of its longest symbol.
-const (
-	count   = 50
-	longest = 5
-)
+// scale is a unit of a dimension.
+type scale struct {
+	symbol string
+	exp    int
+	factor float64
+}
 
-// All returns every unit, smallest first within a dimension, decimal prefixes
+// table has every unit, smallest first within a dimension, decimal prefixes
 // before binary ones. Scales are those of the SI (BIPM, The International
 // System of Units, 9th edition, table 7) and of IEC 80000-13.
-func All() [count]Unit {
-	return [count]Unit{
-		{"ps", Time, -12, 1}, {"ns", Time, -9, 1}, {"us", Time, -6, 1}, {"ms", Time, -3, 1}, {"s", Time, 0, 1}, {"min", Time, 0, 60}, {"h", Time, 0, 3600},
-		{"nm", Length, -9, 1}, {"um", Length, -6, 1}, {"mm", Length, -3, 1}, {"m", Length, 0, 1},
-		{"nm2", Area, -12, 1}, {"um2", Area, -6, 1}, {"mm2", Area, 0, 1}, {"cm2", Area, 2, 1},
-		{"fJ", Energy, -15, 1}, {"pJ", Energy, -12, 1}, {"nJ", Energy, -9, 1}, {"uJ", Energy, -6, 1}, {"mJ", Energy, -3, 1}, {"J", Energy, 0, 1}, {"kJ", Energy, 3, 1},
-		{"nW", Power, -9, 1}, {"uW", Power, -6, 1}, {"mW", Power, -3, 1}, {"W", Power, 0, 1}, {"kW", Power, 3, 1},
-		{"B", Data, 0, 1}, {"kB", Data, 3, 1}, {"MB", Data, 6, 1}, {"GB", Data, 9, 1}, {"TB", Data, 12, 1},
-		{"KiB", Data, 0, 1 << 10}, {"MiB", Data, 0, 1 << 20}, {"GiB", Data, 0, 1 << 30}, {"TiB", Data, 0, 1 << 40},
-		{"B/s", Bandwidth, 0, 1}, {"kB/s", Bandwidth, 3, 1}, {"MB/s", Bandwidth, 6, 1}, {"GB/s", Bandwidth, 9, 1}, {"TB/s", Bandwidth, 12, 1},
-		{"KiB/s", Bandwidth, 0, 1 << 10}, {"MiB/s", Bandwidth, 0, 1 << 20}, {"GiB/s", Bandwidth, 0, 1 << 30}, {"TiB/s", Bandwidth, 0, 1 << 40},
-		{"Hz", Frequency, 0, 1}, {"kHz", Frequency, 3, 1}, {"MHz", Frequency, 6, 1}, {"GHz", Frequency, 9, 1},
-		{"%", Dimensionless, -2, 1},
+var table = [...]struct {
+	dimension Dimension
+	scales    []scale
+}{
+	{Time, []scale{{"ps", -12, 1}, {"ns", -9, 1}, {"us", -6, 1}, {"ms", -3, 1}, {"s", 0, 1}, {"min", 0, 60}, {"h", 0, 3600}}},
+	{Length, []scale{{"nm", -9, 1}, {"um", -6, 1}, {"mm", -3, 1}, {"m", 0, 1}}},
+	{Area, []scale{{"nm2", -12, 1}, {"um2", -6, 1}, {"mm2", 0, 1}, {"cm2", 2, 1}}},
+	{Energy, []scale{{"fJ", -15, 1}, {"pJ", -12, 1}, {"nJ", -9, 1}, {"uJ", -6, 1}, {"mJ", -3, 1}, {"J", 0, 1}, {"kJ", 3, 1}}},
+	{Power, []scale{{"nW", -9, 1}, {"uW", -6, 1}, {"mW", -3, 1}, {"W", 0, 1}, {"kW", 3, 1}}},
+	{Data, []scale{{"B", 0, 1}, {"kB", 3, 1}, {"MB", 6, 1}, {"GB", 9, 1}, {"TB", 12, 1}, {"KiB", 0, 1 << 10}, {"MiB", 0, 1 << 20}, {"GiB", 0, 1 << 30}, {"TiB", 0, 1 << 40}}},
+	{Bandwidth, []scale{{"B/s", 0, 1}, {"kB/s", 3, 1}, {"MB/s", 6, 1}, {"GB/s", 9, 1}, {"TB/s", 12, 1}, {"KiB/s", 0, 1 << 10}, {"MiB/s", 0, 1 << 20}, {"GiB/s", 0, 1 << 30}, {"TiB/s", 0, 1 << 40}}},
+	{Frequency, []scale{{"Hz", 0, 1}, {"kHz", 3, 1}, {"MHz", 6, 1}, {"GHz", 9, 1}}},
+	{Dimensionless, []scale{{"%", -2, 1}}},
+}
+
+// All returns every unit, in the order of the table.
+func All() iter.Seq[Unit] {
+	return func(yield func(Unit) bool) {
+		for _, d := range table {
+			for _, s := range d.scales {
+				if !yield(Unit{s.symbol, d.dimension, s.exp, s.factor}) {
+					return
+				}
+			}
+		}
 	}
 }
 
@@ -90,10 +104,7 @@ func Find(symbol string) (Unit, bool) {
 	if s == "" {
 		return Unit{Dimension: Dimensionless, Factor: 1}, true
 	}
-	if len(s) > longest {
-		return Unit{}, false
-	}
-	for _, u := range All() {
+	for u := range All() {
 		if u.Symbol == s {
 			return u, true
 		}
@@ -114,16 +125,15 @@ func canonical(symbol string) string {
 // another case ("gb/s", "MM2"), a common word ("sec", "bytes"), or "".
 func Guess(symbol string) string {
 	s := canonical(symbol)
-	for _, words := range [][2]string{
-		{"sec secs second seconds", "s"}, {"minute minutes mins", "min"}, {"hour hours hr hrs", "h"},
-		{"byte bytes", "B"}, {"kb", "kB (1000 B) or KiB (1024 B)"}, {"kb/s kbps", "kB/s"}, {"mbps", "MB/s"}, {"gbps gb/sec", "GB/s"},
-		{"percent", "%"}, {"joule joules", "J"}, {"watt watts", "W"}, {"sqmm mmsq", "mm2"},
+	for words, meant := range map[string]string{
+		"sec secs second seconds": "s", "minute minutes mins": "min", "hour hours hr hrs": "h", "byte bytes": "B", "kb": "kB (1000 B) or KiB (1024 B)",
+		"kb/s kbps": "kB/s", "mbps": "MB/s", "gbps gb/sec": "GB/s", "percent": "%", "joule joules": "J", "watt watts": "W", "sqmm mmsq": "mm2",
 	} {
-		if slices.Contains(strings.Fields(words[0]), strings.ToLower(s)) {
-			return words[1]
+		if slices.Contains(strings.Fields(words), strings.ToLower(s)) {
+			return meant
 		}
 	}
-	for _, u := range All() {
+	for u := range All() {
 		if strings.EqualFold(u.Symbol, s) {
 			return u.Symbol
 		}

@@ -99,7 +99,7 @@ func TestGuess(t *testing.T) {
 func TestBaseUnitsExist(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for _, u := range unit.All() {
+	for u := range unit.All() {
 		if seen[u.Symbol] {
 			t.Errorf("the unit %q is listed twice", u.Symbol)
 		}
