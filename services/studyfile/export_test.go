@@ -3,6 +3,7 @@ package studyfile
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"apollo/services/studyfile/unit"
 )
@@ -17,31 +18,22 @@ type Leaf struct {
 
 // Leaves lists every leaf of the table of fields, except those that have one
 // value only.
-func Leaves() []Leaf { return leaves(document(), "", nil) }
-
-func leaves(f *field, path string, out []Leaf) []Leaf {
-	switch f.shape {
-	case objectShape:
-		if f.word != "" {
-			out = append(out, Leaf{path, []any{f.word}})
+func Leaves() (out []Leaf) {
+	document().each("", func(path string, f *field) {
+		pointer := "/" + strings.NewReplacer(".", "/", "[]", "/0").Replace(path)
+		switch {
+		case f.shape == objectShape, len(f.enum) == 1:
+		case f.shape == listShape && f.elem.shape == objectShape:
+			if f.elem.word != "" {
+				out = append(out, Leaf{pointer + "/0", []any{f.elem.word}})
+			}
+		case f.shape == mapShape && f.elem.shape == textShape:
+			out = append(out, Leaf{pointer, []any{map[string]any{"some": "thing"}}})
+		default:
+			out = append(out, Leaf{pointer, f.examples()})
 		}
-		for i := range f.fields {
-			out = leaves(&f.fields[i], path+"/"+f.fields[i].name, out)
-		}
-		return out
-	case listShape:
-		if f.elem.shape == objectShape {
-			return leaves(f.elem, path+"/0", out)
-		}
-	case mapShape:
-		if f.elem.shape == textShape {
-			return append(out, Leaf{path, []any{map[string]any{"some": "thing"}}})
-		}
-	}
-	if len(f.enum) == 1 {
-		return out
-	}
-	return append(out, Leaf{path, f.examples()})
+	})
+	return out
 }
 
 // examples are values of a field's shape; meaning may refuse some of them.

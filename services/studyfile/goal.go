@@ -90,12 +90,11 @@ func (b *builder) merge(s bounds, n *node, m events.Metric, to ...**float64) bou
 func (b *builder) targets(of map[string]bounds) {
 	for i := range b.spec.Objectives {
 		o, n := &b.spec.Objectives[i], b.objectiveNodes[i].get("target")
-		best, side := 0, "min" // the bound that a better value meets
-		better := func(x, y *float64) bool { return x != nil && y != nil && *x < *y }
+		best, side, sign := 0, "min", 1.0 // the bound that a better value meets
 		if o.Goal == "maximize" {
-			best, side = 1, "max"
-			better = func(x, y *float64) bool { return x != nil && y != nil && *x > *y }
+			best, side, sign = 1, "max", -1
 		}
+		better := func(x, y *float64) bool { return x != nil && y != nil && sign*(*x) < sign*(*y) }
 		s := of[o.Metric]
 		if better(o.Target, s[best].value) {
 			b.add(n, codeContradicts, "Change one of them.", "the target %s lies beyond the constraint %s %s", n.text, side, s[best].node.text)
@@ -204,16 +203,13 @@ func (b *builder) budget() {
 // builtin says that the template's own evaluator measures.
 func (b *builder) builtin() bool { return b.desc != nil && b.spec.Evaluator.Name == b.desc.Name }
 
-// methodAuto is the method that leaves the choice to the evidence.
-const methodAuto = "auto"
-
 // transfer checks the sources of knowledge.
 func (b *builder) transfer() {
 	t, n := b.spec.Transfer, b.field("transfer")
 	if t == nil {
 		return
 	}
-	if t.Method == methodAuto {
+	if t.Method == "auto" { // by evidence
 		t.Method = ""
 	}
 	b.when(t.Method == "seed" && t.Seeds == 0, n.get("seeds"), codeContradicts, "Allow some seeds, or remove transfer.", "method seed with no seeds uses nothing of the sources")

@@ -103,27 +103,26 @@ func (j *jsonReader) value(depth int) (*node, error) {
 func (j *jsonReader) inside(n *node, depth int) error {
 	seen := map[string]bool{}
 	for j.dec.More() {
-		var key string
-		var at place
+		var e entry
+		var err error
 		if n.kind == mapKind {
-			t, here, err := j.token()
-			if err != nil {
+			var t json.Token
+			if t, e.place, err = j.token(); err != nil {
 				return err
 			}
-			key, _ = t.(string) // the tokenizer takes no other key
-			at = here
+			e.key, _ = t.(string) // the tokenizer takes no other key
 		}
-		value, err := j.value(depth + 1)
+		e.value, err = j.value(depth + 1)
 		switch {
 		case err != nil:
 			return err
 		case n.kind == listKind:
-			n.items = append(n.items, value)
-		case seen[key]:
-			j.r.addAt(at, "", codeDuplicate, "Remove one of them.", "the key %q is here twice", key)
+			n.items = append(n.items, e.value)
+		case seen[e.key]:
+			j.r.addAt(e.place, "", codeDuplicate, "Remove one of them.", "the key %q is here twice", e.key)
 		default:
-			seen[key] = true
-			n.entries = append(n.entries, entry{key: key, place: at, value: value})
+			seen[e.key] = true
+			n.entries = append(n.entries, e)
 		}
 	}
 	_, err := j.dec.Token()

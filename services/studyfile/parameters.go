@@ -171,15 +171,12 @@ func (b *builder) linear(p *events.Parameter, n *node, low, high, step *big.Rat)
 			b.add(n, codeOutOfRange, "Take a larger step, or a smaller range.", "%s", inexact(v))
 			return
 		case len(p.Values) > 0 && level <= p.Values[len(p.Values)-1]:
-			b.add(n, codeOutOfRange, "Take a larger step.", "%s and the level before it are the same 64-bit float", v.FloatString(maxDigits))
+			b.add(n, codeOutOfRange, "Take a larger step.", "%s and the level before it are the same 64-bit float", v.FloatString(20)) // more digits help nobody
 			return
 		}
 		p.Values = append(p.Values, level)
 	}
 }
-
-// maxDigits is as many digits after the point as a message shows.
-const maxDigits = 20
 
 // spaced lists count ascending numbers from low to high, at equal distances or
 // in equal ratios; nil when float64 has not so many between them.

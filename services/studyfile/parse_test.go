@@ -187,3 +187,16 @@ func TestNormalisedIsTheSameStudy(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkParse(b *testing.B) {
+	for name, src := range map[string]string{"small": small, "full": full, "own": own} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := studyfile.Parse("study.yaml", []byte(src), catalog(), studyfile.Options{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -171,14 +171,19 @@ func written(v *float64, symbol string) any {
 }
 
 // levels are the levels of a parameter as a study lists them.
-func levels(p events.Parameter) (out list) {
-	for _, l := range p.Labels {
-		out = append(out, l)
+func levels(p events.Parameter) any {
+	symbol := unitOf(p.Unit).Symbol
+	switch {
+	case p.Labels != nil:
+		return p.Labels
+	case symbol == "":
+		return p.Values
 	}
-	for i := range p.Values {
-		out = append(out, written(&p.Values[i], p.Unit))
+	var texts []string
+	for _, v := range p.Values {
+		texts = append(texts, unit.Exact(v, symbol))
 	}
-	return out
+	return texts
 }
 
 // restricted are the levels of the parameters that the study narrows, nil for

@@ -115,10 +115,13 @@ func (q Quantity) Rat(u Unit) *big.Rat {
 
 // decimal returns Digits * 10^exp as digits without exponent, and the exponent.
 func (q Quantity) decimal(exp int) (digits string, _ int) {
-	digits, power, _ := strings.Cut(strings.ToLower(q.Digits), "e")
-	// A number outside int is out of float64's range as well.
-	own, _ := strconv.Atoi(power)
-	return digits, exp + own
+	digits, power, scientific := strings.Cut(strings.ToLower(q.Digits), "e")
+	if scientific {
+		// A number outside int is out of float64's range as well.
+		own, _ := strconv.Atoi(power)
+		exp += own
+	}
+	return digits, exp
 }
 
 // String returns the quantity as it is written in a study.
