@@ -77,7 +77,7 @@ var leading = regexp.MustCompile("^" + Number)
 // number returns the length of the decimal number that s starts with, or 0.
 func number(s string) int {
 	n := len(leading.FindString(s))
-	if n < len(s) && s[n] == '.' {
+	if n < len(s) && s[n] == '.' && !strings.ContainsAny(s[:n], "eE") {
 		return 0
 	}
 	return n
