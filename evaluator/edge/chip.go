@@ -79,8 +79,10 @@ func (c *chip) fields() [paramCount]*int64 {
 func (c *chip) beyond() report.Fields {
 	f := report.Fields{{Name: "clock_hz", Value: c.clock()}}
 	for _, x := range (report.Fields{
-		{Name: "resident_bytes", Value: c.ResidentBytes}, {Name: "issue_percent", Value: c.IssuePercent},
-		{Name: "packed_depthwise", Value: c.PackedDepthwise}, {Name: "host_cycles", Value: c.HostCycles},
+		{Name: "resident_bytes", Value: c.ResidentBytes},
+		{Name: "issue_percent", Value: c.IssuePercent},
+		{Name: "packed_depthwise", Value: c.PackedDepthwise},
+		{Name: "host_cycles", Value: c.HostCycles},
 	}) {
 		if x.Value != int64(0) && x.Value != false {
 			f = append(f, x)

@@ -42,8 +42,10 @@ func (m *machine) explainLayer(s *shape, cost *layerCost, st *step) report.Layer
 		IOCycles: max(st.io-st.onChip, 0), InstructionCycles: st.rolled * m.loopCycles,
 		Mapping: "elements spread over all lanes", Accesses: []report.Access{},
 		Counts: report.Counts{
-			{Name: "bands", Value: st.bands}, {Name: "weight_tiles", Value: cost.tiles},
-			{Name: "output_tiles", Value: st.tiles}, {Name: "spill_bytes", Value: st.spill},
+			{Name: "bands", Value: st.bands},
+			{Name: "weight_tiles", Value: cost.tiles},
+			{Name: "output_tiles", Value: st.tiles},
+			{Name: "spill_bytes", Value: st.spill},
 		},
 	}
 	r.SerialCycles = r.Cycles - r.ComputeCycles - r.MemoryCycles - r.IOCycles - r.InstructionCycles
@@ -59,7 +61,8 @@ func (m *machine) explainLayer(s *shape, cost *layerCost, st *step) report.Layer
 	r.Bytes = report.Counts{
 		{Name: report.OffChip, Value: s.weights + st.entries*m.instructionEntryBytes + st.spill},
 		{Name: "parameter_memory", Value: cost.traffic.parameterRead + cost.traffic.parameterWrite},
-		{Name: "pe_memory", Value: pe}, {Name: "core_memory", Value: core},
+		{Name: "pe_memory", Value: pe},
+		{Name: "core_memory", Value: core},
 		{Name: "exchange", Value: cost.exchange * cost.activePEs},
 	}
 	return r

@@ -19,10 +19,7 @@ type bound struct {
 	free   sync.Pool // of *scratch
 }
 
-var (
-	_ frame.Model   = (*bound)(nil)
-	_ frame.Bounded = (*bound)(nil)
-)
+var _ frame.Bounded = (*bound)(nil)
 
 // Bind implements frame.Constants.
 func (k *constants) Bind(t frame.Task) (frame.Model, error) {

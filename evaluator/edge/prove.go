@@ -65,7 +65,7 @@ func (p *probe) Fix(stage int, lowest, largest *frame.Design, all []frame.Totals
 	if _, _, broken := b.firstBroken(&high); broken {
 		return frame.Machine{}, false
 	}
-	ok := false
+	var ok bool
 	switch stage {
 	case stageArray:
 		p.array(&high)

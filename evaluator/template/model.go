@@ -31,8 +31,6 @@ type bound struct {
 	nets      []network
 }
 
-var _ frame.Model = (*bound)(nil)
-
 // Bind implements frame.Constants.
 func (k *constants) Bind(t frame.Task) (frame.Model, error) {
 	b := &bound{constants: k}
