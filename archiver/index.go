@@ -21,7 +21,7 @@ type index struct {
 	// knows of, persisted how many the manifest says it knows of.
 	records, announced, persisted int
 	// pending are the parts and closures that the bus may not know of.
-	pending []pendingNews
+	pending []pendingAnnouncement
 }
 
 type runKey struct{ study, run string }
@@ -35,8 +35,8 @@ type runIndex struct {
 	differs string
 }
 
-// pendingNews is what one record has to tell.
-type pendingNews struct {
+// pendingAnnouncement is what one record has to tell.
+type pendingAnnouncement struct {
 	record int
 	files  []fileEntry
 	closed *closure
@@ -94,9 +94,9 @@ func (x *index) apply(r *record) error {
 	x.announced = max(x.announced, r.Announced)
 	// A compaction says nothing new.
 	if (len(r.Files) > 0 && len(r.Removed) == 0) || r.Closed != nil {
-		x.pending = append(x.pending, pendingNews{record: x.records, files: r.Files, closed: r.Closed})
+		x.pending = append(x.pending, pendingAnnouncement{record: x.records, files: r.Files, closed: r.Closed})
 	}
-	x.pending = slices.DeleteFunc(x.pending, func(p pendingNews) bool { return p.record <= x.announced })
+	x.pending = slices.DeleteFunc(x.pending, func(p pendingAnnouncement) bool { return p.record <= x.announced })
 	return nil
 }
 

@@ -249,7 +249,7 @@ func (f *logFile) bind() error {
 		switch {
 		case f.how.source && t.ignored:
 		case col != nil && !col.null:
-			err = b.take(col)
+			err = b.bindColumn(col)
 		case col == nil && f.folders[t.name] != nil:
 			b.folder = f.folders[t.name]
 		case t.required && (!f.how.source || !t.spare):
@@ -266,9 +266,9 @@ func (f *logFile) bind() error {
 	return f.checkChunks()
 }
 
-// take binds a column. Whole numbers serve as numbers and as truths, numbers
+// bindColumn binds a column. Whole numbers serve as numbers and as truths, numbers
 // as whole numbers where they are.
-func (b *binding) take(col *fileColumn) error {
+func (b *binding) bindColumn(col *fileColumn) error {
 	if col.unread != "" {
 		return fmt.Errorf("column %q is %s, want %v", b.name, col.unread, b.kind)
 	}

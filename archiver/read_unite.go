@@ -29,7 +29,7 @@ func (c *catalogue) unite() *Columns {
 	}
 	kept := c.files[:0]
 	for _, f := range c.files {
-		if err := u.add(f); err != nil {
+		if err := u.addFile(f); err != nil {
 			c.bad = append(c.bad, &FileError{Path: f.path, Err: err})
 			continue
 		}
@@ -54,7 +54,7 @@ type found struct {
 	unit, path string
 }
 
-func (u *union) add(f *scanFile) error {
+func (u *union) addFile(f *scanFile) error {
 	if u.first != "" {
 		return u.addToSpec(f)
 	}

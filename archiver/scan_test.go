@@ -381,7 +381,7 @@ func TestSpans(t *testing.T) {
 	have := map[int64]bool{}
 	// A linear congruence over 0…96 visits every number once, out of order.
 	for i, x := 0, int64(5); i < 97; i, x = i+1, (x*5+3)%97 {
-		if got, want := s.add(x), !have[x]; got != want {
+		if got, want := s.insert(x), !have[x]; got != want {
 			t.Fatalf("add(%d) = %v, want %v in %v", x, got, want, s)
 		}
 		have[x] = true

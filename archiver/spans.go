@@ -26,8 +26,8 @@ func (s spans) has(trial int64) bool {
 	return i < len(s) && s[i].First <= trial
 }
 
-// add puts trial into the set; it reports false when it was there.
-func (s *spans) add(trial int64) bool {
+// insert puts trial into the set; it reports false when it was there.
+func (s *spans) insert(trial int64) bool {
 	list := *s
 	i := list.find(trial)
 	if i < len(list) && list[i].First <= trial {
@@ -80,7 +80,7 @@ func (s spans) count() int64 {
 func spansOf(rows []*Row) spans {
 	var s spans
 	for i := range rows {
-		s.add(rows[i].Trial)
+		s.insert(rows[i].Trial)
 	}
 	return s
 }

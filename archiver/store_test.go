@@ -241,7 +241,7 @@ func TestManifestIsRebuiltFromFiles(t *testing.T) {
 			if n := rowsInFiles(t, dir); n != 48 {
 				t.Errorf("the files hold %d rows, want 48", n)
 			}
-			if n := len(s.News()); n != 1 {
+			if n := len(s.Unannounced()); n != 1 {
 				t.Errorf("%d news, want only the new commit", n)
 			}
 		})
@@ -339,25 +339,25 @@ func TestNewsIsToldOnceUnlessACrashComesBetween(t *testing.T) {
 	if err := s.CloseRun("demo", "00000001", StateCompleted); err != nil {
 		t.Fatal(err)
 	}
-	news := s.News()
+	news := s.Unannounced()
 	if len(news) != 2 || len(news[0].Parts) != 1 || news[1].Ended == nil {
 		t.Fatalf("news = %+v, want a part and an end", news)
 	}
 	if got := news[1].Ended.Final; got.Trials != 16 || got.Glob != "trials/current/study=demo/run=00000001/*.parquet" {
 		t.Errorf("final = %+v", got)
 	}
-	s.Announced(news[0])
+	s.MarkAnnounced(news[0])
 	s.release() // a crash: what was told is not recorded
 	s = openStore(t, dir, Options{})
-	if got := s.News(); len(got) != 2 {
+	if got := s.Unannounced(); len(got) != 2 {
 		t.Errorf("%d news after a crash, want 2", len(got))
 	}
-	s.Announced(s.News()[1])
+	s.MarkAnnounced(s.Unannounced()[1])
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	s = openStore(t, dir, Options{})
-	if got := s.News(); len(got) != 0 {
+	if got := s.Unannounced(); len(got) != 0 {
 		t.Errorf("news after Close = %+v, want none", got)
 	}
 }

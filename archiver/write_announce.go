@@ -6,8 +6,8 @@ import (
 	"apollo/events"
 )
 
-// News is what one record of the manifest has to tell the world.
-type News struct {
+// Announcement is what one record of the manifest has to say on the bus.
+type Announcement struct {
 	Parts []events.ArchivePart
 	// Ended is set when a run was closed.
 	Ended *Ended
@@ -20,12 +20,12 @@ type Ended struct {
 	Final events.ArchiveFinal
 }
 
-// News returns what was committed and not yet marked by Announced, oldest
+// Unannounced returns what was committed and not yet marked by MarkAnnounced, oldest
 // first. After a crash it may hold what was told already.
-func (s *Store) News() []News {
-	var list []News
+func (s *Store) Unannounced() []Announcement {
+	var list []Announcement
 	for _, p := range s.idx.pending {
-		n := News{id: p.record}
+		n := Announcement{id: p.record}
 		for _, f := range p.files {
 			n.Parts = append(n.Parts, events.ArchivePart{
 				Study: f.Study, Run: f.Run, Path: currentPath(f.Path),
@@ -43,8 +43,8 @@ func (s *Store) News() []News {
 	return list
 }
 
-// Announced marks news as told. It becomes durable with the next record.
-func (s *Store) Announced(n News) {
+// MarkAnnounced marks an announcement as made. It becomes durable with the next record.
+func (s *Store) MarkAnnounced(n Announcement) {
 	s.idx.announced = max(s.idx.announced, n.id)
-	s.idx.pending = slices.DeleteFunc(s.idx.pending, func(p pendingNews) bool { return p.record <= n.id })
+	s.idx.pending = slices.DeleteFunc(s.idx.pending, func(p pendingAnnouncement) bool { return p.record <= n.id })
 }

@@ -204,7 +204,7 @@ func (s *Store) Differs(study, run string) string {
 	return ""
 }
 
-// Retell makes News tell again of the files and the end of a run: the bus has
+// Retell makes Unannounced tell again of the files and the end of a run: the bus has
 // forgotten what it was told.
 func (s *Store) Retell(study, run string) {
 	k := runKey{study, run}
@@ -212,7 +212,7 @@ func (s *Store) Retell(study, run string) {
 	if r == nil {
 		return
 	}
-	s.idx.pending = append(s.idx.pending, pendingNews{record: s.idx.records, files: s.idx.sortedFiles(k), closed: r.closed})
+	s.idx.pending = append(s.idx.pending, pendingAnnouncement{record: s.idx.records, files: s.idx.sortedFiles(k), closed: r.closed})
 }
 
 // Runs returns the studies and runs that the log has trials of.

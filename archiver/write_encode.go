@@ -153,14 +153,14 @@ type encoder struct {
 	column int
 }
 
-func (e *encoder) add(v parquet.Value, definition int) {
+func (e *encoder) append(v parquet.Value, definition int) {
 	e.dst = append(e.dst, v.Level(0, definition, e.column))
 	e.column++
 }
 
-func (e *encoder) null()                    { e.add(parquet.Value{}, 0) }
-func (e *encoder) required(v parquet.Value) { e.add(v, 0) }
-func (e *encoder) optional(v parquet.Value) { e.add(v, 1) }
+func (e *encoder) null()                    { e.append(parquet.Value{}, 0) }
+func (e *encoder) required(v parquet.Value) { e.append(v, 0) }
+func (e *encoder) optional(v parquet.Value) { e.append(v, 1) }
 
 func (e *encoder) bytes(s string) parquet.Value {
 	from := len(e.text)

@@ -352,7 +352,7 @@ func readEntry(rel, path string) (fileEntry, string, error) {
 		if row.Study != e.Study || row.Run != e.Run {
 			return e, "", parquetcheck.Corrupt("a trial of %s/%s in the folder of %s/%s", row.Study, row.Run, e.Study, e.Run)
 		}
-		e.Trials.add(row.Trial)
+		e.Trials.insert(row.Trial)
 		e.Rows++
 	}
 }

@@ -226,7 +226,7 @@ func (s *Store) Append(rows ...Row) (int, error) {
 	added := 0
 	for i := range rows {
 		o := s.open[runKey{rows[i].Study, rows[i].Run}]
-		if !o.seen.add(rows[i].Trial) {
+		if !o.seen.insert(rows[i].Trial) {
 			continue
 		}
 		if o.marks != nil {

@@ -11,12 +11,12 @@ import (
 // a study's rules and constraints to measurements. It is safe for concurrent
 // use and pure.
 type Judge struct {
-	rules *ruleSet
-	bound []bound
+	rules  *ruleSet
+	limits []limit
 }
 
-// bound is a constraint on column of a row.
-type bound struct {
+// limit is a constraint on column of a row.
+type limit struct {
 	column   int
 	name     string
 	unit     string
@@ -48,14 +48,14 @@ func NewJudge(spec *Spec) (*Judge, error) {
 		if column < 0 {
 			return nil, fmt.Errorf("constraint %d: the evaluator measures no %q", i, c.Metric)
 		}
-		b := bound{column: column, name: c.Metric, unit: spec.Metrics[column].Unit, min: math.Inf(-1), max: math.Inf(1)}
+		b := limit{column: column, name: c.Metric, unit: spec.Metrics[column].Unit, min: math.Inf(-1), max: math.Inf(1)}
 		if c.Min != nil {
 			b.min = *c.Min
 		}
 		if c.Max != nil {
 			b.max = *c.Max
 		}
-		j.bound = append(j.bound, b)
+		j.limits = append(j.limits, b)
 	}
 	return j, nil
 }
@@ -73,8 +73,8 @@ func (j *Judge) RulesOK(design []space.Value) bool { return j.rules.ok(design) }
 // Metrics returns the first constraint that the values break, in the order of
 // the study, and the violation of all. NaN values break nothing.
 func (j *Judge) Metrics(values []float64) (violation float64, reason *Reason) {
-	for i := range j.bound {
-		b := &j.bound[i]
+	for i := range j.limits {
+		b := &j.limits[i]
 		if b.column >= len(values) {
 			continue
 		}
@@ -112,8 +112,8 @@ func excess(v, limit float64) float64 {
 // MetricsOK reports whether no value breaks a constraint, without saying why.
 // It is for filters that run many times; NaN values break nothing.
 func (j *Judge) MetricsOK(values []float64) bool {
-	for i := range j.bound {
-		b := &j.bound[i]
+	for i := range j.limits {
+		b := &j.limits[i]
 		if b.column < len(values) && (values[b.column] > b.max || values[b.column] < b.min) {
 			return false
 		}

@@ -182,8 +182,8 @@ func (c *Client) PurgeThrough(ctx context.Context, filter string, last uint64) e
 	return nil
 }
 
-// listener is one caller of Notices.
-type listener struct {
+// noticeReader is one caller of Notices.
+type noticeReader struct {
 	filter string
 	ch     chan events.Message
 }
@@ -218,7 +218,7 @@ func (c *Client) Notify(ctx context.Context, subject string, data []byte) error 
 // Notices yields the notices that match filter until ctx is done. It listens
 // from the moment Notices returns.
 func (c *Client) Notices(ctx context.Context, filter string) iter.Seq2[events.Message, error] {
-	l := &listener{filter: filter, ch: make(chan events.Message, backlog)}
+	l := &noticeReader{filter: filter, ch: make(chan events.Message, backlog)}
 	c.hub.mu.Lock()
 	c.hub.listeners[l] = true
 	c.hub.mu.Unlock()

@@ -56,7 +56,7 @@ func (h *Hub) consumer(name, filter string, exclusive bool) {
 	q := &consumer{stream: s, filter: filter, exclusive: exclusive, asking: map[*subscription]bool{}, changed: make(chan struct{})}
 	h.consumers[name] = q
 	for _, m := range s.msgs {
-		q.add(h, m)
+		q.enqueue(h, m)
 	}
 }
 
@@ -67,12 +67,12 @@ func (h *Hub) enqueue(s *stream, m *events.Message) {
 	}
 	for _, q := range h.consumers {
 		if q.stream == s {
-			q.add(h, m)
+			q.enqueue(h, m)
 		}
 	}
 }
 
-func (q *consumer) add(h *Hub, m *events.Message) {
+func (q *consumer) enqueue(h *Hub, m *events.Message) {
 	if !events.MatchSubject(q.filter, m.Subject) {
 		return
 	}
@@ -109,11 +109,11 @@ func (q *consumer) purge(s *stream, filter string, last uint64) {
 	q.wake()
 }
 
-// take picks the item to hand out now. Without one it returns how long
+// next picks the item to hand out now. Without one it returns how long
 // to wait for the next (0: until something changes).
-func (q *consumer) take(h *Hub, now time.Time) (it *item, wait time.Duration) {
+func (q *consumer) next(h *Hub, now time.Time) (it *item, wait time.Duration) {
 	if q.exclusive {
-		return q.takeFirst(now)
+		return q.nextExclusive(now)
 	}
 	var ready []*item
 	for _, it := range q.items {
@@ -138,9 +138,9 @@ func (q *consumer) take(h *Hub, now time.Time) (it *item, wait time.Duration) {
 	return first, 0
 }
 
-// takeFirst hands out the oldest item, or nothing while that one is in hand or
+// nextExclusive hands out the oldest item, or nothing while that one is in hand or
 // not due: the next command waits for the answer to this one.
-func (q *consumer) takeFirst(now time.Time) (*item, time.Duration) {
+func (q *consumer) nextExclusive(now time.Time) (*item, time.Duration) {
 	if len(q.items) == 0 || q.items[0].holder != nil {
 		return nil, 0
 	}

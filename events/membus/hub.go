@@ -88,7 +88,7 @@ type Hub struct {
 	dice      dice
 	streams   map[string]*stream
 	consumers map[string]*consumer
-	listeners map[*listener]bool
+	listeners map[*noticeReader]bool
 	// frozen is when the nodes go on that are stopped, by stream and Server.
 	frozen map[string]time.Time
 	// provisioned is closed and replaced when streams or consumers appear.
@@ -114,7 +114,7 @@ func New(conf Config) *Hub {
 		dice:        dice{seed: conf.Seed, times: map[decision]uint64{}},
 		streams:     map[string]*stream{},
 		consumers:   map[string]*consumer{},
-		listeners:   map[*listener]bool{},
+		listeners:   map[*noticeReader]bool{},
 		frozen:      map[string]time.Time{},
 		provisioned: make(chan struct{}),
 	}

@@ -51,7 +51,7 @@ func (h *Hub) Restore(m *Moment, names ...string) {
 			if q.stream == s {
 				q.items = nil
 				for _, msg := range s.msgs {
-					q.add(h, msg)
+					q.enqueue(h, msg)
 				}
 				q.wake()
 			}

@@ -184,7 +184,7 @@ func (s *subscription) next() (it *item, delivery uint64, wake <-chan struct{}, 
 	if left := h.frozenFor(q.stream.conf.Name, now); left > 0 {
 		return nil, 0, q.changed, left
 	}
-	it, wait = q.take(h, now)
+	it, wait = q.next(h, now)
 	if it == nil {
 		q.asking[s] = true
 		return nil, 0, q.changed, wait

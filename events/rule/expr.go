@@ -247,8 +247,8 @@ func finite(f float64) float64 {
 // open is the number of a parameter that means nothing.
 var open = math.Inf(1)
 
-// settled is the value v of an operation on x and y.
-func settled(x, y, v float64) float64 {
+// activeValue is the value v of an operation on x and y.
+func activeValue(x, y, v float64) float64 {
 	if x > math.MaxFloat64 || y > math.MaxFloat64 {
 		return open
 	}
@@ -298,7 +298,7 @@ func (c *compiler) unary(n *ast.UnaryNode) (operand, error) {
 		return x, nil
 	case n.Operator == "-" && x.number != nil:
 		f := x.number
-		return fold(operand{number: func(d []space.Value) float64 { x := f(d); return settled(x, x, -x) }, constant: x.constant}), nil
+		return fold(operand{number: func(d []space.Value) float64 { x := f(d); return activeValue(x, x, -x) }, constant: x.constant}), nil
 	case (n.Operator == "not" || n.Operator == "!") && x.test != nil:
 		t := x.test
 		return operand{constant: x.constant, test: func(d []space.Value) Verdict {
@@ -412,7 +412,7 @@ func function(name string, args []number) number {
 			best := args[0](d)
 			for _, a := range args[1:] {
 				y := a(d)
-				best = settled(best, y, pick(best, y))
+				best = activeValue(best, y, pick(best, y))
 			}
 			return best
 		}
@@ -427,7 +427,7 @@ func function(name string, args []number) number {
 	}
 	return func(d []space.Value) float64 {
 		y := x(d)
-		return settled(y, y, math.Log2(y))
+		return activeValue(y, y, math.Log2(y))
 	}
 }
 

@@ -50,27 +50,27 @@ func arithmetic(op string, l, r number) number {
 	case "+":
 		return func(d []space.Value) float64 {
 			x, y := l(d), r(d)
-			return settled(x, y, x+y)
+			return activeValue(x, y, x+y)
 		}
 	case "-":
 		return func(d []space.Value) float64 {
 			x, y := l(d), r(d)
-			return settled(x, y, x-y)
+			return activeValue(x, y, x-y)
 		}
 	case "*":
 		return func(d []space.Value) float64 {
 			x, y := l(d), r(d)
-			return settled(x, y, x*y)
+			return activeValue(x, y, x*y)
 		}
 	case "/":
 		return func(d []space.Value) float64 {
 			x, y := l(d), r(d)
-			return settled(x, y, x/y)
+			return activeValue(x, y, x/y)
 		}
 	case "%":
 		return func(d []space.Value) float64 {
 			x, y := l(d), r(d)
-			return settled(x, y, math.Mod(x, y))
+			return activeValue(x, y, math.Mod(x, y))
 		}
 	case "**", "^":
 		return func(d []space.Value) float64 {
@@ -80,7 +80,7 @@ func arithmetic(op string, l, r number) number {
 			if x != x || y != y {
 				v = math.NaN()
 			}
-			return settled(x, y, v)
+			return activeValue(x, y, v)
 		}
 	}
 	return nil

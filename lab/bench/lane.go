@@ -15,9 +15,9 @@ import (
 // it returns the CPU time that they have used there so far, in seconds.
 type CPUCounter interface{ CPUSeconds() float64 }
 
-// dressed is a contender in a lane: it adds what the lane gives for free, takes
+// laneContender is a contender in a lane: it adds what the lane gives for free, takes
 // away what the contender goes without, and counts CPU time.
-type dressed struct {
+type laneContender struct {
 	inner optimizer.Algorithm
 	task  *Task
 	cell  *Job
@@ -25,7 +25,7 @@ type dressed struct {
 }
 
 // Start implements optimizer.Algorithm.
-func (d *dressed) Start(p optimizer.Problem) (optimizer.Strategy, error) {
+func (d *laneContender) Start(p optimizer.Problem) (optimizer.Strategy, error) {
 	if d.cell.NoFeatures {
 		p.Features = nil
 	}

@@ -62,7 +62,7 @@ func Search(ctx context.Context, job *Job, task *Task, inner optimizer.Algorithm
 		return err
 	}
 	machine, err := study.New(study.Config{
-		Spec: job.Spec, Run: job.Run, Algorithm: &dressed{inner: inner, task: task, cell: job, meter: m},
+		Spec: job.Spec, Run: job.Run, Algorithm: &laneContender{inner: inner, task: task, cell: job, meter: m},
 		Checker: checker, Features: task.Features, Knowledge: knowledge,
 	})
 	if err != nil {

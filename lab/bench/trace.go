@@ -62,7 +62,7 @@ func ReadTraces(data string, wanted func(study, run string) bool, skipped func(e
 				traces = append(traces, current)
 			}
 		}
-		current.add(&row)
+		current.appendRow(&row)
 	}
 	return traces, nil
 }
@@ -93,7 +93,7 @@ func goal(o events.Objective) float64 {
 	return 1
 }
 
-func (t *Trace) add(row *archiver.Row) {
+func (t *Trace) appendRow(row *archiver.Row) {
 	if t.Suite == "" {
 		return
 	}

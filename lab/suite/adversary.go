@@ -192,7 +192,7 @@ func foreignTask() (bench.Task, error) {
 		return bench.Task{}, errors.New("this build has no template simba")
 	}
 	n, t := networks()[0], simba.Template()
-	s, ev, err := n.bound(&t)
+	s, ev, err := n.onTemplate(&t)
 	if err != nil {
 		return bench.Task{}, err
 	}

@@ -32,8 +32,8 @@ func networks() []network {
 // developmentFamily is the backbone that defaults may be chosen on.
 const developmentFamily = "mobilenet_v2"
 
-// bound is a network on a template: its study without goals, and who measures.
-func (n network) bound(t *evaluator.Template) (*events.Spec, evaluator.Evaluator, error) {
+// onTemplate is a network on a template: its study without goals, and who measures.
+func (n network) onTemplate(t *evaluator.Template) (*events.Spec, evaluator.Evaluator, error) {
 	w, err := workload.Builtin(n.name)
 	if err != nil {
 		return nil, nil, err
@@ -55,7 +55,7 @@ func (n network) bound(t *evaluator.Template) (*events.Spec, evaluator.Evaluator
 
 // task is a network on a template with the latency to minimise under an area.
 func (n network) task(t *evaluator.Template, name string, areaMM2 float64) (bench.Task, error) {
-	s, ev, err := n.bound(t)
+	s, ev, err := n.onTemplate(t)
 	if err != nil {
 		return bench.Task{}, err
 	}

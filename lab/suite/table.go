@@ -87,7 +87,7 @@ func newTable(header []string, records [][]string) (*table, error) {
 		return nil, errors.New("no parameter has two values: there is nothing to search")
 	}
 	for i, record := range records {
-		if err := t.add(record, columns, value, valid); err != nil {
+		if err := t.appendRow(record, columns, value, valid); err != nil {
 			return nil, fmt.Errorf("row %d: %w", i+2, err)
 		}
 	}
@@ -121,8 +121,8 @@ func inferLabels(name string, records [][]string, column int) space.Param {
 	return p
 }
 
-// add appends a row.
-func (t *table) add(record []string, columns []int, value, valid int) error {
+// appendRow appends a row.
+func (t *table) appendRow(record []string, columns []int, value, valid int) error {
 	point := make(space.Point, len(columns))
 	for i, column := range columns {
 		p := t.params[i]

@@ -97,7 +97,7 @@ func (s system) task(env bench.Environment, t *evaluator.Template) (bench.Task, 
 		if n < 0 {
 			return bench.Task{}, fmt.Errorf("there is no network %s", short)
 		}
-		spec, ev, err := networks()[n].bound(&part)
+		spec, ev, err := networks()[n].onTemplate(&part)
 		if err != nil {
 			return bench.Task{}, err
 		}

@@ -121,7 +121,7 @@ func (r *Report) compare(ref reference, t *table) {
 		case len(rows) == 0:
 			r.Bad = append(r.Bad, fmt.Sprintf("%s: none of its %d rows can be compared", ref.file, len(t.rows)))
 		}
-		r.add(ref.file, rows)
+		r.appendRows(ref.file, rows)
 		break
 	}
 	if len(t.rows) == 0 {
@@ -133,8 +133,8 @@ func (r *Report) compare(ref reference, t *table) {
 	}
 }
 
-// add adds rows of a reference and counts them.
-func (r *Report) add(file string, rows []Row) {
+// appendRows adds rows of a reference and counts them.
+func (r *Report) appendRows(file string, rows []Row) {
 	for i := range rows {
 		rows[i].Reference = file
 		if rows[i].Verdict != Note {
@@ -157,7 +157,7 @@ type agreement struct {
 	misses      []string
 }
 
-func (a *agreement) add(name string, theirs, ours int64) {
+func (a *agreement) compare(name string, theirs, ours int64) {
 	a.rows++
 	if theirs == ours {
 		a.agree++

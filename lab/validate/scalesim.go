@@ -59,7 +59,7 @@ func scalesimBandwidth(t *table) ([]Row, error) {
 				return nil, t.bad(i, err)
 			}
 		}
-		w.add(name+" "+mode, float64(theirs), float64(ours-1))
+		w.compare(name+" "+mode, float64(theirs), float64(ours-1))
 	}
 	return []Row{w.row()}, nil
 }
@@ -77,11 +77,11 @@ func scalesimCompute(t *table) ([]Row, error) {
 			return nil, l.err
 		}
 		p := a.Pass(&g)
-		cycles.add(name, l.int("total_cycles"), p.Cycles)
-		inputs.add(name, l.int("sram_ifmap_reads"), p.InputReads)
-		weights.add(name, l.int("sram_filter_reads"), p.WeightReads)
+		cycles.compare(name, l.int("total_cycles"), p.Cycles)
+		inputs.compare(name, l.int("sram_ifmap_reads"), p.InputReads)
+		weights.compare(name, l.int("sram_filter_reads"), p.WeightReads)
 		if a.Dataflow != systolic.OutputStationary { // the tool counts the padding of its last tiles
-			outputs.add(name, l.int("sram_ofmap_writes"), p.OutputWrites)
+			outputs.compare(name, l.int("sram_ofmap_writes"), p.OutputWrites)
 		}
 		if l.err != nil {
 			return nil, l.err

@@ -47,11 +47,11 @@ func cactiSRAM(t *table) ([]Row, error) {
 		}
 		name := fmt.Sprintf("%g nm, %g B, %d bit", nm, bytes, width)
 		if less, inner := node.Without(bytes); inner {
-			left.add(l, width, less, bytes)
+			left.compare(l, width, less, bytes)
 		}
-		read.add(name, l.above("read_pJ"), m.ReadPJPerByte*float64(width)/bitsPerByte)
-		write.add(name, l.above("write_pJ"), m.WritePJPerByte*float64(width)/bitsPerByte)
-		area.add(name, l.above("area_mm2"), m.AreaMM2)
+		read.compare(name, l.above("read_pJ"), m.ReadPJPerByte*float64(width)/bitsPerByte)
+		write.compare(name, l.above("write_pJ"), m.WritePJPerByte*float64(width)/bitsPerByte)
+		area.compare(name, l.above("area_mm2"), m.AreaMM2)
 		if l.err != nil {
 			return nil, l.err
 		}
@@ -73,16 +73,16 @@ func cactiSRAM(t *table) ([]Row, error) {
 // organisation.
 type leftOut struct{ read, write, area within }
 
-func (o *leftOut) add(l *line, width int64, node tech.Node, bytes float64) {
+func (o *leftOut) compare(l *line, width int64, node tech.Node, bytes float64) {
 	const bitsPerByte = 8
 	m := node.SRAM(bytes)
 	if width == wide {
 		m = node.WideSRAM(bytes)
 	}
 	name := fmt.Sprintf("%s, %g B, %d bit, left out", node.Name, bytes, width)
-	o.read.add(name, l.above("read_pJ"), m.ReadPJPerByte*float64(width)/bitsPerByte)
-	o.write.add(name, l.above("write_pJ"), m.WritePJPerByte*float64(width)/bitsPerByte)
-	o.area.add(name, l.above("area_mm2"), m.AreaMM2)
+	o.read.compare(name, l.above("read_pJ"), m.ReadPJPerByte*float64(width)/bitsPerByte)
+	o.write.compare(name, l.above("write_pJ"), m.WritePJPerByte*float64(width)/bitsPerByte)
+	o.area.compare(name, l.above("area_mm2"), m.AreaMM2)
 }
 
 func (o *leftOut) rows() []Row {
@@ -113,7 +113,7 @@ type within struct {
 	misses      []string
 }
 
-func (w *within) add(name string, theirs, ours float64) {
+func (w *within) compare(name string, theirs, ours float64) {
 	w.rows++
 	e := ours/theirs - 1
 	w.worst = max(w.worst, e, -e)

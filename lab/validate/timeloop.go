@@ -138,14 +138,14 @@ func newCounts() *counts {
 // theirs holds what the tool counts per instance.
 type theirs struct{ capacity, reads, fills, updates int64 }
 
-func (c *counts) add(name string, x *nest, r *model.Result, level int, o model.Operand, want theirs) {
+func (c *counts) compare(name string, x *nest, r *model.Result, level int, o model.Operand, want theirs) {
 	got := r.Access[level][o]
 	per := x.instances(level)
-	c.capacity.add(name, want.capacity, got.Tile)
+	c.capacity.compare(name, want.capacity, got.Tile)
 	fills := [model.Operands]*agreement{&c.weightFills, &c.inputFills, &c.outputFills}
-	fills[o].add(name, want.fills, got.Fills/per)
-	c.reads.add(name, want.reads, got.Reads/per)
-	c.updates.add(name, want.updates, got.Updates/per)
+	fills[o].compare(name, want.fills, got.Fills/per)
+	c.reads.compare(name, want.reads, got.Reads/per)
+	c.updates.compare(name, want.updates, got.Updates/per)
 }
 
 func (c *counts) rows() []Row {
@@ -170,7 +170,7 @@ func timeloopRandom(t *table) ([]Row, error) {
 		}
 		r := model.Eval(&x.problem, &x.arch, &x.mapping)
 		if name := l.text("case"); name != last {
-			cycles.add("case "+name, l.int("cycles"), r.ComputeCycles)
+			cycles.compare("case "+name, l.int("cycles"), r.ComputeCycles)
 			last = name
 		}
 		level, ok := levels[l.text("level")]
@@ -178,7 +178,7 @@ func timeloopRandom(t *table) ([]Row, error) {
 		if !ok || err != nil {
 			return nil, t.bad(i, fmt.Errorf("level %q or tensor %q is unknown", l.text("level"), l.text("tensor")))
 		}
-		c.add(fmt.Sprintf("case %s %s %s", last, l.text("level"), o), x, &r, level, o, theirs{
+		c.compare(fmt.Sprintf("case %s %s %s", last, l.text("level"), o), x, &r, level, o, theirs{
 			capacity: l.int("util_capacity"), reads: l.int("reads_per_inst"), fills: l.int("fills_per_inst"), updates: l.int("updates_per_inst"),
 		})
 		if l.err != nil {

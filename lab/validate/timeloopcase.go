@@ -52,15 +52,15 @@ func timeloopCases(t *table) ([]Row, error) {
 			if err != nil {
 				return nil, t.bad(i, fmt.Errorf("case %s: %w", name, err))
 			}
-			cycles.add(name, theirCycles, r.ComputeCycles)
-			macs.add(name, theirMACs, r.MACs)
+			cycles.compare(name, theirCycles, r.ComputeCycles)
+			macs.compare(name, theirMACs, r.MACs)
 		}
 		level, ok := levels[l.text("level")]
 		o, err := operandNamed(l.text("tensor"))
 		if !ok || err != nil {
 			return nil, t.bad(i, fmt.Errorf("level %q or tensor %q is unknown", l.text("level"), l.text("tensor")))
 		}
-		c.add(fmt.Sprintf("%s %s %s", last, l.text("level"), o), x, &r, level, o, theirs{
+		c.compare(fmt.Sprintf("%s %s %s", last, l.text("level"), o), x, &r, level, o, theirs{
 			capacity: l.int("utilized_capacity"), reads: l.int("scalar_reads_per_inst"),
 			fills: l.int("scalar_fills_per_inst"), updates: l.int("scalar_updates_per_inst"),
 		})

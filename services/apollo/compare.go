@@ -56,7 +56,7 @@ type compared struct {
 	trials  []int // their numbers
 }
 
-func (c *compared) add(trial int, feasible bool, values []float64) {
+func (c *compared) appendTrial(trial int, feasible bool, values []float64) {
 	var m map[string]float64
 	if feasible {
 		m = metricMap(c.spec, values)
@@ -116,7 +116,7 @@ func (a *app) comparedStudy(ctx context.Context, s *session, word string) (*comp
 	one := &compared{study: view.Study, run: view.Run, state: string(view.State), spec: view.Spec}
 	for i := range l.trials {
 		if t := &l.trials[i]; t.result != nil {
-			one.add(t.number, t.judgement.Feasible, t.result.Values)
+			one.appendTrial(t.number, t.judgement.Feasible, t.result.Values)
 		}
 	}
 	return one, nil
@@ -130,7 +130,7 @@ func (a *app) comparedLog(ctx context.Context, ref events.Source) (*compared, er
 	}
 	one := &compared{study: src.Study, run: src.Run, state: "archived", spec: src.Spec}
 	for _, t := range src.Trials {
-		one.add(t.Trial, t.Feasible, t.Values)
+		one.appendTrial(t.Trial, t.Feasible, t.Values)
 	}
 	return one, nil
 }

@@ -19,7 +19,7 @@ func comparedOf(name string, goals []string, rows ...[]float64) *compared {
 	}
 	c := &compared{name: name, study: name, run: "0badcafe", spec: spec}
 	for i, row := range rows {
-		c.add(i, row != nil, row)
+		c.appendTrial(i, row != nil, row)
 	}
 	return c
 }

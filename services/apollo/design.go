@@ -30,8 +30,8 @@ type designFlags struct {
 	networks, sets   []string
 }
 
-// add registers the flags; withDesign leaves out those that name one design.
-func (f *designFlags) add(c *cobra.Command, withDesign bool) {
+// register registers the flags; withDesign leaves out those that name one design.
+func (f *designFlags) register(c *cobra.Command, withDesign bool) {
 	flags := c.Flags()
 	flags.StringVar(&f.template, "template", defaultTemplate(), "`name` of the template")
 	flags.StringArrayVar(&f.networks, "workload", []string{"mobilenet_v2"}, "`network` to run, as often as wanted: name or name=weight")

@@ -44,7 +44,7 @@ preset or @FILE (a JSON answer of run, certify or trial show), with changes afte
 			return a.Print(cli.Answer{Value: d, Text: d.text})
 		},
 	}
-	flags.add(c, false)
+	flags.register(c, false)
 	return c
 }
 

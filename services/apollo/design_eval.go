@@ -47,7 +47,7 @@ its place under the roofline; -o svg and -o png draw them.`,
 			return a.Print(s.answer(&r, nests))
 		},
 	}
-	flags.add(c, true)
+	flags.register(c, true)
 	c.Flags().StringVar(&mapping, "mapping", "", "`file` of mappings to use instead of the mapper's")
 	c.Flags().StringArrayVar(&nests, "mapping-of", nil, "print the loop nest of this `layer`, as often as wanted: an id, network/id, or all")
 	return c

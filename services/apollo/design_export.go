@@ -51,7 +51,7 @@ mapping: one file of loop nests that "apollo design eval --mapping" takes.`,
 			return a.Print(s.mappings(mapped))
 		},
 	}
-	flags.add(c, true)
+	flags.register(c, true)
 	c.Flags().StringVar(&layer, "layer", "", "only the layer with this `id`, or network/id")
 	c.Flags().StringVar(&dir, "dir", "", "write a file per layer into this `directory`")
 	c.Flags().StringVar(&as, "as", "timeloop", "`format`: timeloop|mapping")

@@ -36,7 +36,7 @@ changes that make a design infeasible, it says which rules a change repairs or b
 			return a.Print(n.answer(&s))
 		},
 	}
-	flags.add(c, true)
+	flags.register(c, true)
 	c.Flags().BoolVar(&all, "all", false, "change to every level, not only to the next ones")
 	return c
 }

@@ -56,7 +56,7 @@ whole numbers move by at least one.`,
 			return a.Print(study.answer())
 		},
 	}
-	flags.add(c, true)
+	flags.register(c, true)
 	c.Flags().StringArrayVar(&rivals, "rival", nil, "`design` to compare with, as often as wanted: a preset or @FILE, with changes after commas")
 	ranked := rankedMetrics(template.All()[0].Template().Backend.Describe().Metrics)
 	c.Flags().StringVar(&metric, "metric", ranked[0], "what being ahead means: "+strings.Join(ranked, "|"))

@@ -50,7 +50,7 @@ func (l *letterJSON) bytes() int { return max(l.Size, len(l.Body)) }
 // letterFlags choose letters.
 type letterFlags struct{ study, service string }
 
-func (f *letterFlags) add(c *cobra.Command) {
+func (f *letterFlags) register(c *cobra.Command) {
 	c.Flags().StringVar(&f.study, "study", "*", "only the letters about this `study`")
 	c.Flags().StringVar(&f.service, "service", "*", "only the letters of this `service`: proposer, evaluator, archiver or queue")
 }
@@ -97,7 +97,7 @@ about a work item paused its study. The oldest letters make room for new ones.`,
 			return a.Print(cli.Answer{Value: letters, Items: items, Grid: g})
 		},
 	}
-	flags.add(c)
+	flags.register(c)
 	return c
 }
 
@@ -112,7 +112,7 @@ func (a *app) dlqShowCommand() *cobra.Command {
 				return err
 			}
 			defer s.close(ctx)
-			l, _, err := s.letter(ctx, args[0])
+			l, _, err := s.deadLetter(ctx, args[0])
 			if err != nil {
 				return err
 			}
@@ -144,8 +144,8 @@ func (l *letterJSON) text(w io.Writer) {
 	}
 }
 
-// letter returns the dead letter with that sequence, and its subject.
-func (s *session) letter(ctx context.Context, name string) (*letterJSON, string, error) {
+// deadLetter returns the dead letter with that sequence, and its subject.
+func (s *session) deadLetter(ctx context.Context, name string) (*letterJSON, string, error) {
 	seq, err := strconv.ParseUint(name, 10, 64)
 	if err != nil || seq == 0 {
 		return nil, "", cli.Usagef("%q is no letter: `apollo dlq ls` has their numbers", name)
@@ -197,7 +197,7 @@ func (a *app) dlqRmCommand() *cobra.Command {
 			return a.Print(cli.Answer{Value: value, Text: func(w io.Writer, _ cli.Paint) { fmt.Fprintf(w, "removed %s\n", cli.Plural(int(removed), "letter")) }})
 		},
 	}
-	flags.add(c)
+	flags.register(c)
 	c.Flags().BoolVar(&all, "all", false, "all that --study and --service choose")
 	return c
 }
@@ -216,7 +216,7 @@ func (s *session) removeLetters(ctx context.Context, filter string, names []stri
 		return removed, s.bus.Purge(ctx, filter)
 	}
 	for _, name := range names {
-		l, subject, err := s.letter(ctx, name)
+		l, subject, err := s.deadLetter(ctx, name)
 		if err == nil {
 			err = s.bus.Remove(ctx, subject, l.Letter)
 		}

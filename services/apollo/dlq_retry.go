@@ -42,7 +42,7 @@ for a lost work item publishes it by itself when it is resumed.`,
 			rows, items := []row{}, []any{}
 			g := &cli.Grid{Header: []string{">LETTER", "PUBLISHED ON"}}
 			for _, name := range args {
-				l, subject, err := s.letter(ctx, name)
+				l, subject, err := s.deadLetter(ctx, name)
 				if err == nil {
 					err = s.republish(ctx, l)
 				}

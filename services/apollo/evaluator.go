@@ -68,7 +68,7 @@ type programFlags struct {
 	dir  string
 }
 
-func (f *programFlags) add(c *cobra.Command) {
+func (f *programFlags) register(c *cobra.Command) {
 	c.Flags().StringVar(&f.exec, "exec", "", "`command` of the program, split like shell words; no shell runs it")
 	c.Flags().StringVar(&f.dir, "dir", "", "working `directory` of the program; default: this one")
 }
@@ -115,7 +115,7 @@ time-outs, attempts and restarts are done here. docs/plug-in-evaluator.md has th
 			})
 		},
 	}
-	program.add(c)
+	program.register(c)
 	c.Flags().StringVar(&name, "name", "", "`name` of the evaluator, as studies say it")
 	c.Flags().IntVar(&slots, "slots", 1, "`number` of processes, and so of designs at a time")
 	c.Flags().DurationVar(&handshake, "handshake", 5*time.Second, "longest `time` for the program to describe itself at its start")
@@ -151,7 +151,7 @@ func (a *app) runEvaluator(c *cobra.Command, argv []string, http string, o exter
 		}
 		last = append(last, r)
 	}
-	return untilSignal(ctx, startProcess(ctx, roles, last))
+	return untilSignal(ctx, startRoles(ctx, roles, last))
 }
 
 func (a *app) evaluatorCheckCommand() *cobra.Command {
@@ -182,7 +182,7 @@ The designs come from what the program says about itself, or from --study.`,
 			return a.checkEvaluator(c.Context(), argv, program.dir, timeout, doc)
 		},
 	}
-	program.add(c)
+	program.register(c)
 	c.Flags().DurationVar(&timeout, "timeout", 5*time.Second, "longest `time` for one design")
 	c.Flags().StringVar(&study, "study", "", "study `file` whose designs and metrics are used")
 	return c

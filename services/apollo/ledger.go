@@ -59,14 +59,14 @@ func readLedger(ctx context.Context, bus events.Bus, view *client.StudyView) (*l
 		t := &l.trials[i]
 		if t.result != nil {
 			t.judgement = judge.Judge(t.design, t.result)
-			l.counts.add(t)
+			l.counts.count(t)
 		}
 	}
 	l.hash = hashTrials(l.trials)
 	return l, nil
 }
 
-func (c *counts) add(t *trial) {
+func (c *counts) count(t *trial) {
 	c.Trials++
 	switch t.result.Outcome {
 	case events.OutcomeMeasured:

@@ -23,10 +23,10 @@ type role struct {
 	run  func(ctx context.Context) error
 }
 
-// process runs roles together: when one breaks, or when it is stopped, all
+// roleGroup runs roles together: when one breaks, or when it is stopped, all
 // end, those in first before those in last, so that the archiver still sees
 // what the evaluators finished.
-type process struct {
+type roleGroup struct {
 	stages [2]context.Context
 	cancel [2]context.CancelFunc
 	groups [2]sync.WaitGroup
@@ -37,19 +37,19 @@ type process struct {
 	once   sync.Once
 }
 
-// startProcess starts the roles.
-func startProcess(ctx context.Context, first, last []role) *process {
-	p := &process{broken: make(chan struct{})}
+// startRoles starts the roles.
+func startRoles(ctx context.Context, first, last []role) *roleGroup {
+	p := &roleGroup{broken: make(chan struct{})}
 	for i := range p.stages {
 		// Detached: the way to the end goes through stop.
 		p.stages[i], p.cancel[i] = context.WithCancel(context.WithoutCancel(ctx))
 	}
-	p.add(first, last) //nolint:contextcheck // see above
+	p.start(first, last) //nolint:contextcheck // see above
 	return p
 }
 
-// add starts more roles.
-func (p *process) add(first, last []role) {
+// start starts more roles beside those that run.
+func (p *roleGroup) start(first, last []role) {
 	for i, roles := range [2][]role{first, last} {
 		for _, r := range roles {
 			p.groups[i].Go(func() { p.serve(p.stages[i], r) })
@@ -57,7 +57,7 @@ func (p *process) add(first, last []role) {
 	}
 }
 
-func (p *process) serve(ctx context.Context, r role) {
+func (p *roleGroup) serve(ctx context.Context, r role) {
 	err := r.run(ctx)
 	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
 		return
@@ -73,7 +73,7 @@ func (p *process) serve(ctx context.Context, r role) {
 
 // stop ends the roles in order and returns what broke. Roles that take longer
 // than drainTimeout are left behind: everything durable is on disk.
-func (p *process) stop() error {
+func (p *roleGroup) stop() error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -64,7 +64,7 @@ type runner struct {
 	flags   runFlags
 
 	session *session
-	process *process
+	process *roleGroup
 	program *program // nil where the study file names none
 	watch   stopwatch
 	brought *transfer.Report

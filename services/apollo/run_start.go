@@ -42,9 +42,9 @@ func (r *runner) start(ctx context.Context, view *client.StudyView, parts part) 
 		last = append(last, role{"archiver", archiver.Run})
 	}
 	if r.process == nil {
-		r.process = startProcess(ctx, nil, nil)
+		r.process = startRoles(ctx, nil, nil)
 	}
-	r.process.add(first, last) //nolint:contextcheck // the roles live until stop
+	r.process.start(first, last) //nolint:contextcheck // the roles live until stop
 	return nil
 }
 

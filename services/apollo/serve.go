@@ -25,7 +25,7 @@ type serviceFlags struct {
 	http       string
 }
 
-func (f *serviceFlags) add(c *cobra.Command) {
+func (f *serviceFlags) register(c *cobra.Command) {
 	c.Flags().IntVar(&f.evaluators, "evaluators", runtime.NumCPU(), "`number` of evaluator workers")
 	c.Flags().StringVar(&f.http, "http", "", "`address` for /healthz and /metrics, for example 127.0.0.1:8080; default: none")
 }
@@ -67,7 +67,7 @@ harm; one archiver writes to one data directory. Evaluators of your own run with
 			return a.serve(ctx, c, s, args, flags)
 		},
 	}
-	flags.add(c)
+	flags.register(c)
 	return c
 }
 
@@ -101,7 +101,7 @@ func (a *app) serve(ctx context.Context, c *cobra.Command, s *session, names []s
 		}
 		last = append(last, r)
 	}
-	return untilSignal(ctx, startProcess(ctx, first, last))
+	return untilSignal(ctx, startRoles(ctx, first, last))
 }
 
 // serveAPI offers the proposer's request/reply endpoints: `nats micro` lists
@@ -115,7 +115,7 @@ func serveAPI(ctx context.Context, bus *natsbus.Bus) error {
 }
 
 // untilSignal waits until a signal comes or a role breaks, and drains.
-func untilSignal(ctx context.Context, p *process) error {
+func untilSignal(ctx context.Context, p *roleGroup) error {
 	select {
 	case <-ctx.Done():
 	case <-p.broken:

@@ -60,7 +60,7 @@ It listens on the loopback only; --token is needed to listen anywhere else.`,
 			return a.serve(ctx, c, s, roleNames[:], flags)
 		},
 	}
-	flags.add(c)
+	flags.register(c)
 	c.Flags().StringVar(&host, "host", "127.0.0.1", "`address` to listen on")
 	c.Flags().IntVar(&port, "port", natsPort, "`port` to listen on; 0 takes a free one")
 	return c

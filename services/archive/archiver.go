@@ -239,18 +239,18 @@ func (w *archive) commitOnce() error {
 // announce tells the world what is on disk. What cannot be told now stays and
 // is told later: the log on disk does not wait for it.
 func (w *archive) announce(ctx context.Context) {
-	for _, n := range w.store.News() {
-		if err := w.tell(ctx, n); err != nil {
+	for _, n := range w.store.Unannounced() {
+		if err := w.announceOne(ctx, n); err != nil {
 			if ctx.Err() == nil {
 				w.log.Warn("tell of archived files: trying again later", "error", err)
 			}
 			return
 		}
-		w.store.Announced(n)
+		w.store.MarkAnnounced(n)
 	}
 }
 
-func (w *archive) tell(ctx context.Context, n archiver.News) error {
+func (w *archive) announceOne(ctx context.Context, n archiver.Announcement) error {
 	for _, p := range n.Parts {
 		id := fmt.Sprintf("archive.%s.%s.part.%.16s", p.Study, p.Run, p.SHA256)
 		subject := events.ArchiveSubject(p.Study, p.Run, "part")

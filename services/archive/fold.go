@@ -111,16 +111,16 @@ func (w *archive) logged(ctx context.Context, d delivery) error {
 		return w.deadLetter(ctx, d.m, err)
 	}
 	if kind == "failed" {
-		if err := w.untilNow(ctx, r); err != nil {
+		if err := w.awaitStoredResults(ctx, r); err != nil {
 			return err
 		}
 	}
 	return w.finish(ctx)
 }
 
-// untilNow makes a failed run wait for the results that are stored by now: its
+// awaitStoredResults makes a failed run wait for the results that are stored by now: its
 // last event does not say which ones belong to it.
-func (w *archive) untilNow(ctx context.Context, r *archiveRun) error {
+func (w *archive) awaitStoredResults(ctx context.Context, r *archiveRun) error {
 	return w.retry(ctx, "look at the results", func(ctx context.Context) error {
 		info, err := w.bus.Facts().Info(ctx, "result.>")
 		if err == nil {

@@ -22,7 +22,7 @@ func (w *archive) result(ctx context.Context, d delivery, logs <-chan delivery) 
 	}
 	m := d.m
 	if m.Seq <= w.seen {
-		return w.anew(ctx)
+		return w.checkRecreated(ctx)
 	}
 	if w.wanted(m) {
 		if err := w.archiveResult(ctx, m, logs); err != nil {
@@ -41,9 +41,9 @@ func (w *archive) result(ctx context.Context, d delivery, logs <-chan delivery) 
 	return w.finish(ctx)
 }
 
-// anew ends the work with errWentBack when the stream of results was made anew
+// checkRecreated ends the work with errWentBack when the stream of results was made anew
 // while it was followed: its sequences count from 1 again.
-func (w *archive) anew(ctx context.Context) error {
+func (w *archive) checkRecreated(ctx context.Context) error {
 	before := w.at.Created
 	var now time.Time
 	err := w.retry(ctx, "look at the results", func(ctx context.Context) error {
@@ -83,7 +83,7 @@ func (w *archive) archiveResult(ctx context.Context, m events.Message, logs <-ch
 		return w.deadLetter(ctx, m, fmt.Errorf("batch %d of %s/%s was never proposed", batch, key.Study, key.Run))
 	}
 	if !m.Time.After(proposal.at) {
-		if stands, err := w.stands(ctx, m); err != nil || !stands {
+		if stands, err := w.stillStored(ctx, m); err != nil || !stands {
 			return err
 		}
 	}
@@ -116,10 +116,10 @@ func (w *archive) archiveResult(ctx context.Context, m events.Message, logs <-ch
 	return nil
 }
 
-// stands reports whether a result is still among the facts. The proposer takes
+// stillStored reports whether a result is still among the facts. The proposer takes
 // one away that was there before its batch was proposed, so that one which
 // looks older than its batch has to be looked up.
-func (w *archive) stands(ctx context.Context, m events.Message) (stands bool, err error) {
+func (w *archive) stillStored(ctx context.Context, m events.Message) (stands bool, err error) {
 	err = w.retry(ctx, "look a result up", func(ctx context.Context) error {
 		stands = false
 		for now, err := range w.bus.Facts().Read(ctx, m.Seq, m.Subject) {

@@ -57,7 +57,7 @@ func (p *Problem) Run(ctx context.Context, opts Options) (State, error) {
 	}
 	for range workers {
 		w := newWalker(p)
-		if q, ok := w.probe.(*plainProbe); ok {
+		if q, ok := w.probe.(*enumerationProbe); ok {
 			q.ctx = ctx
 		}
 		r.walkers = append(r.walkers, w)
@@ -145,7 +145,7 @@ func (r *run) round(ctx context.Context) error {
 		return err
 	}
 	for i := range answers {
-		best.add(answers[i].found)
+		best.merge(answers[i].found)
 		r.state.add(answers[i].counts)
 	}
 	r.state.Done += n
@@ -189,7 +189,7 @@ func (r *run) each(ctx context.Context, n int, f func(w *walker, i int)) error {
 }
 
 func (w *walker) failure() error {
-	if q, ok := w.probe.(*plainProbe); ok {
+	if q, ok := w.probe.(*enumerationProbe); ok {
 		return q.err
 	}
 	return nil

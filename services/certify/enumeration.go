@@ -13,9 +13,9 @@ import (
 // bounds visits at most, unless one parameter alone has more.
 const groupSize = 4096
 
-// plainStages splits the parameters of a space into those that name a group
+// enumerationStages splits the parameters of a space into those that name a group
 // and those that vary inside it.
-func plainStages(s space.Space) [][]int {
+func enumerationStages(s space.Space) [][]int {
 	n := s.Len()
 	inner, size := n, 1
 	for inner > 0 && (inner == n || size*s.Param(inner-1).Len() <= groupSize) {
@@ -33,9 +33,9 @@ func plainStages(s space.Space) [][]int {
 	return stages
 }
 
-// plainProbe measures complete designs with Evaluate and bounds nothing. An
+// enumerationProbe measures complete designs with Evaluate and bounds nothing. An
 // evaluation that fails ends the proof: err is set then.
-type plainProbe struct {
+type enumerationProbe struct {
 	p    *Problem
 	last int
 	ctx  context.Context // kept, because a probe has no other way to hear of a cancelled proof
@@ -43,7 +43,7 @@ type plainProbe struct {
 }
 
 // Fix implements evaluator.Probe.
-func (q *plainProbe) Fix(stage int, design []space.Value, values []float64) bool {
+func (q *enumerationProbe) Fix(stage int, design []space.Value, values []float64) bool {
 	if stage < q.last {
 		for i := range values {
 			values[i] = math.Inf(-1)

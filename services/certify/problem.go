@@ -81,7 +81,7 @@ func New(spec *events.Spec, ev evaluator.Evaluator, desc evaluator.Description) 
 	if prover, ok := ev.(evaluator.Prover); ok {
 		p.prover, p.stages = prover, prover.Stages()
 	} else {
-		p.stages, p.enclosed = plainStages(p.space), false
+		p.stages, p.enclosed = enumerationStages(p.space), false
 	}
 	p.prepare()
 	return p, nil

@@ -38,7 +38,7 @@ type found struct {
 
 func nothing() found { return found{key: math.Inf(1)} }
 
-func (f *found) add(o found) {
+func (f *found) merge(o found) {
 	switch {
 	case o.tied == 0 || o.key > f.key:
 	case o.key < f.key || f.tied == 0:
@@ -73,7 +73,7 @@ func newWalker(p *Problem) *walker {
 	if p.prover != nil {
 		w.probe = p.prover.NewProbe(p.wanted)
 	} else {
-		w.probe = &plainProbe{p: p, last: len(p.stages) - 1}
+		w.probe = &enumerationProbe{p: p, last: len(p.stages) - 1}
 	}
 	return w
 }
@@ -162,7 +162,7 @@ func (w *walker) measure(stage int, index uint64) {
 		return
 	}
 	if key := w.p.sign * w.values[w.p.objective]; key <= w.cut {
-		w.best.add(found{key: key, index: index, tied: 1})
+		w.best.merge(found{key: key, index: index, tied: 1})
 	}
 }
 

@@ -165,7 +165,7 @@ type checker struct {
 	q        question
 	findings map[string]Finding
 
-	p       *process
+	p       *programProcess
 	nextID  int
 	pending map[string]bool // ids that were sent and are not yet answered
 	foreign []string        // ids of answers to nothing that is pending

@@ -95,12 +95,12 @@ type Backend struct {
 
 var (
 	_ evaluator.Backend = (*Backend)(nil)
-	_ evaluator.Limited = (*bound)(nil)
+	_ evaluator.Limited = (*taskEvaluator)(nil)
 )
 
 // slot is a place for one process. Who took it from Backend.free owns it.
 type slot struct {
-	p *process // nil before the first design and after a loss
+	p *programProcess // nil before the first design and after a loss
 	// futile counts the processes in a row that ended without one answer.
 	futile int
 	last   *Failure
@@ -218,7 +218,7 @@ func (b *Backend) New(t evaluator.Task) (evaluator.Evaluator, error) {
 	if len(want) == 0 {
 		want = t.Metrics
 	}
-	return &bound{b: b, q: newQuestion(t.Params, want, t.Networks), params: len(t.Params), want: want}, nil
+	return &taskEvaluator{b: b, q: newQuestion(t.Params, want, t.Networks), params: len(t.Params), want: want}, nil
 }
 
 // Close ends every process, after the evaluations in progress: end their
@@ -239,8 +239,8 @@ func (b *Backend) Close() error {
 	return nil
 }
 
-// bound is the program bound to a task.
-type bound struct {
+// taskEvaluator is the program bound to a task.
+type taskEvaluator struct {
 	b      *Backend
 	q      question
 	params int
@@ -248,7 +248,7 @@ type bound struct {
 }
 
 // Evaluate is EvaluateWithin the limit of the options.
-func (e *bound) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Result, error) {
+func (e *taskEvaluator) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Result, error) {
 	return e.EvaluateWithin(ctx, e.b.o.Timeout, r, func(evaluator.Reason) {})
 }
 
@@ -257,7 +257,7 @@ func (e *bound) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Re
 // the Code constants and the end of standard error: one attempt, after which the
 // next process is a fresh one. The error is ctx's when no process became free or
 // ctx was cancelled, ErrClosed, or one that wraps evaluator.ErrChanged.
-func (e *bound) EvaluateWithin(ctx context.Context, limit time.Duration, r evaluator.Request, lost func(evaluator.Reason)) (evaluator.Result, error) {
+func (e *taskEvaluator) EvaluateWithin(ctx context.Context, limit time.Duration, r evaluator.Request, lost func(evaluator.Reason)) (evaluator.Result, error) {
 	if err := checkDesign(r, e.params); err != nil {
 		return evaluator.Result{}, err
 	}
@@ -358,7 +358,7 @@ func (b *Backend) ask(ctx context.Context, limit time.Duration, s *slot, id stri
 
 // askOne asks one process, which it may have to start: that takes time of the
 // limit, a pause before it does not.
-func (b *Backend) askOne(ctx context.Context, limit time.Duration, s *slot, id string, line []byte) (answer, *process, error) {
+func (b *Backend) askOne(ctx context.Context, limit time.Duration, s *slot, id string, line []byte) (answer, *programProcess, error) {
 	s.forget()
 	if s.p == nil {
 		if err := s.pause(ctx); err != nil {

@@ -147,7 +147,7 @@ func copyWhile(ctx context.Context, to io.Writer, from io.Reader) error {
 func (b *Backend) Program() *events.Program { return b.program }
 
 // start starts a process, unless the program is not what it was.
-func (b *Backend) start(ctx context.Context) (*process, error) {
+func (b *Backend) start(ctx context.Context) (*programProcess, error) {
 	if err := b.unchanged(ctx); err != nil {
 		return nil, err
 	}

@@ -9,9 +9,9 @@ import (
 	"apollo/services/child"
 )
 
-// process is one run of the program. One goroutine at a time may call ask and
+// programProcess is one run of the program. One goroutine at a time may call ask and
 // its parts; Kill and Done are safe for all.
-type process struct {
+type programProcess struct {
 	*child.Process
 	max int // longest line, in bytes
 	// answered counts the questions that this process has answered.
@@ -22,16 +22,16 @@ type process struct {
 }
 
 // start runs argv. The error says why it cannot.
-func start(argv []string, o Options) (*process, error) {
+func start(argv []string, o Options) (*programProcess, error) {
 	p, err := child.Start(argv, child.Options{Dir: o.Dir, Env: o.Env, MaxLine: o.MaxLine, Stderr: o.Stderr})
 	if err != nil {
 		return nil, err
 	}
-	return &process{Process: p, max: o.MaxLine}, nil
+	return &programProcess{Process: p, max: o.MaxLine}, nil
 }
 
 // readLine returns the next line, or a *Failure for one that is too long.
-func (p *process) readLine() ([]byte, error) {
+func (p *programProcess) readLine() ([]byte, error) {
 	line, err := p.ReadLine()
 	if errors.Is(err, child.ErrTooLong) {
 		return nil, &Failure{CodeTooLong, fmt.Sprintf("the program wrote a line of more than %d bytes; an answer is one short line", p.max)}
@@ -43,7 +43,7 @@ func (p *process) readLine() ([]byte, error) {
 // other questions are counted and ignored. When ctx ends first the process
 // group is killed. The error is a *Failure, or ctx's error when it was
 // cancelled.
-func (p *process) ask(ctx context.Context, id string, line []byte) (answer, error) {
+func (p *programProcess) ask(ctx context.Context, id string, line []byte) (answer, error) {
 	began := time.Now()
 	p.Mark()
 	stop := context.AfterFunc(ctx, p.Kill)
@@ -70,7 +70,7 @@ func (p *process) ask(ctx context.Context, id string, line []byte) (answer, erro
 	return answer{}, p.death()
 }
 
-func (p *process) exchange(id string, line []byte) (answer, error) {
+func (p *programProcess) exchange(id string, line []byte) (answer, error) {
 	// A process that ended may have answered before: read on all the same.
 	werr := p.Write(line)
 	for {
@@ -90,12 +90,12 @@ func (p *process) exchange(id string, line []byte) (answer, error) {
 	}
 }
 
-func (p *process) timeout(waited time.Duration) *Failure {
+func (p *programProcess) timeout(waited time.Duration) *Failure {
 	return &Failure{CodeTimeout, fmt.Sprintf("no answer within %s%s; write one line per design and flush it, or raise the time-out%s",
 		waited.Round(time.Millisecond), p.strayNote(), p.Note())}
 }
 
-func (p *process) strayNote() string {
+func (p *programProcess) strayNote() string {
 	if p.stray == 0 {
 		return ""
 	}
@@ -103,7 +103,7 @@ func (p *process) strayNote() string {
 }
 
 // death ends a process whose output has ended, and describes it.
-func (p *process) death() *Failure {
+func (p *programProcess) death() *Failure {
 	timer := time.NewTimer(child.Drain)
 	defer timer.Stop()
 	select {

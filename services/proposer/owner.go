@@ -106,7 +106,7 @@ type owner struct {
 	strangers   int
 	curbed      bool
 	servedSince time.Time
-	answered    lately
+	answered    recentCount
 }
 
 type ownerRequest struct {
@@ -168,11 +168,11 @@ func (o *owner) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case m := <-results:
-			if err := o.take(ctx, m, results); err != nil {
+			if err := o.foldResults(ctx, m, results); err != nil {
 				return messages.Quiet(ctx, err)
 			}
 		case m := <-letters:
-			o.letter(m)
+			o.noteDeadLetter(m)
 		case <-o.resend.C:
 			o.wake = time.Time{}
 		case err := <-broken:

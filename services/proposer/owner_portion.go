@@ -68,13 +68,13 @@ func (o *owner) countStrangers(ctx context.Context, known []events.Presence) {
 	o.strangers = min(max(o.strangers, 0), events.MaxParallelism)
 }
 
-// lately counts what happened in the last one to two times portionLasts.
-type lately struct {
+// recentCount counts what happened in the last one to two times portionLasts.
+type recentCount struct {
 	since     time.Time
 	last, now int
 }
 
-func (l *lately) turn(now time.Time) {
+func (l *recentCount) rotate(now time.Time) {
 	switch gone := now.Sub(l.since); {
 	case gone >= 2*portionLasts:
 		l.since, l.last, l.now = now, 0, 0
@@ -83,12 +83,12 @@ func (l *lately) turn(now time.Time) {
 	}
 }
 
-func (l *lately) add(now time.Time) {
-	l.turn(now)
+func (l *recentCount) increment(now time.Time) {
+	l.rotate(now)
 	l.now++
 }
 
-func (l *lately) count(now time.Time) int {
-	l.turn(now)
+func (l *recentCount) count(now time.Time) int {
+	l.rotate(now)
 	return l.last + l.now
 }

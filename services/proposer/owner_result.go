@@ -32,8 +32,8 @@ func (o *owner) letterFilters() []string {
 	return []string{events.DeadLetterSubject("evaluator", o.key.Study), events.DeadLetterSubject(events.QueueService, o.key.Study)}
 }
 
-// letter notes a work item that was given up.
-func (o *owner) letter(m events.Message) {
+// noteDeadLetter notes a work item that was given up.
+func (o *owner) noteDeadLetter(m events.Message) {
 	_, payload, err := events.Decode(m.Data)
 	letter, ok := payload.(events.DeadLetter)
 	if err != nil || !ok {
@@ -46,11 +46,11 @@ func (o *owner) letter(m events.Message) {
 	}
 }
 
-// take folds a result and those that already wait behind it.
-func (o *owner) take(ctx context.Context, m events.Message, more <-chan events.Message) error {
+// foldResults folds a result and those that already wait behind it.
+func (o *owner) foldResults(ctx context.Context, m events.Message, more <-chan events.Message) error {
 	for {
 		o.lastMove = time.Now()
-		o.answered.add(o.lastMove)
+		o.answered.increment(o.lastMove)
 		err := o.retry(ctx, "fold result", func(ctx context.Context) error { return o.fold(ctx, m) })
 		if err != nil {
 			return err

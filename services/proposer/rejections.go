@@ -14,9 +14,9 @@ type rejections struct {
 	last []uint64   // sequences of those that this proposer appended, oldest first
 }
 
-// add takes one down. It returns the sequence up to which those before go, 0
+// remember takes one down. It returns the sequence up to which those before go, 0
 // for none: rarely, because a stream is not made smaller for one message.
-func (r *rejections) add(seq uint64) (through uint64) {
+func (r *rejections) remember(seq uint64) (through uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last = append(r.last, seq)
@@ -31,7 +31,7 @@ func (r *rejections) add(seq uint64) (through uint64) {
 // forget makes room where the log has too many rejections. What fails is tried
 // again with the next ones.
 func (p *Proposer) forget(ctx context.Context, seq uint64) {
-	through := p.rejections.add(seq)
+	through := p.rejections.remember(seq)
 	if through == 0 {
 		return
 	}

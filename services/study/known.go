@@ -16,7 +16,7 @@ func Corners(sp space.Space, judge *events.Judge, baseline []space.Value) []spac
 	for i := range high {
 		high[i] = sp.Param(i).Len() - 1
 	}
-	out := []space.Point{low, settled(sp, judge, high)}
+	out := []space.Point{low, resetInactive(sp, judge, high)}
 	if p, err := sp.Point(baseline); err == nil && len(baseline) > 0 {
 		out = append(out, p)
 	}
@@ -34,15 +34,15 @@ func Sample(sp space.Space, judge *events.Judge, n int) iter.Seq[space.Point] {
 			for i := range p {
 				p[i] = rng.IntN(sp.Param(i).Len())
 			}
-			if !yield(settled(sp, judge, p)) {
+			if !yield(resetInactive(sp, judge, p)) {
 				return
 			}
 		}
 	}
 }
 
-// settled puts what means nothing in a design to its first level.
-func settled(sp space.Space, judge *events.Judge, p space.Point) space.Point {
+// resetInactive puts what means nothing in a design to its first level.
+func resetInactive(sp space.Space, judge *events.Judge, p space.Point) space.Point {
 	if judge.Conditional() {
 		judge.Inactive(sp.Values(p), func(i int) { p[i] = 0 })
 	}
@@ -59,7 +59,7 @@ func (d *draft) lastResort(n int) {
 	m := d.machine
 	for _, p := range Corners(m.space, m.judge, m.cfg.Baseline) {
 		if d.len() < n && m.legal != nil && m.legal(p) {
-			d.add(p, knownOrigin, nil)
+			d.appendIfNew(p, knownOrigin, nil)
 		}
 	}
 	for p := range Sample(m.space, m.judge, Sampled) {
@@ -67,7 +67,7 @@ func (d *draft) lastResort(n int) {
 			return
 		}
 		if m.legal(p) {
-			d.add(p.Clone(), knownOrigin, nil)
+			d.appendIfNew(p.Clone(), knownOrigin, nil)
 		}
 	}
 }

@@ -150,7 +150,7 @@ func (m *Machine) start() (optimizer.Strategy, error) {
 func (m *Machine) problem(seed uint64) optimizer.Problem {
 	p := optimizer.Problem{Space: m.space, Seed: seed, Legal: m.legal, Features: m.features, Objectives: len(m.spec.Objectives)}
 	if m.judge.Conditional() {
-		p.Settle = func(at space.Point) { settled(m.space, m.judge, at) }
+		p.Settle = func(at space.Point) { resetInactive(m.space, m.judge, at) }
 	}
 	return p
 }

@@ -161,8 +161,8 @@ type draft struct {
 
 func (d *draft) len() int { return len(d.event.Designs) }
 
-// add appends a design unless the run has it already.
-func (d *draft) add(p space.Point, origin string, parents []int) (trial int, ok bool) {
+// appendIfNew appends a design unless the run has it already.
+func (d *draft) appendIfNew(p space.Point, origin string, parents []int) (trial int, ok bool) {
 	m := d.machine
 	key := m.space.Key(p)
 	if m.seen.Has(key) || d.taken.Has(key) {
@@ -192,7 +192,7 @@ func (d *draft) fromSources(n int) {
 		if d.len() == n {
 			return
 		}
-		if trial, ok := d.add(known.Point, "reuse:"+known.From, nil); ok {
+		if trial, ok := d.appendIfNew(known.Point, "reuse:"+known.From, nil); ok {
 			answer := events.TrialResult{Trial: trial, Outcome: known.Outcome, Values: known.Values, Reason: known.Reason}
 			d.event.Reused = append(d.event.Reused, answer.Reusable())
 		}
@@ -241,7 +241,7 @@ func (d *draft) ask(s optimizer.Strategy, prefix string, n int) error {
 			return fmt.Errorf("algorithm %s: ask at trial %d: point %v is not in the space", m.spec.Algorithm.Name, at, p.Point)
 		}
 		origin := prefix + p.Origin
-		if _, ok := d.add(p.Point, origin, p.Parents); ok || prefix == controlPrefix && d.again(p.Point, origin) {
+		if _, ok := d.appendIfNew(p.Point, origin, p.Parents); ok || prefix == controlPrefix && d.again(p.Point, origin) {
 			added++
 		}
 	}

@@ -141,7 +141,7 @@ func (l *Learner) Add(log *archiver.SourceLog, why string) (Candidate, error) {
 	if log.Unkeyed > 0 {
 		c.Quarantine = append(c.Quarantine, Quarantine{BadKey, log.Unkeyed})
 	}
-	err := l.add(log, &c)
+	err := l.learnFrom(log, &c)
 	if err != nil {
 		c.Use, c.Refused = "", err.Error()
 		return c, fmt.Errorf("source %s: %w", log.Study, err)
@@ -149,7 +149,7 @@ func (l *Learner) Add(log *archiver.SourceLog, why string) (Candidate, error) {
 	return c, nil
 }
 
-func (l *Learner) add(log *archiver.SourceLog, c *Candidate) error {
+func (l *Learner) learnFrom(log *archiver.SourceLog, c *Candidate) error {
 	m, err := l.match(log.Columns)
 	if err != nil {
 		return err
@@ -293,7 +293,7 @@ func (l *Learner) pick(log *archiver.SourceLog, s *screen, c *Candidate) ([]*pic
 			}
 		}
 		l.rejudge(p)
-		chosen.add(p)
+		chosen.offer(p)
 	}
 	picks, err := l.uncontested(log, s, chosen.all())
 	if err != nil {

@@ -194,7 +194,7 @@ func (s *screen) measure(t *archiver.Trial) {
 		}
 	}
 	if t.Outcome == events.OutcomeMeasured {
-		s.sample.add(s.learner.objectives(s.mapping.values(t.Values)))
+		s.sample.offer(s.learner.objectives(s.mapping.values(t.Values)))
 	}
 }
 
@@ -301,7 +301,7 @@ type reservoir struct {
 	items [][]float64
 }
 
-func (r *reservoir) add(item []float64) {
+func (r *reservoir) offer(item []float64) {
 	r.seen++
 	if len(r.items) < sampleSize {
 		r.items = append(r.items, item)

@@ -122,11 +122,11 @@ func NewReport(spec *events.Spec, run string, pins []events.SourcePin, tried []T
 		}
 		switch {
 		case strings.HasPrefix(t.Origin, controlPrefix):
-			control.add(v)
+			control.record(v)
 		case strings.HasPrefix(t.Origin, "reuse:"):
 			search.know(v)
 		default:
-			search.add(v)
+			search.record(v)
 		}
 	}
 	r.Search, r.Control = search.summary(sign), control.summary(sign)
@@ -144,7 +144,7 @@ type arm struct {
 	values []float64
 }
 
-func (a *arm) add(v float64) { a.values = append(a.values, v) }
+func (a *arm) record(v float64) { a.values = append(a.values, v) }
 
 func (a *arm) know(v float64) {
 	if a.knew == 0 || v < a.known {

@@ -71,22 +71,22 @@ func newSelection(objectives, sound int, edges []float64) *selection {
 	return s
 }
 
-func (s *selection) add(p *pick) {
+func (s *selection) offer(p *pick) {
 	switch {
 	case p.objectives == nil:
-		s.without.add(p)
+		s.without.offer(p)
 		return
 	case p.status != optimizer.Measured:
-		s.broken.add(p)
+		s.broken.offer(p)
 		return
 	}
 	for i := range s.best {
-		if p = s.best[i].add(p); p == nil {
+		if p = s.best[i].offer(p); p == nil {
 			return
 		}
 	}
 	at, _ := slices.BinarySearch(s.edges, p.objectives[0])
-	s.strata[at].add(p)
+	s.strata[at].offer(p)
 }
 
 // all returns what was kept, in the order of the trials.
@@ -109,8 +109,8 @@ type bounded struct {
 	items []*pick
 }
 
-// add takes a pick and returns the one that there is no room for, or nil.
-func (b *bounded) add(p *pick) *pick {
+// offer takes a pick and returns the one that there is no room for, or nil.
+func (b *bounded) offer(p *pick) *pick {
 	switch {
 	case len(b.items) < b.room:
 		heap.Push(b, p)

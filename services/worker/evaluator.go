@@ -62,7 +62,7 @@ type Evaluator struct {
 
 	// process tells this worker from others of its name.
 	process    string
-	hands      hands
+	hands      heldItems
 	handedBack atomic.Uint64
 	// end ends Run with an error.
 	end context.CancelCauseFunc

@@ -19,16 +19,16 @@ import (
 // sees the reason.
 const returnedFor = 30 * time.Second
 
-// hands is what a worker has in its hands, for its notices of presence.
-type hands struct {
+// heldItems is what a worker has in its hands, for its notices of presence.
+type heldItems struct {
 	mu       sync.Mutex // guards what follows
 	items    map[events.PresentItem]time.Time
 	returned map[events.PresentItem]events.PresentItem
 }
 
-// take notes that an item is in hand, until the function that it returns is
+// hold notes that an item is in hand, until the function that it returns is
 // called with what became of it.
-func (h *hands) take(subject string) (done func(err error)) {
+func (h *heldItems) hold(subject string) (done func(err error)) {
 	study, run, batch, ok := events.ParseWorkSubject(subject)
 	if !ok {
 		return func(error) {}
@@ -54,7 +54,7 @@ func (h *hands) take(subject string) (done func(err error)) {
 }
 
 // list returns the items in hand and those given back lately, in order.
-func (h *hands) list(now time.Time) (items, returned []events.PresentItem) {
+func (h *heldItems) list(now time.Time) (items, returned []events.PresentItem) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for item, since := range h.items {
@@ -74,7 +74,7 @@ func (h *hands) list(now time.Time) (items, returned []events.PresentItem) {
 // inHand is the middleware that notes what is in hand.
 func (e *Evaluator) inHand(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
-		done := e.hands.take(msg.Metadata.Get(events.MetaSubject))
+		done := e.hands.hold(msg.Metadata.Get(events.MetaSubject))
 		out, err := next(msg)
 		done(err)
 		return out, err
