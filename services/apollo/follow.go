@@ -147,7 +147,7 @@ func notArchived(view *client.StudyView, cause *events.Waiting) error {
 // ends. It cancels the waiting when there was no sign of an archiver, or one
 // without a cause, for finalTimeout.
 func (f *follower) archivers(ctx context.Context, cancel context.CancelCauseFunc, view *client.StudyView) {
-	code := ""
+	code, seen := "", seenArchivers{}
 	hopeless := time.AfterFunc(finalTimeout, func() { cancel(context.DeadlineExceeded) })
 	defer hopeless.Stop()
 	absent := time.AfterFunc(silentAfter, func() {
@@ -161,7 +161,7 @@ func (f *follower) archivers(ctx context.Context, cancel context.CancelCauseFunc
 			continue
 		}
 		absent.Stop()
-		now, cause := "", a.WaitingOf(view.Study, view.Run)
+		now, cause := "", seen.waiting(&a, view, time.Now())
 		if cause != nil {
 			now = cause.Code
 			hopeless.Reset(finalTimeout)
@@ -171,4 +171,29 @@ func (f *follower) archivers(ctx context.Context, cancel context.CancelCauseFunc
 		}
 		code = now
 	}
+}
+
+// seenArchivers are the archivers that were heard of, by worker, process and
+// directory.
+type seenArchivers map[[3]string]seenArchiver
+
+type seenArchiver struct {
+	at    time.Time
+	cause *events.Waiting
+}
+
+// waiting notes what an archiver says, and returns why none of those that are
+// there writes the trials of a run.
+func (s seenArchivers) waiting(a *events.Archiving, view *client.StudyView, now time.Time) *events.Waiting {
+	cause := a.WaitingOf(view.Study, view.Run)
+	s[[3]string{a.Worker, a.Process, a.Dir}] = seenArchiver{now, cause}
+	for key, other := range s {
+		switch {
+		case now.Sub(other.at) >= events.AbsentAfter:
+			delete(s, key)
+		case other.cause == nil:
+			cause = nil
+		}
+	}
+	return cause
 }
