@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -120,14 +121,14 @@ func TestBusOlderThanTheArchive(t *testing.T) {
 // are others this time: the run stops and says both, and no trial is there twice.
 func TestAnotherHistoryStopsTheRun(t *testing.T) {
 	t.Parallel()
-	skew := 0.0
+	var skew atomic.Int64 // seconds; the workers read it
 	dir := t.TempDir()
 	var before []archiver.Row
 	var view *client.StudyView
 	synctest.Test(t, func(t *testing.T) {
 		s := newSim(t, 1, membus.Faults{}, 0)
 		defer s.close()
-		s.toy.skewed = func() float64 { return skew }
+		s.toy.skewed = func() float64 { return float64(skew.Load()) }
 		s.startAll(2)
 		s.startPlainArchiver(dir)
 		s.submit("sim", "x1", toyStudy("sim", 1400, ""))
@@ -135,7 +136,7 @@ func TestAnotherHistoryStopsTheRun(t *testing.T) {
 		moment := s.hub.Moment()
 		time.Sleep(9 * time.Second) // two commits
 		before = scanned(t, dir, archiver.Query{Study: "sim"})
-		skew = 1
+		skew.Store(1)
 		s.hub.Restore(moment)
 		view = s.wait("sim")
 		time.Sleep(20 * time.Second)
@@ -193,8 +194,8 @@ func TestABusThatForgotADifferenceIsReminded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSim(t, 1, membus.Faults{}, 0)
 		defer s.close()
-		skew := 0.0
-		s.toy.skewed = func() float64 { return skew }
+		var skew atomic.Int64 // seconds; the workers read it
+		s.toy.skewed = func() float64 { return float64(skew.Load()) }
 		s.startAll(2)
 		s.start("archiver", func(b events.Bus) service {
 			return &crashing{archive.Archiver{Bus: b, Dir: dir, Plain: true, Logger: slog.New(slog.NewTextHandler(&said, nil))}}
@@ -203,10 +204,10 @@ func TestABusThatForgotADifferenceIsReminded(t *testing.T) {
 		time.Sleep(time.Second)
 		moment := s.hub.Moment()
 		time.Sleep(9 * time.Second) // two commits
-		skew = 1
+		skew.Store(1)
 		for i := range 3 {
 			if i == 2 {
-				skew = 0 // what is measured is of no matter any more
+				skew.Store(0) // what is measured is of no matter any more
 			}
 			s.hub.Restore(moment)
 			s.kill("archiver") // one that lives through it notices within 30 s,
