@@ -242,7 +242,9 @@ func (r *runner) submit(ctx context.Context) (*client.StudyView, error) {
 func (r *runner) follow(ctx context.Context, view *client.StudyView) (*client.StudyView, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	go r.guard(ctx, cancel)
+	if r.process != nil {
+		go guard(ctx, cancel, r.process.broken)
+	}
 	if err := r.countBefore(ctx, view); err != nil {
 		return nil, err
 	}
@@ -269,11 +271,7 @@ var (
 const holderCheck = time.Second
 
 // guard ends the waiting when a service of this process broke.
-func (r *runner) guard(ctx context.Context, cancel context.CancelCauseFunc) {
-	var broken chan struct{}
-	if r.process != nil {
-		broken = r.process.broken
-	}
+func guard(ctx context.Context, cancel context.CancelCauseFunc, broken <-chan struct{}) {
 	select {
 	case <-broken:
 		cancel(errBroken)
