@@ -12,6 +12,9 @@ type entry struct {
 	name string
 	// configure reads the knobs from the JSON options of a study.
 	configure func(options []byte) (Algorithm, error)
+	// several: it searches several objectives with its default knobs. Start of
+	// every other one refuses such a problem.
+	several bool
 }
 
 // catalog lists the strategies by name. "default" is GP with its default knobs:
@@ -19,18 +22,18 @@ type entry struct {
 // strategy can take the name.
 func catalog() []entry {
 	return []entry{
-		{"default", configureDefault},
-		{"evolution", configure[Evolution]},
-		{"ga", configure[GA]},
-		{"gp", configure[GP]},
-		{"gp-bandit", configure[GPBandit]},
-		{"mbo", configure[MBO]},
-		{"nsga2", configure[NSGA2]},
-		{"p3bo", configure[P3BO]},
-		{"p3bo-adaptive", configure[P3BOAdaptive]},
-		{"random", configure[Random]},
-		{"sobol", configure[Sobol]},
-		{"tpe", configure[TPE]},
+		{"default", configureDefault, true},
+		{"evolution", configure[Evolution], false},
+		{"ga", configure[GA], false},
+		{"gp", configure[GP], true},
+		{"gp-bandit", configure[GPBandit], false},
+		{"mbo", configure[MBO], false},
+		{"nsga2", configure[NSGA2], true},
+		{"p3bo", configure[P3BO], false},
+		{"p3bo-adaptive", configure[P3BOAdaptive], false},
+		{"random", configure[Random], true},
+		{"sobol", configure[Sobol], true},
+		{"tpe", configure[TPE], false},
 	}
 }
 
@@ -47,10 +50,17 @@ func Names() []string {
 	return names
 }
 
-// MultiObjectiveNames returns the names of the strategies that search several objectives
-// with their default knobs, in alphabetical order. Start of every other one
-// refuses such a problem.
-func MultiObjectiveNames() []string { return []string{"default", "gp", "nsga2", "random", "sobol"} }
+// MultiObjectiveNames returns the names of the strategies that search several
+// objectives with their default knobs, in alphabetical order.
+func MultiObjectiveNames() []string {
+	var names []string
+	for _, e := range catalog() {
+		if e.several {
+			names = append(names, e.name)
+		}
+	}
+	return names
+}
 
 // New returns the strategy called name with its knobs set from a JSON object:
 // the keys are those of the strategy's fields (Evolution, GA, GP, …), and a

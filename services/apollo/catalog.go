@@ -29,7 +29,7 @@ type trialLogs struct{ dir string }
 
 var _ proposer.Sources = trialLogs{}
 
-// Open implements services.Sources.
+// Open implements proposer.Sources.
 func (t trialLogs) Open(_ context.Context, ref events.Source) (*archiver.SourceLog, error) {
 	dir := t.dir
 	if ref.Parquet != "" {
@@ -47,7 +47,7 @@ func (t trialLogs) Load(_ context.Context, ref events.Source) (archiver.Source, 
 	return archiver.LoadSource(os.DirFS(dir), ref)
 }
 
-// Studies implements services.Sources.
+// Studies implements proposer.Sources.
 func (t trialLogs) Studies(context.Context) ([]archiver.LoggedStudy, error) {
 	return archiver.Studies(os.DirFS(t.dir))
 }
