@@ -311,15 +311,15 @@ func TestCompactionKeepsEveryRowAndShowsOneGeneration(t *testing.T) {
 			now := accepted(0)
 			opts := Options{Now: func() time.Time { return now }}
 			spec, other := testSpec("demo"), testSpec("other")
-			want := slices.Concat(testRows(spec, "00000001", 0, 16*CompactFiles), testRows(other, "00000002", 0, 16))
+			want := slices.Concat(testRows(spec, "00000001", 0, 16*compactFiles), testRows(other, "00000002", 0, 16))
 			opts.Failpoint = crashAt(point, 1)
 			s := openStore(t, dir, opts)
 			begin(t, s, spec, "00000001", accepted(1))
 			begin(t, s, other, "00000002", accepted(1))
-			for i := range CompactFiles {
+			for i := range compactFiles {
 				store(t, s, uint64(i+1), want[16*i:16*i+16]...)
 			}
-			store(t, s, 99, want[16*CompactFiles:]...)
+			store(t, s, 99, want[16*compactFiles:]...)
 			if did, err := s.Compact("demo", "00000001"); did || err != nil {
 				t.Fatalf("Compact of an open run = %v, %v; want nothing done", did, err)
 			}
@@ -363,7 +363,7 @@ func TestCompactionKeepsEveryRowAndShowsOneGeneration(t *testing.T) {
 			if _, err := os.Stat(old); err != nil {
 				t.Errorf("the old generation is gone at once: %v", err)
 			}
-			now = now.Add(KeepGeneration)
+			now = now.Add(keepGeneration)
 			sweep(t, s)
 			if _, err := os.Stat(old); err == nil {
 				t.Error("the old generation is still there after KeepGeneration")

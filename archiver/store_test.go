@@ -375,7 +375,7 @@ func TestDueByRowsAndAge(t *testing.T) {
 	if s.Due() {
 		t.Error("one fresh row is due")
 	}
-	now = now.Add(FlushAge)
+	now = now.Add(flushAge)
 	if !s.Due() {
 		t.Error("a row of 5 s age is not due")
 	}

@@ -13,12 +13,12 @@ import (
 
 // Compaction: docs/trial-log.md, Durability.
 const (
-	// CompactFiles is how many small files of a closed run are merged.
-	CompactFiles = 16
+	// compactFiles is how many small files of a closed run are merged.
+	compactFiles = 16
 	// compactRows bounds the file that a compaction writes, and its memory.
 	compactRows = 4 * rowGroupRows
-	// KeepGeneration is how long readers can go on with the old files.
-	KeepGeneration = 10 * time.Minute
+	// keepGeneration is how long readers can go on with the old files.
+	keepGeneration = 10 * time.Minute
 )
 
 // retired is a generation that readers may still have open.
@@ -39,7 +39,7 @@ func (s *Store) Compact(study, run string) (bool, error) {
 		return false, nil
 	}
 	small := s.smallFiles(k)
-	if len(small) < CompactFiles {
+	if len(small) < compactFiles {
 		return false, nil
 	}
 	if err := s.compact(k, small); err != nil {
@@ -230,7 +230,7 @@ func (s *Store) Sweep() error {
 	if s.dead != nil {
 		return s.dead
 	}
-	for len(s.retired) > 0 && s.opts.Now().Sub(s.retired[0].at) >= KeepGeneration {
+	for len(s.retired) > 0 && s.opts.Now().Sub(s.retired[0].at) >= keepGeneration {
 		old := s.generation(s.retired[0].generation)
 		if err := s.rescue(old); err != nil {
 			return fmt.Errorf("sweep %s: %w", old, err)

@@ -24,8 +24,8 @@ var ErrLocked = errors.New("another archiver is writing to this data directory")
 // Flush limits: docs/trial-log.md, Writing.
 const (
 	FlushRows  = 10_000
-	FlushBytes = 8 << 20
-	FlushAge   = 5 * time.Second
+	flushBytes = 8 << 20
+	flushAge   = 5 * time.Second
 )
 
 // Options configure a Store.
@@ -261,8 +261,8 @@ func (s *Store) fits(r *Row) error {
 // Due reports whether what waits should be committed by its size or its age.
 func (s *Store) Due() bool {
 	p := s.pending
-	return p.rows >= FlushRows || p.bytes >= FlushBytes ||
-		p.rows > 0 && s.opts.Now().Sub(p.since) >= FlushAge
+	return p.rows >= FlushRows || p.bytes >= flushBytes ||
+		p.rows > 0 && s.opts.Now().Sub(p.since) >= flushAge
 }
 
 // Waiting returns how many rows wait for Commit, without those of stuck runs.

@@ -29,8 +29,8 @@ type TypeInfo struct {
 // Types returns the table of all event types. The caller owns it.
 func Types() []TypeInfo { return slices.Clone(catalog[:]) }
 
-// TypeOf returns the table's entry for a type string.
-func TypeOf(eventType string) (TypeInfo, bool) {
+// typeOf returns the table's entry for a type string.
+func typeOf(eventType string) (TypeInfo, bool) {
 	i := slices.IndexFunc(catalog[:], func(t TypeInfo) bool { return t.Type == eventType })
 	if i < 0 {
 		return TypeInfo{}, false

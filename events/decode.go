@@ -138,7 +138,7 @@ func (r *reader) envelope() (env Envelope, payload Payload) {
 
 // payload reads the data of an event, or skips it when the type is not known.
 func (r *reader) payload(eventType string) Payload {
-	info, ok := TypeOf(eventType)
+	info, ok := typeOf(eventType)
 	if !ok {
 		r.Skip()
 		return nil

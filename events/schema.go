@@ -23,7 +23,7 @@ const EnvelopeSchema = "envelope"
 // Schema returns the JSON Schema (draft 2020-12) of the data of an event type,
 // or of the envelope.
 func Schema(eventType string) ([]byte, bool) {
-	if _, ok := TypeOf(eventType); !ok && eventType != EnvelopeSchema {
+	if _, ok := typeOf(eventType); !ok && eventType != EnvelopeSchema {
 		return nil, false
 	}
 	b, err := schemas.ReadFile(SchemaURI(eventType))
@@ -79,7 +79,7 @@ func (v *Validator) Event(b []byte) error {
 // Data checks the data of an event without its envelope: what a notice is. The
 // error is that of Event.
 func (v *Validator) Data(eventType string, b []byte) error {
-	if _, ok := TypeOf(eventType); !ok {
+	if _, ok := typeOf(eventType); !ok {
 		return fmt.Errorf("%w: there is no type %q", ErrMalformed, eventType)
 	}
 	return v.check(eventType, "/data", b)

@@ -16,9 +16,9 @@ import (
 	"apollo/optimizer/space"
 )
 
-// Designs is the number of designs that Run draws for each task, and a quarter
+// designs is the number of designs that Run draws for each task, and a quarter
 // of it in short mode.
-const Designs = 200
+const designs = 200
 
 // Run tests a backend on tasks. Every task must have at least one measured
 // design among Designs uniform draws of its space at a fixed seed.
@@ -75,7 +75,7 @@ func newSuite(t *testing.T, backend evaluator.Backend, task evaluator.Task) *sui
 		t.Fatalf("the task's parameters: %v", err)
 	}
 	rng := rand.New(rand.NewPCG(1, 2)) // any fixed seed
-	designs := Designs
+	designs := designs
 	if testing.Short() {
 		designs /= 4
 	}

@@ -40,10 +40,10 @@ func Silicon() Chip {
 const (
 	// WordBytes is the width of a word: 16 bit (source, Table III).
 	WordBytes = 2
-	// BusWords is what the buses to the grid move per cycle, in words: 64 bit
+	// busWords is what the buses to the grid move per cycle, in words: 64 bit
 	// for filters and for partial sums (source, Section V); inputs are taken
 	// to be as wide.
-	BusWords = 4
+	busWords = 4
 	// Energies of an access relative to a multiply-accumulate: Eyeriss, ISCA
 	// 2016, Table IV.
 	offChipEnergy = 200
@@ -215,7 +215,7 @@ func (c *Chip) cost(l *layer, m Mapping) Cost {
 	filters := l.r * l.s * m.P * m.Q * m.R * m.T
 	window := l.height(m.E) * l.s * m.Q * m.R
 	sums := m.E * m.P * m.T
-	x.Cycles = x.Passes * (m.N*(step+model.CeilDiv(window, BusWords)+model.CeilDiv(sums, BusWords)) + model.CeilDiv(filters, BusWords))
+	x.Cycles = x.Passes * (m.N*(step+model.CeilDiv(window, busWords)+model.CeilDiv(sums, busWords)) + model.CeilDiv(filters, busWords))
 
 	weights := l.groups * l.kernels * l.channels * l.r * l.s
 	all := l.images * l.groups * l.channels * strips * l.height(m.E) * l.width()

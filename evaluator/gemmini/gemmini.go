@@ -22,17 +22,17 @@ const (
 	// BusBytes is what a load or a store moves per cycle, in bytes (fitted:
 	// 0.113 to 0.123 cycles per byte).
 	BusBytes = 8
-	// SwitchCycles is the cost of putting another block of weights into the
+	// switchCycles is the cost of putting another block of weights into the
 	// array (fitted: 9.6 to 10.5).
-	SwitchCycles = 10
-	// InputRowCycles is the cost of each request for one row of the
+	switchCycles = 10
+	// inputRowCycles is the cost of each request for one row of the
 	// scratchpad, beyond its bytes (fitted: 0.9 to 1.0).
-	InputRowCycles = 1
-	// OutputRowCycles is the same for rows of the accumulator (fitted: 1.8 to
+	inputRowCycles = 1
+	// outputRowCycles is the same for rows of the accumulator (fitted: 1.8 to
 	// 3.3).
-	OutputRowCycles = 3
-	// TileCycles is the cost of starting a tile (fitted: 99 to 113).
-	TileCycles = 100
+	outputRowCycles = 3
+	// tileCycles is the cost of starting a tile (fitted: 99 to 113).
+	tileCycles = 100
 	// exposedPercent is the share of the shorter activities that the longest
 	// does not hide, in percent (fitted: 17 to 22).
 	exposedPercent = 20
@@ -82,12 +82,12 @@ func (c *Chip) Time(p *model.Problem, t *Tiling) Time {
 	outputRows := outputs / kernels * model.CeilDiv(kernels, c.Dim)
 	pixels := t.Tile[model.N] * t.Tile[model.P] * t.Tile[model.Q]
 
-	r := Time{Tiles: tiles, Start: tiles * TileCycles}
-	r.Execute = tiles * t.Blocks * (pixels + SwitchCycles)
+	r := Time{Tiles: tiles, Start: tiles * tileCycles}
+	r.Execute = tiles * t.Blocks * (pixels + switchCycles)
 	r.LoadBytes = tiles * (weights*p.Bytes[model.Weights] + inputs*p.Bytes[model.Inputs])
 	r.StoreBytes = stores * outputs * p.Bytes[model.Outputs]
-	r.Load = model.CeilDiv(r.LoadBytes, BusBytes) + tiles*inputRows*InputRowCycles
-	r.Store = model.CeilDiv(r.StoreBytes, BusBytes) + stores*outputRows*OutputRowCycles
+	r.Load = model.CeilDiv(r.LoadBytes, BusBytes) + tiles*inputRows*inputRowCycles
+	r.Store = model.CeilDiv(r.StoreBytes, BusBytes) + stores*outputRows*outputRowCycles
 	longest := max(r.Execute, r.Load, r.Store)
 	rest := r.Execute + r.Load + r.Store - longest
 	const whole = 100

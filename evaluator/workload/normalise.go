@@ -27,7 +27,7 @@ const (
 // Normalising twice changes nothing.
 func (w *Workload) Normalise() error {
 	if w.Schema == "" {
-		w.Schema = Schema
+		w.Schema = schema
 	}
 	w.Precision = w.Precision.WithDefaults()
 	if err := w.checkHeader(); err != nil {
@@ -45,8 +45,8 @@ func (w *Workload) Normalise() error {
 
 func (w *Workload) checkHeader() error {
 	switch {
-	case w.Schema != Schema:
-		return fmt.Errorf("workload %q: schema is %q, this program reads %q", w.Name, w.Schema, Schema)
+	case w.Schema != schema:
+		return fmt.Errorf("workload %q: schema is %q, this program reads %q", w.Name, w.Schema, schema)
 	case checkName(w.Name) != nil:
 		return fmt.Errorf("workload name %q: %w", w.Name, checkName(w.Name))
 	case len(w.Inputs) == 0:

@@ -91,11 +91,11 @@ func (l *Layer) checkArity(n int) error {
 // have (they would be dropped silently) and numbers out of range.
 func (l *Layer) checkFields() error {
 	known := false
-	for _, op := range Ops() {
+	for _, op := range ops() {
 		known = known || l.Op == op
 	}
 	if !known {
-		return fmt.Errorf("the op is unknown, want one of %v", Ops())
+		return fmt.Errorf("the op is unknown, want one of %v", ops())
 	}
 	if l.Act != "" && checkName(l.Act) != nil || l.Fn != "" && checkName(l.Fn) != nil {
 		return errors.New("act or fn is too long or unprintable")

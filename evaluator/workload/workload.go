@@ -1,7 +1,7 @@
 package workload
 
-// Schema is the format version that this package reads and writes.
-const Schema = "apollo.workload/v1"
+// schema is the format version that this package reads and writes.
+const schema = "apollo.workload/v1"
 
 // Workload is one network: its layers in execution order with the edges
 // between them. Builtin and Parse return workloads that are normalised
@@ -98,9 +98,9 @@ const (
 	Opaque Op = "opaque"
 )
 
-// Ops returns the closed set of operations in the order of the format's
+// ops returns the closed set of operations in the order of the format's
 // documentation.
-func Ops() []Op {
+func ops() []Op {
 	return []Op{
 		Conv, GroupConv, DepthwiseConv, Deconv, GEMM, MatMul, RNN, Pool, Reduce,
 		Eltwise, Activation, Softmax, Norm, Resize, Copy, View, Opaque,

@@ -50,7 +50,7 @@ func (a *ask) run() error {
 			}
 			answer = append(line(rejectedLine{"rejected", refused}), line(askLine{"ask", a.n - len(a.out)})...)
 		case "error":
-			return &Failure{CodeError, h.Message}
+			return &Failure{codeError, h.Message}
 		default:
 			return protocol("the operation %q is none of check, suggest and error", h.Op)
 		}

@@ -76,16 +76,16 @@ type Failure struct {
 
 // Codes of failures.
 const (
-	// CodeStart: the program could not be started.
-	CodeStart = "start_failed"
-	// CodeTimeout: no answer in time; the process group was killed.
-	CodeTimeout = "timeout"
-	// CodeDied: the program ended before it answered.
-	CodeDied = "died"
-	// CodeProtocol: the program said what the protocol does not know.
-	CodeProtocol = "protocol"
-	// CodeError: the program reported an error of its own.
-	CodeError = "error"
+	// codeStart: the program could not be started.
+	codeStart = "start_failed"
+	// codeTimeout: no answer in time; the process group was killed.
+	codeTimeout = "timeout"
+	// codeDied: the program ended before it answered.
+	codeDied = "died"
+	// codeProtocol: the program said what the protocol does not know.
+	codeProtocol = "protocol"
+	// codeError: the program reported an error of its own.
+	codeError = "error"
 )
 
 // Error returns the code and the message.
@@ -108,7 +108,7 @@ func (c Peer) Start(problem optimizer.Problem) (optimizer.Strategy, error) {
 	}
 	s := &Strategy{c: c, problem: problem, random: random, tried: map[space.Key]bool{}, open: map[space.Key]string{}}
 	if s.process, err = child.Start(argv, child.Options{Dir: c.Dir, MaxLine: maxLine, Stderr: c.Stderr}); err != nil {
-		return nil, &Failure{CodeStart, err.Error()}
+		return nil, &Failure{codeStart, err.Error()}
 	}
 	s.outbox = append(s.outbox, s.initLine())
 	return s, nil

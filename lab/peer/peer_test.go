@@ -224,21 +224,21 @@ func TestFailures(t *testing.T) {
 	t.Parallel()
 	const opening = "bench: *\nbench: *\n"
 	for name, c := range map[string]struct{ script, code, text string }{
-		"it ends":              {"stderr: no licence\nexit", CodeDied, "stderr: no licence"},
-		"it hangs":             {"hang", CodeTimeout, "no answer within"},
-		"its error":            {`peer: {"op":"error","message":"out of ideas"}`, CodeError, "out of ideas"},
-		"no JSON":              {"peer: hello", CodeProtocol, `the line "hello" is not a JSON object`},
-		"unknown operation":    {`peer: {"op":"tell"}`, CodeProtocol, `"tell" is none of check, suggest and error`},
-		"a label that is none": {`peer: {"op":"suggest","trials":[{"id":"1","params":{"rows":4,"flow":"input"}}]}`, CodeProtocol, `parameter "flow" has no level "input"`},
-		"a text for a number":  {`peer: {"op":"suggest","trials":[{"id":"1","params":{"rows":"4","flow":"output"}}]}`, CodeProtocol, `parameter "rows" has no level "4"`},
-		"a missing parameter":  {`peer: {"op":"suggest","trials":[{"id":"1","params":{"rows":4}}]}`, CodeProtocol, `parameter "flow" is missing`},
-		"an unknown one":       {`peer: {"op":"suggest","trials":[{"id":"1","params":{"rows":4,"flow":"output","x":1}}]}`, CodeProtocol, `there is no parameter "x"`},
+		"it ends":              {"stderr: no licence\nexit", codeDied, "stderr: no licence"},
+		"it hangs":             {"hang", codeTimeout, "no answer within"},
+		"its error":            {`peer: {"op":"error","message":"out of ideas"}`, codeError, "out of ideas"},
+		"no JSON":              {"peer: hello", codeProtocol, `the line "hello" is not a JSON object`},
+		"unknown operation":    {`peer: {"op":"tell"}`, codeProtocol, `"tell" is none of check, suggest and error`},
+		"a label that is none": {`peer: {"op":"suggest","trials":[{"id":"1","params":{"rows":4,"flow":"input"}}]}`, codeProtocol, `parameter "flow" has no level "input"`},
+		"a text for a number":  {`peer: {"op":"suggest","trials":[{"id":"1","params":{"rows":"4","flow":"output"}}]}`, codeProtocol, `parameter "rows" has no level "4"`},
+		"a missing parameter":  {`peer: {"op":"suggest","trials":[{"id":"1","params":{"rows":4}}]}`, codeProtocol, `parameter "flow" is missing`},
+		"an unknown one":       {`peer: {"op":"suggest","trials":[{"id":"1","params":{"rows":4,"flow":"output","x":1}}]}`, codeProtocol, `there is no parameter "x"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := c
 			limit := Peer{}
-			if c.code == CodeTimeout {
+			if c.code == codeTimeout {
 				limit.Timeout = 300 * time.Millisecond
 			}
 			s := start(t, limit, small(t), opening+c.script)
@@ -264,7 +264,7 @@ func TestStartExplainsMistakes(t *testing.T) {
 		want string
 	}{
 		"no command":          {Peer{}, "the command is empty"},
-		"no such program":     {Peer{Command: "/does/not/exist"}, CodeStart},
+		"no such program":     {Peer{Command: "/does/not/exist"}, codeStart},
 		"too many objectives": {Peer{Command: "x", Objectives: make([]Objective, 2)}, "2 objectives are named"},
 		"negative checks":     {Peer{Command: "x", Checks: -1}, "must not be negative"},
 	} {

@@ -108,7 +108,7 @@ func (s *Strategy) Ask(at uint64, n int, pending []space.Point) ([]optimizer.Pro
 
 // fail ends the program and remembers why.
 func (s *Strategy) fail(err error) {
-	if f, ok := errors.AsType[*Failure](err); ok && f.Code == CodeProtocol {
+	if f, ok := errors.AsType[*Failure](err); ok && f.Code == codeProtocol {
 		_ = s.process.SetWriteDeadline(time.Now().Add(grace))
 		_ = s.process.Write(line(errorLine{"error", f.Message}))
 		s.process.Stop(grace)
@@ -147,7 +147,7 @@ func (s *Strategy) hear() (*heard, error) {
 const excerpt = 200
 
 func protocol(format string, args ...any) error {
-	return &Failure{CodeProtocol, fmt.Sprintf(format, args...)}
+	return &Failure{codeProtocol, fmt.Sprintf(format, args...)}
 }
 
 // broken says what an error of reading or writing means.
@@ -156,15 +156,15 @@ func (s *Strategy) broken(err error) error {
 	case errors.Is(err, child.ErrTooLong):
 		return protocol("a line has more than %d bytes", maxLine)
 	case errors.Is(err, os.ErrDeadlineExceeded) && !s.process.Exited():
-		return &Failure{CodeTimeout, fmt.Sprintf("no answer within %s", s.c.Timeout)}
+		return &Failure{codeTimeout, fmt.Sprintf("no answer within %s", s.c.Timeout)}
 	}
 	timer := time.NewTimer(child.Drain)
 	defer timer.Stop()
 	select {
 	case <-s.process.Done():
-		return &Failure{CodeDied, fmt.Sprintf("the program ended (%s) before it answered", s.process.State())}
+		return &Failure{codeDied, fmt.Sprintf("the program ended (%s) before it answered", s.process.State())}
 	case <-timer.C:
-		return &Failure{CodeDied, "the program closed its standard output before it answered"}
+		return &Failure{codeDied, "the program closed its standard output before it answered"}
 	}
 }
 

@@ -63,7 +63,7 @@ func bestSystem(ctx context.Context, data string, specs []*events.Spec, parts []
 		total = total.plus(f, areaMM2)
 	}
 	if len(total) == 0 {
-		return bench.Known{}, ErrNoAnswer
+		return bench.Known{}, errNoAnswer
 	}
 	return bench.Known{Best: total[len(total)-1][1], Proven: true, Source: "enumerated"}, nil
 }

@@ -111,7 +111,7 @@ func (t *table) task(name string) (bench.Task, error) {
 		}
 	}
 	if math.IsInf(best, 1) {
-		return bench.Task{}, fmt.Errorf("%w: no row is valid", ErrNoAnswer)
+		return bench.Task{}, fmt.Errorf("%w: no row is valid", errNoAnswer)
 	}
 	family := name
 	if cut := strings.LastIndexByte(name, '-'); cut > 0 {

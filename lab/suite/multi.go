@@ -58,7 +58,7 @@ func multiEdge(env bench.Environment) ([]bench.Task, error) {
 				return bench.Known{}, fmt.Errorf("find the best known front: %w", err)
 			}
 			if len(f) == 0 {
-				return bench.Known{}, ErrNoAnswer
+				return bench.Known{}, errNoAnswer
 			}
 			return f.known(ctx, spec, ev, "best found", false)
 		}

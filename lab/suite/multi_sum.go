@@ -237,7 +237,7 @@ func medians(ctx context.Context, spec *events.Spec, ev evaluator.Evaluator) ([2
 		}
 	}
 	if len(all[0]) == 0 {
-		return [2]float64{}, ErrNoAnswer
+		return [2]float64{}, errNoAnswer
 	}
 	slices.Sort(all[0])
 	slices.Sort(all[1])

@@ -12,8 +12,8 @@ import (
 	"apollo/services/certify"
 )
 
-// ErrNoAnswer is returned by Known of a task that no design solves.
-var ErrNoAnswer = errors.New("no legal design is feasible")
+// errNoAnswer is returned by Known of a task that no design solves.
+var errNoAnswer = errors.New("no legal design is feasible")
 
 // keepEvery is how much work an interrupted proof loses at most.
 const keepEvery = 10 * time.Second
@@ -35,7 +35,7 @@ func certified(ctx context.Context, data string, spec *events.Spec, ev evaluator
 		}
 	}
 	if proof.Value == nil {
-		return bench.Known{}, fmt.Errorf("%w: all %d were judged", ErrNoAnswer, proof.Legal)
+		return bench.Known{}, fmt.Errorf("%w: all %d were judged", errNoAnswer, proof.Legal)
 	}
 	sp, err := spec.Space()
 	if err != nil {

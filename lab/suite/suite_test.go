@@ -168,7 +168,7 @@ func TestCertifiedIsKept(t *testing.T) {
 	}
 	low := 0.5
 	spec.Constraints = []events.Constraint{{Metric: "cost", Max: &low}}
-	if _, err := certified(t.Context(), "", spec, steps{}, desc); !errors.Is(err, ErrNoAnswer) {
+	if _, err := certified(t.Context(), "", spec, steps{}, desc); !errors.Is(err, errNoAnswer) {
 		t.Errorf("no design is feasible: %v, want ErrNoAnswer", err)
 	}
 }

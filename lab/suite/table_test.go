@@ -156,7 +156,7 @@ func TestTablesWithoutAFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := none.task("none"); !errors.Is(err, ErrNoAnswer) {
+	if _, err := none.task("none"); !errors.Is(err, errNoAnswer) {
 		t.Errorf("a table without a valid row: %v, want ErrNoAnswer", err)
 	}
 }

@@ -66,9 +66,9 @@ func acceleratorPorts(p space.Point) float64 {
 	return float64(1+p[7])*1.5 + float64(1+p[8]) + float64((1+p[9])*(1+p[9]))/4 + float64(p[5])
 }
 
-// Hypervolume runs a study of a problem of Fronts, one design at a time, and
+// hypervolume runs a study of a problem of Fronts, one design at a time, and
 // returns the hypervolume of the feasible trials below the problem's reference.
-func Hypervolume(a optimizer.Algorithm, p Problem, seed uint64, trials int) (float64, error) {
+func hypervolume(a optimizer.Algorithm, p Problem, seed uint64, trials int) (float64, error) {
 	strategy, err := a.Start(p.Start(seed))
 	if err != nil {
 		return 0, fmt.Errorf("start: %w", err)
@@ -96,7 +96,7 @@ func Hypervolume(a optimizer.Algorithm, p Problem, seed uint64, trials int) (flo
 func MedianHypervolume(a optimizer.Algorithm, p Problem, seeds, trials int) (float64, error) {
 	var last []float64
 	for seed := range seeds {
-		volume, err := Hypervolume(a, p, uint64(seed+1), trials)
+		volume, err := hypervolume(a, p, uint64(seed+1), trials)
 		if err != nil {
 			return 0, fmt.Errorf("problem %s, seed %d: %w", p.Name, seed+1, err)
 		}

@@ -32,8 +32,8 @@ type Expert struct {
 // preferred.
 func methods() []Method { return []Method{RGPE{}, Stack{}, RTM{}, ZeroShot{}} }
 
-// Methods returns the names that Algorithm.Method takes.
-func Methods() []string {
+// methodNames returns the names that Algorithm.Method takes.
+func methodNames() []string {
 	names := []string{"auto", "seed"}
 	for _, m := range methods() {
 		names = append(names, m.Name())
@@ -54,7 +54,7 @@ func choose(name string) ([]Method, error) {
 			return []Method{m}, nil
 		}
 	}
-	return nil, fmt.Errorf("method is %q, but must be one of %s", name, strings.Join(Methods(), ", "))
+	return nil, fmt.Errorf("method is %q, but must be one of %s", name, strings.Join(methodNames(), ", "))
 }
 
 // gpRegressor makes a Gaussian process a Regressor. It is for one goroutine.

@@ -153,7 +153,7 @@ func TestUnknownMethodNamesTheKnown(t *testing.T) {
 	if _, err := choose("magic"); err == nil || err.Error() != `method is "magic", but must be one of auto, seed, rgpe, gp, rtm, zero-shot` {
 		t.Errorf("choose() = %v", err)
 	}
-	for _, name := range Methods() {
+	for _, name := range methodNames() {
 		if _, err := choose(name); err != nil {
 			t.Errorf("choose(%q) = %v", name, err)
 		}

@@ -17,8 +17,8 @@ import (
 	"apollo/services/study"
 )
 
-// Batch is how many designs a work item of a Pipe has.
-const Batch = 64
+// batch is how many designs a work item of a Pipe has.
+const batch = 64
 
 // Run is the name of a Pipe's run.
 const Run = "0badcafe"
@@ -32,7 +32,7 @@ func Spec() *events.Spec {
 		Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: []events.Constraint{{Metric: "area_mm2", Max: &limit}},
 		Algorithm: events.Algorithm{Name: "random"},
 		Evaluator: events.EvaluatorSpec{Name: "fake", TimeoutSeconds: 60, Attempts: 3, Deterministic: true},
-		Budget:    events.Budget{Trials: math.MaxInt32, Batch: Batch, Parallelism: 1, Lag: 2},
+		Budget:    events.Budget{Trials: math.MaxInt32, Batch: batch, Parallelism: 1, Lag: 2},
 		Order:     "strict",
 	}
 	for _, name := range []string{"pes_x", "pes_y", "simd_units", "compute_lanes", "pe_memory", "core_memory", "register_file", "cores", "io_bandwidth", "clock"} {
@@ -155,6 +155,6 @@ func (p *Pipe) Encode(id string, e events.Payload) []byte {
 
 // PerTrial reports the time of a trial instead of a batch's.
 func (p *Pipe) PerTrial() {
-	p.b.ReportMetric(float64(p.b.Elapsed().Nanoseconds())/float64(p.b.N)/Batch, "ns/trial")
+	p.b.ReportMetric(float64(p.b.Elapsed().Nanoseconds())/float64(p.b.N)/batch, "ns/trial")
 	p.b.ReportMetric(0, "ns/op")
 }

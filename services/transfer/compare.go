@@ -42,7 +42,7 @@ func (r *Report) compare(seed uint64, search, control *arm) {
 		return
 	}
 	s, c := search.values[:n], control.values[:n]
-	r.Compared, r.Verdict = n, Unclear
+	r.Compared, r.Verdict = n, unclear
 	known := search.start()
 	estimate := saved(known, s, c)
 	rng := rand.New(rand.NewPCG(seed, 2))

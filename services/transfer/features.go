@@ -34,9 +34,9 @@ func kindOf(l *workload.Layer) string {
 	return "other"
 }
 
-// FeatureNames names the numbers of Features, in order. Those that begin with
+// featureNames names the numbers of Features, in order. Those that begin with
 // log are natural logarithms, shares lie in 0 to 1.
-func FeatureNames() []string {
+func featureNames() []string {
 	names := []string{
 		"log_macs", "log_weight_bytes", "log_activation_bytes", "log_peak_live_bytes", "log_max_layer_bytes",
 		"log_macs_per_byte", "log_mean_k", "log_mean_c", "log_mean_pixels", "log_mean_window",
@@ -58,7 +58,7 @@ func Features(networks []events.Network, find func(events.Network) (*workload.Wo
 	if len(networks) == 0 {
 		return nil, nil
 	}
-	out := make([]float64, len(FeatureNames()))
+	out := make([]float64, len(featureNames()))
 	total := 0.0
 	for _, n := range networks {
 		if total += n.Weight; !(n.Weight > 0) || math.IsInf(total, 0) {

@@ -24,8 +24,8 @@ const (
 	UseModel = "model"
 )
 
-// MethodMerge is the method that takes no source but those that merge.
-const MethodMerge = "merge"
+// methodMerge is the method that takes no source but those that merge.
+const methodMerge = "merge"
 
 // Target is the study that learns.
 type Target struct {
@@ -104,13 +104,13 @@ func NewLearner(t Target) (*Learner, error) {
 	for _, o := range t.Spec.Objectives {
 		l.units = append(l.units, t.Spec.Metrics[t.Spec.MetricIndex(o.Metric)].Unit)
 	}
-	l.workload = l.features(t.Spec)
+	l.workload = l.Features(t.Spec)
 	l.knowledge.Workload = l.workload
 	return l, nil
 }
 
-// features are nil where a network is not known.
-func (l *Learner) features(spec *events.Spec) []float64 {
+// Features are nil where a network is not known.
+func (l *Learner) Features(spec *events.Spec) []float64 {
 	if l.target.Network == nil || spec == nil {
 		return nil
 	}
@@ -158,7 +158,7 @@ func (l *Learner) learnFrom(log *archiver.SourceLog, c *Candidate) error {
 	if c.Use, err = l.use(m, log.Columns.Spec); err != nil {
 		return err
 	}
-	features := l.features(log.Columns.Spec)
+	features := l.Features(log.Columns.Spec)
 	if features != nil && l.workload != nil {
 		c.WorkloadSimilarity = new(workloadSimilarity(features, l.workload))
 	}
@@ -231,9 +231,9 @@ func (l *Learner) use(m *mapping, source *events.Spec) (string, error) {
 	}
 	same := m.exact && source != nil && sameMeasurement(spec, source)
 	switch {
-	case same && (method == "" || method == MethodMerge):
+	case same && (method == "" || method == methodMerge):
 		return UseMerge, nil
-	case method == MethodMerge:
+	case method == methodMerge:
 		return "", errors.New("it is not the same measurement: merge needs the same networks, evaluator, version, parameters and metrics")
 	case method == UseSeed:
 		return UseSeed, nil

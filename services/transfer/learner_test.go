@@ -85,7 +85,7 @@ func TestTaskSpeaksTheTargetsLanguage(t *testing.T) {
 	for _, m := range slices.Concat(c.Parameters, c.Metrics) {
 		uses[m.Name] = m.Use
 	}
-	want := map[string]string{"memory": Converted, "lanes": Filled, "flow": Mapped, "clock": Dropped, "latency_s": Converted, "area_mm2": Converted}
+	want := map[string]string{"memory": Converted, "lanes": filled, "flow": Mapped, "clock": dropped, "latency_s": Converted, "area_mm2": Converted}
 	if d := cmp.Diff(want, uses); d != "" {
 		t.Errorf("matches (-want +got):\n%s", d)
 	}

@@ -19,12 +19,12 @@ const (
 	Mapped = "mapped"
 	// Converted: same name, another unit of the same dimension.
 	Converted = "converted"
-	// Filled: the source lacks it; the study's own level stands in.
-	Filled = "filled"
-	// Dropped: this study lacks it.
-	Dropped = "dropped"
-	// Missing: the source did not measure it, so it is not judged.
-	Missing = "missing"
+	// filled: the source lacks it; the study's own level stands in.
+	filled = "filled"
+	// dropped: this study lacks it.
+	dropped = "dropped"
+	// missing: the source did not measure it, so it is not judged.
+	missing = "missing"
 )
 
 // Match says what becomes of one parameter or metric of a source.
@@ -82,7 +82,7 @@ func (l *Learner) match(cols *archiver.Columns) (*mapping, error) {
 	}
 	for _, p := range cols.Parameters {
 		if l.space.Find(p.Name) < 0 {
-			m.paramMatches = append(m.paramMatches, Match{Name: p.Name, Use: Dropped, SourceUnit: p.Unit, Note: "this study has no such parameter"})
+			m.paramMatches = append(m.paramMatches, Match{Name: p.Name, Use: dropped, SourceUnit: p.Unit, Note: "this study has no such parameter"})
 		}
 	}
 	return m, l.matchMetrics(m, cols)
@@ -116,7 +116,7 @@ func (l *Learner) matchParameter(i int, cols *archiver.Columns) (column, Match, 
 		return c, match, nil
 	}
 	c := column{index: -1, fill: l.fill(i)}
-	match.Use, match.Note = Filled, "the source lacks it: "+text(p, c.fill)+" stands in"
+	match.Use, match.Note = filled, "the source lacks it: "+text(p, c.fill)+" stands in"
 	return c, match, nil
 }
 
@@ -197,7 +197,7 @@ func matchMetric(metric events.Metric, cols *archiver.Columns) (column, Match, e
 			return column{}, match, unread(cols, "metric", u.Column)
 		}
 	}
-	match.Use, match.SourceUnit, match.Note = Missing, "", "the source does not have it"
+	match.Use, match.SourceUnit, match.Note = missing, "", "the source does not have it"
 	return column{index: -1}, match, nil
 }
 

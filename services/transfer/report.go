@@ -24,8 +24,8 @@ const (
 	Helped = "helped"
 	// Hurt: the control arm was as good in fewer trials.
 	Hurt = "hurt"
-	// Unclear: neither can be claimed.
-	Unclear = "~"
+	// unclear: neither can be claimed.
+	unclear = "~"
 	// NoControl: there is nothing to compare with.
 	NoControl = "no control"
 )

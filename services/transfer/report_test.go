@@ -46,8 +46,8 @@ func TestReportSaysWhatTheArmsShow(t *testing.T) {
 	}{
 		"a better start":   {noise(1), noise(3), Helped, 0},
 		"a worse start":    {noise(3), noise(1), Hurt, 1},
-		"the same":         {noise(1), noise(1), Unclear, 0},
-		"nothing feasible": {func(int) float64 { return math.NaN() }, func(int) float64 { return math.NaN() }, Unclear, 0},
+		"the same":         {noise(1), noise(1), unclear, 0},
+		"nothing feasible": {func(int) float64 { return math.NaN() }, func(int) float64 { return math.NaN() }, unclear, 0},
 	} {
 		r := NewReport(reportSpec(), "r", nil, arms(400, 10, c.search, c.control))
 		if r.Verdict != c.want || len(r.Alarms) != c.alarms {
@@ -111,7 +111,7 @@ func TestFalseClaimsAreRare(t *testing.T) {
 		spec := reportSpec()
 		spec.Seed = seed
 		r := NewReport(spec, "r", nil, arms(200, 5, value, value))
-		if r.Verdict != Unclear {
+		if r.Verdict != unclear {
 			claims++
 		}
 		if r.Saved.Low <= 0 && r.Saved.High >= 0 {

@@ -122,7 +122,7 @@ func (l *Learner) similarity(source *events.Spec) (float64, string) {
 	score := float64(known) / math.Max(float64(free), 1)
 	why := []string{fmt.Sprintf("%d of %d parameters", known, free)}
 	spec := l.target.Spec
-	switch a, b := l.features(source), l.workload; {
+	switch a, b := l.Features(source), l.workload; {
 	case sameNetworks(source.Networks, spec.Networks) && len(spec.Networks) > 0:
 		why = append([]string{"the same networks"}, why...)
 	case a != nil && b != nil:

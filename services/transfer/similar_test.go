@@ -20,12 +20,12 @@ func TestFeaturesTellNetworksApart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(f) != len(FeatureNames()) {
-			t.Fatalf("%s: %d numbers, %d names", name, len(f), len(FeatureNames()))
+		if len(f) != len(featureNames()) {
+			t.Fatalf("%s: %d numbers, %d names", name, len(f), len(featureNames()))
 		}
 		for i, v := range f {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
-				t.Errorf("%s: %s is %v", name, FeatureNames()[i], v)
+				t.Errorf("%s: %s is %v", name, featureNames()[i], v)
 			}
 		}
 		features[name] = f
@@ -44,7 +44,7 @@ func TestFeaturesTellNetworksApart(t *testing.T) {
 	}
 	for i, v := range both {
 		if want := (features["mobilenet_v2"][i] + features["bert_base"][i]) / 2; math.Abs(v-want) > 1e-9 {
-			t.Errorf("%s of both is %v, want %v", FeatureNames()[i], v, want)
+			t.Errorf("%s of both is %v, want %v", featureNames()[i], v, want)
 		}
 	}
 	if f, err := Features(nil, find); f != nil || err != nil {
