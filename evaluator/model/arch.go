@@ -28,6 +28,9 @@ type Level struct {
 	// 1000 cycles, so that rates below one byte per cycle stay whole numbers; 0
 	// means unbounded.
 	ReadRate, WriteRate int64
+	// Shared levels have one port for both: reads and writes take turns, and
+	// both rates are the port's.
+	Shared bool
 	// DoubleBuffered levels are filled while they are read, in half of their
 	// capacity each. Other levels stop their readers while they are filled.
 	DoubleBuffered bool

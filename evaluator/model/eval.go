@@ -114,7 +114,7 @@ func (r *Result) times(p *Problem, a *Arch, m *Mapping) {
 	for i := range a.Levels {
 		l := &a.Level[i]
 		read, write := r.Traffic(p, i)
-		t := max(cycles(CeilDiv(read, instances), l.ReadRate), cycles(CeilDiv(write, instances), l.WriteRate))
+		t := l.cycles(CeilDiv(read, instances), CeilDiv(write, instances))
 		r.LevelCycles[i] = t
 		if t > longest {
 			longest, r.Bottleneck = t, i
@@ -145,6 +145,14 @@ func (r *Result) ramp(p *Problem, a *Arch, i int, used int64) {
 
 // milli is the number of cycles that rates are given for.
 const milli = 1000
+
+// cycles returns how long one instance takes to read and write so many bytes.
+func (l *Level) cycles(read, write int64) int64 {
+	if l.Shared {
+		return cycles(read+write, l.ReadRate)
+	}
+	return max(cycles(read, l.ReadRate), cycles(write, l.WriteRate))
+}
 
 func cycles(bytes, rate int64) int64 {
 	if rate == 0 {

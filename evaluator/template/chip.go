@@ -74,11 +74,12 @@ func (c *chip) machine(ioBytesPerSecond, units int64) Machine {
 	}
 }
 
-// offChip is the outermost level of every hierarchy.
+// offChip is the outermost level of every hierarchy. Reads and writes share the
+// interface, as they share the pins of a DRAM channel.
 func offChip(m *Machine) model.Level {
 	return model.Level{
 		Name: "off-chip memory", Keeps: keeps(model.Weights, model.Inputs, model.Outputs), DoubleBuffered: true, Fanout: 1,
-		ReadRate: m.IORate, WriteRate: m.IORate, ReadPJ: m.DRAMPJPerByte, WritePJ: m.DRAMPJPerByte,
+		ReadRate: m.IORate, WriteRate: m.IORate, Shared: true, ReadPJ: m.DRAMPJPerByte, WritePJ: m.DRAMPJPerByte,
 	}
 }
 

@@ -345,10 +345,7 @@ func (f *finding) bound(o *tileOrder, nk, nc, pixels int64) int64 {
 	weights := f.bytes[model.Weights] * again(pixels, o.pixels, nk, o.k, nc, o.c)
 	inputs := f.bytes[model.Inputs] * again(nk, o.k, nc, o.c, pixels, o.pixels)
 	sums := f.outputs * (again(nc, o.c, nk, o.k, pixels, o.pixels) - 1) * f.p.PartialBytes
-	outside := &f.l.arch.Level[0]
-	read := model.CeilDiv((weights+inputs+sums)*milli, outside.ReadRate)
-	write := model.CeilDiv((f.bytes[model.Outputs]+sums)*milli, outside.WriteRate)
-	return max(f.steps, read, write)
+	return max(f.steps, model.CeilDiv((weights+inputs+f.bytes[model.Outputs]+2*sums)*milli, f.l.arch.Level[0].ReadRate))
 }
 
 // ramp returns the time that nothing hides: the first tile's way in, the last

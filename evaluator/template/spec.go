@@ -35,7 +35,7 @@ func Specs() []Spec {
 }
 
 // version changes with every change that can change a number.
-const version = "2"
+const version = "3"
 
 // template puts the accelerator into the frame.
 func (s Spec) template() *frame.Spec {

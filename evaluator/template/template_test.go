@@ -230,7 +230,7 @@ func TestBounds(t *testing.T) {
 
 func bounds(t *testing.T, m *Machine, p *model.Problem, c *Cost, v []int64) {
 	t.Helper()
-	if c.Cycles*m.Units < p.MACs() || c.Cycles < m.ioCycles(c.OffChip)/2 {
+	if c.Cycles*m.Units < p.MACs() || c.Cycles < m.ioCycles(c.OffChip) {
 		t.Fatalf("%v on %v: %+v beats the peak rate of %d units or the interface", v, p.Bound, *c, m.Units)
 	}
 	least := p.Elements(model.Weights, &p.Bound)*p.Bytes[model.Weights] + p.Elements(model.Outputs, &p.Bound)*p.Bytes[model.Outputs]

@@ -97,6 +97,10 @@ func (l *Layer) storage(b *strings.Builder, i int, indent string) {
 		fmt.Fprintf(b, "%s    multiple-buffering: 2\n", indent)
 	}
 	const milli = 1000
+	if level.Shared && level.ReadRate > 0 {
+		fmt.Fprintf(b, "%s    shared_bandwidth: %g\n", indent, float64(level.ReadRate)/milli)
+		return
+	}
 	if level.ReadRate > 0 {
 		fmt.Fprintf(b, "%s    read_bandwidth: %g\n", indent, float64(level.ReadRate)/milli)
 	}
