@@ -108,3 +108,14 @@ func (p *Problem) span(axis int, out, taps int64) int64 {
 
 // CeilDiv returns a/b rounded up, for positive b.
 func CeilDiv(a, b int64) int64 { return (a + b - 1) / b }
+
+// NextParts returns the next larger number of parts of n whose size, rounded up,
+// is smaller than that of parts, 0 after n parts: walked from 1 it gives every
+// size into which n can be cut evenly, once.
+func NextParts(n, parts int64) int64 {
+	size := CeilDiv(n, parts)
+	if size == 1 {
+		return 0
+	}
+	return CeilDiv(n, size-1)
+}
