@@ -13,11 +13,7 @@
 // output channels are summed in the global buffer before inputs are replaced.
 package eyeriss
 
-import (
-	"iter"
-
-	"apollo/evaluator/model"
-)
+import "apollo/evaluator/model"
 
 // Chip is one instance of the architecture. Sizes in words are of WordBytes.
 type Chip struct {
@@ -94,65 +90,6 @@ func (l *layer) macs() int64 {
 func (l *layer) height(e int64) int64 { return (e-1)*l.stride[0] + (l.r-1)*l.dilation[0] + 1 }
 func (l *layer) width() int64         { return (l.cols-1)*l.stride[1] + (l.s-1)*l.dilation[1] + 1 }
 
-// Map returns the mapping with the least product of energy and time, of equal
-// ones the first; false when the filter rows of the problem fit no element or
-// the grid has too few rows for its filter columns.
-func (c *Chip) Map(p *model.Problem) (Cost, bool) {
-	l := newLayer(p)
-	best, found := Cost{}, false
-	for e := range evenParts(l.rows, c.Cols*max(c.Rows/l.r, 1)) {
-		sets := c.sets(&l, e)
-		if sets == 0 {
-			continue
-		}
-		for q := range thin(evenParts(l.channels, c.InputWords/l.s)) {
-			for p := range thin(evenParts(l.kernels, min(c.SumWords, c.FilterWords/(q*l.s)))) {
-				c.mapSets(&l, Mapping{E: e, P: p, Q: q}, sets, &best, &found)
-			}
-		}
-	}
-	return best, found
-}
-
-// evenParts yields the sizes of at most most into which n can be cut evenly,
-// the largest first: one size per number of parts.
-func evenParts(n, most int64) iter.Seq[int64] {
-	return func(yield func(int64) bool) {
-		for size := min(most, n); size >= 1; {
-			parts := model.CeilDiv(n, size)
-			if even := model.CeilDiv(n, parts); !yield(even) {
-				return
-			}
-			if parts == n {
-				return
-			}
-			size = (n - 1) / parts // the largest size with more parts
-		}
-	}
-}
-
-// thin yields the first and the last of falling sizes, and those in between that
-// are at least an eighth smaller than the one before.
-func thin(seq iter.Seq[int64]) iter.Seq[int64] {
-	return func(yield func(int64) bool) {
-		const eighth = 8
-		last, skipped := int64(0), int64(0)
-		for v := range seq {
-			if last > 0 && v > last-max(last/eighth, 1) {
-				skipped = v
-				continue
-			}
-			if !yield(v) {
-				return
-			}
-			last, skipped = v, 0
-		}
-		if skipped > 0 {
-			yield(skipped)
-		}
-	}
-}
-
 // sets returns how many sets of R x e elements the grid holds; a set wider than
 // the grid is folded.
 func (c *Chip) sets(l *layer, e int64) int64 {
@@ -160,31 +97,6 @@ func (c *Chip) sets(l *layer, e int64) int64 {
 		return c.Rows / l.r * (c.Cols / e)
 	}
 	return c.Rows / (l.r * model.CeilDiv(e, c.Cols))
-}
-
-// mapSets tries the ways to use the sets, and the images of a pass. Of the
-// output channels side by side the most that fit dominate.
-func (c *Chip) mapSets(l *layer, m Mapping, sets int64, best *Cost, found *bool) {
-	if sets == 0 {
-		return
-	}
-	for m.N = range evenParts(l.images, l.images) {
-		if l.images%m.N != 0 {
-			continue
-		}
-		for m.R = range thin(evenParts(model.CeilDiv(l.channels, m.Q), sets)) {
-			most := min(sets/m.R, c.sums(l, &m)/m.P)
-			if most == 0 {
-				continue
-			}
-			steps := model.CeilDiv(l.kernels, m.P)
-			m.T = model.CeilDiv(steps, model.CeilDiv(steps, most))
-			m.M = max(min(c.sums(l, &m), l.kernels)/(m.P*m.T), 1) * m.P * m.T
-			if x := c.cost(l, m); !*found || less(&x, best) {
-				*best, *found = x, true
-			}
-		}
-	}
 }
 
 // sums returns for how many output channels the buffer holds the sums of a
@@ -196,11 +108,6 @@ func (c *Chip) sums(l *layer, m *Mapping) int64 {
 
 // inputs returns the words of inputs of a pass.
 func (m *Mapping) inputs(l *layer) int64 { return m.N * m.Q * m.R * l.height(m.E) * l.width() }
-
-// less orders by energy times time.
-func less(a, b *Cost) bool {
-	return float64(a.Energy)*float64(a.Cycles) < float64(b.Energy)*float64(b.Cycles)
-}
 
 // cost returns the cost of a mapping that fits the buffer.
 func (c *Chip) cost(l *layer, m Mapping) Cost {

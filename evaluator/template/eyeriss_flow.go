@@ -140,7 +140,8 @@ func (f *rowStationary) Detail(p *model.Problem, m *model.Mapping) (Detail, erro
 		{Name: partName(&f.arch, gridBuffer), Value: x.Buffer * words},
 		{Name: partName(&f.arch, gridPads), Value: x.Pad * words},
 	}
-	d.Energy = f.energy(p, &x)
+	e := f.energy(p, &x)
+	d.Energy = breakdown(e[:], "arithmetic", report.OffChip, partName(&f.arch, gridBuffer), partName(&f.arch, gridPads))
 	by, macs := &x.OffChipBy, p.MACs()
 	sums := (x.Buffer - x.BufferInputs) / 2
 	outside, buffer, pads := f.arch.Level[0].Name, f.arch.Level[gridBuffer].Name, f.arch.Level[gridPads].Name
@@ -157,19 +158,22 @@ func (f *rowStationary) Detail(p *model.Problem, m *model.Mapping) (Detail, erro
 	return d, nil
 }
 
-func (f *rowStationary) energy(p *model.Problem, x *eyeriss.Cost) report.Breakdown {
+// energy returns that of arithmetic, of transfers off chip, of the buffer and of
+// the scratchpads.
+func (f *rowStationary) energy(p *model.Problem, x *eyeriss.Cost) [4]float64 {
 	const words = eyeriss.WordBytes
-	return report.Breakdown{
-		{Name: "arithmetic", Value: float64(p.MACs()) * f.macPJ},
-		{Name: report.OffChip, Value: float64(x.OffChip*words) * f.m.DRAMPJPerByte},
-		{Name: partName(&f.arch, gridBuffer), Value: float64(x.Buffer*words) * f.bufferPJ},
-		{Name: partName(&f.arch, gridPads), Value: float64(x.Pad*words) * f.padPJ},
+	return [4]float64{
+		float64(p.MACs()) * f.macPJ,
+		float64(x.OffChip*words) * f.m.DRAMPJPerByte,
+		float64(x.Buffer*words) * f.bufferPJ,
+		float64(x.Pad*words) * f.padPJ,
 	}
 }
 
 func (f *rowStationary) cost(p *model.Problem, x *eyeriss.Cost) Cost {
 	r := Cost{OffChip: x.OffChip * eyeriss.WordBytes}
 	r.Cycles = max(x.Cycles, f.m.ioCycles(r.OffChip))
-	r.EnergyPJ = f.energy(p, x).Total()
+	e := f.energy(p, x)
+	r.EnergyPJ = sum(e[:])
 	return r
 }
