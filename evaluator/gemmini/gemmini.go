@@ -94,3 +94,26 @@ func (c *Chip) Time(p *model.Problem, t *Tiling) Time {
 	r.Total = longest + model.CeilDiv(rest*exposedPercent, whole) + r.Start
 	return r
 }
+
+// Counts is what costs time over all tiles of a layer, for bounds: of tilings
+// with at least these counts none is faster.
+type Counts struct {
+	// Blocks are changes of the weights in the array, Steps the pixels that pass
+	// it, over all blocks; rows are those of scratchpad and accumulator.
+	Tiles, Blocks, Steps                         float64
+	LoadBytes, InputRows, StoreBytes, OutputRows float64
+}
+
+// Cycles returns the time of executing, loading, storing and starting, each by
+// itself, in cycles that need not be whole.
+func (n *Counts) Cycles() (execute, load, store, start float64) {
+	return n.Steps + n.Blocks*switchCycles, n.LoadBytes/BusBytes + n.InputRows*inputRowCycles,
+		n.StoreBytes/BusBytes + n.OutputRows*outputRowCycles, n.Tiles * tileCycles
+}
+
+// Overlap returns the time of the four together. It falls with none of them.
+func Overlap(execute, load, store, start float64) float64 {
+	longest := max(execute, load, store)
+	const whole = 100
+	return longest + (execute+load+store-longest)*exposedPercent/whole + start
+}

@@ -29,65 +29,6 @@ const (
 // Nest implements Dataflow.
 func (f *squareArray) Nest(p *model.Problem) model.Problem { return *p }
 
-// Find implements Dataflow: the tiling with the least time. For every number of
-// tiles over channels and columns it tries the fewest over rows that fit, and
-// some more: smaller tiles overlap better.
-func (f *squareArray) Find(p *model.Problem, m *model.Mapping) (Cost, *Misfit) {
-	s := squareSearch{f: f, p: p}
-	b := &p.Bound
-	parts := *b
-	parts[model.R], parts[model.S] = 1, 1
-	for images := range counts(b[model.N]) {
-		for nk := range counts(model.CeilDiv(b[model.K], f.chip.Dim)) {
-			for nc := range counts(model.CeilDiv(b[model.C], f.chip.Dim)) {
-				for nq := range counts(b[model.Q]) {
-					parts[model.N], parts[model.K], parts[model.C], parts[model.Q] = images, nk, nc, nq
-					s.rows(parts)
-				}
-			}
-		}
-	}
-	if !s.found {
-		have := f.arch.Level[squarePad].Capacity
-		return Cost{}, &Misfit{Code: "scratchpad", What: "the smallest tile, twice,", Param: "scratchpad and accumulator", Need: max(2*s.least, have+1), Have: have, Unit: "B"}
-	}
-	*m = f.nest(p, s.parts)
-	return s.best, nil
-}
-
-// squareSearch is the state of mapping one layer.
-type squareSearch struct {
-	f *squareArray
-	p *model.Problem
-	// parts are the numbers of tiles of the best tiling so far.
-	parts [model.Dims]int64
-	best  Cost
-	found bool
-	least int64
-}
-
-// rows tries numbers of tiles over rows.
-func (s *squareSearch) rows(parts [model.Dims]int64) {
-	left := finer
-	for np := range counts(s.p.Bound[model.P]) {
-		parts[model.P] = np
-		t := s.f.tiling(s.p, &parts)
-		load, sums := s.f.needs(s.p, &t)
-		if s.least == 0 || load < s.least {
-			s.least = load
-		}
-		if 2*load > s.f.arch.Level[squarePad].Capacity || 2*sums > s.f.arch.Level[squareAcc].Capacity {
-			continue
-		}
-		if c := s.f.cost(s.p, &t); !s.found || c.Cycles < s.best.Cycles {
-			s.best, s.parts, s.found = c, parts, true
-		}
-		if left--; left < 0 {
-			return
-		}
-	}
-}
-
 // tiling cuts a layer into numbers of tiles; channels of a tile fill whole
 // columns or rows of the array, evenly.
 func (f *squareArray) tiling(p *model.Problem, parts *[model.Dims]int64) gemmini.Tiling {
@@ -158,7 +99,8 @@ func (f *squareArray) cost(p *model.Problem, t *gemmini.Tiling) Cost {
 	r := Cost{OffChip: time.LoadBytes + time.StoreBytes}
 	r.Cycles = max(time.Total, f.m.ioCycles(r.OffChip))
 	pad, acc := f.traffic(p, t, &time)
-	r.EnergyPJ = f.energy(p, &r, time.LoadBytes, pad, acc).Total()
+	e := f.energy(p, float64(r.OffChip), float64(time.LoadBytes), float64(pad), float64(acc))
+	r.EnergyPJ = sum(e[:])
 	return r
 }
 
@@ -170,13 +112,15 @@ func (f *squareArray) traffic(p *model.Problem, t *gemmini.Tiling, time *gemmini
 	return blocks * (pixels + f.chip.Dim) * f.chip.Dim, blocks * pixels * f.chip.Dim * p.PartialBytes
 }
 
-func (f *squareArray) energy(p *model.Problem, c *Cost, load, pad, acc int64) report.Breakdown {
+// energy returns that of arithmetic, of transfers off chip, of the scratchpad and
+// of the accumulator.
+func (f *squareArray) energy(p *model.Problem, offChip, load, pad, acc float64) [4]float64 {
 	scratch, sums := &f.arch.Level[squarePad], &f.arch.Level[squareAcc]
-	return report.Breakdown{
-		{Name: "arithmetic", Value: float64(p.MACs()) * f.arch.MACPJ},
-		{Name: report.OffChip, Value: float64(c.OffChip) * f.m.DRAMPJPerByte},
-		{Name: scratch.Name, Value: float64(load)*scratch.WritePJ + float64(pad)*scratch.ReadPJ},
-		{Name: sums.Name, Value: float64(acc) * (sums.ReadPJ + sums.WritePJ)},
+	return [4]float64{
+		float64(p.MACs()) * f.arch.MACPJ,
+		offChip * f.m.DRAMPJPerByte,
+		load*scratch.WritePJ + pad*scratch.ReadPJ,
+		acc * (sums.ReadPJ + sums.WritePJ),
 	}
 }
 
@@ -206,9 +150,10 @@ func (f *squareArray) Detail(p *model.Problem, m *model.Mapping) (Detail, error)
 	time := f.chip.Time(p, &t)
 	d.split(time.Execute, 0, max(time.Load, time.Store, f.m.ioCycles(d.OffChip)))
 	pad, acc := f.traffic(p, &t, &time)
-	d.Energy = f.energy(p, &d.Cost, time.LoadBytes, pad, acc)
-	scratch, sum := f.arch.Level[squarePad].Name, f.arch.Level[squareAcc].Name
-	d.Bytes = report.Counts{{Name: report.OffChip, Value: d.OffChip}, {Name: scratch, Value: time.LoadBytes + pad}, {Name: sum, Value: 2 * acc}}
+	scratch, accumulator := f.arch.Level[squarePad].Name, f.arch.Level[squareAcc].Name
+	e := f.energy(p, float64(d.OffChip), float64(time.LoadBytes), float64(pad), float64(acc))
+	d.Energy = breakdown(e[:], "arithmetic", report.OffChip, scratch, accumulator)
+	d.Bytes = report.Counts{{Name: report.OffChip, Value: d.OffChip}, {Name: scratch, Value: time.LoadBytes + pad}, {Name: accumulator, Value: 2 * acc}}
 	weights := time.Tiles * p.Elements(model.Weights, &t.Tile)
 	inputs := time.Tiles * p.Elements(model.Inputs, &t.Tile)
 	outputs := time.StoreBytes / p.Bytes[model.Outputs]
@@ -220,7 +165,7 @@ func (f *squareArray) Detail(p *model.Problem, m *model.Mapping) (Detail, error)
 		{Level: f.arch.Level[0].Name, Operand: model.Outputs.String(), Updates: outputs},
 		{Level: scratch, Operand: model.Weights.String(), Fills: weights, Reads: blocks * f.chip.Dim},
 		{Level: scratch, Operand: model.Inputs.String(), Fills: inputs, Reads: pad - blocks*f.chip.Dim},
-		{Level: sum, Operand: model.Outputs.String(), Updates: updates, Reads: updates, Drains: outputs},
+		{Level: accumulator, Operand: model.Outputs.String(), Updates: updates, Reads: updates, Drains: outputs},
 	}
 	return d, nil
 }
