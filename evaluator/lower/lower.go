@@ -25,7 +25,7 @@ func Problem(l *workload.Layer, bits workload.Precision) (model.Problem, error) 
 		Stride: [2]int64{1, 1}, Dilation: [2]int64{1, 1},
 		PartialBytes: bytesFor(bits.Accumulators),
 	}
-	p.Bytes = [model.Operands]int64{bytesFor(bits.Weights), bytesFor(bits.Activations), bytesFor(bits.Activations)}
+	p.Bytes = [model.Operands]int64{bytesFor(l.WidthOfWeights(bits)), bytesFor(bits.Activations), bytesFor(bits.Activations)}
 	b := &p.Bound
 	switch l.Op {
 	case workload.Conv, workload.GroupConv, workload.DepthwiseConv:

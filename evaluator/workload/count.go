@@ -1,5 +1,7 @@
 package workload
 
+import "cmp"
+
 // bitsPerByte converts widths to bytes.
 const bitsPerByte = 8
 
@@ -81,11 +83,16 @@ func (l *Layer) BiasElements() int64 {
 // Params returns the trainable parameters: weights and bias.
 func (l *Layer) Params() int64 { return l.WeightElements() + l.BiasElements() }
 
-// WeightBytes returns the bytes of the weights at p.Weights bits and of the
-// bias at p.Accumulators bits (4 bytes per K by default).
+// WidthOfWeights returns the bits of a weight in a network of precision p.
+func (l *Layer) WidthOfWeights(p Precision) int64 {
+	return cmp.Or(l.WeightBits, p.WithDefaults().Weights)
+}
+
+// WeightBytes returns the bytes of the weights at their width and of the bias
+// at p.Accumulators bits (4 bytes per K by default).
 func (l *Layer) WeightBytes(p Precision) int64 {
 	p = p.WithDefaults()
-	return bytesOf(l.WeightElements(), p.Weights) + bytesOf(l.BiasElements(), p.Accumulators)
+	return bytesOf(l.WeightElements(), l.WidthOfWeights(p)) + bytesOf(l.BiasElements(), p.Accumulators)
 }
 
 // OutputElements returns the elements of the layer's output.

@@ -146,47 +146,12 @@ func (l *lowering) node(n *graph.Node) error {
 		if err != nil {
 			return err
 		}
-		l.write(n, Layer{Op: RNN, Fn: n.Fn, N: d.N, M: d.M, K: d.K, C: d.C, NoBias: !n.Bias}, x)
+		l.write(n, Layer{Op: RNN, Fn: n.Fn, N: d.N, M: d.M, K: d.K, C: d.C, NoBias: !n.Bias, WeightBits: n.WeightBits}, x)
 		return nil
 	case graph.Eltwise:
 		return l.eltwise(n)
 	}
 	return l.vector(n)
-}
-
-func (l *lowering) conv(n *graph.Node) error {
-	d := n.Dims
-	x, err := l.as(n, n.In[0], shape{d.N, d.H, d.W, d.C * d.Groups})
-	if err != nil {
-		return err
-	}
-	y := Layer{
-		Op: Conv, N: d.N, K: d.K, C: d.C, P: d.P, Q: d.Q, R: d.R, S: d.S, H: d.H, W: d.W, Groups: d.Groups,
-		Stride: d.Stride, Dilation: d.Dilation, Act: n.Act, NoBias: !n.Bias,
-	}
-	switch {
-	case n.Op == graph.Deconv:
-		y.Op = Deconv
-	case d.Groups == 1:
-	case d.C == 1:
-		y.Op = DepthwiseConv
-	default:
-		y.Op = GroupConv
-	}
-	l.write(n, y, x)
-	return nil
-}
-
-func (l *lowering) pool(n *graph.Node) error {
-	d := n.Dims
-	x, err := l.as(n, n.In[0], shape{d.N, d.H, d.W, d.K})
-	if err != nil {
-		return err
-	}
-	l.write(n, Layer{
-		Op: Pool, Fn: n.Fn, N: d.N, K: d.K, P: d.P, Q: d.Q, R: d.R, S: d.S, H: d.H, W: d.W, Stride: d.Stride, Act: n.Act,
-	}, x)
-	return nil
 }
 
 // dense is a product with constant weights. Different weights for each of N
@@ -198,7 +163,7 @@ func (l *lowering) dense(n *graph.Node) error {
 		if _, ok := product(maxElements, d.M, d.C); !ok || have.size.elements() != d.M*d.C {
 			return nodeError(n, "reads %v where its shape says %d x %d", have.size, d.M, d.C)
 		}
-		l.write(n, Layer{Op: GEMM, M: d.M, K: d.K, C: d.C, Act: n.Act, NoBias: !n.Bias}, have.id)
+		l.write(n, Layer{Op: GEMM, M: d.M, K: d.K, C: d.C, Act: n.Act, NoBias: !n.Bias, WeightBits: n.WeightBits}, have.id)
 		return nil
 	}
 	for _, p := range [][2]int64{{d.N, d.C}, {d.N, d.K}} {
@@ -212,7 +177,7 @@ func (l *lowering) dense(n *graph.Node) error {
 	}
 	y := Layer{
 		Op: GroupConv, N: 1, K: d.N * d.K, C: d.C, P: 1, Q: d.M, R: 1, S: 1, H: 1, W: d.M, Groups: d.N,
-		Stride: [2]int64{1, 1}, Dilation: [2]int64{1, 1}, Act: n.Act, NoBias: !n.Bias,
+		Stride: [2]int64{1, 1}, Dilation: [2]int64{1, 1}, Act: n.Act, NoBias: !n.Bias, WeightBits: n.WeightBits,
 	}
 	if d.C == 1 {
 		y.Op = DepthwiseConv
@@ -250,6 +215,7 @@ func (l *lowering) eltwise(n *graph.Node) error {
 	y.setShape(want)
 	for _, t := range constant {
 		y.Const += l.g.Elements(t)
+		y.WeightBits = max(y.WeightBits, l.g.Tensors[t].Bits)
 	}
 	var in []string
 	var shapes []shape
@@ -297,7 +263,7 @@ func combines(shapes []shape, want shape) bool {
 // vector is every operation without window and weights.
 func (l *lowering) vector(n *graph.Node) error {
 	variable, constant := l.operands(n)
-	y := Layer{Fn: n.Fn, Act: n.Act, Const: n.Const}
+	y := Layer{Fn: n.Fn, Act: n.Act, Const: n.Const, WeightBits: n.WeightBits}
 	y.setShape(l.dims(n.Out[0]))
 	var in []string
 	for _, t := range variable {
@@ -307,6 +273,7 @@ func (l *lowering) vector(n *graph.Node) error {
 	}
 	for _, t := range constant {
 		y.Const += l.g.Elements(t)
+		y.WeightBits = max(y.WeightBits, l.g.Tensors[t].Bits)
 	}
 	if len(in) == 0 {
 		return nodeError(n, "reads nothing that changes from run to run, and its value is not known")

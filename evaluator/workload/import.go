@@ -19,6 +19,12 @@ type ImportOptions struct {
 	// Dims gives sizes to dimensions that the file leaves open, by their name
 	// or as "input.index". A batch needs none: it is 1.
 	Dims map[string]int64
+	// Values gives inputs of one element their value, by name: those that
+	// choose a branch or make a shape.
+	Values map[string]int64
+	// External returns a part of a file beside the model in which it keeps
+	// tensors, for the small ones that make shapes; nil when there is none.
+	External func(location string, offset, length int64) ([]byte, error)
 	// Precision is one of Precisions, "" for the widths in the file.
 	Precision string
 	// Strict makes an error of every operation that is not modelled.
@@ -123,8 +129,14 @@ func importModel(name string, data []byte, o ImportOptions, r *Report) (*Workloa
 	}
 	if o.Precision == "" {
 		w.Precision = filePrecision(g, r)
+		keepWidths(w, r)
 	} else if w.Precision, err = precisionNamed(o.Precision); err != nil {
 		return nil, err
+	}
+	if o.Precision != "" {
+		for i := range w.Layers {
+			w.Layers[i].WeightBits = 0
+		}
 	}
 	if err := w.Normalise(); err != nil {
 		first, _, more := strings.Cut(err.Error(), "\n")
@@ -164,8 +176,8 @@ func readModel(data []byte, o ImportOptions) (*graph.Graph, error) {
 	case len(data) == 0:
 		return nil, errors.New("the file is empty")
 	case tflite.Is(data):
-		if len(o.Dims) > 0 {
-			return nil, errors.New("--dim: shapes of a TensorFlow Lite file are fixed when it is converted, they cannot be given here")
+		if len(o.Dims) > 0 || len(o.Values) > 0 {
+			return nil, errors.New("--dim, --value: shapes of a TensorFlow Lite file are fixed when it is converted, they cannot be given here")
 		}
 		return tflite.Read(data)
 	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
@@ -175,7 +187,7 @@ func readModel(data []byte, o ImportOptions) (*graph.Graph, error) {
 	case bytes.HasPrefix(data, []byte("schema:")) || bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")):
 		return nil, errors.New("offset 0: this looks like text: a workload file needs no import, name it as it is")
 	case onnx.Is(data):
-		return onnx.Read(data, onnx.Options{Dims: o.Dims})
+		return onnx.Read(data, onnx.Options{Dims: o.Dims, Values: o.Values, External: o.External})
 	}
 	return nil, errors.New(`offset 0: neither TensorFlow Lite ("TFL3" at offset 4) nor ONNX (a protocol buffer): export the model to one of these`)
 }
@@ -207,6 +219,24 @@ func filePrecision(g *graph.Graph, r *Report) Precision {
 		r.Notes = append(r.Notes, fmt.Sprintf("weights have %d bits and activations %d, as in the file; --precision int8 counts the bytes of a quantised model", p.Weights, p.Activations))
 	}
 	return p
+}
+
+// keepWidths leaves the width of weights and tables to the layers where it is
+// not that of the network.
+func keepWidths(w *Workload, r *Report) {
+	others := 0
+	for i := range w.Layers {
+		l := &w.Layers[i]
+		if l.WeightBits == w.Precision.Weights || !l.Op.HasWeights() && l.Const == 0 {
+			l.WeightBits = 0
+		}
+		if l.WeightBits != 0 {
+			others++
+		}
+	}
+	if others > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%d layers keep weights or tables of another width than %d bits, as in the file", others, w.Precision.Weights))
+	}
 }
 
 // most returns the width with the largest count, the smaller one of equals, 0

@@ -105,7 +105,7 @@ func TestImportRefusesModels(t *testing.T) {
 	for file, want := range map[string]string{
 		"split_concat_edgetpu.tflite":         "import the file that the compiler was given",
 		"model_invoking_error.tflite":         "nothing in the model can be modelled",
-		"ch_ppocr_mobile_v2.0_cls_infer.onnx": `input "x": dimension 2 ("p2o.DynamicDimension.1") is open: give its size with --dim p2o.DynamicDimension.1=N`,
+		"ch_ppocr_mobile_v2.0_cls_infer.onnx": `input "x": dimension 2 ("p2o.DynamicDimension.1"); input "x": dimension 3 ("p2o.DynamicDimension.2") are open: give their sizes with --dim p2o.DynamicDimension.1=N --dim p2o.DynamicDimension.2=N`,
 	} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()

@@ -119,33 +119,33 @@ func TestImportErrors(t *testing.T) {
 		o    workload.ImportOptions
 		want string
 	}{
-		"empty":           {nil, workload.ImportOptions{}, "the file is empty"},
-		"text":            {[]byte("hello"), workload.ImportOptions{}, "offset 0: neither"},
-		"zip":             {[]byte("PK\x03\x04xxxxxxxx"), workload.ImportOptions{}, "zip archive"},
-		"workload":        {[]byte("schema: apollo.workload/v1\n"), workload.ImportOptions{}, "needs no import"},
-		"cut":             {sample[:len(sample)/2], workload.ImportOptions{}, "the file is damaged or not complete"},
-		"compiled":        {tf(32, "edgetpu-custom-op"), workload.ImportOptions{}, "import the file that the compiler was given"},
-		"ethos":           {tf(32, "ethos-u"), workload.ImportOptions{}, "compiled for an Ethos-U"},
-		"while":           {tf(119, ""), workload.ImportOptions{}, "operator 0 (WHILE): control flow"},
-		"opaque only":     {tf(32, "Mystery"), workload.ImportOptions{}, "nothing in the model can be modelled: Mystery"},
-		"strict":          {sample, workload.ImportOptions{Strict: true}, "--strict: not modelled: Mystery"},
-		"precision":       {sample, workload.ImportOptions{Precision: "int7"}, `the precision "int7" is not known, there are: int4, int8`},
-		"dims of tflite":  {sample, workload.ImportOptions{Dims: map[string]int64{"h": 1}}, "shapes of a TensorFlow Lite file are fixed"},
-		"open dimension":  {open, workload.ImportOptions{}, `input "x": dimension 2 is open: give its size with --dim x.2=N`},
-		"no such dim":     {open, workload.ImportOptions{Dims: map[string]int64{"x.2": 8, "h": 3}}, "--dim h: the model has no such open dimension, there are: x.0, x.2"},
-		"dim size":        {open, workload.ImportOptions{Dims: map[string]int64{"x.2": 0}}, "dimension x.2 is given as 0"},
-		"no open dims":    {onnx(node("Relu", "x")), workload.ImportOptions{Dims: map[string]int64{"h": 3}}, "--dim h: the model has no open dimensions"},
-		"unknown op":      {onnx(node("Mystery", "x")), workload.ImportOptions{}, "operation 0 (Mystery): the operation is not known and the file does not state the shape"},
-		"if":              {onnx(node("If", "x")), workload.ImportOptions{}, "operation 0 (If): control flow"},
-		"unknown input":   {onnx(node("Relu", "z")), workload.ImportOptions{}, `reads "z", which no earlier operation writes`},
-		"no graph":        {[]byte{8, 8}, workload.ImportOptions{}, "the file has no graph"},
-		"no output":       {modeltest.ONNX{Inputs: x, Outputs: []string{"y"}}.Bytes(), workload.ImportOptions{}, `output "y": no operation writes it`},
-		"window":          {onnx(modeltest.ONNXNode{Op: "MaxPool", In: []string{"x"}, Out: []string{"y"}, Attrs: map[string]any{"kernel_shape": []int64{9, 9}}}), workload.ImportOptions{}, "a window of 9 does not fit into an input of 8"},
-		"reshape at run":  {onnx(node("Reshape", "x", "x")), workload.ImportOptions{}, "its target shape is computed at run time"},
-		"nothing to do":   {onnx(node("Identity", "x")), workload.ImportOptions{}, "the model has no layers"},
-		"broadcast":       {modeltest.ONNX{Inputs: append(x, modeltest.ONNXInput{Name: "z", Shape: []int64{3}}), Nodes: []modeltest.ONNXNode{node("Add", "x", "z")}}.Bytes(), workload.ImportOptions{}, "do not broadcast"},
-		"huge":            {modeltest.ONNX{Inputs: []modeltest.ONNXInput{{Name: "x", Shape: []int64{1 << 30, 1 << 30}}}}.Bytes(), workload.ImportOptions{}, "more than 2^40 elements"},
-		"three-dimension": {modeltest.ONNX{Inputs: []modeltest.ONNXInput{{Name: "x", Shape: []int64{1, 2, 3, 4, 5}}}, Nodes: []modeltest.ONNXNode{node("GlobalAveragePool", "x")}}.Bytes(), workload.ImportOptions{}, "three-dimensional"},
+		"empty":          {nil, workload.ImportOptions{}, "the file is empty"},
+		"text":           {[]byte("hello"), workload.ImportOptions{}, "offset 0: neither"},
+		"zip":            {[]byte("PK\x03\x04xxxxxxxx"), workload.ImportOptions{}, "zip archive"},
+		"workload":       {[]byte("schema: apollo.workload/v1\n"), workload.ImportOptions{}, "needs no import"},
+		"cut":            {sample[:len(sample)/2], workload.ImportOptions{}, "the file is damaged or not complete"},
+		"compiled":       {tf(32, "edgetpu-custom-op"), workload.ImportOptions{}, "import the file that the compiler was given"},
+		"ethos":          {tf(32, "ethos-u"), workload.ImportOptions{}, "compiled for an Ethos-U"},
+		"while":          {tf(119, ""), workload.ImportOptions{}, "operator 0 (WHILE): control flow"},
+		"opaque only":    {tf(32, "Mystery"), workload.ImportOptions{}, "nothing in the model can be modelled: Mystery"},
+		"strict":         {sample, workload.ImportOptions{Strict: true}, "--strict: not modelled: Mystery"},
+		"precision":      {sample, workload.ImportOptions{Precision: "int7"}, `the precision "int7" is not known, there are: int4, int8`},
+		"dims of tflite": {sample, workload.ImportOptions{Dims: map[string]int64{"h": 1}}, "shapes of a TensorFlow Lite file are fixed"},
+		"open dimension": {open, workload.ImportOptions{}, `input "x": dimension 2 is open: give its size with --dim x.2=N`},
+		"no such dim":    {open, workload.ImportOptions{Dims: map[string]int64{"x.2": 8, "h": 3}}, "--dim h: the model has no such open dimension, there are: x.0, x.2"},
+		"dim size":       {open, workload.ImportOptions{Dims: map[string]int64{"x.2": 0}}, "dimension x.2 is given as 0"},
+		"no open dims":   {onnx(node("Relu", "x")), workload.ImportOptions{Dims: map[string]int64{"h": 3}}, "--dim h: the model has no open dimensions"},
+		"unknown op":     {onnx(node("Mystery", "x")), workload.ImportOptions{}, "operation 0 (Mystery): the operation is not known and the file does not state the shape"},
+		"if":             {onnx(node("If", "x")), workload.ImportOptions{}, "operation 0 (If): its condition is computed at run time, and a list of layers has one way only: export the model"},
+		"unknown input":  {onnx(node("Relu", "z")), workload.ImportOptions{}, `reads "z", which no earlier operation writes`},
+		"no graph":       {[]byte{8, 8}, workload.ImportOptions{}, "the file has no graph"},
+		"no output":      {modeltest.ONNX{Inputs: x, Outputs: []string{"y"}}.Bytes(), workload.ImportOptions{}, `output "y": no operation writes it`},
+		"window":         {onnx(modeltest.ONNXNode{Op: "MaxPool", In: []string{"x"}, Out: []string{"y"}, Attrs: map[string]any{"kernel_shape": []int64{9, 9}}}), workload.ImportOptions{}, "a window of 9 does not fit into an input of 8"},
+		"reshape at run": {onnx(node("Reshape", "x", "x")), workload.ImportOptions{}, "its target shape is computed at run time"},
+		"nothing to do":  {onnx(node("Identity", "x")), workload.ImportOptions{}, "the model has no layers"},
+		"broadcast":      {modeltest.ONNX{Inputs: append(x, modeltest.ONNXInput{Name: "z", Shape: []int64{3}}), Nodes: []modeltest.ONNXNode{node("Add", "x", "z")}}.Bytes(), workload.ImportOptions{}, "do not broadcast"},
+		"huge":           {modeltest.ONNX{Inputs: []modeltest.ONNXInput{{Name: "x", Shape: []int64{1 << 30, 1 << 30}}}}.Bytes(), workload.ImportOptions{}, "more than 2^40 elements"},
+		"four-dimension": {modeltest.ONNX{Inputs: []modeltest.ONNXInput{{Name: "x", Shape: []int64{1, 2, 3, 4, 5, 6}}}, Nodes: []modeltest.ONNXNode{node("GlobalAveragePool", "x")}}.Bytes(), workload.ImportOptions{}, "more than three dimensions"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -191,11 +191,14 @@ func sound(data []byte) (accepted bool, err error) {
 
 func FuzzImportTFLite(f *testing.F) {
 	f.Add(modeltest.SampleTFLite())
+	f.Add(streaming("state").Bytes())
 	fuzzImport(f)
 }
 
 func FuzzImportONNX(f *testing.F) {
 	f.Add(modeltest.SampleONNX())
+	f.Add(branched(nil, []modeltest.ONNXTensor{scalar("c", 1)}))
+	f.Add(called(2).Bytes())
 	fuzzImport(f)
 }
 
@@ -250,7 +253,10 @@ func TestImportMutations(t *testing.T) {
 			t.Fatalf("APOLLO_MUTATIONS: %v", err)
 		}
 	}
-	seeds := [][]byte{modeltest.SampleTFLite(), modeltest.SampleONNX()}
+	seeds := [][]byte{
+		modeltest.SampleTFLite(), modeltest.SampleONNX(), streaming("state").Bytes(),
+		branched(nil, []modeltest.ONNXTensor{scalar("c", 1)}), called(2).Bytes(),
+	}
 	files := smallModels(t, count > few)
 	r := rand.New(rand.NewPCG(7, 1))
 	var worst uint64

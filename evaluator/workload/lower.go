@@ -52,7 +52,24 @@ func lower(g *graph.Graph, w *Workload, r *Report) error {
 	for i := range g.Nodes {
 		l.fold(i, readers)
 	}
+	l.narrow()
 	return l.emit()
+}
+
+// narrow gives a tensor that is quantised the width that it is quantised to:
+// files with QuantizeLinear and DequantizeLinear say float of what runs in
+// integers.
+func (l *lowering) narrow() {
+	for i := range l.g.Nodes {
+		n := &l.g.Nodes[i]
+		if n.Op != graph.Requant || n.Type != "QuantizeLinear" || len(n.In) == 0 || len(n.Out) == 0 {
+			continue
+		}
+		t, to := &l.g.Tensors[l.root(n.In[0])], l.g.Tensors[n.Out[0]].Bits
+		if to > 0 && to < t.Bits {
+			t.Bits = to
+		}
+	}
 }
 
 // root returns the tensor whose data t is.

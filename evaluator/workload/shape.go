@@ -131,6 +131,12 @@ func (l *Layer) checkFields() error {
 			return fmt.Errorf("%s is %d, want 1 to %d", f.name, f.value, int64(maxDim))
 		}
 	}
+	switch {
+	case l.WeightBits < 0 || l.WeightBits > maxBits:
+		return fmt.Errorf("weight_bits is %d, want 1 to %d", l.WeightBits, maxBits)
+	case l.WeightBits > 0 && !l.Op.HasWeights() && l.Const == 0:
+		return fmt.Errorf("weight_bits is %d, but the layer has no weights and no const", l.WeightBits)
+	}
 	if l.NoBias && !l.Op.HasWeights() {
 		return fmt.Errorf("no_bias is set, but op %s has no bias", l.Op)
 	}

@@ -146,6 +146,9 @@ type Layer struct {
 	// Const counts constant elements read by a layer whose Op has no weights,
 	// for example the scale and shift of Norm.
 	Const int64 `json:"const,omitempty" yaml:"const,omitempty"`
+	// WeightBits is the width of the layer's weights and constants where it is
+	// not that of the network; 0 means Precision.Weights.
+	WeightBits int64 `json:"weight_bits,omitempty" yaml:"weight_bits,omitempty"`
 	// In names the inputs and layers whose outputs this one reads, in order.
 	In []string `json:"in" yaml:"in,flow"`
 

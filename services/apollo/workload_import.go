@@ -42,7 +42,7 @@ type importedLayer struct {
 }
 
 func (a *app) workloadImportCommand() *cobra.Command {
-	var dims []string
+	var dims, values []string
 	var o workload.ImportOptions
 	var out, name string
 	var summary bool
@@ -55,6 +55,7 @@ workload: {networks: [{file: …}]} accept. --summary imports any number of mode
 prints a line for each: operations, layers, multiplications, parameters, time.`,
 		Example: "  apollo workload import model.tflite --out model.yaml\n" +
 			"  apollo workload import model.onnx --dim height=640 --dim width=640 --precision int8 -o json\n" +
+			"  apollo workload import voice.onnx --value sr=16000 --out voice.yaml\n" +
 			"  apollo workload import --summary models/*",
 		Args: func(c *cobra.Command, args []string) error {
 			if summary && len(args) > 0 {
@@ -67,6 +68,9 @@ prints a line for each: operations, layers, multiplications, parameters, time.`,
 			if o.Dims, err = parseDims(dims); err != nil {
 				return err
 			}
+			if o.Values, err = parseNumbers("--value", values); err != nil {
+				return err
+			}
 			if summary {
 				return a.summarise(args, o)
 			}
@@ -74,6 +78,7 @@ prints a line for each: operations, layers, multiplications, parameters, time.`,
 			if err != nil {
 				return err
 			}
+			o.External = beside(args[0])
 			w, report, err := workload.Import(args[0], data, o)
 			if err != nil {
 				return cli.Hinted(cli.ExitUsage, "", err)
@@ -89,6 +94,7 @@ prints a line for each: operations, layers, multiplications, parameters, time.`,
 	}
 	f := c.Flags()
 	f.StringArrayVar(&dims, "dim", nil, "size of an open `dimension`, as often as wanted: name=value or input.index=value")
+	f.StringArrayVar(&values, "value", nil, "`value` of an input of one element that chooses a branch or makes a shape, as often as wanted: input=number")
 	f.StringVar(&o.Precision, "precision", "", "`widths` to count bytes with: "+strings.Join(workload.Precisions(), "|")+" (default: as in the file)")
 	f.BoolVar(&o.Strict, "strict", false, "refuse a model with an operation that is not modelled")
 	f.BoolVar(&summary, "summary", false, "print a line for each of any number of models")
@@ -99,19 +105,49 @@ prints a line for each: operations, layers, multiplications, parameters, time.`,
 
 // parseDims reads name=value; a name may hold "=".
 func parseDims(dims []string) (map[string]int64, error) {
-	sizes := map[string]int64{}
-	for _, text := range dims {
+	sizes, err := parseNumbers("--dim", dims)
+	for name, n := range sizes {
+		if n < 1 {
+			return nil, cli.Usagef("--dim %s=%d: the size must be a positive whole number", name, n)
+		}
+	}
+	return sizes, err
+}
+
+func parseNumbers(flag string, list []string) (map[string]int64, error) {
+	numbers := map[string]int64{}
+	for _, text := range list {
 		at := strings.LastIndexByte(text, '=')
 		if at < 1 {
-			return nil, cli.Usagef("--dim %q: want name=value", text)
+			return nil, cli.Usagef("%s %q: want name=value", flag, text)
 		}
 		n, err := strconv.ParseInt(text[at+1:], 10, 64)
-		if err != nil || n < 1 {
-			return nil, cli.Usagef("--dim %s: the size must be a positive whole number", text)
+		if err != nil {
+			return nil, cli.Usagef("%s %s: want a whole number behind the last =", flag, text)
 		}
-		sizes[text[:at]] = n
+		numbers[text[:at]] = n
 	}
-	return sizes, nil
+	return numbers, nil
+}
+
+// beside reads parts of the files in the folder of a model, and of no others.
+func beside(model string) func(location string, offset, length int64) ([]byte, error) {
+	return func(location string, offset, length int64) ([]byte, error) {
+		f, err := os.OpenInRoot(filepath.Dir(model), filepath.FromSlash(location))
+		if err != nil {
+			if errors.Is(err, os.ErrNotExist) {
+				return nil, errors.New("there is no such file")
+			}
+			return nil, err
+		}
+		defer func() { _ = f.Close() }()
+		part := make([]byte, length)
+		n, err := f.ReadAt(part, offset)
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return part[:n], err
+	}
 }
 
 // readModelFile reads a file of bounded size.

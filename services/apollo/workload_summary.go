@@ -57,6 +57,7 @@ func summaryOf(path string, o workload.ImportOptions) (importSummary, error) {
 		return s, err
 	}
 	start := time.Now()
+	o.External = beside(path)
 	w, r, err := workload.Import(path, data, o)
 	s.Seconds = time.Since(start).Seconds()
 	s.Format, s.Ops, s.Layers = r.Format, r.Ops, r.Layers

@@ -1,6 +1,10 @@
 package onnx
 
-import "apollo/evaluator/workload/graph"
+import (
+	"slices"
+
+	"apollo/evaluator/workload/graph"
+)
 
 // spatial is a window over one or two dimensions; one dimension is a picture
 // of height 1.
@@ -18,7 +22,7 @@ func (n *node) two(attr string, rank int, absent int64) [2]int64 {
 		return [2]int64{absent, absent}
 	}
 	if len(a.ints) != rank {
-		n.fail("%s has %d numbers, want %d", attr, len(a.ints), rank)
+		n.misfit("%s has %d numbers, want %d", attr, len(a.ints), rank)
 		return [2]int64{1, 1}
 	}
 	if rank == 1 {
@@ -27,18 +31,18 @@ func (n *node) two(attr string, rank int, absent int64) [2]int64 {
 	return [2]int64{a.ints[0], a.ints[1]}
 }
 
-// area returns height and width of a tensor N, C, [H,] W.
+// area returns height and width of a tensor N, C, [D,] [H,] W.
 func area(s []int64) [2]int64 {
 	if len(s) == 3 {
 		return [2]int64{1, s[2]}
 	}
-	return [2]int64{s[2], s[3]}
+	return [2]int64{s[len(s)-2], s[len(s)-1]}
 }
 
-// flat reports whether the first input has one or two spatial dimensions.
+// flat reports whether the first input has one to three spatial dimensions.
 func (n *node) flat() bool {
-	if n.need(0, 3) && len(n.shape(0)) > 4 {
-		n.fail("input 0 has the shape %v: three-dimensional convolutions and poolings are not supported", n.shape(0))
+	if n.need(0, 3) && len(n.shape(0)) > 5 {
+		n.fail("input 0 has the shape %v: windows over more than three dimensions are not supported: export the model with one, two or three", n.shape(0))
 	}
 	return n.err == nil
 }
@@ -50,7 +54,7 @@ func (n *node) window(x []int64, kernel [2]int64) (w spatial) {
 	for i := range 2 {
 		for _, v := range []int64{w.kernel[i], w.stride[i], w.dilation[i]} {
 			if v < 1 || v > graph.MaxDim {
-				n.fail("kernel, stride or dilation is %d, want 1 to %d", v, int64(graph.MaxDim))
+				n.misfit("kernel, stride or dilation is %d, want 1 to %d", v, int64(graph.MaxDim))
 				return w
 			}
 		}
@@ -65,14 +69,14 @@ func (n *node) pads(rank int) (before, after [2]int64) {
 		return before, after
 	}
 	if len(a.ints) != 2*rank {
-		n.fail("pads has %d numbers, want %d", len(a.ints), 2*rank)
+		n.misfit("pads has %d numbers, want %d", len(a.ints), 2*rank)
 		return before, after
 	}
 	for i := range rank {
 		j := i + 2 - rank
 		before[j], after[j] = a.ints[i], a.ints[rank+i]
 		if min(before[j], after[j]) < -graph.MaxDim || max(before[j], after[j]) > graph.MaxDim {
-			n.fail("pads has the number %d", max(before[j], after[j]))
+			n.misfit("pads has the number %d", max(before[j], after[j]))
 		}
 	}
 	return before, after
@@ -81,6 +85,10 @@ func (n *node) pads(rank int) (before, after [2]int64) {
 // slide computes the output of a window that moves over its input.
 func (n *node) slide(w *spatial, rank int, ceil bool) {
 	before, after := n.pads(rank)
+	n.move(w, before, after, ceil)
+}
+
+func (n *node) move(w *spatial, before, after [2]int64, ceil bool) {
 	auto := n.attrs["auto_pad"].s
 	for i := range 2 {
 		reach := w.dilation[i]*(w.kernel[i]-1) + 1
@@ -93,7 +101,7 @@ func (n *node) slide(w *spatial, rank int, ceil bool) {
 			room += before[i] + after[i]
 		}
 		if room < 0 {
-			n.fail("a window of %d does not fit into an input of %d", reach, w.in[i])
+			n.misfit("a window of %d does not fit into an input of %d", reach, w.in[i])
 			return
 		}
 		w.out[i] = room/w.stride[i] + 1
@@ -130,7 +138,20 @@ func (n *node) conv() {
 	}
 	x, f, groups := n.shape(0), n.shape(wi), n.int("group", 1)
 	if len(f) != len(x) || groups < 1 || f[1] < 1 || groups > graph.MaxDim || x[1] != f[1]*groups || f[0]%groups != 0 {
-		n.fail("the filter %v in %d groups does not fit the input %v", f, groups, x)
+		n.misfit("the filter %v in %d groups does not fit the input %v", f, groups, x)
+		return
+	}
+	conv := graph.Node{Op: graph.Conv, Act: n.fusedAct(), In: n.in[:1]}
+	taps := f[1]
+	var d depth
+	if len(x) == 5 {
+		if d = n.volume(f[2], false); n.err == nil {
+			conv.In = make([]int, 1)
+			conv.In[0], x = n.gathered(d)
+			taps *= d.kernel
+		}
+	}
+	if n.err != nil {
 		return
 	}
 	w := n.window(x, area(f))
@@ -138,14 +159,16 @@ func (n *node) conv() {
 		return
 	}
 	n.slide(&w, len(x)-2, false)
-	n.set(0, picture(x, f[0], w.out))
-	n.weighted(graph.Node{
-		Op: graph.Conv, Act: n.fusedAct(),
-		Dims: graph.Dims{
-			N: x[0], K: f[0], C: f[1], P: w.out[0], Q: w.out[1], R: w.kernel[0], S: w.kernel[1],
-			H: w.in[0], W: w.in[1], Groups: groups, Stride: w.stride, Dilation: w.dilation,
-		},
-	}, wi, bi)
+	out := picture(x, f[0], w.out)
+	if d.out > 0 {
+		out = []int64{n.shape(0)[0], f[0], d.out, w.out[0], w.out[1]}
+	}
+	n.set(0, out)
+	conv.Dims = graph.Dims{
+		N: x[0], K: f[0], C: taps, P: w.out[0], Q: w.out[1], R: w.kernel[0], S: w.kernel[1],
+		H: w.in[0], W: w.in[1], Groups: groups, Stride: w.stride, Dilation: w.dilation,
+	}
+	n.weighted(conv, wi, bi)
 }
 
 // fusedAct is the activation that a runtime has fused.
@@ -166,7 +189,9 @@ func (n *node) fusedAct() string {
 
 // weighted emits a layer with weights at input w and a bias at input b.
 func (n *node) weighted(node graph.Node, w, b int) {
-	node.In = n.in[:1]
+	if node.In == nil {
+		node.In = n.in[:1]
+	}
 	node.Bias = n.has(b)
 	node.WeightBits = n.bits(w)
 	if !n.g.Tensors[n.in[w]].Const {
@@ -181,11 +206,17 @@ func (n *node) deconv() {
 	}
 	x, f, groups := n.shape(0), n.shape(1), n.int("group", 1)
 	if len(f) != len(x) || groups < 1 || groups > graph.MaxDim || f[0] != x[1] || f[0]%groups != 0 || f[1] > graph.MaxDim/groups {
-		n.fail("the filter %v in %d groups does not fit the input %v", f, groups, x)
+		n.misfit("the filter %v in %d groups does not fit the input %v", f, groups, x)
 		return
 	}
-	w := n.window(x, area(f))
-	rank := len(x) - 2
+	var d depth
+	size := x
+	if len(x) == 5 {
+		d = n.volume(f[2], true)
+		size = frames(x, d.in, x[1])
+	}
+	w := n.window(size, area(f))
+	rank := len(size) - 2
 	before, after := n.pads(rank)
 	extra := n.two("output_padding", rank, 0)
 	if rank == 1 {
@@ -194,6 +225,28 @@ func (n *node) deconv() {
 	if n.err != nil {
 		return
 	}
+	n.grow(&w, before, after, extra)
+	if _, ok := n.attrs["output_shape"]; ok {
+		w.out = n.two("output_shape", rank, 1)
+	}
+	k := f[1] * groups
+	deconv := graph.Node{
+		Op: graph.Deconv,
+		Dims: graph.Dims{
+			N: size[0], K: k, C: f[0] / groups, P: w.out[0], Q: w.out[1], R: w.kernel[0], S: w.kernel[1],
+			H: w.in[0], W: w.in[1], Groups: groups, Stride: w.stride, Dilation: w.dilation,
+		},
+	}
+	if len(x) == 5 {
+		n.addUp(deconv, d, 2)
+		return
+	}
+	n.set(0, picture(x, k, w.out))
+	n.weighted(deconv, 1, 2)
+}
+
+// grow computes the output of a transposed convolution.
+func (n *node) grow(w *spatial, before, after, extra [2]int64) {
 	auto := n.attrs["auto_pad"].s
 	for i := range 2 {
 		w.out[i] = w.stride[i]*(w.in[i]-1) + extra[i] + w.dilation[i]*(w.kernel[i]-1) + 1 - before[i] - after[i]
@@ -201,18 +254,6 @@ func (n *node) deconv() {
 			w.out[i] = w.in[i] * w.stride[i]
 		}
 	}
-	if _, ok := n.attrs["output_shape"]; ok {
-		w.out = n.two("output_shape", rank, 1)
-	}
-	k := f[1] * groups
-	n.set(0, picture(x, k, w.out))
-	n.weighted(graph.Node{
-		Op: graph.Deconv,
-		Dims: graph.Dims{
-			N: x[0], K: k, C: f[0] / groups, P: w.out[0], Q: w.out[1], R: w.kernel[0], S: w.kernel[1],
-			H: w.in[0], W: w.in[1], Groups: groups, Stride: w.stride, Dilation: w.dilation,
-		},
-	}, 1, 2)
 }
 
 func pooling(fn string) infer {
@@ -221,6 +262,10 @@ func pooling(fn string) infer {
 			return
 		}
 		x := n.shape(0)
+		if len(x) == 5 {
+			n.pooled(fn)
+			return
+		}
 		w := n.window(x, n.two("kernel_shape", len(x)-2, 1))
 		if n.err != nil {
 			return
@@ -229,17 +274,23 @@ func pooling(fn string) infer {
 		out := picture(x, x[1], w.out)
 		n.set(0, out)
 		n.set(1, out)
-		n.emit(graph.Node{Op: graph.Pool, Fn: fn, In: n.in[:1], Dims: graph.Dims{
-			N: x[0], K: x[1], P: w.out[0], Q: w.out[1], H: w.in[0], W: w.in[1],
-			R: w.dilation[0]*(w.kernel[0]-1) + 1, S: w.dilation[1]*(w.kernel[1]-1) + 1, Stride: w.stride,
-		}})
+		n.emit(graph.Node{Op: graph.Pool, Fn: fn, In: n.in[:1], Dims: w.pool(x)})
+	}
+}
+
+// pool is the dimensions of a pooling over pictures.
+func (w *spatial) pool(x []int64) graph.Dims {
+	return graph.Dims{
+		N: x[0], K: x[1], P: w.out[0], Q: w.out[1], H: w.in[0], W: w.in[1],
+		R: w.dilation[0]*(w.kernel[0]-1) + 1, S: w.dilation[1]*(w.kernel[1]-1) + 1, Stride: w.stride,
 	}
 }
 
 func globalPooling(fn string) infer {
 	return func(n *node) {
 		if n.flat() {
-			n.globalPool(fn, picture(n.shape(0), n.shape(0)[1], [2]int64{1, 1}))
+			x := n.shape(0)
+			n.globalPool(fn, slices.Concat(x[:2], slices.Repeat([]int64{1}, len(x)-2)))
 		}
 	}
 }
@@ -247,6 +298,9 @@ func globalPooling(fn string) infer {
 func (n *node) globalPool(fn string, out []int64) {
 	x := n.shape(0)
 	size := area(x)
+	if len(x) == 5 {
+		size[0] *= x[2]
+	}
 	n.set(0, out)
 	n.emit(graph.Node{Op: graph.Pool, Fn: fn, In: n.in[:1], Dims: graph.Dims{
 		N: x[0], K: x[1], P: 1, Q: 1, H: size[0], W: size[1], R: size[0], S: size[1],

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"math"
+	"slices"
 
 	"apollo/evaluator/workload/graph"
 )
@@ -181,6 +182,9 @@ func (n *node) cast() {
 	}
 	n.set(0, n.shape(0))
 	to := n.int("to", 0)
+	if to == 0 {
+		to = typeNamed(n.attrs["to"].s)
+	}
 	if b := bits(to); b > 0 {
 		n.g.Tensors[n.out[0]].Bits = b
 		if n.fixed { // weights stay as they are stored
@@ -237,26 +241,20 @@ func truth(b bool) float64 {
 	return 0
 }
 
-// combine computes an operation between arrays of one size, or with single
-// values.
+// combine computes an operation between arrays that have been brought to one
+// shape.
 func combine(op string, v [][]float64, isInteger bool) []float64 {
-	size := 0
-	for _, x := range v {
-		size = max(size, len(x))
-	}
-	for i := range v {
-		if v[i] = spread(v[i], int64(size)); v[i] == nil {
-			return nil
-		}
+	if len(v) == 0 || slices.ContainsFunc(v, func(x []float64) bool { return x == nil }) {
+		return nil
 	}
 	if op == "Where" {
 		return choose(v)
 	}
 	do := arithmetic(op, isInteger)
-	if do == nil || len(v) == 0 {
+	if do == nil {
 		return nil
 	}
-	out := append([]float64(nil), v[0]...)
+	out := slices.Clone(v[0])
 	for _, next := range v[1:] {
 		for i := range out {
 			out[i] = do(out[i], next[i])
@@ -303,6 +301,16 @@ func arithmetic(op string, isInteger bool) func(a, b float64) float64 {
 		return func(a, b float64) float64 { return truth(a < b) }
 	case "Greater":
 		return func(a, b float64) float64 { return truth(a > b) }
+	case "LessOrEqual":
+		return func(a, b float64) float64 { return truth(a <= b) }
+	case "GreaterOrEqual":
+		return func(a, b float64) float64 { return truth(a >= b) }
+	case "And":
+		return func(a, b float64) float64 { return truth(a != 0 && b != 0) }
+	case "Or":
+		return func(a, b float64) float64 { return truth(a != 0 || b != 0) }
+	case "Xor":
+		return func(a, b float64) float64 { return truth(a != 0 != (b != 0)) }
 	case "Pow":
 		return math.Pow
 	}

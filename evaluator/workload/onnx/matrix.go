@@ -8,7 +8,7 @@ func (n *node) gemm() {
 	}
 	d, ok := graph.Product(n.shape(0), n.shape(1), n.int("transA", 0) != 0, n.int("transB", 0) != 0)
 	if !ok || len(n.shape(0)) != 2 || len(n.shape(1)) != 2 {
-		n.fail("the matrices %v and %v do not fit", n.shape(0), n.shape(1))
+		n.misfit("the matrices %v and %v do not fit", n.shape(0), n.shape(1))
 		return
 	}
 	n.set(0, []int64{d.M, d.K})
@@ -41,7 +41,7 @@ func (n *node) matMul() {
 	a, b := n.shape(0), n.shape(second)
 	d, ok := graph.Product(a, b, n.int("transA", 0) != 0, n.int("transB", 0) != 0)
 	if !ok {
-		n.fail("the matrices %v and %v do not fit", a, b)
+		n.misfit("the matrices %v and %v do not fit", a, b)
 		return
 	}
 	var out []int64
@@ -68,7 +68,7 @@ func recurrent(cell string, gates int64) infer {
 		x, w, r := n.shape(0), n.shape(1), n.shape(2)
 		units, directions := r[2], w[0]
 		if len(x) != 3 || len(w) != 3 || len(r) != 3 || w[1] != gates*units || w[2] != x[2] || r[0] != directions || directions < 1 || directions > 2 {
-			n.fail("the matrices %v and %v do not fit the input %v", w, r, x)
+			n.misfit("the matrices %v and %v do not fit the input %v", w, r, x)
 			return
 		}
 		steps, batch := x[0], x[1]

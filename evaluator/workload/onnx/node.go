@@ -25,9 +25,25 @@ type node struct {
 }
 
 func (n *node) fail(format string, args ...any) {
-	if n.err == nil {
-		n.err = fmt.Errorf("%s: "+format, append([]any{n.title()}, args...)...)
+	if n.err != nil {
+		return
 	}
+	n.err = fmt.Errorf("%s: "+format, append([]any{n.title()}, args...)...)
+	for _, t := range n.in {
+		if why := n.lost[t]; why != "" {
+			n.err = fmt.Errorf("%w; %s", n.err, why)
+			return
+		}
+	}
+}
+
+// misfit is fail for what no valid model has.
+func (n *node) misfit(format string, args ...any) {
+	size := ""
+	if len(n.options.Dims) > 0 {
+		size = "a size given with --dim does not suit the model, or "
+	}
+	n.fail(format+": "+size+"the model is not valid, onnx.checker.check_model(path, full_check=True) tells where; export it again", args...)
 }
 
 func (n *node) title() string {
@@ -51,7 +67,7 @@ func (m *model) node(message []byte) error {
 		switch f.num {
 		case 1:
 			name := string(f.b)
-			t, ok := m.index[name]
+			t, ok := m.scope.find(name)
 			if name == "" {
 				t = -1
 			} else if !ok {
@@ -66,6 +82,12 @@ func (m *model) node(message []byte) error {
 			n.op = f.text()
 		case 5:
 			name, a, err := m.r.attribute(f.b)
+			if a.ref != "" { // of the function that the operation is in
+				var given bool
+				if a, given = m.scope.attrs[a.ref]; !given {
+					return err
+				}
+			}
 			n.attrs[name] = a
 			return err
 		case 7:
@@ -78,8 +100,14 @@ func (m *model) node(message []byte) error {
 	}
 	defer func() { m.g.Ops++ }()
 	if missing != "" {
-		n.fail("reads %q, which no earlier operation writes", missing)
+		n.misfit("reads %q, which no earlier operation writes", missing)
 		return n.err
+	}
+	if n.op == "If" {
+		return n.branch()
+	}
+	if body, ok := n.local(); ok {
+		return n.call(body)
 	}
 	n.fixed = m.g.AllConst(n.in)
 	return n.run()
@@ -97,7 +125,7 @@ func (n *node) run() error {
 		n.out = append(n.out, t)
 	}
 	if len(n.out) == 0 || n.out[0] < 0 && n.op != "LSTM" && n.op != "GRU" && n.op != "RNN" {
-		n.fail("writes nothing")
+		n.misfit("writes nothing")
 		return n.err
 	}
 	nodes := len(n.g.Nodes)
@@ -111,7 +139,7 @@ func (n *node) run() error {
 	}
 	for i, t := range n.out {
 		if t >= 0 {
-			n.index[n.outNames[i]] = t
+			n.scope.names[n.outNames[i]] = t
 		}
 	}
 	return n.err
@@ -121,7 +149,7 @@ func (n *node) run() error {
 // states its shapes.
 func (n *node) unknown() {
 	for i, t := range n.out {
-		shape, ok := n.infos[n.outNames[i]]
+		shape, ok := n.scope.infos[n.outNames[i]]
 		if t >= 0 && !ok {
 			n.fail("the operation is not known and the file does not state the shape of its output %q: run shape inference on the file first (onnx.shape_inference), or export the model without it", n.outNames[i])
 			return
@@ -158,9 +186,9 @@ func (n *node) set(i int, shape []int64) {
 // stated gives output 0 the shape that the file states, or reports why none
 // can be had.
 func (n *node) stated(why string) {
-	shape, ok := n.infos[n.outNames[0]]
+	shape, ok := n.scope.infos[n.outNames[0]]
 	if !ok {
-		n.fail("%s: its output has a shape that only a run can tell; export the model with fixed shapes", why)
+		n.fail("%s: its output has a shape that only a run can tell%s", why, n.decide())
 		return
 	}
 	n.set(0, shape)
@@ -175,11 +203,11 @@ func (n *node) need(i, rank int) bool {
 		return false
 	}
 	if !n.has(i) {
-		n.fail("input %d is missing", i)
+		n.misfit("input %d is missing", i)
 		return false
 	}
 	if s := n.shape(i); len(s) < rank {
-		n.fail("input %d has the shape %v, want rank %d or more", i, s, rank)
+		n.misfit("input %d has the shape %v, want rank %d or more", i, s, rank)
 		return false
 	}
 	return true
@@ -239,7 +267,7 @@ func (n *node) axis(a int64, rank int) int {
 		a += int64(rank)
 	}
 	if a < 0 || a >= int64(rank) {
-		n.fail("axis %d does not exist in rank %d", a, rank)
+		n.misfit("axis %d does not exist in rank %d", a, rank)
 		return 0
 	}
 	return int(a)
@@ -265,7 +293,7 @@ func (n *node) emit(node graph.Node) {
 		node.Out = present(n.out)
 	}
 	if len(node.In) == 0 || len(node.Out) == 0 {
-		n.fail("reads or writes nothing")
+		n.misfit("reads or writes nothing")
 		return
 	}
 	n.g.Nodes = append(n.g.Nodes, node)

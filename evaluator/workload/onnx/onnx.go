@@ -21,6 +21,13 @@ type Options struct {
 	// Dims gives sizes to open dimensions, by their name in the file or as
 	// "input.index".
 	Dims map[string]int64
+	// Values gives inputs of one element their value, by name: those that
+	// choose a branch or make a shape. They are no inputs then.
+	Values map[string]int64
+	// External returns a part of a file that the model keeps tensors in; length
+	// is at most a few thousand bytes. Nil means that there are no such files.
+	// It is asked only for small tensors, which may make shapes.
+	External func(location string, offset, length int64) ([]byte, error)
 }
 
 // Is reports whether data starts with a whole field of a ModelProto.
@@ -44,15 +51,21 @@ func Is(data []byte) bool {
 // operation, and what to do.
 func Read(data []byte, o Options) (*graph.Graph, error) {
 	m := model{
-		r: &reader{file: slices.Clip(data)}, dims: o.Dims, table: operators(),
+		r: &reader{file: slices.Clip(data)}, options: o, table: operators(),
 		g:     &graph.Graph{Format: "onnx", ChannelsFirst: true},
-		index: map[string]int{}, values: map[int]value{}, infos: map[string][]int64{},
+		scope: newScope(nil), values: map[int]value{}, lost: map[int]string{}, functions: map[string][]byte{},
 		used: map[string]bool{},
 	}
 	var body []byte
 	err := m.r.fields(m.r.file, func(f field) error {
-		if f.num == 7 && f.typ == protowire.BytesType {
+		if f.typ != protowire.BytesType {
+			return nil
+		}
+		switch f.num {
+		case 7:
 			body = f.b
+		case 25:
+			return m.function(f.b)
 		}
 		return nil
 	})
@@ -70,15 +83,19 @@ func Read(data []byte, o Options) (*graph.Graph, error) {
 
 // model is a file while it is read.
 type model struct {
-	r      *reader
-	g      *graph.Graph
-	table  map[string]infer
-	dims   map[string]int64
-	used   map[string]bool // which of dims
-	open   []string        // names of open dimensions, for messages
-	index  map[string]int  // tensors by name
-	values map[int]value
-	infos  map[string][]int64 // shapes that the file states, where complete
+	r         *reader
+	g         *graph.Graph
+	table     map[string]infer
+	options   Options
+	used      map[string]bool // which of the options' dimensions
+	open      []string        // names of open dimensions, for messages
+	unsized   []string        // what is open and has no size, one sentence each
+	wanted    []string        // the flags that give them one
+	scalars   []string        // inputs of one element without a value
+	scope     *scope
+	functions map[string][]byte // FunctionProto by domain and name
+	values    map[int]value
+	lost      map[int]string // why a stored value could not be read
 }
 
 // value is what a small constant tensor holds.
@@ -88,8 +105,34 @@ type value struct {
 }
 
 func (m *model) read(body []byte) error {
-	var inputs, outputs []info
-	err := m.r.fields(body, func(f field) error {
+	inputs, outputs, err := m.stored(body)
+	if err != nil {
+		return err
+	}
+	for _, in := range inputs {
+		if err := m.input(in); err != nil {
+			return err
+		}
+	}
+	if err := m.unused(); err != nil {
+		return err
+	}
+	if err := m.nodes(body, 1); err != nil {
+		return err
+	}
+	for _, out := range outputs {
+		t, ok := m.scope.find(out.name)
+		if !ok {
+			return fmt.Errorf("output %q: no operation writes it", out.name)
+		}
+		m.g.Outputs = append(m.g.Outputs, t)
+	}
+	return nil
+}
+
+// stored reads what a graph has beside its operations.
+func (m *model) stored(body []byte) (inputs, outputs []info, err error) {
+	err = m.r.fields(body, func(f field) error {
 		switch f.num {
 		case 5:
 			return m.initializer(f.b)
@@ -104,40 +147,24 @@ func (m *model) read(body []byte) error {
 				outputs = append(outputs, in)
 			}
 			if shape, ok := in.static(); ok && err == nil {
-				m.infos[in.name] = shape
+				m.scope.infos[in.name] = shape
 			}
 			return err
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	for _, in := range inputs {
-		if err := m.input(in); err != nil {
-			return err
-		}
-	}
-	if err := m.unused(); err != nil {
-		return err
-	}
-	err = m.r.fields(body, func(f field) error {
-		if f.num == 1 {
+	return inputs, outputs, err
+}
+
+// nodes reads the operations of a graph, or of a function, whose field they
+// are.
+func (m *model) nodes(body []byte, num protowire.Number) error {
+	return m.r.fields(body, func(f field) error {
+		if f.num == num && f.typ == protowire.BytesType {
 			return m.node(f.b)
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	for _, out := range outputs {
-		t, ok := m.index[out.name]
-		if !ok {
-			return fmt.Errorf("output %q: no operation writes it", out.name)
-		}
-		m.g.Outputs = append(m.g.Outputs, t)
-	}
-	return nil
 }
 
 // tensor adds a tensor and returns its index.
@@ -165,7 +192,10 @@ func (m *model) constant(name string, t tensor) error {
 	if err != nil {
 		return err
 	}
-	m.index[name] = i
+	m.scope.names[name] = i
+	if t.values == nil && t.external != nil {
+		t.values, m.lost[i] = m.outside(t)
+	}
 	if t.values != nil {
 		m.values[i] = value{t.values, integer(t.kind)}
 	}
@@ -272,7 +302,7 @@ func (m *model) dimension(in *info, message []byte) error {
 
 // input adds a model input, with sizes for its open dimensions.
 func (m *model) input(in info) error {
-	if _, ok := m.index[in.name]; ok {
+	if _, ok := m.scope.names[in.name]; ok {
 		return nil // an initialiser that old files list as an input
 	}
 	if !in.known {
@@ -292,12 +322,32 @@ func (m *model) input(in info) error {
 	if err != nil {
 		return err
 	}
-	m.index[in.name] = t
+	m.scope.names[in.name] = t
+	if m.given(in, t) {
+		return nil
+	}
 	m.g.Inputs = append(m.g.Inputs, t)
 	return nil
 }
 
-// size finds the size of an open dimension.
+// given makes a constant of an input whose value is given.
+func (m *model) given(in info, t int) bool {
+	if graph.Elements(in.shape) != 1 {
+		return false
+	}
+	v, ok := m.options.Values[in.name]
+	if !ok {
+		m.scalars = append(m.scalars, in.name)
+		return false
+	}
+	m.used["="+in.name] = true
+	m.g.Tensors[t].Const = true
+	m.values[t] = value{[]float64{float64(v)}, integer(in.kind)}
+	return true
+}
+
+// size finds the size of an open dimension; what has none is noted, so that
+// all of them are named at once.
 func (m *model) size(in info, d int) (int64, error) {
 	place := fmt.Sprintf("%s.%d", in.name, d)
 	key := in.names[d]
@@ -308,7 +358,7 @@ func (m *model) size(in info, d int) (int64, error) {
 		key = place
 	}
 	for _, k := range []string{place, in.names[d]} {
-		v, ok := m.dims[k]
+		v, ok := m.options.Dims[k]
 		if !ok || k == "" {
 			continue
 		}
@@ -322,7 +372,11 @@ func (m *model) size(in info, d int) (int64, error) {
 		m.g.Notes = append(m.g.Notes, fmt.Sprintf("input %q: the batch is open, taken as 1 (--dim %s=N for another)", in.name, key))
 		return 1, nil
 	}
-	return 0, fmt.Errorf("input %q: dimension %d%s is open: give its size with --dim %s=N", in.name, d, quoted(in.names[d]), key)
+	m.unsized = append(m.unsized, fmt.Sprintf("input %q: dimension %d%s", in.name, d, quoted(in.names[d])))
+	if flag := "--dim " + key + "=N"; !slices.Contains(m.wanted, flag) {
+		m.wanted = append(m.wanted, flag)
+	}
+	return 1, nil
 }
 
 func quoted(name string) string {
@@ -332,16 +386,41 @@ func quoted(name string) string {
 	return fmt.Sprintf(" (%q)", name)
 }
 
-// unused refuses sizes for dimensions that the model does not have open.
+// unused refuses open dimensions without a size, sizes for dimensions that the
+// model does not have open, and values for what is no input of one element.
 func (m *model) unused() error {
-	for _, k := range slices.Sorted(maps.Keys(m.dims)) {
+	if len(m.unsized) == 1 {
+		return fmt.Errorf("%s is open: give its size with %s", m.unsized[0], m.wanted[0])
+	}
+	if len(m.unsized) > 1 {
+		return fmt.Errorf("%s are open: give their sizes with %s", few(m.unsized, "; "), few(m.wanted, " "))
+	}
+	for _, k := range slices.Sorted(maps.Keys(m.options.Dims)) {
 		if m.used[k] {
 			continue
 		}
 		if len(m.open) == 0 {
 			return fmt.Errorf("--dim %s: the model has no open dimensions", k)
 		}
-		return fmt.Errorf("--dim %s: the model has no such open dimension, there are: %s", k, strings.Join(m.open, ", "))
+		return fmt.Errorf("--dim %s: the model has no such open dimension, there are: %s", k, few(m.open, ", "))
+	}
+	for _, k := range slices.Sorted(maps.Keys(m.options.Values)) {
+		if m.used["="+k] {
+			continue
+		}
+		if len(m.scalars) == 0 {
+			return fmt.Errorf("--value %s: the model has no inputs of one element", k)
+		}
+		return fmt.Errorf("--value %s: the model has no such input of one element, there are: %s", k, few(m.scalars, ", "))
 	}
 	return nil
+}
+
+// few joins a list of bounded length.
+func few(list []string, between string) string {
+	const most = 24
+	if len(list) > most {
+		return strings.Join(list[:most], between) + fmt.Sprintf("%sand %d more", between, len(list)-most)
+	}
+	return strings.Join(list, between)
 }

@@ -30,7 +30,7 @@ func (n *node) reshape() {
 			open, d = i, 1
 		}
 		if d < 1 || rest > graph.MaxElements/d {
-			n.fail("the target shape %v does not fit the input %v", target, x)
+			n.misfit("the target shape %v does not fit the input %v", target, x)
 			return
 		}
 		out[i], rest = d, rest*d
@@ -40,7 +40,7 @@ func (n *node) reshape() {
 		rest *= out[open]
 	}
 	if rest != total {
-		n.fail("the target shape %v does not fit the input %v", target, x)
+		n.misfit("the target shape %v does not fit the input %v", target, x)
 		return
 	}
 	n.view(out)
@@ -63,7 +63,7 @@ func (n *node) flatten() {
 		a += int64(len(x))
 	}
 	if a < 0 || a > int64(len(x)) {
-		n.fail("axis %d does not exist in the input %v", a, x)
+		n.misfit("axis %d does not exist in the input %v", a, x)
 		return
 	}
 	n.view([]int64{graph.Elements(x[:a]), graph.Elements(x[a:])})
@@ -97,7 +97,7 @@ func (n *node) squeeze() {
 		if given && !slices.Contains(axes, i) || !given && d != 1 {
 			out = append(out, d)
 		} else if d != 1 {
-			n.fail("axis %d of the input %v is not 1", i, x)
+			n.misfit("axis %d of the input %v is not 1", i, x)
 		}
 	}
 	n.view(out)
@@ -115,7 +115,7 @@ func (n *node) unsqueeze() {
 	}
 	axes, _ := n.axes(1, rank)
 	if n.err != nil || len(axes) != len(list) {
-		n.fail("the axes %v are not distinct", list)
+		n.misfit("the axes %v are not distinct", list)
 		return
 	}
 	out, rest := make([]int64, rank), n.shape(0)
@@ -141,7 +141,7 @@ func (n *node) transpose() {
 		}
 	}
 	if len(perm) != len(x) {
-		n.fail("perm %v does not fit the input %v", perm, x)
+		n.misfit("perm %v does not fit the input %v", perm, x)
 		return
 	}
 	out, moved := make([]int64, len(x)), []int64{}
@@ -156,8 +156,14 @@ func (n *node) transpose() {
 		}
 	}
 	n.set(0, out)
+	n.pick(0, func(at []int64) []int64 {
+		from := make([]int64, len(at))
+		for i, p := range perm {
+			from[n.axis(p, len(x))] = at[i]
+		}
+		return from
+	})
 	if len(x) == 1 || n.in[0] >= 0 && slices.IsSorted(moved) {
-		n.keep()
 		n.emit(graph.Node{Op: graph.View, In: n.in[:1]}) // only dimensions of 1 move
 		return
 	}
@@ -178,7 +184,7 @@ func (n *node) qlinearConcat() {
 
 func (n *node) join(in []int) {
 	if len(in) == 0 || slices.Min(in) < 0 {
-		n.fail("an input is missing")
+		n.misfit("an input is missing")
 		return
 	}
 	out := slices.Clone(n.g.Shape(in[0]))
@@ -189,19 +195,33 @@ func (n *node) join(in []int) {
 	for _, t := range in[1:] {
 		s := n.g.Shape(t)
 		if len(s) != len(out) || s[a] > graph.MaxDim-out[a] {
-			n.fail("the shapes %v and %v do not join along axis %d", out, s, a)
+			n.misfit("the shapes %v and %v do not join along axis %d", out, s, a)
 			return
 		}
 		for i := range s {
 			if i != a && s[i] != out[i] {
-				n.fail("the shapes %v and %v do not join along axis %d", out, s, a)
+				n.misfit("the shapes %v and %v do not join along axis %d", out, s, a)
 				return
 			}
 		}
 		out[a] += s[a]
 	}
 	n.set(0, out)
-	n.fold(func(v [][]float64) []float64 { return slices.Concat(v...) }, len(in))
+	n.fold(func(v [][]float64) []float64 {
+		joined := make([]float64, 0, graph.Elements(out))
+		walk(out, func(at []int64) {
+			from := slices.Clone(at)
+			for i, t := range in {
+				s := n.g.Shape(t)
+				if from[a] < s[a] {
+					joined = append(joined, v[i][place(s, from)])
+					return
+				}
+				from[a] -= s[a]
+			}
+		})
+		return joined
+	}, len(in))
 	n.emit(graph.Node{Op: graph.Copy, Fn: "concat", In: in})
 }
 
@@ -217,6 +237,7 @@ func (n *node) split() {
 		return
 	}
 	count := int64(len(n.out))
+	var before int64
 	for i := range n.out {
 		out := slices.Clone(x)
 		if ok && i < len(parts) {
@@ -226,6 +247,13 @@ func (n *node) split() {
 			out[a] = min(size, x[a]-min(int64(i)*size, x[a]))
 		}
 		n.set(i, out)
+		first := before
+		n.pick(i, func(at []int64) []int64 {
+			from := slices.Clone(at)
+			from[a] += first
+			return from
+		})
+		before += out[a]
 	}
 	n.emit(graph.Node{Op: graph.Copy, Fn: "split", In: n.in[:1]})
 }
@@ -245,7 +273,7 @@ func (n *node) slice() {
 		return
 	}
 	out := slices.Clone(x)
-	var first, step int64 = 0, 1
+	first, step := make([]int64, len(x)), slices.Repeat([]int64{1}, len(x))
 	for i := range starts {
 		axis, s := int64(i), int64(1)
 		if ok3 && i < len(axes) {
@@ -256,22 +284,20 @@ func (n *node) slice() {
 		}
 		a := n.axis(axis, len(x))
 		if n.err != nil || i >= len(ends) || s == 0 {
-			n.fail("starts %v, ends %v, steps %v do not fit together", starts, ends, steps)
+			n.misfit("starts %v, ends %v, steps %v do not fit together", starts, ends, steps)
 			return
 		}
 		from, size := span(starts[i], ends[i], s, x[a])
-		out[a], first, step = size, from, s
+		out[a], first[a], step[a] = size, from, s
 	}
 	n.set(0, out)
-	if len(x) == 1 && len(starts) == 1 {
-		n.fold(func(v [][]float64) []float64 {
-			var picked []float64
-			for i := range out[0] {
-				picked = append(picked, v[0][first+i*step])
-			}
-			return picked
-		}, 1)
-	}
+	n.pick(0, func(at []int64) []int64 {
+		from := make([]int64, len(at))
+		for d, i := range at {
+			from[d] = first[d] + i*step[d]
+		}
+		return from
+	})
 	n.emit(graph.Node{Op: graph.Copy, Fn: "slice", In: n.in[:1]})
 }
 
@@ -303,22 +329,20 @@ func (n *node) gather() {
 	a := n.axis(n.int("axis", 0), len(x))
 	out := slices.Concat(x[:a], index, x[a+1:])
 	n.set(0, out)
-	if len(x) == 1 {
-		n.fold(func(v [][]float64) []float64 {
-			var picked []float64
-			for _, f := range v[1] {
-				i := whole(f)
-				if i < 0 {
-					i += int64(len(v[0]))
-				}
-				if i < 0 || i >= int64(len(v[0])) {
-					n.fail("index %d is outside the input %v", whole(f), x)
-					return nil
-				}
-				picked = append(picked, v[0][i])
+	if picks, ok := n.known(1); ok && n.err == nil {
+		for _, f := range picks {
+			if i := whole(f); i < -x[a] || i >= x[a] {
+				n.misfit("index %d is outside the input %v", i, x)
+				return
 			}
-			return picked
-		}, 2)
+		}
+		n.pick(0, func(at []int64) []int64 {
+			i := whole(picks[place(index, at[a:a+len(index)])])
+			if i < 0 {
+				i += x[a]
+			}
+			return slices.Concat(at[:a], []int64{i}, at[a+len(index):])
+		})
 	}
 	n.emit(graph.Node{Op: graph.Copy, Fn: "gather"})
 }
@@ -338,7 +362,7 @@ func (n *node) gatherND() {
 	last := len(index) - 1
 	skip := index[last] + batch
 	if batch < 0 || skip < 0 || skip > int64(len(x)) {
-		n.fail("the indices %v do not fit the input %v", index, x)
+		n.misfit("the indices %v do not fit the input %v", index, x)
 		return
 	}
 	n.set(0, slices.Concat(index[:last], x[skip:]))
@@ -351,6 +375,9 @@ func (n *node) pad() {
 	}
 	x := n.shape(0)
 	pads, ok := n.ints(1, "pads")
+	if a, old := n.attrs["paddings"]; old { // before opset 2
+		pads, ok = a.ints, true
+	}
 	if !ok {
 		n.stated("its padding is computed at run time")
 		n.emit(graph.Node{Op: graph.Copy, Fn: "pad", In: n.in[:1]})
@@ -363,14 +390,14 @@ func (n *node) pad() {
 		}
 	}
 	if len(pads) != 2*len(axes) {
-		n.fail("pads has %d numbers, want %d", len(pads), 2*len(axes))
+		n.misfit("pads has %d numbers, want %d", len(pads), 2*len(axes))
 		return
 	}
 	out, spatial := slices.Clone(x), len(x) == 4 || len(x) == 3
 	for i, a := range axes {
 		before, after := pads[i], pads[len(axes)+i]
 		if min(before, after) < -graph.MaxDim || max(before, after) > graph.MaxDim {
-			n.fail("pads has the number %d", max(before, after))
+			n.misfit("pads has the number %d", max(before, after))
 			return
 		}
 		out[a] += before + after
@@ -389,15 +416,22 @@ func (n *node) tile() {
 	if !n.need(0, 0) {
 		return
 	}
-	repeats, ok := n.ints(1, "")
 	x := n.shape(0)
+	repeats, ok := n.ints(1, "")
+	if axis, old := n.ints(2, ""); old && ok && len(repeats) == 1 && len(axis) == 1 { // one axis, before opset 6
+		count := repeats[0]
+		repeats = slices.Repeat([]int64{1}, len(x))
+		if len(x) > 0 {
+			repeats[n.axis(axis[0], len(x))] = count
+		}
+	}
 	if !ok || len(repeats) != len(x) {
 		n.stated("its repeats are computed at run time or do not fit")
 	} else {
 		out := slices.Clone(x)
 		for i, r := range repeats {
 			if r < 0 || out[i] > 0 && r > graph.MaxDim/out[i] {
-				n.fail("repeats %v are outside 0 to %d", repeats, int64(graph.MaxDim))
+				n.misfit("repeats %v are outside 0 to %d", repeats, int64(graph.MaxDim))
 				return
 			}
 			out[i] *= r
@@ -416,7 +450,7 @@ func (n *node) expand() {
 		n.stated("its target shape is computed at run time")
 	} else {
 		if graph.CheckShape(target) != nil {
-			n.fail("the target shape %v is outside the limits", target)
+			n.misfit("the target shape %v is outside the limits", target)
 			return
 		}
 		out, fits := graph.Broadcast(n.shape(0), target)
@@ -425,7 +459,7 @@ func (n *node) expand() {
 			return
 		}
 		n.set(0, out)
-		n.fold(func(v [][]float64) []float64 { return spread(v[0], graph.Elements(out)) }, 1)
+		n.fold(func(v [][]float64) []float64 { return broadcasted(v[0], n.shape(0), out) }, 1)
 	}
 	n.emit(graph.Node{Op: graph.Copy, Fn: "tile", In: n.in[:1]})
 }
@@ -440,7 +474,7 @@ func (n *node) blocks(fn string, toSpace bool) {
 	}
 	x := n.shape(0)
 	if b < 1 || b > 1<<15 || len(x) != 4 || toSpace && x[1]%(b*b) != 0 || !toSpace && (x[2]%b != 0 || x[3]%b != 0) {
-		n.fail("blocks of %d do not fit the input %v", b, x)
+		n.misfit("blocks of %d do not fit the input %v", b, x)
 		return
 	}
 	out := []int64{x[0], x[1] * b * b, x[2] / b, x[3] / b}
@@ -449,37 +483,6 @@ func (n *node) blocks(fn string, toSpace bool) {
 	}
 	n.set(0, out)
 	n.emit(graph.Node{Op: graph.Copy, Fn: fn, In: n.in[:1]})
-}
-
-// resize takes sizes (input 3) or scales (input 2, in older files input 1 or
-// an attribute).
-func (n *node) resize() {
-	if !n.need(0, 1) {
-		return
-	}
-	x := n.shape(0)
-	out := slices.Clone(x)
-	scales, ok := n.known(2)
-	if len(n.in) == 2 || !ok && n.op == "Upsample" {
-		scales, ok = n.known(1)
-	}
-	if a, given := n.attrs["scales"]; given && n.op == "Upsample" {
-		scales, ok = a.floats, true
-	}
-	sizes, sized := n.ints(3, "")
-	switch {
-	case sized && len(sizes) == len(x):
-		copy(out, sizes)
-	case ok && len(scales) == len(x):
-		for i, s := range scales {
-			out[i] = whole(float64(x[i]) * s)
-		}
-	default:
-		n.stated("its size is computed at run time")
-		out = n.g.Shape(n.out[0])
-	}
-	n.set(0, out)
-	n.emit(graph.Node{Op: graph.Resize, Fn: n.attrs["mode"].s, In: n.in[:1]})
 }
 
 func reducing(fn string) infer {
@@ -515,9 +518,9 @@ func (n *node) reduce(fn string) {
 		return
 	}
 	n.set(0, out)
-	if len(x) <= 1 {
-		n.fold(func(v [][]float64) []float64 { return total(n.op, v[0]) }, 1)
-	}
+	n.fold(func(v [][]float64) []float64 {
+		return reduced(n.op, v[0], x, func(axis int) bool { return all || slices.Contains(axes, axis) })
+	}, 1)
 	n.emit(graph.Node{Op: graph.Reduce, Fn: fn, In: n.in[:1]})
 }
 

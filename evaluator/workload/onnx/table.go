@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"cmp"
 	"sync"
 
 	"apollo/evaluator/workload/graph"
@@ -30,7 +31,7 @@ func newTable() map[string]infer {
 		"Gather": (*node).gather, "GatherElements": (*node).gatherElements, "GatherND": (*node).gatherND,
 		"Pad": (*node).pad, "Tile": (*node).tile, "Expand": (*node).expand,
 		"DepthToSpace": (*node).depthToSpace, "SpaceToDepth": (*node).spaceToDepth,
-		"Resize": (*node).resize, "Upsample": (*node).resize,
+		"Resize": (*node).resize, "Upsample": (*node).resize, "MaxUnpool": (*node).unpool,
 		"ScatterElements": same(graph.Copy, "scatter"), "ScatterND": same(graph.Copy, "scatter"), "Scatter": same(graph.Copy, "scatter"),
 		"ReverseSequence": same(graph.Copy, "reverse"), "CumSum": same(graph.Copy, "cumsum"), "Trilu": same(graph.Copy, "trilu"),
 		"Shape": (*node).shapeOf, "Size": (*node).sizeOf, "Constant": (*node).constantOp, "ConstantOfShape": (*node).constantOfShape,
@@ -41,7 +42,7 @@ func newTable() map[string]infer {
 		"LRN": same(graph.Norm, "lrn"), "InstanceNormalization": same(graph.Norm, "instance"), "LayerNormalization": same(graph.Norm, "layer"),
 		"GroupNormalization": same(graph.Norm, "group"), "LpNormalization": same(graph.Norm, "lp"), "MeanVarianceNormalization": same(graph.Norm, "mean_variance"),
 		"SimplifiedLayerNormalization": same(graph.Norm, "rms"), "RMSNormalization": same(graph.Norm, "rms"),
-		"If": (*node).control, "Loop": (*node).control, "Scan": (*node).control, "SequenceMap": (*node).control, "Einsum": (*node).einsum,
+		"Loop": (*node).control, "Scan": (*node).control, "SequenceMap": (*node).control, "Einsum": (*node).einsum,
 	}
 	for name, fn := range map[string]string{
 		"Relu": "relu", "LeakyRelu": "leaky_relu", "Sigmoid": "sigmoid", "HardSigmoid": "hsigmoid", "HardSwish": "hswish",
@@ -53,6 +54,13 @@ func newTable() map[string]infer {
 	} {
 		table[name] = activation(fn)
 	}
+	// Before opset 10, and gone since.
+	for name, fn := range map[string]string{
+		"ImageScaler": "scale", "Affine": "scale", "ScaledTanh": "tanh", "ParametricSoftplus": "softplus",
+	} {
+		table[name] = activation(fn)
+	}
+	table["Crop"] = (*node).crop
 	table["Clip"] = (*node).clip
 	for name, fn := range map[string]string{
 		"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "Pow": "pow", "Max": "max", "Min": "min", "Mean": "mean", "Sum": "add",
@@ -79,13 +87,14 @@ func same(op graph.Op, fn string) infer {
 			return
 		}
 		n.set(0, n.shape(0))
-		var stored int64
+		var stored, width int64
 		for i := 1; i < len(n.in); i++ {
 			if n.has(i) && n.g.Tensors[n.in[i]].Const && op == graph.Norm {
 				stored += n.g.Elements(n.in[i])
+				width = max(width, n.bits(i))
 			}
 		}
-		n.emit(graph.Node{Op: op, Fn: fn, In: n.in[:1], Const: stored})
+		n.emit(graph.Node{Op: op, Fn: fn, In: n.in[:1], Const: stored, WeightBits: width})
 	}
 }
 
@@ -154,20 +163,29 @@ func (n *node) broadcast(fn string, in []int) {
 	if !n.need(0, 0) {
 		return
 	}
+	whole := len(in) == len(n.in)
+	in = n.aligned(in)
 	out := n.g.Shape(in[0])
 	for _, t := range in[1:] {
 		if t < 0 {
-			n.fail("an input is missing")
+			n.misfit("an input is missing")
 			return
 		}
 		var ok bool
 		if out, ok = graph.Broadcast(out, n.g.Shape(t)); !ok {
-			n.fail("the shapes %v and %v do not broadcast", n.shape(0), n.g.Shape(t))
+			n.misfit("the shapes %v and %v do not broadcast", n.shape(0), n.g.Shape(t))
 			return
 		}
 	}
 	n.set(0, out)
-	n.fold(func(v [][]float64) []float64 { return combine(n.op, v, n.wholeInputs()) }, len(in))
+	if whole {
+		n.fold(func(v [][]float64) []float64 {
+			for i := range v {
+				v[i] = broadcasted(v[i], n.g.Shape(in[i]), out)
+			}
+			return combine(n.op, v, n.wholeInputs())
+		}, len(in))
+	}
 	n.emit(graph.Node{Op: graph.Eltwise, Fn: fn, In: in})
 }
 
@@ -190,14 +208,26 @@ func requant(n *node) {
 			n.g.Tensors[n.out[i]].Const = true // scales
 		}
 	}
+	if n.op == "QuantizeLinear" {
+		n.g.Tensors[n.out[0]].Bits = n.quantised()
+	}
 	if n.op == "DequantizeLinear" && n.fixed { // weights stay as they are stored
 		n.g.Tensors[n.out[0]].Bits = n.bits(0)
 	}
 	n.emit(graph.Node{Op: graph.Requant, In: n.in[:1], Out: n.out[:1]})
 }
 
+// quantised is the width that QuantizeLinear makes: that of its zero point, or
+// of its type, 8 where the file says neither.
+func (n *node) quantised() int64 {
+	if n.has(2) {
+		return n.bits(2)
+	}
+	return cmp.Or(bits(n.int("output_dtype", 0)), 8)
+}
+
 func (n *node) control() {
-	n.fail("control flow cannot be a list of layers: export the model without branches and loops, or import one branch")
+	n.fail("a loop cannot be a list of layers: export one step of it, or the model with the loop unrolled")
 }
 
 func (n *node) einsum() {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"strconv"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -139,6 +140,40 @@ type tensor struct {
 	shape  []int64
 	kind   int64
 	values []float64 // at most graph.MaxFolded of them, else nil
+	// external says where the values are, when they are in another file.
+	external *external
+}
+
+// external is the place of a tensor's values in another file.
+type external struct {
+	location string
+	offset   int64
+}
+
+// external reads an entry of TensorProto.external_data.
+func (r *reader) external(t *tensor, message []byte) error {
+	var key, text string
+	err := r.fields(message, func(f field) error {
+		switch f.num {
+		case 1:
+			key = f.text()
+		case 2:
+			text = string(f.b)
+		}
+		return nil
+	})
+	if t.external == nil {
+		t.external = &external{}
+	}
+	switch key {
+	case "location":
+		t.external.location = graph.Clip(text)
+	case "offset":
+		if n, e := strconv.ParseInt(text, 10, 64); e == nil && n >= 0 {
+			t.external.offset = n
+		}
+	}
+	return err
 }
 
 // tensor reads a TensorProto (onnx.proto).
@@ -171,6 +206,8 @@ func (r *reader) tensor(message []byte) (t tensor, err error) {
 			raw = f.b
 		case 10:
 			fixed(f, 8, keep)
+		case 13:
+			return r.external(&t, f.b)
 		}
 		return nil
 	})
@@ -259,6 +296,8 @@ type attribute struct {
 	ints   []int64
 	floats []float64
 	tensor *tensor
+	graph  []byte
+	ref    string // the attribute of the function around it that this one is
 }
 
 func (r *reader) attribute(message []byte) (name string, a attribute, err error) {
@@ -276,6 +315,10 @@ func (r *reader) attribute(message []byte) (name string, a attribute, err error)
 			t, err := r.tensor(f.b)
 			a.tensor = &t
 			return err
+		case 6:
+			a.graph = f.b
+		case 21:
+			a.ref = f.text()
 		case 7:
 			fixed(f, 4, func(v float64) {
 				if len(a.floats) < graph.MaxFolded {

@@ -5,7 +5,7 @@ import "apollo/evaluator/workload/graph"
 // Padding and other options are read only where shapes do not say it already.
 
 func (o *operator) unsupported(entry) {
-	o.fail("the operation is not supported")
+	o.fail("the operation is not supported: convert the model to ONNX, where its parts are, or leave it out")
 }
 
 // constant is an operator whose output follows from shapes.

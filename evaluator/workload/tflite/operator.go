@@ -57,11 +57,18 @@ func (o *operator) want(i, rank int, what string) bool {
 
 // read turns the operator into a node, or its outputs into constants.
 func (o *operator) read() {
+	if o.resource() {
+		return
+	}
 	if len(o.out) == 0 || o.out[0] < 0 {
 		if len(o.out) == 0 && o.code.builtin != customOp {
 			return // writes a variable, or nothing
 		}
 		o.fail("writes nothing")
+		return
+	}
+	if o.code.builtin == ifOp {
+		o.branch()
 		return
 	}
 	if o.refused() {
@@ -102,11 +109,11 @@ func (o *operator) widths() {
 // refused reports operators that cannot be layers, with advice.
 func (o *operator) refused() bool {
 	switch o.code.builtin {
-	case ifOp, whileOp, callOp:
-		o.fail("control flow cannot be a list of layers: export the model without branches and loops, or import one branch")
+	case whileOp, callOp:
+		o.fail("control flow cannot be a list of layers: convert the model without loops and calls, or one step of it")
 		return true
 	case conv3dOp, conv3dTransposeOp:
-		o.fail("three-dimensional convolutions are not supported")
+		o.fail("three-dimensional convolutions are not read from TensorFlow Lite: convert the model to ONNX")
 		return true
 	case customOp:
 		switch o.code.custom {
@@ -166,6 +173,7 @@ func (o *operator) inner(suffix string, shape ...int64) int {
 	}
 	out := o.g.Tensors[o.out[0]]
 	o.g.Tensors = append(o.g.Tensors, graph.Tensor{Name: graph.Clip(out.Name + suffix), Shape: shape, Bits: out.Bits})
+	o.ready = append(o.ready, true)
 	return len(o.g.Tensors) - 1
 }
 

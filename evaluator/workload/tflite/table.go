@@ -12,6 +12,8 @@ const (
 	customOp                        = 32
 	callOp, ifOp, whileOp           = 31, 118, 119
 	conv3dOp, conv3dTransposeOp     = 132, 141
+	varHandleOp, readVariableOp     = 142, 143
+	assignVariableOp, callOnceOp    = 144, 129
 	meanOp                          = 40
 	lstmOp, sequenceLSTM, sequences = 16, 44, 35
 )
@@ -91,7 +93,7 @@ func entries() []entry {
 		act(150, "GELU", "gelu"), act(152, "RELU_0_TO_1", "relu_0_to_1"), act(47, "EXP", "exp"), act(73, "LOG", "log"),
 		act(75, "SQRT", "sqrt"), act(76, "RSQRT", "rsqrt"), act(92, "SQUARE", "square"), act(101, "ABS", "abs"),
 		act(59, "NEG", "neg"), act(8, "FLOOR", "floor"), act(104, "CEIL", "ceil"), act(116, "ROUND", "round"),
-		act(66, "SIN", "sin"), act(108, "COS", "cos"), act(87, "LOGICAL_NOT", "not"), act(161, "SIGN", "sign"),
+		act(66, "SIN", "sin"), act(108, "COS", "cos"), act(87, "LOGICAL_NOT", "not"), act(158, "SIGN", "sign"),
 		simple(25, "SOFTMAX", graph.Softmax, ""), simple(50, "LOG_SOFTMAX", graph.Softmax, "log"),
 		simple(11, "L2_NORMALIZATION", graph.Norm, "l2"), simple(13, "LOCAL_RESPONSE_NORMALIZATION", graph.Norm, "lrn"),
 
@@ -119,6 +121,9 @@ func entries() []entry {
 		simple(114, "QUANTIZE", graph.Requant, ""), simple(dequantizeOp, "DEQUANTIZE", graph.Requant, ""),
 		simple(53, "CAST", graph.Requant, ""), simple(80, "FAKE_QUANT", graph.Requant, ""), simple(124, "DENSIFY", graph.Requant, ""),
 		own(77, "SHAPE", (*operator).constant), own(110, "RANK", (*operator).constant), own(93, "ZEROS_LIKE", (*operator).constant),
-		own(callOp, "CALL", (*operator).unsupported), own(ifOp, "IF", (*operator).unsupported), own(whileOp, "WHILE", (*operator).unsupported),
+		own(callOp, "CALL", (*operator).unsupported), own(ifOp, "IF", (*operator).unsupported),
+		own(varHandleOp, "VAR_HANDLE", (*operator).unsupported), own(readVariableOp, "READ_VARIABLE", (*operator).unsupported),
+		own(assignVariableOp, "ASSIGN_VARIABLE", (*operator).unsupported), own(callOnceOp, "CALL_ONCE", (*operator).unsupported),
+		own(whileOp, "WHILE", (*operator).unsupported),
 	}
 }

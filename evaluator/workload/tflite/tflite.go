@@ -23,10 +23,13 @@ func Read(data []byte) (*graph.Graph, error) {
 	if !Is(data) {
 		return nil, errors.New("offset 4: the identifier TFL3 is missing: this is no TensorFlow Lite model")
 	}
-	m := model{r: &reader{data: data}, g: &graph.Graph{Format: "tflite"}, table: operators()}
+	m := model{
+		r: &reader{data: data}, g: &graph.Graph{Format: "tflite"}, table: operators(),
+		truth: map[int]bool{}, variables: map[string]*variable{}, handles: map[int]*variable{},
+	}
 	root := m.r.table(0)
 	sub := m.header(root)
-	m.tensors(sub)
+	m.main(sub)
 	m.operators(sub)
 	if m.r.err != nil {
 		return nil, fmt.Errorf("%w: the file is damaged or not complete; export or download it again", m.r.err)
@@ -45,8 +48,18 @@ type model struct {
 	err   error
 	table map[int64]entry
 	codes []code
-	data  []bool // which buffers hold bytes
-	named int    // tensors of the file; those behind them are inner ones
+	subs  list
+	data  []list // what buffers hold
+	// at are the tensors of the subgraph that is read, in the graph; ready
+	// says of every tensor of the graph that something has written it.
+	at    []int
+	ready []bool
+	depth int
+	truth map[int]bool // constants of one byte: whether it is not 0
+	// variables are what a streaming model keeps between runs, by name, and by
+	// the tensor that is their handle.
+	variables map[string]*variable
+	handles   map[int]*variable
 }
 
 // code is an entry of the table of operators.
@@ -82,7 +95,12 @@ func (m *model) header(root table) table {
 	buffers := root.tables(modelBuffers, graph.MaxObjects, "buffers")
 	for i := range buffers.n {
 		t := buffers.table(i)
-		m.data = append(m.data, t.vector(bufferData, 1).n > 0 || t.field(bufferSize) != 0)
+		data := t.vector(bufferData, 1)
+		if t.field(bufferSize) != 0 {
+			data.n = max(data.n, 1) // behind the tables
+			data.at = len(m.r.data)
+		}
+		m.data = append(m.data, data)
 		if m.r.err != nil {
 			return table{r: m.r}
 		}
@@ -92,40 +110,60 @@ func (m *model) header(root table) table {
 		m.r.fail(root.at, "the model has no subgraph")
 		return table{r: m.r}
 	}
+	m.subs = subs
 	if subs.n > 1 {
-		m.g.Notes = append(m.g.Notes, fmt.Sprintf("the file has %d subgraphs, only the first, its main function, is read", subs.n))
+		m.g.Notes = append(m.g.Notes, fmt.Sprintf("the file has %d subgraphs: the first, its main function, is read, and the branches that are always taken", subs.n))
 	}
 	return subs.table(0)
 }
 
-func (m *model) tensors(sub table) {
+// main reads the tensors of the main subgraph with its inputs and outputs.
+func (m *model) main(sub table) {
+	states := m.tensors(sub)
+	m.g.Inputs = m.indices(sub, subInputs, "inputs")
+	m.g.Outputs = m.indices(sub, subOutputs, "outputs")
 	list := sub.tables(subTensors, graph.MaxTensors, "tensors")
-	states := []int{}
+	for _, i := range m.g.Inputs {
+		m.dynamic(i, list.table(i).ints(tensorSignature))
+	}
+	m.g.Inputs = append(m.g.Inputs, states...)
+	for _, i := range m.g.Inputs {
+		m.ready[i] = true
+	}
+}
+
+// tensors appends the tensors of a subgraph and returns those that are states.
+func (m *model) tensors(sub table) (states []int) {
+	list := sub.tables(subTensors, graph.MaxTensors, "tensors")
+	m.at = make([]int, 0, list.n)
 	for i := range list.n {
 		t := list.table(i)
 		x := graph.Tensor{Name: t.text(tensorName), Shape: t.ints(tensorShape), Bits: bits(t.byte(tensorType))}
 		buffer := t.int32(tensorBuffer, 0)
 		if m.r.err != nil {
-			return
+			return nil
 		}
 		if err := graph.CheckShape(x.Shape); err != nil {
 			m.r.fail(t.at, "tensor %d (%q): %w", i, x.Name, err)
-			return
+			return nil
 		}
-		x.Const = buffer > 0 && buffer < int64(len(m.data)) && m.data[buffer]
+		if len(m.g.Tensors) >= 2*graph.MaxTensors {
+			m.fail("the model has more than %d tensors", 2*graph.MaxTensors)
+			return nil
+		}
+		x.Const = buffer > 0 && buffer < int64(len(m.data)) && m.data[buffer].n > 0
+		if x.Const && m.data[buffer].n == 1 && m.data[buffer].at < len(m.r.data) {
+			m.truth[len(m.g.Tensors)] = m.r.data[m.data[buffer].at] != 0
+		}
 		if t.byte(tensorVariable) != 0 {
 			x.Const = false
-			states = append(states, i)
+			states = append(states, len(m.g.Tensors))
 		}
+		m.at = append(m.at, len(m.g.Tensors))
 		m.g.Tensors = append(m.g.Tensors, x)
+		m.ready = append(m.ready, x.Const)
 	}
-	m.named = len(m.g.Tensors)
-	m.g.Inputs = m.indices(sub, subInputs, "inputs")
-	m.g.Outputs = m.indices(sub, subOutputs, "outputs")
-	for _, i := range m.g.Inputs {
-		m.dynamic(i, list.table(i).ints(tensorSignature))
-	}
-	m.g.Inputs = append(m.g.Inputs, states...)
+	return states
 }
 
 // dynamic refuses an input whose size the file leaves open.
@@ -153,13 +191,16 @@ func (m *model) fail(format string, args ...any) {
 func (m *model) indices(t table, field int, what string) []int {
 	var out []int
 	for _, v := range t.ints(field) {
-		if v < -1 || v >= int64(m.named) {
-			m.r.fail(t.at, "%s name the tensor %d, there are %d", what, v, m.named)
+		if v < -1 || v >= int64(len(m.at)) {
+			m.r.fail(t.at, "%s name the tensor %d, there are %d", what, v, len(m.at))
 			return nil
 		}
 		if v == -1 && (what == "inputs" || what == "outputs") {
 			m.r.fail(t.at, "%s name no tensor", what)
 			return nil
+		}
+		if v >= 0 {
+			v = int64(m.at[v])
 		}
 		out = append(out, int(v))
 	}
@@ -168,14 +209,7 @@ func (m *model) indices(t table, field int, what string) []int {
 
 func (m *model) operators(sub table) {
 	list := sub.tables(subOps, graph.MaxNodes, "operators")
-	ready := make([]bool, len(m.g.Tensors))
-	for i, t := range m.g.Tensors {
-		ready[i] = t.Const
-	}
-	for _, i := range m.g.Inputs {
-		ready[i] = true
-	}
-	m.g.Ops = list.n
+	m.g.Ops += list.n
 	for i := range list.n {
 		t := list.table(i)
 		index := t.int32(opCode, 0)
@@ -188,7 +222,7 @@ func (m *model) operators(sub table) {
 		}
 		o := operator{model: m, t: t, index: i, code: m.codes[index], in: in, out: out}
 		o.options, _ = t.child(opOptions)
-		if t := firstNot(ready, in); t >= 0 {
+		if t := firstNot(m.ready, in); t >= 0 {
 			o.fail("reads tensor %q before anything has written it", m.g.Tensors[t].Name)
 			return
 		}
@@ -198,7 +232,7 @@ func (m *model) operators(sub table) {
 		}
 		for _, t := range out {
 			if t >= 0 {
-				ready[t] = true
+				m.ready[t] = true
 			}
 		}
 	}

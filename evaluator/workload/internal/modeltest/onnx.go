@@ -1,41 +1,59 @@
 package modeltest
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// ONNX is an ONNX model.
+// ONNX is an ONNX model, or the graph of a branch.
 type ONNX struct {
-	Inputs  []ONNXInput
-	Weights []ONNXTensor
-	Nodes   []ONNXNode
-	Outputs []string
+	Inputs    []ONNXInput
+	Weights   []ONNXTensor
+	Nodes     []ONNXNode
+	Outputs   []string
+	Functions []ONNXFunction
 }
 
 // ONNXInput is a model input; a dimension of -1 is open, with a name in Dims.
+// Kind is the element type, 0 means 32-bit floating point.
 type ONNXInput struct {
 	Name  string
 	Shape []int64
 	Dims  []string
+	Kind  int64
 }
 
 // ONNXTensor is an initialiser: of 64-bit integers where Ints is set, else of
-// 32-bit floating point without data.
+// Kind (0 means 32-bit floating point) without data. File says that the data
+// is in another file, at Offset.
 type ONNXTensor struct {
-	Name  string
-	Shape []int64
-	Ints  []int64
+	Name   string
+	Shape  []int64
+	Ints   []int64
+	Kind   int64
+	File   string
+	Offset string
 }
 
 // ONNXNode is an operation. Attributes are int64, []int64, string, float32,
-// ONNXTensor.
+// []float32, ONNXTensor, ONNX (a branch), ONNXRef.
 type ONNXNode struct {
-	Op      string
-	In, Out []string
-	Attrs   map[string]any
+	Op, Domain string
+	In, Out    []string
+	Attrs      map[string]any
+}
+
+// ONNXRef is the name of an attribute of the function around.
+type ONNXRef string
+
+// ONNXFunction is an operation that the file defines.
+type ONNXFunction struct {
+	Domain, Name string
+	In, Out      []string
+	Nodes        []ONNXNode
 }
 
 func message(b []byte, field protowire.Number, m []byte) []byte {
@@ -48,6 +66,28 @@ func number(b []byte, field protowire.Number, v int64) []byte {
 
 // Bytes writes the file.
 func (m ONNX) Bytes() []byte {
+	file := message(number(nil, 1, 8), 7, m.graph())
+	for _, f := range m.Functions {
+		file = message(file, 25, f.bytes())
+	}
+	return file
+}
+
+func (f ONNXFunction) bytes() []byte {
+	b := message(nil, 1, []byte(f.Name))
+	for _, in := range f.In {
+		b = message(b, 4, []byte(in))
+	}
+	for _, out := range f.Out {
+		b = message(b, 5, []byte(out))
+	}
+	for _, n := range f.Nodes {
+		b = message(b, 7, n.bytes())
+	}
+	return message(b, 10, []byte(f.Domain))
+}
+
+func (m ONNX) graph() []byte {
 	var g []byte
 	for _, n := range m.Nodes {
 		g = message(g, 1, n.bytes())
@@ -61,7 +101,7 @@ func (m ONNX) Bytes() []byte {
 	for _, out := range m.Outputs {
 		g = message(g, 12, message(nil, 1, []byte(out)))
 	}
-	return message(number(nil, 1, 8), 7, g)
+	return g
 }
 
 func (in ONNXInput) bytes() []byte {
@@ -75,7 +115,7 @@ func (in ONNXInput) bytes() []byte {
 		}
 		shape = message(shape, 1, dim)
 	}
-	kind := message(number(nil, 1, 1), 2, shape)
+	kind := message(number(nil, 1, cmp.Or(in.Kind, 1)), 2, shape)
 	return message(message(nil, 1, []byte(in.Name)), 2, message(nil, 1, kind))
 }
 
@@ -84,7 +124,13 @@ func (t ONNXTensor) bytes() []byte {
 	for _, d := range t.Shape {
 		b = number(b, 1, d)
 	}
-	kind := int64(1)
+	kind := cmp.Or(t.Kind, 1)
+	if t.File != "" {
+		kind = cmp.Or(t.Kind, 7)
+		for key, text := range map[string]string{"location": t.File, "offset": t.Offset} {
+			b = message(b, 13, message(message(nil, 1, []byte(key)), 2, []byte(text)))
+		}
+	}
 	if t.Ints != nil {
 		kind = 7
 		var raw []byte
@@ -105,6 +151,9 @@ func (n ONNXNode) bytes() []byte {
 		b = message(b, 2, []byte(out))
 	}
 	b = message(b, 4, []byte(n.Op))
+	if n.Domain != "" {
+		b = message(b, 7, []byte(n.Domain))
+	}
 	for name, v := range n.Attrs {
 		a := message(nil, 1, []byte(name))
 		switch v := v.(type) {
@@ -118,8 +167,16 @@ func (n ONNXNode) bytes() []byte {
 			}
 		case string:
 			a = message(a, 4, []byte(v))
+		case []float32:
+			for _, x := range v {
+				a = protowire.AppendFixed32(protowire.AppendTag(a, 7, protowire.Fixed32Type), math.Float32bits(x))
+			}
 		case ONNXTensor:
 			a = message(a, 5, v.bytes())
+		case ONNX:
+			a = message(a, 6, v.graph())
+		case ONNXRef:
+			a = message(a, 21, []byte(v))
 		}
 		b = message(b, 5, a)
 	}

@@ -13,6 +13,8 @@ type TFLite struct {
 	Tensors         []TFTensor
 	Ops             []TFOp
 	Inputs, Outputs []int32
+	// Branches are further subgraphs, which have no branches of their own.
+	Branches []TFLite
 }
 
 // TFTensor is a tensor; a constant one has a buffer with a few bytes.
@@ -21,6 +23,7 @@ type TFTensor struct {
 	Shape     []int32
 	Type      byte // of the schema's TensorType
 	Const     bool
+	True      bool // constant, one byte that is not 0
 	Variable  bool
 	Signature []int32
 }
@@ -32,6 +35,7 @@ type TFOp struct {
 	Old     bool // the code is only in the deprecated byte
 	In, Out []int32
 	Options map[int]int32
+	Text    map[int]string // options that are strings
 }
 
 // table is a FlatBuffers table by field: int32, byte, string, []int32,
@@ -40,10 +44,30 @@ type table map[int]any
 
 // Bytes writes the file.
 func (m TFLite) Bytes() []byte {
-	var codes, tensors, ops []table
+	var codes, subs []table
+	for _, g := range append([]TFLite{m}, m.Branches...) {
+		sub, own := g.subgraph(len(codes))
+		codes, subs = append(codes, own...), append(subs, sub)
+	}
+	w := &flat{}
+	w.b = append(w.b, 0, 0, 0, 0, 'T', 'F', 'L', '3')
+	root := w.table(table{
+		0: int32(3), 1: codes, 2: subs,
+		4: []table{{}, {0: []byte{1, 2, 3, 4}}, {0: []byte{1}}},
+	})
+	binary.LittleEndian.PutUint32(w.b, uint32(root))
+	return w.b
+}
+
+// subgraph is the graph without its branches, and the codes of its operators.
+func (m TFLite) subgraph(first int) (sub table, codes []table) {
+	var tensors, ops []table
 	for _, t := range m.Tensors {
 		x := table{0: t.Shape, 1: t.Type, 2: int32(0), 3: t.Name}
-		if t.Const {
+		switch {
+		case t.True:
+			x[2] = int32(2)
+		case t.Const:
 			x[2] = int32(1)
 		}
 		if t.Variable {
@@ -63,25 +87,20 @@ func (m TFLite) Bytes() []byte {
 			code[1] = o.Custom
 		}
 		codes = append(codes, code)
-		op := table{0: int32(i), 1: o.In, 2: o.Out}
-		if o.Options != nil {
+		op := table{0: int32(first + i), 1: o.In, 2: o.Out}
+		if o.Options != nil || o.Text != nil {
 			options := table{}
 			for f, v := range o.Options {
+				options[f] = v
+			}
+			for f, v := range o.Text {
 				options[f] = v
 			}
 			op[3], op[4] = byte(1), options
 		}
 		ops = append(ops, op)
 	}
-	w := &flat{}
-	w.b = append(w.b, 0, 0, 0, 0, 'T', 'F', 'L', '3')
-	root := w.table(table{
-		0: int32(3), 1: codes,
-		2: []table{{0: tensors, 1: m.Inputs, 2: m.Outputs, 3: ops}},
-		4: []table{{}, {0: []byte{1, 2, 3, 4}}},
-	})
-	binary.LittleEndian.PutUint32(w.b, uint32(root))
-	return w.b
+	return table{0: tensors, 1: m.Inputs, 2: m.Outputs, 3: ops}, codes
 }
 
 // flat writes parents before children, so that every offset points forward.

@@ -1,0 +1,106 @@
+package workload_test
+
+import (
+	"strings"
+	"testing"
+
+	"apollo/evaluator/workload"
+	"apollo/evaluator/workload/internal/modeltest"
+)
+
+// Codes of the schema's BuiltinOperator.
+const (
+	tfConcat, tfFullyConnected                    = 2, 9
+	tfIf, tfCallOnce                              = 118, 129
+	tfVarHandle, tfReadVariable, tfAssignVariable = 142, 143, 144
+)
+
+// A streaming layer: what is new is joined to the variable, both go through a
+// product, and the variable is assigned.
+func streaming(name string) modeltest.TFLite {
+	text := map[int]string{1: name}
+	return modeltest.TFLite{
+		Tensors: []modeltest.TFTensor{
+			{Name: "x", Shape: []int32{1, 4}, Type: modeltest.TFInt8},
+			{Name: "handle"},
+			{Name: "past", Shape: []int32{1, 12}, Type: modeltest.TFInt8},
+			{Name: "all", Shape: []int32{1, 16}, Type: modeltest.TFInt8},
+			{Name: "w", Shape: []int32{8, 16}, Type: modeltest.TFInt8, Const: true},
+			{Name: "y", Shape: []int32{1, 8}, Type: modeltest.TFInt8},
+			{Name: "handle again"},
+			{Name: "again", Shape: []int32{1, 16}, Type: modeltest.TFInt8},
+			{Name: "z", Shape: []int32{1, 8}, Type: modeltest.TFInt8},
+		},
+		Inputs: []int32{0}, Outputs: []int32{5, 8},
+		Ops: []modeltest.TFOp{
+			{Code: tfCallOnce, Options: map[int]int32{0: 1}},
+			{Code: tfVarHandle, Out: []int32{1}, Text: text},
+			{Code: tfReadVariable, In: []int32{1}, Out: []int32{2}},
+			{Code: tfConcat, In: []int32{2, 0}, Out: []int32{3}},
+			{Code: tfFullyConnected, In: []int32{3, 4}, Out: []int32{5}},
+			{Code: tfAssignVariable, In: []int32{1, 3}},
+			{Code: tfVarHandle, Out: []int32{6}, Text: text},
+			{Code: tfReadVariable, In: []int32{6}, Out: []int32{7}},
+			{Code: tfFullyConnected, In: []int32{7, 4}, Out: []int32{8}},
+		},
+	}
+}
+
+// What a variable holds from the run before is an input; after it is assigned,
+// it is what was assigned.
+func TestImportVariables(t *testing.T) {
+	t.Parallel()
+	w, r, err := workload.Import("m", streaming("state").Bytes(), workload.ImportOptions{Strict: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := w.Totals().MACs; got != 2*16*8 || len(w.Inputs) != 2 || len(r.Unmodelled) != 0 {
+		t.Errorf("%d MACs, inputs %v, want 256 and two inputs\n%s", got, w.Inputs, summary(w))
+	}
+	join := w.Layers[0].ID
+	for _, l := range w.Layers[1:] {
+		if l.In[0] != join {
+			t.Errorf("layer %q reads %v, want %q: the variable holds it", l.ID, l.In, join)
+		}
+	}
+	lost := streaming("state")
+	lost.Ops = lost.Ops[2:]
+	if _, _, err := workload.Import("m", lost.Bytes(), workload.ImportOptions{}); err == nil || !strings.Contains(err.Error(), `(READ_VARIABLE): reads tensor "handle" before`) {
+		t.Errorf("a variable without a handle: error %v", err)
+	}
+}
+
+// An IF whose condition is constant is its branch.
+func TestImportTFLiteBranch(t *testing.T) {
+	t.Parallel()
+	tensor := func(name string, shape ...int32) modeltest.TFTensor {
+		return modeltest.TFTensor{Name: name, Shape: shape, Type: modeltest.TFInt8}
+	}
+	product := func(outputs int32) modeltest.TFLite {
+		weights := tensor("w", outputs, 4)
+		weights.Const = true
+		return modeltest.TFLite{
+			Tensors: []modeltest.TFTensor{weights, tensor("in", 1, 4), tensor("out", 1, outputs)},
+			Inputs:  []int32{1}, Outputs: []int32{2},
+			Ops: []modeltest.TFOp{{Code: tfFullyConnected, In: []int32{1, 0}, Out: []int32{2}}},
+		}
+	}
+	m := modeltest.TFLite{
+		Tensors: []modeltest.TFTensor{tensor("x", 1, 4), {Name: "c", Type: 6, True: true}, tensor("y", 1, 8)},
+		Inputs:  []int32{0}, Outputs: []int32{2},
+		Ops:      []modeltest.TFOp{{Code: tfIf, In: []int32{1, 0}, Out: []int32{2}, Options: map[int]int32{0: 1, 1: 2}}},
+		Branches: []modeltest.TFLite{product(8), product(2)},
+	}
+	w, _, err := workload.Import("m", m.Bytes(), workload.ImportOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := w.Totals().MACs; got != 32 || len(w.Layers) != 1 {
+		t.Errorf("%d MACs in %d layers, want the 32 of the first branch in 1", got, len(w.Layers))
+	}
+	m.Tensors[1].True = false
+	m.Inputs = append(m.Inputs, 1)
+	if _, _, err := workload.Import("m", m.Bytes(), workload.ImportOptions{}); err == nil || !strings.Contains(err.Error(), "operator 0 (IF): its condition is computed at run time") {
+		t.Errorf("a condition that is an input: error %v", err)
+	}
+}
