@@ -63,7 +63,6 @@ func (r *Result) Eval(p *Problem, a *Arch, m *Mapping) {
 		w.operand(o, r)
 	}
 	r.times(p, a, m)
-	r.energy(p, a)
 }
 
 // Utilisation is the share of the hierarchy's units that work, over the
@@ -108,12 +107,15 @@ func (r *Result) Traffic(p *Problem, level int) (read, write int64) {
 	return read, write
 }
 
+// times fills in the times and energies.
 func (r *Result) times(p *Problem, a *Arch, m *Mapping) {
+	r.ComputePJ = float64(r.MACs) * a.MACPJ
 	r.Bottleneck, r.Cycles = Compute, r.ComputeCycles
 	instances, stall, longest := int64(1), int64(0), r.ComputeCycles
 	for i := range a.Levels {
 		l := &a.Level[i]
 		read, write := r.Traffic(p, i)
+		r.LevelPJ[i] = float64(read)*l.ReadPJ + float64(write)*l.WritePJ
 		t := l.cycles(CeilDiv(read, instances), CeilDiv(write, instances))
 		r.LevelCycles[i] = t
 		if t > longest {
@@ -159,12 +161,4 @@ func cycles(bytes, rate int64) int64 {
 		return 0
 	}
 	return CeilDiv(bytes*milli, rate)
-}
-
-func (r *Result) energy(p *Problem, a *Arch) {
-	r.ComputePJ = float64(r.MACs) * a.MACPJ
-	for i := range a.Levels {
-		read, write := r.Traffic(p, i)
-		r.LevelPJ[i] = float64(read)*a.Level[i].ReadPJ + float64(write)*a.Level[i].WritePJ
-	}
 }

@@ -230,3 +230,20 @@ func TestSlidingWindowOfInstances(t *testing.T) {
 		t.Errorf("tile and fills = %d, %d, want 4, 24", in.Tile, in.Fills)
 	}
 }
+
+// The two statements of what indexes an operand agree.
+func TestIrrelevant(t *testing.T) {
+	t.Parallel()
+	v := [Dims]int64{2, 3, 5, 7, 11, 13, 17, 19}
+	for o := range Operands {
+		want := int64(1)
+		for d := range Dims {
+			if !Relevant(o, d) {
+				want *= v[d]
+			}
+		}
+		if got := irrelevant(o, &v); got != want {
+			t.Errorf("%s: the product is %d, want %d", o, got, want)
+		}
+	}
+}

@@ -62,6 +62,18 @@ var relevant = [Operands][Dims]bool{
 // dimension reuses the operand.
 func Relevant(o Operand, d Dim) bool { return relevant[o][d] }
 
+// irrelevant returns the product over the dimensions that do not index an
+// operand: those that relevant leaves out.
+func irrelevant(o Operand, v *[Dims]int64) int64 {
+	switch o {
+	case Weights:
+		return v[N] * v[P] * v[Q]
+	case Inputs:
+		return v[K]
+	}
+	return v[C] * v[R] * v[S]
+}
+
 // Problem is one layer as a loop nest.
 type Problem struct {
 	// Bound is the number of iterations of each dimension, at least 1.

@@ -142,12 +142,7 @@ func (w *walk) level(o Operand, i, above int, u *reuse, r *Result) {
 // and the multiply-accumulate units: one element per unit and cycle, shared by
 // the units that a dimension without relevance spreads over.
 func (w *walk) units(o Operand, i int, r *Result) {
-	n := int64(1)
-	for d := range Dims {
-		if !relevant[o][d] {
-			n *= w.steps[d]
-		}
-	}
+	n := irrelevant(o, &w.steps)
 	x := &r.Access[i][o]
 	total := w.touched(o)
 	if o != Outputs {
@@ -162,26 +157,12 @@ func (w *walk) units(o Operand, i int, r *Result) {
 // relevance have one iteration: per multiply-accumulate, not per element, as
 // windows overlap.
 func (w *walk) touched(o Operand) int64 {
-	n := int64(1)
-	for d := range Dims {
-		if relevant[o][d] {
-			n *= w.p.Bound[d]
-		}
-	}
-	return n
+	return product(&w.p.Bound) / irrelevant(o, &w.p.Bound)
 }
 
 // copies returns the number of instances of level i that hold the same
 // elements, for weights and inputs, or partial sums of the same outputs.
-func (w *walk) copies(o Operand, i int) int64 {
-	n := int64(1)
-	for d := range Dims {
-		if !relevant[o][d] {
-			n *= w.apart[i][d]
-		}
-	}
-	return n
-}
+func (w *walk) copies(o Operand, i int) int64 { return irrelevant(o, &w.apart[i]) }
 
 // distinct returns the elements that the tiles of level i cover, each tile
 // once. The tiles of weights and outputs partition the tensor; input tiles

@@ -2,6 +2,7 @@ package template
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"apollo/evaluator/model"
@@ -124,9 +125,9 @@ func (l *loops) spreadable(list []Spread, m *model.Mapping) (wrong int, err erro
 	for i := range l.arch.Levels {
 		for d, n := range m.Loops[i].Spatial {
 			limit := int64(1)
-			for _, s := range list {
-				if s.Level == i && s.Dim == model.Dim(d) {
-					limit *= s.Limit
+			for at := range list {
+				if x := &list[at]; x.Level == i && slices.Contains(x.Dims, model.Dim(d)) {
+					limit *= x.left(&m.Loops[i].Spatial, model.Dim(d))
 				}
 			}
 			if n <= limit {
@@ -139,4 +140,16 @@ func (l *loops) spreadable(list []Spread, m *model.Mapping) (wrong int, err erro
 		}
 	}
 	return wrong, err
+}
+
+// left returns on how many instances a dimension may be beside the others of
+// its axis.
+func (s *Spread) left(spatial *[model.Dims]int64, d model.Dim) int64 {
+	others := int64(1)
+	for _, x := range s.Dims {
+		if x != d {
+			others *= spatial[x]
+		}
+	}
+	return s.Limit / others
 }

@@ -39,7 +39,7 @@ func buildNVDLA(c *chip, v []int64) Machine {
 	c.units(units, registerBits)
 	m := c.machine(v[4], units)
 	l := loops{
-		spreads: [][]Spread{{{2, model.C, v[0]}, {2, model.K, v[1]}}, {{2, model.C, v[0]}, {2, model.G, v[1]}}},
+		spreads: [][]Spread{{axis(2, v[0], model.C, model.R, model.S), axis(2, v[1], model.K)}, {axis(2, v[0], model.C, model.R, model.S), axis(2, v[1], model.G)}},
 		// A stripe of pixels under one block of weights.
 		order: [model.Dims]model.Dim{model.G, model.N, model.K, model.C, model.R, model.S, model.P, model.Q},
 		inner: 2, innerDims: []model.Dim{model.K, model.C, model.R, model.S, model.P, model.Q},

@@ -201,9 +201,13 @@ func (l *loops) draw(p *model.Problem, rng *rand.Rand) (float64, bool) {
 
 // roomy is a quick test for what cannot fit even with complete sums.
 func (l *loops) roomy(p *model.Problem, m *model.Mapping) bool {
-	f := finding{l: l, p: p, m: *m}
-	for i := 1; i < l.arch.Levels; i++ {
-		others, sums := f.tile(i)
+	f := search{l: l, p: p}
+	extent := [model.Dims]int64{1, 1, 1, 1, 1, 1, 1, 1}
+	for i := l.arch.Levels - 1; i >= 1; i-- {
+		for d := range model.Dims {
+			extent[d] = min(extent[d]*m.Loops[i].Temporal[d]*m.Loops[i].Spatial[d], p.Bound[d])
+		}
+		others, sums := f.hold(i, &extent)
 		if have := l.arch.Level[i].Capacity; have > 0 && 2*(others+sums*p.Bytes[model.Outputs]) > have {
 			return false
 		}

@@ -38,7 +38,7 @@ func buildShiDianNao(c *chip, v []int64) Machine {
 	c.units(units, registerBits)
 	m := c.machine(v[4], units)
 	l := loops{
-		spreads: [][]Spread{{{2, model.P, v[0]}, {2, model.Q, v[1]}}},
+		spreads: [][]Spread{{axis(2, v[0], model.P), axis(2, v[1], model.Q)}},
 		// An element sums one output before it turns to the next.
 		order: [model.Dims]model.Dim{model.G, model.N, model.K, model.P, model.Q, model.C, model.R, model.S},
 		inner: 2, innerDims: []model.Dim{model.K, model.C, model.P, model.Q, model.R, model.S},

@@ -49,15 +49,15 @@ func buildSimba(c *chip, v []int64) Machine {
 	hop := c.Node.HopPJPerByte * float64(x+y) / 2
 	const mesh, element = 1, 4
 	inside := func(first, second Spread) []Spread {
-		return []Spread{{element, model.C, vector}, {element, model.K, lanes}, first, second}
+		return []Spread{axis(element, vector, model.C), axis(element, lanes, model.K), first, second}
 	}
 	l := loops{
 		spreads: [][]Spread{
-			inside(Spread{mesh, model.K, x}, Spread{mesh, model.C, y}),
-			inside(Spread{mesh, model.K, x}, Spread{mesh, model.P, y}),
-			inside(Spread{mesh, model.Q, x}, Spread{mesh, model.P, y}),
-			inside(Spread{mesh, model.K, x * y}, Spread{mesh, model.P, 1}),
-			{{element, model.G, lanes}, {mesh, model.Q, x}, {mesh, model.P, y}},
+			inside(axis(mesh, x, model.K), axis(mesh, y, model.C)),
+			inside(axis(mesh, x, model.K), axis(mesh, y, model.P)),
+			inside(axis(mesh, x, model.Q), axis(mesh, y, model.P)),
+			inside(axis(mesh, x*y, model.K), axis(mesh, 1, model.P)),
+			{axis(element, lanes, model.G), axis(mesh, x, model.Q), axis(mesh, y, model.P)},
 		},
 		// Weights stay in an element while its pixels pass.
 		order: [model.Dims]model.Dim{model.G, model.N, model.K, model.P, model.Q, model.C, model.R, model.S},

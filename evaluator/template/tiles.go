@@ -1,8 +1,6 @@
 package template
 
 import (
-	"iter"
-
 	"apollo/evaluator/model"
 )
 
@@ -15,151 +13,226 @@ const (
 	inTurn
 )
 
-// cuts yields growing numbers of parts of images, rows and columns; images are
-// cut to the end first.
-func cuts(way cutting, images, rows, columns int64) iter.Seq[[3]int64] {
-	return func(yield func([3]int64) bool) {
-		n, most := [3]int64{1, 1, 1}, [3]int64{images, rows, columns}
-		for turn := 1; yield(n); turn = 3 - turn {
-			at := turn
-			switch {
-			case n[0] < most[0]:
-				at = 0
-			case way == rowsFirst, n[2] == most[2]:
-				at = 1
-			case way == columnsFirst, n[1] == most[1]:
-				at = 2
-			}
-			if at == 1 && n[1] == most[1] {
-				at = 2
-			}
-			if n[at] == most[at] {
-				return
-			}
-			n[at] = min(2*n[at], most[at])
-		}
-	}
-}
+// pixels are numbers of parts of images, rows and columns.
+type pixels struct{ images, rows, columns int64 }
 
-// counts yields numbers of parts of n: all up to 16, then eight to a doubling, n
-// at the end. Of numbers that give parts of the same size, the first.
-func counts(n int64) iter.Seq[int64] {
-	return func(yield func(int64) bool) {
-		const fine = 8
-		last := int64(0)
-		for i := int64(1); i < n; i += max(i/fine, 1) {
-			size := model.CeilDiv(n, i)
-			if size != last && !yield(i) {
-				return
-			}
-			last = size
-		}
-		yield(n)
-	}
-}
-
-// fits reports whether the tiles fit every level, twice where it is
-// double-buffered. Loops of the inner level whose tiles do not fit there move to
-// the buffer: those over pixels first, or those over output channels.
-func (f *finding) fits(channelsFirst bool) bool {
-	f.shrunk, f.tight = false, false
-	for i := f.l.arch.Levels - 1; i >= 1; i-- {
-		for !f.levelFits(i) {
-			if i < 2 || !f.shrink(i, channelsFirst) {
-				return false
-			}
-		}
+// finer doubles the parts of images, then of rows or columns, each at most to
+// its end. It reports whether there was something left to cut.
+func (n *pixels) finer(way cutting, turn int, most *pixels) bool {
+	rows, columns := n.rows < most.rows, n.columns < most.columns
+	switch {
+	case n.images < most.images:
+		n.images = min(2*n.images, most.images)
+	case rows && (way == rowsFirst || !columns || way == inTurn && turn%2 == 0):
+		n.rows = min(2*n.rows, most.rows)
+	case columns:
+		n.columns = min(2*n.columns, most.columns)
+	default:
+		return false
 	}
 	return true
 }
 
-func (f *finding) levelFits(i int) bool {
-	level := &f.l.arch.Level[i]
-	if level.Capacity == 0 {
-		return true
+// more returns the next number of parts of n after parts: all up to 16, then
+// eight to a doubling, n at the end, leaving out those that give parts of the
+// same size; more than n after the last.
+func more(parts, n int64) int64 {
+	const fine = 8
+	size := model.CeilDiv(n, parts)
+	for next := parts; next < n; {
+		next += max(next/fine, 1)
+		if next >= n {
+			return n
+		}
+		if model.CeilDiv(n, next) != size {
+			return next
+		}
 	}
-	room := level.Capacity
-	if level.DoubleBuffered {
-		room /= 2
-	}
-	others, sums := f.tile(i)
-	switch {
-	case others+sums*f.p.PartialBytes <= room:
-		return true
-	case others+sums*f.p.Bytes[model.Outputs] <= room && f.complete(i):
-		f.tight = true
-		return true
-	}
-	need := others + sums*f.p.Bytes[model.Outputs]
-	if f.least == 0 || need < f.least {
-		f.least, f.level = max(need, room+1), int64(i)
-	}
-	return false
+	return n + 1
 }
 
-// tile returns the bytes of weights and inputs, and the number of outputs, that
-// one instance of a level holds.
-func (f *finding) tile(level int) (others, sums int64) {
-	var extent [model.Dims]int64
-	for d := range model.Dims {
-		extent[d] = 1
-		for i := level; i < f.l.arch.Levels; i++ {
-			extent[d] *= f.m.Loops[i].Temporal[d] * f.m.Loops[i].Spatial[d]
+// tiles walks over numbers of tiles over groups, input channels and output
+// channels, and for each over those of images, rows and columns.
+func (s *search) tiles() {
+	x := &s.at
+	for ng := int64(1); ng <= x.rest[model.G]; ng = more(ng, x.rest[model.G]) {
+		if s.hopeless(ng, 1, 1) {
+			break
 		}
-		extent[d] = min(extent[d], f.p.Bound[d])
+		for nc := x.first[1]; nc <= x.rest[model.C]; nc = more(nc, x.rest[model.C]) {
+			if s.hopeless(ng, nc, 1) {
+				break
+			}
+			for nk := x.first[0]; nk <= x.rest[model.K]; nk = more(nk, x.rest[model.K]) {
+				if s.hopeless(ng, nc, nk) {
+					break
+				}
+				if px, v := s.atBest(ng, nc, nk); v < s.limit {
+					s.pixels(ng, nc, nk, px)
+				}
+			}
+		}
 	}
-	keeps := &f.l.arch.Level[level].Keeps
-	for _, o := range []model.Operand{model.Weights, model.Inputs} {
-		if keeps[o] {
-			others += f.p.Elements(o, &extent) * f.p.Bytes[o]
+}
+
+// pixels cuts images, then rows and columns in three ways, from the largest
+// tiles that may fit on until smaller ones cannot win.
+func (s *search) pixels(ng, nc, nk, least int64) {
+	rest := &s.at.rest
+	t := s.tile(ng, nc, nk)
+	if s.room > 0 && t.weights > s.room {
+		return
+	}
+	most := pixels{rest[model.N], rest[model.P], rest[model.Q]}
+	for cut := rowsFirst; cut <= inTurn; cut++ {
+		if cut > rowsFirst && (most.columns == 1 || most.rows == 1) {
+			return // there is one way
 		}
+		n := pixels{1, 1, 1}
+		for turn := 0; ; turn++ {
+			px := n.rows * n.columns
+			if s.bounded(s.traffic(nc, nk, n.images, px), float64(s.l.fixed*ng*nc*nk)) >= s.limit {
+				break // smaller tiles do not move less
+			}
+			if n.images*px >= least {
+				s.consider(&t, &n)
+			}
+			if !n.finer(cut, turn, &most) {
+				break
+			}
+		}
+	}
+}
+
+// tile is a tile of the buffer: numbers of tiles, its extent, and the bytes of
+// its weights, 0 where the buffer does not keep them.
+type tile struct {
+	parts, n, extent [model.Dims]int64
+	weights          int64
+}
+
+// tile returns a tile of all pixels.
+func (s *search) tile(ng, nc, nk int64) tile {
+	t := tile{parts: [model.Dims]int64{ng, 1, nk, nc, 1, 1, 1, 1}}
+	for d := range model.Dims {
+		s.split(&t, d)
+	}
+	if s.l.arch.Level[1].Keeps[model.Weights] {
+		t.weights = s.p.Elements(model.Weights, &t.extent) * s.p.Bytes[model.Weights]
+	}
+	return t
+}
+
+// split computes the steps outside and the extent of a dimension.
+func (s *search) split(t *tile, d model.Dim) {
+	size := s.at.rest[d]
+	t.n[d] = 1
+	if t.parts[d] > 1 {
+		size = model.CeilDiv(size, t.parts[d])
+		t.n[d] = model.CeilDiv(s.at.rest[d], size)
+	}
+	t.extent[d] = min(size*s.at.inside[1][d], s.p.Bound[d])
+}
+
+// cutPixels cuts the pixels of a tile.
+func (s *search) cutPixels(t *tile, n *pixels) {
+	for _, x := range [...]struct {
+		d     model.Dim
+		parts int64
+	}{{model.N, n.images}, {model.P, n.rows}, {model.Q, n.columns}} {
+		if t.parts[x.d] != x.parts {
+			t.parts[x.d] = x.parts
+			s.split(t, x.d)
+		}
+	}
+}
+
+// consider bounds a tile with its pixels cut, when it fits, in every order, and
+// evaluates or queues what may win.
+func (s *search) consider(t *tile, px *pixels) {
+	s.cutPixels(t, px)
+	keeps := &s.l.arch.Level[1].Keeps
+	others, sums := t.weights, int64(0)
+	if keeps[model.Inputs] {
+		others += s.p.Elements(model.Inputs, &t.extent) * s.p.Bytes[model.Inputs]
 	}
 	if keeps[model.Outputs] {
-		sums = f.p.Elements(model.Outputs, &extent)
+		sums = s.p.Elements(model.Outputs, &t.extent)
 	}
-	return others, sums
+	if s.room > 0 && others+sums*s.width(1, t.n[model.C]) > s.room {
+		return
+	}
+	ramp := s.io(others) + s.io(sums*s.p.Bytes[model.Outputs]) + float64(s.l.fixed*steps(&t.n))
+	if s.bounded(s.traffic(t.n[model.C], t.n[model.K], t.n[model.N], t.n[model.P]*t.n[model.Q]), ramp) >= s.limit {
+		return
+	}
+	s.m = s.at.spread
+	c := candidate{way: s.at.way, parts: t.parts}
+	for range 2 {
+		s.cut(&t.parts)
+		moved, fits := s.shrink(c.channelsFirst)
+		if fits {
+			s.orders(&c, t, ramp)
+		}
+		if !moved {
+			break
+		}
+		c.channelsFirst = true
+	}
 }
 
-// complete reports whether outputs reach a level only once their sums are
-// complete, in the orders that complete sums before the next tile.
-func (f *finding) complete(level int) bool {
-	f.m.Loops[0].Order = f.orders[0].dims
-	f.result.Eval(f.p, &f.l.arch, &f.m)
-	x := &f.result.Access[level][model.Outputs]
-	return x.Reads == 0 && x.Fills == 0
-}
-
-// shrink halves a loop of the inner level whose dimension a kept operand has,
-// and reports whether there was one.
-func (f *finding) shrink(level int, channelsFirst bool) bool {
-	if f.l.inner < level {
-		return false
-	}
-	f.shrunk = true
-	in, out := &f.m.Loops[f.l.inner], &f.m.Loops[1]
-	order := [model.Dims]model.Dim{model.P, model.Q, model.K, model.C, model.R, model.S, model.G, model.N}
-	if channelsFirst {
-		order = [model.Dims]model.Dim{model.K, model.P, model.Q, model.C, model.R, model.S, model.G, model.N}
-	}
-	for _, d := range order {
-		n := in.Temporal[d]
-		if n == 1 || !f.holds(level, d) {
+// orders bounds the mapping that is tried in the orders of tiles that differ.
+func (s *search) orders(c *candidate, t *tile, ramp float64) {
+	n := &s.m.Loops[0].Temporal
+	for _, i := range distinctOrders(n[model.K] > 1, n[model.C] > 1, n[model.P]*n[model.Q] > 1) {
+		v := s.bounded(s.outside(&tileOrders[i], &t.extent), ramp)
+		if v >= s.limit {
 			continue
 		}
-		size := model.CeilDiv(n, 2)
-		out.Temporal[d], in.Temporal[d] = model.CeilDiv(f.whole[d], size), size
-		f.m.Loops[0].Temporal[d] = model.CeilDiv(f.rest[d], out.Temporal[d]*size)
-		return true
+		if c.order, c.value = int(i), v; v < soon*s.tried {
+			s.eval(c)
+			continue
+		}
+		s.queue(c)
 	}
-	return false
 }
 
-// holds reports whether a level keeps an operand that a dimension indexes.
-func (f *finding) holds(level int, d model.Dim) bool {
-	for o := range model.Operands {
-		if f.l.arch.Level[level].Keeps[o] && model.Relevant(o, d) {
-			return true
-		}
+// distinctOrders returns the orders of tiles that differ when there are several
+// tiles over output channels, input channels and pixels.
+func distinctOrders(k, c, px bool) []int8 {
+	switch {
+	case k && c && px:
+		return []int8{0, 1, 2, 3, 4, 5}
+	case k && px:
+		return []int8{0, 1}
+	case c && px:
+		return []int8{0, 2}
+	case k && c:
+		return []int8{0, 3}
 	}
-	return false
+	return []int8{0}
+}
+
+// cut writes the temporal loops for numbers of tiles.
+func (s *search) cut(parts *[model.Dims]int64) {
+	l := s.l
+	outer, tile := &s.m.Loops[0], &s.m.Loops[1]
+	tile.Order = l.order
+	for d := range model.Dims {
+		size := model.CeilDiv(s.at.rest[d], parts[d])
+		outer.Temporal[d], tile.Temporal[d] = model.CeilDiv(s.at.rest[d], size), size
+	}
+	s.whole = tile.Temporal
+	if l.inner == 0 {
+		return
+	}
+	for i := 2; i <= l.inner; i++ {
+		in := &s.m.Loops[i]
+		in.Order = l.order
+		in.Temporal = [model.Dims]int64{1, 1, 1, 1, 1, 1, 1, 1}
+	}
+	in := &s.m.Loops[l.inner]
+	for _, d := range l.innerDims {
+		in.Temporal[d], tile.Temporal[d] = tile.Temporal[d], 1
+	}
 }

@@ -1,0 +1,136 @@
+package template
+
+import (
+	"cmp"
+	"slices"
+
+	"apollo/evaluator/model"
+)
+
+// way is one way to spread a layer: an alternative of the wires, with output
+// and input channels on at most so many instances in all.
+type way struct {
+	spread int
+	k, c   int64
+	// first are the least numbers of tiles over output and input channels: with
+	// channels on fewer units, one step of them in each tile.
+	first [2]int64
+	steps int64
+}
+
+// ways is a way made ready.
+type ways struct {
+	way
+	// spread has the spatial loops; rest is the steps that they leave of each
+	// dimension; inside
+	// the instances of each at and below a level.
+	spread model.Mapping
+	rest   [model.Dims]int64
+	inside [model.MaxLevels + 1][model.Dims]int64
+	// cycles and pj are a time on chip and an energy without the interface that
+	// no numbers of tiles beat.
+	cycles, pj float64
+	// complete says that outputs reach the buffer only when they are complete,
+	// unless input channels are in several tiles.
+	complete bool
+}
+
+// full searches the ways to spread the layer over all units that it can use, those
+// with the fewest steps first.
+func (s *search) full() {
+	var list [maxWays]way
+	ways := list[:0]
+	for i := range s.l.spreads {
+		w := way{spread: i, k: s.p.Bound[model.K], c: s.p.Bound[model.C], first: [2]int64{1, 1}}
+		rest := s.l.spread(s.p, s.l.spreads[i], w.k, w.c, &s.m)
+		w.steps = steps(&rest)
+		ways = append(ways, w)
+	}
+	slices.SortStableFunc(ways, func(a, b way) int { return cmp.Compare(a.steps, b.steps) })
+	for i := range ways {
+		s.search(&ways[i])
+	}
+}
+
+// fewer searches channels on fewer units, down to a quarter: where the interface
+// is the limit, tiles are smaller, fit better, and the first one is there
+// earlier.
+func (s *search) fewer() {
+	b := &s.p.Bound
+	for i := range s.l.spreads {
+		rest := s.l.spread(s.p, s.l.spreads[i], b[model.K], b[model.C], &s.m)
+		all := steps(&rest)
+		for _, d := range [...]model.Dim{model.K, model.C} {
+			for _, quarters := range [...]int64{5, 6, 8, 12, 16} {
+				parts := min(model.CeilDiv(rest[d]*quarters, 4), b[d])
+				w := way{spread: i, k: b[model.K], c: b[model.C], first: [2]int64{1, 1}, steps: all / rest[d] * parts}
+				if parts == rest[d] || s.value(s.floor(&w)) >= s.limit {
+					break
+				}
+				limit := &w.k
+				if d == model.C {
+					limit = &w.c
+				}
+				*limit = model.CeilDiv(b[d], parts)
+				less := s.l.spread(s.p, s.l.spreads[i], w.k, w.c, &s.m)
+				w.first[d-model.K], w.steps = less[d], steps(&less)
+				s.search(&w)
+			}
+		}
+	}
+}
+
+// search searches one way to spread the layer.
+func (s *search) search(w *way) {
+	if s.value(s.floor(w)) < s.limit && s.open(w) {
+		s.tiles()
+	}
+}
+
+// floor returns a time and an energy that no mapping with a way beats.
+func (s *search) floor(w *way) (cycles, pj float64) {
+	bytes := s.compulsory()
+	return max(float64(w.steps), s.io(bytes)) + float64(s.l.fixed), float64(s.p.MACs())*s.l.arch.MACPJ + float64(bytes)*s.l.arch.Level[0].ReadPJ
+}
+
+func (s *search) compulsory() int64 {
+	return s.bytes[model.Weights] + s.bytes[model.Inputs] + s.bytes[model.Outputs]
+}
+
+// ready spreads the layer in a way.
+func (s *search) ready(w *way) {
+	l, x := s.l, &s.at
+	x.way = *w
+	x.rest = l.spread(s.p, l.spreads[w.spread], w.k, w.c, &x.spread)
+	x.inside[l.arch.Levels] = [model.Dims]int64{1, 1, 1, 1, 1, 1, 1, 1}
+	for i := l.arch.Levels - 1; i >= 0; i-- {
+		for d := range model.Dims {
+			x.inside[i][d] = x.inside[i+1][d] * x.spread.Loops[i].Spatial[d]
+		}
+	}
+}
+
+// open makes a way ready to search: one tile for the whole layer tells what
+// stays the same for all numbers of tiles. It reports whether the least tile
+// fits the inner levels.
+func (s *search) open(w *way) bool {
+	l, x := s.l, &s.at
+	s.ready(w)
+	s.m = x.spread
+	s.cut(&[model.Dims]int64{1, 1, 1, 1, 1, 1, 1, 1})
+	s.m.Loops[0].Order = tileOrders[0].dims
+	s.result.Eval(s.p, &l.arch, &s.m)
+	x.cycles, x.pj = float64(s.result.ComputeCycles), s.result.ComputePJ
+	for i := 1; i < l.arch.Levels; i++ {
+		x.cycles = max(x.cycles, float64(s.result.LevelCycles[i]))
+		x.pj += s.result.LevelPJ[i]
+	}
+	out := &s.result.Access[1][model.Outputs]
+	x.complete = out.Reads == 0 && out.Fills == 0
+	for i := 2; i < l.arch.Levels; i++ {
+		if c := l.arch.Level[i].Capacity; c > 0 && s.need(i, &x.inside[i], several) > c {
+			return false
+		}
+	}
+	return true
+}
