@@ -117,7 +117,7 @@ func (g *gp) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error) {
 		return nil, err
 	}
 	cover := g.knobs.Initial - len(g.records) - len(b.pending)
-	if g.blind() {
+	if g.feasibilityUnknown() {
 		cover = n
 	}
 	b.cover(g.sequence, min(n, cover))
@@ -132,10 +132,10 @@ func (g *gp) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error) {
 	return b.close()
 }
 
-// blind reports whether no trial says where feasible designs might be: then
+// feasibilityUnknown reports whether no trial says where feasible designs might be: then
 // the largest deviation of a model lies in corners, and covering the space
 // finds one sooner.
-func (h *history) blind() bool {
+func (h *history) feasibilityUnknown() bool {
 	return len(h.ranked) == 0 || h.records[h.ranked[0]].class == unknown
 }
 

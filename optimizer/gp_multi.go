@@ -82,7 +82,7 @@ func (s *multiObjectiveGP) Ask(at uint64, n int, pending []space.Point) ([]Propo
 		return nil, err
 	}
 	cover := s.knobs.Initial - len(s.records) - len(b.pending)
-	if s.blind() {
+	if s.feasibilityUnknown() {
 		cover = n
 	}
 	b.cover(s.sequence, min(n, cover))
@@ -95,8 +95,8 @@ func (s *multiObjectiveGP) Ask(at uint64, n int, pending []space.Point) ([]Propo
 	return b.close()
 }
 
-// blind is as gp's.
-func (s *multiObjectiveGP) blind() bool {
+// feasibilityUnknown is as that of history, of several objectives.
+func (s *multiObjectiveGP) feasibilityUnknown() bool {
 	return s.feasible == 0 && !slices.ContainsFunc(s.records, func(r solution) bool { return r.class == violating })
 }
 

@@ -238,7 +238,7 @@ func (s *p3bo) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error) 
 		return nil, err
 	}
 	cover := s.knobs.Initial - len(s.records) - len(b.pending)
-	if s.blind() {
+	if s.feasibilityUnknown() {
 		cover = n
 	}
 	b.cover(s.sequence, min(n, cover))

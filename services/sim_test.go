@@ -50,19 +50,19 @@ type sim struct {
 	diskKills int
 
 	mu      sync.Mutex
-	procs   map[string]*process
+	procs   map[string]*incarnation
 	crashes map[string]int // crash point → hits
 	freezes int            // of a stream or the server
 }
 
-// process is one incarnation of a service.
-type process struct {
+// incarnation is one life of a service, from its start to a kill.
+type incarnation struct {
 	client *membus.Client
 	cancel context.CancelFunc
 }
 
 func newSim(t *testing.T, seed uint64, faults membus.Faults, kills int) *sim {
-	s := &sim{t: t, rng: rand.New(rand.NewPCG(seed, 99)), kills: kills, odds: 12, procs: map[string]*process{}, crashes: map[string]int{}}
+	s := &sim{t: t, rng: rand.New(rand.NewPCG(seed, 99)), kills: kills, odds: 12, procs: map[string]*incarnation{}, crashes: map[string]int{}}
 	s.ctx, s.stop = context.WithCancel(t.Context())
 	s.hub = membus.New(membus.Config{Seed: seed, Faults: faults, Trace: s.trace})
 	return s
@@ -194,7 +194,7 @@ func (s *sim) start(name string, make func(events.Bus) service) {
 			client := s.hub.Client(name)
 			ctx, cancel := context.WithCancel(s.ctx)
 			s.mu.Lock()
-			s.procs[name] = &process{client, cancel}
+			s.procs[name] = &incarnation{client, cancel}
 			s.mu.Unlock()
 			err := make(client).Run(ctx)
 			cancel()

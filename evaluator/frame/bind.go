@@ -37,8 +37,8 @@ func (b backend) New(task evaluator.Task) (evaluator.Evaluator, error) {
 	return e, nil
 }
 
-// bound is a template for one task.
-type bound struct {
+// taskEvaluator is a template for one task.
+type taskEvaluator struct {
 	spec *Spec
 	rows []Metric
 	// position holds, for each parameter of the template, its index in a
@@ -53,12 +53,12 @@ type bound struct {
 }
 
 var (
-	_ evaluator.Evaluator = (*bound)(nil)
-	_ evaluator.Checker   = (*bound)(nil)
+	_ evaluator.Evaluator = (*taskEvaluator)(nil)
+	_ evaluator.Checker   = (*taskEvaluator)(nil)
 )
 
-func (s *Spec) bind(task evaluator.Task, k Constants) (*bound, error) {
-	e := &bound{spec: s, rows: s.metrics()}
+func (s *Spec) bind(task evaluator.Task, k Constants) (*taskEvaluator, error) {
+	e := &taskEvaluator{spec: s, rows: s.metrics()}
 	if err := e.findParams(task.Params); err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (s *Spec) bind(task evaluator.Task, k Constants) (*bound, error) {
 	return e, err
 }
 
-func (e *bound) findParams(have []space.Param) error {
+func (e *taskEvaluator) findParams(have []space.Param) error {
 	for i := range e.spec.Params {
 		want := &e.spec.Params[i]
 		at := slices.IndexFunc(have, func(p space.Param) bool { return p.Name == want.Name })
@@ -96,7 +96,7 @@ func (e *bound) findParams(have []space.Param) error {
 	return nil
 }
 
-func (e *bound) findNetworks(list []evaluator.Network) error {
+func (e *taskEvaluator) findNetworks(list []evaluator.Network) error {
 	if len(list) == 0 {
 		return fmt.Errorf("template %s: the task has no network", e.spec.Name)
 	}
@@ -130,7 +130,7 @@ func (e *bound) findNetworks(list []evaluator.Network) error {
 const maxValue = 1 << 40
 
 // read reads a design in the template's order; false for a malformed one.
-func (e *bound) read(design []space.Value, d *Design) bool {
+func (e *taskEvaluator) read(design []space.Value, d *Design) bool {
 	if len(design) != len(e.position) {
 		return false
 	}
@@ -154,7 +154,7 @@ func (e *bound) read(design []space.Value, d *Design) bool {
 }
 
 // malformed says why read has refused a design.
-func (e *bound) malformed(design []space.Value) error {
+func (e *taskEvaluator) malformed(design []space.Value) error {
 	if len(design) != len(e.position) {
 		return fmt.Errorf("the design has %d values, the template %s has %d parameters", len(design), e.spec.Name, len(e.position))
 	}
@@ -173,7 +173,7 @@ func (e *bound) malformed(design []space.Value) error {
 
 // Check implements evaluator.Checker: the metrics of the machine. A malformed
 // design has none.
-func (e *bound) Check(design []space.Value, dst []float64) {
+func (e *taskEvaluator) Check(design []space.Value, dst []float64) {
 	for i := range dst {
 		dst[i] = math.NaN()
 	}
@@ -186,7 +186,7 @@ func (e *bound) Check(design []space.Value, dst []float64) {
 
 // Evaluate implements evaluator.Evaluator. A malformed design, which no space
 // that the task accepts can hold, has failed.
-func (e *bound) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Result, error) {
+func (e *taskEvaluator) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return evaluator.Result{}, err
 	}
@@ -211,7 +211,7 @@ func (e *bound) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Re
 }
 
 // totals returns room for the totals of every network.
-func (e *bound) totals() *[]Totals {
+func (e *taskEvaluator) totals() *[]Totals {
 	if all, ok := e.free.Get().(*[]Totals); ok {
 		return all
 	}

@@ -21,7 +21,7 @@ func (s *Spec) Presets() []report.Preset {
 }
 
 // at binds networks, with a constant moved, and reads a design.
-func (s *Spec) at(networks []evaluator.Network, p report.Point) (*bound, Design, error) {
+func (s *Spec) at(networks []evaluator.Network, p report.Point) (*taskEvaluator, Design, error) {
 	e, _, err := s.moved(networks, "", 0)
 	if err != nil {
 		return nil, Design{}, err
@@ -31,7 +31,7 @@ func (s *Spec) at(networks []evaluator.Network, p report.Point) (*bound, Design,
 }
 
 // moved binds networks with a constant moved; it returns the constant's value.
-func (s *Spec) moved(networks []evaluator.Network, constant string, factor float64) (*bound, float64, error) {
+func (s *Spec) moved(networks []evaluator.Network, constant string, factor float64) (*taskEvaluator, float64, error) {
 	k := s.Declare()
 	value, err := move(k.Rows(), constant, factor)
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *Spec) Bind(networks []evaluator.Network, k Constants) (Model, error) {
 	return e.model, nil
 }
 
-func (e *bound) point(p report.Point) (Design, error) {
+func (e *taskEvaluator) point(p report.Point) (Design, error) {
 	d := Design{Preset: p.Preset}
 	if !e.read(p.Values, &d) {
 		return d, e.malformed(p.Values)
@@ -59,7 +59,7 @@ func (e *bound) point(p report.Point) (Design, error) {
 }
 
 // explain is Explain of the model, after the given mappings are checked.
-func (e *bound) explain(d Design, given []report.Given) (Explained, error) {
+func (e *taskEvaluator) explain(d Design, given []report.Given) (Explained, error) {
 	if len(given) > 0 && e.spec.Fixed != "" {
 		return Explained{}, errors.New(e.spec.Fixed)
 	}
@@ -114,7 +114,7 @@ func (s *Spec) Inspect(networks []evaluator.Network, p report.Point, given []rep
 }
 
 // network adds a network and its layers to a report.
-func (e *bound) network(m Machine, net *Network, x *NetworkParts, r *report.Design) {
+func (e *taskEvaluator) network(m Machine, net *Network, x *NetworkParts, r *report.Design) {
 	n := report.Network{Name: net.Name, Weight: net.Weight, Energy: x.Energy, ProgramEntries: x.ProgramEntries}
 	for _, metric := range e.report(m, []Totals{x.Totals}) {
 		if !metric.Cheap {

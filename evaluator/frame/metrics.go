@@ -46,7 +46,7 @@ func (r *Metric) usesEnergy() bool {
 
 // value is a metric over all networks: of one the number itself, bit for bit,
 // of several the weighted geometric mean.
-func (e *bound) value(r *Metric, m Machine, all []Totals) float64 {
+func (e *taskEvaluator) value(r *Metric, m Machine, all []Totals) float64 {
 	switch {
 	case r.Cheap:
 		return r.Of(m, Totals{})
@@ -63,14 +63,14 @@ func (e *bound) value(r *Metric, m Machine, all []Totals) float64 {
 }
 
 // values writes every metric. Without totals only those of the machine have one.
-func (e *bound) values(dst []float64, m Machine, all []Totals) {
+func (e *taskEvaluator) values(dst []float64, m Machine, all []Totals) {
 	for i := range e.rows {
 		dst[i] = e.value(&e.rows[i], m, all)
 	}
 }
 
 // extra lists the metrics of each network when there are several.
-func (e *bound) extra(m Machine, all []Totals) []evaluator.Extra {
+func (e *taskEvaluator) extra(m Machine, all []Totals) []evaluator.Extra {
 	if len(all) == 1 {
 		return nil
 	}
@@ -86,7 +86,7 @@ func (e *bound) extra(m Machine, all []Totals) []evaluator.Extra {
 }
 
 // report lists the metrics for people and programs.
-func (e *bound) report(m Machine, all []Totals) report.Metrics {
+func (e *taskEvaluator) report(m Machine, all []Totals) report.Metrics {
 	out := make(report.Metrics, len(e.rows))
 	for i := range e.rows {
 		out[i].Metric = e.rows[i].Metric

@@ -31,13 +31,13 @@ type Probe interface {
 }
 
 // rises reports whether no cheap metric falls when area does not.
-func (e *bound) rises() bool {
+func (e *taskEvaluator) rises() bool {
 	return !slices.ContainsFunc(e.rows, func(r Metric) bool { return r.Cheap && !r.Rises })
 }
 
 // proving is a template for one task whose best design can be proven.
 type proving struct {
-	*bound
+	*taskEvaluator
 	bounded Bounded
 }
 
@@ -61,7 +61,7 @@ func (p *proving) Stages() [][]int {
 
 // NewProbe implements evaluator.Prover.
 func (p *proving) NewProbe(wanted []bool) evaluator.Probe {
-	x := &probe{bound: p.bound, stages: p.bounded.Stages(), totals: make([]Totals, len(p.nets)), wanted: make([]bool, len(p.rows))}
+	x := &probe{taskEvaluator: p.taskEvaluator, stages: p.bounded.Stages(), totals: make([]Totals, len(p.nets)), wanted: make([]bool, len(p.rows))}
 	energy := false
 	for i := range p.rows {
 		x.wanted[i] = len(wanted) <= i || wanted[i]
@@ -78,7 +78,7 @@ func (p *proving) NewProbe(wanted []bool) evaluator.Probe {
 // probe implements evaluator.Probe: between low and high stand all completions
 // of a partial design.
 type probe struct {
-	*bound
+	*taskEvaluator
 	stages                       [][]int
 	model                        Probe
 	wanted                       []bool

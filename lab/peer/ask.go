@@ -32,7 +32,7 @@ func (a *ask) run() error {
 		return err
 	}
 	for {
-		h, err := s.hear()
+		h, err := s.receive()
 		if err != nil {
 			return err
 		}

@@ -131,12 +131,12 @@ func (s *Strategy) send(lines ...[]byte) error {
 	return nil
 }
 
-func (s *Strategy) hear() (*heard, error) {
+func (s *Strategy) receive() (*received, error) {
 	text, err := s.process.ReadLine()
 	if err != nil {
 		return nil, s.broken(err)
 	}
-	h := &heard{}
+	h := &received{}
 	if err := json.Unmarshal(text, h); err != nil {
 		return nil, protocol("the line %q is not a JSON object of the protocol (%v)", child.Clip(string(text), excerpt), err)
 	}

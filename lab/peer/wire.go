@@ -66,8 +66,8 @@ type (
 	}
 )
 
-// heard is a line of the program.
-type heard struct {
+// received is a line of the program.
+type received struct {
 	Op      string            `json:"op"`
 	Designs [][]any           `json:"designs"`
 	Trials  []suggestedDesign `json:"trials"`

@@ -32,7 +32,7 @@ func FuzzLines(f *testing.F) {
 	f.Add([]byte(`{"op":"suggest","trials":[{"id":"1","params":{"rows":4,"flow":"output"}}]}`))
 	f.Add([]byte(`{"op":"check","designs":[[4,"output"],[1e999],null,["x",{}]]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		h := &heard{}
+		h := &received{}
 		if json.Unmarshal(text, h) != nil {
 			return
 		}

@@ -79,7 +79,7 @@ func (w *archive) tellStuck(ctx context.Context) {
 		if w.told[key] == cause.Message {
 			continue
 		}
-		if w.say(ctx, key, s.Rows, cause) == nil {
+		if w.appendWaiting(ctx, key, s.Rows, cause) == nil {
 			w.told[key] = cause.Message
 		}
 	}

@@ -218,7 +218,7 @@ func (w *archive) differs(ctx context.Context, r *archiveRun, m events.Message, 
 		return err
 	}
 	w.log.Error("the trial log has another trial of this number: the run is not written any more", "study", e.Study, "run", e.Run, "error", e)
-	w.forsake(r, e.Error())
+	w.dropRun(r, e.Error())
 	if err := w.deadLetter(ctx, m, e); err != nil {
 		return err
 	}
@@ -235,7 +235,7 @@ func (w *archive) sayDiffers(ctx context.Context, r *archiveRun) error {
 			return err
 		}
 	}
-	return w.say(ctx, r.key, 0, &events.Waiting{Code: events.WaitsArchiveDiffers, Message: r.differs, Hint: events.ArchiveDiffersHint})
+	return w.appendWaiting(ctx, r.key, 0, &events.Waiting{Code: events.WaitsArchiveDiffers, Message: r.differs, Hint: events.ArchiveDiffersHint})
 }
 
 // remind tells of the runs that are not written any more, where the bus does not
@@ -294,15 +294,15 @@ func (w *archive) lacks(ctx context.Context, r *archiveRun, have int64) error {
 		Message: fmt.Sprintf("%d of %d trials of %s/%s are in the trial log, and the bus has no result of the others any more", have, r.ended.trials, r.key.Study, r.key.Run),
 		Hint:    "restore the bus or the data directory from a newer copy, or run the study again: apollo run --fresh",
 	}
-	w.forsake(r, cause.Message)
+	w.dropRun(r, cause.Message)
 	w.store.End(r.key.Study, r.key.Run)
 	return w.retry(ctx, "say that trials are missing", func(ctx context.Context) error {
-		return w.say(ctx, r.key, int(r.ended.trials-have), cause)
+		return w.appendWaiting(ctx, r.key, int(r.ended.trials-have), cause)
 	})
 }
 
-// forsake takes a run out of the archiver's work.
-func (w *archive) forsake(r *archiveRun, reason string) {
+// dropRun takes a run out of the archiver's work.
+func (w *archive) dropRun(r *archiveRun, reason string) {
 	w.open -= len(r.open)
 	r.open, r.done, r.differs = map[int]openBatch{}, batchSet{}, reason
 	w.ended = slices.DeleteFunc(w.ended, func(o *archiveRun) bool { return o == r })

@@ -133,7 +133,7 @@ func (w *archive) sayStuck(ctx context.Context, err error) {
 		if n == 0 || w.told[key] == cause.Message {
 			continue
 		}
-		if w.say(ctx, key, n, cause) != nil {
+		if w.appendWaiting(ctx, key, n, cause) != nil {
 			return
 		}
 		w.told[key] = cause.Message
@@ -154,16 +154,16 @@ func (w *archive) sayGoesOn(ctx context.Context) {
 		if w.stuck || w.told[key] == "" || w.store.Stuck(key.Study, key.Run) {
 			continue
 		}
-		if w.say(ctx, key, 0, nil) != nil {
+		if w.appendWaiting(ctx, key, 0, nil) != nil {
 			return
 		}
 		delete(w.told, key)
 	}
 }
 
-// say appends why trials of a run wait. What cannot be said now is said at the
+// appendWaiting appends why trials of a run wait. What cannot be said now is said at the
 // next try: the disk does not wait for it.
-func (w *archive) say(ctx context.Context, key messages.RunKey, trials int, cause *events.Waiting) error {
+func (w *archive) appendWaiting(ctx context.Context, key messages.RunKey, trials int, cause *events.Waiting) error {
 	limited, cancel := context.WithTimeout(ctx, shutdownGrace)
 	defer cancel()
 	id := fmt.Sprintf("archive.%s.%s.waiting.%d", key.Study, key.Run, time.Now().UnixNano())

@@ -30,7 +30,7 @@ func (c Catalog) Study() studyfile.Catalog {
 			_, err := optimizer.New(name, options)
 			return err
 		},
-		AlgorithmNames: optimizer.Names(), ManyNames: optimizer.MultiObjectiveNames(),
+		AlgorithmNames: optimizer.Names(), MultiObjectiveNames: optimizer.MultiObjectiveNames(),
 	}
 }
 

@@ -17,8 +17,8 @@ import (
 	"apollo/optimizer/space"
 )
 
-// blind hides an evaluator's bounds: what is left is plain enumeration.
-type blind struct {
+// withoutBounds hides an evaluator's bounds: what is left is plain enumeration.
+type withoutBounds struct {
 	evaluator.Evaluator
 	evaluator.Checker
 }
@@ -104,7 +104,7 @@ func TestProofAgreesWithEnumeration(t *testing.T) {
 				spec := c.spec
 				p, ev := problem(t, &spec, small(rand.New(rand.NewPCG(seed, 5)), 2), c.networks...)
 				got := prove(t, p, Options{Workers: 2})
-				plain, err := New(p.spec, blind{ev, ev.(evaluator.Checker)}, p.desc)
+				plain, err := New(p.spec, withoutBounds{ev, ev.(evaluator.Checker)}, p.desc)
 				if err != nil {
 					t.Fatal(err)
 				}

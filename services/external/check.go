@@ -192,7 +192,7 @@ func (t trial) equal(o trial) bool {
 		(a.Reason == nil) == (b.Reason == nil) && (a.Reason == nil || a.Reason.Code == b.Reason.Code)
 }
 
-func (c *checker) say(check string, v Verdict, advice, format string, args ...any) {
+func (c *checker) record(check string, v Verdict, advice, format string, args ...any) {
 	c.findings[check] = Finding{Check: check, Verdict: v, Message: fmt.Sprintf(format, args...), Advice: advice}
 }
 
@@ -216,7 +216,7 @@ func (c *checker) run(ctx context.Context) {
 func (c *checker) begin(ctx context.Context) bool {
 	var err error
 	if c.program, err = c.o.Contents.identify(ctx, c.argv, c.o.Dir); err != nil {
-		c.say(checkStart, Fail, "let the arguments that are files be read", "%v", err)
+		c.record(checkStart, Fail, "let the arguments that are files be read", "%v", err)
 		return false
 	}
 	b, err := Open(ctx, c.argv, c.o.Options)
@@ -226,22 +226,22 @@ func (c *checker) begin(ctx context.Context) bool {
 	if err != nil {
 		if p, startErr := start(c.argv, c.o.Options); startErr == nil {
 			p.Discard()
-			c.say(checkStart, Pass, "", "the program starts")
-			c.say(checkDescribe, Fail, "correct the answer to describe, or do not answer it: it is optional", "%v", err)
+			c.record(checkStart, Pass, "", "the program starts")
+			c.record(checkDescribe, Fail, "correct the answer to describe, or do not answer it: it is optional", "%v", err)
 			return true
 		}
-		c.say(checkStart, Fail, "check the command; it is run without a shell, in the current directory", "%v", err)
+		c.record(checkStart, Fail, "check the command; it is run without a shell, in the current directory", "%v", err)
 		return false
 	}
 	c.info = b.Info()
 	_ = b.Close()
-	c.say(checkStart, Pass, "", "the program starts")
+	c.record(checkStart, Pass, "", "the program starts")
 	if !c.info.Described {
-		c.say(checkDescribe, Skip, `answer {"op": "describe"} to let studies know parameters, metrics and units`,
+		c.record(checkDescribe, Skip, `answer {"op": "describe"} to let studies know parameters, metrics and units`,
 			"the program does not describe itself: %s", c.info.Note)
 		return true
 	}
-	c.say(checkDescribe, Pass, "", "%s %s: %d parameters, %d metrics", c.info.Name, c.info.Version, len(c.info.Params), len(c.info.Metrics))
+	c.record(checkDescribe, Pass, "", "%s %s: %d parameters, %d metrics", c.info.Name, c.info.Version, len(c.info.Params), len(c.info.Metrics))
 	return true
 }
 
@@ -256,24 +256,24 @@ func (c *checker) space() bool {
 		c.metrics = c.info.Metrics
 	}
 	if len(c.params) == 0 {
-		c.say(checkSpace, Fail, advice, "no parameters are known, so no design can be tried")
+		c.record(checkSpace, Fail, advice, "no parameters are known, so no design can be tried")
 		return false
 	}
 	s, err := space.New(c.params...)
 	if err != nil {
-		c.say(checkSpace, Fail, advice, "no design can be tried: %v", err)
+		c.record(checkSpace, Fail, advice, "no design can be tried: %v", err)
 		return false
 	}
 	task := evaluator.Task{Params: c.params, Metrics: c.metrics}
 	if err := c.info.match(task); err != nil && (c.info.Described || len(c.metrics) > 0) {
-		c.say(checkSpace, Fail, "make the study and the description agree", "%v", err)
+		c.record(checkSpace, Fail, "make the study and the description agree", "%v", err)
 		return false
 	}
 	c.q = newQuestion(c.params, c.metrics, nil)
 	for _, d := range designs(s, c.o.Designs) {
 		c.tried = append(c.tried, trial{design: d})
 	}
-	c.say(checkSpace, Pass, "", "%d of %d designs are tried", len(c.tried), s.Count())
+	c.record(checkSpace, Pass, "", "%d of %d designs are tried", len(c.tried), s.Count())
 	return true
 }
 

@@ -87,15 +87,15 @@ func (c *checker) byCode(check string, codes []string, advice string, pass func(
 			continue
 		}
 		if slices.Contains(codes, t.failure.Code) {
-			c.say(check, Fail, advice, "design %d of %d (%s): %s", i+1, len(c.tried), c.design(t), t.failure)
+			c.record(check, Fail, advice, "design %d of %d (%s): %s", i+1, len(c.tried), c.design(t), t.failure)
 			return
 		}
 	}
 	if good == 0 {
-		c.say(check, Skip, "", "no answer to look at")
+		c.record(check, Skip, "", "no answer to look at")
 		return
 	}
-	c.say(check, Pass, "", "%s", pass(good))
+	c.record(check, Pass, "", "%s", pass(good))
 }
 
 func (c *checker) design(t trial) string {
@@ -112,23 +112,23 @@ func (c *checker) units() {
 	declared := c.o.Metrics != nil || c.info.Described
 	switch {
 	case len(c.metrics) == 0:
-		c.say(checkUnits, Skip, "", "no metrics are known")
+		c.record(checkUnits, Skip, "", "no metrics are known")
 		return
 	case !declared:
-		c.say(checkUnits, Skip, `state them in describe, or let the study do it`, "nobody stated the units of %s", c.metricNames())
+		c.record(checkUnits, Skip, `state them in describe, or let the study do it`, "nobody stated the units of %s", c.metricNames())
 		return
 	}
 	for _, m := range c.metrics {
 		if m.Unit == "" {
-			c.say(checkUnits, Fail, `give the unit in describe or with the metric; "1" is the unit of a plain number`, "metric %q has no unit", m.Name)
+			c.record(checkUnits, Fail, `give the unit in describe or with the metric; "1" is the unit of a plain number`, "metric %q has no unit", m.Name)
 			return
 		}
 		if suffix := m.Name[strings.LastIndex(m.Name, "_")+1:]; unitWord(suffix) && suffix != unitSuffix(m.Unit) {
-			c.say(checkUnits, Fail, "correct the unit or the name", "metric %q has the unit %q, but its name ends in %q", m.Name, m.Unit, suffix)
+			c.record(checkUnits, Fail, "correct the unit or the name", "metric %q has the unit %q, but its name ends in %q", m.Name, m.Unit, suffix)
 			return
 		}
 	}
-	c.say(checkUnits, Pass, "", "%s", c.metricNames())
+	c.record(checkUnits, Pass, "", "%s", c.metricNames())
 }
 
 // unitWord reports whether the end of a metric's name is certainly a unit.
@@ -171,12 +171,12 @@ func (c *checker) measured() {
 	switch {
 	case failed > 0:
 		t := c.tried[slices.IndexFunc(c.tried, func(t trial) bool { return t.failure == nil && t.result.Outcome == evaluator.Failed })]
-		c.say(checkMeasured, Fail, "a legal design that cannot run is infeasible; failed is for a broken evaluation",
+		c.record(checkMeasured, Fail, "a legal design that cannot run is infeasible; failed is for a broken evaluation",
 			"%d of %d designs failed, one (%s) with %s: %s", failed, len(c.tried), c.design(t), t.result.Reason.Code, t.result.Reason.Message)
 	case n == 0:
-		c.say(checkMeasured, Fail, "check the parameters and their units: a study would find nothing", "none of %d designs was measured", len(c.tried))
+		c.record(checkMeasured, Fail, "check the parameters and their units: a study would find nothing", "none of %d designs was measured", len(c.tried))
 	default:
-		c.say(checkMeasured, Pass, "", "%d of %d designs were measured", n, len(c.tried))
+		c.record(checkMeasured, Pass, "", "%d of %d designs were measured", n, len(c.tried))
 	}
 }
 
@@ -189,23 +189,23 @@ func (c *checker) infeasible() {
 		n++
 		reason := t.answer.fields["reason"]
 		if reason == nil && t.answer.fields["error"] == nil {
-			c.say(checkInfeasible, Fail, `add "reason": {"code": "…", "message": "…", "need": …, "have": …, "unit": "…"}`,
+			c.record(checkInfeasible, Fail, `add "reason": {"code": "…", "message": "…", "need": …, "have": …, "unit": "…"}`,
 				"the infeasible design %s has no reason", c.design(t))
 			return
 		}
 		for _, m := range c.metrics {
 			if m.Cheap && t.answer.metrics[m.Name] == nil {
-				c.say(checkInfeasible, Fail, "give the cheap metrics of infeasible designs too, or do not call them cheap",
+				c.record(checkInfeasible, Fail, "give the cheap metrics of infeasible designs too, or do not call them cheap",
 					"the infeasible design %s lacks the cheap metric %q", c.design(t), m.Name)
 				return
 			}
 		}
 	}
 	if n == 0 {
-		c.say(checkInfeasible, Skip, "widen the parameters' levels if some designs cannot run", "none of %d designs is infeasible", len(c.tried))
+		c.record(checkInfeasible, Skip, "widen the parameters' levels if some designs cannot run", "none of %d designs is infeasible", len(c.tried))
 		return
 	}
-	c.say(checkInfeasible, Pass, "", "%d of %d designs are infeasible, each with its reason", n, len(c.tried))
+	c.record(checkInfeasible, Pass, "", "%d of %d designs are infeasible, each with its reason", n, len(c.tried))
 }
 
 // late sends several lines at once: every answer must carry the id of its own
@@ -214,19 +214,19 @@ func (c *checker) late(ctx context.Context) {
 	const advice = "copy the id of the line that is answered; answer each line once"
 	good := c.answered()
 	if len(c.foreign) > 0 {
-		c.say(checkLate, Fail, advice, "an answer had the id %q, which was not asked or was answered before", child.Clip(c.foreign[0], maxCode))
+		c.record(checkLate, Fail, advice, "an answer had the id %q, which was not asked or was answered before", child.Clip(c.foreign[0], maxCode))
 		return
 	}
 	if len(good) == 0 && c.behind > 0 {
-		c.say(checkLate, Fail, advice, "%d answers came with the id of an earlier line, and none with its own: they are ignored", c.behind)
+		c.record(checkLate, Fail, advice, "%d answers came with the id of an earlier line, and none with its own: they are ignored", c.behind)
 		return
 	}
 	if len(good) == 0 {
-		c.say(checkLate, Skip, "", "no answer to compare with")
+		c.record(checkLate, Skip, "", "no answer to compare with")
 		return
 	}
 	if f := c.fresh(ctx); f != nil {
-		c.say(checkLate, Fail, advice, "%s", f)
+		c.record(checkLate, Fail, advice, "%s", f)
 		return
 	}
 	const together = 4
@@ -247,29 +247,29 @@ func (c *checker) late(ctx context.Context) {
 		}
 		t, ok := want[a.id]
 		if !ok {
-			c.say(checkLate, Fail, advice, "of %d lines sent at once one was answered with the id %q, which was not asked or was answered before", len(good), child.Clip(a.id, maxCode))
+			c.record(checkLate, Fail, advice, "of %d lines sent at once one was answered with the id %q, which was not asked or was answered before", len(good), child.Clip(a.id, maxCode))
 			return
 		}
 		delete(want, a.id)
 		got := trial{}
 		got.result, got.failure = a.result(c.metrics)
 		if c.deterministic() && !got.equal(t) {
-			c.say(checkLate, Fail, advice, "of %d lines sent at once, the answer for %s is another one than before: ids are mixed up, or the program is not deterministic", len(good), c.design(t))
+			c.record(checkLate, Fail, advice, "of %d lines sent at once, the answer for %s is another one than before: ids are mixed up, or the program is not deterministic", len(good), c.design(t))
 			return
 		}
 	}
 	if f != nil {
-		c.say(checkLate, Fail, "read lines until the end of input, and answer each", "of %d lines sent at once %d were not answered: %s", len(good), len(want), f)
+		c.record(checkLate, Fail, "read lines until the end of input, and answer each", "of %d lines sent at once %d were not answered: %s", len(good), len(want), f)
 		return
 	}
 	clear(c.pending)
 	again := trial{design: good[0].design}
 	c.try(ctx, &again)
 	if len(c.foreign) > 0 {
-		c.say(checkLate, Fail, advice, "a second answer came for the id %q", child.Clip(c.foreign[0], maxCode))
+		c.record(checkLate, Fail, advice, "a second answer came for the id %q", child.Clip(c.foreign[0], maxCode))
 		return
 	}
-	c.say(checkLate, Pass, "", "%d lines sent at once: every answer has its own id", len(good))
+	c.record(checkLate, Pass, "", "%d lines sent at once: every answer has its own id", len(good))
 }
 
 func (c *checker) deterministic() bool { return !c.info.Described || c.info.Deterministic }
@@ -288,16 +288,16 @@ func (c *checker) answered() []trial {
 // determinism asks a new process for the same designs in reverse order.
 func (c *checker) determinism(ctx context.Context) {
 	if !c.deterministic() {
-		c.say(checkDeterminism, Skip, "", "the program says that it is not deterministic: the first stored answer is the truth")
+		c.record(checkDeterminism, Skip, "", "the program says that it is not deterministic: the first stored answer is the truth")
 		return
 	}
 	good := c.answered()
 	if len(good) == 0 {
-		c.say(checkDeterminism, Skip, "", "no answer to compare with")
+		c.record(checkDeterminism, Skip, "", "no answer to compare with")
 		return
 	}
 	if f := c.fresh(ctx); f != nil {
-		c.say(checkDeterminism, Fail, "", "%s", f)
+		c.record(checkDeterminism, Fail, "", "%s", f)
 		return
 	}
 	slices.Reverse(good)
@@ -308,12 +308,12 @@ func (c *checker) determinism(ctx context.Context) {
 			break
 		}
 		if !again.equal(t) {
-			c.say(checkDeterminism, Fail, `seed random numbers, keep no state between designs, or describe yourself with "deterministic": false`,
+			c.record(checkDeterminism, Fail, `seed random numbers, keep no state between designs, or describe yourself with "deterministic": false`,
 				"the design %s got another answer from a new process: %s, before %s", c.design(t), c.outcome(again), c.outcome(t))
 			return
 		}
 	}
-	c.say(checkDeterminism, Pass, "", "%d designs got the same answer from a new process, in another order", len(good))
+	c.record(checkDeterminism, Pass, "", "%d designs got the same answer from a new process, in another order", len(good))
 }
 
 func (c *checker) outcome(t trial) string {

@@ -45,10 +45,10 @@ type question struct {
 const describeAnswer = `"name":"double","version":"2","parameters":[{"name":"x","unit":"B","values":[1,2,3,4,13]},{"name":"y","values":[0,1]}],` +
 	`"metrics":[{"name":"latency_s","unit":"s"}],"deterministic":true}`
 
-func say(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+func printLine(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 
 // good answers a question about any design with twice its x.
-func good(q question) { say(`{"id":%q,"metrics":{"latency_s":%v}}`, q.ID, 2*q.Design["x"]) }
+func good(q question) { printLine(`{"id":%q,"metrics":{"latency_s":%v}}`, q.ID, 2*q.Design["x"]) }
 
 // tricks are what children do with the unlucky design, or with every design
 // where they keep no count.
@@ -59,30 +59,30 @@ func tricks() map[string]func(q question) {
 		"good":    good,
 		"hang":    func(question) { fmt.Fprintln(os.Stderr, "busy"); hang() },
 		"die":     func(question) { fmt.Fprintln(os.Stderr, "loading\nlibsim.so: not found"); os.Exit(7) },
-		"garbage": func(question) { say("Simulation finished, see out.txt") },
-		"nan":     func(q question) { say(`{"id":%q,"metrics":{"latency_s":NaN}}`, q.ID) },
-		"huge":    func(q question) { say(`{"id":%q,"metrics":{"latency_s":1e999}}`, q.ID) },
-		"missing": func(q question) { say(`{"id":%q,"metrics":{"latency_ms":1}}`, q.ID) },
-		"text":    func(q question) { say(`{"id":%q,"metrics":{"latency_s":"1.5"}}`, q.ID) },
-		"word":    func(q question) { say(`{"id":%q,"outcome":"done","metrics":{"latency_s":1}}`, q.ID) },
-		"noid":    func(q question) { say(`{"metrics":{"latency_s":1}}`) },
-		"long":    func(q question) { say(`{"id":%q,"pad":"%s"}`, q.ID, strings.Repeat("x", 1<<17)) },
+		"garbage": func(question) { printLine("Simulation finished, see out.txt") },
+		"nan":     func(q question) { printLine(`{"id":%q,"metrics":{"latency_s":NaN}}`, q.ID) },
+		"huge":    func(q question) { printLine(`{"id":%q,"metrics":{"latency_s":1e999}}`, q.ID) },
+		"missing": func(q question) { printLine(`{"id":%q,"metrics":{"latency_ms":1}}`, q.ID) },
+		"text":    func(q question) { printLine(`{"id":%q,"metrics":{"latency_s":"1.5"}}`, q.ID) },
+		"word":    func(q question) { printLine(`{"id":%q,"outcome":"done","metrics":{"latency_s":1}}`, q.ID) },
+		"noid":    func(q question) { printLine(`{"metrics":{"latency_s":1}}`) },
+		"long":    func(q question) { printLine(`{"id":%q,"pad":"%s"}`, q.ID, strings.Repeat("x", 1<<17)) },
 		"endless": func(question) {
 			for {
 				fmt.Print(strings.Repeat("x", 1<<16))
 			}
 		},
 		"closed": func(question) { _ = os.Stdout.Close(); hang() },
-		"refuse": func(q question) { say(`{"id":%q,"error":"licence server not reachable"}`, q.ID) },
+		"refuse": func(q question) { printLine(`{"id":%q,"error":"licence server not reachable"}`, q.ID) },
 		"toobig": func(q question) {
-			say(`{"id":%q,"outcome":"infeasible","reason":{"code":"Memory!","need":2,"have":1,"unit":"B","message":"too big"}}`, q.ID)
+			printLine(`{"id":%q,"outcome":"infeasible","reason":{"code":"Memory!","need":2,"have":1,"unit":"B","message":"too big"}}`, q.ID)
 		},
-		"mute":    func(q question) { say(`{"id":%q,"outcome":"infeasible"}`, q.ID) },
+		"mute":    func(q question) { printLine(`{"id":%q,"outcome":"infeasible"}`, q.ID) },
 		"chatty":  func(q question) { fmt.Fprint(os.Stderr, strings.Repeat("noise ", 1<<17)); good(q) },
-		"stale":   func(q question) { say(`{"id":"0","metrics":{"latency_s":-1}}`); good(q) },
+		"stale":   func(q question) { printLine(`{"id":"0","metrics":{"latency_s":-1}}`); good(q) },
 		"twice":   func(q question) { good(q); good(q) },
 		"once":    func(q question) { good(q); os.Exit(0) },
-		"swapped": func(q question) { q.ID, last = last.ID, q; say(`{"id":%q,"metrics":{"latency_s":1}}`, q.ID) },
+		"swapped": func(q question) { q.ID, last = last.ID, q; printLine(`{"id":%q,"metrics":{"latency_s":1}}`, q.ID) },
 		"drift":   func(q question) { count++; q.Design["x"] += count; good(q) },
 		"default": good,
 		"escape": func(question) {
@@ -95,7 +95,7 @@ func tricks() map[string]func(q question) {
 		"ask":    func(q question) { meetOr(7); good(q) },
 		"grumble": func(q question) {
 			fmt.Fprintln(os.Stderr, "the licence ran out")
-			say(`{"id":%q,"outcome":"failed","reason":{"code":"licence","message":"no licence"}}`, q.ID)
+			printLine(`{"id":%q,"outcome":"failed","reason":{"code":"licence","message":"no licence"}}`, q.ID)
 		},
 	}
 }
@@ -128,7 +128,7 @@ func child(mode string) {
 			if mode == "unruly" {
 				os.Exit(1)
 			}
-			say(`{"error":"no JSON"}`)
+			printLine(`{"error":"no JSON"}`)
 			continue
 		}
 		_, known := q.Design["x"]
@@ -136,11 +136,11 @@ func child(mode string) {
 		case q.Op == "describe" && os.Getenv("APOLLO_TEST_PLAIN") != "":
 			os.Exit(4)
 		case q.Op == "describe" && os.Getenv("APOLLO_TEST_RANDOM") != "":
-			say(`{"id":%q,%s`, q.ID, strings.Replace(describeAnswer, "true", "false", 1))
+			printLine(`{"id":%q,%s`, q.ID, strings.Replace(describeAnswer, "true", "false", 1))
 		case q.Op == "describe":
-			say(`{"id":%q,%s`, q.ID, describeAnswer)
+			printLine(`{"id":%q,%s`, q.ID, describeAnswer)
 		case !known && mode != "default":
-			say(`{"id":%q,"outcome":"failed","reason":"no x"}`, q.ID)
+			printLine(`{"id":%q,"outcome":"failed","reason":"no x"}`, q.ID)
 		case q.Design["x"] == unlucky || always(mode):
 			trick(q)
 		default:

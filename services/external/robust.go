@@ -20,11 +20,11 @@ func (c *checker) unknown(ctx context.Context) {
 	)
 	good := c.answered()
 	if len(good) == 0 {
-		c.say(checkUnknown, Skip, "", "no answer to compare with")
+		c.record(checkUnknown, Skip, "", "no answer to compare with")
 		return
 	}
 	if f := c.fresh(ctx); f != nil {
-		c.say(checkUnknown, Fail, advice, "%s", f)
+		c.record(checkUnknown, Fail, advice, "%s", f)
 		return
 	}
 	id := c.newID()
@@ -37,13 +37,13 @@ func (c *checker) unknown(ctx context.Context) {
 	}
 	switch {
 	case f != nil:
-		c.say(checkUnknown, Fail, advice, "a design with %q instead of %q: %s", stranger, c.params[0].Name, f)
+		c.record(checkUnknown, Fail, advice, "a design with %q instead of %q: %s", stranger, c.params[0].Name, f)
 	case a.bad != nil:
-		c.say(checkUnknown, Fail, advice, "a design with %q instead of %q: %s", stranger, c.params[0].Name, a.bad)
+		c.record(checkUnknown, Fail, advice, "a design with %q instead of %q: %s", stranger, c.params[0].Name, a.bad)
 	case a.outcome == evaluator.Measured:
-		c.say(checkUnknown, Fail, advice, "a design with %q instead of %q was measured all the same", stranger, c.params[0].Name)
+		c.record(checkUnknown, Fail, advice, "a design with %q instead of %q was measured all the same", stranger, c.params[0].Name)
 	default:
-		c.say(checkUnknown, Pass, "", "a design with an unknown parameter is refused: %s", a.reason.Message)
+		c.record(checkUnknown, Pass, "", "a design with an unknown parameter is refused: %s", a.reason.Message)
 	}
 }
 
@@ -52,12 +52,12 @@ func (c *checker) unknown(ctx context.Context) {
 func (c *checker) garbage(ctx context.Context) {
 	const advice = `catch the error of a line that does not parse, write nothing or {"error": "…"}, and read on`
 	if f := c.fresh(ctx); f != nil {
-		c.say(checkGarbage, Fail, advice, "%s", f)
+		c.record(checkGarbage, Fail, advice, "%s", f)
 		return
 	}
 	good := c.answered()
 	if len(good) == 0 {
-		c.say(checkGarbage, Skip, "", "no answer to compare with")
+		c.record(checkGarbage, Skip, "", "no answer to compare with")
 		return
 	}
 	again := trial{design: good[0].design}
@@ -74,12 +74,12 @@ func (c *checker) garbage(ctx context.Context) {
 	}
 	switch {
 	case f != nil:
-		c.say(checkGarbage, Fail, advice, "after a line that is no JSON: %s", f)
+		c.record(checkGarbage, Fail, advice, "after a line that is no JSON: %s", f)
 	case c.deterministic() && !again.equal(good[0]):
-		c.say(checkGarbage, Fail, advice, "after a line that is no JSON the design %s got another answer: %s, before %s",
+		c.record(checkGarbage, Fail, advice, "after a line that is no JSON the design %s got another answer: %s, before %s",
 			c.design(again), c.outcome(again), c.outcome(good[0]))
 	default:
-		c.say(checkGarbage, Pass, "", "a line that is no JSON does no harm")
+		c.record(checkGarbage, Pass, "", "a line that is no JSON does no harm")
 	}
 }
 
@@ -87,7 +87,7 @@ func (c *checker) garbage(ctx context.Context) {
 func (c *checker) end(ctx context.Context) {
 	const advice = "end when standard input ends: the program that started yours is gone then"
 	if f := c.fresh(ctx); f != nil {
-		c.say(checkEnd, Fail, advice, "%s", f)
+		c.record(checkEnd, Fail, advice, "%s", f)
 		return
 	}
 	began := time.Now()
@@ -95,10 +95,10 @@ func (c *checker) end(ctx context.Context) {
 	state := fmt.Sprint(c.p.State())
 	c.p = nil
 	if !polite {
-		c.say(checkEnd, Fail, advice, "the program still ran %s after its input had ended", c.o.Timeout)
+		c.record(checkEnd, Fail, advice, "the program still ran %s after its input had ended", c.o.Timeout)
 		return
 	}
-	c.say(checkEnd, Pass, "", "the program ends with its input, after %s (%s)", time.Since(began).Round(time.Millisecond), state)
+	c.record(checkEnd, Pass, "", "the program ends with its input, after %s (%s)", time.Since(began).Round(time.Millisecond), state)
 }
 
 // arguments checks that no run of the program has changed a file among its
@@ -106,13 +106,13 @@ func (c *checker) end(ctx context.Context) {
 func (c *checker) arguments(ctx context.Context) {
 	now, err := c.o.Contents.identify(ctx, c.argv, c.o.Dir)
 	if err != nil {
-		c.say(checkArguments, Fail, "let the arguments that are files be read", "%v", err)
+		c.record(checkArguments, Fail, "let the arguments that are files be read", "%v", err)
 		return
 	}
 	if d := events.DiffPrograms(c.program, now); len(d) > 0 {
-		c.say(checkArguments, Fail, "a file that the program writes must not be an argument: name it in an environment variable or inside the program",
+		c.record(checkArguments, Fail, "a file that the program writes must not be an argument: name it in an environment variable or inside the program",
 			"the program is another one after it ran: %s", strings.Join(d, "; "))
 		return
 	}
-	c.say(checkArguments, Pass, "", "no file among the arguments has changed")
+	c.record(checkArguments, Pass, "", "no file among the arguments has changed")
 }

@@ -75,7 +75,7 @@ func (o *owner) refresh(ctx context.Context) error {
 			}
 		}
 		if waiting, ok := payload.(events.StudyWaiting); ok {
-			o.hear(&waiting)
+			o.foldWaiting(&waiting)
 		}
 		if err := o.machine.Fold(payload); err != nil {
 			return err

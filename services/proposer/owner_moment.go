@@ -13,10 +13,10 @@ import (
 // was restored from an older copy. It begins anew with what the log says.
 var errLogWentBack = errors.New("the log went back to an earlier moment")
 
-// mind watches the log from behind sequence last on, for as long as ctx lives.
+// watchForRollback watches the log from behind sequence last on, for as long as ctx lives.
 // When the log went back to an earlier moment, runs that had ended may be open
 // again: they are driven again.
-func (p *Proposer) mind(ctx context.Context, last uint64) {
+func (p *Proposer) watchForRollback(ctx context.Context, last uint64) {
 	look := time.NewTicker(roomEvery)
 	defer look.Stop()
 	for ctx.Err() == nil {

@@ -172,13 +172,13 @@ func (o *owner) look(ctx context.Context) error {
 		o.foundSince = now
 	}
 	o.found = cause
-	return o.say(ctx, o.calm(now))
+	return o.appendWaiting(ctx, o.calm(now))
 }
 
-// say appends what the run waits for when it is not what the log says already.
+// appendWaiting appends what the run waits for when it is not what the log says already.
 // It is no reason to wait, or to stop: when it cannot be said now it is said
 // later. An error means that the log contradicts itself.
-func (o *owner) say(ctx context.Context, w *events.Waiting) error {
+func (o *owner) appendWaiting(ctx context.Context, w *events.Waiting) error {
 	if o.brief || o.machine == nil || !o.machine.Started() || sameCause(o.said, w) {
 		return nil
 	}
@@ -204,12 +204,12 @@ func (o *owner) say(ctx context.Context, w *events.Waiting) error {
 		return nil
 	}
 	o.logSeq = seq
-	o.hear(&e)
+	o.foldWaiting(&e)
 	return nil
 }
 
-// hear folds what the log says about the cause.
-func (o *owner) hear(e *events.StudyWaiting) {
+// foldWaiting folds what the log says about the cause.
+func (o *owner) foldWaiting(e *events.StudyWaiting) {
 	if !sameCause(o.said, e.Waiting) {
 		o.changes++
 	}

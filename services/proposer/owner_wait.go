@@ -49,7 +49,7 @@ func (o *owner) retryServing(ctx context.Context, what string, requests <-chan o
 			wait = min(2*wait, messages.RetryMax)
 		}
 		if s := o.stuck.Load(); requests != nil && s != nil && time.Since(s.since) >= stuckBefore {
-			if err := o.say(ctx, stuckWaiting(s.err)); err != nil {
+			if err := o.appendWaiting(ctx, stuckWaiting(s.err)); err != nil {
 				return err
 			}
 		}

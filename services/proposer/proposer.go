@@ -80,7 +80,7 @@ func (p *Proposer) Run(ctx context.Context) error {
 			p.drive(ctx, key)
 		}
 	}
-	p.wg.Go(func() { p.mind(ctx, before.Last) })
+	p.wg.Go(func() { p.watchForRollback(ctx, before.Last) })
 	commands, err := p.Bus.Queue(1).Subscribe(ctx, "cmd")
 	if err != nil {
 		return fmt.Errorf("subscribe to commands: %w", err)

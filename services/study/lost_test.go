@@ -13,10 +13,10 @@ import (
 func TestALostItemPausesOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testSpec(nil), study.Knowledge{})
-	w.say()
+	w.appendNext()
 	paused := func(item uint64) {
 		t.Helper()
-		w.say()
+		w.appendNext()
 		state, _ := w.machine.State()
 		e, ok := w.log[len(w.log)-1].(events.StudyPaused)
 		if state != study.Paused || !ok || e.Batch == nil || *e.Batch != 1 || e.Item != item {
@@ -25,7 +25,7 @@ func TestALostItemPausesOnce(t *testing.T) {
 	}
 	runs := func() {
 		t.Helper()
-		w.say()
+		w.appendNext()
 		if state, reason := w.machine.State(); state != study.Running {
 			t.Fatalf("State() = %s (%s), want running", state, reason)
 		}
@@ -54,16 +54,16 @@ func TestALostItemPausesOnce(t *testing.T) {
 func TestALostItemOfAnEarlierVersion(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testSpec(nil), study.Knowledge{})
-	w.say()
+	w.appendNext()
 	w.append(events.StudyPaused{Study: "sim", Run: "r1", Batch: new(1), Reason: "no evaluator could answer batch 1"})
 	w.append(events.StudyResumed{Study: "sim", Run: "r1", Command: "a"})
 	w.machine.Lost(1, 7, "why")
-	w.say()
+	w.appendNext()
 	if state, reason := w.machine.State(); state != study.Running {
 		t.Fatalf("State() = %s (%s): a pause of the log was said again", state, reason)
 	}
 	w.machine.Lost(1, 9, "why")
-	w.say()
+	w.appendNext()
 	if state, _ := w.machine.State(); state != study.Paused {
 		t.Errorf("State() = %s after a second item was lost, want paused", state)
 	}

@@ -205,7 +205,7 @@ func TestCommands(t *testing.T) {
 	if err := command("1", "pause", 0); err != nil {
 		t.Fatal(err)
 	}
-	w.say()
+	w.appendNext()
 	if w.machine.Progress().InFlight != 0 {
 		t.Error("a paused study proposes trials")
 	}
@@ -257,7 +257,7 @@ func TestFailuresPause(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testSpec(nil), study.Knowledge{})
 	for range 20 {
-		w.say()
+		w.appendNext()
 		if state, _ := w.machine.State(); state == study.Paused {
 			break
 		}

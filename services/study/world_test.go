@@ -125,8 +125,8 @@ func (w *world) append(e events.Payload) {
 // validator compiles the schemas once.
 var validator = sync.OnceValues(events.NewValidator)
 
-// say appends everything that the machine has to say.
-func (w *world) say() {
+// appendNext appends everything that the machine has to say.
+func (w *world) appendNext() {
 	w.t.Helper()
 	for {
 		e, err := w.machine.Next()
@@ -155,7 +155,7 @@ func (w *world) record(r *events.BatchEvaluated) {
 func (w *world) run(pick func(n int) int, chaos func()) {
 	w.t.Helper()
 	for range 10_000 {
-		w.say()
+		w.appendNext()
 		if state, _ := w.machine.State(); state.Terminal() || state == study.Paused {
 			return
 		}

@@ -63,7 +63,7 @@ func (b *builder) check(n *node, f *field) {
 			b.checkLength(n, len(n.entries), f, "entries")
 			for _, e := range n.entries {
 				if len(e.key) > events.MaxTextBytes {
-					b.addAt(e.place, e.value.pointer, codeOutOfRange, "", "the key has %d bytes, at most %d are allowed", len(e.key), events.MaxTextBytes)
+					b.addMistakeAt(e.place, e.value.pointer, codeOutOfRange, "", "the key has %d bytes, at most %d are allowed", len(e.key), events.MaxTextBytes)
 				}
 				b.read(f.elem, e.value, nil)
 			}
@@ -96,9 +96,9 @@ func (r *report) isA(n *node, want kind, f *field) bool {
 		return true
 	case n.kind == nullKind && n.text == "unsupported": // reported where it was read
 	case n.kind == nullKind:
-		r.add(n, codeWrongType, typeHint(n, want, f), "the field is empty; want %s", want)
+		r.addMistake(n, codeWrongType, typeHint(n, want, f), "the field is empty; want %s", want)
 	default:
-		r.add(n, codeWrongType, typeHint(n, want, f), "want %s, not %s", want, n.kind)
+		r.addMistake(n, codeWrongType, typeHint(n, want, f), "want %s, not %s", want, n.kind)
 	}
 	return false
 }
@@ -143,7 +143,7 @@ func (r *report) checkObject(n *node, f *field) {
 			if near := nearest.Name(e.key, known); near != "" {
 				hint = fmt.Sprintf("Did you mean %q?", near)
 			}
-			r.addAt(e.place, e.value.pointer, codeUnknownField, hint, "unknown field")
+			r.addMistakeAt(e.place, e.value.pointer, codeUnknownField, hint, "unknown field")
 		}
 	}
 	r.when(f.need.message != "" && !n.has(f.need), n, codeMissing, f.need.hint, "%s", f.need.message)
@@ -156,9 +156,9 @@ func (r *report) checkObject(n *node, f *field) {
 			if len(child.enum) > 0 {
 				hint = fmt.Sprintf("Write %s: %s.", child.name, strings.Join(child.enum, " or "))
 			}
-			r.add(n, codeMissing, hint, "the field %q is missing", child.name)
+			r.addMistake(n, codeMissing, hint, "the field %q is missing", child.name)
 		case value != nil && n.has(child.not):
-			r.add(value, codeContradicts, child.not.hint, "%s", child.not.message)
+			r.addMistake(value, codeContradicts, child.not.hint, "%s", child.not.message)
 		}
 	}
 }
@@ -170,17 +170,17 @@ func (r *report) checkText(n *node, f *field) {
 		if near := f.naming.near(n.text); near != "" {
 			hint = fmt.Sprintf("Did you mean %s? %s", near, hint)
 		}
-		r.add(n, f.naming.code, hint, f.naming.message, clip(n.text))
+		r.addMistake(n, f.naming.code, hint, f.naming.message, clip(n.text))
 	}
 	if len(f.enum) > 0 && !slices.Contains(f.enum, n.text) {
-		r.add(n, codeNotAllowed, oneOf(n.text, f.enum), "%q is not allowed here", n.text)
+		r.addMistake(n, codeNotAllowed, oneOf(n.text, f.enum), "%q is not allowed here", n.text)
 	}
 }
 
 func (r *report) checkNumber(n *node, f *field) {
 	if n.kind == stringKind {
 		if q, err := unit.Parse(n.text); err == nil && q.Unit.Symbol == "" {
-			r.add(n, codeWrongType, "Remove the quotes.", "want a number, not text")
+			r.addMistake(n, codeWrongType, "Remove the quotes.", "want a number, not text")
 			return
 		}
 	}
@@ -193,19 +193,19 @@ func (r *report) checkNumber(n *node, f *field) {
 	case whole && notWhole == nil && ok:
 		r.checkRange(n, v, f)
 	case whole && octal(n.text):
-		r.add(n, codeWrongType, "Write it without the leading zero.", "%q is no decimal number", n.text)
+		r.addMistake(n, codeWrongType, "Write it without the leading zero.", "%q is no decimal number", n.text)
 	case !whole && ok:
 		r.checkRange(n, v, f)
 	case !whole:
-		r.add(n, codeWrongType, "Write it as a decimal number.", "%q is no number that a study takes", n.text)
+		r.addMistake(n, codeWrongType, "Write it as a decimal number.", "%q is no number that a study takes", n.text)
 	case ok && f.max == 1<<64-1 && v >= f.max:
-		r.add(n, codeOutOfRange, "", "%s is too large: the largest value is %d", n.text, uint64(1<<64-1))
+		r.addMistake(n, codeOutOfRange, "", "%s is too large: the largest value is %d", n.text, uint64(1<<64-1))
 	case ok && (v < 0 || v > f.max && f.max > 0):
 		r.checkRange(n, v, f)
 	case ok && v == math.Trunc(v) && v < 1e15:
-		r.add(n, codeWrongType, fmt.Sprintf("Write %.0f.", v), "want a whole number in plain digits")
+		r.addMistake(n, codeWrongType, fmt.Sprintf("Write %.0f.", v), "want a whole number in plain digits")
 	default:
-		r.add(n, codeWrongType, "", "want a whole number, not %s", n.text)
+		r.addMistake(n, codeWrongType, "", "want a whole number, not %s", n.text)
 	}
 }
 
@@ -229,7 +229,7 @@ func (r *report) checkRange(n *node, v float64, f *field) {
 		return
 	}
 	say := func(what string, bound float64) {
-		r.add(n, codeOutOfRange, "", "%s is too %s %s", n.text, what, unit.Format(bound, f.unit().Symbol))
+		r.addMistake(n, codeOutOfRange, "", "%s is too %s %s", n.text, what, unit.Format(bound, f.unit().Symbol))
 	}
 	switch {
 	case f.above && v <= f.min:

@@ -33,7 +33,7 @@ func product() studyfile.Catalog {
 			_, err := optimizer.New(name, options)
 			return err
 		},
-		AlgorithmNames: optimizer.Names(), ManyNames: optimizer.MultiObjectiveNames(),
+		AlgorithmNames: optimizer.Names(), MultiObjectiveNames: optimizer.MultiObjectiveNames(),
 	}
 }
 

@@ -77,6 +77,6 @@ func catalog() studyfile.Catalog {
 			}
 			return nil
 		},
-		AlgorithmNames: []string{"default", "evolution"}, ManyNames: []string{"default"},
+		AlgorithmNames: []string{"default", "evolution"}, MultiObjectiveNames: []string{"default"},
 	}
 }

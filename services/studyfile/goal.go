@@ -24,7 +24,7 @@ func (b *builder) objectives() {
 		o := read[i]
 		o.Metric = m.Name
 		if slices.ContainsFunc(b.spec.Objectives, func(earlier events.Objective) bool { return earlier.Metric == o.Metric }) {
-			b.add(n.get("metric"), codeDuplicate, "Remove one of them.", "metric %q is an objective already", short(m))
+			b.addMistake(n.get("metric"), codeDuplicate, "Remove one of them.", "metric %q is an objective already", short(m))
 			continue
 		}
 		reference := n.get("reference")
@@ -76,10 +76,10 @@ func (b *builder) merge(s bounds, n *node, m events.Metric, to ...**float64) bou
 		}
 	}
 	if least, most := s[0], s[1]; last != nil && least.value != nil && most.value != nil && *least.value > *most.value {
-		b.add(last, codeContradicts, "Swap them, or remove one.", "no design meets min %s and max %s of metric %q", least.node.text, most.node.text, short(m))
+		b.addMistake(last, codeContradicts, "Swap them, or remove one.", "no design meets min %s and max %s of metric %q", least.node.text, most.node.text, short(m))
 	}
 	if most := *to[1]; most != nil && *most <= 0 && slices.Contains([]string{"area", "latency", "energy"}, short(m)) {
-		b.add(last, codeContradicts, "", "no design has %s of %s or less", unitOf(m.Unit).Dimension.Phrase(), last.text)
+		b.addMistake(last, codeContradicts, "", "no design has %s of %s or less", unitOf(m.Unit).Dimension.Phrase(), last.text)
 	}
 	return s
 }
@@ -97,12 +97,12 @@ func (b *builder) targets(of map[string]bounds) {
 		better := func(x, y *float64) bool { return x != nil && y != nil && sign*(*x) < sign*(*y) }
 		s := of[o.Metric]
 		if better(o.Target, s[best].value) {
-			b.add(n, codeContradicts, "Change one of them.", "the target %s lies beyond the constraint %s %s", n.text, side, s[best].node.text)
+			b.addMistake(n, codeContradicts, "Change one of them.", "the target %s lies beyond the constraint %s %s", n.text, side, s[best].node.text)
 		}
 		if len(b.spec.Objectives) > 1 {
 			o.Reference = cmp.Or(o.Reference, s[1-best].value)
 			if better(o.Reference, o.Target) {
-				b.add(n, codeContradicts, "The reference is the one that is written, or a constraint's bound: change one of the two.", "the target %s is worse than the reference", n.text)
+				b.addMistake(n, codeContradicts, "The reference is the one that is written, or a constraint's bound: change one of the two.", "the target %s is worse than the reference", n.text)
 			}
 		}
 	}
@@ -161,15 +161,15 @@ func (b *builder) algorithm() {
 	err := b.cat.Algorithm(a.Name, a.Options)
 	switch {
 	case err == nil:
-		n, many := len(b.spec.Objectives), b.cat.ManyNames
+		n, many := len(b.spec.Objectives), b.cat.MultiObjectiveNames
 		b.when(n > 1 && many != nil && !slices.Contains(many, a.Name), name, codeContradicts, "Those that search several: "+strings.Join(many, ", ")+".",
 			"algorithm %q searches one objective, the study has %d", a.Name, n)
 	case !slices.Contains(b.cat.AlgorithmNames, a.Name):
-		b.add(name, codeUnknownName, oneOf(name.text, b.cat.AlgorithmNames), "there is no algorithm %q", clip(name.text))
+		b.addMistake(name, codeUnknownName, oneOf(name.text, b.cat.AlgorithmNames), "there is no algorithm %q", clip(name.text))
 	case options != nil:
-		b.add(options, codeBadOptions, "", "%s", err)
+		b.addMistake(options, codeBadOptions, "", "%s", err)
 	default:
-		b.add(name, codeBadOptions, "", "%s", err)
+		b.addMistake(name, codeBadOptions, "", "%s", err)
 	}
 }
 
@@ -190,10 +190,10 @@ func (b *builder) budget() {
 	case s.Batch == 0:
 		s.Batch = 1 // the user's own evaluator may be slow
 	case s.Batch > s.Trials && s.Trials > 0:
-		b.add(batch, codeOutOfRange, fmt.Sprintf("Write at most %d, or leave it out.", s.Trials), "a batch of %d is more than the %d trials", s.Batch, s.Trials)
+		b.addMistake(batch, codeOutOfRange, fmt.Sprintf("Write at most %d, or leave it out.", s.Trials), "a batch of %d is more than the %d trials", s.Batch, s.Trials)
 	}
 	if s.Batch > most && most < events.MaxBatch {
-		b.add(batch, codeOutOfRange, fmt.Sprintf("Write at most %d.", most), "the evaluator %q takes at most %d designs at once", b.desc.Name, most)
+		b.addMistake(batch, codeOutOfRange, fmt.Sprintf("Write at most %d.", most), "the evaluator %q takes at most %d designs at once", b.desc.Name, most)
 	}
 	if s.Lag == 0 {
 		s.Lag = 2 * s.Parallelism
@@ -234,9 +234,9 @@ func (b *builder) source(n *node, out *events.Source) bool {
 	switch {
 	case b.opts.Published: // reported
 	case parquet.text == "":
-		b.add(parquet, codeOutOfRange, "", "the pattern is empty")
+		b.addMistake(parquet, codeOutOfRange, "", "the pattern is empty")
 	case err != nil:
-		b.add(parquet, codeSyntax, "A [ in a name is written \\[.", "%q is no path pattern", clip(parquet.text))
+		b.addMistake(parquet, codeSyntax, "A [ in a name is written \\[.", "%q is no path pattern", clip(parquet.text))
 	default:
 		out.Parquet = b.path(parquet.text)
 	}

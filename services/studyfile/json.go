@@ -40,7 +40,7 @@ func readJSON(r *report, src []byte) *node {
 	} else if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		message = "the JSON ends in the middle"
 	}
-	r.addAt(j.place(at, at), "", codeSyntax, "", "%s", message)
+	r.addMistakeAt(j.place(at, at), "", codeSyntax, "", "%s", message)
 	return nil
 }
 
@@ -119,7 +119,7 @@ func (j *jsonReader) inside(n *node, depth int) error {
 		case n.kind == listKind:
 			n.items = append(n.items, e.value)
 		case seen[e.key]:
-			j.r.addAt(e.place, "", codeDuplicate, "Remove one of them.", "the key %q is here twice", e.key)
+			j.r.addMistakeAt(e.place, "", codeDuplicate, "Remove one of them.", "the key %q is here twice", e.key)
 		default:
 			seen[e.key] = true
 			n.entries = append(n.entries, e)

@@ -28,7 +28,7 @@ func short(m events.Metric) string { return strings.TrimSuffix(m.Name, suffix(m.
 func (b *builder) workload() {
 	w := b.field("workload")
 	if w == nil && b.template != nil {
-		b.add(b.field(), codeMissing, "Write workload: {networks: [{name: …}]}. "+oneOf("", b.cat.NetworkNames), "template %q needs a workload", b.template.Name)
+		b.addMistake(b.field(), codeMissing, "Write workload: {networks: [{name: …}]}. "+oneOf("", b.cat.NetworkNames), "template %q needs a workload", b.template.Name)
 		return
 	}
 	read := b.spec.Networks
@@ -43,7 +43,7 @@ func (b *builder) workload() {
 		}
 		name := b.spec.Networks[before].Name
 		if slices.ContainsFunc(b.spec.Networks[:before], func(earlier events.Network) bool { return earlier.Name == name }) {
-			b.add(cmp.Or(n.get("name"), n), codeDuplicate, "Use weight to make one network count more.", "the network %q is here twice", clip(name))
+			b.addMistake(cmp.Or(n.get("name"), n), codeDuplicate, "Use weight to make one network count more.", "the network %q is here twice", clip(name))
 			b.networks, b.spec.Networks = b.networks[:before], b.spec.Networks[:before]
 		}
 	}
@@ -89,7 +89,7 @@ func (b *builder) layers(name, at *node, data []byte, read events.Network) {
 	w, err := workload.Parse("workload", data)
 	if err != nil {
 		first, _, _ := strings.Cut(err.Error(), "\n")
-		b.add(at, codeBadOptions, "A model file becomes a workload file with `apollo workload import MODEL --out FILE`.", "%s", first)
+		b.addMistake(at, codeBadOptions, "A model file becomes a workload file with `apollo workload import MODEL --out FILE`.", "%s", first)
 		return
 	}
 	if name != nil && name.kind == stringKind {
@@ -113,7 +113,7 @@ func (b *builder) builtinNetwork(n *node, read events.Network) {
 	}
 	w, err := b.cat.Network(n.text)
 	if err != nil {
-		b.add(n, codeUnknownName, oneOf(n.text, b.cat.NetworkNames), "there is no network %q", clip(n.text))
+		b.addMistake(n, codeUnknownName, oneOf(n.text, b.cat.NetworkNames), "there is no network %q", clip(n.text))
 		return
 	}
 	b.addNetwork(n, w, read)
@@ -158,7 +158,7 @@ func (b *builder) ownEvaluator(e *node) {
 	case b.desc == nil && (spec.at("space", "parameters") == nil || spec.at("space", "template") != nil):
 		return // reported: without a space nobody knows what evaluates it
 	case e == nil:
-		b.add(spec, codeMissing, "Write evaluator: {name: mine, metrics: [{name: latency, unit: s}]}.", "a space without template needs an evaluator")
+		b.addMistake(spec, codeMissing, "Write evaluator: {name: mine, metrics: [{name: latency, unit: s}]}.", "a space without template needs an evaluator")
 		return
 	case e.kind != mapKind:
 		return
@@ -181,9 +181,9 @@ func (b *builder) ownMetric(n *node, m *events.Metric, seen map[string]bool) {
 	full := m.Name + suffix(m.Unit)
 	switch without, has := strings.CutSuffix(m.Name, suffix(m.Unit)); {
 	case has && m.Unit != "":
-		b.add(name, codeBadName, fmt.Sprintf("Write %s; the log calls it %s.", without, m.Name), "a metric's name has no unit in a study")
+		b.addMistake(name, codeBadName, fmt.Sprintf("Write %s; the log calls it %s.", without, m.Name), "a metric's name has no unit in a study")
 	case seen[m.Name] || seen[full]:
-		b.add(name, codeDuplicate, "Give each metric a name of its own.", "the metric %q is here twice", clip(m.Name))
+		b.addMistake(name, codeDuplicate, "Give each metric a name of its own.", "the metric %q is here twice", clip(m.Name))
 	default:
 		seen[m.Name], seen[full] = true, true
 		b.spec.Metrics = append(b.spec.Metrics, events.Metric{Name: full, Unit: m.Unit})
@@ -203,9 +203,9 @@ func (b *builder) metric(n *node) (events.Metric, bool) {
 		names = append(names, short(m))
 	}
 	if i := b.spec.MetricIndex(n.text); i >= 0 {
-		b.add(n, codeUnknownName, fmt.Sprintf("Write %s: a study names metrics without their unit.", names[i]), "there is no metric %q", n.text)
+		b.addMistake(n, codeUnknownName, fmt.Sprintf("Write %s: a study names metrics without their unit.", names[i]), "there is no metric %q", n.text)
 	} else {
-		b.add(n, codeUnknownName, oneOf(n.text, names), "the evaluator measures no %q", clip(n.text))
+		b.addMistake(n, codeUnknownName, oneOf(n.text, names), "the evaluator measures no %q", clip(n.text))
 	}
 	return events.Metric{}, false
 }

@@ -60,20 +60,20 @@ func (r *report) full() bool {
 	return r.more
 }
 
-// add reports a mistake at a node.
-func (r *report) add(n *node, code, hint, format string, args ...any) {
-	r.addAt(n.place, n.pointer, code, hint, format, args...)
+// addMistake reports a mistake at a node.
+func (r *report) addMistake(n *node, code, hint, format string, args ...any) {
+	r.addMistakeAt(n.place, n.pointer, code, hint, format, args...)
 }
 
 // when reports a mistake that there is if bad, and returns bad.
 func (r *report) when(bad bool, n *node, code, hint, format string, args ...any) bool {
 	if bad {
-		r.add(n, code, hint, format, args...)
+		r.addMistake(n, code, hint, format, args...)
 	}
 	return bad
 }
 
-func (r *report) addAt(at place, pointer, code, hint, format string, args ...any) {
+func (r *report) addMistakeAt(at place, pointer, code, hint, format string, args ...any) {
 	if r.full() {
 		return
 	}

@@ -58,7 +58,7 @@ func (b *builder) ownValues(p *events.Parameter, items []*node, u unit.Unit) {
 		case labels:
 			b.ownLabel(p, n, texts)
 		case u.Symbol == "" && isLabel(n):
-			b.add(n, codeWrongType, "Levels are all numbers or all labels.", "%q is no number", clip(n.text))
+			b.addMistake(n, codeWrongType, "Levels are all numbers or all labels.", "%q is no number", clip(n.text))
 		default:
 			if q, ok := b.number(n, u, p.Name); ok {
 				v := q.In(u) + 0 // -0 is 0
@@ -84,11 +84,11 @@ func isLabel(n *node) bool {
 func (b *builder) ownLabel(p *events.Parameter, n *node, seen map[string]bool) {
 	switch {
 	case n.kind != stringKind:
-		b.add(n, codeWrongType, fmt.Sprintf("Levels are all numbers or all labels; a label in quotes is %q.", n.text), "want a label, not %s", n.kind)
+		b.addMistake(n, codeWrongType, fmt.Sprintf("Levels are all numbers or all labels; a label in quotes is %q.", n.text), "want a label, not %s", n.kind)
 	case n.text == "" || len(n.text) > events.MaxTextBytes || strings.TrimSpace(n.text) != n.text:
-		b.add(n, codeBadName, "", "a label has 1 to %d bytes and no space at its ends", events.MaxTextBytes)
+		b.addMistake(n, codeBadName, "", "a label has 1 to %d bytes and no space at its ends", events.MaxTextBytes)
 	case seen[n.text]:
-		b.add(n, codeDuplicate, "Remove one of them.", "the label %q is here twice", n.text)
+		b.addMistake(n, codeDuplicate, "Remove one of them.", "the label %q is here twice", n.text)
 	default:
 		seen[n.text] = true
 		p.Labels = append(p.Labels, n.text)
@@ -105,7 +105,7 @@ func (b *builder) ownRange(p *events.Parameter, n *node, u unit.Unit) {
 			q, ok := b.number(c, u, p.Name)
 			read[key], good = q.Rat(u), good && ok
 		} else if key != "step" {
-			b.add(n, codeMissing, "", "the range has no %s", key)
+			b.addMistake(n, codeMissing, "", "the range has no %s", key)
 			good = false
 		}
 	}
@@ -120,30 +120,30 @@ func (b *builder) ownRange(p *events.Parameter, n *node, u unit.Unit) {
 	}
 	switch {
 	case steps == nil && scale == "log":
-		b.add(n, codeMissing, "Write steps: 20.", "a log range needs steps, the number of its levels")
+		b.addMistake(n, codeMissing, "Write steps: 20.", "a log range needs steps, the number of its levels")
 	case steps != nil && count < 2: // reported with the shape
 	case steps != nil && low.Cmp(high) >= 0:
-		b.add(n.get("min"), codeContradicts, "", "min is not below max")
+		b.addMistake(n.get("min"), codeContradicts, "", "min is not below max")
 	case steps != nil && step != nil: // reported
 	case steps != nil && scale == "log2":
-		b.add(steps, codeContradicts, "Remove it, or take scale: log.", "a log2 range has no steps: every level is twice the one before")
+		b.addMistake(steps, codeContradicts, "Remove it, or take scale: log.", "a log2 range has no steps: every level is twice the one before")
 	case low.Cmp(high) > 0:
-		b.add(n.get("min"), codeContradicts, "", "min is larger than max")
+		b.addMistake(n.get("min"), codeContradicts, "", "min is larger than max")
 	case (scale == "log" || scale == "log2") && low.Sign() <= 0:
-		b.add(n.get("min"), codeOutOfRange, "", "a %s range starts above 0", scale)
+		b.addMistake(n.get("min"), codeOutOfRange, "", "a %s range starts above 0", scale)
 	case steps != nil:
 		p.Values = spaced(low, high, count, scale == "log")
 		b.when(p.Values == nil, steps, codeOutOfRange, "Take fewer steps.", "between min and max there are no %d different 64-bit floats", count)
 	case scale == "log2" && step != nil:
-		b.add(n.get("step"), codeContradicts, "Remove it.", "a log2 range has no step: every level is twice the one before")
+		b.addMistake(n.get("step"), codeContradicts, "Remove it.", "a log2 range has no step: every level is twice the one before")
 	case scale == "log2":
 		for v, most := number64(low), number64(high); v <= most; v *= 2 {
 			p.Values = append(p.Values, v)
 		}
 	case step != nil && step.Sign() <= 0:
-		b.add(n.get("step"), codeOutOfRange, "", "a step must be more than 0")
+		b.addMistake(n.get("step"), codeOutOfRange, "", "a step must be more than 0")
 	case p.Unit != "" && step == nil && low.Cmp(high) < 0:
-		b.add(n, codeMissing, "", "a range with a unit needs step or steps, or scale: log2")
+		b.addMistake(n, codeMissing, "", "a range with a unit needs step or steps, or scale: log2")
 	default:
 		b.linear(p, n, low, high, step)
 	}
@@ -168,10 +168,10 @@ func (b *builder) linear(p *events.Parameter, n *node, low, high, step *big.Rat)
 		level := number64(v)
 		switch {
 		case !faithful(v):
-			b.add(n, codeOutOfRange, "Take a larger step, or a smaller range.", "%s", inexact(v))
+			b.addMistake(n, codeOutOfRange, "Take a larger step, or a smaller range.", "%s", inexact(v))
 			return
 		case len(p.Values) > 0 && level <= p.Values[len(p.Values)-1]:
-			b.add(n, codeOutOfRange, "Take a larger step.", "%s and the level before it are the same 64-bit float", v.FloatString(20)) // more digits help nobody
+			b.addMistake(n, codeOutOfRange, "Take a larger step.", "%s and the level before it are the same 64-bit float", v.FloatString(20)) // more digits help nobody
 			return
 		}
 		p.Values = append(p.Values, level)

@@ -54,24 +54,24 @@ func (r *report) wrong(n *node, q unit.Quantity, err error, want unit.Unit, who 
 	}
 	switch {
 	case n.kind == boolKind:
-		r.add(n, codeWrongType, "", "want %s, not %s", wanted, n.kind)
+		r.addMistake(n, codeWrongType, "", "want %s, not %s", wanted, n.kind)
 	case n.kind == numberKind && octal(n.text):
-		r.add(n, codeWrongType, "Write it without the leading zero.", "%q is no decimal number", n.text)
+		r.addMistake(n, codeWrongType, "Write it without the leading zero.", "%q is no decimal number", n.text)
 	case errors.Is(err, unit.ErrUnknown):
 		if guess := unit.Guess(unit.Symbol(n.text)); guess != "" {
 			hint = fmt.Sprintf("Did you mean %s?", guess)
 		}
-		r.add(n, codeBadUnit, hint, "%q is no unit that a study knows", unit.Symbol(n.text))
+		r.addMistake(n, codeBadUnit, hint, "%q is no unit that a study knows", unit.Symbol(n.text))
 	case errors.Is(err, unit.ErrRange) || err == nil && math.IsInf(q.In(want), 0):
-		r.add(n, codeOutOfRange, "", "%q is too large or too near to 0 for a 64-bit float", clip(n.text))
+		r.addMistake(n, codeOutOfRange, "", "%q is too large or too near to 0 for a 64-bit float", clip(n.text))
 	case err != nil:
 		if hint = ""; want.Symbol != "" {
 			hint = fmt.Sprintf("Write a number with its unit: 1.5 %s.", want.Symbol)
 		}
-		r.add(n, codeWrongType, hint, "%q is no quantity; %s takes %s", clip(n.text), who, wanted)
+		r.addMistake(n, codeWrongType, hint, "%q is no quantity; %s takes %s", clip(n.text), who, wanted)
 	case q.Unit.Symbol == "":
 		hint = fmt.Sprintf("Did you mean %s?", unit.Quantity{Digits: q.Digits, Unit: want})
-		r.add(n, codeMissingUnit, hint, "%q has no unit; %s takes %s", n.text, who, wanted)
+		r.addMistake(n, codeMissingUnit, hint, "%q has no unit; %s takes %s", n.text, who, wanted)
 	default:
 		// A square or a rate may have been forgotten, or be one too many.
 		s := q.Unit.Symbol
@@ -80,7 +80,7 @@ func (r *report) wrong(n *node, q unit.Quantity, err error, want unit.Unit, who 
 				hint = fmt.Sprintf("Did you mean %s %s?", q.Digits, guess)
 			}
 		}
-		r.add(n, codeDimension, hint, "%q is %s; %s takes %s", n.text, q.Unit.Dimension.Phrase(), who, wanted)
+		r.addMistake(n, codeDimension, hint, "%q is %s; %s takes %s", n.text, q.Unit.Dimension.Phrase(), who, wanted)
 	}
 }
 
@@ -94,12 +94,12 @@ func (r *report) number(n *node, want unit.Unit, name string) (unit.Quantity, bo
 		if q, err := unit.Parse(n.text); err == nil {
 			hint = fmt.Sprintf("Write %s without quotes.", q)
 		}
-		r.add(n, codeWrongType, hint, "%q is text; %s takes a plain number", clip(n.text), who)
+		r.addMistake(n, codeWrongType, hint, "%q is text; %s takes a plain number", clip(n.text), who)
 		return unit.Quantity{}, false
 	}
 	q, ok := r.written(n, want, who)
 	if ok && !faithful(q.Rat(want)) {
-		r.add(n, codeOutOfRange, "", "%s", inexact(q.Rat(want)))
+		r.addMistake(n, codeOutOfRange, "", "%s", inexact(q.Rat(want)))
 		ok = false
 	}
 	return q, ok
@@ -144,9 +144,9 @@ func (r *report) level(n *node, p space.Param) (int, bool) {
 		i, ok := p.Level(space.Value{Label: n.str()})
 		switch {
 		case n.kind != stringKind:
-			r.add(n, codeWrongType, oneOf(n.text, p.Labels), "parameter %q takes a label, not %s", p.Name, n.kind)
+			r.addMistake(n, codeWrongType, oneOf(n.text, p.Labels), "parameter %q takes a label, not %s", p.Name, n.kind)
 		case !ok || n.text == "":
-			r.add(n, codeNoLevel, oneOf(n.text, p.Labels), "parameter %q has no level %q", p.Name, clip(n.text))
+			r.addMistake(n, codeNoLevel, oneOf(n.text, p.Labels), "parameter %q has no level %q", p.Name, clip(n.text))
 		}
 		return i, ok && n.str() != ""
 	}
@@ -155,7 +155,7 @@ func (r *report) level(n *node, p space.Param) (int, bool) {
 		// Its unit is the one in which it is a level.
 		for bare.Unit = range unit.All() {
 			if _, ok := p.Level(space.Value{Num: bare.In(u)}); ok && bare.Unit.Dimension == u.Dimension {
-				r.add(n, codeMissingUnit, fmt.Sprintf("Did you mean %s?", unit.Format(bare.In(u), u.Symbol)), "%q has no unit; parameter %q takes %s", n.text, p.Name, u.Dimension.Phrase())
+				r.addMistake(n, codeMissingUnit, fmt.Sprintf("Did you mean %s?", unit.Format(bare.In(u), u.Symbol)), "%q has no unit; parameter %q takes %s", n.text, p.Name, u.Dimension.Phrase())
 				return 0, false
 			}
 		}
@@ -166,7 +166,7 @@ func (r *report) level(n *node, p space.Param) (int, bool) {
 	}
 	i, ok := p.Level(space.Value{Num: q.In(u)})
 	if !ok {
-		r.add(n, codeNoLevel, levelHint(q, p), "parameter %q has no level %s", p.Name, n.text)
+		r.addMistake(n, codeNoLevel, levelHint(q, p), "parameter %q has no level %s", p.Name, n.text)
 	}
 	return i, ok
 }

@@ -28,18 +28,18 @@ func (r *report) applySet(root *node, text string, flag int) {
 	at := place{line: 1, column: 1, width: max(1, left), flag: flag}
 	if len(text) > maxFlag || !utf8.ValidString(text) {
 		at.width = 1
-		r.addAt(at, "", codeBadFlag, "", "the flag is too long, or no UTF-8 text")
+		r.addMistakeAt(at, "", codeBadFlag, "", "the flag is too long, or no UTF-8 text")
 		return
 	}
 	steps, bad := splitPath(path, flag)
 	switch {
 	case !ok:
-		r.addAt(at, "", codeBadFlag, "Write --set spec.budget.trials=900.", "the flag has no \"=\"")
+		r.addMistakeAt(at, "", codeBadFlag, "Write --set spec.budget.trials=900.", "the flag has no \"=\"")
 	case bad != "":
-		r.addAt(at, "", codeBadFlag, "Write --set spec.constraints[0].max=\"7 mm2\".", "%s", bad)
+		r.addMistakeAt(at, "", codeBadFlag, "Write --set spec.constraints[0].max=\"7 mm2\".", "%s", bad)
 	case strings.TrimSpace(value) == "":
 		at.column, at.width = left+2, 1
-		r.addAt(at, "", codeBadFlag, "null removes a field.", "the flag has no value")
+		r.addMistakeAt(at, "", codeBadFlag, "null removes a field.", "the flag has no value")
 	default:
 		before := len(r.found)
 		if v := readYAML(r, []byte(value), flag, left+1); v != nil && len(r.found) == before {
@@ -114,10 +114,10 @@ func (r *report) slot(n *node, s step, last bool) **node {
 	}
 	switch {
 	case n.kind != want:
-		r.addAt(s.place, "", codeBadFlag, "", "the path goes through %s, which has nothing below it by that name", n.kind)
+		r.addMistakeAt(s.place, "", codeBadFlag, "", "the path goes through %s, which has nothing below it by that name", n.kind)
 		return nil
 	case want == listKind && s.index > len(n.items):
-		r.addAt(s.place, "", codeBadFlag, "The next item is ["+strconv.Itoa(len(n.items))+"].", "the list has %d items, so there is no [%d]", len(n.items), s.index)
+		r.addMistakeAt(s.place, "", codeBadFlag, "The next item is ["+strconv.Itoa(len(n.items))+"].", "the list has %d items, so there is no [%d]", len(n.items), s.index)
 		return nil
 	case want == listKind:
 		if s.index == len(n.items) {

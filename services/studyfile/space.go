@@ -58,7 +58,7 @@ func (b *builder) narrow(s *node) {
 			case b.full():
 				return
 			case key == "restrict" && s.at("fix", e.key) != nil:
-				b.addAt(e.place, e.value.pointer, codeContradicts, "Remove one of them.", "the parameter %q is in fix already", e.key)
+				b.addMistakeAt(e.place, e.value.pointer, codeContradicts, "Remove one of them.", "the parameter %q is in fix already", e.key)
 			default:
 				b.keepLevels(e, key+"ed", values)
 			}
@@ -75,7 +75,7 @@ func (b *builder) keepLevels(e entry, verb string, values []*node) {
 		for _, p := range b.spec.Parameters {
 			names = append(names, p.Name)
 		}
-		b.addAt(e.place, e.value.pointer, codeUnknownName, oneOf(e.key, names), "there is no parameter %q that could be %s", clip(e.key), verb)
+		b.addMistakeAt(e.place, e.value.pointer, codeUnknownName, oneOf(e.key, names), "there is no parameter %q that could be %s", clip(e.key), verb)
 		return
 	}
 	p := &b.spec.Parameters[i]
@@ -137,7 +137,7 @@ func (b *builder) expression(n *node, rule events.Rule) {
 		at.column += broken.Column - 1 + quoted/2
 		at.width = 1
 	}
-	b.addAt(at, n.pointer, codeExpression, "", "%s", broken.Message)
+	b.addMistakeAt(at, n.pointer, codeExpression, "", "%s", broken.Message)
 }
 
 // conditions reads `when` of own parameters. Each is compiled by itself, so that
@@ -153,12 +153,12 @@ func (b *builder) conditions(own *node) {
 		rule := events.Rule{ID: events.ConditionID(b.own[i].Name), Expr: when.text}
 		nodes[rule.ID] = when
 		if slices.ContainsFunc(b.spec.Rules, func(r events.Rule) bool { return r.ID == rule.ID }) {
-			b.add(when, codeDuplicate, "Give that rule another id.", "the rule %q is here already; it is the name of this condition", rule.ID)
+			b.addMistake(when, codeDuplicate, "Give that rule another id.", "the rule %q is here already; it is the name of this condition", rule.ID)
 			continue
 		}
 		b.expression(when, rule)
 	}
 	if broken, ok := errors.AsType[*events.RuleError](events.CompileConditions(b.spec.Parameters)); ok && len(b.found) == before {
-		b.add(nodes[broken.ID], codeContradicts, "Write the condition with other parameters.", "%s", broken.Message)
+		b.addMistake(nodes[broken.ID], codeContradicts, "Write the condition with other parameters.", "%s", broken.Message)
 	}
 }

@@ -26,8 +26,8 @@ type Catalog struct {
 	// AlgorithmNames are the names for hints, and, when Algorithm is set, the
 	// names that exist.
 	AlgorithmNames []string
-	// ManyNames are the strategies that search several objectives; nil means all.
-	ManyNames []string
+	// MultiObjectiveNames are the strategies that search several objectives; nil means all.
+	MultiObjectiveNames []string
 }
 
 func (c Catalog) templateNames() (names []string) {
@@ -88,7 +88,7 @@ func read(r *report, src []byte, opts Options) (root *node) {
 	}
 	switch text := bytes.TrimSpace(src); {
 	case opts.Published && len(text) > 0 && text[0] != '{':
-		r.addAt(place{line: 1, column: 1, width: 1}, "", codeSyntax, "Publish the study in JSON.", "a published study is a JSON object")
+		r.addMistakeAt(place{line: 1, column: 1, width: 1}, "", codeSyntax, "Publish the study in JSON.", "a published study is a JSON object")
 	case opts.Published, len(text) > 0 && text[0] == '{' && json.Valid(src):
 		root = readJSON(r, src)
 	default:
@@ -114,20 +114,20 @@ func read(r *report, src []byte, opts Options) (root *node) {
 func readable(r *report, src []byte) bool {
 	at := place{line: 1, column: 1, width: 1}
 	if len(src) > events.MaxSpecBytes {
-		r.addAt(at, "", codeTooLarge, "", "the study has %d bytes, at most %d are allowed", len(src), events.MaxSpecBytes)
+		r.addMistakeAt(at, "", codeTooLarge, "", "the study has %d bytes, at most %d are allowed", len(src), events.MaxSpecBytes)
 		return false
 	}
 	for i := 0; i < len(src); {
 		c, size := utf8.DecodeRune(src[i:])
 		switch {
 		case c == utf8.RuneError && size == 1:
-			r.addAt(at, "", codeSyntax, "Save the file as UTF-8.", "byte 0x%02x is no UTF-8 text", src[i])
+			r.addMistakeAt(at, "", codeSyntax, "Save the file as UTF-8.", "byte 0x%02x is no UTF-8 text", src[i])
 			return false
 		case c == '\n':
 			at.line, at.column = at.line+1, 0
 		case c == '\r' && i+1 < len(src) && src[i+1] == '\n', c == '\t':
 		case c < ' ', c == 0x7f:
-			r.addAt(at, "", codeSyntax, "Remove it.", "there is a control character (U+%04X)", c)
+			r.addMistakeAt(at, "", codeSyntax, "Remove it.", "there is a control character (U+%04X)", c)
 			return false
 		}
 		i += size
@@ -183,7 +183,7 @@ func (b *builder) build() (*Document, error) {
 		return nil, errors.New("write the normalised study: a number has no JSON")
 	}
 	if most := events.MaxSpecBytes - requestRoom; len(doc.Normalised) > most && !b.opts.Published {
-		b.add(b.root, codeTooLarge, "Use fewer levels, shorter labels, or fewer layers in the study's own networks.",
+		b.addMistake(b.root, codeTooLarge, "Use fewer levels, shorter labels, or fewer layers in the study's own networks.",
 			"the study has %d bytes when all of it is written out, at most %d can be published", len(doc.Normalised), most)
 		return nil, nil
 	}
@@ -205,6 +205,6 @@ func (b *builder) sizes() bool {
 	if batch := b.field("budget", "batch"); batch != nil && m.Pointer == batch.pointer {
 		at = batch
 	}
-	b.add(at, m.Code, m.Hint, "%s", m.Message)
+	b.addMistake(at, m.Code, m.Hint, "%s", m.Message)
 	return false
 }

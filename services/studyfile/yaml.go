@@ -36,7 +36,7 @@ func readYAML(r *report, src []byte, flag, left int) *node {
 		return nil
 	}
 	if len(file.Docs) > 1 {
-		r.addAt(y.place(file.Docs[1].Start, 3), "", codeUnsupported, "Write each study in a file of its own.", "the file holds %d documents, a study file holds one", len(file.Docs))
+		r.addMistakeAt(y.place(file.Docs[1].Start, 3), "", codeUnsupported, "Write each study in a file of its own.", "the file holds %d documents, a study file holds one", len(file.Docs))
 		return nil
 	}
 	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
@@ -51,11 +51,11 @@ func (y *yamlReader) parse(src []byte) (file *ast.File) {
 	defer func() {
 		if p := recover(); p != nil {
 			file = nil
-			y.r.addAt(y.place(nil, 1), "", codeSyntax, "Write the study again in plain block style.", "this is no YAML that can be read")
+			y.r.addMistakeAt(y.place(nil, 1), "", codeSyntax, "Write the study again in plain block style.", "this is no YAML that can be read")
 		}
 	}()
 	if len(src) > events.MaxYAMLBytes {
-		y.r.addAt(y.place(nil, 1), "", codeTooLarge, "Write long lists of levels as a range, or the study in JSON.", "the YAML has %d bytes, at most %d are allowed", len(src), events.MaxYAMLBytes)
+		y.r.addMistakeAt(y.place(nil, 1), "", codeTooLarge, "Write long lists of levels as a range, or the study in JSON.", "the YAML has %d bytes, at most %d are allowed", len(src), events.MaxYAMLBytes)
 		return nil
 	}
 	tokens := lexer.Tokenize(string(src))
@@ -91,10 +91,10 @@ func (y *yamlReader) shallow(tokens token.Tokens) bool {
 		}
 		switch {
 		case keys > events.MaxYAMLKeys:
-			y.r.addAt(y.place(t, 1), "", codeTooLarge, "", "the YAML has %d keys or more, at most %d are allowed", keys, events.MaxYAMLKeys)
+			y.r.addMistakeAt(y.place(t, 1), "", codeTooLarge, "", "the YAML has %d keys or more, at most %d are allowed", keys, events.MaxYAMLKeys)
 			return false
 		case flow > events.MaxStudyDepth || dashes > events.MaxStudyDepth:
-			y.r.addAt(y.place(t, 1), "", codeTooDeep, "", "values are nested more than %d deep", events.MaxStudyDepth)
+			y.r.addMistakeAt(y.place(t, 1), "", codeTooDeep, "", "values are nested more than %d deep", events.MaxStudyDepth)
 			return false
 		}
 	}
@@ -110,7 +110,7 @@ func (y *yamlReader) syntax(err error) {
 	if strings.Contains(message, "\t") || strings.Contains(message, "tab") {
 		message, hint = "a tab cannot indent YAML", "Use spaces."
 	}
-	y.r.addAt(at, "", codeSyntax, hint, "%s", message)
+	y.r.addMistakeAt(at, "", codeSyntax, hint, "%s", message)
 }
 
 // place is the position of a token that is width characters wide.
@@ -143,7 +143,7 @@ func (y *yamlReader) node(n ast.Node, depth int) *node {
 	}
 	if depth > events.MaxStudyDepth {
 		at := y.place(n.GetToken(), 1)
-		y.r.addAt(at, "", codeTooDeep, "", "values are nested more than %d deep", events.MaxStudyDepth)
+		y.r.addMistakeAt(at, "", codeTooDeep, "", "values are nested more than %d deep", events.MaxStudyDepth)
 		return &node{place: at}
 	}
 	out := &node{place: y.scalarPlace(n.GetToken())}
@@ -190,7 +190,7 @@ func (y *yamlReader) unsupported(n ast.Node, out *node) {
 	case *ast.DirectiveNode:
 		what, hint = "a directive (%NAME)", ""
 	}
-	y.r.addAt(out.place, "", codeUnsupported, hint, "%s is not supported in a study", what)
+	y.r.addMistakeAt(out.place, "", codeUnsupported, hint, "%s is not supported in a study", what)
 	out.text = "unsupported"
 }
 
@@ -207,9 +207,9 @@ func (y *yamlReader) mapping(out *node, values []*ast.MappingValueNode, start *t
 		before, twice := first[key]
 		switch {
 		case !ok:
-			y.r.addAt(at, "", codeUnsupported, "A key is plain or quoted text.", "this kind of key is not supported in a study")
+			y.r.addMistakeAt(at, "", codeUnsupported, "A key is plain or quoted text.", "this kind of key is not supported in a study")
 		case twice:
-			y.r.addAt(at, "", codeDuplicate, "Remove one of them.", "the key %q is here twice, first on line %d", key, before.line)
+			y.r.addMistakeAt(at, "", codeDuplicate, "Remove one of them.", "the key %q is here twice, first on line %d", key, before.line)
 		default:
 			first[key] = at
 			out.entries = append(out.entries, entry{key: key, place: at, value: y.node(v.Value, depth+1)})

@@ -36,7 +36,7 @@ const (
 // swaps trials between the arms, pair by pair, and looks at the area between
 // the curves. That test has its level when the sources change nothing, whatever
 // the strategy does.
-func (r *Report) compare(seed uint64, search, control *arm) {
+func (r *Report) compare(seed uint64, search, control *armValues) {
 	n := min(len(search.values), len(control.values))
 	if n == 0 {
 		return

@@ -114,7 +114,7 @@ func NewReport(spec *events.Spec, run string, pins []events.SourcePin, tried []T
 	if o.Goal == "maximize" {
 		sign = -1
 	}
-	var search, control arm
+	var search, control armValues
 	for _, t := range tried {
 		v := math.Inf(1)
 		if t.Feasible {
@@ -136,17 +136,17 @@ func NewReport(spec *events.Spec, run string, pins []events.SourcePin, tried []T
 	return r
 }
 
-// arm is the values of an arm in order, minimised; +Inf where a trial is not
+// armValues is the values of an arm in order, minimised; +Inf where a trial is not
 // feasible.
-type arm struct {
+type armValues struct {
 	known  float64 // best value that cost nothing
 	knew   int
 	values []float64
 }
 
-func (a *arm) record(v float64) { a.values = append(a.values, v) }
+func (a *armValues) record(v float64) { a.values = append(a.values, v) }
 
-func (a *arm) know(v float64) {
+func (a *armValues) know(v float64) {
 	if a.knew == 0 || v < a.known {
 		a.known = v
 	}
@@ -154,14 +154,14 @@ func (a *arm) know(v float64) {
 }
 
 // start is what the arm begins with.
-func (a *arm) start() float64 {
+func (a *armValues) start() float64 {
 	if a.knew == 0 {
 		return math.Inf(1)
 	}
 	return a.known
 }
 
-func (a *arm) summary(sign float64) Arm {
+func (a *armValues) summary(sign float64) Arm {
 	out := Arm{Trials: len(a.values), Known: a.knew, Curve: make([]*float64, 0, len(a.values)+1)}
 	best := a.start()
 	at := func() *float64 {
