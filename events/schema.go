@@ -13,6 +13,7 @@ import (
 )
 
 //go:generate go run ./internal/schemagen
+//go:generate go test -count=1 -run TestDocs . -rewrite
 
 //go:embed schema/*.json
 var schemas embed.FS

@@ -37,6 +37,14 @@ type Spec struct {
 	Duplicates string `json:"duplicates"`
 }
 
+// WithoutNotes returns the specification without what is no part of the study's
+// identity: what people wrote for people.
+func (s *Spec) WithoutNotes() *Spec {
+	bare := *s
+	bare.Labels = nil
+	return &bare
+}
+
 // Parameter is one parameter of the study's space after fix and restrict.
 type Parameter struct {
 	Name   string    `json:"name"`

@@ -55,9 +55,7 @@ func DiffSpecs(have, want *Spec) []string {
 
 // normalise returns the specification as a JSON tree in its normal form.
 func normalise(s *Spec) (any, error) {
-	bare := *s
-	bare.Labels = nil
-	b, err := json.Marshal(bare)
+	b, err := json.Marshal(s.WithoutNotes())
 	if err != nil {
 		return nil, err
 	}

@@ -271,8 +271,8 @@ func differences(studies []*compared) []difference {
 	fields := make([]map[string]string, len(studies))
 	all := map[string]bool{}
 	for i, c := range studies {
-		bare := *c.spec
-		bare.Study, bare.Labels = "", nil
+		bare := c.spec.WithoutNotes()
+		bare.Study = ""
 		fields[i] = map[string]string{}
 		b, err := json.Marshal(bare)
 		if err != nil {
