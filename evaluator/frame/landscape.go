@@ -30,6 +30,9 @@ type Rejection struct {
 	First int `json:"first"`
 }
 
+// HasLandscape reports whether the template says what a landscape needs.
+func (s *Spec) HasLandscape() bool { return len(s.Codes) > 0 && len(s.Targets) > 0 }
+
 // Landscape draws designs at a fixed seed. The error is for a malformed
 // workload.
 func (s *Spec) Landscape(w *workload.Workload, draws int, seed uint64) (Landscape, error) {

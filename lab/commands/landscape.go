@@ -6,9 +6,11 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 
 	"apollo/evaluator"
 	"apollo/evaluator/frame"
+	"apollo/evaluator/template"
 	"apollo/evaluator/workload"
 	"apollo/events"
 	"apollo/optimizer/space"
@@ -19,6 +21,28 @@ import (
 // landscapeBudgets are the area limits of the paper's studies, in mm²
 // (arXiv 2102.01723, Section 4).
 func landscapeBudgets() []float64 { return []float64{4.8, 5.8, 6.8} }
+
+// landscapeNames are the templates that say what a landscape needs.
+func landscapeNames() []string {
+	var names []string
+	for _, x := range template.All() {
+		if x.HasLandscape() {
+			names = append(names, x.Name)
+		}
+	}
+	return names
+}
+
+func landscapeOf(name string) (*frame.Spec, error) {
+	x, ok := template.Named(name)
+	switch {
+	case !ok:
+		return nil, cli.Hinted(cli.ExitNotFound, "--landscape takes: "+strings.Join(landscapeNames(), ", "), fmt.Errorf("no template is called %q", name))
+	case !x.HasLandscape():
+		return nil, cli.Usagef("template %s has no target networks to draw a landscape for: want %s", name, strings.Join(landscapeNames(), ", "))
+	}
+	return x, nil
+}
 
 // landscapeReport is what the space of a template looks like for the networks
 // that it is searched for.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"apollo/evaluator/template"
 	"apollo/lab/validate"
 	"apollo/services/cli"
 )
@@ -18,23 +17,29 @@ import (
 // ValidateCommand is `apollo validate`.
 func (a *Lab) ValidateCommand() *cobra.Command {
 	var refs string
-	var verbose, landscape bool
+	var verbose bool
+	var landscape string
+	drawn := landscapeNames()
 	c := &cobra.Command{
 		Use: "validate", Short: "Compare the cost model with independent references, side by side",
 		Long: `Compare the cost model with references that this project did not make: silicon, RTL
 simulation, other models, compilers. Every row of every file that is there is judged by
 the tolerance of its reference; files that are not there are listed. It exits with 1 when
 a row is outside its tolerance or could not be read, with 3 when nothing was compared.
-With --landscape it needs no reference: it draws 100,000 designs of template ` + template.All()[0].Name + ` for each
-target network, proves the optimum of each within 4.8, 5.8 and 6.8 mm2, and prints how many
+With --landscape TEMPLATE it needs no reference: it draws 100,000 designs of the template
+for each of its target networks, proves the optimum of each within 4.8, 5.8 and 6.8 mm2, and prints how many
 designs each rule rejects, the optima and their levels, and how good each network's
 optimum is for the others. That takes a minute or two.`,
-		Example: "  apollo validate --refs ../shared/refs\n  apollo validate --landscape",
+		Example: "  apollo validate --refs ../shared/refs\n  apollo validate --landscape " + drawn[0],
 		Args:    cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if landscape {
+			if landscape != "" {
 				const draws = 100_000
-				report, err := a.landscape(c.Context(), template.All()[0], draws)
+				x, err := landscapeOf(landscape)
+				if err != nil {
+					return err
+				}
+				report, err := a.landscape(c.Context(), x, draws)
 				if err != nil {
 					return err
 				}
@@ -48,7 +53,8 @@ optimum is for the others. That takes a minute or two.`,
 		},
 	}
 	c.Flags().StringVar(&refs, "refs", cli.EnvOr("APOLLO_REFS", "../shared/refs"), "`folder` with the reference files (APOLLO_REFS)")
-	c.Flags().BoolVar(&landscape, "landscape", false, "describe the space of template "+template.All()[0].Name+" instead")
+	c.Flags().StringVar(&landscape, "landscape", "", "describe the space of a `template` instead: "+strings.Join(drawn, ", "))
+	_ = c.RegisterFlagCompletionFunc("landscape", cobra.FixedCompletions(drawn, cobra.ShellCompDirectiveNoFileComp))
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "name the rows behind every error")
 	return c
 }
