@@ -292,18 +292,15 @@ func (w *archive) shutDown(ctx context.Context, cause error) error {
 
 // retry calls f until it does not fail for want of the bus.
 func (w *archive) retry(ctx context.Context, what string, f func(context.Context) error) error {
-	wait := messages.RetryFirst
+	var wait messages.Backoff
 	for {
 		err := f(ctx)
 		if err == nil || !errors.Is(err, events.ErrUnreachable) {
 			return err
 		}
 		w.log.Warn("the bus cannot be reached: trying again", "doing", what, "error", err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait):
-			wait = min(2*wait, messages.RetryMax)
+		if err := wait.Wait(ctx); err != nil {
+			return err
 		}
 	}
 }

@@ -313,7 +313,7 @@ func (w *archive) close(ctx context.Context, r *archiveRun) error {
 // persist repeats a write to the log's directory until it succeeds, ctx ends,
 // or the store is stopped.
 func (w *archive) persist(ctx context.Context, what string, write func() error) error {
-	wait := messages.RetryFirst
+	wait := messages.Backoff{Most: archiveRetryMax}
 	for {
 		err := write()
 		if err == nil {
@@ -324,11 +324,8 @@ func (w *archive) persist(ctx context.Context, what string, write func() error) 
 		}
 		w.log.Debug("write the trial log", "doing", what, "error", err)
 		w.sayStuck(ctx, err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait):
-			wait = min(2*wait, archiveRetryMax)
+		if err := wait.Wait(ctx); err != nil {
+			return err
 		}
 	}
 }

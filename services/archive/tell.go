@@ -106,7 +106,7 @@ func stuckArchive(dir string, err error) *events.Waiting {
 
 // openStore opens the trial log. A disk without room is waited for.
 func (a *Archiver) openStore(ctx context.Context, logger *slog.Logger, present *archivePresence) (*archiver.Store, error) {
-	wait := messages.RetryFirst
+	wait := messages.Backoff{Most: archiveRetryMax}
 	for {
 		store, err := archiver.Open(a.Dir, archiver.Options{Failpoint: a.Failpoint, Plain: a.Plain, Logger: logger})
 		if err == nil || !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
@@ -114,11 +114,8 @@ func (a *Archiver) openStore(ctx context.Context, logger *slog.Logger, present *
 			return store, err
 		}
 		present.waits(stuckArchive(a.Dir, err), 0, err)
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(wait):
-			wait = min(2*wait, archiveRetryMax)
+		if err := wait.Wait(ctx); err != nil {
+			return nil, err
 		}
 	}
 }

@@ -13,10 +13,6 @@ import (
 )
 
 const (
-	// RetryFirst and retryMax bound the wait before the bus is tried again.
-	RetryFirst = 100 * time.Millisecond
-	// RetryMax is the longest.
-	RetryMax = 10 * time.Second
 	// FullHint is what to do about a full stream.
 	FullHint = "free disk space or remove ended studies with apollo study rm"
 	// TraceParent is the header of the W3C trace context: the one that travels

@@ -25,7 +25,7 @@ func (o *owner) retry(ctx context.Context, what string, f func(context.Context) 
 // retryServing is retry that carries out requests between two tries: f must
 // leave the machine as the log has it when it fails.
 func (o *owner) retryServing(ctx context.Context, what string, requests <-chan ownerRequest, f func(context.Context) error) error {
-	wait := messages.RetryFirst
+	var wait messages.Backoff
 	defer o.stuck.Store(nil)
 	for {
 		err := f(ctx)
@@ -45,8 +45,8 @@ func (o *owner) retryServing(ctx context.Context, what string, requests <-chan o
 			return ctx.Err()
 		case r := <-requests:
 			r.reply <- o.request(r.ctx, r.control) //nolint:contextcheck // it ends with who asked
-		case <-time.After(wait):
-			wait = min(2*wait, messages.RetryMax)
+		case <-time.After(wait.Pause()):
+			wait.Grow()
 		}
 		if s := o.stuck.Load(); requests != nil && s != nil && time.Since(s.since) >= stuckBefore {
 			if err := o.appendWaiting(ctx, stuckWaiting(s.err)); err != nil {
