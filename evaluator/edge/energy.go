@@ -46,11 +46,11 @@ func breakdown(values []float64, names ...string) report.Breakdown {
 // addLayer adds the dynamic energy of a layer in pJ; scale makes J of it.
 func (e *energy) addLayer(m *machine, s *shape, cost *layerCost, st *step) {
 	program := st.entries * m.instructionEntryBytes
-	e[energyOffChip] += float64(s.weights+program+st.spill) * m.dramPJ
+	e[energyOffChip] += float64(s.weights+program+st.border) * m.dramPJ
 	t := &cost.traffic
 	e[energyParameterMemory] += m.parameter.of(t.parameterRead, t.parameterWrite)
-	// Exchanged and spilled activations pass the activation memory.
-	e[energyActivationMemory] += float64(cost.exchange*cost.activePEs+st.spill) * m.activationPJ
+	// Exchanged activations, and those that cross the border, pass the activation memory.
+	e[energyActivationMemory] += float64(cost.exchange*cost.activePEs+st.border) * m.activationPJ
 	e[energyInstructionMemory] += float64(st.entries+st.tiles) * m.instructionPJ
 	e[energyPEMemory] += m.pe.of(t.peRead, t.peWrite)
 	e[energyCoreMemory] += m.core.of(t.coreRead, t.coreWrite)
@@ -60,7 +60,7 @@ func (e *energy) addLayer(m *machine, s *shape, cost *layerCost, st *step) {
 	} else {
 		e[energyArithmetic] += float64(s.macs) * m.macPJ
 	}
-	e[energyMesh] += float64(cost.exchange*cost.activePEs)*m.hopPJ + float64(st.spill)*m.hopPJ
+	e[energyMesh] += float64(cost.exchange*cost.activePEs)*m.hopPJ + float64(st.border)*m.hopPJ
 }
 
 func (e *energy) scale() {

@@ -27,15 +27,29 @@ func (b *bound) Explain(d frame.Design, _ []report.Given) (frame.Explained, erro
 		n := frame.NetworkParts{Totals: s.totals[i], Energy: e.parts()}
 		for at := range net.layers {
 			shape := net.layers[at].shape
-			n.Layers = append(n.Layers, m.explainLayer(&b.shapes[shape], &s.costs[shape], &s.steps[at]))
-			n.ProgramEntries += s.steps[at].entries
+			y, st := &net.layers[at], &s.steps[at]
+			crossing := y.crossing(m, &b.shapes[shape], st)
+			n.Crossing = n.Crossing.Plus(crossing)
+			n.Layers = append(n.Layers, m.explainLayer(&b.shapes[shape], &s.costs[shape], st, crossing))
+			n.ProgramEntries += st.entries
 		}
 		x.Networks = append(x.Networks, n)
 	}
 	return x, nil
 }
 
-func (m *machine) explainLayer(s *shape, cost *layerCost, st *step) report.Layer {
+// crossing lists what crosses the chip's border with a layer.
+func (y *layer) crossing(m *machine, s *shape, st *step) report.Counts {
+	return report.Counts{
+		{Name: "weights", Value: s.weights},
+		{Name: "program", Value: st.entries * m.instructionEntryBytes},
+		{Name: "inputs", Value: y.arrives},
+		{Name: "outputs", Value: y.leaves},
+		{Name: "spills", Value: st.spill},
+	}
+}
+
+func (m *machine) explainLayer(s *shape, cost *layerCost, st *step, crossing report.Counts) report.Layer {
 	longest := max(cost.compute, cost.port, cost.bus, cost.link)
 	r := report.Layer{
 		Cycles: st.cycles, ComputeCycles: cost.compute, MemoryCycles: longest - cost.compute,
@@ -47,6 +61,7 @@ func (m *machine) explainLayer(s *shape, cost *layerCost, st *step) report.Layer
 			{Name: "output_tiles", Value: st.tiles},
 			{Name: "spill_bytes", Value: st.spill},
 		},
+		Crossing: crossing,
 	}
 	r.SerialCycles = r.Cycles - r.ComputeCycles - r.MemoryCycles - r.IOCycles - r.InstructionCycles
 	r.Bottleneck = bottleneck(cost, st, r.SerialCycles)
@@ -59,7 +74,7 @@ func (m *machine) explainLayer(s *shape, cost *layerCost, st *step) report.Layer
 		pe, core = m.explainMapping(s, cost, &r)
 	}
 	r.Bytes = report.Counts{
-		{Name: report.OffChip, Value: s.weights + st.entries*m.instructionEntryBytes + st.spill},
+		{Name: report.OffChip, Value: crossing.Total()},
 		{Name: "parameter_memory", Value: cost.traffic.parameterRead + cost.traffic.parameterWrite},
 		{Name: "pe_memory", Value: pe},
 		{Name: "core_memory", Value: core},

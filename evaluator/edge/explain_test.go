@@ -58,11 +58,15 @@ func sums(t *testing.T, r *report.Design) {
 		var seconds, layers float64
 		joules := *n.Metrics.Of("energy_j")
 		adds(t, "energy", n.Energy.Total(), joules, tolerance)
+		crosses := n.Crossing.Total()
+		adds(t, "what crosses the border", float64(crosses), float64(n.OffChipBytes), 0)
+		adds(t, "energy of what crosses", float64(crosses)*declared().Node.DRAMPJPerByte*1e-12, n.Energy[energyOffChip].Value, tolerance)
 		for _, l := range r.Layers {
 			if l.Network != n.Name {
 				continue
 			}
 			seconds += l.LatencySeconds
+			adds(t, "what crosses the border", float64(l.Crossing.Total()), float64(l.Bytes.Of(report.OffChip)), 0)
 			layers += l.EnergyJ
 			if sum := l.ComputeCycles + l.MemoryCycles + l.IOCycles + l.InstructionCycles + l.SerialCycles; sum != l.Cycles {
 				t.Fatalf("layer %s: the parts are %d cycles, the whole %d", l.ID, sum, l.Cycles)

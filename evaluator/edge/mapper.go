@@ -246,7 +246,8 @@ func (q *search) slices(c *choice) (in, out int64) {
 	if s.channel == model.G {
 		depth, outputs = channels*b[model.C], channels*b[model.K]
 	}
-	in = min(b[model.N]*depth*height*width*s.p.Bytes[model.Inputs], s.in)
+	in = min(b[model.N]*depth*height*width*s.p.Bytes[model.Inputs], s.in-s.aside)
+	in += model.CeilDiv(s.aside, c.nx*c.ny)
 	return in, b[model.N] * outputs * rows * cols * s.p.Bytes[model.Outputs]
 }
 

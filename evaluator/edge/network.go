@@ -13,8 +13,6 @@ type network struct {
 	*frame.Network
 	layers []layer // of Network.Layers
 	limits limits
-	// input and output are the bytes that enter and leave the chip.
-	input, output int64
 }
 
 // layer is one layer in execution order.
@@ -27,20 +25,26 @@ type layer struct {
 	// output rows. Layers without multiplications stage no rows.
 	groups, window, row, rows int64
 	lanesSpread               bool
-	// idle is the bytes that are alive beside the layer's own input and output.
-	idle int64
+	// arrives and leaves are the bytes of the network's inputs and outputs that
+	// cross the chip's border with the layer; idle those that wait beside it for
+	// later layers, idleInputs those of idle that came from outside.
+	arrives, leaves, idle, idleInputs int64
 }
 
 // newNetwork prepares a network and adds the shapes that are new to shapes.
 func newNetwork(n *frame.Network, shapes *[]shape) (network, error) {
 	net := network{Network: n}
-	live := n.Workload.LiveBytes()
+	lives := n.Workload.Lives()
 	for _, l := range n.Layers {
 		s, err := newShape(l.Layer, n.Workload.Precision)
 		if err != nil {
 			return net, err
 		}
-		y := layer{shape: slices.Index(*shapes, s), idle: max(live[l.At]-s.in-s.out, 0)}
+		life := &lives[l.At]
+		y := layer{
+			shape: slices.Index(*shapes, s), arrives: life.Arrives, leaves: life.Leaves,
+			idle: life.Waiting, idleInputs: life.WaitingInputs,
+		}
 		if y.shape < 0 {
 			y.shape = len(*shapes)
 			*shapes = append(*shapes, s)
@@ -50,8 +54,6 @@ func newNetwork(n *frame.Network, shapes *[]shape) (network, error) {
 		}
 		net.layers = append(net.layers, y)
 	}
-	net.input = (*shapes)[net.layers[0].shape].in
-	net.output = (*shapes)[net.layers[len(net.layers)-1].shape].out
 	net.limits = newLimits(net.layers, *shapes)
 	return net, nil
 }

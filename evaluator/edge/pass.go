@@ -11,7 +11,8 @@ import (
 type step struct {
 	bands, tiles, rolled int64 // bands of input, output tiles issued, of them from a loop
 	entries              int64 // instruction entries
-	spill                int64 // bytes of activations that cross the chip's border
+	spill                int64 // bytes of activations that cross the chip's border because they do not fit
+	border               int64 // those, and the network's inputs and outputs
 	load                 int64 // bytes of weights and program that the layer must wait for
 	onChip               int64 // cycles on chip without the serial cost
 	io                   int64 // cycles of off-chip transfers
@@ -19,11 +20,11 @@ type step struct {
 }
 
 // program sizes the network's program and reports whether it fits. Tiles are
-// issued from loops; what is left of the instruction memory unrolls the first
-// of them.
+// issued from loops; what is left of the instruction memory unrolls the same
+// share of every layer's, so that no layer's depends on where it stands.
 func (b *bound) program(net *network, m *machine, costs []layerCost, steps []step) *evaluator.Reason {
 	activationBytes := m.ActivationMemory * m.activationEntryBytes
-	var total int64
+	var total, tiles int64
 	for i := range net.layers {
 		y, st := &net.layers[i], &steps[i]
 		cost := &costs[y.shape]
@@ -31,15 +32,16 @@ func (b *bound) program(net *network, m *machine, costs []layerCost, steps []ste
 		*st = step{bands: bands, tiles: max(bands, cuts*cost.steps)}
 		st.entries = m.layerEntries + m.peEntries*cost.activePEs + m.bandEntries*st.bands + m.tileEntries*st.tiles
 		total += st.entries
+		tiles += st.tiles
 	}
 	if total > m.InstructionMemory {
 		return b.explainProgram(net, m, steps, total)
 	}
-	room := (m.InstructionMemory - total) / m.unrolledEntries
-	for i := range net.layers {
-		st := &steps[i]
-		st.rolled = max(st.tiles-room, 0)
-		room -= st.tiles - st.rolled
+	if rolled := tiles - (m.InstructionMemory-total)/m.unrolledEntries; rolled > 0 {
+		for i := range net.layers {
+			st := &steps[i]
+			st.rolled = model.CeilDiv(st.tiles*rolled, tiles)
+		}
 	}
 	return nil
 }
@@ -67,30 +69,26 @@ func (b *bound) programFix(total int64) string {
 }
 
 // time plays the layers in order. The off-chip interface serves, for each
-// layer, the activations that do not fit on chip, then what is missing of its
+// layer, the network's inputs that it is the first to read, the outputs that it
+// writes and the activations that do not fit on chip, then what is missing of its
 // program and weights, and fills the parameter memory with the weights of later
 // layers while it is idle. It rests while a layer starts.
 func (net *network) time(m *machine, shapes []shape, costs []layerCost, steps []step) int64 {
 	capacity := m.ParameterMemory * m.parameterEntryBytes
-	var total, staged, spilled int64
+	var total, staged int64
+	var out outside
 	resident := m.ResidentBytes
 	for i := range net.layers {
 		y, st := &net.layers[i], &steps[i]
 		s, cost := &shapes[y.shape], &costs[y.shape]
-		st.spill, spilled = m.spill(y, cost, spilled)
-		if i == 0 {
-			st.spill += net.input
-		}
-		if i == len(net.layers)-1 {
-			st.spill += net.output
-		}
+		st.cross(y, m.spill(y, cost, &out))
 		need := s.weights + st.entries*m.instructionEntryBytes
 		if resident > 0 {
 			need, resident = max(need-resident, 0), max(resident-need, 0)
 		}
 		st.load = max(need-staged, 0)
 		st.onChip = cost.cycles + st.bands*m.bandCycles + st.rolled*m.loopCycles
-		bytes := st.spill + st.load
+		bytes := st.border + st.load
 		st.io = model.CeilDiv(bytes*milli, m.ioRate)
 		busy := max(st.onChip, st.io)
 		idle := busy*m.ioRate/milli - bytes
@@ -104,16 +102,31 @@ func (net *network) time(m *machine, shapes []shape, costs []layerCost, steps []
 	return total
 }
 
+// cross notes what of a layer's activations crosses the chip's border.
+func (st *step) cross(y *layer, spill int64) {
+	st.spill, st.border = spill, y.arrives+y.leaves+spill
+}
+
+// outside is the bytes of idle tensors that have left the chip: of inputs,
+// which are outside as well, and of others.
+type outside struct{ inputs, others int64 }
+
 // spill returns the bytes that cross the chip's border because a layer's
-// activations do not fit the PE memories, and how many bytes of idle tensors
-// are outside. Idle tensors leave first, once, and come back once; they stay
-// out until they die.
-func (m *machine) spill(y *layer, cost *layerCost, outside int64) (bytes, nowOutside int64) {
-	own := max(cost.need-m.PEMemory, 0) * cost.activePEs
+// activations do not fit the PE memories. What a layer needs beyond them
+// streams; inputs that arrive and outputs that leave with it do so anyway.
+// Idle tensors leave first, inputs before others, and stay out until they die:
+// each comes back once, and others than inputs are written once.
+func (m *machine) spill(y *layer, cost *layerCost, out *outside) int64 {
+	own := max(max(cost.need-m.PEMemory, 0)*cost.activePEs-y.arrives-y.leaves, 0)
 	room := max(m.PEMemory-cost.need, 0)*cost.activePEs + (m.PEs()-cost.activePEs)*m.PEMemory
-	outside = min(outside, y.idle)
-	leaving := max(y.idle-room-outside, 0)
-	return own + 2*leaving, outside + leaving
+	out.inputs = min(out.inputs, y.idleInputs)
+	out.others = min(out.others, y.idle-y.idleInputs)
+	leaving := max(y.idle-room-out.inputs-out.others, 0)
+	inputs := min(leaving, y.idleInputs-out.inputs)
+	others := leaving - inputs
+	out.inputs += inputs
+	out.others += others
+	return own + inputs + 2*others
 }
 
 // energy returns the network's energy in J, by part.

@@ -35,16 +35,17 @@ func TestBoundsHold(t *testing.T) {
 	feasibleChips(b, 3, 500, func(_ *rand.Rand, c chip, s *scratch) {
 		for i := range b.nets {
 			net := &b.nets[i]
-			var macs, bytes int64
+			var macs, bytes, border int64
 			for at, y := range net.layers {
 				macs += net.Layers[at].MACs()
 				bytes += b.shapes[y.shape].weights
+				border += y.arrives + y.leaves
 			}
 			seconds := s.totals[i].Seconds
 			if floor := float64(macs) / float64(c.MACs()) / float64(c.clock()); seconds < floor {
 				t.Fatalf("%s on %+v: %g s beat the peak rate's %g s", net.Name, c, seconds, floor)
 			}
-			if floor := float64(bytes+net.input+net.output) / float64(c.IOBandwidth); seconds < floor {
+			if floor := float64(bytes+border) / float64(c.IOBandwidth); seconds < floor {
 				t.Fatalf("%s on %+v: %g s beat the interface's %g s", net.Name, c, seconds, floor)
 			}
 		}

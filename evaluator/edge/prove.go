@@ -144,33 +144,28 @@ func (p *probe) bound(costs []layerCost, low *chip) bool {
 }
 
 // least returns cycles that no order of off-chip transfers gets below, and
-// leaves each layer's spill in its step. m has the largest parameter memory,
+// leaves in each step what crosses the border. m has the largest parameter memory,
 // steps the fewest bands, tiles and entries.
 //
-// A layer lasts at least its time on chip and that of its spill. Up to the end
+// A layer lasts at least its time on chip and that of the activations that cross. Up to the end
 // of a layer, everything that it and the layers before it need from off-chip
 // has passed the interface, which rests while layers start; and of what the
 // layers from any j on need, all but a full parameter memory has passed it
 // since j began.
 func (net *network) least(m *machine, shapes []shape, costs []layerCost, steps []step) int64 {
 	capacity := m.ParameterMemory * m.parameterEntryBytes
-	var busy, bytes, spilled int64
+	var busy, bytes int64
+	var out outside
 	var ahead int64 // the most that busy time is ahead of transfers at the start of a layer, in bytes x milli
 	for i := range net.layers {
 		y, st := &net.layers[i], &steps[i]
 		s, cost := &shapes[y.shape], &costs[y.shape]
-		st.spill, spilled = m.spill(y, cost, spilled)
-		if i == 0 {
-			st.spill += net.input
-		}
-		if i == len(net.layers)-1 {
-			st.spill += net.output
-		}
+		st.cross(y, m.spill(y, cost, &out))
 		onChip := cost.cycles + st.bands*m.bandCycles + st.rolled*m.loopCycles
 		ahead = max(ahead, busy*m.ioRate-bytes*milli)
-		bytes += s.weights + st.entries*m.instructionEntryBytes + st.spill
+		bytes += s.weights + st.entries*m.instructionEntryBytes + st.border
 		passed := max(bytes*milli, ahead+(bytes-capacity)*milli)
-		busy = max(busy+max(onChip, model.CeilDiv(st.spill*milli, m.ioRate)), model.CeilDiv(passed, m.ioRate))
+		busy = max(busy+max(onChip, model.CeilDiv(st.border*milli, m.ioRate)), model.CeilDiv(passed, m.ioRate))
 	}
 	return busy + int64(len(net.layers))*m.layerCycles
 }

@@ -19,6 +19,9 @@ type shape struct {
 	channel model.Dim
 	// Sizes in bytes: input and output activations, and weights with bias.
 	in, out, weights int64
+	// aside is the part of in that goes the way of weights: the second operand of
+	// a product of activations.
+	aside int64
 	// height and width of the input, and its channels over all groups.
 	height, width, depth int64
 	// What every mapping needs of the loops: macs is their product and outputs
@@ -57,6 +60,9 @@ func newShape(l *workload.Layer, bits workload.Precision) (shape, error) {
 	s.height, s.width = max(l.H, 1), max(l.W, 1)
 	if l.Op == workload.GEMM || l.Op == workload.MatMul || l.Op == workload.RNN {
 		s.height, s.width = b[model.P], 1
+	}
+	if l.Op == workload.MatMul {
+		s.aside = min(s.p.Elements(model.Weights, b)*s.p.Bytes[model.Inputs], s.in)
 	}
 	s.depth = b[model.G] * b[model.C]
 	s.macs = s.p.MACs()

@@ -115,7 +115,7 @@ func (s *Spec) Inspect(networks []evaluator.Network, p report.Point, given []rep
 
 // network adds a network and its layers to a report.
 func (e *taskEvaluator) network(m Machine, net *Network, x *NetworkParts, r *report.Design) {
-	n := report.Network{Name: net.Name, Weight: net.Weight, Energy: x.Energy, ProgramEntries: x.ProgramEntries}
+	n := report.Network{Name: net.Name, Weight: net.Weight, Energy: x.Energy, ProgramEntries: x.ProgramEntries, Crossing: x.Crossing}
 	for _, metric := range e.report(m, []Totals{x.Totals}) {
 		if !metric.Cheap {
 			n.Metrics = append(n.Metrics, metric)

@@ -162,6 +162,8 @@ type NetworkParts struct {
 	// ProgramEntries of an instruction memory hold the program, 0 where there is
 	// none.
 	ProgramEntries int64
+	// Crossing is what crosses the chip's border by kind, where the model knows.
+	Crossing report.Counts
 	// Layers are those of Network.Layers. The frame fills in names, latency,
 	// utilisation and roofline.
 	Layers []report.Layer

@@ -117,6 +117,8 @@ type Network struct {
 	// ProgramEntries of the instruction memory hold the program, 0 where a
 	// template has none. OffChipBytes cross the chip's border.
 	ProgramEntries, OffChipBytes int64
+	// Crossing says what they are, where a template knows; they sum to them.
+	Crossing Counts
 	// Roofline is where the whole network stands.
 	Roofline Roofline
 }
@@ -128,7 +130,11 @@ func (n *Network) MarshalJSON() ([]byte, error) {
 	if n.ProgramEntries > 0 {
 		f = append(f, Field{"program_entries", n.ProgramEntries})
 	}
-	return append(f, Field{"off_chip_bytes", n.OffChipBytes}, Field{"roofline", &n.Roofline}).MarshalJSON()
+	f = append(f, Field{"off_chip_bytes", n.OffChipBytes})
+	if len(n.Crossing) > 0 {
+		f = append(f, Field{"crossing_bytes", n.Crossing})
+	}
+	return append(f, Field{"roofline", &n.Roofline}).MarshalJSON()
 }
 
 // Latency says what the latency is spent on, in s. Total is the sum of the
@@ -172,6 +178,8 @@ type Layer struct {
 	// Bytes is what each level moves, reads and writes together; off_chip is
 	// what crosses the chip's border.
 	Bytes Counts `json:"bytes"`
+	// Crossing is what of it crosses, where a template knows; it sums to off_chip.
+	Crossing Counts `json:"crossing_bytes,omitempty"`
 	// Accesses is the mapping's traffic per level and operand; empty for layers
 	// without multiplications.
 	Accesses []Access `json:"accesses"`
@@ -315,6 +323,25 @@ func (c Counts) Of(name string) int64 {
 		}
 	}
 	return 0
+}
+
+// Total returns the sum of the numbers.
+func (c Counts) Total() int64 {
+	var sum int64
+	for _, x := range c {
+		sum += x.Value
+	}
+	return sum
+}
+
+// Plus returns the sums, name by name, with numbers of the same names; c may be
+// empty.
+func (c Counts) Plus(o Counts) Counts {
+	sum := slices.Clone(o)
+	for i := range c {
+		sum[i].Value += c[i].Value
+	}
+	return sum
 }
 
 // MarshalJSON writes the numbers in order.

@@ -183,51 +183,72 @@ func TestBytesFollowThePrecision(t *testing.T) {
 	}
 }
 
-func TestLiveBytes(t *testing.T) {
+func TestLives(t *testing.T) {
 	t.Parallel()
-	const head = "schema: apollo.workload/v1\nname: live\ninputs: [{name: x, shape: [1, 1, 1, 10]}]\nlayers:\n"
+	const head = "schema: apollo.workload/v1\nname: live\ninputs: [{name: x, shape: [1, 1, 1, 10]}, {name: y, shape: [1, 1, 1, 4]}]\nlayers:\n"
 	for name, c := range map[string]struct {
 		layers string
-		want   []int64
+		want   []workload.Life // Arrives, Leaves, Live, Waiting, WaitingInputs
 	}{
 		"chain": {
 			`  - {id: a, op: gemm, K: 20, in: [x]}
   - {id: b, op: gemm, K: 5, in: [a]}
-`, []int64{30, 25},
+`, []workload.Life{{10, 0, 30, 0, 0}, {0, 5, 25, 0, 0}},
 		},
 		"a residual edge keeps its tensor": {
 			`  - {id: a, op: gemm, K: 20, in: [x]}
   - {id: b, op: gemm, K: 10, in: [a]}
   - {id: c, op: eltwise, fn: add, in: [x, b]}
-`, []int64{30, 40, 30},
+`, []workload.Life{{10, 0, 30, 0, 0}, {0, 0, 40, 10, 10}, {0, 10, 30, 0, 0}},
 		},
-		"an output stays to the end": {
+		"an output leaves at once": {
 			`  - {id: a, op: gemm, K: 20, in: [x]}
   - {id: b, op: gemm, K: 7, in: [x]}
   - {id: c, op: gemm, K: 1, in: [a]}
-`, []int64{30, 37, 28},
+`, []workload.Life{{10, 0, 30, 0, 0}, {0, 7, 37, 20, 0}, {0, 1, 21, 0, 0}},
+		},
+		"an input arrives at its first reader": {
+			`  - {id: a, op: gemm, K: 20, in: [x]}
+  - {id: b, op: gemm, K: 4, in: [a]}
+  - {id: c, op: eltwise, fn: add, in: [b, y]}
+`, []workload.Life{{10, 0, 30, 0, 0}, {0, 0, 24, 0, 0}, {4, 4, 12, 0, 0}},
+		},
+		"an input that is read twice by a layer arrives once": {
+			`  - {id: a, op: eltwise, fn: mul, in: [x, x]}
+`, []workload.Life{{10, 10, 20, 0, 0}},
 		},
 		"a view shares its input's memory": {
 			`  - {id: a, op: gemm, K: 20, in: [x]}
   - {id: v, op: view, P: 2, Q: 2, K: 5, in: [a]}
   - {id: b, op: gemm, K: 3, C: 20, in: [v]}
-`, []int64{30, 20, 23},
+`, []workload.Life{{10, 0, 30, 0, 0}, {0, 0, 20, 20, 0}, {0, 3, 23, 0, 0}},
+		},
+		"a view of an input is the input, once": {
+			`  - {id: v, op: view, P: 1, Q: 5, K: 2, in: [x]}
+  - {id: a, op: gemm, K: 20, in: [y]}
+  - {id: b, op: eltwise, fn: mul, in: [v, v]}
+  - {id: c, op: gemm, K: 3, in: [x]}
+`, []workload.Life{{}, {4, 20, 24, 0, 0}, {10, 10, 20, 0, 0}, {0, 3, 13, 0, 0}},
 		},
 		"an unread view of a read tensor is an output": {
 			`  - {id: a, op: gemm, K: 20, in: [x]}
   - {id: v, op: view, P: 2, Q: 2, K: 5, in: [a]}
   - {id: b, op: gemm, K: 3, in: [a]}
   - {id: c, op: gemm, K: 1, in: [b]}
-`, []int64{30, 20, 23, 24},
+`, []workload.Life{{10, 20, 30, 0, 0}, {0, 0, 20, 20, 0}, {0, 0, 23, 0, 0}, {0, 1, 4, 0, 0}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := parse(t, head+c.layers)
-			if got := w.LiveBytes(); !slices.Equal(got, c.want) {
-				t.Errorf("LiveBytes() = %v, want %v", got, c.want)
+			if got := w.Lives(); !slices.Equal(got, c.want) {
+				t.Errorf("Lives() = %v, want %v", got, c.want)
 			}
-			if got, want := w.PeakLiveBytes(), slices.Max(c.want); got != want {
+			var want int64
+			for _, l := range c.want {
+				want = max(want, l.Live)
+			}
+			if got := w.PeakLiveBytes(); got != want {
 				t.Errorf("PeakLiveBytes() = %d, want %d", got, want)
 			}
 		})
@@ -235,14 +256,17 @@ func TestLiveBytes(t *testing.T) {
 }
 
 // A layer can always hold what it reads and writes.
-func TestLiveBytesBound(t *testing.T) {
+func TestLivesBound(t *testing.T) {
 	t.Parallel()
 	for _, name := range workload.Names() {
 		w := builtin(t, name)
-		for i, live := range w.LiveBytes() {
+		for i, live := range w.Lives() {
 			l := &w.Layers[i]
-			if need := l.InputBytes(w.Precision) + l.OutputBytes(w.Precision); live < need {
-				t.Errorf("%s/%s: %d B live, less than the %d B it reads and writes", name, l.ID, live, need)
+			if need := l.InputBytes(w.Precision) + l.OutputBytes(w.Precision); live.Live < need {
+				t.Errorf("%s/%s: %d B live, less than the %d B it reads and writes", name, l.ID, live.Live, need)
+			}
+			if live.Waiting < 0 || live.WaitingInputs < 0 || live.WaitingInputs > live.Waiting {
+				t.Errorf("%s/%s: %+v", name, l.ID, live)
 			}
 		}
 	}

@@ -145,8 +145,20 @@ func (s *subject) text(w io.Writer, p cli.Paint, r *report.Design) {
 		}
 		breakdown(w, "latency", n.Latency.Parts(), "s")
 		breakdown(w, "energy", n.Energy.Parts(), "J")
-		fmt.Fprintf(w, "%s of the peak rate; %s cross the chip's border\n", cli.Percent(n.Utilisation), cli.Quantity(float64(n.OffChipBytes), "B"))
+		fmt.Fprintf(w, "%s of the peak rate; %s cross the chip's border%s\n", cli.Percent(n.Utilisation), cli.Quantity(float64(n.OffChipBytes), "B"), crossing(n.Crossing))
 	}
+}
+
+// crossing lists what crosses the border by kind.
+func crossing(counts report.Counts) string {
+	var texts []string
+	for _, c := range counts {
+		texts = append(texts, c.Name+" "+cli.Quantity(float64(c.Value), "B"))
+	}
+	if len(texts) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(texts, ", ")
 }
 
 // breakdown prints the parts of a number, largest first.

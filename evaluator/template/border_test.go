@@ -1,0 +1,358 @@
+package template
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"apollo/evaluator"
+	"apollo/evaluator/frame"
+	"apollo/evaluator/report"
+	"apollo/evaluator/workload"
+	"apollo/optimizer/space"
+)
+
+// graph is a random network in the making.
+type graph struct {
+	rng    *rand.Rand
+	inputs []workload.Input
+	layers []workload.Layer
+}
+
+type tensor struct {
+	name    string
+	side, k int64
+	layer   int // that writes it, -1 for an input
+}
+
+func randomGraph(rng *rand.Rand) *graph {
+	g := &graph{rng: rng}
+	g.input()
+	for range 2 + rng.IntN(8) {
+		g.add(len(g.layers), g.any(len(g.layers)))
+	}
+	return g
+}
+
+func (g *graph) input() tensor {
+	t := tensor{fmt.Sprintf("x%d", len(g.inputs)), int64(1) << g.rng.IntN(6), 8 * (1 + g.rng.Int64N(16)), -1}
+	g.inputs = append(g.inputs, workload.Input{Name: t.name, Shape: []int64{1, t.side, t.side, t.k}})
+	return t
+}
+
+// tensors are those that exist before a place in the order.
+func (g *graph) tensors(before int) []tensor {
+	var list []tensor
+	for _, in := range g.inputs {
+		if len(in.Shape) == 4 {
+			list = append(list, tensor{in.Name, in.Shape[1], in.Shape[3], -1})
+		}
+	}
+	for i := range before {
+		if l := &g.layers[i]; l.P > 0 {
+			list = append(list, tensor{l.ID, l.P, l.K, i})
+		}
+	}
+	return list
+}
+
+// any draws a tensor: now and then a new input.
+func (g *graph) any(before int) tensor {
+	if g.rng.IntN(5) == 0 {
+		return g.input()
+	}
+	list := g.tensors(before)
+	return list[g.rng.IntN(len(list))]
+}
+
+// add puts a random layer that reads a tensor in a place.
+func (g *graph) add(at int, t tensor) {
+	l := workload.Layer{ID: fmt.Sprintf("l%d", len(g.layers)), In: []string{t.name}}
+	kind := g.rng.IntN(7)
+	if t.k > 4096 {
+		kind = 6 // a long view
+	}
+	switch kind {
+	case 0, 1:
+		l.Op, l.K, l.P, l.Q, l.R, l.S = workload.Conv, 8*(1+g.rng.Int64N(16)), t.side, t.side, 3, 3
+	case 2:
+		l.Op, l.K, l.P, l.Q, l.R, l.S = workload.DepthwiseConv, t.k, t.side, t.side, 3, 3
+	case 3:
+		l.Op, l.K = workload.GEMM, 8*(1+g.rng.Int64N(16))
+	case 4:
+		// A product with an input: the keys of an attention.
+		in := workload.Input{Name: fmt.Sprintf("x%d", len(g.inputs)), Shape: []int64{1, t.k, 1 + g.rng.Int64N(2048)}}
+		g.inputs = append(g.inputs, in)
+		l.Op, l.N, l.M, l.C, l.K, l.In = workload.MatMul, 1, t.side*t.side, t.k, in.Shape[2], append(l.In, in.Name)
+	case 5:
+		l.Op, l.P, l.Q, l.K = workload.View, 1, 1, t.side*t.side*t.k
+	default:
+		l.Op, l.P, l.Q, l.K, l.Fn = workload.Eltwise, t.side, t.side, t.k, "add"
+		for _, o := range g.tensors(at) {
+			if o.side == t.side && o.k == t.k && o.name != t.name && g.rng.IntN(2) == 0 {
+				l.In = append(l.In, o.name)
+			}
+		}
+	}
+	g.layers = slices.Insert(g.layers, at, l)
+}
+
+// workload returns the graph with its layers in the given order; nil means as
+// they are.
+func (g *graph) workload(t *testing.T, order []int) *workload.Workload {
+	t.Helper()
+	w := &workload.Workload{Name: "graph", Inputs: slices.Clone(g.inputs)}
+	for i := range g.layers {
+		l := g.layers[i]
+		if order != nil {
+			l = g.layers[order[i]]
+		}
+		w.Layers = append(w.Layers, l)
+	}
+	if err := w.Normalise(); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// grown returns the graph with one layer more, which takes no output from the
+// network: it reads an input, or what others read.
+func (g *graph) grown() *graph {
+	more := &graph{rng: g.rng, inputs: slices.Clone(g.inputs), layers: slices.Clone(g.layers)}
+	at := g.rng.IntN(len(g.layers) + 1)
+	read := func(t tensor) bool {
+		return t.layer < 0 || slices.ContainsFunc(g.layers, func(l workload.Layer) bool { return slices.Contains(l.In, t.name) })
+	}
+	list := slices.DeleteFunc(more.tensors(at), func(t tensor) bool { return !read(t) })
+	if g.rng.IntN(2) == 0 {
+		list = []tensor{more.input()}
+	}
+	more.add(at, list[g.rng.IntN(len(list))])
+	// An addition must not end other outputs.
+	l := &more.layers[at]
+	if l.Op == workload.Eltwise {
+		l.In = l.In[:1]
+	}
+	return more
+}
+
+// shuffled returns another order in which every layer comes after what it reads.
+func (g *graph) shuffled() []int {
+	done := map[string]bool{}
+	for _, in := range g.inputs {
+		done[in.Name] = true
+	}
+	var order []int
+	for len(order) < len(g.layers) {
+		var ready []int
+		for i := range g.layers {
+			l := &g.layers[i]
+			if !done[l.ID] && !slices.ContainsFunc(l.In, func(name string) bool { return !done[name] }) {
+				ready = append(ready, i)
+			}
+		}
+		next := ready[g.rng.IntN(len(ready))]
+		done[g.layers[next].ID] = true
+		order = append(order, next)
+	}
+	return order
+}
+
+func (g *graph) works() bool {
+	return slices.ContainsFunc(g.layers, func(l workload.Layer) bool { return l.Op != workload.View })
+}
+
+// onGraphs calls f with random graphs on random designs of every template.
+func onGraphs(t *testing.T, f func(t *testing.T, x *frame.Spec, v []space.Value, g *graph) bool) {
+	t.Helper()
+	for _, x := range All() {
+		t.Run(x.Name, func(t *testing.T) {
+			t.Parallel()
+			s, err := space.New(x.Template().Params...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rng := rand.New(rand.NewPCG(12, 1))
+			graphs := 40
+			if x.Name == "edge" {
+				graphs = 4000 // the one whose layers share what is on chip
+			}
+			checked := 0
+			for range graphs {
+				g, v := randomGraph(rng), s.Values(s.At(rng.Uint64N(s.Size())))
+				for i := range x.Params {
+					switch x.Params[i].Name { // small, so that some of it does not fit
+					case "pe_memory":
+						v[i].Num = float64(int64(256) << rng.IntN(10))
+					case "instruction_memory":
+						v[i].Num = float64(int64(512) << rng.IntN(5))
+					}
+				}
+				if g.works() && f(t, x, v, g) {
+					checked++
+				}
+			}
+			if checked < graphs/10 {
+				t.Errorf("only %d of %d graphs were checked", checked, graphs)
+			}
+		})
+	}
+}
+
+func inspected(t *testing.T, x *frame.Spec, v []space.Value, w *workload.Workload) report.Design {
+	t.Helper()
+	r, err := x.Inspect([]evaluator.Network{{Workload: w, Weight: 1}}, report.Point{Values: v}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// rounding is for the order of float additions.
+const rounding = 1 + 1e-9
+
+// A layer more never makes a network faster or cheaper, wherever it stands and
+// whatever it reads.
+func TestMoreLayersAreNotFaster(t *testing.T) {
+	t.Parallel()
+	onGraphs(t, func(t *testing.T, x *frame.Spec, v []space.Value, g *graph) bool {
+		more := g.grown()
+		before, after := inspected(t, x, v, g.workload(t, nil)), inspected(t, x, v, more.workload(t, nil))
+		if !after.Feasible {
+			return false
+		}
+		if !before.Feasible {
+			t.Fatalf("%v: infeasible without a layer (%s): %+v", v, before.Reason.Message, more.layers)
+		}
+		for _, name := range []string{"latency_s", "energy_j"} {
+			if was, is := *before.Metrics.Of(name), *after.Metrics.Of(name); is*rounding < was {
+				t.Fatalf("%v: %s is %g with a layer more, %g without: %+v, before %+v", v, name, is, was, more.layers, g.layers)
+			}
+		}
+		return true
+	})
+}
+
+// Every input that a layer reads and every output crosses the border, in every
+// order of the layers; and the order changes no more of the latency than the
+// transfers that can hide behind another layer: weights, program, inputs with
+// several readers, and spills.
+func TestOrderOfLayers(t *testing.T) {
+	t.Parallel()
+	onGraphs(t, func(t *testing.T, x *frame.Spec, v []space.Value, g *graph) bool {
+		a, b := g.workload(t, nil), g.workload(t, g.shuffled())
+		was, is := inspected(t, x, v, a), inspected(t, x, v, b)
+		if was.Feasible != is.Feasible {
+			t.Fatalf("%v: the order of layers decides whether they run: %+v", v, g.layers)
+		}
+		if !was.Feasible {
+			return false
+		}
+		for i, r := range []report.Design{was, is} {
+			if n := &r.Networks[0]; n.OffChipBytes < crossing([]*workload.Workload{a, b}[i]) {
+				t.Fatalf("%v: %d B cross, inputs and outputs have %d: %+v", v, n.OffChipBytes, crossing(a), g.layers)
+			}
+		}
+		old, now := &was.Networks[0], &is.Networks[0]
+		free := now.Crossing.Of("weights") + now.Crossing.Of("program") + now.Crossing.Of("spills") + shared(a)
+		if len(now.Crossing) == 0 {
+			free = 0 // nothing hides, nothing spills
+		}
+		slack := float64(free)/float64(is.IOBandwidth) + float64(len(g.layers))/float64(is.ClockHz)
+		if t0, t1 := *old.Metrics.Of("latency_s"), *now.Metrics.Of("latency_s"); t1 > t0*rounding+slack {
+			t.Fatalf("%v: %g s in another order, %g before, the transfers allow %g: %+v", v, t1, t0, slack, g.layers)
+		}
+		for _, part := range []string{"inputs", "outputs", "weights", "program"} {
+			if old.Crossing.Of(part) != now.Crossing.Of(part) {
+				t.Fatalf("%v: %s are %d B, in another order %d: %+v", v, part, old.Crossing.Of(part), now.Crossing.Of(part), g.layers)
+			}
+		}
+		return true
+	})
+}
+
+// crossing returns the bytes of the inputs that a layer reads and of the outputs,
+// found from the names alone.
+func crossing(w *workload.Workload) (bytes int64) {
+	owner := map[string]string{}
+	size := map[string]int64{}
+	read, seen := map[string]bool{}, map[string]bool{}
+	for _, in := range w.Inputs {
+		owner[in.Name], size[in.Name] = in.Name, 1
+		for _, d := range in.Shape {
+			size[in.Name] *= d
+		}
+	}
+	for i := range w.Layers {
+		l := &w.Layers[i]
+		for _, name := range l.In {
+			seen[name] = true
+			read[owner[name]] = read[owner[name]] || l.Op != workload.View
+		}
+		owner[l.ID], size[l.ID] = l.ID, l.OutputBytes(w.Precision)
+		if l.Op == workload.View {
+			owner[l.ID] = owner[l.In[0]]
+		}
+	}
+	counted := map[string]bool{}
+	count := func(name string) {
+		if !counted[name] {
+			counted[name] = true
+			bytes += size[name]
+		}
+	}
+	for _, in := range w.Inputs {
+		if read[in.Name] {
+			count(in.Name)
+		} else {
+			counted[in.Name] = true
+		}
+	}
+	for i := range w.Layers {
+		if id := w.Layers[i].ID; !seen[id] {
+			count(owner[id])
+		}
+	}
+	return bytes
+}
+
+// shared returns the bytes of inputs: any of them may have several readers.
+func shared(w *workload.Workload) (bytes int64) {
+	readers := map[string]int{}
+	for i := range w.Layers {
+		l := &w.Layers[i]
+		for at, name := range l.In {
+			if slices.Index(l.In, name) == at {
+				readers[name]++
+			}
+		}
+	}
+	for _, in := range w.Inputs {
+		if n := int64(1); readers[in.Name] > 1 {
+			for _, d := range in.Shape {
+				n *= d
+			}
+			bytes += n
+		}
+	}
+	return bytes
+}
+
+// A cache of keys crosses the border wherever its reader stands.
+func TestSecondInputCrosses(t *testing.T) {
+	t.Parallel()
+	w, err := workload.Parse("kv.yaml", []byte(`{schema: apollo.workload/v1, name: kv,
+inputs: [{name: x, shape: [1, 64]}, {name: kv, shape: [1, 64, 4096]}], layers: [
+{id: q, op: gemm, K: 64, in: [x]}, {id: s, op: matmul, N: 1, M: 1, C: 64, K: 4096, in: [q, kv]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range All() {
+		r := inspected(t, x, x.Template().Baseline, w)
+		const least = 64 + 64*4096 + 64*64 + 4096 // x, kv, weights and what is read of them
+		if !r.Feasible || r.Networks[0].OffChipBytes < least {
+			t.Errorf("%s: %+v, %d B cross the border, want at least %d", x.Name, r.Reason, r.Networks[0].OffChipBytes, least)
+		}
+	}
+}
