@@ -61,7 +61,8 @@ type Lab struct{ *cli.Terminal }
 func (a *Lab) BenchCommand(more ...*cobra.Command) *cobra.Command {
 	var flags benchFlags
 	c := &cobra.Command{
-		Use: "bench", Short: "Compare search strategies on tasks whose answer is known",
+		Annotations: cli.PrintsRowsAndPictures(),
+		Use:         "bench", Short: "Compare search strategies on tasks whose answer is known",
 		Long: `Run strategies on the tasks of a suite with paired seeds, in parallel processes, and say
 which one needs fewer trials. Regret is how far the best feasible design is above the
 known answer. Every search is an ordinary study; the trials are in the log of --data

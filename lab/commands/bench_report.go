@@ -22,7 +22,8 @@ import (
 func (a *Lab) benchSuitesCommand() *cobra.Command {
 	var tables []string
 	c := &cobra.Command{
-		Use: "suites [NAME]", Short: "List the suites, or the tasks of one",
+		Annotations: cli.PrintsRows(),
+		Use:         "suites [NAME]", Short: "List the suites, or the tasks of one",
 		Example: "  apollo bench suites\n  apollo bench suites apollo",
 		Args:    cli.Between(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -85,7 +86,8 @@ func (a *Lab) benchReportCommand() *cobra.Command {
 	var flags benchFlags
 	var trials, batch, seeds int
 	c := &cobra.Command{
-		Use: "report", Short: "Report a comparison from its log, without running it",
+		Annotations: cli.PrintsRowsAndPictures(),
+		Use:         "report", Short: "Report a comparison from its log, without running it",
 		Long: `Read the searches that "apollo bench" left in --data and report them as it does. Where the
 log holds a search of several builds, the newest counts.`,
 		Example: "  apollo bench report --suite apollo\n  apollo bench report --data apollo-bench --lane paper --svg figures -o json",

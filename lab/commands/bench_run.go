@@ -21,7 +21,8 @@ import (
 // benchWorkerCommand is how a comparison starts this binary again.
 func (a *Lab) benchWorkerCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "worker", Short: "Run searches for another process", Hidden: true, Args: cli.Exactly(0),
+		Annotations: cli.PrintsNothing(),
+		Use:         "worker", Short: "Run searches for another process", Hidden: true, Args: cli.Exactly(0),
 		Long: `Run one search per line of standard input, a job as JSON, and answer each with lines of
 JSON on standard output. "apollo bench" starts these processes itself.`,
 		Example: `  apollo bench worker < jobs.jsonl`,

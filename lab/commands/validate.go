@@ -21,7 +21,8 @@ func (a *Lab) ValidateCommand() *cobra.Command {
 	var landscape string
 	drawn := landscapeNames()
 	c := &cobra.Command{
-		Use: "validate", Short: "Compare the cost model with independent references, side by side",
+		Annotations: cli.PrintsRows(),
+		Use:         "validate", Short: "Compare the cost model with independent references, side by side",
 		Long: `Compare the cost model with references that this project did not make: silicon, RTL
 simulation, other models, compilers. Every row of every file that is there is judged by
 the tolerance of its reference; files that are not there are listed. It exits with 1 when

@@ -20,7 +20,8 @@ const mostCompared = 24
 
 func (a *app) compareCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "compare STUDY STUDY...", Short: "Compare studies: what they found, how fast, and how they differ",
+		Annotations: cli.PrintsRowsAndPictures(),
+		Use:         "compare STUDY STUDY...", Short: "Compare studies: what they found, how fast, and how they differ",
 		Long: `Compare studies with the same objectives side by side: the best design, or the front and
 its hypervolume below a common reference; how many trials each needed to get where all of
 them got; the share of feasible trials; and in which fields their specifications differ.

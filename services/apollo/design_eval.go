@@ -18,7 +18,8 @@ func (a *app) designEvalCommand() *cobra.Command {
 	var mapping string
 	var nests []string
 	c := &cobra.Command{
-		Use: "eval", Short: "Evaluate one design on the cost model, layer by layer",
+		Annotations: cli.PrintsRowsAndPictures(),
+		Use:         "eval", Short: "Evaluate one design on the cost model, layer by layer",
 		Long: `Evaluate one design of a template on the cost model, without a bus: the metrics, what each
 layer waits for, and where area, time and energy go. Parameters that are not set are those
 of the preset. An infeasible design is an answer too: it says what it needs and what it

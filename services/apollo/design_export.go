@@ -18,7 +18,8 @@ func (a *app) designExportCommand() *cobra.Command {
 	var flags designFlags
 	var layer, dir, as, mapping string
 	c := &cobra.Command{
-		Use: "export", Short: "Write a design's mappings, for Timeloop or to change and give back",
+		Annotations: cli.PrintsRows(),
+		Use:         "export", Short: "Write a design's mappings, for Timeloop or to change and give back",
 		Long: `Write a design and the mapping of each layer with multiplications. As timeloop: input of
 Timeloop, version 0.3, with architecture, problem and mapping, one YAML document per layer;
 without --layer or --dir all of them go to the standard output, separated by "---". As

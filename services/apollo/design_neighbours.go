@@ -18,7 +18,8 @@ func (a *app) designNeighboursCommand() *cobra.Command {
 	var flags designFlags
 	var all bool
 	c := &cobra.Command{
-		Use: "neighbours", Short: "Show what each change of one parameter does",
+		Annotations: cli.PrintsRows(),
+		Use:         "neighbours", Short: "Show what each change of one parameter does",
 		Long: `Show what each change of one parameter to the next level below or above does to the
 metrics of a design, or to every level with --all. Of an infeasible design, and of
 changes that make a design infeasible, it says which rules a change repairs or breaks.`,

@@ -23,7 +23,8 @@ func (a *app) designSensitivityCommand() *cobra.Command {
 	var metric, area string
 	var by float64
 	c := &cobra.Command{
-		Use: "sensitivity", Short: "Show whether a design stays ahead when declared constants move",
+		Annotations: cli.PrintsRows(),
+		Use:         "sensitivity", Short: "Show whether a design stays ahead when declared constants move",
 		Long: `Move each declared constant of the cost model down and up, one at a time, and show whether
 a design stays ahead of its rivals: of --rival, or of its neighbours, the designs that
 differ from it in one parameter by one level, as far as they are feasible. With --area, designs above the limit do

@@ -67,7 +67,8 @@ func (f *letterFlags) filter() (string, error) {
 func (a *app) dlqLsCommand() *cobra.Command {
 	var flags letterFlags
 	c := &cobra.Command{
-		Use: "ls", Short: "List the dead letters, oldest first",
+		Annotations: cli.PrintsRows(),
+		Use:         "ls", Short: "List the dead letters, oldest first",
 		Long: `List the messages that no service could handle, oldest first, with the reason. A letter
 about a work item paused its study. The oldest letters make room for new ones.`,
 		Example: "  apollo dlq ls --study mobilenetv2-6p8", Args: cli.Exactly(0),

@@ -31,7 +31,8 @@ type finding struct {
 func (a *app) doctorCommand() *cobra.Command {
 	var url string
 	c := &cobra.Command{
-		Use: "doctor", Short: "Check that the bus is healthy and its streams have room",
+		Annotations: cli.PrintsRows(),
+		Use:         "doctor", Short: "Check that the bus is healthy and its streams have room",
 		Long: `Check that the bus can be reached, that its streams exist and have room, that no two
 different evaluators serve one name, and that dead letters neither grow nor are discarded;
 those that are there are a warning. With --http it asks a service's health page instead, for

@@ -25,7 +25,8 @@ func (a *app) evaluatorCommand() *cobra.Command {
 
 func (a *app) evaluatorLsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "ls", Short: "List the built-in evaluators and what they measure",
+		Annotations: cli.PrintsRows(),
+		Use:         "ls", Short: "List the built-in evaluators and what they measure",
 		Example: "  apollo evaluator ls", Args: cli.Exactly(0),
 		RunE: func(*cobra.Command, []string) error {
 			type metric struct {
@@ -90,7 +91,8 @@ func (a *app) evaluatorRunCommand() *cobra.Command {
 	var slots int
 	var handshake time.Duration
 	c := &cobra.Command{
-		Use: "run --name NAME --exec COMMAND", Short: "Run a program of yours as an evaluator",
+		Annotations: cli.PrintsNothing(),
+		Use:         "run --name NAME --exec COMMAND", Short: "Run a program of yours as an evaluator",
 		Long: `Run a program of yours as an evaluator of the studies that name it. The program reads one
 JSON line per design and writes one with the same id; acknowledgements, heartbeats,
 time-outs, attempts and restarts are done here. docs/plug-in-evaluator.md has the lines.`,
@@ -159,7 +161,8 @@ func (a *app) evaluatorCheckCommand() *cobra.Command {
 	var timeout time.Duration
 	var study string
 	c := &cobra.Command{
-		Use: "check --exec COMMAND", Short: "Check a program before you plug it in",
+		Annotations: cli.PrintsRows(),
+		Use:         "check --exec COMMAND", Short: "Check a program before you plug it in",
 		Long: `Check a program against the contract of evaluators: schema, units, determinism,
 infeasible designs, NaN, time-outs, garbage, late answers. Exit code 1 when a check fails.
 The designs come from what the program says about itself, or from --study.`,

@@ -27,7 +27,8 @@ func (a *app) eventsTailCommand() *cobra.Command {
 	var study string
 	var old, follow bool
 	c := &cobra.Command{
-		Use: "tail", Short: "Print the events of studies as they happen",
+		Annotations: cli.PrintsLines(),
+		Use:         "tail", Short: "Print the events of studies as they happen",
 		Long: `Print the events of studies, results and archives as they happen, one line each. With
 -o jsonl every line is the CloudEvents envelope as it is stored.`,
 		Example: "  apollo events tail --study mobilenetv2-6p8 --all",
@@ -135,7 +136,8 @@ func (a *app) printEvent(m events.Message) error {
 
 func (a *app) eventsSchemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "schema [TYPE]", Short: "List the event types, or print the JSON Schema of one",
+		Annotations: cli.PrintsRows(),
+		Use:         "schema [TYPE]", Short: "List the event types, or print the JSON Schema of one",
 		Example: "  apollo events schema apollo.study.requested.v1", Args: cli.Between(0, 1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			names := []string{events.EnvelopeSchema}
@@ -178,7 +180,8 @@ func (a *app) listTypes() error {
 
 func (a *app) eventsValidateCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "validate FILE...", Short: "Check events against the contract",
+		Annotations: cli.PrintsRows(),
+		Use:         "validate FILE...", Short: "Check events against the contract",
 		Long: `Check events against the contract's JSON Schemas: files of one event each, or of one
 event a line (.jsonl), "-" for the standard input. For people who write clients.`,
 		Example: "  apollo events validate event.json\n  nats sub --raw 'apollo.v1.>' | apollo events validate -",

@@ -30,7 +30,8 @@ type runFlags struct {
 func (a *app) runCommand() *cobra.Command {
 	var flags runFlags
 	c := &cobra.Command{
-		Use: "run STUDY.yaml", Short: "Run a study and print its best design",
+		Annotations: cli.PrintsRows(),
+		Use:         "run STUDY.yaml", Short: "Run a study and print its best design",
 		Long: `Run a study from its file, with an embedded message server and all services in this
 process, and print the best design. Everything is durable in --data: running the same
 command again resumes an unfinished study, and prints the answer of a finished one.

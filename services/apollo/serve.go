@@ -40,7 +40,8 @@ func (f *serviceFlags) check() error {
 func (a *app) serveCommand() *cobra.Command {
 	var flags serviceFlags
 	c := &cobra.Command{
-		Use: "serve ROLE...", Short: "Run some of the services against a server",
+		Annotations: cli.PrintsNothing(),
+		Use:         "serve ROLE...", Short: "Run some of the services against a server",
 		Long: `Run proposer, evaluator or archiver, or several of them, against a NATS server with
 JetStream. Any number of evaluators may run, anywhere; more than one proposer does no
 harm; one archiver writes to one data directory. Evaluators of your own run with

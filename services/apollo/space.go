@@ -57,7 +57,8 @@ func spaceArg(args []string) (t evaluator.Template, s space.Space, err error) {
 
 func (a *app) spaceLsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "ls", Short: "List the templates and the size of their spaces",
+		Annotations: cli.PrintsRows(),
+		Use:         "ls", Short: "List the templates and the size of their spaces",
 		Example: "  apollo space ls", Args: cli.Exactly(0),
 		RunE: func(*cobra.Command, []string) error {
 			type row struct {
@@ -84,7 +85,8 @@ func (a *app) spaceLsCommand() *cobra.Command {
 
 func (a *app) spaceShowCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "show [TEMPLATE]", Short: "Show the parameters of a template with their values",
+		Annotations: cli.PrintsRows(),
+		Use:         "show [TEMPLATE]", Short: "Show the parameters of a template with their values",
 		Example: "  apollo space show edge", Args: cli.Between(0, 1),
 		ValidArgsFunction: completeTemplates,
 		RunE: func(_ *cobra.Command, args []string) error {

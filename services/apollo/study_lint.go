@@ -18,7 +18,8 @@ import (
 func (a *app) studyLintCommand() *cobra.Command {
 	var sets []string
 	c := &cobra.Command{
-		Use: "lint STUDY.yaml", Short: "Check a study file",
+		Annotations: cli.PrintsRows(),
+		Use:         "lint STUDY.yaml", Short: "Check a study file",
 		Long: `Check a study file: every mistake at once, each with its line and what to do. A good
 file is answered with the size of its space and the share that its rules and
 constraints leave. -o json prints the mistakes, or the normalised study.`,

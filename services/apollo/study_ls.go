@@ -29,7 +29,8 @@ type studyJSON struct {
 func (a *app) studyLsCommand() *cobra.Command {
 	var all bool
 	c := &cobra.Command{
-		Use: "ls", Short: "List the studies",
+		Annotations: cli.PrintsRows(),
+		Use:         "ls", Short: "List the studies",
 		Example: "  apollo study ls", Args: cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx := c.Context()

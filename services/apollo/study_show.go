@@ -59,7 +59,8 @@ type reasonCount struct {
 func (a *app) studyShowCommand() *cobra.Command {
 	var run string
 	c := &cobra.Command{
-		Use: "show STUDY", Short: "Show a study: its state, its best design or its front, and its hash",
+		Annotations: cli.PrintsRows(),
+		Use:         "show STUDY", Short: "Show a study: its state, its best design or its front, and its hash",
 		Long: `Show a study's latest run, with several objectives its Pareto front. The hash covers the
 designs, outcomes and metrics of all trials in their order: two runs with the same hash
 are the same, bit for bit.`,

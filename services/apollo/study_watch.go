@@ -12,7 +12,8 @@ import (
 
 func (a *app) studyWatchCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "watch STUDY", Short: "Watch a study until it ends",
+		Annotations: cli.PrintsRows(),
+		Use:         "watch STUDY", Short: "Watch a study until it ends",
 		Long:    "Show the progress of a study that a server runs, until it ends; then its answer, as\n`apollo run` prints it.",
 		Example: "  apollo study watch mobilenetv2-6p8", Args: cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -20,7 +20,8 @@ import (
 func (a *app) transferReportCommand() *cobra.Command {
 	var run string
 	c := &cobra.Command{
-		Use: "report STUDY", Short: "Say what a study's sources brought: trials saved, credit, alarms",
+		Annotations: cli.PrintsPictures(),
+		Use:         "report STUDY", Short: "Say what a study's sources brought: trials saved, credit, alarms",
 		Long: `Compare the trials of a study that knew of its sources with those of its control arm,
 which did not: how many trials the sources saved, with an interval, or that nothing can be
 claimed ("~"); what each source is credited with; and an alarm when transfer hurt.`,

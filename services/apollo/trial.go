@@ -23,7 +23,8 @@ func (a *app) trialLsCommand() *cobra.Command {
 	var feasible bool
 	var best, last int
 	c := &cobra.Command{
-		Use: "ls STUDY", Short: "List the trials of a study",
+		Annotations: cli.PrintsRows(),
+		Use:         "ls STUDY", Short: "List the trials of a study",
 		Long: `List the trials of a study's latest run, in order. With -o jsonl every trial is one
 object: trial, design, outcome, feasible, metrics, origin and more.`,
 		Example: "  apollo trial ls mobilenetv2-6p8 --feasible --best 5",

@@ -20,7 +20,8 @@ func (a *app) upCommand() *cobra.Command {
 	var host string
 	var port int
 	c := &cobra.Command{
-		Use: "up", Short: "Run everything in one process, for any NATS client",
+		Annotations: cli.PrintsNothing(),
+		Use:         "up", Short: "Run everything in one process, for any NATS client",
 		Long: `Run a NATS server with JetStream and all services in one process, until Ctrl-C. Studies
 come in from any client: apollo study submit, or a bare one:
 

@@ -19,7 +19,8 @@ func (a *app) workloadCommand() *cobra.Command {
 
 func (a *app) workloadLsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "ls", Short: "List the built-in networks",
+		Annotations: cli.PrintsRows(),
+		Use:         "ls", Short: "List the built-in networks",
 		Example: "  apollo workload ls", Args: cli.Exactly(0),
 		RunE: func(*cobra.Command, []string) error {
 			type row struct {
@@ -49,7 +50,8 @@ func (a *app) workloadLsCommand() *cobra.Command {
 
 func (a *app) workloadShowCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "show NETWORK|FILE", Short: "Show the layers of a network",
+		Annotations: cli.PrintsRows(),
+		Use:         "show NETWORK|FILE", Short: "Show the layers of a network",
 		Long:    "Show the layers of a network: a built-in one, or a workload file. -o json and -o yaml\nprint the apollo.workload/v1 document, which is what other tools can read.",
 		Example: "  apollo workload show mobilenet_v2", Args: cli.Exactly(1),
 		ValidArgsFunction: completeNetworks,

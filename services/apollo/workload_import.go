@@ -47,7 +47,8 @@ func (a *app) workloadImportCommand() *cobra.Command {
 	var out, name string
 	var summary bool
 	c := &cobra.Command{
-		Use: "import MODEL...", Short: "Turn a TensorFlow Lite or ONNX model into a workload",
+		Annotations: cli.PrintsRows(),
+		Use:         "import MODEL...", Short: "Turn a TensorFlow Lite or ONNX model into a workload",
 		Long: `Turn a TensorFlow Lite or ONNX model into a workload: its layers, with activations,
 normalisation, padding and quantisation folded into them. The format follows from the
 content. --out writes the workload file, which --workload and a study's

@@ -9,27 +9,40 @@ import (
 	"apollo/services/draw"
 )
 
-// FormatsOf lists the values of --output that a command knows; the first is
-// the one for people. It is the one place that knows: print refuses the rest.
+// printed is the annotation of a command that lists its formats.
+const printed = "formats"
+
+func prints(formats ...string) map[string]string {
+	return map[string]string{printed: strings.Join(formats, " ")}
+}
+
+// values are the formats of a command that says nothing else: one value.
+func values() []string { return []string{"table", "json", "jsonl", "yaml"} }
+
+// PrintsRows annotates a command whose answer has rows.
+func PrintsRows() map[string]string { return prints(append(values(), "csv")...) }
+
+// PrintsPictures annotates a command that draws its answer.
+func PrintsPictures() map[string]string { return prints(append(values(), draw.Formats()...)...) }
+
+// PrintsRowsAndPictures annotates a command whose answer has rows and a picture.
+func PrintsRowsAndPictures() map[string]string {
+	return prints(slices.Concat(values(), []string{"csv"}, draw.Formats())...)
+}
+
+// PrintsLines annotates a command whose lines never end.
+func PrintsLines() map[string]string { return prints("table", "jsonl") }
+
+// PrintsNothing annotates a command without an answer.
+func PrintsNothing() map[string]string { return prints("table") }
+
+// FormatsOf lists the values of --output that a command knows, as it says
+// itself; the first is the one for people. CheckFormat refuses the rest.
 func FormatsOf(c *cobra.Command) []string {
-	value := []string{"table", "json", "jsonl", "yaml"}
-	rows := slices.Concat(value, []string{"csv"})
-	switch strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ") {
-	case "up", "serve", "evaluator run", "bench worker": // they print no answer
-		return value[:1]
-	case "events tail": // its lines never end
-		return []string{"table", "jsonl"}
-	case "run", "study watch", "study show", "study ls", "study lint", "trial ls", "dlq ls",
-		"design neighbours", "design sensitivity", "design export", "space ls", "space show",
-		"workload ls", "workload show", "workload import", "evaluator ls", "evaluator check",
-		"events schema", "events validate", "bench suites", "validate", "doctor":
-		return rows
-	case "compare", "design eval", "bench", "bench report":
-		return slices.Concat(rows, draw.Formats())
-	case "transfer report":
-		return slices.Concat(value, draw.Formats())
+	if formats, ok := c.Annotations[printed]; ok {
+		return strings.Fields(formats)
 	}
-	return value
+	return values()
 }
 
 // CheckFormat refuses a format that the command cannot print before it begins:
