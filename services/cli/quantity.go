@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"apollo/services/studyfile/unit"
 )
 
 // Quantity writes a value of a unit for people: scaled, with four significant
@@ -97,9 +99,7 @@ func Share(part, whole int) string {
 }
 
 // Bare is the name of a metric without its unit: "latency_s" → "latency".
-func Bare(metric, unit string) string {
-	return strings.TrimSuffix(metric, "_"+strings.ToLower(strings.ReplaceAll(unit, "/", "_per_")))
-}
+func Bare(metric, symbol string) string { return strings.TrimSuffix(metric, unit.Suffix(symbol)) }
 
 // Round keeps that many digits after the point.
 func Round(v float64, digits int) float64 {

@@ -11,18 +11,11 @@ import (
 	"apollo/evaluator"
 	"apollo/evaluator/workload"
 	"apollo/events"
+	"apollo/services/studyfile/unit"
 )
 
-// suffix is how a unit ends a metric's name: latency_s, rate_b_per_s.
-func suffix(symbol string) string {
-	if symbol == "" {
-		return ""
-	}
-	return "_" + strings.NewReplacer("/", "_per_", "%", "percent").Replace(strings.ToLower(symbol))
-}
-
 // short is a metric's name as people write it, without the unit: "latency".
-func short(m events.Metric) string { return strings.TrimSuffix(m.Name, suffix(m.Unit)) }
+func short(m events.Metric) string { return strings.TrimSuffix(m.Name, unit.Suffix(m.Unit)) }
 
 // workload reads the networks.
 func (b *builder) workload() {
@@ -178,8 +171,8 @@ func (b *builder) ownMetric(n *node, m *events.Metric, seen map[string]bool) {
 		return
 	}
 	m.Unit = unitOf(m.Unit).Symbol
-	full := m.Name + suffix(m.Unit)
-	switch without, has := strings.CutSuffix(m.Name, suffix(m.Unit)); {
+	full := m.Name + unit.Suffix(m.Unit)
+	switch without, has := strings.CutSuffix(m.Name, unit.Suffix(m.Unit)); {
 	case has && m.Unit != "":
 		b.addMistake(name, codeBadName, fmt.Sprintf("Write %s; the log calls it %s.", without, m.Name), "a metric's name has no unit in a study")
 	case seen[m.Name] || seen[full]:

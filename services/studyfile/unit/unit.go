@@ -121,6 +121,15 @@ func canonical(symbol string) string {
 	return strings.NewReplacer("²", "2", "^2", "2", "µ", "u", "μ", "u").Replace(symbol)
 }
 
+// Suffix is how a unit ends the name of what is measured in it: latency_s,
+// rate_b_per_s.
+func Suffix(symbol string) string {
+	if symbol == "" {
+		return ""
+	}
+	return "_" + strings.NewReplacer("/", "_per_", "%", "percent").Replace(strings.ToLower(symbol))
+}
+
 // Guess returns the known spelling that an unknown one most likely means:
 // another case ("gb/s", "MM2"), a common word ("sec", "bytes"), or "".
 func Guess(symbol string) string {
