@@ -82,7 +82,7 @@ func BenchmarkUniform(b *testing.B) {
 
 func BenchmarkCheck(b *testing.B) {
 	e := evaluatorOf(b, "mobilenet_v2").(evaluator.Checker)
-	design, dst := baseline().values(), make([]float64, 3)
+	design, dst := baseline().values(), make([]float64, len(frame.Metrics()))
 	b.ReportAllocs()
 	for b.Loop() {
 		e.Check(design, dst)
@@ -93,7 +93,7 @@ func BenchmarkCheck(b *testing.B) {
 func TestNoAllocations(t *testing.T) {
 	b := boundTo(t, "mobilenet_v2")
 	e := evaluatorOf(t, "mobilenet_v2").(evaluator.Checker)
-	design, dst := baseline().values(), make([]float64, 3)
+	design, dst := baseline().values(), make([]float64, len(frame.Metrics()))
 	if n := testing.AllocsPerRun(100, func() { e.Check(design, dst) }); n != 0 {
 		t.Errorf("Check allocates %g times", n)
 	}

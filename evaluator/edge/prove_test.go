@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"apollo/evaluator"
+	"apollo/evaluator/frame"
 )
 
 // No design beats the bounds of its stages, and the last stage is the
@@ -31,7 +32,7 @@ func TestProbeNeverExceedsTheModel(t *testing.T) {
 				feasible++
 			}
 			for stage := range tightest {
-				values := make([]float64, 3)
+				values := make([]float64, len(frame.Metrics()))
 				if !p.Fix(stage, design, values) {
 					if measured {
 						t.Fatalf("%v: stage %d rejects the feasible %+v", networks, stage, c)
@@ -67,7 +68,7 @@ func TestAreaRises(t *testing.T) {
 	e := evaluatorOf(t, "mobilenet_v2").(evaluator.Checker)
 	rng := rand.New(rand.NewPCG(10, 0))
 	area := func(c *chip) float64 {
-		dst := make([]float64, 3)
+		dst := make([]float64, len(frame.Metrics()))
 		e.Check(c.values(), dst)
 		return dst[1]
 	}

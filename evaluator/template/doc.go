@@ -3,7 +3,7 @@
 // from their values to a machine.
 //
 // Adding one is one file with a function that returns its Spec, and one row of
-// Specs; docs/model.md#templates walks through it. A machine either gives the
+// Specs; CONTRIBUTING.md has the recipe. A machine either gives the
 // core a hierarchy of memories with the spreads that its wires allow, and lets
 // the package search the tiles (loops), or brings a closed form of its own.
 //

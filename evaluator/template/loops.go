@@ -23,8 +23,8 @@ type loops struct {
 	// order of the loops over a tile, outermost first: what stands innermost
 	// decides which operand stays.
 	order [model.Dims]model.Dim
-	// inner is the level whose temporal loops the dimensions of innerDims are;
-	// 0 means that all loops over a tile are the buffer's.
+	// inner is the level, 2 or deeper, whose temporal loops the dimensions of
+	// innerDims are; 0 means that all loops over a tile are the buffer's.
 	inner     int
 	innerDims []model.Dim
 	// param is the parameter that sizes the buffer, for messages; fixed is the

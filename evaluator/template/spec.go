@@ -14,6 +14,8 @@ type Spec struct {
 	Params []frame.Param
 	// Features are numbers derived from the parameters, for models of a search.
 	Features []evaluator.Feature
+	// Metrics are what the template measures; nil means those of frame.Metrics.
+	Metrics []frame.Metric
 	// ClockHz is the clock of every design.
 	ClockHz int64
 	// Build makes the machine of a design out of a chip's parts: one number per
@@ -40,7 +42,7 @@ const version = "3"
 // template puts the accelerator into the frame.
 func (s Spec) template() *frame.Spec {
 	return &frame.Spec{
-		Name: s.Name, Version: version, Doc: s.Doc, Params: s.Params, Features: s.Features,
+		Name: s.Name, Version: version, Doc: s.Doc, Params: s.Params, Features: s.Features, Metrics: s.Metrics,
 		BaselineDoc: "the published chip, or the design of the space nearest to it",
 		Declare:     func() frame.Constants { return declared(&s) },
 	}
