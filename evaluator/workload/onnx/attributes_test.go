@@ -85,24 +85,39 @@ func TestLayerOfAConvolution(t *testing.T) {
 		want graph.Dims
 	}{
 		"groups": {
-			"Conv", ints{1, 4, 11, 13}, ints{8, 2, 3, 5}, map[string]any{"group": int64(2), "strides": ints{2, 3}, "dilations": ints{2, 1}},
+			"Conv",
+			ints{1, 4, 11, 13},
+			ints{8, 2, 3, 5},
+			map[string]any{"group": int64(2), "strides": ints{2, 3}, "dilations": ints{2, 1}},
 			graph.Dims{N: 1, K: 8, C: 2, P: 4, Q: 3, R: 3, S: 5, H: 11, W: 13, Groups: 2, Stride: [2]int64{2, 3}, Dilation: [2]int64{2, 1}},
 		},
 		"depthwise": {
-			"Conv", ints{2, 4, 11, 13}, ints{4, 1, 3, 3}, map[string]any{"group": int64(4)},
+			"Conv",
+			ints{2, 4, 11, 13},
+			ints{4, 1, 3, 3},
+			map[string]any{"group": int64(4)},
 			graph.Dims{N: 2, K: 4, C: 1, P: 9, Q: 11, R: 3, S: 3, H: 11, W: 13, Groups: 4, Stride: [2]int64{1, 1}, Dilation: [2]int64{1, 1}},
 		},
 		"one dimension": {
-			"Conv", ints{1, 4, 20}, ints{8, 4, 5}, map[string]any{"dilations": ints{3}},
+			"Conv",
+			ints{1, 4, 20},
+			ints{8, 4, 5},
+			map[string]any{"dilations": ints{3}},
 			graph.Dims{N: 1, K: 8, C: 4, P: 1, Q: 8, R: 1, S: 5, H: 1, W: 20, Groups: 1, Stride: [2]int64{1, 1}, Dilation: [2]int64{1, 3}},
 		},
 		"transposed": {
-			"ConvTranspose", ints{1, 4, 5, 6}, ints{4, 3, 3, 2}, map[string]any{"group": int64(2), "strides": ints{2, 1}},
+			"ConvTranspose",
+			ints{1, 4, 5, 6},
+			ints{4, 3, 3, 2},
+			map[string]any{"group": int64(2), "strides": ints{2, 1}},
 			graph.Dims{N: 1, K: 6, C: 2, P: 11, Q: 7, R: 3, S: 2, H: 5, W: 6, Groups: 2, Stride: [2]int64{2, 1}, Dilation: [2]int64{1, 1}},
 		},
 		// The window of a dilated pooling is what it spans.
 		"pool": {
-			"MaxPool", ints{1, 4, 11, 13}, nil, map[string]any{"kernel_shape": ints{2, 3}, "dilations": ints{3, 4}, "strides": ints{1, 2}},
+			"MaxPool",
+			ints{1, 4, 11, 13},
+			nil,
+			map[string]any{"kernel_shape": ints{2, 3}, "dilations": ints{3, 4}, "strides": ints{1, 2}},
 			graph.Dims{N: 1, K: 4, P: 8, Q: 3, R: 4, S: 9, H: 11, W: 13, Stride: [2]int64{1, 2}},
 		},
 	} {
