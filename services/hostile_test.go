@@ -2,7 +2,6 @@ package services_test
 
 import (
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -10,13 +9,11 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	"apollo/archiver"
 	"apollo/events"
 	"apollo/events/membus"
 	"apollo/services/client"
 	"apollo/services/proposer"
 	"apollo/services/study"
-	"apollo/services/worker"
 )
 
 // freshly is a request for a new run of a study document.
@@ -99,15 +96,8 @@ func TestARunWithoutItsSourcesCanStillEnd(t *testing.T) {
 		s := newSim(t, 1, membus.Faults{}, 0)
 		defer s.close()
 		log := &sources{}
-		s.start("proposer", func(b events.Bus) service {
-			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: log, Logger: slog.New(slog.DiscardHandler)}
-		})
-		s.start("evaluator", func(b events.Bus) service {
-			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
-		})
-		s.submit("first", "x0", toyStudy("first", 40, ""))
-		first := s.wait("first")
-		log.source.Store(&archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, Trials: sourceTrials(2e-3)})
+		s.startWith(map[string]proposer.Sources{"proposer": log})
+		log.source.Store(s.first())
 		transfer := `,"transfer":{"sources":[{"study":"first"}]}`
 		s.submit("ended", "x1", toyStudy("ended", 40, transfer))
 		s.wait("ended")

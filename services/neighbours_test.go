@@ -35,9 +35,7 @@ func TestSlowSourcesHoldUpNoOther(t *testing.T) {
 			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: log, Logger: silently}
 		})
 		s.start("worker", toyWorker(toy{}, 2))
-		s.submit("first", "x0", toyStudy("first", 40, ""))
-		first := s.wait("first")
-		log.source.Store(&archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, Trials: sourceTrials(2e-3)})
+		log.source.Store(s.first())
 		s.submit("slow", "x1", toyStudy("slow", 40, `,"transfer":{"sources":[{"study":"first"}]}`))
 		s.submit("sim", "x2", toyStudy("sim", 40, ""))
 		began := time.Now()

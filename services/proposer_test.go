@@ -304,22 +304,26 @@ func sourceTrials(latency float64) []archiver.Trial {
 	}
 }
 
+// first runs the study "first" and returns what it left as a source.
+func (s *sim) first() *archiver.Source {
+	s.t.Helper()
+	s.submit("first", "x0", toyStudy("first", 40, ""))
+	view := s.wait("first")
+	return &archiver.Source{Study: "first", Run: view.Run, Spec: view.Spec, Trials: sourceTrials(2e-3)}
+}
+
 func TestAMovedSourceRefusesToGoOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSim(t, 1, membus.Faults{}, 0)
 		defer s.close()
 		log := &sources{}
-		s.start("proposer", func(b events.Bus) service {
-			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: log, Logger: slog.New(slog.DiscardHandler)}
-		})
-		s.start("evaluator", func(b events.Bus) service {
-			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
-		})
-		s.submit("first", "x0", toyStudy("first", 40, ""))
-		first := s.wait("first")
+		s.startWith(map[string]proposer.Sources{"proposer": log})
+		first := *s.first()
 		put := func(latency float64) {
-			log.source.Store(&archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, Trials: sourceTrials(latency)})
+			moved := first
+			moved.Trials = sourceTrials(latency)
+			log.source.Store(&moved)
 		}
 		put(2e-3)
 		s.submit("sim", "x1", toyStudy("sim", 400, `,"transfer":{"sources":[{"study":"first"}]}`))

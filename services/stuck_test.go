@@ -15,7 +15,6 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	"apollo/archiver"
 	"apollo/events"
 	"apollo/events/membus"
 	"apollo/services/client"
@@ -246,15 +245,8 @@ func TestAFullStreamOfResultsPausesAStudyOfKnownDesigns(t *testing.T) {
 		s.hub = membus.New(membus.Config{Seed: 1, Topology: smallResults(), Trace: s.trace})
 		defer s.close()
 		log := &sources{}
-		s.start("proposer", func(b events.Bus) service {
-			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: log, Logger: slog.New(slog.DiscardHandler)}
-		})
-		s.start("evaluator", func(b events.Bus) service {
-			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
-		})
-		s.submit("first", "x0", toyStudy("first", 40, ""))
-		first := s.wait("first")
-		log.source.Store(&archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, Trials: sourceTrials(2e-3)})
+		s.startWith(map[string]proposer.Sources{"proposer": log})
+		log.source.Store(s.first())
 		user := s.fill()
 		body := toyStudy("sim", 40, `,"transfer":{"sources":[{"study":"first"}]}`)
 		s.submit("sim", "x1", strings.Replace(body, `"batch":8,"parallelism":4`, `"batch":1,"parallelism":1`, 1))

@@ -13,7 +13,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"apollo/archiver"
 	"apollo/events"
 	"apollo/events/membus"
 	"apollo/services/client"
@@ -374,9 +373,7 @@ func TestASourceThatIsMissingIsNamedAndWaitedFor(t *testing.T) {
 			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Sources: log, Logger: silently}
 		})
 		s.start("worker", toyWorker(toy{}, 2))
-		s.submit("first", "x0", toyStudy("first", 40, ""))
-		first := s.wait("first")
-		source := &archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, Trials: sourceTrials(2e-3)}
+		source := s.first()
 		log.source.Store(source)
 		s.submit("sim", "x1", toyStudy("sim", 800, `,"transfer":{"sources":[{"study":"first"}]}`))
 		time.Sleep(300 * time.Millisecond)
