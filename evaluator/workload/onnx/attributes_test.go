@@ -48,6 +48,7 @@ func TestAttributesOfConvolutionsAndPoolings(t *testing.T) {
 		"SAME_LOWER":           {"Conv", x, w, attrs{"auto_pad": "SAME_LOWER", "strides": ints{4, 1}}, ints{1, 8, 3, 13}},
 		"VALID":                {"Conv", x, w, attrs{"auto_pad": "VALID", "strides": ints{2, 3}}, ints{1, 8, 5, 3}},
 		"one dimension":        {"Conv", ints{1, 4, 20}, ints{8, 4, 5}, attrs{"strides": ints{2}, "pads": ints{1, 3}}, ints{1, 8, 10}},
+		"three dimensions":     {"Conv", ints{1, 4, 5, 6, 7}, ints{8, 4, 2, 3, 3}, attrs{"strides": ints{2, 1, 1}, "pads": ints{1, 0, 0, 0, 1, 0}}, ints{1, 8, 3, 5, 5}},
 		"pool":                 {"MaxPool", x, nil, attrs{"kernel_shape": ints{2, 3}, "strides": ints{2, 2}}, ints{1, 4, 5, 6}},
 		"pool, ceil":           {"MaxPool", x, nil, attrs{"kernel_shape": ints{2, 2}, "strides": ints{2, 2}, "ceil_mode": int64(1)}, ints{1, 4, 6, 7}},
 		"pool, ceil, outside":  {"AveragePool", ints{1, 4, 4, 4}, nil, attrs{"kernel_shape": ints{2, 2}, "strides": ints{3, 3}, "pads": ints{1, 1, 1, 1}, "ceil_mode": int64(1)}, ints{1, 4, 2, 2}},
@@ -151,7 +152,7 @@ func TestAttributesThatFitNothing(t *testing.T) {
 		"a large filter":    {"Conv", x, ints{8, 4, 12, 5}, nil, "a window of 12 does not fit into an input of 11"},
 		"a dilated filter":  {"Conv", x, w, map[string]any{"dilations": ints{6, 1}}, "a window of 13 does not fit into an input of 11"},
 		"other channels":    {"Conv", x, ints{8, 5, 3, 5}, nil, "does not fit the input"},
-		"three dimensions":  {"Conv", ints{1, 4, 5, 6, 7}, ints{8, 4, 1, 1, 1}, nil, "three-dimensional"},
+		"four dimensions":   {"Conv", ints{1, 4, 5, 6, 7, 8}, ints{8, 4, 1, 1, 1, 1}, nil, "windows over more than three dimensions"},
 		"a far axis":        {"Flatten", x, nil, map[string]any{"axis": int64(9)}, "axis"},
 		"a filter too many": {"ConvTranspose", x, ints{5, 4, 3, 3}, nil, "does not fit the input"},
 	} {
