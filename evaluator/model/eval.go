@@ -126,23 +126,56 @@ func (r *Result) times(p *Problem, a *Arch, m *Mapping) {
 		} else {
 			stall += t
 		}
-		used := product(&m.Loops[i].Spatial)
-		if i+1 < a.Levels {
-			r.ramp(p, a, i, used)
-		}
-		instances *= used
+		instances *= product(&m.Loops[i].Spatial)
+	}
+	fill, drain := m.Ramp(p, a)
+	for i := range a.Levels {
+		r.FillCycles += fill[i]
+		r.DrainCycles += drain[i]
 	}
 	r.Cycles += stall + r.FillCycles + r.DrainCycles
 }
 
-// ramp adds the time of the first tiles of level i+1, and of the last outputs,
-// at the bandwidth of level i. used is the number of instances that one
-// instance of level i serves.
-func (r *Result) ramp(p *Problem, a *Arch, i int, used int64) {
-	next := &r.Access[i+1]
-	in := next[Weights].Tile*p.Bytes[Weights] + next[Inputs].Tile*p.Bytes[Inputs]
-	r.FillCycles += cycles(in*used, a.Level[i].ReadRate)
-	r.DrainCycles += cycles(next[Outputs].Tile*p.Bytes[Outputs]*used, a.Level[i].WriteRate)
+// Ramp returns the time that each level takes for the first tiles' way in and for
+// the last outputs' way out: a level that keeps an operand gets a tile from the
+// level above that keeps it. Instances that hold the same elements share them.
+func (m *Mapping) Ramp(p *Problem, a *Arch) (fill, drain [MaxLevels]int64) {
+	// Steps in time and instances of each level and those inside it.
+	var time, room [MaxLevels + 1][Dims]int64
+	time[a.Levels] = [Dims]int64{1, 1, 1, 1, 1, 1, 1, 1}
+	room[a.Levels] = time[a.Levels]
+	for i := a.Levels - 1; i >= 0; i-- {
+		l := &m.Loops[i]
+		for d := range Dims {
+			time[i][d] = time[i+1][d] * l.Temporal[d]
+			room[i][d] = room[i+1][d] * l.Spatial[d]
+		}
+	}
+	for o := range Operands {
+		above := -1
+		for i := range a.Levels {
+			if !a.Level[i].Keeps[o] || m.Loops[i].Bypass[o] {
+				continue
+			}
+			if above >= 0 {
+				var extent [Dims]int64
+				for d := range Dims {
+					extent[d] = min(time[i][d]*room[above][d], p.Bound[d])
+				}
+				n := p.Elements(o, &extent) * p.Bytes[o]
+				if o == Outputs {
+					drain[above] += n
+				} else {
+					fill[above] += n
+				}
+			}
+			above = i
+		}
+	}
+	for i := range a.Levels {
+		fill[i], drain[i] = cycles(fill[i], a.Level[i].ReadRate), cycles(drain[i], a.Level[i].WriteRate)
+	}
+	return fill, drain
 }
 
 // milli is the number of cycles that rates are given for.

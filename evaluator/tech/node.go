@@ -28,6 +28,9 @@ type Node struct {
 	sram, wide []sramPoint // ascending; ports of 64 and 128 bits
 }
 
+// HopMM is the length of a hop of HopPJPerByte, in mm.
+const HopMM = 0.6
+
 // MACPJ returns the energy of one 8-bit multiply-accumulate in pJ.
 func (n Node) MACPJ() float64 { return n.MultiplyPJ + n.AddPJ }
 
@@ -49,8 +52,8 @@ const (
 	// (ISSCC 2014) for LPDDR2 (about 40 pJ/bit) and of LPDDR4 data sheets (4
 	// to 8 pJ/bit); chosen: see docs/model.md#energy.
 	lpddr4PJPerByte = 64
-	// One mesh hop of about 0.6 mm at 0.1 pJ per bit and mm, without the
-	// router; chosen: see docs/model.md#energy.
+	// One mesh hop of HopMM at 0.1 pJ per bit and mm, without the router;
+	// chosen: see docs/model.md#energy.
 	hopPJPerByte = 0.5
 
 	um2PerMM2 = 1e6

@@ -78,44 +78,69 @@ func (s *search) traffic(nc, nk, images, px int64) int64 {
 	return once + min(w+in, in+sums, w+sums)
 }
 
-// atBest returns the numbers of parts of pixels below which tiles do not fit, and
-// a bound of the value from there on: it adds to hopeless what the first tile's
-// way in and the last one's way out cost at best.
-func (s *search) atBest(ng, nc, nk int64) (px int64, value float64) {
+// branch is what is known of tiles before their pixels are cut.
+type branch struct {
+	// least numbers of parts of pixels fit.
+	least int64
+	// fixed, weights and others are times that nothing hides: the array's for
+	// each part of the pixels, the weights', and those of inputs and outputs,
+	// which parts divide.
+	fixed, weights, others float64
+}
+
+// branch returns what numbers of tiles over channels leave to the pixels; false
+// when no tile of them fits.
+func (s *search) branch(ng, nc, nk int64) (b branch, ok bool) {
 	tiles := ng * nc * nk
-	var weights, others, room int64
 	keeps := &s.l.arch.Level[1].Keeps
+	weights, inputs, outputs := s.bytes[model.Weights]/tiles, s.bytes[model.Inputs]/(ng*nc), s.bytes[model.Outputs]/(ng*nk)
+	left, room := s.room, int64(0)
 	if keeps[model.Weights] {
-		weights = s.bytes[model.Weights] / tiles
+		left -= weights
 	}
 	if keeps[model.Inputs] {
-		others = s.bytes[model.Inputs] / (ng * nc)
-		room = others
+		room += inputs
 	}
 	if keeps[model.Outputs] {
-		outputs := s.bytes[model.Outputs] / (ng * nk)
-		others += outputs
 		room += outputs / s.p.Bytes[model.Outputs] * s.width(1, nc)
 	}
-	px = 1
-	if left := s.room - weights; s.room > 0 && left <= 0 {
-		return 0, math.Inf(1)
-	} else if s.room > 0 {
-		px = max(room/left, 1)
+	b.least = 1
+	if s.room > 0 {
+		if left <= 0 {
+			return b, false
+		}
+		b.least = max(room/left, 1)
 	}
-	fixed, moved, parts := float64(s.l.fixed*tiles), s.io(others), float64(px)
-	if fixed > 0 {
-		parts = max(math.Sqrt(moved/fixed), parts)
-	} else {
-		moved = 0
+	b.fixed, b.weights = float64(s.l.fixed*tiles), s.io(s.first(model.Weights, ng, weights))
+	b.others = s.io(s.first(model.Inputs, ng, inputs) + s.first(model.Outputs, ng, outputs))
+	return b, true
+}
+
+// first returns a bound of the bytes of an operand that its holder gets first, of
+// those in a tile of the buffer of one in ng parts of the groups.
+func (s *search) first(o model.Operand, ng, bytes int64) int64 {
+	return min(bytes*ng/max(s.at.apart[o], ng), s.at.most[o])
+}
+
+// ramp returns a bound of what nothing hides with so many parts of the pixels.
+// Rounding may leave fewer parts than were asked for.
+func (b *branch) ramp(parts float64) float64 {
+	const rounding = 0.75
+	return b.weights + max(b.fixed*parts*rounding, b.fixed) + b.others/parts
+}
+
+// best returns the least ramp of any parts that fit.
+func (b *branch) best() float64 {
+	if b.fixed == 0 {
+		return b.weights
 	}
-	return px, s.bounded(s.traffic(nc, nk, 1, px), s.io(weights)+fixed*parts+moved/parts)
+	return b.ramp(max(math.Sqrt(b.others/b.fixed), float64(b.least)))
 }
 
 // bounded returns a bound of the value for bytes over the interface and a time
 // that nothing hides.
 func (s *search) bounded(bytes int64, ramp float64) float64 {
-	return s.value(max(s.at.cycles, s.io(bytes))+ramp, s.at.pj+s.l.arch.Level[0].ReadPJ*float64(bytes))
+	return s.value(max(s.at.cycles, s.io(bytes))+s.at.ramp+ramp, s.at.pj+s.l.arch.Level[0].ReadPJ*float64(bytes))
 }
 
 // outside returns the bytes that cross the interface under the mapping that is
@@ -138,22 +163,42 @@ func (s *search) outside(o *tileOrder, extent *[model.Dims]int64) int64 {
 // visits returns how often an operand comes: again for every step of a loop
 // without it that stands outside one with it.
 func (s *search) visits(o model.Operand, order *tileOrder) int64 {
+	n := &s.m.Loops[0].Temporal
+	nk, nc, px := n[model.K], n[model.C], n[model.P]*n[model.Q]
+	// The steps of loops without the operand that wait for one with it.
 	visits, pending := int64(1), int64(1)
-	dims := &order.dims
-	for level := range s.holder[o] {
-		loops := &s.m.Loops[level]
-		if level > 0 {
-			dims = &s.l.order
+	switch o {
+	case model.Weights:
+		if inside := nk > 1 && order.k > order.pixels || nc > 1 && order.c > order.pixels; inside {
+			visits = n[model.N] * px
+		} else if nk > 1 || nc > 1 {
+			visits, pending = n[model.N], px
+		} else {
+			pending = n[model.N] * px
 		}
-		for _, d := range dims {
-			n := loops.Temporal[d]
-			if n == 1 {
+	case model.Inputs:
+		if px > 1 && order.pixels > order.k || nc > 1 && order.c > order.k {
+			visits = nk
+		} else {
+			pending = nk
+		}
+	case model.Outputs:
+		if px > 1 && order.pixels > order.c || nk > 1 && order.k > order.c {
+			visits = nc
+		} else {
+			pending = nc
+		}
+	}
+	for level := 1; level < s.holder[o]; level++ {
+		loops := &s.m.Loops[level].Temporal
+		for _, d := range s.l.order {
+			if loops[d] == 1 {
 				continue
 			}
 			if model.Relevant(o, d) {
 				visits, pending = visits*pending, 1
 			} else {
-				pending *= n
+				pending *= loops[d]
 			}
 		}
 	}

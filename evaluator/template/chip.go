@@ -15,16 +15,23 @@ import (
 type constants struct {
 	spec  *Spec
 	clock float64
+	// network is what the buffers give the array in a cycle, see
+	// Spec.NetworkBytes.
+	network float64
 	frame.Technology
 }
 
 func declared(s *Spec) *constants {
-	return &constants{s, float64(s.ClockHz), frame.Declared()}
+	return &constants{s, float64(s.ClockHz), s.NetworkBytes, frame.Declared()}
 }
 
 // Rows implements frame.Constants.
 func (k *constants) Rows() []frame.Constant {
-	return append([]frame.Constant{{Name: "clock", Unit: "Hz", At: &k.clock}}, k.Technology.Rows()...)
+	rows := []frame.Constant{{Name: "clock", Unit: "Hz", At: &k.clock}}
+	if k.network > 0 {
+		rows = append(rows, frame.Constant{Name: "network_bandwidth", Unit: "B/cycle", At: &k.network})
+	}
+	return append(rows, k.Technology.Rows()...)
 }
 
 // chip collects the parts of a machine.
@@ -32,6 +39,8 @@ type chip struct {
 	constants
 	area     report.Breakdown
 	leakageW float64
+	// arrayMM2 is the area of the units.
+	arrayMM2 float64
 }
 
 // machine builds a design's machine.
@@ -57,8 +66,21 @@ func (c *chip) part(name string, mm2 float64) {
 
 // units adds multiply-accumulate units with the registers of one, in bits.
 func (c *chip) units(n, registerBits int64) {
-	c.part("arithmetic", float64(n)*(c.Node.MultiplyMM2+c.Node.AddMM2))
-	c.part("registers", float64(n)*float64(registerBits)*c.Node.RegisterBitMM2)
+	logic, registers := float64(n)*(c.Node.MultiplyMM2+c.Node.AddMM2), float64(n)*float64(registerBits)*c.Node.RegisterBitMM2
+	c.part("arithmetic", logic)
+	c.part("registers", registers)
+	c.arrayMM2 += logic + registers
+}
+
+// acrossPJ is the energy of a byte that crosses the array of units from side to
+// side, in pJ.
+func (c *chip) acrossPJ() float64 { return c.Node.HopPJPerByte * math.Sqrt(c.arrayMM2) / tech.HopMM }
+
+// rate returns the bytes per 1000 cycles of a port as wide as the network's
+// constant times n.
+func (c *chip) rate(n int64) int64 {
+	const milli = 1000
+	return max(int64(math.Round(c.network*float64(n)*milli)), 1)
 }
 
 // machine completes the collection.
@@ -96,6 +118,14 @@ func buffer(name string, size, fanout int64, m *tech.SRAM, operands ...model.Ope
 		Name: name, Keeps: keeps(operands...), Capacity: size, DoubleBuffered: true, Fanout: fanout,
 		ReadPJ: m.ReadPJPerByte, WritePJ: m.WritePJPerByte,
 	}
+}
+
+// ported returns a level whose read and write port have a rate, in bytes per 1000
+// cycles, and whose bytes cost more to read by the wires to the array, in pJ.
+func ported(l model.Level, rate int64, wirePJ float64) model.Level {
+	l.ReadRate, l.WriteRate = rate, rate
+	l.ReadPJ += wirePJ
+	return l
 }
 
 // registers is a level in the units, without a limit of its own.

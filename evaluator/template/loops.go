@@ -64,15 +64,16 @@ func steps(v *[model.Dims]int64) int64 {
 	return n
 }
 
-// spread writes the spatial loops, output channels on at most k and input
-// channels on at most c instances in all, and returns the steps that remain of
+// spread writes the spatial loops of a way and returns the steps that remain of
 // each dimension.
-func (l *loops) spread(p *model.Problem, list []Spread, k, c int64, m *model.Mapping) [model.Dims]int64 {
+func (l *loops) spread(p *model.Problem, list []Spread, w *way, m *model.Mapping) [model.Dims]int64 {
 	for i := range l.arch.Levels {
 		m.Loops[i] = model.Ones()
 	}
 	rest, room := p.Bound, p.Bound
-	room[model.K], room[model.C] = k, c
+	if w.dim < model.Dims {
+		room[w.dim] = w.most
+	}
 	for i := range list {
 		s := &list[i]
 		left := s.Limit

@@ -28,7 +28,10 @@ func nvdlaSpec() Spec {
 			onChipMemory("conv_buffer", "accumulator"),
 		},
 		ClockHz: 1e9,
-		Build:   buildNVDLA,
+		// Two read ports of 1024 bits, for data and weights, at atomic-C 64:
+		// NV_NVDLA_cbuf of nv_full, per input channel.
+		NetworkBytes: 4,
+		Build:        buildNVDLA,
 	}
 }
 
@@ -46,7 +49,7 @@ func buildNVDLA(c *chip, v []int64) Machine {
 		param: "conv_buffer or accumulator", fixed: v[0]/2 + v[1],
 	}
 	l.arch = c.hierarchy(offChip(&m),
-		buffer("convolution buffer", v[2], 1, &conv, model.Weights, model.Inputs),
+		ported(buffer("convolution buffer", v[2], 1, &conv, model.Weights, model.Inputs), c.rate(v[0]), c.acrossPJ()),
 		buffer("accumulator", v[3], units, &acc, model.Outputs),
 		c.registers("weight registers", 1, model.Weights))
 	m.Arch, m.Flow = l.arch, &l

@@ -27,7 +27,11 @@ func shiDianNaoSpec() Spec {
 			onChipMemory("neuron_buffer", "synapse_buffer"),
 		},
 		ClockHz: 1e9,
-		Build:   buildShiDianNao,
+		// The neuron buffer has two banks per row of elements, as wide as the
+		// row (source, Section 6): two words per element. The synapse buffer
+		// gives one.
+		NetworkBytes: 2,
+		Build:        buildShiDianNao,
 	}
 }
 
@@ -45,8 +49,8 @@ func buildShiDianNao(c *chip, v []int64) Machine {
 		param: "neuron_buffer or synapse_buffer", fixed: v[0] + v[1],
 	}
 	l.arch = c.hierarchy(offChip(&m),
-		buffer("neuron buffer", v[2], 1, &neurons, model.Inputs, model.Outputs),
-		buffer("synapse buffer", v[3], units, &synapses, model.Weights),
+		ported(buffer("neuron buffer", v[2], 1, &neurons, model.Inputs, model.Outputs), c.rate(units), c.acrossPJ()),
+		ported(buffer("synapse buffer", v[3], units, &synapses, model.Weights), c.rate(units)/2, c.acrossPJ()),
 		c.registers("accumulator", 1, model.Outputs))
 	m.Arch, m.Flow = l.arch, &l
 	return m

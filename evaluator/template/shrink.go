@@ -96,7 +96,7 @@ func (s *search) holds(level int, d model.Dim) bool {
 func (s *search) misfit() *Misfit {
 	var nearest *Misfit
 	for i := range s.l.spreads {
-		w := way{spread: i, k: s.p.Bound[model.K], c: s.p.Bound[model.C]}
+		w := way{spread: i, dim: model.Dims}
 		s.open(&w)
 		if f := s.miss(); nearest == nil || f.Need < nearest.Need {
 			nearest = f

@@ -33,7 +33,10 @@ func simbaSpec() Spec {
 			evaluator.Ratio("bandwidth_per_mac", "B/s", 1, []string{"io_bandwidth"}, []string{"pes_x", "pes_y", "lanes", "vector"}),
 		},
 		ClockHz: 1e9,
-		Build:   buildSimba,
+		// 68 GB/s per element and for the global buffer, all of them nodes of
+		// the mesh (source, Table 2), at 1 GHz.
+		NetworkBytes: 68,
+		Build:        buildSimba,
 	}
 }
 
@@ -61,14 +64,14 @@ func buildSimba(c *chip, v []int64) Machine {
 		},
 		// Weights stay in an element while its pixels pass.
 		order: [model.Dims]model.Dim{model.G, model.N, model.K, model.P, model.Q, model.C, model.R, model.S},
-		inner: 3, innerDims: []model.Dim{model.K, model.C, model.R, model.S},
+		inner: 3, innerDims: []model.Dim{model.K, model.C, model.P, model.Q, model.R, model.S},
 		param: "global_buffer, weight_buffer or input_buffer", fixed: 2 * (x + y),
 	}
 	global.ReadPJPerByte += hop
 	global.WritePJPerByte += hop
 	weights.WritePJPerByte += hop
 	l.arch = c.hierarchy(offChip(&m),
-		buffer("global buffer", v[6], x*y, &global, model.Inputs, model.Outputs),
+		ported(buffer("global buffer", v[6], x*y, &global, model.Inputs, model.Outputs), c.rate(1), 0),
 		buffer("weight buffer", v[4], 1, &weights, model.Weights),
 		buffer("input buffer", v[5], 1, &inputs, model.Inputs),
 		c.registers("accumulators", lanes*vector, model.Outputs))

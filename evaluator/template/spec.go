@@ -18,6 +18,9 @@ type Spec struct {
 	Metrics []frame.Metric
 	// ClockHz is the clock of every design.
 	ClockHz int64
+	// NetworkBytes is what the buffers give the array in a cycle, in bytes, times
+	// a width that Build knows; 0 where the network is part of the times.
+	NetworkBytes float64
 	// Build makes the machine of a design out of a chip's parts: one number per
 	// parameter, whole and at least 1; of a categorical parameter the index of
 	// its label.

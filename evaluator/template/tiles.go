@@ -55,20 +55,28 @@ func more(parts, n int64) int64 {
 // channels, and for each over those of images, rows and columns.
 func (s *search) tiles() {
 	x := &s.at
+	// With channels on fewer units, one step of them is in each tile.
+	firstK, firstC := int64(1), int64(1)
+	switch x.dim {
+	case model.K:
+		firstK = x.rest[model.K]
+	case model.C:
+		firstC = x.rest[model.C]
+	}
 	for ng := int64(1); ng <= x.rest[model.G]; ng = more(ng, x.rest[model.G]) {
 		if s.hopeless(ng, 1, 1) {
 			break
 		}
-		for nc := x.first[1]; nc <= x.rest[model.C]; nc = more(nc, x.rest[model.C]) {
+		for nc := firstC; nc <= x.rest[model.C]; nc = more(nc, x.rest[model.C]) {
 			if s.hopeless(ng, nc, 1) {
 				break
 			}
-			for nk := x.first[0]; nk <= x.rest[model.K]; nk = more(nk, x.rest[model.K]) {
+			for nk := firstK; nk <= x.rest[model.K]; nk = more(nk, x.rest[model.K]) {
 				if s.hopeless(ng, nc, nk) {
 					break
 				}
-				if px, v := s.atBest(ng, nc, nk); v < s.limit {
-					s.pixels(ng, nc, nk, px)
+				if b, ok := s.branch(ng, nc, nk); ok && s.bounded(s.traffic(nc, nk, 1, b.least), b.best()) < s.limit {
+					s.pixels(ng, nc, nk, &b)
 				}
 			}
 		}
@@ -77,7 +85,7 @@ func (s *search) tiles() {
 
 // pixels cuts images, then rows and columns in three ways, from the largest
 // tiles that may fit on until smaller ones cannot win.
-func (s *search) pixels(ng, nc, nk, least int64) {
+func (s *search) pixels(ng, nc, nk int64, b *branch) {
 	rest := &s.at.rest
 	t := s.tile(ng, nc, nk)
 	if s.room > 0 && t.weights > s.room {
@@ -91,10 +99,11 @@ func (s *search) pixels(ng, nc, nk, least int64) {
 		n := pixels{1, 1, 1}
 		for turn := 0; ; turn++ {
 			px := n.rows * n.columns
-			if s.bounded(s.traffic(nc, nk, n.images, px), float64(s.l.fixed*ng*nc*nk)) >= s.limit {
+			bytes := s.traffic(nc, nk, n.images, px)
+			if s.bounded(bytes, b.fixed) >= s.limit {
 				break // smaller tiles do not move less
 			}
-			if n.images*px >= least {
+			if n.images*px >= b.least && s.bounded(bytes, b.ramp(float64(n.images*px))) < s.limit {
 				s.consider(&t, &n)
 			}
 			if !n.finer(cut, turn, &most) {
@@ -162,7 +171,11 @@ func (s *search) consider(t *tile, px *pixels) {
 	if s.room > 0 && others+sums*s.width(1, t.n[model.C]) > s.room {
 		return
 	}
-	ramp := s.io(others) + s.io(sums*s.p.Bytes[model.Outputs]) + float64(s.l.fixed*steps(&t.n))
+	var first int64
+	for o := range model.Operands {
+		first += s.first(o, t.n[model.G]*t.n[model.N], s.p.Elements(o, &t.extent)*s.p.Bytes[o])
+	}
+	ramp := s.io(first) + float64(s.l.fixed*steps(&t.n))
 	if s.bounded(s.traffic(t.n[model.C], t.n[model.K], t.n[model.N], t.n[model.P]*t.n[model.Q]), ramp) >= s.limit {
 		return
 	}
@@ -172,7 +185,7 @@ func (s *search) consider(t *tile, px *pixels) {
 		s.cut(&t.parts)
 		moved, fits := s.shrink(c.channelsFirst)
 		if fits {
-			s.orders(&c, t, ramp)
+			s.orders(&c, t)
 		}
 		if !moved {
 			break
@@ -182,8 +195,14 @@ func (s *search) consider(t *tile, px *pixels) {
 }
 
 // orders bounds the mapping that is tried in the orders of tiles that differ.
-func (s *search) orders(c *candidate, t *tile, ramp float64) {
+func (s *search) orders(c *candidate, t *tile) {
+	fill, drain := s.m.Ramp(s.p, &s.l.arch)
+	ramp := -s.at.ramp // which bounded adds
+	for i := range s.l.arch.Levels {
+		ramp += float64(fill[i] + drain[i])
+	}
 	n := &s.m.Loops[0].Temporal
+	ramp += float64(s.l.fixed * steps(n))
 	for _, i := range distinctOrders(n[model.K] > 1, n[model.C] > 1, n[model.P]*n[model.Q] > 1) {
 		v := s.bounded(s.outside(&tileOrders[i], &t.extent), ramp)
 		if v >= s.limit {

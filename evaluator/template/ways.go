@@ -2,34 +2,41 @@ package template
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"apollo/evaluator/model"
 )
 
-// way is one way to spread a layer: an alternative of the wires, with output
-// and input channels on at most so many instances in all.
+// way is one way to spread a layer: an alternative of the wires, with one
+// dimension on at most so many instances in all; Dims with all on as many as
+// there are.
 type way struct {
 	spread int
-	k, c   int64
-	// first are the least numbers of tiles over output and input channels: with
-	// channels on fewer units, one step of them in each tile.
-	first [2]int64
-	steps int64
+	dim    model.Dim
+	most   int64
+	steps  int64
 }
 
 // ways is a way made ready.
 type ways struct {
 	way
 	// spread has the spatial loops; rest is the steps that they leave of each
-	// dimension; inside
-	// the instances of each at and below a level.
+	// dimension; inside the instances of each at and below a level.
 	spread model.Mapping
 	rest   [model.Dims]int64
 	inside [model.MaxLevels + 1][model.Dims]int64
 	// cycles and pj are a time on chip and an energy without the interface that
 	// no numbers of tiles beat.
 	cycles, pj float64
+	// ramp is a bound of what the first tile's way in and the last one's way out
+	// take on chip; most is how much of an operand the holder's instances hold
+	// together.
+	ramp float64
+	most [model.Operands]int64
+	// apart are the steps of groups and images whose loops are outside the
+	// holder of an operand, 1 for one that the buffer keeps.
+	apart [model.Operands]int64
 	// complete says that outputs reach the buffer only when they are complete,
 	// unless input channels are in several tiles.
 	complete bool
@@ -41,8 +48,8 @@ func (s *search) full() {
 	var list [maxWays]way
 	ways := list[:0]
 	for i := range s.l.spreads {
-		w := way{spread: i, k: s.p.Bound[model.K], c: s.p.Bound[model.C], first: [2]int64{1, 1}}
-		rest := s.l.spread(s.p, s.l.spreads[i], w.k, w.c, &s.m)
+		w := way{spread: i, dim: model.Dims}
+		rest := s.l.spread(s.p, s.l.spreads[i], &w, &s.m)
 		w.steps = steps(&rest)
 		ways = append(ways, w)
 	}
@@ -58,22 +65,17 @@ func (s *search) full() {
 func (s *search) fewer() {
 	b := &s.p.Bound
 	for i := range s.l.spreads {
-		rest := s.l.spread(s.p, s.l.spreads[i], b[model.K], b[model.C], &s.m)
+		rest := s.l.spread(s.p, s.l.spreads[i], &way{dim: model.Dims}, &s.m)
 		all := steps(&rest)
-		for _, d := range [...]model.Dim{model.K, model.C} {
+		for _, d := range [...]model.Dim{model.K, model.C, model.G} {
 			for _, quarters := range [...]int64{5, 6, 8, 12, 16} {
 				parts := min(model.CeilDiv(rest[d]*quarters, 4), b[d])
-				w := way{spread: i, k: b[model.K], c: b[model.C], first: [2]int64{1, 1}, steps: all / rest[d] * parts}
+				w := way{spread: i, dim: d, most: model.CeilDiv(b[d], parts), steps: all / rest[d] * parts}
 				if parts == rest[d] || s.value(s.floor(&w)) >= s.limit {
 					break
 				}
-				limit := &w.k
-				if d == model.C {
-					limit = &w.c
-				}
-				*limit = model.CeilDiv(b[d], parts)
-				less := s.l.spread(s.p, s.l.spreads[i], w.k, w.c, &s.m)
-				w.first[d-model.K], w.steps = less[d], steps(&less)
+				less := s.l.spread(s.p, s.l.spreads[i], &w, &s.m)
+				w.steps = steps(&less)
 				s.search(&w)
 			}
 		}
@@ -101,7 +103,7 @@ func (s *search) compulsory() int64 {
 func (s *search) ready(w *way) {
 	l, x := s.l, &s.at
 	x.way = *w
-	x.rest = l.spread(s.p, l.spreads[w.spread], w.k, w.c, &x.spread)
+	x.rest = l.spread(s.p, l.spreads[w.spread], w, &x.spread)
 	x.inside[l.arch.Levels] = [model.Dims]int64{1, 1, 1, 1, 1, 1, 1, 1}
 	for i := l.arch.Levels - 1; i >= 0; i-- {
 		for d := range model.Dims {
@@ -125,6 +127,13 @@ func (s *search) open(w *way) bool {
 		x.cycles = max(x.cycles, float64(s.result.LevelCycles[i]))
 		x.pj += s.result.LevelPJ[i]
 	}
+	fill, drain := x.spread.Ramp(s.p, &l.arch)
+	for i := 1; i < l.arch.Levels; i++ {
+		x.ramp += float64(fill[i] + drain[i])
+	}
+	for o := range model.Operands {
+		x.most[o], x.apart[o] = s.most(o), s.apart(o)
+	}
 	out := &s.result.Access[1][model.Outputs]
 	x.complete = out.Reads == 0 && out.Fills == 0
 	for i := 2; i < l.arch.Levels; i++ {
@@ -133,4 +142,37 @@ func (s *search) open(w *way) bool {
 		}
 	}
 	return true
+}
+
+// most returns the bytes of an operand that all instances of its holder have room
+// for, in the operand's own width.
+func (s *search) most(o model.Operand) int64 {
+	level := s.holder[o]
+	room := s.l.arch.Level[level].Capacity
+	if level == 1 || room == 0 {
+		return math.MaxInt64
+	}
+	if s.l.arch.Level[level].DoubleBuffered {
+		room /= 2
+	}
+	if o == model.Outputs {
+		room = room / s.p.PartialBytes * s.p.Bytes[o]
+	}
+	for d := range model.Dims {
+		if model.Relevant(o, d) {
+			room *= s.at.inside[1][d] / s.at.inside[level][d]
+		}
+	}
+	return room
+}
+
+// apart returns the steps of groups and images outside the holder of an operand.
+func (s *search) apart(o model.Operand) int64 {
+	n := int64(1)
+	for _, d := range [...]model.Dim{model.G, model.N} {
+		if s.holder[o] > 1 && model.Relevant(o, d) && !slices.Contains(s.l.innerDims, d) {
+			n *= s.at.rest[d]
+		}
+	}
+	return n
 }
