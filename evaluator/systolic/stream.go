@@ -48,10 +48,22 @@ func (l *Layer) input(m, k int64) int32 {
 const maxWords = 1 << 27
 
 // Streamed returns the cycles of a layer on the array when inputs and weights
-// pass a buffer each; outputs leave behind the array at the same bandwidth. It walks the demands one by one:
-// exact, and slow enough for validation only. The error is for a buffer, an
-// array or a layer that makes no sense, or is too large to walk.
+// pass a buffer each; the sums of every fold leave behind the array at the same
+// bandwidth. Errors are those of Stalled.
 func (a *Array) Streamed(l *Layer, b Prefetch) (int64, error) {
+	cycles, err := a.Stalled(l, b)
+	if err != nil {
+		return 0, err
+	}
+	g := l.GEMM()
+	return max(cycles, model.CeilDiv(a.Pass(&g).OutputWrites, b.WordsPerCycle)), nil
+}
+
+// Stalled returns the cycles of a layer with the stalls of inputs and weights
+// alone. It walks the demands one by one: exact, and slow enough for validation
+// only. The error is for a buffer, an array or a layer that makes no sense, or is
+// too large to walk.
+func (a *Array) Stalled(l *Layer, b Prefetch) (int64, error) {
 	if err := a.Validate(); err != nil {
 		return 0, err
 	}
@@ -84,7 +96,7 @@ func (a *Array) Streamed(l *Layer, b Prefetch) (int64, error) {
 		s.other = newStream(s.rollOrder(sc, a.Cols, weight), b)
 		s.move, s.stay = pixels, weight
 	}
-	return max(s.run(), model.CeilDiv(pass.OutputWrites, b.WordsPerCycle)), nil
+	return s.run(), nil
 }
 
 // simulation walks the folds of one layer.

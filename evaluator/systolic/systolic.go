@@ -107,36 +107,3 @@ func (a *Array) Validate() error {
 // Buffers are the bytes per operand that can be filled while the other half is
 // used.
 type Buffers struct{ Input, Weight, Output int64 }
-
-// OffChip returns the bytes that one group of a layer moves over the chip's
-// border: each operand once, and again for every pass over it when it does not
-// fit its buffer. Partial sums that do not fit leave and come back.
-func (a *Array) OffChip(p *model.Problem, b *Buffers) int64 {
-	one := p.Bound
-	one[model.G] = 1
-	input := p.Elements(model.Inputs, &one) * p.Bytes[model.Inputs]
-	weight := p.Elements(model.Weights, &one) * p.Bytes[model.Weights]
-	outputs := p.Elements(model.Outputs, &one)
-	g, _ := Of(p)
-	sr, sc, t := a.mapped(&g)
-	down, across := model.CeilDiv(sr, a.Rows), model.CeilDiv(sc, a.Cols)
-	again := func(bytes, room, passes int64) int64 {
-		if bytes <= room {
-			return bytes
-		}
-		return bytes * passes
-	}
-	total := outputs * p.Bytes[model.Outputs]
-	switch a.Dataflow {
-	case OutputStationary:
-		return total + again(input, b.Input, across) + again(weight, b.Weight, down)
-	case InputStationary:
-		total += input + again(weight, b.Weight, across)
-	case WeightStationary:
-		total += weight + again(input, b.Input, across)
-	}
-	if sums := t * min(a.Cols, sc) * p.PartialBytes; sums > b.Output {
-		total += 2 * outputs * p.PartialBytes * (down - 1)
-	}
-	return total
-}

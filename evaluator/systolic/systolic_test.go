@@ -3,6 +3,8 @@ package systolic
 import (
 	"math/rand/v2"
 	"testing"
+
+	"apollo/evaluator/model"
 )
 
 // march executes a weight-stationary array step by step on small products and
@@ -118,3 +120,44 @@ func TestStreamedRefuses(t *testing.T) {
 }
 
 func second(_ int64, err error) error { return err }
+
+// One tile on the whole array is the pass of the closed forms, and in memories
+// that hold it every operand crosses the border once. Smaller tiles take no less
+// of anything.
+func TestTiledAgainstPass(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(4, 0))
+	for range 300 {
+		p := model.Problem{
+			Bound:  [model.Dims]int64{1, 1 + rng.Int64N(2), 1 + rng.Int64N(50), 1 + rng.Int64N(50), 1 + rng.Int64N(9), 1 + rng.Int64N(9), 1 + rng.Int64N(3), 1 + rng.Int64N(3)},
+			Stride: [2]int64{1 + rng.Int64N(2), 1}, Dilation: [2]int64{1, 1}, Bytes: [model.Operands]int64{1, 1, 1}, PartialBytes: 4,
+		}
+		a := Array{Rows: 1 + rng.Int64N(20), Cols: 1 + rng.Int64N(20), Dataflow: Dataflow(rng.IntN(3))}
+		o, _ := OperandsOf(&p)
+		want := a.Pass(&o.GEMM)
+		rows, cols, _ := a.Dataflow.Roles()
+		one := Tiling{Rows: a.Rows, Cols: a.Cols, Tiles: [3]int64{1, 1, 1}, Order: [3]int{M, N, K}}
+		total := [3]int64{o.M, o.N, o.K}
+		total[rows], total[cols] = model.CeilDiv(total[rows], a.Rows), model.CeilDiv(total[cols], a.Cols)
+		one.Steps = total
+		big := Buffers{Input: 1 << 40, Weight: 1 << 40, Output: 1 << 40}
+		got := a.Dataflow.Tiled(&o, &one, &big)
+		if got.Cycles != want.Cycles || got.Folds != want.Folds || got.InputReads != want.InputReads || got.WeightReads != want.WeightReads || got.OutputWrites != want.OutputWrites {
+			t.Fatalf("%+v on %+v: one tile takes %+v, the pass %+v", o, a, got, want)
+		}
+		if got != a.Dataflow.Untiled(&o, &one) || got.OffChip() != o.Input+o.Weight+o.Output {
+			t.Fatalf("%+v on %+v: one tile takes %+v, without end %+v", o, a, got, a.Dataflow.Untiled(&o, &one))
+		}
+		more := one
+		for d, n := range total {
+			more.Steps[d] = 1 + rng.Int64N(n)
+			more.Tiles[d] = model.CeilDiv(n, more.Steps[d])
+		}
+		rng.Shuffle(3, func(i, j int) { more.Order[i], more.Order[j] = more.Order[j], more.Order[i] })
+		small := Buffers{Input: 1 + rng.Int64N(2000), Weight: 1 + rng.Int64N(2000), Output: 1 + rng.Int64N(2000)}
+		x, y := a.Dataflow.Tiled(&o, &more, &small), a.Dataflow.Tiled(&o, &more, &big)
+		if x.Cycles < got.Cycles || y.Input < got.Input || y.Weight < got.Weight || y.Output < got.Output || x.Input < y.Input || x.Weight < y.Weight || x.Output < y.Output {
+			t.Fatalf("%+v on %+v, %+v: %+v in small memories, %+v in large ones, one tile %+v", o, a, more, x, y, got)
+		}
+	}
+}

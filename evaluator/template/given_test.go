@@ -3,6 +3,7 @@ package template
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,7 +79,15 @@ func TestGivenMappingsAreChecked(t *testing.T) {
 				m.Loops[2].Order = [model.Dims]model.Dim{model.Q, model.P, model.S, model.R, model.C, model.K, model.N, model.G}
 			}, "the dataflow has the order"},
 		},
-		"systolic": {{func(m *model.Mapping) { m.Loops[3].Temporal[model.K]++ }, "has one mapping"}},
+		"systolic": {
+			{func(m *model.Mapping) { m.Loops[3].Temporal[model.K]++ }, "steps are enough"},
+			{func(m *model.Mapping) { m.Loops[1].Temporal[model.K], m.Loops[3].Temporal[model.K] = 4, 1 }, "stand outside"},
+			{func(m *model.Mapping) { slices.Reverse(m.Loops[3].Order[:]) }, "in the order"},
+			{func(m *model.Mapping) {
+				in := &m.Loops[3]
+				in.Spatial[model.C], in.Temporal[model.C], in.Spatial[model.K], in.Temporal[model.K] = 128, 18, 32, 8
+			}, "there are 64 rows"},
+		},
 		"eyeriss": {
 			{func(m *model.Mapping) { m.Loops[1].Spatial[model.R] = 1; m.Loops[2].Temporal[model.R] = 3 }, "row-stationary"},
 			{func(m *model.Mapping) { m.Loops[2].Temporal[model.K] = 256 }, "steps are enough"},

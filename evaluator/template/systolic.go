@@ -13,8 +13,8 @@ func systolicSpec() Spec {
 	return Spec{
 		Name: "systolic",
 		Doc: "A systolic array of rows x cols multiply-accumulate units with a double-buffered memory per operand, weight-, output- or " +
-			"input-stationary; int8, 22 nm, 1 GHz. Its compute time is exact (SCALE-Sim's closed forms, ISPASS 2020). The baseline is a " +
-			"quarter of the first TPU's array in each direction (N. Jouppi et al., ISCA 2017).",
+			"input-stationary; int8, 22 nm, 1 GHz. Its compute time is exact (SCALE-Sim's closed forms, ISPASS 2020) for the tiles that a " +
+			"compiler would choose. The baseline is a quarter of the first TPU's array in each direction (N. Jouppi et al., ISCA 2017).",
 		Params: []frame.Param{
 			frame.Count("rows", "Rows of the array.", 64, 4, 8, 16, 32, 64, 128, 256),
 			frame.Count("cols", "Columns of the array.", 64, 4, 8, 16, 32, 64, 128, 256),
@@ -44,7 +44,7 @@ func buildSystolic(c *chip, v []int64) Machine {
 	const registerBits = 8 + 8 + 32 // weight, input, sum
 	c.units(a.Rows*a.Cols, registerBits)
 	m := c.machine(v[6], a.Rows*a.Cols)
-	f := marching{array: a, m: &m}
+	f := marching{array: a, half: systolic.Buffers{Input: v[3] / 2, Weight: v[4] / 2, Output: v[5] / 2}, m: &m}
 	f.arch = c.hierarchy(offChip(&m),
 		buffer("input buffer", v[3], 1, &in, model.Inputs),
 		buffer("weight buffer", v[4], 1, &weight, model.Weights),

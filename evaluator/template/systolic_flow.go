@@ -11,9 +11,10 @@ import (
 // marching is the dataflow of evaluator/systolic. The layer is a matrix
 // multiplication, one per group: its rows are in P, its columns in K, what is
 // summed in C. The array's parameter decides which of them lie on its rows and
-// columns: there is one mapping.
+// columns; outside are the loops over groups and tiles.
 type marching struct {
 	array systolic.Array
+	half  systolic.Buffers // of each memory
 	arch  model.Arch
 	m     *Machine
 }
@@ -29,99 +30,156 @@ func (f *marching) Nest(p *model.Problem) model.Problem {
 	return n
 }
 
-// Find implements Dataflow.
-func (f *marching) Find(p *model.Problem, m *model.Mapping) (Cost, *Misfit) {
-	*m = f.nest(p)
-	c, _, _ := f.parts(p)
-	return c, nil
-}
-
-// level of the array's loops.
+// marchingArray is the level of the loops inside a tile.
 const marchingArray = 3
 
-// nest returns the one mapping.
-func (f *marching) nest(p *model.Problem) model.Mapping {
-	g, groups := systolic.Of(p)
+// marchingDims are the loops over M, N and K.
+func marchingDims() [3]model.Dim { return [3]model.Dim{model.P, model.K, model.C} }
+
+// nest writes a tiling as loops.
+func (f *marching) nest(groups int64, t *systolic.Tiling) model.Mapping {
 	var m model.Mapping
 	for i := range m.Loops {
 		m.Loops[i] = model.Ones()
 	}
-	m.Loops[0].Temporal[model.G] = groups
-	array := &m.Loops[marchingArray]
-	extent := [model.Dims]int64{model.K: g.N, model.C: g.K, model.P: g.M}
-	rows, cols, time := model.C, model.K, model.P
-	switch f.array.Dataflow {
-	case systolic.OutputStationary:
-		rows, cols, time = model.P, model.K, model.C
-	case systolic.InputStationary:
-		rows, cols, time = model.C, model.P, model.K
-	case systolic.WeightStationary:
+	out, array, of := &m.Loops[0], &m.Loops[marchingArray], marchingDims()
+	rows, cols, time := f.array.Dataflow.Roles()
+	out.Temporal[model.G] = groups
+	for i, d := range of {
+		out.Temporal[d], array.Temporal[d] = t.Tiles[i], t.Steps[i]
 	}
-	for _, x := range []struct {
-		d     model.Dim
-		limit int64
-	}{{rows, f.array.Rows}, {cols, f.array.Cols}} {
-		array.Spatial[x.d] = min(extent[x.d], x.limit)
-		array.Temporal[x.d] = model.CeilDiv(extent[x.d], array.Spatial[x.d])
-	}
-	array.Temporal[time] = extent[time]
-	array.Order = [model.Dims]model.Dim{model.G, model.N, model.Q, model.R, model.S, cols, rows, time}
+	array.Spatial[of[rows]], array.Spatial[of[cols]] = t.Rows, t.Cols
+	out.Order = [model.Dims]model.Dim{model.G, model.N, of[t.Order[0]], of[t.Order[1]], of[t.Order[2]], model.Q, model.R, model.S}
+	array.Order = [model.Dims]model.Dim{model.G, model.N, model.Q, model.R, model.S, of[cols], of[rows], of[time]}
 	return m
 }
 
-// parts returns the cost of a layer, its pass through the array and the time
-// until the first fold's operands are there.
-func (f *marching) parts(p *model.Problem) (c Cost, pass systolic.Pass, first int64) {
-	g, groups := systolic.Of(p)
-	pass = f.array.Pass(&g)
-	half := func(level int) int64 { return f.arch.Level[level].Capacity / 2 }
-	t := f.array.OffChip(p, &systolic.Buffers{Input: half(1), Weight: half(2), Output: half(3)})
-	c.OffChip = t * groups
-	first = f.m.ioCycles(min(f.array.Rows*f.array.Cols*p.Bytes[model.Weights], t))
-	c.Cycles = max(pass.Cycles*groups, f.m.ioCycles(c.OffChip)) + first
-	c.EnergyPJ = f.energy(p, &c, &pass).Total()
-	return c, pass, first
-}
-
-func (f *marching) energy(p *model.Problem, c *Cost, pass *systolic.Pass) report.Breakdown {
-	_, n := systolic.Of(p)
-	groups := float64(n)
-	in, weight, out := &f.arch.Level[1], &f.arch.Level[2], &f.arch.Level[3]
-	return report.Breakdown{
-		{Name: "arithmetic", Value: float64(p.MACs()) * f.arch.MACPJ},
-		{Name: report.OffChip, Value: float64(c.OffChip) * f.m.DRAMPJPerByte},
-		{Name: partName(&f.arch, 1), Value: groups * float64(pass.InputReads) * in.ReadPJ},
-		{Name: partName(&f.arch, 2), Value: groups * float64(pass.WeightReads) * weight.ReadPJ},
-		{Name: partName(&f.arch, 3), Value: groups * float64(pass.OutputWrites*p.PartialBytes) * (out.WritePJ + out.ReadPJ)},
+// tilingOf reads loops as a tiling.
+func (f *marching) tilingOf(m *model.Mapping) systolic.Tiling {
+	out, array, of := &m.Loops[0], &m.Loops[marchingArray], marchingDims()
+	rows, cols, _ := f.array.Dataflow.Roles()
+	t := systolic.Tiling{Rows: array.Spatial[of[rows]], Cols: array.Spatial[of[cols]]}
+	for i, d := range of {
+		t.Tiles[i], t.Steps[i] = out.Temporal[d], array.Temporal[d]
 	}
-}
-
-// Detail implements Dataflow. It refuses every mapping but its own.
-func (f *marching) Detail(p *model.Problem, m *model.Mapping) (Detail, error) {
-	want := f.nest(p)
-	for i := range f.arch.Levels {
-		have, fixed := &m.Loops[i], &want.Loops[i]
-		if have.Temporal != fixed.Temporal || have.Spatial != fixed.Spatial || !sameOrder(have, fixed) {
-			return Detail{}, fmt.Errorf("level %s: a systolic array of dataflow %s has one mapping of this layer, and it is another: change the parameters dataflow, rows or cols instead",
-				f.arch.Level[i].Name, f.array.Dataflow)
+	at := 0
+	for _, d := range out.Order {
+		for i, x := range of {
+			if d == x {
+				t.Order[at] = i
+				at++
+			}
 		}
 	}
-	_, groups := systolic.Of(p)
-	c, pass, first := f.parts(p)
-	d := Detail{Cost: c, Energy: f.energy(p, &c, &pass)}
+	return t
+}
+
+// cost returns the cost of a tiling. Operands reach their memories over ports as
+// wide as the array's edges, while the array reads the other half.
+func (f *marching) cost(p *model.Problem, groups int64, t *systolic.Tiling, r *systolic.Moved) Cost {
+	c := Cost{OffChip: r.OffChip() * groups}
+	c.Cycles = max(r.Cycles*groups, f.ports(p, r)*groups, f.m.ioCycles(c.OffChip)) + f.first(p, t, c.OffChip)
+	e := f.energy(p, groups, r)
+	c.EnergyPJ = sum(e[:])
+	return c
+}
+
+// first returns the time until the first fold's operands are there.
+func (f *marching) first(p *model.Problem, t *systolic.Tiling, offChip int64) int64 {
+	return f.m.ioCycles(min(t.Rows*t.Cols*p.Bytes[model.Weights], offChip))
+}
+
+// ports returns the time that the fills and drains of the memories take.
+func (f *marching) ports(p *model.Problem, r *systolic.Moved) int64 {
+	inputs, weights := f.array.Rows, f.array.Cols
+	if f.array.Dataflow == systolic.InputStationary {
+		inputs, weights = weights, inputs
+	}
+	return max(model.CeilDiv(r.Input, inputs*p.Bytes[model.Inputs]), model.CeilDiv(r.Weight, weights*p.Bytes[model.Weights]),
+		model.CeilDiv(r.Output, f.array.Cols*p.PartialBytes))
+}
+
+// energy returns that of arithmetic, of transfers off chip, and of the memories
+// of inputs, weights and outputs.
+func (f *marching) energy(p *model.Problem, groups int64, r *systolic.Moved) [5]float64 {
+	n := float64(groups)
+	in, weight, out := &f.arch.Level[1], &f.arch.Level[2], &f.arch.Level[3]
+	return [5]float64{
+		float64(p.MACs()) * f.arch.MACPJ,
+		n * float64(r.OffChip()) * f.m.DRAMPJPerByte,
+		n * (float64(r.InputReads*p.Bytes[model.Inputs])*in.ReadPJ + float64(r.Input)*in.WritePJ),
+		n * (float64(r.WeightReads*p.Bytes[model.Weights])*weight.ReadPJ + float64(r.Weight)*weight.WritePJ),
+		n * (float64(r.OutputWrites*p.PartialBytes)*(out.WritePJ+out.ReadPJ) + float64(r.Output)*out.ReadPJ),
+	}
+}
+
+// allowed refuses loops that the array cannot have.
+func (f *marching) allowed(m *model.Mapping) error {
+	t := f.tilingOf(m)
+	want := f.nest(m.Loops[0].Temporal[model.G], &t)
+	for i := range f.arch.Levels {
+		have, fixed := &m.Loops[i], &want.Loops[i]
+		name := f.arch.Level[i].Name
+		for d := range model.Dims {
+			if have.Temporal[d] != fixed.Temporal[d] || have.Spatial[d] != fixed.Spatial[d] {
+				return fmt.Errorf("level %s: a systolic array of dataflow %s has no %d steps and %d instances of %s there: loops over tiles of P, K and C and over G "+
+					"stand outside, all others at the %s", name, f.array.Dataflow, have.Temporal[d], have.Spatial[d], d, f.arch.Level[marchingArray].Name)
+			}
+		}
+		if !sameOrder(have, fixed) {
+			return fmt.Errorf("level %s: a systolic array of dataflow %s has its loops in the order %s", name, f.array.Dataflow, orderOf(fixed))
+		}
+	}
+	if t.Rows > f.array.Rows || t.Cols > f.array.Cols {
+		return fmt.Errorf("level %s: %d x %d units, there are %d rows and %d columns", f.arch.Level[marchingArray].Name, t.Rows, t.Cols, f.array.Rows, f.array.Cols)
+	}
+	return nil
+}
+
+// orderOf names the loops of more than one step.
+func orderOf(l *model.Loops) string {
+	text := ""
+	for _, d := range l.Order {
+		if l.Temporal[d] > 1 {
+			text += " " + d.String()
+		}
+	}
+	return text
+}
+
+// Detail implements Dataflow.
+func (f *marching) Detail(p *model.Problem, m *model.Mapping) (Detail, error) {
+	free := f.arch
+	for i := range free.Level {
+		free.Level[i].Capacity = 0 // what does not fit passes
+	}
+	n := f.Nest(p)
+	if err := check(&n, &free, m); err != nil {
+		return Detail{}, err
+	}
+	if err := f.allowed(m); err != nil {
+		return Detail{}, err
+	}
+	o, groups := systolic.OperandsOf(p)
+	t := f.tilingOf(m)
+	r := f.array.Dataflow.Tiled(&o, &t, &f.half)
+	d := Detail{Cost: f.cost(p, groups, &t, &r)}
+	first := f.first(p, &t, d.OffChip)
 	d.Cycles -= first
-	d.split(pass.Cycles*groups, 0, f.m.ioCycles(c.OffChip))
-	d.Cycles, d.Serial = c.Cycles, d.Serial+first
-	inputs, weights, outputs := groups*pass.InputReads, groups*pass.WeightReads, groups*pass.OutputWrites
+	d.split(r.Cycles*groups, f.ports(p, &r)*groups, f.m.ioCycles(d.OffChip))
+	d.Cycles, d.Serial = d.Cycles+first, d.Serial+first
+	e := f.energy(p, groups, &r)
+	d.Energy = breakdown(e[:], "arithmetic", report.OffChip, partName(&f.arch, 1), partName(&f.arch, 2), partName(&f.arch, 3))
+	inputs, weights, outputs := groups*r.InputReads, groups*r.WeightReads, groups*r.OutputWrites
 	d.Bytes = report.Counts{
-		{Name: report.OffChip, Value: c.OffChip},
-		{Name: partName(&f.arch, 1), Value: inputs * p.Bytes[model.Inputs]},
-		{Name: partName(&f.arch, 2), Value: weights * p.Bytes[model.Weights]},
-		{Name: partName(&f.arch, 3), Value: 2 * outputs * p.PartialBytes},
+		{Name: report.OffChip, Value: d.OffChip},
+		{Name: partName(&f.arch, 1), Value: inputs*p.Bytes[model.Inputs] + groups*r.Input},
+		{Name: partName(&f.arch, 2), Value: weights*p.Bytes[model.Weights] + groups*r.Weight},
+		{Name: partName(&f.arch, 3), Value: 2*outputs*p.PartialBytes + groups*r.Output},
 	}
 	d.Accesses = []report.Access{
-		{Level: f.arch.Level[1].Name, Operand: model.Inputs.String(), Reads: inputs},
-		{Level: f.arch.Level[2].Name, Operand: model.Weights.String(), Reads: weights},
+		{Level: f.arch.Level[1].Name, Operand: model.Inputs.String(), Reads: inputs, Fills: groups * r.Input / p.Bytes[model.Inputs]},
+		{Level: f.arch.Level[2].Name, Operand: model.Weights.String(), Reads: weights, Fills: groups * r.Weight / p.Bytes[model.Weights]},
 		{Level: f.arch.Level[3].Name, Operand: model.Outputs.String(), Reads: outputs, Updates: outputs},
 	}
 	return d, nil
