@@ -29,8 +29,8 @@ const (
 // Nest implements Dataflow.
 func (f *squareArray) Nest(p *model.Problem) model.Problem { return *p }
 
-// tiling cuts a layer into numbers of tiles; channels of a tile fill whole
-// columns or rows of the array, evenly.
+// tiling cuts a layer evenly into numbers of tiles, and channels of a tile into
+// blocks.
 func (f *squareArray) tiling(p *model.Problem, parts *[model.Dims]int64) gemmini.Tiling {
 	t := gemmini.Tiling{Blocks: 1}
 	for d := range model.Dims {
@@ -43,7 +43,8 @@ func (f *squareArray) tiling(p *model.Problem, parts *[model.Dims]int64) gemmini
 		case model.R, model.S:
 			t.Blocks *= size
 		}
-		t.Outer[d], t.Tile[d] = model.CeilDiv(p.Bound[d], size), min(size, p.Bound[d])
+		t.Outer[d] = model.CeilDiv(p.Bound[d], size)
+		t.Tile[d] = model.CeilDiv(p.Bound[d], t.Outer[d])
 	}
 	return t
 }
@@ -83,7 +84,7 @@ func tilingOf(p *model.Problem, m *model.Mapping) gemmini.Tiling {
 	t := gemmini.Tiling{Outer: m.Loops[0].Temporal, Blocks: steps(&m.Loops[squarePad].Temporal)}
 	for d := range model.Dims {
 		inside := m.Loops[squarePad].Temporal[d] * m.Loops[squareAcc].Temporal[d] * m.Loops[squareAcc].Spatial[d]
-		t.Tile[d] = min(inside, p.Bound[d])
+		t.Tile[d] = min(inside, model.CeilDiv(p.Bound[d], t.Outer[d]))
 	}
 	return t
 }

@@ -62,13 +62,12 @@ const maxCuts = 512
 // the array in one, of channels.
 type cut struct{ parts, outer, tile, blocks int64 }
 
-// cut cuts channels into parts that fill whole columns or rows of the array,
-// evenly.
+// cut cuts channels evenly into at most so many parts.
 func (f *squareArray) cut(n, parts int64) cut {
 	size := model.CeilDiv(n, parts)
 	blocks := model.CeilDiv(size, f.chip.Dim)
-	size = blocks * model.CeilDiv(size, blocks)
-	return cut{parts, model.CeilDiv(n, size), min(size, n), blocks}
+	outer := model.CeilDiv(n, blocks*model.CeilDiv(size, blocks))
+	return cut{parts, outer, model.CeilDiv(n, outer), blocks}
 }
 
 // squareBlock is a cut of images and output channels with a bound of its
