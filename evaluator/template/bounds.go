@@ -19,17 +19,10 @@ func (s *search) width(level int, nc int64) int64 {
 	return s.p.PartialBytes
 }
 
-// need returns the bytes that a level has to have for a tile of some extent.
+// need returns the bytes of a tile of some extent at a level.
 func (s *search) need(level int, extent *[model.Dims]int64, nc int64) int64 {
 	others, sums := s.hold(level, extent)
-	return s.twice(level, others+sums*s.width(level, nc))
-}
-
-func (s *search) twice(level int, bytes int64) int64 {
-	if s.l.arch.Level[level].DoubleBuffered {
-		return 2 * bytes
-	}
-	return bytes
+	return others + sums*s.width(level, nc)
 }
 
 // hold returns the bytes of weights and inputs, and the number of outputs, that
@@ -105,12 +98,10 @@ func (s *search) branch(ng, nc, nk int64) (b branch, ok bool) {
 		room += outputs / s.p.Bytes[model.Outputs] * s.width(1, nc)
 	}
 	b.least = 1
-	if s.room > 0 {
-		if left <= 0 {
-			return b, false
-		}
-		b.least = max(room/left, 1)
+	if left <= 0 {
+		return b, false
 	}
+	b.least = max(room/left, 1)
 	b.fixed, b.weights = float64(s.l.fixed*tiles), s.io(s.first(model.Weights, ng, weights))
 	b.others = s.io(s.first(model.Inputs, ng, inputs) + s.first(model.Outputs, ng, outputs))
 	return b, true

@@ -2,6 +2,7 @@ package template
 
 import (
 	"apollo/evaluator/model"
+	"math"
 )
 
 // Spread puts dimensions on at most Limit instances of the level below Level:
@@ -54,6 +55,18 @@ var tileOrders = [...]tileOrder{
 	{[model.Dims]model.Dim{model.G, model.N, model.C, model.R, model.S, model.K, model.P, model.Q}, 1, 0, 2},
 	{[model.Dims]model.Dim{model.G, model.N, model.P, model.Q, model.C, model.R, model.S, model.K}, 2, 1, 0},
 	{[model.Dims]model.Dim{model.G, model.N, model.C, model.R, model.S, model.P, model.Q, model.K}, 2, 0, 1},
+}
+
+// room returns what one instance of a level has for a tile.
+func (l *loops) room(level int) int64 {
+	x := &l.arch.Level[level]
+	switch {
+	case x.Capacity == 0:
+		return math.MaxInt64
+	case x.DoubleBuffered:
+		return x.Capacity / 2
+	}
+	return x.Capacity
 }
 
 func steps(v *[model.Dims]int64) int64 {

@@ -20,7 +20,7 @@ type search struct {
 	// is the size of all partial sums.
 	bytes [model.Operands]int64
 	sums  int64
-	// room is what a tile may have of the buffer, 0 for any.
+	// room is what a tile may have of the buffer.
 	room int64
 	// holder is, of each operand, the outermost level on chip that keeps it.
 	holder [model.Operands]int
@@ -79,9 +79,7 @@ func (l *loops) Find(p *model.Problem, m *model.Mapping) (Cost, *Misfit) {
 		}
 	}
 	s.bytes[model.Inputs] = min(s.bytes[model.Inputs], touched(p)*p.Bytes[model.Inputs])
-	if s.room = l.arch.Level[1].Capacity; l.arch.Level[1].DoubleBuffered {
-		s.room /= 2
-	}
+	s.room = l.room(1)
 	s.sums = p.Elements(model.Outputs, &p.Bound) * p.PartialBytes
 	s.full()
 	s.fewer()

@@ -18,7 +18,7 @@ func (s *search) shrink(channelsFirst bool) (moved, ok bool) {
 			moved = true
 		}
 	}
-	return moved, !moved || s.room == 0 || s.movedFits()
+	return moved, !moved || s.movedFits()
 }
 
 // movedFits reports whether the buffer holds the tile after loops moved: halves
@@ -33,16 +33,12 @@ func (s *search) movedFits() bool {
 	if tile[model.C]*tile[model.R]*tile[model.S] > 1 {
 		n = several
 	}
-	return s.need(1, &extent, n) <= s.l.arch.Level[1].Capacity
+	return s.need(1, &extent, n) <= s.room
 }
 
 func (s *search) levelFits(i int) bool {
-	level := &s.l.arch.Level[i]
-	if level.Capacity == 0 {
-		return true
-	}
 	extent := s.extentOf(i)
-	return s.need(i, &extent, several) <= level.Capacity
+	return s.need(i, &extent, several) <= s.l.room(i)
 }
 
 // extentOf returns the extent of a tile of an inner level under the mapping that
@@ -111,9 +107,12 @@ func (s *search) miss() *Misfit {
 	s.cutPixels(&t, &pixels{s.at.rest[model.N], s.at.rest[model.P], s.at.rest[model.Q]})
 	level := 1
 	need := s.need(1, &t.extent, t.n[model.C])
-	for have := s.l.arch.Level[1].Capacity; need <= have && level+1 < s.l.arch.Levels; have = s.l.arch.Level[level].Capacity {
+	for need <= s.l.room(level) && level+1 < s.l.arch.Levels {
 		level++
 		need = s.need(level, &s.at.inside[level], several)
+	}
+	if s.l.arch.Level[level].DoubleBuffered {
+		need *= 2
 	}
 	return &Misfit{
 		Code: "buffer", What: "the smallest tile of the " + s.l.arch.Level[level].Name + ", twice,", Param: s.l.param,

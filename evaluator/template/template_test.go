@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"apollo/evaluator"
@@ -300,5 +301,32 @@ func tinySpec() Spec {
 			m.Arch, m.Flow = l.arch, &l
 			return m
 		},
+	}
+}
+
+// A buffer of one byte holds no tile, and of the levels that miss theirs the
+// message names the first.
+func TestMisfitNamesTheLevel(t *testing.T) {
+	t.Parallel()
+	p := layers(t, "mobilenet_v2")[1]
+	for _, x := range []struct {
+		spec  Spec
+		param int
+		level string
+	}{
+		{nvdlaSpec(), 2, "convolution buffer"},
+		{nvdlaSpec(), 3, "accumulator"},
+		{shiDianNaoSpec(), 2, "neuron buffer"},
+		{simbaSpec(), 4, "weight buffer"},
+		{simbaSpec(), 6, "global buffer"},
+	} {
+		v := baselineOf(&x.spec)
+		v[x.param] = 1
+		m := declared(&x.spec).machine(v)
+		var found model.Mapping
+		_, misfit := m.Flow.Find(&p, &found)
+		if misfit == nil || misfit.Have != 1 || misfit.Need <= 1 || !strings.Contains(misfit.What, x.level) {
+			t.Errorf("%s with a %s of one byte: %+v", x.spec.Name, x.level, misfit)
+		}
 	}
 }

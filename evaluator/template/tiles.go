@@ -88,7 +88,7 @@ func (s *search) tiles() {
 func (s *search) pixels(ng, nc, nk int64, b *branch) {
 	rest := &s.at.rest
 	t := s.tile(ng, nc, nk)
-	if s.room > 0 && t.weights > s.room {
+	if t.weights > s.room {
 		return
 	}
 	most := pixels{rest[model.N], rest[model.P], rest[model.Q]}
@@ -168,7 +168,7 @@ func (s *search) consider(t *tile, px *pixels) {
 	if keeps[model.Outputs] {
 		sums = s.p.Elements(model.Outputs, &t.extent)
 	}
-	if s.room > 0 && others+sums*s.width(1, t.n[model.C]) > s.room {
+	if others+sums*s.width(1, t.n[model.C]) > s.room {
 		return
 	}
 	var first int64

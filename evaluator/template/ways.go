@@ -137,7 +137,7 @@ func (s *search) open(w *way) bool {
 	out := &s.result.Access[1][model.Outputs]
 	x.complete = out.Reads == 0 && out.Fills == 0
 	for i := 2; i < l.arch.Levels; i++ {
-		if c := l.arch.Level[i].Capacity; c > 0 && s.need(i, &x.inside[i], several) > c {
+		if s.need(i, &x.inside[i], several) > l.room(i) {
 			return false
 		}
 	}
@@ -148,12 +148,9 @@ func (s *search) open(w *way) bool {
 // for, in the operand's own width.
 func (s *search) most(o model.Operand) int64 {
 	level := s.holder[o]
-	room := s.l.arch.Level[level].Capacity
-	if level == 1 || room == 0 {
+	room := s.l.room(level)
+	if level == 1 || room == math.MaxInt64 {
 		return math.MaxInt64
-	}
-	if s.l.arch.Level[level].DoubleBuffered {
-		room /= 2
 	}
 	if o == model.Outputs {
 		room = room / s.p.PartialBytes * s.p.Bytes[o]
