@@ -18,4 +18,4 @@ func (g goal) value(cycles, pj float64) float64 { return cycles + g.cyclesPerPJ*
 func (g goal) of(c *Cost) float64 { return g.value(float64(c.Cycles), c.EnergyPJ) }
 
 // margin keeps the rounding of a bound from ruling out an equal candidate.
-const margin = 1 - 1e-9
+const margin = 1 - 1e-12

@@ -8,7 +8,7 @@ import (
 )
 
 // arrays are the templates whose searches take an array and memories as they come.
-func arrays() []Spec { return []Spec{systolicSpec(), gemminiSpec()} }
+func arrays() []Spec { return []Spec{systolicSpec(), gemminiSpec(), eyerissSpec()} }
 
 // Twice of a parameter is not slower: at most in one of a hundred cases, by at
 // most 5 %.
