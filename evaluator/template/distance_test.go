@@ -18,7 +18,7 @@ func TestDistanceFromBound(t *testing.T) {
 		for i := range list {
 			p := &list[i]
 			var found model.Mapping
-			c, misfit := m.Flow.Find(p, &found)
+			c, misfit := m.Flow.Find(p, leastTime(), &found)
 			if misfit != nil {
 				t.Fatalf("%s: %v: %s", s.Name, p.Bound, misfit.What)
 			}
@@ -52,7 +52,7 @@ func TestFindAllocatesNothing(t *testing.T) {
 		var found model.Mapping
 		i := 0
 		if n := testing.AllocsPerRun(len(list), func() {
-			m.Flow.Find(&list[i%len(list)], &found)
+			m.Flow.Find(&list[i%len(list)], leastTime(), &found)
 			i++
 		}); n > 0 {
 			t.Errorf("%s: %g allocations a layer", s.Name, n)

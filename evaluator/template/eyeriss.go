@@ -48,8 +48,8 @@ func buildEyeriss(c *chip, v []int64) Machine {
 	c.arrayMM2 += (wide-1)*float64(units)*c.Node.MultiplyMM2 + pad.AreaMM2*float64(units)*c.SRAMArea
 	m := c.machine(v[6], units)
 	f := rowStationary{chip: x, worth: eyeriss.Worth{
-		CyclesPerEnergy: leastTime().cyclesPerPJ, OffChipCycles: words * milli / float64(m.IORate),
-		Product: wide*c.Node.MultiplyPJ + 2*c.Node.AddPJ, OffChip: words * m.DRAMPJPerByte,
+		OffChipCycles: words * milli / float64(m.IORate),
+		Product:       wide*c.Node.MultiplyPJ + 2*c.Node.AddPJ, OffChip: words * m.DRAMPJPerByte,
 		Buffer: words * (global.ReadPJPerByte + global.WritePJPerByte) / 2, Network: words * c.acrossPJ(), Pad: words * pad.ReadPJPerByte,
 	}}
 	f.arch = c.hierarchy(offChip(&m),

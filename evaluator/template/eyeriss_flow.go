@@ -19,7 +19,7 @@ type rowStationary struct {
 	chip eyeriss.Chip
 	arch model.Arch
 	m    *Machine
-	// worth is what mappings are chosen by, with the energies in pJ.
+	// worth has the energies in pJ; what they are worth comes with a search.
 	worth eyeriss.Worth
 }
 
@@ -35,7 +35,7 @@ const (
 func (f *rowStationary) Nest(p *model.Problem) model.Problem { return *p }
 
 // Find implements Dataflow: the mapping of least value.
-func (f *rowStationary) Find(p *model.Problem, m *model.Mapping) (Cost, *Misfit) {
+func (f *rowStationary) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit) {
 	x := &f.chip
 	if s := p.Bound[model.S]; s > x.InputWords {
 		return Cost{}, &Misfit{Code: "input_scratchpad", What: "a row of the window", Param: "input_words", Need: s, Have: x.InputWords, Unit: "words"}
@@ -43,7 +43,9 @@ func (f *rowStationary) Find(p *model.Problem, m *model.Mapping) (Cost, *Misfit)
 	if r := p.Bound[model.R]; r > x.Rows {
 		return Cost{}, &Misfit{Code: "grid_rows", What: "a column of the window", Param: "rows", Need: r, Have: x.Rows, Unit: "rows"}
 	}
-	best, ok := x.Map(p, &f.worth)
+	worth := f.worth
+	worth.CyclesPerEnergy = g.cyclesPerPJ
+	best, ok := x.Map(p, &worth)
 	if !ok {
 		row := 2 * (p.Elements(model.Inputs, &[model.Dims]int64{1, 1, 1, 1, 1, p.Bound[model.Q], p.Bound[model.R], p.Bound[model.S]}) + p.Bound[model.Q])
 		return Cost{}, &Misfit{Code: "buffer", What: "one row of outputs with its inputs", Param: "buffer", Need: max(row, x.BufferBytes+1), Have: x.BufferBytes, Unit: "B"}

@@ -10,8 +10,8 @@ import (
 // Find implements Dataflow: the tiling of least value among all even cuts of
 // images, channels, rows and columns. A choice is left as soon as no completion
 // of it can beat the best tiling so far, so the result is that of trying all.
-func (f *squareArray) Find(p *model.Problem, m *model.Mapping) (Cost, *Misfit) {
-	s := squareSearch{f: f, p: p, goal: leastTime(), least: math.Inf(1), parts: p.Bound}
+func (f *squareArray) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit) {
+	s := squareSearch{f: f, p: p, goal: g, least: math.Inf(1), parts: p.Bound}
 	s.parts[model.R], s.parts[model.S] = 1, 1
 	s.taps = p.Bound[model.R] * p.Bound[model.S]
 	s.size()

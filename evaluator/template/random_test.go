@@ -65,7 +65,7 @@ func compare(t *testing.T, s *Spec, designs [][]int64, list []model.Problem, n i
 			rng := rand.New(rand.NewPCG(uint64(at), uint64(i)))
 			p := &list[i]
 			var found model.Mapping
-			c, misfit := m.Flow.Find(p, &found)
+			c, misfit := m.Flow.Find(p, leastTime(), &found)
 			d, best := drawer(&m, p, rng), math.Inf(1)
 			row, most := compared{Bound: p.Bound, Design: v}, n
 			if at > 0 {

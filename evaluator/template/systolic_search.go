@@ -10,8 +10,8 @@ import (
 // Find implements Dataflow: of a small set of tilings that a compiler would
 // choose from, on the whole array or on halves of it, the one of least value.
 // Parts of the array that idle are not filled and not drained.
-func (f *marching) Find(p *model.Problem, m *model.Mapping) (Cost, *Misfit) {
-	s := marchingSearch{f: f, p: p, goal: leastTime(), least: math.Inf(1)}
+func (f *marching) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit) {
+	s := marchingSearch{f: f, p: p, goal: g, least: math.Inf(1)}
 	s.o, s.groups = systolic.OperandsOf(p)
 	s.size = [3]int64{s.o.M, s.o.N, s.o.K}
 	s.rowsDim, s.colsDim, s.timeDim = f.array.Dataflow.Roles()
