@@ -43,13 +43,17 @@ func Problem(l *workload.Layer, bits workload.Precision) (model.Problem, error) 
 	case workload.GEMM:
 		b[model.P], b[model.K], b[model.C] = l.M, l.K, l.C
 	case workload.MatMul:
-		b[model.G], b[model.P], b[model.K], b[model.C] = l.N, l.M, l.K, l.C
+		// Products that share their second operand are one with more rows.
+		shared := max(l.Shared, 1)
+		b[model.G], b[model.P], b[model.K], b[model.C] = l.N/shared, l.M*shared, l.K, l.C
+		p.Bytes[model.Weights] = bytesFor(bits.Activations)
 	case workload.RNN:
 		// The gates are output channels; input and state are input channels.
 		step := workload.Layer{Op: l.Op, Fn: l.Fn, N: 1, M: 1, K: l.K, C: l.C}
 		b[model.N], b[model.C] = l.N*l.M, l.C+l.K
 		b[model.K] = step.MACs() / max(b[model.C], 1)
 	}
+	p.Fused = [model.Operands]bool{model.Weights: l.FusedIn[1], model.Inputs: l.FusedIn[0], model.Outputs: l.Fused}
 	return p, check(l, b)
 }
 

@@ -85,6 +85,21 @@ type Problem struct {
 	// sum has PartialBytes until it is complete.
 	Bytes        [Operands]int64
 	PartialBytes int64
+	// Fused operands come from the layer before, or go to the one behind, tile
+	// by tile: they need not cross the chip's border. Mappings and their counts
+	// are those of a tensor in memory; who prices a layer takes the transfers out.
+	Fused [Operands]bool
+}
+
+// FusedBytes returns the bytes of the fused operands, each once.
+func (p *Problem) FusedBytes() int64 {
+	var n int64
+	for o := range Operands {
+		if p.Fused[o] {
+			n += p.Elements(o, &p.Bound) * p.Bytes[o]
+		}
+	}
+	return n
 }
 
 // MACs returns the multiply-accumulates of the problem.

@@ -26,11 +26,7 @@ func gemminiSpec() Spec {
 			onChipMemory("scratchpad", "accumulator"),
 		},
 		ClockHz: 1e9,
-		// Four banks of the scratchpad, a row of the array wide; two of the
-		// accumulator, of 32-bit sums: the generator's defaults (sp_banks,
-		// acc_banks).
-		NetworkBytes: 4,
-		Build:        buildGemmini,
+		Build:   buildGemmini,
 	}
 }
 
@@ -42,8 +38,8 @@ func buildGemmini(c *chip, v []int64) Machine {
 	m := c.machine(v[3], dim*dim)
 	f := squareArray{chip: gemmini.Chip{Dim: dim}, m: &m}
 	f.arch = c.hierarchy(offChip(&m),
-		ported(buffer("scratchpad", v[1], 1, &pad, model.Weights, model.Inputs), c.rate(dim), c.acrossPJ()),
-		ported(buffer("accumulator", v[2], dim*dim, &acc, model.Outputs), c.rate(2*dim), c.acrossPJ()))
+		buffer("scratchpad", v[1], 1, &pad, model.Weights, model.Inputs),
+		buffer("accumulator", v[2], dim*dim, &acc, model.Outputs))
 	m.Arch, m.Flow = f.arch, &f
 	return m
 }

@@ -1,7 +1,5 @@
 package template
 
-import "apollo/evaluator"
-
 // goal is what searches minimise.
 type goal struct {
 	// cyclesPerPJ is what a picojoule is worth, in cycles.
@@ -20,52 +18,4 @@ func (g goal) value(cycles, pj float64) float64 { return cycles + g.cyclesPerPJ*
 func (g goal) of(c *Cost) float64 { return g.value(float64(c.Cycles), c.EnergyPJ) }
 
 // margin keeps the rounding of a bound from ruling out an equal candidate.
-const margin = 1 - 1e-12
-
-const picojoulesPerJoule = 1e12
-
-// leakagePJ is the energy of a cycle of leakage, in pJ.
-func (m *Machine) leakagePJ() float64 { return m.LeakageW / float64(m.ClockHz) * picojoulesPerJoule }
-
-// goal is what the mapper minimises for a network when nothing is known of its
-// cost: energy is that of the layers and of the leakage while they run.
-func (b *bound) goal(m *Machine) goal {
-	if leakage := m.leakagePJ(); b.mapperGoal == evaluator.MapEnergy && leakage > 0 {
-		return goal{1 / leakage}
-	}
-	return leastTime()
-}
-
-// rounds bounds how often a network is mapped for its energy and its delay.
-const rounds = 4
-
-// balanced returns the goal of the least product of a network's energy and time,
-// and the sum of its layers with it. Near a mapping, the product of sums falls as
-// time does when a picojoule is worth the time over the energy: the search goes
-// on from there while the product falls.
-func (b *bound) balanced(m *Machine, net *network, costs []Cost) (goal, Cost, *Misfit, int) {
-	best := leastTime()
-	at, misfit := b.costs(m, best, costs)
-	if misfit != nil {
-		return best, Cost{}, misfit, at
-	}
-	sum := net.sum(costs)
-	for range rounds {
-		time, energy := float64(sum.Cycles), m.energyPJ(&sum)
-		next := goal{time / energy}
-		if _, misfit := b.costs(m, next, costs); misfit != nil {
-			break
-		}
-		other := net.sum(costs)
-		if !(float64(other.Cycles)*m.energyPJ(&other) < time*energy) {
-			break
-		}
-		best, sum = next, other
-	}
-	return best, sum, nil, 0
-}
-
-// energyPJ is the energy of a network with its leakage, in pJ.
-func (m *Machine) energyPJ(sum *Cost) float64 {
-	return sum.EnergyPJ + m.leakagePJ()*float64(sum.Cycles)
-}
+const margin = 1 - 1e-9

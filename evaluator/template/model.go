@@ -25,16 +25,15 @@ type network struct {
 
 // bound is a template for one task. Layers of equal shape are mapped once.
 type bound struct {
-	constants  *constants
-	mapperGoal evaluator.MapperGoal
-	shapes     []shape
-	ids        []string // of each shape, its first layer
-	nets       []network
+	constants *constants
+	shapes    []shape
+	ids       []string // of each shape, its first layer
+	nets      []network
 }
 
 // Bind implements frame.Constants.
 func (k *constants) Bind(t frame.Task) (frame.Model, error) {
-	b := &bound{constants: k, mapperGoal: t.MapperGoal}
+	b := &bound{constants: k}
 	for _, n := range t.Networks {
 		net, bits := network{Network: n}, n.Workload.Precision
 		for _, l := range n.Layers {
@@ -45,7 +44,7 @@ func (k *constants) Bind(t frame.Task) (frame.Model, error) {
 			s := shape{p: p, vector: !l.Op.HasMACs()}
 			if s.vector {
 				s.ops = max(l.InputElements(), l.OutputElements())
-				s.bytes = l.InputBytes(bits) + l.OutputBytes(bits) + l.WeightBytes(bits)
+				s.bytes = l.InputBytes(bits) + l.OutputBytes(bits) + l.WeightBytes(bits) - l.FusedBytes(bits)
 			}
 			at := slices.Index(b.shapes, s)
 			if at < 0 {
@@ -76,41 +75,20 @@ func (b *bound) Measure(d frame.Design, all []frame.Totals) (frame.Machine, *eva
 		return m.known(), nil
 	}
 	costs := make([]Cost, len(b.shapes))
-	if at, misfit := b.costs(&m, b.goal(&m), costs); misfit != nil {
-		return m.known(), misfit.reason(b.ids[at])
+	for i := range b.shapes {
+		var misfit *Misfit
+		if costs[i], misfit = m.layer(&b.shapes[i]); misfit != nil {
+			return m.known(), misfit.reason(b.ids[i])
+		}
 	}
 	for i := range b.nets {
-		sum := b.nets[i].sum(costs)
-		if b.mapperGoal == evaluator.MapEnergyDelay {
-			// Costs of the others come before: a network has a goal of its own.
-			var misfit *Misfit
-			var at int
-			if _, sum, misfit, at = b.balanced(&m, &b.nets[i], costs); misfit != nil {
-				return m.known(), misfit.reason(b.ids[at])
-			}
+		var sum Cost
+		for _, at := range b.nets[i].shapes {
+			sum.add(&costs[at])
 		}
 		all[i] = m.totals(&sum)
 	}
 	return m.known(), nil
-}
-
-// costs writes the cost of each shape; of one that has no mapping it returns
-// where it stands and why.
-func (b *bound) costs(m *Machine, g goal, costs []Cost) (at int, misfit *Misfit) {
-	for i := range b.shapes {
-		if costs[i], misfit = m.layer(&b.shapes[i], g); misfit != nil {
-			return i, misfit
-		}
-	}
-	return 0, nil
-}
-
-// sum adds up the layers.
-func (n *network) sum(costs []Cost) (sum Cost) {
-	for _, at := range n.shapes {
-		sum.add(&costs[at])
-	}
-	return sum
 }
 
 // Broken implements frame.Model: one reason for each code. All take a mapping to
@@ -122,7 +100,7 @@ func (b *bound) Broken(d frame.Design, quick bool) []*evaluator.Reason {
 	m := b.machine(&d)
 	var out []*evaluator.Reason
 	for i := range b.shapes {
-		_, misfit := m.layer(&b.shapes[i], leastTime())
+		_, misfit := m.layer(&b.shapes[i])
 		if misfit == nil || slices.ContainsFunc(out, func(r *evaluator.Reason) bool { return r.Code == misfit.Code }) {
 			continue
 		}
@@ -133,10 +111,19 @@ func (b *bound) Broken(d frame.Design, quick bool) []*evaluator.Reason {
 
 // layer returns the cost of one layer; those without multiplications stream
 // their tensors past the units.
-func (m *Machine) layer(s *shape, g goal) (Cost, *Misfit) {
+func (m *Machine) layer(s *shape) (Cost, *Misfit) {
 	if !s.vector {
 		var loops model.Mapping
-		return m.Flow.Find(&s.p, g, &loops)
+		c, misfit := m.Flow.Find(&s.p, &loops)
+		if misfit != nil || s.p.Fused == [model.Operands]bool{} {
+			return c, misfit
+		}
+		d, err := m.Flow.Detail(&s.p, &loops)
+		if err != nil {
+			panic("template: the mapper's own mapping is refused: " + err.Error())
+		}
+		m.fuse(&s.p, &d)
+		return d.Cost, nil
 	}
 	return Cost{
 		Cycles: max(model.CeilDiv(s.ops, m.Units), m.ioCycles(s.bytes)), OffChip: s.bytes,
@@ -154,7 +141,6 @@ func (f *Misfit) reason(layer string) *evaluator.Reason {
 // add adds the cost of a layer to that of its network.
 func (c *Cost) add(layer *Cost) {
 	c.Cycles += layer.Cycles
-	c.OffChip += layer.OffChip
 	c.EnergyPJ += layer.EnergyPJ
 }
 

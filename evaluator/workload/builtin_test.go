@@ -125,7 +125,7 @@ func TestBuiltinNames(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"mobilnet-v2": "did you mean mobilenet_v2? There are: alexnet, bert_base, ",
-		"vit":         `no built-in network is called "vit", there are: alexnet, `,
+		"lstm":        `no built-in network is called "lstm", there are: alexnet, `,
 		"":            "there are: alexnet, ",
 	} {
 		_, err := workload.Builtin(name)

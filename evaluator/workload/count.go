@@ -80,8 +80,8 @@ func (l *Layer) BiasElements() int64 {
 	return l.K
 }
 
-// Params returns the trainable parameters: weights and bias.
-func (l *Layer) Params() int64 { return l.WeightElements() + l.BiasElements() }
+// Params returns the trainable parameters: weights, bias, and what is idle.
+func (l *Layer) Params() int64 { return l.WeightElements() + l.BiasElements() + l.Idle }
 
 // WidthOfWeights returns the bits of a weight in a network of precision p.
 func (l *Layer) WidthOfWeights(p Precision) int64 {
@@ -95,8 +95,12 @@ func (l *Layer) WeightBytes(p Precision) int64 {
 	return bytesOf(l.WeightElements(), l.WidthOfWeights(p)) + bytesOf(l.BiasElements(), p.Accumulators)
 }
 
-// OutputElements returns the elements of the layer's output.
+// OutputElements returns the elements that the layer writes: those of its
+// output, or what it appends.
 func (l *Layer) OutputElements() int64 {
+	if l.appends() && l.InElements > 0 {
+		return l.InElements
+	}
 	switch l.Op {
 	case GEMM:
 		return l.M * l.K
@@ -140,6 +144,16 @@ func (l *Layer) InputBytes(p Precision) int64 {
 	return bytesOf(l.InputElements(), p.WithDefaults().Activations)
 }
 
+// FusedBytes returns those of InputBytes and OutputBytes that need not leave
+// the chip: the layer takes them from a fused layer, or is one.
+func (l *Layer) FusedBytes(p Precision) int64 {
+	n := bytesOf(l.FusedElements, p.WithDefaults().Activations)
+	if l.Fused {
+		n += l.OutputBytes(p)
+	}
+	return n
+}
+
 // inputSize returns H and W, or what "same" padding implies where they are
 // unknown.
 func (l *Layer) inputSize() (h, w int64) {
@@ -170,7 +184,7 @@ type Totals struct {
 	MACs int64 `json:"macs"`
 	// Params counts weights and biases.
 	Params int64 `json:"params"`
-	// WeightBytes is the size of the parameters.
+	// WeightBytes is the size of the parameters, with those that are idle.
 	WeightBytes int64 `json:"weight_bytes"`
 	// MaxLayerBytes is the largest input plus output of a layer.
 	MaxLayerBytes int64 `json:"max_layer_bytes"`
@@ -188,7 +202,7 @@ func (w *Workload) Totals() Totals {
 		}
 		t.MACs += l.MACs()
 		t.Params += l.Params()
-		t.WeightBytes += l.WeightBytes(w.Precision)
+		t.WeightBytes += l.WeightBytes(w.Precision) + bytesOf(l.Idle, l.WidthOfWeights(w.Precision))
 		t.MaxLayerBytes = max(t.MaxLayerBytes, l.InputBytes(w.Precision)+l.OutputBytes(w.Precision))
 	}
 	return t

@@ -112,6 +112,13 @@ func (w *Workload) tensors() []tensor {
 			owner[l.ID] = owner[l.In[0]]
 			continue
 		}
+		if l.appends() { // the tensor grows where it is
+			owner[l.ID] = owner[l.In[0]]
+			grown := &tensors[owner[l.ID]]
+			grown.bytes += l.OutputBytes(w.Precision)
+			grown.touch(i)
+			continue
+		}
 		add(l.ID, tensor{bytes: l.OutputBytes(w.Precision)}).touch(i)
 	}
 	for i := range w.Layers {

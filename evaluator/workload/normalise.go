@@ -33,12 +33,17 @@ func (w *Workload) Normalise() error {
 	if err := w.checkHeader(); err != nil {
 		return err
 	}
-	n := normaliser{shapes: make(map[string]shape, len(w.Inputs)+len(w.Layers))}
+	n := normaliser{shapes: make(map[string]shape, len(w.Inputs)+len(w.Layers)), fused: map[string]bool{}}
 	for i := range w.Inputs {
 		n.input(i, w.Inputs[i])
 	}
 	for i := range w.Layers {
 		n.layer(i, &w.Layers[i])
+	}
+	for i := range w.Layers {
+		if n.fused[w.Layers[i].ID] {
+			n.errs = append(n.errs, fmt.Errorf("layer %d (%q): it is fused, but no layer reads it: remove fused", i, w.Layers[i].ID))
+		}
 	}
 	return errors.Join(n.errs...)
 }
@@ -87,6 +92,7 @@ func checkName(s string) error {
 // shape, so that one mistake is reported once.
 type normaliser struct {
 	shapes map[string]shape
+	fused  map[string]bool // layers whose output is fused and not read yet
 	errs   []error
 	macs   int64
 }
@@ -150,8 +156,14 @@ func (n *normaliser) layer(i int, l *Layer) {
 		fail(err)
 		return
 	}
-	l.InElements = n.elementsRead(l)
+	if err := n.read(l); err != nil {
+		fail(err)
+		return
+	}
 	n.shapes[l.ID] = l.outShape()
+	if l.Fused {
+		n.fused[l.ID] = true
+	}
 }
 
 func (n *normaliser) inputsOf(l *Layer) ([]shape, error) {
@@ -180,7 +192,7 @@ func (n *normaliser) count(l *Layer) error {
 	if l.Op == RNN {
 		k, c = l.gates()*l.K, l.C+l.K
 	}
-	if _, ok := product(maxElements, max(k, 1), c, max(l.R, 1), max(l.S, 1)); !ok || l.Const > maxElements {
+	if _, ok := product(maxElements, max(k, 1), c, max(l.R, 1), max(l.S, 1)); !ok || max(l.Const, l.Idle) > maxElements {
 		return errors.New("the weights have more than 2^40 elements")
 	}
 	dims := []int64{max(l.N, 1), max(l.M, 1), max(k, 1), c, max(l.P, l.H, 1), max(l.Q, l.W, 1), max(l.R, 1), max(l.S, 1)}
@@ -194,14 +206,33 @@ func (n *normaliser) count(l *Layer) error {
 	return nil
 }
 
-func (n *normaliser) elementsRead(l *Layer) int64 {
-	var sum int64
+// read fills what follows from the inputs of a layer.
+func (n *normaliser) read(l *Layer) error {
+	l.InElements, l.FusedElements, l.FusedIn, l.Shared = 0, 0, [2]bool{}, 0
 	for i, name := range l.In {
-		if slices.Index(l.In, name) == i {
-			sum += n.shapes[name].elements()
+		if slices.Index(l.In, name) < i {
+			continue
+		}
+		size := n.shapes[name].elements()
+		if l.appends() && i == 0 {
+			continue // stays where it is
+		}
+		l.InElements += size
+		switch waiting, fused := n.fused[name]; {
+		case !fused:
+		case !waiting:
+			return fmt.Errorf("reads %q, which is fused into another layer already: a fused layer has one reader", name)
+		case i >= len(l.FusedIn) || l.Op.HasWeights() && l.Op != GEMM:
+			return fmt.Errorf("reads %q, which is fused: a product or a layer without window reads fused tensors, as its first or second input", name)
+		default:
+			n.fused[name], l.FusedIn[i] = false, true
+			l.FusedElements += size
 		}
 	}
-	return sum
+	if l.Op == MatMul {
+		l.Shared = l.N * l.C * l.K / max(n.shapes[l.In[1]].elements(), 1)
+	}
+	return nil
 }
 
 // product multiplies positive numbers; ok is false above limit.

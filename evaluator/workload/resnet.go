@@ -32,7 +32,7 @@ func resNets() []builtin {
 	}
 	var all []builtin
 	for _, row := range table {
-		all = append(all, builtin{row.name, row.net.build})
+		all = append(all, picture(row.name, row.net.build))
 	}
 	return all
 }

@@ -132,9 +132,15 @@ func (l *Layer) checkFields() error {
 		}
 	}
 	switch {
+	case l.Idle < 0 || l.Idle > maxElements:
+		return fmt.Errorf("idle is %d, want 0 to 2^40", l.Idle)
+	case l.Fused && (l.Op == View || l.appends()):
+		return fmt.Errorf("fused is set, but op %s makes no tensor", l.Op)
+	case l.Fn == Append && l.Op == Copy && len(l.In) < 2:
+		return errors.New("reads one tensor, a copy that appends reads the one that grows and what is new")
 	case l.WeightBits < 0 || l.WeightBits > maxBits:
 		return fmt.Errorf("weight_bits is %d, want 1 to %d", l.WeightBits, maxBits)
-	case l.WeightBits > 0 && !l.Op.HasWeights() && l.Const == 0:
+	case l.WeightBits > 0 && !l.Op.HasWeights() && l.Const == 0 && l.Idle == 0:
 		return fmt.Errorf("weight_bits is %d, but the layer has no weights and no const", l.WeightBits)
 	}
 	if l.NoBias && !l.Op.HasWeights() {

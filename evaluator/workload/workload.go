@@ -149,6 +149,14 @@ type Layer struct {
 	// WeightBits is the width of the layer's weights and constants where it is
 	// not that of the network; 0 means Precision.Weights.
 	WeightBits int64 `json:"weight_bits,omitempty" yaml:"weight_bits,omitempty"`
+	// Fused says that the output need not become a tensor outside the chip: the
+	// one layer that reads it takes it tile by tile, as fused attention takes its
+	// scores.
+	Fused bool `json:"fused,omitempty" yaml:"fused,omitempty"`
+	// Idle counts parameters that are stored with the layer and not read in a
+	// run: the rows of an embedding that no token names, the experts that no
+	// token chooses.
+	Idle int64 `json:"idle,omitempty" yaml:"idle,omitempty"`
 	// In names the inputs and layers whose outputs this one reads, in order.
 	In []string `json:"in" yaml:"in,flow"`
 
@@ -156,7 +164,19 @@ type Layer struct {
 	// derived: Normalise fills it, and InputElements falls back to the
 	// dimensions where it is 0.
 	InElements int64 `json:"-" yaml:"-"`
+	// FusedElements are those of InElements that come from fused layers, and
+	// FusedIn says which of the first two inputs do. Shared is how many
+	// products of a MatMul read the same second operand. All are derived.
+	FusedElements int64   `json:"-" yaml:"-"`
+	FusedIn       [2]bool `json:"-" yaml:"-"`
+	Shared        int64   `json:"-" yaml:"-"`
 }
+
+// Append is the Fn of a Copy that writes its further inputs behind the first,
+// which stays where it is: a cache that grows. Only what is new is moved.
+const Append = "append"
+
+func (l *Layer) appends() bool { return l.Op == Copy && l.Fn == Append && len(l.In) > 1 }
 
 // HasMACs reports whether the operation multiplies and accumulates.
 func (op Op) HasMACs() bool {
