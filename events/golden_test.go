@@ -29,6 +29,7 @@ func sampleSpec() events.Spec {
 		Rules: []events.Rule{{ID: "on-chip", Expr: "pe_memory <= 64 * KiB && pe_memory > 0"}},
 		Networks: []events.Network{
 			{Name: "mobilenet_v2", Weight: 1, SHA256: strings.Repeat("0a", 32)},
+			{Name: "llama_8b_decode", Weight: 1, SHA256: strings.Repeat("0c", 32), NetworkSizes: events.NetworkSizes{Batch: 2, Sequence: 1, Past: 4096, Attention: "fused"}},
 			{Name: "mine", Weight: 2, SHA256: strings.Repeat("0b", 32), Workload: json.RawMessage(`{"schema":"apollo.workload/v1","name":"mine"}`)},
 		},
 		Metrics:          []events.Metric{{Name: "latency_s", Unit: "s"}, {Name: "area_mm2", Unit: "mm2", Cheap: true}},
@@ -86,7 +87,7 @@ func samples() []events.Payload {
 		events.StudyCancelled{Study: study, Run: run, Command: "c-5", Summary: summary},
 		events.StudyFailed{Study: study, Run: run, Reason: "source earlier/0badcafe changed"},
 		events.StudyRejected{Study: study, Command: "x1", Errors: []events.Mistake{{Pointer: "/spec/seed", Code: "unknown_field", Message: "there is no field \"sede\"", Hint: "did you mean \"seed\"?", Line: 5, Column: 7}}},
-		events.BatchRequested{MapperGoal: "energy",
+		events.BatchRequested{
 			Study: study, Run: run, Batch: 2, Evaluator: "edge", Identity: identity, Template: "edge", Networks: sampleSpec().Networks, Metrics: sampleSpec().Metrics,
 			TimeoutSeconds: 30, Attempts: 3, Parameters: []events.Column{{Name: "pe_memory", Unit: "B"}, {Name: "dataflow", Unit: "-"}}, Trials: []int{16, 17}, Designs: []events.Design{design, design},
 		},

@@ -2,7 +2,6 @@ package events
 
 import (
 	"encoding/json"
-	"slices"
 
 	"apollo/optimizer/space"
 )
@@ -75,6 +74,19 @@ type Network struct {
 	// Workload is the layer table of a network that is not built in, a
 	// document of schema apollo.workload/v1: who evaluates needs no file.
 	Workload json.RawMessage `json:"workload,omitempty"`
+	NetworkSizes
+}
+
+// NetworkSizes are those of a built-in network that has them; 0 and "" mean the
+// network's own.
+type NetworkSizes struct {
+	// Batch is how many pictures or sequences run at once, Sequence how many
+	// tokens of a sequence come in, Past how many are in the cache already.
+	Batch    int64 `json:"batch,omitempty"`
+	Sequence int64 `json:"sequence,omitempty"`
+	Past     int64 `json:"past,omitempty"`
+	// Attention says where scores are: "fused" or "separate".
+	Attention string `json:"attention,omitempty"`
 }
 
 // Metric is one measured number. Name ends in the unit: "latency_s".
@@ -95,22 +107,6 @@ type Objective struct {
 	// corner of the hypervolume. Only with several objectives; without it the
 	// tenth feasible trial fixes one (docs/study-file.md).
 	Reference *float64 `json:"reference,omitempty"`
-}
-
-// MapperGoal returns what mappers of a template minimise for the study's
-// objectives: "energy" when it has the energy but not the latency among them,
-// "energy_delay" when it has both, else "", which is latency.
-func (s *Spec) MapperGoal() string {
-	has := func(metric string) bool {
-		return slices.ContainsFunc(s.Objectives, func(o Objective) bool { return o.Metric == metric && o.Goal == "minimize" })
-	}
-	switch energy := has("energy_j"); {
-	case energy && has("latency_s"):
-		return "energy_delay"
-	case energy:
-		return "energy"
-	}
-	return ""
 }
 
 // Constraint bounds a metric, in the metric's unit.

@@ -211,7 +211,7 @@ func TestALetterThatCannotBeStored(t *testing.T) {
 		s.start("evaluator", func(b events.Bus) service {
 			f.Bus = b
 			c := toyCatalog(s.toy)
-			c.Network = func(string) (*workload.Workload, error) { return nil, errors.New("no networks here") }
+			c.Network = func(string, workload.Sizes) (*workload.Workload, error) { return nil, errors.New("no networks here") }
 			return &worker.Evaluator{Bus: f, Name: "toy", Catalog: c, Logger: logger}
 		})
 		s.submit("sim", "x1", toyStudy("sim", 40, ""))

@@ -43,7 +43,7 @@ func toyTemplate(t toy) evaluator.Template {
 func toyCatalog(t toy) catalog.Catalog {
 	return catalog.Catalog{
 		Templates: []evaluator.Template{toyTemplate(t)},
-		Network:   workload.Builtin, NetworkNames: workload.Names(),
+		Network:   workload.Sized, NetworkNames: workload.Names(),
 	}
 }
 

@@ -89,7 +89,7 @@ func learn(job *Job, task *Task, checker evaluator.Checker) (study.Knowledge, []
 		return study.Knowledge{}, nil, err
 	}
 	learner, err := transfer.NewLearner(transfer.Target{
-		Spec: job.Spec, Legal: study.Legality(job.Spec, sp, judge, checker), Network: transfer.Layers(workload.Builtin),
+		Spec: job.Spec, Legal: study.Legality(job.Spec, sp, judge, checker), Network: transfer.Layers(workload.Sized),
 	})
 	if err != nil {
 		return study.Knowledge{}, nil, err

@@ -103,7 +103,7 @@ func TestApolloTaskIsTheUsersStudy(t *testing.T) {
 		t.Fatal(err)
 	}
 	doc, err := studyfile.Parse("example", src, studyfile.Catalog{
-		Templates: []evaluator.Template{edge.Spec().Template()}, Network: workload.Builtin, NetworkNames: workload.Names(),
+		Templates: []evaluator.Template{edge.Spec().Template()}, Network: workload.Sized, NetworkNames: workload.Names(),
 	}, studyfile.Options{})
 	if err != nil {
 		t.Fatal(err)

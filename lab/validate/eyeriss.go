@@ -17,7 +17,7 @@ func eyerissAlexNet(t *table) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	chip, worth := eyeriss.Silicon(), eyeriss.Published()
+	chip := eyeriss.Silicon()
 	var rows []Row
 	var theirs, ours, peak float64
 	for i := range t.rows {
@@ -34,7 +34,7 @@ func eyerissAlexNet(t *table) ([]Row, error) {
 		if l.err != nil {
 			return nil, l.err
 		}
-		cost, ok := chip.Map(&p, &worth)
+		cost, ok := chip.Map(&p)
 		if !ok {
 			return nil, t.bad(i, fmt.Errorf("layer %s: no row-stationary mapping fits the chip", name))
 		}

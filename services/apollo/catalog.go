@@ -16,7 +16,7 @@ import (
 
 // builtins is what studies can name in this build.
 func builtins() catalog.Catalog {
-	c := catalog.Catalog{Network: workload.Builtin, NetworkNames: workload.Names()}
+	c := catalog.Catalog{Network: workload.Sized, NetworkNames: workload.Names()}
 	for _, s := range template.All() {
 		c.Templates = append(c.Templates, s.Template())
 	}

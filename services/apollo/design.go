@@ -28,16 +28,13 @@ func (a *app) designCommand() *cobra.Command {
 type designFlags struct {
 	template, preset string
 	networks, sets   []string
-	mapperGoal       string
 }
 
 // register registers the flags; withDesign leaves out those that name one design.
 func (f *designFlags) register(c *cobra.Command, withDesign bool) {
 	flags := c.Flags()
 	flags.StringVar(&f.template, "template", defaultTemplate(), "`name` of the template")
-	flags.StringArrayVar(&f.networks, "workload", []string{"mobilenet_v2"}, "`network` to run, as often as wanted: name or name=weight")
-	flags.StringVar(&f.mapperGoal, "mapper-goal", string(evaluator.MapLatency), "`what` the mapper of a layer minimises, as a study's objectives do: "+goalsText())
-	_ = c.RegisterFlagCompletionFunc("mapper-goal", cobra.FixedCompletions(goalNames(), cobra.ShellCompDirectiveNoFileComp))
+	flags.StringArrayVar(&f.networks, "workload", []string{"mobilenet_v2"}, "`network` to run, as often as wanted: name, name=weight or, with sizes, name:past=4096,batch=8")
 	_ = c.RegisterFlagCompletionFunc("workload", completeNetworks)
 	_ = c.RegisterFlagCompletionFunc("template", completeTemplates)
 	if !withDesign {
@@ -69,15 +66,6 @@ func presetsText() string {
 	return text.String()
 }
 
-func goalNames() (names []cobra.Completion) {
-	for _, g := range evaluator.MapperGoals() {
-		names = append(names, string(g))
-	}
-	return names
-}
-
-func goalsText() string { return strings.Join(goalNames(), ", ") }
-
 // subject is what a design command looks at.
 type subject struct {
 	template *frame.Spec
@@ -88,9 +76,6 @@ type subject struct {
 func (f *designFlags) read() (s subject, err error) {
 	if s.template, err = findTemplate(f.template); err != nil {
 		return s, err
-	}
-	if s.template.MapperGoal = evaluator.MapperGoal(f.mapperGoal); !slices.Contains(evaluator.MapperGoals(), s.template.MapperGoal) {
-		return s, fmt.Errorf("--mapper-goal is %q, want %s", f.mapperGoal, goalsText())
 	}
 	if s.networks, err = weighted(f.networks); err != nil {
 		return s, err
@@ -121,11 +106,25 @@ func presetNames(x *frame.Spec) []string {
 	return names
 }
 
+// weightOf cuts the weight off a network: what is behind its last "=", unless
+// that is a size, as in "gpt2_decode:past=512".
+func weightOf(text string) (name, weight string, given bool) {
+	at := strings.LastIndexByte(text, '=')
+	if at < 0 {
+		return text, "", false
+	}
+	last := text[max(strings.LastIndexAny(text, ":,"), 0):at]
+	if strings.ContainsRune(text, ':') && !isFile(text[:at]) && !strings.ContainsRune(last, '=') {
+		return text, "", false
+	}
+	return text[:at], text[at+1:], true
+}
+
 // weighted reads networks with their weights: "name" or "name=weight".
 func weighted(networks []string) ([]evaluator.Network, error) {
 	var out []evaluator.Network
 	for _, text := range networks {
-		name, weight, given := strings.Cut(text, "=")
+		name, weight, given := weightOf(text)
 		n := evaluator.Network{Weight: 1}
 		var err error
 		if n.Workload, err = network(name); err != nil {

@@ -27,9 +27,11 @@ func (a *app) workloadLsCommand() *cobra.Command {
 				Name   string `json:"name"`
 				SHA256 string `json:"sha256"`
 				workload.Totals
+				// Sizes are those that can be given: name:batch=8.
+				Sizes []string `json:"sizes"`
 			}
 			rows, items := []row{}, []any{}
-			g := &cli.Grid{Header: []string{"NETWORK", ">LAYERS", ">MMACS", ">M PARAMETERS", ">PEAK LIVE", "IDENTITY"}}
+			g := &cli.Grid{Header: []string{"NETWORK", ">LAYERS", ">MMACS", ">M PARAMETERS", ">PEAK LIVE", "IDENTITY", "SIZES"}}
 			for _, name := range workload.Names() {
 				w, err := workload.Builtin(name)
 				if err != nil {
@@ -39,9 +41,9 @@ func (a *app) workloadLsCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				r := row{name, id, w.Totals()}
+				r := row{name, id, w.Totals(), workload.SizesOf(name)}
 				rows, items = append(rows, r), append(items, r)
-				g.Add(name, strconv.Itoa(r.Layers), millions(r.MACs, 2), millions(r.Params, 3), cli.Quantity(float64(r.PeakLiveBytes), "B"), id[:12])
+				g.Add(name, strconv.Itoa(r.Layers), millions(r.MACs, 2), millions(r.Params, 3), cli.Quantity(float64(r.PeakLiveBytes), "B"), id[:12], strings.Join(r.Sizes, " "))
 			}
 			return a.Print(cli.Answer{Value: rows, Items: items, Grid: g})
 		},
@@ -51,9 +53,9 @@ func (a *app) workloadLsCommand() *cobra.Command {
 func (a *app) workloadShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Annotations: cli.PrintsRows(),
-		Use:         "show NETWORK|FILE", Short: "Show the layers of a network",
-		Long:    "Show the layers of a network: a built-in one, or a workload file. -o json and -o yaml\nprint the apollo.workload/v1 document, which is what other tools can read.",
-		Example: "  apollo workload show mobilenet_v2", Args: cli.Exactly(1),
+		Use:         "show NETWORK[:SIZES]|FILE", Short: "Show the layers of a network",
+		Long:    "Show the layers of a network: a built-in one, or a workload file. Sizes that a built-in\nnetwork has (apollo workload ls) stand behind its name. -o json and -o yaml print the\napollo.workload/v1 document, which is what other tools can read.",
+		Example: "  apollo workload show mobilenet_v2\n  apollo workload show llama_8b_decode:past=4096,batch=8", Args: cli.Exactly(1),
 		ValidArgsFunction: completeNetworks,
 		RunE: func(_ *cobra.Command, args []string) error {
 			w, err := network(args[0])

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -255,12 +256,24 @@ func importText(out io.Writer, v *imported) {
 	}
 }
 
-// network returns a built-in network, or the one in a workload file: a name
-// with a path separator or the ending of one.
+// network returns a built-in network, perhaps with sizes ("gpt2_decode:past=512"),
+// or the one in a workload file: a name with a path separator or the ending of
+// one.
 func network(name string) (*workload.Workload, error) {
 	if !isFile(name) {
-		w, err := workload.Builtin(name)
+		name, text, sized := strings.Cut(name, ":")
+		var sizes workload.Sizes
+		var err error
+		if sized {
+			if sizes, err = workload.ParseSizes(text); err != nil {
+				return nil, cli.Usagef("%s: sizes stand behind the network's name, as in %s:batch=8: %v", name, name, err)
+			}
+		}
+		w, err := workload.Sized(name, sizes)
 		if err != nil {
+			if sized && slices.Contains(workload.Names(), name) {
+				return nil, cli.Hinted(cli.ExitUsage, "`apollo workload ls` lists the sizes of every network", err)
+			}
 			return nil, cli.Hinted(cli.ExitNotFound, "a workload file is named by its path, with .yaml or .json at its end; `apollo workload import` makes one of a model", err)
 		}
 		return w, nil

@@ -28,7 +28,7 @@ var rewrite = flag.Bool("rewrite", false, "write the golden files again")
 func product() studyfile.Catalog {
 	return studyfile.Catalog{
 		Templates: []evaluator.Template{edge.Spec().Template()},
-		Network:   workload.Builtin, NetworkNames: workload.Names(),
+		Network:   workload.Sized, NetworkNames: workload.Names(),
 		Algorithm: func(name string, options []byte) error {
 			_, err := optimizer.New(name, options)
 			return err

@@ -61,7 +61,7 @@ func template() evaluator.Template {
 func catalog() studyfile.Catalog {
 	return studyfile.Catalog{
 		Templates: []evaluator.Template{template()},
-		Network: func(name string) (*workload.Workload, error) {
+		Network: func(name string, _ workload.Sizes) (*workload.Workload, error) {
 			if !slices.Contains([]string{"net_a", "net_b"}, name) {
 				return nil, fmt.Errorf("no network %q", name)
 			}

@@ -1,6 +1,7 @@
 package studyfile
 
 import (
+	"apollo/evaluator/workload"
 	"apollo/events"
 	"apollo/services/studyfile/unit"
 )
@@ -43,6 +44,10 @@ func document() *field {
 					{name: "file", shape: textShape, most: events.MaxTextBytes, doc: "Workload file (`apollo workload import`), relative to the study file. A published study carries its `layers` instead.", page: "See [workloads](workloads.md)."},
 					{name: "layers", shape: freeShape, in: at(func(n *events.Network) any { return &n.Workload }), not: keys{[]string{"file"}, "file and layers both say what the network is", "Remove one of the two."}, doc: "The workload itself, a document of schema `apollo.workload/v1`: what `file` becomes when a study is published."},
 					{name: "weight", shape: numberShape, above: true, max: 1e6, fallback: "1", in: at(func(n *events.Network) any { return &n.Weight }), doc: "Weight in the geometric mean, relative to the other networks."},
+					{name: "batch", shape: integerShape, min: 1, max: 1 << 20, fallback: "the network's", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Batch }), doc: "Pictures or sequences that run at once."},
+					{name: "sequence", shape: integerShape, min: 1, max: 1 << 20, fallback: "the network's", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Sequence }), doc: "Tokens of a sequence that come in, of networks that have them."},
+					{name: "past", shape: integerShape, min: 1, max: 1 << 20, fallback: "the network's", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Past }), doc: "Tokens of a sequence that are in the cache already: `name: llama_8b_decode, past: 4096`."},
+					{name: "attention", shape: textShape, enum: workload.Attentions(), fallback: "the network's", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Attention }), doc: "Where the scores of an attention are: `fused`, in the units, or `separate`, a tensor in memory."},
 				}}},
 			}},
 			{name: "objectives", shape: listShape, required: true, nonempty: true, most: events.MaxObjectives, in: at(func(b *builder) any { return many[events.Objective]{&b.spec.Objectives} }), doc: "What to optimise. With several objectives the answer is the Pareto front.", page: "Each on another metric; see [several objectives](#several-objectives).", elem: &field{shape: objectShape, fields: []field{
@@ -106,4 +111,9 @@ func document() *field {
 // ranged are the keys of a range of levels.
 func ranged() keys {
 	return keys{[]string{"min", "max", "step", "steps", "scale"}, "a parameter has values or a range (min, max), not both", "Remove one of them."}
+}
+
+// ownLayers are the keys of a network that says itself what its layers are.
+func ownLayers() keys {
+	return keys{[]string{"file", "layers"}, "a network with layers of its own has no sizes", "Remove it, or name a built-in network."}
 }

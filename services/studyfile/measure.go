@@ -104,7 +104,11 @@ func (b *builder) builtinNetwork(n *node, read events.Network) {
 	if b.when(b.cat.Network == nil, n, codeUnknownName, "", "there is no network %q: this build has none", clip(n.text)) {
 		return
 	}
-	w, err := b.cat.Network(n.text)
+	w, err := b.cat.Network(n.text, workload.Sizes(read.NetworkSizes))
+	if err != nil && slices.Contains(b.cat.NetworkNames, n.text) {
+		b.addMistake(n, codeBadOptions, "`apollo workload ls` lists the sizes of every network.", "%s", err)
+		return
+	}
 	if err != nil {
 		b.addMistake(n, codeUnknownName, oneOf(n.text, b.cat.NetworkNames), "there is no network %q", clip(n.text))
 		return

@@ -16,8 +16,9 @@ import (
 type Catalog struct {
 	// Templates are the built-in spaces with their evaluators.
 	Templates []evaluator.Template
-	// Network returns a network by name; nil means that there is none.
-	Network func(name string) (*workload.Workload, error)
+	// Network returns a network by name in the given sizes; nil means that there
+	// is none.
+	Network func(name string, sizes workload.Sizes) (*workload.Workload, error)
 	// NetworkNames are the names for hints.
 	NetworkNames []string
 	// Algorithm checks the name and the options (a JSON object, or nil) of a

@@ -128,6 +128,10 @@ func (b *builder) written(f *field, in any, m *events.Metric) any {
 		if *v == "" && f.standard() != nil {
 			return f.fallback
 		}
+	case *int64:
+		if *v == 0 && f.min > 0 {
+			return nil // not given
+		}
 	case *float64:
 		return written(v, f.unit().Symbol)
 	case **float64:

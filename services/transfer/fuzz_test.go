@@ -48,7 +48,7 @@ func FuzzAdd(f *testing.F) {
 		if !told {
 			log = strip(source, nil)
 		}
-		l, err := NewLearner(Target{Spec: targetSpec(nil), Network: Layers(workload.Builtin)})
+		l, err := NewLearner(Target{Spec: targetSpec(nil), Network: Layers(workload.Sized)})
 		if err != nil {
 			t.Fatal(err)
 		}

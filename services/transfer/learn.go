@@ -22,7 +22,7 @@ func (l *Learner) Check(log *archiver.SourceLog) error {
 // Layers finds the layers of a network: those that its study carries, or the
 // built-in ones of its name. The error says that there are none, or that they
 // are others than the study means.
-func Layers(builtin func(name string) (*workload.Workload, error)) func(events.Network) (*workload.Workload, error) {
+func Layers(builtin func(string, workload.Sizes) (*workload.Workload, error)) func(events.Network) (*workload.Workload, error) {
 	return func(n events.Network) (*workload.Workload, error) {
 		w, err := layers(n, builtin)
 		if err != nil {
@@ -36,9 +36,9 @@ func Layers(builtin func(name string) (*workload.Workload, error)) func(events.N
 	}
 }
 
-func layers(n events.Network, builtin func(name string) (*workload.Workload, error)) (*workload.Workload, error) {
+func layers(n events.Network, builtin func(string, workload.Sizes) (*workload.Workload, error)) (*workload.Workload, error) {
 	if len(n.Workload) > 0 {
 		return workload.Parse(n.Name, n.Workload)
 	}
-	return builtin(n.Name)
+	return builtin(n.Name, workload.Sizes(n.NetworkSizes))
 }
