@@ -188,6 +188,12 @@ func (s *marchingSearch) blocks() {
 		weights := s.within(systolic.K, half.Weight/(o.Weight/(o.K*o.N)*wide))
 		fits := s.within(systolic.M, half.Output/(o.Sums/(o.M*o.N)*wide))
 		for m := int64(1); m > 0; m = fits {
+			if s.hopeless(m, s.t.Tiles[systolic.N], m < fits) {
+				if m == fits {
+					break
+				}
+				continue
+			}
 			s.cut(systolic.M, m)
 			high := s.extent(systolic.M)
 			inputs := s.within(systolic.K, half.Input*o.K/min(model.CeilDiv(o.Input*high, o.M)+o.Halo, o.Input))
@@ -200,6 +206,20 @@ func (s *marchingSearch) blocks() {
 			}
 		}
 	}
+}
+
+// hopeless reports whether no tiling with this many tiles over M and N can win:
+// inputs or weights come once for each tile of the other, sums that are spilled
+// leave after every fold over K.
+func (s *marchingSearch) hopeless(m, n int64, spilled bool) bool {
+	o := &s.o
+	bytes := o.Output + min(o.Input+o.Weight*m, o.Weight+o.Input*n)
+	if spilled && s.timeDim != systolic.K {
+		bytes += 2 * o.Sums * (s.total[systolic.K] - 1)
+	}
+	const milli = 1000
+	all := float64(bytes * s.groups)
+	return margin*s.goal.value(all*milli/float64(s.f.m.IORate), all*s.f.m.DRAMPJPerByte) >= s.least
 }
 
 // inside tries the orders of tiles with this many over K.
