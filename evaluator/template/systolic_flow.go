@@ -2,6 +2,7 @@ package template
 
 import (
 	"fmt"
+	"strings"
 
 	"apollo/evaluator/model"
 	"apollo/evaluator/report"
@@ -138,13 +139,13 @@ func (f *marching) allowed(m *model.Mapping) error {
 
 // orderOf names the loops of more than one step.
 func orderOf(l *model.Loops) string {
-	text := ""
+	var names []string
 	for _, d := range l.Order {
 		if l.Temporal[d] > 1 {
-			text += " " + d.String()
+			names = append(names, d.String())
 		}
 	}
-	return text
+	return strings.Join(names, " ")
 }
 
 // Detail implements Dataflow.
