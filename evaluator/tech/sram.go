@@ -1,9 +1,23 @@
 package tech
 
 import (
+	_ "embed" // the table
+	"encoding/csv"
+	"fmt"
 	"math"
+	"slices"
 	"sort"
+	"strconv"
+	"strings"
+	"sync"
 )
+
+// sramCSV is CACTI's output for each node, port and size: four sizes an octave,
+// because CACTI changes a memory's organisation from one to the next and no
+// curve through fewer points follows it.
+//
+//go:embed sram.csv
+var sramCSV string
 
 // SRAM is one on-chip memory of a node.
 type SRAM struct {
@@ -31,6 +45,31 @@ const (
 	wideBytes = 16
 )
 
+// sramTables is sramCSV by node in nm and port in bytes.
+var sramTables = sync.OnceValue(func() map[[2]float64][]sramPoint {
+	r := csv.NewReader(strings.NewReader(sramCSV))
+	r.Comment = '#'
+	rows, err := r.ReadAll()
+	if err != nil {
+		panic(fmt.Sprintf("sram.csv: %v", err)) // part of the build
+	}
+	const bitsPerByte = 8
+	tables := map[[2]float64][]sramPoint{}
+	for _, row := range rows[1:] {
+		var v [8]float64
+		for i, field := range row {
+			if v[i], err = strconv.ParseFloat(field, 64); err != nil {
+				panic(fmt.Sprintf("sram.csv: %v", err)) // part of the build
+			}
+		}
+		key := [2]float64{v[0], v[1] / bitsPerByte}
+		tables[key] = append(tables[key], sramPoint{v[2], v[3], v[4], v[5], v[6], v[7]})
+	}
+	return tables
+})
+
+func sramTable(nm, portBytes float64) []sramPoint { return sramTables()[[2]float64{nm, portBytes}] }
+
 // SRAM returns the memory of the given capacity, which must be positive; a
 // memory of 0 bytes or less costs nothing.
 //
@@ -38,30 +77,29 @@ const (
 // Below the first point and above the last, energy and access time follow the
 // nearest segment's slope; area and leakage are proportional to the capacity,
 // because a large memory is made of many arrays and a small one still has its
-// bits.
+// bits. Where CACTI lays a memory out in another way, the larger one may cost
+// less to read, write or wait for than the smaller one: up to 16 %.
 func (n Node) SRAM(capacity float64) SRAM { return interpolate(n.sram, capacity, wordBytes) }
 
 // WideSRAM is SRAM with a port of 128 bits instead of 64.
 func (n Node) WideSRAM(capacity float64) SRAM { return interpolate(n.wide, capacity, wideBytes) }
 
-// Without returns the node without the row of its tables for a capacity, and
-// whether it had such a row between others. With it, validation can ask how well
-// the rest of the table predicts the row.
-func (n Node) Without(capacity float64) (Node, bool) {
-	found := false
-	without := func(table []sramPoint) []sramPoint {
-		var rest []sramPoint
-		for i, p := range table {
-			if p.bytes == capacity && i > 0 && i < len(table)-1 {
-				found = true
-				continue
-			}
-			rest = append(rest, p)
-		}
-		return rest
+// SRAMSizes returns the capacities of the node's tables, ascending.
+func (n Node) SRAMSizes() []float64 {
+	sizes := make([]float64, len(n.sram))
+	for i, p := range n.sram {
+		sizes[i] = p.bytes
 	}
-	n.sram, n.wide = without(n.sram), without(n.wide)
-	return n, found
+	return sizes
+}
+
+// Without returns the node without the rows of its tables for a capacity. With
+// it, validation can ask how well the rest of a table predicts a row.
+func (n Node) Without(capacity float64) Node {
+	at := func(p sramPoint) bool { return p.bytes == capacity }
+	n.sram = slices.DeleteFunc(slices.Clone(n.sram), at)
+	n.wide = slices.DeleteFunc(slices.Clone(n.wide), at)
+	return n
 }
 
 func interpolate(table []sramPoint, capacity, width float64) SRAM {

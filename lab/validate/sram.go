@@ -22,11 +22,6 @@ func cactiSRAM(t *table) ([]Row, error) {
 	read := within{metric: "read energy", tolerance: tolerance}
 	write := within{metric: "write energy", tolerance: tolerance}
 	area := within{metric: "area", tolerance: tolerance}
-	left := leftOut{
-		read:  within{metric: "read energy of a left-out row", tolerance: tolerance},
-		write: within{metric: "write energy of a left-out row", tolerance: tolerance},
-		area:  within{metric: "area of a left-out row", tolerance: tolerance},
-	}
 	skipped := 0
 	for i := range t.rows {
 		l := t.line(i)
@@ -46,9 +41,6 @@ func cactiSRAM(t *table) ([]Row, error) {
 			continue
 		}
 		name := fmt.Sprintf("%g nm, %g B, %d bit", nm, bytes, width)
-		if less, inner := node.Without(bytes); inner {
-			left.compare(l, width, less, bytes)
-		}
 		read.compare(name, l.above("read_pJ"), m.ReadPJPerByte*float64(width)/bitsPerByte)
 		write.compare(name, l.above("write_pJ"), m.WritePJPerByte*float64(width)/bitsPerByte)
 		area.compare(name, l.above("area_mm2"), m.AreaMM2)
@@ -56,7 +48,7 @@ func cactiSRAM(t *table) ([]Row, error) {
 			return nil, l.err
 		}
 	}
-	rows := append([]Row{read.row(), write.row(), area.row()}, left.rows()...)
+	rows := append([]Row{read.row(), write.row(), area.row()}, leftOut()...)
 	if skipped > 0 {
 		rows = append(rows, Row{
 			Metric: "rows of other port widths or nodes", Theirs: float64(skipped), Unit: "rows",
@@ -66,31 +58,36 @@ func cactiSRAM(t *table) ([]Row, error) {
 	return rows, nil
 }
 
-// leftOut compares rows with what the table predicts without them: a gap of a
-// factor of 16 in capacity, four times that between rows. It is a note and no
-// verdict: no size between rows is among the references, and these are the only
-// figures for how far a prediction can be off where CACTI changes a memory's
-// organisation.
-type leftOut struct{ read, write, area within }
-
-func (o *leftOut) compare(l *line, width int64, node tech.Node, bytes float64) {
-	const bitsPerByte = 8
-	m := node.SRAM(bytes)
-	if width == wide {
-		m = node.WideSRAM(bytes)
-	}
-	name := fmt.Sprintf("%s, %g B, %d bit, left out", node.Name, bytes, width)
-	o.read.compare(name, l.above("read_pJ"), m.ReadPJPerByte*float64(width)/bitsPerByte)
-	o.write.compare(name, l.above("write_pJ"), m.WritePJPerByte*float64(width)/bitsPerByte)
-	o.area.compare(name, l.above("area_mm2"), m.AreaMM2)
-}
-
-func (o *leftOut) rows() []Row {
+// leftOut compares the rows of the model's own tables with what the rest of the
+// table predicts.
+func leftOut() []Row {
+	const tolerance = 0.10
 	var rows []Row
-	for _, w := range []*within{&o.read, &o.write, &o.area} {
-		r := w.row()
-		r.Verdict, r.Tolerance = Note, "reported; "+r.Tolerance
-		rows = append(rows, r)
+	for _, n := range nodes() {
+		sizes := n.SRAMSizes()
+		for _, port := range []struct {
+			bits int
+			of   func(tech.Node, float64) tech.SRAM
+		}{{narrow, tech.Node.SRAM}, {wide, tech.Node.WideSRAM}} {
+			for _, figure := range []struct {
+				name string
+				of   func(*tech.SRAM) float64
+			}{
+				{"read", func(m *tech.SRAM) float64 { return m.ReadPJPerByte }},
+				{"write", func(m *tech.SRAM) float64 { return m.WritePJPerByte }},
+				{"leakage", func(m *tech.SRAM) float64 { return m.LeakageMW }},
+				{"area", func(m *tech.SRAM) float64 { return m.AreaMM2 }},
+			} {
+				w := within{metric: fmt.Sprintf("left out, %s, %d bit: %s", n.Name, port.bits, figure.name), tolerance: tolerance}
+				for _, size := range sizes[1 : len(sizes)-1] {
+					theirs, ours := port.of(n, size), port.of(n.Without(size), size)
+					w.compare(fmt.Sprintf("%g B", size), figure.of(&theirs), figure.of(&ours))
+				}
+				r := w.row()
+				r.Verdict, r.Tolerance = Note, "reported; "+r.Tolerance
+				rows = append(rows, r)
+			}
+		}
 	}
 	return rows
 }
