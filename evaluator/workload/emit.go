@@ -195,9 +195,13 @@ func (l *lowering) matMul(n *graph.Node) error {
 	if p, ok := product(maxElements, d.N, d.C, d.K); !ok || p%b.size.elements() != 0 {
 		b.id = l.spread(n, b, shape{d.N, 1, d.C, d.K})
 	}
-	l.write(n, Layer{Op: MatMul, N: d.N, M: d.M, K: d.K, C: d.C, Act: n.Act}, a.id, b.id)
+	l.write(n, Layer{Op: MatMul, N: d.N, M: d.M, K: d.K, C: d.C, Act: n.Act, Fused: l.fused(n)}, a.id, b.id)
 	return nil
 }
+
+// fused reports whether the output of a node goes on without becoming a tensor:
+// one that something else reads too is one.
+func (l *lowering) fused(n *graph.Node) bool { return n.Fused && l.uses[l.root(n.Out[0])] == 1 }
 
 // spread repeats an operand to a larger shape.
 func (l *lowering) spread(n *graph.Node, from place, to shape) string {
@@ -284,7 +288,7 @@ func (l *lowering) vector(n *graph.Node) error {
 	case graph.Act:
 		y.Op, y.Fn, y.Act = Activation, "", n.Fn
 	case graph.Softmax:
-		y.Op = Softmax
+		y.Op, y.Fused = Softmax, l.fused(n)
 	case graph.Norm, graph.BatchNorm:
 		y.Op = Norm
 	case graph.Resize:

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -199,6 +201,9 @@ func FuzzImportONNX(f *testing.F) {
 	f.Add(modeltest.SampleONNX())
 	f.Add(branched(nil, []modeltest.ONNXTensor{scalar("c", 1)}))
 	f.Add(called(2).Bytes())
+	for _, m := range attentionModels() {
+		f.Add(m.bytes())
+	}
 	fuzzImport(f)
 }
 
@@ -256,6 +261,10 @@ func TestImportMutations(t *testing.T) {
 	seeds := [][]byte{
 		modeltest.SampleTFLite(), modeltest.SampleONNX(), streaming("state").Bytes(),
 		branched(nil, []modeltest.ONNXTensor{scalar("c", 1)}), called(2).Bytes(),
+	}
+	models := attentionModels()
+	for _, name := range slices.Sorted(maps.Keys(models)) {
+		seeds = append(seeds, models[name].bytes())
 	}
 	files := smallModels(t, count > few)
 	r := rand.New(rand.NewPCG(7, 1))

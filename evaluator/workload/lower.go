@@ -46,6 +46,7 @@ func lower(g *graph.Graph, w *Workload, r *Report) error {
 	for i := range g.Nodes {
 		l.gate(i)
 		l.layerNorm(i)
+		l.repeated(i)
 	}
 	l.count()
 	readers := l.readers()

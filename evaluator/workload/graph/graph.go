@@ -113,6 +113,9 @@ type Node struct {
 	Const int64
 	// Spatial belongs to Pad.
 	Spatial bool
+	// Fused says that the output need not become a tensor outside the chip: the
+	// one operation that reads it takes it tile by tile.
+	Fused bool
 	// Inexact says in words what the model of this operation leaves out.
 	Inexact string
 }

@@ -43,6 +43,10 @@ func newTable() map[string]infer {
 		"GroupNormalization": same(graph.Norm, "group"), "LpNormalization": same(graph.Norm, "lp"), "MeanVarianceNormalization": same(graph.Norm, "mean_variance"),
 		"SimplifiedLayerNormalization": same(graph.Norm, "rms"), "RMSNormalization": same(graph.Norm, "rms"),
 		"Loop": (*node).control, "Scan": (*node).control, "SequenceMap": (*node).control, "Einsum": (*node).einsum,
+		"Attention": (*node).attention23, "GroupQueryAttention": (*node).groupQuery, "MultiHeadAttention": (*node).multiHead,
+		"RotaryEmbedding": (*node).rotary, "MatMulNBits": (*node).matMulNBits,
+		"SkipLayerNormalization": skipNorm("layer"), "SkipSimplifiedLayerNormalization": skipNorm("rms"), "BiasGelu": activation("gelu"),
+		"DynamicQuantizeMatMul": (*node).matMul, "MatMulIntegerToFloat": (*node).matMul,
 	}
 	for name, fn := range map[string]string{
 		"Relu": "relu", "LeakyRelu": "leaky_relu", "Sigmoid": "sigmoid", "HardSigmoid": "hsigmoid", "HardSwish": "hswish",
@@ -228,8 +232,4 @@ func (n *node) quantised() int64 {
 
 func (n *node) control() {
 	n.fail("a loop cannot be a list of layers: export one step of it, or the model with the loop unrolled")
-}
-
-func (n *node) einsum() {
-	n.fail("einsum is not supported: export the model with MatMul in its place")
 }
