@@ -70,3 +70,29 @@ func TestFusedAttentionCostsNoMore(t *testing.T) {
 		}
 	}
 }
+
+// A token reads every weight and the cache once: no machine is faster than its
+// interface, and one whose units are wide enough is within a tenth of it.
+func TestDecodeIsBoundByTheInterface(t *testing.T) {
+	t.Parallel()
+	w, err := workload.Builtin("llama_1b_decode")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bytes int64
+	for i := range w.Layers {
+		bytes += w.Layers[i].WeightBytes(w.Precision)
+	}
+	bytes += 16 * 2 * 8 * 1024 * 64 // layers, keys and values, heads, tokens, features
+	for _, x := range Specs() {
+		got, why := measured(t, &x, w.Name, workload.Sizes{})
+		if why != nil {
+			t.Fatalf("%s: %v", x.Name, why)
+		}
+		m := declared(&x).machine(baselineOf(&x))
+		ratio := got.Seconds / (float64(bytes) / float64(m.known().IOBandwidth))
+		if wide := x.Name == "nvdla" || x.Name == "simba" || x.Name == "systolic"; ratio < 1 || wide && ratio > 1.1 {
+			t.Errorf("%s takes %.3f times what its interface needs for %d bytes", x.Name, ratio, bytes)
+		}
+	}
+}

@@ -100,3 +100,22 @@ func (n *node) unpool() {
 	}
 	n.emit(graph.Node{Op: graph.Copy, Fn: "unpool"})
 }
+
+// suppress is NonMaxSuppression: how many boxes are left only a run tells; as
+// many as may be are counted.
+func (n *node) suppress() {
+	if !n.need(0, 3) || !n.need(1, 3) {
+		return
+	}
+	scores, most := n.shape(1), n.shape(0)[1]
+	if v, ok := n.ints(2, ""); ok && len(v) == 1 {
+		most = max(min(v[0], most), 1)
+	}
+	if scores[0] > graph.MaxDim/max(scores[1], 1) || scores[0]*scores[1] > graph.MaxDim/max(most, 1) {
+		n.misfit("the scores %v are outside the limits", scores)
+		return
+	}
+	n.set(0, []int64{scores[0] * scores[1] * most, 3})
+	n.g.Tensors[n.out[0]].Bits = 64
+	n.emit(graph.Node{Op: graph.Opaque, Inexact: "non-maximum suppression"})
+}

@@ -31,7 +31,7 @@ func newTable() map[string]infer {
 		"Gather": (*node).gather, "GatherElements": (*node).gatherElements, "GatherND": (*node).gatherND,
 		"Pad": (*node).pad, "Tile": (*node).tile, "Expand": (*node).expand,
 		"DepthToSpace": (*node).depthToSpace, "SpaceToDepth": (*node).spaceToDepth,
-		"Resize": (*node).resize, "Upsample": (*node).resize, "MaxUnpool": (*node).unpool,
+		"Resize": (*node).resize, "Upsample": (*node).resize, "MaxUnpool": (*node).unpool, "NonMaxSuppression": (*node).suppress,
 		"ScatterElements": same(graph.Copy, "scatter"), "ScatterND": same(graph.Copy, "scatter"), "Scatter": same(graph.Copy, "scatter"),
 		"ReverseSequence": same(graph.Copy, "reverse"), "CumSum": same(graph.Copy, "cumsum"), "Trilu": same(graph.Copy, "trilu"),
 		"Shape": (*node).shapeOf, "Size": (*node).sizeOf, "Constant": (*node).constantOp, "ConstantOfShape": (*node).constantOfShape,
