@@ -42,6 +42,14 @@ func Specs() []Spec {
 // version changes with every change that can change a number.
 const version = "3"
 
+// Machine builds the machine of a design, on the lattice or off it, whose
+// buffers give the array networkBytes instead of NetworkBytes.
+func (s Spec) Machine(design []int64, networkBytes float64) Machine {
+	k := declared(&s)
+	k.network = networkBytes
+	return k.machine(design)
+}
+
 // template puts the accelerator into the frame.
 func (s Spec) template() *frame.Spec {
 	return &frame.Spec{

@@ -73,6 +73,7 @@ func references() []reference {
 		{"gemmini_rtl.csv", gemminiRTL},
 		{"gemmini_rtl_mappings.csv", gemminiMappings},
 		{"prime_landscape.csv", primeLandscape},
+		{"maestro_layers.csv", maestroLayers},
 		{"cacti_sram.csv", cactiSRAM},
 	}
 }

@@ -152,3 +152,35 @@ func TestStatistics(t *testing.T) {
 		t.Errorf("errors by MACs: %v, worst %g, want 50, 25 and 0 %%", all, worst)
 	}
 }
+
+// A block of the tool's rows is ranked, a known miss printed as one, what no
+// template does counted, and a layer in the wrong place named.
+func TestMaestroBlocks(t *testing.T) {
+	t.Parallel()
+	const header = "hw,num_pes,noc_bw,offchip_bw,mapping,Layer Number,Runtime (Cycles),Num MACs\n"
+	run := func(hw, mapping string, cycles ...int) Report {
+		text := header
+		for i, n := range cycles {
+			text += fmt.Sprintf("%s,256,1000,50,%s,CONV%d,%d,1\n", hw, mapping, i+1, n)
+		}
+		return Run(fstest.MapFS{"maestro_layers.csv": {Data: []byte(text)}})
+	}
+	// VGG's first four layers: MACs rise, fall and rise.
+	if r := run("A", "vgg16_ckp_ws", 1, 4, 2, 3); r.Judged != 1 || r.Failed != 0 {
+		t.Errorf("in the order of their work: %+v", r)
+	}
+	if r := run("A", "vgg16_ckp_ws", 4, 1, 2, 3); r.Judged != 1 || r.Failed != 1 {
+		t.Errorf("the longest layer first: %+v", r)
+	}
+	if r := run("C", "vgg16_yxp_os", 4, 1, 2, 3); r.Judged != 0 || len(r.Rows) != 1 || r.Rows[0].Tolerance != "missed: >= 0.9" {
+		t.Errorf("a known miss: %+v", r)
+	}
+	if r := run("A", "vgg16_nlr", 1, 2); r.Judged != 0 || len(r.Rows) != 1 || r.Rows[0].Theirs != 2 {
+		t.Errorf("a dataflow that no template has: %+v", r)
+	}
+	for mapping, want := range map[string]string{"vgg16_zz": `mapping "vgg16_zz"`, "MobileNetV2_yxp_os": `layer "CONV2" is not layer 2`} {
+		if r := run("A", mapping, 1, 2); len(r.Bad) == 0 || !strings.Contains(strings.Join(r.Bad, "\n"), want) {
+			t.Errorf("%s: bad %q, want %q", mapping, r.Bad, want)
+		}
+	}
+}
