@@ -186,24 +186,37 @@ func (s *marchingSearch) blocks() {
 		s.cut(systolic.N, n)
 		wide := s.extent(systolic.N)
 		weights := s.within(systolic.K, half.Weight/(o.Weight/(o.K*o.N)*wide))
-		fits := s.within(systolic.M, half.Output/(o.Sums/(o.M*o.N)*wide))
-		for m := int64(1); m > 0; m = fits {
-			if s.hopeless(m, s.t.Tiles[systolic.N], m < fits) {
-				if m == fits {
-					break
-				}
-				continue
+		s.pixelBlocks(s.within(systolic.M, half.Output/(o.Sums/(o.M*o.N)*wide)), weights)
+	}
+}
+
+// pixelBlocks tries tiles over pixels: one, as many as sums fit in, and from there
+// on more, down to where one step of K fits beside its inputs: smaller tiles of
+// pixels leave room for more of K. weights is the least number of tiles over K.
+func (s *marchingSearch) pixelBlocks(fits, weights int64) {
+	o, n := &s.o, s.t.Tiles[systolic.N]
+	for m := int64(1); m <= s.total[systolic.M]; {
+		if s.hopeless(m, n, m < fits) {
+			if m >= fits {
+				return
 			}
-			s.cut(systolic.M, m)
-			high := s.extent(systolic.M)
-			inputs := s.within(systolic.K, half.Input*o.K/min(model.CeilDiv(o.Input*high, o.M)+o.Halo, o.Input))
-			s.inside(max(inputs, weights))
-			if inputs != weights {
-				s.inside(min(inputs, weights))
-			}
-			if m == fits {
-				break
-			}
+			m = fits
+			continue
+		}
+		s.cut(systolic.M, m)
+		high := s.extent(systolic.M)
+		inputs := s.within(systolic.K, s.f.half.Input*o.K/min(model.CeilDiv(o.Input*high, o.M)+o.Halo, o.Input))
+		s.inside(max(inputs, weights))
+		if inputs != weights {
+			s.inside(min(inputs, weights))
+		}
+		switch {
+		case m < fits:
+			m = fits
+		case inputs <= weights:
+			return // smaller tiles bring nothing
+		default:
+			m += max(m/8, 1)
 		}
 	}
 }
@@ -217,6 +230,12 @@ func (s *marchingSearch) hopeless(m, n int64, spilled bool) bool {
 	if spilled && s.timeDim != systolic.K {
 		bytes += 2 * o.Sums * (s.total[systolic.K] - 1)
 	}
+	return s.late(bytes)
+}
+
+// late reports whether moving so many bytes off chip for a group is no better
+// than the best so far.
+func (s *marchingSearch) late(bytes int64) bool {
 	const milli = 1000
 	all := float64(bytes * s.groups)
 	return margin*s.goal.value(all*milli/float64(s.f.m.IORate), all*s.f.m.DRAMPJPerByte) >= s.least
@@ -250,6 +269,9 @@ func (s *marchingSearch) extent(d int) int64 {
 
 func (s *marchingSearch) try() {
 	r := s.f.array.Dataflow.Tiled(&s.o, &s.t, &s.f.half)
+	if float64(r.Cycles*s.groups) >= s.least || s.late(r.OffChip()) {
+		return
+	}
 	c := s.f.cost(s.p, s.groups, &s.t, &r)
 	if v := s.goal.of(&c); v < s.least {
 		s.least, s.best, s.found = v, c, s.t
