@@ -3,6 +3,7 @@ package workload_test
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,14 +75,17 @@ func oddPadding() map[string]oddModel {
 		"a transposed one of a given size": {nil, up, deconv(attrs{"strides": ints{2, 2}, "output_shape": ints{19, 19}}), 8 * 8 * 3 * 4 * 4},
 		"an explicit pad that crops": {
 			nil, append(w, numbers("p", 0, 0, -1, -1, 0, 0, -1, -1)),
-			[]modeltest.ONNXNode{op("Pad", names{"x", "p"}, "q", nil), op("Conv", names{"q", "w"}, "y", nil)}, conv3 * 4 * 4,
+			[]modeltest.ONNXNode{op("Pad", names{"x", "p"}, "q", nil), op("Conv", names{"q", "w"}, "y", nil)},
+			conv3 * 4 * 4,
 		},
 		"three dimensions": {
-			volume, []modeltest.ONNXTensor{floats("w", 5, 3, 2, 3, 3)},
+			volume,
+			[]modeltest.ONNXTensor{floats("w", 5, 3, 2, 3, 3)},
 			conv(attrs{"pads": ints{1, 1, 1, 1, 1, 1}, "strides": ints{2, 1, 1}}), 2 * 5 * 3 * 18 * 4 * 7 * 8,
 		},
 		"three dimensions, pooled": {
-			volume, []modeltest.ONNXTensor{floats("w", 4, 3, 1, 1, 1)},
+			volume,
+			[]modeltest.ONNXTensor{floats("w", 4, 3, 1, 1, 1)},
 			[]modeltest.ONNXNode{op("MaxPool", names{"x"}, "p", attrs{"kernel_shape": ints{2, 2, 2}}), op("Conv", names{"p", "w"}, "y", nil)},
 			2 * conv1 * 5 * 6 * 7,
 		},
@@ -89,7 +93,8 @@ func oddPadding() map[string]oddModel {
 			volume, []modeltest.ONNXTensor{floats("w", 3, 4, 2, 2, 2)}, deconv(attrs{"strides": ints{2, 2, 2}}), 2 * 3 * 4 * 8 * 6 * 7 * 8,
 		},
 		"one dimension": {
-			[]modeltest.ONNXInput{{Name: "x", Shape: ints{1, 3, 8}}}, []modeltest.ONNXTensor{floats("w", 4, 3, 3)},
+			[]modeltest.ONNXInput{{Name: "x", Shape: ints{1, 3, 8}}},
+			[]modeltest.ONNXTensor{floats("w", 4, 3, 3)},
 			conv(attrs{"pads": ints{4, 4}, "strides": ints{2}}), 4 * 9 * 7,
 		},
 	}
@@ -165,7 +170,7 @@ func branched(inputs []modeltest.ONNXInput, weights []modeltest.ONNXTensor, befo
 		Nodes:   []modeltest.ONNXNode{op("Conv", names{"x", "own"}, "t", nil)}, Outputs: names{"t"},
 	}
 	other := modeltest.ONNX{Nodes: []modeltest.ONNXNode{op("Relu", names{"x"}, "e", nil)}, Outputs: names{"e"}}
-	nodes := append(before, op("If", names{"c"}, "y", attrs{"then_branch": then, "else_branch": other}))
+	nodes := slices.Concat(before, []modeltest.ONNXNode{op("If", names{"c"}, "y", attrs{"then_branch": then, "else_branch": other})})
 	return modeltest.ONNX{Inputs: append(picture(), inputs...), Weights: weights, Nodes: nodes, Outputs: names{"y"}}.Bytes()
 }
 

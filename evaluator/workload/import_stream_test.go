@@ -17,8 +17,8 @@ const (
 
 // A streaming layer: what is new is joined to the variable, both go through a
 // product, and the variable is assigned.
-func streaming(name string) modeltest.TFLite {
-	text := map[int]string{1: name}
+func streaming() modeltest.TFLite {
+	text := map[int]string{1: "state"}
 	return modeltest.TFLite{
 		Tensors: []modeltest.TFTensor{
 			{Name: "x", Shape: []int32{1, 4}, Type: modeltest.TFInt8},
@@ -50,7 +50,7 @@ func streaming(name string) modeltest.TFLite {
 // it is what was assigned.
 func TestImportVariables(t *testing.T) {
 	t.Parallel()
-	w, r, err := workload.Import("m", streaming("state").Bytes(), workload.ImportOptions{Strict: true})
+	w, r, err := workload.Import("m", streaming().Bytes(), workload.ImportOptions{Strict: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestImportVariables(t *testing.T) {
 			t.Errorf("layer %q reads %v, want %q: the variable holds it", l.ID, l.In, join)
 		}
 	}
-	lost := streaming("state")
+	lost := streaming()
 	lost.Ops = lost.Ops[2:]
 	if _, _, err := workload.Import("m", lost.Bytes(), workload.ImportOptions{}); err == nil || !strings.Contains(err.Error(), `(READ_VARIABLE): reads tensor "handle" before`) {
 		t.Errorf("a variable without a handle: error %v", err)

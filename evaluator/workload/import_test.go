@@ -193,7 +193,7 @@ func sound(data []byte) (accepted bool, err error) {
 
 func FuzzImportTFLite(f *testing.F) {
 	f.Add(modeltest.SampleTFLite())
-	f.Add(streaming("state").Bytes())
+	f.Add(streaming().Bytes())
 	fuzzImport(f)
 }
 
@@ -259,7 +259,7 @@ func TestImportMutations(t *testing.T) {
 		}
 	}
 	seeds := [][]byte{
-		modeltest.SampleTFLite(), modeltest.SampleONNX(), streaming("state").Bytes(),
+		modeltest.SampleTFLite(), modeltest.SampleONNX(), streaming().Bytes(),
 		branched(nil, []modeltest.ONNXTensor{scalar("c", 1)}), called(2).Bytes(),
 	}
 	models := attentionModels()

@@ -59,6 +59,7 @@ const (
 func (d decoder) prefill(name string, s Sizes) (*Workload, error) {
 	return d.build(name, s, promptTokens, 0)
 }
+
 func (d decoder) decode(name string, s Sizes) (*Workload, error) {
 	return d.build(name, s, 1, pastTokens)
 }

@@ -27,7 +27,7 @@ func mnasNetA1(name string) (*Workload, error) {
 			y := b.point(id+".expand", x, inner, act)
 			y = b.depthwise(id+".depthwise", y, inner, same(row.kernel, stride), act)
 			if row.excite {
-				y = b.excite(id, y, channels/4, inner, act, "sigmoid")
+				y = b.excite(id, y, channels/4, inner, "sigmoid")
 			}
 			y = b.point(id+".project", y, row.out, "")
 			if stride == 1 && channels == row.out {

@@ -34,7 +34,7 @@ func mobileNetV3Large(name string) (*Workload, error) {
 		}
 		y = b.depthwise(id+".depthwise", y, row.inner, same(row.kernel, row.stride), row.act)
 		if row.squeeze > 0 {
-			y = b.excite(id, y, row.squeeze, row.inner, "relu", "hsigmoid")
+			y = b.excite(id, y, row.squeeze, row.inner, "hsigmoid")
 		}
 		y = b.point(id+".project", y, row.out, "")
 		if row.stride == 1 && row.out == channels {
@@ -51,9 +51,9 @@ func mobileNetV3Large(name string) (*Workload, error) {
 
 // excite appends squeeze-and-excitation (Hu et al., arXiv 1709.01507): one
 // factor per channel from the channel averages.
-func (b *builder) excite(id, x string, squeeze, channels int64, inner, gate string) string {
+func (b *builder) excite(id, x string, squeeze, channels int64, gate string) string {
 	y := b.globalPool(id+".squeeze", x)
-	y = b.point(id+".reduce", y, squeeze, inner)
+	y = b.point(id+".reduce", y, squeeze, "relu")
 	y = b.point(id+".excite", y, channels, gate)
 	return b.scale(id+".scale", x, y)
 }

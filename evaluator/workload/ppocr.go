@@ -24,7 +24,7 @@ func (b *builder) lightBlocks(id, x string, channels int64, rows []lightBlock) s
 		}
 		x = b.depthwise(id+".depthwise", x, channels, row.w, dw)
 		if row.excite {
-			x = b.excite(id, x, channels/4, channels, "relu", "hsigmoid")
+			x = b.excite(id, x, channels/4, channels, "hsigmoid")
 		}
 		x = b.point(id+".point", x, row.out, act)
 		channels = row.out
@@ -90,7 +90,7 @@ func (b *builder) residualPyramid(maps []string) string {
 
 // exciteResidual appends squeeze-and-excitation with a residual sum.
 func (b *builder) exciteResidual(id, x string, channels int64) string {
-	return b.sum(id+".add", x, b.excite(id, x, channels/4, channels, "relu", "hsigmoid"))
+	return b.sum(id+".add", x, b.excite(id, x, channels/4, channels, "hsigmoid"))
 }
 
 // differentiableBinarisation appends the probability map's head (Liao et al.,

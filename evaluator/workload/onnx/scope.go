@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"maps"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -175,9 +176,7 @@ func (n *node) call(body []byte) error {
 			return nil
 		})
 	})
-	for name, a := range n.attrs {
-		inner.attrs[name] = a
-	}
+	maps.Copy(inner.attrs, n.attrs)
 	for i, name := range params {
 		if i < len(n.in) && n.in[i] >= 0 {
 			inner.names[name] = n.in[i]

@@ -108,7 +108,7 @@ func (o *operator) branch() {
 	sub := o.subs.table(int(index))
 	outer := o.at
 	o.depth++
-	o.model.tensors(sub)
+	o.tensors(sub)
 	params := sub.ints(subInputs)
 	for i, p := range params {
 		if p < 0 || p >= int64(len(o.at)) || i+1 >= len(o.in) || o.in[i+1] < 0 {
@@ -119,7 +119,7 @@ func (o *operator) branch() {
 	}
 	results := o.indices(sub, subOutputs, "outputs")
 	if o.r.err == nil {
-		o.model.operators(sub)
+		o.operators(sub)
 	}
 	o.at = outer
 	o.depth--
@@ -128,7 +128,7 @@ func (o *operator) branch() {
 
 // taken gives the outputs of a branch the names of the operator's.
 func (o *operator) taken(results []int) {
-	if o.r.err != nil || o.model.err != nil {
+	if o.r.err != nil || o.err != nil {
 		return
 	}
 	for i, t := range o.out {
