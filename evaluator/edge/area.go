@@ -9,6 +9,17 @@ import (
 // areaParts is the number of parts of the area.
 const areaParts = 11
 
+// logicMM2 adds the parts that the clock network drives: all but memories and
+// interface.
+func logicMM2(parts *[areaParts]float64) float64 {
+	const arithmetic, io = 5, areaParts - 2
+	sum := parts[areaParts-1]
+	for _, mm2 := range parts[arithmetic:io] {
+		sum += mm2
+	}
+	return sum
+}
+
 // areaOf lists the parts of the area by name, in mm².
 func areaOf(parts *[areaParts]float64) report.Breakdown {
 	return breakdown(parts[:], "pe_memory", "core_memory", "activation_memory", "instruction_memory", "parameter_memory",

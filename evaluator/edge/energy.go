@@ -13,12 +13,14 @@ const (
 	energyRegisters
 	energyArithmetic
 	energyMesh
+	energyClock
 	energyLeakage
 	energyParts
 )
 
 // energy is the energy of one inference by part, in J. Leakage is that of the
-// memories at 350 K; everything else is dynamic.
+// memories at 350 K, and the clock network does not rest; everything else follows
+// what is done.
 type energy [energyParts]float64
 
 func (e *energy) total() float64 {
@@ -32,7 +34,7 @@ func (e *energy) total() float64 {
 // parts lists the parts by name.
 func (e *energy) parts() report.Breakdown {
 	return breakdown(e[:], report.OffChip, "parameter_memory", "activation_memory", "instruction_memory",
-		"pe_memory", "core_memory", "registers", "arithmetic", "mesh", "leakage")
+		"pe_memory", "core_memory", "registers", "arithmetic", "mesh", "clock", "leakage")
 }
 
 func breakdown(values []float64, names ...string) report.Breakdown {
@@ -54,7 +56,7 @@ func (e *energy) addLayer(m *machine, s *shape, cost *layerCost, st *step) {
 	e[energyInstructionMemory] += float64(st.entries+st.tiles) * m.instructionPJ
 	e[energyPEMemory] += m.pe.of(t.peRead, t.peWrite)
 	e[energyCoreMemory] += m.core.of(t.coreRead, t.coreWrite)
-	e[energyRegisters] += float64(t.register)*m.RegisterPJ + float64(t.register)*m.RegisterPJ
+	e[energyRegisters] += float64(t.register)*m.Node.RegisterPJPerByte + float64(t.register)*m.Node.RegisterPJPerByte
 	if s.vector {
 		e[energyArithmetic] += float64(s.ops) * m.addPJ
 	} else {

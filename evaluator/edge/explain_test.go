@@ -76,7 +76,7 @@ func sums(t *testing.T, r *report.Design) {
 			}
 		}
 		adds(t, "latency", seconds, *n.Metrics.Of("latency_s"), tolerance)
-		adds(t, "energy of the layers", layers+n.Energy[energyLeakage].Value, joules, tolerance)
+		adds(t, "energy of the layers", layers+n.Energy[energyClock].Value+n.Energy[energyLeakage].Value, joules, tolerance)
 		split := n.Latency
 		adds(t, "latency split", split.Compute+split.Memory+split.IO+split.Instruction+split.Serial, split.Total, tolerance)
 	}

@@ -26,8 +26,9 @@ type machine struct {
 	// activationPJ is the energy of one byte through the chip-level activation
 	// memory, in and out; instructionPJ that of reading an instruction entry.
 	activationPJ, instructionPJ, dramPJ, macPJ, addPJ float64
-	// leakageW is the static power of the memories in W.
-	leakageW float64
+	// leakageW is the static power of the memories in W, clockW that of the clock
+	// network.
+	leakageW, clockW float64
 }
 
 // sramEnergy is the energy of one byte in pJ.
@@ -59,6 +60,9 @@ func (s *sizer) prepare(m *machine, c *chip) {
 	const wattsPerMilliwatt = 1e-3
 	m.leakageW = wattsPerMilliwatt * (float64(c.PEs())*(pe.LeakageMW+float64(c.Cores)*core.LeakageMW) +
 		act.LeakageMW + instruction.LeakageMW + parameter.LeakageMW)
+	var parts [areaParts]float64
+	s.area(c, &parts)
+	m.clockW = k.ClockW(logicMM2(&parts), c.clock())
 }
 
 // hierarchy returns the chip as the core evaluates it.
@@ -82,7 +86,7 @@ func (m *machine) hierarchy() model.Arch {
 			Capacity: m.CoreMemory, ReadPJ: m.core.readPJ, WritePJ: m.core.writePJ,
 		},
 		levelLane: {
-			Name: "lane", Keeps: outputs, DoubleBuffered: true, Fanout: simdWidth, ReadPJ: m.RegisterPJ, WritePJ: m.RegisterPJ,
+			Name: "lane", Keeps: outputs, DoubleBuffered: true, Fanout: simdWidth, ReadPJ: m.Node.RegisterPJPerByte, WritePJ: m.Node.RegisterPJPerByte,
 		},
 	}}
 }

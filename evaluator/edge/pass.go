@@ -136,6 +136,6 @@ func (net *network) energy(m *machine, shapes []shape, costs []layerCost, steps 
 		e.addLayer(m, &shapes[net.layers[i].shape], &costs[net.layers[i].shape], &steps[i])
 	}
 	e.scale()
-	e[energyLeakage] = m.leakageW * seconds
+	e[energyClock], e[energyLeakage] = m.clockW*seconds, m.leakageW*seconds
 	return e
 }

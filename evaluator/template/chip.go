@@ -39,6 +39,8 @@ type chip struct {
 	constants
 	area     report.Breakdown
 	leakageW float64
+	// memoryMM2 is the area of the memories.
+	memoryMM2 float64
 	// arrayMM2 is the area of the units.
 	arrayMM2 float64
 }
@@ -54,7 +56,9 @@ func (c *chip) memory(name string, size, instances int64) tech.SRAM {
 	m := c.Node.SRAM(float64(size))
 	m.ReadPJPerByte *= c.SRAMEnergy
 	m.WritePJPerByte *= c.SRAMEnergy
-	c.area = append(c.area, report.Part{Name: name, Value: m.AreaMM2 * float64(instances) * c.SRAMArea})
+	mm2 := m.AreaMM2 * float64(instances) * c.SRAMArea
+	c.memoryMM2 += mm2
+	c.part(name, mm2)
 	c.leakageW += m.LeakageMW * wattsPerMilliwatt * float64(instances) * c.SRAMLeakage
 	return m
 }
@@ -86,13 +90,14 @@ func (c *chip) rate(n int64) int64 {
 // machine completes the collection.
 func (c *chip) machine(ioBytesPerSecond, units int64) Machine {
 	const giga = 1e9
-	c.part("io", float64(ioBytesPerSecond)/giga*c.IOMM2PerGBps)
+	io := float64(ioBytesPerSecond) / giga * c.IOMM2PerGBps
+	c.part("io", io)
 	c.part("network_and_control", c.ControlShare*c.area.Total())
 	const milli = 1000
 	clock := int64(math.Round(c.clock))
 	return Machine{
 		ClockHz: clock, IORate: max(ioBytesPerSecond/(clock/milli), 1), Units: units,
-		Area: c.area, LeakageW: c.leakageW, AddPJ: c.Node.AddPJ, DRAMPJPerByte: c.Node.DRAMPJPerByte,
+		Area: c.area, LeakageW: c.leakageW, ClockW: c.ClockW(c.area.Total()-c.memoryMM2-io, clock), AddPJ: c.Node.AddPJ, DRAMPJPerByte: c.Node.DRAMPJPerByte,
 	}
 }
 
@@ -130,7 +135,7 @@ func ported(l model.Level, rate int64, wirePJ float64) model.Level {
 
 // registers is a level in the units, without a limit of its own.
 func (c *chip) registers(name string, fanout int64, operands ...model.Operand) model.Level {
-	return buffer(name, 0, fanout, &tech.SRAM{ReadPJPerByte: c.RegisterPJ, WritePJPerByte: c.RegisterPJ}, operands...)
+	return buffer(name, 0, fanout, &tech.SRAM{ReadPJPerByte: c.Node.RegisterPJPerByte, WritePJPerByte: c.Node.RegisterPJPerByte}, operands...)
 }
 
 // hierarchy lists the levels, outermost first.

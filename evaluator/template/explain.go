@@ -48,7 +48,7 @@ func (b *bound) explainNetwork(m *Machine, net *network, given []report.Given) (
 		n.Layers = append(n.Layers, y)
 	}
 	n.Totals = m.totals(&sum)
-	addParts(&n.Energy, report.Breakdown{{Name: "leakage", Value: m.LeakageW * n.Seconds}}, 1)
+	addParts(&n.Energy, report.Breakdown{{Name: "clock", Value: m.ClockW * n.Seconds}, {Name: "leakage", Value: m.LeakageW * n.Seconds}}, 1)
 	return n, nil, nil
 }
 

@@ -46,7 +46,7 @@ func buildEyeriss(c *chip, v []int64) Machine {
 	c.part("wide_arithmetic", (wide-1)*float64(units)*c.Node.MultiplyMM2)
 	m := c.machine(v[6], units)
 	f := rowStationary{
-		chip: x, macPJ: wide*c.Node.MultiplyPJ + 2*c.Node.AddPJ,
+		chip: x, macPJ: wide*c.Node.MultiplyPJ + c.Node.AddPJ,
 		bufferPJ: (global.ReadPJPerByte + global.WritePJPerByte) / 2, padPJ: pad.ReadPJPerByte,
 	}
 	f.arch = c.hierarchy(offChip(&m),

@@ -14,9 +14,10 @@ type Machine struct {
 	// Units is the number of multiply-accumulate units, which also bounds the
 	// elements per cycle of layers without multiplications.
 	Units int64
-	// Area lists the parts in mm²; LeakageW is the memories' static power.
-	Area     report.Breakdown
-	LeakageW float64
+	// Area lists the parts in mm²; LeakageW is the memories' static power, ClockW
+	// that of the clock network of the rest.
+	Area             report.Breakdown
+	LeakageW, ClockW float64
 	// AddPJ and DRAMPJPerByte are the energies of layers without
 	// multiplications.
 	AddPJ, DRAMPJPerByte float64

@@ -149,5 +149,5 @@ const joulesPerPicojoule = 1e-12
 
 func (m *Machine) totals(sum *Cost) frame.Totals {
 	seconds := float64(sum.Cycles) / float64(m.ClockHz)
-	return frame.Totals{Cycles: sum.Cycles, Seconds: seconds, Joules: sum.EnergyPJ*joulesPerPicojoule + m.LeakageW*seconds}
+	return frame.Totals{Cycles: sum.Cycles, Seconds: seconds, Joules: sum.EnergyPJ*joulesPerPicojoule + (m.ClockW+m.LeakageW)*seconds}
 }

@@ -75,6 +75,7 @@ func references() []reference {
 		{"prime_landscape.csv", primeLandscape},
 		{"maestro_layers.csv", maestroLayers},
 		{"cacti_sram.csv", cactiSRAM},
+		{"power_published.csv", publishedPower},
 	}
 }
 
