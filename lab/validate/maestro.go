@@ -104,9 +104,8 @@ func maestroLayers(t *table) ([]Row, error) {
 func newMaestroBlock(l *line, name string) (*maestroBlock, error) {
 	b := &maestroBlock{name: name}
 	network, flow, _ := strings.Cut(l.text("mapping"), "_")
-	known := false
-	b.flow, known = maestroFlows()[flow]
-	b.layers = maestroNetworks()[network]
+	f, known := maestroFlows()[flow]
+	b.flow, b.layers = f, maestroNetworks()[network]
 	// Volume over the slower column explains the tool's cycles: what its array
 	// asks for is charged there too.
 	units, rate := l.size("num_pes"), min(l.above("noc_bw"), l.above("offchip_bw"))

@@ -68,7 +68,9 @@ func maestroResNet() []maestroLayer {
 				first.c = 2 * width // as in the tool's file
 			}
 			layers := []maestroLayer{
-				first, {k: width, c: width, r: 3, y: y, stride: 1}, {k: 4 * width, c: width, r: 1, y: y, stride: 1},
+				first,
+				{k: width, c: width, r: 3, y: y, stride: 1},
+				{k: 4 * width, c: width, r: 1, y: y, stride: 1},
 				{c: 4 * width, r: 1, y: y, stride: 1, depthwise: true},
 			}
 			for j, op := range []string{"1", "2", "3", "Residual"} {

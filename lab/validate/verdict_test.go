@@ -159,11 +159,11 @@ func TestMaestroBlocks(t *testing.T) {
 	t.Parallel()
 	const header = "hw,num_pes,noc_bw,offchip_bw,mapping,Layer Number,Runtime (Cycles),Num MACs\n"
 	run := func(hw, mapping string, cycles ...int) Report {
-		text := header
+		text := []byte(header)
 		for i, n := range cycles {
-			text += fmt.Sprintf("%s,256,1000,50,%s,CONV%d,%d,1\n", hw, mapping, i+1, n)
+			text = fmt.Appendf(text, "%s,256,1000,50,%s,CONV%d,%d,1\n", hw, mapping, i+1, n)
 		}
-		return Run(fstest.MapFS{"maestro_layers.csv": {Data: []byte(text)}})
+		return Run(fstest.MapFS{"maestro_layers.csv": {Data: text}})
 	}
 	// VGG's first four layers: MACs rise, fall and rise.
 	if r := run("A", "vgg16_ckp_ws", 1, 4, 2, 3); r.Judged != 1 || r.Failed != 0 {
