@@ -34,11 +34,10 @@ func BenchmarkCold(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				c := e.chip(&designs[i%len(designs)])
-				e.sizer.prepare(&s.machine, &c)
-				for j := range e.shapes {
-					s.machine.mapLayer(&e.shapes[j], &s.costs[j])
+				for j := range e.cache.slots {
+					clear(e.cache.slots[j].reach)
 				}
-				e.mapped(s, true)
+				e.measure(&c, s)
 			}
 		})
 	}

@@ -21,6 +21,7 @@ func keyOf(m *machine) key {
 // same mapping and cost: none that limits it limits it in all of them.
 type reach struct {
 	coreMemory, peMemory, ioRate span
+	peMemories                   span // of all PEs together
 }
 
 // span is a range of numbers, both ends included.
@@ -31,11 +32,11 @@ func (s span) holds(n int64) bool { return n >= s.least && n <= s.most }
 // anywhere is the reach of a layer that nothing limits.
 func anywhere() reach {
 	all := span{0, math.MaxInt64}
-	return reach{all, all, all}
+	return reach{all, all, all, all}
 }
 
 func (r *reach) holds(m *machine) bool {
-	return r.coreMemory.holds(m.CoreMemory) && r.peMemory.holds(m.PEMemory) && r.ioRate.holds(m.ioRate)
+	return r.coreMemory.holds(m.CoreMemory) && r.peMemory.holds(m.PEMemory) && r.ioRate.holds(m.ioRate) && r.peMemories.holds(m.allPEs*m.PEMemory)
 }
 
 // words notes that a mapping was tried whose weights are n words per lane.
@@ -58,20 +59,25 @@ func (r *reach) sums(q *search, bytes int64) {
 	r.peMemory.least = max(r.peMemory.least, 2*bytes)
 }
 
-// need notes that a mapping was tried that holds the given bytes in a PE. Where
-// they do not fit, the off-chip interface decides with.
-func (r *reach) need(q *search, bytes int64) {
-	if bytes > q.m.PEMemory {
-		r.peMemory = span{q.m.PEMemory, q.m.PEMemory}
-		r.ioRate = span{q.m.ioRate, q.m.ioRate}
+// need notes that a mapping was tried that holds the given bytes in each of so
+// many PEs. Where they or what waits beside them do not fit, the off-chip
+// interface decides with.
+func (r *reach) need(q *search, bytes, pes int64) {
+	m := q.m
+	all := m.allPEs * m.PEMemory
+	if m.crowds(q.s, bytes, pes) > 0 {
+		r.peMemory = span{m.PEMemory, m.PEMemory}
+		r.peMemories = span{all, all}
+		r.ioRate = span{m.ioRate, m.ioRate}
 		return
 	}
 	r.peMemory.least = max(r.peMemory.least, bytes)
+	r.peMemories.least = max(r.peMemories.least, bytes*pes+q.s.idle)
 }
 
-// cacheSlots bounds the cache: 64 arrays of 31 shapes are 0.6 MB; chosen: a
-// walk that changes one parameter at a time revisits few arrays.
-const cacheSlots = 64
+// cacheSlots bounds the cache: 256 arrays of 31 shapes are 2.6 MB; chosen: a walk
+// that changes one parameter at a time revisits few arrays and their parts.
+const cacheSlots = 256
 
 // cache keeps the mapped layers of recent arrays. Each slot has its own lock; a
 // slot that another evaluation holds is a miss, nobody waits.
@@ -84,14 +90,9 @@ type slot struct {
 	key   key
 	costs []layerCost
 	reach []reach // of costs; the zero value holds for no chip
-}
-
-func newCache(shapes int) *cache {
-	c := &cache{}
-	for i := range c.slots {
-		c.slots[i].costs, c.slots[i].reach = make([]layerCost, shapes), make([]reach, shapes)
-	}
-	return c
+	// quickest is what no mapping of a shape on the array or a part of it gets
+	// below; nil until somebody asks.
+	quickest []int64
 }
 
 // mapAll maps every shape, or takes what the cache has of it.
@@ -106,8 +107,7 @@ func (c *cache) mapAll(m *machine, shapes []shape, costs []layerCost) {
 	}
 	defer s.mu.Unlock()
 	if s.key != k {
-		s.key = k
-		clear(s.reach)
+		s.take(k, len(shapes))
 	}
 	for i := range shapes {
 		if !s.reach[i].holds(m) {
@@ -115,6 +115,43 @@ func (c *cache) mapAll(m *machine, shapes []shape, costs []layerCost) {
 		}
 	}
 	copy(costs, s.costs)
+}
+
+// take empties a slot for another array.
+func (s *slot) take(k key, shapes int) {
+	if s.costs == nil {
+		s.costs, s.reach, s.quickest = make([]layerCost, shapes), make([]reach, shapes), make([]int64, shapes)
+	}
+	s.key = k
+	clear(s.reach)
+	clear(s.quickest)
+}
+
+// bounds writes costs that no mapping on the array or a part of it gets below.
+func (c *cache) bounds(m *machine, shapes []shape, costs []layerCost) {
+	k := keyOf(m)
+	s := &c.slots[k.slot()]
+	known := s.mu.TryLock()
+	if known {
+		defer s.mu.Unlock()
+		if s.key != k {
+			s.take(k, len(shapes))
+		}
+	}
+	units := m.PEs() * m.Cores * m.Lanes
+	for i := range shapes {
+		var cycles int64
+		if known {
+			cycles = s.quickest[i]
+		}
+		if cycles == 0 {
+			cycles = m.quickest(&shapes[i])
+		}
+		if known {
+			s.quickest[i] = cycles
+		}
+		costs[i] = layerCost{cycles: cycles, activePEs: 1, steps: shapes[i].fewestSteps(units)}
+	}
 }
 
 // slot hashes the key with FNV-1a over its words.

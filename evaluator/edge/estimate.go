@@ -31,7 +31,7 @@ func CoralEstimate(w *workload.Workload) (Estimate, error) {
 	b.sizer.prepare(x, &c)
 	b.cache.mapAll(x, b.shapes, s.costs)
 	s.reserve(len(net.layers))
-	b.program(net, x, s.costs, s.steps)
+	net.program(x, s.costs, s.steps)
 	e := Estimate{MACsPerCycle: c.MACs()}
 	for i := range net.layers {
 		e.OnChipCycles += s.costs[net.layers[i].shape].cycles

@@ -18,11 +18,9 @@ func (b *bound) Explain(d frame.Design, _ []report.Given) (frame.Explained, erro
 		return x, nil
 	}
 	for i := range b.nets {
-		// measure left the steps of the last network only.
-		net, m := &b.nets[i], &s.machine
-		s.reserve(len(net.layers))
-		b.program(net, m, s.costs, s.steps)
-		net.time(m, b.shapes, s.costs, s.steps)
+		net := &b.nets[i]
+		b.fit(s, net) // measure left the run of the last network only
+		m := &s.machine
 		e := net.energy(m, b.shapes, s.costs, s.steps, s.totals[i].Seconds)
 		n := frame.NetworkParts{Totals: s.totals[i], Energy: e.parts()}
 		for at := range net.layers {
@@ -60,6 +58,7 @@ func (m *machine) explainLayer(s *shape, cost *layerCost, st *step, crossing rep
 			{Name: "weight_tiles", Value: cost.tiles},
 			{Name: "output_tiles", Value: st.tiles},
 			{Name: "spill_bytes", Value: st.spill},
+			{Name: "active_pes", Value: cost.activePEs},
 		},
 		Crossing: crossing,
 	}

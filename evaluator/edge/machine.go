@@ -16,6 +16,11 @@ const (
 type machine struct {
 	chip
 	*constants
+	// allPEs is the number of PEs on the chip, of which PEs are in use: the
+	// memories of the others still hold what waits.
+	allPEs int64
+	// anyLanes asks for bounds that hold for any number of lanes up to Lanes.
+	anyLanes bool
 	// ioRate is the off-chip bandwidth in bytes per 1000 cycles.
 	ioRate int64
 	// pe, core and parameter are the energies of the memories that a mapping
@@ -48,12 +53,13 @@ func (s *sizer) prepare(m *machine, c *chip) {
 	act := s.act.sram(k, c.ActivationMemory)
 	instruction := s.instruction.sram(k, c.InstructionMemory)
 	parameter := s.params.sram(k, c.ParameterMemory)
-	m.chip, m.constants = *c, k
+	m.chip, m.constants, m.hopPJ, m.anyLanes = *c, k, 0, false
 	m.ioRate = max(c.IOBandwidth/max(c.clock()/milli, 1), 1)
-	m.hopPJ = n.HopPJPerByte * float64(c.PEsX+c.PEsY) / 2
+	m.allPEs = c.PEs()
 	m.pe = sramEnergy{pe.ReadPJPerByte, pe.WritePJPerByte}
 	m.core = sramEnergy{core.ReadPJPerByte, core.WritePJPerByte}
-	m.parameter = sramEnergy{parameter.ReadPJPerByte + m.hopPJ, parameter.WritePJPerByte}
+	m.parameter = sramEnergy{parameter.ReadPJPerByte, parameter.WritePJPerByte}
+	m.addHops()
 	m.dramPJ, m.macPJ, m.addPJ = n.DRAMPJPerByte, n.MACPJ(), n.AddPJ
 	m.activationPJ = act.WritePJPerByte + act.ReadPJPerByte
 	m.instructionPJ = instruction.ReadPJPerByte * float64(k.instructionEntryBytes)
@@ -63,6 +69,13 @@ func (s *sizer) prepare(m *machine, c *chip) {
 	var parts [areaParts]float64
 	s.area(c, &parts)
 	m.clockW = k.ClockW(logicMM2(&parts), c.clock())
+}
+
+// addHops fills in the energy of the way to the PEs in use.
+func (m *machine) addHops() {
+	m.parameter.readPJ -= m.hopPJ
+	m.hopPJ = m.Node.HopPJPerByte * float64(m.PEsX+m.PEsY) / 2
+	m.parameter.readPJ += m.hopPJ
 }
 
 // hierarchy returns the chip as the core evaluates it.

@@ -190,13 +190,13 @@ func (q *search) try(u *unrolling, e *estimate, c *choice) {
 	port := q.portCycles(e, c)
 	cycles := max(e.compute, port, bus, e.link) + e.ramp + tiles*m.tileCycles
 	need := e.held + partial
-	q.reach.need(q, need)
+	q.reach.need(q, need, e.pes)
 	steps := u.kLane * c.cTiles * c.pTiles * s.groupSteps()
 	// The network pass charges the issue of every output tile that is not
 	// unrolled, and there is at least one per step.
 	cost := cycles + steps*m.loopCycles
-	if need > m.PEMemory {
-		cost = max(cost, model.CeilDiv((need-m.PEMemory)*e.pes*milli, m.ioRate))
+	if bytes := m.crowds(s, need, e.pes); bytes > 0 {
+		cost = max(cost, model.CeilDiv(bytes*milli, m.ioRate))
 	}
 	if q.cost > 0 && cost >= q.cost {
 		return
@@ -206,6 +206,17 @@ func (q *search) try(u *unrolling, e *estimate, c *choice) {
 		choice: *c, cycles: cycles, compute: e.compute, port: port, bus: bus, link: e.link, ramp: e.ramp,
 		tiles: tiles, steps: steps, activePEs: e.pes, need: need, exchange: e.exchange,
 	}
+}
+
+// crowds returns the bytes that a mapping sends over the chip's border because
+// its activations and what waits beside them do not fit the PE memories.
+func (m *machine) crowds(s *shape, need, pes int64) int64 {
+	all := m.allPEs * m.PEMemory
+	if need <= m.PEMemory && need*pes+s.idle <= all {
+		return 0
+	}
+	leaving := s.idle - (all - min(need, m.PEMemory)*pes)
+	return max(need-m.PEMemory, 0)*pes + 2*max(leaving, 0)
 }
 
 // splitsSums reports whether partial sums leave the lanes: several input-channel

@@ -191,7 +191,7 @@ func TestMapperAgainstExhaustive(t *testing.T) {
 		var cost layerCost
 		m.mapLayer(&s, &cost)
 		best := exhaustive(&m, &s)
-		got := max(cost.cycles+cost.steps*m.loopCycles, model.CeilDiv(max(cost.need-m.PEMemory, 0)*cost.activePEs*milli, m.ioRate))
+		got := max(cost.cycles+cost.steps*m.loopCycles, model.CeilDiv(m.crowds(&s, cost.need, cost.activePEs)*milli, m.ioRate))
 		if got < best {
 			t.Fatalf("the mapper has %d cycles, below the exhaustive %d", got, best)
 		}

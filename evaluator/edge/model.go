@@ -15,7 +15,7 @@ type bound struct {
 	sizer  *sizer
 	nets   []network
 	shapes []shape
-	cache  *cache
+	cache  cache
 	free   sync.Pool // of *scratch
 }
 
@@ -31,7 +31,6 @@ func (k *constants) Bind(t frame.Task) (frame.Model, error) {
 		}
 		b.nets = append(b.nets, net)
 	}
-	b.cache = newCache(len(b.shapes))
 	return b, nil
 }
 
@@ -66,11 +65,9 @@ func (b *bound) Broken(d frame.Design, quick bool) []*evaluator.Reason {
 	}
 	s := b.get()
 	defer b.put(s)
-	b.sizer.prepare(&s.machine, &c)
-	b.cache.mapAll(&s.machine, b.shapes, s.costs)
+	b.sizer.prepare(&s.whole, &c)
 	for n := range b.nets {
-		s.reserve(len(b.nets[n].layers))
-		if why := b.program(&b.nets[n], &s.machine, s.costs, s.steps); why != nil {
+		if why := b.fit(s, &b.nets[n]); why != nil {
 			out = append(out, why)
 		}
 	}

@@ -1,8 +1,6 @@
 package edge
 
 import (
-	"slices"
-
 	"apollo/evaluator/frame"
 	"apollo/evaluator/model"
 )
@@ -13,6 +11,8 @@ type network struct {
 	*frame.Network
 	layers []layer // of Network.Layers
 	limits limits
+	// steps is the compute steps of one lane alone.
+	steps int64
 }
 
 // layer is one layer in execution order.
@@ -35,6 +35,7 @@ type layer struct {
 func newNetwork(n *frame.Network, shapes *[]shape) (network, error) {
 	net := network{Network: n}
 	lives := n.Workload.Lives()
+	first := len(*shapes) // a network's mappings depend on no other network
 	for _, l := range n.Layers {
 		s, err := newShape(l.Layer, n.Workload.Precision)
 		if err != nil {
@@ -42,20 +43,34 @@ func newNetwork(n *frame.Network, shapes *[]shape) (network, error) {
 		}
 		life := &lives[l.At]
 		y := layer{
-			shape: slices.Index(*shapes, s), arrives: life.Arrives, leaves: life.Leaves,
+			shape: indexOf(*shapes, first, s), arrives: life.Arrives, leaves: life.Leaves,
 			idle: life.Waiting, idleInputs: life.WaitingInputs,
 		}
 		if y.shape < 0 {
 			y.shape = len(*shapes)
 			*shapes = append(*shapes, s)
 		}
+		(*shapes)[y.shape].idle = max((*shapes)[y.shape].idle, y.idle)
 		if !s.vector {
 			y.stage(&s)
+			net.steps += s.fixedSteps * s.p.Bound[model.P] * s.p.Bound[model.Q] * s.p.Bound[s.channel]
 		}
 		net.layers = append(net.layers, y)
 	}
 	net.limits = newLimits(net.layers, *shapes)
 	return net, nil
+}
+
+// indexOf returns the index, from first on, of a shape that differs in nothing
+// but what waits beside it, or -1.
+func indexOf(shapes []shape, first int, s shape) int {
+	for i := first; i < len(shapes); i++ {
+		s.idle = shapes[i].idle
+		if shapes[i] == s {
+			return i
+		}
+	}
+	return -1
 }
 
 // stage computes the layer's windows of input rows.
@@ -75,6 +90,14 @@ func (y *layer) together(lanes int64) int64 {
 		return min(y.groups, lanes)
 	}
 	return 1
+}
+
+// fewestBands is what bands is not below for any number of lanes.
+func (y *layer) fewestBands(bytes int64) int64 {
+	if bytes < y.window {
+		return 1
+	}
+	return model.CeilDiv((y.window+(y.rows-1)*min(y.row, y.window))*y.groups, bytes)
 }
 
 // bands returns in how many bands the input of a layer passes an activation

@@ -22,20 +22,23 @@ type step struct {
 // program sizes the network's program and reports whether it fits. Tiles are
 // issued from loops; what is left of the instruction memory unrolls the same
 // share of every layer's, so that no layer's depends on where it stands.
-func (b *bound) program(net *network, m *machine, costs []layerCost, steps []step) *evaluator.Reason {
+func (net *network) program(m *machine, costs []layerCost, steps []step) bool {
 	activationBytes := m.ActivationMemory * m.activationEntryBytes
 	var total, tiles int64
 	for i := range net.layers {
 		y, st := &net.layers[i], &steps[i]
 		cost := &costs[y.shape]
 		bands, cuts := y.bands(activationBytes, m.Lanes)
+		if m.anyLanes && y.lanesSpread {
+			bands, cuts = y.fewestBands(activationBytes), 1
+		}
 		*st = step{bands: bands, tiles: max(bands, cuts*cost.steps)}
 		st.entries = m.layerEntries + m.peEntries*cost.activePEs + m.bandEntries*st.bands + m.tileEntries*st.tiles
 		total += st.entries
 		tiles += st.tiles
 	}
 	if total > m.InstructionMemory {
-		return b.explainProgram(net, m, steps, total)
+		return false
 	}
 	if rolled := tiles - (m.InstructionMemory-total)/m.unrolledEntries; rolled > 0 {
 		for i := range net.layers {
@@ -43,12 +46,14 @@ func (b *bound) program(net *network, m *machine, costs []layerCost, steps []ste
 			st.rolled = model.CeilDiv(st.tiles*rolled, tiles)
 		}
 	}
-	return nil
+	return true
 }
 
-func (b *bound) explainProgram(net *network, m *machine, steps []step, total int64) *evaluator.Reason {
+func (b *bound) explainProgram(net *network, m *machine, steps []step) *evaluator.Reason {
+	var total int64
 	longest := 0
 	for i := range net.layers {
+		total += steps[i].entries
 		if steps[i].entries > steps[longest].entries {
 			longest = i
 		}
@@ -118,7 +123,7 @@ type outside struct{ inputs, others int64 }
 // each comes back once, and others than inputs are written once.
 func (m *machine) spill(y *layer, cost *layerCost, out *outside) int64 {
 	own := max(max(cost.need-m.PEMemory, 0)*cost.activePEs-y.arrives-y.leaves, 0)
-	room := max(m.PEMemory-cost.need, 0)*cost.activePEs + (m.PEs()-cost.activePEs)*m.PEMemory
+	room := max(m.PEMemory-cost.need, 0)*cost.activePEs + (m.allPEs-cost.activePEs)*m.PEMemory
 	out.inputs = min(out.inputs, y.idleInputs)
 	out.others = min(out.others, y.idle-y.idleInputs)
 	leaving := max(y.idle-room-out.inputs-out.others, 0)

@@ -11,7 +11,7 @@ import (
 
 // measured evaluates a chip on all networks of b; false when it is infeasible.
 func measured(b *bound, c *chip) (*scratch, bool) {
-	s := &scratch{costs: make([]layerCost, len(b.shapes))}
+	s := b.newScratch()
 	return s, b.measure(c, s) == nil
 }
 
@@ -82,7 +82,7 @@ func TestMoreIsNeverSlower(t *testing.T) {
 		d = c
 		d.PEMemory *= 2
 		m := s.machine
-		m.chip = d
+		m.PEMemory = d.PEMemory
 		net := &b.nets[0]
 		if cycles := net.time(&m, b.shapes, s.costs, s.steps); cycles > s.totals[0].Cycles {
 			t.Fatalf("more PE memory: %d cycles, before %d: %+v", cycles, s.totals[0].Cycles, c)

@@ -27,9 +27,8 @@ func (b *bound) Stages() [][]int {
 // NewProbe implements frame.Bounded.
 func (b *bound) NewProbe(energy bool) frame.Probe {
 	return &probe{
-		b: b, energy: energy,
-		scratch: scratch{costs: make([]layerCost, len(b.shapes))},
-		ideal:   make([]layerCost, len(b.shapes)),
+		b: b, energy: energy, scratch: *b.newScratch(),
+		ideal: make([]layerCost, len(b.shapes)), least: make([]frame.Totals, len(b.nets)),
 	}
 }
 
@@ -43,18 +42,11 @@ type probe struct {
 	b          *bound
 	energy     bool
 	lowMachine machine
-	scratch    // costs are those of the mapping stage
-	prompt     constants
-	ideal      []layerCost
-	idealOf    [4]int64 // the array that ideal was computed for
+	scratch
+	ideal   []layerCost // that no mapping beats on the array or a part of it
+	idealOf [4]int64    // the array that ideal was computed for
+	least   []frame.Totals
 }
-
-// Memories without a limit, in bytes: every layer's weights are one tile, and
-// nothing spills. Products with the numbers of PEs stay below 2^63.
-const (
-	endlessPEMemory   = 1 << 44
-	endlessCoreMemory = 1 << 60
-)
 
 // Fix implements frame.Probe.
 func (p *probe) Fix(stage int, lowest, largest *frame.Design, all []frame.Totals) (frame.Machine, bool) {
@@ -68,18 +60,18 @@ func (p *probe) Fix(stage int, lowest, largest *frame.Design, all []frame.Totals
 	var ok bool
 	switch stage {
 	case stageArray:
-		p.array(&high)
-		ok = p.bound(p.ideal, &low)
+		b.sizer.prepare(&p.whole, &high)
+		p.machine = p.whole
+		ok = p.anyPart(&p.machine, &low)
 	case stageMapping:
-		b.sizer.prepare(&p.machine, &high)
-		b.cache.mapAll(&p.machine, b.shapes, p.costs)
-		ok = p.bound(p.costs, &low)
-	default: // complete: measured on the mapped layers
+		b.sizer.prepare(&p.whole, &high)
+		ok = p.mapped(&low)
+	default: // complete
 		if p.energy {
-			b.sizer.prepare(&p.machine, &high)
+			b.sizer.prepare(&p.whole, &high)
 		}
-		p.machine.chip = high
-		ok = b.mapped(&p.scratch, p.energy) == nil
+		p.whole.chip = high
+		ok = b.networks(&p.scratch, p.energy) == nil
 	}
 	if !ok {
 		return frame.Machine{}, false
@@ -88,30 +80,70 @@ func (p *probe) Fix(stage int, lowest, largest *frame.Design, all []frame.Totals
 	return b.machine(&low), true
 }
 
-// array maps every shape as if the memories had no end and output tiles were
-// issued in no time. No mapping on the same array is faster; fewer steps and
-// PEs make no program larger.
-func (p *probe) array(high *chip) {
-	c := *high
-	c.PEMemory, c.CoreMemory = endlessPEMemory, endlessCoreMemory
-	p.b.sizer.prepare(&p.machine, &c)
-	p.prompt = p.b.sizer.constants
-	p.prompt.loopCycles = 0
-	p.machine.constants = &p.prompt
-	defer func() { p.machine.constants = &p.b.sizer.constants }()
-	array := [4]int64{c.PEsX, c.PEsY, c.Cores, c.Lanes}
-	if p.idealOf == array {
-		return
+// mapped bounds by the mapped layers of the whole array, whose program must fit,
+// and by what no part of the array gets below.
+func (p *probe) mapped(low *chip) bool {
+	b := p.b
+	b.cache.mapAll(&p.whole, b.shapes, p.costs)
+	if !p.bound(&p.whole, p.costs, low, false) {
+		return false
 	}
-	p.idealOf = array
-	for i := range p.b.shapes {
-		s, cost := &p.b.shapes[i], &p.ideal[i]
-		p.machine.mapLayer(s, cost)
-		*cost = layerCost{cycles: cost.cycles, activePEs: 1, steps: 1}
-		if !s.vector {
-			cost.steps = model.CeilDiv(s.p.Bound[s.channel], c.PEs()*c.Cores*c.Lanes) * s.groupSteps()
+	copy(p.least, p.totals)
+	for h := range halves {
+		m := &p.machine
+		*m = p.whole
+		if !m.halve(h) {
+			continue
+		}
+		if p.anyPart(m, low) {
+			for i, t := range p.totals {
+				p.least[i].Cycles = min(p.least[i].Cycles, t.Cycles)
+				p.least[i].Seconds = min(p.least[i].Seconds, t.Seconds)
+				p.least[i].Joules = min(p.least[i].Joules, t.Joules) // both NaN without energy
+			}
 		}
 	}
+	copy(p.totals, p.least)
+	return true
+}
+
+// anyPart bounds by what no mapping on the array or a part of it gets below.
+func (p *probe) anyPart(m *machine, low *chip) bool {
+	array := [4]int64{m.PEsX, m.PEsY, m.Cores, m.Lanes}
+	if p.idealOf != array {
+		p.idealOf = array
+		p.b.cache.bounds(m, p.b.shapes, p.ideal)
+	}
+	m.anyLanes = true
+	return p.bound(m, p.ideal, low, true)
+}
+
+// quickest returns a time on chip that no mapping of a layer gets below, on the
+// array or a part of it.
+func (m *machine) quickest(s *shape) int64 {
+	ramp := 4*m.hopCycles + m.tileCycles // one PE's way
+	if s.vector {
+		var c layerCost
+		m.vectorCost(s, &c)
+		return max(c.compute, c.port, c.bus) + ramp
+	}
+	q := search{m: m, s: s}
+	var list [maxUnrollings]unrolling
+	n := q.unrollings(&list)
+	least := list[0].steps
+	for i := range list[:n] {
+		least = min(least, list[i].steps)
+	}
+	b := &s.p.Bound
+	// One read serves what a PE does with it in a step.
+	reads := s.macs / b[s.channel] * model.CeilDiv(b[s.channel], m.Cores*m.Lanes)
+	if s.channel == model.G {
+		reads = s.macs
+	}
+	busiest := max(reads*s.p.Bytes[model.Inputs], s.outputs*s.p.Bytes[model.Outputs])
+	port := model.CeilDiv(model.CeilDiv(busiest, m.PEs()), m.portBytes)
+	bus := model.CeilDiv(s.filters, m.busBytes)
+	return max(m.issued(least), port, bus) + ramp + model.CeilDiv(s.window, m.busBytes) + (s.groupSteps()-1)*m.tileCycles
 }
 
 // roundOff makes up for the rounding of sums, whose relative errors are below
@@ -119,17 +151,21 @@ func (p *probe) array(high *chip) {
 const roundOff = 1 - 1e-9
 
 // bound writes the totals that the layers' costs bound, or reports that no
-// program fits.
-func (p *probe) bound(costs []layerCost, low *chip) bool {
-	b, m := p.b, &p.machine
+// program fits. Of any part of the array the way to it may be one hop.
+func (p *probe) bound(m *machine, costs []layerCost, low *chip, anyPart bool) bool {
+	b := p.b
 	if p.energy {
 		b.sizer.prepare(&p.lowMachine, low)
+		if anyPart {
+			p.lowMachine.PEsX, p.lowMachine.PEsY = 1, 1
+			p.lowMachine.addHops()
+		}
 	}
 	p.totals = p.totals[:0]
 	for i := range b.nets {
 		net := &b.nets[i]
 		p.reserve(len(net.layers))
-		if b.program(net, m, costs, p.steps) != nil {
+		if !net.program(m, costs, p.steps) {
 			return false
 		}
 		t := frame.Totals{Cycles: net.least(m, b.shapes, costs, p.steps), Joules: math.NaN()}

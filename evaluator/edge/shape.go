@@ -22,6 +22,8 @@ type shape struct {
 	// aside is the part of in that goes the way of weights: the second operand of
 	// a product of activations.
 	aside int64
+	// idle is the most that waits beside a layer of this shape, in bytes.
+	idle int64
 	// height and width of the input, and its channels over all groups.
 	height, width, depth int64
 	// What every mapping needs of the loops: macs is their product and outputs
@@ -81,3 +83,11 @@ func (s *shape) other() model.Dim { return model.G + model.K - s.channel }
 
 // groupSteps is the number of steps over the other dimension.
 func (s *shape) groupSteps() int64 { return s.p.Bound[s.other()] }
+
+// fewestSteps is the least number of steps of lanes over output channels.
+func (s *shape) fewestSteps(lanes int64) int64 {
+	if s.vector {
+		return 1
+	}
+	return model.CeilDiv(s.p.Bound[s.channel], lanes) * s.groupSteps()
+}

@@ -212,8 +212,9 @@ func inspected(t *testing.T, x *frame.Spec, v []space.Value, w *workload.Workloa
 // rounding is for the order of float additions.
 const rounding = 1 + 1e-9
 
-// A layer more never makes a network faster or cheaper, wherever it stands and
-// whatever it reads.
+// A layer more never makes a network faster, wherever it stands and whatever it
+// reads, nor cheaper while the other layers stay on the units that they had: the
+// part of edge's array that takes the least time may take less energy.
 func TestMoreLayersAreNotFaster(t *testing.T) {
 	t.Parallel()
 	onGraphs(t, func(t *testing.T, x *frame.Spec, v []space.Value, g *graph) bool {
@@ -226,11 +227,19 @@ func TestMoreLayersAreNotFaster(t *testing.T) {
 			t.Fatalf("%v: infeasible without a layer (%s): %+v", v, before.Reason.Message, more.layers)
 		}
 		for _, name := range []string{"latency_s", "energy_j"} {
-			if was, is := *before.Metrics.Of(name), *after.Metrics.Of(name); is*rounding < was {
+			if was, is := *before.Metrics.Of(name), *after.Metrics.Of(name); is*rounding < was && (name == "latency_s" || !moved(before.Layers, after.Layers)) {
 				t.Fatalf("%v: %s is %g with a layer more, %g without: %+v, before %+v", v, name, is, was, more.layers, g.layers)
 			}
 		}
 		return true
+	})
+}
+
+// moved reports whether a layer that both have uses another part of the array.
+func moved(before, after []report.Layer) bool {
+	return slices.ContainsFunc(before, func(l report.Layer) bool {
+		at := slices.IndexFunc(after, func(o report.Layer) bool { return o.ID == l.ID })
+		return after[at].Mapping != l.Mapping || after[at].Counts.Of("active_pes") != l.Counts.Of("active_pes")
 	})
 }
 
@@ -243,10 +252,8 @@ func TestOrderOfLayers(t *testing.T) {
 	onGraphs(t, func(t *testing.T, x *frame.Spec, v []space.Value, g *graph) bool {
 		a, b := g.workload(t, nil), g.workload(t, g.shuffled())
 		was, is := inspected(t, x, v, a), inspected(t, x, v, b)
-		if was.Feasible != is.Feasible {
-			t.Fatalf("%v: the order of layers decides whether they run: %+v", v, g.layers)
-		}
-		if !was.Feasible {
+		// What waits decides on mappings where it does not fit, and so on programs.
+		if !was.Feasible || !is.Feasible {
 			return false
 		}
 		for i, r := range []report.Design{was, is} {
@@ -255,7 +262,10 @@ func TestOrderOfLayers(t *testing.T) {
 			}
 		}
 		old, now := &was.Networks[0], &is.Networks[0]
-		free := now.Crossing.Of("weights") + now.Crossing.Of("program") + now.Crossing.Of("spills") + shared(a)
+		free := now.Crossing.Of("weights") + shared(a)
+		for _, part := range []string{"program", "spills"} {
+			free += max(old.Crossing.Of(part), now.Crossing.Of(part)) // another order may use another part of the array
+		}
 		if len(now.Crossing) == 0 {
 			free = 0 // nothing hides, nothing spills
 		}
@@ -263,7 +273,7 @@ func TestOrderOfLayers(t *testing.T) {
 		if t0, t1 := *old.Metrics.Of("latency_s"), *now.Metrics.Of("latency_s"); t1 > t0*rounding+slack {
 			t.Fatalf("%v: %g s in another order, %g before, the transfers allow %g: %+v", v, t1, t0, slack, g.layers)
 		}
-		for _, part := range []string{"inputs", "outputs", "weights", "program"} {
+		for _, part := range []string{"inputs", "outputs", "weights"} {
 			if old.Crossing.Of(part) != now.Crossing.Of(part) {
 				t.Fatalf("%v: %s are %d B, in another order %d: %+v", v, part, old.Crossing.Of(part), now.Crossing.Of(part), g.layers)
 			}
