@@ -41,11 +41,27 @@ type Task struct {
 	// Networks are the workload with their weights; may be empty for
 	// evaluators that need none.
 	Networks []Network
+	// MapperGoal is what mappers of layers minimise; "" is MapLatency. Only the
+	// templates of this build read it.
+	MapperGoal MapperGoal
 	// Metrics are what the study wants. Only a backend whose Description lists
 	// none needs them, an external program that does not describe itself: it
 	// answers these, in this order.
 	Metrics []Metric
 }
+
+// MapperGoal is what a mapper minimises over a network.
+type MapperGoal string
+
+// The goals.
+const (
+	MapLatency     MapperGoal = "latency"
+	MapEnergy      MapperGoal = "energy"
+	MapEnergyDelay MapperGoal = "energy_delay"
+)
+
+// MapperGoals lists the goals, the default first.
+func MapperGoals() []MapperGoal { return []MapperGoal{MapLatency, MapEnergy, MapEnergyDelay} }
 
 // Network is one network of a workload with its weight in the geometric mean.
 type Network struct {

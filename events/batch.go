@@ -20,6 +20,8 @@ type BatchRequested struct {
 	// Template and Networks say what to bind the evaluator to.
 	Template string    `json:"template,omitempty"`
 	Networks []Network `json:"networks,omitempty"`
+	// MapperGoal is what mappers of the template minimise; without it latency.
+	MapperGoal string `json:"mapper_goal,omitempty" jsonschema:"enum=latency,enum=energy,enum=energy_delay"`
 	// Metrics are what must be measured, with their units.
 	Metrics []Metric `json:"metrics"`
 	// TimeoutSeconds bounds one design's evaluation; 0 means no bound.

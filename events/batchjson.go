@@ -25,6 +25,8 @@ func decodeBatchRequested(r *reader) Payload {
 			v.Identity = r.identity()
 		case "template":
 			v.Template = r.Str()
+		case "mapper_goal":
+			v.MapperGoal = r.Str()
 		case "networks":
 			r.Std(&v.Networks)
 		case "metrics":

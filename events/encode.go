@@ -146,6 +146,9 @@ func (v BatchRequested) appendJSON(b []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
+	if v.MapperGoal != "" {
+		b = wire.AppendString(append(b, `,"mapper_goal":`...), v.MapperGoal)
+	}
 	if b, err = wire.AppendList(append(b, `,"metrics":`...), v.Metrics, appendMetric); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package events
 
 import (
 	"encoding/json"
+	"slices"
 
 	"apollo/optimizer/space"
 )
@@ -107,6 +108,22 @@ type Objective struct {
 	// corner of the hypervolume. Only with several objectives; without it the
 	// tenth feasible trial fixes one (docs/study-file.md).
 	Reference *float64 `json:"reference,omitempty"`
+}
+
+// MapperGoal returns what mappers of a template minimise for the study's
+// objectives: "energy" when it has the energy but not the latency among them,
+// "energy_delay" when it has both, else "", which is latency.
+func (s *Spec) MapperGoal() string {
+	has := func(metric string) bool {
+		return slices.ContainsFunc(s.Objectives, func(o Objective) bool { return o.Metric == metric && o.Goal == "minimize" })
+	}
+	switch energy := has("energy_j"); {
+	case energy && has("latency_s"):
+		return "energy_delay"
+	case energy:
+		return "energy"
+	}
+	return ""
 }
 
 // Constraint bounds a metric, in the metric's unit.

@@ -138,3 +138,23 @@ func TestSpecSpace(t *testing.T) {
 		t.Errorf("Space() of a repeated parameter = %v", err)
 	}
 }
+
+// Mappers minimise what the study does.
+func TestMapperGoal(t *testing.T) {
+	t.Parallel()
+	for _, x := range []struct {
+		objectives []events.Objective
+		want       string
+	}{
+		{[]events.Objective{{Metric: "latency_s", Goal: "minimize"}}, ""},
+		{[]events.Objective{{Metric: "area_mm2", Goal: "minimize"}}, ""},
+		{[]events.Objective{{Metric: "energy_j", Goal: "minimize"}}, "energy"},
+		{[]events.Objective{{Metric: "energy_j", Goal: "maximize"}}, ""},
+		{[]events.Objective{{Metric: "energy_j", Goal: "minimize"}, {Metric: "area_mm2", Goal: "minimize"}}, "energy"},
+		{[]events.Objective{{Metric: "latency_s", Goal: "minimize"}, {Metric: "energy_j", Goal: "minimize"}}, "energy_delay"},
+	} {
+		if got := (&events.Spec{Objectives: x.objectives}).MapperGoal(); got != x.want {
+			t.Errorf("%+v: mappers minimise %q, want %q", x.objectives, got, x.want)
+		}
+	}
+}

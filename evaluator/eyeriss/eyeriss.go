@@ -24,27 +24,33 @@ type Chip struct {
 	// BufferBytes is the part of the global buffer that inputs and partial sums
 	// share.
 	BufferBytes int64
+	// BusRate is what each bus to the grid moves, in words per 1000 cycles.
+	BusRate int64
 }
 
 // Silicon returns the published chip: 12 x 14 elements, scratchpads of 224, 12
 // and 24 words, 100 kB of the 108 kB buffer for inputs and partial sums.
 func Silicon() Chip {
-	return Chip{Rows: 12, Cols: 14, FilterWords: 224, InputWords: 12, SumWords: 24, BufferBytes: 100 << 10}
+	return Chip{Rows: 12, Cols: 14, FilterWords: 224, InputWords: 12, SumWords: 24, BufferBytes: 100 << 10, BusRate: BusBytes / WordBytes * milli}
 }
 
 // Constants of the network on chip and of the energies.
 const (
 	// WordBytes is the width of a word: 16 bit (source, Table III).
 	WordBytes = 2
-	// busWords is what the buses to the grid move per cycle, in words: 64 bit
-	// for filters and for partial sums (source, Section V); inputs are taken
-	// to be as wide.
-	busWords = 4
+	// BusBytes is what each of the buses to the grid moves per cycle: 64 bit for
+	// filters and for partial sums (source, Section V); inputs are taken to be as
+	// wide.
+	BusBytes = 8
 	// Energies of an access relative to a multiply-accumulate: Eyeriss, ISCA
 	// 2016, Table IV.
 	offChipEnergy = 200
 	bufferEnergy  = 6
 	padEnergy     = 1
+
+	milli = 1000
+	// padAccesses of a multiply-accumulate: filter, input, sum in and out.
+	padAccesses = 4
 )
 
 // Mapping is one row-stationary mapping, in the letters of the source.
@@ -63,12 +69,12 @@ type Cost struct {
 	// OffChip and Buffer are words moved over the chip's border, and in and out
 	// of the global buffer; Pad counts scratchpad accesses.
 	OffChip, Buffer, Pad int64
+	// Network are the words over the buses: filters, inputs, and sums in and out.
+	Network int64
 	// OffChipBy is OffChip by operand; BufferInputs are the inputs among the
 	// Buffer's words, the rest are partial sums, in and out.
 	OffChipBy    [model.Operands]int64
 	BufferInputs int64
-	// Energy is relative to one multiply-accumulate.
-	Energy int64
 }
 
 // layer is a problem in the source's letters: one group, square or not.
@@ -109,6 +115,9 @@ func (c *Chip) sums(l *layer, m *Mapping) int64 {
 // inputs returns the words of inputs of a pass.
 func (m *Mapping) inputs(l *layer) int64 { return m.N * m.Q * m.R * l.height(m.E) * l.width() }
 
+// busCycles returns the time of words on a bus.
+func (c *Chip) busCycles(words int64) int64 { return model.CeilDiv(words*milli, c.BusRate) }
+
 // cost returns the cost of a mapping that fits the buffer.
 func (c *Chip) cost(l *layer, m Mapping) Cost {
 	inputs, perKernel := m.inputs(l), m.N*m.E*l.cols
@@ -122,7 +131,7 @@ func (c *Chip) cost(l *layer, m Mapping) Cost {
 	filters := l.r * l.s * m.P * m.Q * m.R * m.T
 	window := l.height(m.E) * l.s * m.Q * m.R
 	sums := m.E * m.P * m.T
-	x.Cycles = x.Passes * (m.N*(step+model.CeilDiv(window, busWords)+model.CeilDiv(sums, busWords)) + model.CeilDiv(filters, busWords))
+	x.Cycles = x.Passes * (m.N*(step+c.busCycles(window)+c.busCycles(sums)) + c.busCycles(filters))
 
 	weights := l.groups * l.kernels * l.channels * l.r * l.s
 	all := l.images * l.groups * l.channels * strips * l.height(m.E) * l.width()
@@ -131,7 +140,7 @@ func (c *Chip) cost(l *layer, m Mapping) Cost {
 	x.OffChip = x.OffChipBy[model.Weights] + x.OffChipBy[model.Inputs] + outputs
 	x.BufferInputs = x.Passes * inputs
 	x.Buffer = x.BufferInputs + 2*x.Passes*perKernel*m.P*m.T
-	x.Pad = 4 * l.macs() // filter, input, sum in and out
-	x.Energy = l.macs() + offChipEnergy*x.OffChip + bufferEnergy*x.Buffer + padEnergy*x.Pad
+	x.Network = x.Buffer + x.OffChipBy[model.Weights]
+	x.Pad = padAccesses * l.macs()
 	return x
 }

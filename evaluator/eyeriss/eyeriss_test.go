@@ -20,7 +20,8 @@ func TestMapFindsThePublishedMapping(t *testing.T) {
 	t.Parallel()
 	p := conv(4, 96, 3, 55, 11, 4)
 	chip := Silicon()
-	x, ok := chip.Map(&p)
+	worth := Published()
+	x, ok := chip.Map(&p, &worth)
 	if !ok || x.Mapping.E != 7 || x.Mapping.P != 16 || x.Mapping.Q != 1 || x.Mapping.R != 1 || x.Mapping.T != 2 || x.Active != 154 {
 		t.Errorf("got %+v, %t", x, ok)
 	}
@@ -32,11 +33,13 @@ func TestMapAgainstAllMappings(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 0))
 	mapped, worst := 0, 1.0
-	for range 400 {
-		c := Chip{Rows: 2 + rng.Int64N(6), Cols: 2 + rng.Int64N(6), FilterWords: 40, InputWords: 12, SumWords: 8, BufferBytes: 4 << 10}
+	worths := []Worth{Published(), {CyclesPerEnergy: 1e-9, OffChip: 100, Buffer: 3, Network: 1, Pad: 0.1, OffChipCycles: 0.5}, {CyclesPerEnergy: 1, OffChip: 100, Buffer: 3, Network: 1, Pad: 0.1, OffChipCycles: 3}}
+	for i := range 400 {
+		c := Chip{Rows: 2 + rng.Int64N(6), Cols: 2 + rng.Int64N(6), FilterWords: 40, InputWords: 12, SumWords: 8, BufferBytes: 4 << 10, BusRate: 1000 + rng.Int64N(5000)}
 		p := conv(1+rng.Int64N(2), 1+rng.Int64N(12), 1+rng.Int64N(6), 1+rng.Int64N(10), 1+rng.Int64N(3), 1+rng.Int64N(2))
-		got, ok := c.Map(&p)
-		best, found := leastOfAll(&c, &p)
+		w := &worths[i%len(worths)]
+		got, ok := c.Map(&p, w)
+		best, found := leastOfAll(&c, w, &p)
 		if ok != found {
 			t.Fatalf("%+v on %+v: found %t, want %t", p.Bound, c, ok, found)
 		}
@@ -44,7 +47,7 @@ func TestMapAgainstAllMappings(t *testing.T) {
 			continue
 		}
 		mapped++
-		gap := float64(got.Energy) * float64(got.Cycles) / (float64(best.Energy) * float64(best.Cycles))
+		gap := w.value(&got, p.MACs()) / w.value(&best, p.MACs())
 		worst = max(worst, gap)
 		if gap > 1 {
 			t.Errorf("%+v on %+v: %+v is %.3f times the best %+v", p.Bound, c, got, gap, best)
@@ -64,11 +67,11 @@ func TestMapAgainstAllMappings(t *testing.T) {
 }
 
 // leastOfAll tries every mapping.
-func leastOfAll(c *Chip, p *model.Problem) (best Cost, found bool) {
+func leastOfAll(c *Chip, w *Worth, p *model.Problem) (best Cost, found bool) {
 	l := newLayer(p)
 	try := func(m Mapping) {
 		x, err := c.Cost(p, m)
-		if err == nil && (!found || value(float64(x.Energy), float64(x.Cycles)) < value(float64(best.Energy), float64(best.Cycles))) {
+		if err == nil && (!found || w.value(&x, p.MACs()) < w.value(&best, p.MACs())) {
 			best, found = x, true
 		}
 	}
@@ -93,13 +96,14 @@ func leastOfAll(c *Chip, p *model.Problem) (best Cost, found bool) {
 func TestMapRefusesWhatDoesNotFit(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]Chip{
-		"window":  {Rows: 12, Cols: 14, FilterWords: 224, InputWords: 2, SumWords: 24, BufferBytes: 1 << 16},
-		"rows":    {Rows: 2, Cols: 14, FilterWords: 224, InputWords: 12, SumWords: 24, BufferBytes: 1 << 16},
-		"filters": {Rows: 12, Cols: 14, FilterWords: 2, InputWords: 12, SumWords: 24, BufferBytes: 1 << 16},
-		"buffer":  {Rows: 12, Cols: 14, FilterWords: 224, InputWords: 12, SumWords: 24, BufferBytes: 16},
+		"window":  {Rows: 12, Cols: 14, FilterWords: 224, InputWords: 2, SumWords: 24, BufferBytes: 1 << 16, BusRate: 4000},
+		"rows":    {Rows: 2, Cols: 14, FilterWords: 224, InputWords: 12, SumWords: 24, BufferBytes: 1 << 16, BusRate: 4000},
+		"filters": {Rows: 12, Cols: 14, FilterWords: 2, InputWords: 12, SumWords: 24, BufferBytes: 1 << 16, BusRate: 4000},
+		"buffer":  {Rows: 12, Cols: 14, FilterWords: 224, InputWords: 12, SumWords: 24, BufferBytes: 16, BusRate: 4000},
 	} {
 		p := conv(1, 8, 8, 8, 3, 1)
-		if x, ok := c.Map(&p); ok {
+		worth := Published()
+		if x, ok := c.Map(&p, &worth); ok {
 			t.Errorf("%s: got %+v", name, x)
 		}
 	}

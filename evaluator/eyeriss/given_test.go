@@ -14,7 +14,8 @@ func TestCostOfAGivenMapping(t *testing.T) {
 	t.Parallel()
 	p := model.Problem{Bound: [model.Dims]int64{1, 4, 384, 256, 13, 13, 3, 3}, Stride: [2]int64{1, 1}, Dilation: [2]int64{1, 1}}
 	c := eyeriss.Silicon()
-	best, ok := c.Map(&p)
+	worth := eyeriss.Published()
+	best, ok := c.Map(&p, &worth)
 	if !ok {
 		t.Fatal("there is no mapping")
 	}

@@ -6,14 +6,48 @@ import (
 	"apollo/evaluator/model"
 )
 
-// Map returns the mapping with the least product of energy and time; false when
-// the filter rows of the problem fit no element, the grid has too few rows for
-// its filter columns, or the buffer holds no row of outputs with its inputs.
+// Worth says what a search minimises: the time plus CyclesPerEnergy times the
+// energy, or the product of both where it is 0.
+type Worth struct {
+	CyclesPerEnergy float64
+	// Product, OffChip, Buffer, Network and Pad are the energies of a
+	// multiply-accumulate, of a word off chip, in and out of the buffer and over
+	// the buses, and of an access of a scratchpad, in one unit.
+	Product, OffChip, Buffer, Network, Pad float64
+	// OffChipCycles is the time of a word off chip, beside the rest; 0 in the
+	// source.
+	OffChipCycles float64
+}
+
+// Published is what the source minimises: energy, in units of a
+// multiply-accumulate, times delay.
+func Published() Worth {
+	return Worth{Product: 1, OffChip: offChipEnergy, Buffer: bufferEnergy, Pad: padEnergy}
+}
+
+// of returns the value of an energy and a time. It falls with neither.
+func (w *Worth) of(energy, cycles float64) float64 {
+	if w.CyclesPerEnergy == 0 {
+		return energy * cycles
+	}
+	return cycles + w.CyclesPerEnergy*energy
+}
+
+// value returns the value of a cost.
+func (w *Worth) value(x *Cost, macs int64) float64 {
+	energy := float64(macs)*w.Product + float64(x.OffChip)*w.OffChip + float64(x.Buffer)*w.Buffer + float64(x.Network)*w.Network + float64(x.Pad)*w.Pad
+	return w.of(energy, max(float64(x.Cycles), math.Ceil(float64(x.OffChip)*w.OffChipCycles)))
+}
+
+// Map returns the mapping of least value; false when the filter rows of the
+// problem fit no element, the grid has too few rows for its filter columns, or
+// the buffer holds no row of outputs with its inputs.
 //
 // It is a search over images, rows, and channels of a pass in which every choice
 // is left as soon as no completion of it can beat the best mapping so far.
-func (c *Chip) Map(p *model.Problem) (Cost, bool) {
-	s := search{c: c, l: newLayer(p), best: math.Inf(1)}
+func (c *Chip) Map(p *model.Problem, w *Worth) (Cost, bool) {
+	s := search{c: c, w: w, l: newLayer(p), best: math.Inf(1)}
+	s.macs = s.l.macs()
 	l := &s.l
 	if l.s > c.InputWords || l.s > c.FilterWords || l.r > c.Rows {
 		return Cost{}, false
@@ -45,7 +79,9 @@ func (c *Chip) Map(p *model.Problem) (Cost, bool) {
 // search is the state of mapping one layer.
 type search struct {
 	c     *Chip
+	w     *Worth
 	l     layer
+	macs  int64
 	found Cost
 	best  float64
 	// at is what is fixed of a pass.
@@ -58,17 +94,15 @@ type pass struct {
 	// window is the inputs of one channel, row the outputs of one.
 	window, row int64
 	// The time of a unit of work, of an input and of a sum that enters or leaves
-	// the grid, and of all filters; likewise the energy, and that of a pass over
-	// all inputs outside.
+	// the grid, and of all filters; likewise the energy. outside are the words of
+	// a pass over all inputs outside, once those that are the same in all.
 	workCycles, inputCycles, sumCycles, filterCycles float64
-	inputEnergy, sumEnergy, outsideEnergy, rest      float64
+	inputEnergy, sumEnergy, energy                   float64
+	outside, once                                    float64
 }
 
-// value is what the search minimises; it falls with neither energy nor time.
-func value(energy, cycles float64) float64 { return energy * cycles }
-
 // margin keeps the rounding of bounds from ruling out an equal mapping.
-const margin = 1 - 1e-9
+const margin = 1 - 1e-12
 
 // on fixes images and rows, and reports whether the grid has a set for them.
 func (s *search) on(n, e int64) bool {
@@ -81,15 +115,17 @@ func (s *search) on(n, e int64) bool {
 	}
 	strips, images := float64(l.groups*model.CeilDiv(l.rows, e)*(l.images/n)), float64(n)
 	filters := strips * float64(l.r*l.s) * float64(l.kernels*l.channels)
+	bus := milli / float64(c.BusRate)
 	a.workCycles = strips * images * float64(l.s*l.cols)
-	a.inputCycles = strips * images * float64(height*l.s) / busWords
-	a.sumCycles = strips * images * float64(e) / busWords
-	a.filterCycles = filters / busWords
-	a.inputEnergy = strips * float64(a.window) * bufferEnergy
-	a.sumEnergy = strips * float64(a.row) * (2 * bufferEnergy)
-	a.outsideEnergy = strips * float64(a.window) * float64(l.channels) * offChipEnergy
+	a.inputCycles = strips * images * float64(height*l.s) * bus
+	a.sumCycles = strips * images * float64(e) * bus
+	a.filterCycles = filters * bus
+	a.inputEnergy = strips * float64(a.window) * (s.w.Buffer + s.w.Network)
+	a.sumEnergy = strips * float64(a.row) * 2 * (s.w.Buffer + s.w.Network)
+	a.outside = strips * float64(a.window) * float64(l.channels)
 	outputs := float64(l.images*l.groups*l.kernels) * float64(l.rows*l.cols)
-	a.rest = float64(l.macs())*(1+4*padEnergy) + offChipEnergy*(filters+outputs)
+	a.once = filters + outputs
+	a.energy = float64(s.macs)*(s.w.Product+padAccesses*s.w.Pad) + filters*s.w.Network
 	return true
 }
 
@@ -122,8 +158,9 @@ func (s *search) bound(work float64, overKernels, overChannels, channels, sums i
 	l, a := &s.l, &s.at
 	inputs, outputs := float64(overKernels*channels), float64(overChannels*l.kernels)
 	cycles := a.workCycles*work + a.inputCycles*inputs + a.sumCycles*outputs + a.filterCycles
-	energy := a.rest + a.outsideEnergy*float64(model.CeilDiv(l.kernels, sums)) + a.inputEnergy*inputs + a.sumEnergy*outputs
-	return margin * value(energy, cycles)
+	offChip := a.once + a.outside*float64(model.CeilDiv(l.kernels, sums))
+	energy := a.energy + offChip*s.w.OffChip + a.inputEnergy*inputs + a.sumEnergy*outputs
+	return s.w.of(margin*energy, math.Ceil(margin*max(cycles, offChip*s.w.OffChipCycles)))
 }
 
 // share is the input channels of an element, the sets that share the rest, and
@@ -204,7 +241,7 @@ func (s *search) kernels(q, r int64) {
 		m.T = model.CeilDiv(steps, passes)
 		m.M = min(sums/(m.P*m.T), passes) * m.P * m.T
 		x := s.c.cost(l, m)
-		if v := value(float64(x.Energy), float64(x.Cycles)); v < s.best {
+		if v := s.w.value(&x, s.macs); v < s.best {
 			s.best, s.found = v, x
 		}
 	}

@@ -59,6 +59,9 @@ var (
 
 func (s *Spec) bind(task evaluator.Task, k Constants) (*taskEvaluator, error) {
 	e := &taskEvaluator{spec: s, rows: s.metrics()}
+	if g := task.MapperGoal; g != "" && !slices.Contains(evaluator.MapperGoals(), g) {
+		return nil, fmt.Errorf("template %s: the mapper's goal is %q, want one of %q", s.Name, g, evaluator.MapperGoals())
+	}
 	if err := e.findParams(task.Params); err != nil {
 		return nil, err
 	}
@@ -69,7 +72,7 @@ func (s *Spec) bind(task evaluator.Task, k Constants) (*taskEvaluator, error) {
 		e.params = append(e.params, task.Params[at])
 	}
 	var err error
-	e.model, err = k.Bind(Task{e.params, e.nets})
+	e.model, err = k.Bind(Task{e.params, e.nets, task.MapperGoal})
 	return e, err
 }
 

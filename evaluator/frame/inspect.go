@@ -37,13 +37,13 @@ func (s *Spec) moved(networks []evaluator.Network, constant string, factor float
 	if err != nil {
 		return nil, 0, err
 	}
-	e, err := s.bind(evaluator.Task{Params: s.params(), Networks: networks}, k)
+	e, err := s.bind(evaluator.Task{Params: s.params(), Networks: networks, MapperGoal: s.MapperGoal}, k)
 	return e, value, err
 }
 
 // Bind returns the model of networks.
 func (s *Spec) Bind(networks []evaluator.Network, k Constants) (Model, error) {
-	e, err := s.bind(evaluator.Task{Params: s.params(), Networks: networks}, k)
+	e, err := s.bind(evaluator.Task{Params: s.params(), Networks: networks, MapperGoal: s.MapperGoal}, k)
 	if err != nil {
 		return nil, err
 	}

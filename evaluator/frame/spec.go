@@ -35,6 +35,8 @@ type Spec struct {
 	// Codes are the codes of reasons, cheapest check first, and Targets the
 	// built-in networks that the space is searched for: a landscape needs both.
 	Codes, Targets []string
+	// MapperGoal is what Inspect and its like map layers for; "" is latency.
+	MapperGoal evaluator.MapperGoal
 }
 
 // Param is one parameter of a template.
@@ -86,6 +88,8 @@ type Task struct {
 	// Params are the template's parameters in its order, with the task's levels.
 	Params   []space.Param
 	Networks []Network
+	// MapperGoal is what mappings are chosen for.
+	MapperGoal evaluator.MapperGoal
 }
 
 // Network is a network that was checked: it has a name that no other has, and a

@@ -16,7 +16,7 @@ func BenchmarkFind(b *testing.B) {
 			var found model.Mapping
 			i := 0
 			for b.Loop() {
-				m.Flow.Find(&list[i%len(list)], &found)
+				m.Flow.Find(&list[i%len(list)], leastTime(), &found)
 				i++
 			}
 		})

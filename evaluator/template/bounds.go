@@ -6,8 +6,6 @@ import (
 	"apollo/evaluator/model"
 )
 
-func (s *search) value(cycles, pj float64) float64 { return cycles + s.perPJ*pj }
-
 // io returns the cycles of a transfer over the interface.
 func (s *search) io(bytes int64) float64 { return float64(bytes) * s.perByte }
 
@@ -131,7 +129,7 @@ func (b *branch) best() float64 {
 // bounded returns a bound of the value for bytes over the interface and a time
 // that nothing hides.
 func (s *search) bounded(bytes int64, ramp float64) float64 {
-	return s.value(max(s.at.cycles, s.io(bytes))+s.at.ramp+ramp, s.at.pj+s.l.arch.Level[0].ReadPJ*float64(bytes))
+	return s.goal.value(max(s.at.cycles, s.io(bytes))+s.at.ramp+ramp, s.at.pj+s.l.arch.Level[0].ReadPJ*float64(bytes))
 }
 
 // outside returns the bytes that cross the interface under the mapping that is

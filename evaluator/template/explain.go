@@ -26,6 +26,10 @@ func (b *bound) Explain(d frame.Design, given []report.Given) (frame.Explained, 
 }
 
 func (b *bound) explainNetwork(m *Machine, net *network, given []report.Given) (n frame.NetworkParts, reason *evaluator.Reason, err error) {
+	goal := b.goal(m)
+	if b.mapperGoal == evaluator.MapEnergyDelay {
+		goal, _, _, _ = b.balanced(m, net, make([]Cost, len(b.shapes)))
+	}
 	var sum Cost
 	for i, at := range net.shapes {
 		s := &b.shapes[at]
@@ -36,7 +40,7 @@ func (b *bound) explainNetwork(m *Machine, net *network, given []report.Given) (
 		} else {
 			g := report.Of(given, net.Name, net.Layers[i].ID)
 			y.Given, y.Mapped = g != nil, &report.Mapped{Problem: m.Flow.Nest(&s.p), Arch: m.Arch}
-			if d, reason, err = m.detail(s, net.Layers[i].ID, g, &y.Mapped.Mapping); reason != nil || err != nil {
+			if d, reason, err = m.detail(s, goal, net.Layers[i].ID, g, &y.Mapped.Mapping); reason != nil || err != nil {
 				return n, reason, err
 			}
 			y.Mapping = y.Mapped.Mapping.String(&m.Arch)
@@ -54,7 +58,7 @@ func (b *bound) explainNetwork(m *Machine, net *network, given []report.Given) (
 
 // detail writes the mapping that is given for a layer, or the mapper's, and
 // returns its cost by parts.
-func (m *Machine) detail(s *shape, layer string, g *report.Given, mapping *model.Mapping) (d Detail, why *evaluator.Reason, err error) {
+func (m *Machine) detail(s *shape, goal goal, layer string, g *report.Given, mapping *model.Mapping) (d Detail, why *evaluator.Reason, err error) {
 	if g != nil {
 		if *mapping, err = model.ParseMapping(g.Nest, &m.Arch); err == nil {
 			d, err = m.Flow.Detail(&s.p, mapping)
@@ -65,7 +69,7 @@ func (m *Machine) detail(s *shape, layer string, g *report.Given, mapping *model
 		m.fuse(&s.p, &d)
 		return d, nil, err
 	}
-	if _, misfit := m.Flow.Find(&s.p, mapping); misfit != nil {
+	if _, misfit := m.Flow.Find(&s.p, goal, mapping); misfit != nil {
 		return d, misfit.reason(layer), nil
 	}
 	if d, err = m.Flow.Detail(&s.p, mapping); err != nil {
@@ -89,7 +93,7 @@ func addParts(b *report.Breakdown, parts report.Breakdown, scale float64) {
 
 // vectorDetail is the cost of a layer without multiplications, by parts.
 func (m *Machine) vectorDetail(s *shape) Detail {
-	c, _ := m.layer(s)
+	c, _ := m.layer(s, leastTime())
 	d := Detail{Cost: c, Bytes: report.Counts{{Name: report.OffChip, Value: s.bytes}}, Accesses: []report.Access{}}
 	d.split(model.CeilDiv(s.ops, m.Units), 0, m.ioCycles(s.bytes))
 	d.Energy = report.Breakdown{{Name: "arithmetic", Value: float64(s.ops) * m.AddPJ}, {Name: report.OffChip, Value: float64(s.bytes) * m.DRAMPJPerByte}}

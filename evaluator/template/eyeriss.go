@@ -29,30 +29,33 @@ func eyerissSpec() Spec {
 			evaluator.Ratio("buffer_per_mac", "B", 1, []string{"buffer"}, []string{"rows", "cols"}),
 			evaluator.Ratio("bandwidth_per_mac", "B/s", 1, []string{"io_bandwidth"}, []string{"rows", "cols"}),
 		},
-		ClockHz: 200e6,
-		Build:   buildEyeriss,
+		ClockHz:      200e6,
+		NetworkBytes: eyeriss.BusBytes,
+		Build:        buildEyeriss,
 	}
 }
 
 func buildEyeriss(c *chip, v []int64) Machine {
-	x := eyeriss.Chip{Rows: v[0], Cols: v[1], FilterWords: v[2], InputWords: v[3], SumWords: v[4], BufferBytes: v[5]}
+	x := eyeriss.Chip{Rows: v[0], Cols: v[1], FilterWords: v[2], InputWords: v[3], SumWords: v[4], BufferBytes: v[5], BusRate: max(c.rate(1)/eyeriss.WordBytes, 1)}
 	units := x.Rows * x.Cols
 	global := c.memory("buffer", x.BufferBytes, 1)
 	pad := c.memory("filter_scratchpads", x.FilterWords*eyeriss.WordBytes, units)
-	const bitsPerByte, words = 8, eyeriss.WordBytes
+	const bitsPerByte, words, milli = 8, eyeriss.WordBytes, 1000
 	c.units(units, (x.InputWords+x.SumWords)*words*bitsPerByte)
 	// A 16-bit multiplier has four times the area and energy of an 8-bit one.
 	const wide = 4
 	c.part("wide_arithmetic", (wide-1)*float64(units)*c.Node.MultiplyMM2)
+	c.arrayMM2 += (wide-1)*float64(units)*c.Node.MultiplyMM2 + pad.AreaMM2*float64(units)*c.SRAMArea
 	m := c.machine(v[6], units)
-	f := rowStationary{
-		chip: x, macPJ: wide*c.Node.MultiplyPJ + c.Node.AddPJ,
-		bufferPJ: (global.ReadPJPerByte + global.WritePJPerByte) / 2, padPJ: pad.ReadPJPerByte,
-	}
+	f := rowStationary{chip: x, worth: eyeriss.Worth{
+		OffChipCycles: words * milli / float64(m.IORate),
+		Product:       wide*c.Node.MultiplyPJ + c.Node.AddPJ, OffChip: words * m.DRAMPJPerByte,
+		Buffer: words * (global.ReadPJPerByte + global.WritePJPerByte) / 2, Network: words * c.acrossPJ(), Pad: words * pad.ReadPJPerByte,
+	}}
 	f.arch = c.hierarchy(offChip(&m),
 		buffer("global buffer", x.BufferBytes, units, &global, model.Inputs, model.Outputs),
 		buffer("scratchpads", 0, 1, &pad, model.Weights, model.Inputs, model.Outputs))
-	f.arch.MACPJ, f.arch.Level[1].DoubleBuffered, f.arch.Level[2].DoubleBuffered = f.macPJ, false, false
+	f.arch.MACPJ, f.arch.Level[1].DoubleBuffered, f.arch.Level[2].DoubleBuffered = f.worth.Product, false, false
 	f.m = &m
 	m.Arch, m.Flow = f.arch, &f
 	return m

@@ -19,8 +19,8 @@ type rowStationary struct {
 	chip eyeriss.Chip
 	arch model.Arch
 	m    *Machine
-	// Energies of a product, and of a byte of buffer and scratchpads, in pJ.
-	macPJ, bufferPJ, padPJ float64
+	// worth has the energies in pJ; what they are worth comes with a search.
+	worth eyeriss.Worth
 }
 
 var _ Dataflow = (*rowStationary)(nil)
@@ -34,9 +34,8 @@ const (
 // Nest implements Dataflow.
 func (f *rowStationary) Nest(p *model.Problem) model.Problem { return *p }
 
-// Find implements Dataflow: the mapping with the least product of energy and
-// time, as the source chose them.
-func (f *rowStationary) Find(p *model.Problem, m *model.Mapping) (Cost, *Misfit) {
+// Find implements Dataflow: the mapping of least value.
+func (f *rowStationary) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit) {
 	x := &f.chip
 	if s := p.Bound[model.S]; s > x.InputWords {
 		return Cost{}, &Misfit{Code: "input_scratchpad", What: "a row of the window", Param: "input_words", Need: s, Have: x.InputWords, Unit: "words"}
@@ -44,7 +43,9 @@ func (f *rowStationary) Find(p *model.Problem, m *model.Mapping) (Cost, *Misfit)
 	if r := p.Bound[model.R]; r > x.Rows {
 		return Cost{}, &Misfit{Code: "grid_rows", What: "a column of the window", Param: "rows", Need: r, Have: x.Rows, Unit: "rows"}
 	}
-	best, ok := x.Map(p)
+	worth := f.worth
+	worth.CyclesPerEnergy = g.cyclesPerPJ
+	best, ok := x.Map(p, &worth)
 	if !ok {
 		row := 2 * (p.Elements(model.Inputs, &[model.Dims]int64{1, 1, 1, 1, 1, p.Bound[model.Q], p.Bound[model.R], p.Bound[model.S]}) + p.Bound[model.Q])
 		return Cost{}, &Misfit{Code: "buffer", What: "one row of outputs with its inputs", Param: "buffer", Need: max(row, x.BufferBytes+1), Have: x.BufferBytes, Unit: "B"}
@@ -141,7 +142,7 @@ func (f *rowStationary) Detail(p *model.Problem, m *model.Mapping) (Detail, erro
 		{Name: partName(&f.arch, gridPads), Value: x.Pad * words},
 	}
 	e := f.energy(p, &x)
-	d.Energy = breakdown(e[:], "arithmetic", report.OffChip, partName(&f.arch, gridBuffer), partName(&f.arch, gridPads))
+	d.Energy = breakdown(e[:], "arithmetic", report.OffChip, partName(&f.arch, gridBuffer), "network", partName(&f.arch, gridPads))
 	by, macs := &x.OffChipBy, p.MACs()
 	sums := (x.Buffer - x.BufferInputs) / 2
 	outside, buffer, pads := f.arch.Level[0].Name, f.arch.Level[gridBuffer].Name, f.arch.Level[gridPads].Name
@@ -158,15 +159,13 @@ func (f *rowStationary) Detail(p *model.Problem, m *model.Mapping) (Detail, erro
 	return d, nil
 }
 
-// energy returns that of arithmetic, of transfers off chip, of the buffer and of
-// the scratchpads.
-func (f *rowStationary) energy(p *model.Problem, x *eyeriss.Cost) [4]float64 {
-	const words = eyeriss.WordBytes
-	return [4]float64{
-		float64(p.MACs()) * f.macPJ,
-		float64(x.OffChip*words) * f.m.DRAMPJPerByte,
-		float64(x.Buffer*words) * f.bufferPJ,
-		float64(x.Pad*words) * f.padPJ,
+// energy returns that of arithmetic, of transfers off chip, of the buffer, of the
+// buses and of the scratchpads.
+func (f *rowStationary) energy(p *model.Problem, x *eyeriss.Cost) [5]float64 {
+	w := &f.worth
+	return [5]float64{
+		float64(p.MACs()) * w.Product, float64(x.OffChip) * w.OffChip, float64(x.Buffer) * w.Buffer,
+		float64(x.Network) * w.Network, float64(x.Pad) * w.Pad,
 	}
 }
 

@@ -26,7 +26,11 @@ func gemminiSpec() Spec {
 			onChipMemory("scratchpad", "accumulator"),
 		},
 		ClockHz: 1e9,
-		Build:   buildGemmini,
+		// Four banks of the scratchpad, a row of the array wide; two of the
+		// accumulator, of 32-bit sums: the generator's defaults (sp_banks,
+		// acc_banks).
+		NetworkBytes: 4,
+		Build:        buildGemmini,
 	}
 }
 
@@ -38,8 +42,8 @@ func buildGemmini(c *chip, v []int64) Machine {
 	m := c.machine(v[3], dim*dim)
 	f := squareArray{chip: gemmini.Chip{Dim: dim}, m: &m}
 	f.arch = c.hierarchy(offChip(&m),
-		buffer("scratchpad", v[1], 1, &pad, model.Weights, model.Inputs),
-		buffer("accumulator", v[2], dim*dim, &acc, model.Outputs))
+		ported(buffer("scratchpad", v[1], 1, &pad, model.Weights, model.Inputs), c.rate(dim), c.acrossPJ()),
+		ported(buffer("accumulator", v[2], dim*dim, &acc, model.Outputs), c.rate(2*dim), c.acrossPJ()))
 	m.Arch, m.Flow = f.arch, &f
 	return m
 }

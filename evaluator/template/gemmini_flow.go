@@ -98,11 +98,17 @@ func (f *squareArray) needs(p *model.Problem, t *gemmini.Tiling) (load, sums int
 func (f *squareArray) cost(p *model.Problem, t *gemmini.Tiling) Cost {
 	time := f.chip.Time(p, t)
 	r := Cost{OffChip: time.LoadBytes + time.StoreBytes}
-	r.Cycles = max(time.Total, f.m.ioCycles(r.OffChip))
 	pad, acc := f.traffic(p, t, &time)
+	r.Cycles = max(time.Total, f.ports(time.LoadBytes+pad, 2*acc), f.m.ioCycles(r.OffChip))
 	e := f.energy(p, float64(r.OffChip), float64(time.LoadBytes), float64(pad), float64(acc))
 	r.EnergyPJ = sum(e[:])
 	return r
+}
+
+// ports returns the time of the bytes in and out of scratchpad and accumulator.
+func (f *squareArray) ports(pad, acc int64) int64 {
+	const milli = 1000
+	return max(model.CeilDiv(pad*milli, f.arch.Level[squarePad].ReadRate), model.CeilDiv(acc*milli, f.arch.Level[squareAcc].ReadRate))
 }
 
 // traffic returns the bytes read from the scratchpad, and read from and written
@@ -110,7 +116,13 @@ func (f *squareArray) cost(p *model.Problem, t *gemmini.Tiling) Cost {
 func (f *squareArray) traffic(p *model.Problem, t *gemmini.Tiling, time *gemmini.Time) (pad, acc int64) {
 	blocks := time.Tiles * t.Blocks
 	pixels := t.Tile[model.N] * t.Tile[model.P] * t.Tile[model.Q]
-	return blocks * (pixels + f.chip.Dim) * f.chip.Dim, blocks * pixels * f.chip.Dim * p.PartialBytes
+	return blocks * (pixels + f.weightRows(t)) * f.chip.Dim, blocks * pixels * f.chip.Dim * p.PartialBytes
+}
+
+// weightRows returns the rows of weights in a block: its input channels.
+func (f *squareArray) weightRows(t *gemmini.Tiling) int64 {
+	channels := t.Tile[model.C]
+	return model.CeilDiv(channels, model.CeilDiv(channels, f.chip.Dim))
 }
 
 // energy returns that of arithmetic, of transfers off chip, of the scratchpad and
@@ -149,8 +161,8 @@ func (f *squareArray) Detail(p *model.Problem, m *model.Mapping) (Detail, error)
 	}
 	d := Detail{Cost: f.cost(p, &t)}
 	time := f.chip.Time(p, &t)
-	d.split(time.Execute, 0, max(time.Load, time.Store, f.m.ioCycles(d.OffChip)))
 	pad, acc := f.traffic(p, &t, &time)
+	d.split(time.Execute, f.ports(time.LoadBytes+pad, 2*acc), max(time.Load, time.Store, f.m.ioCycles(d.OffChip)))
 	scratch, accumulator := f.arch.Level[squarePad].Name, f.arch.Level[squareAcc].Name
 	e := f.energy(p, float64(d.OffChip), float64(time.LoadBytes), float64(pad), float64(acc))
 	d.Energy = breakdown(e[:], "arithmetic", report.OffChip, scratch, accumulator)
@@ -158,14 +170,14 @@ func (f *squareArray) Detail(p *model.Problem, m *model.Mapping) (Detail, error)
 	weights := time.Tiles * p.Elements(model.Weights, &t.Tile)
 	inputs := time.Tiles * p.Elements(model.Inputs, &t.Tile)
 	outputs := time.StoreBytes / p.Bytes[model.Outputs]
-	blocks := time.Tiles * t.Blocks * f.chip.Dim
+	weightReads := time.Tiles * t.Blocks * f.weightRows(&t) * f.chip.Dim
 	updates := acc / p.PartialBytes
 	d.Accesses = []report.Access{
 		{Level: f.arch.Level[0].Name, Operand: model.Weights.String(), Reads: weights},
 		{Level: f.arch.Level[0].Name, Operand: model.Inputs.String(), Reads: inputs},
 		{Level: f.arch.Level[0].Name, Operand: model.Outputs.String(), Updates: outputs},
-		{Level: scratch, Operand: model.Weights.String(), Fills: weights, Reads: blocks * f.chip.Dim},
-		{Level: scratch, Operand: model.Inputs.String(), Fills: inputs, Reads: pad - blocks*f.chip.Dim},
+		{Level: scratch, Operand: model.Weights.String(), Fills: weights, Reads: weightReads},
+		{Level: scratch, Operand: model.Inputs.String(), Fills: inputs, Reads: pad - weightReads},
 		{Level: accumulator, Operand: model.Outputs.String(), Updates: updates, Reads: updates, Drains: outputs},
 	}
 	return d, nil

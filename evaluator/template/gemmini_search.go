@@ -10,8 +10,8 @@ import (
 // Find implements Dataflow: the tiling of least value among all even cuts of
 // images, channels, rows and columns. A choice is left as soon as no completion
 // of it can beat the best tiling so far, so the result is that of trying all.
-func (f *squareArray) Find(p *model.Problem, m *model.Mapping) (Cost, *Misfit) {
-	s := squareSearch{f: f, p: p, goal: leastTime(), least: math.Inf(1), parts: p.Bound}
+func (f *squareArray) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit) {
+	s := squareSearch{f: f, p: p, goal: g, least: math.Inf(1), parts: p.Bound}
 	s.parts[model.R], s.parts[model.S] = 1, 1
 	s.taps = p.Bound[model.R] * p.Bound[model.S]
 	s.size()
@@ -146,14 +146,17 @@ func (s *squareSearch) fix(c *cut) {
 	s.tile = s.share(&gemmini.Counts{Tiles: outer, Blocks: outer * blocks, LoadBytes: outer * float64(k.tile*c.tile*s.taps*p.Bytes[model.Weights])})
 	s.input = s.share(&gemmini.Counts{LoadBytes: outer * images * float64(c.tile*p.Bytes[model.Inputs]), InputRows: outer * images * float64(model.CeilDiv(c.tile, f.chip.Dim))})
 	s.fixed.pj += float64(p.MACs()) * f.arch.MACPJ
+	// Every input channel is a row of weights in some block.
+	rows := stores * float64(k.blocks*s.taps*p.Bound[model.C])
+	s.tile.pj += rows * float64(f.chip.Dim) * f.arch.Level[squarePad].ReadPJ
 }
 
-// share returns what counts cost, without the arithmetic.
+// share returns what counts cost, without arithmetic and reads of weights.
 func (s *squareSearch) share(n *gemmini.Counts) squareShare {
 	f, dim := s.f, float64(s.f.chip.Dim)
 	x := squareShare{bytes: n.LoadBytes + n.StoreBytes}
 	x.execute, x.load, x.store, x.start = n.Cycles()
-	pad, sums := (n.Steps+n.Blocks*dim)*dim, n.Steps*dim*float64(s.p.PartialBytes)
+	pad, sums := n.Steps*dim, n.Steps*dim*float64(s.p.PartialBytes)
 	scratch, acc := &f.arch.Level[squarePad], &f.arch.Level[squareAcc]
 	x.pj = x.bytes*f.m.DRAMPJPerByte + n.LoadBytes*scratch.WritePJ + pad*scratch.ReadPJ + sums*(acc.ReadPJ+acc.WritePJ)
 	return x
@@ -199,7 +202,11 @@ func (s *squareSearch) bound(pixelTiles int64, inputs float64) float64 {
 	bytes := a.bytes + n*t.bytes + inputs*i.bytes
 	cycles := gemmini.Overlap(a.execute+n*t.execute, n*t.load+inputs*i.load, a.store, n*t.start)
 	const milli = 1000
-	return margin * s.goal.value(max(cycles, bytes*milli/float64(s.f.m.IORate)), a.pj+n*t.pj+inputs*i.pj)
+	cycles = margin * max(cycles, bytes*milli/float64(s.f.m.IORate))
+	if s.skipped == 0 {
+		cycles = math.Ceil(cycles) // with a stride that skips, atLeast needs it convex
+	}
+	return s.goal.value(cycles, margin*(a.pj+n*t.pj+inputs*i.pj))
 }
 
 // block tries the cuts of input channels, rows and columns of a block.

@@ -37,7 +37,7 @@ func sameAsAll(t *testing.T, spec *Spec, v []int64, p *model.Problem, next func(
 	m := declared(spec).machine(v)
 	f := m.Flow.(*squareArray)
 	var found model.Mapping
-	c, misfit := f.Find(p, &found)
+	c, misfit := f.Find(p, leastTime(), &found)
 	least := math.Inf(1)
 	parts := p.Bound
 	parts[model.R], parts[model.S] = 1, 1

@@ -24,7 +24,7 @@ func TestFoundMappingsMayBeGiven(t *testing.T) {
 				v, p := draw(rng, &s), list[rng.IntN(len(list))]
 				m := declared(&s).machine(v)
 				var found model.Mapping
-				c, misfit := m.Flow.Find(&p, &found)
+				c, misfit := m.Flow.Find(&p, leastTime(), &found)
 				if misfit != nil {
 					continue
 				}
@@ -106,7 +106,7 @@ func TestGivenMappingsAreChecked(t *testing.T) {
 			}
 			m := declared(&s).machine(baselineOf(&s))
 			var found model.Mapping
-			if _, misfit := m.Flow.Find(&p, &found); misfit != nil {
+			if _, misfit := m.Flow.Find(&p, leastTime(), &found); misfit != nil {
 				t.Fatal(misfit)
 			}
 			for _, c := range cases {

@@ -1,5 +1,7 @@
 package template
 
+import "apollo/evaluator"
+
 // goal is what searches minimise.
 type goal struct {
 	// cyclesPerPJ is what a picojoule is worth, in cycles.
@@ -18,4 +20,54 @@ func (g goal) value(cycles, pj float64) float64 { return cycles + g.cyclesPerPJ*
 func (g goal) of(c *Cost) float64 { return g.value(float64(c.Cycles), c.EnergyPJ) }
 
 // margin keeps the rounding of a bound from ruling out an equal candidate.
-const margin = 1 - 1e-9
+const margin = 1 - 1e-12
+
+const picojoulesPerJoule = 1e12
+
+// standingPJ is the energy of leakage and the clock network in a cycle, in pJ.
+func (m *Machine) standingPJ() float64 {
+	return (m.LeakageW + m.ClockW) / float64(m.ClockHz) * picojoulesPerJoule
+}
+
+// goal is what the mapper minimises for a network when nothing is known of its
+// cost: energy is that of the layers, and of leakage and clock while they run.
+func (b *bound) goal(m *Machine) goal {
+	if standing := m.standingPJ(); b.mapperGoal == evaluator.MapEnergy && standing > 0 {
+		return goal{1 / standing}
+	}
+	return leastTime()
+}
+
+// rounds bounds how often a network is mapped for its energy and its delay.
+const rounds = 4
+
+// balanced returns the goal of the least product of a network's energy and time,
+// and the sum of its layers with it. Near a mapping, the product of sums falls as
+// time does when a picojoule is worth the time over the energy: the search goes
+// on from there while the product falls.
+func (b *bound) balanced(m *Machine, net *network, costs []Cost) (goal, Cost, *Misfit, int) {
+	best := leastTime()
+	at, misfit := b.costs(m, best, costs)
+	if misfit != nil {
+		return best, Cost{}, misfit, at
+	}
+	sum := net.sum(costs)
+	for range rounds {
+		time, energy := float64(sum.Cycles), m.energyPJ(&sum)
+		next := goal{time / energy}
+		if _, misfit := b.costs(m, next, costs); misfit != nil {
+			break
+		}
+		other := net.sum(costs)
+		if !(float64(other.Cycles)*m.energyPJ(&other) < time*energy) {
+			break
+		}
+		best, sum = next, other
+	}
+	return best, sum, nil, 0
+}
+
+// energyPJ is the energy of a network with leakage and clock, in pJ.
+func (m *Machine) energyPJ(sum *Cost) float64 {
+	return sum.EnergyPJ + m.standingPJ()*float64(sum.Cycles)
+}

@@ -30,9 +30,9 @@ type Machine struct {
 // Dataflow is what a machine's wires and controllers can do with a layer. It is
 // safe for concurrent use.
 type Dataflow interface {
-	// Find writes the best mapping that it finds into m. Misfit is nil when there
-	// is one.
-	Find(p *model.Problem, m *model.Mapping) (Cost, *Misfit)
+	// Find writes the best mapping for a goal that it finds into m. Misfit is nil
+	// when there is one.
+	Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit)
 	// Detail returns the cost of a mapping in parts, for a mapping of Find the
 	// same as Find's. The error says why the mapping is none of this machine's:
 	// what does not fit with need and have, what does not cover the layer, or
@@ -99,4 +99,9 @@ func (d *Detail) split(compute, memory, io int64) {
 func (m *Machine) ioCycles(bytes int64) int64 {
 	const milli = 1000
 	return model.CeilDiv(bytes*milli, m.IORate)
+}
+
+// Fastest writes the fastest mapping that the machine finds into found.
+func (m *Machine) Fastest(p *model.Problem, found *model.Mapping) (Cost, *Misfit) {
+	return m.Flow.Find(p, leastTime(), found)
 }

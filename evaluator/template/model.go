@@ -25,15 +25,16 @@ type network struct {
 
 // bound is a template for one task. Layers of equal shape are mapped once.
 type bound struct {
-	constants *constants
-	shapes    []shape
-	ids       []string // of each shape, its first layer
-	nets      []network
+	constants  *constants
+	mapperGoal evaluator.MapperGoal
+	shapes     []shape
+	ids        []string // of each shape, its first layer
+	nets       []network
 }
 
 // Bind implements frame.Constants.
 func (k *constants) Bind(t frame.Task) (frame.Model, error) {
-	b := &bound{constants: k}
+	b := &bound{constants: k, mapperGoal: t.MapperGoal}
 	for _, n := range t.Networks {
 		net, bits := network{Network: n}, n.Workload.Precision
 		for _, l := range n.Layers {
@@ -75,20 +76,41 @@ func (b *bound) Measure(d frame.Design, all []frame.Totals) (frame.Machine, *eva
 		return m.known(), nil
 	}
 	costs := make([]Cost, len(b.shapes))
-	for i := range b.shapes {
-		var misfit *Misfit
-		if costs[i], misfit = m.layer(&b.shapes[i]); misfit != nil {
-			return m.known(), misfit.reason(b.ids[i])
-		}
+	if at, misfit := b.costs(&m, b.goal(&m), costs); misfit != nil {
+		return m.known(), misfit.reason(b.ids[at])
 	}
 	for i := range b.nets {
-		var sum Cost
-		for _, at := range b.nets[i].shapes {
-			sum.add(&costs[at])
+		sum := b.nets[i].sum(costs)
+		if b.mapperGoal == evaluator.MapEnergyDelay {
+			// Costs of the others come before: a network has a goal of its own.
+			var misfit *Misfit
+			var at int
+			if _, sum, misfit, at = b.balanced(&m, &b.nets[i], costs); misfit != nil {
+				return m.known(), misfit.reason(b.ids[at])
+			}
 		}
 		all[i] = m.totals(&sum)
 	}
 	return m.known(), nil
+}
+
+// costs writes the cost of each shape; of one that has no mapping it returns
+// where it stands and why.
+func (b *bound) costs(m *Machine, g goal, costs []Cost) (at int, misfit *Misfit) {
+	for i := range b.shapes {
+		if costs[i], misfit = m.layer(&b.shapes[i], g); misfit != nil {
+			return i, misfit
+		}
+	}
+	return 0, nil
+}
+
+// sum adds up the layers.
+func (n *network) sum(costs []Cost) (sum Cost) {
+	for _, at := range n.shapes {
+		sum.add(&costs[at])
+	}
+	return sum
 }
 
 // Broken implements frame.Model: one reason for each code. All take a mapping to
@@ -100,7 +122,7 @@ func (b *bound) Broken(d frame.Design, quick bool) []*evaluator.Reason {
 	m := b.machine(&d)
 	var out []*evaluator.Reason
 	for i := range b.shapes {
-		_, misfit := m.layer(&b.shapes[i])
+		_, misfit := m.layer(&b.shapes[i], leastTime())
 		if misfit == nil || slices.ContainsFunc(out, func(r *evaluator.Reason) bool { return r.Code == misfit.Code }) {
 			continue
 		}
@@ -111,10 +133,10 @@ func (b *bound) Broken(d frame.Design, quick bool) []*evaluator.Reason {
 
 // layer returns the cost of one layer; those without multiplications stream
 // their tensors past the units.
-func (m *Machine) layer(s *shape) (Cost, *Misfit) {
+func (m *Machine) layer(s *shape, g goal) (Cost, *Misfit) {
 	if !s.vector {
 		var loops model.Mapping
-		c, misfit := m.Flow.Find(&s.p, &loops)
+		c, misfit := m.Flow.Find(&s.p, g, &loops)
 		if misfit != nil || s.p.Fused == [model.Operands]bool{} {
 			return c, misfit
 		}
@@ -141,6 +163,7 @@ func (f *Misfit) reason(layer string) *evaluator.Reason {
 // add adds the cost of a layer to that of its network.
 func (c *Cost) add(layer *Cost) {
 	c.Cycles += layer.Cycles
+	c.OffChip += layer.OffChip
 	c.EnergyPJ += layer.EnergyPJ
 }
 

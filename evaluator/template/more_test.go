@@ -8,7 +8,7 @@ import (
 )
 
 // arrays are the templates whose searches take an array and memories as they come.
-func arrays() []Spec { return []Spec{systolicSpec(), gemminiSpec()} }
+func arrays() []Spec { return []Spec{systolicSpec(), gemminiSpec(), eyerissSpec()} }
 
 // Twice of a parameter is not slower: at most in one of a hundred cases, by at
 // most 5 %.
@@ -62,7 +62,7 @@ func cyclesOf(s *Spec, v []int64, list []model.Problem) (cycles int64, ok bool) 
 	m := declared(s).machine(v)
 	var found model.Mapping
 	for i := range list {
-		c, misfit := m.Flow.Find(&list[i], &found)
+		c, misfit := m.Flow.Find(&list[i], leastTime(), &found)
 		if misfit != nil {
 			return 0, false
 		}

@@ -10,10 +10,9 @@ import (
 // over numbers of tiles. A closed form bounds the cost of each from below, and
 // the core evaluates those whose bound is better than the best so far.
 type search struct {
-	l *loops
-	p *model.Problem
-	// perPJ is what a picojoule costs, in cycles.
-	perPJ float64
+	l    *loops
+	p    *model.Problem
+	goal goal
 	// perByte is the cycles of a byte over the interface.
 	perByte float64
 	// bytes are the operands' sizes, inputs as far as windows touch them; sums
@@ -69,9 +68,9 @@ const (
 )
 
 // Find implements Dataflow.
-func (l *loops) Find(p *model.Problem, m *model.Mapping) (Cost, *Misfit) {
-	const tieBreak, milli = 1e-12, 1000
-	s := search{l: l, p: p, perPJ: tieBreak, perByte: milli / float64(l.arch.Level[0].ReadRate), limit: math.Inf(1), tried: math.Inf(1)}
+func (l *loops) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit) {
+	const milli = 1000
+	s := search{l: l, p: p, goal: g, perByte: milli / float64(l.arch.Level[0].ReadRate), limit: math.Inf(1), tried: math.Inf(1)}
 	for o := range model.Operands {
 		s.bytes[o] = p.Elements(o, &p.Bound) * p.Bytes[o]
 		for s.holder[o] = 1; !l.arch.Level[s.holder[o]].Keeps[o]; {
@@ -135,7 +134,7 @@ func (s *search) eval(c *candidate) {
 	s.result.Eval(s.p, &s.l.arch, &s.m)
 	s.tried = min(s.tried, c.value)
 	cost := s.l.cost(s.p, &s.m, &s.result)
-	if v := s.value(float64(cost.Cycles), cost.EnergyPJ); !s.best.any || v < s.best.value {
+	if v := s.goal.of(&cost); !s.best.any || v < s.best.value {
 		s.best = found{s.m, cost, v, v - c.value, true}
 		s.limit = v
 	}

@@ -34,7 +34,10 @@ func systolicSpec() Spec {
 			onChipMemory("input_buffer", "weight_buffer", "output_buffer"),
 		},
 		ClockHz: 1e9,
-		Build:   buildSystolic,
+		// A word for each row and column of the edge: what a skewed array takes
+		// and gives in a cycle (source), of 8 bits, sums of 32.
+		NetworkBytes: 1,
+		Build:        buildSystolic,
 	}
 }
 
@@ -45,10 +48,14 @@ func buildSystolic(c *chip, v []int64) Machine {
 	c.units(a.Rows*a.Cols, registerBits)
 	m := c.machine(v[6], a.Rows*a.Cols)
 	f := marching{array: a, half: systolic.Buffers{Input: v[3] / 2, Weight: v[4] / 2, Output: v[5] / 2}, m: &m}
+	inputs, weights, sums := c.rate(a.Rows), c.rate(a.Cols), c.rate(a.Cols*4)
+	if a.Dataflow == systolic.InputStationary {
+		inputs, weights = weights, inputs
+	}
 	f.arch = c.hierarchy(offChip(&m),
-		buffer("input buffer", v[3], 1, &in, model.Inputs),
-		buffer("weight buffer", v[4], 1, &weight, model.Weights),
-		buffer("output buffer", v[5], a.Rows*a.Cols, &out, model.Outputs))
+		ported(buffer("input buffer", v[3], 1, &in, model.Inputs), inputs, c.acrossPJ()),
+		ported(buffer("weight buffer", v[4], 1, &weight, model.Weights), weights, c.acrossPJ()),
+		ported(buffer("output buffer", v[5], a.Rows*a.Cols, &out, model.Outputs), sums, c.acrossPJ()))
 	m.Arch, m.Flow = f.arch, &f
 	return m
 }

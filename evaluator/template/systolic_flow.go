@@ -75,8 +75,7 @@ func (f *marching) tilingOf(m *model.Mapping) systolic.Tiling {
 	return t
 }
 
-// cost returns the cost of a tiling. Operands reach their memories over ports as
-// wide as the array's edges, while the array reads the other half.
+// cost returns the cost of a tiling.
 func (f *marching) cost(p *model.Problem, groups int64, t *systolic.Tiling, r *systolic.Moved) Cost {
 	c := Cost{OffChip: r.OffChip() * groups}
 	c.Cycles = max(r.Cycles*groups, f.ports(p, r)*groups, f.m.ioCycles(c.OffChip)) + f.first(p, t, c.OffChip)
@@ -90,14 +89,16 @@ func (f *marching) first(p *model.Problem, t *systolic.Tiling, offChip int64) in
 	return f.m.ioCycles(min(t.Rows*t.Cols*p.Bytes[model.Weights], offChip))
 }
 
-// ports returns the time that the fills and drains of the memories take.
+// ports returns the time of the memories' ports: one that the array reads, one
+// that fills or drains the other half.
 func (f *marching) ports(p *model.Problem, r *systolic.Moved) int64 {
-	inputs, weights := f.array.Rows, f.array.Cols
-	if f.array.Dataflow == systolic.InputStationary {
-		inputs, weights = weights, inputs
+	const milli = 1000
+	at := func(level int, array, outside int64) int64 {
+		return model.CeilDiv(max(array, outside)*milli, f.arch.Level[level].ReadRate)
 	}
-	return max(model.CeilDiv(r.Input, inputs*p.Bytes[model.Inputs]), model.CeilDiv(r.Weight, weights*p.Bytes[model.Weights]),
-		model.CeilDiv(r.Output, f.array.Cols*p.PartialBytes))
+	// A port is a word wide, whatever its bits.
+	in, weight := p.Bytes[model.Inputs], p.Bytes[model.Weights]
+	return max(at(1, r.InputReads, r.Input/in), at(2, r.WeightReads, r.Weight/weight), at(3, r.OutputWrites*p.PartialBytes, r.Output))
 }
 
 // energy returns that of arithmetic, of transfers off chip, and of the memories

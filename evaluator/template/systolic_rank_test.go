@@ -47,7 +47,7 @@ func TestSystolicRanksLikeScaleSim(t *testing.T) {
 						Stride: [2]int64{1, 1}, Dilation: [2]int64{1, 1}, Bytes: [model.Operands]int64{1, 1, 1}, PartialBytes: 4,
 					}
 					var found model.Mapping
-					c, _ := m.Flow.Find(&p, &found)
+					c, _ := m.Flow.Find(&p, leastTime(), &found)
 					asIs, err := a.Streamed(l, buffer)
 					if err != nil {
 						t.Fatal(err)

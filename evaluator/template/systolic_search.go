@@ -10,11 +10,15 @@ import (
 // Find implements Dataflow: of a small set of tilings that a compiler would
 // choose from, on the whole array or on halves of it, the one of least value.
 // Parts of the array that idle are not filled and not drained.
-func (f *marching) Find(p *model.Problem, m *model.Mapping) (Cost, *Misfit) {
-	s := marchingSearch{f: f, p: p, goal: leastTime(), least: math.Inf(1)}
+func (f *marching) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit) {
+	s := marchingSearch{f: f, p: p, goal: g, least: math.Inf(1)}
 	s.o, s.groups = systolic.OperandsOf(p)
 	s.size = [3]int64{s.o.M, s.o.N, s.o.K}
 	s.rowsDim, s.colsDim, s.timeDim = f.array.Dataflow.Roles()
+	// The whole array first: most parts of it take more time by compute alone.
+	whole := arrayPart{down: model.CeilDiv(s.size[s.rowsDim], f.array.Rows), across: model.CeilDiv(s.size[s.colsDim], f.array.Cols)}
+	whole.floor = s.bound(whole.down, whole.across)
+	s.search(&whole)
 	var parts [maxParts]arrayPart
 	count := s.list(&parts)
 	for count > 0 {
@@ -28,7 +32,9 @@ func (f *marching) Find(p *model.Problem, m *model.Mapping) (Cost, *Misfit) {
 		if !(x.floor < s.least) {
 			break
 		}
-		s.search(&x)
+		if x.down != whole.down || x.across != whole.across {
+			s.search(&x)
+		}
 		count--
 		parts[at] = parts[count]
 	}
@@ -63,7 +69,7 @@ type marchingSearch struct {
 	least       float64
 }
 
-// list lists the parts of the array that differ.
+// list lists the parts of the array that differ and may win.
 func (s *marchingSearch) list(parts *[maxParts]arrayPart) (count int) {
 	last := int64(0)
 	for rows := s.f.array.Rows; rows > 0; rows /= 2 {
@@ -79,8 +85,10 @@ func (s *marchingSearch) list(parts *[maxParts]arrayPart) (count int) {
 				continue
 			}
 			before = across
-			parts[count] = arrayPart{down, across, s.bound(down, across)}
-			count++
+			if floor := s.bound(down, across); floor < s.least {
+				parts[count] = arrayPart{down, across, floor}
+				count++
+			}
 		}
 	}
 	return count
@@ -98,6 +106,9 @@ func (s *marchingSearch) on(down, across int64) {
 func (s *marchingSearch) bound(down, across int64) float64 {
 	s.on(down, across)
 	r := s.f.array.Dataflow.Untiled(&s.o, &s.t)
+	if compute := float64(r.Cycles * s.groups); compute >= s.least {
+		return compute
+	}
 	c := s.f.cost(s.p, s.groups, &s.t, &r)
 	return margin * s.goal.of(&c)
 }

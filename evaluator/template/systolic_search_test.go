@@ -26,7 +26,7 @@ func TestMarchingSearchAgainstAllTilings(t *testing.T) {
 		m := declared(&spec).machine(v)
 		f := m.Flow.(*marching)
 		var found model.Mapping
-		c, _ := f.Find(&p, &found)
+		c, _ := f.Find(&p, leastTime(), &found)
 		all := leastOfTilings(f, &p)
 		gaps = append(gaps, float64(c.Cycles)/float64(all.Cycles)-1)
 		if c.Cycles < all.Cycles {

@@ -200,7 +200,7 @@ func TestBounds(t *testing.T) {
 				m := declared(&s).machine(v)
 				p := list[rng.IntN(len(list))]
 				var found model.Mapping
-				c, misfit := m.Flow.Find(&p, &found)
+				c, misfit := m.Flow.Find(&p, leastTime(), &found)
 				if misfit != nil {
 					if misfit.Need <= misfit.Have {
 						t.Fatalf("%v on %v: needs %d of %d %s", v, p.Bound, misfit.Need, misfit.Have, misfit.Unit)
@@ -212,12 +212,12 @@ func TestBounds(t *testing.T) {
 				faster := append([]int64(nil), v...)
 				faster[len(v)-1] *= 2 // the last parameter is the bandwidth
 				fast := declared(&s).machine(faster)
-				if d, misfit := fast.Flow.Find(&p, &found); misfit != nil || d.Cycles > c.Cycles {
+				if d, misfit := fast.Flow.Find(&p, leastTime(), &found); misfit != nil || d.Cycles > c.Cycles {
 					t.Fatalf("%v on %v: %d cycles with twice the bandwidth, before %d", v, p.Bound, d.Cycles, c.Cycles)
 				}
 				batch := p
 				batch.Bound[model.N] *= 2
-				if d, misfit := m.Flow.Find(&batch, &found); misfit != nil || d.Cycles < c.Cycles {
+				if d, misfit := m.Flow.Find(&batch, leastTime(), &found); misfit != nil || d.Cycles < c.Cycles {
 					t.Fatalf("%v on %v: twice the batch takes %+v, once %+v", v, p.Bound, d, c)
 				}
 			}
@@ -271,7 +271,7 @@ func TestDocumentedExample(t *testing.T) {
 	mapped := 0
 	for _, p := range layers(t, "mobilenet_v2") {
 		var found model.Mapping
-		c, misfit := m.Flow.Find(&p, &found)
+		c, misfit := m.Flow.Find(&p, leastTime(), &found)
 		if misfit != nil {
 			continue
 		}
@@ -324,7 +324,7 @@ func TestMisfitNamesTheLevel(t *testing.T) {
 		v[x.param] = 1
 		m := declared(&x.spec).machine(v)
 		var found model.Mapping
-		_, misfit := m.Flow.Find(&p, &found)
+		_, misfit := m.Flow.Find(&p, leastTime(), &found)
 		if misfit == nil || misfit.Have != 1 || misfit.Need <= 1 || !strings.Contains(misfit.What, x.level) {
 			t.Errorf("%s with a %s of one byte: %+v", x.spec.Name, x.level, misfit)
 		}

@@ -71,7 +71,7 @@ func (s *search) fewer() {
 			for _, quarters := range [...]int64{5, 6, 8, 12, 16} {
 				parts := min(model.CeilDiv(rest[d]*quarters, 4), b[d])
 				w := way{spread: i, dim: d, most: model.CeilDiv(b[d], parts), steps: all / rest[d] * parts}
-				if parts == rest[d] || s.value(s.floor(&w)) >= s.limit {
+				if parts == rest[d] || s.goal.value(s.floor(&w)) >= s.limit {
 					break
 				}
 				less := s.l.spread(s.p, s.l.spreads[i], &w, &s.m)
@@ -84,7 +84,7 @@ func (s *search) fewer() {
 
 // search searches one way to spread the layer.
 func (s *search) search(w *way) {
-	if s.value(s.floor(w)) < s.limit && s.open(w) {
+	if s.goal.value(s.floor(w)) < s.limit && s.open(w) {
 		s.tiles()
 	}
 }

@@ -17,7 +17,7 @@ func eyerissAlexNet(t *table) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	chip := eyeriss.Silicon()
+	chip, worth := eyeriss.Silicon(), eyeriss.Published()
 	var rows []Row
 	var theirs, ours, peak float64
 	for i := range t.rows {
@@ -34,7 +34,7 @@ func eyerissAlexNet(t *table) ([]Row, error) {
 		if l.err != nil {
 			return nil, l.err
 		}
-		cost, ok := chip.Map(&p)
+		cost, ok := chip.Map(&p, &worth)
 		if !ok {
 			return nil, t.bad(i, fmt.Errorf("layer %s: no row-stationary mapping fits the chip", name))
 		}

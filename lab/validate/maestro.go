@@ -148,7 +148,7 @@ func (b *maestroBlock) add(l *line) error {
 	}
 	p := layer.problem()
 	var m model.Mapping
-	cost, misfit := b.machine.Flow.Find(&p, &m)
+	cost, misfit := b.machine.Fastest(&p, &m)
 	if misfit != nil {
 		return l.t.bad(l.n, fmt.Errorf("layer %s: %s", name, misfit.What))
 	}

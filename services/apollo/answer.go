@@ -198,7 +198,7 @@ func baselineOf(ctx context.Context, spec *events.Spec) baseline {
 	if !ok || len(t.Baseline) != len(t.Params) || spec.Evaluator.Name != t.Backend.Describe().Name {
 		return baseline{}
 	}
-	ev, err := catalog.Bind(spec.Template, t.Params, spec.Networks)
+	ev, err := catalog.Bind(spec, t.Params)
 	if err != nil {
 		return baseline{}
 	}

@@ -204,7 +204,7 @@ func searchBare(ctx context.Context, spec *events.Spec, flags pipelineFlags, see
 	if err != nil {
 		return 0, err
 	}
-	ev, err := catalog.Catalog.Bind(builtins(), spec.Template, sp.Params(), spec.Networks)
+	ev, err := catalog.Catalog.Bind(builtins(), spec, sp.Params())
 	if err != nil {
 		return 0, err
 	}

@@ -84,7 +84,7 @@ func prover(spec *events.Spec) (*certify.Problem, evaluator.Evaluator, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	ev, err := catalog.Bind(spec.Template, s.Params(), spec.Networks)
+	ev, err := catalog.Bind(spec, s.Params())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -28,6 +28,7 @@ func (a *app) designCommand() *cobra.Command {
 type designFlags struct {
 	template, preset string
 	networks, sets   []string
+	mapperGoal       string
 }
 
 // register registers the flags; withDesign leaves out those that name one design.
@@ -35,6 +36,8 @@ func (f *designFlags) register(c *cobra.Command, withDesign bool) {
 	flags := c.Flags()
 	flags.StringVar(&f.template, "template", defaultTemplate(), "`name` of the template")
 	flags.StringArrayVar(&f.networks, "workload", []string{"mobilenet_v2"}, "`network` to run, as often as wanted: name, name=weight or, with sizes, name:past=4096,batch=8")
+	flags.StringVar(&f.mapperGoal, "mapper-goal", string(evaluator.MapLatency), "`what` the mapper of a layer minimises, as a study's objectives do: "+goalsText())
+	_ = c.RegisterFlagCompletionFunc("mapper-goal", cobra.FixedCompletions(goalNames(), cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("workload", completeNetworks)
 	_ = c.RegisterFlagCompletionFunc("template", completeTemplates)
 	if !withDesign {
@@ -66,6 +69,15 @@ func presetsText() string {
 	return text.String()
 }
 
+func goalNames() (names []cobra.Completion) {
+	for _, g := range evaluator.MapperGoals() {
+		names = append(names, string(g))
+	}
+	return names
+}
+
+func goalsText() string { return strings.Join(goalNames(), ", ") }
+
 // subject is what a design command looks at.
 type subject struct {
 	template *frame.Spec
@@ -76,6 +88,9 @@ type subject struct {
 func (f *designFlags) read() (s subject, err error) {
 	if s.template, err = findTemplate(f.template); err != nil {
 		return s, err
+	}
+	if s.template.MapperGoal = evaluator.MapperGoal(f.mapperGoal); !slices.Contains(evaluator.MapperGoals(), s.template.MapperGoal) {
+		return s, fmt.Errorf("--mapper-goal is %q, want %s", f.mapperGoal, goalsText())
 	}
 	if s.networks, err = weighted(f.networks); err != nil {
 		return s, err

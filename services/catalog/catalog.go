@@ -45,20 +45,20 @@ func (c Catalog) Template(name string) (evaluator.Template, bool) {
 	return evaluator.Template{}, false
 }
 
-// Bind makes the evaluator of a template for parameters and networks. The
-// error says what this build lacks: the template, a network, or a network's
-// layers being other ones than the study means.
-func (c Catalog) Bind(template string, params []space.Param, networks []events.Network) (evaluator.Evaluator, error) {
-	t, ok := c.Template(template)
+// Bind makes the evaluator of a study's template for parameters. The error says
+// what this build lacks: the template, a network, or a network's layers being
+// other ones than the study means.
+func (c Catalog) Bind(spec *events.Spec, params []space.Param) (evaluator.Evaluator, error) {
+	t, ok := c.Template(spec.Template)
 	if !ok {
-		return nil, fmt.Errorf("template %q is not part of this build", template)
+		return nil, fmt.Errorf("template %q is not part of this build", spec.Template)
 	}
-	return c.BindTo(t.Backend, params, networks, nil)
+	return c.BindTo(t.Backend, params, spec.Networks, evaluator.MapperGoal(spec.MapperGoal()), nil)
 }
 
 // BindTo is Bind with a given backend, for the metrics that a study wants.
-func (c Catalog) BindTo(b evaluator.Backend, params []space.Param, networks []events.Network, metrics []events.Metric) (evaluator.Evaluator, error) {
-	task := evaluator.Task{Params: params}
+func (c Catalog) BindTo(b evaluator.Backend, params []space.Param, networks []events.Network, goal evaluator.MapperGoal, metrics []events.Metric) (evaluator.Evaluator, error) {
+	task := evaluator.Task{Params: params, MapperGoal: goal}
 	for _, m := range metrics {
 		task.Metrics = append(task.Metrics, evaluator.Metric{Name: m.Name, Unit: m.Unit})
 	}

@@ -26,7 +26,7 @@ func targetOf(c catalog.Catalog, spec *events.Spec) (transfer.Target, evaluator.
 	}
 	var checker evaluator.Checker
 	if spec.Template != "" {
-		e, err := c.Bind(spec.Template, sp.Params(), spec.Networks)
+		e, err := c.Bind(spec, sp.Params())
 		if err != nil {
 			return t, nil, err
 		}

@@ -223,7 +223,7 @@ func (m *Machine) Work(k int) *events.BatchRequested {
 	e, b := m.spec.Evaluator, m.batches[k]
 	w := &events.BatchRequested{
 		Study: m.spec.Study, Run: m.cfg.Run, Batch: k, Evaluator: e.Name, Identity: m.identity,
-		Template: m.spec.Template, Networks: m.spec.Networks, Metrics: m.spec.Metrics,
+		Template: m.spec.Template, Networks: m.spec.Networks, MapperGoal: m.spec.MapperGoal(), Metrics: m.spec.Metrics,
 		TimeoutSeconds: e.TimeoutSeconds, Attempts: e.Attempts,
 		Trials: b.sent(), Designs: make([]events.Design, 0, len(b.designs)),
 	}

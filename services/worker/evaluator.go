@@ -77,7 +77,7 @@ type binding struct {
 // fits reports whether a work item asks the same as the one that the binding
 // was made for. A run that was removed and asked for again has its old name.
 func (b binding) fits(work *events.BatchRequested) bool {
-	return b.to.Template == work.Template && slices.Equal(b.to.Parameters, work.Parameters) &&
+	return b.to.Template == work.Template && b.to.MapperGoal == work.MapperGoal && slices.Equal(b.to.Parameters, work.Parameters) &&
 		slices.EqualFunc(b.to.Networks, work.Networks, sameNetwork) && slices.Equal(b.to.Metrics, work.Metrics)
 }
 
@@ -268,7 +268,7 @@ func (e *Evaluator) bind(work *events.BatchRequested) (evaluator.Evaluator, eval
 	for i, c := range work.Parameters {
 		params[i] = space.Param{Name: c.Name, Unit: c.Unit}
 	}
-	ev, err := e.Catalog.BindTo(backend, params, work.Networks, work.Metrics)
+	ev, err := e.Catalog.BindTo(backend, params, work.Networks, evaluator.MapperGoal(work.MapperGoal), work.Metrics)
 	if err != nil {
 		return nil, evaluator.Description{}, err
 	}
@@ -276,7 +276,9 @@ func (e *Evaluator) bind(work *events.BatchRequested) (evaluator.Evaluator, eval
 	if len(e.bound) >= maxBound {
 		clear(e.bound)
 	}
-	to := &events.BatchRequested{Template: work.Template, Parameters: work.Parameters, Networks: work.Networks, Metrics: work.Metrics}
+	to := &events.BatchRequested{
+		Template: work.Template, Parameters: work.Parameters, Networks: work.Networks, MapperGoal: work.MapperGoal, Metrics: work.Metrics,
+	}
 	e.bound[key] = binding{to, ev}
 	return ev, backend.Describe(), nil
 }
