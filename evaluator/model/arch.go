@@ -34,6 +34,9 @@ type Level struct {
 	// DoubleBuffered levels are filled while they are read, in half of their
 	// capacity each. Other levels stop their readers while they are filled.
 	DoubleBuffered bool
+	// Forwards says that outputs leave the level as soon as they are complete, not
+	// with the tile.
+	Forwards bool
 	// Fanout is the number of instances of the next level under one instance,
 	// or of multiply-accumulate units under one innermost instance; at least 1.
 	Fanout int64

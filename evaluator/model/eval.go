@@ -163,10 +163,13 @@ func (m *Mapping) Ramp(p *Problem, a *Arch) (fill, drain [MaxLevels]int64) {
 					extent[d] = min(time[i][d]*room[above][d], p.Bound[d])
 				}
 				n := p.Elements(o, &extent) * p.Bytes[o]
-				if o == Outputs {
-					drain[above] += n
-				} else {
+				switch {
+				case o != Outputs:
 					fill[above] += n
+				case a.Level[i].Forwards:
+					drain[above] += m.backlog(a, i, n, a.Level[above].WriteRate)
+				default:
+					drain[above] += n
 				}
 			}
 			above = i
@@ -176,6 +179,24 @@ func (m *Mapping) Ramp(p *Problem, a *Arch) (fill, drain [MaxLevels]int64) {
 		fill[i], drain[i] = cycles(fill[i], a.Level[i].ReadRate), cycles(drain[i], a.Level[i].WriteRate)
 	}
 	return fill, drain
+}
+
+// backlog returns how many of n bytes of outputs are left at a level when the last
+// one is complete: they complete evenly over the loops inside the innermost one
+// that sums, and leave at the given rate.
+func (m *Mapping) backlog(a *Arch, level int, n, rate int64) int64 {
+	steps := int64(1)
+	for i := a.Levels - 1; i >= level; i-- {
+		l := &m.Loops[i]
+		for at := len(l.Order) - 1; at >= 0; at-- {
+			d := l.Order[at]
+			if l.Temporal[d] > 1 && !relevant[Outputs][d] {
+				return max(n-steps*rate/milli, n/steps)
+			}
+			steps *= l.Temporal[d]
+		}
+	}
+	return max(n-steps*rate/milli, n/steps)
 }
 
 // milli is the number of cycles that rates are given for.

@@ -247,3 +247,31 @@ func TestIrrelevant(t *testing.T) {
 		}
 	}
 }
+
+// Outputs that leave as they complete are on their way when the last one is:
+// 64 of them complete in 64 cycles, of which 32 bytes have left at half a byte
+// a cycle; a tile that leaves as a whole takes 128 cycles.
+func TestRampOfOutputs(t *testing.T) {
+	t.Parallel()
+	p := Problem{Bound: [Dims]int64{1, 1, 1, 4, 8, 8, 1, 1}, Stride: [2]int64{1, 1}, Dilation: [2]int64{1, 1}, Bytes: [Operands]int64{1, 1, 1}, PartialBytes: 4}
+	a := Arch{Levels: 2}
+	a.Level[0] = Level{Name: "memory", Keeps: [Operands]bool{true, true, true}, Fanout: 1, ReadRate: 1000, WriteRate: 500}
+	a.Level[1] = Level{Name: "sums", Keeps: [Operands]bool{Outputs: true}, Fanout: 1}
+	var m Mapping
+	for i := range m.Loops {
+		m.Loops[i] = Ones()
+	}
+	m.Loops[1].Temporal = p.Bound
+	m.Loops[1].Order = [Dims]Dim{G, N, K, C, R, S, P, Q}
+	for _, forwards := range []bool{false, true} {
+		a.Level[1].Forwards = forwards
+		_, drain := m.Ramp(&p, &a)
+		want := int64(128)
+		if forwards {
+			want = 64
+		}
+		if drain[0] != want {
+			t.Errorf("forwards %t: the last outputs take %d cycles, want %d", forwards, drain[0], want)
+		}
+	}
+}

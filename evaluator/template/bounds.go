@@ -42,7 +42,7 @@ func (s *search) hold(level int, extent *[model.Dims]int64) (others, sums int64)
 // hopeless reports whether so many tiles over channels, or more, cost too much
 // whatever the rest.
 func (s *search) hopeless(ng, nc, nk int64) bool {
-	return s.bounded(s.traffic(nc, nk, 1, 1), float64(s.l.fixed*ng*nc*nk)) >= s.limit
+	return s.bounded(s.traffic(nc, nk, 1, 1), float64(s.at.fixed*ng*nc*nk)) >= s.limit
 }
 
 // traffic returns the least bytes over the interface of any order of so many
@@ -100,7 +100,7 @@ func (s *search) branch(ng, nc, nk int64) (b branch, ok bool) {
 		return b, false
 	}
 	b.least = max(room/left, 1)
-	b.fixed, b.weights = float64(s.l.fixed*tiles), s.io(s.first(model.Weights, ng, weights))
+	b.fixed, b.weights = float64(s.at.fixed*tiles), s.io(s.first(model.Weights, ng, weights))
 	b.others = s.io(s.first(model.Inputs, ng, inputs) + s.first(model.Outputs, ng, outputs))
 	return b, true
 }
@@ -108,6 +108,9 @@ func (s *search) branch(ng, nc, nk int64) (b branch, ok bool) {
 // first returns a bound of the bytes of an operand that its holder gets first, of
 // those in a tile of the buffer of one in ng parts of the groups.
 func (s *search) first(o model.Operand, ng, bytes int64) int64 {
+	if o == model.Outputs && s.l.arch.Level[s.holder[o]].Forwards {
+		return 0
+	}
 	return min(bytes*ng/max(s.at.apart[o], ng), s.at.most[o])
 }
 
@@ -129,7 +132,12 @@ func (b *branch) best() float64 {
 // bounded returns a bound of the value for bytes over the interface and a time
 // that nothing hides.
 func (s *search) bounded(bytes int64, ramp float64) float64 {
-	return s.goal.value(max(s.at.cycles, s.io(bytes))+s.at.ramp+ramp, s.at.pj+s.l.arch.Level[0].ReadPJ*float64(bytes))
+	return s.bound(s.at.cycles, bytes, ramp)
+}
+
+// bound is bounded with another time on chip.
+func (s *search) bound(cycles float64, bytes int64, ramp float64) float64 {
+	return s.goal.value(max(cycles, s.io(bytes))+s.at.ramp+ramp, s.at.pj+s.l.arch.Level[0].ReadPJ*float64(bytes))
 }
 
 // outside returns the bytes that cross the interface under the mapping that is
@@ -145,13 +153,13 @@ func (s *search) outside(o *tileOrder, extent *[model.Dims]int64) int64 {
 	}
 	b := &s.p.Bound
 	in := b[model.G] * b[model.N] * b[model.C] * s.rows(0, model.P, model.R, extent, inner) * s.rows(1, model.Q, model.S, extent, inner)
-	return s.visits(model.Weights, o)*s.bytes[model.Weights] + s.visits(model.Inputs, o)*in*s.p.Bytes[model.Inputs] +
-		s.bytes[model.Outputs] + 2*(s.visits(model.Outputs, o)-1)*s.sums
+	return s.visits(model.Weights, o, s.holder[model.Weights])*s.bytes[model.Weights] + s.visits(model.Inputs, o, s.holder[model.Inputs])*in*s.p.Bytes[model.Inputs] +
+		s.bytes[model.Outputs] + 2*(s.visits(model.Outputs, o, s.holder[model.Outputs])-1)*s.sums
 }
 
-// visits returns how often an operand comes: again for every step of a loop
-// without it that stands outside one with it.
-func (s *search) visits(o model.Operand, order *tileOrder) int64 {
+// visits returns how often an operand comes to a level: again for every step of a
+// loop without it that stands outside one with it.
+func (s *search) visits(o model.Operand, order *tileOrder, until int) int64 {
 	n := &s.m.Loops[0].Temporal
 	nk, nc, px := n[model.K], n[model.C], n[model.P]*n[model.Q]
 	// The steps of loops without the operand that wait for one with it.
@@ -178,7 +186,7 @@ func (s *search) visits(o model.Operand, order *tileOrder) int64 {
 			pending = nc
 		}
 	}
-	for level := 1; level < s.holder[o]; level++ {
+	for level := 1; level < until; level++ {
 		loops := &s.m.Loops[level].Temporal
 		for _, d := range s.l.order {
 			if loops[d] == 1 {
@@ -192,6 +200,19 @@ func (s *search) visits(o model.Operand, order *tileOrder) int64 {
 		}
 	}
 	return visits
+}
+
+// port returns the time of the buffer's port: weights and inputs that it keeps
+// come to the next level again.
+func (s *search) port(o *tileOrder) float64 {
+	bytes := s.at.read
+	for _, operand := range [...]model.Operand{model.Weights, model.Inputs} {
+		if next := s.next[operand]; next > 0 {
+			bytes += (s.visits(operand, o, next) - 1) * s.bytes[operand]
+		}
+	}
+	const milli = 1000
+	return float64(bytes) * milli / float64(s.l.arch.Level[1].ReadRate)
 }
 
 // rows returns the input positions along an axis that tiles cover: windows of

@@ -12,7 +12,7 @@ import (
 func TestDistanceFromBound(t *testing.T) {
 	t.Parallel()
 	list := distinct(layers(t, "mobilenet_v2", "resnet50_v1", "unet", "bert_base"))
-	for _, s := range arrays() {
+	for _, s := range Specs() {
 		m := declared(&s).machine(baselineOf(&s))
 		var dense, grouped []float64
 		for i := range list {
@@ -47,7 +47,7 @@ func TestDistanceFromBound(t *testing.T) {
 // A layer is mapped without an allocation.
 func TestFindAllocatesNothing(t *testing.T) {
 	list := distinct(layers(t, "mobilenet_v2"))
-	for _, s := range arrays() {
+	for _, s := range Specs() {
 		m := declared(&s).machine(baselineOf(&s))
 		var found model.Mapping
 		i := 0

@@ -11,9 +11,51 @@ type Spread struct {
 	Level int
 	Limit int64
 	Dims  []model.Dim
+	// HalfCycles is what filling and draining the array takes for each instance
+	// that is used, in halves of a cycle; idle ones take nothing.
+	HalfCycles int64
 }
 
-func axis(level int, limit int64, dims ...model.Dim) Spread { return Spread{level, limit, dims} }
+func axis(level int, limit int64, dims ...model.Dim) Spread {
+	return Spread{Level: level, Limit: limit, Dims: dims}
+}
+
+// deep returns the axis with half cycles of fill and drain for each instance.
+func (s Spread) deep(halfCycles int64) Spread {
+	s.HalfCycles = halfCycles
+	return s
+}
+
+// fixed returns the array's fill and drain per tile for loops that an
+// alternative of the wires spreads, in cycles, and on how many instances.
+func fixed(list []Spread, m *model.Mapping) (cycles, used int64) {
+	half, used := int64(0), int64(1)
+	for i := range list {
+		n := int64(1)
+		for _, d := range list[i].Dims {
+			n *= m.Loops[list[i].Level].Spatial[d]
+		}
+		half += n * list[i].HalfCycles
+		used *= n
+	}
+	return model.CeilDiv(half, 2), used
+}
+
+// fixed returns it for a mapping: on the alternative with the least of those that
+// spread its loops.
+func (l *loops) fixed(m *model.Mapping) int64 {
+	all := int64(1)
+	for i := range l.arch.Levels {
+		all *= steps(&m.Loops[i].Spatial)
+	}
+	least := int64(math.MaxInt64)
+	for _, list := range l.spreads {
+		if cycles, used := fixed(list, m); used == all {
+			least = min(least, cycles)
+		}
+	}
+	return least
+}
 
 // loops searches mappings of a hierarchy whose first level is off-chip memory
 // and whose second is the buffer that holds tiles.
@@ -28,10 +70,8 @@ type loops struct {
 	// innerDims are; 0 means that all loops over a tile are the buffer's.
 	inner     int
 	innerDims []model.Dim
-	// param is the parameter that sizes the buffer, for messages; fixed is the
-	// array's fill and drain per tile, in cycles.
+	// param is the parameter that sizes the buffer, for messages.
 	param string
-	fixed int64
 }
 
 var _ Dataflow = (*loops)(nil)
@@ -84,8 +124,13 @@ func (l *loops) spread(p *model.Problem, list []Spread, w *way, m *model.Mapping
 		m.Loops[i] = model.Ones()
 	}
 	rest, room := p.Bound, p.Bound
-	if w.dim < model.Dims {
-		room[w.dim] = w.most
+	for _, x := range [...]struct {
+		d    model.Dim
+		most int64
+	}{{model.K, w.k}, {model.C, w.c}, {model.G, w.g}} {
+		if x.most > 0 {
+			room[x.d] = x.most
+		}
 	}
 	for i := range list {
 		s := &list[i]
@@ -104,7 +149,7 @@ func (l *loops) spread(p *model.Problem, list []Spread, w *way, m *model.Mapping
 // cost returns the cost of an evaluated mapping: the core's, and the array's
 // fill and drain for every tile.
 func (l *loops) cost(p *model.Problem, m *model.Mapping, r *model.Result) Cost {
-	c := Cost{Cycles: r.Cycles + l.fixed*steps(&m.Loops[0].Temporal)}
+	c := Cost{Cycles: r.Cycles + l.fixed(m)*steps(&m.Loops[0].Temporal)}
 	read, write := r.Traffic(p, 0)
 	c.OffChip = read + write
 	c.EnergyPJ = r.ComputePJ

@@ -42,16 +42,23 @@ func buildNVDLA(c *chip, v []int64) Machine {
 	c.units(units, registerBits)
 	m := c.machine(v[4], units)
 	l := loops{
-		spreads: [][]Spread{{axis(2, v[0], model.C, model.R, model.S), axis(2, v[1], model.K)}, {axis(2, v[0], model.C, model.R, model.S), axis(2, v[1], model.G)}},
+		spreads: [][]Spread{
+			{axis(2, v[0], model.C).deep(1), axis(2, v[1], model.K).deep(2)},
+			{axis(2, v[0], model.C).deep(1), axis(2, v[1], model.G).deep(2)},
+			// Window positions take input lanes that channels leave idle.
+			{axis(2, v[0], model.C, model.R, model.S).deep(1), axis(2, v[1], model.K).deep(2)},
+			{axis(2, v[0], model.C, model.R, model.S).deep(1), axis(2, v[1], model.G).deep(2)},
+		},
 		// A stripe of pixels under one block of weights.
 		order: [model.Dims]model.Dim{model.G, model.N, model.K, model.C, model.R, model.S, model.P, model.Q},
 		inner: 2, innerDims: []model.Dim{model.K, model.C, model.R, model.S, model.P, model.Q},
-		param: "conv_buffer or accumulator", fixed: v[0]/2 + v[1],
+		param: "conv_buffer or accumulator",
 	}
 	l.arch = c.hierarchy(offChip(&m),
 		ported(buffer("convolution buffer", v[2], 1, &conv, model.Weights, model.Inputs), c.rate(v[0]), c.acrossPJ()),
 		buffer("accumulator", v[3], units, &acc, model.Outputs),
 		c.registers("weight registers", 1, model.Weights))
+	l.arch.Level[2].Forwards = true
 	m.Arch, m.Flow = l.arch, &l
 	return m
 }

@@ -151,7 +151,7 @@ func (l *loops) draw(p *model.Problem, rng *rand.Rand) (float64, bool) {
 			list[i].Limit = 1 + rng.Int64N(list[i].Limit)
 		}
 	}
-	rest := l.spread(p, list, &way{dim: model.Dims}, &m)
+	rest := l.spread(p, list, &way{}, &m)
 	last := max(l.inner, 1)
 	for d := range model.Dims {
 		left := rest[d]

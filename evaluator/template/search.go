@@ -21,8 +21,12 @@ type search struct {
 	sums  int64
 	// room is what a tile may have of the buffer.
 	room int64
-	// holder is, of each operand, the outermost level on chip that keeps it.
-	holder [model.Operands]int
+	// holder is, of each operand, the outermost level on chip that keeps it,
+	// next the one inside it where the buffer is that level, else 0.
+	holder, next [model.Operands]int
+	// ported says that the buffer's port has a rate and passes an operand on that
+	// comes again.
+	ported bool
 	// at is the way to spread that is being searched.
 	at   ways
 	best found
@@ -61,7 +65,7 @@ const (
 	// maxWays is the largest number of ways that wires can have.
 	maxWays = 8
 	// waiting is how many candidates wait to be evaluated.
-	waiting = 12
+	waiting = 24
 	// soon is the share of the least bound that was evaluated at which another
 	// candidate is evaluated at once: then what is worse can be left out.
 	soon = 0.98
@@ -78,6 +82,15 @@ func (l *loops) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit)
 		}
 	}
 	s.bytes[model.Inputs] = min(s.bytes[model.Inputs], touched(p)*p.Bytes[model.Inputs])
+	for o := range model.Operands {
+		if i := s.holder[o] + 1; s.holder[o] == 1 && o != model.Outputs {
+			for ; i < l.arch.Levels && !l.arch.Level[i].Keeps[o]; i++ {
+			}
+			if i < l.arch.Levels && l.arch.Level[1].ReadRate > 0 {
+				s.next[o], s.ported = i, true
+			}
+		}
+	}
 	s.room = l.room(1)
 	s.sums = p.Elements(model.Outputs, &p.Bound) * p.PartialBytes
 	s.full()

@@ -42,11 +42,11 @@ func buildShiDianNao(c *chip, v []int64) Machine {
 	c.units(units, registerBits)
 	m := c.machine(v[4], units)
 	l := loops{
-		spreads: [][]Spread{{axis(2, v[0], model.P), axis(2, v[1], model.Q)}},
+		spreads: [][]Spread{{axis(2, v[0], model.P).deep(2), axis(2, v[1], model.Q).deep(2)}},
 		// An element sums one output before it turns to the next.
 		order: [model.Dims]model.Dim{model.G, model.N, model.K, model.P, model.Q, model.C, model.R, model.S},
 		inner: 2, innerDims: []model.Dim{model.K, model.C, model.P, model.Q, model.R, model.S},
-		param: "neuron_buffer or synapse_buffer", fixed: v[0] + v[1],
+		param: "neuron_buffer or synapse_buffer",
 	}
 	l.arch = c.hierarchy(offChip(&m),
 		ported(buffer("neuron buffer", v[2], 1, &neurons, model.Inputs, model.Outputs), c.rate(units), c.acrossPJ()),

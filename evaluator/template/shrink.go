@@ -92,7 +92,7 @@ func (s *search) holds(level int, d model.Dim) bool {
 func (s *search) misfit() *Misfit {
 	var nearest *Misfit
 	for i := range s.l.spreads {
-		w := way{spread: i, dim: model.Dims}
+		w := way{spread: i}
 		s.open(&w)
 		if f := s.miss(); nearest == nil || f.Need < nearest.Need {
 			nearest = f

@@ -51,21 +51,21 @@ func buildSimba(c *chip, v []int64) Machine {
 	m := c.machine(v[7], units)
 	hop := c.Node.HopPJPerByte * float64(x+y) / 2
 	const mesh, element = 1, 4
-	inside := func(first, second Spread) []Spread {
-		return []Spread{axis(element, vector, model.C), axis(element, lanes, model.K), first, second}
+	inside := func(mesh ...Spread) []Spread {
+		return append([]Spread{axis(element, vector, model.C), axis(element, lanes, model.K)}, mesh...)
 	}
 	l := loops{
 		spreads: [][]Spread{
-			inside(axis(mesh, x, model.K), axis(mesh, y, model.C)),
-			inside(axis(mesh, x, model.K), axis(mesh, y, model.P)),
-			inside(axis(mesh, x, model.Q), axis(mesh, y, model.P)),
-			inside(axis(mesh, x*y, model.K), axis(mesh, 1, model.P)),
-			{axis(element, lanes, model.G), axis(mesh, x, model.Q), axis(mesh, y, model.P)},
+			inside(axis(mesh, x, model.K).deep(4), axis(mesh, y, model.C).deep(4)),
+			inside(axis(mesh, x, model.K).deep(4), axis(mesh, y, model.P).deep(4)),
+			inside(axis(mesh, x, model.Q).deep(4), axis(mesh, y, model.P).deep(4)),
+			inside(axis(mesh, x*y, model.K).deep(2)),
+			{axis(element, lanes, model.G), axis(mesh, x, model.Q).deep(4), axis(mesh, y, model.P).deep(4)},
 		},
 		// Weights stay in an element while its pixels pass.
 		order: [model.Dims]model.Dim{model.G, model.N, model.K, model.P, model.Q, model.C, model.R, model.S},
 		inner: 3, innerDims: []model.Dim{model.K, model.C, model.P, model.Q, model.R, model.S},
-		param: "global_buffer, weight_buffer or input_buffer", fixed: 2 * (x + y),
+		param: "global_buffer, weight_buffer or input_buffer",
 	}
 	global.ReadPJPerByte += hop
 	global.WritePJPerByte += hop

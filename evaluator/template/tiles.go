@@ -55,12 +55,11 @@ func more(parts, n int64) int64 {
 // channels, and for each over those of images, rows and columns.
 func (s *search) tiles() {
 	x := &s.at
-	// With channels on fewer units, one step of them is in each tile.
 	firstK, firstC := int64(1), int64(1)
-	switch x.dim {
-	case model.K:
+	if x.single && x.k > 0 {
 		firstK = x.rest[model.K]
-	case model.C:
+	}
+	if x.single && x.c > 0 {
 		firstC = x.rest[model.C]
 	}
 	for ng := int64(1); ng <= x.rest[model.G]; ng = more(ng, x.rest[model.G]) {
@@ -175,7 +174,7 @@ func (s *search) consider(t *tile, px *pixels) {
 	for o := range model.Operands {
 		first += s.first(o, t.n[model.G]*t.n[model.N], s.p.Elements(o, &t.extent)*s.p.Bytes[o])
 	}
-	ramp := s.io(first) + float64(s.l.fixed*steps(&t.n))
+	ramp := s.io(first) + float64(s.at.fixed*steps(&t.n))
 	if s.bounded(s.traffic(t.n[model.C], t.n[model.K], t.n[model.N], t.n[model.P]*t.n[model.Q]), ramp) >= s.limit {
 		return
 	}
@@ -202,9 +201,13 @@ func (s *search) orders(c *candidate, t *tile) {
 		ramp += float64(fill[i] + drain[i])
 	}
 	n := &s.m.Loops[0].Temporal
-	ramp += float64(s.l.fixed * steps(n))
+	ramp += float64(s.at.fixed * steps(n))
 	for _, i := range distinctOrders(n[model.K] > 1, n[model.C] > 1, n[model.P]*n[model.Q] > 1) {
-		v := s.bounded(s.outside(&tileOrders[i], &t.extent), ramp)
+		cycles := s.at.cycles
+		if s.ported {
+			cycles = max(cycles, s.port(&tileOrders[i]))
+		}
+		v := s.bound(cycles, s.outside(&tileOrders[i], &t.extent), ramp)
 		if v >= s.limit {
 			continue
 		}

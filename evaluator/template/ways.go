@@ -8,13 +8,15 @@ import (
 	"apollo/evaluator/model"
 )
 
-// way is one way to spread a layer: an alternative of the wires, with one
-// dimension on at most so many instances in all; Dims with all on as many as
-// there are.
+// way is one way to spread a layer: an alternative of the wires, with output
+// channels, input channels and groups on at most so many instances in all, 0 for
+// as many as there are.
 type way struct {
-	spread int
-	dim    model.Dim
-	most   int64
+	spread  int
+	k, c, g int64
+	// single says that a tile has one step of the limited channels: with fewer
+	// units, that leaves tiles as small as they can be.
+	single bool
 	steps  int64
 }
 
@@ -29,6 +31,10 @@ type ways struct {
 	// cycles and pj are a time on chip and an energy without the interface that
 	// no numbers of tiles beat.
 	cycles, pj float64
+	// read is the bytes that the buffer gives at least.
+	read int64
+	// fixed is the array's fill and drain per tile, in cycles.
+	fixed int64
 	// ramp is a bound of what the first tile's way in and the last one's way out
 	// take on chip; most is how much of an operand the holder's instances hold
 	// together.
@@ -48,10 +54,11 @@ func (s *search) full() {
 	var list [maxWays]way
 	ways := list[:0]
 	for i := range s.l.spreads {
-		w := way{spread: i, dim: model.Dims}
+		w := way{spread: i}
 		rest := s.l.spread(s.p, s.l.spreads[i], &w, &s.m)
-		w.steps = steps(&rest)
-		ways = append(ways, w)
+		if w.steps = steps(&rest); !slices.ContainsFunc(ways, func(x way) bool { return x.steps == w.steps && s.same(&x) }) {
+			ways = append(ways, w)
+		}
 	}
 	slices.SortStableFunc(ways, func(a, b way) int { return cmp.Compare(a.steps, b.steps) })
 	for i := range ways {
@@ -59,27 +66,56 @@ func (s *search) full() {
 	}
 }
 
-// fewer searches channels on fewer units, down to a quarter: where the interface
+// same reports whether a way spreads the layer as the mapping that is tried.
+func (s *search) same(w *way) bool {
+	s.l.spread(s.p, s.l.spreads[w.spread], w, &s.at.spread)
+	for i := range s.l.arch.Levels {
+		if s.m.Loops[i].Spatial != s.at.spread.Loops[i].Spatial {
+			return false
+		}
+	}
+	return true
+}
+
+// fewer searches channels on fewer units, down to an eighth: where the interface
 // is the limit, tiles are smaller, fit better, and the first one is there
 // earlier.
 func (s *search) fewer() {
 	b := &s.p.Bound
 	for i := range s.l.spreads {
-		rest := s.l.spread(s.p, s.l.spreads[i], &way{dim: model.Dims}, &s.m)
+		rest := s.l.spread(s.p, s.l.spreads[i], &way{}, &s.m)
 		all := steps(&rest)
-		for _, d := range [...]model.Dim{model.K, model.C, model.G} {
-			for _, quarters := range [...]int64{5, 6, 8, 12, 16} {
-				parts := min(model.CeilDiv(rest[d]*quarters, 4), b[d])
-				w := way{spread: i, dim: d, most: model.CeilDiv(b[d], parts), steps: all / rest[d] * parts}
-				if parts == rest[d] || s.goal.value(s.floor(&w)) >= s.limit {
-					break
-				}
-				less := s.l.spread(s.p, s.l.spreads[i], &w, &s.m)
-				w.steps = steps(&less)
-				s.search(&w)
+		// on returns on how many instances so many quarters of the steps leave a
+		// dimension, and the steps.
+		on := func(d model.Dim, quarters int64) (instances, n int64) {
+			n = min(model.CeilDiv(rest[d]*quarters, 4), b[d])
+			return model.CeilDiv(b[d], n), n
+		}
+		half, twice := on(model.C, 8)
+		for _, quarters := range [...]int64{5, 6, 8, 12, 16, 24, 32} {
+			k, nk := on(model.K, quarters)
+			c, nc := on(model.C, quarters)
+			g, ng := on(model.G, quarters)
+			s.less(&way{spread: i, k: k, single: true, steps: all / rest[model.K] * nk}, nk > rest[model.K])
+			s.less(&way{spread: i, c: c, single: true, steps: all / rest[model.C] * nc}, nc > rest[model.C])
+			s.less(&way{spread: i, g: g, steps: all / rest[model.G] * ng}, ng > rest[model.G])
+			if quarters == 6 || quarters == 8 {
+				s.less(&way{spread: i, k: k, steps: all / rest[model.K] * nk}, nk > rest[model.K])
+				s.less(&way{spread: i, c: c, steps: all / rest[model.C] * nc}, nc > rest[model.C])
+				s.less(&way{spread: i, k: k, c: half, steps: all / rest[model.K] * nk / rest[model.C] * twice}, nk > rest[model.K] && twice > rest[model.C])
 			}
 		}
 	}
+}
+
+// less searches a way with fewer units, if they are fewer and it leaves hope.
+func (s *search) less(w *way, fewer bool) {
+	if !fewer || s.goal.value(s.floor(w)) >= s.limit {
+		return
+	}
+	rest := s.l.spread(s.p, s.l.spreads[w.spread], w, &s.m)
+	w.steps = steps(&rest)
+	s.search(w)
 }
 
 // search searches one way to spread the layer.
@@ -92,7 +128,7 @@ func (s *search) search(w *way) {
 // floor returns a time and an energy that no mapping with a way beats.
 func (s *search) floor(w *way) (cycles, pj float64) {
 	bytes := s.compulsory()
-	return max(float64(w.steps), s.io(bytes)) + float64(s.l.fixed), float64(s.p.MACs())*s.l.arch.MACPJ + float64(bytes)*s.l.arch.Level[0].ReadPJ
+	return max(float64(w.steps), s.io(bytes)), float64(s.p.MACs())*s.l.arch.MACPJ + float64(bytes)*s.l.arch.Level[0].ReadPJ
 }
 
 func (s *search) compulsory() int64 {
@@ -105,6 +141,7 @@ func (s *search) ready(w *way) {
 	x.way = *w
 	x.rest = l.spread(s.p, l.spreads[w.spread], w, &x.spread)
 	x.inside[l.arch.Levels] = [model.Dims]int64{1, 1, 1, 1, 1, 1, 1, 1}
+	x.fixed = l.fixed(&x.spread)
 	for i := l.arch.Levels - 1; i >= 0; i-- {
 		for d := range model.Dims {
 			x.inside[i][d] = x.inside[i+1][d] * x.spread.Loops[i].Spatial[d]
@@ -127,6 +164,7 @@ func (s *search) open(w *way) bool {
 		x.cycles = max(x.cycles, float64(s.result.LevelCycles[i]))
 		x.pj += s.result.LevelPJ[i]
 	}
+	x.read, _ = s.result.Traffic(s.p, 1)
 	fill, drain := x.spread.Ramp(s.p, &l.arch)
 	for i := 1; i < l.arch.Levels; i++ {
 		x.ramp += float64(fill[i] + drain[i])
