@@ -87,8 +87,8 @@ func samples() []events.Payload {
 		events.StudyCancelled{Study: study, Run: run, Command: "c-5", Summary: summary},
 		events.StudyFailed{Study: study, Run: run, Reason: "source earlier/0badcafe changed"},
 		events.StudyRejected{Study: study, Command: "x1", Errors: []events.Mistake{{Pointer: "/spec/seed", Code: "unknown_field", Message: "there is no field \"sede\"", Hint: "did you mean \"seed\"?", Line: 5, Column: 7}}},
-		events.BatchRequested{MapperGoal: "energy",
-			Study: study, Run: run, Batch: 2, Evaluator: "edge", Identity: identity, Template: "edge", Networks: sampleSpec().Networks, Metrics: sampleSpec().Metrics,
+		events.BatchRequested{
+			Study: study, Run: run, Batch: 2, Evaluator: "edge", Identity: identity, Template: "edge", Networks: sampleSpec().Networks, MapperGoal: "energy", Metrics: sampleSpec().Metrics,
 			TimeoutSeconds: 30, Attempts: 3, Parameters: []events.Column{{Name: "pe_memory", Unit: "B"}, {Name: "dataflow", Unit: "-"}}, Trials: []int{16, 17}, Designs: []events.Design{design, design},
 		},
 		events.BatchEvaluated{Study: study, Run: run, Batch: 2, Evaluator: "edge", EvaluatorVersion: "edge-1", Program: strings.Repeat("5e", 32), Worker: "host-1", Metrics: []string{"latency_s", "area_mm2"}, Trials: []events.TrialResult{result}},

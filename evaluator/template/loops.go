@@ -1,8 +1,9 @@
 package template
 
 import (
-	"apollo/evaluator/model"
 	"math"
+
+	"apollo/evaluator/model"
 )
 
 // Spread puts dimensions on at most Limit instances of the level below Level:
