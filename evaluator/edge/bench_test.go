@@ -12,7 +12,7 @@ import (
 
 // legalDesigns draws designs that the cheap rules accept, so that a benchmark
 // measures mapping and not messages.
-func legalDesigns(b *bound, n int) []frame.Design {
+func legalDesigns(b *taskModel, n int) []frame.Design {
 	rng := rand.New(rand.NewPCG(8, 0))
 	var list []frame.Design
 	for len(list) < n {

@@ -93,7 +93,7 @@ func (c *chip) beyond() report.Fields {
 
 // chip returns a design as a chip: its parameters, and what its preset has
 // beyond them, a clock for one.
-func (b *bound) chip(d *frame.Design) chip {
+func (b *taskModel) chip(d *frame.Design) chip {
 	var c chip
 	if d.Preset != "" {
 		c, _ = presetNamed(d.Preset)
@@ -107,7 +107,7 @@ func (b *bound) chip(d *frame.Design) chip {
 }
 
 // machine returns what the frame asks of a chip.
-func (b *bound) machine(c *chip) frame.Machine {
+func (b *taskModel) machine(c *chip) frame.Machine {
 	var parts [areaParts]float64
 	return frame.Machine{ClockHz: c.clock(), MACsPerCycle: c.MACs(), IOBandwidth: c.IOBandwidth, AreaMM2: b.sizer.area(c, &parts)}
 }

@@ -24,7 +24,7 @@ func CoralEstimate(w *workload.Workload) (Estimate, error) {
 	if err != nil {
 		return Estimate{}, err
 	}
-	b, c := m.(*bound), coral()
+	b, c := m.(*taskModel), coral()
 	s := b.get()
 	defer b.put(s)
 	x, net := &s.machine, &b.nets[0]

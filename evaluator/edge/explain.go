@@ -7,7 +7,7 @@ import (
 )
 
 // Explain implements frame.Model.
-func (b *bound) Explain(d frame.Design, _ []report.Given) (frame.Explained, error) {
+func (b *taskModel) Explain(d frame.Design, _ []report.Given) (frame.Explained, error) {
 	c := b.chip(&d)
 	var area [areaParts]float64
 	b.sizer.area(&c, &area)

@@ -95,13 +95,13 @@ func agree(t *testing.T, m *machine, s *shape) {
 // common.
 func published() []string { return []string{"mobilenet_v2", "mobilenet_edgetpu"} }
 
-func boundTo(t testing.TB, names ...string) *bound {
+func boundTo(t testing.TB, names ...string) *taskModel {
 	t.Helper()
 	m, err := Spec().Bind(networksOf(t, names...), declared())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m.(*bound)
+	return m.(*taskModel)
 }
 
 func networksOf(t testing.TB, names ...string) []evaluator.Network {

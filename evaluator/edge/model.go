@@ -9,8 +9,8 @@ import (
 	"apollo/optimizer/space"
 )
 
-// bound is the template for one task. Everything in it but the cache is fixed.
-type bound struct {
+// taskModel is the template for one task. Everything in it but the cache is fixed.
+type taskModel struct {
 	params []space.Param // in the template's order, with the task's levels
 	sizer  *sizer
 	nets   []network
@@ -19,11 +19,11 @@ type bound struct {
 	free   sync.Pool // of *scratch
 }
 
-var _ frame.Bounded = (*bound)(nil)
+var _ frame.Bounded = (*taskModel)(nil)
 
 // Bind implements frame.Constants.
 func (k *constants) Bind(t frame.Task) (frame.Model, error) {
-	b := &bound{params: t.Params, sizer: newSizer(*k, t.Params)}
+	b := &taskModel{params: t.Params, sizer: newSizer(*k, t.Params)}
 	for i := range t.Networks {
 		net, err := newNetwork(&t.Networks[i], &b.shapes)
 		if err != nil {
@@ -35,7 +35,7 @@ func (k *constants) Bind(t frame.Task) (frame.Model, error) {
 }
 
 // Measure implements frame.Model.
-func (b *bound) Measure(d frame.Design, all []frame.Totals) (frame.Machine, *evaluator.Reason) {
+func (b *taskModel) Measure(d frame.Design, all []frame.Totals) (frame.Machine, *evaluator.Reason) {
 	c := b.chip(&d)
 	if all == nil {
 		return b.machine(&c), nil
@@ -49,7 +49,7 @@ func (b *bound) Measure(d frame.Design, all []frame.Totals) (frame.Machine, *eva
 
 // Broken implements frame.Model: every rule that the chip breaks, for every
 // network.
-func (b *bound) Broken(d frame.Design, quick bool) []*evaluator.Reason {
+func (b *taskModel) Broken(d frame.Design, quick bool) []*evaluator.Reason {
 	c := b.chip(&d)
 	var out []*evaluator.Reason
 	for i := range ruleCount {
@@ -75,7 +75,7 @@ func (b *bound) Broken(d frame.Design, quick bool) []*evaluator.Reason {
 }
 
 // layerName names a layer in reasons.
-func (b *bound) layerName(net *network, layer int) string {
+func (b *taskModel) layerName(net *network, layer int) string {
 	id := net.Layers[layer].ID
 	if len(b.nets) == 1 {
 		return id

@@ -49,7 +49,7 @@ func (net *network) program(m *machine, costs []layerCost, steps []step) bool {
 	return true
 }
 
-func (b *bound) explainProgram(net *network, m *machine, steps []step) *evaluator.Reason {
+func (b *taskModel) explainProgram(net *network, m *machine, steps []step) *evaluator.Reason {
 	var total int64
 	longest := 0
 	for i := range net.layers {
@@ -66,7 +66,7 @@ func (b *bound) explainProgram(net *network, m *machine, steps []step) *evaluato
 	}
 }
 
-func (b *bound) programFix(total int64) string {
+func (b *taskModel) programFix(total int64) string {
 	if f := b.fix("instruction_memory", -total); f != "" {
 		return f + " would do"
 	}

@@ -10,13 +10,13 @@ import (
 )
 
 // measured evaluates a chip on all networks of b; false when it is infeasible.
-func measured(b *bound, c *chip) (*scratch, bool) {
+func measured(b *taskModel, c *chip) (*scratch, bool) {
 	s := b.newScratch()
 	return s, b.measure(c, s) == nil
 }
 
 // feasibleChips calls f with n feasible random chips.
-func feasibleChips(b *bound, seed uint64, n int, f func(rng *rand.Rand, c chip, s *scratch)) {
+func feasibleChips(b *taskModel, seed uint64, n int, f func(rng *rand.Rand, c chip, s *scratch)) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for n > 0 {
 		c := randomChip(rng)
@@ -140,7 +140,7 @@ func TestBatchScales(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := m.(*bound)
+	b := m.(*taskModel)
 	feasibleChips(b, 6, 100, func(_ *rand.Rand, c chip, s *scratch) {
 		ratio := float64(s.totals[1].Cycles) / float64(s.totals[0].Cycles)
 		if ratio < 1 || s.totals[1].Joules <= s.totals[0].Joules {

@@ -16,7 +16,7 @@ const (
 )
 
 // Stages implements frame.Bounded.
-func (b *bound) Stages() [][]int {
+func (b *taskModel) Stages() [][]int {
 	return [][]int{
 		stageArray:   {0, 1, 3, 5, 9}, // pes_x, pes_y, cores, lanes, io_bandwidth
 		stageMapping: {2, 4},          // pe_memory, core_memory
@@ -25,7 +25,7 @@ func (b *bound) Stages() [][]int {
 }
 
 // NewProbe implements frame.Bounded.
-func (b *bound) NewProbe(energy bool) frame.Probe {
+func (b *taskModel) NewProbe(energy bool) frame.Probe {
 	return &probe{
 		b: b, energy: energy, scratch: *b.newScratch(),
 		ideal: make([]layerCost, len(b.shapes)), least: make([]frame.Totals, len(b.nets)),
@@ -39,7 +39,7 @@ func (b *bound) NewProbe(energy bool) frame.Probe {
 // energies of the one of the smallest, because a larger memory costs more per
 // access.
 type probe struct {
-	b          *bound
+	b          *taskModel
 	energy     bool
 	lowMachine machine
 	scratch

@@ -119,7 +119,7 @@ func (l *limits) check(i int, c *chip, k *constants) rule {
 
 // firstBroken applies the rules that need no mapping, cheapest first, to every
 // network, and returns the first that is broken.
-func (b *bound) firstBroken(c *chip) (net *network, r rule, broken bool) {
+func (b *taskModel) firstBroken(c *chip) (net *network, r rule, broken bool) {
 	for i := range ruleCount {
 		for n := range b.nets {
 			net = &b.nets[n]
@@ -131,7 +131,7 @@ func (b *bound) firstBroken(c *chip) (net *network, r rule, broken bool) {
 	return nil, r, false
 }
 
-func (b *bound) explainRule(net *network, r *rule, c *chip) *evaluator.Reason {
+func (b *taskModel) explainRule(net *network, r *rule, c *chip) *evaluator.Reason {
 	name := b.layerName(net, r.layer)
 	why := &evaluator.Reason{Code: r.code, Layer: name, Need: float64(r.need), Have: float64(r.have)}
 	switch r.code {
@@ -158,7 +158,7 @@ func (b *bound) explainRule(net *network, r *rule, c *chip) *evaluator.Reason {
 
 // parameterLanes returns the largest number of lanes that the parameter memory
 // feeds, 0 when none does.
-func (b *bound) parameterLanes(net *network, c *chip) int64 {
+func (b *taskModel) parameterLanes(net *network, c *chip) int64 {
 	less := *c
 	for less.Lanes = c.Lanes / 2; less.Lanes > 0; less.Lanes /= 2 {
 		if need, _ := net.limits.needParameters(&less, &b.sizer.constants); need <= c.ParameterMemory {
@@ -171,7 +171,7 @@ func (b *bound) parameterLanes(net *network, c *chip) int64 {
 // eitherFix words the smallest change that repairs a broken rule: a parameter
 // and its bound, at most, or at least where it is negative. The level named is
 // the nearest of the task's; a parameter without such a level is left out.
-func (b *bound) eitherFix(a string, boundA int64, other string, boundB int64) string {
+func (b *taskModel) eitherFix(a string, boundA int64, other string, boundB int64) string {
 	fixes := slices.DeleteFunc([]string{b.fix(a, boundA), b.fix(other, boundB)}, func(fix string) bool { return fix == "" })
 	if len(fixes) == 0 {
 		return "no single parameter of the space repairs it"
@@ -179,7 +179,7 @@ func (b *bound) eitherFix(a string, boundA int64, other string, boundB int64) st
 	return strings.Join(fixes, " or ") + " would do"
 }
 
-func (b *bound) fix(name string, limit int64) string {
+func (b *taskModel) fix(name string, limit int64) string {
 	for i := range b.params {
 		p := &b.params[i]
 		if p.Name != name {

@@ -23,22 +23,22 @@ type run struct {
 	cycles  int64
 }
 
-func (b *bound) newScratch() *scratch {
+func (b *taskModel) newScratch() *scratch {
 	n := len(b.shapes)
 	return &scratch{run: run{costs: make([]layerCost, n)}, next: run{costs: make([]layerCost, n)}}
 }
 
-func (b *bound) get() *scratch {
+func (b *taskModel) get() *scratch {
 	if s, ok := b.free.Get().(*scratch); ok {
 		return s
 	}
 	return b.newScratch()
 }
 
-func (b *bound) put(s *scratch) { b.free.Put(s) }
+func (b *taskModel) put(s *scratch) { b.free.Put(s) }
 
 // measure fills in s.totals, or says why the chip cannot run a network.
-func (b *bound) measure(c *chip, s *scratch) *evaluator.Reason {
+func (b *taskModel) measure(c *chip, s *scratch) *evaluator.Reason {
 	if net, r, broken := b.firstBroken(c); broken {
 		return b.explainRule(net, &r, c)
 	}
@@ -48,7 +48,7 @@ func (b *bound) measure(c *chip, s *scratch) *evaluator.Reason {
 
 // networks runs all of them on s.whole. Without energy there is none in the
 // totals.
-func (b *bound) networks(s *scratch, energy bool) *evaluator.Reason {
+func (b *taskModel) networks(s *scratch, energy bool) *evaluator.Reason {
 	s.totals = s.totals[:0]
 	for i := range b.nets {
 		net := &b.nets[i]
@@ -69,7 +69,7 @@ func (b *bound) networks(s *scratch, energy bool) *evaluator.Reason {
 // fit runs a network on the whole array, which must hold its program, or on the
 // part of it that takes the least time: half of the columns, rows or lanes, a
 // quarter of them and so on. What is idle loads no program.
-func (b *bound) fit(s *scratch, net *network) *evaluator.Reason {
+func (b *taskModel) fit(s *scratch, net *network) *evaluator.Reason {
 	s.machine = s.whole
 	if !b.try(net, &s.run) {
 		return b.explainProgram(net, &s.machine, s.steps)
@@ -81,7 +81,7 @@ func (b *bound) fit(s *scratch, net *network) *evaluator.Reason {
 // fitParts tries the parts of m as far as they can be faster than s.run: those
 // that halve in the given way and the ways after it, so that none is tried
 // twice.
-func (b *bound) fitParts(s *scratch, net *network, m machine, from half) {
+func (b *taskModel) fitParts(s *scratch, net *network, m machine, from half) {
 	for h := from; h < halves; h++ {
 		part := m
 		if !part.halve(h) || net.floor(&part) >= s.cycles {
@@ -99,7 +99,7 @@ func (b *bound) fitParts(s *scratch, net *network, m machine, from half) {
 }
 
 // try runs a network on the machine of r; false when its program does not fit.
-func (b *bound) try(net *network, r *run) bool {
+func (b *taskModel) try(net *network, r *run) bool {
 	b.cache.mapAll(&r.machine, b.shapes, r.costs)
 	r.reserve(len(net.layers))
 	if !net.program(&r.machine, r.costs, r.steps) {
@@ -135,7 +135,7 @@ func (net *network) floor(m *machine) int64 {
 
 // quickest is a time that the network does not get below on the machine of r or
 // a part of it, closer than floor and dearer; it leaves its parts in r.
-func (b *bound) quickest(net *network, r *run) int64 {
+func (b *taskModel) quickest(net *network, r *run) int64 {
 	b.cache.bounds(&r.machine, b.shapes, r.costs)
 	r.reserve(len(net.layers))
 	r.machine.anyLanes = true

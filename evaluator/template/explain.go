@@ -11,7 +11,7 @@ import (
 )
 
 // Explain implements frame.Model.
-func (b *bound) Explain(d frame.Design, given []report.Given) (frame.Explained, error) {
+func (b *taskModel) Explain(d frame.Design, given []report.Given) (frame.Explained, error) {
 	m := b.machine(&d)
 	x := frame.Explained{Machine: m.known(), Area: m.Area}
 	for i := range b.nets {
@@ -25,7 +25,7 @@ func (b *bound) Explain(d frame.Design, given []report.Given) (frame.Explained, 
 	return x, nil
 }
 
-func (b *bound) explainNetwork(m *Machine, net *network, given []report.Given) (n frame.NetworkParts, reason *evaluator.Reason, err error) {
+func (b *taskModel) explainNetwork(m *Machine, net *network, given []report.Given) (n frame.NetworkParts, reason *evaluator.Reason, err error) {
 	goal := b.goal(m)
 	if b.mapperGoal == evaluator.MapEnergyDelay {
 		goal, _, _, _ = b.balanced(m, net, make([]Cost, len(b.shapes)))

@@ -31,7 +31,7 @@ func (m *Machine) standingPJ() float64 {
 
 // goal is what the mapper minimises for a network when nothing is known of its
 // cost: energy is that of the layers, and of leakage and clock while they run.
-func (b *bound) goal(m *Machine) goal {
+func (b *taskModel) goal(m *Machine) goal {
 	if standing := m.standingPJ(); b.mapperGoal == evaluator.MapEnergy && standing > 0 {
 		return goal{1 / standing}
 	}
@@ -45,7 +45,7 @@ const rounds = 4
 // and the sum of its layers with it. Near a mapping, the product of sums falls as
 // time does when a picojoule is worth the time over the energy: the search goes
 // on from there while the product falls.
-func (b *bound) balanced(m *Machine, net *network, costs []Cost) (goal, Cost, *Misfit, int) {
+func (b *taskModel) balanced(m *Machine, net *network, costs []Cost) (goal, Cost, *Misfit, int) {
 	best := leastTime()
 	at, misfit := b.costs(m, best, costs)
 	if misfit != nil {

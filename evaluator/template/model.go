@@ -23,8 +23,8 @@ type network struct {
 	shapes []int // of each layer, the index of its shape
 }
 
-// bound is a template for one task. Layers of equal shape are mapped once.
-type bound struct {
+// taskModel is a template for one task. Layers of equal shape are mapped once.
+type taskModel struct {
 	constants  *constants
 	mapperGoal evaluator.MapperGoal
 	shapes     []shape
@@ -34,7 +34,7 @@ type bound struct {
 
 // Bind implements frame.Constants.
 func (k *constants) Bind(t frame.Task) (frame.Model, error) {
-	b := &bound{constants: k, mapperGoal: t.MapperGoal}
+	b := &taskModel{constants: k, mapperGoal: t.MapperGoal}
 	for _, n := range t.Networks {
 		net, bits := network{Network: n}, n.Workload.Precision
 		for _, l := range n.Layers {
@@ -59,7 +59,7 @@ func (k *constants) Bind(t frame.Task) (frame.Model, error) {
 	return b, nil
 }
 
-func (b *bound) machine(d *frame.Design) Machine {
+func (b *taskModel) machine(d *frame.Design) Machine {
 	return b.constants.machine(d.Values[:len(b.constants.spec.Params)])
 }
 
@@ -70,7 +70,7 @@ func (m *Machine) known() frame.Machine {
 }
 
 // Measure implements frame.Model.
-func (b *bound) Measure(d frame.Design, all []frame.Totals) (frame.Machine, *evaluator.Reason) {
+func (b *taskModel) Measure(d frame.Design, all []frame.Totals) (frame.Machine, *evaluator.Reason) {
 	m := b.machine(&d)
 	if all == nil {
 		return m.known(), nil
@@ -96,7 +96,7 @@ func (b *bound) Measure(d frame.Design, all []frame.Totals) (frame.Machine, *eva
 
 // costs writes the cost of each shape; of one that has no mapping it returns
 // where it stands and why.
-func (b *bound) costs(m *Machine, g goal, costs []Cost) (at int, misfit *Misfit) {
+func (b *taskModel) costs(m *Machine, g goal, costs []Cost) (at int, misfit *Misfit) {
 	for i := range b.shapes {
 		if costs[i], misfit = m.layer(&b.shapes[i], g); misfit != nil {
 			return i, misfit
@@ -115,7 +115,7 @@ func (n *network) sum(costs []Cost) (sum Cost) {
 
 // Broken implements frame.Model: one reason for each code. All take a mapping to
 // find.
-func (b *bound) Broken(d frame.Design, quick bool) []*evaluator.Reason {
+func (b *taskModel) Broken(d frame.Design, quick bool) []*evaluator.Reason {
 	if quick {
 		return nil
 	}
