@@ -16,6 +16,9 @@ import (
 // model.
 func TestEveryConstantMatters(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	networks := networksOf(t, "mobilenet_v2")
 	var chips []chip
 	feasibleChips(boundTo(t, "mobilenet_v2"), 31, 40, func(_ *rand.Rand, c chip, _ *scratch) { chips = append(chips, c) })

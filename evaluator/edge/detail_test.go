@@ -13,6 +13,9 @@ import (
 // chip.
 func TestBrokenAgreesWithTheEvaluation(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	networks := networksOf(t, published()...)
 	rng := rand.New(rand.NewPCG(21, 0))
 	several := 0

@@ -16,6 +16,9 @@ import (
 // whole.
 func TestExplainAgreesWithEvaluate(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	networks, e := networksOf(t, published()...), evaluatorOf(t, published()...)
 	rng := rand.New(rand.NewPCG(2, 0))
 	feasible := 0

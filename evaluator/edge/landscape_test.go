@@ -24,6 +24,9 @@ var publishedSpace = []struct {
 // 1.7. docs/model.md has the figures of 100,000 draws.
 func TestLandscape(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	const draws = 15000
 	broken := map[string]int{}
 	for _, want := range publishedSpace {

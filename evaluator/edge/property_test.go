@@ -31,6 +31,9 @@ func feasibleChips(b *taskModel, seed uint64, n int, f func(rng *rand.Rand, c ch
 // interface does.
 func TestBoundsHold(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	b := boundTo(t, published()...)
 	feasibleChips(b, 3, 500, func(_ *rand.Rand, c chip, s *scratch) {
 		for i := range b.nets {
@@ -57,6 +60,9 @@ func TestBoundsHold(t *testing.T) {
 // that it expects to be faster by itself.
 func TestMoreIsNeverSlower(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	b := boundTo(t, "mobilenet_v2")
 	more := map[string]func(*chip){
 		"bandwidth":          func(c *chip) { c.IOBandwidth *= 2 },
@@ -168,6 +174,9 @@ func TestBatchScales(t *testing.T) {
 // the same design on an evaluator of its own.
 func TestCacheChangesNothing(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for _, name := range []string{"mobilenet_v2", "deeplabv3_mobilenet_v2", "bert_base"} {
 		b := boundTo(t, name)
 		rng := rand.New(rand.NewPCG(7, 0))

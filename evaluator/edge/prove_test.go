@@ -14,6 +14,9 @@ import (
 // evaluator's answer, for one network and for several.
 func TestProbeNeverExceedsTheModel(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for _, networks := range [][]string{{"mobilenet_v2"}, {"mobilenet_edgetpu"}, {"bert_base"}, {"unet"}, {"inception_v3"}, {"deeplabv3_mobilenet_v2"}, {"ppocr_v4_recognition"}, {"mobilenet_v2", "mobilenet_edgetpu"}} {
 		e := evaluatorOf(t, networks...)
 		p := e.(evaluator.Prover).NewProbe([]bool{true, true, true})

@@ -176,7 +176,7 @@ func onGraphs(t *testing.T, f func(t *testing.T, x *frame.Spec, v []space.Value,
 			rng := rand.New(rand.NewPCG(12, 1))
 			graphs := 40
 			if x.Name == "edge" {
-				graphs = 4000 // the one whose layers share what is on chip
+				graphs = 1500 // the one whose layers share what is on chip
 			}
 			checked := 0
 			for range graphs {
@@ -217,6 +217,9 @@ const rounding = 1 + 1e-9
 // part of edge's array that takes the least time may take less energy.
 func TestMoreLayersAreNotFaster(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	onGraphs(t, func(t *testing.T, x *frame.Spec, v []space.Value, g *graph) bool {
 		more := g.grown()
 		before, after := inspected(t, x, v, g.workload(t, nil)), inspected(t, x, v, more.workload(t, nil))
@@ -249,6 +252,9 @@ func moved(before, after []report.Layer) bool {
 // several readers, and spills.
 func TestOrderOfLayers(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	onGraphs(t, func(t *testing.T, x *frame.Spec, v []space.Value, g *graph) bool {
 		a, b := g.workload(t, nil), g.workload(t, g.shuffled())
 		was, is := inspected(t, x, v, a), inspected(t, x, v, b)

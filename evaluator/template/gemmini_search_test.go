@@ -13,6 +13,9 @@ import (
 // every even cut.
 func TestSquareSearchAgainstAllTilings(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	spec := gemminiSpec()
 	rng := rand.New(rand.NewPCG(3, 0))
 	for range 300 {

@@ -15,6 +15,9 @@ import (
 // the search leaves out (1 %), and the detailed answer says the same numbers.
 func TestMapperGoals(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	nets := networks(t, "mobilenet_v2", "bert_base")
 	for _, x := range All()[1:] {
 		t.Run(x.Name, func(t *testing.T) {

@@ -14,6 +14,9 @@ import (
 // of tiles over M, N and K in all orders on all halves of the array.
 func TestMarchingSearchAgainstAllTilings(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	spec := systolicSpec()
 	rng := rand.New(rand.NewPCG(6, 0))
 	var gaps []float64
