@@ -2,7 +2,6 @@ package template
 
 import (
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"apollo/evaluator/model"
@@ -12,30 +11,25 @@ import (
 func arrays() []Spec { return []Spec{systolicSpec(), gemminiSpec(), eyerissSpec()} }
 
 // Twice of a parameter is not slower: at most in one of a hundred cases, by at
-// most 5 %. The tile search misses that goal (docs/model.md#more): its limit
-// holds what it has, so that it does not get worse.
+// most 5 %. The tile search misses that goal (docs/model.md#more);
+// TestTwiceIsNotSlower reports it.
 func TestMoreIsNotSlower(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
 	nets := [][]model.Problem{layers(t, "mobilenet_v2"), layers(t, "resnet18_v1"), layers(t, "squeezenet"), layers(t, "bert_base")}
-	for _, s := range Specs() {
+	for _, s := range arrays() {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(12, 0))
-			tiled := !slices.ContainsFunc(arrays(), func(x Spec) bool { return x.Name == s.Name })
-			draws, most := 10, 0.05
-			if tiled {
-				draws, most = 3, 0.10
-			}
 			cases, slower, worst := 0, 0, 0.0
 			for i, p := range s.Params {
 				if p.Categorical() {
 					continue
 				}
 				before := slower
-				for range draws {
+				for range 10 {
 					v := draw(rng, &s)
 					more := append([]int64(nil), v...)
 					more[i] *= 2
@@ -60,7 +54,7 @@ func TestMoreIsNotSlower(t *testing.T) {
 				}
 			}
 			t.Logf("%s: twice of a parameter is slower in %d of %d cases, by up to %.2f %%", s.Name, slower, cases, 100*worst)
-			if cases < 50 || slower*100 > cases && !tiled || worst > most {
+			if cases < 100 || slower*100 > cases || worst > 0.05 {
 				t.Errorf("%s: twice of a parameter is slower in %d of %d cases, by up to %.2f %%", s.Name, slower, cases, 100*worst)
 			}
 		})
