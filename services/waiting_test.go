@@ -59,7 +59,7 @@ func (s *sim) waitsFor(name, code string) events.Waiting {
 		case len(view.Waiting) > 0 && view.Waiting[0].Code == code:
 			return view.Waiting[0]
 		}
-		time.Sleep(time.Second)
+		time.Sleep(time.Second / 4)
 	}
 }
 

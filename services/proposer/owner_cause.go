@@ -22,7 +22,7 @@ const (
 	// noAnswerBefore is the same for work that nobody has in hand although
 	// workers are free: they ask for work all the time. What a dead worker held
 	// comes again after events.AckWait; it is a wait until then.
-	noAnswerBefore = 5 * time.Second
+	noAnswerBefore = 6 * time.Second
 	// calmAfter changes of the cause make the logs of a run calmer: that there is
 	// none any more has to last for quietBefore, doubled for each further
 	// calmAfter changes up to maxCalm times, and that it is another one for
