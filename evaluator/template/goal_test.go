@@ -2,7 +2,6 @@ package template
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"testing"
 
 	"apollo/evaluator"
@@ -23,15 +22,7 @@ func TestMapperGoals(t *testing.T) {
 		t.Run(x.Name, func(t *testing.T) {
 			t.Parallel()
 			tm := x.Template()
-			s, err := space.New(tm.Params...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			rng := rand.New(rand.NewPCG(8, 0))
-			designs := [][]space.Value{tm.Baseline}
-			for range 3 {
-				designs = append(designs, s.Values(s.At(rng.Uint64N(s.Size()))))
-			}
+			designs := designsOf(t, &tm, 8, 3)
 			for i := range nets {
 				for _, v := range designs {
 					goals(t, x.Name, nets[i:i+1], v)

@@ -1,7 +1,6 @@
 package template
 
 import (
-	"math/rand/v2"
 	"testing"
 
 	"apollo/evaluator"
@@ -19,15 +18,7 @@ func TestRoofline(t *testing.T) {
 		t.Run(x.Name, func(t *testing.T) {
 			t.Parallel()
 			tm := x.Template()
-			s, err := space.New(tm.Params...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			rng := rand.New(rand.NewPCG(5, 0))
-			designs := [][]space.Value{tm.Baseline}
-			for range 4 {
-				designs = append(designs, s.Values(s.At(rng.Uint64N(s.Size()))))
-			}
+			designs := designsOf(t, &tm, 5, 4)
 			checked := 0
 			for _, v := range designs {
 				for i := range nets {

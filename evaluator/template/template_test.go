@@ -151,6 +151,21 @@ func TestFeatures(t *testing.T) {
 	}
 }
 
+// designsOf returns the baseline of a template and n random designs.
+func designsOf(t *testing.T, tm *evaluator.Template, seed uint64, n int) [][]space.Value {
+	t.Helper()
+	s, err := space.New(tm.Params...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(seed, 0))
+	designs := [][]space.Value{tm.Baseline}
+	for range n {
+		designs = append(designs, s.Values(s.At(rng.Uint64N(s.Size()))))
+	}
+	return designs
+}
+
 // draw returns a random design of a spec.
 func draw(rng *rand.Rand, s *Spec) []int64 {
 	var v []int64
