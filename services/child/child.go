@@ -118,7 +118,7 @@ func closeAll(files ...*os.File) {
 func (p *Process) wait() {
 	defer close(p.done)
 	var reading sync.WaitGroup
-	reading.Go(func() { _, _ = io.Copy(p.stderr, p.errors) })
+	reading.Go(func() { drain(p.errors, p.stderr) })
 	_ = p.cmd.Wait() // the state is read from cmd.ProcessState
 	p.mu.Lock()
 	p.reaped = true

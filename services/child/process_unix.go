@@ -3,6 +3,7 @@
 package child
 
 import (
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -59,20 +60,54 @@ func (g *guard) close() {
 	_ = g.cmd.Wait()   // killed, as it should be
 }
 
-// catchUp reads what a pipe holds and its reader has not come to yet.
-func catchUp(pipe *os.File, to io.Writer) {
+// drain reads a pipe to its end or its deadline.
+func drain(pipe *os.File, to *tail) {
 	raw, err := pipe.SyscallConn()
 	if err != nil {
 		return
 	}
-	_ = raw.Control(func(fd uintptr) { // the pipe does not block: os.Pipe made it
+	b := make([]byte, 32<<10)
+	for err == nil {
+		var got error
+		err = raw.Read(func(fd uintptr) bool {
+			got = to.readFrom(fd, b)
+			return !errors.Is(got, syscall.EAGAIN)
+		})
+		err = errors.Join(err, got)
+	}
+}
+
+// catchUp reads what a pipe holds and drain has not come to yet.
+func catchUp(pipe *os.File, to *tail) {
+	raw, err := pipe.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) {
 		b := make([]byte, maxTail)
 		for range 1 << 20 / maxTail { // a program that never stops is left behind
-			n, err := syscall.Read(int(fd), b)
-			if n <= 0 || err != nil {
+			if to.readFrom(fd, b) != nil {
 				return
 			}
-			_, _ = to.Write(b[:n])
 		}
 	})
+}
+
+// readFrom reads once from a pipe that does not block, as os.Pipe makes it.
+// Nobody else reads before that is kept: catchUp must not find a pipe empty
+// whose bytes are still on their way.
+func (t *tail) readFrom(fd uintptr, b []byte) error {
+	t.reading.Lock()
+	defer t.reading.Unlock()
+	n, err := syscall.Read(int(fd), b)
+	switch {
+	case errors.Is(err, syscall.EINTR):
+		return nil
+	case err != nil:
+		return err
+	case n == 0:
+		return io.EOF
+	}
+	_, err = t.Write(b[:n])
+	return err
 }

@@ -14,6 +14,8 @@ const maxExcerpt = 200
 type tail struct {
 	also io.Writer // nil for none
 
+	reading sync.Mutex // held from a read of the pipe until its bytes are kept
+
 	mu  sync.Mutex
 	end []byte
 	all uint64 // bytes of the whole stream

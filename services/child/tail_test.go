@@ -1,7 +1,10 @@
 package child
 
 import (
+	"os"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 )
@@ -35,4 +38,51 @@ func TestTailKeepsTheEnd(t *testing.T) {
 	if got, want := w.note(mark), "; stderr: new"; got != want {
 		t.Errorf("note() since the mark = %q, want %q", got, want)
 	}
+}
+
+// What the reader of the pipe took a moment ago is seen by who catches up: a
+// writer to "also" that is slow stands for a reader that is interrupted there.
+func TestCatchUpWaitsForWhatIsOnItsWay(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("pipes are not read twice here")
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	taken, goOn := make(chan struct{}), make(chan struct{})
+	to := &tail{also: writerFunc(func([]byte) { taken <- struct{}{}; <-goOn })}
+	var reader sync.WaitGroup
+	reader.Go(func() { drain(r, to) })
+	if _, err := w.WriteString("no licence\n"); err != nil {
+		t.Fatal(err)
+	}
+	<-taken
+	said := make(chan string)
+	go func() {
+		catchUp(r, to)
+		said <- to.note(0)
+	}()
+	runtime.Gosched() // a catchUp that does not wait ends now
+	select {
+	case note := <-said:
+		t.Errorf("catchUp came back with %q before the reader had kept what it read", note)
+		close(goOn)
+	default:
+		close(goOn)
+		if note := <-said; note != "; stderr: no licence" {
+			t.Errorf("note() = %q", note)
+		}
+	}
+	_ = w.Close()
+	reader.Wait()
+}
+
+type writerFunc func([]byte)
+
+func (f writerFunc) Write(b []byte) (int, error) {
+	f(b)
+	return len(b), nil
 }
