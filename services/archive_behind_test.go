@@ -50,7 +50,7 @@ func TestOneRunsFolderHoldsUpNoOther(t *testing.T) {
 			mend := blockFolder(t, dir, "bad")
 			var said syncLog
 			s.start("archiver", func(b events.Bus) service {
-				return &archive.Archiver{Bus: b, Dir: dir, Logger: slog.New(slog.NewTextHandler(&said, nil))}
+				return &archive.Archiver{Bus: b, Dir: dir, Plain: true, Logger: slog.New(slog.NewTextHandler(&said, nil))}
 			})
 			kill := func() {
 				if kills {
@@ -124,7 +124,7 @@ func away(t *testing.T, seed uint64, faults membus.Faults) {
 		s := newSim(t, seed, faults, 0)
 		defer s.close()
 		s.startAll(1)
-		s.startPlainArchiver(dir) // it may have to read its files
+		s.startArchiver(dir, nil) // it may have to read its files
 		s.submit("sim", "x1", toyStudy("sim", 8000, ""))
 		folder, away := filepath.Join(dir, "trials", "gen-1", "study=sim"), filepath.Join(dir, "away")
 		for len(s.log(events.ArchiveSubject("sim", "*", "part"))) == 0 {

@@ -61,9 +61,10 @@ func (f *failOnce) at(point string) error {
 	return errCrash
 }
 
+// startArchiver starts an archiver whose files can be read in the bubble.
 func (s *sim) startArchiver(dir string, fail *failOnce) {
 	s.start("archiver", func(b events.Bus) service {
-		return &crashing{archive.Archiver{Bus: b, Dir: dir, Logger: slog.New(slog.DiscardHandler), Failpoint: fail.at}}
+		return &crashing{archive.Archiver{Bus: b, Dir: dir, Plain: true, Logger: slog.New(slog.DiscardHandler), Failpoint: fail.at}}
 	})
 }
 
@@ -365,7 +366,7 @@ func TestArchiverWaitsForTheDisk(t *testing.T) {
 		}
 		var said syncLog
 		s.start("archiver", func(b events.Bus) service {
-			return &archive.Archiver{Bus: b, Dir: dir, Logger: slog.New(slog.NewTextHandler(&said, nil))}
+			return &archive.Archiver{Bus: b, Dir: dir, Plain: true, Logger: slog.New(slog.NewTextHandler(&said, nil))}
 		})
 		s.submit("demo", "x1", toyStudy("demo", 40, ""))
 		view = s.wait("demo")

@@ -79,7 +79,7 @@ func restored(t *testing.T, seed uint64, trials int, change func(s *sim, rng *ra
 	return view, rows, said
 }
 
-// atMoments is archiving with files that can be read inside of the bubble.
+// atMoments is archiving beside a test that looks at the files.
 func atMoments(t *testing.T, test func(s *sim, dir string) func()) {
 	t.Helper()
 	dir := t.TempDir()
@@ -88,16 +88,10 @@ func atMoments(t *testing.T, test func(s *sim, dir string) func()) {
 		s := newSim(t, 1, membus.Faults{}, 0)
 		defer s.close()
 		s.startAll(2)
-		s.startPlainArchiver(dir)
+		s.startArchiver(dir, nil)
 		check = test(s, dir)
 	})
 	check()
-}
-
-func (s *sim) startPlainArchiver(dir string) {
-	s.start("archiver", func(b events.Bus) service {
-		return &crashing{archive.Archiver{Bus: b, Dir: dir, Plain: true, Logger: slog.New(slog.DiscardHandler)}}
-	})
 }
 
 // The bus comes back from an earlier moment, and the archive has seen what came
@@ -130,7 +124,7 @@ func TestAnotherHistoryStopsTheRun(t *testing.T) {
 		defer s.close()
 		s.toy.skewed = func() float64 { return float64(skew.Load()) }
 		s.startAll(2)
-		s.startPlainArchiver(dir)
+		s.startArchiver(dir, nil)
 		s.submit("sim", "x1", toyStudy("sim", 1400, ""))
 		time.Sleep(time.Second)
 		moment := s.hub.Moment()
@@ -284,7 +278,7 @@ func TestArchiveOlderThanTheBus(t *testing.T) {
 				copyTrials(t, copied, dir)
 				run(4 * time.Second)
 				lose(t, dir, copied)
-				s.startPlainArchiver(dir)
+				s.startArchiver(dir, nil)
 				view = s.wait("sim")
 				s.final(view)
 			})

@@ -300,7 +300,7 @@ func withArchive(t *testing.T, seed uint64, faults membus.Faults, kills int, bod
 		start(s, func(wrap func(events.Bus) events.Bus) {
 			s.start("archiver", func(b events.Bus) service {
 				return &crashing{archive.Archiver{
-					Bus: wrap(b), Dir: dir, Logger: slog.New(slog.DiscardHandler),
+					Bus: wrap(b), Dir: dir, Plain: true, Logger: slog.New(slog.DiscardHandler),
 					Failpoint: func(point string) error { return s.onDisk(b, point) },
 				}}
 			})
