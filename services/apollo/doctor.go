@@ -224,9 +224,9 @@ func roomText(info events.StreamInfo) string {
 func examineWorkers(ctx context.Context, s *session) []finding {
 	ctx, cancel := context.WithTimeout(ctx, events.PresentEvery+events.PresentEvery/4)
 	defer cancel()
-	seen := newWorkers()
+	var seen workers
 	seen.follow(ctx, s.bus)
-	all := seen.list()
+	all, _ := seen.Of("", time.Now())
 	rivals := proposer.Rivals(all)
 	if len(rivals) == 0 {
 		return []finding{{Check: "evaluators", OK: true, Text: cli.Plural(len(all), "worker")}}

@@ -39,7 +39,7 @@ type monitor struct {
 func newMonitor(bus events.Bus, attempts *attemptCounter) *monitor {
 	run := []string{"study", "run"}
 	m := &monitor{
-		bus: bus, registry: prometheus.NewRegistry(), waits: newWaits(), workers: newWorkers(),
+		bus: bus, registry: prometheus.NewRegistry(), waits: newWaits(), workers: &workers{},
 		trials: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "apollo_study_trials", Help: "Finished trials of a run by outcome.",
 		}, append(run, "outcome")),

@@ -2,29 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"apollo/events"
+	"apollo/services/messages"
 )
 
 // workers are those that say that they are there. It is a Prometheus collector.
-type workers struct {
-	mu   sync.Mutex               // guards what follows
-	seen map[[3]string]seenWorker // by evaluator, worker and process
-}
-
-type seenWorker struct {
-	events.Presence
-	at time.Time
-}
-
-func newWorkers() *workers { return &workers{seen: map[[3]string]seenWorker{}} }
+type workers struct{ messages.Workers }
 
 // follow listens to the notices of presence until ctx ends.
 func (w *workers) follow(ctx context.Context, bus events.Bus) {
@@ -32,36 +19,8 @@ func (w *workers) follow(ctx context.Context, bus events.Bus) {
 		if err != nil {
 			return
 		}
-		var p events.Presence
-		if json.Unmarshal(m.Data, &p) == nil {
-			w.note(p)
-		}
+		w.Note(m)
 	}
-}
-
-// note takes a notice down.
-func (w *workers) note(p events.Presence) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.seen[[3]string{p.Evaluator, p.Worker, p.Process}] = seenWorker{p, time.Now()}
-}
-
-// list returns those that are there, in order.
-func (w *workers) list() []events.Presence {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var out []events.Presence
-	for key, p := range w.seen {
-		if time.Since(p.at) >= events.AbsentAfter {
-			delete(w.seen, key)
-			continue
-		}
-		out = append(out, p.Presence)
-	}
-	slices.SortFunc(out, func(a, b events.Presence) int {
-		return strings.Compare(a.Evaluator+" "+a.Worker, b.Evaluator+" "+b.Worker)
-	})
-	return out
 }
 
 func slotsDesc() *prometheus.Desc {
@@ -83,7 +42,8 @@ func (w *workers) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector. Workers of one name are one series.
 func (w *workers) Collect(ch chan<- prometheus.Metric) {
 	slots, handedBack := map[[4]string]int{}, map[[2]string]uint64{}
-	for _, p := range w.list() {
+	there, _ := w.Of("", time.Now())
+	for _, p := range there {
 		slots[[4]string{p.Evaluator, p.Worker, p.Version, p.Program}] += p.Slots
 		handedBack[[2]string{p.Evaluator, p.Worker}] += p.HandedBack
 	}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"apollo/events"
 	"apollo/events/membus"
@@ -14,10 +16,17 @@ import (
 func TestMetricsOfWorkersOfOneName(t *testing.T) {
 	t.Parallel()
 	m := newMonitor(membus.New(membus.Config{}).Client("monitor"), newAttemptCounter())
-	for _, process := range []string{"left", "right", "right"} {
-		m.workers.note(events.Presence{Evaluator: "edge", Worker: "box/1", Process: process, Version: "1", Slots: 4, HandedBack: 3})
+	note := func(p events.Presence) {
+		data, err := json.Marshal(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.workers.Note(events.Message{Subject: events.PresenceSubject("edge"), Data: data})
 	}
-	m.workers.note(events.Presence{Evaluator: "edge", Worker: "box/1", Process: "third", Version: "2", Slots: 1})
+	for _, process := range []string{"left", "right", "right"} {
+		note(events.Presence{Evaluator: "edge", Worker: "box/1", Process: process, Version: "1", Slots: 4, HandedBack: 3})
+	}
+	note(events.Presence{Evaluator: "edge", Worker: "box/1", Process: "third", Version: "2", Slots: 1})
 	w := httptest.NewRecorder()
 	m.handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
 	for _, want := range []string{
@@ -29,7 +38,7 @@ func TestMetricsOfWorkersOfOneName(t *testing.T) {
 			t.Errorf("status %d without %s", w.Code, want)
 		}
 	}
-	if n := len(m.workers.list()); n != 3 {
-		t.Errorf("%d workers, want 3", n)
+	if there, _ := m.workers.Of("", time.Now()); len(there) != 3 {
+		t.Errorf("%d workers, want 3", len(there))
 	}
 }

@@ -100,7 +100,7 @@ func (o *owner) othersAnswer() *events.Waiting {
 // workCause says why nobody answers the run's work.
 func (o *owner) workCause(ctx context.Context, now time.Time, quiet time.Duration) *events.Waiting {
 	name := o.spec.Evaluator.Name
-	all, gone := o.proposer.roster.of(name, now)
+	all, gone := o.proposer.roster.workers.Of(name, now)
 	if slices.ContainsFunc(all, o.works) {
 		return nil
 	}

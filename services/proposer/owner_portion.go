@@ -39,7 +39,7 @@ func (o *owner) countSlots(ctx context.Context, now time.Time) {
 		}
 	}()
 	o.slots = 0
-	there, _ := o.proposer.roster.of(o.spec.Evaluator.Name, now)
+	there, _ := o.proposer.roster.workers.Of(o.spec.Evaluator.Name, now)
 	for _, p := range there {
 		if o.served(p) && o.fits(p) {
 			o.slots += p.Slots

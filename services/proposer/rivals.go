@@ -43,7 +43,7 @@ const RivalsHint = "each study is measured by one of them alone; give them names
 // rivals returns the sentence about an evaluator that was not told before; ""
 // for none.
 func (r *roster) rivals(evaluator string, now time.Time) string {
-	there, _ := r.of(evaluator, now)
+	there, _ := r.workers.Of(evaluator, now)
 	found := Rivals(there)
 	r.mu.Lock()
 	defer r.mu.Unlock()

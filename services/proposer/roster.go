@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,23 +15,16 @@ import (
 
 // roster is who said lately that it is there.
 type roster struct {
+	workers messages.Workers
+
 	mu sync.Mutex // guards what follows
 	// since is since when it hears everything; zero while it does not listen.
 	// heard is when it last heard itself: a server that is frozen carries
 	// nobody's notices, and nobody is absent because of that.
 	since, heard time.Time
 
-	workers   map[workerKey]workerSeen
 	archivers map[[3]string]archiverSeen // by worker, process and directory
 	told      map[string]string          // by evaluator, what was said about its rivals
-}
-
-// workerKey tells workers apart: a name may be that of several.
-type workerKey struct{ evaluator, worker, process string }
-
-type workerSeen struct {
-	events.Presence
-	at time.Time
 }
 
 type archiverSeen struct {
@@ -43,7 +35,7 @@ type archiverSeen struct {
 // listen follows the notices of presence until ctx ends.
 func (r *roster) listen(ctx context.Context, bus events.Bus, log *slog.Logger) {
 	r.mu.Lock()
-	r.since, r.heard, r.workers, r.archivers = time.Now(), time.Time{}, map[workerKey]workerSeen{}, map[[3]string]archiverSeen{}
+	r.since, r.heard, r.archivers = time.Now(), time.Time{}, map[[3]string]archiverSeen{}
 	r.told = map[string]string{}
 	r.mu.Unlock()
 	var listening sync.WaitGroup
@@ -56,11 +48,11 @@ func (r *roster) listen(ctx context.Context, bus events.Bus, log *slog.Logger) {
 				if err != nil {
 					break
 				}
-				r.note(m)
-				if name, ok := strings.CutPrefix(m.Subject, events.PresenceSubject("")); ok {
-					if text := r.rivals(name, time.Now()); text != "" {
-						log.Warn("evaluators with one name", "evaluator", name, "there_are", text, "hint", RivalsHint)
-					}
+				name, ok := r.workers.Note(m)
+				if !ok {
+					r.note(m)
+				} else if text := r.rivals(name, time.Now()); text != "" {
+					log.Warn("evaluators with one name", "evaluator", name, "there_are", text, "hint", RivalsHint)
 				}
 			}
 			r.mu.Lock()
@@ -92,7 +84,7 @@ func (r *roster) echo(ctx context.Context, bus events.Bus, subject string) {
 	}
 }
 
-// note takes a notice down. What cannot be read is nobody.
+// note takes down what is not about a worker. What cannot be read is nobody.
 func (r *roster) note(m events.Message) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -102,14 +94,6 @@ func (r *roster) note(m events.Message) {
 			r.since = now
 		}
 		r.heard = now
-		return
-	}
-	if evaluator, ok := strings.CutPrefix(m.Subject, events.PresenceSubject("")); ok {
-		var p events.Presence
-		if json.Unmarshal(m.Data, &p) == nil && p.Evaluator == evaluator {
-			p.Slots = min(max(p.Slots, 0), events.MaxParallelism)
-			r.workers[workerKey{evaluator, p.Worker, p.Process}] = workerSeen{p, time.Now()}
-		}
 		return
 	}
 	var a events.Archiving
@@ -125,31 +109,6 @@ func (r *roster) knowsAbsence(now time.Time) bool {
 	defer r.mu.Unlock()
 	return !r.since.IsZero() && now.Sub(r.heard) <= deafAfter && now.Sub(r.since) >= events.AbsentAfter
 }
-
-// of returns the workers of an evaluator that are there, in order, and those
-// that were lately.
-func (r *roster) of(evaluator string, now time.Time) (there, gone []events.Presence) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for key, w := range r.workers {
-		silent := now.Sub(w.at)
-		switch {
-		case silent > forgetAfter:
-			delete(r.workers, key)
-		case key.evaluator != evaluator:
-		case silent >= events.AbsentAfter:
-			gone = append(gone, w.Presence)
-		default:
-			there = append(there, w.Presence)
-		}
-	}
-	slices.SortFunc(there, func(a, b events.Presence) int { return strings.Compare(a.Worker, b.Worker) })
-	return there, gone
-}
-
-// forgetAfter is how long a worker that is gone is remembered: what it held is
-// handed to others by then.
-const forgetAfter = 3 * events.AckWait
 
 // archiver reports whether an archiver is there, and why one cannot write the
 // trials of a run.

@@ -1,0 +1,72 @@
+package messages
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"apollo/events"
+)
+
+// Workers are those of evaluators that said lately that they are there. The
+// zero value knows of none.
+type Workers struct {
+	mu   sync.Mutex // guards what follows
+	seen map[workerKey]seenWorker
+}
+
+// workerKey tells workers apart: a name may be that of several.
+type workerKey struct{ evaluator, worker, process string }
+
+type seenWorker struct {
+	events.Presence
+	at time.Time
+}
+
+// forgetAfter is how long a worker that is gone is remembered: what it held is
+// handed to others by then.
+const forgetAfter = 3 * events.AckWait
+
+// Note takes a notice of presence down and returns whose it is. What cannot be
+// read, or speaks for another evaluator than its subject, is nobody.
+func (w *Workers) Note(m events.Message) (evaluator string, ok bool) {
+	evaluator, ok = strings.CutPrefix(m.Subject, events.PresenceSubject(""))
+	var p events.Presence
+	if !ok || json.Unmarshal(m.Data, &p) != nil || p.Evaluator != evaluator {
+		return "", false
+	}
+	p.Slots = min(max(p.Slots, 0), events.MaxParallelism)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.seen == nil {
+		w.seen = map[workerKey]seenWorker{}
+	}
+	w.seen[workerKey{evaluator, p.Worker, p.Process}] = seenWorker{p, time.Now()}
+	return evaluator, true
+}
+
+// Of returns the workers of an evaluator, "" for all, that are there, in order,
+// and those that were lately.
+func (w *Workers) Of(evaluator string, now time.Time) (there, gone []events.Presence) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for key, p := range w.seen {
+		silent := now.Sub(p.at)
+		switch {
+		case silent > forgetAfter:
+			delete(w.seen, key)
+		case evaluator != "" && key.evaluator != evaluator:
+		case silent >= events.AbsentAfter:
+			gone = append(gone, p.Presence)
+		default:
+			there = append(there, p.Presence)
+		}
+	}
+	slices.SortFunc(there, func(a, b events.Presence) int {
+		return cmp.Or(cmp.Compare(a.Evaluator, b.Evaluator), cmp.Compare(a.Worker, b.Worker))
+	})
+	return there, gone
+}
