@@ -22,3 +22,13 @@ func TestScalingMeetsItsSource(t *testing.T) {
 	// One node throughout: the factor on Horowitz's 45 nm.
 	within(t, "multiplication at 22 nm", Node22().MultiplyPJ/Node45().MultiplyPJ, 0.2265, 1e-3)
 }
+
+// What is synthesised for a clock is larger than the operators of the table, by
+// two sources' figures of the same operators and one register.
+func TestSynthesisedOperatorsAndRegisters(t *testing.T) {
+	t.Parallel()
+	operators, registers := Synthesised()
+	within(t, "Layout of 45 and 40 nm", Layout(45)/Layout(40), 1.3131, 1e-4)
+	within(t, "operators", operators, 2.525, 1e-3)
+	within(t, "registers", registers, 1.7365, 1e-3)
+}

@@ -18,11 +18,36 @@ type constants struct {
 	// network is what the buffers give the array in a cycle, see
 	// Spec.NetworkBytes.
 	network float64
+	layout
 	frame.Technology
 }
 
+// layout says how much of a chip its parts take once they are placed, relative to
+// the node's tables. The template edge does without: see
+// docs/decisions/0023-areas-of-silicon.md.
+type layout struct {
+	// operators and registers are those of synthesis for a clock over those of
+	// the tables, utilisation the share of placed logic that is cells.
+	operators, registers, utilisation float64
+	// engines is what a chip has beside the template's units and memories, as a
+	// share of these.
+	engines float64
+}
+
+// utilisation is the share of the area of placed logic that is cells; chosen: the
+// middle of the 60 to 80 % that routable designs have.
+const utilisation = 0.7
+
+// sramLayout is the area of a memory in a chip over that of CACTI, set from the
+// scratchpad of Gemmini (see docs/validation.md#area): a cell of 0.092 µm² where
+// CACTI takes 0.071, banks, their periphery, and channels between them.
+const sramLayout = 2.6
+
 func declared(s *Spec) *constants {
-	return &constants{s, float64(s.ClockHz), s.NetworkBytes, frame.Declared()}
+	k := &constants{s, float64(s.ClockHz), s.NetworkBytes, layout{utilisation: utilisation, engines: s.Engines}, frame.Declared()}
+	k.operators, k.layout.registers = tech.Synthesised()
+	k.SRAMArea = sramLayout
+	return k
 }
 
 // Rows implements frame.Constants.
@@ -30,6 +55,11 @@ func (k *constants) Rows() []frame.Constant {
 	rows := []frame.Constant{{Name: "clock", Unit: "Hz", At: &k.clock}}
 	if k.network > 0 {
 		rows = append(rows, frame.Constant{Name: "network_bandwidth", Unit: "B/cycle", At: &k.network})
+	}
+	rows = append(rows, frame.Constant{Name: "operator_layout", At: &k.operators}, frame.Constant{Name: "register_layout", At: &k.layout.registers},
+		frame.Constant{Name: "utilisation", At: &k.utilisation})
+	if k.engines > 0 {
+		rows = append(rows, frame.Constant{Name: "engines", At: &k.engines})
 	}
 	return append(rows, k.Technology.Rows()...)
 }
@@ -39,10 +69,10 @@ type chip struct {
 	constants
 	area     report.Breakdown
 	leakageW float64
-	// memoryMM2 is the area of the memories.
-	memoryMM2 float64
-	// arrayMM2 is the area of the units.
-	arrayMM2 float64
+	// bareMM2 is the area of memories and logic by the node's tables, memoryMM2
+	// that of the memories, arrayMM2 that of the units. Clock and wires are
+	// charged for these: their constants were set so.
+	bareMM2, memoryMM2, arrayMM2 float64
 }
 
 // machine builds a design's machine.
@@ -56,11 +86,20 @@ func (c *chip) memory(name string, size, instances int64) tech.SRAM {
 	m := c.Node.SRAM(float64(size))
 	m.ReadPJPerByte *= c.SRAMEnergy
 	m.WritePJPerByte *= c.SRAMEnergy
-	mm2 := m.AreaMM2 * float64(instances) * c.SRAMArea
+	mm2 := m.AreaMM2 * float64(instances)
 	c.memoryMM2 += mm2
-	c.part(name, mm2)
+	c.bareMM2 += mm2
+	c.part(name, mm2*c.SRAMArea)
 	c.leakageW += m.LeakageMW * wattsPerMilliwatt * float64(instances) * c.SRAMLeakage
 	return m
+}
+
+// logic adds operators and bits of registers under one name.
+func (c *chip) logic(name string, operatorsMM2 float64, registerBits int64) {
+	registersMM2 := float64(registerBits) * c.Node.RegisterBitMM2
+	c.bareMM2 += operatorsMM2 + registersMM2
+	c.arrayMM2 += operatorsMM2 + registersMM2
+	c.part(name, (operatorsMM2*c.operators+registersMM2*c.layout.registers)/c.utilisation)
 }
 
 // part adds another part, in mm².
@@ -70,10 +109,8 @@ func (c *chip) part(name string, mm2 float64) {
 
 // units adds multiply-accumulate units with the registers of one, in bits.
 func (c *chip) units(n, registerBits int64) {
-	logic, registers := float64(n)*(c.Node.MultiplyMM2+c.Node.AddMM2), float64(n)*float64(registerBits)*c.Node.RegisterBitMM2
-	c.part("arithmetic", logic)
-	c.part("registers", registers)
-	c.arrayMM2 += logic + registers
+	c.logic("arithmetic", float64(n)*(c.Node.MultiplyMM2+c.Node.AddMM2), 0)
+	c.logic("registers", 0, n*registerBits)
 }
 
 // acrossPJ is the energy of a byte that crosses the array of units from side to
@@ -92,12 +129,15 @@ func (c *chip) machine(ioBytesPerSecond, units int64) Machine {
 	const giga = 1e9
 	io := float64(ioBytesPerSecond) / giga * c.IOMM2PerGBps
 	c.part("io", io)
+	if c.engines > 0 {
+		c.part("engines", c.engines*c.area.Total())
+	}
 	c.part("network_and_control", c.ControlShare*c.area.Total())
 	const milli = 1000
 	clock := int64(math.Round(c.clock))
 	return Machine{
 		ClockHz: clock, IORate: max(ioBytesPerSecond/(clock/milli), 1), Units: units,
-		Area: c.area, LeakageW: c.leakageW, ClockW: c.ClockW(c.area.Total()-c.memoryMM2-io, clock), AddPJ: c.Node.AddPJ, DRAMPJPerByte: c.Node.DRAMPJPerByte,
+		Area: c.area, LeakageW: c.leakageW, ClockW: c.ClockW((1+c.ControlShare)*(c.bareMM2+io)-c.memoryMM2-io, clock), AddPJ: c.Node.AddPJ, DRAMPJPerByte: c.Node.DRAMPJPerByte,
 	}
 }
 

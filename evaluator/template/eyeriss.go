@@ -44,8 +44,8 @@ func buildEyeriss(c *chip, v []int64) Machine {
 	c.units(units, (x.InputWords+x.SumWords)*words*bitsPerByte)
 	// A 16-bit multiplier has four times the area and energy of an 8-bit one.
 	const wide = 4
-	c.part("wide_arithmetic", (wide-1)*float64(units)*c.Node.MultiplyMM2)
-	c.arrayMM2 += (wide-1)*float64(units)*c.Node.MultiplyMM2 + pad.AreaMM2*float64(units)*c.SRAMArea
+	c.logic("wide_arithmetic", (wide-1)*float64(units)*c.Node.MultiplyMM2, 0)
+	c.arrayMM2 += pad.AreaMM2 * float64(units)
 	m := c.machine(v[6], units)
 	f := rowStationary{chip: x, worth: eyeriss.Worth{
 		OffChipCycles: words * milli / float64(m.IORate),

@@ -31,9 +31,16 @@ func nvdlaSpec() Spec {
 		// Two read ports of 1024 bits, for data and weights, at atomic-C 64:
 		// NV_NVDLA_cbuf of nv_full, per input channel.
 		NetworkBytes: 4,
+		Engines:      engines,
 		Build:        buildNVDLA,
 	}
 }
+
+// engines is the area of NVDLA outside of its convolution core, as a share of that:
+// processors for single points, planes and channels, reshaping, the bridge, their
+// DMA and FIFOs, and the 16-bit modes of the array. It is set from one row of the
+// manual's areas, see docs/validation.md#area.
+const engines = 0.91
 
 func buildNVDLA(c *chip, v []int64) Machine {
 	conv, acc := c.memory("conv_buffer", v[2], 1), c.memory("accumulator", v[3], 1)

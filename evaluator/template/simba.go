@@ -47,7 +47,7 @@ func buildSimba(c *chip, v []int64) Machine {
 	const registerBits = 8 + 8 // operands; a lane's sum is shared by its vector
 	units := x * y * lanes * vector
 	c.units(units, registerBits)
-	c.part("accumulators", float64(x*y*lanes*2*32)*c.Node.RegisterBitMM2)
+	c.logic("accumulators", 0, x*y*lanes*2*32)
 	m := c.machine(v[7], units)
 	hop := c.Node.HopPJPerByte * float64(x+y) / 2
 	const mesh, element = 1, 4

@@ -21,6 +21,9 @@ type Spec struct {
 	// NetworkBytes is what the buffers give the array in a cycle, in bytes, times
 	// a width that Build knows; 0 where the network is part of the times.
 	NetworkBytes float64
+	// Engines is the area of what the chip has beside the units and memories of
+	// the template, as a share of these; the constant engines.
+	Engines float64
 	// Build makes the machine of a design out of a chip's parts: one number per
 	// parameter, whole and at least 1; of a categorical parameter the index of
 	// its label.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"regexp"
-	"strings"
 
 	"apollo/evaluator"
 	"apollo/evaluator/report"
@@ -35,15 +34,16 @@ func (s *sized) String() string {
 
 // silicon collects what chips are published to take, by what is compared.
 type silicon struct {
-	power, frames, area, left []sized
-	out                       []string
+	power, frames, left []sized
+	nvdlaAreas          []nvdlaArea
+	out                 []string
 }
 
 // publishedPower compares power, frames per second and area of published chips
 // with the designs of our templates that are made like them, brought to the
 // chip's node and supply. Off-chip memory is no part of a chip's power.
 func publishedPower(t *table) ([]Row, error) {
-	s := silicon{area: knownAreas()}
+	var s silicon
 	for i := range t.rows {
 		l := t.line(i)
 		name := fmt.Sprintf("%s %s nm, %s, %s %s", l.text("chip"), l.text("node_nm"), l.text("config"), l.text("workload"), l.text("metric"))
@@ -72,23 +72,22 @@ func publishedPower(t *table) ([]Row, error) {
 	return s.rows(), nil
 }
 
-// rows judges power and frames; areas are notes, because nothing in the model was
-// meant for them: see docs/validation.md#power.
+// rows judges power, frames and areas.
 func (s *silicon) rows() []Row {
 	var rows []Row
 	for _, g := range []struct {
 		metric string
 		list   []sized
-		judged bool
-	}{{"average power", s.power, true}, {"frames per second", s.frames, true}, {"area", s.area, false}} {
+	}{{"average power", s.power}, {"frames per second", s.frames}} {
 		middle, worst, details := spread(g.list)
 		m, w := atMost(g.metric+", median error", 0, middle, 0.30), within2(g.metric+", worst factor", worst)
 		m.Misses = details
-		if !g.judged || len(g.list) == 0 {
+		if len(g.list) == 0 {
 			m.Verdict, w.Verdict, m.Tolerance, w.Tolerance = Note, Note, "reported", "reported"
 		}
 		rows = append(rows, m, w)
 	}
+	rows = append(rows, s.areas()...)
 	middle, _, details := spread(s.left)
 	left := noted("average power, rows that set clock_energy, median error without them", "share", 0, middle, middle)
 	left.Misses = details
@@ -203,7 +202,7 @@ func (s *silicon) nvdla(l *line, name, metric string, value float64) error {
 	case "frames_per_second":
 		s.frames = append(s.frames, sized{name, value, 1 / r.Networks[0].Latency.Total})
 	case "cell_area":
-		s.area = append(s.area, sized{name, value, areaAt(nm, r.Area.Total())})
+		s.nvdlaAreas = append(s.nvdlaAreas, newNVDLAArea(name, nm, value, int64(2*k), int64(k), int64(decimal(m[2])*kib), int64(accumulator*k), int64(decimal(m[3])*giga)))
 	default:
 		s.out = append(s.out, name+": left out: there is no such metric here")
 	}
@@ -270,46 +269,6 @@ func oneConvolution(network string, n int, batch int64) (*workload.Workload, err
 		return &one, nil
 	}
 	return nil, fmt.Errorf("the network %s has too few convolutions", network)
-}
-
-// areaAt brings an area of ours, at 22 nm, to another node.
-func areaAt(nm, mm2 float64) float64 { return mm2 * tech.Layout(nm) / tech.Layout(tech.Node22().NM) }
-
-// knownAreas are published areas of chips that a baseline is made like.
-func knownAreas() []sized {
-	total := func(name string, parts ...string) float64 {
-		spec, _ := template.Named(name)
-		w, err := workload.Builtin("resnet50_v1")
-		if err != nil {
-			return math.NaN()
-		}
-		var p report.Point
-		for i := range spec.Params {
-			p.Values = append(p.Values, spec.Params[i].Baseline)
-		}
-		r, err := spec.Inspect([]evaluator.Network{{Workload: w, Weight: 1}}, p, nil)
-		if err != nil {
-			return math.NaN()
-		}
-		if len(parts) == 0 {
-			return r.Area.Total()
-		}
-		sum := 0.0
-		for _, part := range r.Area {
-			if strings.Contains(strings.Join(parts, " "), part.Name) {
-				sum += part.Value
-			}
-		}
-		return sum
-	}
-	return []sized{
-		// H. Genc et al., DAC 2021, area of the parts in Intel 22 nm.
-		{"gemmini 22 nm, scratchpad of 256 KiB, mm2", 0.544, total("gemmini", "scratchpad")},
-		{"gemmini 22 nm, accumulator of 64 KiB, mm2", 0.146, total("gemmini", "accumulator")},
-		{"gemmini 22 nm, array of 16 x 16, mm2", 0.116, total("gemmini", "arithmetic", "registers")},
-		// B. Zimmer et al., VLSI Circuits 2019: 4.01 TOPS at 1.29 TOPS per mm².
-		{"simba 16 nm, one chip, mm2", 4.01 / 1.29, areaAt(16, total("simba"))},
-	}
 }
 
 func decimal(s string) float64 {
