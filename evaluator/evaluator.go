@@ -5,6 +5,7 @@ package evaluator
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"apollo/evaluator/workload"
@@ -19,19 +20,31 @@ type Metric struct {
 	Unit string
 	// Cheap metrics are computed by Check without an evaluation.
 	Cheap bool
+	// Generation metrics are measured only where a network generates tokens. They
+	// stand behind all others.
+	Generation bool
 }
 
 // Description says what an evaluator is and measures.
 type Description struct {
 	// Name and Version go into every row of the log.
 	Name, Version string
-	// Metrics are in the order of Result.Values. Empty means that the
+	// Metrics are in the order of Result.Values, which has those of Of. Empty means that the
 	// evaluator measures what Task.Metrics asks for, in that order.
 	Metrics []Metric
 	// Deterministic evaluators give the same outcome for the same design.
 	Deterministic bool
 	// MaxBatch is the largest number of designs in one work item; 0 means any.
 	MaxBatch int
+}
+
+// Of returns the metrics that a task with these networks has, a beginning of
+// Metrics.
+func (d *Description) Of(networks []Network) []Metric {
+	if slices.ContainsFunc(networks, func(n Network) bool { return n.Workload != nil && n.Workload.Decode != nil }) {
+		return d.Metrics
+	}
+	return slices.DeleteFunc(slices.Clone(d.Metrics), func(m Metric) bool { return m.Generation })
 }
 
 // Task is what stays the same for all designs of a study.
@@ -107,8 +120,8 @@ const (
 // Result is the answer to a Request.
 type Result struct {
 	Outcome Outcome
-	// Values holds one value per Description.Metrics. NaN marks a metric that
-	// was not measured (only when Outcome is not Measured).
+	// Values holds one value per metric of the task (Description.Of). NaN marks
+	// one that was not measured (only when Outcome is not Measured).
 	Values []float64
 	// Reason is set when Outcome is not Measured.
 	Reason *Reason
@@ -160,9 +173,9 @@ type Limited interface {
 // Checker is implemented by evaluators that can compute their cheap metrics
 // without an evaluation.
 type Checker interface {
-	// Check writes the value of every cheap metric into dst, which is as long
-	// as Description.Metrics and in its order; other entries become NaN. It is
-	// pure and fast, and allocates nothing.
+	// Check writes the value of every cheap metric into dst, which is in the order
+	// of Description.Metrics and has at least those of the task; other entries
+	// become NaN. It is pure and fast, and allocates nothing.
 	Check(design []space.Value, dst []float64)
 }
 

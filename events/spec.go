@@ -86,6 +86,8 @@ type NetworkSizes struct {
 	Batch    int64 `json:"batch,omitempty"`
 	Sequence int64 `json:"sequence,omitempty"`
 	Past     int64 `json:"past,omitempty"`
+	// Generate is how many tokens are made after a prompt.
+	Generate int64 `json:"generate,omitempty"`
 	// Attention says where scores are: "fused" or "separate".
 	Attention string `json:"attention,omitempty"`
 }
@@ -111,14 +113,15 @@ type Objective struct {
 }
 
 // MapperGoal returns what mappers of a template minimise for the study's
-// objectives: "energy" when it has the energy but not the latency among them,
+// objectives: "energy" when it has an energy but no time or rate among them,
 // "energy_delay" when it has both, else "", which is latency.
 func (s *Spec) MapperGoal() string {
-	has := func(metric string) bool {
-		return slices.ContainsFunc(s.Objectives, func(o Objective) bool { return o.Metric == metric && o.Goal == "minimize" })
+	has := func(metric, goal string) bool {
+		return slices.ContainsFunc(s.Objectives, func(o Objective) bool { return o.Metric == metric && o.Goal == goal })
 	}
-	switch energy := has("energy_j"); {
-	case energy && has("latency_s"):
+	time := has("latency_s", "minimize") || has("time_to_first_token_s", "minimize") || has("decode_rate_token_per_s", "maximize")
+	switch energy := has("energy_j", "minimize") || has("energy_per_token_j", "minimize"); {
+	case energy && time:
 		return "energy_delay"
 	case energy:
 		return "energy"

@@ -66,7 +66,8 @@ type suite struct {
 
 func newSuite(t *testing.T, backend evaluator.Backend, task evaluator.Task) *suite {
 	t.Helper()
-	s := &suite{backend: backend, task: task, metrics: backend.Describe().Metrics, bound: bind(t, backend, task)}
+	d := backend.Describe()
+	s := &suite{backend: backend, task: task, metrics: d.Of(task.Networks), bound: bind(t, backend, task)}
 	if len(s.metrics) == 0 {
 		s.metrics = task.Metrics
 	}

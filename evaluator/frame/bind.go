@@ -46,10 +46,18 @@ type taskEvaluator struct {
 	position []int
 	params   []space.Param // the task's, in the template's order
 	labels   []bool        // which of the template's are categorical
-	nets     []Network
-	weights  float64 // sum of the networks' weights
+	runs     []run
+	nets     []Network // the phases of the runs
 	model    Model
 	free     sync.Pool // of *[]Totals
+}
+
+// run is a network of the task: one phase, or two where it generates tokens.
+type run struct {
+	name   string
+	weight float64
+	decode *workload.Decode
+	first  int // its first phase
 }
 
 var (
@@ -59,6 +67,9 @@ var (
 
 func (s *Spec) bind(task evaluator.Task, k Constants) (*taskEvaluator, error) {
 	e := &taskEvaluator{spec: s, rows: s.metrics()}
+	if !slices.ContainsFunc(task.Networks, func(n evaluator.Network) bool { return n.Workload != nil && n.Workload.Decode != nil }) {
+		e.rows = slices.DeleteFunc(slices.Clone(e.rows), func(r Metric) bool { return r.Generation })
+	}
 	if g := task.MapperGoal; g != "" && !slices.Contains(evaluator.MapperGoals(), g) {
 		return nil, fmt.Errorf("template %s: the mapper's goal is %q, want one of %q", s.Name, g, evaluator.MapperGoals())
 	}
@@ -107,24 +118,34 @@ func (e *taskEvaluator) findNetworks(list []evaluator.Network) error {
 		if n.Workload == nil {
 			return fmt.Errorf("network %d: there is no workload", i)
 		}
-		net := Network{Name: n.Workload.Name, Weight: n.Weight, Workload: n.Workload}
 		if !(n.Weight > 0) || math.IsInf(n.Weight, 0) {
-			return fmt.Errorf("network %s: the weight is %g, want a positive number", net.Name, n.Weight)
+			return fmt.Errorf("network %s: the weight is %g, want a positive number", n.Workload.Name, n.Weight)
 		}
-		if slices.ContainsFunc(e.nets, func(o Network) bool { return o.Name == net.Name }) {
-			return fmt.Errorf("network %s: the name is used twice", net.Name)
-		}
-		for at := range n.Workload.Layers {
-			if l := &n.Workload.Layers[at]; l.Op != workload.View {
-				net.Layers = append(net.Layers, Layer{l, at})
+		e.runs = append(e.runs, run{n.Workload.Name, n.Weight, n.Workload.Decode, len(e.nets)})
+		for _, w := range n.Workload.Phases() {
+			if err := e.addPhase(w, n.Weight); err != nil {
+				return err
 			}
 		}
-		if len(net.Layers) == 0 {
-			return fmt.Errorf("network %s: the network has no layer that does anything", net.Name)
-		}
-		e.nets = append(e.nets, net)
-		e.weights += n.Weight
 	}
+	return nil
+}
+
+// addPhase adds a network that runs as it is.
+func (e *taskEvaluator) addPhase(w *workload.Workload, weight float64) error {
+	net := Network{Name: w.Name, Weight: weight, Workload: w}
+	if slices.ContainsFunc(e.nets, func(o Network) bool { return o.Name == net.Name }) {
+		return fmt.Errorf("network %s: the name is used twice", net.Name)
+	}
+	for at := range w.Layers {
+		if l := &w.Layers[at]; l.Op != workload.View {
+			net.Layers = append(net.Layers, Layer{l, at})
+		}
+	}
+	if len(net.Layers) == 0 {
+		return fmt.Errorf("network %s: the network has no layer that does anything", net.Name)
+	}
+	e.nets = append(e.nets, net)
 	return nil
 }
 

@@ -115,10 +115,10 @@ func (s *Spec) Inspect(networks []evaluator.Network, p report.Point, given []rep
 
 // network adds a network and its layers to a report.
 func (e *taskEvaluator) network(m Machine, net *Network, x *NetworkParts, r *report.Design) {
-	n := report.Network{Name: net.Name, Weight: net.Weight, Energy: x.Energy, ProgramEntries: x.ProgramEntries, Crossing: x.Crossing}
-	for _, metric := range e.report(m, []Totals{x.Totals}) {
-		if !metric.Cheap {
-			n.Metrics = append(n.Metrics, metric)
+	n := report.Network{Name: net.Name, Weight: net.Weight, Energy: x.Energy, ProgramEntries: x.ProgramEntries, Crossing: x.Crossing, Metrics: e.phase(m, x.Totals), Runs: 1}
+	for i := range e.runs {
+		if r := &e.runs[i]; r.decode != nil && net == &e.nets[r.first+1] {
+			n.Runs = r.decode.Steps
 		}
 	}
 	hz, units := float64(m.ClockHz), float64(m.MACsPerCycle)

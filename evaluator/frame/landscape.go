@@ -45,7 +45,7 @@ func (s *Spec) Landscape(w *workload.Workload, draws int, seed uint64) (Landscap
 		l.Rejections = append(l.Rejections, Rejection{Code: code})
 	}
 	rng := rand.New(rand.NewPCG(seed, 0))
-	totals := make([]Totals, 1)
+	totals := make([]Totals, len(e.nets))
 	var sum float64
 	for range draws {
 		var d Design
@@ -62,7 +62,7 @@ func (s *Spec) Landscape(w *workload.Workload, draws int, seed uint64) (Landscap
 			l.reject(why, e.model.Broken(d, true))
 			continue
 		}
-		seconds := totals[0].Seconds
+		seconds := e.runs[0].whole(totals).Seconds
 		sum += seconds
 		if l.MinSeconds == 0 || seconds < l.MinSeconds {
 			l.MinSeconds = seconds

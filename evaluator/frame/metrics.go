@@ -17,17 +17,44 @@ type Metric struct {
 	// Of is the metric of a network on a machine. A cheap metric is one of the
 	// machine alone: its totals are 0.
 	Of func(m Machine, t Totals) float64
+	// OfGeneration takes the place of Of in a metric of networks that generate
+	// tokens.
+	OfGeneration func(g Generation) float64
+}
+
+// Generation is what a network takes that generates tokens.
+type Generation struct {
+	// First is the prompt with the first token, Step a pass that makes Tokens
+	// more; there are Steps of it.
+	First, Step   Totals
+	Steps, Tokens int64
+}
+
+// whole is the run from the prompt to the last token.
+func (g *Generation) whole() Totals {
+	n := float64(g.Steps)
+	return Totals{
+		Cycles: g.First.Cycles + g.Steps*g.Step.Cycles, Seconds: g.First.Seconds + n*g.Step.Seconds, Joules: g.First.Joules + n*g.Step.Joules,
+	}
 }
 
 // Metrics are the metrics that every template has.
 func Metrics() []Metric {
 	row := func(name, unit string, cheap bool, of func(Machine, Totals) float64) Metric {
-		return Metric{evaluator.Metric{Name: name, Unit: unit, Cheap: cheap}, true, of}
+		return Metric{Metric: evaluator.Metric{Name: name, Unit: unit, Cheap: cheap}, Rises: true, Of: of}
+	}
+	generation := func(name, unit string, rises bool, of func(Generation) float64) Metric {
+		return Metric{Metric: evaluator.Metric{Name: name, Unit: unit, Generation: true}, Rises: rises, OfGeneration: of}
 	}
 	return []Metric{
 		row("latency_s", "s", false, func(_ Machine, t Totals) float64 { return t.Seconds }),
 		row("area_mm2", "mm2", true, func(m Machine, _ Totals) float64 { return m.AreaMM2 }),
 		row("energy_j", "J", false, func(_ Machine, t Totals) float64 { return t.Joules }),
+		generation("time_to_first_token_s", "s", true, func(g Generation) float64 { return g.First.Seconds }),
+		generation("decode_rate_token_per_s", "token/s", false, func(g Generation) float64 { return float64(g.Tokens) / g.Step.Seconds }),
+		generation("energy_per_token_j", "J", true, func(g Generation) float64 {
+			return g.whole().Joules / float64(g.Tokens*(g.Steps+1))
+		}),
 	}
 }
 
@@ -41,25 +68,57 @@ func (s *Spec) metrics() []Metric {
 // usesEnergy reports whether the metric is made of the energy: where that is
 // unknown, so is the metric.
 func (r *Metric) usesEnergy() bool {
-	return math.IsNaN(r.Of(Machine{AreaMM2: 1}, Totals{Cycles: 1, Seconds: 1, Joules: math.NaN()}))
+	t := Totals{Cycles: 1, Seconds: 1, Joules: math.NaN()}
+	if r.Generation {
+		return math.IsNaN(r.OfGeneration(Generation{First: t, Step: t, Steps: 1, Tokens: 1}))
+	}
+	return math.IsNaN(r.Of(Machine{AreaMM2: 1}, t))
 }
 
-// value is a metric over all networks: of one the number itself, bit for bit,
-// of several the weighted geometric mean.
+// of is a metric of one network, given the totals of all phases; NaN where the
+// network has none.
+func (e *taskEvaluator) of(r *Metric, m Machine, n *run, all []Totals) float64 {
+	switch {
+	case !r.Generation:
+		return r.Of(m, n.whole(all))
+	case n.decode == nil:
+		return math.NaN()
+	}
+	return r.OfGeneration(n.generation(all))
+}
+
+func (n *run) generation(all []Totals) Generation {
+	return Generation{First: all[n.first], Step: all[n.first+1], Steps: n.decode.Steps, Tokens: n.decode.Tokens}
+}
+
+// whole is what the network takes with all of its phases.
+func (n *run) whole(all []Totals) Totals {
+	if n.decode == nil {
+		return all[n.first]
+	}
+	g := n.generation(all)
+	return g.whole()
+}
+
+// value is a metric over all networks that have it: of one the number itself,
+// bit for bit, of several the weighted geometric mean.
 func (e *taskEvaluator) value(r *Metric, m Machine, all []Totals) float64 {
 	switch {
 	case r.Cheap:
 		return r.Of(m, Totals{})
 	case len(all) == 0:
 		return math.NaN()
-	case len(all) == 1:
-		return r.Of(m, all[0])
+	case len(e.runs) == 1:
+		return e.of(r, m, &e.runs[0], all)
 	}
-	var sum float64
-	for i, t := range all {
-		sum += e.nets[i].Weight * math.Log(r.Of(m, t))
+	var sum, weights float64
+	for i := range e.runs {
+		if n := &e.runs[i]; !r.Generation || n.decode != nil {
+			sum += n.weight * math.Log(e.of(r, m, n, all))
+			weights += n.weight
+		}
 	}
-	return math.Exp(sum / e.weights)
+	return math.Exp(sum / weights)
 }
 
 // values writes every metric. Without totals only those of the machine have one.
@@ -71,14 +130,14 @@ func (e *taskEvaluator) values(dst []float64, m Machine, all []Totals) {
 
 // extra lists the metrics of each network when there are several.
 func (e *taskEvaluator) extra(m Machine, all []Totals) []evaluator.Extra {
-	if len(all) == 1 {
+	if len(e.runs) == 1 {
 		return nil
 	}
 	var extra []evaluator.Extra
-	for n := range all {
+	for n := range e.runs {
 		for i := range e.rows {
-			if r := &e.rows[i]; !r.Cheap {
-				extra = append(extra, evaluator.Extra{Name: r.Name + "." + e.nets[n].Name, Value: r.Of(m, all[n])})
+			if r, run := &e.rows[i], &e.runs[n]; !r.Cheap && (!r.Generation || run.decode != nil) {
+				extra = append(extra, evaluator.Extra{Name: r.Name + "." + run.name, Value: e.of(r, m, run, all)})
 			}
 		}
 	}
@@ -92,6 +151,16 @@ func (e *taskEvaluator) report(m Machine, all []Totals) report.Metrics {
 		out[i].Metric = e.rows[i].Metric
 		if v := e.value(&e.rows[i], m, all); !math.IsNaN(v) {
 			out[i].Value = &v
+		}
+	}
+	return out
+}
+
+// phase lists the metrics of one phase alone that a network has.
+func (e *taskEvaluator) phase(m Machine, t Totals) (out report.Metrics) {
+	for i := range e.rows {
+		if r := &e.rows[i]; !r.Cheap && !r.Generation {
+			out = append(out, report.Metric{Metric: r.Metric, Value: new(r.Of(m, t))})
 		}
 	}
 	return out

@@ -107,7 +107,10 @@ func (m Metrics) MarshalJSON() ([]byte, error) { return m.fields().MarshalJSON()
 type Network struct {
 	Name   string
 	Weight float64
-	MACs   int64
+	// Runs is how often it runs where it is a phase of one that generates tokens,
+	// else 1. All numbers are those of one time.
+	Runs int64
+	MACs int64
 	// Metrics are those that depend on a network.
 	Metrics Metrics
 	// Utilisation is the share of the peak rate over the whole latency.
@@ -125,7 +128,11 @@ type Network struct {
 
 // MarshalJSON writes the metrics among the other numbers.
 func (n *Network) MarshalJSON() ([]byte, error) {
-	f := append(Fields{{"name", n.Name}, {"weight", n.Weight}, {"macs", n.MACs}}, n.Metrics.fields()...)
+	f := Fields{{"name", n.Name}, {"weight", n.Weight}}
+	if n.Runs > 1 {
+		f = append(f, Field{"runs", n.Runs})
+	}
+	f = append(append(f, Field{"macs", n.MACs}), n.Metrics.fields()...)
 	f = append(f, Field{"utilisation", n.Utilisation}, Field{"latency", &n.Latency}, Field{"energy", n.Energy})
 	if n.ProgramEntries > 0 {
 		f = append(f, Field{"program_entries", n.ProgramEntries})

@@ -175,12 +175,13 @@ func grow(op Op, out, stride int64) int64 {
 	return out * stride
 }
 
-// Totals are the sums over a network.
+// Totals are the sums over a network; of one that generates tokens over all that
+// it does for them, with every step.
 type Totals struct {
 	// Layers and MACLayers count layers, and those with MACs.
 	Layers    int `json:"layers"`
 	MACLayers int `json:"mac_layers"`
-	// MACs per inference, in operations.
+	// MACs per run, in operations.
 	MACs int64 `json:"macs"`
 	// Params counts weights and biases.
 	Params int64 `json:"params"`
@@ -194,6 +195,14 @@ type Totals struct {
 
 // Totals returns the sums over all layers.
 func (w *Workload) Totals() Totals {
+	if w.Decode != nil {
+		phases := w.Phases()
+		t, step := phases[0].Totals(), phases[1].Totals()
+		t.Layers, t.MACLayers = t.Layers+step.Layers, t.MACLayers+step.MACLayers
+		t.MACs += w.Decode.Steps * step.MACs // the parameters are the same ones
+		t.MaxLayerBytes, t.PeakLiveBytes = max(t.MaxLayerBytes, step.MaxLayerBytes), max(t.PeakLiveBytes, step.PeakLiveBytes)
+		return t
+	}
 	t := Totals{Layers: len(w.Layers), PeakLiveBytes: w.PeakLiveBytes()}
 	for i := range w.Layers {
 		l := &w.Layers[i]

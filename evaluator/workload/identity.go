@@ -36,6 +36,7 @@ type identity struct {
 	Precision Precision       `json:"precision"`
 	Inputs    [][]int64       `json:"inputs"`
 	Layers    []identityLayer `json:"layers"`
+	Decode    json.RawMessage `json:"decode,omitempty"`
 }
 
 type identityLayer struct {
@@ -67,6 +68,10 @@ func (w *Workload) Identity() (string, error) {
 		}
 		at[w.Layers[i].ID] = len(at)
 		id.Layers = append(id.Layers, l)
+	}
+	var err error
+	if id.Decode, err = w.decodeIdentity(); err != nil {
+		return "", err
 	}
 	b, err := encode(id)
 	if err != nil {

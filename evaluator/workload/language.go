@@ -168,5 +168,8 @@ func (t *tokens) wide(id, x string, width, inner int64) string {
 	return t.sum(id+".add2", t.project(id+".contract", y, t.rows(), width, false, ""), x)
 }
 
-func gpt2Prefill(name string, s Sizes) (*Workload, error) { return gpt2(name, s, 512, 0) }
-func gpt2Decode(name string, s Sizes) (*Workload, error)  { return gpt2(name, s, 1, 512) }
+// gpt2Prompt is the prompt where none is given; chosen: half of the positions.
+const gpt2Prompt = 512
+
+func gpt2Prefill(name string, s Sizes) (*Workload, error) { return gpt2(name, s, gpt2Prompt, 0) }
+func gpt2Decode(name string, s Sizes) (*Workload, error)  { return gpt2(name, s, 1, gpt2Prompt) }

@@ -159,6 +159,8 @@ func TestSizesRefused(t *testing.T) {
 	}{
 		{"mobilenet_v2", workload.Sizes{Sequence: 3}, "network mobilenet_v2 has no sequence, it has: batch"},
 		{"bert_base", workload.Sizes{Past: 3}, "network bert_base has no past, it has: batch, sequence, attention"},
+		{"llama_8b", workload.Sizes{Past: 3}, "network llama_8b has no past, it has: batch, sequence, generate, attention"},
+		{"llama_8b", workload.Sizes{Generate: 1}, "network llama_8b: generate is 1, want 2 or more: the prompt makes the first token, llama_8b_prefill alone runs it"},
 		{"vgg16", workload.Sizes{Attention: "fused"}, "network vgg16 has no attention, it has: batch"},
 		{"gpt2_decode", workload.Sizes{Past: 1 << 21}, "network gpt2_decode: past is 2097152, want 1 to 1048576"},
 		{"gpt2_decode", workload.Sizes{Attention: "flash"}, `network gpt2_decode: attention is "flash", want fused or separate`},
@@ -167,9 +169,58 @@ func TestSizesRefused(t *testing.T) {
 			t.Errorf("Sized(%q, %v): error %v, want %q", c.name, c.sizes, err, c.want)
 		}
 	}
-	want := workload.Sizes{Batch: 2, Sequence: 3, Past: 4, Attention: "fused"}
+	want := workload.Sizes{Batch: 2, Sequence: 3, Past: 4, Generate: 5, Attention: "fused"}
 	if got, err := workload.ParseSizes(want.String()); err != nil || got != want {
 		t.Errorf("ParseSizes(%q) = %+v, %v", want.String(), got, err)
+	}
+}
+
+// A network that generates tokens is its prompt and its passes; a document of
+// it reads back, and the number of passes is part of its identity.
+func TestGenerate(t *testing.T) {
+	t.Parallel()
+	sizes := workload.Sizes{Batch: 2, Sequence: 16, Generate: 9}
+	w, err := workload.Sized("gpt2", sizes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.Decode == nil || w.Decode.Steps != 8 || w.Decode.Tokens != 2 {
+		t.Fatalf("decode is %+v, want 8 steps of 2 tokens", w.Decode)
+	}
+	var macs int64
+	for i, want := range []struct {
+		name  string
+		sizes workload.Sizes
+		runs  int64
+	}{{"gpt2_prefill", workload.Sizes{Batch: 2, Sequence: 16}, 1}, {"gpt2_decode", workload.Sizes{Batch: 2, Past: 20}, 8}} {
+		alone, err := workload.Sized(want.name, want.sizes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		phase := w.Phases()[i]
+		if phase.Name != want.name || identityOf(t, phase) != identityOf(t, alone) {
+			t.Errorf("phase %d is %s and not the built-in %s", i, phase.Name, want.name)
+		}
+		macs += want.runs * alone.Totals().MACs
+	}
+	if got := w.Totals(); got.MACs != macs || got.Params != 124_439_808 {
+		t.Errorf("%d MACs and %d parameters, want %d and those of the model", got.MACs, got.Params, macs)
+	}
+	text, err := w.CanonicalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := workload.Parse("again", text)
+	if err != nil || identityOf(t, again) != identityOf(t, w) {
+		t.Errorf("read back: %v, or another identity", err)
+	}
+	again.Decode.Steps++
+	if identityOf(t, again) == identityOf(t, w) {
+		t.Error("the number of steps is no part of the identity")
+	}
+	again.Decode.Steps = 0
+	if err := again.Normalise(); err == nil || !strings.Contains(err.Error(), "decode has 0 steps") {
+		t.Errorf("0 steps are normalised: %v", err)
 	}
 }
 

@@ -45,6 +45,9 @@ func (w *Workload) Normalise() error {
 			n.errs = append(n.errs, fmt.Errorf("layer %d (%q): it is fused, but no layer reads it: remove fused", i, w.Layers[i].ID))
 		}
 	}
+	if w.Decode != nil {
+		n.errs = append(n.errs, w.normaliseDecode())
+	}
 	return errors.Join(n.errs...)
 }
 

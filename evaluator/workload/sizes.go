@@ -15,6 +15,8 @@ type Sizes struct {
 	Sequence int64
 	// Past is how many tokens of a sequence are in the cache already.
 	Past int64
+	// Generate is how many tokens are made after a prompt.
+	Generate int64
 	// Attention is AttentionFused, where scores stay in the units, or
 	// AttentionSeparate, where they are a tensor in memory.
 	Attention string
@@ -35,7 +37,7 @@ const maxSize = 1 << 20
 
 // takes says which sizes a network has.
 type takes struct {
-	batch, sequence, past, attention bool
+	batch, sequence, past, generate, attention bool
 }
 
 // names are the sizes that a network has.
@@ -43,7 +45,7 @@ func (t takes) names() (list []string) {
 	for _, f := range []struct {
 		name string
 		has  bool
-	}{{"batch", t.batch}, {"sequence", t.sequence}, {"past", t.past}, {"attention", t.attention}} {
+	}{{"batch", t.batch}, {"sequence", t.sequence}, {"past", t.past}, {"generate", t.generate}, {"attention", t.attention}} {
 		if f.has {
 			list = append(list, f.name)
 		}
@@ -57,7 +59,7 @@ func (t takes) check(network string, s Sizes) error {
 		name  string
 		value int64
 		has   bool
-	}{{"batch", s.Batch, t.batch}, {"sequence", s.Sequence, t.sequence}, {"past", s.Past, t.past}} {
+	}{{"batch", s.Batch, t.batch}, {"sequence", s.Sequence, t.sequence}, {"past", s.Past, t.past}, {"generate", s.Generate, t.generate}} {
 		if f.value < 0 || f.value > maxSize {
 			return fmt.Errorf("network %s: %s is %d, want 1 to %d", network, f.name, f.value, maxSize)
 		}
@@ -88,7 +90,7 @@ func (s Sizes) String() string {
 	for _, f := range []struct {
 		name  string
 		value int64
-	}{{"batch", s.Batch}, {"sequence", s.Sequence}, {"past", s.Past}} {
+	}{{"batch", s.Batch}, {"sequence", s.Sequence}, {"past", s.Past}, {"generate", s.Generate}} {
 		if f.value != 0 {
 			parts = append(parts, f.name+"="+strconv.FormatInt(f.value, 10))
 		}
@@ -111,11 +113,13 @@ func ParseSizes(text string) (s Sizes, err error) {
 			into = &s.Sequence
 		case "past":
 			into = &s.Past
+		case "generate":
+			into = &s.Generate
 		case "attention":
 			s.Attention = value
 			continue
 		default:
-			return s, fmt.Errorf("%q: want batch=N, sequence=N, past=N or attention=%s", part, strings.Join(Attentions(), "|"))
+			return s, fmt.Errorf("%q: want batch=N, sequence=N, past=N, generate=N or attention=%s", part, strings.Join(Attentions(), "|"))
 		}
 		if *into, err = strconv.ParseInt(value, 10, 64); err != nil || *into < 1 {
 			return s, fmt.Errorf("%q: want a whole number of 1 or more behind %s=", part, name)

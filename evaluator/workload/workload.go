@@ -22,6 +22,9 @@ type Workload struct {
 	Inputs []Input `json:"inputs" yaml:"inputs"`
 	// Layers are in execution order: a layer reads inputs and earlier layers.
 	Layers []Layer `json:"layers" yaml:"layers"`
+	// Decode is the second phase of a network that generates tokens; nil for one
+	// that runs once.
+	Decode *Decode `json:"decode,omitempty" yaml:"decode,omitempty"`
 }
 
 // Source says where a workload comes from.

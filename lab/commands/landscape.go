@@ -159,7 +159,7 @@ func optimumOf(ctx context.Context, t *evaluator.Template, ev evaluator.Evaluato
 	for _, p := range t.Params {
 		spec.Parameters = append(spec.Parameters, events.Parameter{Name: p.Name, Unit: p.Unit, Values: p.Values})
 	}
-	for _, m := range desc.Metrics {
+	for _, m := range desc.Of(nil) {
 		spec.Metrics = append(spec.Metrics, events.Metric{Name: m.Name, Unit: m.Unit, Cheap: m.Cheap})
 	}
 	problem, err := certify.New(spec, ev, desc)

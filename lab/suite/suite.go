@@ -70,7 +70,7 @@ func atMost(metric string, limit float64) events.Constraint {
 // described returns an evaluator's metrics as a study names them.
 func described(d evaluator.Description) []events.Metric {
 	var metrics []events.Metric
-	for _, m := range d.Metrics {
+	for _, m := range d.Of(nil) {
 		metrics = append(metrics, events.Metric{Name: m.Name, Unit: m.Unit, Cheap: m.Cheap})
 	}
 	return metrics

@@ -87,7 +87,8 @@ func (s system) task(env bench.Environment, t *evaluator.Template) (bench.Task, 
 	}
 	part := *t
 	part.Params = params
-	c := &chips{each: len(params), metrics: t.Backend.Describe().Metrics}
+	d := t.Backend.Describe()
+	c := &chips{each: len(params), metrics: d.Of(nil)}
 	var all []space.Param
 	var baseline events.Design
 	var features []evaluator.Feature

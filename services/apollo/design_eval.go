@@ -75,9 +75,13 @@ func knownLayers(r *report.Design, nests []string) error {
 func (s *subject) answer(r *report.Design, nests []string) cli.Answer {
 	g := &cli.Grid{Header: []string{"LAYER", "OP", ">KMACS", ">LATENCY", ">SHARE", ">UTILISATION", "WAITS FOR", ">OFF-CHIP", ">ENERGY"}}
 	var items []any // none for an infeasible design: -o jsonl prints the report then
+	runs := map[string]float64{}
+	for i := range r.Networks {
+		runs[r.Networks[i].Name] = float64(r.Networks[i].Runs)
+	}
 	var total float64
 	for i := range r.Layers {
-		total += r.Layers[i].LatencySeconds
+		total += r.Layers[i].LatencySeconds * runs[r.Layers[i].Network]
 	}
 	for i := range r.Layers {
 		l := &r.Layers[i]
@@ -86,7 +90,7 @@ func (s *subject) answer(r *report.Design, nests []string) cli.Answer {
 		if len(r.Networks) > 1 {
 			name = l.Network + "/" + l.ID
 		}
-		g.Add(name, l.Op, cli.Count(l.MACs/1000), cli.Quantity(l.LatencySeconds, "s"), cli.Percent(l.LatencySeconds/total), cli.Percent(l.Utilisation),
+		g.Add(name, l.Op, cli.Count(l.MACs/1000), cli.Quantity(l.LatencySeconds, "s"), cli.Percent(l.LatencySeconds*runs[l.Network]/total), cli.Percent(l.Utilisation),
 			l.Bottleneck, cli.Quantity(float64(l.Bytes.Of(report.OffChip)), "B"), cli.Quantity(l.EnergyJ, "J"))
 	}
 	picture := func(w io.Writer, format string) error {
@@ -129,9 +133,13 @@ func (s *subject) text(w io.Writer, p cli.Paint, r *report.Design) {
 		}
 		fmt.Fprintf(w, "needs    %s\nhas      %s\n%s\n", cli.Quantity(r.Reason.Need, r.Reason.Unit), cli.Quantity(r.Reason.Have, r.Reason.Unit), r.Reason.Message)
 	}
+	width := len("latency") + 1
+	for _, m := range r.Metrics {
+		width = max(width, len(cli.Bare(m.Name, m.Unit)))
+	}
 	for _, m := range r.Metrics {
 		if m.Value != nil {
-			fmt.Fprintf(w, "%-8s %s\n", cli.Bare(m.Name, m.Unit), cli.Quantity(*m.Value, m.Unit))
+			fmt.Fprintf(w, "%-*s %s\n", width, cli.Bare(m.Name, m.Unit), cli.Quantity(*m.Value, m.Unit))
 		}
 	}
 	breakdown(w, "area", r.Area.Parts(), "mm2")
@@ -142,12 +150,20 @@ func (s *subject) text(w io.Writer, p cli.Paint, r *report.Design) {
 			for _, m := range n.Metrics {
 				metrics = append(metrics, orNone(m.Value, m.Unit))
 			}
-			fmt.Fprintf(w, "\n%s (weight %g): %s\n", n.Name, n.Weight, strings.Join(metrics, ", "))
+			fmt.Fprintf(w, "\n%s (%s): %s\n", n.Name, countsAs(n), strings.Join(metrics, ", "))
 		}
 		breakdown(w, "latency", n.Latency.Parts(), "s")
 		breakdown(w, "energy", n.Energy.Parts(), "J")
 		fmt.Fprintf(w, "%s of the peak rate; %s cross the chip's border%s\n", cli.Percent(n.Utilisation), cli.Quantity(float64(n.OffChipBytes), "B"), crossing(n.Crossing))
 	}
+}
+
+// countsAs says how a network counts among several.
+func countsAs(n *report.Network) string {
+	if n.Runs > 1 {
+		return fmt.Sprintf("weight %g, %s times", n.Weight, cli.Count(n.Runs))
+	}
+	return fmt.Sprintf("weight %g", n.Weight)
 }
 
 // crossing lists what crosses the border by kind.

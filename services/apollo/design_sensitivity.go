@@ -41,7 +41,8 @@ whole numbers move by at least one.`,
 			if !(by > 0 && by < 1) {
 				return cli.Usagef("--by %g: want a share between 0 and 1", by)
 			}
-			if err := study.find(s.template.Template().Backend.Describe().Metrics); err != nil {
+			d := s.template.Template().Backend.Describe()
+			if err := study.find(d.Of(s.networks)); err != nil {
 				return err
 			}
 			if area != "" {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -70,8 +71,12 @@ func (a *app) workloadShowCommand() *cobra.Command {
 func showWorkload(w *workload.Workload) cli.Answer {
 	g := &cli.Grid{Header: []string{"LAYER", "OP", "OUTPUT", ">CHANNELS IN", "FILTER", "STRIDE", ">KMACS", ">WEIGHTS", "READS"}}
 	items := []any{}
-	for i := range w.Layers {
-		l := &w.Layers[i]
+	layers := w.Layers
+	if w.Decode != nil {
+		layers = append(slices.Clone(layers), w.Decode.Layers...)
+	}
+	for i := range layers {
+		l := &layers[i]
 		items = append(items, l)
 		filter, stride := "", ""
 		if l.Op.Spatial() {
@@ -88,6 +93,9 @@ func showWorkload(w *workload.Workload) cli.Answer {
 		t := w.Totals()
 		fmt.Fprintf(out, "%s: %d layers, %s MMACs, %s M parameters, %s live at most\n", p.Bold(w.Name), t.Layers,
 			millions(t.MACs, 2), millions(t.Params, 3), cli.Quantity(float64(t.PeakLiveBytes), "B"))
+		if w.Decode != nil {
+			fmt.Fprintf(out, "%d layers run once, over the prompt, then %d layers %s times\n", len(w.Layers), len(w.Decode.Layers), cli.Count(w.Decode.Steps))
+		}
 		if w.Source.Ref != "" {
 			fmt.Fprintf(out, "source: %s\n", w.Source.Ref)
 		}

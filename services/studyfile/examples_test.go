@@ -16,7 +16,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"apollo/evaluator"
-	"apollo/evaluator/edge"
+	builtins "apollo/evaluator/template"
 	"apollo/evaluator/workload"
 	"apollo/optimizer"
 	"apollo/services/studyfile"
@@ -26,8 +26,12 @@ var rewrite = flag.Bool("rewrite", false, "write the golden files again")
 
 // product is the catalog of the real program.
 func product() studyfile.Catalog {
+	var templates []evaluator.Template
+	for _, s := range builtins.All() {
+		templates = append(templates, s.Template())
+	}
 	return studyfile.Catalog{
-		Templates: []evaluator.Template{edge.Spec().Template()},
+		Templates: templates,
 		Network:   workload.Sized, NetworkNames: workload.Names(),
 		Algorithm: func(name string, options []byte) error {
 			_, err := optimizer.New(name, options)

@@ -47,6 +47,7 @@ func document() *field {
 					{name: "batch", shape: integerShape, min: 1, max: 1 << 20, fallback: "the network's", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Batch }), doc: "Pictures or sequences that run at once."},
 					{name: "sequence", shape: integerShape, min: 1, max: 1 << 20, fallback: "the network's", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Sequence }), doc: "Tokens of a sequence that come in, of networks that have them."},
 					{name: "past", shape: integerShape, min: 1, max: 1 << 20, fallback: "the network's", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Past }), doc: "Tokens of a sequence that are in the cache already: `name: llama_8b_decode, past: 4096`."},
+					{name: "generate", shape: integerShape, min: 2, max: 1 << 20, fallback: "the network's", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Generate }), doc: "Tokens that are generated after the prompt, of networks that do: `name: llama_8b, sequence: 1024, generate: 256`.", page: "See [generation](workloads.md#generation)."},
 					{name: "attention", shape: textShape, enum: workload.Attentions(), fallback: "the network's", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Attention }), doc: "Where the scores of an attention are: `fused`, in the units, or `separate`, a tensor in memory."},
 				}}},
 			}},

@@ -26,6 +26,7 @@ const (
 	Data          Dimension = "amount of data"
 	Bandwidth     Dimension = "bandwidth"
 	Frequency     Dimension = "frequency"
+	TokenRate     Dimension = "rate of tokens"
 )
 
 // Phrase returns the dimension with its article: "an area", "a time".
@@ -37,7 +38,7 @@ func (d Dimension) Phrase() string {
 }
 
 // Unit is one unit of measurement: Factor * 10^Exp of the dimension's base
-// unit (s, m, mm2, J, W, B, B/s, Hz).
+// unit (s, m, mm2, J, W, B, B/s, Hz, token/s).
 type Unit struct {
 	// Symbol is the spelling that Format uses: "mm2", "KiB", "GB/s".
 	Symbol string
@@ -81,6 +82,7 @@ var table = [...]struct {
 	{Data, []scale{{"B", 0, 1}, {"kB", 3, 1}, {"MB", 6, 1}, {"GB", 9, 1}, {"TB", 12, 1}, {"KiB", 0, 1 << 10}, {"MiB", 0, 1 << 20}, {"GiB", 0, 1 << 30}, {"TiB", 0, 1 << 40}}},
 	{Bandwidth, []scale{{"B/s", 0, 1}, {"kB/s", 3, 1}, {"MB/s", 6, 1}, {"GB/s", 9, 1}, {"TB/s", 12, 1}, {"KiB/s", 0, 1 << 10}, {"MiB/s", 0, 1 << 20}, {"GiB/s", 0, 1 << 30}, {"TiB/s", 0, 1 << 40}}},
 	{Frequency, []scale{{"Hz", 0, 1}, {"kHz", 3, 1}, {"MHz", 6, 1}, {"GHz", 9, 1}}},
+	{TokenRate, []scale{{"token/s", 0, 1}}},
 	{Dimensionless, []scale{{"%", -2, 1}}},
 }
 
@@ -136,7 +138,7 @@ func Guess(symbol string) string {
 	s := canonical(symbol)
 	for words, meant := range map[string]string{
 		"sec secs second seconds": "s", "minute minutes mins": "min", "hour hours hr hrs": "h", "byte bytes": "B", "kb": "kB (1000 B) or KiB (1024 B)",
-		"kb/s kbps": "kB/s", "mbps": "MB/s", "gbps gb/sec": "GB/s", "percent": "%", "joule joules": "J", "watt watts": "W", "sqmm mmsq": "mm2",
+		"kb/s kbps": "kB/s", "mbps": "MB/s", "gbps gb/sec": "GB/s", "percent": "%", "tokens/s tok/s t/s tps": "token/s", "joule joules": "J", "watt watts": "W", "sqmm mmsq": "mm2",
 	} {
 		if slices.Contains(strings.Fields(words), strings.ToLower(s)) {
 			return meant
