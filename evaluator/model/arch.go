@@ -37,6 +37,9 @@ type Level struct {
 	// Forwards says that outputs leave the level as soon as they are complete, not
 	// with the tile.
 	Forwards bool
+	// Passes says that instances pass inputs on to their neighbours: the level
+	// above reads once what the windows of several have in common.
+	Passes bool
 	// Fanout is the number of instances of the next level under one instance,
 	// or of multiply-accumulate units under one innermost instance; at least 1.
 	Fanout int64

@@ -275,3 +275,52 @@ func TestRampOfOutputs(t *testing.T) {
 		}
 	}
 }
+
+// Units that pass inputs on to their neighbours read once what their windows have
+// in common: 2 x 2 units and a window of 3 x 3 read 16 of 36 inputs, the 44.4 % of
+// ShiDianNao (Z. Du et al., ISCA 2015, Section 5.1). With the loops over the window
+// outside of the units only a row passes on: 4 + 2 + 2 for each of three rows. A
+// stride skips what no window has.
+func TestNeighboursPassInputsOn(t *testing.T) {
+	t.Parallel()
+	for _, x := range []struct {
+		taps, stride  int64
+		outside       bool
+		apart, passed int64
+	}{
+		{3, 1, false, 36, 16},
+		{3, 1, true, 36, 24},
+		{3, 2, false, 36, 25},
+		{1, 1, false, 4, 4},
+		{1, 2, false, 4, 4},
+	} {
+		p := Problem{Bound: [Dims]int64{1, 1, 1, 1, 2, 2, x.taps, x.taps}, Stride: [2]int64{x.stride, x.stride}, Dilation: [2]int64{1, 1}, Bytes: [Operands]int64{1, 1, 1}, PartialBytes: 4}
+		a := Arch{Levels: 2}
+		a.Level[0] = Level{Name: "memory", Keeps: [Operands]bool{true, true, true}, Fanout: 4}
+		a.Level[1] = Level{Name: "unit", Keeps: [Operands]bool{Inputs: true, Outputs: true}, Fanout: 1}
+		var m Mapping
+		for i := range m.Loops {
+			m.Loops[i] = Ones()
+		}
+		m.Loops[0].Spatial[P], m.Loops[0].Spatial[Q] = 2, 2
+		window := &m.Loops[1].Temporal
+		if x.outside {
+			window = &m.Loops[0].Temporal
+		}
+		window[R], window[S] = x.taps, x.taps
+		for _, passes := range []bool{false, true} {
+			a.Level[1].Passes = passes
+			want := x.apart
+			if passes {
+				want = x.passed
+			}
+			r := Eval(&p, &a, &m)
+			if got := r.Access[0][Inputs].Reads; got != want {
+				t.Errorf("%+v, passes %t: %d reads, want %d", x, passes, got, want)
+			}
+			if fills, macs := r.Access[1][Inputs].Fills, p.MACs(); fills != macs {
+				t.Errorf("%+v, passes %t: the units get %d inputs, want %d", x, passes, fills, macs)
+			}
+		}
+	}
+}

@@ -126,6 +126,9 @@ func (w *walk) level(o Operand, i, above int, u *reuse, r *Result) {
 	parent := &r.Access[above][o]
 	if o != Outputs {
 		x.Fills = distinct * u.visits * w.copies(o, i)
+		if o == Inputs && w.a.Level[i].Passes {
+			distinct = w.together(i, above, u)
+		}
 		parent.Reads = distinct * u.visits * w.copies(o, above)
 		return
 	}
@@ -173,6 +176,21 @@ func (w *walk) distinct(o Operand, i int, u *reuse) int64 {
 	}
 	b := &w.p.Bound
 	return b[G] * b[N] * b[C] * w.positions(0, i, P, R, u) * w.positions(1, i, Q, S, u)
+}
+
+// together returns distinct for tiles of all instances of level i under one of
+// the level above.
+func (w *walk) together(i, above int, u *reuse) int64 {
+	tile, apart := w.tile[i], w.apart[i]
+	for d := range Dims {
+		w.tile[i][d] = min(tile[d]*CeilDiv(apart[d], w.apart[above][d]), w.p.Bound[d])
+	}
+	w.apart[i] = w.apart[above]
+	// A stride skips what no window of the tiles has.
+	b := &w.p.Bound
+	n := b[G] * b[N] * b[C] * min(w.positions(0, i, P, R, u), b[P]*b[R]) * min(w.positions(1, i, Q, S, u), b[Q]*b[S])
+	w.tile[i], w.apart[i] = tile, apart
+	return n
 }
 
 // positions returns the input positions along one axis that the tiles of level

@@ -72,7 +72,7 @@ func (l *loops) allowed(m *model.Mapping) error {
 	}
 	for i := last + 1; i < l.arch.Levels; i++ {
 		for d, n := range m.Loops[i].Temporal {
-			if n > 1 {
+			if over := model.Dim(d); n > 1 && (i != l.window || over != model.R && over != model.S) {
 				return fmt.Errorf("level %s: for %s in 0..%d: this level has no loops in time; the innermost that has is %s",
 					l.arch.Level[i].Name, model.Dim(d), n-1, l.arch.Level[last].Name)
 			}

@@ -71,6 +71,9 @@ type loops struct {
 	// innerDims are; 0 means that all loops over a tile are the buffer's.
 	inner     int
 	innerDims []model.Dim
+	// window is the level that runs over the filter window for a tile of units,
+	// which pass inputs on to their neighbours; 0 where none does.
+	window int
 	// param is the parameter that sizes the buffer, for messages.
 	param string
 }
@@ -125,6 +128,11 @@ func (l *loops) spread(p *model.Problem, list []Spread, w *way, m *model.Mapping
 		m.Loops[i] = model.Ones()
 	}
 	rest, room := p.Bound, p.Bound
+	if l.window > 0 {
+		for _, d := range [...]model.Dim{model.R, model.S} {
+			m.Loops[l.window].Temporal[d], rest[d] = rest[d], 1
+		}
+	}
 	for _, x := range [...]struct {
 		d    model.Dim
 		most int64

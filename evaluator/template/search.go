@@ -86,7 +86,8 @@ func (l *loops) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit)
 		if i := s.holder[o] + 1; s.holder[o] == 1 && o != model.Outputs {
 			for ; i < l.arch.Levels && !l.arch.Level[i].Keeps[o]; i++ {
 			}
-			if i < l.arch.Levels && l.arch.Level[1].ReadRate > 0 {
+			// Inner loops that bring a window's inputs again are in ways.read.
+			if i < l.arch.Levels && (i != l.window || o != model.Inputs) && l.arch.Level[1].ReadRate > 0 {
 				s.next[o], s.ported = i, true
 			}
 		}

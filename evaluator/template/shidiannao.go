@@ -11,8 +11,8 @@ func shiDianNaoSpec() Spec {
 	return Spec{
 		Name: "shidiannao",
 		Doc: "An output-stationary grid: every processing element makes one output pixel, weights are broadcast, inputs and outputs lie in a " +
-			"neuron buffer, weights in a synapse buffer; after ShiDianNao (Z. Du et al., ISCA 2015); int8, 22 nm, 1 GHz. Inputs that " +
-			"neighbours pass on count as reads of the neuron buffer. The baseline is the published 8 x 8 grid with 128 KiB of each.",
+			"neuron buffer, weights in a synapse buffer; after ShiDianNao (Z. Du et al., ISCA 2015); int8, 22 nm, 1 GHz. Inputs go " +
+			"from neighbour to neighbour while a window passes. The baseline is the published 8 x 8 grid with 128 KiB of each.",
 		Params: []frame.Param{
 			frame.Count("rows", "Rows of the grid, which take output rows.", 8, 2, 4, 8, 12, 16, 24, 32),
 			frame.Count("cols", "Columns of the grid, which take output columns.", 8, 2, 4, 8, 12, 16, 24, 32),
@@ -46,12 +46,16 @@ func buildShiDianNao(c *chip, v []int64) Machine {
 		// An element sums one output before it turns to the next.
 		order: [model.Dims]model.Dim{model.G, model.N, model.K, model.P, model.Q, model.C, model.R, model.S},
 		inner: 2, innerDims: []model.Dim{model.K, model.C, model.P, model.Q, model.R, model.S},
-		param: "neuron_buffer or synapse_buffer",
+		// Inputs go from neighbour to neighbour while a window passes (source,
+		// Section 5.1): the neuron buffer gives each of a tile's inputs once.
+		window: 3,
+		param:  "neuron_buffer or synapse_buffer",
 	}
 	l.arch = c.hierarchy(offChip(&m),
 		ported(buffer("neuron buffer", v[2], 1, &neurons, model.Inputs, model.Outputs), c.rate(units), c.acrossPJ()),
 		ported(buffer("synapse buffer", v[3], units, &synapses, model.Weights), c.rate(units)/2, c.acrossPJ()),
-		c.registers("accumulator", 1, model.Outputs))
+		c.registers("accumulator", 1, model.Inputs, model.Outputs))
+	l.arch.Level[l.window].Passes = true
 	m.Arch, m.Flow = l.arch, &l
 	return m
 }

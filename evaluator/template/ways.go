@@ -24,7 +24,8 @@ type way struct {
 type ways struct {
 	way
 	// spread has the spatial loops; rest is the steps that they leave of each
-	// dimension; inside the instances of each at and below a level.
+	// dimension; inside the instances of each at and below a level, and the steps
+	// of a window there.
 	spread model.Mapping
 	rest   [model.Dims]int64
 	inside [model.MaxLevels + 1][model.Dims]int64
@@ -127,8 +128,11 @@ func (s *search) search(w *way) {
 
 // floor returns a time and an energy that no mapping with a way beats.
 func (s *search) floor(w *way) (cycles, pj float64) {
-	bytes := s.compulsory()
-	return max(float64(w.steps), s.io(bytes)), float64(s.p.MACs())*s.l.arch.MACPJ + float64(bytes)*s.l.arch.Level[0].ReadPJ
+	bytes, taps := s.compulsory(), int64(1)
+	if s.l.window > 0 {
+		taps = s.p.Bound[model.R] * s.p.Bound[model.S]
+	}
+	return max(float64(w.steps*taps), s.io(bytes)), float64(s.p.MACs())*s.l.arch.MACPJ + float64(bytes)*s.l.arch.Level[0].ReadPJ
 }
 
 func (s *search) compulsory() int64 {
@@ -144,7 +148,7 @@ func (s *search) ready(w *way) {
 	x.fixed = l.fixed(&x.spread)
 	for i := l.arch.Levels - 1; i >= 0; i-- {
 		for d := range model.Dims {
-			x.inside[i][d] = x.inside[i+1][d] * x.spread.Loops[i].Spatial[d]
+			x.inside[i][d] = x.inside[i+1][d] * x.spread.Loops[i].Spatial[d] * x.spread.Loops[i].Temporal[d]
 		}
 	}
 }
