@@ -327,11 +327,24 @@ func withArchive(t *testing.T, seed uint64, faults membus.Faults, kills int, bod
 func TestStudyIsTheSameUnderFaultsAndKills(t *testing.T) {
 	t.Parallel()
 	body := toyStudy("sim", 160, "")
+	sameUnderFaults(t, body, seeds(t, 120, 24))
+}
+
+// TestSequentialStudyIsTheSameUnderFaultsAndKills: with lag 0 one batch is under
+// way at a time, so that every kill stops all there is.
+func TestSequentialStudyIsTheSameUnderFaultsAndKills(t *testing.T) {
+	t.Parallel()
+	body := strings.Replace(toyStudy("sim", 160, ""), `"parallelism":4`, `"parallelism":1,"lag":0`, 1)
+	sameUnderFaults(t, body, seeds(t, 40, 8))
+}
+
+// sameUnderFaults compares a study of 160 trials with n disturbed runs of it.
+func sameUnderFaults(t *testing.T, body string, n uint64) {
+	t.Helper()
 	want := simulateAll(t, 0, membus.Faults{}, 0, 1, body)
 	if v := want.view; v.State != study.Completed || v.Summary.Trials != 160 || v.Summary.Infeasible == 0 || len(want.rows) != 160 {
 		t.Fatalf("undisturbed: %s %+v, %d rows", v.State, v.Summary, len(want.rows))
 	}
-	n := seeds(t, 120, 24)
 	var hits tally
 	t.Run("seeds", func(t *testing.T) {
 		for seed := range n {

@@ -18,6 +18,9 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"apollo/archiver"
+	"apollo/events"
 )
 
 func TestMain(m *testing.M) {
@@ -45,6 +48,7 @@ func TestScripts(t *testing.T) {
 			"lines":       lines,
 			"jsonkeys":    jsonKeys,
 			"samefield":   sameField,
+			"sametrials":  sameTrials,
 			"interrupted": interrupted,
 			"flood":       flood,
 			"natsserver":  startNATS,
@@ -118,6 +122,20 @@ func sameField(ts *testscript.TestScript, _ bool, args []string) {
 	a, b := object(ts, args[0])[args[2]], object(ts, args[1])[args[2]]
 	if a == nil || !reflect.DeepEqual(a, b) {
 		ts.Fatalf("%s: %v and %v differ", args[2], a, b)
+	}
+}
+
+// sameTrials checks that two logs hold the same trials of two studies:
+// sametrials DATA STUDY DATA STUDY.
+func sameTrials(ts *testscript.TestScript, neg bool, args []string) {
+	var hashes []string
+	for i := 0; i < 4; i += 2 {
+		src, err := archiver.LoadSource(os.DirFS(ts.MkAbs(args[i])), events.Source{Study: args[i+1]})
+		ts.Check(err)
+		hashes = append(hashes, src.SHA256)
+	}
+	if same := hashes[0] == hashes[1]; same == neg {
+		ts.Fatalf("%s and %s have the same trials: %v", args[1], args[3], same)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
+	"apollo/optimizer"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
 	"apollo/services/studyfile"
@@ -88,9 +89,29 @@ func (a *app) printLint(path string, doc *studyfile.Document) error {
 		fmt.Fprintf(w, "study    %s (%.12s)\n", spec.Study, value.SHA256)
 		fmt.Fprintf(w, "space    %s designs, legal: %s\n", designCount(s), legalText(legal))
 		fmt.Fprintf(w, "budget   %s trials in batches of %d, %d in flight\n", cli.Count(spec.Budget.Trials), spec.Budget.Batch, spec.Budget.Parallelism)
+		fmt.Fprintf(w, "asks     %s\n", asksText(spec))
 		fmt.Fprintf(w, "messages %s\n", messagesText(spec))
 		fmt.Fprintf(w, "search   %s, seed %d, order %s\n", spec.Algorithm.Name, spec.Seed, spec.Order)
+		if cpu := optimizer.SearchSeconds(spec.Algorithm.Name, spec.Budget.Trials, spec.Budget.Batch); cpu > 0 {
+			fmt.Fprintf(w, "cpu      about %.2g s for the search alone (measured with the default options on ten parameters)\n", cpu)
+		}
 	}})
+}
+
+// asksText says what an ask knows, and what it costs that it does not know more.
+func asksText(spec *events.Spec) string {
+	b := spec.Budget
+	unknown := min(b.Trials, (b.Lag+1)*b.Batch-1)
+	switch {
+	case spec.Order == "relaxed":
+		return "each knows the answers that have arrived"
+	case unknown == 0:
+		return "each knows all trials before it"
+	case b.Lag == 0:
+		return fmt.Sprintf("a design is chosen without up to %d trials before it (batch); a search that learns needs more trials for the same answer", unknown)
+	}
+	return fmt.Sprintf("a design is chosen without up to %d trials before it (lag %d); a search that learns needs more trials for the same answer, and `lag: 0` fewest",
+		unknown, b.Lag)
 }
 
 // designCount is the number of designs for people.

@@ -16,32 +16,51 @@ import (
 func TestStrictOrderDoesNotDependOnTiming(t *testing.T) {
 	t.Parallel()
 	for _, algorithm := range []string{"random", "evolution", "ga"} {
-		spec := testSpec(func(s *events.Spec) { s.Algorithm.Name = algorithm })
-		calm := newWorld(t, spec, study.Knowledge{})
-		calm.run(first, nil)
-		want := calm.machine.Summary()
-		if want.Trials != 100 || want.Best == nil || want.Infeasible == 0 {
-			t.Fatalf("%s: the undisturbed run is not a fair test: %+v", algorithm, want)
+		testTiming(t, testSpec(func(s *events.Spec) { s.Algorithm.Name = algorithm }))
+		testTiming(t, testSpec(func(s *events.Spec) { s.Algorithm.Name, s.Budget.Batch, s.Budget.Lag = algorithm, 3, 0 }))
+	}
+}
+
+// TestLagZero: no batch is asked for before all answers are in.
+func TestLagZero(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testSpec(func(s *events.Spec) { s.Budget.Batch, s.Budget.Lag = 3, 0 }), study.Knowledge{})
+	w.run(first, nil)
+	for _, e := range w.log {
+		if p, ok := e.(events.TrialsProposed); ok && p.Told != p.Batch {
+			t.Errorf("batch %d was asked for after %d batches were told", p.Batch, p.Told)
 		}
-		for seed := range uint64(60) {
-			rng := rand.New(rand.NewPCG(seed, 1))
-			w := newWorld(t, spec, study.Knowledge{})
-			w.run(rng.IntN, func() {
-				switch rng.IntN(6) {
-				case 0:
-					w.restart()
-				case 1: // a duplicate of an old answer
-					w.machine.Result(1, w.results[rng.IntN(len(w.results))])
-				}
-			})
-			got := w.machine.Summary()
-			got.LastResult = want.LastResult
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Fatalf("%s, seed %d: another study (-calm +disturbed):\n%s", algorithm, seed, diff)
+	}
+}
+
+// testTiming runs a study undisturbed and 60 times disturbed: one study.
+func testTiming(t *testing.T, spec *events.Spec) {
+	t.Helper()
+	algorithm := fmt.Sprintf("%s, lag %d", spec.Algorithm.Name, spec.Budget.Lag)
+	calm := newWorld(t, spec, study.Knowledge{})
+	calm.run(first, nil)
+	want := calm.machine.Summary()
+	if want.Trials != 100 || want.Best == nil || want.Infeasible == 0 {
+		t.Fatalf("%s: the undisturbed run is not a fair test: %+v", algorithm, want)
+	}
+	for seed := range uint64(60) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		w := newWorld(t, spec, study.Knowledge{})
+		w.run(rng.IntN, func() {
+			switch rng.IntN(6) {
+			case 0:
+				w.restart()
+			case 1: // a duplicate of an old answer
+				w.machine.Result(1, w.results[rng.IntN(len(w.results))])
 			}
-			if n, m := improvements(calm.log), improvements(w.log); !slices.Equal(n, m) {
-				t.Errorf("%s, seed %d: improved at %v, want %v", algorithm, seed, m, n)
-			}
+		})
+		got := w.machine.Summary()
+		got.LastResult = want.LastResult
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("%s, seed %d: another study (-calm +disturbed):\n%s", algorithm, seed, diff)
+		}
+		if n, m := improvements(calm.log), improvements(w.log); !slices.Equal(n, m) {
+			t.Errorf("%s, seed %d: improved at %v, want %v", algorithm, seed, m, n)
 		}
 	}
 }

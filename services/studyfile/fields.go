@@ -93,9 +93,9 @@ func document() *field {
 			}},
 			{name: "budget", shape: objectShape, fallback: "{trials: 400}", doc: "What the study may spend.", fields: []field{
 				{name: "trials", shape: integerShape, min: 1, max: events.MaxTrials, fallback: "400", in: at(func(b *builder) any { return &b.spec.Budget.Trials }), doc: "Total number of trials."},
-				{name: "batch", shape: integerShape, min: 1, max: events.MaxBatch, fallback: "a hundredth of the trials, 1 to 16; 1 for your own evaluator", in: at(func(b *builder) any { return &b.spec.Budget.Batch }), doc: "Designs in one work item.", page: "They must fit into [a message](events.md#how-large-a-message-can-be)."},
-				{name: "parallelism", shape: integerShape, min: 1, max: events.MaxParallelism, fallback: "4", in: at(func(b *builder) any { return &b.spec.Budget.Parallelism }), doc: "Work items in flight at most. It is no number of workers.", page: "The trials are the same with any number of those."},
-				{name: "lag", shape: integerShape, min: 1, max: events.MaxLag, fallback: "2 x parallelism", in: at(func(b *builder) any { return &b.spec.Budget.Lag }), doc: "How many batches an ask may lag behind in strict order."},
+				{name: "batch", shape: integerShape, min: 1, max: events.MaxBatch, fallback: "1", in: at(func(b *builder) any { return &b.spec.Budget.Batch }), doc: "Designs in one work item.", page: "They must fit into [a message](events.md#how-large-a-message-can-be)."},
+				{name: "parallelism", shape: integerShape, min: 1, max: events.MaxParallelism, fallback: "1 for a template's evaluator, 4 for your own", in: at(func(b *builder) any { return &b.spec.Budget.Parallelism }), doc: "Work items in flight at most. It is no number of workers.", page: "The trials are the same with any number of those."},
+				{name: "lag", shape: integerShape, max: events.MaxLag, fallback: "0 with a parallelism of 1, else 2 x parallelism", in: at(func(b *builder) any { return &b.spec.Budget.Lag }), doc: "How many batches an ask may lag behind in strict order; with 0 it knows all before it."},
 			}},
 			{name: "stop", shape: objectShape, doc: "Conditions that end a study before its budget.", fields: []field{
 				{name: "plateau", shape: objectShape, in: at(func(b *builder) any { return maybe[events.Plateau]{&b.spec.Stop.Plateau} }), doc: "End when the best design has stopped getting better.", fields: []field{

@@ -173,10 +173,6 @@ func (b *builder) algorithm() {
 	}
 }
 
-// mostBatch is the largest batch that a study gets unasked. Chosen: what makes a
-// message worth its cost.
-const mostBatch = 16
-
 // budget fills in what depends on other fields, and checks what may be spent.
 func (b *builder) budget() {
 	s, batch, most := &b.spec.Budget, b.field("budget", "batch"), events.MaxBatch
@@ -184,18 +180,28 @@ func (b *builder) budget() {
 		most = b.desc.MaxBatch
 	}
 	switch {
-	case s.Batch == 0 && b.builtin():
-		// A short study learns from nearly all of its trials.
-		s.Batch = max(1, min(mostBatch, s.Trials/100, most))
 	case s.Batch == 0:
-		s.Batch = 1 // the user's own evaluator may be slow
+		s.Batch = 1
 	case s.Batch > s.Trials && s.Trials > 0:
 		b.addMistake(batch, codeOutOfRange, fmt.Sprintf("Write at most %d, or leave it out.", s.Trials), "a batch of %d is more than the %d trials", s.Batch, s.Trials)
 	}
 	if s.Batch > most && most < events.MaxBatch {
 		b.addMistake(batch, codeOutOfRange, fmt.Sprintf("Write at most %d.", most), "the evaluator %q takes at most %d designs at once", b.desc.Name, most)
 	}
-	if s.Lag == 0 {
+	b.flight()
+}
+
+// flight fills in how much of a study is under way at once. Who measures in
+// microseconds gains nothing from asking before an answer is in.
+func (b *builder) flight() {
+	s, lag := &b.spec.Budget, b.field("budget", "lag")
+	if s.Parallelism == 0 {
+		s.Parallelism = 4
+		if b.builtin() {
+			s.Parallelism = 1
+		}
+	}
+	if (lag == nil || lag.kind == nullKind) && s.Parallelism > 1 {
 		s.Lag = 2 * s.Parallelism
 	}
 }

@@ -1,7 +1,6 @@
 package studyfile_test
 
 import (
-	"fmt"
 	"math"
 	"testing"
 
@@ -114,19 +113,39 @@ func TestParseEveryField(t *testing.T) {
 func TestParseDefaults(t *testing.T) {
 	t.Parallel()
 	got := parse(t, small, studyfile.Options{}).Spec
-	if want := (events.Budget{Trials: 400, Batch: 4, Parallelism: 4, Lag: 8}); got.Budget != want {
-		t.Errorf("budget = %+v, want %+v", got.Budget, want)
-	}
 	if want := (events.EvaluatorSpec{Name: "toy", Version: "1", TimeoutSeconds: 30, Attempts: 3, Deterministic: true, MaxFailures: 20}); got.Evaluator != want {
 		t.Errorf("evaluator = %+v, want %+v", got.Evaluator, want)
 	}
 	if got.Order != "strict" || got.Duplicates != "reuse" || got.KnownConstraints != "checked" || got.Algorithm.Name != "default" || got.Seed != 0 {
 		t.Errorf("order, duplicates, knownConstraints, algorithm, seed = %q, %q, %q, %q, %d", got.Order, got.Duplicates, got.KnownConstraints, got.Algorithm.Name, got.Seed)
 	}
-	for trials, want := range map[int]int{5: 1, 100: 1, 1000: 10, 1_000_000: 16} {
-		got := parse(t, small, studyfile.Options{Sets: []string{fmt.Sprintf("spec.budget.trials=%d", trials)}}).Spec
-		if got.Budget.Batch != want {
-			t.Errorf("batch with %d trials = %d, want %d", trials, got.Budget.Batch, want)
+}
+
+// TestParseFlight: a template is searched one trial after the other unless the
+// study says otherwise, and an evaluator of one's own is not.
+func TestParseFlight(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		src, set string
+		want     events.Budget
+	}{
+		{src: small, want: events.Budget{Trials: 400, Batch: 1, Parallelism: 1}},
+		{src: small, set: "spec.budget.trials=1000000", want: events.Budget{Trials: 1_000_000, Batch: 1, Parallelism: 1}},
+		{src: small, set: "spec.budget.batch=16", want: events.Budget{Trials: 400, Batch: 16, Parallelism: 1}},
+		{src: small, set: "spec.budget.parallelism=3", want: events.Budget{Trials: 400, Batch: 1, Parallelism: 3, Lag: 6}},
+		{src: small, set: "spec.budget.lag=2", want: events.Budget{Trials: 400, Batch: 1, Parallelism: 1, Lag: 2}},
+		{src: own, want: events.Budget{Trials: 400, Batch: 1, Parallelism: 4, Lag: 8}},
+		{src: own, set: "spec.budget.lag=0", want: events.Budget{Trials: 400, Batch: 1, Parallelism: 4}},
+		{src: own, set: "spec.budget.lag=null", want: events.Budget{Trials: 400, Batch: 1, Parallelism: 4, Lag: 8}},
+		{src: own, set: "spec.budget.parallelism=1", want: events.Budget{Trials: 400, Batch: 1, Parallelism: 1}},
+	}
+	for _, test := range tests {
+		var opts studyfile.Options
+		if test.set != "" {
+			opts.Sets = []string{test.set}
+		}
+		if got := parse(t, test.src, opts).Spec.Budget; got != test.want {
+			t.Errorf("with %q: budget = %+v, want %+v", test.set, got, test.want)
 		}
 	}
 }
