@@ -42,14 +42,34 @@ func (s *search) hold(level int, extent *[model.Dims]int64) (others, sums int64)
 // hopeless reports whether so many tiles over channels, or more, cost too much
 // whatever the rest.
 func (s *search) hopeless(ng, nc, nk int64) bool {
-	return s.bounded(s.traffic(nc, nk, 1, 1), float64(s.at.fixed*ng*nc*nk)) >= s.limit
+	return s.bounded(s.traffic(nc, nk, 1, 1, s.bytes[model.Inputs]), float64(s.at.fixed*ng*nc*nk)) >= s.limit
+}
+
+// covered returns the least bytes of inputs that so many parts of the rows and
+// columns cover. Between windows that leave gaps lies less the more parts there
+// are.
+func (s *search) covered(rows, columns int64) int64 {
+	if !s.gaps {
+		return s.bytes[model.Inputs]
+	}
+	p := s.p
+	axis := func(i int, out, tap model.Dim, parts int64) int64 {
+		window := (p.Bound[tap]-1)*p.Dilation[i] + 1
+		if window >= p.Stride[i] {
+			parts = 1
+		}
+		return (p.Bound[out]-parts)*p.Stride[i] + parts*window
+	}
+	b := &p.Bound
+	positions := axis(0, model.P, model.R, min(rows, b[model.P])) * axis(1, model.Q, model.S, min(columns, b[model.Q]))
+	return b[model.G] * b[model.N] * b[model.C] * positions * p.Bytes[model.Inputs]
 }
 
 // traffic returns the least bytes over the interface of any order of so many
-// tiles: what comes once, and of weights, inputs and partial sums the two, or
+// tiles, with so many bytes of inputs: what comes once, and of weights, inputs and partial sums the two, or
 // with two kinds of tiles the one, that are cheapest to move again.
-func (s *search) traffic(nc, nk, images, px int64) int64 {
-	w, in, sums := s.bytes[model.Weights], s.bytes[model.Inputs], 2*(nc-1)*s.sums
+func (s *search) traffic(nc, nk, images, px, in int64) int64 {
+	w, sums := s.bytes[model.Weights], 2*(nc-1)*s.sums
 	once := w + in + s.bytes[model.Outputs]
 	if nk == 1 && nc == 1 {
 		return once

@@ -19,6 +19,8 @@ type search struct {
 	// is the size of all partial sums.
 	bytes [model.Operands]int64
 	sums  int64
+	// gaps says that windows leave rows or columns of the inputs out.
+	gaps bool
 	// room is what a tile may have of the buffer.
 	room int64
 	// holder is, of each operand, the outermost level on chip that keeps it,
@@ -81,6 +83,7 @@ func (l *loops) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit)
 			s.holder[o]++
 		}
 	}
+	s.gaps = (p.Bound[model.R]-1)*p.Dilation[0]+1 < p.Stride[0] || (p.Bound[model.S]-1)*p.Dilation[1]+1 < p.Stride[1]
 	s.bytes[model.Inputs] = min(s.bytes[model.Inputs], touched(p)*p.Bytes[model.Inputs])
 	for o := range model.Operands {
 		if i := s.holder[o] + 1; s.holder[o] == 1 && o != model.Outputs {

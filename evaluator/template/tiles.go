@@ -74,7 +74,7 @@ func (s *search) tiles() {
 				if s.hopeless(ng, nc, nk) {
 					break
 				}
-				if b, ok := s.branch(ng, nc, nk); ok && s.bounded(s.traffic(nc, nk, 1, b.least), b.best()) < s.limit {
+				if b, ok := s.branch(ng, nc, nk); ok && s.bounded(s.traffic(nc, nk, 1, b.least, s.bytes[model.Inputs]), b.best()) < s.limit {
 					s.pixels(ng, nc, nk, &b)
 				}
 			}
@@ -98,10 +98,10 @@ func (s *search) pixels(ng, nc, nk int64, b *branch) {
 		n := pixels{1, 1, 1}
 		for turn := 0; ; turn++ {
 			px := n.rows * n.columns
-			bytes := s.traffic(nc, nk, n.images, px)
-			if s.bounded(bytes, b.fixed) >= s.limit {
+			if s.bounded(s.traffic(nc, nk, n.images, px, s.bytes[model.Inputs]), b.fixed) >= s.limit {
 				break // smaller tiles do not move less
 			}
+			bytes := s.traffic(nc, nk, n.images, px, s.covered(n.rows, n.columns))
 			if n.images*px >= b.least && s.bounded(bytes, b.ramp(float64(n.images*px))) < s.limit {
 				s.consider(&t, &n)
 			}
@@ -175,7 +175,7 @@ func (s *search) consider(t *tile, px *pixels) {
 		first += s.first(o, t.n[model.G]*t.n[model.N], s.p.Elements(o, &t.extent)*s.p.Bytes[o])
 	}
 	ramp := s.io(first) + float64(s.at.fixed*steps(&t.n))
-	if s.bounded(s.traffic(t.n[model.C], t.n[model.K], t.n[model.N], t.n[model.P]*t.n[model.Q]), ramp) >= s.limit {
+	if s.bounded(s.traffic(t.n[model.C], t.n[model.K], t.n[model.N], t.n[model.P]*t.n[model.Q], s.covered(t.n[model.P], t.n[model.Q])), ramp) >= s.limit {
 		return
 	}
 	s.m = s.at.spread

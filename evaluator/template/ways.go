@@ -93,25 +93,35 @@ func (s *search) fewer() {
 			return model.CeilDiv(b[d], n), n
 		}
 		half, twice := on(model.C, 8)
+		lastK, lastC, lastG := rest[model.K], rest[model.C], rest[model.G]
 		for _, quarters := range [...]int64{5, 6, 8, 12, 16, 24, 32} {
 			k, nk := on(model.K, quarters)
 			c, nc := on(model.C, quarters)
 			g, ng := on(model.G, quarters)
-			s.less(&way{spread: i, k: k, single: true, steps: all / rest[model.K] * nk}, nk > rest[model.K])
-			s.less(&way{spread: i, c: c, single: true, steps: all / rest[model.C] * nc}, nc > rest[model.C])
-			s.less(&way{spread: i, g: g, steps: all / rest[model.G] * ng}, ng > rest[model.G])
-			if quarters == 6 || quarters == 8 {
-				s.less(&way{spread: i, k: k, steps: all / rest[model.K] * nk}, nk > rest[model.K])
-				s.less(&way{spread: i, c: c, steps: all / rest[model.C] * nc}, nc > rest[model.C])
-				s.less(&way{spread: i, k: k, c: half, steps: all / rest[model.K] * nk / rest[model.C] * twice}, nk > rest[model.K] && twice > rest[model.C])
+			single := quarters != 6 && quarters != 8
+			if nk > lastK {
+				s.less(&way{spread: i, k: k, single: single, steps: all / rest[model.K] * nk})
+				if !single && twice > rest[model.C] {
+					s.less(&way{spread: i, k: k, c: half, steps: all / rest[model.K] * nk / rest[model.C] * twice})
+				}
 			}
+			if nc > lastC {
+				s.less(&way{spread: i, c: c, single: single, steps: all / rest[model.C] * nc})
+			}
+			if ng > lastG {
+				s.less(&way{spread: i, g: g, steps: all / rest[model.G] * ng})
+			}
+			if quarters == 5 {
+				continue // six quarters search more of the same
+			}
+			lastK, lastC, lastG = nk, nc, ng
 		}
 	}
 }
 
-// less searches a way with fewer units, if they are fewer and it leaves hope.
-func (s *search) less(w *way, fewer bool) {
-	if !fewer || s.goal.value(s.floor(w)) >= s.limit {
+// less searches a way with fewer units, if it leaves hope.
+func (s *search) less(w *way) {
+	if s.goal.value(s.floor(w)) >= s.limit {
 		return
 	}
 	rest := s.l.spread(s.p, s.l.spreads[w.spread], w, &s.m)
