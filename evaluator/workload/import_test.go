@@ -262,6 +262,7 @@ func TestImportMutations(t *testing.T) {
 		modeltest.SampleTFLite(), modeltest.SampleONNX(), streaming().Bytes(),
 		branched(nil, []modeltest.ONNXTensor{scalar("c", 1)}), called(2).Bytes(),
 	}
+	seeds = append(seeds, mixtureOf(false, true, 5, attrs{}).Bytes(), mixtureOf(true, true, 5, attrs{}).Bytes())
 	models := attentionModels()
 	for _, name := range slices.Sorted(maps.Keys(models)) {
 		seeds = append(seeds, models[name].bytes())

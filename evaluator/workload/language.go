@@ -2,7 +2,8 @@ package workload
 
 import (
 	"cmp"
-	"math"
+
+	"apollo/evaluator/workload/graph"
 )
 
 // decoder is a language model of the family of Llama: root-mean-square
@@ -110,15 +111,10 @@ func (t *tokens) gated(id, x string, rows, width, inner int64) string {
 	return t.project(id+".down", t.scale(id+".gated", up, gate), rows, width, true, "")
 }
 
-// mixture appends the feed-forward layers that the tokens choose. Tokens choose
-// at random: of E experts, T tokens that take k each read E(1-(1-k/E)^T) on
-// average, and as many tokens go to each. Where the tokens do not divide by
-// the experts, the last rows are filled up, as grouped products are.
+// mixture appends the feed-forward layers that the tokens choose.
 func (d decoder) mixture(t *tokens, id, x string) string {
 	rows := t.rows()
-	read := int64(math.Round(float64(d.experts) * (1 - math.Pow(1-float64(d.chosen)/float64(d.experts), float64(rows)))))
-	read = min(max(read, d.chosen), d.experts)
-	each := (rows*d.chosen + read - 1) / read
+	read, each := graph.Experts(d.experts, d.chosen, rows)
 	router := t.project(id+".router", x, rows, d.experts, true, "")
 	router = t.on(id+".choice", Layer{Op: Softmax}, router)
 	y := t.on(id+".dispatch", Layer{Op: Copy, Fn: "dispatch", N: 1, P: 1, Q: each, K: read * d.width}, x, router)

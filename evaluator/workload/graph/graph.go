@@ -111,6 +111,8 @@ type Node struct {
 	// Const counts constant elements beside In, where the operation has no
 	// weights by its kind.
 	Const int64
+	// Idle counts weights of a Dense that are stored and not read in a run.
+	Idle int64
 	// Spatial belongs to Pad.
 	Spatial bool
 	// Fused says that the output need not become a tensor outside the chip: the

@@ -162,7 +162,7 @@ func (n *node) rangeOp() {
 func (n *node) nonZero() {
 	v, ok := n.known(0)
 	if !ok || len(n.shape(0)) != 1 {
-		n.stated("it depends on data")
+		n.stated("it depends on data (a mixture of experts: export it with MoE or QMoE of com.microsoft)")
 		n.emit(graph.Node{Op: graph.Copy, Fn: "nonzero"})
 		return
 	}

@@ -45,6 +45,7 @@ func newTable() map[string]infer {
 		"Loop": (*node).control, "Scan": (*node).control, "SequenceMap": (*node).control, "Einsum": (*node).einsum,
 		"Attention": (*node).attention23, "GroupQueryAttention": (*node).groupQuery, "MultiHeadAttention": (*node).multiHead,
 		"RotaryEmbedding": (*node).rotary, "MatMulNBits": (*node).matMulNBits,
+		"MoE": (*node).moe, "QMoE": (*node).qmoe,
 		"SkipLayerNormalization": skipNorm("layer"), "SkipSimplifiedLayerNormalization": skipNorm("rms"), "BiasGelu": activation("gelu"),
 		"DynamicQuantizeMatMul": (*node).matMul, "MatMulIntegerToFloat": (*node).matMul,
 	}
