@@ -157,7 +157,14 @@ func (m *Mapping) Ramp(p *Problem, a *Arch) (fill, drain [MaxLevels]int64) {
 			if !a.Level[i].Keeps[o] || m.Loops[i].Bypass[o] {
 				continue
 			}
+			rate := int64(0)
 			if above >= 0 {
+				rate = a.Level[above].ReadRate
+				if o == Outputs {
+					rate = a.Level[above].WriteRate
+				}
+			}
+			if rate > 0 {
 				var extent [Dims]int64
 				for d := range Dims {
 					extent[d] = min(time[i][d]*room[above][d], p.Bound[d])
@@ -167,7 +174,7 @@ func (m *Mapping) Ramp(p *Problem, a *Arch) (fill, drain [MaxLevels]int64) {
 				case o != Outputs:
 					fill[above] += n
 				case a.Level[i].Forwards:
-					drain[above] += m.backlog(a, i, n, a.Level[above].WriteRate)
+					drain[above] += m.backlog(a, i, n, rate)
 				default:
 					drain[above] += n
 				}
