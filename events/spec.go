@@ -78,7 +78,8 @@ type Network struct {
 	NetworkSizes
 }
 
-// NetworkSizes are those of a built-in network that has them; 0 and "" mean the
+// NetworkSizes are those of a built-in network that has them, and the formats of
+// its numbers; 0 and "" mean the
 // network's own.
 type NetworkSizes struct {
 	// Batch is how many pictures or sequences run at once, Sequence how many
@@ -90,6 +91,11 @@ type NetworkSizes struct {
 	Generate int64 `json:"generate,omitempty"`
 	// Attention says where scores are: "fused" or "separate".
 	Attention string `json:"attention,omitempty"`
+	// Weights, Activations and Accumulators are the formats of the network's
+	// numbers: "int4", "fp16".
+	Weights      string `json:"weights,omitempty"`
+	Activations  string `json:"activations,omitempty"`
+	Accumulators string `json:"accumulators,omitempty"`
 }
 
 // Metric is one measured number. Name ends in the unit: "latency_s".

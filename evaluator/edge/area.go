@@ -41,12 +41,13 @@ type memo struct {
 	known      []tech.SRAM
 }
 
-// newSizer takes the parameters in the template's order.
-func newSizer(k constants, space []space.Param) *sizer {
+// newSizer takes the parameters in the template's order, and what the units have to
+// be able to do.
+func newSizer(k constants, space []space.Param, d *tech.Datapath) *sizer {
 	s := &sizer{
 		constants: k,
-		macMM2:    k.Node.MultiplyMM2 + k.Node.AddMM2,
-		laneMM2:   laneRegisterBits * k.Node.RegisterBitMM2,
+		macMM2:    k.Node.MultiplyMM2*d.Area.Multiply + k.Node.AddMM2*d.Area.Add,
+		laneMM2:   float64(laneRegisterBits(d)) * k.Node.RegisterBitMM2,
 	}
 	s.pe, s.core = newMemo(&k, 1, space[2].Values), newMemo(&k, 1, space[4].Values)
 	s.act = newMemo(&k, k.activationEntryBytes, space[6].Values)

@@ -17,14 +17,14 @@ const (
 	// chip.
 	simdWidth = 4
 
-	// laneRegisterBits is the state of a lane: simdWidth weights and
-	// activations of 8 bits, and two 32-bit accumulators, one of which drains.
-	laneRegisterBits = 2*8*simdWidth + 2*32
-
 	// Widths of the chip-level memories, which the source gives as counts of
 	// entries; chosen: see docs/model.md#entries.
 	activationEntryBytes, instructionEntryBytes, parameterEntryBytes = 16, 16, 64
 )
+
+// laneRegisterBits is the state of a lane: simdWidth weights and activations, and
+// two accumulators, one of which drains.
+func laneRegisterBits(d *tech.Datapath) int64 { return (d.Weights+d.Activations)*simdWidth + 2*d.Sums }
 
 // constants are what a machine needs beyond the ten numbers that the published
 // space gives, each with its reason, and described in docs/model.md.

@@ -58,9 +58,9 @@ func (e *energy) addLayer(m *machine, s *shape, cost *layerCost, st *step) {
 	e[energyCoreMemory] += m.core.of(t.coreRead, t.coreWrite)
 	e[energyRegisters] += float64(t.register)*m.Node.RegisterPJPerByte + float64(t.register)*m.Node.RegisterPJPerByte
 	if s.vector {
-		e[energyArithmetic] += float64(s.ops) * m.addPJ
+		e[energyArithmetic] += float64(s.ops) * (m.Node.AddPJ * s.energy.Add)
 	} else {
-		e[energyArithmetic] += float64(s.macs) * m.macPJ
+		e[energyArithmetic] += float64(s.macs) * m.Node.MACPJ(s.energy)
 	}
 	e[energyMesh] += float64(cost.exchange*cost.activePEs)*m.hopPJ + float64(st.border)*m.hopPJ
 }

@@ -85,16 +85,15 @@ func (m *machine) explainLayer(s *shape, cost *layerCost, st *step, crossing rep
 // explainMapping writes the mapping of a layer with multiplications, and returns
 // the bytes that the memories of PEs and cores move.
 func (m *machine) explainMapping(s *shape, cost *layerCost, y *report.Layer) (pe, core int64) {
-	nest := &report.Mapped{Problem: s.p, Arch: m.hierarchy()}
+	nest := &report.Mapped{Problem: s.p, Arch: m.hierarchy(s)}
 	cost.choice.loops(s, &nest.Mapping)
 	e := model.Eval(&s.p, &nest.Arch, &nest.Mapping)
 	y.Mapping = nest.Mapping.String(&nest.Arch)
 	y.Accesses = report.Accesses(&nest.Arch, &e)
-	read, write := e.Traffic(&s.p, levelPE)
-	coreRead, coreWrite := e.Traffic(&s.p, levelCore)
 	stream(s, &nest.Mapping)
 	y.Mapped = nest
-	return read + write, coreRead + coreWrite
+	t := &cost.traffic
+	return t.peRead + t.peWrite, t.coreRead + t.coreWrite
 }
 
 // stream moves the outermost loops over weight tiles from the parameter memory

@@ -30,7 +30,7 @@ type machine struct {
 	hopPJ float64
 	// activationPJ is the energy of one byte through the chip-level activation
 	// memory, in and out; instructionPJ that of reading an instruction entry.
-	activationPJ, instructionPJ, dramPJ, macPJ, addPJ float64
+	activationPJ, instructionPJ, dramPJ float64
 	// leakageW is the static power of the memories in W, clockW that of the clock
 	// network.
 	leakageW, clockW float64
@@ -60,7 +60,7 @@ func (s *sizer) prepare(m *machine, c *chip) {
 	m.core = sramEnergy{core.ReadPJPerByte, core.WritePJPerByte}
 	m.parameter = sramEnergy{parameter.ReadPJPerByte, parameter.WritePJPerByte}
 	m.addHops()
-	m.dramPJ, m.macPJ, m.addPJ = n.DRAMPJPerByte, n.MACPJ(), n.AddPJ
+	m.dramPJ = n.DRAMPJPerByte
 	m.activationPJ = act.WritePJPerByte + act.ReadPJPerByte
 	m.instructionPJ = instruction.ReadPJPerByte * float64(k.instructionEntryBytes)
 	const wattsPerMilliwatt = 1e-3
@@ -78,13 +78,13 @@ func (m *machine) addHops() {
 	m.parameter.readPJ += m.hopPJ
 }
 
-// hierarchy returns the chip as the core evaluates it.
-func (m *machine) hierarchy() model.Arch {
+// hierarchy returns the chip as the core evaluates a layer on it.
+func (m *machine) hierarchy(s *shape) model.Arch {
 	var weights, activations, outputs [model.Operands]bool
 	weights[model.Weights] = true
 	activations[model.Inputs], activations[model.Outputs] = true, true
 	outputs[model.Outputs] = true
-	return model.Arch{Levels: levelCount, MACPJ: m.macPJ, Level: [model.MaxLevels]model.Level{
+	return model.Arch{Levels: levelCount, MACPJ: m.Node.MACPJ(s.energy), Level: [model.MaxLevels]model.Level{
 		levelIO: {Name: "off-chip memory", Keeps: weights, DoubleBuffered: true, Fanout: 1, ReadRate: m.ioRate, ReadPJ: m.dramPJ},
 		levelParameter: {
 			Name: "parameter memory", Keeps: weights, DoubleBuffered: true, Fanout: m.PEs(), ReadRate: m.busBytes * milli,

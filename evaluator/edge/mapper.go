@@ -257,9 +257,9 @@ func (q *search) slices(c *choice) (in, out int64) {
 	if s.channel == model.G {
 		depth, outputs = channels*b[model.C], channels*b[model.K]
 	}
-	in = min(b[model.N]*depth*height*width*s.p.Bytes[model.Inputs], s.in-s.aside)
+	in = min(s.size(model.Inputs, b[model.N]*depth*height*width), s.in-s.aside)
 	in += model.CeilDiv(s.aside, c.nx*c.ny)
-	return in, b[model.N] * outputs * rows * cols * s.p.Bytes[model.Outputs]
+	return in, s.size(model.Outputs, b[model.N]*outputs*rows*cols)
 }
 
 // vectorCost is the time of a layer without multiplications: one element per

@@ -64,7 +64,7 @@ func agree(t *testing.T, m *machine, s *shape) {
 	cost.choice.loops(s, &loops)
 	// Capacity of the parameter memory is for a slice of a layer, not for a
 	// whole one; the rules guard it.
-	arch := m.hierarchy()
+	arch := m.hierarchy(s)
 	arch.Level[levelParameter].Capacity = 0
 	if err := loops.Validate(&s.p, &arch); err != nil {
 		t.Fatalf("chip %+v, layer %+v: %v\n%s", m.chip, s.p, err, loops.String(&arch))

@@ -6,6 +6,7 @@ import (
 
 	"apollo/evaluator"
 	"apollo/evaluator/frame"
+	"apollo/evaluator/tech"
 	"apollo/optimizer/space"
 )
 
@@ -23,7 +24,7 @@ var _ frame.Bounded = (*taskModel)(nil)
 
 // Bind implements frame.Constants.
 func (k *constants) Bind(t frame.Task) (frame.Model, error) {
-	b := &taskModel{params: t.Params, sizer: newSizer(*k, t.Params)}
+	b := &taskModel{params: t.Params}
 	for i := range t.Networks {
 		net, err := newNetwork(&t.Networks[i], &b.shapes)
 		if err != nil {
@@ -31,7 +32,23 @@ func (k *constants) Bind(t frame.Task) (frame.Model, error) {
 		}
 		b.nets = append(b.nets, net)
 	}
+	b.sizer = newSizer(*k, t.Params, datapathOf(b.shapes))
 	return b, nil
+}
+
+// datapathOf returns what the units have to be able to do for some layers.
+func datapathOf(shapes []shape) *tech.Datapath {
+	var d tech.Datapath
+	for i := range shapes {
+		if !shapes[i].vector {
+			d.Take(&shapes[i].work)
+		}
+	}
+	if d == (tech.Datapath{}) {
+		work := tech.Default()
+		d.Take(&work)
+	}
+	return &d
 }
 
 // Measure implements frame.Model.

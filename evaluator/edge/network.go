@@ -76,7 +76,7 @@ func indexOf(shapes []shape, first int, s shape) int {
 // stage computes the layer's windows of input rows.
 func (y *layer) stage(s *shape) {
 	b := &s.p.Bound
-	line := s.width * b[model.C] * s.p.Bytes[model.Inputs]
+	line := s.size(model.Inputs, s.width*b[model.C])
 	y.groups, y.lanesSpread = b[model.G], s.channel == model.G
 	y.window = min((b[model.R]-1)*s.p.Dilation[0]+1, s.height) * line
 	y.row = min(s.p.Stride[0], s.height) * line

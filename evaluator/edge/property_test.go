@@ -104,7 +104,7 @@ func TestMoreIsNeverSlower(t *testing.T) {
 func TestAreaGrows(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(5, 0))
-	s := newSizer(*declared(), Spec().Template().Params)
+	s := newSizer(*declared(), Spec().Template().Params, datapathOf(nil))
 	for range 500 {
 		c := randomChip(rng)
 		var parts, other [areaParts]float64
@@ -161,7 +161,7 @@ func TestBatchScales(t *testing.T) {
 			var loops model.Mapping
 			choice := s.costs[x.shape].choice
 			choice.loops(&b.shapes[y.shape], &loops)
-			arch := s.machine.hierarchy()
+			arch := s.machine.hierarchy(&b.shapes[y.shape])
 			e := model.Eval(&b.shapes[y.shape].p, &arch, &loops)
 			if want := batch * s.costs[x.shape].compute; e.ComputeCycles != want {
 				t.Fatalf("%+v layer %s: %d compute cycles for a batch at the mapping of one, want %d", c, l.ID, e.ComputeCycles, want)

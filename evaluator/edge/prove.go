@@ -140,7 +140,7 @@ func (m *machine) quickest(s *shape) int64 {
 	if s.channel == model.G {
 		reads = s.macs
 	}
-	busiest := max(reads*s.p.Bytes[model.Inputs], s.outputs*s.p.Bytes[model.Outputs])
+	busiest := max(s.size(model.Inputs, reads), s.size(model.Outputs, s.outputs))
 	port := model.CeilDiv(model.CeilDiv(busiest, m.PEs()), m.portBytes)
 	bus := model.CeilDiv(s.filters, m.busBytes)
 	return max(m.issued(least), port, bus) + ramp + model.CeilDiv(s.window, m.busBytes) + (s.groupSteps()-1)*m.tileCycles

@@ -24,6 +24,8 @@ type limits struct {
 	// distinct is the largest number of lanes of one PE that read different
 	// elements in a cycle: the channels of the widest depthwise layer.
 	distinct, distinctAt int64
+	// halves are the half bytes of an activation.
+	halves int64
 	// window is the largest window of weights of one lane.
 	window, windowAt int64
 	// windows are the windows of input rows of the channel groups that lanes
@@ -67,6 +69,7 @@ func newLimits(layers []layer, shapes []shape) limits {
 			continue
 		}
 		at := int64(i)
+		l.halves = s.halves[model.Inputs]
 		if s.channel == model.G && s.p.Bound[model.G] > l.distinct {
 			l.distinct, l.distinctAt = s.p.Bound[model.G], at
 		}
@@ -77,7 +80,7 @@ func newLimits(layers []layer, shapes []shape) limits {
 		l.windows.add(piece{y.together(y.groups), y.window, i})
 		l.weights.add(piece{
 			count: s.p.Bound[s.channel],
-			bytes: s.p.Bound[model.C] * s.p.Bound[model.R] * s.p.Bound[model.S] * s.p.Bytes[model.Weights],
+			bytes: s.size(model.Weights, s.p.Bound[model.C]*s.p.Bound[model.R]*s.p.Bound[model.S]),
 			layer: i,
 		})
 	}
@@ -105,7 +108,7 @@ const ruleCount = 4
 func (l *limits) check(i int, c *chip, k *constants) rule {
 	switch i {
 	case 0:
-		return rule{codePEPort, min(c.Cores*c.Lanes, l.distinct), k.portBytes, int(l.distinctAt)}
+		return rule{codePEPort, model.CeilDiv(min(c.Cores*c.Lanes, l.distinct)*l.halves, 2), k.portBytes, int(l.distinctAt)}
 	case 1:
 		return rule{codeCoreMemory, 2 * c.Lanes * l.window, c.CoreMemory, int(l.windowAt)}
 	case 2:
@@ -137,8 +140,9 @@ func (b *taskModel) explainRule(net *network, r *rule, c *chip) *evaluator.Reaso
 	switch r.code {
 	case codePEPort:
 		why.Unit = "B/cycle"
+		lanes := 2 * b.sizer.portBytes / net.limits.halves
 		why.Message = fmt.Sprintf("layer %s: %d lanes of a PE (cores x lanes) read %d different bytes per cycle, the PE memory's port gives %d: %s",
-			name, c.Cores*c.Lanes, r.need, r.have, b.eitherFix("cores", b.sizer.portBytes/c.Lanes, "lanes", b.sizer.portBytes/c.Cores))
+			name, c.Cores*c.Lanes, r.need, r.have, b.eitherFix("cores", lanes/c.Lanes, "lanes", lanes/c.Cores))
 	case codeCoreMemory:
 		why.Unit = "B"
 		perLane := model.CeilDiv(r.need, c.Lanes)

@@ -3,6 +3,8 @@ package edge
 import (
 	"apollo/evaluator/lower"
 	"apollo/evaluator/model"
+	"apollo/evaluator/number"
+	"apollo/evaluator/tech"
 	"apollo/evaluator/workload"
 )
 
@@ -35,6 +37,17 @@ type shape struct {
 	// for one step over channels and input channels, where multipliers without
 	// an input channel hold padding.
 	filters, window int64
+	// work is what the multipliers do, and energy what that takes; halves are the half bytes of an element of
+	// each operand.
+	work   tech.Work
+	energy tech.Effort
+	halves [model.Operands]int64
+}
+
+// size returns the bytes of so many elements of an operand, which lie side by
+// side.
+func (s *shape) size(o model.Operand, elements int64) int64 {
+	return (elements*s.halves[o] + 1) / 2
 }
 
 // newShape returns the shape of a layer.
@@ -54,6 +67,11 @@ func newShape(l *workload.Layer, bits workload.Precision) (shape, error) {
 	if s.p, err = lower.Problem(l, bits); err != nil {
 		return s, err
 	}
+	s.work.Weights, s.work.Activations, s.work.Sums = l.Formats(bits)
+	s.energy = s.work.Energy()
+	for o, f := range [model.Operands]number.Format{s.work.Weights, s.work.Activations, s.work.Activations} {
+		s.halves[o] = lower.HalfBytes(f.Bits)
+	}
 	b := &s.p.Bound
 	s.channel = model.K
 	if b[model.K] == 1 {
@@ -64,15 +82,15 @@ func newShape(l *workload.Layer, bits workload.Precision) (shape, error) {
 		s.height, s.width = b[model.P], 1
 	}
 	if l.Op == workload.MatMul {
-		s.aside = min(s.p.Elements(model.Weights, b)*s.p.Bytes[model.Inputs], s.in)
+		s.aside = min(s.size(model.Inputs, s.p.Elements(model.Weights, b)), s.in)
 	}
 	s.depth = b[model.G] * b[model.C]
 	s.macs = s.p.MACs()
 	s.outputs = s.p.Elements(model.Outputs, b)
 	s.simd = min(simdWidth, b[model.C])
 	s.cSteps = model.CeilDiv(b[model.C], s.simd)
-	s.filters = s.p.Elements(model.Weights, b) * s.p.Bytes[model.Weights]
-	s.window = simdWidth * b[model.R] * b[model.S] * s.p.Bytes[model.Weights]
+	s.filters = s.size(model.Weights, s.p.Elements(model.Weights, b))
+	s.window = s.size(model.Weights, simdWidth*b[model.R]*b[model.S])
 	s.fixedSteps = b[model.N] * s.groupSteps() * s.cSteps * b[model.R] * b[model.S]
 	return s, nil
 }

@@ -15,7 +15,6 @@ type traffic struct {
 // traffic counts for the best mapping.
 func (q *search) traffic() traffic {
 	s, b, c := q.s, &q.s.p.Bound, &q.best.choice
-	width := &s.p.Bytes
 	t := traffic{parameterRead: s.filters * c.pTiles, parameterWrite: s.filters}
 	// Cores that work on other pixels with the same channels hold the same
 	// weights, and read them once per pixel.
@@ -29,10 +28,10 @@ func (q *search) traffic() traffic {
 	t.coreRead = s.filters * copies * b[model.N] * q.of.rows * c.q
 	partial := q.partialTraffic(c)
 	t.peRead = q.inputReads(&q.of, c) + partial
-	t.peWrite = s.outputs*width[model.Outputs] + partial
+	t.peWrite = s.size(model.Outputs, s.outputs) + partial
 	// An accumulator is read and written for every step of a sum but the first.
 	sums := s.cSteps * b[model.R] * b[model.S]
-	t.register = s.outputs*((sums-1)*s.p.PartialBytes+width[model.Outputs]) + partial
+	t.register = s.outputs*(sums-1)*s.p.PartialBytes + s.size(model.Outputs, s.outputs) + partial
 	return t
 }
 
@@ -55,13 +54,13 @@ func (q *search) inputReads(u *unrolling, c *choice) int64 {
 	} else {
 		reads *= b[model.K]
 	}
-	return reads * s.p.Bytes[model.Inputs]
+	return s.size(model.Inputs, reads)
 }
 
 // portCycles returns the time that the busiest direction of the PE memory's
 // port needs, as model.Eval counts it.
 func (q *search) portCycles(e *estimate, c *choice) int64 {
-	busiest := max(e.reads, q.s.outputs*q.s.p.Bytes[model.Outputs]) + q.partialTraffic(c)
+	busiest := max(e.reads, q.s.size(model.Outputs, q.s.outputs)) + q.partialTraffic(c)
 	return model.CeilDiv(model.CeilDiv(busiest, e.pes), q.m.portBytes)
 }
 

@@ -42,7 +42,12 @@ const (
 type Chip struct {
 	// Dim is the number of rows and columns of the array.
 	Dim int64
+	// PerByte is how many of the units of a problem's sizes a byte has; 0 means 1.
+	PerByte int64
 }
+
+// bus returns what a load or a store moves per cycle.
+func (c *Chip) bus() int64 { return BusBytes * max(c.PerByte, 1) }
 
 // Tiling is how a layer is cut.
 type Tiling struct {
@@ -86,8 +91,8 @@ func (c *Chip) Time(p *model.Problem, t *Tiling) Time {
 	r.Execute = tiles * t.Blocks * (pixels + switchCycles)
 	r.LoadBytes = tiles * (weights*p.Bytes[model.Weights] + inputs*p.Bytes[model.Inputs])
 	r.StoreBytes = stores * outputs * p.Bytes[model.Outputs]
-	r.Load = model.CeilDiv(r.LoadBytes, BusBytes) + tiles*inputRows*inputRowCycles
-	r.Store = model.CeilDiv(r.StoreBytes, BusBytes) + stores*outputRows*outputRowCycles
+	r.Load = model.CeilDiv(r.LoadBytes, c.bus()) + tiles*inputRows*inputRowCycles
+	r.Store = model.CeilDiv(r.StoreBytes, c.bus()) + stores*outputRows*outputRowCycles
 	longest := max(r.Execute, r.Load, r.Store)
 	rest := r.Execute + r.Load + r.Store - longest
 	const whole = 100
@@ -106,9 +111,10 @@ type Counts struct {
 
 // Cycles returns the time of executing, loading, storing and starting, each by
 // itself, in cycles that need not be whole.
-func (n *Counts) Cycles() (execute, load, store, start float64) {
-	return n.Steps + n.Blocks*switchCycles, n.LoadBytes/BusBytes + n.InputRows*inputRowCycles,
-		n.StoreBytes/BusBytes + n.OutputRows*outputRowCycles, n.Tiles * tileCycles
+func (c *Chip) Cycles(n *Counts) (execute, load, store, start float64) {
+	bus := float64(c.bus())
+	return n.Steps + n.Blocks*switchCycles, n.LoadBytes/bus + n.InputRows*inputRowCycles,
+		n.StoreBytes/bus + n.OutputRows*outputRowCycles, n.Tiles * tileCycles
 }
 
 // Overlap returns the time of the four together. It falls with none of them.

@@ -69,4 +69,34 @@ func check(l *workload.Layer, bound *[model.Dims]int64) error {
 	return nil
 }
 
+// Packed is Problem with sizes in the unit in which elements of few bits lie side
+// by side: of which there are perByte in a byte, 1 or, where a tensor has elements
+// of four bits or less, 2.
+func Packed(l *workload.Layer, bits workload.Precision) (p model.Problem, perByte int64, err error) {
+	if p, err = Problem(l, bits); err != nil {
+		return p, 1, err
+	}
+	weights, activations, _ := l.Formats(bits)
+	if min(weights.Bits, activations.Bits) > halfByte {
+		return p, 1, nil
+	}
+	p.PartialBytes *= 2
+	for o, width := range [model.Operands]int64{weights.Bits, activations.Bits, activations.Bits} {
+		p.Bytes[o] = HalfBytes(width)
+	}
+	return p, 2, nil
+}
+
+// halfByte is the least width that memories hold elements of, in bits.
+const halfByte = 4
+
+// HalfBytes returns the half bytes that an element takes: elements of more than
+// four bits are in whole bytes.
+func HalfBytes(bits int64) int64 {
+	if bits <= halfByte {
+		return 1
+	}
+	return 2 * bytesFor(bits)
+}
+
 func bytesFor(bits int64) int64 { return max(model.CeilDiv(bits, 8), 1) }

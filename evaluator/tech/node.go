@@ -35,9 +35,6 @@ type Node struct {
 // HopMM is the length of a hop of HopPJPerByte, in mm.
 const HopMM = 0.6
 
-// MACPJ returns the energy of one 8-bit multiply-accumulate in pJ.
-func (n Node) MACPJ() float64 { return n.MultiplyPJ + n.AddPJ }
-
 // Logic figures that both nodes are scaled from.
 const (
 	// 8-bit integer multiplication and 32-bit addition, 45 nm, 0.9 V: M. Horowitz,

@@ -161,13 +161,13 @@ func TestSRAMAgainstReference(t *testing.T) {
 		if !ok || row[2] != "64" {
 			continue
 		}
-		m := n.SRAM(number(t, row[1]))
-		within(t, row[0]+" "+row[1]+" read", m.ReadPJPerByte*wordBytes, number(t, row[5]), 0.10)
-		within(t, row[0]+" "+row[1]+" area", m.AreaMM2, number(t, row[8]), 0.10)
+		m := n.SRAM(parse(t, row[1]))
+		within(t, row[0]+" "+row[1]+" read", m.ReadPJPerByte*wordBytes, parse(t, row[5]), 0.10)
+		within(t, row[0]+" "+row[1]+" area", m.AreaMM2, parse(t, row[8]), 0.10)
 	}
 }
 
-func number(t *testing.T, s string) float64 {
+func parse(t *testing.T, s string) float64 {
 	t.Helper()
 	v, err := strconv.ParseFloat(s, 64)
 	if err != nil {

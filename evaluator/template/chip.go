@@ -18,6 +18,8 @@ type constants struct {
 	// network is what the buffers give the array in a cycle, see
 	// Spec.NetworkBytes.
 	network float64
+	// datapath is what the units of every design can do.
+	datapath tech.Datapath
 	layout
 	frame.Technology
 }
@@ -44,7 +46,7 @@ const utilisation = 0.7
 const sramLayout = 2.6
 
 func declared(s *Spec) *constants {
-	k := &constants{s, float64(s.ClockHz), s.NetworkBytes, layout{utilisation: utilisation, engines: s.Engines}, frame.Declared()}
+	k := &constants{s, float64(s.ClockHz), s.NetworkBytes, s.datapath(), layout{utilisation: utilisation, engines: s.Engines}, frame.Declared()}
 	k.operators, k.layout.registers = tech.Synthesised()
 	k.SRAMArea = sramLayout
 	return k
@@ -73,19 +75,23 @@ type chip struct {
 	// that of the memories, arrayMM2 that of the units. Clock and wires are
 	// charged for these: their constants were set so.
 	bareMM2, memoryMM2, arrayMM2 float64
+	view
 }
 
-// machine builds a design's machine.
-func (k *constants) machine(design []int64) Machine {
-	return k.spec.Build(&chip{constants: *k}, design)
+// machine builds a design's machine as layers of the default formats see it.
+func (k *constants) machine(design []int64) Machine { return k.seen(design, defaultView()) }
+
+// seen builds a design's machine as some layers see it.
+func (k *constants) seen(design []int64, v view) Machine {
+	return k.spec.Build(&chip{constants: *k, view: v}, design)
 }
 
 // memory adds instances of a memory and returns one of them.
 func (c *chip) memory(name string, size, instances int64) tech.SRAM {
 	const wattsPerMilliwatt = 1e-3
 	m := c.Node.SRAM(float64(size))
-	m.ReadPJPerByte *= c.SRAMEnergy
-	m.WritePJPerByte *= c.SRAMEnergy
+	m.ReadPJPerByte *= c.SRAMEnergy / float64(c.perByte)
+	m.WritePJPerByte *= c.SRAMEnergy / float64(c.perByte)
 	mm2 := m.AreaMM2 * float64(instances)
 	c.memoryMM2 += mm2
 	c.bareMM2 += mm2
@@ -107,21 +113,27 @@ func (c *chip) part(name string, mm2 float64) {
 	c.area = append(c.area, report.Part{Name: name, Value: mm2})
 }
 
-// units adds multiply-accumulate units with the registers of one, in bits.
-func (c *chip) units(n, registerBits int64) {
-	c.logic("arithmetic", float64(n)*(c.Node.MultiplyMM2+c.Node.AddMM2), 0)
+// units adds multiply-accumulate units of the datapath with the registers of one,
+// in bits.
+func (c *chip) units(n, registerBits int64) { c.array(n, registerBits, c.datapath.Area.Multiply) }
+
+// array adds units whose multiplier has some area, relative to one of 8 bits.
+func (c *chip) array(n, registerBits int64, multiply float64) {
+	c.logic("arithmetic", float64(n)*(c.Node.MultiplyMM2*multiply+c.Node.AddMM2*c.datapath.Area.Add), 0)
 	c.logic("registers", 0, n*registerBits)
 }
 
 // acrossPJ is the energy of a byte that crosses the array of units from side to
 // side, in pJ.
-func (c *chip) acrossPJ() float64 { return c.Node.HopPJPerByte * math.Sqrt(c.arrayMM2) / tech.HopMM }
+func (c *chip) acrossPJ() float64 {
+	return c.Node.HopPJPerByte * math.Sqrt(c.arrayMM2) / tech.HopMM / float64(c.perByte)
+}
 
 // rate returns the bytes per 1000 cycles of a port as wide as the network's
 // constant times n.
 func (c *chip) rate(n int64) int64 {
 	const milli = 1000
-	return max(int64(math.Round(c.network*float64(n)*milli)), 1)
+	return max(int64(math.Round(c.network*float64(n)*milli)), 1) * c.perByte
 }
 
 // machine completes the collection.
@@ -136,8 +148,9 @@ func (c *chip) machine(ioBytesPerSecond, units int64) Machine {
 	const milli = 1000
 	clock := int64(math.Round(c.clock))
 	return Machine{
-		ClockHz: clock, IORate: max(ioBytesPerSecond/(clock/milli), 1), Units: units,
-		Area: c.area, LeakageW: c.leakageW, ClockW: c.ClockW((1+c.ControlShare)*(c.bareMM2+io)-c.memoryMM2-io, clock), AddPJ: c.Node.AddPJ, DRAMPJPerByte: c.Node.DRAMPJPerByte,
+		ClockHz: clock, IORate: max(ioBytesPerSecond/(clock/milli), 1) * c.perByte, Units: units,
+		Area: c.area, LeakageW: c.leakageW, ClockW: c.ClockW((1+c.ControlShare)*(c.bareMM2+io)-c.memoryMM2-io, clock),
+		AddPJ: c.Node.AddPJ * c.energy.Add, DRAMPJPerByte: c.Node.DRAMPJPerByte / float64(c.perByte),
 	}
 }
 
@@ -175,12 +188,15 @@ func ported(l model.Level, rate int64, wirePJ float64) model.Level {
 
 // registers is a level in the units, without a limit of its own.
 func (c *chip) registers(name string, fanout int64, operands ...model.Operand) model.Level {
-	return buffer(name, 0, fanout, &tech.SRAM{ReadPJPerByte: c.Node.RegisterPJPerByte, WritePJPerByte: c.Node.RegisterPJPerByte}, operands...)
+	return buffer(name, 0, fanout, &tech.SRAM{ReadPJPerByte: c.Node.RegisterPJPerByte / float64(c.perByte), WritePJPerByte: c.Node.RegisterPJPerByte / float64(c.perByte)}, operands...)
 }
 
 // hierarchy lists the levels, outermost first.
 func (c *chip) hierarchy(levels ...model.Level) model.Arch {
-	a := model.Arch{Levels: len(levels), MACPJ: c.Node.MACPJ()}
+	a := model.Arch{Levels: len(levels), MACPJ: c.Node.MACPJ(c.energy)}
 	copy(a.Level[:], levels)
+	for i := range levels {
+		a.Level[i].Capacity *= c.perByte
+	}
 	return a
 }

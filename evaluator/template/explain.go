@@ -12,10 +12,11 @@ import (
 
 // Explain implements frame.Model.
 func (b *taskModel) Explain(d frame.Design, given []report.Given) (frame.Explained, error) {
-	m := b.machine(&d)
+	seen := b.machines(&d)
+	m := &seen[0]
 	x := frame.Explained{Machine: m.known(), Area: m.Area}
 	for i := range b.nets {
-		n, reason, err := b.explainNetwork(&m, &b.nets[i], given)
+		n, reason, err := b.explainNetwork(seen, &b.nets[i], given)
 		if reason != nil || err != nil {
 			x.Reason, x.Networks = reason, nil
 			return x, err
@@ -25,24 +26,27 @@ func (b *taskModel) Explain(d frame.Design, given []report.Given) (frame.Explain
 	return x, nil
 }
 
-func (b *taskModel) explainNetwork(m *Machine, net *network, given []report.Given) (n frame.NetworkParts, reason *evaluator.Reason, err error) {
+func (b *taskModel) explainNetwork(seen []Machine, net *network, given []report.Given) (n frame.NetworkParts, reason *evaluator.Reason, err error) {
+	m := &seen[0]
 	goal := b.goal(m)
 	if b.mapperGoal == evaluator.MapEnergyDelay {
-		goal, _, _, _ = b.balanced(m, net, make([]Cost, len(b.shapes)))
+		goal, _, _, _ = b.balanced(seen, net, make([]Cost, len(b.shapes)))
 	}
 	var sum Cost
 	for i, at := range net.shapes {
 		s := &b.shapes[at]
+		v, m := &b.views[s.view], &seen[s.view]
 		var d Detail
 		y := report.Layer{Mapping: "elements spread over all units"}
 		if s.vector {
 			d = m.vectorDetail(s)
 		} else {
 			g := report.Of(given, net.Name, net.Layers[i].ID)
-			y.Given, y.Mapped = g != nil, &report.Mapped{Problem: m.Flow.Nest(&s.p), Arch: m.Arch}
-			if d, reason, err = m.detail(s, goal, net.Layers[i].ID, g, &y.Mapped.Mapping); reason != nil || err != nil {
+			y.Given, y.Mapped = g != nil, v.mapped(m.Flow.Nest(&s.p), m.Arch)
+			if d, reason, err = m.detail(s, v, goal, net.Layers[i].ID, g, &y.Mapped.Mapping); reason != nil || err != nil {
 				return n, reason, err
 			}
+			v.detail(&d)
 			y.Mapping = y.Mapped.Mapping.String(&m.Arch)
 		}
 		sum.add(&d.Cost)
@@ -58,7 +62,7 @@ func (b *taskModel) explainNetwork(m *Machine, net *network, given []report.Give
 
 // detail writes the mapping that is given for a layer, or the mapper's, and
 // returns its cost by parts.
-func (m *Machine) detail(s *shape, goal goal, layer string, g *report.Given, mapping *model.Mapping) (d Detail, why *evaluator.Reason, err error) {
+func (m *Machine) detail(s *shape, v *view, goal goal, layer string, g *report.Given, mapping *model.Mapping) (d Detail, why *evaluator.Reason, err error) {
 	if g != nil {
 		if *mapping, err = model.ParseMapping(g.Nest, &m.Arch); err == nil {
 			d, err = m.Flow.Detail(&s.p, mapping)
@@ -70,6 +74,7 @@ func (m *Machine) detail(s *shape, goal goal, layer string, g *report.Given, map
 		return d, nil, err
 	}
 	if _, misfit := m.Flow.Find(&s.p, goal, mapping); misfit != nil {
+		v.misfit(misfit)
 		return d, misfit.reason(layer), nil
 	}
 	if d, err = m.Flow.Detail(&s.p, mapping); err != nil {

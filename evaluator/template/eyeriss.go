@@ -31,29 +31,34 @@ func eyerissSpec() Spec {
 		},
 		ClockHz:      200e6,
 		NetworkBytes: eyeriss.BusBytes,
+		WordBits:     8 * eyeriss.WordBytes,
 		Build:        buildEyeriss,
 	}
 }
 
 func buildEyeriss(c *chip, v []int64) Machine {
-	x := eyeriss.Chip{Rows: v[0], Cols: v[1], FilterWords: v[2], InputWords: v[3], SumWords: v[4], BufferBytes: v[5], BusRate: max(c.rate(1)/eyeriss.WordBytes, 1)}
+	const bitsPerByte, milli = 8, 1000
+	words := model.CeilDiv(max(c.datapath.Weights, c.datapath.Activations), bitsPerByte) // bytes of a word
+	x := eyeriss.Chip{Rows: v[0], Cols: v[1], FilterWords: v[2], InputWords: v[3], SumWords: v[4], BusRate: max(c.rate(1)/words, 1)}
+	x.BufferBytes = v[5] / words * eyeriss.WordBytes
 	units := x.Rows * x.Cols
-	global := c.memory("buffer", x.BufferBytes, 1)
-	pad := c.memory("filter_scratchpads", x.FilterWords*eyeriss.WordBytes, units)
-	const bitsPerByte, words, milli = 8, eyeriss.WordBytes, 1000
-	c.units(units, (x.InputWords+x.SumWords)*words*bitsPerByte)
-	// A 16-bit multiplier has four times the area and energy of an 8-bit one.
-	const wide = 4
+	global := c.memory("buffer", v[5], 1)
+	pad := c.memory("filter_scratchpads", x.FilterWords*words, units)
+	// A 16-bit multiplier has four times the area and energy of an 8-bit one, and
+	// narrower operands are words too.
+	const word = 4
+	wide := max(c.datapath.Area.Multiply, word)
+	c.array(units, (x.InputWords+x.SumWords)*words*bitsPerByte, 1)
 	c.logic("wide_arithmetic", (wide-1)*float64(units)*c.Node.MultiplyMM2, 0)
 	c.arrayMM2 += pad.AreaMM2 * float64(units)
 	m := c.machine(v[6], units)
 	f := rowStationary{chip: x, worth: eyeriss.Worth{
-		OffChipCycles: words * milli / float64(m.IORate),
-		Product:       wide*c.Node.MultiplyPJ + c.Node.AddPJ, OffChip: words * m.DRAMPJPerByte,
-		Buffer: words * (global.ReadPJPerByte + global.WritePJPerByte) / 2, Network: words * c.acrossPJ(), Pad: words * pad.ReadPJPerByte,
-	}}
+		OffChipCycles: float64(words*milli) / float64(m.IORate),
+		Product:       max(word, c.energy.Multiply)*c.Node.MultiplyPJ + c.Node.AddPJ*c.energy.Add, OffChip: float64(words) * m.DRAMPJPerByte,
+		Buffer: float64(words) * (global.ReadPJPerByte + global.WritePJPerByte) / 2, Network: float64(words) * c.acrossPJ(), Pad: float64(words) * pad.ReadPJPerByte,
+	}, word: words}
 	f.arch = c.hierarchy(offChip(&m),
-		buffer("global buffer", x.BufferBytes, units, &global, model.Inputs, model.Outputs),
+		buffer("global buffer", v[5], units, &global, model.Inputs, model.Outputs),
 		buffer("scratchpads", 0, 1, &pad, model.Weights, model.Inputs, model.Outputs))
 	f.arch.MACPJ, f.arch.Level[1].DoubleBuffered, f.arch.Level[2].DoubleBuffered = f.worth.Product, false, false
 	f.m = &m

@@ -21,6 +21,9 @@ type rowStationary struct {
 	m    *Machine
 	// worth has the energies in pJ; what they are worth comes with a search.
 	worth eyeriss.Worth
+	// word is the bytes of a word; sizes of chip are as if they had
+	// eyeriss.WordBytes.
+	word int64
 }
 
 var _ Dataflow = (*rowStationary)(nil)
@@ -47,8 +50,9 @@ func (f *rowStationary) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, 
 	worth.CyclesPerEnergy = g.cyclesPerPJ
 	best, ok := x.Map(p, &worth)
 	if !ok {
-		row := 2 * (p.Elements(model.Inputs, &[model.Dims]int64{1, 1, 1, 1, 1, p.Bound[model.Q], p.Bound[model.R], p.Bound[model.S]}) + p.Bound[model.Q])
-		return Cost{}, &Misfit{Code: "buffer", What: "one row of outputs with its inputs", Param: "buffer", Need: max(row, x.BufferBytes+1), Have: x.BufferBytes, Unit: "B"}
+		row := f.word * (p.Elements(model.Inputs, &[model.Dims]int64{1, 1, 1, 1, 1, p.Bound[model.Q], p.Bound[model.R], p.Bound[model.S]}) + p.Bound[model.Q])
+		have := x.BufferBytes / eyeriss.WordBytes * f.word
+		return Cost{}, &Misfit{Code: "buffer", What: "one row of outputs with its inputs", Param: "buffer", Need: max(row, have+1), Have: have, Unit: "B"}
 	}
 	*m = nestOf(p, &best.Mapping)
 	return f.cost(p, &best), nil
@@ -135,7 +139,7 @@ func (f *rowStationary) Detail(p *model.Problem, m *model.Mapping) (Detail, erro
 	}
 	d := Detail{Cost: f.cost(p, &x)}
 	d.split(x.ComputeCycles, x.Cycles, f.m.ioCycles(d.OffChip))
-	const words = eyeriss.WordBytes
+	words := f.word
 	d.Bytes = report.Counts{
 		{Name: report.OffChip, Value: d.OffChip},
 		{Name: partName(&f.arch, gridBuffer), Value: x.Buffer * words},
@@ -170,7 +174,7 @@ func (f *rowStationary) energy(p *model.Problem, x *eyeriss.Cost) [5]float64 {
 }
 
 func (f *rowStationary) cost(p *model.Problem, x *eyeriss.Cost) Cost {
-	r := Cost{OffChip: x.OffChip * eyeriss.WordBytes}
+	r := Cost{OffChip: x.OffChip * f.word}
 	r.Cycles = max(x.Cycles, f.m.ioCycles(r.OffChip))
 	e := f.energy(p, x)
 	r.EnergyPJ = sum(e[:])

@@ -37,10 +37,9 @@ func gemminiSpec() Spec {
 func buildGemmini(c *chip, v []int64) Machine {
 	dim := v[0]
 	pad, acc := c.memory("scratchpad", v[1], 1), c.memory("accumulator", v[2], 1)
-	const registerBits = 8 + 8 + 8 + 32 // two weights, input, sum
-	c.units(dim*dim, registerBits)
+	c.units(dim*dim, 2*c.datapath.Weights+c.datapath.Activations+c.datapath.Sums) // two weights, input, sum
 	m := c.machine(v[3], dim*dim)
-	f := squareArray{chip: gemmini.Chip{Dim: dim}, m: &m}
+	f := squareArray{chip: gemmini.Chip{Dim: dim, PerByte: c.perByte}, m: &m}
 	f.arch = c.hierarchy(offChip(&m),
 		ported(buffer("scratchpad", v[1], 1, &pad, model.Weights, model.Inputs), c.rate(dim), c.acrossPJ()),
 		ported(buffer("accumulator", v[2], dim*dim, &acc, model.Outputs), c.rate(2*dim), c.acrossPJ()))

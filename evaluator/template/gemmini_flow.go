@@ -116,7 +116,7 @@ func (f *squareArray) ports(pad, acc int64) int64 {
 func (f *squareArray) traffic(p *model.Problem, t *gemmini.Tiling, time *gemmini.Time) (pad, acc int64) {
 	blocks := time.Tiles * t.Blocks
 	pixels := t.Tile[model.N] * t.Tile[model.P] * t.Tile[model.Q]
-	return blocks * (pixels + f.weightRows(t)) * f.chip.Dim, blocks * pixels * f.chip.Dim * p.PartialBytes
+	return blocks * (pixels*p.Bytes[model.Inputs] + f.weightRows(t)*p.Bytes[model.Weights]) * f.chip.Dim, blocks * pixels * f.chip.Dim * p.PartialBytes
 }
 
 // weightRows returns the rows of weights in a block: its input channels.
@@ -177,7 +177,7 @@ func (f *squareArray) Detail(p *model.Problem, m *model.Mapping) (Detail, error)
 		{Level: f.arch.Level[0].Name, Operand: model.Inputs.String(), Reads: inputs},
 		{Level: f.arch.Level[0].Name, Operand: model.Outputs.String(), Updates: outputs},
 		{Level: scratch, Operand: model.Weights.String(), Fills: weights, Reads: weightReads},
-		{Level: scratch, Operand: model.Inputs.String(), Fills: inputs, Reads: pad - weightReads},
+		{Level: scratch, Operand: model.Inputs.String(), Fills: inputs, Reads: (pad - weightReads*p.Bytes[model.Weights]) / p.Bytes[model.Inputs]},
 		{Level: accumulator, Operand: model.Outputs.String(), Updates: updates, Reads: updates, Drains: outputs},
 	}
 	return d, nil

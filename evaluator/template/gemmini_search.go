@@ -148,15 +148,15 @@ func (s *squareSearch) fix(c *cut) {
 	s.fixed.pj += float64(p.MACs()) * f.arch.MACPJ
 	// Every input channel is a row of weights in some block.
 	rows := stores * float64(k.blocks*s.taps*p.Bound[model.C])
-	s.tile.pj += rows * float64(f.chip.Dim) * f.arch.Level[squarePad].ReadPJ
+	s.tile.pj += rows * float64(f.chip.Dim*p.Bytes[model.Weights]) * f.arch.Level[squarePad].ReadPJ
 }
 
 // share returns what counts cost, without arithmetic and reads of weights.
 func (s *squareSearch) share(n *gemmini.Counts) squareShare {
 	f, dim := s.f, float64(s.f.chip.Dim)
 	x := squareShare{bytes: n.LoadBytes + n.StoreBytes}
-	x.execute, x.load, x.store, x.start = n.Cycles()
-	pad, sums := n.Steps*dim, n.Steps*dim*float64(s.p.PartialBytes)
+	x.execute, x.load, x.store, x.start = f.chip.Cycles(n)
+	pad, sums := n.Steps*dim*float64(s.p.Bytes[model.Inputs]), n.Steps*dim*float64(s.p.PartialBytes)
 	scratch, acc := &f.arch.Level[squarePad], &f.arch.Level[squareAcc]
 	x.pj = x.bytes*f.m.DRAMPJPerByte + n.LoadBytes*scratch.WritePJ + pad*scratch.ReadPJ + sums*(acc.ReadPJ+acc.WritePJ)
 	return x

@@ -45,9 +45,9 @@ const rounds = 4
 // and the sum of its layers with it. Near a mapping, the product of sums falls as
 // time does when a picojoule is worth the time over the energy: the search goes
 // on from there while the product falls.
-func (b *taskModel) balanced(m *Machine, net *network, costs []Cost) (goal, Cost, *Misfit, int) {
-	best := leastTime()
-	at, misfit := b.costs(m, best, costs)
+func (b *taskModel) balanced(seen []Machine, net *network, costs []Cost) (goal, Cost, *Misfit, int) {
+	m, best := &seen[0], leastTime()
+	at, misfit := b.costs(seen, best, costs)
 	if misfit != nil {
 		return best, Cost{}, misfit, at
 	}
@@ -55,7 +55,7 @@ func (b *taskModel) balanced(m *Machine, net *network, costs []Cost) (goal, Cost
 	for range rounds {
 		time, energy := float64(sum.Cycles), m.energyPJ(&sum)
 		next := goal{time / energy}
-		if _, misfit := b.costs(m, next, costs); misfit != nil {
+		if _, misfit := b.costs(seen, next, costs); misfit != nil {
 			break
 		}
 		other := net.sum(costs)

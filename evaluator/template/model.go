@@ -6,13 +6,14 @@ import (
 
 	"apollo/evaluator"
 	"apollo/evaluator/frame"
-	"apollo/evaluator/lower"
 	"apollo/evaluator/model"
 )
 
 // shape is what the cost of a layer depends on.
 type shape struct {
+	// p has sizes in the unit of the view.
 	p          model.Problem
+	view       int // index into taskModel.views
 	vector     bool
 	ops, bytes int64 // of a layer without multiplications: elements computed, bytes moved
 }
@@ -27,6 +28,7 @@ type network struct {
 type taskModel struct {
 	constants  *constants
 	mapperGoal evaluator.MapperGoal
+	views      []view // the first is that of a design as a whole
 	shapes     []shape
 	ids        []string // of each shape, its first layer
 	nets       []network
@@ -34,15 +36,16 @@ type taskModel struct {
 
 // Bind implements frame.Constants.
 func (k *constants) Bind(t frame.Task) (frame.Model, error) {
-	b := &taskModel{constants: k, mapperGoal: t.MapperGoal}
+	own := *k
+	b := &taskModel{constants: &own, mapperGoal: t.MapperGoal, views: []view{defaultView()}}
 	for _, n := range t.Networks {
 		net, bits := network{Network: n}, n.Workload.Precision
 		for _, l := range n.Layers {
-			p, err := lower.Problem(l.Layer, bits)
+			v, p, err := k.spec.view(l.Layer, bits)
 			if err != nil {
 				return nil, fmt.Errorf("network %s: %w", n.Name, err)
 			}
-			s := shape{p: p, vector: !l.Op.HasMACs()}
+			s := shape{p: p, view: b.viewOf(v), vector: !l.Op.HasMACs()}
 			if s.vector {
 				s.ops = max(l.InputElements(), l.OutputElements())
 				s.bytes = l.InputBytes(bits) + l.OutputBytes(bits) + l.WeightBytes(bits) - l.FusedBytes(bits)
@@ -56,11 +59,27 @@ func (k *constants) Bind(t frame.Task) (frame.Model, error) {
 		}
 		b.nets = append(b.nets, net)
 	}
+	own.datapath = k.spec.needed(b.shapes, b.views)
 	return b, nil
 }
 
-func (b *taskModel) machine(d *frame.Design) Machine {
-	return b.constants.machine(d.Values[:len(b.constants.spec.Params)])
+// viewOf returns the index of a view.
+func (b *taskModel) viewOf(v view) int {
+	at := slices.Index(b.views, v)
+	if at < 0 {
+		at = len(b.views)
+		b.views = append(b.views, v)
+	}
+	return at
+}
+
+// machines builds a design's machine as every view sees it.
+func (b *taskModel) machines(d *frame.Design) []Machine {
+	list := make([]Machine, len(b.views))
+	for i, v := range b.views {
+		list[i] = b.constants.seen(d.Values[:len(b.constants.spec.Params)], v)
+	}
+	return list
 }
 
 // known is what the frame asks of a machine.
@@ -71,12 +90,14 @@ func (m *Machine) known() frame.Machine {
 
 // Measure implements frame.Model.
 func (b *taskModel) Measure(d frame.Design, all []frame.Totals) (frame.Machine, *evaluator.Reason) {
-	m := b.machine(&d)
 	if all == nil {
+		m := b.constants.machine(d.Values[:len(b.constants.spec.Params)])
 		return m.known(), nil
 	}
+	seen := b.machines(&d)
+	m := &seen[0]
 	costs := make([]Cost, len(b.shapes))
-	if at, misfit := b.costs(&m, b.goal(&m), costs); misfit != nil {
+	if at, misfit := b.costs(seen, b.goal(m), costs); misfit != nil {
 		return m.known(), misfit.reason(b.ids[at])
 	}
 	for i := range b.nets {
@@ -85,7 +106,7 @@ func (b *taskModel) Measure(d frame.Design, all []frame.Totals) (frame.Machine, 
 			// Costs of the others come before: a network has a goal of its own.
 			var misfit *Misfit
 			var at int
-			if _, sum, misfit, at = b.balanced(&m, &b.nets[i], costs); misfit != nil {
+			if _, sum, misfit, at = b.balanced(seen, &b.nets[i], costs); misfit != nil {
 				return m.known(), misfit.reason(b.ids[at])
 			}
 		}
@@ -96,9 +117,9 @@ func (b *taskModel) Measure(d frame.Design, all []frame.Totals) (frame.Machine, 
 
 // costs writes the cost of each shape; of one that has no mapping it returns
 // where it stands and why.
-func (b *taskModel) costs(m *Machine, g goal, costs []Cost) (at int, misfit *Misfit) {
+func (b *taskModel) costs(seen []Machine, g goal, costs []Cost) (at int, misfit *Misfit) {
 	for i := range b.shapes {
-		if costs[i], misfit = m.layer(&b.shapes[i], g); misfit != nil {
+		if costs[i], misfit = b.layer(seen, &b.shapes[i], g); misfit != nil {
 			return i, misfit
 		}
 	}
@@ -119,16 +140,25 @@ func (b *taskModel) Broken(d frame.Design, quick bool) []*evaluator.Reason {
 	if quick {
 		return nil
 	}
-	m := b.machine(&d)
+	seen := b.machines(&d)
 	var out []*evaluator.Reason
 	for i := range b.shapes {
-		_, misfit := m.layer(&b.shapes[i], leastTime())
+		_, misfit := b.layer(seen, &b.shapes[i], leastTime())
 		if misfit == nil || slices.ContainsFunc(out, func(r *evaluator.Reason) bool { return r.Code == misfit.Code }) {
 			continue
 		}
 		out = append(out, misfit.reason(b.ids[i]))
 	}
 	return out
+}
+
+// layer returns the cost of one layer, in bytes.
+func (b *taskModel) layer(seen []Machine, s *shape, g goal) (Cost, *Misfit) {
+	v := &b.views[s.view]
+	c, misfit := seen[s.view].layer(s, g)
+	v.cost(&c)
+	v.misfit(misfit)
+	return c, misfit
 }
 
 // layer returns the cost of one layer; those without multiplications stream

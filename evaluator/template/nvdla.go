@@ -44,9 +44,8 @@ const engines = 0.91
 
 func buildNVDLA(c *chip, v []int64) Machine {
 	conv, acc := c.memory("conv_buffer", v[2], 1), c.memory("accumulator", v[3], 1)
-	const registerBits = 8 + 8 + 8 // two weights, input; sums are the accumulator's
 	units := v[0] * v[1]
-	c.units(units, registerBits)
+	c.units(units, 2*c.datapath.Weights+c.datapath.Activations) // two weights, input; sums are the accumulator's
 	m := c.machine(v[4], units)
 	l := loops{
 		spreads: [][]Spread{

@@ -37,9 +37,8 @@ func shiDianNaoSpec() Spec {
 
 func buildShiDianNao(c *chip, v []int64) Machine {
 	neurons, synapses := c.memory("neuron_buffer", v[2], 1), c.memory("synapse_buffer", v[3], 1)
-	const registerBits = 8 + 8 + 32 + 2*8*8 // operands, sum, two FIFOs of eight inputs
-	units := v[0] * v[1]
-	c.units(units, registerBits)
+	units, at := v[0]*v[1], &c.datapath
+	c.units(units, at.Weights+at.Activations+at.Sums+2*8*at.Activations) // operands, sum, two FIFOs of eight inputs
 	m := c.machine(v[4], units)
 	l := loops{
 		spreads: [][]Spread{{axis(2, v[0], model.P).deep(2), axis(2, v[1], model.Q).deep(2)}},

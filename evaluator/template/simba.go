@@ -36,6 +36,7 @@ func simbaSpec() Spec {
 		// 68 GB/s per element and for the global buffer, all of them nodes of
 		// the mesh (source, Table 2), at 1 GHz.
 		NetworkBytes: 68,
+		Splits:       true, // a chip of the same group: B. Keller et al., JSSC 58(4), 2023, vectors of 64 at 4 bits
 		Build:        buildSimba,
 	}
 }
@@ -44,12 +45,13 @@ func buildSimba(c *chip, v []int64) Machine {
 	x, y, lanes, vector := v[0], v[1], v[2], v[3]
 	global := c.memory("global_buffer", v[6], 1)
 	weights, inputs := c.memory("weight_buffers", v[4], x*y), c.memory("input_buffers", v[5], x*y)
-	const registerBits = 8 + 8 // operands; a lane's sum is shared by its vector
+	at := &c.datapath
 	units := x * y * lanes * vector
-	c.units(units, registerBits)
-	c.logic("accumulators", 0, x*y*lanes*2*32)
+	c.units(units, at.Weights+at.Activations) // a lane's sum is shared by its vector
+	c.logic("accumulators", 0, x*y*lanes*2*at.Sums)
+	vector, units = vector*c.products, units*c.products
 	m := c.machine(v[7], units)
-	hop := c.Node.HopPJPerByte * float64(x+y) / 2
+	hop := c.Node.HopPJPerByte * float64(x+y) / 2 / float64(c.perByte)
 	const mesh, element = 1, 4
 	inside := func(mesh ...Spread) []Spread {
 		return append([]Spread{axis(element, vector, model.C), axis(element, lanes, model.K)}, mesh...)

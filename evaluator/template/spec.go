@@ -24,6 +24,12 @@ type Spec struct {
 	// Engines is the area of what the chip has beside the units and memories of
 	// the template, as a share of these; the constant engines.
 	Engines float64
+	// WordBits is the width of a word that every element takes at least, 0 where
+	// memories pack elements.
+	WordBits int64
+	// Splits says that the published units have multipliers of 8 bits which two
+	// products of 4 bits share in a cycle.
+	Splits bool
 	// Build makes the machine of a design out of a chip's parts: one number per
 	// parameter, whole and at least 1; of a categorical parameter the index of
 	// its label.

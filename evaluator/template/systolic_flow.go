@@ -18,6 +18,8 @@ type marching struct {
 	half  systolic.Buffers // of each memory
 	arch  model.Arch
 	m     *Machine
+	// word is the units of a word of the ports.
+	word int64
 }
 
 var _ Dataflow = (*marching)(nil)
@@ -97,8 +99,8 @@ func (f *marching) ports(p *model.Problem, r *systolic.Moved) int64 {
 		return model.CeilDiv(max(array, outside)*milli, f.arch.Level[level].ReadRate)
 	}
 	// A port is a word wide, whatever its bits.
-	in, weight := p.Bytes[model.Inputs], p.Bytes[model.Weights]
-	return max(at(1, r.InputReads, r.Input/in), at(2, r.WeightReads, r.Weight/weight), at(3, r.OutputWrites*p.PartialBytes, r.Output))
+	in, weight, word := p.Bytes[model.Inputs], p.Bytes[model.Weights], f.word
+	return max(at(1, r.InputReads*word, r.Input/in*word), at(2, r.WeightReads*word, r.Weight/weight*word), at(3, r.OutputWrites*p.PartialBytes, r.Output))
 }
 
 // energy returns that of arithmetic, of transfers off chip, and of the memories

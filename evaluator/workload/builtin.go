@@ -116,7 +116,11 @@ func Sized(name string, s Sizes) (*Workload, error) {
 		if err := b.takes.check(name, s); err != nil {
 			return nil, err
 		}
-		return b.build(name, s)
+		w, err := b.build(name, s)
+		if err == nil && s.Weights+s.Activations+s.Accumulators != "" {
+			w.Precision, err = s.precision()
+		}
+		return w, err
 	}
 	known := strings.Join(Names(), ", ")
 	if near := nearest.Name(name, Names()); near != "" {

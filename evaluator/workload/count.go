@@ -5,21 +5,6 @@ import "cmp"
 // bitsPerByte converts widths to bytes.
 const bitsPerByte = 8
 
-// WithDefaults returns p with its zero fields filled: 8-bit weights and
-// activations, 32-bit accumulators.
-func (p Precision) WithDefaults() Precision {
-	if p.Weights == 0 {
-		p.Weights = 8
-	}
-	if p.Activations == 0 {
-		p.Activations = 8
-	}
-	if p.Accumulators == 0 {
-		p.Accumulators = 32
-	}
-	return p
-}
-
 // bytesOf returns the bytes of n elements of the given width, rounded up.
 func bytesOf(n, bits int64) int64 { return (n*bits + bitsPerByte - 1) / bitsPerByte }
 

@@ -163,13 +163,16 @@ func TestSizesRefused(t *testing.T) {
 		{"llama_8b", workload.Sizes{Generate: 1}, "network llama_8b: generate is 1, want 2 or more: the prompt makes the first token, llama_8b_prefill alone runs it"},
 		{"vgg16", workload.Sizes{Attention: "fused"}, "network vgg16 has no attention, it has: batch"},
 		{"gpt2_decode", workload.Sizes{Past: 1 << 21}, "network gpt2_decode: past is 2097152, want 1 to 1048576"},
+		{"vgg16", workload.Sizes{Weights: "int3"}, `network vgg16: weights is "int3", want one of int4, int8, int16, int32, fp8, bf16, fp16, fp32`},
+		{"vgg16", workload.Sizes{Accumulators: "fp16"}, "network vgg16: accumulators is fp16, want int8, int16 or int32: products of integers are summed as integers, others as floating-point numbers"},
+		{"vgg16", workload.Sizes{Activations: "fp16", Accumulators: "int32"}, "network vgg16: accumulators is int32, want fp16 or fp32: products of integers are summed as integers, others as floating-point numbers"},
 		{"gpt2_decode", workload.Sizes{Attention: "flash"}, `network gpt2_decode: attention is "flash", want fused or separate`},
 	} {
 		if _, err := workload.Sized(c.name, c.sizes); err == nil || err.Error() != c.want {
 			t.Errorf("Sized(%q, %v): error %v, want %q", c.name, c.sizes, err, c.want)
 		}
 	}
-	want := workload.Sizes{Batch: 2, Sequence: 3, Past: 4, Generate: 5, Attention: "fused"}
+	want := workload.Sizes{Batch: 2, Sequence: 3, Past: 4, Generate: 5, Attention: "fused", Weights: "int4", Activations: "fp16", Accumulators: "fp32"}
 	if got, err := workload.ParseSizes(want.String()); err != nil || got != want {
 		t.Errorf("ParseSizes(%q) = %+v, %v", want.String(), got, err)
 	}

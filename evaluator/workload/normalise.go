@@ -64,11 +64,8 @@ func (w *Workload) checkHeader() error {
 	case len(w.Layers) > maxLayers || len(w.Inputs) > maxLayers:
 		return fmt.Errorf("workload %q has %d inputs and %d layers, the limit is %d", w.Name, len(w.Inputs), len(w.Layers), maxLayers)
 	}
-	p := w.Precision
-	for _, b := range []int64{p.Weights, p.Activations, p.Accumulators} {
-		if b < 1 || b > maxBits {
-			return fmt.Errorf("workload %q: precision has a width of %d bits, want 1 to %d", w.Name, b, maxBits)
-		}
+	if err := w.Precision.check(); err != nil {
+		return fmt.Errorf("workload %q: %w", w.Name, err)
 	}
 	return nil
 }

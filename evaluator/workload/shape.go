@@ -3,6 +3,8 @@ package workload
 import (
 	"errors"
 	"fmt"
+
+	"apollo/evaluator/number"
 )
 
 // shape is a tensor as batch, height, width and channels.
@@ -142,6 +144,10 @@ func (l *Layer) checkFields() error {
 		return fmt.Errorf("weight_bits is %d, want 1 to %d", l.WeightBits, maxBits)
 	case l.WeightBits > 0 && !l.Op.HasWeights() && l.Const == 0 && l.Idle == 0:
 		return fmt.Errorf("weight_bits is %d, but the layer has no weights and no const", l.WeightBits)
+	case l.WeightKind != number.Int && l.WeightBits == 0:
+		return fmt.Errorf("weight_kind is %q, but weight_bits is not given", l.WeightKind)
+	case l.WeightBits > 0 && checkFormat(number.Format{Kind: l.WeightKind, Bits: l.WeightBits}) != nil:
+		return checkFormat(number.Format{Kind: l.WeightKind, Bits: l.WeightBits})
 	}
 	if l.NoBias && !l.Op.HasWeights() {
 		return fmt.Errorf("no_bias is set, but op %s has no bias", l.Op)

@@ -2,11 +2,15 @@ package workload
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+
+	"apollo/evaluator/number"
 )
 
-// Sizes are the parameters of a built-in network. 0 and "" mean the network's
+// Sizes are the parameters of a built-in network, and the formats of its
+// numbers, which every network has. 0 and "" mean the network's
 // own. Which of them a network has is in its row of builtins.
 type Sizes struct {
 	// Batch is how many pictures or sequences run at once.
@@ -20,6 +24,8 @@ type Sizes struct {
 	// Attention is AttentionFused, where scores stay in the units, or
 	// AttentionSeparate, where they are a tensor in memory.
 	Attention string
+	// Weights, Activations and Accumulators are formats by name (package number).
+	Weights, Activations, Accumulators string
 }
 
 // The values of Sizes.Attention.
@@ -76,6 +82,9 @@ func (t takes) check(network string, s Sizes) error {
 	default:
 		return fmt.Errorf("network %s: attention is %q, want %s", network, s.Attention, strings.Join(Attentions(), " or "))
 	}
+	if _, err := s.precision(); err != nil {
+		return fmt.Errorf("network %s: %w", network, err)
+	}
 	return nil
 }
 
@@ -95,10 +104,22 @@ func (s Sizes) String() string {
 			parts = append(parts, f.name+"="+strconv.FormatInt(f.value, 10))
 		}
 	}
-	if s.Attention != "" {
-		parts = append(parts, "attention="+s.Attention)
+	for _, f := range s.words() {
+		if *f.at != "" {
+			parts = append(parts, f.name+"="+*f.at)
+		}
 	}
 	return strings.Join(parts, ",")
+}
+
+// word is a size that is no number.
+type word struct {
+	name string
+	at   *string
+}
+
+func (s *Sizes) words() []word {
+	return []word{{"attention", &s.Attention}, {"weights", &s.Weights}, {"activations", &s.Activations}, {"accumulators", &s.Accumulators}}
 }
 
 // ParseSizes reads what String writes.
@@ -115,11 +136,15 @@ func ParseSizes(text string) (s Sizes, err error) {
 			into = &s.Past
 		case "generate":
 			into = &s.Generate
-		case "attention":
-			s.Attention = value
-			continue
 		default:
-			return s, fmt.Errorf("%q: want batch=N, sequence=N, past=N, generate=N or attention=%s", part, strings.Join(Attentions(), "|"))
+			words := s.words()
+			at := slices.IndexFunc(words, func(w word) bool { return w.name == name })
+			if at < 0 {
+				return s, fmt.Errorf("%q: want batch=N, sequence=N, past=N, generate=N, attention=%s, or weights=, activations= or accumulators=%s",
+					part, strings.Join(Attentions(), "|"), strings.Join(number.Names(), "|"))
+			}
+			*words[at].at = value
+			continue
 		}
 		if *into, err = strconv.ParseInt(value, 10, 64); err != nil || *into < 1 {
 			return s, fmt.Errorf("%q: want a whole number of 1 or more behind %s=", part, name)

@@ -1,5 +1,7 @@
 package workload
 
+import "apollo/evaluator/number"
+
 // schema is the format version that this package reads and writes.
 const schema = "apollo.workload/v1"
 
@@ -48,6 +50,10 @@ type Precision struct {
 	// Accumulators is the width of a partial sum and of a stored bias; 0
 	// means 32.
 	Accumulators int64 `json:"accumulators" yaml:"accumulators,omitempty"`
+	// WeightKind and ActivationKind say whether these are integers, "float" or
+	// "bfloat". Sums are floating-point numbers where one of them is.
+	WeightKind     number.Kind `json:"weight_kind,omitempty" yaml:"weight_kind,omitempty"`
+	ActivationKind number.Kind `json:"activation_kind,omitempty" yaml:"activation_kind,omitempty"`
 }
 
 // Input is a tensor that comes from outside.
@@ -152,6 +158,8 @@ type Layer struct {
 	// WeightBits is the width of the layer's weights and constants where it is
 	// not that of the network; 0 means Precision.Weights.
 	WeightBits int64 `json:"weight_bits,omitempty" yaml:"weight_bits,omitempty"`
+	// WeightKind is the kind of numbers of WeightBits.
+	WeightKind number.Kind `json:"weight_kind,omitempty" yaml:"weight_kind,omitempty"`
 	// Fused says that the output need not become a tensor outside the chip: the
 	// one layer that reads it takes it tile by tile, as fused attention takes its
 	// scores.

@@ -1,6 +1,7 @@
 package studyfile
 
 import (
+	"apollo/evaluator/number"
 	"apollo/evaluator/workload"
 	"apollo/events"
 	"apollo/services/studyfile/unit"
@@ -49,6 +50,9 @@ func document() *field {
 					{name: "past", shape: integerShape, min: 1, max: 1 << 20, fallback: "the network's", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Past }), doc: "Tokens of a sequence that are in the cache already: `name: llama_8b_decode, past: 4096`."},
 					{name: "generate", shape: integerShape, min: 2, max: 1 << 20, fallback: "the network's", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Generate }), doc: "Tokens that are generated after the prompt, of networks that do: `name: llama_8b, sequence: 1024, generate: 256`.", page: "See [generation](workloads.md#generation)."},
 					{name: "attention", shape: textShape, enum: workload.Attentions(), fallback: "the network's", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Attention }), doc: "Where the scores of an attention are: `fused`, in the units, or `separate`, a tensor in memory."},
+					{name: "weights", shape: textShape, enum: number.Names(), fallback: "`int8`", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Weights }), doc: "Format of the weights of a built-in network: `weights: int4, activations: fp16`.", page: "See [precision](workloads.md#precision)."},
+					{name: "activations", shape: textShape, enum: number.Names(), fallback: "`int8`", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Activations }), doc: "Format of its activations."},
+					{name: "accumulators", shape: textShape, enum: number.Names(), fallback: "`int32`; `fp32` where weights or activations are floating-point numbers", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Accumulators }), doc: "Format of its sums."},
 				}}},
 			}},
 			{name: "objectives", shape: listShape, required: true, nonempty: true, most: events.MaxObjectives, in: at(func(b *builder) any { return many[events.Objective]{&b.spec.Objectives} }), doc: "What to optimise. With several objectives the answer is the Pareto front.", page: "Each on another metric; see [several objectives](#several-objectives).", elem: &field{shape: objectShape, fields: []field{

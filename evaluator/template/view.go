@@ -1,0 +1,108 @@
+package template
+
+import (
+	"apollo/evaluator/lower"
+	"apollo/evaluator/model"
+	"apollo/evaluator/report"
+	"apollo/evaluator/tech"
+	"apollo/evaluator/workload"
+)
+
+// view is a machine as layers of some formats see it: its sizes, rates and
+// energies are per unit of which there are perByte in a byte, so that elements of
+// half a byte have a whole size.
+type view struct {
+	perByte int64
+	work    tech.Work
+	energy  tech.Effort
+	// products is how many multiplications a unit does in a cycle.
+	products int64
+}
+
+func defaultView() view {
+	work := tech.Default()
+	return view{1, work, work.Energy(), 1}
+}
+
+// view returns how a layer sees the machines of the template, and its loops.
+func (s *Spec) view(l *workload.Layer, bits workload.Precision) (view, model.Problem, error) {
+	v := view{perByte: 1, products: 1}
+	v.work.Weights, v.work.Activations, v.work.Sums = l.Formats(bits)
+	v.energy = v.work.Energy()
+	if s.WordBits > 0 || !l.Op.HasMACs() {
+		p, err := lower.Problem(l, bits)
+		for o := range p.Bytes {
+			p.Bytes[o] = max(p.Bytes[o], s.WordBits/8)
+		}
+		return v, p, err
+	}
+	if s.Splits && v.work.Halves() {
+		v.products = 2
+	}
+	p, perByte, err := lower.Packed(l, bits)
+	v.perByte = perByte
+	return v, p, err
+}
+
+// datapath is that of units without a network.
+func (s *Spec) datapath() (d tech.Datapath) {
+	work := tech.Default()
+	if s.WordBits > 0 {
+		work.Weights.Bits, work.Activations.Bits = s.WordBits, s.WordBits
+	}
+	d.Take(&work)
+	return d
+}
+
+// needed is the datapath that shapes ask for.
+func (s *Spec) needed(shapes []shape, views []view) (d tech.Datapath) {
+	if s.WordBits > 0 || s.Splits {
+		d = s.datapath()
+	}
+	for i := range shapes {
+		if !shapes[i].vector {
+			d.Take(&views[shapes[i].view].work)
+		}
+	}
+	if d == (tech.Datapath{}) {
+		d = s.datapath()
+	}
+	return d
+}
+
+// bytes returns what so many units are, in bytes.
+func (v *view) bytes(units int64) int64 { return model.CeilDiv(units, v.perByte) }
+
+// cost turns a cost into bytes.
+func (v *view) cost(c *Cost) { c.OffChip = v.bytes(c.OffChip) }
+
+// detail turns a cost by parts into bytes.
+func (v *view) detail(d *Detail) {
+	v.cost(&d.Cost)
+	for i := range d.Bytes {
+		d.Bytes[i].Value = v.bytes(d.Bytes[i].Value)
+	}
+}
+
+// misfit turns what does not fit into bytes.
+func (v *view) misfit(f *Misfit) {
+	if f != nil && f.Unit == "B" {
+		f.Need, f.Have = v.bytes(f.Need), v.bytes(f.Have)
+	}
+}
+
+// mapped returns a layer's loops and the hierarchy in bytes.
+func (v *view) mapped(p model.Problem, a model.Arch) *report.Mapped {
+	if v.perByte > 1 {
+		for o := range p.Bytes {
+			p.Bytes[o] = v.bytes(p.Bytes[o])
+		}
+		p.PartialBytes = v.bytes(p.PartialBytes)
+		for i := range a.Levels {
+			l := &a.Level[i]
+			l.Capacity, l.ReadRate, l.WriteRate = l.Capacity/v.perByte, l.ReadRate/v.perByte, l.WriteRate/v.perByte
+			l.ReadPJ, l.WritePJ = l.ReadPJ*float64(v.perByte), l.WritePJ*float64(v.perByte)
+		}
+	}
+	return &report.Mapped{Problem: p, Arch: a}
+}

@@ -1,0 +1,95 @@
+package workload
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"apollo/evaluator/number"
+)
+
+// WithDefaults returns p with its zero fields filled: 8-bit weights and
+// activations, 32-bit accumulators.
+func (p Precision) WithDefaults() Precision {
+	if p.Weights == 0 {
+		p.Weights = 8
+	}
+	if p.Activations == 0 {
+		p.Activations = 8
+	}
+	if p.Accumulators == 0 {
+		p.Accumulators = 32
+	}
+	return p
+}
+
+// check refuses widths and kinds that no format has.
+func (p Precision) check() error {
+	for _, bits := range []int64{p.Weights, p.Activations, p.Accumulators} {
+		if bits < 1 || bits > maxBits {
+			return fmt.Errorf("precision has a width of %d bits, want 1 to %d", bits, maxBits)
+		}
+	}
+	for _, f := range []number.Format{{Kind: p.WeightKind, Bits: p.Weights}, {Kind: p.ActivationKind, Bits: p.Activations}} {
+		if err := checkFormat(f); err != nil {
+			return fmt.Errorf("precision: %w", err)
+		}
+	}
+	return nil
+}
+
+func checkFormat(f number.Format) error {
+	switch {
+	case !slices.Contains(number.Kinds(), f.Kind):
+		return fmt.Errorf("the kind of numbers is %q, want float, bfloat or nothing for integers", f.Kind)
+	case f.Kind == number.Float && f.Bits < 8, f.Kind == number.Brain && f.Bits != 16:
+		return fmt.Errorf("the kind of numbers is %q with %d bits, want float with 8 or more or bfloat with 16", f.Kind, f.Bits)
+	}
+	return nil
+}
+
+// Formats returns the formats of a layer's weights, activations and sums in a
+// network of precision p. A product of activations has no weights: its second
+// operand stands for them.
+func (l *Layer) Formats(p Precision) (weights, activations, sums number.Format) {
+	p = p.WithDefaults()
+	activations = number.Format{Kind: p.ActivationKind, Bits: p.Activations}
+	switch {
+	case l.Op == MatMul || !l.Op.HasMACs():
+		weights = activations
+	case l.WeightBits != 0:
+		weights = number.Format{Kind: l.WeightKind, Bits: l.WeightBits}
+	default:
+		weights = number.Format{Kind: p.WeightKind, Bits: p.Weights}
+	}
+	return weights, activations, number.Sum(weights, activations, p.Accumulators)
+}
+
+// precision returns that of the named formats.
+func (s *Sizes) precision() (p Precision, err error) {
+	var sums number.Format
+	for _, x := range []struct {
+		what, name string
+		into       func(number.Format)
+	}{
+		{"weights", s.Weights, func(n number.Format) { p.Weights, p.WeightKind = n.Bits, n.Kind }},
+		{"activations", s.Activations, func(n number.Format) { p.Activations, p.ActivationKind = n.Bits, n.Kind }},
+		{"accumulators", s.Accumulators, func(n number.Format) { p.Accumulators, sums = n.Bits, n }},
+	} {
+		if x.name == "" {
+			continue
+		}
+		n, ok := number.Named(x.name)
+		if !ok {
+			return p, fmt.Errorf("%s is %q, want one of %s", x.what, x.name, strings.Join(number.Names(), ", "))
+		}
+		x.into(n)
+	}
+	p = p.WithDefaults()
+	dense := Layer{Op: GEMM}
+	if _, _, sum := dense.Formats(p); s.Accumulators != "" && sum != sums {
+		return p, fmt.Errorf("accumulators is %s, want %s: products of integers are summed as integers, others as floating-point numbers",
+			s.Accumulators, map[number.Kind]string{number.Int: "int8, int16 or int32", number.Float: "fp16 or fp32"}[sum.Kind])
+	}
+	return p, nil
+}
