@@ -9,6 +9,7 @@ import (
 	"path"
 	"strings"
 
+	"apollo/evaluator/number"
 	"apollo/evaluator/workload/graph"
 	"apollo/evaluator/workload/onnx"
 	"apollo/evaluator/workload/tflite"
@@ -71,7 +72,7 @@ type Folded struct {
 
 // Precisions are the names that ImportOptions.Precision knows.
 func Precisions() []string {
-	return []string{"int4", "int8", "int16", "float16", "bfloat16", "float32"}
+	return []string{"int4", "int8", "int16", "fp8", "float16", "bfloat16", "float32"}
 }
 
 // precisionNamed returns the widths of a name of Precisions. int4 means 4-bit
@@ -82,12 +83,23 @@ func precisionNamed(name string) (Precision, error) {
 		return Precision{Weights: 4, Activations: 8, Accumulators: 32}, nil
 	case "int8":
 		return Precision{Weights: 8, Activations: 8, Accumulators: 32}, nil
-	case "int16", "float16", "bfloat16":
+	case "int16":
 		return Precision{Weights: 16, Activations: 16, Accumulators: 32}, nil
+	case "fp8":
+		return floats(number.Float, 8), nil
+	case "float16":
+		return floats(number.Float, 16), nil
+	case "bfloat16":
+		return floats(number.Brain, 16), nil
 	case "float32":
-		return Precision{Weights: 32, Activations: 32, Accumulators: 32}, nil
+		return floats(number.Float, 32), nil
 	}
 	return Precision{}, fmt.Errorf("the precision %q is not known, there are: %s", name, strings.Join(Precisions(), ", "))
+}
+
+// floats is a precision of floating-point numbers.
+func floats(kind number.Kind, bits int64) Precision {
+	return Precision{Weights: bits, Activations: bits, Accumulators: 32, WeightKind: kind, ActivationKind: kind}
 }
 
 // Import turns a TensorFlow Lite or ONNX model into a workload; the format
@@ -129,7 +141,7 @@ func importModel(name string, data []byte, o ImportOptions, r *Report) (*Workloa
 	}
 	if o.Precision == "" {
 		w.Precision = filePrecision(g, r)
-		keepWidths(w, r)
+		keepWidths(g, w, r)
 	} else if w.Precision, err = precisionNamed(o.Precision); err != nil {
 		return nil, err
 	}
@@ -215,6 +227,7 @@ func filePrecision(g *graph.Graph, r *Report) Precision {
 		}
 	}
 	p := Precision{Weights: most(weights), Activations: most(activations)}.WithDefaults()
+	p.WeightKind, p.ActivationKind = g.Kind(p.Weights), g.Kind(p.Activations)
 	if p.Activations > 8 || p.Weights > 8 {
 		r.Notes = append(r.Notes, fmt.Sprintf("weights have %d bits and activations %d, as in the file; --precision int8 counts the bytes of a quantised model", p.Weights, p.Activations))
 	}
@@ -223,7 +236,7 @@ func filePrecision(g *graph.Graph, r *Report) Precision {
 
 // keepWidths leaves the width of weights and tables to the layers where it is
 // not that of the network.
-func keepWidths(w *Workload, r *Report) {
+func keepWidths(g *graph.Graph, w *Workload, r *Report) {
 	others := 0
 	for i := range w.Layers {
 		l := &w.Layers[i]
@@ -231,6 +244,7 @@ func keepWidths(w *Workload, r *Report) {
 			l.WeightBits = 0
 		}
 		if l.WeightBits != 0 {
+			l.WeightKind = g.Kind(l.WeightBits)
 			others++
 		}
 	}

@@ -1,11 +1,13 @@
 package workload_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"apollo/evaluator/number"
 	"apollo/evaluator/workload"
+	"apollo/evaluator/workload/internal/modeltest"
 )
 
 // Formats are part of a network's identity; those that it has anyway are not, and
@@ -67,6 +69,64 @@ func TestKindsOfNumbersAreChecked(t *testing.T) {
 		text := strings.NewReplacer("%", c.precision, "#", c.layer).Replace(net)
 		if _, err := workload.Parse("x.yaml", []byte(text)); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s%s: %v, want %q", c.precision, c.layer, err, c.want)
+		}
+	}
+}
+
+// Models carry the formats of their tensors: floating-point ones, weights of few
+// bits, products of quantised and of dynamically quantised activations.
+func TestImportFormats(t *testing.T) {
+	t.Parallel()
+	const uint8s, int8s, halfs, brains, float8s = 2, 3, 10, 16, 17
+	image := func(kind int64) modeltest.ONNXInput {
+		return modeltest.ONNXInput{Name: "x", Shape: ints{1, 6, 32}, Kind: kind}
+	}
+	weights := func(kind int64) modeltest.ONNXTensor {
+		return modeltest.ONNXTensor{Name: "w", Shape: ints{32, 24}, Kind: kind}
+	}
+	zero := modeltest.ONNXTensor{Name: "z", Shape: ints{}, Kind: uint8s}
+	bits := microsoft(op("MatMulNBits", names{"x", "p", "s"}, "y", attrs{"N": int64(24), "K": int64(32), "bits": int64(4), "block_size": int64(16)}))
+	packed := modeltest.ONNXTensor{Name: "p", Shape: ints{24, 2, 8}, Kind: uint8s}
+	dynamic := op("DynamicQuantizeLinear", names{"x"}, "q", nil)
+	dynamic.Out = names{"q", "qs", "qz"}
+	type list = []modeltest.ONNXNode
+	for _, c := range []struct {
+		name    string
+		in      modeltest.ONNXInput
+		weights []modeltest.ONNXTensor
+		nodes   list
+		want    [2]string // weights, activations
+	}{
+		{"fp32", image(0), []modeltest.ONNXTensor{weights(0)}, list{op("MatMul", names{"x", "w"}, "y", nil)}, [2]string{"fp32", "fp32"}},
+		{"fp16", image(halfs), []modeltest.ONNXTensor{weights(halfs)}, list{op("MatMul", names{"x", "w"}, "y", nil)}, [2]string{"fp16", "fp16"}},
+		{"bf16", image(brains), []modeltest.ONNXTensor{weights(brains)}, list{op("MatMul", names{"x", "w"}, "y", nil)}, [2]string{"bf16", "bf16"}},
+		{"fp8", image(float8s), []modeltest.ONNXTensor{weights(float8s)}, list{op("MatMul", names{"x", "w"}, "y", nil)}, [2]string{"fp8", "fp8"}},
+		{"MatMulNBits", image(0), []modeltest.ONNXTensor{packed, floats("s", 48)}, list{bits}, [2]string{"int4", "fp32"}},
+		{"QLinearMatMul", image(uint8s), []modeltest.ONNXTensor{weights(int8s), floats("s"), zero}, list{
+			op("QLinearMatMul", names{"x", "s", "z", "w", "s", "z", "s", "z"}, "y", nil),
+		}, [2]string{"int8", "int8"}},
+		{"QDQ", image(0), []modeltest.ONNXTensor{weights(uint8s), floats("s"), zero}, list{
+			op("QuantizeLinear", names{"x", "s", "z"}, "xq", nil), op("DequantizeLinear", names{"xq", "s", "z"}, "xd", nil),
+			op("DequantizeLinear", names{"w", "s", "z"}, "wd", nil), op("MatMul", names{"xd", "wd"}, "m", nil),
+			op("QuantizeLinear", names{"m", "s", "z"}, "mq", nil), op("DequantizeLinear", names{"mq", "s", "z"}, "y", nil),
+		}, [2]string{"int8", "int8"}},
+		{"dynamic", image(0), []modeltest.ONNXTensor{weights(int8s)}, list{
+			dynamic, op("MatMulInteger", names{"q", "w", "qz"}, "i", nil), op("Cast", names{"i"}, "f", attrs{"to": int64(1)}), op("Mul", names{"f", "qs"}, "y", nil),
+		}, [2]string{"int8", "int8"}},
+	} {
+		data := modeltest.ONNX{Inputs: []modeltest.ONNXInput{c.in}, Outputs: names{"y"}, Weights: c.weights, Nodes: c.nodes}.Bytes()
+		w, _, err := workload.Import("m", data, workload.ImportOptions{})
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		at := slices.IndexFunc(w.Layers, func(l workload.Layer) bool { return l.Op.HasMACs() })
+		weights, activations, _ := w.Layers[at].Formats(w.Precision)
+		for i, got := range []number.Format{weights, activations} {
+			if want, _ := number.Named(c.want[i]); got != want {
+				t.Errorf("%s: %v of weights and %v of activations, want %v", c.name, weights, activations, c.want)
+				break
+			}
 		}
 	}
 }

@@ -8,7 +8,11 @@
 // never appear: their outputs are constant tensors.
 package graph
 
-import "fmt"
+import (
+	"fmt"
+
+	"apollo/evaluator/number"
+)
 
 // Limits that keep a hostile file from costing memory or wrapping a count.
 const (
@@ -42,6 +46,27 @@ type Graph struct {
 	Ops, Constants int
 	// Notes tell what a person should know about how the file was read.
 	Notes []string
+	// stored counts the elements of the formats that the file states.
+	stored map[number.Format]int64
+}
+
+// State notes that the file has elements of a format.
+func (g *Graph) State(f number.Format, elements int64) {
+	if g.stored == nil {
+		g.stored = map[number.Format]int64{}
+	}
+	g.stored[f] += max(elements, 1)
+}
+
+// Kind returns the kind of numbers that most elements of a width have.
+func (g *Graph) Kind(bits int64) number.Kind {
+	best := number.Int
+	for _, kind := range number.Kinds() {
+		if g.stored[number.Format{Kind: kind, Bits: bits}] > g.stored[number.Format{Kind: best, Bits: bits}] {
+			best = kind
+		}
+	}
+	return best
 }
 
 // Tensor is one tensor.

@@ -192,6 +192,7 @@ func (m *model) constant(name string, t tensor) error {
 	if err != nil {
 		return err
 	}
+	m.g.State(format(t.kind), graph.Elements(t.shape))
 	m.scope.names[name] = i
 	if t.values == nil && t.external != nil {
 		t.values, m.lost[i] = m.outside(t)
@@ -322,6 +323,7 @@ func (m *model) input(in info) error {
 	if err != nil {
 		return err
 	}
+	m.g.State(format(in.kind), graph.Elements(in.shape))
 	m.scope.names[in.name] = t
 	if m.given(in, t) {
 		return nil

@@ -213,8 +213,11 @@ func requant(n *node) {
 			n.g.Tensors[n.out[i]].Const = true // scales
 		}
 	}
-	if n.op == "QuantizeLinear" {
+	switch n.op {
+	case "QuantizeLinear":
 		n.g.Tensors[n.out[0]].Bits = n.quantised()
+	case "DynamicQuantizeLinear":
+		n.g.Tensors[n.out[0]].Bits = bits(typeUint8) // what the operator is defined for
 	}
 	if n.op == "DequantizeLinear" && n.fixed { // weights stay as they are stored
 		n.g.Tensors[n.out[0]].Bits = n.bits(0)

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"apollo/evaluator/number"
 	"apollo/evaluator/workload/graph"
 )
 
@@ -123,6 +124,18 @@ func bits(kind int64) int64 {
 		return widths[kind]
 	}
 	return 0
+}
+
+// format returns the format of an element type.
+func format(kind int64) number.Format {
+	f := number.Format{Bits: bits(kind)}
+	switch kind {
+	case 1, 10, 11, 17, 18, 19, 20:
+		f.Kind = number.Float
+	case 16:
+		f.Kind = number.Brain
+	}
+	return f
 }
 
 // integer reports whether an element type counts.

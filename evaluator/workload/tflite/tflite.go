@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"apollo/evaluator/number"
 	"apollo/evaluator/workload/graph"
 )
 
@@ -143,7 +144,11 @@ func (m *model) tensors(sub table) (states []int) {
 		if m.r.err != nil {
 			return nil
 		}
-		if err := graph.CheckShape(x.Shape); err != nil {
+		err := graph.CheckShape(x.Shape)
+		if err == nil {
+			m.g.State(format(t.byte(tensorType)), graph.Elements(x.Shape))
+		}
+		if err != nil {
 			m.r.fail(t.at, "tensor %d (%q): %w", i, x.Name, err)
 			return nil
 		}
@@ -252,6 +257,18 @@ func (m *model) operands(t table, field int) []int {
 		what = "the outputs of an operator"
 	}
 	return m.indices(t, field, what)
+}
+
+// format returns the format of an element type.
+func format(kind int) number.Format {
+	f := number.Format{Bits: bits(kind)}
+	switch kind {
+	case 0, 1, 10:
+		f.Kind = number.Float
+	case 18:
+		f.Kind = number.Brain
+	}
+	return f
 }
 
 // bits returns the width of the schema's tensor types.
