@@ -22,8 +22,9 @@ import (
 // designs); X. Song et al., arXiv 2408.11527 (the half-rank warp, for objectives
 // that are not positive).
 //
-// The first Initial designs are those of Sobol, and so are the next ones until
-// one is feasible or says by how much it is not. While nothing is feasible the
+// The first design is the baseline, or the centre of the space; those of Sobol
+// follow until three are feasible or there are Initial, and until one is feasible
+// or says by how much it is not. Designs that other studies proposed do not count. While nothing is feasible the
 // objective is the violation. A pending design is believed to be at its
 // predicted mean. While the trials since the best one are more than Breed, every
 // Breed-th proposal is a child of the best designs, as GA breeds them, and so
@@ -36,7 +37,7 @@ import (
 // for each cause; memory is 8·m² bytes a model and 300 a trial. It uses Features
 // and not Prior; several objectives are searched by gp_multi.go.
 type GP struct {
-	// Initial is the number of designs before the first model, at least 1.
+	// Initial is the largest number of designs before the first model, at least 1.
 	// 0 means 10.
 	Initial int `json:"initial"`
 	// Breed says that every so many-th proposal is bred instead of modelled after
@@ -116,10 +117,14 @@ func (g *gp) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error) {
 	if err != nil {
 		return nil, err
 	}
-	cover := g.knobs.Initial - len(g.records) - len(b.pending)
-	if g.feasibilityUnknown() {
+	cover := g.uncovered(g.knobs.Initial, b)
+	switch {
+	case g.feasibilityUnknown():
 		cover = n
+	case g.feasible >= enough:
+		cover = 0
 	}
+	b.begin(min(cover, g.uncovered(1, b)))
 	b.cover(g.sequence, min(n, cover))
 	if len(b.out) < n && len(g.records) > 0 {
 		if err := g.improve(b, at, min(n, len(b.out)+modelProposals)); err != nil {

@@ -85,6 +85,7 @@ func (s *multiObjectiveGP) Ask(at uint64, n int, pending []space.Point) ([]Propo
 	if s.feasibilityUnknown() {
 		cover = n
 	}
+	b.begin(min(cover, 1-len(s.records)-len(b.pending)))
 	b.cover(s.sequence, min(n, cover))
 	if len(b.out) < n && len(s.records) > 0 {
 		if err := s.improve(b, at, n); err != nil {

@@ -107,9 +107,7 @@ func (g *gpBandit) Ask(at uint64, n int, pending []space.Point) ([]Proposal, err
 	if err != nil {
 		return nil, err
 	}
-	if len(g.records)+len(b.pending) == 0 {
-		g.center(b)
-	}
+	b.begin(min(n, 1-len(g.records)-len(b.pending)))
 	if len(b.out) < n {
 		if err := g.model(b, min(n, modelProposals)); err != nil {
 			return nil, fmt.Errorf("gp-bandit: %w", err)
@@ -119,17 +117,6 @@ func (g *gpBandit) Ask(at uint64, n int, pending []space.Point) ([]Proposal, err
 	}
 	b.fill(n)
 	return b.close()
-}
-
-// center proposes the middle of the space where it is legal, as Vizier does.
-func (h *history) center(b *batch) {
-	middle := make(space.Point, b.problem.Space.Len())
-	for i, p := range b.problem.Space.Params() {
-		if !p.Categorical() {
-			middle[i] = (p.Len() - 1) / 2
-		}
-	}
-	b.offer(b.problem.Space.Key(middle), middle)
 }
 
 func (g *gpBandit) model(b *batch, n int) error {

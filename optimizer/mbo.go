@@ -102,7 +102,9 @@ func (m *mbo) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.fill(min(n, m.knobs.Initial-len(m.records)-len(b.pending)))
+	cover := m.uncovered(m.knobs.Initial, b)
+	b.begin(min(cover, m.uncovered(1, b)))
+	b.fill(min(n, cover))
 	if len(b.out) < n && len(m.records) > 0 {
 		if err := m.train(); err != nil {
 			return nil, fmt.Errorf("mbo: %w", err)

@@ -40,6 +40,9 @@ type Problem struct {
 	Features func(space.Point) []float64
 	// Objectives is the number of objectives, all minimised; 0 means 1.
 	Objectives int
+	// Baseline is a design that is known to work, where searches with a model
+	// begin; nil for none.
+	Baseline space.Point
 	// Prior holds the trials of related studies, in a pinned order, for
 	// strategies that transfer knowledge. Points may belong to other spaces'
 	// levels only when Task.Space says so.
@@ -76,6 +79,9 @@ const (
 	Infeasible
 	// Failed means that the evaluation broke. It says nothing about the design.
 	Failed
+	// Withheld means that the strategy is not told how it ended. It must not
+	// propose the design.
+	Withheld
 )
 
 // Observation is one finished trial.

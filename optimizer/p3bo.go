@@ -237,10 +237,11 @@ func (s *p3bo) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error) 
 	if err != nil {
 		return nil, err
 	}
-	cover := s.knobs.Initial - len(s.records) - len(b.pending)
+	cover := s.uncovered(s.knobs.Initial, b)
 	if s.feasibilityUnknown() {
 		cover = n
 	}
+	b.begin(min(cover, s.uncovered(1, b)))
 	b.cover(s.sequence, min(n, cover))
 	s.draw(b, at, n-len(b.out), pending)
 	b.fill(n)

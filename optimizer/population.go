@@ -34,7 +34,7 @@ const (
 func newIndividual(o Observation) (i individual, ok bool) {
 	i = individual{point: o.Point.Clone(), class: unknown, trial: o.Trial}
 	switch {
-	case o.Status == Failed:
+	case o.Status == Failed || o.Status == Withheld:
 		return individual{}, false
 	case o.Status == Measured && len(o.Values) > 0 && finite(o.Values[0]):
 		i.class, i.score = feasible, o.Values[0]

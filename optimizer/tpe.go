@@ -99,7 +99,9 @@ func (t *tpe) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.fill(min(n, t.knobs.Initial-len(t.records)-len(b.pending)))
+	cover := t.uncovered(t.knobs.Initial, b)
+	b.begin(min(cover, t.uncovered(1, b)))
+	b.fill(min(n, cover))
 	if len(b.out) < n && len(t.records) > 0 {
 		good, bad := t.densities(b)
 		for len(b.out) < n && t.propose(b, good, bad) {

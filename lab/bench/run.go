@@ -63,7 +63,7 @@ func Search(ctx context.Context, job *Job, task *Task, inner optimizer.Algorithm
 	}
 	machine, err := study.New(study.Config{
 		Spec: job.Spec, Run: job.Run, Algorithm: &laneContender{inner: inner, task: task, cell: job, meter: m},
-		Checker: checker, Features: task.Features, Knowledge: knowledge,
+		Checker: checker, Baseline: task.Baseline, Features: task.Features, Knowledge: knowledge,
 	})
 	if err != nil {
 		return err

@@ -14,12 +14,12 @@ const referenceDesigns = 3
 
 // gate stands between the base and the results of designs that the sources
 // proposed. It is closed until one of these results is good. While it is closed
-// the base sees those designs as pending: it proposes none of them and counts
-// them among the designs before its first model, but learns no value. So a
-// useless source costs its own trials. Once the gate opens the base is told all.
+// the base is told that those designs are withheld: it proposes none of them, and
+// neither learns a value nor counts them as its own. So a useless source costs
+// its own trials. Once the gate opens the base is told all.
 //
-// What the base knows at an ask is a function of what was told: either all of
-// it in order, or all but what the sources proposed.
+// What the base knows at an ask is a function of what was told: all of it in
+// order, with or without the results of what the sources proposed.
 type gate struct {
 	start func() (optimizer.Strategy, error)
 	base  optimizer.Strategy
@@ -41,9 +41,15 @@ func (g *gate) tell(o optimizer.Observation) {
 		o.Point, o.Values = o.Point.Clone(), slices.Clone(o.Values)
 		g.log = append(g.log, o)
 	}
-	if g.open || !fromSource(o.Origin) {
-		g.base.Tell(o)
+	g.base.Tell(g.seen(o, g.open))
+}
+
+// seen is what the base may see of a trial.
+func (g *gate) seen(o optimizer.Observation, open bool) optimizer.Observation {
+	if open || !fromSource(o.Origin) {
+		return o
 	}
+	return optimizer.Observation{Point: o.Point, Status: optimizer.Withheld, Trial: o.Trial, Origin: o.Origin}
 }
 
 // set opens or closes the gate: where that changes, a new base is started and
@@ -55,9 +61,7 @@ func (g *gate) set(open, final bool) error {
 			return err
 		}
 		for _, o := range g.log {
-			if open || !fromSource(o.Origin) {
-				base.Tell(o)
-			}
+			base.Tell(g.seen(o, open))
 		}
 		g.base, g.open = base, open
 	}
@@ -69,15 +73,7 @@ func (g *gate) set(open, final bool) error {
 
 // ask asks the base for n designs that follow those of the draft.
 func (g *gate) ask(d *draft, n int) ([]optimizer.Proposal, error) {
-	pending := slices.Clip(d.pending)
-	if !g.open {
-		for _, o := range g.log {
-			if fromSource(o.Origin) {
-				pending = append(pending, o.Point)
-			}
-		}
-	}
-	return g.base.Ask(d.at+uint64(len(d.out)), n, pending)
+	return g.base.Ask(d.at+uint64(len(d.out)), n, slices.Clip(d.pending))
 }
 
 // medianOfBase is the label that a good design of the sources is at most: the

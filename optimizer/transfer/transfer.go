@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -89,6 +90,8 @@ type strategy struct {
 	baseFeasible     []float64 // first objective of the first of these that are feasible
 	sourceFeasible   bool      // whether a design that a source proposed is feasible
 	sourceBest       float64   // first objective of the best of these
+	infeasibleInRow  int       // the last ones of these that are not
+	sourceTrials     int       // records that a source proposed
 	sinceImprovement int       // proposals of the models since its last improvement
 
 	seeds       []seed
@@ -144,6 +147,9 @@ func (s *strategy) noteForGate(r *row) {
 		}
 	case r.feasible:
 		s.sourceBest, s.sourceFeasible = min(s.sourceBest, r.values[0]), true
+		s.sourceTrials, s.infeasibleInRow = s.sourceTrials+1, 0
+	default:
+		s.sourceTrials, s.infeasibleInRow = s.sourceTrials+1, s.infeasibleInRow+1
 	}
 }
 
@@ -205,9 +211,10 @@ func (s *strategy) Ask(at uint64, n int, pending []space.Point) ([]optimizer.Pro
 		return nil, fmt.Errorf("transfer: %w", err)
 	}
 	d := newDraft(s, at, pending)
-	s.proposeSeeds(d, n)
-	if s.models != nil {
-		if err := s.models.propose(d, n); err != nil {
+	most := s.allowance(d, n)
+	s.proposeSeeds(d, most)
+	if s.models != nil && most > len(d.out) {
+		if err := s.models.propose(d, most); err != nil {
 			return nil, fmt.Errorf("transfer: %w", err)
 		}
 	}
@@ -219,6 +226,21 @@ func (s *strategy) Ask(at uint64, n int, pending []space.Point) ([]optimizer.Pro
 		return d.out, nil
 	}
 	return append(d.out, rest...), err
+}
+
+// allowance is how many of n designs may come from the sources, all of them
+// together. While none of theirs was good they have two an objective, and one more each time
+// that the base's own trials have come to four times as many: 2, 8, 32, … Two in a
+// row that are infeasible end it until the base has a feasible design.
+func (s *strategy) allowance(d *draft, n int) int {
+	if s.gate.open {
+		return n
+	}
+	if s.infeasibleInRow >= badSeeds && len(s.baseFeasible) == 0 {
+		return 0
+	}
+	waiting := len(d.pending) // whoever proposed them
+	return max(0, min(n, badSeeds*s.problem.Objectives+bits.Len(uint(s.baseTrials))/2-s.sourceTrials-waiting))
 }
 
 // proposeSeeds proposes seeds. A source has two; every further one waits until the base

@@ -149,6 +149,9 @@ func (m *Machine) start() (optimizer.Strategy, error) {
 
 func (m *Machine) problem(seed uint64) optimizer.Problem {
 	p := optimizer.Problem{Space: m.space, Seed: seed, Legal: m.legal, Features: m.features, Objectives: len(m.spec.Objectives)}
+	if at, err := m.space.Point(m.cfg.Baseline); err == nil {
+		p.Baseline = at // none where the study took one of its levels away
+	}
 	if m.judge.Conditional() {
 		p.Settle = func(at space.Point) { resetInactive(m.space, m.judge, at) }
 	}
