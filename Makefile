@@ -17,7 +17,7 @@ PAPER_SEEDS  ?= 10
 MAX_BINARY := 45000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross test race lint fmt generate verify fuzz bench paper peers validate sim chaos chaos-cluster interop up image cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench paper peers validate validate-peers sim chaos chaos-cluster interop up image cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ peers: build ## install other optimizers into .peers and check their adapters; s
 
 validate: ## compare the cost model with the references in APOLLO_REFS (../shared/refs)
 	@$(GO) run ./services/apollo validate
+
+validate-peers: ## run ZigZag and SCALE-Sim beside the cost model, in an environment of their own, and write the page
+	lab/validate/peers/run.sh
 
 sim: SHELL := bash
 sim: .SHELLFLAGS := -o pipefail -c
