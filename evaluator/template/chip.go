@@ -47,7 +47,7 @@ const sramLayout = 2.6
 
 func declared(s *Spec) *constants {
 	k := &constants{s, float64(s.ClockHz), s.NetworkBytes, s.datapath(), layout{utilisation: utilisation, engines: s.Engines}, frame.Declared()}
-	k.operators, k.layout.registers = tech.Synthesised()
+	k.operators, k.registers = tech.Synthesised()
 	k.SRAMArea = sramLayout
 	return k
 }
@@ -58,7 +58,7 @@ func (k *constants) Rows() []frame.Constant {
 	if k.network > 0 {
 		rows = append(rows, frame.Constant{Name: "network_bandwidth", Unit: "B/cycle", At: &k.network})
 	}
-	rows = append(rows, frame.Constant{Name: "operator_layout", At: &k.operators}, frame.Constant{Name: "register_layout", At: &k.layout.registers},
+	rows = append(rows, frame.Constant{Name: "operator_layout", At: &k.operators}, frame.Constant{Name: "register_layout", At: &k.registers},
 		frame.Constant{Name: "utilisation", At: &k.utilisation})
 	if k.engines > 0 {
 		rows = append(rows, frame.Constant{Name: "engines", At: &k.engines})

@@ -133,7 +133,8 @@ func (s *silicon) areas() []Row {
 	m.Misses = details
 	middle, _, details = spread(left)
 	l := noted("area, rows that set constants, median error without them", "share", 0, middle, middle)
-	l.Misses = append(details, fmt.Sprintf("engines of each other row alone: %.2f", others))
+	details = append(details, fmt.Sprintf("engines of each other row alone: %.2f", others))
+	l.Misses = details
 	return []Row{m, w, l}
 }
 

@@ -172,8 +172,6 @@ func (b *maestroBlock) add(l *line) error {
 }
 
 func (b *maestroBlock) report() []Row {
-	if len(b.theirs) > 0 && (b.name == "A Resnet50_yxp_os" || b.name == "C Resnet50_yxp_os" || b.name == "C vgg16_yxp_os") {
-	}
 	const least = 0.9
 	left := func(rows int, why string) Row {
 		return Row{Metric: b.name + ", " + why, Theirs: float64(rows), Unit: "rows", Tolerance: "no such dataflow", Verdict: Note}

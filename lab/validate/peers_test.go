@@ -124,7 +124,7 @@ func fastest(m *template.Machine, p *model.Problem) sideAnswer {
 	return sideAnswer{Cycles: float64(cost.Cycles), Energy: cost.EnergyPJ}
 }
 
-// run asks the tools.
+// runTools asks the tools.
 func runTools(t *testing.T, python string, list []sideCase) []sideAnswer {
 	t.Helper()
 	jobs := make([]sideJob, len(list))
