@@ -33,6 +33,17 @@ func (n *pixels) finer(way cutting, turn int, most *pixels) bool {
 	return true
 }
 
+// seen reports whether a way before has cut the same parts.
+func (n *pixels) seen(way cutting, most *pixels) bool {
+	switch way {
+	case columnsFirst:
+		return n.columns == 1 || n.rows == most.rows
+	case inTurn:
+		return n.columns == 1 || n.rows == 1 || n.rows == most.rows || n.columns == most.columns
+	}
+	return false
+}
+
 // more returns the next number of parts of n after parts: all up to 16, then
 // eight to a doubling, n at the end, leaving out those that give parts of the
 // same size; more than n after the last.
@@ -102,7 +113,7 @@ func (s *search) pixels(ng, nc, nk int64, b *branch) {
 				break // smaller tiles do not move less
 			}
 			bytes := s.traffic(nc, nk, n.images, px, s.covered(n.rows, n.columns))
-			if n.images*px >= b.least && s.bounded(bytes, b.ramp(float64(n.images*px))) < s.limit {
+			if n.images*px >= b.least && !n.seen(cut, &most) && s.bounded(bytes, b.ramp(float64(n.images*px))) < s.limit {
 				s.consider(&t, &n)
 			}
 			if !n.finer(cut, turn, &most) {
@@ -184,7 +195,7 @@ func (s *search) consider(t *tile, px *pixels) {
 		s.cut(&t.parts)
 		moved, fits := s.shrink(c.channelsFirst)
 		if fits {
-			s.orders(&c, t)
+			s.orders(&c, t, ramp)
 		}
 		if !moved {
 			break
@@ -193,21 +204,24 @@ func (s *search) consider(t *tile, px *pixels) {
 	}
 }
 
-// orders bounds the mapping that is tried in the orders of tiles that differ.
-func (s *search) orders(c *candidate, t *tile) {
-	fill, drain := s.m.Ramp(s.p, &s.l.arch)
-	ramp := -s.at.ramp // which bounded adds
-	for i := range s.l.arch.Levels {
-		ramp += float64(fill[i] + drain[i])
-	}
+// orders bounds the mapping that is tried in the orders of tiles that differ;
+// least is a bound of its ramp.
+func (s *search) orders(c *candidate, t *tile, least float64) {
 	n := &s.m.Loops[0].Temporal
-	ramp += float64(s.at.fixed * steps(n))
+	var ramp float64
+	known := false
 	for _, i := range distinctOrders(n[model.K] > 1, n[model.C] > 1, n[model.P]*n[model.Q] > 1) {
-		cycles := s.at.cycles
+		cycles, bytes := s.at.cycles, s.outside(&tileOrders[i], &t.extent)
+		if s.bound(cycles, bytes, least) >= s.limit {
+			continue
+		}
 		if s.ported {
 			cycles = max(cycles, s.port(&tileOrders[i]))
 		}
-		v := s.bound(cycles, s.outside(&tileOrders[i], &t.extent), ramp)
+		if !known {
+			ramp, known = s.ramp(), true
+		}
+		v := s.bound(cycles, bytes, ramp)
 		if v >= s.limit {
 			continue
 		}
@@ -217,6 +231,17 @@ func (s *search) orders(c *candidate, t *tile) {
 		}
 		s.queue(c)
 	}
+}
+
+// ramp returns what nothing hides of the mapping that is tried, beyond what bound
+// adds for every mapping of the way.
+func (s *search) ramp() float64 {
+	fill, drain := s.m.Ramp(s.p, &s.l.arch)
+	ramp := -s.at.ramp
+	for i := range s.l.arch.Levels {
+		ramp += float64(fill[i] + drain[i])
+	}
+	return ramp + float64(s.at.fixed*steps(&s.m.Loops[0].Temporal))
 }
 
 // distinctOrders returns the orders of tiles that differ when there are several

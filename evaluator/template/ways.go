@@ -125,8 +125,21 @@ func (s *search) less(w *way) {
 		return
 	}
 	rest := s.l.spread(s.p, s.l.spreads[w.spread], w, &s.m)
-	w.steps = steps(&rest)
-	s.search(w)
+	if w.steps = steps(&rest); !s.known(w) {
+		s.search(w)
+	}
+}
+
+// known reports whether an alternative of the wires before that of a way spreads
+// the layer as the mapping that is tried.
+func (s *search) known(w *way) bool {
+	before := *w
+	for before.spread = range w.spread {
+		if s.same(&before) {
+			return true
+		}
+	}
+	return false
 }
 
 // search searches one way to spread the layer.
