@@ -20,7 +20,8 @@ func mixtureOf(quantised, fused bool, tokens int64, attributes attrs) modeltest.
 	m := modeltest.ONNX{Inputs: []modeltest.ONNXInput{tensorIn("x", 1, tokens, width), tensorIn("router", tokens, experts)}, Outputs: names{"y"}}
 	if quantised {
 		m.Weights = []modeltest.ONNXTensor{
-			{Name: "up", Shape: ints{experts, first, width / halves}, Kind: 2}, {Name: "down", Shape: ints{experts, width, inner / halves}, Kind: 2},
+			{Name: "up", Shape: ints{experts, first, width / halves}, Kind: 2},
+			{Name: "down", Shape: ints{experts, width, inner / halves}, Kind: 2},
 			floats("s1", experts*first), floats("s2", experts*width),
 		}
 		m.Nodes = []modeltest.ONNXNode{microsoft(op("QMoE", names{"x", "router", "up", "s1", "", "down", "s2"}, "y", attributes))}

@@ -18,7 +18,7 @@ func (n *node) moe() { n.experts(mixture{up: 2, upBias: 3, down: 4, downBias: 5,
 
 func (n *node) qmoe() {
 	bits := cmp.Or(n.int("expert_weight_bits", 0), 4)
-	if quant := string(n.attrs["quant_type"].s); quant != "" && quant != "int" {
+	if quant := n.attrs["quant_type"].s; quant != "" && quant != "int" {
 		n.fail("experts of type %q are not supported: export them with integers of 4 or 8 bits", quant)
 		return
 	}
@@ -105,7 +105,7 @@ func (n *node) fused(m mixture, experts, width, inner int64) bool {
 
 // expertActivation names the activation of the first matrix.
 func (n *node) expertActivation() string {
-	switch kind := string(n.attrs["activation_type"].s); kind {
+	switch kind := n.attrs["activation_type"].s; kind {
 	case "", "relu":
 		return "relu"
 	case "silu", "swiglu":
