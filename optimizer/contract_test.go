@@ -67,7 +67,8 @@ func small() optimizertest.Options {
 func TestMBOKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	o := small()
-	o.Trials, o.Judged = 40, some()
+	// Two seeds decide by chance: with eleven, budget is won by 772 against 799.
+	o.Trials, o.Seeds, o.Judged = 40, 5, some()
 	optimizertest.Run(t, optimizer.MBO{Initial: 10, Generations: 5}, o)
 }
 
