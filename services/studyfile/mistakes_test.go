@@ -279,3 +279,21 @@ func TestEveryMistakeAtOnce(t *testing.T) {
 		t.Errorf("%d mistakes for %d changes: follow-up noise\n%v", len(e.Mistakes), len(changes), e)
 	}
 }
+
+// After a hundred mistakes the rest of the document is not read: what reads by
+// meaning must not look for it.
+func TestHopelessDocument(t *testing.T) {
+	t.Parallel()
+	var labels strings.Builder
+	for i := range 120 {
+		fmt.Fprintf(&labels, ", k%d: [a]", i)
+	}
+	for _, src := range []string{small, full, own} {
+		src = strings.Replace(src, ", labels: {owner: asha}", "", 1)
+		src = strings.Replace(src, "metadata: {", "metadata: {labels: {x: y"+labels.String()+"}, ", 1)
+		_, err := studyfile.Parse("study.yaml", []byte(src), catalog(), studyfile.Options{})
+		if e, ok := errors.AsType[*studyfile.Error](err); !ok || len(e.Mistakes) != 100 {
+			t.Errorf("%v, want a hundred mistakes", err)
+		}
+	}
+}

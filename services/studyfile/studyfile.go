@@ -164,6 +164,9 @@ func (b *builder) field(keys ...string) *node { return b.root.get("spec").at(key
 
 func (b *builder) build() (*Document, error) {
 	b.read(b.table, b.root, b)
+	if b.full() {
+		return nil, nil // the rest of the document was not read
+	}
 	b.space()
 	b.workload()
 	b.evaluator()
