@@ -110,7 +110,7 @@ func (o *owner) open(ctx context.Context, spec *events.Spec) error {
 		return err
 	}
 	o.machine, err = study.New(study.Config{
-		Spec: spec, Run: o.key.Run, Algorithm: algorithm, Checker: checker, Baseline: template.Baseline,
+		Spec: spec, Run: o.key.Run, Algorithm: algorithm, Checker: checker, Baseline: baselineOf(o.proposer.Catalog, spec),
 		Features: template.Features, Knowledge: knowledge,
 		InFlight: inFlight, FrontRoom: events.FrontRoom(o.proposer.Bus.MaxPayload()),
 	})

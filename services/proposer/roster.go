@@ -97,7 +97,7 @@ func (r *roster) note(m events.Message) {
 		return
 	}
 	var a events.Archiving
-	if json.Unmarshal(m.Data, &a) == nil {
+	if m.Subject == events.ArchivingSubject && json.Unmarshal(m.Data, &a) == nil {
 		r.archivers[[3]string{a.Worker, a.Process, a.Dir}] = archiverSeen{a, time.Now()}
 	}
 }
