@@ -87,9 +87,14 @@ func (s *Sizes) precision() (p Precision, err error) {
 	}
 	p = p.WithDefaults()
 	dense := Layer{Op: GEMM}
-	if _, _, sum := dense.Formats(p); s.Accumulators != "" && sum != sums {
-		return p, fmt.Errorf("accumulators is %s, want %s: products of integers are summed as integers, others as floating-point numbers",
-			s.Accumulators, map[number.Kind]string{number.Int: "int8, int16 or int32", number.Float: "fp16 or fp32"}[sum.Kind])
+	w, in, sum := dense.Formats(p)
+	least, names := max(w.Bits, in.Bits, 8), "int8, int16 or int32"
+	if sum.Kind == number.Float {
+		least, names = max(least, 16), "fp16 or fp32"
 	}
-	return p, nil
+	if s.Accumulators == "" || sum == sums && sums.Bits >= least {
+		return p, nil
+	}
+	return p, fmt.Errorf("accumulators is %s, want %s of %d bits or more: products of integers are summed as integers, others as floating-point numbers",
+		s.Accumulators, names, least)
 }
