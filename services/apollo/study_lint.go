@@ -92,7 +92,7 @@ func (a *app) printLint(path string, doc *studyfile.Document) error {
 		fmt.Fprintf(w, "asks     %s\n", asksText(spec))
 		fmt.Fprintf(w, "messages %s\n", messagesText(spec))
 		fmt.Fprintf(w, "search   %s, seed %d, order %s\n", spec.Algorithm.Name, spec.Seed, spec.Order)
-		if cpu := optimizer.SearchSeconds(spec.Algorithm.Name, spec.Budget.Trials, spec.Budget.Batch); cpu > 0 {
+		if cpu := optimizer.SearchSeconds(spec.Algorithm.Name, spec.Budget.Trials, spec.Budget.Batch); cpu >= 0.1 {
 			fmt.Fprintf(w, "cpu      about %.2g s for the search alone (measured with the default options on ten parameters)\n", cpu)
 		}
 	}})
@@ -101,7 +101,7 @@ func (a *app) printLint(path string, doc *studyfile.Document) error {
 // asksText says what an ask knows, and what it costs that it does not know more.
 func asksText(spec *events.Spec) string {
 	b := spec.Budget
-	unknown := min(b.Trials, (b.Lag+1)*b.Batch-1)
+	unknown := min(b.Trials-1, (b.Lag+1)*b.Batch-1)
 	switch {
 	case spec.Order == "relaxed":
 		return "each knows the answers that have arrived"
