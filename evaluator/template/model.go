@@ -88,6 +88,16 @@ func (m *Machine) known() frame.Machine {
 	return frame.Machine{ClockHz: m.ClockHz, MACsPerCycle: m.Units, IOBandwidth: m.IORate * (m.ClockHz / milli), AreaMM2: m.Area.Total()}
 }
 
+// peak is what the frame asks of a machine, with the rate of the view that has
+// the most products in a cycle: no layer is above it.
+func peak(seen []Machine) frame.Machine {
+	known := seen[0].known()
+	for i := range seen {
+		known.MACsPerCycle = max(known.MACsPerCycle, seen[i].Units)
+	}
+	return known
+}
+
 // Measure implements frame.Model.
 func (b *taskModel) Measure(d frame.Design, all []frame.Totals) (frame.Machine, *evaluator.Reason) {
 	if all == nil {
@@ -95,10 +105,10 @@ func (b *taskModel) Measure(d frame.Design, all []frame.Totals) (frame.Machine, 
 		return m.known(), nil
 	}
 	seen := b.machines(&d)
-	m := &seen[0]
+	m, known := &seen[0], peak(seen)
 	costs := make([]Cost, len(b.shapes))
 	if at, misfit := b.costs(seen, b.goal(m), costs); misfit != nil {
-		return m.known(), misfit.reason(b.ids[at])
+		return known, misfit.reason(b.ids[at])
 	}
 	for i := range b.nets {
 		sum := b.nets[i].sum(costs)
@@ -107,12 +117,12 @@ func (b *taskModel) Measure(d frame.Design, all []frame.Totals) (frame.Machine, 
 			var misfit *Misfit
 			var at int
 			if _, sum, misfit, at = b.balanced(seen, &b.nets[i], costs); misfit != nil {
-				return m.known(), misfit.reason(b.ids[at])
+				return known, misfit.reason(b.ids[at])
 			}
 		}
 		all[i] = m.totals(&sum)
 	}
-	return m.known(), nil
+	return known, nil
 }
 
 // costs writes the cost of each shape; of one that has no mapping it returns

@@ -150,6 +150,11 @@ func TestHalvesShareAMultiplier(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			for _, l := range d.Layers {
+				if l.Utilisation > 1 {
+					t.Errorf("%s: %s runs at %g of the peak rate with weights %s and activations %s", s.Name, l.ID, l.Utilisation, weights, activations)
+				}
+			}
 			widest := slices.MaxFunc(d.Layers, func(a, b report.Layer) int { return cmp.Compare(a.MACs, b.MACs) })
 			return widest.ComputeCycles
 		}
