@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"strconv"
+	"sync"
 	"testing"
+	"time"
 
 	"apollo/events"
 )
@@ -14,16 +16,41 @@ func testNotices(t *testing.T, factory Factory) {
 	ctx, stop := context.WithCancel(impatient(t))
 	defer stop()
 	notices := client("listener").Notices(ctx, events.ProgressSubject("demo", "*"))
-	must(t, b.Notify(t.Context(), events.ProgressSubject("other", "r"), []byte("no")))
-	must(t, b.Notify(t.Context(), events.ProgressSubject("demo", "r"), []byte("1")))
-	must(t, b.Notify(t.Context(), events.ProgressSubject("demo", "r"), []byte("2")))
+	// In a cluster the other servers hear a moment later that somebody listens, and
+	// drop what comes before: call until one call arrives.
+	heard, found := context.WithCancel(ctx)
+	var caller sync.WaitGroup
+	defer caller.Wait()
+	defer found()
+	caller.Go(func() {
+		for heard.Err() == nil {
+			if err := b.Notify(ctx, events.ProgressSubject("demo", "call"), nil); err != nil && ctx.Err() == nil {
+				t.Errorf("notify: %v", err)
+			}
+			select {
+			case <-heard.Done():
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	})
 	var got []string
 	for m, err := range notices {
 		must(t, err)
-		if m.Subject != events.ProgressSubject("demo", "r") {
+		switch m.Subject {
+		case events.ProgressSubject("demo", "r"):
+			got = append(got, string(m.Data))
+		case events.ProgressSubject("demo", "call"):
+			if heard.Err() != nil {
+				continue
+			}
+			found()
+			must(t, b.Notify(t.Context(), events.ProgressSubject("other", "r"), []byte("no")))
+			must(t, b.Notify(t.Context(), events.ProgressSubject("demo", "r"), []byte("1")))
+			must(t, b.Notify(t.Context(), events.ProgressSubject("demo", "r"), []byte("2")))
+		default:
 			t.Errorf("notice on %s", m.Subject)
 		}
-		if got = append(got, string(m.Data)); len(got) == 2 {
+		if len(got) == 2 {
 			stop()
 		}
 	}
