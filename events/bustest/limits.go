@@ -44,9 +44,9 @@ func testNotices(t *testing.T, factory Factory) {
 				continue
 			}
 			found()
-			must(t, b.Notify(t.Context(), events.ProgressSubject("other", "r"), []byte("no")))
-			must(t, b.Notify(t.Context(), events.ProgressSubject("demo", "r"), []byte("1")))
-			must(t, b.Notify(t.Context(), events.ProgressSubject("demo", "r"), []byte("2")))
+			must(t, b.Notify(ctx, events.ProgressSubject("other", "r"), []byte("no")))
+			must(t, b.Notify(ctx, events.ProgressSubject("demo", "r"), []byte("1")))
+			must(t, b.Notify(ctx, events.ProgressSubject("demo", "r"), []byte("2")))
 		default:
 			t.Errorf("notice on %s", m.Subject)
 		}
