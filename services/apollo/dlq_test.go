@@ -37,13 +37,23 @@ func flood(ts *testscript.TestScript, _ bool, args []string) {
 	all := events.DeadLetterSubject("*", "*")
 	before, err := bus.Log().Info(ctx, all)
 	ts.Check(err)
-	for i := range n {
-		id := fmt.Sprintf("flood-%s-%d-%d", args[0], size, i)
-		ts.Check(bus.Queue(1).Publish(args[0], message.NewMessageWithContext(ctx, id, bytes.Repeat([]byte("x"), size))))
-	}
+	// Beside the reader: more than are kept would be gone before it began.
+	published := make(chan error, 1)
+	go func(n int) {
+		for i := range n {
+			id := fmt.Sprintf("flood-%s-%d-%d", args[0], size, i)
+			if err := bus.Queue(1).Publish(args[0], message.NewMessageWithContext(ctx, id, bytes.Repeat([]byte("x"), size))); err != nil {
+				published <- err
+				cancel()
+				return
+			}
+		}
+		published <- nil
+	}(n)
 	for _, err := range bus.Log().Follow(ctx, before.Last+1, all) {
 		ts.Check(err)
 		if n--; n == 0 {
+			ts.Check(<-published)
 			return
 		}
 	}
