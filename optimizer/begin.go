@@ -44,15 +44,15 @@ func (b *batch) begin(cover int) {
 // that other studies proposed are none of them.
 func (h *history) uncovered(n int, b *batch) int {
 	for i := range h.records {
-		if !proposedBySources(h.records[i].origin) {
+		if !FromSource(h.records[i].origin) {
 			n--
 		}
 	}
 	return n - len(b.pending)
 }
 
-// proposedBySources reports whether a trial of this study was proposed because
-// of what another one measured; see optimizer/transfer.
-func proposedBySources(origin string) bool {
+// FromSource reports whether a trial of this study has the origin of one that was
+// proposed because of what another study measured; see optimizer/transfer.
+func FromSource(origin string) bool {
 	return strings.HasPrefix(origin, "seed:") || strings.HasPrefix(origin, "transfer:")
 }

@@ -2,7 +2,6 @@ package transfer
 
 import (
 	"slices"
-	"strings"
 
 	"apollo/optimizer"
 )
@@ -31,11 +30,6 @@ type gate struct {
 	log []optimizer.Observation
 }
 
-// fromSource reports whether a trial was proposed because of the sources.
-func fromSource(origin string) bool {
-	return strings.HasPrefix(origin, "seed:") || strings.HasPrefix(origin, "transfer:")
-}
-
 func (g *gate) tell(o optimizer.Observation) {
 	if !g.final {
 		o.Point, o.Values = o.Point.Clone(), slices.Clone(o.Values)
@@ -46,7 +40,7 @@ func (g *gate) tell(o optimizer.Observation) {
 
 // seen is what the base may see of a trial.
 func (g *gate) seen(o optimizer.Observation, open bool) optimizer.Observation {
-	if open || !fromSource(o.Origin) {
+	if open || !optimizer.FromSource(o.Origin) {
 		return o
 	}
 	return optimizer.Observation{Point: o.Point, Status: optimizer.Withheld, Trial: o.Trial, Origin: o.Origin}

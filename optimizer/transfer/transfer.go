@@ -123,7 +123,7 @@ func (s *strategy) note(o optimizer.Observation) {
 	if !ok {
 		return
 	}
-	r.fromSource = fromSource(o.Origin)
+	r.fromSource = optimizer.FromSource(o.Origin)
 	if r.fromSource && s.isBad(&r) {
 		s.badWhenTold[r.key] = true
 	}
