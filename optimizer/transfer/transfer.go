@@ -91,7 +91,7 @@ type strategy struct {
 	sourceFeasible   bool      // whether a design that a source proposed is feasible
 	sourceBest       float64   // first objective of the best of these
 	infeasibleInRow  int       // the last ones of these that are not
-	sourceTrials     int       // records that a source proposed
+	sourceTrials     int       // trials that a source proposed
 	sinceImprovement int       // proposals of the models since its last improvement
 
 	seeds       []seed
@@ -121,6 +121,9 @@ func (s *strategy) Tell(obs ...optimizer.Observation) {
 func (s *strategy) note(o optimizer.Observation) {
 	r, ok := s.row(o)
 	if !ok {
+		if optimizer.FromSource(o.Origin) { // one that failed is no good either
+			s.sourceTrials, s.infeasibleInRow = s.sourceTrials+1, s.infeasibleInRow+1
+		}
 		return
 	}
 	r.fromSource = optimizer.FromSource(o.Origin)
@@ -229,9 +232,10 @@ func (s *strategy) Ask(at uint64, n int, pending []space.Point) ([]optimizer.Pro
 }
 
 // allowance is how many of n designs may come from the sources, all of them
-// together. While none of theirs was good they have two an objective, and one more each time
-// that the base's own trials have come to four times as many: 2, 8, 32, … Two in a
-// row that are infeasible end it until the base has a feasible design.
+// together. While none of theirs was good they have two an objective, and one more
+// each time that the base's own trials have come to four times as many: 2, 8, 32, …
+// Two in a row that are infeasible or fail end it until the base has a feasible
+// design.
 func (s *strategy) allowance(d *draft, n int) int {
 	if s.gate.open {
 		return n

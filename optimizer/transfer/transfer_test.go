@@ -371,6 +371,30 @@ func TestFailingSourcesHaveOneBoundTogether(t *testing.T) {
 	}
 }
 
+// Designs of sources whose evaluation fails have the same bound.
+func TestBrokenSourcesHaveTheSameBound(t *testing.T) {
+	t.Parallel()
+	s := lattice(t)
+	p := optimizer.Problem{Space: s, Seed: 1, Prior: []optimizer.Task{study(t, "broken/r1", s, bowl(7))}}
+	search := start(t, transfer.Algorithm{}, p)
+	var origins []string
+	for i := range 30 {
+		got, err := search.Ask(uint64(i), 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := optimizer.Observation{Point: got[0].Point, Trial: i, Origin: got[0].Origin, Status: optimizer.Infeasible}
+		if optimizer.FromSource(o.Origin) {
+			o.Status = optimizer.Failed
+		}
+		search.Tell(o)
+		origins = append(origins, o.Origin)
+	}
+	if n := count(origins, "seed:") + count(origins, "transfer:"); n != 2 {
+		t.Errorf("%d of 30 designs are the source's, want 2: %v", n, origins)
+	}
+}
+
 // A study may ask far ahead of its answers: models that nothing has tested do
 // not fill all of that.
 func TestUntestedModelsDoNotFillTheQueue(t *testing.T) {
