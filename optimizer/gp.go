@@ -24,9 +24,9 @@ import (
 //
 // The first design is the baseline, or the centre of the space; those of Sobol
 // follow until three are feasible or there are Initial, and until one is feasible
-// or says by how much it is not. Designs that other studies proposed do not count. While nothing is feasible the
-// objective is the violation. A pending design is believed to be at its
-// predicted mean. While the trials since the best one are more than Breed, every
+// or says by how much it is not. Designs that other studies proposed do not count.
+// While nothing is feasible the objective is the violation. A pending design is
+// believed to be at its predicted mean. While the trials since the best one are more than Breed, every
 // Breed-th proposal is a child of the best designs, as GA breeds them, and so
 // are always those of a batch after the eighth.
 //

@@ -31,8 +31,8 @@ type layout struct {
 	// operators and registers are those of synthesis for a clock over those of
 	// the tables, utilisation the share of placed logic that is cells.
 	operators, registers, utilisation float64
-	// engines is what a chip has beside the template's units and memories, as a
-	// share of these.
+	// engines is what a chip has beside the template's units, memories and
+	// interface, as a share of these.
 	engines float64
 }
 

@@ -36,10 +36,10 @@ func nvdlaSpec() Spec {
 	}
 }
 
-// engines is the area of NVDLA outside of its convolution core, as a share of that:
-// processors for single points, planes and channels, reshaping, the bridge, their
-// DMA and FIFOs, and the 16-bit modes of the array. It is set from one row of the
-// manual's areas, see docs/validation.md#area.
+// engines is the area of NVDLA outside of its convolution core, as a share of that
+// core and the interface: processors for single points, planes and channels,
+// reshaping, the bridge, their DMA and FIFOs, and the 16-bit modes of the array. It
+// is set from one row of the manual's areas, see docs/validation.md#area.
 const engines = 0.91
 
 func buildNVDLA(c *chip, v []int64) Machine {
