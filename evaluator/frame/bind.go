@@ -135,7 +135,7 @@ func (e *taskEvaluator) findNetworks(list []evaluator.Network) error {
 func (e *taskEvaluator) addPhase(w *workload.Workload, weight float64) error {
 	net := Network{Name: w.Name, Weight: weight, Workload: w}
 	if slices.ContainsFunc(e.nets, func(o Network) bool { return o.Name == net.Name }) {
-		return fmt.Errorf("network %s: the name is used twice", net.Name)
+		return fmt.Errorf("network %s: the name is used twice, by a network or a phase of one that generates tokens: leave one of them out", net.Name)
 	}
 	for at := range w.Layers {
 		if l := &w.Layers[at]; l.Op != workload.View {

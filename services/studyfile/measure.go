@@ -199,9 +199,16 @@ func (b *builder) metric(n *node) (events.Metric, bool) {
 		}
 		names = append(names, short(m))
 	}
-	if i := b.spec.MetricIndex(n.text); i >= 0 {
+	generation := func(m evaluator.Metric) bool {
+		return m.Generation && strings.TrimSuffix(m.Name, unit.Suffix(m.Unit)) == n.text
+	}
+	switch i := b.spec.MetricIndex(n.text); {
+	case i >= 0:
 		b.addMistake(n, codeUnknownName, fmt.Sprintf("Write %s: a study names metrics without their unit.", names[i]), "there is no metric %q", n.text)
-	} else {
+	case b.desc != nil && slices.ContainsFunc(b.desc.Metrics, generation):
+		b.addMistake(n, codeUnknownName, "Name a network that generates tokens: {name: llama_1b, sequence: 1024, generate: 256}.",
+			"%q is measured of networks that generate tokens, and there is none", n.text)
+	default:
 		b.addMistake(n, codeUnknownName, oneOf(n.text, names), "the evaluator measures no %q", clip(n.text))
 	}
 	return events.Metric{}, false
