@@ -11,8 +11,9 @@ import (
 
 // GP is Bayesian optimisation on the design lattice: a Gaussian process of the
 // logarithm of the objective, one of feasibility for each cause that designs
-// cannot run for (the 16th stands for all further ones), and the design of the
-// largest expected improvement times the squared probability of feasibility.
+// cannot run for (the 16th stands for all further ones), one of outliers, and the
+// design of the largest expected improvement times the squared probability of
+// feasibility. Outliers, such as penalties, are no labels of the objective.
 //
 // References: D. R. Jones, M. Schonlau, W. J. Welch, Efficient Global
 // Optimization, J. Global Optim. 13, 1998; J. R. Gardner et al., Bayesian
@@ -23,12 +24,13 @@ import (
 // that are not positive).
 //
 // The first design is the baseline, or the centre of the space; those of Sobol
-// follow until three are feasible or there are Initial, and until one is feasible
-// or says by how much it is not. Designs that other studies proposed do not count.
-// While nothing is feasible the objective is the violation. A pending design is
-// believed to be at its predicted mean. While the trials since the best one are more than Breed, every
-// Breed-th proposal is a child of the best designs, as GA breeds them, and so
-// are always those of a batch after the eighth.
+// follow until three are feasible, no outliers and of different values, or there
+// are Initial, and until one is feasible or says by how much it is not, and not
+// all have one value. Designs that other studies proposed do not count. While
+// nothing is feasible the objective is the violation. A pending design is believed
+// to be at its predicted mean. While the trials since the best one are more than
+// Breed, every Breed-th proposal is a child of the best designs, as GA breeds
+// them, and so are always those of a batch after the eighth.
 //
 // Models take at most Limit trials (the best half, and every so many of the
 // others), hyper-parameters are fitted to at most 200, at every trial up to 20
@@ -121,7 +123,7 @@ func (g *gp) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error) {
 	switch {
 	case g.feasibilityUnknown():
 		cover = n
-	case g.feasible >= enough:
+	case g.toldApart() == enough:
 		cover = 0
 	}
 	b.begin(min(cover, g.uncovered(1, b)))
@@ -139,9 +141,9 @@ func (g *gp) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error) {
 
 // feasibilityUnknown reports whether no trial says where feasible designs might be: then
 // the largest deviation of a model lies in corners, and covering the space
-// finds one sooner.
+// finds one sooner. A plateau alone says no more.
 func (h *history) feasibilityUnknown() bool {
-	return len(h.ranked) == 0 || h.records[h.ranked[0]].class == unknown
+	return len(h.ranked) == 0 || h.records[h.ranked[0]].class == unknown || h.level()
 }
 
 // improve adds proposals by expected improvement until there are n.
@@ -200,11 +202,11 @@ type believer struct {
 }
 
 func (g *gp) believer(b *batch, n int) (*believer, error) {
-	cache, keep, label := &g.values, func(r *record) bool { return r.measured }, g.labels
+	cache, learn := &g.values, lesson(g.learnValues)
 	if g.running == 0 {
-		cache, keep, label = &g.violations, func(r *record) bool { return r.class == violating }, g.violationLabels
+		cache, learn = &g.violations, g.learnViolations
 	}
-	m, err := g.model(cache, keep, label, len(b.pending)+n)
+	m, err := g.model(cache, learn, len(b.pending)+n)
 	if err != nil {
 		return nil, err
 	}
@@ -226,32 +228,39 @@ func (g *gp) believer(b *batch, n int) (*believer, error) {
 	return v, nil
 }
 
-// labels of measured records.
-func (g *gp) labels(rows []int) []float64 {
-	values := make([]float64, len(rows))
-	for k, i := range rows {
-		values[k] = g.records[i].value
-	}
-	return standard(values)
+// learnValues is the lesson of what was measured and is no outlier.
+func (g *gp) learnValues(n int) (func(*record) bool, func(rows []int) []float64) {
+	limit := g.outliersFrom(n)
+	keep := func(r *record) bool { return r.measured && r.value < limit }
+	return keep, g.labelsBy(func(r *record) float64 { return r.value })
 }
 
-func (g *gp) violationLabels(rows []int) []float64 {
-	values := make([]float64, len(rows))
-	for k, i := range rows {
-		values[k] = g.records[i].score
+func (g *gp) learnViolations(int) (func(*record) bool, func(rows []int) []float64) {
+	keep := func(r *record) bool { return r.class == violating }
+	return keep, g.labelsBy(func(r *record) float64 { return r.score })
+}
+
+// labelsBy are standard labels of a number of each record.
+func (g *gp) labelsBy(number func(*record) float64) func(rows []int) []float64 {
+	return func(rows []int) []float64 {
+		values := make([]float64, len(rows))
+		for k, i := range rows {
+			values[k] = number(&g.records[i])
+		}
+		return standard(values)
 	}
-	return standard(values)
 }
 
 // standard brings values to mean 0 and deviation 1: as logarithms where all are
 // positive, else half-rank warped. Logarithms are not warped too: their worse
-// half is no wilder than the better one, and shows where not to look.
+// half is no wilder than the better one, and shows where not to look. Values far
+// better than most are drawn in.
 func standard(values []float64) []float64 {
 	compressed := surrogate.Compress(values)
 	if len(values) == 0 || slices.Min(values) <= 0 {
 		compressed = surrogate.HalfRank(compressed)
 	}
-	labels, _, _ := surrogate.Standardize(compressed)
+	labels, _, _ := surrogate.Standardize(surrogate.DrawIn(compressed))
 	return labels
 }
 

@@ -16,9 +16,14 @@ type gpModels struct {
 	limit, fitLimit int
 
 	// The fits are caches: each is a function of the records before at.
-	values  fitted
-	classes []fitted // by cause
+	values   fitted
+	classes  []fitted // by cause
+	outliers fitted
 }
+
+// lesson is what a model learns from the first n records: those that keep takes,
+// under the labels of the rows that it took. It is a function of these alone.
+type lesson func(n int) (keep func(*record) bool, label func(rows []int) []float64)
 
 type fitted struct {
 	at    int // checkpoint; 0 means none yet
@@ -64,21 +69,23 @@ type model struct {
 }
 
 // hyper brings the cache's hyper-parameters up to the checkpoint before n
-// records. label returns the labels of the given rows.
-func (p *gpModels) hyper(cache *fitted, n int, prior surrogate.Prior, keep func(*record) bool, label func(rows []int) []float64) {
+// records.
+func (p *gpModels) hyper(cache *fitted, n int, prior surrogate.Prior, learn lesson) {
 	at := checkpoint(n)
 	if at != cache.at || at == 0 {
+		keep, label := learn(at)
 		rows := p.active(at, p.fitLimit, keep)
 		fit := surrogate.Fit{Prior: prior}
 		*cache = fitted{at: at, hyper: fit.Hyper(p.encoder.Categorical(), p.gather(rows), label(rows))}
 	}
 }
 
-// model returns the process of all records that keep takes, with room for
-// extra pending inputs. It is good until the next one of the same cache.
-func (p *gpModels) model(cache *fitted, keep func(*record) bool, label func(rows []int) []float64, extra int) (model, error) {
+// model returns the process of what all records teach, with room for extra
+// pending inputs. It is good until the next one of the same cache.
+func (p *gpModels) model(cache *fitted, learn lesson, extra int) (model, error) {
 	n := len(p.records)
-	p.hyper(cache, n, p.prior, keep, label)
+	p.hyper(cache, n, p.prior, learn)
+	keep, label := learn(n)
 	rows := p.active(n, p.limit, keep)
 	gp, err := p.grow(cache, rows, extra)
 	if err != nil {
@@ -90,8 +97,8 @@ func (p *gpModels) model(cache *fitted, keep func(*record) bool, label func(rows
 }
 
 // classifier returns the models of feasibility, one for each cause that designs
-// cannot run for, in the order in which they were met; none when all records
-// run. What is checked for free is not its business: a design that was measured
+// cannot run for, in the order in which they were met, and one of outliers; none
+// when all records run and belong to the landscape. What is checked for free is not its business: a design that was measured
 // and is only barred counts as feasible.
 func (p *gpModels) classifier() (feasibility, error) {
 	for len(p.classes) < len(p.causes) {
@@ -105,6 +112,13 @@ func (p *gpModels) classifier() (feasibility, error) {
 		}
 		all = append(all, m)
 	}
+	if limit := p.outliersFrom(len(p.records)); !math.IsInf(limit, 1) {
+		m, err := p.outlierModel()
+		if err != nil {
+			return nil, fmt.Errorf("outliers: %w", err)
+		}
+		all = append(all, m)
+	}
 	return all, nil
 }
 
@@ -112,15 +126,39 @@ func (p *gpModels) classifier() (feasibility, error) {
 // run. Evaluators stop at the first thing that is wrong, so that records which
 // broke another one say nothing of this.
 func (p *gpModels) causeModel(cause int) (*surrogate.Feasibility, error) {
-	n, cache := len(p.records), &p.classes[cause]
-	keep := func(r *record) bool { return r.runs() || r.cause == cause }
-	verdicts := func(rows []int) []float64 {
-		return verdictsOf(rows, func(i int) (bool, individual) { return p.records[i].runs(), p.records[i].individual })
-	}
-	p.hyper(cache, n, surrogate.FeasibilityPrior(), keep, func(rows []int) []float64 {
-		labels, _ := surrogate.FeasibilityLabels(verdicts(rows))
-		return labels
+	return p.verdictModel(&p.classes[cause], func(int) (func(*record) bool, func(rows []int) []float64) {
+		keep := func(r *record) bool { return r.runs() || r.cause == cause }
+		return keep, func(rows []int) []float64 {
+			return verdictsOf(rows, func(i int) (bool, individual) { return p.records[i].runs(), p.records[i].individual })
+		}
 	})
+}
+
+// outlierModel learns from what was measured which values are outliers.
+func (p *gpModels) outlierModel() (*surrogate.Feasibility, error) {
+	return p.verdictModel(&p.outliers, func(n int) (func(*record) bool, func(rows []int) []float64) {
+		limit := p.outliersFrom(n)
+		return wasMeasured, func(rows []int) []float64 {
+			good := make([]bool, len(rows))
+			for k, i := range rows {
+				good[k] = p.records[i].value < limit
+			}
+			return surrogate.Verdicts(good, nil)
+		}
+	})
+}
+
+// verdictModel returns the model of feasibility that learns verdicts.
+func (p *gpModels) verdictModel(cache *fitted, learn lesson) (*surrogate.Feasibility, error) {
+	n := len(p.records)
+	p.hyper(cache, n, surrogate.FeasibilityPrior(), func(n int) (func(*record) bool, func(rows []int) []float64) {
+		keep, verdicts := learn(n)
+		return keep, func(rows []int) []float64 {
+			labels, _ := surrogate.FeasibilityLabels(verdicts(rows))
+			return labels
+		}
+	})
+	keep, verdicts := learn(n)
 	rows := p.active(n, p.limit, keep)
 	gp, err := p.grow(cache, rows, 0)
 	if err != nil {
@@ -128,6 +166,8 @@ func (p *gpModels) causeModel(cause int) (*surrogate.Feasibility, error) {
 	}
 	return surrogate.FeasibilityOf(gp, verdicts(rows)), nil
 }
+
+func wasMeasured(r *record) bool { return r.measured }
 
 // verdictsOf are the labels of a model of feasibility. of says whether a record
 // runs, and by how much it does not.

@@ -123,7 +123,7 @@ func (g *gpBandit) model(b *batch, n int) error {
 	n = max(0, n-len(b.out))
 	waiting := b.pendingRows(&g.history)
 	d := g.encoder.Len()
-	m, err := g.gpModels.model(&g.values, func(*record) bool { return true }, g.labels, len(b.pending)+len(b.out)+n)
+	m, err := g.gpModels.model(&g.values, g.learn, len(b.pending)+len(b.out)+n)
 	if err != nil {
 		return err
 	}
@@ -152,6 +152,10 @@ func (g *gpBandit) model(b *batch, n int) error {
 	return nil
 }
 
+func (g *gpBandit) learn(int) (func(*record) bool, func(rows []int) []float64) {
+	return func(*record) bool { return true }, g.labels
+}
+
 // labels are to be maximised.
 func (g *gpBandit) labels(rows []int) []float64 {
 	var values []float64
@@ -161,7 +165,7 @@ func (g *gpBandit) labels(rows []int) []float64 {
 			values = append(values, g.records[i].value)
 		}
 	}
-	values = surrogate.HalfRank(bounded(values))
+	values = surrogate.HalfRank(surrogate.DrawIn(bounded(values)))
 	for i := range values {
 		values[i] = -values[i]
 	}

@@ -1,0 +1,85 @@
+package optimizer
+
+import (
+	"math"
+	"slices"
+	"testing"
+)
+
+// Penalties are none of the labels of the objective, but say where not to look;
+// a restart finds the same.
+func TestOutliersAreNoLabels(t *testing.T) {
+	t.Parallel()
+	problem := Problem{Space: grid(t, 3, 8), Seed: 1}
+	s := start(t, GP{}, problem).(*gp)
+	var log []Observation
+	for i := range 24 {
+		o := measured(s, at(s, i%8, i/8, i%5))
+		if i%8 > 5 {
+			o.Values = []float64{3600e6}
+		}
+		s.Tell(o)
+		chances(t, s)
+		log = append(log, o)
+	}
+	keep, label := s.learnValues(len(s.records))
+	rows := s.active(len(s.records), 400, keep)
+	if len(rows) != 18 {
+		t.Fatalf("the model of the objective takes %d records, want the 18 that are no penalties", len(rows))
+	}
+	if labels := label(rows); slices.Max(labels)-slices.Min(labels) > 5 {
+		t.Errorf("labels from %v to %v", slices.Min(labels), slices.Max(labels))
+	}
+	again := start(t, GP{}, problem).(*gp)
+	again.Tell(log...)
+	got, want := chances(t, again), chances(t, s)
+	if len(want) != 1 || !slices.Equal(got[0], want[0]) {
+		t.Errorf("after a restart the chances are %v, before %v; want one model of outliers", got, want)
+	}
+}
+
+// The best feasible design is in the model, also where those that break a
+// constraint are far better.
+func TestBestIsNoOutlier(t *testing.T) {
+	t.Parallel()
+	s := start(t, GP{}, Problem{Space: grid(t, 3, 8), Seed: 1}).(*gp)
+	for i := range uint64(9) {
+		o := measured(s, 20*i)
+		if i < 3 {
+			o.Values[0] = 1e9
+		} else {
+			o.Status, o.Violation = Infeasible, 1
+		}
+		s.Tell(o)
+	}
+	if limit := s.outliersFrom(len(s.records)); !math.IsInf(limit, 1) {
+		t.Errorf("outliers from %v on, but the best feasible design is 1e9", limit)
+	}
+}
+
+// A plateau says no more than designs that do not run: the space is covered on.
+func TestPlateauIsCovered(t *testing.T) {
+	t.Parallel()
+	s := start(t, GP{}, Problem{Space: grid(t, 3, 8), Seed: 1}).(*gp)
+	told := 0
+	ask := func(value float64) int {
+		t.Helper()
+		got, err := s.Ask(uint64(told), 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Tell(Observation{Point: got[0].Point, Values: []float64{value}, Trial: told, Origin: got[0].Origin})
+		told++
+		return len(s.values.rows)
+	}
+	for range 14 {
+		if rows := ask(1e12); rows > 0 {
+			t.Fatalf("a model of %d records after %d that are all the same", rows, told)
+		}
+	}
+	ask(1)
+	ask(2)
+	if rows := ask(3); rows != 2 {
+		t.Errorf("the model is of %d records, want the two that are no penalties", rows)
+	}
+}

@@ -1,0 +1,103 @@
+package surrogate
+
+import (
+	"math"
+	"slices"
+)
+
+const (
+	// outlyingGap is the smallest ratio between an outlier and what it lies
+	// behind. Chosen: on the development networks the worst designs are no more
+	// than ten times the best.
+	outlyingGap = 20
+	// drawnIn is how many median distances from the median are left as they are.
+	// Chosen: about seven deviations of a normal sample.
+	drawnIn = 10
+)
+
+// OutlierLimit returns the label (to be minimised) from which on labels are no
+// part of the landscape, such as penalties for designs that do not work; +Inf
+// where all are part of it. Outliers lie behind a gap wider than the range of
+// all that is better, and than ln 20. What is better holds at least half of the
+// labels, or the outliers are mostly the same few values. Distances are those of
+// logarithms where all labels have one sign. Else the gap must be 20 times the
+// range of at least three values. It takes O(n log n) time.
+func OutlierLimit(labels []float64) float64 {
+	sorted := slices.Clone(labels)
+	slices.Sort(sorted)
+	limit, n := math.Inf(1), len(sorted)
+	for n > 0 {
+		at := outlyingFrom(sorted[:n], (len(sorted)+1)/2)
+		if at == n {
+			break
+		}
+		limit, n = sorted[at], at
+	}
+	return limit
+}
+
+// outlyingFrom is the position of the first outlier behind the last gap, or the
+// number of labels. Behind fewer than half labels there must be a plateau.
+func outlyingFrom(sorted []float64, half int) int {
+	n := len(sorted)
+	place, linear := scaleOf(sorted)
+	distinct := 0
+	for i := n - 1; i > 0; i-- {
+		if i == n-1 || sorted[i] != sorted[i+1] {
+			distinct++
+		}
+		gap, spread := place(sorted[i])-place(sorted[i-1]), place(sorted[i-1])-place(sorted[0])
+		plateau := 2*distinct <= n-i
+		if i < half && !plateau {
+			continue
+		}
+		if linear && sorted[i-1] > sorted[0] && i > 2 && gap/outlyingGap > spread ||
+			!linear && gap > math.Log(outlyingGap) && gap > spread {
+			return i
+		}
+	}
+	return n
+}
+
+// scaleOf returns where sorted labels lie when distances are compared: at their
+// logarithm where all have one sign. 0 is infinitely worse than any reward.
+func scaleOf(sorted []float64) (place func(float64) float64, linear bool) {
+	switch {
+	case sorted[0] > 0:
+		return math.Log, false
+	case sorted[0] < 0 && sorted[len(sorted)-1] <= 0:
+		return func(y float64) float64 { return -math.Log(-y) }, false
+	}
+	return func(y float64) float64 { return y }, true
+}
+
+// DrawIn returns labels (to be minimised) in which those far better than the
+// median are nearer: beyond ten median distances from it by the logarithm. Order
+// is kept. So one wild label does not flatten what a model sees of the others.
+func DrawIn(labels []float64) []float64 {
+	out := slices.Clone(labels)
+	if len(out) == 0 {
+		return out
+	}
+	middle := medianOf(labels)
+	distance := make([]float64, len(labels))
+	for i, y := range labels {
+		distance[i] = math.Abs(y - middle)
+	}
+	reach := drawnIn * medianOf(distance)
+	if !(reach > 0) {
+		return out
+	}
+	for i, y := range out {
+		if d := middle - y; d > reach {
+			out[i] = middle - reach*(1+math.Log(d/reach))
+		}
+	}
+	return out
+}
+
+func medianOf(values []float64) float64 {
+	sorted := slices.Clone(values)
+	slices.Sort(sorted)
+	return sorted[(len(sorted)-1)/2]
+}
