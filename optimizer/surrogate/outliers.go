@@ -7,9 +7,13 @@ import (
 
 const (
 	// outlyingGap is the smallest ratio between an outlier and what it lies
-	// behind. Chosen: on the development networks the worst designs are no more
-	// than ten times the best.
-	outlyingGap = 20
+	// behind, and plateauGap that of values of which most are the same. Chosen: on
+	// the development networks the worst designs are no more than ten times the
+	// best.
+	outlyingGap, plateauGap = 20, 3
+	// plateauTies is how many equal values are a plateau without a gap. Chosen: two
+	// designs may well be the same one to an evaluator.
+	plateauTies = 3
 	// drawnIn is how many median distances from the median are left as they are.
 	// Chosen: about seven deviations of a normal sample.
 	drawnIn = 10
@@ -18,10 +22,12 @@ const (
 // OutlierLimit returns the label (to be minimised) from which on labels are no
 // part of the landscape, such as penalties for designs that do not work; +Inf
 // where all are part of it. Outliers lie behind a gap wider than the range of
-// all that is better, and than ln 20. What is better holds at least half of the
-// labels, or the outliers are mostly the same few values. Distances are those of
-// logarithms where all labels have one sign. Else the gap must be 20 times the
-// range of at least three values. It takes O(n log n) time.
+// all that is better. What is better holds at least half of the labels and the
+// gap is a factor of 20, or the outliers are mostly the same few values and it is
+// one of 3. Where labels have both signs, for which there is no factor, the gap
+// must be 20 times the range of at least three values. The worst value is also
+// one, without a gap, where it comes three times and more than twice as often as
+// any of the worse half of the others. It takes O(n log n) time.
 func OutlierLimit(labels []float64) float64 {
 	sorted := slices.Clone(labels)
 	slices.Sort(sorted)
@@ -40,6 +46,9 @@ func OutlierLimit(labels []float64) float64 {
 // number of labels. Behind fewer than half labels there must be a plateau.
 func outlyingFrom(sorted []float64, half int) int {
 	n := len(sorted)
+	if worst, _ := slices.BinarySearch(sorted, sorted[n-1]); n-worst >= plateauTies && worst >= 3 && n-worst > 2*longestTie(sorted[worst/2:worst]) {
+		return worst
+	}
 	place, linear := scaleOf(sorted)
 	distinct := 0
 	for i := n - 1; i > 0; i-- {
@@ -47,16 +56,31 @@ func outlyingFrom(sorted []float64, half int) int {
 			distinct++
 		}
 		gap, spread := place(sorted[i])-place(sorted[i-1]), place(sorted[i-1])-place(sorted[0])
-		plateau := 2*distinct <= n-i
-		if i < half && !plateau {
+		factor := outlyingGap
+		if plateau := 2*distinct <= n-i; plateau {
+			factor = plateauGap
+		} else if i < half {
 			continue
 		}
 		if linear && sorted[i-1] > sorted[0] && i > 2 && gap/outlyingGap > spread ||
-			!linear && gap > math.Log(outlyingGap) && gap > spread {
+			!linear && gap > math.Log(float64(factor)) && gap > spread {
 			return i
 		}
 	}
 	return n
+}
+
+// longestTie is how often the most frequent of sorted labels comes.
+func longestTie(sorted []float64) (longest int) {
+	run := 0
+	for i, y := range sorted {
+		if i == 0 || y != sorted[i-1] {
+			run = 0
+		}
+		run++
+		longest = max(longest, run)
+	}
+	return longest
 }
 
 // scaleOf returns where sorted labels lie when distances are compared: at their
