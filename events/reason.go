@@ -10,4 +10,7 @@ const (
 	ReasonBadResult = "bad_result"
 	// ReasonTooLarge: the answer is larger than a message may be.
 	ReasonTooLarge = "result_too_large"
+	// ReasonStart: the evaluator's program could not be started, so that nothing
+	// is known of the design.
+	ReasonStart = "start_failed"
 )

@@ -19,6 +19,7 @@ type gpModels struct {
 	values   fitted
 	classes  []fitted // by cause
 	outliers fitted
+	broken   fitted // by failures; without a process
 }
 
 // lesson is what a model learns from the first n records: those that keep takes,
@@ -97,8 +98,8 @@ func (p *gpModels) model(cache *fitted, learn lesson, extra int) (model, error) 
 }
 
 // classifier returns the models of feasibility, one for each cause that designs
-// cannot run for, in the order in which they were met, and one of outliers; none
-// when all records run and belong to the landscape. What is checked for free is not its business: a design that was measured
+// cannot run for, in the order in which they were met, one of outliers and one of
+// failures; none when all trials run and belong to the landscape. What is checked for free is not its business: a design that was measured
 // and is only barred counts as feasible.
 func (p *gpModels) classifier() (feasibility, error) {
 	for len(p.classes) < len(p.causes) {
@@ -119,6 +120,11 @@ func (p *gpModels) classifier() (feasibility, error) {
 		}
 		all = append(all, m)
 	}
+	if m, err := p.failureModel(); err != nil {
+		return nil, err
+	} else if m != nil {
+		all = append(all, m)
+	}
 	return all, nil
 }
 
@@ -126,7 +132,7 @@ func (p *gpModels) classifier() (feasibility, error) {
 // run. Evaluators stop at the first thing that is wrong, so that records which
 // broke another one say nothing of this.
 func (p *gpModels) causeModel(cause int) (*surrogate.Feasibility, error) {
-	return p.verdictModel(&p.classes[cause], func(int) (func(*record) bool, func(rows []int) []float64) {
+	return p.verdictModel(&p.classes[cause], surrogate.FeasibilityPrior(), func(int) (func(*record) bool, func(rows []int) []float64) {
 		keep := func(r *record) bool { return r.runs() || r.cause == cause }
 		return keep, func(rows []int) []float64 {
 			return verdictsOf(rows, func(i int) (bool, individual) { return p.records[i].runs(), p.records[i].individual })
@@ -136,7 +142,7 @@ func (p *gpModels) causeModel(cause int) (*surrogate.Feasibility, error) {
 
 // outlierModel learns from what was measured which values are outliers.
 func (p *gpModels) outlierModel() (*surrogate.Feasibility, error) {
-	return p.verdictModel(&p.outliers, func(n int) (func(*record) bool, func(rows []int) []float64) {
+	return p.verdictModel(&p.outliers, surrogate.ScatterPrior(), func(n int) (func(*record) bool, func(rows []int) []float64) {
 		limit := p.outliersFrom(n)
 		return wasMeasured, func(rows []int) []float64 {
 			good := make([]bool, len(rows))
@@ -149,9 +155,9 @@ func (p *gpModels) outlierModel() (*surrogate.Feasibility, error) {
 }
 
 // verdictModel returns the model of feasibility that learns verdicts.
-func (p *gpModels) verdictModel(cache *fitted, learn lesson) (*surrogate.Feasibility, error) {
+func (p *gpModels) verdictModel(cache *fitted, prior surrogate.Prior, learn lesson) (*surrogate.Feasibility, error) {
 	n := len(p.records)
-	p.hyper(cache, n, surrogate.FeasibilityPrior(), func(n int) (func(*record) bool, func(rows []int) []float64) {
+	p.hyper(cache, n, prior, func(n int) (func(*record) bool, func(rows []int) []float64) {
 		keep, verdicts := learn(n)
 		return keep, func(rows []int) []float64 {
 			labels, _ := surrogate.FeasibilityLabels(verdicts(rows))

@@ -42,6 +42,7 @@ type history struct {
 	running  int    // records that run
 	causes   causes // what the others broke
 	ranked   []int  // positions in records, best first, the earlier of equals first
+	failures []failure
 }
 
 func newHistory(p Problem, origin string, maxChecks int) (history, error) {
@@ -56,10 +57,13 @@ func newHistory(p Problem, origin string, maxChecks int) (history, error) {
 }
 
 // note adds a trial and reports whether it is a new record: no repeat, no
-// failed trial, no foreign point.
+// failed trial (which is kept apart), no foreign point.
 func (h *history) note(o Observation) bool {
 	if !h.markTold(o.Point) {
 		return false
+	}
+	if o.Status == Failed && o.Cause != "" {
+		h.noteFailure(o)
 	}
 	member, ok := newIndividual(o)
 	if !ok {
@@ -87,6 +91,9 @@ func (h *history) note(o Observation) bool {
 	h.ranked = slices.Insert(h.ranked, at, len(h.records))
 	h.records = append(h.records, r)
 	h.x = h.encoder.Append(h.x, member.point)
+	if r.runs() {
+		h.noteRun()
+	}
 	return true
 }
 

@@ -77,7 +77,8 @@ const (
 	Measured Status = iota
 	// Infeasible means that the design cannot be built or run, or breaks a constraint.
 	Infeasible
-	// Failed means that the evaluation broke. It says nothing about the design.
+	// Failed means that the evaluation broke. It says nothing about the design
+	// where it has no Cause; with one the design may be why.
 	Failed
 	// Withheld means that the strategy is not told how it ended. It must not
 	// propose the design.
@@ -97,9 +98,9 @@ type Observation struct {
 	// Violation is how far the design is from meeting its constraints, as the
 	// sum of relative excesses; 0 when feasible or unknown.
 	Violation float64
-	// Cause names what the design broke, such as the code of an evaluator's
-	// reason; "" when feasible or unknown. Violations of the same cause are
-	// comparable.
+	// Cause names what the design broke, or what broke at it, such as the code of
+	// an evaluator's reason; "" when feasible, unknown or not the design's doing.
+	// Violations of the same cause are comparable.
 	Cause string
 	// Trial is the number of the trial in this study, or -1 for an observation
 	// that came from elsewhere.

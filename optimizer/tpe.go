@@ -21,7 +21,8 @@ import (
 // Kernels are products over parameters: normals cut to the range and to levels,
 // and for categories the observed one with the prior's share for the others.
 // Infeasible trials rank after the feasible ones, by their violation. Pending
-// designs count as bad, so a batch spreads. Candidates that are not legal or
+// designs count as bad, so a batch spreads, and so do failed ones that are recent
+// or confirmed by others. Candidates that are not legal or
 // not new are drawn again, at most 64 times as often in all; when all fail the proposal is
 // uniform. With n trials an ask takes O(n·Candidates·parameters) time, the
 // memory is about 200 bytes a trial. It searches one objective and uses neither
@@ -124,9 +125,13 @@ func (t *tpe) densities(b *batch) (good, bad *parzen) {
 	for i, r := range better {
 		good.addKernel(t.records[r].point, ramp(i, len(better)))
 	}
-	bad = newParzen(t.problem.Space, len(worse)+len(b.pending))
+	broken := t.standing()
+	bad = newParzen(t.problem.Space, len(worse)+len(broken)+len(b.pending))
 	for i, r := range worse {
 		bad.addKernel(t.records[r].point, ramp(i, len(worse)))
+	}
+	for i := range broken {
+		bad.addKernel(broken[i].point, 1)
 	}
 	for _, key := range b.pending {
 		bad.addKernel(t.problem.Space.PointInto(nil, key), 1)

@@ -132,8 +132,12 @@ func (c *tape) measure() func(space.Point) optimizer.Observation {
 			return optimizer.Observation{Status: optimizer.Infeasible}
 		case kind == 3 && roll%2 == 0:
 			return optimizer.Observation{Status: optimizer.Infeasible, Values: o.Values, Violation: float64(roll%7) / 3}
-		case kind >= 3 && roll%5 == 0:
+		case kind == 0 && roll%4 == 0:
+			o.Values[0] = 1e9 // a penalty
+		case kind == 3 && roll%5 == 0:
 			return optimizer.Observation{Status: optimizer.Failed}
+		case kind == 4 && roll%5 == 0:
+			return optimizer.Observation{Status: optimizer.Failed, Cause: "failed"}
 		}
 		return o
 	}

@@ -150,6 +150,23 @@ func (s Space) Param(i int) Param { return s.params[i] }
 // Params returns the parameters in order. They belong to the space.
 func (s Space) Params() []Param { return s.params }
 
+// Distance returns how far two points are apart: the square of the distance of
+// their levels, each scaled to [0, 1]; different labels are 1 apart.
+func (s Space) Distance(p, q Point) (d float64) {
+	for i := range s.params {
+		param := &s.params[i]
+		switch {
+		case p[i] == q[i]:
+		case param.Categorical():
+			d++
+		default:
+			step := float64(p[i]-q[i]) / float64(param.Len()-1)
+			d += step * step
+		}
+	}
+	return d
+}
+
 // Find returns the index of the parameter called name, or -1.
 func (s Space) Find(name string) int {
 	return slices.IndexFunc(s.params, func(p Param) bool { return p.Name == name })

@@ -31,6 +31,14 @@ func FeasibilityPrior() Prior {
 	return p
 }
 
+// ScatterPrior is that of verdicts which may follow no border at all, such as
+// outliers and failures: noise may explain them. Chosen.
+func ScatterPrior() Prior {
+	p := FeasibilityPrior()
+	p.Noise.Deviation = 2
+	return p
+}
+
 // Verdicts returns one number per trial: +1 where it is feasible, −1 where it is
 // not, and where it is known by how much it is not, −0.2 less the violation in
 // units of the median known one, so that a model sees which way leads back.

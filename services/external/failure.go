@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"apollo/evaluator"
+	"apollo/events"
 	"apollo/services/child"
 )
 
@@ -15,7 +16,7 @@ const (
 	// CodeDied: the process ended before it answered.
 	CodeDied = "child_died"
 	// CodeStart: the process could not be started.
-	CodeStart = "start_failed"
+	CodeStart = events.ReasonStart
 	// CodeBadAnswer: a line that is no JSON object, has no id, or has fields
 	// of the wrong shape.
 	CodeBadAnswer = "bad_answer"

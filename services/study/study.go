@@ -122,7 +122,7 @@ func observation(spec *events.Spec, j events.Judgement, p space.Point, r *events
 	o := optimizer.Observation{Point: p, Status: optimizer.Infeasible, Violation: j.Violation, Trial: r.Trial}
 	switch r.Outcome {
 	case events.OutcomeFailed:
-		o.Status = optimizer.Failed
+		o.Status, o.Cause = optimizer.Failed, failureCause(r)
 	case events.OutcomeMeasured:
 		o.Values = objectives(spec, r.Values)
 	}
@@ -132,6 +132,18 @@ func observation(spec *events.Spec, j events.Judgement, p space.Point, r *events
 		o.Cause = j.Reason.Code
 	}
 	return o
+}
+
+// failureCause is the code of a failure that may be the design's doing, or ""
+// where the evaluator never saw the design or its answer was to something else.
+func failureCause(r *events.TrialResult) string {
+	switch {
+	case r.Reason == nil || r.Reason.Code == "":
+		return events.OutcomeFailed
+	case r.Reason.Code == events.ReasonBadResult, r.Reason.Code == events.ReasonStart:
+		return ""
+	}
+	return r.Reason.Code
 }
 
 // best returns a trial by names, for events and people.

@@ -1,0 +1,105 @@
+package optimizer
+
+import (
+	"slices"
+	"testing"
+
+	"apollo/optimizer/space"
+)
+
+func brokeAt(s *gp, index uint64) Observation {
+	return Observation{Point: s.problem.Space.At(index), Status: Failed, Cause: "failed", Trial: int(index)}
+}
+
+func at(s *gp, levels ...int) uint64 {
+	return s.problem.Space.Index(space.Point(levels))
+}
+
+// Failures count while they are recent, and for good when one at another time
+// lies nearer to them than what runs.
+func TestFailuresAreForgotten(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		second []int // where another failure lies, after one design that runs
+		later  []int // where a design runs after both
+		want   int   // failures that count after forgetAfter more designs
+	}{
+		{name: "one", want: 0},
+		{name: "confirmed", second: []int{7, 6, 7}, want: 2},
+		{name: "far apart", second: []int{0, 0, 6}, want: 0},
+		{name: "a design between them runs", second: []int{7, 5, 7}, later: []int{7, 6, 7}, want: 0},
+	} {
+		s := start(t, GP{}, Problem{Space: grid(t, 3, 8), Seed: 1}).(*gp)
+		s.Tell(measured(s, at(s, 0, 0, 0)), brokeAt(s, at(s, 7, 7, 7)), measured(s, at(s, 0, 0, 1)))
+		if c.second != nil {
+			s.Tell(brokeAt(s, at(s, c.second...)))
+		}
+		if got, want := len(s.standing()), len(s.failures); got != want {
+			t.Errorf("%s: %d of %d recent failures count, want all", c.name, got, want)
+		}
+		if c.later != nil {
+			s.Tell(measured(s, at(s, c.later...)))
+		}
+		for i := range forgetAfter {
+			s.Tell(measured(s, at(s, 0, 1+i/4, i%4)))
+		}
+		if got := len(s.standing()); got != c.want {
+			t.Errorf("%s: %d failures count in the end, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+// What fails in a row confirms nothing: it may have been one outage.
+func TestOutageIsForgotten(t *testing.T) {
+	t.Parallel()
+	s := start(t, GP{}, Problem{Space: grid(t, 3, 8), Seed: 1}).(*gp)
+	s.Tell(measured(s, at(s, 0, 0, 0)))
+	for i := range 20 {
+		s.Tell(brokeAt(s, at(s, 7, i/8, i%8)))
+	}
+	if got := len(s.standing()); got != 20 {
+		t.Errorf("%d of 20 failures count at once", got)
+	}
+	for i := range forgetAfter {
+		s.Tell(measured(s, at(s, 1, i/8, i%8)))
+	}
+	if got := len(s.standing()); got != 0 {
+		t.Errorf("%d failures of one burst still count", got)
+	}
+}
+
+// A failure lowers the chance of what is near, one without a cause does not, and
+// a restart finds the same.
+func TestFailuresLowerTheChance(t *testing.T) {
+	t.Parallel()
+	problem := Problem{Space: grid(t, 3, 8), Seed: 1}
+	s, crashed := start(t, GP{}, problem).(*gp), start(t, GP{}, problem).(*gp)
+	var log []Observation
+	for i := range 12 {
+		run, broke := measured(s, at(s, i%4, i/4, 3)), brokeAt(s, at(s, 7, i%8, i/2))
+		s.Tell(run, broke)
+		chances(t, s) // fits at every checkpoint
+		log = append(log, run, broke)
+		broke.Cause = ""
+		crashed.Tell(run, broke)
+	}
+	if got := chances(t, crashed); len(got) != 0 {
+		t.Errorf("%d models of failures that were not the design's doing", len(got))
+	}
+	models, err := s.classifier()
+	if err != nil || len(models) != 1 {
+		t.Fatalf("%d models, error %v; want one of failures", len(models), err)
+	}
+	chance := make([]float64, 2)
+	x := s.encoder.Append(s.encoder.Append(nil, space.Point{7, 4, 4}), space.Point{1, 1, 4})
+	models.addLog(x, chance)
+	if !(chance[0] < chance[1]-1) {
+		t.Errorf("ln chance among failures %v, among what runs %v", chance[0], chance[1])
+	}
+	again := start(t, GP{}, problem).(*gp)
+	again.Tell(log...)
+	if got, want := chances(t, again)[0], chances(t, s)[0]; !slices.Equal(got, want) {
+		t.Errorf("after a restart the chances are %v, before %v", got, want)
+	}
+}
