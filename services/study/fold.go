@@ -40,7 +40,7 @@ func (m *Machine) Fold(e events.Payload) error {
 		}
 	case events.StudyResumed:
 		m.command(e.Command, Running, "")
-		m.failures, m.failureFloor = 0, m.next
+		m.failures.resume(m.next)
 	case events.StudyExtended:
 		m.foldExtended(&e)
 	case events.StudyStopping:

@@ -59,13 +59,12 @@ type Machine struct {
 
 	improved        []events.StudyImproved // found, not yet said
 	improvedThrough int                    // last trial that an improved event names
-	failures        int                    // consecutive failed trials
-	lastFailure     string
-	// Trials below the floors do not count towards failures and plateau: a
-	// resumed or extended study starts to count anew. They are trial numbers,
-	// so that a fold in another order of results gives the same.
-	failureFloor, plateauFloor int
-	exhausted                  string // why the strategies have nothing more; "" while they have
+	failures        failures
+	// Trials below the floor do not count towards the plateau: an extended study
+	// starts to count anew. It is a trial number, so that a fold in another order
+	// of results gives the same.
+	plateauFloor int
+	exhausted    string // why the strategies have nothing more; "" while they have
 	// lost holds, by batch, the work items that the queue gave up; republished
 	// counts the pauses for a batch, and named is the last item that one told.
 	lost        map[int]map[uint64]string // why, by item
@@ -341,7 +340,7 @@ func (m *Machine) count(b *batch) {
 		default:
 			m.counts.failed++
 		}
-		m.countFailure(r)
+		m.failures.count(m.space, b.points[i], r)
 		if !b.judged[i].Feasible {
 			m.view.other(r.Trial)
 			continue
@@ -362,18 +361,6 @@ func (m *Machine) improvement(better *events.BestTrial) events.StudyImproved {
 		e.FrontSize, e.Hypervolume, e.Reference = f.Len(), f.Hypervolume(), f.Reference()
 	}
 	return e
-}
-
-func (m *Machine) countFailure(r *events.TrialResult) {
-	switch {
-	case r.Outcome != events.OutcomeFailed:
-		m.failures = 0
-	case r.Trial >= m.failureFloor:
-		m.failures++
-		if r.Reason != nil {
-			m.lastFailure = r.Reason.Message
-		}
-	}
 }
 
 // tell gives the strategies a batch's results, and the stop conditions.

@@ -18,10 +18,10 @@ func (m *Machine) Next() (events.Payload, error) {
 	if len(m.improved) > 0 && !m.state.Terminal() {
 		return m.improved[0], nil
 	}
-	if limit := m.spec.Evaluator.MaxFailures; m.state == Running && limit > 0 && m.failures >= limit {
+	if limit := m.spec.Evaluator.MaxFailures; m.state == Running && limit > 0 && m.failures.unforeseen >= limit {
 		return events.StudyPaused{
 			Study: m.spec.Study, Run: m.cfg.Run,
-			Reason: fmt.Sprintf("%d trials in a row failed; the last one: %s", m.failures, m.lastFailure),
+			Reason: m.failures.reason(),
 		}, nil
 	}
 	if k, item, lost := m.lostBatch(); lost && (m.state == Running || m.state == Stopping) {
