@@ -14,8 +14,9 @@ const (
 	// plateauTies is how many equal values are a plateau without a gap. Chosen: two
 	// designs may well be the same one to an evaluator.
 	plateauTies = 3
-	// drawnIn is how many median distances from the median are left as they are.
-	// Chosen: about seven deviations of a normal sample.
+	// drawnIn is how many times the third quartile of the distances from the median
+	// is left as it is. Chosen: about twelve deviations of a normal sample, so
+	// that ties and a lucky design among few are left alone.
 	drawnIn = 10
 )
 
@@ -96,19 +97,19 @@ func scaleOf(sorted []float64) (place func(float64) float64, linear bool) {
 }
 
 // DrawIn returns labels (to be minimised) in which those far better than the
-// median are nearer: beyond ten median distances from it by the logarithm. Order
-// is kept. So one wild label does not flatten what a model sees of the others.
+// median are nearer: beyond ten times the third quartile of the distances from it
+// by the logarithm. Order is kept. So one wild label does not flatten what a model sees of the others.
 func DrawIn(labels []float64) []float64 {
 	out := slices.Clone(labels)
 	if len(out) == 0 {
 		return out
 	}
-	middle := medianOf(labels)
+	middle := ranked(labels, 1, 2)
 	distance := make([]float64, len(labels))
 	for i, y := range labels {
 		distance[i] = math.Abs(y - middle)
 	}
-	reach := drawnIn * medianOf(distance)
+	reach := drawnIn * ranked(distance, 3, 4)
 	if !(reach > 0) {
 		return out
 	}
@@ -120,8 +121,9 @@ func DrawIn(labels []float64) []float64 {
 	return out
 }
 
-func medianOf(values []float64) float64 {
+// ranked returns the value at the share num/of of some values.
+func ranked(values []float64, num, of int) float64 {
 	sorted := slices.Clone(values)
 	slices.Sort(sorted)
-	return sorted[(len(sorted)-1)/2]
+	return sorted[(len(sorted)-1)*num/of]
 }

@@ -58,9 +58,10 @@ func TestDrawIn(t *testing.T) {
 			t.Errorf("DrawIn(%v) = %v", same, got)
 		}
 	}
-	// Median 3, median distance 1: -1e9 is 1e9+3 away, of which 10 are left.
+	// Median 3, third quartile of the distances 2: -1e9 is 1e9+3 away, of which 20
+	// are left.
 	got := DrawIn([]float64{-1e9, 2, 3, 4, 5, 6})
-	near(t, "DrawIn", got[0], 3-10*(1+math.Log((1e9+3)/10)), 1e-9)
+	near(t, "DrawIn", got[0], 3-20*(1+math.Log((1e9+3)/20)), 1e-9)
 	if !slices.Equal(got[1:], []float64{2, 3, 4, 5, 6}) {
 		t.Errorf("the others become %v", got[1:])
 	}
