@@ -98,10 +98,37 @@ type Backend interface {
 // Request is one design to evaluate.
 type Request struct {
 	// Study and Trial identify the trial, for external programs and logs.
-	Study string
-	Trial int
+	Study, Run string
+	Trial      int
+	// Attempt counts from 1 the tries at this design of which Attempts are made
+	// at most; both are 0 where nobody counts.
+	Attempt, Attempts int
+	// Seed and Limits are the study's: what its constraints allow. Deterministic
+	// says that the study takes the same answer for granted when it asks again.
+	Seed          uint64
+	Limits        []Limit
+	Deterministic bool
+	// Progress is told how far an evaluation is, on the goroutine that asked; nil
+	// for nobody. Only external programs say it.
+	Progress func(Progress)
 	// Design holds one value per Task.Params. It is read only.
 	Design []space.Value
+}
+
+// Limit is a constraint of the study: the metric must be at most Max and at
+// least Min where they are set.
+type Limit struct {
+	Metric string   `json:"metric"`
+	Max    *float64 `json:"max,omitempty"`
+	Min    *float64 `json:"min,omitempty"`
+}
+
+// Progress is a word from an evaluation that goes on.
+type Progress struct {
+	// Done is the share that is done, 0 to 1; negative where nobody knows.
+	Done float64
+	// Message is one line for people; may be empty.
+	Message string
 }
 
 // Outcome says how an evaluation ended.
@@ -128,6 +155,8 @@ type Result struct {
 	// Extra holds named additional numbers with units in their names, for
 	// example "latency_s.mobilenet_v2"; may be nil.
 	Extra []Extra
+	// Final marks a failure that would be the same if the design were tried again.
+	Final bool
 }
 
 // Extra is one additional named number of a result.

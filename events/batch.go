@@ -28,6 +28,12 @@ type BatchRequested struct {
 	TimeoutSeconds float64 `json:"timeout_seconds" jsonschema:"minimum=0"`
 	// Attempts is how often one design is tried before it is failed.
 	Attempts int `json:"attempts" jsonschema:"minimum=0"`
+	// Seed is the study's, Limits are its constraints, and Deterministic says what
+	// it says of its evaluator: for programs of the user, which get them with
+	// every question.
+	Seed          uint64       `json:"seed,omitempty"`
+	Limits        []Constraint `json:"limits,omitempty"`
+	Deterministic bool         `json:"deterministic,omitempty"`
 	// Parameters name the columns of Designs.
 	Parameters []Column `json:"parameters"`
 	// Trials[i] is the trial number of Designs[i].

@@ -35,6 +35,12 @@ func decodeBatchRequested(r *reader) Payload {
 			v.TimeoutSeconds = r.Float()
 		case "attempts":
 			v.Attempts = r.Int()
+		case "seed":
+			r.Std(&v.Seed)
+		case "limits":
+			r.Std(&v.Limits)
+		case "deterministic":
+			r.Std(&v.Deterministic)
 		case "parameters":
 			v.Parameters = list(r, v.Parameters[:0], (*reader).column)
 		case "trials":

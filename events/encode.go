@@ -156,6 +156,17 @@ func (v BatchRequested) appendJSON(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	b = strconv.AppendInt(append(b, `,"attempts":`...), int64(v.Attempts), 10)
+	if v.Seed != 0 {
+		b = strconv.AppendUint(append(b, `,"seed":`...), v.Seed, 10)
+	}
+	if len(v.Limits) > 0 {
+		if b, err = wire.AppendStd(append(b, `,"limits":`...), v.Limits); err != nil {
+			return nil, err
+		}
+	}
+	if v.Deterministic {
+		b = append(b, `,"deterministic":true`...)
+	}
 	if b, err = wire.AppendList(append(b, `,"parameters":`...), v.Parameters, appendColumn); err != nil {
 		return nil, err
 	}

@@ -89,7 +89,7 @@ func samples() []events.Payload {
 		events.StudyRejected{Study: study, Command: "x1", Errors: []events.Mistake{{Pointer: "/spec/seed", Code: "unknown_field", Message: "there is no field \"sede\"", Hint: "did you mean \"seed\"?", Line: 5, Column: 7}}},
 		events.BatchRequested{
 			Study: study, Run: run, Batch: 2, Evaluator: "edge", Identity: identity, Template: "edge", Networks: sampleSpec().Networks, MapperGoal: "energy", Metrics: sampleSpec().Metrics,
-			TimeoutSeconds: 30, Attempts: 3, Parameters: []events.Column{{Name: "pe_memory", Unit: "B"}, {Name: "dataflow", Unit: "-"}}, Trials: []int{16, 17}, Designs: []events.Design{design, design},
+			TimeoutSeconds: 30, Attempts: 3, Seed: 7, Limits: sampleSpec().Constraints, Deterministic: true, Parameters: []events.Column{{Name: "pe_memory", Unit: "B"}, {Name: "dataflow", Unit: "-"}}, Trials: []int{16, 17}, Designs: []events.Design{design, design},
 		},
 		events.BatchEvaluated{Study: study, Run: run, Batch: 2, Evaluator: "edge", EvaluatorVersion: "edge-1", Program: strings.Repeat("5e", 32), Worker: "host-1", Metrics: []string{"latency_s", "area_mm2"}, Trials: []events.TrialResult{result}},
 		events.ArchivePart{Study: study, Run: run, Path: "log/study=demo/run=0badcafe/part-000001.parquet", Rows: 400, SHA256: strings.Repeat("3d", 32), FirstSeq: 1, LastSeq: 25},

@@ -92,6 +92,7 @@ func SizesOf(spec *Spec) Sizes {
 	work := head.with(BatchRequested{
 		Study: spec.Study, Run: "00000000", Batch: MaxTrials, Evaluator: spec.Evaluator.Name, Template: spec.Template, Networks: spec.Networks,
 		MapperGoal: spec.MapperGoal(), Metrics: spec.Metrics, TimeoutSeconds: spec.Evaluator.TimeoutSeconds, Attempts: spec.Evaluator.Attempts, Parameters: columns,
+		Seed: math.MaxUint64, Limits: spec.Constraints, Deterministic: true,
 	})
 	answer := BatchEvaluated{Study: spec.Study, Run: "00000000", Batch: MaxTrials, Evaluator: spec.Evaluator.Name}
 	for _, m := range spec.Metrics {

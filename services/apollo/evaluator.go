@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"apollo/services/cli"
 	"apollo/services/external"
 	"apollo/services/studyfile"
+	"apollo/services/studyfile/unit"
 )
 
 func (a *app) evaluatorCommand() *cobra.Command {
@@ -65,13 +67,42 @@ func (a *app) evaluatorLsCommand() *cobra.Command {
 
 // programFlags are the flags of a command that starts an evaluator program.
 type programFlags struct {
-	exec string
-	dir  string
+	exec    string
+	dir     string
+	startup time.Duration
+	memory  string
+	env     []string
 }
 
 func (f *programFlags) register(c *cobra.Command) {
 	c.Flags().StringVar(&f.exec, "exec", "", "`command` of the program, split like shell words; no shell runs it")
 	c.Flags().StringVar(&f.dir, "dir", "", "working `directory` of the program; default: this one")
+	c.Flags().DurationVar(&f.startup, "startup", external.DefaultStartup, "longest `time` for a process of the program to load and describe itself")
+	c.Flags().StringVar(&f.memory, "memory", "", "most `data` of one process, on Linux: \"4 GiB\"; default: no limit")
+	c.Flags().StringArrayVar(&f.env, "env", nil, "`NAME=value` for the program's environment, as often as wanted; {slot} is the number of the slot")
+	c.Flags().DurationVar(&f.startup, "handshake", external.DefaultStartup, "the old name of --startup")
+	_ = c.Flags().MarkHidden("handshake")
+}
+
+// options are those that the flags say.
+func (f *programFlags) options() (external.Options, error) {
+	o := external.Options{Dir: f.dir, Startup: f.startup, Env: f.env}
+	if f.startup <= 0 {
+		return o, cli.Usagef("--startup %s: want more than 0", f.startup)
+	}
+	for _, e := range f.env {
+		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {
+			return o, cli.Usagef("--env %q: want NAME=value", e)
+		}
+	}
+	if f.memory != "" {
+		q, err := unit.Parse(f.memory)
+		if err != nil || q.Unit.Dimension != unit.Data || q.Base() < 1 {
+			return o, cli.Usagef("--memory %q: want an amount of data, \"4 GiB\"", f.memory)
+		}
+		o.Memory = int64(q.Base())
+	}
+	return o, nil
 }
 
 func (f *programFlags) argv() ([]string, error) {
@@ -85,11 +116,14 @@ func (f *programFlags) argv() ([]string, error) {
 	return argv, nil
 }
 
+// artifacts is the folder of what programs leave of trials: the files that they
+// store, and the scratch folders of failed attempts.
+func (a *app) artifacts() string { return filepath.Join(a.Data, "artifacts") }
+
 func (a *app) evaluatorRunCommand() *cobra.Command {
 	var program programFlags
 	var name, http string
 	var slots int
-	var handshake time.Duration
 	c := &cobra.Command{
 		Annotations: cli.PrintsNothing(),
 		Use:         "run --name NAME --exec COMMAND", Short: "Run a program of yours as an evaluator",
@@ -105,22 +139,21 @@ time-outs, attempts and restarts are done here. docs/plug-in-evaluator.md has th
 			if slots < 1 {
 				return cli.Usagef("--slots %d: want at least 1", slots)
 			}
-			if handshake <= 0 {
-				return cli.Usagef("--handshake %s: want more than 0", handshake)
-			}
 			argv, err := program.argv()
 			if err != nil {
 				return err
 			}
-			return a.runEvaluator(c, argv, http, external.Options{
-				Name: name, Slots: slots, Dir: program.dir, Handshake: handshake,
-			})
+			o, err := program.options()
+			if err != nil {
+				return err
+			}
+			o.Name, o.Slots, o.Keep = name, slots, a.artifacts()
+			return a.runEvaluator(c, argv, http, o)
 		},
 	}
 	program.register(c)
 	c.Flags().StringVar(&name, "name", "", "`name` of the evaluator, as studies say it")
 	c.Flags().IntVar(&slots, "slots", 1, "`number` of processes, and so of designs at a time")
-	c.Flags().DurationVar(&handshake, "handshake", 5*time.Second, "longest `time` for the program to describe itself at its start")
 	c.Flags().StringVar(&http, "http", "", "`address` for /healthz and /metrics; default: none")
 	return c
 }

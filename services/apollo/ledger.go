@@ -185,6 +185,8 @@ type trialJSON struct {
 	// LastError is that of the last attempt that failed, also of a trial that a
 	// later attempt answered.
 	LastError *events.LastError `json:"last_error,omitempty"`
+	// Files are what the program left of the trial on this machine.
+	Files []string `json:"files,omitempty"`
 }
 
 func (l *ledger) json(t *trial) trialJSON {

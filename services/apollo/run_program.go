@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,8 +54,8 @@ func (r *runner) openProgram(ctx context.Context, view *client.StudyView) error 
 	}
 	var err error
 	p.backend, err = external.Open(ctx, p.argv, external.Options{
-		Name: r.doc.Spec.Evaluator.Name, Slots: r.flags.evaluators, Dir: p.dir, Stderr: r.app.Console,
-		Contents: &p.files, Handshake: handshake(view),
+		Name: r.doc.Spec.Evaluator.Name, Slots: r.flags.evaluators, Dir: p.dir, Stderr: r.app.Console, Keep: r.app.artifacts(),
+		Contents: &p.files, Startup: r.startup(view), Memory: int64(r.doc.MemoryBytes), Env: environment(r.doc.Env),
 	})
 	if err != nil {
 		return err
@@ -70,19 +72,30 @@ func (r *runner) openProgram(ctx context.Context, view *client.StudyView) error 
 // begun by one that has a version: it is slow to start, or it is another one.
 const patience = time.Minute
 
-// handshake is how long the program may take to describe itself.
-func handshake(view *client.StudyView) time.Duration {
+// startup is how long the program may take to describe itself.
+func (r *runner) startup(view *client.StudyView) time.Duration {
+	if s := r.doc.StartupSeconds; s > 0 {
+		return time.Duration(s * float64(time.Second))
+	}
 	if view != nil && view.Identity != nil && view.Identity.Version != "" {
 		return patience
 	}
 	return 0 // the default
 }
 
+// environment writes variables as a process takes them, by their names.
+func environment(env map[string]string) (list []string) {
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, name+"="+env[name])
+	}
+	return list
+}
+
 // saySlow warns of a program that did not describe itself in time: the next
 // time it may, and is another evaluator then.
 func (a *app) saySlow(info external.Info) {
 	if info.Waited > 0 {
-		a.Say("warn: the program did not answer describe within %s, so it has no version and no description: answer sooner, or with an error at once", info.Waited)
+		a.Say("warn: the program did not answer describe within %s, so it has no version and no description: raise evaluator.startup of the study, or --startup; or answer sooner, or with an error at once", info.Waited)
 	}
 }
 

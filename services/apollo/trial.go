@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"io/fs"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +13,8 @@ import (
 
 	"apollo/events"
 	"apollo/services/cli"
+	"apollo/services/client"
+	"apollo/services/external"
 )
 
 func (a *app) trialCommand() *cobra.Command {
@@ -149,15 +153,16 @@ func (a *app) trialShowCommand() *cobra.Command {
 			if n >= len(l.trials) {
 				return cli.Hinted(cli.ExitNotFound, fmt.Sprintf("it has %d so far, from 0", len(l.trials)), fmt.Errorf("study %s has no trial %d", args[0], n))
 			}
-			return a.Print(showTrial(l, &l.trials[n]))
+			return a.Print(showTrial(l, &l.trials[n], a.filesOf(l.view, n)))
 		},
 	}
 	c.Flags().StringVar(&run, "run", "", "the `run`; default: the latest")
 	return c
 }
 
-func showTrial(l *ledger, t *trial) cli.Answer {
+func showTrial(l *ledger, t *trial, files []string) cli.Answer {
 	j := l.json(t)
+	j.Files = files
 	return cli.Answer{Value: j, Text: func(w io.Writer, p cli.Paint) {
 		fmt.Fprintf(w, "%s %d of %s (run %s): %s\n", p.Bold("trial"), t.number, l.view.Study, l.view.Run, outcomeText(j))
 		if j.Reason != nil {
@@ -185,7 +190,27 @@ func showTrial(l *ledger, t *trial) cli.Answer {
 			}
 			g.Text(w, p)
 		}
+		if len(files) > 0 {
+			fmt.Fprintf(w, "\nfiles:\n  %s\n", strings.Join(files, "\n  "))
+		}
 	}}
+}
+
+// filesOf lists what the program left of a trial on this machine: the files that
+// it stored, and those of attempts that failed.
+func (a *app) filesOf(view *client.StudyView, trial int) (names []string) {
+	const most = 100
+	dir := filepath.Join(a.artifacts(), external.StoreDir(view.Study, view.Run, trial))
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			names = append(names, path)
+		}
+		if len(names) >= most {
+			return fs.SkipAll
+		}
+		return nil
+	})
+	return names
 }
 
 // attemptsText says how often the design was tried, how long the last time took

@@ -31,6 +31,9 @@ type Options struct {
 	// Stderr receives what the process writes to standard error; nil means that
 	// only the end is kept.
 	Stderr io.Writer
+	// MemoryBytes bounds the data of the process and of each that it starts; 0
+	// means nothing. Start refuses it where the system cannot.
+	MemoryBytes int64
 }
 
 // Drain is how long output is read after the process has ended. It matters
@@ -50,6 +53,7 @@ type Process struct {
 	stderr *tail
 	marked uint64 // bytes of stderr before Mark
 	guard  *guard
+	memory int64
 	// done is closed when the process has been reaped, its group killed, and
 	// stderr read to the end.
 	done chan struct{}
@@ -66,7 +70,7 @@ func Start(argv []string, o Options) (*Process, error) {
 	// Python holds back what it prints into a pipe, which looks like a hang.
 	cmd.Env = append(append(os.Environ(), "PYTHONUNBUFFERED=1"), o.Env...)
 	lead(cmd)
-	p := &Process{cmd: cmd, max: o.MaxLine, stderr: &tail{also: o.Stderr}, done: make(chan struct{})}
+	p := &Process{cmd: cmd, max: o.MaxLine, memory: o.MemoryBytes, stderr: &tail{also: o.Stderr}, done: make(chan struct{})}
 	var theirs [3]*os.File
 	for i, ours := range []**os.File{&p.stdin, &p.stdout, &p.errors} {
 		r, w, err := os.Pipe()
@@ -97,13 +101,18 @@ func (p *Process) run(started chan<- error, theirs []*os.File) {
 	defer runtime.UnlockOSThread()
 	err := p.cmd.Start()
 	closeAll(theirs...)
-	if err == nil {
-		p.guard = newGuard(p.cmd.Process.Pid)
+	if err != nil {
+		started <- err
+		return
+	}
+	p.guard = newGuard(p.cmd.Process.Pid)
+	if p.memory > 0 {
+		if err = limitMemory(p.cmd.Process.Pid, p.memory); err != nil {
+			killGroup(p.cmd)
+		}
 	}
 	started <- err
-	if err == nil {
-		p.wait()
-	}
+	p.wait()
 }
 
 func closeAll(files ...*os.File) {
@@ -233,6 +242,14 @@ func (p *Process) Note() string { return p.stderr.note(0) }
 // Mark notes where standard error is, for Said. Only the goroutine that reads
 // and writes may call the two.
 func (p *Process) Mark() { p.marked = p.stderr.total() }
+
+// Written returns what is kept of standard error since Mark.
+func (p *Process) Written() string {
+	if !p.Exited() {
+		catchUp(p.errors, p.stderr)
+	}
+	return p.stderr.since(p.marked)
+}
 
 // Said returns the last lines that came on standard error since Mark, as the end
 // of a sentence, or "". What a running process wrote a moment ago counts too.

@@ -45,6 +45,13 @@ func (t *tail) total() uint64 {
 	return t.all
 }
 
+// since returns what is kept of the stream without its first bytes.
+func (t *tail) since(first uint64) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.end[uint64(len(t.end))-min(t.all-first, uint64(len(t.end))):])
+}
+
 // note returns the last lines of the stream, without its first bytes, as the end
 // of a sentence, or "".
 func (t *tail) note(first uint64) string {

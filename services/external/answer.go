@@ -25,6 +25,10 @@ type answer struct {
 	reason  *evaluator.Reason
 	// bad says what is wrong with an answer whose id could be read.
 	bad *Failure
+	// note is what a line before the answer says; nil for an answer.
+	note *note
+	// retry asks for another attempt after a failure.
+	retry bool
 	// fields are all fields of the line, for describe.
 	fields map[string]json.RawMessage
 }
@@ -44,7 +48,9 @@ func parseAnswer(line []byte) (answer, error) {
 		return answer{}, &Failure{CodeBadAnswer, fmt.Sprintf("the answer %q has no id; copy the id of the line that it answers",
 			child.Clip(string(bytes.TrimSpace(line)), maxExcerpt))}
 	}
-	a.bad = a.read(fields)
+	if a.note = readNote(fields); a.note == nil {
+		a.bad = a.read(fields)
+	}
 	return a, nil
 }
 
@@ -151,6 +157,9 @@ func (a *answer) read(fields map[string]json.RawMessage) *Failure {
 		if json.Unmarshal(raw, (*string)(&a.outcome)) != nil {
 			return wrong("outcome", "a text")
 		}
+	}
+	if raw := fields["retry"]; raw != nil && json.Unmarshal(raw, &a.retry) != nil {
+		return wrong("retry", "true or false")
 	}
 	return a.settle()
 }

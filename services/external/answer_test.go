@@ -233,10 +233,38 @@ func TestQuestionLine(t *testing.T) {
 		[]space.Param{{Name: "zeta", Unit: "B"}, {Name: "alpha"}, {Name: "flow", Labels: []string{`a "b"`}}},
 		latency(),
 		[]evaluator.Network{{Workload: &workload.Workload{Name: "net"}, Weight: 2}})
-	got := string(q.line("7", evaluator.Request{Study: "s", Trial: 3, Design: []space.Value{{Num: 452760000}, {Num: 0.1}, {Label: `a "b"`}}}))
-	want := `{"id":"7","study":"s","trial":3,"design":{"zeta":452760000,"alpha":0.1,"flow":"a \"b\""},` +
-		`"units":{"zeta":"B"},"metrics":{"latency_s":"s"},"networks":[{"name":"net","weight":2}]}` + "\n"
+	design := []space.Value{{Num: 452760000}, {Num: 0.1}, {Label: `a "b"`}}
+	got := string(q.line(asking{id: "7"}, evaluator.Request{Study: "s", Trial: 3, Design: design}))
+	head := `"study":"s","trial":3,"design":{"zeta":452760000,"alpha":0.1,"flow":"a \"b\""},` +
+		`"units":{"zeta":"B"},"metrics":{"latency_s":"s"},"networks":[{"name":"net","weight":2,"sha256":"f1ab599b2f0a4cd73f1fe0f611a999bedfb411516c4322b90bffaa54a1addac1"`
+	want := `{"id":"7",` + head + "}]}\n"
 	if got != want {
 		t.Errorf("got  %swant %s", got, want)
+	}
+	most := 2.5
+	got = string(q.line(asking{id: "8", op: "check", scratch: "/tmp/x"}, evaluator.Request{
+		Study: "s", Run: "0badcafe", Trial: 3, Attempt: 2, Attempts: 3, Seed: 1<<64 - 1, Design: design, Limits: []evaluator.Limit{{Metric: "latency_s", Max: &most}},
+	}))
+	want = `{"id":"8","op":"check",` + head + `}],"run":"0badcafe","attempt":2,"attempts":3,"seed":18446744073709551615,` +
+		`"limits":[{"metric":"latency_s","max":2.5}],"scratch":"/tmp/x"}` + "\n"
+	if got != want {
+		t.Errorf("got  %swant %s", got, want)
+	}
+}
+
+// The layers of a network go to each process once, by their hash.
+func TestLayersGoOnce(t *testing.T) {
+	t.Parallel()
+	w := &workload.Workload{Schema: "apollo.workload/v1", Name: "net", Layers: []workload.Layer{}}
+	q := newQuestion(nil, latency(), []evaluator.Network{{Workload: w, Weight: 1}})
+	first, second := map[string]bool{}, map[string]bool{}
+	for i, c := range []struct {
+		knows map[string]bool
+		want  bool
+	}{{first, true}, {first, false}, {second, true}, {second, false}} {
+		line := string(q.line(asking{id: "1", knows: c.knows}, evaluator.Request{Study: "s"}))
+		if got := strings.Contains(line, `"workload":{"schema":"apollo.workload/v1"`); got != c.want || !strings.Contains(line, `"sha256":"`) {
+			t.Errorf("question %d has the layers: %v, want %v, and the hash\n%s", i, got, c.want, line)
+		}
 	}
 }

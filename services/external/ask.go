@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"apollo/evaluator"
@@ -29,6 +30,9 @@ func (e *taskEvaluator) Evaluate(ctx context.Context, r evaluator.Request) (eval
 // the Code constants and the end of standard error: one attempt, after which the
 // next process is a fresh one. The error is ctx's when no process became free or
 // ctx was cancelled, ErrClosed, or one that wraps evaluator.ErrChanged.
+//
+// A program that checks is asked that first: a design that it refuses, or whose
+// cheap metrics break a limit, is infeasible without an evaluation.
 func (e *taskEvaluator) EvaluateWithin(ctx context.Context, limit time.Duration, r evaluator.Request, lost func(evaluator.Reason)) (evaluator.Result, error) {
 	if err := checkDesign(r, e.params); err != nil {
 		return evaluator.Result{}, err
@@ -38,25 +42,84 @@ func (e *taskEvaluator) EvaluateWithin(ctx context.Context, limit time.Duration,
 		return evaluator.Result{}, err
 	}
 	defer func() { e.b.free <- s }()
-	id := e.b.nextID()
-	a, err := e.b.ask(ctx, limit, s, id, e.q.line(id, r), lost)
+	i := inquiry{e: e, r: r, limit: limit, lost: lost}
+	if i.scratch, err = e.b.scratches.open(r); err != nil {
+		return evaluator.Result{}, fmt.Errorf("make a scratch folder: %w", err)
+	}
+	if e.b.info.Checks {
+		result, decided, err := i.check(ctx, s)
+		if decided || err != nil {
+			i.finish(s, &result)
+			return result, err
+		}
+	}
+	result, _, err := i.ask(ctx, s, "")
+	i.finish(s, &result)
+	return result, err
+}
+
+// inquiry is one evaluation: its question, and what is asked before it.
+type inquiry struct {
+	e       *taskEvaluator
+	r       evaluator.Request
+	limit   time.Duration
+	lost    func(evaluator.Reason)
+	scratch *scratch
+	line    []byte // the last question
+}
+
+// ask asks one question of the design.
+func (i *inquiry) ask(ctx context.Context, s *slot, op string) (evaluator.Result, answer, error) {
+	b, id := i.e.b, i.e.b.nextID()
+	a, err := b.ask(ctx, i, s, id, op)
 	failure, failed := errors.AsType[*Failure](err)
 	if err != nil && !failed {
-		return evaluator.Result{}, err
+		return evaluator.Result{}, a, err
+	}
+	want := i.e.want
+	if op == opCheck && !failed {
+		a.partial()
 	}
 	var result evaluator.Result
 	if !failed {
-		result, failure = a.result(e.want)
+		result, failure = a.result(want)
 	}
 	if failure != nil {
-		result = failure.result(len(e.want))
+		result = failure.result(len(want))
 	}
 	if !failed && result.Outcome == evaluator.Failed {
 		reason := *result.Reason
 		reason.Message = child.Clip(reason.Message+s.p.Said(), maxMessage)
 		result.Reason = &reason
+		result.Final = (b.info.Repeats || i.r.Deterministic) && !a.retry
 	}
-	return result, nil
+	return result, a, nil
+}
+
+// finish keeps what a failed attempt left, and removes the scratch folder of the
+// others.
+func (i *inquiry) finish(s *slot, r *evaluator.Result) {
+	if r.Outcome != evaluator.Failed {
+		i.scratch.done()
+		return
+	}
+	notes := map[string]string{"question.json": string(i.line), "reason.txt": r.Reason.Code + ": " + r.Reason.Message + "\n"}
+	if s.stderr != "" {
+		notes["stderr.txt"] = s.stderr
+	}
+	i.scratch.failed(max(i.r.Attempt, 1), notes)
+}
+
+// note acts on a line before the answer.
+func (i *inquiry) note(n *note) {
+	switch {
+	case n.progress != nil && i.r.Progress != nil:
+		i.r.Progress(*n.progress)
+	case n.artifact != "":
+		if err := i.scratch.store(n.artifact); err != nil && i.r.Progress != nil {
+			i.r.Progress(evaluator.Progress{Done: -1, Message: child.Clip(err.Error(), maxExcerpt)})
+		}
+	}
 }
 
 func checkDesign(r evaluator.Request, params int) error {
@@ -92,11 +155,18 @@ func (b *Backend) acquire(ctx context.Context) (*slot, error) {
 // ask asks the slot's process, and a fresh one when a process that had worked
 // before ended instead of answering: it may have ended for an older reason,
 // and a program may well end after each answer. Each gets the whole limit.
-func (b *Backend) ask(ctx context.Context, limit time.Duration, s *slot, id string, line []byte, lost func(evaluator.Reason)) (answer, error) {
+func (b *Backend) ask(ctx context.Context, i *inquiry, s *slot, id, op string) (answer, error) {
 	for {
-		a, p, err := b.askOne(ctx, limit, s, id, line)
+		a, p, err := b.askOne(ctx, i, s, id, op)
+		s.stderr = ""
+		if p != nil && err != nil {
+			s.stderr = p.Written()
+		}
 		if err == nil {
 			s.futile, s.last = 0, nil
+			if a.outcome == evaluator.Failed {
+				s.stderr = p.Written()
+			}
 			return a, nil
 		}
 		if errors.Is(err, evaluator.ErrChanged) {
@@ -114,11 +184,13 @@ func (b *Backend) ask(ctx context.Context, limit time.Duration, s *slot, id stri
 		switch {
 		case failure.Code == CodeTimeout:
 			b.timeouts.Add(1)
-		case failure.Code == CodeDied && p.answered > 0:
+		case failure.Code == CodeDied && p != nil && p.answered > 0:
 			if !p.State().Success() {
-				lost(*failure.reason())
+				i.lost(*failure.reason())
 			}
 			continue
+		case failure.Code == CodeDied && p != nil && p.probed && p.State().Success() && !b.single.Swap(true):
+			continue // it ends after every answer, as it may
 		case failure.Code == CodeDied:
 			b.deaths.Add(1)
 			s.futile++
@@ -128,38 +200,64 @@ func (b *Backend) ask(ctx context.Context, limit time.Duration, s *slot, id stri
 	}
 }
 
-// askOne asks one process, which it may have to start: that takes time of the
-// limit, a pause before it does not.
-func (b *Backend) askOne(ctx context.Context, limit time.Duration, s *slot, id string, line []byte) (answer, *programProcess, error) {
+// askOne asks one process, which it may have to start. Starting it and a pause
+// before that take no time of the limit.
+func (b *Backend) askOne(ctx context.Context, i *inquiry, s *slot, id, op string) (answer, *programProcess, error) {
 	s.forget()
 	if s.p == nil {
 		if err := s.pause(ctx); err != nil {
 			return answer{}, nil, err
 		}
+		if err := b.load(ctx, s); err != nil {
+			return answer{}, s.p, err
+		}
 	}
-	if limit > 0 {
+	if i.limit > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, limit)
+		ctx, cancel = context.WithTimeout(ctx, i.limit)
 		defer cancel()
 	}
-	if s.p == nil {
-		p, err := b.start(ctx)
-		if errors.Is(err, evaluator.ErrChanged) || ctx.Err() != nil {
-			return answer{}, nil, err
-		}
-		if err != nil {
-			s.futile++
-			s.last = &Failure{CodeStart, err.Error()}
-			return answer{}, nil, s.last
-		}
-		s.p = p
-	}
 	used := s.p.answered > 0
-	a, err := s.p.ask(ctx, id, line)
+	s.p.onNote = i.note
+	i.line = i.e.q.line(asking{id: id, op: op, limit: i.limit, scratch: i.scratch.dir, knows: s.p.knows}, i.r)
+	a, err := s.p.ask(ctx, id, i.line)
 	if err == nil && !used {
 		err = b.unchanged(ctx) // it may have been edited just before it was read
 	}
 	return a, s.p, err
+}
+
+// load starts a process for the slot. One of a program that describes itself is
+// asked to, so that the time that it needs to load is not that of a design.
+func (b *Backend) load(ctx context.Context, s *slot) error {
+	p, err := b.start(ctx, s)
+	if errors.Is(err, evaluator.ErrChanged) || ctx.Err() != nil {
+		if p != nil {
+			p.Discard()
+		}
+		return errors.Join(err, ctx.Err())
+	}
+	if err != nil {
+		s.futile++
+		s.last = &Failure{CodeStart, err.Error()}
+		return s.last
+	}
+	s.p = p
+	if !b.info.Described || b.single.Load() {
+		return nil
+	}
+	within, cancel := context.WithTimeout(ctx, b.o.Startup)
+	defer cancel()
+	id := b.nextID()
+	_, err = p.ask(within, id, describeLine(id))
+	p.answered, p.probed = 0, true
+	if f, ok := errors.AsType[*Failure](err); ok && f.Code == CodeTimeout {
+		s.futile++
+		s.last = &Failure{CodeStart, fmt.Sprintf("the program did not answer describe within %s; raise evaluator.startup of the study, or --startup, if it needs longer to load%s",
+			b.o.Startup, p.Note())}
+		return s.last
+	}
+	return err
 }
 
 // forget drops a process that has ended.
@@ -190,4 +288,50 @@ func (s *slot) pause(ctx context.Context) error {
 		return s.last
 	}
 	return ctx.Err()
+}
+
+// opCheck asks for what is known without an evaluation.
+const opCheck = "check"
+
+// check asks for the cheap metrics and the legality of the design. decided is
+// false when the design is to be evaluated.
+func (i *inquiry) check(ctx context.Context, s *slot) (r evaluator.Result, decided bool, err error) {
+	r, a, err := i.ask(ctx, s, opCheck)
+	if err != nil || r.Outcome == evaluator.Failed || a.fields["outcome"] != nil && r.Outcome == evaluator.Infeasible {
+		return r, true, err
+	}
+	for _, l := range i.r.Limits {
+		at := slices.IndexFunc(i.e.want, func(m evaluator.Metric) bool { return m.Name == l.Metric })
+		if at < 0 || at >= len(r.Values) || math.IsNaN(r.Values[at]) {
+			continue
+		}
+		if bound := broken(l, r.Values[at]); bound != nil {
+			r.Outcome = evaluator.Infeasible
+			r.Reason = &evaluator.Reason{
+				Code: "limit", Need: r.Values[at], Have: *bound, Unit: i.e.want[at].Unit,
+				Message: fmt.Sprintf("the program's check says %s = %v, over the study's limit of %v: it was not evaluated", l.Metric, r.Values[at], *bound),
+			}
+			return r, true, nil
+		}
+	}
+	return r, false, nil
+}
+
+// partial makes an answer without an outcome one that may lack metrics: those of
+// a check are the ones that cost nothing.
+func (a *answer) partial() {
+	if a.fields["outcome"] == nil && a.fields["error"] == nil && (a.metrics != nil || a.fields["metrics"] == nil) {
+		a.outcome, a.bad = evaluator.Infeasible, nil
+	}
+}
+
+// broken returns the bound that a value breaks, or nil.
+func broken(l evaluator.Limit, v float64) *float64 {
+	switch {
+	case l.Max != nil && v > *l.Max:
+		return l.Max
+	case l.Min != nil && v < *l.Min:
+		return l.Min
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"time"
 
@@ -132,6 +133,10 @@ func Check(ctx context.Context, argv []string, o CheckOptions) Report {
 		o.Designs = designs
 	}
 	c := &checker{argv: argv, o: o, findings: map[string]Finding{}, pending: map[string]bool{}, nextID: firstID}
+	if dir, err := os.MkdirTemp("", "apollo-check-"); err == nil {
+		c.scratch = dir
+		defer func() { _ = os.RemoveAll(dir) }()
+	}
 	c.run(ctx)
 	if c.p != nil {
 		c.p.Discard()
@@ -166,6 +171,7 @@ type checker struct {
 	findings map[string]Finding
 
 	p       *programProcess
+	scratch string // the folder that the program may use
 	nextID  int
 	pending map[string]bool // ids that were sent and are not yet answered
 	foreign []string        // ids of answers to nothing that is pending

@@ -100,7 +100,7 @@ func TestCheckTimeouts(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			_, env := socket(t)
-			o := external.CheckOptions{Options: external.Options{Timeout: timeout, Handshake: timeout, Grace: timeout, Env: []string{env}}, Params: params(), Metrics: task().Metrics}
+			o := external.CheckOptions{Options: external.Options{Timeout: timeout, Startup: timeout, Grace: timeout, Env: []string{env}}, Params: params(), Metrics: task().Metrics}
 			r := check(t, mode, o)
 			for _, name := range want {
 				if !slices.Contains(verdicts(r, external.Fail), name) {
@@ -169,7 +169,7 @@ func python(t *testing.T) string {
 func TestExampleProgram(t *testing.T) {
 	t.Parallel()
 	argv := []string{python(t), "../../examples/evaluator.py"}
-	r := external.Check(t.Context(), argv, external.CheckOptions{Options: external.Options{Timeout: patience, Handshake: patience}})
+	r := external.Check(t.Context(), argv, external.CheckOptions{Options: external.Options{Timeout: patience, Startup: patience}})
 	if len(verdicts(r, external.Pass)) != len(r.Findings) {
 		t.Errorf("the example does not pass every check:\n%s", render(t, r))
 	}
@@ -187,7 +187,7 @@ func TestDocumentedProgram(t *testing.T) {
 	if !ok {
 		t.Fatal("the page has no program")
 	}
-	b, err := external.Open(t.Context(), []string{python(t), "-c", program}, external.Options{Handshake: patience})
+	b, err := external.Open(t.Context(), []string{python(t), "-c", program}, external.Options{Startup: patience})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -236,7 +236,7 @@ func (c *checker) late(ctx context.Context) {
 	for _, t := range good {
 		id := c.newID()
 		want[id] = t
-		lines.Write(c.q.line(id, evaluator.Request{Study: "check", Design: t.design}))
+		lines.Write(c.q.line(c.asking(id), evaluator.Request{Study: "check", Design: t.design}))
 	}
 	f := c.send(lines.Bytes())
 	_ = c.p.SetReadDeadline(time.Now().Add(time.Duration(len(good)) * c.o.Timeout))

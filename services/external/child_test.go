@@ -37,9 +37,11 @@ func TestMain(m *testing.M) {
 
 // question is what a child reads.
 type question struct {
-	ID     string
-	Op     string
-	Design map[string]float64
+	ID      string
+	Op      string
+	Design  map[string]float64
+	Scratch string
+	Attempt int
 }
 
 const describeAnswer = `"name":"double","version":"2","parameters":[{"name":"x","unit":"B","values":[1,2,3,4,13]},{"name":"y","values":[0,1]}],` +
@@ -93,6 +95,23 @@ func tricks() map[string]func(q question) {
 		"meet":   func(q question) { meet(); good(q) },
 		"unruly": func(q question) { good(q) },
 		"ask":    func(q question) { meetOr(7); good(q) },
+		"notes": func(q question) {
+			_ = os.WriteFile(q.Scratch+"/report.txt", []byte("all good"), 0o600)
+			_ = os.Symlink("/etc/passwd", q.Scratch+"/link")
+			printLine(`{"id":%q,"progress":0.5,"message":"layer 3 of 6"}`, q.ID)
+			for _, name := range []string{"report.txt", "../../escape", "link", "missing.txt"} {
+				printLine(`{"id":%q,"artifact":%q}`, q.ID, name)
+			}
+			good(q)
+		},
+		"mess": func(q question) {
+			_ = os.WriteFile(q.Scratch+"/core", []byte("dump"), 0o600)
+			fmt.Fprintln(os.Stderr, "assertion failed")
+			os.Exit(3)
+		},
+		"later": func(q question) { printLine(`{"id":%q,"error":"no licence","retry":true}`, q.ID) },
+		"slot":  func(q question) { printLine(`{"id":%q,"metrics":{"latency_s":%s}}`, q.ID, os.Getenv("MINE")) },
+		"thief": func(question) { steal(); hang() },
 		"grumble": func(q question) {
 			fmt.Fprintln(os.Stderr, "the licence ran out")
 			printLine(`{"id":%q,"outcome":"failed","reason":{"code":"licence","message":"no licence"}}`, q.ID)
@@ -103,7 +122,7 @@ func tricks() map[string]func(q question) {
 // Modes that are not about the unlucky design alone.
 func always(mode string) bool {
 	switch mode {
-	case "once", "drift", "swapped", "meet", "twice":
+	case "once", "drift", "swapped", "meet", "twice", "slot":
 		return true
 	}
 	return false
@@ -133,6 +152,23 @@ func child(mode string) {
 		}
 		_, known := q.Design["x"]
 		switch {
+		case mode == "single":
+			if q.Op == "describe" {
+				printLine(`{"id":%q,%s`, q.ID, describeAnswer)
+			} else {
+				good(q)
+			}
+			os.Exit(0)
+		case q.Op == "describe" && mode == "checks":
+			printLine(`{"id":%q,"checks":true,%s`, q.ID, describeAnswer)
+		case q.Op == "check" && q.Design["x"] == 4:
+			printLine(`{"id":%q,"outcome":"infeasible","reason":{"code":"odd","message":"four does not fit"}}`, q.ID)
+		case q.Op == "check" && q.Design["x"] == 1:
+			printLine(`{"id":%q}`, q.ID)
+		case q.Op == "check":
+			good(q)
+		case mode == "checks" && q.Design["x"] > 2:
+			printLine(`{"id":%q,"error":"evaluated all the same"}`, q.ID)
 		case q.Op == "describe" && os.Getenv("APOLLO_TEST_PLAIN") != "":
 			os.Exit(4)
 		case q.Op == "describe" && os.Getenv("APOLLO_TEST_RANDOM") != "":
@@ -156,6 +192,16 @@ func spawn(mode string, attr *syscall.SysProcAttr) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childMode+"="+mode)
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = os.Stdout, os.Stderr, attr
+	if err := cmd.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(9)
+	}
+}
+
+// steal starts a child that reads this one's input.
+func steal() {
+	cmd := exec.Command("/bin/sh", "-c", "sleep 1000; read line")
+	cmd.Stdin = os.Stdin
 	if err := cmd.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(9)

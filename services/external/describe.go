@@ -35,6 +35,14 @@ type Info struct {
 	// Deterministic programs give the same answer to the same design; a
 	// program that does not say so is taken to be.
 	Deterministic bool
+	// Repeats: it said itself that it is deterministic, so that what fails once
+	// fails again.
+	Repeats bool
+	// Checks: it answers the op "check", its cheap metrics and whether a design is
+	// legal.
+	Checks bool
+	// SecondsPerDesign is about what a design takes; 0 means that it is unknown.
+	SecondsPerDesign float64
 	// MaxBatch is the largest number of designs in one work item; 0 means any.
 	MaxBatch int
 }
@@ -68,7 +76,9 @@ func readInfo(a answer) (info Info, ok bool, err error) {
 			Cheap bool
 		}
 		Deterministic *bool
-		MaxBatch      int `json:"max_batch"`
+		Checks        bool
+		Cost          float64 `json:"seconds_per_design"`
+		MaxBatch      int     `json:"max_batch"`
 	}
 	line, err := json.Marshal(a.fields)
 	if err == nil {
@@ -80,6 +90,7 @@ func readInfo(a answer) (info Info, ok bool, err error) {
 	info = Info{
 		Described: true, Name: child.Clip(d.Name, maxCode), Version: child.Clip(d.Version, maxCode), Template: child.Clip(d.Template, maxCode),
 		Deterministic: d.Deterministic == nil || *d.Deterministic, MaxBatch: d.MaxBatch,
+		Repeats: d.Deterministic != nil && *d.Deterministic, Checks: d.Checks, SecondsPerDesign: d.Cost,
 	}
 	var errs []error
 	if len(d.Parameters) > maxDeclared || len(d.Metrics) > maxDeclared {
@@ -87,6 +98,9 @@ func readInfo(a answer) (info Info, ok bool, err error) {
 	}
 	if d.MaxBatch < 0 || d.MaxBatch > maxMaxBatch {
 		errs = append(errs, fmt.Errorf("max_batch is %d, want 0 (any) to %d", d.MaxBatch, maxMaxBatch))
+	}
+	if d.Cost < 0 {
+		errs = append(errs, fmt.Errorf("seconds_per_design is %v, want 0 (unknown) or more", d.Cost))
 	}
 	for i, p := range d.Parameters {
 		param := space.Param{Name: p.Name, Unit: p.Unit, Values: p.Values, Labels: p.Labels}

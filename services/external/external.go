@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,10 @@ var ErrClosed = errors.New("the evaluator is closed")
 // MaxLine is the longest line of a program, in bytes.
 const MaxLine = 1 << 20
 
+// DefaultStartup is what a process has to load, unless somebody says otherwise:
+// the imports of a simulator take seconds on a busy machine.
+const DefaultStartup = 30 * time.Second
+
 // Options configure the processes of a Backend.
 type Options struct {
 	// Name is the evaluator's name where the program does not say it.
@@ -31,9 +36,10 @@ type Options struct {
 	// answer; 0 means that only the context does. A process that takes the place
 	// of one that ended gets all of it.
 	Timeout time.Duration
-	// Handshake bounds the answer to describe at the start; raise it for a
-	// program that needs long to load. 0 means 5 s.
-	Handshake time.Duration
+	// Startup bounds the answer to describe, which every process of a program that
+	// describes itself is asked first: loading has a clock of its own. 0 means
+	// DefaultStartup.
+	Startup time.Duration
 	// Grace is what a process has to end after its input was closed; 0 means
 	// 2 s.
 	Grace time.Duration
@@ -41,8 +47,15 @@ type Options struct {
 	MaxLine int
 	// Dir is the working directory; "" means the current one.
 	Dir string
-	// Env is added to the environment, as NAME=value.
+	// Env is added to the environment, as NAME=value; "{slot}" in a value is the
+	// number of the process's slot, from 0, which APOLLO_SLOT is too.
 	Env []string
+	// Memory bounds the data of each process, in bytes; 0 means nothing. It needs
+	// Linux.
+	Memory int64
+	// Keep is the folder below which artifacts and the scratch folders of failed
+	// attempts stay (StoreDir); "" keeps none.
+	Keep string
 	// Contents are what is known of large files among the arguments; nil means
 	// nothing yet.
 	Contents *Contents
@@ -54,12 +67,11 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	const (
-		handshake = 5 * time.Second
-		grace     = 2 * time.Second
+		grace = 2 * time.Second
 	)
 	o.Slots = max(o.Slots, 1)
-	if o.Handshake <= 0 {
-		o.Handshake = handshake
+	if o.Startup <= 0 {
+		o.Startup = DefaultStartup
 	}
 	if o.Grace <= 0 {
 		o.Grace = grace
@@ -70,6 +82,17 @@ func (o Options) withDefaults() Options {
 	if o.Contents == nil {
 		o.Contents = &Contents{}
 	}
+	return o
+}
+
+// forSlot returns the options of a slot's processes.
+func (o Options) forSlot(slot int) Options {
+	number := strconv.Itoa(slot)
+	env := []string{"APOLLO_SLOT=" + number}
+	for _, e := range o.Env {
+		env = append(env, strings.ReplaceAll(e, "{slot}", number))
+	}
+	o.Env = env
 	return o
 }
 
@@ -85,6 +108,11 @@ type Backend struct {
 	closed  chan struct{}
 	close   sync.Once
 
+	scratches scratches
+	// single: a process answers one line and ends, so that none is left for a
+	// design when it has described itself.
+	single atomic.Bool
+
 	ids      atomic.Uint64
 	started  atomic.Uint64
 	timeouts atomic.Uint64
@@ -98,10 +126,12 @@ var (
 
 // slot is a place for one process. Who took it from Backend.free owns it.
 type slot struct {
-	p *programProcess // nil before the first design and after a loss
+	index int
+	p     *programProcess // nil before the first design and after a loss
 	// futile counts the processes in a row that ended without one answer.
 	futile int
 	last   *Failure
+	stderr string // what the last attempt that failed wrote there, at its end
 }
 
 // Open starts the program argv (Split makes it of a command line), asks it to
@@ -112,7 +142,7 @@ func Open(ctx context.Context, argv []string, o Options) (*Backend, error) {
 	if len(argv) == 0 {
 		return nil, errors.New("open evaluator: the command is empty")
 	}
-	b := &Backend{argv: argv, o: o.withDefaults(), closed: make(chan struct{})}
+	b := &Backend{argv: argv, o: o.withDefaults(), closed: make(chan struct{}), scratches: scratches{keep: o.Keep}}
 	b.free = make(chan *slot, b.o.Slots)
 	var err error
 	if b.program, err = b.o.Contents.identify(ctx, argv, o.Dir); err != nil {
@@ -129,20 +159,20 @@ func Open(ctx context.Context, argv []string, o Options) (*Backend, error) {
 		return nil, fmt.Errorf("open evaluator: %w", err)
 	}
 	b.free <- first
-	for range b.o.Slots - 1 {
-		b.free <- &slot{}
+	for i := 1; i < b.o.Slots; i++ {
+		b.free <- &slot{index: i}
 	}
 	return b, nil
 }
 
 // handshake asks a new process to describe itself.
 func (b *Backend) handshake(ctx context.Context, s *slot) error {
-	p, err := b.start(ctx)
+	p, err := b.start(ctx, s)
 	if err != nil {
 		return err
 	}
 	s.p = p
-	within, cancel := context.WithTimeout(ctx, b.o.Handshake)
+	within, cancel := context.WithTimeout(ctx, b.o.Startup)
 	defer cancel()
 	id := b.nextID()
 	a, err := p.ask(within, id, describeLine(id))
@@ -152,8 +182,8 @@ func (b *Backend) handshake(ctx context.Context, s *slot) error {
 	case err != nil:
 		b.info.Note = err.Error()
 		if f, ok := errors.AsType[*Failure](err); ok && f.Code == CodeTimeout {
-			b.info.Waited = b.o.Handshake
-			b.info.Note = fmt.Sprintf("it did not answer describe within %s", b.o.Handshake)
+			b.info.Waited = b.o.Startup
+			b.info.Note = fmt.Sprintf("it did not answer describe within %s", b.o.Startup)
 		}
 		p.Discard() // what it may still say would answer nothing
 		s.p = nil
@@ -233,6 +263,7 @@ func (b *Backend) Close() error {
 			}
 		}
 		stopping.Wait()
+		b.scratches.close()
 	})
 	return nil
 }

@@ -147,11 +147,11 @@ func copyWhile(ctx context.Context, to io.Writer, from io.Reader) error {
 func (b *Backend) Program() *events.Program { return b.program }
 
 // start starts a process, unless the program is not what it was.
-func (b *Backend) start(ctx context.Context) (*programProcess, error) {
+func (b *Backend) start(ctx context.Context, s *slot) (*programProcess, error) {
 	if err := b.unchanged(ctx); err != nil {
 		return nil, err
 	}
-	p, err := start(b.argv, b.o)
+	p, err := start(b.argv, b.o.forSlot(s.index))
 	if err == nil {
 		b.started.Add(1)
 	}

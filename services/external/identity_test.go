@@ -173,7 +173,7 @@ func TestALargeArgumentIsReadOnceAndCanBeLeft(t *testing.T) {
 func TestASlowDescriptionIsToldFromNone(t *testing.T) {
 	t.Parallel()
 	open := func(script string) external.Info {
-		b, err := external.Open(t.Context(), []string{"sh", "-c", script}, external.Options{Handshake: 50 * time.Millisecond})
+		b, err := external.Open(t.Context(), []string{"sh", "-c", script}, external.Options{Startup: 50 * time.Millisecond})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -34,7 +34,7 @@ func (c *checker) fresh(ctx context.Context) *Failure {
 	id := c.newID()
 	f := c.send(describeLine(id))
 	if f == nil {
-		_, f = c.await(id, max(c.o.Handshake, c.o.Timeout), false)
+		_, f = c.await(id, max(c.o.Startup, c.o.Timeout), false)
 	}
 	return f
 }
@@ -44,6 +44,11 @@ func (c *checker) newID() string {
 	id := strconv.Itoa(c.nextID)
 	c.pending[id] = true
 	return id
+}
+
+// asking is what the lines of Check say besides the design.
+func (c *checker) asking(id string) asking {
+	return asking{id: id, limit: c.o.Timeout, scratch: c.scratch, knows: c.p.knows}
 }
 
 // send writes a line within the time-out.
@@ -99,6 +104,9 @@ func (c *checker) next(skim bool) (answer, *Failure) {
 		return answer{}, c.p.death()
 	}
 	a, err := parseAnswer(text)
+	if err == nil && a.note != nil && c.pending[a.id] {
+		return c.next(skim)
+	}
 	if f, ok := errors.AsType[*Failure](err); ok {
 		if fields, objectErr := object(text); skim && objectErr == nil && (fields["id"] == nil || string(fields["id"]) == "null") {
 			return answer{}, nil
@@ -121,7 +129,7 @@ func (c *checker) try(ctx context.Context, t *trial) {
 func (c *checker) put(t *trial) {
 	began := time.Now()
 	id := c.newID()
-	t.failure = c.send(c.q.line(id, evaluator.Request{Study: "check", Design: t.design}))
+	t.failure = c.send(c.q.line(c.asking(id), evaluator.Request{Study: "check", Design: t.design}))
 	if t.failure == nil {
 		t.answer, t.failure = c.await(id, c.o.Timeout, false)
 	}

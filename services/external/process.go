@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"apollo/services/child"
@@ -19,15 +20,24 @@ type programProcess struct {
 	// stray counts the lines that answered nothing that was pending.
 	stray     int
 	lastStray string
+	// knows are the networks whose layers it has got.
+	knows map[string]bool
+	// probed: it has described itself before its first design.
+	probed bool
+	// onNote is called with the notes before the answer to the question at hand.
+	onNote func(*note)
+	// sharers are the processes that read the questions beside it, seen before a
+	// time-out killed them.
+	sharers []string
 }
 
 // start runs argv. The error says why it cannot.
 func start(argv []string, o Options) (*programProcess, error) {
-	p, err := child.Start(argv, child.Options{Dir: o.Dir, Env: o.Env, MaxLine: o.MaxLine, Stderr: o.Stderr})
+	p, err := child.Start(argv, child.Options{Dir: o.Dir, Env: o.Env, MaxLine: o.MaxLine, Stderr: o.Stderr, MemoryBytes: o.Memory})
 	if err != nil {
 		return nil, err
 	}
-	return &programProcess{Process: p, max: o.MaxLine}, nil
+	return &programProcess{Process: p, max: o.MaxLine, knows: map[string]bool{}}, nil
 }
 
 // readLine returns the next line, or a *Failure for one that is too long.
@@ -46,10 +56,18 @@ func (p *programProcess) readLine() ([]byte, error) {
 func (p *programProcess) ask(ctx context.Context, id string, line []byte) (answer, error) {
 	began := time.Now()
 	p.Mark()
-	stop := context.AfterFunc(ctx, p.Kill)
+	var sharers []string
+	looked := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		sharers = p.InputSharers()
+		close(looked)
+		p.Kill()
+	})
 	a, err := p.exchange(id, line)
 	if !stop() {
+		<-looked
 		<-p.Done() // killed, perhaps a moment after a good answer
+		p.sharers = sharers
 	}
 	if err == nil {
 		p.answered++
@@ -82,8 +100,14 @@ func (p *programProcess) exchange(id string, line []byte) (answer, error) {
 		if err != nil {
 			return answer{}, err
 		}
-		if a.id == id {
+		switch {
+		case a.id == id && a.note == nil:
 			return a, nil
+		case a.id == id:
+			if p.onNote != nil {
+				p.onNote(a.note)
+			}
+			continue
 		}
 		p.stray++
 		p.lastStray = a.id
@@ -91,8 +115,17 @@ func (p *programProcess) exchange(id string, line []byte) (answer, error) {
 }
 
 func (p *programProcess) timeout(waited time.Duration) *Failure {
-	return &Failure{CodeTimeout, fmt.Sprintf("no answer within %s%s; write one line per design and flush it, or raise the time-out%s",
-		waited.Round(time.Millisecond), p.strayNote(), p.Note())}
+	return &Failure{CodeTimeout, fmt.Sprintf("no answer within %s%s%s; write one line per design and flush it, or raise the time-out%s",
+		waited.Round(time.Millisecond), p.strayNote(), p.sharerNote(), p.Note())}
+}
+
+// sharerNote names the helpers that may have taken the question, or wait for one.
+func (p *programProcess) sharerNote() string {
+	if len(p.sharers) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %s reads the questions too: start helpers with an empty standard input (Python: stdin=subprocess.DEVNULL)",
+		child.Clip(strings.Join(p.sharers, ", "), maxExcerpt))
 }
 
 func (p *programProcess) strayNote() string {

@@ -28,7 +28,7 @@ func (c *checker) unknown(ctx context.Context) {
 		return
 	}
 	id := c.newID()
-	line := string(c.q.line(id, evaluator.Request{Study: "check", Design: good[0].design}))
+	line := string(c.q.line(c.asking(id), evaluator.Request{Study: "check", Design: good[0].design}))
 	line = strings.Replace(line, c.q.names[0], quote(stranger)+":", 1)
 	f := c.send([]byte(line))
 	var a answer
@@ -64,7 +64,7 @@ func (c *checker) garbage(ctx context.Context) {
 	f := c.send([]byte("this line is no JSON {\n"))
 	if f == nil {
 		id := c.newID()
-		f = c.send(c.q.line(id, evaluator.Request{Study: "check", Design: again.design}))
+		f = c.send(c.q.line(c.asking(id), evaluator.Request{Study: "check", Design: again.design}))
 		if f == nil {
 			again.answer, f = c.await(id, c.o.Timeout, true)
 		}

@@ -226,7 +226,7 @@ func (m *Machine) Work(k int) *events.BatchRequested {
 	w := &events.BatchRequested{
 		Study: m.spec.Study, Run: m.cfg.Run, Batch: k, Evaluator: e.Name, Identity: m.identity,
 		Template: m.spec.Template, Networks: m.spec.Networks, MapperGoal: m.spec.MapperGoal(), Metrics: m.spec.Metrics,
-		TimeoutSeconds: e.TimeoutSeconds, Attempts: e.Attempts,
+		TimeoutSeconds: e.TimeoutSeconds, Attempts: e.Attempts, Seed: m.spec.Seed, Limits: m.spec.Constraints, Deterministic: e.Deterministic,
 		Trials: b.sent(), Designs: make([]events.Design, 0, len(b.designs)),
 	}
 	for _, p := range m.spec.Parameters {

@@ -52,7 +52,7 @@ func (b *builder) read(f *field, n *node, in any) {
 			b.put(f, f.standard(), to)
 		}
 	}
-	b.when(f.local.message != "" && n != nil && n.kind == stringKind && b.opts.Published, n, codeUnsupported, f.local.hint, "%s", f.local.message)
+	b.when(f.local.message != "" && n != nil && n.kind != nullKind && b.opts.Published, n, codeUnsupported, f.local.hint, "%s", f.local.message)
 }
 
 // check reports what is wrong with a value that holds no fields.

@@ -85,9 +85,10 @@ func document() *field {
 				{name: "name", shape: textShape, naming: label("an evaluator"), fallback: "the template's evaluator", in: at(func(b *builder) any { return &b.spec.Evaluator.Name }), doc: "Name of the evaluator, a DNS label.", page: "Required for your own; `apollo evaluator run --name` gets it."},
 				{name: "timeout", shape: quantityShape, dimension: unit.Time, above: true, max: events.MaxTimeoutSeconds, fallback: "30 s", in: at(func(b *builder) any { return &b.spec.Evaluator.TimeoutSeconds }), doc: "Longest time for one design."},
 				{name: "attempts", shape: integerShape, min: 1, max: events.MaxAttempts, fallback: "3", in: at(func(b *builder) any { return &b.spec.Evaluator.Attempts }), doc: "How often a design is tried before it is failed."},
-				{name: "exec", shape: textShape, nonempty: true, in: at(func(b *builder) any { return &b.exec }), local: keys{
-					message: "a published study starts no programs", hint: "Remove it, and start the evaluator where it should run: apollo evaluator run --name NAME --exec COMMAND.",
-				}, most: events.MaxTextBytes, doc: "Command that `apollo run` starts as the evaluator, in the folder of the study file. Not in a published study."},
+				{name: "exec", shape: textShape, nonempty: true, in: at(func(b *builder) any { return &b.program.Exec }), local: noProgram(), most: events.MaxTextBytes, doc: "Command that `apollo run` starts as the evaluator, in the folder of the study file. Not in a published study."},
+				{name: "startup", shape: quantityShape, dimension: unit.Time, above: true, max: events.MaxTimeoutSeconds, in: at(func(b *builder) any { return &b.program.StartupSeconds }), local: noProgram(), fallback: "30 s", doc: "Longest time for a process of `exec` to load, until it has described itself. It is no time of a design."},
+				{name: "memory", shape: quantityShape, dimension: unit.Data, above: true, max: 1 << 50, in: at(func(b *builder) any { return &b.program.MemoryBytes }), local: noProgram(), fallback: "none", doc: "Most data of one process of `exec`, on Linux: `4 GiB`."},
+				{name: "env", shape: mapShape, most: events.MaxParameters, in: at(func(b *builder) any { return &b.program.Env }), local: noProgram(), elem: &field{shape: textShape, most: events.MaxTextBytes}, doc: "Environment of the processes of `exec`; `{slot}` in a value is the number of the process's slot, from 0: `CUDA_VISIBLE_DEVICES: \"{slot}\"`."},
 				{name: "maxFailures", shape: integerShape, max: events.MaxTrials, fallback: "20", in: at(func(b *builder) any { return &b.spec.Evaluator.MaxFailures }), doc: "Failed trials in a row that pause the study, those aside that lie nearer to a design that failed before the row than to one that was answered; 0 means never."},
 				{name: "deterministic", shape: boolShape, fallback: "the template's; false for your own", in: at(func(b *builder) any { return &b.spec.Evaluator.Deterministic }), doc: "`true` when the same design always gives the same answer.", page: "With `false` no hash across runs is promised."},
 				{name: "metrics", shape: listShape, nonempty: true, most: events.MaxMetrics, fallback: "the template's", in: at(func(b *builder) any { return many[events.Metric]{&b.ownMetrics} }), doc: "What your own evaluator measures, in the order of its answer.", page: "Required for your own.", elem: &field{shape: objectShape, fields: []field{
@@ -111,6 +112,13 @@ func document() *field {
 			{name: "duplicates", shape: textShape, enum: []string{"reuse"}, fallback: "reuse", in: at(func(b *builder) any { return &b.spec.Duplicates }), doc: "`reuse`: a design is never paid for twice in a study."},
 		}},
 	}}
+}
+
+// noProgram refuses in a published study what says how to start a program.
+func noProgram() keys {
+	return keys{
+		message: "a published study starts no programs", hint: "Remove it, and start the evaluator where it should run: apollo evaluator run --name NAME --exec COMMAND.",
+	}
 }
 
 // ranged are the keys of a range of levels.

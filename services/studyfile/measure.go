@@ -144,7 +144,7 @@ func (b *builder) evaluator() {
 	for _, m := range b.desc.Of(b.networks) {
 		b.spec.Metrics = append(b.spec.Metrics, events.Metric{Name: m.Name, Unit: m.Unit, Cheap: m.Cheap})
 	}
-	b.when(b.exec != "", e.get("exec"), codeContradicts, "Remove it; or give your own evaluator a name of its own.", "the evaluator %q is built in", b.desc.Name)
+	b.when(b.program.Exec != "", e.get("exec"), codeContradicts, "Remove it; or give your own evaluator a name of its own.", "the evaluator %q is built in", b.desc.Name)
 }
 
 // ownEvaluator takes everything from the study. Nothing is cheap then: only

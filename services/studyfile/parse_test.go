@@ -177,9 +177,12 @@ func TestParseOwnEvaluator(t *testing.T) {
 func TestExecIsNoPartOfTheStudy(t *testing.T) {
 	t.Parallel()
 	plain := parse(t, own, studyfile.Options{})
-	with := parse(t, own, studyfile.Options{Sets: []string{"spec.evaluator.exec=./mine --fast"}})
+	with := parse(t, own, studyfile.Options{Sets: []string{"spec.evaluator.exec=./mine --fast", "spec.evaluator.startup=2 min", "spec.evaluator.memory=4 GiB", "spec.evaluator.env={GPU: \"{slot}\"}"}})
 	if with.Exec != "./mine --fast" || plain.Exec != "" {
 		t.Errorf("Exec = %q and %q, want the command and nothing", with.Exec, plain.Exec)
+	}
+	if with.StartupSeconds != 120 || with.MemoryBytes != 4<<30 || with.Env["GPU"] != "{slot}" {
+		t.Errorf("Program = %+v, want two minutes, 4 GiB and the environment", with.Program)
 	}
 	if string(with.Normalised) != string(plain.Normalised) {
 		t.Errorf("exec changes the published study:\n%s\nwant\n%s", with.Normalised, plain.Normalised)

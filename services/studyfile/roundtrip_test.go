@@ -93,7 +93,7 @@ func TestNoFieldIsForgotten(t *testing.T) {
 					continue // no value here: another base has it
 				}
 				spread.add("Spec", reflect.ValueOf(doc.Spec).Elem())
-				if doc.Exec != before.Exec || !reflect.DeepEqual(doc.Spec, before.Spec) {
+				if !reflect.DeepEqual(doc.Program, before.Program) || !reflect.DeepEqual(doc.Spec, before.Spec) {
 					changed[leaf.Path] = true
 				}
 				if same := reflect.DeepEqual(doc.Spec.WithoutNotes(), before.Spec.WithoutNotes()); same != (len(events.DiffSpecs(before.Spec, doc.Spec)) == 0) {

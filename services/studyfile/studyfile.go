@@ -53,6 +53,17 @@ type Options struct {
 	Published bool
 }
 
+// Program says how a study's evaluator is started.
+type Program struct {
+	// Exec is the command, "" for none.
+	Exec string
+	// StartupSeconds bounds the load of a process and MemoryBytes its data; 0
+	// means that the study says nothing.
+	StartupSeconds, MemoryBytes float64
+	// Env is added to the environment.
+	Env map[string]string
+}
+
 // Document is a study that was read without a mistake.
 type Document struct {
 	// Spec has every default filled in and every number in its unit.
@@ -61,9 +72,9 @@ type Document struct {
 	// written out. Parse reads it back to the same Spec; it is what is
 	// published.
 	Normalised []byte
-	// Exec is the command that runs the study's evaluator, "" for none. It is
-	// for `apollo run` alone: neither Spec nor Normalised holds it.
-	Exec string
+	// Program is what `apollo run` starts as the evaluator: neither Spec nor
+	// Normalised holds it.
+	Program
 
 	checker *checker
 }
@@ -141,12 +152,12 @@ func readable(r *report, src []byte) bool {
 // there, so that one mistake does not hide the next.
 type builder struct {
 	*report
-	cat   Catalog
-	opts  Options
-	table *field
-	root  *node
-	spec  *events.Spec
-	exec  string
+	cat     Catalog
+	opts    Options
+	table   *field
+	root    *node
+	spec    *events.Spec
+	program Program
 	// own are the parameters and ownMetrics the metrics that the study declares.
 	own        []events.Parameter
 	ownMetrics []events.Metric
@@ -178,8 +189,8 @@ func (b *builder) build() (*Document, error) {
 	if len(b.found) > 0 || !b.sizes() {
 		return nil, nil
 	}
-	doc := &Document{Exec: b.exec, Spec: b.spec, checker: b.bind()}
-	b.exec = "" // where the evaluator runs is no part of the study
+	doc := &Document{Program: b.program, Spec: b.spec, checker: b.bind()}
+	b.program = Program{} // where the evaluator runs is no part of the study
 	b.findLegal(doc.checker)
 	b.baselineReferences()
 	doc.Normalised = appendJSON(nil, b.written(b.table, b, nil))

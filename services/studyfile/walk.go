@@ -133,6 +133,9 @@ func (b *builder) written(f *field, in any, m *events.Metric) any {
 			return nil // not given
 		}
 	case *float64:
+		if *v == 0 && f.local.message != "" {
+			return nil // not given
+		}
 		return written(v, f.unit().Symbol)
 	case **float64:
 		return written(*v, m.Unit)

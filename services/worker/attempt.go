@@ -15,16 +15,20 @@ import (
 // trial evaluates design i, as often as the study allows. An error means that
 // the whole item must come again.
 func (e *Evaluator) trial(ctx context.Context, ev evaluator.Evaluator, work *events.BatchRequested, i int, columns []int, limit *timeLimit) (events.TrialResult, error) {
-	a := attempt{e: e, work: work, of: max(work.Attempts, 1), request: evaluator.Request{Study: work.Study, Trial: work.Trials[i], Design: work.Designs[i]}}
+	a := attempt{e: e, work: work, of: max(work.Attempts, 1), request: evaluator.Request{
+		Study: work.Study, Run: work.Run, Trial: work.Trials[i], Design: work.Designs[i],
+		Seed: work.Seed, Deterministic: work.Deterministic, Limits: limit.bounds,
+	}}
 	var last *events.LastError
 	for {
 		a.n++
+		a.request.Attempt, a.request.Attempts = a.n, a.of
 		started := time.Now()
 		r, err := a.evaluate(ctx, ev, limit)
 		if err != nil {
 			return events.TrialResult{}, err
 		}
-		if r.Outcome != evaluator.Failed || a.n == a.of {
+		if r.Outcome != evaluator.Failed || a.n == a.of || r.Final {
 			out := trialResult(r, columns)
 			out.Trial, out.Attempts, out.LastError = work.Trials[i], a.n, last
 			out.Started, out.Seconds = events.Micros(started.UnixMicro()), time.Since(started).Seconds()
@@ -32,6 +36,15 @@ func (e *Evaluator) trial(ctx context.Context, ev evaluator.Evaluator, work *eve
 		}
 		last = &events.LastError{Code: r.Reason.Code, Message: r.Reason.Message}
 	}
+}
+
+// bounds are the limits of a work item, for all of its designs.
+func bounds(work *events.BatchRequested) []evaluator.Limit {
+	limits := make([]evaluator.Limit, len(work.Limits))
+	for i, l := range work.Limits {
+		limits[i] = evaluator.Limit{Metric: l.Metric, Max: l.Max, Min: l.Min}
+	}
+	return limits
 }
 
 // attempt is try n of as many at one design.
@@ -113,7 +126,8 @@ func trialResult(r evaluator.Result, columns []int) events.TrialResult {
 // begin within a thousandth of the limit share one: the limit of a design is
 // short by that much at most.
 type timeLimit struct {
-	timeout time.Duration // 0 means none
+	timeout time.Duration     // 0 means none
+	bounds  []evaluator.Limit // what the study's constraints allow
 	ctx     context.Context
 	cancel  context.CancelFunc
 	shared  time.Time // until then ctx is good for another design

@@ -221,7 +221,7 @@ func (e *Evaluator) answer(ctx context.Context, msg *message.Message) error {
 	}
 	columns := metricColumns(work.Metrics, description.Metrics)
 	result.Trials = make([]events.TrialResult, len(work.Designs))
-	limit := timeLimit{timeout: time.Duration(work.TimeoutSeconds * float64(time.Second))}
+	limit := timeLimit{timeout: time.Duration(work.TimeoutSeconds * float64(time.Second)), bounds: bounds(&work)}
 	defer limit.end()
 	for i := range work.Designs {
 		if result.Trials[i], err = e.trial(ctx, ev, &work, i, columns, &limit); err != nil {

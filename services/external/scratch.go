@@ -1,0 +1,204 @@
+package external
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"apollo/evaluator"
+)
+
+// Limits on what a trial leaves behind, chosen so that a study of a thousand
+// trials that uses them all still fits on a disk.
+const (
+	// MaxArtifacts is how many files one trial may store, of MaxArtifactBytes each.
+	MaxArtifacts     = 16
+	MaxArtifactBytes = 16 << 20
+	// maxKept is how many scratch folders of failed attempts are kept, and
+	// maxKeptBytes how large one may be.
+	maxKept      = 20
+	maxKeptBytes = 64 << 20
+)
+
+// scratches makes the folders of questions.
+type scratches struct {
+	keep string // where files stay; "" keeps nothing
+
+	mu   sync.Mutex // guards what follows
+	root string     // holds the folders of questions in progress; "" until the first
+	last int
+	kept []string // folders of failed attempts, the oldest first
+}
+
+// scratch is the folder of one question.
+type scratch struct {
+	from  *scratches
+	dir   string
+	home  string // where what stays of the trial goes; "" for nowhere
+	files int
+}
+
+// StoreDir is where the files of a trial are below the folder of Options.Keep.
+func StoreDir(study, run string, trial int) string {
+	return filepath.Join(study, run, strconv.Itoa(trial))
+}
+
+// open makes the folder of a question.
+func (s *scratches) open(r evaluator.Request) (*scratch, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.root == "" {
+		if s.keep != "" {
+			if err := os.MkdirAll(s.keep, 0o755); err != nil {
+				return nil, err
+			}
+		}
+		root, err := os.MkdirTemp(s.keep, ".scratch-")
+		if err == nil {
+			root, err = filepath.Abs(root)
+		}
+		if err != nil {
+			return nil, err
+		}
+		s.root = root
+	}
+	s.last++
+	c := &scratch{from: s, dir: filepath.Join(s.root, strconv.Itoa(s.last))}
+	if s.keep != "" && r.Run != "" {
+		c.home = filepath.Join(s.keep, StoreDir(r.Study, r.Run, r.Trial))
+	}
+	return c, os.Mkdir(c.dir, 0o700)
+}
+
+// close removes what is left.
+func (s *scratches) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.root != "" {
+		_ = os.RemoveAll(s.root)
+		s.root = ""
+	}
+}
+
+// store copies a file of the scratch folder to where files of the trial stay.
+// name is relative to the folder, or absolute inside of it; no link leads out.
+func (c *scratch) store(name string) error {
+	if c.home == "" {
+		return nil
+	}
+	if filepath.IsAbs(name) {
+		rel, err := filepath.Rel(c.dir, name)
+		if err != nil {
+			return fmt.Errorf("artifact %q: %w", name, err)
+		}
+		name = rel
+	}
+	if c.files >= MaxArtifacts {
+		return fmt.Errorf("artifact %q is left out: a trial stores at most %d files", name, MaxArtifacts)
+	}
+	root, err := os.OpenRoot(c.dir)
+	if err != nil {
+		return fmt.Errorf("artifact %q: %w", name, err)
+	}
+	defer func() { _ = root.Close() }()
+	from, err := root.Open(name)
+	if err != nil {
+		return fmt.Errorf("artifact %q is left out, want a file in the scratch folder: %w", name, err)
+	}
+	defer from.Close()
+	info, err := from.Stat()
+	switch {
+	case err != nil:
+		return fmt.Errorf("artifact %q: %w", name, err)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("artifact %q is left out: it is no regular file", name)
+	case info.Size() > MaxArtifactBytes:
+		return fmt.Errorf("artifact %q is left out: it has %d bytes, at most %d are stored", name, info.Size(), MaxArtifactBytes)
+	}
+	c.files++
+	return c.copy(filepath.Clean(name), from)
+}
+
+func (c *scratch) copy(name string, from io.Reader) error {
+	if err := os.MkdirAll(c.home, 0o755); err != nil {
+		return err
+	}
+	home, err := os.OpenRoot(c.home)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = home.Close() }()
+	if dir := filepath.Dir(name); dir != "." {
+		if err := home.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	to, err := home.Create(name)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(to, io.LimitReader(from, MaxArtifactBytes))
+	if closeErr := to.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// done removes the folder of a question that was answered.
+func (c *scratch) done() { _ = os.RemoveAll(c.dir) }
+
+// failed keeps the folder of an attempt that failed, with the question and what
+// the program wrote to standard error. Too large a folder loses its files.
+func (c *scratch) failed(attempt int, notes map[string]string) {
+	if c.home == "" {
+		c.done()
+		return
+	}
+	if folderBytes(c.dir) > maxKeptBytes {
+		c.done()
+		if os.Mkdir(c.dir, 0o755) != nil {
+			return
+		}
+		notes["left-out.txt"] = fmt.Sprintf("the scratch folder had more than %d bytes\n", maxKeptBytes)
+	}
+	for name, text := range notes {
+		_ = os.WriteFile(filepath.Join(c.dir, name), []byte(text), 0o600)
+	}
+	kept := filepath.Join(c.home, fmt.Sprintf("failed-%d", attempt))
+	_ = os.MkdirAll(c.home, 0o755)
+	_ = os.RemoveAll(kept) // of the same attempt, when the work item came again
+	if os.Rename(c.dir, kept) != nil {
+		c.done()
+		return
+	}
+	c.from.remember(kept)
+}
+
+// remember notes a kept folder, and removes the oldest when there are too many.
+func (s *scratches) remember(kept string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept = append(s.kept, kept)
+	if len(s.kept) > maxKept {
+		_ = os.RemoveAll(s.kept[0])
+		_ = os.Remove(filepath.Dir(s.kept[0])) // unless the trial has other files
+		s.kept = s.kept[1:]
+	}
+}
+
+func folderBytes(dir string) (n int64) {
+	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return nil //nolint:nilerr // what cannot be read is not counted
+		}
+		if info, err := d.Info(); err == nil && info.Mode().IsRegular() {
+			n += info.Size()
+		}
+		return nil
+	})
+	return n
+}
