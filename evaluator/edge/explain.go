@@ -48,10 +48,8 @@ func (y *layer) crossing(m *machine, s *shape, st *step) report.Counts {
 }
 
 func (m *machine) explainLayer(s *shape, cost *layerCost, st *step, crossing report.Counts) report.Layer {
-	longest := max(cost.compute, cost.port, cost.bus, cost.link)
 	r := report.Layer{
-		Cycles: st.cycles, ComputeCycles: cost.compute, MemoryCycles: longest - cost.compute,
-		IOCycles: max(st.io-st.onChip, 0), InstructionCycles: st.rolled * m.loopCycles,
+		Cycles:  st.cycles,
 		Mapping: "elements spread over all lanes", Accesses: []report.Access{},
 		Counts: report.Counts{
 			{Name: "bands", Value: st.bands},
@@ -62,8 +60,7 @@ func (m *machine) explainLayer(s *shape, cost *layerCost, st *step, crossing rep
 		},
 		Crossing: crossing,
 	}
-	r.SerialCycles = r.Cycles - r.ComputeCycles - r.MemoryCycles - r.IOCycles - r.InstructionCycles
-	r.Bottleneck = bottleneck(cost, st, r.SerialCycles)
+	m.split(&r, cost, st)
 	var e energy
 	e.addLayer(m, s, cost, st)
 	e.scale()
@@ -80,6 +77,21 @@ func (m *machine) explainLayer(s *shape, cost *layerCost, st *step, crossing rep
 		{Name: "exchange", Value: cost.exchange * cost.activePEs},
 	}
 	return r
+}
+
+// split fills the parts of a layer's time. What overlaps is the part of what the
+// others wait for.
+func (m *machine) split(r *report.Layer, cost *layerCost, st *step) {
+	switch longest := max(cost.compute, cost.port, cost.bus, cost.link); {
+	case st.io > st.onChip:
+		r.IOCycles = st.io
+	case longest > cost.compute:
+		r.MemoryCycles, r.InstructionCycles = longest, st.rolled*m.loopCycles
+	default:
+		r.ComputeCycles, r.InstructionCycles = longest, st.rolled*m.loopCycles
+	}
+	r.SerialCycles = r.Cycles - r.ComputeCycles - r.MemoryCycles - r.IOCycles - r.InstructionCycles
+	r.Bottleneck = bottleneck(cost, st, r.InstructionCycles, r.SerialCycles)
 }
 
 // explainMapping writes the mapping of a layer with multiplications, and returns
@@ -113,7 +125,7 @@ func stream(s *shape, m *model.Mapping) {
 
 // bottleneck names the largest part of a layer's time; of equal parts the
 // first.
-func bottleneck(cost *layerCost, st *step, serial int64) string {
+func bottleneck(cost *layerCost, st *step, instructions, serial int64) string {
 	if st.io > st.onChip && st.io > serial {
 		return "off-chip interface"
 	}
@@ -121,7 +133,7 @@ func bottleneck(cost *layerCost, st *step, serial int64) string {
 	for _, part := range []struct {
 		name   string
 		cycles int64
-	}{{"PE memory port", cost.port}, {"weight bus", cost.bus}, {"mesh links", cost.link}, {"serial", serial}} {
+	}{{"PE memory port", cost.port}, {"weight bus", cost.bus}, {"mesh links", cost.link}, {"instructions", instructions}, {"serial", serial}} {
 		if part.cycles > longest {
 			name, longest = part.name, part.cycles
 		}

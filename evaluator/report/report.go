@@ -147,8 +147,9 @@ func (n *Network) MarshalJSON() ([]byte, error) {
 // Latency says what the latency is spent on, in s. Total is the sum of the
 // others.
 type Latency struct {
-	// Compute is the time of the multipliers; Memory what on-chip memories and
-	// wires need beyond it; IO what off-chip transfers need beyond both.
+	// Compute is the time of the multipliers, Memory that of on-chip memories and
+	// wires, IO that of off-chip transfers. Where they overlap, all of it counts
+	// for the one that takes longest, because the others wait for it.
 	Compute float64 `json:"compute_s"`
 	Memory  float64 `json:"memory_s"`
 	IO      float64 `json:"io_s"`

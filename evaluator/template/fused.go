@@ -13,9 +13,12 @@ func (m *Machine) fuse(p *model.Problem, d *Detail) {
 	if taken == 0 {
 		return
 	}
-	saved := min(d.IO, m.ioCycles(d.OffChip)-m.ioCycles(d.OffChip-taken))
+	less := m.ioCycles(d.OffChip) - m.ioCycles(d.OffChip-taken)
+	compute, memory, io := d.needs[0], d.needs[1], min(d.needs[2], d.Cycles)
+	saved := min(max(io-max(compute, memory), 0), less)
 	pj := float64(taken) * m.DRAMPJPerByte
-	d.OffChip, d.Cycles, d.IO, d.EnergyPJ = d.OffChip-taken, d.Cycles-saved, d.IO-saved, d.EnergyPJ-pj
+	d.OffChip, d.Cycles, d.EnergyPJ = d.OffChip-taken, d.Cycles-saved, d.EnergyPJ-pj
+	d.split(compute, memory, max(io-less, 0))
 	for i := range d.Energy {
 		if d.Energy[i].Name == report.OffChip {
 			d.Energy[i].Value -= pj
@@ -24,15 +27,6 @@ func (m *Machine) fuse(p *model.Problem, d *Detail) {
 	for i := range d.Bytes {
 		if d.Bytes[i].Name == report.OffChip {
 			d.Bytes[i].Value -= taken
-		}
-	}
-	if saved > 0 && d.IO == 0 {
-		d.Bottleneck = "compute"
-		if d.Memory > 0 {
-			d.Bottleneck = "on-chip memory"
-		}
-		if d.Serial > max(d.Compute, d.Memory) {
-			d.Bottleneck = "serial"
 		}
 	}
 }

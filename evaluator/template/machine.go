@@ -54,10 +54,12 @@ type Cost struct {
 // Detail is a Cost by parts.
 type Detail struct {
 	Cost
-	// Compute is the time of the units, Memory what on-chip memories need beyond
-	// it, IO what the interface needs beyond both, Serial what nothing hides.
-	// They sum to Cycles.
+	// Compute, Memory and IO are the time of the units, of on-chip memories and of
+	// the interface: of those that overlap the longest has all of it, because the
+	// others wait for it. Serial is what nothing hides. They sum to Cycles.
 	Compute, Memory, IO, Serial int64
+	// needs are the times that units, memories and interface need.
+	needs [3]int64
 	// Bottleneck names the largest of them.
 	Bottleneck string
 	// Energy sums to EnergyPJ; Bytes is what each level moves.
@@ -76,22 +78,23 @@ type Misfit struct {
 }
 
 // split fills the parts of the time from the times that compute, on-chip
-// memories and the interface need if they overlap; what is left of Cycles is
-// serial.
+// memories and the interface need, which overlap; what is left of Cycles is
+// serial. Of equal times the first counts.
 func (d *Detail) split(compute, memory, io int64) {
-	d.Compute = min(compute, d.Cycles)
-	d.Memory = max(min(memory, d.Cycles)-d.Compute, 0)
-	d.IO = max(min(io, d.Cycles)-d.Compute-d.Memory, 0)
-	d.Serial = d.Cycles - d.Compute - d.Memory - d.IO
-	d.Bottleneck = "compute"
-	longest := d.Compute
-	for _, part := range []struct {
-		name   string
-		cycles int64
-	}{{"on-chip memory", memory}, {"off-chip interface", io}, {"serial", d.Serial}} {
-		if part.cycles > longest {
-			longest, d.Bottleneck = part.cycles, part.name
-		}
+	d.needs = [...]int64{compute, memory, io}
+	d.Compute, d.Memory, d.IO = 0, 0, 0
+	longest := min(max(compute, memory, io), d.Cycles)
+	d.Serial = d.Cycles - longest
+	switch longest {
+	case min(compute, d.Cycles):
+		d.Compute, d.Bottleneck = longest, "compute"
+	case min(memory, d.Cycles):
+		d.Memory, d.Bottleneck = longest, "on-chip memory"
+	default:
+		d.IO, d.Bottleneck = longest, "off-chip interface"
+	}
+	if d.Serial > longest {
+		d.Bottleneck = "serial"
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"apollo/evaluator"
 	"apollo/evaluator/frame"
 	"apollo/evaluator/report"
+	"apollo/evaluator/workload"
 	"apollo/optimizer/space"
 )
 
@@ -29,6 +30,42 @@ func TestRoofline(t *testing.T) {
 				t.Errorf("only %d layers were checked", checked)
 			}
 		})
+	}
+}
+
+// waitsForItsLargestPart checks that the part of the time that a layer's bound is
+// named after is the largest one: time that overlaps counts for what takes longest.
+func waitsForItsLargestPart(t *testing.T, l *report.Layer) {
+	t.Helper()
+	parts := map[string]int64{
+		"compute": l.ComputeCycles, "off-chip interface": l.IOCycles, "instructions": l.InstructionCycles, "serial": l.SerialCycles,
+		"on-chip memory": l.MemoryCycles, "PE memory port": l.MemoryCycles, "weight bus": l.MemoryCycles, "mesh links": l.MemoryCycles,
+	}
+	if own, ok := parts[l.Bottleneck]; !ok || own < max(l.ComputeCycles, l.MemoryCycles, l.IOCycles, l.InstructionCycles, l.SerialCycles) {
+		t.Errorf("layer %s waits for %q, the parts of its time are %v", l.ID, l.Bottleneck, parts)
+	}
+}
+
+// A pass that makes a token reads every weight for one product: where its layers
+// wait for the interface, so does the network.
+func TestDecodeWaitsForTheInterface(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"systolic", "nvdla", "simba"} {
+		x, _ := Named(name)
+		tm := x.Template()
+		r, err := x.Inspect([]evaluator.Network{{Workload: sizedNetwork(t, "gpt2_decode", workload.Sizes{}), Weight: 1}}, report.Point{Values: tm.Baseline}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var waiting float64
+		for i := range r.Layers {
+			if r.Layers[i].Bottleneck == "off-chip interface" {
+				waiting += r.Layers[i].LatencySeconds
+			}
+		}
+		if split := r.Networks[0].Latency; waiting < 0.9*split.Total || split.IO < 0.9*split.Total {
+			t.Errorf("%s: layers that wait for the interface take %.3g of %.3g s, its part of the breakdown is %.3g s", name, waiting, split.Total, split.IO)
+		}
 	}
 }
 
@@ -58,6 +95,7 @@ func underRoofline(t *testing.T, x *frame.Spec, nets []evaluator.Network, v []sp
 		if l.Utilisation > rounding {
 			t.Errorf("%s on %v, %s: utilisation %.4g", nets[0].Workload.Name, v, l.ID, l.Utilisation)
 		}
+		waitsForItsLargestPart(t, l)
 		sum := l.ComputeCycles + l.MemoryCycles + l.IOCycles + l.InstructionCycles + l.SerialCycles
 		if sum != l.Cycles {
 			t.Errorf("%s on %v, %s: the parts are %d cycles of %d", nets[0].Workload.Name, v, l.ID, sum, l.Cycles)
