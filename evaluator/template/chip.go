@@ -31,8 +31,8 @@ type layout struct {
 	// operators and registers are those of synthesis for a clock over those of
 	// the tables, utilisation the share of placed logic that is cells.
 	operators, registers, utilisation float64
-	// engines is what a chip has beside the template's units, memories and
-	// interface, as a share of these.
+	// engines is what a chip has beside the template's units and memories, as a
+	// share of these.
 	engines float64
 }
 
@@ -140,9 +140,10 @@ func (c *chip) rate(n int64) int64 {
 func (c *chip) machine(ioBytesPerSecond, units int64) Machine {
 	const giga = 1e9
 	io := float64(ioBytesPerSecond) / giga * c.IOMM2PerGBps
+	core := c.area.Total()
 	c.part("io", io)
 	if c.engines > 0 {
-		c.part("engines", c.engines*c.area.Total())
+		c.part("engines", c.engines*core)
 	}
 	c.part("network_and_control", c.ControlShare*c.area.Total())
 	const milli = 1000

@@ -38,6 +38,7 @@ type taskModel struct {
 func (k *constants) Bind(t frame.Task) (frame.Model, error) {
 	own := *k
 	b := &taskModel{constants: &own, mapperGoal: t.MapperGoal, views: []view{defaultView()}}
+	word := k.spec.word(t.Networks)
 	for _, n := range t.Networks {
 		net, bits := network{Network: n}, n.Workload.Precision
 		for _, l := range n.Layers {
@@ -48,7 +49,7 @@ func (k *constants) Bind(t frame.Task) (frame.Model, error) {
 			s := shape{p: p, view: b.viewOf(v), vector: !l.Op.HasMACs()}
 			if s.vector {
 				s.ops = max(l.InputElements(), l.OutputElements())
-				s.bytes = l.InputBytes(bits) + l.OutputBytes(bits) + l.WeightBytes(bits) - l.FusedBytes(bits)
+				s.bytes = streamed(l.Layer, bits, word)
 			}
 			at := slices.Index(b.shapes, s)
 			if at < 0 {

@@ -21,8 +21,8 @@ type Spec struct {
 	// NetworkBytes is what the buffers give the array in a cycle, in bytes, times
 	// a width that Build knows; 0 where the network is part of the times.
 	NetworkBytes float64
-	// Engines is the area of what the chip has beside the units, memories and
-	// interface of the template, as a share of these; the constant engines.
+	// Engines is the area of what the chip has beside the units and memories of
+	// the template, as a share of these; the constant engines.
 	Engines float64
 	// WordBits is the width of a word that every element takes at least, 0 where
 	// memories pack elements.
@@ -49,7 +49,7 @@ func Specs() []Spec {
 }
 
 // version changes with every change that can change a number.
-const version = "3"
+const version = "4"
 
 // Machine builds the machine of a design, on the lattice or off it, whose
 // buffers give the array networkBytes instead of NetworkBytes.

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"apollo/evaluator/frame"
 	"apollo/evaluator/lower"
 	"apollo/evaluator/model"
 	"apollo/evaluator/report"
@@ -42,6 +43,32 @@ func (s *Spec) view(l *workload.Layer, bits workload.Precision) (view, model.Pro
 	p, perByte, err := lower.Packed(l, bits)
 	v.perByte = perByte
 	return v, p, err
+}
+
+// word returns the bits that every element takes of a machine for some networks: a
+// word holds all operands of their products. It is 0 where memories pack elements.
+func (s *Spec) word(networks []frame.Network) int64 {
+	bits := s.WordBits
+	for i := range networks {
+		n := &networks[i]
+		for _, l := range n.Layers {
+			if weights, activations, _ := l.Formats(n.Workload.Precision); bits > 0 && l.Op.HasMACs() {
+				bits = max(bits, weights.Bits, activations.Bits)
+			}
+		}
+	}
+	return model.CeilDiv(bits, 8) * 8
+}
+
+// streamed returns the bytes that a layer without multiplications moves, in words
+// of some bits.
+func streamed(l *workload.Layer, bits workload.Precision, word int64) int64 {
+	if word > 0 {
+		words := *l
+		words.WeightBits, bits.Activations = word, word
+		l = &words
+	}
+	return l.InputBytes(bits) + l.OutputBytes(bits) + l.WeightBytes(bits) - l.FusedBytes(bits)
 }
 
 // datapath is that of units without a network.
