@@ -5,7 +5,7 @@ package number
 // Kind is how the bits of a number are read.
 type Kind string
 
-// The kinds. Float has an exponent of 4 (8 bits), 5 (16) or 8 bits (32), Brain
+// The kinds. Float has an exponent of 2 (4 bits), 4 (8), 5 (16) or 8 bits (32), Brain
 // the 8 bits of a 32-bit number in 16.
 const (
 	Int   Kind = ""
@@ -31,6 +31,7 @@ var named = [...]struct {
 	{"int8", Format{Int, 8}},
 	{"int16", Format{Int, 16}},
 	{"int32", Format{Int, 32}},
+	{"fp4", Format{Float, 4}},
 	{"fp8", Format{Float, 8}},
 	{"bf16", Format{Brain, 16}},
 	{"fp16", Format{Float, 16}},

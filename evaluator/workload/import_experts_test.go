@@ -78,3 +78,35 @@ func TestImportExperts(t *testing.T) {
 		t.Errorf("experts that are computed: %v", err)
 	}
 }
+
+// A gate has a bias of its own, which may be the only one.
+func TestImportExpertsBias(t *testing.T) {
+	t.Parallel()
+	const experts, width, inner = 8, 16, 32
+	for _, c := range []struct {
+		name     string
+		in       names
+		up, gate bool
+	}{
+		{"up", names{"x", "router", "up", "bias", "down", "", "gate", ""}, true, false},
+		{"gate", names{"x", "router", "up", "", "down", "", "gate", "bias"}, false, true},
+	} {
+		m := mixtureOf(false, false, 1, attrs{})
+		m.Weights = append(m.Weights, modeltest.ONNXTensor{Name: "gate", Shape: ints{experts, inner, width}, Kind: 1},
+			modeltest.ONNXTensor{Name: "bias", Shape: ints{experts, inner}, Kind: 1})
+		m.Nodes[0].In = c.in
+		w, _, err := workload.Import("m", m.Bytes(), workload.ImportOptions{Strict: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		biased := map[string]bool{}
+		for i := range w.Layers {
+			if l := &w.Layers[i]; l.Op.HasWeights() {
+				biased[[]string{"up", "gate", "down"}[len(biased)]] = !l.NoBias
+			}
+		}
+		if len(biased) != 3 || biased["up"] != c.up || biased["gate"] != c.gate || biased["down"] {
+			t.Errorf("a bias of %s: layers with one are %v", c.name, biased)
+		}
+	}
+}

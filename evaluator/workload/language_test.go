@@ -163,7 +163,7 @@ func TestSizesRefused(t *testing.T) {
 		{"llama_8b", workload.Sizes{Generate: 1}, "network llama_8b: generate is 1, want 2 or more: the prompt makes the first token, llama_8b_prefill alone runs it"},
 		{"vgg16", workload.Sizes{Attention: "fused"}, "network vgg16 has no attention, it has: batch"},
 		{"gpt2_decode", workload.Sizes{Past: 1 << 21}, "network gpt2_decode: past is 2097152, want 1 to 1048576"},
-		{"vgg16", workload.Sizes{Weights: "int3"}, `network vgg16: weights is "int3", want one of int4, int8, int16, int32, fp8, bf16, fp16, fp32`},
+		{"vgg16", workload.Sizes{Weights: "int3"}, `network vgg16: weights is "int3", want one of int4, int8, int16, int32, fp4, fp8, bf16, fp16, fp32`},
 		{"vgg16", workload.Sizes{Weights: "int4", Accumulators: "int4"}, "network vgg16: accumulators is int4, want int8, int16 or int32 of 8 bits or more: products of integers are summed as integers, others as floating-point numbers"},
 		{"vgg16", workload.Sizes{Activations: "int16", Accumulators: "int8"}, "network vgg16: accumulators is int8, want int8, int16 or int32 of 16 bits or more: products of integers are summed as integers, others as floating-point numbers"},
 		{"vgg16", workload.Sizes{Weights: "fp8", Activations: "fp8", Accumulators: "fp8"}, "network vgg16: accumulators is fp8, want fp16 or fp32 of 16 bits or more: products of integers are summed as integers, others as floating-point numbers"},

@@ -42,8 +42,8 @@ func checkFormat(f number.Format) error {
 	switch {
 	case !slices.Contains(number.Kinds(), f.Kind):
 		return fmt.Errorf("the kind of numbers is %q, want float, bfloat or nothing for integers", f.Kind)
-	case f.Kind == number.Float && f.Bits < 8, f.Kind == number.Brain && f.Bits != 16:
-		return fmt.Errorf("the kind of numbers is %q with %d bits, want float with 8 or more or bfloat with 16", f.Kind, f.Bits)
+	case f.Kind == number.Float && f.Bits < 8 && f.Bits != 4, f.Kind == number.Brain && f.Bits != 16:
+		return fmt.Errorf("the kind of numbers is %q with %d bits, want float with 4, or 8 or more, or bfloat with 16", f.Kind, f.Bits)
 	}
 	return nil
 }

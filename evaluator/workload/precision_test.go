@@ -59,11 +59,11 @@ func TestKindsOfNumbersAreChecked(t *testing.T) {
 	t.Parallel()
 	const net = "schema: apollo.workload/v1\nname: x\nprecision: {%}\ninputs: [{name: i, shape: [1, 8]}]\nlayers: [{id: y, op: gemm, M: 1, K: 4, C: 8, in: [i]#}]\n"
 	for _, c := range []struct{ precision, layer, want string }{
-		{"weights: 4, weight_kind: float", "", "float with 8 or more"},
+		{"weights: 6, weight_kind: float", "", "float with 4, or 8 or more"},
 		{"weights: 8, weight_kind: bfloat", "", "bfloat with 16"},
 		{"activations: 16, activation_kind: posit", "", `the kind of numbers is "posit"`},
 		{"weights: 8", ", weight_kind: float", "weight_bits is not given"},
-		{"weights: 8", ", weight_bits: 4, weight_kind: float", "float with 8 or more"},
+		{"weights: 8", ", weight_bits: 3, weight_kind: float", "float with 4, or 8 or more"},
 		{"weights: 16, weight_kind: bfloat, activations: 16, activation_kind: float", ", weight_bits: 8", ""},
 	} {
 		text := strings.NewReplacer("%", c.precision, "#", c.layer).Replace(net)
@@ -77,7 +77,7 @@ func TestKindsOfNumbersAreChecked(t *testing.T) {
 // bits, products of quantised and of dynamically quantised activations.
 func TestImportFormats(t *testing.T) {
 	t.Parallel()
-	const uint8s, int8s, halfs, brains, float8s = 2, 3, 10, 16, 17
+	const uint8s, int8s, halfs, brains, float8s, float4s = 2, 3, 10, 16, 17, 23
 	image := func(kind int64) modeltest.ONNXInput {
 		return modeltest.ONNXInput{Name: "x", Shape: ints{1, 6, 32}, Kind: kind}
 	}
@@ -100,6 +100,7 @@ func TestImportFormats(t *testing.T) {
 		{"fp32", image(0), []modeltest.ONNXTensor{weights(0)}, list{op("MatMul", names{"x", "w"}, "y", nil)}, [2]string{"fp32", "fp32"}},
 		{"fp16", image(halfs), []modeltest.ONNXTensor{weights(halfs)}, list{op("MatMul", names{"x", "w"}, "y", nil)}, [2]string{"fp16", "fp16"}},
 		{"bf16", image(brains), []modeltest.ONNXTensor{weights(brains)}, list{op("MatMul", names{"x", "w"}, "y", nil)}, [2]string{"bf16", "bf16"}},
+		{"fp4", image(float4s), []modeltest.ONNXTensor{weights(float4s)}, list{op("MatMul", names{"x", "w"}, "y", nil)}, [2]string{"fp4", "fp4"}},
 		{"fp8", image(float8s), []modeltest.ONNXTensor{weights(float8s)}, list{op("MatMul", names{"x", "w"}, "y", nil)}, [2]string{"fp8", "fp8"}},
 		{"MatMulNBits", image(0), []modeltest.ONNXTensor{packed, floats("s", 48)}, list{bits}, [2]string{"int4", "fp32"}},
 		{"QLinearMatMul", image(uint8s), []modeltest.ONNXTensor{weights(int8s), floats("s"), zero}, list{

@@ -9,12 +9,14 @@ import (
 // mixture is where an operator keeps its experts: the inputs that hold the
 // first, second and third matrix of all of them, and their biases.
 type mixture struct {
-	up, upBias, down, downBias, gate int
-	bits                             int64 // of a weight, 0 for those of the tensor
+	up, upBias, down, downBias, gate, gateBias int
+	bits                                       int64 // of a weight, 0 for those of the tensor
 }
 
 // moe is MoE of com.microsoft, qmoe the one with packed weights.
-func (n *node) moe() { n.experts(mixture{up: 2, upBias: 3, down: 4, downBias: 5, gate: 6}) }
+func (n *node) moe() {
+	n.experts(mixture{up: 2, upBias: 3, down: 4, downBias: 5, gate: 6, gateBias: 7})
+}
 
 func (n *node) qmoe() {
 	bits := cmp.Or(n.int("expert_weight_bits", 0), 4)
@@ -26,7 +28,7 @@ func (n *node) qmoe() {
 		n.misfit("expert_weight_bits is %d, want 2, 4 or 8", bits)
 		return
 	}
-	n.experts(mixture{up: 2, upBias: 4, down: 5, downBias: 7, gate: 8, bits: bits})
+	n.experts(mixture{up: 2, upBias: 4, down: 5, downBias: 7, gate: 8, gateBias: 10, bits: bits})
 }
 
 // experts appends a mixture of experts as the grouped products of those that
@@ -68,7 +70,11 @@ func (n *node) experts(m mixture) {
 	act, gated := n.expertActivation(), n.has(m.gate) || n.fused(m, experts, width, inner)
 	hidden := product(".up", y, inner, width, n.has(m.upBias), act)
 	if gated {
-		second := product(".gate", y, inner, width, n.has(m.upBias), "")
+		bias := m.upBias // of gate and values in one matrix
+		if n.has(m.gate) {
+			bias = m.gateBias
+		}
+		second := product(".gate", y, inner, width, n.has(bias), "")
 		both := n.inner(".gated", each, read*inner)
 		n.emit(graph.Node{Op: graph.Eltwise, Fn: "mul", In: []int{hidden, second}, Out: []int{both}})
 		hidden = both

@@ -130,7 +130,7 @@ func bits(kind int64) int64 {
 func format(kind int64) number.Format {
 	f := number.Format{Bits: bits(kind)}
 	switch kind {
-	case 1, 10, 11, 17, 18, 19, 20:
+	case 1, 10, 11, 17, 18, 19, 20, 23:
 		f.Kind = number.Float
 	case 16:
 		f.Kind = number.Brain

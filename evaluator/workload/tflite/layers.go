@@ -38,10 +38,14 @@ func (o *operator) nth(e entry, i int) {
 // weighted fills in what convolutions and products share: the values at input
 // x, weights at input 1 and a bias at input b.
 func (o *operator) weighted(n graph.Node, x, b int) {
+	n.In, n.Bias = []int{o.in[x]}, o.has(b)
+	o.product(n)
+}
+
+// product is weighted of a node that says what it reads, and whether it has a bias.
+func (o *operator) product(n graph.Node) {
 	const w = 1
-	n.In = []int{o.in[x]}
 	n.WeightBits = o.g.Tensors[o.in[w]].Bits
-	n.Bias = o.has(b)
 	if !o.g.Tensors[o.in[w]].Const {
 		o.g.Notes = append(o.g.Notes, "the weights of "+o.name()+" "+o.g.Tensors[o.out[0]].Name+" are computed at run time; they are counted as if they were stored")
 	}

@@ -112,11 +112,11 @@ func (o *operator) refused() bool {
 	case whileOp, callOp:
 		o.fail("control flow cannot be a list of layers: convert the model without loops and calls, or one step of it")
 		return true
-	case conv3dOp, conv3dTransposeOp:
-		o.fail("three-dimensional convolutions are not read from TensorFlow Lite: convert the model to ONNX")
-		return true
 	case customOp:
 		switch o.code.custom {
+		case "MaxPool3D", "AveragePool3D", "FlexMaxPool3D", "FlexAvgPool3D", "FlexConv3D", "FlexConv3DBackpropInputV2":
+			o.fail("windows over depth, height and width are read from TensorFlow Lite as CONV_3D only: convert the model to ONNX")
+			return true
 		case "edgetpu-custom-op":
 			o.fail("the model is compiled for an Edge TPU, its layers are gone: import the file that the compiler was given (without _edgetpu in its name)")
 			return true
