@@ -123,7 +123,11 @@ func (e *taskEvaluator) findNetworks(list []evaluator.Network) error {
 		}
 		e.runs = append(e.runs, run{n.Workload.Name, n.Weight, n.Workload.Decode, len(e.nets)})
 		for _, w := range n.Workload.Phases() {
-			if err := e.addPhase(w, n.Weight); err != nil {
+			phase := *w
+			for n.Workload.Decode != nil && named(list, phase.Name) {
+				phase.Name += phaseSuffix
+			}
+			if err := e.addPhase(&phase, n.Weight); err != nil {
 				return err
 			}
 		}
@@ -131,11 +135,19 @@ func (e *taskEvaluator) findNetworks(list []evaluator.Network) error {
 	return nil
 }
 
+// phaseSuffix tells a phase of a network that generates tokens from the network of
+// the same name beside it.
+const phaseSuffix = "_phase"
+
+func named(list []evaluator.Network, name string) bool {
+	return slices.ContainsFunc(list, func(n evaluator.Network) bool { return n.Workload != nil && n.Workload.Name == name })
+}
+
 // addPhase adds a network that runs as it is.
 func (e *taskEvaluator) addPhase(w *workload.Workload, weight float64) error {
 	net := Network{Name: w.Name, Weight: weight, Workload: w}
 	if slices.ContainsFunc(e.nets, func(o Network) bool { return o.Name == net.Name }) {
-		return fmt.Errorf("network %s: the name is used twice, by a network or a phase of one that generates tokens: leave one of them out", net.Name)
+		return fmt.Errorf("network %s: the name is used twice: leave one of them out", net.Name)
 	}
 	for at := range w.Layers {
 		if l := &w.Layers[at]; l.Op != workload.View {

@@ -3,9 +3,11 @@ package template
 import (
 	"context"
 	"math"
+	"slices"
 	"testing"
 
 	"apollo/evaluator"
+	"apollo/evaluator/report"
 	"apollo/evaluator/workload"
 )
 
@@ -105,5 +107,31 @@ func TestGenerationBesideOthers(t *testing.T) {
 	}
 	if want := math.Sqrt(alone["latency_s"] * other["latency_s"]); math.Abs(both["latency_s"]/want-1) > 1e-9 {
 		t.Errorf("latency_s is %g, want the mean %g", both["latency_s"], want)
+	}
+}
+
+// A network that generates tokens and the networks that are its phases may stand
+// side by side: each has its own numbers, and phases are told from networks.
+func TestPhasesBesideNetworksOfTheirNames(t *testing.T) {
+	t.Parallel()
+	x := nvdlaSpec()
+	whole := sizedNetwork(t, "gpt2", workload.Sizes{Sequence: 16, Generate: 9})
+	step := sizedNetwork(t, "gpt2_decode", workload.Sizes{Past: 20})
+	both, alone := values(t, &x, whole, step), values(t, &x, step)
+	one := values(t, &x, whole)
+	if got, want := both["latency_s"], math.Sqrt(one["latency_s"]*alone["latency_s"]); math.Abs(got-want) > 1e-12*want {
+		t.Errorf("latency %g, want the mean %g", got, want)
+	}
+	tm := x.template().Template()
+	r, err := x.template().Inspect([]evaluator.Network{{Workload: whole, Weight: 1}, {Workload: step, Weight: 1}}, report.Point{Values: tm.Baseline}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i := range r.Networks {
+		got = append(got, r.Networks[i].Name)
+	}
+	if want := []string{"gpt2_prefill", "gpt2_decode_phase", "gpt2_decode"}; !slices.Equal(got, want) {
+		t.Errorf("networks %v, want %v", got, want)
 	}
 }

@@ -88,7 +88,7 @@ func (a *app) printLint(path string, doc *studyfile.Document) error {
 		fmt.Fprintf(w, "%s: %s\n", path, p.Green("ok"))
 		fmt.Fprintf(w, "study    %s (%.12s)\n", spec.Study, value.SHA256)
 		fmt.Fprintf(w, "space    %s designs, legal: %s\n", designCount(s), legalText(legal))
-		fmt.Fprintf(w, "budget   %s trials in batches of %d, %d in flight\n", cli.Count(spec.Budget.Trials), spec.Budget.Batch, spec.Budget.Parallelism)
+		fmt.Fprintf(w, "budget   %s trials in batches of %d, %d in flight\n", cli.Count(spec.Budget.Trials), spec.Budget.Batch, inFlight(spec))
 		fmt.Fprintf(w, "asks     %s\n", asksText(spec))
 		fmt.Fprintf(w, "messages %s\n", messagesText(spec))
 		fmt.Fprintf(w, "search   %s, seed %d, order %s\n", spec.Algorithm.Name, spec.Seed, spec.Order)
@@ -96,6 +96,15 @@ func (a *app) printLint(path string, doc *studyfile.Document) error {
 			fmt.Fprintf(w, "cpu      about %.2g s for the search alone (measured with the default options on ten parameters)\n", cpu)
 		}
 	}})
+}
+
+// inFlight is how many work items there are at once at most: in strict order an ask
+// waits for all but the last few answers.
+func inFlight(spec *events.Spec) int {
+	if spec.Order == "relaxed" {
+		return spec.Budget.Parallelism
+	}
+	return min(spec.Budget.Parallelism, spec.Budget.Lag+1)
 }
 
 // asksText says what an ask knows, and what it costs that it does not know more.

@@ -61,9 +61,12 @@ func template() evaluator.Template {
 func catalog() studyfile.Catalog {
 	return studyfile.Catalog{
 		Templates: []evaluator.Template{template()},
-		Network: func(name string, _ workload.Sizes) (*workload.Workload, error) {
+		Network: func(name string, sizes workload.Sizes) (*workload.Workload, error) {
 			if !slices.Contains([]string{"net_a", "net_b"}, name) {
 				return nil, fmt.Errorf("no network %q", name)
+			}
+			if sizes.Batch < 0 || sizes.Batch > 64 {
+				return nil, fmt.Errorf("network %s: batch is %d, want 1 to 64", name, sizes.Batch)
 			}
 			return &workload.Workload{Name: name}, nil
 		},

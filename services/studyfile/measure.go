@@ -54,7 +54,7 @@ func (b *builder) network(n *node, read events.Network) {
 	case layers != nil && layers.kind == mapKind:
 		b.layers(name, layers, append([]byte(nil), cmp.Or(string(read.Workload), "{}")...), read)
 	case file == nil && layers == nil && name != nil && name.kind == stringKind:
-		b.builtinNetwork(name, read)
+		b.builtinNetwork(n, name, read)
 	}
 }
 
@@ -100,12 +100,15 @@ func (b *builder) layers(name, at *node, data []byte, read events.Network) {
 	}
 }
 
-func (b *builder) builtinNetwork(n *node, read events.Network) {
+func (b *builder) builtinNetwork(network, n *node, read events.Network) {
 	if b.when(b.cat.Network == nil, n, codeUnknownName, "", "there is no network %q: this build has none", clip(n.text)) {
 		return
 	}
 	w, err := b.cat.Network(n.text, workload.Sizes(read.NetworkSizes))
 	if err != nil && slices.Contains(b.cat.NetworkNames, n.text) {
+		if b.mistaken(network) {
+			return // the same again
+		}
 		b.addMistake(n, codeBadOptions, "`apollo workload ls` lists the sizes of every network.", "%s", err)
 		return
 	}

@@ -65,6 +65,11 @@ func (r *report) addMistake(n *node, code, hint, format string, args ...any) {
 	r.addMistakeAt(n.place, n.pointer, code, hint, format, args...)
 }
 
+// mistaken reports whether a part of a node has a mistake.
+func (r *report) mistaken(n *node) bool {
+	return slices.ContainsFunc(r.found, func(f found) bool { return strings.HasPrefix(f.Pointer, n.pointer+"/") })
+}
+
 // when reports a mistake that there is if bad, and returns bad.
 func (r *report) when(bad bool, n *node, code, hint, format string, args ...any) bool {
 	if bad {

@@ -84,3 +84,22 @@ func TestNetworkFileMistakes(t *testing.T) {
 		})
 	}
 }
+
+// A mistake in a size is reported once: by the field where it is one for every
+// network, by the network otherwise.
+func TestSizeMistakesComeOnce(t *testing.T) {
+	t.Parallel()
+	for networks, want := range map[string]string{
+		"{name: net_a, batch: -3}":      "-3 is too small",
+		"{name: net_a, batch: 9999999}": "is too large",
+		"{name: net_a, batch: 65}":      "want 1 to 64",
+		"{name: net_a, weights: int3}":  `"int3" is not allowed`,
+	} {
+		src := strings.Replace(ownNetwork, "{name: net_a}, {file: nets/tiny.yaml, weight: 2}, {name: again, file: nets/tiny.yaml}", networks, 1)
+		_, err := studyfile.Parse("study.yaml", []byte(src), catalog(), studyfile.Options{})
+		mistakes, ok := errors.AsType[*studyfile.Error](err)
+		if !ok || len(mistakes.Mistakes) != 1 || !strings.Contains(mistakes.Error(), want) {
+			t.Errorf("%s: error %v, want one mistake with %q", networks, err, want)
+		}
+	}
+}
