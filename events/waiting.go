@@ -136,6 +136,11 @@ type Presence struct {
 	// HandedBack counts the items that it gave back because they are for another
 	// version, program or run.
 	HandedBack uint64 `json:"handed_back,omitempty"`
+	// Answered counts the designs that it has answered and FailedAttempts the
+	// attempts that broke, in the UpSeconds since it began.
+	Answered       uint64  `json:"answered,omitempty"`
+	FailedAttempts uint64  `json:"failed_attempts,omitempty"`
+	UpSeconds      float64 `json:"up_seconds,omitempty"`
 }
 
 // Identity returns who the worker is.
@@ -150,6 +155,9 @@ type PresentItem struct {
 	Since Micros `json:"since_us,omitempty"`
 	// Error is why it was given back.
 	Error string `json:"error,omitempty"`
+	// Progress is what the program last said of the item: a share in percent, a
+	// text, or both.
+	Progress string `json:"progress,omitempty"`
 }
 
 // Archiving is an archiver's notice that it is there; it is never stored.

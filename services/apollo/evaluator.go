@@ -1,12 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,47 +21,7 @@ import (
 
 func (a *app) evaluatorCommand() *cobra.Command {
 	return a.Group("evaluator", "List evaluators; run and check your own", "  apollo evaluator check --exec 'python3 examples/evaluator.py'",
-		a.evaluatorLsCommand(), a.evaluatorRunCommand(), a.evaluatorCheckCommand())
-}
-
-func (a *app) evaluatorLsCommand() *cobra.Command {
-	return &cobra.Command{
-		Annotations: cli.PrintsRows(),
-		Use:         "ls", Short: "List the built-in evaluators and what they measure",
-		Example: "  apollo evaluator ls", Args: cli.Exactly(0),
-		RunE: func(*cobra.Command, []string) error {
-			type metric struct {
-				Name  string `json:"name"`
-				Unit  string `json:"unit"`
-				Cheap bool   `json:"cheap"`
-			}
-			type row struct {
-				Name          string   `json:"name"`
-				Version       string   `json:"version"`
-				Template      string   `json:"template"`
-				Deterministic bool     `json:"deterministic"`
-				Metrics       []metric `json:"metrics"`
-			}
-			rows, items := []row{}, []any{}
-			g := &cli.Grid{Header: []string{"EVALUATOR", "VERSION", "TEMPLATE", "DETERMINISTIC", "METRICS (* costs no trial)"}}
-			for _, t := range builtins().Templates {
-				d := t.Backend.Describe()
-				r := row{Name: d.Name, Version: d.Version, Template: t.Name, Deterministic: d.Deterministic}
-				var texts []string
-				for _, m := range d.Metrics {
-					r.Metrics = append(r.Metrics, metric{m.Name, m.Unit, m.Cheap})
-					text := m.Name
-					if m.Cheap {
-						text += "*"
-					}
-					texts = append(texts, text)
-				}
-				rows, items = append(rows, r), append(items, r)
-				g.Add(r.Name, r.Version, r.Template, strconv.FormatBool(r.Deterministic), strings.Join(texts, ", "))
-			}
-			return a.Print(cli.Answer{Value: rows, Items: items, Grid: g})
-		},
-	}
+		a.evaluatorLsCommand(), a.evaluatorInitCommand(), a.evaluatorRunCommand(), a.evaluatorCheckCommand())
 }
 
 // programFlags are the flags of a command that starts an evaluator program.
@@ -190,67 +149,128 @@ func (a *app) runEvaluator(c *cobra.Command, argv []string, http string, o exter
 }
 
 func (a *app) evaluatorCheckCommand() *cobra.Command {
-	var program programFlags
-	var timeout time.Duration
-	var study string
+	var f checkFlags
 	c := &cobra.Command{
 		Annotations: cli.PrintsRows(),
 		Use:         "check --exec COMMAND", Short: "Check a program before you plug it in",
 		Long: `Check a program against the contract of evaluators: schema, units, determinism,
 infeasible designs, NaN, time-outs, garbage, late answers. Exit code 1 when a check fails.
-The designs come from what the program says about itself, or from --study.`,
+The designs come from what the program says about itself, or from --study, which also says
+the time-out and how the program is started.`,
 		Example: "  apollo evaluator check --exec 'python3 examples/evaluator.py' --timeout 2s",
 		Args:    cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			argv, err := program.argv()
+			o, argv, err := a.checkOptions(c, &f)
 			if err != nil {
 				return err
 			}
-			if timeout <= 0 {
-				return cli.Usagef("--timeout %s: want more than 0", timeout)
-			}
-			var doc *studyfile.Document
-			if study != "" {
-				if doc, err = a.readStudy(study, nil); err != nil {
-					return err
-				}
-			}
-			return a.checkEvaluator(c.Context(), argv, program.dir, timeout, doc)
+			return a.checkEvaluator(c.Context(), argv, o)
 		},
 	}
-	program.register(c)
-	c.Flags().DurationVar(&timeout, "timeout", 5*time.Second, "longest `time` for one design")
-	c.Flags().StringVar(&study, "study", "", "study `file` whose designs and metrics are used")
+	f.program.register(c)
+	c.Flags().DurationVar(&f.timeout, "timeout", 5*time.Second, "longest `time` for one design; default: that of --study")
+	c.Flags().StringVar(&f.study, "study", "", "study `file` whose designs, metrics, time-out and program are used")
+	c.Flags().IntVar(&f.designs, "designs", 0, "`number` of designs to try at most; default: 24, with --quick 3")
+	c.Flags().BoolVar(&f.quick, "quick", false, "leave out what asks every design twice: for a slow program")
 	return c
 }
 
-// checkEvaluator runs the conformance suite on a program.
-func (a *app) checkEvaluator(ctx context.Context, argv []string, dir string, timeout time.Duration, doc *studyfile.Document) error {
-	options := external.CheckOptions{Options: external.Options{Timeout: timeout, Dir: dir}}
-	if doc != nil {
-		s, err := doc.Spec.Space()
-		if err != nil {
-			return err
+// checkFlags are those of evaluator check.
+type checkFlags struct {
+	program programFlags
+	timeout time.Duration
+	study   string
+	designs int
+	quick   bool
+}
+
+// checkOptions are what the flags and the study say.
+func (a *app) checkOptions(c *cobra.Command, f *checkFlags) (o external.CheckOptions, argv []string, err error) {
+	var doc *studyfile.Document
+	if f.study != "" {
+		if doc, err = a.readStudy(f.study, nil); err != nil {
+			return o, nil, err
 		}
-		options.Params = s.Params()
-		for _, m := range doc.Spec.Metrics {
-			options.Metrics = append(options.Metrics, evaluator.Metric{Name: m.Name, Unit: m.Unit})
+		if f.program.exec == "" && doc.Exec != "" {
+			f.program.exec = doc.Exec
+			if f.program.dir == "" && f.study != "-" {
+				f.program.dir = filepath.Dir(f.study)
+			}
 		}
 	}
-	report := external.Check(ctx, argv, options)
+	if argv, err = f.program.argv(); err != nil {
+		return o, nil, err
+	}
+	if f.timeout <= 0 {
+		return o, nil, cli.Usagef("--timeout %s: want more than 0", f.timeout)
+	}
+	if f.designs < 0 {
+		return o, nil, cli.Usagef("--designs %d: want at least 1", f.designs)
+	}
+	if o.Options, err = f.program.options(); err != nil {
+		return o, nil, err
+	}
+	o.Timeout, o.Designs, o.Quick = f.timeout, f.designs, f.quick
+	if doc == nil {
+		return o, argv, nil
+	}
+	s, err := doc.Spec.Space()
+	if err != nil {
+		return o, nil, err
+	}
+	o.Params = s.Params()
+	for _, m := range doc.Spec.Metrics {
+		o.Metrics = append(o.Metrics, evaluator.Metric{Name: m.Name, Unit: cmp.Or(m.Unit, "1")})
+	}
+	if !c.Flags().Changed("timeout") {
+		o.Timeout = time.Duration(doc.Spec.Evaluator.TimeoutSeconds * float64(time.Second))
+	}
+	if !c.Flags().Changed("startup") && doc.StartupSeconds > 0 {
+		o.Startup = time.Duration(doc.StartupSeconds * float64(time.Second))
+	}
+	o.Env = append(environment(doc.Env), o.Env...)
+	if o.Memory == 0 {
+		o.Memory = int64(doc.MemoryBytes)
+	}
+	return o, argv, nil
+}
+
+// checkEvaluator runs the conformance suite on a program. For people each
+// finding is printed as it comes.
+func (a *app) checkEvaluator(ctx context.Context, argv []string, o external.CheckOptions) error {
+	streamed := a.Output == "table"
+	var written error
+	if streamed {
+		o.Found = func(f external.Finding) { written = errors.Join(written, f.WriteText(a.Stdout)) }
+		said := time.Now()
+		o.Tried = func(done, of int) {
+			if time.Since(said) > sayTriedAfter {
+				a.Say("%d of %d designs tried", done, of)
+				said = time.Now()
+			}
+		}
+	}
+	report := external.Check(ctx, argv, o)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	items := make([]any, len(report.Findings))
-	g := &cli.Grid{Header: []string{"check", "verdict", "message", "advice"}}
-	for i, f := range report.Findings {
-		items[i] = f
-		g.Add(f.Check, string(f.Verdict), f.Message, f.Advice)
+	if !streamed {
+		items := make([]any, len(report.Findings))
+		g := &cli.Grid{Header: []string{"check", "verdict", "message", "advice"}}
+		for i, f := range report.Findings {
+			items[i] = f
+			g.Add(f.Check, string(f.Verdict), f.Message, f.Advice)
+		}
+		written = a.Print(cli.Answer{Value: report, Items: items, Grid: g})
 	}
-	var written error
-	err := a.Print(cli.Answer{Value: report, Items: items, Grid: g, Text: func(w io.Writer, _ cli.Paint) { written = report.WriteText(w) }})
-	if err = errors.Join(err, written); err == nil && report.Failed() > 0 {
-		err = cli.Hinted(cli.ExitError, "docs/plug-in-evaluator.md has the contract", errors.New(cli.Plural(report.Failed(), "check")+" failed"))
+	if written == nil && report.Failed() > 0 {
+		for _, advice := range report.Mend() {
+			a.Say("to mend: %s", advice)
+		}
+		return cli.Hinted(cli.ExitError, "docs/plug-in-evaluator.md has the contract", errors.New(cli.Plural(report.Failed(), "check")+" failed"))
 	}
-	return err
+	return written
 }
+
+// sayTriedAfter is after how long a check says again how far it is.
+const sayTriedAfter = 10 * time.Second

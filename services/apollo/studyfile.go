@@ -28,7 +28,7 @@ func (a *app) readStudy(path string, sets []string) (*studyfile.Document, error)
 	if err != nil {
 		return nil, err
 	}
-	doc, err := studyfile.Parse(path, src, builtins().Study(), studyfile.Options{Sets: sets, Dir: dir, ReadFile: readModelFile})
+	doc, err := studyfile.Parse(path, src, builtins().Study(), studyfile.Options{Sets: sets, Dir: dir, ReadFile: readModelFile, Describe: a.describeIn(dir)})
 	if mistakes, ok := errors.AsType[*studyfile.Error](err); ok {
 		if a.Output == "table" {
 			color := !a.NoColor && os.Getenv("NO_COLOR") == "" && a.Console.Live

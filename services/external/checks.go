@@ -32,6 +32,9 @@ func (c *checker) sample(ctx context.Context) {
 	for i := range c.tried {
 		t := &c.tried[i]
 		c.try(ctx, t)
+		if c.o.Tried != nil {
+			c.o.Tried(i+1, len(c.tried))
+		}
 		if len(c.metrics) == 0 && t.failure == nil && t.result.Outcome == evaluator.Measured {
 			c.adopt(t)
 		}

@@ -36,8 +36,8 @@ type Info struct {
 	// program that does not say so is taken to be.
 	Deterministic bool
 	// Repeats: it said itself that it is deterministic, so that what fails once
-	// fails again.
-	Repeats bool
+	// fails again. Varies: it said that it is not.
+	Repeats, Varies bool
 	// Checks: it answers the op "check", its cheap metrics and whether a design is
 	// legal.
 	Checks bool
@@ -90,7 +90,7 @@ func readInfo(a answer) (info Info, ok bool, err error) {
 	info = Info{
 		Described: true, Name: child.Clip(d.Name, maxCode), Version: child.Clip(d.Version, maxCode), Template: child.Clip(d.Template, maxCode),
 		Deterministic: d.Deterministic == nil || *d.Deterministic, MaxBatch: d.MaxBatch,
-		Repeats: d.Deterministic != nil && *d.Deterministic, Checks: d.Checks, SecondsPerDesign: d.Cost,
+		Repeats: d.Deterministic != nil && *d.Deterministic, Varies: d.Deterministic != nil && !*d.Deterministic, Checks: d.Checks, SecondsPerDesign: d.Cost,
 	}
 	var errs []error
 	if len(d.Parameters) > maxDeclared || len(d.Metrics) > maxDeclared {
@@ -158,6 +158,15 @@ func checkParam(p space.Param, before []space.Param) error {
 	return err
 }
 
+// plain is a unit as studies write it: a plain number, which a program calls
+// "1", has none.
+func plain(unit string) string {
+	if unit == "1" {
+		return ""
+	}
+	return unit
+}
+
 // match checks a task against the description and reports every difference.
 func (i Info) match(t evaluator.Task) error {
 	var differences []string
@@ -168,7 +177,7 @@ func (i Info) match(t evaluator.Task) error {
 		case len(i.Params) == 0:
 		case at < 0:
 			differ("the study's parameter %q is unknown to the program", p.Name)
-		case i.Params[at].Unit != p.Unit:
+		case plain(i.Params[at].Unit) != plain(p.Unit):
 			differ("parameter %q: the study has the unit %q, the program %q", p.Name, p.Unit, i.Params[at].Unit)
 		}
 	}
@@ -183,7 +192,7 @@ func (i Info) match(t evaluator.Task) error {
 		case len(i.Metrics) == 0:
 		case at < 0:
 			differ("the study wants the metric %q, which the program does not measure", m.Name)
-		case i.Metrics[at].Unit != m.Unit:
+		case plain(i.Metrics[at].Unit) != plain(m.Unit):
 			differ("metric %q: the study has the unit %q, the program %q", m.Name, m.Unit, i.Metrics[at].Unit)
 		}
 	}

@@ -220,7 +220,7 @@ func (b *Backend) Describe() evaluator.Description {
 		d.Name = b.o.Name
 	}
 	for _, m := range b.info.Metrics {
-		d.Metrics = append(d.Metrics, evaluator.Metric{Name: m.Name, Unit: m.Unit})
+		d.Metrics = append(d.Metrics, evaluator.Metric{Name: m.Name, Unit: plain(m.Unit)})
 	}
 	return d
 }

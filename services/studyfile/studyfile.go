@@ -48,6 +48,10 @@ type Options struct {
 	// ReadFile reads a workload file that the document names; nil means that it
 	// may name none. Relative paths have been joined to Dir.
 	ReadFile func(path string) ([]byte, error)
+	// Describe asks the program of a command what it measures, for a study that
+	// leaves its parameters or metrics to the program; nil means that a study must
+	// say them.
+	Describe func(exec string) (Described, error)
 	// Published marks a document that came over the bus: it is JSON, and may
 	// name its sources only by study.
 	Published bool
@@ -84,9 +88,10 @@ type Document struct {
 func Parse(name string, src []byte, cat Catalog, opts Options) (doc *Document, err error) {
 	b := &builder{report: &report{}, cat: cat, opts: opts, table: document(), spec: &events.Spec{}}
 	if b.root = read(b.report, src, opts); b.root != nil {
+		b.describe()
 		doc, err = b.build()
 	}
-	if mistakes := b.err(name, src, opts.Sets); mistakes != nil {
+	if mistakes := b.err(name, src, b.opts.Sets); mistakes != nil {
 		return nil, mistakes
 	}
 	return doc, err

@@ -19,6 +19,10 @@ func (e *Evaluator) trial(ctx context.Context, ev evaluator.Evaluator, work *eve
 		Study: work.Study, Run: work.Run, Trial: work.Trials[i], Design: work.Designs[i],
 		Seed: work.Seed, Deterministic: work.Deterministic, Limits: limit.bounds,
 	}}
+	if e.Backend != nil { // a template is done before anybody could look
+		item := events.PresentItem{Study: work.Study, Run: work.Run, Batch: work.Batch}
+		a.request.Progress = func(p evaluator.Progress) { e.hands.say(item, p) }
+	}
 	var last *events.LastError
 	for {
 		a.n++
@@ -80,6 +84,7 @@ func (a *attempt) evaluate(ctx context.Context, ev evaluator.Evaluator, limit *t
 			r.Reason = &evaluator.Reason{Code: string(evaluator.Failed)}
 		}
 		a.log(r.Reason).Warn("attempt failed")
+		a.e.failed.Add(1)
 		if a.e.FailedAttempt != nil {
 			a.e.FailedAttempt(r.Reason.Code)
 		}

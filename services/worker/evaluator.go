@@ -64,6 +64,9 @@ type Evaluator struct {
 	process    string
 	hands      heldItems
 	handedBack atomic.Uint64
+	began      time.Time
+	// answered counts designs, failed the attempts that broke.
+	answered, failed atomic.Uint64
 	// end ends Run with an error.
 	end context.CancelCauseFunc
 }
@@ -91,7 +94,7 @@ func sameNetwork(a, b events.Network) bool {
 // the program that it runs is no longer the one that it was.
 func (e *Evaluator) Run(ctx context.Context) error {
 	e.bound, e.live, e.told = map[string]binding{}, map[messages.RunKey]bool{}, map[string]bool{}
-	e.process = strings.ToLower(rand.Text())
+	e.process, e.began = strings.ToLower(rand.Text()), time.Now()
 	ctx, e.end = context.WithCancelCause(ctx)
 	defer e.end(nil)
 	if err := e.Bus.Ready(ctx); err != nil {
@@ -241,6 +244,7 @@ func (e *Evaluator) answer(ctx context.Context, msg *message.Message) error {
 	if err != nil {
 		return err
 	}
+	e.answered.Add(uint64(len(work.Designs)))
 	e.Logger.Debug("work item answered", "study", work.Study, "run", work.Run, "batch", work.Batch)
 	return e.at("result.after")
 }

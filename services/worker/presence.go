@@ -4,13 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"apollo/evaluator"
 	"apollo/events"
 )
 
@@ -24,6 +27,20 @@ type heldItems struct {
 	mu       sync.Mutex // guards what follows
 	items    map[events.PresentItem]time.Time
 	returned map[events.PresentItem]events.PresentItem
+	said     map[events.PresentItem]string // how far items in hand are
+}
+
+// say notes how far an item is.
+func (h *heldItems) say(item events.PresentItem, p evaluator.Progress) {
+	text := p.Message
+	if p.Done >= 0 {
+		text = strings.TrimSpace(fmt.Sprintf("%.0f%% %s", 100*min(p.Done, 1), text))
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, held := h.items[item]; held {
+		h.said[item] = text
+	}
 }
 
 // hold notes that an item is in hand, until the function that it returns is
@@ -38,12 +55,14 @@ func (h *heldItems) hold(subject string) (done func(err error)) {
 	defer h.mu.Unlock()
 	if h.items == nil {
 		h.items, h.returned = map[events.PresentItem]time.Time{}, map[events.PresentItem]events.PresentItem{}
+		h.said = map[events.PresentItem]string{}
 	}
 	h.items[key] = time.Now()
 	return func(err error) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		delete(h.items, key)
+		delete(h.said, key)
 		delete(h.returned, key)
 		if err != nil && !errors.Is(err, context.Canceled) {
 			item := key
@@ -58,6 +77,7 @@ func (h *heldItems) list(now time.Time) (items, returned []events.PresentItem) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for item, since := range h.items {
+		item.Progress = h.said[item]
 		item.Since = events.Micros(since.UnixMicro())
 		items = append(items, item)
 	}
@@ -106,6 +126,7 @@ func (e *Evaluator) presence() events.Presence {
 	p := events.Presence{
 		Evaluator: e.Name, Worker: e.Worker, Process: e.process, Version: e.version(), Program: e.Program.Digest(), ProgramText: e.Program.String(),
 		Study: e.OnlyStudy, Run: e.OnlyRun, Slots: max(e.Slots, 1), HandedBack: e.HandedBack(),
+		Answered: e.answered.Load(), FailedAttempts: e.failed.Load(), UpSeconds: time.Since(e.began).Seconds(),
 	}
 	p.Items, p.Returned = e.hands.list(time.Now())
 	return p

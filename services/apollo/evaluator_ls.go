@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"apollo/events"
+	"apollo/services/cli"
+	"apollo/services/messages"
+)
+
+func (a *app) evaluatorLsCommand() *cobra.Command {
+	var live bool
+	c := &cobra.Command{
+		Annotations: cli.PrintsRows(),
+		Use:         "ls", Short: "List the built-in evaluators and what they measure, or the live workers",
+		Long: `List the built-in evaluators and what they measure. With --workers, list who works at
+this moment: each process tells of itself every two seconds.`,
+		Example: "  apollo evaluator ls --workers", Args: cli.Exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if live {
+				return a.listWorkers(c)
+			}
+			type metric struct {
+				Name  string `json:"name"`
+				Unit  string `json:"unit"`
+				Cheap bool   `json:"cheap"`
+			}
+			type row struct {
+				Name          string   `json:"name"`
+				Version       string   `json:"version"`
+				Template      string   `json:"template"`
+				Deterministic bool     `json:"deterministic"`
+				Metrics       []metric `json:"metrics"`
+			}
+			rows, items := []row{}, []any{}
+			g := &cli.Grid{Header: []string{"EVALUATOR", "VERSION", "TEMPLATE", "DETERMINISTIC", "METRICS (* costs no trial)"}}
+			for _, t := range builtins().Templates {
+				d := t.Backend.Describe()
+				r := row{Name: d.Name, Version: d.Version, Template: t.Name, Deterministic: d.Deterministic}
+				var texts []string
+				for _, m := range d.Metrics {
+					r.Metrics = append(r.Metrics, metric{m.Name, m.Unit, m.Cheap})
+					text := m.Name
+					if m.Cheap {
+						text += "*"
+					}
+					texts = append(texts, text)
+				}
+				rows, items = append(rows, r), append(items, r)
+				g.Add(r.Name, r.Version, r.Template, strconv.FormatBool(r.Deterministic), strings.Join(texts, ", "))
+			}
+			return a.Print(cli.Answer{Value: rows, Items: items, Grid: g})
+		},
+	}
+	c.Flags().BoolVar(&live, "workers", false, "the workers that are there: host, program, version, slots, in flight, rate, failures")
+	return c
+}
+
+// listenFor is how long workers are listened to: each speaks once in it.
+const listenFor = events.PresentEvery + events.PresentEvery/4
+
+// listWorkers prints who works.
+func (a *app) listWorkers(c *cobra.Command) error {
+	ctx := c.Context()
+	s, err := a.open(ctx, c, forServer)
+	if err != nil {
+		return err
+	}
+	defer s.close(ctx)
+	limited, cancel := context.WithTimeout(ctx, listenFor)
+	defer cancel()
+	var heard messages.Workers
+	for m, err := range s.bus.Notices(limited, events.PresenceSubject("*")) {
+		if err != nil {
+			break
+		}
+		heard.Note(m)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	workers, _ := heard.Of("", time.Now())
+	items := make([]any, len(workers))
+	g := &cli.Grid{Header: []string{"EVALUATOR", "WORKER", "VERSION", ">SLOTS", ">IN FLIGHT", ">ANSWERED", ">PER SECOND", ">FAILED", "PROGRAM", "AT"}}
+	for i := range workers {
+		w := &workers[i]
+		items[i] = w
+		rate := "-"
+		if w.UpSeconds > 0 {
+			rate = fmt.Sprintf("%.3g", float64(w.Answered)/w.UpSeconds)
+		}
+		g.Add(w.Evaluator, w.Worker, w.Version, strconv.Itoa(w.Slots), strconv.Itoa(len(w.Items)), strconv.FormatUint(w.Answered, 10),
+			rate, strconv.FormatUint(w.FailedAttempts, 10), w.ProgramText, workText(w))
+	}
+	if len(workers) == 0 {
+		a.Say("no worker is there: `apollo evaluator run --name NAME --exec COMMAND` starts one")
+	}
+	return a.Print(cli.Answer{Value: workers, Items: items, Grid: g})
+}
+
+// workText says at what a worker is: its oldest items.
+func workText(w *events.Presence) string {
+	if len(w.Items) == 0 {
+		return "idle"
+	}
+	const shown = 3
+	var texts []string
+	for _, item := range w.Items[:min(shown, len(w.Items))] {
+		text := fmt.Sprintf("%s batch %d since %s", item.Study, item.Batch, time.Since(time.UnixMicro(int64(item.Since))).Round(time.Second))
+		if item.Progress != "" {
+			text += " (" + item.Progress + ")"
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, ", ")
+}
