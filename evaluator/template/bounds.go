@@ -120,16 +120,20 @@ func (s *search) branch(ng, nc, nk int64) (b branch, ok bool) {
 		return b, false
 	}
 	b.least = max(room/left, 1)
-	b.fixed, b.weights = float64(s.at.fixed*tiles), s.io(s.first(model.Weights, ng, weights))
-	b.others = s.io(s.first(model.Inputs, ng, inputs) + s.first(model.Outputs, ng, outputs))
+	b.fixed, b.weights = float64(s.at.fixed*tiles), s.io(s.first(model.Weights, ng, nk, weights))
+	b.others = s.io(s.first(model.Inputs, ng, nk, inputs) + s.first(model.Outputs, ng, nk, outputs))
 	return b, true
 }
 
 // first returns a bound of the bytes of an operand that its holder gets first, of
-// those in a tile of the buffer of one in ng parts of the groups.
-func (s *search) first(o model.Operand, ng, bytes int64) int64 {
+// those in a tile of the buffer of one in ng parts of the groups and one in nk of
+// the output channels.
+func (s *search) first(o model.Operand, ng, nk, bytes int64) int64 {
 	if o == model.Outputs && s.l.arch.Level[s.holder[o]].Forwards {
 		return 0
+	}
+	if o == model.Weights && s.passes {
+		bytes = bytes * nk / s.at.rest[model.K]
 	}
 	return min(bytes*ng/max(s.at.apart[o], ng), s.at.most[o])
 }
@@ -222,17 +226,29 @@ func (s *search) visits(o model.Operand, order *tileOrder, until int) int64 {
 	return visits
 }
 
-// port returns the time of the buffer's port: weights and inputs that it keeps
-// come to the next level again.
+// port returns the time of the buffer's port: operands that it keeps come to it,
+// and from there to the next level, again.
 func (s *search) port(o *tileOrder) float64 {
-	bytes := s.at.read
-	for _, operand := range [...]model.Operand{model.Weights, model.Inputs} {
-		if next := s.next[operand]; next > 0 {
-			bytes += (s.visits(operand, o, next) - 1) * s.bytes[operand]
+	read, written := s.at.read, s.at.written
+	for operand, next := range s.next {
+		operand := model.Operand(operand)
+		if next == 0 {
+			continue
 		}
+		here, there := s.visits(operand, o, 1)-1, s.visits(operand, o, next)-1
+		if operand == model.Outputs {
+			read, written = read+(here+there)*s.sums, written+(here+there)*s.sums
+			continue
+		}
+		bytes := s.bytes[operand]
+		if operand == model.Inputs && s.gaps {
+			extent, b := s.extentOf(next), &s.p.Bound
+			bytes = s.covered(model.CeilDiv(b[model.P], extent[model.P]), model.CeilDiv(b[model.Q], extent[model.Q]))
+		}
+		read, written = read+there*bytes, written+here*bytes
 	}
 	const milli = 1000
-	return float64(bytes) * milli / float64(s.l.arch.Level[1].ReadRate)
+	return float64(max(read, written)) * milli / float64(s.l.arch.Level[1].ReadRate)
 }
 
 // rows returns the input positions along an axis that tiles cover: windows of

@@ -47,7 +47,7 @@ func (f *rowStationary) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, 
 		return Cost{}, &Misfit{Code: "grid_rows", What: "a column of the window", Param: "rows", Need: r, Have: x.Rows, Unit: "rows"}
 	}
 	worth := f.worth
-	worth.CyclesPerEnergy = g.cyclesPerPJ
+	worth.CyclesPerEnergy = g.on(p, &f.arch).cyclesPerPJ
 	best, ok := x.Map(p, &worth)
 	if !ok {
 		row := f.word * (p.Elements(model.Inputs, &[model.Dims]int64{1, 1, 1, 1, 1, p.Bound[model.Q], p.Bound[model.R], p.Bound[model.S]}) + p.Bound[model.Q])

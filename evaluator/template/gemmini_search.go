@@ -11,7 +11,7 @@ import (
 // images, channels, rows and columns. A choice is left as soon as no completion
 // of it can beat the best tiling so far, so the result is that of trying all.
 func (f *squareArray) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit) {
-	s := squareSearch{f: f, p: p, goal: g, least: math.Inf(1), parts: p.Bound}
+	s := squareSearch{f: f, p: p, goal: g.on(p, &f.arch), least: math.Inf(1), parts: p.Bound}
 	s.parts[model.R], s.parts[model.S] = 1, 1
 	s.taps = p.Bound[model.R] * p.Bound[model.S]
 	s.size()

@@ -1,6 +1,9 @@
 package template
 
-import "apollo/evaluator"
+import (
+	"apollo/evaluator"
+	"apollo/evaluator/model"
+)
 
 // goal is what searches minimise.
 type goal struct {
@@ -8,9 +11,31 @@ type goal struct {
 	cyclesPerPJ float64
 }
 
-// leastTime is the goal of the least time, and of equal times the least energy:
-// its share stays below a cycle up to 10^12 pJ.
-func leastTime() goal { return goal{1e-12} }
+// leastTime is the goal of the least time, and of equal times the least energy.
+func leastTime() goal { return goal{} }
+
+// leastEnergy is the goal of the least dynamic energy, and of equal ones the least
+// time: a picojoule is worth more cycles than a layer takes.
+func leastEnergy() goal { return goal{1e12} }
+
+// equalTime is what a layer's least energy is worth of its least time where the
+// goal is time; chosen: see docs/model.md#mapper-goal.
+const equalTime = 1e-3
+
+// on returns the goal for a layer on a machine: of mappings that take the same
+// time, up to a rounding, the one with the least energy.
+func (g goal) on(p *model.Problem, a *model.Arch) goal {
+	if g.cyclesPerPJ > 0 {
+		return g
+	}
+	const milli = 1000
+	bytes := touched(p) * p.Bytes[model.Inputs]
+	for _, o := range [...]model.Operand{model.Weights, model.Outputs} {
+		bytes += p.Elements(o, &p.Bound) * p.Bytes[o]
+	}
+	cycles := max(float64(p.MACs())/float64(a.Units()), float64(bytes*milli)/float64(a.Level[0].ReadRate))
+	return goal{equalTime * cycles / (float64(p.MACs())*a.MACPJ + float64(bytes)*a.Level[0].ReadPJ)}
+}
 
 // value returns what cycles and picojoules are worth. It falls with neither, so
 // the value of two bounds is a bound.

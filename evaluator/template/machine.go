@@ -108,3 +108,9 @@ func (m *Machine) ioCycles(bytes int64) int64 {
 func (m *Machine) Fastest(p *model.Problem, found *model.Mapping) (Cost, *Misfit) {
 	return m.Flow.Find(p, leastTime(), found)
 }
+
+// Cheapest writes the mapping of the least dynamic energy that the machine finds
+// into found.
+func (m *Machine) Cheapest(p *model.Problem, found *model.Mapping) (Cost, *Misfit) {
+	return m.Flow.Find(p, leastEnergy(), found)
+}

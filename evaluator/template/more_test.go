@@ -10,8 +10,8 @@ import (
 // arrays are the templates whose searches take an array and memories as they come.
 func arrays() []Spec { return []Spec{systolicSpec(), gemminiSpec(), eyerissSpec()} }
 
-// Twice of a parameter is not slower: at most in one of a hundred cases, by at
-// most 5 %. The tile search misses that goal (docs/model.md#more);
+// Twice of a parameter is not slower, up to what the mapper calls equal: at most in
+// one of a hundred cases, by at most 5 %. The tile search misses that goal (docs/model.md#more);
 // TestTwiceIsNotSlower reports it.
 func TestMoreIsNotSlower(t *testing.T) {
 	t.Parallel()
@@ -43,7 +43,7 @@ func TestMoreIsNotSlower(t *testing.T) {
 						if !ok {
 							t.Errorf("%v fits, with twice the %s nothing does", v, p.Name)
 						}
-						if twice > once {
+						if float64(twice) > (1+equalTime)*float64(once) {
 							slower++
 							worst = max(worst, float64(twice)/float64(once)-1)
 						}

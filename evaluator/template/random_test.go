@@ -49,9 +49,12 @@ func TestMapperAgainstRandom(t *testing.T) {
 
 // compared is the outcome for one layer on one design.
 type compared struct {
-	Bound       [model.Dims]int64
-	Design      []int64
-	Ours, Best  float64
+	Bound      [model.Dims]int64
+	Design     []int64
+	Ours, Best float64
+	// Saving is the least energy of random mappings that take no more time, over
+	// the mapper's.
+	Saving      float64
 	Tries, Seen int
 }
 
@@ -66,16 +69,19 @@ func compare(t *testing.T, s *Spec, designs [][]int64, list []model.Problem, n i
 			p := &list[i]
 			var found model.Mapping
 			c, misfit := m.Flow.Find(p, leastTime(), &found)
-			d, best := drawer(&m, p, rng), math.Inf(1)
+			d, best, saving := drawer(&m, p, rng), math.Inf(1), math.Inf(1)
 			row, most := compared{Bound: p.Bound, Design: v}, n
 			if at > 0 {
 				most = max(n/20, 1)
 			}
 			for row.Seen < most && row.Tries < 30*most {
 				row.Tries++
-				if value, ok := d(); ok {
+				if x, ok := d(); ok {
 					row.Seen++
-					best = min(best, value)
+					best = min(best, float64(x.Cycles))
+					if x.Cycles <= c.Cycles {
+						saving = min(saving, x.EnergyPJ)
+					}
 				}
 			}
 			if row.Seen == 0 {
@@ -86,7 +92,11 @@ func compare(t *testing.T, s *Spec, designs [][]int64, list []model.Problem, n i
 				continue
 			}
 			row.Best, row.Ours = best, float64(c.Cycles)
+			row.Saving = saving / c.EnergyPJ
 			all = append(all, row)
+			if c.EnergyPJ > allowance*saving {
+				t.Errorf("%v on %v: the mapper's mapping takes %.6g pJ, a random one of no more time %.6g, %.1f %% less", p.Bound, v, c.EnergyPJ, saving, 100*(1-row.Saving))
+			}
 			if row.Ours > allowance*best {
 				t.Errorf("%v on %v: the mapper has %.6g, the best of %d random mappings %.6g, %.1f %% less", p.Bound, v, row.Ours, row.Seen, best, 100*(1-best/row.Ours))
 			}
@@ -117,18 +127,18 @@ func tell(t *testing.T, name string, all []compared, full bool) {
 	}
 }
 
-// drawer returns a function that draws a random mapping and returns its value,
+// drawer returns a function that draws a random mapping and returns its cost,
 // false when it does not fit.
-func drawer(m *Machine, p *model.Problem, rng *rand.Rand) func() (float64, bool) {
+func drawer(m *Machine, p *model.Problem, rng *rand.Rand) func() (Cost, bool) {
 	switch f := m.Flow.(type) {
 	case *loops:
-		return func() (float64, bool) { return f.draw(p, rng) }
+		return func() (Cost, bool) { return f.draw(p, rng) }
 	case *rowStationary:
-		return func() (float64, bool) { return f.draw(p, rng) }
+		return func() (Cost, bool) { return f.draw(p, rng) }
 	case *squareArray:
-		return func() (float64, bool) { return f.draw(p, rng) }
+		return func() (Cost, bool) { return f.draw(p, rng) }
 	case *marching:
-		return func() (float64, bool) { return f.draw(p, rng), true }
+		return func() (Cost, bool) { return f.draw(p, rng), true }
 	}
 	panic(fmt.Sprintf("no random mappings of %T", m.Flow))
 }
@@ -143,7 +153,7 @@ func part(rng *rand.Rand, n int64) int64 {
 
 // draw splits every dimension at random over the wires, and the rest over the
 // levels that have loops.
-func (l *loops) draw(p *model.Problem, rng *rand.Rand) (float64, bool) {
+func (l *loops) draw(p *model.Problem, rng *rand.Rand) (Cost, bool) {
 	var m model.Mapping
 	list := slices.Clone(l.spreads[rng.IntN(len(l.spreads))])
 	for i := range list {
@@ -175,10 +185,10 @@ func (l *loops) draw(p *model.Problem, rng *rand.Rand) (float64, bool) {
 	}
 	m.Loops[last].Order = l.order
 	if !l.roomy(p, &m) || m.Validate(p, &l.arch) != nil {
-		return 0, false
+		return Cost{}, false
 	}
 	r := model.Eval(p, &l.arch, &m)
-	return float64(l.cost(p, &m, &r).Cycles), true
+	return l.cost(p, &m, &r), true
 }
 
 // roomy is a quick test for what cannot fit even with complete sums.
@@ -197,7 +207,7 @@ func (l *loops) roomy(p *model.Problem, m *model.Mapping) bool {
 	return true
 }
 
-func (f *rowStationary) draw(p *model.Problem, rng *rand.Rand) (float64, bool) {
+func (f *rowStationary) draw(p *model.Problem, rng *rand.Rand) (Cost, bool) {
 	b, c := &p.Bound, &f.chip
 	m := eyeriss.Mapping{
 		E: part(rng, b[model.P]), P: part(rng, min(b[model.K], c.SumWords)), Q: part(rng, min(b[model.C], c.InputWords)),
@@ -207,12 +217,12 @@ func (f *rowStationary) draw(p *model.Problem, rng *rand.Rand) (float64, bool) {
 	m.M = m.P * m.T * (1 + rng.Int64N(model.CeilDiv(b[model.K], m.P*m.T)))
 	x, err := c.Cost(p, m)
 	if err != nil {
-		return 0, false
+		return Cost{}, false
 	}
-	return float64(f.cost(p, &x).Cycles), true
+	return f.cost(p, &x), true
 }
 
-func (f *squareArray) draw(p *model.Problem, rng *rand.Rand) (float64, bool) {
+func (f *squareArray) draw(p *model.Problem, rng *rand.Rand) (Cost, bool) {
 	parts := p.Bound
 	for _, d := range []model.Dim{model.N, model.K, model.C, model.P, model.Q, model.R, model.S} {
 		parts[d] = part(rng, p.Bound[d])
@@ -224,13 +234,13 @@ func (f *squareArray) draw(p *model.Problem, rng *rand.Rand) (float64, bool) {
 	t := tilingOf(p, &m)
 	load, sums := f.needs(p, &t)
 	if 2*load > f.arch.Level[squarePad].Capacity || 2*sums > f.arch.Level[squareAcc].Capacity {
-		return 0, false
+		return Cost{}, false
 	}
-	return float64(f.cost(p, &t).Cycles), true
+	return f.cost(p, &t), true
 }
 
 // draw takes any part of the array, any even tiles and any order of them.
-func (f *marching) draw(p *model.Problem, rng *rand.Rand) float64 {
+func (f *marching) draw(p *model.Problem, rng *rand.Rand) Cost {
 	o, groups := systolic.OperandsOf(p)
 	rows, cols, _ := f.array.Dataflow.Roles()
 	total := [3]int64{o.M, o.N, o.K}
@@ -252,7 +262,7 @@ func (f *marching) draw(p *model.Problem, rng *rand.Rand) float64 {
 	if err != nil {
 		panic(err)
 	}
-	return float64(d.Cycles)
+	return d.Cost
 }
 
 func distinct(list []model.Problem) []model.Problem {

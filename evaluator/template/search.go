@@ -2,13 +2,14 @@ package template
 
 import (
 	"math"
+	"slices"
 
 	"apollo/evaluator/model"
 )
 
 // search is the state of mapping one layer: a walk over ways to spread it and
 // over numbers of tiles. A closed form bounds the cost of each from below, and
-// the core evaluates those whose bound is better than the best so far.
+// the core evaluates what is bounded below the best so far.
 type search struct {
 	l    *loops
 	p    *model.Problem
@@ -24,20 +25,19 @@ type search struct {
 	// room is what a tile may have of the buffer.
 	room int64
 	// holder is, of each operand, the outermost level on chip that keeps it,
-	// next the one inside it where the buffer is that level, else 0.
+	// next the one inside it where the buffer is that level and the buffer's port
+	// has to pass the operand on each time that it comes there, else 0.
 	holder, next [model.Operands]int
-	// ported says that the buffer's port has a rate and passes an operand on that
-	// comes again.
+	// passes says that the weights' holder has loops of the inner level inside it,
+	// so that weights can pass it.
+	passes bool
+	// ported says that the buffer's port has a rate.
 	ported bool
 	// at is the way to spread that is being searched.
 	at   ways
 	best found
-	// waiting are the candidates with the least bounds.
-	waiting [waiting]candidate
-	queued  int
-	// limit is what a bound has to beat, tried the least bound of those that were
-	// evaluated.
-	limit, tried float64
+	// limit is what a bound has to beat.
+	limit float64
 	// m is the mapping that is tried, whole the steps of one of its tiles.
 	m      model.Mapping
 	whole  [model.Dims]int64
@@ -46,37 +46,32 @@ type search struct {
 
 // found is the best mapping so far; its value is what the search minimises.
 type found struct {
-	m    model.Mapping
-	cost Cost
-	// gap is how much its value is above its bound.
-	value, gap float64
-	any        bool
+	m     model.Mapping
+	cost  Cost
+	value float64
+	any   bool
 }
 
-// candidate is numbers of tiles in an order, with the bound of their value.
-type candidate struct {
-	way   way
-	parts [model.Dims]int64
-	order int
-	// channelsFirst says which loops leave an inner level that they do not fit.
-	channelsFirst bool
-	value         float64
-}
+// inside says which loops of the inner level go to the buffer.
+type inside int
 
 const (
-	// maxWays is the largest number of ways that wires can have.
-	maxWays = 8
-	// waiting is how many candidates wait to be evaluated.
-	waiting = 24
-	// soon is the share of the least bound that was evaluated at which another
-	// candidate is evaluated at once: then what is worse can be left out.
-	soon = 0.98
+	// pixelsLeave and channelsLeave: those of tiles that do not fit, over pixels
+	// or over output channels first.
+	pixelsLeave inside = iota
+	channelsLeave
+	// weightsPass: all over output channels, so that the weights' holder has few
+	// at a time and the first are there early.
+	weightsPass
 )
+
+// maxWays is the largest number of ways that wires can have.
+const maxWays = 8
 
 // Find implements Dataflow.
 func (l *loops) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit) {
 	const milli = 1000
-	s := search{l: l, p: p, goal: g, perByte: milli / float64(l.arch.Level[0].ReadRate), limit: math.Inf(1), tried: math.Inf(1)}
+	s := search{l: l, p: p, goal: g.on(p, &l.arch), perByte: milli / float64(l.arch.Level[0].ReadRate), limit: math.Inf(1)}
 	for o := range model.Operands {
 		s.bytes[o] = p.Elements(o, &p.Bound) * p.Bytes[o]
 		for s.holder[o] = 1; !l.arch.Level[s.holder[o]].Keeps[o]; {
@@ -86,7 +81,7 @@ func (l *loops) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit)
 	s.gaps = (p.Bound[model.R]-1)*p.Dilation[0]+1 < p.Stride[0] || (p.Bound[model.S]-1)*p.Dilation[1]+1 < p.Stride[1]
 	s.bytes[model.Inputs] = min(s.bytes[model.Inputs], touched(p)*p.Bytes[model.Inputs])
 	for o := range model.Operands {
-		if i := s.holder[o] + 1; s.holder[o] == 1 && o != model.Outputs {
+		if i := s.holder[o] + 1; s.holder[o] == 1 {
 			for ; i < l.arch.Levels && !l.arch.Level[i].Keeps[o]; i++ {
 			}
 			// Inner loops that bring a window's inputs again are in ways.read.
@@ -95,11 +90,11 @@ func (l *loops) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit)
 			}
 		}
 	}
+	s.passes = s.holder[model.Weights] > 1 && s.holder[model.Weights] <= l.inner && slices.Contains(l.innerDims, model.K)
 	s.room = l.room(1)
 	s.sums = p.Elements(model.Outputs, &p.Bound) * p.PartialBytes
 	s.full()
 	s.fewer()
-	s.finish()
 	if !s.best.any {
 		return Cost{}, s.misfit()
 	}
@@ -107,52 +102,12 @@ func (l *loops) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit)
 	return s.best.cost, nil
 }
 
-// queue keeps a candidate for later when it is among the best.
-func (s *search) queue(c *candidate) {
-	s.limit = min(s.limit, c.value+s.best.gap)
-	at := s.queued
-	if at == len(s.waiting) {
-		at--
-		if s.waiting[at].value <= c.value {
-			return
-		}
-	} else {
-		s.queued++
-	}
-	for ; at > 0 && s.waiting[at-1].value > c.value; at-- {
-		s.waiting[at] = s.waiting[at-1]
-	}
-	s.waiting[at] = *c
-}
-
-// finish evaluates the waiting candidates.
-func (s *search) finish() {
-	for i := range s.waiting[:s.queued] {
-		c := &s.waiting[i]
-		if s.best.any && c.value >= s.best.value {
-			return
-		}
-		s.try(c)
-	}
-}
-
-// try evaluates a candidate.
-func (s *search) try(c *candidate) {
-	s.ready(&c.way)
-	s.m = s.at.spread
-	s.cut(&c.parts)
-	s.shrink(c.channelsFirst)
-	s.eval(c)
-}
-
-// eval evaluates a candidate whose loops are those that are tried.
-func (s *search) eval(c *candidate) {
-	s.m.Loops[0].Order = tileOrders[c.order].dims
+// eval evaluates the mapping that is tried.
+func (s *search) eval() {
 	s.result.Eval(s.p, &s.l.arch, &s.m)
-	s.tried = min(s.tried, c.value)
 	cost := s.l.cost(s.p, &s.m, &s.result)
 	if v := s.goal.of(&cost); !s.best.any || v < s.best.value {
-		s.best = found{s.m, cost, v, v - c.value, true}
+		s.best = found{s.m, cost, v, true}
 		s.limit = v
 	}
 }

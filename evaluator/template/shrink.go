@@ -5,6 +5,20 @@ import "apollo/evaluator/model"
 // several stands for any number of tiles over input channels but one.
 const several = 2
 
+// arrange puts the loops of the inner level where they belong. It reports whether
+// some did not fit there, and whether all levels hold their tiles now.
+func (s *search) arrange(how inside) (moved, ok bool) {
+	if how != weightsPass {
+		return s.shrink(how == channelsLeave)
+	}
+	in, out := &s.m.Loops[s.l.inner].Temporal, &s.m.Loops[1].Temporal
+	in[model.K], out[model.K] = 1, in[model.K]
+	if moved, ok = s.shrink(false); !moved {
+		ok = s.movedFits()
+	}
+	return moved, ok
+}
+
 // shrink moves loops of the inner level whose tiles do not fit it, or a level
 // above it, to the buffer: those over pixels first, or those over output
 // channels. It reports whether some moved, and whether all levels hold their

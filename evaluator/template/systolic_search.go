@@ -11,7 +11,7 @@ import (
 // choose from, on the whole array or on halves of it, the one of least value.
 // Parts of the array that idle are not filled and not drained.
 func (f *marching) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit) {
-	s := marchingSearch{f: f, p: p, goal: g, least: math.Inf(1)}
+	s := marchingSearch{f: f, p: p, goal: g.on(p, &f.arch), least: math.Inf(1)}
 	s.o, s.groups = systolic.OperandsOf(p)
 	s.size = [3]int64{s.o.M, s.o.N, s.o.K}
 	s.rowsDim, s.colsDim, s.timeDim = f.array.Dataflow.Roles()

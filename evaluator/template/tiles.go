@@ -167,7 +167,7 @@ func (s *search) cutPixels(t *tile, n *pixels) {
 }
 
 // consider bounds a tile with its pixels cut, when it fits, in every order, and
-// evaluates or queues what may win.
+// evaluates what may win.
 func (s *search) consider(t *tile, px *pixels) {
 	s.cutPixels(t, px)
 	keeps := &s.l.arch.Level[1].Keeps
@@ -183,30 +183,33 @@ func (s *search) consider(t *tile, px *pixels) {
 	}
 	var first int64
 	for o := range model.Operands {
-		first += s.first(o, t.n[model.G]*t.n[model.N], s.p.Elements(o, &t.extent)*s.p.Bytes[o])
+		first += s.first(o, t.n[model.G]*t.n[model.N], t.n[model.K], s.p.Elements(o, &t.extent)*s.p.Bytes[o])
 	}
 	ramp := s.io(first) + float64(s.at.fixed*steps(&t.n))
 	if s.bounded(s.traffic(t.n[model.C], t.n[model.K], t.n[model.N], t.n[model.P]*t.n[model.Q], s.covered(t.n[model.P], t.n[model.Q])), ramp) >= s.limit {
 		return
 	}
 	s.m = s.at.spread
-	c := candidate{way: s.at.way, parts: t.parts}
-	for range 2 {
+	for how := pixelsLeave; how <= weightsPass; {
 		s.cut(&t.parts)
-		moved, fits := s.shrink(c.channelsFirst)
+		moved, fits := s.arrange(how)
 		if fits {
-			s.orders(&c, t, ramp)
+			s.orders(t, ramp)
 		}
-		if !moved {
-			break
+		switch {
+		case moved && how == pixelsLeave:
+			how = channelsLeave
+		case s.passes && t.n[model.K] < s.at.rest[model.K]:
+			how = max(how+1, weightsPass)
+		default:
+			return
 		}
-		c.channelsFirst = true
 	}
 }
 
-// orders bounds the mapping that is tried in the orders of tiles that differ;
+// orders evaluates the mapping that is tried in the orders of tiles that may win;
 // least is a bound of its ramp.
-func (s *search) orders(c *candidate, t *tile, least float64) {
+func (s *search) orders(t *tile, least float64) {
 	n := &s.m.Loops[0].Temporal
 	var ramp float64
 	known := false
@@ -221,15 +224,11 @@ func (s *search) orders(c *candidate, t *tile, least float64) {
 		if !known {
 			ramp, known = s.ramp(), true
 		}
-		v := s.bound(cycles, bytes, ramp)
-		if v >= s.limit {
+		if s.bound(cycles, bytes, ramp) >= s.limit {
 			continue
 		}
-		if c.order, c.value = int(i), v; v < soon*s.tried {
-			s.eval(c)
-			continue
-		}
-		s.queue(c)
+		s.m.Loops[0].Order = tileOrders[i].dims
+		s.eval()
 	}
 }
 

@@ -15,6 +15,8 @@ import (
 
 // slower counts the designs that a parameter's doubling makes slower.
 type slower struct {
+	// rounding is the share of a value up to which two are equal to the mapper.
+	rounding      float64
 	cases, slower int
 	worst         float64
 	at            []space.Value
@@ -22,7 +24,7 @@ type slower struct {
 
 func (s *slower) add(was, is float64, v []space.Value) {
 	s.cases++
-	if over := is/was - 1; over > 1e-12 {
+	if over := is/was - 1; over > max(s.rounding, 1e-12) {
 		s.slower++
 		if over > s.worst {
 			s.worst, s.at = over, v
@@ -52,6 +54,9 @@ func TestTwiceIsNotSlower(t *testing.T) {
 		t.Run(x.Name, func(t *testing.T) {
 			t.Parallel()
 			all := make([]slower, len(x.Params))
+			for i := range all {
+				all[i].rounding = roundingOf(x.Name)
+			}
 			for _, n := range networks(t, "mobilenet_v2", "resnet50_v1", "bert_base", "ssd_mobilenet_v2", "unet") {
 				doubled(t, x, []evaluator.Network{n}, max(designs, 25), all)
 			}
@@ -68,6 +73,15 @@ func TestTwiceIsNotSlower(t *testing.T) {
 			}
 		})
 	}
+}
+
+// roundingOf returns up to which share the times of two mappings are equal to a
+// template's mapper: it takes the one with less energy.
+func roundingOf(name string) float64 {
+	if name == "edge" {
+		return 0
+	}
+	return equalTime
 }
 
 func doubled(t *testing.T, x *frame.Spec, nets []evaluator.Network, designs int, all []slower) {

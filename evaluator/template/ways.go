@@ -32,8 +32,8 @@ type ways struct {
 	// cycles and pj are a time on chip and an energy without the interface that
 	// no numbers of tiles beat.
 	cycles, pj float64
-	// read is the bytes that the buffer gives at least.
-	read int64
+	// read and written are the bytes that the buffer gives and takes at least.
+	read, written int64
 	// fixed is the array's fill and drain per tile, in cycles.
 	fixed int64
 	// ramp is a bound of what the first tile's way in and the last one's way out
@@ -191,7 +191,7 @@ func (s *search) open(w *way) bool {
 		x.cycles = max(x.cycles, float64(s.result.LevelCycles[i]))
 		x.pj += s.result.LevelPJ[i]
 	}
-	x.read, _ = s.result.Traffic(s.p, 1)
+	x.read, x.written = s.result.Traffic(s.p, 1)
 	fill, drain := x.spread.Ramp(s.p, &l.arch)
 	for i := 1; i < l.arch.Levels; i++ {
 		x.ramp += float64(fill[i] + drain[i])

@@ -30,6 +30,7 @@ type sideLevel struct {
 // on a machine for ZigZag.
 type sideJob struct {
 	Tool     string           `json:"tool"`
+	Goal     string           `json:"goal,omitempty"`
 	Rows     int64            `json:"rows,omitempty"`
 	Cols     int64            `json:"cols,omitempty"`
 	Dataflow string           `json:"dataflow,omitempty"`
@@ -103,21 +104,27 @@ func zigzagCases(rng *rand.Rand, n int) []sideCase {
 			Stride: [2]int64{stride, stride}, Dilation: [2]int64{1, 1}, Bytes: [model.Operands]int64{1, 1, 1}, PartialBytes: 4,
 		}
 		b := &p.Bound
-		list = append(list, sideCase{
-			fmt.Sprintf("%d x %d, %d to %d channels, %d x %d stride %d", pixels, pixels, b[model.C], b[model.K], window, window, stride),
-			sideJob{
-				Tool: "zigzag", C: side, K: side, MAC: m.Arch.MACPJ, Levels: levels,
-				Layer: map[string]int64{"k": b[model.K], "c": b[model.C], "p": pixels, "q": pixels, "r": window, "s": window, "stride": stride},
-			},
-			func() sideAnswer { return fastest(&m, &p) },
-		})
+		for _, goal := range []struct {
+			name string
+			find func(*template.Machine, *model.Problem, *model.Mapping) (template.Cost, *template.Misfit)
+		}{{"latency", (*template.Machine).Fastest}, {"energy", (*template.Machine).Cheapest}} {
+			list = append(list, sideCase{
+				fmt.Sprintf("%d x %d, %d to %d channels, %d x %d stride %d", pixels, pixels, b[model.C], b[model.K], window, window, stride),
+				sideJob{
+					Tool: "zigzag", Goal: goal.name, C: side, K: side, MAC: m.Arch.MACPJ, Levels: levels,
+					Layer: map[string]int64{"k": b[model.K], "c": b[model.C], "p": pixels, "q": pixels, "r": window, "s": window, "stride": stride},
+				},
+				func() sideAnswer {
+					var found model.Mapping
+					return answerOf(goal.find(&m, &p, &found))
+				},
+			})
+		}
 	}
 	return list
 }
 
-func fastest(m *template.Machine, p *model.Problem) sideAnswer {
-	var found model.Mapping
-	cost, misfit := m.Fastest(p, &found)
+func answerOf(cost template.Cost, misfit *template.Misfit) sideAnswer {
 	if misfit != nil {
 		return sideAnswer{Cycles: math.NaN()}
 	}
@@ -169,14 +176,15 @@ func TestToolsSideBySide(t *testing.T) {
 		}
 		wrong := ours.Cycles/theirs.Cycles - 1
 		row := fmt.Sprintf("| %s | %.0f | %.0f | %+.1f %% |", c.name, theirs.Cycles, ours.Cycles, 100*wrong)
+		which := c.job.Tool + c.job.Goal
 		if c.job.Tool == "zigzag" {
 			energy := ours.Energy/theirs.Energy - 1
 			row += fmt.Sprintf(" %.2f | %.2f | %+.1f %% |", theirs.Energy/1e6, ours.Energy/1e6, 100*energy)
-			errors["energy"] = append(errors["energy"], math.Abs(energy))
+			errors[which+" pJ"] = append(errors[which+" pJ"], math.Abs(energy))
 		}
 		row += fmt.Sprintf(" %.2f s | %.2g µs | %.1g |", theirs.Seconds, 1e6*ours.Seconds, theirs.Seconds/ours.Seconds)
-		rows[c.job.Tool] = append(rows[c.job.Tool], row)
-		errors[c.job.Tool] = append(errors[c.job.Tool], math.Abs(wrong))
+		rows[which] = append(rows[which], row)
+		errors[which] = append(errors[which], math.Abs(wrong))
 		t.Log(row)
 	}
 	for i, e := range errors["scalesim"] {
@@ -184,8 +192,10 @@ func TestToolsSideBySide(t *testing.T) {
 			t.Errorf("SCALE-Sim, %s: the cycles differ by %g, want none", list[i].name, e)
 		}
 	}
-	if got := median(errors["zigzag"]); !(got <= 0.15) {
-		t.Errorf("ZigZag: the median error of the cycles is %.1f %%, want at most 15", 100*got)
+	for _, x := range []string{"zigzaglatency", "zigzagenergy pJ"} {
+		if got := median(errors[x]); !(got <= 0.15) {
+			t.Errorf("%s: the median error of what both minimise is %.1f %%, want at most 15", x, 100*got)
+		}
 	}
 	if page := os.Getenv("APOLLO_VALIDATE_PAGE"); page != "" && !t.Failed() {
 		if err := os.WriteFile(page, []byte(sidePage(rows, errors)), 0o644); err != nil {
@@ -195,8 +205,11 @@ func TestToolsSideBySide(t *testing.T) {
 }
 
 func sidePage(rows map[string][]string, errors map[string][]float64) string {
-	head := "| layer | cycles | ours | error |"
-	rule := "|---|---|---|---|"
+	table := func(which, columns string) string {
+		head := "| layer | cycles | ours | error |" + columns + " theirs takes | ours takes | ratio |"
+		return head + "\n" + strings.Repeat("|---", strings.Count(head, "|")-1) + "|\n" + strings.Join(rows[which], "\n") + "\n"
+	}
+	const energies = " µJ | ours | error |"
 	return fmt.Sprintf(`# Two tools beside the cost model
 
 Written by `+"`make validate-peers`"+`: layers drawn with seed %d, in no reference. Processor time of the tools is that of their call, without starting Python; ours is the mean of
@@ -206,20 +219,20 @@ repeated calls on one core (%s, %s). The last column is theirs by ours.
 
 Matrix products (rows x columns x sums) on a systolic array, without stalls: `+"`systolic.Array.Pass`"+`. The tool's energies need another tool and are not compared. All cycles are equal.
 
-%s theirs takes | ours takes | ratio |
-%s---|---|---|
 %s
-
 ## ZigZag 3.9.1
 
-Convolutions on the machine of `+"`nvdla`"+`, 16 x 16 units, 256 KiB and 32 KiB, 8 GB/s, with the sizes, widths and energies of our levels: each takes the fastest mapping that it finds.
-Energies in µJ. Median error of cycles %.1f %%, of energies %.1f %%. Ours looks for the least time whatever it moves, and brings operands again where
-the interface has time for that: its energies are those of other mappings, up to twice as large where it is faster (12 x 12, 104 to 88 channels: 380,208 bytes over the interface, 160,040
-are the layer's). With a stride wider than the window ours brings the columns that it skips, the tool does not: the largest error.
+Convolutions on the machine of `+"`nvdla`"+`, 16 x 16 units, 256 KiB and 32 KiB, 8 GB/s, with the sizes, widths and energies of our levels. Each takes the best mapping that it finds
+for a goal: both for the least energy (`+"`opt=\"energy\"`"+` there, dynamic energy here), and both for the least latency. With a stride wider than the window ours brings the columns that it
+skips, the tool does not.
 
-%s µJ | ours | error | theirs takes | ours takes | ratio |
-%s---|---|---|---|---|---|
+**For energy**: median error of energies %.1f %%, of cycles %.1f %%.
+
 %s
-`, sideSeed, runtime.Version(), runtime.GOARCH, head, rule, strings.Join(rows["scalesim"], "\n"),
-		100*median(errors["zigzag"]), 100*median(errors["energy"]), head, rule, strings.Join(rows["zigzag"], "\n"))
+**For latency**: median error of cycles %.1f %%, of energies %.1f %%. Ours starts sooner: it cuts the first tile small, where the tool fills its memories as far as they go,
+and brings operands again where the interface has time for that. Its energies are then those of other, faster mappings.
+
+%s`, sideSeed, runtime.Version(), runtime.GOARCH, table("scalesim", ""),
+		100*median(errors["zigzagenergy pJ"]), 100*median(errors["zigzagenergy"]), table("zigzagenergy", energies),
+		100*median(errors["zigzaglatency"]), 100*median(errors["zigzaglatency pJ"]), table("zigzaglatency", energies))
 }

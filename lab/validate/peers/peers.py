@@ -92,7 +92,7 @@ def zigzag(job, folder):
         with open(paths[-1], "w") as f:
             yaml.safe_dump(value, f, sort_keys=False)  # memories stand innermost first
     start = time.process_time()
-    energy, cycles, _ = tool(paths[2], paths[0], paths[1], opt="latency", dump_folder=folder, loma_show_progress_bar=False)
+    energy, cycles, _ = tool(paths[2], paths[0], paths[1], opt=job["goal"], dump_folder=folder, loma_show_progress_bar=False)
     return {"cycles": float(cycles), "energy": float(energy), "seconds": time.process_time() - start}
 
 
