@@ -125,9 +125,9 @@ type Mark struct {
 	Trials int    `json:"trials"`
 	Regret Figure `json:"regret"`
 	Rank   Figure `json:"rank"`
-	// Change is how much worse the best design is than the reference's with the
-	// same seed, relative to that one's value, and of that the median: negative
-	// where it is better. Null for the reference itself.
+	// Change is how much worse the median best design is than the reference's,
+	// relative to that one's value; of several tasks the median. Seeds are paired.
+	// Negative where it is better. Null for the reference itself.
 	Change *Figure `json:"change,omitempty"`
 }
 

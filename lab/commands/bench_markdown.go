@@ -150,8 +150,8 @@ func taskTable(b *strings.Builder, l *bench.LaneReport) {
 	b.WriteString("\nMedian regret at the end, task by task.\n\n")
 }
 
-// changeTable has what sources change, task by task: the best value against that
-// of the reference with the same seed, and the trial that is as good as the reference's last.
+// changeTable has what sources change, task by task: the median best value
+// against that of the reference, and the trial that is as good as the reference's last.
 func changeTable(b *strings.Builder, r *bench.Report, l *bench.LaneReport) {
 	shown := shownMarks(l)
 	cells := []string{"task", "algorithm"}
@@ -183,8 +183,15 @@ func changeTable(b *strings.Builder, r *bench.Report, l *bench.LaneReport) {
 	if v := stats.Median(reached); !math.IsInf(v, 0) {
 		text = strconv.FormatFloat(v, 'g', -1, 64)
 	}
-	fmt.Fprintf(b, "\nChange of the best value against `%s` with the same seed, median and %.0f %% interval (~ where it holds 0); the trial at which the "+
+	fmt.Fprintf(b, "\nChange of the median best value against `%s`, seeds paired, and %.0f %% interval (~ where it holds 0); the trial at which the "+
 		"median is what `%s` reaches in %s (median of the rows: %s).\n\n", r.Reference, 100*r.Confidence, r.Reference, cli.Count(r.Trials), text)
+	if g := harmGrid(r, l); g != nil {
+		head(b, "algorithm", "trials", "tasks", "worse", "may be", "largest upper end", "task")
+		for _, cells := range g.Rows {
+			row(b, cells...)
+		}
+		fmt.Fprintf(b, "\n%s\n\n", strings.ReplaceAll(harmNote(r), "\n", " "))
+	}
 }
 
 // baselineTable has the speed-up of what was found over the baseline design.

@@ -189,6 +189,11 @@ func (a *Lab) printReport(r *bench.Report, flags *benchFlags) error {
 		Text: func(w io.Writer, p cli.Paint) {
 			for i := range r.Lanes {
 				reportText(w, p, r, &r.Lanes[i])
+				if g := harmGrid(r, &r.Lanes[i]); g != nil {
+					g.Text(w, p)
+					fmt.Fprintln(w, harmNote(r))
+					fmt.Fprintln(w)
+				}
 				if flags.byTask {
 					tasksText(w, p, &r.Lanes[i])
 				}

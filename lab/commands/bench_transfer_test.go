@@ -45,6 +45,7 @@ func TestMarkdownOfTransfer(t *testing.T) {
 		"| task | algorithm | change at 2 | as good after |",
 		"| first | `default` | -25.0 % [-50.0, -12.5] | 2 |",
 		"| second | `default` | ~ +25.0 % [-50.0, +50.0] | not |",
+		"| default | 2 | 2 | 0 | 1 | +50.0 % | second |",
 		"Left out: first learns nothing of third: their best designs are within 1 and 0 % of each other's.",
 	} {
 		if !strings.Contains(text, want) {

@@ -149,6 +149,19 @@ func TestFigures(t *testing.T) {
 	}
 }
 
+// A change compares medians: those of the same three regrets in another order
+// are equal, however the seeds changed one by one.
+func TestChangeIsOfMedians(t *testing.T) {
+	t.Parallel()
+	x := &Table{
+		Algorithms: []string{"reference", "other"}, Tasks: []string{"x"}, Trials: 1, Marks: []int{1},
+		Curves: [][][]Curve{{{{0}, {1}, {3}}}, {{{1}, {3}, {0}}}},
+	}
+	if got := prepare(x).figures(x.all()).Change[1][0]; got != 0 {
+		t.Errorf("the change is %v, want 0", got)
+	}
+}
+
 func TestRelative(t *testing.T) {
 	t.Parallel()
 	for _, c := range [][3]float64{{0.5, 0, 0.5}, {0, 1, -0.5}, {inf, inf, 0}, {inf, 1, inf}, {1, inf, -1}} {

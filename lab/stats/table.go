@@ -74,10 +74,10 @@ type Figures struct {
 	Pairs [][]Pair
 	// Within is by algorithm and tolerance: the share of cells that reached it.
 	Within [][]float64
-	// Change is by algorithm and mark: the median over all cells of how much
-	// larger the algorithm's 1 + regret is than the reference's with the same
-	// seed, relative to that; -0.1 is a design whose value is 10 % better. It is
-	// empty where there is no reference.
+	// Change is by algorithm and mark: how much larger the algorithm's median of
+	// 1 + regret is than the reference's, relative to that; -0.1 is a design
+	// whose value is 10 % better. Seeds are drawn for both together. Of several
+	// tasks it is the median. It is empty where there is no reference.
 	Change [][]float64
 }
 
@@ -219,25 +219,31 @@ func rankOf(values []float64, a int) float64 {
 	return rank
 }
 
-// change fills in the paired changes.
+// change fills in the changes of the medians.
 func (p *prepared) change(f *Figures, sel selection) {
 	f.Change = make([][]float64, len(p.Algorithms))
 	if p.Reference < 0 {
 		return
 	}
-	var column []float64
+	byTask := make([]float64, len(sel))
 	for a := range f.Change {
 		f.Change[a] = make([]float64, len(p.Marks))
 		for m, mark := range p.Marks {
-			column = column[:0]
 			for k, seeds := range sel {
-				for _, s := range seeds {
-					column = append(column, relative(p.Curves[a][k][s].At(mark), p.Curves[p.Reference][k][s].At(mark)))
-				}
+				byTask[k] = relative(p.medianAt(a, k, seeds, mark), p.medianAt(p.Reference, k, seeds, mark))
 			}
-			f.Change[a][m] = Median(column)
+			f.Change[a][m] = Median(byTask)
 		}
 	}
+}
+
+// medianAt is the median regret of an algorithm on a task after n trials.
+func (p *prepared) medianAt(a, k int, seeds []int, n int) float64 {
+	values := make([]float64, len(seeds))
+	for i, s := range seeds {
+		values[i] = p.Curves[a][k][s].At(n)
+	}
+	return Median(values)
 }
 
 // relative is how much larger 1 + a is than 1 + b. What found nothing feasible

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
+	"math"
 	"slices"
 
 	"apollo/evaluator"
@@ -13,14 +14,17 @@ import (
 	"apollo/optimizer/space"
 )
 
+const adversarial = "transfer-adversarial"
+
 // transferAdversarialSuite learns from sources that mislead.
 func transferAdversarialSuite() bench.Suite {
 	return bench.Suite{
-		Name: "transfer-adversarial",
+		Name: adversarial,
 		Doc: "Four tasks of the suite apollo with sources that mislead: another network's latency negated, shuffled over the designs, with 30 % of its " +
-			"values a million times too large or small, or in square millimetres (to be refused); and another template's.",
+			"values a million times too large or small, best where the design cannot run, or in square millimetres (to be refused); another template's; " +
+			"five networks at once whose best designs cannot run; and all of these at once.",
 		Lanes: []bench.Lane{bench.KnownArea}, Algorithms: []string{withSources, withoutSources}, Reference: withoutSources,
-		Trials: 100, Marks: []int{5, 20, 40, 100},
+		Trials: 100, Marks: harmMarks(),
 		Tasks: adversarialTasks,
 	}
 }
@@ -33,6 +37,9 @@ type distortion struct {
 	change func(seconds, uniform float64) float64
 	// shuffled gives every design the latency of another one.
 	shuffled bool
+	// failing is a latency for designs that cannot run, better than any that
+	// can: the best designs of the source are infeasible for whoever learns.
+	failing bool
 	// unit is the one that the source claims; "" leaves it. Such a source must
 	// be refused.
 	unit string
@@ -52,6 +59,7 @@ func distortions() []distortion {
 			}
 			return seconds
 		}},
+		{name: "failing", failing: true},
 		{name: "unit", unit: "mm2"},
 	}
 }
@@ -65,6 +73,10 @@ func misleads() map[string]string {
 	}
 }
 
+// failingSources is how many networks' sources of designs that cannot run are
+// learnt from at once.
+const failingSources = 5
+
 func adversarialTasks(env bench.Environment) ([]bench.Task, error) {
 	all, err := apolloTasks(env)
 	if err != nil {
@@ -74,28 +86,57 @@ func adversarialTasks(env bench.Environment) ([]bench.Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	const suite = "transfer-adversarial"
-	byName := map[string]*bench.Task{}
+	l := liars{byName: map[string]bench.Task{}}
+	var targets []bench.Task
 	for i := range all {
-		byName[all[i].Name] = &all[i]
-	}
-	var sources, targets []bench.Task
-	for i := range all {
-		source := byName[misleads()[all[i].Name]]
-		if source == nil {
+		source := slices.IndexFunc(all, func(t bench.Task) bool { return t.Name == misleads()[all[i].Name] })
+		if source < 0 {
 			continue
 		}
+		var every []bench.Origin
 		for _, d := range distortions() {
-			s, err := d.of(source)
+			o, err := l.origin(d, &all[source])
 			if err != nil {
 				return nil, err
 			}
-			sources = append(sources, s)
-			targets = append(targets, learning(&all[i], all[i].Name+"-"+d.name, bench.Origin{Suite: suite, Task: &s, Refused: d.unit != ""}))
+			every = append(every, o)
+			targets = append(targets, learning(&all[i], all[i].Name+"-"+d.name, o))
 		}
-		targets = append(targets, learning(&all[i], all[i].Name+"-template", bench.Origin{Suite: suite, Task: &foreign}))
+		template := bench.Origin{Suite: adversarial, Task: &foreign}
+		var failing []bench.Origin
+		for _, other := range others(&all[i], all)[:failingSources] {
+			o, err := l.origin(distortion{name: "failing", failing: true}, other.Task)
+			if err != nil {
+				return nil, err
+			}
+			failing = append(failing, o)
+		}
+		targets = append(targets, learning(&all[i], all[i].Name+"-template", template),
+			learning(&all[i], all[i].Name+"-five", failing...),
+			learning(&all[i], all[i].Name+"-every", append(every, template)...))
 	}
-	return append(append(targets, sources...), foreign), nil
+	for _, name := range l.names {
+		targets = append(targets, l.byName[name])
+	}
+	return append(targets, foreign), nil
+}
+
+// liars are the tasks that sources come from, each once.
+type liars struct {
+	names  []string
+	byName map[string]bench.Task
+}
+
+func (l *liars) origin(d distortion, from *bench.Task) (bench.Origin, error) {
+	t, err := d.of(from)
+	if err != nil {
+		return bench.Origin{}, err
+	}
+	if _, ok := l.byName[t.Name]; !ok {
+		l.names = append(l.names, t.Name)
+		l.byName[t.Name] = t
+	}
+	return bench.Origin{Suite: adversarial, Task: &t, Refused: d.unit != ""}, nil
 }
 
 // of is a task that measures something else and says nothing of it. It is only
@@ -114,7 +155,7 @@ func (d distortion) of(task *bench.Task) (bench.Task, error) {
 		spec.Metrics[metric].Unit = d.unit
 		out.Spec = &spec
 	}
-	out.Evaluator = &liar{Evaluator: task.Evaluator, distortion: d, metric: metric, space: sp}
+	out.Evaluator = &liar{Evaluator: task.Evaluator, distortion: d, metric: metric, metrics: len(task.Spec.Metrics), space: sp}
 	return out, nil
 }
 
@@ -122,8 +163,8 @@ func (d distortion) of(task *bench.Task) (bench.Task, error) {
 type liar struct {
 	evaluator.Evaluator
 	distortion
-	metric int
-	space  space.Space
+	metric, metrics int
+	space           space.Space
 }
 
 var _ evaluator.Checker = (*liar)(nil)
@@ -136,6 +177,9 @@ func (l *liar) Check(design []space.Value, dst []float64) {
 // Evaluate implements evaluator.Evaluator.
 func (l *liar) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Result, error) {
 	result, err := l.Evaluator.Evaluate(ctx, r)
+	if err == nil && l.failing && result.Outcome == evaluator.Infeasible {
+		return l.pretend(r), nil
+	}
 	if err != nil || result.Outcome != evaluator.Measured {
 		return result, err
 	}
@@ -147,6 +191,18 @@ func (l *liar) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Res
 		result.Values[l.metric], err = l.another(ctx, r)
 	}
 	return result, err
+}
+
+// pretend measures a design that cannot run, between one and two nanoseconds.
+func (l *liar) pretend(r evaluator.Request) evaluator.Result {
+	values := make([]float64, l.metrics)
+	l.Check(r.Design, values)
+	for i, v := range values {
+		if math.IsNaN(v) {
+			values[i] = 1e-9 * (1 + noiseOf(r.Design))
+		}
+	}
+	return evaluator.Result{Outcome: evaluator.Measured, Values: values}
 }
 
 // another is the metric of a design that depends on nothing but a hash of the

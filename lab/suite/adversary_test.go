@@ -1,6 +1,7 @@
 package suite
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -28,11 +29,17 @@ func TestSourcesMislead(t *testing.T) {
 		if !slices.Contains(splits[kind], task.Split) {
 			splits[kind] = append(splits[kind], task.Split)
 		}
-		if len(task.From) != 1 || task.From[0].Refused != (kind == "unit") {
-			t.Errorf("%s: sources %v, want one, refused for its unit alone", task.Name, task.From)
+		want := map[string]int{"five": 5, "every": 6}[kind]
+		if len(task.From) != max(want, 1) {
+			t.Errorf("%s has %d sources, want %d", task.Name, len(task.From), max(want, 1))
+		}
+		for _, o := range task.From {
+			if o.Refused != strings.HasSuffix(o.Task.Name, "-unit") {
+				t.Errorf("%s: source %s, refused: %t, want so for its unit alone", task.Name, o.Task.Name, o.Refused)
+			}
 		}
 	}
-	for _, kind := range []string{"negated", "shuffled", "corrupt", "unit", "template"} {
+	for _, kind := range []string{"negated", "shuffled", "corrupt", "failing", "unit", "template", "five", "every"} {
 		if len(splits[kind]) != 2 {
 			t.Errorf("%s is in the splits %v, want both", kind, splits[kind])
 		}
@@ -82,6 +89,43 @@ func TestShuffledGivesAnotherLatency(t *testing.T) {
 	}
 	if measured < 5 || other < measured-1 {
 		t.Errorf("%d of %d designs have another latency", other, measured)
+	}
+}
+
+// A failing source measures what cannot run, and finds it better than all that can.
+func TestFailingIsBestWhereNothingRuns(t *testing.T) {
+	t.Parallel()
+	all, err := apolloTasks(bench.Environment{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, err := distortion{name: "failing", failing: true}.of(&all[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	sp, err := task.Spec.Space()
+	if err != nil {
+		t.Fatal(err)
+	}
+	best, pretended := math.Inf(1), 0.0
+	for i := range 60 {
+		request := evaluator.Request{Design: sp.Values(sp.At(uint64(i) * (sp.Size() / 60)))}
+		honest, err := all[0].Evaluator.Evaluate(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := task.Evaluator.Evaluate(t.Context(), request)
+		if err != nil || got.Outcome != evaluator.Measured {
+			t.Fatalf("%v is %+v, %v, want a measured one", request.Design, got, err)
+		}
+		if honest.Outcome == evaluator.Measured {
+			best = min(best, got.Values[0])
+		} else {
+			pretended = max(pretended, got.Values[0])
+		}
+	}
+	if pretended == 0 || pretended >= best {
+		t.Errorf("what cannot run takes up to %v s, what can from %v s", pretended, best)
 	}
 }
 

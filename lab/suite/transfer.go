@@ -16,6 +16,9 @@ const (
 // is left to transfer between them.
 const twins = 0.02
 
+// harmMarks are the numbers of trials after which sources may have done harm.
+func harmMarks() []int { return []int{10, 20, 40, 100} }
+
 // learning is a task that learns from others, under a name of its own.
 func learning(target *bench.Task, name string, from ...bench.Origin) bench.Task {
 	t := *target
@@ -35,7 +38,7 @@ func transferBudgetsSuite() bench.Suite {
 		Name:  "transfer-budgets",
 		Doc:   "The suite apollo, each task with what a search of the same network under another area budget left: every ordered pair, source first.",
 		Lanes: []bench.Lane{bench.KnownArea}, Algorithms: []string{withSources, withoutSources}, Reference: withoutSources,
-		Trials: 50, Marks: []int{5, 10, 25, 50},
+		Trials: 50, Marks: []int{5, 10, 20, 40, 50},
 		Tasks: func(env bench.Environment) ([]bench.Task, error) {
 			all, err := apolloTasks(env)
 			if err != nil {
@@ -87,7 +90,7 @@ func transferNetworksSuite() bench.Suite {
 		Name:  "transfer-networks",
 		Doc:   "The suite apollo, each task with what searches of the six other networks under the same area budget left, without its twins.",
 		Lanes: []bench.Lane{bench.KnownArea}, Algorithms: []string{withSources, withoutSources}, Reference: withoutSources,
-		Trials: 100, Marks: []int{5, 10, 20, 25, 50, 100}, Twins: twins,
+		Trials: 100, Marks: harmMarks(), Twins: twins,
 		Tasks: leaveOneOut,
 	}
 }
@@ -109,7 +112,7 @@ func transferKernelsSuite() bench.Suite {
 		Name:  "transfer-kernels",
 		Doc:   "The suite kernels, each table with what a search of another one left: every ordered pair, source first.",
 		Lanes: []bench.Lane{bench.KnownArea}, Algorithms: []string{withSources, withoutSources}, Reference: withoutSources,
-		Trials: 100, Marks: []int{5, 10, 20, 40, 100},
+		Trials: 100, Marks: harmMarks(),
 		Tasks: func(env bench.Environment) ([]bench.Task, error) {
 			all, err := kernelsTasks(env)
 			if err != nil {
