@@ -14,9 +14,9 @@ import (
 	"apollo/evaluator/frame"
 	"apollo/evaluator/report"
 	"apollo/evaluator/template"
+	"apollo/events/unit"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
-	"apollo/services/studyfile/unit"
 )
 
 func (a *app) designCommand() *cobra.Command {

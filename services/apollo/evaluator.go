@@ -13,10 +13,10 @@ import (
 
 	"apollo/evaluator"
 	"apollo/events"
+	"apollo/events/unit"
 	"apollo/services/cli"
 	"apollo/services/external"
 	"apollo/services/studyfile"
-	"apollo/services/studyfile/unit"
 )
 
 func (a *app) evaluatorCommand() *cobra.Command {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"apollo/services/studyfile/unit"
+	"apollo/events/unit"
 )
 
 // Quantity writes a value of a unit for people: scaled, with four significant

@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"apollo/events"
+	"apollo/events/unit"
 	"apollo/internal/nearest"
-	"apollo/services/studyfile/unit"
 )
 
 // read checks a field and stores its value, or its default where there is none:

@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"apollo/events"
+	"apollo/events/unit"
 	"apollo/optimizer/space"
-	"apollo/services/studyfile/unit"
 )
 
 // Described is what a program says of itself, as far as a study need not repeat

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"apollo/services/studyfile/unit"
+	"apollo/events/unit"
 )
 
 // Leaf is a field of a study document that holds a value.

@@ -4,7 +4,7 @@ import (
 	"apollo/evaluator/number"
 	"apollo/evaluator/workload"
 	"apollo/events"
-	"apollo/services/studyfile/unit"
+	"apollo/events/unit"
 )
 
 // document is the table of a study's keys. Objects come in the order in which

@@ -11,7 +11,7 @@ import (
 	"apollo/evaluator"
 	"apollo/evaluator/workload"
 	"apollo/events"
-	"apollo/services/studyfile/unit"
+	"apollo/events/unit"
 )
 
 // short is a metric's name as people write it, without the unit: "latency".

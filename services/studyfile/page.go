@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"apollo/services/studyfile/unit"
+	"apollo/events/unit"
 )
 
 // each visits the fields below f: spec.rules[].id.

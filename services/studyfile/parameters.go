@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"apollo/events"
-	"apollo/services/studyfile/unit"
+	"apollo/events/unit"
 )
 
 // ownParameters gives the parameters of a space without template their levels.

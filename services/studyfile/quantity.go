@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"apollo/events/unit"
 	"apollo/optimizer/space"
-	"apollo/services/studyfile/unit"
 )
 
 // unitOf returns the unit with the given symbol. An unknown one, which only a

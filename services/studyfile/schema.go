@@ -8,7 +8,7 @@ import (
 	"reflect"
 	"strings"
 
-	"apollo/services/studyfile/unit"
+	"apollo/events/unit"
 )
 
 // Schema returns the JSON Schema (draft 2020-12) of a study document, for

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"apollo/events"
-	"apollo/services/studyfile/unit"
+	"apollo/events/unit"
 )
 
 // shape is what a field takes.

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"apollo/events"
-	"apollo/services/studyfile/unit"
+	"apollo/events/unit"
 )
 
 // home is where the value is, nil when it is read by meaning.

@@ -14,7 +14,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"apollo/events"
-	"apollo/services/studyfile/unit"
+	"apollo/events/unit"
 )
 
 // yamlReader turns the syntax tree of one YAML document into nodes. It accepts

@@ -9,8 +9,8 @@ import (
 
 	"apollo/archiver"
 	"apollo/events"
+	"apollo/events/unit"
 	"apollo/optimizer/space"
-	"apollo/services/studyfile/unit"
 )
 
 // What becomes of a parameter or metric.

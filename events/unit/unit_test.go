@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"apollo/services/studyfile/unit"
+	"apollo/events/unit"
 )
 
 func TestParse(t *testing.T) {
