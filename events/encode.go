@@ -199,6 +199,9 @@ func appendMetric(b []byte, m Metric) ([]byte, error) {
 	if m.Cheap {
 		b = append(b, `,"cheap":true`...)
 	}
+	if m.Expr != "" {
+		b = wire.AppendString(append(b, `,"expr":`...), m.Expr)
+	}
 	return append(b, '}'), nil
 }
 

@@ -32,7 +32,7 @@ func sampleSpec() events.Spec {
 			{Name: "llama_8b_decode", Weight: 1, SHA256: strings.Repeat("0c", 32), NetworkSizes: events.NetworkSizes{Batch: 2, Sequence: 1, Past: 4096, Generate: 256, Attention: "fused", Weights: "int4", Activations: "fp16", Accumulators: "fp32"}},
 			{Name: "mine", Weight: 2, SHA256: strings.Repeat("0b", 32), Workload: json.RawMessage(`{"schema":"apollo.workload/v1","name":"mine"}`)},
 		},
-		Metrics:          []events.Metric{{Name: "latency_s", Unit: "s"}, {Name: "area_mm2", Unit: "mm2", Cheap: true}},
+		Metrics:          []events.Metric{{Name: "latency_s", Unit: "s"}, {Name: "area_mm2", Unit: "mm2", Cheap: true}, {Name: "density", Cheap: true, Expr: "area / 1 mm2"}},
 		Objectives:       []events.Objective{{Metric: "latency_s", Goal: "minimize", Target: new(0.001), Reference: new(0.02)}},
 		Constraints:      []events.Constraint{{Metric: "area_mm2", Max: new(6.8), Min: new(0.5)}},
 		KnownConstraints: "checked",

@@ -13,6 +13,7 @@ import (
 type Judge struct {
 	rules  *ruleSet
 	limits []limit
+	derive *Deriver
 }
 
 // limit is a constraint on column of a row.
@@ -36,13 +37,18 @@ type Judgement struct {
 	Reason *Reason
 }
 
-// NewJudge compiles the spec's rules. The error names the rule or constraint.
+// NewJudge compiles the spec's rules and metrics. The error names the rule, the
+// metric or the constraint.
 func NewJudge(spec *Spec) (*Judge, error) {
 	rules, err := compileRules(spec)
 	if err != nil {
 		return nil, err
 	}
-	j := &Judge{rules: rules}
+	derive, err := NewDeriver(spec.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	j := &Judge{rules: rules, derive: derive}
 	for i, c := range spec.Constraints {
 		column := spec.MetricIndex(c.Metric)
 		if column < 0 {
@@ -59,6 +65,9 @@ func NewJudge(spec *Spec) (*Judge, error) {
 	}
 	return j, nil
 }
+
+// Deriver computes the study's metrics that are expressions of others.
+func (j *Judge) Deriver() *Deriver { return j.derive }
 
 // Rules returns the reason why a design breaks a structural rule, or nil.
 func (j *Judge) Rules(design []space.Value) *Reason { return j.rules.check(design) }

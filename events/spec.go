@@ -3,7 +3,9 @@ package events
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 
+	"apollo/events/unit"
 	"apollo/optimizer/space"
 )
 
@@ -21,7 +23,8 @@ type Spec struct {
 	Parameters []Parameter `json:"parameters"`
 	Rules      []Rule      `json:"rules,omitempty"`
 	Networks   []Network   `json:"networks,omitempty"`
-	// Metrics are what the evaluator measures, in the order of every row.
+	// Metrics are those of every row, in order: first what the evaluator
+	// measures, then what is computed of it.
 	Metrics     []Metric     `json:"metrics"`
 	Objectives  []Objective  `json:"objectives"`
 	Constraints []Constraint `json:"constraints,omitempty"`
@@ -98,11 +101,26 @@ type NetworkSizes struct {
 	Accumulators string `json:"accumulators,omitempty"`
 }
 
-// Metric is one measured number. Name ends in the unit: "latency_s".
+// Metric is one number of a trial. Name ends in the unit: "latency_s".
 type Metric struct {
 	Name  string `json:"name"`
 	Unit  string `json:"unit"`
 	Cheap bool   `json:"cheap,omitempty"`
+	// Expr computes the metric from those before it, which it names without
+	// their unit: "energy / latency" (see NewDeriver). Whoever reads an answer
+	// evaluates it; the evaluator is not asked. "" for what is measured.
+	Expr string `json:"expr,omitempty"`
+}
+
+// Short is the name as people write it, without the unit: "latency".
+func (m Metric) Short() string { return strings.TrimSuffix(m.Name, unit.Suffix(m.Unit)) }
+
+// Measured returns the metrics that the evaluator is asked for.
+func (s *Spec) Measured() []Metric {
+	if i := slices.IndexFunc(s.Metrics, func(m Metric) bool { return m.Expr != "" }); i >= 0 {
+		return s.Metrics[:i:i]
+	}
+	return s.Metrics
 }
 
 // Objective is a direction on a metric. Target, in the metric's unit, ends the
@@ -123,7 +141,9 @@ type Objective struct {
 // "energy_delay" when it has both, else "", which is latency.
 func (s *Spec) MapperGoal() string {
 	has := func(metric, goal string) bool {
-		return slices.ContainsFunc(s.Objectives, func(o Objective) bool { return o.Metric == metric && o.Goal == goal })
+		return slices.ContainsFunc(s.Objectives, func(o Objective) bool {
+			return o.Metric == metric && o.Goal == goal || s.computedFrom(o.Metric, metric)
+		})
 	}
 	time := has("latency_s", "minimize") || has("time_to_first_token_s", "minimize") || has("decode_rate_token_per_s", "maximize")
 	switch energy := has("energy_j", "minimize") || has("energy_per_token_j", "minimize"); {
@@ -133,6 +153,12 @@ func (s *Spec) MapperGoal() string {
 		return "energy"
 	}
 	return ""
+}
+
+// computedFrom reports whether the expression of a metric names another one.
+func (s *Spec) computedFrom(metric, of string) bool {
+	i := s.MetricIndex(metric)
+	return i >= 0 && s.Metrics[i].Expr != "" && slices.Contains(MetricInputs(s.Metrics[:i], s.Metrics[i]), of)
 }
 
 // Constraint bounds a metric, in the metric's unit.
@@ -211,6 +237,16 @@ type Stop struct {
 type Plateau struct {
 	Trials      int     `json:"trials"`
 	Improvement float64 `json:"improvement"`
+}
+
+// MeasuredConstraints are those on metrics that the evaluator is asked for.
+func (s *Spec) MeasuredConstraints() []Constraint {
+	measured := len(s.Measured())
+	computed := func(c Constraint) bool { return s.MetricIndex(c.Metric) >= measured }
+	if !slices.ContainsFunc(s.Constraints, computed) {
+		return s.Constraints
+	}
+	return slices.DeleteFunc(slices.Clone(s.Constraints), computed)
 }
 
 // Space returns the lattice of the study's parameters. A spec from an accepted

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -47,8 +48,10 @@ type Expected struct {
 	Batch int
 	// Trials are the numbers of the trials that were sent, in order.
 	Trials []int
-	// Metrics are the names of the study's metrics, in order.
+	// Metrics are the names of the metrics that are measured, in order.
 	Metrics []string
+	// Derive computes the study's other metrics, which stand behind them.
+	Derive *Deriver
 	// Identity is the only one whose answer counts; nil takes anybody's.
 	Identity *Identity
 }
@@ -75,7 +78,8 @@ func ExpectedOf(req *BatchRequested) Expected {
 // fit is replaced by a failed one with the reason ReasonBadResult; when the
 // batch as a whole does not fit (another study, other trials, other metrics),
 // all are. Values always has one entry per metric in the order of
-// want.Metrics; a trial that is not measured keeps what it has, NaN elsewhere. Long texts of
+// want.Metrics, and then one per computed metric; a trial that is not measured keeps what it
+// has, NaN elsewhere. A measured trial without a value for a computed metric does not fit. Long texts of
 // reasons are cut. problems says what was wrong, for the copy in the
 // dead-letter stream; it is empty for a good answer.
 func ValidateResult(want Expected, res *BatchEvaluated) (trials []TrialResult, problems []string) {
@@ -86,19 +90,38 @@ func ValidateResult(want Expected, res *BatchEvaluated) (trials []TrialResult, p
 	columns, mismatch := matchBatch(want, res)
 	if mismatch != "" {
 		for i, n := range want.Trials {
-			trials[i] = badResult(n, len(want.Metrics), mismatch, nil)
+			trials[i] = badResult(n, want.width(), mismatch, nil)
 		}
 		return trials, []string{mismatch}
 	}
 	for i := range res.Trials {
 		clean, problem := validateTrial(columns, len(res.Metrics), &res.Trials[i])
+		if problem == "" && want.Derive != nil {
+			clean.Values = want.Derive.Row(clean.Values)
+			if name := want.Derive.missing(clean.Values); name != "" && clean.Outcome == OutcomeMeasured {
+				problem = fmt.Sprintf("the metric %q has no finite value with %s", name, valuesText(want.Metrics, clean.Values))
+			}
+		}
 		if problem != "" {
 			problems = append(problems, fmt.Sprintf("trial %d: %s", want.Trials[i], problem))
-			clean = badResult(want.Trials[i], len(want.Metrics), problem, &res.Trials[i])
+			clean = badResult(want.Trials[i], want.width(), problem, &res.Trials[i])
 		}
 		trials[i] = clean
 	}
 	return trials, problems
+}
+
+// width is the number of values of a row.
+func (e *Expected) width() int { return len(e.Metrics) + e.Derive.len() }
+
+// valuesText lists the first values of a row for a message.
+func valuesText(names []string, row Numbers) string {
+	const most = 4
+	var parts []string
+	for i, name := range names[:min(most, len(names))] {
+		parts = append(parts, fmt.Sprintf("%s = %.6g", name, row[i]))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // matchBatch returns where each wanted metric is in a row of the answer, or

@@ -123,28 +123,58 @@ func (e *Error) Error() string { return e.Message }
 // Compile compiles a boolean expression over the parameters.
 // It also returns the parameters that are used, by position.
 func Compile(params []Variable, source string, strict bool) (Test, []int, *Error) {
+	c := &compiler{params: params, strict: strict, named: "parameter"}
+	o, err := c.source(source)
 	switch {
-	case strings.TrimSpace(source) == "":
-		return nil, nil, &Error{0, "the expression is empty"}
-	case len(source) > MaxLength:
-		return nil, nil, &Error{0, fmt.Sprintf("the expression has %d bytes, at most %d are allowed", len(source), MaxLength)}
-	}
-	root, err := parseExpression(source)
-	if err != nil {
+	case err != nil:
 		return nil, nil, err
-	}
-	c := &compiler{params: params, strict: strict}
-	o, failed := c.compile(root)
-	var at *Error
-	switch {
-	case errors.As(failed, &at):
-		return nil, nil, at
 	case o.test == nil:
 		return nil, nil, &Error{1, fmt.Sprintf("a rule must be true or false, this is %s", o.kind())}
 	case o.constant:
 		return nil, nil, &Error{1, "the rule names no parameter, so it is the same for every design"}
 	}
 	return o.test, c.used, nil
+}
+
+// Number is an expression that is a number for a row; NaN where it has none.
+type Number func([]space.Value) float64
+
+// CompileNumber compiles a numeric expression over metrics.
+// It also returns the metrics that are used, by position.
+func CompileNumber(metrics []Variable, source string) (Number, []int, *Error) {
+	c := &compiler{params: metrics, named: "metric"}
+	o, err := c.source(source)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case o.number == nil:
+		return nil, nil, &Error{1, fmt.Sprintf("a metric must be a number, this is %s", o.kind())}
+	case o.constant:
+		return nil, nil, &Error{1, "the expression names no metric, so it is the same for every design"}
+	}
+	return Number(o.number), c.used, nil
+}
+
+// source compiles a text.
+func (c *compiler) source(source string) (operand, *Error) {
+	root, err := Parse(source)
+	if err != nil {
+		return operand{}, err
+	}
+	o, failed := c.compile(root)
+	at, _ := errors.AsType[*Error](failed)
+	return o, at
+}
+
+// Parse reads an expression within the limits of rules.
+func Parse(source string) (ast.Node, *Error) {
+	switch {
+	case strings.TrimSpace(source) == "":
+		return nil, &Error{0, "the expression is empty"}
+	case len(source) > MaxLength:
+		return nil, &Error{0, fmt.Sprintf("the expression has %d bytes, at most %d are allowed", len(source), MaxLength)}
+	}
+	return parseExpression(source)
 }
 
 func parseExpression(source string) (root ast.Node, failed *Error) {
@@ -173,8 +203,9 @@ func parseExpression(source string) (root ast.Node, failed *Error) {
 // and refuses all others.
 type compiler struct {
 	params []Variable
-	strict bool  // labels must exist
-	used   []int // by the expression so far
+	strict bool   // labels must exist
+	named  string // what a variable is, for messages
+	used   []int  // by the expression so far
 }
 
 func mistake(n ast.Node, format string, args ...any) error {
@@ -284,7 +315,7 @@ func (c *compiler) name(n *ast.IdentifierNode) (operand, error) {
 		return constant(1 << 30), nil
 	}
 	names = append(names, "KiB", "MiB", "GiB")
-	return operand{}, mistake(n, "there is no parameter %q%s", n.Value, suggestion(n.Value, names))
+	return operand{}, mistake(n, "there is no %s %q%s", c.named, n.Value, suggestion(n.Value, names))
 }
 
 func (c *compiler) unary(n *ast.UnaryNode) (operand, error) {

@@ -27,6 +27,7 @@ const (
 	Bandwidth     Dimension = "bandwidth"
 	Frequency     Dimension = "frequency"
 	TokenRate     Dimension = "rate of tokens"
+	EnergyDelay   Dimension = "energy-delay product"
 )
 
 // Phrase returns the dimension with its article: "an area", "a time".
@@ -38,7 +39,7 @@ func (d Dimension) Phrase() string {
 }
 
 // Unit is one unit of measurement: Factor * 10^Exp of the dimension's base
-// unit (s, m, mm2, J, W, B, B/s, Hz, token/s).
+// unit (s, m, mm2, J, W, B, B/s, Hz, token/s, Js).
 type Unit struct {
 	// Symbol is the spelling that Format uses: "mm2", "KiB", "GB/s".
 	Symbol string
@@ -49,6 +50,9 @@ type Unit struct {
 	// Factor is the rest of the scale: 1, a power of 1024, 60 or 3600.
 	Factor float64
 }
+
+// Scale is how many base units of its dimension the unit is.
+func (u Unit) Scale() float64 { return Quantity{Digits: "1", Unit: u}.Base() }
 
 // Base returns the unit in which numbers of a dimension are kept.
 func Base(d Dimension) string {
@@ -83,6 +87,7 @@ var table = [...]struct {
 	{Bandwidth, []scale{{"B/s", 0, 1}, {"kB/s", 3, 1}, {"MB/s", 6, 1}, {"GB/s", 9, 1}, {"TB/s", 12, 1}, {"KiB/s", 0, 1 << 10}, {"MiB/s", 0, 1 << 20}, {"GiB/s", 0, 1 << 30}, {"TiB/s", 0, 1 << 40}}},
 	{Frequency, []scale{{"Hz", 0, 1}, {"kHz", 3, 1}, {"MHz", 6, 1}, {"GHz", 9, 1}}},
 	{TokenRate, []scale{{"token/s", 0, 1}}},
+	{EnergyDelay, []scale{{"pJs", -12, 1}, {"nJs", -9, 1}, {"uJs", -6, 1}, {"mJs", -3, 1}, {"Js", 0, 1}}},
 	{Dimensionless, []scale{{"%", -2, 1}}},
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math"
 	"path/filepath"
 	"strings"
 	"time"
@@ -214,12 +213,11 @@ func baselineOf(ctx context.Context, spec *events.Spec) baseline {
 		}
 		return b
 	}
-	b.metrics = map[string]float64{}
-	for i, m := range t.Backend.Describe().Metrics {
-		if i < len(r.Values) && !math.IsNaN(r.Values[i]) {
-			b.metrics[m.Name] = r.Values[i]
-		}
+	derive, err := events.NewDeriver(spec.Metrics)
+	if err != nil {
+		return baseline{}
 	}
+	b.metrics = metricMap(spec, derive.Row(r.Values))
 	return b
 }
 
@@ -249,9 +247,9 @@ func metricGrid(spec *events.Spec, best *events.BestTrial, b baseline) *cli.Grid
 		if !ok {
 			continue
 		}
-		row := []string{cli.Bare(m.Name, m.Unit), cli.Quantity(v, m.Unit)}
+		row := []string{cli.Bare(m.Name, m.Unit), cli.Metric(v, m.Unit)}
 		if b.metrics != nil {
-			row = append(row, cli.Quantity(b.metrics[m.Name], m.Unit), gain(spec, m.Name, v, b.metrics[m.Name]))
+			row = append(row, cli.Metric(b.metrics[m.Name], m.Unit), gain(spec, m.Name, v, b.metrics[m.Name]))
 		}
 		g.Add(append(row, goals(spec, m))...)
 	}

@@ -52,7 +52,7 @@ func readLedger(ctx context.Context, bus events.Bus, view *client.StudyView) (*l
 	if err != nil {
 		return nil, err
 	}
-	if err := l.readResults(ctx, bus.Facts(), proposed); err != nil {
+	if err := l.readResults(ctx, bus.Facts(), judge, proposed); err != nil {
 		return nil, err
 	}
 	for i := range l.trials {
@@ -109,7 +109,7 @@ func (l *ledger) readProposed(ctx context.Context, log events.Log) ([]*events.Tr
 	return batches, nil
 }
 
-func (l *ledger) readResults(ctx context.Context, facts events.Facts, batches []*events.TrialsProposed) error {
+func (l *ledger) readResults(ctx context.Context, facts events.Facts, judge *events.Judge, batches []*events.TrialsProposed) error {
 	spec := l.view.Spec
 	filter := fmt.Sprintf("result.%s.%s.%s.*", spec.Evaluator.Name, l.view.Study, l.view.Run)
 	for m, err := range facts.Read(ctx, 0, filter) {
@@ -123,9 +123,9 @@ func (l *ledger) readResults(ctx context.Context, facts events.Facts, batches []
 		// What does not decode fails its trials, as it does for the proposer.
 		_, r, _ := events.DecodeAs[events.BatchEvaluated](m.Data)
 		r.Batch = batch
-		work := workOf(spec, batches[batch])
-		work.Identity = l.view.Identity
-		trials, _ := events.ValidateResult(events.ExpectedOf(work), &r)
+		want := events.ExpectedOf(workOf(spec, batches[batch]))
+		want.Identity, want.Derive = l.view.Identity, judge.Deriver()
+		trials, _ := events.ValidateResult(want, &r)
 		for i := range trials {
 			l.answer(trials[i], r.Worker)
 		}
@@ -139,7 +139,7 @@ func workOf(spec *events.Spec, p *events.TrialsProposed) *events.BatchRequested 
 	for _, r := range p.Reused {
 		known[r.Trial] = true
 	}
-	w := &events.BatchRequested{Study: p.Study, Run: p.Run, Batch: p.Batch, Evaluator: spec.Evaluator.Name, Metrics: spec.Metrics, Trials: []int{}}
+	w := &events.BatchRequested{Study: p.Study, Run: p.Run, Batch: p.Batch, Evaluator: spec.Evaluator.Name, Metrics: spec.Measured(), Trials: []int{}}
 	for i := range p.Designs {
 		if !known[p.FirstTrial+i] {
 			w.Trials = append(w.Trials, p.FirstTrial+i)

@@ -306,14 +306,14 @@ func reusedIn(p *events.TrialsProposed) map[int]*events.TrialResult {
 
 // expected returns what the answer to a batch must hold, but for its identity.
 func expected(r *archiveRun, p *events.TrialsProposed) events.Expected {
-	want := events.Expected{Study: r.key.Study, Run: r.key.Run, Batch: p.Batch}
+	want := events.Expected{Study: r.key.Study, Run: r.key.Run, Batch: p.Batch, Derive: r.judge.Deriver()}
 	reused := reusedIn(p)
 	for i := range p.Designs {
 		if reused[p.FirstTrial+i] == nil {
 			want.Trials = append(want.Trials, p.FirstTrial+i)
 		}
 	}
-	for _, metric := range r.spec.Metrics {
+	for _, metric := range r.spec.Measured() {
 		want.Metrics = append(want.Metrics, metric.Name)
 	}
 	return want

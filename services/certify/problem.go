@@ -64,7 +64,7 @@ func New(spec *events.Spec, ev evaluator.Evaluator, desc evaluator.Description) 
 	}
 	p.objective = p.column(spec.Objectives[0].Metric)
 	if p.objective < 0 {
-		return nil, fmt.Errorf("%w: evaluator %s measures no %s", ErrNoProof, desc.Name, spec.Objectives[0].Metric)
+		return nil, p.computed(spec.Objectives[0].Metric)
 	}
 	if spec.Objectives[0].Goal == "maximize" {
 		p.sign = -1
@@ -94,12 +94,15 @@ func (p *Problem) column(metric string) int {
 // constrain reads the constraints, and checks that the study's metrics are in
 // the evaluator's order, which is the judge's.
 func (p *Problem) constrain() error {
-	for i, m := range p.spec.Metrics {
+	for i, m := range p.spec.Measured() {
 		if p.column(m.Name) != i {
 			return fmt.Errorf("%w: evaluator %s has other metrics than the study means", ErrNoProof, p.desc.Name)
 		}
 	}
 	for _, c := range p.spec.Constraints {
+		if p.column(c.Metric) < 0 {
+			return p.computed(c.Metric)
+		}
 		l := limit{column: p.column(c.Metric), min: math.Inf(-1), max: math.Inf(1)}
 		if c.Min != nil {
 			l.min = *c.Min
@@ -114,6 +117,12 @@ func (p *Problem) constrain() error {
 		}
 	}
 	return nil
+}
+
+// computed refuses a metric that is an expression of others: bounds are known of
+// what is measured.
+func (p *Problem) computed(metric string) error {
+	return fmt.Errorf("%w: %s is computed, and evaluator %s bounds what it measures", ErrNoProof, metric, p.desc.Name)
 }
 
 // prepare computes what the walk needs of the space.

@@ -18,11 +18,13 @@ func Quantity(v float64, unit string) string {
 	}
 	switch unit {
 	case "s":
-		return scaled(v, 1e3, []string{"s", "ms", "us", "ns"})
+		return scaled(v, []string{"s", "ms", "us", "ns"})
 	case "J":
-		return scaled(v, 1e3, []string{"J", "mJ", "uJ", "nJ", "pJ"})
+		return scaled(v, []string{"J", "mJ", "uJ", "nJ", "pJ"})
 	case "W":
-		return scaled(v, 1e3, []string{"W", "mW", "uW"})
+		return scaled(v, []string{"W", "mW", "uW"})
+	case "Js":
+		return scaled(v, []string{"Js", "mJs", "uJs", "nJs", "pJs"})
 	case "B":
 		return binary(v)
 	case "B/s":
@@ -35,8 +37,18 @@ func Quantity(v float64, unit string) string {
 	return Significant(v) + " " + unit
 }
 
+// Metric is Quantity for a number that was measured or computed: a fraction
+// without unit has four significant digits too.
+func Metric(v float64, unit string) string {
+	if unit == "" && v != math.Trunc(v) {
+		return Significant(v)
+	}
+	return Quantity(v, unit)
+}
+
 // scaled goes down the units until the number is at least 1.
-func scaled(v, step float64, units []string) string {
+func scaled(v float64, units []string) string {
+	const step = 1e3
 	i := 0
 	for i < len(units)-1 && v != 0 && math.Abs(v) < 1 {
 		v *= step

@@ -21,7 +21,7 @@ func Features(spec *events.Spec, sp space.Space, features []evaluator.Feature, c
 	}
 	var cheap []int
 	if checker != nil && spec.KnownConstraints != "hidden" {
-		for i, m := range spec.Metrics {
+		for i, m := range spec.Measured() {
 			if m.Cheap {
 				cheap = append(cheap, i)
 			}

@@ -225,8 +225,8 @@ func (m *Machine) Work(k int) *events.BatchRequested {
 	e, b := m.spec.Evaluator, m.batches[k]
 	w := &events.BatchRequested{
 		Study: m.spec.Study, Run: m.cfg.Run, Batch: k, Evaluator: e.Name, Identity: m.identity,
-		Template: m.spec.Template, Networks: m.spec.Networks, MapperGoal: m.spec.MapperGoal(), Metrics: m.spec.Metrics,
-		TimeoutSeconds: e.TimeoutSeconds, Attempts: e.Attempts, Seed: m.spec.Seed, Limits: m.spec.Constraints, Deterministic: e.Deterministic,
+		Template: m.spec.Template, Networks: m.spec.Networks, MapperGoal: m.spec.MapperGoal(), Metrics: m.spec.Measured(),
+		TimeoutSeconds: e.TimeoutSeconds, Attempts: e.Attempts, Seed: m.spec.Seed, Limits: m.spec.MeasuredConstraints(), Deterministic: e.Deterministic,
 		Trials: b.sent(), Designs: make([]events.Design, 0, len(b.designs)),
 	}
 	for _, p := range m.spec.Parameters {
@@ -251,8 +251,8 @@ func (b *batch) sent() []int {
 
 // expected returns what the answer to a batch must hold.
 func (m *Machine) expected(b *batch) events.Expected {
-	want := events.Expected{Study: m.spec.Study, Run: m.cfg.Run, Batch: b.index, Trials: b.sent(), Identity: m.identity}
-	for _, metric := range m.spec.Metrics {
+	want := events.Expected{Study: m.spec.Study, Run: m.cfg.Run, Batch: b.index, Trials: b.sent(), Identity: m.identity, Derive: m.judge.Deriver()}
+	for _, metric := range m.spec.Measured() {
 		want.Metrics = append(want.Metrics, metric.Name)
 	}
 	return want

@@ -93,6 +93,7 @@ func Legality(spec *events.Spec, sp space.Space, judge *events.Judge, checker ev
 		}
 		if checker != nil {
 			checker.Check(values, metrics)
+			judge.Deriver().Fill(metrics)
 			if !judge.MetricsOK(metrics) {
 				return false
 			}

@@ -1,6 +1,8 @@
 package studyfile
 
 import (
+	"strings"
+
 	"apollo/evaluator/number"
 	"apollo/evaluator/workload"
 	"apollo/events"
@@ -55,6 +57,11 @@ func document() *field {
 					{name: "accumulators", shape: textShape, enum: number.Names(), fallback: "`int32`; `fp32` where weights or activations are floating-point numbers", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Accumulators }), doc: "Format of its sums."},
 				}}},
 			}},
+			{name: "metrics", shape: listShape, most: events.MaxMetrics, in: at(func(b *builder) any { return many[events.Metric]{&b.computed} }), doc: "Metrics that are computed of what is measured.", page: "See [computed metrics](#computed-metrics).", elem: &field{shape: objectShape, fields: []field{
+				{name: "name", shape: textShape, required: true, naming: snake("a metric"), in: at(func(m *events.Metric) any { return &m.Name }), doc: "Name in snake_case without the unit: `cost`.", page: "Unique; " + strings.Join(derivedNames(), ", ") + " need no `expr`."},
+				{name: "unit", shape: textShape, naming: unitName(), fallback: "none: a plain number", in: at(func(m *events.Metric) any { return &m.Unit }), doc: "Unit of the number.", page: "It ends the column's name: `cost_mw`."},
+				{name: "expr", shape: textShape, most: events.MaxRuleLength, in: at(func(m *events.Metric) any { return &m.Expr }), doc: "Expression over the metrics before it, with units: `energy / latency`."},
+			}}},
 			{name: "objectives", shape: listShape, required: true, nonempty: true, most: events.MaxObjectives, in: at(func(b *builder) any { return many[events.Objective]{&b.spec.Objectives} }), doc: "What to optimise. With several objectives the answer is the Pareto front.", page: "Each on another metric; see [several objectives](#several-objectives).", elem: &field{shape: objectShape, fields: []field{
 				{name: "metric", shape: metricShape, required: true, in: at(func(o *events.Objective) any { return &o.Metric }), doc: "Name of a metric of the evaluator, without its unit: `latency`."},
 				{name: "goal", shape: textShape, required: true, enum: []string{"minimize", "maximize"}, in: at(func(o *events.Objective) any { return &o.Goal }), doc: "Direction of the search."},

@@ -143,8 +143,9 @@ func (b *builder) baseline() []float64 {
 	e, err := b.template.Backend.New(evaluator.Task{Params: b.template.Params, Networks: b.networks})
 	if err == nil {
 		r, err := e.Evaluate(context.Background(), evaluator.Request{Study: b.spec.Study, Trial: -1, Design: b.template.Baseline})
-		if err == nil && r.Outcome == evaluator.Measured {
-			return r.Values
+		derive, failed := events.NewDeriver(b.spec.Metrics)
+		if err == nil && failed == nil && r.Outcome == evaluator.Measured {
+			return derive.Row(r.Values)
 		}
 	}
 	return nil

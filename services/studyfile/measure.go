@@ -15,7 +15,7 @@ import (
 )
 
 // short is a metric's name as people write it, without the unit: "latency".
-func short(m events.Metric) string { return strings.TrimSuffix(m.Name, unit.Suffix(m.Unit)) }
+func short(m events.Metric) string { return m.Short() }
 
 // workload reads the networks.
 func (b *builder) workload() {
@@ -202,6 +202,12 @@ func (b *builder) metric(n *node) (events.Metric, bool) {
 		}
 		names = append(names, short(m))
 	}
+	if slices.Contains(b.broken, n.text) {
+		return events.Metric{}, false
+	}
+	if m, found, ok := b.derived(n); found {
+		return m, ok
+	}
 	generation := func(m evaluator.Metric) bool {
 		return m.Generation && strings.TrimSuffix(m.Name, unit.Suffix(m.Unit)) == n.text
 	}
@@ -212,6 +218,7 @@ func (b *builder) metric(n *node) (events.Metric, bool) {
 		b.addMistake(n, codeUnknownName, "Name a network that generates tokens: {name: llama_1b, sequence: 1024, generate: 256}.",
 			"%q is measured of networks that generate tokens, and there is none", n.text)
 	default:
+		names = append(names, b.derivable()...)
 		b.addMistake(n, codeUnknownName, oneOf(n.text, names), "the evaluator measures no %q", clip(n.text))
 	}
 	return events.Metric{}, false

@@ -57,6 +57,19 @@ func mistakes() []mistake {
 		{name: "seed with a leading zero", src: full, old: "seed: 18446744073709551615", new: "seed: 010"},
 		{name: "space is empty", src: small, old: "{template: toy}", new: "{rules: []}"},
 		{name: "no space", src: small, old: "template: toy", new: ""},
+		{name: "computed metrics", src: small, old: "  objectives:", new: `  metrics:
+    - {name: a1, expr: "area + energy"}
+    - {name: a2, expr: latency / 1 mx}
+    - {name: a3, unit: W, expr: "energy * latency"}
+    - {name: a4}
+    - {name: power, unit: s}
+    - {name: area, expr: "area / 1 mm2"}
+    - {name: tops}
+    - {name: tops, expr: "area / 1 mm2"}
+    - {name: latency_s, expr: "area / 1 mm2"}
+  objectives:`},
+		{name: "computed metrics that are known", src: small, old: "latency, goal: minimize", new: "edpp, goal: minimize}, {metric: fps, goal: maximize, target: 3 ms"},
+		{name: "computed metrics of your own evaluator", src: own, old: "metric: latency, max: 0.02 s", new: "metric: power, max: 2 W"},
 		{name: "template and parameters", src: small, old: "template: toy", new: "template: toy, parameters: [{name: a, values: [1]}]"},
 		{name: "unknown template", src: small, old: "template: toy", new: "template: tpo"},
 		{name: "no such level", src: full, old: "restrict: {", new: "restrict: {memory: [1 MB, 3 MiB, 512], "},

@@ -27,6 +27,7 @@ const templateStudy = `{"apiVersion":"apollo/v1","kind":"Study","metadata":{"nam
 
 const ownStudy = `{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"whole"},"spec":{
  "space":{"parameters":[PARAMETER,{"name":"mode","values":["a","b"]}]},
+ "metrics":[{"name":"ratio","expr":"score / speed"}],
  "objectives":[{"metric":"score","goal":"maximize"}],
  "constraints":[{"metric":"speed","max":5}],
  "algorithm":{"name":"default"},
@@ -55,6 +56,9 @@ func meaning() map[string][]any {
 		"/spec/workload/networks/0/name":   {"net_b"},
 		"/spec/workload/networks/0/file":   {"nets/tiny.yaml"},
 		"/spec/workload/networks/0/layers": {map[string]any{"schema": "apollo.workload/v1", "name": "tiny", "inputs": []any{map[string]any{"name": "image", "shape": []any{1, 8, 8, 3}}}, "layers": []any{map[string]any{"id": "c0", "op": "conv", "K": 16, "P": 4, "Q": 4, "R": 3, "S": 3, "in": []any{"image"}}}}},
+		"/spec/metrics/0/name":             {"quotient"},
+		"/spec/metrics/0/unit":             {"%"},
+		"/spec/metrics/0/expr":             {"score * size"},
 		"/spec/objectives/0/metric":        {"area"},
 		"/spec/objectives/0/target":        {"1 ms"},
 		"/spec/objectives/0/reference":     {"7 ms"},

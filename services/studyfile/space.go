@@ -130,14 +130,20 @@ func (b *builder) expression(n *node, rule events.Rule) {
 	if !ok {
 		return
 	}
+	b.mistakeWithin(n, broken.Column, broken.Message)
+}
+
+// mistakeWithin reports a mistake at a column of an expression, from 1; 0 is
+// all of it.
+func (b *builder) mistakeWithin(n *node, column int, message string) {
 	// Only text that stands in the document as it is has the expression's
 	// columns; the quote in front takes one.
-	at, quoted := n.place, n.place.width-len([]rune(rule.Expr))
-	if broken.Column > 0 && (quoted == 0 || quoted == 2) {
-		at.column += broken.Column - 1 + quoted/2
+	at, quoted := n.place, n.place.width-len([]rune(n.text))
+	if column > 0 && (quoted == 0 || quoted == 2) {
+		at.column += column - 1 + quoted/2
 		at.width = 1
 	}
-	b.addMistakeAt(at, n.pointer, codeExpression, "", "%s", broken.Message)
+	b.addMistakeAt(at, n.pointer, codeExpression, "", "%s", message)
 }
 
 // conditions reads `when` of own parameters. Each is compiled by itself, so that

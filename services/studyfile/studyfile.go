@@ -166,6 +166,10 @@ type builder struct {
 	// own are the parameters and ownMetrics the metrics that the study declares.
 	own        []events.Parameter
 	ownMetrics []events.Metric
+	// computed are the metrics with an expression, by their short names.
+	computed []events.Metric
+	// broken are those of them that have been reported.
+	broken []string
 	// declared are the parameters before fix and restrict.
 	declared []events.Parameter
 	template *evaluator.Template
@@ -186,6 +190,7 @@ func (b *builder) build() (*Document, error) {
 	b.space()
 	b.workload()
 	b.evaluator()
+	b.computedMetrics()
 	b.objectives()
 	b.constraints()
 	b.algorithm()

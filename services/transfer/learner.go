@@ -245,7 +245,7 @@ func sameMeasurement(a, b *events.Spec) bool {
 	sameMetric := func(x, y events.Metric) bool { return x.Name == y.Name && x.Unit == y.Unit }
 	sameParameter := func(x, y events.Parameter) bool { return x.Name == y.Name && x.Unit == y.Unit }
 	return a.Template == b.Template && a.Evaluator.Name == b.Evaluator.Name && a.Evaluator.Version == b.Evaluator.Version &&
-		sameNetworks(a.Networks, b.Networks) && slices.EqualFunc(a.Metrics, b.Metrics, sameMetric) &&
+		sameNetworks(a.Networks, b.Networks) && a.MapperGoal() == b.MapperGoal() && slices.EqualFunc(a.Measured(), b.Measured(), sameMetric) &&
 		slices.EqualFunc(a.Parameters, b.Parameters, sameParameter)
 }
 

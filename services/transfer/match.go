@@ -23,6 +23,8 @@ const (
 	filled = "filled"
 	// dropped: this study lacks it.
 	dropped = "dropped"
+	// computed: from the source's other metrics, as this study computes it.
+	computed = "computed"
 	// missing: the source did not measure it, so it is not judged.
 	missing = "missing"
 )
@@ -31,7 +33,7 @@ const (
 type Match struct {
 	// Name is the name in this study, or the source's where it is dropped.
 	Name string `json:"name"`
-	// Use is mapped, converted, filled, dropped or missing.
+	// Use is mapped, converted, filled, dropped, computed or missing.
 	Use        string `json:"use"`
 	SourceUnit string `json:"source_unit,omitempty"`
 	Unit       string `json:"unit,omitempty"`
@@ -53,6 +55,7 @@ type column struct {
 // mapping turns rows of a source into points and values of this study.
 type mapping struct {
 	params, metrics             []column
+	derive                      *events.Deriver
 	paramMatches, metricMatches []Match
 	exact                       bool      // every parameter is there, in the same unit
 	off                         []float64 // of point: a buffer
@@ -61,7 +64,7 @@ type mapping struct {
 // match builds the mapping of a source. The error says which unit, type or
 // metric makes the source unfit.
 func (l *Learner) match(cols *archiver.Columns) (*mapping, error) {
-	m := &mapping{exact: len(cols.Parameters) == l.space.Len()}
+	m := &mapping{exact: len(cols.Parameters) == l.space.Len(), derive: l.judge.Deriver()}
 	known := 0
 	for i := range l.space.Len() {
 		if err := unread(cols, "parameter", "p_"+l.space.Param(i).Name); err != nil {
@@ -153,12 +156,17 @@ func (l *Learner) matchMetrics(m *mapping, cols *archiver.Columns) error {
 	for _, o := range l.target.Spec.Objectives {
 		wanted[o.Metric] = true
 	}
-	for _, metric := range l.target.Spec.Metrics {
+	has := map[string]bool{}
+	for i, metric := range l.target.Spec.Metrics {
 		c, match, err := matchMetric(metric, cols)
 		if err != nil {
 			return err
 		}
-		if c.index < 0 && wanted[metric.Name] {
+		if inputs := events.MetricInputs(l.target.Spec.Metrics[:i], metric); metric.Expr != "" && !slices.ContainsFunc(inputs, func(name string) bool { return !has[name] }) {
+			c, match = column{index: -1}, Match{Name: metric.Name, Use: computed, Unit: metric.Unit, Note: metric.Expr}
+		}
+		has[metric.Name] = c.index >= 0 || match.Use == computed
+		if !has[metric.Name] && wanted[metric.Name] {
 			return fmt.Errorf("it does not measure %s", metric.Name)
 		}
 		m.metrics, m.metricMatches = append(m.metrics, c), append(m.metricMatches, match)
@@ -304,6 +312,12 @@ func (m *mapping) values(row []float64) []float64 {
 		out[i] = math.NaN()
 		if c.index >= 0 && c.index < len(row) {
 			out[i] = row[c.index] * c.factor
+		}
+	}
+	all := m.derive.Row(out)
+	for i, match := range m.metricMatches {
+		if match.Use == computed {
+			out[i] = all[i]
 		}
 	}
 	return out

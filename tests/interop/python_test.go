@@ -84,10 +84,14 @@ func TestPythonReadsTheLog(t *testing.T) {
 	t.Parallel()
 	interpreter, dir := python(t), writeLog(t)
 	wantTypes := map[string]map[string]string{
-		"pyarrow": {"study": "string", "run": "string", "trial": "int64", "p_pes_x": "int64", "p_clock": "double", "p_flow": "string",
-			"latency_s": "double", "feasible": "bool", "start_time": "timestamp[us, tz=UTC]", "extra": "string", "stream_seq": "int64"},
-		"polars": {"study": "String", "run": "String", "trial": "Int64", "p_pes_x": "Int64", "p_clock": "Float64", "p_flow": "String",
-			"latency_s": "Float64", "feasible": "Boolean", "start_time": "Datetime(time_unit='us', time_zone='UTC')", "extra": "String", "stream_seq": "Int64"},
+		"pyarrow": {
+			"study": "string", "run": "string", "trial": "int64", "p_pes_x": "int64", "p_clock": "double", "p_flow": "string",
+			"latency_s": "double", "feasible": "bool", "start_time": "timestamp[us, tz=UTC]", "extra": "string", "stream_seq": "int64",
+		},
+		"polars": {
+			"study": "String", "run": "String", "trial": "Int64", "p_pes_x": "Int64", "p_clock": "Float64", "p_flow": "String",
+			"latency_s": "Float64", "feasible": "Boolean", "start_time": "Datetime(time_unit='us', time_zone='UTC')", "extra": "String", "stream_seq": "Int64",
+		},
 	}
 	for library, types := range wantTypes {
 		for _, study := range []string{"one", "two"} {

@@ -1,0 +1,169 @@
+package events_test
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"apollo/events"
+)
+
+// computed has two measured metrics in units that are not the base ones.
+func computed(more ...events.Metric) []events.Metric {
+	return append([]events.Metric{
+		{Name: "latency_ms", Unit: "ms"}, {Name: "area_mm2", Unit: "mm2", Cheap: true}, {Name: "energy_j", Unit: "J"}, {Name: "score"},
+	}, more...)
+}
+
+func TestMetricsAreComputed(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		unit, expr string
+		want       float64
+	}{
+		{"W", "energy / latency", 0.25},
+		{"mW", "energy / latency", 250},
+		{"Js", "energy * latency", 1e-6},
+		{"nJs", "energy * latency", 1000},
+		{"", "area * 0.12 + energy / 1 mJ", 0.48 + 0.5},
+		{"", "area*0.12+energy/1mJ", 0.48 + 0.5},
+		{"us", "max(latency, 1500 us) + 1 ms", 3000},
+		{"J", "latency > 1 ms and area <= 4 mm2 ? energy + 2 mJ : energy", 0.0025},
+		{"", "(latency / 1 ms) ** 2 + score", 4 + 3},
+		{"", "1 s / latency", 500},
+		{"Hz", "1 / latency", 500},
+		{"", "log2(area / 1 mm2)", 2},
+		{"mm2", "area ** 2 / area", 4},
+		{"", "score % 2", 1},
+		{"GB/s", "3 GB/s * (latency / 1 ms) - 0.5 GB/s", 5.5},
+		{"", "energy / 5e-1 mJ", 1},
+	}
+	for _, test := range tests {
+		t.Run(test.expr, func(t *testing.T) {
+			t.Parallel()
+			d, err := events.NewDeriver(computed(events.Metric{Name: "x", Unit: test.unit, Expr: test.expr}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := []float64{2, 4, 0.0005, 3, test.want}
+			if diff := cmp.Diff(want, d.Row([]float64{2, 4, 0.0005, 3}), cmpopts.EquateApprox(1e-12, 0)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// What lacks an input, or has no finite value, is NaN, and the rest is as it is.
+func TestComputedMetricsWithoutValue(t *testing.T) {
+	t.Parallel()
+	d, err := events.NewDeriver(computed(
+		events.Metric{Name: "power_w", Unit: "W", Expr: "energy / latency"}, events.Metric{Name: "half", Expr: "power / 2 W"},
+		events.Metric{Name: "density", Expr: "area / 2 mm2"},
+	))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nan := math.NaN()
+	for _, test := range []struct{ in, want []float64 }{
+		{[]float64{0, 4, 1, 1}, []float64{0, 4, 1, 1, nan, nan, 2}},
+		{[]float64{nan, 4, 1, 1}, []float64{nan, 4, 1, 1, nan, nan, 2}},
+		{[]float64{1e-300, 4, 1e300, 1}, []float64{1e-300, 4, 1e300, 1, nan, nan, 2}},
+		{[]float64{1}, []float64{1, nan, nan, nan, nan, nan, nan}},
+		{nil, []float64{nan, nan, nan, nan, nan, nan, nan}},
+		{[]float64{2, 4, 1, 1, 99, 99, 99}, []float64{2, 4, 1, 1, 500, 250, 2}},
+	} {
+		if diff := cmp.Diff(test.want, d.Row(test.in), cmpopts.EquateNaNs()); diff != "" {
+			t.Errorf("Row(%v): %s", test.in, diff)
+		}
+	}
+}
+
+func TestMetricsThatCannotBeComputed(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		unit, expr string
+		column     int
+		want       string
+	}{
+		{"", "area + energy", 6, "an area and an energy do not go together"},
+		{"", "energy / 1 mJ + latency", 15, "a plain number and a time"},
+		{"J", "energy + 3", 8, "write the number with its unit"},
+		{"W", "energy * latency", 1, "an energy-delay product, the metric's unit is that of a power"},
+		{"", "enrgy / 1 mJ", 1, `there is no metric "enrgy", did you mean "energy"`},
+		{"", "energy_j / 1 mJ", 1, `did you mean "energy"`},
+		{"", "floor(energy)", 1, "floor takes a plain number"},
+		{"", "log2(latency)", 1, "log2 takes a plain number"},
+		{"", "latency < 1 mm2 ? 1 : 0", 9, "a time and an area"},
+		{"", "latency in [1 ms, 2 mm2] ? 1 : 0", 12, "a time and an area"},
+		{"", "min(area, latency)", 1, "an area and a time"},
+		{"", "area ** 0.5", 6, "whole number as the exponent"},
+		{"", "12 + 1", 1, "names no metric"},
+		{"", "3 mJ / 1 mJ", 1, "names no metric"},
+		{"", "latency > 1 ms", 1, "a metric must be a number"},
+		{"", "latency / 1 mx", 13, `there is no unit "mx"`},
+		{"", "latency / 1 ms +", 16, ""},
+		{"", "x / x", 1, `there is no metric "x"`},
+		{"", "", 0, "measured stands before"},
+		{"furlong", "energy", 0, `there is no unit "furlong"`},
+		{"s", "area * area / energy", 1, "in mm2^2 J^-1"},
+	}
+	for _, test := range tests {
+		t.Run(test.expr, func(t *testing.T) {
+			t.Parallel()
+			before := []events.Metric(nil)
+			if test.expr == "" {
+				before = append(before, events.Metric{Name: "y", Expr: "score * 2"})
+			}
+			_, err := events.NewDeriver(computed(append(before, events.Metric{Name: "x", Unit: test.unit, Expr: test.expr})...))
+			at, ok := errors.AsType[*events.MetricError](err)
+			if !ok || at.Metric != "x" {
+				t.Fatalf("NewDeriver() = %v, want a MetricError of x", err)
+			}
+			if at.Column != test.column || !strings.Contains(at.Message, test.want) {
+				t.Errorf("column %d: %s; want column %d: %s", at.Column, at.Message, test.column, test.want)
+			}
+		})
+	}
+}
+
+// An answer holds what is measured. What is computed is added, and bounds it as
+// a constraint; where it has no value the trial has failed.
+func TestAnswersAreCompleted(t *testing.T) {
+	t.Parallel()
+	two := 2.0
+	spec := &events.Spec{
+		Study: "s", Parameters: ruleParams(), Constraints: []events.Constraint{{Metric: "power_w", Max: &two}},
+		Metrics: []events.Metric{{Name: "latency_s", Unit: "s"}, {Name: "energy_j", Unit: "J"}, {Name: "power_w", Unit: "W", Expr: "energy / latency"}},
+	}
+	judge, err := events.NewJudge(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := events.Expected{Study: "s", Run: "r", Trials: []int{0, 1, 2, 3}, Metrics: []string{"latency_s", "energy_j"}, Derive: judge.Deriver()}
+	trials, problems := events.ValidateResult(want, &events.BatchEvaluated{
+		Study: "s", Run: "r", Metrics: []string{"energy_j", "latency_s"}, Trials: []events.TrialResult{
+			{Trial: 0, Outcome: events.OutcomeMeasured, Values: events.Numbers{1, 2}},
+			{Trial: 1, Outcome: events.OutcomeMeasured, Values: events.Numbers{6, 2}},
+			{Trial: 2, Outcome: events.OutcomeMeasured, Values: events.Numbers{1, 0}},
+			{Trial: 3, Outcome: events.OutcomeInfeasible},
+		},
+	})
+	nan := math.NaN()
+	for i, values := range []events.Numbers{{2, 1, 0.5}, {2, 6, 3}, {nan, nan, nan}, {nan, nan, nan}} {
+		if diff := cmp.Diff(values, trials[i].Values, cmpopts.EquateNaNs()); diff != "" {
+			t.Errorf("trial %d: %s", i, diff)
+		}
+	}
+	if trials[2].Outcome != events.OutcomeFailed || len(problems) != 1 || !strings.Contains(problems[0], `"power_w" has no finite value with latency_s = 0, energy_j = 1`) {
+		t.Errorf("a power of 1 J in no time is %+v, problems %q", trials[2], problems)
+	}
+	for i, feasible := range []bool{true, false} {
+		if got := judge.Judge(row(1, 1, "weight"), &trials[i]); got.Feasible != feasible {
+			t.Errorf("trial %d is feasible: %t, want %t (%v)", i, got.Feasible, feasible, got.Reason)
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package studyfile_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"apollo/evaluator/workload"
+	"apollo/events"
+	"apollo/services/studyfile"
+)
+
+// Known metrics are added where they are named, after those of the study's own,
+// in one order however often a study is read again.
+func TestComputedMetrics(t *testing.T) {
+	t.Parallel()
+	src := strings.Replace(small, "  objectives: [{metric: latency, goal: minimize}]", `  metrics:
+    - {name: power}
+    - {name: cost, expr: "area * 0.12 + power / 1 W"}
+    - {name: size, unit: um2, expr: "area * 2"}
+  objectives: [{metric: edp, goal: minimize}]
+  constraints: [{metric: power, max: 500 mW}, {metric: size, max: 12 mm2}, {metric: edp, max: 3 mJs}]`, 1)
+	doc := parse(t, src, studyfile.Options{})
+	want := []events.Metric{
+		{Name: "latency_s", Unit: "s"},
+		{Name: "area_mm2", Unit: "mm2", Cheap: true},
+		{Name: "energy_j", Unit: "J"},
+		{Name: "power_w", Unit: "W", Expr: "energy / latency"},
+		{Name: "cost", Expr: "area * 0.12 + power / 1 W"},
+		{Name: "size_um2", Unit: "um2", Cheap: true, Expr: "area * 2"},
+		{Name: "edp_js", Unit: "Js", Expr: "energy * latency"},
+	}
+	if diff := cmp.Diff(want, doc.Spec.Metrics); diff != "" {
+		t.Errorf("the metrics are (-want +got):\n%s", diff)
+	}
+	if c := doc.Spec.Constraints; *c[0].Max != 0.5 || *c[1].Max != 12e6 || *c[2].Max != 3e-3 {
+		t.Errorf("the constraints are %v, %v and %v, want 0.5 W, 12e6 um2 and 0.003 Js", *c[0].Max, *c[1].Max, *c[2].Max)
+	}
+	again, err := studyfile.Parse("published", doc.Normalised, catalog(), studyfile.Options{Published: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(doc.Spec, again.Spec); diff != "" {
+		t.Errorf("published it is another study:\n%s", diff)
+	}
+	// A core takes 1 mm2 and a MiB 0.5 mm2: the cheap limit on size leaves fewer designs.
+	if all := parse(t, small, studyfile.Options{}).LegalShare(1 << 20); doc.LegalShare(1<<20).Legal >= all.Legal {
+		t.Errorf("%d of %d legal designs keep a limit on a cheap computed metric, want fewer", doc.LegalShare(1<<20).Legal, all.Legal)
+	}
+}
+
+// The work of networks is counted once, and as their metrics are: by the
+// weighted geometric mean.
+func TestComputedWork(t *testing.T) {
+	t.Parallel()
+	one := parse(t, strings.Replace(small, "metric: latency, goal: minimize", "metric: tops_per_w, goal: maximize}, {metric: fps, goal: maximize", 1), studyfile.Options{})
+	derive, err := events.NewDeriver(one.Spec.Metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := derive.Row([]float64{2e-3, 4, 1e-6})
+	net, err := catalog().Network("net_a", workload.Sizes{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := 2 * float64(net.Totals().MACs) / 1e-6 / 1e12; math.Abs(row[3]/want-1) > 1e-9 {
+		t.Errorf("%v tops per watt, want %v", row[3], want)
+	}
+	if row[4] != 500 {
+		t.Errorf("%v frames a second in 2 ms each, want 500", row[4])
+	}
+}
