@@ -6,6 +6,7 @@ LDFLAGS    := -s -w -X main.version=$(VERSION)
 BUILD      := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 LINT       := $(GO) tool -modfile=.tools/go.mod golangci-lint
 FUZZTIME   ?= 10s
+PYTHON     ?= python3
 KILLS      ?= 200
 FREEZES    ?= 50
 SEEDS      ?= 2000
@@ -17,7 +18,7 @@ PAPER_SEEDS  ?= 10
 MAX_BINARY := 45000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross test race lint fmt generate verify fuzz bench paper peers validate validate-peers sim chaos chaos-cluster interop up image cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench paper peers validate validate-peers sim chaos chaos-cluster wheel python interop up image cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +90,13 @@ chaos: ## kill real processes KILLS (200) times and compare with an undisturbed 
 
 chaos-cluster: ## freeze (FREEZES, 50) and kill (KILLS, 200) the servers of a cluster and its services
 	APOLLO_CHAOS_KILLS=$(KILLS) APOLLO_CHAOS_FREEZES=$(FREEZES) $(GO) test -count=1 -timeout 120m -v -run 'ChaosCluster$$' ./tests/chaos
+
+wheel: build ## build the Python wheel with the binary in it, clients/python/dist
+	cd clients/python && APOLLO_BINARY=$(CURDIR)/bin/apollo $(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@ls -l clients/python/dist
+
+python: build ## test the Python package: pytest, mypy, a wheel in a fresh environment, a notebook
+	cd tests/interop && $(GO) test -count=1 -run 'TestPythonClient' -v .
 
 interop: ## read the log with DuckDB, pyarrow and polars; submit with the nats command
 	cd tests/interop && $(GO) test -count=1 ./...

@@ -1,0 +1,60 @@
+"""Where the apollo binary is, and how it is called."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+class ApolloError(RuntimeError):
+    """What the apollo command said when it failed; ``code`` is its exit code."""
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def binary() -> str:
+    """Return the path of the apollo binary.
+
+    That is ``APOLLO_BINARY`` of the environment, else the one in this package,
+    else the one on the ``PATH``.
+    """
+    if named := os.environ.get("APOLLO_BINARY"):
+        return named
+    packaged = Path(__file__).parent / "_bin" / "apollo"
+    if packaged.exists():
+        return str(packaged)
+    if found := shutil.which("apollo"):
+        return found
+    raise ApolloError("there is no apollo binary: install a wheel that has one, put apollo on the PATH, or set APOLLO_BINARY")
+
+
+def call(*args: str, stdin: str | None = None, good: Sequence[int] = (0,)) -> str:
+    """Run a command of apollo and return its standard output."""
+    done = subprocess.run(
+        [binary(), *args],
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode not in good:
+        raise ApolloError(plain(done.stderr) or f"apollo {args[0]} ended with {done.returncode}", done.returncode)
+    return done.stdout
+
+
+def call_json(*args: str, good: Sequence[int] = (0,)) -> Any:
+    """Run a command of apollo and return its answer."""
+    return json.loads(call(*args, "-o", "json", good=good))
+
+
+def plain(said: str) -> str:
+    """What a command said, without its name in front of the lines."""
+    return "\n".join(line.removeprefix("apollo: ") for line in said.strip().splitlines())

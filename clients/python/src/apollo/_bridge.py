@@ -1,0 +1,28 @@
+"""The program that apollo starts for a Python function.
+
+It hands its standard input, output and error to the process that has the
+function, over the socket APOLLO_BRIDGE, and ends with the one that took them.
+It imports as little as it can, because it starts once for each worker.
+"""
+
+import json
+import os
+import socket
+
+
+def main() -> int:
+    """Hand over and wait."""
+    link = socket.socket(socket.AF_UNIX)
+    link.connect(os.environ["APOLLO_BRIDGE"])
+    about = json.dumps({"slot": os.environ.get("APOLLO_SLOT", "0"), "pid": os.getpid()}).encode()
+    socket.send_fds(link, [about], [0, 1, 2])
+    for fd in (0, 1, 2):
+        os.close(fd)
+    end = b""
+    while part := link.recv(16):
+        end += part
+    return 0 if end == b"done" else 1
+
+
+if __name__ == "__main__":
+    os._exit(main())

@@ -1,0 +1,248 @@
+"""Functions as evaluators."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import math
+import re
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, Optional, overload
+
+from ._space import Value, suffix
+
+Function = Callable[..., Any]
+
+
+class Infeasible(Exception):
+    """A design that cannot work: a result, no failure. :func:`infeasible` raises it."""
+
+    def __init__(self, reason: dict[str, Any], metrics: Mapping[str, float]) -> None:
+        super().__init__(reason["message"])
+        self.reason = reason
+        self.metrics = dict(metrics)
+
+
+class Retry(Exception):
+    """A failure that another attempt may not have: a licence server that is away."""
+
+
+def infeasible(
+    code: str,
+    message: str = "",
+    *,
+    need: float = 0,
+    have: float = 0,
+    unit: str = "",
+    layer: str = "",
+    metrics: Optional[Mapping[str, float]] = None,
+) -> NoReturn:
+    """Say that the design cannot work, and why.
+
+    ``code`` is a short word that is the same for the same rule; ``need`` and ``have`` say how far the
+    design is from working, which the search learns from. ``metrics`` are those that are known all the same.
+    """
+    reason: dict[str, Any] = {"code": code, "message": message or code}
+    if need or have:
+        reason.update(need=need, have=have, unit=unit)
+    if layer:
+        reason["layer"] = layer
+    raise Infeasible(reason, metrics or {})
+
+
+class Question:
+    """What is asked at the moment: :func:`current` returns it inside of an evaluator.
+
+    ``study``, ``trial``, ``run``, ``attempt``, ``seed``, ``limits``, ``timeout_s``, ``deadline_s`` and ``scratch`` are
+    those of docs/plug-in-evaluator.md. ``networks`` has each network with its layers under "workload".
+    """
+
+    def __init__(self, line: Mapping[str, Any], say: Callable[[Mapping[str, Any]], None], layers: dict[str, Any]) -> None:
+        self.line = line
+        self._say = say
+        self.study = str(line.get("study", ""))
+        self.run = str(line.get("run", ""))
+        self.trial = int(line.get("trial", 0))
+        self.attempt = int(line.get("attempt", 1))
+        self.seed = int(line.get("seed", 0))
+        self.limits: list[dict[str, Any]] = list(line.get("limits", []))
+        self.timeout_s: Optional[float] = line.get("timeout_s")
+        self.deadline_s: Optional[float] = line.get("deadline_s")
+        self.scratch = str(line.get("scratch", "."))
+        self.networks: list[dict[str, Any]] = []
+        for network in line.get("networks", []):
+            if "workload" in network:
+                layers[network["sha256"]] = network["workload"]
+            self.networks.append({**network, "workload": layers.get(network.get("sha256", ""))})
+
+    def progress(self, done: float, message: str = "") -> None:
+        """Say how far the evaluation is, 0 to 1."""
+        self._say({"progress": done, "message": message})
+
+    def artifact(self, name: str) -> None:
+        """Store a file of the scratch folder beside the log."""
+        self._say({"artifact": name})
+
+
+_current: list[Question] = []
+
+
+def current() -> Question:
+    """Return what is asked at the moment. It is for the body of an evaluator."""
+    if not _current:
+        raise RuntimeError("no design is evaluated at the moment")
+    return _current[-1]
+
+
+class Evaluator:
+    """A function that measures designs. It can be called as before."""
+
+    def __init__(self, function: Function, metrics: Mapping[str, str], **options: Any) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.metrics = dict(metrics)
+        self.name: str = options.get("name") or label(getattr(function, "__name__", "mine"))
+        self.version: str = options.get("version") or fingerprint(function)
+        self.deterministic: bool = options.get("deterministic", True)
+        self.timeout: Optional[str] = options.get("timeout")
+        self.startup: Optional[str] = options.get("startup")
+        self.attempts: Optional[int] = options.get("attempts")
+        self.env: dict[str, str] = dict(options.get("env") or {})
+        self.check: Optional[Function] = options.get("check")
+        if not self.metrics:
+            raise ValueError("an evaluator needs metrics, for example metrics={'runtime': 's'}")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function."""
+        return self.function(*args, **kwargs)
+
+    def serve(self, nats: str, *, slots: int = 1) -> None:
+        """Measure the designs of studies on a server, until interrupted.
+
+        Studies name the evaluator (``name``). ``slots`` designs are measured at a time.
+        """
+        from ._serve import serve
+
+        serve(self, nats, slots)
+
+    def columns(self) -> dict[str, str]:
+        """The metrics as the log calls them, with their units."""
+        return {name + suffix(unit): unit for name, unit in self.metrics.items()}
+
+    def describe(self) -> dict[str, Any]:
+        """What the evaluator says of itself."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "metrics": [{"name": name, "unit": unit or "1"} for name, unit in self.columns().items()],
+            "deterministic": self.deterministic,
+            "checks": self.check is not None,
+        }
+
+    def answer(self, line: Mapping[str, Any], say: Callable[[Mapping[str, Any]], None], layers: dict[str, Any]) -> dict[str, Any]:
+        """Answer one question."""
+        if line.get("op") == "describe":
+            return self.describe()
+        function = self.check if line.get("op") == "check" and self.check else self.function
+        _current.append(Question(line, say, layers))
+        try:
+            arguments = bind(function, line["design"])
+            return self.measured(function(**arguments), partly=function is not self.function)
+        except Infeasible as e:
+            return {"outcome": "infeasible", "reason": e.reason, "metrics": self.named(e.metrics)}
+        except Retry as e:
+            return {"outcome": "failed", "retry": True, "reason": {"code": "retry", "message": str(e)}}
+        except Exception as e:  # the unit of failure is one design
+            traceback.print_exc()
+            return {"outcome": "failed", "reason": {"code": snake(type(e).__name__), "message": f"{type(e).__name__}: {e}"}}
+        finally:
+            _current.pop()
+
+    def measured(self, result: Any, partly: bool) -> dict[str, Any]:
+        """What the function returned, as an answer."""
+        names = list(self.metrics)
+        if result is None and partly:
+            return {}
+        if isinstance(result, Mapping):
+            values = dict(result)
+        elif isinstance(result, tuple):
+            values = dict(zip(names, result))
+        elif len(names) == 1 and result is not None:
+            values = {names[0]: result}
+        else:
+            raise TypeError(f"the function returned {type(result).__name__}, want a dict with {', '.join(names)}")
+        missing = [name for name in names if name not in values]
+        if missing and not partly:
+            raise ValueError(f"the function returned no {', '.join(missing)}")
+        return {"metrics": self.named(values)}
+
+    def named(self, values: Mapping[str, Any]) -> dict[str, float]:
+        """The values by the names of the log."""
+        out = {}
+        for name, value in values.items():
+            number = float(value)
+            if not math.isfinite(number):
+                raise ValueError(f"{name} is {number}: say apollo.infeasible(…), or raise an error")
+            out[name + suffix(self.metrics.get(name, ""))] = number
+        return out
+
+
+@overload
+def evaluator(function: Function, /) -> Evaluator: ...
+@overload
+def evaluator(
+    *,
+    metrics: Mapping[str, str],
+    name: Optional[str] = None,
+    version: Optional[str] = None,
+    deterministic: bool = True,
+    timeout: Optional[str] = None,
+    startup: Optional[str] = None,
+    attempts: Optional[int] = None,
+    env: Optional[Mapping[str, str]] = None,
+    check: Optional[Function] = None,
+) -> Callable[[Function], Evaluator]: ...
+def evaluator(function: Optional[Function] = None, /, **options: Any) -> Any:
+    """Make an evaluator of a function of the parameters.
+
+    ``metrics`` are the names of what it returns, with their units ("" for a plain number). The function returns a dict,
+    a tuple in that order, or a number when there is one metric. What it raises is a failed attempt of one design;
+    :func:`infeasible` says that the design cannot work. ``timeout`` ("2 min") bounds one design. ``check`` is a cheap
+    function of the same parameters, called before: it returns the metrics that cost nothing, or calls infeasible.
+    ``version`` is by default the content of the function: a study goes on only with the version that began it.
+    """
+    if function is not None:
+        raise TypeError('write @apollo.evaluator(metrics={"runtime": "s"})')
+    metrics = options.pop("metrics", {})
+    return lambda f: Evaluator(f, metrics, **options)
+
+
+def bind(function: Function, design: Mapping[str, Value]) -> dict[str, Value]:
+    """The arguments of a design; a parameter that is unknown or missing is an error."""
+    try:
+        inspect.signature(function).bind(**design)
+    except TypeError as e:
+        raise TypeError(f"the study's parameters are {', '.join(design)}: {e}") from None
+    return dict(design)
+
+
+def fingerprint(function: Function) -> str:
+    """A version that changes with the function's text."""
+    try:
+        text = inspect.getsource(function).encode()
+    except (OSError, TypeError):
+        code = getattr(function, "__code__", None)
+        text = repr((code.co_code, code.co_consts)).encode() if code else repr(function).encode()
+    return hashlib.sha256(text).hexdigest()[:12]
+
+
+def label(name: str) -> str:
+    """A DNS label of a name."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63] or "mine"
+
+
+def snake(name: str) -> str:
+    """ValueError becomes value_error."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()

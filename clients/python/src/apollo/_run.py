@@ -1,0 +1,115 @@
+"""Runs and their trials."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Optional
+
+from ._binary import call, call_json
+from ._space import Value
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One design and what became of it."""
+
+    number: int
+    design: Mapping[str, Value]
+    metrics: Mapping[str, float]
+    outcome: str = "measured"
+    feasible: bool = True
+    origin: str = ""
+    reason: Optional[Mapping[str, Any]] = None
+    more: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Everything that the command says of the trial."""
+
+    def __str__(self) -> str:
+        """One line."""
+        said = ", ".join(f"{k}={v}" for k, v in self.design.items())
+        measured = ", ".join(f"{k}={v:.6g}" for k, v in self.metrics.items())
+        return f"trial {self.number}: {said}: {measured or self.outcome}"
+
+
+class Run:
+    """A run of a study: an answer, and its trials in the log."""
+
+    def __init__(self, study: str, place: list[str], answer: Optional[Mapping[str, Any]] = None) -> None:
+        self.study = study
+        self.answer = dict(answer or {})
+        """What ``apollo run -o json`` answers."""
+        self._place = place
+
+    @property
+    def state(self) -> str:
+        """completed, paused, …"""
+        return str(self.answer.get("state", "")) or str(self.show()["state"])
+
+    @property
+    def best(self) -> Optional[Trial]:
+        """The best feasible trial, or None. With several objectives use :meth:`front`."""
+        best = self.answer.get("best") or self.show().get("best")
+        if not best:
+            return None
+        return Trial(best["trial"], best["design"], best["metrics"], more=best)
+
+    def front(self) -> list[Trial]:
+        """The trials that no other one beats in every objective."""
+        return [trial(json.loads(line)) for line in self._lines("--best", "1000000")]
+
+    def show(self) -> dict[str, Any]:
+        """What ``apollo study show`` says of the study."""
+        shown: dict[str, Any] = call_json("study", "show", self.study, *self._place)
+        return shown
+
+    def units(self) -> dict[str, str]:
+        """The unit of each parameter and metric that has one."""
+        spec = self.show()["spec"]
+        return {p["name"]: p["unit"] for p in [*spec["parameters"], *spec["metrics"]] if p.get("unit")}
+
+    def list_trials(self) -> list[Trial]:
+        """The trials in their order."""
+        return [trial(json.loads(line)) for line in self._lines()]
+
+    def trials(self) -> pd.DataFrame:
+        """The trials as a DataFrame; ``attrs["units"]`` has the units of its columns. It needs pandas."""
+        import pandas as pd
+
+        rows = []
+        for t in self.list_trials():
+            row: dict[str, Any] = {"trial": t.number, **t.design, "outcome": t.outcome, "feasible": t.feasible}
+            row.update(t.metrics)
+            row.update(origin=t.origin, reason=(t.reason or {}).get("code"), attempts=t.more.get("attempts"), seconds=t.more.get("seconds"))
+            rows.append(row)
+        frame = pd.DataFrame(rows)
+        frame.attrs["units"] = {**self.units(), "seconds": "s"}
+        return frame
+
+    def _lines(self, *flags: str) -> list[str]:
+        return call("trial", "ls", self.study, *flags, "-o", "jsonl", *self._place).splitlines()
+
+    def __repr__(self) -> str:
+        """The study, its state and its best trial."""
+        return f"<Run of {self.study}: {self.state}, best {self.best}>"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        best = self.best
+        rows = ""
+        if best:
+            cells = [(k, str(v)) for k, v in best.design.items()] + [(k, f"{v:.6g}") for k, v in best.metrics.items()]
+            rows = "".join(f"<tr><td>{escape(k)}</td><td style='text-align:right'>{escape(v)}</td></tr>" for k, v in cells)
+        head = f"{escape(self.study)}: {escape(self.state)}" + (f", best is trial {best.number}" if best else ", nothing is feasible")
+        return f"<table><thead><tr><th colspan='2'>{head}</th></tr></thead><tbody>{rows}</tbody></table>"
+
+
+def trial(said: Mapping[str, Any]) -> Trial:
+    """A trial as the command says it."""
+    return Trial(
+        said["trial"], said["design"], said.get("metrics", {}), said["outcome"], said["feasible"], said.get("origin", ""), said.get("reason"), said
+    )

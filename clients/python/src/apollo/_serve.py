@@ -1,0 +1,258 @@
+"""The processes that evaluate a function's designs.
+
+Apollo starts _bridge.py for each worker. The bridge connects to a socket of this
+process and hands over its standard input and output. A process that was forked
+off before any thread was started accepts, and forks a worker for each bridge: a
+function of a script or a notebook needs no import, and a crash takes one design.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Optional
+
+from ._binary import ApolloError, binary, plain
+from ._evaluator import Evaluator
+
+Heard = Callable[[Mapping[str, Any]], None]
+
+
+def command() -> str:
+    """The command that Apollo starts."""
+    return f"{shlex.quote(sys.executable)} {shlex.quote(str(Path(__file__).with_name('_bridge.py')))}"
+
+
+class Server:
+    """The socket of the bridges. ``close`` removes it."""
+
+    def __init__(self) -> None:
+        self.dir = tempfile.mkdtemp(prefix="apollo-")
+        self.path = os.path.join(self.dir, "s")
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen(64)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What the bridges need to know."""
+        return {"APOLLO_BRIDGE": self.path}
+
+    def close(self) -> None:
+        """Accept no more."""
+        self.listener.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class ForkServer(Server):
+    """Evaluates in forked processes."""
+
+    def __init__(self, evaluator: Evaluator, heard: Optional[Heard] = None) -> None:
+        super().__init__()
+        self.hear, self.said = os.pipe()
+        there, self.alive = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                os.close(self.alive)
+                os.close(self.hear)
+                accept(self.listener, there, self.said, evaluator)
+            finally:
+                os._exit(0)
+        os.close(there)
+        os.close(self.said)
+        self.reader = threading.Thread(target=self.listen, args=(heard,), daemon=True)
+        self.reader.start()
+
+    def watch(self, pid: int) -> None:
+        """Interrupt this process when the one that called is killed."""
+        os.write(self.alive, f"{pid}\n".encode())
+
+    def listen(self, heard: Optional[Heard]) -> None:
+        """Pass on what the workers say of their designs."""
+        with os.fdopen(self.hear, "rb") as lines:
+            for line in lines:
+                if heard:
+                    with contextlib.suppress(ValueError):
+                        heard(json.loads(line))
+
+    def close(self) -> None:
+        """End the workers."""
+        with contextlib.suppress(OSError):
+            os.write(self.alive, b"bye\n")
+        os.close(self.alive)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+        self.reader.join()
+        super().close()
+
+
+def accept(listener: socket.socket, there: int, said: int, evaluator: Evaluator) -> None:
+    """Fork a worker for each bridge, until the process that started this one is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps
+    os.set_blocking(said, False)
+    heard = b""
+    both: list[Any] = [listener, there]
+    while True:
+        ready: list[Any] = select.select(both, [], [])[0]
+        if there in ready:
+            part = os.read(there, 256)
+            heard += part
+            if b"bye" in heard:
+                return
+            if not part:
+                for pid in heard.split():
+                    with contextlib.suppress(OSError):
+                        os.kill(int(pid), signal.SIGINT)
+                return
+        if listener in ready:
+            link, _ = listener.accept()
+            if os.fork() == 0:
+                try:
+                    listener.close()
+                    os.close(there)
+                    worker(link, said, evaluator)
+                finally:
+                    os._exit(1)
+            link.close()
+
+
+def worker(link: socket.socket, said: int, evaluator: Evaluator) -> None:
+    """Answer the questions of one bridge, in a process group that ends with it."""
+    os.setpgid(0, 0)
+    about, fds, _, _ = socket.recv_fds(link, 4096, 3)
+    os.environ["APOLLO_SLOT"] = str(json.loads(about)["slot"])
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # Helpers must not read the questions, and what anybody prints is no answer.
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(fds[2], 1)
+    os.dup2(fds[2], 2)
+    sys.stdin = open(os.devnull)
+    sys.stdout = sys.stderr = os.fdopen(2, "w", buffering=1, errors="replace", closefd=False)
+    threading.Thread(target=end_with, args=(link,), daemon=True).start()
+    with os.fdopen(fds[0], "rb") as questions, os.fdopen(fds[1], "wb", buffering=0) as answers:
+        for fd in (*fds, said):
+            os.set_inheritable(fd, False)
+        serve_lines(questions, answers, evaluator, said)
+    link.send(b"done")
+    os._exit(0)
+
+
+def end_with(link: socket.socket) -> None:
+    """Kill the group when the bridge is gone: a time-out killed it."""
+    with contextlib.suppress(OSError):
+        while link.recv(16):
+            pass
+    os.killpg(0, signal.SIGKILL)
+
+
+def serve_lines(questions: BinaryIO, answers: Any, evaluator: Evaluator, said: int) -> None:
+    """Read lines and answer them."""
+    layers: dict[str, Any] = {}
+    for text in questions:
+        try:
+            line = json.loads(text)
+            key = line["id"]
+        except (ValueError, TypeError, KeyError):
+            answers.write(b'{"error": "the line is no JSON object with an id"}\n')
+            continue
+
+        def say(note: Mapping[str, Any], key: Any = key) -> None:
+            answers.write(json.dumps({"id": key, **note}).encode() + b"\n")
+
+        answer = evaluator.answer(line, say, layers)
+        sys.stderr.flush()
+        answers.write(json.dumps({"id": key, **answer}).encode() + b"\n")
+        if "op" not in line:
+            report = {"trial": line.get("trial"), "outcome": answer.get("outcome", "measured"), "metrics": answer.get("metrics", {})}
+            with contextlib.suppress(BlockingIOError):
+                os.write(said, json.dumps(report).encode() + b"\n")
+
+
+class Apollo:
+    """A running command of apollo. Lines that it did not write itself are shown."""
+
+    def __init__(self, *args: str) -> None:
+        self.process = subprocess.Popen(
+            [binary(), *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        self.said: list[str] = []
+        self.out = ""
+        self.threads = [threading.Thread(target=t, daemon=True) for t in (self.read_out, self.read_err)]
+        for t in self.threads:
+            t.start()
+
+    def read_out(self) -> None:
+        """Keep the answer."""
+        assert self.process.stdout
+        self.out = self.process.stdout.read()
+
+    def read_err(self) -> None:
+        """Show what the function printed, keep what apollo said."""
+        assert self.process.stderr
+        for line in self.process.stderr:
+            if line.startswith("apollo:"):
+                self.said.append(line)
+            else:
+                sys.stderr.write(line)
+
+    def wait(self) -> int:
+        """Wait for the end. An interruption drains the run before it goes on."""
+        try:
+            code = self.process.wait()
+        except KeyboardInterrupt:
+            self.interrupt()
+            raise
+        for t in self.threads:
+            t.join()
+        return code
+
+    def interrupt(self) -> None:
+        """End it: designs in progress are answered first."""
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(15)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            self.process.kill()
+            self.process.wait()
+
+    def error(self, what: str) -> ApolloError:
+        """What it said, as an error."""
+        return ApolloError(plain("".join(self.said)) or f"{what} ended with {self.process.returncode}", self.process.returncode)
+
+
+def serve(evaluator: Evaluator, nats: str, slots: int) -> None:
+    """Evaluator.serve."""
+    with forked(evaluator, None) as server:
+        env = {**evaluator.env, **server.env}
+        flags = [part for name, value in env.items() for part in ("--env", f"{name}={value}")]
+        apollo = Apollo("evaluator", "run", "--name", evaluator.name, "--exec", command(), "--nats", nats, "--slots", str(slots), *flags)
+        server.watch(apollo.process.pid)
+        with contextlib.suppress(KeyboardInterrupt):
+            if apollo.wait() not in (0, 130):
+                raise apollo.error("apollo evaluator run")
+
+
+@contextlib.contextmanager
+def forked(evaluator: Evaluator, heard: Optional[Heard]) -> Iterator[ForkServer]:
+    """A ForkServer for the time of a block."""
+    server = ForkServer(evaluator, heard)
+    try:
+        yield server
+    finally:
+        server.close()

@@ -1,0 +1,72 @@
+"""The parameters of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+Value = Union[int, float, str]
+"""A value of a parameter: a number in its unit, or a label."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """The levels of a parameter, as :func:`levels` and :func:`span` make them."""
+
+    unit: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+def levels(*values: Value, unit: str = "") -> Parameter:
+    """A parameter with these values.
+
+    Texts with a unit are quantities when ``unit`` is given: ``levels("16 KiB", "32 KiB", unit="B")``.
+    """
+    return Parameter(unit, {"values": [_with_unit(v, unit) for v in values]})
+
+
+def span(low: Value, high: Value, *, step: Value | None = None, steps: int | None = None, scale: str = "linear", unit: str = "") -> Parameter:
+    """A parameter from ``low`` to ``high``.
+
+    ``scale`` is "linear" (by ``step``, or in ``steps`` equal distances), "log2" (doubling) or
+    "log" (``steps`` levels in equal ratios).
+    """
+    body: dict[str, Any] = {"min": _with_unit(low, unit), "max": _with_unit(high, unit)}
+    if step is not None:
+        body["step"] = _with_unit(step, unit)
+    if steps is not None:
+        body["steps"] = steps
+    if scale != "linear":
+        body["scale"] = scale
+    return Parameter(unit, body)
+
+
+def _with_unit(value: Value, unit: str) -> Value:
+    if unit and isinstance(value, (int, float)):
+        return f"{value!r} {unit}"
+    return value
+
+
+Space = Mapping[str, Union[Parameter, Sequence[Value]]]
+"""Parameters by name: a list of values, or what :func:`levels` and :func:`span` return."""
+
+
+def document(space: Space) -> list[dict[str, Any]]:
+    """The parameters as a study file lists them."""
+    listed = []
+    for name, given in space.items():
+        p = given if isinstance(given, Parameter) else levels(*given)
+        entry: dict[str, Any] = {"name": name}
+        if p.unit:
+            entry["unit"] = p.unit
+        entry.update(p.body)
+        listed.append(entry)
+    return listed
+
+
+def suffix(unit: str) -> str:
+    """How a unit ends a name: ``latency_s``, ``rate_b_per_s``."""
+    if not unit or unit == "1":
+        return ""
+    return "_" + unit.lower().replace("/", "_per_").replace("%", "percent")

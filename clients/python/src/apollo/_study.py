@@ -1,0 +1,219 @@
+"""Studies."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Optional, Union
+
+from . import _serve
+from ._binary import ApolloError, binary, call, plain
+from ._evaluator import Evaluator
+from ._progress import Progress
+from ._run import Run
+from ._space import Space, document
+
+Names = Union[str, Sequence[str]]
+NOTHING_FEASIBLE = 6  # exit code of apollo run: an answer all the same
+PAUSED = 5
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One mistake of a study: where, what, and what to do."""
+
+    pointer: str
+    code: str
+    message: str
+    hint: str = ""
+
+
+class StudyError(ApolloError):
+    """A study with mistakes. Its text shows each with a caret under it; ``mistakes`` are the data."""
+
+    def __init__(self, text: str, mistakes: list[Mistake]) -> None:
+        super().__init__(text, 2)
+        self.mistakes = mistakes
+
+
+class Study:
+    """What to search, what measures it, and what to spend.
+
+    ``space`` is a mapping of parameters (values, :func:`apollo.levels`, :func:`apollo.span`), or the name of a built-in
+    template ("edge"). ``minimize`` and ``maximize`` name metrics, ``subject_to`` bounds them (``{"cost": "<= 1 mm2"}``).
+    ``evaluator`` measures the designs; a template has its own. ``networks`` are the workload, ``rules`` are expressions that every
+    design meets, ``learn_from`` names earlier studies, or Parquet files of their logs. ``parallelism`` is how many designs are in
+    flight, by default the workers of ``run``. ``data`` is the folder of the logs. ``more`` is merged into the ``spec`` of the study file
+    (docs/study-file.md) for all that has no argument here.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        space: Union[str, Space],
+        minimize: Names = (),
+        maximize: Names = (),
+        subject_to: Optional[Mapping[str, str]] = None,
+        evaluator: Optional[Evaluator] = None,
+        trials: int = 100,
+        networks: Sequence[Union[str, Mapping[str, Any]]] = (),
+        rules: Sequence[str] = (),
+        learn_from: Sequence[str] = (),
+        seed: int = 1,
+        algorithm: str = "default",
+        parallelism: Optional[int] = None,
+        data: str = "apollo-data",
+        more: Optional[Mapping[str, Any]] = None,
+    ) -> None:
+        self.name, self.evaluator, self.trials, self.data = name, evaluator, trials, os.fspath(data)
+        self.parallelism = parallelism
+        spec: dict[str, Any] = {"seed": seed, "space": {"template": space} if isinstance(space, str) else {"parameters": document(space)}}
+        if rules:
+            spec["space"]["rules"] = [{"id": f"rule-{i + 1}", "expr": expr} for i, expr in enumerate(rules)]
+        if networks:
+            spec["workload"] = {"networks": [{"name": n} if isinstance(n, str) else dict(n) for n in networks]}
+        if evaluator:
+            spec["evaluator"] = about(evaluator)
+        spec["objectives"] = [{"metric": m, "goal": "minimize"} for m in listed(minimize)] + [{"metric": m, "goal": "maximize"} for m in listed(maximize)]
+        if subject_to:
+            spec["constraints"] = [{"metric": metric, **bound(text)} for metric, text in subject_to.items()]
+        if learn_from:
+            spec["transfer"] = {"sources": [{"parquet": s} if s.endswith(".parquet") else {"study": s} for s in learn_from]}
+        spec["algorithm"] = {"name": algorithm}
+        spec["budget"] = {"trials": trials}
+        self.spec = merged(spec, more or {})
+
+    def document(self, *, parallelism: Optional[int] = None, program: Optional[Mapping[str, Any]] = None) -> str:
+        """The study file, in JSON. ``program`` is how the evaluator is started."""
+        spec = json.loads(json.dumps(self.spec))
+        if program and self.evaluator:
+            spec["evaluator"].update(program)
+        if parallelism := self.parallelism or parallelism:
+            spec["budget"].setdefault("parallelism", parallelism)
+        head = {"apiVersion": "apollo/v1", "kind": "Study", "metadata": {"name": self.name}}
+        return json.dumps({**head, "spec": spec}, indent=2, ensure_ascii=False)
+
+    def lint(self) -> None:
+        """Check the study; StudyError has every mistake."""
+        with self._file(self.document()) as path:
+            self._lint(path)
+
+    def _lint(self, path: str) -> None:
+        done = subprocess.run([binary(), "study", "lint", path, "-o", "json"], capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return
+        try:
+            mistakes = [Mistake(m.get("pointer", ""), m["code"], m["message"], m.get("hint", "")) for m in json.loads(done.stdout)["mistakes"]]
+        except (ValueError, KeyError):
+            raise ApolloError(plain(done.stderr), done.returncode) from None
+        shown = subprocess.run([binary(), "study", "lint", path, "--no-color"], capture_output=True, text=True, check=False).stderr
+        raise StudyError(plain(shown.replace(path, self.name)), mistakes)
+
+    def run(self, *, workers: Optional[int] = None, fresh: bool = False, progress: Optional[bool] = None) -> Run:
+        """Search, and return the answer.
+
+        ``workers`` designs are measured at a time, each in a process of its own; by default one per CPU. The same call again goes on
+        with a study that was interrupted, and answers one that has ended; ``fresh`` starts anew. ``progress`` shows a bar: by default
+        on terminals and in notebooks.
+        """
+        workers = workers or os.cpu_count() or 1
+        bar = Progress(self.name, self.trials, progress)
+        if self.evaluator is None:
+            with self._file(self.document(parallelism=None)) as path:
+                self._lint(path)
+                return self._answer(_serve.Apollo(*self._command(path, workers, fresh)))
+        with _serve.forked(self.evaluator, bar.heard) as server:
+            program = {"exec": _serve.command(), "env": {**self.evaluator.env, **server.env}}
+            if self.evaluator.startup:
+                program["startup"] = self.evaluator.startup
+            with self._file(self.document(parallelism=workers, program=program)) as path:
+                self._lint(path)
+                apollo = _serve.Apollo(*self._command(path, workers, fresh))
+                server.watch(apollo.process.pid)
+                run = self._answer(apollo)
+        bar.end()
+        identity = run.show().get("identity") or {}
+        if identity.get("version") not in (None, self.evaluator.version):
+            warnings.warn(
+                f"study {self.name} was measured by version {identity['version']} of the evaluator, which is {self.evaluator.version} now: "
+                "run(fresh=True) measures anew",
+                stacklevel=2,
+            )
+        return run
+
+    def submit(self, nats: str, *, fresh: bool = False) -> Run:
+        """Publish the study to a server and return its run, which goes on there.
+
+        Somebody there measures: ``evaluator.serve(nats)``, or the server itself for a template.
+        """
+        with self._file(self.document()) as path:
+            self._lint(path)
+            call("study", "submit", path, "--nats", nats, *(["--fresh"] if fresh else []))
+        return Run(self.name, ["--nats", nats])
+
+    def _command(self, path: str, workers: int, fresh: bool) -> list[str]:
+        return ["run", path, "--data", self.data, "-q", "-o", "json", "--evaluators", str(workers), *(["--fresh"] if fresh else [])]
+
+    def _answer(self, apollo: _serve.Apollo) -> Run:
+        code = apollo.wait()
+        if code not in (0, NOTHING_FEASIBLE, PAUSED) or not apollo.out:
+            raise apollo.error("apollo run")
+        answer = json.loads(apollo.out)
+        if code == PAUSED:
+            raise apollo.error(f"study {self.name} is {answer.get('state')}: {answer.get('reason', '')}")
+        return Run(self.name, ["--data", self.data], answer)
+
+    @contextlib.contextmanager
+    def _file(self, text: str) -> Iterator[str]:
+        with tempfile.TemporaryDirectory(prefix="apollo-") as dir:
+            path = os.path.join(dir, f"{self.name}.json")
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(text)
+            yield path
+
+    def __repr__(self) -> str:
+        """The name."""
+        return f"Study({self.name!r})"
+
+
+def about(evaluator: Evaluator) -> dict[str, Any]:
+    """What a study file says of an evaluator."""
+    said: dict[str, Any] = {
+        "name": evaluator.name,
+        "deterministic": evaluator.deterministic,
+        "metrics": [{"name": name, "unit": unit} if unit not in ("", "1") else {"name": name} for name, unit in evaluator.metrics.items()],
+    }
+    if evaluator.timeout:
+        said["timeout"] = evaluator.timeout
+    if evaluator.attempts:
+        said["attempts"] = evaluator.attempts
+    return said
+
+
+def bound(text: str) -> dict[str, str]:
+    """A constraint: "<= 1 mm2" is a max, ">= 3" a min."""
+    for sign, key in (("<=", "max"), (">=", "min")):
+        if text.strip().startswith(sign):
+            return {key: text.strip()[len(sign) :].strip()}
+    raise ValueError(f'{text!r}: write a bound as "<= 1 mm2" or ">= 30"')
+
+
+def listed(names: Names) -> list[str]:
+    """One name or several."""
+    return [names] if isinstance(names, str) else list(names)
+
+
+def merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Both mappings, the second before the first."""
+    out = dict(base)
+    for key, value in more.items():
+        old = out.get(key)
+        out[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return out

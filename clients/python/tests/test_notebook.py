@@ -1,0 +1,31 @@
+"""The example notebook runs as it stands."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+NOTEBOOK = Path(__file__).parents[3] / "examples" / "study.ipynb"
+
+
+def test_notebook(tmp_path):
+    nbclient = pytest.importorskip("nbclient")
+    nbformat = pytest.importorskip("nbformat")
+    book = nbformat.reads(NOTEBOOK.read_text(), as_version=4)
+    nbclient.NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    outputs = [o for cell in book.cells for o in cell.get("outputs", [])]
+    text = json.dumps(outputs, ensure_ascii=False)
+    assert "█" in text, "no progress bar"
+    assert "image/svg+xml" in text, "no picture of the design"
+    assert "Did you mean" in text, "no mistake"
+
+
+def test_documented_programs(tmp_path, monkeypatch):
+    """The programs of docs/python.md run, and the first is as short as it says."""
+    monkeypatch.chdir(tmp_path)
+    page = (NOTEBOOK.parents[1] / "docs" / "python.md").read_text()
+    programs = [part.split("```")[0] for part in page.split("```python\n")[1:]]
+    assert len(programs) >= 3
+    assert sum(1 for line in programs[0].splitlines() if line.strip()) <= 12
+    for program in programs:
+        exec(compile(program, "docs/python.md", "exec"), {"__name__": "__main__"})

@@ -1,0 +1,203 @@
+"""Studies of functions, against the real binary."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import apollo
+import pytest
+
+SPACE = {"rows": [4, 8, 16], "cols": [4, 8, 16]}
+
+
+@apollo.evaluator(metrics={"runtime": "s", "cost": "mm2"}, timeout="20 s")
+def mine(rows: int, cols: int):
+    """A small array."""
+    if (rows, cols) == (4, 16):
+        apollo.infeasible("shape", "too wide", need=16, have=4)
+    return {"runtime": 1e-3 / (rows * cols) + 1e-6 * rows, "cost": rows * cols * 0.01}
+
+
+def study(tmp_path: Path, evaluator=mine, **more) -> apollo.Study:
+    more = {"subject_to": {"cost": "<= 1 mm2"}, "trials": 9, "minimize": "runtime", "data": str(tmp_path / "data"), **more}
+    return apollo.Study("mine", space=SPACE, evaluator=evaluator, **more)
+
+
+def test_run(tmp_path):
+    run = study(tmp_path).run(workers=2)
+    assert run.state == "completed"
+    assert run.best.design == {"rows": 8, "cols": 8}
+    assert run.best.metrics == {"runtime_s": pytest.approx(1e-3 / 64 + 8e-6), "cost_mm2": 0.64}
+    trials = run.list_trials()
+    assert len(trials) == 9
+    (refused,) = [t for t in trials if t.outcome == "infeasible"]
+    assert refused.reason == {"code": "shape", "need": 16, "have": 4, "message": "too wide"}
+    assert "trial" in repr(run) and "<table>" in run._repr_html_()
+
+
+def test_frame_has_units(tmp_path):
+    pytest.importorskip("pandas")
+    frame = study(tmp_path).run().trials()
+    assert list(frame["trial"]) == list(range(9))
+    assert {"rows", "cols", "runtime_s", "cost_mm2", "feasible"} <= set(frame.columns)
+    assert frame.attrs["units"]["runtime_s"] == "s" and frame.attrs["units"]["cost_mm2"] == "mm2"
+
+
+def test_again_answers_without_measuring(tmp_path):
+    first = study(tmp_path).run()
+
+    @apollo.evaluator(metrics=mine.metrics, name="mine", version=mine.version)
+    def never(rows: int, cols: int):
+        raise AssertionError("measured again")
+
+    assert study(tmp_path, never, more={"evaluator": {"timeout": "20 s"}}).run().best == first.best
+
+
+def test_an_edited_function_warns(tmp_path):
+    study(tmp_path).run()
+
+    @apollo.evaluator(metrics=mine.metrics, name="mine", timeout="20 s")
+    def edited(rows: int, cols: int):
+        return {"runtime": 1.0, "cost": 0.5}
+
+    with pytest.warns(UserWarning, match="fresh=True"):
+        study(tmp_path, edited).run()
+    assert study(tmp_path, edited).run(fresh=True).best.metrics["runtime_s"] == 1.0
+
+
+def test_failures_cost_their_design_alone(tmp_path):
+    @apollo.evaluator(metrics={"runtime": "s", "cost": "mm2"}, timeout="2 s", attempts=2)
+    def bad(rows: int, cols: int):
+        if rows == 4 and cols == 4:
+            raise ValueError("no such array")
+        if rows == 8 and cols == 8:
+            os._exit(3)
+        if rows == 16 and cols == 16:
+            time.sleep(3600)
+        if rows == 4:
+            return {"runtime": float("nan"), "cost": 1}
+        return {"runtime": 1.0, "cost": 0.5}
+
+    run = study(tmp_path, bad, minimize="runtime").run(workers=3)
+    outcome = {(t.design["rows"], t.design["cols"]): t for t in run.list_trials()}
+    assert len(outcome) == 9
+    assert outcome[4, 4].reason["code"] == "value_error" and "no such array" in outcome[4, 4].reason["message"]
+    assert outcome[4, 4].more["attempts"] == 1  # deterministic: once is enough
+    assert outcome[8, 8].reason["code"] == "child_died" and outcome[8, 8].more["attempts"] == 2
+    assert outcome[16, 16].reason["code"] == "timeout"
+    assert outcome[4, 8].outcome == "failed" and "runtime is nan" in outcome[4, 8].reason["message"]
+    assert outcome[16, 4].outcome == "measured"
+
+
+def test_retry(tmp_path):
+    flag = tmp_path / "flag"
+
+    @apollo.evaluator(metrics={"runtime": "s", "cost": "mm2"})
+    def flaky(rows: int, cols: int):
+        if not flag.exists():
+            flag.touch()
+            raise apollo.Retry("the licence server is away")
+        return 1.0, 0.5
+
+    run = study(tmp_path, flaky, trials=1).run()
+    assert run.list_trials()[0].outcome == "measured" and run.list_trials()[0].more["attempts"] == 2
+
+
+def test_helpers_get_no_questions_and_prints_no_answers(tmp_path, capfd):
+    @apollo.evaluator(metrics={"runtime": "s", "cost": "mm2"}, timeout="20 s")
+    def helped(rows: int, cols: int):
+        print("in python")
+        subprocess.run(["sh", "-c", "echo in a shell; cat"], check=True)
+        return 1.0, 0.5
+
+    assert study(tmp_path, helped, trials=2).run(workers=1).best is not None
+    said = capfd.readouterr().err
+    assert said.count("in python") == 2 and said.count("in a shell") == 2
+
+
+def test_question(tmp_path):
+    @apollo.evaluator(metrics={"layers": "", "macs": ""}, timeout="20 s")
+    def count(rows: int, cols: int):
+        q = apollo.current()
+        assert q.seed == 7 and q.attempt == 1 and q.timeout_s == 20
+        q.progress(0.5, "half")
+        Path(q.scratch, "note.txt").write_text("kept")
+        q.artifact("note.txt")
+        (network,) = q.networks
+        return {"layers": len(network["workload"]["layers"]), "macs": 1}
+
+    s = apollo.Study(
+        "mine", space=SPACE, evaluator=count, minimize="layers", networks=["mobilenet_v2"], trials=3, seed=7, data=str(tmp_path / "data")
+    )
+    run = s.run(workers=1)
+    assert run.best.metrics["layers"] > 50
+    notes = list((tmp_path / "data" / "artifacts").rglob("note.txt"))
+    assert len(notes) == 3 and notes[0].read_text() == "kept"
+
+
+def test_check_saves_evaluations(tmp_path):
+    done = tmp_path / "done"
+
+    def cheap(rows: int, cols: int):
+        return {"cost": rows * cols * 0.01}
+
+    @apollo.evaluator(metrics={"runtime": "s", "cost": "mm2"}, check=cheap)
+    def slow(rows: int, cols: int):
+        with done.open("a") as f:
+            f.write(f"{rows * cols}\n")
+        return {"runtime": 1.0, **cheap(rows, cols)}
+
+    run = study(tmp_path, slow).run(workers=1)
+    assert max(int(n) for n in done.read_text().split()) <= 100
+    assert sum(t.outcome == "infeasible" and t.reason["code"] == "limit" for t in run.list_trials()) == 3
+
+
+def test_mistakes_have_carets(tmp_path):
+    with pytest.raises(apollo.StudyError) as caught:
+        study(tmp_path, subject_to={"cost": "<= 1 mm"}, minimize="runtimes").lint()
+    assert len(caught.value.mistakes) == 2
+    assert "Did you mean" in str(caught.value) and "^^^" in str(caught.value)
+    with pytest.raises(ValueError, match="write a bound"):
+        study(tmp_path, subject_to={"cost": "1 mm2"})
+
+
+def test_template(tmp_path):
+    run = apollo.Study("edge", space="edge", networks=["mobilenet_v2"], minimize="latency", trials=5, data=str(tmp_path / "data")).run()
+    assert run.best.metrics["latency_s"] > 0
+
+
+def test_interrupted_run_goes_on(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"""
+import time, apollo
+@apollo.evaluator(metrics={{"cost": ""}}, name="slow")
+def slow(x: int):
+    with open({str(tmp_path / "log")!r}, "a") as f:
+        f.write(f"{{x}}\\n")
+    time.sleep(0.02)
+    return x
+apollo.Study("slow", space={{"x": list(range(100))}}, minimize="cost", algorithm="random", evaluator=slow, trials=30,
+             data={str(tmp_path / "data")!r}).run(workers=1)
+print("ended")
+"""
+    )
+    child = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    assert _wait_for(tmp_path / "log", 4)
+    child.send_signal(signal.SIGINT)
+    out, _ = child.communicate(timeout=60)
+    assert "ended" not in out
+    assert subprocess.run([sys.executable, str(script)], check=True, capture_output=True, text=True).stdout == "ended\n"
+    seen = (tmp_path / "log").read_text().split()
+    assert len(set(seen)) == 30 and len(seen) <= 32  # what was in flight may have been measured twice
+
+
+def _wait_for(path: Path, lines: int) -> bool:
+    for _ in range(3000):
+        if path.exists() and len(path.read_text().split()) >= lines:
+            return True
+        time.sleep(0.01)
+    return False
