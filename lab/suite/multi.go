@@ -13,12 +13,13 @@ import (
 	"apollo/optimizer/space"
 )
 
-// multiSuite has two objectives.
+// multiSuite has two objectives and more.
 func multiSuite() bench.Suite {
 	return bench.Suite{
 		Name: "multi",
 		Doc: "Two objectives: latency and energy of the template edge under 6.8 mm2 for four networks (best known front), ZDT 1, 2, 3, 4 " +
-			"and 6, DTLZ 1 and 2, and two pairs of shifted functions on a lattice (exact fronts).",
+			"and 6, DTLZ 1 and 2, and two pairs of shifted functions on a lattice (exact fronts). Three and four objectives: DTLZ 2 and 7, " +
+			"C2-DTLZ2 and WFG4 (exact fronts).",
 		Lanes: []bench.Lane{bench.KnownArea},
 		Tasks: multiTasks,
 	}
@@ -30,6 +31,9 @@ func multiTasks(env bench.Environment) ([]bench.Task, error) {
 		return nil, err
 	}
 	for _, p := range pairs() {
+		tasks = append(tasks, p.task())
+	}
+	for _, p := range manies() {
 		tasks = append(tasks, p.task())
 	}
 	return tasks, nil

@@ -24,6 +24,7 @@ func All() []bench.Suite {
 		kernelsSuite(),
 		bbobSuite(),
 		multiSuite(),
+		troubleSuite(),
 		transferBudgetsSuite(),
 		transferNetworksSuite(),
 		transferKernelsSuite(),

@@ -71,6 +71,9 @@ func checkTask(t *testing.T, suite string, task *bench.Task) {
 	for range 3 {
 		design := sp.Values(sp.At(rng.Uint64N(sp.Size())))
 		r, err := task.Evaluator.Evaluate(t.Context(), evaluator.Request{Design: design})
+		if strings.HasSuffix(task.Name, "-failing") && r.Outcome == evaluator.Failed {
+			continue // what such a task is there for
+		}
 		if err != nil || r.Outcome == evaluator.Failed || len(r.Values) != len(task.Spec.Metrics) {
 			t.Errorf("%s/%s: Evaluate(%v) = %+v, %v", suite, task.Name, design, r, err)
 		}
