@@ -28,6 +28,9 @@ type latticeSearch struct {
 	// sparse climbs move numbers by 1, 2, 4, … levels only: on parameters of
 	// many levels a step takes a third of the time.
 	sparse bool
+	// near searches only among designs that differ from one of the elite in one
+	// parameter, without climbs.
+	near bool
 	// elite are points worth mutating, best first; may be empty.
 	elite []space.Point
 
@@ -56,6 +59,12 @@ func (l *latticeSearch) run() []candidate {
 			b.point = b.problem.Space.AtInto(b.point, i)
 			l.offer(b.problem.Space.KeyAt(i), b.point)
 		}
+		l.evaluate()
+		l.sort()
+		return l.candidates
+	}
+	if l.near {
+		l.neighbours()
 		l.evaluate()
 		l.sort()
 		return l.candidates
@@ -89,6 +98,21 @@ func (l *latticeSearch) mutants() {
 		l.mutate.apply(child, 2, b.rng)
 		b.problem.Settle(child)
 		if l.offer(b.problem.Space.Key(child), child) {
+			found++
+		}
+	}
+}
+
+// neighbours queues up to twice pool designs that differ in one parameter from any of
+// the elite.
+func (l *latticeSearch) neighbours() {
+	b := l.batch
+	found := 0
+	for attempt := 0; found < 2*l.pool && attempt < 8*l.pool && len(l.elite) > 0; attempt++ {
+		b.point = append(b.point[:0], l.elite[b.rng.IntN(len(l.elite))]...)
+		l.mutate.apply(b.point, 1, b.rng)
+		b.problem.Settle(b.point)
+		if l.offer(b.problem.Space.Key(b.point), b.point) {
 			found++
 		}
 	}

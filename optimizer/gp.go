@@ -43,8 +43,7 @@ type GP struct {
 	// 0 means 10.
 	Initial int `json:"initial"`
 	// Breed says that every so many-th proposal is bred instead of modelled after
-	// more than as many trials in a row that brought nothing better; with several
-	// objectives, always. 0 means 5, a negative number never.
+	// more than as many trials in a row that brought nothing better. 0 means 5, a negative number never.
 	Breed int `json:"breed"`
 	// Limit is the largest number of trials in a model, at least 10. Time grows
 	// with its square. 0 means 400.

@@ -5,31 +5,31 @@ import (
 	"math"
 	"slices"
 
+	"apollo/optimizer/pareto"
 	"apollo/optimizer/space"
 	"apollo/optimizer/surrogate"
 )
 
-// Notation: m objectives; y labels, to be minimised, and r their reference
-// point, both of length m; w a weight vector, m positive numbers of norm 1.
+// Notation: m objectives; y places of labels (see scale), to be minimised, of
+// length m.
 
 // multiObjectiveGP is GP with several objectives: one process for each, one of
-// feasibility for each cause, and the design whose optimistic prediction enlarges
-// the hypervolume most.
-//
-// The hypervolume of a set is, but for a constant, the mean over random w of
-// the largest min_i((r_i − y_i)/w_i)^m in the set (R. Zhang, D. Golovin, Random
-// Hypervolume Scalarizations for Provable Multi-Objective Black Box
-// Optimization, ICML 2020, arXiv 2006.04655). So the gain of a design is the
-// mean over some hundred w of how far the scalarisation of its lower confidence
-// bounds exceeds the best so far, as in Vizier (X. Song et al., arXiv
-// 2408.11527). The logarithm of the probability of feasibility is added to that
+// feasibility for each cause, and the design of the largest expected gain in
+// hypervolume. The logarithm of the probability of feasibility is added to that
 // of the gain.
 //
-// Labels are as GP's, by objective. r lies a tenth of the front's range behind
-// its worst values, and no nearer than the median of the first designs. A pending
-// design is believed to be at its predicted means. The start, the share of bred
-// designs (as NSGA2 breeds them), limits and time are those of GP, the latter
-// times m; sorting n trials into fronts adds O(m·n²) at worst to a batch.
+// With three and more objectives candidates differ from a design of the front in
+// one parameter: the largest gain that several models promise anywhere is mostly
+// an error of theirs (docs/decisions/0006). With two, and while nothing is
+// feasible, they come from everywhere.
+//
+// Labels are logarithms where these are the more symmetric ones, else half-rank
+// warped. The reference lies a tenth of the front's range behind its worst
+// values, and no nearer than the median of the first designs. A pending
+// design is believed to be at its predicted means. The start, limits and time are
+// those of GP, the latter times m. Designs are bred (as NSGA2 breeds them) always with
+// two objectives, else when the front has not grown for Breed trials; sorting n trials into fronts
+// adds O(m·n²) at worst to a batch.
 type multiObjectiveGP struct {
 	sampler
 	knobs      GP
@@ -40,6 +40,7 @@ type multiObjectiveGP struct {
 
 	records  []solution
 	x        []float64 // coordinates of records, row by row
+	own      int       // records that no other study proposed
 	feasible int
 	causes   causes // what the others broke
 
@@ -71,6 +72,9 @@ func (s *multiObjectiveGP) Tell(obs ...Observation) {
 		} else {
 			r.cause = s.causes.number(o.Cause)
 		}
+		if !FromSource(o.Origin) {
+			s.own++
+		}
 		s.records = append(s.records, r)
 		s.x = s.encoder.Append(s.x, r.point)
 	}
@@ -81,11 +85,11 @@ func (s *multiObjectiveGP) Ask(at uint64, n int, pending []space.Point) ([]Propo
 	if err != nil {
 		return nil, err
 	}
-	cover := s.knobs.Initial - len(s.records) - len(b.pending)
+	cover := s.knobs.Initial - s.own - len(b.pending)
 	if s.feasibilityUnknown() {
 		cover = n
 	}
-	b.begin(min(cover, 1-len(s.records)-len(b.pending)))
+	b.begin(min(cover, 1-s.own-len(b.pending)))
 	b.cover(s.sequence, min(n, cover))
 	if len(b.out) < n && len(s.records) > 0 {
 		if err := s.improve(b, at, n); err != nil {
@@ -119,15 +123,17 @@ func (s *multiObjectiveGP) improve(b *batch, at uint64, n int) error {
 		acquisition.score(x, out)
 		classifier.addLog(x, out)
 	}
+	many := s.objectives > 2
+	near, breed := many && s.feasible > 0, s.knobs.Breed > 0 && (!many || s.stale(order))
 	for len(b.out) < modelled {
 		turn := at + uint64(len(b.out)) + 1
-		if s.knobs.Breed > 0 && turn%uint64(s.knobs.Breed) == 0 && parents.breed(b) {
+		if breed && turn%uint64(s.knobs.Breed) == 0 && parents.breed(b) {
 			acquisition.believe(s.encoder.Append(nil, b.out[len(b.out)-1].Point))
 			continue
 		}
 		search := latticeSearch{
 			batch: b, encoder: s.encoder, mutate: s.mutation, score: score,
-			pool: s.knobs.Pool, climbs: 2, steps: 8, sparse: true, elite: points(parents.members[:min(elites, len(parents.members))]),
+			pool: s.knobs.Pool, climbs: 2, steps: 8, sparse: true, near: near, elite: points(parents.members[:min(elites, len(parents.members))]),
 		}
 		if !search.proposeBest() {
 			return nil
@@ -137,6 +143,17 @@ func (s *multiObjectiveGP) improve(b *batch, at uint64, n int) error {
 	for len(b.out) < n && parents.breed(b) {
 	}
 	return nil
+}
+
+// stale reports whether more than Breed trials brought the front nothing.
+func (s *multiObjectiveGP) stale(order []int) bool {
+	newest := 0
+	for _, i := range order[:s.feasible] {
+		if i > newest && !slices.ContainsFunc(order[:s.feasible], func(j int) bool { return pareto.Dominates(s.records[j].values, s.records[i].values) }) {
+			newest = i
+		}
+	}
+	return len(s.records)-1-newest > s.knobs.Breed
 }
 
 // breederOfBest returns NSGA2 on the best designs.

@@ -42,5 +42,34 @@ func LogImprovement(best, mean, deviation float64) float64 {
 	return math.Log(deviation) + logDensity(z) - 2*math.Log(-z) + math.Log1p(-w*(3-w*(15-w*(105-945*w))))
 }
 
+// Shortfall is E[max(0, level − f)] for f normal with the given mean and deviation
+// > 0; 0 for a level of -Inf. It is LogImprovement without the logarithm.
+func Shortfall(level, mean, deviation float64) float64 {
+	z := (level - mean) / deviation
+	switch {
+	case z > -asymptote:
+		return level - mean
+	case z < asymptote:
+		return 0
+	}
+	return deviation * (math.Exp(logDensity(z)) + z*math.Erfc(-z/math.Sqrt2)/2)
+}
+
+// LogShortfall is E[max(0, level − exp(f))] for f normal with the given mean and
+// deviation > 0; 0 for a level that is not positive. It is the price of a put in
+// F. Black, M. Scholes, The Pricing of Options and Corporate Liabilities, J.
+// Political Economy 81, 1973.
+func LogShortfall(level, mean, deviation float64) float64 {
+	if !(level > 0) {
+		return 0
+	}
+	z := (math.Log(level) - mean) / deviation
+	if z < asymptote {
+		return 0
+	}
+	half := deviation / 2
+	return max(0, level*math.Erfc(-z/math.Sqrt2)/2-math.Exp(mean+deviation*half)*math.Erfc((deviation-z)/math.Sqrt2)/2)
+}
+
 // quantile is Φ⁻¹.
 func quantile(p float64) float64 { return math.Sqrt2 * math.Erfinv(2*p-1) }

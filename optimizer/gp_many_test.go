@@ -1,0 +1,86 @@
+package optimizer
+
+import (
+	"testing"
+
+	"apollo/optimizer/space"
+)
+
+// spheres are m squared distances from corners of a grid.
+func spheres(p space.Point, m int) []float64 {
+	out := make([]float64, m)
+	for k := range out {
+		for i, level := range p {
+			want := 0
+			if i%m == k {
+				want = 7
+			}
+			out[k] += float64((level - want) * (level - want))
+		}
+	}
+	return out
+}
+
+// With three objectives a model changes one parameter of an earlier design; with
+// two it looks everywhere.
+func TestThreeObjectivesAreSearchedNearTheFront(t *testing.T) {
+	t.Parallel()
+	for m := 2; m <= 4; m++ {
+		s, err := GP{Breed: -1}.Start(Problem{Space: grid(t, 6, 8), Objectives: m, Seed: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var told []space.Point
+		leaps := 0
+		for trial := range 30 {
+			proposals, err := s.Ask(uint64(trial), 1, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := proposals[0].Point
+			if trial >= 10 && !besideOne(p, told) {
+				leaps++
+			}
+			told = append(told, p)
+			s.Tell(Observation{Point: p, Values: spheres(p, m), Trial: trial, Origin: proposals[0].Origin})
+		}
+		if near := m > 2; near && leaps > 0 || !near && leaps == 0 {
+			t.Errorf("%d objectives: %d of 20 designs differ in several parameters from all before", m, leaps)
+		}
+	}
+}
+
+func besideOne(p space.Point, told []space.Point) bool {
+	for _, q := range told {
+		differ := 0
+		for i := range p {
+			if p[i] != q[i] {
+				differ++
+			}
+		}
+		if differ == 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// Designs of sources are not what the space is covered with.
+func TestSourcesDoNotCoverTheSpaceOfSeveralObjectives(t *testing.T) {
+	t.Parallel()
+	s, err := GP{}.Start(Problem{Space: grid(t, 6, 8), Objectives: 2, Seed: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 12 {
+		p := space.Point{i % 8, i / 8, 1, 2, 3, 4}
+		s.Tell(Observation{Point: p, Values: spheres(p, 2), Trial: i, Origin: "seed:other"})
+	}
+	proposals, err := s.Ask(12, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := proposals[0].Origin; got != centerOrigin {
+		t.Errorf("after designs of sources alone the origin is %q, want %q", got, centerOrigin)
+	}
+}
