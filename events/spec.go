@@ -99,6 +99,8 @@ type NetworkSizes struct {
 	Weights      string `json:"weights,omitempty"`
 	Activations  string `json:"activations,omitempty"`
 	Accumulators string `json:"accumulators,omitempty"`
+	// Sparsity says which weights are zero: "2:4", or their density, "0.5".
+	Sparsity string `json:"sparsity,omitempty"`
 }
 
 // Metric is one number of a trial. Name ends in the unit: "latency_s".

@@ -149,6 +149,9 @@ func (e *taskEvaluator) addPhase(w *workload.Workload, weight float64) error {
 	if slices.ContainsFunc(e.nets, func(o Network) bool { return o.Name == net.Name }) {
 		return fmt.Errorf("network %s: the name is used twice: leave one of them out", net.Name)
 	}
+	if err := e.spec.sparse(w); err != nil {
+		return err
+	}
 	for at := range w.Layers {
 		if l := &w.Layers[at]; l.Op != workload.View {
 			net.Layers = append(net.Layers, Layer{l, at})
@@ -158,6 +161,22 @@ func (e *taskEvaluator) addPhase(w *workload.Workload, weight float64) error {
 		return fmt.Errorf("network %s: the network has no layer that does anything", net.Name)
 	}
 	e.nets = append(e.nets, net)
+	return nil
+}
+
+// sparse refuses networks whose zero weights the template has no use for.
+func (s *Spec) sparse(w *workload.Workload) error {
+	how, err := workload.ParseSparsity(w.Precision.Sparsity)
+	switch {
+	case err != nil:
+		return fmt.Errorf("network %s: %w", w.Name, err)
+	case how.Blocks() && !s.Sparse.Blocks:
+		return fmt.Errorf("network %s: the template %s does not skip weights in blocks (sparsity %s): leave sparsity out, or use systolic, nvdla or simba",
+			w.Name, s.Name, w.Precision.Sparsity)
+	case how.Density > 0 && !s.Sparse.Masked:
+		return fmt.Errorf("network %s: the template %s stores every weight (sparsity %s): leave sparsity out, use nvdla, or zeros in blocks such as 2:4 where a template skips them",
+			w.Name, s.Name, w.Precision.Sparsity)
+	}
 	return nil
 }
 

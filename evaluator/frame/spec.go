@@ -30,6 +30,8 @@ type Spec struct {
 	Metrics []Metric
 	// Declare returns the constants as they are declared.
 	Declare func() Constants
+	// Sparse are the ways in which machines use that weights are zero.
+	Sparse Sparse
 	// Fixed says why no mapping can be given for a layer; "" means that one can.
 	Fixed string
 	// Codes are the codes of reasons, cheapest check first, and Targets the
@@ -37,6 +39,14 @@ type Spec struct {
 	Codes, Targets []string
 	// MapperGoal is what Inspect and its like map layers for; "" is latency.
 	MapperGoal evaluator.MapperGoal
+}
+
+// Sparse are ways to use that weights are zero.
+type Sparse struct {
+	// Blocks: of blocks of weights only those that count are stored and
+	// multiplied. Masked: weights that are zero are not stored; their products
+	// still take time.
+	Blocks, Masked bool
 }
 
 // Param is one parameter of a template.

@@ -119,6 +119,8 @@ type Datapath struct {
 	Weights, Activations, Sums int64
 	// Area is that of a unit's multiplier and adder.
 	Area Effort
+	// Choices is how many multiplexers of two inputs choose that of a unit.
+	Choices int64
 }
 
 // Take widens the datapath for some work.

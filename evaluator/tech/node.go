@@ -18,6 +18,8 @@ type Node struct {
 	MultiplyMM2, AddMM2 float64
 	// RegisterBitMM2 is the area of one flip-flop, in mm².
 	RegisterBitMM2 float64
+	// SelectBitMM2 is the area of a multiplexer of two bits, in mm².
+	SelectBitMM2 float64
 	// RegisterPJPerByte is the energy of reading or writing a byte of a register,
 	// without its clock, in pJ; ClockPJPerMM2 that of the clock network of a mm²
 	// of logic in a cycle, whatever the logic does.
@@ -52,6 +54,8 @@ const (
 	addUM2      = 137
 	// DFF_X1 of the NanGate 45 nm open cell library, in µm².
 	registerUM2 = 4.522
+	// MUX2_X1 of the same library, in µm².
+	selectUM2 = 1.862
 	// LPDDR4 at 8 pJ per bit with its interface: the order of M. Horowitz
 	// (ISSCC 2014) for LPDDR2 (about 40 pJ/bit) and of LPDDR4 data sheets (4
 	// to 8 pJ/bit); chosen: see docs/model.md#energy.
@@ -91,7 +95,7 @@ func logic(n Node) Node {
 	swing := n.Volts / logicVolts * n.Volts / logicVolts
 	n.MultiplyPJ, n.AddPJ, n.RegisterPJPerByte = multiplyPJ*scale, addPJ*scale, registerPJPerByte*scale
 	n.MultiplyMM2, n.AddMM2 = multiplyUM2*shrink, addUM2*shrink
-	n.RegisterBitMM2 = registerUM2 * shrink
+	n.RegisterBitMM2, n.SelectBitMM2 = registerUM2*shrink, selectUM2*shrink
 	logicMM2 := clockLogicMM2 * n.NM / clockLogicNM * n.NM / clockLogicNM
 	n.ClockPJPerMM2 = clockPJ * here / Switching(clockNM, clockVolts) / logicMM2
 	n.HopPJPerByte, n.DRAMPJPerByte = hopPJPerByte*swing, lpddr4PJPerByte

@@ -83,7 +83,9 @@ func (k *constants) machine(design []int64) Machine { return k.seen(design, defa
 
 // seen builds a design's machine as some layers see it.
 func (k *constants) seen(design []int64, v view) Machine {
-	return k.spec.Build(&chip{constants: *k, view: v}, design)
+	m := k.spec.Build(&chip{constants: *k, view: v}, design)
+	m.Units = model.CeilDiv(m.Units*v.block.Of, v.block.Keep)
+	return m
 }
 
 // memory adds instances of a memory and returns one of them.
@@ -121,6 +123,9 @@ func (c *chip) units(n, registerBits int64) { c.array(n, registerBits, c.datapat
 func (c *chip) array(n, registerBits int64, multiply float64) {
 	c.logic("arithmetic", float64(n)*(c.Node.MultiplyMM2*multiply+c.Node.AddMM2*c.datapath.Area.Add), 0)
 	c.logic("registers", 0, n*registerBits)
+	if c.datapath.Choices > 0 {
+		c.logic("selectors", float64(n*c.datapath.Choices*c.datapath.Activations)*c.Node.SelectBitMM2, 0)
+	}
 }
 
 // acrossPJ is the energy of a byte that crosses the array of units from side to
@@ -134,6 +139,12 @@ func (c *chip) acrossPJ() float64 {
 func (c *chip) rate(n int64) int64 {
 	const milli = 1000
 	return max(int64(math.Round(c.network*float64(n)*milli)), 1) * c.perByte
+}
+
+// blockRate is the rate of a port of inputs, which are wide enough for the blocks
+// that units choose from.
+func (c *chip) blockRate(n int64) int64 {
+	return model.CeilDiv(c.rate(n)*c.block.Of, c.block.Keep)
 }
 
 // machine completes the collection.

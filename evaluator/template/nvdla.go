@@ -32,7 +32,12 @@ func nvdlaSpec() Spec {
 		// NV_NVDLA_cbuf of nv_full, per input channel.
 		NetworkBytes: 4,
 		Engines:      engines,
-		Build:        buildNVDLA,
+		// Weights may be stored without zeros, with a mask (hardware manual, weight
+		// format "compressed"). Blocks are an option that the chip has not: a
+		// multiplexer in front of every multiplier, as in A. Mishra et al., "Accelerating
+		// sparse deep neural networks", arXiv 2104.08378.
+		Sparse: frame.Sparse{Blocks: true, Masked: true},
+		Build:  buildNVDLA,
 	}
 }
 
@@ -61,7 +66,7 @@ func buildNVDLA(c *chip, v []int64) Machine {
 		param: "conv_buffer or accumulator",
 	}
 	l.arch = c.hierarchy(offChip(&m),
-		ported(buffer("convolution buffer", v[2], 1, &conv, model.Weights, model.Inputs), c.rate(v[0]), c.acrossPJ()),
+		ported(buffer("convolution buffer", v[2], 1, &conv, model.Weights, model.Inputs), c.blockRate(v[0]), c.acrossPJ()),
 		buffer("accumulator", v[3], units, &acc, model.Outputs),
 		c.registers("weight registers", 1, model.Weights))
 	l.arch.Level[2].Forwards = true

@@ -36,7 +36,8 @@ func simbaSpec() Spec {
 		// 68 GB/s per element and for the global buffer, all of them nodes of
 		// the mesh (source, Table 2), at 1 GHz.
 		NetworkBytes: 68,
-		Splits:       true, // a chip of the same group: B. Keller et al., JSSC 58(4), 2023, vectors of 64 at 4 bits
+		Splits:       true,                       // a chip of the same group: B. Keller et al., JSSC 58(4), 2023, vectors of 64 at 4 bits
+		Sparse:       frame.Sparse{Blocks: true}, // an option, as in nvdla
 		Build:        buildSimba,
 	}
 }
@@ -73,7 +74,7 @@ func buildSimba(c *chip, v []int64) Machine {
 	global.WritePJPerByte += hop
 	weights.WritePJPerByte += hop
 	l.arch = c.hierarchy(offChip(&m),
-		ported(buffer("global buffer", v[6], x*y, &global, model.Inputs, model.Outputs), c.rate(1), 0),
+		ported(buffer("global buffer", v[6], x*y, &global, model.Inputs, model.Outputs), c.blockRate(1), 0),
 		buffer("weight buffer", v[4], 1, &weights, model.Weights),
 		buffer("input buffer", v[5], 1, &inputs, model.Inputs),
 		c.registers("accumulators", lanes*vector, model.Outputs))

@@ -30,6 +30,8 @@ type Spec struct {
 	// Splits says that the published units have multipliers of 8 bits which two
 	// products of 4 bits share in a cycle.
 	Splits bool
+	// Sparse are the ways in which machines use that weights are zero.
+	Sparse frame.Sparse
 	// Build makes the machine of a design out of a chip's parts: one number per
 	// parameter, whole and at least 1; of a categorical parameter the index of
 	// its label.
@@ -62,7 +64,7 @@ func (s Spec) Machine(design []int64, networkBytes float64) Machine {
 // template puts the accelerator into the frame.
 func (s Spec) template() *frame.Spec {
 	return &frame.Spec{
-		Name: s.Name, Version: version, Doc: s.Doc, Params: s.Params, Features: s.Features, Metrics: s.Metrics,
+		Name: s.Name, Version: version, Doc: s.Doc, Params: s.Params, Features: s.Features, Metrics: s.Metrics, Sparse: s.Sparse,
 		BaselineDoc: "the published chip, or the design of the space nearest to it",
 		Declare:     func() frame.Constants { return declared(&s) },
 	}

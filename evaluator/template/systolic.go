@@ -37,7 +37,9 @@ func systolicSpec() Spec {
 		// A word for each row and column of the edge: what a skewed array takes
 		// and gives in a cycle (source), of 8 bits, sums of 32.
 		NetworkBytes: 1,
-		Build:        buildSystolic,
+		// A. Samajdar et al., SCALE-Sim v3: rows keep N of M weights.
+		Sparse: frame.Sparse{Blocks: true},
+		Build:  buildSystolic,
 	}
 }
 

@@ -18,16 +18,22 @@ type view struct {
 	energy  tech.Effort
 	// products is how many multiplications a unit does in a cycle.
 	products int64
+	// block is the sparsity of weights in blocks, 1 of 1 where all count: units see
+	// those that are kept.
+	block workload.Sparsity
 }
 
 func defaultView() view {
 	work := tech.Default()
-	return view{1, work, work.Energy(), 1}
+	return view{1, work, work.Energy(), 1, everyWeight()}
 }
+
+// everyWeight is the sparsity of weights that all count.
+func everyWeight() workload.Sparsity { return workload.Sparsity{Keep: 1, Of: 1} }
 
 // view returns how a layer sees the machines of the template, and its loops.
 func (s *Spec) view(l *workload.Layer, bits workload.Precision) (view, model.Problem, error) {
-	v := view{perByte: 1, products: 1}
+	v := view{perByte: 1, products: 1, block: everyWeight()}
 	v.work.Weights, v.work.Activations, v.work.Sums = l.Formats(bits)
 	v.energy = v.work.Energy()
 	if s.WordBits > 0 || !l.Op.HasMACs() {
@@ -40,7 +46,14 @@ func (s *Spec) view(l *workload.Layer, bits workload.Precision) (view, model.Pro
 	if s.Splits && v.work.Halves() {
 		v.products = 2
 	}
-	p, perByte, err := lower.Packed(l, bits)
+	pack := lower.Packed
+	switch sparse := l.Sparsity(bits); {
+	case sparse.Blocks():
+		pack, v.block = lower.Blocks, sparse
+	case sparse.Density > 0:
+		pack = lower.Masked
+	}
+	p, perByte, err := pack(l, bits)
 	v.perByte = perByte
 	return v, p, err
 }
@@ -88,7 +101,9 @@ func (s *Spec) needed(shapes []shape, views []view) (d tech.Datapath) {
 	}
 	for i := range shapes {
 		if !shapes[i].vector {
-			d.Take(&views[shapes[i].view].work)
+			v := &views[shapes[i].view]
+			d.Take(&v.work)
+			d.Choices = max(d.Choices, v.block.Of-1)
 		}
 	}
 	if d == (tech.Datapath{}) {

@@ -117,7 +117,7 @@ func Sized(name string, s Sizes) (*Workload, error) {
 			return nil, err
 		}
 		w, err := b.build(name, s)
-		if err == nil && s.Weights+s.Activations+s.Accumulators != "" {
+		if err == nil && s.Weights+s.Activations+s.Accumulators+s.Sparsity != "" {
 			w.Precision, err = s.precision()
 		}
 		return w, err

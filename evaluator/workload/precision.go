@@ -35,6 +35,9 @@ func (p Precision) check() error {
 			return fmt.Errorf("precision: %w", err)
 		}
 	}
+	if _, err := ParseSparsity(p.Sparsity); err != nil {
+		return fmt.Errorf("precision: %w", err)
+	}
 	return nil
 }
 
@@ -85,7 +88,11 @@ func (s *Sizes) precision() (p Precision, err error) {
 		}
 		x.into(n)
 	}
-	p = p.WithDefaults()
+	if p, p.Sparsity = p.WithDefaults(), s.Sparsity; p.Sparsity != "" {
+		if _, err := ParseSparsity(p.Sparsity); err != nil {
+			return p, err
+		}
+	}
 	dense := Layer{Op: GEMM}
 	w, in, sum := dense.Formats(p)
 	least, names := max(w.Bits, in.Bits, 8), "int8, int16 or int32"

@@ -26,6 +26,8 @@ type Sizes struct {
 	Attention string
 	// Weights, Activations and Accumulators are formats by name (package number).
 	Weights, Activations, Accumulators string
+	// Sparsity says which weights are zero, see ParseSparsity.
+	Sparsity string
 }
 
 // The values of Sizes.Attention.
@@ -119,7 +121,7 @@ type word struct {
 }
 
 func (s *Sizes) words() []word {
-	return []word{{"attention", &s.Attention}, {"weights", &s.Weights}, {"activations", &s.Activations}, {"accumulators", &s.Accumulators}}
+	return []word{{"attention", &s.Attention}, {"weights", &s.Weights}, {"activations", &s.Activations}, {"accumulators", &s.Accumulators}, {"sparsity", &s.Sparsity}}
 }
 
 // ParseSizes reads what String writes.
@@ -140,7 +142,7 @@ func ParseSizes(text string) (s Sizes, err error) {
 			words := s.words()
 			at := slices.IndexFunc(words, func(w word) bool { return w.name == name })
 			if at < 0 {
-				return s, fmt.Errorf("%q: want batch=N, sequence=N, past=N, generate=N, attention=%s, or weights=, activations= or accumulators=%s",
+				return s, fmt.Errorf("%q: want batch=N, sequence=N, past=N, generate=N, attention=%s, weights=, activations= or accumulators=%s, or sparsity=N:M",
 					part, strings.Join(Attentions(), "|"), strings.Join(number.Names(), "|"))
 			}
 			*words[at].at = value

@@ -54,6 +54,9 @@ type Precision struct {
 	// "bfloat". Sums are floating-point numbers where one of them is.
 	WeightKind     number.Kind `json:"weight_kind,omitempty" yaml:"weight_kind,omitempty"`
 	ActivationKind number.Kind `json:"activation_kind,omitempty" yaml:"activation_kind,omitempty"`
+	// Sparsity says which weights are zero, see ParseSparsity; "" means that all
+	// count.
+	Sparsity string `json:"sparsity,omitempty" yaml:"sparsity,omitempty"`
 }
 
 // Input is a tensor that comes from outside.

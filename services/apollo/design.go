@@ -128,7 +128,7 @@ func weightOf(text string) (name, weight string, given bool) {
 	if at < 0 {
 		return text, "", false
 	}
-	last := text[max(strings.LastIndexAny(text[:at], ":,"), 0):at]
+	last := text[max(strings.IndexByte(text[:at], ':'), strings.LastIndexByte(text[:at], ','), 0):at]
 	if strings.ContainsRune(text, ':') && !isFile(text[:at]) && !strings.ContainsRune(last, '=') {
 		return text, "", false
 	}

@@ -55,6 +55,7 @@ func document() *field {
 					{name: "weights", shape: textShape, enum: number.Names(), fallback: "`int8`", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Weights }), doc: "Format of the weights of a built-in network: `weights: int4, activations: fp16`.", page: "See [precision](workloads.md#precision)."},
 					{name: "activations", shape: textShape, enum: number.Names(), fallback: "`int8`", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Activations }), doc: "Format of its activations."},
 					{name: "accumulators", shape: textShape, enum: number.Names(), fallback: "`int32`; `fp32` where weights or activations are floating-point numbers", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Accumulators }), doc: "Format of its sums."},
+					{name: "sparsity", shape: textShape, fallback: "none: every weight counts", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Sparsity }), doc: "Which of its weights are zero: `2:4`, of four weights along the input channels two are kept, or the share that is kept anywhere, \"0.5\" in quotes.", page: "See [sparse weights](workloads.md#sparsity)."},
 				}}},
 			}},
 			{name: "metrics", shape: listShape, most: events.MaxMetrics, in: at(func(b *builder) any { return many[events.Metric]{&b.computed} }), doc: "Metrics that are computed of what is measured.", page: "See [computed metrics](#computed-metrics).", elem: &field{shape: objectShape, fields: []field{
