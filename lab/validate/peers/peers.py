@@ -28,11 +28,12 @@ def scalesim(job, folder):
             f"Dataflow = {job['dataflow']}\nBandwidth = 10\nReadRequestBuffer = 512\nWriteRequestBuffer = 512\nMemoryBanks = 1\n"
             "[layout]\nIfmapCustomLayout = False\nFilterCustomLayout = False\n"
             + "".join(f"{x}SRAMBank{y} = {z}\n" for x in ("Ifmap", "Filter") for y, z in (("Bandwidth", 10), ("Num", 10), ("Port", 2)))
-            + "[sparsity]\nSparsitySupport = false\nSparseRep = ellpack_block\nOptimizedMapping = false\nBlockSize = 8\nRandomNumberGeneratorSeed = 1\n"
+            + f"[sparsity]\nSparsitySupport = {'sparsity' in job}\nSparseRep = ellpack_block\nOptimizedMapping = false\nBlockSize = 8\nRandomNumberGeneratorSeed = 1\n"
             "[run_presets]\nInterfaceBandwidth = CALC\nUseRamulatorTrace = False\n"
         )
     with open(topology, "w") as f:
-        f.write("Layer,M,N,K,\n" f"layer,{job['m']},{job['n']},{job['k']},\n")
+        # The tool drops what stands behind the last comma.
+        f.write("Layer,M,N,K,Sparsity,\n" f"layer,{job['m']},{job['n']},{job['k']},{job.get('sparsity', '1:1')},\n")
     with open(layout, "w") as f:
         f.write("header,\nlayer," + "1," * 20 + "\n")  # read, and not used without a layout of one's own
     start = time.process_time()
