@@ -140,46 +140,42 @@ func (r *Result) times(p *Problem, a *Arch, m *Mapping) {
 // the last outputs' way out: a level that keeps an operand gets a tile from the
 // level above that keeps it. Instances that hold the same elements share them.
 func (m *Mapping) Ramp(p *Problem, a *Arch) (fill, drain [MaxLevels]int64) {
-	// Steps in time and instances of each level and those inside it.
-	var time, room [MaxLevels + 1][Dims]int64
-	time[a.Levels] = [Dims]int64{1, 1, 1, 1, 1, 1, 1, 1}
-	room[a.Levels] = time[a.Levels]
+	// Steps in time and instances of the levels so far, going out, and the steps
+	// and place of the last one that keeps an operand.
+	ones := [Dims]int64{1, 1, 1, 1, 1, 1, 1, 1}
+	time, room := ones, ones
+	var inner [Operands][Dims]int64
+	last := [Operands]int{-1, -1, -1}
 	for i := a.Levels - 1; i >= 0; i-- {
-		l := &m.Loops[i]
+		l, level := &m.Loops[i], &a.Level[i]
 		for d := range Dims {
-			time[i][d] = time[i+1][d] * l.Temporal[d]
-			room[i][d] = room[i+1][d] * l.Spatial[d]
+			time[d] *= l.Temporal[d]
+			room[d] *= l.Spatial[d]
 		}
-	}
-	for o := range Operands {
-		above := -1
-		for i := range a.Levels {
-			if !a.Level[i].Keeps[o] || m.Loops[i].Bypass[o] {
+		for o := range Operands {
+			if !level.Keeps[o] || l.Bypass[o] {
 				continue
 			}
-			rate := int64(0)
-			if above >= 0 {
-				rate = a.Level[above].ReadRate
-				if o == Outputs {
-					rate = a.Level[above].WriteRate
-				}
+			rate := level.ReadRate
+			if o == Outputs {
+				rate = level.WriteRate
 			}
-			if rate > 0 {
-				var extent [Dims]int64
+			if below := last[o]; below >= 0 && rate > 0 {
+				extent := &inner[o]
 				for d := range Dims {
-					extent[d] = min(time[i][d]*room[above][d], p.Bound[d])
+					extent[d] = min(extent[d]*room[d], p.Bound[d])
 				}
-				n := p.Elements(o, &extent) * p.Bytes[o]
+				n := p.Elements(o, extent) * p.Bytes[o]
 				switch {
 				case o != Outputs:
-					fill[above] += n
-				case a.Level[i].Forwards:
-					drain[above] += m.backlog(a, i, n, rate)
+					fill[i] += n
+				case a.Level[below].Forwards:
+					drain[i] += m.backlog(a, below, n, rate)
 				default:
-					drain[above] += n
+					drain[i] += n
 				}
 			}
-			above = i
+			last[o], inner[o] = i, time
 		}
 	}
 	for i := range a.Levels {

@@ -177,13 +177,46 @@ func (s *search) outside(o *tileOrder, extent *[model.Dims]int64) int64 {
 	}
 	b := &s.p.Bound
 	in := b[model.G] * b[model.N] * b[model.C] * s.rows(0, model.P, model.R, extent, inner) * s.rows(1, model.Q, model.S, extent, inner)
-	return s.visits(model.Weights, o, s.holder[model.Weights])*s.bytes[model.Weights] + s.visits(model.Inputs, o, s.holder[model.Inputs])*in*s.p.Bytes[model.Inputs] +
-		s.bytes[model.Outputs] + 2*(s.visits(model.Outputs, o, s.holder[model.Outputs])-1)*s.sums
+	return s.visits(model.Weights, o, s.toHolder[model.Weights])*s.bytes[model.Weights] + s.visits(model.Inputs, o, s.toHolder[model.Inputs])*in*s.p.Bytes[model.Inputs] +
+		s.bytes[model.Outputs] + 2*(s.visits(model.Outputs, o, s.toHolder[model.Outputs])-1)*s.sums
+}
+
+// again is what the loops of the levels from the buffer to another do to an operand:
+// whether one of several steps has it, and the steps of those without it that stand
+// outside the innermost such one.
+type again struct {
+	has   bool
+	steps int64
+}
+
+// inner returns that for an operand under the mapping that is tried.
+func (s *search) inner(o model.Operand, until int) again {
+	a, pending := again{steps: 1}, int64(1)
+	for level := 1; level < until; level++ {
+		loops := &s.m.Loops[level].Temporal
+		for _, d := range s.l.order {
+			switch {
+			case loops[d] == 1:
+			case model.Relevant(o, d):
+				a.has, a.steps, pending = true, a.steps*pending, 1
+			default:
+				pending *= loops[d]
+			}
+		}
+	}
+	return a
+}
+
+// between sets what the inner loops of the mapping that is tried do to operands.
+func (s *search) between() {
+	for o := range model.Operands {
+		s.toHolder[o], s.toNext[o] = s.inner(o, s.holder[o]), s.inner(o, s.next[o])
+	}
 }
 
 // visits returns how often an operand comes to a level: again for every step of a
 // loop without it that stands outside one with it.
-func (s *search) visits(o model.Operand, order *tileOrder, until int) int64 {
+func (s *search) visits(o model.Operand, order *tileOrder, inner again) int64 {
 	n := &s.m.Loops[0].Temporal
 	nk, nc, px := n[model.K], n[model.C], n[model.P]*n[model.Q]
 	// The steps of loops without the operand that wait for one with it.
@@ -210,18 +243,8 @@ func (s *search) visits(o model.Operand, order *tileOrder, until int) int64 {
 			pending = nc
 		}
 	}
-	for level := 1; level < until; level++ {
-		loops := &s.m.Loops[level].Temporal
-		for _, d := range s.l.order {
-			if loops[d] == 1 {
-				continue
-			}
-			if model.Relevant(o, d) {
-				visits, pending = visits*pending, 1
-			} else {
-				pending *= loops[d]
-			}
-		}
+	if inner.has {
+		return visits * pending * inner.steps
 	}
 	return visits
 }
@@ -235,7 +258,7 @@ func (s *search) port(o *tileOrder) float64 {
 		if next == 0 {
 			continue
 		}
-		here, there := s.visits(operand, o, 1)-1, s.visits(operand, o, next)-1
+		here, there := s.visits(operand, o, s.toHolder[operand])-1, s.visits(operand, o, s.toNext[operand])-1
 		if operand == model.Outputs {
 			read, written = read+(here+there)*s.sums, written+(here+there)*s.sums
 			continue

@@ -31,11 +31,19 @@ type search struct {
 	// passes says that the weights' holder has loops of the inner level inside it,
 	// so that weights can pass it.
 	passes bool
+	// toHolder and toNext are what the loops between do under the mapping that is
+	// tried.
+	toHolder, toNext [model.Operands]again
+	// slides says that tiles of the level inside the buffer bring fewer inputs where
+	// one slides into the next: loops over channels between them cost.
+	slides bool
 	// ported says that the buffer's port has a rate.
 	ported bool
 	// at is the way to spread that is being searched.
-	at   ways
-	best found
+	at    ways
+	best  found
+	cuts  cutsOf
+	hopes [maxCutPixels]hope
 	// limit is what a bound has to beat.
 	limit float64
 	// m is the mapping that is tried, whole the steps of one of its tiles.
@@ -91,6 +99,7 @@ func (l *loops) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit)
 		}
 	}
 	s.passes = s.holder[model.Weights] > 1 && s.holder[model.Weights] <= l.inner && slices.Contains(l.innerDims, model.K)
+	s.slides = s.next[model.Inputs] > 0 && p.Bound[model.R]*p.Bound[model.S] > 1
 	s.room = l.room(1)
 	s.sums = p.Elements(model.Outputs, &p.Bound) * p.PartialBytes
 	s.full()

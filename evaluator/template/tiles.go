@@ -1,48 +1,10 @@
 package template
 
 import (
+	"math"
+
 	"apollo/evaluator/model"
 )
-
-// cutting is the order in which rows and columns are cut into parts.
-type cutting int
-
-const (
-	rowsFirst cutting = iota
-	columnsFirst
-	inTurn
-)
-
-// pixels are numbers of parts of images, rows and columns.
-type pixels struct{ images, rows, columns int64 }
-
-// finer doubles the parts of images, then of rows or columns, each at most to
-// its end. It reports whether there was something left to cut.
-func (n *pixels) finer(way cutting, turn int, most *pixels) bool {
-	rows, columns := n.rows < most.rows, n.columns < most.columns
-	switch {
-	case n.images < most.images:
-		n.images = min(2*n.images, most.images)
-	case rows && (way == rowsFirst || !columns || way == inTurn && turn%2 == 0):
-		n.rows = min(2*n.rows, most.rows)
-	case columns:
-		n.columns = min(2*n.columns, most.columns)
-	default:
-		return false
-	}
-	return true
-}
-
-// seen reports whether a way before has cut the same parts.
-func (n *pixels) seen(way cutting, most *pixels) bool {
-	switch way {
-	case columnsFirst:
-		return n.columns == 1 || n.rows == most.rows
-	case inTurn:
-		return n.columns == 1 || n.rows == 1 || n.rows == most.rows || n.columns == most.columns
-	}
-	return false
-}
 
 // more returns the next number of parts of n after parts: all up to 16, then
 // eight to a doubling, n at the end, leaving out those that give parts of the
@@ -73,6 +35,9 @@ func (s *search) tiles() {
 	if x.single && x.c > 0 {
 		firstC = x.rest[model.C]
 	}
+	if !s.best.any {
+		s.dive(firstC, firstK)
+	}
 	for ng := int64(1); ng <= x.rest[model.G]; ng = more(ng, x.rest[model.G]) {
 		if s.hopeless(ng, 1, 1) {
 			break
@@ -93,32 +58,52 @@ func (s *search) tiles() {
 	}
 }
 
-// pixels cuts images, then rows and columns in three ways, from the largest
-// tiles that may fit on until smaller ones cannot win.
-func (s *search) pixels(ng, nc, nk int64, b *branch) {
+// dive tries the channels' tiles with the least bound, so that the others have
+// something to beat.
+func (s *search) dive(firstC, firstK int64) {
 	rest := &s.at.rest
+	least, best := math.Inf(1), [3]int64{}
+	for ng := int64(1); ng <= rest[model.G]; ng *= 2 {
+		for nc := firstC; nc <= rest[model.C]; nc *= 2 {
+			for nk := firstK; nk <= rest[model.K]; nk *= 2 {
+				if b, ok := s.branch(ng, nc, nk); ok {
+					if v := s.bounded(s.traffic(nc, nk, 1, b.least, s.bytes[model.Inputs]), b.best()); v < least {
+						least, best = v, [3]int64{ng, nc, nk}
+					}
+				}
+			}
+		}
+	}
+	if best[0] > 0 {
+		b, _ := s.branch(best[0], best[1], best[2])
+		s.pixels(best[0], best[1], best[2], &b)
+	}
+}
+
+// pixels tries the cuts of the pixels, the one with the least bound first: what it
+// finds rules out most others.
+func (s *search) pixels(ng, nc, nk int64, b *branch) {
 	t := s.tile(ng, nc, nk)
 	if t.weights > s.room {
 		return
 	}
-	most := pixels{rest[model.N], rest[model.P], rest[model.Q]}
-	for cut := rowsFirst; cut <= inTurn; cut++ {
-		if cut > rowsFirst && (most.columns == 1 || most.rows == 1) {
-			return // there is one way
+	first, count := 0, s.bounds(&t, b.least)
+	for i := range s.hopes[:count] {
+		if s.hopes[i].least() < s.hopes[first].least() {
+			first = i
 		}
-		n := pixels{1, 1, 1}
-		for turn := 0; ; turn++ {
-			px := n.rows * n.columns
-			if s.bounded(s.traffic(nc, nk, n.images, px, s.bytes[model.Inputs]), b.fixed) >= s.limit {
-				break // smaller tiles do not move less
-			}
-			bytes := s.traffic(nc, nk, n.images, px, s.covered(n.rows, n.columns))
-			if n.images*px >= b.least && !n.seen(cut, &most) && s.bounded(bytes, b.ramp(float64(n.images*px))) < s.limit {
-				s.consider(&t, &n)
-			}
-			if !n.finer(cut, turn, &most) {
-				break
-			}
+	}
+	for i := range s.hopes[:count] {
+		// The first one in its place comes when its turn is.
+		at := i
+		switch i {
+		case 0:
+			at = first
+		case first:
+			at = 0
+		}
+		if h := &s.hopes[at]; h.least() < s.limit {
+			s.consider(&t, h)
 		}
 	}
 }
@@ -144,91 +129,92 @@ func (s *search) tile(ng, nc, nk int64) tile {
 
 // split computes the steps outside and the extent of a dimension.
 func (s *search) split(t *tile, d model.Dim) {
-	size := s.at.rest[d]
-	t.n[d] = 1
-	if t.parts[d] > 1 {
-		size = model.CeilDiv(size, t.parts[d])
-		t.n[d] = model.CeilDiv(s.at.rest[d], size)
-	}
-	t.extent[d] = min(size*s.at.inside[1][d], s.p.Bound[d])
+	x := s.even(d, t.parts[d])
+	t.n[d], t.extent[d] = x.n, x.extent
 }
 
 // cutPixels cuts the pixels of a tile.
 func (s *search) cutPixels(t *tile, n *pixels) {
-	for _, x := range [...]struct {
-		d     model.Dim
-		parts int64
-	}{{model.N, n.images}, {model.P, n.rows}, {model.Q, n.columns}} {
-		if t.parts[x.d] != x.parts {
-			t.parts[x.d] = x.parts
-			s.split(t, x.d)
-		}
+	t.parts[model.N], t.parts[model.P], t.parts[model.Q] = n.images, n.rows, n.columns
+	for _, d := range [...]model.Dim{model.N, model.P, model.Q} {
+		s.split(t, d)
 	}
 }
 
-// consider bounds a tile with its pixels cut, when it fits, in every order, and
-// evaluates what may win.
-func (s *search) consider(t *tile, px *pixels) {
-	s.cutPixels(t, px)
-	keeps := &s.l.arch.Level[1].Keeps
-	others, sums := t.weights, int64(0)
-	if keeps[model.Inputs] {
-		others += s.p.Elements(model.Inputs, &t.extent) * s.p.Bytes[model.Inputs]
-	}
-	if keeps[model.Outputs] {
-		sums = s.p.Elements(model.Outputs, &t.extent)
-	}
-	if others+sums*s.width(1, t.n[model.C]) > s.room {
-		return
-	}
-	var first int64
-	for o := range model.Operands {
-		first += s.first(o, t.n[model.G]*t.n[model.N], t.n[model.K], s.p.Elements(o, &t.extent)*s.p.Bytes[o])
-	}
-	ramp := s.io(first) + float64(s.at.fixed*steps(&t.n))
-	if s.bounded(s.traffic(t.n[model.C], t.n[model.K], t.n[model.N], t.n[model.P]*t.n[model.Q], s.covered(t.n[model.P], t.n[model.Q])), ramp) >= s.limit {
-		return
-	}
+// consider tries a tile that fits with its pixels cut, in every order that may win.
+func (s *search) consider(t *tile, h *hope) {
+	s.cutPixels(t, &s.cuts.list[h.cut].parts)
 	s.m = s.at.spread
-	for how := pixelsLeave; how <= weightsPass; {
-		s.cut(&t.parts)
-		moved, fits := s.arrange(how)
-		if fits {
-			s.orders(t, ramp)
+	passes := s.passes && t.n[model.K] < s.at.rest[model.K]
+	if h.value < s.limit {
+		moved := s.place(t, pixelsLeave, h.ramp)
+		if moved && !passes {
+			s.place(t, channelsLeave, h.ramp)
 		}
-		switch {
-		case moved && how == pixelsLeave:
-			how = channelsLeave
-		case s.passes && t.n[model.K] < s.at.rest[model.K]:
-			how = max(how+1, weightsPass)
-		default:
-			return
-		}
+	}
+	if passes && h.pass < s.limit {
+		s.place(t, weightsPass, h.ramp)
 	}
 }
 
-// orders evaluates the mapping that is tried in the orders of tiles that may win;
-// least is a bound of its ramp.
-func (s *search) orders(t *tile, least float64) {
+// place tries a tile with loops of the inner level at the buffer, and reports
+// whether some did not fit; least is a bound of its ramp.
+func (s *search) place(t *tile, how inside, least float64) (moved bool) {
+	s.cut(&t.parts)
+	moved, fits := s.arrange(how)
+	if fits {
+		s.orders(how, moved, &t.extent, least)
+	}
+	return moved
+}
+
+// orders evaluates the mapping that is tried in the orders of tiles that may win,
+// the one with the least bound first; least is a bound of its ramp.
+func (s *search) orders(how inside, moved bool, extent *[model.Dims]int64, least float64) {
 	n := &s.m.Loops[0].Temporal
 	var ramp float64
+	var value [len(tileOrders)]float64
 	known := false
-	for _, i := range distinctOrders(n[model.K] > 1, n[model.C] > 1, n[model.P]*n[model.Q] > 1) {
-		cycles, bytes := s.at.cycles, s.outside(&tileOrders[i], &t.extent)
+	s.between()
+	list := distinctOrders(n[model.K] > 1, n[model.C] > 1, n[model.P]*n[model.Q] > 1)
+	best := -1
+	dominated := s.passes && !moved && !s.slides
+	if dominated && how != weightsPass && n[model.N]*n[model.P]*n[model.Q] == 1 && s.m.Loops[s.l.inner].Temporal[model.K] > 1 {
+		return // weights come once all the same, and may pass
+	}
+	choose := dominated && n[model.K] > 1 && n[model.P]*n[model.Q] > 1
+	for at, i := range list {
+		o := &tileOrders[i]
+		value[at] = math.Inf(1)
+		if choose && (how == weightsPass) != (o.pixels < o.k) {
+			continue // weights come again for each tile of pixels, or stay: one is better
+		}
+		bytes := s.outside(o, extent)
+		cycles := s.at.cycles
 		if s.bound(cycles, bytes, least) >= s.limit {
 			continue
 		}
 		if s.ported {
-			cycles = max(cycles, s.port(&tileOrders[i]))
+			if cycles = max(cycles, s.port(o)); s.bound(cycles, bytes, least) >= s.limit {
+				continue
+			}
 		}
 		if !known {
 			ramp, known = s.ramp(), true
 		}
-		if s.bound(cycles, bytes, ramp) >= s.limit {
-			continue
+		if value[at] = s.bound(cycles, bytes, ramp); best < 0 || value[at] < value[best] {
+			best = at
 		}
-		s.m.Loops[0].Order = tileOrders[i].dims
+	}
+	for best >= 0 && value[best] < s.limit {
+		s.m.Loops[0].Order = tileOrders[list[best]].dims
 		s.eval()
+		value[best] = math.Inf(1)
+		for at := range list {
+			if value[at] < value[best] {
+				best = at
+			}
+		}
 	}
 }
 

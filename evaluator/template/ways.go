@@ -145,6 +145,7 @@ func (s *search) known(w *way) bool {
 // search searches one way to spread the layer.
 func (s *search) search(w *way) {
 	if s.goal.value(s.floor(w)) < s.limit && s.open(w) {
+		s.cutAll()
 		s.tiles()
 	}
 }
@@ -182,6 +183,14 @@ func (s *search) ready(w *way) {
 func (s *search) open(w *way) bool {
 	l, x := s.l, &s.at
 	s.ready(w)
+	x.ramp = 0
+	fill, drain := x.spread.Ramp(s.p, &l.arch)
+	for i := 1; i < l.arch.Levels; i++ {
+		x.ramp += float64(fill[i] + drain[i])
+	}
+	if cycles, pj := s.floor(w); s.goal.value(cycles+x.ramp+float64(x.fixed), pj) >= s.limit {
+		return false
+	}
 	s.m = x.spread
 	s.cut(&[model.Dims]int64{1, 1, 1, 1, 1, 1, 1, 1})
 	s.m.Loops[0].Order = tileOrders[0].dims
@@ -192,10 +201,6 @@ func (s *search) open(w *way) bool {
 		x.pj += s.result.LevelPJ[i]
 	}
 	x.read, x.written = s.result.Traffic(s.p, 1)
-	fill, drain := x.spread.Ramp(s.p, &l.arch)
-	for i := 1; i < l.arch.Levels; i++ {
-		x.ramp += float64(fill[i] + drain[i])
-	}
 	for o := range model.Operands {
 		x.most[o], x.apart[o] = s.most(o), s.apart(o)
 	}

@@ -1,0 +1,205 @@
+package template
+
+import "apollo/evaluator/model"
+
+// cutting is the order in which rows and columns are cut into parts.
+type cutting int
+
+const (
+	rowsFirst cutting = iota
+	columnsFirst
+	inTurn
+)
+
+// pixels are numbers of parts of images, rows and columns.
+type pixels struct{ images, rows, columns int64 }
+
+// finer doubles the parts of images, then of rows or columns, each at most to
+// its end. It reports whether there was something left to cut.
+func (n *pixels) finer(way cutting, turn int, most *pixels) bool {
+	rows, columns := n.rows < most.rows, n.columns < most.columns
+	switch {
+	case n.images < most.images:
+		n.images = min(2*n.images, most.images)
+	case rows && (way == rowsFirst || !columns || way == inTurn && turn%2 == 0):
+		n.rows = min(2*n.rows, most.rows)
+	case columns:
+		n.columns = min(2*n.columns, most.columns)
+	default:
+		return false
+	}
+	return true
+}
+
+// seen reports whether a way before has cut the same parts.
+func (n *pixels) seen(way cutting, most *pixels) bool {
+	switch way {
+	case columnsFirst:
+		return n.columns == 1 || n.rows == most.rows
+	case inTurn:
+		return n.columns == 1 || n.rows == 1 || n.rows == most.rows || n.columns == most.columns
+	}
+	return false
+}
+
+// pixelCut is a cut of images, rows and columns.
+type pixelCut struct {
+	// parts are those that were asked for, n the tiles that these make.
+	parts, n pixels
+	tiles    int64 // all of n
+	// inputs and outputs are those of a channel in a tile, covered the least bytes
+	// of inputs of all tiles.
+	inputs, outputs, covered int64
+}
+
+// maxCutPixels is room for three ways to halve 2^20 images, rows and columns.
+const maxCutPixels = 3 * 60
+
+// cutsOf are the cuts of a way's pixels, those of one order of cutting after the
+// other, each from large tiles to small.
+type cutsOf struct {
+	// rest and inside are the steps and the instances that the cuts are of.
+	rest, inside [3]int64
+	list         [maxCutPixels]pixelCut
+	count        int
+	// end is where each order ends.
+	end [inTurn + 1]int
+}
+
+// cutAll lists the cuts of the pixels of the way that is searched, unless they are
+// those of the way before.
+func (s *search) cutAll() {
+	x, in, c := &s.at.rest, &s.at.inside[1], &s.cuts
+	rest, inside := [3]int64{x[model.N], x[model.P], x[model.Q]}, [3]int64{in[model.N], in[model.P], in[model.Q]}
+	if c.count > 0 && c.rest == rest && c.inside == inside {
+		return
+	}
+	c.rest, c.inside, c.count = rest, inside, 0
+	most := pixels{rest[0], rest[1], rest[2]}
+	for way := range c.end {
+		if cut := cutting(way); cut == rowsFirst || most.columns > 1 && most.rows > 1 {
+			n := pixels{1, 1, 1}
+			for turn := 0; c.count < len(c.list); turn++ {
+				if !n.seen(cut, &most) {
+					s.addCut(&n)
+				}
+				if !n.finer(cut, turn, &most) {
+					break
+				}
+			}
+		}
+		c.end[way] = c.count
+	}
+}
+
+// addCut appends a cut to the list.
+func (s *search) addCut(parts *pixels) {
+	c, b := &s.cuts, &s.p.Bound
+	images, rows, columns := s.even(model.N, parts.images), s.even(model.P, parts.rows), s.even(model.Q, parts.columns)
+	extent := [model.Dims]int64{1, images.extent, 1, 1, rows.extent, columns.extent, b[model.R], b[model.S]}
+	n := pixels{images.n, rows.n, columns.n}
+	c.list[c.count] = pixelCut{
+		parts: *parts, n: n, tiles: n.images * n.rows * n.columns, inputs: s.p.Elements(model.Inputs, &extent),
+		outputs: images.extent * rows.extent * columns.extent, covered: s.covered(n.rows, n.columns),
+	}
+	c.count++
+}
+
+// even is a dimension cut evenly: the steps outside and the extent of a tile.
+type even struct{ n, extent int64 }
+
+func (s *search) even(d model.Dim, parts int64) even {
+	size, n := s.at.rest[d], int64(1)
+	if parts > 1 {
+		size = model.CeilDiv(size, parts)
+		n = model.CeilDiv(s.at.rest[d], size)
+	}
+	return even{n, min(size*s.at.inside[1][d], s.p.Bound[d])}
+}
+
+// hope is a cut that fits, with bounds of its value, of that where weights pass,
+// and of what nothing hides.
+type hope struct {
+	cut               int
+	value, pass, ramp float64
+}
+
+func (h *hope) least() float64 { return min(h.value, h.pass) }
+
+// stay returns a bound of the bytes of weights that their holder gets first beyond
+// those that it gets where they pass.
+func (s *search) stay(t *tile) int64 {
+	level, bytes := s.holder[model.Weights], s.p.Elements(model.Weights, &t.extent)*s.p.Bytes[model.Weights]
+	steps := model.CeilDiv(s.at.rest[model.K], t.n[model.K])
+	if level == 1 || bytes > s.at.most[model.Weights] {
+		return 0 // loops leave the holder until they fit
+	}
+	return (bytes - bytes/steps) * t.n[model.G] / max(s.at.apart[model.Weights], t.n[model.G])
+}
+
+// bounds lists the cuts of the pixels of a tile that may win, of each order from
+// the largest tiles of which at least so many may fit, until smaller ones cannot
+// win.
+func (s *search) bounds(t *tile, least int64) (count int) {
+	f := s.shares(t)
+	at := 0
+	for _, end := range s.cuts.end {
+		for ; at < end && s.cuts.list[at].tiles < least; at++ {
+		}
+		for ; at < end; at++ {
+			x := &s.cuts.list[at]
+			bytes, fixed := s.traffic(t.n[model.C], t.n[model.K], x.n.images, x.n.rows*x.n.columns, x.covered), f.fixed*float64(x.tiles)
+			if s.bounded(bytes, fixed) >= s.limit && !s.gaps {
+				break // smaller tiles do not move less
+			}
+			if t.weights+x.inputs*f.inputs+x.outputs*f.outputs > s.room {
+				continue
+			}
+			h := hope{cut: at, ramp: fixed + s.io(s.firsts(t, x))}
+			h.value = s.bounded(bytes, h.ramp)
+			if s.passes && x.tiles > 1 {
+				// Weights that pass come again for each tile of the pixels; those that
+				// stay come first as a whole.
+				again := s.compulsory() - s.bytes[model.Inputs] + x.covered + (x.tiles-1)*s.bytes[model.Weights]
+				h.pass = s.bounded(max(bytes, again), h.ramp)
+				h.value = s.bounded(bytes, h.ramp+s.io(s.stay(t)))
+			} else {
+				h.pass = h.value
+			}
+			if h.least() < s.limit {
+				s.hopes[count] = h
+				count++
+			}
+		}
+		at = end
+	}
+	return count
+}
+
+// shares are what tiles of some channels have in the buffer for an input and for an
+// output of a channel, in bytes; 0 where the buffer does not keep them.
+type shares struct {
+	inputs, outputs int64
+	// fixed is the array's time for each tile over pixels.
+	fixed float64
+}
+
+func (s *search) shares(t *tile) (f shares) {
+	keeps := &s.l.arch.Level[1].Keeps
+	if keeps[model.Inputs] {
+		f.inputs = t.extent[model.G] * t.extent[model.C] * s.p.Bytes[model.Inputs]
+	}
+	if keeps[model.Outputs] {
+		f.outputs = t.extent[model.G] * t.extent[model.K] * s.width(1, t.n[model.C])
+	}
+	f.fixed = float64(s.at.fixed * t.n[model.G] * t.n[model.C] * t.n[model.K])
+	return f
+}
+
+// firsts returns a bound of the bytes that the operands' holders get first.
+func (s *search) firsts(t *tile, x *pixelCut) int64 {
+	e, ng := &t.extent, t.n[model.G]*x.n.images
+	return s.first(model.Weights, ng, t.n[model.K], s.p.Elements(model.Weights, e)*s.p.Bytes[model.Weights]) +
+		s.first(model.Inputs, ng, 1, e[model.G]*e[model.C]*x.inputs*s.p.Bytes[model.Inputs]) +
+		s.first(model.Outputs, ng, 1, e[model.G]*e[model.K]*x.outputs*s.p.Bytes[model.Outputs])
+}
