@@ -74,7 +74,7 @@ const (
 )
 
 // maxWays is the largest number of ways that wires can have.
-const maxWays = 8
+const maxWays = 64
 
 // Find implements Dataflow.
 func (l *loops) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit) {

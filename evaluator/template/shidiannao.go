@@ -35,13 +35,24 @@ func shiDianNaoSpec() Spec {
 	}
 }
 
+// grids spread output pixels over a grid and its halves.
+func grids(rows, cols int64) (list [][]Spread) {
+	for r := rows; r > 0; r /= 2 {
+		for c := cols; c > 0; c /= 2 {
+			list = append(list, []Spread{axis(2, r, model.P).deep(2), axis(2, c, model.Q).deep(2)})
+		}
+	}
+	return list
+}
+
 func buildShiDianNao(c *chip, v []int64) Machine {
 	neurons, synapses := c.memory("neuron_buffer", v[2], 1), c.memory("synapse_buffer", v[3], 1)
 	units, at := v[0]*v[1], &c.datapath
 	c.units(units, at.Weights+at.Activations+at.Sums+2*8*at.Activations) // operands, sum, two FIFOs of eight inputs
 	m := c.machine(v[4], units)
 	l := loops{
-		spreads: [][]Spread{{axis(2, v[0], model.P).deep(2), axis(2, v[1], model.Q).deep(2)}},
+		// Parts of the grid may idle: a tile is at least as large as what works.
+		spreads: grids(v[0], v[1]),
 		// An element sums one output before it turns to the next.
 		order: [model.Dims]model.Dim{model.G, model.N, model.K, model.P, model.Q, model.C, model.R, model.S},
 		inner: 2, innerDims: []model.Dim{model.K, model.C, model.P, model.Q, model.R, model.S},
