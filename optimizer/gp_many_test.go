@@ -84,3 +84,29 @@ func TestSourcesDoNotCoverTheSpaceOfSeveralObjectives(t *testing.T) {
 		t.Errorf("after designs of sources alone the origin is %q, want %q", got, centerOrigin)
 	}
 }
+
+// A penalty is no label of any objective, and a model of its own learns where it lies.
+func TestPenaltiesOfSeveralObjectivesAreNoLabels(t *testing.T) {
+	t.Parallel()
+	s := newMultiObjectiveGP(Problem{Space: grid(t, 6, 8), Objectives: 3, Seed: 3}, GP{}.withDefaults())
+	for i := range 20 {
+		p := space.Point{i % 8, i / 8, i % 3, i % 5, 3, 4}
+		o := Observation{Point: p, Values: spheres(p, 3), Trial: i}
+		if i%5 == 0 {
+			o.Values = []float64{o.Values[0], 1e6, o.Values[2]}
+		}
+		s.Tell(o)
+	}
+	order := constrainedRank(s.records)
+	g, err := s.hypervolumeGain(order, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(g.models[0].labels); got != 16 {
+		t.Errorf("the models learn from %d designs, want the 16 without a penalty", got)
+	}
+	all, err := s.classifier(order)
+	if err != nil || len(all) != 1 {
+		t.Errorf("%d models of feasibility, %v; want the one of penalties", len(all), err)
+	}
+}

@@ -48,6 +48,8 @@ type multiObjectiveGP struct {
 	values  []fitted // by objective
 	classes []fitted // by cause
 	excess  fitted
+	// outliers is of values that are no part of the landscape.
+	outliers fitted
 }
 
 func newMultiObjectiveGP(p Problem, knobs GP) *multiObjectiveGP {
@@ -210,11 +212,11 @@ func (s *multiObjectiveGP) gather(rows []int) []float64 {
 }
 
 // hyper returns the hyper-parameters of a model, fitted to the records before
-// the last checkpoint.
-func (s *multiObjectiveGP) hyper(cache *fitted, prior surrogate.Prior, keep func(i int) bool, label func(rows []int) []float64) surrogate.Hyper {
+// the last checkpoint, of which keepOf says which count, given their number.
+func (s *multiObjectiveGP) hyper(cache *fitted, prior surrogate.Prior, keepOf func(n int) func(i int) bool, label func(rows []int) []float64) surrogate.Hyper {
 	at := checkpoint(len(s.records))
 	if at != cache.at {
-		rows := active(constrainedRank(s.records[:at]), min(200, s.knobs.Limit), keep)
+		rows := active(constrainedRank(s.records[:at]), min(200, s.knobs.Limit), keepOf(at))
 		// One start: a second one for every objective costs half as much again, and
 		// the fronts of optimizertest were no better for it.
 		near := prior.Mode(s.encoder.Len())
@@ -229,9 +231,9 @@ func (s *multiObjectiveGP) hyper(cache *fitted, prior surrogate.Prior, keep func
 
 // fitGP returns the model of the records that keep takes, with room for extra
 // inputs, and what it was told.
-func (s *multiObjectiveGP) fitGP(order []int, cache *fitted, keep func(i int) bool, label func(rows []int) []float64, extra int) (*surrogate.GP, []int, []float64, error) {
-	h := s.hyper(cache, surrogate.DefaultPrior(), keep, label)
-	rows := active(order, s.knobs.Limit, keep)
+func (s *multiObjectiveGP) fitGP(order []int, cache *fitted, keepOf func(n int) func(i int) bool, label func(rows []int) []float64, extra int) (*surrogate.GP, []int, []float64, error) {
+	h := s.hyper(cache, surrogate.DefaultPrior(), keepOf, label)
+	rows := active(order, s.knobs.Limit, keepOf(len(s.records)))
 	gp, err := surrogate.NewGP(s.encoder.Categorical(), h, len(rows)+extra)
 	if err != nil {
 		return nil, nil, nil, err
@@ -261,7 +263,57 @@ func (s *multiObjectiveGP) classifier(order []int) (feasibility, error) {
 		}
 		all = append(all, m)
 	}
+	if usual := s.usual(len(s.records)); slices.ContainsFunc(s.records, func(r solution) bool { return r.values != nil && !usual(r.values) }) {
+		m, err := s.outlierModel(order)
+		if err != nil {
+			return nil, fmt.Errorf("outliers: %w", err)
+		}
+		all = append(all, m)
+	}
 	return all, nil
+}
+
+// usual returns which values are outliers in no objective, as the first n records
+// have them; see outliersFrom.
+func (s *multiObjectiveGP) usual(n int) func(values []float64) bool {
+	limits := make([]float64, s.objectives)
+	for k := range limits {
+		var values []float64
+		for i := range s.records[:n] {
+			if v := s.records[i].values; v != nil {
+				values = append(values, v[k])
+			}
+		}
+		limits[k] = surrogate.OutlierLimit(values)
+	}
+	return func(values []float64) bool {
+		for k, v := range values {
+			if v >= limits[k] {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// outlierModel is as that of gpModels.
+func (s *multiObjectiveGP) outlierModel(order []int) (*surrogate.Feasibility, error) {
+	wasMeasured := func(i int) bool { return s.records[i].values != nil }
+	verdicts := func(n int, rows []int) []float64 {
+		usual := s.usual(n)
+		good := make([]bool, len(rows))
+		for k, i := range rows {
+			good[k] = usual(s.records[i].values)
+		}
+		return surrogate.Verdicts(good, nil)
+	}
+	n := len(s.records)
+	h := s.hyper(&s.outliers, surrogate.ScatterPrior(), func(int) func(int) bool { return wasMeasured }, func(rows []int) []float64 {
+		labels, _ := surrogate.FeasibilityLabels(verdicts(checkpoint(n), rows))
+		return labels
+	})
+	rows := active(order, s.knobs.Limit, wasMeasured)
+	return surrogate.NewFeasibility(s.encoder.Categorical(), h, s.gather(rows), verdicts(n, rows))
 }
 
 // causeModel is as that of gpModels.
@@ -270,7 +322,7 @@ func (s *multiObjectiveGP) causeModel(order []int, cause int) (*surrogate.Feasib
 	verdicts := func(rows []int) []float64 {
 		return verdictsOf(rows, func(i int) (bool, individual) { return s.records[i].class == feasible, s.records[i].individual })
 	}
-	h := s.hyper(&s.classes[cause], surrogate.FeasibilityPrior(), keep, func(rows []int) []float64 {
+	h := s.hyper(&s.classes[cause], surrogate.FeasibilityPrior(), func(int) func(int) bool { return keep }, func(rows []int) []float64 {
 		labels, _ := surrogate.FeasibilityLabels(verdicts(rows))
 		return labels
 	})

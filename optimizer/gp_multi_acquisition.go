@@ -81,7 +81,7 @@ func (s *multiObjectiveGP) violationImprovement(order []int, extra int) (*violat
 		}
 		return standard(values)
 	}
-	gp, _, labels, err := s.fitGP(order, &s.excess, keep, label, extra)
+	gp, _, labels, err := s.fitGP(order, &s.excess, func(int) func(int) bool { return keep }, label, extra)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +184,11 @@ func (s scale) below(dst, levels []float64, mean, deviation float64) []float64 {
 func (s *multiObjectiveGP) hypervolumeGain(order []int, extra int) (*hypervolumeGain, error) {
 	m := s.objectives
 	g := &hypervolumeGain{models: make([]labelledGP, m), scales: make([]scale, m), below: make([][]float64, m)}
-	keep := func(i int) bool { return s.records[i].values != nil }
+	keep := func(n int) func(i int) bool {
+		usual := s.usual(n)
+		some := slices.ContainsFunc(s.records[:n], func(r solution) bool { return r.class == feasible && usual(r.values) })
+		return func(i int) bool { return s.records[i].values != nil && (!some || usual(s.records[i].values)) }
+	}
 	var rows []int
 	for k := range m {
 		label := func(rows []int) []float64 {
