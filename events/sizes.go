@@ -91,11 +91,11 @@ func SizesOf(spec *Spec) Sizes {
 	accepted := head.with(StudyAccepted{Study: spec.Study, Run: "00000000", Spec: bare, SpecSHA256: strings.Repeat("0", 64), Command: strings.Repeat("0", 256)})
 	work := head.with(BatchRequested{
 		Study: spec.Study, Run: "00000000", Batch: MaxTrials, Evaluator: spec.Evaluator.Name, Template: spec.Template, Networks: spec.Networks,
-		MapperGoal: spec.MapperGoal(), Metrics: spec.Metrics, TimeoutSeconds: spec.Evaluator.TimeoutSeconds, Attempts: spec.Evaluator.Attempts, Parameters: columns,
+		MapperGoal: spec.MapperGoal(), Metrics: spec.Measured(), TimeoutSeconds: spec.Evaluator.TimeoutSeconds, Attempts: spec.Evaluator.Attempts, Parameters: columns,
 		Seed: math.MaxUint64, Limits: spec.Constraints, Deterministic: true,
 	})
 	answer := BatchEvaluated{Study: spec.Study, Run: "00000000", Batch: MaxTrials, Evaluator: spec.Evaluator.Name}
-	for _, m := range spec.Metrics {
+	for _, m := range spec.Measured() {
 		answer.Metrics = append(answer.Metrics, m.Name)
 	}
 	result := leastResult(len(spec.Metrics))

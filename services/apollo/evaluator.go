@@ -219,7 +219,7 @@ func (a *app) checkOptions(c *cobra.Command, f *checkFlags) (o external.CheckOpt
 		return o, nil, err
 	}
 	o.Params = s.Params()
-	for _, m := range doc.Spec.Metrics {
+	for _, m := range doc.Spec.Measured() {
 		o.Metrics = append(o.Metrics, evaluator.Metric{Name: m.Name, Unit: cmp.Or(m.Unit, "1")})
 	}
 	if !c.Flags().Changed("timeout") {
