@@ -18,7 +18,7 @@ PAPER_SEEDS  ?= 10
 MAX_BINARY := 45000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross test race lint fmt generate verify fuzz bench paper peers validate validate-peers sim chaos chaos-cluster wheel python interop up image cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench paper peers validate validate-peers sim chaos chaos-cluster wheel simulators python interop up image cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ chaos-cluster: ## freeze (FREEZES, 50) and kill (KILLS, 200) the servers of a cl
 wheel: build ## build the Python wheel with the binary in it, clients/python/dist
 	cd clients/python && APOLLO_BINARY=$(CURDIR)/bin/apollo $(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .
 	@ls -l clients/python/dist
+
+simulators: wheel ## install other people's simulators and run their studies for TRIALS (4) designs; says what does not install
+	examples/simulators/run.sh
 
 python: build ## test the Python package: pytest, mypy, a wheel in a fresh environment, a notebook
 	cd tests/interop && $(GO) test -count=1 -run 'TestPythonClient' -v .
