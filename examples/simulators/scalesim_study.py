@@ -63,10 +63,16 @@ UseRamulatorTrace = False
 def products(workload):
     """The matrix products of a network, M, N, K, with how often each comes."""
     for layer in workload["layers"]:
-        if layer["op"] in ("conv", "dwconv", "gemm", "fc"):
-            size = {d: layer.get(d, 1) for d in "NMKCPQRS"}
+        size = {d: layer.get(d, 1) for d in "NMKCPQRS"}
+        inner = size["C"] * size["R"] * size["S"]
+        if layer["op"] in ("conv", "gconv", "dwconv", "gemm"):
             groups = layer.get("groups", 1)
-            yield layer["id"], size["N"] * size["M"] * size["P"] * size["Q"], size["K"] // groups, size["C"] * size["R"] * size["S"], groups
+            yield layer["id"], size["N"] * size["M"] * size["P"] * size["Q"], size["K"] // groups, inner, groups
+        elif layer["op"] == "matmul":
+            yield layer["id"], size["M"], size["K"], inner, size["N"]
+        elif layer["op"] in ("deconv", "rnn"):
+            raise ValueError(f"layer {layer['id']}: this adapter does not map the operation {layer['op']}")
+        # What multiplies nothing takes no time here.
 
 
 def area(design):

@@ -55,17 +55,17 @@ def accelerator(rows, cols, buffer, io_bandwidth):
 
 
 def layers(workload):
-    """The convolutions of a network as ZigZag writes them; each stands for itself."""
+    """The layers of a network as ZigZag writes them; each stands for itself. What multiplies nothing takes nothing here."""
     for layer in workload["layers"]:
-        if layer["op"] != "conv":
+        if layer["op"] in ("gconv", "dwconv", "deconv", "matmul", "rnn"):
+            raise ValueError(f"layer {layer['id']}: this adapter maps conv and gemm, not {layer['op']}")
+        if layer["op"] not in ("conv", "gemm"):
             continue
-        if layer.get("groups", 1) != 1:
-            raise ValueError(f"layer {layer['id']} has groups, which this adapter does not map")
         y, x = layer.get("stride", [1, 1])
         yield [{
             "id": 0, "name": layer["id"], "operator_type": "Conv", "equation": "O[b][k][oy][ox]+=W[k][c][fy][fx]*I[b][c][iy][ix]",
             "dimension_relations": [f"ix={x}*ox+1*fx", f"iy={y}*oy+1*fy"], "loop_dims": ["B", "K", "C", "OY", "OX", "FY", "FX"],
-            "loop_sizes": [layer.get(d, 1) for d in ("N", "K", "C", "P", "Q", "R", "S")],
+            "loop_sizes": [layer.get("N", 1) * layer.get("M", 1)] + [layer.get(d, 1) for d in ("K", "C", "P", "Q", "R", "S")],
             "operand_precision": {"W": 8, "I": 8, "O": 32, "O_final": 8}, "operand_source": {"I": 0, "W": 0},
         }]
 
