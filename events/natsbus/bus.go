@@ -166,7 +166,7 @@ func (b *Bus) options() ([]nats.Option, error) {
 		}
 		options = append(options, key)
 	}
-	return options, nil
+	return append(options, c.login...), nil
 }
 
 // disconnected notes that the connection is lost: nobody's answer comes any

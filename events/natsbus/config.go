@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"apollo/events"
 )
 
@@ -19,11 +21,15 @@ type Config struct {
 	// means over the network.
 	Server *Server
 	// Token, or User and Password, or Credentials (the path of a .creds file),
-	// or NKeySeed (the path of a seed file) prove who we are; all may be empty.
+	// or NKeySeed (the path of a seed file) prove who we are; all may be empty (Login knows more ways).
 	Token, User, Password, Credentials, NKeySeed string
 	// TLS is needed for servers with private certificates; nil leaves it to
 	// the URL's scheme.
 	TLS *tls.Config
+	// login and hidden are Login's: options of the client, and the secrets in
+	// them, which no text may quote.
+	login  []nats.Option
+	hidden []string
 	// Prefix comes before every subject; empty means events.DefaultPrefix.
 	// Its tokens are DNS labels.
 	Prefix string

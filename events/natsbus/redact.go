@@ -21,7 +21,7 @@ func (c Config) redact(text string) string {
 // secrets are what nobody may read, the longest first: one may be a part of
 // another.
 func (c Config) secrets() []string {
-	found := []string{c.Token, c.Password}
+	found := append([]string{c.Token, c.Password}, c.hidden...)
 	for part := range strings.SplitSeq(c.URL, ",") {
 		_, rest, named := strings.Cut(part, "://")
 		if !named {

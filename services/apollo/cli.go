@@ -23,7 +23,7 @@ type app struct {
 	nats string
 	// passedOver: APOLLO_NATS is set, and --data went before it.
 	passedOver bool
-	token      string
+	login      login
 }
 
 // Main runs the command line and returns the exit code. stdout gets the
@@ -73,12 +73,10 @@ design under an area, latency or energy budget, and learns from earlier studies.
 	}
 	f := root.PersistentFlags()
 	f.StringVar(&a.nats, "nats", os.Getenv("APOLLO_NATS"), "URL of a NATS `server` with JetStream (APOLLO_NATS, unless --data is given); default: the one in --data")
-	f.StringVar(&a.token, "token", os.Getenv("APOLLO_TOKEN"), "`token` for --nats (APOLLO_TOKEN)")
+	a.login.register(f)
 	a.AddFlags(f)
 	// The help prints a default: secrets of the environment are none of its.
-	for _, secret := range []string{"nats", "token"} {
-		f.Lookup(secret).DefValue = ""
-	}
+	f.Lookup("nats").DefValue = ""
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
 	root.SetIn(a.Stdin)
@@ -131,6 +129,13 @@ func (a *app) checkFlags(c *cobra.Command) error {
 // proofs.
 func (a *app) settlePlace(c *cobra.Command) error {
 	typed := c.Flags().Changed
+	if a.nats == "" && !typed("data") {
+		url, err := a.login.server()
+		if err != nil {
+			return err
+		}
+		a.nats = url
+	}
 	if typed("data") && a.Data == "" {
 		return cli.Usagef("--data names no directory")
 	}

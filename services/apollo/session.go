@@ -75,7 +75,11 @@ func (a *app) open(ctx context.Context, c *cobra.Command, want need) (*session, 
 	// A connection to another process that is lost and regained is news.
 	heard := a.Logger(c, slog.LevelInfo)
 	if a.nats != "" {
-		return connect(ctx, natsbus.Config{URL: a.nats, Token: a.token, Logger: heard}, true)
+		conf := natsbus.Config{URL: a.nats, Logger: heard}
+		if err := a.login.fill(&conf); err != nil {
+			return nil, err
+		}
+		return connect(ctx, conf, true)
 	}
 	if want == forReading || want == forWriting {
 		if _, err := os.Stat(filepath.Join(a.Data, "nats")); errors.Is(err, fs.ErrNotExist) {

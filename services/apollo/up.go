@@ -38,11 +38,11 @@ It listens on the loopback only; --token is needed to listen anywhere else.`,
 			if a.nats != "" {
 				return cli.Hinted(cli.ExitUsage, "`apollo serve proposer evaluator archiver --nats URL` runs the services there", errors.New("up starts a server of its own: --nats and APOLLO_NATS have no place"))
 			}
-			if ip := net.ParseIP(host); a.token == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			if ip := net.ParseIP(host); a.login.Token == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 				return cli.Hinted(cli.ExitUsage, "give it one with --token or APOLLO_TOKEN", fmt.Errorf("listening on %s needs a token", host))
 			}
 			logger := a.Logger(c, slog.LevelInfo)
-			server, err := natsbus.StartServer(natsbus.ServerConfig{Dir: a.Data, Host: host, Port: port, Token: a.token, Command: a.commandLine(), Logger: logger})
+			server, err := natsbus.StartServer(natsbus.ServerConfig{Dir: a.Data, Host: host, Port: port, Token: a.login.Token, Command: a.commandLine(), Logger: logger})
 			if errors.Is(err, natsbus.ErrLocked) {
 				if a.holderStopped() {
 					return a.heldError(err)
@@ -52,7 +52,7 @@ It listens on the loopback only; --token is needed to listen anywhere else.`,
 			if err != nil {
 				return err
 			}
-			s, err := startedSession(ctx, server, a.token, logger)
+			s, err := startedSession(ctx, server, a.login.Token, logger)
 			if err != nil {
 				return err
 			}
