@@ -41,6 +41,12 @@ func TestMetricsAreComputed(t *testing.T) {
 		{"", "score % 2", 1},
 		{"GB/s", "3 GB/s * (latency / 1 ms) - 0.5 GB/s", 5.5},
 		{"", "energy / 5e-1 mJ", 1},
+		{"J", "energy * 1e3", 0.5},
+		{"J", "energy * 1.5e+3", 0.75},
+		{"", "score > 2 ? 1e3 : 2", 1000},
+		{"", "score * 0x10", 48},
+		{"Hz", "latency ** -1", 500},
+		{"", "2 ** (latency / 1 ms)", 4},
 	}
 	for _, test := range tests {
 		t.Run(test.expr, func(t *testing.T) {
@@ -100,7 +106,13 @@ func TestMetricsThatCannotBeComputed(t *testing.T) {
 		{"", "latency < 1 mm2 ? 1 : 0", 9, "a time and an area"},
 		{"", "latency in [1 ms, 2 mm2] ? 1 : 0", 12, "a time and an area"},
 		{"", "min(area, latency)", 1, "an area and a time"},
-		{"", "area ** 0.5", 6, "whole number as the exponent"},
+		{"", "area ** 0.5", 6, "a whole number from -8 to 8 as the exponent"},
+		{"", "area ** 9", 6, "a whole number from -8 to 8"},
+		{"", "((area ** 8) ** 8) ** 8", 20, "the unit has the exponent 512"},
+		{"", "2 ** energy", 6, "an exponent is a plain number, this is an energy"},
+		{"", "(energy / 1 mJ) ** latency", 20, "this is a time"},
+		{"", "latency * 3furlong", 12, `there is no unit "furlong"`},
+		{"", "latency * 3 e3", 13, `there is no unit "e3"`},
 		{"", "12 + 1", 1, "names no metric"},
 		{"", "3 mJ / 1 mJ", 1, "names no metric"},
 		{"", "latency > 1 ms", 1, "a metric must be a number"},

@@ -105,6 +105,13 @@ func binaryDimension(n *ast.BinaryNode, of map[string]dimension) (dimension, *ru
 		}
 		return out, err
 	case "**", "^":
+		r, err := measureDimension(n.Right, of)
+		if err != nil {
+			return r, err
+		}
+		if !r.bare && r.powers != (powers{}) {
+			return r, wrong(n.Right, "an exponent is a plain number, this is %s: divide by a quantity first", r)
+		}
 		return powerDimension(n, l)
 	case "and", "or", "&&", "||":
 		return measureDimension(n.Right, of)
@@ -121,14 +128,34 @@ func powerDimension(n *ast.BinaryNode, base dimension) (dimension, *rule.Error) 
 	if base.bare || base.powers == (powers{}) {
 		return base, nil
 	}
-	by, ok := n.Right.(*ast.IntegerNode)
-	if !ok {
-		return base, wrong(n, "%s has no such power: write a whole number as the exponent, or divide by a quantity first", base)
+	by, ok := wholeNumber(n.Right)
+	if !ok || by < -mostPower || by > mostPower {
+		return base, wrong(n, "%s has no such power: write a whole number from -%d to %[2]d as the exponent, or divide by a quantity first", base, mostPower)
 	}
 	for i := range base.powers {
-		base.powers[i] *= by.Value
+		if base.powers[i] *= by; base.powers[i] > mostPower*mostPower || base.powers[i] < -mostPower*mostPower {
+			return base, wrong(n, "the unit has the exponent %d", base.powers[i])
+		}
 	}
 	return base, nil
+}
+
+// mostPower bounds an exponent, and its square what a unit comes to: no power
+// overflows.
+const mostPower = 8
+
+func wholeNumber(n ast.Node) (int, bool) {
+	switch n := n.(type) {
+	case *ast.IntegerNode:
+		return n.Value, true
+	case *ast.UnaryNode:
+		v, ok := wholeNumber(n.Node)
+		if n.Operator == "-" {
+			v = -v
+		}
+		return v, ok
+	}
+	return 0, false
 }
 
 // sameDimension is that of several operands, which must have the same one.

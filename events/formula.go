@@ -91,7 +91,12 @@ var quantities = sync.OnceValue(func() *regexp.Regexp {
 
 // afterNumber matches a word right behind a number.
 var afterNumber = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(^|[^\pL\pN_.])[0-9.]+(?:[eE][+-]?[0-9]+)? *(\pL[\pL\pN_]*)`)
+	return regexp.MustCompile(`(^|[^\pL\pN_.])(?:[0-9.]+[eE][+-]?[0-9]+|[0-9.]+) *(\pL[\pL\pN_]*)`)
+})
+
+// partOfNumber matches an exponent, and what follows the 0 of another base.
+var partOfNumber = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:[eE][0-9]*|[xXbBoO][0-9a-fA-F_]+)$`)
 })
 
 // wordOperators may stand behind a number.
@@ -107,11 +112,15 @@ func lift(text string) (string, []unit.Quantity, *rule.Error) {
 	for {
 		at := quantities().FindStringSubmatchIndex(text)
 		if at == nil {
-			if at := afterNumber().FindStringSubmatchIndex(text); at != nil && !slices.Contains(wordOperators(), text[at[4]:at[5]]) {
-				column := utf8.RuneCountInString(out.String()+text[:at[4]]) + 1
-				return "", nil, &rule.Error{Column: column, Message: fmt.Sprintf("there is no unit %q", text[at[4]:at[5]])}
+			text = out.String() + text
+			for _, at := range afterNumber().FindAllStringSubmatchIndex(text, -1) {
+				word, digit := text[at[4]:at[5]], text[at[4]-1] != ' '
+				if !slices.Contains(wordOperators(), word) && !(digit && partOfNumber().MatchString(word)) {
+					column := utf8.RuneCountInString(text[:at[4]]) + 1
+					return "", nil, &rule.Error{Column: column, Message: fmt.Sprintf("there is no unit %q", word)}
+				}
 			}
-			return out.String() + text, all, nil
+			return text, all, nil
 		}
 		written := text[at[4]:at[5]]
 		q, err := unit.Parse(written)

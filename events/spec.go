@@ -157,10 +157,15 @@ func (s *Spec) MapperGoal() string {
 	return ""
 }
 
-// computedFrom reports whether the expression of a metric names another one.
+// computedFrom reports whether the expression of a metric names another one, or a
+// metric that is computed from it.
 func (s *Spec) computedFrom(metric, of string) bool {
 	i := s.MetricIndex(metric)
-	return i >= 0 && s.Metrics[i].Expr != "" && slices.Contains(MetricInputs(s.Metrics[:i], s.Metrics[i]), of)
+	if i < 0 || s.Metrics[i].Expr == "" {
+		return false
+	}
+	inputs := MetricInputs(s.Metrics[:i], s.Metrics[i])
+	return slices.Contains(inputs, of) || slices.ContainsFunc(inputs, func(name string) bool { return s.computedFrom(name, of) })
 }
 
 // Constraint bounds a metric, in the metric's unit.

@@ -153,6 +153,7 @@ func TestMapperGoal(t *testing.T) {
 		{[]events.Objective{{Metric: "energy_j", Goal: "minimize"}, {Metric: "area_mm2", Goal: "minimize"}}, "energy"},
 		{[]events.Objective{{Metric: "latency_s", Goal: "minimize"}, {Metric: "energy_j", Goal: "minimize"}}, "energy_delay"},
 		{[]events.Objective{{Metric: "edp_js", Goal: "minimize"}}, "energy_delay"},
+		{[]events.Objective{{Metric: "score", Goal: "minimize"}}, "energy_delay"},
 		{[]events.Objective{{Metric: "cost", Goal: "minimize"}}, "energy"},
 	} {
 		spec := &events.Spec{Objectives: x.objectives, Metrics: []events.Metric{
@@ -160,7 +161,7 @@ func TestMapperGoal(t *testing.T) {
 			{Name: "area_mm2", Unit: "mm2"},
 			{Name: "energy_j", Unit: "J"},
 			{Name: "edp_js", Unit: "Js", Expr: "energy * latency"},
-			{Name: "cost", Expr: "energy / 1 J + area / 1 mm2"},
+			{Name: "cost", Expr: "energy / 1 J + area / 1 mm2"}, {Name: "score", Expr: "edp / 1 nJs"},
 		}}
 		if got := spec.MapperGoal(); got != x.want {
 			t.Errorf("%+v: mappers minimise %q, want %q", x.objectives, got, x.want)
