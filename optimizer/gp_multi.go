@@ -274,7 +274,9 @@ func (s *multiObjectiveGP) classifier(order []int) (feasibility, error) {
 }
 
 // usual returns which values are outliers in no objective, as the first n records
-// have them; see outliersFrom.
+// have them; see outliersFrom. As the best design is none with one objective, no
+// design of the front is one: what is no better in an objective than the worst of
+// these belongs to the landscape.
 func (s *multiObjectiveGP) usual(n int) func(values []float64) bool {
 	limits := make([]float64, s.objectives)
 	for k := range limits {
@@ -285,6 +287,17 @@ func (s *multiObjectiveGP) usual(n int) func(values []float64) bool {
 			}
 		}
 		limits[k] = surrogate.OutlierLimit(values)
+	}
+	var feasibles [][]float64
+	for i := range s.records[:n] {
+		if r := &s.records[i]; r.values != nil && r.class == feasible {
+			feasibles = append(feasibles, r.values)
+		}
+	}
+	for _, i := range pareto.Front(feasibles) {
+		for k, v := range feasibles[i] {
+			limits[k] = max(limits[k], math.Nextafter(v, math.Inf(1)))
+		}
 	}
 	return func(values []float64) bool {
 		for k, v := range values {

@@ -83,3 +83,26 @@ func TestPlateauIsCovered(t *testing.T) {
 		t.Errorf("the model is of %d records, want the two that are no penalties", rows)
 	}
 }
+
+// No design of the front is an outlier, and with it none that is as good in one
+// objective: here the most expensive chips are the fastest.
+func TestFrontIsNoOutlier(t *testing.T) {
+	t.Parallel()
+	s := start(t, GP{}, Problem{Space: grid(t, 3, 8), Seed: 1, Objectives: 2}).(*multiObjectiveGP)
+	for i := range uint64(24) {
+		chips := []float64{1, 2, 4, 8, 8, 8, 8, 8}[i%8]
+		s.Tell(Observation{Point: s.problem.Space.At(20 * i), Status: Measured, Values: []float64{chips, (100 + float64(i)) / chips}, Trial: int(i)})
+	}
+	usual := s.usual(len(s.records))
+	for _, r := range s.records {
+		if !usual(r.values) {
+			t.Errorf("%v is an outlier", r.values)
+		}
+	}
+	for i := range uint64(5) { // penalties are
+		s.Tell(Observation{Point: s.problem.Space.At(20*i + 1), Status: Measured, Values: []float64{3600, 3600}, Trial: int(24 + i)})
+	}
+	if usual := s.usual(len(s.records)); usual([]float64{3600, 3600}) {
+		t.Error("penalties are no outliers")
+	}
+}
