@@ -115,7 +115,7 @@ func lift(text string) (string, []unit.Quantity, *rule.Error) {
 			text = out.String() + text
 			for _, at := range afterNumber().FindAllStringSubmatchIndex(text, -1) {
 				word, digit := text[at[4]:at[5]], text[at[4]-1] != ' '
-				if !slices.Contains(wordOperators(), word) && !(digit && partOfNumber().MatchString(word)) {
+				if !slices.Contains(wordOperators(), word) && (!digit || !partOfNumber().MatchString(word)) {
 					column := utf8.RuneCountInString(text[:at[4]]) + 1
 					return "", nil, &rule.Error{Column: column, Message: fmt.Sprintf("there is no unit %q", word)}
 				}

@@ -161,7 +161,8 @@ func TestMapperGoal(t *testing.T) {
 			{Name: "area_mm2", Unit: "mm2"},
 			{Name: "energy_j", Unit: "J"},
 			{Name: "edp_js", Unit: "Js", Expr: "energy * latency"},
-			{Name: "cost", Expr: "energy / 1 J + area / 1 mm2"}, {Name: "score", Expr: "edp / 1 nJs"},
+			{Name: "cost", Expr: "energy / 1 J + area / 1 mm2"},
+			{Name: "score", Expr: "edp / 1 nJs"},
 		}}
 		if got := spec.MapperGoal(); got != x.want {
 			t.Errorf("%+v: mappers minimise %q, want %q", x.objectives, got, x.want)
