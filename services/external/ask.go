@@ -43,6 +43,9 @@ func (e *taskEvaluator) EvaluateWithin(ctx context.Context, limit time.Duration,
 	}
 	defer func() { e.b.free <- s }()
 	i := inquiry{e: e, r: r, limit: limit, lost: lost}
+	if s.p != nil && s.p.answered > 0 {
+		i.older = s.p
+	}
 	if i.scratch, err = e.b.scratches.open(r); err != nil {
 		return evaluator.Result{}, fmt.Errorf("make a scratch folder: %w", err)
 	}
@@ -66,6 +69,8 @@ type inquiry struct {
 	lost    func(evaluator.Reason)
 	scratch *scratch
 	line    []byte // the last question
+	// older is the process that had answered about other designs, if any.
+	older *programProcess
 }
 
 // ask asks one question of the design.
@@ -153,8 +158,9 @@ func (b *Backend) acquire(ctx context.Context) (*slot, error) {
 }
 
 // ask asks the slot's process, and a fresh one when a process that had worked
-// before ended instead of answering: it may have ended for an older reason,
-// and a program may well end after each answer. Each gets the whole limit.
+// on another design ended instead of answering: it may have ended for an older
+// reason, and a program may well end after each answer, also that of a check.
+// Each gets the whole limit.
 func (b *Backend) ask(ctx context.Context, i *inquiry, s *slot, id, op string) (answer, error) {
 	for {
 		a, p, err := b.askOne(ctx, i, s, id, op)
@@ -184,7 +190,7 @@ func (b *Backend) ask(ctx context.Context, i *inquiry, s *slot, id, op string) (
 		switch {
 		case failure.Code == CodeTimeout:
 			b.timeouts.Add(1)
-		case failure.Code == CodeDied && p != nil && p.answered > 0:
+		case failure.Code == CodeDied && p != nil && p.answered > 0 && (p == i.older || p.State().Success()):
 			if !p.State().Success() {
 				i.lost(*failure.reason())
 			}

@@ -109,9 +109,25 @@ func tricks() map[string]func(q question) {
 			fmt.Fprintln(os.Stderr, "assertion failed")
 			os.Exit(3)
 		},
-		"later": func(q question) { printLine(`{"id":%q,"error":"no licence","retry":true}`, q.ID) },
-		"slot":  func(q question) { printLine(`{"id":%q,"metrics":{"latency_s":%s}}`, q.ID, os.Getenv("MINE")) },
-		"thief": func(question) { steal(); hang() },
+		"pipe": func(q question) {
+			_ = syscall.Mkfifo(q.Scratch+"/pipe", 0o600)
+			_ = os.WriteFile(q.Scratch+"/report.txt", []byte("all good"), 0o600)
+			_ = os.Symlink("report.txt", q.Scratch+"/last.txt")
+			printLine(`{"id":%q,"artifact":"pipe"}`, q.ID)
+			printLine(`{"id":%q,"artifact":"last.txt"}`, q.ID)
+			good(q)
+		},
+		"links": func(q question) {
+			for _, name := range []string{"stderr.txt", "reason.txt", "question.json"} {
+				_ = os.Symlink(os.Getenv("VICTIM"), q.Scratch+"/"+name)
+			}
+			fmt.Fprintln(os.Stderr, "assertion failed")
+			os.Exit(3)
+		},
+		"checksdie": func(question) { os.Exit(7) },
+		"later":     func(q question) { printLine(`{"id":%q,"error":"no licence","retry":true}`, q.ID) },
+		"slot":      func(q question) { printLine(`{"id":%q,"metrics":{"latency_s":%s}}`, q.ID, os.Getenv("MINE")) },
+		"thief":     func(question) { steal(); hang() },
 		"grumble": func(q question) {
 			fmt.Fprintln(os.Stderr, "the licence ran out")
 			printLine(`{"id":%q,"outcome":"failed","reason":{"code":"licence","message":"no licence"}}`, q.ID)
@@ -159,7 +175,7 @@ func child(mode string) {
 				good(q)
 			}
 			os.Exit(0)
-		case q.Op == "describe" && mode == "checks":
+		case q.Op == "describe" && strings.HasPrefix(mode, "checks"):
 			printLine(`{"id":%q,"checks":true,%s`, q.ID, describeAnswer)
 		case q.Op == "check" && q.Design["x"] == 4:
 			printLine(`{"id":%q,"outcome":"infeasible","reason":{"code":"odd","message":"four does not fit"}}`, q.ID)

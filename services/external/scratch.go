@@ -7,7 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
+
+	"github.com/gofrs/flock"
 
 	"apollo/evaluator"
 )
@@ -22,6 +25,8 @@ const (
 	// maxKeptBytes how large one may be.
 	maxKept      = 20
 	maxKeptBytes = 64 << 20
+	// scratchPrefix begins the names of the folders of workers below Options.Keep.
+	scratchPrefix = ".scratch-"
 )
 
 // scratches makes the folders of questions.
@@ -30,6 +35,7 @@ type scratches struct {
 
 	mu   sync.Mutex // guards what follows
 	root string     // holds the folders of questions in progress; "" until the first
+	lock *flock.Flock
 	last int
 	kept []string // folders of failed attempts, the oldest first
 }
@@ -52,19 +58,9 @@ func (s *scratches) open(r evaluator.Request) (*scratch, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.root == "" {
-		if s.keep != "" {
-			if err := os.MkdirAll(s.keep, 0o755); err != nil {
-				return nil, err
-			}
-		}
-		root, err := os.MkdirTemp(s.keep, ".scratch-")
-		if err == nil {
-			root, err = filepath.Abs(root)
-		}
-		if err != nil {
+		if err := s.begin(); err != nil {
 			return nil, err
 		}
-		s.root = root
 	}
 	s.last++
 	c := &scratch{from: s, dir: filepath.Join(s.root, strconv.Itoa(s.last))}
@@ -74,12 +70,58 @@ func (s *scratches) open(r evaluator.Request) (*scratch, error) {
 	return c, os.Mkdir(c.dir, 0o700)
 }
 
+// begin makes the folder of this worker, after it removed those of workers that
+// were killed. Where folders cannot be locked nothing is removed.
+func (s *scratches) begin() error {
+	if s.keep != "" {
+		if err := os.MkdirAll(s.keep, 0o755); err != nil {
+			return err
+		}
+		// Nobody takes a new folder for a dead one before its owner has locked it.
+		guard := folderLock(s.keep)
+		if guard.Lock() == nil {
+			removeDead(s.keep)
+		}
+		defer func() { _ = guard.Unlock() }()
+	}
+	root, err := os.MkdirTemp(s.keep, scratchPrefix)
+	if err == nil {
+		root, err = filepath.Abs(root)
+	}
+	if err != nil {
+		return err
+	}
+	s.root, s.lock = root, folderLock(root)
+	_, _ = s.lock.TryLock()
+	return nil
+}
+
+// removeDead removes the folders of workers that hold no lock on them any more.
+func removeDead(keep string) {
+	entries, _ := os.ReadDir(keep)
+	for _, e := range entries {
+		if !e.IsDir() || !strings.HasPrefix(e.Name(), scratchPrefix) {
+			continue
+		}
+		dir := filepath.Join(keep, e.Name())
+		lock := folderLock(dir)
+		if dead, _ := lock.TryLock(); dead {
+			_ = os.RemoveAll(dir)
+			_ = lock.Unlock()
+		}
+	}
+}
+
+// folderLock is a lock on a folder itself, which ends with the process.
+func folderLock(dir string) *flock.Flock { return flock.New(dir, flock.SetFlag(os.O_RDONLY)) }
+
 // close removes what is left.
 func (s *scratches) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.root != "" {
 		_ = os.RemoveAll(s.root)
+		_ = s.lock.Unlock()
 		s.root = ""
 	}
 }
@@ -105,22 +147,40 @@ func (c *scratch) store(name string) error {
 		return fmt.Errorf("artifact %q: %w", name, err)
 	}
 	defer func() { _ = root.Close() }()
-	from, err := root.Open(name)
+	from, info, err := openRegular(root, name)
 	if err != nil {
-		return fmt.Errorf("artifact %q is left out, want a file in the scratch folder: %w", name, err)
+		return err
 	}
 	defer from.Close()
-	info, err := from.Stat()
-	switch {
-	case err != nil:
-		return fmt.Errorf("artifact %q: %w", name, err)
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("artifact %q is left out: it is no regular file", name)
-	case info.Size() > MaxArtifactBytes:
+	if info.Size() > MaxArtifactBytes {
 		return fmt.Errorf("artifact %q is left out: it has %d bytes, at most %d are stored", name, info.Size(), MaxArtifactBytes)
 	}
 	c.files++
 	return c.copy(filepath.Clean(name), from)
+}
+
+// openRegular opens a file below root. It never waits: a pipe is refused before it
+// is opened, and one that takes the file's place in between does not block.
+func openRegular(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
+	info, err := root.Stat(name)
+	var f *os.File
+	if err == nil && info.Mode().IsRegular() {
+		if f, err = root.OpenFile(name, os.O_RDONLY|openNonblock, 0); err == nil {
+			info, err = f.Stat()
+		}
+	}
+	switch {
+	case err != nil:
+		err = fmt.Errorf("artifact %q is left out, want a file in the scratch folder: %w", name, err)
+	case !info.Mode().IsRegular():
+		err = fmt.Errorf("artifact %q is left out: it is no regular file", name)
+	default:
+		return f, info, nil
+	}
+	if f != nil {
+		_ = f.Close()
+	}
+	return nil, nil, err
 }
 
 func (c *scratch) copy(name string, from io.Reader) error {
@@ -165,9 +225,7 @@ func (c *scratch) failed(attempt int, notes map[string]string) {
 		}
 		notes["left-out.txt"] = fmt.Sprintf("the scratch folder had more than %d bytes\n", maxKeptBytes)
 	}
-	for name, text := range notes {
-		_ = os.WriteFile(filepath.Join(c.dir, name), []byte(text), 0o600)
-	}
+	c.write(notes)
 	kept := filepath.Join(c.home, fmt.Sprintf("failed-%d", attempt))
 	_ = os.MkdirAll(c.home, 0o755)
 	_ = os.RemoveAll(kept) // of the same attempt, when the work item came again
@@ -176,6 +234,25 @@ func (c *scratch) failed(attempt int, notes map[string]string) {
 		return
 	}
 	c.from.remember(kept)
+}
+
+// write puts notes in the folder, in place of what the program put there: a link
+// of that name may lead anywhere.
+func (c *scratch) write(notes map[string]string) {
+	root, err := os.OpenRoot(c.dir)
+	if err != nil {
+		return
+	}
+	defer func() { _ = root.Close() }()
+	for name, text := range notes {
+		_ = root.RemoveAll(name)
+		f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			continue
+		}
+		_, _ = f.WriteString(text)
+		_ = f.Close()
+	}
 }
 
 // remember notes a kept folder, and removes the oldest when there are too many.
