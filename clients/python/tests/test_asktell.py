@@ -30,6 +30,16 @@ def test_parallel_designs_wait_together():
         assert len(loop.run.list_trials()) == 8
 
 
+def test_no_answer_while_a_design_waits():
+    with apollo.AskTell("early", space={"x": [1, 2, 3]}, metrics={"cost": ""}, minimize="cost", trials=3) as loop:
+        loop.ask().tell(1)
+        with pytest.raises(RuntimeError, match="trial 1 waits for its answer: tell it"):
+            _ = loop.best
+        for asked in loop:
+            asked.tell(0.5)
+        assert loop.best.metrics == {"cost": 0.5}
+
+
 def test_loop_goes_on(tmp_path):
     def loop():
         return apollo.AskTell("again", space={"x": list(range(50))}, metrics={"cost": ""}, minimize="cost", trials=10, data=str(tmp_path))
@@ -72,3 +82,52 @@ def test_optuna():
     study.optimize(objective, n_trials=40)
     sampler.close()
     assert study.best_value == 0 and study.best_params == {"x": 3, "y": 0.0, "z": None}
+
+
+@pytest.fixture
+def optuna():
+    optuna = pytest.importorskip("optuna")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
+
+
+def test_enqueued_trials_teach_nothing_false(optuna):
+    from apollo.optuna import ApolloSampler
+
+    d = optuna.distributions.IntDistribution(1, 8)
+    sampler = ApolloSampler({"x": d, "y": d}, trials=3)
+    study = optuna.create_study(sampler=sampler)
+    for x in (8, 7):
+        study.enqueue_trial({"x": x})
+    study.optimize(lambda t: (t.suggest_int("x", 1, 8) - 8) ** 2 + t.suggest_int("y", 1, 8), n_trials=6)
+    assert sampler._loop.ask(timeout=60) is None
+    told = sampler._loop.run.list_trials()
+    sampler.close()
+    assert [t.outcome for t in told] == ["measured"] * 3
+    assert all(t.metrics["value"] == (t.design["x"] - 8) ** 2 + t.design["y"] for t in told)
+
+
+def test_a_study_that_broke_is_not_sampled_at_random(optuna):
+    from apollo.optuna import ApolloSampler
+
+    def broken(t):
+        t.suggest_int("x", 1, 64)
+        raise ValueError("the licence server is away")
+
+    sampler = ApolloSampler({"x": optuna.distributions.IntDistribution(1, 64)}, trials=60)
+    study = optuna.create_study(sampler=sampler)
+    with pytest.raises(apollo.ApolloError, match="paused"):
+        study.optimize(broken, n_trials=61, catch=(ValueError,))
+    sampler.close()
+
+
+def test_other_distributions_are_failures(optuna):
+    from apollo.optuna import ApolloSampler
+
+    sampler = ApolloSampler({"x": optuna.distributions.IntDistribution(5, 8)}, trials=1)
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(lambda t: t.suggest_int("x", 1, 4), n_trials=1)
+    assert sampler._loop.ask(timeout=60) is None
+    (told,) = sampler._loop.run.list_trials()
+    sampler.close()
+    assert told.outcome == "failed" and "took other values" in told.reason["message"]

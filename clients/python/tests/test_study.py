@@ -1,6 +1,7 @@
 """Studies of functions, against the real binary."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -44,6 +45,33 @@ def test_frame_has_units(tmp_path):
     assert list(frame["trial"]) == list(range(9))
     assert {"rows", "cols", "runtime_s", "cost_mm2", "feasible"} <= set(frame.columns)
     assert frame.attrs["units"]["runtime_s"] == "s" and frame.attrs["units"]["cost_mm2"] == "mm2"
+
+
+def test_frame_keeps_names_apart(tmp_path):
+    pytest.importorskip("pandas")
+
+    @apollo.evaluator(metrics={"trial": "", "outcome": "s"})
+    def named(seconds, feasible):
+        return {"trial": seconds * 10, "outcome": feasible}
+
+    space = {"seconds": apollo.levels(1, 2, unit="s"), "feasible": [5]}
+    frame = apollo.Study("named", space=space, minimize="trial", evaluator=named, trials=2, data=str(tmp_path)).run(workers=1).trials()
+    assert list(frame["trial"]) == [0, 1] and sorted(frame["m_trial"]) == [10, 20]
+    assert sorted(frame["p_seconds"]) == [1, 2] and set(frame["p_feasible"]) == {5} and set(frame["feasible"]) == {True}
+    assert frame.attrs["units"] == {"p_seconds": "s", "outcome_s": "s", "seconds": "s"}
+
+
+def test_environment_and_memory(tmp_path, monkeypatch):
+    monkeypatch.setenv("MY_LONG", "x" * 20000)  # more than one message of the socket
+
+    @apollo.evaluator(metrics={"flag": "", "slot": "", "limit": ""}, env={"MY_FLAG": "7"})
+    def asked(rows: int, cols: int):
+        return int(os.environ["MY_FLAG"]), int(os.environ["APOLLO_SLOT"]), resource.getrlimit(resource.RLIMIT_DATA)[0]
+
+    run = study(tmp_path, asked, minimize="flag", subject_to=None, trials=2, more={"evaluator": {"memory": "2 GiB"}}).run(workers=1)
+    assert run.best.metrics["flag"] == 7 and run.best.metrics["slot"] == 0
+    if sys.platform == "linux":
+        assert run.best.metrics["limit"] == 2 << 30
 
 
 def test_again_answers_without_measuring(tmp_path):

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Optional, Union
 
 from . import _serve
-from ._evaluator import Evaluator
+from ._evaluator import Evaluator, because
 from ._run import Run
 from ._space import Space, Value
 from ._study import Names, Study
@@ -38,10 +38,7 @@ class Asked:
 
     def infeasible(self, code: str, message: str = "", *, need: float = 0, have: float = 0, unit: str = "") -> None:
         """Answer that the design cannot work, as :func:`apollo.infeasible` does."""
-        reason: dict[str, Any] = {"code": code, "message": message or code}
-        if need or have:
-            reason.update(need=need, have=have, unit=unit)
-        self._put({"outcome": "infeasible", "reason": reason})
+        self._put({"outcome": "infeasible", "reason": because(code, message, need, have, unit)})
 
     def fail(self, message: str) -> None:
         """Answer that the evaluation broke."""
@@ -93,6 +90,8 @@ class AskTell:
             name, space=space, minimize=minimize, maximize=maximize, evaluator=self.evaluator, trials=trials, parallelism=parallel, data=place, **more
         )
         self._waiting: queue.Queue[Optional[Asked]] = queue.Queue()
+        self._open: list[Asked] = []
+        self._changed = threading.Condition()
         self._server = _serve.Server()
         threading.Thread(target=self._accept, daemon=True).start()
         self._stack = contextlib.ExitStack()
@@ -111,6 +110,8 @@ class AskTell:
     def _end(self) -> None:
         self._apollo.process.wait()
         self._waiting.put(None)
+        with self._changed:
+            self._changed.notify_all()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -119,7 +120,7 @@ class AskTell:
                 threading.Thread(target=self._serve, args=(link,), daemon=True).start()
 
     def _serve(self, link: socket.socket) -> None:
-        _, fds, _, _ = socket.recv_fds(link, 4096, 3)
+        _, fds = _serve.received(link)
         os.close(fds[2])
         with link, os.fdopen(fds[0], "rb") as questions, os.fdopen(fds[1], "wb", buffering=0) as answers, contextlib.suppress(OSError):
             for text in questions:
@@ -131,8 +132,14 @@ class AskTell:
         if line.get("op") == "describe":
             return self.evaluator.describe()
         asked = Asked(line["trial"], line["design"], self.evaluator)
+        with self._changed:
+            self._open.append(asked)
+            self._changed.notify_all()
         self._waiting.put(asked)
-        return asked._answer.get()
+        answer = asked._answer.get()
+        with self._changed:
+            self._open.remove(asked)
+        return answer
 
     def ask(self, timeout: Optional[float] = None) -> Optional[Asked]:
         """Return the next design, or None when the study has ended.
@@ -151,10 +158,21 @@ class AskTell:
 
     @property
     def run(self) -> Run:
-        """The run, after the study has ended."""
+        """The run, after the study has ended. RuntimeError while a design waits for its answer."""
         if self._run is None:
+            with self._changed:
+                self._changed.wait_for(lambda: self._ended() or self._untold())
+                if not self._ended():
+                    numbers = ", ".join(str(a.number) for a in self._untold())
+                    raise RuntimeError(f"the study goes on, trial {numbers} waits for its answer: tell it, or close the loop first")
             self._run = self.study._answer(self._apollo)
         return self._run
+
+    def _ended(self) -> bool:
+        return self._apollo.process.poll() is not None
+
+    def _untold(self) -> list[Asked]:
+        return [a for a in self._open if not a._told]
 
     @property
     def best(self) -> Any:

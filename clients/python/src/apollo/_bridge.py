@@ -7,6 +7,7 @@ It imports as little as it can, because it starts once for each worker.
 
 import json
 import os
+import resource
 import socket
 
 
@@ -14,8 +15,9 @@ def main() -> int:
     """Hand over and wait."""
     link = socket.socket(socket.AF_UNIX)
     link.connect(os.environ["APOLLO_BRIDGE"])
-    about = json.dumps({"slot": os.environ.get("APOLLO_SLOT", "0"), "pid": os.getpid()}).encode()
-    socket.send_fds(link, [about], [0, 1, 2])
+    about = json.dumps({"env": dict(os.environ), "data": resource.getrlimit(resource.RLIMIT_DATA)}).encode() + b"\n"
+    socket.send_fds(link, [about[:1]], [0, 1, 2])
+    link.sendall(about[1:])
     for fd in (0, 1, 2):
         os.close(fd)
     end = b""

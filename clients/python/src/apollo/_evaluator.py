@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import inspect
+import json
 import math
+import pprint
 import re
 import traceback
+import types
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Optional, overload
 
@@ -44,12 +48,26 @@ def infeasible(
     ``code`` is a short word that is the same for the same rule; ``need`` and ``have`` say how far the
     design is from working, which the search learns from. ``metrics`` are those that are known all the same.
     """
-    reason: dict[str, Any] = {"code": code, "message": message or code}
-    if need or have:
-        reason.update(need=need, have=have, unit=unit)
+    reason = because(code, message, need, have, unit)
     if layer:
         reason["layer"] = layer
     raise Infeasible(reason, metrics or {})
+
+
+def because(code: str, message: str, need: float, have: float, unit: str) -> dict[str, Any]:
+    """The reason of an infeasible design."""
+    reason: dict[str, Any] = {"code": code, "message": message or code}
+    if need or have:
+        reason.update(need=finite("need", need), have=finite("have", have), unit=unit)
+    return reason
+
+
+def finite(name: str, value: Any) -> float:
+    """The value as a number of Python: NumPy has others, which are no JSON."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{name} is {number}: say apollo.infeasible(…) with finite numbers, or raise an error")
+    return number
 
 
 class Question:
@@ -79,7 +97,7 @@ class Question:
 
     def progress(self, done: float, message: str = "") -> None:
         """Say how far the evaluation is, 0 to 1."""
-        self._say({"progress": done, "message": message})
+        self._say({"progress": float(done), "message": message})
 
     def artifact(self, name: str) -> None:
         """Store a file of the scratch folder beside the log."""
@@ -148,10 +166,9 @@ class Evaluator:
         function = self.check if line.get("op") == "check" and self.check else self.function
         _current.append(Question(line, say, layers))
         try:
-            arguments = bind(function, line["design"])
-            return self.measured(function(**arguments), partly=function is not self.function)
-        except Infeasible as e:
-            return {"outcome": "infeasible", "reason": e.reason, "metrics": self.named(e.metrics)}
+            answer = self.outcome(function, line["design"])
+            json.dumps(answer, allow_nan=False)  # what is no JSON is a failure of this design
+            return answer
         except Retry as e:
             return {"outcome": "failed", "retry": True, "reason": {"code": "retry", "message": str(e)}}
         except Exception as e:  # the unit of failure is one design
@@ -159,6 +176,14 @@ class Evaluator:
             return {"outcome": "failed", "reason": {"code": snake(type(e).__name__), "message": f"{type(e).__name__}: {e}"}}
         finally:
             _current.pop()
+
+    def outcome(self, function: Function, design: Mapping[str, Value]) -> dict[str, Any]:
+        """What became of a design that did not fail."""
+        arguments = bind(function, design)
+        try:
+            return self.measured(function(**arguments), partly=function is not self.function)
+        except Infeasible as e:
+            return {"outcome": "infeasible", "reason": e.reason, "metrics": self.named(e.metrics)}
 
     def measured(self, result: Any, partly: bool) -> dict[str, Any]:
         """What the function returned, as an answer."""
@@ -168,6 +193,8 @@ class Evaluator:
         if isinstance(result, Mapping):
             values = dict(result)
         elif isinstance(result, tuple):
+            if len(result) != len(names):
+                raise ValueError(f"the function returned {len(result)} values, want {len(names)}: {', '.join(names)}; a dict may have others")
             values = dict(zip(names, result))
         elif len(names) == 1 and result is not None:
             values = {names[0]: result}
@@ -180,12 +207,12 @@ class Evaluator:
 
     def named(self, values: Mapping[str, Any]) -> dict[str, float]:
         """The values by the names of the log."""
-        out = {}
+        out: dict[str, float] = {}
         for name, value in values.items():
-            number = float(value)
-            if not math.isfinite(number):
-                raise ValueError(f"{name} is {number}: say apollo.infeasible(…), or raise an error")
-            out[name + suffix(self.metrics.get(name, ""))] = number
+            column = name + suffix(self.metrics.get(name, ""))
+            if column in out:
+                raise ValueError(f"two values are called {column}, want one: leave out {column} or rename it, the unit of a metric ends its name")
+            out[column] = finite(name, value)
         return out
 
 
@@ -211,7 +238,7 @@ def evaluator(function: Optional[Function] = None, /, **options: Any) -> Any:
     a tuple in that order, or a number when there is one metric. What it raises is a failed attempt of one design;
     :func:`infeasible` says that the design cannot work. ``timeout`` ("2 min") bounds one design. ``check`` is a cheap
     function of the same parameters, called before: it returns the metrics that cost nothing, or calls infeasible.
-    ``version`` is by default the content of the function: a study goes on only with the version that began it.
+    ``version`` is by default the content of the function, its defaults and the values that it closes over: a study goes on only with the version that began it.
     """
     if function is not None:
         raise TypeError('write @apollo.evaluator(metrics={"runtime": "s"})')
@@ -229,13 +256,30 @@ def bind(function: Function, design: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def fingerprint(function: Function) -> str:
-    """A version that changes with the function's text."""
+    """A version that changes with the function's text, the values around it and its defaults."""
+    return hashlib.sha256(content(function, set()).encode()).hexdigest()[:12]
+
+
+def content(value: Any, seen: set[int]) -> str:
+    """The text of a function with what it closes over, or of another value: the same in each process."""
+    if isinstance(value, Evaluator):
+        return value.version
+    if isinstance(value, types.ModuleType):
+        return value.__name__
+    if not inspect.isfunction(value):
+        return re.sub(r" at 0x[0-9a-f]+", "", pprint.pformat(value, width=1))  # sorts sets, at width 1 short ones too
+    if id(value) in seen:
+        return value.__qualname__
+    seen.add(id(value))
     try:
-        text = inspect.getsource(function).encode()
+        text = inspect.getsource(value)
     except (OSError, TypeError):
-        code = getattr(function, "__code__", None)
-        text = repr((code.co_code, code.co_consts)).encode() if code else repr(function).encode()
-    return hashlib.sha256(text).hexdigest()[:12]
+        text = re.sub(r" at 0x[0-9a-f]+", "", repr((value.__code__.co_code, value.__code__.co_consts)))
+    around = [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+    for cell in value.__closure__ or ():
+        with contextlib.suppress(ValueError):  # a cell that is still empty
+            around.append(cell.cell_contents)
+    return "\n".join([text, *(content(v, seen) for v in around)]) if around else text
 
 
 def label(name: str) -> str:

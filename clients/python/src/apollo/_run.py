@@ -13,6 +13,8 @@ from ._space import Value
 if TYPE_CHECKING:
     import pandas as pd
 
+COLUMNS = {"trial", "outcome", "feasible", "origin", "reason", "attempts", "seconds"}  # of every DataFrame
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -76,17 +78,28 @@ class Run:
         return [trial(json.loads(line)) for line in self._lines()]
 
     def trials(self) -> pd.DataFrame:
-        """The trials as a DataFrame; ``attrs["units"]`` has the units of its columns. It needs pandas."""
+        """The trials as a DataFrame; ``attrs["units"]`` has the units of its columns. It needs pandas.
+
+        A parameter or a metric whose name another column has is called p_… or m_…, as in the Parquet log.
+        """
         import pandas as pd
 
+        spec, trials = self.show()["spec"], self.list_trials()
+        units = {kind: {p["name"]: p.get("unit") for p in spec[kind]} for kind in ("parameters", "metrics")}
+        params = set(units["parameters"]).union(*(t.design for t in trials))
+        metrics = set(units["metrics"]).union(*(t.metrics for t in trials))
+        taken = COLUMNS | (params & metrics)
+        param = {name: f"p_{name}" if name in taken else name for name in params}
+        metric = {name: f"m_{name}" if name in taken else name for name in metrics}
         rows = []
-        for t in self.list_trials():
-            row: dict[str, Any] = {"trial": t.number, **t.design, "outcome": t.outcome, "feasible": t.feasible}
-            row.update(t.metrics)
+        for t in trials:
+            row: dict[str, Any] = {"trial": t.number, **{param[k]: v for k, v in t.design.items()}, "outcome": t.outcome, "feasible": t.feasible}
+            row.update({metric[k]: v for k, v in t.metrics.items()})
             row.update(origin=t.origin, reason=(t.reason or {}).get("code"), attempts=t.more.get("attempts"), seconds=t.more.get("seconds"))
             rows.append(row)
         frame = pd.DataFrame(rows)
-        frame.attrs["units"] = {**self.units(), "seconds": "s"}
+        called = [(param[k], unit) for k, unit in units["parameters"].items()] + [(metric[k], unit) for k, unit in units["metrics"].items()]
+        frame.attrs["units"] = {**{name: unit for name, unit in called if unit}, "seconds": "s"}
         return frame
 
     def _lines(self, *flags: str) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import select
 import shlex
 import shutil
@@ -133,8 +134,9 @@ def accept(listener: socket.socket, there: int, said: int, evaluator: Evaluator)
 def worker(link: socket.socket, said: int, evaluator: Evaluator) -> None:
     """Answer the questions of one bridge, in a process group that ends with it."""
     os.setpgid(0, 0)
-    about, fds, _, _ = socket.recv_fds(link, 4096, 3)
-    os.environ["APOLLO_SLOT"] = str(json.loads(about)["slot"])
+    about, fds = received(link)
+    os.environ.update(about["env"])
+    resource.setrlimit(resource.RLIMIT_DATA, about["data"])
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     # Helpers must not read the questions, and what anybody prints is no answer.
@@ -151,6 +153,18 @@ def worker(link: socket.socket, said: int, evaluator: Evaluator) -> None:
         serve_lines(questions, answers, evaluator, said)
     link.send(b"done")
     os._exit(0)
+
+
+def received(link: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """What a bridge says of itself, and its standard input, output and error."""
+    text, fds, _, _ = socket.recv_fds(link, 4096, 3)
+    while not text.endswith(b"\n"):
+        part = link.recv(65536)
+        if not part:
+            raise ConnectionError("the bridge ended before it had said its environment")
+        text += part
+    about: dict[str, Any] = json.loads(text)
+    return about, fds
 
 
 def end_with(link: socket.socket) -> None:
@@ -173,7 +187,7 @@ def serve_lines(questions: BinaryIO, answers: Any, evaluator: Evaluator, said: i
             continue
 
         def say(note: Mapping[str, Any], key: Any = key) -> None:
-            answers.write(json.dumps({"id": key, **note}).encode() + b"\n")
+            answers.write(json.dumps({"id": key, **note}, allow_nan=False).encode() + b"\n")
 
         answer = evaluator.answer(line, say, layers)
         sys.stderr.flush()

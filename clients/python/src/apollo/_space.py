@@ -42,10 +42,12 @@ def span(low: Value, high: Value, *, step: Value | None = None, steps: int | Non
     return Parameter(unit, body)
 
 
-def _with_unit(value: Value, unit: str) -> Value:
+def _with_unit(value: Any, unit: str) -> Value:
+    value = value.item() if hasattr(value, "item") else value  # NumPy's numbers
     if unit and isinstance(value, (int, float)):
         return f"{value!r} {unit}"
-    return value
+    said: Value = value
+    return said
 
 
 Space = Mapping[str, Union[Parameter, Sequence[Value]]]

@@ -28,6 +28,7 @@ class ApolloSampler(optuna.samplers.BaseSampler):
         self._settings: dict[str, Any] = {"trials": trials, "seed": seed, "algorithm": algorithm}
         self._loop: Optional[AskTell] = None
         self._asked: dict[int, Asked] = {}
+        self._skipped: list[Asked] = []  # waits for the next trial
         self._rest = optuna.samplers.RandomSampler(seed=seed)
         self._choices = {n: list(d.choices) for n, d in self.search_space.items() if isinstance(d, CategoricalDistribution)}
 
@@ -36,16 +37,20 @@ class ApolloSampler(optuna.samplers.BaseSampler):
         return self.search_space
 
     def sample_relative(self, study: optuna.Study, trial: optuna.trial.FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
-        """The next design of Apollo; nothing when it has none left."""
+        """The next design of Apollo; nothing when its study is completed, ApolloError when it ended in another way."""
         if self._loop is None:
             goal = "maximize" if study.direction == optuna.study.StudyDirection.MAXIMIZE else "minimize"
             space = {name: parameter(d) for name, d in self.search_space.items()}
             wanted: dict[str, Any] = {goal: "value", **self._settings}
             self._loop = AskTell("optuna", space=space, metrics={"value": ""}, **wanted)
-        asked = self._loop.ask()
+        asked = self._skipped.pop() if self._skipped else self._loop.ask()
         if asked is None:
+            _ = self._loop.run  # raises unless the study is completed
             return {}
         self._asked[trial.number] = asked
+        return self._design(asked)
+
+    def _design(self, asked: Asked) -> dict[str, Any]:
         return {name: self._value(name, v) for name, v in asked.design.items()}
 
     def _value(self, name: str, value: Value) -> Any:
@@ -62,11 +67,16 @@ class ApolloSampler(optuna.samplers.BaseSampler):
     def after_trial(
         self, study: optuna.Study, trial: optuna.trial.FrozenTrial, state: optuna.trial.TrialState, values: Optional[Sequence[float]]
     ) -> None:
-        """Tell Apollo."""
+        """Tell Apollo, if the trial had the values that it asked for."""
         asked = self._asked.pop(trial.number, None)
         if asked is None:
             return
-        if state == optuna.trial.TrialState.COMPLETE and values:
+        if any(trial.params.get(name, value) != value for name, value in self._design(asked).items()):
+            if "fixed_params" in trial.system_attrs:  # enqueued: the next trial takes the design
+                self._skipped.append(asked)
+            else:
+                asked.fail("the objective took other values: its distributions are not those of search_space")
+        elif state == optuna.trial.TrialState.COMPLETE and values:
             asked.tell(float(values[0]))
         elif state == optuna.trial.TrialState.PRUNED:
             asked.infeasible("pruned")
@@ -78,6 +88,7 @@ class ApolloSampler(optuna.samplers.BaseSampler):
         if self._loop is not None:
             self._loop.close()
             self._loop = None
+            self._skipped.clear()
 
 
 def parameter(d: BaseDistribution) -> Parameter:

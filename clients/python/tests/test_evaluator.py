@@ -1,0 +1,107 @@
+"""What a function returns and raises, as answers."""
+
+import functools
+import os
+import subprocess
+import sys
+
+import apollo
+import pytest
+
+
+def answer(function, metrics, **design):
+    return apollo.evaluator(metrics=metrics)(function).answer({"trial": 1, "design": design}, lambda note: None, {})
+
+
+class Number:
+    """A number as NumPy has them: no JSON, but it has item() and float()."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __float__(self):
+        return float(self.value)
+
+    def __repr__(self):
+        return f"np.float64({self.value})"
+
+    def item(self):
+        return self.value
+
+
+def test_numbers_of_numpy():
+    said = answer(lambda x: apollo.infeasible("power", need=Number(x), have=Number(5)), {"r": ""}, x=9)
+    assert said["reason"] == {"code": "power", "message": "power", "need": 9, "have": 5, "unit": ""}
+    assert type(said["reason"]["need"]) is float
+    space = {"x": [Number(1), Number(2)], "bw": apollo.levels(Number(1.5), unit="GB/s"), "n": apollo.span(Number(1), Number(8), unit="B")}
+    x, bw, n = apollo.Study("s", space=space).spec["space"]["parameters"]
+    assert x["values"] == [1, 2] and bw["values"] == ["1.5 GB/s"] and (n["min"], n["max"]) == ("1 B", "8 B")
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: apollo.infeasible("power", metrics={"r": float("nan")}),
+        lambda x: apollo.infeasible("power", need=float("inf"), have=1),
+        lambda x: apollo.infeasible("power", object()),
+        lambda x: apollo.current().progress(float("nan")) or x,
+    ],
+)
+def test_what_is_no_answer_fails_its_design_alone(tmp_path, function):
+    @apollo.evaluator(metrics={"r": ""}, version="1")
+    def mine(x):
+        return function(x) if x == 2 else x
+
+    run = apollo.Study("mine", space={"x": [1, 2, 3]}, minimize="r", evaluator=mine, trials=3, data=str(tmp_path)).run(workers=1)
+    (failed,) = [t for t in run.list_trials() if t.outcome == "failed"]
+    assert failed.design == {"x": 2} and failed.reason["code"] in ("value_error", "type_error")
+
+
+def test_tuples_have_the_length_of_the_metrics():
+    assert answer(lambda x: (x, 2), {"r": "", "c": ""}, x=1)["metrics"] == {"r": 1, "c": 2}
+    for values in ((1,), (1, 2, 3)):
+        assert f"returned {len(values)} values, want 2: r, c" in answer(lambda x: values, {"r": "", "c": ""}, x=1)["reason"]["message"]
+
+
+def test_a_name_twice():
+    assert "two values are called r_s" in answer(lambda x: {"r": 1, "r_s": 99}, {"r": "s"}, x=1)["reason"]["message"]
+
+
+def make(k, default=0, *, more=0):
+    @apollo.evaluator(metrics={"r": ""})
+    def f(x, default=default, *, more=more):
+        return k * x + default + more
+
+    return f
+
+
+def test_version_has_the_values_around():
+    assert make(1).version == make(1).version
+    assert len({make(1).version, make(-1).version, make(1, 2).version, make(1, more=2).version, make(lambda x: x).version}) == 5
+    assert make(make(1)).version != make(make(2)).version
+
+
+def test_version_is_the_same_in_each_process():
+    script = f"""
+import functools, math, sys
+sys.path.insert(0, {os.path.dirname(__file__)!r})
+import test_evaluator as t
+for k in ({{"a", "b", "c"}}, {{"k": [{{"a", "b", "c"}}]}}, object(), math, t.test_a_name_twice, functools.partial(t.make, 1)):
+    print(t.make(k).version)
+"""
+    said = [
+        subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONHASHSEED": seed}, check=True, capture_output=True, text=True).stdout
+        for seed in ("1", "2", "3")
+    ]
+    assert said[0] == said[1] == said[2] and len(set(said[0].split())) == 6
+
+
+def test_a_function_that_calls_itself_has_a_version():
+    def outer():
+        def f(x):
+            return f(x - 1) if x else 0
+
+        return f
+
+    assert apollo.evaluator(metrics={"r": ""})(outer()).version == apollo.evaluator(metrics={"r": ""})(outer()).version
+    assert apollo.evaluator(metrics={"r": ""})(functools.partial(make, 1)).version
