@@ -14,8 +14,8 @@ import (
 const referenceMargin = 0.1
 
 // trusted is the share of a deviation that a gain is expected from. Chosen on
-// WFG4 with three objectives and variants of DTLZ2, five seeds: 1, 0.5 and 0.25 are
-// within noise of each other on WFG4, less is better on DTLZ2.
+// WFG4 with three objectives and variants of DTLZ2, five seeds: 1, 0.5 and 0.25 hardly
+// differ on WFG4 (docs/decisions/0006), less is better on DTLZ2.
 const trusted = 0.5
 
 // frontAcquisition scores designs by what they would add to the front. Pending
