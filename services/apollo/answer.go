@@ -43,6 +43,8 @@ type runJSON struct {
 	Log             string           `json:"log"`
 	Seconds         float64          `json:"seconds"`
 	TrialsPerSecond float64          `json:"trials_per_second"`
+	// Spec is the study, so that what reads the answer needs nothing else.
+	Spec *events.Spec `json:"spec"`
 }
 
 // printAnswer prints the answer of a run that has ended; brought says what its
@@ -60,7 +62,7 @@ func (a *app) printAnswer(ctx context.Context, view *client.StudyView, watch sto
 	value := runJSON{
 		Study: view.Study, State: string(view.State), Trials: s.Trials, Measured: s.Measured, Infeasible: s.Infeasible,
 		Failed: s.Failed, Best: s.Best, frontJSON: frontOf(view), Optimum: a.optimumOf(ctx, view.Spec, s.Best), Log: a.logPath(view), Seconds: cli.Round(seconds, 3),
-		Transfer: brought,
+		Transfer: brought, Spec: view.Spec,
 	}
 	if view.State == study.Paused {
 		value.Reason = view.Reason

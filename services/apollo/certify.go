@@ -71,6 +71,8 @@ type certified struct {
 	Proven  bool    `json:"proven"`
 	Seconds float64 `json:"seconds"`
 	Proof   string  `json:"proof"`
+	// Spec is the study, so that what reads the answer needs nothing else.
+	Spec *events.Spec `json:"spec"`
 }
 
 // prover binds a study to the evaluator of its template for a proof.
@@ -196,7 +198,7 @@ func (a *app) printProof(spec *events.Spec, proof *certify.Proof) error {
 	value := certified{
 		Study: spec.Study, Metric: proof.Metric, Unit: proof.Unit, Value: proof.Value, Design: proof.Design, Metrics: proof.Metrics,
 		Designs: s.Size(), Legal: proof.Legal, Evaluated: proof.Evaluated, Pruned: proof.Pruned, Infeasible: proof.Infeasible,
-		Tied: proof.Tied, Proven: proof.Proven, Seconds: cli.Round(proof.Seconds, 3), Proof: certify.Path(a.Data, proof.Key),
+		Tied: proof.Tied, Proven: proof.Proven, Seconds: cli.Round(proof.Seconds, 3), Proof: certify.Path(a.Data, proof.Key), Spec: spec,
 	}
 	if err := a.Print(cli.Answer{Value: value, Text: func(w io.Writer, p cli.Paint) { proofText(w, p, spec, &value) }}); err != nil {
 		return err

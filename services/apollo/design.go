@@ -1,9 +1,7 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +12,7 @@ import (
 	"apollo/evaluator/frame"
 	"apollo/evaluator/report"
 	"apollo/evaluator/template"
+	"apollo/events"
 	"apollo/events/unit"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
@@ -29,6 +28,7 @@ type designFlags struct {
 	template, preset string
 	networks, sets   []string
 	mapperGoal       string
+	study            string
 }
 
 // register registers the flags; withDesign leaves out those that name one design.
@@ -41,10 +41,12 @@ func (f *designFlags) register(c *cobra.Command, withDesign bool) {
 	_ = c.RegisterFlagCompletionFunc("workload", completeNetworks)
 	_ = c.RegisterFlagCompletionFunc("template", completeTemplates)
 	if !withDesign {
+		flags.StringVar(&f.study, "study", "", "`study` whose template, networks and mappers count; its trials are designs too: best, 17")
 		return
 	}
+	flags.StringVar(&f.study, "study", "", "`name` of a study, for its best design, or name/trial: with its template, networks and mappers")
 	flags.StringArrayVar(&f.sets, "set", nil, "`parameter` of the design, as often as wanted: pes_x=4, pe_memory=512KiB")
-	flags.StringVar(&f.preset, "preset", frame.BaselinePreset, "`design` to start from: "+presetsText()+", or @FILE, a JSON answer of run, certify, study show or trial show")
+	flags.StringVar(&f.preset, "preset", frame.BaselinePreset, "`design` to start from: "+presetsText()+", or @FILE, a JSON answer of run, certify, study show or trial show, with its networks")
 	_ = c.RegisterFlagCompletionFunc("preset", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		if x, ok := template.Named(f.template); ok {
 			return presetNames(x), cobra.ShellCompDirectiveNoFileComp
@@ -83,17 +85,33 @@ type subject struct {
 	template *frame.Spec
 	networks []evaluator.Network
 	point    report.Point
+	// spec is the study that the design is of, where it is one's, and from where it
+	// was read; derive computes its metrics, ledger has its trials.
+	spec   *events.Spec
+	from   string
+	derive *events.Deriver
+	ledger *ledger
+	files  map[string]*answerFile
 }
 
-func (f *designFlags) read() (s subject, err error) {
+// read makes the subject; designs are names of more designs than the flags'.
+func (f *designFlags) read(a *app, c *cobra.Command, designs ...string) (s subject, err error) {
+	if err = f.load(a, c, &s, append(designs, f.preset)); err != nil {
+		return s, err
+	}
+	if err = f.settle(a, c, &s); err != nil {
+		return s, err
+	}
 	if s.template, err = findTemplate(f.template); err != nil {
 		return s, err
 	}
 	if s.template.MapperGoal = evaluator.MapperGoal(f.mapperGoal); !slices.Contains(evaluator.MapperGoals(), s.template.MapperGoal) {
 		return s, fmt.Errorf("--mapper-goal is %q, want %s", f.mapperGoal, goalsText())
 	}
-	if s.networks, err = weighted(f.networks); err != nil {
-		return s, err
+	if s.networks == nil {
+		if s.networks, err = weighted(f.networks); err != nil {
+			return s, err
+		}
 	}
 	if f.preset == "" {
 		return s, nil
@@ -174,7 +192,10 @@ func (s *subject) pointOf(preset string, sets []string) (report.Point, error) {
 // startOf is a preset, or the design in a JSON file.
 func (s *subject) startOf(name string) (report.Point, error) {
 	if path, isFile := strings.CutPrefix(name, "@"); isFile {
-		return pointIn(s.template.Template(), path)
+		return s.files[path].point(s.template.Template())
+	}
+	if p, known, err := s.trial(name); known {
+		return p, err
 	}
 	for _, p := range s.template.Presets() {
 		if p.Name == name {
@@ -185,44 +206,8 @@ func (s *subject) startOf(name string) (report.Point, error) {
 		fmt.Errorf("the template %s has no preset %q", s.template.Name, name))
 }
 
-// pointIn reads the design of a JSON answer: the object itself, or its "design"
-// or "best".
-func pointIn(t evaluator.Template, path string) (report.Point, error) {
-	var p report.Point
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return p, cli.Hinted(cli.ExitNotFound, "", err)
-	}
-	var object map[string]any
-	if err := json.Unmarshal(b, &object); err != nil {
-		return p, cli.Hinted(cli.ExitUsage, "", fmt.Errorf("read a design from %s: %w", path, err))
-	}
-	for _, key := range []string{"best", "design"} {
-		if inner, ok := object[key].(map[string]any); ok {
-			object = inner
-		}
-	}
-	for _, param := range t.Params {
-		var value space.Value
-		var ok bool
-		what := "number"
-		if param.Categorical() {
-			what = "label"
-			value.Label, ok = object[param.Name].(string)
-		} else {
-			value.Num, ok = object[param.Name].(float64)
-		}
-		if !ok {
-			return p, cli.Hinted(cli.ExitUsage, "write one with `apollo certify STUDY.yaml -o json`",
-				fmt.Errorf("read a design of the template %s from %s: there is no %s for %s", t.Name, path, what, param.Name))
-		}
-		p.Values = append(p.Values, value)
-	}
-	return p, nil
-}
-
 // parameterValue reads "pe_memory=512KiB" as a parameter and its value: a
-// number in the parameter's unit, or a label.
+// quantity of the parameter's dimension, or a label.
 func parameterValue(params []space.Param, set string) (index int, value space.Value, err error) {
 	name, text, ok := strings.Cut(set, "=")
 	if !ok {
@@ -243,18 +228,40 @@ func parameterValue(params []space.Param, set string) (index int, value space.Va
 		}
 		return index, space.Value{Label: text}, nil
 	}
+	value, err = quantityOf("--set "+set, text, p)
+	return index, value, err
+}
+
+// quantityOf reads a number of a parameter, with its unit where it has one.
+// where names the place, for messages.
+func quantityOf(where, text string, p space.Param) (space.Value, error) {
 	q, err := unit.Parse(text)
 	if err != nil {
-		return 0, value, cli.Hinted(cli.ExitUsage, "", fmt.Errorf("--set %s: %w", set, err))
+		return space.Value{}, cli.Hinted(cli.ExitUsage, "", fmt.Errorf("%s: %w", where, err))
 	}
 	want, known := unit.Find(p.Unit)
 	switch {
-	case q.Unit.Symbol == "": // a plain number is in the parameter's unit
-		return index, space.Value{Num: q.Base()}, nil
+	case q.Unit.Symbol == "" && (p.Unit == "" || !known): // a unit that only the template has
+		return space.Value{Num: q.Base()}, nil
+	case q.Unit.Symbol == "" && known:
+		return space.Value{}, cli.Hinted(cli.ExitUsage, "did you mean "+meant(q, p, want)+"?",
+			fmt.Errorf("%s: %s has no unit, and %s takes %s", where, text, p.Name, want.Dimension.Phrase()))
 	case !known || q.Unit.Dimension != want.Dimension:
-		return 0, value, cli.Usagef("--set %s: %s is %s, the parameter is in %s", set, text, q.Unit.Dimension.Phrase(), orCount(p.Unit))
+		return space.Value{}, cli.Usagef("%s: %s is %s, and %s is in %s", where, text, q.Unit.Dimension.Phrase(), p.Name, orCount(p.Unit))
 	}
-	return index, space.Value{Num: q.In(want)}, nil
+	return space.Value{Num: q.In(want)}, nil
+}
+
+// meant is a number without a unit in the unit in which it is a level, or in the
+// parameter's.
+func meant(q unit.Quantity, p space.Param, want unit.Unit) string {
+	for q.Unit = range unit.All() {
+		if _, level := p.Level(space.Value{Num: q.In(want)}); level && q.Unit.Dimension == want.Dimension {
+			return q.String()
+		}
+	}
+	q.Unit = want
+	return q.String()
 }
 
 func orCount(unit string) string {

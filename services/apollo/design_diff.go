@@ -20,13 +20,14 @@ func (a *app) designDiffCommand() *cobra.Command {
 		Use: "diff A B", Short: "Compare two designs: parameters, metrics, parts, layers",
 		Long: `Compare two designs of a template on the cost model: the parameters in which they differ, the metrics,
 where area, time and energy differ, and the layers that gain or lose most. A design is a
-preset or @FILE (a JSON answer of run, certify or trial show), with changes after commas.`,
-		Example: "  apollo design diff baseline v2\n  apollo design diff baseline baseline,lanes=32,pe_memory=512KiB\n" +
+preset or @FILE (a JSON answer of run, certify or trial show), with changes after commas.
+With --study it may be a trial of the study: best, or a number.`,
+		Example: "  apollo design diff --study mobilenetv2-6p8 baseline best\n  apollo design diff baseline v2\n  apollo design diff baseline baseline,lanes=32,pe_memory=512KiB\n" +
 			"  apollo certify STUDY.yaml -o json > best.json && apollo design diff baseline @best.json\n" +
 			"  apollo design diff --template systolic baseline baseline,dataflow=os",
 		Args: cli.Exactly(2),
-		RunE: func(_ *cobra.Command, args []string) error {
-			s, err := flags.read()
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := flags.read(a, c, args...)
 			if err != nil {
 				return err
 			}
@@ -35,7 +36,7 @@ preset or @FILE (a JSON answer of run, certify or trial show), with changes afte
 				if side.point, err = s.named(side.Name); err != nil {
 					return err
 				}
-				if side.report, err = s.template.Inspect(s.networks, side.point, nil); err != nil {
+				if side.report, err = s.inspect(side.point, nil); err != nil {
 					return cli.Hinted(cli.ExitUsage, "", err)
 				}
 				side.Feasible, side.Reason, side.Metrics = side.report.Feasible, side.report.Reason, side.report.Metrics

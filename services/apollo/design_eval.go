@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/evaluator/report"
+	"apollo/events"
 	"apollo/services/cli"
 	"apollo/services/draw"
 )
@@ -23,14 +24,14 @@ func (a *app) designEvalCommand() *cobra.Command {
 		Long: `Evaluate one design of a template on the cost model, without a bus: the metrics, what each
 layer waits for, and where area, time and energy go. Parameters that are not set are those
 of the preset. An infeasible design is an answer too: it says what it needs and what it
-has. --mapping gives layers a mapping instead of the mapper's, --mapping-of prints loop
-nests. -o json has, for every layer, its mapping, the accesses per level and operand, and
+has. --study takes the design, the networks and the metrics of a study. --mapping gives
+layers a mapping instead of the mapper's, --mapping-of prints loop nests. -o json has, for every layer, its mapping, the accesses per level and operand, and
 its place under the roofline; -o svg and -o png draw them.`,
 		Example: "  apollo design eval --template edge --workload mobilenet_v2 --set pes_x=4 --set pe_memory=512KiB\n" +
-			"  apollo design eval --template nvdla --mapping-of logits\n  apollo design eval --preset v2 -o svg > v2.svg",
+			"  apollo design eval --template nvdla --mapping-of logits\n  apollo design eval --study mobilenetv2-6p8/17\n  apollo design eval --preset v2 -o svg > v2.svg",
 		Args: cli.Exactly(0),
-		RunE: func(*cobra.Command, []string) error {
-			s, err := flags.read()
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := flags.read(a, c)
 			if err != nil {
 				return err
 			}
@@ -38,14 +39,14 @@ its place under the roofline; -o svg and -o png draw them.`,
 			if err != nil {
 				return err
 			}
-			r, err := s.template.Inspect(s.networks, s.point, given)
+			r, err := s.inspect(s.point, given)
 			if err != nil {
 				return cli.Hinted(cli.ExitUsage, "", err)
 			}
 			if err := knownLayers(&r, nests); err != nil {
 				return err
 			}
-			return a.Print(s.answer(&r, nests))
+			return a.Print(s.answer(&evalAnswer{&r, s.spec, flags.workloads(&s)}, nests))
 		},
 	}
 	flags.register(c, true)
@@ -72,7 +73,17 @@ func knownLayers(r *report.Design, nests []string) error {
 	return nil
 }
 
-func (s *subject) answer(r *report.Design, nests []string) cli.Answer {
+// evalAnswer is the answer of `design eval`.
+type evalAnswer struct {
+	*report.Design
+	// Spec is the study that the design is of, Workload the networks as --workload
+	// takes them: one of the two, so that what reads the answer needs nothing else.
+	Spec     *events.Spec `json:"spec,omitempty"`
+	Workload []string     `json:"workload,omitempty"`
+}
+
+func (s *subject) answer(v *evalAnswer, nests []string) cli.Answer {
+	r := v.Design
 	g := &cli.Grid{Header: []string{"LAYER", "OP", ">KMACS", ">LATENCY", ">SHARE", ">UTILISATION", "WAITS FOR", ">OFF-CHIP", ">ENERGY"}}
 	var items []any // none for an infeasible design: -o jsonl prints the report then
 	runs := map[string]float64{}
@@ -99,7 +110,7 @@ func (s *subject) answer(r *report.Design, nests []string) cli.Answer {
 		}
 		return draw.Design(w, format, r)
 	}
-	return cli.Answer{Value: r, Items: items, Grid: g, Draw: picture, Text: func(w io.Writer, p cli.Paint) {
+	return cli.Answer{Value: v, Items: items, Grid: g, Draw: picture, Text: func(w io.Writer, p cli.Paint) {
 		s.text(w, p, r)
 		if r.Feasible {
 			fmt.Fprintln(w)
@@ -139,7 +150,7 @@ func (s *subject) text(w io.Writer, p cli.Paint, r *report.Design) {
 	}
 	for _, m := range r.Metrics {
 		if m.Value != nil {
-			fmt.Fprintf(w, "%-*s %s\n", width, cli.Bare(m.Name, m.Unit), cli.Quantity(*m.Value, m.Unit))
+			fmt.Fprintf(w, "%-*s %s%s\n", width, cli.Bare(m.Name, m.Unit), cli.Metric(*m.Value, m.Unit), s.wanted(m, p))
 		}
 	}
 	breakdown(w, "area", r.Area.Parts(), "mm2")

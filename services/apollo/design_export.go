@@ -27,8 +27,8 @@ mapping: one file of loop nests that "apollo design eval --mapping" takes.`,
 		Example: "  apollo design export --preset v2 --layer logits > logits.yaml\n  apollo design export --workload mobilenet_v2 --dir timeloop\n" +
 			"  apollo design export --template nvdla --layer logits --as mapping > logits.yaml",
 		Args: cli.Exactly(0),
-		RunE: func(*cobra.Command, []string) error {
-			s, err := flags.read()
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := flags.read(a, c)
 			if err != nil {
 				return err
 			}

@@ -25,8 +25,8 @@ metrics of a design, or to every level with --all. Of an infeasible design, and 
 changes that make a design infeasible, it says which rules a change repairs or breaks.`,
 		Example: "  apollo design neighbours --preset baseline\n  apollo design neighbours --set cores=32 --set lanes=256 --all -o json",
 		Args:    cli.Exactly(0),
-		RunE: func(*cobra.Command, []string) error {
-			s, err := flags.read()
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := flags.read(a, c)
 			if err != nil {
 				return err
 			}
@@ -80,7 +80,7 @@ type neighbour struct {
 }
 
 func neighboursOf(s *subject, all bool) (*neighbours, error) {
-	home, err := s.template.Inspect(s.networks, s.point, nil)
+	home, err := s.inspect(s.point, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func levelsAround(p space.Param, v space.Value, all bool) []space.Value {
 
 func (s *subject) neighbour(p report.Point, home *report.Design, before []*evaluator.Reason) (neighbour, error) {
 	n := neighbour{Fixes: []string{}, Breaks: []string{}, Left: []string{}}
-	r, err := s.template.Inspect(s.networks, p, nil)
+	r, err := s.inspect(p, nil)
 	if err != nil {
 		return n, err
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,6 +12,7 @@ import (
 	"apollo/evaluator/frame"
 	"apollo/evaluator/report"
 	"apollo/evaluator/template"
+	"apollo/events/unit"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
 )
@@ -32,8 +32,8 @@ not count, and a move that lifts the design above it counts as lost. Constants t
 whole numbers move by at least one.`,
 		Example: "  apollo design sensitivity --preset v2 --rival v3 --rival baseline\n  apollo design sensitivity --preset @best.json --area '6.8 mm2'",
 		Args:    cli.Exactly(0),
-		RunE: func(*cobra.Command, []string) error {
-			s, err := flags.read()
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := flags.read(a, c, rivals...)
 			if err != nil {
 				return err
 			}
@@ -46,7 +46,7 @@ whole numbers move by at least one.`,
 				return err
 			}
 			if area != "" {
-				_, limit, err := parameterValue([]space.Param{{Name: "area", Unit: "mm2"}}, "area="+area)
+				limit, err := quantityOf("--area "+area, area, space.Param{Name: "area", Unit: "mm2"})
 				if err != nil {
 					return err
 				}
@@ -142,7 +142,7 @@ func (v *sensitivity) tooLarge(m report.Metrics) bool {
 }
 
 func (v *sensitivity) run(s *subject, rivals []string) error {
-	home, err := s.template.Inspect(s.networks, s.point, nil)
+	home, err := s.inspect(s.point, nil)
 	if err != nil {
 		return cli.Hinted(cli.ExitUsage, "", err)
 	}
@@ -197,18 +197,18 @@ func (v *sensitivity) choose(s *subject, names []string) error {
 	}
 	for i, p := range s.template.Params {
 		for _, to := range levelsAround(p.Param, s.point.Values[i], false) {
-			v.Rivals, v.rivals = append(v.Rivals, p.Name+"="+rivalText(to)), append(v.rivals, s.changed(i, to))
+			v.Rivals, v.rivals = append(v.Rivals, p.Name+"="+rivalText(to, p.Unit)), append(v.rivals, s.changed(i, to))
 		}
 	}
 	return nil
 }
 
 // rivalText is a value as --set takes it.
-func rivalText(v space.Value) string {
+func rivalText(v space.Value, symbol string) string {
 	if v.Label != "" {
 		return v.Label
 	}
-	return strconv.FormatFloat(v.Num, 'f', -1, 64)
+	return strings.ReplaceAll(unit.Format(v.Num, symbol), " ", "")
 }
 
 // areaMetric is what --area limits.

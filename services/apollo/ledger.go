@@ -187,6 +187,8 @@ type trialJSON struct {
 	LastError *events.LastError `json:"last_error,omitempty"`
 	// Files are what the program left of the trial on this machine.
 	Files []string `json:"files,omitempty"`
+	// Spec is the study, in the answer for a single trial.
+	Spec *events.Spec `json:"spec,omitempty"`
 }
 
 func (l *ledger) json(t *trial) trialJSON {

@@ -162,7 +162,7 @@ func (a *app) trialShowCommand() *cobra.Command {
 
 func showTrial(l *ledger, t *trial, files []string) cli.Answer {
 	j := l.json(t)
-	j.Files = files
+	j.Files, j.Spec = files, l.view.Spec
 	return cli.Answer{Value: j, Text: func(w io.Writer, p cli.Paint) {
 		fmt.Fprintf(w, "%s %d of %s (run %s): %s\n", p.Bold("trial"), t.number, l.view.Study, l.view.Run, outcomeText(j))
 		if j.Reason != nil {
