@@ -67,6 +67,12 @@ type Task struct {
 	// Mapped[i] is false where the task knows nothing of parameter i of Space:
 	// its points hold a level that was filled in. Nil means that it knows all.
 	Mapped []bool
+	// Ask returns what the task says of a point of Problem.Space, where it is a
+	// model that can be asked for any; nil where it has nothing but Observations,
+	// which are a sample of its answers then. It gives the same answer for the same
+	// point, in some microseconds to milliseconds. An error means that the model is gone: a
+	// strategy's next Ask returns it.
+	Ask func(space.Point) (Observation, error)
 }
 
 // Status says how a trial ended.

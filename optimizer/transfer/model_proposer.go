@@ -80,7 +80,7 @@ func (a *modelProposer) propose(d *draft, n int) error {
 			return nil
 		}
 		d.propose(a.problem.Space.Key(p), p, origin)
-		x := a.encoder.Append(nil, p)
+		x := a.inputs.Append(nil, p)
 		b.value.believe(x)
 		b.class.believe(x)
 	}
@@ -163,7 +163,7 @@ func (a *modelProposer) targetModels(d *draft, room int) (*targetModels, error) 
 		if !a.problem.Space.Contains(p) {
 			continue
 		}
-		x := a.encoder.Append(nil, p)
+		x := a.inputs.Append(nil, p)
 		b.value.believe(x)
 		b.class.believe(x)
 	}
@@ -189,7 +189,7 @@ func (a *modelProposer) rowsOf(n int, keep func(*row) bool, label func(*row) flo
 			numbered = append(numbered, r)
 		}
 	}
-	out := toldRows{d: a.encoder.Len()}
+	out := toldRows{d: a.inputs.Len()}
 	for _, r := range thin(numbered, maxTold, rank) {
 		out.x, out.y, out.record = append(out.x, r.x...), append(out.y, label(&r)), append(out.record, r.record)
 	}
@@ -209,9 +209,9 @@ func (a *modelProposer) score(b *targetModels, points []space.Point, score []flo
 	var x []float64
 	b.priors = b.priors[:0]
 	for _, p := range points {
-		x = a.encoder.Append(x, p)
+		x = a.inputs.Append(x, p)
 	}
-	d := a.encoder.Len()
+	d := a.inputs.Len()
 	for i := range points {
 		b.priors = append(b.priors, b.value.prior(x[i*d:(i+1)*d]))
 	}

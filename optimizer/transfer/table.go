@@ -35,6 +35,9 @@ type Table struct {
 	Workload []float64
 	// Hyper is what a process of the table alone was fitted to.
 	Hyper surrogate.Hyper
+	// Asked says that the source can be asked for any design: no method need learn
+	// from the table.
+	Asked bool
 }
 
 // Sources is what Methods are trained on. It is read only.
@@ -50,14 +53,18 @@ type Sources struct {
 // Scales is the prior of the length scales of a related study: those of the
 // tables' processes. It is nil without tables.
 func (s *Sources) Scales() []surrogate.Normal {
-	if len(s.Tables) == 0 {
+	if len(s.learned().Tables) == 0 {
 		return nil
 	}
 	priors := make([]surrogate.Normal, len(s.Categorical))
 	for k := range priors {
 		var logs []float64
 		for i := range s.Tables {
-			logs = append(logs, s.Tables[i].Hyper.LogScale[k])
+			// What a source says everywhere explains the labels of its own table
+			// and nothing of what it leaves of the target's.
+			if !s.Tables[i].Asked {
+				logs = append(logs, s.Tables[i].Hyper.LogScale[k])
+			}
 		}
 		_, mean, _ := surrogate.Standardize(logs)
 		// Half of the default's deviation. Chosen: sources are few, and their
@@ -65,6 +72,13 @@ func (s *Sources) Scales() []surrogate.Normal {
 		priors[k] = surrogate.Normal{Mean: mean, Deviation: 0.5}
 	}
 	return priors
+}
+
+// learned are the sources without those that can be asked.
+func (s *Sources) learned() *Sources {
+	out := *s
+	out.Tables = slices.DeleteFunc(slices.Clone(s.Tables), func(t Table) bool { return t.Asked })
+	return &out
 }
 
 // scale says how values become labels.
@@ -103,7 +117,7 @@ func (s *strategy) row(o optimizer.Observation) (row, bool) {
 	if !ok || o.Status == optimizer.Failed {
 		return row{}, false
 	}
-	r := row{key: key, point: o.Point.Clone(), x: s.encoder.Append(nil, o.Point), trial: o.Trial}
+	r := row{key: key, point: o.Point.Clone(), x: s.inputs.Append(nil, o.Point), trial: o.Trial}
 	if len(o.Values) == s.problem.Objectives && finite(o.Values) {
 		r.values = slices.Clone(o.Values)
 		r.feasible = o.Status == optimizer.Measured

@@ -61,10 +61,16 @@ const (
 	fitRows = 120
 )
 
-func newEnsemble(s *Sources, chosen []Method, prior surrogate.Prior, spread float64) (*ensemble, error) {
+func newEnsemble(s *Sources, chosen []Method, asked func(source int) surrogate.Regressor, prior surrogate.Prior, spread float64) (*ensemble, error) {
 	e := &ensemble{sources: s, hyper: prior, spread: spread}
+	for i := range s.Tables {
+		if t := &s.Tables[i]; t.Asked {
+			e.members = append(e.members, member{Expert: Expert{Model: asked(t.Source), Source: t.Source}, method: "prior", prior: 1})
+		}
+	}
+	learned := s.learned()
 	for _, m := range chosen {
-		experts, err := m.Train(s)
+		experts, err := m.Train(learned)
 		if err != nil {
 			return nil, fmt.Errorf("method %s: %w", m.Name(), err)
 		}

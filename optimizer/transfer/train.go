@@ -17,7 +17,7 @@ const classBlur = 0.1
 // train reads the sources: seeds, and models with the chosen methods.
 func (s *strategy) train(chosen []Method, seeds int) error {
 	prior := s.problem.Prior[:min(len(s.problem.Prior), maxSources)]
-	l := training{strategy: s, classes: Sources{Categorical: s.encoder.Categorical(), Workload: s.problem.Workload}}
+	l := training{strategy: s, classes: Sources{Categorical: s.inputs.Categorical(), Workload: s.problem.Workload}}
 	for i := range prior {
 		if rows := s.rows(prior[i]); len(rows) > 0 {
 			l.rows = append(l.rows, rows)
@@ -84,12 +84,17 @@ func classLabel(r *row) float64 {
 
 // classTable adds what a source says of feasibility.
 func (l *training) classTable(i int) {
-	t := Table{Source: l.source[i], Workload: l.problem.Prior[l.source[i]].Workload}
+	t := l.table(l.source[i])
 	for _, r := range thin(l.rows[i], maxRows, rank) {
 		t.X = append(t.X, r.x...)
 		t.Y = append(t.Y, classLabel(&r))
 	}
 	l.classes.Tables = append(l.classes.Tables, t)
+}
+
+func (l *training) table(source int) Table {
+	task := &l.problem.Prior[source]
+	return Table{Source: source, Workload: task.Workload, Asked: task.Ask != nil}
 }
 
 // fit fits a process to every table.
@@ -123,7 +128,7 @@ func (l *training) criteria() ([]*criterion, error) {
 // trainCriterion trains a criterion's process of values; false when nothing was measured.
 func (l *training) trainCriterion(c *criterion, keep bool) bool {
 	var good []row
-	t := Table{Source: c.source, Workload: l.problem.Prior[c.source].Workload}
+	t := l.table(c.source)
 	for _, r := range c.rows {
 		if len(r.values) > 0 {
 			good = append(good, r)
@@ -139,6 +144,7 @@ func (l *training) trainCriterion(c *criterion, keep bool) bool {
 		t.X = append(t.X, good[i].x...)
 	}
 	t.Y = scale{l.log}.labels(raw)
+	l.inputs.label(c.source, raw, l.log)
 	if len(raw) == 0 {
 		return false
 	}
@@ -189,7 +195,7 @@ func (s *strategy) chooseSeeds(criteria []*criterion, n int) {
 	list := candidates(criteria, names, s.problem.Space, s.problem.Legal)
 	var x [][]float64
 	for _, c := range list {
-		x = append(x, s.encoder.Append(nil, c.point))
+		x = append(x, s.inputs.Append(nil, c.point))
 	}
 	s.seeds = portfolio(criteria, list, x, n)
 	for _, c := range s.seeds {
@@ -208,7 +214,7 @@ func (l *training) modelProposer(chosen []Method) (*modelProposer, error) {
 	}
 	_, _, spread := surrogate.Standardize(pooled)
 	var err error
-	if a.values, err = newEnsemble(&l.values, chosen, surrogate.DefaultPrior(), residualShare*spread); err != nil {
+	if a.values, err = newEnsemble(&l.values, chosen, l.inputs.valueModel, surrogate.DefaultPrior(), residualShare*spread); err != nil {
 		return nil, err
 	}
 	a.values.label = func(raw []float64) []float64 {
@@ -216,7 +222,7 @@ func (l *training) modelProposer(chosen []Method) (*modelProposer, error) {
 		return scale{log}.labels(raw)
 	}
 	a.spread = spread
-	if a.classes, err = newEnsemble(&l.classes, chosen, surrogate.FeasibilityPrior(), 1); err != nil {
+	if a.classes, err = newEnsemble(&l.classes, chosen, l.inputs.classModel, surrogate.FeasibilityPrior(), 1); err != nil {
 		return nil, err
 	}
 	a.classes.label = func(raw []float64) []float64 { return raw }

@@ -10,7 +10,6 @@ import (
 
 	"apollo/optimizer"
 	"apollo/optimizer/space"
-	"apollo/optimizer/surrogate"
 )
 
 // Algorithm is a strategy that also learns from Problem.Prior. Without a source
@@ -66,10 +65,13 @@ func (a Algorithm) Start(p optimizer.Problem) (optimizer.Strategy, error) {
 	}
 	s := &strategy{
 		problem: p, gate: gate{start: begin, base: base}, seedOf: map[space.Key]int{}, badWhenTold: map[space.Key]bool{}, sourceBest: math.Inf(1),
-		encoder: surrogate.NewEncoder(p.Space, p.Features),
+		inputs: newInputs(&p),
 	}
 	if err := s.train(chosen, a.Seeds); err != nil {
 		return nil, fmt.Errorf("transfer: %w", err)
+	}
+	if s.inputs.err != nil {
+		return nil, fmt.Errorf("transfer: %w", s.inputs.err)
 	}
 	if len(s.seeds) == 0 && s.models == nil {
 		return base, nil
@@ -82,7 +84,7 @@ func (a Algorithm) Start(p optimizer.Problem) (optimizer.Strategy, error) {
 type strategy struct {
 	problem          optimizer.Problem
 	gate             gate
-	encoder          *surrogate.Encoder
+	inputs           *inputs
 	told             space.Set
 	records          []row     // told trials that say something of their design, in order
 	best             []int     // of records, feasible ones, best first
@@ -213,6 +215,14 @@ func (s *strategy) Ask(at uint64, n int, pending []space.Point) ([]optimizer.Pro
 	if err := s.gate.set(s.gateState()); err != nil {
 		return nil, fmt.Errorf("transfer: %w", err)
 	}
+	out, err := s.ask(at, n, pending)
+	if s.inputs.err != nil { // what was proposed without the model's word counts for nothing
+		return nil, fmt.Errorf("transfer: %w", s.inputs.err)
+	}
+	return out, err
+}
+
+func (s *strategy) ask(at uint64, n int, pending []space.Point) ([]optimizer.Proposal, error) {
 	d := newDraft(s, at, pending)
 	most := s.allowance(d, n)
 	s.proposeSeeds(d, most)

@@ -1,0 +1,74 @@
+package transfer_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"apollo/optimizer"
+	"apollo/optimizer/space"
+	"apollo/optimizer/transfer"
+)
+
+// asked is a model that can be asked for every design.
+func asked(t *testing.T, s space.Space, value func(space.Point) float64) optimizer.Task {
+	task := study(t, "fast/v1", s, value)
+	task.Ask = func(p space.Point) (optimizer.Observation, error) {
+		return optimizer.Observation{Point: p, Values: []float64{value(p)}, Trial: -1}, nil
+	}
+	return task
+}
+
+func TestAModelLeadsWhereItIsRight(t *testing.T) {
+	t.Parallel()
+	s := lattice(t)
+	truth := bowl(5)
+	problem := optimizer.Problem{Space: s, Seed: 1}
+	problem.Prior = []optimizer.Task{asked(t, s, func(p space.Point) float64 { return 3 * truth(p) * truth(p) })}
+	origins, best := drive(t, start(t, transfer.Algorithm{}, problem), 12, truth)
+	if best != 1 {
+		t.Errorf("after 12 trials the best is %v, want the optimum, 1", best)
+	}
+	if !strings.Contains(strings.Join(origins, " "), "transfer:prior:fast/v1") {
+		t.Errorf("origins %v, want some of the model's", origins)
+	}
+}
+
+// A model that says the opposite is dropped once the trials say so.
+func TestAModelThatMisleadsIsDropped(t *testing.T) {
+	t.Parallel()
+	s := lattice(t)
+	truth := bowl(5)
+	problem := optimizer.Problem{Space: s, Seed: 1}
+	problem.Prior = []optimizer.Task{asked(t, s, func(p space.Point) float64 { return 1 / truth(p) })}
+	origins, _ := drive(t, start(t, transfer.Algorithm{}, problem), 40, truth)
+	for i, o := range origins {
+		if optimizer.FromSource(o) && i >= 10 {
+			t.Errorf("trial %d is the model's (%s)", i, o)
+		}
+	}
+}
+
+var errGone = errors.New("gone")
+
+func TestAnAskOfAModelThatIsGoneFails(t *testing.T) {
+	t.Parallel()
+	s := lattice(t)
+	task := asked(t, s, bowl(5))
+	ask, gone := task.Ask, false
+	task.Ask = func(p space.Point) (optimizer.Observation, error) {
+		if gone {
+			return optimizer.Observation{}, errGone
+		}
+		return ask(p)
+	}
+	search := start(t, transfer.Algorithm{}, optimizer.Problem{Space: s, Seed: 1, Prior: []optimizer.Task{task}})
+	if _, err := search.Ask(0, 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	gone = true
+	search.Tell(optimizer.Observation{Point: space.Point{0, 1, 2, 3}, Values: []float64{9}, Trial: 0, Origin: "random"})
+	if _, err := search.Ask(1, 1, nil); !errors.Is(err, errGone) {
+		t.Errorf("Ask() = %v, want the model's error", err)
+	}
+}
