@@ -25,6 +25,9 @@ type SourceLog struct {
 	// that the files tell. Columns.Spec is the study as it was accepted; nil
 	// when the files, written by another tool, do not carry it.
 	Columns *Columns
+	// Rename says what columns of parameters, and metrics without their unit, mean
+	// under another name. Whoever opened the source sets it.
+	Rename map[string]string
 	// Damaged are the files that could not be read, LeftOut those that are sound
 	// and hold what is not read here: the error is ErrUnfit or ErrNewer and names
 	// it. Both are left out as a whole.

@@ -37,7 +37,7 @@ func sampleSpec() events.Spec {
 		Constraints:      []events.Constraint{{Metric: "area_mm2", Max: new(6.8), Min: new(0.5)}},
 		KnownConstraints: "checked",
 		Algorithm:        events.Algorithm{Name: "evolution", Options: json.RawMessage(`{"population":100}`)},
-		Transfer:         &events.Transfer{Sources: []events.Source{{Study: "earlier", Run: "0badcafe", Parquet: "logs/*.parquet", Auto: true}}, Seeds: 16, Control: 0.1, Method: "rgpe"},
+		Transfer:         &events.Transfer{Sources: []events.Source{{Study: "earlier", Run: "0badcafe", Parquet: "logs/*.parquet", Auto: true, Template: "systolic", Version: "4", Exec: "python3 fast.py", Metrics: []events.Column{{Name: "latency_s", Unit: "s"}}, Rename: map[string]string{"rate": "io_bandwidth"}, Fix: map[string]any{"rows": 8.0}}}, Seeds: 16, Control: 0.1, Method: "rgpe"},
 		Evaluator:        events.EvaluatorSpec{Name: "edge", Version: "1", TimeoutSeconds: 30, Attempts: 3, Deterministic: true, MaxFailures: 20},
 		Budget:           events.Budget{Trials: 400, Batch: 16, Parallelism: 4, Lag: 8},
 		Stop:             events.Stop{Plateau: &events.Plateau{Trials: 100, Improvement: 0.001}},
@@ -249,7 +249,7 @@ func addFields(v any, key string) any {
 			v[k] = addFields(e, k)
 		}
 		switch key {
-		case "labels", "design", "metrics", "extra", "study", "options", "reference":
+		case "labels", "design", "metrics", "extra", "study", "options", "reference", "rename", "fix":
 		default:
 			v["from_the_future"] = map[string]any{"x": []any{1, nil, "y"}}
 		}

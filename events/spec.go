@@ -194,14 +194,31 @@ type Transfer struct {
 }
 
 // Source is a study by name (its latest run, or the named one), Parquet files
-// by path pattern, or whatever the archive holds that is similar. Exactly one
-// of Study, Parquet and Auto is set.
+// by path pattern, whatever the archive holds that is similar, or a model that is
+// asked for every design: a template, or a program. Exactly one of Study, Parquet,
+// Auto, Template and Exec is set.
 type Source struct {
 	Study   string `json:"study,omitempty"`
 	Run     string `json:"run,omitempty"`
 	Parquet string `json:"parquet,omitempty"`
 	Auto    bool   `json:"auto,omitempty"`
+	// Template is asked in the version Version: another one has other numbers.
+	Template string `json:"template,omitempty"`
+	Version  string `json:"version,omitempty"`
+	// Exec is the command of a program of the proposer's machine, and Metrics what
+	// it answers; none means that it says so itself.
+	Exec    string   `json:"exec,omitempty"`
+	Metrics []Column `json:"metrics,omitempty"`
+	// Rename says what this study calls parameters and metrics of the source that
+	// have another name there; metrics without their unit.
+	Rename map[string]string `json:"rename,omitempty"`
+	// Fix holds the values of a model's parameters that this study does not have:
+	// a number in the parameter's unit, or a text with a unit or label.
+	Fix map[string]any `json:"fix,omitempty"`
 }
+
+// Asked reports whether the source is a model that is asked.
+func (s *Source) Asked() bool { return s.Template != "" || s.Exec != "" }
 
 // EvaluatorSpec says who measures and how patient to be.
 type EvaluatorSpec struct {

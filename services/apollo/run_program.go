@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -34,10 +33,7 @@ func (r *runner) identify(ctx context.Context) error {
 	if err != nil {
 		return cli.Hinted(cli.ExitUsage, "", fmt.Errorf("spec.evaluator.exec: %w", err))
 	}
-	p := &program{argv: argv, files: external.Contents{Reading: r.app.sayReading}}
-	if r.file != "-" {
-		p.dir = filepath.Dir(r.file)
-	}
+	p := &program{argv: argv, dir: folder(r.file), files: external.Contents{Reading: r.app.sayReading}}
 	if p.what, err = external.Identify(ctx, argv, p.dir, &p.files); err != nil {
 		return err
 	}

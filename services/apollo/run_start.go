@@ -31,6 +31,7 @@ func (r *runner) start(ctx context.Context, view *client.StudyView, parts part) 
 	var first, last []role
 	if parts&proposing != 0 {
 		p := a.proposer(r.command, s)
+		p.Programs = a.programsIn(folder(r.file))
 		p.Only, p.Local, p.Logger, p.Failpoint = spec.Study, true, logger.With("service", "proposer"), fail
 		first = append(first, role{"proposer", p.Run})
 	}

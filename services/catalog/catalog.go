@@ -62,15 +62,38 @@ func (c Catalog) BindTo(b evaluator.Backend, params []space.Param, networks []ev
 	for _, m := range metrics {
 		task.Metrics = append(task.Metrics, evaluator.Metric{Name: m.Name, Unit: m.Unit})
 	}
+	var err error
+	if task.Networks, err = c.Networks(networks); err != nil {
+		return nil, err
+	}
+	return b.New(task)
+}
+
+// Networks finds the layers of a study's networks.
+func (c Catalog) Networks(networks []events.Network) (out []evaluator.Network, err error) {
 	find := transfer.Layers(c.Network)
 	for _, n := range networks {
 		w, err := find(n)
 		if err != nil {
 			return nil, err
 		}
-		task.Networks = append(task.Networks, evaluator.Network{Workload: w, Weight: n.Weight})
+		out = append(out, evaluator.Network{Workload: w, Weight: n.Weight})
 	}
-	return b.New(task)
+	return out, nil
+}
+
+// ModelTemplate returns the template that a study asks beside its evaluator, in
+// the version that it began with: another one would give other numbers.
+func (c Catalog) ModelTemplate(ref *events.Source) (evaluator.Template, error) {
+	t, ok := c.Template(ref.Template)
+	if !ok {
+		return t, fmt.Errorf("template %q is not part of this build", ref.Template)
+	}
+	if have := t.Backend.Describe().Version; ref.Version != "" && ref.Version != have {
+		return t, fmt.Errorf("the study asks version %s of the template %s, this build has version %s: go on with the build that began it, or start a fresh run",
+			ref.Version, ref.Template, have)
+	}
+	return t, nil
 }
 
 // SameVersion refuses a study that another version of the template's evaluator

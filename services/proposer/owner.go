@@ -61,6 +61,8 @@ type owner struct {
 	machine *study.Machine
 	spec    *events.Spec
 	pins    []events.SourcePin
+	// models end the programs that the run asks.
+	models []func() error
 	// relearned: another owner's choice of sources replaced this one's.
 	relearned bool
 	// session makes event ids differ from another owner's, so that a lost
@@ -240,6 +242,9 @@ func (o *owner) drive(ctx context.Context) error {
 	}
 	for {
 		e, err := o.machine.Next()
+		if errors.Is(err, errSourceMissing) {
+			return err
+		}
 		if err != nil {
 			e = events.StudyFailed{Study: o.key.Study, Run: o.key.Run, Reason: events.Cut(err.Error(), events.MaxReasonBytes)}
 		}

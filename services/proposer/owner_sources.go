@@ -18,6 +18,7 @@ const sourcesEvery = 5 * time.Second
 // While a source cannot be opened it waits for it: whoever mounts the disk again
 // has nothing else to do.
 func (o *owner) live(ctx context.Context) error {
+	defer o.closeModels()
 	told := false
 	for {
 		err := o.run(ctx)

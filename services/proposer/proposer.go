@@ -34,6 +34,9 @@ type Proposer struct {
 	Catalog catalog.Catalog
 	// Sources gives transfer its trials; nil refuses studies that want it.
 	Sources Sources
+	// Programs opens those that a study asks beside its evaluator; nil refuses
+	// such studies.
+	Programs Programs
 	// Only restricts driving to the study of that name; "" drives all. Commands
 	// for other studies are carried out all the same: they come to any proposer.
 	Only string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"apollo/evaluator"
 	"apollo/events"
@@ -75,7 +76,7 @@ func (o *owner) learn(ctx context.Context, target transfer.Target) (study.Knowle
 	if o.cancelling || o.spec.Transfer == nil || len(o.spec.Transfer.Sources) == 0 {
 		return study.Knowledge{}, nil
 	}
-	if o.proposer.Sources == nil {
+	if o.proposer.Sources == nil && readsLogs(o.spec) {
 		return study.Knowledge{}, errors.New("the study transfers from earlier ones, and this proposer has no trial logs")
 	}
 	pinned, started, err := o.pinned(ctx)
@@ -92,11 +93,22 @@ func (o *owner) learn(ctx context.Context, target transfer.Target) (study.Knowle
 			return study.Knowledge{}, err
 		}
 	}
+	o.closeModels()
 	for _, ref := range refs {
+		if ref.Asked() {
+			c, closing, err := askModel(ctx, learner, o.proposer.Catalog, o.proposer.Programs, o.spec, &ref.Source)
+			if err != nil {
+				return study.Knowledge{}, err
+			}
+			o.models = append(o.models, closing)
+			o.tell(&c)
+			continue
+		}
 		log, err := o.proposer.Sources.Open(ctx, ref.Source)
 		if err != nil {
 			return study.Knowledge{}, fmt.Errorf("%w: %w", errSourceMissing, err)
 		}
+		log.Rename = ref.Rename
 		c, err := learner.Add(log, ref.why)
 		if err != nil && ref.why != "" && !started {
 			o.log.Warn("a source that the archive's search chose cannot be used", "source", c.Study, "error", err)
@@ -110,6 +122,21 @@ func (o *owner) learn(ctx context.Context, target transfer.Target) (study.Knowle
 	knowledge, pins := learner.Knowledge()
 	o.pins = pins
 	return knowledge, nil
+}
+
+// closeModels ends the programs that the run asks.
+func (o *owner) closeModels() {
+	for _, closing := range o.models {
+		if err := closing(); err != nil {
+			o.log.Warn("end a program that the study asks", "error", err)
+		}
+	}
+	o.models = nil
+}
+
+// readsLogs reports whether a study learns from what was measured before.
+func readsLogs(spec *events.Spec) bool {
+	return slices.ContainsFunc(spec.Transfer.Sources, func(s events.Source) bool { return !s.Asked() })
 }
 
 // tell says what was learned from a source, and what was not.
@@ -188,7 +215,7 @@ func searchedRefs(ctx context.Context, from Sources, learner *transfer.Learner, 
 // the archive's search puts the studies that it finds; found is nil when the
 // study does not ask for a search. A source that does not fit says so in its
 // Refused. The errors are those of the specification and of reading the archive.
-func Candidates(ctx context.Context, catalog catalog.Catalog, from Sources, spec *events.Spec) (all []transfer.Candidate, found []transfer.Ranked, err error) {
+func Candidates(ctx context.Context, catalog catalog.Catalog, from Sources, open Programs, spec *events.Spec) (all []transfer.Candidate, found []transfer.Ranked, err error) {
 	target, _, err := targetOf(catalog, spec)
 	if err != nil {
 		return nil, nil, err
@@ -205,11 +232,23 @@ func Candidates(ctx context.Context, catalog catalog.Catalog, from Sources, spec
 		return nil, nil, err
 	}
 	for _, ref := range refs {
+		if ref.Asked() {
+			c, closing, err := askModel(ctx, learner, catalog, open, spec, &ref.Source)
+			if err == nil {
+				err = closing()
+			}
+			if err != nil && c.Refused == "" {
+				return nil, nil, err
+			}
+			all = append(all, c)
+			continue
+		}
 		log, err := from.Open(ctx, ref.Source)
 		if err != nil {
 			all = append(all, transfer.Candidate{Study: ref.Study + ref.Parquet, Run: ref.Run, Why: ref.why, Refused: err.Error()})
 			continue
 		}
+		log.Rename = ref.Rename
 		c, _ := learner.Add(log, ref.why) // its Refused says the error
 		all = append(all, c)
 	}

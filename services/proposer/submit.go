@@ -184,7 +184,7 @@ func (p *Proposer) checkSources(ctx context.Context, spec *events.Spec) *events.
 	if spec.Transfer == nil {
 		return nil
 	}
-	if p.Sources == nil {
+	if p.Sources == nil && readsLogs(spec) {
 		return &events.Mistake{
 			Pointer: "/spec/transfer", Code: "sources", Message: "this proposer has no trial logs to transfer from",
 			Hint: "start it with --data",
@@ -199,7 +199,7 @@ func (p *Proposer) checkSources(ctx context.Context, spec *events.Spec) *events.
 		return &events.Mistake{Pointer: "/spec", Code: "spec", Message: err.Error()}
 	}
 	for i, ref := range spec.Transfer.Sources {
-		if mistake := p.checkSource(ctx, learner, ref); mistake != nil {
+		if mistake := p.checkSource(ctx, learner, spec, ref); mistake != nil {
 			mistake.Pointer, mistake.Code = fmt.Sprintf("/spec/transfer/sources/%d", i), "source"
 			return mistake
 		}
@@ -207,9 +207,19 @@ func (p *Proposer) checkSources(ctx context.Context, spec *events.Spec) *events.
 	return nil
 }
 
-func (p *Proposer) checkSource(ctx context.Context, learner *transfer.Learner, ref events.Source) *events.Mistake {
+func (p *Proposer) checkSource(ctx context.Context, learner *transfer.Learner, spec *events.Spec, ref events.Source) *events.Mistake {
 	if ref.Auto {
 		return nil // what it finds fits
+	}
+	if ref.Asked() {
+		m, closing, err := openModel(ctx, p.Catalog, p.Programs, spec, &ref)
+		if err == nil {
+			err = errors.Join(learner.CheckModel(m), closing())
+		}
+		if err != nil {
+			return &events.Mistake{Message: fmt.Sprintf("the model cannot be asked: %v", err), Hint: "rename: and fix: of the source say what its parameters and metrics are here"}
+		}
+		return nil
 	}
 	if ref.Study != "" {
 		if view, err := client.ReadStudy(ctx, p.Bus.Log(), ref.Study, ref.Run); err == nil && !view.State.Terminal() {
@@ -223,6 +233,7 @@ func (p *Proposer) checkSource(ctx context.Context, learner *transfer.Learner, r
 	if err != nil {
 		return &events.Mistake{Message: err.Error(), Hint: "run that study first, or name another source"}
 	}
+	source.Rename = ref.Rename
 	if err := learner.Check(source); err != nil {
 		return &events.Mistake{
 			Message: fmt.Sprintf("study %q cannot be a source: %v", source.Study, err),

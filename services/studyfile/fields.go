@@ -79,12 +79,13 @@ func document() *field {
 				{name: "name", shape: textShape, required: true, in: at(func(b *builder) any { return &b.spec.Algorithm.Name }), known: func(c Catalog) []string { return c.AlgorithmNames }, doc: "Name of the strategy."},
 				{name: "options", shape: freeShape, fallback: "the strategy's published defaults", in: at(func(b *builder) any { return &b.spec.Algorithm.Options }), doc: "Knobs of the strategy.", page: "An unknown or impossible one is a mistake."},
 			}, fallback: "{name: default}"},
+			{name: "prior", shape: objectShape, in: at(func(b *builder) any { return maybe[events.Source]{&b.prior} }), need: keys{[]string{"template", "exec"}, "the prior names nothing", "Write template: NAME, a built-in one, or exec: COMMAND."}, doc: "A fast model of what a slow evaluator measures, which the search asks for every design: one of `transfer.sources`, written short.", page: "See [a prior](transfer.md#a-prior).", fields: model()},
 			{name: "transfer", shape: objectShape, in: at(func(b *builder) any { return maybe[events.Transfer]{&b.spec.Transfer} }), doc: "Earlier studies to learn from.", page: "See [transfer](transfer.md).", fields: []field{
-				{name: "sources", shape: listShape, required: true, nonempty: true, most: events.MaxSources, in: at(func(t *events.Transfer) any { return many[events.Source]{&t.Sources} }), doc: "Studies by name, Parquet logs by path, or `auto`: similar studies of the archive.", page: "`auto` takes up to five.", elem: &field{shape: objectShape, word: "auto", in: at(func(s *events.Source) any { return &s.Auto }), need: keys{[]string{"study", "parquet"}, "the source names nothing", "Write study: NAME, parquet: PATTERN, or auto instead of the mapping."}, fields: []field{
+				{name: "sources", shape: listShape, nonempty: true, most: events.MaxSources, in: at(func(t *events.Transfer) any { return many[events.Source]{&t.Sources} }), doc: "Studies by name, Parquet logs by path, models that are asked for every design, or `auto`: similar studies of the archive.", page: "`auto` takes up to five.", elem: &field{shape: objectShape, word: "auto", in: at(func(s *events.Source) any { return &s.Auto }), need: keys{[]string{"study", "parquet", "template", "exec"}, "the source names nothing", "Write study: NAME, parquet: PATTERN, template: NAME, or auto instead of the mapping."}, fields: append([]field{
 					{name: "study", shape: textShape, naming: label("a study"), in: at(func(s *events.Source) any { return &s.Study }), doc: "Name of a study in the same log.", page: "Never this one."},
 					{name: "run", shape: textShape, naming: run(), fallback: "the latest run", in: at(func(s *events.Source) any { return &s.Run }), not: keys{[]string{"parquet"}, "only a study has runs", "Remove it; the pattern names the run's files."}, doc: "Run of the study, 8 hex digits.", page: "Put digits in quotes."},
 					{name: "parquet", shape: textShape, local: keys{message: "a published study cannot name files of the server", hint: "Name the source by study."}, most: events.MaxTextBytes, in: at(func(s *events.Source) any { return &s.Parquet }), not: keys{[]string{"study"}, "a source is a study or Parquet files, not both", "Write two sources."}, doc: "Path pattern of Parquet files, relative to the study file. Not in a published study.", page: "Only for `apollo run`."},
-				}}},
+				}, model()...)}},
 				{name: "method", shape: textShape, enum: []string{"auto", "merge", "seed", "gp", "rgpe", "rtm", "zero-shot"}, fallback: "auto", in: at(func(t *events.Transfer) any { return &t.Method }), doc: "How the sources are used: `merge` (same measurement, judged again), `seed` (their best designs first), `gp`, `rgpe`, `rtm` (seeds, and a prior mean), `zero-shot` (designs chosen from the logs alone); `auto`: by evidence, source by source."},
 				{name: "seeds", shape: integerShape, max: events.MaxSeeds, fallback: "10", in: at(func(t *events.Transfer) any { return &t.Seeds }), doc: "Largest number of trials that start from the sources' best designs."},
 				{name: "control", shape: quantityShape, dimension: unit.Dimensionless, max: 1, fallback: "0", in: at(func(t *events.Transfer) any { return &t.Control }), doc: "Share of trials that ignores the sources, to tell what they bring: `10%` or 0.1."},
@@ -126,6 +127,21 @@ func document() *field {
 func noProgram() keys {
 	return keys{
 		message: "a published study starts no programs", hint: "Remove it, and start the evaluator where it should run: apollo evaluator run --name NAME --exec COMMAND.",
+	}
+}
+
+// model are the keys of a source that is asked. Its first two stand in every
+// message that lists what a source can name.
+func model() []field {
+	return []field{
+		{name: "template", shape: textShape, not: keys{[]string{"study", "parquet", "exec"}, "a source is one thing", "Write two sources."}, known: Catalog.templateNames, in: at(func(s *events.Source) any { return &s.Template }), doc: "Template that is asked for every design: its prediction is a prior that earns its weight.", page: "See [a prior](transfer.md#a-prior)."},
+		{name: "exec", shape: textShape, local: noProgram(), nonempty: true, most: events.MaxTextBytes, not: keys{[]string{"study", "parquet"}, "a source is one thing", "Write two sources."}, in: at(func(s *events.Source) any { return &s.Exec }), doc: "Command of a fast program that is asked for every design, in the folder of the study file. Not in a published study.", page: "It speaks [the protocol of evaluators](plug-in-evaluator.md)."},
+		{name: "metrics", shape: listShape, nonempty: true, most: events.MaxMetrics, fallback: "what the program describes", not: keys{[]string{"study", "parquet", "template"}, "only a program's metrics need saying", "Remove them."}, in: at(func(s *events.Source) any { return many[events.Column]{&s.Metrics} }), doc: "What the program answers.", elem: &field{shape: objectShape, fields: []field{
+			{name: "name", shape: textShape, required: true, naming: snake("a metric"), in: at(func(m *events.Column) any { return &m.Name }), doc: "Name in snake_case without the unit: `latency`."},
+			{name: "unit", shape: textShape, naming: unitName(), fallback: "none: a plain number", in: at(func(m *events.Column) any { return &m.Unit }), doc: "Unit of the number that it answers."},
+		}}},
+		{name: "rename", shape: mapShape, most: events.MaxParameters, elem: &field{shape: textShape, most: events.MaxTextBytes}, in: at(func(s *events.Source) any { return &s.Rename }), doc: "What this study calls parameters and metrics that have another name in the source: `io_bandwidth: dram_rate`.", page: "Metrics without their unit."},
+		{name: "fix", shape: mapShape, most: events.MaxParameters, elem: &field{shape: valueShape}, not: keys{[]string{"study", "parquet"}, "only a model's parameters are fixed", "Remove it."}, in: at(func(s *events.Source) any { return &s.Fix }), doc: "Values of a model's parameters that this study does not have: `output_buffer: 128 KiB`."},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -220,12 +221,12 @@ func (b *builder) transfer() {
 		t.Method = ""
 	}
 	b.when(t.Method == "seed" && t.Seeds == 0, n.get("seeds"), codeContradicts, "Allow some seeds, or remove transfer.", "method seed with no seeds uses nothing of the sources")
-	seen := map[events.Source]bool{}
+	b.when(n.get("sources") == nil, n, codeMissing, "Write sources: [{study: NAME}], or a prior.", "transfer has no sources")
 	for i, s := range n.get("sources").list() {
 		source := &t.Sources[i]
 		good := source.Auto || s.kind == mapKind && b.source(s, source)
-		b.when(good && seen[*source], s, codeDuplicate, "Remove one of them.", "this source is here twice")
-		seen[*source] = true
+		twice := slices.ContainsFunc(t.Sources[:i], func(o events.Source) bool { return reflect.DeepEqual(o, *source) })
+		b.when(good && twice, s, codeDuplicate, "Remove one of them.", "this source is here twice")
 	}
 }
 
@@ -234,6 +235,11 @@ func (b *builder) source(n *node, out *events.Source) bool {
 	before := len(b.found)
 	study, parquet := n.get("study"), n.get("parquet")
 	b.when(study.str() != "" && study.str() == b.spec.Study, study, codeContradicts, "To start anew, give the study another name.", "a study cannot be its own source")
+	b.renames(n.get("rename"))
+	if out.Asked() {
+		b.model(n, out)
+		return len(b.found) == before
+	}
 	if parquet == nil || parquet.kind != stringKind {
 		return len(b.found) == before
 	}

@@ -25,6 +25,11 @@ const templateStudy = `{"apiVersion":"apollo/v1","kind":"Study","metadata":{"nam
  "transfer":{"sources":[{"study":"other"}]},
  "budget":{"trials":100},"stop":{"plateau":{"trials":30}}}}`
 
+// modelStudy has a model among its sources, and one as its prior.
+func modelStudy(source, prior string) string {
+	return strings.Replace(templateStudy, `"transfer":{"sources":[{"study":"other"}]}`, `"transfer":{"sources":[{`+source+`}]},"prior":{`+prior+`}`, 1)
+}
+
 const ownStudy = `{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"whole"},"spec":{
  "space":{"parameters":[PARAMETER,{"name":"mode","values":["a","b"]}]},
  "metrics":[{"name":"ratio","expr":"score / speed"}],
@@ -46,28 +51,36 @@ func ownParameterForms() []string {
 // meaning has values for leaves that a shape alone does not tell.
 func meaning() map[string][]any {
 	return map[string][]any{
-		"/spec/space/template":             {"toy-two"},
-		"/spec/space/fix":                  {map[string]any{"cores": 2}},
-		"/spec/space/restrict":             {map[string]any{"dataflow": []any{"os"}}},
-		"/spec/space/parameters/0/unit":    {"KiB"},
-		"/spec/space/parameters/0/values":  {[]any{3, 7}},
-		"/spec/space/parameters/0/when":    {"mode == 'b'"},
-		"/spec/space/rules/0/expr":         {"cores >= 2"},
-		"/spec/workload/networks/0/name":   {"net_b"},
-		"/spec/workload/networks/0/file":   {"nets/tiny.yaml"},
-		"/spec/workload/networks/0/layers": {map[string]any{"schema": "apollo.workload/v1", "name": "tiny", "inputs": []any{map[string]any{"name": "image", "shape": []any{1, 8, 8, 3}}}, "layers": []any{map[string]any{"id": "c0", "op": "conv", "K": 16, "P": 4, "Q": 4, "R": 3, "S": 3, "in": []any{"image"}}}}},
-		"/spec/metrics/0/name":             {"quotient"},
-		"/spec/metrics/0/unit":             {"%"},
-		"/spec/metrics/0/expr":             {"score * size"},
-		"/spec/objectives/0/metric":        {"area"},
-		"/spec/objectives/0/target":        {"1 ms"},
-		"/spec/objectives/0/reference":     {"7 ms"},
-		"/spec/constraints/0/metric":       {"size"},
-		"/spec/algorithm/name":             {"evolution"},
-		"/spec/algorithm/options":          {map[string]any{"population": 50}},
-		"/spec/transfer/sources/0/run":     {"0a1b2c3d"},
-		"/spec/transfer/sources/0/parquet": {"more/*.parquet"},
-		"/spec/evaluator/metrics/0/unit":   {"ms"},
+		"/spec/space/template":                    {"toy-two"},
+		"/spec/space/fix":                         {map[string]any{"cores": 2}},
+		"/spec/space/restrict":                    {map[string]any{"dataflow": []any{"os"}}},
+		"/spec/space/parameters/0/unit":           {"KiB"},
+		"/spec/space/parameters/0/values":         {[]any{3, 7}},
+		"/spec/space/parameters/0/when":           {"mode == 'b'"},
+		"/spec/space/rules/0/expr":                {"cores >= 2"},
+		"/spec/workload/networks/0/name":          {"net_b"},
+		"/spec/workload/networks/0/file":          {"nets/tiny.yaml"},
+		"/spec/workload/networks/0/layers":        {map[string]any{"schema": "apollo.workload/v1", "name": "tiny", "inputs": []any{map[string]any{"name": "image", "shape": []any{1, 8, 8, 3}}}, "layers": []any{map[string]any{"id": "c0", "op": "conv", "K": 16, "P": 4, "Q": 4, "R": 3, "S": 3, "in": []any{"image"}}}}},
+		"/spec/metrics/0/name":                    {"quotient"},
+		"/spec/metrics/0/unit":                    {"%"},
+		"/spec/metrics/0/expr":                    {"score * size"},
+		"/spec/objectives/0/metric":               {"area"},
+		"/spec/objectives/0/target":               {"1 ms"},
+		"/spec/objectives/0/reference":            {"7 ms"},
+		"/spec/constraints/0/metric":              {"size"},
+		"/spec/algorithm/name":                    {"evolution"},
+		"/spec/algorithm/options":                 {map[string]any{"population": 50}},
+		"/spec/transfer/sources/0/run":            {"0a1b2c3d"},
+		"/spec/transfer/sources/0/parquet":        {"more/*.parquet"},
+		"/spec/transfer/sources/0/template":       {"toy-two"},
+		"/spec/transfer/sources/0/rename":         {map[string]any{"power": "energy"}},
+		"/spec/transfer/sources/0/fix":            {map[string]any{"cores": 2}},
+		"/spec/transfer/sources/0/metrics/0/unit": {"ms"},
+		"/spec/prior/template":                    {"toy-two"},
+		"/spec/prior/rename":                      {map[string]any{"power": "energy"}},
+		"/spec/prior/fix":                         {map[string]any{"cores": 2}},
+		"/spec/prior/metrics/0/unit":              {"ms"},
+		"/spec/evaluator/metrics/0/unit":          {"ms"},
 	}
 }
 
@@ -78,7 +91,7 @@ func meaning() map[string][]any {
 // it, or until a value of it is known (meaning).
 func TestNoFieldIsForgotten(t *testing.T) {
 	t.Parallel()
-	bases := []string{templateStudy}
+	bases := []string{templateStudy, modelStudy(`"template":"toy"`, `"exec":"fast","metrics":[{"name":"latency","unit":"s"}]`), modelStudy(`"exec":"fast","metrics":[{"name":"latency","unit":"s"}]`, `"template":"toy"`)}
 	for _, form := range ownParameterForms() {
 		bases = append(bases, strings.Replace(ownStudy, "PARAMETER", form, 1))
 	}
@@ -132,7 +145,7 @@ func whole(t *testing.T, src string) *studyfile.Document {
 		return nil
 	}
 	sources := doc.Spec.Transfer
-	files := sources != nil && slices.ContainsFunc(sources.Sources, func(s events.Source) bool { return s.Parquet != "" })
+	files := sources != nil && slices.ContainsFunc(sources.Sources, func(s events.Source) bool { return s.Parquet != "" || s.Exec != "" })
 	again, err := studyfile.Parse("published", doc.Normalised, cat, studyfile.Options{Published: !files})
 	if err != nil {
 		t.Errorf("the published study is refused: %v\n%s\nof %s", err, doc.Normalised, src)

@@ -89,6 +89,7 @@ func Parse(name string, src []byte, cat Catalog, opts Options) (doc *Document, e
 	b := &builder{report: &report{}, cat: cat, opts: opts, table: document(), spec: &events.Spec{}}
 	if b.root = read(b.report, src, opts); b.root != nil {
 		b.describe()
+		b.movePrior()
 		doc, err = b.build()
 	}
 	if mistakes := b.err(name, src, b.opts.Sets); mistakes != nil {
@@ -175,6 +176,8 @@ type builder struct {
 	template *evaluator.Template
 	desc     *evaluator.Description
 	networks []evaluator.Network
+	// prior is never read: the document's is one of the sources by then.
+	prior *events.Source
 	// objectiveNodes are where the spec's objectives stand.
 	objectiveNodes []*node
 }

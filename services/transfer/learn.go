@@ -11,7 +11,7 @@ import (
 // Check reports why a source does not fit, from its columns alone: units,
 // types, metrics, and what the study's method asks for.
 func (l *Learner) Check(log *archiver.SourceLog) error {
-	m, err := l.match(log.Columns)
+	m, err := l.match(renamed(log))
 	if err != nil {
 		return err
 	}

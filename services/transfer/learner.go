@@ -150,7 +150,7 @@ func (l *Learner) Add(log *archiver.SourceLog, why string) (Candidate, error) {
 }
 
 func (l *Learner) learnFrom(log *archiver.SourceLog, c *Candidate) error {
-	m, err := l.match(log.Columns)
+	m, err := l.match(renamed(log))
 	if err != nil {
 		return err
 	}

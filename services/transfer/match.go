@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"apollo/archiver"
@@ -61,6 +60,35 @@ type mapping struct {
 	off                         []float64 // of point: a buffer
 }
 
+// renamed are the columns of a source under the names of this study.
+func renamed(log *archiver.SourceLog) *archiver.Columns {
+	if len(log.Rename) == 0 {
+		return log.Columns
+	}
+	cols := *log.Columns
+	cols.Parameters, cols.Metrics, cols.Unread = slices.Clone(cols.Parameters), slices.Clone(cols.Metrics), slices.Clone(cols.Unread)
+	for i := range cols.Parameters {
+		if ours, ok := log.Rename[cols.Parameters[i].Name]; ok {
+			cols.Parameters[i].Name = ours
+		}
+	}
+	for i, m := range cols.Metrics {
+		symbol := m.Unit
+		if symbol == "" && cols.Spec == nil {
+			_, symbol = splitUnit(m.Name)
+		}
+		if ours, ok := log.Rename[strings.TrimSuffix(m.Name, unit.Suffix(symbol))]; ok {
+			cols.Metrics[i].Name = ours + unit.Suffix(symbol)
+		}
+	}
+	for i, u := range cols.Unread {
+		if ours, ok := log.Rename[strings.TrimPrefix(u.Column, "p_")]; ok && strings.HasPrefix(u.Column, "p_") {
+			cols.Unread[i].Column = "p_" + ours
+		}
+	}
+	return &cols
+}
+
 // match builds the mapping of a source. The error says which unit, type or
 // metric makes the source unfit.
 func (l *Learner) match(cols *archiver.Columns) (*mapping, error) {
@@ -109,7 +137,7 @@ func (l *Learner) matchParameter(i int, cols *archiver.Columns) (column, Match, 
 			match.SourceUnit, match.Note = p.Unit, "the files tell no unit: taken for this study's"
 			return c, match, nil
 		}
-		factor, err := convert(q.Unit, p.Unit)
+		factor, err := unit.Ratio(q.Unit, p.Unit)
 		if err != nil {
 			return column{}, match, fmt.Errorf("parameter %q: %w", p.Name, err)
 		}
@@ -193,7 +221,7 @@ func matchMetric(metric events.Metric, cols *archiver.Columns) (column, Match, e
 		if c.Name != metric.Name && strings.TrimSuffix(name, archiver.UnitSuffix(symbol)) != short {
 			continue
 		}
-		factor, err := convert(symbol, metric.Unit)
+		factor, err := unit.Ratio(symbol, metric.Unit)
 		if err != nil {
 			return column{}, match, fmt.Errorf("metric %q: %w", c.Name, err)
 		}
@@ -227,33 +255,6 @@ func splitUnit(name string) (short, symbol string) {
 		}
 	}
 	return strings.TrimSuffix(name, archiver.UnitSuffix(symbol)), symbol
-}
-
-// convert returns what a number in one unit is multiplied by to be one in the
-// other.
-func convert(from, to string) (float64, error) {
-	if from == to {
-		return 1, nil
-	}
-	a, okA := unit.Find(from)
-	b, okB := unit.Find(to)
-	switch {
-	case !okA || !okB:
-		return 0, fmt.Errorf("its unit is %s there and %s here, and no rule converts them", quoted(from), quoted(to))
-	case a.Dimension != b.Dimension:
-		return 0, fmt.Errorf("it is %s (%s) there and %s (%s) here", a.Dimension.Phrase(), quoted(from), b.Dimension.Phrase(), quoted(to))
-	}
-	return math.Pow10(a.Exp-b.Exp) * (a.Factor / b.Factor), nil
-}
-
-func quoted(symbol string) string {
-	if symbol == "" {
-		return "no unit"
-	}
-	if _, known := unit.Find(symbol); !known {
-		return strconv.Quote(symbol) // it may come from anywhere
-	}
-	return symbol
 }
 
 // closeEnough is the relative difference below which a converted number is the

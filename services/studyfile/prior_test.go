@@ -1,0 +1,41 @@
+package studyfile_test
+
+import (
+	"strings"
+	"testing"
+
+	"apollo/services/studyfile"
+)
+
+func TestPriorMistakes(t *testing.T) {
+	t.Parallel()
+	for prior, want := range map[string]string{
+		`"template":"toys"`:              `there is no template "toys"`,
+		`"rename":{"x":"y"}`:             "the prior names nothing",
+		`"template":"toy","exec":"fast"`: "a source is one thing",
+		`"template":"toy"`:               "needs the parameters cores, memory, io_bandwidth, dataflow, which this study lacks",
+		`"template":"toy","fix":{"cores":2,"memory":"1 MiB","dataflow":"ws"}`:                                                           "needs the parameter io_bandwidth, which this study lacks",
+		`"template":"toy","rename":{"memory":"tiles"}`:                                                                                  `this study has no parameter or metric "tiles"`,
+		`"template":"toy","rename":{"memories":"tile"}`:                                                                                 `the prior has no parameter or metric "memories"`,
+		`"template":"toy","rename":{"cores":"tile","memory":"tile"}`:                                                                    `"cores" and "memory" of the source cannot both be "tile"`,
+		`"template":"toy","rename":{"cores":"tile"},"fix":{"memory":"1 MiB","dataflow":"xs","io_bandwidth":"5 GB/s"}`:                   `no level "xs"`,
+		`"template":"toy","rename":{"cores":"tile"},"fix":{"memory":3,"dataflow":"ws","io_bandwidth":"5 GB/s"}`:                         "3 has no unit",
+		`"template":"toy","rename":{"cores":"tile"},"fix":{"memory":"1 MiB","dataflow":"ws","io_bandwidth":"5 GB/s"}`:                   `does not predict the objective "score"`,
+		`"template":"toy","rename":{"cores":"tile","latency":"score"},"fix":{"memory":"1 MiB","dataflow":"ws","io_bandwidth":"5 GB/s"}`: `the metric "score" of the prior toy`,
+	} {
+		study := `{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"slow"},"spec":{
+ "space":{"parameters":[{"name":"tile","values":[1,2,4]}]},"workload":{"networks":[{"name":"net_a"}]},
+ "objectives":[{"metric":"score","goal":"minimize"}],"prior":{` + prior + `},
+ "evaluator":{"name":"mine","metrics":[{"name":"score"}]}}}`
+		_, err := studyfile.Parse("study", []byte(study), catalog(), studyfile.Options{})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v\nwant %q", prior, err, want)
+		}
+	}
+	_, err := studyfile.Parse("study", []byte(`{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"slow"},"spec":{
+ "space":{"parameters":[{"name":"tile","values":[1,2,4]}]},"objectives":[{"metric":"score","goal":"minimize"}],
+ "prior":{"exec":"fast"},"evaluator":{"name":"mine","metrics":[{"name":"score"}]}}}`), catalog(), studyfile.Options{Published: true})
+	if err == nil || !strings.Contains(err.Error(), "a published study starts no programs") {
+		t.Errorf("a program in a published study: %v", err)
+	}
+}
