@@ -125,7 +125,7 @@ func (b *builder) fits(n *node, s *events.Source, params []space.Param, baseline
 		return // reported
 	}
 	at := cmp.Or(n.get("template"), n.get("exec"))
-	what := cmp.Or(s.Template, "the program")
+	what := cmp.Or(s.Template, "program")
 	_, missing, err := study.MapModel(params, b.spec, s)
 	if len(missing) > 0 {
 		hint := fmt.Sprintf("Say which parameter of this study each is, rename: {%s: NAME}, or its value", missing[0])
