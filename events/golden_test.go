@@ -38,7 +38,7 @@ func sampleSpec() events.Spec {
 		KnownConstraints: "checked",
 		Algorithm:        events.Algorithm{Name: "evolution", Options: json.RawMessage(`{"population":100}`)},
 		Transfer:         &events.Transfer{Sources: []events.Source{{Study: "earlier", Run: "0badcafe", Parquet: "logs/*.parquet", Auto: true, Template: "systolic", Version: "4", Exec: "python3 fast.py", Metrics: []events.Column{{Name: "latency_s", Unit: "s"}}, Rename: map[string]string{"rate": "io_bandwidth"}, Fix: map[string]any{"rows": 8.0}}}, Seeds: 16, Control: 0.1, Method: "rgpe"},
-		Evaluator:        events.EvaluatorSpec{Name: "edge", Version: "1", TimeoutSeconds: 30, Attempts: 3, Deterministic: true, MaxFailures: 20},
+		Evaluator:        events.EvaluatorSpec{Name: "edge", Version: "1", TimeoutSeconds: 30, Attempts: 3, Deterministic: true, MaxFailures: 20, Noise: &events.Noise{Repeats: 3, Reference: 20}},
 		Budget:           events.Budget{Trials: 400, Batch: 16, Parallelism: 4, Lag: 8},
 		Stop:             events.Stop{Plateau: &events.Plateau{Trials: 100, Improvement: 0.001}},
 		Order:            "strict", Duplicates: "reuse",
@@ -58,13 +58,20 @@ func samples() []events.Payload {
 		Attempts: 2, Started: 1612278245000000, Seconds: 0.000125, Extra: map[string]float64{"latency_s.mobilenet_v2": 1e-7},
 		LastError: &events.LastError{Code: "timeout", Message: "no answer within 30s"},
 	}
-	best := events.BestTrial{Trial: 3, Design: map[string]any{"pe_memory": 8192.5, "dataflow": "weight"}, Metrics: map[string]float64{"latency_s": 0.002, "area_mm2": 6.5}}
+	best := events.BestTrial{
+		Trial: 3, Design: map[string]any{"pe_memory": 8192.5, "dataflow": "weight"}, Metrics: map[string]float64{"latency_s": 0.002, "area_mm2": 6.5},
+		Estimate: &events.Estimate{Value: 0.002, Low: 0.0019, High: 0.0021, Measurements: 4},
+	}
+	noise := &events.NoiseReport{
+		Deviation: 0.1, Relative: true, Repeated: 12, Serial: &events.Interval{Value: 0.5, Low: 0.2, High: 0.7, Of: 60},
+		Drift: &events.Interval{Value: 0.3, Low: 0.1, High: 0.4, Of: 8}, Warnings: []string{"measurements follow each other"},
+	}
 	waiting := &events.Waiting{Code: events.WaitsNoEvaluator, Message: "nobody works for evaluator edge", Hint: "start a worker: apollo serve evaluator"}
 	item := events.PresentItem{Study: study, Run: run, Batch: 2, Since: 1612278245000000, Error: "the stream is full", Progress: "40% layer 12 of 30"}
 	identity := &events.Identity{Version: "2", Program: strings.Repeat("5e", 32)}
 	program := &events.Program{Args: []string{"python3", "sim.py"}, Path: "/usr/bin/python3", Files: []events.ProgramFile{{Arg: 1, SHA256: strings.Repeat("5f", 32)}}, SHA256: strings.Repeat("5d", 32)}
 	volume, reference := 0.0625, map[string]float64{"latency_s": 0.02}
-	summary := events.Summary{Trials: 400, Measured: 280, Infeasible: 119, Failed: 1, Feasible: 250, Best: &best, Front: []events.BestTrial{best}, FrontSize: 1, Hypervolume: &volume, Reference: reference, Hash: strings.Repeat("f0", 32), LastResult: 1234}
+	summary := events.Summary{Trials: 400, Measured: 280, Infeasible: 119, Failed: 1, Feasible: 250, Best: &best, Front: []events.BestTrial{best}, FrontSize: 1, Hypervolume: &volume, Reference: reference, Noise: noise, Hash: strings.Repeat("f0", 32), LastResult: 1234}
 	return []events.Payload{
 		events.StudyRequested{Study: json.RawMessage(`{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"demo"},"spec":{}}`), Fresh: true, EvaluatorVersion: "2", Program: program},
 		events.StudyControl{Study: study, Run: run, ID: "c-1", Verb: "extend", Trials: 900, Reason: "the disk is full", Force: true},
@@ -76,7 +83,7 @@ func samples() []events.Payload {
 		},
 		events.StudyBound{Study: study, Run: run, Identity: *identity, Batch: 2, Worker: "host-1/7"},
 		events.BatchRefused{Study: study, Run: run, Batch: 2, Sequence: 44, Asked: *identity, Answered: events.Identity{Version: "3", Program: strings.Repeat("6f", 32)}, Worker: "host-2/7"},
-		events.StudyImproved{Study: study, Run: run, Best: best, FrontSize: 1, Hypervolume: &volume, Reference: reference},
+		events.StudyImproved{Study: study, Run: run, Best: best, Through: 9, FrontSize: 1, Hypervolume: &volume, Reference: reference},
 		events.StudyPaused{Study: study, Run: run, Command: "c-2", Reason: "asked by a user", Batch: new(3), Item: 41},
 		events.StudyWaiting{Study: study, Run: run, Waiting: waiting},
 		events.StudyResumed{Study: study, Run: run, Command: "c-3"},

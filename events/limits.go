@@ -20,6 +20,8 @@ const (
 	MaxLag = 4 * MaxParallelism
 	// MaxAttempts is how often one design may be tried.
 	MaxAttempts = 100
+	// MaxRepeats is how often a study may measure every design.
+	MaxRepeats = 100
 	// MaxTimeoutSeconds bounds the time of one evaluation: a week.
 	MaxTimeoutSeconds = 7 * 24 * 3600
 	// MaxParameters, MaxLevels and MaxMetrics bound the shape of a study.

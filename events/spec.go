@@ -237,6 +237,19 @@ type EvaluatorSpec struct {
 	Deterministic bool `json:"deterministic"`
 	// MaxFailures consecutive failed trials pause the study; 0 means never.
 	MaxFailures int `json:"max_failures"`
+	// Noise is set where answers differ and the study deals with it; nil means that
+	// every design is measured once and taken at its word.
+	Noise *Noise `json:"noise,omitempty"`
+}
+
+// Noise says how a study deals with an evaluator whose answers differ.
+type Noise struct {
+	// Repeats is how often every design is measured; 0 means by rule: again only
+	// those that may be the best.
+	Repeats int `json:"repeats"`
+	// Reference says that every so many-th trial measures the first design again,
+	// so that drift shows; 0 means never.
+	Reference int `json:"reference,omitempty"`
 }
 
 // Budget bounds a study.

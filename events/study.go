@@ -125,6 +125,9 @@ type StudyImproved struct {
 	Study string    `json:"study"`
 	Run   string    `json:"run"`
 	Best  BestTrial `json:"best"`
+	// Through is the last trial that was known, where the best one may be an
+	// earlier one: with noise a later trial can show which is best.
+	Through int `json:"through,omitempty"`
 	// FrontSize, Hypervolume and Reference are those of Summary, with this trial.
 	FrontSize   int                `json:"front_size,omitempty"`
 	Hypervolume *float64           `json:"hypervolume,omitempty"`
@@ -136,6 +139,48 @@ type BestTrial struct {
 	Trial   int                `json:"trial"`
 	Design  map[string]any     `json:"design"`
 	Metrics map[string]float64 `json:"metrics"`
+	// Estimate is set where the evaluator's answers differ: Trial is then the first
+	// one that measured the design, and Metrics are means of all that did.
+	Estimate *Estimate `json:"estimate,omitempty"`
+}
+
+// Estimate is what a model of all trials says of the objective of a design.
+type Estimate struct {
+	// Value is the most likely one; it lies between Low and High with a
+	// probability of 95 %, as far as the model is right. The best design is the one
+	// whose worse end is best.
+	Value float64 `json:"value"`
+	Low   float64 `json:"low"`
+	High  float64 `json:"high"`
+	// Measurements is how often the design was measured.
+	Measurements int `json:"measurements"`
+}
+
+// NoiseReport says what was learned of an evaluator whose answers differ.
+type NoiseReport struct {
+	// Deviation is that of one measurement, relative to its value where Relative is
+	// set, else in the objective's unit.
+	Deviation float64 `json:"deviation"`
+	Relative  bool    `json:"relative,omitempty"`
+	// Repeated is the number of trials that measured a design again.
+	Repeated int `json:"repeated"`
+	// Serial says how much an error follows the one of the trial before.
+	Serial *Interval `json:"serial_correlation,omitempty"`
+	// Drift is the change of the reference design's value over all trials so far,
+	// relative to its value; trials are taken as if measured at the beginning
+	// where its interval excludes 0.
+	Drift *Interval `json:"drift,omitempty"`
+	// Warnings say what to do.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Interval is a number with its interval of 95 %.
+type Interval struct {
+	Value float64 `json:"value"`
+	Low   float64 `json:"low"`
+	High  float64 `json:"high"`
+	// Of is how many pairs or measurements it rests on.
+	Of int `json:"of"`
 }
 
 // StudyPaused says that no new trials start until the study is resumed.
@@ -193,6 +238,8 @@ type Summary struct {
 	Hypervolume *float64 `json:"hypervolume,omitempty"`
 	// Reference is the corner of the hypervolume, by metric.
 	Reference map[string]float64 `json:"reference,omitempty"`
+	// Noise is set where the study deals with answers that differ.
+	Noise *NoiseReport `json:"noise,omitempty"`
 	// Hash covers designs, outcomes, metrics and order of all trials.
 	Hash string `json:"hash"`
 	// LastResult is the RESULT sequence of the last batch that counts.

@@ -213,6 +213,8 @@ func (g *gp) believer(b *batch, n int) (*believer, error) {
 	switch best := g.ranked[0]; {
 	case g.running > 0 && g.feasible == 0:
 		v.best = slices.Max(m.labels) // all that is known is barred: any value will do
+	case g.feasible > 0 && g.problem.Noisy:
+		v.best = g.leastMean(&m)
 	case g.feasible > 0 || g.records[best].class == violating:
 		v.best = m.labels[slices.Index(m.rows, best)]
 	}

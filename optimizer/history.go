@@ -59,7 +59,7 @@ func newHistory(p Problem, origin string, maxChecks int) (history, error) {
 // note adds a trial and reports whether it is a new record: no repeat, no
 // failed trial (which is kept apart), no foreign point.
 func (h *history) note(o Observation) bool {
-	if !h.markTold(o.Point) {
+	if !h.markTold(o.Point) && !h.again(o) {
 		return false
 	}
 	if o.Status == Failed && o.Cause != "" {
@@ -95,6 +95,13 @@ func (h *history) note(o Observation) bool {
 		h.noteRun()
 	}
 	return true
+}
+
+// again reports whether a trial is one more measurement of a design whose answers
+// differ. Each is a record of its own: what was computed from a prefix of the
+// records stays true.
+func (h *history) again(o Observation) bool {
+	return h.problem.Noisy && o.Status == Measured && h.problem.Space.Contains(o.Point)
 }
 
 // causes are what designs broke, in the order in which it was met.

@@ -40,6 +40,10 @@ type Problem struct {
 	Features func(space.Point) []float64
 	// Objectives is the number of objectives, all minimised; 0 means 1.
 	Objectives int
+	// Noisy says that a design may answer something else when it is measured
+	// again. Strategies with a model then learn how much from what is told, also of
+	// a design that was told before.
+	Noisy bool
 	// Baseline is a design that is known to work, where searches with a model
 	// begin; nil for none.
 	Baseline space.Point
@@ -144,8 +148,8 @@ type Strategy interface {
 	// nothing that a later Ask can see, and keeps nothing of pending.
 	Ask(at uint64, n int, pending []space.Point) ([]Proposal, error)
 	// Tell adds finished trials in order, also ones that it never proposed.
-	// Points are told at most once by a study, but a repeat does no harm, nor
-	// does a point that does not belong to the space. How a sequence is cut into
+	// Points are told at most once by a study, unless the problem is Noisy, but a
+	// repeat does no harm, nor does a point that does not belong to the space. How a sequence is cut into
 	// calls makes no difference. The slices remain the caller's, who may reuse
 	// them after the call: a strategy copies what it keeps.
 	Tell(obs ...Observation)

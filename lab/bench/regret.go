@@ -34,6 +34,15 @@ func (t *Trace) single(known Known) stats.Curve {
 	}
 	curve := make(stats.Curve, t.Trials())
 	best := math.Inf(1)
+	for i, v := range t.Answers {
+		curve[i] = t.Goals[0] * (v - known.Best) / scale
+		if math.IsNaN(v) {
+			curve[i] = best
+		}
+	}
+	if t.Answers != nil {
+		return curve
+	}
 	for i, v := range t.Values {
 		if r := t.Goals[0] * (v - known.Best) / scale; r < best {
 			best = r

@@ -43,6 +43,10 @@ type Batch struct {
 // log's extra numbers.
 const cpuKey = "suggest_cpu_s"
 
+// answerKey is the true value of the objective of the study's answer after a trial
+// in the log's extra numbers, where answers are noisy.
+const answerKey = "answer_true"
+
 // ErrTimeout is returned by Search when a suggestion took more CPU time than
 // the job allows.
 var ErrTimeout = errors.New("the CPU limit of a suggestion is exceeded")
@@ -176,7 +180,32 @@ func (s *search) batch(ctx context.Context, proposed *events.TrialsProposed) err
 	}
 	s.seq++
 	s.machine.Result(s.seq, &answer)
+	if err := s.truth(ctx, &answer); err != nil {
+		return err
+	}
 	return s.emit(&Batch{Proposed: *proposed, Evaluated: answer})
+}
+
+// truth notes what the study's answer is really worth.
+func (s *search) truth(ctx context.Context, answer *events.BatchEvaluated) error {
+	best := s.machine.Summary().Best
+	if s.task.True == nil || best == nil {
+		return nil
+	}
+	design := make(events.Design, len(s.job.Spec.Parameters))
+	for i, p := range s.job.Spec.Parameters {
+		switch v := best.Design[p.Name].(type) {
+		case float64:
+			design[i].Num = v
+		case string:
+			design[i].Label = v
+		}
+	}
+	value, err := s.task.True(ctx, design)
+	for i := range answer.Trials {
+		answer.Trials[i].Extra[answerKey] = value
+	}
+	return err
 }
 
 func (s *search) trial(ctx context.Context, work *events.BatchRequested, i int, design events.Design) (events.TrialResult, error) {

@@ -63,6 +63,9 @@ type Task struct {
 	// From are the tasks that this one may learn from: one search of each, with
 	// the same seed, runs before.
 	From []Origin
+	// True returns the value of a design's objective without noise; nil where the
+	// evaluator says it. Regrets are those of the study's answer then, by this value.
+	True func(ctx context.Context, design events.Design) (float64, error)
 	// Known returns the answer. It may take a while the first time.
 	Known func(ctx context.Context) (Known, error)
 }

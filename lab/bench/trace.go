@@ -30,6 +30,9 @@ type Trace struct {
 	// Values holds the objectives of every trial, trial by trial, in the
 	// metrics' units; NaN where the trial is not feasible.
 	Values []float64
+	// Answers is the true value of the study's answer after every trial, where
+	// Values are noisy; NaN where there is none. It is nil for other tasks.
+	Answers []float64
 	// CPU is what every trial's proposal took, in seconds.
 	CPU []float64
 	// Feasible is the number of feasible trials.
@@ -116,6 +119,12 @@ func (t *Trace) appendRow(row *archiver.Row) {
 		}
 	}
 	t.CPU = append(t.CPU, cpu)
+	if v, ok := extra[answerKey]; ok {
+		for len(t.Answers) < len(t.CPU)-1 {
+			t.Answers = append(t.Answers, math.NaN())
+		}
+		t.Answers = append(t.Answers, v)
+	}
 }
 
 // SameVersion returns the traces whose evaluator has the version that the tasks

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"math"
+	"math/rand/v2"
 	"slices"
 
 	"apollo/evaluator"
@@ -20,7 +22,7 @@ func troubleSuite() bench.Suite {
 	return bench.Suite{
 		Name: "trouble",
 		Doc: "Two networks of the suite apollo and the tables of kernels, each clean, negated, and with answers that are none: values a million times " +
-			"too bad for a tenth of the designs, a penalty, an infeasible answer or one of both signs for a fifth, and a part that always fails.",
+			"too bad for a tenth of the designs, a penalty, an infeasible answer or one of both signs for a fifth, a part that always fails, and noise of 10 %, of which the study is told or not.",
 		Lanes: []bench.Lane{bench.KnownArea}, Trials: 60, Marks: []int{10, 20, 40, 60},
 		Tasks: troubleTasks,
 	}
@@ -38,6 +40,10 @@ type trouble struct {
 	negated bool
 	// shifted: the objective is the value less a typical one, so that it has both signs.
 	shifted bool
+	// noise is the deviation of the logarithm of a measurement; unsaid: the study
+	// does not know that there is any.
+	noise  float64
+	unsaid bool
 	// fails: designs beyond failsFrom of the longest parameter's range fail.
 	fails bool
 }
@@ -63,6 +69,8 @@ func troubles() []trouble {
 		{name: "negated-penalty", share: 0.2, answer: hour, negated: true},
 		{name: "signed-outliers", share: 0.1, answer: func(v float64) float64 { return math.Abs(v) * outlying }, shifted: true},
 		{name: "failing", fails: true},
+		{name: "noise", noise: 0.1},
+		{name: "noise-unsaid", noise: 0.1, unsaid: true},
 	}
 }
 
@@ -169,8 +177,32 @@ func (k trouble) of(base *bench.Task, sp space.Space, typical space.Point) (benc
 	}
 	spec.Evaluator.Version += "-" + k.name
 	spec.Evaluator.MaxFailures = 0 // what a pause costs is not compared here
+	if k.noise > 0 && !k.unsaid {
+		spec.Evaluator.Deterministic, spec.Evaluator.Noise = false, &events.Noise{}
+	}
 	out.Name, out.Spec, out.Evaluator = base.Name+"-"+k.name, &spec, e
+	if k.noise > 0 {
+		out.True = e.truth
+	}
 	return out, nil
+}
+
+// truth is the value of a design without noise.
+func (t *troubled) truth(ctx context.Context, design events.Design) (float64, error) {
+	r, err := t.Evaluator.Evaluate(ctx, evaluator.Request{Trial: -1, Design: design})
+	if err != nil || r.Outcome != evaluator.Measured {
+		return 0, errors.Join(err, fmt.Errorf("the answer is a design that is %s", r.Outcome))
+	}
+	return t.objective(r.Values[t.metric]), nil
+}
+
+// measurement is a factor on the value of one trial: log-normal, by study and
+// trial.
+func (t *troubled) measurement(r *evaluator.Request) float64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(r.Study)) // a hash takes everything
+	rng := rand.New(rand.NewPCG(h.Sum64(), uint64(r.Trial)))
+	return math.Exp(t.noise * rng.NormFloat64())
 }
 
 // troubled changes what another evaluator answers.
@@ -242,6 +274,9 @@ func (t *troubled) Evaluate(ctx context.Context, r evaluator.Request) (evaluator
 			return evaluator.Result{Outcome: evaluator.Infeasible, Values: result.Values, Reason: reason}, nil
 		}
 		value = t.zero + t.answer(value-t.zero)
+	}
+	if t.noise > 0 {
+		value *= t.measurement(&r)
 	}
 	result.Values[t.metric] = t.objective(value)
 	return result, nil

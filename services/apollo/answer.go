@@ -36,6 +36,8 @@ type runJSON struct {
 	// Best is null when no trial is feasible, and with several objectives.
 	Best *events.BestTrial `json:"best"`
 	*frontJSON
+	// Noise is left out where every answer is taken at its word.
+	Noise *events.NoiseReport `json:"noise,omitempty"`
 	// Optimum is left out unless it was certified.
 	Optimum *optimum `json:"optimum,omitempty"`
 	// Transfer is left out where the study has no sources.
@@ -61,7 +63,7 @@ func (a *app) printAnswer(ctx context.Context, view *client.StudyView, watch sto
 	}
 	value := runJSON{
 		Study: view.Study, State: string(view.State), Trials: s.Trials, Measured: s.Measured, Infeasible: s.Infeasible,
-		Failed: s.Failed, Best: s.Best, frontJSON: frontOf(view), Optimum: a.optimumOf(ctx, view.Spec, s.Best), Log: a.logPath(view), Seconds: cli.Round(seconds, 3),
+		Failed: s.Failed, Best: s.Best, Noise: s.Noise, frontJSON: frontOf(view), Optimum: a.optimumOf(ctx, view.Spec, s.Best), Log: a.logPath(view), Seconds: cli.Round(seconds, 3),
 		Transfer: brought, Spec: view.Spec,
 	}
 	if view.State == study.Paused {
@@ -104,6 +106,9 @@ func (a *app) answerText(ctx context.Context, w io.Writer, p cli.Paint, view *cl
 		designGrid(spec, designOf(spec, s.Best), baseline.design).Text(w, p)
 		fmt.Fprintln(w)
 		metricGrid(spec, s.Best, baseline).Text(w, p)
+		if s.Noise != nil {
+			noiseText(w, spec, s.Best, s.Noise)
+		}
 		if baseline.reason != "" {
 			fmt.Fprintf(w, "\nthe baseline is not feasible for this study: %s\n", baseline.reason)
 		}

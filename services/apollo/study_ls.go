@@ -95,5 +95,8 @@ func bestText(spec *events.Spec, best *events.BestTrial) string {
 	if i < 0 {
 		return "-"
 	}
+	if e := best.Estimate; e != nil {
+		return cli.Bare(objective, spec.Metrics[i].Unit) + " " + estimateText(e, spec.Metrics[i].Unit)
+	}
 	return cli.Bare(objective, spec.Metrics[i].Unit) + " " + cli.Quantity(best.Metrics[objective], spec.Metrics[i].Unit)
 }

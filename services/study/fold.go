@@ -28,8 +28,8 @@ func (m *Machine) Fold(e events.Payload) error {
 	case events.TrialsProposed:
 		return m.foldProposed(&e)
 	case events.StudyImproved:
-		m.improvedThrough = max(m.improvedThrough, e.Best.Trial)
-		for len(m.improved) > 0 && m.improved[0].Best.Trial <= m.improvedThrough {
+		m.improvedThrough = max(m.improvedThrough, e.Best.Trial, e.Through)
+		for len(m.improved) > 0 && max(m.improved[0].Best.Trial, m.improved[0].Through) <= m.improvedThrough {
 			m.improved = m.improved[1:]
 		}
 	case events.StudyPaused:

@@ -48,6 +48,10 @@ type Machine struct {
 	next    int       // number of the next trial
 	pending int       // batches without a result
 
+	// noise is what the strategy was told, seen what all results say; both are nil
+	// where every answer is taken at its word.
+	noise, seenNoise *noise
+
 	told    int // strict: the prefix of batches that the strategy was told
 	untold  int // no batch below it is untold
 	stop    tracker
@@ -122,11 +126,26 @@ func New(cfg Config) (*Machine, error) {
 			return nil, fmt.Errorf("algorithm %s: %w", cfg.Spec.Algorithm.Name, err)
 		}
 	}
+	if err := m.startNoise(); err != nil {
+		return nil, err
+	}
 	for _, k := range cfg.Knowledge.Merged {
 		r := &events.TrialResult{Trial: -1, Outcome: k.Outcome, Values: k.Values, Reason: k.Reason}
 		m.search.Tell(observation(m.spec, judge.Judge(k.Design, r), k.Point, r))
 	}
 	return m, nil
+}
+
+func (m *Machine) startNoise() (err error) {
+	p := m.problem(m.spec.Seed)
+	if m.noise, err = newNoise(m.spec, p); err != nil {
+		return err
+	}
+	if m.seenNoise, err = newNoise(m.spec, p); err != nil {
+		return err
+	}
+	m.stop.noise, m.view.noise = m.noise, m.seenNoise
+	return nil
 }
 
 // start starts the study's strategy, with what the sources know around it.
@@ -147,7 +166,7 @@ func (m *Machine) start() (optimizer.Strategy, error) {
 }
 
 func (m *Machine) problem(seed uint64) optimizer.Problem {
-	p := optimizer.Problem{Space: m.space, Seed: seed, Legal: m.legal, Features: m.features, Objectives: len(m.spec.Objectives)}
+	p := optimizer.Problem{Space: m.space, Seed: seed, Legal: m.legal, Features: m.features, Objectives: len(m.spec.Objectives), Noisy: m.spec.Evaluator.Noise != nil}
 	if at, err := m.space.Point(m.cfg.Baseline); err == nil {
 		p.Baseline = at // none where the study took one of its levels away
 	}
@@ -186,7 +205,10 @@ func (m *Machine) Summary() events.Summary {
 	c := m.counts
 	s := events.Summary{
 		Trials: c.trials, Measured: c.measured, Infeasible: c.infeasible, Failed: c.failed,
-		Feasible: c.feasible, Best: m.view.best, Hash: m.hash.String(), LastResult: m.lastSeq,
+		Feasible: c.feasible, Best: m.view.answer(), Hash: m.hash.String(), LastResult: m.lastSeq,
+	}
+	if m.seenNoise != nil {
+		s.Noise = m.seenNoise.report()
 	}
 	if f := m.view.front; f != nil {
 		s.Front, s.FrontSize, s.Hypervolume, s.Reference = f.Brief(m.cfg.frontRoom()), f.Len(), f.Hypervolume(), f.Reference()
@@ -341,13 +363,16 @@ func (m *Machine) count(b *batch) {
 			m.counts.failed++
 		}
 		m.failures.count(m.space, b.points[i], r)
+		if m.seenNoise != nil {
+			m.seenNoise.tell(observation(m.spec, b.judged[i], b.points[i], r), b.designs[i], r.Values)
+		}
 		if !b.judged[i].Feasible {
 			m.view.other(r.Trial)
 			continue
 		}
 		m.counts.feasible++
 		if better := m.view.feasible(r.Trial, b.designs[i], r.Values); better != nil && r.Trial > m.improvedThrough {
-			m.improved = append(m.improved, m.improvement(better))
+			m.improved = append(m.improved, m.improvement(better, r.Trial))
 		}
 	}
 	b.counted = true
@@ -355,8 +380,11 @@ func (m *Machine) count(b *batch) {
 }
 
 // improvement says that a trial is the best so far, or joined the front.
-func (m *Machine) improvement(better *events.BestTrial) events.StudyImproved {
+func (m *Machine) improvement(better *events.BestTrial, through int) events.StudyImproved {
 	e := events.StudyImproved{Study: m.spec.Study, Run: m.cfg.Run, Best: *better}
+	if through != better.Trial {
+		e.Through = through
+	}
 	if f := m.view.front; f != nil {
 		e.FrontSize, e.Hypervolume, e.Reference = f.Len(), f.Hypervolume(), f.Reference()
 	}
@@ -371,6 +399,9 @@ func (m *Machine) tell(b *batch) {
 	for i := range b.results {
 		o := observation(m.spec, b.judged[i], b.points[i], &b.results[i])
 		o.Origin = b.origins[i]
+		if m.noise != nil {
+			o = m.noise.tell(o, b.designs[i], b.results[i].Values)
+		}
 		m.search.Tell(o)
 		if m.control != nil {
 			m.known.Put(m.space.Key(o.Point), b.results[i])

@@ -99,6 +99,9 @@ func (m *Machine) propose(k int) (events.Payload, error) {
 		d.event.Told, d.event.ObservedThrough = 0, m.lastSeq
 	}
 	d.fromSources(n)
+	if m.noise != nil {
+		d.measureAgain(n)
+	}
 	if m.control != nil {
 		share := m.spec.Transfer.Control
 		due := int(share*float64(m.next+n)) - int(share*float64(m.next))
@@ -108,6 +111,9 @@ func (m *Machine) propose(k int) (events.Payload, error) {
 	}
 	if err := d.ask(m.search, "", n-d.len()); err != nil {
 		return nil, err
+	}
+	if d.len() == 0 && m.noise != nil && m.spec.Evaluator.Noise.Repeats == 0 && d.exhausted != "" {
+		d.fewDesigns(n)
 	}
 	if d.len() == 0 && d.exhausted == "gave_up" {
 		d.lastResort(n)
@@ -223,7 +229,7 @@ func (d *draft) ask(s optimizer.Strategy, prefix string, n int) error {
 	}
 	m := d.machine
 	at := uint64(d.event.FirstTrial + d.len())
-	proposals, err := s.Ask(at, n, d.pending)
+	proposals, err := s.Ask(at, n, d.unknown())
 	switch {
 	case errors.Is(err, optimizer.ErrExhausted):
 		d.exhausted = "exhausted"

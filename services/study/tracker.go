@@ -12,6 +12,7 @@ type tracker struct {
 	spec  *events.Spec
 	best  *events.BestTrial // nil with several objectives
 	front *Front            // nil with one objective
+	noise *noise            // nil where every answer is taken at its word
 	value float64           // of the one objective, minimised
 	met   bool              // a trial reaches every target
 	// mark is the value, or the hypervolume, and markTrial the trial, of the last
@@ -43,6 +44,9 @@ func (t *tracker) feasible(trial int, design events.Design, values []float64) *e
 	if t.front != nil {
 		return t.joins(trial, design, values, improvement)
 	}
+	if t.noise != nil {
+		return t.noisy(trial, improvement)
+	}
 	o := objectives(t.spec, values)
 	if o == nil || o[0] >= t.value {
 		return nil
@@ -52,6 +56,33 @@ func (t *tracker) feasible(trial int, design events.Design, values []float64) *e
 	t.met = t.reaches(o)
 	if math.IsInf(t.mark, 1) || t.mark-t.value >= improvement*math.Abs(t.mark) {
 		t.mark, t.markTrial = t.value, trial
+	}
+	return t.best
+}
+
+// noisy is feasible where answers differ: the best is the design whose worse end
+// is best, and that end is what targets and a plateau are about. It returns the
+// best where it is another one than before.
+func (t *tracker) noisy(trial int, improvement float64) *events.BestTrial {
+	now, value := t.noise.best()
+	if now == nil {
+		return nil
+	}
+	other := t.best == nil || t.best.Trial != now.Trial
+	t.best, t.value, t.met = now, value, t.reaches([]float64{value})
+	if math.IsInf(t.mark, 1) || value < t.mark && t.mark-value >= improvement*math.Abs(t.mark) {
+		t.mark, t.markTrial = value, trial
+	}
+	if !other {
+		return nil
+	}
+	return now
+}
+
+// answer is the best trial as all that was seen shows it.
+func (t *tracker) answer() *events.BestTrial {
+	if t.noise != nil && t.best != nil {
+		t.best, _ = t.noise.best()
 	}
 	return t.best
 }

@@ -135,11 +135,15 @@ func (b *builder) evaluator() {
 		s.Name = cmp.Or(s.Name, b.desc.Name)
 	}
 	if !b.builtin() {
+		if says := b.noise.deterministic; says != nil {
+			b.spec.Evaluator.Deterministic = *says
+		}
 		b.ownEvaluator(e)
 		return
 	}
 	// The template's backend says everything.
 	b.spec.Evaluator.Deterministic, b.spec.Evaluator.Version = b.desc.Deterministic, b.desc.Version
+	b.noise.deterministic = &b.desc.Deterministic
 	says, metrics := e.get("deterministic"), e.get("metrics")
 	b.when(says != nil && says.kind == boolKind && (says.text == "true") != b.desc.Deterministic, says, codeContradicts, "Remove the field.",
 		"the evaluator %q says itself that deterministic is %t", b.desc.Name, b.desc.Deterministic)

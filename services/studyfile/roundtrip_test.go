@@ -37,7 +37,7 @@ const ownStudy = `{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"w
  "constraints":[{"metric":"speed","max":5}],
  "algorithm":{"name":"default"},
  "transfer":{"sources":[{"parquet":"logs/*.parquet"}]},
- "evaluator":{"name":"mine","metrics":[{"name":"spare","unit":"s"},{"name":"score"},{"name":"speed"},{"name":"size"}]}}}`
+ "evaluator":{"name":"mine","deterministic":false,"metrics":[{"name":"spare","unit":"s"},{"name":"score"},{"name":"speed"},{"name":"size"}]}}}`
 
 func ownParameterForms() []string {
 	return []string{

@@ -164,6 +164,7 @@ type builder struct {
 	root    *node
 	spec    *events.Spec
 	program Program
+	noise   noise
 	// own are the parameters and ownMetrics the metrics that the study declares.
 	own        []events.Parameter
 	ownMetrics []events.Metric
@@ -196,6 +197,7 @@ func (b *builder) build() (*Document, error) {
 	b.computedMetrics()
 	b.objectives()
 	b.constraints()
+	b.applyNoise()
 	b.algorithm()
 	b.transfer()
 	b.budget()
