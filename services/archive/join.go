@@ -72,6 +72,13 @@ func (w *archive) archiveResult(ctx context.Context, m events.Message, logs <-ch
 		return nil
 	case proposal.TrialsProposed == nil && r != nil && (r.skip || r.done.has(batch)):
 		answer := answerIn(m, batch)
+		reopened, err := w.reopened(ctx, r, batch, logs)
+		if err != nil {
+			return err
+		}
+		if reopened {
+			return w.archiveResult(ctx, m, logs)
+		}
 		if r.compare || !w.known(key, answer) {
 			return nil // of a run that has ended
 		}
@@ -114,6 +121,27 @@ func (w *archive) archiveResult(ctx context.Context, m events.Message, logs <-ch
 	delete(r.open, batch)
 	w.open--
 	return nil
+}
+
+// reopened reports whether a run that is wholly on disk goes on: the follower of
+// the log may be behind the results.
+func (w *archive) reopened(ctx context.Context, r *archiveRun, batch int, logs <-chan delivery) (goesOn bool, err error) {
+	if !r.skip {
+		return false, nil
+	}
+	err = w.retry(ctx, "look whether a run goes on", func(ctx context.Context) error {
+		for _, err := range w.bus.Log().Read(ctx, w.logSeq+1, events.StudySubject(r.key.Study, r.key.Run, "extended")) {
+			if err != nil {
+				return err
+			}
+			goesOn = true
+		}
+		return nil
+	})
+	if err != nil || !goesOn {
+		return false, err
+	}
+	return true, w.await(ctx, r.key, batch, logs, func() bool { return !r.skip })
 }
 
 // stillStored reports whether a result is still among the facts. The proposer takes
