@@ -151,6 +151,10 @@ func decodeTrialsProposed(r *reader) Payload {
 			})
 		case "reused":
 			v.Reused = r.results()
+		case "added":
+			r.Std(&v.Added)
+		case "command":
+			v.Command = r.Str()
 		default:
 			r.Skip()
 		}

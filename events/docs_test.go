@@ -100,6 +100,8 @@ func limitsTable() string {
 		{"networks of a workload", events.MaxNetworks},
 		{"sources of a transfer", events.MaxSources},
 		{"seed trials of a transfer", events.MaxSeeds},
+		{"designs that a study tries first", events.MaxStart},
+		{"designs in one request to add some", events.MaxAdded},
 		{"constraints", events.MaxConstraints},
 		{"rules of a study", events.MaxRules},
 		{"length of a rule", fmt.Sprint(events.MaxRuleLength, " bytes")},

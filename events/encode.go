@@ -263,6 +263,12 @@ func (v TrialsProposed) appendJSON(b []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
+	if v.Added {
+		b = append(b, `,"added":true`...)
+	}
+	if v.Command != "" {
+		b = wire.AppendString(append(b, `,"command":`...), v.Command)
+	}
 	return append(b, '}'), nil
 }
 

@@ -51,6 +51,10 @@ const (
 	MaxConstraints = 2 * MaxMetrics
 	// MaxSeeds is the largest number of seed trials of a transfer.
 	MaxSeeds = 1000
+	// MaxStart is the largest number of designs that a study tries first.
+	MaxStart = 1000
+	// MaxAdded is the largest number of designs in one request.
+	MaxAdded = 1000
 	// MaxLabels is the largest number of labels of a study.
 	MaxLabels = 64
 	// MaxTextBytes is the largest label of a level or of a study, path, pattern

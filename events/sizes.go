@@ -23,6 +23,8 @@ const (
 	// at most in a proposed event.
 	originRoom  = MaxOriginBytes + 3
 	parentsRoom = 2*len("10000000") + 4
+	// addedRoom is what says in a proposed event who asked for it.
+	addedRoom = len(`,"added":true,"command":""`)
 	// identityRoom is what says who asks and who answers in work items and
 	// answers: versions, programs, workers.
 	identityRoom = 2 << 10
@@ -109,10 +111,18 @@ func SizesOf(spec *Spec) Sizes {
 		{"started", envelope + sources(spec)*sourceRoom, 0},
 		// The best trial, and of a front at least one.
 		{"completed", envelope + identityRoom + 2*best, 0},
-		{"proposed", envelope, proposed},
+		{"proposed", envelope + MaxCommandIDBytes + addedRoom, proposed},
 		{SizeWork, work + identityRoom, row + 1 + len("10000000,")},
 		{"answer", head.with(answer) + identityRoom, result},
 	}
+}
+
+// KnownBatch returns how many designs that were measured elsewhere one event
+// proposes: what a server carries that has the least useful limit.
+func KnownBatch(spec *Spec) int {
+	const room = 256 << 10
+	_, row := levelBytes(spec)
+	return min(MaxBatch, max(1, room/(row+1+originRoom+leastResult(len(spec.Metrics))+2*reusedWords)))
 }
 
 // BestBytes returns what a trial with its names takes at most in an event.

@@ -35,6 +35,8 @@ type Spec struct {
 	Evaluator        EvaluatorSpec `json:"evaluator"`
 	Budget           Budget        `json:"budget"`
 	Stop             Stop          `json:"stop"`
+	// Start are the designs that are tried first, in order.
+	Start []Design `json:"start,omitempty"`
 	// Order is "strict" or "relaxed".
 	Order string `json:"order" jsonschema:"enum=strict,enum=relaxed"`
 	// Duplicates is "reuse": a design is never evaluated twice in a study.

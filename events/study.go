@@ -25,8 +25,9 @@ type StudyControl struct {
 	// ID identifies the command; one that was seen before does nothing.
 	ID string `json:"id"`
 	// Verb is pause (no new trials, running ones finish), resume, stop (final
-	// but extendable), cancel (running trials are dropped) or extend.
-	Verb string `json:"verb" jsonschema:"enum=pause,enum=resume,enum=stop,enum=cancel,enum=extend"`
+	// but extendable), cancel (running trials are dropped), extend, or add
+	// (designs of one's own).
+	Verb string `json:"verb" jsonschema:"enum=pause,enum=resume,enum=stop,enum=cancel,enum=extend,enum=add"`
 	// Trials is the new total for extend.
 	Trials int `json:"trials,omitempty"`
 	// Reason says why a pause is asked for, for people.
@@ -34,6 +35,24 @@ type StudyControl struct {
 	// Force resumes or extends a run all the same that no archiver writes any
 	// more (WaitsArchiveDiffers).
 	Force bool `json:"force,omitempty"`
+	// Designs are those of add. They come on top of the run's budget; what the
+	// run has already is left out.
+	Designs []AddedDesign `json:"designs,omitempty"`
+}
+
+// AddedDesign is a design that a user asks for, by its parameters' names, or one
+// that was measured elsewhere.
+type AddedDesign struct {
+	Design map[string]any `json:"design"`
+	// Outcome is measured or infeasible for what was measured elsewhere; without
+	// it the run's evaluator is asked.
+	Outcome string `json:"outcome,omitempty" jsonschema:"enum=measured,enum=infeasible"`
+	// Metrics are the values in the study's units, by the names with units.
+	Metrics map[string]float64 `json:"metrics,omitempty"`
+	// Reason says why it is infeasible.
+	Reason *Reason `json:"reason,omitempty"`
+	// Origin says where it comes from, for people: it ends the trial's origin.
+	Origin string `json:"origin,omitempty"`
 }
 
 // The events of a study's log, written by its owner.
@@ -117,6 +136,10 @@ type TrialsProposed struct {
 	// Reused holds the trials of the batch whose answer was known already.
 	// They are not sent to an evaluator.
 	Reused []TrialResult `json:"reused,omitempty"`
+	// Added: a user asked for the designs. They come on top of the run's budget.
+	Added bool `json:"added,omitempty"`
+	// Command is the request that this is the last batch of.
+	Command string `json:"command,omitempty"`
 }
 
 // StudyImproved says that a trial is the best feasible one so far, judged on

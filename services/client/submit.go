@@ -134,6 +134,8 @@ func commandOf(e events.Payload) string {
 		return e.Command
 	case events.StudyCancelled:
 		return e.Command
+	case events.TrialsProposed:
+		return e.Command
 	}
 	return ""
 }

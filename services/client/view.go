@@ -92,6 +92,9 @@ func (v *StudyView) fold(m events.Message, e events.Payload) {
 		v.Refused++
 	case events.TrialsProposed:
 		v.Proposed = max(v.Proposed, e.FirstTrial+len(e.Designs))
+		if e.Added {
+			v.Budget += len(e.Designs)
+		}
 	case events.StudyImproved:
 		v.improve(&e)
 	case events.StudyWaiting:

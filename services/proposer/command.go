@@ -187,10 +187,14 @@ func (p *Proposer) control(ctx context.Context, c command) error {
 		return err
 	}
 	if refusal != nil {
-		return p.reject(ctx, c, events.Mistake{
+		m := events.Mistake{
 			Pointer: "/data/verb", Code: "state", Message: refusal.Error(),
 			Hint: "apollo study show " + ctl.Study + " tells its state",
-		})
+		}
+		if len(ctl.Designs) > 0 {
+			m.Pointer, m.Code, m.Hint = "/data/designs", "design", "apollo study show "+ctl.Study+" tells its state, apollo trial ls its trials"
+		}
+		return p.reject(ctx, c, m)
 	}
 	return nil
 }

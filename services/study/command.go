@@ -34,8 +34,10 @@ func (m *Machine) Command(c *events.StudyControl) (events.Payload, error) {
 		}
 	case "extend":
 		return m.extend(c)
+	case "add":
+		return m.add(c)
 	default:
-		return nil, fmt.Errorf("verb %q is unknown: want pause, resume, stop, cancel or extend", c.Verb)
+		return nil, fmt.Errorf("verb %q is unknown: want pause, resume, stop, cancel, extend or add", c.Verb)
 	}
 	return nil, refused
 }

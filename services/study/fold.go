@@ -100,6 +100,12 @@ func (m *Machine) foldProposed(e *events.TrialsProposed) error {
 	// k-lag; tellThrough does that again when the results are there.
 	m.batches = append(m.batches, b)
 	m.next += len(points)
+	if e.Added {
+		m.trials += len(points)
+	}
+	if e.Command != "" {
+		m.commands[e.Command] = true
+	}
 	m.pending++
 	return nil
 }

@@ -28,6 +28,8 @@ type Machine struct {
 	// evaluation; it stays empty without a control arm.
 	control optimizer.Strategy
 	known   space.Map[events.TrialResult]
+	// first are the designs that the study tries before any other.
+	first []space.Point
 
 	// identity is who measures; nil while nobody is chosen (binds: the first
 	// answer chooses). refused holds, by batch, the answers of others.
@@ -111,6 +113,9 @@ func New(cfg Config) (*Machine, error) {
 		hash: events.NewTrialHash(), improvedThrough: -1,
 		stop: newTracker(cfg.Spec), view: newTracker(cfg.Spec), republished: map[int]int{}, named: map[int]uint64{}, lost: map[int]map[uint64]string{},
 		refused: map[int]map[uint64]bool{},
+	}
+	if m.first, err = startPoints(cfg.Spec, sp); err != nil {
+		return nil, err
 	}
 	m.legal = Legality(cfg.Spec, sp, judge, cfg.Checker)
 	if m.features, err = Features(cfg.Spec, sp, cfg.Features, cfg.Checker); err != nil {

@@ -98,6 +98,7 @@ func (m *Machine) propose(k int) (events.Payload, error) {
 	if m.spec.Order == "relaxed" {
 		d.event.Told, d.event.ObservedThrough = 0, m.lastSeq
 	}
+	d.fromStart(n)
 	d.fromSources(n)
 	if m.noise != nil {
 		d.measureAgain(n)

@@ -201,12 +201,14 @@ func (b *builder) build() (*Document, error) {
 	b.algorithm()
 	b.transfer()
 	b.budget()
+	b.start()
 	if len(b.found) > 0 || !b.sizes() {
 		return nil, nil
 	}
 	doc := &Document{Program: b.program, Spec: b.spec, checker: b.bind()}
 	b.program = Program{} // where the evaluator runs is no part of the study
 	b.findLegal(doc.checker)
+	b.checkStart(doc.checker)
 	b.baselineReferences()
 	doc.Normalised = appendJSON(nil, b.written(b.table, b, nil))
 	if !json.Valid(doc.Normalised) {

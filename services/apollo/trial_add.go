@@ -1,0 +1,168 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"apollo/events"
+	"apollo/services/cli"
+	"apollo/services/client"
+	"apollo/services/study"
+)
+
+func (a *app) trialAddCommand() *cobra.Command {
+	var from, origin, infeasible string
+	var measured []string
+	c := &cobra.Command{
+		Use: "add STUDY [PARAMETER=VALUE...]", Short: "Add designs of your own to a study",
+		Long: `Add designs of your own to a study, also to one that runs or has ended: the study's
+evaluator measures them (origin "user"), and the search learns from them. With --measured
+or --infeasible they were measured elsewhere (origin "import"): nobody is asked again.
+They come on top of the budget. Designs that the study has already are left out.
+
+--from reads many: rows of CSV with a head, or one JSON object a line, as
+"apollo trial ls -o csv" and "-o jsonl" print them; "-" is the standard input. Rows with
+values for the metrics were measured elsewhere; rows that failed are left out.`,
+		Example: "  apollo trial add mine rows=8 cols=16\n  apollo trial add mine rows=8 cols=16 --measured runtime=1.2ms --measured cost=3mm2 --origin lab\n  apollo trial ls older -o jsonl | apollo trial add mine --from - --origin older",
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cli.Usagef("which study? `%s`", c.UseLine())
+			}
+			if (from == "") == (len(args) == 1) {
+				return cli.Usagef("say one design as parameter=value, or a file of designs with --from")
+			}
+			read := func(spec *events.Spec) ([]events.AddedDesign, error) {
+				if from != "" {
+					return a.readDesigns(c, spec, from)
+				}
+				d, err := oneDesign(spec, args[1:], measured, infeasible)
+				return []events.AddedDesign{d}, err
+			}
+			return a.addTrials(c, args[0], origin, read)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&from, "from", "", "read designs from a `file`, CSV or JSON lines; - is the standard input")
+	f.StringArrayVar(&measured, "measured", nil, "a `metric=value` of the design that was measured elsewhere, as often as there are metrics")
+	f.StringVar(&infeasible, "infeasible", "", "the design cannot run, as was found elsewhere: the `code` of the reason")
+	f.StringVar(&origin, "origin", "", "`where` the designs come from: it ends the trials' origin, as in user:ann")
+	return c
+}
+
+// oneDesign reads a design from the command line.
+func oneDesign(spec *events.Spec, sets, measured []string, infeasible string) (d events.AddedDesign, err error) {
+	if d.Design, err = namedDesign(spec, sets); err != nil {
+		return d, err
+	}
+	d.Metrics, err = metricsOf(spec, measured)
+	switch {
+	case err != nil:
+		return d, err
+	case infeasible != "":
+		d.Outcome, d.Reason = events.OutcomeInfeasible, &events.Reason{Code: infeasible}
+	case len(measured) > 0:
+		d.Outcome = events.OutcomeMeasured
+	}
+	return d, nil
+}
+
+// addTrials asks for designs and prints which trials they are.
+func (a *app) addTrials(c *cobra.Command, name, origin string, read func(*events.Spec) ([]events.AddedDesign, error)) error {
+	ctx := c.Context()
+	s, err := a.open(ctx, c, forWriting)
+	if err != nil {
+		return err
+	}
+	defer s.close(ctx)
+	view, err := s.study(ctx, name, "")
+	if err != nil {
+		return err
+	}
+	designs, err := read(view.Spec)
+	if err != nil {
+		return err
+	}
+	before := view.Proposed
+	err = a.driven(c, s, name, func() error {
+		for part := range slices.Chunk(designs, events.MaxAdded) {
+			for i := range part {
+				part[i].Origin = cmp.Or(origin, part[i].Origin)
+			}
+			if err := a.control(ctx, s, view, &events.StudyControl{Verb: "add", Designs: part}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return a.printAdded(c, s, view, designs, before)
+}
+
+// driven does something that a proposer carries out: one of this process where
+// no server runs.
+func (a *app) driven(c *cobra.Command, s *session, name string, do func() error) error {
+	if s.server == nil {
+		return do()
+	}
+	stop := a.driveBriefly(c.Context(), c, s, name)
+	err := do()
+	if stopErr := stop(); err == nil {
+		err = stopErr
+	}
+	return err
+}
+
+func (a *app) printAdded(c *cobra.Command, s *session, view *client.StudyView, designs []events.AddedDesign, before int) error {
+	l, err := readLedger(c.Context(), s.bus, view)
+	if err != nil {
+		return err
+	}
+	sp, err := view.Spec.Space()
+	if err != nil {
+		return err
+	}
+	value := struct {
+		Study string `json:"study"`
+		Run   string `json:"run"`
+		Added []int  `json:"added"`
+		Known []int  `json:"known"`
+	}{view.Study, view.Run, []int{}, []int{}}
+	trials := map[string]int{}
+	for i := range l.trials {
+		trials[fmt.Sprint(l.trials[i].design)] = i
+	}
+	for _, d := range designs {
+		p, err := study.PointOf(view.Spec, sp, d.Design)
+		if err != nil {
+			return err
+		}
+		n, there := trials[fmt.Sprint(events.Design(sp.Values(p)))]
+		switch {
+		case !there: // what means nothing was put to its first level
+		case n < before:
+			value.Known = append(value.Known, n)
+		default:
+			value.Added = append(value.Added, n)
+		}
+	}
+	if s.server != nil {
+		a.Say("nothing drives the study now: `apollo run` with its file, or `apollo up`, goes on with it")
+	}
+	return a.Print(cli.Answer{Value: value, Text: func(w io.Writer, _ cli.Paint) {
+		fmt.Fprintf(w, "%s has %s more", view.Study, cli.Plural(len(value.Added), "trial"))
+		if len(value.Added) > 0 {
+			fmt.Fprintf(w, ": %s", strings.Trim(fmt.Sprint(value.Added), "[]"))
+		}
+		if len(value.Known) > 0 {
+			fmt.Fprintf(w, "; there already: %s", strings.Trim(fmt.Sprint(value.Known), "[]"))
+		}
+		fmt.Fprintln(w)
+	}})
+}

@@ -1,0 +1,280 @@
+package main
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"apollo/events"
+	"apollo/events/unit"
+	"apollo/internal/nearest"
+	"apollo/services/cli"
+)
+
+// namedDesign reads "rows=8" and so on as a design by names.
+func namedDesign(spec *events.Spec, sets []string) (map[string]any, error) {
+	design := map[string]any{}
+	for _, set := range sets {
+		name, text, ok := strings.Cut(set, "=")
+		i := slices.IndexFunc(spec.Parameters, func(p events.Parameter) bool { return p.Name == name })
+		switch {
+		case !ok:
+			return nil, cli.Usagef("%q: want parameter=value", set)
+		case i < 0:
+			return nil, noName("parameter", name, parameterNames(spec))
+		case design[name] != nil:
+			return nil, cli.Usagef("the parameter %s is there twice", name)
+		}
+		v, err := valueOf(&spec.Parameters[i], text)
+		if err != nil {
+			return nil, err
+		}
+		design[name] = v
+	}
+	return design, nil
+}
+
+func parameterNames(spec *events.Spec) (names []string) {
+	for _, p := range spec.Parameters {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// valueOf reads a level of a parameter: a number, with a unit or in the
+// parameter's, or a label.
+func valueOf(p *events.Parameter, text string) (any, error) {
+	if len(p.Labels) > 0 {
+		return text, nil
+	}
+	v, err := inUnit(text, p.Unit)
+	if err != nil {
+		return nil, cli.Usagef("the parameter %s: %v", p.Name, err)
+	}
+	return v, nil
+}
+
+// metricsOf reads "runtime=1.2ms" and so on as metrics by their full names.
+func metricsOf(spec *events.Spec, sets []string) (map[string]float64, error) {
+	metrics := map[string]float64{}
+	for _, set := range sets {
+		name, text, ok := strings.Cut(set, "=")
+		if !ok {
+			return nil, cli.Usagef("%q: want metric=value", set)
+		}
+		m, err := metricOf(spec, name)
+		if err != nil {
+			return nil, err
+		}
+		if _, twice := metrics[m.Name]; twice {
+			return nil, cli.Usagef("the metric %s is there twice", name)
+		}
+		if metrics[m.Name], err = inUnit(text, m.Unit); err != nil {
+			return nil, cli.Usagef("the metric %s: %v", name, err)
+		}
+	}
+	return metrics, nil
+}
+
+// metricOf finds a measured metric by its name with or without the unit.
+func metricOf(spec *events.Spec, name string) (events.Metric, error) {
+	var names []string
+	for _, m := range spec.Measured() {
+		if name == m.Name || name == m.Short() {
+			return m, nil
+		}
+		names = append(names, m.Short())
+	}
+	if i := slices.IndexFunc(spec.Metrics, func(m events.Metric) bool { return m.Name == name || m.Short() == name }); i >= 0 {
+		return events.Metric{}, cli.Usagef("the metric %s is computed from the others: leave it out", name)
+	}
+	return events.Metric{}, noName("metric", name, names)
+}
+
+func noName(what, name string, known []string) error {
+	hint := "there are: " + strings.Join(known, ", ")
+	if near := nearest.Name(name, known); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	return cli.Hinted(cli.ExitUsage, hint, fmt.Errorf("the study has no %s %q", what, name))
+}
+
+// inUnit reads a quantity as a number in a unit; one without unit is in it.
+func inUnit(text, symbol string) (float64, error) {
+	q, err := unit.Parse(text)
+	if err != nil {
+		return 0, err
+	}
+	want, known := unit.Find(symbol)
+	switch {
+	case q.Unit.Symbol == "":
+		return q.Base(), nil
+	case !known || q.Unit.Dimension != want.Dimension:
+		return 0, fmt.Errorf("%s is %s, want %s", text, q.Unit.Dimension.Phrase(), orCount(symbol))
+	}
+	return q.In(want), nil
+}
+
+// rowJSON is a design as `trial ls` prints it.
+type rowJSON struct {
+	Trial   *int               `json:"trial"`
+	Outcome string             `json:"outcome"`
+	Design  map[string]any     `json:"design"`
+	Metrics map[string]float64 `json:"metrics"`
+	Origin  string             `json:"origin"`
+	Reason  *events.Reason     `json:"reason"`
+}
+
+// readRows reads rows of CSV or JSON lines.
+func (a *app) readRows(c *cobra.Command, spec *events.Spec, path string) ([]rowJSON, error) {
+	in := c.InOrStdin()
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, cli.Hinted(cli.ExitNotFound, "", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	const most = 64 << 20
+	buffered := bufio.NewReader(io.LimitReader(in, most))
+	rows, err := jsonRows(buffered)
+	if errors.Is(err, errNoJSON) {
+		rows, err = csvRows(spec, buffered)
+	}
+	switch {
+	case err != nil:
+		return nil, cli.Hinted(cli.ExitUsage, "want CSV with a head of parameters and metrics, or JSON lines with design and metrics", fmt.Errorf("read %s: %w", path, err))
+	case len(rows) == 0:
+		return nil, cli.Usagef("%s holds no rows", path)
+	}
+	return rows, nil
+}
+
+var errNoJSON = errors.New("no JSON")
+
+func jsonRows(in *bufio.Reader) (rows []rowJSON, err error) {
+	if first, err := in.Peek(1); err != nil || first[0] != '{' {
+		return nil, errNoJSON
+	}
+	for d := json.NewDecoder(in); ; {
+		var row rowJSON
+		if err := d.Decode(&row); errors.Is(err, io.EOF) {
+			return rows, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("row %d: %w", len(rows)+1, err)
+		}
+		rows = append(rows, row)
+	}
+}
+
+func csvRows(spec *events.Spec, in io.Reader) (rows []rowJSON, err error) {
+	r := csv.NewReader(in)
+	head, err := r.Read()
+	if err != nil {
+		return nil, err
+	}
+	for {
+		cells, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return rows, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		row := rowJSON{Design: map[string]any{}, Metrics: map[string]float64{}}
+		for i, cell := range cells {
+			if err := row.cell(spec, strings.TrimSpace(head[i]), strings.TrimSpace(cell)); err != nil {
+				return nil, fmt.Errorf("row %d: %w", len(rows)+1, err)
+			}
+		}
+		rows = append(rows, row)
+	}
+}
+
+// cell reads one cell below a head.
+func (row *rowJSON) cell(spec *events.Spec, head, text string) error {
+	if i := slices.IndexFunc(spec.Parameters, func(p events.Parameter) bool { return p.Name == head }); i >= 0 {
+		v, err := valueOf(&spec.Parameters[i], text)
+		row.Design[head] = v
+		return err
+	}
+	switch head {
+	case "trial":
+		n, err := strconv.Atoi(text)
+		row.Trial = &n
+		return err
+	case "outcome":
+		row.Outcome = text
+		return nil
+	case "origin":
+		return nil // that of another study
+	case "reason":
+		if text != "" {
+			row.Reason = &events.Reason{Code: text}
+		}
+		return nil
+	}
+	if i := slices.IndexFunc(spec.Metrics, func(m events.Metric) bool { return m.Expr != "" && (m.Name == head || m.Short() == head) }); i >= 0 || text == "" {
+		return nil // computed anew
+	}
+	m, err := metricOf(spec, head)
+	if err != nil {
+		return err
+	}
+	row.Metrics[m.Name], err = inUnit(text, m.Unit)
+	return err
+}
+
+// readDesigns reads designs to add.
+func (a *app) readDesigns(c *cobra.Command, spec *events.Spec, path string) ([]events.AddedDesign, error) {
+	rows, err := a.readRows(c, spec, path)
+	if err != nil {
+		return nil, err
+	}
+	var out []events.AddedDesign
+	left := 0
+	for _, row := range rows {
+		d := events.AddedDesign{Design: row.Design, Metrics: row.measured(spec), Outcome: row.Outcome, Reason: row.Reason}
+		switch {
+		case row.Outcome == "failed" || row.Outcome == "running":
+			left++
+			continue
+		case row.Outcome == "" && len(d.Metrics) > 0:
+			d.Outcome = events.OutcomeMeasured
+		case row.Outcome != events.OutcomeInfeasible:
+			d.Reason = nil
+		}
+		out = append(out, d)
+	}
+	if left > 0 {
+		a.Say("%s that failed or run are left out", cli.Plural(left, "row"))
+	}
+	if len(out) == 0 {
+		return nil, cli.Usagef("%s holds no row that can be added", path)
+	}
+	return out, nil
+}
+
+// measured is what a row says about metrics that the evaluator measures, by
+// their full names.
+func (row *rowJSON) measured(spec *events.Spec) map[string]float64 {
+	out := map[string]float64{}
+	for name, v := range row.Metrics {
+		if i := slices.IndexFunc(spec.Metrics, func(m events.Metric) bool { return m.Name == name || m.Short() == name }); i < 0 {
+			out[name] = v // refused by name
+		} else if spec.Metrics[i].Expr == "" {
+			out[spec.Metrics[i].Name] = v
+		}
+	}
+	return out
+}
