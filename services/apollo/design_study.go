@@ -291,10 +291,11 @@ func (s *subject) wanted(m report.Metric, p cli.Paint) string {
 	if text == "" {
 		return ""
 	}
-	for _, c := range s.spec.Constraints {
-		if c.Metric == m.Name && (c.Max != nil && *m.Value > *c.Max || c.Min != nil && *m.Value < *c.Min) {
-			text += ": " + p.Red("not kept")
-		}
+	broken := func(c events.Constraint) bool {
+		return c.Metric == m.Name && (c.Max != nil && *m.Value > *c.Max || c.Min != nil && *m.Value < *c.Min)
+	}
+	if slices.ContainsFunc(s.spec.Constraints, broken) {
+		text += ": " + p.Red("not kept")
 	}
 	return "  (" + text + ")"
 }
