@@ -20,31 +20,44 @@ import (
 func (a *app) certifyCommand() *cobra.Command {
 	var sets []string
 	var fresh bool
-	var workers int
+	var workers, steps int
+	var sweep string
 	c := &cobra.Command{
-		Use: "certify STUDY.yaml", Short: "Prove the best design of a study",
+		Annotations: cli.PrintsRows(),
+		Use:         "certify STUDY.yaml", Short: "Prove the best design of a study",
 		Long: `Prove which legal design of a study is the best: every design that passes the rules and
 the constraints on free metrics is evaluated, or left out with a group of designs that a
 lower bound shows to be worse. The study needs one objective and a built-in template.
 The answer is the optimum, the one with the lowest index of those that tie, and how many
 designs were legal, evaluated, pruned by bounds, and have the optimal value.
 The proof is kept in --data: interrupted, the same command goes on where it stopped, and
-"run" and "study show" then print how far a study's best design is from the optimum.`,
-		Example: "  apollo certify examples/mobilenetv2-6p8.yaml\n  apollo certify examples/mobilenetv2-6p8.yaml -o json",
+"run" and "study show" then print how far a study's best design is from the optimum.
+--sweep moves the limit on a metric and proves the optimum under each in one walk: what
+one more square millimetre buys, step by step. It keeps nothing in --data.`,
+		Example: "  apollo certify examples/mobilenetv2-6p8.yaml\n  apollo certify examples/mobilenetv2-6p8.yaml --sweep area=4..10mm2 --steps 13 -o csv\n  apollo certify examples/mobilenetv2-6p8.yaml -o json",
 		Args:    cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if workers < 1 {
 				return cli.Usagef("--workers %d: want at least 1", workers)
 			}
+			if sweep == "" && c.Flags().Changed("steps") {
+				return cli.Usagef("--steps is for --sweep")
+			}
 			doc, err := a.readStudy(args[0], sets)
 			if err != nil {
 				return err
+			}
+			if sweep != "" {
+				return a.certifySweep(c.Context(), doc.Spec, sweep, steps, workers)
 			}
 			return a.certify(c.Context(), doc.Spec, fresh, workers)
 		},
 	}
 	setFlag(c, &sets)
 	c.Flags().BoolVar(&fresh, "fresh", false, "prove it anew although there is a proof, or a part of one")
+	c.Flags().StringVar(&sweep, "sweep", "", "prove the optimum under each of some limits: `metric=low..high`, as in area=4..10mm2")
+	const halves = 13 // from 4 to 10 mm2 in halves
+	c.Flags().IntVar(&steps, "steps", halves, "`number` of limits of a sweep, both ends among them")
 	c.Flags().IntVar(&workers, "workers", runtime.NumCPU(), "`number` of workers; no count depends on it")
 	return c
 }
@@ -75,6 +88,9 @@ type certified struct {
 	Spec *events.Spec `json:"spec"`
 }
 
+// proofHint says what a study needs for a proof.
+const proofHint = "name one objective, a built-in template and no evaluator of your own"
+
 // prover binds a study to the evaluator of its template for a proof.
 func prover(spec *events.Spec) (*certify.Problem, evaluator.Evaluator, error) {
 	catalog := builtins()
@@ -97,7 +113,7 @@ func prover(spec *events.Spec) (*certify.Problem, evaluator.Evaluator, error) {
 func (a *app) certify(ctx context.Context, spec *events.Spec, fresh bool, workers int) error {
 	problem, ev, err := prover(spec)
 	if errors.Is(err, certify.ErrNoProof) {
-		return cli.Hinted(cli.ExitUsage, "name one objective, a built-in template and no evaluator of your own", err)
+		return cli.Hinted(cli.ExitUsage, proofHint, err)
 	}
 	if err != nil {
 		return err
@@ -179,7 +195,11 @@ func (a *app) showProof(proof *certify.Proof, shown *time.Time) {
 	if proof.Value != nil {
 		parts = append(parts, "best "+cli.Quantity(*proof.Value, proof.Unit))
 	}
-	line := strings.Join(parts, ", ")
+	a.showGroups(strings.Join(parts, ", "), shown)
+}
+
+// showGroups says how far a proof is: at once on a terminal, else now and then.
+func (a *app) showGroups(line string, shown *time.Time) {
 	switch now := time.Now(); {
 	case a.Quiet:
 	case a.Console.Live:
@@ -200,13 +220,27 @@ func (a *app) printProof(spec *events.Spec, proof *certify.Proof) error {
 		Designs: s.Size(), Legal: proof.Legal, Evaluated: proof.Evaluated, Pruned: proof.Pruned, Infeasible: proof.Infeasible,
 		Tied: proof.Tied, Proven: proof.Proven, Seconds: cli.Round(proof.Seconds, 3), Proof: certify.Path(a.Data, proof.Key), Spec: spec,
 	}
-	if err := a.Print(cli.Answer{Value: value, Text: func(w io.Writer, p cli.Paint) { proofText(w, p, spec, &value) }}); err != nil {
+	var best *events.BestTrial
+	if value.Value != nil {
+		best = &events.BestTrial{Design: value.Design, Metrics: value.Metrics}
+	}
+	if err := a.Print(cli.Answer{Value: value, Grid: proofSheet(spec, best), Text: func(w io.Writer, p cli.Paint) { proofText(w, p, spec, &value) }}); err != nil {
 		return err
 	}
 	if value.Value == nil {
 		return cli.Hinted(cli.ExitInfeasible, "loosen the constraints", fmt.Errorf("none of the %s legal designs is feasible", cli.Count(value.Legal)))
 	}
 	return nil
+}
+
+// proofSheet is the optimum as a row: no trial of any study.
+func proofSheet(spec *events.Spec, best *events.BestTrial) *cli.Grid {
+	g := answerSheet(spec, nil, best)
+	g.Header = g.Header[1:]
+	for i := range g.Rows {
+		g.Rows[i] = g.Rows[i][1:]
+	}
+	return g
 }
 
 func proofText(w io.Writer, p cli.Paint, spec *events.Spec, v *certified) {

@@ -51,17 +51,7 @@ const roundGroups = 128
 // the state of the last finished round is returned: Run goes on from there.
 func (p *Problem) Run(ctx context.Context, opts Options) (State, error) {
 	r := &run{p: p, state: opts.From, began: time.Now(), before: opts.From.Seconds}
-	workers := opts.Workers
-	if workers < 1 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	for range workers {
-		w := newWalker(p)
-		if q, ok := w.probe.(*enumerationProbe); ok {
-			q.ctx = ctx
-		}
-		r.walkers = append(r.walkers, w)
-	}
+	r.walkers = p.newWalkers(ctx, opts.Workers)
 	if err := r.sort(ctx); err != nil {
 		return r.state, err
 	}
@@ -80,6 +70,21 @@ func (p *Problem) Run(ctx context.Context, opts Options) (State, error) {
 	r.state.Proven = true
 	r.state.Seconds = r.before + time.Since(r.began).Seconds()
 	return r.state, nil
+}
+
+// newWalkers makes so many walkers, 0 for one per processor.
+func (p *Problem) newWalkers(ctx context.Context, n int) (walkers []*walker) {
+	if n < 1 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	for range n {
+		w := newWalker(p)
+		if q, ok := w.probe.(*enumerationProbe); ok {
+			q.ctx = ctx
+		}
+		walkers = append(walkers, w)
+	}
+	return walkers
 }
 
 // run is a proof under way.

@@ -1,0 +1,280 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"apollo/events"
+	"apollo/events/unit"
+	"apollo/optimizer/space"
+	"apollo/services/certify"
+	"apollo/services/cli"
+)
+
+// swept is the answer of `certify --sweep`.
+type swept struct {
+	Study  string `json:"study"`
+	Metric string `json:"metric"`
+	Unit   string `json:"unit"`
+	// Limited is the metric whose limit moves, in LimitUnit.
+	Limited   string      `json:"limited"`
+	LimitUnit string      `json:"limit_unit"`
+	Steps     []sweptStep `json:"steps"`
+	// Evaluated is how many designs were measured for all steps together.
+	Evaluated uint64       `json:"evaluated"`
+	Seconds   float64      `json:"seconds"`
+	Spec      *events.Spec `json:"spec"`
+}
+
+// sweptStep is the proven optimum under one limit; all but Limit is null where no
+// design is feasible.
+type sweptStep struct {
+	Limit float64  `json:"limit"`
+	Value *float64 `json:"value"`
+	// Slope is how the optimum changes from the limit before, per unit of the
+	// limited metric.
+	Slope   *float64           `json:"slope"`
+	Tied    uint64             `json:"tied"`
+	Design  map[string]any     `json:"design"`
+	Metrics map[string]float64 `json:"metrics"`
+}
+
+// mostSteps bounds a sweep; each step is a row.
+const mostSteps = 1000
+
+// parseSweep reads "area=4..10 mm2" as a metric and rising limits.
+func parseSweep(spec *events.Spec, text string, steps int) (metric events.Metric, limits []float64, err error) {
+	name, span, ok := strings.Cut(text, "=")
+	low, high, ranged := strings.Cut(span, "..")
+	if !ok || !ranged {
+		return metric, nil, cli.Usagef("--sweep %q: want metric=low..high, as in area=4..10mm2", text)
+	}
+	if steps < 2 || steps > mostSteps {
+		return metric, nil, cli.Usagef("--steps %d: want 2 to %d", steps, mostSteps)
+	}
+	var names []string
+	for _, m := range spec.Measured() {
+		names = append(names, m.Short())
+	}
+	at := slices.Index(names, name)
+	if at < 0 {
+		return metric, nil, cli.Hinted(cli.ExitUsage, "the study measures: "+strings.Join(names, ", "), fmt.Errorf("--sweep %s: %q is no metric that a proof bounds", text, name))
+	}
+	metric = spec.Metrics[at]
+	if spec.Objectives[0].Metric == metric.Name {
+		return metric, nil, cli.Usagef("--sweep %s: %s is the objective; want a metric that has a limit", text, name)
+	}
+	if q, err := unit.Parse(high); err == nil && q.Unit.Symbol == "" && metric.Unit == areaUnit {
+		high += areaUnit // the one unit in which studies write areas
+	}
+	if q, err := unit.Parse(low); err == nil && q.Unit.Symbol == "" {
+		low += unit.Symbol(high)
+	}
+	p := space.Param{Name: name, Unit: metric.Unit}
+	from, err := quantityOf("--sweep "+text, low, p)
+	if err != nil {
+		return metric, nil, err
+	}
+	to, err := quantityOf("--sweep "+text, high, p)
+	if err != nil {
+		return metric, nil, err
+	}
+	if !(from.Num > 0 && from.Num < to.Num) {
+		return metric, nil, cli.Usagef("--sweep %s: the limits must be positive and rise", text)
+	}
+	for i := range steps {
+		share := float64(i) / float64(steps-1)
+		limits = append(limits, from.Num*(1-share)+to.Num*share)
+	}
+	limits[steps-1] = to.Num
+	return metric, limits, nil
+}
+
+// areaUnit is the unit of areas.
+const areaUnit = "mm2"
+
+// loosened is the study with one limit on the metric, the given one.
+func loosened(spec *events.Spec, metric string, limit float64) (*events.Spec, error) {
+	loose := *spec
+	loose.Constraints = nil
+	for _, c := range spec.Constraints {
+		if c.Metric == metric && c.Min != nil {
+			return nil, cli.Usagef("--sweep %s: the study wants at least %g of it, and a sweep moves what is at most", metric, *c.Min)
+		}
+		if c.Metric != metric {
+			loose.Constraints = append(loose.Constraints, c)
+		}
+	}
+	loose.Constraints = append(loose.Constraints, events.Constraint{Metric: metric, Max: &limit})
+	return &loose, nil
+}
+
+func (a *app) certifySweep(ctx context.Context, spec *events.Spec, text string, steps, workers int) error {
+	if len(spec.Objectives) != 1 {
+		return cli.Usagef("--sweep wants a study with one objective, this one has %d", len(spec.Objectives))
+	}
+	metric, limits, err := parseSweep(spec, text, steps)
+	if err != nil {
+		return err
+	}
+	loose, err := loosened(spec, metric.Name, limits[len(limits)-1])
+	if err != nil {
+		return err
+	}
+	problem, ev, err := prover(loose)
+	if errors.Is(err, certify.ErrNoProof) {
+		return cli.Hinted(cli.ExitUsage, proofHint, err)
+	}
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	var shown time.Time
+	optima, evaluated, err := problem.Sweep(ctx, metric.Name, limits, workers, func(done, groups int) {
+		a.showGroups(fmt.Sprintf("%s of %s groups settled", cli.Count(done), cli.Count(groups)), &shown)
+	})
+	a.Console.Clear()
+	if err != nil {
+		if cli.IsInterrupted(ctx) {
+			return cli.Hinted(cli.ExitInterrupted, "a sweep keeps nothing: the same command starts anew", err)
+		}
+		return err
+	}
+	o := spec.Objectives[0]
+	v := &swept{
+		Study: spec.Study, Metric: o.Metric, Unit: spec.Metrics[spec.MetricIndex(o.Metric)].Unit, Limited: metric.Name, LimitUnit: metric.Unit,
+		Evaluated: evaluated, Spec: loose,
+	}
+	for i, optimum := range optima {
+		s := sweptStep{Limit: optimum.Limit, Value: optimum.Value, Tied: optimum.Tied}
+		if optimum.Value != nil {
+			s.Design = problem.Design(optimum.Index)
+			if s.Metrics, err = measure(ctx, ev, loose, s.Design); err != nil {
+				return err
+			}
+			if i > 0 && optima[i-1].Value != nil {
+				s.Slope = new((*optimum.Value - *optima[i-1].Value) / (optimum.Limit - optima[i-1].Limit))
+			}
+		}
+		v.Steps = append(v.Steps, s)
+	}
+	v.Seconds = cli.Round(time.Since(began).Seconds(), 3)
+	if err := a.Print(v.answer()); err != nil {
+		return err
+	}
+	if v.Steps[len(v.Steps)-1].Value == nil {
+		return cli.Hinted(cli.ExitInfeasible, "raise the upper end, or loosen the other constraints", fmt.Errorf("no design is feasible under any of the limits"))
+	}
+	return nil
+}
+
+// differing lists the parameters in which the optima of the steps differ, and
+// says what the others are.
+func (v *swept) differing() (names []events.Parameter, same []string) {
+	for _, p := range v.Spec.Parameters {
+		values := map[any]bool{}
+		for _, s := range v.Steps {
+			if s.Design != nil {
+				values[s.Design[p.Name]] = true
+			}
+		}
+		if len(values) != 1 {
+			names = append(names, p)
+			continue
+		}
+		for value := range values {
+			same = append(same, p.Name+" "+designText(value, p.Unit))
+		}
+	}
+	return names, same
+}
+
+// designText is a value of a design in JSON, for people.
+func designText(value any, unit string) string {
+	switch x := value.(type) {
+	case float64:
+		return valueText(space.Value{Num: x}, unit)
+	case string:
+		return x
+	}
+	return "-"
+}
+
+func (v *swept) answer() cli.Answer {
+	spec := v.Spec
+	sheet := &cli.Grid{Header: []string{"limit_" + v.Limited, v.Metric, "slope_" + suffix(v.Metric, v.Unit) + "_per_" + suffix(v.Limited, v.LimitUnit), "tied"}}
+	for _, m := range spec.Metrics {
+		if m.Name != v.Metric {
+			sheet.Header = append(sheet.Header, m.Name)
+		}
+	}
+	for _, p := range spec.Parameters {
+		sheet.Header = append(sheet.Header, p.Name)
+	}
+	table := &cli.Grid{Header: []string{">" + strings.ToUpper(cli.Bare(v.Limited, v.LimitUnit)) + " LIMIT", ">USED", ">" + strings.ToUpper(cli.Bare(v.Metric, v.Unit)), strings.TrimSpace(">PER " + v.LimitUnit)}}
+	differ, same := v.differing()
+	for _, p := range differ {
+		table.Header = append(table.Header, ">"+p.Name)
+	}
+	var items []any
+	for i := range v.Steps {
+		s := &v.Steps[i]
+		items = append(items, s)
+		exact := []string{plainNumber(&s.Limit), plainNumber(s.Value), plainNumber(s.Slope), strconv.FormatUint(s.Tied, 10)}
+		for _, m := range spec.Metrics {
+			if x, ok := s.Metrics[m.Name]; m.Name != v.Metric && ok {
+				exact = append(exact, plainNumber(&x))
+			} else if m.Name != v.Metric {
+				exact = append(exact, "")
+			}
+		}
+		for _, p := range spec.Parameters {
+			text := ""
+			if s.Design != nil {
+				text, _ = s.Design[p.Name].(string)
+				if x, ok := s.Design[p.Name].(float64); ok {
+					text = plainNumber(&x)
+				}
+			}
+			exact = append(exact, text)
+		}
+		sheet.Add(exact...)
+		used := "-"
+		if x, ok := s.Metrics[v.Limited]; ok {
+			used = cli.Quantity(x, v.LimitUnit)
+		}
+		shown := []string{cli.Quantity(s.Limit, v.LimitUnit), used, orNone(s.Value, v.Unit), orNone(s.Slope, v.Unit)}
+		for _, p := range differ {
+			shown = append(shown, designText(s.Design[p.Name], p.Unit))
+		}
+		table.Add(shown...)
+	}
+	return cli.Answer{Value: v, Items: items, Grid: sheet, Text: func(w io.Writer, p cli.Paint) {
+		fmt.Fprintf(w, "%s: the best %s under limits on %s, proven\n\n", p.Bold(v.Study), cli.Bare(v.Metric, v.Unit), cli.Bare(v.Limited, v.LimitUnit))
+		table.Text(w, p)
+		if len(same) > 0 {
+			fmt.Fprintf(w, "\nin all of them: %s\n", strings.Join(same, ", "))
+		}
+		fmt.Fprintf(w, "\n%s designs evaluated in %s\n", cli.Count(v.Evaluated), cli.Duration(time.Duration(v.Seconds*float64(time.Second))))
+	}}
+}
+
+// suffix is the unit of a metric as its name has it.
+func suffix(metric, unit string) string {
+	return strings.TrimPrefix(metric, cli.Bare(metric, unit)+"_")
+}
+
+// plainNumber is a number for programs, "" where there is none.
+func plainNumber(v *float64) string {
+	if v == nil || math.IsNaN(*v) {
+		return ""
+	}
+	return strconv.FormatFloat(*v, 'g', -1, 64)
+}
