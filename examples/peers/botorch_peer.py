@@ -1,4 +1,5 @@
-"""BoTorch as a peer: a SingleTaskGP on the levels (and the derived features), log expected improvement on the lattice.
+"""BoTorch as a peer: a SingleTaskGP on the levels (and the derived features, unless called with `plain`), log expected
+improvement on the lattice.
 
 The start is 10 random legal designs. Candidates are random legal designs and the legal neighbours of the best ones, as in
 the library's optimize_acqf_discrete. Designs that cannot work are an outcome constraint, as in the library's constrained
@@ -9,6 +10,7 @@ objectives: qLogNoisyExpectedHypervolumeImprovement, from the worst feasible val
 
 import math
 import statistics
+import sys
 
 from apollo_peer import serve
 
@@ -27,10 +29,11 @@ START, RANDOM, ELITE = 10, 1000, 5
 
 
 class BoTorch:
-    def __init__(self, study):
+    def __init__(self, study, plain=False):
         torch.set_num_threads(1)
         torch.manual_seed(study.seed)
         self.s = study
+        self.plain = plain
         self.trials = []
 
     def observe(self, trial):
@@ -40,7 +43,7 @@ class BoTorch:
     def rows(self, designs, features):
         rows = []
         for d, f in zip(designs, features):
-            rows.append(self.s.unit(d) + [v if v is not None else 0.0 for v in f or []])
+            rows.append(self.s.unit(d) + [v if v is not None else 0.0 for v in (() if self.plain else f or ())])
         return torch.tensor(rows, dtype=torch.double)
 
     def suggest(self, n):
@@ -104,4 +107,4 @@ class BoTorch:
 
 
 if __name__ == "__main__":
-    serve(BoTorch)
+    serve(lambda study: BoTorch(study, "plain" in sys.argv[1:]))

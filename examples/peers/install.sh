@@ -15,6 +15,7 @@ mkdir -p "$peers"
 # name, environment, adapter with its arguments
 table='optuna-tpe torch optuna_peer.py tpe
 optuna-gp torch optuna_peer.py gp
+optuna-cmaes torch optuna_peer.py cmaes
 botorch torch botorch_peer.py
 ax torch ax_peer.py
 nevergrad nevergrad nevergrad_peer.py

@@ -1,10 +1,14 @@
-"""Optuna (TPE or GP sampler) as a peer: optuna_peer.py tpe|gp
+"""Optuna as a peer: optuna_peer.py tpe|gp|cmaes [plain]
 
 Designs that cannot work are told as the library intends, as a constraint: the violation, or 1 where it is not known. It is
 one constraint for all causes, because the GP sampler needs the same ones in every trial and causes are not known
 beforehand. There is none until a design was infeasible: the samplers would model it. Those that break a free check never
 become trials of the bench: they are told as failed to Optuna, and it is asked again; after some tries a random legal design
 is enqueued.
+
+`plain` is what a user gets who writes an objective and nothing else: the sampler's own settings, and every design that
+cannot work is a pruned trial, as Optuna's documentation advises for parameters that do not fit together. A design that was
+tried before gets its value again.
 """
 
 import sys
@@ -16,17 +20,26 @@ import optuna
 # A violation is what a design needs over what there is, less 1, so that a feasible one lies between -1 and 0.
 FEASIBLE = -0.5
 
+# What a sampler gets beside the seed when it is not plain. CMA-ES has no constraints, and needs numbers: categories are
+# drawn by themselves.
+SAMPLERS = {
+    "tpe": (optuna.samplers.TPESampler, {"multivariate": True}),
+    "gp": (optuna.samplers.GPSampler, {}),
+    "cmaes": (optuna.samplers.CmaEsSampler, {"with_margin": True}),
+}
+
 
 class Optuna:
-    def __init__(self, study, sampler):
+    def __init__(self, study, sampler, plain=False):
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.s = study
-        self.tries = 200 if sampler == "tpe" else 5  # a suggestion of the GP takes much longer
-        samplers = optuna.samplers
-        self.sampler = samplers.TPESampler(multivariate=True, seed=study.seed) if sampler == "tpe" else samplers.GPSampler(seed=study.seed)
+        self.s, self.plain = study, plain
+        self.tries = 5 if sampler == "gp" else 200  # a suggestion of the GP takes much longer
+        make, options = SAMPLERS[sampler]
+        self.sampler = make(seed=study.seed, **({} if plain else options))
         self.study = self.new_study()
         self.constrained = False
         self.done = []
+        self.known = {}
         # Ordinal parameters are integers that count levels; Optuna has no lattice of its own.
         self.distributions = {
             p["name"]: optuna.distributions.IntDistribution(0, len(p["values"]) - 1) if p["type"] == "ordinal"
@@ -51,7 +64,7 @@ class Optuna:
                 params = self.params(trial)
                 if self.s.new(params) and params not in out and self.s.legal(params):
                     break
-                self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
+                self.refuse(trial, params)
             else:
                 designs = self.s.draw_legal(1)
                 if not designs:
@@ -63,7 +76,30 @@ class Optuna:
             out.append(params)
         return out
 
+    def refuse(self, trial, params):
+        """Tells a suggestion that becomes no trial of the bench."""
+        if not self.plain:
+            self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        elif (known := self.known.get(self.s.key(params))) is not None:
+            self.study.tell(trial, known)
+        else:
+            self.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+
+    def observe_plain(self, trial):
+        if trial.ok:
+            self.known[self.s.key(trial.params)] = trial.values
+        _, open_trial = self.open.pop(self.s.key(trial.params), (None, None))
+        if open_trial is None:
+            return
+        if trial.ok:
+            self.study.tell(open_trial, trial.values)
+        else:
+            self.study.tell(open_trial, state=optuna.trial.TrialState.FAIL if trial.status == "failed" else optuna.trial.TrialState.PRUNED)
+
     def observe(self, trial):
+        if self.plain:
+            self.observe_plain(trial)
+            return
         if trial.values is not None:
             self.worst = trial.values if self.worst is None else [max(a, b) for a, b in zip(self.worst, trial.values)]
         study, open_trial = self.open.pop(self.s.key(trial.params), (None, None))
@@ -93,4 +129,4 @@ class Optuna:
 
 
 if __name__ == "__main__":
-    serve(lambda study: Optuna(study, sys.argv[1]))
+    serve(lambda study: Optuna(study, sys.argv[1], "plain" in sys.argv[2:]))
