@@ -108,9 +108,12 @@ func testRing(t *testing.T, factory Factory) {
 	for i := range 12 {
 		appendAll(t, b, msg(events.DeadLetterSubject("proposer", "s"+strconv.Itoa(i)), "s"+strconv.Itoa(i), string(make([]byte, 100<<10))))
 	}
-	if got := held("dlq.*.*"); len(got) == 0 || len(got) > 10 || got[len(got)-1] != "s11" {
-		t.Errorf("a full stream holds %q, want the last ones", got)
-	}
+	// A server that lags behind yields what it still holds, and what comes while it
+	// is read: together that may be more than a stream ever held.
+	eventually(t, "a full stream holds the last ones alone", func() bool {
+		got := held("dlq.*.*")
+		return 0 < len(got) && len(got) <= 10 && got[len(got)-1] == "s11"
+	})
 }
 
 func testFull(t *testing.T, factory Factory) {

@@ -237,8 +237,12 @@ func TestNeighboursAreEvaluated(t *testing.T) {
 		default:
 			continue
 		}
+		unit := ""
+		if x.Parameter == "pe_memory" {
+			unit = "B"
+		}
 		var d evaluated
-		answerOf(t, &d, "design", "eval", "--workload", small, "--set", fmt.Sprintf("%s=%g", x.Parameter, x.To))
+		answerOf(t, &d, "design", "eval", "--workload", small, "--set", fmt.Sprintf("%s=%g%s", x.Parameter, x.To, unit))
 		for metric, home := range n.Metrics {
 			if x.Metrics[metric] != d.Metrics[metric] {
 				t.Errorf("%s=%g: %s %g, design eval has %g", x.Parameter, x.To, metric, x.Metrics[metric], d.Metrics[metric])
