@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode"
 
 	"apollo/events"
 	near "apollo/internal/nearest"
@@ -76,7 +77,7 @@ func (m *Machine) add(c *events.StudyControl) (events.Payload, error) {
 	next := slices.IndexFunc(all, m.isNew)
 	switch {
 	case next < 0:
-		return nil, fmt.Errorf("the study has tried all of these %d designs already: `apollo trial ls %s` shows them", len(all), m.spec.Study)
+		return nil, fmt.Errorf("the study has tried what is asked for already (designs: %d): `apollo trial ls %s` shows its trials", len(all), m.spec.Study)
 	case m.next+len(all) > events.MaxTrials:
 		return nil, fmt.Errorf("the study would have more than %d trials", events.MaxTrials)
 	case m.state == Completed || m.state == Stopped:
@@ -134,8 +135,11 @@ func (m *Machine) read(from *events.AddedDesign) (a added, err error) {
 	} else if len(from.Metrics) > 0 {
 		return a, fmt.Errorf("it has metrics and no outcome: say measured or infeasible, or leave the metrics out")
 	}
+	if strings.ContainsFunc(from.Origin, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return a, fmt.Errorf("the origin %q has a character that cannot be printed: want plain text", from.Origin)
+	}
 	if from.Origin != "" {
-		a.origin += ":" + strings.ToValidUTF8(from.Origin, "")
+		a.origin += ":" + from.Origin
 	}
 	if a.answer == nil && m.legal != nil && !m.legal(a.point) {
 		return a, fmt.Errorf("it is not legal: %s", m.illegal(a.point))

@@ -143,7 +143,7 @@ func TestAddedDesignsAreChecked(t *testing.T) {
 		{events.AddedDesign{Design: named(1, 1, "rs")}, "the parameter flow has no level rs: it has ws, os, is"},
 		{events.AddedDesign{Design: map[string]any{"x": 1.0, "y": 1.0, "flow": "ws", "flw": 1.0}}, `no parameter "flw": it has x, y, flow; did you mean flow?`},
 		{events.AddedDesign{Design: named(11, 11, "ws")}, "not legal: area_mm2 is 22 mm2, the constraint allows at most 18"},
-		{events.AddedDesign{Design: named(tried[0].Num, tried[1].Num, tried[2].Label)}, "has tried all of these 1 designs already"},
+		{events.AddedDesign{Design: named(tried[0].Num, tried[1].Num, tried[2].Label)}, "has tried what is asked for already (designs: 1)"},
 		{events.AddedDesign{Design: named(1, 1, "ws"), Metrics: whole}, "metrics and no outcome"},
 		{events.AddedDesign{Design: named(1, 1, "ws"), Outcome: "measured", Metrics: map[string]float64{"latency_s": 1}}, "the metric area_mm2 is missing"},
 		{events.AddedDesign{Design: named(1, 1, "ws"), Outcome: "measured", Metrics: map[string]float64{"latency": 1}}, `no metric "latency"`},
