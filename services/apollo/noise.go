@@ -23,7 +23,7 @@ func noiseText(w io.Writer, spec *events.Spec, best *events.BestTrial, r *events
 	if r.Relative {
 		deviation = fmt.Sprintf("%.2g %%", 100*r.Deviation)
 	}
-	fmt.Fprintf(w, "noise     one measurement deviates by %s; %s trials measured a design again\n", deviation, cli.Count(r.Repeated))
+	fmt.Fprintf(w, "noise     one measurement deviates by %s; %s measured a design again\n", deviation, cli.Plural(r.Repeated, "trial"))
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(w, "warning   %s\n", warning)
 	}
