@@ -191,10 +191,11 @@ func startServer(ts *testscript.TestScript, _ bool, args []string) {
 		listening = strings.Contains(scan.Text(), "listening on")
 	}
 	drained := make(chan struct{})
+	var said strings.Builder // read when drained is closed
 	go func() {
 		defer close(drained)
 		for scan.Scan() {
-			continue
+			fmt.Fprintln(&said, scan.Text())
 		}
 	}()
 	stop := func() error {
@@ -206,7 +207,10 @@ func startServer(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		_ = c.Process.Signal(syscall.SIGCONT) // a script may have ended while it was frozen
 		<-drained
-		return c.Wait()
+		if err := c.Wait(); err != nil {
+			return fmt.Errorf("the server ended: %w; it said:\n%s", err, &said)
+		}
+		return nil
 	}
 	ts.Defer(func() { _ = stop() }) // the script checks what it expects of it
 	stops := ts.Value(stopsKey{}).(map[string]func() error)

@@ -39,14 +39,21 @@ func formulaModel(t *testing.T, spec *events.Spec, ref *events.Source, e evaluat
 	}
 }
 
-func TestAModelIsASourceInTheStudysTerms(t *testing.T) {
-	t.Parallel()
+// learnsFast is a study that has the model as a source, and its learner.
+func learnsFast(t *testing.T) (*events.Spec, *events.Source, *Learner) {
+	t.Helper()
 	spec := targetSpec(nil)
 	ref := &events.Source{Template: "fast", Rename: map[string]string{"kib": "memory", "delay": "latency"}}
 	l, err := NewLearner(Target{Spec: spec})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return spec, ref, l
+}
+
+func TestAModelIsASourceInTheStudysTerms(t *testing.T) {
+	t.Parallel()
+	spec, ref, l := learnsFast(t)
 	c, err := l.AddModel(t.Context(), formulaModel(t, spec, ref, formula{}))
 	if err != nil {
 		t.Fatal(err)
@@ -71,12 +78,7 @@ func TestAModelIsASourceInTheStudysTerms(t *testing.T) {
 
 func TestAModelThatBreaksIsGone(t *testing.T) {
 	t.Parallel()
-	spec := targetSpec(nil)
-	ref := &events.Source{Template: "fast", Rename: map[string]string{"kib": "memory", "delay": "latency"}}
-	l, err := NewLearner(Target{Spec: spec})
-	if err != nil {
-		t.Fatal(err)
-	}
+	spec, ref, l := learnsFast(t)
 	if _, err := l.AddModel(t.Context(), formulaModel(t, spec, ref, formula{broken: true})); !errors.Is(err, errGone) || !strings.Contains(err.Error(), "no licence") {
 		t.Errorf("AddModel() = %v, want errGone and why", err)
 	}
