@@ -25,8 +25,9 @@ func (a *Lab) ValidateCommand() *cobra.Command {
 		Use:         "validate", Short: "Compare the cost model with independent references, side by side",
 		Long: `Compare the cost model with references that this project did not make: silicon, RTL
 simulation, other models, compilers. Every row of every file that is there is judged by
-the tolerance of its reference; files that are not there are listed. It exits with 1 when
-a row is outside its tolerance or could not be read, with 3 when nothing was compared.
+the tolerance of its reference; files that are not there are listed. What is published for
+language models is a few facts that the program carries itself. It exits with 1 when a row
+is outside its tolerance or could not be read, with 3 when the folder has no reference.
 With --landscape TEMPLATE it needs no reference: it draws 100,000 designs of the template
 for each of its target networks, proves the optimum of each within 4.8, 5.8 and 6.8 mm2, and prints how many
 designs each rule rejects, the optima and their levels, and how good each network's
@@ -47,10 +48,12 @@ optimum is for the others. That takes a minute or two.`,
 				return a.Print(landscapeAnswer(report))
 			}
 			report := validate.Run(os.DirFS(refs))
+			found := report.Judged
+			report.Published()
 			if err := a.Print(validateAnswer(&report, refs, verbose)); err != nil {
 				return err
 			}
-			return verdictOf(&report, refs)
+			return verdictOf(&report, refs, found)
 		},
 	}
 	c.Flags().StringVar(&refs, "refs", cli.EnvOr("APOLLO_REFS", "../shared/refs"), "`folder` with the reference files (APOLLO_REFS)")
@@ -60,15 +63,16 @@ optimum is for the others. That takes a minute or two.`,
 	return c
 }
 
-// verdictOf is the error of a comparison that is not good in everything.
-func verdictOf(r *validate.Report, refs string) error {
+// verdictOf is the error of a comparison that is not good in everything; found is
+// how many rows of the folder were judged.
+func verdictOf(r *validate.Report, refs string, found int) error {
 	switch {
 	case r.Failed > 0:
 		return fmt.Errorf("%d of %d comparisons are outside their tolerance", r.Failed, r.Judged)
 	case len(r.Bad) > 0:
 		return cli.Hinted(cli.ExitError, "the others were compared: mend the file, or take it away", fmt.Errorf("%s could not be compared: %s", cli.Plural(len(r.Bad), "place"), r.Bad[0]))
-	case r.Judged == 0:
-		return cli.Hinted(cli.ExitNotFound, "--refs or APOLLO_REFS says in which folder the references are", fmt.Errorf("nothing was compared: %s has none of %s", refs, cli.Plural(len(r.Absent), "reference")))
+	case found == 0:
+		return cli.Hinted(cli.ExitNotFound, "--refs or APOLLO_REFS says in which folder the references are", fmt.Errorf("nothing of the folder was compared: %s has none of %s", refs, cli.Plural(len(r.Absent), "reference")))
 	}
 	return nil
 }
@@ -103,6 +107,9 @@ func validateAnswer(r *validate.Report, refs string, verbose bool) cli.Answer {
 			verdict = p.Red(fmt.Sprintf("%d bad rows or files", len(r.Bad)))
 		case r.Judged == 0:
 			verdict = p.Red("nothing was compared")
+		}
+		if r.Missed > 0 {
+			verdict += fmt.Sprintf(", and %s known to miss", cli.Plural(r.Missed, "row"))
 		}
 		fmt.Fprintf(w, "%d comparisons, %d references absent: %s\n", r.Judged, len(r.Absent), verdict)
 	}}

@@ -14,6 +14,9 @@ import (
 // beside the multiply-accumulates at the peak rate.
 type coralRow struct{ theirs, ours, macs float64 }
 
+// noNetwork ends the name of a row whose network nobody here knows.
+const noNetwork = ": no such network here"
+
 // coralRows reads a reference of the Coral chip; of returns the published
 // number and ours, and false for a row that the comparison leaves out. unknown
 // names the rows whose network nobody here knows.
@@ -26,7 +29,7 @@ func coralRows(t *table, of func(*line, *workload.Workload, *edge.Estimate) (the
 		}
 		w, err := network(t.folder, l.text("model"), l.text("input"))
 		if _, missing := errors.AsType[errUnknown](err); missing {
-			unknown = append(unknown, name+": no such network here")
+			unknown = append(unknown, name+noNetwork)
 			continue
 		}
 		if err != nil {
@@ -103,9 +106,23 @@ func coralLatency(t *table) ([]Row, error) {
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
+	var out []string
+	for i := range t.rows {
+		l := t.line(i)
+		name := l.text("model") + " " + l.text("input")
+		switch {
+		case l.text("host_ops") != "no":
+			out = append(out, name+": operations on a host that nobody describes")
+		case l.text("devboard_ms") == "":
+			out = append(out, name+": no time on the development board")
+		case slices.Contains(unknown, name+noNetwork):
+			out = append(out, name+noNetwork)
+		}
+	}
 	all, worst := errorsOf(rows, coralOurs)
 	macs, _ := errorsOf(rows, byMACs(rows))
 	middle := atMost("latency, median error (theirs: MACs x factor)", median(macs), median(all), 0.15)
 	middle.Misses = slices.Concat(details, unknown)
-	return []Row{middle, noted("latency, worst error", "share", 0, worst, worst)}, nil
+	rest := omitted(len(t.rows), len(out), out)
+	return append([]Row{middle, noted("latency, worst error", "share", 0, worst, worst)}, rest...), nil
 }

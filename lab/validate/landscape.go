@@ -16,9 +16,10 @@ const (
 )
 
 // primeLandscape compares the shape of the landscape for the published
-// networks; rows of networks that nobody outside knows are named.
+// networks; rows of networks that nobody outside knows are left out.
 func primeLandscape(t *table) ([]Row, error) {
 	var rows []Row
+	var out []string
 	for i := range t.rows {
 		l := t.line(i)
 		name := l.text("network")
@@ -27,7 +28,7 @@ func primeLandscape(t *table) ([]Row, error) {
 		}
 		w := publicNetwork(name)
 		if w == nil {
-			rows = append(rows, Row{Metric: name + ": the network is not published", Tolerance: "not comparable", Verdict: Note})
+			out = append(out, name+": the network is not published")
 			continue
 		}
 		infeasible, least := l.float("infeasible_share"), l.above("runtime_min")
@@ -49,7 +50,7 @@ func primeLandscape(t *table) ([]Row, error) {
 				ours.MaxSeconds/ours.MinSeconds/most-1),
 		)
 	}
-	return rows, nil
+	return append(rows, omitted(len(t.rows), len(out), out)...), nil
 }
 
 // publicNetwork returns the built-in network that the reference names, nil for

@@ -78,6 +78,7 @@ type maestroBlock struct {
 	layers             []maestroLayer
 	machine            template.Machine
 	rows, left         int
+	why                string // rows are left out
 	theirs, ours, macs []float64
 }
 
@@ -100,10 +101,15 @@ func maestroLayers(t *table) ([]Row, error) {
 		}
 	}
 	var rows []Row
+	var why []string
+	left := 0
 	for _, b := range blocks {
 		rows = append(rows, b.report()...)
+		if left += b.left; b.left > 0 {
+			why = append(why, fmt.Sprintf("%s, %d rows: %s", b.name, b.left, b.why))
+		}
 	}
-	return rows, nil
+	return append(rows, omitted(len(t.rows), left, why)...), nil
 }
 
 func newMaestroBlock(l *line, name string) (*maestroBlock, error) {
@@ -134,6 +140,7 @@ func newMaestroBlock(l *line, name string) (*maestroBlock, error) {
 func (b *maestroBlock) add(l *line) error {
 	b.rows++
 	if b.flow.reason != "" {
+		b.left, b.why = b.rows, b.flow.reason
 		return nil
 	}
 	name, cycles, macs := l.text("Layer Number"), l.above("Runtime (Cycles)"), l.above("Num MACs")
@@ -145,7 +152,7 @@ func (b *maestroBlock) add(l *line) error {
 	}
 	layer := b.layers[b.rows-1]
 	if layer.depthwise && b.flow.depthwise != "" {
-		b.left++
+		b.left, b.why = b.left+1, "depthwise: "+b.flow.depthwise
 		return nil
 	}
 	if layer.r == layer.y && macs == float64(layer.k*layer.c) {
@@ -173,19 +180,12 @@ func (b *maestroBlock) add(l *line) error {
 
 func (b *maestroBlock) report() []Row {
 	const least = 0.9
-	left := func(rows int, why string) Row {
-		return Row{Metric: b.name + ", " + why, Theirs: float64(rows), Unit: "rows", Tolerance: "no such dataflow", Verdict: Note}
-	}
 	if b.flow.reason != "" {
-		return []Row{left(b.rows, b.flow.reason)}
+		return nil
 	}
 	r := correlation(b.name+" cycles, Spearman (theirs: MACs)", rankCorrelation(b.theirs, b.macs), rankCorrelation(b.theirs, b.ours), least)
-	if why, ok := maestroMisses()[b.name]; ok && r.Verdict == Fail {
-		r.Tolerance, r.Verdict, r.Misses = "missed: "+r.Tolerance, Note, []string{why}
+	if why, ok := maestroMisses()[b.name]; ok {
+		r = missed(r, why)
 	}
-	rows := []Row{r}
-	if b.left > 0 {
-		rows = append(rows, left(b.left, "depthwise: "+b.flow.depthwise))
-	}
-	return rows
+	return []Row{r}
 }

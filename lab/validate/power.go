@@ -69,7 +69,9 @@ func publishedPower(t *table) ([]Row, error) {
 			return nil, t.bad(i, err)
 		}
 	}
-	return s.rows(), nil
+	areas, _ := knownAreas()
+	rows, all := s.rows(), len(t.rows)+len(areas)+1 // and the area that sets a constant
+	return append(rows, omitted(all, len(s.out), s.out)...), nil
 }
 
 // rows judges power, frames and areas.
@@ -91,9 +93,7 @@ func (s *silicon) rows() []Row {
 	middle, _, details := spread(s.left)
 	left := noted("average power, rows that set clock_energy, median error without them", "share", 0, middle, middle)
 	left.Misses = details
-	out := noted("rows left out", "rows", float64(len(s.out)), 0, 0)
-	out.Misses = s.out
-	return append(rows, left, out)
+	return append(rows, left)
 }
 
 // spread returns the median error, the worst ratio and one line for each row.

@@ -45,7 +45,7 @@ func TestPowerRowsLeftOut(t *testing.T) {
 		"coral_edge_tpu,,500,4096 MACs; 8 MB,peak 4 TOPS,power_peak,1,W,-,yes\n",
 		"another,7,1,-,resnet50,power_average,1,W,-,yes\n")
 	out := r.Rows[len(r.Rows)-1]
-	if r.Judged != 4 || r.Failed != 0 || out.Theirs != 4 || len(out.Misses) != 4 {
+	if r.Judged != 4 || r.Failed != 0 || out.Ours != 4 || len(out.Misses) != 4 {
 		t.Fatalf("judged %d, failed %d, left out %+v: want 4, none and four rows", r.Judged, r.Failed, out)
 	}
 	for i, reason := range []string{setsClock, peakPower, otherChips, setsMemories} {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Verdict says how a comparison ended.
@@ -52,6 +53,9 @@ type Report struct {
 	// verdict is Fail.
 	Judged int `json:"judged"`
 	Failed int `json:"failed"`
+	// Missed is the number of rows that are known to be outside of their
+	// tolerance: notes that say so.
+	Missed int `json:"missed"`
 }
 
 // reference is one comparison: the files it needs and what it does.
@@ -145,6 +149,9 @@ func (r *Report) appendRows(file string, rows []Row) {
 		if rows[i].Verdict == Fail {
 			r.Failed++
 		}
+		if strings.HasPrefix(rows[i].Tolerance, missedMark) {
+			r.Missed++
+		}
 	}
 	r.Rows = append(r.Rows, rows...)
 }
@@ -197,6 +204,33 @@ func relative(metric, unit string, theirs, ours, tolerance float64) Row {
 		r.Verdict = Fail
 	}
 	return r
+}
+
+// missedMark begins the tolerance of a row that is outside of it and known to be.
+const missedMark = "missed: "
+
+// missed turns a row that fails for a known reason into a note. It is judged
+// again as soon as it is within its tolerance.
+func missed(r Row, why ...string) Row {
+	if r.Verdict == Fail && len(why) > 0 {
+		r.Tolerance, r.Verdict, r.Misses = missedMark+r.Tolerance, Note, why
+	}
+	return r
+}
+
+// omitted says how many values of a file, of all that it has, nothing is compared
+// with, and why. It is no verdict: what is left out cannot agree.
+func omitted(all, left int, why []string) []Row {
+	const most = 0.05
+	if left == 0 {
+		return nil
+	}
+	share := float64(left) / float64(all)
+	r := noted("rows left out (theirs: all)", "rows", float64(all), float64(left), share)
+	if r.Misses = why; share > most {
+		r.Tolerance = missedMark + "<= 5 %"
+	}
+	return []Row{r}
 }
 
 // noted is a number beside the judged ones.
