@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"apollo/evaluator/workload"
@@ -47,6 +48,21 @@ func (d *Description) Of(networks []Network) []Metric {
 	return slices.DeleteFunc(slices.Clone(d.Metrics), func(m Metric) bool { return m.Generation })
 }
 
+// For returns the metrics of Result.Values for a task: those of Of, and behind them
+// the metrics of single networks that the task asks for.
+func (d *Description) For(t Task) []Metric {
+	if len(d.Metrics) == 0 {
+		return t.Metrics
+	}
+	all := d.Of(t.Networks)
+	for _, m := range t.Metrics {
+		if strings.Contains(m.Name, ".") && !slices.ContainsFunc(all, func(o Metric) bool { return o.Name == m.Name }) {
+			all = append(slices.Clip(all), m)
+		}
+	}
+	return all
+}
+
 // Task is what stays the same for all designs of a study.
 type Task struct {
 	// Params are the parameters of Request.Design, in order, with their units.
@@ -57,9 +73,10 @@ type Task struct {
 	// MapperGoal is what mappers of layers minimise; "" is MapLatency. Only the
 	// templates of this build read it.
 	MapperGoal MapperGoal
-	// Metrics are what the study wants. Only a backend whose Description lists
-	// none needs them, an external program that does not describe itself: it
-	// answers these, in this order.
+	// Metrics are what the study wants. A backend whose Description lists none,
+	// an external program that does not describe itself, answers these, in this
+	// order. Templates find those of single networks among them, such as
+	// "latency_s.mobilenet_v2", and leave the others.
 	Metrics []Metric
 }
 

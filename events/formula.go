@@ -26,11 +26,16 @@ type formula struct {
 }
 
 // compileFormula compiles the expression of a metric over those before it.
-func compileFormula(before []Metric, m Metric) (*formula, *rule.Error) {
+func compileFormula(before []Metric, m Metric) (f *formula, err *rule.Error) {
 	text, quantities, err := lift(m.Expr)
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			err.Message = dots(err.Message)
+		}
+	}()
 	root, err := rule.Parse(text)
 	if err != nil {
 		return nil, err
@@ -39,11 +44,12 @@ func compileFormula(before []Metric, m Metric) (*formula, *rule.Error) {
 	if !ok {
 		return nil, &rule.Error{Message: fmt.Sprintf("there is no unit %q", Cut(m.Unit, MaxCodeBytes))}
 	}
-	f := &formula{scale: own.Scale()}
+	f = &formula{scale: own.Scale()}
 	vars, dims := make([]rule.Variable, 0, len(before)+len(quantities)), map[string]dimension{}
 	for _, b := range before {
 		u, _ := unit.Find(b.Unit)
-		vars, dims[b.Short()] = append(vars, rule.Variable{Name: b.Short()}), dimensionOf(u)
+		name := identifier(b.Short())
+		vars, dims[name] = append(vars, rule.Variable{Name: name}), dimensionOf(u)
 	}
 	for i, q := range quantities {
 		vars, dims[placeholder(i)] = append(vars, rule.Variable{Name: placeholder(i)}), dimensionOf(q.Unit)
@@ -120,7 +126,8 @@ func lift(text string) (string, []unit.Quantity, *rule.Error) {
 					return "", nil, &rule.Error{Column: column, Message: fmt.Sprintf("there is no unit %q", word)}
 				}
 			}
-			return text, all, nil
+			text, err := identifiers(text)
+			return text, all, err
 		}
 		written := text[at[4]:at[5]]
 		q, err := unit.Parse(written)
@@ -132,6 +139,25 @@ func lift(text string) (string, []unit.Quantity, *rule.Error) {
 		out.WriteString(text[:at[4]] + name + strings.Repeat(" ", len(written)-len(name)))
 		text = text[at[5]:]
 	}
+}
+
+// dot stands for the one in the name of a network's metric, which the language of
+// rules has no word for: a character of an identifier, as wide as a dot.
+const dot = "$"
+
+// identifier is the name of a metric in a lifted expression, dots its opposite.
+func identifier(name string) string { return strings.ReplaceAll(name, ".", dot) }
+
+func dots(text string) string { return strings.ReplaceAll(text, dot, ".") }
+
+var dotted = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`([\pL_][\pL\pN_]*)\.([\pL\pN_]+)`) })
+
+// identifiers gives the metrics of single networks names that rules can read.
+func identifiers(text string) (string, *rule.Error) {
+	if before, _, has := strings.Cut(text, dot); has {
+		return "", &rule.Error{Column: utf8.RuneCountInString(before) + 1, Message: "an expression has no " + dot}
+	}
+	return dotted().ReplaceAllString(text, "${1}$$${2}"), nil
 }
 
 // placeholder is the name of a quantity: no metric's starts like it.
@@ -158,6 +184,10 @@ func formulaNames(expr string) []string {
 	return v
 }
 
+// FormulaNames returns the names that an expression holds, of metrics by their short
+// names; none for one that does not parse.
+func FormulaNames(expr string) []string { return formulaNames(expr) }
+
 // MetricInputs returns the names of those metrics that a computed one is an
 // expression of.
 func MetricInputs(before []Metric, m Metric) []string {
@@ -182,6 +212,6 @@ type namesIn []string
 // Visit implements ast.Visitor.
 func (v *namesIn) Visit(n *ast.Node) {
 	if id, ok := (*n).(*ast.IdentifierNode); ok {
-		*v = append(*v, id.Value)
+		*v = append(*v, dots(id.Value))
 	}
 }

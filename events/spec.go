@@ -105,7 +105,8 @@ type NetworkSizes struct {
 	Sparsity string `json:"sparsity,omitempty"`
 }
 
-// Metric is one number of a trial. Name ends in the unit: "latency_s".
+// Metric is one number of a trial. Name ends in the unit: "latency_s"; of one network
+// it is "latency_s.resnet50_v1".
 type Metric struct {
 	Name  string `json:"name"`
 	Unit  string `json:"unit"`
@@ -117,7 +118,7 @@ type Metric struct {
 }
 
 // Short is the name as people write it, without the unit: "latency".
-func (m Metric) Short() string { return strings.TrimSuffix(m.Name, unit.Suffix(m.Unit)) }
+func (m Metric) Short() string { return unit.Bare(m.Name, m.Unit) }
 
 // Measured returns the metrics that the evaluator is asked for.
 func (s *Spec) Measured() []Metric {
@@ -146,7 +147,7 @@ type Objective struct {
 func (s *Spec) MapperGoal() string {
 	has := func(metric, goal string) bool {
 		return slices.ContainsFunc(s.Objectives, func(o Objective) bool {
-			return o.Metric == metric && o.Goal == goal || s.computedFrom(o.Metric, metric)
+			return ofAllNetworks(o.Metric) == metric && o.Goal == goal || s.computedFrom(o.Metric, metric)
 		})
 	}
 	time := has("latency_s", "minimize") || has("time_to_first_token_s", "minimize") || has("decode_rate_token_per_s", "maximize")
@@ -159,6 +160,12 @@ func (s *Spec) MapperGoal() string {
 	return ""
 }
 
+// ofAllNetworks is the metric of all networks of which a metric of one is a part.
+func ofAllNetworks(metric string) string {
+	base, _, _ := strings.Cut(metric, ".")
+	return base
+}
+
 // computedFrom reports whether the expression of a metric names another one, or a
 // metric that is computed from it.
 func (s *Spec) computedFrom(metric, of string) bool {
@@ -167,7 +174,7 @@ func (s *Spec) computedFrom(metric, of string) bool {
 		return false
 	}
 	inputs := MetricInputs(s.Metrics[:i], s.Metrics[i])
-	return slices.Contains(inputs, of) || slices.ContainsFunc(inputs, func(name string) bool { return s.computedFrom(name, of) })
+	return slices.ContainsFunc(inputs, func(name string) bool { return ofAllNetworks(name) == of || s.computedFrom(name, of) })
 }
 
 // Constraint bounds a metric, in the metric's unit.

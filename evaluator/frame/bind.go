@@ -79,6 +79,9 @@ func (s *Spec) bind(task evaluator.Task, k Constants) (*taskEvaluator, error) {
 	if err := e.findNetworks(task.Networks); err != nil {
 		return nil, err
 	}
+	if err := e.single(task.Metrics); err != nil {
+		return nil, err
+	}
 	for _, at := range e.position {
 		e.params = append(e.params, task.Params[at])
 	}

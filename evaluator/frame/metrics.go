@@ -1,7 +1,10 @@
 package frame
 
 import (
+	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"apollo/evaluator"
 	"apollo/evaluator/report"
@@ -20,6 +23,9 @@ type Metric struct {
 	// OfGeneration takes the place of Of in a metric of networks that generate
 	// tokens.
 	OfGeneration func(g Generation) float64
+
+	// only is 1 + the index of the run that the metric is of; 0 for all of them.
+	only int
 }
 
 // Generation is what a network takes that generates tokens.
@@ -56,6 +62,25 @@ func Metrics() []Metric {
 			return g.whole().Joules / float64(g.Tokens*(g.Steps+1))
 		}),
 	}
+}
+
+// single adds the metrics of single networks that a task asks for.
+func (e *taskEvaluator) single(wanted []evaluator.Metric) error {
+	for _, m := range wanted {
+		name, network, dotted := strings.Cut(m.Name, ".")
+		if !dotted {
+			continue
+		}
+		row := slices.IndexFunc(e.rows, func(r Metric) bool { return r.only == 0 && r.Name == name && r.Unit == m.Unit && !r.Cheap })
+		run := slices.IndexFunc(e.runs, func(n run) bool { return n.name == network })
+		if row < 0 || run < 0 || e.rows[row].Generation && e.runs[run].decode == nil {
+			return fmt.Errorf("template %s: there is no metric %s", e.spec.Name, m.Name)
+		}
+		of := e.rows[row]
+		of.Name, of.only = m.Name, run+1
+		e.rows = append(slices.Clip(e.rows), of)
+	}
+	return nil
 }
 
 func (s *Spec) metrics() []Metric {
@@ -108,6 +133,8 @@ func (e *taskEvaluator) value(r *Metric, m Machine, all []Totals) float64 {
 		return r.Of(m, Totals{})
 	case len(all) == 0:
 		return math.NaN()
+	case r.only > 0:
+		return e.of(r, m, &e.runs[r.only-1], all)
 	case len(e.runs) == 1:
 		return e.of(r, m, &e.runs[0], all)
 	}
@@ -136,7 +163,7 @@ func (e *taskEvaluator) extra(m Machine, all []Totals) []evaluator.Extra {
 	var extra []evaluator.Extra
 	for n := range e.runs {
 		for i := range e.rows {
-			if r, run := &e.rows[i], &e.runs[n]; !r.Cheap && (!r.Generation || run.decode != nil) {
+			if r, run := &e.rows[i], &e.runs[n]; r.only == 0 && !r.Cheap && (!r.Generation || run.decode != nil) {
 				extra = append(extra, evaluator.Extra{Name: r.Name + "." + run.name, Value: e.of(r, m, run, all)})
 			}
 		}
@@ -159,7 +186,7 @@ func (e *taskEvaluator) report(m Machine, all []Totals) report.Metrics {
 // phase lists the metrics of one phase alone that a network has.
 func (e *taskEvaluator) phase(m Machine, t Totals) (out report.Metrics) {
 	for i := range e.rows {
-		if r := &e.rows[i]; !r.Cheap && !r.Generation {
+		if r := &e.rows[i]; r.only == 0 && !r.Cheap && !r.Generation {
 			out = append(out, report.Metric{Metric: r.Metric, Value: new(r.Of(m, t))})
 		}
 	}

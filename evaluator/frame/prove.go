@@ -116,7 +116,7 @@ func (p *probe) Fix(stage int, design []space.Value, values []float64) bool {
 			values[i] = math.Inf(-1)
 		default:
 			values[i] = p.value(r, m, p.totals)
-			if !last && !r.Cheap && len(p.totals) > 1 {
+			if !last && !r.Cheap && r.only == 0 && len(p.totals) > 1 {
 				values[i] *= roundOff
 			}
 		}

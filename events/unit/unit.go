@@ -137,6 +137,25 @@ func Suffix(symbol string) string {
 	return "_" + strings.NewReplacer("/", "_per_", "%", "percent").Replace(strings.ToLower(symbol))
 }
 
+// Named is the name of a metric as the log has it, with its unit: latency_s, and of
+// one network latency_s.resnet50_v1.
+func Named(short, symbol string) string {
+	base, of, dotted := strings.Cut(short, ".")
+	if base += Suffix(symbol); dotted {
+		base += "." + of
+	}
+	return base
+}
+
+// Bare is the name of a metric as a study writes it, without its unit.
+func Bare(name, symbol string) string {
+	base, of, dotted := strings.Cut(name, ".")
+	if base = strings.TrimSuffix(base, Suffix(symbol)); dotted {
+		base += "." + of
+	}
+	return base
+}
+
 // Guess returns the known spelling that an unknown one most likely means:
 // another case ("gb/s", "MM2"), a common word ("sec", "bytes"), or "".
 func Guess(symbol string) string {

@@ -149,15 +149,27 @@ func endText(view *client.StudyView) string {
 // duckdb is the query that shows the best trials of a log, or the front.
 func duckdb(spec *events.Spec, log string) string {
 	files := strings.ReplaceAll(filepath.ToSlash(filepath.Join(log, "*.parquet")), "'", "''")
-	metrics := strings.Join(metricNames(spec), ", ")
+	var columns []string
+	for _, name := range metricNames(spec) {
+		columns = append(columns, sqlName(name))
+	}
+	metrics := strings.Join(columns, ", ")
 	if len(spec.Objectives) > 1 {
 		return frontQuery(spec, files, metrics)
 	}
-	order := spec.Objectives[0].Metric
+	order := sqlName(spec.Objectives[0].Metric)
 	if spec.Objectives[0].Goal == "maximize" {
 		order += " DESC"
 	}
 	return fmt.Sprintf("FROM read_parquet('%s') SELECT trial, %s WHERE feasible ORDER BY %s LIMIT 5", files, metrics, order)
+}
+
+// sqlName is a column in a query.
+func sqlName(column string) string {
+	if strings.Contains(column, ".") {
+		return `"` + column + `"`
+	}
+	return column
 }
 
 // shellQuote puts a word into double quotes; it holds no character that is

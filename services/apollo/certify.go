@@ -106,7 +106,13 @@ func prover(spec *events.Spec) (*certify.Problem, evaluator.Evaluator, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := certify.New(spec, ev, t.Backend.Describe())
+	d := t.Backend.Describe()
+	task, err := catalog.Task(s.Params(), spec.Networks, "", spec.Measured())
+	if err != nil {
+		return nil, nil, err
+	}
+	d.Metrics = d.For(task)
+	p, err := certify.New(spec, ev, d)
 	return p, ev, err
 }
 

@@ -267,7 +267,7 @@ func (s *subject) inspect(p report.Point, given []report.Given) (report.Design, 
 	values := make([]float64, len(measured))
 	for i, m := range measured {
 		values[i] = math.NaN()
-		if v := r.Metrics.Of(m.Name); v != nil {
+		if v := measuredValue(&r, m.Name); v != nil {
 			values[i] = *v
 		}
 	}
@@ -280,6 +280,21 @@ func (s *subject) inspect(p report.Point, given []report.Given) (report.Design, 
 		r.Metrics = append(r.Metrics, computed)
 	}
 	return r, nil
+}
+
+// measuredValue is a measured metric of a design, of all networks or of one; nil where
+// nobody knows it.
+func measuredValue(r *report.Design, metric string) *float64 {
+	name, network, single := strings.Cut(metric, ".")
+	if !single {
+		return r.Metrics.Of(name)
+	}
+	for i := range r.Networks {
+		if n := &r.Networks[i]; n.Name == network {
+			return n.Metrics.Of(name)
+		}
+	}
+	return nil
 }
 
 // wanted says what the study wants of a metric, and whether the value keeps it.

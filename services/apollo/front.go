@@ -250,9 +250,9 @@ func frontQuery(spec *events.Spec, files, metrics string) string {
 		if o.Goal == "maximize" {
 			sign = ">"
 		}
-		notWorse = append(notWorse, fmt.Sprintf("o.%s %s= t.%s", o.Metric, sign, o.Metric))
-		better = append(better, fmt.Sprintf("o.%s %s t.%s", o.Metric, sign, o.Metric))
+		notWorse = append(notWorse, fmt.Sprintf("o.%s %s= t.%[1]s", sqlName(o.Metric), sign))
+		better = append(better, fmt.Sprintf("o.%s %s t.%[1]s", sqlName(o.Metric), sign))
 	}
 	return fmt.Sprintf("WITH t AS (FROM read_parquet('%s') WHERE feasible) FROM t SELECT trial, %s WHERE NOT EXISTS (FROM t o WHERE %s AND (%s)) ORDER BY %s",
-		files, metrics, strings.Join(notWorse, " AND "), strings.Join(better, " OR "), spec.Objectives[0].Metric)
+		files, metrics, strings.Join(notWorse, " AND "), strings.Join(better, " OR "), sqlName(spec.Objectives[0].Metric))
 }

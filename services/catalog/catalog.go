@@ -53,20 +53,23 @@ func (c Catalog) Bind(spec *events.Spec, params []space.Param) (evaluator.Evalua
 	if !ok {
 		return nil, fmt.Errorf("template %q is not part of this build", spec.Template)
 	}
-	return c.BindTo(t.Backend, params, spec.Networks, evaluator.MapperGoal(spec.MapperGoal()), nil)
+	task, err := c.Task(params, spec.Networks, evaluator.MapperGoal(spec.MapperGoal()), spec.Measured())
+	if err != nil {
+		return nil, err
+	}
+	return t.Backend.New(task)
 }
 
-// BindTo is Bind with a given backend, for the metrics that a study wants.
-func (c Catalog) BindTo(b evaluator.Backend, params []space.Param, networks []events.Network, goal evaluator.MapperGoal, metrics []events.Metric) (evaluator.Evaluator, error) {
+// Task is what an evaluator is bound to for a study with these networks, which
+// wants these metrics. The error says which network is not known here.
+func (c Catalog) Task(params []space.Param, networks []events.Network, goal evaluator.MapperGoal, metrics []events.Metric) (evaluator.Task, error) {
 	task := evaluator.Task{Params: params, MapperGoal: goal}
 	for _, m := range metrics {
 		task.Metrics = append(task.Metrics, evaluator.Metric{Name: m.Name, Unit: m.Unit})
 	}
 	var err error
-	if task.Networks, err = c.Networks(networks); err != nil {
-		return nil, err
-	}
-	return b.New(task)
+	task.Networks, err = c.Networks(networks)
+	return task, err
 }
 
 // Networks finds the layers of a study's networks.

@@ -111,7 +111,7 @@ func Share(part, whole int) string {
 }
 
 // Bare is the name of a metric without its unit: "latency_s" → "latency".
-func Bare(metric, symbol string) string { return strings.TrimSuffix(metric, unit.Suffix(symbol)) }
+func Bare(metric, symbol string) string { return unit.Bare(metric, symbol) }
 
 // Round keeps that many digits after the point.
 func Round(v float64, digits int) float64 {

@@ -70,17 +70,17 @@ func bindModel(c catalog.Catalog, p *Program, spec *events.Spec, ref *events.Sou
 	for _, metric := range ref.Metrics {
 		answers = append(answers, events.Metric{Name: metric.Name, Unit: metric.Unit})
 	}
-	if m.Evaluator, err = c.BindTo(p.Backend, params, spec.Networks, evaluator.MapperGoal(spec.MapperGoal()), answers); err != nil {
+	task, err := c.Task(params, spec.Networks, evaluator.MapperGoal(spec.MapperGoal()), answers)
+	if err != nil {
+		return m, err
+	}
+	if m.Evaluator, err = p.Backend.New(task); err != nil {
 		return m, err
 	}
 	d := p.Backend.Describe()
 	m.Metrics = d.Metrics
 	if ref.Template != "" {
-		networks, err := c.Networks(spec.Networks)
-		if err != nil {
-			return m, err
-		}
-		m.Metrics = d.Of(networks)
+		m.Metrics = d.Of(task.Networks)
 	}
 	if len(m.Metrics) == 0 {
 		for _, metric := range answers {

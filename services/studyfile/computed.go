@@ -1,12 +1,15 @@
 package studyfile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
+	"apollo/evaluator"
 	"apollo/events"
 	"apollo/events/unit"
 )
@@ -14,23 +17,36 @@ import (
 // derivations are computed metrics that need no expression in a study.
 type derivation struct {
 	name, unit string
-	// expr is the expression; ops are the operations of the study's networks, two
-	// for each multiply and add, and runs the pictures or sequences of a pass: both
-	// the weighted geometric mean over the networks, as metrics are.
-	expr func(ops, runs string) string
+	expr       func(of subject) string
 	// work says that it counts operations or pictures, so that it needs networks
 	// of which each pass does the same.
 	work bool
+	// rate says that less is worse.
+	rate bool
 }
+
+// subject is what a metric is computed for: all networks, or one of them.
+type subject struct {
+	// suffix ends the names of metrics: ".resnet50_v1", "" for all networks.
+	suffix string
+	// ops are the operations of the networks, two for each multiply and add, and
+	// runs the pictures or sequences of a pass: both the weighted geometric mean
+	// over the networks, as metrics are.
+	ops, runs string
+}
+
+func (s subject) latency() string { return "latency" + s.suffix }
+func (s subject) energy() string  { return "energy" + s.suffix }
 
 func derivations() []derivation {
 	return []derivation{
-		{name: "power", unit: "W", expr: func(_, _ string) string { return "energy / latency" }},
-		{name: "edp", unit: "Js", expr: func(_, _ string) string { return "energy * latency" }},
-		{name: "fps", expr: func(_, runs string) string { return runs + " s / latency" }, work: true},
-		{name: "tops", expr: func(ops, _ string) string { return ops + " ps / latency" }, work: true},
-		{name: "tops_per_w", expr: func(ops, _ string) string { return ops + " pJ / energy" }, work: true},
-		{name: "tops_per_mm2", expr: func(ops, _ string) string { return ops + " ps / latency * 1 mm2 / area" }, work: true},
+		{name: "power", unit: "W", expr: func(s subject) string { return s.energy() + " / " + s.latency() }},
+		{name: "edp", unit: "Js", expr: func(s subject) string { return s.energy() + " * " + s.latency() }},
+		{name: "energy_per_inference", unit: "J", expr: func(s subject) string { return s.energy() + " / " + s.runs }, work: true},
+		{name: "fps", expr: func(s subject) string { return s.runs + " s / " + s.latency() }, work: true, rate: true},
+		{name: "tops", expr: func(s subject) string { return s.ops + " ps / " + s.latency() }, work: true, rate: true},
+		{name: "tops_per_w", expr: func(s subject) string { return s.ops + " pJ / " + s.energy() }, work: true, rate: true},
+		{name: "tops_per_mm2", expr: func(s subject) string { return s.ops + " ps / " + s.latency() + " * 1 mm2 / area" }, work: true, rate: true},
 	}
 }
 
@@ -65,27 +81,23 @@ func (b *builder) computedMetric(n *node, m events.Metric) {
 		return // reported
 	}
 	m.Unit = unitOf(m.Unit).Symbol
+	if strings.Contains(m.Name, ".") && b.when(expr != nil, name, codeBadName, "Leave expr out, or give it a name without a dot.", "a name with a dot is known already: metric.network, metric.worst or metric.weighted_sum") {
+		return
+	}
 	if expr == nil {
-		i := slices.IndexFunc(derivations(), func(d derivation) bool { return d.name == m.Name })
-		if i < 0 {
+		known, problem, found := b.known(m.Name)
+		if !found {
 			b.addMistake(n, codeMissing, "Write expr: \"energy / latency\".", "the metric %q has no expression", clip(m.Name))
 			return
 		}
-		d := derivations()[i]
-		b.when(n.get("unit") != nil && m.Unit != d.unit, n.get("unit"), codeContradicts, fmt.Sprintf("Write %s, or nothing.", d.unit), "the metric %q is in another unit", d.name)
-		var problem string
-		if m.Unit = d.unit; d.work {
-			m.Expr, problem = b.workExpression(d)
-		} else {
-			m.Expr = d.expr("", "")
-		}
-		if b.when(problem != "", name, codeContradicts, "Write its expr.", "%s", problem) {
+		b.when(n.get("unit") != nil && m.Unit != known.Unit, n.get("unit"), codeContradicts, fmt.Sprintf("Write %s, or nothing.", known.Unit), "the metric %q is in another unit", m.Name)
+		if b.when(problem.message != "", name, codeContradicts, cmp.Or(problem.hint, "Write its expr."), "%s", problem.message) {
 			return
 		}
-		expr = name
+		m, expr = known, name
 	}
 	for _, o := range b.spec.Metrics {
-		if o.Short() == m.Name || o.Name == m.Name+unit.Suffix(m.Unit) {
+		if o.Short() == m.Name || o.Name == unit.Named(m.Name, m.Unit) {
 			b.addMistake(name, codeDuplicate, "Give it a name of its own.", "the metric %q is here already", clip(m.Name))
 			return
 		}
@@ -105,8 +117,11 @@ func (b *builder) compute(m events.Metric) error {
 		return err
 	}
 	full := m
-	full.Name += unit.Suffix(m.Unit)
+	full.Name = unit.Named(m.Name, m.Unit)
 	full.Cheap = events.ComputedFree(b.spec.Metrics, full)
+	if strings.Contains(m.Name, ".") {
+		m.Expr = "" // its name says it, and it may be long
+	}
 	b.spec.Metrics, b.computed = append(b.spec.Metrics, full), append(b.computed, m)
 	return nil
 }
@@ -114,30 +129,47 @@ func (b *builder) compute(m events.Metric) error {
 // derived adds a metric that needs no expression when an objective or constraint
 // names it; ok is false where it was reported why that cannot be.
 func (b *builder) derived(n *node) (m events.Metric, found, ok bool) {
-	i := slices.IndexFunc(derivations(), func(d derivation) bool { return d.name == n.text })
-	if i < 0 {
+	m, problem, found := b.known(n.text)
+	if !found {
 		return m, false, false
 	}
-	d := derivations()[i]
-	expr, problem := b.workExpression(d)
-	if problem == "" {
-		if err := b.compute(events.Metric{Name: d.name, Unit: d.unit, Expr: expr}); err != nil {
+	if problem.message == "" {
+		if err := b.compute(m); err != nil {
 			at, _ := errors.AsType[*events.MetricError](err)
-			problem = fmt.Sprintf("it is computed as %q: %s", expr, at.Message)
+			problem.message = fmt.Sprintf("it is computed as %q: %s", clip(m.Expr), at.Message)
 		}
 	}
-	if b.when(problem != "", n, codeUnknownName, "Declare it with an expression: metrics: [{name: …, expr: …}].", "the metric %q is not known here: %s", d.name, problem) {
+	if b.when(problem.message != "", n, codeUnknownName, cmp.Or(problem.hint, "Declare it with an expression: metrics: [{name: …, expr: …}]."),
+		"the metric %q is not known here: %s", clip(n.text), problem.message) {
 		return m, true, false
 	}
 	return b.spec.Metrics[len(b.spec.Metrics)-1], true, true
+}
+
+// problem says why a known metric is not there, and what to do.
+type problem struct{ message, hint string }
+
+// known is the metric of a name that needs no expression, by its short name.
+func (b *builder) known(name string) (m events.Metric, p problem, found bool) {
+	if base, of, dotted := strings.Cut(name, "."); dotted {
+		m, p = b.ofNetworks(base, of)
+		return m, p, true
+	}
+	i := slices.IndexFunc(derivations(), func(d derivation) bool { return d.name == name })
+	if i < 0 {
+		return m, p, false
+	}
+	d := derivations()[i]
+	m = events.Metric{Name: d.name, Unit: d.unit}
+	m.Expr, p.message = b.workExpression(d, b.networks, "")
+	return m, p, true
 }
 
 // derivable are the names of the metrics that derived can add here.
 func (b *builder) derivable() []string {
 	var names []string
 	for _, d := range derivations() {
-		expr, problem := b.workExpression(d)
-		if problem == "" && b.compiles(events.Metric{Name: d.name, Unit: d.unit, Expr: expr}) == nil {
+		if m, p, _ := b.known(d.name); p.message == "" && b.compiles(m) == nil {
 			names = append(names, d.name)
 		}
 	}
@@ -146,29 +178,35 @@ func (b *builder) derivable() []string {
 
 // compiles says what is wrong with a metric, given by its short name.
 func (b *builder) compiles(m events.Metric) error {
-	m.Name += unit.Suffix(m.Unit)
+	m.Name = unit.Named(m.Name, m.Unit)
 	_, err := events.NewDeriver(append(slices.Clone(b.spec.Metrics), m))
 	return err
 }
 
-// workExpression is the expression of a metric for the study's networks, or why
-// it has none.
-func (b *builder) workExpression(d derivation) (expr, problem string) {
+// workExpression is the expression of a metric for some of the study's networks, whose
+// metrics' names end in suffix, or why it has none.
+func (b *builder) workExpression(d derivation, networks []evaluator.Network, suffix string) (expr, problem string) {
 	if !d.work {
-		return d.expr("", ""), ""
+		return d.expr(subject{suffix: suffix}), ""
 	}
-	if len(b.networks) == 0 {
+	if len(networks) == 0 {
 		return "", fmt.Sprintf("%s counts the work of networks, and the study has none", d.name)
 	}
 	var ops, runs, weights float64
-	for i, n := range b.networks {
+	for _, n := range networks {
 		if n.Workload.Decode != nil {
-			return "", fmt.Sprintf("%s counts passes that do the same, and network %s generates tokens", d.name, b.spec.Networks[i].Name)
+			return "", fmt.Sprintf("%s counts passes that do the same, and network %s generates tokens", d.name, n.Workload.Name)
 		}
 		ops += n.Weight * math.Log(2*float64(n.Workload.Totals().MACs))
-		runs += n.Weight * math.Log(float64(max(1, b.spec.Networks[i].Batch)))
+		runs += n.Weight * math.Log(float64(max(1, b.batchOf(n))))
 		weights += n.Weight
 	}
 	number := func(log float64) string { return strconv.FormatFloat(math.Exp(log/weights), 'g', 12, 64) }
-	return d.expr(number(ops), number(runs)), ""
+	return d.expr(subject{suffix, number(ops), number(runs)}), ""
+}
+
+// batchOf is how many pictures or sequences a pass of a network takes.
+func (b *builder) batchOf(n evaluator.Network) int64 {
+	i := slices.IndexFunc(b.networks, func(o evaluator.Network) bool { return o.Workload == n.Workload })
+	return b.spec.Networks[i].Batch
 }

@@ -72,3 +72,61 @@ func TestComputedWork(t *testing.T) {
 		t.Errorf("%v frames a second in 2 ms each, want 500", row[4])
 	}
 }
+
+// Metrics of single networks are measured where they are named, whatever names
+// them, in one order; aggregates are expressions of them.
+func TestMetricsOfSingleNetworks(t *testing.T) {
+	t.Parallel()
+	src := strings.NewReplacer("[{name: net_a}]", "[{name: net_a}, {name: net_b, weight: 2}]",
+		"  objectives: [{metric: latency, goal: minimize}]", `  metrics:
+    - {name: twice, unit: s, expr: "2 * latency.net_b"}
+  objectives: [{metric: area, goal: minimize}]
+  constraints: [{metric: power.worst, max: 2 W}, {metric: latency.weighted_sum, max: 5 ms}, {metric: latency.net_a, max: 1 ms}]`).Replace(small)
+	doc := parse(t, src, studyfile.Options{})
+	want := []events.Metric{
+		{Name: "latency_s", Unit: "s"},
+		{Name: "area_mm2", Unit: "mm2", Cheap: true},
+		{Name: "energy_j", Unit: "J"},
+		{Name: "latency_s.net_a", Unit: "s"},
+		{Name: "latency_s.net_b", Unit: "s"},
+		{Name: "energy_j.net_a", Unit: "J"},
+		{Name: "energy_j.net_b", Unit: "J"},
+		{Name: "twice_s", Unit: "s", Expr: "2 * latency.net_b"},
+		{Name: "power_w.worst", Unit: "W", Expr: "max(energy.net_a / latency.net_a, energy.net_b / latency.net_b)"},
+		{Name: "latency_s.weighted_sum", Unit: "s", Expr: "latency.net_a + 2 * latency.net_b"},
+	}
+	if diff := cmp.Diff(want, doc.Spec.Metrics); diff != "" {
+		t.Errorf("the metrics are (-want +got):\n%s", diff)
+	}
+	again, err := studyfile.Parse("published", doc.Normalised, catalog(), studyfile.Options{Published: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(doc.Spec, again.Spec); diff != "" {
+		t.Errorf("published it is another study:\n%s", diff)
+	}
+	derive, err := events.NewDeriver(doc.Spec.Metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := derive.Row([]float64{2, 4, 3, 1, 4, 2, 20})
+	if row[7] != 8 || row[8] != 5 || row[9] != 9 {
+		t.Errorf("the row ends in %v, want 8 s, 5 W and 9 s", row[7:])
+	}
+}
+
+func TestMistakesInMetricsOfSingleNetworks(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ metric, want, hint string }{
+		{"latency.net_x", `the study has no network "net_x"`, `Did you mean "net_a"?`},
+		{"area.net_a", "area is the chip's, the same for every network", "Write area."},
+		{"latancy.net_a", `there is no metric "latancy"`, `Did you mean "latency"?`},
+		{"latency.", `the study has no network ""`, ""},
+	} {
+		src := strings.Replace(small, "metric: latency, goal: minimize", "metric: "+c.metric+", goal: minimize", 1)
+		_, err := studyfile.Parse("study.yaml", []byte(src), catalog(), studyfile.Options{})
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.hint) {
+			t.Errorf("%s: %v, want %q and %q", c.metric, err, c.want, c.hint)
+		}
+	}
+}

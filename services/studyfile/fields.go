@@ -59,7 +59,7 @@ func document() *field {
 				}}},
 			}},
 			{name: "metrics", shape: listShape, most: events.MaxMetrics, in: at(func(b *builder) any { return many[events.Metric]{&b.computed} }), doc: "Metrics that are computed of what is measured.", page: "See [computed metrics](#computed-metrics).", elem: &field{shape: objectShape, fields: []field{
-				{name: "name", shape: textShape, required: true, naming: snake("a metric"), in: at(func(m *events.Metric) any { return &m.Name }), doc: "Name in snake_case without the unit: `cost`.", page: "Unique; " + strings.Join(derivedNames(), ", ") + " need no `expr`."},
+				{name: "name", shape: textShape, required: true, naming: metricName(), in: at(func(m *events.Metric) any { return &m.Name }), doc: "Name in snake_case without the unit: `cost`.", page: "Unique; " + strings.Join(derivedNames(), ", ") + " and [those of single networks](#one-network-the-worst-the-sum) need no `expr`."},
 				{name: "unit", shape: textShape, naming: unitName(), fallback: "none: a plain number", in: at(func(m *events.Metric) any { return &m.Unit }), doc: "Unit of the number.", page: "It ends the column's name: `cost_mw`."},
 				{name: "expr", shape: textShape, most: events.MaxRuleLength, in: at(func(m *events.Metric) any { return &m.Expr }), doc: "Expression over the metrics before it, with units: `energy / latency`."},
 			}}},
@@ -71,8 +71,8 @@ func document() *field {
 			}}},
 			{name: "constraints", shape: listShape, most: events.MaxConstraints, in: at(func(b *builder) any { return many[events.Constraint]{&b.spec.Constraints} }), doc: "Bounds on metrics. A design outside is infeasible.", page: "One `max` and one `min` per metric.", elem: &field{shape: objectShape, need: keys{[]string{"max", "min"}, "the constraint has neither max nor min", "Write max: with a value and its unit."}, fields: []field{
 				{name: "metric", shape: metricShape, required: true, in: at(func(c *events.Constraint) any { return &c.Metric }), doc: "Name of a metric of the evaluator, without its unit: `area`."},
-				{name: "max", shape: valueShape, in: at(func(c *events.Constraint) any { return &c.Max }), doc: "Largest value that is allowed, with unit: `6.8 mm2`."},
-				{name: "min", shape: valueShape, in: at(func(c *events.Constraint) any { return &c.Min }), doc: "Smallest value that is allowed, with unit."},
+				{name: "max", shape: valueShape, in: at(func(c *events.Constraint) any { return &c.Max }), doc: "Largest value that is allowed, with unit: `6.8 mm2`; or `110 % of baseline`.", page: "See [limits](#limits-relative-to-the-baseline)."},
+				{name: "min", shape: valueShape, in: at(func(c *events.Constraint) any { return &c.Min }), doc: "Smallest value that is allowed, likewise."},
 			}}},
 			{name: "knownConstraints", shape: textShape, enum: []string{"checked", "hidden"}, fallback: "checked", in: at(func(b *builder) any { return &b.spec.KnownConstraints }), doc: "`checked`: rules and cheap metrics are checked before a design is sent, so that they cost no trial. `hidden`: every design costs a trial, as in experiments that follow the paper.", page: "Conditions (`when`) are checked all the same."},
 			{name: "algorithm", shape: objectShape, doc: "The search strategy.", fields: []field{

@@ -11,6 +11,8 @@ import (
 
 	"apollo/evaluator"
 	"apollo/events"
+	"apollo/events/unit"
+	"apollo/optimizer/space"
 )
 
 // objectives gives what to optimise its metrics.
@@ -70,7 +72,7 @@ func (b *builder) merge(s bounds, n *node, m events.Metric, to ...**float64) bou
 	var last *node
 	for side, key := range []string{"min", "max"} {
 		at := n.get(key)
-		*to[side] = b.value(at, m)
+		*to[side] = b.limit(at, m)
 		if v := *to[side]; v != nil {
 			b.when(s[side].value != nil, at, codeDuplicate, "Remove one of them.", "metric %q has a %s already", short(m), key)
 			s[side], last = bound{v, at}, at
@@ -141,15 +143,60 @@ func (b *builder) baseline() []float64 {
 	if !b.builtin() || len(b.template.Baseline) != len(b.template.Params) {
 		return nil
 	}
-	e, err := b.template.Backend.New(evaluator.Task{Params: b.template.Params, Networks: b.networks})
-	if err == nil {
-		r, err := e.Evaluate(context.Background(), evaluator.Request{Study: b.spec.Study, Trial: -1, Design: b.template.Baseline})
-		derive, failed := events.NewDeriver(b.spec.Metrics)
-		if err == nil && failed == nil && r.Outcome == evaluator.Measured {
-			return derive.Row(r.Values)
-		}
+	values, _ := b.measureBaseline("")
+	return values
+}
+
+// measureBaseline returns the metrics of the template's baseline with mappers of a
+// goal, or why it has none.
+func (b *builder) measureBaseline(goal string) (values []float64, problem string) {
+	e, err := b.template.Backend.New(b.task(b.template.Params, goal))
+	if err != nil {
+		return nil, err.Error()
 	}
-	return nil
+	r, err := e.Evaluate(context.Background(), evaluator.Request{Study: b.spec.Study, Trial: -1, Design: b.template.Baseline})
+	switch {
+	case err != nil:
+		return nil, err.Error()
+	case r.Reason != nil:
+		return nil, r.Reason.Message
+	}
+	derive, err := events.NewDeriver(b.spec.Metrics)
+	if err != nil {
+		return nil, err.Error()
+	}
+	return derive.Row(r.Values), ""
+}
+
+// task is what the template's evaluator is bound to.
+func (b *builder) task(params []space.Param, goal string) evaluator.Task {
+	t := evaluator.Task{Params: params, Networks: b.networks, MapperGoal: evaluator.MapperGoal(goal)}
+	for _, m := range b.spec.Measured() {
+		t.Metrics = append(t.Metrics, evaluator.Metric{Name: m.Name, Unit: m.Unit})
+	}
+	return t
+}
+
+// limit reads a bound on a metric: a quantity, or a share of the baseline's value,
+// which is measured here and so is a quantity from then on.
+func (b *builder) limit(n *node, m events.Metric) *float64 {
+	share, relative := strings.CutSuffix(n.str(), "baseline")
+	if !relative {
+		return b.value(n, m)
+	}
+	share, ok := strings.CutSuffix(strings.TrimSpace(share), "of")
+	q, err := unit.Parse(strings.TrimSpace(share))
+	if b.when(!ok || err != nil || q.Unit.Symbol != "%", n, codeWrongType, "Write it so: 110 % of baseline.", "%q is no share of the baseline", clip(n.text)) {
+		return nil
+	}
+	if b.when(!b.builtin() || len(b.template.Baseline) != len(b.template.Params), n, codeContradicts, "Write the limit as a quantity.", "there is no baseline: only a template with its own evaluator has one") {
+		return nil
+	}
+	values, problem := b.measureBaseline(b.spec.MapperGoal())
+	if b.when(problem != "", n, codeContradicts, "Write the limit as a quantity.", "the baseline has no %s on these networks: %s", short(m), problem) {
+		return nil
+	}
+	return new(values[b.spec.MetricIndex(m.Name)] * q.Base())
 }
 
 // algorithm lets the catalog check the strategy and its options.

@@ -51,7 +51,7 @@ func (b *builder) bind() *checker {
 	if b.when(err != nil, at, codeExpression, "", "%s", err) || !b.builtin() {
 		return c
 	}
-	e, err := b.template.Backend.New(evaluator.Task{Params: c.space.Params(), Networks: b.networks})
+	e, err := b.template.Backend.New(b.task(c.space.Params(), ""))
 	b.when(err != nil, at, codeContradicts, "", "the evaluator %q cannot take this study: %s", b.desc.Name, err)
 	c.cheap, _ = e.(evaluator.Checker)
 	return c

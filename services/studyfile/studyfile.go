@@ -194,6 +194,7 @@ func (b *builder) build() (*Document, error) {
 	b.space()
 	b.workload()
 	b.evaluator()
+	b.single()
 	b.computedMetrics()
 	b.objectives()
 	b.constraints()

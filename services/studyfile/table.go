@@ -189,6 +189,19 @@ func snake(of string) *naming {
 	}
 }
 
+// metricName is the name of a metric that the study computes.
+func metricName() *naming {
+	return &naming{
+		"snake_case, or metric.network", `^[a-z][a-z0-9_]{0,62}([.][a-z0-9_]{1,63})?$`, codeBadName, "%q is no name for a metric",
+		"A name is snake_case: 1 to 63 of a-z, 0-9 and \"_\", starting with a letter.", isMetricName, nothing,
+	}
+}
+
+func isMetricName(s string) bool {
+	base, of, dotted := strings.Cut(s, ".")
+	return isSnake(base) && (!dotted || isSnake("n"+of) && of != "")
+}
+
 func isSnake(s string) bool {
 	return s != "" && len(s) <= 63 && s[0] >= 'a' && s[0] <= 'z' && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }

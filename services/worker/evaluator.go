@@ -75,6 +75,7 @@ type Evaluator struct {
 type binding struct {
 	to        *events.BatchRequested
 	evaluator evaluator.Evaluator
+	columns   []int // of its answers, for the metrics that the study wants
 }
 
 // fits reports whether a work item asks the same as the one that the binding
@@ -210,7 +211,7 @@ func (e *Evaluator) answer(ctx context.Context, msg *message.Message) error {
 	if e.dropped(ctx, msg, &work) {
 		return nil
 	}
-	ev, description, err := e.bind(&work)
+	bound, description, err := e.bind(&work)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errPoison, err)
 	}
@@ -222,12 +223,11 @@ func (e *Evaluator) answer(ctx context.Context, msg *message.Message) error {
 	for _, m := range work.Metrics {
 		result.Metrics = append(result.Metrics, m.Name)
 	}
-	columns := metricColumns(work.Metrics, description.Metrics)
 	result.Trials = make([]events.TrialResult, len(work.Designs))
 	limit := timeLimit{timeout: time.Duration(work.TimeoutSeconds * float64(time.Second)), bounds: bounds(&work)}
 	defer limit.end()
 	for i := range work.Designs {
-		if result.Trials[i], err = e.trial(ctx, ev, &work, i, columns, &limit); err != nil {
+		if result.Trials[i], err = e.trial(ctx, bound.evaluator, &work, i, bound.columns, &limit); err != nil {
 			if errors.Is(err, evaluator.ErrChanged) {
 				e.end(err)
 			}
@@ -257,24 +257,28 @@ func (e *Evaluator) at(point string) error {
 }
 
 // bind returns the evaluator for a work item; the items of a run share one.
-func (e *Evaluator) bind(work *events.BatchRequested) (evaluator.Evaluator, evaluator.Description, error) {
+func (e *Evaluator) bind(work *events.BatchRequested) (binding, evaluator.Description, error) {
 	backend := e.backendOf(work)
 	if backend == nil {
-		return nil, evaluator.Description{}, fmt.Errorf("template %q is not part of this build", work.Template)
+		return binding{}, evaluator.Description{}, fmt.Errorf("template %q is not part of this build", work.Template)
 	}
 	key := work.Study + "." + work.Run
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if b, ok := e.bound[key]; ok && b.fits(work) {
-		return b.evaluator, backend.Describe(), nil
+		return b, backend.Describe(), nil
 	}
 	params := make([]space.Param, len(work.Parameters))
 	for i, c := range work.Parameters {
 		params[i] = space.Param{Name: c.Name, Unit: c.Unit}
 	}
-	ev, err := e.Catalog.BindTo(backend, params, work.Networks, evaluator.MapperGoal(work.MapperGoal), work.Metrics)
+	task, err := e.Catalog.Task(params, work.Networks, evaluator.MapperGoal(work.MapperGoal), work.Metrics)
 	if err != nil {
-		return nil, evaluator.Description{}, err
+		return binding{}, evaluator.Description{}, err
+	}
+	ev, err := backend.New(task)
+	if err != nil {
+		return binding{}, evaluator.Description{}, err
 	}
 	// One entry a study is small; forget all of them before they add up.
 	if len(e.bound) >= maxBound {
@@ -283,8 +287,10 @@ func (e *Evaluator) bind(work *events.BatchRequested) (evaluator.Evaluator, eval
 	to := &events.BatchRequested{
 		Template: work.Template, Parameters: work.Parameters, Networks: work.Networks, MapperGoal: work.MapperGoal, Metrics: work.Metrics,
 	}
-	e.bound[key] = binding{to, ev}
-	return ev, backend.Describe(), nil
+	d := backend.Describe()
+	b := binding{to, ev, metricColumns(work.Metrics, d.For(task))}
+	e.bound[key] = b
+	return b, d, nil
 }
 
 // backendOf returns what measures the designs of a work item; nil when its
