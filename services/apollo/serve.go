@@ -16,25 +16,30 @@ import (
 	"apollo/services/client"
 )
 
-// roleNames are the services that serve can run, in the order they start.
+// roleNames are the services that studies need, in the order they start.
 var roleNames = [...]string{"proposer", "evaluator", "archiver"}
+
+// servable are the names that serve takes, which up runs all.
+func servable() []string { return append(roleNames[:], "dashboard") }
 
 // serviceFlags are what up and serve share.
 type serviceFlags struct {
 	evaluators int
 	http       string
+	web        string
 }
 
 func (f *serviceFlags) register(c *cobra.Command) {
 	c.Flags().IntVar(&f.evaluators, "evaluators", runtime.NumCPU(), "`number` of evaluator workers")
 	c.Flags().StringVar(&f.http, "http", "", "`address` for /healthz and /metrics, for example 127.0.0.1:8080; default: none")
+	c.Flags().StringVar(&f.web, "web", webAddress, "loopback `address` of the dashboard; \"\" serves none")
 }
 
 func (f *serviceFlags) check() error {
 	if f.evaluators < 1 {
 		return cli.Usagef("--evaluators %d: want at least 1", f.evaluators)
 	}
-	return nil
+	return checkWeb(f.web)
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -42,20 +47,23 @@ func (a *app) serveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Annotations: cli.PrintsNothing(),
 		Use:         "serve ROLE...", Short: "Run some of the services against a server",
-		Long: `Run proposer, evaluator or archiver, or several of them, against a NATS server with
-JetStream. Any number of evaluators may run, anywhere; more than one proposer does no
+		Long: `Run proposer, evaluator, archiver or dashboard, or several of them, against a NATS
+server with JetStream. Any number of evaluators may run, anywhere; more than one proposer does no
 harm; one archiver writes to one data directory. Evaluators of your own run with
 ` + "`apollo evaluator run`" + `.`,
 		Example:   "  apollo serve evaluator --evaluators 8 --nats nats://nats.example:4222",
-		ValidArgs: roleNames[:],
-		Args:      cli.Between(1, len(roleNames)),
+		ValidArgs: servable(),
+		Args:      cli.Between(1, len(servable())),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := flags.check(); err != nil {
 				return err
 			}
 			for _, name := range args {
-				if !slices.Contains(roleNames[:], name) {
-					return cli.Usagef("there is no service %q: want %s", name, strings.Join(roleNames[:], ", "))
+				if !slices.Contains(servable(), name) {
+					return cli.Usagef("there is no service %q: want %s", name, strings.Join(servable(), ", "))
+				}
+				if name == "dashboard" && flags.web == "" {
+					return cli.Usagef("serve dashboard with --web \"\": want an address, such as %s", webAddress)
 				}
 			}
 			ctx := c.Context()
@@ -97,6 +105,13 @@ func (a *app) serve(ctx context.Context, c *cobra.Command, s *session, names []s
 	}
 	if flags.http != "" {
 		r, err := a.httpRole(ctx, s, flags.http)
+		if err != nil {
+			return err
+		}
+		last = append(last, r)
+	}
+	if slices.Contains(names, "dashboard") && flags.web != "" {
+		r, err := a.webRole(ctx, c, s, flags.web)
 		if err != nil {
 			return err
 		}

@@ -27,7 +27,8 @@ come in from any client: apollo study submit, or a bare one:
 
   nats pub --no-templates -J -H Nats-Msg-Id:x1 apollo.v1.cmd.study.submit.demo < study.json
 
-It listens on the loopback only; --token is needed to listen anywhere else.`,
+It listens on the loopback only; --token is needed to listen anywhere else. The dashboard
+shows every study live, at the address that is printed; --web names another one.`,
 		Example: "  apollo up --http 127.0.0.1:8080",
 		Args:    cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -58,7 +59,7 @@ It listens on the loopback only; --token is needed to listen anywhere else.`,
 			}
 			defer s.close(ctx)
 			a.Say("listening on %s, data in %s", s.url, a.Data)
-			return a.serve(ctx, c, s, roleNames[:], flags)
+			return a.serve(ctx, c, s, servable(), flags)
 		},
 	}
 	flags.register(c)

@@ -1,0 +1,209 @@
+package dashboard
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+
+	"apollo/events"
+	"apollo/services/client"
+	"apollo/services/messages"
+	"apollo/services/study"
+)
+
+// indexKinds are the events of a run's log that the list of studies needs: all but
+// those of its trials.
+func indexKinds() []string {
+	return append([]string{"accepted", "improved", "paused", "resumed", "extended", "stopping"}, events.RunEnds()...)
+}
+
+// index is what is known of every run without reading its trials.
+type index struct {
+	mu      sync.Mutex // guards all below
+	runs    map[messages.RunKey]*client.StudyView
+	order   []messages.RunKey
+	ticks   map[messages.RunKey]tick
+	version uint64
+	caught  chan struct{} // closed when the stored events were read
+}
+
+// tick is what a run said last, and its rate since it was first heard.
+type tick struct {
+	events.Progress
+	first time.Time
+	from  int // trials then
+	last  time.Time
+}
+
+func newIndex() *index {
+	return &index{runs: map[messages.RunKey]*client.StudyView{}, ticks: map[messages.RunKey]tick{}, caught: make(chan struct{})}
+}
+
+func (x *index) follow(ctx context.Context, bus events.Bus) error {
+	var filters []string
+	for _, kind := range indexKinds() {
+		filters = append(filters, events.StudySubject("*", "*", kind))
+	}
+	next := uint64(0)
+	for m, err := range bus.Log().Read(ctx, 0, filters...) {
+		if err != nil {
+			return err
+		}
+		next = m.Seq + 1
+		x.event(m)
+	}
+	close(x.caught)
+	for m, err := range bus.Log().Follow(ctx, next, filters...) {
+		if err != nil {
+			return err
+		}
+		x.event(m)
+	}
+	return nil
+}
+
+func (x *index) event(m events.Message) {
+	name, run, _, ok := events.ParseStudySubject(m.Subject)
+	if !ok {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.version++
+	key := messages.RunKey{Study: name, Run: run}
+	v := x.runs[key]
+	if v == nil {
+		v = &client.StudyView{Study: name, Run: run, Accepted: m.Time, Updated: m.Time, Spec: &events.Spec{}}
+		x.runs[key] = v
+		x.order = append(x.order, key)
+	}
+	if v.Err == nil {
+		v.Fold(m)
+	}
+}
+
+// listen notes what runs say of their progress.
+func (x *index) listen(ctx context.Context, bus events.Bus) {
+	for m, err := range bus.Notices(ctx, events.ProgressSubject("*", "*")) {
+		if err != nil {
+			return
+		}
+		var p events.Progress
+		if json.Unmarshal(m.Data, &p) == nil && events.IsName(p.Study) && events.IsName(p.Run) {
+			x.progress(p, time.Now())
+		}
+	}
+}
+
+func (x *index) progress(p events.Progress, now time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	key := messages.RunKey{Study: p.Study, Run: p.Run}
+	if x.runs[key] == nil {
+		return // a notice is no proof of a run
+	}
+	x.version++
+	t, heard := x.ticks[key]
+	if !heard {
+		t.first, t.from = now, p.Trials
+	}
+	t.Progress, t.last = p, now
+	x.ticks[key] = t
+}
+
+// Listed is a study's latest run in the list.
+type Listed struct {
+	Study    string            `json:"study"`
+	Run      string            `json:"run"`
+	State    string            `json:"state"`
+	Reason   string            `json:"reason,omitempty"`
+	Trials   int               `json:"trials"`
+	Budget   int               `json:"budget"`
+	Feasible int               `json:"feasible"`
+	Best     *events.BestTrial `json:"best"`
+	// TrialsPerSecond is the rate since this server heard of the run; 0 when it
+	// says nothing.
+	TrialsPerSecond float64           `json:"trials_per_s,omitempty"`
+	Algorithm       string            `json:"algorithm"`
+	Networks        []string          `json:"networks,omitempty"`
+	Labels          map[string]string `json:"labels,omitempty"`
+	Accepted        time.Time         `json:"accepted"`
+	Updated         time.Time         `json:"updated"`
+
+	spec *events.Spec
+}
+
+// silentTick is how old a notice of progress may be to say the rate.
+const silentTick = 10 * time.Second
+
+func (x *index) listed(key messages.RunKey, now time.Time) Listed {
+	v, t := x.runs[key], x.ticks[key]
+	l := Listed{
+		Study: v.Study, Run: v.Run, State: string(v.State), Reason: v.Reason, Trials: t.Trials, Feasible: t.Feasible, Budget: v.Budget, Best: v.Best,
+		Algorithm: v.Spec.Algorithm.Name, Labels: v.Spec.Labels, Accepted: v.Accepted, Updated: v.Updated, spec: v.Spec,
+	}
+	for i := range v.Spec.Networks {
+		l.Networks = append(l.Networks, v.Spec.Networks[i].Name)
+	}
+	if v.Summary != nil {
+		l.Trials, l.Feasible = v.Summary.Trials, v.Summary.Feasible
+	} else if seconds := t.last.Sub(t.first).Seconds(); seconds > 0 && now.Sub(t.last) < silentTick {
+		l.TrialsPerSecond = float64(t.Trials-t.from) / seconds
+	}
+	return l
+}
+
+// list returns the latest run of every study: those that need attention first,
+// then those that run, then by when something happened.
+func (x *index) list(now time.Time) []Listed {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	latest := map[string]messages.RunKey{}
+	for _, key := range x.order {
+		latest[key.Study] = key
+	}
+	out := []Listed{}
+	for _, key := range x.order {
+		if latest[key.Study] == key {
+			out = append(out, x.listed(key, now))
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Listed) int {
+		if ra, rb := rank(a.State), rank(b.State); ra != rb {
+			return ra - rb
+		}
+		return b.Updated.Compare(a.Updated)
+	})
+	return out
+}
+
+func rank(state string) int {
+	switch study.State(state) {
+	case study.Paused, study.Failed, client.Unreadable:
+		return 0
+	case study.Running, study.Stopping:
+		return 1
+	}
+	return 2
+}
+
+// latest returns the view of a study's named run, of its latest one when run is
+// "", and false when there is none.
+func (x *index) latest(name, run string) (client.StudyView, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, key := range slices.Backward(x.order) {
+		if key.Study == name && (run == "" || key.Run == run) {
+			return *x.runs[key], true
+		}
+	}
+	return client.StudyView{}, false
+}
+
+func (x *index) now() uint64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.version
+}

@@ -1,0 +1,144 @@
+package dashboard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"apollo/events"
+	"apollo/services/client"
+	"apollo/services/messages"
+)
+
+// Bounds of what a server does at a time.
+const (
+	maxWatches  = 32               // runs whose folds are kept
+	maxStreams  = 200              // clients that listen to changes
+	catchUpTime = 3 * time.Second  // a page waits for a fold that still reads
+	headerTime  = 5 * time.Second  // a client may take to ask
+	drainTime   = 2 * time.Second  // requests may take to end
+	idleTime    = 60 * time.Second // a connection without a request
+)
+
+// Server serves the pages. It reads the bus and changes nothing.
+type Server struct {
+	Bus    events.Bus
+	Logger *slog.Logger
+
+	index   *index
+	streams chan struct{} // a token per client that listens
+
+	ctx     context.Context //nolint:containedctx // that of Run: it ends the watches
+	mu      sync.Mutex      // guards watches and looks
+	watches map[messages.RunKey]*watch
+	looks   uint64
+	reading sync.WaitGroup
+}
+
+// Run serves on a listener of the loopback until ctx ends.
+func (s *Server) Run(ctx context.Context, listener net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer s.reading.Wait()
+	defer cancel()
+	s.start(ctx)
+	server := &http.Server{
+		Handler: s.Handler(), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: 1 << 16,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve the dashboard: %w", err)
+	case <-ctx.Done():
+	}
+	limited, stop := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer stop()
+	if err := server.Shutdown(limited); err != nil {
+		return fmt.Errorf("stop serving the dashboard: %w", err)
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// start begins to read the bus, until ctx ends.
+func (s *Server) start(ctx context.Context) {
+	s.ctx, s.index = ctx, newIndex()
+	s.streams, s.watches = make(chan struct{}, maxStreams), map[messages.RunKey]*watch{}
+	s.reading.Go(func() {
+		if err := s.index.follow(ctx, s.Bus); err != nil && ctx.Err() == nil {
+			s.Logger.Error("the list of studies is no longer followed", "error", err)
+		}
+	})
+	s.reading.Go(func() { s.index.listen(ctx, s.Bus) })
+}
+
+// look returns the watch of a run, and begins it where nobody looked yet. The one
+// that nobody looked at for longest makes room.
+func (s *Server) look(v *client.StudyView) *watch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := messages.RunKey{Study: v.Study, Run: v.Run}
+	s.looks++
+	w := s.watches[key]
+	if w == nil || w.broken() {
+		s.makeRoom()
+		w = newWatch(v)
+		ctx, cancel := context.WithCancel(s.ctx)
+		w.cancel = cancel
+		s.watches[key] = w
+		s.reading.Go(func() { w.run(ctx, s.Bus, v.Spec.Evaluator.Name) })
+	}
+	w.used = s.looks
+	return w
+}
+
+func (s *Server) makeRoom() {
+	if len(s.watches) < maxWatches {
+		return
+	}
+	var oldest messages.RunKey
+	least := ^uint64(0)
+	for key, w := range s.watches {
+		if w.used < least {
+			oldest, least = key, w.used
+		}
+	}
+	s.watches[oldest].cancel()
+	delete(s.watches, oldest)
+}
+
+// ready waits until a watch has read what was stored, or catchUpTime.
+func (w *watch) ready(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, catchUpTime)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.moved.Broadcast()
+	})()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.caught < 2 && w.err == nil && ctx.Err() == nil {
+		w.moved.Wait()
+	}
+}
+
+func (w *watch) broken() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err != nil
+}
+
+func (w *watch) now() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.version
+}

@@ -1,0 +1,197 @@
+package dashboard
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"apollo/events"
+	"apollo/events/membus"
+	"apollo/services/servicestest"
+)
+
+// site is a server over a bus in memory that has a study of n trials.
+func site(t *testing.T, n int) (*httptest.Server, *membus.Client) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	bus := membus.New(membus.Config{}).Client("test")
+	if err := bus.Provision(ctx); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, bus, 1, accepted(spec()))
+	for i := range n {
+		trial(t, bus, i)
+	}
+	s := &Server{Bus: bus, Logger: slog.New(slog.DiscardHandler)}
+	s.start(ctx)
+	server := httptest.NewUnstartedServer(s.Handler())
+	server.Config.BaseContext = nil
+	server.Start()
+	t.Cleanup(func() {
+		cancel()
+		server.CloseClientConnections()
+		server.Close()
+		s.reading.Wait()
+	})
+	return server, bus
+}
+
+func publish(t *testing.T, bus events.Bus, seq uint64, e events.Payload) {
+	t.Helper()
+	m := message(t, seq, e)
+	m.ID = events.Kind(e.EventType()) + string(rune('a'+seq%26)) + m.Time.String()
+	if _, err := bus.Log().Append(t.Context(), m, events.Fence{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func trial(t *testing.T, bus events.Bus, i int) {
+	t.Helper()
+	publish(t, bus, uint64(2+i), proposal(spec(), i))
+	m := events.Message{Subject: events.ResultSubject("fake", "demo", servicestest.Run, i), ID: "r" + string(rune(i)), Data: encoded(t, measured(i))}
+	if _, err := bus.Facts().Record(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func get(t *testing.T, url string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.Get(url) //nolint:noctx // a test
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, string(b)
+}
+
+func TestPagesShowTheStudyAndEscapeIt(t *testing.T) {
+	t.Parallel()
+	server, _ := site(t, 20)
+	for path, want := range map[string][]string{
+		"/":                        {`href="/studies/demo"`, "&lt;script&gt;"},
+		"/studies/demo":            {`<span id="trials">20</span>`, "no_room", "&lt;script&gt;", "<polyline"},
+		"/studies/demo?part=live":  {`<span id="trials">20</span>`},
+		"/studies/demo?run=" + "x": nil,
+		"/studies/none":            nil,
+		"/studies/%3Cscript%3E":    nil,
+		"/api/v1/events?study=no":  nil,
+	} {
+		r, body := get(t, server.URL+path)
+		if (r.StatusCode == http.StatusOK) != (want != nil) {
+			t.Errorf("%s: status %d", path, r.StatusCode)
+		}
+		for _, text := range want {
+			if !strings.Contains(body, text) {
+				t.Errorf("%s: no %s in:\n%s", path, text, body)
+			}
+		}
+		if strings.Contains(body, "<script>") || strings.Contains(body, " style=") || strings.Contains(body, " onclick=") {
+			t.Errorf("%s: a text of a user, or something inline, is in the page:\n%s", path, body)
+		}
+		if got := r.Header.Get("Content-Security-Policy"); got != policy {
+			t.Errorf("%s: policy %q", path, got)
+		}
+	}
+}
+
+func TestTheAPICountsWhatWasMeasured(t *testing.T) {
+	t.Parallel()
+	server, _ := site(t, 20)
+	_, body := get(t, server.URL+"/api/v1/studies/demo")
+	var got apiStudyJSON
+	if err := json.Unmarshal([]byte(body), &got); err != nil {
+		t.Fatalf("%v in %s", err, body)
+	}
+	want := Counts{Trials: 20, Measured: 18, Infeasible: 2, Feasible: 14}
+	if got.Counts != want || len(got.Recent) != 20 {
+		t.Errorf("counts = %+v with %d rows, want %+v with 20", got.Counts, len(got.Recent), want)
+	}
+	if got.Recent[0].Metrics["latency_s"] != 0 || got.Recent[1].Metrics["latency_s"] != latency(18) {
+		t.Errorf("the last trials have %v and %v, want none and %v", got.Recent[0].Metrics, got.Recent[1].Metrics, latency(18))
+	}
+	var list []Listed
+	if _, body = get(t, server.URL+"/api/v1/studies"); json.Unmarshal([]byte(body), &list) != nil || len(list) != 1 || list[0].Study != "demo" {
+		t.Errorf("studies = %s", body)
+	}
+}
+
+func TestAClientHearsOfATrial(t *testing.T) {
+	t.Parallel()
+	server, bus := site(t, 3)
+	r, err := http.Get(server.URL + "/api/v1/events?study=demo") //nolint:noctx // a test
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	heard := bufio.NewScanner(r.Body)
+	change := func() {
+		for heard.Scan() {
+			if heard.Text() == "event: change" {
+				return
+			}
+		}
+		t.Fatal("the stream ended")
+	}
+	change() // how it is now
+	for {    // until all that was stored is read: the page says so
+		if _, body := get(t, server.URL+"/studies/demo"); strings.Contains(body, `id="trials">3<`) {
+			break
+		}
+		change()
+	}
+	trial(t, bus, 3)
+	for {
+		change()
+		if _, body := get(t, server.URL+"/studies/demo?part=live"); strings.Contains(body, `id="trials">4<`) {
+			return
+		}
+	}
+}
+
+func TestOnlyTheLoopbacksNamesAreAnswered(t *testing.T) {
+	t.Parallel()
+	server, _ := site(t, 0)
+	for host, want := range map[string]int{"localhost:80": 200, "127.0.0.1": 200, "[::1]:8080": 200, "evil.example": 421, "127.0.0.1.evil.example:80": 421, "": 421} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
+		r.Host = host
+		w := httptest.NewRecorder()
+		server.Config.Handler.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("host %q: status %d, want %d", host, w.Code, want)
+		}
+	}
+}
+
+func TestAssetsAreKeptForEver(t *testing.T) {
+	t.Parallel()
+	server, _ := site(t, 0)
+	_, page := get(t, server.URL+"/")
+	links := regexp.MustCompile(`"(/assets/[^"]+)"`).FindAllStringSubmatch(page, -1)
+	if len(links) != 2 {
+		t.Fatalf("%d assets in:\n%s", len(links), page)
+	}
+	for _, l := range links {
+		if r, _ := get(t, server.URL+l[1]); r.StatusCode != 200 || !strings.Contains(r.Header.Get("Cache-Control"), "immutable") {
+			t.Errorf("%s: status %d, %s", l[1], r.StatusCode, r.Header.Get("Cache-Control"))
+		}
+	}
+	for _, path := range []string{"/assets/0000000000000000/style.css", "/assets/" + sum(nil) + "/pages.html"} {
+		if r, _ := get(t, server.URL+path); r.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: status %d, want 404", path, r.StatusCode)
+		}
+	}
+	if r, err := http.Post(server.URL+"/studies/demo", "text/plain", nil); err != nil || r.StatusCode != http.StatusMethodNotAllowed { //nolint:noctx,bodyclose // a test
+		t.Errorf("POST: %v, %v; want that nothing can be changed", r.Status, err)
+	}
+}
