@@ -8,10 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"apollo/evaluator"
 	"apollo/events"
 	"apollo/services/cli"
 	"apollo/services/client"
+	"apollo/services/inspect"
 	"apollo/services/study"
 	"apollo/services/transfer"
 )
@@ -102,20 +102,20 @@ func (a *app) answerText(ctx context.Context, w io.Writer, p cli.Paint, view *cl
 			so = " so far"
 		}
 		fmt.Fprintf(w, "\nbest design%s: trial %d\n\n", so, s.Best.Trial)
-		baseline := baselineOf(ctx, spec)
-		designGrid(spec, designOf(spec, s.Best), baseline.design).Text(w, p)
+		baseline := inspect.BaselineOf(ctx, spec)
+		designGrid(spec, designOf(spec, s.Best), baseline.Design).Text(w, p)
 		fmt.Fprintln(w)
 		metricGrid(spec, s.Best, baseline).Text(w, p)
 		if s.Noise != nil {
 			noiseText(w, spec, s.Best, s.Noise)
 		}
-		if baseline.reason != "" {
-			fmt.Fprintf(w, "\nthe baseline is not feasible for this study: %s\n", baseline.reason)
+		if baseline.Reason != "" {
+			fmt.Fprintf(w, "\nthe baseline is not feasible for this study: %s\n", baseline.Reason)
 		}
 	}
 	if value.frontJSON != nil && len(value.Front) > 0 {
 		fmt.Fprintf(w, "\nfront: %s\n\n", value.sizeText(spec))
-		value.table(w, p, spec, baselineOf(ctx, spec))
+		value.table(w, p, spec, inspect.BaselineOf(ctx, spec))
 	}
 	if value.Optimum != nil {
 		fmt.Fprintf(w, "\noptimum: %s\n", value.Optimum.text(spec))
@@ -200,64 +200,11 @@ func designOf(spec *events.Spec, best *events.BestTrial) events.Design {
 	return d
 }
 
-// baseline is the template's baseline design, measured for a study.
-type baseline struct {
-	design  events.Design      // nil when the study has none
-	metrics map[string]float64 // what was measured
-	reason  string             // why it is not feasible
-}
-
-// baselineOf measures the template's baseline design on the study's networks.
-// A study without a template, or whose networks this build does not know, has
-// none.
-func baselineOf(ctx context.Context, spec *events.Spec) baseline {
-	catalog := builtins()
-	t, ok := catalog.Template(spec.Template)
-	if !ok || len(t.Baseline) != len(t.Params) || spec.Evaluator.Name != t.Backend.Describe().Name {
-		return baseline{}
-	}
-	ev, err := catalog.Bind(spec, t.Params)
-	if err != nil {
-		return baseline{}
-	}
-	r, err := ev.Evaluate(ctx, evaluator.Request{Study: spec.Study, Trial: -1, Design: t.Baseline})
-	if err != nil {
-		return baseline{}
-	}
-	b := baseline{design: inOrder(spec, t)}
-	if r.Outcome != evaluator.Measured {
-		b.reason = string(r.Outcome)
-		if r.Reason != nil {
-			b.reason = r.Reason.Message
-		}
-		return b
-	}
-	derive, err := events.NewDeriver(spec.Metrics)
-	if err != nil {
-		return baseline{}
-	}
-	b.metrics = metricMap(spec, derive.Row(r.Values))
-	return b
-}
-
-// inOrder is the baseline in the order of the study's parameters.
-func inOrder(spec *events.Spec, t evaluator.Template) events.Design {
-	d := make(events.Design, len(spec.Parameters))
-	for i, p := range spec.Parameters {
-		for k, tp := range t.Params {
-			if tp.Name == p.Name {
-				d[i] = t.Baseline[k]
-			}
-		}
-	}
-	return d
-}
-
 // metricGrid is the metrics of the best trial against the baseline and the
 // constraints.
-func metricGrid(spec *events.Spec, best *events.BestTrial, b baseline) *cli.Grid {
+func metricGrid(spec *events.Spec, best *events.BestTrial, b inspect.Baseline) *cli.Grid {
 	g := &cli.Grid{Header: []string{"METRIC", ">VALUE"}}
-	if b.metrics != nil {
+	if b.Metrics != nil {
 		g.Header = append(g.Header, ">BASELINE", ">GAIN")
 	}
 	g.Header = append(g.Header, "GOAL")
@@ -267,8 +214,8 @@ func metricGrid(spec *events.Spec, best *events.BestTrial, b baseline) *cli.Grid
 			continue
 		}
 		row := []string{cli.Bare(m.Name, m.Unit), cli.Metric(v, m.Unit)}
-		if b.metrics != nil {
-			row = append(row, cli.Metric(b.metrics[m.Name], m.Unit), gain(spec, m.Name, v, b.metrics[m.Name]))
+		if b.Metrics != nil {
+			row = append(row, cli.Metric(b.Metrics[m.Name], m.Unit), gain(spec, m.Name, v, b.Metrics[m.Name]))
 		}
 		g.Add(append(row, goals(spec, m))...)
 	}

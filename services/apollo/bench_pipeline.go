@@ -20,6 +20,7 @@ import (
 	"apollo/optimizer"
 	"apollo/services/catalog"
 	"apollo/services/cli"
+	"apollo/services/inspect"
 	"apollo/services/study"
 	"apollo/services/studyfile"
 )
@@ -145,7 +146,7 @@ func parsePipelineStudy(flags pipelineFlags) (*studyfile.Document, error) {
 		"objectives":[{"metric":"latency","goal":"minimize"}],"constraints":[{"metric":"area","max":%q}],
 		"algorithm":{"name":"random"},"budget":{"trials":%d,"batch":%d,"parallelism":%d}}}`,
 		flags.seed, flags.network, flags.area, flags.trials, flags.batch, flags.parallelism)
-	return studyfile.Parse("bench", []byte(text), builtins().Study(), studyfile.Options{})
+	return studyfile.Parse("bench", []byte(text), inspect.Builtins().Study(), studyfile.Options{})
 }
 
 // runBus runs the study through the pipeline, in a folder of its own, and
@@ -204,7 +205,7 @@ func searchBare(ctx context.Context, spec *events.Spec, flags pipelineFlags, see
 	if err != nil {
 		return 0, err
 	}
-	ev, err := catalog.Catalog.Bind(builtins(), spec, sp.Params())
+	ev, err := catalog.Catalog.Bind(inspect.Builtins(), spec, sp.Params())
 	if err != nil {
 		return 0, err
 	}

@@ -7,21 +7,9 @@ import (
 	"strings"
 
 	"apollo/archiver"
-	"apollo/evaluator/template"
-	"apollo/evaluator/workload"
 	"apollo/events"
-	"apollo/services/catalog"
 	"apollo/services/proposer"
 )
-
-// builtins is what studies can name in this build.
-func builtins() catalog.Catalog {
-	c := catalog.Catalog{Network: workload.Sized, NetworkNames: workload.Names()}
-	for _, s := range template.All() {
-		c.Templates = append(c.Templates, s.Template())
-	}
-	return c
-}
 
 // trialLogs gives transfer the trial log of a data directory, and other
 // Parquet files by path.

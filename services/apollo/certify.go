@@ -15,6 +15,7 @@ import (
 	"apollo/events"
 	"apollo/services/certify"
 	"apollo/services/cli"
+	"apollo/services/inspect"
 )
 
 func (a *app) certifyCommand() *cobra.Command {
@@ -93,7 +94,7 @@ const proofHint = "name one objective, a built-in template and no evaluator of y
 
 // prover binds a study to the evaluator of its template for a proof.
 func prover(spec *events.Spec) (*certify.Problem, evaluator.Evaluator, error) {
-	catalog := builtins()
+	catalog := inspect.Builtins()
 	t, ok := catalog.Template(spec.Template)
 	if !ok || spec.Evaluator.Name != t.Backend.Describe().Name {
 		return nil, nil, fmt.Errorf("%w: only a built-in template with its own evaluator can be certified", certify.ErrNoProof)
@@ -255,7 +256,7 @@ func proofText(w io.Writer, p cli.Paint, spec *events.Spec, v *certified) {
 		fmt.Fprintf(w, "%s: %s is optimal, proven\n\n", p.Bold(v.Study), bestText(spec, best))
 		designGrid(spec, designOf(spec, best), nil).Text(w, p)
 		fmt.Fprintln(w)
-		metricGrid(spec, best, baseline{}).Text(w, p)
+		metricGrid(spec, best, inspect.Baseline{}).Text(w, p)
 		fmt.Fprintln(w)
 	}
 	g := &cli.Grid{Header: []string{"", ">", ""}}

@@ -12,6 +12,7 @@ import (
 	"apollo/archiver"
 	"apollo/events"
 	"apollo/services/cli"
+	"apollo/services/inspect"
 )
 
 // mostCompared is the largest number of studies that are compared: more lines
@@ -60,7 +61,7 @@ type compared struct {
 func (c *compared) appendTrial(trial int, feasible bool, values []float64) {
 	var m map[string]float64
 	if feasible {
-		m = metricMap(c.spec, values)
+		m = inspect.Metrics(c.spec, values)
 	}
 	c.metrics, c.trials = append(c.metrics, m), append(c.trials, trial)
 }

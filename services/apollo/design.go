@@ -12,10 +12,10 @@ import (
 	"apollo/evaluator/frame"
 	"apollo/evaluator/report"
 	"apollo/evaluator/template"
-	"apollo/events"
 	"apollo/events/unit"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
+	"apollo/services/inspect"
 )
 
 func (a *app) designCommand() *cobra.Command {
@@ -82,14 +82,10 @@ func goalsText() string { return strings.Join(goalNames(), ", ") }
 
 // subject is what a design command looks at.
 type subject struct {
-	template *frame.Spec
-	networks []evaluator.Network
-	point    report.Point
-	// spec is the study that the design is of, where it is one's, and from where it
-	// was read; derive computes its metrics, ledger has its trials.
-	spec   *events.Spec
+	inspect.Subject
+	point report.Point
+	// from is where the study was read from, where it is one's; ledger has its trials.
 	from   string
-	derive *events.Deriver
 	ledger *ledger
 	files  map[string]*answerFile
 }
@@ -102,14 +98,14 @@ func (f *designFlags) read(a *app, c *cobra.Command, designs ...string) (s subje
 	if err = f.settle(a, c, &s); err != nil {
 		return s, err
 	}
-	if s.template, err = findTemplate(f.template); err != nil {
+	if s.Template, err = findTemplate(f.template); err != nil {
 		return s, err
 	}
-	if s.template.MapperGoal = evaluator.MapperGoal(f.mapperGoal); !slices.Contains(evaluator.MapperGoals(), s.template.MapperGoal) {
+	if s.Template.MapperGoal = evaluator.MapperGoal(f.mapperGoal); !slices.Contains(evaluator.MapperGoals(), s.Template.MapperGoal) {
 		return s, fmt.Errorf("--mapper-goal is %q, want %s", f.mapperGoal, goalsText())
 	}
-	if s.networks == nil {
-		if s.networks, err = weighted(f.networks); err != nil {
+	if s.Networks == nil {
+		if s.Networks, err = weighted(f.networks); err != nil {
 			return s, err
 		}
 	}
@@ -180,7 +176,7 @@ func (s *subject) pointOf(preset string, sets []string) (report.Point, error) {
 		return p, err
 	}
 	for _, set := range sets {
-		i, value, err := parameterValue(s.template.Template().Params, set)
+		i, value, err := parameterValue(s.Template.Template().Params, set)
 		if err != nil {
 			return p, err
 		}
@@ -192,18 +188,18 @@ func (s *subject) pointOf(preset string, sets []string) (report.Point, error) {
 // startOf is a preset, or the design in a JSON file.
 func (s *subject) startOf(name string) (report.Point, error) {
 	if path, isFile := strings.CutPrefix(name, "@"); isFile {
-		return s.files[path].point(s.template.Template())
+		return s.files[path].point(s.Template.Template())
 	}
 	if p, known, err := s.trial(name); known {
 		return p, err
 	}
-	for _, p := range s.template.Presets() {
+	for _, p := range s.Template.Presets() {
 		if p.Name == name {
 			return report.Point{Preset: name, Values: slices.Clone(p.Values)}, nil
 		}
 	}
-	return report.Point{}, cli.Hinted(cli.ExitNotFound, "there are: "+strings.Join(presetNames(s.template), ", ")+"; @FILE reads one",
-		fmt.Errorf("the template %s has no preset %q", s.template.Name, name))
+	return report.Point{}, cli.Hinted(cli.ExitNotFound, "there are: "+strings.Join(presetNames(s.Template), ", ")+"; @FILE reads one",
+		fmt.Errorf("the template %s has no preset %q", s.Template.Name, name))
 }
 
 // parameterValue reads "pe_memory=512KiB" as a parameter and its value: a

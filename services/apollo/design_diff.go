@@ -36,7 +36,7 @@ With --study it may be a trial of the study: best, or a number.`,
 				if side.point, err = s.named(side.Name); err != nil {
 					return err
 				}
-				if side.report, err = s.inspect(side.point, nil); err != nil {
+				if side.report, err = s.Inspect(side.point, nil); err != nil {
 					return cli.Hinted(cli.ExitUsage, "", err)
 				}
 				side.Feasible, side.Reason, side.Metrics = side.report.Feasible, side.report.Reason, side.report.Metrics
@@ -121,7 +121,7 @@ func newChanged(name, unit string, a, b *float64) changed {
 func (d *designDiff) compare(s *subject) {
 	d.Parameters, d.Parts, d.Layers = []changedParameter{}, []changed{}, []changedLayer{}
 	va, vb := d.A.point.Values, d.B.point.Values
-	for i, p := range s.template.Params {
+	for i, p := range s.Template.Params {
 		if va[i] != vb[i] {
 			d.Parameters = append(d.Parameters, newChangedParameter(p.Name, p.Unit, va[i], vb[i]))
 		}

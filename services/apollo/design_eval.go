@@ -35,18 +35,18 @@ its place under the roofline; -o svg and -o png draw them.`,
 			if err != nil {
 				return err
 			}
-			given, err := readMappings(mapping, s.template.Name)
+			given, err := readMappings(mapping, s.Template.Name)
 			if err != nil {
 				return err
 			}
-			r, err := s.inspect(s.point, given)
+			r, err := s.Inspect(s.point, given)
 			if err != nil {
 				return cli.Hinted(cli.ExitUsage, "", err)
 			}
 			if err := knownLayers(&r, nests); err != nil {
 				return err
 			}
-			return a.Print(s.answer(&evalAnswer{&r, s.spec, flags.workloads(&s)}, nests))
+			return a.Print(s.answer(&evalAnswer{&r, s.Spec, flags.workloads(&s)}, nests))
 		},
 	}
 	flags.register(c, true)
@@ -131,10 +131,10 @@ func (s *subject) answer(v *evalAnswer, nests []string) cli.Answer {
 func (s *subject) text(w io.Writer, p cli.Paint, r *report.Design) {
 	for i, v := range s.point.Values {
 		note := ""
-		if _, on := s.template.Params[i].Level(v); !on {
+		if _, on := s.Template.Params[i].Level(v); !on {
 			note = "  (no level of the space)"
 		}
-		fmt.Fprintf(w, "%-19s %14s%s\n", s.template.Params[i].Name, valueText(v, s.template.Params[i].Unit), note)
+		fmt.Fprintf(w, "%-19s %14s%s\n", s.Template.Params[i].Name, valueText(v, s.Template.Params[i].Unit), note)
 	}
 	fmt.Fprintf(w, "\n%s MACs per cycle at %s, %s TOPS at best\n\n", cli.Count(r.MACsPerCycle), cli.Quantity(float64(r.ClockHz), "Hz"), cli.Significant(r.PeakTOPS))
 	if !r.Feasible {

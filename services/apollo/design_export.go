@@ -35,7 +35,7 @@ mapping: one file of loop nests that "apollo design eval --mapping" takes.`,
 			if as != "timeloop" && as != "mapping" {
 				return cli.Usagef("--as %s: want timeloop or mapping", as)
 			}
-			given, err := readMappings(mapping, s.template.Name)
+			given, err := readMappings(mapping, s.Template.Name)
 			if err != nil {
 				return err
 			}
@@ -71,7 +71,7 @@ type exported struct {
 
 // mapped returns the layers of an export: all, or the one that is asked for.
 func (s *subject) mapped(only string, given []report.Given) ([]report.Mapped, error) {
-	all, err := s.template.Mapped(s.networks, s.point, given)
+	all, err := s.Template.Mapped(s.Networks, s.point, given)
 	switch {
 	case err != nil && len(given) > 0:
 		return nil, cli.Hinted(cli.ExitUsage, "", err)
@@ -102,7 +102,7 @@ func documentsOf(mapped []report.Mapped) []exported {
 
 // mappings is the answer of export --as mapping.
 func (s *subject) mappings(mapped []report.Mapped) cli.Answer {
-	f := &mappingFile{Schema: mappingSchema, Template: s.template.Name}
+	f := &mappingFile{Schema: mappingSchema, Template: s.Template.Name}
 	for i := range mapped {
 		m := &mapped[i]
 		f.Layers = append(f.Layers, layerMapping{Network: m.Network, Layer: m.Layer, Nest: m.Mapping.String(&m.Arch)})

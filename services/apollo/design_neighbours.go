@@ -80,11 +80,11 @@ type neighbour struct {
 }
 
 func neighboursOf(s *subject, all bool) (*neighbours, error) {
-	home, err := s.inspect(s.point, nil)
+	home, err := s.Inspect(s.point, nil)
 	if err != nil {
 		return nil, err
 	}
-	before, err := s.template.Broken(s.networks, s.point)
+	before, err := s.Template.Broken(s.Networks, s.point)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func neighboursOf(s *subject, all bool) (*neighbours, error) {
 	for _, r := range before {
 		n.Broken = append(n.Broken, brokenRule{r.Code, r.Layer, r.Message})
 	}
-	for i, p := range s.template.Params {
+	for i, p := range s.Template.Params {
 		from := s.point.Values[i]
 		for _, to := range levelsAround(p.Param, from, all) {
 			near, err := s.neighbour(s.changed(i, to), &home, before)
@@ -144,11 +144,11 @@ func levelsAround(p space.Param, v space.Value, all bool) []space.Value {
 
 func (s *subject) neighbour(p report.Point, home *report.Design, before []*evaluator.Reason) (neighbour, error) {
 	n := neighbour{Fixes: []string{}, Breaks: []string{}, Left: []string{}}
-	r, err := s.inspect(p, nil)
+	r, err := s.Inspect(p, nil)
 	if err != nil {
 		return n, err
 	}
-	after, err := s.template.Broken(s.networks, p)
+	after, err := s.Template.Broken(s.Networks, p)
 	if err != nil {
 		return n, err
 	}
@@ -204,7 +204,7 @@ func (n *neighbours) answer(s *subject) cli.Answer {
 	}
 	return cli.Answer{Value: n, Items: items, Grid: g, Text: func(w io.Writer, p cli.Paint) {
 		for i, v := range s.point.Values {
-			fmt.Fprintf(w, "%-19s %14s\n", s.template.Params[i].Name, valueText(v, s.template.Params[i].Unit))
+			fmt.Fprintf(w, "%-19s %14s\n", s.Template.Params[i].Name, valueText(v, s.Template.Params[i].Unit))
 		}
 		fmt.Fprintf(w, "\n%s\n", strings.Join(metrics, ", "))
 		for _, b := range n.Broken {

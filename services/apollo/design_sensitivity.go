@@ -41,8 +41,8 @@ whole numbers move by at least one.`,
 			if !(by > 0 && by < 1) {
 				return cli.Usagef("--by %g: want a share between 0 and 1", by)
 			}
-			d := s.template.Template().Backend.Describe()
-			if err := study.find(d.Of(s.networks)); err != nil {
+			d := s.Template.Template().Backend.Describe()
+			if err := study.find(d.Of(s.Networks)); err != nil {
 				return err
 			}
 			if area != "" {
@@ -142,12 +142,12 @@ func (v *sensitivity) tooLarge(m report.Metrics) bool {
 }
 
 func (v *sensitivity) run(s *subject, rivals []string) error {
-	home, err := s.inspect(s.point, nil)
+	home, err := s.Inspect(s.point, nil)
 	if err != nil {
 		return cli.Hinted(cli.ExitUsage, "", err)
 	}
 	v.Design = home.Design
-	plain, _, err := s.template.Model(s.networks, "", 0)
+	plain, _, err := s.Template.Model(s.Networks, "", 0)
 	if err != nil {
 		return err
 	}
@@ -160,9 +160,9 @@ func (v *sensitivity) run(s *subject, rivals []string) error {
 	if v.Declared.Value == nil {
 		return cli.Hinted(cli.ExitInfeasible, "`apollo design neighbours` shows which changes repair it", fmt.Errorf("the design is out: %s", v.Declared.Lost))
 	}
-	for _, k := range s.template.Constants() {
+	for _, k := range s.Template.Constants() {
 		for _, factor := range []float64{1 - v.By, 1 + v.By} {
-			m, value, err := s.template.Model(s.networks, k.Name, factor)
+			m, value, err := s.Template.Model(s.Networks, k.Name, factor)
 			if err != nil {
 				return err
 			}
@@ -195,7 +195,7 @@ func (v *sensitivity) choose(s *subject, names []string) error {
 	if len(names) > 0 {
 		return nil
 	}
-	for i, p := range s.template.Params {
+	for i, p := range s.Template.Params {
 		for _, to := range levelsAround(p.Param, s.point.Values[i], false) {
 			v.Rivals, v.rivals = append(v.Rivals, p.Name+"="+rivalText(to, p.Unit)), append(v.rivals, s.changed(i, to))
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -16,7 +15,7 @@ import (
 	"apollo/events"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
-	"apollo/services/transfer"
+	"apollo/services/inspect"
 )
 
 // bestName names the best trial of --study.
@@ -149,30 +148,30 @@ func (f *designFlags) loadStudy(a *app, c *cobra.Command, s *subject) error {
 	if s.ledger, err = a.loadLedger(c, name, ""); err != nil {
 		return err
 	}
-	s.spec, s.from = s.ledger.view.Spec, "--study "+name
+	s.Spec, s.from = s.ledger.view.Spec, "--study "+name
 	return nil
 }
 
 // adopt takes the setting of a file's study, unless the flags name their own.
 func (f *designFlags) adopt(c *cobra.Command, s *subject, file *answerFile) error {
 	ownNetworks := c.Flags().Changed("workload")
-	if file.spec == nil && s.spec == nil && file.template != "" && !c.Flags().Changed("template") {
+	if file.spec == nil && s.Spec == nil && file.template != "" && !c.Flags().Changed("template") {
 		f.template = file.template
 	}
 	switch {
-	case file.spec == nil && len(file.workload) > 0 && s.spec == nil:
+	case file.spec == nil && len(file.workload) > 0 && s.Spec == nil:
 		if !ownNetworks {
 			f.networks = file.workload
 		}
-	case file.spec == nil && file.measured && !ownNetworks && s.spec == nil:
+	case file.spec == nil && file.measured && !ownNetworks && s.Spec == nil:
 		return cli.Hinted(cli.ExitUsage, "name them with --workload, or write the answer again; --study NAME reads the study itself",
 			fmt.Errorf("%s does not say which networks its design was measured on", file.path))
 	case file.spec == nil:
-	case s.spec == nil:
-		s.spec, s.from = file.spec, file.path
-	case s.spec.Template != file.spec.Template:
-		return cli.Usagef("%s has a design of the template %s, %s one of %s: they have other parameters", s.from, s.spec.Template, file.path, file.spec.Template)
-	case !sameNetworks(s.spec, file.spec) && !ownNetworks:
+	case s.Spec == nil:
+		s.Spec, s.from = file.spec, file.path
+	case s.Spec.Template != file.spec.Template:
+		return cli.Usagef("%s has a design of the template %s, %s one of %s: they have other parameters", s.from, s.Spec.Template, file.path, file.spec.Template)
+	case !sameNetworks(s.Spec, file.spec) && !ownNetworks:
 		return cli.Hinted(cli.ExitUsage, "name the networks to compare them on with --workload", fmt.Errorf("%s and %s were measured on other networks", s.from, file.path))
 	}
 	return nil
@@ -184,7 +183,7 @@ func sameNetworks(a, b *events.Spec) bool {
 
 // workloads are the networks of a subject that no study has, as flags.
 func (f *designFlags) workloads(s *subject) []string {
-	if s.spec != nil {
+	if s.Spec != nil {
 		return nil
 	}
 	return f.networks
@@ -193,14 +192,14 @@ func (f *designFlags) workloads(s *subject) []string {
 // settle makes the subject of the study that was read, where there is one: its
 // template, networks and mappers, as far as the flags do not say otherwise.
 func (f *designFlags) settle(a *app, c *cobra.Command, s *subject) error {
-	spec := s.spec
+	spec := s.Spec
 	if spec == nil {
 		return nil
 	}
 	if c.Flags().Changed("template") && f.template != spec.Template {
 		return cli.Usagef("--template %s: the study %s is one of the template %q", f.template, spec.Study, spec.Template)
 	}
-	t, known := builtins().Template(spec.Template)
+	t, known := inspect.Builtins().Template(spec.Template)
 	if !known || spec.Evaluator.Name != t.Backend.Describe().Name {
 		return cli.Hinted(cli.ExitUsage, "the design commands know the built-in templates: "+strings.Join(templateNames(), ", "),
 			fmt.Errorf("study %s is measured by evaluator %s", spec.Study, spec.Evaluator.Name))
@@ -214,20 +213,15 @@ func (f *designFlags) settle(a *app, c *cobra.Command, s *subject) error {
 	}
 	if c.Flags().Changed("workload") {
 		a.Say("on %s, not on the networks of study %s", strings.Join(f.networks, ", "), spec.Study)
-		s.spec = nil // what it computes, and its limits, are of its networks
+		s.Spec = nil // what it computes, and its limits, are of its networks
 		return nil
 	}
-	find := transfer.Layers(builtins().Network)
-	for _, n := range spec.Networks {
-		w, err := find(n)
-		if err != nil {
-			return cli.Hinted(cli.ExitError, "", fmt.Errorf("study %s: %w", spec.Study, err))
-		}
-		s.networks = append(s.networks, evaluator.Network{Workload: w, Weight: n.Weight})
+	of, err := inspect.Of(spec)
+	if err != nil {
+		return cli.Hinted(cli.ExitError, "", err)
 	}
-	var err error
-	s.derive, err = events.NewDeriver(spec.Metrics)
-	return err
+	s.Subject = *of
+	return nil
 }
 
 // trial is the design of a trial of the study: a number, or the best.
@@ -253,63 +247,23 @@ func (s *subject) trial(name string) (p report.Point, known bool, err error) {
 		return p, true, cli.Hinted(cli.ExitNotFound, fmt.Sprintf("it has %d so far, from 0", len(l.trials)), fmt.Errorf("study %s has no trial %d", study, n))
 	}
 	design := &answerFile{path: fmt.Sprintf("trial %d", n), design: designMap(l.view.Spec, l.trials[n].design)}
-	p, err = design.point(s.template.Template())
+	p, err = design.point(s.Template.Template())
 	return p, true, err
-}
-
-// inspect evaluates a design, with the metrics that its study computes.
-func (s *subject) inspect(p report.Point, given []report.Given) (report.Design, error) {
-	r, err := s.template.Inspect(s.networks, p, given)
-	if err != nil || s.derive == nil {
-		return r, err
-	}
-	measured := s.spec.Measured()
-	values := make([]float64, len(measured))
-	for i, m := range measured {
-		values[i] = math.NaN()
-		if v := measuredValue(&r, m.Name); v != nil {
-			values[i] = *v
-		}
-	}
-	for i, v := range s.derive.Row(values)[len(measured):] {
-		m := s.spec.Metrics[len(measured)+i]
-		computed := report.Metric{Metric: evaluator.Metric{Name: m.Name, Unit: m.Unit, Cheap: m.Cheap}}
-		if !math.IsNaN(v) {
-			computed.Value = &v
-		}
-		r.Metrics = append(r.Metrics, computed)
-	}
-	return r, nil
-}
-
-// measuredValue is a measured metric of a design, of all networks or of one; nil where
-// nobody knows it.
-func measuredValue(r *report.Design, metric string) *float64 {
-	name, network, single := strings.Cut(metric, ".")
-	if !single {
-		return r.Metrics.Of(name)
-	}
-	for i := range r.Networks {
-		if n := &r.Networks[i]; n.Name == network {
-			return n.Metrics.Of(name)
-		}
-	}
-	return nil
 }
 
 // wanted says what the study wants of a metric, and whether the value keeps it.
 func (s *subject) wanted(m report.Metric, p cli.Paint) string {
-	if s.spec == nil {
+	if s.Spec == nil {
 		return ""
 	}
-	text := goals(s.spec, events.Metric{Name: m.Name, Unit: m.Unit})
+	text := goals(s.Spec, events.Metric{Name: m.Name, Unit: m.Unit})
 	if text == "" {
 		return ""
 	}
 	broken := func(c events.Constraint) bool {
 		return c.Metric == m.Name && (c.Max != nil && *m.Value > *c.Max || c.Min != nil && *m.Value < *c.Min)
 	}
-	if slices.ContainsFunc(s.spec.Constraints, broken) {
+	if slices.ContainsFunc(s.Spec.Constraints, broken) {
 		text += ": " + p.Red("not kept")
 	}
 	return "  (" + text + ")"

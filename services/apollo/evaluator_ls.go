@@ -11,6 +11,7 @@ import (
 
 	"apollo/events"
 	"apollo/services/cli"
+	"apollo/services/inspect"
 	"apollo/services/messages"
 )
 
@@ -40,7 +41,7 @@ this moment: each process tells of itself every two seconds.`,
 			}
 			rows, items := []row{}, []any{}
 			g := &cli.Grid{Header: []string{"EVALUATOR", "VERSION", "TEMPLATE", "DETERMINISTIC", "METRICS (* costs no trial)"}}
-			for _, t := range builtins().Templates {
+			for _, t := range inspect.Builtins().Templates {
 				d := t.Backend.Describe()
 				r := row{Name: d.Name, Version: d.Version, Template: t.Name, Deterministic: d.Deterministic}
 				var texts []string

@@ -12,6 +12,7 @@ import (
 	"apollo/optimizer/pareto"
 	"apollo/services/cli"
 	"apollo/services/client"
+	"apollo/services/inspect"
 )
 
 // frontJSON is the answer of a study with several objectives; nil for one.
@@ -87,7 +88,7 @@ const (
 
 // table prints a front for people: by the first objective, with the parameters
 // that differ most, and the baseline below.
-func (f *frontJSON) table(w io.Writer, p cli.Paint, spec *events.Spec, base baseline) {
+func (f *frontJSON) table(w io.Writer, p cli.Paint, spec *events.Spec, base inspect.Baseline) {
 	shown := f.shown(spec)
 	keys := f.keys(spec)
 	g := &cli.Grid{Header: []string{">TRIAL"}}
@@ -114,8 +115,8 @@ func (f *frontJSON) table(w io.Writer, p cli.Paint, spec *events.Spec, base base
 	for i := range shown {
 		row(strconv.Itoa(shown[i].Trial), shown[i].Metrics, designOf(spec, &shown[i]))
 	}
-	if base.metrics != nil {
-		row("baseline", base.metrics, base.design)
+	if base.Metrics != nil {
+		row("baseline", base.Metrics, base.Design)
 	}
 	g.Text(w, p)
 	if hidden := len(f.Front) - len(shown); hidden > 0 {
@@ -224,7 +225,7 @@ func minimisedOf(spec *events.Spec, metrics map[string]float64) []float64 {
 func ranked(spec *events.Spec, trials []*trial) []*trial {
 	points := make([][]float64, len(trials))
 	for i, t := range trials {
-		points[i] = minimisedOf(spec, metricMap(spec, t.result.Values))
+		points[i] = minimisedOf(spec, inspect.Metrics(spec, t.result.Values))
 	}
 	order := make([]int, len(trials))
 	for i := range order {

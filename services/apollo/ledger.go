@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"apollo/events"
 	"apollo/optimizer/space"
 	"apollo/services/client"
+	"apollo/services/inspect"
 )
 
 // trial is one trial of a run as the store tells it.
@@ -200,7 +200,7 @@ func (l *ledger) json(t *trial) trialJSON {
 	if r := t.result; r != nil {
 		j.Outcome, j.Feasible, j.Reason = r.Outcome, t.judgement.Feasible, t.judgement.Reason
 		j.Attempts, j.Seconds, j.Extra = r.Attempts, r.Seconds, r.Extra
-		j.Metrics, j.LastError = metricMap(spec, r.Values), r.LastFailure()
+		j.Metrics, j.LastError = inspect.Metrics(spec, r.Values), r.LastFailure()
 	}
 	return j
 }
@@ -210,16 +210,6 @@ func designMap(spec *events.Spec, design []space.Value) map[string]any {
 	for i, p := range spec.Parameters {
 		if i < len(design) {
 			m[p.Name] = plain(design[i])
-		}
-	}
-	return m
-}
-
-func metricMap(spec *events.Spec, values []float64) map[string]float64 {
-	m := make(map[string]float64, len(values))
-	for i, metric := range spec.Metrics {
-		if i < len(values) && !math.IsNaN(values[i]) {
-			m[metric.Name] = values[i]
 		}
 	}
 	return m

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/services/external"
+	"apollo/services/inspect"
 	"apollo/services/proposer"
 	"apollo/services/worker"
 )
@@ -96,7 +97,7 @@ func (p *roleGroup) stop() error {
 // proposer returns the proposer of this process.
 func (a *app) proposer(c *cobra.Command, s *session) *proposer.Proposer {
 	return &proposer.Proposer{
-		Bus: s.bus, Catalog: builtins(), Sources: trialLogs{a.Data},
+		Bus: s.bus, Catalog: inspect.Builtins(), Sources: trialLogs{a.Data},
 		Logger: a.Logger(c, slog.LevelWarn),
 	}
 }
@@ -114,7 +115,7 @@ func workerName() string {
 // build, with slots workers each.
 func (a *app) builtinEvaluators(s *session, slots int, logger *slog.Logger, fail func(string) error) []role {
 	var roles []role
-	for _, t := range builtins().Templates {
+	for _, t := range inspect.Builtins().Templates {
 		roles = append(roles, evaluatorRole(s, t.Backend.Describe().Name, slots, logger, fail))
 	}
 	return roles
@@ -127,7 +128,7 @@ func evaluatorRole(s *session, name string, slots int, logger *slog.Logger, fail
 
 func newEvaluator(s *session, name string, slots int, logger *slog.Logger, fail func(string) error) *worker.Evaluator {
 	return &worker.Evaluator{
-		Bus: s.bus, Name: name, Catalog: builtins(), Slots: slots, Worker: workerName(),
+		Bus: s.bus, Name: name, Catalog: inspect.Builtins(), Slots: slots, Worker: workerName(),
 		Logger: logger.With("service", "evaluator"), FailedAttempt: s.attempts.of(name), Failpoint: fail,
 	}
 }

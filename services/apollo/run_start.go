@@ -9,6 +9,7 @@ import (
 	"apollo/events"
 	"apollo/services/archive"
 	"apollo/services/client"
+	"apollo/services/inspect"
 )
 
 // part is a set of the services that a run can need.
@@ -61,7 +62,7 @@ func (r *runner) evaluators(view *client.StudyView, logger *slog.Logger, fail fu
 		p.backend = nil // the role closes it
 		return []role{measure}
 	}
-	for _, t := range builtins().Templates {
+	for _, t := range inspect.Builtins().Templates {
 		if t.Backend.Describe().Name == spec.Evaluator.Name {
 			return []role{evaluatorRole(r.session, spec.Evaluator.Name, r.flags.evaluators, logger, fail)}
 		}

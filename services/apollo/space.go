@@ -13,6 +13,7 @@ import (
 	"apollo/evaluator/template"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
+	"apollo/services/inspect"
 )
 
 func (a *app) spaceCommand() *cobra.Command {
@@ -69,7 +70,7 @@ func (a *app) spaceLsCommand() *cobra.Command {
 			}
 			rows, items := []row{}, []any{}
 			g := &cli.Grid{Header: []string{"TEMPLATE", ">PARAMETERS", ">DESIGNS", "WHAT"}}
-			for _, t := range builtins().Templates {
+			for _, t := range inspect.Builtins().Templates {
 				s, err := space.New(t.Params...)
 				if err != nil {
 					return err

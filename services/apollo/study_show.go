@@ -12,6 +12,7 @@ import (
 	"apollo/events"
 	"apollo/services/cli"
 	"apollo/services/client"
+	"apollo/services/inspect"
 )
 
 // shownStudy is the answer of `study show -o json`.
@@ -47,7 +48,7 @@ type shownStudy struct {
 	// Optimum is left out unless it was certified.
 	Optimum *optimum `json:"optimum,omitempty"`
 
-	baseline baseline
+	baseline inspect.Baseline
 }
 
 // reasonCount says how many trials were not feasible for a reason.
@@ -104,7 +105,7 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 	shown.Optimum = a.optimumOf(ctx, view.Spec, view.Best)
 	shown.Identity, shown.Program, shown.Refused = view.Identity, view.Program, view.Refused
 	if shown.frontJSON != nil {
-		shown.baseline = baselineOf(ctx, view.Spec)
+		shown.baseline = inspect.BaselineOf(ctx, view.Spec)
 	}
 	if shown.Sources == nil {
 		shown.Sources = []events.SourcePin{}

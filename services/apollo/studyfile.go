@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/services/cli"
+	"apollo/services/inspect"
 	"apollo/services/studyfile"
 )
 
@@ -17,7 +18,7 @@ import (
 func setFlag(c *cobra.Command, sets *[]string) {
 	c.Flags().StringArrayVar(sets, "set", nil, "override a `field` of the file, as often as wanted: spec.budget.trials=20000")
 	_ = c.RegisterFlagCompletionFunc("set", func(_ *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
-		return studyfile.Complete(text, builtins().Study()), cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+		return studyfile.Complete(text, inspect.Builtins().Study()), cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 	})
 }
 
@@ -28,7 +29,7 @@ func (a *app) readStudy(path string, sets []string) (*studyfile.Document, error)
 	if err != nil {
 		return nil, err
 	}
-	doc, err := studyfile.Parse(path, src, builtins().Study(), studyfile.Options{Sets: sets, Dir: dir, ReadFile: readModelFile, Describe: a.describeIn(dir)})
+	doc, err := studyfile.Parse(path, src, inspect.Builtins().Study(), studyfile.Options{Sets: sets, Dir: dir, ReadFile: readModelFile, Describe: a.describeIn(dir)})
 	if mistakes, ok := errors.AsType[*studyfile.Error](err); ok {
 		if a.Output == "table" {
 			color := !a.NoColor && os.Getenv("NO_COLOR") == "" && a.Console.Live

@@ -9,6 +9,7 @@ import (
 
 	"apollo/events"
 	"apollo/services/cli"
+	"apollo/services/inspect"
 	"apollo/services/proposer"
 	"apollo/services/transfer"
 )
@@ -47,7 +48,7 @@ A study without sources is shown what a search of the archive in --data would fi
 			if spec.Transfer == nil {
 				spec.Transfer = &events.Transfer{Sources: []events.Source{{Auto: true}}}
 			}
-			all, found, err := proposer.Candidates(c.Context(), builtins(), trialLogs{a.Data}, a.programsIn(folder(args[0])), &spec)
+			all, found, err := proposer.Candidates(c.Context(), inspect.Builtins(), trialLogs{a.Data}, a.programsIn(folder(args[0])), &spec)
 			if err != nil {
 				return err
 			}
