@@ -19,27 +19,30 @@ import (
 // roleNames are the services that studies need, in the order they start.
 var roleNames = [...]string{"proposer", "evaluator", "archiver"}
 
+// dashboardRole is the one that studies do not need.
+const dashboardRole = "dashboard"
+
 // servable are the names that serve takes, which up runs all.
-func servable() []string { return append(roleNames[:], "dashboard") }
+func servable() []string { return append(slices.Clone(roleNames[:]), dashboardRole) }
 
 // serviceFlags are what up and serve share.
 type serviceFlags struct {
 	evaluators int
 	http       string
-	web        string
+	web        webFlags
 }
 
 func (f *serviceFlags) register(c *cobra.Command) {
 	c.Flags().IntVar(&f.evaluators, "evaluators", runtime.NumCPU(), "`number` of evaluator workers")
 	c.Flags().StringVar(&f.http, "http", "", "`address` for /healthz and /metrics, for example 127.0.0.1:8080; default: none")
-	c.Flags().StringVar(&f.web, "web", webAddress, "loopback `address` of the dashboard; \"\" serves none")
+	f.web.register(c)
 }
 
 func (f *serviceFlags) check() error {
 	if f.evaluators < 1 {
 		return cli.Usagef("--evaluators %d: want at least 1", f.evaluators)
 	}
-	return checkWeb(f.web)
+	return f.web.check()
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -62,7 +65,7 @@ harm; one archiver writes to one data directory. Evaluators of your own run with
 				if !slices.Contains(servable(), name) {
 					return cli.Usagef("there is no service %q: want %s", name, strings.Join(servable(), ", "))
 				}
-				if name == "dashboard" && flags.web == "" {
+				if name == dashboardRole && flags.web.address == "" {
 					return cli.Usagef("serve dashboard with --web \"\": want an address, such as %s", webAddress)
 				}
 			}
@@ -110,8 +113,8 @@ func (a *app) serve(ctx context.Context, c *cobra.Command, s *session, names []s
 		}
 		last = append(last, r)
 	}
-	if slices.Contains(names, "dashboard") && flags.web != "" {
-		r, err := a.webRole(ctx, c, s, flags.web)
+	if slices.Contains(names, dashboardRole) && flags.web.address != "" {
+		r, err := a.webRole(ctx, c, s, &flags.web)
 		if err != nil {
 			return err
 		}

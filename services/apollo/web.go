@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -17,35 +19,62 @@ import (
 // webAddress is where the dashboard is unless somebody says otherwise.
 const webAddress = "127.0.0.1:8080"
 
-// checkWeb refuses an address of the dashboard that others could reach: it asks
-// nobody who they are.
-func checkWeb(address string) error {
-	if address == "" {
+// webFlags say where the dashboard is, and who may see it.
+type webFlags struct {
+	address string
+	auth    string
+	open    bool
+
+	token string
+}
+
+func (f *webFlags) register(c *cobra.Command) {
+	c.Flags().StringVar(&f.address, "web", webAddress, "`address` of the dashboard; \"\" serves none")
+	c.Flags().StringVar(&f.auth, "http-auth", "", "`file` with the token that the dashboard asks for, at least 16 characters")
+	c.Flags().BoolVar(&f.open, "http-open", false, "serve the dashboard to everybody who reaches its address, without a token")
+}
+
+// check refuses an address of the dashboard that others could reach, unless a token
+// or the user's word says who may.
+func (f *webFlags) check() error {
+	if f.open && f.auth != "" {
+		return cli.Usagef("--http-open and --http-auth %s: one asks for a token and the other for none: leave one of them out", f.auth)
+	}
+	if f.auth != "" {
+		b, err := os.ReadFile(f.auth)
+		if err != nil {
+			return cli.Hinted(cli.ExitUsage, "`openssl rand -hex 24 > FILE` writes one", fmt.Errorf("--http-auth: %w", err))
+		}
+		if f.token = strings.TrimSpace(string(b)); len(f.token) < dashboard.MinToken || strings.ContainsAny(f.token, "\r\n") {
+			return cli.Hinted(cli.ExitUsage, "`openssl rand -hex 24 > FILE` writes one", fmt.Errorf("--http-auth %s: want one line with a token of at least %d characters", f.auth, dashboard.MinToken))
+		}
+	}
+	if f.address == "" {
 		return nil
 	}
-	host, _, err := net.SplitHostPort(address)
+	host, _, err := net.SplitHostPort(f.address)
 	if err != nil {
-		return cli.Usagef("--web %s: want an address and a port, such as %s, or \"\" for no dashboard", address, webAddress)
+		return cli.Usagef("--web %s: want an address and a port, such as %s, or \"\" for no dashboard", f.address, webAddress)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return cli.Hinted(cli.ExitUsage, "reach it from elsewhere through a tunnel: `ssh -L 8080:"+webAddress+" HOST`",
-			fmt.Errorf("--web %s: the dashboard asks nobody who they are, so that it listens on the loopback only", address))
+	if ip := net.ParseIP(host); f.token == "" && !f.open && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return cli.Hinted(cli.ExitUsage, "--http-auth FILE asks for a token, --http-open serves everybody",
+			fmt.Errorf("--web %s: others can reach that address, and nothing says who may see the studies", f.address))
 	}
 	return nil
 }
 
 // webRole serves the dashboard. Where nobody chose the address and it is taken, it
 // takes a free port: two data directories may be up on one machine.
-func (a *app) webRole(ctx context.Context, c *cobra.Command, s *session, address string) (role, error) {
+func (a *app) webRole(ctx context.Context, c *cobra.Command, s *session, f *webFlags) (role, error) {
 	var listen net.ListenConfig
-	listener, err := listen.Listen(ctx, "tcp", address)
+	listener, err := listen.Listen(ctx, "tcp", f.address)
 	if errors.Is(err, syscall.EADDRINUSE) && !c.Flags().Changed("web") {
 		listener, err = listen.Listen(ctx, "tcp", "127.0.0.1:0")
 	}
 	if err != nil {
-		return role{}, fmt.Errorf("serve the dashboard: %w", err)
+		return role{}, cli.Hinted(cli.ExitError, "--web names another address", fmt.Errorf("serve the dashboard: %w", err))
 	}
 	a.Say("dashboard on http://%s", listener.Addr())
-	d := &dashboard.Server{Bus: s.bus, Logger: a.Logger(c, slog.LevelWarn).With("service", "dashboard")}
+	d := &dashboard.Server{Bus: s.bus, Logger: a.Logger(c, slog.LevelWarn).With("service", "dashboard"), Token: f.token, Open: f.open}
 	return role{"dashboard", func(ctx context.Context) error { return d.Run(ctx, listener) }}, nil
 }

@@ -155,6 +155,18 @@ func (v *StudyView) end(s study.State, reason string, summary *events.Summary) {
 	}
 }
 
+// Answer returns what the log names so far: the best trial, or with several
+// objectives the front.
+func (v *StudyView) Answer() []events.BestTrial {
+	switch {
+	case v.front != nil:
+		return v.front.Trials()
+	case v.Best != nil:
+		return []events.BestTrial{*v.Best}
+	}
+	return v.Front
+}
+
 // PausedByArchiver reports whether the run is paused because its archiver has
 // other trials of it: going on would measure what nobody keeps.
 func (v *StudyView) PausedByArchiver() bool {

@@ -3,34 +3,37 @@ package dashboard
 import (
 	"math"
 	"slices"
-	"strings"
 
 	"apollo/archiver"
 	"apollo/events"
+	"apollo/optimizer/space"
 	"apollo/services/archive"
 	"apollo/services/client"
 )
 
 // What a fold keeps at most, whatever the run.
 const (
-	maxMarks   = 5000 // single trials of a picture; above, columns stand for them
-	maxRecent  = 200  // trials of the table, the last that finished
-	maxReasons = 50   // causes that are counted by name
-	columns    = 500  // of a picture: each stands for a stretch of trials
+	maxTrials = 100_000 // trials of the table and of pictures, the last that finished
+	maxKinds  = 50      // causes and origins that are counted by name
+	columns   = 500     // of the best so far: each stands for a stretch of trials
 	// maxOpen batches wait for their answer or their proposal. A study has 1024 in
 	// flight and may lag 4096: more is a log that is read faster than its results.
 	maxOpen = 8192
 )
 
-// otherReasons counts the causes beyond maxReasons.
-const otherReasons = "other"
+// Kinds of trials in pictures and tables.
+const (
+	kindFeasible   = "feasible"
+	kindOver       = "over_budget"
+	kindInfeasible = events.OutcomeInfeasible
+	kindFailed     = events.OutcomeFailed
+)
 
-// Mark is one finished trial of a picture. Kind is feasible, over_budget,
-// infeasible or failed.
+// Mark is a trial that improved what was best.
 type Mark struct {
-	Trial int     `json:"trial"`
-	Value float64 `json:"value"`
-	Kind  string  `json:"kind"`
+	Trial  int     `json:"trial"`
+	Value  float64 `json:"value"`
+	Origin string  `json:"origin,omitempty"`
 }
 
 // Column stands for a stretch of trials that begins with First: how many there
@@ -43,14 +46,6 @@ type Column struct {
 	High     float64 `json:"high"`
 }
 
-// Cause is how many trials were not feasible for one reason, and the last of them.
-type Cause struct {
-	Code    string `json:"code"`
-	Trials  int    `json:"trials"`
-	Last    int    `json:"last_trial"`
-	Message string `json:"message,omitempty"`
-}
-
 // Counts says how many trials ended how, as `study show -o json` does.
 type Counts struct {
 	Trials     int `json:"trials"`
@@ -61,25 +56,26 @@ type Counts struct {
 }
 
 // Fold is what the page of a run shows. It depends on the set of events alone, but
-// for Recent: proposals and answers may come in any order.
+// for the order of the trials that are kept: proposals and answers may come in any.
 type Fold struct {
 	View   client.StudyView
 	Counts Counts
 	// Best is the best feasible value so far by trial, one entry per improvement.
-	// With several objectives it is that of the first.
-	Best []Mark
-	// Marks has every trial that has a value of the objective, while they are few;
-	// Columns is there for any number of them.
-	Marks []Mark
-	// Causes are in the order of their number.
-	Causes []Cause
+	// With several objectives it is the hypervolume of the front, as the log says it.
+	Best    []Mark
+	Causes  tally
+	Origins tally
 
 	metric   int // of the first objective
 	maximize bool
+	params   []space.Param
 	width    int // trials of a column
 	columns  []Column
 	rows     func(*events.TrialsProposed, *events.BatchEvaluated) []archiver.Row
-	recent   []archiver.Row
+	// kept are the last trials that finished. An entry never changes, so that a
+	// reader needs the lock for the slice alone.
+	kept     []kept
+	texts    map[string]string // one copy of what many trials say
 	proposed map[int]*events.TrialsProposed
 	answers  map[int]*events.BatchEvaluated
 }
@@ -94,6 +90,8 @@ func (f *Fold) Event(m events.Message) error {
 	switch kind {
 	case "accepted":
 		return f.begin()
+	case "improved":
+		return f.volume(m)
 	case "proposed":
 		_, p, err := events.DecodeAs[events.TrialsProposed](m.Data)
 		if err != nil {
@@ -111,10 +109,31 @@ func (f *Fold) begin() (err error) {
 	if len(spec.Objectives) > 0 {
 		f.metric, f.maximize = spec.MetricIndex(spec.Objectives[0].Metric), spec.Objectives[0].Goal == "maximize"
 	}
-	f.width = 1
+	f.width, f.texts = 1, map[string]string{}
+	searched, err := spec.Space()
+	if err != nil {
+		return err
+	}
+	f.params = searched.Params()
 	f.proposed, f.answers = map[int]*events.TrialsProposed{}, map[int]*events.BatchEvaluated{}
 	f.rows, err = archive.Rows(spec, f.View.Run)
 	return err
+}
+
+// several reports whether the run has more than one objective.
+func (f *Fold) several() bool { return len(f.View.Spec.Objectives) > 1 }
+
+// volume notes what the front of a run with several objectives dominates.
+func (f *Fold) volume(m events.Message) error {
+	_, e, err := events.DecodeAs[events.StudyImproved](m.Data)
+	if err != nil || !f.several() || e.Hypervolume == nil {
+		return err
+	}
+	if last := len(f.Best) - 1; last >= 0 && f.Best[last].Trial >= e.Best.Trial {
+		return nil
+	}
+	f.Best = append(f.Best, Mark{Trial: e.Best.Trial, Value: *e.Hypervolume})
+	return nil
 }
 
 // Answer folds the answer to a batch, which may come before its proposal.
@@ -145,17 +164,9 @@ func (f *Fold) join(batch int) {
 	for i := range rows {
 		f.row(&rows[i])
 	}
-	f.recent = append(f.recent, rows...)
-	if len(f.recent) > 2*maxRecent { // seldom, so that a trial costs no copy of all
-		f.recent = slices.Clone(f.recent[len(f.recent)-maxRecent:])
+	if len(f.kept) > 2*maxTrials { // seldom, so that a trial costs no copy of all
+		f.kept = slices.Clone(f.kept[len(f.kept)-maxTrials:])
 	}
-}
-
-// Recent returns the last trials that finished, the latest first.
-func (f *Fold) Recent() []archiver.Row {
-	last := slices.Clone(f.recent[max(0, len(f.recent)-maxRecent):])
-	slices.Reverse(last)
-	return last
 }
 
 func (f *Fold) row(r *archiver.Row) {
@@ -168,62 +179,20 @@ func (f *Fold) row(r *archiver.Row) {
 	default:
 		f.Counts.Failed++
 	}
+	t := f.keep(r)
 	if r.Feasible {
 		f.Counts.Feasible++
 	} else {
-		f.cause(r)
+		f.Causes.add(t.cause, t.trial, false, t.message)
 	}
+	f.Origins.add(group(t.origin), t.trial, r.Feasible, "")
 	if f.metric < 0 || f.metric >= len(r.Values) || math.IsNaN(r.Values[f.metric]) {
 		return
 	}
-	m := Mark{int(r.Trial), r.Values[f.metric], kindOf(r)}
-	if m.Kind == "feasible" {
-		f.improve(m)
+	if r.Feasible && !f.several() {
+		f.improve(Mark{t.trial, r.Values[f.metric], group(t.origin)})
 	}
-	if len(f.Marks) <= maxMarks { // one more than the most says that there are more
-		f.Marks = append(f.Marks, m)
-	}
-	f.column(m)
-}
-
-// kindOf tells the trials of a picture apart.
-func kindOf(r *archiver.Row) string {
-	switch {
-	case r.Feasible:
-		return "feasible"
-	case r.Outcome == events.OutcomeMeasured:
-		return "over_budget"
-	}
-	return r.Outcome
-}
-
-// cause counts why a trial is not feasible.
-func (f *Fold) cause(r *archiver.Row) {
-	code, message := r.Outcome, ""
-	if r.Reason != nil {
-		code, message = r.Reason.Code, r.Reason.Message
-	}
-	at := func() int { return slices.IndexFunc(f.Causes, func(c Cause) bool { return c.Code == code }) }
-	i := at()
-	if i < 0 && len(f.Causes) >= maxReasons {
-		code, message = otherReasons, ""
-		i = at()
-	}
-	if i < 0 {
-		i = len(f.Causes)
-		f.Causes = append(f.Causes, Cause{Code: code, Last: -1})
-	}
-	c := &f.Causes[i]
-	c.Trials++
-	if int(r.Trial) > c.Last {
-		c.Last, c.Message = int(r.Trial), message
-	}
-	slices.SortFunc(f.Causes, func(a, b Cause) int {
-		if a.Trials != b.Trials {
-			return b.Trials - a.Trials
-		}
-		return strings.Compare(a.Code, b.Code)
-	})
+	f.column(t.trial, r.Values[f.metric], r.Feasible)
 }
 
 // better reports whether a is at least as good as b.
@@ -243,15 +212,15 @@ func (f *Fold) improve(m Mark) {
 	f.Best = slices.Replace(f.Best, i, k, m)
 }
 
-// column adds a mark to its column. When a trial lies beyond the last one, two
+// column adds a value to its column. When a trial lies beyond the last one, two
 // neighbours become one until it fits.
-func (f *Fold) column(m Mark) {
-	for m.Trial/f.width >= columns {
+func (f *Fold) column(trial int, value float64, feasible bool) {
+	for trial/f.width >= columns {
 		f.fold()
 	}
-	i, there := slices.BinarySearchFunc(f.columns, m.Trial/f.width, func(c Column, at int) int { return c.First/f.width - at })
-	one := Column{First: m.Trial / f.width * f.width, Trials: 1, Low: m.Value, High: m.Value}
-	if m.Kind == "feasible" {
+	i, there := slices.BinarySearchFunc(f.columns, trial/f.width, func(c Column, at int) int { return c.First/f.width - at })
+	one := Column{First: trial / f.width * f.width, Trials: 1, Low: value, High: value}
+	if feasible {
 		one.Feasible = 1
 	}
 	if !there {

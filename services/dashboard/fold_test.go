@@ -115,7 +115,7 @@ func TestAFoldShowsWhatTheTrialsWere(t *testing.T) {
 		default:
 			want.Feasible++
 			if len(best) == 0 || latency(i) < best[len(best)-1].Value {
-				best = append(best, Mark{i, latency(i), "feasible"})
+				best = append(best, Mark{i, latency(i), hostile})
 			}
 		}
 		want.Measured++
@@ -129,8 +129,8 @@ func TestAFoldShowsWhatTheTrialsWere(t *testing.T) {
 	if len(f.Causes) != 2 || f.Causes[0].Trials != over || f.Causes[1].Code != "no_room" || f.Causes[1].Trials != want.Infeasible {
 		t.Errorf("causes = %+v, want %d over the area and %d of no_room", f.Causes, over, want.Infeasible)
 	}
-	if last := f.Recent(); len(last) != maxRecent || last[0].Trial != n-1 || last[maxRecent-1].Trial != n-maxRecent {
-		t.Errorf("%d trials in the table, the first is %d; want %d from %d on", len(last), last[0].Trial, maxRecent, n-1)
+	if o := f.Origins; len(o) != 1 || o[0].Trials != n || o[0].Feasible != want.Feasible {
+		t.Errorf("origins = %+v, want one of %d trials, %d feasible", o, n, want.Feasible)
 	}
 }
 
@@ -141,11 +141,14 @@ func TestTheOrderOfEventsDoesNotMatter(t *testing.T) {
 	order := inOrder(n)
 	rand.New(rand.NewPCG(1, 2)).Shuffle(len(order), func(i, k int) { order[i], order[k] = order[k], order[i] })
 	got := folded(t, n, order)
-	for _, f := range []*Fold{want, got} {
-		slices.SortFunc(f.Marks, func(a, b Mark) int { return a.Trial - b.Trial })
-	}
+	byTrial := func(a, b kept) int { return a.trial - b.trial }
+	slices.SortFunc(want.kept, byTrial)
+	slices.SortFunc(got.kept, byTrial)
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Fold{}, "View"), cmpopts.IgnoreUnexported(Fold{})); diff != "" {
 		t.Errorf("in order and shuffled differ (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want.kept, got.kept, cmp.AllowUnexported(kept{}), cmpopts.EquateNaNs()); diff != "" {
+		t.Errorf("kept trials (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(want.columns, got.columns); diff != "" || want.width != got.width {
 		t.Errorf("columns of %d and %d trials (-want +got):\n%s", want.width, got.width, diff)
@@ -156,7 +159,7 @@ func TestTheOrderOfEventsDoesNotMatter(t *testing.T) {
 // still exact.
 func TestALongRunStaysBounded(t *testing.T) {
 	t.Parallel()
-	const n = 100_000
+	const n = maxTrials + maxTrials/2
 	f, s := &Fold{}, spec()
 	if err := f.Event(message(t, 1, accepted(s))); err != nil {
 		t.Fatal(err)
@@ -166,22 +169,29 @@ func TestALongRunStaysBounded(t *testing.T) {
 		f.proposed[batch] = &p
 		f.Answer(batch, &e)
 	}
-	all, width := f.Columns()
 	trials := 0
-	for _, c := range all {
+	for _, c := range f.columns {
 		trials += c.Trials
 	}
-	if trials != f.Counts.Measured || len(all) > columns || width*columns < n {
-		t.Errorf("%d columns of %d trials hold %d, want at most %d columns that hold all %d", len(all), width, trials, columns, f.Counts.Measured)
+	if trials != f.Counts.Measured || len(f.columns) > columns || f.width*columns < n {
+		t.Errorf("%d columns of %d trials hold %d, want at most %d columns that hold all %d", len(f.columns), f.width, trials, columns, f.Counts.Measured)
 	}
-	if len(f.Marks) != maxMarks+1 || len(f.recent) > 2*maxRecent {
-		t.Errorf("%d marks and %d rows are kept, want %d and at most %d", len(f.Marks), len(f.recent), maxMarks+1, 2*maxRecent)
+	if len(f.kept) > 2*maxTrials {
+		t.Errorf("%d trials are kept, want at most %d", len(f.kept), 2*maxTrials)
+	}
+	w := watch{fold: *f}
+	s1 := w.snapshot()
+	if len(s1.kept) != maxTrials || s1.kept[maxTrials-1].trial != n-1 {
+		t.Errorf("a page has %d trials, want the last %d", len(s1.kept), maxTrials)
 	}
 	if last := f.Best[len(f.Best)-1]; last.Value != 1e-3 {
 		t.Errorf("best = %+v, want 1 ms", last)
 	}
-	if p := draw(f); len(p.Dots) != 0 || len(p.Bars) != len(all) {
-		t.Errorf("%d dots and %d bars are drawn, want bars only, one per column", len(p.Dots), len(p.Bars))
+	if p := s1.drawBest(); len(p.Clouds) != 0 || len(p.Bars) != len(f.columns) {
+		t.Errorf("%d clouds and %d bars are drawn, want bars only, one per column", len(p.Clouds), len(p.Bars))
+	}
+	if p := s1.drawPlane(1, 0); len(p.Clouds) != 0 || len(p.Bars) == 0 || len(p.Bars) > gridX*gridY {
+		t.Errorf("%d clouds and %d cells are drawn, want cells only", len(p.Clouds), len(p.Bars))
 	}
 }
 
@@ -191,14 +201,14 @@ func TestManyCausesAreCountedTogether(t *testing.T) {
 	if err := f.Event(message(t, 1, accepted(s))); err != nil {
 		t.Fatal(err)
 	}
-	for batch := range 3 * maxReasons {
+	for batch := range 3 * maxKinds {
 		p, e := proposal(s, batch), measured(9)
 		e.Trials[0].Trial, e.Trials[0].Reason = batch, &events.Reason{Code: fmt.Sprintf("code_%d", batch)}
 		f.proposed[batch] = &p
 		f.Answer(batch, &e)
 	}
-	if len(f.Causes) != maxReasons+1 || f.Causes[0].Code != otherReasons || f.Causes[0].Trials != 2*maxReasons {
-		t.Errorf("%d causes, the first is %+v; want %d and %d others", len(f.Causes), f.Causes[0], maxReasons+1, 2*maxReasons)
+	if len(f.Causes) != maxKinds+1 || f.Causes[0].Code != otherKinds || f.Causes[0].Trials != 2*maxKinds {
+		t.Errorf("%d causes, the first is %+v; want %d and %d others", len(f.Causes), f.Causes[0], maxKinds+1, 2*maxKinds)
 	}
 }
 

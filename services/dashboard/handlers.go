@@ -1,17 +1,11 @@
 package dashboard
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"html/template"
-	"net"
 	"net/http"
 	"net/url"
-	"path"
 	"time"
 
 	"apollo/events"
@@ -21,9 +15,8 @@ import (
 //go:embed web
 var web embed.FS
 
-// policy allows what the server itself serves: no inline script, no inline style,
-// no frame, no other place.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+// maxBody is how much a client may send.
+const maxBody = 1 << 20
 
 // changesEvery is how often a client that listens hears of changes at most.
 const changesEvery = 250 * time.Millisecond
@@ -34,64 +27,33 @@ func (s *Server) Handler() http.Handler {
 	pages := parsePages()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { s.studies(w, r, pages) })
 	mux.HandleFunc("GET /studies/{study}", func(w http.ResponseWriter, r *http.Request) { s.study(w, r, pages) })
-	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) { s.login(w, r, pages) })
 	mux.HandleFunc("GET /assets/{sum}/{name}", asset)
 	mux.HandleFunc("GET /api/v1/studies", s.apiStudies)
 	mux.HandleFunc("GET /api/v1/studies/{study}", s.apiStudy)
+	mux.HandleFunc("GET /api/v1/studies/{study}/trials", s.apiTrials)
 	mux.HandleFunc("GET /api/v1/events", s.changes)
-	return guarded(mux)
-}
-
-// guarded sets the headers of every answer, and refuses a name that is not the
-// loopback's: a page elsewhere must not read this one under a name of its own.
-func guarded(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", policy)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Cache-Control", "no-store")
-		if !loopback(r.Host) {
-			http.Error(w, "this page is served to the loopback only: ask for it by 127.0.0.1 or localhost", http.StatusMisdirectedRequest)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// loopback reports whether a host, with or without a port, is this machine's own.
-func loopback(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return s.guarded(http.MaxBytesHandler(mux, maxBody))
 }
 
 func parsePages() *template.Template {
 	return template.Must(template.New("").Funcs(template.FuncMap{
-		"asset": assetURL, "count": cli.Count[int], "share": share, "breakable": breakable, "path": url.PathEscape,
+		"asset": assetURL, "count": cli.Count[int], "path": url.PathEscape, "kind": kindText,
 	}).ParseFS(web, "web/*.html"))
 }
 
-// render writes a page, or only what changes of it for ?part=live.
-func render(w http.ResponseWriter, r *http.Request, pages *template.Template, name string, data any) {
-	if r.URL.Query().Get("part") == "live" {
-		name += "-live"
+// kindText is what people call a kind of trials.
+func kindText(kind string) string {
+	if kind == kindOver {
+		return "over a limit"
 	}
-	var b bytes.Buffer
-	if err := pages.ExecuteTemplate(&b, name, data); err != nil {
-		http.Error(w, "draw the page: "+err.Error(), http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(b.Bytes()) // a client that is gone needs no page
+	return kind
 }
 
 func (s *Server) studies(w http.ResponseWriter, r *http.Request, pages *template.Template) {
 	s.settle(r)
-	render(w, r, pages, "studies", map[string]any{"Studies": s.index.list(time.Now())})
+	now := time.Now()
+	render(w, r, pages, "studies", listOf(s.index.list(now), r.URL.Query(), now))
 }
 
 // settle waits a moment for what is stored.
@@ -101,17 +63,6 @@ func (s *Server) settle(r *http.Request) {
 	case <-r.Context().Done():
 	case <-time.After(catchUpTime):
 	}
-}
-
-// page returns the page of the study that a request names; ok is false when the
-// answer was given already.
-func (s *Server) page(w http.ResponseWriter, r *http.Request) (p studyPage, ok bool) {
-	found := s.find(w, r)
-	if found == nil {
-		return p, false
-	}
-	found.ready(r.Context())
-	return found.page(), true
 }
 
 // find returns the watch of the study that a request names, or nil after an error
@@ -134,29 +85,30 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request) *watch {
 	return s.look(&view)
 }
 
-func (s *Server) study(w http.ResponseWriter, r *http.Request, pages *template.Template) {
-	if p, ok := s.page(w, r); ok {
-		render(w, r, pages, "study", &p)
+// shot returns what there is of the study that a request names; nil when the answer
+// was given already.
+func (s *Server) shot(w http.ResponseWriter, r *http.Request) *snapshot {
+	found := s.find(w, r) //nolint:contextcheck // a watch outlives the request that began it
+	if found == nil {
+		return nil
 	}
+	found.ready(r.Context())
+	return found.snapshot()
 }
 
-func answer(w http.ResponseWriter, v any) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		http.Error(w, "write the answer: "+err.Error(), http.StatusInternalServerError)
-		return
+func (s *Server) study(w http.ResponseWriter, r *http.Request, pages *template.Template) {
+	if shot := s.shot(w, r); shot != nil {
+		render(w, r, pages, "study", shot.page(r.URL.Query(), s.index.rate(shot.view.Study, shot.view.Run)))
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(b, '\n')) // a client that is gone needs no answer
 }
 
 func (s *Server) apiStudies(w http.ResponseWriter, r *http.Request) {
 	s.settle(r)
-	answer(w, s.index.list(time.Now()))
+	answer(w, r, s.index.list(time.Now()))
 }
 
-// apiStudyJSON is a run as the API says it.
-type apiStudyJSON struct {
+// StudyAnswer is a run as the API says it.
+type StudyAnswer struct {
 	Study  string `json:"study"`
 	Run    string `json:"run"`
 	State  string `json:"state"`
@@ -164,15 +116,53 @@ type apiStudyJSON struct {
 	Counts
 	Budget int               `json:"budget"`
 	Best   *events.BestTrial `json:"best"`
-	Causes []Cause           `json:"reasons"`
-	Recent []TrialRow        `json:"recent"`
-	Error  string            `json:"error,omitempty"`
+	// Front is that of several objectives.
+	Front   []events.BestTrial `json:"front,omitempty"`
+	Causes  []Tallied          `json:"reasons"`
+	Origins []Tallied          `json:"origins"`
+	// Progress is the best so far by trial, or the hypervolume of the front.
+	Progress []Mark `json:"progress"`
+	Error    string `json:"error,omitempty"`
 }
 
 func (s *Server) apiStudy(w http.ResponseWriter, r *http.Request) {
-	if p, ok := s.page(w, r); ok {
-		answer(w, apiStudyJSON{p.Study, p.Run, p.State, p.Reason, p.Counts, p.Budget, p.Best, append([]Cause{}, p.Causes...), append([]TrialRow{}, p.Trials...), p.Error})
+	shot := s.shot(w, r)
+	if shot == nil {
+		return
 	}
+	v := &shot.view
+	a := StudyAnswer{
+		Study: v.Study, Run: v.Run, State: string(v.State), Reason: v.Reason, Counts: shot.counts, Budget: v.Budget, Best: v.Best,
+		Causes: append([]Tallied{}, shot.causes...), Origins: append([]Tallied{}, shot.origins...), Progress: append([]Mark{}, shot.best...),
+	}
+	if len(shot.spec.Objectives) > 1 {
+		a.Front = shot.answer
+	}
+	if shot.err != nil {
+		a.Error = shot.err.Error()
+	}
+	answer(w, r, a)
+}
+
+// TrialsAnswer is a page of the trials of a run.
+type TrialsAnswer struct {
+	Found  int        `json:"found"`
+	Page   int        `json:"page"`
+	Trials []TrialRow `json:"trials"`
+}
+
+func (s *Server) apiTrials(w http.ResponseWriter, r *http.Request) {
+	shot := s.shot(w, r)
+	if shot == nil {
+		return
+	}
+	q := readQuery(r.URL.Query())
+	rows, found := q.of(shot.spec, shot.kept)
+	a := TrialsAnswer{found, q.Page, []TrialRow{}}
+	for _, t := range rows {
+		a.Trials = append(a.Trials, shot.row(t))
+	}
+	answer(w, r, a)
 }
 
 // changes tells a client that a study, or the list without ?study=, is another one
@@ -189,7 +179,7 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) {
 	}
 	version, over := s.index.now, func() bool { return false }
 	if r.URL.Query().Has("study") {
-		found := s.find(w, r)
+		found := s.find(w, r) //nolint:contextcheck // a watch outlives the request that began it
 		if found == nil {
 			return
 		}
@@ -215,28 +205,4 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-}
-
-// asset serves a file of web, for ever: its address has its checksum.
-func asset(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
-	b, err := web.ReadFile("web/" + name)
-	if err != nil || r.PathValue("sum") != sum(b) || path.Ext(name) == ".html" {
-		http.NotFound(w, r)
-		return
-	}
-	types := map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
-	w.Header().Set("Content-Type", types[path.Ext(name)])
-	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	_, _ = w.Write(b) // a client that is gone needs no file
-}
-
-func sum(b []byte) string {
-	s := sha256.Sum256(b)
-	return hex.EncodeToString(s[:8])
-}
-
-func assetURL(name string) (string, error) {
-	b, err := web.ReadFile("web/" + name)
-	return "/assets/" + sum(b) + "/" + name, err
 }

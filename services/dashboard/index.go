@@ -24,6 +24,7 @@ type index struct {
 	mu      sync.Mutex // guards all below
 	runs    map[messages.RunKey]*client.StudyView
 	order   []messages.RunKey
+	trends  map[messages.RunKey]*trend
 	ticks   map[messages.RunKey]tick
 	version uint64
 	caught  chan struct{} // closed when the stored events were read
@@ -38,7 +39,7 @@ type tick struct {
 }
 
 func newIndex() *index {
-	return &index{runs: map[messages.RunKey]*client.StudyView{}, ticks: map[messages.RunKey]tick{}, caught: make(chan struct{})}
+	return &index{runs: map[messages.RunKey]*client.StudyView{}, ticks: map[messages.RunKey]tick{}, trends: map[messages.RunKey]*trend{}, caught: make(chan struct{})}
 }
 
 func (x *index) follow(ctx context.Context, bus events.Bus) error {
@@ -65,7 +66,7 @@ func (x *index) follow(ctx context.Context, bus events.Bus) error {
 }
 
 func (x *index) event(m events.Message) {
-	name, run, _, ok := events.ParseStudySubject(m.Subject)
+	name, run, kind, ok := events.ParseStudySubject(m.Subject)
 	if !ok {
 		return
 	}
@@ -81,6 +82,44 @@ func (x *index) event(m events.Message) {
 	}
 	if v.Err == nil {
 		v.Fold(m)
+	}
+	if kind == "improved" && v.Err == nil {
+		x.trend(key).add(v, m)
+	}
+}
+
+// trend is how the best of a run went, thinned out where it is long.
+type trend struct{ values []float64 }
+
+func (x *index) trend(key messages.RunKey) *trend {
+	t := x.trends[key]
+	if t == nil {
+		t = &trend{}
+		x.trends[key] = t
+	}
+	return t
+}
+
+func (t *trend) add(v *client.StudyView, m events.Message) {
+	_, e, err := events.DecodeAs[events.StudyImproved](m.Data)
+	if err != nil || len(v.Spec.Objectives) == 0 {
+		return
+	}
+	value, known := e.Best.Metrics[v.Spec.Objectives[0].Metric]
+	if len(v.Spec.Objectives) > 1 {
+		if known = e.Hypervolume != nil; known {
+			value = *e.Hypervolume
+		}
+	}
+	if !known {
+		return
+	}
+	const most = 60
+	if t.values = append(t.values, value); len(t.values) > most {
+		for i := range most / 2 {
+			t.values[i] = t.values[2*i]
+		}
+		t.values = append(t.values[:most/2], value)
 	}
 }
 
@@ -131,6 +170,10 @@ type Listed struct {
 	Labels          map[string]string `json:"labels,omitempty"`
 	Accepted        time.Time         `json:"accepted"`
 	Updated         time.Time         `json:"updated"`
+	// Trend is how the best went, or the hypervolume with several objectives.
+	Trend []float64 `json:"trend,omitempty"`
+	// FrontSize is how many designs are on the front of several objectives.
+	FrontSize int `json:"front_size,omitempty"`
 
 	spec *events.Spec
 }
@@ -143,6 +186,12 @@ func (x *index) listed(key messages.RunKey, now time.Time) Listed {
 	l := Listed{
 		Study: v.Study, Run: v.Run, State: string(v.State), Reason: v.Reason, Trials: t.Trials, Feasible: t.Feasible, Budget: v.Budget, Best: v.Best,
 		Algorithm: v.Spec.Algorithm.Name, Labels: v.Spec.Labels, Accepted: v.Accepted, Updated: v.Updated, spec: v.Spec,
+	}
+	if t := x.trends[key]; t != nil {
+		l.Trend = slices.Clone(t.values)
+	}
+	if len(v.Spec.Objectives) > 1 {
+		l.FrontSize = len(v.Answer())
 	}
 	for i := range v.Spec.Networks {
 		l.Networks = append(l.Networks, v.Spec.Networks[i].Name)
@@ -179,6 +228,9 @@ func (x *index) list(now time.Time) []Listed {
 	return out
 }
 
+// needsAttention reports whether somebody should look at a run in that state.
+func needsAttention(state string) bool { return rank(state) == 0 }
+
 func rank(state string) int {
 	switch study.State(state) {
 	case study.Paused, study.Failed, client.Unreadable:
@@ -200,6 +252,18 @@ func (x *index) latest(name, run string) (client.StudyView, bool) {
 		}
 	}
 	return client.StudyView{}, false
+}
+
+// rate says how fast a run goes, "" where it does not.
+func (x *index) rate(name, run string) string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	key := messages.RunKey{Study: name, Run: run}
+	if x.runs[key] == nil {
+		return ""
+	}
+	l := x.listed(key, time.Now())
+	return l.rateText()
 }
 
 func (x *index) now() uint64 {

@@ -2,128 +2,297 @@ package dashboard
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
-	"apollo/archiver"
 	"apollo/events"
 	"apollo/services/cli"
+	"apollo/services/study"
 )
 
 // studyPage is what the page of a run shows.
 type studyPage struct {
+	*snapshot
 	Study, Run, State, Reason string
-	Counts                    Counts
-	Budget                    int
-	Best                      *events.BestTrial
-	Causes                    []Cause
-	Trials                    []TrialRow
-	Parameters, Metrics       []string
-	Picture                   *picture
-	// Reading says that the run is still being read; Error why it no longer is.
-	Reading bool
-	Error   string
-	spec    *events.Spec
+	Facts                     []string
+	Cards                     []card
+	Best, Plane               *picture
+	Axes                      axes
+	Causes, Origins           []tallyRow
+	Table                     table
+	Base                      []baseRow
+	Reading                   bool
+	Error                     string
+	Credit                    string // what is counted of an origin
+	Events                    string // where changes are told
 }
 
-// TrialRow is a trial of the table, as `trial ls -o jsonl` prints it.
-type TrialRow struct {
-	Trial    int                `json:"trial"`
-	Batch    int                `json:"batch"`
-	Outcome  string             `json:"outcome"`
-	Feasible bool               `json:"feasible"`
-	Design   map[string]any     `json:"design"`
-	Metrics  map[string]float64 `json:"metrics"`
-	Origin   string             `json:"origin"`
-	Reason   *events.Reason     `json:"reason,omitempty"`
-	Seconds  float64            `json:"seconds,omitempty"`
-	Worker   string             `json:"worker,omitempty"`
-
-	cells []string
+// card is one number of the headline. Share, where it is not 0, is drawn as a bar
+// of 1000.
+type card struct {
+	ID, Title, Value, Note string
+	Share                  int
+	Bad                    bool
 }
 
-// Cells are the values of the parameters and metrics, in order, for people.
-func (r TrialRow) Cells() []string { return r.cells }
+type tallyRow struct {
+	Tallied
+	Share, FeasibleShare, Improved, Link string
+}
 
-// page copies what a page shows of a fold; the watch's lock is held meanwhile.
-func (w *watch) page() studyPage {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	f := &w.fold
-	p := studyPage{
-		Study: f.View.Study, Run: f.View.Run, State: string(f.View.State), Reason: f.View.Reason, Counts: f.Counts, Budget: f.View.Budget,
-		Best: f.View.Best, Causes: slices.Clone(f.Causes), Reading: w.caught < 2, spec: f.View.Spec,
+// baseRow compares one metric of the best trial with the baseline.
+type baseRow struct{ Name, Best, Baseline, Gain string }
+
+// axes are the metrics to choose from.
+type axes struct {
+	X, Y    string
+	Metrics []events.Metric
+	Hidden  []field // what else the address says
+}
+
+type field struct{ Name, Value string }
+
+// page makes the page of a snapshot for an address.
+func (s *snapshot) page(v url.Values, rate string) *studyPage {
+	p := &studyPage{
+		snapshot: s, Study: s.view.Study, Run: s.view.Run, State: string(s.view.State), Reason: s.view.Reason, Reading: s.reading,
+		Events: "/api/v1/events?" + url.Values{"study": {s.view.Study}, "run": {s.view.Run}}.Encode(),
 	}
-	if w.err != nil {
-		p.Error = w.err.Error()
+	if s.view.State == study.Completed && p.Reason == "budget" {
+		p.Reason = "" // the rule, no news
 	}
-	if p.spec == nil {
-		p.spec = &events.Spec{}
+	if s.err != nil {
+		p.Error = s.err.Error()
+	}
+	if len(s.spec.Objectives) == 0 {
 		return p
 	}
-	for _, param := range p.spec.Parameters {
-		p.Parameters = append(p.Parameters, param.Name)
+	p.Facts, p.Cards = s.facts(), s.cards(rate)
+	p.Best = s.drawBest()
+	p.Axes = s.axes(v)
+	p.Plane = s.drawPlane(s.spec.MetricIndex(p.Axes.X), s.spec.MetricIndex(p.Axes.Y))
+	for _, c := range s.causes {
+		p.Causes = append(p.Causes, tallyRow{Tallied: c, Share: cli.Share(c.Trials, s.counts.Trials), Link: with(v, "why", c.Code, "by", "", "kind", "", "page", "")})
 	}
-	for _, m := range p.spec.Metrics {
-		p.Metrics = append(p.Metrics, m.Short())
+	for _, o := range s.origins {
+		p.Origins = append(p.Origins, tallyRow{
+			Tallied: o, Share: cli.Share(o.Trials, s.counts.Trials), FeasibleShare: cli.Share(o.Feasible, o.Trials),
+			Improved: strconv.Itoa(s.improvedBy(o.Code)), Link: with(v, "by", o.Code, "why", "", "kind", "", "page", ""),
+		})
 	}
-	for _, r := range f.Recent() {
-		p.Trials = append(p.Trials, trialRow(p.spec, &r))
+	if p.Credit = "Improved the best"; len(s.spec.Objectives) > 1 {
+		p.Credit = "On the front"
 	}
-	p.Picture = draw(f)
+	p.Base = s.against()
+	p.Table = s.table(v)
 	return p
 }
 
-func trialRow(spec *events.Spec, r *archiver.Row) TrialRow {
-	t := TrialRow{
-		Trial: int(r.Trial), Batch: int(r.Batch), Outcome: r.Outcome, Feasible: r.Feasible, Design: map[string]any{}, Metrics: map[string]float64{},
-		Origin: r.Origin, Reason: r.Reason, Seconds: r.Seconds, Worker: r.Worker,
-	}
-	for i, p := range spec.Parameters {
-		if i >= len(r.Design) {
-			break
+// improvedBy counts the steps of the best so far that an origin made, or its designs
+// on the front.
+func (s *snapshot) improvedBy(origin string) (n int) {
+	if len(s.spec.Objectives) > 1 {
+		for _, b := range s.answer {
+			if t := s.trial(b.Trial); t != nil && group(t.origin) == origin {
+				n++
+			}
 		}
-		if v := r.Design[i]; v.Label != "" {
-			t.Design[p.Name], t.cells = v.Label, append(t.cells, v.Label)
-		} else {
-			t.Design[p.Name], t.cells = v.Num, append(t.cells, cli.Quantity(v.Num, p.Unit))
+		return n
+	}
+	for _, m := range s.best {
+		if m.Origin == origin {
+			n++
 		}
 	}
-	for i, m := range spec.Metrics {
-		text := "-"
-		if i < len(r.Values) && !math.IsNaN(r.Values[i]) {
-			t.Metrics[m.Name], text = r.Values[i], cli.Metric(r.Values[i], m.Unit)
-		}
-		t.cells = append(t.cells, text)
-	}
-	return t
+	return n
 }
 
-// quantity writes a metric of a trial for people.
-func quantity(spec *events.Spec, best *events.BestTrial, metric string) string {
-	i := spec.MetricIndex(metric)
-	if i < 0 || best == nil {
-		return "-"
+// with is an address with some words changed; "" takes a word out.
+func with(v url.Values, changes ...string) string {
+	out := maps.Clone(v)
+	for i := 0; i+1 < len(changes); i += 2 {
+		out.Del(changes[i])
+		if changes[i+1] != "" {
+			out.Set(changes[i], changes[i+1])
+		}
 	}
-	v, measured := best.Metrics[metric]
-	if !measured {
-		return "-"
-	}
-	return cli.Metric(v, spec.Metrics[i].Unit)
+	return "?" + out.Encode()
 }
 
-// BestText is the objective of the best trial in a few words.
-func (l Listed) BestText() string {
-	if l.Best == nil || len(l.spec.Objectives) == 0 {
-		return "-"
+// facts say what is searched, in a few words.
+func (s *snapshot) facts() (out []string) {
+	for _, n := range s.spec.Networks {
+		out = append(out, n.Name)
 	}
-	return quantity(l.spec, l.Best, l.spec.Objectives[0].Metric)
+	if s.spec.Template != "" {
+		out = append(out, "template "+s.spec.Template)
+	} else {
+		out = append(out, "evaluator "+s.spec.Evaluator.Name)
+	}
+	out = append(out, "algorithm "+s.spec.Algorithm.Name, "seed "+strconv.FormatUint(s.spec.Seed, 10))
+	for _, k := range slices.Sorted(maps.Keys(s.spec.Labels)) {
+		out = append(out, k+"="+s.spec.Labels[k])
+	}
+	return out
 }
 
-// RateText is the rate, and when the run will have ended.
-func (l Listed) RateText() string {
+// barSize is the whole of a card's bar.
+const barSize = 1000
+
+func (s *snapshot) cards(rate string) []card {
+	var out []card
+	if len(s.spec.Objectives) > 1 {
+		out = s.frontCards()
+	} else {
+		out = s.bestCards()
+	}
+	done := card{ID: "trials", Title: "Trials", Value: cli.Count(s.counts.Trials), Note: "of " + cli.Count(s.view.Budget), Share: part(s.counts.Trials, s.view.Budget)}
+	if rate != "" {
+		done.Note += ", " + rate
+	}
+	feasible := card{ID: "feasible", Title: "Feasible", Value: signs(cli.Share(s.counts.Feasible, s.counts.Trials)), Share: part(s.counts.Feasible, s.counts.Trials)}
+	feasible.Note = fmt.Sprintf("%s over a limit, %s cannot run, %s failed",
+		cli.Count(s.counts.Measured-s.counts.Feasible), cli.Count(s.counts.Infeasible), cli.Count(s.counts.Failed))
+	return append(out, done, feasible)
+}
+
+func part(n, whole int) int {
+	if whole <= 0 {
+		return 0
+	}
+	return min(n*barSize/whole, barSize)
+}
+
+func (s *snapshot) bestCards() []card {
+	o, _ := s.objective()
+	best := card{ID: "best", Title: "Best " + shortName(s.spec, o.Metric), Value: "none yet", Note: "no trial is feasible yet"}
+	if s.view.State.Terminal() {
+		best.Value, best.Note = "none", "no trial is feasible"
+	}
+	b := s.view.Best
+	if b == nil {
+		return []card{best}
+	}
+	best.Value, best.Note = bestText(s.spec, b, o.Metric), fmt.Sprintf("trial %d", b.Trial)
+	if gain := s.gain(o, b.Metrics[o.Metric]); gain > 0 {
+		best.Note += fmt.Sprintf(", %.2f× the baseline of %s", gain, metricText(s.spec, o.Metric, s.baseline.Metrics[o.Metric]))
+	}
+	return append([]card{best}, s.limitCards(b)...)
+}
+
+// limitCards say how much of each constraint the best trial takes.
+func (s *snapshot) limitCards(b *events.BestTrial) (out []card) {
+	const most = 3
+	for _, c := range s.spec.Constraints {
+		v, measured := b.Metrics[c.Metric]
+		if !measured || len(out) == most {
+			continue
+		}
+		limit := card{Title: "Its " + shortName(s.spec, c.Metric), Value: metricText(s.spec, c.Metric, v)}
+		if c.Max != nil {
+			limit.Note = "of at most " + metricText(s.spec, c.Metric, *c.Max)
+			if *c.Max > 0 && v > 0 {
+				limit.Share = int(min(v/(*c.Max), 1) * barSize)
+			}
+		}
+		if c.Min != nil {
+			limit.Note = strings.TrimPrefix(limit.Note+", at least "+metricText(s.spec, c.Metric, *c.Min), ", ")
+		}
+		out = append(out, limit)
+	}
+	return out
+}
+
+// frontCards say how large the front is, and how far it reaches.
+func (s *snapshot) frontCards() []card {
+	out := []card{{ID: "best", Title: "Pareto front", Value: "none yet", Note: "no trial is feasible yet"}}
+	if len(s.answer) == 0 {
+		return out
+	}
+	out[0].Value, out[0].Note = cli.Plural(len(s.answer), "design"), "that no other one beats"
+	for _, o := range s.spec.Objectives {
+		found, least := events.BestTrial{}, math.Inf(1)
+		for _, t := range s.answer {
+			v, measured := t.Metrics[o.Metric]
+			if o.Goal == "maximize" {
+				v = -v
+			}
+			if measured && v < least {
+				found, least = t, v
+			}
+		}
+		if math.IsInf(least, 1) {
+			continue
+		}
+		c := card{Title: "Best " + shortName(s.spec, o.Metric), Value: bestText(s.spec, &found, o.Metric), Note: fmt.Sprintf("trial %d", found.Trial)}
+		if gain := s.gain(o, found.Metrics[o.Metric]); gain > 0 {
+			c.Note += fmt.Sprintf(", %.2f× the baseline", gain)
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// against compares the metrics of the best trial with the baseline's.
+func (s *snapshot) against() (out []baseRow) {
+	if s.view.Best == nil || s.baseline.Metrics == nil {
+		return nil
+	}
+	for _, m := range s.spec.Metrics {
+		v, measured := s.view.Best.Metrics[m.Name]
+		base, known := s.baseline.Metrics[m.Name]
+		if !measured || !known {
+			continue
+		}
+		row := baseRow{m.Short(), amount(v, m.Unit), amount(base, m.Unit), "–"}
+		if base != 0 {
+			row.Gain = fmt.Sprintf("%+.1f %%", 100*(v/base-1))
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// axes are the metrics that an address asks for. Where it does not, they are the
+// first objective and what limits it.
+func (s *snapshot) axes(v url.Values) axes {
+	a := axes{X: v.Get("x"), Y: v.Get("y"), Metrics: s.spec.Metrics}
+	if s.spec.MetricIndex(a.Y) < 0 {
+		a.Y = s.spec.Objectives[0].Metric
+	}
+	var likely []string
+	for _, c := range s.spec.Constraints {
+		likely = append(likely, c.Metric)
+	}
+	for _, o := range s.spec.Objectives {
+		likely = append(likely, o.Metric)
+	}
+	for _, m := range s.spec.Metrics {
+		likely = append(likely, m.Name)
+	}
+	for _, name := range likely {
+		if s.spec.MetricIndex(a.X) < 0 && name != a.Y {
+			a.X = name
+		}
+	}
+	if s.spec.MetricIndex(a.X) < 0 {
+		a.X = a.Y
+	}
+	for _, k := range slices.Sorted(maps.Keys(v)) {
+		if k != "x" && k != "y" {
+			a.Hidden = append(a.Hidden, field{k, v.Get(k)})
+		}
+	}
+	return a
+}
+
+// rateText is the rate, and when the run will have ended.
+func (l *Listed) rateText() string {
 	if l.TrialsPerSecond <= 0 {
 		return ""
 	}
@@ -133,35 +302,3 @@ func (l Listed) RateText() string {
 	}
 	return text
 }
-
-// Headline says what was found, under which limits.
-func (p *studyPage) Headline() string {
-	if p.Best == nil || len(p.spec.Objectives) == 0 {
-		return "no feasible design yet"
-	}
-	metric := p.spec.Objectives[0].Metric
-	text := fmt.Sprintf("best %s, trial %d", quantity(p.spec, p.Best, metric), p.Best.Trial)
-	for _, c := range p.spec.Constraints {
-		if c.Max != nil {
-			text += fmt.Sprintf(", %s %s of at most %s", c.Metric, quantity(p.spec, p.Best, c.Metric), limit(p.spec, c.Metric, *c.Max))
-		}
-		if c.Min != nil {
-			text += fmt.Sprintf(", %s %s of at least %s", c.Metric, quantity(p.spec, p.Best, c.Metric), limit(p.spec, c.Metric, *c.Min))
-		}
-	}
-	return text
-}
-
-func limit(spec *events.Spec, metric string, v float64) string {
-	i := spec.MetricIndex(metric)
-	if i < 0 {
-		return cli.Significant(v)
-	}
-	return cli.Metric(v, spec.Metrics[i].Unit)
-}
-
-// share is a part of all trials for people.
-func share(part, whole int) string { return cli.Share(part, whole) }
-
-// breakable lets a browser break a long name after its underscores.
-func breakable(name string) string { return strings.ReplaceAll(name, "_", "_\u200b") }

@@ -29,6 +29,10 @@ const (
 type Server struct {
 	Bus    events.Bus
 	Logger *slog.Logger
+	// Token is what a client must have; "" asks for none, and then the loopback
+	// alone is served unless Open says otherwise.
+	Token string
+	Open  bool
 
 	index   *index
 	streams chan struct{} // a token per client that listens
@@ -40,7 +44,7 @@ type Server struct {
 	reading sync.WaitGroup
 }
 
-// Run serves on a listener of the loopback until ctx ends.
+// Run serves on a listener until ctx ends.
 func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer s.reading.Wait()

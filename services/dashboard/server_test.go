@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -79,13 +80,14 @@ func TestPagesShowTheStudyAndEscapeIt(t *testing.T) {
 	t.Parallel()
 	server, _ := site(t, 20)
 	for path, want := range map[string][]string{
-		"/":                        {`href="/studies/demo"`, "&lt;script&gt;"},
-		"/studies/demo":            {`<span id="trials">20</span>`, "no_room", "&lt;script&gt;", "<polyline"},
-		"/studies/demo?part=live":  {`<span id="trials">20</span>`},
-		"/studies/demo?run=" + "x": nil,
-		"/studies/none":            nil,
-		"/studies/%3Cscript%3E":    nil,
-		"/api/v1/events?study=no":  nil,
+		"/":             {`href="/studies/demo"`, "&lt;script&gt;"},
+		"/studies/demo": {`id="trials">20<`, "no_room", "&lt;script&gt;", "<polyline"},
+		"/studies/demo?kind=infeasible&sort=-latency_s&x=area_mm2&y=" + url.QueryEscape(hostile): {`id="trials">20<`, `data-trial="9"`},
+		"/?q=DEMO+" + url.QueryEscape(hostile):                                                   {"&lt;script&gt;", `data-study="demo"`},
+		"/studies/demo?run=" + "x":                                                               nil,
+		"/studies/none":                                                                          nil,
+		"/studies/%3Cscript%3E":                                                                  nil,
+		"/api/v1/events?study=no":                                                                nil,
 	} {
 		r, body := get(t, server.URL+path)
 		if (r.StatusCode == http.StatusOK) != (want != nil) {
@@ -109,16 +111,21 @@ func TestTheAPICountsWhatWasMeasured(t *testing.T) {
 	t.Parallel()
 	server, _ := site(t, 20)
 	_, body := get(t, server.URL+"/api/v1/studies/demo")
-	var got apiStudyJSON
+	var got StudyAnswer
 	if err := json.Unmarshal([]byte(body), &got); err != nil {
 		t.Fatalf("%v in %s", err, body)
 	}
 	want := Counts{Trials: 20, Measured: 18, Infeasible: 2, Feasible: 14}
-	if got.Counts != want || len(got.Recent) != 20 {
-		t.Errorf("counts = %+v with %d rows, want %+v with 20", got.Counts, len(got.Recent), want)
+	if got.Counts != want {
+		t.Errorf("counts = %+v, want %+v", got.Counts, want)
 	}
-	if got.Recent[0].Metrics["latency_s"] != 0 || got.Recent[1].Metrics["latency_s"] != latency(18) {
-		t.Errorf("the last trials have %v and %v, want none and %v", got.Recent[0].Metrics, got.Recent[1].Metrics, latency(18))
+	var page TrialsAnswer
+	_, body = get(t, server.URL+"/api/v1/studies/demo/trials?kind=feasible&sort=latency_s")
+	if err := json.Unmarshal([]byte(body), &page); err != nil {
+		t.Fatalf("%v in %s", err, body)
+	}
+	if page.Found != want.Feasible || len(page.Trials) != want.Feasible || page.Trials[0].Trial != 0 || page.Trials[0].Metrics["latency_s"] != latency(0) {
+		t.Errorf("%d trials are found, the first is %+v; want %d from trial 0 on", page.Found, page.Trials[0], want.Feasible)
 	}
 	var list []Listed
 	if _, body = get(t, server.URL+"/api/v1/studies"); json.Unmarshal([]byte(body), &list) != nil || len(list) != 1 || list[0].Study != "demo" {
@@ -178,11 +185,11 @@ func TestAssetsAreKeptForEver(t *testing.T) {
 	server, _ := site(t, 0)
 	_, page := get(t, server.URL+"/")
 	links := regexp.MustCompile(`"(/assets/[^"]+)"`).FindAllStringSubmatch(page, -1)
-	if len(links) != 2 {
+	if len(links) != 3 {
 		t.Fatalf("%d assets in:\n%s", len(links), page)
 	}
 	for _, l := range links {
-		if r, _ := get(t, server.URL+l[1]); r.StatusCode != 200 || !strings.Contains(r.Header.Get("Cache-Control"), "immutable") {
+		if r, _ := get(t, server.URL+l[1]); r.StatusCode != http.StatusOK || !strings.Contains(r.Header.Get("Cache-Control"), "immutable") {
 			t.Errorf("%s: status %d, %s", l[1], r.StatusCode, r.Header.Get("Cache-Control"))
 		}
 	}
@@ -193,5 +200,67 @@ func TestAssetsAreKeptForEver(t *testing.T) {
 	}
 	if r, err := http.Post(server.URL+"/studies/demo", "text/plain", nil); err != nil || r.StatusCode != http.StatusMethodNotAllowed { //nolint:noctx,bodyclose // a test
 		t.Errorf("POST: %v, %v; want that nothing can be changed", r.Status, err)
+	}
+}
+
+func TestATokenIsAskedFor(t *testing.T) {
+	t.Parallel()
+	const token = "0123456789abcdef"
+	s := &Server{Logger: slog.New(slog.DiscardHandler), Token: token, Bus: membus.New(membus.Config{}).Client("test")}
+	ctx, cancel := context.WithCancel(t.Context())
+	s.start(ctx)
+	t.Cleanup(func() { cancel(); s.reading.Wait() })
+	h := s.Handler()
+	ask := func(method, path string, change func(*http.Request)) *httptest.ResponseRecorder {
+		r := httptest.NewRequestWithContext(t.Context(), method, path, http.NoBody)
+		r.Host = "any.example"
+		change(r)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w
+	}
+	nothing := func(*http.Request) {}
+	bearer := func(word string) func(*http.Request) {
+		return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+word) }
+	}
+	form := func(word, next string) func(*http.Request) {
+		return func(r *http.Request) {
+			r.Body = io.NopCloser(strings.NewReader(url.Values{"token": {word}, "next": {next}}.Encode()))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		}
+	}
+	for _, c := range []struct {
+		method, path string
+		change       func(*http.Request)
+		want         int
+	}{
+		{"GET", "/", nothing, 303},
+		{"GET", "/api/v1/studies", nothing, 401},
+		{"GET", "/api/v1/studies", bearer("0123456789abcdeF"), 401},
+		{"GET", "/api/v1/studies", bearer(token), 200},
+		{"GET", "/login", nothing, 200},
+		{"POST", "/login", form("wrong", "/"), 403},
+		{"POST", "/login", func(r *http.Request) { form(token, "/")(r); r.Header.Set("Sec-Fetch-Site", "cross-site") }, 403},
+	} {
+		if w := ask(c.method, c.path, c.change); w.Code != c.want {
+			t.Errorf("%s %s: status %d, want %d", c.method, c.path, w.Code, c.want)
+		}
+	}
+	in := ask("POST", "/login", form(token, "//evil.example"))
+	if in.Code != 303 || in.Header().Get("Location") != "/" {
+		t.Fatalf("login: status %d to %q, want 303 to /", in.Code, in.Header().Get("Location"))
+	}
+	cookie := in.Result().Cookies()[0] //nolint:bodyclose // a recorder
+	with := func(value string) func(*http.Request) {
+		return func(r *http.Request) { r.AddCookie(&http.Cookie{Name: cookie.Name, Value: value}) }
+	}
+	if w := ask("GET", "/", with(cookie.Value)); w.Code != 200 {
+		t.Errorf("with the cookie: status %d, want 200", w.Code)
+	}
+	_, sign, _ := strings.Cut(cookie.Value, ".")
+	for _, forged := range []string{"99999999999." + sign, "1." + s.sign("1"), ".", sign} {
+		if w := ask("GET", "/", with(forged)); w.Code != 303 {
+			t.Errorf("with the cookie %q: status %d, want 303", forged, w.Code)
+		}
 	}
 }

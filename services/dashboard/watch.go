@@ -8,6 +8,7 @@ import (
 
 	"apollo/events"
 	"apollo/services/client"
+	"apollo/services/inspect"
 )
 
 // watch keeps the fold of one run up to date.
@@ -20,8 +21,9 @@ type watch struct {
 	version uint64
 	err     error
 	// caught counts the streams that were read to where they ended at the start.
-	caught int
-	used   uint64 // when it was looked at last, in looks
+	caught   int
+	baseline inspect.Baseline // measured once, when the study is known
+	used     uint64           // when it was looked at last, in looks
 }
 
 func newWatch(v *client.StudyView) *watch {
@@ -39,11 +41,30 @@ func (w *watch) run(ctx context.Context, bus events.Bus, evaluator string) {
 	both.Go(func() {
 		w.fail(follow(ctx, bus.Log(), events.RunFilter(name, run), w.event, w.caughtUp))
 	})
+	both.Go(func() { w.measure(ctx) })
 	both.Go(func() {
 		filter := fmt.Sprintf("result.%s.%s.%s.*", evaluator, name, run)
 		w.fail(follow(ctx, bus.Facts(), filter, w.answer, w.caughtUp))
 	})
 	both.Wait()
+}
+
+// measure evaluates the study's baseline when its specification is there.
+func (w *watch) measure(ctx context.Context) {
+	w.mu.Lock()
+	for w.err == nil && w.fold.answers == nil {
+		w.moved.Wait()
+	}
+	spec := w.fold.View.Spec
+	w.mu.Unlock()
+	if spec == nil {
+		return
+	}
+	base := inspect.BaselineOf(ctx, spec)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.baseline = base
+	w.step()
 }
 
 // follow hands what is stored to take, says that it has, and goes on with what comes.

@@ -1,38 +1,68 @@
-// Draws the part of a page that changes again when the server says that it did.
-// The server wrote that part, escaped: the page builds no markup of its own.
-const live = document.getElementById("live");
+// Keeps the parts of a page that change as the server has them. Without it the page
+// is what it was when it was loaded.
+const main = document.querySelector("[data-events]");
 const link = document.getElementById("link");
-let busy = false;
-let again = false;
+const pause = 1000; // between two looks, in ms
+let busy = false, again = false;
 
 async function redraw() {
   if (busy) { again = true; return; }
   busy = true;
   try {
-    const url = new URL(location.href);
-    url.searchParams.set("part", "live");
-    const answer = await fetch(url);
-    if (answer.ok) replace(await answer.text());
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (answer.ok && !answer.redirected) replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {
     // The stream tells when the server is back.
   }
-  busy = false;
-  if (again) { again = false; redraw(); }
+  setTimeout(() => { busy = false; if (again) { again = false; redraw(); } }, pause);
 }
 
-// replace keeps where the tables were scrolled to and what has the focus.
-function replace(html) {
-  const regions = () => [...live.querySelectorAll(".wide")];
+function replace(fresh) {
+  for (const part of main.querySelectorAll("[data-live]")) {
+    const next = fresh.querySelector(`[data-live="${part.dataset.live}"]`);
+    if (next && next.innerHTML !== part.dataset.seen) {
+      part.dataset.seen = next.innerHTML;
+      swap(part, next);
+    }
+  }
+  const before = main.querySelectorAll("[data-live]").length;
+  if (before !== fresh.querySelectorAll("[data-live]").length) location.reload();
+}
+
+// swap keeps where the tables were scrolled to and what has the focus.
+function swap(part, next) {
+  const regions = () => [...part.querySelectorAll(".wide")];
   const kept = regions().map((r) => [r.scrollLeft, r.scrollTop]);
-  const held = regions().indexOf(document.activeElement);
-  const link = document.activeElement?.getAttribute("href");
-  live.innerHTML = html;
+  const focused = part.contains(document.activeElement) ? document.activeElement : null;
+  const held = regions().indexOf(focused), href = focused?.getAttribute("href");
+  part.replaceChildren(...next.childNodes);
   regions().forEach((r, i) => { if (kept[i]) [r.scrollLeft, r.scrollTop] = kept[i]; });
   if (held >= 0) regions()[held]?.focus({ preventScroll: true });
-  else if (link) [...live.querySelectorAll("a")].find((a) => a.getAttribute("href") === link)?.focus({ preventScroll: true });
+  else if (href) [...part.querySelectorAll("a")].find((a) => a.getAttribute("href") === href)?.focus({ preventScroll: true });
+  part.dispatchEvent(new CustomEvent("redrawn", { bubbles: true }));
 }
 
-const changes = new EventSource(live.dataset.events);
-changes.addEventListener("change", redraw);
-changes.addEventListener("open", () => { link.textContent = ""; });
-changes.addEventListener("error", () => { link.textContent = "not connected: trying again"; });
+if (main?.dataset.events) {
+  const changes = new EventSource(main.dataset.events);
+  changes.addEventListener("change", redraw);
+  changes.addEventListener("open", () => { link.textContent = ""; document.documentElement.dataset.live = "yes"; });
+  changes.addEventListener("error", () => { link.textContent = "Not connected. Trying again …"; document.documentElement.dataset.live = "no"; });
+}
+
+for (const select of document.querySelectorAll("form.axes select")) select.addEventListener("change", () => select.form.requestSubmit());
+
+// Keys, where nobody types.
+let before = "";
+document.addEventListener("keydown", (e) => {
+  if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, select, textarea, dialog")) return;
+  const rows = [...document.querySelectorAll("tbody tr a")];
+  const step = (by) => { const at = rows.indexOf(document.activeElement); rows[Math.min(Math.max(at + by, 0), rows.length - 1)]?.focus(); };
+  const keys = {
+    "/": () => document.querySelector("[data-search]")?.focus(),
+    j: () => step(1), k: () => step(-1),
+    s: () => { if (before === "g") location.assign("/"); },
+    "?": () => document.getElementById("help")?.showModal(),
+  };
+  if (keys[e.key]) { if (e.key !== "s") e.preventDefault(); keys[e.key](); }
+  before = e.key;
+});

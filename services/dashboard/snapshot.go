@@ -1,0 +1,81 @@
+package dashboard
+
+import (
+	"math"
+	"slices"
+
+	"apollo/events"
+	"apollo/optimizer/space"
+	"apollo/services/client"
+	"apollo/services/inspect"
+)
+
+// snapshot is what pages are made of: a fold at one moment, which nobody changes.
+type snapshot struct {
+	view     client.StudyView
+	spec     *events.Spec
+	counts   Counts
+	best     []Mark
+	columns  []Column
+	width    int
+	metric   int
+	kept     []kept
+	params   []space.Param
+	causes   tally
+	origins  tally
+	answer   []events.BestTrial
+	baseline inspect.Baseline
+	reading  bool
+	err      error
+}
+
+func (w *watch) snapshot() *snapshot {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f := &w.fold
+	s := &snapshot{
+		view: f.View, spec: f.View.Spec, counts: f.Counts, best: slices.Clone(f.Best), columns: slices.Clone(f.columns), width: f.width, metric: f.metric,
+		kept: f.kept[max(0, len(f.kept)-maxTrials):], params: f.params, causes: slices.Clone(f.Causes), origins: slices.Clone(f.Origins),
+		baseline: w.baseline, reading: w.caught < 2, err: w.err,
+	}
+	if s.spec == nil {
+		s.spec = &events.Spec{}
+		return s
+	}
+	s.answer = f.View.Answer()
+	return s
+}
+
+// trial finds a trial that is kept.
+func (s *snapshot) trial(number int) *kept {
+	if number >= 0 && number < len(s.kept) && s.kept[number].trial == number {
+		return &s.kept[number] // where they came in order, which is the rule
+	}
+	for i := range s.kept {
+		if s.kept[i].trial == number {
+			return &s.kept[i]
+		}
+	}
+	return nil
+}
+
+// objective is the first objective; false where the study is not known yet.
+func (s *snapshot) objective() (events.Objective, bool) {
+	if len(s.spec.Objectives) == 0 {
+		return events.Objective{}, false
+	}
+	return s.spec.Objectives[0], true
+}
+
+// gain is how many times better a value is than the baseline's: 0 where that cannot
+// be said.
+func (s *snapshot) gain(o events.Objective, v float64) float64 {
+	base, measured := s.baseline.Metrics[o.Metric]
+	switch {
+	case !measured || v <= 0 || base <= 0 || math.IsInf(base, 0):
+		return 0
+	case o.Goal == "maximize":
+		return v / base
+	}
+	return base / v
+}

@@ -1,0 +1,58 @@
+package dashboard
+
+import (
+	"slices"
+	"strings"
+)
+
+// otherKinds counts what comes beyond maxKinds.
+const otherKinds = "other"
+
+// Tallied is how many trials have something in common, and the last of them.
+type Tallied struct {
+	Code     string `json:"code"`
+	Trials   int    `json:"trials"`
+	Feasible int    `json:"feasible"`
+	Last     int    `json:"last_trial"`
+	Message  string `json:"message,omitempty"`
+}
+
+// tally counts trials by a word, the most frequent first.
+type tally []Tallied
+
+func (t *tally) add(code string, trial int, feasible bool, message string) {
+	at := func() int { return slices.IndexFunc(*t, func(c Tallied) bool { return c.Code == code }) }
+	i := at()
+	if i < 0 && len(*t) >= maxKinds {
+		code, message = otherKinds, ""
+		i = at()
+	}
+	if i < 0 {
+		i = len(*t)
+		*t = append(*t, Tallied{Code: code, Last: -1})
+	}
+	c := &(*t)[i]
+	c.Trials++
+	if feasible {
+		c.Feasible++
+	}
+	if trial > c.Last {
+		c.Last, c.Message = trial, message
+	}
+	slices.SortFunc(*t, func(a, b Tallied) int {
+		if a.Trials != b.Trials {
+			return b.Trials - a.Trials
+		}
+		return strings.Compare(a.Code, b.Code)
+	})
+}
+
+// group is what proposed a trial, without the one of another study that it was
+// derived from: "reuse:a/17" is "reuse:a".
+func group(origin string) string {
+	at := strings.LastIndexByte(origin, '/')
+	if at < 0 || at == len(origin)-1 || strings.Trim(origin[at+1:], "0123456789") != "" {
+		return origin
+	}
+	return origin[:at]
+}

@@ -1,0 +1,71 @@
+package dashboard
+
+import (
+	"strings"
+	"time"
+
+	"apollo/events"
+	"apollo/services/cli"
+)
+
+// amount writes a measured value for people, with the signs that a page can show.
+func amount(v float64, unit string) string { return signs(cli.Metric(v, unit)) }
+
+// signs writes units as pages do: "249 us" as "249 µs", "6.8 mm2" as "6.8 mm²".
+func signs(text string) string {
+	number, unit, has := strings.Cut(text, " ")
+	if !has {
+		return text
+	}
+	if strings.HasPrefix(unit, "u") {
+		unit = "µ" + unit[1:]
+	}
+	return number + "\u00a0" + strings.ReplaceAll(unit, "mm2", "mm²")
+}
+
+// metricText writes a value of a metric of a study.
+func metricText(spec *events.Spec, metric string, v float64) string {
+	if i := spec.MetricIndex(metric); i >= 0 {
+		return amount(v, spec.Metrics[i].Unit)
+	}
+	return cli.Significant(v)
+}
+
+// shortName is a metric's name without its unit.
+func shortName(spec *events.Spec, metric string) string {
+	if i := spec.MetricIndex(metric); i >= 0 {
+		return spec.Metrics[i].Short()
+	}
+	return metric
+}
+
+// bestText is a metric of a best trial, "–" where it has none.
+func bestText(spec *events.Spec, best *events.BestTrial, metric string) string {
+	if best == nil {
+		return "–"
+	}
+	v, measured := best.Metrics[metric]
+	if !measured {
+		return "–"
+	}
+	return metricText(spec, metric, v)
+}
+
+// ago is how long ago something was, roughly.
+func ago(t, now time.Time) string {
+	d := now.Sub(t)
+	switch {
+	case t.IsZero():
+		return ""
+	case d < time.Minute:
+		return "now"
+	case d < time.Hour:
+		return cli.Plural(int(d.Minutes()), "minute") + " ago"
+	case d < 48*time.Hour:
+		return cli.Plural(int(d.Hours()), "hour") + " ago"
+	}
+	return t.Format("2 Jan 2006")
+}
+
+// breakable lets a browser break a long name after its underscores.
+func breakable(name string) string { return strings.ReplaceAll(name, "_", "_\u200b") }
