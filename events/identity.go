@@ -21,6 +21,10 @@ type Identity struct {
 	Program string `json:"program,omitempty"`
 }
 
+// ManualIdentity is who answers for a study whose evaluator is nobody
+// (EvaluatorSpec.Manual): people, and their programs.
+func ManualIdentity() Identity { return Identity{Version: "manual"} }
+
 // String says the identity in words, for messages: "version 2, program 3f2a17c0".
 func (i Identity) String() string {
 	const digits = 8 // enough to tell programs apart by eye

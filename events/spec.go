@@ -246,6 +246,9 @@ type EvaluatorSpec struct {
 	Deterministic bool `json:"deterministic"`
 	// MaxFailures consecutive failed trials pause the study; 0 means never.
 	MaxFailures int `json:"max_failures"`
+	// Manual: nobody takes work. A person, or a program of theirs, asks for the
+	// designs and tells what they measured (ManualIdentity).
+	Manual bool `json:"manual,omitempty"`
 	// Noise is set where answers differ and the study deals with it; nil means that
 	// every design is measured once and taken at its word.
 	Noise *Noise `json:"noise,omitempty"`

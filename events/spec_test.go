@@ -19,7 +19,7 @@ func TestSpecSHA256IsStable(t *testing.T) {
 	spec := sampleSpec()
 	spec.Networks = spec.Networks[:1] // networks with layers came later
 	spec.Evaluator.Version = ""       // as did the version
-	spec.Evaluator.Noise = nil
+	spec.Evaluator.Noise, spec.Evaluator.Manual = nil, false
 	spec.Parameters[1].When = ""
 	source := &spec.Transfer.Sources[0]
 	spec.Transfer.Method = ""

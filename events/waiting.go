@@ -17,6 +17,9 @@ const (
 	WaitsWrongVersion = "wrong_version"
 	// WaitsNoAnswer: there are workers, and no answer comes.
 	WaitsNoAnswer = "no_answer"
+	// WaitsToBeTold: designs wait for a person, or a program of theirs, to tell
+	// what they measured.
+	WaitsToBeTold = "to_be_told"
 	// WaitsStreamFull: a stream of the bus takes nothing more.
 	WaitsStreamFull = "stream_full"
 	// WaitsBus: the bus does not answer.

@@ -55,6 +55,10 @@ func (r *runner) start(ctx context.Context, view *client.StudyView, parts part) 
 // elsewhere waits for it.
 func (r *runner) evaluators(view *client.StudyView, logger *slog.Logger, fail func(string) error) []role {
 	spec := r.doc.Spec
+	if spec.Evaluator.Manual {
+		r.app.Say("%s is measured by hand: `apollo trial ask %[1]s --data %[2]s` shows designs, `apollo trial tell %[1]s --data %[2]s` takes what was measured", spec.Study, shellWord(r.app.Data))
+		return nil
+	}
 	if p := r.program; p != nil {
 		e := newEvaluator(r.session, spec.Evaluator.Name, r.flags.evaluators, logger, fail)
 		e.OnlyStudy, e.OnlyRun = view.Study, view.Run

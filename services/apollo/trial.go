@@ -18,8 +18,8 @@ import (
 )
 
 func (a *app) trialCommand() *cobra.Command {
-	return a.Group("trial", "Show the trials of a study, and add some", "  apollo trial ls mobilenetv2-6p8 --feasible --best 5",
-		a.trialLsCommand(), a.trialShowCommand(), a.trialAddCommand())
+	return a.Group("trial", "Show the trials of a study, measure and add some", "  apollo trial ls mobilenetv2-6p8 --feasible --best 5",
+		a.trialLsCommand(), a.trialShowCommand(), a.trialAskCommand(), a.trialTellCommand(), a.trialAddCommand())
 }
 
 func (a *app) trialLsCommand() *cobra.Command {

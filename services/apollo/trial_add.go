@@ -36,6 +36,9 @@ values for the metrics were measured elsewhere; rows that failed are left out.`,
 			if (from == "") == (len(args) == 1) {
 				return cli.Usagef("say one design as parameter=value, or a file of designs with --from")
 			}
+			if err := early(c, from); err != nil {
+				return err
+			}
 			read := func(spec *events.Spec) ([]events.AddedDesign, error) {
 				if from != "" {
 					return a.readDesigns(c, spec, from)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -134,6 +135,20 @@ type rowJSON struct {
 	Reason  *events.Reason     `json:"reason"`
 }
 
+// early reads the standard input where it is the file, before anything is opened:
+// what writes it may be a command that has the store.
+func early(c *cobra.Command, path string) error {
+	if path != "-" {
+		return nil
+	}
+	all, err := io.ReadAll(io.LimitReader(c.InOrStdin(), maxRowBytes))
+	c.SetIn(bytes.NewReader(all))
+	return err
+}
+
+// maxRowBytes is the most that is read of a file of rows.
+const maxRowBytes = 64 << 20
+
 // readRows reads rows of CSV or JSON lines.
 func (a *app) readRows(c *cobra.Command, spec *events.Spec, path string) ([]rowJSON, error) {
 	in := c.InOrStdin()
@@ -145,8 +160,7 @@ func (a *app) readRows(c *cobra.Command, spec *events.Spec, path string) ([]rowJ
 		defer f.Close()
 		in = f
 	}
-	const most = 64 << 20
-	buffered := bufio.NewReader(io.LimitReader(in, most))
+	buffered := bufio.NewReader(io.LimitReader(in, maxRowBytes))
 	rows, err := jsonRows(buffered)
 	if errors.Is(err, errNoJSON) {
 		rows, err = csvRows(spec, buffered)

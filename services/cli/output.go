@@ -56,13 +56,13 @@ func (a *Terminal) Print(ans Answer) error {
 func (a *Terminal) write(ans Answer) error {
 	switch a.Output {
 	case "json":
-		return writeJSON(a.Stdout, ans.Value, "  ")
+		return WriteJSON(a.Stdout, ans.Value, "  ")
 	case "jsonl":
 		if ans.Items == nil {
-			return writeJSON(a.Stdout, ans.Value, "")
+			return WriteJSON(a.Stdout, ans.Value, "")
 		}
 		for _, item := range ans.Items {
-			if err := writeJSON(a.Stdout, item, ""); err != nil {
+			if err := WriteJSON(a.Stdout, item, ""); err != nil {
 				return err
 			}
 		}
@@ -96,7 +96,8 @@ func (a *Terminal) write(ans Answer) error {
 	return nil
 }
 
-func writeJSON(w io.Writer, v any, indent string) error {
+// WriteJSON writes a value as one JSON object and a line feed.
+func WriteJSON(w io.Writer, v any, indent string) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", indent)

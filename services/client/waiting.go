@@ -126,6 +126,9 @@ func LookAt(ctx context.Context, bus events.Bus, view *StudyView, alone bool) er
 		view.wait(tick.Waiting)
 	case view.active():
 		nobody := NoProposer(view.Study)
+		if view.Spec != nil && view.Spec.Evaluator.Manual {
+			nobody.Hint = "`apollo trial ask " + view.Study + "` goes on with it"
+		}
 		view.wait(&nobody)
 	}
 	if err := ReadArchiveWaits(ctx, bus.Log(), view); err != nil {

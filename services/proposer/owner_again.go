@@ -29,7 +29,7 @@ func (o *owner) messageID(id string) string {
 // error means that it is answered, and that this owner will never hear of it.
 func (o *owner) lookForWork(ctx context.Context) error {
 	state, _ := o.machine.State()
-	if o.brief || state != study.Running && state != study.Stopping || time.Since(o.lastMove) < roomEvery {
+	if o.brief || o.spec.Evaluator.Manual || state != study.Running && state != study.Stopping || time.Since(o.lastMove) < roomEvery {
 		o.missed = nil
 		return nil
 	}

@@ -75,7 +75,7 @@ func (o *owner) saidBefore(moved bool) *events.Waiting {
 	switch o.said.Code {
 	case events.WaitsNoArchiver, events.WaitsArchiveStuck:
 		return o.said
-	case events.WaitsNoEvaluator, events.WaitsEvaluatorsBusy, events.WaitsWrongVersion, events.WaitsNoAnswer:
+	case events.WaitsNoEvaluator, events.WaitsEvaluatorsBusy, events.WaitsWrongVersion, events.WaitsNoAnswer, events.WaitsToBeTold:
 		if !moved {
 			return o.said
 		}
@@ -100,6 +100,12 @@ func (o *owner) othersAnswer() *events.Waiting {
 // workCause says why nobody answers the run's work.
 func (o *owner) workCause(ctx context.Context, now time.Time, quiet time.Duration) *events.Waiting {
 	name := o.spec.Evaluator.Name
+	if o.spec.Evaluator.Manual {
+		return &events.Waiting{
+			Code: events.WaitsToBeTold, Message: "designs wait to be measured by hand",
+			Hint: fmt.Sprintf("`apollo trial ask %s` shows them, `apollo trial tell %[1]s` answers", o.key.Study),
+		}
+	}
 	all, gone := o.proposer.roster.workers.Of(name, now)
 	if slices.ContainsFunc(all, o.works) {
 		return nil

@@ -22,6 +22,9 @@ const (
 // of its parallelism would keep those that come later from the workers. Quick
 // ones are bounded by what is answered in portionLasts.
 func (o *owner) portion() int {
+	if o.spec.Evaluator.Manual {
+		return events.MaxParallelism // there is no queue
+	}
 	slots := o.slots + o.strangers
 	if o.slots == 0 {
 		slots = max(unknownSlots, o.strangers)

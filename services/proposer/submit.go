@@ -110,6 +110,10 @@ func checkMeasurer(request *events.StudyRequested, spec *events.Spec) *events.Mi
 		}
 	case request.Program == nil:
 		return nil
+	case spec.Evaluator.Manual:
+		return &events.Mistake{
+			Pointer: "/data/program", Code: "contradicts", Message: "the evaluator is manual: no program measures it", Hint: "leave it out",
+		}
 	case spec.Evaluator.Version != "":
 		return &events.Mistake{
 			Pointer: "/data/program", Code: "contradicts", Message: fmt.Sprintf("the evaluator %q is built in: no program measures it", spec.Evaluator.Name),
@@ -247,6 +251,8 @@ func (p *Proposer) checkSource(ctx context.Context, learner *transfer.Learner, s
 func (p *Proposer) accept(ctx context.Context, c command, key messages.RunKey, spec *events.Spec, request *events.StudyRequested) error {
 	e := events.StudyAccepted{Study: key.Study, Run: key.Run, Spec: *spec, SpecSHA256: events.SpecSHA256(spec), Command: c.id}
 	switch {
+	case spec.Evaluator.Manual:
+		e.Identity = new(events.ManualIdentity())
 	case spec.Evaluator.Version != "":
 		e.Identity = &events.Identity{Version: spec.Evaluator.Version}
 	case request.Program != nil:

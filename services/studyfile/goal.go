@@ -241,12 +241,13 @@ func (b *builder) budget() {
 }
 
 // flight fills in how much of a study is under way at once. Who measures in
-// microseconds gains nothing from asking before an answer is in.
+// microseconds gains nothing from asking before an answer is in, and who measures
+// by hand measures one design after the other.
 func (b *builder) flight() {
 	s, lag := &b.spec.Budget, b.field("budget", "lag")
 	if s.Parallelism == 0 {
 		s.Parallelism = 4
-		if b.builtin() {
+		if b.builtin() || b.spec.Evaluator.Manual {
 			s.Parallelism = 1
 		}
 	}

@@ -151,6 +151,7 @@ func (b *builder) evaluator() {
 	for _, m := range b.desc.Of(b.networks) {
 		b.spec.Metrics = append(b.spec.Metrics, events.Metric{Name: m.Name, Unit: m.Unit, Cheap: m.Cheap})
 	}
+	b.when(b.spec.Evaluator.Manual, e.get("manual"), codeContradicts, "Remove it; or give your own evaluator a name of its own.", "the evaluator %q is built in", b.desc.Name)
 	b.when(b.program.Exec != "", e.get("exec"), codeContradicts, "Remove it; or give your own evaluator a name of its own.", "the evaluator %q is built in", b.desc.Name)
 }
 
@@ -167,6 +168,7 @@ func (b *builder) ownEvaluator(e *node) {
 	case e.kind != mapKind:
 		return
 	}
+	b.manual(e)
 	metrics := e.get("metrics")
 	b.when(e.get("name") == nil, e, codeMissing, "It is the name that apollo evaluator run --name gets.", "your own evaluator needs a name")
 	b.when(metrics == nil, e, codeMissing, "Write metrics: [{name: latency, unit: s}].", "your own evaluator needs its metrics")
@@ -174,6 +176,20 @@ func (b *builder) ownEvaluator(e *node) {
 	for i, n := range metrics.list() {
 		b.ownMetric(n, &b.ownMetrics[i], seen)
 	}
+}
+
+// manual refuses what means nothing where nobody is asked: there is no program, and
+// one design is told at a time.
+func (b *builder) manual(e *node) {
+	if !b.spec.Evaluator.Manual {
+		return
+	}
+	for _, key := range []string{"exec", "startup", "memory", "env"} {
+		n := e.get(key)
+		b.when(n != nil && n.kind != nullKind, n, codeContradicts, "Remove it; or remove manual.", "no program is started where the evaluator is manual")
+	}
+	b.when(b.spec.Budget.Batch > 1, b.field("budget", "batch"), codeContradicts, "Write parallelism: instead, for several designs at a time.",
+		"a manual evaluator is told about one design at a time")
 }
 
 func (b *builder) ownMetric(n *node, m *events.Metric, seen map[string]bool) {

@@ -131,3 +131,33 @@ def test_other_distributions_are_failures(optuna):
     (told,) = sampler._loop.run.list_trials()
     sampler.close()
     assert told.outcome == "failed" and "took other values" in told.reason["message"]
+
+
+def test_a_study_is_asked_and_told(tmp_path):
+    study = apollo.Study(
+        "hand", space={"x": [1, 2, 3, 4], "mode": ["a", "b"]}, metrics={"cost": "mm2"}, minimize="cost", trials=4, parallelism=2, data=str(tmp_path)
+    )
+    first = study.ask(2)
+    assert [t.number for t in first] == [0, 1] and study.ask(2) == first
+    study.tell(first[1], {"cost": 3.0})
+    study.tell(first[0], infeasible="hot", message="it melts")
+    for _ in range(2):
+        (asked,) = study.ask()
+        study.tell(asked, asked.design["x"])
+    assert study.ask() == []
+    run = study.so_far
+    assert run.state == "completed" and [t.outcome for t in run.list_trials()] == ["infeasible", "measured", "measured", "measured"]
+    with pytest.raises(apollo.ApolloError, match="was told already"):
+        study.tell(1, 9.0)
+    with pytest.raises(ValueError, match="tell metrics, or infeasible"):
+        study.tell(1)
+    untried = next(d for d in ({"x": x, "mode": m} for x in (1, 2, 3, 4) for m in "ab") if d not in [t.design for t in run.list_trials()])
+    assert study.add(untried, {"cost": 0.5}, origin="lab") == [4]
+    assert study.ask() == [] and study.so_far.best.number == 4
+    with pytest.raises(apollo.ApolloError, match="no level 9"):
+        study.add([{"x": 9, "mode": "a"}])
+
+
+def test_what_a_program_measures_is_not_asked(tmp_path):
+    with pytest.raises(apollo.ApolloError, match="nobody is asked by hand"):
+        apollo.Study("edge", space="edge", networks=["mobilenet_v2"], minimize="latency", trials=3, data=str(tmp_path)).ask()

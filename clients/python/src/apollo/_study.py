@@ -16,8 +16,8 @@ from . import _serve
 from ._binary import ApolloError, binary, call, plain
 from ._evaluator import Evaluator
 from ._progress import Progress
-from ._run import Run
-from ._space import Space, document
+from ._run import Run, Trial, trial
+from ._space import Space, Value, document
 
 Names = Union[str, Sequence[str]]
 NOTHING_FEASIBLE = 6  # exit code of apollo run: an answer all the same
@@ -47,7 +47,8 @@ class Study:
 
     ``space`` is a mapping of parameters (values, :func:`apollo.levels`, :func:`apollo.span`), or the name of a built-in
     template ("edge"). ``minimize`` and ``maximize`` name metrics, ``subject_to`` bounds them (``{"cost": "<= 1 mm2"}``).
-    ``evaluator`` measures the designs; a template has its own. ``networks`` are the workload, ``rules`` are expressions that every
+    ``evaluator`` measures the designs; a template has its own. With ``metrics`` (``{"runtime": "s"}``) and no evaluator you measure them:
+    :meth:`ask` and :meth:`tell`. ``networks`` are the workload, ``rules`` are expressions that every
     design meets, ``learn_from`` names earlier studies, or Parquet files of their logs. ``parallelism`` is how many designs are in
     flight, by default the workers of ``run``. ``data`` is the folder of the logs. ``more`` is merged into the ``spec`` of the study file
     (docs/study-file.md) for all that has no argument here.
@@ -62,6 +63,7 @@ class Study:
         maximize: Names = (),
         subject_to: Optional[Mapping[str, str]] = None,
         evaluator: Optional[Evaluator] = None,
+        metrics: Optional[Mapping[str, str]] = None,
         trials: int = 100,
         networks: Sequence[Union[str, Mapping[str, Any]]] = (),
         rules: Sequence[str] = (),
@@ -79,8 +81,12 @@ class Study:
             spec["space"]["rules"] = [{"id": f"rule-{i + 1}", "expr": expr} for i, expr in enumerate(rules)]
         if networks:
             spec["workload"] = {"networks": [{"name": n} if isinstance(n, str) else dict(n) for n in networks]}
+        if evaluator and metrics:
+            raise ValueError("the evaluator has its metrics: leave metrics out, or measure without an evaluator")
         if evaluator:
             spec["evaluator"] = about(evaluator)
+        elif metrics:
+            spec["evaluator"] = {"name": name, "manual": True, "metrics": named(metrics)}
         spec["objectives"] = [{"metric": m, "goal": "minimize"} for m in listed(minimize)] + [{"metric": m, "goal": "maximize"} for m in listed(maximize)]
         if subject_to:
             spec["constraints"] = [{"metric": metric, **bound(text)} for metric, text in subject_to.items()]
@@ -158,6 +164,77 @@ class Study:
             call("study", "submit", path, "--nats", nats, *(["--fresh"] if fresh else []))
         return Run(self.name, ["--nats", nats])
 
+    def ask(self, n: int = 1, *, nats: Optional[str] = None) -> list[Trial]:
+        """Return up to ``n`` designs that you are to measure, or none when the study has ended.
+
+        The study has ``metrics`` and no evaluator. It begins with the first call; the same designs are returned until they are told.
+        ``parallelism`` of the study is how many wait at a time. Nothing runs between two calls.
+        """
+        with self._file(self.document()) as path:
+            self._lint(path)
+            lines = call("trial", "ask", path, "-n", str(n), "-o", "jsonl", *self._place(nats)).splitlines()
+        return [trial({**json.loads(line), "outcome": "running", "feasible": False}) for line in lines]
+
+    def tell(
+        self,
+        asked: Union[Trial, int],
+        metrics: Union[None, float, Mapping[str, float]] = None,
+        *,
+        infeasible: str = "",
+        failed: str = "",
+        message: str = "",
+        nats: Optional[str] = None,
+    ) -> None:
+        """Say what you measured of a design: its metrics, or the number of the only one.
+
+        ``infeasible`` is the code of why the design cannot work, ``failed`` of why the measurement broke. The first answer counts.
+        """
+        row: dict[str, Any] = {"trial": asked.number if isinstance(asked, Trial) else asked}
+        if (metrics is not None) + bool(infeasible) + bool(failed) != 1:
+            raise ValueError("tell metrics, or infeasible, or failed")
+        if infeasible or failed:
+            row.update(outcome="infeasible" if infeasible else "failed", reason={"code": infeasible or failed, "message": message})
+        elif isinstance(metrics, Mapping):
+            row["metrics"] = dict(metrics)
+        else:
+            names = [m["name"] for m in self.spec["evaluator"]["metrics"]]
+            if len(names) != 1:
+                raise ValueError(f"the study has the metrics {', '.join(names)}: tell them by name")
+            row["metrics"] = {names[0]: metrics}
+        call("trial", "tell", self.name, "--from", "-", "-o", "json", *self._place(nats), stdin=json.dumps(row))
+
+    def add(
+        self,
+        designs: Union[Mapping[str, Value], Sequence[Mapping[str, Value]]],
+        metrics: Union[None, Mapping[str, float], Sequence[Mapping[str, float]]] = None,
+        *,
+        origin: str = "",
+        nats: Optional[str] = None,
+    ) -> list[int]:
+        """Add designs of your own to the study that exists, and return their trials.
+
+        They are measured like others, on top of the budget, unless ``metrics`` says what somebody measured elsewhere.
+        """
+        rows: list[dict[str, Any]] = [{"design": dict(d)} for d in ([designs] if isinstance(designs, Mapping) else designs)]
+        if metrics is not None:
+            measured = [metrics] if isinstance(metrics, Mapping) else list(metrics)
+            if len(measured) != len(rows):
+                raise ValueError(f"{len(rows)} designs and the metrics of {len(measured)}")
+            for row, values in zip(rows, measured):
+                row["metrics"] = dict(values)
+        text = "\n".join(json.dumps(row) for row in rows)
+        said = call("trial", "add", self.name, "--from", "-", "-o", "json", *(["--origin", origin] if origin else []), *self._place(nats), stdin=text)
+        added: list[int] = json.loads(said)["added"]
+        return added
+
+    @property
+    def so_far(self) -> Run:
+        """The run as it is: its best and its trials until now."""
+        return Run(self.name, ["--data", self.data])
+
+    def _place(self, nats: Optional[str]) -> list[str]:
+        return ["--nats", nats] if nats else ["--data", self.data]
+
     def _command(self, path: str, workers: int, fresh: bool) -> list[str]:
         return ["run", path, "--data", self.data, "-q", "-o", "json", "--evaluators", str(workers), *(["--fresh"] if fresh else [])]
 
@@ -188,13 +265,18 @@ def about(evaluator: Evaluator) -> dict[str, Any]:
     said: dict[str, Any] = {
         "name": evaluator.name,
         "deterministic": evaluator.deterministic,
-        "metrics": [{"name": name, "unit": unit} if unit not in ("", "1") else {"name": name} for name, unit in evaluator.metrics.items()],
+        "metrics": named(evaluator.metrics),
     }
     if evaluator.timeout:
         said["timeout"] = evaluator.timeout
     if evaluator.attempts:
         said["attempts"] = evaluator.attempts
     return said
+
+
+def named(metrics: Mapping[str, str]) -> list[dict[str, str]]:
+    """Metrics as a study file has them."""
+    return [{"name": name, "unit": unit} if unit not in ("", "1") else {"name": name} for name, unit in metrics.items()]
 
 
 def bound(text: str) -> dict[str, str]:
