@@ -6,14 +6,9 @@ import (
 	"apollo/optimizer/space"
 )
 
-const (
-	// enough is how many feasible designs a model can begin to learn from.
-	// Chosen on development tasks: docs/decisions/0007.
-	enough = 3
-	// baselineOrigin and centerOrigin are the origins of the design that a search
-	// begins with.
-	baselineOrigin, centerOrigin = "baseline", "center"
-)
+// baselineOrigin and centerOrigin are the origins of the design that a search
+// begins with.
+const baselineOrigin, centerOrigin = "baseline", "center"
 
 // begin proposes the design that a search with a model begins with, unless
 // cover is below 1, which is how many designs the model still waits for: the

@@ -24,9 +24,8 @@ import (
 // that are not positive).
 //
 // The first design is the baseline, or the centre of the space; those of Sobol
-// follow until three are feasible, no outliers and of different values, or there
-// are Initial, and until one is feasible or says by how much it is not, and not
-// all have one value. Designs that other studies proposed do not count. While
+// follow until one is feasible, or there are Initial, and until one is feasible
+// or says by how much it is not, and not all have one value. Designs that other studies proposed do not count. While
 // nothing is feasible the objective is the violation. A pending design is believed
 // to be at its predicted mean. While the trials since the best one are more than
 // Breed, every Breed-th proposal is a child of the best designs, as GA breeds
@@ -122,7 +121,7 @@ func (g *gp) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error) {
 	switch {
 	case g.feasibilityUnknown():
 		cover = n
-	case g.toldApart() == enough:
+	case g.feasible > 0:
 		cover = 0
 	}
 	b.begin(min(cover, g.uncovered(1, b)))

@@ -30,23 +30,6 @@ func (h *history) outliersFrom(n int) float64 {
 	return limit
 }
 
-// toldApart is how many different values feasible designs have, outliers aside,
-// counted up to enough.
-func (h *history) toldApart() (n int) {
-	limit := h.outliersFrom(len(h.records))
-	last := math.NaN()
-	for _, i := range h.ranked {
-		r := &h.records[i]
-		if r.class != feasible || r.value >= limit || n == enough {
-			break
-		}
-		if r.value != last {
-			n, last = n+1, r.value
-		}
-	}
-	return n
-}
-
 // level reports whether all measured designs have one value, and there are at
 // least two: a plateau, of which nobody knows yet whether it is all there is.
 func (h *history) level() bool {

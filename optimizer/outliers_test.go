@@ -73,7 +73,8 @@ func TestPlateauIsCovered(t *testing.T) {
 		return len(s.values.rows)
 	}
 	for range 14 {
-		if rows := ask(1e12); rows > 0 {
+		// One value alone is no plateau: the second design comes from a model of it.
+		if rows := ask(1e12); rows > 1 {
 			t.Fatalf("a model of %d records after %d that are all the same", rows, told)
 		}
 	}
