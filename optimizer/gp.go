@@ -23,11 +23,12 @@ import (
 // designs); X. Song et al., arXiv 2408.11527 (the half-rank warp, for objectives
 // that are not positive).
 //
-// The first design is the baseline, or the centre of the space; those of Sobol
-// follow until one is feasible, or there are Initial, and until one is feasible
-// or says by how much it is not, and not all have one value. Designs that other studies proposed do not count. While
-// nothing is feasible the objective is the violation. A pending design is believed
-// to be at its predicted mean. While the trials since the best one are more than
+// The first design of its own is the baseline, or the centre of the space, whatever
+// other studies proposed before; those of Sobol follow until a trial is feasible, or
+// there are Initial of its own, and until one is feasible or says by how much it is
+// not, and not all have one value. While nothing is feasible the objective is the
+// violation. A pending design is believed to be at its predicted mean. While the
+// trials since the best one are more than
 // Breed, every Breed-th proposal is a child of the best designs, as GA breeds
 // them, and so are always those of a batch after the eighth.
 //
@@ -117,14 +118,14 @@ func (g *gp) Ask(at uint64, n int, pending []space.Point) ([]Proposal, error) {
 	if err != nil {
 		return nil, err
 	}
-	cover := g.uncovered(g.knobs.Initial, b)
+	cover, first := g.uncovered(g.knobs.Initial, b), g.uncovered(1, b)
 	switch {
 	case g.feasibilityUnknown():
 		cover = n
 	case g.feasible > 0:
-		cover = 0
+		cover = first
 	}
-	b.begin(min(cover, g.uncovered(1, b)))
+	b.begin(min(cover, first))
 	b.cover(g.sequence, min(n, cover))
 	if len(b.out) < n && len(g.records) > 0 {
 		if err := g.improve(b, at, min(n, len(b.out)+modelProposals)); err != nil {

@@ -71,13 +71,15 @@ func (g *gate) ask(d *draft, n int) ([]optimizer.Proposal, error) {
 }
 
 // medianOfBase is the label that a good design of the sources is at most: the
-// median of the base's first feasible designs. ok is false before the first one.
+// median of the base's first feasible designs, of two the better one: the first is
+// the baseline, and a model's second design may be anything. ok is false before the
+// first one.
 func (s *strategy) medianOfBase() (value float64, ok bool) {
 	if len(s.baseFeasible) == 0 {
 		return 0, false
 	}
 	values := slices.Sorted(slices.Values(s.baseFeasible))
-	return values[len(values)/2], true
+	return values[(len(values)-1)/2], true
 }
 
 // gateState reports whether a design that the sources proposed was good, and

@@ -176,7 +176,8 @@ func (w *witness) Tell(obs ...optimizer.Observation) {
 }
 
 // Sources that are never any good cost their seeds. Their results are withheld
-// from the base, which needs as many designs before its first model as alone.
+// from the base, which begins as alone and goes on as if it had been told of its
+// own trials only, each under its number.
 func TestUselessSourcesCostTheirSeedsAndSteerNothing(t *testing.T) {
 	t.Parallel()
 	s := lattice(t)
@@ -190,7 +191,7 @@ func TestUselessSourcesCostTheirSeedsAndSteerNothing(t *testing.T) {
 			return math.NaN()
 		},
 	} {
-		alone := designs(t, start(t, transfer.Algorithm{Base: optimizer.GP{}}, optimizer.Problem{Space: s, Seed: 1}), 10, value)
+		alone := start(t, transfer.Algorithm{Base: optimizer.GP{}}, optimizer.Problem{Space: s, Seed: 1})
 		base := &witness{}
 		with := designs(t, start(t, transfer.Algorithm{Base: base, Method: "seed"}, optimizer.Problem{Space: s, Seed: 1, Prior: []optimizer.Task{enemy}}), 30, value)
 		own := slices.DeleteFunc(slices.Clone(with), func(o optimizer.Observation) bool { return strings.HasPrefix(o.Origin, "seed:") })
@@ -205,9 +206,14 @@ func TestUselessSourcesCostTheirSeedsAndSteerNothing(t *testing.T) {
 			}
 		}
 		for i, o := range own[:3] {
-			if !slices.Equal(alone[i].Point, o.Point) {
-				t.Errorf("%s: proposal %d of the base is %v, without sources %v", name, i, o.Point, alone[i].Point)
+			want, err := alone.Ask(uint64(o.Trial), 1, nil)
+			if err != nil {
+				t.Fatal(err)
 			}
+			if !slices.Equal(want[0].Point, o.Point) {
+				t.Errorf("%s: proposal %d of the base is %v, without sources %v", name, i, o.Point, want[0].Point)
+			}
+			alone.Tell(o)
 		}
 	}
 }
