@@ -174,6 +174,15 @@ func (l *latticeSearch) climb(at candidate) {
 // around queues the points that a step of a climb may go to.
 func (l *latticeSearch) around(home space.Point) {
 	s := l.batch.problem.Space
+	for i, partners := range l.mutate.partners {
+		for _, k := range partners {
+			if k < i && home[k] != home[i] {
+				home[i], home[k] = home[k], home[i]
+				l.offer(s.Key(home), home)
+				home[i], home[k] = home[k], home[i]
+			}
+		}
+	}
 	if !l.sparse {
 		for key, p := range s.Neighbors(home) {
 			l.offer(key, p)

@@ -31,7 +31,7 @@ func newBreeder(p Problem, origin string, k breederKnobs) (breeder, error) {
 		sampler:  newSampler(p, k.maxChecks),
 		origin:   origin,
 		knobs:    k,
-		mutation: newMutation(p.Space, k.local),
+		mutation: newMutation(&p, k.local),
 	}, nil
 }
 

@@ -54,7 +54,7 @@ type multiObjectiveGP struct {
 
 func newMultiObjectiveGP(p Problem, knobs GP) *multiObjectiveGP {
 	return &multiObjectiveGP{
-		sampler: newSampler(p, knobs.MaxChecks), knobs: knobs, mutation: newMutation(p.Space, 0.7), // as GA
+		sampler: newSampler(p, knobs.MaxChecks), knobs: knobs, mutation: newMutation(&p, 0.7), // as GA
 		encoder: surrogate.NewEncoder(p.Space, p.Features), sequence: newSobolSequence(p),
 		objectives: p.Objectives, values: make([]fitted, p.Objectives),
 	}

@@ -51,7 +51,7 @@ func newHistory(p Problem, origin string, maxChecks int) (history, error) {
 	}
 	return history{
 		sampler:  newSampler(p, maxChecks),
-		mutation: newMutation(p.Space, 0.7), // as GA
+		mutation: newMutation(&p, 0.7), // as GA
 		encoder:  surrogate.NewEncoder(p.Space, p.Features),
 	}, nil
 }

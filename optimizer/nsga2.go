@@ -57,7 +57,7 @@ func (a NSGA2) Start(p Problem) (Strategy, error) {
 	}
 	a = a.withDefaults()
 	return &nsga2{
-		sampler: newSampler(p, a.MaxChecks), knobs: a, mutation: newMutation(p.Space, a.Local),
+		sampler: newSampler(p, a.MaxChecks), knobs: a, mutation: newMutation(&p, a.Local),
 		objectives: max(1, p.Objectives),
 	}, nil
 }

@@ -92,7 +92,7 @@ func TestMutationChangesAsManyAsAsked(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(4, 4))
 	for _, mean := range []float64{1, 1.5, 3, 4} {
-		m, changed := newMutation(s, 0.7), 0
+		m, changed := newMutation(&Problem{Space: s}, 0.7), 0
 		const rounds = 20_000
 		for i := range uint64(rounds) {
 			p := s.At(i % s.Size())

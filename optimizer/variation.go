@@ -32,10 +32,14 @@ type mutation struct {
 	// local is the probability that a numeric parameter moves to a near level
 	// instead of a uniform one.
 	local float64
+	// partners are the parameters that one which cannot change alone exchanges its
+	// label with; nil where there are none.
+	partners [][]int
 }
 
-func newMutation(s space.Space, local float64) mutation {
-	m := mutation{space: s, local: local}
+func newMutation(problem *Problem, local float64) mutation {
+	s := problem.Space
+	m := mutation{space: s, local: local, partners: partners(problem)}
 	for i := range s.Len() {
 		if s.Param(i).Len() > 1 {
 			m.free = append(m.free, i)
@@ -58,9 +62,19 @@ func (m *mutation) apply(p space.Point, mean float64, rng *rand.Rand) {
 	}
 	for k, i := range m.free {
 		if k == sure || rate > 0 && rng.Float64() < rate {
-			p[i] = m.change(i, p[i], rng)
+			m.move(p, i, rng)
 		}
 	}
+}
+
+// move changes a parameter, or exchanges it where it cannot change alone.
+func (m *mutation) move(p space.Point, i int, rng *rand.Rand) {
+	if m.partners == nil || len(m.partners[i]) == 0 {
+		p[i] = m.change(i, p[i], rng)
+		return
+	}
+	k := m.partners[i][rng.IntN(len(m.partners[i]))]
+	p[i], p[k] = p[k], p[i]
 }
 
 func (m *mutation) change(param, level int, rng *rand.Rand) int {
