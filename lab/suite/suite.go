@@ -25,6 +25,7 @@ func All() []bench.Suite {
 		bbobSuite(),
 		multiSuite(),
 		troubleSuite(),
+		oddSuite(),
 		transferBudgetsSuite(),
 		transferNetworksSuite(),
 		transferKernelsSuite(),

@@ -69,7 +69,7 @@ func checkTask(t *testing.T, suite string, task *bench.Task) {
 	}
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 3 {
-		design := sp.Values(sp.At(rng.Uint64N(sp.Size())))
+		design := sp.Values(sp.Draw(nil, rng))
 		r, err := task.Evaluator.Evaluate(t.Context(), evaluator.Request{Design: design})
 		if strings.HasSuffix(task.Name, "-failing") && r.Outcome == evaluator.Failed {
 			continue // what such a task is there for
