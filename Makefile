@@ -18,7 +18,7 @@ PAPER_SEEDS  ?= 10
 MAX_BINARY := 45000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross test race lint fmt generate verify fuzz bench paper peers validate validate-peers sim chaos chaos-cluster wheel simulators python interop up image cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench paper peers validate validate-peers sim chaos chaos-cluster wheel simulators python interop browser up image cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,6 +103,9 @@ python: build ## test the Python package: pytest, mypy, a wheel in a fresh envir
 
 interop: ## read the log with DuckDB, pyarrow and polars; submit with the nats command
 	cd tests/interop && $(GO) test -count=1 ./...
+
+browser: ## look at the dashboard with a real Chromium; skipped where there is none, unless CI=true
+	cd tests/browser && $(GO) test -count=1 ./...
 
 up: build ## start everything in one process, for any NATS client
 	bin/apollo up

@@ -4,6 +4,9 @@ const main = document.querySelector("[data-events]");
 const link = document.getElementById("link");
 const pause = 1000; // between two looks, in ms
 let busy = false, again = false;
+// What the server said last of each part: one that did not change stays, so that no
+// click and no selection is lost.
+const seen = new Map([...document.querySelectorAll("[data-live]")].map((part) => [part, part.innerHTML]));
 
 async function redraw() {
   if (busy) { again = true; return; }
@@ -20,8 +23,8 @@ async function redraw() {
 function replace(fresh) {
   for (const part of main.querySelectorAll("[data-live]")) {
     const next = fresh.querySelector(`[data-live="${part.dataset.live}"]`);
-    if (next && next.innerHTML !== part.dataset.seen) {
-      part.dataset.seen = next.innerHTML;
+    if (next && next.innerHTML !== seen.get(part)) {
+      seen.set(part, next.innerHTML);
       swap(part, next);
     }
   }

@@ -1,0 +1,242 @@
+package browser
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"apollo/archiver"
+	"apollo/events"
+)
+
+// hostile is what a user may call things: markup, quotes, a mark that turns the text
+// around, and a word that no line holds.
+func hostile() string {
+	const long = 2000
+	return "<script>document.title='taken'</script><img src=x onerror=alert(1)>\"'`&\u202e" + strings.Repeat("w", long)
+}
+
+// TestMain is an evaluator as a program where the environment says so: every second
+// design cannot run, for a hostile reason.
+func TestMain(m *testing.M) {
+	if os.Getenv("APOLLO_BROWSER_EVALUATOR") != "" {
+		evaluate()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func evaluate() {
+	in, out := bufio.NewScanner(os.Stdin), json.NewEncoder(os.Stdout)
+	for in.Scan() {
+		var q struct {
+			ID     any            `json:"id"`
+			Op     string         `json:"op"`
+			Design map[string]any `json:"design"`
+		}
+		if json.Unmarshal(in.Bytes(), &q) != nil {
+			continue
+		}
+		a := map[string]any{"id": q.ID}
+		n, _ := q.Design["n"].(float64)
+		switch {
+		case q.Op == "describe":
+			a["name"], a["version"], a["deterministic"] = "hostile", "1", true
+			a["metrics"] = []any{map[string]any{"name": "latency_s", "unit": "s"}}
+		case math.Mod(n, 2) == 1:
+			a["outcome"] = "infeasible"
+			a["reason"] = map[string]any{"code": "refused", "message": hostile()}
+		default:
+			a["metrics"] = map[string]any{"latency_s": (n + 1) / 1e6}
+		}
+		_ = out.Encode(a)
+	}
+}
+
+// apollo is a binary, its data directory, and the process that is up.
+type apollo struct {
+	t                *testing.T
+	binary, dir, web string
+	url              string // of the bus
+	process          *exec.Cmd
+}
+
+func start(t *testing.T) *apollo {
+	t.Helper()
+	a := &apollo{t: t, binary: filepath.Join(t.TempDir(), "apollo"), dir: t.TempDir()}
+	c := exec.CommandContext(t.Context(), "go", "build", "-o", a.binary, "./services/apollo")
+	c.Dir, c.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	var listen net.ListenConfig // a port that stays the same over a restart
+	l, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.web = l.Addr().String()
+	l.Close()
+	a.up()
+	t.Cleanup(a.down)
+	return a
+}
+
+func (a *apollo) up() {
+	a.t.Helper()
+	a.process = exec.Command(a.binary, "up", "--port", "0", "--data", a.dir, "--web", a.web, "--evaluators", "1")
+	said, err := a.process.StderrPipe()
+	if err == nil {
+		err = a.process.Start()
+	}
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	lines := bufio.NewScanner(said)
+	for lines.Scan() {
+		if _, rest, ok := strings.Cut(lines.Text(), "listening on "); ok {
+			a.url, _, _ = strings.Cut(rest, ",")
+		}
+		if strings.Contains(lines.Text(), "dashboard on http://"+a.web) {
+			go func() { // until it ends, so that it never waits for a reader
+				for lines.Scan() {
+				}
+			}()
+			return
+		}
+	}
+	a.t.Fatalf("apollo up ended: %v", lines.Err())
+}
+
+func (a *apollo) down() {
+	_ = a.process.Process.Signal(syscall.SIGTERM)
+	_ = a.process.Wait()
+}
+
+func (a *apollo) page(path string) string { return "http://" + a.web + path }
+
+// publish sends a study as any NATS client does: it knows a subject and JSON.
+func (a *apollo) publish(name string, spec map[string]any, labels map[string]string) {
+	a.t.Helper()
+	meta := map[string]any{"name": name}
+	if labels != nil {
+		meta["labels"] = labels
+	}
+	body, err := json.Marshal(map[string]any{"apiVersion": "apollo/v1", "kind": "Study", "metadata": meta, "spec": spec})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	nc, err := nats.Connect(a.url)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	if _, err = js.Publish(a.t.Context(), "apollo.v1.cmd.study.submit."+name, body, jetstream.WithMsgID("browser-"+name)); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// edge is a study on a built-in template.
+func edge(trials int) map[string]any {
+	return map[string]any{
+		"seed": 7, "space": map[string]any{"template": "edge"},
+		"workload":    map[string]any{"networks": []any{map[string]any{"name": "mobilenet_v2"}}},
+		"objectives":  []any{map[string]any{"metric": "latency", "goal": "minimize"}},
+		"constraints": []any{map[string]any{"metric": "area", "max": "6.8 mm2"}},
+		"algorithm":   map[string]any{"name": "random"}, "budget": map[string]any{"trials": trials, "batch": 4},
+	}
+}
+
+// odd is a study for the hostile evaluator.
+func odd() map[string]any {
+	return map[string]any{
+		"space": map[string]any{"parameters": []any{map[string]any{"name": "n", "min": 0, "max": 19, "scale": "linear", "step": 1}}},
+		"evaluator": map[string]any{
+			"name": "hostile", "deterministic": true, "metrics": []any{map[string]any{"name": "latency", "unit": "s"}},
+		},
+		"objectives": []any{map[string]any{"metric": "latency", "goal": "minimize"}},
+		"algorithm":  map[string]any{"name": "random"}, "budget": map[string]any{"trials": 20},
+	}
+}
+
+// serveHostile runs the test's own program as an evaluator.
+func (a *apollo) serveHostile() {
+	a.t.Helper()
+	c := exec.Command(a.binary, "evaluator", "run", "--name", "hostile", "--data", a.dir, "--exec", "env APOLLO_BROWSER_EVALUATOR=1 "+os.Args[0])
+	if err := c.Start(); err != nil {
+		a.t.Fatal(err)
+	}
+	a.t.Cleanup(func() {
+		_ = c.Process.Signal(syscall.SIGTERM)
+		_ = c.Wait()
+	})
+}
+
+// facts are what the Parquet log says of a study: pages are compared with it, not with
+// the API that they are made of.
+type facts struct {
+	trials, feasible, infeasible int
+	best                         int // the trial
+	latency                      float64
+	causes                       map[string]int
+}
+
+func (a *apollo) log(study string, trials int) facts {
+	a.t.Helper()
+	var src archiver.Source
+	var err error
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		src, err = archiver.LoadSource(os.DirFS(a.dir), events.Source{Study: study})
+		if err == nil && len(src.Trials) == trials {
+			break
+		}
+		if time.Now().After(deadline) {
+			a.t.Fatalf("the log of %s has %d trials, want %d: %v", study, len(src.Trials), trials, err)
+		}
+	}
+	f := facts{trials: trials, best: -1, causes: map[string]int{}}
+	at := src.Spec.MetricIndex("latency_s")
+	for _, t := range src.Trials {
+		switch {
+		case t.Feasible:
+			f.feasible++
+			if f.best < 0 || t.Values[at] < f.latency {
+				f.best, f.latency = t.Trial, t.Values[at]
+			}
+		case t.Outcome == "infeasible":
+			f.infeasible++
+		}
+		if t.Reason != nil {
+			f.causes[t.Reason.Code]++
+		}
+	}
+	return f
+}
+
+// micro writes a latency as a page should: in microseconds with four digits.
+func micro(seconds float64) string {
+	return strconv.FormatFloat(seconds*1e6, 'g', 4, 64) + "\u00a0µs"
+}
+
+func trialsText(n int) string {
+	if n == 1 {
+		return "1 trial"
+	}
+	return fmt.Sprintf("%d trials", n)
+}

@@ -1,0 +1,188 @@
+package browser
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+func TestDashboard(t *testing.T) {
+	browser := browse(t)
+	a := start(t)
+	p := open(t, browser)
+
+	p.visit(a.page("/"))
+	if text := p.text("main"); !strings.Contains(text, "No study yet") {
+		t.Errorf("the list without studies says:\n%s", text)
+	}
+
+	// A study that somebody publishes comes up by itself, and moves.
+	const trials = 400
+	a.publish("demo", edge(trials), nil)
+	p.wait(`document.querySelector('[data-study=demo]')`)
+	p.click(`[data-study=demo] a`)
+	p.wait(`document.querySelector('#trials')`)
+	p.do("mark the page", chromedp.Evaluate(`window.mark = 1`, nil))
+	p.wait(`document.querySelector('.state').textContent === 'completed' && document.querySelector('#trials').textContent === '400'`)
+	if value[int](p, `window.mark`) != 1 {
+		t.Error("the page was loaded again: it should have moved by itself")
+	}
+
+	t.Run("what the page says is what the log says", func(t *testing.T) { agrees(t, p, a, trials) })
+	t.Run("the table sorts and filters", func(t *testing.T) { narrows(t, p, a, trials) })
+	t.Run("hostile texts are texts", func(t *testing.T) { hostileTexts(t, browser, a) })
+	t.Run("keys", func(t *testing.T) { keys(t, browser, a) })
+	t.Run("without JavaScript", func(t *testing.T) { withoutScript(t, browser, a) })
+	t.Run("colours and a narrow page", func(t *testing.T) { looks(t, browser, a) })
+	t.Run("a restart in mid-view", func(t *testing.T) { restart(t, browser, a) })
+}
+
+func agrees(t *testing.T, p *tab, a *apollo, trials int) {
+	f := a.log("demo", trials)
+	if got := p.text("#best"); got != strings.ReplaceAll(micro(f.latency), "\u00a0", " ") && got != micro(f.latency) {
+		t.Errorf("best = %q, the log has %q", got, micro(f.latency))
+	}
+	if got := value[int](p, `[...document.querySelectorAll('#causes tbody tr')].reduce((n, r) => n + Number(r.cells[1].textContent), 0)`); got != trials-f.feasible {
+		t.Errorf("%d trials failed by the causes, the log has %d", got, trials-f.feasible)
+	}
+	for code, n := range f.causes {
+		row := fmt.Sprintf(`[...document.querySelectorAll('#causes tbody tr')].find(r => r.cells[0].textContent === %q)?.cells[1].textContent ?? "none"`, code)
+		if got := value[string](p, row); got != fmt.Sprint(n) {
+			t.Errorf("%s: %s trials, the log has %d", code, got, n)
+		}
+	}
+	if got := value[int](p, `(document.querySelector('path.cloud.feasible').getAttribute('d').match(/M/g) ?? []).length`); got != f.feasible {
+		t.Errorf("%d feasible trials are drawn, the log has %d", got, f.feasible)
+	}
+}
+
+func narrows(t *testing.T, p *tab, a *apollo, trials int) {
+	f := a.log("demo", trials)
+	p.do("filter", chromedp.Click(`//p[@class="chips"]/a[text()="infeasible"]`, chromedp.BySearch))
+	p.wait(`location.search.includes('kind=infeasible') && document.querySelector('.pager')`)
+	p.live()
+	if got := p.text(".pager"); !strings.Contains(got, "of "+trialsText(f.infeasible)) && !strings.HasPrefix(got, trialsText(f.infeasible)) {
+		t.Errorf("the filter finds %q, the log has %d", got, f.infeasible)
+	}
+	if wrong := value[int](p, `[...document.querySelectorAll('#last tbody .kind')].filter(k => k.textContent !== 'infeasible').length`); wrong > 0 {
+		t.Errorf("%d rows are no infeasible trials", wrong)
+	}
+	p.do("all again", chromedp.Click(`//p[@class="chips"]/a[text()="all"]`, chromedp.BySearch))
+	p.wait(`!location.search.includes('kind=') && document.querySelector('.pager')`)
+	p.live()
+	p.do("sort", chromedp.Click(`//table[@id="last"]//th/a[text()="latency"]`, chromedp.BySearch))
+	p.wait(`document.querySelector('#last th[aria-sort=ascending]')?.textContent === 'latency'`)
+	p.live()
+	if got := value[string](p, `document.querySelector('#last tbody tr').dataset.trial`); got != fmt.Sprint(f.best) {
+		t.Errorf("the first of the sorted trials is %s, the log's best is %d", got, f.best)
+	}
+	p.click(`a[rel=next]`)
+	p.wait(`location.search.includes('page=2') && document.querySelector('a[rel=prev]')`)
+}
+
+func hostileTexts(t *testing.T, browser context.Context, a *apollo) {
+	a.serveHostile()
+	a.publish("odd", odd(), map[string]string{"who": hostile()[:200]})
+	p := open(t, browser)
+	p.visit(a.page("/"))
+	p.wait(`document.querySelector('[data-study=odd]')`)
+	if text := value[string](p, `document.querySelector('[data-study=odd] .label').textContent`); !strings.Contains(text, "<script>") {
+		t.Errorf("the label is %q, want the text as it is", text)
+	}
+	p.click(`[data-study=odd] a`)
+	p.wait(`document.querySelector('#trials')?.textContent === '20'`)
+	if got := value[string](p, `document.querySelector('#causes .why').textContent`); !strings.HasPrefix(got, "<script>") || !strings.Contains(got, "\u202e") {
+		t.Errorf("the cause is %.60q, want the text as it is", got)
+	}
+	if n := value[int](p, `document.querySelectorAll('main script, main img').length`); n > 0 {
+		t.Errorf("%d elements came out of a text", n)
+	}
+	if title := value[string](p, `document.title`); title != "odd · Apollo" {
+		t.Errorf("title = %q: a script of a user ran", title)
+	}
+	if value[bool](p, `document.documentElement.scrollWidth > innerWidth`) {
+		t.Error("a long word makes the page scroll sideways")
+	}
+	f := a.log("odd", 20)
+	if got := value[string](p, `document.querySelector('#causes tbody tr').cells[1].textContent`); got != fmt.Sprint(f.infeasible) || f.infeasible == 0 {
+		t.Errorf("%s trials were refused, the log has %d", got, f.infeasible)
+	}
+}
+
+func keys(t *testing.T, browser context.Context, a *apollo) {
+	p := open(t, browser)
+	p.visit(a.page("/"))
+	p.live()
+	p.press("/")
+	p.do("search", chromedp.KeyEvent("demo"+kb.Enter))
+	p.wait(`location.search === '?q=demo' && document.querySelectorAll('[data-study]').length === 1`)
+	p.live()
+	p.press("j")
+	p.do("press Enter", chromedp.KeyEvent(kb.Enter))
+	p.wait(`location.pathname === '/studies/demo'`)
+	p.live()
+	p.press("?")
+	p.wait(`document.querySelector('#help').open`)
+	p.do("press Escape", chromedp.KeyEvent(kb.Escape))
+	p.wait(`!document.querySelector('#help').open`)
+	p.press("g", "s")
+	p.wait(`location.pathname === '/'`)
+}
+
+func withoutScript(t *testing.T, browser context.Context, a *apollo) {
+	p := open(t, browser)
+	p.do("switch scripts off", emulation.SetScriptExecutionDisabled(true))
+	p.visit(a.page("/studies/demo"))
+	if got := p.text("#trials"); got != "400" {
+		t.Errorf("trials = %q, want 400", got)
+	}
+	p.do("look", chromedp.WaitVisible("svg.picture path.cloud"), chromedp.WaitVisible("#last tbody tr"))
+	p.do("change an axis", chromedp.SetValue(`select[name=x]`, "energy_j"), chromedp.Click(`form.axes button`))
+	p.do("see it drawn", chromedp.WaitVisible(`svg[aria-label="latency against energy"]`))
+}
+
+func looks(t *testing.T, browser context.Context, a *apollo) {
+	p := open(t, browser)
+	colour := map[string]string{}
+	for _, scheme := range []string{"light", "dark"} {
+		p.do(scheme, media(scheme))
+		p.visit(a.page("/studies/demo"))
+		colour[scheme] = value[string](p, `getComputedStyle(document.body).backgroundColor + getComputedStyle(document.body).color`)
+	}
+	if colour["light"] == colour["dark"] {
+		t.Errorf("light and dark are both %s", colour["light"])
+	}
+	for _, path := range []string{"/", "/studies/demo", "/studies/odd"} {
+		p.do("make it narrow", width(390))
+		p.visit(a.page(path))
+		if value[bool](p, `document.documentElement.scrollWidth > innerWidth`) {
+			t.Errorf("%s scrolls sideways at 390", path)
+		}
+	}
+}
+
+func restart(t *testing.T, browser context.Context, a *apollo) {
+	p := open(t, browser)
+	p.visit(a.page("/"))
+	p.live()
+	p.do("mark the page", chromedp.Evaluate(`window.mark = 1`, nil))
+	p.away(true)
+	a.down()
+	p.wait(`document.querySelector('#link').textContent.startsWith('Not connected')`)
+	a.up()
+	p.wait(`document.documentElement.dataset.live === 'yes' && document.querySelector('#link').textContent === ''`)
+	p.away(false)
+	a.publish("after", edge(20), nil)
+	p.wait(`document.querySelector('[data-study=after] .state')?.textContent === 'completed'`)
+	if value[int](p, `window.mark`) != 1 {
+		t.Error("the page was loaded again")
+	}
+	if n := value[int](p, `document.querySelectorAll('[data-study]').length`); n != 3 {
+		t.Errorf("%d studies are listed after the restart, want 3", n)
+	}
+}
