@@ -40,6 +40,9 @@ type Level struct {
 	// Passes says that instances pass inputs on to their neighbours: the level
 	// above reads once what the windows of several have in common.
 	Passes bool
+	// Scattered says that nothing adds up on the way what instances below it made of
+	// one sum: each part arrives here by itself.
+	Scattered bool
 	// Fanout is the number of instances of the next level under one instance,
 	// or of multiply-accumulate units under one innermost instance; at least 1.
 	Fanout int64

@@ -324,3 +324,37 @@ func TestNeighboursPassInputsOn(t *testing.T) {
 		}
 	}
 }
+
+// What instances made of one sum is added on its way up, or each part arrives by
+// itself: then as much arrives as leaves below, and all but the first is added
+// to what is there.
+func TestScatteredSums(t *testing.T) {
+	t.Parallel()
+	a := threeLevels()
+	rng := rand.New(rand.NewPCG(3, 0))
+	split := 0
+	for range 300 {
+		p, m := randomCase(rng, &a)
+		added := Eval(&p, &a, &m)
+		scattered := a
+		scattered.Level[0].Scattered = true
+		r := Eval(&p, &scattered, &m)
+		top, below := r.Access[0][Outputs], r.Access[1][Outputs]
+		if top.Updates != below.Drains {
+			t.Fatalf("%d sums leave the buffers and %d arrive\n%s", below.Drains, top.Updates, m.String(&a))
+		}
+		first := top.Updates - top.Reads
+		if want := p.Elements(Outputs, &p.Bound); first != want {
+			t.Fatalf("%d parts are the first of their sum, want %d\n%s", first, want, m.String(&a))
+		}
+		if top.Updates < added.Access[0][Outputs].Updates || below != added.Access[1][Outputs] {
+			t.Fatalf("added %+v, scattered %+v", added.Access[0][Outputs], top)
+		}
+		if top.Updates > added.Access[0][Outputs].Updates {
+			split++
+		}
+	}
+	if split == 0 {
+		t.Error("no mapping splits a sum over instances")
+	}
+}

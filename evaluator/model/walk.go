@@ -133,12 +133,16 @@ func (w *walk) level(o Operand, i, above int, u *reuse, r *Result) {
 		return
 	}
 	// Partial sums of instances that split a sum below the parent are added on
-	// their way up: one update each.
+	// their way up: one update each, unless nothing adds them.
 	first := distinct * w.copies(o, i)
 	x.Drains = first * u.visits
 	x.Fills = x.Drains - first
 	parent.Updates = distinct * u.visits * w.copies(o, above)
 	parent.Reads = parent.Updates - distinct*w.copies(o, above)
+	if w.a.Level[above].Scattered {
+		parent.Reads += x.Drains - parent.Updates
+		parent.Updates = x.Drains
+	}
 }
 
 // units counts the traffic between the innermost level that keeps the operand

@@ -10,12 +10,6 @@ import (
 	"apollo/evaluator/template"
 )
 
-// Reasons why published areas are left out.
-const (
-	setsMemories = "the constant sram_area was set from it"
-	setsEngines  = "the constant engines was set from it"
-)
-
 // built is the template of a name, and the area of one of its designs: of the
 // baseline where there are no values.
 func built(name string, values ...int64) (template.Spec, report.Breakdown) {
@@ -112,7 +106,6 @@ func (s *silicon) areas() []Row {
 	judged, set := knownAreas()
 	accumulator := judged[0]
 	left := []sized{{set.name, set.theirs, set.ours * accumulator.theirs / accumulator.ours}}
-	s.out = append(s.out, set.name+": left out: "+setsMemories)
 	var others []float64
 	for i := range s.nvdlaAreas {
 		if a := &s.nvdlaAreas[i]; !a.sets() {
@@ -122,7 +115,6 @@ func (s *silicon) areas() []Row {
 	}
 	for i := range s.nvdlaAreas {
 		if a := &s.nvdlaAreas[i]; a.sets() {
-			s.out = append(s.out, a.name+": left out: "+setsEngines)
 			if len(others) > 0 {
 				left = append(left, a.with(median(others)))
 			}
@@ -131,11 +123,9 @@ func (s *silicon) areas() []Row {
 	middle, worst, details := spread(judged)
 	m, w := atMost("area, median error", 0, middle, 0.30), within2("area, worst factor", worst)
 	m.Misses = details
-	middle, _, details = spread(left)
-	l := noted("area, rows that set constants, median error without them", "share", 0, middle, middle)
-	details = append(details, fmt.Sprintf("engines of each other row alone: %.2f", others))
-	l.Misses = details
-	return []Row{m, w, l}
+	l := refitted("area, rows that set constants, median error without them", left)
+	l[0].Misses = append(l[0].Misses, fmt.Sprintf("engines of each other row alone: %.2f", others))
+	return append([]Row{m, w}, l...)
 }
 
 // sets tells the row that the constant engines was set from.

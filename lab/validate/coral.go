@@ -92,12 +92,12 @@ func edgeTPUEstimates(t *table) ([]Row, error) {
 	return []Row{middle, atMost("cycles, worst error (theirs: MACs x factor)", macsWorst, worst, 0.30)}, nil
 }
 
-// coralLatency compares measured latencies on the development board of
-// networks that run on the chip alone.
+// coralLatency compares measured latencies on the development board. Those of
+// networks with operations on the host are compared with the chip's part alone.
 func coralLatency(t *table) ([]Row, error) {
 	const millis = 1e3
 	of := func(l *line, _ *workload.Workload, e *edge.Estimate) (float64, float64, bool) {
-		if l.text("host_ops") != "no" || l.text("devboard_ms") == "" {
+		if l.text("devboard_ms") == "" {
 			return 0, 0, false
 		}
 		return l.float("devboard_ms"), e.LatencySeconds * millis, true
@@ -111,8 +111,6 @@ func coralLatency(t *table) ([]Row, error) {
 		l := t.line(i)
 		name := l.text("model") + " " + l.text("input")
 		switch {
-		case l.text("host_ops") != "no":
-			out = append(out, name+": operations on a host that nobody describes")
 		case l.text("devboard_ms") == "":
 			out = append(out, name+": no time on the development board")
 		case slices.Contains(unknown, name+noNetwork):

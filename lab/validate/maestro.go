@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,8 +10,8 @@ import (
 	"apollo/evaluator/template"
 )
 
-// maestroFlow says which template has a dataflow of the tool, and how its design
-// is written for a number of units; reason says why there is none.
+// maestroFlow says what stands for a dataflow of the tool: a design of a template,
+// written for a number of units, the tool's own array, or both.
 type maestroFlow struct {
 	template string
 	design   func(units int64) []int64
@@ -19,8 +20,9 @@ type maestroFlow struct {
 	// rows says that the tool's units pass inputs on along a row only: its loops
 	// over a window stand outside of the template's units.
 	rows bool
-	// depthwise says why the template cannot have the tool's depthwise layers.
-	depthwise, reason string
+	// array costs all layers. A template beside it is ranked on those that are not
+	// depthwise: the tool gives each of their channels a unit without adding up.
+	array *maestroArray
 }
 
 // The tool holds no layer to the sizes of its memories, and charges what crosses
@@ -39,8 +41,8 @@ func maestroFlows() map[string]maestroFlow {
 		design: func(units int64) []int64 {
 			return []int64{channels, units / channels, unlimitedBytes, unlimitedBytes, unlimitedRate}
 		},
-		width:     func(int64) int64 { return channels },
-		depthwise: "a channel per lane without adding lanes up, nvdla's lanes always add",
+		width: func(int64) int64 { return channels },
+		array: channelArray(channels),
 	}
 	// Clusters of eight output columns, one output row a cluster.
 	const columns = 8
@@ -54,8 +56,7 @@ func maestroFlows() map[string]maestroFlow {
 	}
 	return map[string]maestroFlow{
 		"kcp_ws": weights, "ckp_ws": weights, "yxp_os": outputs,
-		"xp_ws": {reason: "one weight for a row of output columns, rows in turn"},
-		"nlr":   {reason: "no operand stays at a unit"},
+		"xp_ws": {array: columnArray()}, "nlr": {array: passingArray()},
 	}
 }
 
@@ -67,19 +68,40 @@ func maestroMisses() map[string]string {
 	const sums = "every product of a unit crosses the tool's array, nvdla adds 64 up before"
 	return map[string]string{
 		"A Resnet50_yxp_os": whole, "C Resnet50_yxp_os": short, "C vgg16_yxp_os": short,
-		"A MobileNetV2_kcp_ws": sums, "C MobileNetV2_kcp_ws": sums,
+		"A MobileNetV2_kcp_ws" + asTemplate: sums, "C MobileNetV2_kcp_ws" + asTemplate: sums,
 	}
 }
 
+// asTemplate marks the rank of a template beside that of the tool's own array.
+const asTemplate = " on nvdla, without depthwise,"
+
 // maestroBlock is one network under one mapping on one machine.
 type maestroBlock struct {
-	name               string
-	flow               maestroFlow
-	layers             []maestroLayer
-	machine            template.Machine
-	rows, left         int
-	why                string // rows are left out
-	theirs, ours, macs []float64
+	name    string
+	flow    maestroFlow
+	layers  []maestroLayer
+	units   int64
+	rate    float64 // of the array network, elements a cycle
+	machine template.Machine
+	rows    int
+	// on the template and on the tool's array
+	template, array maestroRanks
+}
+
+// maestroRanks are cycles of layers, theirs and ours, and the work.
+type maestroRanks struct{ theirs, ours, macs []float64 }
+
+func (r *maestroRanks) add(theirs, ours float64, p *model.Problem) {
+	r.theirs, r.ours, r.macs = append(r.theirs, theirs), append(r.ours, ours), append(r.macs, float64(p.MACs()))
+}
+
+func (r *maestroRanks) row(name string) Row {
+	const least = 0.9
+	row := correlation(name+" cycles, Spearman (theirs: MACs)", rankCorrelation(r.theirs, r.macs), rankCorrelation(r.theirs, r.ours), least)
+	if why, ok := maestroMisses()[name]; ok {
+		row = missed(row, why)
+	}
+	return row
 }
 
 // maestroLayers ranks layers by cycles, per block.
@@ -101,15 +123,18 @@ func maestroLayers(t *table) ([]Row, error) {
 		}
 	}
 	var rows []Row
-	var why []string
-	left := 0
 	for _, b := range blocks {
-		rows = append(rows, b.report()...)
-		if left += b.left; b.left > 0 {
-			why = append(why, fmt.Sprintf("%s, %d rows: %s", b.name, b.left, b.why))
+		if b.flow.array != nil {
+			rows = append(rows, b.array.row(b.name))
+		}
+		switch {
+		case b.flow.array == nil:
+			rows = append(rows, b.template.row(b.name))
+		case b.flow.template != "" && len(b.template.ours) > 0:
+			rows = append(rows, b.template.row(b.name+asTemplate))
 		}
 	}
-	return append(rows, omitted(len(t.rows), left, why)...), nil
+	return rows, nil
 }
 
 func newMaestroBlock(l *line, name string) (*maestroBlock, error) {
@@ -119,19 +144,19 @@ func newMaestroBlock(l *line, name string) (*maestroBlock, error) {
 	b.flow, b.layers = f, maestroNetworks()[network]
 	// Volume over the slower column explains the tool's cycles: what its array
 	// asks for is charged there too.
-	units, rate := l.size("num_pes"), min(l.above("noc_bw"), l.above("offchip_bw"))
+	b.units, b.rate = l.size("num_pes"), min(l.above("noc_bw"), l.above("offchip_bw"))
 	switch {
 	case l.err == nil && (!known || b.layers == nil):
 		l.fail(fmt.Errorf("mapping %q: want a network and a dataflow of the tool, as in vgg16_ckp_ws", l.text("mapping")))
-	case l.err == nil && b.flow.reason == "" && slices.Min(b.flow.design(units)) < 1:
-		l.fail(fmt.Errorf("%d units: the mapping wants at least one cluster of them", units))
+	case l.err == nil && b.flow.design != nil && slices.Min(b.flow.design(b.units)) < 1:
+		l.fail(fmt.Errorf("%d units: the mapping wants at least one cluster of them", b.units))
 	}
 	if l.err != nil {
 		return nil, l.err
 	}
 	for _, s := range template.Specs() {
 		if s.Name == b.flow.template {
-			b.machine = s.Machine(b.flow.design(units), rate/float64(b.flow.width(units)))
+			b.machine = s.Machine(b.flow.design(b.units), b.rate/float64(b.flow.width(b.units)))
 		}
 	}
 	return b, nil
@@ -139,10 +164,6 @@ func newMaestroBlock(l *line, name string) (*maestroBlock, error) {
 
 func (b *maestroBlock) add(l *line) error {
 	b.rows++
-	if b.flow.reason != "" {
-		b.left, b.why = b.rows, b.flow.reason
-		return nil
-	}
 	name, cycles, macs := l.text("Layer Number"), l.above("Runtime (Cycles)"), l.above("Num MACs")
 	if l.err == nil && (b.rows > len(b.layers) || b.layers[b.rows-1].name != name) {
 		l.fail(fmt.Errorf("layer %q is not layer %d of the tool's network", name, b.rows))
@@ -151,41 +172,37 @@ func (b *maestroBlock) add(l *line) error {
 		return l.err
 	}
 	layer := b.layers[b.rows-1]
-	if layer.depthwise && b.flow.depthwise != "" {
-		b.left, b.why = b.left+1, "depthwise: "+b.flow.depthwise
-		return nil
-	}
 	if layer.r == layer.y && macs == float64(layer.k*layer.c) {
 		layer.r, layer.y = 1, 1 // some of the tool's mapping files pool first
 	}
 	p := layer.problem()
-	var m model.Mapping
-	cost, misfit := b.machine.Fastest(&p, &m)
-	if misfit != nil {
-		return l.t.bad(l.n, fmt.Errorf("layer %s: %s", name, misfit.What))
+	if b.flow.array != nil {
+		b.array.add(cycles, float64(b.flow.array.cycles(&p, b.units, b.rate)), &p)
 	}
-	if b.flow.rows {
-		const units, array = 3, 2
-		in, out := &m.Loops[units].Temporal, &m.Loops[array].Temporal
-		in[model.R], in[model.S], out[model.R], out[model.S] = 1, 1, in[model.R], in[model.S]
-		detail, err := b.machine.Flow.Detail(&p, &m)
-		if err != nil {
-			return l.t.bad(l.n, fmt.Errorf("layer %s: %w", name, err))
-		}
-		cost = detail.Cost
+	if b.flow.template == "" || b.flow.array != nil && layer.depthwise {
+		return nil
 	}
-	b.theirs, b.ours, b.macs = append(b.theirs, cycles), append(b.ours, float64(cost.Cycles)), append(b.macs, float64(p.MACs()))
+	ours, err := b.onTemplate(&p)
+	if err != nil {
+		return l.t.bad(l.n, fmt.Errorf("layer %s: %w", name, err))
+	}
+	b.template.add(cycles, float64(ours), &p)
 	return nil
 }
 
-func (b *maestroBlock) report() []Row {
-	const least = 0.9
-	if b.flow.reason != "" {
-		return nil
+// onTemplate costs a layer on the template's design.
+func (b *maestroBlock) onTemplate(p *model.Problem) (int64, error) {
+	var m model.Mapping
+	cost, misfit := b.machine.Fastest(p, &m)
+	if misfit != nil {
+		return 0, errors.New(misfit.What)
 	}
-	r := correlation(b.name+" cycles, Spearman (theirs: MACs)", rankCorrelation(b.theirs, b.macs), rankCorrelation(b.theirs, b.ours), least)
-	if why, ok := maestroMisses()[b.name]; ok {
-		r = missed(r, why)
+	if !b.flow.rows {
+		return cost.Cycles, nil
 	}
-	return []Row{r}
+	const units, array = 3, 2
+	in, out := &m.Loops[units].Temporal, &m.Loops[array].Temporal
+	in[model.R], in[model.S], out[model.R], out[model.S] = 1, 1, in[model.R], in[model.S]
+	detail, err := b.machine.Flow.Detail(p, &m)
+	return detail.Cycles, err
 }

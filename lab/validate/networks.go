@@ -40,6 +40,9 @@ func network(folder fs.FS, name, input string) (*workload.Workload, error) {
 }
 
 func findNetwork(folder fs.FS, name string, height, width int64) (*workload.Workload, error) {
+	if backbone, ok := strings.CutSuffix(name, " SSD"); ok {
+		name = "SSD " + backbone
+	}
 	base, multiplier := name, 1.0
 	if m := regexp.MustCompile(`^(.*)[_ ](\d\.\d+)$`).FindStringSubmatch(name); m != nil {
 		base = m[1]
