@@ -179,7 +179,9 @@ func (s *Spec) Mapped(networks []evaluator.Network, p report.Point, given []repo
 	for i := range x.Networks {
 		for at := range x.Networks[i].Layers {
 			if l := x.Networks[i].Layers[at].Mapped; l != nil {
-				l.Network, l.Layer, l.CycleSeconds = e.nets[i].Name, e.nets[i].Layers[at].ID, 1/float64(x.Machine.ClockHz)
+				n := &e.nets[i]
+				l.Network, l.Layer, l.CycleSeconds = n.Name, n.Layers[at].ID, 1/float64(x.Machine.ClockHz)
+				l.Weights, l.Activations, l.Sums = n.Layers[at].Formats(n.Workload.Precision)
 				out = append(out, *l)
 			}
 		}

@@ -2,6 +2,8 @@
 // whole numbers and floating-point ones of a width.
 package number
 
+import "fmt"
+
 // Kind is how the bits of a number are read.
 type Kind string
 
@@ -55,6 +57,19 @@ func Named(name string) (Format, bool) {
 		}
 	}
 	return Format{}, false
+}
+
+// String returns the format's name, or its kind and width.
+func (f Format) String() string {
+	for _, n := range named {
+		if n.Format == f {
+			return n.name
+		}
+	}
+	if f.Kind == Int {
+		return fmt.Sprintf("int%d", f.Bits)
+	}
+	return fmt.Sprintf("%s%d", f.Kind, f.Bits)
 }
 
 // Product returns the format of the multiplier for operands of which one is a

@@ -10,6 +10,7 @@ import (
 
 	"apollo/evaluator"
 	"apollo/evaluator/model"
+	"apollo/evaluator/number"
 	"apollo/optimizer/space"
 )
 
@@ -273,6 +274,10 @@ type Mapped struct {
 	Mapping        model.Mapping
 	// CycleSeconds is the time of a cycle.
 	CycleSeconds float64
+	// Weights, Activations and Sums are the formats of the layer's numbers.
+	Weights, Activations, Sums number.Format
+	// Packed says that two elements of up to four bits share a byte.
+	Packed bool
 }
 
 // Constant is a declared number of a model that a sensitivity study moves.

@@ -146,5 +146,5 @@ func (v *view) mapped(p model.Problem, a model.Arch) *report.Mapped {
 			l.ReadPJ, l.WritePJ = l.ReadPJ*float64(v.perByte), l.WritePJ*float64(v.perByte)
 		}
 	}
-	return &report.Mapped{Problem: p, Arch: a}
+	return &report.Mapped{Problem: p, Arch: a, Packed: v.perByte > 1}
 }

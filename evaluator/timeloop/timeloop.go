@@ -6,7 +6,7 @@
 // What differs between the two models is written as comments: dimensions are
 // padded to whole tiles, because that format's factors must multiply to the
 // dimension; a mesh is one row of instances; the outermost level keeps every
-// operand.
+// operand; a storage has one width of words, that of the widest operand it keeps.
 package timeloop
 
 import (
@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"apollo/evaluator/model"
+	"apollo/evaluator/number"
 )
 
 // Layer is what one document holds.
@@ -26,12 +27,16 @@ type Layer struct {
 	Mapping model.Mapping
 	// CycleSeconds is the time of a cycle.
 	CycleSeconds float64
+	// Weights, Activations and Sums are the formats of the layer's numbers.
+	Weights, Activations, Sums number.Format
+	// Packed says that two elements of up to four bits share a byte.
+	Packed bool
 }
 
 // Document returns the layer as one YAML document that timeloop-model reads.
 func Document(l *Layer) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n", l.Name)
+	fmt.Fprintf(&b, "# %s\n# weights in %s, activations in %s, sums in %s\n", l.Name, l.Weights, l.Activations, l.Sums)
 	l.architecture(&b)
 	l.problem(&b)
 	l.mapping(&b)
@@ -51,6 +56,7 @@ func (l *Layer) architecture(b *strings.Builder) {
 	fmt.Fprintf(b, "architecture:\n  version: 0.3\n  subtree:\n")
 	instances := int64(1)
 	indent := "    "
+	widths := l.widths()
 	for i := range l.Arch.Levels {
 		level := &l.Arch.Level[i]
 		fmt.Fprintf(b, "%s- name: %s%s\n", indent, name(level.Name)+"Level", index(instances))
@@ -58,11 +64,11 @@ func (l *Layer) architecture(b *strings.Builder) {
 			fmt.Fprintf(b, "%s  attributes:\n%s    technology: 22nm\n%s    global-cycle-seconds: %g\n", indent, indent, indent, l.CycleSeconds)
 		}
 		fmt.Fprintf(b, "%s  local:\n", indent)
-		l.storage(b, i, indent+"    ")
+		l.storage(b, i, widths[i], indent+"    ")
 		instances = level.Fanout
 		if i == l.Arch.Levels-1 {
-			fmt.Fprintf(b, "%s    - name: MACC%s\n%s      class: intmac\n%s      attributes:\n%s        datawidth: 8\n",
-				indent, index(instances), indent, indent, indent)
+			fmt.Fprintf(b, "%s    - name: MACC%s\n%s      class: %s\n%s      attributes:\n%s        datawidth: %d\n",
+				indent, index(instances), indent, l.multiplier(), indent, indent, max(l.Weights.Bits, l.Activations.Bits))
 			continue
 		}
 		fmt.Fprintf(b, "%s  subtree:\n", indent)
@@ -78,9 +84,47 @@ func index(n int64) string {
 	return fmt.Sprintf("[0..%d]", n-1)
 }
 
-// storage writes a level's memory. Rates are per 1000 cycles in the model, in
-// words of a byte per cycle here.
-func (l *Layer) storage(b *strings.Builder, i int, indent string) {
+// multiplier is the class of the units.
+func (l *Layer) multiplier() string {
+	if l.Sums.Kind == number.Int {
+		return "intmac"
+	}
+	return "fpmac"
+}
+
+// widths returns the bits of each level's words: of the widest operand that it keeps,
+// of sums where they are not complete there.
+func (l *Layer) widths() (bits [model.MaxLevels]int64) {
+	const byteBits, half = 8, 4
+	r := model.Eval(&l.Problem, &l.Arch, &l.Mapping)
+	stored := func(f number.Format, bytes int64) int64 {
+		if l.Packed && bytes == 1 && f.Bits <= half {
+			return half
+		}
+		return bytes * byteBits
+	}
+	for i := range l.Arch.Levels {
+		keeps := l.Arch.Level[i].Keeps
+		for o := range model.Operands {
+			if i > 0 && !keeps[o] {
+				continue
+			}
+			w, access := stored(l.Activations, l.Problem.Bytes[o]), &r.Access[i][o]
+			switch {
+			case o == model.Weights:
+				w = stored(l.Weights, l.Problem.Bytes[o])
+			case o == model.Outputs && (access.Reads > 0 || access.Fills > 0):
+				w = stored(l.Sums, l.Problem.PartialBytes)
+			}
+			bits[i] = max(bits[i], w)
+		}
+	}
+	return bits
+}
+
+// storage writes a level's memory in words of so many bits. Rates are in bytes per
+// 1000 cycles in the model, in words per cycle here.
+func (l *Layer) storage(b *strings.Builder, i int, bits int64, indent string) {
 	level := &l.Arch.Level[i]
 	class := "SRAM"
 	switch i {
@@ -89,23 +133,24 @@ func (l *Layer) storage(b *strings.Builder, i int, indent string) {
 	case l.Arch.Levels - 1:
 		class = "regfile"
 	}
-	fmt.Fprintf(b, "%s- name: %s\n%s  class: %s\n%s  attributes:\n%s    word-bits: 8\n%s    block-size: 1\n", indent, name(level.Name), indent, class, indent, indent, indent)
+	fmt.Fprintf(b, "%s- name: %s\n%s  class: %s\n%s  attributes:\n%s    word-bits: %d\n%s    block-size: 1\n", indent, name(level.Name), indent, class, indent, indent, bits, indent)
+	const byteBits, milli = 8, 1000
 	if level.Capacity > 0 {
-		fmt.Fprintf(b, "%s    entries: %d\n", indent, level.Capacity)
+		fmt.Fprintf(b, "%s    entries: %d\n", indent, level.Capacity*byteBits/bits)
 	}
 	if level.DoubleBuffered && level.Capacity > 0 {
 		fmt.Fprintf(b, "%s    multiple-buffering: 2\n", indent)
 	}
-	const milli = 1000
+	words := func(rate int64) float64 { return float64(rate*byteBits) / float64(bits) / milli }
 	if level.Shared && level.ReadRate > 0 {
-		fmt.Fprintf(b, "%s    shared_bandwidth: %g\n", indent, float64(level.ReadRate)/milli)
+		fmt.Fprintf(b, "%s    shared_bandwidth: %g\n", indent, words(level.ReadRate))
 		return
 	}
 	if level.ReadRate > 0 {
-		fmt.Fprintf(b, "%s    read_bandwidth: %g\n", indent, float64(level.ReadRate)/milli)
+		fmt.Fprintf(b, "%s    read_bandwidth: %g\n", indent, words(level.ReadRate))
 	}
 	if level.WriteRate > 0 {
-		fmt.Fprintf(b, "%s    write_bandwidth: %g\n", indent, float64(level.WriteRate)/milli)
+		fmt.Fprintf(b, "%s    write_bandwidth: %g\n", indent, words(level.WriteRate))
 	}
 }
 

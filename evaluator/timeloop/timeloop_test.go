@@ -10,6 +10,7 @@ import (
 	"apollo/evaluator"
 	"apollo/evaluator/edge"
 	"apollo/evaluator/report"
+	"apollo/evaluator/template"
 	"apollo/evaluator/timeloop"
 	"apollo/evaluator/workload"
 )
@@ -83,6 +84,65 @@ func TestDocuments(t *testing.T) {
 	}
 	if padded == 0 {
 		t.Error("no dimension is padded: the test proves little")
+	}
+}
+
+// Words are as wide as what a storage keeps: capacities and rates in words are those
+// of the same bytes, the units those of the formats.
+func TestWordsFollowTheFormats(t *testing.T) {
+	t.Parallel()
+	spec, _ := template.Named("nvdla")
+	export := func(sizes workload.Sizes) document {
+		w, err := workload.Sized("gpt2_decode", sizes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		baseline := report.Point{Values: spec.Presets()[0].Values}
+		mapped, err := spec.Mapped([]evaluator.Network{{Workload: w, Weight: 1}}, baseline, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &mapped[0]
+		l := timeloop.Layer{
+			Name: m.Layer, Problem: m.Problem, Arch: m.Arch, Mapping: m.Mapping, CycleSeconds: m.CycleSeconds,
+			Weights: m.Weights, Activations: m.Activations, Sums: m.Sums, Packed: m.Packed,
+		}
+		var d document
+		if err := yaml.Unmarshal([]byte(timeloop.Document(&l)), &d); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	for _, test := range []struct {
+		weights, activations string
+		// of off-chip memory, convolution buffer, accumulator and weight registers
+		words [4]uint64
+		class string
+		bits  uint64
+	}{
+		{"int8", "int8", [4]uint64{8, 8, 32, 8}, "intmac", 8},
+		{"fp16", "fp16", [4]uint64{16, 16, 32, 16}, "fpmac", 16},
+		{"int4", "fp16", [4]uint64{16, 16, 32, 4}, "fpmac", 16},
+		{"int4", "int4", [4]uint64{4, 4, 32, 4}, "intmac", 4},
+	} {
+		d := export(workload.Sizes{Weights: test.weights, Activations: test.activations})
+		i := 0
+		for at := d.Architecture.Subtree; len(at) > 0; at = at[0].Subtree {
+			storage := at[0].Local[0]
+			if got := storage.Attributes["word-bits"]; got != test.words[i] {
+				t.Errorf("%s, %s: %s has words of %v bits, want %d", test.weights, test.activations, storage.Name, got, test.words[i])
+			}
+			const conv = 1
+			if got, want := storage.Attributes["entries"], 512<<10*8/test.words[conv]; i == conv && got != want {
+				t.Errorf("%s, %s: the convolution buffer has %v entries, want %d", test.weights, test.activations, got, want)
+			}
+			if len(at[0].Subtree) == 0 {
+				if unit := at[0].Local[1]; unit.Class != test.class || unit.Attributes["datawidth"] != test.bits {
+					t.Errorf("%s, %s: units %+v, want %s of %d bits", test.weights, test.activations, unit, test.class, test.bits)
+				}
+			}
+			i++
+		}
 	}
 }
 

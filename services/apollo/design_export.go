@@ -94,7 +94,10 @@ func documentsOf(mapped []report.Mapped) []exported {
 	var out []exported
 	for i := range mapped {
 		m := &mapped[i]
-		l := timeloop.Layer{Name: m.Network + "/" + m.Layer, Problem: m.Problem, Arch: m.Arch, Mapping: m.Mapping, CycleSeconds: m.CycleSeconds}
+		l := timeloop.Layer{
+			Name: m.Network + "/" + m.Layer, Problem: m.Problem, Arch: m.Arch, Mapping: m.Mapping, CycleSeconds: m.CycleSeconds,
+			Weights: m.Weights, Activations: m.Activations, Sums: m.Sums, Packed: m.Packed,
+		}
 		out = append(out, exported{Network: m.Network, Layer: m.Layer, Document: timeloop.Document(&l)})
 	}
 	return out
