@@ -18,7 +18,7 @@ PAPER_SEEDS  ?= 10
 MAX_BINARY := 45000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross test race lint fmt generate verify fuzz bench paper peers validate validate-peers sim chaos chaos-cluster wheel simulators python interop browser up image cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench paper peers validate validate-peers sim chaos chaos-cluster wheel simulators python interop charts browser up image cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,6 +103,12 @@ python: build ## test the Python package: pytest, mypy, a wheel in a fresh envir
 
 interop: ## read the log with DuckDB, pyarrow and polars; submit with the nats command
 	cd tests/interop && $(GO) test -count=1 ./...
+
+charts: ## fetch the chart library again from npm, as web/vendor/VERSION says
+	@cd services/dashboard/web/vendor && version=$$(sed -n 's/^echarts \([0-9.]*\),.*/\1/p' VERSION) && dir=$$(mktemp -d) && \
+	  npm pack --silent --pack-destination "$$dir" "echarts@$$version" >/dev/null && tar -xzf "$$dir"/echarts-*.tgz -C "$$dir" && \
+	  cp "$$dir/package/dist/echarts.min.js" "$$dir/echarts.min.js" && want=$$(sed -n '2p' VERSION) && (cd "$$dir" && echo "$$want" | sha256sum -c -) && \
+	  gzip -9nc "$$dir/echarts.min.js" > echarts.min.js.gz && cp "$$dir/package/LICENSE" "$$dir/package/NOTICE" . && rm -r "$$dir"
 
 browser: ## look at the dashboard with a real Chromium; skipped where there is none, unless CI=true
 	cd tests/browser && $(GO) test -count=1 ./...

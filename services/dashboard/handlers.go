@@ -32,6 +32,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /api/v1/studies", s.apiStudies)
 	mux.HandleFunc("GET /api/v1/studies/{study}", s.apiStudy)
 	mux.HandleFunc("GET /api/v1/studies/{study}/trials", s.apiTrials)
+	mux.HandleFunc("GET /api/v1/studies/{study}/points", s.apiPoints)
 	mux.HandleFunc("GET /api/v1/events", s.changes)
 	return s.guarded(http.MaxBytesHandler(mux, maxBody))
 }

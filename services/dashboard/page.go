@@ -30,6 +30,7 @@ type studyPage struct {
 	Error                     string
 	Credit                    string // what is counted of an origin
 	Events                    string // where changes are told
+	Points                    string // where charts get the trials
 }
 
 // card is one number of the headline. Share, where it is not 0, is drawn as a bar
@@ -63,6 +64,7 @@ func (s *snapshot) page(v url.Values, rate string) *studyPage {
 		snapshot: s, Study: s.view.Study, Run: s.view.Run, State: string(s.view.State), Reason: s.view.Reason, Reading: s.reading,
 		Events: "/api/v1/events?" + url.Values{"study": {s.view.Study}, "run": {s.view.Run}}.Encode(),
 	}
+	p.Points = "/api/v1/studies/" + url.PathEscape(s.view.Study) + "/points?" + url.Values{"run": {s.view.Run}}.Encode()
 	if s.view.State == study.Completed && p.Reason == "budget" {
 		p.Reason = "" // the rule, no news
 	}
@@ -284,8 +286,10 @@ func (s *snapshot) axes(v url.Values) axes {
 		a.X = a.Y
 	}
 	for _, k := range slices.Sorted(maps.Keys(v)) {
-		if k != "x" && k != "y" {
-			a.Hidden = append(a.Hidden, field{k, v.Get(k)})
+		for _, text := range v[k] {
+			if k != "x" && k != "y" {
+				a.Hidden = append(a.Hidden, field{k, text})
+			}
 		}
 	}
 	return a

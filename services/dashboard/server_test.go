@@ -2,7 +2,11 @@ package dashboard
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -200,6 +204,54 @@ func TestAssetsAreKeptForEver(t *testing.T) {
 	}
 	if r, err := http.Post(server.URL+"/studies/demo", "text/plain", nil); err != nil || r.StatusCode != http.StatusMethodNotAllowed { //nolint:noctx,bodyclose // a test
 		t.Errorf("POST: %v, %v; want that nothing can be changed", r.Status, err)
+	}
+}
+
+// The library is what its release was: VERSION says which, and its checksum.
+func TestTheChartsAreTheirRelease(t *testing.T) {
+	t.Parallel()
+	b, packed, err := readAsset(charts)
+	if err != nil || !packed {
+		t.Fatalf("%v, packed %t", err, packed)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, z); err != nil {
+		t.Fatal(err)
+	}
+	version, err := web.ReadFile("web/vendor/VERSION")
+	if want := hex.EncodeToString(h.Sum(nil)) + "  " + charts; err != nil || !strings.Contains(string(version), want) {
+		t.Errorf("VERSION does not say %s, %v", want, err)
+	}
+}
+
+// An interval keeps the trials that lie in it, and one that means nothing keeps all.
+func TestIntervalsNarrowTheTable(t *testing.T) {
+	t.Parallel()
+	server, _ := site(t, 40)
+	found := func(query string) int {
+		_, body := get(t, server.URL+"/api/v1/studies/demo/trials?"+query)
+		var page TrialsAnswer
+		if err := json.Unmarshal([]byte(body), &page); err != nil {
+			t.Fatalf("%v in %s", err, body)
+		}
+		return page.Found
+	}
+	within := 0
+	for i := range 40 {
+		if i%10 != 9 && latency(i) <= 0.5 {
+			within++
+		}
+	}
+	for query, want := range map[string]int{
+		"in=latency_s:0:0.5": within, "in=latency_s:0:0.5&in=area_mm2:6:10&kind=feasible": 0, "in=none:0:1": 40, "in=latency_s:a:b": 40, "in=latency_s": 40,
+	} {
+		if got := found(query); got != want {
+			t.Errorf("%s finds %d trials, want %d", query, got, want)
+		}
 	}
 }
 

@@ -2,8 +2,10 @@ package dashboard
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"apollo/events"
@@ -82,6 +84,11 @@ func (s *snapshot) table(v url.Values) table {
 	}
 	if q.By != "" {
 		t.Filters = append(t.Filters, choice{Text: "proposed by " + q.By, Link: with(v, "by", "", "page", "")})
+	}
+	for _, n := range q.In {
+		rest := maps.Clone(v)
+		rest["in"] = slices.DeleteFunc(slices.Clone(v["in"]), func(text string) bool { return text == n.text })
+		t.Filters = append(t.Filters, choice{Text: n.describe(s.spec), Link: with(rest, "page", "")})
 	}
 	return t
 }

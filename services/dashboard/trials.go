@@ -103,6 +103,7 @@ type query struct {
 	Sort          string // a metric or a parameter; "" means by trial
 	Descending    bool
 	Page          int // from 1
+	In            []interval
 }
 
 // readQuery reads a query off an address. Words that mean nothing are left out.
@@ -112,6 +113,7 @@ func readQuery(v url.Values) query {
 	if q.Sort == "" {
 		q.Sort, q.Descending = "trial", true
 	}
+	q.In = readIntervals(v["in"])
 	if n, err := strconv.Atoi(v.Get("page")); err == nil && n > 0 {
 		q.Page = n
 	}
@@ -121,6 +123,17 @@ func readQuery(v url.Values) query {
 	return q
 }
 
+// inside reports, for each interval of a query, whether a trial lies in it. One that
+// names nothing holds nothing back.
+func (q *query) inside(spec *events.Spec) (tests []func(*kept) bool) {
+	for _, n := range q.In {
+		if value, known := column(spec, n.name); known {
+			tests = append(tests, func(t *kept) bool { v := value(t); return v >= n.low && v <= n.high })
+		}
+	}
+	return tests
+}
+
 func (q *query) wants(t *kept) bool {
 	return (q.Kind == "" || t.kind == q.Kind) && (q.Why == "" || t.cause == q.Why) && (q.By == "" || group(t.origin) == q.By)
 }
@@ -128,8 +141,9 @@ func (q *query) wants(t *kept) bool {
 // of returns the trials that a query is for, and how many there are on all pages.
 func (q *query) of(spec *events.Spec, all []kept) (page []*kept, found int) {
 	var out []*kept
+	tests := q.inside(spec)
 	for i := range all {
-		if q.wants(&all[i]) {
+		if q.wants(&all[i]) && !slices.ContainsFunc(tests, func(in func(*kept) bool) bool { return !in(&all[i]) }) {
 			out = append(out, &all[i])
 		}
 	}
@@ -156,13 +170,8 @@ func (q *query) of(spec *events.Spec, all []kept) (page []*kept, found int) {
 
 // key returns what a query sorts by: where its word is unknown, the trial.
 func (q *query) key(spec *events.Spec) func(*kept) float64 {
-	if i := spec.MetricIndex(q.Sort); i >= 0 {
-		return func(t *kept) float64 { return t.value(i) }
-	}
-	for i, p := range spec.Parameters {
-		if p.Name == q.Sort {
-			return func(t *kept) float64 { return float64(t.levels[i]) }
-		}
+	if value, known := column(spec, q.Sort); known {
+		return value
 	}
 	q.Sort = "trial"
 	return func(t *kept) float64 { return float64(t.trial) }

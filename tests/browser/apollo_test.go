@@ -229,6 +229,30 @@ func (a *apollo) log(study string, trials int) facts {
 	return f
 }
 
+// count counts the trials of the log whose metrics lie in ranges: "latency_s:0:1".
+func (a *apollo) count(study string, trials int, ranges []string) (n int) {
+	a.t.Helper()
+	a.log(study, trials) // until all are there
+	src, err := archiver.LoadSource(os.DirFS(a.dir), events.Source{Study: study})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	for _, t := range src.Trials {
+		all := true
+		for _, text := range ranges {
+			part := strings.Split(text, ":")
+			low, _ := strconv.ParseFloat(part[1], 64)
+			high, _ := strconv.ParseFloat(part[2], 64)
+			v := t.Values[src.Spec.MetricIndex(part[0])]
+			all = all && v >= low && v <= high
+		}
+		if all {
+			n++
+		}
+	}
+	return n
+}
+
 // micro writes a latency as a page should: in microseconds with four digits.
 func micro(seconds float64) string {
 	return strconv.FormatFloat(seconds*1e6, 'g', 4, 64) + "\u00a0µs"

@@ -177,6 +177,16 @@ func (p *tab) press(keys ...string) {
 	}
 }
 
+// drag moves the mouse with its button down.
+func (p *tab) drag(x, y, toX, toY float64) {
+	p.t.Helper()
+	at := func(kind input.MouseType, x, y float64) chromedp.Action {
+		return input.DispatchMouseEvent(kind, x, y).WithButton(input.Left).WithButtons(1).WithClickCount(1)
+	}
+	p.do("drag", at(input.MouseMoved, x, y), at(input.MousePressed, x, y), at(input.MouseMoved, (x+toX)/2, (y+toY)/2),
+		at(input.MouseMoved, toX, toY), at(input.MouseReleased, toX, toY))
+}
+
 func media(scheme string) chromedp.Action {
 	return emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}})
 }

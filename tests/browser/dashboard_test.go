@@ -35,6 +35,7 @@ func TestDashboard(t *testing.T) {
 
 	t.Run("what the page says is what the log says", func(t *testing.T) { agrees(t, p, a, trials) })
 	t.Run("the table sorts and filters", func(t *testing.T) { narrows(t, p, a, trials) })
+	t.Run("a brush filters the table", func(t *testing.T) { brush(t, browser, a, trials) })
 	t.Run("hostile texts are texts", func(t *testing.T) { hostileTexts(t, browser, a) })
 	t.Run("keys", func(t *testing.T) { keys(t, browser, a) })
 	t.Run("without JavaScript", func(t *testing.T) { withoutScript(t, browser, a) })
@@ -83,6 +84,27 @@ func narrows(t *testing.T, p *tab, a *apollo, trials int) {
 	}
 	p.click(`a[rel=next]`)
 	p.wait(`location.search.includes('page=2') && document.querySelector('a[rel=prev]')`)
+}
+
+// brush draws a box around the lower half of the plane, and compares the table with
+// the trials of the log that lie in what the address says.
+func brush(t *testing.T, browser context.Context, a *apollo, trials int) {
+	p := open(t, browser)
+	p.visit(a.page("/studies/demo"))
+	p.wait(`document.querySelector('#explore').dataset.ready === 'yes'`)
+	p.do("scroll", chromedp.ScrollIntoView("#plane"))
+	box := value[[]float64](p, `(() => { const b = document.querySelector('#plane').getBoundingClientRect(); return [b.left + b.width * .3, b.top + b.height * .4, b.left + b.width * .9, b.top + b.height * .8]; })()`)
+	p.drag(box[0], box[1], box[2], box[3])
+	p.wait(`new URLSearchParams(location.search).getAll('in').length === 2 && document.querySelector('.chips .remove')`)
+	inside := a.count("demo", trials, value[[]string](p, `new URLSearchParams(location.search).getAll('in')`))
+	if got := p.text(".pager span"); got != trialsText(inside) && !strings.HasSuffix(got, "of "+trialsText(inside)) || inside == 0 || inside == trials {
+		t.Errorf("the table says %q, the log has %d of %d trials in the box", got, inside, trials)
+	}
+	if got := p.text("#picked"); got != fmt.Sprintf("%d of %d trials", inside, trials) {
+		t.Errorf("the charts say %q, the log has %d of %d", got, inside, trials)
+	}
+	p.click("#clear")
+	p.wait(`!location.search.includes('in=') && !document.querySelector('.chips .remove')`)
 }
 
 func hostileTexts(t *testing.T, browser context.Context, a *apollo) {

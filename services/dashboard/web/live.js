@@ -45,6 +45,8 @@ function swap(part, next) {
   part.dispatchEvent(new CustomEvent("redrawn", { bubbles: true }));
 }
 
+document.addEventListener("look", redraw);
+
 if (main?.dataset.events) {
   const changes = new EventSource(main.dataset.events);
   changes.addEventListener("change", redraw);

@@ -1,0 +1,128 @@
+// Charts to explore the trials of a study: what is brushed in one filters the other
+// and, through the address, the table that the server makes.
+const panel = document.getElementById("explore");
+const probe = document.createElement("span");
+panel.append(probe);
+// colour resolves light-dark() for a canvas.
+const colour = (name) => { probe.className = `ink-${name}`; return getComputedStyle(probe).color; };
+const ranges = new Map(); // name of an axis → [low, high]
+let points, lines, plane;
+
+// text writes a value with its unit, scaled; it matches what the server writes.
+function text(v, unit) {
+  const scales = { s: ["s", "ms", "µs", "ns"], J: ["J", "mJ", "µJ", "nJ", "pJ"], W: ["W", "mW", "µW"] }[unit];
+  let i = 0;
+  while (scales && i < scales.length - 1 && v !== 0 && Math.abs(v) < 1) { v *= 1e3; i++; }
+  const short = String(Number(v.toPrecision(4)));
+  return scales ? `${short} ${scales[i]}` : unit ? `${short} ${unit.replace("mm2", "mm²")}` : short;
+}
+
+const inside = (at) => [...ranges].every(([name, [low, high]]) => {
+  const v = points.columns[points.axes.findIndex((a) => a.name === name)]?.[at];
+  return v !== null && v >= low && v <= high;
+});
+
+function readAddress() {
+  for (const word of new URLSearchParams(location.search).getAll("in")) {
+    const [name, low, high] = word.split(":");
+    if (points.axes.some((a) => a.name === name)) ranges.set(name, [Number(low), Number(high)]);
+  }
+}
+
+function writeAddress() {
+  const to = new URL(location.href);
+  to.searchParams.delete("in");
+  to.searchParams.delete("page");
+  for (const [name, [low, high]] of ranges) to.searchParams.append("in", `${name}:${low}:${high}`);
+  if (to.href !== location.href) { history.replaceState(null, "", to); document.dispatchEvent(new CustomEvent("look")); }
+}
+
+function axisOf(a, i) {
+  const values = points.columns[i].filter((v) => v !== null);
+  const low = Math.min(...values), high = Math.max(...values);
+  if (a.levels) return { type: "category", data: a.levels, axisLabel: { formatter: (level) => level.replace(/\sentries$/, "") } };
+  return { type: low > 0 && high / low > 5 ? "log" : "value", scale: true, min: low, max: high, axisLabel: { formatter: (v) => text(v, a.unit), showMinLabel: true, showMaxLabel: true } };
+}
+
+function ink() {
+  const soft = colour("soft"), line = colour("line");
+  return { axisLine: { lineStyle: { color: soft } }, axisTick: { lineStyle: { color: line } }, splitLine: { lineStyle: { color: line } }, axisLabel: { color: soft, fontSize: 11 }, nameTextStyle: { color: soft, fontSize: 11, lineHeight: 12, verticalAlign: "bottom" }, nameGap: 10 };
+}
+
+const kinds = { feasible: "good", over_budget: "over", infeasible: "bad", failed: "bad" };
+
+function draw() {
+  const all = points.trials.map((_, at) => at), picked = all.filter(inside);
+  panel.querySelector("#picked").textContent = `${picked.length} of ${points.trials.length} trials${points.of > points.trials.length ? `, a part of all ${points.of}` : ""}`;
+  panel.querySelector("#clear").hidden = ranges.size === 0;
+  const hue = Object.fromEntries(Object.entries(kinds).map(([k, v]) => [k, colour(v)]));
+  const style = (at) => ({ color: hue[points.kinds[at]], opacity: inside(at) ? (picked.length > 400 ? 0.25 : 0.55) : 0.02, width: 1.1 });
+  lines.setOption({ series: [{ type: "parallel", smooth: false, inactiveOpacity: 0.03, activeOpacity: 1, silent: true, progressive: 500, data: all.map((at) => ({ value: points.columns.map((c) => c[at] ?? NaN), lineStyle: style(at) })) }] });
+  const [ix, iy] = planeAxes();
+  plane.setOption({ series: [{ type: "scatter", symbolSize: 7, data: all.filter((at) => points.columns[ix][at] !== null && points.columns[iy][at] !== null).map((at) => ({ value: [points.columns[ix][at], points.columns[iy][at], points.trials[at]], itemStyle: { color: hue[points.kinds[at]], opacity: inside(at) ? 0.75 : 0.08 } })) }] });
+}
+
+function planeAxes() {
+  const pick = (name, other) => Math.max(points.axes.findIndex((a) => a.name === document.querySelector(`.axes select[name=${name}]`)?.value), other);
+  const first = points.axes.findIndex((a) => !a.levels);
+  return [pick("x", first), pick("y", first)];
+}
+
+function build() {
+  const base = ink();
+  lines = echarts.init(panel.querySelector("#lines"));
+  lines.setOption({
+    animation: false,
+    parallel: { left: 50, right: 70, top: 56, bottom: 24, parallelAxisDefault: { ...base, nameLocation: "end", areaSelectStyle: { width: 18, color: colour("good"), opacity: 0.25 } } },
+    parallelAxis: points.axes.map((a, i) => ({ dim: i, name: a.short.replaceAll("_", "\n"), ...axisOf(a, i), axisLabel: { ...base.axisLabel, ...axisOf(a, i).axisLabel } })),
+  });
+  const [ix, iy] = planeAxes(), x = points.axes[ix], y = points.axes[iy];
+  plane = echarts.init(panel.querySelector("#plane"));
+  const planeAxis = (a, i) => ({ ...base, ...axisOf(a, i), name: a.short, nameLocation: "middle", axisLabel: { ...base.axisLabel, ...axisOf(a, i).axisLabel } });
+  plane.setOption({
+    animation: false, grid: { left: 80, right: 30, top: 20, bottom: 44 },
+    xAxis: { ...planeAxis(x, ix), nameGap: 40, nameTextStyle: { color: base.axisLabel.color } }, yAxis: { ...planeAxis(y, iy), nameGap: 62, nameTextStyle: { color: base.axisLabel.color } },
+    tooltip: { renderMode: "richText", formatter: (p) => `trial ${p.value[2]}\n${x.short} ${text(p.value[0], x.unit)}\n${y.short} ${text(p.value[1], y.unit)}` },
+    brush: { xAxisIndex: 0, yAxisIndex: 0, brushMode: "single", brushStyle: { color: "rgba(120,160,220,.2)", borderColor: colour("good") }, outOfBrush: { colorAlpha: 1 } }, toolbox: { show: false },
+  });
+  plane.dispatchAction({ type: "takeGlobalCursor", key: "brush", brushOption: { brushType: "rect" } });
+  lines.on("axisareaselected", () => {
+    lines.getModel().eachComponent("parallelAxis", (axis, i) => {
+      const at = axis.activeIntervals ?? [];
+      if (at.length) ranges.set(points.axes[i].name, at[0]); else if (![x.name, y.name].includes(points.axes[i].name) || !boxed) ranges.delete(points.axes[i].name);
+    });
+    changed();
+  });
+  plane.on("brushEnd", (e) => {
+    boxed = e.areas.length > 0;
+    for (const [a, k] of [[x, 0], [y, 1]]) { if (boxed) ranges.set(a.name, e.areas[0].coordRange[k]); else ranges.delete(a.name); }
+    changed();
+  });
+  plane.on("click", (p) => { if (p.value) location.assign(`${location.pathname}/trials/${p.value[2]}${location.search.match(/run=[^&]*/) ? "?" + location.search.match(/run=[^&]*/)[0] : ""}`); });
+}
+
+let boxed = false;
+function changed() { draw(); writeAddress(); }
+
+async function load() {
+  const answer = await fetch(panel.dataset.points);
+  if (answer.ok) points = await answer.json();
+}
+
+function begin() {
+  lines?.dispose(); plane?.dispose();
+  build(); draw();
+}
+
+await load();
+if (points?.trials.length) {
+  panel.hidden = false;
+  readAddress();
+  begin();
+  panel.querySelector("#clear").addEventListener("click", () => { ranges.clear(); boxed = false; writeAddress(); begin(); });
+  addEventListener("resize", () => { lines.resize(); plane.resize(); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", begin);
+  let timer;
+  document.addEventListener("redrawn", () => { timer ??= setTimeout(async () => { timer = undefined; const before = points.of; await load(); if (points.of !== before) draw(); }, 2000); });
+}
+panel.dataset.ready = "yes";
