@@ -153,6 +153,8 @@ func decodeTrialsProposed(r *reader) Payload {
 			v.Reused = r.results()
 		case "added":
 			r.Std(&v.Added)
+		case "voids":
+			v.Voids = list(r, v.Voids[:0], (*reader).Int)
 		case "command":
 			v.Command = r.Str()
 		default:
@@ -160,6 +162,8 @@ func decodeTrialsProposed(r *reader) Payload {
 		}
 	})
 	switch {
+	case len(v.Voids) != 0 && len(v.Voids) != len(v.Designs):
+		r.FailAt(start, "%d voided trials for %d designs", len(v.Voids), len(v.Designs))
 	case len(v.Origins) != len(v.Designs):
 		r.FailAt(start, "%d origins for %d designs", len(v.Origins), len(v.Designs))
 	case len(v.Parents) != 0 && len(v.Parents) != len(v.Designs):

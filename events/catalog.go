@@ -70,7 +70,7 @@ var catalog = [...]TypeInfo{
 	entry[StudyRequested]("cmd.study.submit.{study}", "APOLLO_CMD", "user", []string{"proposer"},
 		"Asks for a study; a bare document of kind Study on this subject means the same."),
 	entry[StudyControl]("cmd.study.control.{study}", "APOLLO_CMD", "user", []string{"proposer"},
-		"Asks to pause, resume, stop, cancel or extend a study."),
+		"Asks to pause, resume, stop, cancel or extend a study, to add designs or to measure trials anew."),
 	entry[StudyAccepted]("study.{study}.{run}.accepted", "APOLLO_LOG", "proposer", []string{"user", "archiver"},
 		"Opens a run and freezes its specification."),
 	entry[StudyStarted]("study.{study}.{run}.started", "APOLLO_LOG", "proposer", []string{"user", "archiver"},

@@ -96,7 +96,7 @@ func TestEncodeAgreesWithStd(t *testing.T) {
 		events.BatchRequested{},
 		events.BatchEvaluated{},
 		events.TrialsProposed{},
-		events.TrialsProposed{Designs: req.Designs, Origins: []string{"a", "b", "c"}, Parents: [][]int{{1}, {}, {2, 3}}, Reused: res.Trials, Added: true, Command: "c"},
+		events.TrialsProposed{Designs: req.Designs, Origins: []string{"a", "b", "c"}, Parents: [][]int{{1}, {}, {2, 3}}, Reused: res.Trials, Added: true, Voids: []int{4, 5, 6}, Command: "c"},
 	} {
 		var env struct{ Data json.RawMessage }
 		if err := json.Unmarshal(encode(t, p), &env); err != nil {

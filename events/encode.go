@@ -266,6 +266,11 @@ func (v TrialsProposed) appendJSON(b []byte) ([]byte, error) {
 	if v.Added {
 		b = append(b, `,"added":true`...)
 	}
+	if len(v.Voids) > 0 {
+		if b, err = wire.AppendList(append(b, `,"voids":`...), v.Voids, wire.AppendInt); err != nil {
+			return nil, err
+		}
+	}
 	if v.Command != "" {
 		b = wire.AppendString(append(b, `,"command":`...), v.Command)
 	}

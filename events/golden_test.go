@@ -72,15 +72,15 @@ func samples() []events.Payload {
 	identity := &events.Identity{Version: "2", Program: strings.Repeat("5e", 32)}
 	program := &events.Program{Args: []string{"python3", "sim.py"}, Path: "/usr/bin/python3", Files: []events.ProgramFile{{Arg: 1, SHA256: strings.Repeat("5f", 32)}}, SHA256: strings.Repeat("5d", 32)}
 	volume, reference := 0.0625, map[string]float64{"latency_s": 0.02}
-	summary := events.Summary{Trials: 400, Measured: 280, Infeasible: 119, Failed: 1, Feasible: 250, Best: &best, Front: []events.BestTrial{best}, FrontSize: 1, Hypervolume: &volume, Reference: reference, Noise: noise, Hash: strings.Repeat("f0", 32), LastResult: 1234}
+	summary := events.Summary{Trials: 400, Voided: 3, Measured: 280, Infeasible: 119, Failed: 1, Feasible: 250, Best: &best, Front: []events.BestTrial{best}, FrontSize: 1, Hypervolume: &volume, Reference: reference, Noise: noise, Hash: strings.Repeat("f0", 32), LastResult: 1234}
 	return []events.Payload{
 		events.StudyRequested{Study: json.RawMessage(`{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"demo"},"spec":{}}`), Fresh: true, EvaluatorVersion: "2", Program: program},
-		events.StudyControl{Study: study, Run: run, ID: "c-1", Verb: "extend", Trials: 900, Reason: "the disk is full", Force: true, Designs: []events.AddedDesign{{Design: map[string]any{"pe_memory": 8192.5, "dataflow": "weight"}, Outcome: "infeasible", Metrics: map[string]float64{"area_mm2": 6.5}, Reason: result.Reason, Origin: "lab"}}},
+		events.StudyControl{Study: study, Run: run, ID: "c-1", Verb: "extend", Trials: 900, Reason: "the disk is full", Force: true, Retry: []int{5, 9}, Designs: []events.AddedDesign{{Design: map[string]any{"pe_memory": 8192.5, "dataflow": "weight"}, Outcome: "infeasible", Metrics: map[string]float64{"area_mm2": 6.5}, Reason: result.Reason, Origin: "lab"}}},
 		events.StudyAccepted{Study: study, Run: run, Spec: sampleSpec(), SpecSHA256: strings.Repeat("1b", 32), Command: "x1", Identity: identity, Program: program, Binds: true},
 		events.StudyStarted{Study: study, Run: run, Sources: []events.SourcePin{{Study: "earlier", Run: run, Trials: 400, SHA256: strings.Repeat("2c", 32), Use: "merge", Kept: 399, Quarantined: 1, DamagedFiles: 2, LeftOut: []events.LeftOut{{Reason: "design", Rows: 1}, {Reason: "damaged", Files: 2}}, Why: "the same networks"}}},
 		events.TrialsProposed{
 			Study: study, Run: run, Batch: 2, FirstTrial: 16, Told: 1, ObservedThrough: 99, Designs: []events.Design{design, design},
-			Origins: []string{"evolution", "seed"}, Parents: [][]int{{3, 7}, {}}, Reused: []events.TrialResult{result}, Added: true, Command: "c-1",
+			Origins: []string{"evolution", "seed"}, Parents: [][]int{{3, 7}, {}}, Reused: []events.TrialResult{result}, Added: true, Voids: []int{5, 6}, Command: "c-1",
 		},
 		events.StudyBound{Study: study, Run: run, Identity: *identity, Batch: 2, Worker: "host-1/7"},
 		events.BatchRefused{Study: study, Run: run, Batch: 2, Sequence: 44, Asked: *identity, Answered: events.Identity{Version: "3", Program: strings.Repeat("6f", 32)}, Worker: "host-2/7"},

@@ -28,7 +28,7 @@ func render(p Payload) string {
 		return runName(e.Study, e.Run) + "started" + when(len(e.Sources) > 0, fmt.Sprintf(", sources: %d", len(e.Sources)))
 	case TrialsProposed:
 		return runName(e.Study, e.Run) + fmt.Sprintf("batch %d proposed: %s", e.Batch, trialRange(e.FirstTrial, len(e.Designs))) +
-			when(len(e.Reused) > 0, fmt.Sprintf(", %d known already", len(e.Reused))) + when(e.Added, ", on request") + origins(e.Origins)
+			when(len(e.Reused) > 0, fmt.Sprintf(", %d known already", len(e.Reused))) + when(e.Added, ", on request") + when(len(e.Voids) > 0, fmt.Sprintf(", %d of them anew", len(e.Voids))) + origins(e.Origins)
 	case StudyBound:
 		return runName(e.Study, e.Run) + "is measured by " + e.Identity.String() + when(e.Worker != "", " ("+e.Worker+")")
 	case BatchRefused:

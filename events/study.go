@@ -1,6 +1,10 @@
 package events
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+)
 
 // The requests that users publish.
 
@@ -25,9 +29,9 @@ type StudyControl struct {
 	// ID identifies the command; one that was seen before does nothing.
 	ID string `json:"id"`
 	// Verb is pause (no new trials, running ones finish), resume, stop (final
-	// but extendable), cancel (running trials are dropped), extend, or add
-	// (designs of one's own).
-	Verb string `json:"verb" jsonschema:"enum=pause,enum=resume,enum=stop,enum=cancel,enum=extend,enum=add"`
+	// but extendable), cancel (running trials are dropped), extend, add
+	// (designs of one's own), or retry (trials are measured anew).
+	Verb string `json:"verb" jsonschema:"enum=pause,enum=resume,enum=stop,enum=cancel,enum=extend,enum=add,enum=retry"`
 	// Trials is the new total for extend.
 	Trials int `json:"trials,omitempty"`
 	// Reason says why a pause is asked for, for people.
@@ -38,6 +42,9 @@ type StudyControl struct {
 	// Designs are those of add. They come on top of the run's budget; what the
 	// run has already is left out.
 	Designs []AddedDesign `json:"designs,omitempty"`
+	// Retry are the trials that retry voids and measures anew, on top of the run's
+	// budget; what is voided already is left out.
+	Retry []int `json:"retry,omitempty"`
 }
 
 // AddedDesign is a design that a user asks for, by its parameters' names, or one
@@ -110,7 +117,7 @@ type SourcePin struct {
 // LeftOut counts rows or files of a source that are not used.
 type LeftOut struct {
 	// Reason is a word of docs/transfer.md: outcome, design_hash, workload_hash,
-	// design, value, key, contradiction, label, failed or same_point of rows;
+	// design, value, key, contradiction, label, failed, same_point or voided of rows;
 	// damaged, unread or empty of files.
 	Reason string `json:"reason"`
 	Rows   int    `json:"rows,omitempty"`
@@ -138,9 +145,25 @@ type TrialsProposed struct {
 	Reused []TrialResult `json:"reused,omitempty"`
 	// Added: a user asked for the designs. They come on top of the run's budget.
 	Added bool `json:"added,omitempty"`
+	// Voids[i] is the trial that Designs[i] measures anew: from then on it counts
+	// for nothing. It has an entry per design, or none.
+	Voids []int `json:"voids,omitempty"`
 	// Command is the request that this is the last batch of.
 	Command string `json:"command,omitempty"`
 }
+
+// RetryOrigin is the origin of a trial that measures another one anew, which the
+// log marks by it: "retry:7" voids trial 7.
+func RetryOrigin(trial int) string { return retryPrefix + strconv.Itoa(trial) }
+
+// VoidedBy returns the trial that one with that origin voids.
+func VoidedBy(origin string) (trial int, ok bool) {
+	text, ok := strings.CutPrefix(origin, retryPrefix)
+	trial, err := strconv.Atoi(text)
+	return trial, ok && err == nil && trial >= 0
+}
+
+const retryPrefix = "retry:"
 
 // StudyImproved says that a trial is the best feasible one so far, judged on
 // the told prefix; with several objectives, that it joined the Pareto front.
@@ -248,6 +271,9 @@ type Summary struct {
 	Infeasible int `json:"infeasible"`
 	Failed     int `json:"failed"`
 	Feasible   int `json:"feasible"`
+	// Voided counts the trials that were measured anew: they are among Trials and
+	// among none of the others.
+	Voided int `json:"voided,omitempty"`
 	// Best is null when nothing is feasible, and with several objectives: Front
 	// is the answer then.
 	Best *BestTrial `json:"best" jsonschema:"nullable"`

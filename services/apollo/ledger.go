@@ -20,6 +20,8 @@ type trial struct {
 	result    *events.TrialResult
 	judgement events.Judgement
 	worker    string
+	// voidedBy is the trial that measures this one anew; 0 for none.
+	voidedBy int
 }
 
 // ledger is the trials of one run, in order, with their answers.
@@ -38,6 +40,8 @@ type counts struct {
 	Infeasible int `json:"infeasible"`
 	Failed     int `json:"failed"`
 	Feasible   int `json:"feasible"`
+	// Voided trials were measured anew: they are among none of the others.
+	Voided int `json:"voided,omitempty"`
 }
 
 // readLedger reads the trials of a run from the bus. It applies the same
@@ -58,7 +62,9 @@ func readLedger(ctx context.Context, bus events.Bus, view *client.StudyView) (*l
 	for i := range l.trials {
 		t := &l.trials[i]
 		if t.result != nil {
-			t.judgement = judge.Judge(t.design, t.result)
+			if t.voidedBy == 0 {
+				t.judgement = judge.Judge(t.design, t.result)
+			}
 			l.counts.count(t)
 		}
 	}
@@ -68,6 +74,10 @@ func readLedger(ctx context.Context, bus events.Bus, view *client.StudyView) (*l
 
 func (c *counts) count(t *trial) {
 	c.Trials++
+	if t.voidedBy > 0 {
+		c.Voided++
+		return
+	}
 	switch t.result.Outcome {
 	case events.OutcomeMeasured:
 		c.Measured++
@@ -101,6 +111,11 @@ func (l *ledger) readProposed(ctx context.Context, log events.Log) ([]*events.Tr
 				t.parents = p.Parents[i]
 			}
 			l.trials = append(l.trials, t)
+		}
+		for i, v := range p.Voids {
+			if v >= 0 && v < p.FirstTrial {
+				l.trials[v].voidedBy = p.FirstTrial + i
+			}
 		}
 		for i := range p.Reused {
 			l.answer(p.Reused[i], "")
@@ -171,7 +186,7 @@ func hashTrials(trials []trial) string {
 type trialJSON struct {
 	Trial    int                `json:"trial"`
 	Batch    int                `json:"batch"`
-	Outcome  string             `json:"outcome"` // running | measured | infeasible | failed
+	Outcome  string             `json:"outcome"` // running | measured | infeasible | failed | voided
 	Feasible bool               `json:"feasible"`
 	Design   map[string]any     `json:"design"`
 	Metrics  map[string]float64 `json:"metrics"`
@@ -181,6 +196,8 @@ type trialJSON struct {
 	Attempts int                `json:"attempts,omitempty"`
 	Seconds  float64            `json:"seconds,omitempty"`
 	Worker   string             `json:"worker,omitempty"`
+	// VoidedBy is the trial that measures this one anew, of one that is voided.
+	VoidedBy int                `json:"voided_by,omitempty"`
 	Extra    map[string]float64 `json:"extra,omitempty"`
 	// LastError is that of the last attempt that failed, also of a trial that a
 	// later attempt answered.
@@ -201,6 +218,9 @@ func (l *ledger) json(t *trial) trialJSON {
 		j.Outcome, j.Feasible, j.Reason = r.Outcome, t.judgement.Feasible, t.judgement.Reason
 		j.Attempts, j.Seconds, j.Extra = r.Attempts, r.Seconds, r.Extra
 		j.Metrics, j.LastError = inspect.Metrics(spec, r.Values), r.LastFailure()
+	}
+	if t.voidedBy > 0 {
+		j.Outcome, j.VoidedBy = "voided", t.voidedBy
 	}
 	return j
 }

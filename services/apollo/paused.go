@@ -22,7 +22,7 @@ func soFar(ctx context.Context, s *session, view *client.StudyView) (*client.Stu
 	}
 	now.Summary = &events.Summary{
 		Trials: l.counts.Trials, Measured: l.counts.Measured, Infeasible: l.counts.Infeasible, Failed: l.counts.Failed,
-		Feasible: l.counts.Feasible, Best: now.Best, Front: now.Front, FrontSize: len(now.Front),
+		Feasible: l.counts.Feasible, Voided: l.counts.Voided, Best: now.Best, Front: now.Front, FrontSize: len(now.Front),
 		Hypervolume: now.Hypervolume, Reference: now.Reference, Hash: l.hash,
 	}
 	return now, nil

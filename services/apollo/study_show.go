@@ -169,6 +169,9 @@ func (s *shownStudy) text(w io.Writer, p cli.Paint) {
 	waitingText(w, s.Waiting)
 	fmt.Fprintf(w, "trials   %s of %s: %s measured, %s infeasible, %s failed; %s feasible\n", cli.Count(s.Trials), cli.Count(s.Budget),
 		cli.Count(s.Measured), cli.Count(s.Infeasible), cli.Count(s.Failed), cli.Share(s.Feasible, s.Trials))
+	if s.Voided > 0 {
+		fmt.Fprintf(w, "         %s voided: measured anew\n", cli.Count(s.Voided))
+	}
 	for _, r := range s.Reasons {
 		fmt.Fprintf(w, "         %s for %s\n", cli.Count(r.Trials), r.Code)
 	}

@@ -175,6 +175,9 @@ func showTrial(l *ledger, t *trial, files []string) cli.Answer {
 			fmt.Fprintf(w, "last error: %s\n", reasonText(&events.Reason{Code: j.LastError.Code, Message: j.LastError.Message}))
 		}
 		fmt.Fprintf(w, "origin: %s\n", t.origin)
+		if t.voidedBy > 0 {
+			fmt.Fprintf(w, "voided: it was %s and counts for nothing; trial %d measures it anew\n", t.result.Outcome, t.voidedBy)
+		}
 		if len(t.parents) > 0 {
 			fmt.Fprintf(w, "parents: %s\n", strings.Trim(fmt.Sprint(t.parents), "[]"))
 		}

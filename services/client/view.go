@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +38,8 @@ type StudyView struct {
 	Budget int
 	// Proposed counts the trials that were proposed.
 	Proposed int
+	// Voided counts the trials that are measured anew.
+	Voided int
 	// Best is the best feasible trial that the log names; nil with several
 	// objectives.
 	Best *events.BestTrial
@@ -95,6 +98,7 @@ func (v *StudyView) fold(m events.Message, e events.Payload) {
 		if e.Added {
 			v.Budget += len(e.Designs)
 		}
+		v.void(e.Voids)
 	case events.StudyImproved:
 		v.improve(&e)
 	case events.StudyWaiting:
@@ -117,6 +121,26 @@ func (v *StudyView) fold(m events.Message, e events.Payload) {
 		v.end(study.Cancelled, "", &e.Summary)
 	case events.StudyFailed:
 		v.end(study.Failed, e.Reason, nil)
+	}
+}
+
+// void leaves trials out of the answer that are measured anew; what is left of it
+// is said again.
+func (v *StudyView) void(trials []int) {
+	if v.Voided += len(trials); len(trials) == 0 {
+		return
+	}
+	if v.Best != nil && slices.Contains(trials, v.Best.Trial) {
+		v.Best = nil
+	}
+	if v.front != nil {
+		left := v.front.Trials()
+		v.front = study.NewFront(v.Spec)
+		for _, b := range left {
+			if !slices.Contains(trials, b.Trial) {
+				v.front.Join(b)
+			}
+		}
 	}
 }
 

@@ -191,6 +191,9 @@ func (p *Proposer) control(ctx context.Context, c command) error {
 			Pointer: "/data/verb", Code: "state", Message: refusal.Error(),
 			Hint: "apollo study show " + ctl.Study + " tells its state",
 		}
+		if len(ctl.Retry) > 0 {
+			m.Pointer, m.Code, m.Hint = "/data/retry", "trials", "apollo study show "+ctl.Study+" tells its state, apollo trial ls its trials"
+		}
 		if len(ctl.Designs) > 0 {
 			m.Pointer, m.Code, m.Hint = "/data/designs", "design", "apollo study show "+ctl.Study+" tells its state, apollo trial ls its trials"
 		}

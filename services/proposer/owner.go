@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -158,6 +159,9 @@ func (o *owner) run(ctx context.Context) error {
 		if err := o.retryServing(ctx, "drive", o.requests, o.drive); err != nil {
 			return messages.Quiet(ctx, err)
 		}
+		if o.machine.Stale() {
+			return messages.Quiet(ctx, errVoided)
+		}
 		o.tick(ctx)
 		if state, _ := o.machine.State(); state.Terminal() {
 			if err := o.retry(ctx, "clean up", o.cleanUp); err != nil || o.proposer.retire(o) {
@@ -265,7 +269,10 @@ func (o *owner) drive(ctx context.Context) error {
 func (o *owner) request(ctx context.Context, c *events.StudyControl) ownerReply {
 	for {
 		before := o.logSeq
-		e, refusal := o.machine.Command(c)
+		e, refusal, err := o.command(ctx, c)
+		if err != nil {
+			return ownerReply{err: err}
+		}
 		if refusal != nil || e == nil {
 			return ownerReply{refusal: refusal}
 		}
@@ -276,6 +283,35 @@ func (o *owner) request(ctx context.Context, c *events.StudyControl) ownerReply 
 			return ownerReply{}
 		}
 	}
+}
+
+// errVoided makes a run begin anew from its log and its results: trials that it has
+// told its strategies count for nothing any more.
+var errVoided = errors.New("trials were voided")
+
+// command decides about a request.
+func (o *owner) command(ctx context.Context, c *events.StudyControl) (e events.Payload, refusal, err error) {
+	if c.Verb != "retry" {
+		e, refusal = o.machine.Command(c)
+		return e, refusal, nil
+	}
+	designs := map[int]events.Design{}
+	for m, err := range o.proposer.Bus.Log().Read(ctx, 0, events.StudySubject(o.key.Study, o.key.Run, "proposed")) {
+		if err != nil {
+			return nil, nil, fmt.Errorf("read the log: %w", err)
+		}
+		_, p, err := events.DecodeAs[events.TrialsProposed](m.Data)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s at sequence %d: %w", m.Subject, m.Seq, err)
+		}
+		for i, d := range p.Designs {
+			if slices.Contains(c.Retry, p.FirstTrial+i) {
+				designs[p.FirstTrial+i] = d
+			}
+		}
+	}
+	e, refusal = o.machine.Retry(c, designs)
+	return e, refusal, nil
 }
 
 // cleanUp drops the queued work of a cancelled or failed run.

@@ -22,6 +22,9 @@ func (o *owner) live(ctx context.Context) error {
 	told := false
 	for {
 		err := o.run(ctx)
+		if errors.Is(err, errVoided) && ctx.Err() == nil {
+			continue
+		}
 		if errors.Is(err, errLogWentBack) && ctx.Err() == nil {
 			o.log.Warn("the run goes on from what the log says", "cause", err)
 			o.again = ".again-" + o.session

@@ -37,7 +37,7 @@ func (m *Machine) Command(c *events.StudyControl) (events.Payload, error) {
 	case "add":
 		return m.add(c)
 	default:
-		return nil, fmt.Errorf("verb %q is unknown: want pause, resume, stop, cancel, extend or add", c.Verb)
+		return nil, fmt.Errorf("verb %q is unknown: want pause, resume, stop, cancel, extend, add or retry", c.Verb)
 	}
 	return nil, refused
 }

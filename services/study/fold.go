@@ -28,6 +28,9 @@ func (m *Machine) Fold(e events.Payload) error {
 	case events.TrialsProposed:
 		return m.foldProposed(&e)
 	case events.StudyImproved:
+		if m.restated != nil {
+			m.restated[e.Best.Trial] = true
+		}
 		m.improvedThrough = max(m.improvedThrough, e.Best.Trial, e.Through)
 		for len(m.improved) > 0 && max(m.improved[0].Best.Trial, m.improved[0].Through) <= m.improvedThrough {
 			m.improved = m.improved[1:]
@@ -103,6 +106,7 @@ func (m *Machine) foldProposed(e *events.TrialsProposed) error {
 	if e.Added {
 		m.trials += len(points)
 	}
+	m.foldVoids(e)
 	if e.Command != "" {
 		m.commands[e.Command] = true
 	}

@@ -70,7 +70,14 @@ type Machine struct {
 	// starts to count anew. It is a trial number, so that a fold in another order
 	// of results gives the same.
 	plateauFloor int
-	exhausted    string // why the strategies have nothing more; "" while they have
+	// voided are the trials that are measured anew: they count for nothing. stale:
+	// the strategies were told some of them.
+	voided map[int]bool
+	stale  bool
+	// restated are the trials that an improvement named since the last voiding; nil
+	// when nothing has to be said again.
+	restated  map[int]bool
+	exhausted string // why the strategies have nothing more; "" while they have
 	// lost holds, by batch, the work items that the queue gave up; republished
 	// counts the pauses for a batch, and named is the last item that one told.
 	lost        map[int]map[uint64]string // why, by item
@@ -94,7 +101,7 @@ type batch struct {
 	counted      bool // the answer holds it
 }
 
-type counts struct{ trials, measured, infeasible, failed, feasible int }
+type counts struct{ trials, measured, infeasible, failed, feasible, voided int }
 
 // New returns the machine of a run before its first event. The errors name
 // what is wrong with the specification.
@@ -112,7 +119,7 @@ func New(cfg Config) (*Machine, error) {
 		state: Running, trials: cfg.Spec.Budget.Trials, commands: map[string]bool{},
 		hash: events.NewTrialHash(), improvedThrough: -1,
 		stop: newTracker(cfg.Spec), view: newTracker(cfg.Spec), republished: map[int]int{}, named: map[int]uint64{}, lost: map[int]map[uint64]string{},
-		refused: map[int]map[uint64]bool{},
+		refused: map[int]map[uint64]bool{}, voided: map[int]bool{},
 	}
 	if m.first, err = startPoints(cfg.Spec, sp); err != nil {
 		return nil, err
@@ -210,7 +217,7 @@ func (m *Machine) Summary() events.Summary {
 	c := m.counts
 	s := events.Summary{
 		Trials: c.trials, Measured: c.measured, Infeasible: c.infeasible, Failed: c.failed,
-		Feasible: c.feasible, Best: m.view.answer(), Hash: m.hash.String(), LastResult: m.lastSeq,
+		Feasible: c.feasible, Voided: c.voided, Best: m.view.answer(), Hash: m.hash.String(), LastResult: m.lastSeq,
 	}
 	if m.seenNoise != nil {
 		s.Noise = m.seenNoise.report()
@@ -359,6 +366,10 @@ func (m *Machine) count(b *batch) {
 		r := &b.results[i]
 		m.hash.Add(r.Trial, b.designs[i], r.Outcome, r.Values)
 		m.counts.trials++
+		if m.voided[r.Trial] {
+			m.counts.voided++
+			continue
+		}
 		switch r.Outcome {
 		case events.OutcomeMeasured:
 			m.counts.measured++
@@ -402,6 +413,9 @@ func (m *Machine) tell(b *batch) {
 		return
 	}
 	for i := range b.results {
+		if m.voided[b.results[i].Trial] {
+			continue
+		}
 		o := observation(m.spec, b.judged[i], b.points[i], &b.results[i])
 		o.Origin = b.origins[i]
 		if m.noise != nil {

@@ -15,6 +15,12 @@ import (
 // arrives. It may be called again without appending: it returns the same.
 // An error means that the strategy or the log is broken; the run has failed.
 func (m *Machine) Next() (events.Payload, error) {
+	if m.stale {
+		return nil, nil
+	}
+	if e := m.restate(); e != nil && !m.state.Terminal() {
+		return *e, nil
+	}
 	if len(m.improved) > 0 && !m.state.Terminal() {
 		return m.improved[0], nil
 	}

@@ -57,8 +57,10 @@ type Candidate struct {
 	// Foreign counts sound rows with a label that this study does not have,
 	// Merged designs that fell onto the same point, Failed evaluations that
 	// broke: they say nothing.
-	Foreign    int          `json:"foreign"`
-	Merged     int          `json:"same_point"`
+	Foreign int `json:"foreign"`
+	Merged  int `json:"same_point"`
+	// Voided are rows that the source measured anew.
+	Voided     int          `json:"voided,omitempty"`
 	Failed     int          `json:"failed"`
 	Quarantine []Quarantine `json:"quarantine"`
 	Damaged    []string     `json:"damaged_files"`
@@ -200,6 +202,7 @@ func (c *Candidate) leftOut() []events.LeftOut {
 		{Reason: "label", Rows: c.Foreign},
 		{Reason: "failed", Rows: c.Failed},
 		{Reason: "same_point", Rows: c.Merged},
+		{Reason: "voided", Rows: c.Voided},
 		{Reason: "damaged", Files: len(c.Damaged)},
 		{Reason: "unread", Files: len(c.LeftOut)},
 		{Reason: "empty", Files: c.Empty},
@@ -276,6 +279,10 @@ func (l *Learner) pick(log *archiver.SourceLog, s *screen, c *Candidate) ([]*pic
 		if row++; s.isBad(row) {
 			continue
 		}
+		if s.voided[t.Trial] {
+			c.Voided++
+			continue
+		}
 		if t.Outcome == events.OutcomeFailed {
 			c.Failed++
 			continue
@@ -336,7 +343,7 @@ func (l *Learner) uncontested(log *archiver.SourceLog, s *screen, picks []*pick)
 		if err != nil {
 			return nil, err
 		}
-		if row++; s.isBad(row) || t.Outcome == events.OutcomeFailed {
+		if row++; s.isBad(row) || s.voided[t.Trial] || t.Outcome == events.OutcomeFailed {
 			continue
 		}
 		key = designKey(key[:0], t.Design)

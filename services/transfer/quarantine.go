@@ -62,7 +62,8 @@ type screen struct {
 	netHash string
 
 	rows   int
-	bad    []uint64 // bit set over rows
+	bad    []uint64     // bit set over rows
+	voided map[int]bool // trials that the source measured anew
 	counts map[string]int
 	inside []int // rows within this study's range, by guessed parameter
 	sample reservoir
@@ -72,7 +73,7 @@ type screen struct {
 }
 
 func newScreen(l *Learner, m *mapping, cols *archiver.Columns) *screen {
-	s := &screen{learner: l, mapping: m, cols: cols, counts: map[string]int{}, inside: make([]int, len(m.params))}
+	s := &screen{learner: l, mapping: m, cols: cols, counts: map[string]int{}, voided: map[int]bool{}, inside: make([]int, len(m.params))}
 	s.sample.rng = rand.New(rand.NewPCG(l.target.Spec.Seed, 1))
 	for _, p := range cols.Parameters {
 		s.params = append(s.params, events.Parameter{Name: p.Name})
@@ -118,6 +119,9 @@ func (s *screen) run(log *archiver.SourceLog) (string, error) {
 			s.mark(s.rows, Contradiction)
 		}
 		last = t.Trial
+		if v, ok := events.VoidedBy(t.Origin); ok {
+			s.voided[v] = true
+		}
 		s.measure(&t)
 		s.rows++
 	}

@@ -154,6 +154,9 @@ def test_a_study_is_asked_and_told(tmp_path):
     untried = next(d for d in ({"x": x, "mode": m} for x in (1, 2, 3, 4) for m in "ab") if d not in [t.design for t in run.list_trials()])
     assert study.add(untried, {"cost": 0.5}, origin="lab") == [4]
     assert study.ask() == [] and study.so_far.best.number == 4
+    assert study.retry([4]) == [5] and [t.number for t in study.ask()] == [5]
+    study.tell(5, 8.0)
+    assert study.so_far.best.number == 2 and study.so_far.list_trials()[4].outcome == "voided"
     with pytest.raises(apollo.ApolloError, match="no level 9"):
         study.add([{"x": 9, "mode": "a"}])
 

@@ -227,6 +227,16 @@ class Study:
         added: list[int] = json.loads(said)["added"]
         return added
 
+    def retry(self, trials: Sequence[int] = (), *, failed: bool = False, where: str = "", nats: Optional[str] = None) -> list[int]:
+        """Void trials and have them measured anew; return the new ones, which come on top of the budget.
+
+        Name the trials, or those that ``failed``, or those for which an expression holds: ``where='reason == "licence"'``.
+        """
+        which = ["--failed"] if failed else ["--where", where] if where else ["--trials", ",".join(str(n) for n in trials)]
+        said = call("study", "retry", self.name, *which, "-o", "json", *self._place(nats))
+        new: list[int] = json.loads(said)["trials"]
+        return new
+
     @property
     def so_far(self) -> Run:
         """The run as it is: its best and its trials until now."""

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"apollo/events"
+	"apollo/events/rule"
+	"apollo/optimizer/space"
+	"apollo/services/cli"
+	"apollo/services/study"
+)
+
+func (a *app) studyRetryCommand() *cobra.Command {
+	var failed bool
+	var where, trials string
+	c := &cobra.Command{
+		Use: "retry STUDY", Short: "Measure trials of a study anew",
+		Long: `Measure trials of a study anew, also of one that runs or has ended: after a licence
+server was dead, or a simulator was mended. The old trials are voided: the search forgets
+them, and answers leave them out. The new ones come on top of the budget, with the origin
+"retry:" and the old trial's number.
+
+--where takes an expression of the study's rules over parameters, metrics in their units,
+and trial, outcome, reason and worker. A trial without the number that it asks for is not
+meant.`,
+		Example: "  apollo study retry mine --failed\n  apollo study retry mine --where 'outcome == \"failed\" or runtime > 10 and trial >= 40'\n  apollo study retry mine --trials 3,7-9",
+		Args:    cli.Exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			said := 0
+			for _, is := range []bool{failed, where != "", trials != ""} {
+				if is {
+					said++
+				}
+			}
+			if said != 1 {
+				return cli.Usagef("say which trials: --failed, --where EXPR or --trials LIST")
+			}
+			return a.retryTrials(c, args[0], func(l *ledger) ([]int, error) {
+				switch {
+				case failed:
+					return l.where(`outcome == "failed"`)
+				case where != "":
+					return l.where(where)
+				}
+				return numbersIn(trials)
+			})
+		},
+	}
+	f := c.Flags()
+	f.BoolVar(&failed, "failed", false, "those that failed")
+	f.StringVar(&where, "where", "", "those for which an `expression` holds")
+	f.StringVar(&trials, "trials", "", "those of a `list`: 3,7-9")
+	return c
+}
+
+// numbersIn reads a list of trials: "3,7-9".
+func numbersIn(list string) (out []int, err error) {
+	for part := range strings.SplitSeq(list, ",") {
+		first, last, ranged := strings.Cut(strings.TrimSpace(part), "-")
+		a, err := strconv.Atoi(first)
+		b := a
+		if err == nil && ranged {
+			b, err = strconv.Atoi(last)
+		}
+		if err != nil || a < 0 || b < a || b-a >= events.MaxTrials {
+			return nil, cli.Usagef("--trials: %q is no trial and no range of trials: want 3,7-9", part)
+		}
+		for n := a; n <= b; n++ {
+			out = append(out, n)
+		}
+	}
+	return out, nil
+}
+
+// where returns the trials with an answer for which an expression holds.
+func (l *ledger) where(expr string) (out []int, err error) {
+	spec := l.view.Spec
+	outcome := rule.Variable{Name: "outcome", Labels: []string{events.OutcomeMeasured, events.OutcomeInfeasible, events.OutcomeFailed}}
+	reason, worker := rule.Variable{Name: "reason", Labels: []string{"none"}}, rule.Variable{Name: "worker", Labels: []string{"none"}}
+	var open []*trial
+	for i := range l.trials {
+		if t := &l.trials[i]; t.result != nil && t.voidedBy == 0 {
+			open = append(open, t)
+			reason.Labels, worker.Labels = append(reason.Labels, reasonOf(t)), append(worker.Labels, orNothing(t.worker))
+		}
+	}
+	variables := []rule.Variable{outcome, reason, worker, {Name: "trial"}}
+	for _, p := range spec.Parameters {
+		variables = append(variables, rule.Variable{Name: p.Name, Labels: p.Labels})
+	}
+	for _, m := range spec.Metrics {
+		variables = append(variables, rule.Variable{Name: m.Name}, rule.Variable{Name: m.Short()})
+	}
+	test, _, failed := rule.Compile(variables, expr, false)
+	if failed != nil {
+		return nil, cli.Usagef("--where, column %d: %s", failed.Column, failed.Message)
+	}
+	for _, t := range open {
+		row := []space.Value{{Label: t.result.Outcome}, {Label: reasonOf(t)}, {Label: orNothing(t.worker)}, {Num: float64(t.number)}}
+		row = append(row, t.design...)
+		for i := range spec.Metrics {
+			v := space.Value{Num: math.NaN()}
+			if i < len(t.result.Values) {
+				v.Num = t.result.Values[i]
+			}
+			row = append(row, v, v)
+		}
+		if test(row) == rule.Yes {
+			out = append(out, t.number)
+		}
+	}
+	return out, nil
+}
+
+func reasonOf(t *trial) string {
+	if t.result.Reason == nil {
+		return "none"
+	}
+	return orNothing(t.result.Reason.Code)
+}
+
+func orNothing(text string) string {
+	if text == "" {
+		return "none"
+	}
+	return text
+}
+
+// retryTrials asks for trials to be measured anew and says which they are now.
+func (a *app) retryTrials(c *cobra.Command, name string, choose func(*ledger) ([]int, error)) error {
+	ctx := c.Context()
+	s, err := a.open(ctx, c, forWriting)
+	if err != nil {
+		return err
+	}
+	defer s.close(ctx)
+	view, err := s.study(ctx, name, "")
+	if err != nil {
+		return err
+	}
+	l, err := readLedger(ctx, s.bus, view)
+	if err != nil {
+		return err
+	}
+	old, err := choose(l)
+	if err != nil {
+		return err
+	}
+	if len(old) == 0 {
+		return cli.Hinted(cli.ExitNotFound, "`apollo trial ls "+name+"` shows its trials", fmt.Errorf("study %s has no such trials", name))
+	}
+	err = a.driven(c, s, name, func() error {
+		for part := range slices.Chunk(old, events.MaxAdded) {
+			if err := a.control(ctx, s, view, &events.StudyControl{Verb: "retry", Retry: part}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if view, err = s.study(ctx, name, view.Run); err != nil {
+		return err
+	}
+	if l, err = readLedger(ctx, s.bus, view); err != nil {
+		return err
+	}
+	value := struct {
+		Study  string `json:"study"`
+		Run    string `json:"run"`
+		State  string `json:"state"`
+		Voided []int  `json:"voided"`
+		Trials []int  `json:"trials"`
+	}{view.Study, view.Run, string(view.State), old, []int{}}
+	for _, n := range old {
+		value.Trials = append(value.Trials, l.trials[n].voidedBy)
+	}
+	switch {
+	case view.State == study.Paused:
+		a.Say("the study is paused: `apollo study resume %s` goes on", name)
+	case s.server != nil:
+		a.Say("nothing drives the study now: `apollo run` with its file, or `apollo up`, goes on with it")
+	}
+	return a.Print(cli.Answer{Value: value, Text: func(w io.Writer, _ cli.Paint) {
+		fmt.Fprintf(w, "%s measures %s anew: %s\n", name, cli.Plural(len(old), "trial"), strings.Trim(fmt.Sprint(value.Trials), "[]"))
+	}})
+}
