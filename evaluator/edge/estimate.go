@@ -17,14 +17,27 @@ type Estimate struct {
 	LatencySeconds float64
 }
 
-// CoralEstimate returns the estimate for a network. The error is for a malformed
+// CoralConstants are the numbers of the preset that published rows set.
+type CoralConstants struct {
+	// IssuePercent is the time of a compute step, StreamRate of parameters beyond the
+	// chip in B/s, HostMicros what the host takes.
+	IssuePercent, StreamRate, HostMicros int64
+}
+
+// Coral returns the constants of the preset.
+func Coral() CoralConstants {
+	return CoralConstants{IssuePercent: coralIssuePercent, StreamRate: coralStreamRate, HostMicros: coralHostMicros}
+}
+
+// Estimate returns the estimate for a network. The error is for a malformed
 // workload.
-func CoralEstimate(w *workload.Workload) (Estimate, error) {
+func (k CoralConstants) Estimate(w *workload.Workload) (Estimate, error) {
 	m, err := Spec().Bind([]evaluator.Network{{Workload: w, Weight: 1}}, declared())
 	if err != nil {
 		return Estimate{}, err
 	}
 	b, c := m.(*taskModel), coral()
+	c.IssuePercent, c.IOBandwidth, c.HostCycles = k.IssuePercent, k.StreamRate, coralClockHz/1e6*k.HostMicros
 	s := b.get()
 	defer b.put(s)
 	x, net := &s.machine, &b.nets[0]

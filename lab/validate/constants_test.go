@@ -1,10 +1,14 @@
 package validate
 
 import (
+	"fmt"
+	"math"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+
+	"apollo/evaluator/tech"
 )
 
 // The table of fitted constants says what the code says.
@@ -24,6 +28,12 @@ func TestFittedConstants(t *testing.T) {
 			t.Error(err)
 			continue
 		}
+		if name == "ClockPJPerMM2" { // computed where it is declared
+			if got := fmt.Sprintf("%.0f", tech.Node22().ClockPJPerMM2); got != value {
+				t.Errorf("%s: docs/validation.md says %s, the node says %s", name, value, got)
+			}
+			continue
+		}
 		declared := regexp.MustCompile(`(?m)^.*\b` + name + `(?: *=|:) *([\w.]+)`).FindStringSubmatch(string(code))
 		if declared == nil || declared[1] != value {
 			t.Errorf("%s: docs/validation.md says %s, %s says %q", name, value, file, declared)
@@ -41,7 +51,33 @@ func TestFittedConstants(t *testing.T) {
 			}
 		}
 	}
-	if len(rows) < 9 {
+	// Each says what a row that it was not set from would have got.
+	for _, r := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\|.*\\| ([^|]+) \\|$").FindAllStringSubmatch(string(page), -1) {
+		if strings.Contains(r[0], "`evaluator/") && !regexp.MustCompile(`\d|as above`).MatchString(r[2]) {
+			t.Errorf("%s has no error of a row that is left out: %q", r[1], r[2])
+		}
+	}
+	if len(rows) < 14 {
 		t.Errorf("%d rows of constants, want all of them", len(rows))
+	}
+}
+
+// A constant is set by the other rows: 2 for all but the last makes the last one wrong
+// by a third, and its own candidate would have made it right.
+func TestWithoutTheRow(t *testing.T) {
+	t.Parallel()
+	theirs := []float64{2, 4, 9}
+	list := []candidate{{"two", []float64{2, 4, 6}}, {"three", []float64{3, 6, 9}}}
+	all, details := withoutTheRow(theirs, list, mean)
+	for i, want := range []float64{0, 0, 1.0 / 3} {
+		if math.Abs(all[i]-want) > 1e-12 {
+			t.Errorf("row %d is off by %g, want %g: %s", i, all[i], want, details[i])
+		}
+	}
+	if !strings.HasSuffix(details[2], "with two") {
+		t.Errorf("%q: want the other rows' constant", details[2])
+	}
+	if r := refitRow("x", all, details); r.Ours != median(all) || r.Theirs < r.Ours || r.Verdict != Note {
+		t.Errorf("%+v: want the median, beside the worst", r)
 	}
 }

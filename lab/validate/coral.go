@@ -12,7 +12,10 @@ import (
 
 // coralRow is a network on the Coral chip: a published number beside ours and
 // beside the multiply-accumulates at the peak rate.
-type coralRow struct{ theirs, ours, macs float64 }
+type coralRow struct {
+	theirs, ours, macs float64
+	w                  *workload.Workload
+}
 
 // noNetwork ends the name of a row whose network nobody here knows.
 const noNetwork = ": no such network here"
@@ -35,7 +38,7 @@ func coralRows(t *table, of func(*line, *workload.Workload, *edge.Estimate) (the
 		if err != nil {
 			return nil, nil, nil, t.bad(i, err)
 		}
-		e, err := edge.CoralEstimate(w)
+		e, err := edge.Coral().Estimate(w)
 		if err != nil {
 			return nil, nil, nil, t.bad(i, fmt.Errorf("network %s: %w", name, err))
 		}
@@ -49,7 +52,7 @@ func coralRows(t *table, of func(*line, *workload.Workload, *edge.Estimate) (the
 		if !(theirs > 0) {
 			return nil, nil, nil, t.bad(i, fmt.Errorf("the published number is %g", theirs))
 		}
-		rows = append(rows, coralRow{theirs, ours, float64(w.Totals().MACs) / float64(e.MACsPerCycle)})
+		rows = append(rows, coralRow{theirs, ours, float64(w.Totals().MACs) / float64(e.MACsPerCycle), w})
 		details = append(details, fmt.Sprintf("%s: theirs %g, ours %.4g, error %+.1f %%", name, theirs, ours, 100*(ours/theirs-1)))
 	}
 	return rows, details, unknown, nil
@@ -89,7 +92,8 @@ func edgeTPUEstimates(t *table) ([]Row, error) {
 	macs, macsWorst := errorsOf(rows, byMACs(rows))
 	middle := atMost("cycles, median error (theirs: MACs x factor)", median(macs), median(all), 0.12)
 	middle.Misses = slices.Concat(details, unknown)
-	return []Row{middle, atMost("cycles, worst error (theirs: MACs x factor)", macsWorst, worst, 0.30)}, nil
+	refitted, err := issueWithoutTheRow(rows)
+	return append([]Row{middle, atMost("cycles, worst error (theirs: MACs x factor)", macsWorst, worst, 0.30)}, refitted...), err
 }
 
 // coralLatency compares measured latencies on the development board. Those of
@@ -121,6 +125,7 @@ func coralLatency(t *table) ([]Row, error) {
 	macs, _ := errorsOf(rows, byMACs(rows))
 	middle := atMost("latency, median error (theirs: MACs x factor)", median(macs), median(all), 0.15)
 	middle.Misses = slices.Concat(details, unknown)
-	rest := omitted(len(t.rows), len(out), out)
-	return append([]Row{middle, noted("latency, worst error", "share", 0, worst, worst)}, rest...), nil
+	refitted, err := hostWithoutTheRow(rows)
+	judged := []Row{middle, noted("latency, worst error", "share", 0, worst, worst)}
+	return slices.Concat(judged, refitted, omitted(len(t.rows), len(out), out)), err
 }

@@ -3,6 +3,7 @@ package validate
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"apollo/evaluator/edge"
 	"apollo/evaluator/workload"
@@ -20,6 +21,7 @@ const (
 func primeLandscape(t *table) ([]Row, error) {
 	var rows []Row
 	var out []string
+	var public []entriesRow
 	for i := range t.rows {
 		l := t.line(i)
 		name := l.text("network")
@@ -40,6 +42,7 @@ func primeLandscape(t *table) ([]Row, error) {
 		if err != nil {
 			return nil, err
 		}
+		public = append(public, entriesRow{name, w, infeasible, mean})
 		share := float64(ours.Infeasible) / float64(ours.Draws)
 		const micros = 1e6
 		rows = append(rows,
@@ -50,7 +53,8 @@ func primeLandscape(t *table) ([]Row, error) {
 				ours.MaxSeconds/ours.MinSeconds/most-1),
 		)
 	}
-	return append(rows, omitted(len(t.rows), len(out), out)...), nil
+	refitted, err := entriesWithoutTheNetwork(public)
+	return slices.Concat(rows, refitted, omitted(len(t.rows), len(out), out)), err
 }
 
 // publicNetwork returns the built-in network that the reference names, nil for
