@@ -27,6 +27,8 @@ func (s *Server) Handler() http.Handler {
 	pages := parsePages()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { s.studies(w, r, pages) })
 	mux.HandleFunc("GET /studies/{study}", func(w http.ResponseWriter, r *http.Request) { s.study(w, r, pages) })
+	mux.HandleFunc("GET /studies/{study}/trials/{trial}", func(w http.ResponseWriter, r *http.Request) { s.design(w, r, pages) })
+	mux.HandleFunc("GET /studies/{study}/trials/{trial}/picture.svg", s.designPicture)
 	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) { s.login(w, r, pages) })
 	mux.HandleFunc("GET /assets/{sum}/{name}", asset)
 	mux.HandleFunc("GET /api/v1/studies", s.apiStudies)
@@ -39,7 +41,7 @@ func (s *Server) Handler() http.Handler {
 
 func parsePages() *template.Template {
 	return template.Must(template.New("").Funcs(template.FuncMap{
-		"asset": assetURL, "count": cli.Count[int], "path": url.PathEscape, "kind": kindText,
+		"asset": assetURL, "count": cli.Count[int], "path": url.PathEscape, "kind": kindText, "unbreak": unbreak,
 	}).ParseFS(web, "web/*.html"))
 }
 

@@ -171,7 +171,7 @@ func part(n, whole int) int {
 }
 
 func (s *snapshot) bestCards() []card {
-	o, _ := s.objective()
+	o := s.objective()
 	best := card{ID: "best", Title: "Best " + shortName(s.spec, o.Metric), Value: "none yet", Note: "no trial is feasible yet"}
 	if s.view.State.Terminal() {
 		best.Value, best.Note = "none", "no trial is feasible"

@@ -59,13 +59,8 @@ func (s *snapshot) trial(number int) *kept {
 	return nil
 }
 
-// objective is the first objective; false where the study is not known yet.
-func (s *snapshot) objective() (events.Objective, bool) {
-	if len(s.spec.Objectives) == 0 {
-		return events.Objective{}, false
-	}
-	return s.spec.Objectives[0], true
-}
+// objective is the first objective.
+func (s *snapshot) objective() events.Objective { return s.spec.Objectives[0] }
 
 // gain is how many times better a value is than the baseline's: 0 where that cannot
 // be said.

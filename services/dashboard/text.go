@@ -69,3 +69,6 @@ func ago(t, now time.Time) string {
 
 // breakable lets a browser break a long name after its underscores.
 func breakable(name string) string { return strings.ReplaceAll(name, "_", "_\u200b") }
+
+// unbreak undoes breakable.
+func unbreak(name string) string { return strings.ReplaceAll(name, "\u200b", "") }

@@ -23,6 +23,7 @@ type kept struct {
 	cause, message string // of one that is not feasible
 	seconds        float32
 	worker         string
+	parents        []int64
 }
 
 // noLevel stands for a value that the study's space does not have.
@@ -32,7 +33,7 @@ const noLevel = math.MaxUint16
 func (f *Fold) keep(r *archiver.Row) kept {
 	t := kept{
 		trial: int(r.Trial), batch: int(r.Batch), kind: kindOf(r), values: r.Values, levels: make([]uint16, len(f.params)),
-		origin: f.once(r.Origin), seconds: float32(r.Seconds), worker: f.once(r.Worker),
+		origin: f.once(r.Origin), seconds: float32(r.Seconds), worker: f.once(r.Worker), parents: r.Parents,
 	}
 	for i, p := range f.params {
 		t.levels[i] = noLevel

@@ -67,14 +67,7 @@ func (s *Subject) Inspect(p report.Point, given []report.Given) (report.Design, 
 		return r, err
 	}
 	measured := s.Spec.Measured()
-	values := make([]float64, len(measured))
-	for i, m := range measured {
-		values[i] = math.NaN()
-		if v := measuredValue(&r, m.Name); v != nil {
-			values[i] = *v
-		}
-	}
-	for i, v := range s.derive.Row(values)[len(measured):] {
+	for i, v := range s.Values(&r)[len(measured):] {
 		m := s.Spec.Metrics[len(measured)+i]
 		computed := report.Metric{Metric: evaluator.Metric{Name: m.Name, Unit: m.Unit, Cheap: m.Cheap}}
 		if !math.IsNaN(v) {
@@ -83,6 +76,20 @@ func (s *Subject) Inspect(p report.Point, given []report.Given) (report.Design, 
 		r.Metrics = append(r.Metrics, computed)
 	}
 	return r, nil
+}
+
+// Values are the metrics of a design in the order of its study, computed ones too; NaN
+// where there is none.
+func (s *Subject) Values(r *report.Design) []float64 {
+	measured := s.Spec.Measured()
+	values := make([]float64, len(measured))
+	for i, m := range measured {
+		values[i] = math.NaN()
+		if v := measuredValue(r, m.Name); v != nil {
+			values[i] = *v
+		}
+	}
+	return s.derive.Row(values)
 }
 
 // measuredValue is a measured metric of a design, of all networks or of one; nil where

@@ -195,6 +195,31 @@ type facts struct {
 	best                         int // the trial
 	latency                      float64
 	causes                       map[string]int
+	refused                      int // a trial that cannot run, and its reason
+	why                          string
+}
+
+// answer is what the command line says of a design.
+type answer struct {
+	feasible bool
+	latency  float64
+}
+
+func (a *apollo) evaluate(trial, set string) answer {
+	a.t.Helper()
+	out, err := exec.CommandContext(a.t.Context(), a.binary, "design", "eval", "--data", a.dir, "--study", trial, "--set", set, "-o", "json").Output()
+	var r struct {
+		Feasible bool                `json:"feasible"`
+		Metrics  map[string]*float64 `json:"metrics"`
+	}
+	if jsonErr := json.Unmarshal(out, &r); jsonErr != nil {
+		a.t.Fatalf("design eval %s %s: %v, %v\n%s", trial, set, err, jsonErr, out)
+	}
+	w := answer{feasible: r.Feasible}
+	if v := r.Metrics["latency_s"]; v != nil {
+		w.latency = *v
+	}
+	return w
 }
 
 func (a *apollo) log(study string, trials int) facts {
@@ -221,6 +246,7 @@ func (a *apollo) log(study string, trials int) facts {
 			}
 		case t.Outcome == "infeasible":
 			f.infeasible++
+			f.refused, f.why = t.Trial, t.Reason.Code
 		}
 		if t.Reason != nil {
 			f.causes[t.Reason.Code]++

@@ -36,6 +36,7 @@ func TestDashboard(t *testing.T) {
 	t.Run("what the page says is what the log says", func(t *testing.T) { agrees(t, p, a, trials) })
 	t.Run("the table sorts and filters", func(t *testing.T) { narrows(t, p, a, trials) })
 	t.Run("a brush filters the table", func(t *testing.T) { brush(t, browser, a, trials) })
+	t.Run("what-if", func(t *testing.T) { whatIf(t, browser, a, trials) })
 	t.Run("hostile texts are texts", func(t *testing.T) { hostileTexts(t, browser, a) })
 	t.Run("keys", func(t *testing.T) { keys(t, browser, a) })
 	t.Run("without JavaScript", func(t *testing.T) { withoutScript(t, browser, a) })
@@ -105,6 +106,40 @@ func brush(t *testing.T, browser context.Context, a *apollo, trials int) {
 	}
 	p.click("#clear")
 	p.wait(`!location.search.includes('in=') && !document.querySelector('.chips .remove')`)
+}
+
+// whatIf changes a parameter of the best trial, and compares the page with what the
+// command line says of that design.
+func whatIf(t *testing.T, browser context.Context, a *apollo, trials int) {
+	f := a.log("demo", trials)
+	p := open(t, browser)
+	p.visit(a.page(fmt.Sprintf("/studies/demo/trials/%d", f.best)))
+	latency := `document.querySelector('#metrics tbody tr').cells[1].textContent`
+	if got := value[string](p, latency); got != micro(f.latency) {
+		t.Errorf("the trial's latency is %q, the log has %q", got, micro(f.latency))
+	}
+	p.do("mark the page", chromedp.Evaluate(`window.mark = 1`, nil))
+	layers := value[string](p, `document.querySelector('#layers tbody').textContent`)
+	picked := value[string](p, `(() => { const s = document.querySelector('select[name="set.lanes"]'); const o = [...s.options].find(o => !o.selected && o.value > 0); s.value = o.value; s.dispatchEvent(new Event('change', {bubbles: true})); return o.textContent; })()`)
+	p.wait(`document.querySelector('#reset') && location.search.includes('set.lanes=')`)
+	want := a.evaluate(fmt.Sprintf("demo/%d", f.best), "lanes="+picked)
+	switch {
+	case value[int](p, `window.mark`) != 1:
+		t.Error("the page was loaded again")
+	case want.feasible:
+		p.wait(fmt.Sprintf(`%s === %q`, latency, micro(want.latency)))
+		p.wait(fmt.Sprintf(`document.querySelector('#layers tbody').textContent !== %q`, layers))
+		p.wait(`document.querySelector('img.drawn').complete && document.querySelector('img.drawn').naturalWidth > 0`)
+	default:
+		p.wait(`document.querySelector('#kind').textContent === 'infeasible' && document.querySelector('#reason') && !document.querySelector('#layers')`)
+	}
+	p.click("#reset")
+	p.wait(fmt.Sprintf(`!location.search.includes('set.') && %s === %q`, latency, micro(f.latency)))
+	// Another trial says why it cannot run.
+	p.visit(a.page(fmt.Sprintf("/studies/demo/trials/%d", f.refused)))
+	if got := p.text("#reason b"); got != f.why {
+		t.Errorf("the reason is %q, the log has %q", got, f.why)
+	}
 }
 
 func hostileTexts(t *testing.T, browser context.Context, a *apollo) {

@@ -2,7 +2,7 @@
 // is what it was when it was loaded.
 const main = document.querySelector("[data-events]");
 const link = document.getElementById("link");
-const pause = 1000; // between two looks, in ms
+const pause = main?.dataset.events ? 1000 : 0; // between two looks, in ms
 let busy = false, again = false;
 // What the server said last of each part: one that did not change stays, so that no
 // click and no selection is lost.

@@ -1,0 +1,398 @@
+package dashboard
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"html/template"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"apollo/evaluator/report"
+	"apollo/events"
+	"apollo/services/cli"
+	"apollo/services/draw"
+	"apollo/services/inspect"
+)
+
+// looking is how many designs a server evaluates at a time: pages must not take the
+// processor from studies.
+const looking = 2
+
+// designPage is what the page of a trial shows: the trial, or what it would be with
+// some parameters changed.
+type designPage struct {
+	Study, Run, Back, Kind string
+	Trial                  int
+	Changed                bool // by the reader
+	Here, Picture          string
+	Params                 []paramRow
+	Metrics                []metricRow
+	Origin                 string
+	Lineage                []choice
+	Reason                 *events.Reason
+	Shortage               string
+	Parts                  []partsOf
+	Layers                 []layerRow
+	Nearby                 []nearRow
+	NearbyTitle            string
+	Older                  string // the version that measured the study, where it is another one
+	Unknown                string // why nothing is known of what is inside
+	Events                 string
+	Hidden                 []field
+}
+
+type paramRow struct {
+	Name, Best, Baseline string
+	Levels               []levelChoice
+}
+
+type levelChoice struct {
+	Index int
+	Text  string
+	Here  bool
+}
+
+type metricRow struct {
+	Name, Value, Measured, Best, Baseline, Goal string
+	Broken                                      bool
+}
+
+// partsOf is where a quantity goes.
+type partsOf struct {
+	Title string
+	Rows  []partRow
+}
+
+type partRow struct {
+	Name, Value, Share string
+	Size               int // of barSize
+}
+
+type layerRow struct {
+	Name, Op, Latency, Share, Waits, Used, Energy string
+	Size                                          int
+}
+
+type nearRow struct {
+	Name, From, To, Link string
+	Cells                []string
+	Gain                 string
+}
+
+// levelWord is how an address says a changed parameter: "set.cores=3" is its level.
+const levelWord = "set."
+
+// changed is a trial's design with what an address changes.
+func (s *snapshot) changed(t *kept, v url.Values) (levels []int, changed bool) {
+	for i, p := range s.params {
+		level := int(t.levels[i])
+		if n, err := strconv.Atoi(v.Get(levelWord + p.Name)); err == nil && n >= 0 && n < p.Len() && n != level {
+			level, changed = n, true
+		}
+		levels = append(levels, level)
+	}
+	return levels, changed
+}
+
+// designOf is the design of levels; false where one is none of the space.
+func (s *snapshot) designOf(levels []int) (d events.Design, known bool) {
+	for i, p := range s.params {
+		if levels[i] >= p.Len() {
+			return nil, false
+		}
+		d = append(d, p.Value(levels[i]))
+	}
+	return d, true
+}
+
+// wanted returns the trial that a request names; nil when the answer was given.
+func (s *Server) wanted(w http.ResponseWriter, r *http.Request) (*snapshot, *kept) {
+	shot := s.shot(w, r)
+	if shot == nil {
+		return nil, nil
+	}
+	n, err := strconv.Atoi(r.PathValue("trial"))
+	if err == nil {
+		if t := shot.trial(n); t != nil {
+			return shot, t
+		}
+	}
+	http.Error(w, fmt.Sprintf("there is no such trial among the last %s that finished: `apollo trial show` reads all", cli.Count(maxTrials)), http.StatusNotFound)
+	return nil, nil
+}
+
+// evaluated is a design as the cost model sees it.
+type evaluated struct {
+	subject *inspect.Subject
+	design  events.Design
+	report  report.Design
+	judged  events.Judgement
+}
+
+// evaluate asks the cost model of a study on a template of this build. The error is
+// for people.
+func (s *Server) evaluate(r *http.Request, shot *snapshot, levels []int) (*evaluated, error) {
+	design, known := shot.designOf(levels)
+	if !known {
+		return nil, fmt.Errorf("the design has a value that the study's space does not have")
+	}
+	subject, err := inspect.Of(shot.spec)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case s.eyes <- struct{}{}:
+		defer func() { <-s.eyes }()
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+	e := &evaluated{subject: subject, design: design}
+	if e.report, err = subject.Inspect(subject.Point(design), nil); err != nil {
+		return nil, err
+	}
+	e.judged, err = subject.Kept(design, &e.report)
+	return e, err
+}
+
+func (s *Server) design(w http.ResponseWriter, r *http.Request, pages *template.Template) {
+	shot, t := s.wanted(w, r)
+	if t == nil {
+		return
+	}
+	v := r.URL.Query()
+	levels, changed := shot.changed(t, v)
+	p := shot.designPage(t, levels, changed, v)
+	e, err := s.evaluate(r, shot, levels)
+	if err != nil {
+		p.Unknown = err.Error()
+		p.Metrics = shot.metricRows(t, t.values)
+		render(w, r, pages, "design", p)
+		return
+	}
+	p.fill(shot, t, e)
+	changes, err := e.subject.Changes(r.Context(), e.design)
+	if err == nil {
+		p.near(shot, e, changes, v)
+	}
+	render(w, r, pages, "design", p)
+}
+
+// designPicture draws the roofline of a design and where area and energy go.
+func (s *Server) designPicture(w http.ResponseWriter, r *http.Request) {
+	shot, t := s.wanted(w, r)
+	if t == nil {
+		return
+	}
+	levels, _ := shot.changed(t, r.URL.Query())
+	e, err := s.evaluate(r, shot, levels)
+	var b bytes.Buffer
+	if err == nil {
+		err = draw.Design(&b, "svg", &e.report)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	}
+	send(w, r, "image/svg+xml", b.Bytes())
+}
+
+func (s *snapshot) designPage(t *kept, levels []int, changed bool, v url.Values) *designPage {
+	study := "/studies/" + url.PathEscape(s.view.Study)
+	p := &designPage{
+		Study: s.view.Study, Run: s.view.Run, Trial: t.trial, Kind: t.kind, Changed: changed, Origin: t.origin,
+		Back: study + "?" + url.Values{"run": {s.view.Run}}.Encode(), Here: study + "/trials/" + strconv.Itoa(t.trial),
+	}
+	p.Picture = p.Here + "/picture.svg" + with(v)
+	if run := v.Get("run"); run != "" {
+		p.Hidden = []field{{"run", run}}
+	}
+	var best events.BestTrial
+	if s.view.Best != nil {
+		best = *s.view.Best
+	}
+	for i, param := range s.params {
+		row := paramRow{Name: breakable(param.Name)}
+		for k := range param.Len() {
+			text := param.Value(k).Label
+			if text == "" {
+				text = signs(cli.Quantity(param.Value(k).Num, param.Unit))
+			}
+			row.Levels = append(row.Levels, levelChoice{k, text, k == levels[i]})
+			if i < len(s.baseline.Design) && s.baseline.Design[i] == param.Value(k) {
+				row.Baseline = text
+			}
+			if b := best.Design[param.Name]; b == any(param.Value(k).Num) && param.Value(k).Label == "" || b == any(param.Value(k).Label) {
+				row.Best = text
+			}
+		}
+		p.Params = append(p.Params, row)
+	}
+	p.Lineage = s.lineage(t)
+	if t.cause != "" {
+		p.Reason = &events.Reason{Code: t.cause, Message: t.message}
+	}
+	return p
+}
+
+// lineage are the trials that a design was made of, as links.
+func (s *snapshot) lineage(t *kept) (out []choice) {
+	for _, n := range t.parents {
+		out = append(out, choice{Text: fmt.Sprintf("trial %d", n), Link: "/studies/" + url.PathEscape(s.view.Study) + "/trials/" + strconv.FormatInt(n, 10) + "?" + url.Values{"run": {s.view.Run}}.Encode()})
+	}
+	word, source, has := strings.Cut(t.origin, ":")
+	name, number, numbered := strings.Cut(source, "/")
+	if has && numbered && (word == "seed" || word == "reuse") && events.IsName(name) {
+		out = append(out, choice{Text: name + ", trial " + number, Link: "/studies/" + url.PathEscape(name) + "/trials/" + url.PathEscape(number)})
+	}
+	return out
+}
+
+// metricRows compares values with what was measured, the best and the baseline.
+func (s *snapshot) metricRows(t *kept, values []float64) (out []metricRow) {
+	for i, m := range s.spec.Metrics {
+		row := metricRow{Name: m.Short(), Value: "–", Measured: "–", Best: bestText(s.spec, s.view.Best, m.Name), Baseline: "–"}
+		if v, known := s.baseline.Metrics[m.Name]; known {
+			row.Baseline = amount(v, m.Unit)
+		}
+		if v := t.value(i); !math.IsNaN(v) {
+			row.Measured = amount(v, m.Unit)
+		}
+		v := math.NaN()
+		if i < len(values) {
+			v = values[i]
+		}
+		if !math.IsNaN(v) {
+			row.Value = amount(v, m.Unit)
+		}
+		for _, o := range s.spec.Objectives {
+			if o.Metric == m.Name {
+				row.Goal = o.Goal
+			}
+		}
+		for _, c := range s.spec.Constraints {
+			if c.Metric == m.Name && c.Max != nil {
+				row.Goal += " at most " + amount(*c.Max, m.Unit)
+				row.Broken = row.Broken || v > *c.Max
+			}
+			if c.Metric == m.Name && c.Min != nil {
+				row.Goal += " at least " + amount(*c.Min, m.Unit)
+				row.Broken = row.Broken || v < *c.Min
+			}
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// fill shows what the cost model says.
+func (p *designPage) fill(s *snapshot, t *kept, e *evaluated) {
+	r := &e.report
+	p.Metrics = s.metricRows(t, e.subject.Values(r))
+	p.Reason, p.Kind = e.judged.Reason, kindFeasible
+	if !e.judged.Feasible {
+		if p.Kind = kindOver; !r.Feasible {
+			p.Kind = kindInfeasible
+		}
+	}
+	if p.Reason != nil && p.Reason.Need > 0 {
+		p.Shortage = "needs " + amount(p.Reason.Need, p.Reason.Unit) + ", has " + amount(p.Reason.Have, p.Reason.Unit)
+	}
+	if v := s.spec.Evaluator.Version; v != "" && v != r.Version {
+		p.Older = v
+	}
+	p.Parts = append(p.Parts, parts("Area", r.Area.Parts(), "mm2"))
+	total := 0.0
+	for i := range r.Networks {
+		n := &r.Networks[i]
+		of := ""
+		if len(r.Networks) > 1 {
+			of = " of " + n.Name
+		}
+		p.Parts = append(p.Parts, parts("Time"+of, n.Latency.Parts(), "s"), parts("Energy"+of, n.Energy.Parts(), "J"))
+	}
+	for i := range r.Layers {
+		total += r.Layers[i].LatencySeconds
+	}
+	for i := range r.Layers {
+		p.Layers = append(p.Layers, layer(&r.Layers[i], len(r.Networks) > 1, total))
+	}
+	if !r.Feasible || len(r.Layers) == 0 {
+		p.Picture = ""
+	}
+}
+
+func layer(l *report.Layer, several bool, total float64) layerRow {
+	name := l.ID
+	if several {
+		name = l.Network + "/" + l.ID
+	}
+	share := l.LatencySeconds / max(total, math.SmallestNonzeroFloat64)
+	return layerRow{
+		Name: name, Op: l.Op, Latency: amount(l.LatencySeconds, "s"), Share: cli.Percent(share), Waits: l.Bottleneck, Used: cli.Percent(l.Utilisation),
+		Energy: amount(l.EnergyJ, "J"), Size: int(share * barSize),
+	}
+}
+
+// parts are the parts of a quantity, the largest first.
+func parts(title string, all []report.Part, unit string) partsOf {
+	sum := 0.0
+	for _, x := range all {
+		sum += x.Value
+	}
+	slices.SortStableFunc(all, func(a, b report.Part) int { return cmp.Compare(b.Value, a.Value) })
+	out := partsOf{Title: title + ": " + amount(sum, unit)}
+	for _, x := range all {
+		if x.Value > 0 {
+			out.Rows = append(out.Rows, partRow{strings.ReplaceAll(x.Name, "_", " "), amount(x.Value, unit), cli.Percent(x.Value / sum), int(x.Value / sum * barSize)})
+		}
+	}
+	return out
+}
+
+// near shows the single changes that help: those that repair a design which is not
+// feasible, or that better the first objective of one that is.
+func (p *designPage) near(s *snapshot, e *evaluated, changes []inspect.Change, v url.Values) {
+	o := s.objective()
+	at := s.spec.MetricIndex(o.Metric)
+	sign := 1.0
+	if o.Goal == "maximize" {
+		sign = -1
+	}
+	here := e.subject.Values(&e.report)[at]
+	p.NearbyTitle = "Single changes that make " + shortName(s.spec, o.Metric) + " better"
+	if !e.judged.Feasible {
+		p.NearbyTitle = "Single changes that repair it"
+	}
+	changes = slices.DeleteFunc(changes, func(c inspect.Change) bool {
+		return !c.Feasible || e.judged.Feasible && !(sign*c.Values[at] < sign*here)
+	})
+	slices.SortStableFunc(changes, func(a, b inspect.Change) int { return cmp.Compare(sign*a.Values[at], sign*b.Values[at]) })
+	const most = 8
+	for _, c := range changes[:min(len(changes), most)] {
+		param := s.params[c.Parameter]
+		from := e.design[c.Parameter]
+		row := nearRow{
+			Name: breakable(param.Name), From: levelText(from.Label, from.Num, param.Unit),
+			To: levelText(c.To.Label, c.To.Num, param.Unit), Link: with(v, levelWord+param.Name, strconv.Itoa(c.Level)),
+		}
+		for i, m := range s.spec.Metrics {
+			row.Cells = append(row.Cells, amount(c.Values[i], m.Unit))
+		}
+		if e.judged.Feasible && here != 0 {
+			row.Gain = fmt.Sprintf("%+.1f %%", 100*(c.Values[at]/here-1))
+		}
+		p.Nearby = append(p.Nearby, row)
+	}
+}
+
+func levelText(label string, v float64, unit string) string {
+	if label != "" {
+		return label
+	}
+	return signs(cli.Quantity(v, unit))
+}
