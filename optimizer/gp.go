@@ -32,8 +32,8 @@ import (
 // Breed, every Breed-th proposal is a child of the best designs, as GA breeds
 // them, and so are always those of a batch after the eighth.
 //
-// Models take at most Limit trials (the best half, and every so many of the
-// others), hyper-parameters are fitted to at most 200, at every trial up to 20
+// Models take at most Limit trials. Of more trials they take half of Limit, the best and
+// those nearest to the best one, and are models of its neighbourhood. Hyper-parameters are fitted to at most 200, at every trial up to 20
 // and then about ten times while trials double. With m active trials a
 // proposal takes O(m²·candidates) time after O(m³) for the batch, and as much
 // for each cause; memory is 8·m² bytes a model and 300 a trial. It uses Features
@@ -45,8 +45,8 @@ type GP struct {
 	// Breed says that every so many-th proposal is bred instead of modelled after
 	// more than as many trials in a row that brought nothing better. 0 means 5, a negative number never.
 	Breed int `json:"breed"`
-	// Limit is the largest number of trials in a model, at least 10. Time grows
-	// with its square. 0 means 400.
+	// Limit is the largest number of trials in a model, at least 10; longer studies
+	// have models of half as many. Time grows with its square. 0 means 400.
 	Limit int `json:"limit"`
 	// Pool is the number of uniform designs, and of mutants, that the search of
 	// a proposal starts from, at least 1. 0 means 250.
@@ -72,7 +72,7 @@ func (g GP) Start(p Problem) (Strategy, error) {
 		return nil, err
 	}
 	return &gp{
-		gpModels: gpModels{history: h, prior: surrogate.DefaultPrior(), limit: g.Limit, fitLimit: min(200, g.Limit)},
+		gpModels: gpModels{history: h, prior: surrogate.DefaultPrior(), limit: g.Limit, fitLimit: min(200, g.Limit), local: true},
 		knobs:    g,
 		sequence: newSobolSequence(p),
 	}, nil

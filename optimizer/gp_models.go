@@ -14,6 +14,8 @@ type gpModels struct {
 	prior surrogate.Prior
 	// limit is the largest number of records in a model, fitLimit in a fit.
 	limit, fitLimit int
+	// local says that beyond limit records models are local.
+	local bool
 
 	// The fits are caches: each is a function of the records before at.
 	values   fitted
@@ -61,6 +63,15 @@ func (p *gpModels) grow(cache *fitted, rows []int, extra int) (*surrogate.GP, er
 	return cache.gp, nil
 }
 
+// taken returns which of the first n records a model takes. A local one takes half of
+// limit, so that a proposal of a long study takes half of the time.
+func (p *gpModels) taken(n, limit int, keep func(*record) bool) []int {
+	if p.local && n > p.limit {
+		return p.near(n, min(limit, p.limit/2), keep)
+	}
+	return p.active(n, limit, keep)
+}
+
 // model is a process on the active records, standardised.
 type model struct {
 	gp *surrogate.GP
@@ -75,7 +86,7 @@ func (p *gpModels) hyper(cache *fitted, n int, prior surrogate.Prior, learn less
 	at := checkpoint(n)
 	if at != cache.at || at == 0 {
 		keep, label := learn(at)
-		rows := p.active(at, p.fitLimit, keep)
+		rows := p.taken(at, p.fitLimit, keep)
 		fit := surrogate.Fit{Prior: prior}
 		*cache = fitted{at: at, hyper: fit.Hyper(p.encoder.Categorical(), p.gather(rows), label(rows))}
 	}
@@ -87,7 +98,7 @@ func (p *gpModels) model(cache *fitted, learn lesson, extra int) (model, error) 
 	n := len(p.records)
 	p.hyper(cache, n, p.prior, learn)
 	keep, label := learn(n)
-	rows := p.active(n, p.limit, keep)
+	rows := p.taken(n, p.limit, keep)
 	gp, err := p.grow(cache, rows, extra)
 	if err != nil {
 		return model{}, err
@@ -165,7 +176,7 @@ func (p *gpModels) verdictModel(cache *fitted, prior surrogate.Prior, learn less
 		}
 	})
 	keep, verdicts := learn(n)
-	rows := p.active(n, p.limit, keep)
+	rows := p.taken(n, p.limit, keep)
 	gp, err := p.grow(cache, rows, 0)
 	if err != nil {
 		return nil, err

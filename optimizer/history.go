@@ -1,6 +1,7 @@
 package optimizer
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
@@ -204,6 +205,37 @@ func (h *history) active(n, limit int, keep func(*record) bool) []int {
 	}
 	slices.Sort(rows)
 	return rows
+}
+
+// near returns which of the first n records a local model of at most limit takes, in
+// order: the best half, and those that are nearest to the best one. It depends on the
+// first n records alone.
+func (h *history) near(n, limit int, keep func(*record) bool) []int {
+	var rows []int
+	for _, i := range h.ranked {
+		if i < n && keep(&h.records[i]) {
+			rows = append(rows, i)
+		}
+	}
+	if len(rows) > limit {
+		home := h.records[rows[0]].point
+		rest := make([]neighbor, 0, len(rows)-limit/2)
+		for _, i := range rows[limit/2:] {
+			rest = append(rest, neighbor{i, h.problem.Space.Distance(home, h.records[i].point)})
+		}
+		slices.SortFunc(rest, func(a, b neighbor) int { return cmp.Or(cmp.Compare(a.distance, b.distance), a.row-b.row) })
+		rows = rows[:limit/2]
+		for _, r := range rest[:limit-limit/2] {
+			rows = append(rows, r.row)
+		}
+	}
+	slices.Sort(rows)
+	return rows
+}
+
+type neighbor struct {
+	row      int
+	distance float64
 }
 
 // checkpoint is the largest number of records up to n at which hyper-parameters
