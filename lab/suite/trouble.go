@@ -22,7 +22,7 @@ func troubleSuite() bench.Suite {
 	return bench.Suite{
 		Name: "trouble",
 		Doc: "Two networks of the suite apollo and the tables of kernels, each clean, negated, and with answers that are none: values a million times " +
-			"too bad for a tenth of the designs, a penalty, an infeasible answer or one of both signs for a fifth, a part that always fails, and noise of 10 %, of which the study is told or not.",
+			"too bad for a tenth of the designs, a penalty, an infeasible answer or one of both signs for a fifth, a part that always fails, and noise of 10 %, of which the study is told or not, with repeats or without.",
 		Lanes: []bench.Lane{bench.KnownArea}, Trials: 60, Marks: []int{10, 20, 40, 60},
 		Tasks: troubleTasks,
 	}
@@ -41,9 +41,9 @@ type trouble struct {
 	// shifted: the objective is the value less a typical one, so that it has both signs.
 	shifted bool
 	// noise is the deviation of the logarithm of a measurement; unsaid: the study
-	// does not know that there is any.
-	noise  float64
-	unsaid bool
+	// does not know that there is any; once: it measures no design again.
+	noise        float64
+	unsaid, once bool
 	// fails: designs beyond failsFrom of the longest parameter's range fail.
 	fails bool
 }
@@ -70,6 +70,7 @@ func troubles() []trouble {
 		{name: "signed-outliers", share: 0.1, answer: func(v float64) float64 { return math.Abs(v) * outlying }, shifted: true},
 		{name: "failing", fails: true},
 		{name: "noise", noise: 0.1},
+		{name: "noise-once", noise: 0.1, once: true},
 		{name: "noise-unsaid", noise: 0.1, unsaid: true},
 	}
 }
@@ -179,6 +180,9 @@ func (k trouble) of(base *bench.Task, sp space.Space, typical space.Point) (benc
 	spec.Evaluator.MaxFailures = 0 // what a pause costs is not compared here
 	if k.noise > 0 && !k.unsaid {
 		spec.Evaluator.Deterministic, spec.Evaluator.Noise = false, &events.Noise{}
+		if k.once {
+			spec.Evaluator.Noise.Repeats = 1
+		}
 	}
 	out.Name, out.Spec, out.Evaluator = base.Name+"-"+k.name, &spec, e
 	if k.noise > 0 {
