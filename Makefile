@@ -15,10 +15,11 @@ SIM_TESTS  := '^(TestStudyIsTheSameUnderFaultsAndKills|TestOnlyTheAskedEvaluator
 # hours, one on two idle cores.
 PAPER_TRIALS ?= 300
 PAPER_SEEDS  ?= 10
+HOURS      ?= 0.7
 MAX_BINARY := 45000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross test race lint fmt generate verify fuzz bench paper peers validate validate-peers sim chaos chaos-cluster wheel simulators python interop charts browser up image cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench paper long peers results-peers validate validate-peers sim chaos chaos-cluster wheel simulators python interop charts browser up image cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,8 +72,14 @@ paper: build ## rerun the paper's comparison (PAPER_TRIALS, PAPER_SEEDS) and wri
 	  --trials $(PAPER_TRIALS) --seeds $(PAPER_SEEDS) --data apollo-paper --any-build \
 	  --svg docs/figures --markdown docs/results.md
 
+long: ## measure a suggestion of the default strategy after 100 to 20,000 trials
+	$(GO) test -run '^$$' -bench LongStudy -benchtime 8x ./optimizer
+
 peers: build ## install other optimizers into .peers and check their adapters; says what does not install
 	examples/peers/install.sh
+
+results-peers: build ## compare with what `make peers` installed for HOURS (0.7) of CPU time, and write docs/results-peers.md
+	HOURS=$(HOURS) examples/peers/results.sh
 
 validate: ## compare the cost model with the references in APOLLO_REFS (../shared/refs)
 	@$(GO) run ./services/apollo validate
