@@ -53,6 +53,12 @@ func Eval(p *Problem, a *Arch, m *Mapping) Result {
 
 // Eval overwrites r with the cost of a mapping; it allocates nothing.
 func (r *Result) Eval(p *Problem, a *Arch, m *Mapping) {
+	fill, drain := m.Ramp(p, a)
+	r.EvalRamped(p, a, m, &fill, &drain)
+}
+
+// EvalRamped is Eval for who has the mapping's Ramp already.
+func (r *Result) EvalRamped(p *Problem, a *Arch, m *Mapping, fill, drain *[MaxLevels]int64) {
 	*r = Result{MACs: p.MACs(), Active: 1}
 	for i := range a.Levels {
 		r.Active *= product(&m.Loops[i].Spatial)
@@ -62,7 +68,7 @@ func (r *Result) Eval(p *Problem, a *Arch, m *Mapping) {
 	for o := range Operands {
 		w.operand(o, r)
 	}
-	r.times(p, a, m)
+	r.times(p, a, m, fill, drain)
 }
 
 // Utilisation is the share of the hierarchy's units that work, over the
@@ -108,7 +114,7 @@ func (r *Result) Traffic(p *Problem, level int) (read, write int64) {
 }
 
 // times fills in the times and energies.
-func (r *Result) times(p *Problem, a *Arch, m *Mapping) {
+func (r *Result) times(p *Problem, a *Arch, m *Mapping, fill, drain *[MaxLevels]int64) {
 	r.ComputePJ = float64(r.MACs) * a.MACPJ
 	r.Bottleneck, r.Cycles = Compute, r.ComputeCycles
 	instances, stall, longest := int64(1), int64(0), r.ComputeCycles
@@ -128,7 +134,6 @@ func (r *Result) times(p *Problem, a *Arch, m *Mapping) {
 		}
 		instances *= product(&m.Loops[i].Spatial)
 	}
-	fill, drain := m.Ramp(p, a)
 	for i := range a.Levels {
 		r.FillCycles += fill[i]
 		r.DrainCycles += drain[i]

@@ -358,3 +358,12 @@ func TestScatteredSums(t *testing.T) {
 		t.Error("no mapping splits a sum over instances")
 	}
 }
+
+func TestEvalAllocatesNothing(t *testing.T) {
+	a, rng := threeLevels(), rand.New(rand.NewPCG(4, 0))
+	p, m := randomCase(rng, &a)
+	var r Result
+	if n := testing.AllocsPerRun(100, func() { r.Eval(&p, &a, &m) }); n > 0 {
+		t.Errorf("%g allocations an evaluation", n)
+	}
+}

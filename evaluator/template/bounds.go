@@ -42,7 +42,7 @@ func (s *search) hold(level int, extent *[model.Dims]int64) (others, sums int64)
 // hopeless reports whether so many tiles over channels, or more, cost too much
 // whatever the rest.
 func (s *search) hopeless(ng, nc, nk int64) bool {
-	return s.bounded(s.traffic(nc, nk, 1, 1, s.bytes[model.Inputs]), float64(s.at.fixed*ng*nc*nk)) >= s.limit
+	return s.bounded(s.traffic(nc, nk, 1, 1, s.bytes[model.Inputs], loose{}), float64(s.at.fixed*ng*nc*nk)) >= s.limit
 }
 
 // covered returns the least bytes of inputs that so many parts of the rows and
@@ -65,28 +65,37 @@ func (s *search) covered(rows, columns int64) int64 {
 	return b[model.G] * b[model.N] * b[model.C] * positions * p.Bytes[model.Inputs]
 }
 
+// loose says of which operands a tile's holder has a part at a time.
+type loose struct{ weights, sums bool }
+
+// parts reports whether a holder has a part of some bytes of a tile at a time, of one in ng
+// parts of the groups: loops over the operand then stand between the buffer and
+// the holder.
+func (s *search) parts(o model.Operand, ng, bytes int64) bool {
+	return s.holder[o] > 1 && (s.at.apart[o] > ng || bytes > s.at.fits[o])
+}
+
 // traffic returns the least bytes over the interface of any order of so many
 // tiles, with so many bytes of inputs: what comes once, and of weights, inputs and partial sums the two, or
-// with two kinds of tiles the one, that are cheapest to move again.
-func (s *search) traffic(nc, nk, images, px, in int64) int64 {
+// with two kinds of tiles the one, that are cheapest to move again. What is loose
+// moves again in every order.
+func (s *search) traffic(nc, nk, images, px, in int64, again loose) int64 {
 	w, sums := s.bytes[model.Weights], 2*(nc-1)*s.sums
 	once := w + in + s.bytes[model.Outputs]
-	if nk == 1 && nc == 1 {
-		return once
-	}
 	if images > 1 {
 		once, w = once+(images-1)*w, w*images
 	}
-	w, in = w*(px-1), in*(nk-1)
-	switch {
-	case nc == 1:
-		return once + min(w, in)
-	case nk == 1:
-		return once + min(w, sums)
-	case px == 1:
-		return once + min(in, sums)
+	if nk == 1 && nc == 1 && !again.weights {
+		return once - (images-1)*s.bytes[model.Weights]
 	}
-	return once + min(w+in, in+sums, w+sums)
+	w, in = w*(px-1), in*(nk-1)
+	if again.weights {
+		once, w = once+w, 0
+	}
+	if again.sums {
+		once, sums = once+sums, 0
+	}
+	return once + w + in + sums - max(w, in, sums)
 }
 
 // branch is what is known of tiles before their pixels are cut.
@@ -97,6 +106,7 @@ type branch struct {
 	// each part of the pixels, the weights', and those of inputs and outputs,
 	// which parts divide.
 	fixed, weights, others float64
+	loose                  loose
 }
 
 // branch returns what numbers of tiles over channels leave to the pixels; false
@@ -120,22 +130,22 @@ func (s *search) branch(ng, nc, nk int64) (b branch, ok bool) {
 		return b, false
 	}
 	b.least = max(room/left, 1)
-	b.fixed, b.weights = float64(s.at.fixed*tiles), s.io(s.first(model.Weights, ng, nk, weights))
-	b.others = s.io(s.first(model.Inputs, ng, nk, inputs) + s.first(model.Outputs, ng, nk, outputs))
+	b.loose.weights = s.parts(model.Weights, ng, weights)
+	if s.passes {
+		weights = weights * nk / s.at.rest[model.K]
+	}
+	b.fixed, b.weights = float64(s.at.fixed*tiles), s.io(s.first(model.Weights, ng, weights))
+	b.others = s.io(s.first(model.Inputs, ng, inputs) + s.first(model.Outputs, ng, outputs))
 	return b, true
 }
 
 // first returns a bound of the bytes of an operand that its holder gets first, of
-// those in a tile of the buffer of one in ng parts of the groups and one in nk of
-// the output channels.
-func (s *search) first(o model.Operand, ng, nk, bytes int64) int64 {
+// those in a tile of the buffer of one in ng parts of the groups.
+func (s *search) first(o model.Operand, ng, bytes int64) int64 {
 	if o == model.Outputs && s.l.arch.Level[s.holder[o]].Forwards {
 		return 0
 	}
-	if o == model.Weights && s.passes {
-		bytes = bytes * nk / s.at.rest[model.K]
-	}
-	return min(bytes*ng/max(s.at.apart[o], ng), s.at.most[o])
+	return min(bytes*ng/max(s.at.apart[o], ng), s.at.fits[o])
 }
 
 // ramp returns a bound of what nothing hides with so many parts of the pixels.

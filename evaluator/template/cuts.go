@@ -126,17 +126,6 @@ type hope struct {
 
 func (h *hope) least() float64 { return min(h.value, h.pass) }
 
-// stay returns a bound of the bytes of weights that their holder gets first beyond
-// those that it gets where they pass.
-func (s *search) stay(t *tile) int64 {
-	level, bytes := s.holder[model.Weights], s.p.Elements(model.Weights, &t.extent)*s.p.Bytes[model.Weights]
-	steps := model.CeilDiv(s.at.rest[model.K], t.n[model.K])
-	if level == 1 || bytes > s.at.most[model.Weights] {
-		return 0 // loops leave the holder until they fit
-	}
-	return (bytes - bytes/steps) * t.n[model.G] / max(s.at.apart[model.Weights], t.n[model.G])
-}
-
 // bounds lists the cuts of the pixels of a tile that may win, of each order from
 // the largest tiles of which at least so many may fit, until smaller ones cannot
 // win.
@@ -148,25 +137,18 @@ func (s *search) bounds(t *tile, least int64) (count int) {
 		}
 		for ; at < end; at++ {
 			x := &s.cuts.list[at]
-			bytes, fixed := s.traffic(t.n[model.C], t.n[model.K], x.n.images, x.n.rows*x.n.columns, x.covered), f.fixed*float64(x.tiles)
-			if s.bounded(bytes, fixed) >= s.limit && !s.gaps {
-				break // smaller tiles do not move less
-			}
 			if t.weights+x.inputs*f.inputs+x.outputs*f.outputs > s.room {
 				continue
 			}
-			h := hope{cut: at, ramp: fixed + s.io(s.firsts(t, x))}
-			h.value = s.bounded(bytes, h.ramp)
-			if s.passes && x.tiles > 1 {
-				// Weights that pass come again for each tile of the pixels; those that
-				// stay come first as a whole.
-				again := s.compulsory() - s.bytes[model.Inputs] + x.covered + (x.tiles-1)*s.bytes[model.Weights]
-				h.pass = s.bounded(max(bytes, again), h.ramp)
-				h.value = s.bounded(bytes, h.ramp+s.io(s.stay(t)))
-			} else {
-				h.pass = h.value
+			bytes, fixed := s.crossing(&f, x, false), f.fixed*float64(x.tiles)
+			if h := s.hope(&f, x, bytes, fixed+f.first); h.least() >= s.limit && !s.gaps {
+				break // smaller tiles do not move less
 			}
-			if h.least() < s.limit {
+			if f.nc > 1 && s.parts(model.Outputs, f.ng*x.n.images, x.outputs*f.perOutput) {
+				bytes = s.crossing(&f, x, true)
+			}
+			if h := s.hope(&f, x, bytes, fixed+s.io(s.firsts(&f, x))); h.least() < s.limit {
+				h.cut = at
 				s.hopes[count] = h
 				count++
 			}
@@ -176,30 +158,73 @@ func (s *search) bounds(t *tile, least int64) (count int) {
 	return count
 }
 
-// shares are what tiles of some channels have in the buffer for an input and for an
-// output of a channel, in bytes; 0 where the buffer does not keep them.
+// shares are what tiles of some channels have whatever their pixels.
 type shares struct {
+	// inputs and outputs are what a tile has in the buffer for an input and for an
+	// output of a channel, in bytes; 0 where the buffer does not keep them.
 	inputs, outputs int64
-	// fixed is the array's time for each tile over pixels.
-	fixed float64
+	// nc and nk are the tiles over channels, ng those over groups.
+	ng, nc, nk int64
+	// weights are those that come first, in bytes: of weights that may pass, those of
+	// one step. perInput and perOutput are the bytes of all channels of a tile.
+	weights, perInput, perOutput int64
+	// again says that the weights' holder has a part of them at a time.
+	again bool
+	// fixed is the array's time for each tile over pixels, first a bound of the
+	// time that the first weights take, stay of that of those that do not pass
+	// beyond it.
+	fixed, first, stay float64
 }
 
 func (s *search) shares(t *tile) (f shares) {
-	keeps := &s.l.arch.Level[1].Keeps
+	keeps, e := &s.l.arch.Level[1].Keeps, &t.extent
+	f.ng, f.nc, f.nk = t.n[model.G], t.n[model.C], t.n[model.K]
+	f.perInput, f.perOutput = e[model.G]*e[model.C]*s.p.Bytes[model.Inputs], e[model.G]*e[model.K]*s.p.Bytes[model.Outputs]
 	if keeps[model.Inputs] {
-		f.inputs = t.extent[model.G] * t.extent[model.C] * s.p.Bytes[model.Inputs]
+		f.inputs = f.perInput
 	}
 	if keeps[model.Outputs] {
-		f.outputs = t.extent[model.G] * t.extent[model.K] * s.width(1, t.n[model.C])
+		f.outputs = e[model.G] * e[model.K] * s.width(1, f.nc)
 	}
-	f.fixed = float64(s.at.fixed * t.n[model.G] * t.n[model.C] * t.n[model.K])
+	f.weights = s.p.Elements(model.Weights, e) * s.p.Bytes[model.Weights]
+	f.again = s.parts(model.Weights, f.ng, f.weights)
+	if s.passes {
+		all := f.weights
+		f.weights /= model.CeilDiv(s.at.rest[model.K], f.nk)
+		if all <= s.at.fits[model.Weights] { // else loops leave the holder until they fit
+			f.stay = s.io((all - f.weights) * f.ng / max(s.at.apart[model.Weights], f.ng))
+		}
+	}
+	f.fixed = float64(s.at.fixed * f.ng * f.nc * f.nk)
+	f.first = s.io(s.first(model.Weights, f.ng, f.weights))
 	return f
 }
 
+// crossing returns the least bytes over the interface of any order of tiles; sums
+// says that the holder has a part of a tile's outputs at a time.
+func (s *search) crossing(f *shares, x *pixelCut, sums bool) int64 {
+	return s.traffic(f.nc, f.nk, x.n.images, x.n.rows*x.n.columns, x.covered, loose{f.again, sums})
+}
+
+// hope returns the bounds of a cut that moves some bytes and hides nothing of some
+// time.
+func (s *search) hope(f *shares, x *pixelCut, bytes int64, ramp float64) hope {
+	h := hope{ramp: ramp, value: s.bounded(bytes, ramp+f.stay)}
+	h.pass = h.value
+	if s.passes && x.tiles > 1 {
+		// Weights that pass come again for each tile of the pixels; those that
+		// stay come first as a whole.
+		again := s.compulsory() - s.bytes[model.Inputs] + x.covered + (x.tiles-1)*s.bytes[model.Weights]
+		h.pass = s.bounded(max(bytes, again), ramp)
+	} else if s.passes {
+		h.value = s.bounded(bytes, ramp)
+		h.pass = h.value
+	}
+	return h
+}
+
 // firsts returns a bound of the bytes that the operands' holders get first.
-func (s *search) firsts(t *tile, x *pixelCut) int64 {
-	e, ng := &t.extent, t.n[model.G]*x.n.images
-	return s.first(model.Weights, ng, t.n[model.K], s.p.Elements(model.Weights, e)*s.p.Bytes[model.Weights]) +
-		s.first(model.Inputs, ng, 1, e[model.G]*e[model.C]*x.inputs*s.p.Bytes[model.Inputs]) +
-		s.first(model.Outputs, ng, 1, e[model.G]*e[model.K]*x.outputs*s.p.Bytes[model.Outputs])
+func (s *search) firsts(f *shares, x *pixelCut) int64 {
+	ng := f.ng * x.n.images
+	return s.first(model.Weights, ng, f.weights) + s.first(model.Inputs, ng, x.inputs*f.perInput) + s.first(model.Outputs, ng, x.outputs*f.perOutput)
 }

@@ -71,6 +71,11 @@ type loops struct {
 	// innerDims are; 0 means that all loops over a tile are the buffer's.
 	inner     int
 	innerDims []model.Dim
+	// idle are the dimensions that the search spreads over fewer instances too, and
+	// halvings how often it halves those of input channels beside fewer ones of
+	// output channels.
+	idle     []model.Dim
+	halvings int
 	// window is the level that runs over the filter window for a tile of units,
 	// which pass inputs on to their neighbours; 0 where none does.
 	window int
@@ -121,36 +126,70 @@ func steps(v *[model.Dims]int64) int64 {
 	return n
 }
 
-// spread writes the spatial loops of a way and returns the steps that remain of
-// each dimension.
-func (l *loops) spread(p *model.Problem, list []Spread, w *way, m *model.Mapping) [model.Dims]int64 {
-	for i := range l.arch.Levels {
-		m.Loops[i] = model.Ones()
-	}
-	rest, room := p.Bound, p.Bound
+// share is a dimension spread over n instances of the level below another.
+type share struct {
+	level int
+	d     model.Dim
+	n     int64
+}
+
+// maxShares is room for the spatial loops of all wires.
+const maxShares = 16
+
+// key is a number that differs between shares; those of several may be added.
+func (x *share) key() uint64 {
+	k := (uint64(x.n)<<8 | uint64(x.level)<<4 | uint64(x.d)) * 0x9e3779b97f4a7c15
+	return (k ^ k>>29) * 0xbf58476d1ce4e5b9
+}
+
+// shares lists the spatial loops of a way of more than one instance and returns the
+// steps that remain of each dimension.
+func (l *loops) shares(p *model.Problem, list []Spread, w *way, out *[maxShares]share) (count int, rest [model.Dims]int64) {
+	room := p.Bound
+	rest = p.Bound
 	if l.window > 0 {
-		for _, d := range [...]model.Dim{model.R, model.S} {
-			m.Loops[l.window].Temporal[d], rest[d] = rest[d], 1
-		}
+		rest[model.R], rest[model.S] = 1, 1
 	}
-	for _, x := range [...]struct {
-		d    model.Dim
-		most int64
-	}{{model.K, w.k}, {model.C, w.c}, {model.G, w.g}} {
-		if x.most > 0 {
-			room[x.d] = x.most
+	for d, most := range w.most {
+		if most > 0 {
+			room[d] = most
 		}
 	}
 	for i := range list {
 		s := &list[i]
 		left := s.Limit
 		for _, d := range s.Dims {
+			if rest[d] == 1 || left == 1 {
+				continue
+			}
 			part := model.CeilDiv(rest[d], min(left, max(room[d], 1)))
 			n := model.CeilDiv(rest[d], part)
-			m.Loops[s.Level].Spatial[d] *= n
-			rest[d], room[d] = part, room[d]/n
-			left /= n
+			if n > 1 {
+				out[count] = share{s.Level, d, n}
+				count++
+				rest[d], room[d] = part, room[d]/n
+				left /= n
+			}
 		}
+	}
+	return count, rest
+}
+
+// spread writes the spatial loops of a way and returns the steps that remain of
+// each dimension.
+func (l *loops) spread(p *model.Problem, list []Spread, w *way, m *model.Mapping) [model.Dims]int64 {
+	for i := range l.arch.Levels {
+		m.Loops[i] = model.Ones()
+	}
+	if l.window > 0 {
+		for _, d := range [...]model.Dim{model.R, model.S} {
+			m.Loops[l.window].Temporal[d] = p.Bound[d]
+		}
+	}
+	var shared [maxShares]share
+	count, rest := l.shares(p, list, w, &shared)
+	for _, x := range shared[:count] {
+		m.Loops[x.level].Spatial[x.d] *= x.n
 	}
 	return rest
 }
@@ -158,7 +197,12 @@ func (l *loops) spread(p *model.Problem, list []Spread, w *way, m *model.Mapping
 // cost returns the cost of an evaluated mapping: the core's, and the array's
 // fill and drain for every tile.
 func (l *loops) cost(p *model.Problem, m *model.Mapping, r *model.Result) Cost {
-	c := Cost{Cycles: r.Cycles + l.fixed(m)*steps(&m.Loops[0].Temporal)}
+	return l.costOf(p, m, r, l.fixed(m))
+}
+
+// costOf is cost for a known fill and drain of a tile.
+func (l *loops) costOf(p *model.Problem, m *model.Mapping, r *model.Result, fixed int64) Cost {
+	c := Cost{Cycles: r.Cycles + fixed*steps(&m.Loops[0].Temporal)}
 	read, write := r.Traffic(p, 0)
 	c.OffChip = read + write
 	c.EnergyPJ = r.ComputePJ

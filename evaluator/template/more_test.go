@@ -11,8 +11,8 @@ import (
 func arrays() []Spec { return []Spec{systolicSpec(), gemminiSpec(), eyerissSpec()} }
 
 // Twice of a parameter is not slower, up to what the mapper calls equal: at most in
-// one of a hundred cases, by at most 5 %. The tile search misses that goal (docs/model.md#more);
-// TestTwiceIsNotSlower reports it.
+// one of a hundred cases, by at most 5 %. TestTwiceIsNotSlower asks the tile search
+// (docs/model.md#more).
 func TestMoreIsNotSlower(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

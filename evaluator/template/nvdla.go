@@ -9,7 +9,7 @@ import (
 // nvdlaSpec is the open deep-learning accelerator.
 func nvdlaSpec() Spec {
 	return Spec{
-		Name: "nvdla",
+		Name: "nvdla", Version: "5",
 		Doc: "NVIDIA's open deep-learning accelerator (nvdla.org, hardware manual): a convolution buffer, an array that spreads input " +
 			"channels (atomic-C) and output channels (atomic-K), weights held for a stripe of pixels, an accumulation buffer; int8, " +
 			"22 nm, 1 GHz. The baseline is nv_full with 2048 MACs: 64 x 32, a buffer of 512 KiB.",
@@ -63,6 +63,7 @@ func buildNVDLA(c *chip, v []int64) Machine {
 		// A stripe of pixels under one block of weights.
 		order: [model.Dims]model.Dim{model.G, model.N, model.K, model.C, model.R, model.S, model.P, model.Q},
 		inner: 2, innerDims: []model.Dim{model.K, model.C, model.R, model.S, model.P, model.Q},
+		idle: []model.Dim{model.K, model.C, model.G}, halvings: 8,
 		param: "conv_buffer or accumulator",
 	}
 	l.arch = c.hierarchy(offChip(&m),

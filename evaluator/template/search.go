@@ -39,6 +39,11 @@ type search struct {
 	slides bool
 	// ported says that the buffer's port has a rate.
 	ported bool
+	// rooms is, of each operand, half of what one instance of its holder has room for.
+	rooms [model.Operands]int64
+	// shared are the spatial loops of a way that is offered.
+	shared [maxShares]share
+	tried  waysOf
 	// at is the way to spread that is being searched.
 	at    ways
 	best  found
@@ -50,6 +55,9 @@ type search struct {
 	m      model.Mapping
 	whole  [model.Dims]int64
 	result model.Result
+	// fill and drain are the ramp of the mapping that is tried, in any order of its
+	// tiles.
+	fill, drain [model.MaxLevels]int64
 }
 
 // found is the best mapping so far; its value is what the search minimises.
@@ -72,9 +80,6 @@ const (
 	// at a time and the first are there early.
 	weightsPass
 )
-
-// maxWays is the largest number of ways that wires can have.
-const maxWays = 64
 
 // Find implements Dataflow.
 func (l *loops) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit) {
@@ -101,6 +106,15 @@ func (l *loops) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit)
 	s.passes = s.holder[model.Weights] > 1 && s.holder[model.Weights] <= l.inner && slices.Contains(l.innerDims, model.K)
 	s.slides = s.next[model.Inputs] > 0 && p.Bound[model.R]*p.Bound[model.S] > 1
 	s.room = l.room(1)
+	for o := range model.Operands {
+		s.rooms[o] = math.MaxInt64
+		if room := l.room(s.holder[o]); s.holder[o] > 1 && room < math.MaxInt64 {
+			s.rooms[o] = room / 2
+			if o == model.Outputs {
+				s.rooms[o] = room / 2 / p.PartialBytes * p.Bytes[o]
+			}
+		}
+	}
 	s.sums = p.Elements(model.Outputs, &p.Bound) * p.PartialBytes
 	s.full()
 	s.fewer()
@@ -113,8 +127,8 @@ func (l *loops) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit)
 
 // eval evaluates the mapping that is tried.
 func (s *search) eval() {
-	s.result.Eval(s.p, &s.l.arch, &s.m)
-	cost := s.l.cost(s.p, &s.m, &s.result)
+	s.result.EvalRamped(s.p, &s.l.arch, &s.m, &s.fill, &s.drain)
+	cost := s.l.costOf(s.p, &s.m, &s.result, s.at.fixed)
 	if v := s.goal.of(&cost); !s.best.any || v < s.best.value {
 		s.best = found{s.m, cost, v, true}
 		s.limit = v

@@ -9,7 +9,7 @@ import (
 // simbaSpec is one chiplet of the multi-chip accelerator.
 func simbaSpec() Spec {
 	return Spec{
-		Name: "simba",
+		Name: "simba", Version: "5",
 		Doc: "One chiplet of Simba (Y. Shao et al., MICRO 2019): a global buffer, a mesh of processing elements with a weight buffer and an " +
 			"input buffer each, lanes over output channels of vector multiply-accumulate units over input channels; int8, 22 nm, 1 GHz. " +
 			"The baseline is the published chiplet: 16 elements of 8 x 8 units, 32 KiB and 8 KiB, a global buffer of 64 KiB.",
@@ -68,6 +68,7 @@ func buildSimba(c *chip, v []int64) Machine {
 		// Weights stay in an element while its pixels pass.
 		order: [model.Dims]model.Dim{model.G, model.N, model.K, model.P, model.Q, model.C, model.R, model.S},
 		inner: 3, innerDims: []model.Dim{model.K, model.C, model.P, model.Q, model.R, model.S},
+		idle: []model.Dim{model.K, model.C, model.G, model.P, model.Q}, halvings: 1,
 		param: "global_buffer, weight_buffer or input_buffer",
 	}
 	global.ReadPJPerByte += hop
@@ -78,6 +79,10 @@ func buildSimba(c *chip, v []int64) Machine {
 		buffer("weight buffer", v[4], 1, &weights, model.Weights),
 		buffer("input buffer", v[5], 1, &inputs, model.Inputs),
 		c.registers("accumulators", lanes*vector, model.Outputs))
+	for few := lanes / 2; few > 0; few /= 2 {
+		// Weights that are on fewer lanes of more elements find room in more buffers.
+		l.spreads = append(l.spreads, []Spread{axis(element, vector, model.C), axis(element, few, model.K), axis(mesh, x, model.K).deep(4), axis(mesh, y, model.C).deep(4)})
+	}
 	m.Arch, m.Flow = l.arch, &l
 	return m
 }

@@ -4,12 +4,15 @@ import (
 	"apollo/evaluator"
 	"apollo/evaluator/edge"
 	"apollo/evaluator/frame"
+	"cmp"
 )
 
 // Spec is what a published accelerator adds to the frame of all templates.
 type Spec struct {
 	// Name is what studies write; Doc one paragraph for people with its source.
 	Name, Doc string
+	// Version is the template's own; empty means that of most.
+	Version string
 	// Params are the parameters in order.
 	Params []frame.Param
 	// Features are numbers derived from the parameters, for models of a search.
@@ -50,7 +53,8 @@ func Specs() []Spec {
 	}
 }
 
-// version changes with every change that can change a number.
+// version is that of the templates that state none of their own. A version changes
+// with every change that can change a number.
 const version = "4"
 
 // Machine builds the machine of a design, on the lattice or off it, whose
@@ -64,7 +68,7 @@ func (s Spec) Machine(design []int64, networkBytes float64) Machine {
 // template puts the accelerator into the frame.
 func (s Spec) template() *frame.Spec {
 	return &frame.Spec{
-		Name: s.Name, Version: version, Doc: s.Doc, Params: s.Params, Features: s.Features, Metrics: s.Metrics, Sparse: s.Sparse,
+		Name: s.Name, Version: cmp.Or(s.Version, version), Doc: s.Doc, Params: s.Params, Features: s.Features, Metrics: s.Metrics, Sparse: s.Sparse,
 		BaselineDoc: "the published chip, or the design of the space nearest to it",
 		Declare:     func() frame.Constants { return declared(&s) },
 	}

@@ -29,10 +29,10 @@ func more(parts, n int64) int64 {
 func (s *search) tiles() {
 	x := &s.at
 	firstK, firstC := int64(1), int64(1)
-	if x.single && x.k > 0 {
+	if x.single && x.most[model.K] > 0 {
 		firstK = x.rest[model.K]
 	}
-	if x.single && x.c > 0 {
+	if x.single && x.most[model.C] > 0 {
 		firstC = x.rest[model.C]
 	}
 	if !s.best.any {
@@ -50,11 +50,17 @@ func (s *search) tiles() {
 				if s.hopeless(ng, nc, nk) {
 					break
 				}
-				if b, ok := s.branch(ng, nc, nk); ok && s.bounded(s.traffic(nc, nk, 1, b.least, s.bytes[model.Inputs]), b.best()) < s.limit {
-					s.pixels(ng, nc, nk, &b)
-				}
+				s.try(ng, nc, nk)
 			}
 		}
+	}
+}
+
+// try tries numbers of tiles over channels unless they cannot win.
+func (s *search) try(ng, nc, nk int64) {
+	b, ok := s.branch(ng, nc, nk)
+	if ok && s.bounded(s.traffic(nc, nk, 1, b.least, s.bytes[model.Inputs], b.loose), b.best()) < s.limit {
+		s.pixels(ng, nc, nk, &b)
 	}
 }
 
@@ -67,7 +73,7 @@ func (s *search) dive(firstC, firstK int64) {
 		for nc := firstC; nc <= rest[model.C]; nc *= 2 {
 			for nk := firstK; nk <= rest[model.K]; nk *= 2 {
 				if b, ok := s.branch(ng, nc, nk); ok {
-					if v := s.bounded(s.traffic(nc, nk, 1, b.least, s.bytes[model.Inputs]), b.best()); v < least {
+					if v := s.bounded(s.traffic(nc, nk, 1, b.least, s.bytes[model.Inputs], b.loose), b.best()); v < least {
 						least, best = v, [3]int64{ng, nc, nk}
 					}
 				}
@@ -75,8 +81,7 @@ func (s *search) dive(firstC, firstK int64) {
 		}
 	}
 	if best[0] > 0 {
-		b, _ := s.branch(best[0], best[1], best[2])
-		s.pixels(best[0], best[1], best[2], &b)
+		s.try(best[0], best[1], best[2])
 	}
 }
 
@@ -221,10 +226,10 @@ func (s *search) orders(how inside, moved bool, extent *[model.Dims]int64, least
 // ramp returns what nothing hides of the mapping that is tried, beyond what bound
 // adds for every mapping of the way.
 func (s *search) ramp() float64 {
-	fill, drain := s.m.Ramp(s.p, &s.l.arch)
+	s.fill, s.drain = s.m.Ramp(s.p, &s.l.arch)
 	ramp := -s.at.ramp
 	for i := range s.l.arch.Levels {
-		ramp += float64(fill[i] + drain[i])
+		ramp += float64(s.fill[i] + s.drain[i])
 	}
 	return ramp + float64(s.at.fixed*steps(&s.m.Loops[0].Temporal))
 }

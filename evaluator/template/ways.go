@@ -1,23 +1,26 @@
 package template
 
 import (
-	"cmp"
 	"math"
 	"slices"
 
 	"apollo/evaluator/model"
 )
 
-// way is one way to spread a layer: an alternative of the wires, with output
-// channels, input channels and groups on at most so many instances in all, 0 for
-// as many as there are.
+// way is one way to spread a layer: an alternative of the wires, with dimensions
+// on at most so many instances in all.
 type way struct {
-	spread  int
-	k, c, g int64
+	spread int
+	// most instances of each dimension, 0 for as many as there are.
+	most [model.Dims]int64
 	// single says that a tile has one step of the limited channels: with fewer
 	// units, that leaves tiles as small as they can be.
 	single bool
 	steps  int64
+	// value is a bound of what the way costs; ways with the same key spread the
+	// layer over the same instances.
+	value float64
+	key   uint64
 }
 
 // ways is a way made ready.
@@ -37,10 +40,10 @@ type ways struct {
 	// fixed is the array's fill and drain per tile, in cycles.
 	fixed int64
 	// ramp is a bound of what the first tile's way in and the last one's way out
-	// take on chip; most is how much of an operand the holder's instances hold
+	// take on chip; fits is how much of an operand the holder's instances hold
 	// together.
 	ramp float64
-	most [model.Operands]int64
+	fits [model.Operands]int64
 	// apart are the steps of groups and images whose loops are outside the
 	// holder of an operand, 1 for one that the buffer keeps.
 	apart [model.Operands]int64
@@ -49,97 +52,169 @@ type ways struct {
 	complete bool
 }
 
-// full searches the ways to spread the layer over all units that it can use, those
-// with the fewest steps first.
+// waysOf are the ways of a layer that may win, those that were searched first.
+type waysOf struct {
+	list            [maxWays]way
+	count, searched int
+}
+
+// maxWays is room for ways; when there are more, those that are listed are searched
+// first.
+const maxWays = 128
+
+// full searches the ways to spread the layer over all units that it can use.
 func (s *search) full() {
-	var list [maxWays]way
-	ways := list[:0]
 	for i := range s.l.spreads {
-		w := way{spread: i}
-		rest := s.l.spread(s.p, s.l.spreads[i], &w, &s.m)
-		if w.steps = steps(&rest); !slices.ContainsFunc(ways, func(x way) bool { return x.steps == w.steps && s.same(&x) }) {
-			ways = append(ways, w)
-		}
+		s.offer(&way{spread: i})
 	}
-	slices.SortStableFunc(ways, func(a, b way) int { return cmp.Compare(a.steps, b.steps) })
-	for i := range ways {
-		s.search(&ways[i])
-	}
+	s.ways()
 }
 
-// same reports whether a way spreads the layer as the mapping that is tried.
-func (s *search) same(w *way) bool {
-	s.l.spread(s.p, s.l.spreads[w.spread], w, &s.at.spread)
-	for i := range s.l.arch.Levels {
-		if s.m.Loops[i].Spatial != s.at.spread.Loops[i].Spatial {
-			return false
-		}
-	}
-	return true
-}
-
-// fewer searches channels on fewer units, down to an eighth: where the interface
-// is the limit, tiles are smaller, fit better, and the first one is there
-// earlier.
+// fewer searches ways on fewer units: where the interface is the limit, tiles are
+// smaller, fit better, and the first one is there earlier. What a machine with half
+// of the units can do, this one tries.
 func (s *search) fewer() {
-	b := &s.p.Bound
 	for i := range s.l.spreads {
-		rest := s.l.spread(s.p, s.l.spreads[i], &way{}, &s.m)
-		all := steps(&rest)
-		// on returns on how many instances so many quarters of the steps leave a
-		// dimension, and the steps.
-		on := func(d model.Dim, quarters int64) (instances, n int64) {
-			n = min(model.CeilDiv(rest[d]*quarters, 4), b[d])
-			return model.CeilDiv(b[d], n), n
+		for _, d := range s.l.idle {
+			s.idle(i, d)
 		}
-		half, twice := on(model.C, 8)
-		lastK, lastC, lastG := rest[model.K], rest[model.C], rest[model.G]
-		for _, quarters := range [...]int64{5, 6, 8, 12, 16, 24, 32} {
-			k, nk := on(model.K, quarters)
-			c, nc := on(model.C, quarters)
-			g, ng := on(model.G, quarters)
-			single := quarters != 6 && quarters != 8
-			if nk > lastK {
-				s.less(&way{spread: i, k: k, single: single, steps: all / rest[model.K] * nk})
-				if !single && twice > rest[model.C] {
-					s.less(&way{spread: i, k: k, c: half, steps: all / rest[model.K] * nk / rest[model.C] * twice})
-				}
+	}
+	s.ways()
+}
+
+// idle lists ways with one dimension on all of its instances, half of them and so on, with
+// steps of five and six quarters of those.
+func (s *search) idle(spread int, d model.Dim) {
+	list := s.l.spreads[spread]
+	_, rest := s.l.shares(s.p, list, &way{}, &s.shared)
+	others, instances := steps(&rest)/rest[d], int64(1)
+	for i := range list {
+		if at := slices.Index(list[i].Dims, d); at >= 0 {
+			instances *= list[i].Limit
+			// The next dimensions take what this one leaves.
+			for _, next := range list[i].Dims[at+1:] {
+				others /= rest[next]
 			}
-			if nc > lastC {
-				s.less(&way{spread: i, c: c, single: single, steps: all / rest[model.C] * nc})
+		}
+	}
+	bound, last := s.p.Bound[d], rest[d]
+	for halved := 0; last < bound; halved++ {
+		all := model.CeilDiv(bound, max(instances>>halved, 1))
+		for quarters := int64(4); quarters <= 6; quarters++ {
+			n, single := min(model.CeilDiv(all*quarters, 4), bound), quarters == 5
+			if n <= last || single && (halved > 1 || n == min(model.CeilDiv(all*6, 4), bound)) {
+				continue
 			}
-			if ng > lastG {
-				s.less(&way{spread: i, g: g, steps: all / rest[model.G] * ng})
+			w := way{spread: spread, steps: others * n}
+			if last = n; s.goal.value(s.floor(&w)) >= s.limit {
+				return
 			}
-			if quarters == 5 {
-				continue // six quarters search more of the same
+			w.most[d], w.single = model.CeilDiv(bound, n), single && (d == model.K || d == model.C)
+			if s.offer(&w); d == model.K && !w.single {
+				s.halves(w, rest[model.C])
 			}
-			lastK, lastC, lastG = nk, nc, ng
 		}
 	}
 }
 
-// less searches a way with fewer units, if it leaves hope.
-func (s *search) less(w *way) {
-	if s.goal.value(s.floor(w)) >= s.limit {
-		return
-	}
-	rest := s.l.spread(s.p, s.l.spreads[w.spread], w, &s.m)
-	if w.steps = steps(&rest); !s.known(w) {
-		s.search(w)
+// halves lists a way with input channels on halves of their instances too.
+func (s *search) halves(w way, rest int64) {
+	bound := s.p.Bound[model.C]
+	for range s.l.halvings {
+		if rest == bound {
+			return
+		}
+		rest = min(2*rest, bound)
+		w.most[model.C] = model.CeilDiv(bound, rest)
+		if !s.offer(&w) {
+			return
+		}
 	}
 }
 
-// known reports whether an alternative of the wires before that of a way spreads
-// the layer as the mapping that is tried.
-func (s *search) known(w *way) bool {
-	before := *w
-	for before.spread = range w.spread {
-		if s.same(&before) {
+// offer lists a way, if it leaves hope and is not known. It reports whether its steps
+// leave hope.
+func (s *search) offer(w *way) bool {
+	count, rest := s.l.shares(s.p, s.l.spreads[w.spread], w, &s.shared)
+	w.steps = steps(&rest)
+	cycles, pj := s.floor(w)
+	if s.goal.value(cycles, pj) >= s.limit {
+		return false
+	}
+	shared := s.shared[:count]
+	if w.value = s.goal.value(cycles+s.least(shared), pj); w.value >= s.limit {
+		return true
+	}
+	w.key = 0
+	for i := range shared {
+		w.key += shared[i].key()
+	}
+	x := &s.tried
+	for i := range x.list[:x.count] {
+		if known := &x.list[i]; known.key == w.key && (w.single || !known.single) {
+			return true
+		} else if known.key == w.key && i >= x.searched {
+			*known = *w
 			return true
 		}
 	}
-	return false
+	if x.count == len(x.list) {
+		s.ways()
+		x.count, x.searched = 0, 0
+	}
+	x.list[x.count] = *w
+	x.count++
+	return true
+}
+
+// least returns a bound of what the first tile's way in and the last one's way out
+// take over the interface: the smallest tile's, or as much of it as the holder has
+// room for once loops were halved until it fits.
+func (s *search) least(shared []share) float64 {
+	extent := [model.Dims]int64{1, 1, 1, 1, 1, 1, s.p.Bound[model.R], s.p.Bound[model.S]}
+	room := s.rooms
+	for i := range shared {
+		x := &shared[i]
+		if x.d != model.R && x.d != model.S {
+			extent[x.d] *= x.n
+		}
+		for o := range model.Operands {
+			if room[o] < math.MaxInt64 && x.level < s.holder[o] && model.Relevant(o, x.d) {
+				room[o] *= x.n
+			}
+		}
+	}
+	for d := range model.Dims {
+		extent[d] = min(extent[d], s.p.Bound[d])
+	}
+	var bytes int64
+	for o := range model.Operands {
+		if o != model.Outputs || !s.l.arch.Level[s.holder[o]].Forwards {
+			bytes += min(s.p.Elements(o, &extent)*s.p.Bytes[o], room[o])
+		}
+	}
+	return s.io(bytes)
+}
+
+// ways searches what is listed, the least bound first.
+func (s *search) ways() {
+	x := &s.tried
+	for x.searched < x.count {
+		best := x.searched
+		for i := x.searched + 1; i < x.count; i++ {
+			if x.list[i].value < x.list[best].value {
+				best = i
+			}
+		}
+		x.list[x.searched], x.list[best] = x.list[best], x.list[x.searched]
+		w := x.list[x.searched]
+		if w.value >= s.limit {
+			x.count = x.searched
+			return
+		}
+		x.searched++
+		s.search(&w)
+	}
 }
 
 // search searches one way to spread the layer.
@@ -194,7 +269,7 @@ func (s *search) open(w *way) bool {
 	s.m = x.spread
 	s.cut(&[model.Dims]int64{1, 1, 1, 1, 1, 1, 1, 1})
 	s.m.Loops[0].Order = tileOrders[0].dims
-	s.result.Eval(s.p, &l.arch, &s.m)
+	s.result.EvalRamped(s.p, &l.arch, &s.m, &fill, &drain) // the ramp does not count here
 	x.cycles, x.pj = float64(s.result.ComputeCycles), s.result.ComputePJ
 	for i := 1; i < l.arch.Levels; i++ {
 		x.cycles = max(x.cycles, float64(s.result.LevelCycles[i]))
@@ -202,7 +277,7 @@ func (s *search) open(w *way) bool {
 	}
 	x.read, x.written = s.result.Traffic(s.p, 1)
 	for o := range model.Operands {
-		x.most[o], x.apart[o] = s.most(o), s.apart(o)
+		x.fits[o], x.apart[o] = s.most(o), s.apart(o)
 	}
 	out := &s.result.Access[1][model.Outputs]
 	x.complete = out.Reads == 0 && out.Fills == 0
