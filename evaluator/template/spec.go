@@ -1,10 +1,11 @@
 package template
 
 import (
+	"cmp"
+
 	"apollo/evaluator"
 	"apollo/evaluator/edge"
 	"apollo/evaluator/frame"
-	"cmp"
 )
 
 // Spec is what a published accelerator adds to the frame of all templates.
