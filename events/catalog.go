@@ -26,6 +26,14 @@ type TypeInfo struct {
 	decode func(r *reader) Payload
 }
 
+// Subjects returns Subject and, for a command, the one that owners use.
+func (t TypeInfo) Subjects() []string {
+	if owned := OwnedSubject("{owner}", t.Subject); owned != t.Subject {
+		return []string{t.Subject, owned}
+	}
+	return []string{t.Subject}
+}
+
 // Types returns the table of all event types. The caller owns it.
 func Types() []TypeInfo { return slices.Clone(catalog[:]) }
 

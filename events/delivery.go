@@ -57,7 +57,10 @@ func Undeliverable(m Message, deliveries uint64, reason string, now time.Time, p
 // StudyOf returns the study token of a relative subject of the contract, or
 // "unknown" when there is none.
 func StudyOf(subject string) string {
-	place := map[string]int{"cmd": 3, "study": 1, "rejected": 1, "work": 2, "result": 2, "archive": 1, "dlq": 2, "tick": 1}
+	place := map[string]int{"study": 1, "rejected": 1, "work": 2, "result": 2, "archive": 1, "dlq": 2, "tick": 1}
+	if _, _, study, ok := ParseCommandSubject(subject); ok && IsName(study) {
+		return study
+	}
 	tokens := strings.Split(subject, ".")
 	if i, ok := place[tokens[0]]; ok && i < len(tokens) && IsName(tokens[i]) {
 		return tokens[i]

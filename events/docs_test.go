@@ -49,7 +49,7 @@ func typesTable() string {
 	b.WriteString("| event type | subject after the prefix | from | meaning |\n|---|---|---|---|\n")
 	angles := strings.NewReplacer("{", "<", "}", ">")
 	for _, i := range events.Types() {
-		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", i.Type, angles.Replace(i.Subject), i.Sender, i.Summary)
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", i.Type, angles.Replace(strings.Join(i.Subjects(), "`, `")), i.Sender, i.Summary)
 	}
 	return b.String()
 }

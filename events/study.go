@@ -71,6 +71,9 @@ type StudyAccepted struct {
 	Spec  Spec   `json:"spec"`
 	// SpecSHA256 identifies the normalised specification without labels.
 	SpecSHA256 string `json:"spec_sha256"`
+	// Owner is who asked on a subject of its own: of the owners only this one may
+	// change the study. "" is nobody's.
+	Owner string `json:"owner,omitempty"`
 	// Command is the id of the request that was accepted.
 	Command string `json:"command"`
 	// Identity is who measures, where that is known from the start; Program is

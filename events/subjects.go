@@ -42,7 +42,7 @@ func Topology() []Stream {
 		gib = 1 << 30
 	)
 	return []Stream{
-		{Name: "APOLLO_CMD", Subjects: []string{"cmd.study.submit.*", "cmd.study.control.*"}, WorkQueue: true, MaxBytes: 256 * mib, MaxMsgSize: mib, Duplicates: 10 * time.Minute},
+		{Name: "APOLLO_CMD", Subjects: []string{"cmd.study.submit.*", "cmd.study.control.*", "cmd.owner.*.submit.*", "cmd.owner.*.control.*"}, WorkQueue: true, MaxBytes: 256 * mib, MaxMsgSize: mib, Duplicates: 10 * time.Minute},
 		{Name: "APOLLO_LOG", Subjects: []string{"study.*.*.*", "rejected.*"}, MaxBytes: 16 * gib, MaxMsgSize: 8 * mib, Duplicates: 10 * time.Minute},
 		{Name: "APOLLO_WORK", Subjects: []string{"work.*.*.*.*"}, WorkQueue: true, MaxBytes: gib, MaxMsgSize: 8 * mib, Duplicates: 10 * time.Minute},
 		{Name: "APOLLO_RESULT", Subjects: []string{"result.*.*.*.*"}, Once: true, MaxBytes: 16 * gib, MaxMsgSize: 8 * mib, Duplicates: 10 * time.Minute},
@@ -58,6 +58,35 @@ func SubmitSubject(study string) string { return "cmd.study.submit." + study }
 
 // ControlSubject is where a change of state is requested.
 func ControlSubject(study string) string { return "cmd.study.control." + study }
+
+// OwnedSubject is where an owner asks instead, whose permissions end at its own
+// studies: cmd.owner.<owner>.submit.<study> for cmd.study.submit.<study>. The
+// subject of another command, or without an owner, is the plain one.
+func OwnedSubject(owner, subject string) string {
+	rest, ok := strings.CutPrefix(subject, "cmd.study.")
+	if owner == "" || !ok {
+		return subject
+	}
+	return "cmd.owner." + owner + "." + rest
+}
+
+// ParseCommandSubject splits the subject of a command: the owner is "" on
+// cmd.study, where whoever may publish may change every study. ok is false where
+// it is none of the contract.
+func ParseCommandSubject(subject string) (owner, verb, study string, ok bool) {
+	t := strings.Split(subject, ".")
+	switch {
+	case len(t) == 4 && t[0] == "cmd" && t[1] == "study":
+		verb, study = t[2], t[3]
+	case len(t) == 5 && t[0] == "cmd" && t[1] == "owner":
+		owner, verb, study = t[2], t[3], t[4]
+	}
+	return owner, verb, study, verb == "submit" || verb == "control"
+}
+
+// ArchiverOwner is the owner that archivers ask as: they may pause any study and
+// nothing else. Nobody else is called so.
+const ArchiverOwner = "archiver"
 
 // StudySubject is an event of a run's log; kind is "accepted", "proposed", ….
 func StudySubject(study, run, kind string) string {

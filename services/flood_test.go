@@ -58,7 +58,7 @@ func TestAFloodOfRejectedRequestsLeavesRoom(t *testing.T) {
 			}
 		}
 		// A rejection after the flood reaches who asked.
-		_, err := client.Submit(s.ctx, user, "sim", "", events.StudyRequested{Study: []byte(`{"kind":"Study"}`)}, nil)
+		_, err := client.Submit(s.ctx, user, "", "sim", "", events.StudyRequested{Study: []byte(`{"kind":"Study"}`)}, nil)
 		if err == nil || !strings.Contains(err.Error(), "rejected") {
 			t.Errorf("a bad request is answered with %v", err)
 		}
@@ -82,7 +82,7 @@ func TestAQueueOfCommandsIsNoSilence(t *testing.T) {
 		user := s.hub.Client("user")
 		began := time.Now()
 		request := events.StudyRequested{Study: []byte(toyStudy("sim", 40, ""))}
-		if _, err := client.Submit(s.ctx, user, "sim", "", request, nil); err != nil || time.Since(began) < 30*time.Second {
+		if _, err := client.Submit(s.ctx, user, "", "sim", "", request, nil); err != nil || time.Since(began) < 30*time.Second {
 			t.Errorf("after %s behind 200 others: %v, want that it is accepted after 40 s", time.Since(began), err)
 		}
 	})
@@ -94,7 +94,7 @@ func TestAQueueOfCommandsIsNoSilence(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		_, err := client.Submit(s.ctx, user, "sim", "", events.StudyRequested{Study: []byte("{}")}, nil)
+		_, err := client.Submit(s.ctx, user, "", "sim", "", events.StudyRequested{Study: []byte("{}")}, nil)
 		if took := time.Since(began); !errors.Is(err, client.ErrNoAnswer) || took > 12*time.Second {
 			t.Errorf("without a proposer: %v after %s, want ErrNoAnswer", err, took)
 		}

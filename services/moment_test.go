@@ -144,11 +144,11 @@ func TestAnotherHistoryStopsTheRun(t *testing.T) {
 		// An archiver that starts later knows.
 		s.kill("archiver")
 		resume := events.StudyControl{Study: "sim", Verb: "resume"}
-		if err := client.Control(s.ctx, s.hub.Client("user"), resume); err == nil || !strings.Contains(err.Error(), "comes again as") {
+		if err := client.Control(s.ctx, s.hub.Client("user"), "", resume); err == nil || !strings.Contains(err.Error(), "comes again as") {
 			t.Errorf("resume: %v, want a refusal that says why", err)
 		}
 		resume.Force = true
-		if err := client.Control(s.ctx, s.hub.Client("user"), resume); err != nil {
+		if err := client.Control(s.ctx, s.hub.Client("user"), "", resume); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)

@@ -361,7 +361,7 @@ func TestTheTraceTravels(t *testing.T) {
 		if err := bus.Ready(s.ctx); err != nil {
 			t.Fatal(err)
 		}
-		_, err := client.Submit(s.ctx, bus, "sim", "", events.StudyRequested{Study: []byte(toyStudy("sim", 40, ""))},
+		_, err := client.Submit(s.ctx, bus, "", "sim", "", events.StudyRequested{Study: []byte(toyStudy("sim", 40, ""))},
 			map[string]string{"traceparent": trace})
 		if err != nil {
 			t.Fatal(err)

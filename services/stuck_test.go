@@ -283,7 +283,7 @@ func TestARequestForWhatIsSoIsAnswered(t *testing.T) {
 		} {
 			c.Study = "sim"
 			began := time.Now()
-			if err := client.Control(s.ctx, user, c); err != nil {
+			if err := client.Control(s.ctx, user, "", c); err != nil {
 				t.Errorf("%s: %v", c.Verb, err)
 			}
 			if took := time.Since(began); took > 3*time.Second {
@@ -291,7 +291,7 @@ func TestARequestForWhatIsSoIsAnswered(t *testing.T) {
 			}
 		}
 		var rejected *client.RejectedError
-		if err := client.Control(s.ctx, user, events.StudyControl{Study: "sim", Verb: "pause"}); !errors.As(err, &rejected) {
+		if err := client.Control(s.ctx, user, "", events.StudyControl{Study: "sim", Verb: "pause"}); !errors.As(err, &rejected) {
 			t.Errorf("pausing a stopped study: %v, want a rejection", err)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"apollo/events"
 	"apollo/events/natsbus"
 	"apollo/services/cli"
 )
@@ -16,6 +17,7 @@ import (
 type login struct {
 	natsbus.Login
 	passwordFile string
+	owner        string
 }
 
 func (l *login) register(f *pflag.FlagSet) {
@@ -32,11 +34,15 @@ func (l *login) register(f *pflag.FlagSet) {
 	text(&l.CA, "tls-ca", "APOLLO_TLS_CA", "`file` with the certificates that sign the server's")
 	text(&l.Cert, "tls-cert", "APOLLO_TLS_CERT", "`file` with our certificate")
 	text(&l.Key, "tls-key", "APOLLO_TLS_KEY", "`file` with its private key")
+	text(&l.owner, "owner", "APOLLO_OWNER", "`name` that the server lets us ask as: whose studies we may submit and change")
 	text(&l.InboxPrefix, "inbox-prefix", "APOLLO_INBOX_PREFIX", "`subject` that replies come in below (default _INBOX)")
 }
 
 // fill says who we are.
 func (l *login) fill(conf *natsbus.Config) error {
+	if err := l.checkOwner(); err != nil {
+		return err
+	}
 	who := l.Login
 	switch {
 	case l.passwordFile != "" && l.User == "":
@@ -51,6 +57,13 @@ func (l *login) fill(conf *natsbus.Config) error {
 		who.Password = os.Getenv("APOLLO_PASSWORD")
 	}
 	return usage(who.Fill(conf))
+}
+
+func (l *login) checkOwner() error {
+	if l.owner != "" && (!events.IsName(l.owner) || l.owner == events.ArchiverOwner) {
+		return cli.Usagef("--owner %q: want a name of a-z, 0-9 and \"-\", other than %q", l.owner, events.ArchiverOwner)
+	}
+	return nil
 }
 
 // server is the URL of the context; "" without one.

@@ -110,7 +110,7 @@ func (a *app) steer(c *cobra.Command, name string, request *events.StudyControl,
 // control publishes a request and waits for its event.
 func (a *app) control(ctx context.Context, s *session, view *client.StudyView, request *events.StudyControl) error {
 	request.Study, request.Run = view.Study, view.Run
-	return refusal(client.Control(ctx, s.bus, *request))
+	return refusal(client.Control(ctx, s.bus, a.login.owner, *request))
 }
 
 // driveBriefly runs a proposer for one study until the returned function is

@@ -31,6 +31,7 @@ type shownStudy struct {
 	// Hash covers designs, outcomes, metrics and order of the trials.
 	Hash       string             `json:"hash"`
 	SpecSHA256 string             `json:"spec_sha256"`
+	Owner      string             `json:"owner,omitempty"`
 	Sources    []events.SourcePin `json:"sources"`
 	// Identity is who measures; left out while nobody is chosen. Program is the
 	// user's program, and Refused counts the answers of others.
@@ -98,7 +99,7 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 	}
 	shown := &shownStudy{
 		Study: view.Study, Run: view.Run, State: string(view.State), Reason: view.Reason, Waiting: view.Waiting, counts: l.counts,
-		Budget: view.Budget, Proposed: view.Proposed, Best: view.Best, frontJSON: frontOf(view), Hash: l.hash, SpecSHA256: view.SHA256,
+		Budget: view.Budget, Proposed: view.Proposed, Best: view.Best, frontJSON: frontOf(view), Hash: l.hash, SpecSHA256: view.SHA256, Owner: view.Owner,
 		Sources: view.Sources, Reasons: countReasons(l), Log: a.logPath(view), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec,
 	}
 	shown.ExtraDropped = countDropped(l)
@@ -165,7 +166,11 @@ func (s *shownStudy) text(w io.Writer, p cli.Paint) {
 	if s.Reason != "" {
 		state += " (" + s.Reason + ")"
 	}
-	fmt.Fprintf(w, "%s run %s: %s\n", p.Bold(s.Study), s.Run, state)
+	whose := ""
+	if s.Owner != "" {
+		whose = " of " + s.Owner
+	}
+	fmt.Fprintf(w, "%s run %s%s: %s\n", p.Bold(s.Study), s.Run, whose, state)
 	waitingText(w, s.Waiting)
 	fmt.Fprintf(w, "trials   %s of %s: %s measured, %s infeasible, %s failed; %s feasible\n", cli.Count(s.Trials), cli.Count(s.Budget),
 		cli.Count(s.Measured), cli.Count(s.Infeasible), cli.Count(s.Failed), cli.Share(s.Feasible, s.Trials))

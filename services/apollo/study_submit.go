@@ -63,7 +63,7 @@ accepted. The same --id twice starts it once.`,
 // submit publishes a study and waits until it is accepted or rejected.
 func (a *app) submit(ctx context.Context, s *session, doc *studyfile.Document, request events.StudyRequested, id string) (*events.StudyAccepted, error) {
 	request.Study = doc.Normalised
-	accepted, err := client.Submit(ctx, s.bus, doc.Spec.Study, id, request, nil)
+	accepted, err := client.Submit(ctx, s.bus, a.login.owner, doc.Spec.Study, id, request, nil)
 	return accepted, refusal(err)
 }
 

@@ -231,7 +231,7 @@ func (w *archive) sayDiffers(ctx context.Context, r *archiveRun) error {
 	if r.ended == nil {
 		id := fmt.Sprintf("%s%s.%d", events.ArchivePause, r.key.Run, time.Now().UnixNano())
 		pause := events.StudyControl{Study: r.key.Study, Run: r.key.Run, ID: id, Verb: "pause", Reason: r.differs}
-		if err := client.Publish(ctx, w.bus, events.ControlSubject(r.key.Study), id, r.key.Study, pause, nil); err != nil {
+		if err := client.Publish(ctx, w.bus, events.OwnedSubject(events.ArchiverOwner, events.ControlSubject(r.key.Study)), id, r.key.Study, pause, nil); err != nil {
 			return err
 		}
 	}

@@ -39,7 +39,7 @@ func apiSubmit(ctx context.Context, bus events.Bus, body []byte) ([]byte, error)
 	if err := json.Unmarshal(request.Study, &named); err != nil || !events.IsName(named.Metadata.Name) {
 		return nil, errors.New("metadata.name must be a DNS label: a-z, 0-9 and -")
 	}
-	accepted, err := Submit(ctx, bus, named.Metadata.Name, id, request, nil)
+	accepted, err := Submit(ctx, bus, "", named.Metadata.Name, id, request, nil)
 	if r, ok := errors.AsType[*RejectedError](err); ok {
 		return json.Marshal(r.StudyRejected)
 	}

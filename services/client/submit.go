@@ -46,7 +46,7 @@ func (e *RejectedError) Error() string {
 // request's key: the same one twice starts the study once; "" takes a new one.
 // header travels with the request and all that follows from it (W3C trace
 // context); nil is none. Errors: *RejectedError, ErrNoAnswer, and the bus's.
-func Submit(ctx context.Context, bus events.Bus, name, id string, request events.StudyRequested, header map[string]string) (*events.StudyAccepted, error) {
+func Submit(ctx context.Context, bus events.Bus, owner, name, id string, request events.StudyRequested, header map[string]string) (*events.StudyAccepted, error) {
 	from := uint64(0)
 	if id == "" {
 		// A key of its own has no answer yet: skip what is stored.
@@ -57,7 +57,7 @@ func Submit(ctx context.Context, bus events.Bus, name, id string, request events
 		}
 		from = info.Last + 1
 	}
-	if err := Publish(ctx, bus, events.SubmitSubject(name), id, name, request, header); err != nil {
+	if err := Publish(ctx, bus, events.OwnedSubject(owner, events.SubmitSubject(name)), id, name, request, header); err != nil {
 		return nil, err
 	}
 	var accepted *events.StudyAccepted
@@ -75,13 +75,13 @@ func Submit(ctx context.Context, bus events.Bus, name, id string, request events
 // fills in the request's ID. A request for what is so already has no answer in
 // the log; it is done when the log still says so a moment later. Errors: as
 // Submit's.
-func Control(ctx context.Context, bus events.Bus, c events.StudyControl) error {
+func Control(ctx context.Context, bus events.Bus, owner string, c events.StudyControl) error {
 	info, err := bus.Log().Info(ctx, events.RejectedSubject("x"))
 	if err != nil {
 		return err
 	}
 	c.ID = "control-" + rand.Text()
-	if err := Publish(ctx, bus, events.ControlSubject(c.Study), c.ID, c.Study, c, nil); err != nil {
+	if err := Publish(ctx, bus, events.OwnedSubject(owner, events.ControlSubject(c.Study)), c.ID, c.Study, c, nil); err != nil {
 		return err
 	}
 	waiting, answered := context.WithCancelCause(ctx)

@@ -28,6 +28,7 @@ type StudyView struct {
 	Spec     *events.Spec
 	SHA256   string // of the specification
 	Command  string // the request that was accepted
+	Owner    string // of the owners, only this one may change it; "" is nobody's
 	Sources  []events.SourcePin
 	// Identity is who measures; nil while nobody is chosen. Program is the user's
 	// program, where the request named it. Refused counts the answers of others.
@@ -82,7 +83,7 @@ func (v *StudyView) fold(m events.Message, e events.Payload) {
 	case events.StudyAccepted:
 		*v = StudyView{
 			Study: e.Study, Run: e.Run, State: study.Running, Accepted: m.Time, Updated: m.Time, Spec: &e.Spec,
-			SHA256: e.SpecSHA256, Command: e.Command, Budget: e.Spec.Budget.Trials, Identity: e.Pin(), Program: e.Program.WithoutSecrets(),
+			SHA256: e.SpecSHA256, Command: e.Command, Owner: e.Owner, Budget: e.Spec.Budget.Trials, Identity: e.Pin(), Program: e.Program.WithoutSecrets(),
 		}
 		if len(e.Spec.Objectives) > 1 {
 			v.front = study.NewFront(v.Spec)

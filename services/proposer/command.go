@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -51,7 +50,7 @@ func (p *Proposer) handle(ctx context.Context, c command) error {
 	switch {
 	case c.bad != nil:
 		return p.deadLetter(ctx, c, c.bad)
-	case strings.HasPrefix(c.subject, events.SubmitSubject("")):
+	case c.verb == "submit":
 		return p.submit(ctx, c)
 	}
 	return p.control(ctx, c)
@@ -59,7 +58,9 @@ func (p *Proposer) handle(ctx context.Context, c command) error {
 
 type command struct {
 	id, subject, study string
-	sequence           string // in the stream of commands
+	// owner is whose subject it came on; "" may change every study.
+	owner, verb string
+	sequence    string // in the stream of commands
 	stored             string // when
 	body               []byte
 	header             map[string]string
@@ -75,16 +76,13 @@ func commandIn(msg *message.Message) command {
 		body:   msg.Payload, header: messages.TraceOf(msg),
 	}
 	unnamed := "cmd-" + c.sequence
-	submitted, submit := strings.CutPrefix(c.subject, events.SubmitSubject(""))
-	controlled, control := strings.CutPrefix(c.subject, events.ControlSubject(""))
-	if c.study = submitted; control {
-		c.study = controlled
-	}
+	var known bool
+	c.owner, c.verb, c.study, known = events.ParseCommandSubject(c.subject)
 	if c.id == "" {
 		c.id = unnamed // before anything else: two letters with one id are one
 	}
 	switch {
-	case !submit && !control:
+	case !known || c.owner != "" && !events.IsName(c.owner):
 		c.bad = fmt.Errorf("no command is known on subject %s", c.subject)
 	case !events.IsName(c.study):
 		// A wildcard is one of them: a server takes it for a plain token.
@@ -163,6 +161,12 @@ func (p *Proposer) control(ctx context.Context, c command) error {
 			m.Pointer, m.Message, m.Hint = "/data/run", fmt.Sprintf("study %q has no run %.63q", ctl.Study, ctl.Run), "apollo study ls --all lists the runs"
 		}
 		return p.reject(ctx, c, m)
+	}
+	if mistake, err := p.mayControl(ctx, c, key, ctl.Verb); err != nil || mistake != nil {
+		if err != nil {
+			return err
+		}
+		return p.reject(ctx, c, *mistake)
 	}
 	if (ctl.Verb == "resume" || ctl.Verb == "extend") && !ctl.Force {
 		cause, err := client.NotArchived(ctx, p.Bus.Log(), key.Study, key.Run)

@@ -42,6 +42,9 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 	if err != nil {
 		return err
 	}
+	if mistake := c.mayChange(earlier); mistake != nil {
+		return p.reject(ctx, c, *mistake)
+	}
 	key := messages.RunKey{Study: c.study, Run: runID(c)}
 	again := slices.IndexFunc(earlier, func(e events.StudyAccepted) bool { return e.Command == c.id })
 	if again < 0 {
@@ -60,7 +63,7 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 		if err := p.at("accepted.before"); err != nil {
 			return err
 		}
-		err := p.accept(ctx, c, key, spec, &request)
+		err := p.accept(ctx, c.newOwner(earlier), key, spec, &request)
 		if errors.Is(err, events.ErrTooLarge) {
 			return p.reject(ctx, c, events.Mistake{Pointer: "/spec", Code: events.CodeTooLarge, Message: err.Error()})
 		}
@@ -249,7 +252,7 @@ func (p *Proposer) checkSource(ctx context.Context, learner *transfer.Learner, s
 
 // accept opens the run. Losing the fence means that it is open already.
 func (p *Proposer) accept(ctx context.Context, c command, key messages.RunKey, spec *events.Spec, request *events.StudyRequested) error {
-	e := events.StudyAccepted{Study: key.Study, Run: key.Run, Spec: *spec, SpecSHA256: events.SpecSHA256(spec), Command: c.id}
+	e := events.StudyAccepted{Study: key.Study, Run: key.Run, Spec: *spec, SpecSHA256: events.SpecSHA256(spec), Command: c.id, Owner: c.owner}
 	switch {
 	case spec.Evaluator.Manual:
 		e.Identity = new(events.ManualIdentity())

@@ -76,7 +76,11 @@ func (d *document) channels() {
 		d.line(1, "%s:", key(t))
 		d.line(2, "address: %s.%s", events.DefaultPrefix, t.Subject)
 		if t.Stream != "" {
-			d.line(2, "description: Stored in stream %s.", t.Stream)
+			also := ""
+			for _, s := range t.Subjects()[1:] {
+				also = fmt.Sprintf(" Owners publish on %s.%s.", events.DefaultPrefix, s)
+			}
+			d.line(2, "description: %q", "Stored in stream "+t.Stream+"."+also)
 			d.line(2, "x-stream: %s", t.Stream)
 		} else {
 			d.line(2, "description: Not stored.")
