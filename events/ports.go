@@ -24,6 +24,9 @@ var (
 	// ErrUnreachable: the bus cannot be reached now. Nothing is known about
 	// what was stored; try again with the same ID.
 	ErrUnreachable = errors.New("the bus cannot be reached")
+	// ErrDenied: the server's permissions forbid a subject, which the error's
+	// text names.
+	ErrDenied = errors.New("the server denies it")
 )
 
 // Message is one message of a stream.

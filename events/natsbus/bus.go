@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -42,6 +43,8 @@ type Bus struct {
 	lostAt   time.Time
 	closed   bool
 	attempts map[*attempt]bool
+	// walked are the streams on which we may create no consumer.
+	walked map[string]bool
 	// forwarding is set once the advisories are turned into dead letters.
 	forwarding bool
 	// services are what ServeMicro started.
@@ -56,9 +59,20 @@ type Bus struct {
 // attempt is a question that waits for the server's answer, so that a denial or
 // a lost connection finds it.
 type attempt struct {
-	// subject that is asked, or its beginning up to a dot.
+	// subject that is asked, or its beginning up to a dot, or anyOf a stream.
 	subject string
 	cancel  context.CancelCauseFunc
+}
+
+// anyOf stands for all questions about a stream.
+func anyOf(stream string) string { return "$JS.API.>" + stream }
+
+// about reports whether the attempt asks a subject that was denied.
+func (a *attempt) about(denied string) bool {
+	if stream, ok := strings.CutPrefix(a.subject, anyOf("")); ok {
+		return strings.HasPrefix(denied, "$JS.API.") && slices.Contains(strings.Split(denied, "."), stream)
+	}
+	return a.subject != "" && strings.HasPrefix(denied, a.subject)
 }
 
 // window is how many messages of one Publish wait for their acknowledgement at
@@ -78,7 +92,7 @@ func Connect(ctx context.Context, conf Config) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	b := &Bus{conf: conf, log: conf.Logger, over: make(chan struct{}), epoch: make(chan struct{}), attempts: map[*attempt]bool{}}
+	b := &Bus{conf: conf, log: conf.Logger, over: make(chan struct{}), epoch: make(chan struct{}), attempts: map[*attempt]bool{}, walked: map[string]bool{}}
 	b.route, b.nackDelay = b.defaultRoute, events.NackDelay
 	b.ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
 	options, err := b.options()
@@ -193,6 +207,7 @@ func (b *Bus) reconnected() {
 	away := time.Since(b.lostAt)
 	close(b.epoch)
 	b.epoch = make(chan struct{})
+	clear(b.walked) // permissions may be others now
 	b.mu.Unlock()
 	b.log.Info("connected again", "url", b.URL(), "after", away.Round(time.Millisecond))
 }
@@ -211,24 +226,29 @@ func (b *Bus) onError(_ *nats.Conn, sub *nats.Subscription, err error) {
 	if sub != nil {
 		subject = sub.Subject
 	}
-	b.log.Warn("connection error", "error", b.conf.redactError(err), "subject", subject)
-	if !errors.Is(err, nats.ErrPermissionViolation) {
-		return
+	if errors.Is(err, nats.ErrPermissionViolation) {
+		// The server quotes the subject first.
+		_, quoted, _ := strings.Cut(err.Error(), `"`)
+		denied, _, _ := strings.Cut(quoted, `"`)
+		if b.interrupt(fmt.Errorf("%w: %w", events.ErrDenied, err), func(a *attempt) bool { return a.about(denied) }) > 0 {
+			return // who asked tells it
+		}
 	}
-	b.interrupt(fmt.Errorf("%w: %w", ErrDenied, err), func(a *attempt) bool {
-		return a.subject != "" && strings.Contains(err.Error(), `"`+a.subject)
-	})
+	b.log.Warn("connection error", "error", b.conf.redactError(err), "subject", subject)
 }
 
-// interrupt ends the attempts that match: their answer will never come.
-func (b *Bus) interrupt(cause error, match func(*attempt) bool) {
+// interrupt ends the attempts that match, and says how many: their answer will
+// never come.
+func (b *Bus) interrupt(cause error, match func(*attempt) bool) (ended int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for a := range b.attempts {
 		if match(a) {
 			a.cancel(cause)
+			ended++
 		}
 	}
+	return ended
 }
 
 // Close ends the bus in order: subscriptions take nothing new, Close waits

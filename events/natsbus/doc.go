@@ -27,5 +27,5 @@
 //
 // Every operation retries lost connections and time-outs with the same ID
 // until its context is done or Config.Patience has passed, and then returns
-// events.ErrUnreachable. A denied subject is told at once as ErrDenied.
+// events.ErrUnreachable. A denied subject is told at once as events.ErrDenied.
 package natsbus

@@ -11,11 +11,9 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-)
 
-// ErrDenied is returned when the server's permissions forbid a subject. The
-// error text names it.
-var ErrDenied = errors.New("the server denies it")
+	"apollo/events"
+)
 
 // class is what an error of the server or of its client means for whoever
 // asked. This file is the one place that knows.
@@ -92,7 +90,7 @@ func classOf(code jetstream.ErrorCode) (c class, known bool) {
 
 // classify returns the class of an error of the server or of its client.
 func classify(err error) class {
-	if errors.Is(err, ErrDenied) || errors.Is(err, nats.ErrPermissionViolation) {
+	if errors.Is(err, events.ErrDenied) || errors.Is(err, nats.ErrPermissionViolation) {
 		return denied
 	}
 	for _, known := range []error{nats.ErrConnectionClosed, jetstream.ErrConnectionClosed, errClosed} {

@@ -90,7 +90,7 @@ func TestClassify(t *testing.T) {
 		{"a time-out", context.DeadlineExceeded, passing},
 		{"an answer that is none", jetstream.ErrInvalidJSAck, passing},
 		{"wrapped", fmt.Errorf("publish: %w: %w", events.ErrUnreachable, nats.ErrTimeout), passing},
-		{"a denied subject", fmt.Errorf("%w: %w", ErrDenied, nats.ErrPermissionViolation), denied},
+		{"a denied subject", fmt.Errorf("%w: %w", events.ErrDenied, nats.ErrPermissionViolation), denied},
 		{"a connection that was closed", nats.ErrConnectionClosed, closed},
 		{"too large for the server", nats.ErrMaxPayload, oversized},
 		{"a subject that is none", nats.ErrBadSubject, refused},

@@ -42,8 +42,8 @@ func TestDenied(t *testing.T) {
 	}
 	worker := connect(t, natsbus.Config{URL: ns.ClientURL(), User: "worker", Password: "y", Topology: small()})
 	_, err = worker.Log().Append(t.Context(), events.Message{Subject: events.StudySubject("demo", "r", "started"), ID: "x"}, events.Fence{})
-	if !errors.Is(err, natsbus.ErrDenied) || !strings.Contains(err.Error(), "study.demo") {
-		t.Errorf("append: %v, want ErrDenied with the subject", err)
+	if !errors.Is(err, events.ErrDenied) || !strings.Contains(err.Error(), "study.demo") {
+		t.Errorf("append: %v, want events.ErrDenied with the subject", err)
 	}
 	_, err = natsbus.Connect(t.Context(), natsbus.Config{URL: ns.ClientURL(), User: "owner", Password: "wrong", Logger: logger(t)})
 	if err == nil || !strings.Contains(err.Error(), "refuses") || errors.Is(err, events.ErrUnreachable) {

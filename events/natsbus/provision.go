@@ -130,7 +130,7 @@ func (b *Bus) streams(ctx context.Context, existing map[string]jetstream.StreamC
 }
 
 func (b *Bus) createOrUpdate(ctx context.Context, conf jetstream.StreamConfig) error {
-	return b.ask(ctx, "", func(ctx context.Context, _ bool) error {
+	return b.ask(ctx, anyOf(conf.Name), func(ctx context.Context, _ bool) error {
 		_, err := b.js.CreateOrUpdateStream(ctx, conf)
 		return err
 	})
@@ -237,7 +237,7 @@ func (b *Bus) consumer(ctx context.Context, r route, maxAckPending int) error {
 		MaxAckPending: maxAckPending,
 		MaxWaiting:    maxWaiting,
 	}
-	err := b.ask(ctx, "$JS.API.CONSUMER.CREATE."+r.stream+".", func(ctx context.Context, _ bool) error {
+	err := b.ask(ctx, "$JS.API.CONSUMER.CREATE."+r.stream+"."+r.durable, func(ctx context.Context, _ bool) error {
 		_, err := b.js.CreateOrUpdateConsumer(ctx, r.stream, conf)
 		return placed(err)
 	})
@@ -267,7 +267,7 @@ func (b *Bus) refresh(ctx context.Context) error {
 
 func (b *Bus) refreshStream(ctx context.Context, name string) error {
 	var found []*jetstream.ConsumerInfo
-	err := b.ask(ctx, "", func(ctx context.Context, _ bool) error {
+	err := b.ask(ctx, anyOf(name), func(ctx context.Context, _ bool) error {
 		found = nil
 		stream, err := b.js.Stream(ctx, name)
 		if err != nil {
@@ -286,7 +286,7 @@ func (b *Bus) refreshStream(ctx context.Context, name string) error {
 		if info.Config.Durable != commands && !strings.HasPrefix(info.Config.Durable, evaluatorPrefix) {
 			continue
 		}
-		err := b.ask(ctx, "", func(ctx context.Context, _ bool) error {
+		err := b.ask(ctx, anyOf(name), func(ctx context.Context, _ bool) error {
 			if err := b.js.DeleteConsumer(ctx, name, info.Name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 				return err
 			}
@@ -312,7 +312,7 @@ func (b *Bus) Ready(ctx context.Context) error {
 
 func (b *Bus) awaitStream(ctx context.Context, name string) error {
 	for {
-		err := b.ask(ctx, "", func(ctx context.Context, _ bool) error {
+		err := b.ask(ctx, infoSubject(name), func(ctx context.Context, _ bool) error {
 			_, err := b.js.Stream(ctx, name)
 			return err
 		})
@@ -357,7 +357,7 @@ func (b *Bus) purge(ctx context.Context, filter string, opts ...jetstream.Stream
 	if err != nil {
 		return fmt.Errorf("purge: %w", err)
 	}
-	err = b.ask(ctx, "", func(ctx context.Context, _ bool) error {
+	err = b.ask(ctx, anyOf(name), func(ctx context.Context, _ bool) error {
 		stream, err := b.js.Stream(ctx, name)
 		if err != nil {
 			return err

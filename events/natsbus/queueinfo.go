@@ -26,7 +26,7 @@ func (b *Bus) QueueInfo(ctx context.Context, topic string) (events.QueueInfo, er
 		return events.QueueInfo{}, fmt.Errorf("queue %s: %w", topic, err)
 	}
 	var found events.QueueInfo
-	err = b.ask(ctx, "", func(ctx context.Context, _ bool) error {
+	err = b.ask(ctx, anyOf(r.stream), func(ctx context.Context, _ bool) error {
 		consumer, err := b.js.Consumer(ctx, r.stream, r.durable)
 		if errors.Is(err, jetstream.ErrConsumerNotFound) {
 			return nil

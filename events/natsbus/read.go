@@ -159,8 +159,15 @@ var errEnd = errors.New("the end")
 func (r *reader) run(ctx context.Context, yield func(events.Message, error) bool) error {
 	var pause backoff
 	start, at := time.Now(), uint64(0)
+	if !r.follows() && r.bus.walks(r.stream) {
+		return r.walk(ctx, yield)
+	}
 	for r.limit = firstAttempt; ; r.limit = min(r.limit+r.limit/2, lastAttempt) {
 		err := r.consume(ctx, yield)
+		if errors.Is(err, events.ErrDenied) && !r.follows() {
+			r.bus.walkFromNow(r.stream)
+			return r.walk(ctx, yield)
+		}
 		if err == nil || errors.Is(err, errEnd) {
 			return nil
 		}

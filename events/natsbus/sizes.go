@@ -26,7 +26,7 @@ func (b *Bus) Count(ctx context.Context, filter string) (map[string]uint64, erro
 		return nil, fmt.Errorf("count: %w", err)
 	}
 	counts := map[string]uint64{}
-	err = b.ask(ctx, "", func(ctx context.Context, _ bool) error {
+	err = b.ask(ctx, anyOf(name), func(ctx context.Context, _ bool) error {
 		stream, err := b.js.Stream(ctx, name)
 		if err != nil {
 			return err
@@ -54,7 +54,7 @@ func (b *Bus) Remove(ctx context.Context, subject string, seq uint64) error {
 	if err != nil {
 		return fmt.Errorf("remove: %w", err)
 	}
-	if err := b.ask(ctx, "", func(ctx context.Context, _ bool) error { return b.drop(ctx, name, seq) }); err != nil {
+	if err := b.ask(ctx, anyOf(name), func(ctx context.Context, _ bool) error { return b.drop(ctx, name, seq) }); err != nil {
 		return fmt.Errorf("remove %d of %s: %w", seq, subject, err)
 	}
 	return nil

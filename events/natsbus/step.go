@@ -43,6 +43,40 @@ func (r *reader) step(ctx context.Context, yield func(events.Message, error) boo
 	return true, nil
 }
 
+// walk reads a stream on which we may create no consumer, message by message:
+// permissions leave consumers out where one could send what we published
+// ourselves to subjects that we may not publish on (docs/security.md).
+func (r *reader) walk(ctx context.Context, yield func(events.Message, error) bool) error {
+	for {
+		var m events.Message
+		err := r.bus.ask(ctx, r.bus.getSubject(r.stream), func(ctx context.Context, _ bool) (err error) {
+			m, err = r.first(ctx)
+			return err
+		})
+		if err != nil || m.Seq == 0 || m.Seq > r.last {
+			return err
+		}
+		r.next = m.Seq + 1
+		if !yield(m, nil) {
+			return nil
+		}
+	}
+}
+
+// walks reports whether the server denied us a consumer of the stream since we
+// are connected, and walkFromNow notes that it did.
+func (b *Bus) walks(stream string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.walked[stream]
+}
+
+func (b *Bus) walkFromNow(stream string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.walked[stream] = true
+}
+
 // first returns the first message from next on that the leader of the stream
 // has; its Seq is 0 when there is none.
 func (r *reader) first(ctx context.Context) (events.Message, error) {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -65,6 +66,9 @@ func (a *app) tail(ctx context.Context, s *session, study string, old, follow bo
 	if !follow {
 		for _, filters := range tailFilters(study) {
 			for m, err := range s.bus.Log().Read(ctx, 0, filters...) {
+				if a.withoutLetters(filters[0], err) {
+					break
+				}
 				if err != nil {
 					return err
 				}
@@ -89,6 +93,9 @@ func (a *app) tail(ctx context.Context, s *session, study string, old, follow bo
 		}
 		go func() {
 			for m, err := range s.bus.Log().Follow(ctx, from, filters...) {
+				if a.withoutLetters(filters[0], err) {
+					return
+				}
 				if err != nil {
 					select {
 					case errs <- err:
@@ -116,6 +123,16 @@ func (a *app) tail(ctx context.Context, s *session, study string, old, follow bo
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// withoutLetters reports whether the dead letters are for others only, and says
+// so: who reads studies need not see what somebody else's messages held.
+func (a *app) withoutLetters(filter string, err error) bool {
+	if !errors.Is(err, events.ErrDenied) || !strings.HasPrefix(filter, events.DeadLetterSubject("*", "")) {
+		return false
+	}
+	a.Say("dead letters are not shown: this user may not read them")
+	return true
 }
 
 func (a *app) printEvent(m events.Message) error {

@@ -65,6 +65,9 @@ func Classify(ctx context.Context, err error) (code int, hint string) {
 	if errors.Is(err, events.ErrUnreachable) {
 		return ExitUnreachable, "is a server running there? `apollo up` starts one; --nats or APOLLO_NATS says where it is"
 	}
+	if errors.Is(err, events.ErrDenied) {
+		return ExitError, "`apollo auth permissions ROLE` prints what a role needs; a submitter needs --owner and everyone --inbox-prefix as the server's operator gave them"
+	}
 	return ExitError, ""
 }
 

@@ -61,9 +61,9 @@ type command struct {
 	// owner is whose subject it came on; "" may change every study.
 	owner, verb string
 	sequence    string // in the stream of commands
-	stored             string // when
-	body               []byte
-	header             map[string]string
+	stored      string // when
+	body        []byte
+	header      map[string]string
 	// bad is why nobody can be answered.
 	bad error
 }

@@ -101,7 +101,8 @@ func (e *Evaluator) Run(ctx context.Context) error {
 	if err := e.Bus.Ready(ctx); err != nil {
 		return fmt.Errorf("wait for the streams: %w", err)
 	}
-	if err := e.Bus.ProvisionEvaluator(ctx, e.Name); err != nil {
+	// Where permissions leave it to the proposer, it comes with the first work.
+	if err := e.Bus.ProvisionEvaluator(ctx, e.Name); err != nil && !errors.Is(err, events.ErrDenied) {
 		return fmt.Errorf("provision evaluator %s: %w", e.Name, err)
 	}
 	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: 10 * time.Second}, watermill.NewSlogLogger(quietLogger(e.Logger)))
