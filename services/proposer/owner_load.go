@@ -88,6 +88,10 @@ func (o *owner) refresh(ctx context.Context) error {
 
 // open makes the machine of the run's specification.
 func (o *owner) open(ctx context.Context, spec *events.Spec) error {
+	// A run that is to be cancelled is one in any case, and does nothing.
+	if err := events.CheckSpec(spec, o.proposer.Local || o.proposer.Files); err != nil && !o.cancelling {
+		return err
+	}
 	o.spec = spec
 	if err := o.proposer.Catalog.SameVersion(spec); err != nil && !o.cancelling {
 		return err

@@ -42,7 +42,10 @@ type Proposer struct {
 	Only string
 	// Local accepts what only a study file on this machine may say, such as
 	// paths of Parquet files.
-	Local  bool
+	Local bool
+	// Files: runs in the log may name files and programs of this machine, because
+	// nobody else writes to the bus.
+	Files  bool
 	Logger *slog.Logger
 	// Failpoint is called at named points of the durable path, for crash
 	// tests; nil does nothing. An error ends Run.

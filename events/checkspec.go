@@ -1,0 +1,60 @@
+package events
+
+import "fmt"
+
+// specRange is a number of a specification and its limits.
+type specRange struct {
+	what          string
+	value, lo, hi int
+}
+
+// CheckSpec applies the limits of a study document to a specification that a log
+// holds. The proposer writes it from a document that kept them; a log on a shared
+// server may hold what somebody else wrote. files says that it may name files and
+// programs of the proposer's machine.
+func CheckSpec(s *Spec, files bool) error {
+	if !IsName(s.Study) || !IsName(s.Evaluator.Name) {
+		return fmt.Errorf("%w: study %.63q and evaluator %.63q must be DNS labels", ErrMalformed, s.Study, s.Evaluator.Name)
+	}
+	ranges := []specRange{
+		{"trials", s.Budget.Trials, 1, MaxTrials},
+		{"designs in a batch", s.Budget.Batch, 1, MaxBatch},
+		{"batches in flight", s.Budget.Parallelism, 1, MaxParallelism},
+		{"batches of lag", s.Budget.Lag, 0, MaxLag},
+		{"attempts", s.Evaluator.Attempts, 0, MaxAttempts},
+		{"parameters", len(s.Parameters), 1, MaxParameters},
+		{"rules", len(s.Rules), 0, MaxRules},
+		{"networks", len(s.Networks), 0, MaxNetworks},
+		{"metrics", len(s.Metrics), 1, MaxMetrics},
+		{"objectives", len(s.Objectives), 1, MaxObjectives},
+		{"constraints", len(s.Constraints), 0, MaxConstraints},
+		{"designs to start with", len(s.Start), 0, MaxStart},
+		{"labels", len(s.Labels), 0, MaxLabels},
+	}
+	if n := s.Evaluator.Noise; n != nil {
+		ranges = append(ranges, specRange{"repeats", n.Repeats, 0, MaxRepeats})
+	}
+	if t := s.Transfer; t != nil {
+		ranges = append(ranges, specRange{"sources", len(t.Sources), 0, MaxSources}, specRange{"seed trials", t.Seeds, 0, MaxSeeds})
+	}
+	for _, p := range s.Parameters {
+		ranges = append(ranges, specRange{"levels of " + Cut(p.Name, MaxCodeBytes), max(len(p.Values), len(p.Labels)), 1, MaxLevels})
+	}
+	for _, r := range ranges {
+		if r.value < r.lo || r.value > r.hi {
+			return fmt.Errorf("%w: %d %s, %d to %d are allowed", ErrMalformed, r.value, r.what, r.lo, r.hi)
+		}
+	}
+	if t := s.Evaluator.TimeoutSeconds; !(t >= 0 && t <= MaxTimeoutSeconds) {
+		return fmt.Errorf("%w: a time-out of %v s, 0 to %d are allowed", ErrMalformed, t, MaxTimeoutSeconds)
+	}
+	if s.Transfer == nil || files {
+		return nil
+	}
+	for i := range s.Transfer.Sources {
+		if src := &s.Transfer.Sources[i]; src.Parquet != "" || src.Exec != "" {
+			return fmt.Errorf("%w: source %d names a file or program of this machine, which only `apollo run` on it may do", ErrMalformed, i)
+		}
+	}
+	return nil
+}
