@@ -24,6 +24,8 @@ const (
 	MaxRepeats = 100
 	// MaxTimeoutSeconds bounds the time of one evaluation: a week.
 	MaxTimeoutSeconds = 7 * 24 * 3600
+	// MaxBudgetSeconds bounds budgets of time: ten years of 365 days.
+	MaxBudgetSeconds = 3650 * 24 * 3600
 	// MaxParameters, MaxLevels and MaxMetrics bound the shape of a study.
 	MaxParameters = 256
 	MaxLevels     = 65536

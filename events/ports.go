@@ -43,7 +43,8 @@ type Message struct {
 	// where there was no fence. A reader that has seen another one before it
 	// knows that the bus has lost some.
 	After *uint64
-	// Time is when the stream stored it; it is for people, no logic rests on it.
+	// Time is when the stream stored it; it is for people. The only logic that rests
+	// on it is the end of a budget of wall time, which the log then says.
 	Time time.Time
 	// Header carries the W3C trace context; may be nil.
 	Header map[string]string

@@ -272,6 +272,12 @@ type Budget struct {
 	Batch int `json:"batch"`
 	// Parallelism is the number of batches in flight at most.
 	Parallelism int `json:"parallelism"`
+	// WallSeconds is how long the run may last, from its acceptance or its last
+	// extension on; 0 means no bound. Its owner says in the log that it is over.
+	WallSeconds float64 `json:"wall_seconds,omitempty"`
+	// EvaluatorSeconds bounds the sum of what the evaluations took, as results say;
+	// 0 means no bound. It is judged on what was told, like a target.
+	EvaluatorSeconds float64 `json:"evaluator_seconds,omitempty"`
 	// Lag: batch k is asked after telling exactly the batches below k-Lag.
 	Lag int `json:"lag"`
 }

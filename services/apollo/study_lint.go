@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/big"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -89,6 +90,12 @@ func (a *app) printLint(path string, doc *studyfile.Document) error {
 		fmt.Fprintf(w, "study    %s (%.12s)\n", spec.Study, value.SHA256)
 		fmt.Fprintf(w, "space    %s designs, legal: %s\n", designCount(s), legalText(legal))
 		fmt.Fprintf(w, "budget   %s trials in batches of %d, %d in flight\n", cli.Count(spec.Budget.Trials), spec.Budget.Batch, inFlight(spec))
+		if b := spec.Budget; b.WallSeconds > 0 || b.EvaluatorSeconds > 0 {
+			fmt.Fprintf(w, "time     %s\n", timeText(&b))
+		}
+		if len(spec.Start) > 0 {
+			fmt.Fprintf(w, "start    %s of your own first, which count\n", cli.Plural(len(spec.Start), "design"))
+		}
 		fmt.Fprintf(w, "asks     %s\n", asksText(spec))
 		fmt.Fprintf(w, "messages %s\n", messagesText(spec))
 		fmt.Fprintf(w, "search   %s, seed %d, order %s\n", spec.Algorithm.Name, spec.Seed, spec.Order)
@@ -121,6 +128,21 @@ func asksText(spec *events.Spec) string {
 	}
 	return fmt.Sprintf("a design is chosen without up to %d trials before it (lag %d); a search that learns needs more trials for the same answer, and `lag: 0` fewest",
 		unknown, b.Lag)
+}
+
+// timeText says how long a study may take.
+func timeText(b *events.Budget) string {
+	text := ""
+	if b.WallSeconds > 0 {
+		text = cli.Duration(time.Duration(b.WallSeconds * float64(time.Second)))
+	}
+	if b.EvaluatorSeconds > 0 {
+		if text != "" {
+			text += " at most, and "
+		}
+		text += cli.Duration(time.Duration(b.EvaluatorSeconds*float64(time.Second))) + " of evaluations together"
+	}
+	return text + " at most"
 }
 
 // designCount is the number of designs for people.

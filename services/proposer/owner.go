@@ -89,6 +89,8 @@ type owner struct {
 	wake   time.Time
 	// header travels with everything that follows from the request.
 	header map[string]string
+	// wallSince is when the run was accepted, or extended the last time.
+	wallSince time.Time
 	// provisioned: the evaluator's consumer exists.
 	provisioned bool
 	// began is when it had loaded the run, and lastMove when it last proposed
@@ -156,6 +158,9 @@ func (o *owner) run(ctx context.Context) error {
 	o.lastMove = o.began
 	o.countSlots(ctx, o.began)
 	for {
+		if err := o.checkWall(ctx); err != nil {
+			return messages.Quiet(ctx, err)
+		}
 		if err := o.retryServing(ctx, "drive", o.requests, o.drive); err != nil {
 			return messages.Quiet(ctx, err)
 		}

@@ -37,6 +37,9 @@ func (o *owner) append(ctx context.Context, kind string, e events.Payload) error
 		return err
 	}
 	o.logSeq = seq
+	if kind == "extended" {
+		o.wallSince = time.Now()
+	}
 	o.proposer.saw(seq)
 	o.lastMove = time.Now()
 	if kind != "proposed" {

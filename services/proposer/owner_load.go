@@ -74,6 +74,10 @@ func (o *owner) refresh(ctx context.Context) error {
 				return err
 			}
 		}
+		switch payload.(type) {
+		case events.StudyAccepted, events.StudyExtended:
+			o.wallSince = m.Time
+		}
 		if waiting, ok := payload.(events.StudyWaiting); ok {
 			o.foldWaiting(&waiting)
 		}

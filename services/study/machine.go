@@ -57,7 +57,8 @@ type Machine struct {
 	told    int // strict: the prefix of batches that the strategy was told
 	untold  int // no batch below it is untold
 	stop    tracker
-	judged  int // contiguous prefix of batches with a result
+	spent   float64 // seconds of the evaluations that were told
+	judged  int     // contiguous prefix of batches with a result
 	view    tracker
 	hash    *events.TrialHash
 	counts  counts
@@ -413,6 +414,7 @@ func (m *Machine) tell(b *batch) {
 		return
 	}
 	for i := range b.results {
+		m.spent += b.results[i].Seconds
 		if m.voided[b.results[i].Trial] {
 			continue
 		}

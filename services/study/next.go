@@ -57,7 +57,7 @@ func (m *Machine) advance() (events.Payload, error) {
 	reason := m.stop.reached(m.plateauFloor)
 	switch {
 	case reason != "":
-	case m.next >= m.trials:
+	case m.next >= m.trials, m.spentAll():
 		reason = "budget"
 	case m.exhausted != "":
 		reason = m.exhausted
@@ -75,6 +75,13 @@ func (m *Machine) advance() (events.Payload, error) {
 		return nil, nil
 	}
 	return events.StudyCompleted{Study: m.spec.Study, Run: m.cfg.Run, Reason: reason, Summary: m.Summary()}, nil
+}
+
+// spentAll reports whether the evaluations that were told took all the time that
+// the study gives them. One that was extended in trials has the same time.
+func (m *Machine) spentAll() bool {
+	most := m.spec.Budget.EvaluatorSeconds
+	return most > 0 && m.spent >= most
 }
 
 // tellThrough tells the strategy what an ask for batch k may know, and reports

@@ -72,6 +72,7 @@ type world struct {
 	log       []events.Payload
 	results   []*events.BatchEvaluated // in the order they were recorded
 	machine   *study.Machine
+	seconds   float64 // that every evaluation takes
 }
 
 func newWorld(t *testing.T, spec *events.Spec, knowledge study.Knowledge) *world {
@@ -146,6 +147,9 @@ func (w *world) appendNext() {
 
 // record stores an answer, as the first one for its batch.
 func (w *world) record(r *events.BatchEvaluated) {
+	for i := range r.Trials {
+		r.Trials[i].Seconds = w.seconds
+	}
 	w.results = append(w.results, r)
 	w.machine.Result(uint64(len(w.results)), r)
 }
