@@ -19,8 +19,32 @@ import (
 )
 
 // ask publishes a request until the bus takes it, and waits until the study has
-// completed with that many trials.
+// completed with that many trials. A proposer that is reading the run after a kill
+// refuses it: then it is asked again.
 func (s *sim) ask(c events.StudyControl, trials int) *client.StudyView {
+	s.t.Helper()
+	s.publish(c)
+	for range 20_000 {
+		time.Sleep(time.Second)
+		view, err := client.ReadStudy(s.ctx, s.hub.Client("watcher").Log(), c.Study, "")
+		if err == nil && view.State == study.Completed && view.Summary.Trials == trials {
+			return view
+		}
+		for _, e := range s.log(events.RejectedSubject(c.Study)) {
+			if r := e.(events.StudyRejected); r.Command == c.ID {
+				if len(c.ID) > 20 || r.Errors[0].Code != "busy" && r.Errors[0].Code != "full" {
+					s.t.Fatalf("%s is refused: %+v", c.Verb, r.Errors)
+				}
+				c.ID += "+"
+				s.publish(c)
+			}
+		}
+	}
+	s.t.Fatalf("study %s does not come to %d trials", c.Study, trials)
+	return nil
+}
+
+func (s *sim) publish(c events.StudyControl) {
 	s.t.Helper()
 	data, err := events.Encode(c.ID, "user", c.Study, time.Now(), c)
 	if err != nil {
@@ -29,19 +53,10 @@ func (s *sim) ask(c events.StudyControl, trials int) *client.StudyView {
 	user := s.hub.Client("user")
 	for s.ctx.Err() == nil {
 		if user.Queue(1).Publish(events.ControlSubject(c.Study), message.NewMessage(c.ID, data)) == nil {
-			break
+			return
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	for range 20_000 {
-		time.Sleep(time.Second)
-		view, err := client.ReadStudy(s.ctx, s.hub.Client("watcher").Log(), c.Study, "")
-		if err == nil && view.State == study.Completed && view.Summary.Trials == trials {
-			return view
-		}
-	}
-	s.t.Fatalf("study %s does not come to %d trials", c.Study, trials)
-	return nil
 }
 
 // Trials are measured anew, and the study goes on from what is left: the same with
