@@ -51,7 +51,7 @@ func TestLandscapeRelatesOptima(t *testing.T) {
 		t.Errorf("levels %+v, want 1, 5 and 0 optima", r.Levels)
 	}
 	var text bytes.Buffer
-	landscapeAnswer(r).Text(&text, cli.Paint(false))
+	landscapeAnswer(r).Text(&text, cli.Paint{})
 	for _, want := range []string{"pes_x      1 x 1, 2 x 5", "b           pe_port  25.0 %", "50.0 %", "Regret within 6.8 mm2"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the report lacks %q:\n%s", want, text.String())

@@ -73,7 +73,7 @@ func (a *app) printAnswer(ctx context.Context, view *client.StudyView, watch sto
 		value.TrialsPerSecond = cli.Round(float64(trials)/seconds, 1)
 	}
 	err := a.Print(cli.Answer{
-		Value: value, Grid: answerSheet(view.Spec, value.frontJSON, value.Best),
+		Value: value, Sheet: answerSheet(view.Spec, value.frontJSON, value.Best),
 		Text: func(w io.Writer, p cli.Paint) { a.answerText(ctx, w, p, view, value) },
 	})
 	switch {
@@ -93,9 +93,10 @@ func infeasibleHint(view *client.StudyView) string {
 
 func (a *app) answerText(ctx context.Context, w io.Writer, p cli.Paint, view *client.StudyView, value runJSON) {
 	s, spec := view.Summary, view.Spec
-	fmt.Fprintf(w, "%s %s: %s trials in %s (%s/s), %s measured, %s infeasible, %s failed\n", p.Bold(view.Study), endText(view),
+	head := fmt.Sprintf("%s %s: %s trials in %s (%s/s), %s measured, %s infeasible, %s failed", view.Study, endText(view),
 		cli.Count(s.Trials), cli.Duration(time.Duration(value.Seconds*float64(time.Second))), cli.Significant(value.TrialsPerSecond),
 		cli.Count(s.Measured), cli.Count(s.Infeasible), cli.Count(s.Failed))
+	fmt.Fprintln(w, p.Wrap(p.Bold(view.Study)+strings.TrimPrefix(head, view.Study), "  "))
 	if s.Best != nil {
 		so := ""
 		if !view.State.Terminal() {
@@ -137,6 +138,7 @@ func (a *app) answerText(ctx context.Context, w io.Writer, p cli.Paint, view *cl
 		fmt.Fprintf(w, "\nlog   %s%s\n", value.Log, where)
 		fmt.Fprintf(w, "      duckdb -c %s\n", shellQuote(duckdb(spec, value.Log)))
 	}
+	a.nextLine(w, nextOf(view.Study, spec, view.State, s.Trials, s.Feasible, len(spec.Objectives) > 1))
 }
 
 func endText(view *client.StudyView) string {

@@ -231,7 +231,7 @@ func (a *app) printProof(spec *events.Spec, proof *certify.Proof) error {
 	if value.Value != nil {
 		best = &events.BestTrial{Design: value.Design, Metrics: value.Metrics}
 	}
-	if err := a.Print(cli.Answer{Value: value, Grid: proofSheet(spec, best), Text: func(w io.Writer, p cli.Paint) { proofText(w, p, spec, &value) }}); err != nil {
+	if err := a.Print(cli.Answer{Value: value, Sheet: proofSheet(spec, best), Text: func(w io.Writer, p cli.Paint) { proofText(w, p, spec, &value) }}); err != nil {
 		return err
 	}
 	if value.Value == nil {

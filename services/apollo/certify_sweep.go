@@ -256,7 +256,7 @@ func (v *swept) answer() cli.Answer {
 		}
 		table.Add(shown...)
 	}
-	return cli.Answer{Value: v, Items: items, Grid: sheet, Text: func(w io.Writer, p cli.Paint) {
+	return cli.Answer{Value: v, Items: items, Sheet: sheet, Text: func(w io.Writer, p cli.Paint) {
 		fmt.Fprintf(w, "%s: the best %s under limits on %s, proven\n\n", p.Bold(v.Study), cli.Bare(v.Metric, v.Unit), cli.Bare(v.Limited, v.LimitUnit))
 		table.Text(w, p)
 		if len(same) > 0 {

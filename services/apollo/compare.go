@@ -40,7 +40,7 @@ With -o svg or png the curves of the best so far are drawn.`,
 			if err != nil {
 				return err
 			}
-			return a.Print(cli.Answer{Value: r, Text: r.text, Grid: r.sheet(), Draw: r.draw})
+			return a.Print(cli.Answer{Value: r, Text: r.text, Sheet: r.sheet(), Draw: r.draw})
 		},
 	}
 	return c

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"apollo/events"
+	"apollo/services/cli"
 )
 
 // comparedOf is a study whose trials have these objectives, in order; nil is a
@@ -122,7 +123,7 @@ func TestCompareRefuses(t *testing.T) {
 		t.Fatalf("compare() of studies without a feasible trial = %+v, %v", r, err)
 	}
 	var text bytes.Buffer
-	r.text(&text, false)
+	r.text(&text, cli.Paint{})
 	if err := r.draw(&text, "svg"); err == nil {
 		t.Error("draw() draws nothing")
 	}

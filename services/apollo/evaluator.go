@@ -238,7 +238,7 @@ func (a *app) checkOptions(c *cobra.Command, f *checkFlags) (o external.CheckOpt
 // checkEvaluator runs the conformance suite on a program. For people each
 // finding is printed as it comes.
 func (a *app) checkEvaluator(ctx context.Context, argv []string, o external.CheckOptions) error {
-	streamed := a.Output == "table"
+	streamed := a.ForPeople()
 	var written error
 	if streamed {
 		o.Found = func(f external.Finding) { written = errors.Join(written, f.WriteText(a.Stdout)) }

@@ -82,8 +82,6 @@ func (f *frontJSON) sizeText(spec *events.Spec) string {
 const (
 	// frontRows is how many designs of a front the table shows.
 	frontRows = 20
-	// frontParameters is how many parameters: those with the most values.
-	frontParameters = 6
 )
 
 // table prints a front for people: by the first objective, with the parameters
@@ -91,7 +89,7 @@ const (
 func (f *frontJSON) table(w io.Writer, p cli.Paint, spec *events.Spec, base inspect.Baseline) {
 	shown := f.shown(spec)
 	keys := f.keys(spec)
-	g := &cli.Grid{Header: []string{">TRIAL"}}
+	g := &cli.Grid{Header: []string{">TRIAL"}, Fold: true}
 	for _, m := range objectivesFirst(spec) {
 		g.Header = append(g.Header, ">"+strings.ToUpper(cli.Bare(m.Name, m.Unit)))
 	}
@@ -119,6 +117,15 @@ func (f *frontJSON) table(w io.Writer, p cli.Paint, spec *events.Spec, base insp
 		row("baseline", base.Metrics, base.Design)
 	}
 	g.Text(w, p)
+	if len(f.Front) > 1 && len(keys) < len(spec.Parameters) {
+		var same []string
+		for k, v := range designOf(spec, &f.Front[0]) {
+			if !slices.Contains(keys, k) {
+				same = append(same, spec.Parameters[k].Name+" "+valueText(v, spec.Parameters[k].Unit))
+			}
+		}
+		fmt.Fprintln(w, p.Wrap("in all of them: "+strings.Join(same, ", "), "  "))
+	}
 	if hidden := len(f.Front) - len(shown); hidden > 0 {
 		fmt.Fprintf(w, "and %s designs more: -o json or csv\n", cli.Count(hidden))
 	}
@@ -145,20 +152,16 @@ func (f *frontJSON) shown(spec *events.Spec) []events.BestTrial {
 
 // keys are the parameters that differ on the front, in order.
 func (f *frontJSON) keys(spec *events.Spec) []int {
-	values := make([]int, len(spec.Parameters))
 	var keys []int
 	for i, p := range spec.Parameters {
 		distinct := map[any]bool{}
 		for k := range f.Front {
 			distinct[f.Front[k].Design[p.Name]] = true
 		}
-		if values[i] = len(distinct); values[i] > 1 {
+		if len(distinct) > 1 {
 			keys = append(keys, i)
 		}
 	}
-	slices.SortStableFunc(keys, func(a, b int) int { return cmp.Compare(values[b], values[a]) })
-	keys = keys[:min(len(keys), frontParameters)]
-	slices.Sort(keys)
 	return keys
 }
 

@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("EXAMPLES", filepath.Join(root, "examples"))
 			e.Setenv("NO_COLOR", "1")
+			e.Setenv("COLUMNS", "1000") // what is told, not how it is laid out: tables.txt
 			e.Values[stopsKey{}] = map[string]func() error{}
 			return nil
 		},

@@ -175,10 +175,13 @@ func (s *session) study(ctx context.Context, name, run string) (*client.StudyVie
 		return nil, cli.Usagef("%q is no name of a study: names have a-z, 0-9 and \"-\"", name)
 	}
 	view, err := client.ReadStudy(ctx, s.bus.Log(), name, run)
-	if errors.Is(err, client.ErrNoStudy) {
-		return nil, noStudy(name)
+	if !errors.Is(err, client.ErrNoStudy) {
+		return view, err
 	}
-	return view, err
+	if latest, failed := client.ReadStudy(ctx, s.bus.Log(), name, ""); run != "" && failed == nil {
+		return nil, cli.Hinted(cli.ExitNotFound, "its latest is "+latest.Run+"; `apollo study ls --all` lists them", fmt.Errorf("study %s has no run %q", name, run))
+	}
+	return nil, noStudy(name)
 }
 
 func noStudy(name string) error {

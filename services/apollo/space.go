@@ -112,7 +112,8 @@ type shownParam struct {
 
 func showSpace(t evaluator.Template, s space.Space) cli.Answer {
 	params, items := []shownParam{}, []any{}
-	g := &cli.Grid{Header: []string{"PARAMETER", "VALUES", "BASELINE", "WHAT"}}
+	g := &cli.Grid{Header: []string{"PARAMETER", "BASELINE", "VALUES"}}
+	what := &cli.Grid{Header: []string{"PARAMETER", "WHAT"}}
 	for i, p := range s.Params() {
 		sp := shownParam{Name: p.Name, Unit: p.Unit}
 		for level := range p.Len() {
@@ -134,7 +135,8 @@ func showSpace(t evaluator.Template, s space.Space) cli.Answer {
 			sp.Doc = t.ParamDocs[i]
 		}
 		params, items = append(params, sp), append(items, sp)
-		g.Add(p.Name, strings.Join(sp.texts, ", "), baseline, sp.Doc)
+		g.Add(p.Name, baseline, strings.Join(sp.texts, ", "))
+		what.Add(p.Name, sp.Doc)
 	}
 	value := struct {
 		Template   string       `json:"template"`
@@ -143,8 +145,12 @@ func showSpace(t evaluator.Template, s space.Space) cli.Answer {
 		Parameters []shownParam `json:"parameters"`
 	}{t.Name, t.Doc, s.Size(), params}
 	return cli.Answer{Value: value, Items: items, Grid: g, Text: func(w io.Writer, p cli.Paint) {
-		fmt.Fprintf(w, "%s: %s\n\n", p.Bold(t.Name), t.Doc)
+		fmt.Fprintf(w, "%s\n\n", p.Wrap(t.Name+": "+t.Doc, "  "))
 		g.Text(w, p)
+		if len(t.ParamDocs) > 0 {
+			fmt.Fprintln(w)
+			what.Text(w, p)
+		}
 		fmt.Fprintf(w, "\n%s designs\n", cli.Count(s.Size()))
 	}}
 }

@@ -8,7 +8,7 @@ import (
 
 func (a *app) studyCommand() *cobra.Command {
 	return a.Group("study", "Check, publish, watch and steer studies", "  apollo study show mobilenetv2-6p8",
-		a.studyLintCommand(), a.studySubmitCommand(), a.studyLsCommand(), a.studyShowCommand(), a.studyWatchCommand(),
+		a.studyInitCommand(), a.studyLintCommand(), a.studyExportCommand(), a.studySubmitCommand(), a.studyLsCommand(), a.studyShowCommand(), a.studyWatchCommand(),
 		a.controlCommand("pause", "Propose no new trials; the running ones finish", study.Paused),
 		a.controlCommand("resume", "Go on with a paused study", study.Running),
 		a.controlCommand("stop", "End a study once the running trials have finished", study.Stopping),

@@ -50,6 +50,9 @@ type shownStudy struct {
 	Optimum *optimum `json:"optimum,omitempty"`
 
 	baseline inspect.Baseline
+	// Noise is left out where every answer is taken at its word.
+	Noise *events.NoiseReport `json:"noise,omitempty"`
+	next  string
 }
 
 // reasonCount says how many trials were not feasible for a reason.
@@ -78,7 +81,10 @@ are the same, bit for bit.`,
 			if err != nil {
 				return err
 			}
-			return a.Print(cli.Answer{Value: shown, Text: shown.text, Grid: answerSheet(shown.Spec, shown.frontJSON, shown.Best)})
+			return a.Print(cli.Answer{Value: shown, Text: func(w io.Writer, p cli.Paint) {
+				shown.text(w, p)
+				a.nextLine(w, shown.next)
+			}, Sheet: answerSheet(shown.Spec, shown.frontJSON, shown.Best)})
 		},
 	}
 	c.Flags().StringVar(&run, "run", "", "the `run`; default: the latest")
@@ -105,9 +111,13 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 	shown.ExtraDropped = countDropped(l)
 	shown.Optimum = a.optimumOf(ctx, view.Spec, view.Best)
 	shown.Identity, shown.Program, shown.Refused = view.Identity, view.Program, view.Refused
-	if shown.frontJSON != nil {
+	if shown.frontJSON != nil || shown.Best != nil {
 		shown.baseline = inspect.BaselineOf(ctx, view.Spec)
 	}
+	if view.Summary != nil {
+		shown.Noise = view.Summary.Noise
+	}
+	shown.next = nextOf(view.Study, view.Spec, view.State, l.counts.Trials, l.counts.Feasible, shown.frontJSON != nil)
 	if shown.Sources == nil {
 		shown.Sources = []events.SourcePin{}
 	}
@@ -204,5 +214,13 @@ func (s *shownStudy) text(w io.Writer, p cli.Paint) {
 		return
 	}
 	fmt.Fprintf(w, "best     trial %d: %s\n\n", s.Best.Trial, bestText(s.Spec, s.Best))
-	designGrid(s.Spec, designOf(s.Spec, s.Best), nil).Text(w, p)
+	designGrid(s.Spec, designOf(s.Spec, s.Best), s.baseline.Design).Text(w, p)
+	fmt.Fprintln(w)
+	metricGrid(s.Spec, s.Best, s.baseline).Text(w, p)
+	if s.Noise != nil {
+		noiseText(w, s.Spec, s.Best, s.Noise)
+	}
+	if s.baseline.Reason != "" {
+		fmt.Fprintf(w, "\nthe baseline is not feasible for this study: %s\n", s.baseline.Reason)
+	}
 }

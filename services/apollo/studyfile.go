@@ -31,7 +31,7 @@ func (a *app) readStudy(path string, sets []string) (*studyfile.Document, error)
 	}
 	doc, err := studyfile.Parse(path, src, inspect.Builtins().Study(), studyfile.Options{Sets: sets, Dir: dir, ReadFile: readModelFile, Describe: a.describeIn(dir)})
 	if mistakes, ok := errors.AsType[*studyfile.Error](err); ok {
-		if a.Output == "table" {
+		if a.ForPeople() {
 			color := !a.NoColor && os.Getenv("NO_COLOR") == "" && a.Console.Live
 			if err := mistakes.Render(a.Console, color); err != nil {
 				return nil, err

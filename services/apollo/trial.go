@@ -34,6 +34,9 @@ object: trial, design, outcome, feasible, metrics, origin and more.`,
 		Example: "  apollo trial ls mobilenetv2-6p8 --feasible --best 5",
 		Args:    cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if best < 0 || last < 0 {
+				return cli.Usagef("--best and --last say how many trials: %d is none", min(best, last))
+			}
 			l, err := a.loadLedger(c, args[0], run)
 			if err != nil {
 				return err
@@ -91,13 +94,16 @@ func listTrials(l *ledger, trials []*trial) cli.Answer {
 	for _, p := range spec.Parameters {
 		head = append(head, ">"+p.Name)
 	}
-	sheet := &cli.Grid{Header: append(slices.Clone(head), "origin", "reason")} // csv: plain numbers
-	table := &cli.Grid{Header: append(slices.Clone(head), "ORIGIN", "REASON")}
+	sheet := &cli.Grid{Header: append(slices.Clone(head), "origin", "reason", "feasible")} // csv: plain numbers
+	table := &cli.Grid{Header: []string{">TRIAL", "OUTCOME"}}
+	first := objectivesFirst(spec)
+	for _, m := range first {
+		table.Header = append(table.Header, ">"+strings.ToUpper(cli.Bare(m.Name, m.Unit)))
+	}
+	table.Header = append(append(table.Header, "REASON"), head[2+len(spec.Metrics):]...)
+	table.Header = append(table.Header, "ORIGIN")
 	for i := range sheet.Header {
 		sheet.Header[i] = strings.ToLower(sheet.Header[i])
-	}
-	for i, m := range spec.Metrics {
-		table.Header[2+i] = ">" + strings.ToUpper(cli.Bare(m.Name, m.Unit))
 	}
 	rows, items := []trialJSON{}, []any{}
 	for _, t := range trials {
@@ -105,23 +111,31 @@ func listTrials(l *ledger, trials []*trial) cli.Answer {
 		rows, items = append(rows, j), append(items, j)
 		exact, shown := []string{strconv.Itoa(t.number), j.Outcome}, []string{strconv.Itoa(t.number), outcomeText(j)}
 		for _, m := range spec.Metrics {
+			text := ""
 			if v, ok := j.Metrics[m.Name]; ok {
-				exact, shown = append(exact, strconv.FormatFloat(v, 'g', -1, 64)), append(shown, cli.Quantity(v, m.Unit))
-				continue
+				text = strconv.FormatFloat(v, 'g', -1, 64)
 			}
-			exact, shown = append(exact, ""), append(shown, "-")
+			exact = append(exact, text)
 		}
-		for k, p := range spec.Parameters {
-			exact, shown = append(exact, t.design[k].String()), append(shown, valueText(t.design[k], p.Unit))
+		for _, m := range first {
+			text := "-"
+			if v, ok := j.Metrics[m.Name]; ok {
+				text = cli.Quantity(v, m.Unit)
+			}
+			shown = append(shown, text)
 		}
 		reason := ""
 		if j.Reason != nil {
 			reason = j.Reason.Code
 		}
-		sheet.Add(append(exact, t.origin, reason)...)
-		table.Add(append(shown, t.origin, reason)...)
+		shown = append(shown, reason)
+		for k, p := range spec.Parameters {
+			exact, shown = append(exact, t.design[k].String()), append(shown, valueText(t.design[k], p.Unit))
+		}
+		sheet.Add(append(exact, t.origin, reason, strconv.FormatBool(j.Feasible))...)
+		table.Add(append(shown, t.origin)...)
 	}
-	return cli.Answer{Value: rows, Items: items, Grid: sheet, Text: table.Text}
+	return cli.Answer{Value: rows, Items: items, Sheet: sheet, Text: table.Text}
 }
 
 // outcomeText is one word: a trial that was measured but breaks a constraint

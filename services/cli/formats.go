@@ -36,6 +36,9 @@ func PrintsLines() map[string]string { return prints("table", "jsonl") }
 // PrintsNothing annotates a command without an answer.
 func PrintsNothing() map[string]string { return prints("table") }
 
+// wide is the format for people with lines of any width.
+const wide = "wide"
+
 // FormatsOf lists the values of --output that a command knows, as it says
 // itself; the first is the one for people. CheckFormat refuses the rest.
 func FormatsOf(c *cobra.Command) []string {
@@ -50,10 +53,13 @@ func FormatsOf(c *cobra.Command) []string {
 func (a *Terminal) CheckFormat(c *cobra.Command) error {
 	known := FormatsOf(c)
 	switch {
-	case slices.Contains(known, a.Output):
+	case slices.Contains(known, a.Output), a.Output == wide && len(known) > 1:
 		return nil
 	case len(known) == 1:
 		return Usagef("%s prints no answer: -o %s has no place here", c.CommandPath(), a.Output)
 	}
 	return Usagef("%s has no output format %q: want %s", c.CommandPath(), a.Output, strings.Join(known, ", "))
 }
+
+// ForPeople says that the answer is text, no format for programs.
+func (a *Terminal) ForPeople() bool { return a.Output == "table" || a.Output == wide }

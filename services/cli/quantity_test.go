@@ -84,7 +84,7 @@ func TestGrid(t *testing.T) {
 	g.Add("é", "1", "one, two")
 	g.Add("long name", "12,345", "")
 	var text, csv bytes.Buffer
-	g.Text(&text, false)
+	g.Text(&text, Paint{})
 	want := "NAME        VALUE  WHY\n" +
 		"é               1  one, two\n" +
 		"long name  12,345\n"

@@ -72,9 +72,14 @@ func (a *Terminal) GroupArgs(c *cobra.Command, args []string) error {
 		return nil
 	}
 	hint := "`" + c.CommandPath() + " --help` lists the commands"
-	c.SuggestionsMinimumDistance = 2
-	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = "did you mean `" + c.CommandPath() + " " + near[0] + "`?"
+	var names []string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	if near := Nearest(args[0], names); near != "" {
+		hint = "did you mean `" + c.CommandPath() + " " + near + "`?"
 	}
 	return Hinted(ExitUsage, hint, fmt.Errorf("unknown command %q for %q", args[0], c.CommandPath()))
 }

@@ -1,6 +1,7 @@
 package proposer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,13 +15,22 @@ import (
 	"apollo/services/transfer"
 )
 
+// isYAML tells a study as people write it from what is broken JSON.
+func isYAML(body []byte) bool {
+	text := bytes.TrimSpace(body)
+	return len(text) > 0 && len(text) <= events.MaxSpecBytes && !bytes.ContainsRune([]byte("{[\""), rune(text[0]))
+}
+
 // submit accepts or rejects a study request.
 func (p *Proposer) submit(ctx context.Context, c command) error {
 	request, _, err := events.DecodeStudyRequest(c.body)
+	if err != nil && isYAML(c.body) {
+		request, err = events.StudyRequested{Study: c.body}, nil
+	}
 	if err != nil {
 		return p.reject(ctx, c, events.Mistake{
 			Code: "malformed", Message: err.Error(),
-			Hint: "publish a document of kind Study in JSON, or an apollo.study.requested.v1 event around it",
+			Hint: "publish a document of kind Study in JSON or YAML, or an apollo.study.requested.v1 event around it",
 		})
 	}
 	doc, err := studyfile.Parse("request", request.Study, p.Catalog.Study(), studyfile.Options{Published: !p.Local}) //nolint:contextcheck // it measures one design at most: the baseline

@@ -120,7 +120,7 @@ func mistakes() []mistake {
 		{name: "seeding without seeds", src: full, old: "seeds: 5, method: rgpe", new: "seeds: 0, method: seed"},
 		{name: "control", src: full, old: "control: 10%", new: "control: 10"},
 		{name: "published paths", src: `{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"p"},"spec":{"space":{"template":"toy"},"workload":{"networks":[{"name":"net_a"}]},"objectives":[{"metric":"latency","goal":"minimize"}],"transfer":{"sources":[{"parquet":"/etc/*"}]}}}`, published: true},
-		{name: "published YAML", src: small, published: true},
+		{name: "published YAML", src: strings.Replace(small, "kind: Study", "kind: Sutdy", 1), published: true},
 		{name: "JSON", src: "{\n\t\"apiVersion\": \"apollo/v1\",\n\t\"kind\": \"Study\", \"kind\": \"Study\",\n\t\"metadata\": {\"name\": \"j\\u0041\"},\n\t\"spec\": {\"space\": {\"template\": \"toy\"}, \"budget\": {\"trials\": 1.5}}\n}"},
 		{name: "broken JSON", src: "{\"apiVersion\": \"apollo/v1\",\n \"kind\" \"Study\"}", published: true},
 		{name: "cut JSON", src: "{\"apiVersion\": [", published: true},

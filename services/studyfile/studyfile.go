@@ -105,9 +105,7 @@ func read(r *report, src []byte, opts Options) (root *node) {
 		return nil
 	}
 	switch text := bytes.TrimSpace(src); {
-	case opts.Published && len(text) > 0 && text[0] != '{':
-		r.addMistakeAt(place{line: 1, column: 1, width: 1}, "", codeSyntax, "Publish the study in JSON.", "a published study is a JSON object")
-	case opts.Published, len(text) > 0 && text[0] == '{' && json.Valid(src):
+	case len(text) > 0 && text[0] == '{' && (opts.Published || json.Valid(src)):
 		root = readJSON(r, src)
 	default:
 		root = readYAML(r, src, 0, 0)
