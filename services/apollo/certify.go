@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"apollo/events"
 	"apollo/services/certify"
 	"apollo/services/cli"
+	"apollo/services/draw"
 	"apollo/services/inspect"
 )
 
@@ -24,7 +26,7 @@ func (a *app) certifyCommand() *cobra.Command {
 	var workers, steps int
 	var sweep string
 	c := &cobra.Command{
-		Annotations: cli.PrintsRows(),
+		Annotations: cli.PrintsRowsAndPictures(),
 		Use:         "certify STUDY.yaml", Short: "Prove the best design of a study",
 		Long: `Prove which legal design of a study is the best: every design that passes the rules and
 the constraints on free metrics is evaluated, or left out with a group of designs that a
@@ -40,6 +42,9 @@ one more square millimetre buys, step by step. It keeps nothing in --data.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if workers < 1 {
 				return cli.Usagef("--workers %d: want at least 1", workers)
+			}
+			if sweep == "" && slices.Contains(draw.Formats(), a.Output) {
+				return cli.Usagef("-o %s is for --sweep: one optimum is no picture", a.Output)
 			}
 			if sweep == "" && c.Flags().Changed("steps") {
 				return cli.Usagef("--steps is for --sweep")

@@ -16,6 +16,7 @@ import (
 	"apollo/optimizer/space"
 	"apollo/services/certify"
 	"apollo/services/cli"
+	"apollo/services/draw"
 )
 
 // swept is the answer of `certify --sweep`.
@@ -218,7 +219,7 @@ func (v *swept) answer() cli.Answer {
 	for _, p := range spec.Parameters {
 		sheet.Header = append(sheet.Header, p.Name)
 	}
-	table := &cli.Grid{Header: []string{">" + strings.ToUpper(cli.Bare(v.Limited, v.LimitUnit)) + " LIMIT", ">USED", ">" + strings.ToUpper(cli.Bare(v.Metric, v.Unit)), strings.TrimSpace(">PER " + v.LimitUnit)}}
+	table := &cli.Grid{Header: []string{">" + strings.ToUpper(cli.Bare(v.Limited, v.LimitUnit)) + " LIMIT", ">USED", ">" + strings.ToUpper(cli.Bare(v.Metric, v.Unit)), strings.TrimSpace(">PER " + v.LimitUnit)}, Fold: true}
 	differ, same := v.differing()
 	for _, p := range differ {
 		table.Header = append(table.Header, ">"+p.Name)
@@ -256,7 +257,7 @@ func (v *swept) answer() cli.Answer {
 		}
 		table.Add(shown...)
 	}
-	return cli.Answer{Value: v, Items: items, Sheet: sheet, Text: func(w io.Writer, p cli.Paint) {
+	return cli.Answer{Value: v, Items: items, Sheet: sheet, Draw: v.draw, Text: func(w io.Writer, p cli.Paint) {
 		fmt.Fprintf(w, "%s: the best %s under limits on %s, proven\n\n", p.Bold(v.Study), cli.Bare(v.Metric, v.Unit), cli.Bare(v.Limited, v.LimitUnit))
 		table.Text(w, p)
 		if len(same) > 0 {
@@ -264,6 +265,24 @@ func (v *swept) answer() cli.Answer {
 		}
 		fmt.Fprintf(w, "\n%s designs evaluated in %s\n", cli.Count(v.Evaluated), cli.Duration(time.Duration(v.Seconds*float64(time.Second))))
 	}}
+}
+
+// draw draws the proven optima along the limits.
+func (v *swept) draw(w io.Writer, format string) error {
+	s := draw.Series{Line: true}
+	for i := range v.Steps {
+		if x := &v.Steps[i]; x.Value != nil {
+			s.X, s.Y = append(s.X, x.Limit), append(s.Y, *x.Value)
+		}
+	}
+	metric, limited := cli.Bare(v.Metric, v.Unit), cli.Bare(v.Limited, v.LimitUnit)
+	c := draw.Chart{
+		Title:  v.Study + ": the best " + metric + " under limits on " + limited + ", proven",
+		X:      draw.Axis{Title: "limit on " + limited, Text: func(x float64) string { return cli.Quantity(x, v.LimitUnit) }},
+		Y:      draw.Axis{Title: metric, Text: func(y float64) string { return cli.Quantity(y, v.Unit) }},
+		Series: []draw.Series{s},
+	}
+	return c.Draw(w, format)
 }
 
 // suffix is the unit of a metric as its name has it.

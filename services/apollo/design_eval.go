@@ -18,6 +18,7 @@ func (a *app) designEvalCommand() *cobra.Command {
 	var flags designFlags
 	var mapping string
 	var nests []string
+	var order layerOrder
 	c := &cobra.Command{
 		Annotations: cli.PrintsRowsAndPictures(),
 		Use:         "eval", Short: "Evaluate one design on the cost model, layer by layer",
@@ -25,7 +26,8 @@ func (a *app) designEvalCommand() *cobra.Command {
 layer waits for, and where area, time and energy go. Parameters that are not set are those
 of the preset. An infeasible design is an answer too: it says what it needs and what it
 has. --study takes the design, the networks and the metrics of a study. --mapping gives
-layers a mapping instead of the mapper's, --mapping-of prints loop nests. -o json has, for every layer, its mapping, the accesses per level and operand, and
+layers a mapping instead of the mapper's, --mapping-of prints loop nests. --by puts the
+layers in order, --top leaves all but the first out. -o json has, for every layer, its mapping, the accesses per level and operand, and
 its place under the roofline; -o svg and -o png draw them.`,
 		Example: "  apollo design eval --template edge --workload mobilenet_v2 --set pes_x=4 --set pe_memory=512KiB\n" +
 			"  apollo design eval --template nvdla --mapping-of logits\n  apollo design eval --study mobilenetv2-6p8/17\n  apollo design eval --preset v2 -o svg > v2.svg",
@@ -33,6 +35,9 @@ its place under the roofline; -o svg and -o png draw them.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := flags.read(a, c)
 			if err != nil {
+				return err
+			}
+			if err := order.check(c); err != nil {
 				return err
 			}
 			given, err := readMappings(mapping, s.Template.Name)
@@ -46,10 +51,11 @@ its place under the roofline; -o svg and -o png draw them.`,
 			if err := knownLayers(&r, nests); err != nil {
 				return err
 			}
-			return a.Print(s.answer(&evalAnswer{&r, s.Spec, flags.workloads(&s)}, nests))
+			return a.Print(s.answer(&evalAnswer{&r, s.Spec, flags.workloads(&s)}, nests, order))
 		},
 	}
 	flags.register(c, true)
+	order.register(c)
 	c.Flags().StringVar(&mapping, "mapping", "", "`file` of mappings to use instead of the mapper's")
 	c.Flags().StringArrayVar(&nests, "mapping-of", nil, "print the loop nest of this `layer`, as often as wanted: an id, network/id, or all")
 	return c
@@ -82,9 +88,9 @@ type evalAnswer struct {
 	Workload []string     `json:"workload,omitempty"`
 }
 
-func (s *subject) answer(v *evalAnswer, nests []string) cli.Answer {
+func (s *subject) answer(v *evalAnswer, nests []string, order layerOrder) cli.Answer {
 	r := v.Design
-	g := &cli.Grid{Header: []string{"LAYER", "OP", ">KMACS", ">LATENCY", ">SHARE", ">UTILISATION", "WAITS FOR", ">OFF-CHIP", ">ENERGY"}}
+	g := &cli.Grid{Header: []string{"LAYER", "OP", ">LATENCY", ">SHARE", ">OF PEAK", "WAITS FOR", ">ENERGY", ">OFF-CHIP", ">KMACS"}}
 	var items []any // none for an infeasible design: -o jsonl prints the report then
 	runs := map[string]float64{}
 	for i := range r.Networks {
@@ -94,15 +100,15 @@ func (s *subject) answer(v *evalAnswer, nests []string) cli.Answer {
 	for i := range r.Layers {
 		total += r.Layers[i].LatencySeconds * runs[r.Layers[i].Network]
 	}
-	for i := range r.Layers {
+	for _, i := range order.of(r.Layers, runs) {
 		l := &r.Layers[i]
 		items = append(items, l)
 		name := l.ID
 		if len(r.Networks) > 1 {
 			name = l.Network + "/" + l.ID
 		}
-		g.Add(name, l.Op, cli.Count(l.MACs/1000), cli.Quantity(l.LatencySeconds, "s"), cli.Percent(l.LatencySeconds*runs[l.Network]/total), cli.Percent(l.Utilisation),
-			l.Bottleneck, cli.Quantity(float64(l.Bytes.Of(report.OffChip)), "B"), cli.Quantity(l.EnergyJ, "J"))
+		g.Add(name, l.Op, cli.Quantity(l.LatencySeconds, "s"), cli.Percent(l.LatencySeconds*runs[l.Network]/total), cli.Percent(l.Utilisation),
+			l.Bottleneck, cli.Quantity(l.EnergyJ, "J"), cli.Quantity(float64(l.Bytes.Of(report.OffChip)), "B"), cli.Count(l.MACs/1000))
 	}
 	picture := func(w io.Writer, format string) error {
 		if !r.Feasible {
@@ -115,6 +121,11 @@ func (s *subject) answer(v *evalAnswer, nests []string) cli.Answer {
 		if r.Feasible {
 			fmt.Fprintln(w)
 			g.Text(w, p)
+			if hidden := len(r.Layers) - len(g.Rows); hidden > 0 {
+				fmt.Fprintf(w, "and %s more\n", cli.Plural(hidden, "layer"))
+			}
+			fmt.Fprintln(w)
+			kindsOf(r.Layers, runs).Text(w, p)
 		}
 		for i := range r.Layers {
 			if l := &r.Layers[i]; asked(l, nests) {
@@ -153,7 +164,7 @@ func (s *subject) text(w io.Writer, p cli.Paint, r *report.Design) {
 			fmt.Fprintf(w, "%-*s %s%s\n", width, cli.Bare(m.Name, m.Unit), cli.Metric(*m.Value, m.Unit), s.wanted(m, p))
 		}
 	}
-	breakdown(w, "area", r.Area.Parts(), "mm2")
+	breakdown(w, p, "area", r.Area.Parts(), "mm2")
 	for i := range r.Networks {
 		n := &r.Networks[i]
 		if len(r.Networks) > 1 {
@@ -163,9 +174,14 @@ func (s *subject) text(w io.Writer, p cli.Paint, r *report.Design) {
 			}
 			fmt.Fprintf(w, "\n%s (%s): %s\n", n.Name, countsAs(n), strings.Join(metrics, ", "))
 		}
-		breakdown(w, "latency", n.Latency.Parts(), "s")
-		breakdown(w, "energy", n.Energy.Parts(), "J")
-		fmt.Fprintf(w, "%s of the peak rate; %s cross the chip's border%s\n", cli.Percent(n.Utilisation), cli.Quantity(float64(n.OffChipBytes), "B"), crossing(n.Crossing))
+		breakdown(w, p, "latency", n.Latency.Parts(), "s")
+		for _, part := range n.Latency.Parts() {
+			if share := part.Value / n.Latency.Total; share >= smallestShare {
+				fmt.Fprintln(w, p.Wrap(fmt.Sprintf("- %s %s: %s", part.Name, cli.Percent(share), timeSpent(part.Name)), "  "))
+			}
+		}
+		breakdown(w, p, "energy", n.Energy.Parts(), "J")
+		fmt.Fprintln(w, p.Wrap(fmt.Sprintf("%s of the peak rate; %s cross the chip's border%s", cli.Percent(n.Utilisation), cli.Quantity(float64(n.OffChipBytes), "B"), crossing(n.Crossing)), "  "))
 	}
 }
 
@@ -190,7 +206,7 @@ func crossing(counts report.Counts) string {
 }
 
 // breakdown prints the parts of a number, largest first.
-func breakdown(w io.Writer, name string, parts []report.Part, unit string) {
+func breakdown(w io.Writer, p cli.Paint, name string, parts []report.Part, unit string) {
 	var sum float64
 	for _, part := range parts {
 		sum += part.Value
@@ -210,5 +226,5 @@ func breakdown(w io.Writer, name string, parts []report.Part, unit string) {
 			texts = append(texts, fmt.Sprintf("%s %s", strings.ReplaceAll(part.Name, "_", " "), cli.Percent(part.Value/sum)))
 		}
 	}
-	fmt.Fprintf(w, "%s of %s: %s\n", name, cli.Quantity(sum, unit), strings.Join(texts, ", "))
+	fmt.Fprintln(w, p.Wrap(fmt.Sprintf("%s of %s: %s", name, cli.Quantity(sum, unit), strings.Join(texts, ", ")), "  "))
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -10,6 +12,7 @@ import (
 
 	"apollo/evaluator"
 	"apollo/evaluator/report"
+	"apollo/events"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
 )
@@ -17,12 +20,16 @@ import (
 func (a *app) designNeighboursCommand() *cobra.Command {
 	var flags designFlags
 	var all bool
+	var changes int
+	var metric string
 	c := &cobra.Command{
 		Annotations: cli.PrintsRows(),
 		Use:         "neighbours", Short: "Show what each change of one parameter does",
 		Long: `Show what each change of one parameter to the next level below or above does to the
-metrics of a design, or to every level with --all. Of an infeasible design, and of
-changes that make a design infeasible, it says which rules a change repairs or breaks.`,
+metrics of a design, or to every level with --all; --changes 2 tries pairs of changes too.
+First come those that improve the metric for no area, then those that improve it most per
+mm2, then those that save area, and last those that are not possible: with the rule that
+forbids each, or the study's limit, and the one change more that repairs it.`,
 		Example: "  apollo design neighbours --preset baseline\n  apollo design neighbours --set cores=32 --set lanes=256 --all -o json",
 		Args:    cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -30,7 +37,14 @@ changes that make a design infeasible, it says which rules a change repairs or b
 			if err != nil {
 				return err
 			}
-			n, err := neighboursOf(&s, all)
+			if changes < 1 || changes > 2 {
+				return cli.Usagef("--changes %d: want 1 or 2", changes)
+			}
+			o := neighbourOptions{all: all, pairs: changes == 2}
+			if o.metric, o.sign, err = s.gainOf(metric); err != nil {
+				return err
+			}
+			n, err := neighboursOf(&s, o)
 			if err != nil {
 				return cli.Hinted(cli.ExitUsage, "", err)
 			}
@@ -38,6 +52,8 @@ changes that make a design infeasible, it says which rules a change repairs or b
 		},
 	}
 	flags.register(c, true)
+	c.Flags().IntVar(&changes, "changes", 1, "most `number` of parameters that change at once: 1 or 2")
+	c.Flags().StringVar(&metric, "metric", "", "`metric` whose gain counts; default: the study's objective, else latency")
 	c.Flags().BoolVar(&all, "all", false, "change to every level, not only to the next ones")
 	return c
 }
@@ -48,8 +64,10 @@ type neighbours struct {
 	Feasible bool           `json:"feasible"`
 	Metrics  report.Metrics `json:"metrics"`
 	// Broken lists every rule that the design breaks.
-	Broken     []brokenRule `json:"broken"`
-	Neighbours []neighbour  `json:"neighbours"`
+	Broken []brokenRule `json:"broken"`
+	// Gain is the metric whose gain counts.
+	Gain       string      `json:"gain_of"`
+	Neighbours []neighbour `json:"neighbours"`
 }
 
 // brokenRule is a reason for which a design is infeasible.
@@ -64,10 +82,19 @@ type neighbour struct {
 	Parameter string `json:"parameter"`
 	Unit      string `json:"unit"`
 	// From and To are numbers or labels.
-	From     any            `json:"from"`
-	To       any            `json:"to"`
+	From any `json:"from"`
+	To   any `json:"to"`
+	// Second is the other change of a pair.
+	Second   *change        `json:"second,omitempty"`
 	Feasible bool           `json:"feasible"`
 	Metrics  report.Metrics `json:"metrics"`
+	// Gain is by how much the metric is better, in its unit, and GainPerMM2 that
+	// for each mm2 that the change costs; null where it costs none.
+	Gain       *float64 `json:"gain"`
+	GainPerMM2 *float64 `json:"gain_per_mm2"`
+	// Repair is the one change more that makes the neighbour possible with the
+	// least area; left out where none does.
+	Repair *change `json:"repair,omitempty"`
 	// Change is relative to the design, null where one of the two has no value.
 	Change report.Metrics `json:"change"`
 	// Fixes are codes of rules that the design breaks and the neighbour keeps,
@@ -77,9 +104,28 @@ type neighbour struct {
 	Left   []string `json:"left"`
 
 	from, to space.Value
+	area     float64 // more than before
 }
 
-func neighboursOf(s *subject, all bool) (*neighbours, error) {
+// change is a parameter that goes from one level to another.
+type change struct {
+	Parameter string `json:"parameter"`
+	Unit      string `json:"unit"`
+	From      any    `json:"from"`
+	To        any    `json:"to"`
+
+	index    int
+	from, to space.Value
+}
+
+// neighbourOptions say which neighbours, and what a gain is.
+type neighbourOptions struct {
+	all, pairs bool
+	metric     string  // a column
+	sign       float64 // -1 where less is worse
+}
+
+func neighboursOf(s *subject, o neighbourOptions) (*neighbours, error) {
 	home, err := s.Inspect(s.point, nil)
 	if err != nil {
 		return nil, err
@@ -92,19 +138,168 @@ func neighboursOf(s *subject, all bool) (*neighbours, error) {
 	for _, r := range before {
 		n.Broken = append(n.Broken, brokenRule{r.Code, r.Layer, r.Message})
 	}
-	for i, p := range s.Template.Params {
-		from := s.point.Values[i]
-		for _, to := range levelsAround(p.Param, from, all) {
-			near, err := s.neighbour(s.changed(i, to), &home, before)
-			if err != nil {
+	n.Gain = o.metric
+	steps := s.steps(s.point, o.all, -1)
+	for i, first := range steps {
+		if err := n.add(s, o, &home, before, first, nil); err != nil {
+			return nil, err
+		}
+		for k := i + 1; o.pairs && k < len(steps); k++ {
+			if steps[k].index == first.index {
+				continue
+			}
+			if err := n.add(s, o, &home, before, first, &steps[k]); err != nil {
 				return nil, err
 			}
-			near.Parameter, near.Unit, near.From, near.To = p.Name, p.Unit, plainValue(from), plainValue(to)
-			near.from, near.to = from, to
-			n.Neighbours = append(n.Neighbours, near)
 		}
 	}
+	slices.SortStableFunc(n.Neighbours, func(a, b neighbour) int {
+		if c := cmp.Compare(a.class(), b.class()); c != 0 {
+			return c
+		}
+		return cmp.Compare(b.worth(), a.worth())
+	})
 	return n, nil
+}
+
+// steps are the changes of one parameter of a design; the one with index not stays.
+func (s *subject) steps(p report.Point, all bool, not int) (steps []change) {
+	for i, param := range s.Template.Params {
+		if i == not {
+			continue
+		}
+		for _, to := range levelsAround(param.Param, p.Values[i], all) {
+			from := p.Values[i]
+			steps = append(steps, change{param.Name, param.Unit, plainValue(from), plainValue(to), i, from, to})
+		}
+	}
+	return steps
+}
+
+// add looks at the design after one change, or two.
+func (n *neighbours) add(s *subject, o neighbourOptions, home *report.Design, before []*evaluator.Reason, first change, second *change) error {
+	p := s.changed(first.index, first.to)
+	if second != nil {
+		p.Values[second.index] = second.to
+	}
+	near, err := s.neighbour(p, home, before)
+	if err != nil {
+		return err
+	}
+	near.Parameter, near.Unit, near.From, near.To, near.Second = first.Parameter, first.Unit, first.From, first.To, second
+	near.from, near.to = first.from, first.to
+	was, is := home.Metrics.Of(o.metric), near.Metrics.Of(o.metric)
+	areaWas, areaIs := home.Metrics.Of(areaMetric), near.Metrics.Of(areaMetric)
+	if areaWas != nil && areaIs != nil {
+		near.area = *areaIs - *areaWas
+	}
+	if was != nil && is != nil {
+		near.Gain = new(o.sign * (*was - *is))
+		if near.area > 0 && *near.Gain > 0 && o.metric != areaMetric {
+			near.GainPerMM2 = new(*near.Gain / near.area)
+		}
+	}
+	if second == nil && !near.possible() {
+		if near.Repair, err = s.repair(p, first.index); err != nil {
+			return err
+		}
+	}
+	n.Neighbours = append(n.Neighbours, near)
+	return nil
+}
+
+func (n *neighbour) possible() bool { return n.Feasible && len(n.Breaks) == 0 }
+
+// class orders neighbours: gains for nothing, gains for area, savings, the rest.
+func (n *neighbour) class() int {
+	switch {
+	case !n.possible():
+		return 4
+	case n.Gain == nil:
+		return 3
+	case n.GainPerMM2 != nil:
+		return 1
+	case *n.Gain > 0:
+		return 0
+	case n.area < 0:
+		return 2
+	}
+	return 3
+}
+
+// worth orders neighbours of a class: by the gain, per mm2 where it costs area; of
+// savings the area that each unit of loss saves.
+func (n *neighbour) worth() float64 {
+	switch n.class() {
+	case 0:
+		return *n.Gain
+	case 1:
+		return *n.GainPerMM2
+	case 2:
+		return -n.area / max(-*n.Gain, math.SmallestNonzeroFloat64)
+	}
+	return 0
+}
+
+// repair is the change of another parameter by one level after which the design is
+// possible with the least area; nil where none is.
+func (s *subject) repair(p report.Point, not int) (best *change, err error) {
+	least := math.Inf(1)
+	for _, step := range s.steps(p, false, not) {
+		q := p
+		q.Values = slices.Clone(p.Values)
+		q.Values[step.index] = step.to
+		r, err := s.Inspect(q, nil)
+		if err != nil {
+			return nil, err
+		}
+		if area := r.Metrics.Of(areaMetric); r.Feasible && len(s.overLimits(&r)) == 0 && area != nil && *area < least {
+			least, best = *area, new(step)
+		}
+	}
+	return best, nil
+}
+
+// overLimits are the study's limits that a design does not keep, as codes.
+func (s *subject) overLimits(r *report.Design) (codes []string) {
+	if s.Spec == nil || !r.Feasible {
+		return nil
+	}
+	for _, c := range s.Spec.Constraints {
+		v := r.Metrics.Of(c.Metric)
+		if v != nil && (c.Max != nil && *v > *c.Max || c.Min != nil && *v < *c.Min) {
+			codes = append(codes, "limit on "+s.Spec.Metrics[s.Spec.MetricIndex(c.Metric)].Short())
+		}
+	}
+	return codes
+}
+
+// gainOf finds the metric whose gain counts, and its direction.
+func (s *subject) gainOf(name string) (column string, sign float64, err error) {
+	home, err := s.Inspect(s.point, nil)
+	if err != nil {
+		return "", 0, cli.Hinted(cli.ExitUsage, "", err)
+	}
+	column, sign = "latency_s", 1
+	if s.Spec != nil {
+		column = s.Spec.Objectives[0].Metric
+	}
+	if name != "" {
+		var names []string
+		column = ""
+		for _, m := range home.Metrics {
+			if names = append(names, cli.Bare(m.Name, m.Unit)); names[len(names)-1] == name {
+				column = m.Name
+			}
+		}
+		if column == "" {
+			return "", 0, cli.Usagef("--metric %s: want %s", name, strings.Join(names, ", "))
+		}
+	}
+	if s.Spec != nil && slices.ContainsFunc(s.Spec.Objectives, func(o events.Objective) bool { return o.Metric == column && o.Goal == "maximize" }) {
+		sign = -1
+	}
+	return column, sign, nil
 }
 
 // changed is the design with one parameter changed.
@@ -157,7 +352,7 @@ func (s *subject) neighbour(p report.Point, home *report.Design, before []*evalu
 	for i, m := range home.Metrics {
 		n.Change[i].Value = newChanged("", "", m.Value, r.Metrics[i].Value).Change
 	}
-	was, is := codes(before), codes(after)
+	was, is := append(codes(before), s.overLimits(home)...), append(codes(after), s.overLimits(&r)...)
 	for _, code := range was {
 		if slices.Contains(is, code) {
 			n.Left = append(n.Left, code)
@@ -185,34 +380,101 @@ func codes(reasons []*evaluator.Reason) []string {
 }
 
 func (n *neighbours) answer(s *subject) cli.Answer {
-	g := &cli.Grid{Header: []string{"PARAMETER", ">FROM", ">TO"}}
 	var metrics []string
 	for _, m := range n.Metrics {
-		g.Header = append(g.Header, ">"+strings.ToUpper(cli.Bare(m.Name, m.Unit)), ">CHANGE")
 		metrics = append(metrics, cli.Bare(m.Name, m.Unit)+" "+orNone(m.Value, m.Unit))
 	}
-	g.Header = append(g.Header, "RULES")
+	g := n.table()
 	var items []any
 	for i := range n.Neighbours {
-		m := &n.Neighbours[i]
-		items = append(items, m)
-		row := []string{m.Parameter, valueText(m.from, m.Unit), valueText(m.to, m.Unit)}
-		for k, x := range m.Metrics {
-			row = append(row, orNone(x.Value, x.Unit), signed(m.Change[k].Value))
-		}
-		g.Add(append(row, m.rules())...)
+		items = append(items, &n.Neighbours[i])
 	}
 	return cli.Answer{Value: n, Items: items, Grid: g, Text: func(w io.Writer, p cli.Paint) {
 		for i, v := range s.point.Values {
 			fmt.Fprintf(w, "%-19s %14s\n", s.Template.Params[i].Name, valueText(v, s.Template.Params[i].Unit))
 		}
-		fmt.Fprintf(w, "\n%s\n", strings.Join(metrics, ", "))
+		fmt.Fprintln(w, "\n"+p.Wrap(strings.Join(metrics, ", "), "  "))
 		for _, b := range n.Broken {
 			fmt.Fprintf(w, "%s: %s: %s\n", p.Red("infeasible"), b.Code, b.Message)
 		}
 		fmt.Fprintln(w)
-		g.Text(w, p)
+		if len(g.Rows) > 0 {
+			g.Text(w, p)
+			fmt.Fprintln(w)
+		}
+		for i := range n.Neighbours {
+			if text := n.Neighbours[i].rules(); text != "" {
+				fmt.Fprintln(w, p.Wrap(n.Neighbours[i].changeText()+": "+text, "  "))
+			}
+		}
 	}}
+}
+
+// changeText is what changes, for people.
+func (n *neighbour) changeText() string {
+	text := n.Parameter + " " + rivalText(n.to, n.Unit)
+	if x := n.Second; x != nil {
+		text += " and " + x.Parameter + " " + rivalText(x.to, x.Unit)
+	}
+	return text
+}
+
+// table lists the neighbours that are possible: what counts first, then the other
+// metrics.
+func (n *neighbours) table() *cli.Grid {
+	g := &cli.Grid{Header: []string{"PARAMETER", ">FROM", ">TO"}}
+	var shown []int
+	for i, m := range n.Metrics {
+		if m.Name == n.Gain {
+			shown = append([]int{i}, shown...)
+		} else {
+			shown = append(shown, i)
+		}
+	}
+	for k, i := range shown {
+		m := n.Metrics[i]
+		g.Header = append(g.Header, ">"+strings.ToUpper(cli.Bare(m.Name, m.Unit)), ">CHANGE")
+		if k == 0 {
+			g.Header = append(g.Header, ">PER MM2")
+		}
+	}
+	for i := range n.Neighbours {
+		m := &n.Neighbours[i]
+		if !m.possible() {
+			continue
+		}
+		row := []string{m.Parameter, valueText(m.from, m.Unit), valueText(m.to, m.Unit)}
+		if x := m.Second; x != nil {
+			row = []string{m.Parameter + "\n" + x.Parameter, row[1] + "\n" + valueText(x.from, x.Unit), row[2] + "\n" + valueText(x.to, x.Unit)}
+		}
+		for k, i := range shown {
+			x := m.Metrics[i]
+			row = append(row, orNone(x.Value, x.Unit), signed(m.Change[i].Value))
+			if k == 0 {
+				row = append(row, n.price(m))
+			}
+		}
+		g.Add(row...)
+	}
+	return g
+}
+
+// price is the gain for each mm2.
+func (n *neighbours) price(m *neighbour) string {
+	switch {
+	case !m.possible() || m.Gain == nil:
+		return "-"
+	case m.class() == 0:
+		return "free"
+	case m.GainPerMM2 == nil:
+		return "-"
+	}
+	for _, x := range n.Metrics {
+		if x.Name == n.Gain {
+			return cli.Metric(*m.GainPerMM2, x.Unit)
+		}
+	}
+	return "-"
 }
 
 // rules says what a change does to the rules, for people.
@@ -225,6 +487,9 @@ func (n *neighbour) rules() string {
 		if len(of.codes) > 0 {
 			parts = append(parts, of.what+" "+strings.Join(of.codes, ", "))
 		}
+	}
+	if r := n.Repair; r != nil {
+		parts = append(parts, fmt.Sprintf("%s=%s repairs it", r.Parameter, rivalText(r.to, r.Unit)))
 	}
 	return strings.Join(parts, "; ")
 }

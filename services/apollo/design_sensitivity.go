@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -247,8 +249,24 @@ func (v *sensitivity) compare(measure frame.Measured) (standing, error) {
 	return at, nil
 }
 
+// rank orders the moves by what they do to the lead: those that end it first, then
+// those that leave least of it.
+func (v *sensitivity) rank() {
+	lead := func(m *move) float64 {
+		switch {
+		case m.Lost != "":
+			return math.Inf(-1)
+		case m.Margin == nil:
+			return math.Inf(1)
+		}
+		return *m.Margin
+	}
+	slices.SortStableFunc(v.Moves, func(a, b move) int { return cmp.Compare(lead(&a), lead(&b)) })
+}
+
 func (v *sensitivity) answer() cli.Answer {
-	g := &cli.Grid{Header: []string{"CONSTANT", ">FROM", ">TO", ">" + strings.ToUpper(v.Metric), ">BEST RIVAL", ">MARGIN", "RIVAL", ""}}
+	v.rank()
+	g := &cli.Grid{Header: []string{"CONSTANT", ">FROM", ">TO", ">" + strings.ToUpper(v.Metric), ">RIVAL'S", ">MARGIN", "", "RIVAL"}}
 	var items []any
 	for i := range v.Moves {
 		m := &v.Moves[i]
@@ -260,7 +278,7 @@ func (v *sensitivity) answer() cli.Answer {
 		case !m.Ahead:
 			verdict = "behind"
 		}
-		g.Add(m.Constant, constantText(m.From, m.Unit), constantText(m.To, m.Unit), orNone(m.Value, v.Unit), orNone(m.RivalValue, v.Unit), signed(m.Margin), m.Rival, verdict)
+		g.Add(m.Constant, constantText(m.From, m.Unit), constantText(m.To, m.Unit), orNone(m.Value, v.Unit), orNone(m.RivalValue, v.Unit), signed(m.Margin), verdict, m.Rival)
 	}
 	return cli.Answer{Value: v, Items: items, Grid: g, Text: func(w io.Writer, p cli.Paint) {
 		d := &v.Declared

@@ -39,6 +39,14 @@ func PrintsNothing() map[string]string { return prints("table") }
 // wide is the format for people with lines of any width.
 const wide = "wide"
 
+// file is the annotation of a command whose --output is a file with this ending.
+const file = "file"
+
+// PrintsFile annotates a command whose answer goes into a file, named by --output.
+func PrintsFile(ending string) map[string]string {
+	return map[string]string{printed: "table", file: ending}
+}
+
 // FormatsOf lists the values of --output that a command knows, as it says
 // itself; the first is the one for people. CheckFormat refuses the rest.
 func FormatsOf(c *cobra.Command) []string {
@@ -52,7 +60,12 @@ func FormatsOf(c *cobra.Command) []string {
 // hours of search must not end in an answer that nobody sees.
 func (a *Terminal) CheckFormat(c *cobra.Command) error {
 	known := FormatsOf(c)
+	ending, toFile := c.Annotations[file]
 	switch {
+	case toFile && strings.HasSuffix(a.Output, ending):
+		return nil
+	case toFile && a.Output != known[0]:
+		return Usagef("%s has no output format %q: want a file that ends in %s, or no -o for the standard output", c.CommandPath(), a.Output, ending)
 	case slices.Contains(known, a.Output), a.Output == wide && len(known) > 1:
 		return nil
 	case len(known) == 1:

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bytes"
+	"math"
+	"strings"
+	"testing"
+
+	"apollo/events"
+	"apollo/services/cli"
+	"apollo/services/client"
+	"apollo/services/draw"
+	"apollo/services/inspect"
+	"apollo/services/study"
+)
+
+// reportLedger is a log of six trials: three feasible, one over a limit, one that
+// cannot run, and one without an answer.
+func reportLedger() *ledger {
+	spec := &events.Spec{
+		Study: "six", Parameters: []events.Parameter{{Name: "cores", Values: []float64{1, 2, 4}}, {Name: "flow", Labels: []string{"ws", "os"}}, {Name: "same", Values: []float64{3}}},
+		Metrics:     []events.Metric{{Name: "latency_s", Unit: "s"}, {Name: "area_mm2", Unit: "mm2"}},
+		Objectives:  []events.Objective{{Metric: "latency_s", Goal: "minimize"}},
+		Constraints: []events.Constraint{{Metric: "area_mm2", Max: new(5.0)}},
+	}
+	l := &ledger{view: &client.StudyView{Study: "six", Run: "00000001", Spec: spec, State: study.Running}}
+	limit := &events.Reason{Code: events.ReasonConstraint}
+	for i, row := range []struct {
+		latency, area float64
+		outcome       string
+		reason        *events.Reason
+		worker        string
+	}{
+		{3, 4, events.OutcomeMeasured, nil, "a"},
+		{1, 6, events.OutcomeMeasured, limit, "b"},
+		{math.NaN(), 2, events.OutcomeInfeasible, &events.Reason{Code: "memory"}, "a"},
+		{4, 3, events.OutcomeMeasured, nil, "b"},
+		{2, 5, events.OutcomeMeasured, nil, "a"},
+		{0, 0, "", nil, ""},
+	} {
+		t := trial{number: i, design: events.Design{{Num: float64(int(1) << (i % 3))}, {Label: []string{"ws", "os"}[i%2]}, {Num: 3}}, worker: row.worker}
+		if row.outcome != "" {
+			t.result = &events.TrialResult{Trial: i, Outcome: row.outcome, Values: events.Numbers{row.latency, row.area}, Reason: row.reason}
+			t.judgement = events.Judgement{Feasible: row.reason == nil, Reason: row.reason}
+			l.counts.count(&t)
+		}
+		l.trials = append(l.trials, t)
+	}
+	return l
+}
+
+// Every picture holds the points of the log, no more and no fewer.
+func TestPicturesHoldTheLog(t *testing.T) {
+	t.Parallel()
+	l := reportLedger()
+	points := func(c *draw.Chart) map[string][][2]float64 {
+		all := map[string][][2]float64{}
+		for _, s := range c.Series {
+			for i := range s.X {
+				all[s.Name] = append(all[s.Name], [2]float64{s.X[i], s.Y[i]})
+			}
+		}
+		return all
+	}
+	for name, test := range map[string]struct {
+		chart *draw.Chart
+		want  map[string][][2]float64
+	}{
+		"best": {bestSoFar(l, inspect.Baseline{}, nil), map[string][][2]float64{
+			"feasible": {{0, 3}, {3, 4}, {4, 2}}, "not feasible": {{1, 1}}, "best so far": {{0, 3}, {4, 2}, {4, 2}},
+		}},
+		"plane": {plane(l), map[string][][2]float64{"feasible": {{4, 3}, {3, 4}, {5, 2}}, "limit on area": {{6, 1}}}},
+		"causes": {causes(l), map[string][][2]float64{
+			"limit on area": {{0, 0}, {1, 1}, {5, 1}}, "memory": {{0, 0}, {2, 1}, {5, 1}},
+		}},
+		"work": {work(l), map[string][][2]float64{"a": {{0, 1}, {2, 2}, {4, 3}}, "b": {{1, 1}, {3, 2}}}},
+	} {
+		if test.chart == nil {
+			t.Fatalf("%s: there is no picture", name)
+		}
+		got := points(test.chart)
+		if len(got) != len(test.want) {
+			t.Errorf("%s: the picture shows %v, want %v", name, got, test.want)
+		}
+		for series, want := range test.want {
+			if len(got[series]) != len(want) {
+				t.Errorf("%s: %s has the points %v, want %v", name, series, got[series], want)
+				continue
+			}
+			for i := range want {
+				if got[series][i] != want[i] {
+					t.Errorf("%s: %s has the points %v, want %v", name, series, got[series], want)
+				}
+			}
+		}
+	}
+	p := coordinates(l)
+	if p == nil || len(p.Columns) != 3 { // what is the same in all is left out
+		t.Fatalf("the parameters are %+v, want two and the objective", p)
+	}
+	// Best first: trials 4, 0 and 3.
+	for i, want := range [][]float64{{1, 0, 0}, {0, 0, 1}, {2, 3, 4}} {
+		for k, v := range want {
+			if p.Columns[i].Values[k] != v {
+				t.Errorf("%s has the values %v, want %v", p.Columns[i].Name, p.Columns[i].Values, want)
+			}
+		}
+	}
+}
+
+// A report is one file that asks for nothing, also of names that are markup.
+func TestReportIsWhole(t *testing.T) {
+	t.Parallel()
+	l := reportLedger()
+	l.trials[0].worker = "<script>alert(1)</script>"
+	l.view.Best = &events.BestTrial{Trial: 4, Design: map[string]any{"cores": 2.0, "flow": "ws", "same": 3.0}, Metrics: map[string]float64{"latency_s": 2, "area_mm2": 5}}
+	page, err := (&app{Terminal: &cli.Terminal{}}).reportPage(l, inspect.Baseline{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(page)
+	for _, never := range []string{"<script", "src=", "@import", "url(", "NaN"} {
+		if strings.Contains(text, never) {
+			t.Errorf("the report holds %q", never)
+		}
+	}
+	if strings.Contains(strings.ReplaceAll(text, `xmlns="http://www.w3.org/2000/svg"`, ""), "://") {
+		t.Error("the report names an address")
+	}
+	if n := strings.Count(text, "<svg"); n != 5 {
+		t.Errorf("%d pictures, want 5", n)
+	}
+	if !bytes.Contains(page, []byte("trial 4")) {
+		t.Error("the best trial is not there")
+	}
+}
+
+// A run without an answer yet has a report too.
+func TestReportOfNothing(t *testing.T) {
+	t.Parallel()
+	l := reportLedger()
+	l.trials, l.counts = l.trials[5:], counts{}
+	page, err := (&app{Terminal: &cli.Terminal{}}).reportPage(l, inspect.Baseline{}, nil)
+	if err != nil || !strings.Contains(string(page), "no trial is feasible") {
+		t.Errorf("%v: %s", err, page)
+	}
+}

@@ -1,0 +1,258 @@
+package draw
+
+import (
+	"errors"
+	"image/color"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+)
+
+// Chart is a picture of points and lines in a plane.
+type Chart struct {
+	Title  string
+	X, Y   Axis
+	Series []Series
+	// Rules are lines that mean something: a limit, the baseline.
+	Rules []Rule
+}
+
+// Axis says what an axis shows; Text writes a value of it with its unit. Nil writes
+// the number.
+type Axis struct {
+	Title string
+	Text  func(v float64) string
+	// Log spreads values by their ratios, where all of them are positive.
+	Log bool
+}
+
+// Series are points of one kind. Those that are not finite are left out.
+type Series struct {
+	Name string
+	X, Y []float64
+	// Look is a number of a colour, the same in all pictures.
+	Look int
+	// Line joins the points, Stairs keeps a value until the next one; without them
+	// the points are dots. Faint ones lie below.
+	Line, Stairs, Faint bool
+}
+
+// Rule is a line across the picture at X, or at Y.
+type Rule struct {
+	Name     string
+	At       float64
+	Vertical bool
+}
+
+// The layout of a chart, in points.
+const (
+	chartWidth, chartHeight                         = 640, 390
+	chartLeft, chartRight, chartTop, chartBottom    = 84.0, 620.0, 84.0, 342.0
+	chartDot, chartSmallDot, chartTicks, chartShare = 3.0, 2.0, 6, 0.04
+)
+
+// errEmpty says that a chart has no point.
+var errEmpty = errors.New("there is no point to draw")
+
+// Draw writes the chart in a format of Formats. The error is for another format, for a
+// chart without a point, or from w.
+func (c *Chart) Draw(w io.Writer, format string) error {
+	s := scene{width: chartWidth, height: chartHeight}
+	if err := s.chart(c); err != nil {
+		return err
+	}
+	return s.write(w, format)
+}
+
+// scaleOf is a span of values that an axis shows, and where it stands; of a
+// logarithmic one low and high are logarithms.
+type scaleOf struct {
+	low, high, from, to float64
+	log                 bool
+}
+
+func (l *scaleOf) at(v float64) float64 {
+	if l.log {
+		v = math.Log10(v)
+	}
+	return l.from + (l.to-l.from)*(v-l.low)/(l.high-l.low)
+}
+
+// scaled spans values with a little room around them.
+func scaled(values []float64, from, to float64, log bool) (l scaleOf, ok bool) {
+	l = scaleOf{math.Inf(1), math.Inf(-1), from, to, log}
+	for _, v := range values {
+		l.log = l.log && !(v <= 0)
+	}
+	if l.log {
+		values = slices.Clone(values)
+		for i, v := range values {
+			values[i] = math.Log10(v)
+		}
+	}
+	for _, v := range values {
+		if finite(v) {
+			l.low, l.high, ok = min(l.low, v), max(l.high, v), true
+		}
+	}
+	room := chartShare * (l.high - l.low)
+	if room == 0 {
+		room = max(math.Abs(l.low)*chartShare, math.SmallestNonzeroFloat64*1e9)
+	}
+	if !l.log && l.low >= 0 && l.low-room < 0 {
+		l.low = room // begins at 0
+	}
+	l.low, l.high = l.low-room, l.high+room
+	return l, ok
+}
+
+// ticks are round values of the span.
+func (l *scaleOf) ticks() (values []float64) {
+	if l.log {
+		return l.ratios()
+	}
+	step := math.Pow(10, math.Floor(math.Log10((l.high-l.low)/chartTicks)))
+	for _, by := range []float64{1, 2, 5, 10} {
+		if (l.high-l.low)/(step*by) <= chartTicks {
+			step *= by
+			break
+		}
+	}
+	for k := math.Ceil(l.low / step); k*step <= l.high; k++ {
+		values = append(values, k*step)
+	}
+	return values
+}
+
+// ratios are the ticks of a logarithmic scale: powers of ten, and where these are few
+// twice and five times them.
+func (l *scaleOf) ratios() (values []float64) {
+	digits := []float64{1, 2, 5}
+	if l.high-l.low > chartTicks/2 {
+		digits = digits[:1]
+	}
+	for k := math.Floor(l.low); k <= l.high; k++ {
+		for _, d := range digits {
+			if v := d * math.Pow(10, k); math.Log10(v) >= l.low && math.Log10(v) <= l.high {
+				values = append(values, v)
+			}
+		}
+	}
+	return values
+}
+
+// pale is a colour that stays behind others.
+func pale(c color.RGBA) color.RGBA {
+	mix := func(v uint8) uint8 { return uint8((int(v) + 0xFF) / 2) }
+	return color.RGBA{mix(c.R), mix(c.G), mix(c.B), 0xFF}
+}
+
+func (s *scene) chart(c *Chart) error {
+	var xs, ys []float64
+	for i := range c.Series {
+		xs, ys = append(xs, c.Series[i].X...), append(ys, c.Series[i].Y...)
+	}
+	for _, r := range c.Rules {
+		if r.Vertical {
+			xs = append(xs, r.At)
+		} else {
+			ys = append(ys, r.At)
+		}
+	}
+	x, okX := scaled(xs, chartLeft, chartRight, c.X.Log)
+	y, okY := scaled(ys, chartBottom, chartTop, c.Y.Log)
+	if !okX || !okY {
+		return errEmpty
+	}
+	s.text(chartLeft, 20, titleSize, start, c.Title)
+	s.chartAxes(c, &x, &y)
+	for i := range c.Series {
+		s.series(&c.Series[i], &x, &y)
+	}
+	for _, r := range c.Rules {
+		if r.Vertical {
+			s.lines = append(s.lines, line{points: []point{{x.at(r.At), chartTop}, {x.at(r.At), chartBottom}}, width: 1, color: ink(), dash: []float64{4, 3}})
+			s.text(x.at(r.At)+3, chartTop+textSize, textSize, start, r.Name)
+		} else {
+			s.lines = append(s.lines, line{points: []point{{chartLeft, y.at(r.At)}, {chartRight, y.at(r.At)}}, width: 1, color: ink(), dash: []float64{4, 3}})
+			s.text(chartRight-3, y.at(r.At)-4, textSize, end, r.Name)
+		}
+	}
+	s.chartLegend(c)
+	return nil
+}
+
+func (s *scene) chartAxes(c *Chart, x, y *scaleOf) {
+	for _, v := range x.ticks() {
+		s.line(faint(), 1, point{x.at(v), chartTop}, point{x.at(v), chartBottom})
+		s.text(x.at(v), chartBottom+15, textSize, center, c.X.text(v))
+	}
+	for _, v := range y.ticks() {
+		s.line(faint(), 1, point{chartLeft, y.at(v)}, point{chartRight, y.at(v)})
+		s.text(chartLeft-6, y.at(v)+3, textSize, end, c.Y.text(v))
+	}
+	s.line(ink(), 1, point{chartLeft, chartTop}, point{chartLeft, chartBottom}, point{chartRight, chartBottom})
+	s.text((chartLeft+chartRight)/2, chartBottom+36, textSize+1, center, c.X.Title)
+	s.text(8, chartTop-10, textSize+1, start, c.Y.Title)
+}
+
+func (a *Axis) text(v float64) string {
+	if a.Text == nil {
+		return strconv.FormatFloat(v, 'g', 6, 64)
+	}
+	return a.Text(v)
+}
+
+func (s *scene) series(of *Series, x, y *scaleOf) {
+	shade := colorOf(of.Look)
+	if of.Faint {
+		shade = pale(shade)
+	}
+	var points []point
+	for i := range of.X {
+		if !finite(of.X[i]) || !finite(of.Y[i]) {
+			continue
+		}
+		p := point{x.at(of.X[i]), y.at(of.Y[i])}
+		if n := len(points); of.Stairs && n > 0 {
+			points = append(points, point{p.x, points[n-1].y})
+		}
+		points = append(points, p)
+		if !of.Stairs {
+			s.dot(p, dotSize(of), shade)
+		}
+	}
+	if of.Line || of.Stairs {
+		s.look(of.Look, points...)
+	}
+}
+
+func dotSize(of *Series) float64 {
+	if of.Faint {
+		return chartSmallDot
+	}
+	return chartDot
+}
+
+func (s *scene) chartLegend(c *Chart) {
+	const letter, gap, row = 5.4, 26, 13
+	at, y := float64(chartLeft), 34.0
+	for i := range c.Series {
+		of := &c.Series[i]
+		if of.Name == "" {
+			continue
+		}
+		shade := colorOf(of.Look)
+		if of.Faint {
+			shade = pale(shade)
+		}
+		width := gap + letter*float64(len(of.Name))
+		if at+width > chartRight && at > chartLeft {
+			at, y = chartLeft, y+row
+		}
+		s.dot(point{at + 4, y}, 4, shade)
+		s.text(at+12, y+3, textSize, start, of.Name)
+		at += width
+	}
+}
