@@ -93,10 +93,15 @@ func infeasibleHint(view *client.StudyView) string {
 
 func (a *app) answerText(ctx context.Context, w io.Writer, p cli.Paint, view *client.StudyView, value runJSON) {
 	s, spec := view.Summary, view.Spec
-	head := fmt.Sprintf("%s %s: %s trials in %s (%s/s), %s measured, %s infeasible, %s failed", view.Study, endText(view),
-		cli.Count(s.Trials), cli.Duration(time.Duration(value.Seconds*float64(time.Second))), cli.Significant(value.TrialsPerSecond),
-		cli.Count(s.Measured), cli.Count(s.Infeasible), cli.Count(s.Failed))
-	fmt.Fprintln(w, p.Wrap(p.Bold(view.Study)+strings.TrimPrefix(head, view.Study), "  "))
+	head := fmt.Sprintf("%s: %s trials in ", endText(view), cli.Count(s.Trials))
+	ended := fmt.Sprintf("%s measured, %s infeasible, %s failed", cli.Count(s.Measured), cli.Count(s.Infeasible), cli.Count(s.Failed))
+	between := " "
+	const timeWidth = 20 // "1m30s (1,000/s), " and some room: the line must not break by how long it took
+	if p.Width > 0 && len(view.Study)+len(head)+timeWidth+len(ended) > p.Width {
+		between = "\n  "
+	}
+	fmt.Fprintf(w, "%s %s%s (%s/s),%s%s\n", p.Bold(view.Study), head, cli.Duration(time.Duration(value.Seconds*float64(time.Second))),
+		cli.Significant(value.TrialsPerSecond), between, ended)
 	if s.Best != nil {
 		so := ""
 		if !view.State.Terminal() {

@@ -55,7 +55,7 @@ func axisOf(m events.Metric) draw.Axis {
 }
 
 func trialAxis() draw.Axis {
-	return draw.Axis{Title: "trial", Text: func(v float64) string { return cli.Significant(v) }}
+	return draw.Axis{Title: "trial", Text: cli.Significant}
 }
 
 // valueAt is a metric of a trial, NaN where it has none.
@@ -183,7 +183,7 @@ func plane(l *ledger) *draw.Chart {
 		}
 		into.X, into.Y = append(into.X, vx), append(into.Y, vy)
 	}
-	series := append(broken, feasible)
+	series := slices.Concat(broken, []draw.Series{feasible})
 	if len(spec.Objectives) > 1 {
 		front := draw.Series{Name: "front", Look: bestLook}
 		for _, b := range frontOf(l.view).Front {

@@ -67,7 +67,7 @@ func (p Paint) Wrap(text, indent string) string {
 // that are longer.
 func wrapWords(text string, width int) (lines []string) {
 	var line string
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
 			lines, line = append(lines, line), word
 			continue
