@@ -120,7 +120,9 @@ func read(r *report, src []byte, opts Options) (root *node) {
 		r.applySet(root, text, i+1)
 	}
 	root.point("")
-	if r.when(root.kind == nullKind, root, codeMissing, "Start with \"apiVersion: apollo/v1\" and \"kind: Study\".", "the study is empty") {
+	const hint = "Start with \"apiVersion: apollo/v1\" and \"kind: Study\"."
+	if r.when(root.kind == nullKind, root, codeMissing, hint, "the study is empty") ||
+		r.when(root.kind != mapKind, root, codeWrongType, hint, "a study is a mapping, not %s", root.kind) {
 		return nil
 	}
 	return root
