@@ -16,7 +16,8 @@ import (
 func (a *app) authCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "auth", Short: "What users of a shared NATS server may do", Args: a.GroupArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		Example: "  apollo auth permissions reader",
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(a.authPermissionsCommand())
 	return c
