@@ -91,6 +91,17 @@ func (c *counts) count(t *trial) {
 	}
 }
 
+// best is the best feasible trial of those that count, nil for none. The log names
+// it as well, but of voided trials only once a proposer has said what is left.
+func (l *ledger) best() *events.BestTrial {
+	first := choose(l, true, 1, 0)
+	if len(first) == 0 {
+		return nil
+	}
+	j := l.json(first[0])
+	return &events.BestTrial{Trial: j.Trial, Design: j.Design, Metrics: j.Metrics}
+}
+
 func (l *ledger) readProposed(ctx context.Context, log events.Log) ([]*events.TrialsProposed, error) {
 	var batches []*events.TrialsProposed
 	for m, err := range log.Read(ctx, 0, events.StudySubject(l.view.Study, l.view.Run, "proposed")) {

@@ -103,6 +103,9 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 	if err != nil {
 		return nil, err
 	}
+	if view.Best == nil && len(view.Spec.Objectives) == 1 && view.Voided > 0 {
+		view.Best = l.best()
+	}
 	shown := &shownStudy{
 		Study: view.Study, Run: view.Run, State: string(view.State), Reason: view.Reason, Waiting: view.Waiting, counts: l.counts,
 		Budget: view.Budget, Proposed: view.Proposed, Best: view.Best, frontJSON: frontOf(view), Hash: l.hash, SpecSHA256: view.SHA256, Owner: view.Owner,
@@ -183,7 +186,7 @@ func (s *shownStudy) text(w io.Writer, p cli.Paint) {
 	fmt.Fprintf(w, "%s run %s%s: %s\n", p.Bold(s.Study), s.Run, whose, state)
 	waitingText(w, s.Waiting)
 	fmt.Fprintf(w, "trials   %s of %s: %s measured, %s infeasible, %s failed; %s feasible\n", cli.Count(s.Trials), cli.Count(s.Budget),
-		cli.Count(s.Measured), cli.Count(s.Infeasible), cli.Count(s.Failed), cli.Share(s.Feasible, s.Trials))
+		cli.Count(s.Measured), cli.Count(s.Infeasible), cli.Count(s.Failed), cli.Share(s.Feasible, s.Trials-s.Voided))
 	if s.Voided > 0 {
 		fmt.Fprintf(w, "         %s voided: measured anew\n", cli.Count(s.Voided))
 	}
