@@ -187,7 +187,8 @@ type Bus interface {
 	// MaxPayload is the largest message, with its headers, that the bus and its
 	// streams of events carry now; see MessageRoom.
 	MaxPayload() int
-	// Purge removes the messages of one stream that match the relative filter.
+	// Purge removes the messages of one stream that match the relative filter. A
+	// reader in a cluster may see them for a moment more.
 	Purge(ctx context.Context, filter string) error
 	// PurgeThrough is Purge of the messages up to sequence last.
 	PurgeThrough(ctx context.Context, filter string, last uint64) error
