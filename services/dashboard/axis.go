@@ -1,6 +1,10 @@
 package dashboard
 
-import "math"
+import (
+	"math"
+
+	"apollo/services/draw"
+)
 
 // axis maps values to a stretch of a picture.
 type axis struct {
@@ -13,8 +17,9 @@ type axis struct {
 // than a factor, and none is zero or less.
 func newAxis(low, high, from, to float64) axis {
 	const wide, room = 5, 0.04
-	a := axis{low: low, high: high, from: from, to: to, log: low > 0 && high/low > wide}
-	if low == high {
+	low, high = bounded(low), bounded(high)
+	a := axis{low: low, high: high, from: from, to: to, log: low >= 1/huge && high/low > wide && high/low < huge}
+	if draw.Alike(low, high) {
 		a.low, a.high = low-math.Abs(low)/2-1e-12, high+math.Abs(high)/2+1e-12
 		return a
 	}
@@ -30,7 +35,13 @@ func newAxis(low, high, from, to float64) axis {
 	return a
 }
 
+// huge bounds what has a place of its own, so that every span and ratio has an end.
+const huge = 1e140
+
+func bounded(v float64) float64 { return max(-huge, min(v, huge)) }
+
 func (a *axis) share(v float64) float64 {
+	v = bounded(v)
 	if a.log {
 		return math.Log(v/a.low) / math.Log(a.high/a.low)
 	}
@@ -43,37 +54,9 @@ func (a *axis) at(v float64) float64 {
 }
 
 // ticks are round values on the axis, about most of them.
-func (a *axis) ticks(most int) (out []float64) {
+func (a *axis) ticks(most int) []float64 {
 	if a.log {
-		return a.powers()
+		return draw.Decades(a.low, a.high)
 	}
-	rough := (a.high - a.low) / float64(most)
-	step := math.Pow(10, math.Floor(math.Log10(rough)))
-	for _, m := range []float64{1, 2, 5, 10} {
-		if m*step >= rough {
-			step *= m
-			break
-		}
-	}
-	for k := math.Ceil(a.low / step); k*step <= a.high; k++ {
-		out = append(out, k*step)
-	}
-	return out
-}
-
-// powers are the ticks of a logarithmic axis: 1, 2 and 5 of every decade, or the
-// decades alone where there are many.
-func (a *axis) powers() (out []float64) {
-	steps := []float64{1, 2, 5}
-	if a.high/a.low > 1e3 {
-		steps = steps[:1]
-	}
-	for e := math.Floor(math.Log10(a.low)); e <= math.Log10(a.high); e++ {
-		for _, m := range steps {
-			if v := m * math.Pow(10, e); v >= a.low && v <= a.high {
-				out = append(out, v)
-			}
-		}
-	}
-	return out
+	return draw.Ticks(a.low, a.high, most)
 }

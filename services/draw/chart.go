@@ -50,6 +50,7 @@ const (
 	chartWidth, chartHeight                         = 640, 390
 	chartLeft, chartRight, chartTop, chartBottom    = 84.0, 620.0, 84.0, 342.0
 	chartDot, chartSmallDot, chartTicks, chartShare = 3.0, 2.0, 6, 0.04
+	chartHuge                                       = 1e290 // so that a span has an end
 )
 
 // errEmpty says that a chart has no point.
@@ -96,8 +97,9 @@ func scaled(values []float64, from, to float64, log bool) (l scaleOf, ok bool) {
 			l.low, l.high, ok = min(l.low, v), max(l.high, v), true
 		}
 	}
+	l.low, l.high = max(l.low, -chartHuge), min(l.high, chartHuge)
 	room := chartShare * (l.high - l.low)
-	if room == 0 {
+	if Alike(l.low, l.high) {
 		room = max(math.Abs(l.low)*chartShare, math.SmallestNonzeroFloat64*1e9)
 	}
 	if !l.log && l.low >= 0 && l.low-room < 0 {
@@ -108,38 +110,11 @@ func scaled(values []float64, from, to float64, log bool) (l scaleOf, ok bool) {
 }
 
 // ticks are round values of the span.
-func (l *scaleOf) ticks() (values []float64) {
+func (l *scaleOf) ticks() []float64 {
 	if l.log {
-		return l.ratios()
+		return Decades(math.Pow(10, l.low), math.Pow(10, l.high))
 	}
-	step := math.Pow(10, math.Floor(math.Log10((l.high-l.low)/chartTicks)))
-	for _, by := range []float64{1, 2, 5, 10} {
-		if (l.high-l.low)/(step*by) <= chartTicks {
-			step *= by
-			break
-		}
-	}
-	for k := math.Ceil(l.low / step); k*step <= l.high; k++ {
-		values = append(values, k*step)
-	}
-	return values
-}
-
-// ratios are the ticks of a logarithmic scale: powers of ten, and where these are few
-// twice and five times them.
-func (l *scaleOf) ratios() (values []float64) {
-	digits := []float64{1, 2, 5}
-	if l.high-l.low > chartTicks/2 {
-		digits = digits[:1]
-	}
-	for k := math.Floor(l.low); k <= l.high; k++ {
-		for _, d := range digits {
-			if v := d * math.Pow(10, k); math.Log10(v) >= l.low && math.Log10(v) <= l.high {
-				values = append(values, v)
-			}
-		}
-	}
-	return values
+	return Ticks(l.low, l.high, chartTicks)
 }
 
 // pale is a colour that stays behind others.
