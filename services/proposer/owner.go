@@ -272,9 +272,17 @@ func (o *owner) drive(ctx context.Context) error {
 
 // request carries out a user's request.
 func (o *owner) request(ctx context.Context, c *events.StudyControl) ownerReply {
+	// Once for all batches of a request: the commands of all studies wait for it.
+	designs := sync.OnceValues(func() (map[int]events.Design, error) { return o.designs(ctx, c.Retry) })
 	for {
 		before := o.logSeq
-		e, refusal, err := o.command(ctx, c)
+		var e events.Payload
+		var refusal, err error
+		if c.Verb == "retry" {
+			e, refusal, err = o.machine.Retry(c, designs)
+		} else {
+			e, refusal = o.machine.Command(c)
+		}
 		if err != nil {
 			return ownerReply{err: err}
 		}
@@ -294,29 +302,24 @@ func (o *owner) request(ctx context.Context, c *events.StudyControl) ownerReply 
 // told its strategies count for nothing any more.
 var errVoided = errors.New("trials were voided")
 
-// command decides about a request.
-func (o *owner) command(ctx context.Context, c *events.StudyControl) (e events.Payload, refusal, err error) {
-	if c.Verb != "retry" {
-		e, refusal = o.machine.Command(c)
-		return e, refusal, nil
-	}
-	designs := map[int]events.Design{}
+// designs reads those of the trials that a request names.
+func (o *owner) designs(ctx context.Context, trials []int) (map[int]events.Design, error) {
+	found := map[int]events.Design{}
 	for m, err := range o.proposer.Bus.Log().Read(ctx, 0, events.StudySubject(o.key.Study, o.key.Run, "proposed")) {
 		if err != nil {
-			return nil, nil, fmt.Errorf("read the log: %w", err)
+			return nil, fmt.Errorf("read the log: %w", err)
 		}
 		_, p, err := events.DecodeAs[events.TrialsProposed](m.Data)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s at sequence %d: %w", m.Subject, m.Seq, err)
+			return nil, fmt.Errorf("%s at sequence %d: %w", m.Subject, m.Seq, err)
 		}
 		for i, d := range p.Designs {
-			if slices.Contains(c.Retry, p.FirstTrial+i) {
-				designs[p.FirstTrial+i] = d
+			if slices.Contains(trials, p.FirstTrial+i) {
+				found[p.FirstTrial+i] = d
 			}
 		}
 	}
-	e, refusal = o.machine.Retry(c, designs)
-	return e, refusal, nil
+	return found, nil
 }
 
 // cleanUp drops the queued work of a cancelled or failed run.

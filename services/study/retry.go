@@ -14,34 +14,16 @@ func (m *Machine) Stale() bool { return m.stale }
 
 // Retry carries out a request to measure trials anew, a batch at a time, as add
 // does for designs. The machine does not keep the designs of what it has told:
-// designs holds those of the trials that the request names.
-func (m *Machine) Retry(c *events.StudyControl, designs map[int]events.Design) (events.Payload, error) {
-	switch {
-	case m.commands[c.ID]:
-		return nil, nil
-	case m.state != Running && m.state != Paused && m.state != Completed && m.state != Stopped:
-		return nil, fmt.Errorf("study %s is %s: it measures nothing anew", m.spec.Study, m.state)
-	case len(c.Retry) == 0 || len(c.Retry) > events.MaxAdded:
-		return nil, fmt.Errorf("%d trials are to be measured anew: want 1 to %d in one request", len(c.Retry), events.MaxAdded)
-	case m.next+len(c.Retry) > events.MaxTrials:
-		return nil, fmt.Errorf("the study would have more than %d trials", events.MaxTrials)
+// designs gives those of the trials that the request names. It is asked for what is
+// not refused; its error is not the request's, and is returned as read.
+func (m *Machine) Retry(c *events.StudyControl, designs func() (map[int]events.Design, error)) (e events.Payload, refusal, read error) {
+	left, e, refusal := m.toVoid(c)
+	if e != nil || refusal != nil || len(left) == 0 {
+		return e, refusal, nil
 	}
-	for _, t := range c.Retry {
-		if err := m.canVoid(t); err != nil {
-			return nil, err
-		}
-	}
-	var left []int
-	for _, t := range c.Retry {
-		if !m.voided[t] && !slices.Contains(left, t) {
-			left = append(left, t)
-		}
-	}
-	switch {
-	case len(left) == 0:
-		return nil, fmt.Errorf("what is asked for is measured anew already (trials: %d)", len(c.Retry))
-	case m.state == Completed || m.state == Stopped:
-		return events.StudyExtended{Study: m.spec.Study, Run: m.cfg.Run, Trials: m.trials}, nil
+	known, err := designs()
+	if err != nil {
+		return nil, nil, err
 	}
 	n := min(len(left), m.spec.Budget.Batch)
 	d := &draft{machine: m, values: make([]space.Value, 0, n*m.space.Len())}
@@ -50,9 +32,9 @@ func (m *Machine) Retry(c *events.StudyControl, designs map[int]events.Design) (
 		d.event.Told, d.event.ObservedThrough = 0, m.lastSeq
 	}
 	for _, t := range left[:n] {
-		p, err := m.space.Point(designs[t])
+		p, err := m.space.Point(known[t])
 		if err != nil {
-			return nil, fmt.Errorf("trial %d: %w", t, err)
+			return nil, fmt.Errorf("trial %d: %w", t, err), nil
 		}
 		d.append(m.space.Key(p), p, events.RetryOrigin(t), []int{t})
 		d.event.Voids = append(d.event.Voids, t)
@@ -60,7 +42,37 @@ func (m *Machine) Retry(c *events.StudyControl, designs map[int]events.Design) (
 	if n == len(left) {
 		d.event.Command = c.ID
 	}
-	return d.event, nil
+	return d.event, nil, nil
+}
+
+// toVoid returns the trials that a request still has to void, or the event that opens
+// an ended run for them, or why it is refused. All are nil where it is carried out.
+func (m *Machine) toVoid(c *events.StudyControl) (left []int, open events.Payload, refusal error) {
+	switch {
+	case m.commands[c.ID]:
+		return nil, nil, nil
+	case m.state != Running && m.state != Paused && m.state != Completed && m.state != Stopped:
+		return nil, nil, fmt.Errorf("study %s is %s: it measures nothing anew", m.spec.Study, m.state)
+	case len(c.Retry) == 0 || len(c.Retry) > events.MaxAdded:
+		return nil, nil, fmt.Errorf("%d trials are to be measured anew: want 1 to %d in one request", len(c.Retry), events.MaxAdded)
+	case m.next+len(c.Retry) > events.MaxTrials:
+		return nil, nil, fmt.Errorf("the study would have more than %d trials", events.MaxTrials)
+	}
+	for _, t := range c.Retry {
+		if err := m.canVoid(t); err != nil {
+			return nil, nil, err
+		}
+		if !m.voided[t] && !slices.Contains(left, t) {
+			left = append(left, t)
+		}
+	}
+	switch {
+	case len(left) == 0:
+		return nil, nil, fmt.Errorf("what is asked for is measured anew already (trials: %d)", len(c.Retry))
+	case m.state == Completed || m.state == Stopped:
+		return nil, events.StudyExtended{Study: m.spec.Study, Run: m.cfg.Run, Trials: m.trials}, nil
+	}
+	return left, nil, nil
 }
 
 // canVoid says why a trial cannot be measured anew.

@@ -22,7 +22,10 @@ func (w *world) retry(id string, trials ...int) error {
 		}
 	}
 	for {
-		e, err := w.machine.Retry(&events.StudyControl{ID: id, Verb: "retry", Retry: trials}, designs)
+		e, err, read := w.machine.Retry(&events.StudyControl{ID: id, Verb: "retry", Retry: trials}, func() (map[int]events.Design, error) { return designs, nil })
+		if read != nil {
+			w.t.Fatal(read)
+		}
 		if err != nil || e == nil {
 			return err
 		}
