@@ -90,7 +90,9 @@ func (s *Server) sign(until string) string {
 
 // local is where a login leads: a place on this server, never another one.
 func local(next string) string {
-	if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\r\n") {
+	// Browsers take a backslash for a slash, and leave control characters out.
+	strange := func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }
+	if !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsFunc(next, strange) {
 		return "/"
 	}
 	return next

@@ -134,9 +134,21 @@ type evaluated struct {
 	judged  events.Judgement
 }
 
+// admit waits until a request may evaluate designs, a few at a time, or is over.
+func (s *Server) admit(r *http.Request) bool {
+	select {
+	case s.eyes <- struct{}{}:
+		return true
+	case <-r.Context().Done():
+		return false
+	}
+}
+
+func (s *Server) leave() { <-s.eyes }
+
 // evaluate asks the cost model of a study on a template of this build. The error is
 // for people.
-func (s *Server) evaluate(r *http.Request, shot *snapshot, levels []int) (*evaluated, error) {
+func evaluate(shot *snapshot, levels []int) (*evaluated, error) {
 	design, known := shot.designOf(levels)
 	if !known {
 		return nil, fmt.Errorf("the design has a value that the study's space does not have")
@@ -144,12 +156,6 @@ func (s *Server) evaluate(r *http.Request, shot *snapshot, levels []int) (*evalu
 	subject, err := inspect.Of(shot.spec)
 	if err != nil {
 		return nil, err
-	}
-	select {
-	case s.eyes <- struct{}{}:
-		defer func() { <-s.eyes }()
-	case <-r.Context().Done():
-		return nil, r.Context().Err()
 	}
 	e := &evaluated{subject: subject, design: design}
 	if e.report, err = subject.Inspect(subject.Point(design), nil); err != nil {
@@ -167,7 +173,11 @@ func (s *Server) design(w http.ResponseWriter, r *http.Request, pages *template.
 	v := r.URL.Query()
 	levels, changed := shot.changed(t, v)
 	p := shot.designPage(t, levels, changed, v)
-	e, err := s.evaluate(r, shot, levels)
+	if !s.admit(r) {
+		return
+	}
+	defer s.leave()
+	e, err := evaluate(shot, levels)
 	if err != nil {
 		p.Unknown = err.Error()
 		p.Metrics = shot.metricRows(t, t.values)
@@ -189,7 +199,11 @@ func (s *Server) designPicture(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	levels, _ := shot.changed(t, r.URL.Query())
-	e, err := s.evaluate(r, shot, levels)
+	if !s.admit(r) {
+		return
+	}
+	defer s.leave()
+	e, err := evaluate(shot, levels)
 	var b bytes.Buffer
 	if err == nil {
 		err = draw.Design(&b, "svg", &e.report)

@@ -53,6 +53,8 @@ type Counts struct {
 	Infeasible int `json:"infeasible"`
 	Failed     int `json:"failed"`
 	Feasible   int `json:"feasible"`
+	// Voided trials were measured anew: they are among none of the others.
+	Voided int `json:"voided,omitempty"`
 }
 
 // Fold is what the page of a run shows. It depends on the set of events alone, but
@@ -78,6 +80,10 @@ type Fold struct {
 	texts    map[string]string // one copy of what many trials say
 	proposed map[int]*events.TrialsProposed
 	answers  map[int]*events.BatchEvaluated
+	// voided are the trials that are known to be measured anew; stale says that one
+	// became known which may be counted already.
+	voided map[int]bool
+	stale  bool
 }
 
 // Event folds an event of the run's log.
@@ -97,6 +103,11 @@ func (f *Fold) Event(m events.Message) error {
 		if err != nil {
 			return err
 		}
+		for _, v := range p.Voids {
+			if !f.voided[v] {
+				f.voided[v], f.stale = true, true
+			}
+		}
 		f.proposed[p.Batch] = &p
 		f.join(p.Batch)
 	}
@@ -115,6 +126,9 @@ func (f *Fold) begin() (err error) {
 		return err
 	}
 	f.params = searched.Params()
+	if f.voided == nil {
+		f.voided = map[int]bool{}
+	}
 	f.proposed, f.answers = map[int]*events.TrialsProposed{}, map[int]*events.BatchEvaluated{}
 	f.rows, err = archive.Rows(spec, f.View.Run)
 	return err
@@ -126,7 +140,7 @@ func (f *Fold) several() bool { return len(f.View.Spec.Objectives) > 1 }
 // volume notes what the front of a run with several objectives dominates.
 func (f *Fold) volume(m events.Message) error {
 	_, e, err := events.DecodeAs[events.StudyImproved](m.Data)
-	if err != nil || !f.several() || e.Hypervolume == nil {
+	if err != nil || !f.several() || e.Hypervolume == nil || f.voided[e.Best.Trial] {
 		return err
 	}
 	if last := len(f.Best) - 1; last >= 0 && f.Best[last].Trial >= e.Best.Trial {
@@ -156,7 +170,9 @@ func (f *Fold) join(batch int) {
 		return
 	}
 	delete(f.answers, batch)
-	if answer != nil && f.View.Identity != nil && answer.Identity() != *f.View.Identity {
+	// The proposer itself answers what needs no evaluation: it is nobody's.
+	measured := len(p.Reused) < len(p.Designs)
+	if answer != nil && measured && f.View.Identity != nil && answer.Identity() != *f.View.Identity {
 		return // it counts nowhere: the batch still waits
 	}
 	delete(f.proposed, batch)
@@ -171,6 +187,10 @@ func (f *Fold) join(batch int) {
 
 func (f *Fold) row(r *archiver.Row) {
 	f.Counts.Trials++
+	if f.voided[int(r.Trial)] {
+		f.Counts.Voided++
+		return
+	}
 	switch r.Outcome {
 	case events.OutcomeMeasured:
 		f.Counts.Measured++

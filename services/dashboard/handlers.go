@@ -18,6 +18,9 @@ var web embed.FS
 // maxBody is how much a client may send.
 const maxBody = 1 << 20
 
+// maxAddress is how long an address may be, in bytes.
+const maxAddress = 8 << 10
+
 // changesEvery is how often a client that listens hears of changes at most.
 const changesEvery = 250 * time.Millisecond
 
@@ -36,7 +39,19 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /api/v1/studies/{study}/trials", s.apiTrials)
 	mux.HandleFunc("GET /api/v1/studies/{study}/points", s.apiPoints)
 	mux.HandleFunc("GET /api/v1/events", s.changes)
-	return s.guarded(http.MaxBytesHandler(mux, maxBody))
+	return s.guarded(http.MaxBytesHandler(short(mux), maxBody))
+}
+
+// short refuses addresses that are longer than any of ours: each link of a page
+// repeats what its address says.
+func short(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.RequestURI) > maxAddress {
+			http.Error(w, fmt.Sprintf("the address has more than %d bytes", maxAddress), http.StatusRequestURITooLong)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func parsePages() *template.Template {
@@ -85,7 +100,12 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request) *watch {
 		http.Error(w, "the study cannot be read: "+view.Err.Error(), http.StatusUnprocessableEntity)
 		return nil
 	}
-	return s.look(&view)
+	found := s.look(&view)
+	if found == nil {
+		w.Header().Set("Retry-After", "10")
+		http.Error(w, fmt.Sprintf("%d studies are looked at already: try again later", maxWatches), http.StatusServiceUnavailable)
+	}
+	return found
 }
 
 // shot returns what there is of the study that a request names; nil when the answer
@@ -186,6 +206,7 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) {
 		if found == nil {
 			return
 		}
+		defer s.listen(found)()
 		version, over = found.now, found.broken
 	}
 	w.Header().Set("Content-Type", "text/event-stream")

@@ -87,7 +87,7 @@ func (s *Server) start(ctx context.Context) {
 }
 
 // look returns the watch of a run, and begins it where nobody looked yet. The one
-// that nobody looked at for longest makes room.
+// that nobody looked at for longest makes room; nil where clients listen to all.
 func (s *Server) look(v *client.StudyView) *watch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,7 +95,9 @@ func (s *Server) look(v *client.StudyView) *watch {
 	s.looks++
 	w := s.watches[key]
 	if w == nil || w.broken() {
-		s.makeRoom()
+		if w == nil && !s.makeRoom() {
+			return nil
+		}
 		w = newWatch(v)
 		ctx, cancel := context.WithCancel(s.ctx)
 		w.cancel = cancel
@@ -106,19 +108,35 @@ func (s *Server) look(v *client.StudyView) *watch {
 	return w
 }
 
-func (s *Server) makeRoom() {
+func (s *Server) makeRoom() bool {
 	if len(s.watches) < maxWatches {
-		return
+		return true
 	}
 	var oldest messages.RunKey
 	least := ^uint64(0)
 	for key, w := range s.watches {
-		if w.used < least {
+		if w.used < least && w.listeners == 0 {
 			oldest, least = key, w.used
 		}
 	}
+	if least == ^uint64(0) {
+		return false
+	}
 	s.watches[oldest].cancel()
 	delete(s.watches, oldest)
+	return true
+}
+
+// listen counts a client that listens to a watch, until the function that it returns
+// is called: the watch stays meanwhile.
+func (s *Server) listen(w *watch) (done func()) {
+	add := func(n int) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		w.listeners += n
+	}
+	add(1)
+	return func() { add(-1) }
 }
 
 // ready waits until a watch has read what was stored, or catchUpTime.

@@ -3,6 +3,8 @@ package dashboard
 import (
 	"slices"
 	"strings"
+
+	"apollo/events"
 )
 
 // otherKinds counts what comes beyond maxKinds.
@@ -48,8 +50,11 @@ func (t *tally) add(code string, trial int, feasible bool, message string) {
 }
 
 // group is what proposed a trial, without the one of another study that it was
-// derived from: "reuse:a/17" is "reuse:a".
+// derived from: "reuse:a/17" is "reuse:a", and "retry:17" is "retry".
 func group(origin string) string {
+	if _, anew := events.VoidedBy(origin); anew {
+		return "retry"
+	}
 	at := strings.LastIndexByte(origin, '/')
 	if at < 0 || at == len(origin)-1 || strings.Trim(origin[at+1:], "0123456789") != "" {
 		return origin

@@ -116,7 +116,7 @@ func readQuery(v url.Values) query {
 	}
 	q.In = readIntervals(v["in"])
 	if n, err := strconv.Atoi(v.Get("page")); err == nil && n > 0 {
-		q.Page = n
+		q.Page = min(n, maxTrials/pageSize+1)
 	}
 	if !slices.Contains([]string{kindFeasible, kindOver, kindInfeasible, kindFailed}, q.Kind) {
 		q.Kind = ""

@@ -15,6 +15,11 @@ import (
 type watch struct {
 	cancel context.CancelFunc
 
+	// The server's lock guards when it was looked at last, in looks, and how many
+	// clients listen to it.
+	used      uint64
+	listeners int
+
 	mu      sync.Mutex // guards all below
 	moved   *sync.Cond // fold changed, or err was set
 	fold    Fold
@@ -23,7 +28,6 @@ type watch struct {
 	// caught counts the streams that were read to where they ended at the start.
 	caught   int
 	baseline inspect.Baseline // measured once, when the study is known
-	used     uint64           // when it was looked at last, in looks
 }
 
 func newWatch(v *client.StudyView) *watch {
@@ -35,18 +39,56 @@ func newWatch(v *client.StudyView) *watch {
 
 // run follows the run's two streams until ctx ends.
 func (w *watch) run(ctx context.Context, bus events.Bus, evaluator string) {
-	name, run := w.fold.View.Study, w.fold.View.Run
 	defer context.AfterFunc(ctx, func() { w.fail(context.Cause(ctx)) })()
+	var measuring sync.WaitGroup
+	measuring.Go(func() { w.measure(ctx) })
+	defer measuring.Wait()
+	for {
+		err := w.read(ctx, bus, evaluator)
+		if !errors.Is(err, errVoided) {
+			w.fail(err)
+			return
+		}
+		w.again()
+	}
+}
+
+// read follows both streams until one of them says why it ends.
+func (w *watch) read(ctx context.Context, bus events.Bus, evaluator string) error {
+	name, run := w.fold.View.Study, w.fold.View.Run
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	var both sync.WaitGroup
-	both.Go(func() {
-		w.fail(follow(ctx, bus.Log(), events.RunFilter(name, run), w.event, w.caughtUp))
-	})
-	both.Go(func() { w.measure(ctx) })
+	both.Go(func() { stop(follow(ctx, bus.Log(), events.RunFilter(name, run), w.event, w.caughtUp)) })
 	both.Go(func() {
 		filter := fmt.Sprintf("result.%s.%s.%s.*", evaluator, name, run)
-		w.fail(follow(ctx, bus.Facts(), filter, w.answer, w.caughtUp))
+		stop(follow(ctx, bus.Facts(), filter, w.answer, w.caughtUp))
 	})
 	both.Wait()
+	return context.Cause(ctx)
+}
+
+// errVoided ends the reading of a run whose trials were counted before it was known
+// that they are measured anew.
+var errVoided = errors.New("trials were voided")
+
+// again begins a fold that knows which trials do not count.
+func (w *watch) again() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v := w.fold.View
+	w.fold = Fold{View: client.StudyView{Study: v.Study, Run: v.Run}, voided: w.fold.voided}
+	w.caught = 0
+	w.step()
+}
+
+// outdated returns errVoided where the fold counts what counts no more. While it
+// still reads what is stored, there may be more of that.
+func (w *watch) outdated() error {
+	if w.caught == 2 && w.fold.stale {
+		return errVoided
+	}
+	return nil
 }
 
 // measure evaluates the study's baseline when its specification is there.
@@ -68,7 +110,7 @@ func (w *watch) measure(ctx context.Context) {
 }
 
 // follow hands what is stored to take, says that it has, and goes on with what comes.
-func follow(ctx context.Context, from events.Reader, filter string, take func(events.Message) error, caught func()) error {
+func follow(ctx context.Context, from events.Reader, filter string, take func(events.Message) error, caught func() error) error {
 	next := uint64(0)
 	for m, err := range from.Read(ctx, 0, filter) {
 		if err == nil {
@@ -79,7 +121,9 @@ func follow(ctx context.Context, from events.Reader, filter string, take func(ev
 			return err
 		}
 	}
-	caught()
+	if err := caught(); err != nil {
+		return err
+	}
 	for m, err := range from.Follow(ctx, next, filter) {
 		if err == nil {
 			err = take(m)
@@ -91,11 +135,12 @@ func follow(ctx context.Context, from events.Reader, filter string, take func(ev
 	return nil
 }
 
-func (w *watch) caughtUp() {
+func (w *watch) caughtUp() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.caught++
 	w.moved.Broadcast()
+	return w.outdated()
 }
 
 func (w *watch) fail(err error) {
@@ -123,7 +168,10 @@ func (w *watch) event(m events.Message) error {
 		return errStopped
 	}
 	defer w.step()
-	return w.fold.Event(m)
+	if err := w.fold.Event(m); err != nil {
+		return err
+	}
+	return w.outdated()
 }
 
 func (w *watch) answer(m events.Message) error {
@@ -140,6 +188,9 @@ func (w *watch) answer(m events.Message) error {
 	}
 	if w.err != nil {
 		return errStopped
+	}
+	if w.caught == 2 && w.fold.proposed[batch] == nil && len(w.fold.answers) >= maxOpen {
+		return nil // nobody asked for so many: an answer comes soon before its proposal, if at all
 	}
 	defer w.step()
 	w.fold.Answer(batch, &e)
