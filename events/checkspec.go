@@ -45,8 +45,18 @@ func CheckSpec(s *Spec, files bool) error {
 			return fmt.Errorf("%w: %d %s, %d to %d are allowed", ErrMalformed, r.value, r.what, r.lo, r.hi)
 		}
 	}
-	if t := s.Evaluator.TimeoutSeconds; !(t >= 0 && t <= MaxTimeoutSeconds) {
-		return fmt.Errorf("%w: a time-out of %v s, 0 to %d are allowed", ErrMalformed, t, MaxTimeoutSeconds)
+	for _, t := range []struct {
+		what string
+		s    float64
+		most float64
+	}{
+		{"time-out", s.Evaluator.TimeoutSeconds, MaxTimeoutSeconds},
+		{"budget of wall time", s.Budget.WallSeconds, MaxBudgetSeconds},
+		{"budget of evaluators", s.Budget.EvaluatorSeconds, MaxBudgetSeconds},
+	} {
+		if !(t.s >= 0 && t.s <= t.most) {
+			return fmt.Errorf("%w: a %s of %v s, 0 to %v are allowed", ErrMalformed, t.what, t.s, t.most)
+		}
 	}
 	if s.Transfer == nil || files {
 		return nil

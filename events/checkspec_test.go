@@ -20,6 +20,7 @@ func TestCheckSpec(t *testing.T) {
 		"parameters": func(s *events.Spec) { s.Parameters = nil },
 		"levels":     func(s *events.Spec) { s.Parameters[0].Values = make([]float64, events.MaxLevels+1) },
 		"time-out":   func(s *events.Spec) { s.Evaluator.TimeoutSeconds = math.NaN() },
+		"wall time":  func(s *events.Spec) { s.Budget.WallSeconds = -1 },
 		"name":       func(s *events.Spec) { s.Study = "a.b" },
 		"sources":    func(s *events.Spec) { s.Transfer.Sources = make([]events.Source, events.MaxSources+1) },
 		"repeats":    func(s *events.Spec) { s.Evaluator.Noise = &events.Noise{Repeats: 1e9} },

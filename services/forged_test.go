@@ -2,6 +2,7 @@ package services_test
 
 import (
 	"encoding/json"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -25,9 +26,10 @@ func TestForgedRuns(t *testing.T) {
 		"a program": {func(s *events.Spec) {
 			s.Transfer = &events.Transfer{Sources: []events.Source{{Exec: "sh -c true"}}}
 		}, "file or program of this machine"},
-		"a huge batch":     {func(s *events.Spec) { s.Budget.Batch = 1e9 }, "1000000000 designs in a batch"},
-		"endless attempts": {func(s *events.Spec) { s.Evaluator.Attempts = 1e9 }, "attempts"},
-		"a negative lag":   {func(s *events.Spec) { s.Budget.Lag = -1 }, "-1 batches of lag"},
+		"a huge batch":        {func(s *events.Spec) { s.Budget.Batch = 1e9 }, "1000000000 designs in a batch"},
+		"a batch without end": {func(s *events.Spec) { s.Budget.Batch = math.MaxInt }, "designs in a batch"},
+		"endless attempts":    {func(s *events.Spec) { s.Evaluator.Attempts = 1e9 }, "attempts"},
+		"a negative lag":      {func(s *events.Spec) { s.Budget.Lag = -1 }, "-1 batches of lag"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

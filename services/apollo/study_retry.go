@@ -186,10 +186,32 @@ func (a *app) retryTrials(c *cobra.Command, name string, choose func(*ledger) ([
 	switch {
 	case view.State == study.Paused:
 		a.Say("the study is paused: `apollo study resume %s` goes on", name)
+	case view.Spec.Evaluator.Manual:
+		a.Say("`apollo trial ask %s` prints the designs", name)
 	case s.server != nil:
 		a.Say("nothing drives the study now: `apollo run` with its file, or `apollo up`, goes on with it")
 	}
 	return a.Print(cli.Answer{Value: value, Text: func(w io.Writer, _ cli.Paint) {
-		fmt.Fprintf(w, "%s measures %s anew: %s\n", name, cli.Plural(len(old), "trial"), strings.Trim(fmt.Sprint(value.Trials), "[]"))
+		fmt.Fprintf(w, "%s measures %s anew: %s\n", name, cli.Plural(len(old), "trial"), spans(value.Trials))
 	}})
+}
+
+// spans are numbers for people: more than two in a row as their first and last.
+func spans(numbers []int) string {
+	var out []string
+	for i := 0; i < len(numbers); {
+		end := i + 1
+		for end < len(numbers) && numbers[end] == numbers[end-1]+1 {
+			end++
+		}
+		if end-i > 2 {
+			out = append(out, fmt.Sprintf("%d-%d", numbers[i], numbers[end-1]))
+		} else {
+			for _, n := range numbers[i:end] {
+				out = append(out, strconv.Itoa(n))
+			}
+		}
+		i = end
+	}
+	return strings.Join(out, " ")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -168,7 +169,7 @@ func (p *Proposer) control(ctx context.Context, c command) error {
 		}
 		return p.reject(ctx, c, *mistake)
 	}
-	if (ctl.Verb == "resume" || ctl.Verb == "extend") && !ctl.Force {
+	if slices.Contains([]string{"resume", "extend", "add", "retry"}, ctl.Verb) && !ctl.Force {
 		cause, err := client.NotArchived(ctx, p.Bus.Log(), key.Study, key.Run)
 		if err != nil {
 			return err
