@@ -14,6 +14,7 @@ import (
 	"apollo/evaluator/frame"
 	"apollo/evaluator/report"
 	"apollo/evaluator/template"
+	"apollo/events"
 	"apollo/events/unit"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
@@ -29,9 +30,10 @@ func (a *app) designSensitivityCommand() *cobra.Command {
 		Use:         "sensitivity", Short: "Show whether a design stays ahead when declared constants move",
 		Long: `Move each declared constant of the cost model down and up, one at a time, and show whether
 a design stays ahead of its rivals: of --rival, or of its neighbours, the designs that
-differ from it in one parameter by one level, as far as they are feasible. With --area, designs above the limit do
-not count, and a move that lifts the design above it counts as lost. Constants that are
-whole numbers move by at least one.`,
+differ from it in one parameter by one level, as far as they are feasible. With --area, or
+where a study limits the area, designs above the limit do not count, and a move that lifts
+the design above it counts as lost; other limits of a study do not count here. Constants
+that are whole numbers move by at least one.`,
 		Example: "  apollo design sensitivity --preset v2 --rival v3 --rival baseline\n  apollo design sensitivity --preset @best.json --area '6.8 mm2'",
 		Args:    cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -44,6 +46,9 @@ whole numbers move by at least one.`,
 				return cli.Usagef("--by %g: want a share between 0 and 1", by)
 			}
 			d := s.Template.Template().Backend.Describe()
+			if s.Spec != nil {
+				study.follow(a, s.Spec, d.Of(s.Networks), c.Flags().Changed("metric"))
+			}
 			if err := study.find(d.Of(s.Networks)); err != nil {
 				return err
 			}
@@ -111,6 +116,27 @@ type standing struct {
 	Margin *float64 `json:"margin"`
 	Ahead  bool     `json:"ahead"`
 	Lost   string   `json:"lost,omitempty"`
+}
+
+// follow takes the limit on the area and the objective of the study that a design is
+// of, as far as this comparison knows them.
+func (v *sensitivity) follow(a *app, spec *events.Spec, metrics []evaluator.Metric, chosen bool) {
+	for _, l := range spec.Constraints {
+		switch {
+		case l.Metric == "area_mm2" && l.Max != nil:
+			v.limit = *l.Max
+		default:
+			a.Say("the study's limit on %s does not count here", l.Metric)
+		}
+	}
+	goal := spec.Metrics[spec.MetricIndex(spec.Objectives[0].Metric)]
+	switch name := cli.Bare(goal.Name, goal.Unit); {
+	case chosen:
+	case slices.Contains(rankedMetrics(metrics), name):
+		v.Metric = name
+	default:
+		a.Say("the study's objective %s cannot be compared here: it is %s", name, v.Metric)
+	}
 }
 
 // find takes the metric among those that a design is searched for, which its

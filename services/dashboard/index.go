@@ -184,7 +184,8 @@ const silentTick = 10 * time.Second
 func (x *index) listed(key messages.RunKey, now time.Time) Listed {
 	v, t := x.runs[key], x.ticks[key]
 	l := Listed{
-		Study: v.Study, Run: v.Run, State: string(v.State), Reason: v.Reason, Trials: t.Trials, Feasible: t.Feasible, Budget: v.Budget, Best: v.Best,
+		Study: v.Study, Run: v.Run, State: string(v.State), Reason: v.Reason, Trials: t.Trials, Feasible: t.Feasible, Best: v.Best,
+		Budget:    max(v.Budget, t.Trials), // the list does not read who adds to it
 		Algorithm: v.Spec.Algorithm.Name, Labels: v.Spec.Labels, Accepted: v.Accepted, Updated: v.Updated, spec: v.Spec,
 	}
 	if t := x.trends[key]; t != nil {
