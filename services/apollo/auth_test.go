@@ -11,9 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	"github.com/nats-io/nats-server/v2/server"
 
 	"apollo/services/cli"
 )
@@ -75,27 +72,9 @@ func teamServer(t *testing.T, members []member, extra map[string][2]string) (url
 	fmt.Fprintf(&users, "    { user: root, password: %q }\n", secretWord)
 	text := fmt.Sprintf("listen: \"127.0.0.1:-1\"\nmax_payload: 8MB\njetstream { store_dir: %q, max_file_store: 4GB }\nauthorization {\n  users: [\n%s  ]\n}\n",
 		filepath.Join(dir, "store"), &users)
-	conf := filepath.Join(dir, "nats.conf")
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	opts, err := server.ProcessConfigFile(conf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	opts.NoSigs = true
-	ns, err := server.NewServer(opts)
-	if err != nil {
-		t.Fatal(err)
-	}
 	seen := &violationLog{}
-	ns.SetLogger(seen, false, false)
-	go ns.Start()
-	t.Cleanup(func() { ns.Shutdown(); ns.WaitForShutdown() })
-	if !ns.ReadyForConnections(10 * time.Second) {
-		t.Fatal("the server does not start")
-	}
-	return ns.ClientURL(), seen.list
+	url, _ = confServer(t, dir, text, seen)
+	return url, seen.list
 }
 
 // violationLog keeps what the server says about denied subjects.
@@ -268,26 +247,9 @@ func TestSecurityPage(t *testing.T) {
 		t.Setenv(user+"_PASSWORD", secretWord)
 	}
 	text = strings.NewReplacer("127.0.0.1:4222", "127.0.0.1:-1", `"store"`, fmt.Sprintf("%q", filepath.Join(dir, "store"))).Replace(text)
-	conf := filepath.Join(dir, "nats.conf")
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	opts, err := server.ProcessConfigFile(conf)
-	if err != nil {
-		t.Fatal(err)
-	}
+	url, opts := confServer(t, dir, text, nil)
 	if len(opts.Users) != files {
 		t.Fatalf("%d users and %d files", len(opts.Users), files)
 	}
-	opts.NoSigs, opts.NoLog = true, true
-	ns, err := server.NewServer(opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	go ns.Start()
-	t.Cleanup(func() { ns.Shutdown(); ns.WaitForShutdown() })
-	if !ns.ReadyForConnections(10 * time.Second) {
-		t.Fatal("the server does not start")
-	}
-	provisionAs(t, ns.ClientURL(), as(t, member{"proposer", "proposer", nil, "_INBOX_proposer"}, ns.ClientURL()))
+	provisionAs(t, url, as(t, member{"proposer", "proposer", nil, "_INBOX_proposer"}, url))
 }

@@ -35,16 +35,41 @@ func loginServer(t *testing.T, change func(*server.Options)) string {
 	t.Helper()
 	opts := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(), MaxPayload: 8 << 20}
 	change(opts)
+	return strings.Replace(natsServer(t, opts, nil), "0.0.0.0", "127.0.0.1", 1)
+}
+
+// natsServer runs a server until the test ends. log may be nil.
+func natsServer(t *testing.T, opts *server.Options, log server.Logger) (url string) {
+	t.Helper()
 	ns, err := server.NewServer(opts)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if log != nil {
+		ns.SetLogger(log, false, false)
 	}
 	go ns.Start()
 	t.Cleanup(func() { ns.Shutdown(); ns.WaitForShutdown() })
 	if !ns.ReadyForConnections(10 * time.Second) {
 		t.Fatal("the server does not start")
 	}
-	return strings.Replace(ns.ClientURL(), "0.0.0.0", "127.0.0.1", 1)
+	return ns.ClientURL()
+}
+
+// confServer runs a server with the text of a configuration file, beside files that
+// it includes.
+func confServer(t *testing.T, dir, text string, log server.Logger) (url string, opts *server.Options) {
+	t.Helper()
+	conf := filepath.Join(dir, "nats.conf")
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	opts, err := server.ProcessConfigFile(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.NoSigs, opts.NoLog = true, log == nil
+	return natsServer(t, opts, log), opts
 }
 
 func writeFile(t *testing.T, name string, data []byte) string {
