@@ -82,7 +82,7 @@ design under an area, latency or energy budget, and learns from earlier studies.
 	root.SetIn(a.Stdin)
 	help := root.HelpFunc()
 	root.SetHelpFunc(func(c *cobra.Command, args []string) {
-		f.Lookup("output").Usage = "`format` of the answer: " + strings.Join(cli.FormatsOf(c), "|")
+		f.Lookup("output").Usage = "`format` of the answer: " + strings.Join(cli.KnownFormats(c), "|")
 		help(c, args)
 	})
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {

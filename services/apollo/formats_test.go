@@ -90,7 +90,7 @@ func TestFormatsRefused(t *testing.T) {
 			}
 			args := slices.Concat(strings.Fields(name), typed, []string{"--data", data, "-o", format})
 			code, stdout, stderr := try(t, args...)
-			if code != cli.ExitUsage || stdout != "" || !strings.Contains(stderr, "output format") && !strings.Contains(stderr, "prints no answer") {
+			if code != cli.ExitUsage || stdout != "" || !strings.Contains(stderr, "output format") && !strings.Contains(stderr, "prints no answer in formats") {
 				t.Errorf("apollo %s: exit code %d, stdout %q, stderr %q; want 2, nothing, and the formats", strings.Join(args, " "), code, stdout, stderr)
 			}
 		}

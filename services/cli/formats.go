@@ -56,6 +56,15 @@ func FormatsOf(c *cobra.Command) []string {
 	return values()
 }
 
+// KnownFormats are FormatsOf and, where there are several, wide: what people can say.
+func KnownFormats(c *cobra.Command) []string {
+	known := FormatsOf(c)
+	if len(known) > 1 {
+		return append([]string{known[0], wide}, known[1:]...)
+	}
+	return known
+}
+
 // CheckFormat refuses a format that the command cannot print before it begins:
 // hours of search must not end in an answer that nobody sees.
 func (a *Terminal) CheckFormat(c *cobra.Command) error {
@@ -66,12 +75,12 @@ func (a *Terminal) CheckFormat(c *cobra.Command) error {
 		return nil
 	case toFile && a.Output != known[0]:
 		return Usagef("%s has no output format %q: want a file that ends in %s, or no -o for the standard output", c.CommandPath(), a.Output, ending)
-	case slices.Contains(known, a.Output), a.Output == wide && len(known) > 1:
+	case slices.Contains(KnownFormats(c), a.Output):
 		return nil
 	case len(known) == 1:
-		return Usagef("%s prints no answer: -o %s has no place here", c.CommandPath(), a.Output)
+		return Usagef("%s prints no answer in formats: -o %s has no place here", c.CommandPath(), a.Output)
 	}
-	return Usagef("%s has no output format %q: want %s", c.CommandPath(), a.Output, strings.Join(known, ", "))
+	return Usagef("%s has no output format %q: want %s", c.CommandPath(), a.Output, strings.Join(KnownFormats(c), ", "))
 }
 
 // ForPeople says that the answer is text, no format for programs.
