@@ -34,6 +34,11 @@ func startServer(t testing.TB, conf natsbus.ServerConfig) *natsbus.Server {
 	if conf.Dir == "" {
 		conf.Dir = t.TempDir()
 	}
+	if conf.MaxStore == 0 {
+		// Every case reserves streams of its own: the server promises more than a
+		// machine with a small disk has, and none of them comes near its bound.
+		conf.MaxStore = 64 << 30
+	}
 	conf.Logger = logger(t)
 	s, err := natsbus.StartServer(conf)
 	if err != nil {
