@@ -69,7 +69,7 @@ func newShape(l *workload.Layer, bits workload.Precision) (shape, error) {
 	}
 	s.work.Weights, s.work.Activations, s.work.Sums = l.Formats(bits)
 	s.energy = s.work.Energy()
-	for o, f := range [model.Operands]number.Format{s.work.Weights, s.work.Activations, s.work.Activations} {
+	for o, f := range [model.Operands]number.Format{s.work.Weights, s.work.Activations, l.OutputFormat(bits)} {
 		s.halves[o] = lower.HalfBytes(f.Bits)
 	}
 	b := &s.p.Bound

@@ -182,6 +182,7 @@ func (s *Spec) Mapped(networks []evaluator.Network, p report.Point, given []repo
 				n := &e.nets[i]
 				l.Network, l.Layer, l.CycleSeconds = n.Name, n.Layers[at].ID, 1/float64(x.Machine.ClockHz)
 				l.Weights, l.Activations, l.Sums = n.Layers[at].Formats(n.Workload.Precision)
+				l.Outputs = n.Layers[at].OutputFormat(n.Workload.Precision)
 				out = append(out, *l)
 			}
 		}

@@ -25,7 +25,8 @@ func Problem(l *workload.Layer, bits workload.Precision) (model.Problem, error) 
 		Stride: [2]int64{1, 1}, Dilation: [2]int64{1, 1},
 		PartialBytes: bytesFor(bits.Accumulators),
 	}
-	p.Bytes = [model.Operands]int64{bytesFor(l.WidthOfWeights(bits)), bytesFor(bits.Activations), bytesFor(bits.Activations)}
+	weights, activations, _ := l.Formats(bits)
+	p.Bytes = [model.Operands]int64{bytesFor(l.WidthOfWeights(bits)), bytesFor(activations.Bits), bytesFor(l.OutputFormat(bits).Bits)}
 	b := &p.Bound
 	switch l.Op {
 	case workload.Conv, workload.GroupConv, workload.DepthwiseConv:
@@ -46,7 +47,7 @@ func Problem(l *workload.Layer, bits workload.Precision) (model.Problem, error) 
 		// Products that share their second operand are one with more rows.
 		shared := max(l.Shared, 1)
 		b[model.G], b[model.P], b[model.K], b[model.C] = l.N/shared, l.M*shared, l.K, l.C
-		p.Bytes[model.Weights] = bytesFor(bits.Activations)
+		p.Bytes[model.Weights] = bytesFor(weights.Bits)
 	case workload.RNN:
 		// The gates are output channels; input and state are input channels.
 		step := workload.Layer{Op: l.Op, Fn: l.Fn, N: 1, M: 1, K: l.K, C: l.C}
@@ -77,11 +78,12 @@ func Packed(l *workload.Layer, bits workload.Precision) (p model.Problem, perByt
 		return p, 1, err
 	}
 	weights, activations, _ := l.Formats(bits)
-	if min(weights.Bits, activations.Bits) > halfByte {
+	out := l.OutputFormat(bits).Bits
+	if min(weights.Bits, activations.Bits, out) > halfByte {
 		return p, 1, nil
 	}
 	p.PartialBytes *= 2
-	for o, width := range [model.Operands]int64{weights.Bits, activations.Bits, activations.Bits} {
+	for o, width := range [model.Operands]int64{weights.Bits, activations.Bits, out} {
 		p.Bytes[o] = HalfBytes(width)
 	}
 	return p, 2, nil

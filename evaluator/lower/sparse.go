@@ -27,7 +27,7 @@ func Blocks(l *workload.Layer, p workload.Precision) (q model.Problem, perByte i
 	place := int64(bits.Len64(uint64(s.Of - 1)))
 	q.Bytes[model.Weights] = (width(weights.Bits) + place) * s.Keep
 	q.Bytes[model.Inputs] = width(activations.Bits) * s.Of
-	q.Bytes[model.Outputs] = width(activations.Bits) * s.Keep
+	q.Bytes[model.Outputs] = width(l.OutputFormat(p).Bits) * s.Keep
 	q.PartialBytes *= bitsPerByte * s.Keep
 	return q, bitsPerByte * s.Keep, nil
 }
@@ -44,7 +44,7 @@ func Masked(l *workload.Layer, p workload.Precision) (q model.Problem, perByte i
 	stored := int64(math.Ceil((l.Sparsity(p).Density*float64(width(weights.Bits)) + 1) * fine))
 	q.Bytes[model.Weights] = min(dense, stored)
 	q.Bytes[model.Inputs] = width(activations.Bits) * fine
-	q.Bytes[model.Outputs] = q.Bytes[model.Inputs]
+	q.Bytes[model.Outputs] = width(l.OutputFormat(p).Bits) * fine
 	q.PartialBytes *= bitsPerByte * fine
 	return q, bitsPerByte * fine, nil
 }

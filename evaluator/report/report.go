@@ -274,8 +274,9 @@ type Mapped struct {
 	Mapping        model.Mapping
 	// CycleSeconds is the time of a cycle.
 	CycleSeconds float64
-	// Weights, Activations and Sums are the formats of the layer's numbers.
-	Weights, Activations, Sums number.Format
+	// Weights, Activations, Outputs and Sums are the formats of the layer's numbers;
+	// activations are its inputs.
+	Weights, Activations, Outputs, Sums number.Format
 	// Packed says that two elements of up to four bits share a byte.
 	Packed bool
 }

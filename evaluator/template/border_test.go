@@ -8,6 +8,7 @@ import (
 
 	"apollo/evaluator"
 	"apollo/evaluator/frame"
+	"apollo/evaluator/number"
 	"apollo/evaluator/report"
 	"apollo/evaluator/workload"
 	"apollo/optimizer/space"
@@ -94,6 +95,10 @@ func (g *graph) add(at int, t tensor) {
 				l.In = append(l.In, o.name)
 			}
 		}
+	}
+	if l.Op != workload.View && g.rng.IntN(5) == 0 {
+		l.OutputBits = 16 << g.rng.IntN(2)
+		l.OutputKind = []number.Kind{number.Int, number.Float}[g.rng.IntN(2)]
 	}
 	g.layers = slices.Insert(g.layers, at, l)
 }

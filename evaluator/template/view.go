@@ -66,7 +66,7 @@ func (s *Spec) word(networks []frame.Network) int64 {
 		n := &networks[i]
 		for _, l := range n.Layers {
 			if weights, activations, _ := l.Formats(n.Workload.Precision); bits > 0 && l.Op.HasMACs() {
-				bits = max(bits, weights.Bits, activations.Bits)
+				bits = max(bits, weights.Bits, activations.Bits, l.OutputFormat(n.Workload.Precision).Bits)
 			}
 		}
 	}
@@ -78,7 +78,8 @@ func (s *Spec) word(networks []frame.Network) int64 {
 func streamed(l *workload.Layer, bits workload.Precision, word int64) int64 {
 	if word > 0 {
 		words := *l
-		words.WeightBits, bits.Activations = word, word
+		words.WeightBits, words.OutputBits, bits.Activations = word, 0, word
+		words.OwnElements, words.OwnBytes = 0, 0
 		l = &words
 	}
 	return l.InputBytes(bits) + l.OutputBytes(bits) + l.WeightBytes(bits) - l.FusedBytes(bits)

@@ -27,8 +27,9 @@ type Layer struct {
 	Mapping model.Mapping
 	// CycleSeconds is the time of a cycle.
 	CycleSeconds float64
-	// Weights, Activations and Sums are the formats of the layer's numbers.
-	Weights, Activations, Sums number.Format
+	// Weights, Activations, Outputs and Sums are the formats of the layer's numbers;
+	// activations are its inputs.
+	Weights, Activations, Outputs, Sums number.Format
 	// Packed says that two elements of up to four bits share a byte.
 	Packed bool
 }
@@ -36,7 +37,7 @@ type Layer struct {
 // Document returns the layer as one YAML document that timeloop-model reads.
 func Document(l *Layer) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n# weights in %s, activations in %s, sums in %s\n", l.Name, l.Weights, l.Activations, l.Sums)
+	fmt.Fprintf(&b, "# %s\n# weights in %s, activations in %s, outputs in %s, sums in %s\n", l.Name, l.Weights, l.Activations, l.Outputs, l.Sums)
 	l.architecture(&b)
 	l.problem(&b)
 	l.mapping(&b)
@@ -115,6 +116,8 @@ func (l *Layer) widths() (bits [model.MaxLevels]int64) {
 				w = stored(l.Weights, l.Problem.Bytes[o])
 			case o == model.Outputs && (access.Reads > 0 || access.Fills > 0):
 				w = stored(l.Sums, l.Problem.PartialBytes)
+			case o == model.Outputs:
+				w = stored(l.Outputs, l.Problem.Bytes[o])
 			}
 			bits[i] = max(bits[i], w)
 		}

@@ -105,7 +105,7 @@ func TestWordsFollowTheFormats(t *testing.T) {
 		m := &mapped[0]
 		l := timeloop.Layer{
 			Name: m.Layer, Problem: m.Problem, Arch: m.Arch, Mapping: m.Mapping, CycleSeconds: m.CycleSeconds,
-			Weights: m.Weights, Activations: m.Activations, Sums: m.Sums, Packed: m.Packed,
+			Weights: m.Weights, Activations: m.Activations, Outputs: m.Outputs, Sums: m.Sums, Packed: m.Packed,
 		}
 		var d document
 		if err := yaml.Unmarshal([]byte(timeloop.Document(&l)), &d); err != nil {

@@ -95,9 +95,9 @@ func (l *Layer) OutputElements() int64 {
 	return l.N * l.P * l.Q * l.K
 }
 
-// OutputBytes returns the bytes of the output at p.Activations bits.
+// OutputBytes returns the bytes of the output.
 func (l *Layer) OutputBytes(p Precision) int64 {
-	return bytesOf(l.OutputElements(), p.WithDefaults().Activations)
+	return bytesOf(l.OutputElements(), l.OutputFormat(p).Bits)
 }
 
 // InputElements returns the activation elements that the layer reads, over all
@@ -124,15 +124,21 @@ func (l *Layer) InputElements() int64 {
 	return l.OutputElements() * int64(max(len(l.In), 1))
 }
 
-// InputBytes returns the bytes of the inputs at p.Activations bits.
+// InputBytes returns the bytes of the inputs, each in its own format.
 func (l *Layer) InputBytes(p Precision) int64 {
-	return bytesOf(l.InputElements(), p.WithDefaults().Activations)
+	return bytesOf(l.InputElements()-l.OwnElements, p.WithDefaults().Activations) + l.OwnBytes
 }
 
 // FusedBytes returns those of InputBytes and OutputBytes that need not leave
 // the chip: the layer takes them from a fused layer, or is one.
 func (l *Layer) FusedBytes(p Precision) int64 {
-	n := bytesOf(l.FusedElements, p.WithDefaults().Activations)
+	width := p.WithDefaults().Activations
+	for i, fused := range l.FusedIn {
+		if fused {
+			width = cmp.Or(l.InFormats[i].Bits, width)
+		}
+	}
+	n := bytesOf(l.FusedElements, width)
 	if l.Fused {
 		n += l.OutputBytes(p)
 	}

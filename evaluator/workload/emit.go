@@ -111,6 +111,9 @@ func (l *lowering) as(n *graph.Node, t int, want shape) (string, error) {
 // add appends a layer and returns its id.
 func (l *lowering) add(name string, y Layer, in ...string) string {
 	y.ID, y.In = l.id(name), in
+	if y.Op != View {
+		y.OutputBits = l.bits
+	}
 	l.w.Layers = append(l.w.Layers, y)
 	return y.ID
 }
@@ -131,6 +134,7 @@ func (l *lowering) write(n *graph.Node, y Layer, in ...string) {
 }
 
 func (l *lowering) node(n *graph.Node) error {
+	l.bits = l.g.Tensors[l.root(n.Out[0])].Bits
 	switch n.Op {
 	case graph.Conv, graph.Deconv:
 		return l.conv(n)

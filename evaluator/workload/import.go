@@ -147,7 +147,7 @@ func importModel(name string, data []byte, o ImportOptions, r *Report) (*Workloa
 	}
 	if o.Precision != "" {
 		for i := range w.Layers {
-			w.Layers[i].WeightBits = 0
+			w.Layers[i].WeightBits, w.Layers[i].OutputBits = 0, 0
 		}
 	}
 	if err := w.Normalise(); err != nil {
@@ -214,7 +214,7 @@ func modelName(file string) string {
 	return base
 }
 
-// filePrecision is the widths of most weights and most outputs.
+// filePrecision is the widths of most weights and of what most products read.
 func filePrecision(g *graph.Graph, r *Report) Precision {
 	weights, activations := map[int64]int64{}, map[int64]int64{}
 	for i := range g.Nodes {
@@ -222,8 +222,8 @@ func filePrecision(g *graph.Graph, r *Report) Precision {
 		switch n.Op {
 		case graph.Conv, graph.Deconv, graph.Dense, graph.RNN, graph.MatMul:
 			weights[n.WeightBits] += n.Dims.K * max(n.Dims.C, 1) * max(n.Dims.R, 1) * max(n.Dims.S, 1)
-			out := n.Out[0]
-			activations[g.Tensors[out].Bits] += g.Elements(out)
+			in := n.In[0]
+			activations[g.Tensors[in].Bits] += g.Elements(in)
 		}
 	}
 	p := Precision{Weights: most(weights), Activations: most(activations)}.WithDefaults()
@@ -234,10 +234,10 @@ func filePrecision(g *graph.Graph, r *Report) Precision {
 	return p
 }
 
-// keepWidths leaves the width of weights and tables to the layers where it is
-// not that of the network.
+// keepWidths leaves the widths of weights, tables and activations to the layers
+// where they are not those of the network.
 func keepWidths(g *graph.Graph, w *Workload, r *Report) {
-	others := 0
+	weights, outputs := 0, 0
 	for i := range w.Layers {
 		l := &w.Layers[i]
 		if l.WeightBits == w.Precision.Weights || !l.Op.HasWeights() && l.Const == 0 {
@@ -245,11 +245,21 @@ func keepWidths(g *graph.Graph, w *Workload, r *Report) {
 		}
 		if l.WeightBits != 0 {
 			l.WeightKind = g.Kind(l.WeightBits)
-			others++
+			weights++
+		}
+		if l.OutputBits == w.Precision.Activations {
+			l.OutputBits = 0
+		}
+		if l.OutputBits != 0 {
+			l.OutputKind = g.Kind(l.OutputBits)
+			outputs++
 		}
 	}
-	if others > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%d layers keep weights or tables of another width than %d bits, as in the file", others, w.Precision.Weights))
+	if outputs > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%d layers write activations of another width than %d bits, as in the file", outputs, w.Precision.Activations))
+	}
+	if weights > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%d layers keep weights or tables of another width than %d bits, as in the file", weights, w.Precision.Weights))
 	}
 }
 

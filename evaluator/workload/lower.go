@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"cmp"
 	"fmt"
 
 	"apollo/evaluator/workload/graph"
@@ -21,6 +22,7 @@ type lowering struct {
 	places []place // where a tensor is, by its root
 	views  map[viewKey]string
 	ids    map[string]bool
+	bits   int64 // of what the node that is emitted writes
 }
 
 // place is a layer or an input and the shape that it declares.
@@ -58,17 +60,22 @@ func lower(g *graph.Graph, w *Workload, r *Report) error {
 }
 
 // narrow gives a tensor that is quantised the width that it is quantised to:
-// files with QuantizeLinear and DequantizeLinear say float of what runs in
-// integers.
+// files with QuantizeLinear, or its dynamic form, and DequantizeLinear say float of
+// what runs in integers. What is the same data has the same width.
 func (l *lowering) narrow() {
 	for i := range l.g.Nodes {
 		n := &l.g.Nodes[i]
-		if n.Op != graph.Requant || n.Type != "QuantizeLinear" || len(n.In) == 0 || len(n.Out) == 0 {
+		if n.Op != graph.Requant || n.Type != "QuantizeLinear" && n.Type != "DynamicQuantizeLinear" || len(n.In) == 0 || len(n.Out) == 0 {
 			continue
 		}
 		t, to := &l.g.Tensors[l.root(n.In[0])], l.g.Tensors[n.Out[0]].Bits
 		if to > 0 && to < t.Bits {
 			t.Bits = to
+		}
+	}
+	for t := range l.alias {
+		if x := &l.g.Tensors[t]; !x.Const {
+			x.Bits = l.g.Tensors[l.root(t)].Bits
 		}
 	}
 }
@@ -158,6 +165,7 @@ func (l *lowering) merge(i, in int) {
 		return
 	}
 	l.alias[to] = from
+	l.g.Tensors[from].Bits = cmp.Or(l.g.Tensors[to].Bits, l.g.Tensors[from].Bits)
 	l.uses[from] = l.uses[to]
 	l.dead[i] = true
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"unicode"
 	"unicode/utf8"
+
+	"apollo/evaluator/number"
 )
 
 // Limits that keep a hostile table from costing memory or wrapping a count.
@@ -33,7 +35,9 @@ func (w *Workload) Normalise() error {
 	if err := w.checkHeader(); err != nil {
 		return err
 	}
-	n := normaliser{shapes: make(map[string]shape, len(w.Inputs)+len(w.Layers)), fused: map[string]bool{}}
+	n := normaliser{
+		shapes: make(map[string]shape, len(w.Inputs)+len(w.Layers)), formats: map[string]number.Format{}, fused: map[string]bool{},
+	}
 	for i := range w.Inputs {
 		n.input(i, w.Inputs[i])
 	}
@@ -92,9 +96,11 @@ func checkName(s string) error {
 // shape, so that one mistake is reported once.
 type normaliser struct {
 	shapes map[string]shape
-	fused  map[string]bool // layers whose output is fused and not read yet
-	errs   []error
-	macs   int64
+	// formats are those of outputs that are not in the network's.
+	formats map[string]number.Format
+	fused   map[string]bool // layers whose output is fused and not read yet
+	errs    []error
+	macs    int64
 }
 
 func (n *normaliser) input(i int, in Input) {
@@ -209,7 +215,12 @@ func (n *normaliser) count(l *Layer) error {
 // read fills what follows from the inputs of a layer.
 func (n *normaliser) read(l *Layer) error {
 	l.InElements, l.FusedElements, l.FusedIn, l.Shared = 0, 0, [2]bool{}, 0
+	l.InFormats, l.OwnElements, l.OwnBytes = [2]number.Format{}, 0, 0
 	for i, name := range l.In {
+		own := n.formats[name]
+		if i < len(l.InFormats) {
+			l.InFormats[i] = own
+		}
 		if slices.Index(l.In, name) < i {
 			continue
 		}
@@ -218,6 +229,9 @@ func (n *normaliser) read(l *Layer) error {
 			continue // stays where it is
 		}
 		l.InElements += size
+		if own.Bits > 0 {
+			l.OwnElements, l.OwnBytes = l.OwnElements+size, l.OwnBytes+bytesOf(size, own.Bits)
+		}
 		switch waiting, fused := n.fused[name]; {
 		case !fused:
 		case !waiting:
@@ -228,6 +242,11 @@ func (n *normaliser) read(l *Layer) error {
 			n.fused[name], l.FusedIn[i] = false, true
 			l.FusedElements += size
 		}
+	}
+	if l.Op == View {
+		n.formats[l.ID] = l.InFormats[0]
+	} else if l.OutputBits > 0 {
+		n.formats[l.ID] = number.Format{Kind: l.OutputKind, Bits: l.OutputBits}
 	}
 	if l.Op == MatMul {
 		l.Shared = l.N * l.C * l.K / max(n.shapes[l.In[1]].elements(), 1)

@@ -51,14 +51,31 @@ func checkFormat(f number.Format) error {
 	return nil
 }
 
-// Formats returns the formats of a layer's weights, activations and sums in a
-// network of precision p. A product of activations has no weights: its second
+// orOwn returns f, or the network's format where f says none.
+func orOwn(f, network number.Format) number.Format {
+	if f.Bits != 0 {
+		return f
+	}
+	return network
+}
+
+// OutputFormat returns the format of a layer's output in a network of precision p.
+func (l *Layer) OutputFormat(p Precision) number.Format {
+	p = p.WithDefaults()
+	return orOwn(number.Format{Kind: l.OutputKind, Bits: l.OutputBits}, number.Format{Kind: p.ActivationKind, Bits: p.Activations})
+}
+
+// Formats returns the formats of a layer's weights, inputs and sums in a network of
+// precision p. A product of activations has no weights: its second
 // operand stands for them.
 func (l *Layer) Formats(p Precision) (weights, activations, sums number.Format) {
 	p = p.WithDefaults()
-	activations = number.Format{Kind: p.ActivationKind, Bits: p.Activations}
+	own := number.Format{Kind: p.ActivationKind, Bits: p.Activations}
+	activations = orOwn(l.InFormats[0], own)
 	switch {
-	case l.Op == MatMul || !l.Op.HasMACs():
+	case l.Op == MatMul:
+		weights = orOwn(l.InFormats[1], own)
+	case !l.Op.HasMACs():
 		weights = activations
 	case l.WeightBits != 0:
 		weights = number.Format{Kind: l.WeightKind, Bits: l.WeightBits}

@@ -1,6 +1,7 @@
 package workload_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -128,6 +129,100 @@ func TestImportFormats(t *testing.T) {
 				t.Errorf("%s: %v of weights and %v of activations, want %v", c.name, weights, activations, c.want)
 				break
 			}
+		}
+	}
+}
+
+// A layer that writes another format than the network's moves bytes of that width,
+// and so do the layers that read it, through views too.
+func TestOutputsOfAnotherWidth(t *testing.T) {
+	t.Parallel()
+	const net = `{schema: apollo.workload/v1, name: x, inputs: [{name: i, shape: [1, 4, 4, 8]}], layers: [
+  {id: a, op: conv, K: 16, P: 4, Q: 4, R: 1, S: 1, in: [i]@},
+  {id: b, op: conv, K: 16, P: 4, Q: 4, R: 1, S: 1, in: [a]},
+  {id: v, op: view, N: 1, P: 1, Q: 1, K: 256, in: [a]},
+  {id: g, op: gemm, M: 1, K: 4, C: 256, in: [v]},
+  {id: s, op: eltwise, fn: add, P: 4, Q: 4, K: 16, in: [a, b]}]}`
+	read := func(own string) *workload.Workload {
+		w, err := workload.Parse("x.yaml", []byte(strings.ReplaceAll(net, "@", own)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	plain, own := read(""), read(", output_bits: 32, output_kind: float")
+	if identityOf(t, plain) == identityOf(t, own) {
+		t.Error("another width of an output is the same network")
+	}
+	int8, fp32 := number.Format{Bits: 8}, number.Format{Kind: number.Float, Bits: 32}
+	for i, want := range []struct {
+		in, out int64
+		reads   number.Format
+		writes  number.Format
+	}{
+		{128, 4 * 256, int8, fp32},
+		{4 * 256, 256, fp32, int8},
+		{4 * 256, 256, fp32, int8}, // a view moves nothing
+		{4 * 256, 4, fp32, int8},
+		{4*256 + 256, 256, fp32, int8},
+	} {
+		l := &own.Layers[i]
+		if l.Op == workload.View {
+			continue
+		}
+		_, reads, _ := l.Formats(own.Precision)
+		if in, out := l.InputBytes(own.Precision), l.OutputBytes(own.Precision); in != want.in || out != want.out || reads != want.reads || l.OutputFormat(own.Precision) != want.writes {
+			t.Errorf("%s reads %d bytes of %v and writes %d of %v, want %+v", l.ID, in, reads, out, l.OutputFormat(own.Precision), want)
+		}
+	}
+	if a, b := plain.Totals().PeakLiveBytes, own.Totals().PeakLiveBytes; b <= a {
+		t.Errorf("at most %d bytes live with an output of 32 bits, %d without", b, a)
+	}
+	for own, want := range map[string]string{
+		", output_bits: 65": "output_bits is 65", ", output_bits: -1": "output_bits is -1", ", output_kind: float": "output_bits is not given",
+		", output_bits: 32, output_kind: decimal": "decimal",
+	} {
+		if _, err := workload.Parse("x.yaml", []byte(strings.ReplaceAll(net, "@", own))); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", own, err, want)
+		}
+	}
+}
+
+// A float product beside quantised ones reads and writes float, as its file says;
+// products behind a quantisation, fixed or dynamic, read what it makes.
+func TestImportFloatBesideIntegers(t *testing.T) {
+	t.Parallel()
+	const uint8s, int8s = 2, 3
+	quantised := func(name string) modeltest.ONNXTensor {
+		return modeltest.ONNXTensor{Name: name, Shape: ints{64, 64}, Kind: int8s}
+	}
+	first, second := op("DynamicQuantizeLinear", names{"x"}, "q", nil), op("DynamicQuantizeLinear", names{"r"}, "r8", nil)
+	first.Out, second.Out = names{"q", "qs", "qz"}, names{"r8", "rs", "rz"}
+	data := modeltest.ONNX{
+		Inputs: []modeltest.ONNXInput{{Name: "x", Shape: ints{4, 64}}}, Outputs: names{"y"},
+		Weights: []modeltest.ONNXTensor{quantised("w1"), quantised("w2"), floats("head", 64, 8)},
+		Nodes: []modeltest.ONNXNode{
+			first, op("MatMulInteger", names{"q", "w1", "qz"}, "i", nil), op("Cast", names{"i"}, "f", attrs{"to": int64(1)}), op("Mul", names{"f", "qs"}, "a", nil),
+			op("Relu", names{"a"}, "r", nil),
+			second, op("MatMulInteger", names{"r8", "w2", "rz"}, "j", nil), op("Cast", names{"j"}, "g", attrs{"to": int64(1)}), op("Mul", names{"g", "rs"}, "b", nil),
+			op("MatMul", names{"b", "head"}, "y", nil),
+		},
+	}.Bytes()
+	w, _, err := workload.Import("m", data, workload.ImportOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i := range w.Layers {
+		if l := &w.Layers[i]; l.Op.HasMACs() {
+			weights, in, _ := l.Formats(w.Precision)
+			got = append(got, fmt.Sprint(weights, " x ", in, " to ", l.OutputFormat(w.Precision)))
+		}
+	}
+	if want := []string{"int8 x int8 to int8", "int8 x int8 to fp32", "fp32 x fp32 to fp32"}; !slices.Equal(got, want) {
+		t.Errorf("products %q, want %q", got, want)
+		for i := range w.Layers {
+			t.Logf("%+v", w.Layers[i])
 		}
 	}
 }

@@ -140,17 +140,32 @@ func (l *Layer) checkFields() error {
 		return fmt.Errorf("fused is set, but op %s makes no tensor", l.Op)
 	case l.Fn == Append && l.Op == Copy && len(l.In) < 2:
 		return errors.New("reads one tensor, a copy that appends reads the one that grows and what is new")
-	case l.WeightBits < 0 || l.WeightBits > maxBits:
-		return fmt.Errorf("weight_bits is %d, want 1 to %d", l.WeightBits, maxBits)
 	case l.WeightBits > 0 && !l.Op.HasWeights() && l.Const == 0 && l.Idle == 0:
 		return fmt.Errorf("weight_bits is %d, but the layer has no weights and no const", l.WeightBits)
-	case l.WeightKind != number.Int && l.WeightBits == 0:
-		return fmt.Errorf("weight_kind is %q, but weight_bits is not given", l.WeightKind)
-	case l.WeightBits > 0 && checkFormat(number.Format{Kind: l.WeightKind, Bits: l.WeightBits}) != nil:
-		return checkFormat(number.Format{Kind: l.WeightKind, Bits: l.WeightBits})
+	case l.OutputBits > 0 && l.Op == View:
+		return fmt.Errorf("output_bits is %d, but op view writes nothing: its output has the width of its input", l.OutputBits)
+	}
+	if err := checkOwn("weight", number.Format{Kind: l.WeightKind, Bits: l.WeightBits}); err != nil {
+		return err
+	}
+	if err := checkOwn("output", number.Format{Kind: l.OutputKind, Bits: l.OutputBits}); err != nil {
+		return err
 	}
 	if l.NoBias && !l.Op.HasWeights() {
 		return fmt.Errorf("no_bias is set, but op %s has no bias", l.Op)
+	}
+	return nil
+}
+
+// checkOwn refuses a format that no layer has; one of 0 bits is the network's.
+func checkOwn(of string, f number.Format) error {
+	switch {
+	case f.Bits < 0 || f.Bits > maxBits:
+		return fmt.Errorf("%s_bits is %d, want 1 to %d", of, f.Bits, maxBits)
+	case f.Bits == 0 && f.Kind != number.Int:
+		return fmt.Errorf("%s_kind is %q, but %[1]s_bits is not given", of, f.Kind)
+	case f.Bits > 0:
+		return checkFormat(f)
 	}
 	return nil
 }

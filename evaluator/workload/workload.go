@@ -163,6 +163,12 @@ type Layer struct {
 	WeightBits int64 `json:"weight_bits,omitempty" yaml:"weight_bits,omitempty"`
 	// WeightKind is the kind of numbers of WeightBits.
 	WeightKind number.Kind `json:"weight_kind,omitempty" yaml:"weight_kind,omitempty"`
+	// OutputBits is the width of the layer's output where it is not that of the
+	// network's activations; 0 means Precision.Activations. Layers that read it
+	// read that width.
+	OutputBits int64 `json:"output_bits,omitempty" yaml:"output_bits,omitempty"`
+	// OutputKind is the kind of numbers of OutputBits.
+	OutputKind number.Kind `json:"output_kind,omitempty" yaml:"output_kind,omitempty"`
 	// Fused says that the output need not become a tensor outside the chip: the
 	// one layer that reads it takes it tile by tile, as fused attention takes its
 	// scores.
@@ -183,7 +189,12 @@ type Layer struct {
 	// products of a MatMul read the same second operand. All are derived.
 	FusedElements int64   `json:"-" yaml:"-"`
 	FusedIn       [2]bool `json:"-" yaml:"-"`
-	Shared        int64   `json:"-" yaml:"-"`
+	// InFormats are the formats of the first two inputs, with 0 bits where it is
+	// the network's. OwnElements are those of InElements in formats of their own,
+	// and OwnBytes the bytes of them all.
+	InFormats             [2]number.Format `json:"-" yaml:"-"`
+	OwnElements, OwnBytes int64            `json:"-" yaml:"-"`
+	Shared                int64            `json:"-" yaml:"-"`
 }
 
 // Append is the Fn of a Copy that writes its further inputs behind the first,

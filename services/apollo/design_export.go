@@ -96,7 +96,7 @@ func documentsOf(mapped []report.Mapped) []exported {
 		m := &mapped[i]
 		l := timeloop.Layer{
 			Name: m.Network + "/" + m.Layer, Problem: m.Problem, Arch: m.Arch, Mapping: m.Mapping, CycleSeconds: m.CycleSeconds,
-			Weights: m.Weights, Activations: m.Activations, Sums: m.Sums, Packed: m.Packed,
+			Weights: m.Weights, Activations: m.Activations, Outputs: m.Outputs, Sums: m.Sums, Packed: m.Packed,
 		}
 		out = append(out, exported{Network: m.Network, Layer: m.Layer, Document: timeloop.Document(&l)})
 	}
