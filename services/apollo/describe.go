@@ -22,8 +22,29 @@ func (a *app) describeIn(dir string) func(string) (studyfile.Described, error) {
 	}
 }
 
+// errSilentProgram is of a program that answers no describe.
+var errSilentProgram = errors.New("it does not describe itself")
+
 // askProgram starts a program and returns what it says of itself.
 func (a *app) askProgram(ctx context.Context, argv []string, o external.Options) (studyfile.Described, error) {
+	d, err := a.introduce(ctx, argv, o)
+	if err != nil {
+		return d, err
+	}
+	var missing []string
+	for _, p := range d.Params {
+		if p.Len() == 0 {
+			missing = append(missing, p.Name)
+		}
+	}
+	if len(missing) > 0 {
+		return d, errors.New("its description has no levels of " + strings.Join(missing, ", "))
+	}
+	return d, nil
+}
+
+// introduce is askProgram for whoever needs no levels.
+func (a *app) introduce(ctx context.Context, argv []string, o external.Options) (studyfile.Described, error) {
 	o.Contents = &external.Contents{Reading: a.sayReading}
 	b, err := external.Open(ctx, argv, o)
 	if err != nil {
@@ -34,19 +55,9 @@ func (a *app) askProgram(ctx context.Context, argv []string, o external.Options)
 		return studyfile.Described{}, err
 	}
 	if !info.Described {
-		return studyfile.Described{}, fmt.Errorf("it does not describe itself: %s", info.Note)
+		return studyfile.Described{}, fmt.Errorf("%w: %s", errSilentProgram, info.Note)
 	}
-	d := studyfile.Described{Name: info.Name}
-	var missing []string
-	for _, p := range info.Params {
-		if p.Len() == 0 {
-			missing = append(missing, p.Name)
-		}
-	}
-	if len(missing) > 0 {
-		return d, errors.New("its description has no levels of " + strings.Join(missing, ", "))
-	}
-	d.Params = info.Params
+	d := studyfile.Described{Name: info.Name, Params: info.Params}
 	for _, m := range info.Metrics {
 		d.Metrics = append(d.Metrics, studyfile.DescribedMetric{Name: m.Name, Unit: m.Unit})
 	}

@@ -74,19 +74,10 @@ func (a *app) listWorkers(c *cobra.Command) error {
 		return err
 	}
 	defer s.close(ctx)
-	limited, cancel := context.WithTimeout(ctx, listenFor)
-	defer cancel()
-	var heard messages.Workers
-	for m, err := range s.bus.Notices(limited, events.PresenceSubject("*")) {
-		if err != nil {
-			break
-		}
-		heard.Note(m)
+	workers, err := s.workers(ctx, "")
+	if err != nil {
+		return err
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	workers, _ := heard.Of("", time.Now())
 	items := make([]any, len(workers))
 	g := &cli.Grid{Header: []string{"EVALUATOR", "WORKER", "VERSION", ">SLOTS", ">IN FLIGHT", ">ANSWERED", ">PER SECOND", ">FAILED", "PROGRAM", "AT"}}
 	for i := range workers {
@@ -103,6 +94,24 @@ func (a *app) listWorkers(c *cobra.Command) error {
 		a.Say("no worker is there: `apollo evaluator run --name NAME --exec COMMAND` starts one")
 	}
 	return a.Print(cli.Answer{Value: workers, Items: items, Grid: g})
+}
+
+// workers are those of an evaluator, "" for all, that are there.
+func (s *session) workers(ctx context.Context, evaluator string) ([]events.Presence, error) {
+	limited, cancel := context.WithTimeout(ctx, listenFor)
+	defer cancel()
+	var heard messages.Workers
+	for m, err := range s.bus.Notices(limited, events.PresenceSubject("*")) {
+		if err != nil {
+			break
+		}
+		heard.Note(m)
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	there, _ := heard.Of(evaluator, time.Now())
+	return there, nil
 }
 
 // workText says at what a worker is: its oldest items.

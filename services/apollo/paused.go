@@ -35,14 +35,19 @@ func (a *app) printPaused(ctx context.Context, p *pausedError, watch stopwatch, 
 	if e, ok := errors.AsType[*cli.Error](err); ok && e.Code == cli.ExitInfeasible {
 		err = nil // the pause is the news
 	}
+	return errors.Join(err, p.hinted(program))
+}
+
+// hinted is the error with what to do.
+func (e *pausedError) hinted(program bool) error {
 	hint := "mend it, then run the same command again"
 	switch {
-	case p.view.PausedByArchiver():
+	case e.view.PausedByArchiver():
 		hint = events.ArchiveDiffersHint
 	case program:
 		hint = "mend what the program needs, such as a licence or a file, and run the same command again; when the program itself must change, run it with --fresh"
 	}
-	return errors.Join(err, cli.Hinted(cli.ExitFailed, hint, p))
+	return cli.Hinted(cli.ExitFailed, hint, e)
 }
 
 // sayPaused tells that a run is paused, why, and what it has found.

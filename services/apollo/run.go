@@ -50,10 +50,15 @@ With --nats, or while ` + "`apollo up`" + ` holds the data directory, the study 
 			return r.run(c.Context())
 		},
 	}
+	registerRun(c, &flags)
+	return c
+}
+
+// registerRun adds the flags of commands that run a study.
+func registerRun(c *cobra.Command, flags *runFlags) {
 	setFlag(c, &flags.sets)
 	c.Flags().BoolVar(&flags.fresh, "fresh", false, "start a new run although the study exists")
 	c.Flags().IntVar(&flags.evaluators, "evaluators", runtime.NumCPU(), "`number` of evaluator workers")
-	return c
 }
 
 // runner runs one study to its end.
@@ -72,15 +77,7 @@ type runner struct {
 }
 
 func (r *runner) run(ctx context.Context) error {
-	view, err := r.attempt(ctx)
-	for errors.Is(err, errLeft) {
-		r.app.Say("the process that held %s has ended: going on here", r.app.Data)
-		r.flags.fresh = false // the new run exists by now
-		view, err = r.attempt(ctx)
-	}
-	if cli.IsInterrupted(ctx) {
-		return cli.Hinted(cli.ExitInterrupted, r.goOnHint(), context.Cause(ctx))
-	}
+	view, err := r.toEnd(ctx)
 	if p, ok := errors.AsType[*pausedError](err); ok {
 		return r.app.printPaused(ctx, p, r.watch, r.program != nil)
 	}
@@ -88,6 +85,21 @@ func (r *runner) run(ctx context.Context) error {
 		return err
 	}
 	return r.app.printAnswer(ctx, view, r.watch, r.brought)
+}
+
+// toEnd runs the study until it has ended; the error is a *pausedError when it
+// paused itself.
+func (r *runner) toEnd(ctx context.Context) (*client.StudyView, error) {
+	view, err := r.attempt(ctx)
+	for errors.Is(err, errLeft) {
+		r.app.Say("the process that held %s has ended: going on here", r.app.Data)
+		r.flags.fresh = false // the new run exists by now
+		view, err = r.attempt(ctx)
+	}
+	if cli.IsInterrupted(ctx) {
+		return nil, cli.Hinted(cli.ExitInterrupted, r.goOnHint(), context.Cause(ctx))
+	}
+	return view, err
 }
 
 // attempt runs the study on one server, from opening it to closing it.

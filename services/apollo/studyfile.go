@@ -29,6 +29,11 @@ func (a *app) readStudy(path string, sets []string) (*studyfile.Document, error)
 	if err != nil {
 		return nil, err
 	}
+	return a.parseStudy(path, src, dir, sets)
+}
+
+// parseStudy reads a study whose text is there; relative paths mean dir.
+func (a *app) parseStudy(path string, src []byte, dir string, sets []string) (*studyfile.Document, error) {
 	doc, err := studyfile.Parse(path, src, inspect.Builtins().Study(), studyfile.Options{Sets: sets, Dir: dir, ReadFile: readModelFile, Describe: a.describeIn(dir)})
 	if mistakes, ok := errors.AsType[*studyfile.Error](err); ok {
 		if a.ForPeople() {

@@ -1,0 +1,76 @@
+package studyfile
+
+import (
+	"slices"
+
+	"apollo/events"
+	"apollo/optimizer/space"
+)
+
+// Recheck is a study that measures designs of another one with another evaluator.
+type Recheck struct {
+	// Name is that of the new study.
+	Name string
+	// Template is the one whose evaluator measures; "" for an evaluator of the user's.
+	Template string
+	// Evaluator is the name of the user's, and Program how it is started.
+	Evaluator string
+	Program
+	// Deterministic is what it says of itself, nil when it says nothing.
+	Deterministic *bool
+	// Lacks are the metrics of the study that it does not measure, by their full names.
+	Lacks []string
+}
+
+// Document writes the new study, without its first designs: the space, the networks
+// and what is wanted are those of the study. Nothing is searched, and a design that
+// the rules or cheap metrics refuse is measured too, so that it is answered by name.
+func (r Recheck) Document(of *events.Spec, cat Catalog) []byte {
+	spec := *of
+	spec.Study, spec.Labels, spec.Start, spec.Stop, spec.Transfer = r.Name, nil, nil, events.Stop{}, nil
+	spec.KnownConstraints, spec.Algorithm = "hidden", events.Algorithm{Name: "random"}
+	spec.Budget = events.Budget{Batch: 1}
+	spec.Evaluator = events.EvaluatorSpec{
+		Name: r.Evaluator, TimeoutSeconds: of.Evaluator.TimeoutSeconds, Attempts: of.Evaluator.Attempts, MaxFailures: of.Evaluator.MaxFailures,
+	}
+	spec.Objectives = slices.Clone(of.Objectives)
+	for i := range spec.Objectives {
+		spec.Objectives[i].Target = nil
+	}
+	b := &builder{table: document(), cat: cat, spec: &spec, program: r.Program, noise: noise{deterministic: r.Deterministic}}
+	if r.Template != "" {
+		spec.Template, spec.Parameters = r.Template, nil
+	} else {
+		for _, m := range of.Measured() {
+			if !slices.Contains(r.Lacks, m.Name) {
+				b.ownMetrics = append(b.ownMetrics, events.Metric{Name: m.Short(), Unit: m.Unit})
+			}
+		}
+	}
+	for _, m := range of.Metrics[len(of.Measured()):] {
+		m.Name = m.Short()
+		b.computed = append(b.computed, m)
+	}
+	if i := slices.Index(cat.templateNames(), spec.Template); i >= 0 {
+		b.declared = ParametersOf(cat.Templates[i].Params)
+	} else {
+		b.own = slices.Clone(of.Parameters)
+		b.declared = spec.Parameters
+	}
+	return appendJSON(nil, b.written(b.table, b, nil))
+}
+
+// ParametersOf are the parameters of a template as a study has them.
+func ParametersOf(params []space.Param) []events.Parameter {
+	out := make([]events.Parameter, len(params))
+	for i, p := range params {
+		out[i] = events.Parameter{Name: p.Name, Unit: p.Unit, Values: p.Values, Labels: p.Labels}
+	}
+	return out
+}
+
+// StartSet is the value of --set that gives a study its first designs.
+func StartSet(params []events.Parameter, designs []events.Design) string {
+	b := &builder{spec: &events.Spec{Parameters: params, Start: designs}}
+	return "spec.start=" + string(appendJSON(nil, b.starts()))
+}
