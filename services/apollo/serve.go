@@ -30,17 +30,22 @@ type serviceFlags struct {
 	evaluators int
 	http       string
 	web        webFlags
+	quota      quotaFlags
 }
 
 func (f *serviceFlags) register(c *cobra.Command) {
 	c.Flags().IntVar(&f.evaluators, "evaluators", runtime.NumCPU(), "`number` of evaluator workers")
 	c.Flags().StringVar(&f.http, "http", "", "`address` for /healthz and /metrics, for example 127.0.0.1:8080; default: none")
 	f.web.register(c)
+	f.quota.register(c)
 }
 
 func (f *serviceFlags) check() error {
 	if f.evaluators < 1 {
 		return cli.Usagef("--evaluators %d: want at least 1", f.evaluators)
+	}
+	if _, err := f.quota.read(); err != nil {
+		return err
 	}
 	return f.web.check()
 }
@@ -53,7 +58,8 @@ func (a *app) serveCommand() *cobra.Command {
 		Long: `Run proposer, evaluator, archiver or dashboard, or several of them, against a NATS
 server with JetStream. Any number of evaluators may run, anywhere; more than one proposer does no
 harm; one archiver writes to one data directory. Evaluators of your own run with
-` + "`apollo evaluator run`" + `.`,
+` + "`apollo evaluator run`" + `. The limits --max-… are the proposer's: 0 means none beside those of
+docs/events.md, and docs/operate.md says what each protects.`,
 		Example:   "  apollo serve evaluator --evaluators 8 --nats nats://nats.example:4222",
 		ValidArgs: servable(),
 		Args:      cli.Between(1, len(servable())),
@@ -94,6 +100,9 @@ func (a *app) serve(ctx context.Context, c *cobra.Command, s *session, names []s
 	if slices.Contains(names, "proposer") {
 		p := a.proposer(c, s)
 		p.Logger, p.Failpoint = logger.With("service", "proposer"), fail
+		if p.Quota, err = flags.quota.read(); err != nil {
+			return err
+		}
 		first = append(first, role{"proposer", p.Run})
 		if err := serveAPI(ctx, s.bus); err != nil {
 			return err

@@ -41,7 +41,9 @@ type owner struct {
 	brief bool
 	// cancelling: it is brief, and knows nothing of the sources.
 	cancelling bool
-	requests   chan ownerRequest
+	// who is whose run it is; guarded by Proposer.mu.
+	who      string
+	requests chan ownerRequest
 	// kept is a request that it could not carry out before it has loaded the run.
 	kept chan ownerRequest
 	// moved holds a token when the run's log may have moved on without it.
@@ -73,8 +75,10 @@ type owner struct {
 	nextSeq uint64 // next result to follow
 	// resultSeq is the last result that was folded.
 	resultSeq uint64
-	appended  int
-	sent      map[string]bool
+	// bytes are those of the events and results that were folded.
+	bytes    int64
+	appended int
+	sent     map[string]bool
 	// again is added to the keys of work after the bus went back: the queue may
 	// remember an item whose answer is gone.
 	again string
@@ -158,7 +162,7 @@ func (o *owner) run(ctx context.Context) error {
 	o.lastMove = o.began
 	o.countSlots(ctx, o.began)
 	for {
-		if err := o.checkWall(ctx); err != nil {
+		if err := errors.Join(o.checkWall(ctx), o.checkBytes(ctx)); err != nil {
 			return messages.Quiet(ctx, err)
 		}
 		if err := o.retryServing(ctx, "drive", o.requests, o.drive); err != nil {

@@ -56,6 +56,7 @@ func (o *owner) appendOnce(ctx context.Context, kind, id string, e events.Payloa
 	if err != nil {
 		return 0, err
 	}
+	o.bytes += int64(len(data))
 	err = o.retry(ctx, "append "+kind, func(ctx context.Context) error {
 		defer o.asks("append " + kind)()
 		seq, err = o.proposer.Bus.Log().Append(ctx, events.Message{Subject: subject, ID: id, Header: o.header, Data: data}, fence)
@@ -68,6 +69,7 @@ func (o *owner) appendOnce(ctx context.Context, kind, id string, e events.Payloa
 // portion allows. The queue drops the ones that it still holds from an earlier
 // owner.
 func (o *owner) publish(ctx context.Context) error {
+	o.forgetSent()
 	left := o.portion()
 	for id, batch := range o.machine.Outstanding {
 		if left--; o.sent[id] || !o.due(batch) {
@@ -87,8 +89,27 @@ func (o *owner) publish(ctx context.Context) error {
 			return err
 		}
 		o.sent[id] = true
+		o.proposer.turns.take(o.spec.Evaluator.Name, o.key, time.Now())
 	}
 	return nil
+}
+
+// sentKept is how many items are remembered that were sent: several times as many
+// as wait for an answer at most.
+const sentKept = 4 * events.MaxParallelism
+
+// forgetSent drops those that are answered, so that a long run stays small.
+func (o *owner) forgetSent() {
+	if len(o.sent) < sentKept {
+		return
+	}
+	waiting := map[string]bool{}
+	for id := range o.machine.Outstanding {
+		if o.sent[id] {
+			waiting[id] = true
+		}
+	}
+	o.sent = waiting
 }
 
 func (o *owner) send(ctx context.Context, id string, work *events.BatchRequested) error {

@@ -12,7 +12,7 @@ import (
 
 // load folds everything that is stored about the run.
 func (o *owner) load(ctx context.Context) error {
-	o.machine, o.logSeq, o.nextSeq, o.resultSeq, o.said, o.provisioned = nil, 0, 0, 0, nil, false
+	o.machine, o.logSeq, o.nextSeq, o.resultSeq, o.said, o.provisioned, o.bytes = nil, 0, 0, 0, nil, false, 0
 	if err := o.refresh(ctx); err != nil {
 		return err
 	}
@@ -67,16 +67,21 @@ func (o *owner) refresh(ctx context.Context) error {
 			err := o.checkPins(started.Sources)
 			if err != nil && !o.relearned && searches(o.spec) {
 				// Another owner searched the archive first: what it chose counts.
-				o.relearned, o.machine, o.logSeq = true, nil, 0
+				o.relearned, o.machine, o.logSeq, o.bytes = true, nil, 0, 0
 				return o.refresh(ctx)
 			}
 			if err != nil {
 				return err
 			}
 		}
-		switch payload.(type) {
-		case events.StudyAccepted, events.StudyExtended:
+		switch e := payload.(type) {
+		case events.StudyAccepted:
 			o.wallSince = m.Time
+		case events.StudyExtended:
+			o.wallSince = m.Time
+			if mistake := o.proposer.Quota.trials("", e.Trials); mistake != nil && !o.cancelling {
+				return fmt.Errorf("%s: %s, then resume", mistake.Message, mistake.Hint)
+			}
 		}
 		if waiting, ok := payload.(events.StudyWaiting); ok {
 			o.foldWaiting(&waiting)
@@ -85,6 +90,7 @@ func (o *owner) refresh(ctx context.Context) error {
 			return err
 		}
 		o.logSeq = m.Seq
+		o.bytes += int64(len(m.Data))
 		o.proposer.saw(m.Seq)
 	}
 	return nil
@@ -95,6 +101,9 @@ func (o *owner) open(ctx context.Context, spec *events.Spec) error {
 	// A run that is to be cancelled is one in any case, and does nothing.
 	if err := events.CheckSpec(spec, o.proposer.Local || o.proposer.Files); err != nil && !o.cancelling {
 		return err
+	}
+	if mistake := o.proposer.Quota.spec(spec); mistake != nil && !o.cancelling {
+		return fmt.Errorf("%s: %s, then resume", mistake.Message, mistake.Hint)
 	}
 	o.spec = spec
 	if err := o.proposer.Catalog.SameVersion(spec); err != nil && !o.cancelling {

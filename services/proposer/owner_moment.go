@@ -45,9 +45,9 @@ func (p *Proposer) watchForRollback(ctx context.Context, last uint64) {
 		if err != nil {
 			p.Logger.Error("look for open runs", "error", err)
 		}
-		for _, key := range runs {
-			if p.drives(key.Study) {
-				p.drive(ctx, key)
+		for _, r := range runs {
+			if p.drives(r.key.Study) {
+				p.drive(ctx, r.key, r.who)
 			}
 		}
 	}

@@ -2,9 +2,11 @@ package proposer
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"apollo/events"
+	"apollo/services/messages"
 )
 
 const (
@@ -13,14 +15,22 @@ const (
 	itemsPerSlot = 2
 	// unknownSlots counts for workers that do not say how many they have.
 	unknownSlots = 32
-	// portionLasts is for how long published work should last.
+	// quickPerSlot is the same for quick evaluations, which would leave the
+	// workers idle until the next items come: as many as are answered while one
+	// goes to and fro. More would only delay the studies that come later.
+	quickPerSlot = 4
+	// portionLasts is for how long published work should last at most.
 	portionLasts = 5 * time.Second
+	// sharedFor is for how long after its last item a study counts as one that
+	// shares its evaluator with others.
+	sharedFor = 2 * time.Second
 )
 
 // portion is how many work items a run may have published at a time. The queue
 // is first come, first served: a study with long evaluations that published all
-// of its parallelism would keep those that come later from the workers. Quick
-// ones are bounded by what is answered in portionLasts.
+// of its parallelism would keep those that come later from the workers. Studies
+// side by side have one item for each slot, so that the next item of another one
+// waits for one turn of the workers.
 func (o *owner) portion() int {
 	if o.spec.Evaluator.Manual {
 		return events.MaxParallelism // there is no queue
@@ -29,7 +39,68 @@ func (o *owner) portion() int {
 	if o.slots == 0 {
 		slots = max(unknownSlots, o.strangers)
 	}
-	return max(itemsPerSlot*slots, o.answered.count(time.Now()))
+	now := time.Now()
+	if o.proposer.turns.shared(o.spec.Evaluator.Name, o.key, now) {
+		return slots
+	}
+	return max(itemsPerSlot*slots, min(quickPerSlot*slots, o.answered.count(now)))
+}
+
+// turns knows which runs published work for an evaluator lately: the last one, and
+// the last other one.
+type turns struct {
+	mu   sync.Mutex // guards last
+	last map[string][2]turn
+}
+
+type turn struct {
+	run messages.RunKey
+	at  time.Time
+}
+
+// take notes that a run published work.
+func (t *turns) take(evaluator string, run messages.RunKey, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.last == nil {
+		t.last = map[string][2]turn{}
+	}
+	two := t.last[evaluator]
+	if two[0].run != run {
+		two[1] = two[0]
+	}
+	two[0] = turn{run, now}
+	t.last[evaluator] = two
+}
+
+// shared reports whether another run has published work lately.
+func (t *turns) shared(evaluator string, run messages.RunKey, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, one := range t.last[evaluator] {
+		if one.run != run && now.Sub(one.at) < sharedFor {
+			return true
+		}
+	}
+	return false
+}
+
+// leave forgets a run that has ended.
+func (t *turns) leave(evaluator string, run messages.RunKey) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	two := t.last[evaluator]
+	if two[0].run == run {
+		two[0], two[1] = two[1], turn{}
+	}
+	if two[1].run == run {
+		two[1] = turn{}
+	}
+	if two[0].at.IsZero() {
+		delete(t.last, evaluator)
+		return
+	}
+	t.last[evaluator] = two
 }
 
 // countSlots looks how many items the workers take that serve the run.

@@ -66,7 +66,10 @@ func (o *owner) foldResults(ctx context.Context, m events.Message, more <-chan e
 // fold adds one result to the machine. What is wrong with it goes to the
 // dead-letter stream; it never ends the study.
 func (o *owner) fold(ctx context.Context, m events.Message) error {
-	o.resultSeq = max(o.resultSeq, m.Seq)
+	if m.Seq > o.resultSeq {
+		o.resultSeq = m.Seq
+		o.bytes += int64(len(m.Data))
+	}
 	_, payload, err := events.Decode(m.Data)
 	result, ok := payload.(events.BatchEvaluated)
 	if err == nil && !ok {

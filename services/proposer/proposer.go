@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -45,7 +46,9 @@ type Proposer struct {
 	Local bool
 	// Files: runs in the log may name files and programs of this machine, because
 	// nobody else writes to the bus.
-	Files  bool
+	Files bool
+	// Quota is what an operator lets studies take; its zero value limits nothing.
+	Quota  Quota
 	Logger *slog.Logger
 	// Failpoint is called at named points of the durable path, for crash
 	// tests; nil does nothing. An error ends Run.
@@ -58,6 +61,7 @@ type Proposer struct {
 	owners map[messages.RunKey]*owner
 	wg     sync.WaitGroup
 	roster roster
+	turns  turns
 
 	rejections rejections
 }
@@ -81,9 +85,9 @@ func (p *Proposer) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, key := range runs {
-		if p.drives(key.Study) {
-			p.drive(ctx, key)
+	for _, r := range runs {
+		if p.drives(r.key.Study) {
+			p.drive(ctx, r.key, r.who)
 		}
 	}
 	p.wg.Go(func() { p.watchForRollback(ctx, before.Last) })
@@ -117,8 +121,11 @@ func (p *Proposer) watch(ctx context.Context, from uint64) {
 			p.Logger.Error("follow the log: the runs of other proposers are not taken over", "error", err)
 			return
 		}
-		if name, run, _, ok := events.ParseStudySubject(m.Subject); ok && p.drives(name) {
+		if name, run, kind, ok := events.ParseStudySubject(m.Subject); ok && p.drives(name) {
 			o := p.owner(ctx, messages.RunKey{Study: name, Run: run}, false)
+			if kind == "accepted" {
+				p.belongs(o, ownerOf(m))
+			}
 			o.nudge()
 			o.waiting.Add(-1)
 		}
@@ -134,15 +141,32 @@ func (p *Proposer) at(point string) error {
 	return p.Failpoint(point)
 }
 
+// openRun is a run that has not ended, and whose it is.
+type openRun struct {
+	key messages.RunKey
+	who string
+}
+
+// ownerOf returns whose run an accepted event opens; "" where it says none.
+func ownerOf(m events.Message) string {
+	var e struct {
+		Data struct {
+			Owner string `json:"owner"`
+		} `json:"data"`
+	}
+	_ = json.Unmarshal(m.Data, &e) // the run's owner says what is wrong with it
+	return e.Data.Owner
+}
+
 // openRuns returns the latest run of every study, where it has not ended.
-func openRuns(ctx context.Context, log events.Log) ([]messages.RunKey, error) {
+func openRuns(ctx context.Context, log events.Log) ([]openRun, error) {
 	var keys []messages.RunKey
 	open := map[string]int{} // study → index in keys, -1 when it ended
 	var filters []string
 	for _, kind := range append(events.RunEnds(), "accepted", "extended") {
 		filters = append(filters, events.StudySubject("*", "*", kind))
 	}
-	latest := map[string]messages.RunKey{}
+	latest := map[string]openRun{}
 	ended := map[messages.RunKey]bool{}
 	for m, err := range log.Read(ctx, 0, filters...) {
 		if err != nil {
@@ -159,7 +183,7 @@ func openRuns(ctx context.Context, log events.Log) ([]messages.RunKey, error) {
 				open[s] = len(keys)
 				keys = append(keys, key)
 			}
-			latest[s] = key
+			latest[s] = openRun{key, ownerOf(m)}
 			ended[key] = false
 		case "extended":
 			ended[key] = false
@@ -167,10 +191,10 @@ func openRuns(ctx context.Context, log events.Log) ([]messages.RunKey, error) {
 			ended[key] = true
 		}
 	}
-	var out []messages.RunKey
+	var out []openRun
 	for _, k := range keys {
-		if key := latest[k.Study]; !ended[key] {
-			out = append(out, key)
+		if r := latest[k.Study]; !ended[r.key] {
+			out = append(out, r)
 		}
 	}
 	return out, nil
@@ -201,6 +225,9 @@ func (p *Proposer) owner(ctx context.Context, key messages.RunKey, cancelling bo
 		if o.err != nil {
 			o.giveUp(ctx)
 		}
+		if o.spec != nil {
+			p.turns.leave(o.spec.Evaluator.Name, key)
+		}
 		p.mu.Lock()
 		if p.owners[key] == o {
 			delete(p.owners, key)
@@ -212,8 +239,10 @@ func (p *Proposer) owner(ctx context.Context, key messages.RunKey, cancelling bo
 }
 
 // drive starts the owner of a run unless it works already.
-func (p *Proposer) drive(ctx context.Context, key messages.RunKey) {
-	p.owner(ctx, key, false).waiting.Add(-1)
+func (p *Proposer) drive(ctx context.Context, key messages.RunKey, who string) {
+	o := p.owner(ctx, key, false)
+	p.belongs(o, who)
+	o.waiting.Add(-1)
 }
 
 // nudge makes the owner read the log.

@@ -33,7 +33,13 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 			Hint: "publish a document of kind Study in JSON or YAML, or an apollo.study.requested.v1 event around it",
 		})
 	}
-	doc, err := studyfile.Parse("request", request.Study, p.Catalog.Study(), studyfile.Options{Published: !p.Local}) //nolint:contextcheck // it measures one design at most: the baseline
+	var doc *studyfile.Document
+	late := p.Quota.soon(ctx, func() { //nolint:contextcheck // it measures one design at most: the baseline
+		doc, err = studyfile.Parse("request", request.Study, p.Catalog.Study(), studyfile.Options{Published: !p.Local})
+	})
+	if late != nil {
+		return p.reject(ctx, c, *late)
+	}
 	if bad, ok := errors.AsType[*studyfile.Error](err); ok {
 		return p.reject(ctx, c, bad.Mistakes...)
 	}
@@ -64,6 +70,12 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 		if mistake := refuse(earlier, spec, request.Fresh); mistake != nil {
 			return p.reject(ctx, c, *mistake)
 		}
+		if mistake := p.Quota.spec(spec); mistake != nil {
+			return p.reject(ctx, c, *mistake)
+		}
+		if mistake := p.checkStudies(c.study, c.newOwner(earlier).owner); mistake != nil {
+			return p.reject(ctx, c, *mistake)
+		}
 		if mistake := events.CheckSizes(spec, p.Bus.MaxPayload()); mistake != nil {
 			return p.reject(ctx, c, *mistake)
 		}
@@ -89,7 +101,7 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 		return err
 	}
 	if p.drives(c.study) {
-		p.drive(ctx, key)
+		p.drive(ctx, key, c.newOwner(earlier[:again]).owner)
 	}
 	return nil
 }

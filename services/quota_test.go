@@ -1,0 +1,163 @@
+package services_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"apollo/events"
+	"apollo/events/membus"
+	"apollo/services/client"
+	"apollo/services/proposer"
+	"apollo/services/study"
+)
+
+// limited runs a simulation whose proposer has a quota: what q says when it starts.
+func limited(t *testing.T, q *proposer.Quota, test func(s *sim, bus events.Bus)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		s.start("proposer", func(b events.Bus) service {
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(toy{}), Logger: silently, Quota: *q}
+		})
+		s.start("worker", toyWorker(toy{}, 1))
+		bus := s.hub.Client("user")
+		if err := bus.Ready(s.ctx); err != nil {
+			t.Fatal(err)
+		}
+		test(s, bus)
+	})
+}
+
+// ask submits a study and returns the refusal.
+func ask(s *sim, bus events.Bus, owner, name, body string) error {
+	_, err := client.Submit(s.ctx, bus, owner, name, "", events.StudyRequested{Study: []byte(body)}, nil)
+	return err
+}
+
+func overLimit(t *testing.T, err error, limit string) {
+	t.Helper()
+	r, ok := errors.AsType[*client.RejectedError](err)
+	if !ok || r.Errors[0].Code != "quota" || !strings.Contains(r.Errors[0].Message, limit) || !strings.Contains(r.Errors[0].Hint, "--"+limit) {
+		t.Errorf("%v, want a refusal that names %s and how to raise it", err, limit)
+	}
+}
+
+// What is over a limit of the operator is refused with the limit's name, and what
+// is at it is not.
+func TestQuotaOfRequests(t *testing.T) {
+	t.Parallel()
+	quota := proposer.Quota{Trials: 100, InFlight: 32, Levels: 40}
+	limited(t, &quota, func(s *sim, bus events.Bus) {
+		overLimit(t, ask(s, bus, "", "a", toyStudy("a", 101, "")), proposer.QuotaTrials)
+		overLimit(t, ask(s, bus, "", "a", strings.Replace(toyStudy("a", 40, ""), `"parallelism":4`, `"parallelism":5`, 1)), proposer.QuotaInFlight)
+		if err := ask(s, bus, "", "a", toyStudy("a", 100, "")); err != nil {
+			t.Errorf("a study at every limit: %v", err)
+		}
+		s.wait("a")
+		overLimit(t, client.Control(s.ctx, bus, "", events.StudyControl{Study: "a", Verb: "extend", Trials: 101}), proposer.QuotaTrials)
+	})
+	quota.Levels = 39
+	limited(t, &quota, func(s *sim, bus events.Bus) {
+		overLimit(t, ask(s, bus, "", "a", toyStudy("a", 40, "")), proposer.QuotaLevels)
+	})
+}
+
+// An owner has so many studies at a time, and others have theirs. A fresh run
+// takes the place of the one before, and one that has ended leaves its place.
+func TestQuotaOfOwners(t *testing.T) {
+	t.Parallel()
+	limited(t, &proposer.Quota{Studies: 2}, func(s *sim, bus events.Bus) {
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range []string{"a", "b"} {
+			must(ask(s, bus, "ada", name, toyStudy(name, 1000, "")))
+		}
+		third := func() error { return ask(s, bus, "ada", "c", toyStudy("c", 40, "")) }
+		overLimit(t, third(), proposer.QuotaStudies)
+		s.kill("proposer") // the next one knows it from the log
+		overLimit(t, third(), proposer.QuotaStudies)
+		must(ask(s, bus, "eve", "d", toyStudy("d", 40, "")))
+		_, err := client.Submit(s.ctx, bus, "ada", "b", "", events.StudyRequested{Study: []byte(toyStudy("b", 1000, "")), Fresh: true}, nil)
+		must(err)
+		must(client.Control(s.ctx, bus, "ada", events.StudyControl{Study: "a", Verb: "cancel"}))
+		time.Sleep(time.Minute)
+		must(third())
+	})
+}
+
+// A run that takes more of the bus than it may pauses, and goes on with more.
+func TestQuotaOfBytes(t *testing.T) {
+	t.Parallel()
+	quota := proposer.Quota{StudyBytes: 20_000}
+	limited(t, &quota, func(s *sim, bus events.Bus) {
+		if err := ask(s, bus, "", "a", toyStudy("a", 1000, "")); err != nil {
+			t.Fatal(err)
+		}
+		view := s.wait("a")
+		if view.State != study.Paused || !strings.Contains(view.Reason, proposer.QuotaStudyBytes) {
+			t.Fatalf("%s (%s), want paused because of %s", view.State, view.Reason, proposer.QuotaStudyBytes)
+		}
+		var stored int
+		for m, err := range bus.Log().Read(s.ctx, 0, "study.a.*.*") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			stored += len(m.Data)
+		}
+		for m, err := range bus.Facts().Read(s.ctx, 0, "result.*.a.*.*") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			stored += len(m.Data)
+		}
+		// What is in flight when it pauses is answered: 4 items.
+		if stored < 20_000 || stored > 40_000 {
+			t.Errorf("the run takes %d bytes, want 20000 and what was in flight", stored)
+		}
+		quota.StudyBytes = 0
+		s.kill("proposer") // the next one has no limit
+		if err := client.Control(s.ctx, bus, "", events.StudyControl{Study: "a", Verb: "resume"}); err != nil {
+			t.Fatal(err)
+		}
+		if view := s.wait("a"); view.State != study.Completed {
+			t.Errorf("%s (%s), want completed", view.State, view.Reason)
+		}
+	})
+}
+
+// The limits hold for what a log says: a run that another proposer accepted, or
+// somebody forged, pauses with the limit's name.
+func TestQuotaOfTheLog(t *testing.T) {
+	t.Parallel()
+	for limit, q := range map[string]proposer.Quota{
+		proposer.QuotaTrials: {Trials: 39}, proposer.QuotaInFlight: {InFlight: 31}, proposer.QuotaLevels: {Levels: 39},
+	} {
+		t.Run(limit, func(t *testing.T) {
+			t.Parallel()
+			var quota proposer.Quota
+			limited(t, &quota, func(s *sim, bus events.Bus) {
+				if err := ask(s, bus, "", "sim", toyStudy("sim", 2000, "")); err != nil {
+					t.Fatal(err)
+				}
+				quota = q
+				s.kill("proposer")
+				time.Sleep(10 * time.Second)
+				view, err := client.ReadStudy(s.ctx, bus.Log(), "sim", "")
+				if err != nil || view.State != study.Paused || !strings.Contains(view.Reason, limit) {
+					t.Errorf("%s %q (%v), want paused because of %s", view.State, view.Reason, err, limit)
+				}
+				if err := client.Control(s.ctx, bus, "", events.StudyControl{Study: "sim", Verb: "cancel"}); err != nil {
+					t.Errorf("cancel: %v", err)
+				}
+			})
+		})
+	}
+}
