@@ -3,7 +3,6 @@ package draw
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"apollo/evaluator/report"
@@ -15,45 +14,68 @@ type series struct {
 	parts []report.Part
 }
 
-// breakdown is a chart of bars. Values are multiplied by scale.
+// breakdown is a chart of bars. Values are in units of unit, times scale.
 type breakdown struct {
-	title       string
+	title, unit string
 	left, right float64
+	top         float64
 	scale       float64
 	all         []series
 }
+
+// thin is the least height of a bar, so that its value can be read beside it.
+const thin = 10.0
+
+// height is the room that the bars take.
+func (b *breakdown) height() float64 {
+	return float64(len(partOrder(b.all))) * max((thin*float64(len(b.all)))/barShare, 15)
+}
+
+// barShare of a row is bars.
+const barShare = 0.85
 
 // bars draws breakdowns as horizontal bars with their values, the part that is
 // largest in the first of them on top. Parts that are nowhere positive are left
 // out.
 func (s *scene) bars(b breakdown) {
-	var totals []string
 	largest := 0.0
-	for _, x := range b.all {
+	for i, x := range b.all {
 		total := 0.0
 		for _, part := range x.parts {
 			total += part.Value * b.scale
 			largest = max(largest, part.Value*b.scale)
 		}
-		totals = append(totals, fmt.Sprintf("%.4g", total))
+		title := b.title + ": " + amount(total) + " " + b.unit
+		if len(b.all) > 1 {
+			title += " in " + x.name
+		}
+		s.text(b.left, b.top-10-titleSize*float64(len(b.all)-1-i), titleSize-min(float64(len(b.all)-1), 2), start, title)
 	}
-	s.text(b.left, barsTop-10, titleSize, start, b.title+": "+strings.Join(totals, " and "))
 	order := partOrder(b.all)
 	const valueRoom = 40
 	zero, room := b.left+barNames, b.right-b.left-barNames-valueRoom
-	step := (barsBottom - barsTop) / float64(max(len(order), 1))
-	thick := step * 0.8 / float64(len(b.all))
+	step := b.height() / float64(max(len(order), 1))
+	thick := step * barShare / float64(len(b.all))
 	for row, i := range order {
-		top := barsTop + float64(row)*step + 0.1*step
-		s.text(zero-6, top+0.4*step+3, textSize, end, strings.ReplaceAll(b.all[0].parts[i].Name, "_", " "))
+		top := b.top + float64(row)*step + (1-barShare)/2*step
+		s.text(zero-6, top+barShare/2*step+3, textSize, end, strings.ReplaceAll(b.all[0].parts[i].Name, "_", " "))
 		for n, x := range b.all {
 			value := x.parts[i].Value * b.scale
 			y := top + float64(n)*thick
 			s.boxes = append(s.boxes, box{zero, y, room * value / largest, thick, colorOf(n)})
-			s.text(zero+room*value/largest+4, y+thick/2+2.5, min(textSize, thick*1.1), start, strconv.FormatFloat(value, 'g', 3, 64))
+			s.text(zero+room*value/largest+4, y+thick/2+3, textSize-1, start, amount(value))
 		}
 	}
-	s.line(ink(), 1, point{zero, barsTop}, point{zero, barsBottom})
+	s.line(ink(), 1, point{zero, b.top}, point{zero, b.top + b.height()})
+}
+
+// amount writes a number with three digits and without an exponent, as far as bars
+// reach.
+func amount(v float64) string {
+	if v >= 1000 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.3g", v)
 }
 
 // partOrder lists the parts to show, largest first.

@@ -111,10 +111,14 @@ func scaled(values []float64, from, to float64, log bool) (l scaleOf, ok bool) {
 
 // ticks are round values of the span.
 func (l *scaleOf) ticks() []float64 {
-	if l.log {
-		return Decades(math.Pow(10, l.low), math.Pow(10, l.high))
+	if !l.log {
+		return Ticks(l.low, l.high, chartTicks)
 	}
-	return Ticks(l.low, l.high, chartTicks)
+	low, high := math.Pow(10, l.low), math.Pow(10, l.high)
+	if all := Decades(low, high); len(all) > 2 {
+		return all
+	}
+	return Ticks(low, high, chartTicks) // the span is short
 }
 
 // pale is a colour that stays behind others.
@@ -145,17 +149,35 @@ func (s *scene) chart(c *Chart) error {
 	for i := range c.Series {
 		s.series(&c.Series[i], &x, &y)
 	}
-	for _, r := range c.Rules {
-		if r.Vertical {
-			s.lines = append(s.lines, line{points: []point{{x.at(r.At), chartTop}, {x.at(r.At), chartBottom}}, width: 1, color: ink(), dash: []float64{4, 3}})
-			s.text(x.at(r.At)+3, chartTop+textSize, textSize, start, r.Name)
-		} else {
-			s.lines = append(s.lines, line{points: []point{{chartLeft, y.at(r.At)}, {chartRight, y.at(r.At)}}, width: 1, color: ink(), dash: []float64{4, 3}})
-			s.text(chartRight-3, y.at(r.At)-4, textSize, end, r.Name)
-		}
-	}
+	s.rules(c.Rules, &x, &y)
 	s.chartLegend(c)
 	return nil
+}
+
+// rules draws the lines that mean something. Names of neighbours stand on both sides
+// of their lines, and those of upright lines on the side that has more room.
+func (s *scene) rules(rules []Rule, x, y *scaleOf) {
+	dash := []float64{4, 3}
+	var named []float64
+	for i, r := range rules {
+		if r.Vertical {
+			at, side, anchor := x.at(r.At), 3.0, start
+			if at > (chartLeft+chartRight)/2 {
+				side, anchor = -3, end
+			}
+			s.lines = append(s.lines, line{points: []point{{at, chartTop}, {at, chartBottom}}, width: 1, color: ink(), dash: dash})
+			s.text(at+side, chartTop+textSize*(1+1.2*float64(i%2)), textSize, anchor, r.Name)
+			continue
+		}
+		at := y.at(r.At)
+		s.lines = append(s.lines, line{points: []point{{chartLeft, at}, {chartRight, at}}, width: 1, color: ink(), dash: dash})
+		base := at - 4
+		if slices.ContainsFunc(named, func(other float64) bool { return math.Abs(other-base) < textSize+1 }) {
+			base = at + textSize + 2
+		}
+		named = append(named, base)
+		s.text(chartRight-3, base, textSize, end, r.Name)
+	}
 }
 
 func (s *scene) chartAxes(c *Chart, x, y *scaleOf) {
@@ -195,7 +217,8 @@ func (s *scene) series(of *Series, x, y *scaleOf) {
 		}
 		points = append(points, p)
 		if !of.Stairs {
-			s.dot(p, dotSize(of), shade)
+			s.mark(p, dotSize(of), of.Look)
+			s.dots[len(s.dots)-1].color = shade
 		}
 	}
 	if of.Line || of.Stairs {
@@ -226,7 +249,8 @@ func (s *scene) chartLegend(c *Chart) {
 		if at+width > chartRight && at > chartLeft {
 			at, y = chartLeft, y+row
 		}
-		s.dot(point{at + 4, y}, 4, shade)
+		s.mark(point{at + 4, y}, 4, of.Look)
+		s.dots[len(s.dots)-1].color = shade
 		s.text(at+12, y+3, textSize, start, of.Name)
 		at += width
 	}

@@ -39,8 +39,8 @@ func TestChart(t *testing.T) {
 		}
 	}
 	// Three points, and one for each of two names.
-	if n := strings.Count(text, "<circle"); n != 5 {
-		t.Errorf("%d circles, want 5", n)
+	if n := strings.Count(text, "<circle") + strings.Count(text, "<polygon"); n != 5 {
+		t.Errorf("%d marks, want 5", n)
 	}
 	for _, want := range []string{"latency &amp; area", ">limit<", ">baseline<", ">area, mm2<"} {
 		if !strings.Contains(text, want) {

@@ -16,9 +16,9 @@ func Formats() []string { return []string{"svg", "png"} }
 
 // The picture's layout, in points.
 const (
-	pageWidth, pageHeight = 720, 600
+	pageWidth, pageHeight = 720, 636
 	roofTop, roofBottom   = 50, 320
-	barsTop, barsBottom   = 400, 570
+	barsTop, barsBottom   = 436, 606
 	left, right           = 60, 700
 	middle                = 375
 	barNames              = 115 // room for the names beside the bars
@@ -55,12 +55,16 @@ func Design(w io.Writer, format string, r *report.Design) error {
 	if err := s.roofline(r); err != nil {
 		return err
 	}
-	s.bars(breakdown{title: "Area, mm²", left: left, right: middle - 30, scale: 1, all: []series{{"", r.Area.Parts()}}})
-	energy := breakdown{title: "Energy, µJ", left: middle, right: right, scale: 1e6} // J to µJ
+	const titles = 3 // of networks have room above the bars
+	top := barsTop + titleSize*float64(max(0, len(r.Networks)-titles))
+	area := breakdown{title: "Area", unit: "mm²", top: top, left: left, right: middle - 30, scale: 1, all: []series{{"", r.Area.Parts()}}}
+	energy := breakdown{title: "Energy", unit: "µJ", top: top, left: middle, right: right, scale: 1e6} // J to µJ
 	for i := range r.Networks {
 		energy.all = append(energy.all, series{r.Networks[i].Name, r.Networks[i].Energy.Parts()})
 	}
+	s.bars(area)
 	s.bars(energy)
+	s.height = int(top+max(area.height(), energy.height())) + 20
 	return s.write(w, format)
 }
 

@@ -65,10 +65,10 @@ func TestSVG(t *testing.T) {
 				dots++
 			}
 		}
-		if got := strings.Count(text, "<circle"); got != dots {
-			t.Errorf("%v: %d circles in the SVG, want one for each of %d layers and legend entries", names, got, dots)
+		if got := strings.Count(text, "<circle") + strings.Count(text, "<polygon"); got != dots {
+			t.Errorf("%v: %d marks in the SVG, want one for each of %d layers and legend entries", names, got, dots)
 		}
-		for _, want := range append([]string{"Roofline", "MAC per byte that crosses the chip&#39;s border", "pe memory", "off chip", "leakage", "Area, mm²", "Energy, µJ"}, names...) {
+		for _, want := range append([]string{"Roofline", "MAC per byte that crosses the chip&#39;s border", "pe memory", "off chip", "leakage", "Area: ", " mm²", "Energy: ", " µJ"}, names...) {
 			if !strings.Contains(text, want) {
 				t.Errorf("%v: the SVG does not say %q", names, want)
 			}

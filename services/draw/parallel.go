@@ -29,7 +29,7 @@ type Mark struct {
 	Text string
 }
 
-const columnWidth, parallelMargin, parallelTop = 96, 50, 50
+const columnWidth, parallelMargin, parallelTop = 74, 50, 50
 
 // Draw writes the picture in a format of Formats. The error is for another format, for
 // a picture without a row, or from w.

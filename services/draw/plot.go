@@ -48,7 +48,7 @@ func Plots(w io.Writer, format, title string, rows [][]Plot) error {
 		columns = max(columns, len(row))
 		for _, p := range row {
 			for _, l := range p.Lines {
-				if !slices.Contains(names, l.Name) {
+				if !slices.Contains(names, l.Name) && slices.ContainsFunc(l.Y, finite) {
 					names = append(names, l.Name)
 				}
 			}
@@ -155,6 +155,9 @@ func (s *scene) plot(f *frame, names []string) {
 	s.plotAxes(f)
 	for _, l := range f.plot.Lines {
 		i := slices.Index(names, l.Name)
+		if i < 0 {
+			continue // nothing of it is finite
+		}
 		s.band(f, l, i)
 		for _, run := range f.runs(l.Y) {
 			s.look(i, f.stairs(l.Y, run)...)

@@ -44,7 +44,7 @@ func (s *scene) png(w io.Writer) error {
 		r.fill(b.color, point{b.x, b.y}, point{b.x + b.width, b.y}, point{b.x + b.width, b.y + b.height}, point{b.x, b.y + b.height})
 	}
 	for _, d := range s.dots {
-		r.disc(d)
+		r.fill(d.color, d.outline()...)
 	}
 	for _, l := range s.labels {
 		if err := r.label(l); err != nil {
@@ -116,16 +116,6 @@ func (r *raster) segment(a, b point, width float64, c color.RGBA) {
 	}
 	dx, dy := (b.y-a.y)/length*width/2, -(b.x-a.x)/length*width/2
 	r.fill(c, point{a.x + dx, a.y + dy}, point{b.x + dx, b.y + dy}, point{b.x - dx, b.y - dy}, point{a.x - dx, a.y - dy})
-}
-
-func (r *raster) disc(d dot) {
-	const corners = 24 // round enough at a few pixels
-	var around [corners]point
-	for i := range around {
-		sin, cos := math.Sincos(2 * math.Pi * float64(i) / corners)
-		around[i] = point{d.x + d.radius*cos, d.y + d.radius*sin}
-	}
-	r.fill(d.color, around[:]...)
 }
 
 func (r *raster) label(l label) error {

@@ -54,7 +54,7 @@ func (s *scene) roofline(r *report.Design) error {
 	s.line(ink(), 1.8, a.at(a.lowX, a.lowX*slope), a.at(ridge, peak), a.at(a.highX, peak))
 	for i := range r.Layers {
 		if l := &r.Layers[i]; drawable(l) {
-			s.dot(a.at(l.Roofline.Intensity, l.Roofline.Achieved/giga), 3, colorOf(networkOf(r, l)))
+			s.mark(a.at(l.Roofline.Intensity, l.Roofline.Achieved/giga), 3, networkOf(r, l))
 		}
 	}
 	s.names(&a, r)
@@ -125,9 +125,9 @@ func (s *scene) names(a *axes, r *report.Design) {
 func (s *scene) roofLegend(r *report.Design) {
 	x := float64(left)
 	for i := range r.Networks {
-		s.dot(point{x + 6, roofBottom + 45}, 3, colorOf(i))
+		s.mark(point{x + 6, roofBottom + 45}, 3, i)
 		s.text(x+13, roofBottom+48, textSize, start, r.Networks[i].Name)
 		x += 24 + 5.5*float64(len(r.Networks[i].Name)) // about the width of the name
 	}
-	s.text(x+6, roofBottom+48, textSize, start, "above the line: weights came while earlier layers ran")
+	s.text(left, roofBottom+62, textSize, start, "Marks above the line: weights came while earlier layers ran.")
 }

@@ -1,6 +1,9 @@
 package draw
 
-import "image/color"
+import (
+	"image/color"
+	"math"
+)
 
 // scene is a picture as shapes, in points from the top left corner.
 type scene struct {
@@ -37,10 +40,12 @@ type box struct {
 	color               color.RGBA
 }
 
+// dot is a mark around its point. Its shape is a number of corners, 0 for a disc.
 type dot struct {
 	point
 	radius float64
 	color  color.RGBA
+	shape  shape
 }
 
 // Anchors of a label: which of its points its position is.
@@ -67,5 +72,37 @@ func (s *scene) text(x, y, size float64, anchor int, text string) {
 }
 
 func (s *scene) dot(at point, radius float64, c color.RGBA) {
-	s.dots = append(s.dots, dot{at, radius, c})
+	s.dots = append(s.dots, dot{point: at, radius: radius, color: c})
+}
+
+// mark is a dot that is told from those of other numbers by its shape too, not by
+// its colour alone.
+func (s *scene) mark(at point, radius float64, i int) {
+	shapes := []shape{{}, {corners: 4, turn: 0.125}, {corners: 3}, {corners: 4}, {corners: 3, turn: 0.5}, {corners: 6}}
+	s.dots = append(s.dots, dot{at, radius, colorOf(i), shapes[i%len(shapes)]})
+}
+
+// shape is a regular polygon with its first corner up, turned by a share of a circle;
+// one without corners is a disc.
+type shape struct {
+	corners int
+	turn    float64
+}
+
+// discCorners are round enough at a few pixels.
+const discCorners = 24
+
+// outline are the corners of a dot. A polygon is larger than a disc of its radius, so
+// that both look as large.
+func (d *dot) outline() []point {
+	n, radius := d.shape.corners, 1.25*d.radius
+	if n == 0 {
+		n, radius = discCorners, d.radius
+	}
+	around := make([]point, n)
+	for i := range around {
+		sin, cos := math.Sincos(2 * math.Pi * (float64(i)/float64(n) + d.shape.turn))
+		around[i] = point{d.x + radius*sin, d.y - radius*cos}
+	}
+	return around
 }

@@ -25,6 +25,10 @@ func (s *scene) svg(w io.Writer) error {
 		fmt.Fprintf(&b, "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" fill=\"%s\"/>\n", r.x, r.y, r.width, r.height, hex(r.color))
 	}
 	for _, d := range s.dots {
+		if d.shape.corners > 0 {
+			fmt.Fprintf(&b, "<polygon points=\"%s\" fill=\"%s\"/>\n", pairs(d.outline()), hex(d.color))
+			continue
+		}
 		fmt.Fprintf(&b, "<circle cx=\"%.2f\" cy=\"%.2f\" r=\"%.2f\" fill=\"%s\"/>\n", d.x, d.y, d.radius, hex(d.color))
 	}
 	for _, l := range s.labels {

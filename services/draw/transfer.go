@@ -24,8 +24,9 @@ type Bar struct {
 // trial, and bars below.
 type Comparison struct {
 	Title string
-	// Value names what the curves show, with its unit.
+	// Value names what the curves show; Text writes one with its unit, nil the number.
 	Value    string
+	Text     func(v float64) string
 	Curves   []Curve
 	BarTitle string
 	Bars     []Bar
@@ -39,13 +40,7 @@ func Compare(w io.Writer, format string, c *Comparison) error {
 		return err
 	}
 	s.shares(c)
-	switch format {
-	case "svg":
-		return s.svg(w)
-	case "png":
-		return s.png(w)
-	}
-	return fmt.Errorf("there is no picture format %q: want svg or png", format)
+	return s.write(w, format)
 }
 
 // curves draws the upper chart: linear trials, values on a logarithmic axis
@@ -84,22 +79,27 @@ func (s *scene) curves(c *Comparison) error {
 	for _, v := range []float64{low, high} {
 		y := at(0, v).y
 		s.line(faint(), 1, point{left, y}, point{right, y})
-		s.text(left-5, y+3, textSize, end, strconv.FormatFloat(v, 'g', 4, 64))
+		s.text(left-5, y+3, textSize, end, (&Axis{Text: c.Text}).text(v))
 	}
 	for _, n := range []int{0, trials / 4, trials / 2, 3 * trials / 4, trials} {
 		s.text(at(n, low).x, roofBottom+15, textSize, center, strconv.Itoa(n))
 	}
+	shown := 0
 	for i, curve := range c.Curves {
-		s.steps(curve, i, at)
-		y := roofTop + 8 + 14*float64(i)
+		if !s.steps(curve, i, at) {
+			continue // an arm without a feasible trial has no curve
+		}
+		y := roofTop + 8 + 14*float64(shown)
+		shown++
 		s.line(colorOf(i), 2, point{right - 190, y - 3}, point{right - 170, y - 3})
 		s.text(right-164, y, textSize, start, curve.Name)
 	}
 	return nil
 }
 
-// steps draws a curve that stays where it is until it gets better.
-func (s *scene) steps(curve Curve, i int, at func(trial int, v float64) point) {
+// steps draws a curve that stays where it is until it gets better, and reports whether
+// there is one.
+func (s *scene) steps(curve Curve, i int, at func(trial int, v float64) point) bool {
 	var points []point
 	for n, v := range curve.Values {
 		if v == nil {
@@ -114,6 +114,7 @@ func (s *scene) steps(curve Curve, i int, at func(trial int, v float64) point) {
 	if len(points) > 0 {
 		s.line(colorOf(i), 2, points...)
 	}
+	return len(points) > 0
 }
 
 // maxBars is how many bars the lower chart has room for.
