@@ -50,9 +50,9 @@ type runJSON struct {
 }
 
 // printAnswer prints the answer of a run that has ended; brought says what its
-// sources brought, nil when it has none. Its error carries the exit code that
-// the answer means.
-func (a *app) printAnswer(ctx context.Context, view *client.StudyView, watch stopwatch, brought *transfer.Report) error {
+// sources brought, nil when it has none, and draw is the answer as a picture. Its error
+// carries the exit code that the answer means.
+func (a *app) printAnswer(ctx context.Context, view *client.StudyView, watch stopwatch, brought *transfer.Report, draw func(w io.Writer, format string) error) error {
 	if view.State == study.Failed || view.Summary == nil {
 		return cli.Hinted(cli.ExitFailed, "`apollo run --fresh` starts anew", fmt.Errorf("study %s %s: %s", view.Study, view.State, view.Reason))
 	}
@@ -73,7 +73,7 @@ func (a *app) printAnswer(ctx context.Context, view *client.StudyView, watch sto
 		value.TrialsPerSecond = cli.Round(float64(trials)/seconds, 1)
 	}
 	err := a.Print(cli.Answer{
-		Value: value, Sheet: answerSheet(view.Spec, value.frontJSON, value.Best),
+		Value: value, Sheet: answerSheet(view.Spec, value.frontJSON, value.Best), Draw: draw,
 		Text: func(w io.Writer, p cli.Paint) { a.answerText(ctx, w, p, view, value) },
 	})
 	switch {

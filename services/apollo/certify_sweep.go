@@ -278,8 +278,8 @@ func (v *swept) draw(w io.Writer, format string) error {
 	metric, limited := cli.Bare(v.Metric, v.Unit), cli.Bare(v.Limited, v.LimitUnit)
 	c := draw.Chart{
 		Title:  v.Study + ": the best " + metric + " under limits on " + limited + ", proven",
-		X:      draw.Axis{Title: "limit on " + limited, Text: func(x float64) string { return cli.Quantity(x, v.LimitUnit) }},
-		Y:      draw.Axis{Title: metric, Text: func(y float64) string { return cli.Quantity(y, v.Unit) }},
+		X:      draw.Axis{Title: "limit on " + limited, Text: drawnText(v.LimitUnit)},
+		Y:      draw.Axis{Title: metric, Text: drawnText(v.Unit)},
 		Series: []draw.Series{s},
 	}
 	return c.Draw(w, format)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 
 	"apollo/events"
 	"apollo/services/cli"
@@ -30,8 +31,8 @@ func soFar(ctx context.Context, s *session, view *client.StudyView) (*client.Stu
 
 // printPaused prints the best so far of a study that paused itself, and
 // returns why it did. The program of one that has its own is what began it.
-func (a *app) printPaused(ctx context.Context, p *pausedError, watch stopwatch, program bool) error {
-	err := a.printAnswer(ctx, p.view, watch, nil)
+func (a *app) printPaused(ctx context.Context, p *pausedError, watch stopwatch, program bool, draw func(w io.Writer, format string) error) error {
+	err := a.printAnswer(ctx, p.view, watch, nil, draw)
 	if e, ok := errors.AsType[*cli.Error](err); ok && e.Code == cli.ExitInfeasible {
 		err = nil // the pause is the news
 	}

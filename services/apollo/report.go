@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/services/cli"
-	"apollo/services/inspect"
 )
 
 func (a *app) reportCommand() *cobra.Command {
@@ -19,9 +18,11 @@ func (a *app) reportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Annotations: cli.PrintsFile(".html"),
 		Use:         "report STUDY -o FILE.html", Short: "Write the pictures of a study into one file",
-		Long: `Write one HTML file with the answer of a study and its pictures: the best so far, metric
-against metric, why trials were not feasible, the parameters of feasible designs, and the
-work of each worker. The file needs nothing else: no script, no font, no network.`,
+		Long: `Write one HTML file with the answer of a study and its pictures: the best so far, or the
+hypervolume; metric against metric; why trials were not feasible; the parameters of
+feasible designs, and how much each matters; whether the model of the search can be
+trusted; where the time of the best design goes; and the work of each worker. The file
+needs nothing else: no script, no font, no network. One that is there is written anew.`,
 		Example: "  apollo report mobilenetv2-6p8 -o study.html",
 		Args:    cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -29,8 +30,7 @@ work of each worker. The file needs nothing else: no script, no font, no network
 			if err != nil {
 				return err
 			}
-			base := inspect.BaselineOf(c.Context(), l.view.Spec)
-			page, err := a.reportPage(l, base, a.optimumOf(c.Context(), l.view.Spec, l.view.Best))
+			page, err := a.reportPage(a.galleryOf(c.Context(), l))
 			if err != nil {
 				return err
 			}
@@ -50,25 +50,31 @@ work of each worker. The file needs nothing else: no script, no font, no network
 }
 
 // reportPage is the report as a page.
-func (a *app) reportPage(l *ledger, base inspect.Baseline, best *optimum) ([]byte, error) {
+func (a *app) reportPage(g *gallery) ([]byte, error) {
 	type figure struct {
 		Title, Caption string
 		SVG            template.HTML
 	}
-	v := l.view
+	v := g.view
 	page := struct {
 		Study, Run, State, Counts, Hash, Answer, Version string
 		Figures                                          []figure
-	}{v.Study, v.Run, string(v.State), l.countText(), l.hash, "", a.Version, nil}
+		Left                                             []string
+	}{v.Study, v.Run, string(v.State), g.countText(), g.hash, "", a.Version, nil, nil}
 	var text strings.Builder
-	reportAnswer(&text, l, base, best)
+	reportAnswer(&text, g)
 	page.Answer = text.String()
-	for _, p := range pictures(l, base, best) {
-		var b bytes.Buffer
-		if err := p.picture.Draw(&b, "svg"); err != nil {
-			return nil, fmt.Errorf("draw %s: %w", strings.ToLower(p.Title), err)
+	for _, k := range pictureKinds() {
+		d, note := k.of(g)
+		if d == nil {
+			page.Left = append(page.Left, k.title+": "+note)
+			continue
 		}
-		page.Figures = append(page.Figures, figure{p.Title, p.Caption, template.HTML(b.String())}) //nolint:gosec // the drawing escapes its texts
+		var b bytes.Buffer
+		if err := d.Draw(&b, "svg"); err != nil {
+			return nil, fmt.Errorf("draw %s: %w", k.name, err)
+		}
+		page.Figures = append(page.Figures, figure{k.title, strings.TrimSpace(k.caption + " " + note), template.HTML(b.String())}) //nolint:gosec // the drawing escapes its texts
 	}
 	t, err := template.New("report").Parse(reportHTML)
 	if err != nil {
@@ -80,21 +86,21 @@ func (a *app) reportPage(l *ledger, base inspect.Baseline, best *optimum) ([]byt
 }
 
 // reportAnswer is the best design, or the front, as text.
-func reportAnswer(w io.Writer, l *ledger, base inspect.Baseline, best *optimum) {
-	spec, plain := l.view.Spec, cli.Paint{}
-	switch front := frontOf(l.view); {
+func reportAnswer(w io.Writer, g *gallery) {
+	spec, plain, base := g.view.Spec, cli.Paint{}, g.base
+	switch front := frontOf(g.view); {
 	case front != nil && len(front.Front) > 0:
 		front.table(w, plain, spec, base)
-	case l.view.Best != nil:
-		fmt.Fprintf(w, "trial %d\n\n", l.view.Best.Trial)
-		designGrid(spec, designOf(spec, l.view.Best), base.Design).Text(w, plain)
+	case g.view.Best != nil:
+		fmt.Fprintf(w, "trial %d\n\n", g.view.Best.Trial)
+		designGrid(spec, designOf(spec, g.view.Best), base.Design).Text(w, plain)
 		fmt.Fprintln(w)
-		metricGrid(spec, l.view.Best, base).Text(w, plain)
+		metricGrid(spec, g.view.Best, base).Text(w, plain)
 	default:
 		fmt.Fprintln(w, "no trial is feasible")
 	}
-	if best != nil {
-		fmt.Fprintf(w, "\noptimum: %s\n", best.text(spec))
+	if g.optimum != nil {
+		fmt.Fprintf(w, "\noptimum: %s\n", g.optimum.text(spec))
 	}
 }
 
@@ -119,6 +125,10 @@ pre { background: #f6f6f6; padding: 1em; overflow-x: auto }
 {{.SVG}}
 <figcaption>{{.Caption}}</figcaption>
 </figure>
+{{end}}{{if .Left}}<p>Left out:</p>
+<ul>
+{{range .Left}}<li>{{.}}.</li>
+{{end}}</ul>
 {{end}}<p>Hash of designs, outcomes and metrics of all trials: <code>{{.Hash}}</code>. Apollo {{.Version}}.</p>
 </body>
 </html>

@@ -3,44 +3,16 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"apollo/events"
 	"apollo/services/cli"
 	"apollo/services/draw"
 	"apollo/services/inspect"
 )
-
-// reported is a picture of a report with what it shows.
-type reported struct {
-	Title, Caption string
-	picture        interface {
-		Draw(w io.Writer, format string) error
-	}
-}
-
-// pictures are those of a study's trials; one that would show nothing is left out.
-func pictures(l *ledger, base inspect.Baseline, best *optimum) (all []reported) {
-	if c := bestSoFar(l, base, best); c != nil {
-		all = append(all, reported{"Best so far", "Every answered trial with a value, and the best feasible one so far.", c})
-	}
-	if c := plane(l); c != nil {
-		all = append(all, reported{"Metric against metric", "Every measured trial: what is feasible, and what breaks which limit.", c})
-	}
-	if c := causes(l); c != nil {
-		all = append(all, reported{"Why trials were not feasible", "How many trials so far were not feasible, by reason.", c})
-	}
-	if c := coordinates(l); c != nil {
-		all = append(all, reported{"Parameters", "Every feasible trial across all parameters that differ, and the objective; the best tenth stands out. Numbers stand at their level, from the smallest to the largest.", c})
-	}
-	if c := work(l); c != nil {
-		all = append(all, reported{"Work by worker", "Trials that each worker answered, in the order of trials.", c})
-	}
-	return all
-}
 
 // The colours of kinds of trials, the same in all pictures.
 const (
@@ -51,7 +23,15 @@ const (
 
 // axisOf shows a metric by its ratios: what fails is often many times worse.
 func axisOf(m events.Metric) draw.Axis {
-	return draw.Axis{Log: true, Title: m.Short(), Text: func(v float64) string { return cli.Metric(v, m.Unit) }}
+	return draw.Axis{Log: true, Title: m.Short(), Text: drawnText(m.Unit)}
+}
+
+// drawnText writes values of a unit as pictures have them, with the letters that
+// studies do without.
+func drawnText(unit string) func(v float64) string {
+	return func(v float64) string {
+		return strings.NewReplacer(" us", " µs", " uJ", " µJ", " mm2", " mm²").Replace(cli.Metric(v, unit))
+	}
 }
 
 func trialAxis() draw.Axis {
@@ -100,10 +80,10 @@ func bestSoFar(l *ledger, base inspect.Baseline, optimum *optimum) *draw.Chart {
 	}
 	c := &draw.Chart{Title: "best so far: " + m.Short(), X: trialAxis(), Y: axisOf(m), Series: kept(other, feasible, steps)}
 	if v, ok := base.Metrics[m.Name]; ok {
-		c.Rules = append(c.Rules, draw.Rule{Name: "baseline " + cli.Metric(v, m.Unit), At: v})
+		c.Rules = append(c.Rules, draw.Rule{Name: "baseline " + drawnText(m.Unit)(v), At: v})
 	}
 	if optimum != nil {
-		c.Rules = append(c.Rules, draw.Rule{Name: "proven optimum " + cli.Metric(optimum.Value, m.Unit), At: optimum.Value})
+		c.Rules = append(c.Rules, draw.Rule{Name: "proven optimum " + drawnText(m.Unit)(optimum.Value), At: optimum.Value})
 	}
 	c.Rules = append(c.Rules, limitRules(spec, m, false)...)
 	return shownChart(c)
@@ -127,10 +107,10 @@ func limitRules(spec *events.Spec, m events.Metric, vertical bool) (rules []draw
 			continue
 		}
 		if c.Max != nil {
-			rules = append(rules, draw.Rule{Name: "at most " + cli.Metric(*c.Max, m.Unit), At: *c.Max, Vertical: vertical})
+			rules = append(rules, draw.Rule{Name: "at most " + drawnText(m.Unit)(*c.Max), At: *c.Max, Vertical: vertical})
 		}
 		if c.Min != nil {
-			rules = append(rules, draw.Rule{Name: "at least " + cli.Metric(*c.Min, m.Unit), At: *c.Min, Vertical: vertical})
+			rules = append(rules, draw.Rule{Name: "at least " + drawnText(m.Unit)(*c.Min), At: *c.Min, Vertical: vertical})
 		}
 	}
 	return rules
@@ -263,7 +243,7 @@ func coordinates(l *ledger) *draw.Parallel {
 		col.Values = append(col.Values, t.valueAt(o))
 	}
 	for _, at := range []float64{slices.Min(col.Values), slices.Max(col.Values)} {
-		col.Marks = append(col.Marks, draw.Mark{At: at, Text: cli.Metric(at, spec.Metrics[o].Unit)})
+		col.Marks = append(col.Marks, draw.Mark{At: at, Text: drawnText(spec.Metrics[o].Unit)(at)})
 	}
 	p.Columns = append(p.Columns, col)
 	for i := range (len(best) + 9) / 10 {

@@ -114,7 +114,7 @@ func TestReportIsWhole(t *testing.T) {
 	l := reportLedger()
 	l.trials[0].worker = "<script>alert(1)</script>"
 	l.view.Best = &events.BestTrial{Trial: 4, Design: map[string]any{"cores": 2.0, "flow": "ws", "same": 3.0}, Metrics: map[string]float64{"latency_s": 2, "area_mm2": 5}}
-	page, err := (&app{Terminal: &cli.Terminal{}}).reportPage(l, inspect.Baseline{}, nil)
+	page, err := (&app{Terminal: &cli.Terminal{}}).reportPage(&gallery{ledger: l})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestReportOfNothing(t *testing.T) {
 	t.Parallel()
 	l := reportLedger()
 	l.trials, l.counts = l.trials[5:], counts{}
-	page, err := (&app{Terminal: &cli.Terminal{}}).reportPage(l, inspect.Baseline{}, nil)
+	page, err := (&app{Terminal: &cli.Terminal{}}).reportPage(&gallery{ledger: l})
 	if err != nil || !strings.Contains(string(page), "no trial is feasible") {
 		t.Errorf("%v: %s", err, page)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"strings"
 	"time"
@@ -25,20 +26,25 @@ type runFlags struct {
 	sets       []string
 	fresh      bool
 	evaluators int
+	picture    pictureFlag
 }
 
 func (a *app) runCommand() *cobra.Command {
 	var flags runFlags
 	c := &cobra.Command{
-		Annotations: cli.PrintsRows(),
+		Annotations: cli.PrintsRowsAndPictures(),
 		Use:         "run STUDY.yaml", Short: "Run a study and print its best design",
 		Long: `Run a study from its file, with an embedded message server and all services in this
 process, and print the best design. Everything is durable in --data: running the same
 command again resumes an unfinished study, and prints the answer of a finished one.
-With --nats, or while ` + "`apollo up`" + ` holds the data directory, the study runs there.`,
+With --nats, or while ` + "`apollo up`" + ` holds the data directory, the study runs there.
+-o svg and png draw one picture of it, which --picture names.`,
 		Example: "  apollo run examples/mobilenetv2-6p8.yaml\n  apollo run examples/mobilenetv2-6p8.yaml --set spec.budget.trials=20000 -o json",
 		Args:    cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := flags.picture.check(a); err != nil {
+				return err
+			}
 			if flags.evaluators < 1 {
 				return cli.Usagef("--evaluators %d: want at least 1", flags.evaluators)
 			}
@@ -57,6 +63,7 @@ With --nats, or while ` + "`apollo up`" + ` holds the data directory, the study 
 // registerRun adds the flags of commands that run a study.
 func registerRun(c *cobra.Command, flags *runFlags) {
 	setFlag(c, &flags.sets)
+	flags.picture.register(c, "best")
 	c.Flags().BoolVar(&flags.fresh, "fresh", false, "start a new run although the study exists")
 	c.Flags().IntVar(&flags.evaluators, "evaluators", runtime.NumCPU(), "`number` of evaluator workers")
 }
@@ -74,17 +81,40 @@ type runner struct {
 	program *program // nil where the study file names none
 	watch   stopwatch
 	brought *transfer.Report
+	ledger  *ledger // nil unless the answer is drawn
 }
 
 func (r *runner) run(ctx context.Context) error {
 	view, err := r.toEnd(ctx)
 	if p, ok := errors.AsType[*pausedError](err); ok {
-		return r.app.printPaused(ctx, p, r.watch, r.program != nil)
+		return r.app.printPaused(ctx, p, r.watch, r.program != nil, r.draw(ctx))
 	}
 	if err != nil {
 		return err
 	}
-	return r.app.printAnswer(ctx, view, r.watch, r.brought)
+	return r.app.printAnswer(ctx, view, r.watch, r.brought, r.draw(ctx))
+}
+
+// draw is the answer as a picture.
+func (r *runner) draw(ctx context.Context) func(w io.Writer, format string) error {
+	return func(w io.Writer, format string) error {
+		return r.flags.picture.write(w, format, r.app.galleryOf(ctx, r.ledger))
+	}
+}
+
+// readDrawn reads the trials of an answer that is drawn: of a run that has ended, or
+// that paused itself.
+func (r *runner) readDrawn(ctx context.Context, view *client.StudyView, err error) error {
+	if p, ok := errors.AsType[*pausedError](err); ok {
+		view = p.view
+	} else if err != nil {
+		return nil // there is no answer
+	}
+	if view == nil || view.Spec == nil || !r.app.drawn() {
+		return nil
+	}
+	r.ledger, err = readLedger(ctx, r.session.bus, view)
+	return err
 }
 
 // toEnd runs the study until it has ended; the error is a *pausedError when it
@@ -124,6 +154,9 @@ func (r *runner) attempt(ctx context.Context) (view *client.StudyView, err error
 	}
 	if err == nil && view != nil && view.Spec != nil { // a service that broke leaves none
 		r.brought, err = transferReport(ctx, r.session, view)
+	}
+	if unread := r.readDrawn(ctx, view, err); unread != nil {
+		err = errors.Join(err, unread)
 	}
 	left := errors.Is(context.Cause(ctx), errLeft)
 	if left && err != nil {

@@ -50,6 +50,7 @@ type shownStudy struct {
 	Optimum *optimum `json:"optimum,omitempty"`
 
 	baseline inspect.Baseline
+	ledger   *ledger
 	// Noise is left out where every answer is taken at its word.
 	Noise *events.NoiseReport `json:"noise,omitempty"`
 	next  string
@@ -63,14 +64,18 @@ type reasonCount struct {
 
 func (a *app) studyShowCommand() *cobra.Command {
 	var run string
+	var picture pictureFlag
 	c := &cobra.Command{
-		Annotations: cli.PrintsRows(),
+		Annotations: cli.PrintsRowsAndPictures(),
 		Use:         "show STUDY", Short: "Show a study: its state, its best design or its front, and its hash",
 		Long: `Show a study's latest run, with several objectives its Pareto front. The hash covers the
 designs, outcomes and metrics of all trials in their order: two runs with the same hash
-are the same, bit for bit.`,
-		Example: "  apollo study show mobilenetv2-6p8", Args: cli.Exactly(1),
+are the same, bit for bit. -o svg and png draw one picture of it, which --picture names.`,
+		Example: "  apollo study show mobilenetv2-6p8\n  apollo study show mobilenetv2-6p8 -o svg --picture importance > importance.svg", Args: cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := picture.check(a); err != nil {
+				return err
+			}
 			ctx := c.Context()
 			s, err := a.open(ctx, c, forReading)
 			if err != nil {
@@ -84,9 +89,12 @@ are the same, bit for bit.`,
 			return a.Print(cli.Answer{Value: shown, Text: func(w io.Writer, p cli.Paint) {
 				shown.text(w, p)
 				a.nextLine(w, shown.next)
-			}, Sheet: answerSheet(shown.Spec, shown.frontJSON, shown.Best)})
+			}, Sheet: answerSheet(shown.Spec, shown.frontJSON, shown.Best), Draw: func(w io.Writer, format string) error {
+				return picture.write(w, format, a.galleryOf(ctx, shown.ledger))
+			}})
 		},
 	}
+	picture.register(c, "best")
 	c.Flags().StringVar(&run, "run", "", "the `run`; default: the latest")
 	return c
 }
@@ -109,7 +117,7 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 	shown := &shownStudy{
 		Study: view.Study, Run: view.Run, State: string(view.State), Reason: view.Reason, Waiting: view.Waiting, counts: l.counts,
 		Budget: view.Budget, Proposed: view.Proposed, Best: view.Best, frontJSON: frontOf(view), Hash: l.hash, SpecSHA256: view.SHA256, Owner: view.Owner,
-		Sources: view.Sources, Reasons: countReasons(l), Log: a.logPath(view), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec,
+		Sources: view.Sources, Reasons: countReasons(l), Log: a.logPath(view), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec, ledger: l,
 	}
 	shown.ExtraDropped = countDropped(l)
 	shown.Optimum = a.optimumOf(ctx, view.Spec, view.Best)

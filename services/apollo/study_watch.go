@@ -51,7 +51,7 @@ func (a *app) studyWatchCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.printAnswer(ctx, view, stopwatch{}, brought)
+			return a.printAnswer(ctx, view, stopwatch{}, brought, nil)
 		},
 	}
 }

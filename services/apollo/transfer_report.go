@@ -182,11 +182,8 @@ func originText(c *transfer.Credit) string {
 
 func reportPicture(r *transfer.Report) *draw.Comparison {
 	c := &draw.Comparison{
-		Title: r.Study + ": " + verdictText(r), Value: cli.Bare(r.Metric, r.Unit), BarTitle: "Share of the improvement by source",
+		Title: r.Study + ": " + verdictText(r), Value: cli.Bare(r.Metric, r.Unit), Text: drawnText(r.Unit), BarTitle: "Share of the improvement by source",
 		Curves: []draw.Curve{{Name: "with the sources", Values: r.Search.Curve}, {Name: "control arm, without", Values: r.Control.Curve}},
-	}
-	if r.Unit != "" {
-		c.Value += ", " + r.Unit
 	}
 	for i := range r.Credit {
 		s := &r.Credit[i]

@@ -26,24 +26,35 @@ func (a *app) trialLsCommand() *cobra.Command {
 	var run string
 	var feasible bool
 	var best, last int
+	var picture pictureFlag
 	c := &cobra.Command{
-		Annotations: cli.PrintsRows(),
+		Annotations: cli.PrintsRowsAndPictures(),
 		Use:         "ls STUDY", Short: "List the trials of a study",
 		Long: `List the trials of a study's latest run, in order. With -o jsonl every trial is one
-object: trial, design, outcome, feasible, metrics, origin and more.`,
-		Example: "  apollo trial ls mobilenetv2-6p8 --feasible --best 5",
+object: trial, design, outcome, feasible, metrics, origin and more. -o svg and png draw
+the listed trials, as --picture says.`,
+		Example: "  apollo trial ls mobilenetv2-6p8 --feasible --best 5\n  apollo trial ls mobilenetv2-6p8 --feasible -o svg --picture parameters > feasible.svg",
 		Args:    cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if best < 0 || last < 0 {
 				return cli.Usagef("--best and --last say how many trials: %d is none", min(best, last))
 			}
+			if err := picture.check(a); err != nil {
+				return err
+			}
 			l, err := a.loadLedger(c, args[0], run)
 			if err != nil {
 				return err
 			}
-			return a.Print(listTrials(l, choose(l, feasible, best, last)))
+			chosen := choose(l, feasible, best, last)
+			answer := listTrials(l, chosen)
+			answer.Draw = func(w io.Writer, format string) error {
+				return picture.write(w, format, a.galleryOf(c.Context(), l.listed(chosen)))
+			}
+			return a.Print(answer)
 		},
 	}
+	picture.register(c, "plane")
 	f := c.Flags()
 	f.StringVar(&run, "run", "", "the `run`; default: the latest")
 	f.BoolVar(&feasible, "feasible", false, "only feasible trials")

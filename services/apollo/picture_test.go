@@ -1,0 +1,152 @@
+package main
+
+import (
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"apollo/events"
+	"apollo/services/cli"
+	"apollo/services/draw"
+)
+
+// studied runs a study of 64 trials and reads its log.
+func studied(t *testing.T) *gallery {
+	t.Helper()
+	data := t.TempDir()
+	if code, _, stderr := try(t, "run", tinyStudy(t), "--data", data, "-q"); code != cli.ExitOK {
+		t.Fatal(stderr)
+	}
+	a := &app{Terminal: cli.NewTerminal(strings.NewReader(""), io.Discard, io.Discard, "")}
+	c, _, err := a.root().Find([]string{"study", "show"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Data = data
+	c.SetContext(t.Context())
+	l, err := a.loadLedger(c, "tiny", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.galleryOf(t.Context(), l)
+}
+
+// The pictures that compute something say what the log says.
+func TestComputedPicturesHoldTheLog(t *testing.T) {
+	t.Parallel()
+	g := studied(t)
+	t.Run("layers", func(t *testing.T) {
+		t.Parallel()
+		d, why := layered(g)
+		if d == nil {
+			t.Fatal(why)
+		}
+		sum := 0.0
+		for _, r := range d.(*draw.Rows).Rows {
+			for _, v := range r.Parts {
+				sum += v
+			}
+		}
+		// The study has one network, so its latency is the sum of its layers' times,
+		// which are added up in another order here.
+		if want := g.view.Best.Metrics["latency_s"]; math.Abs(sum-want) > 1e-9*want {
+			t.Errorf("the layers of the best trial take %v s, the log says %v s", sum, want)
+		}
+	})
+	t.Run("importance", func(t *testing.T) {
+		t.Parallel()
+		d, why := importance(g)
+		if d == nil {
+			t.Fatal(why)
+		}
+		var names []string
+		for _, r := range d.(*draw.Rows).Rows {
+			names = append(names, r.Name)
+		}
+		for _, p := range g.view.Spec.Parameters {
+			if !slices.Contains(names, p.Name) {
+				t.Errorf("%s has no importance", p.Name)
+			}
+		}
+		if again, _ := importance(g); again.(*draw.Rows).Rows[0].Parts[0] != d.(*draw.Rows).Rows[0].Parts[0] {
+			t.Error("a second look at the same log finds another importance")
+		}
+	})
+	t.Run("model", func(t *testing.T) {
+		t.Parallel()
+		all, err := leftOut(g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var values []float64
+		for i := range g.trials {
+			if r := g.trials[i].result; r.Outcome == events.OutcomeMeasured {
+				values = append(values, r.Values[0])
+			}
+		}
+		if len(all) != len(values) {
+			t.Fatalf("the model has %d trials, the log %d with a latency", len(all), len(values))
+		}
+		var labels []float64
+		for _, l := range all {
+			labels = append(labels, l.Label)
+		}
+		if !slices.Equal(ranks(labels), ranks(values)) {
+			t.Error("the labels of the model are not in the order of the latencies in the log")
+		}
+		d, why := modelled(g)
+		if d == nil || !strings.Contains(d.(*draw.Chart).Title, "rank correlation") {
+			t.Errorf("%v: %s", d, why)
+		}
+	})
+}
+
+// The hypervolume after every trial is what its front dominates.
+func TestHypervolumeOfTheLog(t *testing.T) {
+	t.Parallel()
+	l := reportLedger()
+	l.view.Spec.Constraints = nil
+	l.view.Spec.Objectives = []events.Objective{{Metric: "latency_s", Goal: "minimize", Reference: new(10.0)}, {Metric: "area_mm2", Goal: "minimize", Reference: new(10.0)}}
+	c := hypervolume(l)
+	// (3, 4) dominates 7·6 below (10, 10); (4, 3) adds 6·1 and (2, 5) adds 1·5.
+	if c == nil || !slices.Equal(c.Series[0].X, []float64{0, 3, 4}) || !slices.Equal(c.Series[0].Y, []float64{42, 48, 53}) {
+		t.Errorf("%+v", c)
+	}
+	if text := c.Y.Text(0.002); text != "2 ms mm²" {
+		t.Errorf("a volume is written as %q", text)
+	}
+	if c := hypervolume(reportLedger()); c != nil {
+		t.Error("a study with one objective has a hypervolume")
+	}
+}
+
+// Ranks of equal values are alike.
+func TestRanks(t *testing.T) {
+	t.Parallel()
+	if got, want := ranks([]float64{5, 1, 5, 7}), []float64{1.5, 0, 1.5, 3}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// A picture that shows nothing says why, and one that is unknown what there is.
+func TestPicturesThatShowNothing(t *testing.T) {
+	t.Parallel()
+	g := &gallery{ledger: reportLedger()}
+	g.view.Spec.Algorithm.Name = "random"
+	for name, want := range map[string]string{"hypervolume": "one objective", "importance": "fewer than ten", "layers": "measured by evaluator"} {
+		err := (&pictureFlag{name: name}).write(io.Discard, "svg", g)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+	a := &app{Terminal: &cli.Terminal{Output: "svg"}}
+	if err := (&pictureFlag{name: "bets"}).check(a); err == nil {
+		t.Error("--picture bets is taken")
+	}
+	a.Output = "table"
+	if err := (&pictureFlag{name: "best"}).check(a); err == nil {
+		t.Error("--picture without a picture is taken")
+	}
+}
