@@ -71,9 +71,26 @@ type Time struct {
 
 // Time returns the time of a problem under a tiling.
 func (c *Chip) Time(p *model.Problem, t *Tiling) Time {
-	tiles, stores := int64(1), int64(1)
+	n := c.work(p, t)
+	r := Time{Tiles: n.tiles, Start: n.tiles * tileCycles, LoadBytes: n.loadBytes, StoreBytes: n.storeBytes}
+	r.Execute = n.steps + n.blocks*switchCycles
+	r.Load = model.CeilDiv(r.LoadBytes, c.bus()) + n.inputRows*inputRowCycles
+	r.Store = model.CeilDiv(r.StoreBytes, c.bus()) + n.outputRows*outputRowCycles
+	longest := max(r.Execute, r.Load, r.Store)
+	rest := r.Execute + r.Load + r.Store - longest
+	const whole = 100
+	r.Total = longest + model.CeilDiv(rest*exposedPercent, whole) + r.Start
+	return r
+}
+
+// work is Counts in whole numbers.
+type work struct{ tiles, blocks, steps, loadBytes, inputRows, storeBytes, outputRows int64 }
+
+func (c *Chip) work(p *model.Problem, t *Tiling) (n work) {
+	stores := int64(1)
+	n.tiles = 1
 	for d := range model.Dims {
-		tiles *= t.Outer[d]
+		n.tiles *= t.Outer[d]
 		if model.Relevant(model.Outputs, d) {
 			stores *= t.Outer[d]
 		}
@@ -82,22 +99,23 @@ func (c *Chip) Time(p *model.Problem, t *Tiling) Time {
 	inputs := p.Elements(model.Inputs, &t.Tile)
 	outputs := p.Elements(model.Outputs, &t.Tile)
 	channels := t.Tile[model.G] * t.Tile[model.C]
-	inputRows := inputs / channels * model.CeilDiv(channels, c.Dim)
 	kernels := t.Tile[model.G] * t.Tile[model.K]
-	outputRows := outputs / kernels * model.CeilDiv(kernels, c.Dim)
-	pixels := t.Tile[model.N] * t.Tile[model.P] * t.Tile[model.Q]
+	n.blocks = n.tiles * t.Blocks
+	n.steps = n.blocks * t.Tile[model.N] * t.Tile[model.P] * t.Tile[model.Q]
+	n.loadBytes = n.tiles * (weights*p.Bytes[model.Weights] + inputs*p.Bytes[model.Inputs])
+	n.storeBytes = stores * outputs * p.Bytes[model.Outputs]
+	n.inputRows = n.tiles * (inputs / channels * model.CeilDiv(channels, c.Dim))
+	n.outputRows = stores * (outputs / kernels * model.CeilDiv(kernels, c.Dim))
+	return n
+}
 
-	r := Time{Tiles: tiles, Start: tiles * tileCycles}
-	r.Execute = tiles * t.Blocks * (pixels + switchCycles)
-	r.LoadBytes = tiles * (weights*p.Bytes[model.Weights] + inputs*p.Bytes[model.Inputs])
-	r.StoreBytes = stores * outputs * p.Bytes[model.Outputs]
-	r.Load = model.CeilDiv(r.LoadBytes, c.bus()) + tiles*inputRows*inputRowCycles
-	r.Store = model.CeilDiv(r.StoreBytes, c.bus()) + stores*outputRows*outputRowCycles
-	longest := max(r.Execute, r.Load, r.Store)
-	rest := r.Execute + r.Load + r.Store - longest
-	const whole = 100
-	r.Total = longest + model.CeilDiv(rest*exposedPercent, whole) + r.Start
-	return r
+// Counts returns what costs time in a problem under a tiling.
+func (c *Chip) Counts(p *model.Problem, t *Tiling) Counts {
+	n := c.work(p, t)
+	return Counts{
+		Tiles: float64(n.tiles), Blocks: float64(n.blocks), Steps: float64(n.steps), LoadBytes: float64(n.loadBytes),
+		InputRows: float64(n.inputRows), StoreBytes: float64(n.storeBytes), OutputRows: float64(n.outputRows),
+	}
 }
 
 // Counts is what costs time over all tiles of a layer, for bounds: of tilings
@@ -109,17 +127,40 @@ type Counts struct {
 	LoadBytes, InputRows, StoreBytes, OutputRows float64
 }
 
+// Fit is the fitted constants as numbers that another fit may move.
+type Fit struct{ BusBytes, SwitchCycles, InputRowCycles, OutputRowCycles, TileCycles, Exposed float64 }
+
+// Fitted returns the constants of the machine.
+func Fitted() Fit {
+	const whole = 100
+	return Fit{BusBytes, switchCycles, inputRowCycles, outputRowCycles, tileCycles, exposedPercent / float64(whole)}
+}
+
 // Cycles returns the time of executing, loading, storing and starting, each by
 // itself, in cycles that need not be whole.
 func (c *Chip) Cycles(n *Counts) (execute, load, store, start float64) {
-	bus := float64(c.bus())
-	return n.Steps + n.Blocks*switchCycles, n.LoadBytes/bus + n.InputRows*inputRowCycles,
-		n.StoreBytes/bus + n.OutputRows*outputRowCycles, n.Tiles * tileCycles
+	f := Fitted()
+	return f.cycles(n, float64(c.bus()))
+}
+
+func (f *Fit) cycles(n *Counts, bus float64) (execute, load, store, start float64) {
+	return n.Steps + n.Blocks*f.SwitchCycles, n.LoadBytes/bus + n.InputRows*f.InputRowCycles,
+		n.StoreBytes/bus + n.OutputRows*f.OutputRowCycles, n.Tiles * f.TileCycles
+}
+
+// Total returns the time of a layer of whole bytes with these constants.
+func (f *Fit) Total(n *Counts) float64 {
+	execute, load, store, start := f.cycles(n, f.BusBytes)
+	return f.overlap(execute, load, store, start)
 }
 
 // Overlap returns the time of the four together. It falls with none of them.
 func Overlap(execute, load, store, start float64) float64 {
+	f := Fitted()
+	return f.overlap(execute, load, store, start)
+}
+
+func (f *Fit) overlap(execute, load, store, start float64) float64 {
 	longest := max(execute, load, store)
-	const whole = 100
-	return longest + (execute+load+store-longest)*exposedPercent/whole + start
+	return longest + (execute+load+store-longest)*f.Exposed + start
 }

@@ -3,11 +3,14 @@ package validate
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"testing/fstest"
 
+	"apollo/evaluator/gemmini"
 	"apollo/evaluator/tech"
 )
 
@@ -79,5 +82,29 @@ func TestWithoutTheRow(t *testing.T) {
 	}
 	if r := refitRow("x", all, details); r.Ours != median(all) || r.Theirs < r.Ours || r.Verdict != Note {
 		t.Errorf("%+v: want the median, beside the worst", r)
+	}
+}
+
+// Constants are found again from rows that they made: those of a chip that is left
+// out are then exact.
+func TestGemminiWithoutTheChip(t *testing.T) {
+	t.Parallel()
+	truth := gemmini.Fit{BusBytes: 5, SwitchCycles: 20, InputRowCycles: 2, OutputRowCycles: 6, TileCycles: 300, Exposed: 0.4}
+	rng := rand.New(rand.NewPCG(1, 2))
+	draw := func() float64 { return math.Exp(rng.Float64() * 6) }
+	var rows []gemminiRow
+	for i := range 120 {
+		n := gemmini.Counts{Tiles: draw(), Blocks: draw() * 10, Steps: draw() * 300, LoadBytes: draw() * 1000, InputRows: draw() * 100, StoreBytes: draw() * 1000, OutputRows: draw() * 100}
+		rows = append(rows, gemminiRow{rtl: truth.Total(&n), counts: n, chip: string(rune('a' + i%3))})
+	}
+	list, err := gemminiWithoutTheChip(&table{folder: fstest.MapFS{}}, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != 2 || list[0].Ours < 0.9999 || list[1].Ours > 0.01 || len(list[0].Misses) != 3 {
+		t.Errorf("%+v: want three chips ranked and timed as they were made", list)
+	}
+	if list, err := gemminiWithoutTheChip(&table{folder: fstest.MapFS{}}, rows[:1]); len(list) != 0 || err != nil {
+		t.Errorf("%+v, %v: one chip cannot be left out", list, err)
 	}
 }

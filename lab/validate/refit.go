@@ -1,13 +1,18 @@
 package validate
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"slices"
 	"strconv"
 
+	"gonum.org/v1/gonum/optimize"
+
 	"apollo/evaluator/edge"
 	"apollo/evaluator/frame"
+	"apollo/evaluator/gemmini"
 	"apollo/evaluator/workload"
 )
 
@@ -178,4 +183,97 @@ func entriesWithoutTheNetwork(rows []entriesRow) ([]Row, error) {
 		details = append(details, fmt.Sprintf("%s: infeasible share off by %+.3f with %d and %d", rows[i].name, off[best][i], names[best].tile, names[best].pe))
 	}
 	return []Row{refitRow("infeasible, tileEntries and peEntries without the network, median (theirs: worst)", all, details)}, nil
+}
+
+// gemminiWithoutTheChip fits Gemmini's six constants again without the rows of each
+// chip, those of the other file included where it is there, and says how well they
+// rank and time what was left out.
+func gemminiWithoutTheChip(t *table, rows []gemminiRow) ([]Row, error) {
+	const second = "gemmini_rtl_mappings.csv"
+	all := slices.Clone(rows)
+	switch others, err := readTable(t.folder, second); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", second, err)
+	default:
+		more, err := gemminiRows(others)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", second, err)
+		}
+		all = append(all, more...)
+	}
+	var chips []string
+	for i := range all {
+		if !slices.Contains(chips, all[i].chip) {
+			chips = append(chips, all[i].chip)
+		}
+	}
+	if len(chips) < 2 {
+		return nil, nil
+	}
+	var here, elsewhere []gemminiRow // what was left out, with the time of the others' constants
+	var details []string
+	for _, chip := range chips {
+		var kept, left []gemminiRow
+		for i := range all {
+			if all[i].chip == chip {
+				left = append(left, all[i])
+			} else {
+				kept = append(kept, all[i])
+			}
+		}
+		fit, err := refitGemmini(kept)
+		if err != nil {
+			return nil, err
+		}
+		for i := range left {
+			left[i].ours = fit.Total(&left[i].counts)
+		}
+		if slices.ContainsFunc(rows, func(r gemminiRow) bool { return r.chip == chip }) {
+			here = append(here, left...)
+		} else {
+			elsewhere = append(elsewhere, left...)
+		}
+		rank, off := compareCycles(left, ours)
+		details = append(details, fmt.Sprintf("%s: %d rows, rank %.3f, mean error %.0f %%, with %.1f B a cycle, %.1f, %.2f, %.1f and %.0f cycles, %.0f %% exposed", chip,
+			len(left), rank, 100*off, fit.BusBytes, fit.SwitchCycles, fit.InputRowCycles, fit.OutputRowCycles, fit.TileCycles, 100*fit.Exposed))
+	}
+	rank, off := compareCycles(here, ours)
+	first := noted("cycles, six constants without the chip, Spearman", "rank", 1, rank, rank)
+	first.Misses = details
+	list := []Row{first, noted("cycles, six constants without the chip, mean error", "share", 0, off, off)}
+	if len(elsewhere) > 0 {
+		rank, off := compareCycles(elsewhere, ours)
+		list = append(list, noted("cycles, six constants without "+second+", Spearman there", "rank", 1, rank, rank),
+			noted("cycles, six constants without "+second+", mean error there", "share", 0, off, off))
+	}
+	return list, nil
+}
+
+// refitGemmini returns the constants with the least mean logarithmic error on rows.
+func refitGemmini(rows []gemminiRow) (gemmini.Fit, error) {
+	start := gemmini.Fitted()
+	// Factors of the constants in the code, as logarithms: all stay positive.
+	at := func(x []float64) gemmini.Fit {
+		return gemmini.Fit{
+			BusBytes: start.BusBytes * math.Exp(x[0]), SwitchCycles: start.SwitchCycles * math.Exp(x[1]), InputRowCycles: start.InputRowCycles * math.Exp(x[2]),
+			OutputRowCycles: start.OutputRowCycles * math.Exp(x[3]), TileCycles: start.TileCycles * math.Exp(x[4]), Exposed: start.Exposed * math.Exp(x[5]),
+		}
+	}
+	loss := func(x []float64) float64 {
+		fit, sum := at(x), 0.0
+		for i := range rows {
+			sum += math.Abs(math.Log(fit.Total(&rows[i].counts) / rows[i].rtl))
+		}
+		return sum / float64(len(rows))
+	}
+	x := make([]float64, 6)
+	for range 5 { // a simplex that has shrunk too early starts again
+		r, err := optimize.Minimize(optimize.Problem{Func: loss}, x, &optimize.Settings{FuncEvaluations: 600}, &optimize.NelderMead{})
+		if r == nil {
+			return start, fmt.Errorf("fit of Gemmini's constants: %w", err)
+		}
+		x = r.X
+	}
+	return at(x), nil
 }
