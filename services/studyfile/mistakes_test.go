@@ -60,6 +60,7 @@ func mistakes() []mistake {
 		{name: "start", src: full, old: "  objectives:", new: "  start:\n    - {cores: 4, memory: 512 KiB}\n    - {cores: 3, memory: 1 MB, flow: os}\n    - 7\n    - {cores: 4, memory: 512 KiB}\n  objectives:"},
 		{name: "start is not legal", src: small, old: "  objectives:", new: "  start: [{cores: 4}, {cores: 8, memory: 2 MiB}, {cores: 4}]\n  constraints: [{metric: area, max: 5 mm2}]\n  objectives:"},
 		{name: "start says too little", src: own, old: "  objectives:", new: "  start: [{}]\n  objectives:"},
+		{name: "a budget below none", src: small, old: "  objectives:", new: "  budget: {trials: -5}\n  objectives:"},
 		{name: "more start than trials", src: small, old: "  objectives:", new: "  start: [{cores: 4}, {cores: 2}]\n  budget: {trials: 1}\n  objectives:"},
 		{name: "computed metrics", src: small, old: "  objectives:", new: `  metrics:
     - {name: a1, expr: "area + energy"}

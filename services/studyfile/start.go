@@ -13,8 +13,8 @@ import (
 // template's baseline, or the only level.
 func (b *builder) start() {
 	list := b.field("start")
-	if len(b.spec.Parameters) == 0 {
-		return // reported
+	if len(b.spec.Parameters) == 0 || list == nil {
+		return // reported, or there are none
 	}
 	for _, n := range list.list() {
 		if b.full() {
