@@ -85,9 +85,7 @@ design under an area, latency or energy budget, and learns from earlier studies.
 		f.Lookup("output").Usage = "`format` of the answer: " + strings.Join(cli.KnownFormats(c), "|")
 		help(c, args)
 	})
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return cli.Hinted(cli.ExitUsage, "`"+c.CommandPath()+" --help` shows the flags", err)
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.AddGroup(
 		&cobra.Group{ID: "main", Title: "Run studies:"},
 		&cobra.Group{ID: "look", Title: "Look and manage:"},
@@ -104,6 +102,8 @@ design under an area, latency or energy budget, and learns from earlier studies.
 	}
 	root.SetHelpCommandGroupID("tool")
 	root.SetCompletionCommandGroupID("tool")
+	a.completeNames(root)
+	_ = root.RegisterFlagCompletionFunc("output", a.completeFormats)
 	return root
 }
 

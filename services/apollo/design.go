@@ -46,6 +46,7 @@ func (f *designFlags) register(c *cobra.Command, withDesign bool) {
 	}
 	flags.StringVar(&f.study, "study", "", "`name` of a study, for its best design, or name/trial: with its template, networks and mappers")
 	flags.StringArrayVar(&f.sets, "set", nil, "`parameter` of the design, as often as wanted: pes_x=4, pe_memory=512KiB")
+	_ = c.RegisterFlagCompletionFunc("set", f.completeDesign)
 	flags.StringVar(&f.preset, "preset", frame.BaselinePreset, "`design` to start from: "+presetsText()+", or @FILE, a JSON answer of run, certify, study show or trial show, with its networks")
 	_ = c.RegisterFlagCompletionFunc("preset", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		if x, ok := template.Named(f.template); ok {
@@ -232,10 +233,14 @@ func parameterValue(params []space.Param, set string) (index int, value space.Va
 // where names the place, for messages.
 func quantityOf(where, text string, p space.Param) (space.Value, error) {
 	q, err := unit.Parse(text)
-	if err != nil {
-		return space.Value{}, cli.Hinted(cli.ExitUsage, "", fmt.Errorf("%s: %w", where, err))
-	}
 	want, known := unit.Find(p.Unit)
+	if err != nil {
+		hint := p.Name + " is a number without a unit"
+		if known {
+			hint = p.Name + " takes " + want.Dimension.Phrase() + " in " + strings.Join(unitsLike(want), ", ")
+		}
+		return space.Value{}, cli.Hinted(cli.ExitUsage, hint, fmt.Errorf("%s: %w", where, err))
+	}
 	switch {
 	case q.Unit.Symbol == "" && (p.Unit == "" || !known): // a unit that only the template has
 		return space.Value{Num: q.Base()}, nil
@@ -246,6 +251,16 @@ func quantityOf(where, text string, p space.Param) (space.Value, error) {
 		return space.Value{}, cli.Usagef("%s: %s is %s, and %s is in %s", where, text, q.Unit.Dimension.Phrase(), p.Name, orCount(p.Unit))
 	}
 	return space.Value{Num: q.In(want)}, nil
+}
+
+// unitsLike are the units of a unit's dimension.
+func unitsLike(want unit.Unit) (symbols []string) {
+	for u := range unit.All() {
+		if u.Dimension == want.Dimension {
+			symbols = append(symbols, u.Symbol)
+		}
+	}
+	return symbols
 }
 
 // meant is a number without a unit in the unit in which it is a level, or in the

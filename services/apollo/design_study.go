@@ -43,7 +43,7 @@ type answerFile struct {
 func readAnswer(path string) (*answerFile, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, cli.Hinted(cli.ExitNotFound, "", err)
+		return nil, cli.Hinted(cli.ExitNotFound, "write one with `apollo study show STUDY -o json > "+shellWord(path)+"`", fmt.Errorf("read a design: %w", err))
 	}
 	f := &answerFile{path: path}
 	var head struct {

@@ -12,11 +12,12 @@ import (
 func (a *app) studyExportCommand() *cobra.Command {
 	var sets []string
 	c := &cobra.Command{
-		Annotations: cli.PrintsNothing(),
+		Annotations: cli.PrintsJSON(),
 		Use:         "export STUDY.yaml", Short: "Print a study file as the JSON that a client publishes",
 		Long: `Print a study file as one line of JSON with every default written out, as "nats pub" or any
 other client publishes it; layers of the study's own networks are in it. The file itself,
-in YAML, can be published too, where it names no other files.`,
+in YAML, can be published too, where it names no other files. -o json says what it does
+anyway.`,
 		Example: "  apollo study export examples/mobilenetv2-6p8.yaml | nats pub --no-templates apollo.v1.cmd.study.submit.mobilenetv2-6p8",
 		Args:    cli.Exactly(1),
 		RunE: func(_ *cobra.Command, args []string) error {

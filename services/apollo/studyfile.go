@@ -64,7 +64,10 @@ func (a *app) readSource(path string) (src []byte, dir string, err error) {
 	}
 	src, err = os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, "", cli.Hinted(cli.ExitNotFound, "", fmt.Errorf("there is no file %s", path))
+		return nil, "", cli.Hinted(cli.ExitNotFound, "`apollo study init --out "+shellWord(path)+"` writes one", fmt.Errorf("there is no file %s", path))
+	}
+	if info, failed := os.Stat(path); failed == nil && info.IsDir() {
+		return nil, "", cli.Hinted(cli.ExitUsage, "name the study's file in it", fmt.Errorf("%s is a folder, want a study file", path))
 	}
 	if err != nil {
 		return nil, "", err

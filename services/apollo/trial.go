@@ -169,7 +169,7 @@ func (a *app) trialShowCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			n, err := strconv.Atoi(args[1])
 			if err != nil || n < 0 {
-				return cli.Usagef("%q is no number of a trial", args[1])
+				return cli.Usagef("%q is no number of a trial: want one as `apollo trial ls %s` lists them, from 0", args[1], args[0])
 			}
 			l, err := a.loadLedger(c, args[0], run)
 			if err != nil {

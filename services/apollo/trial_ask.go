@@ -145,7 +145,7 @@ counts; the same again does no harm.`,
 func oneAnswer(spec *events.Spec, args []string, infeasible, failed, message string) (row rowJSON, err error) {
 	n, err := strconv.Atoi(args[0])
 	if err != nil || n < 0 {
-		return row, cli.Usagef("%q is no number of a trial", args[0])
+		return row, cli.Usagef("%q is no number of a trial: want one as `apollo trial ls` lists them, from 0", args[0])
 	}
 	row.Trial = &n
 	switch {

@@ -29,7 +29,7 @@ func namedDesign(spec *events.Spec, sets []string) (map[string]any, error) {
 		i := slices.IndexFunc(spec.Parameters, func(p events.Parameter) bool { return p.Name == name })
 		switch {
 		case !ok:
-			return nil, cli.Usagef("%q: want parameter=value", set)
+			return nil, cli.Usagef("%q: want parameter=value, or a file of designs with --from", set)
 		case i < 0:
 			return nil, noName("parameter", name, parameterNames(spec))
 		case design[name] != nil:

@@ -156,7 +156,7 @@ func beside(model string) func(location string, offset, length int64) ([]byte, e
 func readModelFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, cli.Hinted(cli.ExitNotFound, "", fmt.Errorf("there is no file %s", path))
+		return nil, cli.Hinted(cli.ExitNotFound, "name a file of TensorFlow Lite or ONNX that is there", fmt.Errorf("there is no file %s", path))
 	}
 	if err != nil {
 		return nil, err

@@ -33,6 +33,9 @@ func PrintsRowsAndPictures() map[string]string {
 // PrintsLines annotates a command whose lines never end.
 func PrintsLines() map[string]string { return prints("table", "jsonl") }
 
+// PrintsJSON annotates a command that prints the same JSON whoever reads it.
+func PrintsJSON() map[string]string { return prints("table", "json") }
+
 // PrintsNothing annotates a command without an answer.
 func PrintsNothing() map[string]string { return prints("table") }
 
