@@ -29,8 +29,8 @@ the tolerance of its reference; files that are not there are listed. What is pub
 language models is a few facts that the program carries itself. It exits with 1 when a row
 is outside its tolerance or could not be read, with 3 when the folder has no reference.
 With --landscape TEMPLATE it needs no reference: it draws 100,000 designs of the template
-for each of its target networks, proves the optimum of each within 4.8, 5.8 and 6.8 mm2, and prints how many
-designs each rule rejects, the optima and their levels, and how good each network's
+for each of its target networks, proves the optimum of each within 4.8, 5.8 and 6.8 mm2,
+and prints how many designs each rule rejects, the optima and their levels, and how good each network's
 optimum is for the others. That takes a minute or two.`,
 		Example: "  apollo validate --refs ../shared/refs\n  apollo validate --landscape " + drawn[0],
 		Args:    cli.Exactly(0),

@@ -18,9 +18,9 @@ func (a *app) designDiffCommand() *cobra.Command {
 	var flags designFlags
 	c := &cobra.Command{
 		Use: "diff A B", Short: "Compare two designs: parameters, metrics, parts, layers",
-		Long: `Compare two designs of a template on the cost model: the parameters in which they differ, the metrics,
-where area, time and energy differ, and the layers that gain or lose most. A design is a
-preset or @FILE (a JSON answer of run, certify or trial show), with changes after commas.
+		Long: `Compare two designs of a template on the cost model: the parameters in which they differ,
+the metrics, where area, time and energy differ, and the layers that gain or lose most.
+A design is a preset or @FILE (a JSON answer of run, certify or trial show), with changes after commas.
 With --study it may be a trial of the study: best, or a number.`,
 		Example: "  apollo design diff --study mobilenetv2-6p8 baseline best\n  apollo design diff baseline v2\n  apollo design diff baseline baseline,lanes=32,pe_memory=512KiB\n" +
 			"  apollo certify STUDY.yaml -o json > best.json && apollo design diff baseline @best.json\n" +

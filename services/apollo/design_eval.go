@@ -27,8 +27,9 @@ layer waits for, and where area, time and energy go. Parameters that are not set
 of the preset. An infeasible design is an answer too: it says what it needs and what it
 has. --study takes the design, the networks and the metrics of a study. --mapping gives
 layers a mapping instead of the mapper's, --mapping-of prints loop nests. --by puts the
-layers in order, --top leaves all but the first out. -o json has, for every layer, its mapping, the accesses per level and operand, and
-its place under the roofline; -o svg and -o png draw them.`,
+layers in order, --top leaves all but the first out. -o json has, for every layer, its
+mapping, the accesses per level and operand, and its place under the roofline; -o svg and
+-o png draw them.`,
 		Example: "  apollo design eval --template edge --workload mobilenet_v2 --set pes_x=4 --set pe_memory=512KiB\n" +
 			"  apollo design eval --template nvdla --mapping-of logits\n  apollo design eval --study mobilenetv2-6p8/17\n  apollo design eval --preset v2 -o svg > v2.svg",
 		Args: cli.Exactly(0),

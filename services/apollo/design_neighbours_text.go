@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"apollo/services/cli"
@@ -52,14 +54,11 @@ func (n *neighbour) changeText() string {
 // metrics.
 func (n *neighbours) table() *cli.Grid {
 	g := &cli.Grid{Header: []string{"PARAMETER", ">FROM", ">TO"}}
-	var shown []int
-	for i, m := range n.Metrics {
-		if m.Name == n.Gain {
-			shown = append([]int{i}, shown...)
-		} else {
-			shown = append(shown, i)
-		}
+	shown := make([]int, len(n.Metrics))
+	for i := range shown {
+		shown[i] = i
 	}
+	slices.SortStableFunc(shown, func(a, b int) int { return cmp.Compare(n.rank(a), n.rank(b)) })
 	for k, i := range shown {
 		m := n.Metrics[i]
 		g.Header = append(g.Header, ">"+strings.ToUpper(cli.Bare(m.Name, m.Unit)), ">CHANGE")
@@ -86,6 +85,17 @@ func (n *neighbours) table() *cli.Grid {
 		g.Add(row...)
 	}
 	return g
+}
+
+// rank is the place of a metric: what is gained, the area that it costs, the others.
+func (n *neighbours) rank(metric int) int {
+	switch m := n.Metrics[metric]; {
+	case m.Name == n.Gain:
+		return 0
+	case m.Unit == areaUnit:
+		return 1
+	}
+	return 2
 }
 
 // price is the gain for each mm2.

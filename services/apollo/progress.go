@@ -58,9 +58,17 @@ func (p *progress) wait(t events.Progress) {
 	}
 }
 
-// line is the state in one line.
+// line is the state in one line: the answer so far first, which a narrow terminal
+// shows.
 func (p *progress) line(t events.Progress) string {
-	parts := []string{fmt.Sprintf("%s %s/%s trials", t.Study, cli.Count(t.Trials), cli.Count(t.Budget))}
+	var parts []string
+	if t.Best != nil {
+		parts = append(parts, "best "+bestText(p.spec, t.Best))
+	}
+	if t.FrontSize > 0 {
+		parts = append(parts, frontText(p.spec, t.FrontSize, t.Hypervolume))
+	}
+	parts = append(parts, fmt.Sprintf("%s/%s trials", cli.Count(t.Trials), cli.Count(t.Budget)))
 	if t.State != "running" {
 		parts = append(parts, t.State)
 	}
@@ -68,18 +76,12 @@ func (p *progress) line(t events.Progress) string {
 		parts = append(parts, cli.Significant(p.rate)+"/s")
 	}
 	parts = append(parts, cli.Share(t.Feasible, t.Trials)+" feasible")
-	if t.Best != nil {
-		parts = append(parts, "best "+bestText(p.spec, t.Best))
-	}
-	if t.FrontSize > 0 {
-		parts = append(parts, frontText(p.spec, t.FrontSize, t.Hypervolume))
-	}
 	if t.Waiting != nil {
-		return strings.Join(append(parts, waitsLine(t.Waiting)), ", ")
+		return t.Study + ": " + strings.Join(append(parts, waitsLine(t.Waiting)), ", ")
 	}
 	if p.rate > 0 && t.Budget > t.Trials && t.State == "running" {
 		left := time.Duration(float64(t.Budget-t.Trials) / p.rate * float64(time.Second))
 		parts = append(parts, "ETA "+cli.Duration(left))
 	}
-	return strings.Join(parts, ", ")
+	return t.Study + ": " + strings.Join(parts, ", ")
 }

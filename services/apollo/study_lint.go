@@ -100,7 +100,7 @@ func (a *app) printLint(path string, doc *studyfile.Document) error {
 		fmt.Fprintf(w, "messages %s\n", messagesText(spec))
 		fmt.Fprintf(w, "search   %s, seed %d, order %s\n", spec.Algorithm.Name, spec.Seed, spec.Order)
 		if cpu := optimizer.SearchSeconds(spec.Algorithm.Name, spec.Budget.Trials, spec.Budget.Batch); cpu >= 0.1 {
-			fmt.Fprintf(w, "cpu      about %.2g s for the search alone (measured with the default options on ten parameters)\n", cpu)
+			fmt.Fprintf(w, "cpu      about %.2g s for the search alone (with its defaults, 10 parameters)\n", cpu)
 		}
 	}})
 }

@@ -132,8 +132,8 @@ func TestProgressLine(t *testing.T) {
 	tick(50, nil) // too soon for a plain line
 	now = now.Add(4 * time.Second)
 	tick(100, &events.BestTrial{Metrics: map[string]float64{"latency_s": 0.0002}})
-	want := "apollo: s 0/1000 trials, - feasible\n" +
-		"apollo: s 100/1000 trials, 20/s, 25.0 % feasible, best latency 200 us, ETA 45s\n"
+	want := "apollo: s: 0/1000 trials, - feasible\n" +
+		"apollo: s: best latency 200 us, 100/1000 trials, 20/s, 25.0 % feasible, ETA 45s\n"
 	if got := out.String(); got != want {
 		t.Errorf("progress = %q, want %q", got, want)
 	}

@@ -91,8 +91,8 @@ func showWorkload(w *workload.Workload) cli.Answer {
 	}
 	return cli.Answer{Value: w, Items: items, Grid: g, Text: func(out io.Writer, p cli.Paint) {
 		t := w.Totals()
-		fmt.Fprintf(out, "%s: %d layers, %s MMACs, %s M parameters, %s live at most\n", p.Bold(w.Name), t.Layers,
-			millions(t.MACs, 2), millions(t.Params, 3), cli.Quantity(float64(t.PeakLiveBytes), "B"))
+		fmt.Fprintln(out, p.Wrap(fmt.Sprintf("%s: %d layers, %s MMACs, %s M parameters, %s live at most", w.Name, t.Layers,
+			millions(t.MACs, 2), millions(t.Params, 3), cli.Quantity(float64(t.PeakLiveBytes), "B")), "  "))
 		if w.Decode != nil {
 			fmt.Fprintf(out, "%d layers run once, over the prompt, then %d layers %s times\n", len(w.Layers), len(w.Decode.Layers), cli.Count(w.Decode.Steps))
 		}

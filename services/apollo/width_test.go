@@ -1,0 +1,71 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"apollo/services/cli"
+)
+
+// unseen are the commands with rows that this test does not run, and why.
+func unseen() map[string]string {
+	return map[string]string{
+		"bench": "runs searches", "bench report": "needs searches", "certify": "tables.txt has it", "design neighbours": "tables.txt has it", "design sensitivity": "tables.txt has it",
+		"events tail": "prints lines as they come, and no table", "events validate": "needs a file", "study recheck": "measures anew",
+		"design export": "prints files for other tools", "evaluator check": "needs a program", "trial ask": "needs a manual study", "validate": "needs references",
+		"workload import": "needs a file of another program", "transfer candidates": "needs another study", "transfer report": "needs a study with sources",
+	}
+}
+
+// copied reports whether a line is there to be copied whole: a command, a path, a hash.
+func copied(line string) bool {
+	for _, start := range []string{"duckdb -c", "log ", "next: ", "hash "} {
+		if strings.HasPrefix(strings.TrimSpace(line), start) {
+			return true
+		}
+	}
+	return false
+}
+
+// No answer is wider than 80 columns where nobody says that there is more room.
+func TestNoTableIsWiderThan80(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs every command that prints a table")
+	}
+	t.Setenv("COLUMNS", "")
+	study, data := tinyStudy(t), t.TempDir()
+	for _, set := range []string{"metadata.name=tiny", "metadata.name=other"} {
+		if code, _, stderr := try(t, "run", study, "--set", set, "--data", data, "-q"); code != cli.ExitOK {
+			t.Fatal(stderr)
+		}
+	}
+	arguments := words(study)
+	arguments["compare"] = []string{"tiny", "other"}
+	for _, c := range leaves((&app{Terminal: &cli.Terminal{Stdout: &cli.Outlet{}}}).root()) {
+		name := strings.TrimPrefix(c.CommandPath(), "apollo ")
+		if unseen()[name] != "" || !printsTable(c) {
+			continue
+		}
+		args, ok := arguments[name]
+		if !ok {
+			args = placeholders(c)
+		}
+		code, stdout, stderr := try(t, slices.Concat(strings.Fields(name), args, []string{"--data", data, "-q"})...)
+		if code == cli.ExitUsage || code == cli.ExitNotFound || stdout == "" {
+			t.Errorf("apollo %s %q prints nothing: exit code %d, %s", name, args, code, stderr)
+			continue
+		}
+		for line := range strings.Lines(stdout) {
+			if line = strings.TrimSuffix(line, "\n"); utf8.RuneCountInString(line) > 80 && !copied(line) {
+				t.Errorf("apollo %s prints %d columns: %s", name, utf8.RuneCountInString(line), line)
+			}
+		}
+	}
+}
+
+// printsTable reports whether a command's answer has rows.
+func printsTable(c *cobra.Command) bool { return slices.Contains(cli.FormatsOf(c), "csv") }
