@@ -75,6 +75,6 @@ func (a *app) webRole(ctx context.Context, c *cobra.Command, s *session, f *webF
 		return role{}, cli.Hinted(cli.ExitError, "--web names another address", fmt.Errorf("serve the dashboard: %w", err))
 	}
 	a.Say("dashboard on http://%s", listener.Addr())
-	d := &dashboard.Server{Bus: s.bus, Logger: a.Logger(c, slog.LevelWarn).With("service", "dashboard"), Token: f.token, Open: f.open}
+	d := &dashboard.Server{Bus: s.bus, Logger: a.Logger(c, slog.LevelInfo).With("service", "dashboard"), Token: f.token, Open: f.open, Owner: a.login.owner}
 	return role{"dashboard", func(ctx context.Context) error { return d.Run(ctx, listener) }}, nil
 }

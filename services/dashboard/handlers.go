@@ -38,6 +38,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /api/v1/studies/{study}", s.apiStudy)
 	mux.HandleFunc("GET /api/v1/studies/{study}/trials", s.apiTrials)
 	mux.HandleFunc("GET /api/v1/studies/{study}/points", s.apiPoints)
+	mux.HandleFunc("POST /api/v1/studies/{study}/control", s.control)
 	mux.HandleFunc("GET /api/v1/events", s.changes)
 	return s.guarded(http.MaxBytesHandler(short(mux), maxBody))
 }
@@ -121,7 +122,11 @@ func (s *Server) shot(w http.ResponseWriter, r *http.Request) *snapshot {
 
 func (s *Server) study(w http.ResponseWriter, r *http.Request, pages *template.Template) {
 	if shot := s.shot(w, r); shot != nil {
-		render(w, r, pages, "study", shot.page(r.URL.Query(), s.index.rate(shot.view.Study, shot.view.Run)))
+		p := shot.page(r.URL.Query(), s.index.rate(shot.view.Study, shot.view.Run))
+		if latest, _ := s.index.latest(shot.view.Study, ""); s.mayControl() && latest.Run == shot.view.Run {
+			p.Controls = shot.controls()
+		}
+		render(w, r, pages, "study", p)
 	}
 }
 

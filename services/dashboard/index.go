@@ -199,7 +199,7 @@ func (x *index) listed(key messages.RunKey, now time.Time) Listed {
 	}
 	if v.Summary != nil {
 		l.Trials, l.Feasible = v.Summary.Trials, v.Summary.Feasible
-	} else if seconds := t.last.Sub(t.first).Seconds(); seconds > 0 && now.Sub(t.last) < silentTick {
+	} else if seconds := t.last.Sub(t.first).Seconds(); seconds > 0 && now.Sub(t.last) < silentTick && v.State != study.Paused {
 		l.TrialsPerSecond = float64(t.Trials-t.from) / seconds
 	}
 	return l

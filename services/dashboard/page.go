@@ -31,6 +31,7 @@ type studyPage struct {
 	Credit                    string // what is counted of an origin
 	Events                    string // where changes are told
 	Points                    string // where charts get the trials
+	Controls                  *controls
 }
 
 // card is one number of the headline. Share, where it is not 0, is drawn as a bar

@@ -25,7 +25,8 @@ const (
 	idleTime    = 60 * time.Second // a connection without a request
 )
 
-// Server serves the pages. It reads the bus and changes nothing.
+// Server serves the pages. It reads the bus, and changes a study by the commands that
+// everybody sends.
 type Server struct {
 	Bus    events.Bus
 	Logger *slog.Logger
@@ -33,6 +34,8 @@ type Server struct {
 	// alone is served unless Open says otherwise.
 	Token string
 	Open  bool
+	// Owner is whose studies it asks for, where the bus lets it ask as one; "" is all.
+	Owner string
 
 	index   *index
 	streams chan struct{} // a token per client that listens

@@ -71,17 +71,25 @@ type apollo struct {
 	t                *testing.T
 	binary, dir, web string
 	url              string // of the bus
+	flags            []string
 	process          *exec.Cmd
 }
 
 func start(t *testing.T) *apollo {
 	t.Helper()
-	a := &apollo{t: t, binary: filepath.Join(t.TempDir(), "apollo"), dir: t.TempDir()}
+	a := &apollo{t: t, binary: filepath.Join(t.TempDir(), "apollo")}
 	c := exec.CommandContext(t.Context(), "go", "build", "-o", a.binary, "./services/apollo")
 	c.Dir, c.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
+	return a.another(t)
+}
+
+// another is one more of the same binary, with data and flags of its own.
+func (a *apollo) another(t *testing.T, flags ...string) *apollo {
+	t.Helper()
+	a = &apollo{t: t, binary: a.binary, dir: t.TempDir(), flags: flags}
 	var listen net.ListenConfig // a port that stays the same over a restart
 	l, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -96,7 +104,7 @@ func start(t *testing.T) *apollo {
 
 func (a *apollo) up() {
 	a.t.Helper()
-	a.process = exec.Command(a.binary, "up", "--port", "0", "--data", a.dir, "--web", a.web, "--evaluators", "1")
+	a.process = exec.Command(a.binary, append([]string{"up", "--port", "0", "--data", a.dir, "--web", a.web, "--evaluators", "1"}, a.flags...)...)
 	said, err := a.process.StderrPipe()
 	if err == nil {
 		err = a.process.Start()
