@@ -409,6 +409,9 @@ type Progress struct {
 	Hypervolume *float64 `json:"hypervolume,omitempty"`
 	// Waiting is what the run waits for now; left out while it does not.
 	Waiting *Waiting `json:"waiting,omitempty"`
+	// Idle is why workers of the run's evaluator have nothing to do although
+	// designs are left to be proposed; left out while they have.
+	Idle *Waiting `json:"idle,omitempty"`
 }
 
 // EventType implements Payload.

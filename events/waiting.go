@@ -43,6 +43,15 @@ const (
 	WaitsNoProposer = "no_proposer"
 )
 
+// Codes of the field idle of Progress: the run goes on, with fewer workers than
+// there are.
+const (
+	// IdleParallelism: the study allows fewer work items in flight.
+	IdleParallelism = "parallelism"
+	// IdleOrder: in strict order the next ask waits for an answer that is not there.
+	IdleOrder = "strict_order"
+)
+
 // Waiting is what a run waits for.
 type Waiting struct {
 	// Code is a stable snake_case word, "no_evaluator".

@@ -24,6 +24,10 @@ type app struct {
 	// passedOver: APOLLO_NATS is set, and --data went before it.
 	passedOver bool
 	login      login
+	// workers is how many a command starts for a program of the study, and command
+	// which one runs.
+	workers int
+	command *cobra.Command
 }
 
 // Main runs the command line and returns the exit code. stdout gets the
@@ -113,6 +117,7 @@ func inGroup(id string, c *cobra.Command) *cobra.Command {
 }
 
 func (a *app) checkFlags(c *cobra.Command) error {
+	a.command = c
 	if err := a.CheckFormat(c); err != nil {
 		return err
 	}

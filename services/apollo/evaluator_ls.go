@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -112,6 +114,26 @@ func (s *session) workers(ctx context.Context, evaluator string) ([]events.Prese
 	}
 	there, _ := heard.Of(evaluator, time.Now())
 	return there, nil
+}
+
+// slots is how many designs are measured at a time for an evaluator: by the workers
+// that this command starts for the study's program, or by those on the server.
+func (a *app) slots(evaluator string, started bool) (n int) {
+	if started {
+		return cmp.Or(a.workers, runtime.NumCPU())
+	}
+	ctx := a.command.Context()
+	if s, err := a.open(ctx, a.command, forServer); err == nil {
+		there, _ := s.workers(ctx, evaluator) // none where nobody could be heard
+		s.close(ctx)
+		for i := range there {
+			n += there[i].Slots
+		}
+	}
+	if n == 0 {
+		a.Say("warn: nobody works for evaluator %s now, so that parallelism: auto is the default; start the workers before the study, or write a number", evaluator)
+	}
+	return n
 }
 
 // workText says at what a worker is: its oldest items.

@@ -20,6 +20,7 @@ type progress struct {
 	last  time.Time // of the last plain line
 	rate  float64   // trials per second since the first tick
 	waits string    // the code of the cause that was said last
+	idle  string    // the code of why workers are idle, as it was said last
 }
 
 func newProgress(a *app, spec *events.Spec) *progress {
@@ -55,6 +56,10 @@ func (p *progress) wait(t events.Progress) {
 	if code != p.waits {
 		p.waits = code
 		p.app.sayWaiting(t.Study, t.Waiting)
+	}
+	if t.Idle != nil && t.Idle.Code != p.idle {
+		p.idle = t.Idle.Code
+		p.app.Say("%s (%s)\napollo: hint: %s", t.Idle.Message, t.Idle.Code, t.Idle.Hint)
 	}
 }
 

@@ -48,6 +48,7 @@ With --nats, or while ` + "`apollo up`" + ` holds the data directory, the study 
 			if flags.evaluators < 1 {
 				return cli.Usagef("--evaluators %d: want at least 1", flags.evaluators)
 			}
+			a.workers = flags.evaluators
 			doc, err := a.readStudy(args[0], flags.sets)
 			if err != nil {
 				return err
@@ -206,6 +207,13 @@ func (r *runner) existing(ctx context.Context) (*client.StudyView, error) {
 	// A budget that was extended is as good in the file as in the log.
 	if want.Budget.Trials == view.Budget {
 		want.Budget.Trials = have.Budget.Trials
+	}
+	// So are the workers that there were.
+	if r.doc.AutoParallelism {
+		want.Budget.Parallelism = have.Budget.Parallelism
+	}
+	if r.doc.AutoLag {
+		want.Budget.Lag = have.Budget.Lag
 	}
 	if events.SpecSHA256(&have) != events.SpecSHA256(&want) {
 		m := proposer.DifferentStudy(want.Study, &have, r.doc.Spec)

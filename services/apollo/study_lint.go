@@ -97,6 +97,9 @@ func (a *app) printLint(path string, doc *studyfile.Document) error {
 			fmt.Fprintf(w, "start    %s of your own first, which count\n", cli.Plural(len(spec.Start), "design"))
 		}
 		fmt.Fprintf(w, "asks     %s\n", asksText(spec))
+		if spec.Evaluator.Version == "" && !spec.Evaluator.Manual {
+			fmt.Fprintf(w, "workers  %s\n", workersText(spec, doc.AutoParallelism))
+		}
 		fmt.Fprintf(w, "messages %s\n", messagesText(spec))
 		fmt.Fprintf(w, "search   %s, seed %d, order %s\n", spec.Algorithm.Name, spec.Seed, spec.Order)
 		if cpu := optimizer.SearchSeconds(spec.Algorithm.Name, spec.Budget.Trials, spec.Budget.Batch); cpu >= 0.1 {
@@ -112,6 +115,21 @@ func inFlight(spec *events.Spec) int {
 		return spec.Budget.Parallelism
 	}
 	return min(spec.Budget.Parallelism, spec.Budget.Lag+1)
+}
+
+// workersText says how many workers have something to do.
+func workersText(spec *events.Spec, auto bool) string {
+	b, n := spec.Budget, inFlight(spec)
+	text := fmt.Sprintf("up to %d have something to do", n)
+	switch {
+	case n < b.Parallelism:
+		text += fmt.Sprintf(": in strict order an ask waits for all but the last %s (lag); `order: relaxed` does not wait", cli.Plural(b.Lag, "answer"))
+	case auto:
+		text += ": as many as there are now (parallelism: auto)"
+	default:
+		text += "; for as many as there are, write `parallelism: auto`"
+	}
+	return text
 }
 
 // asksText says what an ask knows, and what it costs that it does not know more.

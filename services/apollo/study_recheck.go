@@ -55,6 +55,7 @@ The agreement is Kendall's tau-b over the designs that both measured: 1 is the s
 			if (flags.file != "") == (flags.evaluator+flags.exec != "") {
 				return cli.Usagef("say who measures: --evaluator NAME, --exec COMMAND, or --study-file FILE")
 			}
+			a.workers = flags.evaluators
 			return (&recheck{app: a, command: c, flags: flags}).run(c.Context(), args[0])
 		},
 	}

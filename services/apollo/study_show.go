@@ -23,6 +23,8 @@ type shownStudy struct {
 	Reason string `json:"reason,omitempty"`
 	// Waiting is what the run waits for; left out while it does not.
 	Waiting []events.Waiting `json:"waiting,omitempty"`
+	// Idle is why workers have nothing to do although the run goes on.
+	Idle *events.Waiting `json:"idle,omitempty"`
 	counts
 	Budget   int               `json:"budget"`
 	Proposed int               `json:"proposed"`
@@ -115,7 +117,7 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 		view.Best = l.best()
 	}
 	shown := &shownStudy{
-		Study: view.Study, Run: view.Run, State: string(view.State), Reason: view.Reason, Waiting: view.Waiting, counts: l.counts,
+		Study: view.Study, Run: view.Run, State: string(view.State), Reason: view.Reason, Waiting: view.Waiting, Idle: view.Idle, counts: l.counts,
 		Budget: view.Budget, Proposed: view.Proposed, Best: view.Best, frontJSON: frontOf(view), Hash: l.hash, SpecSHA256: view.SHA256, Owner: view.Owner,
 		Sources: view.Sources, Reasons: countReasons(l), Log: a.logPath(view), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec, ledger: l,
 	}
@@ -193,6 +195,9 @@ func (s *shownStudy) text(w io.Writer, p cli.Paint) {
 	}
 	fmt.Fprintf(w, "%s run %s%s: %s\n", p.Bold(s.Study), s.Run, whose, state)
 	waitingText(w, s.Waiting)
+	if s.Idle != nil {
+		fmt.Fprintf(w, "idle     %s (%s)\n         %s\n", s.Idle.Message, s.Idle.Code, s.Idle.Hint)
+	}
 	fmt.Fprintf(w, "trials   %s of %s: %s measured, %s infeasible, %s failed; %s feasible\n", cli.Count(s.Trials), cli.Count(s.Budget),
 		cli.Count(s.Measured), cli.Count(s.Infeasible), cli.Count(s.Failed), cli.Share(s.Feasible, s.Trials-s.Voided))
 	if s.Voided > 0 {

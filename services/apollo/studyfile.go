@@ -34,7 +34,7 @@ func (a *app) readStudy(path string, sets []string) (*studyfile.Document, error)
 
 // parseStudy reads a study whose text is there; relative paths mean dir.
 func (a *app) parseStudy(path string, src []byte, dir string, sets []string) (*studyfile.Document, error) {
-	doc, err := studyfile.Parse(path, src, inspect.Builtins().Study(), studyfile.Options{Sets: sets, Dir: dir, ReadFile: readModelFile, Describe: a.describeIn(dir)})
+	doc, err := studyfile.Parse(path, src, inspect.Builtins().Study(), studyfile.Options{Sets: sets, Dir: dir, ReadFile: readModelFile, Describe: a.describeIn(dir), Slots: a.slots})
 	if mistakes, ok := errors.AsType[*studyfile.Error](err); ok {
 		if a.ForPeople() {
 			color := !a.NoColor && os.Getenv("NO_COLOR") == "" && a.Console.Live

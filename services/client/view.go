@@ -55,6 +55,8 @@ type StudyView struct {
 	// Waiting is what the run waits for, as its log says; LookAt says what is so
 	// now.
 	Waiting []events.Waiting
+	// Idle is why workers have nothing to do; only LookAt hears it.
+	Idle *events.Waiting
 	// Err is why the run's log cannot be read to its end; State is Unreadable
 	// then, and Spec is empty where it was not even accepted.
 	Err error

@@ -124,6 +124,7 @@ func LookAt(ctx context.Context, bus events.Bus, view *StudyView, alone bool) er
 		return context.Cause(ctx)
 	case heard:
 		view.wait(tick.Waiting)
+		view.Idle = tick.Idle
 	case view.active():
 		nobody := NoProposer(view.Study)
 		if view.Spec != nil && view.Spec.Evaluator.Manual {

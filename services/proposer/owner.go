@@ -105,6 +105,9 @@ type owner struct {
 	found, said *events.Waiting
 	foundSince  time.Time
 	changes     int
+	// idle is why workers of the run have nothing to do, since idleSince.
+	idle      *events.Waiting
+	idleSince time.Time
 	// slots are those of the workers that serve the run, and strangers those of
 	// workers that say nothing, as the last look saw them; curbed: it had more
 	// work than its portion since then. servedSince is since when there are some

@@ -65,6 +65,7 @@ func (o *owner) tick(ctx context.Context) {
 	if p.State != string(study.Running) && p.State != string(study.Stopping) {
 		cause, calm = nil, nil
 	}
+	p.Idle = o.lastingIdle(time.Now())
 	o.teller.update(p, cause, calm)
 	o.report(ctx, tickEvery)
 }
@@ -172,6 +173,7 @@ func (o *owner) look(ctx context.Context) error {
 		o.foundSince = now
 	}
 	o.found = cause
+	o.noteIdle(now)
 	return o.appendWaiting(ctx, o.calm(now))
 }
 

@@ -35,7 +35,7 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 	}
 	var doc *studyfile.Document
 	late := p.Quota.soon(ctx, func() { //nolint:contextcheck // it measures one design at most: the baseline
-		doc, err = studyfile.Parse("request", request.Study, p.Catalog.Study(), studyfile.Options{Published: !p.Local})
+		doc, err = studyfile.Parse("request", request.Study, p.Catalog.Study(), studyfile.Options{Published: !p.Local, Slots: p.slotsOf})
 	})
 	if late != nil {
 		return p.reject(ctx, c, *late)

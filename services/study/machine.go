@@ -212,6 +212,20 @@ func (m *Machine) Progress() events.Progress {
 	return p
 }
 
+// Held says why the run proposes nothing more although designs are left:
+// events.IdleParallelism, events.IdleOrder with the batch that an ask waits for, or
+// "" when it does.
+func (m *Machine) Held() (code string, batch int) {
+	switch {
+	case m.state != Running || m.next >= m.trials || m.exhausted != "":
+	case m.pending >= m.spec.Budget.Parallelism:
+		return events.IdleParallelism, 0
+	case m.spec.Order != "relaxed" && len(m.batches)-m.spec.Budget.Lag > m.judged:
+		return events.IdleOrder, m.judged
+	}
+	return "", 0
+}
+
 // Summary returns the answer so far, over the contiguous prefix of batches
 // with a result.
 func (m *Machine) Summary() events.Summary {

@@ -184,6 +184,10 @@ func (r *report) checkNumber(n *node, f *field) {
 			return
 		}
 	}
+	if f.word != "" && n.kind == stringKind {
+		r.addMistake(n, codeNotAllowed, oneOf(n.text, []string{f.word}), "%q is not allowed here; want a whole number or the word %s", clip(n.text), f.word)
+		return
+	}
 	if !r.isA(n, numberKind, f) {
 		return
 	}

@@ -247,13 +247,31 @@ func (b *builder) flight() {
 	s, lag := &b.spec.Budget, b.field("budget", "lag")
 	if s.Parallelism == 0 {
 		s.Parallelism = 4
-		if b.builtin() || b.spec.Evaluator.Manual {
+		switch {
+		case b.builtin() || b.spec.Evaluator.Manual:
 			s.Parallelism = 1
+		case b.auto && b.opts.Slots != nil:
+			if n := b.opts.Slots(b.spec.Evaluator.Name, b.program.Exec != ""); n > 0 {
+				s.Parallelism = min(n, events.MaxParallelism)
+			}
 		}
 	}
 	if (lag == nil || lag.kind == nullKind) && s.Parallelism > 1 {
 		s.Lag = 2 * s.Parallelism
 	}
+	b.autoLag = b.auto && (lag == nil || lag.kind == nullKind)
+}
+
+// autoParallelism notes that the parallelism is to be that of the workers: a
+// number from then on, so that a study's trials follow from what was accepted.
+func (b *builder) autoParallelism() {
+	const key, word = "parallelism", "auto"
+	budget := b.field("budget")
+	if n := budget.get(key); n == nil || n.kind != stringKind || n.text != word {
+		return
+	}
+	b.auto = true
+	budget.entries = slices.DeleteFunc(budget.entries, func(e entry) bool { return e.key == key })
 }
 
 // builtin says that the template's own evaluator measures.

@@ -44,7 +44,7 @@ func (f *field) schema() (s object) {
 	case ratio, f.shape == valueShape:
 		types = list{"number", "string"}
 	case f.word != "":
-		types = list{"object", "string"}
+		types = list{kind, "string"}
 	}
 	s.set("description", text)
 	s.set("type", types)

@@ -52,6 +52,10 @@ type Options struct {
 	// leaves its parameters or metrics to the program; nil means that a study must
 	// say them.
 	Describe func(exec string) (Described, error)
+	// Slots says how many designs the workers of an evaluator measure at a time, 0
+	// where that is unknown; started: the study's own program does. nil means that
+	// nobody knows.
+	Slots func(evaluator string, started bool) int
 	// Published marks a document that came over the bus: it is JSON, and may
 	// name its sources only by study.
 	Published bool
@@ -76,6 +80,9 @@ type Document struct {
 	// written out. Parse reads it back to the same Spec; it is what is
 	// published.
 	Normalised []byte
+	// AutoParallelism says that the study left its parallelism to the workers that
+	// there are, and AutoLag that its lag followed from that. Spec has the numbers.
+	AutoParallelism, AutoLag bool
 	// Program is what `apollo run` starts as the evaluator: neither Spec nor
 	// Normalised holds it.
 	Program
@@ -89,6 +96,7 @@ func Parse(name string, src []byte, cat Catalog, opts Options) (doc *Document, e
 	b := &builder{report: &report{}, cat: cat, opts: opts, table: document(), spec: &events.Spec{}}
 	if b.root = read(b.report, src, opts); b.root != nil {
 		b.describe()
+		b.autoParallelism()
 		b.movePrior()
 		doc, err = b.build()
 	}
@@ -165,6 +173,9 @@ type builder struct {
 	spec    *events.Spec
 	program Program
 	noise   noise
+	// auto: the parallelism is that of the workers that there are; autoLag: so is
+	// the lag.
+	auto, autoLag bool
 	// own are the parameters and ownMetrics the metrics that the study declares.
 	own        []events.Parameter
 	ownMetrics []events.Metric
@@ -206,7 +217,7 @@ func (b *builder) build() (*Document, error) {
 	if len(b.found) > 0 || !b.sizes() {
 		return nil, nil
 	}
-	doc := &Document{Program: b.program, Spec: b.spec, checker: b.bind()}
+	doc := &Document{Program: b.program, Spec: b.spec, AutoParallelism: b.auto, AutoLag: b.autoLag, checker: b.bind()}
 	b.program = Program{} // where the evaluator runs is no part of the study
 	b.findLegal(doc.checker)
 	b.checkStart(doc.checker)

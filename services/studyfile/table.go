@@ -67,7 +67,8 @@ type field struct {
 	not, need, local keys
 	fields           []field
 	elem             *field
-	// word is a text that stands for a whole mapping; "" when there is none.
+	// word is a text that stands for a whole mapping, or for a number that meaning
+	// decides; "" when there is none.
 	word string
 	// in is where the specification holds the value: it takes a pointer to the
 	// struct that the fields around belong to, the builder at first. For an
@@ -150,6 +151,9 @@ func (f *field) kind() string {
 		page = f.naming.kind
 	} else if f.shape == quantityShape && f.dimension != unit.Dimensionless {
 		page = string(f.dimension)
+	}
+	if f.shape == integerShape && f.word != "" {
+		page += " or `" + f.word + "`"
 	}
 	return page
 }
