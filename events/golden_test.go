@@ -77,7 +77,7 @@ func samples() []events.Payload {
 		events.StudyRequested{Study: json.RawMessage(`{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"demo"},"spec":{}}`), Fresh: true, EvaluatorVersion: "2", Program: program},
 		events.StudyControl{Study: study, Run: run, ID: "c-1", Verb: "extend", Trials: 900, Reason: "the disk is full", Force: true, Retry: []int{5, 9}, Designs: []events.AddedDesign{{Design: map[string]any{"pe_memory": 8192.5, "dataflow": "weight"}, Outcome: "infeasible", Metrics: map[string]float64{"area_mm2": 6.5}, Reason: result.Reason, Origin: "lab"}}},
 		events.StudyAccepted{Study: study, Run: run, Spec: sampleSpec(), SpecSHA256: strings.Repeat("1b", 32), Command: "x1", Owner: "asha", Identity: identity, Program: program, Binds: true},
-		events.StudyStarted{Study: study, Run: run, Sources: []events.SourcePin{{Study: "earlier", Run: run, Trials: 400, SHA256: strings.Repeat("2c", 32), Use: "merge", Kept: 399, Quarantined: 1, DamagedFiles: 2, LeftOut: []events.LeftOut{{Reason: "design", Rows: 1}, {Reason: "damaged", Files: 2}}, Why: "the same networks"}}},
+		events.StudyStarted{Study: study, Run: run, Build: "v0.9.0 (0badcafe0bad)", Sources: []events.SourcePin{{Study: "earlier", Run: run, Trials: 400, SHA256: strings.Repeat("2c", 32), Use: "merge", Kept: 399, Quarantined: 1, DamagedFiles: 2, LeftOut: []events.LeftOut{{Reason: "design", Rows: 1}, {Reason: "damaged", Files: 2}}, Why: "the same networks"}}},
 		events.TrialsProposed{
 			Study: study, Run: run, Batch: 2, FirstTrial: 16, Told: 1, ObservedThrough: 99, Designs: []events.Design{design, design},
 			Origins: []string{"evolution", "seed"}, Parents: [][]int{{3, 7}, {}}, Reused: []events.TrialResult{result}, Added: true, Voids: []int{5, 6}, Command: "c-1",

@@ -86,11 +86,15 @@ type StudyAccepted struct {
 }
 
 // StudyStarted pins the sources of transfer: the run goes on only while they
-// are what they were.
+// are what they were. Where another build of Apollo goes on with the run it
+// comes again, with the same sources.
 type StudyStarted struct {
 	Study   string      `json:"study"`
 	Run     string      `json:"run"`
 	Sources []SourcePin `json:"sources,omitempty"`
+	// Build is the build that proposes from here on. Another one may have other
+	// strategies, which propose other trials.
+	Build string `json:"build,omitempty"`
 }
 
 // SourcePin identifies the exact trials that a source gave.

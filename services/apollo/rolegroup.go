@@ -98,7 +98,7 @@ func (p *roleGroup) stop() error {
 func (a *app) proposer(c *cobra.Command, s *session) *proposer.Proposer {
 	return &proposer.Proposer{
 		Bus: s.bus, Catalog: inspect.Builtins(), Sources: trialLogs{a.Data}, Files: !s.remote,
-		Logger: a.Logger(c, slog.LevelWarn),
+		Logger: a.Logger(c, slog.LevelWarn), Build: thisBuild().name(),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -29,6 +30,14 @@ func thisBuild() build {
 		}
 	}
 	return b
+}
+
+// name tells builds apart in a log.
+func (b build) name() string {
+	if b.Revision == "" || strings.Contains(b.Version, b.Revision[:min(7, len(b.Revision))]) {
+		return b.Version
+	}
+	return fmt.Sprintf("%s (%.12s)", b.Version, b.Revision)
 }
 
 func (a *app) versionCommand() *cobra.Command {

@@ -21,6 +21,7 @@ const (
 	ExitFailed      = 5 // the study failed
 	ExitInfeasible  = 6 // nothing feasible was found
 	ExitUnreachable = 7 // the bus cannot be reached
+	ExitDiffers     = 8 // a log is not what is proposed again
 	ExitInterrupted = 130
 )
 

@@ -44,6 +44,8 @@ type owner struct {
 	// who is whose run it is; guarded by Proposer.mu.
 	who      string
 	requests chan ownerRequest
+	// verifies is called with every event before it is folded; nil but for Verify.
+	verifies func(seq uint64, e events.Payload) error
 	// kept is a request that it could not carry out before it has loaded the run.
 	kept chan ownerRequest
 	// moved holds a token when the run's log may have moved on without it.
@@ -66,6 +68,8 @@ type owner struct {
 	pins    []events.SourcePin
 	// models end the programs that the run asks.
 	models []func() error
+	// announced: the log knows which build this owner is of.
+	announced bool
 	// relearned: another owner's choice of sources replaced this one's.
 	relearned bool
 	// session makes event ids differ from another owner's, so that a lost
@@ -250,8 +254,12 @@ func (o *owner) drive(ctx context.Context) error {
 	if o.brief {
 		return nil
 	}
-	if !o.machine.Started() {
-		err := o.append(ctx, "started", events.StudyStarted{Study: o.key.Study, Run: o.key.Run, Sources: o.pins})
+	state, _ := o.machine.State()
+	// Once: two builds that drive a run side by side would say it for ever.
+	other := !o.announced && state == study.Running && o.machine.Build() != o.proposer.Build
+	o.announced = true
+	if !o.machine.Started() || other {
+		err := o.append(ctx, "started", events.StudyStarted{Study: o.key.Study, Run: o.key.Run, Sources: o.pins, Build: o.proposer.Build})
 		if err != nil {
 			return err
 		}

@@ -86,6 +86,11 @@ func (o *owner) refresh(ctx context.Context) error {
 		if waiting, ok := payload.(events.StudyWaiting); ok {
 			o.foldWaiting(&waiting)
 		}
+		if o.verifies != nil {
+			if err := o.verifies(m.Seq, payload); err != nil {
+				return err
+			}
+		}
 		if err := o.machine.Fold(payload); err != nil {
 			return err
 		}

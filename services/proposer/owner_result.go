@@ -63,6 +63,22 @@ func (o *owner) foldResults(ctx context.Context, m events.Message, more <-chan e
 	}
 }
 
+// readResult reads a stored answer; known is false where its subject names no
+// batch. Where it cannot be read the fact stands: nobody else can answer this
+// batch any more. An answer without trials fails them all.
+func readResult(m events.Message) (result events.BatchEvaluated, known bool, err error) {
+	_, payload, err := events.Decode(m.Data)
+	result, ok := payload.(events.BatchEvaluated)
+	if err == nil && !ok {
+		err = fmt.Errorf("a %s is no result", payload.EventType())
+	}
+	if err != nil {
+		result = events.BatchEvaluated{}
+	}
+	result.Batch, known = events.BatchOfSubject(m.Subject)
+	return result, known, err
+}
+
 // fold adds one result to the machine. What is wrong with it goes to the
 // dead-letter stream; it never ends the study.
 func (o *owner) fold(ctx context.Context, m events.Message) error {
@@ -70,24 +86,16 @@ func (o *owner) fold(ctx context.Context, m events.Message) error {
 		o.resultSeq = m.Seq
 		o.bytes += int64(len(m.Data))
 	}
-	_, payload, err := events.Decode(m.Data)
-	result, ok := payload.(events.BatchEvaluated)
-	if err == nil && !ok {
-		err = fmt.Errorf("a %s is no result", payload.EventType())
-	}
-	batch, known := events.BatchOfSubject(m.Subject)
+	result, known, err := readResult(m)
 	if !known {
 		return o.badResult(ctx, m, fmt.Errorf("subject %s names no batch", m.Subject))
 	}
 	if err != nil {
-		// The fact stands: nobody else can answer this batch any more. An
-		// answer without trials fails them all.
-		result = events.BatchEvaluated{}
 		if err := o.badResult(ctx, m, err); err != nil {
 			return err
 		}
 	}
-	result.Batch = batch
+	batch := result.Batch
 	if !o.machine.Has(batch) {
 		if err := o.refresh(ctx); err != nil {
 			return err

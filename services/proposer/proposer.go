@@ -50,6 +50,8 @@ type Proposer struct {
 	// Quota is what an operator lets studies take; its zero value limits nothing.
 	Quota  Quota
 	Logger *slog.Logger
+	// Build is what the log calls this build of Apollo; "" says nothing.
+	Build string
 	// Failpoint is called at named points of the durable path, for crash
 	// tests; nil does nothing. An error ends Run.
 	Failpoint func(point string) error

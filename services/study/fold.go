@@ -24,7 +24,7 @@ func (m *Machine) Fold(e events.Payload) error {
 		}
 		m.refused[e.Batch][e.Sequence], m.lastRefused = true, &e
 	case events.StudyStarted:
-		m.started = true
+		m.started, m.build = true, e.Build
 	case events.TrialsProposed:
 		return m.foldProposed(&e)
 	case events.StudyImproved:

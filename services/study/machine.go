@@ -42,7 +42,8 @@ type Machine struct {
 	state    State
 	reason   string // why paused, stopping, or ended
 	started  bool
-	trials   int // budget, as extended
+	build    string // the last one that proposed
+	trials   int    // budget, as extended
 	commands map[string]bool
 
 	batches []*batch  // every proposed batch, in order; told ones are emptied
@@ -194,6 +195,10 @@ func (m *Machine) State() (State, string) { return m.state, m.reason }
 
 // Started reports whether the run's sources are pinned.
 func (m *Machine) Started() bool { return m.started }
+
+// Build is the build of Apollo that proposes as far as the log says; "" where it
+// does not say it.
+func (m *Machine) Build() string { return m.build }
 
 // Knows reports whether a command with this id was already carried out.
 func (m *Machine) Knows(command string) bool { return m.commands[command] }
