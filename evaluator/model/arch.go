@@ -48,6 +48,9 @@ type Level struct {
 	Fanout int64
 	// ReadPJ and WritePJ are the energy per byte in pJ.
 	ReadPJ, WritePJ float64
+	// WirePJ is the energy in pJ of a byte of an operand on its way between this
+	// level and the next one inside that keeps it, whatever else the byte costs.
+	WirePJ [Operands]float64
 }
 
 // Units returns the number of multiply-accumulate units.

@@ -113,6 +113,21 @@ func (r *Result) Traffic(p *Problem, level int) (read, write int64) {
 	return read, write
 }
 
+// WirePJ is the part of LevelPJ that the wires to the next level have: what is
+// read for it, and the outputs that come from it.
+func (r *Result) WirePJ(p *Problem, a *Arch, level int) float64 {
+	pj := 0.0
+	for o := range Operands {
+		x := &r.Access[level][o]
+		bytes := x.Reads * p.Bytes[o]
+		if o == Outputs {
+			bytes = 2*x.Reads*p.PartialBytes + (x.Updates-x.Reads)*p.Bytes[o]
+		}
+		pj += float64(bytes) * a.Level[level].WirePJ[o]
+	}
+	return pj
+}
+
 // times fills in the times and energies.
 func (r *Result) times(p *Problem, a *Arch, m *Mapping, fill, drain *[MaxLevels]int64) {
 	r.ComputePJ = float64(r.MACs) * a.MACPJ
@@ -122,6 +137,9 @@ func (r *Result) times(p *Problem, a *Arch, m *Mapping, fill, drain *[MaxLevels]
 		l := &a.Level[i]
 		read, write := r.Traffic(p, i)
 		r.LevelPJ[i] = float64(read)*l.ReadPJ + float64(write)*l.WritePJ
+		if l.WirePJ != [Operands]float64{} {
+			r.LevelPJ[i] += r.WirePJ(p, a, i)
+		}
 		t := l.cycles(CeilDiv(read, instances), CeilDiv(write, instances))
 		r.LevelCycles[i] = t
 		if t > longest {
