@@ -235,6 +235,9 @@ type Template struct {
 	// sentence for each.
 	Params    []space.Param
 	ParamDocs []string
+	// When has the condition of each parameter, "" for none: where it is false the
+	// parameter means nothing and stays at its first level. Nil means no conditions.
+	When []string
 	// Features are numbers derived from the parameters that models of a search
 	// see beside them; may be empty.
 	Features []Feature

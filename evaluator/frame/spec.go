@@ -56,6 +56,10 @@ type Param struct {
 	// level nearest to it.
 	Doc      string
 	Baseline space.Value
+	// When is an expression of the rules' language over other parameters: where it
+	// is false the parameter means nothing and stays at its first level. "" for one
+	// that always means something.
+	When string
 }
 
 // Count is a parameter without a unit.
@@ -187,7 +191,7 @@ type NetworkParts struct {
 func (s *Spec) Template() evaluator.Template {
 	t := evaluator.Template{Name: s.Name, Doc: s.Doc, Features: s.Features, Params: s.params(), Backend: backend{s}}
 	for _, p := range s.Params {
-		t.ParamDocs = append(t.ParamDocs, p.Doc)
+		t.ParamDocs, t.When = append(t.ParamDocs, p.Doc), append(t.When, p.When)
 		t.Baseline = append(t.Baseline, p.Baseline)
 	}
 	return t

@@ -39,10 +39,12 @@ func (b *builder) fromTemplate(n *node) {
 		return
 	}
 	b.template, b.desc = &b.cat.Templates[i], new(b.cat.Templates[i].Backend.Describe())
-	for _, p := range b.template.Params {
-		b.spec.Parameters = append(b.spec.Parameters, events.Parameter{
-			Name: p.Name, Unit: p.Unit, Values: slices.Clone(p.Values), Labels: slices.Clone(p.Labels),
-		})
+	for i, p := range b.template.Params {
+		own := events.Parameter{Name: p.Name, Unit: p.Unit, Values: slices.Clone(p.Values), Labels: slices.Clone(p.Labels)}
+		if i < len(b.template.When) {
+			own.When = b.template.When[i]
+		}
+		b.spec.Parameters = append(b.spec.Parameters, own)
 	}
 }
 
