@@ -21,6 +21,7 @@ type constants struct {
 	// datapath is what the units of every design can do.
 	datapath tech.Datapath
 	layout
+	wires
 	frame.Technology
 }
 
@@ -46,7 +47,7 @@ const utilisation = 0.7
 const sramLayout = 2.6
 
 func declared(s *Spec) *constants {
-	k := &constants{s, float64(s.ClockHz), s.NetworkBytes, s.datapath(), layout{utilisation: utilisation, engines: s.Engines}, frame.Declared()}
+	k := &constants{s, float64(s.ClockHz), s.NetworkBytes, s.datapath(), layout{utilisation: utilisation, engines: s.Engines}, declaredWires(), frame.Declared()}
 	k.operators, k.registers = tech.Synthesised()
 	k.SRAMArea = sramLayout
 	return k
@@ -62,6 +63,9 @@ func (k *constants) Rows() []frame.Constant {
 		frame.Constant{Name: "utilisation", At: &k.utilisation})
 	if k.engines > 0 {
 		rows = append(rows, frame.Constant{Name: "engines", At: &k.engines})
+	}
+	if k.spec.Wires {
+		rows = append(rows, frame.Constant{Name: "wire_pitch", Unit: "mm", At: &k.trackMM}, frame.Constant{Name: "wire_reach", Unit: "mm/cycle", At: &k.reachMM})
 	}
 	return append(rows, k.Technology.Rows()...)
 }

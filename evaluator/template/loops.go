@@ -15,6 +15,8 @@ type Spread struct {
 	// HalfCycles is what filling and draining the array takes for each instance
 	// that is used, in halves of a cycle; idle ones take nothing.
 	HalfCycles int64
+	// Cycles is what it takes beside that where more than one instance is used.
+	Cycles int64
 }
 
 func axis(level int, limit int64, dims ...model.Dim) Spread {
@@ -37,6 +39,9 @@ func fixed(list []Spread, m *model.Mapping) (cycles, used int64) {
 			n *= m.Loops[list[i].Level].Spatial[d]
 		}
 		half += n * list[i].HalfCycles
+		if n > 1 {
+			half += 2 * list[i].Cycles
+		}
 		used *= n
 	}
 	return model.CeilDiv(half, 2), used

@@ -133,6 +133,8 @@ func drawer(m *Machine, p *model.Problem, rng *rand.Rand) func() (Cost, bool) {
 	switch f := m.Flow.(type) {
 	case *loops:
 		return func() (Cost, bool) { return f.draw(p, rng) }
+	case *free:
+		return func() (Cost, bool) { return f.flows[rng.IntN(len(f.flows))].draw(p, rng) }
 	case *rowStationary:
 		return func() (Cost, bool) { return f.draw(p, rng) }
 	case *squareArray:

@@ -83,8 +83,19 @@ const (
 
 // Find implements Dataflow.
 func (l *loops) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit) {
+	s := search{l: l, p: p, goal: g.on(p, &l.arch), limit: math.Inf(1)}
+	if s.run(); !s.best.any {
+		return Cost{}, s.misfit()
+	}
+	*m = s.best.m
+	return s.best.cost, nil
+}
+
+// run searches mappings whose value is below the limit.
+func (s *search) run() {
 	const milli = 1000
-	s := search{l: l, p: p, goal: g.on(p, &l.arch), perByte: milli / float64(l.arch.Level[0].ReadRate), limit: math.Inf(1)}
+	l, p := s.l, s.p
+	s.perByte = milli / float64(l.arch.Level[0].ReadRate)
 	for o := range model.Operands {
 		s.bytes[o] = p.Elements(o, &p.Bound) * p.Bytes[o]
 		for s.holder[o] = 1; !l.arch.Level[s.holder[o]].Keeps[o]; {
@@ -118,18 +129,13 @@ func (l *loops) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit)
 	s.sums = p.Elements(model.Outputs, &p.Bound) * p.PartialBytes
 	s.full()
 	s.fewer()
-	if !s.best.any {
-		return Cost{}, s.misfit()
-	}
-	*m = s.best.m
-	return s.best.cost, nil
 }
 
 // eval evaluates the mapping that is tried.
 func (s *search) eval() {
 	s.result.EvalRamped(s.p, &s.l.arch, &s.m, &s.fill, &s.drain)
 	cost := s.l.costOf(s.p, &s.m, &s.result, s.at.fixed)
-	if v := s.goal.of(&cost); !s.best.any || v < s.best.value {
+	if v := s.goal.of(&cost); v < s.limit {
 		s.best = found{s.m, cost, v, true}
 		s.limit = v
 	}

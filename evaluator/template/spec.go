@@ -6,6 +6,7 @@ import (
 	"apollo/evaluator"
 	"apollo/evaluator/edge"
 	"apollo/evaluator/frame"
+	"apollo/evaluator/report"
 )
 
 // Spec is what a published accelerator adds to the frame of all templates.
@@ -16,6 +17,8 @@ type Spec struct {
 	Version string
 	// Params are the parameters in order.
 	Params []frame.Param
+	// Presets are named designs besides the baseline.
+	Presets []report.Preset
 	// Features are numbers derived from the parameters, for models of a search.
 	Features []evaluator.Feature
 	// Metrics are what the template measures; nil means those of frame.Metrics.
@@ -31,6 +34,9 @@ type Spec struct {
 	// WordBits is the width of a word that every element takes at least, 0 where
 	// memories pack elements.
 	WordBits int64
+	// Wires says that the wires between the shared memory and the units are parts of
+	// the machine.
+	Wires bool
 	// Splits says that the published units have multipliers of 8 bits which two
 	// products of 4 bits share in a cycle.
 	Splits bool
@@ -51,6 +57,7 @@ func Specs() []Spec {
 		shiDianNaoSpec(),
 		simbaSpec(),
 		gemminiSpec(),
+		spatialSpec(),
 	}
 }
 
@@ -70,8 +77,9 @@ func (s Spec) Machine(design []int64, networkBytes float64) Machine {
 func (s Spec) template() *frame.Spec {
 	return &frame.Spec{
 		Name: s.Name, Version: cmp.Or(s.Version, version), Doc: s.Doc, Params: s.Params, Features: s.Features, Metrics: s.Metrics, Sparse: s.Sparse,
-		BaselineDoc: "the published chip, or the design of the space nearest to it",
-		Declare:     func() frame.Constants { return declared(&s) },
+		OtherPresets: s.Presets,
+		BaselineDoc:  "the published chip, or the design of the space nearest to it",
+		Declare:      func() frame.Constants { return declared(&s) },
 	}
 }
 

@@ -1,0 +1,208 @@
+package template
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"apollo/evaluator/frame"
+	"apollo/evaluator/model"
+	"apollo/evaluator/report"
+	"apollo/optimizer/space"
+)
+
+// Parameters of the template spatial, by index.
+const (
+	spatialAxes = iota
+	spatialX
+	spatialY
+	spatialZ
+	spatialSums
+	spatialOutputs
+	spatialLocal
+	spatialShared
+	spatialNoC
+	spatialIO
+)
+
+// spatialSpec is an array whose connectivity is a parameter.
+func spatialSpec() Spec {
+	sizes := []float64{2, 3, 4, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 48, 56, 64, 96, 128, 256}
+	label := func(name, doc, baseline, when string, labels ...string) frame.Param {
+		return frame.Param{Param: space.Param{Name: name, Labels: labels}, Doc: doc, Baseline: space.Value{Label: baseline}, When: when}
+	}
+	size := func(name, doc string, baseline float64, when string) frame.Param {
+		p := frame.Count(name, doc, baseline, sizes...)
+		p.When = when
+		return p
+	}
+	noc := frame.Count("noc", "Bytes that the shared memory gives the array, and takes from it, in a cycle.", 64, frame.Powers(16, 256)...)
+	noc.Unit = "B"
+	return Spec{
+		Name: "spatial", Version: "1",
+		Doc: "An array of one to three axes whose connectivity is part of the design, as NAAS searches it (Y. Lin et al., arXiv 2105.13258): " +
+			"each axis spreads one loop, with broadcast wires, a reduction tree or links between neighbours as the loop needs them; registers and " +
+			"a local memory in every unit, one shared memory; int8, 22 nm, 1 GHz. The mapper chooses the order of loops and the tiles of each layer.",
+		Params: []frame.Param{
+			label("axes", "The loops that the axes spread, in the order of the alphabet: x the first, y the second, z the third.", "C+K", "", axisLabels()...),
+			size("x", "Units along the first axis.", 16, ""),
+			size("y", "Units along the second axis.", 16, axesWith(func(l string) bool { return strings.Contains(l, "+") })),
+			size("z", "Units along the third axis, whose units stand side by side.", 2, axesWith(func(l string) bool { return strings.Count(l, "+") == 2 })),
+			label("grouped_sums", "What a grouped layer does with the lanes of input channels that its groups leave: idle, or one group a lane past the reduction tree.",
+				grouped[0], axesWith(func(l string) bool { return strings.Contains(l, "C") }), grouped...),
+			label("grouped_outputs", "The same for the lanes of output channels, which have no tree.",
+				grouped[1], axesWith(func(l string) bool { return strings.Contains(l, "K") }), grouped...),
+			frame.Bytes("local_memory", "Memory of one unit for weights, inputs and sums, used in two halves.", 128, frame.Powers(32, 4*kib)...),
+			frame.Bytes("shared_memory", "Memory of all units for weights, inputs and sums, used in two halves.", 256*kib, frame.Powers(32*kib, 4096*kib)...),
+			noc,
+			bandwidth(16e9),
+		},
+		Presets: []report.Preset{
+			spatialPreset("eyeriss_like", "Output rows by rows of the window, after Eyeriss: 14 x 12 units.", "P+R", 14, 12, 512, 128*kib, 16, 1e9),
+			spatialPreset("nvdla_like", "Input by output channels, after nv_full of NVDLA: 64 x 32 units.", "C+K", 64, 32, 128, 512*kib, 128, 16e9),
+			spatialPreset("shidiannao_like", "Output rows by output columns, after ShiDianNao: 8 x 8 units.", "P+Q", 8, 8, 128, 256*kib, 64, 8e9),
+			spatialPreset("tpu_like", "Input by output channels, after the first TPU: 256 x 256 units.", "C+K", 256, 256, 128, 4096*kib, 256, 32e9),
+		},
+		ClockHz:      1e9,
+		NetworkBytes: 1,
+		Wires:        true,
+		Build:        buildSpatial,
+	}
+}
+
+// grouped are what grouped layers may do on an axis of channels.
+var grouped = []string{"idle", "groups"}
+
+func spatialPreset(name, doc, axes string, x, y, local, shared, noc, io float64) report.Preset {
+	number := func(v float64) space.Value { return space.Value{Num: v} }
+	p := report.Preset{Name: name, Doc: doc, Values: []space.Value{{Label: axes}, number(x), number(y), number(2), {Label: grouped[0]}, {Label: grouped[0]}, number(local), number(shared), number(noc), number(io)}}
+	if strings.Contains(axes, "K") {
+		p.Values[spatialOutputs].Label = grouped[1]
+	}
+	return p
+}
+
+// axisDims are the loops that an axis may spread, in the order of their letters.
+var axisDims = []model.Dim{model.C, model.G, model.K, model.P, model.Q, model.R, model.S}
+
+// axisLabels lists the sets of one to three loops, each once: axes have no order.
+func axisLabels() []string {
+	var labels []string
+	for most := 1; most <= 3; most++ {
+		labels = appendSets(labels, "", axisDims, most)
+	}
+	return labels
+}
+
+// appendSets appends the sets of so many of some loops behind a prefix.
+func appendSets(labels []string, prefix string, of []model.Dim, size int) []string {
+	for i, d := range of {
+		if size == 1 {
+			labels = append(labels, prefix+d.String())
+			continue
+		}
+		labels = appendSets(labels, prefix+d.String()+"+", of[i+1:], size-1)
+	}
+	return labels
+}
+
+// axesWith is the condition that the axes are among some.
+func axesWith(ok func(label string) bool) string {
+	var list []string
+	for _, l := range axisLabels() {
+		if ok(l) {
+			list = append(list, fmt.Sprintf("%q", l))
+		}
+	}
+	return "axes in [" + strings.Join(list, ", ") + "]"
+}
+
+// arrayAxis is one axis of a design.
+type arrayAxis struct {
+	dim   model.Dim
+	units int64
+	// groups says that groups take what the loop leaves.
+	groups bool
+	// mm is the length of a line of units, cycles what a word takes along it.
+	mm     float64
+	cycles int64
+}
+
+// axesOf reads the axes of a design.
+func axesOf(v []int64) []arrayAxis {
+	var list []arrayAxis
+	for i, letter := range strings.Split(axisLabels()[v[spatialAxes]], "+") {
+		at := slices.IndexFunc(axisDims, func(d model.Dim) bool { return d.String() == letter })
+		a := arrayAxis{dim: axisDims[at], units: v[spatialX+i]}
+		a.groups = a.dim == model.C && v[spatialSums] == 1 || a.dim == model.K && v[spatialOutputs] == 1
+		list = append(list, a)
+	}
+	return list
+}
+
+func buildSpatial(c *chip, v []int64) Machine {
+	const array, local = 1, 2
+	axes, units, at := axesOf(v), int64(1), &c.datapath
+	for _, a := range axes {
+		units *= a.units
+	}
+	c.units(units, at.Weights+at.Activations+at.Sums)
+	near := c.memory("local_memories", v[spatialLocal], units)
+	c.arrayMM2 += near.AreaMM2 * float64(units)
+	w := c.wire(axes, units, v[spatialNoC])
+	far := c.memory("shared_memory", v[spatialShared], 1)
+	m := c.machine(v[spatialIO], units)
+
+	near.WritePJPerByte += w.linkPJ
+	arch := c.hierarchy(offChip(&m),
+		ported(buffer("shared memory", v[spatialShared], units, &far, everything...), c.rate(v[spatialNoC]), 0),
+		buffer("local memory", v[spatialLocal], 1, &near, everything...),
+		c.registers("registers", 1, everything...))
+	arch.Level[array].WirePJ = w.pj
+	arch.Level[local].Passes = w.links
+
+	f, spreads := free{}, spreadsOf(axes, array)
+	for i, order := range freeOrders {
+		f.flows[i] = loops{
+			arch: arch, spreads: spreads, order: order,
+			inner: local, innerDims: []model.Dim{model.K, model.C, model.P, model.Q, model.R, model.S},
+			param: "shared_memory or local_memory",
+		}
+	}
+	m.Arch, m.Flow = arch, &f
+	return m
+}
+
+// spreadsOf lists the ways in which the axes of a level spread loops: each its own,
+// or groups on some of those that they may have.
+func spreadsOf(axes []arrayAxis, level int) (list [][]Spread) {
+	may := []int{}
+	for i := range axes {
+		if axes[i].groups {
+			may = append(may, i)
+		}
+	}
+	for set := range 1 << len(may) {
+		var own []Spread
+		lanes := Spread{Level: level, Limit: 1, Dims: []model.Dim{model.G}}
+		for i := range axes {
+			a := &axes[i]
+			at := slices.Index(may, i)
+			if a.dim == model.G || at >= 0 && set>>at&1 == 1 {
+				lanes.Limit *= a.units
+				lanes.Cycles = max(lanes.Cycles, a.cycles)
+				continue
+			}
+			s := axis(level, a.units, a.dim)
+			s.Cycles = a.cycles
+			own = append(own, s)
+		}
+		if lanes.Limit > 1 {
+			own = append(own, lanes)
+		}
+		list = append(list, own)
+	}
+	return list
+}
+
+var everything = []model.Operand{model.Weights, model.Inputs, model.Outputs}

@@ -1,0 +1,62 @@
+package template
+
+import (
+	"math"
+
+	"apollo/evaluator/model"
+)
+
+// freeOrders are the orders of the loops over a tile that a free array tries:
+// what stands innermost decides which operand stays in the units. First outputs
+// stay, then weights, then inputs.
+var freeOrders = [...][model.Dims]model.Dim{
+	{model.G, model.N, model.K, model.P, model.Q, model.C, model.R, model.S},
+	{model.G, model.N, model.K, model.C, model.R, model.S, model.P, model.Q},
+	{model.G, model.N, model.P, model.Q, model.C, model.R, model.S, model.K},
+}
+
+// free searches mappings of a hierarchy whose controllers have loops in several
+// orders.
+type free struct{ flows [len(freeOrders)]loops }
+
+var _ Dataflow = (*free)(nil)
+
+// tieTime makes the worth of energy so small that it decides between mappings of
+// equal time only: orders differ more in energy than tiles do, and what they are
+// worth would let a faster interface slow a layer down.
+const tieTime = 1e-6
+
+// Nest implements Dataflow.
+func (f *free) Nest(p *model.Problem) model.Problem { return *p }
+
+// Find implements Dataflow.
+func (f *free) Find(p *model.Problem, g goal, m *model.Mapping) (best Cost, misfit *Misfit) {
+	if g == leastTime() {
+		// Less than a cycle for all of the energy: time alone decides.
+		g = g.on(p, &f.flows[0].arch)
+		g.cyclesPerPJ *= tieTime
+	}
+	limit := math.Inf(1)
+	for i := range f.flows {
+		s := search{l: &f.flows[i], p: p, goal: g, limit: limit}
+		if s.run(); s.best.any {
+			best, *m, limit = s.best.cost, s.best.m, s.best.value
+		} else if i == 0 {
+			misfit = s.misfit() // what fits does not depend on the order
+		}
+	}
+	if math.IsInf(limit, 1) {
+		return Cost{}, misfit
+	}
+	return best, nil
+}
+
+// Detail implements Dataflow.
+func (f *free) Detail(p *model.Problem, m *model.Mapping) (d Detail, err error) {
+	for i := range f.flows {
+		if d, err = f.flows[i].Detail(p, m); err == nil {
+			return d, nil
+		}
+	}
+	return d, err
+}
