@@ -6,6 +6,8 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"apollo/events"
@@ -34,12 +36,12 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /studies/{study}/trials/{trial}/picture.svg", s.designPicture)
 	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) { s.login(w, r, pages) })
 	mux.HandleFunc("GET /assets/{sum}/{name}", asset)
-	mux.HandleFunc("GET /api/v1/studies", s.apiStudies)
-	mux.HandleFunc("GET /api/v1/studies/{study}", s.apiStudy)
-	mux.HandleFunc("GET /api/v1/studies/{study}/trials", s.apiTrials)
-	mux.HandleFunc("GET /api/v1/studies/{study}/points", s.apiPoints)
+	mux.HandleFunc("GET /api/v1/studies", asked(s.apiStudies))
+	mux.HandleFunc("GET /api/v1/studies/{study}", asked(s.apiStudy, "run"))
+	mux.HandleFunc("GET /api/v1/studies/{study}/trials", asked(s.apiTrials, "run", "kind", "why", "by", "in", "sort", "page"))
+	mux.HandleFunc("GET /api/v1/studies/{study}/points", asked(s.apiPoints, "run"))
 	mux.HandleFunc("POST /api/v1/studies/{study}/control", s.control)
-	mux.HandleFunc("GET /api/v1/events", s.changes)
+	mux.HandleFunc("GET /api/v1/events", asked(s.changes, "study", "run"))
 	return s.guarded(http.MaxBytesHandler(short(mux), maxBody))
 }
 
@@ -53,6 +55,32 @@ func short(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// asked refuses a request of the API whose address has a parameter that it does not
+// know: the answer would be another one than was asked for. Of in there may be several.
+func asked(next http.HandlerFunc, names ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			http.Error(w, "the parameters of the address: "+err.Error(), http.StatusBadRequest)
+			return
+		}
+		for name, values := range v {
+			switch {
+			case !slices.Contains(names, name) && len(names) == 0:
+				http.Error(w, fmt.Sprintf("unknown parameter %.60q: there are none", name), http.StatusBadRequest)
+				return
+			case !slices.Contains(names, name):
+				http.Error(w, fmt.Sprintf("unknown parameter %.60q: want one of %s", name, strings.Join(names, ", ")), http.StatusBadRequest)
+				return
+			case len(values) > 1 && name != "in":
+				http.Error(w, fmt.Sprintf("parameter %q is given %d times, want once", name, len(values)), http.StatusBadRequest)
+				return
+			}
+		}
+		next(w, r)
+	}
 }
 
 func parsePages() *template.Template {
@@ -182,6 +210,10 @@ type TrialsAnswer struct {
 func (s *Server) apiTrials(w http.ResponseWriter, r *http.Request) {
 	shot := s.shot(w, r)
 	if shot == nil {
+		return
+	}
+	if err := checkQuery(shot.spec, r.URL.Query()); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	q := readQuery(r.URL.Query())

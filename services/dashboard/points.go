@@ -92,9 +92,11 @@ type interval struct {
 	low, high  float64
 }
 
+// mostIntervals is how many intervals narrow a table.
+const mostIntervals = 32
+
 func readIntervals(words []string) (out []interval) {
-	const most = 32
-	for _, text := range words[:min(len(words), most)] {
+	for _, text := range words[:min(len(words), mostIntervals)] {
 		part := strings.Split(text, ":")
 		if len(part) != 3 {
 			continue

@@ -247,10 +247,28 @@ func TestIntervalsNarrowTheTable(t *testing.T) {
 		}
 	}
 	for query, want := range map[string]int{
-		"in=latency_s:0:0.5": within, "in=latency_s:0:0.5&in=area_mm2:6:10&kind=feasible": 0, "in=none:0:1": 40, "in=latency_s:a:b": 40, "in=latency_s": 40,
+		"in=latency_s:0:0.5": within, "in=latency_s:0:0.5&in=area_mm2:6:10&kind=feasible": 0,
 	} {
 		if got := found(query); got != want {
 			t.Errorf("%s finds %d trials, want %d", query, got, want)
+		}
+	}
+	// A program hears what a page forgives.
+	for query, want := range map[string]string{
+		"in=none:0:1": "name of a metric", "in=latency_s:a:b": "NAME:LOW:HIGH", "in=latency_s": "NAME:LOW:HIGH", "sort=nothing": "sort", "sort=-nothing": "sort",
+		"kind=good": "kind", "page=0": "page", "page=-1": "page", "page=x": "page", "limit=3": "unknown parameter", "page=1&page=2": "given 2 times", "kind=%zz": "parameters",
+		strings.Repeat("in=latency_s:0:1&", 33): "33 times",
+	} {
+		if r, body := get(t, server.URL+"/api/v1/studies/demo/trials?"+query); r.StatusCode != http.StatusBadRequest || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s, want 400 and %q", query, r.StatusCode, body, want)
+		}
+		if r, _ := get(t, server.URL+"/studies/demo?"+query); r.StatusCode != http.StatusOK {
+			t.Errorf("the page with %s: %d", query, r.StatusCode)
+		}
+	}
+	for _, path := range []string{"/api/v1/studies?x=1", "/api/v1/studies/demo?x=1", "/api/v1/studies/demo/points?sort=trial", "/api/v1/events?x=1"} {
+		if r, body := get(t, server.URL+path); r.StatusCode != http.StatusBadRequest || !strings.Contains(body, "unknown parameter") {
+			t.Errorf("%s: %d %s, want 400", path, r.StatusCode, body)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"net/url"
 	"slices"
@@ -118,10 +119,41 @@ func readQuery(v url.Values) query {
 	if n, err := strconv.Atoi(v.Get("page")); err == nil && n > 0 {
 		q.Page = min(n, maxTrials/pageSize+1)
 	}
-	if !slices.Contains([]string{kindFeasible, kindOver, kindInfeasible, kindFailed}, q.Kind) {
+	if !slices.Contains(kinds(), q.Kind) {
 		q.Kind = ""
 	}
 	return q
+}
+
+func kinds() []string { return []string{kindFeasible, kindOver, kindInfeasible, kindFailed} }
+
+// checkQuery says what readQuery leaves out: a page forgives an old link, a program
+// has to hear that it was not understood.
+func checkQuery(spec *events.Spec, v url.Values) error {
+	if kind := v.Get("kind"); kind != "" && !slices.Contains(kinds(), kind) {
+		return fmt.Errorf("kind %.60q: want one of %s", kind, strings.Join(kinds(), ", "))
+	}
+	if key := strings.TrimPrefix(v.Get("sort"), "-"); key != "" && key != "trial" {
+		if _, known := column(spec, key); !known {
+			return fmt.Errorf("sort %.60q: want trial, a metric or a parameter of the study, with - before it for the largest first", key)
+		}
+	}
+	if n, err := strconv.ParseUint(v.Get("page"), 10, 64); v.Has("page") && (err != nil || n < 1) {
+		return fmt.Errorf("page %.60q: want a number from 1", v.Get("page"))
+	}
+	if list := v["in"]; len(list) > mostIntervals {
+		return fmt.Errorf("in is given %d times: want %d at most", len(list), mostIntervals)
+	}
+	for _, text := range v["in"] {
+		list := readIntervals([]string{text})
+		if len(list) == 0 {
+			return fmt.Errorf("in %.60q: want NAME:LOW:HIGH", text)
+		}
+		if _, known := column(spec, list[0].name); !known {
+			return fmt.Errorf("in %.60q: want the name of a metric or a parameter of the study", text)
+		}
+	}
+	return nil
 }
 
 // inside reports, for each interval of a query, whether a trial lies in it. One that
