@@ -110,7 +110,7 @@ func limitsTable() string {
 		{"name of a parameter or a metric", "63 of a-z, 0-9 and _"},
 		{"label of a level", fmt.Sprint(events.MaxTextBytes, " bytes")},
 		{"labels of a study", fmt.Sprint(events.MaxLabels, ", each ", events.MaxTextBytes, " bytes")},
-		{"command line of an evaluator (`exec`)", fmt.Sprint(events.MaxTextBytes, " bytes")},
+		{"command line of an evaluator (`exec`)", fmt.Sprint(events.MaxExecBytes, " bytes")},
 		{"path of a workload file, pattern of Parquet files", fmt.Sprint(events.MaxTextBytes, " bytes")},
 		{"line of an evaluator's program", size(external.MaxLine)},
 		{"extra numbers of a trial", events.MaxExtras},

@@ -59,9 +59,12 @@ const (
 	MaxAdded = 1000
 	// MaxLabels is the largest number of labels of a study.
 	MaxLabels = 64
-	// MaxTextBytes is the largest label of a level or of a study, path, pattern
-	// or command line of a study document.
+	// MaxTextBytes is the largest label of a level or of a study, path or pattern of
+	// a study document.
 	MaxTextBytes = 256
+	// MaxExecBytes is the largest command line of a program: that of a container with
+	// its mounts is long, and all of it has room in a request.
+	MaxExecBytes = 2048
 	// MaxCommandIDBytes is the largest id of a command: it becomes part of the ids
 	// of the events that answer it.
 	MaxCommandIDBytes = 256

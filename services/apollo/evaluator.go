@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -154,7 +155,8 @@ func (a *app) evaluatorCheckCommand() *cobra.Command {
 		Annotations: cli.PrintsRows(),
 		Use:         "check --exec COMMAND", Short: "Check a program before you plug it in",
 		Long: `Check a program against the contract of evaluators: schema, units, determinism,
-infeasible designs, NaN, time-outs, garbage, late answers. Exit code 1 when a check fails.
+infeasible designs, NaN, time-outs, garbage, late answers, and a process in every slot at
+the same time. Exit code 1 when a check fails.
 The designs come from what the program says about itself, or from --study, which also says
 the time-out and how the program is started.`,
 		Example: "  apollo evaluator check --exec 'python3 examples/evaluator.py' --timeout 2s",
@@ -171,6 +173,7 @@ the time-out and how the program is started.`,
 	c.Flags().DurationVar(&f.timeout, "timeout", 5*time.Second, "longest `time` for one design; default: that of --study")
 	c.Flags().StringVar(&f.study, "study", "", "study `file` whose designs, metrics, time-out and program are used")
 	c.Flags().IntVar(&f.designs, "designs", 0, "`number` of designs to try at most; default: 24, with --quick 3")
+	c.Flags().IntVar(&f.slots, "slots", runtime.NumCPU(), "`number` of processes to try at the same time, as a worker has them; 1: only one after the other")
 	c.Flags().BoolVar(&f.quick, "quick", false, "leave out what asks every design twice: for a slow program")
 	return c
 }
@@ -181,6 +184,7 @@ type checkFlags struct {
 	timeout time.Duration
 	study   string
 	designs int
+	slots   int
 	quick   bool
 }
 
@@ -207,9 +211,13 @@ func (a *app) checkOptions(c *cobra.Command, f *checkFlags) (o external.CheckOpt
 	if f.designs < 0 {
 		return o, nil, cli.Usagef("--designs %d: want at least 1", f.designs)
 	}
+	if f.slots < 1 {
+		return o, nil, cli.Usagef("--slots %d: want at least 1", f.slots)
+	}
 	if o.Options, err = f.program.options(); err != nil {
 		return o, nil, err
 	}
+	o.Slots = f.slots
 	o.Timeout, o.Designs, o.Quick = f.timeout, f.designs, f.quick
 	if doc == nil {
 		return o, argv, nil

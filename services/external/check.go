@@ -17,7 +17,8 @@ import (
 
 // CheckOptions say what Check tests with.
 type CheckOptions struct {
-	// Options configure the processes. Timeout bounds each answer; 0 means 10 s.
+	// Options configure the processes. Timeout bounds each answer; 0 means 10 s. With
+	// several Slots a process of each is tried, all at the same time.
 	Options
 	// Params are the parameters to try, with levels; nil means those that the
 	// program describes.
@@ -126,13 +127,14 @@ const (
 	checkUnknown     = "unknown"
 	checkGarbage     = "garbage"
 	checkEnd         = "end"
+	checkSlots       = "slots"
 	checkArguments   = "arguments"
 )
 
 func checkNames() []string {
 	return []string{
 		checkStart, checkDescribe, checkSpace, checkTimeout, checkSchema, checkFinite, checkUnits, checkMeasured,
-		checkInfeasible, checkLate, checkDeterminism, checkUnknown, checkGarbage, checkEnd, checkArguments,
+		checkInfeasible, checkLate, checkDeterminism, checkUnknown, checkGarbage, checkEnd, checkSlots, checkArguments,
 	}
 }
 
@@ -168,6 +170,9 @@ func Check(ctx context.Context, argv []string, o CheckOptions) Report {
 	report := Report{Command: (&events.Program{Args: argv}).WithoutSecrets().Args, Name: c.info.Name, Version: c.info.Version}
 	for _, name := range checkNames() {
 		f, ok := c.findings[name]
+		if !ok && name == checkSlots && c.o.Slots < 2 {
+			continue // there is one process
+		}
 		if !ok {
 			f = Finding{Check: name, Verdict: Skip, Message: "not reached: see the failure above"}
 		}
@@ -197,6 +202,7 @@ type checker struct {
 	p       *programProcess
 	scratch string // the folder that the program may use
 	nextID  int
+	slot    int             // whose environment the processes get
 	pending map[string]bool // ids that were sent and are not yet answered
 	foreign []string        // ids of answers to nothing that is pending
 	behind  int             // answers to a line before the last one
@@ -242,7 +248,7 @@ func (c *checker) run(ctx context.Context) {
 		for _, name := range []string{checkLate, checkDeterminism, checkUnknown, checkGarbage, checkEnd} {
 			c.record(name, Skip, "", "left out by --quick")
 		}
-		c.arguments(ctx)
+		c.last(ctx)
 		return
 	}
 	if len(c.tried) > 0 {
@@ -252,6 +258,14 @@ func (c *checker) run(ctx context.Context) {
 	}
 	c.garbage(ctx)
 	c.end(ctx)
+	c.last(ctx)
+}
+
+// last are the checks that a quick run has too.
+func (c *checker) last(ctx context.Context) {
+	if c.o.Slots > 1 {
+		c.slots(ctx)
+	}
 	c.arguments(ctx)
 }
 
@@ -267,7 +281,7 @@ func (c *checker) begin(ctx context.Context) bool {
 		b, err = Open(ctx, c.argv, c.o.Options)
 	}
 	if err != nil {
-		if p, startErr := start(c.argv, c.o.Options); startErr == nil {
+		if p, startErr := start(c.argv, c.o.forSlot(0)); startErr == nil {
 			p.Discard()
 			c.record(checkStart, Pass, "", "the program starts")
 			c.record(checkDescribe, Fail, "correct the answer to describe, or do not answer it: it is optional", "%v", err)

@@ -2,9 +2,12 @@ package external_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -200,5 +203,83 @@ func TestDocumentedProgram(t *testing.T) {
 		if r := evaluate(t, e, 5); r.Outcome != evaluator.Measured || r.Values[0] != 4 {
 			t.Errorf("got %+v, reason %+v, want 4", r, r.Reason)
 		}
+	}
+}
+
+// A worker that is bad in one slot alone is named; in every other one it is good.
+func TestCheckNamesTheBadSlot(t *testing.T) {
+	t.Parallel()
+	const program = `
+while read -r line; do
+  id=$(printf %s "$line" | sed 's/.*"id":"\([^"]*\)".*/\1/')
+  case $line in
+  *'"op":"describe"'*)
+    printf '{"id":"%s","name":"card","version":"1","parameters":[{"name":"x","values":[1,2,3]}],"metrics":[{"name":"time_s","unit":"s"}]}\n' "$id" ;;
+  *)
+    if [ "$DEVICE" = "$BAD" ] && [ "$HOW" = fails ]; then printf '{"id":"%s","outcome":"measured"}\n' "$id"; continue; fi
+    if [ "$DEVICE" = "$BAD" ] && [ "$HOW" = differs ]; then printf '{"id":"%s","metrics":{"time_s":7}}\n' "$id"; continue; fi
+    printf '{"id":"%s","metrics":{"time_s":1}}\n' "$id" ;;
+  esac
+done`
+	for _, c := range []struct {
+		name, how, bad string
+		slots          int
+		verdict        external.Verdict
+		text           string
+	}{
+		{"all good", "fails", "card9", 3, external.Pass, "3 processes at the same time: each answers 3 of the designs as before"},
+		{"one fails", "fails", "card2", 3, external.Fail, "slot 2 of 3, from 0: the design x=1, which was answered before"},
+		{"one differs", "differs", "card1", 3, external.Fail, "slot 1 of 3, from 0: the design x=1 got another answer: measured time_s=7, before measured time_s=1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			for _, quick := range []bool{false, true} {
+				o := external.CheckOptions{Quick: quick, Options: external.Options{Timeout: patience, Slots: c.slots, Env: []string{"DEVICE=card{slot}", "BAD=" + c.bad, "HOW=" + c.how}}}
+				r := external.Check(t.Context(), []string{"sh", "-c", program}, o)
+				i := slices.IndexFunc(r.Findings, func(f external.Finding) bool { return f.Check == "slots" })
+				if i < 0 || r.Findings[i].Verdict != c.verdict || !strings.Contains(r.Findings[i].Message, c.text) {
+					t.Errorf("quick %t: want slots to %s with %q\n%s", quick, c.verdict, c.text, render(t, r))
+				}
+			}
+		})
+	}
+}
+
+// A command can have a virtual environment, or a container, of its own in each slot.
+func TestCommandOfASlot(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for slot, value := range []string{"1", "1", "7"} {
+		bin := filepath.Join(dir, "venv-"+strconv.Itoa(slot))
+		program := "#!/bin/sh\nwhile read -r line; do\n  id=$(printf %s \"$line\" | sed 's/.*\"id\":\"\\([^\"]*\\)\".*/\\1/')\n" +
+			"  case $line in\n  *describe*) printf '{\"id\":\"%s\",\"name\":\"v\",\"version\":\"1\",\"parameters\":[{\"name\":\"x\",\"values\":[1,2]}],\"metrics\":[{\"name\":\"time_s\",\"unit\":\"s\"}]}\\n' $id ;;\n" +
+			"  *) printf '{\"id\":\"%s\",\"metrics\":{\"time_s\":" + value + "}}\\n' $id ;;\n  esac\ndone\n"
+		if err := errors.Join(os.Mkdir(bin, 0o755), os.WriteFile(filepath.Join(bin, "run"), []byte(program), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for slots, want := range map[int]string{
+		2: "2 processes at the same time",
+		3: "slot 2 of 3, from 0: the design x=1 got another answer: measured time_s=7, before measured time_s=1",
+		4: "slot 2 of 4, from 0", // and slot 3 has none
+	} {
+		r := external.Check(t.Context(), []string{"./venv-{slot}/run", "--card", "{slot}"}, external.CheckOptions{
+			Quick: true, Options: external.Options{Dir: dir, Timeout: patience, Slots: slots},
+		})
+		i := slices.IndexFunc(r.Findings, func(f external.Finding) bool { return f.Check == "slots" })
+		if i < 0 || !strings.Contains(r.Findings[i].Message, want) {
+			t.Errorf("%d slots: want %q\n%s", slots, want, render(t, r))
+		}
+		if r.Command[0] != "./venv-{slot}/run" {
+			t.Errorf("the report is of %q, want the command as it was written", r.Command)
+		}
+	}
+	b, err := external.Open(t.Context(), []string{"./venv-{slot}/run", "{slot}"}, external.Options{Dir: dir, Slots: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = b.Close() }()
+	if p := b.Program(); p.Args[1] != "{slot}" || filepath.Base(filepath.Dir(p.Path)) != "venv-0" || len(p.Files) != 1 {
+		t.Errorf("the program is %+v, want its words as they were written and the file of slot 0", p)
 	}
 }

@@ -63,6 +63,9 @@ type Options struct {
 	// that only the end is kept, for messages. Writes may come from several
 	// processes at a time.
 	Stderr io.Writer
+
+	// slot is the number of the slot, for its command; "" leaves the command alone.
+	slot string
 }
 
 func (o Options) withDefaults() Options {
@@ -92,8 +95,17 @@ func (o Options) forSlot(slot int) Options {
 	for _, e := range o.Env {
 		env = append(env, strings.ReplaceAll(e, "{slot}", number))
 	}
-	o.Env = env
+	o.Env, o.slot = env, number
 	return o
+}
+
+// inSlot writes the number of a slot into the words of a command.
+func inSlot(argv []string, number string) []string {
+	out := make([]string, len(argv))
+	for i, word := range argv {
+		out[i] = strings.ReplaceAll(word, "{slot}", number)
+	}
+	return out
 }
 
 // Backend evaluates designs by processes of one program. It is safe for
@@ -134,7 +146,8 @@ type slot struct {
 	stderr string // what the last attempt that failed wrote there, at its end
 }
 
-// Open starts the program argv (Split makes it of a command line), asks it to
+// Open starts the program argv (Split makes it of a command line; "{slot}" in a word
+// is the number of the slot), asks it to
 // describe itself, and returns its backend. The caller closes it. The error is
 // for a program that cannot be started or describes itself wrongly; not
 // answering the question is no mistake.

@@ -58,7 +58,7 @@ func (c *Contents) identify(ctx context.Context, argv []string, dir string) (*ev
 		return nil, err
 	}
 	p := &events.Program{Args: argv}
-	for i, arg := range argv {
+	for i, arg := range inSlot(argv, "0") { // its slots run the same program
 		named := arg
 		if !filepath.IsAbs(named) {
 			named = filepath.Join(base, arg)

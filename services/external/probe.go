@@ -21,7 +21,7 @@ func (c *checker) fresh(ctx context.Context) *Failure {
 	if ctx.Err() != nil {
 		return &Failure{CodeTimeout, "interrupted"}
 	}
-	p, err := start(c.argv, c.o.Options)
+	p, err := start(c.argv, c.o.forSlot(c.slot))
 	if err != nil {
 		return &Failure{CodeStart, err.Error()}
 	}

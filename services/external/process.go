@@ -33,6 +33,9 @@ type programProcess struct {
 
 // start runs argv. The error says why it cannot.
 func start(argv []string, o Options) (*programProcess, error) {
+	if o.slot != "" {
+		argv = inSlot(argv, o.slot)
+	}
 	p, err := child.Start(argv, child.Options{Dir: o.Dir, Env: o.Env, MaxLine: o.MaxLine, Stderr: o.Stderr, MemoryBytes: o.Memory})
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package studyfile_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -220,5 +221,22 @@ func BenchmarkParse(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestLongCommand takes the command of a container with its mounts.
+func TestLongCommand(t *testing.T) {
+	t.Parallel()
+	study := func(bytes int) string {
+		return `{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"long"},"spec":{
+ "space":{"parameters":[{"name":"x","values":[1,2]}]},"objectives":[{"metric":"score","goal":"maximize"}],
+ "evaluator":{"name":"mine","exec":"` + strings.Repeat("x", bytes) + `","metrics":[{"name":"score"}]}}}`
+	}
+	doc, err := studyfile.Parse("s", []byte(study(events.MaxExecBytes)), studyfile.Catalog{}, studyfile.Options{})
+	if err != nil || len(doc.Exec) != events.MaxExecBytes {
+		t.Errorf("a command of %d bytes: %v", events.MaxExecBytes, err)
+	}
+	if _, err := studyfile.Parse("s", []byte(study(events.MaxExecBytes+1)), studyfile.Catalog{}, studyfile.Options{}); err == nil || !strings.Contains(err.Error(), "at most 2048") {
+		t.Errorf("a command of one more byte: %v", err)
 	}
 }
