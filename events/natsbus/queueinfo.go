@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"apollo/events"
@@ -17,6 +19,27 @@ func (b *Bus) Queued(ctx context.Context, subject string) (bool, error) {
 		return false, fmt.Errorf("look for %s: %w", subject, err)
 	}
 	return m.Seq > 0, nil
+}
+
+// Oldest returns when the oldest message was stored that matches the filter, which
+// is of one stream; ok is false when there is none.
+func (b *Bus) Oldest(ctx context.Context, filter string) (stored time.Time, ok bool, err error) {
+	stream, err := b.streamFor(filter)
+	if err != nil {
+		return stored, false, fmt.Errorf("oldest: %w", err)
+	}
+	var m events.Message
+	err = b.ask(ctx, b.getSubject(stream), func(ctx context.Context, _ bool) (err error) {
+		m, err = b.get(ctx, stream, map[string]any{"seq": 1, "next_by_subj": b.subject(filter)})
+		if codeOf(err) == server.JSNoMessageFoundErr {
+			m, err = events.Message{}, nil
+		}
+		return err
+	})
+	if err != nil {
+		return stored, false, fmt.Errorf("oldest %s: %w", filter, err)
+	}
+	return m.Time, m.Seq > 0, nil
 }
 
 // QueueInfo returns who works on a topic of Queue.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -52,11 +51,7 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		return code
 	}
 	// Whoever quotes what was typed may quote a password.
-	said := events.Redact(err.Error())
-	fmt.Fprintf(stderr, "apollo: %s\n", strings.ReplaceAll(said, "\n", "\n        "))
-	if hint != "" {
-		fmt.Fprintf(stderr, "apollo: hint: %s\n", hint)
-	}
+	a.Complain(events.Redact(err.Error()), hint)
 	return code
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,7 +35,8 @@ func (a *app) doctorCommand() *cobra.Command {
 		Annotations: cli.PrintsRows(),
 		Use:         "doctor", Short: "Check that the bus is healthy and its streams have room",
 		Long: `Check that the bus can be reached, that its streams exist and have room, that no two
-different evaluators serve one name, and that dead letters neither grow nor are discarded;
+different evaluators serve one name, that archivers can write, and that dead letters neither
+grow nor are discarded;
 those that are there are a warning. With --http it asks a service's health page instead, for
 container health checks. It exits with 1 when something is wrong.`,
 		Example: "  apollo doctor\n  apollo doctor --http http://127.0.0.1:8080/healthz",
@@ -124,22 +126,9 @@ const fullAt = 0.8
 func examine(ctx context.Context, s *session) []finding {
 	findings := []finding{{Check: "bus", OK: true, Text: s.url}}
 	before, _ := s.bus.Log().Info(ctx, events.DeadLetterSubject("*", "*")) // its error is told below
-	for _, stream := range events.Topology() {
-		f := finding{Check: stream.Name}
-		info, err := s.bus.Log().Info(ctx, stream.Subjects[0])
-		switch {
-		case err != nil:
-			f.Text, f.Hint = err.Error(), "start a proposer: it creates the streams"
-		case info.MaxBytes > 0 && !stream.Ring && float64(info.Bytes) >= fullAt*float64(info.MaxBytes):
-			f.Text = roomText(info)
-			f.Hint = "`apollo study rm` removes ended studies from it"
-		default:
-			f.OK, f.Text = true, roomText(info)
-		}
-		findings = append(findings, f)
-	}
+	findings = append(findings, busFindings(ctx, s.bus.Log())...)
 	if s.server == nil { // otherwise nobody else is there
-		findings = append(findings, examineWorkers(ctx, s)...)
+		findings = append(findings, examineOthers(ctx, s)...)
 	}
 	return append(findings, lettersFinding(ctx, s.bus, before.Last))
 }
@@ -219,21 +208,29 @@ func roomText(info events.StreamInfo) string {
 	return text
 }
 
-// examineWorkers looks who says within the time between two notices that it is
-// there.
-func examineWorkers(ctx context.Context, s *session) []finding {
+// examineOthers looks who says within the time between two notices that it is
+// there: workers, and archivers with what keeps them from writing.
+func examineOthers(ctx context.Context, s *session) []finding {
 	ctx, cancel := context.WithTimeout(ctx, events.PresentEvery+events.PresentEvery/4)
 	defer cancel()
 	var seen workers
-	seen.follow(ctx, s.bus)
+	archivers := newArchives()
+	var following sync.WaitGroup
+	following.Go(func() { seen.follow(ctx, s.bus) })
+	following.Go(func() { archivers.follow(ctx, s.bus) })
+	following.Wait()
+	there := archivers.there()
+	findings := archiveFindings(there)
+	if len(findings) == 0 {
+		findings = []finding{{Check: "archivers", OK: true, Text: cli.Plural(len(there), "archiver")}}
+	}
 	all, _ := seen.Of("", time.Now())
 	rivals := proposer.Rivals(all)
 	if len(rivals) == 0 {
-		return []finding{{Check: "evaluators", OK: true, Text: cli.Plural(len(all), "worker")}}
+		return append(findings, finding{Check: "evaluators", OK: true, Text: cli.Plural(len(all), "worker")})
 	}
-	var bad []finding
 	for _, text := range rivals {
-		bad = append(bad, finding{Check: "evaluators", Text: text, Hint: proposer.RivalsHint})
+		findings = append(findings, finding{Check: "evaluators", Text: text, Hint: proposer.RivalsHint})
 	}
-	return bad
+	return findings
 }

@@ -26,40 +26,18 @@ type monitor struct {
 	registry *prometheus.Registry
 	waits    *waits
 	workers  *workers
-	trials   *prometheus.GaugeVec
-	inFlight *prometheus.GaugeVec
-	budget   *prometheus.GaugeVec
-	best     *prometheus.GaugeVec
-	front    *prometheus.GaugeVec
-	volume   *prometheus.GaugeVec
+	runs     *runGauges
+	archives *archives
 }
 
 // newMonitor makes the pages of a bus, and of what the evaluators of this process
 // count.
-func newMonitor(bus events.Bus, attempts *attemptCounter) *monitor {
-	run := []string{"study", "run"}
+func newMonitor(bus events.Bus, meters *meters) *monitor {
 	m := &monitor{
-		bus: bus, registry: prometheus.NewRegistry(), waits: newWaits(), workers: &workers{},
-		trials: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "apollo_study_trials", Help: "Finished trials of a run by outcome.",
-		}, append(run, "outcome")),
-		inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "apollo_study_trials_in_flight", Help: "Trials of a run that were proposed and have no answer.",
-		}, run),
-		budget: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "apollo_study_budget_trials", Help: "Total number of trials that a run may spend.",
-		}, run),
-		best: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "apollo_study_best", Help: "Metrics of the best feasible trial of a run, in the unit that the metric's name ends in.",
-		}, append(run, "metric")),
-		front: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "apollo_study_front_size", Help: "Trials on the Pareto front of a run with several objectives.",
-		}, run),
-		volume: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "apollo_study_hypervolume", Help: "Hypervolume of a run's Pareto front, in the product of its objectives' units.",
-		}, run),
+		bus: bus, registry: prometheus.NewRegistry(), waits: newWaits(), workers: &workers{}, runs: newRunGauges(), archives: newArchives(),
 	}
-	m.registry.MustRegister(m.trials, m.inFlight, m.budget, m.best, m.front, m.volume, m.waits, m.workers, streamCollector{bus}, attempts.failed,
+	meters.register(m.registry)
+	m.registry.MustRegister(m.runs, m.waits, m.workers, m.archives, streamCollector{bus}, letterCollector{bus}, queueCollector{bus, m.workers}, healthCollector{m},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -68,17 +46,8 @@ func newMonitor(bus events.Bus, attempts *attemptCounter) *monitor {
 func (m *monitor) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
-		defer cancel()
-		if _, err := m.bus.Log().Info(ctx, events.RunFilter("*", "*")); err != nil {
-			http.Error(w, "bus: "+err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		// What a study waits for is its users' business: the service is well.
-		fmt.Fprintln(w, "ok")
-		m.waits.write(w)
-	})
+	mux.HandleFunc("GET /healthz", m.healthz)
+	mux.HandleFunc("GET /readyz", m.readyz)
 	return mux
 }
 
@@ -94,6 +63,7 @@ func (m *monitor) run(ctx context.Context, listener net.Listener) error {
 	following.Go(func() { m.follow(ctx) })
 	following.Go(func() { m.waits.follow(ctx, m.bus) })
 	following.Go(func() { m.workers.follow(ctx, m.bus) })
+	following.Go(func() { m.archives.follow(ctx, m.bus) })
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve health and metrics: %w", err)
@@ -128,22 +98,7 @@ func (m *monitor) tick(t events.Progress) {
 	if t.Budget == 0 {
 		return // it is being loaded: nothing is counted yet
 	}
-	m.trials.WithLabelValues(t.Study, t.Run, events.OutcomeMeasured).Set(float64(t.Measured))
-	m.trials.WithLabelValues(t.Study, t.Run, events.OutcomeInfeasible).Set(float64(t.Infeasible))
-	m.trials.WithLabelValues(t.Study, t.Run, events.OutcomeFailed).Set(float64(t.Failed))
-	m.inFlight.WithLabelValues(t.Study, t.Run).Set(float64(t.InFlight))
-	m.budget.WithLabelValues(t.Study, t.Run).Set(float64(t.Budget))
-	if t.Best != nil {
-		for name, v := range t.Best.Metrics {
-			m.best.WithLabelValues(t.Study, t.Run, name).Set(v)
-		}
-	}
-	if t.FrontSize > 0 {
-		m.front.WithLabelValues(t.Study, t.Run).Set(float64(t.FrontSize))
-	}
-	if t.Hypervolume != nil {
-		m.volume.WithLabelValues(t.Study, t.Run).Set(*t.Hypervolume)
-	}
+	m.runs.note(t)
 }
 
 // streamCollector asks the bus for the state of its streams when it is scraped.

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,7 +15,8 @@ import (
 	"apollo/events/membus"
 )
 
-// What studies wait for is in /healthz, which stays 200, and in the metrics.
+// What studies wait for is in /healthz and in the metrics. The page stays 200 where
+// a user has to mend it, and is 503 where the operator has to.
 func TestHealthSaysWhatStudiesWaitFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -21,30 +24,40 @@ func TestHealthSaysWhatStudiesWaitFor(t *testing.T) {
 		if err := client.Provision(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		m := newMonitor(client, newAttemptCounter())
+		m := newMonitor(client, newMeters())
+		var code int // of the last page
 		get := func(path string) string {
 			t.Helper()
 			w := httptest.NewRecorder()
 			m.handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", path, nil))
-			if w.Code != 200 {
-				t.Errorf("GET %s: %d", path, w.Code)
-			}
+			code = w.Code
 			return w.Body.String()
 		}
 		const metric = `apollo_study_waiting{code="%",run="0badcafe",study="demo"} 1`
-		says := func(code, text string) {
+		says := func(cause, text string) {
 			t.Helper()
-			health, metrics := get("/healthz"), get("/metrics")
-			if code == "" {
+			health, want := get("/healthz"), http.StatusOK
+			if slices.Contains(operators, cause) {
+				want = http.StatusServiceUnavailable
+			}
+			if code != want {
+				t.Errorf("the health has the status %d, want %d", code, want)
+			}
+			metrics := get("/metrics")
+			if cause == "" {
 				if health != "ok\n" || strings.Contains(metrics, "apollo_study_waiting{") {
 					t.Errorf("nothing waits, and the health is %q", health)
 				}
 				return
 			}
-			if !strings.HasPrefix(health, "ok\nwaits: demo/0badcafe ("+code+"): "+text) {
-				t.Errorf("the health is %q, want %s: %s", health, code, text)
+			head := "ok\n"
+			if want != http.StatusOK {
+				head = cause + ": " + text
 			}
-			if want := strings.ReplaceAll(metric, "%", code); !strings.Contains(metrics, want) {
+			if !strings.HasPrefix(health, head) || !strings.Contains(health, "\nwaits: demo/0badcafe ("+cause+"): "+text) {
+				t.Errorf("the health is %q, want %s: %s", health, cause, text)
+			}
+			if want := strings.ReplaceAll(metric, "%", cause); !strings.Contains(metrics, want) {
 				t.Errorf("no %s among the metrics", want)
 			}
 		}

@@ -15,7 +15,7 @@ import (
 // together: a series is there once.
 func TestMetricsOfWorkersOfOneName(t *testing.T) {
 	t.Parallel()
-	m := newMonitor(membus.New(membus.Config{}).Client("monitor"), newAttemptCounter())
+	m := newMonitor(membus.New(membus.Config{}).Client("monitor"), newMeters())
 	note := func(p events.Presence) {
 		data, err := json.Marshal(p)
 		if err != nil {

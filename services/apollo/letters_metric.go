@@ -4,10 +4,12 @@ import (
 	"context"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"apollo/events"
 )
 
 // letterCollector counts the dead letters when it is scraped.
-type letterCollector struct{ bus counter }
+type letterCollector struct{ bus events.Bus }
 
 func lettersDesc() *prometheus.Desc {
 	return prometheus.NewDesc("apollo_dead_letters", "Dead letters that are kept, by the service that wrote them.", []string{"service"}, nil)
@@ -21,7 +23,11 @@ func (c letterCollector) Describe(ch chan<- *prometheus.Desc) { ch <- lettersDes
 func (c letterCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), healthTimeout)
 	defer cancel()
-	counts, err := lettersByService(ctx, c.bus)
+	bus, ok := c.bus.(counter)
+	if !ok {
+		return
+	}
+	counts, err := lettersByService(ctx, bus)
 	if err != nil {
 		return
 	}

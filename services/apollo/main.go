@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -30,7 +31,12 @@ func realMain() int {
 		if cli.IsTerminal(os.Stderr) {
 			fmt.Fprintln(os.Stderr) // after the ^C that the terminal shows
 		}
-		fmt.Fprintln(os.Stderr, "apollo: stopping; once more stops at once")
+		const stopping = "stopping; once more stops at once"
+		if cli.LogsJSON(os.Args[1:]) {
+			slog.New(slog.NewJSONHandler(os.Stderr, nil)).Info(stopping)
+		} else {
+			fmt.Fprintln(os.Stderr, "apollo: "+stopping)
+		}
 		cancel(cli.InterruptedBy(sig))
 		<-signals
 		os.Exit(cli.ExitInterrupted)

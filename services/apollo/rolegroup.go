@@ -129,7 +129,7 @@ func evaluatorRole(s *session, name string, slots int, logger *slog.Logger, fail
 func newEvaluator(s *session, name string, slots int, logger *slog.Logger, fail func(string) error) *worker.Evaluator {
 	return &worker.Evaluator{
 		Bus: s.bus, Name: name, Catalog: inspect.Builtins(), Slots: slots, Worker: workerName(),
-		Logger: logger.With("service", "evaluator"), FailedAttempt: s.attempts.of(name), Failpoint: fail,
+		Logger: logger.With("service", "evaluator"), Meter: s.meters.of(name), Failpoint: fail,
 	}
 }
 
@@ -148,7 +148,6 @@ func (a *app) httpRole(ctx context.Context, s *session, address string) (role, e
 		return role{}, fmt.Errorf("serve health and metrics: %w", err)
 	}
 	a.Say("health and metrics on http://%s", listener.Addr())
-	m := newMonitor(s.bus, s.attempts)
-	m.registry.MustRegister(letterCollector{s.bus})
+	m := newMonitor(s.bus, s.meters)
 	return role{"http", func(ctx context.Context) error { return m.run(ctx, listener) }}, nil
 }

@@ -99,7 +99,7 @@ func (a *app) serve(ctx context.Context, c *cobra.Command, s *session, names []s
 	var first, last []role
 	if slices.Contains(names, "proposer") {
 		p := a.proposer(c, s)
-		p.Logger, p.Failpoint = logger.With("service", "proposer"), fail
+		p.Logger, p.Failpoint, p.Suggested = logger.With("service", "proposer"), fail, s.meters.suggested
 		if p.Quota, err = flags.quota.read(); err != nil {
 			return err
 		}

@@ -43,8 +43,8 @@ type session struct {
 	// somewhere else.
 	remote bool
 	log    *slog.Logger
-	// attempts counts what the evaluators of this process fail at.
-	attempts *attemptCounter
+	// meters count what the services of this process do.
+	meters *meters
 }
 
 // settleTimeout is how long another process may take to make its streams.
@@ -166,7 +166,7 @@ func connect(ctx context.Context, conf natsbus.Config, remote bool) (*session, e
 	if err != nil {
 		return nil, err
 	}
-	return &session{bus: bus, url: events.Redact(conf.URL), remote: remote, log: conf.Logger, attempts: newAttemptCounter()}, nil
+	return &session{bus: bus, url: events.Redact(conf.URL), remote: remote, log: conf.Logger, meters: newMeters()}, nil
 }
 
 // study returns the view of a study, or an error that says that there is none.

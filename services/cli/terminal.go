@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -105,9 +106,50 @@ func (a *Terminal) color() bool {
 
 // Say prints a line about what goes on, unless --quiet.
 func (a *Terminal) Say(format string, args ...any) {
-	if !a.Quiet {
+	switch {
+	case a.Quiet:
+	case a.logFormat == "json":
+		a.jsonLine(slog.LevelInfo, fmt.Sprintf(format, args...), "")
+	default:
 		a.Console.Printf("apollo: "+format+"\n", args...)
 	}
+}
+
+// Complain prints why a command broke, and what to do.
+func (a *Terminal) Complain(said, hint string) {
+	if a.logFormat == "json" {
+		a.jsonLine(slog.LevelError, said, hint)
+		return
+	}
+	a.Console.Printf("apollo: %s\n", strings.ReplaceAll(said, "\n", "\n        "))
+	if hint != "" {
+		a.Console.Printf("apollo: hint: %s\n", hint)
+	}
+}
+
+// jsonLine prints a message as a line of the log: whoever reads that finds nothing
+// else there.
+func (a *Terminal) jsonLine(level slog.Level, said, hint string) {
+	log := slog.New(slog.NewJSONHandler(a.Console, nil))
+	if hint != "" {
+		log = log.With("hint", hint)
+	}
+	say := log.Info
+	if level == slog.LevelError {
+		say = log.Error
+	}
+	say(said)
+}
+
+// LogsJSON reports whether a command line asks for messages in JSON, before it has
+// been read.
+func LogsJSON(args []string) bool {
+	for i, arg := range args {
+		if arg == "--log-format=json" || arg == "--log-format" && i+1 < len(args) && args[i+1] == "json" {
+			return true
+		}
+	}
+	return false
 }
 
 // Logger returns the logger of the services in this process. least is the

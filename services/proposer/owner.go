@@ -265,7 +265,11 @@ func (o *owner) drive(ctx context.Context) error {
 		}
 	}
 	for {
+		asked := time.Now()
 		e, err := o.machine.Next()
+		if _, ok := e.(events.TrialsProposed); ok && o.proposer.Suggested != nil {
+			o.proposer.Suggested(o.spec.Algorithm.Name, time.Since(asked))
+		}
 		if errors.Is(err, errSourceMissing) {
 			return err
 		}

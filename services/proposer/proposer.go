@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"apollo/archiver"
 	"apollo/events"
@@ -52,6 +53,9 @@ type Proposer struct {
 	Logger *slog.Logger
 	// Build is what the log calls this build of Apollo; "" says nothing.
 	Build string
+	// Suggested is told how long a strategy took to propose a batch; nil for
+	// nobody. Calls may be concurrent.
+	Suggested func(algorithm string, took time.Duration)
 	// Failpoint is called at named points of the durable path, for crash
 	// tests; nil does nothing. An error ends Run.
 	Failpoint func(point string) error

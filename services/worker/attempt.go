@@ -32,10 +32,18 @@ func (e *Evaluator) trial(ctx context.Context, ev evaluator.Evaluator, work *eve
 		if err != nil {
 			return events.TrialResult{}, err
 		}
+		took := time.Since(started)
+		if e.Meter != nil {
+			code := ""
+			if r.Outcome == evaluator.Failed {
+				code = r.Reason.Code
+			}
+			e.Meter.Attempted(code, took)
+		}
 		if r.Outcome != evaluator.Failed || a.n == a.of || r.Final {
 			out := trialResult(r, columns)
 			out.Trial, out.Attempts, out.LastError = work.Trials[i], a.n, last
-			out.Started, out.Seconds = events.Micros(started.UnixMicro()), time.Since(started).Seconds()
+			out.Started, out.Seconds = events.Micros(started.UnixMicro()), took.Seconds()
 			return out, nil
 		}
 		last = &events.LastError{Code: r.Reason.Code, Message: r.Reason.Message}
@@ -85,9 +93,6 @@ func (a *attempt) evaluate(ctx context.Context, ev evaluator.Evaluator, limit *t
 		}
 		a.log(r.Reason).Warn("attempt failed")
 		a.e.failed.Add(1)
-		if a.e.FailedAttempt != nil {
-			a.e.FailedAttempt(r.Reason.Code)
-		}
 	}
 	return r, nil
 }

@@ -51,9 +51,8 @@ type logLine struct {
 func tryTrial(t *testing.T, ev evaluator.Evaluator) (r events.TrialResult, codes []string, lines []logLine) {
 	t.Helper()
 	var out bytes.Buffer
-	e := &Evaluator{
-		Logger: slog.New(slog.NewJSONHandler(&out, nil)), FailedAttempt: func(code string) { codes = append(codes, code) },
-	}
+	var heard meter
+	e := &Evaluator{Logger: slog.New(slog.NewJSONHandler(&out, nil)), Meter: &heard}
 	work := &events.BatchRequested{Study: "s", Run: "r", Attempts: 3, TimeoutSeconds: 30, Trials: []int{17}, Designs: []events.Design{{space.Value{Num: 1}}}}
 	limit := timeLimit{timeout: 30 * time.Second}
 	defer limit.end()
@@ -68,8 +67,23 @@ func tryTrial(t *testing.T, ev evaluator.Evaluator) (r events.TrialResult, codes
 		}
 		lines = append(lines, l)
 	}
+	if len(heard.attempts) != r.Attempts {
+		t.Errorf("the meter heard of %d attempts, want %d", len(heard.attempts), r.Attempts)
+	}
+	for _, code := range heard.attempts {
+		if code != "" {
+			codes = append(codes, code)
+		}
+	}
 	return r, codes, lines
 }
+
+// meter notes the codes of attempts.
+type meter struct{ attempts []string }
+
+func (m *meter) Attempted(code string, _ time.Duration) { m.attempts = append(m.attempts, code) }
+func (m *meter) Taken(int, time.Duration)               {}
+func (m *meter) Answered(string)                        {}
 
 func broken(code string) evaluator.Result {
 	return evaluator.Result{Outcome: evaluator.Failed, Reason: &evaluator.Reason{Code: code, Message: code + "; stderr: why"}}

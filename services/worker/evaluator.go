@@ -46,10 +46,8 @@ type Evaluator struct {
 	// Worker identifies this process in results.
 	Worker string
 	Logger *slog.Logger
-	// FailedAttempt is told the code of every attempt at a design that failed,
-	// also of one that another attempt follows; nil for nobody. Calls may be
-	// concurrent.
-	FailedAttempt func(code string)
+	// Meter hears what it does; nil for nobody.
+	Meter Meter
 	// Failpoint is as in Proposer.
 	Failpoint func(point string) error
 
@@ -69,6 +67,18 @@ type Evaluator struct {
 	answered, failed atomic.Uint64
 	// end ends Run with an error.
 	end context.CancelCauseFunc
+}
+
+// Meter hears what an evaluator does. Calls may be concurrent.
+type Meter interface {
+	// Taken is called for every work item: how often it has been handed out, and
+	// how long it lay in the queue.
+	Taken(deliveries int, waited time.Duration)
+	// Attempted is called after every attempt at a design, with the code of why
+	// it failed, "" for one that did not.
+	Attempted(code string, took time.Duration)
+	// Answered is called for every trial whose answer is stored.
+	Answered(outcome string)
 }
 
 // binding is an evaluator that is ready for the work items of a study.
@@ -216,6 +226,14 @@ func (e *Evaluator) answer(ctx context.Context, msg *message.Message) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errPoison, err)
 	}
+	if e.Meter != nil {
+		deliveries, _ := strconv.Atoi(msg.Metadata.Get(events.MetaDeliveries))
+		stored, err := time.Parse(time.RFC3339Nano, msg.Metadata.Get(events.MetaStored))
+		if err != nil {
+			stored = time.Now() // a bus that does not say it
+		}
+		e.Meter.Taken(deliveries, max(0, time.Since(stored)))
+	}
 	e.Logger.Debug("work item taken", "study", work.Study, "run", work.Run, "batch", work.Batch)
 	result := &events.BatchEvaluated{
 		Study: work.Study, Run: work.Run, Batch: work.Batch, Evaluator: work.Evaluator,
@@ -246,6 +264,11 @@ func (e *Evaluator) answer(ctx context.Context, msg *message.Message) error {
 		return err
 	}
 	e.answered.Add(uint64(len(work.Designs)))
+	if e.Meter != nil {
+		for i := range result.Trials {
+			e.Meter.Answered(result.Trials[i].Outcome)
+		}
+	}
 	e.Logger.Debug("work item answered", "study", work.Study, "run", work.Run, "batch", work.Batch)
 	return e.at("result.after")
 }

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"apollo/events"
+)
+
+// operators are the causes for which a run waits that its user cannot mend:
+// while one of them holds, the service is not well.
+var operators = []string{
+	events.WaitsStreamFull, events.WaitsBus, events.WaitsArchiveStuck, events.WaitsNoArchiver, events.WaitsNoProposer,
+}
+
+// busFindings says of every stream whether it is there and has room.
+func busFindings(ctx context.Context, log events.Log) []finding {
+	var findings []finding
+	for _, stream := range events.Topology() {
+		f := finding{Check: stream.Name}
+		info, err := log.Info(ctx, stream.Subjects[0])
+		switch {
+		case err != nil:
+			f.Text, f.Hint = err.Error(), "start a proposer: it creates the streams"
+		case info.MaxBytes > 0 && !stream.Ring && float64(info.Bytes) >= fullAt*float64(info.MaxBytes):
+			f.Text, f.Hint = roomText(info), "`apollo study rm` removes ended studies from it"
+		default:
+			f.OK, f.Text = true, roomText(info)
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+// archiveFindings says what keeps archivers from writing.
+func archiveFindings(there []events.Archiving) []finding {
+	var bad []finding
+	for i := range there {
+		a := &there[i]
+		name := "archiver " + a.Worker
+		if w := a.Waiting; w != nil {
+			bad = append(bad, finding{Check: name, Text: w.Message, Hint: w.Hint})
+		}
+		if n := len(a.Behind); n > 0 && a.Behind[0].Waiting != nil {
+			w := a.Behind[0].Waiting
+			bad = append(bad, finding{
+				Check: name, Text: fmt.Sprintf("behind with run %s of %s: %s", a.Behind[0].Run, a.Behind[0].Study, w.Message), Hint: w.Hint,
+			})
+		}
+	}
+	return bad
+}
+
+// faults returns what an operator has to mend. Each is there once.
+func (m *monitor) faults(ctx context.Context) []finding {
+	if _, err := m.bus.Log().Info(ctx, events.RunFilter("*", "*")); err != nil {
+		return []finding{{Check: "bus", Text: err.Error(), Hint: "see whether the NATS server runs"}}
+	}
+	bad := slices.DeleteFunc(busFindings(ctx, m.bus.Log()), func(f finding) bool { return f.OK })
+	bad = append(bad, archiveFindings(m.archives.there())...)
+	told := map[string]bool{}
+	for _, r := range m.waits.list() {
+		if slices.Contains(operators, r.Code) && !told[r.Code] {
+			told[r.Code] = true
+			bad = append(bad, finding{Check: r.Code, Text: r.Message, Hint: r.Hint})
+		}
+	}
+	return bad
+}
+
+// healthz says whether the service is well: 503 with every fault that an operator
+// has to mend. What else a study waits for is its users' business: the service is
+// well.
+func (m *monitor) healthz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
+	defer cancel()
+	bad := m.faults(ctx)
+	if len(bad) > 0 {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		for _, f := range bad {
+			fmt.Fprintf(w, "%s: %s; %s\n", f.Check, f.Text, f.Hint)
+		}
+	} else {
+		fmt.Fprintln(w, "ok")
+	}
+	m.waits.write(w)
+}
+
+// readyz says whether this process can work: the bus answers and has the streams.
+// A full one is no reason to start the process anew.
+func (m *monitor) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
+	defer cancel()
+	for _, stream := range events.Topology() {
+		if _, err := m.bus.Log().Info(ctx, stream.Subjects[0]); err != nil {
+			http.Error(w, "not ready: "+stream.Name+": "+err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+	}
+	fmt.Fprintln(w, "ready")
+}
+
+// healthCollector tells the faults of /healthz as a metric.
+type healthCollector struct{ m *monitor }
+
+func faultsDesc() *prometheus.Desc {
+	return prometheus.NewDesc("apollo_faults", "Faults that an operator has to mend: the lines of /healthz; 0 when the service is well.", nil, nil)
+}
+
+// Describe implements prometheus.Collector.
+func (c healthCollector) Describe(ch chan<- *prometheus.Desc) { ch <- faultsDesc() }
+
+// Collect implements prometheus.Collector.
+func (c healthCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), healthTimeout)
+	defer cancel()
+	ch <- prometheus.MustNewConstMetric(faultsDesc(), prometheus.GaugeValue, float64(len(c.m.faults(ctx))))
+}
