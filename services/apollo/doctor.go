@@ -126,11 +126,36 @@ const fullAt = 0.8
 func examine(ctx context.Context, s *session) []finding {
 	findings := []finding{{Check: "bus", OK: true, Text: s.url}}
 	before, _ := s.bus.Log().Info(ctx, events.DeadLetterSubject("*", "*")) // its error is told below
-	findings = append(findings, busFindings(ctx, s.bus.Log())...)
+	streams := busFindings(ctx, s.bus.Log())
+	for i, stream := range events.Topology() {
+		if stored, some, err := s.bus.Oldest(ctx, stream.Subjects[0]); err == nil && some && !stream.Ring && !stream.WorkQueue {
+			if info, err := s.bus.Log().Info(ctx, stream.Subjects[0]); err == nil {
+				streams[i].Text += forecast(info, time.Since(stored))
+			}
+		}
+	}
+	findings = append(findings, streams...)
 	if s.server == nil { // otherwise nobody else is there
 		findings = append(findings, examineOthers(ctx, s)...)
 	}
 	return append(findings, lettersFinding(ctx, s.bus, before.Last))
+}
+
+// forecast says when a stream is full that took what it holds in that time; ""
+// where nothing follows from that, or it is more than a year.
+func forecast(info events.StreamInfo, age time.Duration) string {
+	const least, year = time.Hour, 365 * 24 * time.Hour
+	if age < least || info.Bytes == 0 || info.MaxBytes <= info.Bytes {
+		return ""
+	}
+	left := float64(info.MaxBytes-info.Bytes) / float64(info.Bytes) * age.Hours()
+	if left > year.Hours() {
+		return ""
+	}
+	if left < 48 {
+		return fmt.Sprintf(", full in about %.0f h at the pace of the last %s", left, cli.Duration(age))
+	}
+	return fmt.Sprintf(", full in about %.0f days at the pace of the last %s", left/24, cli.Duration(age))
 }
 
 // letters is what the doctor needs of a bus to look at the dead letters.

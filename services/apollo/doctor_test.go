@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"apollo/events"
 )
@@ -46,6 +47,28 @@ func TestDoctorOnDeadLetters(t *testing.T) {
 		f := lettersFinding(t.Context(), test.box, test.before)
 		if f.OK != test.ok || f.Warning != test.warning || !strings.Contains(f.Text, test.text) || strings.Contains(f.Text, test.notText) {
 			t.Errorf("%s: %+v, want ok %v, warning %v and %q", test.name, f, test.ok, test.warning, test.text)
+		}
+	}
+}
+
+// A stream that fills up says when it is full, and one that does not says nothing.
+func TestForecastOfAStream(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		bytes, most uint64
+		age         time.Duration
+		says        string
+	}{
+		{100, 300, 10 * time.Hour, "full in about 20 h"},
+		{100, 1100, 24 * time.Hour, "full in about 10 days"},
+		{100, 1100, time.Minute, ""},
+		{0, 1100, 24 * time.Hour, ""},
+		{100, 0, 24 * time.Hour, ""},
+		{1, 1 << 40, 24 * time.Hour, ""},
+	} {
+		got := forecast(events.StreamInfo{Bytes: c.bytes, MaxBytes: c.most}, c.age)
+		if (got == "") != (c.says == "") || !strings.Contains(got, c.says) {
+			t.Errorf("%d of %d bytes in %s: %q, want %q", c.bytes, c.most, c.age, got, c.says)
 		}
 	}
 }

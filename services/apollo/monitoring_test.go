@@ -54,7 +54,7 @@ func checkExpr(t *testing.T, what, expr, text string, labels map[string][]string
 		known = append(known, labels[name]...)
 	}
 	for _, use := range labelsUsed.FindAllStringSubmatch(expr+" "+text, -1) {
-		for _, label := range strings.Split(use[1]+use[2]+use[3], ", ") {
+		for label := range strings.SplitSeq(use[1]+use[2]+use[3], ", ") {
 			if !slices.Contains(known, label) {
 				t.Errorf("%s uses the label %s, which none of its metrics has", what, label)
 			}

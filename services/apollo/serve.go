@@ -31,6 +31,7 @@ type serviceFlags struct {
 	http       string
 	web        webFlags
 	quota      quotaFlags
+	retention  retentionFlags
 }
 
 func (f *serviceFlags) register(c *cobra.Command) {
@@ -38,6 +39,7 @@ func (f *serviceFlags) register(c *cobra.Command) {
 	c.Flags().StringVar(&f.http, "http", "", "`address` for /healthz and /metrics, for example 127.0.0.1:8080; default: none")
 	f.web.register(c)
 	f.quota.register(c)
+	f.retention.register(c)
 }
 
 func (f *serviceFlags) check() error {
@@ -45,6 +47,9 @@ func (f *serviceFlags) check() error {
 		return cli.Usagef("--evaluators %d: want at least 1", f.evaluators)
 	}
 	if _, err := f.quota.read(); err != nil {
+		return err
+	}
+	if _, err := f.retention.read(); err != nil {
 		return err
 	}
 	return f.web.check()
@@ -103,7 +108,11 @@ func (a *app) serve(ctx context.Context, c *cobra.Command, s *session, names []s
 		if p.Quota, err = flags.quota.read(); err != nil {
 			return err
 		}
-		first = append(first, role{"proposer", p.Run})
+		retention, err := flags.retention.read()
+		if err != nil {
+			return err
+		}
+		first = append(first, role{"proposer", p.Run}, retentionRole(s, retention, logger))
 		if err := serveAPI(ctx, s.bus); err != nil {
 			return err
 		}

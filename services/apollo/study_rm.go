@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,87 +16,167 @@ import (
 	"apollo/services/client"
 )
 
+// rmFlags choose the studies to remove.
+type rmFlags struct {
+	selector  client.Selector
+	olderThan string
+	dryRun    bool
+	yes       bool
+}
+
+func (f *rmFlags) selects() bool {
+	return len(f.selector.States) > 0 || len(f.selector.Labels) > 0 || f.olderThan != ""
+}
+
 func (a *app) studyRmCommand() *cobra.Command {
-	var yes bool
+	var flags rmFlags
 	c := &cobra.Command{
-		Use: "rm STUDY", Short: "Remove an ended study from the message store",
+		Annotations: cli.PrintsRows(),
+		Use:         "rm [STUDY]", Short: "Remove ended studies from the message store",
 		Long: `Remove the messages of an ended study whose trials are all in the Parquet log, or of
 which the archiver says that they never will be (archive_differs, trials_missing). The
-Parquet files stay: they are the archive, and later studies can transfer from them.`,
-		Example: "  apollo study rm mobilenetv2-6p8 --yes", Args: cli.Exactly(1),
+Parquet files stay: they are the archive, and later studies can transfer from them.
+
+Without a name, --state, --label and --older-than choose the studies: those for which all
+of them hold. Studies that must stay are listed with the reason. --dry-run removes nothing.`,
+		Example: "  apollo study rm mobilenetv2-6p8 --yes\n  apollo study rm --label team=vision --older-than 30d --dry-run", Args: cli.Between(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if !yes {
-				return cli.Hinted(cli.ExitUsage, "repeat it with --yes", errors.New("the messages of the study cannot be brought back"))
+			if err := flags.check(args); err != nil {
+				return err
 			}
 			ctx := c.Context()
-			s, err := a.open(ctx, c, forWriting)
+			need := forWriting
+			if flags.dryRun {
+				need = forReading
+			}
+			s, err := a.open(ctx, c, need)
 			if err != nil {
 				return err
 			}
 			defer s.close(ctx)
-			runs, err := removeStudy(ctx, s, args[0])
-			if err != nil {
-				return err
+			if len(args) == 1 && !flags.dryRun && !flags.selects() {
+				return a.removeOne(ctx, s, args[0])
 			}
-			value := struct {
-				Study string `json:"study"`
-				Runs  int    `json:"runs"`
-			}{args[0], runs}
-			return a.Print(cli.Answer{Value: value, Text: func(w io.Writer, _ cli.Paint) {
-				fmt.Fprintf(w, "removed %s of %s; the Parquet log stays\n", cli.Plural(runs, "run"), args[0])
-			}})
+			return a.removeChosen(ctx, s, args, &flags)
 		},
 	}
-	c.Flags().BoolVar(&yes, "yes", false, "really")
+	c.Flags().StringArrayVar(&flags.selector.States, "state", nil, "`state` of the study's latest run, as often as wanted: completed, stopped, cancelled or failed")
+	c.Flags().StringToStringVar(&flags.selector.Labels, "label", nil, "`name=value` of a label that the study must have, as often as wanted")
+	c.Flags().StringVar(&flags.olderThan, "older-than", "", "`time` since the study ended: 30d, 12h")
+	c.Flags().BoolVar(&flags.dryRun, "dry-run", false, "only say what would be removed")
+	c.Flags().BoolVar(&flags.yes, "yes", false, "really")
 	return c
 }
 
-// removeStudy purges all runs of a study, when all have ended and are archived or
-// never will be.
-func removeStudy(ctx context.Context, s *session, name string) (runs int, err error) {
-	views, err := client.ListStudies(ctx, s.bus.Log())
+func (f *rmFlags) check(args []string) (err error) {
+	for _, state := range f.selector.States {
+		if !events.EndsRun(state) {
+			return cli.Usagef("--state %s: want %s", state, strings.Join(events.RunEnds(), ", "))
+		}
+	}
+	if f.selector.OlderThan, err = parseAge("--older-than", f.olderThan); err != nil {
+		return err
+	}
+	switch {
+	case len(args) == 0 && !f.selects():
+		return cli.Hinted(cli.ExitUsage, "`apollo study rm --help` has an example", errors.New("want a study, or --state, --label or --older-than"))
+	case !f.yes && !f.dryRun:
+		return cli.Hinted(cli.ExitUsage, "repeat it with --yes, or with --dry-run to see what would go", errors.New("the messages of a study cannot be brought back"))
+	}
+	return nil
+}
+
+// parseAge reads a time that may be of days, which Go's durations are not; "" is 0.
+func parseAge(flag, text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		// Beyond that a duration overflows.
+		if n, err := strconv.ParseFloat(days, 64); err == nil && n >= 0 && n <= 100_000 {
+			return time.Duration(n * 24 * float64(time.Hour)), nil
+		}
+	} else if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return d, nil
+	}
+	return 0, cli.Usagef("%s %s: want a time, such as 30d or 12h", flag, text)
+}
+
+// removeOne removes the study of that name, or says why it must stay.
+func (a *app) removeOne(ctx context.Context, s *session, name string) error {
+	found, err := client.Removals(ctx, s.bus.Log(), name)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	for _, v := range views {
-		if v.Study != name {
+	if len(found) == 0 {
+		return noStudy(name)
+	}
+	if r := &found[0]; r.Keep != nil {
+		return cli.Hinted(cli.ExitError, r.Hint, r.Keep)
+	}
+	if err := client.Remove(ctx, s.bus, name); err != nil {
+		return err
+	}
+	value := struct {
+		Study string `json:"study"`
+		Runs  int    `json:"runs"`
+	}{name, found[0].Runs}
+	return a.Print(cli.Answer{Value: value, Text: func(w io.Writer, _ cli.Paint) {
+		fmt.Fprintf(w, "removed %s of %s; the Parquet log stays\n", cli.Plural(value.Runs, "run"), name)
+	}})
+}
+
+// removalJSON is a study as `study rm` prints those that were chosen.
+type removalJSON struct {
+	Study   string     `json:"study"`
+	Runs    int        `json:"runs"`
+	State   string     `json:"state"`
+	Ended   *time.Time `json:"ended,omitempty"`
+	Removed bool       `json:"removed"`
+	// Kept is why it stays.
+	Kept string `json:"kept,omitempty"`
+}
+
+// removeChosen removes those that the flags choose, or only says which.
+func (a *app) removeChosen(ctx context.Context, s *session, args []string, flags *rmFlags) error {
+	name := ""
+	if len(args) == 1 {
+		name = args[0]
+	}
+	all, err := client.Removals(ctx, s.bus.Log(), name)
+	if err != nil {
+		return err
+	}
+	if name != "" && len(all) == 0 {
+		return noStudy(name)
+	}
+	rows, items, now := []removalJSON{}, []any{}, time.Now()
+	g := &cli.Grid{Header: []string{"STUDY", ">RUNS", "STATE", "ENDED", "WHAT"}}
+	for i := range all {
+		r := &all[i]
+		if !flags.selector.Chooses(r, now) {
 			continue
 		}
-		runs++
-		if v.Err != nil {
-			return 0, fmt.Errorf("run %s of %s cannot be read, so that nobody knows whether it has ended: %w", v.Run, name, v.Err)
+		row, ended, what := removalJSON{Study: r.Study, Runs: r.Runs, State: string(r.State)}, "-", "removed"
+		if !r.Ended.IsZero() {
+			row.Ended, ended = &r.Ended, r.Ended.Local().Format(time.DateTime)
 		}
-		if !v.State.Terminal() {
-			return 0, cli.Hinted(cli.ExitError, "apollo study cancel "+name+" ends it", fmt.Errorf("run %s of %s is %s", v.Run, name, v.State))
+		switch {
+		case r.Keep != nil:
+			row.Kept = r.Keep.Error()
+			what = "kept: " + row.Kept
+		case flags.dryRun:
+			what = "would be removed"
+		default:
+			if err := client.Remove(ctx, s.bus, r.Study); err != nil {
+				return fmt.Errorf("remove %s: %w", r.Study, err)
+			}
+			row.Removed = true
 		}
-		final, err := finalOf(ctx, s, v)
-		if err != nil {
-			return 0, err
-		}
-		if final != nil || v.Summary == nil || v.Summary.Trials == 0 {
-			continue
-		}
-		never, err := client.NotArchived(ctx, s.bus.Log(), v.Study, v.Run)
-		if err != nil {
-			return 0, err
-		}
-		if never == nil {
-			return 0, cli.Hinted(cli.ExitError, "let an archiver run until it is: `apollo up`", fmt.Errorf("run %s of %s is not archived yet", v.Run, name))
-		}
+		rows, items = append(rows, row), append(items, row)
+		g.Add(r.Study, cli.Count(r.Runs), row.State, ended, what)
 	}
-	if runs == 0 {
-		return 0, noStudy(name)
-	}
-	for _, filter := range []string{
-		// The work first: nobody shall answer what is gone.
-		"work.*." + name + ".*.*", "result.*." + name + ".*.*", events.ArchiveSubject(name, "*", "*"), events.DeadLetterSubject("*", name),
-		events.RejectedSubject(name), events.RunFilter(name, "*"),
-	} {
-		if err := s.bus.Purge(ctx, filter); err != nil {
-			return 0, fmt.Errorf("purge %s: %w", filter, err)
-		}
-	}
-	return runs, nil
+	return a.Print(cli.Answer{Value: rows, Items: items, Grid: g})
 }
 
 // finalOf returns the event that says that all trials of an ended run are on

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"apollo/services/cli"
+	"apollo/services/client"
+	"apollo/services/messages"
+)
+
+// retentionFlags say how long ended studies stay on the bus.
+type retentionFlags struct {
+	after string
+	fill  float64
+}
+
+func (f *retentionFlags) register(c *cobra.Command) {
+	c.Flags().StringVar(&f.after, "retain", "7d", "`time` for which a study stays on the bus after it has ended and is archived; 0 means for ever")
+	c.Flags().Float64Var(&f.fill, "retain-fill", 0.7, "`share` of a stream above which archived studies go before that, those that ended first; 0 means never")
+}
+
+// read returns what removes studies, without a bus.
+func (f *retentionFlags) read() (r client.Retention, err error) {
+	if r.After, err = parseAge("--retain", f.after); err != nil {
+		return r, err
+	}
+	if !(f.fill >= 0 && f.fill <= 1) {
+		return r, cli.Usagef("--retain-fill %v: want a share between 0 and 1", f.fill)
+	}
+	r.Fill = f.fill
+	return r, nil
+}
+
+// retainEvery is how often it looks what is due: streams fill up in hours, not
+// minutes.
+const retainEvery = 10 * time.Minute
+
+// retentionRole removes studies from the bus when they are due.
+func retentionRole(s *session, r client.Retention, logger *slog.Logger) role {
+	logger = logger.With("service", "retention")
+	r.Bus = s.bus
+	r.Removed = func(gone *client.Removal, why string) {
+		logger.Info("an archived study was removed from the bus; its Parquet files stay", "study", gone.Study, "runs", gone.Runs, "because", why)
+	}
+	return role{"retention", func(ctx context.Context) error {
+		if err := s.bus.Ready(ctx); err != nil {
+			return messages.Quiet(ctx, err) // the proposer makes the streams
+		}
+		look := time.NewTicker(retainEvery)
+		defer look.Stop()
+		for {
+			if err := r.Sweep(ctx); err != nil && ctx.Err() == nil {
+				logger.Warn("remove studies that are due", "error", err)
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-look.C:
+			}
+		}
+	}}
+}

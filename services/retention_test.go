@@ -1,0 +1,96 @@
+package services_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"apollo/archiver"
+	"apollo/events"
+	"apollo/services/client"
+	"apollo/services/study"
+)
+
+// What has ended and is archived leaves the bus when its time is over, and nothing
+// else does. The Parquet files stay.
+func TestRetention(t *testing.T) {
+	t.Parallel()
+	archiving(t, func(s *sim, dir string) func() {
+		bus := s.hub.Client("user")
+		if err := bus.Ready(s.ctx); err != nil {
+			t.Fatal(err)
+		}
+		var gone []string
+		sweep := func(r client.Retention) string {
+			t.Helper()
+			gone = nil
+			r.Bus, r.Removed = bus, func(g *client.Removal, why string) { gone = append(gone, g.Study+": "+why) }
+			if err := r.Sweep(s.ctx); err != nil {
+				t.Fatal(err)
+			}
+			return strings.Join(gone, "; ")
+		}
+		const day = 10 * time.Minute // shorter, because everybody beats all the time
+		week := client.Retention{After: 7 * day}
+		s.submit("old", "x1", strings.Replace(toyStudy("old", 40, ""), `{"name":"old"}`, `{"name":"old","labels":{"team":"vision"}}`, 1))
+		old := s.wait("old")
+		s.final(old)
+		if said := sweep(week); said != "" {
+			t.Errorf("what has just ended is removed: %s", said)
+		}
+		time.Sleep(4 * day)
+		s.submit("new", "x2", toyStudy("new", 40, ""))
+		s.final(s.wait("new"))
+		s.submit("paused", "x3", toyStudy("paused", 5000, ""))
+		if err := client.Control(s.ctx, bus, "", events.StudyControl{Study: "paused", Verb: "pause"}); err != nil {
+			t.Fatal(err)
+		}
+		all, err := client.Removals(s.ctx, bus.Log(), "")
+		if err != nil || len(all) != 3 {
+			t.Fatalf("%d studies (%v), want 3", len(all), err)
+		}
+		for i, want := range []bool{true, false, false} {
+			chosen := client.Selector{Labels: map[string]string{"team": "vision"}, OlderThan: 3 * day, States: []string{"completed"}}
+			if chosen.Chooses(&all[i], time.Now()) != want {
+				t.Errorf("%s is chosen: %t, want %t", all[i].Study, !want, want)
+			}
+		}
+		if all[2].Keep == nil || !strings.Contains(all[2].Keep.Error(), string(study.Paused)) {
+			t.Errorf("a paused study may go: %v", all[2].Keep)
+		}
+		time.Sleep(4 * day)
+		// Extended at the last moment, it has not ended.
+		if err := client.Control(s.ctx, bus, "", events.StudyControl{Study: "old", Verb: "extend", Trials: 48}); err != nil {
+			t.Fatal(err)
+		}
+		s.final(s.wait("old"))
+		if said := sweep(week); said != "" {
+			t.Errorf("after the extension: %s", said)
+		}
+		time.Sleep(4 * day)
+		if said := sweep(week); !strings.HasPrefix(said, "new: it ended") || strings.Contains(said, "old") {
+			t.Errorf("after the week of one study: %q, want that new alone goes", said)
+		}
+		if said := sweep(client.Retention{Fill: 0.99}); said != "" {
+			t.Errorf("there is room, and %s", said)
+		}
+		if said := sweep(client.Retention{Fill: 1e-9}); !strings.HasPrefix(said, "old: stream APOLLO_LOG is nearly full") {
+			t.Errorf("without room: %q, want that old goes", said)
+		}
+		if said := sweep(client.Retention{After: time.Nanosecond, Fill: 1e-9}); said != "" {
+			t.Errorf("a paused study goes: %s", said)
+		}
+		if err := client.Control(s.ctx, bus, "", events.StudyControl{Study: "paused", Verb: "cancel"}); err != nil {
+			t.Fatal(err)
+		}
+		return func() {
+			trials := map[string]int{}
+			for _, row := range scanned(t, dir, archiver.Query{AllRuns: true}) {
+				trials[row.Study]++
+			}
+			if trials["old"] != 48 || trials["new"] != 40 {
+				t.Errorf("the files have %v, want 48 of old and 40 of new", trials)
+			}
+		}
+	})
+}
