@@ -18,9 +18,14 @@ type retentionFlags struct {
 	fill  float64
 }
 
-func (f *retentionFlags) register(c *cobra.Command) {
-	c.Flags().StringVar(&f.after, "retain", "7d", "`time` for which a study stays on the bus after it has ended and is archived; 0 means for ever")
-	c.Flags().Float64Var(&f.fill, "retain-fill", 0.7, "`share` of a stream above which archived studies go before that, those that ended first; 0 means never")
+// keepsAll are the defaults of a server of one's own, whose user expects to find every
+// study again; serviceKeeps those of a service that many fill.
+func keepsAll() retentionFlags     { return retentionFlags{after: "0"} }
+func serviceKeeps() retentionFlags { return retentionFlags{after: "7d", fill: 0.7} }
+
+func (f *retentionFlags) register(c *cobra.Command, byDefault retentionFlags) {
+	c.Flags().StringVar(&f.after, "retain", byDefault.after, "`time` for which a study stays on the bus after it has ended and is archived; 0 means for ever")
+	c.Flags().Float64Var(&f.fill, "retain-fill", byDefault.fill, "`share` of a stream above which archived studies go before that, those that ended first; 0 means never")
 }
 
 // read returns what removes studies, without a bus.
@@ -53,13 +58,15 @@ func retentionRole(s *session, r client.Retention, logger *slog.Logger) role {
 		look := time.NewTicker(retainEvery)
 		defer look.Stop()
 		for {
-			if err := r.Sweep(ctx); err != nil && ctx.Err() == nil {
-				logger.Warn("remove studies that are due", "error", err)
-			}
+			// Not at once: an archiver that has just started may find that it has to
+			// write what is due again.
 			select {
 			case <-ctx.Done():
 				return nil
 			case <-look.C:
+			}
+			if err := r.Sweep(ctx); err != nil && ctx.Err() == nil {
+				logger.Warn("remove studies that are due", "error", err)
 			}
 		}
 	}}

@@ -34,12 +34,12 @@ type serviceFlags struct {
 	retention  retentionFlags
 }
 
-func (f *serviceFlags) register(c *cobra.Command) {
+func (f *serviceFlags) register(c *cobra.Command, retention retentionFlags) {
 	c.Flags().IntVar(&f.evaluators, "evaluators", runtime.NumCPU(), "`number` of evaluator workers")
 	c.Flags().StringVar(&f.http, "http", "", "`address` for /healthz and /metrics, for example 127.0.0.1:8080; default: none")
 	f.web.register(c)
 	f.quota.register(c)
-	f.retention.register(c)
+	f.retention.register(c, retention)
 }
 
 func (f *serviceFlags) check() error {
@@ -90,7 +90,7 @@ docs/events.md, and docs/operate.md says what each protects.`,
 			return a.serve(ctx, c, s, args, flags)
 		},
 	}
-	flags.register(c)
+	flags.register(c, serviceKeeps())
 	return c
 }
 

@@ -78,6 +78,8 @@ func (f *rmFlags) check(args []string) (err error) {
 		return err
 	}
 	switch {
+	case f.olderThan != "" && f.selector.OlderThan == 0:
+		return cli.Usagef("--older-than %s: want more than 0", f.olderThan)
 	case len(args) == 0 && !f.selects():
 		return cli.Hinted(cli.ExitUsage, "`apollo study rm --help` has an example", errors.New("want a study, or --state, --label or --older-than"))
 	case !f.yes && !f.dryRun:
@@ -114,7 +116,7 @@ func (a *app) removeOne(ctx context.Context, s *session, name string) error {
 	if r := &found[0]; r.Keep != nil {
 		return cli.Hinted(cli.ExitError, r.Hint, r.Keep)
 	}
-	if err := client.Remove(ctx, s.bus, name); err != nil {
+	if err := client.Remove(ctx, s.bus, &found[0]); err != nil {
 		return err
 	}
 	value := struct {
@@ -168,7 +170,7 @@ func (a *app) removeChosen(ctx context.Context, s *session, args []string, flags
 		case flags.dryRun:
 			what = "would be removed"
 		default:
-			if err := client.Remove(ctx, s.bus, r.Study); err != nil {
+			if err := client.Remove(ctx, s.bus, r); err != nil {
 				return fmt.Errorf("remove %s: %w", r.Study, err)
 			}
 			row.Removed = true

@@ -62,7 +62,7 @@ shows every study live, at the address that is printed; --web names another one.
 			return a.serve(ctx, c, s, servable(), flags)
 		},
 	}
-	flags.register(c)
+	flags.register(c, keepsAll())
 	c.Flags().StringVar(&host, "host", "127.0.0.1", "`address` to listen on")
 	c.Flags().IntVar(&port, "port", natsPort, "`port` to listen on; 0 takes a free one")
 	return c

@@ -25,6 +25,8 @@ type Removal struct {
 	// Keep is why it must stay, and Hint what to do about that; nil when it may go.
 	Keep error
 	Hint string
+	// keys are the runs that were looked at.
+	keys []string
 }
 
 // removalRun is what the log says of a run.
@@ -42,8 +44,11 @@ type removalRun struct {
 // ended, and its trials are on disk or never will be. It reads the beginnings and
 // ends of runs alone, not their trials.
 func Removals(ctx context.Context, log events.Log, name string) ([]Removal, error) {
-	if name == "" {
+	switch {
+	case name == "":
 		name = "*"
+	case !events.IsName(name):
+		return nil, nil // it is part of filters, where a wildcard would mean every study
 	}
 	runs, err := removalRuns(ctx, log, name)
 	if err != nil {
@@ -58,7 +63,7 @@ func Removals(ctx context.Context, log events.Log, name string) ([]Removal, erro
 			byStudy[r.key.Study], out = i, append(out, Removal{Study: r.key.Study, Archived: true})
 		}
 		s := &out[i]
-		s.Runs++
+		s.Runs, s.keys = s.Runs+1, append(s.keys, r.key.Run)
 		s.State, s.Ended, s.Labels = r.state, r.ended, r.labels
 		s.Archived = s.Archived && (r.isFinal || r.trials == 0)
 		if s.Keep == nil {
@@ -156,14 +161,15 @@ func (r *removalRun) keep(ctx context.Context, log events.Log) (why error, hint 
 	return fmt.Errorf("run %s of %s is not archived yet", r.key.Run, r.key.Study), "let an archiver run until it is: `apollo up`", nil
 }
 
-// Remove takes all runs of a study off the bus; Removals says whether it may go.
-// The Parquet files stay.
-func Remove(ctx context.Context, bus events.Bus, name string) error {
-	for _, filter := range []string{
+// Remove takes the runs of a study off the bus that Removals found, and no later one;
+// Removals says whether it may go. The Parquet files stay.
+func Remove(ctx context.Context, bus events.Bus, r *Removal) error {
+	filters := []string{events.DeadLetterSubject("*", r.Study), events.RejectedSubject(r.Study)}
+	for _, run := range r.keys {
 		// The work first: nobody shall answer what is gone.
-		"work.*." + name + ".*.*", "result.*." + name + ".*.*", events.ArchiveSubject(name, "*", "*"), events.DeadLetterSubject("*", name),
-		events.RejectedSubject(name), events.RunFilter(name, "*"),
-	} {
+		filters = append(filters, "work.*."+r.Study+"."+run+".*", "result.*."+r.Study+"."+run+".*", events.ArchiveSubject(r.Study, run, "*"), events.RunFilter(r.Study, run))
+	}
+	for _, filter := range filters {
 		if err := bus.Purge(ctx, filter); err != nil {
 			return fmt.Errorf("purge %s: %w", filter, err)
 		}
@@ -199,11 +205,15 @@ type Retention struct {
 	// After is how long after its end a study stays; 0 means for ever.
 	After time.Duration
 	// Fill is the share of a stream of the bus above which the studies that ended
-	// first go before their time; 0 means never.
+	// first go before their time, though not before fillAge; 0 means never.
 	Fill float64
 	// Removed is told what was removed, and why; nil for nobody.
 	Removed func(r *Removal, why string)
 }
+
+// fillAge is how long a study stays after its end, however little room there is: who
+// waits for its answer reads it from the bus.
+const fillAge = 30 * time.Minute
 
 // Sweep removes what is due. What must stay does, and so does what is not archived.
 func (r *Retention) Sweep(ctx context.Context) error {
@@ -221,6 +231,8 @@ func (r *Retention) Sweep(ctx context.Context) error {
 		why := ""
 		if r.After > 0 && time.Since(s.Ended) >= r.After {
 			why = "it ended more than " + r.After.String() + " ago"
+		} else if time.Since(s.Ended) < fillAge {
+			return nil
 		} else if stream, err := r.full(ctx); err != nil {
 			return err
 		} else if stream != "" {
@@ -246,7 +258,7 @@ func (r *Retention) remove(ctx context.Context, s *Removal, why string) error {
 	if len(now) == 0 || now[0].Keep != nil || now[0].Runs != s.Runs || !now[0].Ended.Equal(s.Ended) {
 		return nil
 	}
-	if err := Remove(ctx, r.Bus, s.Study); err != nil {
+	if err := Remove(ctx, r.Bus, &now[0]); err != nil {
 		return err
 	}
 	if r.Removed != nil {

@@ -36,7 +36,7 @@ type Quota struct {
 // chosen; docs/operate.md says why.
 func DefaultQuota() Quota {
 	return Quota{
-		Trials: events.MaxTrials, InFlight: 64 << 10, Levels: 128 << 10, Studies: 1000, StudyBytes: 4 << 30, RequestTime: 10 * time.Second,
+		Trials: events.MaxTrials, InFlight: 64 << 10, Levels: 128 << 10, Studies: 1000, StudyBytes: 16 << 30, RequestTime: 10 * time.Second,
 	}
 }
 
