@@ -234,6 +234,26 @@ func (p *Proposer) find(ctx context.Context, name, run string) (messages.RunKey,
 // commands of all other studies wait behind this one: the error is why it is.
 func (p *Proposer) send(ctx context.Context, key messages.RunKey, ctl *events.StudyControl) (refusal, err error) {
 	o := p.owner(ctx, key, ctl.Verb == "cancel")
+	refusal, err = p.through(ctx, o, ctl)
+	if ctl.Verb == "cancel" && !o.cancelling && refusal != nil && o.ended() && errors.Is(refusal, o.err) {
+		// That one could not load the run and was about to say so; cancelling need not.
+		return p.through(ctx, p.owner(ctx, key, true), ctl)
+	}
+	return refusal, err
+}
+
+// ended reports whether the owner has ended, so that its error stands.
+func (o *owner) ended() bool {
+	select {
+	case <-o.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// through is send for an owner that waits for the caller.
+func (p *Proposer) through(ctx context.Context, o *owner, ctl *events.StudyControl) (refusal, err error) {
 	defer o.waiting.Add(-1)
 	waiting, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
