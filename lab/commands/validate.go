@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"path"
 	"strconv"
 	"strings"
 
@@ -83,7 +84,7 @@ func validateAnswer(r *validate.Report, refs string, verbose bool) cli.Answer {
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		items = append(items, row)
-		g.Add(strings.TrimSuffix(row.Reference, ".csv"), row.Metric, shortNumber(row.Theirs), shortNumber(row.Ours), row.Unit,
+		g.Add(strings.TrimSuffix(strings.TrimSuffix(path.Base(row.Reference), ".gz"), ".csv"), row.Metric, shortNumber(row.Theirs), shortNumber(row.Ours), row.Unit,
 			errorText(row), row.Tolerance, string(row.Verdict))
 	}
 	return cli.Answer{Value: r, Items: items, Grid: g, Text: func(w io.Writer, p cli.Paint) {

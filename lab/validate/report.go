@@ -80,6 +80,7 @@ func references() []reference {
 		{"maestro_layers.csv", maestroLayers},
 		{"cacti_sram.csv", cactiSRAM},
 		{"power_published.csv", publishedPower},
+		{"accuracy/accel_nasbench.csv.gz", accelNASBench},
 	}
 }
 

@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"compress/gzip"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -47,7 +48,7 @@ const (
 	maxFactor = 1 << 24
 )
 
-// readTable reads a CSV file with a header. Lines that start with # are
+// readTable reads a CSV file with a header, compressed where it ends in .gz. Lines that start with # are
 // comments. A row with more fields than the header has commas in its first
 // one, a name that nobody quoted.
 func readTable(folder fs.FS, name string) (*table, error) {
@@ -57,6 +58,13 @@ func readTable(folder fs.FS, name string) (*table, error) {
 	}
 	defer func() { _ = f.Close() }() // only read
 	r := csv.NewReader(f)
+	if strings.HasSuffix(name, ".gz") {
+		z, err := gzip.NewReader(f)
+		if err != nil {
+			return nil, fmt.Errorf("decompress: %w", err)
+		}
+		r = csv.NewReader(z)
+	}
 	r.Comment = '#'
 	r.FieldsPerRecord = -1
 	header, err := r.Read()
