@@ -3,6 +3,7 @@ package archiver
 import (
 	"fmt"
 	"io"
+	"iter"
 	"math"
 	"slices"
 	"strconv"
@@ -97,6 +98,50 @@ func intEncoding(name string) encoding.Encoding {
 
 // writeFile writes the rows as one Parquet file.
 func writeFile(w io.Writer, c *Columns, meta map[string]string, codec compress.Codec, rows []*Row) error {
+	f := newFileWriter(w, c, meta, codec)
+	if err := f.write(rows); err != nil {
+		return err
+	}
+	return f.parquet.Close()
+}
+
+// WriteRun writes the trials of a run as one Parquet file with the columns and the
+// metadata that the log's own files have, without a data directory. A row group of
+// rows is held at a time.
+func WriteRun(w io.Writer, r Run, rows iter.Seq2[Row, error]) error {
+	c, err := newColumns(r.Spec)
+	if err != nil {
+		return fmt.Errorf("study %q: %w", r.Spec.Study, err)
+	}
+	c.Accepted = r.Accepted
+	meta, err := c.metadata(r)
+	if err != nil {
+		return fmt.Errorf("study %q: %w", r.Spec.Study, err)
+	}
+	f := newFileWriter(w, c, meta, newCodec())
+	for row, err := range rows {
+		if err == nil {
+			err = c.check(&row)
+		}
+		if err == nil {
+			err = f.write([]*Row{&row})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return f.parquet.Close()
+}
+
+// fileWriter writes rows into a Parquet file.
+type fileWriter struct {
+	columns *Columns
+	parquet *parquet.GenericWriter[any]
+	encoder encoder
+	batch   []parquet.Row
+}
+
+func newFileWriter(w io.Writer, c *Columns, meta map[string]string, codec compress.Codec) *fileWriter {
 	options := []parquet.WriterOption{
 		c.schema(codec), parquet.MaxRowsPerRowGroup(rowGroupRows),
 		parquet.CreatedBy("apollo", strconv.Itoa(SchemaVersion), "trial-log"),
@@ -105,27 +150,29 @@ func writeFile(w io.Writer, c *Columns, meta map[string]string, codec compress.C
 	for _, k := range slices.Sorted(mapKeys(meta)) {
 		options = append(options, parquet.KeyValueMetadata(k, meta[k]))
 	}
-	pw := parquet.NewGenericWriter[any](w, options...)
-	e := encoder{}
-	batch := make([]parquet.Row, 0, batchRows)
+	return &fileWriter{columns: c, parquet: parquet.NewGenericWriter[any](w, options...), batch: make([]parquet.Row, 0, batchRows)}
+}
+
+func (f *fileWriter) write(rows []*Row) error {
 	for len(rows) > 0 {
 		n := min(batchRows, len(rows))
-		e.dst, e.text, batch = e.dst[:0], e.text[:0], batch[:0]
+		e := &f.encoder
+		e.dst, e.text, f.batch = e.dst[:0], e.text[:0], f.batch[:0]
 		for i := range n {
-			if err := c.encode(&e, rows[i]); err != nil {
+			if err := f.columns.encode(e, rows[i]); err != nil {
 				return fmt.Errorf("trial %d: %w", rows[i].Trial, err)
 			}
 		}
 		width := len(e.dst) / n
 		for i := range n {
-			batch = append(batch, e.dst[i*width:(i+1)*width])
+			f.batch = append(f.batch, e.dst[i*width:(i+1)*width])
 		}
-		if _, err := pw.WriteRows(batch); err != nil {
+		if _, err := f.parquet.WriteRows(f.batch); err != nil {
 			return fmt.Errorf("trials from %d: %w", rows[0].Trial, err)
 		}
 		rows = rows[n:]
 	}
-	return pw.Close()
+	return nil
 }
 
 // batchRows is how many rows are handed to the writer at a time: enough that

@@ -5,7 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -15,6 +14,7 @@ import (
 	"apollo/services/cli"
 	"apollo/services/client"
 	"apollo/services/external"
+	"apollo/services/inspect"
 )
 
 func (a *app) trialCommand() *cobra.Command {
@@ -98,36 +98,22 @@ func choose(l *ledger, feasible bool, best, last int) []*trial {
 
 func listTrials(l *ledger, trials []*trial) cli.Answer {
 	spec := l.view.Spec
-	head := []string{">TRIAL", "OUTCOME"}
-	for _, m := range spec.Metrics {
-		head = append(head, ">"+strings.ToUpper(m.Name))
-	}
-	for _, p := range spec.Parameters {
-		head = append(head, ">"+p.Name)
-	}
-	sheet := &cli.Grid{Header: append(slices.Clone(head), "origin", "reason", "feasible")} // csv: plain numbers
+	sheet := &cli.Grid{Header: inspect.TrialHead(spec)} // csv: plain numbers
 	table := &cli.Grid{Header: []string{">TRIAL", "OUTCOME"}}
 	first := objectivesFirst(spec)
 	for _, m := range first {
 		table.Header = append(table.Header, ">"+strings.ToUpper(cli.Bare(m.Name, m.Unit)))
 	}
-	table.Header = append(append(table.Header, "REASON"), head[2+len(spec.Metrics):]...)
-	table.Header = append(table.Header, "ORIGIN")
-	for i := range sheet.Header {
-		sheet.Header[i] = strings.ToLower(sheet.Header[i])
+	table.Header = append(table.Header, "REASON")
+	for _, p := range spec.Parameters {
+		table.Header = append(table.Header, ">"+p.Name)
 	}
+	table.Header = append(table.Header, "ORIGIN")
 	rows, items := []trialJSON{}, []any{}
 	for _, t := range trials {
 		j := l.json(t)
 		rows, items = append(rows, j), append(items, j)
-		exact, shown := []string{strconv.Itoa(t.number), j.Outcome}, []string{strconv.Itoa(t.number), outcomeText(j)}
-		for _, m := range spec.Metrics {
-			text := ""
-			if v, ok := j.Metrics[m.Name]; ok {
-				text = strconv.FormatFloat(v, 'g', -1, 64)
-			}
-			exact = append(exact, text)
-		}
+		shown := []string{strconv.Itoa(t.number), outcomeText(j)}
 		for _, m := range first {
 			text := "-"
 			if v, ok := j.Metrics[m.Name]; ok {
@@ -141,9 +127,10 @@ func listTrials(l *ledger, trials []*trial) cli.Answer {
 		}
 		shown = append(shown, reason)
 		for k, p := range spec.Parameters {
-			exact, shown = append(exact, t.design[k].String()), append(shown, valueText(t.design[k], p.Unit))
+			shown = append(shown, valueText(t.design[k], p.Unit))
 		}
-		sheet.Add(append(exact, t.origin, reason, strconv.FormatBool(j.Feasible))...)
+		line := inspect.TrialLine{Trial: t.number, Outcome: j.Outcome, Metrics: j.Metrics, Design: t.design, Origin: t.origin, Reason: reason, Feasible: j.Feasible}
+		sheet.Add(line.Cells(spec)...)
 		table.Add(append(shown, t.origin)...)
 	}
 	return cli.Answer{Value: rows, Items: items, Sheet: sheet, Text: table.Text}

@@ -39,6 +39,8 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /api/v1/studies", asked(s.apiStudies))
 	mux.HandleFunc("GET /api/v1/studies/{study}", asked(s.apiStudy, "run"))
 	mux.HandleFunc("GET /api/v1/studies/{study}/trials", asked(s.apiTrials, "run", "kind", "why", "by", "in", "sort", "page"))
+	mux.HandleFunc("GET /api/v1/studies/{study}/trials.csv", asked(s.export("text/csv; charset=utf-8", "csv", writeCSV), "run"))
+	mux.HandleFunc("GET /api/v1/studies/{study}/trials.parquet", asked(s.export("application/vnd.apache.parquet", "parquet", writeParquet), "run"))
 	mux.HandleFunc("GET /api/v1/studies/{study}/points", asked(s.apiPoints, "run"))
 	mux.HandleFunc("POST /api/v1/studies/{study}/control", s.control)
 	mux.HandleFunc("GET /api/v1/events", asked(s.changes, "study", "run"))

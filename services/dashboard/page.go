@@ -32,6 +32,7 @@ type studyPage struct {
 	Events                    string // where changes are told
 	Points                    string // where charts get the trials
 	Controls                  *controls
+	Exports                   []choice
 }
 
 // card is one number of the headline. Share, where it is not 0, is drawn as a bar
@@ -92,7 +93,7 @@ func (s *snapshot) page(v url.Values, rate string) *studyPage {
 		p.Credit = "On the front"
 	}
 	p.Base = s.against()
-	p.Table = s.table(v)
+	p.Table, p.Exports = s.table(v), s.exports()
 	return p
 }
 

@@ -40,6 +40,7 @@ type Server struct {
 	index   *index
 	streams chan struct{} // a token per client that listens
 	eyes    chan struct{} // a token per design that is evaluated
+	exports chan struct{} // a token per run that is written as a file
 
 	ctx     context.Context //nolint:containedctx // that of Run: it ends the watches
 	mu      sync.Mutex      // guards watches and looks
@@ -79,7 +80,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 // start begins to read the bus, until ctx ends.
 func (s *Server) start(ctx context.Context) {
 	s.ctx, s.index = ctx, newIndex()
-	s.eyes = make(chan struct{}, looking)
+	s.eyes, s.exports = make(chan struct{}, looking), make(chan struct{}, maxExports)
 	s.streams, s.watches = make(chan struct{}, maxStreams), map[messages.RunKey]*watch{}
 	s.reading.Go(func() {
 		if err := s.index.follow(ctx, s.Bus); err != nil && ctx.Err() == nil {

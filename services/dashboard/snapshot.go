@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"maps"
 	"math"
 	"slices"
 
@@ -24,6 +25,7 @@ type snapshot struct {
 	causes   tally
 	origins  tally
 	answer   []events.BestTrial
+	voided   map[int]bool
 	baseline inspect.Baseline
 	reading  bool
 	err      error
@@ -36,7 +38,7 @@ func (w *watch) snapshot() *snapshot {
 	s := &snapshot{
 		view: f.View, spec: f.View.Spec, counts: f.Counts, best: slices.Clone(f.Best), columns: slices.Clone(f.columns), width: f.width, metric: f.metric,
 		kept: f.kept[max(0, len(f.kept)-maxTrials):], params: f.params, causes: slices.Clone(f.Causes), origins: slices.Clone(f.Origins),
-		baseline: w.baseline, reading: w.caught < 2, err: w.err,
+		voided: maps.Clone(f.voided), baseline: w.baseline, reading: w.caught < 2, err: w.err,
 	}
 	if s.spec == nil {
 		s.spec = &events.Spec{}

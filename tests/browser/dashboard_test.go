@@ -37,6 +37,7 @@ func TestDashboard(t *testing.T) {
 	t.Run("the table sorts and filters", func(t *testing.T) { narrows(t, p, a, trials) })
 	t.Run("a brush filters the table", func(t *testing.T) { brush(t, browser, a, trials) })
 	t.Run("what-if", func(t *testing.T) { whatIf(t, browser, a, trials) })
+	t.Run("export", func(t *testing.T) { exports(t, browser, a, trials) })
 	t.Run("controls", func(t *testing.T) { controls(t, browser, a) })
 	t.Run("hostile texts are texts", func(t *testing.T) { hostileTexts(t, browser, a) })
 	t.Run("keys", func(t *testing.T) { keys(t, browser, a) })
