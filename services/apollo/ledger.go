@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"apollo/events"
 	"apollo/optimizer/space"
@@ -52,12 +51,12 @@ func readLedger(ctx context.Context, bus events.Bus, view *client.StudyView) (*l
 		return nil, err
 	}
 	l := &ledger{view: view}
-	proposed, err := l.readProposed(ctx, bus.Log())
+	batches, err := client.ReadBatches(ctx, bus, view, events.MaxTrials)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.readResults(ctx, bus.Facts(), judge, proposed); err != nil {
-		return nil, err
+	for i := range batches {
+		l.add(&batches[i])
 	}
 	for i := range l.trials {
 		t := &l.trials[i]
@@ -102,83 +101,26 @@ func (l *ledger) best() *events.BestTrial {
 	return &events.BestTrial{Trial: j.Trial, Design: j.Design, Metrics: j.Metrics}
 }
 
-func (l *ledger) readProposed(ctx context.Context, log events.Log) ([]*events.TrialsProposed, error) {
-	var batches []*events.TrialsProposed
-	for m, err := range log.Read(ctx, 0, events.StudySubject(l.view.Study, l.view.Run, "proposed")) {
-		if err != nil {
-			return nil, fmt.Errorf("read the log: %w", err)
+// add adds the trials of the next batch.
+func (l *ledger) add(b *client.Batch) {
+	for i, d := range b.Designs {
+		t := trial{number: b.FirstTrial + i, batch: b.Batch, design: d, result: b.Answers[i]}
+		if i < len(b.Origins) {
+			t.origin = b.Origins[i]
 		}
-		_, p, err := events.DecodeAs[events.TrialsProposed](m.Data)
-		if err != nil {
-			return nil, fmt.Errorf("%s at sequence %d: %w", m.Subject, m.Seq, err)
+		if i < len(b.Parents) {
+			t.parents = b.Parents[i]
 		}
-		batches = append(batches, &p)
-		for i, d := range p.Designs {
-			t := trial{number: p.FirstTrial + i, batch: p.Batch, design: d}
-			if i < len(p.Origins) {
-				t.origin = p.Origins[i]
-			}
-			if i < len(p.Parents) {
-				t.parents = p.Parents[i]
-			}
-			l.trials = append(l.trials, t)
+		if t.result != nil && !b.Known[i] {
+			t.worker = b.Worker
 		}
-		for i, v := range p.Voids {
-			if v >= 0 && v < p.FirstTrial {
-				l.trials[v].voidedBy = p.FirstTrial + i
-			}
-		}
-		for i := range p.Reused {
-			l.answer(p.Reused[i], "")
+		l.trials = append(l.trials, t)
+	}
+	for i, v := range b.Voids {
+		if v >= 0 && v < b.FirstTrial {
+			l.trials[v].voidedBy = b.FirstTrial + i
 		}
 	}
-	return batches, nil
-}
-
-func (l *ledger) readResults(ctx context.Context, facts events.Facts, judge *events.Judge, batches []*events.TrialsProposed) error {
-	spec := l.view.Spec
-	filter := fmt.Sprintf("result.%s.%s.%s.*", spec.Evaluator.Name, l.view.Study, l.view.Run)
-	for m, err := range facts.Read(ctx, 0, filter) {
-		if err != nil {
-			return fmt.Errorf("read the results: %w", err)
-		}
-		batch, ok := events.BatchOfSubject(m.Subject)
-		if !ok || batch >= len(batches) {
-			continue
-		}
-		// What does not decode fails its trials, as it does for the proposer.
-		_, r, _ := events.DecodeAs[events.BatchEvaluated](m.Data)
-		r.Batch = batch
-		want := events.ExpectedOf(workOf(spec, batches[batch]))
-		want.Identity, want.Derive = l.view.Identity, judge.Deriver()
-		trials, _ := events.ValidateResult(want, &r)
-		for i := range trials {
-			l.answer(trials[i], r.Worker)
-		}
-	}
-	return nil
-}
-
-// workOf is the work item that a batch was sent as, without its designs.
-func workOf(spec *events.Spec, p *events.TrialsProposed) *events.BatchRequested {
-	known := map[int]bool{}
-	for _, r := range p.Reused {
-		known[r.Trial] = true
-	}
-	w := &events.BatchRequested{Study: p.Study, Run: p.Run, Batch: p.Batch, Evaluator: spec.Evaluator.Name, Metrics: spec.Measured(), Trials: []int{}}
-	for i := range p.Designs {
-		if !known[p.FirstTrial+i] {
-			w.Trials = append(w.Trials, p.FirstTrial+i)
-		}
-	}
-	return w
-}
-
-func (l *ledger) answer(r events.TrialResult, worker string) {
-	if r.Trial < 0 || r.Trial >= len(l.trials) || l.trials[r.Trial].result != nil {
-		return
-	}
-	l.trials[r.Trial].result, l.trials[r.Trial].worker = &r, worker
 }
 
 func hashTrials(trials []trial) string {
