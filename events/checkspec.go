@@ -34,6 +34,12 @@ func CheckSpec(s *Spec, files bool) error {
 	if n := s.Evaluator.Noise; n != nil {
 		ranges = append(ranges, specRange{"repeats", n.Repeats, 0, MaxRepeats})
 	}
+	if f := s.Fork; f != nil {
+		ranges = append(ranges, specRange{"shared trials", f.Trials, 1, s.Budget.Trials})
+		if !IsName(f.Study) || !IsRun(f.Run) {
+			return fmt.Errorf("%w: the fork is of study %.63q, run %.63q: want a DNS label and 8 hex digits", ErrMalformed, f.Study, f.Run)
+		}
+	}
 	if t := s.Transfer; t != nil {
 		ranges = append(ranges, specRange{"sources", len(t.Sources), 0, MaxSources}, specRange{"seed trials", t.Seeds, 0, MaxSeeds})
 	}

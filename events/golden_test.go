@@ -38,6 +38,7 @@ func sampleSpec() events.Spec {
 		KnownConstraints: "checked",
 		Algorithm:        events.Algorithm{Name: "evolution", Options: json.RawMessage(`{"population":100}`)},
 		Transfer:         &events.Transfer{Sources: []events.Source{{Study: "earlier", Run: "0badcafe", Parquet: "logs/*.parquet", Auto: true, Template: "systolic", Version: "4", Exec: "python3 fast.py", Metrics: []events.Column{{Name: "latency_s", Unit: "s"}}, Rename: map[string]string{"rate": "io_bandwidth"}, Fix: map[string]any{"rows": 8.0}}}, Seeds: 16, Control: 0.1, Method: "rgpe"},
+		Fork:             &events.Fork{Study: "first", Run: "0badcafe", Trials: 60},
 		Evaluator:        events.EvaluatorSpec{Name: "edge", Version: "1", TimeoutSeconds: 30, Attempts: 3, Deterministic: true, MaxFailures: 20, Manual: true, Noise: &events.Noise{Repeats: 3, Reference: 20}},
 		Budget:           events.Budget{Trials: 400, WallSeconds: 7200, EvaluatorSeconds: 144000, Batch: 16, Parallelism: 4, Lag: 8},
 		Stop:             events.Stop{Plateau: &events.Plateau{Trials: 100, Improvement: 0.001}},

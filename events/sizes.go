@@ -102,7 +102,7 @@ func SizesOf(spec *Spec) Sizes {
 	}
 	result := leastResult(len(spec.Metrics))
 	proposed := row + 1 + originRoom + parentsRoom
-	if spec.Transfer != nil {
+	if spec.Transfer != nil || spec.Fork != nil {
 		proposed += result + 2*reusedWords // reused trials bring their answers
 	}
 	envelope := head.with(TrialsProposed{})

@@ -29,12 +29,14 @@ type Spec struct {
 	Objectives  []Objective  `json:"objectives"`
 	Constraints []Constraint `json:"constraints,omitempty"`
 	// KnownConstraints is "checked" (free checks cost no trial) or "hidden".
-	KnownConstraints string        `json:"known_constraints" jsonschema:"enum=checked,enum=hidden"`
-	Algorithm        Algorithm     `json:"algorithm"`
-	Transfer         *Transfer     `json:"transfer,omitempty"`
-	Evaluator        EvaluatorSpec `json:"evaluator"`
-	Budget           Budget        `json:"budget"`
-	Stop             Stop          `json:"stop"`
+	KnownConstraints string    `json:"known_constraints" jsonschema:"enum=checked,enum=hidden"`
+	Algorithm        Algorithm `json:"algorithm"`
+	Transfer         *Transfer `json:"transfer,omitempty"`
+	// Fork is the run whose first trials this study shares; nil for none.
+	Fork      *Fork         `json:"fork,omitempty"`
+	Evaluator EvaluatorSpec `json:"evaluator"`
+	Budget    Budget        `json:"budget"`
+	Stop      Stop          `json:"stop"`
 	// Start are the designs that are tried first, in order.
 	Start []Design `json:"start,omitempty"`
 	// Order is "strict" or "relaxed".
@@ -200,6 +202,35 @@ type Transfer struct {
 	Method string `json:"method,omitempty"`
 	// Control is the share of trials that ignores the sources, 0 to 1.
 	Control float64 `json:"control,omitempty"`
+}
+
+// Fork is a run whose first trials another study begins with. They are the same
+// trials, with their numbers, batches and answers; nothing is measured again.
+type Fork struct {
+	Study string `json:"study"`
+	Run   string `json:"run"`
+	// Trials is how many are shared. They are part of the budget's trials.
+	Trials int `json:"trials"`
+}
+
+// DiffMeasurement says in which fields two specifications differ that say what a
+// trial is: the space, the networks, the metrics, who measures, and what is
+// optimised. It is empty where trials of one may be trials of the other; limits,
+// rules, strategy, seed and budget may differ.
+func DiffMeasurement(have, want *Spec) []string {
+	return DiffSpecs(have.measurement(), want.measurement())
+}
+
+func (s *Spec) measurement() *Spec {
+	m := &Spec{
+		Template: s.Template, Parameters: s.Parameters, Networks: s.Networks, Metrics: s.Metrics,
+		Evaluator: EvaluatorSpec{Name: s.Evaluator.Name, Version: s.Evaluator.Version, Manual: s.Evaluator.Manual, Deterministic: s.Evaluator.Deterministic},
+	}
+	m.Objectives = slices.Clone(s.Objectives)
+	for i := range m.Objectives {
+		m.Objectives[i].Target, m.Objectives[i].Reference = nil, nil
+	}
+	return m
 }
 
 // Source is a study by name (its latest run, or the named one), Parquet files

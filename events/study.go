@@ -165,12 +165,27 @@ func RetryOrigin(trial int) string { return retryPrefix + strconv.Itoa(trial) }
 
 // VoidedBy returns the trial that one with that origin voids.
 func VoidedBy(origin string) (trial int, ok bool) {
-	text, ok := strings.CutPrefix(origin, retryPrefix)
+	first, _ := OriginBeforeFork(origin)
+	text, ok := strings.CutPrefix(first, retryPrefix)
 	trial, err := strconv.Atoi(text)
 	return trial, ok && err == nil && trial >= 0
 }
 
 const retryPrefix = "retry:"
+
+// ForkOrigin is the origin of a trial that a study shares with the one that it was
+// forked from: "fork/gp". A fork of a fork says it once.
+func ForkOrigin(origin string) string {
+	first, _ := OriginBeforeFork(origin)
+	return forkPrefix + first
+}
+
+// OriginBeforeFork returns who proposed a trial, whether or not it is shared.
+func OriginBeforeFork(origin string) (first string, shared bool) {
+	return strings.CutPrefix(origin, forkPrefix)
+}
+
+const forkPrefix = "fork/"
 
 // StudyImproved says that a trial is the best feasible one so far, judged on
 // the told prefix; with several objectives, that it joined the Pareto front.

@@ -143,6 +143,9 @@ func IsName(s string) bool {
 	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
+// IsRun reports whether s is the name of a run: 8 hex digits.
+func IsRun(s string) bool { return len(s) == 8 && strings.Trim(s, "0123456789abcdef") == "" }
+
 // ParseStudySubject splits an event's subject in a run's log, the inverse of
 // StudySubject.
 func ParseStudySubject(subject string) (study, run, kind string, ok bool) {

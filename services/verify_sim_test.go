@@ -20,17 +20,22 @@ import (
 // verify proposes the trials of a study again, from what the bus holds.
 func (s *sim) verify(p *proposer.Proposer, run string) *proposer.Verified {
 	s.t.Helper()
+	return s.verifyOf(p, "sim", run)
+}
+
+func (s *sim) verifyOf(p *proposer.Proposer, name, run string) *proposer.Verified {
+	s.t.Helper()
 	if p.Bus == nil {
 		p.Bus = s.hub.Client("verifier")
 	}
 	p.Logger = slog.New(slog.DiscardHandler)
-	found, err := p.Verify(s.ctx, "sim", run)
+	found, err := p.Verify(s.ctx, name, run)
 	for range 100 { // the bus has faults
 		if err == nil || !isFault(err) {
 			break
 		}
 		time.Sleep(100 * time.Millisecond)
-		found, err = p.Verify(s.ctx, "sim", run)
+		found, err = p.Verify(s.ctx, name, run)
 	}
 	if err != nil {
 		s.t.Fatalf("verify: %v", err)

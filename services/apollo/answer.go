@@ -126,6 +126,9 @@ func (a *app) answerText(ctx context.Context, w io.Writer, p cli.Paint, view *cl
 	if value.Optimum != nil {
 		fmt.Fprintf(w, "\noptimum: %s\n", value.Optimum.text(spec))
 	}
+	if f := spec.Fork; f != nil {
+		fmt.Fprintf(w, "\nfork  %s\n", forkText(f))
+	}
 	for i := range view.Sources {
 		if i == 0 {
 			fmt.Fprintln(w)

@@ -39,7 +39,7 @@ func placeholders(c *cobra.Command) []string {
 // any word in the place of those of the usage would not do.
 func words(study string) map[string][]string {
 	return map[string][]string{
-		"run": {study}, "study watch": {"tiny"}, "study show": {"tiny"}, "study lint": {study},
+		"run": {study}, "study watch": {"tiny"}, "study show": {"tiny"}, "study lint": {study}, "study fork": {"tiny", "--at", "9", "--as", "forked"},
 		"study extend": {"tiny", "--trials", "9"}, "trial ls": {"tiny"}, "trial show": {"tiny", "0"}, "certify": {study},
 		"design diff": {"baseline", "baseline,lanes=32"}, "workload show": {"mobilenet_v2"}, "dlq rm": {"1"}, "study rm": {"tiny", "--dry-run"},
 	}

@@ -13,5 +13,5 @@ func (a *app) studyCommand() *cobra.Command {
 		a.controlCommand("resume", "Go on with a paused study", study.Running),
 		a.controlCommand("stop", "End a study once the running trials have finished", study.Stopping),
 		a.controlCommand("cancel", "End a study at once; what is in flight is dropped", study.Cancelled),
-		a.studyExtendCommand(), a.studyRetryCommand(), a.studyRecheckCommand(), a.studyVerifyCommand(), a.studyRmCommand())
+		a.studyExtendCommand(), a.studyRetryCommand(), a.studyRecheckCommand(), a.studyForkCommand(), a.studyVerifyCommand(), a.studyRmCommand())
 }

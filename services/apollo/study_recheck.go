@@ -13,7 +13,6 @@ import (
 	"apollo/events"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
-	"apollo/services/client"
 	"apollo/services/external"
 	"apollo/services/inspect"
 	"apollo/services/study"
@@ -407,28 +406,12 @@ func (r *recheck) standing(p events.Parameter, view space.Param) space.Value {
 
 // present refuses to wait for an evaluator that nobody runs.
 func (r *recheck) present(ctx context.Context, doc *studyfile.Document) error {
-	spec := doc.Spec
-	if _, is := builtin(spec.Evaluator.Name); is || doc.Exec != "" || spec.Evaluator.Manual {
-		return nil
-	}
 	s, err := r.app.open(ctx, r.command, forReading)
 	if err != nil {
 		return err
 	}
 	defer s.close(ctx)
-	view, err := client.ReadStudy(ctx, s.bus.Log(), spec.Study, "")
-	if err == nil && view.State.Terminal() && !r.flags.fresh {
-		return nil
-	}
-	if err != nil && !errors.Is(err, client.ErrNoStudy) {
-		return err
-	}
-	workers, err := s.workers(ctx, spec.Evaluator.Name)
-	if err != nil || len(workers) > 0 {
-		return err
-	}
-	return cli.Hinted(cli.ExitNotFound, "`apollo evaluator ls` lists the built-in ones and `--workers` who works; start yours with `apollo evaluator run --name "+spec.Evaluator.Name+" --exec …` on a server, or say --exec here",
-		fmt.Errorf("nobody measures as evaluator %s", spec.Evaluator.Name))
+	return r.app.served(ctx, s, doc, r.flags.fresh)
 }
 
 // failure is the error of a recheck that has no answer.

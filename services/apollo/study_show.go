@@ -209,6 +209,9 @@ func (s *shownStudy) text(w io.Writer, p cli.Paint) {
 	if s.ExtraDropped > 0 {
 		fmt.Fprintf(w, "extra    %s lost their extra numbers: the answers were too large for a message\n", cli.Plural(s.ExtraDropped, "trial"))
 	}
+	if f := s.Spec.Fork; f != nil {
+		fmt.Fprintf(w, "fork     %s\n", forkText(f))
+	}
 	for i := range s.Sources {
 		fmt.Fprintf(w, "source   %s\n", sourceText(&s.Sources[i]))
 	}

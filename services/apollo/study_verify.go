@@ -19,7 +19,8 @@ func (a *app) studyVerifyCommand() *cobra.Command {
 and compare: designs, origins, answers that were taken over, and the hash and the best trial
 of every end. Nothing is evaluated and nothing is written; a study that runs is compared as
 far as it is. Trials that a user asked for (trial add, study retry) are told to the search
-as they are: no strategy proposed them.
+as they are: no strategy proposed them. Trials of a fork are compared with those of the study
+that they are shared with, while it is there.
 
 Exit code 8 where the log is not what is proposed again: the first difference is named.
 Another version of the model, or a source that has changed, is no fault of the log, and an
@@ -60,6 +61,12 @@ func verifiedText(w io.Writer, p cli.Paint, v *proposer.Verified) {
 	fmt.Fprintf(w, "trials   %s, of them %s proposed again and the same", cli.Count(v.Trials), cli.Count(v.Proposed))
 	if v.Asked > 0 {
 		fmt.Fprintf(w, ", %s asked for by a user", cli.Count(v.Asked))
+	}
+	if v.Shared > 0 {
+		fmt.Fprintf(w, ", %s the same as in the study that was forked", cli.Count(v.Shared))
+	}
+	if v.Unchecked > 0 {
+		fmt.Fprintf(w, ", %s of a forked study that is not there any more: taken as they are", cli.Count(v.Unchecked))
 	}
 	fmt.Fprintln(w)
 	if d := v.Difference; d != nil {

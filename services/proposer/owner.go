@@ -265,6 +265,9 @@ func (o *owner) drive(ctx context.Context) error {
 		}
 	}
 	for {
+		if err := o.share(ctx); err != nil {
+			return err
+		}
 		asked := time.Now()
 		e, err := o.machine.Next()
 		if _, ok := e.(events.TrialsProposed); ok && o.proposer.Suggested != nil {

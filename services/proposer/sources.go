@@ -184,6 +184,15 @@ func pinnedRefs(sources []events.Source, pinned []events.SourcePin) []sourceRef 
 	return refs
 }
 
+// PinnedSources are the sources of a study as a run began with them: of what the
+// archive's search found, each by its name and run.
+func PinnedSources(sources []events.Source, pinned []events.SourcePin) (out []events.Source) {
+	for _, ref := range pinnedRefs(sources, pinned) {
+		out = append(out, ref.Source)
+	}
+	return out
+}
+
 // searchedRefs are the sources that a study names, and what the archive's
 // search finds where it asks for that; found is the whole ranking, nil without a
 // search.

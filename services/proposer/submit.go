@@ -82,10 +82,17 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 		if mistake := p.checkSourcesSoon(ctx, spec); mistake != nil {
 			return p.reject(ctx, c, *mistake)
 		}
+		forked, mistake, err := p.checkFork(ctx, spec, &request)
+		if err != nil {
+			return err
+		}
+		if mistake != nil {
+			return p.reject(ctx, c, *mistake)
+		}
 		if err := p.at("accepted.before"); err != nil {
 			return err
 		}
-		err := p.accept(ctx, c.newOwner(earlier), key, spec, &request)
+		err = p.accept(ctx, c.newOwner(earlier), key, spec, &request, forked)
 		if errors.Is(err, events.ErrTooLarge) {
 			return p.reject(ctx, c, events.Mistake{Pointer: "/spec", Code: events.CodeTooLarge, Message: err.Error()})
 		}
@@ -272,8 +279,9 @@ func (p *Proposer) checkSource(ctx context.Context, learner *transfer.Learner, s
 	return nil
 }
 
-// accept opens the run. Losing the fence means that it is open already.
-func (p *Proposer) accept(ctx context.Context, c command, key messages.RunKey, spec *events.Spec, request *events.StudyRequested) error {
+// accept opens the run. Losing the fence means that it is open already. A fork is
+// measured by who measured the other run, nil where the study is none.
+func (p *Proposer) accept(ctx context.Context, c command, key messages.RunKey, spec *events.Spec, request *events.StudyRequested, forked *client.StudyView) error {
 	e := events.StudyAccepted{Study: key.Study, Run: key.Run, Spec: *spec, SpecSHA256: events.SpecSHA256(spec), Command: c.id, Owner: c.owner}
 	switch {
 	case spec.Evaluator.Manual:
@@ -283,6 +291,8 @@ func (p *Proposer) accept(ctx context.Context, c command, key messages.RunKey, s
 	case request.Program != nil:
 		e.Identity = &events.Identity{Version: request.EvaluatorVersion, Program: request.Program.Digest()}
 		e.Program = request.Program.WithoutSecrets()
+	case forked != nil && forked.Identity != nil:
+		e.Identity, e.Program = forked.Identity, forked.Program
 	default:
 		e.Binds = true
 	}

@@ -20,9 +20,13 @@ type Verified struct {
 	State string `json:"state"`
 	// Trials are those of the log. Proposed were proposed again and are the same;
 	// Asked were asked for by a user: no strategy proposed them.
-	Trials   int `json:"trials"`
-	Proposed int `json:"proposed_again"`
-	Asked    int `json:"asked_for"`
+	// Shared are those of the run that the study was forked from, and are the same
+	// there; Unchecked are those of a run that is not there any more.
+	Trials    int `json:"trials"`
+	Proposed  int `json:"proposed_again"`
+	Asked     int `json:"asked_for"`
+	Shared    int `json:"shared,omitempty"`
+	Unchecked int `json:"unchecked,omitempty"`
 	// Hash is that of the trials; Ends counts the ends of the run whose answer was
 	// compared.
 	Hash string `json:"hash"`
@@ -91,7 +95,7 @@ func (v *verification) pass(ctx context.Context) error {
 		if seq <= v.from {
 			return nil
 		}
-		return v.compare(e)
+		return v.compare(ctx, e)
 	}
 	v.next, v.answer = nil, nil
 	// The answers are asked for once the log has said who gives them.
@@ -151,13 +155,13 @@ func (v *verification) tell(through uint64) (more bool, err error) {
 }
 
 // compare holds an event of the log against what the machine says.
-func (v *verification) compare(e events.Payload) error {
+func (v *verification) compare(ctx context.Context, e events.Payload) error {
 	if v.owner.machine.Stale() {
 		return errVoided
 	}
 	switch e := e.(type) {
 	case events.TrialsProposed:
-		return v.proposed(&e)
+		return v.proposed(ctx, &e)
 	case events.StudyCompleted:
 		return v.ended(&e.Summary)
 	case events.StudyStopped:
@@ -168,9 +172,23 @@ func (v *verification) compare(e events.Payload) error {
 	return nil
 }
 
-func (v *verification) proposed(e *events.TrialsProposed) error {
+func (v *verification) proposed(ctx context.Context, e *events.TrialsProposed) error {
 	v.found.Trials += len(e.Designs)
-	if e.Added {
+	same := &v.found.Proposed
+	f := v.owner.spec.Fork
+	shared := f != nil && e.FirstTrial < f.Trials
+	if shared {
+		same = &v.found.Shared
+		err := v.owner.share(ctx)
+		if errors.Is(err, errForkGone) {
+			v.found.Unchecked += len(e.Designs)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if e.Added && !shared {
 		v.found.Asked += len(e.Designs)
 		return nil
 	}
@@ -190,7 +208,7 @@ func (v *verification) proposed(e *events.TrialsProposed) error {
 			if d := v.firstDifference(e, again); d != nil {
 				return v.differs(d)
 			}
-			v.found.Proposed += len(e.Designs)
+			*same += len(e.Designs)
 			return nil
 		}
 		more, err := v.tell(math.MaxUint64)

@@ -60,6 +60,8 @@ func (m *Machine) add(c *events.StudyControl) (events.Payload, error) {
 	switch {
 	case m.state != Running && m.state != Paused && m.state != Completed && m.state != Stopped:
 		return nil, fmt.Errorf("study %s is %s: it takes no designs", m.spec.Study, m.state)
+	case m.sharing():
+		return nil, m.errSharing()
 	case len(c.Designs) == 0 || len(c.Designs) > events.MaxAdded:
 		return nil, fmt.Errorf("%d designs are asked for: want 1 to %d in one request", len(c.Designs), events.MaxAdded)
 	}

@@ -28,6 +28,8 @@ type Machine struct {
 	// evaluation; it stays empty without a control arm.
 	control optimizer.Strategy
 	known   space.Map[events.TrialResult]
+	// shared are the batches of a fork that are to be taken over; nil before and after.
+	shared []Shared
 	// first are the designs that the study tries before any other.
 	first []space.Point
 
@@ -123,6 +125,7 @@ func New(cfg Config) (*Machine, error) {
 		stop: newTracker(cfg.Spec), view: newTracker(cfg.Spec), republished: map[int]int{}, named: map[int]uint64{}, lost: map[int]map[uint64]string{},
 		refused: map[int]map[uint64]bool{}, voided: map[int]bool{},
 	}
+	m.plateauFloor, m.failures.floor = m.sharedTrials(), m.sharedTrials()
 	if m.first, err = startPoints(cfg.Spec, sp); err != nil {
 		return nil, err
 	}
@@ -438,7 +441,7 @@ func (m *Machine) tell(b *batch) {
 			continue
 		}
 		o := observation(m.spec, b.judged[i], b.points[i], &b.results[i])
-		o.Origin = b.origins[i]
+		o.Origin, _ = events.OriginBeforeFork(b.origins[i])
 		if m.noise != nil {
 			o = m.noise.tell(o, b.designs[i], b.results[i].Values)
 		}

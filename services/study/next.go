@@ -54,7 +54,10 @@ func (m *Machine) advance() (events.Payload, error) {
 	if !m.tellThrough(k) {
 		return nil, nil
 	}
-	reason := m.stop.reached(m.plateauFloor)
+	reason := ""
+	if !m.sharing() { // nothing is decided over before the study's own trials
+		m.shared, reason = nil, m.stop.reached(m.plateauFloor)
+	}
 	switch {
 	case reason != "":
 	case m.next >= m.trials, m.spentAll():
@@ -102,6 +105,9 @@ func (m *Machine) tellThrough(k int) bool {
 
 // propose asks for batch k. It returns nil when the space is exhausted.
 func (m *Machine) propose(k int) (events.Payload, error) {
+	if m.sharing() {
+		return m.share(k)
+	}
 	n := min(m.spec.Budget.Batch, m.trials-m.next)
 	d := &draft{
 		machine: m, pending: m.pendingPoints(n),
@@ -136,10 +142,15 @@ func (m *Machine) propose(k int) (events.Payload, error) {
 		m.exhausted = d.exhausted
 		return nil, nil
 	}
+	d.dropNoParents()
+	return d.event, nil
+}
+
+// dropNoParents leaves the parents out of a batch that has none.
+func (d *draft) dropNoParents() {
 	if !slices.ContainsFunc(d.event.Parents, func(p []int) bool { return len(p) > 0 }) {
 		d.event.Parents = nil
 	}
-	return d.event, nil
 }
 
 // pendingPoints returns the designs that are proposed and not told, in order,

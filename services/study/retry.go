@@ -53,6 +53,8 @@ func (m *Machine) toVoid(c *events.StudyControl) (left []int, open events.Payloa
 		return nil, nil, nil
 	case m.state != Running && m.state != Paused && m.state != Completed && m.state != Stopped:
 		return nil, nil, fmt.Errorf("study %s is %s: it measures nothing anew", m.spec.Study, m.state)
+	case m.sharing():
+		return nil, nil, m.errSharing()
 	case len(c.Retry) == 0 || len(c.Retry) > events.MaxAdded:
 		return nil, nil, fmt.Errorf("%d trials are to be measured anew: want 1 to %d in one request", len(c.Retry), events.MaxAdded)
 	case m.next+len(c.Retry) > events.MaxTrials:

@@ -91,6 +91,11 @@ func document() *field {
 				{name: "seeds", shape: integerShape, max: events.MaxSeeds, fallback: "10", in: at(func(t *events.Transfer) any { return &t.Seeds }), doc: "Largest number of trials that start from the sources' best designs."},
 				{name: "control", shape: quantityShape, dimension: unit.Dimensionless, max: 1, fallback: "0", in: at(func(t *events.Transfer) any { return &t.Control }), doc: "Share of trials that ignores the sources, to tell what they bring: `10%` or 0.1."},
 			}},
+			{name: "fork", shape: objectShape, in: at(func(b *builder) any { return maybe[events.Fork]{&b.spec.Fork} }), doc: "The run whose first trials this study begins with: `apollo study fork` writes it.", page: "See [forks](#forks).", fields: []field{
+				{name: "study", shape: textShape, required: true, naming: label("a study"), in: at(func(f *events.Fork) any { return &f.Study }), doc: "Name of a study in the same log.", page: "Never this one."},
+				{name: "run", shape: textShape, required: true, naming: run(), in: at(func(f *events.Fork) any { return &f.Run }), doc: "Run of the study, 8 hex digits.", page: "Put digits in quotes."},
+				{name: "trials", shape: integerShape, required: true, min: 1, max: events.MaxTrials, in: at(func(f *events.Fork) any { return &f.Trials }), doc: "How many trials are shared, the first ones. They are part of `budget.trials`, which is more."},
+			}},
 			{name: "evaluator", shape: objectShape, fallback: "the template's", doc: "Who measures the designs. A space without template needs it.", fields: []field{
 				{name: "name", shape: textShape, naming: label("an evaluator"), fallback: "the template's evaluator", in: at(func(b *builder) any { return &b.spec.Evaluator.Name }), doc: "Name of the evaluator, a DNS label.", page: "Required for your own; `apollo evaluator run --name` gets it."},
 				{name: "timeout", shape: quantityShape, dimension: unit.Time, above: true, max: events.MaxTimeoutSeconds, fallback: "30 s", in: at(func(b *builder) any { return &b.spec.Evaluator.TimeoutSeconds }), doc: "Longest time for one design."},

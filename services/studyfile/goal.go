@@ -237,6 +237,12 @@ func (b *builder) budget() {
 	if s.Batch > most && most < events.MaxBatch {
 		b.addMistake(batch, codeOutOfRange, fmt.Sprintf("Write at most %d.", most), "the evaluator %q takes at most %d designs at once", b.desc.Name, most)
 	}
+	if f := b.spec.Fork; f != nil {
+		at := b.field("fork")
+		b.when(f.Study == b.spec.Study && f.Study != "", at.get("study"), codeContradicts, "Give this study another name.", "a study cannot be a fork of itself")
+		b.when(f.Trials >= s.Trials && s.Trials > 0, at.get("trials"), codeOutOfRange, fmt.Sprintf("Share fewer, or set budget.trials to more than %d.", f.Trials),
+			"the %d trials that are shared leave none of the budget of %d", f.Trials, s.Trials)
+	}
 	b.flight()
 }
 

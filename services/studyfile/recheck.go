@@ -37,16 +37,22 @@ func (r Recheck) Document(of *events.Spec, cat Catalog) []byte {
 	for i := range spec.Objectives {
 		spec.Objectives[i].Target = nil
 	}
-	b := &builder{table: document(), cat: cat, spec: &spec, program: r.Program, noise: noise{deterministic: r.Deterministic}}
 	if r.Template != "" {
 		spec.Template, spec.Parameters = r.Template, nil
-	} else {
-		for _, m := range of.Measured() {
-			if !slices.Contains(r.Lacks, m.Name) {
-				b.ownMetrics = append(b.ownMetrics, events.Metric{Name: m.Short(), Unit: m.Unit})
-			}
+	}
+	b := builderOf(of, &spec, cat)
+	b.program, b.noise = r.Program, noise{deterministic: r.Deterministic}
+	for _, m := range of.Measured() {
+		if r.Template == "" && !slices.Contains(r.Lacks, m.Name) {
+			b.ownMetrics = append(b.ownMetrics, events.Metric{Name: m.Short(), Unit: m.Unit})
 		}
 	}
+	return appendJSON(nil, b.written(b.table, b, nil))
+}
+
+// builderOf is a builder that writes a study that was made of another one.
+func builderOf(of, spec *events.Spec, cat Catalog) *builder {
+	b := &builder{table: document(), cat: cat, spec: spec}
 	for _, m := range of.Metrics[len(of.Measured()):] {
 		m.Name = m.Short()
 		b.computed = append(b.computed, m)
@@ -57,7 +63,7 @@ func (r Recheck) Document(of *events.Spec, cat Catalog) []byte {
 		b.own = slices.Clone(of.Parameters)
 		b.declared = spec.Parameters
 	}
-	return appendJSON(nil, b.written(b.table, b, nil))
+	return b
 }
 
 // ParametersOf are the parameters of a template as a study has them.

@@ -23,6 +23,7 @@ const templateStudy = `{"apiVersion":"apollo/v1","kind":"Study","metadata":{"nam
  "workload":{"networks":[{"name":"net_a"}]},
  "objectives":[{"metric":"latency","goal":"minimize"},{"metric":"energy","goal":"minimize"}],
  "transfer":{"sources":[{"study":"other"}]},
+ "fork":{"study":"base","run":"0a1b2c3d","trials":10},
  "budget":{"trials":100},"stop":{"plateau":{"trials":30}}}}`
 
 // modelStudy has a model among its sources, and one as its prior.
@@ -71,6 +72,7 @@ func meaning() map[string][]any {
 		"/spec/start":                             {[]any{map[string]any{"cores": 2, "dataflow": "os"}, map[string]any{}}, []any{map[string]any{"tile": 1, "mode": "b"}}, []any{map[string]any{"tile": "1 kB", "mode": "a"}, map[string]any{"tile": "2 kB", "mode": "b"}}},
 		"/spec/algorithm/name":                    {"evolution"},
 		"/spec/algorithm/options":                 {map[string]any{"population": 50}},
+		"/spec/fork/run":                          {"0a1b2c3e"},
 		"/spec/transfer/sources/0/run":            {"0a1b2c3d"},
 		"/spec/transfer/sources/0/parquet":        {"more/*.parquet"},
 		"/spec/transfer/sources/0/template":       {"toy-two"},

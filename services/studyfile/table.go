@@ -214,7 +214,7 @@ func isSnake(s string) bool {
 func run() *naming {
 	return &naming{
 		"8 hex digits", "^[0-9a-f]{8}$", codeBadName, "%q is no run: a run has 8 hex digits", "apollo study ls shows the runs. Put digits in quotes.",
-		func(s string) bool { return len(s) == 8 && strings.Trim(s, "0123456789abcdef") == "" }, nothing,
+		events.IsRun, nothing,
 	}
 }
 

@@ -120,10 +120,11 @@ func NewReport(spec *events.Spec, run string, pins []events.SourcePin, tried []T
 		if t.Feasible {
 			v = sign * t.Value
 		}
+		origin, _ := events.OriginBeforeFork(t.Origin)
 		switch {
-		case strings.HasPrefix(t.Origin, controlPrefix):
+		case strings.HasPrefix(origin, controlPrefix):
 			control.record(v)
-		case strings.HasPrefix(t.Origin, "reuse:"):
+		case strings.HasPrefix(origin, "reuse:"):
 			search.know(v)
 		default:
 			search.record(v)
@@ -216,7 +217,8 @@ func (r *Report) credit(pins []events.SourcePin, tried []Tried, sign float64) {
 	best, total, owner := math.Inf(1), 0.0, -1
 	for _, t := range tried {
 		i := -1
-		if study, kind, ok := source(t.Origin); ok {
+		first, _ := events.OriginBeforeFork(t.Origin)
+		if study, kind, ok := source(first); ok {
 			i = r.creditOf(index, study)
 			r.Credit[i].count(kind, t.Feasible)
 		}
