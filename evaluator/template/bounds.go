@@ -102,6 +102,8 @@ func (s *search) traffic(nc, nk, images, px, in int64, again loose) int64 {
 type branch struct {
 	// least numbers of parts of pixels fit.
 	least int64
+	// full is what the pixels need of the buffer over what there is for them.
+	full float64
 	// fixed, weights and others are times that nothing hides: the array's for
 	// each part of the pixels, the weights', and those of inputs and outputs,
 	// which parts divide.
@@ -130,6 +132,7 @@ func (s *search) branch(ng, nc, nk int64) (b branch, ok bool) {
 		return b, false
 	}
 	b.least = max(room/left, 1)
+	b.full = float64(room) / float64(left)
 	b.loose.weights = s.parts(model.Weights, ng, weights)
 	if s.passes {
 		weights = weights * nk / s.at.rest[model.K]
@@ -148,6 +151,14 @@ func (s *search) first(o model.Operand, ng, bytes int64) int64 {
 	return min(bytes*ng/max(s.at.apart[o], ng), s.at.fits[o])
 }
 
+// perFirst is the time of first for each of so many bytes.
+func (s *search) perFirst(o model.Operand, ng, bytes int64) float64 {
+	if o == model.Outputs && s.l.arch.Level[s.holder[o]].Forwards {
+		return 0
+	}
+	return s.io(bytes*ng) / float64(max(s.at.apart[o], ng))
+}
+
 // ramp returns a bound of what nothing hides with so many parts of the pixels.
 // Rounding may leave fewer parts than were asked for.
 func (b *branch) ramp(parts float64) float64 {
@@ -155,12 +166,22 @@ func (b *branch) ramp(parts float64) float64 {
 	return b.weights + max(b.fixed*parts*rounding, b.fixed) + b.others/parts
 }
 
-// best returns the least ramp of any parts that fit.
-func (b *branch) best() float64 {
+// best returns the least ramp of so many parts or more.
+func (b *branch) best(least float64) float64 {
 	if b.fixed == 0 {
 		return b.weights
 	}
-	return b.ramp(max(math.Sqrt(b.others/b.fixed), float64(b.least)))
+	return b.ramp(max(math.Sqrt(b.others/b.fixed), least))
+}
+
+// whole is up to how many bytes whole ones are less than what they bound.
+const whole = 3
+
+// slack returns what nothing may hide of a mapping that moves so many bytes and wins:
+// bounded is above the limit with more. Bounds that are whole bytes may be less.
+func (s *search) slack(bytes int64) float64 {
+	const rounding = 1e-12
+	return s.limit*(1+rounding) - s.bounded(bytes, 0) + whole*s.perByte
 }
 
 // bounded returns a bound of the value for bytes over the interface and a time

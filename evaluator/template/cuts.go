@@ -131,13 +131,13 @@ func (h *hope) least() float64 { return min(h.value, h.pass) }
 // win.
 func (s *search) bounds(t *tile, least int64) (count int) {
 	f := s.shares(t)
-	at := 0
+	slack, at := s.slack(s.traffic(f.nc, f.nk, 1, 1, s.bytes[model.Inputs], loose{weights: f.again})), 0
 	for _, end := range s.cuts.end {
 		for ; at < end && s.cuts.list[at].tiles < least; at++ {
 		}
 		for ; at < end; at++ {
 			x := &s.cuts.list[at]
-			if t.weights+x.inputs*f.inputs+x.outputs*f.outputs > s.room {
+			if t.weights+x.inputs*f.inputs+x.outputs*f.outputs > s.room || f.ramp(x) > slack {
 				continue
 			}
 			bytes, fixed := s.crossing(&f, x, false), f.fixed*float64(x.tiles)
@@ -174,6 +174,14 @@ type shares struct {
 	// time that the first weights take, stay of that of those that do not pass
 	// beyond it.
 	fixed, first, stay float64
+	// perIn and perOut are the times of the first inputs and outputs for each of a
+	// channel in a tile, at most mostIn and mostOut.
+	perIn, perOut, mostIn, mostOut float64
+}
+
+// ramp returns a bound of what nothing hides of a cut.
+func (f *shares) ramp(x *pixelCut) float64 {
+	return f.fixed*float64(x.tiles) + f.first + min(f.perIn*float64(x.inputs), f.mostIn) + min(f.perOut*float64(x.outputs), f.mostOut)
 }
 
 func (s *search) shares(t *tile) (f shares) {
@@ -197,6 +205,8 @@ func (s *search) shares(t *tile) (f shares) {
 	}
 	f.fixed = float64(s.at.fixed * f.ng * f.nc * f.nk)
 	f.first = s.io(s.first(model.Weights, f.ng, f.weights))
+	f.perIn, f.mostIn = s.perFirst(model.Inputs, f.ng, f.perInput), s.io(s.at.fits[model.Inputs])
+	f.perOut, f.mostOut = s.perFirst(model.Outputs, f.ng, f.perOutput), s.io(s.at.fits[model.Outputs])
 	return f
 }
 

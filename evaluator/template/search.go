@@ -22,6 +22,8 @@ type search struct {
 	sums  int64
 	// gaps says that windows leave rows or columns of the inputs out.
 	gaps bool
+	// taps are the steps of a window that a level inside the units' neighbours runs.
+	taps int64
 	// room is what a tile may have of the buffer.
 	room int64
 	// holder is, of each operand, the outermost level on chip that keeps it,
@@ -96,6 +98,10 @@ func (s *search) run() {
 	const milli = 1000
 	l, p := s.l, s.p
 	s.perByte = milli / float64(l.arch.Level[0].ReadRate)
+	s.taps = 1
+	if l.window > 0 {
+		s.taps = p.Bound[model.R] * p.Bound[model.S]
+	}
 	for o := range model.Operands {
 		s.bytes[o] = p.Elements(o, &p.Bound) * p.Bytes[o]
 		for s.holder[o] = 1; !l.arch.Level[s.holder[o]].Keeps[o]; {

@@ -107,7 +107,8 @@ func (s *search) misfit() *Misfit {
 	var nearest *Misfit
 	for i := range s.l.spreads {
 		w := way{spread: i}
-		s.open(&w)
+		s.ready(&w)
+		s.price()
 		if f := s.miss(); nearest == nil || f.Need < nearest.Need {
 			nearest = f
 		}

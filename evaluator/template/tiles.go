@@ -46,7 +46,11 @@ func (s *search) tiles() {
 			if s.hopeless(ng, nc, 1) {
 				break
 			}
+			least := s.leastK(ng, nc)
 			for nk := firstK; nk <= x.rest[model.K]; nk = more(nk, x.rest[model.K]) {
+				if float64(nk) < least {
+					continue
+				}
 				if s.hopeless(ng, nc, nk) {
 					break
 				}
@@ -56,12 +60,62 @@ func (s *search) tiles() {
 	}
 }
 
+// leastK returns the least tiles over output channels of which the weights fit the
+// buffer and are there early enough.
+func (s *search) leastK(ng, nc int64) (least float64) {
+	weights := float64(s.bytes[model.Weights]) / float64(ng*nc)
+	if s.l.arch.Level[1].Keeps[model.Weights] {
+		least = weights / float64(s.room+1)
+	}
+	slack := s.slack(s.traffic(nc, 1, 1, 1, s.bytes[model.Inputs], loose{}))
+	if !s.passes && slack > 0 && s.io(s.at.fits[model.Weights]) > slack {
+		least = max(least, weights*float64(ng)/float64(max(s.at.apart[model.Weights], ng))*s.perByte/slack)
+	}
+	return least
+}
+
 // try tries numbers of tiles over channels unless they cannot win.
 func (s *search) try(ng, nc, nk int64) {
 	b, ok := s.branch(ng, nc, nk)
-	if ok && s.bounded(s.traffic(nc, nk, 1, b.least, s.bytes[model.Inputs], b.loose), b.best()) < s.limit {
+	if !ok || s.least(nc, nk, &b) >= s.limit {
+		return
+	}
+	if !s.at.priced {
+		s.price()
+		if b, ok = s.branch(ng, nc, nk); !ok || s.least(nc, nk, &b) >= s.limit {
+			return
+		}
+	}
+	if s.wholeOrCut(ng, nc, nk, b) < s.limit+whole*s.perByte {
 		s.pixels(ng, nc, nk, &b)
 	}
+}
+
+// wholeOrCut returns a bound of the value of tiles that have all pixels, if these may
+// fit, or some, which moves more.
+func (s *search) wholeOrCut(ng, nc, nk int64, b branch) float64 {
+	if s.p.Bound[model.N] > 1 || nc*nk == 1 {
+		return 0
+	}
+	rest := &s.at.rest
+	if g, c, k := tilesOf(rest[model.G], ng), tilesOf(rest[model.C], nc), tilesOf(rest[model.K], nk); g < ng || c < nc || k < nk {
+		nc, nk = c, k
+		b, _ = s.branch(g, c, k)
+	}
+	cut := math.Ceil(max(b.full, 2))
+	v := s.bounded(s.traffic(nc, nk, 1, int64(cut), s.bytes[model.Inputs], b.loose), b.best(cut))
+	if b.full <= 1 {
+		v = min(v, s.bounded(s.traffic(nc, nk, 1, 1, s.bytes[model.Inputs], b.loose), b.ramp(1)))
+	}
+	return v
+}
+
+// tilesOf returns how many parts there are when n is cut into so many of one size.
+func tilesOf(n, parts int64) int64 { return model.CeilDiv(n, model.CeilDiv(n, parts)) }
+
+// least returns a bound of the value of numbers of tiles over channels.
+func (s *search) least(nc, nk int64, b *branch) float64 {
+	return s.bounded(s.traffic(nc, nk, 1, b.least, s.bytes[model.Inputs], b.loose), b.best(float64(b.least)))
 }
 
 // dive tries the channels' tiles with the least bound, so that the others have
@@ -73,7 +127,7 @@ func (s *search) dive(firstC, firstK int64) {
 		for nc := firstC; nc <= rest[model.C]; nc *= 2 {
 			for nk := firstK; nk <= rest[model.K]; nk *= 2 {
 				if b, ok := s.branch(ng, nc, nk); ok {
-					if v := s.bounded(s.traffic(nc, nk, 1, b.least, s.bytes[model.Inputs], b.loose), b.best()); v < least {
+					if v := s.least(nc, nk, &b); v < least {
 						least, best = v, [3]int64{ng, nc, nk}
 					}
 				}
@@ -122,8 +176,8 @@ type tile struct {
 
 // tile returns a tile of all pixels.
 func (s *search) tile(ng, nc, nk int64) tile {
-	t := tile{parts: [model.Dims]int64{ng, 1, nk, nc, 1, 1, 1, 1}}
-	for d := range model.Dims {
+	t := tile{parts: [model.Dims]int64{ng, 1, nk, nc, 1, 1, 1, 1}, n: [model.Dims]int64{1, 1, 1, 1, 1, 1, 1, 1}, extent: s.at.extent}
+	for _, d := range [...]model.Dim{model.G, model.K, model.C} {
 		s.split(&t, d)
 	}
 	if s.l.arch.Level[1].Keeps[model.Weights] {

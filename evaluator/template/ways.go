@@ -32,6 +32,8 @@ type ways struct {
 	spread model.Mapping
 	rest   [model.Dims]int64
 	inside [model.MaxLevels + 1][model.Dims]int64
+	// extent is that of a tile of the whole layer.
+	extent [model.Dims]int64
 	// cycles and pj are a time on chip and an energy without the interface that
 	// no numbers of tiles beat.
 	cycles, pj float64
@@ -50,6 +52,8 @@ type ways struct {
 	// complete says that outputs reach the buffer only when they are complete,
 	// unless input channels are in several tiles.
 	complete bool
+	// priced says that cycles, pj, read, written and complete are those of one tile.
+	priced bool
 }
 
 // waysOf are the ways of a layer that may win, those that were searched first.
@@ -142,7 +146,7 @@ func (s *search) offer(w *way) bool {
 		return false
 	}
 	shared := s.shared[:count]
-	if w.value = s.goal.value(cycles+s.least(shared), pj); w.value >= s.limit {
+	if w.value = s.goal.value(cycles+s.edges(shared), pj); w.value >= s.limit {
 		return true
 	}
 	w.key = 0
@@ -167,10 +171,10 @@ func (s *search) offer(w *way) bool {
 	return true
 }
 
-// least returns a bound of what the first tile's way in and the last one's way out
+// edges returns a bound of what the first tile's way in and the last one's way out
 // take over the interface: the smallest tile's, or as much of it as the holder has
 // room for once loops were halved until it fits.
-func (s *search) least(shared []share) float64 {
+func (s *search) edges(shared []share) float64 {
 	extent := [model.Dims]int64{1, 1, 1, 1, 1, 1, s.p.Bound[model.R], s.p.Bound[model.S]}
 	room := s.rooms
 	for i := range shared {
@@ -227,11 +231,8 @@ func (s *search) search(w *way) {
 
 // floor returns a time and an energy that no mapping with a way beats.
 func (s *search) floor(w *way) (cycles, pj float64) {
-	bytes, taps := s.compulsory(), int64(1)
-	if s.l.window > 0 {
-		taps = s.p.Bound[model.R] * s.p.Bound[model.S]
-	}
-	return max(float64(w.steps*taps), s.io(bytes)), float64(s.p.MACs())*s.l.arch.MACPJ + float64(bytes)*s.l.arch.Level[0].ReadPJ
+	bytes := s.compulsory()
+	return max(float64(w.steps*s.taps), s.io(bytes)), float64(s.p.MACs())*s.l.arch.MACPJ + float64(bytes)*s.l.arch.Level[0].ReadPJ
 }
 
 func (s *search) compulsory() int64 {
@@ -250,6 +251,9 @@ func (s *search) ready(w *way) {
 			x.inside[i][d] = x.inside[i+1][d] * x.spread.Loops[i].Spatial[d] * x.spread.Loops[i].Temporal[d]
 		}
 	}
+	for d := range model.Dims {
+		x.extent[d] = min(x.rest[d]*x.inside[1][d], s.p.Bound[d])
+	}
 }
 
 // open makes a way ready to search: one tile for the whole layer tells what
@@ -266,27 +270,39 @@ func (s *search) open(w *way) bool {
 	if cycles, pj := s.floor(w); s.goal.value(cycles+x.ramp+float64(x.fixed), pj) >= s.limit {
 		return false
 	}
+	for o := range model.Operands {
+		x.fits[o], x.apart[o] = s.most(o), s.apart(o)
+	}
+	for i := 2; i < l.arch.Levels; i++ {
+		if s.need(i, &x.inside[i], several) > l.room(i) {
+			return false
+		}
+	}
+	x.cycles, x.pj, x.complete, x.priced = float64(w.steps*s.taps), float64(s.p.MACs())*l.arch.MACPJ, true, false
+	if !s.best.any {
+		s.price()
+	}
+	return true
+}
+
+// price replaces the bounds of an open way by what one tile for the whole layer takes:
+// that stays the same for all numbers of tiles.
+func (s *search) price() {
+	l, x := s.l, &s.at
+	x.priced = true
+	var none [model.MaxLevels]int64 // the ramp does not count here
 	s.m = x.spread
 	s.cut(&[model.Dims]int64{1, 1, 1, 1, 1, 1, 1, 1})
 	s.m.Loops[0].Order = tileOrders[0].dims
-	s.result.EvalRamped(s.p, &l.arch, &s.m, &fill, &drain) // the ramp does not count here
+	s.result.EvalRamped(s.p, &l.arch, &s.m, &none, &none)
 	x.cycles, x.pj = float64(s.result.ComputeCycles), s.result.ComputePJ
 	for i := 1; i < l.arch.Levels; i++ {
 		x.cycles = max(x.cycles, float64(s.result.LevelCycles[i]))
 		x.pj += s.result.LevelPJ[i]
 	}
 	x.read, x.written = s.result.Traffic(s.p, 1)
-	for o := range model.Operands {
-		x.fits[o], x.apart[o] = s.most(o), s.apart(o)
-	}
 	out := &s.result.Access[1][model.Outputs]
 	x.complete = out.Reads == 0 && out.Fills == 0
-	for i := 2; i < l.arch.Levels; i++ {
-		if s.need(i, &x.inside[i], several) > l.room(i) {
-			return false
-		}
-	}
-	return true
 }
 
 // most returns the bytes of an operand that all instances of its holder have room
