@@ -57,8 +57,9 @@ group() {
 
 group fast 0.25 60 --algorithms default,default-nofeatures \
   --peer "optuna-tpe=$torch examples/peers/optuna_peer.py tpe" --peer "optuna-cmaes=$torch examples/peers/optuna_peer.py cmaes" \
-  --peer "nevergrad=.peers/nevergrad/bin/python examples/peers/nevergrad_peer.py" --peer "smac=.peers/smac/bin/python examples/peers/smac_peer.py"
+  --peer "nevergrad=.peers/nevergrad/bin/python examples/peers/nevergrad_peer.py"
 group slow 0.6 20 --algorithms default --peer "botorch=$torch examples/peers/botorch_peer.py" \
-  --peer "optuna-gp=$torch examples/peers/optuna_peer.py gp" --peer "hebo=.peers/hebo/bin/python examples/peers/hebo_peer.py"
+  --peer "optuna-gp=$torch examples/peers/optuna_peer.py gp" --peer "hebo=.peers/hebo/bin/python examples/peers/hebo_peer.py" \
+  --peer "smac=.peers/smac/bin/python examples/peers/smac_peer.py"
 group plain 0.15 20 --algorithms default --peer "optuna-tpe-plain=$torch examples/peers/optuna_peer.py tpe plain" \
   --peer "botorch-plain=$torch examples/peers/botorch_peer.py plain"
