@@ -22,7 +22,10 @@ func TestMapperGoals(t *testing.T) {
 		t.Run(x.Name, func(t *testing.T) {
 			t.Parallel()
 			tm := x.Template()
-			designs := designsOf(t, &tm, 8, 3)
+			designs, nets := designsOf(t, &tm, 8, 3), nets
+			if x.Name == "spatial" {
+				designs, nets = designs[:1], nets[:1] // its mapper takes longest, and is compared with every mapping elsewhere
+			}
 			for i := range nets {
 				for _, v := range designs {
 					goals(t, x.Name, nets[i:i+1], v)
