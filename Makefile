@@ -16,7 +16,8 @@ SIM_TESTS  := '^(TestStudyIsTheSameUnderFaultsAndKills|TestOnlyTheAskedEvaluator
 PAPER_TRIALS ?= 300
 PAPER_SEEDS  ?= 10
 HOURS      ?= 0.7
-MAX_BINARY := 50000000
+# Of these, the client of object stores and its ways to credentials are 2.9 MB.
+MAX_BINARY := 52000000
 
 .DEFAULT_GOAL := help
 .PHONY: help build cross test race lint fmt generate verify fuzz bench paper long peers results-peers validate validate-peers sim chaos chaos-cluster wheel simulators python interop charts browser up image cover clean

@@ -4,16 +4,15 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
-	"os"
 	"time"
+
+	"apollo/archiver/storage"
 )
 
 // ManifestName is the manifest's path below the data directory.
-const ManifestName = "trials/manifest.log"
+const ManifestName = storage.Manifest
 
 // manifestVersion is the version of the manifest's records.
 const manifestVersion = 1
@@ -49,6 +48,9 @@ type record struct {
 	Version int `json:"version"`
 	// Log is the identity of the data directory, in the first record.
 	Log string `json:"log,omitempty"`
+	// Writer is the archiver that writes from here on, in a log that several
+	// machines can write to.
+	Writer string `json:"writer,omitempty"`
 	// Generation is the folder that current points to after this record.
 	Generation int         `json:"generation"`
 	Files      []fileEntry `json:"files,omitempty"`
@@ -76,18 +78,14 @@ type closure struct {
 	Trials int64  `json:"trials"`
 }
 
-// manifest is the append-only file of records, each a line of its CRC-32C and
-// its JSON. It is fsynced record by record.
+// manifest is the journal of records, each a line of its CRC-32C and its JSON.
 type manifest struct {
-	file *os.File
-	// size is the length of the good part; a failed append is cut off before
-	// the next one.
-	size    int64
+	journal storage.Journal
 	records int
 }
 
 // errManifest says that a manifest is damaged before its last line.
-var errManifest = errors.New("damaged manifest")
+var errManifest = storage.ErrDamaged
 
 func manifestLine(r *record) ([]byte, error) {
 	b, err := json.Marshal(r)
@@ -134,71 +132,53 @@ func readRecords(b []byte, f func(*record) error) (int64, error) {
 
 // openManifest reads the manifest and cuts a torn last line off. It returns
 // fs.ErrNotExist when there is none.
-func openManifest(path string, f func(*record) error) (*manifest, error) {
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
+func openManifest(files storage.Storage, f func(*record) error) (*manifest, error) {
+	j, err := files.Journal()
 	if err != nil {
 		return nil, err
 	}
-	b, err := io.ReadAll(file)
-	if err == nil {
-		m := &manifest{file: file}
-		m.size, err = readRecords(b, func(r *record) error {
-			m.records++
-			return f(r)
-		})
-		if err == nil && m.size < int64(len(b)) {
-			err = m.cut()
-		}
-		if err == nil {
-			return m, nil
-		}
+	m := &manifest{journal: j}
+	b := j.Content()
+	size, err := readRecords(b, func(r *record) error {
+		m.records++
+		return f(r)
+	})
+	if err == nil && size < int64(len(b)) {
+		err = j.Cut(size)
 	}
-	file.Close()
-	return nil, fmt.Errorf("read %s: %w", path, err)
+	if err != nil {
+		_ = m.close()
+		return nil, fmt.Errorf("read %s: %w", files.Path(ManifestName), err)
+	}
+	return m, nil
 }
 
-// createManifest makes an empty manifest, durably.
-func createManifest(path string) (*manifest, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+// createManifest makes a manifest with its first record, whole or not at all.
+func createManifest(files storage.Storage, first *record) (*manifest, error) {
+	first.Version = manifestVersion
+	line, err := manifestLine(first)
 	if err != nil {
 		return nil, err
 	}
-	return &manifest{file: file}, nil
-}
-
-func (m *manifest) cut() error {
-	if err := m.file.Truncate(m.size); err != nil {
-		return err
+	j, err := files.NewJournal(line)
+	if err != nil {
+		return nil, err
 	}
-	return m.file.Sync()
+	return &manifest{journal: j, records: 1}, nil
 }
 
-// append writes one record and waits until it is on disk.
+// append writes one record and waits until it is durable.
 func (m *manifest) append(r *record) error {
 	r.Version = manifestVersion
 	line, err := manifestLine(r)
 	if err != nil {
 		return err
 	}
-	// What an append that failed left behind would make this one unreadable.
-	info, err := m.file.Stat()
-	if err != nil {
+	if err := m.journal.Append(line); err != nil {
 		return err
 	}
-	if info.Size() != m.size {
-		if err := m.cut(); err != nil {
-			return err
-		}
-	}
-	if _, err := m.file.WriteAt(line, m.size); err != nil {
-		return err
-	}
-	if err := m.file.Sync(); err != nil {
-		return err
-	}
-	m.size += int64(len(line))
 	m.records++
 	return nil
 }
 
-func (m *manifest) close() error { return m.file.Close() }
+func (m *manifest) close() error { return m.journal.Close() }

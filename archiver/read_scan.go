@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"apollo/archiver/parquetcheck"
+	"apollo/archiver/storage"
 )
 
 // Query says which trials to read.
@@ -40,6 +41,16 @@ func (e *FileError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err)
 // Unwrap returns the cause: ErrCorrupt, ErrUnfit, ErrNewer or an error of the
 // file system.
 func (e *FileError) Unwrap() error { return e.Err }
+
+// Files returns the trial log of a place for Scan and its like: a directory or a
+// URL as storage.Open takes it.
+func Files(place string) (fs.FS, error) {
+	s, err := storage.Open(place)
+	if err != nil {
+		return nil, err
+	}
+	return s.Files(), nil
+}
 
 // Scan yields the trials that match, each (study, run, trial) once, ordered by
 // that key. fsys is a data directory, or with Globs any folder.
@@ -126,9 +137,9 @@ func listFiles(fsys fs.FS, q Query) ([]string, error) {
 	if len(globs) == 0 {
 		// The link is followed once, so that a compaction in between cannot
 		// mix two generations.
-		base := "trials/" + currentLink
+		base := storage.Current
 		if target, err := fs.ReadLink(fsys, base); err == nil && !strings.Contains(target, "/") {
-			base = "trials/" + target
+			base = storage.Root + "/" + target
 		}
 		study, run := "*", "*"
 		if q.Study != "" {

@@ -44,7 +44,7 @@ func Studies(fsys fs.FS) ([]LoggedStudy, error) {
 	var out []LoggedStudy
 	for _, k := range latest {
 		s := LoggedStudy{Study: k.study, Run: k.run, Trials: x.runs[k].trials.count()}
-		cols, err := columnsOf(fsys, "trials/"+currentLink+"/"+x.sortedFiles(k)[0].Path)
+		cols, err := columnsOf(fsys, currentPath(x.sortedFiles(k)[0].Path))
 		switch {
 		case err != nil:
 			s.Err = err

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/parquet-go/parquet-go"
 
+	"apollo/archiver/storage"
 	"apollo/events"
 )
 
@@ -363,7 +364,7 @@ func TestCompactionKeepsEveryRowAndShowsOneGeneration(t *testing.T) {
 			if _, err := os.Stat(old); err != nil {
 				t.Errorf("the old generation is gone at once: %v", err)
 			}
-			now = now.Add(keepGeneration)
+			now = now.Add(storage.KeepReplaced)
 			sweep(t, s)
 			if _, err := os.Stat(old); err == nil {
 				t.Error("the old generation is still there after KeepGeneration")

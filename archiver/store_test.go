@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"apollo/archiver/parquetcheck"
+	"apollo/archiver/storage"
 )
 
 // sameRow compares rows without the columns, which belong to the file.
@@ -199,7 +200,7 @@ func TestTornManifestLineIsCut(t *testing.T) {
 	if got := scanAll(t, os.DirFS(dir), Query{}); len(got) != 16 {
 		t.Errorf("%d rows visible, want the 16 that were committed", len(got))
 	}
-	orphans, _ := os.ReadDir(filepath.Join(dir, "trials", orphanFolder))
+	orphans, _ := os.ReadDir(filepath.Join(dir, "trials", ".orphans"))
 	if len(orphans) != 1 {
 		t.Errorf("%d orphans, want 1", len(orphans))
 	}
@@ -298,6 +299,11 @@ func TestLostFileComesBackFromTheStream(t *testing.T) {
 	}
 }
 
+// readOnly is a journal that takes nothing.
+type readOnly struct{ storage.Journal }
+
+func (readOnly) Append([]byte) error { return fs.ErrPermission }
+
 func TestFailedCommitCanBeRepeated(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -309,20 +315,15 @@ func TestFailedCommitCanBeRepeated(t *testing.T) {
 	add(t, s, testRows(spec, "00000001", 0, 16)...)
 	add(t, s, testRows(before, "00000002", 0, 16)...)
 	// The files are written, the manifest cannot be: nothing is committed.
-	writable := s.man.file
-	readOnly, err := os.Open(filepath.Join(dir, ManifestName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.man.file = readOnly
+	writable := s.man.journal
+	s.man.journal = readOnly{writable}
 	if err := s.Commit(Position{Sequence: 1}); err == nil || errors.Is(err, ErrBehind) {
 		t.Fatalf("Commit: %v, want an error of the whole log", err)
 	}
 	if n := rowsInFiles(t, dir); n != 0 {
 		t.Errorf("%d rows are visible after a commit that failed: other tools would read them twice", n)
 	}
-	shut(t, readOnly)
-	s.man.file = writable
+	s.man.journal = writable
 	store(t, s, 1)
 	if got := scanAll(t, os.DirFS(dir), Query{}); len(got) != 32 || rowsInFiles(t, dir) != 32 {
 		t.Errorf("%d rows, want 32", len(got))

@@ -5,16 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 )
 
 // ErrBehind is what Commit returns when all is on disk but the rows of runs
 // whose folders take nothing. Those rows wait for Retry.
 var ErrBehind = errors.New("the folders of some runs cannot be written")
-
-// probeBytes is what a disk has to take that is not full.
-const probeBytes = 64 << 10
 
 // behindRun is a run in the manifest that has results from From on which are
 // read, and not on disk.
@@ -163,8 +159,8 @@ func (s *Store) writeParts() (files []fileEntry, failed map[runKey]error, err er
 			files = append(files, f)
 		}
 	}
-	if len(failed) > 0 {
-		err = s.probe()
+	if len(failed) > 0 { // what fails beside the folders of all runs too is not the fault of one
+		err = s.files.Probe()
 	}
 	return files, failed, err
 }
@@ -176,7 +172,7 @@ func (s *Store) writeAlone(k runKey) (fileEntry, error) {
 	}
 	f, err := s.writePart(s.open[k])
 	if err != nil && f.Path != "" && s.dead == nil {
-		s.leftover[k] = append(s.leftover[k], s.path(f.Path))
+		s.leftover[k] = append(s.leftover[k], s.name(f.Path))
 	}
 	return f, err
 }
@@ -189,7 +185,7 @@ func (s *Store) undo(files []fileEntry) error {
 	var errs []error
 	for _, f := range files {
 		k := runKey{f.Study, f.Run}
-		s.leftover[k] = append(s.leftover[k], s.path(f.Path))
+		s.leftover[k] = append(s.leftover[k], s.name(f.Path))
 		errs = append(errs, s.removeLeftover(k))
 	}
 	return errors.Join(errs...)
@@ -197,33 +193,13 @@ func (s *Store) undo(files []fileEntry) error {
 
 func (s *Store) removeLeftover(k runKey) error {
 	for len(s.leftover[k]) > 0 {
-		if err := os.Remove(s.leftover[k][0]); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := s.files.Remove(s.leftover[k][0]); err != nil {
 			return err
 		}
 		s.leftover[k] = s.leftover[k][1:]
 	}
 	delete(s.leftover, k)
 	return nil
-}
-
-// probe writes beside the folders of all runs: what fails there too is not the
-// fault of one run.
-func (s *Store) probe() error {
-	file, err := os.CreateTemp(s.root, tempPrefix+"*"+tempSuffix)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(make([]byte, probeBytes))
-	if err == nil {
-		err = file.Sync()
-	}
-	if cerr := file.Close(); err == nil {
-		err = cerr
-	}
-	if rerr := os.Remove(file.Name()); err == nil {
-		err = rerr
-	}
-	return err
 }
 
 // nextBehind returns which runs are behind once everything up to p is on disk

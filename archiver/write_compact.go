@@ -4,11 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
+
+	"apollo/archiver/storage"
 )
 
 // Compaction: docs/trial-log.md, Durability.
@@ -17,13 +16,13 @@ const (
 	compactFiles = 16
 	// compactRows bounds the file that a compaction writes, and its memory.
 	compactRows = 4 * rowGroupRows
-	// keepGeneration is how long readers can go on with the old files.
-	keepGeneration = 10 * time.Minute
 )
 
-// retired is a generation that readers may still have open.
+// retired is what was replaced and readers may still have open: a generation,
+// or files of the current one.
 type retired struct {
 	generation int
+	files      []string
 	at         time.Time
 }
 
@@ -65,36 +64,21 @@ func (s *Store) compact(k runKey, small []fileEntry) error {
 	if err != nil {
 		return err
 	}
-	next := s.idx.generation + 1
-	temp := filepath.Join(s.root, tempPrefix+generationName(next)+tempSuffix)
-	if err := os.RemoveAll(temp); err != nil {
-		return err
-	}
 	removed := make([]string, len(small))
 	for i, e := range small {
 		removed[i] = e.Path
 	}
-	if err := s.linkGeneration(temp, removed); err != nil {
-		return err
-	}
 	e := entryOf(k.study, k.run, rows)
-	folder := filepath.Join(temp, filepath.FromSlash(runFolder(k.study, k.run)))
-	name := freeName(folder, e)
-	written, err := s.writeTemp(folder, &e, o, rows)
+	content, err := s.encode(&e, o, rows)
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(written, filepath.Join(folder, name)); err != nil {
+	next := 0
+	err = s.underFreeName(&e, func(rel string) error {
+		next, err = s.files.Stage(s.idx.generation, removed, rel, content)
 		return err
-	}
-	e.Path = runFolder(k.study, k.run) + "/" + name
-	if err := syncFolder(folder); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, s.generation(next)); err != nil {
-		return err
-	}
-	if err := syncFolder(s.root); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	return s.switchTo(next, &record{Generation: next, Removed: removed, Files: []fileEntry{e}})
@@ -113,10 +97,10 @@ func (s *Store) switchTo(next int, r *record) error {
 	if err := s.fail("compact.after"); err != nil {
 		return err
 	}
-	if err := s.pointCurrent(next); err != nil {
+	if err := s.files.Show(next); err != nil {
 		return err
 	}
-	s.retired = append(s.retired, retired{old, s.opts.Now()})
+	s.retired = append(s.retired, retired{old, r.Removed, s.opts.Now()})
 	return nil
 }
 
@@ -135,15 +119,15 @@ func (s *Store) readParts(files []fileEntry) ([]*Row, *openRun, error) {
 }
 
 func (s *Store) readPart(e fileEntry, o *openRun, rows *[]*Row) error {
-	file, err := os.Open(s.path(e.Path))
+	file, size, closeFile, err := openAt(s.files.Files(), s.name(e.Path))
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	defer closeFile()
 	if err := checkSum(file, e.SHA256); err != nil {
 		return err
 	}
-	f, err := openLog(file, e.Bytes, reading{vouched: true})
+	f, err := openLog(file, size, reading{vouched: true})
 	if err != nil {
 		return err
 	}
@@ -167,100 +151,19 @@ func (s *Store) readPart(e fileEntry, o *openRun, rows *[]*Row) error {
 	}
 }
 
-// linkGeneration shows the files of the current generation, without the
-// removed ones, in a new folder. Files of other people come along.
-func (s *Store) linkGeneration(to string, removed []string) error {
-	from := s.generation(s.idx.generation)
-	folders := []string{}
-	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		target := filepath.Join(to, rel)
-		switch {
-		case d.IsDir():
-			folders = append(folders, target)
-			return mkdirSync(target)
-		case !d.Type().IsRegular(), isTemp(d.Name()), slices.Contains(removed, filepath.ToSlash(rel)):
-			return nil
-		}
-		return linkOrCopy(path, target)
-	})
-	if err != nil {
-		return err
-	}
-	for _, f := range folders {
-		if err := syncFolder(f); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// linkOrCopy makes a second name for a file; some file systems have none.
-func linkOrCopy(from, to string) error {
-	if os.Link(from, to) == nil {
-		return nil
-	}
-	src, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer src.Close()
-	dst, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(dst, src)
-	if err == nil {
-		err = dst.Sync()
-	}
-	if cerr := dst.Close(); err == nil {
-		err = cerr
-	}
-	return err
-}
-
-// Sweep removes generations that were replaced KeepGeneration ago.
+// Sweep removes what was replaced some time ago. Files that other people put
+// into an old generation go over into the current one.
 func (s *Store) Sweep() error {
 	if s.dead != nil {
 		return s.dead
 	}
-	for len(s.retired) > 0 && s.opts.Now().Sub(s.retired[0].at) >= keepGeneration {
-		old := s.generation(s.retired[0].generation)
-		if err := s.rescue(old); err != nil {
-			return fmt.Errorf("sweep %s: %w", old, err)
-		}
-		if err := os.RemoveAll(old); err != nil {
-			return fmt.Errorf("sweep %s: %w", old, err)
+	keep := func(name, rel string) bool { return !s.isOurs(rel, name) }
+	for len(s.retired) > 0 && s.opts.Now().Sub(s.retired[0].at) >= storage.KeepReplaced {
+		old := s.retired[0]
+		if err := s.files.Discard(old.generation, s.idx.generation, old.files, keep); err != nil {
+			return fmt.Errorf("sweep the trial log: %w", err)
 		}
 		s.retired = s.retired[1:]
 	}
 	return nil
-}
-
-// rescue takes files that other people put into an old generation over into
-// the current one.
-func (s *Store) rescue(old string) error {
-	if _, err := os.Stat(old); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	strict := func(_ string, err error) error { return err }
-	return s.eachFile(old, strict, func(rel, path string) error {
-		if isTemp(filepath.Base(path)) || s.isOurs(rel, path) {
-			return nil
-		}
-		target := s.path(rel)
-		if _, err := os.Lstat(target); err == nil {
-			return nil
-		}
-		if err := mkdirSync(filepath.Dir(target)); err != nil {
-			return err
-		}
-		return linkOrCopy(path, target)
-	})
 }

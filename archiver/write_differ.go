@@ -7,7 +7,6 @@ import (
 	"hash/fnv"
 	"io"
 	"math"
-	"os"
 	"strings"
 
 	"apollo/events"
@@ -153,12 +152,12 @@ func (s *Store) eachRow(o *openRun, f func(*Row) bool) error {
 }
 
 func (s *Store) eachRowOf(e fileEntry, f func(*Row) bool) (more bool, err error) {
-	file, err := os.Open(s.path(e.Path))
+	file, size, closeFile, err := openAt(s.files.Files(), s.name(e.Path))
 	if err != nil {
 		return false, err
 	}
-	defer file.Close()
-	log, err := openLog(file, e.Bytes, reading{vouched: true})
+	defer closeFile()
+	log, err := openLog(file, size, reading{vouched: true})
 	if err != nil {
 		return false, err
 	}

@@ -1,28 +1,17 @@
 package archiver
 
 import (
-	"bufio"
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
-	"os"
-	"path/filepath"
+	"io/fs"
 	"regexp"
 	"slices"
-	"strings"
-	"syscall"
-)
 
-// Names below trials/.
-const (
-	currentLink  = "current"
-	orphanFolder = ".orphans"
-	tempPrefix   = ".tmp-"
-	tempSuffix   = ".inprogress"
+	"apollo/archiver/storage"
 )
 
 // partName matches the names of the archiver's own files.
@@ -30,20 +19,14 @@ func partName() *regexp.Regexp {
 	return regexp.MustCompile(`^study=([a-z0-9-]+)/run=([a-z0-9-]+)/part-(\d{20})-(\d{20})(-\d+)?\.parquet$`)
 }
 
-func generationName(n int) string { return fmt.Sprintf("gen-%d", n) }
-
 func runFolder(study, run string) string { return "study=" + study + "/run=" + run }
 
 // currentPath is a file's path as readers see it, relative to the data
 // directory.
-func currentPath(path string) string { return "trials/" + currentLink + "/" + path }
+func currentPath(path string) string { return storage.Current + "/" + path }
 
-func (s *Store) generation(n int) string { return filepath.Join(s.root, generationName(n)) }
-
-// path returns where a file of the current generation lies.
-func (s *Store) path(rel string) string {
-	return filepath.Join(s.generation(s.idx.generation), filepath.FromSlash(rel))
-}
+// name returns where a file of the current generation lies.
+func (s *Store) name(rel string) string { return s.files.Folder(s.idx.generation) + "/" + rel }
 
 // writePart writes the waiting rows of a run as a file under its final name.
 // The entry's path is set as soon as the file may be visible.
@@ -54,24 +37,15 @@ func (s *Store) writePart(o *openRun) (fileEntry, error) {
 		slices.SortFunc(rows, byTrial)
 	}
 	e := entryOf(o.run.Spec.Study, o.run.ID, rows)
-	folder := s.path(runFolder(e.Study, e.Run))
-	if err := mkdirSync(folder); err != nil {
-		return fileEntry{}, err
-	}
-	path := freeName(folder, e)
-	temp, err := s.writeTemp(folder, &e, o, rows)
+	content, err := s.encode(&e, o, rows)
 	if err != nil {
 		return fileEntry{}, err
 	}
 	if err := s.fail("rename.before"); err != nil {
 		return fileEntry{}, err
 	}
-	if err := os.Rename(temp, filepath.Join(folder, path)); err != nil {
-		_ = os.Remove(temp) // the next start removes it
-		return fileEntry{}, err
-	}
-	e.Path = runFolder(e.Study, e.Run) + "/" + path
-	if err := syncFolder(folder); err != nil {
+	err = s.underFreeName(&e, func(rel string) error { return s.files.Put(s.name(rel), content) })
+	if err != nil {
 		return e, err
 	}
 	return e, s.fail("rename.after")
@@ -87,95 +61,29 @@ func entryOf(study, run string, rows []*Row) fileEntry {
 	return e
 }
 
-// freeName returns a name for the entry that no file in the folder has: a
-// stream that was made anew counts from 1 again.
-func freeName(folder string, e fileEntry) string {
-	base := fmt.Sprintf("part-%020d-%020d", e.FirstSeq, e.LastSeq)
-	name := base + ".parquet"
+// underFreeName calls put with the first name for the entry that no file has: a
+// stream that was made anew counts from 1 again. It sets the entry's path.
+func (s *Store) underFreeName(e *fileEntry, put func(rel string) error) error {
+	base := fmt.Sprintf("%s/part-%020d-%020d", runFolder(e.Study, e.Run), e.FirstSeq, e.LastSeq)
+	e.Path = base + ".parquet"
 	for i := 1; ; i++ {
-		if _, err := os.Lstat(filepath.Join(folder, name)); errors.Is(err, os.ErrNotExist) {
-			return name
+		if _, listed := s.idx.files[e.Path]; !listed {
+			if err := put(e.Path); !errors.Is(err, fs.ErrExist) {
+				return err
+			}
 		}
-		name = fmt.Sprintf("%s-%d.parquet", base, i)
+		e.Path = fmt.Sprintf("%s-%d.parquet", base, i)
 	}
 }
 
-// writeTemp writes the rows to a temporary file beside their place, fsynced.
-// It fills in the entry's size and checksum.
-func (s *Store) writeTemp(folder string, e *fileEntry, o *openRun, rows []*Row) (string, error) {
-	file, err := os.CreateTemp(folder, tempPrefix+"*"+tempSuffix)
-	if err != nil {
-		return "", err
+// encode writes the rows as a Parquet file, and fills in the entry's size and
+// checksum.
+func (s *Store) encode(e *fileEntry, o *openRun, rows []*Row) ([]byte, error) {
+	var buf bytes.Buffer
+	if err := writeFile(&buf, o.cols, o.meta, s.codec, rows); err != nil {
+		return nil, err
 	}
-	w := &hashWriter{w: file, h: sha256.New()}
-	buf := bufio.NewWriterSize(w, 1<<16)
-	err = writeFile(buf, o.cols, o.meta, s.codec, rows)
-	if err == nil {
-		err = buf.Flush()
-	}
-	if err == nil {
-		err = file.Chmod(0o644)
-	}
-	if err == nil {
-		err = file.Sync()
-	}
-	if cerr := file.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		_ = os.Remove(file.Name()) // the next start removes it
-		return "", err
-	}
-	e.Bytes, e.SHA256 = w.n, hex.EncodeToString(w.h.Sum(nil))
-	return file.Name(), nil
-}
-
-// hashWriter counts and hashes what it writes.
-type hashWriter struct {
-	w io.Writer
-	h hash.Hash
-	n int64
-}
-
-func (h *hashWriter) Write(b []byte) (int, error) {
-	n, err := h.w.Write(b)
-	h.h.Write(b[:n])
-	h.n += int64(n)
-	return n, err
-}
-
-// syncFolder makes the names in a folder durable.
-func syncFolder(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	// Some file systems cannot sync a folder and say EINVAL; they have nothing
-	// to make durable by it.
-	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
-		return err
-	}
-	return nil
-}
-
-// mkdirSync makes a folder with its parents, durably.
-func mkdirSync(path string) error {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return nil
-	}
-	parent := filepath.Dir(path)
-	if parent != path {
-		if err := mkdirSync(parent); err != nil {
-			return err
-		}
-	}
-	if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-		return err
-	}
-	return syncFolder(parent)
-}
-
-func isTemp(name string) bool {
-	return strings.HasPrefix(name, tempPrefix) && strings.HasSuffix(name, tempSuffix)
+	sum := sha256.Sum256(buf.Bytes())
+	e.Bytes, e.SHA256 = int64(buf.Len()), hex.EncodeToString(sum[:])
+	return buf.Bytes(), nil
 }

@@ -1,14 +1,10 @@
 package archiver
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,11 +13,19 @@ import (
 	"apollo/archiver/parquetcheck"
 )
 
-// recover brings the directory into the state that the manifest tells of.
+// recover brings the place into the state that the manifest tells of.
 func (s *Store) recover() error {
-	path := filepath.Join(s.root, filepath.Base(ManifestName))
 	s.idx = newIndex()
-	man, err := openManifest(path, s.idx.apply)
+	replaced := map[string]bool{}
+	man, err := openManifest(s.files, func(r *record) error {
+		for _, path := range r.Removed {
+			replaced[path] = true
+		}
+		for _, e := range r.Files {
+			delete(replaced, e.Path)
+		}
+		return s.idx.apply(r)
+	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errManifest) {
 		return err
 	}
@@ -31,120 +35,109 @@ func (s *Store) recover() error {
 		err = fs.ErrNotExist
 	}
 	if err != nil {
-		if _, serr := os.Lstat(s.generation(s.newestGeneration())); serr == nil {
-			s.opts.Logger.Info("the manifest is rebuilt from the files", "path", path, "cause", err)
+		if _, exists := s.files.Newest(); exists {
+			s.opts.Logger.Info("the manifest is rebuilt from the files", "path", s.files.Path(ManifestName), "cause", err)
 		}
-		if man, err = s.rebuild(path); err != nil {
+		clear(replaced)
+		if man, err = s.rebuild(); err != nil {
 			return fmt.Errorf("rebuild the manifest: %w", err)
 		}
 	}
 	s.man = man
-	if err := mkdirSync(s.generation(s.idx.generation)); err != nil {
-		return err
+	if s.files.Shared() {
+		// From here on nothing of an archiver before this one is stored.
+		if err := s.record(&record{Writer: newLogID()}); err != nil {
+			return err
+		}
 	}
-	if err := s.clean(); err != nil {
-		return err
-	}
-	if err := s.pointCurrent(s.idx.generation); err != nil {
-		return err
-	}
-	return s.heal()
-}
-
-// clean removes what no record speaks of: temporary files and folders,
-// generations that were never recorded, and moves unlisted files of ours away.
-func (s *Store) clean() error {
-	entries, err := os.ReadDir(s.root)
+	sizes, err := s.clean(replaced)
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		n, isGeneration := generationOf(e.Name())
-		switch {
-		case isTemp(e.Name()), isGeneration && n > s.idx.generation:
-			if err := os.RemoveAll(filepath.Join(s.root, e.Name())); err != nil {
-				return err
-			}
-		case isGeneration && n < s.idx.generation:
-			s.retired = append(s.retired, retired{n, s.opts.Now()})
-		}
+	if err := s.files.Show(s.idx.generation); err != nil {
+		return err
 	}
-	return s.eachFile(s.generation(s.idx.generation), s.ofOneRun, func(rel, path string) error {
-		if isTemp(filepath.Base(path)) {
-			return s.ofOneRun(path, os.Remove(path))
-		}
-		if _, listed := s.idx.files[rel]; listed || !s.isOurs(rel, path) {
+	return s.heal(sizes)
+}
+
+// clean removes what no record speaks of, and moves unlisted files of ours
+// away. It returns the sizes of the files that there are.
+func (s *Store) clean(replaced map[string]bool) (map[string]int64, error) {
+	older, err := s.files.Clean(s.idx.generation, s.ofOneRun)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range older {
+		s.retired = append(s.retired, retired{generation: n, at: s.opts.Now()})
+	}
+	sizes := map[string]int64{}
+	var old []string
+	err = s.eachFile(s.idx.generation, func(rel, name string, size int64) error {
+		_, listed := s.idx.files[rel]
+		switch {
+		case listed:
+			sizes[rel] = size
+			return nil
+		case replaced[rel]:
+			old = append(old, rel)
+			return nil
+		case !s.isOurs(rel, name):
 			return nil
 		}
-		err := s.orphan(rel, path)
-		if err != nil && s.ofOneRun(path, err) == nil {
+		err := s.orphan(rel, name)
+		if err != nil && s.ofOneRun(name, err) == nil {
 			m := partName().FindStringSubmatch(rel)
 			k := runKey{m[1], m[2]}
-			s.leftover[k] = append(s.leftover[k], path)
+			s.leftover[k] = append(s.leftover[k], name)
 			return nil
 		}
 		return err
 	})
+	if len(old) > 0 {
+		s.retired = append(s.retired, retired{s.idx.generation, old, s.opts.Now()})
+	}
+	return sizes, err
 }
 
 // ofOneRun returns nil for an error of one file or folder of a run, which is
 // logged and is no reason to write no other. A full disk is one.
-func (s *Store) ofOneRun(path string, err error) error {
-	if err == nil || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+func (s *Store) ofOneRun(name string, err error) error {
+	if err == nil || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, ErrUnavailable) {
 		return err
 	}
-	s.opts.Logger.Warn("a part of the trial log cannot be reached: the rest is gone on with", "path", path, "error", err)
+	s.opts.Logger.Warn("a part of the trial log cannot be reached: the rest is gone on with", "path", s.files.Path(name), "error", err)
 	return nil
 }
 
-func generationOf(name string) (int, bool) {
-	digits, ok := strings.CutPrefix(name, "gen-")
-	n, err := strconv.Atoi(digits)
-	return n, ok && err == nil && n > 0
-}
-
-// eachFile calls f for every regular file below a generation, and unreadable
-// for what is below it and cannot be read.
-func (s *Store) eachFile(generation string, unreadable func(path string, err error) error, f func(rel, path string) error) error {
-	return filepath.WalkDir(generation, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil && path == generation:
-			return err
-		case err != nil:
-			return unreadable(path, err)
-		}
-		if !d.Type().IsRegular() {
-			return nil
-		}
-		rel, err := filepath.Rel(generation, path)
-		if err != nil {
-			return err
-		}
-		return f(filepath.ToSlash(rel), path)
+// eachFile calls f for every regular file below a generation.
+func (s *Store) eachFile(generation int, f func(rel, name string, size int64) error) error {
+	folder := s.files.Folder(generation)
+	return s.files.List(folder, s.ofOneRun, func(name string, size int64) error {
+		return f(strings.TrimPrefix(name, folder+"/"), name, size)
 	})
 }
 
 // isOurs reports whether this store wrote a file: it has such a name, and it
-// carries this directory's identity or cannot be read at all.
-func (s *Store) isOurs(rel, path string) bool {
+// carries this log's identity or cannot be read at all. What cannot be asked now
+// is left where it is.
+func (s *Store) isOurs(rel, name string) bool {
 	if !partName().MatchString(rel) {
 		return false
 	}
-	id, err := fileLogID(path)
+	id, err := s.logIDOf(name)
+	if errors.Is(err, ErrUnavailable) {
+		return false
+	}
 	return err != nil || id == s.idx.log
 }
 
-func fileLogID(path string) (string, error) {
-	file, err := os.Open(path)
+func (s *Store) logIDOf(name string) (string, error) {
+	file, size, closeFile, err := openAt(s.files.Files(), name)
 	if err != nil {
 		return "", err
 	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return "", err
-	}
-	pf, err := parquetcheck.OpenGuarded(file, info.Size())
+	defer closeFile()
+	pf, err := parquetcheck.OpenGuarded(file, size)
 	if err != nil {
 		return "", err
 	}
@@ -153,65 +146,43 @@ func fileLogID(path string) (string, error) {
 }
 
 // orphan moves a file out of the readers' sight, and keeps it.
-func (s *Store) orphan(rel, path string) error {
-	folder := filepath.Join(s.root, orphanFolder)
-	if err := mkdirSync(folder); err != nil {
-		return err
+func (s *Store) orphan(rel, name string) error {
+	to, err := s.files.SetAside(name, rel)
+	if err == nil {
+		s.opts.Logger.Info("a file that was never committed is set aside", "path", rel, "to", to)
 	}
-	base := strings.ReplaceAll(rel, "/", "__")
-	name := base
-	for i := 1; ; i++ {
-		if _, err := os.Lstat(filepath.Join(folder, name)); errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		name = fmt.Sprintf("%s.%d", base, i)
-	}
-	s.opts.Logger.Info("a file that was never committed is set aside", "path", rel, "to", "trials/"+orphanFolder+"/"+name)
-	if err := os.Rename(path, filepath.Join(folder, name)); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
-}
-
-// pointCurrent makes the link show a generation, in one step.
-func (s *Store) pointCurrent(generation int) error {
-	link, target := filepath.Join(s.root, currentLink), generationName(generation)
-	if old, err := os.Readlink(link); err == nil && old == target {
-		return nil
-	}
-	temp := filepath.Join(s.root, tempPrefix+currentLink+tempSuffix)
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := os.Symlink(target, temp); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, link); err != nil {
-		return err
-	}
-	return syncFolder(s.root)
+	return err
 }
 
 // heal looks for listed files that are gone or have another size. Their trials
 // come back from the stream of results: the cursor goes to its start, and what
 // is still there is not written twice.
-func (s *Store) heal() error {
+func (s *Store) heal(sizes map[string]int64) error {
 	var lost []string
+	files := s.files.Files()
 	for path, e := range s.idx.files {
-		info, err := os.Stat(s.path(path))
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			lost = append(lost, path)
-		case err != nil:
-			// Nobody knows whether it is gone.
-			if err := s.ofOneRun(s.path(path), err); err != nil {
-				return err
+		size, listed := sizes[path]
+		if !listed {
+			info, err := fs.Stat(files, s.name(path))
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				lost = append(lost, path)
+				continue
+			case err != nil:
+				// Nobody knows whether it is gone.
+				if err := s.ofOneRun(s.name(path), err); err != nil {
+					return err
+				}
+				continue
 			}
-		case info.Size() != e.Bytes:
-			lost = append(lost, path)
-			if err := s.orphan(path, s.path(path)); err != nil {
-				return err
-			}
+			size = info.Size()
+		}
+		if size == e.Bytes {
+			continue
+		}
+		lost = append(lost, path)
+		if err := s.orphan(path, s.name(path)); err != nil {
+			return err
 		}
 	}
 	if len(lost) == 0 {
@@ -235,19 +206,19 @@ func (s *Store) heal() error {
 
 // rebuild writes a new manifest from the files of the current generation. The
 // cursor starts at the beginning: a file alone does not prove that the files
-// of other runs before it were renamed as well.
-func (s *Store) rebuild(path string) (*manifest, error) {
-	if err := os.Rename(path, freeBackup(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
+// of other runs before it were made as well.
+func (s *Store) rebuild() (*manifest, error) {
 	s.idx = newIndex()
-	first := record{Generation: s.newestGeneration()}
-	err := s.eachFile(s.generation(first.Generation), s.ofOneRun, func(rel, file string) error {
+	first := record{}
+	first.Generation, _ = s.files.Newest()
+	err := s.eachFile(first.Generation, func(rel, name string, size int64) error {
 		if !partName().MatchString(rel) {
 			return nil
 		}
-		e, id, err := readEntry(rel, file)
+		e, id, err := s.readEntry(rel, name)
 		switch {
+		case errors.Is(err, ErrUnavailable):
+			return err
 		case err != nil:
 			s.opts.Logger.Warn("a file cannot be read and is not taken into the manifest", "path", rel, "err", err)
 		case first.Log == "":
@@ -264,70 +235,23 @@ func (s *Store) rebuild(path string) (*manifest, error) {
 	if first.Log == "" {
 		first.Log = newLogID()
 	}
-	// The new manifest appears whole or not at all.
-	temp := filepath.Join(s.root, tempPrefix+"manifest"+tempSuffix)
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	man, err := createManifest(temp)
-	if err != nil {
-		return nil, err
-	}
 	// What the files hold was told when they were written.
 	first.Announced = 1
-	if err := man.append(&first); err != nil {
-		_ = man.close()
-		return nil, err
-	}
-	if err := os.Rename(temp, path); err != nil {
-		_ = man.close()
-		return nil, err
-	}
-	if err := syncFolder(s.root); err != nil {
-		_ = man.close()
+	man, err := createManifest(s.files, &first)
+	if err != nil {
 		return nil, err
 	}
 	return man, s.idx.apply(&first)
 }
 
-func freeBackup(path string) string {
-	for i := 1; ; i++ {
-		name := fmt.Sprintf("%s.damaged-%d", path, i)
-		if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
-			return name
-		}
-	}
-}
-
-// newestGeneration returns what current points to, or the highest one.
-func (s *Store) newestGeneration() int {
-	if target, err := os.Readlink(filepath.Join(s.root, currentLink)); err == nil {
-		if n, ok := generationOf(target); ok {
-			return n
-		}
-	}
-	newest := 1
-	entries, err := os.ReadDir(s.root)
-	if err != nil {
-		return newest
-	}
-	for _, e := range entries {
-		if n, ok := generationOf(e.Name()); ok {
-			newest = max(newest, n)
-		}
-	}
-	return newest
-}
-
 // readEntry describes a part file by its own content.
-func readEntry(rel, path string) (fileEntry, string, error) {
-	file, err := os.Open(path)
+func (s *Store) readEntry(rel, name string) (fileEntry, string, error) {
+	file, size, closeFile, err := openAt(s.files.Files(), name)
 	if err != nil {
 		return fileEntry{}, "", err
 	}
-	defer file.Close()
-	h := sha256.New()
-	size, err := io.Copy(h, file)
+	defer closeFile()
+	sum, err := sumOf(file)
 	if err != nil {
 		return fileEntry{}, "", err
 	}
@@ -336,7 +260,7 @@ func readEntry(rel, path string) (fileEntry, string, error) {
 		return fileEntry{}, "", err
 	}
 	m := partName().FindStringSubmatch(rel)
-	e := fileEntry{Path: rel, Study: m[1], Run: m[2], Bytes: size, SHA256: hex.EncodeToString(h.Sum(nil))}
+	e := fileEntry{Path: rel, Study: m[1], Run: m[2], Bytes: size, SHA256: sum}
 	e.FirstSeq, _ = strconv.ParseUint(m[3], 10, 64)
 	e.LastSeq, _ = strconv.ParseUint(m[4], 10, 64)
 	rows := f.rows(true)

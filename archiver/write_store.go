@@ -7,19 +7,29 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"time"
 
-	"github.com/gofrs/flock"
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
 
+	"apollo/archiver/storage"
 	"apollo/events"
 )
 
-// ErrLocked is returned by Open when another archiver owns the directory.
-var ErrLocked = errors.New("another archiver is writing to this data directory")
+// What Open returns when another archiver writes to the log: ErrLocked to a
+// directory, ErrHeld to a bucket, where it may be gone.
+var (
+	ErrLocked = storage.ErrLocked
+	ErrHeld   = storage.ErrHeld
+)
+
+// ErrTaken is returned by Commit and others when another archiver has taken the
+// log over: this store writes nothing any more.
+var ErrTaken = storage.ErrTaken
+
+// ErrUnavailable marks errors of an object store that waiting may mend.
+var ErrUnavailable = storage.ErrUnavailable
 
 // Flush limits: docs/trial-log.md, Writing.
 const (
@@ -45,12 +55,12 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Store writes the trial log of one data directory. It keeps rows in memory
-// until Commit. It is not safe for concurrent use.
+// Store writes the trial log of one place. It keeps rows in memory until
+// Commit. It is not safe for concurrent use.
 type Store struct {
-	root    string
+	files   storage.Storage
 	opts    Options
-	lock    *flock.Flock
+	unlock  func()
 	man     *manifest
 	idx     *index
 	open    map[runKey]*openRun
@@ -65,7 +75,7 @@ type Store struct {
 	// not stuck.
 	behind map[runKey]behind
 	passed uint64
-	// dead is set by a failpoint: nothing is written any more.
+	// dead is set by a failpoint, and by ErrTaken: nothing is written any more.
 	dead error
 }
 
@@ -87,38 +97,35 @@ type pendingRows struct {
 	since       time.Time
 }
 
-// Open takes the data directory's trial log for writing, makes it when there
-// is none, and repairs what a crash left: a torn last line of the manifest is
-// cut, files that it does not list move to trials/.orphans, temporary files go,
-// a lost manifest is rebuilt from the files. Errors: ErrLocked, ErrNewer.
-func Open(dir string, o Options) (*Store, error) {
+// Open takes the trial log of a place for writing, a directory or a URL as
+// storage.Open takes it, makes it when there is none, and repairs what a crash
+// left: a torn last line of the manifest is cut, files that it does not list
+// move to trials/.orphans, temporary files go, a lost manifest is rebuilt from
+// the files. Errors: ErrLocked, ErrHeld, ErrTaken, ErrUnavailable, ErrNewer.
+func Open(place string, o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	files, err := storage.Open(place)
+	if err != nil {
+		return nil, fmt.Errorf("open trial log: %w", err)
+	}
 	s := &Store{
-		root: filepath.Join(dir, "trials"), opts: o, open: map[runKey]*openRun{}, codec: newCodec(),
+		files: files, opts: o, open: map[runKey]*openRun{}, codec: newCodec(),
 		leftover: map[runKey][]string{}, behind: map[runKey]behind{},
 	}
 	if o.Plain {
 		s.codec = &parquet.Uncompressed
 	}
-	if err := mkdirSync(s.root); err != nil {
+	if s.unlock, err = files.Lock(); err != nil {
 		return nil, fmt.Errorf("open trial log: %w", err)
-	}
-	s.lock = flock.New(filepath.Join(s.root, ".lock"))
-	locked, err := s.lock.TryLock()
-	if err != nil {
-		return nil, fmt.Errorf("lock trial log: %w", err)
-	}
-	if !locked {
-		return nil, fmt.Errorf("%w: %s", ErrLocked, dir)
 	}
 	if err := s.recover(); err != nil {
 		s.release()
-		return nil, fmt.Errorf("open trial log %s: %w", dir, err)
+		return nil, fmt.Errorf("open trial log %s: %w", place, err)
 	}
 	for _, r := range s.idx.behind {
 		s.behind[runKey{r.Study, r.Run}] = behind{from: r.From}
@@ -130,7 +137,7 @@ func (s *Store) release() {
 	if s.man != nil {
 		_ = s.man.close() // every record was fsynced
 	}
-	_ = s.lock.Unlock() // the process gives it back at its end
+	s.unlock()
 }
 
 // Close gives the directory back. Rows that were not committed are dropped:
@@ -276,8 +283,8 @@ func (s *Store) WaitingOf(study, run string) int {
 	return 0
 }
 
-// Dir returns the folder of the log.
-func (s *Store) Dir() string { return s.root }
+// Place returns where the log lies, for people.
+func (s *Store) Place() string { return s.files.Path(storage.Root) }
 
 // Commit writes what waits and moves the cursor to p: after it returns without
 // an error, everything up to p is on disk and a crash cannot undo it. After an
@@ -337,6 +344,9 @@ func (s *Store) record(r *record) error {
 	}
 	r.Announced = max(r.Announced, s.idx.announced)
 	if err := s.man.append(r); err != nil {
+		if errors.Is(err, ErrTaken) {
+			s.dead = err
+		}
 		return err
 	}
 	return s.idx.apply(r)
@@ -381,9 +391,9 @@ func (s *Store) Closed(study, run string) (state string, trials int64) {
 // errStopped marks what a failpoint did.
 var errStopped = errors.New("the store was stopped")
 
-// IsStopped reports whether err means that a failpoint has stopped the store:
-// trying again is of no use.
-func IsStopped(err error) bool { return errors.Is(err, errStopped) }
+// IsStopped reports whether err means that a failpoint or another archiver has
+// stopped the store: trying again is of no use.
+func IsStopped(err error) bool { return errors.Is(err, errStopped) || errors.Is(err, ErrTaken) }
 
 func newLogID() string {
 	var b [8]byte

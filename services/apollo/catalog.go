@@ -2,42 +2,56 @@ package main
 
 import (
 	"context"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
 	"apollo/archiver"
+	"apollo/archiver/storage"
 	"apollo/events"
 	"apollo/services/proposer"
 )
 
-// trialLogs gives transfer the trial log of a data directory, and other
-// Parquet files by path.
-type trialLogs struct{ dir string }
+// trialLogs gives transfer the trial log of a place, and other Parquet files by
+// path or URL.
+type trialLogs struct{ place string }
 
 var _ proposer.Sources = trialLogs{}
 
 // Open implements proposer.Sources.
 func (t trialLogs) Open(_ context.Context, ref events.Source) (*archiver.SourceLog, error) {
-	dir := t.dir
-	if ref.Parquet != "" {
-		dir, ref.Parquet = splitPattern(ref.Parquet)
+	files, err := t.files(&ref)
+	if err != nil {
+		return nil, err
 	}
-	return archiver.OpenSource(os.DirFS(dir), ref)
+	return archiver.OpenSource(files, ref)
 }
 
 // Load reads a whole study into memory.
 func (t trialLogs) Load(_ context.Context, ref events.Source) (archiver.Source, error) {
-	dir := t.dir
-	if ref.Parquet != "" {
-		dir, ref.Parquet = splitPattern(ref.Parquet)
+	files, err := t.files(&ref)
+	if err != nil {
+		return archiver.Source{}, err
 	}
-	return archiver.LoadSource(os.DirFS(dir), ref)
+	return archiver.LoadSource(files, ref)
+}
+
+// files are where a source lies; its path becomes relative to them.
+func (t trialLogs) files(ref *events.Source) (fs.FS, error) {
+	place := t.place
+	if ref.Parquet != "" {
+		place, ref.Parquet = splitPattern(ref.Parquet)
+	}
+	return archiver.Files(place)
 }
 
 // Studies implements proposer.Sources.
 func (t trialLogs) Studies(context.Context) ([]archiver.LoggedStudy, error) {
-	return archiver.Studies(os.DirFS(t.dir))
+	files, err := archiver.Files(t.place)
+	if err != nil {
+		return nil, err
+	}
+	return archiver.Studies(files)
 }
 
 // splitPattern cuts a path pattern into the folder before its first wildcard, or
@@ -58,5 +72,8 @@ func splitPattern(pattern string) (dir, below string) {
 	case dir == "":
 		dir = "/"
 	}
-	return filepath.FromSlash(dir), strings.Join(parts[last:], "/")
+	if !storage.Remote(dir) {
+		dir = filepath.FromSlash(dir)
+	}
+	return dir, strings.Join(parts[last:], "/")
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"apollo/archiver/storage"
 	"apollo/events"
 	"apollo/services/cli"
 )
@@ -20,6 +22,8 @@ type app struct {
 	args []string
 
 	nats string
+	// log is the place of the trial log; "" is the data directory.
+	log string
 	// passedOver: APOLLO_NATS is set, and --data went before it.
 	passedOver bool
 	login      login
@@ -72,10 +76,11 @@ design under an area, latency or energy budget, and learns from earlier studies.
 	}
 	f := root.PersistentFlags()
 	f.StringVar(&a.nats, "nats", os.Getenv("APOLLO_NATS"), "URL of a NATS `server` with JetStream (APOLLO_NATS, unless --data is given); default: the one in --data")
+	f.StringVar(&a.log, "archive", os.Getenv("APOLLO_ARCHIVE"), "`place` of the trial log, a directory or s3://bucket/prefix (APOLLO_ARCHIVE); default: --data")
 	a.login.register(f)
 	a.AddFlags(f)
 	// The help prints a default: secrets of the environment are none of its.
-	f.Lookup("nats").DefValue = ""
+	f.Lookup("nats").DefValue, f.Lookup("archive").DefValue = "", ""
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
 	root.SetIn(a.Stdin)
@@ -119,6 +124,9 @@ func (a *app) checkFlags(c *cobra.Command) error {
 	if err := a.settlePlace(c); err != nil {
 		return err
 	}
+	if _, err := storage.Open(a.archive()); err != nil {
+		return cli.Usagef("--archive: %w", err)
+	}
 	return a.CheckLog()
 }
 
@@ -144,6 +152,9 @@ func (a *app) settlePlace(c *cobra.Command) error {
 	}
 	return nil
 }
+
+// archive is the place of the trial log.
+func (a *app) archive() string { return cmp.Or(a.log, a.Data) }
 
 // elsewhere adds to a hint what a person may have expected.
 func (a *app) elsewhere(hint string) string {

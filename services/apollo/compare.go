@@ -126,7 +126,7 @@ func (a *app) comparedStudy(ctx context.Context, s *session, word string) (*comp
 
 // comparedLog reads a study from Parquet files.
 func (a *app) comparedLog(ctx context.Context, ref events.Source) (*compared, error) {
-	src, err := trialLogs{a.Data}.Load(ctx, ref)
+	src, err := trialLogs{a.archive()}.Load(ctx, ref)
 	if err != nil {
 		return nil, err
 	}

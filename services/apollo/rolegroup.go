@@ -97,7 +97,7 @@ func (p *roleGroup) stop() error {
 // proposer returns the proposer of this process.
 func (a *app) proposer(c *cobra.Command, s *session) *proposer.Proposer {
 	return &proposer.Proposer{
-		Bus: s.bus, Catalog: inspect.Builtins(), Sources: trialLogs{a.Data}, Files: !s.remote,
+		Bus: s.bus, Catalog: inspect.Builtins(), Sources: trialLogs{a.archive()}, Files: !s.remote,
 		Logger: a.Logger(c, slog.LevelWarn), Build: thisBuild().name(),
 	}
 }

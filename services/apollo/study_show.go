@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"apollo/archiver/storage"
 	"apollo/events"
 	"apollo/services/cli"
 	"apollo/services/client"
@@ -166,14 +166,19 @@ func countReasons(l *ledger) []reasonCount {
 	return out
 }
 
-// logPath is where the Parquet files of a run are. With --nats they are below
-// the archiver's data directory, wherever that is.
+// logPath is where the Parquet files of a run are. With --nats and without
+// --archive they are below the archiver's data directory, wherever that is.
 func (a *app) logPath(view *client.StudyView) string {
-	dir := a.Data
-	if a.nats != "" {
-		dir = ""
+	place := a.archive()
+	if a.nats != "" && a.log == "" {
+		place = ""
 	}
-	return filepath.Join(dir, "trials", "current", "study="+view.Study, "run="+view.Run)
+	name := storage.Current + "/study=" + view.Study + "/run=" + view.Run
+	files, err := storage.Open(place)
+	if err != nil {
+		return name
+	}
+	return files.Path(name)
 }
 
 // others says how many answers of other evaluators were refused.

@@ -48,7 +48,7 @@ A study without sources is shown what a search of the archive in --data would fi
 			if spec.Transfer == nil {
 				spec.Transfer = &events.Transfer{Sources: []events.Source{{Auto: true}}}
 			}
-			all, found, err := proposer.Candidates(c.Context(), inspect.Builtins(), trialLogs{a.Data}, a.programsIn(folder(args[0])), &spec)
+			all, found, err := proposer.Candidates(c.Context(), inspect.Builtins(), trialLogs{a.archive()}, a.programsIn(folder(args[0])), &spec)
 			if err != nil {
 				return err
 			}

@@ -17,13 +17,14 @@ import (
 	"apollo/services/messages"
 )
 
-// Archiver writes the trials of all studies to the Parquet log of a data
-// directory. It follows the results from its manifest's cursor, joins each
+// Archiver writes the trials of all studies to the Parquet log of a directory
+// or a bucket. It follows the results from its manifest's cursor, joins each
 // with what the study's log says about the batch, and tells the world which
-// files are on disk. One runs per directory.
+// files are on disk. One writes per log.
 type Archiver struct {
 	Bus events.Bus
-	// Dir is the data directory; the log is in trials/ below it.
+	// Dir is the place of the log, as archiver.Open takes it: a data directory or
+	// a URL. The log is in trials/ below it.
 	Dir string
 	// Worker identifies this process in its notices.
 	Worker string
@@ -51,7 +52,7 @@ const (
 
 // Run works until ctx ends, then commits what it has. A full disk does not end
 // it: it says so and tries again. It returns archiver.ErrLocked when another
-// archiver owns the directory.
+// archiver owns the directory; one that owns the bucket is waited for.
 func (a *Archiver) Run(ctx context.Context) error {
 	logger := a.Logger
 	if logger == nil {
@@ -63,6 +64,17 @@ func (a *Archiver) Run(ctx context.Context) error {
 	defer beating.Wait()
 	defer quietly()
 	beating.Go(func() { present.beat(beats) })
+	for {
+		err := a.runStore(ctx, logger, present)
+		if !errors.Is(err, archiver.ErrTaken) || ctx.Err() != nil {
+			return err
+		}
+		logger.Warn("another archiver has taken the trial log over: standing by for it", "cause", err)
+	}
+}
+
+// runStore works until ctx ends or the log is another archiver's.
+func (a *Archiver) runStore(ctx context.Context, logger *slog.Logger, present *archivePresence) error {
 	store, err := a.openStore(ctx, logger, present)
 	if err != nil {
 		return messages.Quiet(ctx, err)

@@ -74,7 +74,7 @@ func (w *archive) retryStuck() error {
 func (w *archive) tellStuck(ctx context.Context) {
 	var behind []events.ArchiveWaiting
 	for _, s := range w.store.StuckRuns() {
-		key, cause := messages.RunKey{Study: s.Study, Run: s.Run}, stuckArchive(w.store.Dir(), s.Err)
+		key, cause := messages.RunKey{Study: s.Study, Run: s.Run}, stuckArchive(w.store.Place(), s.Err)
 		behind = append(behind, events.ArchiveWaiting{Study: s.Study, Run: s.Run, Trials: s.Rows, Waiting: cause})
 		if w.told[key] == cause.Message {
 			continue

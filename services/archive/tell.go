@@ -9,8 +9,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
-	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -24,6 +24,10 @@ import (
 // made room see soon that it goes on.
 const archiveRetryMax = 5 * time.Second
 
+// standbyEvery is how often an archiver that stands by looks whether the other
+// one is gone.
+const standbyEvery = 2 * time.Second
+
 // archivePresence is what an archiver says about itself every two seconds.
 type archivePresence struct {
 	bus events.Bus
@@ -31,6 +35,22 @@ type archivePresence struct {
 
 	mu sync.Mutex // guards what follows
 	is events.Archiving
+	// standby: another archiver writes, and speaks for the log.
+	standby bool
+}
+
+// stands notes whether this archiver only stands by, and logs that once.
+func (p *archivePresence) stands(err error) {
+	p.mu.Lock()
+	before := p.standby
+	p.standby = err != nil
+	p.mu.Unlock()
+	switch {
+	case err != nil && !before:
+		p.log.Info("standing by", "cause", err)
+	case err == nil && before:
+		p.log.Info("the trial log is written here now")
+	}
 }
 
 // beat tells that the archiver is there, until ctx ends.
@@ -40,8 +60,9 @@ func (p *archivePresence) beat(ctx context.Context) {
 	for {
 		p.mu.Lock()
 		data, err := json.Marshal(p.is)
+		silent := p.standby
 		p.mu.Unlock()
-		if err == nil {
+		if err == nil && !silent {
 			err = p.bus.Notify(ctx, events.ArchivingSubject, data)
 		}
 		if err != nil {
@@ -91,26 +112,36 @@ func (p *archivePresence) behind(runs []events.ArchiveWaiting) {
 func stuckArchive(dir string, err error) *events.Waiting {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		dir = e.Path
-		if e.Op != "mkdir" {
-			dir = filepath.Dir(dir)
+		if slash := strings.LastIndexAny(dir, `/\`); e.Op != "mkdir" && slash > 0 {
+			dir = dir[:slash]
 		}
+		err = e.Err
 	}
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		err = errno
 	}
 	return &events.Waiting{
 		Code: events.WaitsArchiveStuck, Message: fmt.Sprintf("the archiver cannot write in %s: %v", dir, err),
-		Hint: "make room or mend the disk there; the archiver tries again by itself, and nothing is lost meanwhile",
+		Hint: "make room or mend the storage there; the archiver tries again by itself, and nothing is lost meanwhile",
 	}
 }
 
-// openStore opens the trial log. A disk without room is waited for.
+// openStore opens the trial log. A disk without room and a store that does not
+// answer are waited for, and so is another archiver of the same bucket.
 func (a *Archiver) openStore(ctx context.Context, logger *slog.Logger, present *archivePresence) (*archiver.Store, error) {
-	wait := messages.Backoff{Most: archiveRetryMax}
+	wait, stand := messages.Backoff{Most: archiveRetryMax}, messages.Backoff{Most: standbyEvery}
 	for {
 		store, err := archiver.Open(a.Dir, archiver.Options{Failpoint: a.Failpoint, Plain: a.Plain, Logger: logger})
-		if err == nil || !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
+		switch {
+		case errors.Is(err, archiver.ErrHeld), errors.Is(err, archiver.ErrTaken):
+			present.stands(err)
+			if err := stand.Wait(ctx); err != nil {
+				return nil, err
+			}
+			continue
+		case err == nil, !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) && !errors.Is(err, archiver.ErrUnavailable):
 			present.waits(nil, 0, nil)
+			present.stands(nil)
 			return store, err
 		}
 		present.waits(stuckArchive(a.Dir, err), 0, err)
@@ -122,7 +153,7 @@ func (a *Archiver) openStore(ctx context.Context, logger *slog.Logger, present *
 
 // sayStuck tells the runs whose rows wait why they do, each one once.
 func (w *archive) sayStuck(ctx context.Context, err error) {
-	cause := stuckArchive(w.store.Dir(), err)
+	cause := stuckArchive(w.store.Place(), err)
 	w.stuck = true
 	w.present.waits(cause, w.store.Waiting(), err)
 	for _, key := range w.sortedRuns() {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"apollo/archiver/storage"
 	"apollo/evaluator"
 	"apollo/events"
 	"apollo/events/unit"
@@ -323,7 +324,9 @@ func (b *builder) source(n *node, out *events.Source) bool {
 	case err != nil:
 		b.addMistake(parquet, codeSyntax, "A [ in a name is written \\[.", "%q is no path pattern", clip(parquet.text))
 	default:
-		out.Parquet = b.path(parquet.text)
+		if out.Parquet = parquet.text; !storage.Remote(out.Parquet) {
+			out.Parquet = b.path(parquet.text)
+		}
 	}
 	return len(b.found) == before
 }

@@ -1,0 +1,184 @@
+package storage
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"sync"
+)
+
+const (
+	// segmentBytes is how long a segment of a journal grows: an append writes
+	// its segment again.
+	segmentBytes = 128 << 10
+	// segmentsAtOnce are read side by side.
+	segmentsAtOnce = 8
+)
+
+// segments is a journal of objects manifest.log/00000001 and so on, of which
+// only the last one changes, by a put on the condition that it is still the one
+// that was read. So of two archivers one sees that it has lost.
+type segments struct {
+	b    *bucket
+	read []byte
+	// n is the number of the last segment, 0 while there is none. content is
+	// what it holds, etag its version.
+	n       int
+	content []byte
+	etag    string
+	// doubtful are contents of the last segment whose put failed, and may be
+	// there after all.
+	doubtful map[string]bool
+}
+
+func segmentName(n int) string { return fmt.Sprintf("%s/%08d", Manifest, n) }
+
+// readJournal reads all segments. The error is fs.ErrNotExist when there is
+// none, and ErrDamaged when one is missing.
+func (b *bucket) readJournal() (*segments, error) {
+	j := &segments{b: b}
+	err := b.each(Manifest+"/", true, 0, func(key string, _ object) error {
+		n, err := strconv.Atoi(path.Base(key))
+		if err != nil {
+			return nil //nolint:nilerr // a file of other people
+		}
+		if j.n++; n != j.n {
+			return pathError("read", b.Path(Manifest), fmt.Errorf("%w: part %08d is missing", ErrDamaged, j.n))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if j.n == 0 {
+		return nil, pathError("open", b.Path(Manifest), fs.ErrNotExist)
+	}
+	parts, errs := make([][]byte, j.n), make([]error, j.n)
+	var all sync.WaitGroup
+	room := make(chan struct{}, segmentsAtOnce)
+	for i := range parts {
+		all.Go(func() {
+			room <- struct{}{}
+			defer func() { <-room }()
+			content, o, _, err := b.fetch(segmentName(i+1), 0, -1, "")
+			parts[i], errs[i] = content, err
+			if i == j.n-1 {
+				j.content, j.etag = content, o.etag
+			}
+		})
+	}
+	all.Wait()
+	j.read = bytes.Join(parts, nil)
+	return j, errors.Join(errs...)
+}
+
+// Journal implements Storage.
+func (b *bucket) Journal() (Journal, error) {
+	j, err := b.readJournal()
+	if err != nil {
+		return nil, err
+	}
+	return j, nil
+}
+
+// NewJournal implements Storage. The old segments are copied beside, and go
+// from the last one to the first, so that what a crash leaves is shorter and
+// whole, or the new one.
+func (b *bucket) NewJournal(first []byte) (Journal, error) {
+	var old []string
+	if err := b.List(Manifest, nil, func(name string, _ int64) error {
+		old = append(old, path.Base(name))
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	if len(old) > 0 {
+		if err := b.keepJournal(old); err != nil {
+			return nil, err
+		}
+	}
+	j := &segments{b: b}
+	return j, j.Append(first)
+}
+
+func (b *bucket) keepJournal(old []string) error {
+	for _, part := range old {
+		content, _, _, err := b.fetch(Manifest+"/"+part, 0, -1, "")
+		if err != nil {
+			return err
+		}
+		err = errPrecondition
+		for i := 1; errors.Is(err, errPrecondition); i++ {
+			_, err = b.send(fmt.Sprintf("%s.damaged-%d/%s", Manifest, i, part), content, condition{not: "*"})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for i := range old {
+		if err := b.Remove(Manifest + "/" + old[len(old)-1-i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Content implements Journal. It gives the bytes once.
+func (j *segments) Content() []byte {
+	b := j.read
+	j.read = nil
+	return b
+}
+
+// Cut implements Journal. A put is whole: a torn line is not from here, and is
+// for a rebuild.
+func (j *segments) Cut(int64) error {
+	return pathError("read", j.b.Path(Manifest), ErrDamaged)
+}
+
+// Append implements Journal.
+func (j *segments) Append(line []byte) error {
+	n, content, when := j.n, slices.Concat(j.content, line), condition{match: j.etag}
+	if j.n == 0 || len(j.content) >= segmentBytes {
+		n, content, when = j.n+1, line, condition{not: "*"}
+	}
+	etag, err := j.b.send(segmentName(n), content, when)
+	if errors.Is(err, errPrecondition) || errors.Is(err, fs.ErrNotExist) {
+		etag, err = j.replace(n, content)
+	}
+	if err != nil {
+		if j.doubtful == nil {
+			j.doubtful = map[string]bool{}
+		}
+		j.doubtful[string(content)] = true
+		return err
+	}
+	j.n, j.content, j.etag, j.doubtful = n, content, etag, nil
+	return nil
+}
+
+// replace writes over a line whose append failed and was carried out after all;
+// what another archiver wrote is left as it is.
+func (j *segments) replace(n int, content []byte) (string, error) {
+	is, o, _, err := j.b.fetch(segmentName(n), 0, -1, "")
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", ErrTaken
+	case err != nil:
+		return "", err
+	case !j.doubtful[string(is)] && (n != j.n || !bytes.Equal(is, j.content)):
+		return "", ErrTaken
+	}
+	etag, err := j.b.send(segmentName(n), content, condition{match: o.etag})
+	if errors.Is(err, errPrecondition) || errors.Is(err, fs.ErrNotExist) {
+		return "", ErrTaken
+	}
+	return etag, err
+}
+
+// Close implements Journal.
+func (j *segments) Close() error { return nil }
