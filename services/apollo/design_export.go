@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,21 +20,24 @@ func (a *app) designExportCommand() *cobra.Command {
 	var layer, dir, as, mapping string
 	c := &cobra.Command{
 		Annotations: cli.PrintsRows(),
-		Use:         "export", Short: "Write a design's mappings, for Timeloop or to change and give back",
+		Use:         "export", Short: "Write a design for Timeloop or SCALE-Sim, or its mappings to change and give back",
 		Long: `Write a design and the mapping of each layer with multiplications. As timeloop: input of
 Timeloop, version 0.3, with architecture, problem and mapping, one YAML document per layer;
 without --layer or --dir all of them go to the standard output, separated by "---". As
-mapping: one file of loop nests that "apollo design eval --mapping" takes.`,
+mapping: one file of loop nests that "apollo design eval --mapping" takes. As scalesim: the
+configuration and, for each network, the matrix products of its layers, for SCALE-Sim 3; of
+the template systolic, into --dir.`,
 		Example: "  apollo design export --preset v2 --layer logits > logits.yaml\n  apollo design export --workload mobilenet_v2 --dir timeloop\n" +
-			"  apollo design export --template nvdla --layer logits --as mapping > logits.yaml",
+			"  apollo design export --template nvdla --layer logits --as mapping > logits.yaml\n" +
+			"  apollo design export --template systolic --as scalesim --dir scalesim",
 		Args: cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := flags.read(a, c)
 			if err != nil {
 				return err
 			}
-			if as != "timeloop" && as != "mapping" {
-				return cli.Usagef("--as %s: want timeloop or mapping", as)
+			if !slices.Contains(exportFormats(), as) {
+				return cli.Usagef("--as %s: want one of %q", as, exportFormats())
 			}
 			given, err := readMappings(mapping, s.Template.Name)
 			if err != nil {
@@ -43,11 +47,13 @@ mapping: one file of loop nests that "apollo design eval --mapping" takes.`,
 			if err != nil {
 				return err
 			}
-			if as == "timeloop" {
+			switch {
+			case as == "timeloop":
 				return a.printExport(documentsOf(mapped), dir)
-			}
-			if dir != "" {
-				return cli.Usagef("--dir is for --as timeloop: mappings are one file")
+			case as == "scalesim":
+				return a.exportScaleSim(&s, mapped, dir)
+			case dir != "":
+				return cli.Usagef("--dir is for --as timeloop and scalesim: mappings are one file")
 			}
 			return a.Print(s.mappings(mapped))
 		},
@@ -55,15 +61,19 @@ mapping: one file of loop nests that "apollo design eval --mapping" takes.`,
 	flags.register(c, true)
 	c.Flags().StringVar(&layer, "layer", "", "only the layer with this `id`, or network/id")
 	c.Flags().StringVar(&dir, "dir", "", "write a file per layer into this `directory`")
-	c.Flags().StringVar(&as, "as", "timeloop", "`format`: timeloop|mapping")
+	c.Flags().StringVar(&as, "as", "timeloop", "`format`: "+strings.Join(exportFormats(), "|"))
 	c.Flags().StringVar(&mapping, "mapping", "", "`file` of mappings to use instead of the mapper's")
 	return c
 }
+
+func exportFormats() []string { return []string{"timeloop", "mapping", "scalesim"} }
 
 // exported is one layer of an export.
 type exported struct {
 	Network string `json:"network"`
 	Layer   string `json:"layer"`
+	// Groups is how many products a layer has of which one was written.
+	Groups int64 `json:"groups,omitempty"`
 	// File is where it was written; Document is what, without --dir.
 	File     string `json:"file,omitempty"`
 	Document string `json:"document,omitempty"`
@@ -118,7 +128,7 @@ func (a *app) printExport(documents []exported, dir string) error {
 	var items []any
 	for i := range documents {
 		d := &documents[i]
-		if dir != "" {
+		if dir != "" && d.File == "" {
 			d.File = filepath.Join(dir, d.Network, fmt.Sprintf("%03d-%s.yaml", i+1, strings.ReplaceAll(d.Layer, "/", "_")))
 			if err := os.MkdirAll(filepath.Dir(d.File), 0o755); err != nil {
 				return err
