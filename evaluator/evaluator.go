@@ -70,6 +70,9 @@ type Task struct {
 	// Networks are the workload with their weights; may be empty for
 	// evaluators that need none.
 	Networks []Network
+	// Choice is set where a design runs one of the networks, and Params has the
+	// parameters that choose it; nil where it runs all of them.
+	Choice *Choice
 	// MapperGoal is what mappers of layers minimise; "" is MapLatency. Only the
 	// templates of this build read it.
 	MapperGoal MapperGoal

@@ -20,6 +20,9 @@ type BatchRequested struct {
 	// Template and Networks say what to bind the evaluator to.
 	Template string    `json:"template,omitempty"`
 	Networks []Network `json:"networks,omitempty"`
+	// Search "one" says that a design runs one of Networks, the one that its
+	// parameter "network" names; without it a design runs all of them.
+	Search string `json:"search,omitempty" jsonschema:"enum=one"`
 	// MapperGoal is what mappers of the template minimise; without it latency.
 	MapperGoal string `json:"mapper_goal,omitempty" jsonschema:"enum=latency,enum=energy,enum=energy_delay"`
 	// Metrics are what must be measured, with their units.

@@ -29,6 +29,8 @@ func decodeBatchRequested(r *reader) Payload {
 			v.MapperGoal = r.Str()
 		case "networks":
 			r.Std(&v.Networks)
+		case "search":
+			v.Search = r.Str()
 		case "metrics":
 			r.Std(&v.Metrics)
 		case "timeout_seconds":

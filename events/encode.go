@@ -146,6 +146,9 @@ func (v BatchRequested) appendJSON(b []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
+	if v.Search != "" {
+		b = wire.AppendString(append(b, `,"search":`...), v.Search)
+	}
 	if v.MapperGoal != "" {
 		b = wire.AppendString(append(b, `,"mapper_goal":`...), v.MapperGoal)
 	}

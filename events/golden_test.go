@@ -32,6 +32,7 @@ func sampleSpec() events.Spec {
 			{Name: "llama_8b_decode", Weight: 1, SHA256: strings.Repeat("0c", 32), NetworkSizes: events.NetworkSizes{Batch: 2, Sequence: 1, Past: 4096, Generate: 256, Attention: "fused", Weights: "int4", Activations: "fp16", Accumulators: "fp32", Sparsity: "2:4"}},
 			{Name: "mine", Weight: 2, SHA256: strings.Repeat("0b", 32), Workload: json.RawMessage(`{"schema":"apollo.workload/v1","name":"mine"}`)},
 		},
+		Search:           "one",
 		Metrics:          []events.Metric{{Name: "latency_s", Unit: "s"}, {Name: "area_mm2", Unit: "mm2", Cheap: true}, {Name: "density", Cheap: true, Expr: "area / 1 mm2"}},
 		Objectives:       []events.Objective{{Metric: "latency_s", Goal: "minimize", Target: new(0.001), Reference: new(0.02)}},
 		Constraints:      []events.Constraint{{Metric: "area_mm2", Max: new(6.8), Min: new(0.5)}},
@@ -97,7 +98,7 @@ func samples() []events.Payload {
 		events.StudyFailed{Study: study, Run: run, Reason: "source earlier/0badcafe changed"},
 		events.StudyRejected{Study: study, Command: "x1", Errors: []events.Mistake{{Pointer: "/spec/seed", Code: "unknown_field", Message: "there is no field \"sede\"", Hint: "did you mean \"seed\"?", Line: 5, Column: 7}}},
 		events.BatchRequested{
-			Study: study, Run: run, Batch: 2, Evaluator: "edge", Identity: identity, Template: "edge", Networks: sampleSpec().Networks, MapperGoal: "energy", Metrics: sampleSpec().Metrics,
+			Study: study, Run: run, Batch: 2, Evaluator: "edge", Identity: identity, Template: "edge", Networks: sampleSpec().Networks, Search: "one", MapperGoal: "energy", Metrics: sampleSpec().Metrics,
 			TimeoutSeconds: 30, Attempts: 3, Seed: 7, Limits: sampleSpec().Constraints, Deterministic: true, Parameters: []events.Column{{Name: "pe_memory", Unit: "B"}, {Name: "dataflow", Unit: "-"}}, Trials: []int{16, 17}, Designs: []events.Design{design, design},
 		},
 		events.BatchEvaluated{Study: study, Run: run, Batch: 2, Evaluator: "edge", EvaluatorVersion: "edge-1", Program: strings.Repeat("5e", 32), Worker: "host-1", Metrics: []string{"latency_s", "area_mm2"}, Trials: []events.TrialResult{result}},

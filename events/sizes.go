@@ -92,7 +92,7 @@ func SizesOf(spec *Spec) Sizes {
 	head := Envelope{Subject: spec.Study}
 	accepted := head.with(StudyAccepted{Study: spec.Study, Run: "00000000", Spec: bare, SpecSHA256: strings.Repeat("0", 64), Command: strings.Repeat("0", 256)})
 	work := head.with(BatchRequested{
-		Study: spec.Study, Run: "00000000", Batch: MaxTrials, Evaluator: spec.Evaluator.Name, Template: spec.Template, Networks: spec.Networks,
+		Study: spec.Study, Run: "00000000", Batch: MaxTrials, Evaluator: spec.Evaluator.Name, Template: spec.Template, Networks: spec.Networks, Search: spec.Search,
 		MapperGoal: spec.MapperGoal(), Metrics: spec.Measured(), TimeoutSeconds: spec.Evaluator.TimeoutSeconds, Attempts: spec.Evaluator.Attempts, Parameters: columns,
 		Seed: math.MaxUint64, Limits: spec.Constraints, Deterministic: true,
 	})

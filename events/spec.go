@@ -23,6 +23,9 @@ type Spec struct {
 	Parameters []Parameter `json:"parameters"`
 	Rules      []Rule      `json:"rules,omitempty"`
 	Networks   []Network   `json:"networks,omitempty"`
+	// Search says that a design runs one of the networks ("one"), the one that its
+	// parameter "network" names; "" means that it runs all of them.
+	Search string `json:"search,omitempty" jsonschema:"enum=one"`
 	// Metrics are those of every row, in order: first what the evaluator
 	// measures, then what is computed of it.
 	Metrics     []Metric     `json:"metrics"`
@@ -333,6 +336,38 @@ func (s *Spec) MeasuredConstraints() []Constraint {
 		return s.Constraints
 	}
 	return slices.DeleteFunc(slices.Clone(s.Constraints), computed)
+}
+
+// SearchOne is the value of Spec.Search for designs that run one of the networks, the
+// one that the label of their NetworkParameter names.
+const (
+	SearchOne        = "one"
+	NetworkParameter = "network"
+)
+
+// NetworksOf returns the networks that a design runs; none for a design that names
+// no network of the study.
+func (s *Spec) NetworksOf(design Design) []Network {
+	if s.Search != SearchOne {
+		return s.Networks
+	}
+	at := slices.IndexFunc(s.Parameters, func(p Parameter) bool { return p.Name == NetworkParameter })
+	if at < 0 || at >= len(design) {
+		return nil
+	}
+	i := slices.IndexFunc(s.Networks, func(n Network) bool { return n.Name == design[at].Label })
+	if i < 0 {
+		return nil
+	}
+	return s.Networks[i : i+1]
+}
+
+// OwnParameters are the parameters but that of the network, where it is searched.
+func (s *Spec) OwnParameters() []Parameter {
+	if s.Search == "" {
+		return s.Parameters
+	}
+	return slices.DeleteFunc(slices.Clone(s.Parameters), func(p Parameter) bool { return p.Name == NetworkParameter })
 }
 
 // Space returns the lattice of the study's parameters. A spec from an accepted

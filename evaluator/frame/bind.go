@@ -27,6 +27,9 @@ func (b backend) Describe() evaluator.Description {
 // New implements evaluator.Backend. The task must hold the template's
 // parameters, in any order, and at least one network.
 func (b backend) New(task evaluator.Task) (evaluator.Evaluator, error) {
+	if task.Choice != nil {
+		return newChooser(b, task)
+	}
 	e, err := b.spec.bind(task, b.spec.Declare())
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package frame
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"apollo/evaluator"
 	"apollo/evaluator/report"
@@ -17,11 +18,35 @@ func (s *Spec) Presets() []report.Preset {
 	for i := range s.Params {
 		base.Values = append(base.Values, s.Params[i].Baseline)
 	}
-	return append([]report.Preset{base}, s.OtherPresets...)
+	list := append([]report.Preset{base}, s.OtherPresets...)
+	if s.choice != nil {
+		for i := range list {
+			list[i].Values = slices.Concat(list[i].Values, s.choice.Baseline)
+		}
+	}
+	return list
+}
+
+// chosen is what a design runs, and the design without what chooses it.
+func (s *Spec) chosen(networks []evaluator.Network, p report.Point) ([]evaluator.Network, report.Point, error) {
+	if s.choice == nil {
+		return networks, p, nil
+	}
+	at := len(p.Values) - len(s.choice.Params)
+	if at < 0 {
+		return nil, p, fmt.Errorf("the design has %d values, the template %s with the network has %d parameters", len(p.Values), s.Name, len(s.Params)+len(s.choice.Params))
+	}
+	n, err := s.choice.Network(p.Values[at:])
+	p.Values = p.Values[:at]
+	return []evaluator.Network{n}, p, err
 }
 
 // at binds networks, with a constant moved, and reads a design.
 func (s *Spec) at(networks []evaluator.Network, p report.Point) (*taskEvaluator, Design, error) {
+	networks, p, err := s.chosen(networks, p)
+	if err != nil {
+		return nil, Design{}, err
+	}
 	e, _, err := s.moved(networks, "", 0)
 	if err != nil {
 		return nil, Design{}, err
@@ -99,7 +124,7 @@ func (s *Spec) Inspect(networks []evaluator.Network, p report.Point, given []rep
 	const operations, tera = 2, 1e12
 	m := x.Machine
 	r := report.Design{
-		Template: s.Name, Version: s.Version, Design: append(report.FieldsOf(s.params(), p.Values), x.Beyond...),
+		Template: s.Name, Version: s.Version, Design: append(report.FieldsOf(s.Template().Params, p.Values), x.Beyond...),
 		ClockHz: m.ClockHz, MACsPerCycle: m.MACsPerCycle, PeakTOPS: operations * float64(m.MACsPerCycle) * float64(m.ClockHz) / tera,
 		IOBandwidth: m.IOBandwidth, Feasible: x.Reason == nil, Reason: report.ReasonOf(x.Reason), Area: x.Area,
 		Networks: []report.Network{}, Layers: []report.Layer{},
@@ -190,19 +215,36 @@ func (s *Spec) Mapped(networks []evaluator.Network, p report.Point, given []repo
 	return out, nil
 }
 
-// Measured is a function that measures designs. The reason is nil for a feasible
-// one; the error is for a malformed one.
+// Measured is a function that measures designs, for one goroutine. The reason is nil
+// for a feasible one; the error is for a malformed one.
 type Measured = func(report.Point) (report.Metrics, *evaluator.Reason, error)
 
 // Model returns a function that measures designs with a constant multiplied by
 // factor, and the value that the constant then has: whole ones move by at least
 // one. A name of "" moves none.
 func (s *Spec) Model(networks []evaluator.Network, constant string, factor float64) (Measured, float64, error) {
+	if s.choice != nil {
+		networks = s.choice.All
+	}
 	e, value, err := s.moved(networks, constant, factor)
 	if err != nil {
 		return nil, 0, err
 	}
+	bound := map[string]*taskEvaluator{}
 	return func(p report.Point) (report.Metrics, *evaluator.Reason, error) {
+		e := e
+		if s.choice != nil {
+			one, own, err := s.chosen(nil, p)
+			if err != nil {
+				return nil, nil, err
+			}
+			if p = own; bound[one[0].Workload.Name] == nil {
+				if bound[one[0].Workload.Name], _, err = s.moved(one, constant, factor); err != nil {
+					return nil, nil, err
+				}
+			}
+			e = bound[one[0].Workload.Name]
+		}
 		d, err := e.point(p)
 		if err != nil {
 			return nil, nil, err

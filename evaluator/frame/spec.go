@@ -39,6 +39,16 @@ type Spec struct {
 	Codes, Targets []string
 	// MapperGoal is what Inspect and its like map layers for; "" is latency.
 	MapperGoal evaluator.MapperGoal
+
+	choice *evaluator.Choice
+}
+
+// Choosing returns the template for designs that run one of several networks. Their
+// values of the choice stand behind those of Params.
+func (s *Spec) Choosing(c *evaluator.Choice) *Spec {
+	own := *s
+	own.choice = c
+	return &own
 }
 
 // Sparse are ways to use that weights are zero.
@@ -194,7 +204,7 @@ func (s *Spec) Template() evaluator.Template {
 		t.ParamDocs, t.When = append(t.ParamDocs, p.Doc), append(t.When, p.When)
 		t.Baseline = append(t.Baseline, p.Baseline)
 	}
-	return t
+	return t.Choosing(s.choice)
 }
 
 func (s *Spec) params() []space.Param {

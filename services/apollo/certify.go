@@ -100,7 +100,7 @@ const proofHint = "name one objective, a built-in template and no evaluator of y
 // prover binds a study to the evaluator of its template for a proof.
 func prover(spec *events.Spec) (*certify.Problem, evaluator.Evaluator, error) {
 	catalog := inspect.Builtins()
-	t, ok := catalog.Template(spec.Template)
+	t, ok := catalog.TemplateOf(spec)
 	if !ok || spec.Evaluator.Name != t.Backend.Describe().Name {
 		return nil, nil, fmt.Errorf("%w: only a built-in template with its own evaluator can be certified", certify.ErrNoProof)
 	}
@@ -113,7 +113,7 @@ func prover(spec *events.Spec) (*certify.Problem, evaluator.Evaluator, error) {
 		return nil, nil, err
 	}
 	d := t.Backend.Describe()
-	task, err := catalog.Task(s.Params(), spec.Networks, "", spec.Measured())
+	task, err := catalog.Task(s.Params(), spec.Networks, spec.Search, "", spec.Measured())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -91,6 +91,9 @@ type subject struct {
 	files  map[string]*answerFile
 }
 
+// params are the parameters of a design, that of the network among them.
+func (s *subject) params() []space.Param { return s.Template.Template().Params }
+
 // read makes the subject; designs are names of more designs than the flags'.
 func (f *designFlags) read(a *app, c *cobra.Command, designs ...string) (s subject, err error) {
 	if err = f.load(a, c, &s, append(designs, f.preset)); err != nil {
@@ -99,8 +102,10 @@ func (f *designFlags) read(a *app, c *cobra.Command, designs ...string) (s subje
 	if err = f.settle(a, c, &s); err != nil {
 		return s, err
 	}
-	if s.Template, err = findTemplate(f.template); err != nil {
-		return s, err
+	if s.Template == nil {
+		if s.Template, err = findTemplate(f.template); err != nil {
+			return s, err
+		}
 	}
 	if s.Template.MapperGoal = evaluator.MapperGoal(f.mapperGoal); !slices.Contains(evaluator.MapperGoals(), s.Template.MapperGoal) {
 		return s, fmt.Errorf("--mapper-goal is %q, want %s", f.mapperGoal, goalsText())
@@ -177,7 +182,7 @@ func (s *subject) pointOf(preset string, sets []string) (report.Point, error) {
 		return p, err
 	}
 	for _, set := range sets {
-		i, value, err := parameterValue(s.Template.Template().Params, set)
+		i, value, err := parameterValue(s.params(), set)
 		if err != nil {
 			return p, err
 		}

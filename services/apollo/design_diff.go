@@ -121,7 +121,7 @@ func newChanged(name, unit string, a, b *float64) changed {
 func (d *designDiff) compare(s *subject) {
 	d.Parameters, d.Parts, d.Layers = []changedParameter{}, []changed{}, []changedLayer{}
 	va, vb := d.A.point.Values, d.B.point.Values
-	for i, p := range s.Template.Params {
+	for i, p := range s.params() {
 		if va[i] != vb[i] {
 			d.Parameters = append(d.Parameters, newChangedParameter(p.Name, p.Unit, va[i], vb[i]))
 		}
@@ -158,6 +158,10 @@ func (d *designDiff) parts(of, unit string, a, b []report.Part) {
 }
 
 func (d *designDiff) layers() {
+	sameName := func(a, b report.Network) bool { return a.Name == b.Name }
+	if !slices.EqualFunc(d.A.report.Networks, d.B.report.Networks, sameName) {
+		return // layers of the same name are others
+	}
 	for i := range d.A.report.Layers {
 		a, b := &d.A.report.Layers[i], &d.B.report.Layers[i]
 		if a.LatencySeconds == b.LatencySeconds {

@@ -143,10 +143,10 @@ func (s *subject) answer(v *evalAnswer, nests []string, order layerOrder) cli.An
 func (s *subject) text(w io.Writer, p cli.Paint, r *report.Design) {
 	for i, v := range s.point.Values {
 		note := ""
-		if _, on := s.Template.Params[i].Level(v); !on {
+		if _, on := s.params()[i].Level(v); !on {
 			note = "  (no level of the space)"
 		}
-		fmt.Fprintf(w, "%-19s %14s%s\n", s.Template.Params[i].Name, valueText(v, s.Template.Params[i].Unit), note)
+		fmt.Fprintf(w, "%-19s %14s%s\n", s.params()[i].Name, valueText(v, s.params()[i].Unit), note)
 	}
 	fmt.Fprintf(w, "\n%s MACs per cycle at %s, %s TOPS at best\n\n", cli.Count(r.MACsPerCycle), cli.Quantity(float64(r.ClockHz), "Hz"), cli.Significant(r.PeakTOPS))
 	if !r.Feasible {

@@ -162,11 +162,11 @@ func neighboursOf(s *subject, o neighbourOptions) (*neighbours, error) {
 
 // steps are the changes of one parameter of a design; the one with index not stays.
 func (s *subject) steps(p report.Point, all bool, not int) (steps []change) {
-	for i, param := range s.Template.Params {
+	for i, param := range s.params() {
 		if i == not {
 			continue
 		}
-		for _, to := range levelsAround(param.Param, p.Values[i], all) {
+		for _, to := range levelsAround(param, p.Values[i], all) {
 			from := p.Values[i]
 			steps = append(steps, change{param.Name, param.Unit, plainValue(from), plainValue(to), i, from, to})
 		}

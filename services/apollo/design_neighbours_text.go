@@ -22,7 +22,7 @@ func (n *neighbours) answer(s *subject) cli.Answer {
 	}
 	return cli.Answer{Value: n, Items: items, Grid: g, Text: func(w io.Writer, p cli.Paint) {
 		for i, v := range s.point.Values {
-			fmt.Fprintf(w, "%-19s %14s\n", s.Template.Params[i].Name, valueText(v, s.Template.Params[i].Unit))
+			fmt.Fprintf(w, "%-19s %14s\n", s.params()[i].Name, valueText(v, s.params()[i].Unit))
 		}
 		fmt.Fprintln(w, "\n"+p.Wrap(strings.Join(metrics, ", "), "  "))
 		for _, b := range n.Broken {

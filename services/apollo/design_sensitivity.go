@@ -223,8 +223,8 @@ func (v *sensitivity) choose(s *subject, names []string) error {
 	if len(names) > 0 {
 		return nil
 	}
-	for i, p := range s.Template.Params {
-		for _, to := range levelsAround(p.Param, s.point.Values[i], false) {
+	for i, p := range s.params() {
+		for _, to := range levelsAround(p, s.point.Values[i], false) {
 			v.Rivals, v.rivals = append(v.Rivals, p.Name+"="+rivalText(to, p.Unit)), append(v.rivals, s.changed(i, to))
 		}
 	}

@@ -160,7 +160,11 @@ func (r *recheck) document(ctx context.Context) (*studyfile.Document, error) {
 		if err := r.template(t); err != nil {
 			return nil, err
 		}
-		params = studyfile.ParametersOf(t.Params)
+		choice, err := inspect.Builtins().Choice(spec)
+		if err != nil {
+			return nil, err
+		}
+		params = studyfile.ParametersOf(t.Choosing(choice).Params)
 	case !events.IsName(r.flags.evaluator):
 		return nil, cli.Usagef("--evaluator %q: want a name of 1 to 63 of a-z, 0-9 and \"-\"", r.flags.evaluator)
 	}
@@ -237,7 +241,7 @@ func (r *recheck) program(ctx context.Context, plan *studyfile.Recheck) error {
 		if len(missing) > 0 {
 			return r.refused("the program needs the parameter %s, which study %s lacks", strings.Join(missing, ", "), r.source.view.Study)
 		}
-		for _, p := range r.source.view.Spec.Parameters {
+		for _, p := range r.source.view.Spec.OwnParameters() {
 			i := slices.IndexFunc(d.Params, func(o space.Param) bool { return o.Name == p.Name })
 			if err := r.sameUnit("the program", p, i, func() string { return d.Params[i].Unit }); err != nil {
 				return err

@@ -175,6 +175,8 @@ func quarantineText(reason string) string {
 		return "the design is not the one that its hash was made of"
 	case transfer.BadWorkload:
 		return "measured on other networks than its study says"
+	case transfer.OtherNetwork:
+		return "of a network that this study does not measure"
 	case transfer.BadDesign:
 		return "a parameter is missing, or outside of its own study's space"
 	case transfer.BadValue:

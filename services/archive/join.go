@@ -364,6 +364,14 @@ func answerRows(r *archiveRun, p *events.TrialsProposed, answer *events.BatchEva
 	return rows
 }
 
+// workloadOf is the hash of what a design runs.
+func (r *archiveRun) workloadOf(design events.Design) string {
+	if r.spec.Search == "" {
+		return r.workload
+	}
+	return archiver.WorkloadHash(r.spec.NetworksOf(design))
+}
+
 func joinRow(r *archiveRun, p *events.TrialsProposed, i int, t *events.TrialResult) archiver.Row {
 	design := p.Designs[i]
 	judged := r.judge.Judge(design, t)
@@ -372,7 +380,7 @@ func joinRow(r *archiveRun, p *events.TrialsProposed, i int, t *events.TrialResu
 		Design: design, Values: t.Values, Outcome: t.Outcome, Feasible: judged.Feasible, Reason: judged.Reason,
 		Attempts: int64(t.Attempts), ObservedThrough: p.ObservedThrough,
 		Evaluator:  r.spec.Evaluator.Name,
-		DesignHash: archiver.DesignHash(r.spec.Parameters, design), WorkloadHash: r.workload,
+		DesignHash: archiver.DesignHash(r.spec.Parameters, design), WorkloadHash: r.workloadOf(design),
 		Seconds: t.Seconds,
 	}
 	if i < len(p.Origins) {

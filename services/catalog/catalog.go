@@ -53,22 +53,43 @@ func (c Catalog) Bind(spec *events.Spec, params []space.Param) (evaluator.Evalua
 	if !ok {
 		return nil, fmt.Errorf("template %q is not part of this build", spec.Template)
 	}
-	task, err := c.Task(params, spec.Networks, evaluator.MapperGoal(spec.MapperGoal()), spec.Measured())
+	task, err := c.Task(params, spec.Networks, spec.Search, evaluator.MapperGoal(spec.MapperGoal()), spec.Measured())
 	if err != nil {
 		return nil, err
 	}
 	return t.Backend.New(task)
 }
 
+// TemplateOf returns the template of a study: where it searches the network too, with
+// the parameter for it. It returns false for one whose template, or whose networks,
+// this build does not know.
+func (c Catalog) TemplateOf(spec *events.Spec) (evaluator.Template, bool) {
+	t, ok := c.Template(spec.Template)
+	if !ok || spec.Search == "" {
+		return t, ok
+	}
+	choice, err := c.Choice(spec)
+	return t.Choosing(choice), err == nil
+}
+
+// Choice returns what a study's designs choose their network from; nil where they run
+// all of them.
+func (c Catalog) Choice(spec *events.Spec) (*evaluator.Choice, error) {
+	networks, err := c.Networks(spec.Networks)
+	return studyfile.Choice(spec.Search, networks), err
+}
+
 // Task is what an evaluator is bound to for a study with these networks, which
-// wants these metrics. The error says which network is not known here.
-func (c Catalog) Task(params []space.Param, networks []events.Network, goal evaluator.MapperGoal, metrics []events.Metric) (evaluator.Task, error) {
+// wants these metrics; search is that of the study. The error says which network is
+// not known here.
+func (c Catalog) Task(params []space.Param, networks []events.Network, search string, goal evaluator.MapperGoal, metrics []events.Metric) (evaluator.Task, error) {
 	task := evaluator.Task{Params: params, MapperGoal: goal}
 	for _, m := range metrics {
 		task.Metrics = append(task.Metrics, evaluator.Metric{Name: m.Name, Unit: m.Unit})
 	}
 	var err error
 	task.Networks, err = c.Networks(networks)
+	task.Choice = studyfile.Choice(search, task.Networks)
 	return task, err
 }
 

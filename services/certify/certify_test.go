@@ -285,3 +285,59 @@ func TestProofsOnDisk(t *testing.T) {
 		t.Error("Load() takes a damaged proof")
 	}
 }
+
+// The proof of a study that searches the network too is the best of the proofs on
+// each network.
+func TestProofOfAChosenNetwork(t *testing.T) {
+	t.Parallel()
+	names := []string{"mobilenet_v2", "mobilenet_edgetpu"}
+	study := func() events.Spec {
+		return events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: []events.Constraint{{Metric: "area_mm2", Max: new(30.0)}}}
+	}
+	for seed := range uint64(4) {
+		best, tied := math.Inf(1), uint64(0)
+		var networks []evaluator.Network
+		for _, name := range names {
+			spec := study()
+			p, _ := problem(t, &spec, small(rand.New(rand.NewPCG(seed, 5)), 2), name)
+			alone := prove(t, p, Options{Workers: 1})
+			w, err := workload.Builtin(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			networks = append(networks, evaluator.Network{Workload: w, Weight: 1})
+			switch {
+			case alone.Value == nil || *alone.Value > best:
+			case *alone.Value == best:
+				tied += alone.Tied
+			default:
+				best, tied = *alone.Value, alone.Tied
+			}
+		}
+		spec := study()
+		problem(t, &spec, small(rand.New(rand.NewPCG(seed, 5)), 2), names[0]) // for its levels
+		spec.Search = events.SearchOne
+		choice := evaluator.OneOf(events.NetworkParameter, networks)
+		spec.Parameters = append(spec.Parameters, events.Parameter{Name: events.NetworkParameter, Labels: choice.Params[0].Labels})
+		sp, err := spec.Space()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tpl := edge.Spec().Template()
+		ev, err := tpl.Backend.New(evaluator.Task{Params: sp.Params(), Networks: networks, Choice: choice})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := New(&spec, ev, tpl.Backend.Describe())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := prove(t, p, Options{Workers: 2})
+		if math.IsInf(best, 1) != (got.Value == nil) || got.Value != nil && (*got.Value != best || got.Tied != tied) {
+			t.Errorf("seed %d: %v, %d tied; the best of the networks alone is %v, %d tied", seed, got.Value, got.Tied, best, tied)
+		}
+		if _, proves := ev.(evaluator.Prover); !proves {
+			t.Error("nothing is bounded")
+		}
+	}
+}

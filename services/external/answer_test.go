@@ -268,3 +268,34 @@ func TestLayersGoOnce(t *testing.T) {
 		}
 	}
 }
+
+// Where a design chooses its network, the program is asked about that one, and about
+// the parameters that it has.
+func TestAQuestionAboutTheChosenNetwork(t *testing.T) {
+	t.Parallel()
+	networks := []evaluator.Network{{Workload: &workload.Workload{Schema: "apollo.workload/v1", Name: "a"}, Weight: 1}, {Workload: &workload.Workload{Schema: "apollo.workload/v1", Name: "b", Precision: workload.Precision{Weights: 4}}, Weight: 1}}
+	task := evaluator.Task{Params: []space.Param{{Name: "network"}, {Name: "lanes"}}, Networks: networks, Choice: evaluator.OneOf("network", networks), Metrics: latency()}
+	b := &Backend{info: Info{Params: []space.Param{{Name: "lanes"}}}} // it names no network
+	bound, err := b.New(task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := bound.(*taskEvaluator)
+	r := evaluator.Request{Study: "s", Design: []space.Value{{Label: "b"}, {Num: 8}}}
+	q, err := e.chooses(&r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := string(q.line(asking{id: "1", knows: map[string]bool{}}, r))
+	if !strings.Contains(line, `"design":{"lanes":8}`) || strings.Count(line, `"weight":1,`) != 1 || !strings.Contains(line, `"networks":[{"name":"b"`) {
+		t.Errorf("the question is %s", line)
+	}
+	r = evaluator.Request{Study: "s", Design: []space.Value{{Label: "c"}, {Num: 8}}}
+	if _, err := e.chooses(&r); err == nil || !strings.Contains(err.Error(), `network is "c", want one of [a b]`) {
+		t.Errorf("a network that is not there: %v", err)
+	}
+	task.Params = task.Params[1:]
+	if _, err := b.New(task); err == nil || !strings.Contains(err.Error(), "the parameter network is missing") {
+		t.Errorf("without the network: %v", err)
+	}
+}

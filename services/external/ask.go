@@ -18,6 +18,24 @@ type taskEvaluator struct {
 	q      question
 	params int
 	want   []evaluator.Metric
+	// choice is what a design chooses its network from, nil where it runs all;
+	// chosen and own are where the design has that and what the program is asked.
+	choice      *evaluator.Choice
+	chosen, own []int
+}
+
+// chooses returns the question about what a design runs and the design as the program
+// knows it: it is asked about one network, and not how the study came to it.
+func (e *taskEvaluator) chooses(r *evaluator.Request) (question, error) {
+	if e.choice == nil {
+		return e.q, nil
+	}
+	n, err := e.choice.Network(evaluator.Pick(nil, r.Design, e.chosen))
+	if err != nil {
+		return question{}, err
+	}
+	r.Design = evaluator.Pick(nil, r.Design, e.own)
+	return e.q.about(n.Workload.Name), nil
 }
 
 // Evaluate is EvaluateWithin the limit of the options.
@@ -37,12 +55,16 @@ func (e *taskEvaluator) EvaluateWithin(ctx context.Context, limit time.Duration,
 	if err := checkDesign(r, e.params); err != nil {
 		return evaluator.Result{}, err
 	}
+	q, err := e.chooses(&r)
+	if err != nil {
+		return evaluator.Result{}, err
+	}
 	s, err := e.b.acquire(ctx)
 	if err != nil {
 		return evaluator.Result{}, err
 	}
 	defer func() { e.b.free <- s }()
-	i := inquiry{e: e, r: r, limit: limit, lost: lost}
+	i := inquiry{e: e, q: q, r: r, limit: limit, lost: lost}
 	if s.p != nil && s.p.answered > 0 {
 		i.older = s.p
 	}
@@ -64,6 +86,7 @@ func (e *taskEvaluator) EvaluateWithin(ctx context.Context, limit time.Duration,
 // inquiry is one evaluation: its question, and what is asked before it.
 type inquiry struct {
 	e       *taskEvaluator
+	q       question
 	r       evaluator.Request
 	limit   time.Duration
 	lost    func(evaluator.Reason)
@@ -225,7 +248,7 @@ func (b *Backend) askOne(ctx context.Context, i *inquiry, s *slot, id, op string
 	}
 	used := s.p.answered > 0
 	s.p.onNote = i.note
-	i.line = i.e.q.line(asking{id: id, op: op, limit: i.limit, scratch: i.scratch.dir, knows: s.p.knows}, i.r)
+	i.line = i.q.line(asking{id: id, op: op, limit: i.limit, scratch: i.scratch.dir, knows: s.p.knows}, i.r)
 	a, err := s.p.ask(ctx, id, i.line)
 	if err == nil && !used {
 		err = b.unchanged(ctx) // it may have been edited just before it was read

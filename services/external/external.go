@@ -13,6 +13,7 @@ import (
 
 	"apollo/evaluator"
 	"apollo/events"
+	"apollo/optimizer/space"
 )
 
 // ErrClosed is returned by Evaluate after Close.
@@ -252,14 +253,26 @@ func (b *Backend) Stats() Stats {
 // New binds the program to a task. The error names every parameter and metric
 // in which study and program differ.
 func (b *Backend) New(t evaluator.Task) (evaluator.Evaluator, error) {
+	e := &taskEvaluator{b: b, params: len(t.Params), choice: t.Choice}
+	if t.Choice != nil {
+		var err error
+		if e.chosen, e.own, err = t.Choice.Split(t.Params); err != nil {
+			return nil, fmt.Errorf("bind evaluator %s: %w", b.Describe().Name, err)
+		}
+		var own []space.Param
+		for _, at := range e.own {
+			own = append(own, t.Params[at])
+		}
+		t.Params = own
+	}
 	if err := b.info.match(t); err != nil {
 		return nil, fmt.Errorf("bind evaluator %s: %w", b.Describe().Name, err)
 	}
-	want := b.Describe().Metrics
-	if len(want) == 0 {
-		want = t.Metrics
+	if e.want = b.Describe().Metrics; len(e.want) == 0 {
+		e.want = t.Metrics
 	}
-	return &taskEvaluator{b: b, q: newQuestion(t.Params, want, t.Networks), params: len(t.Params), want: want}, nil
+	e.q = newQuestion(t.Params, e.want, t.Networks)
+	return e, nil
 }
 
 // Close ends every process, after the evaluations in progress: end their

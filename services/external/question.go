@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -21,6 +22,7 @@ type question struct {
 
 // networkText is a network as a question says it.
 type networkText struct {
+	name   string
 	sha256 string
 	head   string // name, weight and hash, without the end of the object
 	layers string // the canonical workload
@@ -41,7 +43,7 @@ func newQuestion(params []space.Param, metrics []evaluator.Metric, networks []ev
 	}
 	q.tail = `},"units":` + encode(units) + `,"metrics":` + encode(wanted)
 	for _, n := range networks {
-		t := networkText{head: `{"name":` + quote(n.Workload.Name) + `,"weight":` + encode(n.Weight)}
+		t := networkText{name: n.Workload.Name, head: `{"name":` + quote(n.Workload.Name) + `,"weight":` + encode(n.Weight)}
 		id, err := n.Workload.Identity()
 		layers, layersErr := n.Workload.CanonicalJSON()
 		if err == nil && layersErr == nil { // both hold for every network of a study
@@ -50,6 +52,12 @@ func newQuestion(params []space.Param, metrics []evaluator.Metric, networks []ev
 		}
 		q.networks = append(q.networks, t)
 	}
+	return q
+}
+
+// about is the question about one of the networks.
+func (q question) about(network string) question {
+	q.networks = slices.DeleteFunc(slices.Clone(q.networks), func(n networkText) bool { return n.name != network })
 	return q
 }
 

@@ -22,8 +22,9 @@ type Change struct {
 
 // Point is a design of the study in the order of the template's parameters.
 func (s *Subject) Point(design events.Design) report.Point {
-	p := report.Point{Values: make([]space.Value, len(s.Template.Params))}
-	for i, t := range s.Template.Params {
+	params := s.Template.Template().Params
+	p := report.Point{Values: make([]space.Value, len(params))}
+	for i, t := range params {
 		k := slices.IndexFunc(s.Spec.Parameters, func(p events.Parameter) bool { return p.Name == t.Name })
 		if k >= 0 && k < len(design) {
 			p.Values[i] = design[k]

@@ -15,6 +15,7 @@ import (
 	"apollo/evaluator/workload"
 	"apollo/events"
 	"apollo/services/catalog"
+	"apollo/services/studyfile"
 )
 
 // Builtins is what studies can name in this build.
@@ -55,6 +56,9 @@ func Of(spec *events.Spec) (*Subject, error) {
 	var err error
 	if s.Networks, err = Builtins().Networks(spec.Networks); err != nil {
 		return nil, fmt.Errorf("study %s: %w", spec.Study, err)
+	}
+	if choice := studyfile.Choice(spec.Search, s.Networks); choice != nil {
+		s.Template = s.Template.Choosing(choice)
 	}
 	s.derive, err = events.NewDeriver(spec.Metrics)
 	return s, err
@@ -119,7 +123,7 @@ type Baseline struct {
 // none.
 func BaselineOf(ctx context.Context, spec *events.Spec) Baseline {
 	known := Builtins()
-	t, ok := known.Template(spec.Template)
+	t, ok := known.TemplateOf(spec)
 	if !ok || len(t.Baseline) != len(t.Params) || spec.Evaluator.Name != t.Backend.Describe().Name {
 		return Baseline{}
 	}

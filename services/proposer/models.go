@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"apollo/evaluator"
@@ -54,7 +55,15 @@ func openModel(ctx context.Context, c catalog.Catalog, open Programs, spec *even
 
 func bindModel(c catalog.Catalog, p *Program, spec *events.Spec, ref *events.Source) (transfer.Model, error) {
 	m := transfer.Model{Name: p.Name, Run: p.Digest, Ref: ref, Gone: errSourceMissing}
-	inputs, missing, err := study.MapModel(p.Params, spec, ref)
+	known := p.Params
+	choice, err := c.Choice(spec)
+	if err != nil {
+		return m, err
+	}
+	if choice != nil && len(known) > 0 {
+		known = slices.Concat(known, choice.Params)
+	}
+	inputs, missing, err := study.MapModel(known, spec, ref)
 	if len(missing) > 0 {
 		err = errors.Join(fmt.Errorf("it needs %s, which this study lacks: rename or fix them", strings.Join(missing, ", ")), err)
 	}
@@ -70,7 +79,7 @@ func bindModel(c catalog.Catalog, p *Program, spec *events.Spec, ref *events.Sou
 	for _, metric := range ref.Metrics {
 		answers = append(answers, events.Metric{Name: metric.Name, Unit: metric.Unit})
 	}
-	task, err := c.Task(params, spec.Networks, evaluator.MapperGoal(spec.MapperGoal()), answers)
+	task, err := c.Task(params, spec.Networks, spec.Search, evaluator.MapperGoal(spec.MapperGoal()), answers)
 	if err != nil {
 		return m, err
 	}

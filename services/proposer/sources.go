@@ -40,7 +40,7 @@ func targetOf(c catalog.Catalog, spec *events.Spec) (transfer.Target, evaluator.
 
 // baselineOf is the template's baseline in the order of the study's parameters.
 func baselineOf(c catalog.Catalog, spec *events.Spec) events.Design {
-	t, ok := c.Template(spec.Template)
+	t, ok := c.TemplateOf(spec)
 	if !ok || len(t.Baseline) != len(t.Params) {
 		return nil
 	}

@@ -282,7 +282,7 @@ func (m *Machine) Work(k int) *events.BatchRequested {
 	e, b := m.spec.Evaluator, m.batches[k]
 	w := &events.BatchRequested{
 		Study: m.spec.Study, Run: m.cfg.Run, Batch: k, Evaluator: e.Name, Identity: m.identity,
-		Template: m.spec.Template, Networks: m.spec.Networks, MapperGoal: m.spec.MapperGoal(), Metrics: m.spec.Measured(),
+		Template: m.spec.Template, Networks: m.spec.Networks, Search: m.spec.Search, MapperGoal: m.spec.MapperGoal(), Metrics: m.spec.Measured(),
 		TimeoutSeconds: e.TimeoutSeconds, Attempts: e.Attempts, Seed: m.spec.Seed, Limits: m.spec.MeasuredConstraints(), Deterministic: e.Deterministic,
 		Trials: b.sent(), Designs: make([]events.Design, 0, len(b.designs)),
 	}

@@ -192,6 +192,9 @@ func (b *builder) workExpression(d derivation, networks []evaluator.Network, suf
 	if len(networks) == 0 {
 		return "", fmt.Sprintf("%s counts the work of networks, and the study has none", d.name)
 	}
+	if b.spec.Search != "" && len(networks) > 1 {
+		return b.commonExpression(d, networks)
+	}
 	var ops, runs, weights float64
 	for _, n := range networks {
 		if n.Workload.Decode != nil {
@@ -203,6 +206,22 @@ func (b *builder) workExpression(d derivation, networks []evaluator.Network, suf
 	}
 	number := func(log float64) string { return strconv.FormatFloat(math.Exp(log/weights), 'g', 12, 64) }
 	return d.expr(subject{suffix, number(ops), number(runs)}), ""
+}
+
+// commonExpression is the expression that holds for every network of a study whose
+// designs run one of them: a metric's expression knows no network.
+func (b *builder) commonExpression(d derivation, networks []evaluator.Network) (expr, problem string) {
+	for i := range networks {
+		of, problem := b.workExpression(d, networks[i:i+1], "")
+		switch {
+		case problem != "":
+			return "", problem
+		case i > 0 && of != expr:
+			return "", fmt.Sprintf("%s counts the work of a network, which differs from design to design", d.name)
+		}
+		expr = of
+	}
+	return expr, ""
 }
 
 // batchOf is how many pictures or sequences a pass of a network takes.

@@ -22,7 +22,7 @@ func Leaves() (out []Leaf) {
 	document().each("", func(path string, f *field) {
 		pointer := "/" + strings.NewReplacer(".", "/", "[]", "/0").Replace(path)
 		switch {
-		case f.shape == objectShape, len(f.enum) == 1:
+		case f.shape == objectShape, len(f.enum) == 1 && (f.required || f.fallback == f.enum[0]):
 		case f.shape == listShape && f.elem.shape == objectShape:
 			if f.elem.word != "" {
 				out = append(out, Leaf{pointer + "/0", []any{f.elem.word}})

@@ -171,7 +171,7 @@ func (b *builder) measureBaseline(goal string) (values []float64, problem string
 
 // task is what the template's evaluator is bound to.
 func (b *builder) task(params []space.Param, goal string) evaluator.Task {
-	t := evaluator.Task{Params: params, Networks: b.networks, MapperGoal: evaluator.MapperGoal(goal)}
+	t := evaluator.Task{Params: params, Networks: b.networks, Choice: Choice(b.spec.Search, b.networks), MapperGoal: evaluator.MapperGoal(goal)}
 	for _, m := range b.spec.Measured() {
 		t.Metrics = append(t.Metrics, evaluator.Metric{Name: m.Name, Unit: m.Unit})
 	}

@@ -18,10 +18,52 @@ const (
 	weightedSum = "weighted_sum"
 )
 
+// Choice is what designs choose their network from in a study that searches it; nil
+// for one whose designs run all networks.
+func Choice(search string, networks []evaluator.Network) *evaluator.Choice {
+	if search == "" || len(networks) == 0 {
+		return nil
+	}
+	return evaluator.OneOf(events.NetworkParameter, networks)
+}
+
+// choice makes the network part of the design. own is where the study declares its
+// parameters.
+func (b *builder) choice(own *node) {
+	choice := Choice(b.spec.Search, b.networks)
+	if choice == nil || len(b.spec.Parameters) == 0 {
+		return
+	}
+	search, list := b.field("workload", "search"), b.field("workload", "networks")
+	b.when(len(list.list()) < 2, search, codeContradicts, "Name several networks, or remove search.", "there is one network: nothing is to be searched")
+	for _, n := range list.list() {
+		weight := n.get("weight")
+		v, ok := plainNumber(weight)
+		b.when(ok && v != 1, weight, codeContradicts, "Remove it.", "a design runs one network: a weight means nothing")
+	}
+	i := slices.IndexFunc(b.networks, func(n evaluator.Network) bool { return n.Workload.Decode != nil })
+	if j := slices.IndexFunc(b.networks, func(n evaluator.Network) bool { return n.Workload.Decode == nil }); i >= 0 && j >= 0 {
+		b.addMistake(search, codeContradicts, "Search those alone that do the same.", "network %s generates tokens, and network %s does not: they have other metrics",
+			b.networks[i].Workload.Name, b.networks[j].Workload.Name)
+	}
+	for i := range own.list() {
+		if b.own[i].Name == events.NetworkParameter {
+			b.addMistake(own.list()[i].get("name"), codeDuplicate, "Give it another name.", "the parameter %q is that of the network, which the study searches", events.NetworkParameter)
+			return
+		}
+	}
+	if b.template != nil {
+		b.template = new(b.template.Choosing(choice))
+	}
+	for _, p := range choice.Params {
+		b.spec.Parameters = append(b.spec.Parameters, events.Parameter{Name: p.Name, Labels: p.Labels})
+	}
+}
+
 // single adds, behind what the template measures of all networks, what the study
 // names of single ones: an objective, a constraint or an expression.
 func (b *builder) single() {
-	if !b.builtin() {
+	if !b.builtin() || b.spec.Search != "" {
 		return
 	}
 	needed := map[string]bool{}
@@ -127,6 +169,8 @@ func (b *builder) noneOf(base, of string) (p problem) {
 	known := slices.ContainsFunc(derivations(), func(d derivation) bool { return d.name == base })
 	measured := b.measuredOf(base)
 	switch {
+	case b.spec.Search != "":
+		return problem{fmt.Sprintf("a design runs one network, and %s is that network's", clip(base)), "Write " + clip(base) + "."}
 	case !b.builtin():
 		return problem{"only a template measures each network by itself", "Let your evaluator measure it, under a name without a dot."}
 	case !known && measured == nil:

@@ -59,8 +59,15 @@ func builderOf(of, spec *events.Spec, cat Catalog) *builder {
 	}
 	if i := slices.Index(cat.templateNames(), spec.Template); i >= 0 {
 		b.declared = ParametersOf(cat.Templates[i].Params)
+		if of.Search != "" {
+			network := events.Parameter{Name: events.NetworkParameter}
+			for _, n := range of.Networks {
+				network.Labels = append(network.Labels, n.Name)
+			}
+			b.declared = append(b.declared, network)
+		}
 	} else {
-		b.own = slices.Clone(of.Parameters)
+		b.own = slices.Clone(of.OwnParameters())
 		b.declared = spec.Parameters
 	}
 	return b

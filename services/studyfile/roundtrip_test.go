@@ -94,7 +94,8 @@ func meaning() map[string][]any {
 // it, or until a value of it is known (meaning).
 func TestNoFieldIsForgotten(t *testing.T) {
 	t.Parallel()
-	bases := []string{templateStudy, modelStudy(`"template":"toy"`, `"exec":"fast","metrics":[{"name":"latency","unit":"s"}]`), modelStudy(`"exec":"fast","metrics":[{"name":"latency","unit":"s"}]`, `"template":"toy"`)}
+	two := strings.Replace(templateStudy, `[{"name":"net_a"}]`, `[{"name":"net_a"},{"name":"net_b"}]`, 1)
+	bases := []string{templateStudy, two, modelStudy(`"template":"toy"`, `"exec":"fast","metrics":[{"name":"latency","unit":"s"}]`), modelStudy(`"exec":"fast","metrics":[{"name":"latency","unit":"s"}]`, `"template":"toy"`)}
 	for _, form := range ownParameterForms() {
 		bases = append(bases, strings.Replace(ownStudy, "PARAMETER", form, 1))
 	}

@@ -9,11 +9,12 @@ import (
 	"apollo/optimizer/space"
 )
 
-// space fills in the template, the parameters and the rules.
-func (b *builder) space() {
+// parameters fills in the template and the parameters, and returns where the study
+// declares its own.
+func (b *builder) parameters() (own *node) {
 	s := b.field("space")
 	if s == nil || s.kind != mapKind {
-		return
+		return nil
 	}
 	template, own := s.get("template"), s.get("parameters")
 	switch {
@@ -23,9 +24,15 @@ func (b *builder) space() {
 	case own != nil:
 		b.ownParameters(own)
 	}
+	return own
+}
+
+// narrowed applies what narrows the space: fix, restrict, rules and conditions.
+func (b *builder) narrowed(own *node) {
 	if len(b.spec.Parameters) == 0 {
-		return // reported; fix, restrict and rules mean nothing without them
+		return // reported; they mean nothing without parameters
 	}
+	s := b.field("space")
 	b.declared = slices.Clone(b.spec.Parameters)
 	b.narrow(s)
 	b.rules(s.get("rules"))

@@ -202,8 +202,10 @@ func (b *builder) build() (*Document, error) {
 	if b.full() {
 		return nil, nil // the rest of the document was not read
 	}
-	b.space()
+	own := b.parameters()
 	b.workload()
+	b.choice(own)
+	b.narrowed(own)
 	b.evaluator()
 	b.single()
 	b.computedMetrics()

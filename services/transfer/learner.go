@@ -248,7 +248,7 @@ func sameMeasurement(a, b *events.Spec) bool {
 	sameMetric := func(x, y events.Metric) bool { return x.Name == y.Name && x.Unit == y.Unit }
 	sameParameter := func(x, y events.Parameter) bool { return x.Name == y.Name && x.Unit == y.Unit }
 	return a.Template == b.Template && a.Evaluator.Name == b.Evaluator.Name && a.Evaluator.Version == b.Evaluator.Version &&
-		sameNetworks(a.Networks, b.Networks) && a.MapperGoal() == b.MapperGoal() && slices.EqualFunc(a.Measured(), b.Measured(), sameMetric) &&
+		sameNetworks(a.Networks, b.Networks) && a.Search == b.Search && a.MapperGoal() == b.MapperGoal() && slices.EqualFunc(a.Measured(), b.Measured(), sameMetric) &&
 		slices.EqualFunc(a.Parameters, b.Parameters, sameParameter)
 }
 

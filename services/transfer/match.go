@@ -147,8 +147,27 @@ func (l *Learner) matchParameter(i int, cols *archiver.Columns) (column, Match, 
 		return c, match, nil
 	}
 	c := column{index: -1, fill: l.fill(i)}
+	if l.target.Spec.Search != "" && p.Name == events.NetworkParameter && cols.Spec != nil {
+		var ok bool
+		if c.fill, ok = l.networkOf(p, cols.Spec); !ok {
+			return column{}, match, fmt.Errorf("it measured none of the networks that this study searches alone")
+		}
+	}
 	match.Use, match.Note = filled, "the source lacks it: "+text(p, c.fill)+" stands in"
 	return c, match, nil
+}
+
+// networkOf is the level of the network that all designs of a source ran.
+func (l *Learner) networkOf(p space.Param, source *events.Spec) (level int, ok bool) {
+	if len(source.Networks) != 1 {
+		return 0, false
+	}
+	for _, n := range l.target.Spec.Networks {
+		if n.SHA256 == source.Networks[0].SHA256 {
+			return p.Level(space.Value{Label: n.Name})
+		}
+	}
+	return 0, false
 }
 
 func numbersOr(labels bool) string {

@@ -21,6 +21,9 @@ const (
 	BadHash = "design_hash"
 	// BadWorkload: the row was measured on other networks than its study says.
 	BadWorkload = "workload_hash"
+	// OtherNetwork: the design ran a network that this study does not measure. Only
+	// in studies that search the network, or of those that do.
+	OtherNetwork = "other_network"
 	// BadDesign: a parameter has no value, or the design lies outside its own
 	// study's space.
 	BadDesign = "design"
@@ -59,7 +62,7 @@ type screen struct {
 	cols    *archiver.Columns
 	own     *space.Space // the source's own space; nil when it does not tell
 	params  []events.Parameter
-	netHash string
+	netHash string // where all designs run the same
 
 	rows   int
 	bad    []uint64     // bit set over rows
@@ -82,7 +85,9 @@ func newScreen(l *Learner, m *mapping, cols *archiver.Columns) *screen {
 		if sp, err := cols.Spec.Space(); err == nil {
 			s.own = &sp
 		}
-		s.netHash = archiver.WorkloadHash(cols.Spec.Networks)
+		if cols.Spec.Search == "" {
+			s.netHash = archiver.WorkloadHash(cols.Spec.Networks)
+		}
 	}
 	return s
 }
@@ -135,6 +140,33 @@ func (s *screen) run(log *archiver.SourceLog) (string, error) {
 	return hash.String(), nil
 }
 
+// workload is the hash of what a design ran, "" where nobody knows.
+func (s *screen) workload(design []space.Value) string {
+	if s.cols.Spec == nil || s.cols.Spec.Search == "" {
+		return s.netHash
+	}
+	return archiver.WorkloadHash(s.cols.Spec.NetworksOf(design))
+}
+
+// ranAnother reports whether a design of a study that searches the network ran one
+// that this study does not measure.
+func (s *screen) ranAnother(design []space.Value) bool {
+	from, spec := s.cols.Spec, s.learner.target.Spec
+	if from == nil || from.Search == "" {
+		return false
+	}
+	ran := from.NetworksOf(design)
+	if len(ran) == 0 {
+		return true
+	}
+	same := func(n events.Network) bool { return n.SHA256 == ran[0].SHA256 }
+	if spec.Search == "" {
+		return len(spec.Networks) != 1 || !same(spec.Networks[0])
+	}
+	i := slices.IndexFunc(spec.Networks, func(n events.Network) bool { return n.Name == ran[0].Name })
+	return i < 0 || !same(spec.Networks[i])
+}
+
 // check returns why a row cannot be true as it stands, or "".
 func (s *screen) check(t *archiver.Trial) string {
 	switch t.Outcome {
@@ -160,8 +192,11 @@ func (s *screen) check(t *archiver.Trial) string {
 			return BadDesign
 		}
 	}
-	if t.WorkloadHash != "" && s.netHash != "" && t.WorkloadHash != s.netHash {
+	if hash := s.workload(t.Design); t.WorkloadHash != "" && hash != "" && t.WorkloadHash != hash {
 		return BadWorkload
+	}
+	if s.ranAnother(t.Design) {
+		return OtherNetwork
 	}
 	values := s.mapping.values(t.Values)
 	for _, v := range values {

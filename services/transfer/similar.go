@@ -123,7 +123,7 @@ func (l *Learner) similarity(source *events.Spec) (float64, string) {
 	why := []string{fmt.Sprintf("%d of %d parameters", known, free)}
 	spec := l.target.Spec
 	switch a, b := l.Features(source), l.workload; {
-	case sameNetworks(source.Networks, spec.Networks) && len(spec.Networks) > 0:
+	case sameNetworks(source.Networks, spec.Networks) && source.Search == spec.Search && len(spec.Networks) > 0:
 		why = append([]string{"the same networks"}, why...)
 	case a != nil && b != nil:
 		similar := workloadSimilarity(a, b)

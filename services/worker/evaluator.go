@@ -91,7 +91,7 @@ type binding struct {
 // fits reports whether a work item asks the same as the one that the binding
 // was made for. A run that was removed and asked for again has its old name.
 func (b binding) fits(work *events.BatchRequested) bool {
-	return b.to.Template == work.Template && b.to.MapperGoal == work.MapperGoal && slices.Equal(b.to.Parameters, work.Parameters) &&
+	return b.to.Template == work.Template && b.to.MapperGoal == work.MapperGoal && b.to.Search == work.Search && slices.Equal(b.to.Parameters, work.Parameters) &&
 		slices.EqualFunc(b.to.Networks, work.Networks, sameNetwork) && slices.Equal(b.to.Metrics, work.Metrics)
 }
 
@@ -296,7 +296,7 @@ func (e *Evaluator) bind(work *events.BatchRequested) (binding, evaluator.Descri
 	for i, c := range work.Parameters {
 		params[i] = space.Param{Name: c.Name, Unit: c.Unit}
 	}
-	task, err := e.Catalog.Task(params, work.Networks, evaluator.MapperGoal(work.MapperGoal), work.Metrics)
+	task, err := e.Catalog.Task(params, work.Networks, work.Search, evaluator.MapperGoal(work.MapperGoal), work.Metrics)
 	if err != nil {
 		return binding{}, evaluator.Description{}, err
 	}
@@ -309,7 +309,7 @@ func (e *Evaluator) bind(work *events.BatchRequested) (binding, evaluator.Descri
 		clear(e.bound)
 	}
 	to := &events.BatchRequested{
-		Template: work.Template, Parameters: work.Parameters, Networks: work.Networks, MapperGoal: work.MapperGoal, Metrics: work.Metrics,
+		Template: work.Template, Parameters: work.Parameters, Networks: work.Networks, Search: work.Search, MapperGoal: work.MapperGoal, Metrics: work.Metrics,
 	}
 	d := backend.Describe()
 	b := binding{to, ev, metricColumns(work.Metrics, d.For(task))}

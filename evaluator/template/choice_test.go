@@ -1,0 +1,111 @@
+package template
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"apollo/evaluator"
+	"apollo/evaluator/evaluatortest"
+	"apollo/evaluator/report"
+	"apollo/optimizer/space"
+)
+
+// A design that chooses a network is what it is on that network alone, bit for bit,
+// to everyone who asks: the evaluator, the free check, the inspector and the model
+// with a moved constant.
+func TestAChosenNetworkIsMeasuredAlone(t *testing.T) {
+	t.Parallel()
+	nan := cmpopts.EquateNaNs()
+	d := All()[0].Template().Backend.Describe() // all templates have the same metrics
+	for _, x := range All() {
+		t.Run(x.Name, func(t *testing.T) {
+			t.Parallel()
+			networks := []evaluator.Network{{Workload: tiny(t, "a", 16), Weight: 1}, {Workload: tiny(t, "b", 40), Weight: 1}}
+			choice := evaluator.OneOf("network", networks)
+			joint, own := x.Template().Choosing(choice), x.Template()
+			// The network may stand anywhere.
+			params := slices.Concat(joint.Params[len(own.Params):], own.Params)
+			e, err := joint.Backend.New(evaluator.Task{Params: params, Networks: networks, Choice: choice})
+			if err != nil {
+				t.Fatal(err)
+			}
+			moved, value, err := x.Choosing(choice).Model(networks, "off_chip_energy", 1.2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sp, err := space.New(own.Params...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rng := rand.New(rand.NewPCG(3, 4)) // any fixed seed
+			for n := range 6 {
+				at := n % 2
+				design := sp.Values(sp.Draw(nil, rng))
+				if n < 2 {
+					design = own.Baseline
+				}
+				label := space.Value{Label: networks[at].Workload.Name}
+				alone, err := own.Backend.New(evaluator.Task{Params: own.Params, Networks: networks[at : at+1]})
+				if err != nil {
+					t.Fatal(err)
+				}
+				want, err := alone.Evaluate(t.Context(), evaluator.Request{Design: design})
+				if err != nil {
+					t.Fatal(err)
+				}
+				whole := slices.Concat([]space.Value{label}, design)
+				got, err := e.Evaluate(t.Context(), evaluator.Request{Design: whole})
+				if err != nil || cmp.Diff(want, got, nan) != "" {
+					t.Fatalf("%v: %v\n%s", whole, err, cmp.Diff(want, got, nan))
+				}
+				free, freeWant := make([]float64, len(want.Values)), make([]float64, len(want.Values))
+				e.(evaluator.Checker).Check(whole, free)
+				alone.(evaluator.Checker).Check(design, freeWant)
+				if cmp.Diff(freeWant, free, nan) != "" {
+					t.Errorf("%v: the free check says %v, alone %v", whole, free, freeWant)
+				}
+				p := report.Point{Values: slices.Concat(design, []space.Value{label})}
+				r, err := x.Choosing(choice).Inspect(networks, p, nil)
+				plain, plainErr := x.Inspect(networks[at:at+1], report.Point{Values: design}, nil)
+				if err != nil || plainErr != nil {
+					t.Fatal(err, plainErr)
+				}
+				if last := r.Design[len(r.Design)-1]; len(r.Design) < len(p.Values) || !slices.ContainsFunc(r.Design, func(f report.Field) bool { return f.Name == "network" }) {
+					t.Errorf("the inspector leaves out the network: ends in %+v", last)
+				}
+				r.Design = plain.Design
+				if diff := cmp.Diff(plain, r, nan); diff != "" {
+					t.Errorf("inspected (-alone +chosen):\n%s", diff)
+				}
+				movedAlone, valueAlone, err := x.Model(networks[at:at+1], "off_chip_energy", 1.2)
+				if err != nil {
+					t.Fatal(err)
+				}
+				m, why, err := moved(p)
+				mAlone, whyAlone, errAlone := movedAlone(report.Point{Values: design})
+				if err != nil || errAlone != nil || value != valueAlone || cmp.Diff(mAlone, m, nan) != "" || cmp.Diff(whyAlone, why) != "" {
+					t.Errorf("with a moved constant %v, alone %v (%v, %v)", m, mAlone, err, errAlone)
+				}
+			}
+			for _, bad := range [][]space.Value{withNetwork("c", own.Baseline), own.Baseline, nil} {
+				r, err := e.Evaluate(t.Context(), evaluator.Request{Design: bad})
+				if err != nil || r.Outcome != evaluator.Failed || len(r.Values) != len(d.Of(networks)) {
+					t.Errorf("%v: %+v, %v, want a failed result", bad, r, err)
+				}
+			}
+			if x.Name != "edge" && x.Name != "systolic" {
+				return // the way there is the same, and others take long
+			}
+			evaluatortest.Run(t, joint.Backend, evaluator.Task{Params: joint.Params, Networks: networks, Choice: choice},
+				evaluator.Task{Params: own.Params, Networks: networks})
+		})
+	}
+}
+
+func withNetwork(label string, design []space.Value) []space.Value {
+	return slices.Concat([]space.Value{{Label: label}}, design)
+}

@@ -1,0 +1,95 @@
+package transfer
+
+import (
+	"strings"
+	"testing"
+
+	"apollo/archiver"
+	"apollo/events"
+)
+
+// joint makes the spec of a study that searches its networks.
+func joint(networks ...events.Network) func(*events.Spec) {
+	return func(s *events.Spec) {
+		s.Networks, s.Search = networks, events.SearchOne
+		p := events.Parameter{Name: events.NetworkParameter}
+		for _, n := range networks {
+			p.Labels = append(p.Labels, n.Name)
+		}
+		s.Parameters = append(s.Parameters, p)
+	}
+}
+
+// jointSource is sourceOf with the hash of what each design ran.
+func jointSource(spec *events.Spec, n int) archiver.Source {
+	s := sourceOf(spec, n)
+	for i := range s.Trials {
+		s.Trials[i].WorkloadHash = archiver.WorkloadHash(spec.NetworksOf(s.Trials[i].Design))
+	}
+	return s
+}
+
+// Between studies that search the network and studies of one, the trials on the
+// networks that both measure count, and no other.
+func TestTransferAcrossSearchedNetworks(t *testing.T) {
+	t.Parallel()
+	net := events.Network{Name: "net", Weight: 1, SHA256: "a"}
+	other := events.Network{Name: "other", Weight: 1, SHA256: "b"}
+	impostor := events.Network{Name: "other", Weight: 1, SHA256: "c"}
+	earlier := func(s *events.Spec) { s.Study = "earlier" }
+
+	source := jointSource(targetSpec(func(s *events.Spec) { earlier(s); joint(net, other)(s) }), 40)
+	ours := 0
+	for _, trial := range source.Trials {
+		if trial.Design[3].Label == "net" {
+			ours++
+		}
+	}
+	if ours == 0 || ours == len(source.Trials) {
+		t.Fatalf("%d of %d trials ran the network", ours, len(source.Trials))
+	}
+	for name, c := range map[string]struct {
+		target func(*events.Spec)
+		use    string
+		left   int
+	}{
+		"the same search":     {joint(net, other), UseMerge, 0},
+		"one of its networks": {nil, UseModel, len(source.Trials) - ours},
+		"another of its name": {joint(net, impostor), UseModel, len(source.Trials) - ours},
+	} {
+		got, _, _, err := add(t, targetSpec(c.target), source.Log())
+		left := 0
+		for _, q := range got.Quarantine {
+			if q.Reason != OtherNetwork {
+				t.Errorf("%s: %d rows are left out for their %s", name, q.Rows, q.Reason)
+			}
+			left += q.Rows
+		}
+		if err != nil || got.Use != c.use || left != c.left {
+			t.Errorf("%s: %q with %d rows left out, %v; want %q with %d", name, got.Use, left, err, c.use, c.left)
+		}
+	}
+	if _, _, _, err := add(t, targetSpec(func(s *events.Spec) { s.Networks = []events.Network{impostor} }), source.Log()); err == nil {
+		t.Error("no design ran the study's network, and it is a source")
+	}
+
+	// A study of one network knows which one the joint study calls so.
+	single := sourceOf(targetSpec(func(s *events.Spec) { earlier(s); s.Networks = []events.Network{other} }), 40)
+	got, k, _, err := add(t, targetSpec(joint(net, other)), single.Log())
+	if err != nil || got.Use != UseModel || len(k.Tasks) != 1 {
+		t.Fatalf("a source of one of the networks: %+v, %v", got, err)
+	}
+	if last := got.Parameters[3]; last.Use != filled || !strings.Contains(last.Note, "other stands in") {
+		t.Errorf("the network becomes %+v", last)
+	}
+	if _, _, _, err = add(t, targetSpec(joint(net, impostor)), single.Log()); err == nil || !strings.Contains(err.Error(), "none of the networks that this study searches") {
+		t.Errorf("a source of a network that is not searched: %v", err)
+	}
+
+	// A row whose hash is of another network than its design says cannot be true.
+	source.Trials[0].WorkloadHash = archiver.WorkloadHash([]events.Network{impostor})
+	got, _, _, err = add(t, targetSpec(joint(net, other)), source.Log())
+	if err != nil || len(got.Quarantine) != 1 || got.Quarantine[0] != (Quarantine{BadWorkload, 1}) {
+		t.Errorf("a false hash: %+v, %v", got.Quarantine, err)
+	}
+}
