@@ -20,7 +20,14 @@ type Choice struct {
 	Network func(values []space.Value) (Network, error)
 	// All are the networks that there are.
 	All []Network
+	// Metrics are those of the networks whatever runs them; they are cheap. Values
+	// appends them for a network.
+	Metrics []Metric
+	Values  func(to []float64, n Network) []float64
 }
+
+// accuracy is the metric of networks whose accuracy is stated.
+func accuracy() Metric { return Metric{Name: "accuracy_percent", Unit: "%", Cheap: true} }
 
 // OneOf is the choice among networks, at least one, by the label of one parameter:
 // their names. The first is the baseline's.
@@ -29,7 +36,7 @@ func OneOf(param string, networks []Network) *Choice {
 	for _, n := range networks {
 		p.Labels = append(p.Labels, n.Workload.Name)
 	}
-	return &Choice{
+	c := &Choice{
 		Params: []space.Param{p}, Docs: []string{"The network that the design runs."},
 		Baseline: []space.Value{{Label: p.Labels[0]}},
 		Network: func(values []space.Value) (Network, error) {
@@ -42,8 +49,14 @@ func OneOf(param string, networks []Network) *Choice {
 			}
 			return networks[at], nil
 		},
-		All: networks,
+		All:    networks,
+		Values: func(to []float64, _ Network) []float64 { return to },
 	}
+	if !slices.ContainsFunc(networks, func(n Network) bool { return n.Accuracy == 0 }) {
+		c.Metrics = []Metric{accuracy()}
+		c.Values = func(to []float64, n Network) []float64 { return append(to, n.Accuracy) }
+	}
+	return c
 }
 
 // Split returns where the parameters of a choice stand among those of a task, and

@@ -49,12 +49,15 @@ func (d *Description) Of(networks []Network) []Metric {
 }
 
 // For returns the metrics of Result.Values for a task: those of Of, and behind them
-// the metrics of single networks that the task asks for.
+// those of its choice and the metrics of single networks that the task asks for.
 func (d *Description) For(t Task) []Metric {
 	if len(d.Metrics) == 0 {
 		return t.Metrics
 	}
 	all := d.Of(t.Networks)
+	if t.Choice != nil {
+		all = slices.Concat(all, t.Choice.Metrics)
+	}
 	for _, m := range t.Metrics {
 		if strings.Contains(m.Name, ".") && !slices.ContainsFunc(all, func(o Metric) bool { return o.Name == m.Name }) {
 			all = append(slices.Clip(all), m)
@@ -100,6 +103,9 @@ func MapperGoals() []MapperGoal { return []MapperGoal{MapLatency, MapEnergy, Map
 type Network struct {
 	Workload *workload.Workload
 	Weight   float64 // > 0
+	// Accuracy is what the network is stated to reach, in percent; 0 means that
+	// nobody says.
+	Accuracy float64
 }
 
 // ErrChanged is wrapped by the errors of an evaluator that is no longer what it

@@ -30,7 +30,7 @@ func sampleSpec() events.Spec {
 		Networks: []events.Network{
 			{Name: "mobilenet_v2", Weight: 1, SHA256: strings.Repeat("0a", 32)},
 			{Name: "llama_8b_decode", Weight: 1, SHA256: strings.Repeat("0c", 32), NetworkSizes: events.NetworkSizes{Batch: 2, Sequence: 1, Past: 4096, Generate: 256, Attention: "fused", Weights: "int4", Activations: "fp16", Accumulators: "fp32", Sparsity: "2:4"}},
-			{Name: "mine", Weight: 2, SHA256: strings.Repeat("0b", 32), Workload: json.RawMessage(`{"schema":"apollo.workload/v1","name":"mine"}`)},
+			{Name: "mine", Weight: 2, SHA256: strings.Repeat("0b", 32), Accuracy: 0.718, Workload: json.RawMessage(`{"schema":"apollo.workload/v1","name":"mine"}`)},
 		},
 		Search:           "one",
 		Metrics:          []events.Metric{{Name: "latency_s", Unit: "s"}, {Name: "area_mm2", Unit: "mm2", Cheap: true}, {Name: "density", Cheap: true, Expr: "area / 1 mm2"}},

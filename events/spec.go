@@ -2,6 +2,7 @@ package events
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
 	"strings"
 
@@ -85,7 +86,17 @@ type Network struct {
 	// Workload is the layer table of a network that is not built in, a
 	// document of schema apollo.workload/v1: who evaluates needs no file.
 	Workload json.RawMessage `json:"workload,omitempty"`
+	// Accuracy is what the network is stated to reach, as a share; 0 means that the
+	// study says nothing. Only where it searches the network.
+	Accuracy float64 `json:"accuracy,omitempty"`
 	NetworkSizes
+}
+
+// AccuracyPercent is the accuracy in percent, as it was written: a share of 0.709 is
+// 70.9.
+func (n *Network) AccuracyPercent() float64 {
+	const percent, digits = 100, 1e12 // a product of two decimals has noise in its last digits
+	return math.Round(percent*digits*n.Accuracy) / digits
 }
 
 // NetworkSizes are those of a built-in network that has them, and the formats of

@@ -67,7 +67,7 @@ type suite struct {
 func newSuite(t *testing.T, backend evaluator.Backend, task evaluator.Task) *suite {
 	t.Helper()
 	d := backend.Describe()
-	s := &suite{backend: backend, task: task, metrics: d.Of(task.Networks), bound: bind(t, backend, task)}
+	s := &suite{backend: backend, task: task, metrics: d.For(evaluator.Task{Networks: task.Networks, Choice: task.Choice}), bound: bind(t, backend, task)}
 	if len(s.metrics) == 0 {
 		s.metrics = task.Metrics
 	}

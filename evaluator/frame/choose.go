@@ -17,8 +17,8 @@ type chooser struct {
 	// chosen and own are where a design has what chooses the network and what the
 	// template has.
 	chosen, own []int
-	params      []space.Param // own ones
-	metrics     int
+	params      []space.Param                  // own ones
+	metrics     int                            // of the template
 	bound       map[string]evaluator.Evaluator // by network
 }
 
@@ -59,37 +59,38 @@ func newChooser(b backend, task evaluator.Task) (evaluator.Evaluator, error) {
 	return c, nil
 }
 
-// of returns the evaluator of a design's network; the error is for a design that
+// of returns a design's network and its evaluator; the error is for a design that
 // names none.
-func (c *chooser) of(design []space.Value) (evaluator.Evaluator, error) {
+func (c *chooser) of(design []space.Value) (n evaluator.Network, e evaluator.Evaluator, err error) {
 	if len(design) != len(c.chosen)+len(c.own) {
-		return nil, fmt.Errorf("the design has %d values, want %d", len(design), len(c.chosen)+len(c.own))
+		return n, nil, fmt.Errorf("the design has %d values, want %d", len(design), len(c.chosen)+len(c.own))
 	}
 	var room [MaxParams]space.Value
-	n, err := c.choice.Network(evaluator.Pick(room[:0], design, c.chosen))
-	if err != nil {
-		return nil, err
+	if n, err = c.choice.Network(evaluator.Pick(room[:0], design, c.chosen)); err != nil {
+		return n, nil, err
 	}
-	return c.bound[n.Workload.Name], nil
+	return n, c.bound[n.Workload.Name], nil
 }
 
 // Evaluate implements evaluator.Evaluator.
 func (c *chooser) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Result, error) {
-	e, err := c.of(r.Design)
+	n, e, err := c.of(r.Design)
 	if err != nil {
-		values := make([]float64, c.metrics)
+		values := make([]float64, c.metrics+len(c.choice.Metrics))
 		for i := range values {
 			values[i] = math.NaN()
 		}
 		return evaluator.Result{Outcome: evaluator.Failed, Values: values, Reason: &evaluator.Reason{Code: "malformed_design", Message: err.Error()}}, nil
 	}
 	r.Design = evaluator.Pick(nil, r.Design, c.own)
-	return e.Evaluate(ctx, r)
+	result, err := e.Evaluate(ctx, r)
+	result.Values = c.choice.Values(result.Values, n)
+	return result, err
 }
 
 // Check implements evaluator.Checker.
 func (c *chooser) Check(design []space.Value, dst []float64) {
-	e, err := c.of(design)
+	n, e, err := c.of(design)
 	if err != nil {
 		for i := range dst {
 			dst[i] = math.NaN()
@@ -98,6 +99,14 @@ func (c *chooser) Check(design []space.Value, dst []float64) {
 	}
 	var room [MaxParams]space.Value
 	e.(evaluator.Checker).Check(evaluator.Pick(room[:0], design, c.own), dst) // evaluators of templates are checkers
+	c.values(dst, n)
+}
+
+// values writes the metrics of a network behind those of the template.
+func (c *chooser) values(dst []float64, n evaluator.Network) {
+	if end := c.metrics + len(c.choice.Metrics); len(dst) >= end {
+		c.choice.Values(dst[:c.metrics:end], n)
+	}
 }
 
 // provingChooser is a chooser whose best design can be proven.
@@ -133,21 +142,23 @@ type chosenProbe struct {
 	wanted []bool
 	probes map[evaluator.Evaluator]evaluator.Probe
 	now    evaluator.Probe
+	runs   evaluator.Network
 	design []space.Value
 }
 
 // Fix implements evaluator.Probe.
 func (p *chosenProbe) Fix(stage int, design []space.Value, values []float64) bool {
 	if stage == 0 {
-		e, err := p.of.of(design)
+		n, e, err := p.of.of(design)
 		if err != nil {
 			return false
 		}
 		if p.probes[e] == nil {
-			p.probes[e] = e.(evaluator.Prover).NewProbe(p.wanted)
+			p.probes[e] = e.(evaluator.Prover).NewProbe(p.wanted[:min(len(p.wanted), p.of.metrics)])
 		}
-		p.now = p.probes[e]
+		p.now, p.runs = p.probes[e], n
 	}
 	p.design = evaluator.Pick(p.design[:0], design, p.of.own)
+	p.of.values(values, p.runs)
 	return p.now.Fix(stage, p.design, values)
 }

@@ -113,6 +113,10 @@ func (e *taskEvaluator) explain(d Design, given []report.Given) (Explained, erro
 // that one. The error names a design, a network or a mapping that is malformed;
 // an infeasible design has a report with its reason.
 func (s *Spec) Inspect(networks []evaluator.Network, p report.Point, given []report.Given) (report.Design, error) {
+	ran, _, err := s.chosen(networks, p)
+	if err != nil {
+		return report.Design{}, err
+	}
 	e, d, err := s.at(networks, p)
 	if err != nil {
 		return report.Design{}, err
@@ -134,8 +138,19 @@ func (s *Spec) Inspect(networks []evaluator.Network, p report.Point, given []rep
 		all[i] = x.Networks[i].Totals
 		e.network(m, &e.nets[i], &x.Networks[i], &r)
 	}
-	r.Metrics = e.report(m, all)
+	r.Metrics = append(e.report(m, all), s.ofNetwork(ran)...)
 	return r, nil
+}
+
+// ofNetwork are the metrics of the network that a design chose.
+func (s *Spec) ofNetwork(ran []evaluator.Network) (list report.Metrics) {
+	if s.choice == nil {
+		return nil
+	}
+	for i, v := range s.choice.Values(nil, ran[0]) {
+		list = append(list, report.Metric{Metric: s.choice.Metrics[i], Value: &v})
+	}
+	return list
 }
 
 // network adds a network and its layers to a report.
@@ -232,7 +247,7 @@ func (s *Spec) Model(networks []evaluator.Network, constant string, factor float
 	}
 	bound := map[string]*taskEvaluator{}
 	return func(p report.Point) (report.Metrics, *evaluator.Reason, error) {
-		e := e
+		e, ran := e, networks
 		if s.choice != nil {
 			one, own, err := s.chosen(nil, p)
 			if err != nil {
@@ -243,7 +258,7 @@ func (s *Spec) Model(networks []evaluator.Network, constant string, factor float
 					return nil, nil, err
 				}
 			}
-			e = bound[one[0].Workload.Name]
+			e, ran = bound[one[0].Workload.Name], one
 		}
 		d, err := e.point(p)
 		if err != nil {
@@ -254,6 +269,6 @@ func (s *Spec) Model(networks []evaluator.Network, constant string, factor float
 		if why != nil {
 			all = nil
 		}
-		return e.report(m, all), why, nil
+		return append(e.report(m, all), s.ofNetwork(ran)...), why, nil
 	}, value, nil
 }

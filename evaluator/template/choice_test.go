@@ -24,7 +24,7 @@ func TestAChosenNetworkIsMeasuredAlone(t *testing.T) {
 	for _, x := range All() {
 		t.Run(x.Name, func(t *testing.T) {
 			t.Parallel()
-			networks := []evaluator.Network{{Workload: tiny(t, "a", 16), Weight: 1}, {Workload: tiny(t, "b", 40), Weight: 1}}
+			networks := []evaluator.Network{{Workload: tiny(t, "a", 16), Weight: 1, Accuracy: 60}, {Workload: tiny(t, "b", 40), Weight: 1, Accuracy: 70}}
 			choice := evaluator.OneOf("network", networks)
 			joint, own := x.Template().Choosing(choice), x.Template()
 			// The network may stand anywhere.
@@ -59,12 +59,14 @@ func TestAChosenNetworkIsMeasuredAlone(t *testing.T) {
 				}
 				whole := slices.Concat([]space.Value{label}, design)
 				got, err := e.Evaluate(t.Context(), evaluator.Request{Design: whole})
+				want.Values = append(want.Values, networks[at].Accuracy)
 				if err != nil || cmp.Diff(want, got, nan) != "" {
 					t.Fatalf("%v: %v\n%s", whole, err, cmp.Diff(want, got, nan))
 				}
 				free, freeWant := make([]float64, len(want.Values)), make([]float64, len(want.Values))
 				e.(evaluator.Checker).Check(whole, free)
 				alone.(evaluator.Checker).Check(design, freeWant)
+				freeWant[len(freeWant)-1] = networks[at].Accuracy
 				if cmp.Diff(freeWant, free, nan) != "" {
 					t.Errorf("%v: the free check says %v, alone %v", whole, free, freeWant)
 				}
@@ -77,7 +79,8 @@ func TestAChosenNetworkIsMeasuredAlone(t *testing.T) {
 				if last := r.Design[len(r.Design)-1]; len(r.Design) < len(p.Values) || !slices.ContainsFunc(r.Design, func(f report.Field) bool { return f.Name == "network" }) {
 					t.Errorf("the inspector leaves out the network: ends in %+v", last)
 				}
-				r.Design = plain.Design
+				accuracy := report.Metric{Metric: choice.Metrics[0], Value: new(networks[at].Accuracy)}
+				r.Design, plain.Metrics = plain.Design, append(plain.Metrics, accuracy)
 				if diff := cmp.Diff(plain, r, nan); diff != "" {
 					t.Errorf("inspected (-alone +chosen):\n%s", diff)
 				}
@@ -87,13 +90,13 @@ func TestAChosenNetworkIsMeasuredAlone(t *testing.T) {
 				}
 				m, why, err := moved(p)
 				mAlone, whyAlone, errAlone := movedAlone(report.Point{Values: design})
-				if err != nil || errAlone != nil || value != valueAlone || cmp.Diff(mAlone, m, nan) != "" || cmp.Diff(whyAlone, why) != "" {
+				if err != nil || errAlone != nil || value != valueAlone || cmp.Diff(append(mAlone, accuracy), m, nan) != "" || cmp.Diff(whyAlone, why) != "" {
 					t.Errorf("with a moved constant %v, alone %v (%v, %v)", m, mAlone, err, errAlone)
 				}
 			}
 			for _, bad := range [][]space.Value{withNetwork("c", own.Baseline), own.Baseline, nil} {
 				r, err := e.Evaluate(t.Context(), evaluator.Request{Design: bad})
-				if err != nil || r.Outcome != evaluator.Failed || len(r.Values) != len(d.Of(networks)) {
+				if err != nil || r.Outcome != evaluator.Failed || len(r.Values) != len(d.For(evaluator.Task{Networks: networks, Choice: choice})) {
 					t.Errorf("%v: %+v, %v, want a failed result", bad, r, err)
 				}
 			}

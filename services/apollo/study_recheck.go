@@ -157,11 +157,11 @@ func (r *recheck) document(ctx context.Context) (*studyfile.Document, error) {
 	case isTemplate:
 		t := &inspect.Builtins().Templates[template]
 		plan.Template, plan.Evaluator = t.Name, ""
-		if err := r.template(t); err != nil {
-			return nil, err
-		}
 		choice, err := inspect.Builtins().Choice(spec)
 		if err != nil {
+			return nil, err
+		}
+		if err := r.template(t, choice); err != nil {
 			return nil, err
 		}
 		params = studyfile.ParametersOf(t.Choosing(choice).Params)
@@ -182,9 +182,13 @@ func (r *recheck) document(ctx context.Context) (*studyfile.Document, error) {
 }
 
 // template refuses one that does not measure what the study needs.
-func (r *recheck) template(t *evaluator.Template) error {
+func (r *recheck) template(t *evaluator.Template, choice *evaluator.Choice) error {
 	var metrics []studyfile.DescribedMetric
-	for _, m := range t.Backend.Describe().Metrics {
+	measured := t.Backend.Describe().Metrics
+	if choice != nil {
+		measured = slices.Concat(measured, choice.Metrics)
+	}
+	for _, m := range measured {
 		metrics = append(metrics, studyfile.DescribedMetric{Name: m.Name, Unit: m.Unit})
 	}
 	_, err := r.lacks("the template "+t.Name, metrics)

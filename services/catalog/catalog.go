@@ -101,7 +101,7 @@ func (c Catalog) Networks(networks []events.Network) (out []evaluator.Network, e
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, evaluator.Network{Workload: w, Weight: n.Weight})
+		out = append(out, evaluator.Network{Workload: w, Weight: n.Weight, Accuracy: n.AccuracyPercent()})
 	}
 	return out, nil
 }

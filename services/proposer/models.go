@@ -89,7 +89,7 @@ func bindModel(c catalog.Catalog, p *Program, spec *events.Spec, ref *events.Sou
 	d := p.Backend.Describe()
 	m.Metrics = d.Metrics
 	if ref.Template != "" {
-		m.Metrics = d.Of(task.Networks)
+		m.Metrics = d.For(evaluator.Task{Networks: task.Networks, Choice: task.Choice})
 	}
 	if len(m.Metrics) == 0 {
 		for _, metric := range answers {

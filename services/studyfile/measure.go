@@ -123,7 +123,7 @@ func (b *builder) addNetwork(at *node, w *workload.Workload, read events.Network
 	var err error
 	read.SHA256, err = w.Identity()
 	if !b.when(err != nil, at, codeUnknownName, "", "network %q cannot be used: %s", read.Name, err) {
-		b.networks = append(b.networks, evaluator.Network{Workload: w, Weight: read.Weight})
+		b.networks = append(b.networks, evaluator.Network{Workload: w, Weight: read.Weight, Accuracy: read.AccuracyPercent()})
 		b.spec.Networks = append(b.spec.Networks, read)
 	}
 }
@@ -148,7 +148,7 @@ func (b *builder) evaluator() {
 	b.when(says != nil && says.kind == boolKind && (says.text == "true") != b.desc.Deterministic, says, codeContradicts, "Remove the field.",
 		"the evaluator %q says itself that deterministic is %t", b.desc.Name, b.desc.Deterministic)
 	b.when(metrics != nil, metrics, codeContradicts, "Remove the field; or give your own evaluator a name of its own.", "the metrics of the evaluator %q are known", b.desc.Name)
-	for _, m := range b.desc.Of(b.networks) {
+	for _, m := range b.desc.For(b.task(nil, "")) {
 		b.spec.Metrics = append(b.spec.Metrics, events.Metric{Name: m.Name, Unit: m.Unit, Cheap: m.Cheap})
 	}
 	b.when(b.spec.Evaluator.Manual, e.get("manual"), codeContradicts, "Remove it; or give your own evaluator a name of its own.", "the evaluator %q is built in", b.desc.Name)
@@ -169,6 +169,10 @@ func (b *builder) ownEvaluator(e *node) {
 		return
 	}
 	b.manual(e)
+	for _, n := range b.field("workload", "networks").list() {
+		stated := n.get("accuracy")
+		b.when(stated != nil && stated.kind != nullKind, stated, codeContradicts, "Let your evaluator answer it as a metric.", "only a template's own evaluator adds what is stated to what it measures")
+	}
 	metrics := e.get("metrics")
 	b.when(e.get("name") == nil, e, codeMissing, "It is the name that apollo evaluator run --name gets.", "your own evaluator needs a name")
 	b.when(metrics == nil, e, codeMissing, "Write metrics: [{name: latency, unit: s}].", "your own evaluator needs its metrics")

@@ -31,10 +31,11 @@ func Choice(search string, networks []evaluator.Network) *evaluator.Choice {
 // parameters.
 func (b *builder) choice(own *node) {
 	choice := Choice(b.spec.Search, b.networks)
+	search, list := b.field("workload", "search"), b.field("workload", "networks")
+	b.accuracies(list, choice)
 	if choice == nil || len(b.spec.Parameters) == 0 {
 		return
 	}
-	search, list := b.field("workload", "search"), b.field("workload", "networks")
 	b.when(len(list.list()) < 2, search, codeContradicts, "Name several networks, or remove search.", "there is one network: nothing is to be searched")
 	for _, n := range list.list() {
 		weight := n.get("weight")
@@ -57,6 +58,28 @@ func (b *builder) choice(own *node) {
 	}
 	for _, p := range choice.Params {
 		b.spec.Parameters = append(b.spec.Parameters, events.Parameter{Name: p.Name, Labels: p.Labels})
+	}
+}
+
+// accuracies refuses accuracies that mean nothing: of some of the networks, or where
+// all of them run.
+func (b *builder) accuracies(list *node, choice *evaluator.Choice) {
+	var without *node
+	for _, n := range list.list() {
+		if n.kind == mapKind && n.get("accuracy") == nil {
+			without = n
+		}
+	}
+	for _, n := range list.list() {
+		stated := n.get("accuracy")
+		switch {
+		case stated == nil || stated.kind == nullKind:
+		case choice == nil:
+			b.addMistake(stated, codeContradicts, "Write search: one, or remove it.", "a design runs all networks: their accuracy is no matter of the search")
+		case without != nil:
+			b.addMistake(without, codeMissing, "State the accuracy of every network, or of none.", "this network has no accuracy, and others have")
+			return
+		}
 	}
 }
 

@@ -39,6 +39,11 @@ func (r Recheck) Document(of *events.Spec, cat Catalog) []byte {
 	}
 	if r.Template != "" {
 		spec.Template, spec.Parameters = r.Template, nil
+	} else if spec.Search != "" { // accuracies that are stated are of a template's evaluator
+		spec.Networks = slices.Clone(of.Networks)
+		for i := range spec.Networks {
+			spec.Networks[i].Accuracy = 0
+		}
 	}
 	b := builderOf(of, &spec, cat)
 	b.program, b.noise = r.Program, noise{deterministic: r.Deterministic}

@@ -95,7 +95,8 @@ func meaning() map[string][]any {
 func TestNoFieldIsForgotten(t *testing.T) {
 	t.Parallel()
 	two := strings.Replace(templateStudy, `[{"name":"net_a"}]`, `[{"name":"net_a"},{"name":"net_b"}]`, 1)
-	bases := []string{templateStudy, two, modelStudy(`"template":"toy"`, `"exec":"fast","metrics":[{"name":"latency","unit":"s"}]`), modelStudy(`"exec":"fast","metrics":[{"name":"latency","unit":"s"}]`, `"template":"toy"`)}
+	stated := strings.Replace(templateStudy, `[{"name":"net_a"}]`, `[{"name":"net_a","accuracy":0.7},{"name":"net_b","accuracy":0.6}],"search":"one"`, 1)
+	bases := []string{templateStudy, two, stated, modelStudy(`"template":"toy"`, `"exec":"fast","metrics":[{"name":"latency","unit":"s"}]`), modelStudy(`"exec":"fast","metrics":[{"name":"latency","unit":"s"}]`, `"template":"toy"`)}
 	for _, form := range ownParameterForms() {
 		bases = append(bases, strings.Replace(ownStudy, "PARAMETER", form, 1))
 	}

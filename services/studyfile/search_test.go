@@ -52,6 +52,28 @@ func TestNetworkIsPartOfTheDesign(t *testing.T) {
 	}
 }
 
+// A stated accuracy is a cheap metric in percent, as it was written.
+func TestStatedAccuracy(t *testing.T) {
+	t.Parallel()
+	doc := parse(t, searched("{name: net_b}", "{name: net_b, accuracy: 70.9 %}", "{name: net_a}", "{name: net_a, accuracy: 0.718}",
+		"  objectives", "  constraints: [{metric: accuracy, min: 71 %}]\n  objectives"), studyfile.Options{})
+	spec := doc.Spec
+	at := spec.MetricIndex("accuracy_percent")
+	if at < 0 || !spec.Metrics[at].Cheap || spec.Metrics[at].Unit != "%" || *spec.Constraints[0].Min != 71 {
+		t.Fatalf("metrics %+v, constraints %+v", spec.Metrics, spec.Constraints)
+	}
+	if a, b := spec.Networks[0].AccuracyPercent(), spec.Networks[1].AccuracyPercent(); a != 70.9 || b != 71.8 {
+		t.Errorf("the accuracies are %v and %v", a, b)
+	}
+	again, err := studyfile.Parse("published", doc.Normalised, catalog(), studyfile.Options{Published: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(spec, again.Spec); diff != "" {
+		t.Errorf("published it is another study:\n%s", diff)
+	}
+}
+
 func TestMistakesInTheSearchOfNetworks(t *testing.T) {
 	t.Parallel()
 	for want, src := range map[string]string{
@@ -61,6 +83,10 @@ func TestMistakesInTheSearchOfNetworks(t *testing.T) {
 		"a design runs one network, and power is that network's":             searched("metric: latency", "metric: power.worst"),
 		"fps counts the work of a network, which differs":                    searched("metric: latency, goal: minimize", "metric: fps, goal: maximize", "{name: net_b}", "{name: net_b, batch: 2}"),
 		`the network "net_a" is here twice`:                                  searched("net_b", "net_a"),
+		"this network has no accuracy, and others have":                      searched("{name: net_b}", "{name: net_b, accuracy: 70 %}"),
+		"their accuracy is no matter of the search":                          searched("search: one", "search: null", "{name: net_b}", "{name: net_b, accuracy: 70 %}"),
+		"only a template's own evaluator adds":                               searched("{name: net_b}", "{name: net_b, accuracy: 70 %}", "{name: net_a}", "{name: net_a, accuracy: 0.8}", "spec:", "spec:\n  evaluator: {name: mine, metrics: [{name: latency, unit: s}]}"),
+		"no design meets min 70 % and max 60 %":                              searched("{name: net_b}", "{name: net_b, accuracy: 70 %}", "{name: net_a}", "{name: net_a, accuracy: 0.8}", "  objectives", "  constraints: [{metric: accuracy, min: 70 %, max: 60 %}]\n  objectives"),
 		`"two" is not allowed here. Known: one`:                              searched("search: one", "search: two"),
 		`there is no parameter "network" that could be restricted`:           searched(", search: one", "", "{template: toy}", "{template: toy, restrict: {network: [net_a]}}"),
 		`parameter "network" has no level "net_c"`:                           searched("{template: toy}", "{template: toy, fix: {network: net_c}}"),

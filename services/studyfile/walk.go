@@ -133,7 +133,7 @@ func (b *builder) written(f *field, in any, m *events.Metric) any {
 			return nil // not given
 		}
 	case *float64:
-		if *v == 0 && f.local.message != "" {
+		if *v == 0 && (f.local.message != "" || f.above) {
 			return nil // not given
 		}
 		return written(v, f.unit().Symbol)

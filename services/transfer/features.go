@@ -125,5 +125,7 @@ func workloadSimilarity(a, b []float64) float64 {
 }
 
 func sameNetworks(a, b []events.Network) bool {
-	return slices.EqualFunc(a, b, func(x, y events.Network) bool { return x.SHA256 == y.SHA256 && x.Weight == y.Weight })
+	return slices.EqualFunc(a, b, func(x, y events.Network) bool {
+		return x.SHA256 == y.SHA256 && x.Weight == y.Weight && x.Accuracy == y.Accuracy
+	})
 }

@@ -97,7 +97,7 @@ func (b binding) fits(work *events.BatchRequested) bool {
 
 // sameNetwork compares networks by their identity, which covers the layers.
 func sameNetwork(a, b events.Network) bool {
-	return a.Name == b.Name && a.SHA256 == b.SHA256 && a.Weight == b.Weight
+	return a.Name == b.Name && a.SHA256 == b.SHA256 && a.Weight == b.Weight && a.Accuracy == b.Accuracy
 }
 
 // Run works until ctx ends, then finishes what is in progress. It returns an
