@@ -51,8 +51,10 @@ type search struct {
 	best  found
 	cuts  cutsOf
 	hopes [maxCutPixels]hope
-	// limit is what a bound has to beat.
-	limit float64
+	// limit is what a bound has to beat; exhaustive searches leave it where it is, so that
+	// bounds leave nothing out.
+	limit      float64
+	exhaustive bool
 	// m is the mapping that is tried, whole the steps of one of its tiles.
 	m      model.Mapping
 	whole  [model.Dims]int64
@@ -141,8 +143,10 @@ func (s *search) run() {
 func (s *search) eval() {
 	s.result.EvalRamped(s.p, &s.l.arch, &s.m, &s.fill, &s.drain)
 	cost := s.l.costOf(s.p, &s.m, &s.result, s.at.fixed)
-	if v := s.goal.of(&cost); v < s.limit {
+	if v := s.goal.of(&cost); v < s.limit && (!s.best.any || v < s.best.value) {
 		s.best = found{s.m, cost, v, true}
-		s.limit = v
+		if !s.exhaustive {
+			s.limit = v
+		}
 	}
 }
