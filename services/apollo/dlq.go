@@ -14,38 +14,13 @@ import (
 
 	"apollo/events"
 	"apollo/services/cli"
+	"apollo/services/health"
 )
 
 func (a *app) dlqCommand() *cobra.Command {
 	return a.Group("dlq", "Look at messages that could not be handled, retry or remove them", "  apollo dlq ls",
 		a.dlqLsCommand(), a.dlqShowCommand(), a.dlqRetryCommand(), a.dlqRmCommand())
 }
-
-// letterJSON is a dead letter as dlq prints it.
-type letterJSON struct {
-	// Letter is its sequence, by which the other commands name it.
-	Letter uint64    `json:"letter"`
-	Time   time.Time `json:"time"`
-	Study  string    `json:"study"`
-	events.DeadLetter
-	// Whole: all of the message is there, so that it can be retried.
-	Whole bool `json:"whole"`
-}
-
-// readLetter decodes a stored letter. Anyone with a client may store one that
-// is none: it is shown as such.
-func readLetter(m events.Message) letterJSON {
-	l := letterJSON{Letter: m.Seq, Time: m.Time, Study: events.StudyOf(m.Subject)}
-	_, d, err := events.DecodeAs[events.DeadLetter](m.Data)
-	if err != nil {
-		d = events.DeadLetter{Service: "?", Reason: "unreadable: " + err.Error(), Subject: m.Subject}
-	}
-	l.DeadLetter, l.Whole = d, d.Whole()
-	return l
-}
-
-// bytes is the size of the message that the letter is about.
-func (l *letterJSON) bytes() int { return max(l.Size, len(l.Body)) }
 
 // letterFlags choose letters.
 type letterFlags struct{ study, service string }
@@ -83,15 +58,15 @@ about a work item paused its study. The oldest letters make room for new ones.`,
 				return err
 			}
 			defer s.close(ctx)
-			letters, items := []letterJSON{}, []any{}
+			letters, items := []health.Letter{}, []any{}
 			g := &cli.Grid{Header: []string{">LETTER", "TIME", "SERVICE", "STUDY", "SUBJECT", ">BYTES", "REASON"}}
 			for m, err := range s.bus.Log().Read(ctx, 0, filter) {
 				if err != nil {
 					return err
 				}
-				l := readLetter(m)
-				g.Add(strconv.FormatUint(l.Letter, 10), l.Time.Local().Format(time.DateTime), l.Service, l.Study, l.Subject,
-					strconv.Itoa(l.bytes()), events.Cut(firstLine(l.Reason), 200))
+				l := health.ReadLetter(m)
+				g.Add(strconv.FormatUint(l.Number, 10), l.Time.Local().Format(time.DateTime), l.Service, l.Study, l.Subject,
+					strconv.Itoa(l.Bytes()), events.Cut(firstLine(l.Reason), 200))
 				l.Body = nil // `dlq show` has it
 				letters, items = append(letters, l), append(items, l)
 			}
@@ -117,13 +92,13 @@ func (a *app) dlqShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.Print(cli.Answer{Value: l, Text: func(w io.Writer, _ cli.Paint) { l.text(w) }})
+			return a.Print(cli.Answer{Value: l, Text: func(w io.Writer, _ cli.Paint) { letterText(w, l) }})
 		},
 	}
 }
 
-func (l *letterJSON) text(w io.Writer) {
-	fmt.Fprintf(w, "letter    %d of %s, %s\n", l.Letter, l.Service, l.Time.Local().Format(time.DateTime))
+func letterText(w io.Writer, l *health.Letter) {
+	fmt.Fprintf(w, "letter    %d of %s, %s\n", l.Number, l.Service, l.Time.Local().Format(time.DateTime))
 	fmt.Fprintf(w, "about     %s", l.Subject)
 	if l.Sequence > 0 {
 		fmt.Fprintf(w, ", sequence %d", l.Sequence)
@@ -134,7 +109,7 @@ func (l *letterJSON) text(w io.Writer) {
 	fmt.Fprintf(w, "\nreason    %s\n", l.Reason)
 	switch {
 	case l.Whole:
-		fmt.Fprintf(w, "message   %d bytes, `apollo dlq retry %d` publishes it again\n", len(l.Body), l.Letter)
+		fmt.Fprintf(w, "message   %d bytes, `apollo dlq retry %d` publishes it again\n", len(l.Body), l.Number)
 	case len(l.Body) > 0:
 		fmt.Fprintf(w, "message   the first %d of %d bytes\n", len(l.Body), l.Size)
 	default:
@@ -146,7 +121,7 @@ func (l *letterJSON) text(w io.Writer) {
 }
 
 // deadLetter returns the dead letter with that sequence, and its subject.
-func (s *session) deadLetter(ctx context.Context, name string) (*letterJSON, string, error) {
+func (s *session) deadLetter(ctx context.Context, name string) (*health.Letter, string, error) {
 	seq, err := strconv.ParseUint(name, 10, 64)
 	if err != nil || seq == 0 {
 		return nil, "", cli.Usagef("%q is no letter: `apollo dlq ls` has their numbers", name)
@@ -156,7 +131,7 @@ func (s *session) deadLetter(ctx context.Context, name string) (*letterJSON, str
 			return nil, "", err
 		}
 		if m.Seq == seq {
-			l := readLetter(m)
+			l := health.ReadLetter(m)
 			return &l, m.Subject, nil
 		}
 		break
@@ -219,7 +194,7 @@ func (s *session) removeLetters(ctx context.Context, filter string, names []stri
 	for _, name := range names {
 		l, subject, err := s.deadLetter(ctx, name)
 		if err == nil {
-			err = s.bus.Remove(ctx, subject, l.Letter)
+			err = s.bus.Remove(ctx, subject, l.Number)
 		}
 		if err != nil {
 			return removed, err

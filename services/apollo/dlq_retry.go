@@ -12,6 +12,7 @@ import (
 
 	"apollo/events"
 	"apollo/services/cli"
+	"apollo/services/health"
 )
 
 func (a *app) dlqRetryCommand() *cobra.Command {
@@ -47,12 +48,12 @@ for a lost work item publishes it by itself when it is resumed.`,
 					err = s.republish(ctx, l)
 				}
 				if err == nil {
-					err = s.bus.Remove(ctx, subject, l.Letter)
+					err = s.bus.Remove(ctx, subject, l.Number)
 				}
 				if err != nil {
 					return err
 				}
-				r := row{l.Letter, l.Subject}
+				r := row{l.Number, l.Subject}
 				rows, items = append(rows, r), append(items, r)
 				g.Add(name, l.Subject)
 			}
@@ -67,21 +68,21 @@ for a lost work item publishes it by itself when it is resumed.`,
 
 // republish publishes the message of a letter where it came from. The same
 // letter twice is one message.
-func (s *session) republish(ctx context.Context, l *letterJSON) error {
+func (s *session) republish(ctx context.Context, l *health.Letter) error {
 	kind, _, _ := strings.Cut(l.Subject, ".")
-	id := fmt.Sprintf("retry.%d", l.Letter)
+	id := fmt.Sprintf("retry.%d", l.Number)
 	switch {
 	case !l.Whole:
-		return cli.Hinted(cli.ExitError, "publish the message again from where it came", fmt.Errorf("letter %d holds %d of %d bytes: %w", l.Letter, len(l.Body), l.bytes(), errNoRetry))
+		return cli.Hinted(cli.ExitError, "publish the message again from where it came", fmt.Errorf("letter %d holds %d of %d bytes: %w", l.Number, len(l.Body), l.Bytes(), errNoRetry))
 	case kind == "cmd" || kind == "work":
 		return s.bus.Queue(1).Publish(l.Subject, message.NewMessageWithContext(ctx, id, l.Body))
 	case kind == "result":
 		_, err := s.bus.Facts().Record(ctx, events.Message{Subject: l.Subject, ID: id, Data: l.Body})
 		if errors.Is(err, events.ErrExists) {
-			return cli.Hinted(cli.ExitError, "`apollo dlq rm` removes the letter", fmt.Errorf("the batch of letter %d is answered: %w", l.Letter, errNoRetry))
+			return cli.Hinted(cli.ExitError, "`apollo dlq rm` removes the letter", fmt.Errorf("the batch of letter %d is answered: %w", l.Number, errNoRetry))
 		}
 		return err
 	}
 	return cli.Hinted(cli.ExitError, "`apollo dlq rm` removes the letter",
-		fmt.Errorf("letter %d is about %s, not a command, a work item or a result: %w", l.Letter, l.Subject, errNoRetry))
+		fmt.Errorf("letter %d is about %s, not a command, a work item or a result: %w", l.Number, l.Subject, errNoRetry))
 }

@@ -150,7 +150,7 @@ func (f *follower) archivers(ctx context.Context, cancel context.CancelCauseFunc
 	code, seen := "", seenArchivers{}
 	hopeless := time.AfterFunc(finalTimeout, func() { cancel(context.DeadlineExceeded) })
 	defer hopeless.Stop()
-	absent := time.AfterFunc(silentAfter, func() {
+	absent := time.AfterFunc(client.SilentAfter, func() {
 		nobody := client.NoArchiver()
 		f.app.sayWaiting(view.Study, &nobody)
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"apollo/events"
+	"apollo/services/health"
 )
 
 // healthTimeout is how long the bus may take to answer a health check.
@@ -24,7 +25,7 @@ const healthTimeout = 2 * time.Second
 type monitor struct {
 	bus      events.Bus
 	registry *prometheus.Registry
-	waits    *waits
+	waits    waits
 	workers  *workers
 	runs     *runGauges
 	archives *archives
@@ -34,7 +35,7 @@ type monitor struct {
 // count.
 func newMonitor(bus events.Bus, meters *meters) *monitor {
 	m := &monitor{
-		bus: bus, registry: prometheus.NewRegistry(), waits: newWaits(), workers: &workers{}, runs: newRunGauges(), archives: newArchives(),
+		bus: bus, registry: prometheus.NewRegistry(), waits: waits{health.NewWaits()}, workers: &workers{}, runs: newRunGauges(), archives: newArchives(),
 	}
 	meters.register(m.registry)
 	m.registry.MustRegister(m.runs, m.waits, m.workers, m.archives, streamCollector{bus}, letterCollector{bus}, queueCollector{bus, m.workers}, healthCollector{m},
@@ -61,9 +62,9 @@ func (m *monitor) run(ctx context.Context, listener net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	following.Go(func() { m.follow(ctx) })
-	following.Go(func() { m.waits.follow(ctx, m.bus) })
-	following.Go(func() { m.workers.follow(ctx, m.bus) })
-	following.Go(func() { m.archives.follow(ctx, m.bus) })
+	following.Go(func() { m.waits.Follow(ctx, m.bus) })
+	following.Go(func() { m.workers.Follow(ctx, m.bus) })
+	following.Go(func() { m.archives.Follow(ctx, m.bus) })
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve health and metrics: %w", err)
@@ -94,7 +95,7 @@ func (m *monitor) follow(ctx context.Context) {
 }
 
 func (m *monitor) tick(t events.Progress) {
-	m.waits.tick(t)
+	m.waits.Tick(t)
 	if t.Budget == 0 {
 		return // it is being loaded: nothing is counted yet
 	}

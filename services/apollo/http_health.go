@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"apollo/events"
+	"apollo/services/health"
 )
 
 // operators are the causes for which a run waits that its user cannot mend:
@@ -17,56 +18,18 @@ var operators = []string{
 	events.WaitsStreamFull, events.WaitsBus, events.WaitsArchiveStuck, events.WaitsNoArchiver, events.WaitsNoProposer,
 }
 
-// busFindings says of every stream whether it is there and has room.
-func busFindings(ctx context.Context, log events.Log) []finding {
-	var findings []finding
-	for _, stream := range events.Topology() {
-		f := finding{Check: stream.Name}
-		info, err := log.Info(ctx, stream.Subjects[0])
-		switch {
-		case err != nil:
-			f.Text, f.Hint = err.Error(), "start a proposer: it creates the streams"
-		case info.MaxBytes > 0 && !stream.Ring && float64(info.Bytes) >= fullAt*float64(info.MaxBytes):
-			f.Text, f.Hint = roomText(info), "`apollo study rm` removes ended studies from it"
-		default:
-			f.OK, f.Text = true, roomText(info)
-		}
-		findings = append(findings, f)
-	}
-	return findings
-}
-
-// archiveFindings says what keeps archivers from writing.
-func archiveFindings(there []events.Archiving) []finding {
-	var bad []finding
-	for i := range there {
-		a := &there[i]
-		name := "archiver " + a.Worker
-		if w := a.Waiting; w != nil {
-			bad = append(bad, finding{Check: name, Text: w.Message, Hint: w.Hint})
-		}
-		if n := len(a.Behind); n > 0 && a.Behind[0].Waiting != nil {
-			w := a.Behind[0].Waiting
-			bad = append(bad, finding{
-				Check: name, Text: fmt.Sprintf("behind with run %s of %s: %s", a.Behind[0].Run, a.Behind[0].Study, w.Message), Hint: w.Hint,
-			})
-		}
-	}
-	return bad
-}
-
 // faults returns what an operator has to mend. Each is there once.
-func (m *monitor) faults(ctx context.Context) []finding {
+func (m *monitor) faults(ctx context.Context) []health.Finding {
 	if _, err := m.bus.Log().Info(ctx, events.RunFilter("*", "*")); err != nil {
-		return []finding{{Check: "bus", Text: err.Error(), Hint: "see whether the NATS server runs"}}
+		return []health.Finding{{Check: "bus", Text: err.Error(), Hint: "see whether the NATS server runs"}}
 	}
-	bad := slices.DeleteFunc(busFindings(ctx, m.bus.Log()), func(f finding) bool { return f.OK })
-	bad = append(bad, archiveFindings(m.archives.there())...)
+	bad := slices.DeleteFunc(health.BusFindings(ctx, m.bus.Log()), func(f health.Finding) bool { return f.OK })
+	bad = append(bad, health.ArchiveFindings(m.archives.There())...)
 	told := map[string]bool{}
-	for _, r := range m.waits.list() {
+	for _, r := range m.waits.List() {
 		if slices.Contains(operators, r.Code) && !told[r.Code] {
 			told[r.Code] = true
-			bad = append(bad, finding{Check: r.Code, Text: r.Message, Hint: r.Hint})
+			bad = append(bad, health.Finding{Check: r.Code, Text: r.Message, Hint: r.Hint})
 		}
 	}
 	return bad
@@ -87,7 +50,7 @@ func (m *monitor) healthz(w http.ResponseWriter, r *http.Request) {
 	} else {
 		fmt.Fprintln(w, "ok")
 	}
-	m.waits.write(w)
+	m.waits.Write(w)
 }
 
 // readyz says whether this process can work: the bus answers and has the streams.

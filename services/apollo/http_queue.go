@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"apollo/events"
+	"apollo/services/health"
 )
 
 // queueCollector asks the bus for the queues of work when it is scraped: those
@@ -42,7 +43,7 @@ func (c queueCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, p := range there {
 		queues[p.Evaluator] = 0
 	}
-	if bus, ok := c.bus.(counter); ok {
+	if bus, ok := c.bus.(health.Counter); ok {
 		items, err := bus.Count(ctx, "work.*.*.*.*")
 		if err != nil {
 			return

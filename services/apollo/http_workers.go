@@ -1,27 +1,15 @@
 package main
 
 import (
-	"context"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"apollo/events"
 	"apollo/services/messages"
 )
 
 // workers are those that say that they are there. It is a Prometheus collector.
 type workers struct{ messages.Workers }
-
-// follow listens to the notices of presence until ctx ends.
-func (w *workers) follow(ctx context.Context, bus events.Bus) {
-	for m, err := range bus.Notices(ctx, events.PresenceSubject("*")) {
-		if err != nil {
-			return
-		}
-		w.Note(m)
-	}
-}
 
 func slotsDesc() *prometheus.Desc {
 	return prometheus.NewDesc("apollo_evaluator_slots", "Work items that a worker takes at a time, by who it is.",

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"apollo/events"
+	"apollo/services/health"
 )
 
 // letterCollector counts the dead letters when it is scraped.
@@ -23,11 +24,11 @@ func (c letterCollector) Describe(ch chan<- *prometheus.Desc) { ch <- lettersDes
 func (c letterCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), healthTimeout)
 	defer cancel()
-	bus, ok := c.bus.(counter)
+	bus, ok := c.bus.(health.Counter)
 	if !ok {
 		return
 	}
-	counts, err := lettersByService(ctx, bus)
+	counts, err := health.LettersByService(ctx, bus)
 	if err != nil {
 		return
 	}

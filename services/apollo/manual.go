@@ -154,7 +154,7 @@ func (m *manual) settle(ctx context.Context, want int) error {
 			}
 		}
 	}()
-	quiet, silent := time.NewTimer(quietBefore), time.NewTimer(silentAfter)
+	quiet, silent := time.NewTimer(quietBefore), time.NewTimer(client.SilentAfter)
 	defer quiet.Stop()
 	defer silent.Stop()
 	var broken <-chan struct{}

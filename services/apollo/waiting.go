@@ -46,10 +46,6 @@ func (a *app) sayWaiting(name string, w *events.Waiting) {
 	}
 }
 
-// silentAfter is how long a run that somebody should drive may be silent: its
-// driver tells of it every second.
-const silentAfter = 5 * time.Second
-
 // silence is why nothing is heard of a run.
 func (f *follower) silence(ctx context.Context, view *client.StudyView) events.Waiting {
 	limited, cancel := context.WithTimeout(ctx, healthTimeout)
@@ -86,7 +82,7 @@ func (f *follower) ticks(ctx context.Context, view *client.StudyView) {
 		}
 	}()
 	last := events.Progress{Study: view.Study, Run: view.Run, State: string(view.State), Budget: view.Budget, Best: view.Best}
-	silent := time.NewTicker(silentAfter)
+	silent := time.NewTicker(client.SilentAfter)
 	defer silent.Stop()
 	for {
 		select {
@@ -99,7 +95,7 @@ func (f *follower) ticks(ctx context.Context, view *client.StudyView) {
 			} else {
 				last = t
 			}
-			silent.Reset(silentAfter)
+			silent.Reset(client.SilentAfter)
 		case <-silent.C:
 			if f.isPaused.Load() {
 				continue // nobody has to drive it

@@ -16,6 +16,10 @@ import (
 // drivers tell of a run every second, archivers of themselves every two.
 const ListenFor = 2500 * time.Millisecond
 
+// SilentAfter is how long a run that somebody should drive may be silent: its
+// driver tells of it every second.
+const SilentAfter = 5 * time.Second
+
 // NoProposer is the cause of a run that nobody drives.
 func NoProposer(name string) events.Waiting {
 	return events.Waiting{

@@ -2,6 +2,7 @@ package messages
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -46,6 +47,16 @@ func (w *Workers) Note(m events.Message) (evaluator string, ok bool) {
 	}
 	w.seen[workerKey{evaluator, p.Worker, p.Process}] = seenWorker{p, time.Now()}
 	return evaluator, true
+}
+
+// Follow listens to the notices of presence until ctx ends.
+func (w *Workers) Follow(ctx context.Context, bus events.Bus) {
+	for m, err := range bus.Notices(ctx, events.PresenceSubject("*")) {
+		if err != nil {
+			return
+		}
+		w.Note(m)
+	}
 }
 
 // Of returns the workers of an evaluator, "" for all, that are there, in order,

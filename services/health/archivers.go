@@ -1,0 +1,58 @@
+package health
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"apollo/events"
+)
+
+// Archivers are those that say that they are there.
+type Archivers struct {
+	mu   sync.Mutex // guards seen
+	seen map[[2]string]archiveTick
+}
+
+// NewArchivers knows of none yet.
+func NewArchivers() *Archivers { return &Archivers{seen: map[[2]string]archiveTick{}} }
+
+type archiveTick struct {
+	events.Archiving
+	at time.Time
+}
+
+// Follow listens to the archivers until ctx ends.
+func (a *Archivers) Follow(ctx context.Context, bus events.Bus) {
+	for m, err := range bus.Notices(ctx, events.ArchivingSubject) {
+		if err != nil {
+			return
+		}
+		var t events.Archiving
+		if json.Unmarshal(m.Data, &t) == nil {
+			a.Note(t)
+		}
+	}
+}
+
+// Note takes down what an archiver says.
+func (a *Archivers) Note(t events.Archiving) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.seen[[2]string{t.Worker, t.Process}] = archiveTick{t, time.Now()}
+}
+
+// There returns those that said so lately; others leave.
+func (a *Archivers) There() (out []events.Archiving) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for key, t := range a.seen {
+		if time.Since(t.at) > events.AbsentAfter {
+			delete(a.seen, key)
+			continue
+		}
+		out = append(out, t.Archiving)
+	}
+	return out
+}

@@ -1,0 +1,217 @@
+// Package health looks at a bus and at who works on it: its streams, dead letters,
+// evaluators and archivers, and what its runs wait for.
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"apollo/events"
+	"apollo/services/cli"
+	"apollo/services/messages"
+	"apollo/services/proposer"
+)
+
+// Finding is one thing that the doctor looked at.
+type Finding struct {
+	Check string `json:"check"`
+	OK    bool   `json:"ok"`
+	// Warning: nothing is wrong with the bus, and somebody should look.
+	Warning bool   `json:"warning,omitempty"`
+	Text    string `json:"text"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// fullAt is the share of a stream's limit at which the doctor warns.
+const fullAt = 0.8
+
+// Bus is what is asked of a bus that is looked at.
+type Bus interface {
+	events.Bus
+	Counter
+	// Oldest returns when the oldest message of a filter was stored.
+	Oldest(ctx context.Context, filter string) (stored time.Time, some bool, err error)
+}
+
+// Examine looks at every stream of the topology, at the dead letters, and, unless
+// nobody else can be there, at who says that he is there. url is where the bus is.
+func Examine(ctx context.Context, bus Bus, url string, alone bool) []Finding {
+	findings := []Finding{{Check: "bus", OK: true, Text: url}}
+	before, _ := bus.Log().Info(ctx, events.DeadLetterSubject("*", "*")) // its error is told below
+	streams := BusFindings(ctx, bus.Log())
+	for i, stream := range events.Topology() {
+		if stored, some, err := bus.Oldest(ctx, stream.Subjects[0]); err == nil && some && !stream.Ring && !stream.WorkQueue {
+			if info, err := bus.Log().Info(ctx, stream.Subjects[0]); err == nil {
+				streams[i].Text += forecast(info, time.Since(stored))
+			}
+		}
+	}
+	findings = append(findings, streams...)
+	if !alone {
+		findings = append(findings, examineOthers(ctx, bus)...)
+	}
+	return append(findings, lettersFinding(ctx, bus, before.Last))
+}
+
+// BusFindings says of every stream whether it is there and has room.
+func BusFindings(ctx context.Context, log events.Log) []Finding {
+	var findings []Finding
+	for _, stream := range events.Topology() {
+		f := Finding{Check: stream.Name}
+		info, err := log.Info(ctx, stream.Subjects[0])
+		switch {
+		case err != nil:
+			f.Text, f.Hint = err.Error(), "start a proposer: it creates the streams"
+		case info.MaxBytes > 0 && !stream.Ring && float64(info.Bytes) >= fullAt*float64(info.MaxBytes):
+			f.Text, f.Hint = roomText(info), "`apollo study rm` removes ended studies from it"
+		default:
+			f.OK, f.Text = true, roomText(info)
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+// ArchiveFindings says what keeps archivers from writing.
+func ArchiveFindings(there []events.Archiving) []Finding {
+	var bad []Finding
+	for i := range there {
+		a := &there[i]
+		name := "archiver " + a.Worker
+		if w := a.Waiting; w != nil {
+			bad = append(bad, Finding{Check: name, Text: w.Message, Hint: w.Hint})
+		}
+		if n := len(a.Behind); n > 0 && a.Behind[0].Waiting != nil {
+			w := a.Behind[0].Waiting
+			bad = append(bad, Finding{
+				Check: name, Text: fmt.Sprintf("behind with run %s of %s: %s", a.Behind[0].Run, a.Behind[0].Study, w.Message), Hint: w.Hint,
+			})
+		}
+	}
+	return bad
+}
+
+// forecast says when a stream is full that took what it holds in that time; ""
+// where nothing follows from that, or it is more than a year.
+func forecast(info events.StreamInfo, age time.Duration) string {
+	const least, year = time.Hour, 365 * 24 * time.Hour
+	if age < least || info.Bytes == 0 || info.MaxBytes <= info.Bytes {
+		return ""
+	}
+	left := float64(info.MaxBytes-info.Bytes) / float64(info.Bytes) * age.Hours()
+	if left > year.Hours() {
+		return ""
+	}
+	if left < 48 {
+		return fmt.Sprintf(", full in about %.0f h at the pace of the last %s", left, cli.Duration(age))
+	}
+	return fmt.Sprintf(", full in about %.0f days at the pace of the last %s", left/24, cli.Duration(age))
+}
+
+// letters is what the doctor needs of a bus to look at the dead letters.
+type letters interface {
+	Counter
+	Log() events.Log
+}
+
+// lettersFinding warns while there are dead letters: somebody should look. It is
+// bad that there are more than a moment ago, or that the oldest are discarded.
+func lettersFinding(ctx context.Context, bus letters, before uint64) Finding {
+	f := Finding{Check: "dead letters"}
+	all := events.DeadLetterSubject("*", "*")
+	bySubject, err := bus.Count(ctx, all)
+	now, ierr := bus.Log().Info(ctx, all)
+	if err := errors.Join(err, ierr); err != nil {
+		f.Text = err.Error()
+		return f
+	}
+	counts := byService(bySubject)
+	if len(counts) == 0 {
+		f.OK, f.Text = true, "none"
+		return f
+	}
+	var parts []string
+	for _, service := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, service+" "+cli.Count(counts[service]))
+	}
+	full := now.MaxBytes > 0 && float64(now.Bytes) >= fullAt*float64(now.MaxBytes)
+	for _, n := range bySubject {
+		full = full || n >= events.MaxDeadLetters
+	}
+	grown := before > 0 && now.Last > before
+	switch {
+	case full:
+		parts = append(parts, "so many that the oldest are discarded")
+	case grown:
+		parts = append(parts, cli.Count(now.Last-before)+" came while the doctor looked")
+	}
+	f.OK, f.Warning = !full && !grown, !full && !grown
+	f.Text = strings.Join(parts, ", ")
+	f.Hint = "`apollo dlq ls` shows them; retry or remove them when the cause is mended"
+	return f
+}
+
+// LettersByService counts the dead letters that are kept.
+func LettersByService(ctx context.Context, bus Counter) (map[string]uint64, error) {
+	bySubject, err := bus.Count(ctx, events.DeadLetterSubject("*", "*"))
+	if err != nil {
+		return nil, err
+	}
+	return byService(bySubject), nil
+}
+
+func byService(bySubject map[string]uint64) map[string]uint64 {
+	counts := map[string]uint64{}
+	for subject, n := range bySubject {
+		if tokens := strings.Split(subject, "."); len(tokens) == 3 && n > 0 {
+			counts[tokens[1]] += n
+		}
+	}
+	return counts
+}
+
+// Counter counts stored messages by subject.
+type Counter interface {
+	Count(ctx context.Context, filter string) (map[string]uint64, error)
+}
+
+func roomText(info events.StreamInfo) string {
+	text := fmt.Sprintf("%s messages, %s", cli.Count(info.Messages), cli.Quantity(float64(info.Bytes), "B"))
+	if info.MaxBytes > 0 {
+		text += fmt.Sprintf(" of %s (%.1f %%)", cli.Quantity(float64(info.MaxBytes), "B"), 100*float64(info.Bytes)/float64(info.MaxBytes))
+	}
+	return text
+}
+
+// examineOthers looks who says within the time between two notices that it is
+// there: workers, and archivers with what keeps them from writing.
+func examineOthers(ctx context.Context, bus events.Bus) []Finding {
+	ctx, cancel := context.WithTimeout(ctx, events.PresentEvery+events.PresentEvery/4)
+	defer cancel()
+	var seen messages.Workers
+	archivers := NewArchivers()
+	var following sync.WaitGroup
+	following.Go(func() { seen.Follow(ctx, bus) })
+	following.Go(func() { archivers.Follow(ctx, bus) })
+	following.Wait()
+	there := archivers.There()
+	findings := ArchiveFindings(there)
+	if len(findings) == 0 {
+		findings = []Finding{{Check: "archivers", OK: true, Text: cli.Plural(len(there), "archiver")}}
+	}
+	all, _ := seen.Of("", time.Now())
+	rivals := proposer.Rivals(all)
+	if len(rivals) == 0 {
+		return append(findings, Finding{Check: "evaluators", OK: true, Text: cli.Plural(len(all), "worker")})
+	}
+	for _, text := range rivals {
+		findings = append(findings, Finding{Check: "evaluators", Text: text, Hint: proposer.RivalsHint})
+	}
+	return findings
+}
