@@ -182,6 +182,46 @@ func (c *Client) PurgeThrough(ctx context.Context, filter string, last uint64) e
 	return nil
 }
 
+// matching returns the stored messages of one stream that match the filter, which
+// nobody may change.
+func (c *Client) matching(ctx context.Context, filter string) (found []*events.Message, err error) {
+	if err := c.reach(ctx, c.hub.holds(filter)); err != nil {
+		return nil, err
+	}
+	c.hub.mu.Lock()
+	defer c.hub.mu.Unlock()
+	s, err := c.hub.streamFor(filter)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range s.msgs {
+		if events.MatchSubject(filter, m.Subject) {
+			found = append(found, m)
+		}
+	}
+	return found, nil
+}
+
+// Count returns how many messages of one stream match the filter, by subject.
+func (c *Client) Count(ctx context.Context, filter string) (map[string]uint64, error) {
+	found, err := c.matching(ctx, filter)
+	counts := map[string]uint64{}
+	for _, m := range found {
+		counts[m.Subject]++
+	}
+	return counts, err
+}
+
+// Oldest returns when the oldest message was stored that matches the filter, which
+// is of one stream; ok is false when there is none.
+func (c *Client) Oldest(ctx context.Context, filter string) (stored time.Time, ok bool, err error) {
+	found, err := c.matching(ctx, filter)
+	if err != nil || len(found) == 0 {
+		return stored, false, err
+	}
+	return found[0].Time, true, nil
+}
+
 // noticeReader is one caller of Notices.
 type noticeReader struct {
 	filter string

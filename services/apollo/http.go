@@ -23,7 +23,7 @@ const healthTimeout = 2 * time.Second
 
 // monitor serves /healthz and /metrics.
 type monitor struct {
-	bus      events.Bus
+	bus      health.Bus
 	registry *prometheus.Registry
 	waits    waits
 	workers  *workers
@@ -33,7 +33,7 @@ type monitor struct {
 
 // newMonitor makes the pages of a bus, and of what the evaluators of this process
 // count.
-func newMonitor(bus events.Bus, meters *meters) *monitor {
+func newMonitor(bus health.Bus, meters *meters) *monitor {
 	m := &monitor{
 		bus: bus, registry: prometheus.NewRegistry(), waits: waits{health.NewWaits()}, workers: &workers{}, runs: newRunGauges(), archives: newArchives(),
 	}

@@ -2,20 +2,16 @@ package main
 
 import (
 	"context"
-	"maps"
-	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"apollo/events"
 	"apollo/services/health"
 )
 
 // queueCollector asks the bus for the queues of work when it is scraped: those
 // that hold something, and those that have workers.
 type queueCollector struct {
-	bus     events.Bus
+	bus     health.Bus
 	workers *workers
 }
 
@@ -38,48 +34,16 @@ func (c queueCollector) Describe(ch chan<- *prometheus.Desc) {
 func (c queueCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), healthTimeout)
 	defer cancel()
-	queues := map[string]uint64{}
-	there, _ := c.workers.Of("", time.Now())
-	for _, p := range there {
-		queues[p.Evaluator] = 0
+	queues, err := health.Queues(ctx, c.bus, &c.workers.Workers)
+	if err != nil {
+		return
 	}
-	if bus, ok := c.bus.(health.Counter); ok {
-		items, err := bus.Count(ctx, "work.*.*.*.*")
-		if err != nil {
-			return
-		}
-		for subject, n := range items {
-			if tokens := strings.SplitN(subject, ".", 3); len(tokens) == 3 {
-				queues[tokens[1]] += n
-			}
-		}
-	}
-	for evaluator := range maps.Keys(queues) {
-		info, err := c.bus.QueueInfo(ctx, "work."+evaluator)
-		if err != nil {
-			return
-		}
-		// What no consumer has yet is ready, too: nobody serves it.
-		ready := max(info.Ready, int(queues[evaluator])-info.Held)
+	for _, q := range queues {
 		gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{evaluator}, labels...)...)
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{q.Evaluator}, labels...)...)
 		}
-		gauge(queueItemsDesc(), float64(ready), "ready")
-		gauge(queueItemsDesc(), float64(info.Held), "held")
-		bus, ok := c.bus.(interface {
-			Oldest(ctx context.Context, filter string) (time.Time, bool, error)
-		})
-		if !ok {
-			continue
-		}
-		stored, some, err := bus.Oldest(ctx, "work."+evaluator+".*.*.*")
-		if err != nil {
-			return
-		}
-		age := 0.0
-		if some {
-			age = max(0, time.Since(stored).Seconds())
-		}
-		gauge(queueAgeDesc(), age)
+		gauge(queueItemsDesc(), float64(q.Ready), "ready")
+		gauge(queueItemsDesc(), float64(q.Held), "held")
+		gauge(queueAgeDesc(), q.OldestSeconds)
 	}
 }

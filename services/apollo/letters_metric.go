@@ -5,12 +5,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"apollo/events"
 	"apollo/services/health"
 )
 
 // letterCollector counts the dead letters when it is scraped.
-type letterCollector struct{ bus events.Bus }
+type letterCollector struct{ bus health.Bus }
 
 func lettersDesc() *prometheus.Desc {
 	return prometheus.NewDesc("apollo_dead_letters", "Dead letters that are kept, by the service that wrote them.", []string{"service"}, nil)
@@ -24,11 +23,7 @@ func (c letterCollector) Describe(ch chan<- *prometheus.Desc) { ch <- lettersDes
 func (c letterCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), healthTimeout)
 	defer cancel()
-	bus, ok := c.bus.(health.Counter)
-	if !ok {
-		return
-	}
-	counts, err := health.LettersByService(ctx, bus)
+	counts, err := health.LettersByService(ctx, c.bus)
 	if err != nil {
 		return
 	}

@@ -34,6 +34,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /studies/{study}", func(w http.ResponseWriter, r *http.Request) { s.study(w, r, pages) })
 	mux.HandleFunc("GET /studies/{study}/trials/{trial}", func(w http.ResponseWriter, r *http.Request) { s.design(w, r, pages) })
 	mux.HandleFunc("GET /studies/{study}/trials/{trial}/picture.svg", s.designPicture)
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) { s.healthNow(w, r, pages) })
 	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) { s.login(w, r, pages) })
 	mux.HandleFunc("GET /assets/{sum}/{name}", asset)
 	mux.HandleFunc("GET /api/v1/studies", asked(s.apiStudies))
@@ -43,6 +44,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /api/v1/studies/{study}/trials.parquet", asked(s.export("application/vnd.apache.parquet", "parquet", writeParquet), "run"))
 	mux.HandleFunc("GET /api/v1/studies/{study}/points", asked(s.apiPoints, "run"))
 	mux.HandleFunc("POST /api/v1/studies/{study}/control", s.control)
+	mux.HandleFunc("GET /api/v1/health", asked(s.apiHealth))
 	mux.HandleFunc("GET /api/v1/events", asked(s.changes, "study", "run"))
 	return s.guarded(http.MaxBytesHandler(short(mux), maxBody))
 }

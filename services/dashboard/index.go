@@ -123,8 +123,8 @@ func (t *trend) add(v *client.StudyView, m events.Message) {
 	}
 }
 
-// listen notes what runs say of their progress.
-func (x *index) listen(ctx context.Context, bus events.Bus) {
+// listen notes what runs say of their progress, and tells also.
+func (x *index) listen(ctx context.Context, bus events.Bus, also func(events.Progress)) {
 	for m, err := range bus.Notices(ctx, events.ProgressSubject("*", "*")) {
 		if err != nil {
 			return
@@ -132,6 +132,7 @@ func (x *index) listen(ctx context.Context, bus events.Bus) {
 		var p events.Progress
 		if json.Unmarshal(m.Data, &p) == nil && events.IsName(p.Study) && events.IsName(p.Run) {
 			x.progress(p, time.Now())
+			also(p)
 		}
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"apollo/events"
 	"apollo/services/client"
+	"apollo/services/health"
 	"apollo/services/messages"
 )
 
@@ -28,7 +28,7 @@ const (
 // Server serves the pages. It reads the bus, and changes a study by the commands that
 // everybody sends.
 type Server struct {
-	Bus    events.Bus
+	Bus    health.Bus
 	Logger *slog.Logger
 	// Token is what a client must have; "" asks for none, and then the loopback
 	// alone is served unless Open says otherwise.
@@ -38,6 +38,7 @@ type Server struct {
 	Owner string
 
 	index   *index
+	roles   *roles
 	streams chan struct{} // a token per client that listens
 	eyes    chan struct{} // a token per design that is evaluated
 	exports chan struct{} // a token per run that is written as a file
@@ -79,7 +80,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 
 // start begins to read the bus, until ctx ends.
 func (s *Server) start(ctx context.Context) {
-	s.ctx, s.index = ctx, newIndex()
+	s.ctx, s.index, s.roles = ctx, newIndex(), newRoles()
 	s.eyes, s.exports = make(chan struct{}, looking), make(chan struct{}, maxExports)
 	s.streams, s.watches = make(chan struct{}, maxStreams), map[messages.RunKey]*watch{}
 	s.reading.Go(func() {
@@ -87,7 +88,8 @@ func (s *Server) start(ctx context.Context) {
 			s.Logger.Error("the list of studies is no longer followed", "error", err)
 		}
 	})
-	s.reading.Go(func() { s.index.listen(ctx, s.Bus) })
+	s.reading.Go(func() { s.index.listen(ctx, s.Bus, s.roles.waits.Tick) })
+	s.followRoles(ctx)
 }
 
 // look returns the watch of a run, and begins it where nobody looked yet. The one

@@ -42,8 +42,16 @@ type Bus interface {
 // Examine looks at every stream of the topology, at the dead letters, and, unless
 // nobody else can be there, at who says that he is there. url is where the bus is.
 func Examine(ctx context.Context, bus Bus, url string, alone bool) []Finding {
-	findings := []Finding{{Check: "bus", OK: true, Text: url}}
 	before, _ := bus.Log().Info(ctx, events.DeadLetterSubject("*", "*")) // its error is told below
+	findings := append([]Finding{{Check: "bus", OK: true, Text: url}}, Streams(ctx, bus)...)
+	if !alone {
+		findings = append(findings, examineOthers(ctx, bus)...)
+	}
+	return append(findings, Letters(ctx, bus, before.Last))
+}
+
+// Streams says of every stream whether it is there and has room, and when it is full.
+func Streams(ctx context.Context, bus Bus) []Finding {
 	streams := BusFindings(ctx, bus.Log())
 	for i, stream := range events.Topology() {
 		if stored, some, err := bus.Oldest(ctx, stream.Subjects[0]); err == nil && some && !stream.Ring && !stream.WorkQueue {
@@ -52,11 +60,7 @@ func Examine(ctx context.Context, bus Bus, url string, alone bool) []Finding {
 			}
 		}
 	}
-	findings = append(findings, streams...)
-	if !alone {
-		findings = append(findings, examineOthers(ctx, bus)...)
-	}
-	return append(findings, lettersFinding(ctx, bus, before.Last))
+	return streams
 }
 
 // BusFindings says of every stream whether it is there and has room.
@@ -114,20 +118,23 @@ func forecast(info events.StreamInfo, age time.Duration) string {
 	return fmt.Sprintf(", full in about %.0f days at the pace of the last %s", left/24, cli.Duration(age))
 }
 
-// letters is what the doctor needs of a bus to look at the dead letters.
-type letters interface {
+// LetterBox is what is needed of a bus to look at the dead letters.
+type LetterBox interface {
 	Counter
 	Log() events.Log
 }
 
-// lettersFinding warns while there are dead letters: somebody should look. It is
+// Letters warns while there are dead letters: somebody should look. It is
 // bad that there are more than a moment ago, or that the oldest are discarded.
-func lettersFinding(ctx context.Context, bus letters, before uint64) Finding {
+func Letters(ctx context.Context, bus LetterBox, before uint64) Finding {
 	f := Finding{Check: "dead letters"}
 	all := events.DeadLetterSubject("*", "*")
 	bySubject, err := bus.Count(ctx, all)
 	now, ierr := bus.Log().Info(ctx, all)
-	if err := errors.Join(err, ierr); err != nil {
+	if err := errors.Join(err, ierr); errors.Is(err, events.ErrDenied) {
+		f.OK, f.Text = true, "this user may not read them"
+		return f
+	} else if err != nil {
 		f.Text = err.Error()
 		return f
 	}
@@ -200,15 +207,20 @@ func examineOthers(ctx context.Context, bus events.Bus) []Finding {
 	following.Go(func() { seen.Follow(ctx, bus) })
 	following.Go(func() { archivers.Follow(ctx, bus) })
 	following.Wait()
-	there := archivers.There()
-	findings := ArchiveFindings(there)
-	if len(findings) == 0 {
-		findings = []Finding{{Check: "archivers", OK: true, Text: cli.Plural(len(there), "archiver")}}
-	}
 	all, _ := seen.Of("", time.Now())
-	rivals := proposer.Rivals(all)
+	return Others(archivers.There(), all)
+}
+
+// Others says of archivers what keeps them from writing, and of workers which are
+// rivals.
+func Others(archivers []events.Archiving, workers []events.Presence) []Finding {
+	findings := ArchiveFindings(archivers)
+	if len(findings) == 0 {
+		findings = []Finding{{Check: "archivers", OK: true, Text: cli.Plural(len(archivers), "archiver")}}
+	}
+	rivals := proposer.Rivals(workers)
 	if len(rivals) == 0 {
-		return append(findings, Finding{Check: "evaluators", OK: true, Text: cli.Plural(len(all), "worker")})
+		return append(findings, Finding{Check: "evaluators", OK: true, Text: cli.Plural(len(workers), "worker")})
 	}
 	for _, text := range rivals {
 		findings = append(findings, Finding{Check: "evaluators", Text: text, Hint: proposer.RivalsHint})

@@ -44,7 +44,7 @@ func TestDoctorOnDeadLetters(t *testing.T) {
 		{"the oldest go", letterBox{counts: map[string]uint64{"dlq.queue.demo": events.MaxDeadLetters}}, 0, false, false, "discarded", "came"},
 		{"the stream is full", letterBox{counts: three, info: events.StreamInfo{Bytes: 9, MaxBytes: 10}}, 0, false, false, "discarded", "came"},
 	} {
-		f := lettersFinding(t.Context(), test.box, test.before)
+		f := Letters(t.Context(), test.box, test.before)
 		if f.OK != test.ok || f.Warning != test.warning || !strings.Contains(f.Text, test.text) || strings.Contains(f.Text, test.notText) {
 			t.Errorf("%s: %+v, want ok %v, warning %v and %q", test.name, f, test.ok, test.warning, test.text)
 		}

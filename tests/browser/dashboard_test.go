@@ -40,6 +40,7 @@ func TestDashboard(t *testing.T) {
 	t.Run("export", func(t *testing.T) { exports(t, browser, a, trials) })
 	t.Run("controls", func(t *testing.T) { controls(t, browser, a) })
 	t.Run("hostile texts are texts", func(t *testing.T) { hostileTexts(t, browser, a) })
+	t.Run("health", func(t *testing.T) { healthPage(t, browser, a) })
 	t.Run("keys", func(t *testing.T) { keys(t, browser, a) })
 	t.Run("without JavaScript", func(t *testing.T) { withoutScript(t, browser, a) })
 	t.Run("colours and a narrow page", func(t *testing.T) { looks(t, browser, a) })
@@ -216,7 +217,7 @@ func looks(t *testing.T, browser context.Context, a *apollo) {
 	if colour["light"] == colour["dark"] {
 		t.Errorf("light and dark are both %s", colour["light"])
 	}
-	for _, path := range []string{"/", "/studies/demo", "/studies/odd"} {
+	for _, path := range []string{"/", "/studies/demo", "/studies/odd", "/health"} {
 		p.do("make it narrow", width(390))
 		p.visit(a.page(path))
 		if value[bool](p, `document.documentElement.scrollWidth > innerWidth`) {

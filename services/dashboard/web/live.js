@@ -38,7 +38,9 @@ function swap(part, next) {
   const kept = regions().map((r) => [r.scrollLeft, r.scrollTop]);
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
   const held = regions().indexOf(focused), href = focused?.getAttribute("href");
+  const opened = [...part.querySelectorAll("tr[data-letter] details[open]")].map((d) => d.closest("tr").dataset.letter);
   part.replaceChildren(...next.childNodes);
+  for (const letter of opened) part.querySelector(`tr[data-letter="${letter}"] details`)?.setAttribute("open", "");
   regions().forEach((r, i) => { if (kept[i]) [r.scrollLeft, r.scrollTop] = kept[i]; });
   if (held >= 0) regions()[held]?.focus({ preventScroll: true });
   else if (href) [...part.querySelectorAll("a")].find((a) => a.getAttribute("href") === href)?.focus({ preventScroll: true });
@@ -54,6 +56,9 @@ if (main?.dataset.events) {
   changes.addEventListener("error", () => { link.textContent = "Not connected. Trying again …"; document.documentElement.dataset.live = "no"; });
 }
 
+// What nothing tells of is looked at by the clock, while somebody can see it.
+if (main?.dataset.every) setInterval(() => { if (!document.hidden) redraw(); }, Number(main.dataset.every));
+
 for (const select of document.querySelectorAll("form.axes select")) select.addEventListener("change", () => select.form.requestSubmit());
 
 // Keys, where nobody types.
@@ -65,9 +70,9 @@ document.addEventListener("keydown", (e) => {
   const keys = {
     "/": () => document.querySelector("[data-search]")?.focus(),
     j: () => step(1), k: () => step(-1),
-    s: () => { if (before === "g") location.assign("/"); },
+    ...(before === "g" ? { s: () => location.assign("/"), h: () => location.assign("/health") } : {}),
     "?": () => document.getElementById("help")?.showModal(),
   };
-  if (keys[e.key]) { if (e.key !== "s") e.preventDefault(); keys[e.key](); }
+  if (keys[e.key]) { e.preventDefault(); keys[e.key](); }
   before = e.key;
 });

@@ -1,0 +1,80 @@
+package browser
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// healthPage sends what no service can handle, and compares the page with what the
+// server itself counts.
+func healthPage(t *testing.T, browser context.Context, a *apollo) {
+	p := open(t, browser)
+	p.visit(a.page("/health"))
+	p.wait(`document.querySelectorAll('#workers tbody tr').length > 0 && document.querySelectorAll('#archivers tbody tr').length === 1`)
+	if got := p.text("#verdict"); !strings.HasPrefix(got, "No problem") {
+		t.Errorf("the verdict is %q:\n%s", got, p.text("main"))
+	}
+	nc, err := nats.Connect(a.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := letters(t, js)
+	const sent = 3
+	for i := range sent {
+		if _, err := js.Publish(t.Context(), "apollo.v1.work.edge.demo.nothing.1", []byte(hostile()), jetstream.WithMsgID(fmt.Sprint("garbage", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.wait(fmt.Sprintf(`document.querySelectorAll('#letters tbody tr').length === %d`, before+sent))
+	if stored := letters(t, js); stored != before+sent {
+		t.Errorf("the server stores %d letters, the page shows %d", stored, before+sent)
+	}
+	p.do("open a letter", chromedp.Click(`#letters summary`, chromedp.ByQuery))
+	if body := value[string](p, `document.querySelector('#letters details[open] pre').textContent`); body != hostile() {
+		t.Errorf("the message is %.80q, want the text as it was sent", body)
+	}
+	if n := value[int](p, `document.querySelectorAll('main script, main img').length`); n > 0 {
+		t.Errorf("%d elements came out of a text", n)
+	}
+	if value[bool](p, `document.documentElement.scrollWidth > innerWidth`) {
+		t.Error("a long word makes the page scroll sideways")
+	}
+	stream, err := js.Stream(t.Context(), value[string](p, `document.querySelector('#streams tbody tr').cells[0].textContent`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := stream.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.wait(fmt.Sprintf(`document.querySelector('#streams tbody tr').cells[1].textContent.replaceAll(',', '') === '%d'`, info.State.Msgs))
+}
+
+// letters counts the dead letters that the server stores.
+func letters(t *testing.T, js jetstream.JetStream) int {
+	t.Helper()
+	name, err := js.StreamNameBySubject(t.Context(), "apollo.v1.dlq.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := stream.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(info.State.Msgs)
+}
