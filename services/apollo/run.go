@@ -27,6 +27,7 @@ type runFlags struct {
 	fresh      bool
 	evaluators int
 	picture    pictureFlag
+	web        webFlags
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -38,8 +39,9 @@ func (a *app) runCommand() *cobra.Command {
 process, and print the best design. Everything is durable in --data: running the same
 command again resumes an unfinished study, and prints the answer of a finished one.
 With --nats, or while ` + "`apollo up`" + ` holds the data directory, the study runs there.
--o svg and png draw one picture of it, which --picture names.`,
-		Example: "  apollo run examples/mobilenetv2-6p8.yaml\n  apollo run examples/mobilenetv2-6p8.yaml --set spec.budget.trials=20000 -o json",
+--web shows it live in a browser until it ends, at the address that is printed, which
+--web=ADDRESS chooses. -o svg and png draw one picture of it, which --picture names.`,
+		Example: "  apollo run examples/mobilenetv2-6p8.yaml --web\n  apollo run examples/mobilenetv2-6p8.yaml --set spec.budget.trials=20000 -o json",
 		Args:    cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := flags.picture.check(a); err != nil {
@@ -47,6 +49,9 @@ With --nats, or while ` + "`apollo up`" + ` holds the data directory, the study 
 			}
 			if flags.evaluators < 1 {
 				return cli.Usagef("--evaluators %d: want at least 1", flags.evaluators)
+			}
+			if err := flags.web.check(); err != nil {
+				return err
 			}
 			a.workers = flags.evaluators
 			doc, err := a.readStudy(args[0], flags.sets)
@@ -67,6 +72,7 @@ func registerRun(c *cobra.Command, flags *runFlags) {
 	flags.picture.register(c, "best")
 	c.Flags().BoolVar(&flags.fresh, "fresh", false, "start a new run although the study exists")
 	c.Flags().IntVar(&flags.evaluators, "evaluators", runtime.NumCPU(), "`number` of evaluator workers")
+	flags.web.registerAsked(c)
 }
 
 // runner runs one study to its end.
@@ -232,6 +238,9 @@ func (r *runner) drive(ctx context.Context, view *client.StudyView) (*client.Stu
 		r.watch.began = time.Now()
 	}
 	if err := r.openProgram(ctx, view); err != nil {
+		return nil, err
+	}
+	if err := r.serveWeb(ctx); err != nil {
 		return nil, err
 	}
 	if r.session.server != nil {

@@ -43,10 +43,28 @@ func (r *runner) start(ctx context.Context, view *client.StudyView, parts part) 
 		archiver := archive.Archiver{Bus: s.bus, Dir: a.archive(), Worker: workerName(), Logger: logger.With("service", "archiver"), Failpoint: fail}
 		last = append(last, role{"archiver", archiver.Run})
 	}
+	r.add(ctx, first, last)
+	return nil
+}
+
+// add starts roles beside those of the run that are there already.
+func (r *runner) add(ctx context.Context, first, last []role) {
 	if r.process == nil {
 		r.process = startRoles(ctx, nil, nil)
 	}
 	r.process.start(first, last) //nolint:contextcheck // the roles live until stop
+}
+
+// serveWeb serves the dashboard beside the run, where it is asked for.
+func (r *runner) serveWeb(ctx context.Context) error {
+	if r.flags.web.address == "" {
+		return nil
+	}
+	page, err := r.app.webRole(ctx, r.app.Logger(r.command, slog.LevelWarn), r.session, &r.flags.web)
+	if err != nil {
+		return err
+	}
+	r.add(ctx, nil, []role{page})
 	return nil
 }
 

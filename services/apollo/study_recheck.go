@@ -54,6 +54,9 @@ The agreement is Kendall's tau-b over the designs that both measured: 1 is the s
 			if (flags.file != "") == (flags.evaluator+flags.exec != "") {
 				return cli.Usagef("say who measures: --evaluator NAME, --exec COMMAND, or --study-file FILE")
 			}
+			if err := flags.web.check(); err != nil {
+				return err
+			}
 			a.workers = flags.evaluators
 			return (&recheck{app: a, command: c, flags: flags}).run(c.Context(), args[0])
 		},

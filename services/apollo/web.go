@@ -29,7 +29,28 @@ type webFlags struct {
 }
 
 func (f *webFlags) register(c *cobra.Command) {
-	c.Flags().StringVar(&f.address, "web", webAddress, "`address` of the dashboard; \"\" serves none")
+	f.registerAt(c, webAddress)
+}
+
+// registerAsked is register for a command that serves a dashboard only when it is asked to:
+// --web alone names the usual address.
+func (f *webFlags) registerAsked(c *cobra.Command) {
+	f.registerAt(c, "")
+	c.Flags().Lookup("web").NoOptDefVal = webAddress
+	args := c.Args
+	c.Args = func(c *cobra.Command, words []string) error {
+		err := args(c, words)
+		for _, word := range words {
+			if _, _, split := net.SplitHostPort(word); err != nil && c.Flags().Changed("web") && split == nil {
+				return cli.Usagef("the address goes with its flag: --web=%s", word)
+			}
+		}
+		return err
+	}
+}
+
+func (f *webFlags) registerAt(c *cobra.Command, address string) {
+	c.Flags().StringVar(&f.address, "web", address, "`address` of the dashboard; \"\" serves none")
 	c.Flags().StringVar(&f.auth, "http-auth", "", "`file` with the token that the dashboard asks for, at least 16 characters")
 	c.Flags().BoolVar(&f.open, "http-open", false, "serve the dashboard to everybody who reaches its address, without a token")
 }
@@ -63,18 +84,18 @@ func (f *webFlags) check() error {
 	return nil
 }
 
-// webRole serves the dashboard. Where nobody chose the address and it is taken, it
-// takes a free port: two data directories may be up on one machine.
-func (a *app) webRole(ctx context.Context, c *cobra.Command, s *session, f *webFlags) (role, error) {
+// webRole serves the dashboard. Where the usual address is taken, it takes a free
+// port: two data directories may be up on one machine.
+func (a *app) webRole(ctx context.Context, logger *slog.Logger, s *session, f *webFlags) (role, error) {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", f.address)
-	if errors.Is(err, syscall.EADDRINUSE) && !c.Flags().Changed("web") {
+	if errors.Is(err, syscall.EADDRINUSE) && f.address == webAddress {
 		listener, err = listen.Listen(ctx, "tcp", "127.0.0.1:0")
 	}
 	if err != nil {
 		return role{}, cli.Hinted(cli.ExitError, "--web names another address", fmt.Errorf("serve the dashboard: %w", err))
 	}
 	a.Say("dashboard on http://%s", listener.Addr())
-	d := &dashboard.Server{Bus: s.bus, Logger: a.Logger(c, slog.LevelInfo).With("service", "dashboard"), Token: f.token, Open: f.open, Owner: a.login.owner}
+	d := &dashboard.Server{Bus: s.bus, Logger: logger.With("service", "dashboard"), Token: f.token, Open: f.open, Owner: a.login.owner}
 	return role{"dashboard", func(ctx context.Context) error { return d.Run(ctx, listener) }}, nil
 }

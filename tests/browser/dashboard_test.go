@@ -41,6 +41,7 @@ func TestDashboard(t *testing.T) {
 	t.Run("controls", func(t *testing.T) { controls(t, browser, a) })
 	t.Run("hostile texts are texts", func(t *testing.T) { hostileTexts(t, browser, a) })
 	t.Run("health", func(t *testing.T) { healthPage(t, browser, a) })
+	t.Run("beside a run", func(t *testing.T) { besideARun(t, browser, a) })
 	t.Run("keys", func(t *testing.T) { keys(t, browser, a) })
 	t.Run("without JavaScript", func(t *testing.T) { withoutScript(t, browser, a) })
 	t.Run("colours and a narrow page", func(t *testing.T) { looks(t, browser, a) })
