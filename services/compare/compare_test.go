@@ -1,4 +1,4 @@
-package main
+package compare
 
 import (
 	"bytes"
@@ -13,14 +13,14 @@ import (
 
 // comparedOf is a study whose trials have these objectives, in order; nil is a
 // trial that is not feasible.
-func comparedOf(name string, goals []string, rows ...[]float64) *compared {
+func comparedOf(name string, goals []string, rows ...[]float64) *Study {
 	spec := &events.Spec{Study: name, Algorithm: events.Algorithm{Name: name}, Metrics: []events.Metric{{Name: "latency_s", Unit: "s"}, {Name: "rate", Unit: ""}}}
 	for i, goal := range goals {
 		spec.Objectives = append(spec.Objectives, events.Objective{Metric: spec.Metrics[i].Name, Goal: goal})
 	}
-	c := &compared{name: name, study: name, run: "0badcafe", spec: spec}
+	c := &Study{Study: name, Run: "0badcafe", Spec: spec}
 	for i, row := range rows {
-		c.appendTrial(i, row != nil, row)
+		c.Add(i, row != nil, row)
 	}
 	return c
 }
@@ -28,7 +28,7 @@ func comparedOf(name string, goals []string, rows ...[]float64) *compared {
 func TestCompareOneObjective(t *testing.T) {
 	t.Parallel()
 	down := []string{"minimize"}
-	r, err := compare([]*compared{
+	r, err := Of([]*Study{
 		comparedOf("a", down, []float64{9, 0}, nil, []float64{4, 0}, []float64{5, 0}, []float64{3, 0}),
 		comparedOf("b", down, nil, []float64{4, 0}),
 		comparedOf("none", down, nil, nil),
@@ -43,7 +43,7 @@ func TestCompareOneObjective(t *testing.T) {
 	if *a.Value != 3 || *a.Trial != 4 || *a.TrialsToLevel != 3 || a.Feasible != 4 {
 		t.Errorf("a = %+v", a)
 	}
-	if diff := cmp.Diff([]curvePoint{{1, 9}, {3, 4}, {5, 3}}, a.Curve); diff != "" {
+	if diff := cmp.Diff([]Point{{1, 9}, {3, 4}, {5, 3}}, a.Curve); diff != "" {
 		t.Errorf("curve (-want +got):\n%s", diff)
 	}
 	if *b.Value != 4 || *b.TrialsToLevel != 2 || none.Value != nil || none.TrialsToLevel != nil {
@@ -57,7 +57,7 @@ func TestCompareOneObjective(t *testing.T) {
 func TestCompareMaximizes(t *testing.T) {
 	t.Parallel()
 	up := []string{"maximize"}
-	r, err := compare([]*compared{
+	r, err := Of([]*Study{
 		comparedOf("a", up, []float64{2, 0}, []float64{7, 0}),
 		comparedOf("b", up, []float64{5, 0}),
 	})
@@ -76,7 +76,7 @@ func TestCompareSeveralObjectives(t *testing.T) {
 	both := []string{"minimize", "maximize"}
 	a := comparedOf("a", both, []float64{3, 8}, nil, []float64{1, 6}, []float64{4, 1})
 	b := comparedOf("b", both, []float64{2, 8})
-	r, err := compare([]*compared{a, b})
+	r, err := Of([]*Study{a, b})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestCompareSeveralObjectives(t *testing.T) {
 		t.Errorf("b = %+v", s)
 	}
 	var svg bytes.Buffer
-	if err := r.draw(&svg, "svg"); err != nil || !strings.Contains(svg.String(), "Hypervolume, share of") {
+	if err := r.Draw(&svg, "svg"); err != nil || !strings.Contains(svg.String(), "Hypervolume, share of") {
 		t.Errorf("draw() = %v, %d bytes", err, svg.Len())
 	}
 }
@@ -106,25 +106,25 @@ func near(a, b float64) bool { return a-b < 1e-12 && b-a < 1e-12 }
 func TestCompareRefuses(t *testing.T) {
 	t.Parallel()
 	one := comparedOf("one", []string{"minimize"}, []float64{1, 1})
-	_, err := compare([]*compared{one, comparedOf("other", []string{"maximize"}, []float64{1, 1})})
+	_, err := Of([]*Study{one, comparedOf("other", []string{"maximize"}, []float64{1, 1})})
 	if err == nil || !strings.Contains(err.Error(), "one and other cannot be compared: one is to minimize latency_s, the other to maximize latency_s") {
-		t.Errorf("compare() = %v", err)
+		t.Errorf("Of() = %v", err)
 	}
-	if err := named([]*compared{one, one}); err == nil {
-		t.Error("named() takes the same run twice")
+	if err := distinguish([]*Study{one, one}); err == nil {
+		t.Error("distinguish() takes the same run twice")
 	}
 	again := comparedOf("one", []string{"minimize"})
-	again.run = "1badcafe"
-	if err := named([]*compared{one, again}); err != nil || one.name != "one/0badcafe" || again.name != "one/1badcafe" {
-		t.Errorf("named() = %v, names %s and %s", err, one.name, again.name)
+	again.Run = "1badcafe"
+	if err := distinguish([]*Study{one, again}); err != nil || one.name != "one/0badcafe" || again.name != "one/1badcafe" {
+		t.Errorf("distinguish() = %v, names %s and %s", err, one.name, again.name)
 	}
-	r, err := compare([]*compared{comparedOf("a", []string{"minimize"}, nil), comparedOf("b", []string{"minimize"})})
+	r, err := Of([]*Study{comparedOf("a", []string{"minimize"}, nil), comparedOf("b", []string{"minimize"})})
 	if err != nil || r.Level != nil {
-		t.Fatalf("compare() of studies without a feasible trial = %+v, %v", r, err)
+		t.Fatalf("Of() of studies without a feasible trial = %+v, %v", r, err)
 	}
 	var text bytes.Buffer
-	r.text(&text, cli.Paint{})
-	if err := r.draw(&text, "svg"); err == nil {
+	r.Text(&text, cli.Paint{})
+	if err := r.Draw(&text, "svg"); err == nil {
 		t.Error("draw() draws nothing")
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package compare
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 )
 
 // goalText says what all studies are to do.
-func (r *comparison) goalText() string {
+func (r *Report) goalText() string {
 	var parts []string
 	for _, o := range r.Objectives {
 		parts = append(parts, o.Goal+" "+cli.Bare(o.Metric, o.Unit))
@@ -20,8 +20,8 @@ func (r *comparison) goalText() string {
 	return strings.Join(parts, ", ")
 }
 
-// valueText is a best value or a hypervolume for people.
-func (r *comparison) valueText(v *float64) string {
+// ValueText is a best value or a hypervolume for people.
+func (r *Report) ValueText(v *float64) string {
 	switch {
 	case v == nil:
 		return "-"
@@ -38,7 +38,8 @@ func countOr(n *int) string {
 	return cli.Count(*n)
 }
 
-func (r *comparison) text(w io.Writer, p cli.Paint) {
+// Text prints the comparison for people.
+func (r *Report) Text(w io.Writer, p cli.Paint) {
 	several := len(r.Objectives) > 1
 	fmt.Fprintf(w, "%s\n\n", p.Bold(r.goalText()))
 	g := &cli.Grid{Header: []string{"STUDY", "ALGORITHM", ">TRIALS", ">FEASIBLE"}}
@@ -48,15 +49,15 @@ func (r *comparison) text(w io.Writer, p cli.Paint) {
 		g.Header = append(g.Header, ">BEST", ">TRIAL", ">TO REACH")
 	}
 	if r.Level != nil {
-		g.Header[len(g.Header)-1] += " " + r.valueText(r.Level)
+		g.Header[len(g.Header)-1] += " " + r.ValueText(r.Level)
 	}
 	for i := range r.Studies {
 		s := &r.Studies[i]
 		row := []string{s.Name, s.Algorithm, cli.Count(s.Trials), cli.Share(s.Feasible, s.Trials)}
 		if several {
-			row = append(row, cli.Count(s.FrontSize), cli.Count(s.Joint), r.valueText(s.Value))
+			row = append(row, cli.Count(s.FrontSize), cli.Count(s.Joint), r.ValueText(s.Value))
 		} else {
-			row = append(row, r.valueText(s.Value), countOr(s.Trial))
+			row = append(row, r.ValueText(s.Value), countOr(s.Trial))
 		}
 		g.Add(append(row, countOr(s.TrialsToLevel))...)
 	}
@@ -78,7 +79,7 @@ const (
 	cellWidth        = 40
 )
 
-func (r *comparison) differenceText(w io.Writer, p cli.Paint) {
+func (r *Report) differenceText(w io.Writer, p cli.Paint) {
 	if len(r.Differences) == 0 {
 		fmt.Fprintf(w, "\nthe specifications are the same\n")
 		return
@@ -115,8 +116,8 @@ func cell(v string) string {
 	return v
 }
 
-// sheet is the studies as rows for csv, with plain numbers.
-func (r *comparison) sheet() *cli.Grid {
+// Sheet is the studies as rows for csv, with plain numbers.
+func (r *Report) Sheet() *cli.Grid {
 	g := &cli.Grid{Header: []string{"study", "run", "state", "algorithm", "seed", "trials", "feasible", "value", "trial", "front_size", "joint", "trials_to_level"}}
 	integer := func(n *int) string {
 		if n == nil {
@@ -136,16 +137,16 @@ func (r *comparison) sheet() *cli.Grid {
 	return g
 }
 
-// draw draws the curves: how far each study was from the best value of all, or
+// Draw draws the curves: how far each study was from the best value of all, or
 // which share of the largest hypervolume it had, and its share of feasible
 // trials.
-func (r *comparison) draw(w io.Writer, format string) error {
+func (r *Report) Draw(w io.Writer, format string) error {
 	best := r.bestOfAll()
 	if best == nil {
 		return cli.Usagef("there is nothing to draw: no study has a feasible trial")
 	}
 	const floor = 1e-3 // a tenth of a percent is no distance
-	curves := draw.Plot{Title: "Best so far, above " + r.valueText(best), X: "trials", Y: "", Log: true, Floor: floor}
+	curves := draw.Plot{Title: "Best so far, above " + r.ValueText(best), X: "trials", Y: "", Log: true, Floor: floor}
 	relative := func(v float64) float64 {
 		scale := math.Abs(*best)
 		if scale == 0 {
@@ -154,7 +155,7 @@ func (r *comparison) draw(w io.Writer, format string) error {
 		return math.Abs(v-*best) / scale
 	}
 	if len(r.Objectives) > 1 {
-		curves = draw.Plot{Title: "Hypervolume, share of " + r.valueText(best), X: "trials"}
+		curves = draw.Plot{Title: "Hypervolume, share of " + r.ValueText(best), X: "trials"}
 		relative = func(v float64) float64 { return v / *best }
 		if *best == 0 {
 			relative = func(float64) float64 { return 0 }
@@ -178,7 +179,7 @@ func (r *comparison) draw(w io.Writer, format string) error {
 	return draw.Plots(w, format, r.goalText(), [][]draw.Plot{{curves, shares}})
 }
 
-func (r *comparison) bestOfAll() *float64 {
+func (r *Report) bestOfAll() *float64 {
 	var best *float64
 	for i := range r.Studies {
 		if v := r.Studies[i].Value; v != nil && (best == nil || r.better(*v, *best)) {

@@ -1,4 +1,4 @@
-package main
+package compare
 
 import (
 	"bytes"
@@ -12,9 +12,9 @@ import (
 	"apollo/optimizer/pareto"
 )
 
-// comparison is the answer of `compare -o json`.
-type comparison struct {
-	Objectives []comparedObjective `json:"objectives"`
+// Report is the answer of `compare -o json`.
+type Report struct {
+	Objectives []Objective `json:"objectives"`
 	// Level is what every study reached that has a feasible trial: the worst of
 	// their bests, in the objective's unit, or the smallest of their
 	// hypervolumes; null when none has one.
@@ -22,21 +22,21 @@ type comparison struct {
 	// Reference is the corner of all hypervolumes: a tenth of the range of all
 	// fronts behind their worst values. Only with several objectives.
 	Reference map[string]float64 `json:"reference,omitempty"`
-	Studies   []comparedStudy    `json:"studies"`
+	Studies   []StudyReport      `json:"studies"`
 	// Differences are the fields in which the specifications differ.
-	Differences []difference `json:"differences"`
+	Differences []Difference `json:"differences"`
 
 	spec *events.Spec // of the first study
 }
 
-type comparedObjective struct {
+type Objective struct {
 	Metric string `json:"metric"`
 	Unit   string `json:"unit"`
 	Goal   string `json:"goal"`
 }
 
-// comparedStudy is one study of a comparison.
-type comparedStudy struct {
+// StudyReport is one study of a comparison.
+type StudyReport struct {
 	Name      string `json:"name"`
 	Study     string `json:"study"`
 	Run       string `json:"run"`
@@ -57,42 +57,40 @@ type comparedStudy struct {
 	// TrialsToLevel is how many trials it took to reach Level.
 	TrialsToLevel *int `json:"trials_to_level"`
 	// Curve is the value so far after a number of trials, where it changes.
-	Curve []curvePoint `json:"curve"`
+	Curve []Point `json:"curve"`
 
 	share []float64 // feasible share after each trial
 }
 
-type curvePoint struct {
+type Point struct {
 	Trials int     `json:"trials"`
 	Value  float64 `json:"value"`
 }
 
-// difference is a field with its value in each study, as JSON; "" where it is
+// Difference is a field with its value in each study, as JSON; "" where it is
 // not there.
-type difference struct {
+type Difference struct {
 	Field  string   `json:"field"`
 	Values []string `json:"values"`
 }
 
-// compare works out the answer. The error is for studies that have different
+// Of works out the answer. The error is for studies that have different
 // objectives.
-func compare(studies []*compared) (*comparison, error) {
+func Of(studies []*Study) (*Report, error) {
+	if err := distinguish(studies); err != nil {
+		return nil, err
+	}
 	if err := sameObjectives(studies); err != nil {
 		return nil, err
 	}
-	spec := studies[0].spec
-	r := &comparison{spec: spec, Differences: differences(studies)}
+	spec := studies[0].Spec
+	r := &Report{spec: spec, Differences: differences(studies)}
 	for _, o := range spec.Objectives {
-		r.Objectives = append(r.Objectives, comparedObjective{o.Metric, spec.Metrics[spec.MetricIndex(o.Metric)].Unit, o.Goal})
+		r.Objectives = append(r.Objectives, Objective{o.Metric, spec.Metrics[spec.MetricIndex(o.Metric)].Unit, o.Goal})
 	}
 	points := make([][][]float64, len(studies))
 	for i, c := range studies {
-		points[i] = make([][]float64, len(c.metrics))
-		for k, m := range c.metrics {
-			if m != nil {
-				points[i][k] = minimisedOf(spec, m)
-			}
-		}
+		points[i] = c.points
 	}
 	var score func(points [][]float64) []float64
 	if len(spec.Objectives) > 1 {
@@ -114,10 +112,10 @@ func compare(studies []*compared) (*comparison, error) {
 
 // study sums up one study; curve is its score after each trial, the smaller the
 // better, +Inf while there is none.
-func (r *comparison) study(c *compared, points [][]float64, curve []float64) comparedStudy {
-	s := comparedStudy{
-		Name: c.name, Study: c.study, Run: c.run, State: c.state, Algorithm: c.spec.Algorithm.Name, Seed: c.spec.Seed,
-		Trials: len(points), Curve: []curvePoint{},
+func (r *Report) study(c *Study, points [][]float64, curve []float64) StudyReport {
+	s := StudyReport{
+		Name: c.name, Study: c.Study, Run: c.Run, State: c.State, Algorithm: c.Spec.Algorithm.Name, Seed: c.Spec.Seed,
+		Trials: len(points), Curve: []Point{},
 	}
 	last := math.Inf(1)
 	for i, v := range curve {
@@ -127,7 +125,7 @@ func (r *comparison) study(c *compared, points [][]float64, curve []float64) com
 		s.share = append(s.share, float64(s.Feasible)/float64(i+1))
 		if v < last {
 			last = v
-			s.Curve = append(s.Curve, curvePoint{i + 1, r.shown(v)})
+			s.Curve = append(s.Curve, Point{i + 1, r.shown(v)})
 			s.Value, s.Trial = new(r.shown(v)), new(c.trials[i])
 		}
 	}
@@ -135,7 +133,7 @@ func (r *comparison) study(c *compared, points [][]float64, curve []float64) com
 }
 
 // shown turns a score into the number that people know.
-func (r *comparison) shown(v float64) float64 {
+func (r *Report) shown(v float64) float64 {
 	if len(r.Objectives) > 1 || r.Objectives[0].Goal == "maximize" {
 		return -v
 	}
@@ -143,7 +141,7 @@ func (r *comparison) shown(v float64) float64 {
 }
 
 // better reports whether a is the better one of two numbers as people know them.
-func (r *comparison) better(a, b float64) bool { return r.shown(a) < r.shown(b) }
+func (r *Report) better(a, b float64) bool { return r.shown(a) < r.shown(b) }
 
 // bests are the best values so far of one objective.
 func bests(points [][]float64) []float64 {
@@ -231,7 +229,7 @@ func referenceOf(spec *events.Spec, corner []float64) map[string]float64 {
 }
 
 // countFronts says how much of each front is on the joint one.
-func (r *comparison) countFronts(points [][][]float64) {
+func (r *Report) countFronts(points [][][]float64) {
 	fronts := make([][][]float64, len(points))
 	var all [][]float64
 	for i, p := range points {
@@ -249,7 +247,7 @@ func (r *comparison) countFronts(points [][][]float64) {
 }
 
 // levels finds what all reached, and when.
-func (r *comparison) levels() {
+func (r *Report) levels() {
 	for i := range r.Studies {
 		if v := r.Studies[i].Value; v != nil && (r.Level == nil || r.better(*r.Level, *v)) {
 			r.Level = v
@@ -267,11 +265,11 @@ func (r *comparison) levels() {
 
 // differences lists the fields in which the specifications differ, by name.
 // Names and labels are no difference.
-func differences(studies []*compared) []difference {
+func differences(studies []*Study) []Difference {
 	fields := make([]map[string]string, len(studies))
 	all := map[string]bool{}
 	for i, c := range studies {
-		bare := c.spec.WithoutNotes()
+		bare := c.Spec.WithoutNotes()
 		bare.Study = ""
 		fields[i] = map[string]string{}
 		b, err := json.Marshal(bare)
@@ -289,9 +287,9 @@ func differences(studies []*compared) []difference {
 			all[field] = true
 		}
 	}
-	out := []difference{}
+	out := []Difference{}
 	for _, field := range slices.Sorted(maps.Keys(all)) {
-		d := difference{Field: field}
+		d := Difference{Field: field}
 		for i := range studies {
 			d.Values = append(d.Values, fields[i][field])
 		}
