@@ -11,8 +11,8 @@ import (
 	"apollo/services/draw"
 )
 
-// goalText says what all studies are to do.
-func (r *Report) goalText() string {
+// GoalText says what all studies are to do.
+func (r *Report) GoalText() string {
 	var parts []string
 	for _, o := range r.Objectives {
 		parts = append(parts, o.Goal+" "+cli.Bare(o.Metric, o.Unit))
@@ -41,7 +41,7 @@ func countOr(n *int) string {
 // Text prints the comparison for people.
 func (r *Report) Text(w io.Writer, p cli.Paint) {
 	several := len(r.Objectives) > 1
-	fmt.Fprintf(w, "%s\n\n", p.Bold(r.goalText()))
+	fmt.Fprintf(w, "%s\n\n", p.Bold(r.GoalText()))
 	g := &cli.Grid{Header: []string{"STUDY", "ALGORITHM", ">TRIALS", ">FEASIBLE"}}
 	if several {
 		g.Header = append(g.Header, ">FRONT", ">JOINT", ">HYPERVOLUME", ">TO REACH")
@@ -176,7 +176,7 @@ func (r *Report) Draw(w io.Writer, format string) error {
 		curves.Lines = append(curves.Lines, line)
 		shares.Lines = append(shares.Lines, draw.Line{Name: s.Name, Y: s.share})
 	}
-	return draw.Plots(w, format, r.goalText(), [][]draw.Plot{{curves, shares}})
+	return draw.Plots(w, format, r.GoalText(), [][]draw.Plot{{curves, shares}})
 }
 
 func (r *Report) bestOfAll() *float64 {

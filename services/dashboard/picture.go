@@ -28,12 +28,19 @@ type picture struct {
 	Title, XTitle, YTitle string
 	XTicks, YTicks        []label
 	Line                  string // points of the best so far
+	Lines                 []line // of several studies
 	Clouds                []cloud
 	Bars                  []bar
 	Limits                []limitLine
 	Best                  []dot
 	Front                 string // points of the front in a plane
 	Binned                bool
+}
+
+// line is the best so far of one of several studies.
+type line struct {
+	Index        int
+	Name, Points string
 }
 
 // cloud is the path of all dots of one kind.

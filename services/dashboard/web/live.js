@@ -39,7 +39,12 @@ function swap(part, next) {
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
   const held = regions().indexOf(focused), href = focused?.getAttribute("href");
   const opened = [...part.querySelectorAll("tr[data-letter] details[open]")].map((d) => d.closest("tr").dataset.letter);
+  const ticked = [...part.querySelectorAll("input:checked")].map((i) => i.value), tick = document.activeElement?.closest("input[type=checkbox]")?.value;
   part.replaceChildren(...next.childNodes);
+  for (const input of part.querySelectorAll("input[type=checkbox]")) {
+    input.checked = ticked.includes(input.value);
+    if (input.value === tick && focused) input.focus({ preventScroll: true });
+  }
   for (const letter of opened) part.querySelector(`tr[data-letter="${letter}"] details`)?.setAttribute("open", "");
   regions().forEach((r, i) => { if (kept[i]) [r.scrollLeft, r.scrollTop] = kept[i]; });
   if (held >= 0) regions()[held]?.focus({ preventScroll: true });
@@ -64,7 +69,7 @@ for (const select of document.querySelectorAll("form.axes select")) select.addEv
 // Keys, where nobody types.
 let before = "";
 document.addEventListener("keydown", (e) => {
-  if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, select, textarea, dialog")) return;
+  if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input:not([type=checkbox]), select, textarea, dialog")) return;
   const rows = [...document.querySelectorAll("tbody tr a")];
   const step = (by) => { const at = rows.indexOf(document.activeElement); rows[Math.min(Math.max(at + by, 0), rows.length - 1)]?.focus(); };
   const keys = {

@@ -1,0 +1,286 @@
+package dashboard
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"maps"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"apollo/events"
+	"apollo/services/cli"
+	"apollo/services/compare"
+)
+
+// mostCompared is how many studies are set side by side: more columns and lines can
+// not be told apart.
+const mostCompared = 8
+
+// comparePage sets studies side by side.
+type comparePage struct {
+	Names   []string
+	Events  string
+	Error   string
+	Goal    string
+	Level   string // what all reached
+	Several bool   // objectives
+	Curve   *picture
+	Studies []comparedRow
+	Designs []sideRow // the best designs
+	Fields  []sideRow // in which the study files differ
+}
+
+type comparedRow struct {
+	Link, Name, State, Algorithm      string
+	Seed                              uint64
+	Trials, Feasible, Best, TrialLink string
+	Trial                             string
+	Front, Joint, ToLevel             string
+	Line                              int // its colour
+}
+
+// sideRow is one thing of all studies.
+type sideRow struct {
+	Name    string
+	Cells   []string
+	Differs bool
+}
+
+// compareAnswer works out what `apollo compare` prints, of the named studies. The
+// status is for an error.
+func (s *Server) compareAnswer(r *http.Request) (*compare.Report, []*snapshot, int, error) {
+	words := r.URL.Query()["study"]
+	switch {
+	case len(words) < 2:
+		return nil, nil, http.StatusBadRequest, errors.New("name two studies or more: study=A&study=B")
+	case len(words) > mostCompared:
+		return nil, nil, http.StatusBadRequest, fmt.Errorf("%d studies: want %d at most", len(words), mostCompared)
+	}
+	s.settle(r)
+	var shots []*snapshot
+	var studies []*compare.Study
+	for _, word := range words {
+		name, run, _ := strings.Cut(word, "/")
+		view, there := s.index.latest(name, run)
+		if !there || !events.IsName(name) {
+			return nil, nil, http.StatusNotFound, fmt.Errorf("there is no study or run %.60q: / lists the studies", word)
+		}
+		if view.Err != nil {
+			return nil, nil, http.StatusUnprocessableEntity, fmt.Errorf("%s cannot be read: %w", word, view.Err)
+		}
+		watch := s.look(&view) //nolint:contextcheck // a watch outlives the request that began it
+		if watch == nil {
+			return nil, nil, http.StatusServiceUnavailable, fmt.Errorf("%d studies are looked at already: try again later", maxWatches)
+		}
+		watch.ready(r.Context())
+		shot := watch.snapshot()
+		one, err := shot.compared()
+		if err != nil {
+			return nil, nil, http.StatusUnprocessableEntity, err
+		}
+		shots, studies = append(shots, shot), append(studies, one)
+	}
+	report, err := compare.Of(studies)
+	if err != nil {
+		return nil, nil, http.StatusUnprocessableEntity, err
+	}
+	return report, shots, 0, nil
+}
+
+// compared is a snapshot for a comparison. The error is for a run of which not every
+// trial is kept: its curve would begin too late.
+func (s *snapshot) compared() (*compare.Study, error) {
+	v := &s.view
+	switch {
+	case s.err != nil:
+		return nil, fmt.Errorf("%s is no longer followed: %w", v.Study, s.err)
+	case s.reading:
+		return nil, fmt.Errorf("%s is still being read: try again in a moment", v.Study)
+	case len(s.kept) < s.counts.Trials-s.counts.Voided:
+		return nil, fmt.Errorf("%s has %s trials, more than a page holds: `apollo compare` compares it", v.Study, cli.Count(s.counts.Trials))
+	}
+	one := &compare.Study{Study: v.Study, Run: v.Run, State: string(v.State), Spec: s.spec}
+	for _, t := range s.ordered() {
+		one.Add(t.trial, t.kind == kindFeasible, t.values)
+	}
+	return one, nil
+}
+
+// ordered are the kept trials by their number; they come nearly so.
+func (s *snapshot) ordered() []kept {
+	byTrial := func(a, b kept) int { return cmp.Compare(a.trial, b.trial) }
+	if slices.IsSortedFunc(s.kept, byTrial) {
+		return s.kept
+	}
+	return slices.SortedFunc(slices.Values(s.kept), byTrial)
+}
+
+func (s *Server) apiCompare(w http.ResponseWriter, r *http.Request) {
+	report, _, status, err := s.compareAnswer(r)
+	if err != nil {
+		http.Error(w, err.Error(), status)
+		return
+	}
+	answer(w, r, report)
+}
+
+func (s *Server) compare(w http.ResponseWriter, r *http.Request, pages *template.Template) {
+	p := &comparePage{Names: r.URL.Query()["study"], Events: "/api/v1/events"}
+	report, shots, status, err := s.compareAnswer(r)
+	if err != nil {
+		p.Error = err.Error()
+		w.WriteHeader(status)
+	} else {
+		p.fill(report, shots)
+	}
+	render(w, r, pages, "compare", p)
+}
+
+func (p *comparePage) fill(r *compare.Report, shots []*snapshot) {
+	p.Goal, p.Several = signs(r.GoalText()), len(r.Objectives) > 1
+	if r.Level != nil {
+		p.Level = signs(r.ValueText(r.Level))
+	}
+	for i := range r.Studies {
+		c := &r.Studies[i]
+		row := comparedRow{
+			Link: "/studies/" + url.PathEscape(c.Study) + "?" + url.Values{"run": {c.Run}}.Encode(), Name: c.Name, State: c.State, Algorithm: c.Algorithm, Seed: c.Seed,
+			Trials: cli.Count(c.Trials), Feasible: signs(cli.Share(c.Feasible, c.Trials)), Best: "–", Trial: "–", ToLevel: "–",
+			Front: cli.Count(c.FrontSize), Joint: cli.Count(c.Joint), Line: i,
+		}
+		if c.Value != nil {
+			row.Best, row.Trial = signs(r.ValueText(c.Value)), cli.Count(*c.Trial)
+			row.TrialLink = "/studies/" + url.PathEscape(c.Study) + fmt.Sprintf("/trials/%d?", *c.Trial) + url.Values{"run": {c.Run}}.Encode()
+		}
+		if c.TrialsToLevel != nil {
+			row.ToLevel = cli.Count(*c.TrialsToLevel)
+		}
+		p.Studies = append(p.Studies, row)
+	}
+	p.Curve = drawCompared(r, shots)
+	p.Designs = bestDesigns(r, shots)
+	for _, d := range r.Differences {
+		row := sideRow{Name: d.Field, Differs: true}
+		for _, v := range d.Values {
+			var text string
+			if json.Unmarshal([]byte(v), &text) != nil {
+				text = v
+			}
+			row.Cells = append(row.Cells, cmp.Or(text, "–"))
+		}
+		p.Fields = append(p.Fields, row)
+	}
+}
+
+// drawCompared draws the best so far of every study, and the baselines; nil where
+// nothing is feasible yet.
+func drawCompared(r *compare.Report, shots []*snapshot) *picture {
+	low, high, last := math.Inf(1), math.Inf(-1), 0
+	for i := range r.Studies {
+		last = max(last, r.Studies[i].Trials)
+		for _, point := range r.Studies[i].Curve {
+			low, high = min(low, point.Value), max(high, point.Value)
+		}
+	}
+	if math.IsInf(low, 1) {
+		return nil
+	}
+	o := r.Objectives[0]
+	bases := map[float64]bool{}
+	if len(r.Objectives) == 1 {
+		for _, shot := range shots {
+			if v, measured := shot.baseline.Metrics[o.Metric]; measured {
+				bases[v] = true
+				low, high = min(low, v), max(high, v)
+			}
+		}
+	}
+	x, y := newAxis(0, float64(last), frameLeft, frameRight), newAxis(low, high, frameBottom-10, frameTop)
+	p := &picture{Title: "Best so far", XTitle: "trials", YTitle: shortName(shots[0].spec, o.Metric)}
+	if len(r.Objectives) > 1 {
+		p.Title, p.YTitle = "Hypervolume so far", "hypervolume"
+	}
+	p.ticks(&x, &y, func(v float64) string { return cli.Count(int(v)) }, func(v float64) string { return signs(r.ValueText(&v)) })
+	for _, base := range slices.Sorted(maps.Keys(bases)) {
+		p.across(&y, base, "baseline", "baseline "+signs(r.ValueText(&base)))
+	}
+	for i := range r.Studies {
+		c := &r.Studies[i]
+		var marks []Mark
+		for _, point := range c.Curve {
+			marks = append(marks, Mark{Trial: point.Trials, Value: point.Value})
+		}
+		p.Lines = append(p.Lines, line{i, c.Name, stairs(marks, c.Trials, &x, &y)})
+	}
+	return p
+}
+
+// bestDesigns sets the best design of every study side by side: metrics, then
+// parameters. With several objectives it is the best by the first one.
+func bestDesigns(r *compare.Report, shots []*snapshot) (rows []sideRow) {
+	best := make([]*events.BestTrial, len(shots))
+	found := false
+	for i, s := range shots {
+		if best[i] = s.view.Best; best[i] == nil {
+			best[i] = s.leader()
+		}
+		found = found || best[i] != nil
+	}
+	if !found {
+		return nil
+	}
+	at := map[string]int{}
+	set := func(study int, name, text string) {
+		i, known := at[name]
+		if !known {
+			i = len(rows)
+			at[name] = i
+			rows = append(rows, sideRow{Name: name, Cells: slices.Repeat([]string{"–"}, len(shots))})
+		}
+		rows[i].Cells[study] = text
+	}
+	for i, s := range shots {
+		for _, m := range s.spec.Metrics {
+			set(i, m.Short(), bestText(s.spec, best[i], m.Name))
+		}
+	}
+	for i, s := range shots {
+		for _, param := range s.spec.Parameters {
+			if best[i] != nil {
+				set(i, param.Name, settingText(&param, best[i].Design[param.Name]))
+			}
+		}
+	}
+	for i := range rows {
+		rows[i].Differs = slices.ContainsFunc(rows[i].Cells, func(c string) bool { return c != rows[i].Cells[0] })
+	}
+	return rows
+}
+
+// leader is the best of a front by the first objective; nil for none.
+func (s *snapshot) leader() (best *events.BestTrial) {
+	o := s.objective()
+	for i := range s.answer {
+		if v := s.answer[i].Metrics[o.Metric]; best == nil || v != best.Metrics[o.Metric] && (v > best.Metrics[o.Metric]) == (o.Goal == "maximize") {
+			best = &s.answer[i]
+		}
+	}
+	return best
+}
+
+// settingText writes a level of a parameter as a design has it in JSON.
+func settingText(p *events.Parameter, v any) string {
+	switch v := v.(type) {
+	case float64:
+		return levelText("", v, p.Unit)
+	case string:
+		return v
+	}
+	return "–"
+}
