@@ -18,7 +18,7 @@ type Report struct {
 	// Level is what every study reached that has a feasible trial: the worst of
 	// their bests, in the objective's unit, or the smallest of their
 	// hypervolumes; null when none has one.
-	Level *float64 `json:"level"`
+	Level *float64 `json:"level" jsonschema:"nullable"`
 	// Reference is the corner of all hypervolumes: a tenth of the range of all
 	// fronts behind their worst values. Only with several objectives.
 	Reference map[string]float64 `json:"reference,omitempty"`
@@ -48,14 +48,14 @@ type StudyReport struct {
 	// Value is the best value, in the objective's unit, or the hypervolume below
 	// the common reference; Trial is the number of the one that reached it. Both
 	// are null when nothing is feasible.
-	Value *float64 `json:"value"`
-	Trial *int     `json:"trial"`
+	Value *float64 `json:"value" jsonschema:"nullable"`
+	Trial *int     `json:"trial" jsonschema:"nullable"`
 	// FrontSize is the size of the study's own front, and Joint how many of it
 	// no other study's trial dominates. Only with several objectives.
 	FrontSize int `json:"front_size,omitempty"`
 	Joint     int `json:"joint,omitempty"`
 	// TrialsToLevel is how many trials it took to reach Level.
-	TrialsToLevel *int `json:"trials_to_level"`
+	TrialsToLevel *int `json:"trials_to_level" jsonschema:"nullable"`
 	// Curve is the value so far after a number of trials, where it changes.
 	Curve []Point `json:"curve"`
 

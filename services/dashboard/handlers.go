@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"apollo/events"
@@ -38,16 +37,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) { s.healthNow(w, r, pages) })
 	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) { s.login(w, r, pages) })
 	mux.HandleFunc("GET /assets/{sum}/{name}", asset)
-	mux.HandleFunc("GET /api/v1/studies", asked(s.apiStudies))
-	mux.HandleFunc("GET /api/v1/studies/{study}", asked(s.apiStudy, "run"))
-	mux.HandleFunc("GET /api/v1/studies/{study}/trials", asked(s.apiTrials, "run", "kind", "why", "by", "in...", "sort", "page"))
-	mux.HandleFunc("GET /api/v1/studies/{study}/trials.csv", asked(s.export("text/csv; charset=utf-8", "csv", writeCSV), "run"))
-	mux.HandleFunc("GET /api/v1/studies/{study}/trials.parquet", asked(s.export("application/vnd.apache.parquet", "parquet", writeParquet), "run"))
-	mux.HandleFunc("GET /api/v1/studies/{study}/points", asked(s.apiPoints, "run"))
-	mux.HandleFunc("POST /api/v1/studies/{study}/control", s.control)
-	mux.HandleFunc("GET /api/v1/compare", asked(s.apiCompare, "study..."))
-	mux.HandleFunc("GET /api/v1/health", asked(s.apiHealth))
-	mux.HandleFunc("GET /api/v1/events", asked(s.changes, "study", "run"))
+	s.register(mux)
 	return s.guarded(http.MaxBytesHandler(short(mux), maxBody))
 }
 
@@ -64,9 +54,8 @@ func short(next http.Handler) http.Handler {
 }
 
 // asked refuses a request of the API whose address has a parameter that it does not
-// know: the answer would be another one than was asked for. A name that ends in "..." may
-// be there several times.
-func asked(next http.HandlerFunc, names ...string) http.HandlerFunc {
+// know: the answer would be another one than was asked for.
+func asked(next http.HandlerFunc, parameters ...parameter) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v, err := url.ParseQuery(r.URL.RawQuery)
 		if err != nil {
@@ -74,15 +63,15 @@ func asked(next http.HandlerFunc, names ...string) http.HandlerFunc {
 			return
 		}
 		for name, values := range v {
-			several := slices.Contains(names, name+"...")
+			i := slices.IndexFunc(parameters, func(p parameter) bool { return p.name == name })
 			switch {
-			case !several && !slices.Contains(names, name) && len(names) == 0:
+			case len(parameters) == 0:
 				http.Error(w, fmt.Sprintf("unknown parameter %.60q: there are none", name), http.StatusBadRequest)
 				return
-			case !several && !slices.Contains(names, name):
-				http.Error(w, fmt.Sprintf("unknown parameter %.60q: want one of %s", name, strings.ReplaceAll(strings.Join(names, ", "), "...", "")), http.StatusBadRequest)
+			case i < 0:
+				http.Error(w, fmt.Sprintf("unknown parameter %.60q: want one of %s", name, known(parameters)), http.StatusBadRequest)
 				return
-			case len(values) > 1 && !several:
+			case len(values) > 1 && !parameters[i].several:
 				http.Error(w, fmt.Sprintf("parameter %q is given %d times, want once", name, len(values)), http.StatusBadRequest)
 				return
 			}
@@ -179,7 +168,7 @@ type StudyAnswer struct {
 	Reason string `json:"reason,omitempty"`
 	Counts
 	Budget int               `json:"budget"`
-	Best   *events.BestTrial `json:"best"`
+	Best   *events.BestTrial `json:"best" jsonschema:"nullable"`
 	// Front is that of several objectives.
 	Front   []events.BestTrial `json:"front,omitempty"`
 	Causes  []Tallied          `json:"reasons"`

@@ -175,6 +175,7 @@ type healthPage struct {
 	Waiting       []WaitAnswer
 	Work          []queueRow
 	Dead          []letterRow
+	Missing       []field
 	Young         bool // nobody can have been heard of yet
 }
 
@@ -248,6 +249,9 @@ func (a *HealthAnswer) page(since, now time.Time) *healthPage {
 		}
 		p.Work = append(p.Work, row)
 	}
+	for _, part := range slices.Sorted(maps.Keys(a.Unknown)) {
+		p.Missing = append(p.Missing, field{part, a.Unknown[part]})
+	}
 	for i := range a.Letters {
 		p.Dead = append(p.Dead, letterOf(&a.Letters[i], now))
 	}
@@ -282,12 +286,4 @@ func letterOf(l *health.Letter, now time.Time) letterRow {
 		row.Body = strings.ToValidUTF8(string(body), "")
 	}
 	return row
-}
-
-// Missing are the parts that could not be asked, in order, with the reason.
-func (a *HealthAnswer) Missing() (out []field) {
-	for _, part := range slices.Sorted(maps.Keys(a.Unknown)) {
-		out = append(out, field{part, a.Unknown[part]})
-	}
-	return out
 }

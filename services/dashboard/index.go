@@ -162,7 +162,7 @@ type Listed struct {
 	Trials   int               `json:"trials"`
 	Budget   int               `json:"budget"`
 	Feasible int               `json:"feasible"`
-	Best     *events.BestTrial `json:"best"`
+	Best     *events.BestTrial `json:"best" jsonschema:"nullable"`
 	// TrialsPerSecond is the rate since this server heard of the run; 0 when it
 	// says nothing.
 	TrialsPerSecond float64           `json:"trials_per_s,omitempty"`

@@ -1,0 +1,217 @@
+package dashboard
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	reflector "github.com/invopop/jsonschema"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"apollo/events"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write web/openapi.json again")
+
+// The document that is served is the one that the routes and types give.
+func TestOpenAPI(t *testing.T) {
+	t.Parallel()
+	want := document(t)
+	if *rewrite {
+		if err := os.WriteFile("web/"+openAPI, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile("web/" + openAPI)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("web/%s lags behind its source (%v): go test ./services/dashboard -run TestOpenAPI -rewrite", openAPI, err)
+	}
+}
+
+// What the server answers is what the document says, field by field. The answer of
+// a comparison is checked with those of TestCompareSetsStudiesSideBySide.
+func TestAnswersAreThoseOfTheDocument(t *testing.T) {
+	t.Parallel()
+	server, _ := site(t, 20)
+	checked := 0
+	for _, route := range (&Server{}).routes() {
+		if route.method != http.MethodGet || route.kind != "" || strings.HasSuffix(route.path, "/compare") {
+			continue
+		}
+		r, body := get(t, server.URL+strings.ReplaceAll(route.path, "{study}", "demo"))
+		if r.StatusCode != http.StatusOK {
+			t.Errorf("%s: status %d: %s", route.path, r.StatusCode, body)
+		}
+		conforms(t, server.URL, route.path, body)
+		checked++
+	}
+	if checked < 5 {
+		t.Errorf("%d answers were checked, want 5 or more", checked)
+	}
+}
+
+// conforms compares an answer with what the document that is served says of it.
+func conforms(t *testing.T, url, path, body string) {
+	t.Helper()
+	r, document := get(t, url+"/api/"+openAPI)
+	if r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") != "application/json" {
+		t.Fatalf("%s: status %d, %s", openAPI, r.StatusCode, r.Header)
+	}
+	c := jsonschema.NewCompiler()
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(document))
+	if err == nil {
+		err = c.AddResource("api.json", doc)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	place := strings.NewReplacer("/", "~1", "{", "%7B", "}", "%7D").Replace(path)
+	schema, err := c.Compile("api.json#/paths/" + place + "/get/responses/200/content/application~1json/schema")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := jsonschema.UnmarshalJSON(strings.NewReader(body))
+	if err == nil {
+		err = schema.Validate(said)
+	}
+	if err != nil {
+		t.Errorf("%s does not answer as the document says: %v\n%.2000s", path, err, body)
+	}
+}
+
+// document makes the document of the routes.
+func document(t *testing.T) []byte {
+	t.Helper()
+	comments := &reflector.Reflector{}
+	for _, dir := range []string{".", "../compare", "../health", "../../events"} {
+		if err := comments.AddGoComments("apollo/services/dashboard", dir, reflector.WithFullComment()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range comments.CommentMap {
+		comments.CommentMap[name] = strings.Join(strings.Fields(text), " ")
+	}
+	r := &reflector.Reflector{CommentMap: comments.CommentMap, Anonymous: true, Mapper: ownForms}
+	schemas := map[string]any{}
+	paths := map[string]map[string]any{}
+	for _, route := range (&Server{}).routes() {
+		if paths[route.path] == nil {
+			paths[route.path] = map[string]any{}
+		}
+		paths[route.path][strings.ToLower(route.method)] = operation(r, schemas, &route)
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", " ")
+	err := e.Encode(map[string]any{
+		"openapi": "3.1.0",
+		"info": map[string]any{
+			"title": "Apollo dashboard", "version": "1", "license": map[string]any{"name": "Apache-2.0", "identifier": "Apache-2.0"},
+			"description": "What the pages of the dashboard are made of. Numbers are in SI units, but areas in mm²; names end in their unit.",
+		},
+		"servers":    []any{map[string]any{"url": "/"}},
+		"security":   []any{map[string]any{}, map[string]any{"token": []any{}}},
+		"paths":      paths,
+		"components": map[string]any{"schemas": schemas, "securitySchemes": map[string]any{"token": map[string]any{"type": "http", "scheme": "bearer", "description": "The token of --http-auth."}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func operation(r *reflector.Reflector, schemas map[string]any, route *route) map[string]any {
+	var parameters []any
+	for _, m := range regexp.MustCompile(`{(\w+)}`).FindAllStringSubmatch(route.path, -1) {
+		parameters = append(parameters, map[string]any{"name": m[1], "in": "path", "required": true, "schema": map[string]any{"type": "string"}, "description": "The name of the study."})
+	}
+	for _, p := range route.parameters {
+		schema := map[string]any{"type": "string"}
+		if p.words != nil {
+			schema["enum"] = p.words
+		}
+		if p.whole {
+			schema = map[string]any{"type": "integer", "minimum": 1}
+		}
+		if p.several {
+			schema = map[string]any{"type": "array", "items": schema}
+		}
+		parameters = append(parameters, map[string]any{"name": p.name, "in": "query", "description": p.about, "schema": schema})
+	}
+	content := map[string]any{}
+	if route.kind != "" {
+		content[route.kind] = map[string]any{"schema": map[string]any{"type": "string"}}
+	} else {
+		content["application/json"] = map[string]any{"schema": schemaOf(r, schemas, route.answer)}
+	}
+	text := func(about string) map[string]any {
+		return map[string]any{"description": about, "content": map[string]any{"text/plain": map[string]any{"schema": map[string]any{"type": "string"}}}}
+	}
+	responses := map[string]any{
+		"200": map[string]any{"description": "The answer.", "content": content},
+		"400": text("A parameter or the body is not understood, and what is wanted."),
+		"401": text("The token is missing or wrong."),
+	}
+	for _, status := range slices.Sorted(maps.Keys(route.refused)) {
+		responses[strconv.Itoa(status)] = text(route.refused[status])
+	}
+	o := map[string]any{"summary": route.summary, "operationId": operationID(route), "responses": responses}
+	if parameters != nil {
+		o["parameters"] = parameters
+	}
+	if route.body != nil {
+		o["requestBody"] = map[string]any{"required": true, "content": map[string]any{"application/json": map[string]any{"schema": schemaOf(r, schemas, route.body)}}}
+	}
+	return o
+}
+
+// operationID is a name for the route in programs that are made of the document.
+func operationID(r *route) string {
+	words := strings.FieldsFunc(strings.TrimPrefix(r.path, "/api/v1/"), func(c rune) bool { return strings.ContainsRune("/{}.", c) })
+	return strings.ToLower(r.method) + "_" + strings.Join(words, "_")
+}
+
+// schemaOf is the schema of a value; those of the types in it go into schemas.
+func schemaOf(r *reflector.Reflector, schemas map[string]any, v any) any {
+	b, err := json.Marshal(r.Reflect(v))
+	if err != nil {
+		panic(fmt.Sprintf("dashboard: schema of %T: %v", v, err))
+	}
+	var s map[string]any
+	if err := json.Unmarshal(bytes.ReplaceAll(b, []byte(`"#/$defs/`), []byte(`"#/components/schemas/`)), &s); err != nil {
+		panic(fmt.Sprintf("dashboard: schema of %T: %v", v, err))
+	}
+	if defs, ok := s["$defs"].(map[string]any); ok {
+		maps.Copy(schemas, defs)
+	}
+	delete(s, "$defs")
+	delete(s, "$schema")
+	return s
+}
+
+// ownForms are the schemas of types whose JSON is not that of their fields.
+func ownForms(t reflect.Type) *reflector.Schema {
+	switch t {
+	case reflect.TypeFor[[][]*float64]():
+		cell := &reflector.Schema{OneOf: []*reflector.Schema{{Type: "number"}, {Type: "null"}}}
+		return &reflector.Schema{Type: "array", Items: &reflector.Schema{Type: "array", Items: cell}}
+	case reflect.TypeFor[map[string]any]():
+		return &reflector.Schema{Type: "object", AdditionalProperties: &reflector.Schema{OneOf: []*reflector.Schema{{Type: "number"}, {Type: "string"}}}}
+	case reflect.TypeFor[[]byte]():
+		return &reflector.Schema{Type: "string", ContentEncoding: "base64"}
+	case reflect.TypeFor[events.Micros]():
+		return &reflector.Schema{Type: "integer", Description: "Microseconds since the Unix epoch, UTC."}
+	}
+	return nil
+}
