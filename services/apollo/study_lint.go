@@ -42,21 +42,6 @@ constraints leave. -o json prints the mistakes, or the normalised study.`,
 	return c
 }
 
-// lintSample is how many designs of a space that is too large to enumerate are
-// looked at: it gives the share of legal designs within half a percent.
-const lintSample = 100_000
-
-// lintJSON is the answer of `study lint -o json`.
-type lintJSON struct {
-	OK         bool             `json:"ok"`
-	Study      string           `json:"study,omitempty"`
-	SHA256     string           `json:"sha256,omitempty"`
-	Designs    *big.Int         `json:"designs,omitempty"`
-	LegalShare *float64         `json:"legal_share,omitempty"`
-	Spec       *events.Spec     `json:"spec,omitempty"`
-	Mistakes   []events.Mistake `json:"mistakes"`
-}
-
 func (a *app) printMistakes(e *studyfile.Error) error {
 	items := make([]any, len(e.Mistakes))
 	g := mistakesGrid()
@@ -64,7 +49,7 @@ func (a *app) printMistakes(e *studyfile.Error) error {
 		items[i] = m
 		g.Add(strconv.Itoa(m.Line), strconv.Itoa(m.Column), m.Pointer, m.Code, m.Message, m.Hint)
 	}
-	if err := a.Print(cli.Answer{Value: lintJSON{Mistakes: e.Mistakes}, Items: items, Grid: g}); err != nil {
+	if err := a.Print(cli.Answer{Value: e.Lint(), Items: items, Grid: g}); err != nil {
 		return err
 	}
 	return cli.Silent(cli.ExitUsage)
@@ -80,10 +65,9 @@ func (a *app) printLint(path string, doc *studyfile.Document) error {
 	if err != nil {
 		return err
 	}
-	legal := doc.LegalShare(lintSample)
-	value := lintJSON{
-		OK: true, Study: spec.Study, SHA256: events.SpecSHA256(spec), Designs: s.Count(),
-		LegalShare: new(legal.Value()), Spec: spec, Mistakes: []events.Mistake{},
+	value, legal, err := doc.Lint()
+	if err != nil {
+		return err
 	}
 	return a.Print(cli.Answer{Value: value, Grid: mistakesGrid(), Text: func(w io.Writer, p cli.Paint) {
 		fmt.Fprintf(w, "%s: %s\n", path, p.Green("ok"))
