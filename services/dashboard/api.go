@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"apollo/services/compare"
+	"apollo/services/studyfile"
 )
 
 // openAPI is the document of the API. A test writes it from routes, and checks answers
@@ -19,6 +20,7 @@ type route struct {
 	// type of an answer that is no JSON.
 	body, answer any
 	kind         string
+	text         bool // it takes a study file
 	// refused says with which status it is refused, beside 400, and why.
 	refused map[int]string
 	handle  http.HandlerFunc
@@ -47,6 +49,19 @@ func (s *Server) routes() []route {
 		{
 			method: "GET", path: "/api/v1/studies", summary: "The latest run of every study, those first that need attention.",
 			answer: []Listed{}, handle: s.apiStudies,
+		},
+		{
+			method: "POST", path: "/api/v1/studies", summary: "Submits a study file, in YAML or JSON, and waits until it is accepted. It may name no files and start no programs.",
+			text: true, answer: SubmitAnswer{}, handle: s.apiSubmit,
+			refused: map[int]string{
+				http.StatusForbidden: noControl, http.StatusConflict: "The proposer refuses it, and says why.",
+				http.StatusUnprocessableEntity: "It has mistakes: the answer is that of /api/v1/lint.",
+				http.StatusBadGateway:          "The bus could not be asked.", http.StatusGatewayTimeout: "No proposer answered; the request stays queued.",
+			},
+		},
+		{
+			method: "POST", path: "/api/v1/lint", summary: "Says of a study file what `study lint -o json` prints: its mistakes, or what it means.",
+			text: true, answer: studyfile.Lint{}, refused: map[int]string{http.StatusForbidden: noControl}, handle: s.apiLint,
 		},
 		{
 			method: "GET", path: "/api/v1/studies/{study}", summary: "A run: counts, best or front, causes, origins, progress.",

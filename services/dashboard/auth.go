@@ -112,8 +112,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request, pages *template.T
 		return
 	}
 	if !s.isToken(strings.TrimSpace(r.PostFormValue("token"))) {
-		w.WriteHeader(http.StatusForbidden)
-		render(w, r, pages, "login", loginPage{next, "That is not the token. It is in the file that --http-auth names."})
+		refuse(w, r, pages, http.StatusForbidden, "login", loginPage{next, "That is not the token. It is in the file that --http-auth names."})
 		return
 	}
 	until := strconv.FormatInt(time.Now().Add(sessionTime).Unix(), 10)

@@ -135,10 +135,10 @@ func (s *Server) compare(w http.ResponseWriter, r *http.Request, pages *template
 	report, shots, status, err := s.compareAnswer(r)
 	if err != nil {
 		p.Error = err.Error()
-		w.WriteHeader(status)
-	} else {
-		p.fill(report, shots)
+		refuse(w, r, pages, status, "compare", p)
+		return
 	}
+	p.fill(report, shots)
 	render(w, r, pages, "compare", p)
 }
 

@@ -41,7 +41,7 @@ func TestCompareSetsStudiesSideBySide(t *testing.T) {
 	for tries := 0; len(got.Studies) < 2 || got.Studies[1].Trials < 1; tries++ {
 		_, body := get(t, server.URL+"/api/v1/compare"+query)
 		if json.Unmarshal([]byte(body), &got) == nil { // until it is there
-			conforms(t, server.URL, "/api/v1/compare", body)
+			conforms(t, server.URL, "GET", "/api/v1/compare", body)
 		}
 		if tries > 2000 {
 			t.Fatalf("never: %s", body)
@@ -64,8 +64,8 @@ func TestCompareSetsStudiesSideBySide(t *testing.T) {
 		if r, body := get(t, server.URL+"/api/v1/compare"+query); r.StatusCode != want {
 			t.Errorf("%s: status %d, want %d: %s", query, r.StatusCode, want, body)
 		}
-		if _, body := get(t, server.URL+"/compare"+query); strings.Contains(body, "<script>") {
-			t.Errorf("%s: a text of a user is in the page", query)
+		if _, body := get(t, server.URL+"/compare"+query); strings.Contains(body, "<script>") || !strings.Contains(body, `role="alert"`) {
+			t.Errorf("%s: the page says not why, or has a text of a user as it is:\n%s", query, body)
 		}
 	}
 }

@@ -34,6 +34,8 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /studies/{study}/trials/{trial}", func(w http.ResponseWriter, r *http.Request) { s.design(w, r, pages) })
 	mux.HandleFunc("GET /studies/{study}/trials/{trial}/picture.svg", s.designPicture)
 	mux.HandleFunc("GET /compare", func(w http.ResponseWriter, r *http.Request) { s.compare(w, r, pages) })
+	mux.HandleFunc("GET /new", func(w http.ResponseWriter, r *http.Request) { s.newStudy(w, r, pages) })
+	mux.HandleFunc("POST /new", func(w http.ResponseWriter, r *http.Request) { s.newStudy(w, r, pages) })
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) { s.healthNow(w, r, pages) })
 	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) { s.login(w, r, pages) })
 	mux.HandleFunc("GET /assets/{sum}/{name}", asset)

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"math/big"
 	"net/http"
 	"os"
 	"reflect"
@@ -52,7 +53,7 @@ func TestAnswersAreThoseOfTheDocument(t *testing.T) {
 		if r.StatusCode != http.StatusOK {
 			t.Errorf("%s: status %d: %s", route.path, r.StatusCode, body)
 		}
-		conforms(t, server.URL, route.path, body)
+		conforms(t, server.URL, route.method, route.path, body)
 		checked++
 	}
 	if checked < 5 {
@@ -61,7 +62,7 @@ func TestAnswersAreThoseOfTheDocument(t *testing.T) {
 }
 
 // conforms compares an answer with what the document that is served says of it.
-func conforms(t *testing.T, url, path, body string) {
+func conforms(t *testing.T, url, method, path, body string) {
 	t.Helper()
 	r, document := get(t, url+"/api/"+openAPI)
 	if r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") != "application/json" {
@@ -76,7 +77,7 @@ func conforms(t *testing.T, url, path, body string) {
 		t.Fatal(err)
 	}
 	place := strings.NewReplacer("/", "~1", "{", "%7B", "}", "%7D").Replace(path)
-	schema, err := c.Compile("api.json#/paths/" + place + "/get/responses/200/content/application~1json/schema")
+	schema, err := c.Compile("api.json#/paths/" + place + "/" + strings.ToLower(method) + "/responses/200/content/application~1json/schema")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +94,7 @@ func conforms(t *testing.T, url, path, body string) {
 func document(t *testing.T) []byte {
 	t.Helper()
 	comments := &reflector.Reflector{}
-	for _, dir := range []string{".", "../compare", "../health", "../../events"} {
+	for _, dir := range []string{".", "../compare", "../health", "../studyfile", "../../events"} {
 		if err := comments.AddGoComments("apollo/services/dashboard", dir, reflector.WithFullComment()); err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +102,7 @@ func document(t *testing.T) []byte {
 	for name, text := range comments.CommentMap {
 		comments.CommentMap[name] = strings.Join(strings.Fields(text), " ")
 	}
-	r := &reflector.Reflector{CommentMap: comments.CommentMap, Anonymous: true, Mapper: ownForms}
+	r := &reflector.Reflector{CommentMap: comments.CommentMap, Anonymous: true, Mapper: ownForms, Namer: schemaName}
 	schemas := map[string]any{}
 	paths := map[string]map[string]any{}
 	for _, route := range (&Server{}).routes() {
@@ -173,6 +174,10 @@ func operation(r *reflector.Reflector, schemas map[string]any, route *route) map
 	if route.body != nil {
 		o["requestBody"] = map[string]any{"required": true, "content": map[string]any{"application/json": map[string]any{"schema": schemaOf(r, schemas, route.body)}}}
 	}
+	if route.text {
+		file := map[string]any{"schema": map[string]any{"type": "string", "description": "The text of a study file."}}
+		o["requestBody"] = map[string]any{"required": true, "content": map[string]any{"application/yaml": file, "application/json": map[string]any{"schema": map[string]any{"type": "object"}}}}
+	}
 	return o
 }
 
@@ -193,11 +198,24 @@ func schemaOf(r *reflector.Reflector, schemas map[string]any, v any) any {
 		panic(fmt.Sprintf("dashboard: schema of %T: %v", v, err))
 	}
 	if defs, ok := s["$defs"].(map[string]any); ok {
-		maps.Copy(schemas, defs)
+		for name, def := range defs {
+			if known := schemas[name]; known != nil && !reflect.DeepEqual(known, def) {
+				panic("dashboard: two types are called " + name)
+			}
+			schemas[name] = def
+		}
 	}
 	delete(s, "$defs")
 	delete(s, "$schema")
 	return s
+}
+
+// schemaName tells types of one name apart.
+func schemaName(t reflect.Type) string {
+	if strings.HasSuffix(t.PkgPath(), "/compare") {
+		return "Compared" + t.Name()
+	}
+	return t.Name()
 }
 
 // ownForms are the schemas of types whose JSON is not that of their fields.
@@ -210,6 +228,8 @@ func ownForms(t reflect.Type) *reflector.Schema {
 		return &reflector.Schema{Type: "object", AdditionalProperties: &reflector.Schema{OneOf: []*reflector.Schema{{Type: "number"}, {Type: "string"}}}}
 	case reflect.TypeFor[[]byte]():
 		return &reflector.Schema{Type: "string", ContentEncoding: "base64"}
+	case reflect.TypeFor[big.Int]():
+		return &reflector.Schema{Type: "integer"}
 	case reflect.TypeFor[events.Micros]():
 		return &reflector.Schema{Type: "integer", Description: "Microseconds since the Unix epoch, UTC."}
 	}

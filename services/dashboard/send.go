@@ -14,12 +14,17 @@ import (
 
 // render writes a page.
 func render(w http.ResponseWriter, r *http.Request, pages *template.Template, name string, data any) {
+	refuse(w, r, pages, http.StatusOK, name, data)
+}
+
+// refuse writes a page with a status of its own.
+func refuse(w http.ResponseWriter, r *http.Request, pages *template.Template, status int, name string, data any) {
 	var b bytes.Buffer
 	if err := pages.ExecuteTemplate(&b, name, data); err != nil {
 		http.Error(w, "draw the page: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
-	send(w, r, "text/html; charset=utf-8", b.Bytes())
+	sendAs(w, r, status, "text/html; charset=utf-8", b.Bytes())
 }
 
 // answer writes JSON.
@@ -34,15 +39,22 @@ func answer(w http.ResponseWriter, r *http.Request, v any) {
 
 // send writes a body, packed where the client takes that.
 func send(w http.ResponseWriter, r *http.Request, kind string, body []byte) {
+	sendAs(w, r, http.StatusOK, kind, body)
+}
+
+// sendAs is send with a status, which goes before what it says of the body.
+func sendAs(w http.ResponseWriter, r *http.Request, status int, kind string, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", kind)
 	h.Add("Vary", "Accept-Encoding")
 	const small = 1 << 10
 	if len(body) < small || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		w.WriteHeader(status)
 		_, _ = w.Write(body) // a client that is gone needs no answer
 		return
 	}
 	h.Set("Content-Encoding", "gzip")
+	w.WriteHeader(status)
 	z := gzip.NewWriter(w)
 	_, _ = z.Write(body)
 	_ = z.Close()
