@@ -4,15 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"strings"
 
 	"gonum.org/v1/gonum/stat"
 
 	"apollo/evaluator"
+	"apollo/events"
 	"apollo/optimizer"
-	"apollo/optimizer/surrogate"
 	"apollo/services/cli"
 	"apollo/services/draw"
 	"apollo/services/inspect"
@@ -50,51 +49,24 @@ func hypervolume(l *ledger) *draw.Chart {
 	return shownChart(&draw.Chart{Title: "hypervolume of the front", X: trialAxis(), Y: draw.Axis{Title: "hypervolume", Text: text}, Series: kept(s)})
 }
 
-// How importance is measured. Chosen: twenty resamples give an interval of nine of ten,
-// and with so many trials the picture takes a second.
-const (
-	importanceTrials, importanceResamples, importanceTrees = 400, 20, 15
-)
-
 // importance is that of every parameter for the first objective, over the feasible
 // trials, of many the latest.
 func importance(g *gallery) (drawing, string) {
-	spec := g.view.Spec
-	sp, err := spec.Space()
-	if err != nil {
-		return nil, err.Error()
-	}
-	column := spec.MetricIndex(spec.Objectives[0].Metric)
-	encoder := surrogate.NewEncoder(sp, nil)
-	var x, y []float64
-	positive := true
-	for _, t := range slices.Backward(choose(g.ledger, true, 0, 0)) {
-		at, err := sp.Point(t.design)
-		if v := t.valueAt(column); err == nil && !math.IsNaN(v) && len(y) < importanceTrials {
-			x, y, positive = encoder.Append(x, at), append(y, v), positive && v > 0
+	found, why := inspect.ImportanceOf(g.view.Spec, func(yield func(events.Design, []float64) bool) {
+		for _, t := range slices.Backward(choose(g.ledger, true, 0, 0)) {
+			if !yield(t.design, t.result.Values) {
+				return
+			}
 		}
+	})
+	if found == nil {
+		return nil, why
 	}
-	what := spec.Metrics[column].Short()
-	if positive { // as models of the search do, so that no few bad trials are all of the variance
-		for i, v := range y {
-			y[i] = math.Log(v)
-		}
-		what = "the logarithm of " + what
+	c := &draw.Rows{Title: "importance for " + found.What, X: draw.Axis{Title: "share of the variance that is lost", Text: cli.Percent}}
+	for _, p := range found.Parameters {
+		c.Rows = append(c.Rows, draw.Row{Name: p.Name, Parts: []float64{p.Mean}, Low: p.Low, High: p.High})
 	}
-	found, ok := surrogate.Forest{Trees: importanceTrees}.Importances(encoder.Categorical(), x, y, importanceResamples, rand.New(rand.NewPCG(spec.Seed, 0)))
-	if !ok {
-		return nil, "fewer than ten trials are feasible, or all are alike"
-	}
-	c := &draw.Rows{Title: "importance for " + what, X: draw.Axis{Title: "share of the variance that is lost", Text: cli.Percent}}
-	for k, p := range spec.Parameters {
-		c.Rows = append(c.Rows, draw.Row{Name: p.Name, Parts: []float64{found.Of[k].Mean}, Low: found.Of[k].Low, High: found.Of[k].High})
-	}
-	slices.SortStableFunc(c.Rows, func(a, b draw.Row) int { return cmp.Compare(b.Parts[0], a.Parts[0]) })
-	note := fmt.Sprintf("The forests explain %s of the variance of trials that they did not see. Trials are where the search went: importance is that near its best designs.", cli.Percent(max(0, found.Explained)))
-	if !slices.ContainsFunc(c.Rows, func(r draw.Row) bool { return r.Parts[0] > 0 || r.High > 0 }) {
-		return nil, "the forests find no parameter that matters"
-	}
-	return c, note
+	return c, fmt.Sprintf("The forests explain %s of the variance of trials that they did not see. Trials are where the search went: importance is that near its best designs.", cli.Percent(max(0, found.Explained)))
 }
 
 // leftOut is what the model of a study's search says of its trials.

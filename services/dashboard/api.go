@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"apollo/services/compare"
+	"apollo/services/inspect"
 	"apollo/services/studyfile"
 )
 
@@ -91,6 +92,14 @@ func (s *Server) routes() []route {
 		{
 			method: "GET", path: "/api/v1/studies/{study}/points", summary: "The trials of a run as columns, for charts; of very many every n-th.",
 			parameters: []parameter{run}, answer: PointsAnswer{}, refused: ofStudy, handle: s.apiPoints,
+		},
+		{
+			method: "GET", path: "/api/v1/studies/{study}/importance", summary: "How much each parameter matters for the first objective, over feasible trials. It takes about a second.",
+			parameters: []parameter{run}, answer: inspect.Importance{}, handle: s.apiImportance,
+			refused: map[int]string{
+				http.StatusNotFound: noStudy, http.StatusUnprocessableEntity: unread, http.StatusServiceUnavailable: crowded,
+				http.StatusConflict: "Nothing can be said yet, and why.",
+			},
 		},
 		{
 			method: "POST", path: "/api/v1/studies/{study}/control", summary: "Pauses, resumes, stops or extends a study, and waits until that is done.",

@@ -3,6 +3,7 @@ package dashboard
 import (
 	"math"
 	"slices"
+	"time"
 
 	"apollo/archiver"
 	"apollo/events"
@@ -15,6 +16,7 @@ import (
 const (
 	maxTrials = 100_000 // trials of the table and of pictures, the last that finished
 	maxKinds  = 50      // causes and origins that are counted by name
+	maxFeed   = 100     // events that are told, the last
 	columns   = 500     // of the best so far: each stands for a stretch of trials
 	// maxOpen batches wait for their answer or their proposal. A study has 1024 in
 	// flight and may lag 4096: more is a log that is read faster than its results.
@@ -57,6 +59,14 @@ type Counts struct {
 	Voided int `json:"voided,omitempty"`
 }
 
+// FeedEvent is what happened to a run, in words.
+type FeedEvent struct {
+	Time time.Time `json:"time"`
+	// Kind is the word of its event's type.
+	Kind string `json:"kind"`
+	Text string `json:"text"`
+}
+
 // Fold is what the page of a run shows. It depends on the set of events alone, but
 // for the order of the trials that are kept: proposals and answers may come in any.
 type Fold struct {
@@ -70,6 +80,7 @@ type Fold struct {
 
 	metric   int // of the first objective
 	maximize bool
+	feed     []FeedEvent
 	params   []space.Param
 	width    int // trials of a column
 	columns  []Column
@@ -93,6 +104,7 @@ func (f *Fold) Event(m events.Message) error {
 		return f.View.Err
 	}
 	_, _, kind, _ := events.ParseStudySubject(m.Subject)
+	f.tell(kind, m)
 	switch kind {
 	case "accepted":
 		return f.begin()
@@ -112,6 +124,20 @@ func (f *Fold) Event(m events.Message) error {
 		f.join(p.Batch)
 	}
 	return nil
+}
+
+// tell keeps what happened in words, but for the trials: there are many.
+func (f *Fold) tell(kind string, m events.Message) {
+	if kind == "proposed" {
+		return
+	}
+	_, e, err := events.Decode(m.Data)
+	if err != nil {
+		return // the view says so
+	}
+	if f.feed = append(f.feed, FeedEvent{m.Time.UTC(), kind, events.Render(e)}); len(f.feed) > maxFeed {
+		f.feed = slices.Delete(f.feed, 0, 1)
+	}
 }
 
 func (f *Fold) begin() (err error) {

@@ -148,10 +148,20 @@ func (s *Server) shot(w http.ResponseWriter, r *http.Request) *snapshot {
 }
 
 func (s *Server) study(w http.ResponseWriter, r *http.Request, pages *template.Template) {
-	if shot := s.shot(w, r); shot != nil {
+	found := s.find(w, r) //nolint:contextcheck // a watch outlives the request that began it
+	if found != nil {
+		found.ready(r.Context())
+		shot := found.snapshot()
 		p := shot.page(r.URL.Query(), s.index.rate(shot.view.Study, shot.view.Run))
 		if latest, _ := s.index.latest(shot.view.Study, ""); s.mayControl() && latest.Run == shot.view.Run {
 			p.Controls = shot.controls()
+		}
+		if r.URL.Query().Get("importance") != "" && len(shot.spec.Objectives) > 0 {
+			of, err := s.importance(r, found, shot)
+			if err != nil {
+				return // the client is gone
+			}
+			p.Importance = of.rows()
 		}
 		render(w, r, pages, "study", p)
 	}
@@ -177,7 +187,12 @@ type StudyAnswer struct {
 	Origins []Tallied          `json:"origins"`
 	// Progress is the best so far by trial, or the hypervolume of the front.
 	Progress []Mark `json:"progress"`
-	Error    string `json:"error,omitempty"`
+	// Optimum is the proven optimum of the objective, in its unit; left out where there
+	// is none.
+	Optimum *float64 `json:"optimum,omitempty"`
+	// Events are the last that happened, without those of trials, oldest first.
+	Events []FeedEvent `json:"events"`
+	Error  string      `json:"error,omitempty"`
 }
 
 func (s *Server) apiStudy(w http.ResponseWriter, r *http.Request) {
@@ -188,7 +203,7 @@ func (s *Server) apiStudy(w http.ResponseWriter, r *http.Request) {
 	v := &shot.view
 	a := StudyAnswer{
 		Study: v.Study, Run: v.Run, State: string(v.State), Reason: v.Reason, Counts: shot.counts, Budget: v.Budget, Best: v.Best,
-		Causes: append([]Tallied{}, shot.causes...), Origins: append([]Tallied{}, shot.origins...), Progress: append([]Mark{}, shot.best...),
+		Causes: append([]Tallied{}, shot.causes...), Origins: append([]Tallied{}, shot.origins...), Progress: append([]Mark{}, shot.best...), Optimum: shot.optimum, Events: append([]FeedEvent{}, shot.feed...),
 	}
 	if len(shot.spec.Objectives) > 1 {
 		a.Front = shot.answer

@@ -228,6 +228,8 @@ func ownForms(t reflect.Type) *reflector.Schema {
 		return &reflector.Schema{Type: "object", AdditionalProperties: &reflector.Schema{OneOf: []*reflector.Schema{{Type: "number"}, {Type: "string"}}}}
 	case reflect.TypeFor[[]byte]():
 		return &reflector.Schema{Type: "string", ContentEncoding: "base64"}
+	case reflect.TypeFor[events.Spec]():
+		return &reflector.Schema{Type: "object", Description: "The study with every default filled in, as spec of apollo.study.accepted.v1 has it (apollo events schema)."}
 	case reflect.TypeFor[big.Int]():
 		return &reflector.Schema{Type: "integer"}
 	case reflect.TypeFor[events.Micros]():

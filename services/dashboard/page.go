@@ -33,6 +33,9 @@ type studyPage struct {
 	Points                    string // where charts get the trials
 	Controls                  *controls
 	Exports                   []choice
+	Importance                *importanceRows // nil until somebody asks
+	Measure                   string          // asks for it
+	Feed                      []feedRow
 }
 
 // card is one number of the headline. Share, where it is not 0, is drawn as a bar
@@ -59,6 +62,9 @@ type axes struct {
 }
 
 type field struct{ Name, Value string }
+
+// feedRow is an event for people.
+type feedRow struct{ When, Kind, Text string }
 
 // page makes the page of a snapshot for an address.
 func (s *snapshot) page(v url.Values, rate string) *studyPage {
@@ -93,6 +99,10 @@ func (s *snapshot) page(v url.Values, rate string) *studyPage {
 		p.Credit = "On the front"
 	}
 	p.Base = s.against()
+	p.Measure = with(v, "importance", "yes")
+	for _, e := range slices.Backward(s.feed) {
+		p.Feed = append(p.Feed, feedRow{e.Time.Format(time.DateTime), e.Kind, e.Text})
+	}
 	p.Table, p.Exports = s.table(v), s.exports()
 	return p
 }
@@ -186,7 +196,22 @@ func (s *snapshot) bestCards() []card {
 	if gain := s.gain(o, b.Metrics[o.Metric]); gain > 0 {
 		best.Note += fmt.Sprintf(", %.2f× the baseline of %s", gain, metricText(s.spec, o.Metric, s.baseline.Metrics[o.Metric]))
 	}
+	if s.optimum != nil {
+		best.Note += ", " + s.distance(b.Metrics[o.Metric])
+	}
 	return append([]card{best}, s.limitCards(b)...)
+}
+
+// distance says how far a value is from the proven optimum.
+func (s *snapshot) distance(v float64) string {
+	gap := math.Abs(v - *s.optimum)
+	if *s.optimum != 0 {
+		gap /= math.Abs(*s.optimum)
+	}
+	if gap == 0 {
+		return "optimal, proven"
+	}
+	return signs(cli.Percent(gap)) + " from the proven optimum"
 }
 
 // limitCards say how much of each constraint the best trial takes.

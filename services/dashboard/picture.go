@@ -125,6 +125,9 @@ func (s *snapshot) drawBest() *picture {
 	if measured {
 		low, high = min(low, base), max(high, base)
 	}
+	if s.optimum != nil {
+		low, high = min(low, *s.optimum), max(high, *s.optimum)
+	}
 	last := s.columns[len(s.columns)-1].First + s.width
 	x, y := newAxis(0, float64(last), frameLeft, frameRight), newAxis(low, high, frameBottom-10, frameTop)
 	p := &picture{Title: "Best so far", XTitle: "trial", YTitle: metric.Short()}
@@ -140,6 +143,9 @@ func (s *snapshot) drawBest() *picture {
 	}
 	if measured {
 		p.across(&y, base, "baseline", "baseline "+amount(base, metric.Unit))
+	}
+	if s.optimum != nil {
+		p.across(&y, *s.optimum, "optimum", "proven optimum "+amount(*s.optimum, metric.Unit))
 	}
 	p.Line = stairs(s.best, last, &x, &y)
 	if n := len(s.best); n > 0 {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"apollo/events"
 	"apollo/services/client"
 	"apollo/services/health"
 	"apollo/services/messages"
@@ -36,6 +37,9 @@ type Server struct {
 	Open  bool
 	// Owner is whose studies it asks for, where the bus lets it ask as one; "" is all.
 	Owner string
+	// Optimum returns the proven optimum of a study's only objective, nil where there is
+	// none; nil knows of none. It is called once for a run that is looked at.
+	Optimum func(ctx context.Context, spec *events.Spec) *float64
 
 	index   *index
 	roles   *roles
@@ -108,7 +112,7 @@ func (s *Server) look(v *client.StudyView) *watch {
 		ctx, cancel := context.WithCancel(s.ctx)
 		w.cancel = cancel
 		s.watches[key] = w
-		s.reading.Go(func() { w.run(ctx, s.Bus, v.Spec.Evaluator.Name) })
+		s.reading.Go(func() { w.run(ctx, s.Bus, v.Spec.Evaluator.Name, s.Optimum) })
 	}
 	w.used = s.looks
 	return w

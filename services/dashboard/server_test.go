@@ -19,6 +19,7 @@ import (
 
 	"apollo/events"
 	"apollo/events/membus"
+	"apollo/services/inspect"
 	"apollo/services/servicestest"
 )
 
@@ -134,6 +135,48 @@ func TestTheAPICountsWhatWasMeasured(t *testing.T) {
 	var list []Listed
 	if _, body = get(t, server.URL+"/api/v1/studies"); json.Unmarshal([]byte(body), &list) != nil || len(list) != 1 || list[0].Study != "demo" {
 		t.Errorf("studies = %s", body)
+	}
+}
+
+// What is proven, what matters and what happened is on the page of a study.
+func TestOptimumImportanceAndFeed(t *testing.T) {
+	t.Parallel()
+	_, bus := site(t, 60)
+	best := latency(0) / 2
+	s := &Server{Bus: bus, Logger: slog.New(slog.DiscardHandler), Optimum: func(_ context.Context, spec *events.Spec) *float64 {
+		if spec.Study != "demo" {
+			t.Errorf("the optimum of %s is asked for", spec.Study)
+		}
+		return &best
+	}}
+	ctx, cancel := context.WithCancel(t.Context())
+	s.start(ctx)
+	server := httptest.NewServer(s.Handler())
+	defer func() {
+		cancel()
+		server.CloseClientConnections()
+		server.Close()
+		s.reading.Wait()
+	}()
+	var a StudyAnswer
+	for tries := 0; a.Optimum == nil; tries++ {
+		_, body := get(t, server.URL+"/api/v1/studies/demo")
+		if err := json.Unmarshal([]byte(body), &a); err != nil || tries > 2000 {
+			t.Fatalf("%v in %s", err, body)
+		}
+	}
+	if *a.Optimum != best || len(a.Events) != 1 || a.Events[0].Kind != "accepted" {
+		t.Errorf("optimum %v, events %+v", *a.Optimum, a.Events)
+	}
+	_, page := get(t, server.URL+"/studies/demo?importance=yes")
+	for _, want := range []string{`class="optimum"`, "proven optimum", `id="matters"`, "<td>accepted</td>"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page has no %q:\n%s", want, page)
+		}
+	}
+	var of inspect.Importance
+	if _, body := get(t, server.URL+"/api/v1/studies/demo/importance"); json.Unmarshal([]byte(body), &of) != nil || len(of.Parameters) != len(spec().Parameters) || of.Trials == 0 {
+		t.Errorf("importance %s", body)
 	}
 }
 

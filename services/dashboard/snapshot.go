@@ -27,6 +27,8 @@ type snapshot struct {
 	answer   []events.BestTrial
 	voided   map[int]bool
 	baseline inspect.Baseline
+	optimum  *float64
+	feed     []FeedEvent
 	reading  bool
 	err      error
 }
@@ -38,7 +40,7 @@ func (w *watch) snapshot() *snapshot {
 	s := &snapshot{
 		view: f.View, spec: f.View.Spec, counts: f.Counts, best: slices.Clone(f.Best), columns: slices.Clone(f.columns), width: f.width, metric: f.metric,
 		kept: f.kept[max(0, len(f.kept)-maxTrials):], params: f.params, causes: slices.Clone(f.Causes), origins: slices.Clone(f.Origins),
-		voided: maps.Clone(f.voided), baseline: w.baseline, reading: w.caught < 2, err: w.err,
+		voided: maps.Clone(f.voided), baseline: w.baseline, optimum: w.optimum, feed: slices.Clone(f.feed), reading: w.caught < 2, err: w.err,
 	}
 	if s.spec == nil {
 		s.spec = &events.Spec{}

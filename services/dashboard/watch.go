@@ -28,6 +28,8 @@ type watch struct {
 	// caught counts the streams that were read to where they ended at the start.
 	caught   int
 	baseline inspect.Baseline // measured once, when the study is known
+	optimum  *float64         // looked up then; nil where nobody proved one
+	weighed  weighed
 }
 
 func newWatch(v *client.StudyView) *watch {
@@ -38,10 +40,10 @@ func newWatch(v *client.StudyView) *watch {
 }
 
 // run follows the run's two streams until ctx ends.
-func (w *watch) run(ctx context.Context, bus events.Bus, evaluator string) {
+func (w *watch) run(ctx context.Context, bus events.Bus, evaluator string, optimum func(context.Context, *events.Spec) *float64) {
 	defer context.AfterFunc(ctx, func() { w.fail(context.Cause(ctx)) })()
 	var measuring sync.WaitGroup
-	measuring.Go(func() { w.measure(ctx) })
+	measuring.Go(func() { w.measure(ctx, optimum) })
 	defer measuring.Wait()
 	for {
 		err := w.read(ctx, bus, evaluator)
@@ -91,8 +93,9 @@ func (w *watch) outdated() error {
 	return nil
 }
 
-// measure evaluates the study's baseline when its specification is there.
-func (w *watch) measure(ctx context.Context) {
+// measure evaluates the study's baseline when its specification is there, and looks
+// whether its optimum is proven.
+func (w *watch) measure(ctx context.Context, optimum func(context.Context, *events.Spec) *float64) {
 	w.mu.Lock()
 	for w.err == nil && w.fold.answers == nil {
 		w.moved.Wait()
@@ -103,9 +106,13 @@ func (w *watch) measure(ctx context.Context) {
 		return
 	}
 	base := inspect.BaselineOf(ctx, spec)
+	var proven *float64
+	if optimum != nil && len(spec.Objectives) == 1 {
+		proven = optimum(ctx, spec)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.baseline = base
+	w.baseline, w.optimum = base, proven
 	w.step()
 }
 
