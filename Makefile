@@ -20,7 +20,11 @@ HOURS      ?= 0.7
 MAX_BINARY := 52000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build cross test race lint fmt generate verify fuzz bench paper long peers results-peers validate validate-peers sim chaos chaos-cluster wheel simulators python interop charts browser up image cover clean
+# The version of axe-core that looks at the dashboard, and the checksum of its file.
+AXE := 4.14.1
+AXE_SUM := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
+
+.PHONY: help build cross test race lint fmt generate verify fuzz bench paper long peers results-peers validate validate-peers sim chaos chaos-cluster wheel simulators python interop charts axe browser up image cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -118,8 +122,13 @@ charts: ## fetch the chart library again from npm, as web/vendor/VERSION says
 	  cp "$$dir/package/dist/echarts.min.js" "$$dir/echarts.min.js" && want=$$(sed -n '2p' VERSION) && (cd "$$dir" && echo "$$want" | sha256sum -c -) && \
 	  gzip -9nc "$$dir/echarts.min.js" > echarts.min.js.gz && cp "$$dir/package/LICENSE" "$$dir/package/NOTICE" . && rm -r "$$dir"
 
-browser: ## look at the dashboard with a real Chromium; skipped where there is none, unless CI=true
+browser: axe ## look at the dashboard with a real Chromium; skipped where there is none, unless CI=true
 	cd tests/browser && $(GO) test -count=1 ./...
+
+axe: ## fetch axe-core from npm for the test of the dashboard, which is skipped without it
+	@cd tests/browser && if [ ! -f axe.min.js ] && command -v npm >/dev/null; then dir=$$(mktemp -d) && \
+	  { npm pack --silent --pack-destination "$$dir" axe-core@$(AXE) >/dev/null && tar -xzf "$$dir"/axe-core-*.tgz -C "$$dir" && \
+	  echo "$(AXE_SUM)  $$dir/package/axe.min.js" | sha256sum -c --quiet - && cp "$$dir/package/axe.min.js" . || echo "axe-core was not fetched: its test is skipped"; }; rm -rf "$$dir"; fi
 
 up: build ## start everything in one process, for any NATS client
 	bin/apollo up

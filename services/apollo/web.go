@@ -97,12 +97,14 @@ func (a *app) webRole(ctx context.Context, logger *slog.Logger, s *session, f *w
 		return role{}, cli.Hinted(cli.ExitError, "--web names another address", fmt.Errorf("serve the dashboard: %w", err))
 	}
 	a.Say("dashboard on http://%s", listener.Addr())
-	d := &dashboard.Server{Bus: s.bus, Logger: logger.With("service", "dashboard"), Token: f.token, Open: f.open, Owner: a.login.owner,
+	d := &dashboard.Server{
+		Bus: s.bus, Logger: logger.With("service", "dashboard"), Token: f.token, Open: f.open, Owner: a.login.owner,
 		Optimum: func(ctx context.Context, spec *events.Spec) *float64 {
 			if o := a.optimumOf(ctx, spec, nil); o != nil {
 				return &o.Value
 			}
 			return nil
-		}}
+		},
+	}
 	return role{"dashboard", func(ctx context.Context) error { return d.Run(ctx, listener) }}, nil
 }

@@ -29,6 +29,7 @@ type Report struct {
 	spec *events.Spec // of the first study
 }
 
+// Objective is one that all studies have.
 type Objective struct {
 	Metric string `json:"metric"`
 	Unit   string `json:"unit"`
@@ -62,6 +63,7 @@ type StudyReport struct {
 	share []float64 // feasible share after each trial
 }
 
+// Point is the value so far after a number of trials.
 type Point struct {
 	Trials int     `json:"trials"`
 	Value  float64 `json:"value"`

@@ -164,7 +164,7 @@ func (p *comparePage) fill(r *compare.Report, shots []*snapshot) {
 		p.Studies = append(p.Studies, row)
 	}
 	p.Curve = drawCompared(r, shots)
-	p.Designs = bestDesigns(r, shots)
+	p.Designs = bestDesigns(shots)
 	for _, d := range r.Differences {
 		row := sideRow{Name: d.Field, Differs: true}
 		for _, v := range d.Values {
@@ -223,7 +223,7 @@ func drawCompared(r *compare.Report, shots []*snapshot) *picture {
 
 // bestDesigns sets the best design of every study side by side: metrics, then
 // parameters. With several objectives it is the best by the first one.
-func bestDesigns(r *compare.Report, shots []*snapshot) (rows []sideRow) {
+func bestDesigns(shots []*snapshot) (rows []sideRow) {
 	best := make([]*events.BestTrial, len(shots))
 	found := false
 	for i, s := range shots {

@@ -52,9 +52,8 @@ func (s *snapshot) latest(yield func(events.Design, []float64) bool) {
 		design := make(events.Design, len(s.params))
 		whole := true
 		for i := range design {
-			on := false
-			design[i], on = t.setting(s.params, i)
-			whole = whole && on
+			v, on := t.setting(s.params, i)
+			design[i], whole = v, whole && on
 		}
 		if whole && !yield(design, t.values) {
 			return

@@ -55,7 +55,7 @@ func (s *Server) read(ctx context.Context, text string) (*studyfile.Document, er
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return studyfile.Parse("study", []byte(text), inspect.Builtins().Study(), studyfile.Options{Published: true, Slots: s.slots})
+	return studyfile.Parse("study", []byte(text), inspect.Builtins().Study(), studyfile.Options{Published: true, Slots: s.slots}) //nolint:contextcheck // it measures one design at most: the baseline
 }
 
 // slots is how many designs the workers of an evaluator measure at a time.
@@ -161,8 +161,11 @@ func (p *newPage) look(doc *studyfile.Document, err error) bool {
 		share = "about " + share
 	}
 	p.Facts = []field{
-		{"Study", said.Study}, {"Designs in the space", designs(legal.Size, said.Designs.String())}, {"Legal of them", share},
-		{"Budget", cli.Plural(spec.Budget.Trials, "trial")}, {"Search", spec.Algorithm.Name},
+		{"Study", said.Study},
+		{"Designs in the space", designs(legal.Size, said.Designs.String())},
+		{"Legal of them", share},
+		{"Budget", cli.Plural(spec.Budget.Trials, "trial")},
+		{"Search", spec.Algorithm.Name},
 	}
 	if doc.Exec != "" {
 		p.Note = "spec.evaluator.exec is left out: a study that is submitted starts no programs; `apollo evaluator run` does"

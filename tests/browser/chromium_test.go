@@ -195,3 +195,6 @@ func width(points int64) chromedp.Action {
 	const height = 900
 	return emulation.SetDeviceMetricsOverride(points, height, 1, false)
 }
+
+// awaited has an expression's promise kept before its value is taken.
+func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }

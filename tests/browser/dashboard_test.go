@@ -47,7 +47,10 @@ func TestDashboard(t *testing.T) {
 	t.Run("proof, importance and events", func(t *testing.T) { proven(t, browser, a) })
 	t.Run("keys", func(t *testing.T) { keys(t, browser, a) })
 	t.Run("without JavaScript", func(t *testing.T) { withoutScript(t, browser, a) })
-	t.Run("colours and a narrow page", func(t *testing.T) { looks(t, browser, a) })
+	t.Run("colours", func(t *testing.T) { looks(t, browser, a) })
+	t.Run("width", func(t *testing.T) { fits(t, browser, a, trials) })
+	t.Run("axe-core", func(t *testing.T) { accessible(t, browser, a, trials) })
+	t.Run("bytes", func(t *testing.T) { weighs(t, browser, a) })
 	t.Run("a restart in mid-view", func(t *testing.T) { restart(t, browser, a) })
 }
 
@@ -220,13 +223,6 @@ func looks(t *testing.T, browser context.Context, a *apollo) {
 	}
 	if colour["light"] == colour["dark"] {
 		t.Errorf("light and dark are both %s", colour["light"])
-	}
-	for _, path := range []string{"/", "/studies/demo", "/studies/odd", "/health"} {
-		p.do("make it narrow", width(390))
-		p.visit(a.page(path))
-		if value[bool](p, `document.documentElement.scrollWidth > innerWidth`) {
-			t.Errorf("%s scrolls sideways at 390", path)
-		}
 	}
 }
 
