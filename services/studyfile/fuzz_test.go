@@ -20,6 +20,8 @@ func FuzzParse(f *testing.F) {
 			f.Add(bytes.Replace([]byte(m.src), []byte(m.old), []byte(m.new), 1), "spec.seed=1", m.published)
 		}
 	}
+	f.Add([]byte(searched("{name: net_b}", "{name: net_b, accuracy: 70 %}", "{name: net_a}", "{name: net_a, accuracy: 0.8}")), "spec.space.fix.network=net_b", false)
+	f.Add([]byte(searched("{template: toy}", "{parameters: [{name: network, values: [1, 2]}]}")), "spec.workload.networks[0]=1", false)
 	f.Fuzz(func(t *testing.T, src []byte, set string, published bool) {
 		opts := studyfile.Options{Published: published}
 		if set != "" {
