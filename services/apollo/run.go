@@ -40,7 +40,10 @@ process, and print the best design. Everything is durable in --data: running the
 command again resumes an unfinished study, and prints the answer of a finished one.
 With --nats, or while ` + "`apollo up`" + ` holds the data directory, the study runs there.
 --web shows it live in a browser until it ends, at the address that is printed, which
---web=ADDRESS chooses. -o svg and png draw one picture of it, which --picture names.`,
+--web=ADDRESS chooses. -o svg and png draw one picture of it, which --picture names.
+
+A file with a matrix is a campaign: several studies, which run one after the other and are
+shown together. Each learns from those before it.`,
 		Example: "  apollo run examples/mobilenetv2-6p8.yaml --web\n  apollo run examples/mobilenetv2-6p8.yaml --set spec.budget.trials=20000 -o json",
 		Args:    cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -54,9 +57,12 @@ With --nats, or while ` + "`apollo up`" + ` holds the data directory, the study 
 				return err
 			}
 			a.workers = flags.evaluators
-			doc, err := a.readStudy(args[0], flags.sets)
-			if err != nil {
+			doc, all, err := a.readStudies(args[0], flags.sets)
+			switch {
+			case err != nil:
 				return err
+			case all != nil:
+				return a.runCampaign(c.Context(), c, all, flags)
 			}
 			r := &runner{app: a, command: c, file: args[0], doc: doc, flags: flags}
 			return r.run(c.Context())
@@ -82,6 +88,8 @@ type runner struct {
 	file    string
 	doc     *studyfile.Document
 	flags   runFlags
+	// member: it is one of a campaign.
+	member bool
 
 	session *session
 	process *roleGroup
@@ -155,6 +163,8 @@ func (r *runner) attempt(ctx context.Context) (view *client.StudyView, err error
 	case err != nil:
 	case view == nil || !view.State.Terminal():
 		view, err = r.drive(ctx, view)
+	case r.member && r.app.ForPeople():
+		err = r.finish(ctx, view) // the table of all says it
 	default:
 		r.app.Say("%s has ended already, on %s; --fresh runs it anew", view.Study, view.Updated.Local().Format(time.DateTime))
 		err = r.finish(ctx, view)

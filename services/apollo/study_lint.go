@@ -24,16 +24,20 @@ func (a *app) studyLintCommand() *cobra.Command {
 		Use:         "lint STUDY.yaml", Short: "Check a study file",
 		Long: `Check a study file: every mistake at once, each with its line and what to do. A good
 file is answered with the size of its space and the share that its rules and
-constraints leave. -o json prints the mistakes, or the normalised study.`,
+constraints leave. -o json prints the mistakes, or the normalised study. Of a file with a
+matrix it says which studies it is, in which order, and what each learns from.`,
 		Example: "  apollo study lint examples/mobilenetv2-6p8.yaml",
 		Args:    cli.Exactly(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			doc, err := a.readStudy(args[0], sets)
+			doc, all, err := a.readStudies(args[0], sets)
 			if mistaken, ok := errors.AsType[*mistakenError](err); ok {
 				return a.printMistakes(mistaken.mistakes)
 			}
-			if err != nil {
+			switch {
+			case err != nil:
 				return err
+			case all != nil:
+				return a.lintCampaign(all)
 			}
 			return a.printLint(args[0], doc)
 		},

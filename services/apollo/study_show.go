@@ -72,7 +72,8 @@ func (a *app) studyShowCommand() *cobra.Command {
 		Use:         "show STUDY", Short: "Show a study: its state, its best design or its front, and its hash",
 		Long: `Show a study's latest run, with several objectives its Pareto front. The hash covers the
 designs, outcomes and metrics of all trials in their order: two runs with the same hash
-are the same, bit for bit. -o svg and png draw one picture of it, which --picture names.`,
+are the same, bit for bit. -o svg and png draw one picture of it, which --picture names.
+The name of a campaign, a file with a matrix, shows its studies together.`,
 		Example: "  apollo study show mobilenetv2-6p8\n  apollo study show mobilenetv2-6p8 -o svg --picture importance > importance.svg", Args: cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := picture.check(a); err != nil {
@@ -85,6 +86,9 @@ are the same, bit for bit. -o svg and png draw one picture of it, which --pictur
 			}
 			defer s.close(ctx)
 			shown, err := a.showStudy(ctx, s, args[0], run)
+			if code, _ := cli.Classify(ctx, err); code == cli.ExitNotFound && run == "" {
+				return a.showCampaign(ctx, s, args[0], err)
+			}
 			if err != nil {
 				return err
 			}

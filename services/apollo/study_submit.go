@@ -22,19 +22,24 @@ func (a *app) studySubmitCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "submit STUDY.yaml", Short: "Publish a study to a running server",
 		Long: `Publish a study to a running server (apollo up, or --nats) and say whether it was
-accepted. The same --id twice starts it once.`,
+accepted. The same --id twice starts it once. The studies of a file with a matrix are
+published one after the other, each when those before it have ended; the same command goes
+on with those that are left.`,
 		Example: "  apollo study submit examples/mobilenetv2-6p8.yaml --set spec.budget.trials=900",
 		Args:    cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			doc, err := a.readStudy(args[0], sets)
-			if err != nil {
-				return err
-			}
-			if doc.Exec != "" {
-				return cli.Hinted(cli.ExitUsage, "start it with `apollo evaluator run --name "+doc.Spec.Evaluator.Name+" --exec …`, or use `apollo run`",
-					errors.New("spec.evaluator.exec: a published study starts no programs"))
-			}
 			ctx := c.Context()
+			doc, all, err := a.readStudies(args[0], sets)
+			switch {
+			case err != nil:
+				return err
+			case all != nil && id != "":
+				return cli.Usagef("--id names one request, and %s has several studies", args[0])
+			case all != nil:
+				return a.submitCampaign(ctx, c, all, fresh)
+			case doc.Exec != "":
+				return errStartsPrograms(doc.Spec)
+			}
 			s, err := a.open(ctx, c, forServer)
 			if err != nil {
 				return err
@@ -58,6 +63,11 @@ accepted. The same --id twice starts it once.`,
 	c.Flags().BoolVar(&fresh, "fresh", false, "start a new run although the study exists")
 	c.Flags().StringVar(&id, "id", "", "`key` of the request: the same one twice starts the study once")
 	return c
+}
+
+func errStartsPrograms(spec *events.Spec) error {
+	return cli.Hinted(cli.ExitUsage, "start it with `apollo evaluator run --name "+spec.Evaluator.Name+" --exec …`, or use `apollo run`",
+		errors.New("spec.evaluator.exec: a published study starts no programs"))
 }
 
 // submit publishes a study and waits until it is accepted or rejected.

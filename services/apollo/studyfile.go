@@ -34,18 +34,27 @@ func (a *app) readStudy(path string, sets []string) (*studyfile.Document, error)
 
 // parseStudy reads a study whose text is there; relative paths mean dir.
 func (a *app) parseStudy(path string, src []byte, dir string, sets []string) (*studyfile.Document, error) {
-	doc, err := studyfile.Parse(path, src, inspect.Builtins().Study(), studyfile.Options{Sets: sets, Dir: dir, ReadFile: readModelFile, Describe: a.describeIn(dir), Slots: a.slots})
+	doc, err := studyfile.Parse(path, src, inspect.Builtins().Study(), a.studyOptions(dir, sets))
+	return doc, a.mistaken(path, err)
+}
+
+func (a *app) studyOptions(dir string, sets []string) studyfile.Options {
+	return studyfile.Options{Sets: sets, Dir: dir, ReadFile: readModelFile, Describe: a.describeIn(dir), Slots: a.slots}
+}
+
+// mistaken shows the mistakes of a study file, and is the error of one that has some.
+func (a *app) mistaken(path string, err error) error {
 	if mistakes, ok := errors.AsType[*studyfile.Error](err); ok {
 		if a.ForPeople() {
 			color := !a.NoColor && os.Getenv("NO_COLOR") == "" && a.Console.Live
 			if err := mistakes.Render(a.Console, color); err != nil {
-				return nil, err
+				return err
 			}
-			return nil, cli.Hinted(cli.ExitUsage, "", fmt.Errorf("%s: %s", path, cli.Plural(len(mistakes.Mistakes), "mistake")))
+			return cli.Hinted(cli.ExitUsage, "", fmt.Errorf("%s: %s", path, cli.Plural(len(mistakes.Mistakes), "mistake")))
 		}
-		return nil, cli.Hinted(cli.ExitUsage, "", &mistakenError{mistakes})
+		return cli.Hinted(cli.ExitUsage, "", &mistakenError{mistakes})
 	}
-	return doc, err
+	return err
 }
 
 // mistakenError carries a study's mistakes to commands that print them as

@@ -68,3 +68,22 @@ func TestChartOfOnePoint(t *testing.T) {
 		t.Errorf("one point: %v, %s", err, b.String())
 	}
 }
+
+// Charts below each other are those that have a point, and none hides another.
+func TestStackLeavesOutEmptyCharts(t *testing.T) {
+	t.Parallel()
+	one := draw.Chart{Title: "first", Series: []draw.Series{{X: []float64{1, 2}, Y: []float64{3, 4}}}}
+	two := one
+	two.Title = "second"
+	var b strings.Builder
+	if err := (draw.Stack{one, {Title: "nothing"}, two}).Draw(&b, "svg"); err != nil {
+		t.Fatal(err)
+	}
+	svg := b.String()
+	if !strings.Contains(svg, "first") || !strings.Contains(svg, "second") || strings.Contains(svg, "nothing") || !strings.Contains(svg, `height="780"`) {
+		t.Errorf("the picture is %.300s", svg)
+	}
+	if err := (draw.Stack{{}, {}}).Draw(&b, "svg"); err == nil {
+		t.Error("charts without a point are drawn")
+	}
+}

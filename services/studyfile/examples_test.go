@@ -58,7 +58,7 @@ func TestExamplesParse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		doc, err := studyfile.Parse(file, src, product(), studyfile.Options{})
+		doc, err := firstStudy(file, src)
 		if err != nil {
 			t.Errorf("%v", err)
 			continue
@@ -75,6 +75,18 @@ func TestExamplesParse(t *testing.T) {
 			t.Errorf("%s: LegalShare(2000) = %+v, want some legal designs", file, s)
 		}
 	}
+}
+
+// firstStudy is the study of a file, or the first one of a campaign.
+func firstStudy(file string, src []byte) (*studyfile.Document, error) {
+	if !studyfile.IsCampaign(src, studyfile.Options{}) {
+		return studyfile.Parse(file, src, product(), studyfile.Options{})
+	}
+	c, err := studyfile.ParseCampaign(file, src, product(), studyfile.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return c.Members[0].Document, nil
 }
 
 func compile(t *testing.T, schema []byte) *jsonschema.Schema {

@@ -15,7 +15,13 @@ import (
 // editors. What needs a template, a unit or an expression to be understood is
 // left to Parse.
 func Schema() ([]byte, error) {
-	root := append(object{{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "Apollo study"}}, document().schema()...)
+	table := document()
+	// It is no part of a study: ParseCampaign takes it away.
+	table.fields = append(table.fields, field{
+		name: matrixKey, shape: mapShape, nonempty: true, most: maxAxes, elem: &field{shape: listShape, nonempty: true, most: MaxCampaign},
+		doc: "Fields as --set names them, each with several values: a study for each combination.",
+	})
+	root := append(object{{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "Apollo study"}}, table.schema()...)
 	var out bytes.Buffer
 	if err := json.Indent(&out, appendJSON(nil, root), "", "  "); err != nil {
 		return nil, fmt.Errorf("write the schema: %w", err)
@@ -91,7 +97,9 @@ func (f *field) inside() (s object) {
 		s.set("required", required)
 		return append(s, member{"additionalProperties", false})
 	case listShape:
-		s.set("items", f.elem.schema())
+		if f.elem != nil {
+			s.set("items", f.elem.schema())
+		}
 	case mapShape:
 		s.set("additionalProperties", f.elem.schema())
 	}

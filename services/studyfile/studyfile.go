@@ -93,17 +93,26 @@ type Document struct {
 // Parse reads a study document in YAML or JSON. name stands in messages. The
 // error is an *Error that holds every mistake; Parse does no I/O.
 func Parse(name string, src []byte, cat Catalog, opts Options) (doc *Document, err error) {
-	b := &builder{report: &report{}, cat: cat, opts: opts, table: document(), spec: &events.Spec{}}
-	if b.root = read(b.report, src, opts); b.root != nil {
-		b.describe()
-		b.autoParallelism()
-		b.movePrior()
-		doc, err = b.build()
+	b := newBuilder(cat, opts)
+	if b.root = read(b.report, src, opts); b.root != nil && !b.isCampaign() {
+		doc, err = b.document()
 	}
 	if mistakes := b.err(name, src, b.opts.Sets); mistakes != nil {
 		return nil, mistakes
 	}
 	return doc, err
+}
+
+func newBuilder(cat Catalog, opts Options) *builder {
+	return &builder{report: &report{}, cat: cat, opts: opts, table: document(), spec: &events.Spec{}}
+}
+
+// document builds the study whose root was read; nil after reporting why not.
+func (b *builder) document() (*Document, error) {
+	b.describe()
+	b.autoParallelism()
+	b.movePrior()
+	return b.build()
 }
 
 // read turns the bytes and the flags into nodes; nil after reporting why not.

@@ -3,6 +3,7 @@ package transfer
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -138,4 +139,92 @@ func (l *Learner) similarity(source *events.Spec) (float64, string) {
 		why = append(why, "evaluator "+strings.TrimSpace(source.Evaluator.Name+" "+source.Evaluator.Version))
 	}
 	return score, strings.Join(why, ", ")
+}
+
+// Distance says how far another study is from the target as one to learn from: 0 is the
+// same problem. It grows by 1 towards a study that has none of the parameters or other
+// networks (see Rank), and by the logarithm of the ratio of each limit; by 1 for a limit
+// that only one has.
+func (l *Learner) Distance(from *events.Spec) float64 {
+	score, _ := l.similarity(from)
+	d := 1 - score
+	mine, theirs := limitsOf(l.target.Spec), limitsOf(from)
+	for _, name := range slices.Sorted(maps.Keys(mine)) {
+		a, b := mine[name], theirs[name]
+		if _, both := theirs[name]; !both || a*b <= 0 {
+			d += btof(!both || a != b)
+			continue
+		}
+		d += math.Abs(math.Log(a / b))
+	}
+	for name := range theirs {
+		if _, both := mine[name]; !both {
+			d++
+		}
+	}
+	return d
+}
+
+func btof(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// limitsOf are a study's limits by metric and side.
+func limitsOf(spec *events.Spec) map[string]float64 {
+	limits := map[string]float64{}
+	for _, c := range spec.Constraints {
+		if c.Max != nil {
+			limits["max "+c.Metric] = *c.Max
+		}
+		if c.Min != nil {
+			limits["min "+c.Metric] = *c.Min
+		}
+	}
+	return limits
+}
+
+// Course is the order in which studies are run that learn from each other, and from
+// which earlier ones each learns, nearest first.
+type Course struct {
+	Order []int
+	From  [][]int
+}
+
+// Plan orders studies: the first one first, and then always the one that is nearest to
+// any that was before it; ties go to the earlier one. Each learns from the nearest of
+// those before it, as many as a search of the archive takes. Studies of different
+// chains do not learn from each other.
+func Plan(chains []string, distance func(study, from int) float64) Course {
+	c := Course{From: make([][]int, len(chains))}
+	near := make([]float64, len(chains))
+	for i := range near {
+		near[i] = math.Inf(1)
+	}
+	done := make([]bool, len(chains))
+	for range chains {
+		next := -1
+		for i := range chains {
+			if !done[i] && (next < 0 || near[i] < near[next]) {
+				next = i
+			}
+		}
+		var before []int
+		for _, i := range c.Order {
+			if chains[i] == chains[next] {
+				before = append(before, i)
+			}
+		}
+		slices.SortStableFunc(before, func(a, b int) int { return cmp.Compare(distance(next, a), distance(next, b)) })
+		c.From[next] = before[:min(len(before), maxFound)]
+		c.Order, done[next] = append(c.Order, next), true
+		for i := range chains {
+			if !done[i] && chains[i] == chains[next] {
+				near[i] = min(near[i], distance(i, next))
+			}
+		}
+	}
+	return c
 }
