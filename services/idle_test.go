@@ -2,6 +2,7 @@ package services_test
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,6 +62,30 @@ func TestIdleWorkersAreNamed(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestReasonsThatTakeTurnsAreNamed has answers of which every other one changes why
+// workers are idle.
+func TestReasonsThatTakeTurnsAreNamed(t *testing.T) {
+	t.Parallel()
+	waiting(t, func(s *sim) {
+		var calls atomic.Int64
+		turns := toy{evaluations: func(int) {
+			time.Sleep(time.Second + time.Duration(calls.Add(1)%2)*time.Second)
+		}}
+		s.start("turns", func(b events.Bus) service {
+			return &worker.Evaluator{Bus: b, Name: "mine", Backend: turns, Catalog: toyCatalog(turns), Slots: 4, Worker: "host/1", Logger: silently}
+		})
+		s.submit("sim", "x1", strings.Replace(ownEvaluator("sim", 40), `"batch":8,"parallelism":4`, `"batch":1,"parallelism":2,"lag":1`, 1))
+		for began := time.Now(); ; time.Sleep(time.Second / 4) {
+			if s.looked("sim").Idle != nil {
+				return
+			}
+			if time.Since(began) > named+2*time.Second {
+				s.t.Fatal("the study does not say why two of four workers are idle")
+			}
+		}
+	})
 }
 
 // TestParallelismOfTheWorkers submits a study that leaves its parallelism to them.

@@ -3,8 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +26,8 @@ func (a *app) evaluatorLsCommand() *cobra.Command {
 		Annotations: cli.PrintsRows(),
 		Use:         "ls", Short: "List the built-in evaluators and what they measure, or the live workers",
 		Long: `List the built-in evaluators and what they measure. With --workers, list who works at
-this moment: each process tells of itself every two seconds.`,
+this moment, and why workers of running studies have nothing to do: each process tells of
+itself every two seconds.`,
 		Example: "  apollo evaluator ls --workers", Args: cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if live {
@@ -76,7 +80,10 @@ func (a *app) listWorkers(c *cobra.Command) error {
 		return err
 	}
 	defer s.close(ctx)
+	idle := make(chan []*events.Progress, 1)
+	go func() { idle <- s.idleRuns(ctx) }()
 	workers, err := s.workers(ctx, "")
+	reasons := <-idle
 	if err != nil {
 		return err
 	}
@@ -95,7 +102,31 @@ func (a *app) listWorkers(c *cobra.Command) error {
 	if len(workers) == 0 {
 		a.Say("no worker is there: `apollo evaluator run --name NAME --exec COMMAND` starts one")
 	}
+	for _, r := range reasons {
+		a.Say("study %s, run %s: %s (%s)\napollo: hint: %s", r.Study, r.Run, r.Idle.Message, r.Idle.Code, r.Idle.Hint)
+	}
 	return a.Print(cli.Answer{Value: workers, Items: items, Grid: g})
+}
+
+// idleRuns are the running studies that leave workers without work, by name.
+func (s *session) idleRuns(ctx context.Context) []*events.Progress {
+	limited, cancel := context.WithTimeout(ctx, listenFor)
+	defer cancel()
+	last := map[string]*events.Progress{}
+	for m, err := range s.bus.Notices(limited, events.ProgressSubject("*", "*")) {
+		if err != nil {
+			break
+		}
+		var p events.Progress
+		if json.Unmarshal(m.Data, &p) == nil {
+			last[p.Run] = &p
+		}
+	}
+	idle := slices.DeleteFunc(slices.Collect(maps.Values(last)), func(p *events.Progress) bool { return p.Idle == nil })
+	slices.SortFunc(idle, func(a, b *events.Progress) int {
+		return cmp.Or(cmp.Compare(a.Study, b.Study), cmp.Compare(a.Run, b.Run))
+	})
+	return idle
 }
 
 // workers are those of an evaluator, "" for all, that are there.

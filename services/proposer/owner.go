@@ -112,6 +112,7 @@ type owner struct {
 	// idle is why workers of the run have nothing to do, since idleSince.
 	idle      *events.Waiting
 	idleSince time.Time
+	idleNamed time.Time // when the reason in idle was found last
 	// slots are those of the workers that serve the run, and strangers those of
 	// workers that say nothing, as the last look saw them; curbed: it had more
 	// work than its portion since then. servedSince is since when there are some

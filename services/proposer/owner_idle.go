@@ -45,13 +45,18 @@ func (o *owner) idleCause(now time.Time) *events.Waiting {
 	return w
 }
 
-// noteIdle looks whether workers are idle: one reason has to last before it is said.
+// noteIdle looks whether workers are idle, which has to last before it is said. Two
+// reasons may take turns with every answer: the first is said, as long as they do.
 func (o *owner) noteIdle(now time.Time) {
 	w := o.idleCause(now)
-	if w == nil || o.idle == nil || w.Code != o.idle.Code {
-		o.idleSince = now
+	switch {
+	case w == nil || o.idle == nil:
+		o.idle, o.idleSince, o.idleNamed = w, now, now
+	case w.Code == o.idle.Code:
+		o.idle, o.idleNamed = w, now
+	case now.Sub(o.idleNamed) >= quietBefore:
+		o.idle, o.idleNamed = w, now
 	}
-	o.idle = w
 }
 
 // lastingIdle is why workers are idle, once they have been for a while.
