@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -116,8 +117,9 @@ func (p *newPage) choices(v url.Values) {
 	for _, name := range templateNames() {
 		p.Templates = append(p.Templates, choice{Text: name, Here: name == v.Get("template")})
 	}
+	network := cmp.Or(v.Get("network"), studyfile.FirstNetwork)
 	for _, name := range inspect.Builtins().NetworkNames {
-		p.Networks = append(p.Networks, choice{Text: name, Here: name == v.Get("network")})
+		p.Networks = append(p.Networks, choice{Text: name, Here: name == network})
 	}
 }
 

@@ -9,11 +9,14 @@ import (
 	"apollo/internal/nearest"
 )
 
+// FirstNetwork is that of a first study which names none.
+const FirstNetwork = "mobilenet_v2"
+
 // First is what a first study is asked for. Templates and networks are named as the
 // catalogue has them; a limit is written metric<=value or metric>=value.
 type First struct {
 	Name, Template, Objective string
-	// Networks are mobilenet_v2 where there are none.
+	// Networks are FirstNetwork where there are none.
 	Networks, Limits []string
 }
 
@@ -30,7 +33,7 @@ func (v *First) Text(templates []string) (string, error) {
 		return "", fmt.Errorf("there is no template %q: %s", v.Template, hint)
 	}
 	if len(v.Networks) == 0 {
-		v.Networks = []string{"mobilenet_v2"}
+		v.Networks = []string{FirstNetwork}
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `# A study for apollo run. docs/study-file.md has every field.

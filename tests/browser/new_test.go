@@ -56,6 +56,9 @@ func writes(t *testing.T, browser context.Context, a *apollo) {
 	if got := value[string](p, `document.querySelector('#found li pre').textContent`); !strings.Contains(got, "edgy") || !strings.Contains(got, "^^^^") {
 		t.Errorf("the mistake is shown as %q", got)
 	}
+	if value[bool](p, `document.querySelector('#lines').clientHeight < document.querySelector('#text').clientHeight - 4`) {
+		t.Error("the numbers of the lines do not reach as far as the text")
+	}
 	p.click(`#found li .goto`)
 	if at := value[int](p, `document.querySelector('#text').selectionStart`); at != strings.Index(text, "edgy") {
 		t.Errorf("the caret is at %d, want %d", at, strings.Index(text, "edgy"))
