@@ -30,6 +30,7 @@ func CheckSpec(s *Spec, files bool) error {
 		{"constraints", len(s.Constraints), 0, MaxConstraints},
 		{"designs to start with", len(s.Start), 0, MaxStart},
 		{"labels", len(s.Labels), 0, MaxLabels},
+		{"receivers of notices", len(s.Notify), 0, MaxNotify},
 	}
 	if n := s.Evaluator.Noise; n != nil {
 		ranges = append(ranges, specRange{"repeats", n.Repeats, 0, MaxRepeats})
@@ -49,6 +50,11 @@ func CheckSpec(s *Spec, files bool) error {
 	for _, r := range ranges {
 		if r.value < r.lo || r.value > r.hi {
 			return fmt.Errorf("%w: %d %s, %d to %d are allowed", ErrMalformed, r.value, r.what, r.lo, r.hi)
+		}
+	}
+	for i := range s.Notify {
+		if err := s.Notify[i].check(); err != nil {
+			return fmt.Errorf("%w: receiver %d of notices: %w", ErrMalformed, i, err)
 		}
 	}
 	for _, t := range []struct {

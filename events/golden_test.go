@@ -21,7 +21,7 @@ var rewrite = flag.Bool("rewrite", false, "write the golden events anew; only be
 
 func sampleSpec() events.Spec {
 	return events.Spec{
-		Study: "demo", Labels: map[string]string{"owner": "asha"}, Seed: math.MaxUint64, Template: "edge",
+		Study: "demo", Labels: map[string]string{"owner": "asha"}, Notify: []events.Notify{{On: "completed", Subject: "vision.nightly"}, {On: "failed", Webhook: "https://hooks.example/apollo"}}, Seed: math.MaxUint64, Template: "edge",
 		Parameters: []events.Parameter{
 			{Name: "pe_memory", Unit: "B", Values: []float64{4096, 8192.5}},
 			{Name: "dataflow", Labels: []string{"weight", "output"}, When: "pe_memory > 4096"},

@@ -57,6 +57,10 @@ const (
 	MaxStart = 1000
 	// MaxAdded is the largest number of designs in one request.
 	MaxAdded = 1000
+	// MaxNotify is the largest number of receivers of a study's events,
+	// MaxWebhookBytes the longest URL of one.
+	MaxNotify       = 16
+	MaxWebhookBytes = 1024
 	// MaxLabels is the largest number of labels of a study.
 	MaxLabels = 64
 	// MaxTextBytes is the largest label of a level or of a study, path or pattern of

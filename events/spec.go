@@ -47,13 +47,15 @@ type Spec struct {
 	Order string `json:"order" jsonschema:"enum=strict,enum=relaxed"`
 	// Duplicates is "reuse": a design is never evaluated twice in a study.
 	Duplicates string `json:"duplicates"`
+	// Notify says whom to tell of the run's events.
+	Notify []Notify `json:"notify,omitempty"`
 }
 
 // WithoutNotes returns the specification without what is no part of the study's
-// identity: what people wrote for people.
+// identity: what people wrote for people, and whom to tell.
 func (s *Spec) WithoutNotes() *Spec {
 	bare := *s
-	bare.Labels = nil
+	bare.Labels, bare.Notify = nil, nil
 	return &bare
 }
 

@@ -87,7 +87,7 @@ type granter struct {
 func (g *granter) roles() map[string]func() {
 	watch := func() {
 		g.read("study.>", "result.>", "archive.>")
-		g.hear("tick.*.*", "present.*", events.ArchivingSubject)
+		g.hear("tick.*.*", "present.*", events.ArchivingSubject, events.NotifySubject(">"))
 		g.say("api.get")
 		g.ask("CONSUMER.INFO.%s."+commands, "cmd.>")
 	}
@@ -131,6 +131,7 @@ func (g *granter) roles() map[string]func() {
 // propose is the role that makes the streams and may do with them what it wants.
 func (g *granter) propose() {
 	g.send(RoleProposer, events.QueueService)
+	g.say(events.NotifySubject(">"))
 	g.say(events.SubmitSubject("*"), "echo.*") // the API submits; it hears itself
 	g.hear("present.*", events.ArchivingSubject, "echo.*", apiGroup+".*")
 	g.Subscribe = append(g.Subscribe, "$SRV.>")

@@ -96,8 +96,10 @@ func (p *roleGroup) stop() error {
 
 // proposer returns the proposer of this process.
 func (a *app) proposer(c *cobra.Command, s *session) *proposer.Proposer {
+	notices := ownNotices()
 	return &proposer.Proposer{
-		Bus: s.bus, Catalog: inspect.Builtins(), Sources: trialLogs{a.archive()}, Files: !s.remote,
+		Webhooks: notices.Check,
+		Bus:      s.bus, Catalog: inspect.Builtins(), Sources: trialLogs{a.archive()}, Files: !s.remote,
 		Logger: a.Logger(c, slog.LevelWarn), Build: thisBuild().name(),
 	}
 }

@@ -35,6 +35,7 @@ func (r *runner) start(ctx context.Context, view *client.StudyView, parts part) 
 		p.Programs = a.programsIn(folder(r.file))
 		p.Only, p.Local, p.Logger, p.Failpoint = spec.Study, true, logger.With("service", "proposer"), fail
 		first = append(first, role{"proposer", p.Run})
+		last = append(last, notifyRole(s, ownNotices(), logger))
 	}
 	if parts&evaluating != 0 {
 		first = append(first, r.evaluators(view, logger, fail)...)

@@ -32,6 +32,7 @@ type serviceFlags struct {
 	web        webFlags
 	quota      quotaFlags
 	retention  retentionFlags
+	notify     notifyFlags
 }
 
 func (f *serviceFlags) register(c *cobra.Command, retention retentionFlags) {
@@ -40,6 +41,7 @@ func (f *serviceFlags) register(c *cobra.Command, retention retentionFlags) {
 	f.web.register(c)
 	f.quota.register(c)
 	f.retention.register(c, retention)
+	f.notify.register(c)
 }
 
 func (f *serviceFlags) check() error {
@@ -50,6 +52,9 @@ func (f *serviceFlags) check() error {
 		return err
 	}
 	if _, err := f.retention.read(); err != nil {
+		return err
+	}
+	if _, err := f.notify.read(); err != nil {
 		return err
 	}
 	return f.web.check()
@@ -112,7 +117,13 @@ func (a *app) serve(ctx context.Context, c *cobra.Command, s *session, names []s
 		if err != nil {
 			return err
 		}
+		policy, err := flags.notify.read()
+		if err != nil {
+			return err
+		}
+		p.Webhooks = policy.Check
 		first = append(first, role{"proposer", p.Run}, retentionRole(s, retention, logger))
+		last = append(last, notifyRole(s, policy, logger))
 		if err := serveAPI(ctx, s.bus); err != nil {
 			return err
 		}

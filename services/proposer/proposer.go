@@ -49,8 +49,10 @@ type Proposer struct {
 	// nobody else writes to the bus.
 	Files bool
 	// Quota is what an operator lets studies take; its zero value limits nothing.
-	Quota  Quota
-	Logger *slog.Logger
+	Quota Quota
+	// Webhooks says why this service does not call a webhook; nil calls none.
+	Webhooks func(url string) error
+	Logger   *slog.Logger
 	// Build is what the log calls this build of Apollo; "" says nothing.
 	Build string
 	// Suggested is told how long a strategy took to propose a batch; nil for

@@ -73,6 +73,9 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 		if mistake := p.Quota.spec(spec); mistake != nil {
 			return p.reject(ctx, c, *mistake)
 		}
+		if mistake := p.checkWebhooks(spec); mistake != nil {
+			return p.reject(ctx, c, *mistake)
+		}
 		if mistake := p.checkStudies(c.study, c.newOwner(earlier).owner); mistake != nil {
 			return p.reject(ctx, c, *mistake)
 		}
@@ -157,6 +160,28 @@ func checkMeasurer(request *events.StudyRequested, spec *events.Spec) *events.Mi
 		return &events.Mistake{
 			Pointer: "/data/evaluator_version", Code: "too_long",
 			Message: fmt.Sprintf("the version has %d bytes, at most %d are allowed", len(request.EvaluatorVersion), events.MaxCodeBytes),
+		}
+	}
+	return nil
+}
+
+// checkWebhooks refuses a study that wants one called which this service does
+// not call.
+func (p *Proposer) checkWebhooks(spec *events.Spec) *events.Mistake {
+	for i := range spec.Notify {
+		hook := spec.Notify[i].Webhook
+		if hook == "" {
+			continue
+		}
+		err := errors.New("this service calls no webhooks")
+		if p.Webhooks != nil {
+			err = p.Webhooks(hook)
+		}
+		if err != nil {
+			return &events.Mistake{
+				Pointer: fmt.Sprintf("/spec/notify/%d/webhook", i), Code: "unsupported", Message: err.Error(),
+				Hint: "name a subject instead, or ask the operator: `apollo serve proposer --notify-hosts` and APOLLO_NOTIFY_KEY",
+			}
 		}
 	}
 	return nil

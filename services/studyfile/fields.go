@@ -131,6 +131,11 @@ func document() *field {
 				}},
 			}},
 			{name: "order", shape: textShape, enum: []string{"strict", "relaxed"}, fallback: "strict", in: at(func(b *builder) any { return &b.spec.Order }), doc: "`strict`: the trials never depend on timing. `relaxed`: an ask sees every result that has arrived, for slow evaluators with stragglers."},
+			{name: "notify", shape: listShape, most: events.MaxNotify, in: at(func(b *builder) any { return many[events.Notify]{&b.spec.Notify} }), doc: "Whom to tell of what the study comes to.", page: "No part of the study's identity. See [notices](operate.md#notices).", elem: &field{shape: objectShape, need: keys{[]string{"subject", "webhook"}, "nobody is told", "Write subject: NAME or webhook: URL."}, fields: []field{
+				{name: "on", shape: textShape, required: true, enum: []string{events.OnCompleted, events.OnFailed, events.OnPaused, events.OnImproved}, in: at(func(n *events.Notify) any { return &n.On }), doc: "The event to tell of."},
+				{name: "subject", shape: textShape, naming: notifySubject(), in: at(func(n *events.Notify) any { return &n.Subject }), doc: "Name below `apollo.v1.notify.` on the bus: `vision.nightly`."},
+				{name: "webhook", shape: textShape, naming: webhookURL(), not: keys{[]string{"subject"}, "a receiver has a subject or a webhook, not both", "Write two receivers."}, in: at(func(n *events.Notify) any { return &n.Webhook }), doc: "URL that gets the event as a signed POST, where the service allows its host.", page: "Everybody who may read the study sees it."},
+			}}},
 			{name: "duplicates", shape: textShape, enum: []string{"reuse"}, fallback: "reuse", in: at(func(b *builder) any { return &b.spec.Duplicates }), doc: "`reuse`: a design is never paid for twice in a study."},
 		}},
 	}}

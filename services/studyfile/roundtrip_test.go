@@ -24,6 +24,7 @@ const templateStudy = `{"apiVersion":"apollo/v1","kind":"Study","metadata":{"nam
  "objectives":[{"metric":"latency","goal":"minimize"},{"metric":"energy","goal":"minimize"}],
  "transfer":{"sources":[{"study":"other"}]},
  "fork":{"study":"base","run":"0a1b2c3d","trials":10},
+ "notify":[{"on":"completed","subject":"vision.nightly"}],
  "budget":{"trials":100},"stop":{"plateau":{"trials":30}}}}`
 
 // modelStudy has a model among its sources, and one as its prior.
@@ -38,6 +39,7 @@ const ownStudy = `{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"w
  "constraints":[{"metric":"speed","max":5}],
  "algorithm":{"name":"default"},
  "transfer":{"sources":[{"parquet":"logs/*.parquet"}]},
+ "notify":[{"on":"failed","webhook":"https://a.example/x"}],
  "evaluator":{"name":"mine","deterministic":false,"metrics":[{"name":"spare","unit":"s"},{"name":"score"},{"name":"speed"},{"name":"size"}]}}}`
 
 func ownParameterForms() []string {
@@ -84,6 +86,8 @@ func meaning() map[string][]any {
 		"/spec/prior/fix":                         {map[string]any{"cores": 2}},
 		"/spec/prior/metrics/0/unit":              {"ms"},
 		"/spec/evaluator/metrics/0/unit":          {"ms"},
+		"/spec/notify/0/subject":                  {"team.done"},
+		"/spec/notify/0/webhook":                  {"http://b.example:8080/y"},
 	}
 }
 

@@ -169,6 +169,23 @@ func label(of string) *naming {
 	}
 }
 
+// nothingNear: nobody knows what the text may mean.
+func nothingNear(string) string { return "" }
+
+func notifySubject() *naming {
+	return &naming{
+		"subject", `^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){0,7}$`, codeBadName, "%q is no subject to tell of a study on",
+		"Write up to eight words of letters, digits, _ and -, with dots between them. It is below apollo.v1.notify.", events.IsNotifySubject, nothingNear,
+	}
+}
+
+func webhookURL() *naming {
+	return &naming{
+		"URL", "^https?://[^@#]+$", codeBadName, "%q is no webhook",
+		"Write https://host/path, without a user and a password.", events.IsWebhook, nothingNear,
+	}
+}
+
 // toLabel turns text into the DNS label it is closest to, in quotes, or "".
 func toLabel(s string) string {
 	s = strings.Map(func(r rune) rune {
