@@ -24,7 +24,7 @@ MAX_BINARY := 52000000
 AXE := 4.14.1
 AXE_SUM := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
-.PHONY: help build cross test race lint fmt generate verify fuzz bench paper long peers results-peers validate validate-peers sim chaos chaos-cluster wheel simulators python interop charts axe browser up image cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench paper long peers results-peers validate validate-peers sim chaos chaos-cluster wheel simulators python interop charts axe browser up image dist dist-check kubernetes cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -136,8 +136,21 @@ up: build ## start everything in one process, for any NATS client
 image: build ## build the container image from the static binary
 	docker build -t apollo:$(VERSION) -t apollo:latest .
 
+dist: ## build archives for every platform with completions, SBOM and checksums, dist/
+	$(GO) run ./lab/dist -version $(VERSION) -out dist
+
+dist-check: ## build one archive twice, in two folders, and compare the bytes
+	rm -rf dist/one dist/two
+	$(GO) run ./lab/dist -version $(VERSION) -out dist/one -only linux/amd64
+	GOCACHE=$$(mktemp -d) $(GO) run ./lab/dist -version $(VERSION) -out dist/two -only linux/amd64
+	cmp dist/one/checksums.txt dist/two/checksums.txt && rm -r dist/one dist/two
+
+kubernetes: ## hold the manifests of deploy/kubernetes to the types of the API, then to its schemas, which are fetched
+	cd tests/kubernetes && $(GO) test -count=1 ./...
+	$(GO) tool -modfile=.tools/dist/go.mod kubeconform -strict -summary deploy/kubernetes/apollo.yaml
+
 cover: ## print the coverage of every package
 	$(GO) test -short -cover ./...
 
 clean: ## remove what was built
-	rm -rf bin
+	rm -rf bin dist

@@ -9,6 +9,7 @@ import (
 	"apollo/events"
 	"apollo/optimizer"
 	"apollo/optimizer/space"
+	process "apollo/services/child"
 )
 
 // CPUCounter is implemented by strategies that also work outside this process:
@@ -39,9 +40,9 @@ func (d *laneContender) Start(p optimizer.Problem) (optimizer.Strategy, error) {
 			return nil, err
 		}
 	}
-	began := cpuSeconds()
+	began := process.CPUTime().Seconds()
 	s, err := d.inner.Start(p)
-	d.meter.cpu += cpuSeconds() - began
+	d.meter.cpu += process.CPUTime().Seconds() - began
 	if err != nil {
 		return nil, err
 	}
@@ -103,17 +104,17 @@ func (m *metered) Ask(at uint64, n int, pending []space.Point) ([]optimizer.Prop
 		pending = append(pending, m.baseline)
 		at, n = 1, n-1
 	}
-	began := cpuSeconds()
+	began := process.CPUTime().Seconds()
 	proposals, err := m.inner.Ask(at, n, pending)
-	m.meter.cpu += cpuSeconds() - began
+	m.meter.cpu += process.CPUTime().Seconds() - began
 	return append(out, proposals...), err
 }
 
 // Tell implements optimizer.Strategy.
 func (m *metered) Tell(obs ...optimizer.Observation) {
-	began := cpuSeconds()
+	began := process.CPUTime().Seconds()
 	m.inner.Tell(obs...)
-	m.meter.cpu += cpuSeconds() - began
+	m.meter.cpu += process.CPUTime().Seconds() - began
 }
 
 // matchName is path.Match for names without slashes.

@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +18,7 @@ import (
 	"apollo/events"
 	"apollo/optimizer"
 	"apollo/services/catalog"
+	"apollo/services/child"
 	"apollo/services/cli"
 	"apollo/services/inspect"
 	"apollo/services/study"
@@ -164,7 +164,7 @@ func (a *app) runBus(c *cobra.Command, doc *studyfile.Document, flags pipelineFl
 		return figures, err
 	}
 	defer r.session.close(c.Context())
-	began, cpu := time.Now(), cpuTime()
+	began, cpu := time.Now(), child.CPUTime()
 	view, err := r.drive(c.Context(), nil)
 	figures = measured(flags.trials, began, cpu)
 	if r.process != nil {
@@ -182,7 +182,7 @@ func (a *app) runBus(c *cobra.Command, doc *studyfile.Document, flags pipelineFl
 // runBare runs the same search without bus and log: every goroutine has its
 // own strategy, evaluator and share of the trials.
 func runBare(ctx context.Context, spec *events.Spec, flags pipelineFlags) (loopFigures, error) {
-	began, cpu := time.Now(), cpuTime()
+	began, cpu := time.Now(), child.CPUTime()
 	var wg sync.WaitGroup
 	errs, feasible := make([]error, flags.cores), make([]int, flags.cores)
 	for i := range flags.cores {
@@ -244,17 +244,8 @@ func measured(trials int, began time.Time, cpu time.Duration) loopFigures {
 	seconds := time.Since(began).Seconds()
 	return loopFigures{
 		TrialsPerSecond: float64(trials) / seconds,
-		CPUMicros:       float64((cpuTime() - cpu).Microseconds()) / float64(trials),
+		CPUMicros:       float64((child.CPUTime() - cpu).Microseconds()) / float64(trials),
 	}
-}
-
-// cpuTime is the CPU time of this process so far, user and system.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func medians(runs []loopFigures) loopFigures {

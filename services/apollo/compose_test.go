@@ -35,7 +35,18 @@ type composeService struct {
 		Condition string `yaml:"condition"`
 	} `yaml:"depends_on"`
 	StopGracePeriod string `yaml:"stop_grace_period"`
-	HealthCheck     struct {
+	Deploy          struct {
+		Resources struct {
+			Limits struct {
+				Memory string `yaml:"memory"`
+			} `yaml:"limits"`
+		} `yaml:"resources"`
+	} `yaml:"deploy"`
+	ReadOnly    bool     `yaml:"read_only"`
+	Tmpfs       []string `yaml:"tmpfs"`
+	CapDrop     []string `yaml:"cap_drop"`
+	SecurityOpt []string `yaml:"security_opt"`
+	HealthCheck struct {
 		Test        []string `yaml:"test"`
 		Interval    string   `yaml:"interval"`
 		Timeout     string   `yaml:"timeout"`
@@ -72,6 +83,9 @@ func TestComposeFile(t *testing.T) {
 			t.Errorf("service %s has no health check or restart policy", name)
 			continue
 		}
+		if s.Deploy.Resources.Limits.Memory != "2G" || s.Environment["GOMEMLIMIT"] != "1800MiB" {
+			t.Errorf("service %s has a memory of %q with GOMEMLIMIT=%q, want a limit and less than that", name, s.Deploy.Resources.Limits.Memory, s.Environment["GOMEMLIMIT"])
+		}
 		if name == "nats" {
 			checkNATS(t, &project, &s)
 			continue
@@ -84,6 +98,12 @@ func TestComposeFile(t *testing.T) {
 			t.Errorf("service %s: the health check %q is no call of the binary: the image holds nothing else", name, test)
 		} else {
 			checkCommandLine(t, test[2:])
+		}
+		if !strings.HasSuffix(s.HealthCheck.Test[len(s.HealthCheck.Test)-1], "/readyz") {
+			t.Errorf("service %s: the health check %q is not about whether it can work", name, s.HealthCheck.Test)
+		}
+		if !strings.HasPrefix(s.Environment["APOLLO_TOKEN"], "${APOLLO_TOKEN:?") {
+			t.Errorf("service %s starts without a token", name)
 		}
 		if s.DependsOn["nats"].Condition != "service_healthy" {
 			t.Errorf("service %s does not wait for nats", name)
@@ -106,6 +126,9 @@ func checkNATS(t *testing.T, project *composeFile, s *composeService) {
 	t.Helper()
 	if !strings.HasPrefix(s.Image, "nats:") {
 		t.Errorf("service nats runs %s, want the official image", s.Image)
+	}
+	if !slices.ContainsFunc(s.Command, func(a string) bool { return strings.HasPrefix(a, "${APOLLO_TOKEN:?") }) {
+		t.Errorf("service nats runs %q without a token", s.Command)
 	}
 	for _, c := range s.Configs {
 		if _, err := os.Stat("../../" + project.Configs[c.Source].File); err != nil || !slices.Contains(s.Command, c.Target) {
@@ -134,5 +157,31 @@ func checkCommandLine(t *testing.T, args []string) {
 	}
 	if err := c.ValidateArgs(c.Flags().Args()); err != nil {
 		t.Errorf("%q: %v", args, err)
+	}
+}
+
+// TestKubernetesCommands parses the command lines of the manifests with the
+// real flags. tests/kubernetes holds the manifests to the API.
+func TestKubernetesCommands(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../deploy/kubernetes/apollo.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for line := range strings.SplitSeq(string(text), "\n") {
+		list, ok := strings.CutPrefix(strings.TrimSpace(line), "args: ")
+		if !ok {
+			continue
+		}
+		var args []string
+		if err := yaml.Unmarshal([]byte(list), &args); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		checkCommandLine(t, args)
+		found++
+	}
+	if found != len(servable()) {
+		t.Errorf("%d commands, want one for each of %q", found, servable())
 	}
 }

@@ -10,6 +10,10 @@ import (
 	"os/signal"
 	"syscall"
 
+	// Where a machine has no root certificates, as in the image, the client of
+	// object stores and webhooks take these.
+	_ "golang.org/x/crypto/x509roots/fallback"
+
 	"apollo/services/cli"
 )
 
