@@ -77,13 +77,9 @@ func Removals(ctx context.Context, log events.Log, name string) ([]Removal, erro
 
 // removalRuns folds the beginnings and ends of runs, in order.
 func removalRuns(ctx context.Context, log events.Log, name string) ([]*removalRun, error) {
-	var filters []string
-	for _, kind := range append(events.RunEnds(), "accepted", "extended") {
-		filters = append(filters, events.StudySubject(name, "*", kind))
-	}
 	var runs []*removalRun
 	of := map[messages.RunKey]*removalRun{}
-	for m, err := range log.Read(ctx, 0, filters...) {
+	for m, err := range log.Read(ctx, 0, events.BoundsOfRuns(name, "*")...) {
 		if err != nil {
 			return nil, fmt.Errorf("read the log: %w", err)
 		}

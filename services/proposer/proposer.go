@@ -170,13 +170,9 @@ func ownerOf(m events.Message) string {
 func openRuns(ctx context.Context, log events.Log) ([]openRun, error) {
 	var keys []messages.RunKey
 	open := map[string]int{} // study → index in keys, -1 when it ended
-	var filters []string
-	for _, kind := range append(events.RunEnds(), "accepted", "extended") {
-		filters = append(filters, events.StudySubject("*", "*", kind))
-	}
 	latest := map[string]openRun{}
 	ended := map[messages.RunKey]bool{}
-	for m, err := range log.Read(ctx, 0, filters...) {
+	for m, err := range log.Read(ctx, 0, events.BoundsOfRuns("*", "*")...) {
 		if err != nil {
 			return nil, fmt.Errorf("read the log: %w", err)
 		}

@@ -160,12 +160,8 @@ func (e *Evaluator) dropped(ctx context.Context, msg *message.Message, work *eve
 func (e *Evaluator) over(ctx context.Context, key messages.RunKey) bool {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	var filters []string
-	for _, kind := range append(events.RunEnds(), "accepted", "extended") {
-		filters = append(filters, events.StudySubject(key.Study, key.Run, kind))
-	}
 	last := "removed"
-	for m, err := range e.Bus.Log().Read(ctx, 0, filters...) {
+	for m, err := range e.Bus.Log().Read(ctx, 0, events.BoundsOfRuns(key.Study, key.Run)...) {
 		if err != nil {
 			e.Logger.Debug("look whether a run has ended", "study", key.Study, "run", key.Run, "error", err)
 			return false
