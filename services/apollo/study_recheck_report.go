@@ -265,11 +265,19 @@ func (r *recheckAnswer) orderText(a *agreement) string {
 		verdict = "holds"
 	}
 	text := fmt.Sprintf("by %s %s: Kendall's tau-b %.2f (by chance in %s)\n       %d of %s of %s are as before", name, verdict, *a.Tau,
-		cli.Percent(*a.Chance), a.Same, cli.Plural(a.Same+a.Reversed+a.Ties, "pair"), cli.Plural(a.Designs, "design"))
+		chanceText(*a.Chance), a.Same, cli.Plural(a.Same+a.Reversed+a.Ties, "pair"), cli.Plural(a.Designs, "design"))
 	if a.Ties > 0 {
 		text += fmt.Sprintf(", %d equal", a.Ties)
 	}
 	return text
+}
+
+// chanceText is a chance as a percentage; one that would round to none is none of that.
+func chanceText(p float64) string {
+	if p < 0.001 {
+		return "less than 0.1 %"
+	}
+	return cli.Percent(p)
 }
 
 func (r *recheckAnswer) bestText() string {
