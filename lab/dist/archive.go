@@ -28,8 +28,8 @@ func (f *file) mode() int64 {
 // archive's name. Nothing of this machine or this moment is in it: the same
 // files give the same bytes.
 func pack(w io.Writer, name string, files []file, at time.Time) error {
-	if strings.HasSuffix(name, ".zip") {
-		return packZip(w, strings.TrimSuffix(name, ".zip"), files, at)
+	if folder, ok := strings.CutSuffix(name, ".zip"); ok {
+		return packZip(w, folder, files, at)
 	}
 	return packTar(w, strings.TrimSuffix(name, ".tar.gz"), files, at)
 }

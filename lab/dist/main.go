@@ -88,7 +88,7 @@ func (d *dist) common() ([]file, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(here)
+	defer remove(here)
 	for shell, name := range map[string]string{"bash": "apollo.bash", "zsh": "_apollo", "fish": "apollo.fish", "powershell": "apollo.ps1"} {
 		content, err := output(nil, here, "completion", shell)
 		if err != nil {
@@ -115,7 +115,7 @@ func (d *dist) platform(p string, common []file) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(path)
+	defer remove(path)
 	program, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -140,6 +140,9 @@ func (d *dist) platform(p string, common []file) error {
 	fmt.Printf("%s: %d bytes\n", name, packed.Len())
 	return os.WriteFile(filepath.Join(d.out, name), packed.Bytes(), 0o644)
 }
+
+// remove takes a build away that is packed; one that stays is in nobody's way.
+func remove(path string) { _ = os.Remove(path) }
 
 func output(env []string, name string, args ...string) ([]byte, error) {
 	c := exec.Command(name, args...)
