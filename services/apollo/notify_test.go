@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -36,6 +38,16 @@ func TestRunTellsAWebhook(t *testing.T) {
 		t.Errorf("without a key: exit %d, said %q; want a refusal that names %s", code, &errs, notify.KeyName)
 	}
 	t.Setenv(notify.KeyName, strings.Repeat("k", 32))
+	// Whom the dashboard lets in asks for studies from elsewhere.
+	token := filepath.Join(b.dir, "token")
+	if err := os.WriteFile(token, []byte(strings.Repeat("t", 16)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	errs.Reset()
+	if code := Main(t.Context(), []string{"run", one, "--data", b.dir + "/c", "--web=0.0.0.0:0", "--http-auth", token}, strings.NewReader(""), &out, &errs); code == 0 || !strings.Contains(errs.String(), "webhook") {
+		t.Errorf("with a dashboard that others reach: exit %d, said %q; want a refusal of the webhook", code, &errs)
+	}
+	t.Log(errs.String())
 	b.run("run", one, "--data", b.dir+"/b", "--quiet")
 	mu.Lock()
 	defer mu.Unlock()

@@ -33,9 +33,12 @@ func (r *runner) start(ctx context.Context, view *client.StudyView, parts part) 
 	if parts&proposing != 0 {
 		p := a.proposer(r.command, s)
 		p.Programs = a.programsIn(folder(r.file))
+		notices := ownNotices()
+		notices.Local = r.flags.web.private()
+		p.Webhooks = notices.Check
 		p.Only, p.Local, p.Logger, p.Failpoint = spec.Study, true, logger.With("service", "proposer"), fail
 		first = append(first, role{"proposer", p.Run})
-		last = append(last, notifyRole(s, ownNotices(), logger))
+		last = append(last, notifyRole(s, notices, logger))
 	}
 	if parts&evaluating != 0 {
 		first = append(first, r.evaluators(view, logger, fail)...)

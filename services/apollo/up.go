@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 
 	"github.com/spf13/cobra"
 
@@ -39,9 +38,8 @@ shows every study live, at the address that is printed; --web names another one.
 			if a.nats != "" {
 				return cli.Hinted(cli.ExitUsage, "`apollo serve proposer evaluator archiver --nats URL` runs the services there", errors.New("up starts a server of its own: --nats and APOLLO_NATS have no place"))
 			}
-			ip := net.ParseIP(host)
-			flags.notify.own = host == "localhost" || ip != nil && ip.IsLoopback()
-			if a.login.Token == "" && !flags.notify.own {
+			flags.notify.own = isLoopback(host) && flags.web.private()
+			if a.login.Token == "" && !isLoopback(host) {
 				return cli.Hinted(cli.ExitUsage, "give it one with --token or APOLLO_TOKEN", fmt.Errorf("listening on %s needs a token", host))
 			}
 			logger := a.Logger(c, slog.LevelInfo)

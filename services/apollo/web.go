@@ -74,15 +74,25 @@ func (f *webFlags) check() error {
 	if f.address == "" {
 		return nil
 	}
-	host, _, err := net.SplitHostPort(f.address)
-	if err != nil {
+	if _, _, err := net.SplitHostPort(f.address); err != nil {
 		return cli.Usagef("--web %s: want an address and a port, such as %s, or \"\" for no dashboard", f.address, webAddress)
 	}
-	if ip := net.ParseIP(host); f.token == "" && !f.open && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if f.token == "" && !f.open && !f.private() {
 		return cli.Hinted(cli.ExitUsage, "--http-auth FILE asks for a token, --http-open serves everybody",
 			fmt.Errorf("--web %s: others can reach that address, and nothing says who may see the studies", f.address))
 	}
 	return nil
+}
+
+// private reports whether this machine alone reaches the dashboard, if there is one.
+func (f *webFlags) private() bool {
+	host, _, err := net.SplitHostPort(f.address)
+	return f.address == "" || err == nil && isLoopback(host)
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // webRole serves the dashboard. Where the usual address is taken, it takes a free

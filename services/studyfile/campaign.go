@@ -262,33 +262,53 @@ func (c *Campaign) call(root *node, at []int) {
 }
 
 // nameAt is the name of a study: that of the campaign with its values, or, where that
-// is no name, with a number.
+// is no name or not its alone, with a number.
 func (c *Campaign) nameAt(at []int) string {
-	words, number := []string{c.Name}, 0
+	number := 0
 	for k, a := range c.Axes {
 		number = number*len(a.Values) + at[k]
-		words = append(words, a.word(at[k]))
 	}
-	name := strings.Join(words, "-")
+	name := c.wordsAt(at)
 	if !events.IsName(name) || !c.distinct() {
 		return fmt.Sprintf("%s-%03d", c.Name, number+1)
 	}
 	return name
 }
 
-// distinct reports whether the words of every axis tell its values apart.
+// wordsAt joins the words of a study's values, "" where one has none.
+func (c *Campaign) wordsAt(at []int) string {
+	words := []string{c.Name}
+	for k, a := range c.Axes {
+		w := a.word(at[k])
+		if w == "" {
+			return ""
+		}
+		words = append(words, w)
+	}
+	return strings.Join(words, "-")
+}
+
+// distinct reports whether the words of the values tell all studies apart.
 func (c *Campaign) distinct() bool {
-	for _, a := range c.Axes {
-		seen := map[string]bool{}
-		for i := range a.Values {
-			w := a.word(i)
-			if seen[w] || w == "" {
-				return false
+	seen := map[string]bool{}
+	at := make([]int, len(c.Axes))
+	for {
+		name := c.wordsAt(at)
+		if name == "" || seen[name] {
+			return false
+		}
+		seen[name] = true
+		k := len(at) - 1
+		for ; k >= 0; k-- {
+			if at[k]++; at[k] < len(c.Axes[k].Values) {
+				break
 			}
-			seen[w] = true
+			at[k] = 0
+		}
+		if k < 0 {
+			return true
 		}
 	}
-	return true
 }
 
 // word is a value as part of a name: "6p8-mm2", "mobilenet-v2", "seed1".

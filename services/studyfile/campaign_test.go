@@ -27,6 +27,19 @@ func campaignNames(c *studyfile.Campaign) (names []string) {
 	return names
 }
 
+// Words that tell the values of every axis apart may still make one name of two studies.
+func TestCampaignNamesDiffer(t *testing.T) {
+	t.Parallel()
+	src := campaignStudy + "matrix:\n  spec.space.restrict.pes_x: [[1], [1, 2]]\n  spec.space.restrict.pes_y: [[2, 4], [4]]\n"
+	c, err := studyfile.ParseCampaign("all.yaml", []byte(src), product(), studyfile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names, want := campaignNames(c), []string{"all-001", "all-002", "all-003", "all-004"}; !slices.Equal(names, want) {
+		t.Errorf("the studies are %v, want %v", names, want)
+	}
+}
+
 // Every combination is a study with its name, its values and its labels.
 func TestCampaignIsEveryCombination(t *testing.T) {
 	t.Parallel()
