@@ -64,7 +64,11 @@ func (r *runner) serveWeb(ctx context.Context) error {
 	if r.flags.web.address == "" {
 		return nil
 	}
-	page, err := r.app.webRole(ctx, r.app.Logger(r.command, slog.LevelWarn), r.session, &r.flags.web)
+	alone := ""
+	if r.session.server != nil {
+		alone = r.doc.Spec.Study // nobody else is on this bus
+	}
+	page, err := r.app.webRole(ctx, r.app.Logger(r.command, slog.LevelWarn), r.session, &r.flags.web, alone)
 	if err != nil {
 		return err
 	}

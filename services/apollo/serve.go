@@ -143,7 +143,7 @@ func (a *app) serve(ctx context.Context, c *cobra.Command, s *session, names []s
 		last = append(last, r)
 	}
 	if slices.Contains(names, dashboardRole) && flags.web.address != "" {
-		r, err := a.webRole(ctx, logger, s, &flags.web)
+		r, err := a.webRole(ctx, logger, s, &flags.web, "")
 		if err != nil {
 			return err
 		}

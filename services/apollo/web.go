@@ -96,8 +96,9 @@ func isLoopback(host string) bool {
 }
 
 // webRole serves the dashboard. Where the usual address is taken, it takes a free
-// port: two data directories may be up on one machine.
-func (a *app) webRole(ctx context.Context, logger *slog.Logger, s *session, f *webFlags) (role, error) {
+// port: two data directories may be up on one machine. Of alone, where it is not "",
+// it takes no other studies.
+func (a *app) webRole(ctx context.Context, logger *slog.Logger, s *session, f *webFlags, alone string) (role, error) {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", f.address)
 	if errors.Is(err, syscall.EADDRINUSE) && f.address == webAddress {
@@ -108,7 +109,7 @@ func (a *app) webRole(ctx context.Context, logger *slog.Logger, s *session, f *w
 	}
 	a.Say("dashboard on http://%s", listener.Addr())
 	d := &dashboard.Server{
-		Bus: s.bus, Logger: logger.With("service", "dashboard"), Token: f.token, Open: f.open, Owner: a.login.owner,
+		Bus: s.bus, Logger: logger.With("service", "dashboard"), Token: f.token, Open: f.open, Owner: a.login.owner, Alone: alone,
 		Optimum: func(ctx context.Context, spec *events.Spec) *float64 {
 			if o := a.optimumOf(ctx, spec, nil); o != nil {
 				return &o.Value

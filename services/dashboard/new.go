@@ -45,8 +45,16 @@ type SubmitAnswer struct {
 	Run   string `json:"run"`
 }
 
-// closedText says why a server takes no studies.
-const closedText = "--http-open serves pages to read: start the server with --http-auth FILE to submit studies here"
+// closed says why a server takes no studies; "" where it does.
+func (s *Server) closed() string {
+	switch {
+	case !s.mayControl():
+		return "--http-open serves pages to read: start the server with --http-auth FILE to submit studies here"
+	case s.Alone != "":
+		return "this process runs the study " + s.Alone + " alone: end it, and start `apollo up` on its data directory to submit others"
+	}
+	return ""
+}
 
 // read reads a study file as the proposer will: it may name no files of this machine.
 func (s *Server) read(ctx context.Context, text string) (*studyfile.Document, error) {
@@ -74,8 +82,8 @@ func (s *Server) slots(evaluator string, started bool) (n int) {
 func (s *Server) newStudy(w http.ResponseWriter, r *http.Request, pages *template.Template) {
 	p, status := &newPage{}, http.StatusOK
 	switch {
-	case !s.mayControl():
-		p.Closed, status = closedText, http.StatusForbidden
+	case s.closed() != "":
+		p.Closed, status = s.closed(), http.StatusForbidden
 	case r.Method == http.MethodPost:
 		if err := r.ParseForm(); err != nil {
 			http.Error(w, "the form: "+err.Error(), http.StatusBadRequest)
@@ -210,8 +218,8 @@ func refusedStudy(err error) (text string, status int) {
 
 // body reads a study file that is a request's body.
 func (s *Server) body(w http.ResponseWriter, r *http.Request) (text string, ok bool) {
-	if !s.mayControl() {
-		http.Error(w, closedText, http.StatusForbidden)
+	if why := s.closed(); why != "" {
+		http.Error(w, why, http.StatusForbidden)
 		return "", false
 	}
 	if len(r.URL.Query()) > 0 {

@@ -93,6 +93,21 @@ func postForm(t *testing.T, address string, v url.Values) (int, string) {
 	return post(t, address, "application/x-www-form-urlencoded", v.Encode())
 }
 
+// The dashboard of one study's process takes no others: nobody would run them.
+func TestADashboardOfOneStudyTakesNoOthers(t *testing.T) {
+	t.Parallel()
+	_, bus := site(t, 1)
+	s := &Server{Bus: bus, Alone: "demo", Logger: slog.New(slog.DiscardHandler)}
+	server := httptest.NewServer(s.Handler())
+	defer server.Close()
+	if status, said := post(t, server.URL+"/api/v1/studies", "application/yaml", goodStudy); status != http.StatusForbidden || !strings.Contains(said, "runs the study demo alone") {
+		t.Errorf("status %d, said %q; want 403 and why", status, said)
+	}
+	if status, page := postForm(t, server.URL+"/new", url.Values{"text": {goodStudy}, "do": {"submit"}}); status != http.StatusForbidden || !strings.Contains(page, "apollo up") {
+		t.Errorf("/new: status %d:\n%s", status, page)
+	}
+}
+
 // Who may not control studies may not submit any either.
 func TestOpenPagesTakeNoStudies(t *testing.T) {
 	t.Parallel()

@@ -37,6 +37,9 @@ type Server struct {
 	Open  bool
 	// Owner is whose studies it asks for, where the bus lets it ask as one; "" is all.
 	Owner string
+	// Alone is the only study that is run beside the dashboard: it takes no others. "" is
+	// for a server that does.
+	Alone string
 	// Optimum returns the proven optimum of a study's only objective, nil where there is
 	// none; nil knows of none. It is called once for a run that is looked at.
 	Optimum func(ctx context.Context, spec *events.Spec) *float64
