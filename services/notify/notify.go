@@ -77,8 +77,11 @@ func (n *Notifier) Run(ctx context.Context) error {
 	}
 	n.wants, n.receivers = map[messages.RunKey][]events.Notify{}, map[string]*receiver{}
 	sending, give := context.WithCancel(context.WithoutCancel(ctx))
-	defer give()
-	defer n.sending.Wait()
+	defer func() {
+		time.AfterFunc(shutdownGrace, give)
+		n.sending.Wait()
+		give()
+	}()
 	kinds := []string{events.OnCompleted, events.OnFailed, events.OnPaused, events.OnImproved}
 	filters := make([]string, len(kinds))
 	for i, k := range kinds {

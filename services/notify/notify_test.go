@@ -303,7 +303,7 @@ func TestPolicy(t *testing.T) {
 		}
 	}
 	for address, public := range map[string]bool{
-		"93.184.216.34": true, "2606:4700::1": true, "127.0.0.1": false, "10.1.2.3": false, "192.168.0.1": false, "169.254.169.254": false,
+		"93.184.216.34": true, "2606:4700::1": true, "127.0.0.1": false, "::7f00:1": false, "fec0::1": false, "168.63.129.16": false, "10.1.2.3": false, "192.168.0.1": false, "169.254.169.254": false,
 		"::1": false, "fe80::1": false, "fd00::1": false, "0.0.0.0": false, "100.64.0.1": false, "224.0.0.1": false, "::ffff:127.0.0.1": false,
 		"64:ff9b::7f00:1": false,
 	} {

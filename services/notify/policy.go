@@ -104,7 +104,9 @@ var errForbidden = errors.New("this service does not call it")
 func isPublic(a netip.Addr) bool {
 	for _, p := range [...]string{
 		"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4", // RFC 6890
-		"64:ff9b::/96", "64:ff9b:1::/48", "2001::/23", "2002::/16", // addresses of version 4 inside
+		"168.63.129.16/32",                                                  // Azure's services of a machine
+		"::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/23", "2002::/16", // addresses of version 4 inside
+		"fec0::/10", // a site's own, RFC 3879
 	} {
 		if netip.MustParsePrefix(p).Contains(a) {
 			return false
