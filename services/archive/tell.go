@@ -47,7 +47,7 @@ func (p *archivePresence) stands(err error) {
 	p.mu.Unlock()
 	switch {
 	case err != nil && !before:
-		p.log.Info("standing by", "cause", err)
+		p.log.Warn("standing by: another archiver writes this trial log; if it works for another bus, name a log of our own with --archive", "cause", err)
 	case err == nil && before:
 		p.log.Info("the trial log is written here now")
 	}
