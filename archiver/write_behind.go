@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // ErrBehind is what Commit returns when all is on disk but the rows of runs
@@ -172,9 +173,15 @@ func (s *Store) writeAlone(k runKey) (fileEntry, error) {
 	}
 	f, err := s.writePart(s.open[k])
 	if err != nil && f.Path != "" && s.dead == nil {
-		s.leftover[k] = append(s.leftover[k], s.name(f.Path))
+		s.leave(k, s.name(f.Path))
 	}
 	return f, err
+}
+
+// leave notes a file that may be visible, and that no record is known to speak of.
+func (s *Store) leave(k runKey, name string) {
+	s.leftover[k] = append(s.leftover[k], name)
+	s.doubtful = true
 }
 
 // undo takes visible files back that no record speaks of.
@@ -185,16 +192,24 @@ func (s *Store) undo(files []fileEntry) error {
 	var errs []error
 	for _, f := range files {
 		k := runKey{f.Study, f.Run}
-		s.leftover[k] = append(s.leftover[k], s.name(f.Path))
+		s.leave(k, s.name(f.Path))
 		errs = append(errs, s.removeLeftover(k))
 	}
 	return errors.Join(errs...)
 }
 
+// removeLeftover removes them, where it is sure that no record speaks of them.
 func (s *Store) removeLeftover(k runKey) error {
+	if s.doubtful && s.files.Shared() {
+		return nil
+	}
 	for len(s.leftover[k]) > 0 {
-		if err := s.files.Remove(s.leftover[k][0]); err != nil {
-			return err
+		name := s.leftover[k][0]
+		// A later try may have taken the same name.
+		if _, listed := s.idx.files[strings.TrimPrefix(name, s.name(""))]; !listed {
+			if err := s.files.Remove(name); err != nil {
+				return err
+			}
 		}
 		s.leftover[k] = s.leftover[k][1:]
 	}

@@ -78,10 +78,13 @@ func (s *Store) compact(k runKey, small []fileEntry) error {
 		next, err = s.files.Stage(s.idx.generation, removed, rel, content)
 		return err
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.switchTo(next, &record{Generation: next, Removed: removed, Files: []fileEntry{e}})
 	}
-	return s.switchTo(next, &record{Generation: next, Removed: removed, Files: []fileEntry{e}})
+	if err != nil && s.dead == nil && s.files.Shared() { // elsewhere a generation is not seen before Show
+		s.leave(k, s.name(e.Path))
+	}
+	return err
 }
 
 // switchTo records a generation that is whole on disk, then shows it. A crash
@@ -151,11 +154,18 @@ func (s *Store) readPart(e fileEntry, o *openRun, rows *[]*Row) error {
 	}
 }
 
-// Sweep removes what was replaced some time ago. Files that other people put
-// into an old generation go over into the current one.
+// Sweep removes what was replaced some time ago, and what failed commits left.
+// Files that other people put into an old generation go over into the current one.
 func (s *Store) Sweep() error {
 	if s.dead != nil {
 		return s.dead
+	}
+	if s.files.Shared() { // elsewhere they are gone, or the folder of their run takes nothing
+		for k := range s.leftover {
+			if err := s.removeLeftover(k); err != nil {
+				return fmt.Errorf("sweep the trial log: %w", err)
+			}
+		}
 	}
 	keep := func(name, rel string) bool { return !s.isOurs(rel, name) }
 	for len(s.retired) > 0 && s.opts.Now().Sub(s.retired[0].at) >= storage.KeepReplaced {

@@ -62,17 +62,21 @@ func entryOf(study, run string, rows []*Row) fileEntry {
 }
 
 // underFreeName calls put with the first name for the entry that no file has: a
-// stream that was made anew counts from 1 again. It sets the entry's path.
+// stream that was made anew counts from 1 again. It sets the entry's path. In a
+// shared storage no other archiver takes these names: what this one removes late
+// is never another's.
 func (s *Store) underFreeName(e *fileEntry, put func(rel string) error) error {
 	base := fmt.Sprintf("%s/part-%020d-%020d", runFolder(e.Study, e.Run), e.FirstSeq, e.LastSeq)
-	e.Path = base + ".parquet"
-	for i := 1; ; i++ {
+	for i := s.names; ; i++ {
+		e.Path = base + ".parquet"
+		if i > 0 {
+			e.Path = fmt.Sprintf("%s-%d.parquet", base, i)
+		}
 		if _, listed := s.idx.files[e.Path]; !listed {
 			if err := put(e.Path); !errors.Is(err, fs.ErrExist) {
 				return err
 			}
 		}
-		e.Path = fmt.Sprintf("%s-%d.parquet", base, i)
 	}
 }
 

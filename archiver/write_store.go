@@ -3,6 +3,7 @@ package archiver
 import (
 	"cmp"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -70,6 +71,12 @@ type Store struct {
 	// leftover are visible files of commits that failed. They go before another
 	// one of their run becomes visible: their rows are written again.
 	leftover map[runKey][]string
+	// doubtful: no record was stored since the last of them was left. Another
+	// archiver of a shared storage may have taken over, and may have read a record
+	// that speaks of it.
+	doubtful bool
+	// names is the number that names of files begin with, 0 for none.
+	names uint64
 	// behind are the runs that have results up to the position which are not on
 	// disk, and passed is how far results were read again for those that are
 	// not stuck.
@@ -116,6 +123,9 @@ func Open(place string, o Options) (*Store, error) {
 	s := &Store{
 		files: files, opts: o, open: map[runKey]*openRun{}, codec: newCodec(),
 		leftover: map[runKey][]string{}, behind: map[runKey]behind{},
+	}
+	if files.Shared() {
+		s.names = newNames()
 	}
 	if o.Plain {
 		s.codec = &parquet.Uncompressed
@@ -349,6 +359,7 @@ func (s *Store) record(r *record) error {
 		}
 		return err
 	}
+	s.doubtful = false
 	return s.idx.apply(r)
 }
 
@@ -394,6 +405,12 @@ var errStopped = errors.New("the store was stopped")
 // IsStopped reports whether err means that a failpoint or another archiver has
 // stopped the store: trying again is of no use.
 func IsStopped(err error) bool { return errors.Is(err, errStopped) || errors.Is(err, ErrTaken) }
+
+func newNames() uint64 {
+	var b [4]byte
+	rand.Read(b[:]) // never fails: crypto/rand
+	return 1 + uint64(binary.BigEndian.Uint32(b[:]))
+}
 
 func newLogID() string {
 	var b [8]byte
