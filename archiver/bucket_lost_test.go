@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"apollo/archiver/storage"
 	"apollo/archiver/storage/storagetest"
@@ -123,5 +124,55 @@ func TestBucketLeftovers(t *testing.T) {
 	sweep(t, s)
 	if got := scanAll(t, filesOf(t, place), Query{}); len(got) != want {
 		t.Errorf("%d rows, want %d", len(got), want)
+	}
+}
+
+// TestBucketLostAtASegmentsEnd: the last part of the journal is full, with a
+// record whose answer the archiver never got, or with one that it knows of.
+func TestBucketLostAtASegmentsEnd(t *testing.T) {
+	server := storagetest.New(t)
+	long := func() *record {
+		return &record{Differs: &difference{Study: "demo", Run: "00000001", Reason: strings.Repeat("x", 128<<10)}}
+	}
+	for _, fault := range []string{storagetest.Lost, ""} {
+		place := storagetest.Place("end" + fault)
+		first := anyOpen(t, server, place, Options{})
+		server.Always(fault)
+		if err := first.record(long()); (err == nil) != (fault == "") {
+			t.Fatalf("%q: record = %v", fault, err)
+		}
+		server.Always("")
+		second := anyOpen(t, server, place, Options{})
+		if err := first.Commit(Position{Created: accepted(0), Sequence: 2}); !errors.Is(err, ErrTaken) {
+			t.Errorf("%q: commit of the one that lost: %v, want ErrTaken", fault, err)
+		}
+		store(t, second, 3)
+		shut(t, second)
+		third := anyOpen(t, server, place, Options{})
+		if third.Position().Sequence != 3 || third.Differs("demo", "00000001") == "" {
+			t.Errorf("%q: the journal is at %d and has lost what the second archiver read: %v", fault, third.Position().Sequence, third.Differs("demo", "00000001") == "")
+		}
+	}
+	// The first one makes the next part just before the second one does.
+	place := storagetest.Place("race")
+	first := anyOpen(t, server, place, Options{})
+	if err := first.record(long()); err != nil {
+		t.Fatal(err)
+	}
+	server.Pass(time.Minute)
+	server.Watch(func(r *http.Request) bool {
+		if isManifestPut(r) && strings.HasSuffix(r.URL.Path, "/00000002") {
+			server.Watch(nil)
+			if err := first.Commit(Position{Created: accepted(0), Sequence: 2}); err != nil {
+				t.Errorf("commit of the one that was not shut out yet: %v", err)
+			}
+		}
+		return true
+	})
+	if _, err := Open(place, Options{}); !errors.Is(err, ErrTaken) {
+		t.Errorf("Open = %v, want ErrTaken: it has not read the last record", err)
+	}
+	if got := anyOpen(t, server, place, Options{}).Position().Sequence; got != 2 {
+		t.Errorf("the next one is at %d, want 2", got)
 	}
 }

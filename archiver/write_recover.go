@@ -45,9 +45,12 @@ func (s *Store) recover() error {
 	}
 	s.man = man
 	if s.files.Shared() {
-		// From here on nothing of an archiver before this one is stored.
-		if err := s.record(&record{Writer: newLogID()}); err != nil {
-			return err
+		// After two nothing of an archiver before this one is stored.
+		writer := newLogID()
+		for range 2 {
+			if err := s.record(&record{Writer: writer}); err != nil {
+				return err
+			}
 		}
 	}
 	sizes, err := s.clean(replaced)

@@ -30,6 +30,8 @@ type segments struct {
 	n       int
 	content []byte
 	etag    string
+	// fresh: nothing was appended since the journal was read.
+	fresh bool
 	// doubtful are contents of the last segment whose put failed, and may be
 	// there after all.
 	doubtful map[string]bool
@@ -40,7 +42,7 @@ func segmentName(n int) string { return fmt.Sprintf("%s/%08d", Manifest, n) }
 // readJournal reads all segments. The error is fs.ErrNotExist when there is
 // none, and ErrDamaged when one is missing.
 func (b *bucket) readJournal() (*segments, error) {
-	j := &segments{b: b}
+	j := &segments{b: b, fresh: true}
 	err := b.each(Manifest+"/", true, 0, func(key string, _ object) error {
 		n, err := strconv.Atoi(path.Base(key))
 		if err != nil {
@@ -140,10 +142,13 @@ func (j *segments) Cut(int64) error {
 	return pathError("read", j.b.Path(Manifest), ErrDamaged)
 }
 
-// Append implements Journal.
+// Append implements Journal. The first one goes into the last segment that was
+// read, be it full: the archiver before may have written that one without an
+// answer, and would write it again. If it had the answer it makes the segment
+// after, which the second append takes.
 func (j *segments) Append(line []byte) error {
 	n, content, when := j.n, slices.Concat(j.content, line), condition{match: j.etag}
-	if j.n == 0 || len(j.content) >= segmentBytes {
+	if j.n == 0 || !j.fresh && len(j.content) >= segmentBytes {
 		n, content, when = j.n+1, line, condition{not: "*"}
 	}
 	etag, err := j.b.send(segmentName(n), content, when)
@@ -157,7 +162,7 @@ func (j *segments) Append(line []byte) error {
 		j.doubtful[string(content)] = true
 		return err
 	}
-	j.n, j.content, j.etag, j.doubtful = n, content, etag, nil
+	j.n, j.content, j.etag, j.fresh, j.doubtful = n, content, etag, false, nil
 	return nil
 }
 

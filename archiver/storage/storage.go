@@ -110,7 +110,8 @@ type Journal interface {
 	// Cut drops what is after size: a line that a crash tore.
 	Cut(size int64) error
 	// Append adds a line and waits until it is durable. After an error the line
-	// may be there until the next Append, which replaces it. Errors: ErrTaken.
+	// may be there until the next Append, which replaces it. In a shared storage
+	// the Journal of the writer before fails after two of them. Errors: ErrTaken.
 	Append(line []byte) error
 	// Close gives the journal back.
 	Close() error
