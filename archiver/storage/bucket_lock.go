@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 	"time"
@@ -42,10 +43,13 @@ func (b *bucket) Lock() (func(), error) {
 	if errors.Is(err, errPrecondition) {
 		etag, err = b.takeOver(content)
 	}
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = b.checkConditions(etag)
 	}
-	if err := b.checkConditions(etag); err != nil {
+	if errors.Is(err, fs.ErrNotExist) { // given back meanwhile: the next try may get it
+		err = fmt.Errorf("%w: %s", ErrHeld, b.Path(Root))
+	}
+	if err != nil {
 		return nil, err
 	}
 	ended := make(chan struct{})
