@@ -108,22 +108,36 @@ func (b *bucket) keepLease(ended <-chan struct{}, mine lease, etag string) {
 		case <-tick.C:
 		}
 		mine.Sign++
-		content, err := json.Marshal(mine)
-		if err != nil {
+		var lost bool
+		if etag, lost = b.sign(mine, etag); lost {
 			return
 		}
-		switch now, err := b.send(leaseName, content, condition{match: etag}); {
-		case err == nil:
-			etag = now
-		case errors.Is(err, errPrecondition):
-			is, o, _, err := b.fetch(leaseName, 0, -1, "")
-			var l lease
-			if err == nil && (json.Unmarshal(is, &l) != nil || l.Writer != mine.Writer) {
-				return
-			}
-			etag = o.etag // a sign whose answer was lost
-		}
 	}
+}
+
+// sign replaces the lease that has the ETag, and returns the ETag of the one to
+// replace next. It reports whether another archiver has the lease.
+func (b *bucket) sign(mine lease, etag string) (next string, lost bool) {
+	content, err := json.Marshal(mine)
+	if err != nil {
+		return etag, false
+	}
+	now, err := b.send(leaseName, content, condition{match: etag})
+	if err == nil {
+		return now, false
+	}
+	if !errors.Is(err, errPrecondition) {
+		return etag, false
+	}
+	is, o, _, err := b.fetch(leaseName, 0, -1, "")
+	if err != nil {
+		return etag, false // without a condition it would replace another one's
+	}
+	var l lease
+	if json.Unmarshal(is, &l) != nil || l.Writer != mine.Writer {
+		return etag, true
+	}
+	return o.etag, false // a sign whose answer was lost
 }
 
 // endLease lets the next archiver begin at once.

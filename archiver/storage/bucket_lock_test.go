@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -49,5 +50,39 @@ func TestLockWhileItIsGivenBack(t *testing.T) {
 			t.Fatalf("%s: Lock after it was given back: %v", at, err)
 		}
 		again()
+	}
+}
+
+// TestLostSignLeavesTheLeaseOfAnother: a sign fails since another archiver has
+// taken over, and it cannot be asked who.
+func TestLostSignLeavesTheLeaseOfAnother(t *testing.T) {
+	server := storagetest.New(t)
+	b := openTestBucket(t, "sign")
+	mine, other := lease{Writer: "mine"}, []byte(`{"writer":"other"}`)
+	content, err := json.Marshal(mine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	etag, err := b.send(leaseName, content, condition{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.send(leaseName, other, condition{match: etag}); err != nil {
+		t.Fatal(err)
+	}
+	server.Watch(func(r *http.Request) bool { return r.Method != http.MethodGet })
+	mine.Sign++
+	etag, lost := b.sign(mine, etag)
+	if lost {
+		t.Error("the lease is lost, and nobody could be asked")
+	}
+	server.Watch(nil)
+	mine.Sign++
+	if _, lost = b.sign(mine, etag); !lost {
+		t.Error("the lease is not lost, and another one has it")
+	}
+	is, _, _, err := b.fetch(leaseName, 0, -1, "")
+	if err != nil || string(is) != string(other) {
+		t.Errorf("the lease is %s, %v, want that of the other", is, err)
 	}
 }
