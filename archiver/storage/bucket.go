@@ -256,13 +256,14 @@ func (b *bucket) each(name string, deep bool, most int, f func(key string, o obj
 	stuck := time.AfterFunc(requestTime, cancel)
 	defer stuck.Stop()
 	for info := range b.s3.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{Prefix: b.key(name), Recursive: deep, MaxKeys: most}) {
-		stuck.Reset(requestTime)
+		stuck.Stop() // f may take longer
 		if info.Err != nil {
 			return b.failed("list", name, info.Err)
 		}
 		if err := f(strings.TrimPrefix(info.Key, b.prefix), object{size: info.Size, etag: info.ETag, at: info.LastModified}); err != nil {
 			return err
 		}
+		stuck.Reset(requestTime)
 	}
 	if ctx.Err() != nil {
 		return pathError("list", b.Path(name), fmt.Errorf("%w: no answer within %v", ErrUnavailable, requestTime))
