@@ -158,7 +158,7 @@ func endText(view *client.StudyView) string {
 
 // duckdb is the query that shows the best trials of a log, or the front.
 func duckdb(spec *events.Spec, log string) string {
-	files := strings.ReplaceAll(filepath.ToSlash(filepath.Join(log, "*.parquet")), "'", "''")
+	files := strings.ReplaceAll(filepath.ToSlash(log)+"/*.parquet", "'", "''")
 	var columns []string
 	for _, name := range metricNames(spec) {
 		columns = append(columns, sqlName(name))

@@ -134,7 +134,9 @@ func TestLogInABucket(t *testing.T) {
 
 	// Another machine: nothing but the bucket is shared.
 	two := b.study("two", "transfer: {sources: [{study: one}]}")
-	b.run("run", two, "--data", home("other"), "--archive", place, "--quiet")
+	if out := b.run("run", two, "--data", home("other"), "--archive", place); !strings.Contains(out, "('"+place+"/trials/current/study=two/run=") {
+		t.Errorf("apollo run has no query of the log in the bucket:\n%s", out)
+	}
 	if n := len(b.source(place, "two").Trials); n != 96 {
 		t.Errorf("the second study has %d trials in the bucket, want 96", n)
 	}
