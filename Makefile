@@ -15,7 +15,7 @@ SIM_TESTS  := '^(TestStudyIsTheSameUnderFaultsAndKills|TestOnlyTheAskedEvaluator
 # hours, one on two idle cores.
 PAPER_TRIALS ?= 300
 PAPER_SEEDS  ?= 10
-HOURS      ?= 0.7
+HOURS      ?= 3
 # Of these, the client of object stores and its ways to credentials are 2.9 MB.
 MAX_BINARY := 52000000
 
@@ -83,7 +83,7 @@ long: ## measure a suggestion of the default strategy after 100 to 20,000 trials
 peers: build ## install other optimizers into .peers and check their adapters; says what does not install
 	examples/peers/install.sh
 
-results-peers: build ## compare with what `make peers` installed for HOURS (0.7) of CPU time, and write docs/results-peers.md
+results-peers: build ## compare with what `make peers` installed for HOURS (3) of CPU time, and write docs/results-peers.md
 	HOURS=$(HOURS) examples/peers/results.sh
 
 validate: ## compare the cost model with the references in APOLLO_REFS (../shared/refs)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compares the strategies with other people's optimizers on four tasks and writes
 # the tables of docs/results-peers.md: seed after seed until a group has SEEDS (10)
-# of them or has used its share of HOURS (0.7) of CPU time. The peers are those
+# of them or has used its share of HOURS (3) of CPU time. The peers are those
 # that `make peers` installed. Arguments choose groups (fast, slow, plain); none
 # means all. What is interrupted goes on; the last seed of a group may exceed its
 # share.
@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 apollo=${APOLLO:-bin/apollo}
 data=${DATA:-apollo-peers}
-hours=${HOURS:-0.7}
+hours=${HOURS:-3}
 seeds=${SEEDS:-10}
 first=${FIRST_SEED:-101}
 page=${PAGE:-docs/results-peers.md}
