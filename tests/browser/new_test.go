@@ -82,8 +82,8 @@ func writes(t *testing.T, browser context.Context, a *apollo) {
 	q.do("check", chromedp.Click(`//button[text()="Check"]`, chromedp.BySearch), chromedp.WaitVisible("#facts"))
 	q.do("write", chromedp.SetValue("#text", text, chromedp.ByQuery), chromedp.Click(`//button[text()="Submit"]`, chromedp.BySearch), chromedp.WaitVisible(`#found li[data-line="10"]`))
 	other := strings.NewReplacer("edgy", "edge", "trails: 20", "trials: 30").Replace(text)
-	q.do("submit another", chromedp.SetValue("#text", other, chromedp.ByQuery), chromedp.Click(`//button[text()="Submit"]`, chromedp.BySearch), chromedp.WaitVisible(`#found .bad`))
-	if got := q.text("#found .bad"); !strings.Contains(got, "written") {
+	q.do("submit another", chromedp.SetValue("#text", other, chromedp.ByQuery), chromedp.Click(`//button[text()="Submit"]`, chromedp.BySearch), chromedp.WaitVisible(`#found .note.bad`))
+	if got := q.text("#found .note.bad"); !strings.Contains(got, "written") {
 		t.Errorf("another study of the name is refused with %q", got)
 	}
 	p.visit(a.page("/new"))
