@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"os/exec"
 	"strings"
 	"testing"
@@ -31,6 +32,12 @@ func besideARun(t *testing.T, browser context.Context, a *apollo) {
 		for lines.Scan() {
 		}
 	}()
+	// The page is there as soon as the study is accepted.
+	for began := time.Now(); !found(t, "http://"+address+"/studies/beside"); time.Sleep(20 * time.Millisecond) {
+		if time.Since(began) > 30*time.Second {
+			t.Fatal("the study has no page")
+		}
+	}
 	p := open(t, browser)
 	p.away(true) // it goes
 	p.visit("http://" + address + "/studies/beside")
@@ -44,4 +51,19 @@ func besideARun(t *testing.T, browser context.Context, a *apollo) {
 		t.Error("the dashboard is there after the run has ended")
 	}
 	p.wait(`document.querySelector('#link').textContent.startsWith('Not connected')`)
+}
+
+// found reports whether there is a page at an address.
+func found(t *testing.T, address string) bool {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return false
+	}
+	answer.Body.Close()
+	return answer.StatusCode == http.StatusOK
 }

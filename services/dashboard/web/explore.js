@@ -105,8 +105,10 @@ let boxed = false;
 function changed() { draw(); writeAddress(); }
 
 async function load() {
-  const answer = await fetch(panel.dataset.points);
-  if (answer.ok) points = await answer.json();
+  try {
+    const answer = await fetch(panel.dataset.points);
+    if (answer.ok) points = await answer.json();
+  } catch { /* the server has gone, and the page says so: what is drawn stays */ }
 }
 
 function begin() {
