@@ -45,6 +45,9 @@ type SubmitAnswer struct {
 	Run   string `json:"run"`
 }
 
+// indexTime is how long a submitted study may take to come to the pages.
+const indexTime = 3 * time.Second
+
 // closed says why a server takes no studies; "" where it does.
 func (s *Server) closed() string {
 	switch {
@@ -197,7 +200,26 @@ func (s *Server) submit(r *http.Request, doc *studyfile.Document) (*events.Study
 	defer cancel()
 	accepted, err := client.Submit(ctx, s.Bus, s.Owner, doc.Spec.Study, "", events.StudyRequested{Study: doc.Normalised}, nil)
 	s.Logger.Info("a study is submitted", "study", doc.Spec.Study, "remote", r.RemoteAddr, "error", err)
+	if err == nil {
+		s.awaitRun(ctx, accepted)
+	}
 	return accepted, err
+}
+
+// awaitRun waits until the pages know a run: who submits a study is sent to its page.
+func (s *Server) awaitRun(ctx context.Context, accepted *events.StudyAccepted) {
+	ctx, cancel := context.WithTimeout(ctx, indexTime)
+	defer cancel()
+	for {
+		if _, known := s.index.latest(accepted.Study, accepted.Run); known {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // refusedStudy says why a study was not taken, and with which status.
