@@ -140,10 +140,10 @@ dist: ## build archives for every platform with completions, SBOM and checksums,
 	$(GO) run ./lab/dist -version $(VERSION) -out dist
 
 dist-check: ## build one archive twice, in two folders, and compare the bytes
-	rm -rf dist/one dist/two
+	rm -rf dist/one dist/two dist/cache
 	$(GO) run ./lab/dist -version $(VERSION) -out dist/one -only linux/amd64
-	GOCACHE=$$(mktemp -d) $(GO) run ./lab/dist -version $(VERSION) -out dist/two -only linux/amd64
-	cmp dist/one/checksums.txt dist/two/checksums.txt && rm -r dist/one dist/two
+	GOCACHE=$(CURDIR)/dist/cache $(GO) run ./lab/dist -version $(VERSION) -out dist/two -only linux/amd64
+	cmp dist/one/checksums.txt dist/two/checksums.txt && rm -r dist/one dist/two dist/cache
 
 kubernetes: ## hold the manifests of deploy/kubernetes to the types of the API, then to its schemas, which are fetched
 	cd tests/kubernetes && $(GO) test -count=1 ./...
