@@ -111,7 +111,7 @@ func candidateText(w io.Writer, p cli.Paint, c *transfer.Candidate) {
 		fmt.Fprintf(w, "  workload    %.0f %% similar\n", 100**c.WorkloadSimilarity)
 	}
 	for _, q := range c.Quarantine {
-		fmt.Fprintf(w, "  set aside   %s: %s\n", cli.Plural(q.Rows, "row"), quarantineText(q.Reason))
+		fmt.Fprintf(w, "  set aside   %s: %s\n", cli.Plural(q.Rows, "row"), transfer.ReasonText(q.Reason))
 	}
 	for _, n := range []struct {
 		rows int
@@ -165,26 +165,4 @@ func useText(use string) string {
 		return "seed (its best designs are tried first)"
 	}
 	return "model (seeds, and a prior that has to earn its weight)"
-}
-
-func quarantineText(reason string) string {
-	switch reason {
-	case transfer.BadOutcome:
-		return "the outcome is no word of the format, or the trial's number is missing"
-	case transfer.BadHash:
-		return "the design is not the one that its hash was made of"
-	case transfer.BadWorkload:
-		return "measured on other networks than its study says"
-	case transfer.OtherNetwork:
-		return "of a network that this study does not measure"
-	case transfer.BadDesign:
-		return "a parameter is missing, or outside of its own study's space"
-	case transfer.BadValue:
-		return "the objective is missing, infinite, absurd or beyond a double"
-	case transfer.BadKey:
-		return "of no study or no run"
-	case transfer.Contradiction:
-		return "two rows say different things about one design"
-	}
-	return reason
 }

@@ -36,6 +36,38 @@ const (
 	Contradiction = "contradiction"
 )
 
+// ReasonText says in words why rows or files are not used; a word that it does not
+// know as it is.
+func ReasonText(reason string) string {
+	switch reason {
+	case BadOutcome:
+		return "the outcome is no word of the format, or the trial's number is missing"
+	case BadHash:
+		return "the design is not the one that its hash was made of"
+	case BadWorkload:
+		return "measured on other networks than its study says"
+	case OtherNetwork:
+		return "of a network that this study does not measure"
+	case BadDesign:
+		return "a parameter is missing, or outside of its own study's space"
+	case BadValue:
+		return "the objective is missing, infinite, absurd or beyond a double"
+	case BadKey:
+		return "of no study or no run"
+	case Contradiction:
+		return "two rows say different things about one design"
+	case "label":
+		return "a label that this study does not have"
+	case "failed":
+		return "the evaluation failed"
+	case "same_point":
+		return "another row is nearer to the same design here"
+	case "voided":
+		return "the source measured them anew"
+	}
+	return reason
+}
+
 // Quarantine counts the rows that are not used for one reason.
 type Quarantine struct {
 	Reason string `json:"reason"`
