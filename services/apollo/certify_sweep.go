@@ -144,7 +144,7 @@ func (a *app) certifySweep(ctx context.Context, spec *events.Spec, text string, 
 	a.Console.Clear()
 	if err != nil {
 		if cli.IsInterrupted(ctx) {
-			return cli.Hinted(cli.ExitInterrupted, "a sweep keeps nothing: the same command starts anew", err)
+			return cli.Hinted(cli.ExitInterrupted, "a sweep that is interrupted keeps nothing: the same command starts anew", err)
 		}
 		return err
 	}
@@ -167,6 +167,9 @@ func (a *app) certifySweep(ctx context.Context, spec *events.Spec, text string, 
 		v.Steps = append(v.Steps, s)
 	}
 	v.Seconds = cli.Round(time.Since(began).Seconds(), 3)
+	if err := a.keepSweep(ctx, problem, v, optima); err != nil {
+		return err
+	}
 	if err := a.Print(v.answer()); err != nil {
 		return err
 	}
@@ -174,6 +177,22 @@ func (a *app) certifySweep(ctx context.Context, spec *events.Spec, text string, 
 		return cli.Hinted(cli.ExitInfeasible, "raise the upper end, or loosen the other constraints", fmt.Errorf("no design is feasible under any of the limits"))
 	}
 	return nil
+}
+
+// keepSweep keeps what a sweep proved for the budget ladder of the dashboard.
+func (a *app) keepSweep(ctx context.Context, problem *certify.Problem, v *swept, optima []certify.Optimum) error {
+	key, _, err := problem.LadderKeys(ctx, v.Limited, nil)
+	if err != nil {
+		return err
+	}
+	ladder, _, err := certify.LoadLadder(a.Data, key)
+	if err != nil {
+		a.Say("%v: it is written anew", err)
+		ladder = certify.Ladder{}
+	}
+	ladder.Key, ladder.Study, ladder.Metric, ladder.Unit, ladder.Limited, ladder.LimitUnit = key, v.Study, v.Metric, v.Unit, v.Limited, v.LimitUnit
+	ladder.Add(optima)
+	return certify.SaveLadder(a.Data, &ladder)
 }
 
 // differing lists the parameters in which the optima of the steps differ, and

@@ -58,6 +58,34 @@ func (a *app) optimumOf(ctx context.Context, spec *events.Spec, best *events.Bes
 	return o
 }
 
+// provenUnder returns what the data directory knows of a study's optimum under limits on
+// a metric, by rising limit: of the given ones, and of those that a sweep went through.
+func (a *app) provenUnder(ctx context.Context, spec *events.Spec, metric string, limits []float64) []certify.Optimum {
+	problem, _, err := prover(spec)
+	if err != nil {
+		return nil // a study without a proof is the rule
+	}
+	key, keys, err := problem.LadderKeys(ctx, metric, limits)
+	if err != nil {
+		return nil
+	}
+	ladder, _, err := certify.LoadLadder(a.Data, key)
+	if err != nil {
+		a.Say("%v; `apollo certify --sweep` writes it anew", err)
+		ladder = certify.Ladder{}
+	}
+	for i, key := range keys {
+		proof, ok, err := certify.Load(a.Data, key)
+		if err != nil {
+			a.Say("%v; `apollo certify --fresh` writes it anew", err)
+		}
+		if ok && proof.Proven {
+			ladder.Add([]certify.Optimum{{Limit: limits[i], Value: proof.Value, Index: proof.Index, Tied: proof.Tied}})
+		}
+	}
+	return ladder.Steps
+}
+
 // text says how far the best design is from the proven optimum.
 func (o *optimum) text(spec *events.Spec) string {
 	value := cli.Quantity(o.Value, spec.Metrics[spec.MetricIndex(spec.Objectives[0].Metric)].Unit)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"apollo/evaluator"
 	"apollo/events"
@@ -41,21 +42,63 @@ const format = 1
 // Key identifies what is proven, 64 hex digits: studies that differ only in
 // name, labels, budget, seed, algorithm or the like share it.
 func (p *Problem) Key(ctx context.Context) (string, error) {
-	answers, err := p.answers(ctx)
+	keys, err := p.keys(ctx, p.spec.Constraints)
 	if err != nil {
 		return "", err
 	}
-	s := p.spec
-	b, err := json.Marshal(identity{
-		Format: format, Template: s.Template, Parameters: s.Parameters, Rules: s.Rules, Networks: s.Networks, Metrics: s.Metrics,
-		Objective: s.Objectives[0].Metric, Goal: s.Objectives[0].Goal, Constraints: s.Constraints,
-		Evaluator: p.desc.Name, Version: p.desc.Version, Answers: answers,
-	})
-	if err != nil {
-		return "", fmt.Errorf("identify the proof: %w", err)
+	return keys[0], nil
+}
+
+// LadderKeys identifies what is proven under other limits on a metric than the study's
+// own: all of them together, which is the key of a Ladder, and each of some limits, as
+// Key identifies it.
+func (p *Problem) LadderKeys(ctx context.Context, metric string, limits []float64) (ladder string, each []string, err error) {
+	var others []events.Constraint
+	own := slices.IndexFunc(p.spec.Constraints, func(c events.Constraint) bool { return c.Metric == metric })
+	for i, c := range p.spec.Constraints {
+		if i != own {
+			others = append(others, c)
+		}
 	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:]), nil
+	free := events.Constraint{Metric: metric}
+	if own >= 0 {
+		free.Min = p.spec.Constraints[own].Min
+	}
+	all := [][]events.Constraint{append(others, free)}
+	for _, limit := range limits {
+		under := slices.Clone(p.spec.Constraints)
+		if own >= 0 {
+			under[own].Max = &limit
+		}
+		all = append(all, under)
+	}
+	keys, err := p.keys(ctx, all...)
+	if err != nil {
+		return "", nil, err
+	}
+	return keys[0], keys[1:], nil
+}
+
+// keys are those of the problem under several lists of constraints.
+func (p *Problem) keys(ctx context.Context, under ...[]events.Constraint) (keys []string, err error) {
+	answers, err := p.answers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := p.spec
+	for _, constraints := range under {
+		b, err := json.Marshal(identity{
+			Format: format, Template: s.Template, Parameters: s.Parameters, Rules: s.Rules, Networks: s.Networks, Metrics: s.Metrics,
+			Objective: s.Objectives[0].Metric, Goal: s.Objectives[0].Goal, Constraints: constraints,
+			Evaluator: p.desc.Name, Version: p.desc.Version, Answers: answers,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("identify the proof: %w", err)
+		}
+		sum := sha256.Sum256(b)
+		keys = append(keys, hex.EncodeToString(sum[:]))
+	}
+	return keys, nil
 }
 
 // sampledDesigns is how many designs identify a model: about a quarter of a

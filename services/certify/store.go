@@ -1,12 +1,14 @@
 package certify
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Proof is a State on disk, with what it is about.
@@ -49,8 +51,59 @@ func Load(data, key string) (Proof, bool, error) {
 }
 
 // Save writes a proof into a data directory, durably and at once.
-func Save(data string, proof *Proof) error {
-	path := Path(data, proof.Key)
+func Save(data string, proof *Proof) error { return write(Path(data, proof.Key), proof) }
+
+// Ladder is what sweeps over the limits of a metric proved.
+type Ladder struct {
+	// Key is that of Problem.LadderKeys.
+	Key string `json:"key"`
+	// Study is the name of the study that was swept last.
+	Study string `json:"study"`
+	// Metric and Unit are the objective's, Limited and LimitUnit those of the metric
+	// whose limit moves.
+	Metric    string `json:"metric"`
+	Unit      string `json:"unit"`
+	Limited   string `json:"limited"`
+	LimitUnit string `json:"limit_unit"`
+	// Steps are the optima, by rising limit.
+	Steps []Optimum `json:"steps"`
+}
+
+// Add adds steps: those under a limit that is there replace it.
+func (l *Ladder) Add(steps []Optimum) {
+	all := append(slices.Clone(steps), l.Steps...)
+	slices.SortStableFunc(all, func(a, b Optimum) int { return cmp.Compare(a.Limit, b.Limit) })
+	l.Steps = slices.CompactFunc(all, func(a, b Optimum) bool { return a.Limit == b.Limit })
+}
+
+func ladderPath(data, key string) string { return filepath.Join(data, "proofs", "sweep-"+key+".json") }
+
+// LoadLadder reads what sweeps proved; false when nothing was swept. The error is for a
+// file that cannot be read or is none of a sweep.
+func LoadLadder(data, key string) (Ladder, bool, error) {
+	var l Ladder
+	path := ladderPath(data, key)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return l, false, nil
+	}
+	if err != nil {
+		return l, false, fmt.Errorf("read what a sweep proved: %w", err)
+	}
+	if err := json.Unmarshal(b, &l); err != nil {
+		return l, false, fmt.Errorf("read what a sweep proved, %s: %w", path, err)
+	}
+	if l.Key != key || !slices.IsSortedFunc(l.Steps, func(a, b Optimum) int { return cmp.Compare(a.Limit, b.Limit) }) {
+		return l, false, fmt.Errorf("read what a sweep proved, %s: the file is damaged", path)
+	}
+	return l, true, nil
+}
+
+// SaveLadder writes what sweeps proved, durably and at once.
+func SaveLadder(data string, l *Ladder) error { return write(ladderPath(data, l.Key), l) }
+
+// write writes a proof durably and at once.
+func write(path string, proof any) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("write proof: %w", err)
 	}

@@ -10,12 +10,12 @@ import (
 // Optimum is the best of a problem under one limit of a sweep.
 type Optimum struct {
 	// Limit is the largest value of the swept metric that counts.
-	Limit float64
+	Limit float64 `json:"limit"`
 	// Value is the best objective, nil when no design is feasible; Index is the
 	// lowest of the Tied designs that have it.
-	Value *float64
-	Index uint64
-	Tied  uint64
+	Value *float64 `json:"value"`
+	Index uint64   `json:"index"`
+	Tied  uint64   `json:"tied"`
 }
 
 // Sweep proves the optimum under each of some limits of a metric, in one walk: a
