@@ -15,6 +15,9 @@ import (
 	"apollo/events"
 	"apollo/services/cli"
 	"apollo/services/dashboard"
+	"apollo/services/inspect"
+	"apollo/services/proposer"
+	"apollo/services/transfer"
 )
 
 // webAddress is where the dashboard is unless somebody says otherwise.
@@ -116,6 +119,33 @@ func (a *app) webRole(ctx context.Context, logger *slog.Logger, s *session, f *w
 			}
 			return nil
 		},
+		Proven: a.provenUnder,
+		Candidates: func(ctx context.Context, spec *events.Spec) ([]transfer.Candidate, error) {
+			return a.candidatesHere(ctx, spec, !s.remote)
+		},
 	}
 	return role{"dashboard", func(ctx context.Context) error { return d.Run(ctx, listener) }}, nil
+}
+
+// candidatesHere is what `transfer candidates` says of a study of the bus. It starts no
+// program, and reads files that a study names only where this process may: a study of
+// somebody else must not say what is read here.
+func (a *app) candidatesHere(ctx context.Context, spec *events.Spec, files bool) ([]transfer.Candidate, error) {
+	of := *spec.Transfer
+	of.Sources = nil
+	var all []transfer.Candidate
+	for _, source := range spec.Transfer.Sources {
+		switch {
+		case source.Exec != "":
+			all = append(all, transfer.Candidate{Study: source.Exec, Refused: "a page starts no program: `apollo transfer candidates` asks it"})
+		case source.Parquet != "" && !files:
+			all = append(all, transfer.Candidate{Study: source.Parquet, Refused: "these files are those of the machine that runs the study"})
+		default:
+			of.Sources = append(of.Sources, source)
+		}
+	}
+	here := *spec
+	here.Transfer = &of
+	found, _, err := proposer.Candidates(ctx, inspect.Builtins(), trialLogs{a.archive()}, nil, &here)
+	return append(all, found...), err
 }

@@ -7,6 +7,7 @@ import (
 	"apollo/services/compare"
 	"apollo/services/inspect"
 	"apollo/services/studyfile"
+	"apollo/services/transfer"
 )
 
 // openAPI is the document of the API. A test writes it from routes, and checks answers
@@ -102,6 +103,14 @@ func (s *Server) routes() []route {
 			},
 		},
 		{
+			method: "GET", path: "/api/v1/studies/{study}/transfer", summary: "What the sources of a run brought, as `transfer report -o json` prints it.",
+			parameters: []parameter{run}, answer: transfer.Report{}, handle: s.apiTransfer,
+			refused: map[int]string{
+				http.StatusNotFound: noStudy, http.StatusUnprocessableEntity: unread, http.StatusServiceUnavailable: crowded,
+				http.StatusConflict: "The study has no sources.",
+			},
+		},
+		{
 			method: "POST", path: "/api/v1/studies/{study}/control", summary: "Pauses, resumes, stops or extends a study, and waits until that is done.",
 			body: ControlRequest{}, answer: ControlAnswer{}, handle: s.control,
 			refused: map[int]string{
@@ -113,6 +122,15 @@ func (s *Server) routes() []route {
 			method: "GET", path: "/api/v1/compare", summary: "Studies with the same objectives side by side, as `compare -o json` prints them.",
 			parameters: []parameter{{name: "study", about: "A study, or STUDY/RUN; two to eight of them.", several: true}},
 			answer:     compare.Report{}, refused: ofStudy, handle: s.apiCompare,
+		},
+		{
+			method: "GET", path: "/api/v1/ladder", summary: "Studies that differ in one limit: the best under each, what a unit of it is worth, and what is proven.",
+			parameters: []parameter{
+				{name: "study", about: "A study on the ladder; without it the ladder with most studies."},
+				{name: "limit", about: "The metric whose limit differs; without it the study's first limit."},
+			},
+			answer: LadderAnswer{}, handle: s.apiLadder,
+			refused: map[int]string{http.StatusNotFound: "No study has such a limit beside one objective.", http.StatusServiceUnavailable: crowded},
 		},
 		{
 			method: "GET", path: "/api/v1/health", summary: "Who is there and what is wrong.",

@@ -33,7 +33,9 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /studies/{study}", func(w http.ResponseWriter, r *http.Request) { s.study(w, r, pages) })
 	mux.HandleFunc("GET /studies/{study}/trials/{trial}", func(w http.ResponseWriter, r *http.Request) { s.design(w, r, pages) })
 	mux.HandleFunc("GET /studies/{study}/trials/{trial}/picture.svg", s.designPicture)
+	mux.HandleFunc("GET /studies/{study}/transfer", func(w http.ResponseWriter, r *http.Request) { s.transferNow(w, r, pages) })
 	mux.HandleFunc("GET /compare", func(w http.ResponseWriter, r *http.Request) { s.compare(w, r, pages) })
+	mux.HandleFunc("GET /ladder", func(w http.ResponseWriter, r *http.Request) { s.ladderNow(w, r, pages) })
 	mux.HandleFunc("GET /new", func(w http.ResponseWriter, r *http.Request) { s.newStudy(w, r, pages) })
 	mux.HandleFunc("POST /new", func(w http.ResponseWriter, r *http.Request) { s.newStudy(w, r, pages) })
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) { s.healthNow(w, r, pages) })
@@ -155,6 +157,13 @@ func (s *Server) study(w http.ResponseWriter, r *http.Request, pages *template.T
 		p := shot.page(r.URL.Query(), s.index.rate(shot.view.Study, shot.view.Run))
 		if latest, _ := s.index.latest(shot.view.Study, ""); s.mayControl() && latest.Run == shot.view.Run {
 			p.Controls = shot.controls()
+		}
+		if report, err := s.report(r, found, shot); err != nil {
+			return // the client is gone
+		} else if report != nil {
+			c := savedCard(report)
+			c.Link, c.LinkText = p.Transfer, "What the sources brought"
+			p.Cards = append(p.Cards, c)
 		}
 		if r.URL.Query().Get("importance") != "" && len(shot.spec.Objectives) > 0 {
 			of, err := s.importance(r, found, shot)

@@ -39,14 +39,14 @@ func TestOpenAPI(t *testing.T) {
 	}
 }
 
-// What the server answers is what the document says, field by field. The answer of
-// a comparison is checked with those of TestCompareSetsStudiesSideBySide.
+// What the server answers is what the document says, field by field. Those of a
+// comparison and of sources are checked by tests of their own.
 func TestAnswersAreThoseOfTheDocument(t *testing.T) {
 	t.Parallel()
 	server, _ := site(t, 20)
 	checked := 0
 	for _, route := range (&Server{}).routes() {
-		if route.method != http.MethodGet || route.kind != "" || strings.HasSuffix(route.path, "/compare") {
+		if route.method != http.MethodGet || route.kind != "" || strings.HasSuffix(route.path, "/compare") || strings.HasSuffix(route.path, "/transfer") {
 			continue
 		}
 		r, body := get(t, server.URL+strings.ReplaceAll(route.path, "{study}", "demo"))
@@ -94,7 +94,7 @@ func conforms(t *testing.T, url, method, path, body string) {
 func document(t *testing.T) []byte {
 	t.Helper()
 	comments := &reflector.Reflector{}
-	for _, dir := range []string{".", "../compare", "../health", "../studyfile", "../../events"} {
+	for _, dir := range []string{".", "../compare", "../health", "../studyfile", "../transfer", "../../events"} {
 		if err := comments.AddGoComments("apollo/services/dashboard", dir, reflector.WithFullComment()); err != nil {
 			t.Fatal(err)
 		}
@@ -220,9 +220,11 @@ func schemaName(t reflect.Type) string {
 
 // ownForms are the schemas of types whose JSON is not that of their fields.
 func ownForms(t reflect.Type) *reflector.Schema {
+	cell := &reflector.Schema{OneOf: []*reflector.Schema{{Type: "number"}, {Type: "null"}}}
 	switch t {
+	case reflect.TypeFor[[]*float64]():
+		return &reflector.Schema{Type: "array", Items: cell}
 	case reflect.TypeFor[[][]*float64]():
-		cell := &reflector.Schema{OneOf: []*reflector.Schema{{Type: "number"}, {Type: "null"}}}
 		return &reflector.Schema{Type: "array", Items: &reflector.Schema{Type: "array", Items: cell}}
 	case reflect.TypeFor[map[string]any]():
 		return &reflector.Schema{Type: "object", AdditionalProperties: &reflector.Schema{OneOf: []*reflector.Schema{{Type: "number"}, {Type: "string"}}}}

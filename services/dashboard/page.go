@@ -21,7 +21,8 @@ type studyPage struct {
 	Study, Run, State, Reason string
 	Facts                     []string
 	Cards                     []card
-	Best, Plane               *picture
+	Best, Plane, Shares       *picture
+	Links                     []choice // pages that say more of it
 	Axes                      axes
 	Causes, Origins           []tallyRow
 	Table                     table
@@ -34,6 +35,7 @@ type studyPage struct {
 	Controls                  *controls
 	Exports                   []choice
 	Importance                *importanceRows // nil until somebody asks
+	Transfer                  string          // its page; "" without sources
 	Measure                   string          // asks for it
 	Feed                      []feedRow
 }
@@ -44,6 +46,7 @@ type card struct {
 	ID, Title, Value, Note string
 	Share                  int
 	Bad                    bool
+	Link, LinkText         string
 }
 
 type tallyRow struct {
@@ -83,7 +86,7 @@ func (s *snapshot) page(v url.Values, rate string) *studyPage {
 		return p
 	}
 	p.Facts, p.Cards = s.facts(), s.cards(rate)
-	p.Best = s.drawBest()
+	p.Best, p.Shares = s.drawBest(), s.drawShares()
 	p.Axes = s.axes(v)
 	p.Plane = s.drawPlane(s.spec.MetricIndex(p.Axes.X), s.spec.MetricIndex(p.Axes.Y))
 	for _, c := range s.causes {
@@ -104,6 +107,18 @@ func (s *snapshot) page(v url.Values, rate string) *studyPage {
 		p.Feed = append(p.Feed, feedRow{e.Time.Format(time.DateTime), e.Kind, e.Text})
 	}
 	p.Table, p.Exports = s.table(v), s.exports()
+	if len(s.spec.Objectives) == 1 {
+		for _, c := range s.spec.Constraints {
+			if c.Max != nil && c.Metric != s.objective().Metric {
+				text := "Budget ladder of " + shortName(s.spec, c.Metric)
+				p.Links = append(p.Links, choice{Text: text, Link: "/ladder?" + url.Values{"study": {s.view.Study}, "limit": {c.Metric}}.Encode()})
+			}
+		}
+	}
+	if len(s.view.Sources) > 0 {
+		p.Transfer = "/studies/" + url.PathEscape(s.view.Study) + "/transfer?" + url.Values{"run": {s.view.Run}}.Encode()
+		p.Links = append(p.Links, choice{Text: "Transfer", Link: p.Transfer})
+	}
 	return p
 }
 

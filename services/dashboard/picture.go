@@ -31,8 +31,11 @@ type picture struct {
 	Lines                 []line // of several studies
 	Clouds                []cloud
 	Bars                  []bar
+	Parts                 []line // whose shares are drawn
+	Shares                []share
 	Limits                []limitLine
 	Best                  []dot
+	Marks                 []dot
 	Front                 string // points of the front in a plane
 	Binned                bool
 }
@@ -44,7 +47,10 @@ type line struct {
 }
 
 // cloud is the path of all dots of one kind.
-type cloud struct{ Kind, Path string }
+type cloud struct {
+	Kind, Path string
+	Text       string // "" is that of its kind
+}
 
 type dot struct {
 	X, Y  float64
@@ -100,7 +106,7 @@ func (d dots) add(kind string, x, y float64) {
 func (d dots) clouds() (out []cloud) {
 	for _, kind := range []string{kindFailed, kindInfeasible, kindOver, kindFeasible} {
 		if d[kind] != nil {
-			out = append(out, cloud{kind, d[kind].String()})
+			out = append(out, cloud{Kind: kind, Path: d[kind].String()})
 		}
 	}
 	return out

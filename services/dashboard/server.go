@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"apollo/events"
+	"apollo/services/certify"
 	"apollo/services/client"
 	"apollo/services/health"
 	"apollo/services/messages"
+	"apollo/services/transfer"
 )
 
 // Bounds of what a server does at a time.
@@ -44,6 +46,14 @@ type Server struct {
 	// none; nil knows of none. It is called once for a run that is looked at.
 	Optimum func(ctx context.Context, spec *events.Spec) *float64
 
+	// Candidates says what of a study's sources is matched, as `apollo transfer candidates`
+	// does; nil where the server reads no trial log.
+	Candidates func(ctx context.Context, spec *events.Spec) ([]transfer.Candidate, error)
+
+	// Proven returns the proven optima of a study with one objective under limits on a
+	// metric, by rising limit, and those of a sweep over it; nil knows of none.
+	Proven func(ctx context.Context, spec *events.Spec, metric string, limits []float64) []certify.Optimum
+
 	index   *index
 	roles   *roles
 	streams chan struct{} // a token per client that listens
@@ -51,9 +61,10 @@ type Server struct {
 	exports chan struct{} // a token per run that is written as a file
 
 	ctx     context.Context //nolint:containedctx // that of Run: it ends the watches
-	mu      sync.Mutex      // guards watches and looks
+	mu      sync.Mutex      // guards watches, looks and provens
 	watches map[messages.RunKey]*watch
 	looks   uint64
+	provens map[string]provenRungs // what was proven of ladders
 	reading sync.WaitGroup
 }
 
@@ -89,7 +100,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 func (s *Server) start(ctx context.Context) {
 	s.ctx, s.index, s.roles = ctx, newIndex(), newRoles()
 	s.eyes, s.exports = make(chan struct{}, looking), make(chan struct{}, maxExports)
-	s.streams, s.watches = make(chan struct{}, maxStreams), map[messages.RunKey]*watch{}
+	s.streams, s.watches, s.provens = make(chan struct{}, maxStreams), map[messages.RunKey]*watch{}, map[string]provenRungs{}
 	s.reading.Go(func() {
 		if err := s.index.follow(ctx, s.Bus); err != nil && ctx.Err() == nil {
 			s.Logger.Error("the list of studies is no longer followed", "error", err)

@@ -26,6 +26,13 @@ import (
 // site is a server over a bus in memory that has a study of n trials.
 func site(t *testing.T, n int) (*httptest.Server, *membus.Client) {
 	t.Helper()
+	server, _, bus := siteOf(t, n)
+	return server, bus
+}
+
+// siteOf is site with the server itself.
+func siteOf(t *testing.T, n int) (*httptest.Server, *Server, *membus.Client) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	bus := membus.New(membus.Config{}).Client("test")
 	if err := bus.Provision(ctx); err != nil {
@@ -46,7 +53,7 @@ func site(t *testing.T, n int) (*httptest.Server, *membus.Client) {
 		server.Close()
 		s.reading.Wait()
 	})
-	return server, bus
+	return server, s, bus
 }
 
 func publish(t *testing.T, bus events.Bus, seq uint64, e events.Payload) {

@@ -9,6 +9,7 @@ import (
 	"apollo/events"
 	"apollo/services/client"
 	"apollo/services/inspect"
+	"apollo/services/transfer"
 )
 
 // watch keeps the fold of one run up to date.
@@ -30,6 +31,8 @@ type watch struct {
 	baseline inspect.Baseline // measured once, when the study is known
 	optimum  *float64         // looked up then; nil where nobody proved one
 	weighed  weighed
+	brought  brought
+	matched  []transfer.Candidate // of its sources; nil until somebody asks
 }
 
 func newWatch(v *client.StudyView) *watch {

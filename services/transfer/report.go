@@ -44,9 +44,9 @@ type Report struct {
 	Compared int `json:"compared"`
 	// Saved is the number of those trials that the sources saved, negative
 	// where they cost some; nil without a control arm.
-	Saved *Interval `json:"saved"`
+	Saved *Interval `json:"saved" jsonschema:"nullable"`
 	// P is the two-sided p-value of the test that swaps paired trials.
-	P *float64 `json:"p"`
+	P *float64 `json:"p" jsonschema:"nullable"`
 	// Verdict is helped, hurt, ~ or no control.
 	Verdict string `json:"verdict"`
 	// Alarms say in words what went wrong; empty when nothing did.
@@ -70,7 +70,7 @@ type Arm struct {
 	Known    int `json:"known"`
 	Feasible int `json:"feasible"`
 	// Best is the best value; nil when none is feasible.
-	Best *float64 `json:"best"`
+	Best *float64 `json:"best" jsonschema:"nullable"`
 	// Curve is the best value after each trial; null before the first feasible
 	// one. Curve[0] is what was known before the first trial.
 	Curve []*float64 `json:"curve"`

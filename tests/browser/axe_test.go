@@ -18,7 +18,7 @@ import (
 func pages(a *apollo, trials int) map[string]string {
 	return map[string]string{
 		"studies": "/", "study": "/studies/demo?importance=yes", "design": fmt.Sprintf("/studies/demo/trials/%d", a.log("demo", trials).best),
-		"compare": "/compare?study=demo&study=left", "new": "/new", "health": "/health", "hostile": "/studies/odd",
+		"compare": "/compare?study=demo&study=left", "ladder": "/ladder?study=steps-5-mm2", "transfer": "/studies/steps-5-mm2/transfer?matched=yes", "new": "/new", "health": "/health", "hostile": "/studies/odd",
 	}
 }
 

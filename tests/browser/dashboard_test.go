@@ -44,6 +44,7 @@ func TestDashboard(t *testing.T) {
 	t.Run("beside a run", func(t *testing.T) { besideARun(t, browser, a) })
 	t.Run("compare", func(t *testing.T) { compares(t, browser, a, trials) })
 	t.Run("a new study", func(t *testing.T) { writes(t, browser, a) })
+	t.Run("budget ladder and transfer", func(t *testing.T) { laddersAndSources(t, browser, a) })
 	t.Run("proof, importance and events", func(t *testing.T) { proven(t, browser, a) })
 	t.Run("keys", func(t *testing.T) { keys(t, browser, a) })
 	t.Run("without JavaScript", func(t *testing.T) { withoutScript(t, browser, a) })

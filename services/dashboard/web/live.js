@@ -75,7 +75,7 @@ document.addEventListener("keydown", (e) => {
   const keys = {
     "/": () => document.querySelector("[data-search]")?.focus(),
     j: () => step(1), k: () => step(-1),
-    ...(before === "g" ? { s: () => location.assign("/"), h: () => location.assign("/health"), n: () => location.assign("/new") } : {}),
+    ...(before === "g" ? { s: () => location.assign("/"), h: () => location.assign("/health"), l: () => location.assign("/ladder"), n: () => location.assign("/new") } : {}),
     "?": () => document.getElementById("help")?.showModal(),
   };
   if (keys[e.key]) { e.preventDefault(); keys[e.key](); }
