@@ -29,11 +29,14 @@ func (p *Proposer) watchForRollback(ctx context.Context, last uint64) {
 			case <-ctx.Done():
 			case <-look.C:
 			}
+			// First what was seen: what is stored while the log is asked is behind its answer.
+			seen := p.highest.Swap(0)
 			info, err := p.Bus.Log().Info(ctx, events.RunFilter("*", "*"))
 			if err != nil {
+				p.saw(seen)
 				continue
 			}
-			back = info.Last < max(last, p.highest.Swap(0))
+			back = info.Last < max(last, seen)
 			last = info.Last
 		}
 		stop()
