@@ -112,6 +112,8 @@ func workersText(spec *events.Spec, auto bool) string {
 	switch {
 	case n < b.Parallelism:
 		text += fmt.Sprintf(": in strict order an ask waits for all but the last %s (lag); `order: relaxed` does not wait", cli.Plural(b.Lag, "answer"))
+	case auto && spec.Budget.Parallelism > 1 && studyfile.LearnsNothing(spec.Algorithm.Name):
+		text = fmt.Sprintf("%d designs are on their way, two for each that the workers measure at a time now (parallelism: auto)", n)
 	case auto:
 		text += ": as many as there are now (parallelism: auto)"
 	default:

@@ -259,6 +259,9 @@ func (b *builder) flight() {
 			s.Parallelism = 1
 		case b.auto && b.opts.Slots != nil:
 			if n := b.opts.Slots(b.spec.Evaluator.Name, b.program.Exec != ""); n > 0 {
+				if LearnsNothing(b.spec.Algorithm.Name) {
+					n *= 2
+				}
 				s.Parallelism = min(n, events.MaxParallelism)
 			}
 		}
@@ -268,6 +271,11 @@ func (b *builder) flight() {
 	}
 	b.autoLag = b.auto && (lag == nil || lag.kind == nullKind)
 }
+
+// LearnsNothing says that a strategy proposes the same whatever it is told. A design
+// that waits beside each that is measured then costs no trials, and saves its worker
+// the way to the proposer and back.
+func LearnsNothing(algorithm string) bool { return algorithm == "random" || algorithm == "sobol" }
 
 // autoParallelism notes that the parallelism is to be that of the workers: a
 // number from then on, so that a study's trials follow from what was accepted.
