@@ -24,7 +24,7 @@ MAX_BINARY := 52000000
 AXE := 4.14.1
 AXE_SUM := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
-.PHONY: help build cross test race lint fmt generate verify fuzz bench paper long peers results-peers validate validate-peers sim chaos chaos-cluster wheel simulators python interop charts axe browser up image dist dist-check kubernetes cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-peers validate validate-peers sim chaos chaos-cluster wheel simulators python interop charts axe browser up image dist dist-check kubernetes cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 bench: build ## measure the pipeline against the bare loop, and the packages' benchmarks
 	bin/apollo bench pipeline
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+scale-out: build ## measure how throughput grows from 1 to 32 evaluator processes
+	bin/apollo bench scale-out -o wide
 
 paper: build ## rerun the paper's comparison (PAPER_TRIALS, PAPER_SEEDS) and write docs/results.md
 	nice bin/apollo bench --suite apollo --lane paper --algorithms random,evolution,gp-bandit,mbo,p3bo --reference gp-bandit \

@@ -9,5 +9,5 @@ import (
 // labCommands are those of the laboratory. The product knows it from here alone.
 func (a *app) labCommands() []*cobra.Command {
 	l := &commands.Lab{Terminal: a.Terminal}
-	return []*cobra.Command{l.BenchCommand(a.benchPipelineCommand()), l.ValidateCommand()}
+	return []*cobra.Command{l.BenchCommand(a.benchPipelineCommand(), a.benchScaleCommand()), l.ValidateCommand()}
 }
