@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -62,6 +63,43 @@ func Tables(dir string) ([]string, error) {
 		}
 	}
 	return paths, nil
+}
+
+// startsOfATable is how many first designs a table is searched from. Chosen: few
+// enough for an evening, and a single one is one path of a strategy that draws
+// nothing at random before it has learnt something.
+const startsOfATable = 10
+
+// kernelsStartsSuite begins the searches of each table at other designs.
+func kernelsStartsSuite() bench.Suite {
+	return bench.Suite{
+		Name: "kernels-starts",
+		Doc: "The suite kernels, each table as ten tasks: the baseline, which searches with a model try first, is each time another of the table's " +
+			"valid rows, drawn at random.",
+		Lanes: []bench.Lane{bench.KnownArea}, Algorithms: []string{"default", "gp-bandit", "tpe"},
+		Trials: 60, Marks: []int{5, 10, 15, 20, 40, 60},
+		Tasks: kernelsStartsTasks,
+	}
+}
+
+func kernelsStartsTasks(env bench.Environment) ([]bench.Task, error) {
+	tables, err := kernelsTasks(env)
+	if err != nil {
+		return nil, err
+	}
+	var out []bench.Task
+	for i := range tables {
+		t := &tables[i]
+		from := t.Evaluator.(*lookup)
+		rng := rand.New(rand.NewPCG(0, 0)) // the same for tables of the same rows
+		for n := range startsOfATable {
+			start := *t
+			start.Name = fmt.Sprintf("%s-start-%d", t.Name, n+1)
+			start.Baseline = from.draw(rng)
+			out = append(out, start)
+		}
+	}
+	return out, nil
 }
 
 func openTable(path string) (*table, error) {
@@ -151,6 +189,17 @@ var (
 	_ evaluator.Evaluator = (*lookup)(nil)
 	_ evaluator.Checker   = (*lookup)(nil)
 )
+
+// draw returns a design that can be measured. The table must have one.
+func (l *lookup) draw(rng *rand.Rand) events.Design {
+	var p space.Point
+	for {
+		p = l.space.Draw(p, rng)
+		if row, ok := l.rows[l.space.Index(p)]; ok && !math.IsNaN(l.values[row]) {
+			return l.space.Values(p)
+		}
+	}
+}
 
 // find returns the row of a design.
 func (l *lookup) find(design []space.Value) (int, bool) {

@@ -26,6 +26,7 @@ func All() []bench.Suite {
 		multiSuite(),
 		troubleSuite(),
 		oddSuite(),
+		kernelsStartsSuite(),
 		transferBudgetsSuite(),
 		transferNetworksSuite(),
 		transferKernelsSuite(),

@@ -30,7 +30,7 @@ func TestTasksAreComplete(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", s.Name, err)
 		}
-		if len(tasks) == 0 && !strings.HasSuffix(s.Name, "kernels") || len(s.Lanes) == 0 || s.Doc == "" {
+		if len(tasks) == 0 && !strings.Contains(s.Name, "kernels") || len(s.Lanes) == 0 || s.Doc == "" {
 			t.Errorf("%s: %d tasks, lanes %v, doc %q", s.Name, len(tasks), s.Lanes, s.Doc)
 		}
 		names, families := map[string]bool{}, map[string]bench.Split{}

@@ -147,6 +147,30 @@ func TestTableTask(t *testing.T) {
 	}
 }
 
+// Each start of a table is a row that can be measured, and they are not all one.
+func TestTableHasStarts(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "matrix.csv")
+	if err := os.WriteFile(path, []byte(smallTable), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tasks, err := kernelsStartsTasks(bench.Environment{Tables: []string{path}})
+	if err != nil || len(tasks) != startsOfATable {
+		t.Fatalf("%d tasks, %v", len(tasks), err)
+	}
+	starts := map[float64]bool{}
+	for i := range tasks {
+		r, err := tasks[i].Evaluator.Evaluate(t.Context(), evaluator.Request{Design: tasks[i].Baseline})
+		if err != nil || r.Outcome != evaluator.Measured {
+			t.Fatalf("%s: the baseline %v: %+v, %v", tasks[i].Name, tasks[i].Baseline, r, err)
+		}
+		starts[r.Values[0]] = true
+	}
+	if len(starts) != 2 {
+		t.Errorf("the starts have the values %v, want both valid rows", starts)
+	}
+}
+
 func TestTablesWithoutAFolder(t *testing.T) {
 	t.Parallel()
 	if paths, err := Tables(filepath.Join(t.TempDir(), "none")); err != nil || paths != nil {
