@@ -25,8 +25,22 @@ const (
 	spatialIO
 )
 
-// spatialSpec is an array whose connectivity is a parameter.
-func spatialSpec() Spec {
+// spatialSpec is an array whose connectivity is a parameter, and whose controllers
+// have the loops on chip in every order.
+func spatialSpec() Spec { return spatialIn(freeOrders[:]) }
+
+// SpatialHolding is the template spatial with controllers that know one order of the
+// loops on chip, in which an operand stays in the units: what it costs to have no
+// other is measured with it. It has another name, so that no log holds both under one.
+func SpatialHolding(o model.Operand) *frame.Spec {
+	order := map[model.Operand]int{model.Outputs: 0, model.Weights: 1, model.Inputs: 2}[o]
+	s := spatialIn(freeOrders[order : order+1])
+	s.Name = fmt.Sprintf("spatial holding %s", o)
+	return s.template()
+}
+
+// spatialIn is the template with some orders of the loops on chip.
+func spatialIn(orders [][model.Dims]model.Dim) Spec {
 	sizes := []float64{2, 3, 4, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 48, 56, 64, 96, 128, 256}
 	label := func(name, doc, baseline, when string, labels ...string) frame.Param {
 		return frame.Param{Param: space.Param{Name: name, Labels: labels}, Doc: doc, Baseline: space.Value{Label: baseline}, When: when}
@@ -66,7 +80,7 @@ func spatialSpec() Spec {
 		ClockHz:      1e9,
 		NetworkBytes: 1,
 		Wires:        true,
-		Build:        buildSpatial,
+		Build:        func(c *chip, v []int64) Machine { return buildSpatial(c, v, orders) },
 	}
 }
 
@@ -140,7 +154,7 @@ func axesOf(v []int64) []arrayAxis {
 	return list
 }
 
-func buildSpatial(c *chip, v []int64) Machine {
+func buildSpatial(c *chip, v []int64, orders [][model.Dims]model.Dim) Machine {
 	const array, local = 1, 2
 	axes, units, at := axesOf(v), int64(1), &c.datapath
 	for _, a := range axes {
@@ -161,8 +175,8 @@ func buildSpatial(c *chip, v []int64) Machine {
 	arch.Level[array].WirePJ = w.pj
 	arch.Level[local].Passes = w.links
 
-	f, spreads := free{}, spreadsOf(axes, array)
-	for i, order := range freeOrders {
+	f, spreads := free{make([]loops, len(orders))}, spreadsOf(axes, array)
+	for i, order := range orders {
 		f.flows[i] = loops{
 			arch: arch, spreads: spreads, order: order,
 			inner: local, innerDims: []model.Dim{model.K, model.C, model.P, model.Q, model.R, model.S},

@@ -17,7 +17,7 @@ var freeOrders = [...][model.Dims]model.Dim{
 
 // free searches mappings of a hierarchy whose controllers have loops in several
 // orders.
-type free struct{ flows [len(freeOrders)]loops }
+type free struct{ flows []loops }
 
 var _ Dataflow = (*free)(nil)
 
