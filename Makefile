@@ -16,6 +16,9 @@ SIM_TESTS  := '^(TestStudyIsTheSameUnderFaultsAndKills|TestOnlyTheAskedEvaluator
 PAPER_TRIALS ?= 300
 PAPER_SEEDS  ?= 10
 HOURS      ?= 3
+NAAS_TRIALS ?= 40
+NAAS_SEEDS  ?= 10
+NAAS_STRATEGIES ?= default
 # Of these, the client of object stores and its ways to credentials are 2.9 MB.
 MAX_BINARY := 52000000
 
@@ -24,7 +27,7 @@ MAX_BINARY := 52000000
 AXE := 4.14.1
 AXE_SUM := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
-.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-peers validate validate-peers sim chaos chaos-cluster wheel simulators python interop charts axe browser up image dist dist-check kubernetes cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-peers results-naas validate validate-peers sim chaos chaos-cluster wheel simulators python interop charts axe browser up image dist dist-check kubernetes cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +91,10 @@ peers: build ## install other optimizers into .peers and check their adapters; s
 
 results-peers: build ## compare with what `make peers` installed for HOURS (3) of CPU time, and write docs/results-peers.md
 	HOURS=$(HOURS) examples/peers/results.sh
+
+results-naas: ## compare sizes, mapping and connectivity under the caps of five chips for HOURS (3) of CPU time, and write docs/results-naas.md
+	$(GO) build -o bin/naas ./lab/naas
+	nice bin/naas -hours $(HOURS) -trials $(NAAS_TRIALS) -seeds $(NAAS_SEEDS) -strategies $(NAAS_STRATEGIES)
 
 validate: ## compare the cost model with the references in APOLLO_REFS (../shared/refs)
 	@$(GO) run ./services/apollo validate

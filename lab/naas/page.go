@@ -1,0 +1,254 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"slices"
+	"strings"
+
+	"apollo/evaluator/template"
+	"apollo/lab/stats"
+)
+
+// The marks between which the tables of the page stand.
+const (
+	begin = "<!-- naas: written by make results-naas -->\n"
+	end   = "<!-- naas: end -->\n"
+)
+
+// writePage replaces the tables of the page.
+func (r *run) writePage(ctx context.Context) error {
+	b, err := os.ReadFile(r.page)
+	if err != nil {
+		return err
+	}
+	before, rest, ok := bytes.Cut(b, []byte(begin))
+	_, after, also := bytes.Cut(rest, []byte(end))
+	if !ok || !also {
+		return fmt.Errorf("%s: want the lines %q and %q", r.page, strings.TrimSpace(begin), strings.TrimSpace(end))
+	}
+	p, err := r.newPage(ctx)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	out.Write(before)
+	out.WriteString(begin)
+	p.print(&out)
+	out.WriteString(end)
+	out.Write(after)
+	return os.WriteFile(r.page, out.Bytes(), 0o644)
+}
+
+// page is all that the tables say.
+type page struct {
+	*run
+	found results
+	hours float64
+	rows  []row
+}
+
+// row is a network under the caps of a chip.
+type row struct {
+	chip    chip
+	network network
+	// own is the chip's design with its own loops, mapped the same with loops of any
+	// order, floor what nothing under the caps is below.
+	own, mapped, floor cost
+}
+
+func (r *run) newPage(ctx context.Context) (*page, error) {
+	found, err := readResults(r.data)
+	if err != nil {
+		return nil, err
+	}
+	spent, err := r.spentBefore()
+	if err != nil {
+		return nil, err
+	}
+	p := &page{run: r, found: found, hours: spent / 3600}
+	for _, c := range chips() {
+		for _, n := range networks() {
+			x := row{chip: c, network: n}
+			for _, v := range []struct {
+				variant string
+				into    *cost
+			}{{sizing, &x.own}, {mapping, &x.mapped}} {
+				task, err := newTask(&c, &n, v.variant)
+				if err != nil {
+					return nil, err
+				}
+				if *v.into, err = measured(ctx, &task); err != nil {
+					return nil, err
+				}
+			}
+			net, _, err := builtin(n.name)
+			if err != nil {
+				return nil, err
+			}
+			if x.floor.latency, x.floor.energy, err = template.SpatialFloor(net, c.units(), int64(c.io)); err != nil {
+				return nil, err
+			}
+			x.floor.edp = x.floor.latency * x.floor.energy
+			p.rows = append(p.rows, x)
+		}
+	}
+	return p, nil
+}
+
+// best are the designs that the searches of a variant found for a row, by seed.
+func (p *page) best(x *row, variant, strategy string) map[uint64]cost {
+	return p.found.of(taskName(&x.chip, &x.network, variant), strategy, p.trials)
+}
+
+// other is the best found for any network that its authors publish at least the accuracy
+// of, by seed.
+func (p *page) other(x *row) (best map[uint64]cost, from []string) {
+	best = map[uint64]cost{}
+	if x.network.accuracy == 0 {
+		return best, nil
+	}
+	names := map[uint64]string{}
+	own := p.best(x, connectivity, p.strategies[0])
+	for i := range p.rows {
+		o := &p.rows[i]
+		if o.chip.name != x.chip.name || o.network.accuracy < x.network.accuracy {
+			continue
+		}
+		for seed, c := range p.best(o, connectivity, p.strategies[0]) {
+			_, mine := own[seed]
+			if b, ok := best[seed]; mine && (!ok || c.edp < b.edp) {
+				best[seed], names[seed] = c, o.network.title
+			}
+		}
+	}
+	return best, slices.Compact(slices.Sorted(maps.Values(names)))
+}
+
+// gain is how much better designs are than a row's own, with an interval over seeds.
+func gain(own cost, best map[uint64]cost) (edp stats.Interval, speed, energy float64, seeds int) {
+	var ratios, faster, less []float64
+	for _, seed := range slices.Sorted(maps.Keys(best)) {
+		c := best[seed]
+		ratios, faster, less = append(ratios, own.edp/c.edp), append(faster, own.latency/c.latency), append(less, own.energy/c.energy)
+	}
+	return medianInterval(ratios), stats.Median(faster), stats.Median(less), len(ratios)
+}
+
+func cell(own cost, best map[uint64]cost) string {
+	i, speed, energy, seeds := gain(own, best)
+	if seeds == 0 {
+		return "–"
+	}
+	if math.IsNaN(i.Low) {
+		return fmt.Sprintf("%.2f (%d) = %.2f · %.2f", i.Value, seeds, speed, energy)
+	}
+	return fmt.Sprintf("%.2f [%.2f, %.2f] (%d) = %.2f · %.2f", i.Value, i.Low, i.High, seeds, speed, energy)
+}
+
+func (p *page) print(out *bytes.Buffer) {
+	fmt.Fprintf(out, "\n%d designs a search, strategy `%s`, at most %d seeds, %.2f hours of processor time in all.\n", p.trials, p.strategies[0], p.seeds, p.hours)
+	for _, c := range chips() {
+		fmt.Fprintf(out, "\n### %s\n\n", c.title)
+		out.WriteString("| network | own design: latency, energy | its loops in any order | sizing | + mapping | + connectivity | + network | bound |\n|---|---|--:|---|---|---|---|---|\n")
+		for i := range p.rows {
+			if x := &p.rows[i]; x.chip.name == c.name {
+				p.printRow(out, x)
+			}
+		}
+	}
+	p.summary(out)
+	p.strategiesTable(out)
+}
+
+func (p *page) printRow(out *bytes.Buffer, x *row) {
+	first := p.strategies[0]
+	other, names := p.other(x)
+	with := cell(x.own, other)
+	if len(names) > 0 {
+		with += " " + strings.Join(names, ", ")
+	}
+	fmt.Fprintf(out, "| %s | %.3g ms, %.3g mJ | %.2f | %s | %s | %s | %s | %.2f = %.2f · %.2f |\n", x.network.title, x.own.latency*1e3, x.own.energy*1e3,
+		x.own.edp/x.mapped.edp, cell(x.own, p.best(x, sizing, first)), cell(x.own, p.best(x, mapping, first)), cell(x.own, p.best(x, connectivity, first)), with,
+		x.own.edp/x.floor.edp, x.own.latency/x.floor.latency, x.own.energy/x.floor.energy)
+}
+
+// summary is the geometric mean over the networks, beside what the paper prints.
+func (p *page) summary(out *bytes.Buffer) {
+	out.WriteString("\n### Over the networks\n\nGeometric means of the medians.\n\n| caps | sizing | + mapping | + connectivity | of it speed-up, energy | bound | the paper |\n|---|--:|--:|--:|---|--:|--:|\n")
+	for _, c := range chips() {
+		mean := map[string]float64{}
+		n := 0.0
+		whole := map[string]bool{sizing: true, mapping: true, connectivity: true}
+		for i := range p.rows {
+			x := &p.rows[i]
+			if x.chip.name != c.name {
+				continue
+			}
+			n++
+			mean["bound"] += math.Log(x.own.edp / x.floor.edp)
+			for _, v := range variants() {
+				edp, speed, energy, seeds := gain(x.own, p.best(x, v, p.strategies[0]))
+				if seeds == 0 {
+					whole[v] = false
+					continue
+				}
+				mean[v] += math.Log(edp.Value)
+				if v == connectivity {
+					mean["speed"] += math.Log(speed)
+					mean["energy"] += math.Log(energy)
+				}
+			}
+		}
+		of := func(name string) string {
+			if ok, is := whole[name]; is && !ok {
+				return "–"
+			}
+			return fmt.Sprintf("%.2f", math.Exp(mean[name]/n))
+		}
+		parts := "–"
+		if whole[connectivity] {
+			parts = of("speed") + ", " + of("energy")
+		}
+		fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | %.1f |\n", c.title, of(sizing), of(mapping), of(connectivity), parts, of("bound"), c.paper)
+	}
+}
+
+// strategiesTable compares the strategies that search the connectivity.
+func (p *page) strategiesTable(out *bytes.Buffer) {
+	if len(p.strategies) < 2 {
+		return
+	}
+	fmt.Fprintf(out, "\n### Strategies\n\nEnergy-delay product of the best of %d designs with connectivity, over that of `%s` with the same seed.\n\n| caps | network |", p.trials, p.strategies[0])
+	for _, s := range p.strategies[1:] {
+		fmt.Fprintf(out, " `%s` |", s)
+	}
+	out.WriteString("\n|---|---|" + strings.Repeat("---|", len(p.strategies)-1) + "\n")
+	for i := range p.rows {
+		x := &p.rows[i]
+		base := p.best(x, connectivity, p.strategies[0])
+		line, any := fmt.Sprintf("| %s | %s |", x.chip.title, x.network.title), false
+		for _, s := range p.strategies[1:] {
+			ratio := map[uint64]cost{}
+			for seed, c := range p.best(x, connectivity, s) {
+				if b, ok := base[seed]; ok {
+					ratio[seed] = cost{edp: b.edp / c.edp}
+				}
+			}
+			edp, _, _, n := gain(cost{edp: 1}, ratio)
+			if n == 0 {
+				line += " – |"
+				continue
+			}
+			any = true
+			line += fmt.Sprintf(" %.2f [%.2f, %.2f] (%d) |", edp.Value, edp.Low, edp.High, n)
+		}
+		if any {
+			out.WriteString(line + "\n")
+		}
+	}
+}
