@@ -1,6 +1,8 @@
 package template
 
 import (
+	"math"
+
 	"apollo/evaluator"
 	"apollo/evaluator/model"
 )
@@ -9,6 +11,9 @@ import (
 type goal struct {
 	// cyclesPerPJ is what a picojoule is worth, in cycles.
 	cyclesPerPJ float64
+	// reached is a value that a mapping is known to have: worse ones may be left out.
+	// 0 means that none is known.
+	reached float64
 }
 
 // leastTime is the goal of the least time, and of equal times the least energy.
@@ -16,7 +21,7 @@ func leastTime() goal { return goal{} }
 
 // leastEnergy is the goal of the least dynamic energy, and of equal ones the least
 // time: a picojoule is worth more cycles than a layer takes.
-func leastEnergy() goal { return goal{1e12} }
+func leastEnergy() goal { return goal{cyclesPerPJ: 1e12} }
 
 // equalTime is what a layer's least energy is worth of its least time where the
 // goal is time; chosen: see docs/model.md#mapper-goal.
@@ -34,12 +39,21 @@ func (g goal) on(p *model.Problem, a *model.Arch) goal {
 		bytes += p.Elements(o, &p.Bound) * p.Bytes[o]
 	}
 	cycles := max(float64(p.MACs())/float64(a.Units()), float64(bytes*milli)/float64(a.Level[0].ReadRate))
-	return goal{equalTime * cycles / (float64(p.MACs())*a.MACPJ + float64(bytes)*a.Level[0].ReadPJ)}
+	return goal{cyclesPerPJ: equalTime * cycles / (float64(p.MACs())*a.MACPJ + float64(bytes)*a.Level[0].ReadPJ)}
 }
 
 // value returns what cycles and picojoules are worth. It falls with neither, so
 // the value of two bounds is a bound.
 func (g goal) value(cycles, pj float64) float64 { return cycles + g.cyclesPerPJ*pj }
+
+// limit is what a search begins with: a value that is reached is found again.
+func (g goal) limit() float64 {
+	const rounding = 1e-9
+	if g.reached > 0 {
+		return g.reached * (1 + rounding)
+	}
+	return math.Inf(1)
+}
 
 // of returns the value of a cost.
 func (g goal) of(c *Cost) float64 { return g.value(float64(c.Cycles), c.EnergyPJ) }
@@ -58,7 +72,7 @@ func (m *Machine) standingPJ() float64 {
 // cost: energy is that of the layers, and of leakage and clock while they run.
 func (b *taskModel) goal(m *Machine) goal {
 	if standing := m.standingPJ(); b.mapperGoal == evaluator.MapEnergy && standing > 0 {
-		return goal{1 / standing}
+		return goal{cyclesPerPJ: 1 / standing}
 	}
 	return leastTime()
 }
@@ -79,8 +93,8 @@ func (b *taskModel) balanced(seen []Machine, net *network, costs []Cost) (goal, 
 	sum := net.sum(costs)
 	for range rounds {
 		time, energy := float64(sum.Cycles), m.energyPJ(&sum)
-		next := goal{time / energy}
-		if _, misfit := b.costs(seen, next, costs); misfit != nil {
+		next := goal{cyclesPerPJ: time / energy}
+		if _, misfit := b.again(seen, next, costs); misfit != nil {
 			break
 		}
 		other := net.sum(costs)
@@ -90,6 +104,26 @@ func (b *taskModel) balanced(seen []Machine, net *network, costs []Cost) (goal, 
 		best, sum = next, other
 	}
 	return best, sum, nil, 0
+}
+
+// again is costs where the costs of a mapping of each are known: what costs no less
+// need not be searched. They stay where nothing else is found.
+func (b *taskModel) again(seen []Machine, g goal, costs []Cost) (int, *Misfit) {
+	for i := range b.shapes {
+		s := &b.shapes[i]
+		own := g
+		if !s.vector && s.p.Fused == [model.Operands]bool{} {
+			own.reached = g.of(&costs[i])
+		}
+		c, misfit := b.layer(seen, s, own)
+		switch {
+		case misfit == nil:
+			costs[i] = c
+		case own.reached == 0:
+			return i, misfit
+		}
+	}
+	return 0, nil
 }
 
 // energyPJ is the energy of a network with leakage and clock, in pJ.

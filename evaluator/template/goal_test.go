@@ -96,7 +96,7 @@ func TestGoalTradesTimeForEnergy(t *testing.T) {
 	for _, p := range layers(t, "resnet50_v1") {
 		var found model.Mapping
 		fast, _ := m.Flow.Find(&p, leastTime(), &found)
-		saving, _ := m.Flow.Find(&p, goal{1 / standing}, &found)
+		saving, _ := m.Flow.Find(&p, goal{cyclesPerPJ: 1 / standing}, &found)
 		if saving.EnergyPJ+standing*float64(saving.Cycles) > 1.0001*(fast.EnergyPJ+standing*float64(fast.Cycles)) {
 			t.Errorf("%v: the mapping for energy takes %g pJ, that for time %g", p.Bound, saving.EnergyPJ, fast.EnergyPJ)
 		}

@@ -1,8 +1,6 @@
 package template
 
 import (
-	"math"
-
 	"apollo/evaluator/model"
 )
 
@@ -36,16 +34,16 @@ func (f *free) Find(p *model.Problem, g goal, m *model.Mapping) (best Cost, misf
 		g = g.on(p, &f.flows[0].arch)
 		g.cyclesPerPJ *= tieTime
 	}
-	limit := math.Inf(1)
+	limit, found := g.limit(), false
 	for i := range f.flows {
 		s := search{l: &f.flows[i], p: p, goal: g, limit: limit}
 		if s.run(); s.best.any {
-			best, *m, limit = s.best.cost, s.best.m, s.best.value
+			best, *m, limit, found = s.best.cost, s.best.m, s.best.value, true
 		} else if i == 0 {
 			misfit = s.misfit() // what fits does not depend on the order
 		}
 	}
-	if math.IsInf(limit, 1) {
+	if !found {
 		return Cost{}, misfit
 	}
 	return best, nil
