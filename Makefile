@@ -16,7 +16,7 @@ SIM_TESTS  := '^(TestStudyIsTheSameUnderFaultsAndKills|TestOnlyTheAskedEvaluator
 PAPER_TRIALS ?= 300
 PAPER_SEEDS  ?= 10
 HOURS      ?= 3
-NAAS_TRIALS ?= 40
+NAAS_TRIALS ?= 24
 NAAS_SEEDS  ?= 10
 NAAS_STRATEGIES ?= default
 # Of these, the client of object stores and its ways to credentials are 2.9 MB.

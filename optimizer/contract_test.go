@@ -25,6 +25,11 @@ func TestGAKeepsTheContract(t *testing.T) {
 	optimizertest.Run(t, optimizer.GA{}, optimizertest.Options{})
 }
 
+func TestNAASKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	optimizertest.Run(t, optimizer.NAAS{}, optimizertest.Options{})
+}
+
 func TestSobolKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	optimizertest.Run(t, optimizer.Sobol{}, optimizertest.Options{

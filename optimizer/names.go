@@ -32,6 +32,7 @@ func catalog() []entry {
 		{"gp", configure[GP], true, 15, 95},
 		{"gp-bandit", configure[GPBandit], false, 9, 40},
 		{"mbo", configure[MBO], false, 26, 31},
+		{"naas", configure[NAAS], false, 0, 0},
 		{"nsga2", configure[NSGA2], true, 0, 0},
 		{"p3bo", configure[P3BO], false, 12, 42},
 		{"p3bo-adaptive", configure[P3BOAdaptive], false, 19, 50},

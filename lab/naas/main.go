@@ -36,16 +36,20 @@ func main() {
 	flag.StringVar(&r.data, "data", "apollo-naas", "`folder` of the trial log; what it holds whole is not run again")
 	flag.StringVar(&r.page, "page", "docs/results-naas.md", "`document` whose tables are replaced")
 	flag.IntVar(&r.seeds, "seeds", 10, "`number` of seeds")
-	flag.IntVar(&r.trials, "trials", 40, "`number` of designs of a search")
+	flag.IntVar(&r.trials, "trials", 24, "`number` of designs of a search")
 	flag.IntVar(&r.workers, "workers", 1, "`number` of processes")
 	flag.Float64Var(&r.hours, "hours", 1, "most `hours` of processor time of this run")
 	only := flag.String("chips", "", "only these `chips`, with commas between; default: all")
+	tasks := flag.String("networks", "", "only these `networks`, with commas between; default: all")
 	strategies := flag.String("strategies", "default", "`strategies` of the searches, with commas between; the first is that of the tables, the others search the connectivity only")
 	flag.BoolVar(&r.write, "write-only", false, "write the page from what is there, without a search")
 	flag.Parse()
 	r.strategies = strings.Split(*strategies, ",")
 	if *only != "" {
-		r.only = strings.Split(*only, ",")
+		r.chips = strings.Split(*only, ",")
+	}
+	if *tasks != "" {
+		r.networks = strings.Split(*tasks, ",")
 	}
 	if err := r.run(ctx); err != nil {
 		exit(err)
@@ -61,7 +65,8 @@ type run struct {
 	data, page             string
 	seeds, trials, workers int
 	hours                  float64
-	only, strategies       []string
+	chips, networks        []string
+	strategies             []string
 	write                  bool
 }
 
@@ -76,9 +81,14 @@ const decidedWithin = 0.02
 var errSpent = errors.New("the processor time is spent")
 
 func (r *run) run(ctx context.Context) error {
-	for _, name := range r.only {
+	for _, name := range r.chips {
 		if !slices.ContainsFunc(chips(), func(c chip) bool { return c.name == name }) {
 			return fmt.Errorf("-chips: there is no chip %q", name)
+		}
+	}
+	for _, name := range r.networks {
+		if !slices.ContainsFunc(networks(), func(n network) bool { return n.name == name }) {
+			return fmt.Errorf("-networks: there is no network %q", name)
 		}
 	}
 	if r.seeds < 1 || r.trials < 1 || r.workers < 1 || !(r.hours > 0) {
@@ -124,7 +134,7 @@ func (r *run) search(ctx context.Context) error {
 				return err
 			}
 		}
-		// A round for each chip, so that the time is looked at between them.
+		// In rounds, so that the time is looked at between them.
 		for chunk := range slices.Chunk(cells, len(networks())) {
 			_, err := runner.Run(ctx, chunk)
 			spent := cpuSeconds()
@@ -147,7 +157,7 @@ func (r *run) search(ctx context.Context) error {
 // cells are the searches of a seed: the chips with a target of their own first.
 func (r *run) cells(tasks []bench.Task, seed uint64) (cells []*bench.Cell) {
 	for _, name := range []string{"eyeriss", "nvdla-256", "shidiannao", "nvdla-1024", "edgetpu"} {
-		if r.only != nil && !slices.Contains(r.only, name) {
+		if r.chips != nil && !slices.Contains(r.chips, name) {
 			continue
 		}
 		for _, variant := range []string{connectivity, mapping, sizing} {
@@ -156,6 +166,9 @@ func (r *run) cells(tasks []bench.Task, seed uint64) (cells []*bench.Cell) {
 					continue
 				}
 				for _, n := range networks() {
+					if r.networks != nil && !slices.Contains(r.networks, n.name) {
+						continue
+					}
 					c := chip{name: name}
 					at := slices.IndexFunc(tasks, func(t bench.Task) bool { return t.Name == taskName(&c, &n, variant) })
 					cells = append(cells, &bench.Cell{
