@@ -14,7 +14,7 @@ import (
 // the probe allows for it.
 type Bounded interface {
 	// Stages groups the template's parameters by index, in the order in which a
-	// proof fixes them; none of them is categorical.
+	// proof fixes them; those that are categorical stand in the first.
 	Stages() [][]int
 	// NewProbe returns the state of one walk over partial designs. Without energy
 	// the totals need none.
@@ -68,8 +68,9 @@ func (p *proving) NewProbe(wanted []bool) evaluator.Probe {
 		energy = energy || x.wanted[i] && p.rows[i].usesEnergy()
 	}
 	for i := range p.spec.Params {
-		values := p.params[i].Values
-		x.smallest.Values[i], x.largest.Values[i] = int64(values[0]), int64(values[len(values)-1])
+		if values := p.params[i].Values; len(values) > 0 {
+			x.smallest.Values[i], x.largest.Values[i] = int64(values[0]), int64(values[len(values)-1])
+		}
 	}
 	x.low, x.high, x.model = x.smallest, x.largest, p.bounded.NewProbe(energy)
 	return x
@@ -95,7 +96,12 @@ func (p *probe) Fix(stage int, design []space.Value, values []float64) bool {
 	for s := stage; s < len(p.stages); s++ {
 		for _, i := range p.stages[s] {
 			if s == stage {
-				n := int64(design[p.position[i]].Num)
+				v := design[p.position[i]]
+				n := int64(v.Num)
+				if p.labels[i] {
+					level, _ := p.spec.Params[i].Level(v)
+					n = int64(level)
+				}
 				p.low.Values[i], p.high.Values[i] = n, n
 				continue
 			}

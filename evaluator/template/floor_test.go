@@ -1,6 +1,7 @@
 package template
 
 import (
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -102,4 +103,52 @@ func drawnSpatial(rng *rand.Rand) (values []space.Value, units int64) {
 		units *= int64(values[spatialX+i].Num)
 	}
 	return values, units
+}
+
+// What a proof is told of a partial design holds for its completions, and the last
+// stage is the evaluation.
+func TestSpatialBoundsPartialDesigns(t *testing.T) {
+	t.Parallel()
+	w, err := workload.Builtin("mobilenet_v2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, _ := Named("spatial")
+	tm := x.Template()
+	e, err := tm.Backend.New(evaluator.Task{Params: tm.Params, Networks: []evaluator.Network{{Workload: w, Weight: 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	prover := e.(evaluator.Prover)
+	last := len(prover.Stages()) - 1
+	probe := prover.NewProbe(nil)
+	rng := rand.New(rand.NewPCG(7, 2))
+	low, values := make([]float64, 3), make([]float64, 3)
+	nearest := math.Inf(1)
+	for range 12 {
+		design, _ := drawnSpatial(rng)
+		if !probe.Fix(0, design, low) {
+			t.Fatalf("every completion of %v is refused", design)
+		}
+		ok := probe.Fix(last, design, values)
+		r, err := e.Evaluate(t.Context(), evaluator.Request{Design: design})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok != (r.Outcome == evaluator.Measured) {
+			t.Errorf("%v: Fix says %t, Evaluate %s", design, ok, r.Outcome)
+		}
+		if !ok {
+			continue
+		}
+		for i := range values {
+			if values[i] != r.Values[i] || low[i] > values[i] {
+				t.Errorf("%v: metric %d is %g at the last stage, %g evaluated, bound %g", design, i, values[i], r.Values[i], low[i])
+			}
+		}
+		nearest = min(nearest, values[0]/low[0])
+	}
+	if nearest > 1.5 {
+		t.Errorf("the nearest bound of a latency is %.2f times below it", nearest)
+	}
 }

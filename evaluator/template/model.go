@@ -61,6 +61,9 @@ func (k *constants) Bind(t frame.Task) (frame.Model, error) {
 		b.nets = append(b.nets, net)
 	}
 	own.datapath = k.spec.needed(b.shapes, b.views)
+	if k.spec.Stages != nil {
+		return bounded{b}, nil
+	}
 	return b, nil
 }
 

@@ -80,7 +80,11 @@ func spatialIn(orders [][model.Dims]model.Dim) Spec {
 		ClockHz:      1e9,
 		NetworkBytes: 1,
 		Wires:        true,
-		Build:        func(c *chip, v []int64) Machine { return buildSpatial(c, v, orders) },
+		Stages: [][]int{
+			{spatialAxes, spatialSums, spatialOutputs, spatialX, spatialY, spatialZ, spatialIO},
+			{spatialLocal, spatialShared, spatialNoC},
+		},
+		Build: func(c *chip, v []int64) Machine { return buildSpatial(c, v, orders) },
 	}
 }
 

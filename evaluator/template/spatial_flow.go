@@ -1,6 +1,8 @@
 package template
 
 import (
+	"math"
+
 	"apollo/evaluator/model"
 )
 
@@ -23,6 +25,18 @@ var _ Dataflow = (*free)(nil)
 // equal time only: orders differ more in energy than tiles do, and what they are
 // worth would let a faster interface slow a layer down.
 const tieTime = 1e-6
+
+// steps implements stepper. Each order has the same wires, and spreading a loop over
+// fewer units takes no fewer steps.
+func (f *free) steps(p *model.Problem) int64 {
+	l, least := &f.flows[0], int64(math.MaxInt64)
+	var shared [maxShares]share
+	for _, list := range l.spreads {
+		_, rest := l.shares(p, list, &way{}, &shared)
+		least = min(least, steps(&rest))
+	}
+	return least
+}
 
 // Nest implements Dataflow.
 func (f *free) Nest(p *model.Problem) model.Problem { return *p }

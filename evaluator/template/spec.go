@@ -42,6 +42,10 @@ type Spec struct {
 	Splits bool
 	// Sparse are the ways in which machines use that weights are zero.
 	Sparse frame.Sparse
+	// Stages are the parameters by index in the order in which a proof fixes them, nil
+	// where designs have no bounds before they are whole. Those of the last stage are no
+	// labels, and area does not fall when one of them rises.
+	Stages [][]int
 	// Build makes the machine of a design out of a chip's parts: one number per
 	// parameter, whole and at least 1; of a categorical parameter the index of
 	// its label.

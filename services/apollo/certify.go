@@ -25,6 +25,7 @@ func (a *app) certifyCommand() *cobra.Command {
 	var fresh bool
 	var workers, steps int
 	var sweep string
+	var wall time.Duration
 	c := &cobra.Command{
 		Annotations: cli.PrintsRowsAndPictures(),
 		Use:         "certify STUDY.yaml", Short: "Prove the best design of a study",
@@ -35,9 +36,11 @@ The answer is the optimum, the one with the lowest index of those that tie, and 
 designs were legal, evaluated, pruned by bounds, and have the optimal value.
 The proof is kept in --data: interrupted, the same command goes on where it stopped, and
 "run" and "study show" then print how far a study's best design is from the optimum.
+With --wall it stops after that time and prints what no design is below, and how far above that
+the best one is: a large space is bounded before it is proven, and the same command goes on.
 --sweep moves the limit on a metric and proves the optimum under each in one walk: what
 one more square millimetre buys, step by step. It keeps nothing in --data.`,
-		Example: "  apollo certify examples/mobilenetv2-6p8.yaml\n  apollo certify examples/mobilenetv2-6p8.yaml --sweep area=4..10mm2 --steps 13 -o csv\n  apollo certify examples/mobilenetv2-6p8.yaml -o json",
+		Example: "  apollo certify examples/mobilenetv2-6p8.yaml\n  apollo certify examples/mobilenetv2-6p8.yaml --sweep area=4..10mm2 --steps 13 -o csv\n  apollo certify examples/mobilenetv2-6p8.yaml --wall 1m\n  apollo certify examples/mobilenetv2-6p8.yaml -o json",
 		Args:    cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if workers < 1 {
@@ -49,6 +52,9 @@ one more square millimetre buys, step by step. It keeps nothing in --data.`,
 			if sweep == "" && c.Flags().Changed("steps") {
 				return cli.Usagef("--steps is for --sweep")
 			}
+			if wall < 0 || wall > 0 && sweep != "" {
+				return cli.Usagef("--wall %s: want a positive time, and no --sweep", wall)
+			}
 			doc, err := a.readStudy(args[0], sets)
 			if err != nil {
 				return err
@@ -56,17 +62,28 @@ one more square millimetre buys, step by step. It keeps nothing in --data.`,
 			if sweep != "" {
 				return a.certifySweep(c.Context(), doc.Spec, sweep, steps, workers)
 			}
-			return a.certify(c.Context(), doc.Spec, fresh, workers)
+			return a.certify(c.Context(), doc.Spec, certifyFlags{fresh, workers, wall})
 		},
 	}
 	setFlag(c, &sets)
 	c.Flags().BoolVar(&fresh, "fresh", false, "prove it anew although there is a proof, or a part of one")
 	c.Flags().StringVar(&sweep, "sweep", "", "prove the optimum under each of some limits: `metric=low..high`, as in area=4..10mm2")
+	c.Flags().DurationVar(&wall, "wall", 0, "`time` after which it stops and prints what is bounded, such as 5m; 0 for none")
 	const halves = 13 // from 4 to 10 mm2 in halves
 	c.Flags().IntVar(&steps, "steps", halves, "`number` of limits of a sweep, both ends among them")
 	c.Flags().IntVar(&workers, "workers", runtime.NumCPU(), "`number` of workers; no count depends on it")
 	return c
 }
+
+// certifyFlags say how to prove.
+type certifyFlags struct {
+	fresh   bool
+	workers int
+	wall    time.Duration // 0 for no end
+}
+
+// errWall ends a proof whose time is up.
+var errWall = errors.New("the time of the proof is up")
 
 // certified is the answer of `certify -o json`.
 type certified struct {
@@ -78,6 +95,10 @@ type certified struct {
 	Value   *float64           `json:"value"`
 	Design  map[string]any     `json:"design"`
 	Metrics map[string]float64 `json:"metrics"`
+	// Bound is what no design is below; Above is how far the value is above it, relative
+	// to it. Null where nothing is bounded: an objective that is maximised.
+	Bound *float64 `json:"bound"`
+	Above *float64 `json:"above_bound"`
 	// Designs are in the space; Legal of them pass the free checks, and were
 	// Evaluated or Pruned. Infeasible is how many of those are known to be.
 	Designs    uint64 `json:"designs"`
@@ -122,7 +143,7 @@ func prover(spec *events.Spec) (*certify.Problem, evaluator.Evaluator, error) {
 	return p, ev, err
 }
 
-func (a *app) certify(ctx context.Context, spec *events.Spec, fresh bool, workers int) error {
+func (a *app) certify(ctx context.Context, spec *events.Spec, flags certifyFlags) error {
 	problem, ev, err := prover(spec)
 	if errors.Is(err, certify.ErrNoProof) {
 		return cli.Hinted(cli.ExitUsage, proofHint, err)
@@ -135,23 +156,23 @@ func (a *app) certify(ctx context.Context, spec *events.Spec, fresh bool, worker
 		return err
 	}
 	proof, known, err := certify.Load(a.Data, key)
-	if err != nil && !fresh {
+	if err != nil && !flags.fresh {
 		return cli.Hinted(cli.ExitError, "--fresh proves it anew", err)
 	}
-	if !known || fresh {
+	if !known || flags.fresh {
 		o := spec.Objectives[0]
 		proof = certify.Proof{Key: key, Study: spec.Study, Metric: o.Metric, Unit: spec.Metrics[spec.MetricIndex(o.Metric)].Unit}
 	}
 	if proof.Proven {
 		a.Say("this was proven before; --fresh proves it anew")
-	} else if err := a.prove(ctx, problem, ev, spec, &proof, workers); err != nil {
+	} else if err := a.prove(ctx, problem, ev, spec, &proof, flags); err != nil {
 		return err
 	}
 	return a.printProof(spec, &proof)
 }
 
 // prove runs the proof to its end, keeping how far it is.
-func (a *app) prove(ctx context.Context, problem *certify.Problem, ev evaluator.Evaluator, spec *events.Spec, proof *certify.Proof, workers int) error {
+func (a *app) prove(ctx context.Context, problem *certify.Problem, ev evaluator.Evaluator, spec *events.Spec, proof *certify.Proof, flags certifyFlags) error {
 	if proof.Done > 0 {
 		a.Say("going on with the proof after %s of %s groups", cli.Count(proof.Done), cli.Count(proof.Groups))
 	}
@@ -167,9 +188,18 @@ func (a *app) prove(ctx context.Context, problem *certify.Problem, ev evaluator.
 		a.showProof(proof, &shown)
 		return nil
 	}
-	state, err := problem.Run(ctx, certify.Options{Workers: workers, From: proof.State, Report: report})
+	if flags.wall > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, flags.wall, errWall)
+		defer stop()
+	}
+	state, err := problem.Run(ctx, certify.Options{Workers: flags.workers, From: proof.State, Report: report})
 	a.Console.Clear()
 	proof.State = state
+	if errors.Is(err, errWall) {
+		err = nil
+		ctx = context.WithoutCancel(ctx) // to measure the best design
+	}
 	if err != nil {
 		err = errors.Join(err, certify.Save(a.Data, proof))
 		if cli.IsInterrupted(ctx) {
@@ -229,8 +259,11 @@ func (a *app) printProof(spec *events.Spec, proof *certify.Proof) error {
 	}
 	value := certified{
 		Study: spec.Study, Metric: proof.Metric, Unit: proof.Unit, Value: proof.Value, Design: proof.Design, Metrics: proof.Metrics,
-		Designs: s.Size(), Legal: proof.Legal, Evaluated: proof.Evaluated, Pruned: proof.Pruned, Infeasible: proof.Infeasible,
+		Bound: proof.Bound, Designs: s.Size(), Legal: proof.Legal, Evaluated: proof.Evaluated, Pruned: proof.Pruned, Infeasible: proof.Infeasible,
 		Tied: proof.Tied, Proven: proof.Proven, Seconds: cli.Round(proof.Seconds, 3), Proof: certify.Path(a.Data, proof.Key), Spec: spec,
+	}
+	if value.Bound != nil && value.Value != nil && *value.Bound > 0 {
+		value.Above = new(*value.Value / *value.Bound - 1)
 	}
 	var best *events.BestTrial
 	if value.Value != nil {
@@ -239,7 +272,7 @@ func (a *app) printProof(spec *events.Spec, proof *certify.Proof) error {
 	if err := a.Print(cli.Answer{Value: value, Sheet: proofSheet(spec, best), Text: func(w io.Writer, p cli.Paint) { proofText(w, p, spec, &value) }}); err != nil {
 		return err
 	}
-	if value.Value == nil {
+	if value.Value == nil && value.Proven {
 		return cli.Hinted(cli.ExitInfeasible, "loosen the constraints", fmt.Errorf("none of the %s legal designs is feasible", cli.Count(value.Legal)))
 	}
 	return nil
@@ -258,11 +291,18 @@ func proofSheet(spec *events.Spec, best *events.BestTrial) *cli.Grid {
 func proofText(w io.Writer, p cli.Paint, spec *events.Spec, v *certified) {
 	if v.Value != nil {
 		best := &events.BestTrial{Design: v.Design, Metrics: v.Metrics}
-		fmt.Fprintf(w, "%s: %s is optimal, proven\n\n", p.Bold(v.Study), bestText(spec, best))
+		how := "is optimal, proven"
+		if !v.Proven {
+			how = "is the best so far"
+		}
+		fmt.Fprintf(w, "%s: %s %s%s\n\n", p.Bold(v.Study), bestText(spec, best), how, boundText(v))
 		designGrid(spec, designOf(spec, best), nil).Text(w, p)
 		fmt.Fprintln(w)
 		metricGrid(spec, best, inspect.Baseline{}).Text(w, p)
 		fmt.Fprintln(w)
+	}
+	if v.Value == nil && !v.Proven {
+		fmt.Fprintf(w, "%s: no feasible design was seen%s\n\n", p.Bold(v.Study), boundText(v))
 	}
 	g := &cli.Grid{Header: []string{"", ">", ""}}
 	g.Add("designs", cli.Count(v.Designs), "in the space")
@@ -270,7 +310,24 @@ func proofText(w io.Writer, p cli.Paint, spec *events.Spec, v *certified) {
 	g.Add("evaluated", cli.Count(v.Evaluated), "one by one")
 	g.Add("pruned", cli.Count(v.Pruned), "in groups, by bounds")
 	g.Add("infeasible", cli.Count(v.Infeasible), "at least, of the legal ones")
-	g.Add("tied", cli.Count(v.Tied), "have the optimal value")
+	tied := "have the optimal value"
+	if !v.Proven {
+		tied = "have the best value so far"
+	}
+	g.Add("tied", cli.Count(v.Tied), tied)
 	g.Text(w, p)
 	fmt.Fprintf(w, "\ntime  %s\nproof %s\n", cli.Duration(time.Duration(v.Seconds*float64(time.Second))), v.Proof)
+}
+
+// boundText says what is known of an optimum that is not proven.
+func boundText(v *certified) string {
+	switch {
+	case v.Proven:
+		return ""
+	case v.Bound == nil:
+		return "; no bound is known yet"
+	case v.Above == nil:
+		return "; no design is below " + cli.Quantity(*v.Bound, v.Unit)
+	}
+	return fmt.Sprintf("; no design is below %s, so it is at most %s above the optimum", cli.Quantity(*v.Bound, v.Unit), cli.Percent(*v.Above))
 }

@@ -23,6 +23,9 @@ type State struct {
 	Value *float64 `json:"value"`
 	Index uint64   `json:"index"`
 	Tied  uint64   `json:"tied"`
+	// Bound is a value that no legal design is below, of an objective that is minimised: the
+	// best of what is left may be as good as the bound of its group. Nil when nothing is known.
+	Bound *float64 `json:"bound,omitempty"`
 	// Proven says that every group is settled.
 	Proven bool `json:"proven"`
 	// Seconds is the time that the proof took so far.
@@ -56,6 +59,7 @@ func (p *Problem) Run(ctx context.Context, opts Options) (State, error) {
 		return r.state, err
 	}
 	r.state.Groups = len(r.order)
+	r.bound()
 	for r.state.Done < len(r.order) {
 		if err := r.round(ctx); err != nil {
 			return r.state, err
@@ -158,8 +162,22 @@ func (r *run) round(ctx context.Context) error {
 		value := r.p.sign * best.key
 		r.state.Value, r.state.Index, r.state.Tied = &value, best.index, best.tied
 	}
+	r.bound()
 	r.state.Seconds = r.before + time.Since(r.began).Seconds()
 	return nil
+}
+
+// bound says what the optimum cannot be below: groups come in the order of their
+// bounds.
+func (r *run) bound() {
+	least := r.best().key
+	if r.state.Done < len(r.order) {
+		least = min(least, r.order[r.state.Done].floor)
+	}
+	r.state.Bound = nil
+	if r.p.sign > 0 && !math.IsInf(least, 0) {
+		r.state.Bound = &least
+	}
 }
 
 func (r *run) best() found {

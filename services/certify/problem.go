@@ -28,9 +28,10 @@ type Problem struct {
 	objective int
 	sign      float64 // -1 where the objective is maximized: smaller keys are better
 	wanted    []bool
-	limits    []limit // of all constrained metrics
-	free      []limit // of those that Check computes
-	enclosed  bool    // whether corners enclose partial designs
+	limits    []limit   // of all constrained metrics
+	free      []limit   // of those that Check computes
+	enclosed  bool      // whether corners enclose partial designs
+	partial   []partial // of each stage but the last
 	strides   []uint64
 	levels    [][]space.Value
 }
@@ -84,7 +85,45 @@ func New(spec *events.Spec, ev evaluator.Evaluator, desc evaluator.Description) 
 		p.stages, p.enclosed = enumerationStages(p.space), false
 	}
 	p.prepare()
+	p.partial = make([]partial, len(p.stages)-1)
+	for stage := range p.partial {
+		p.partial[stage] = p.partialRules(stage)
+	}
 	return p, nil
+}
+
+// partial are the rules and conditions that the parameters of some stages decide,
+// and these parameters; no judge where there are none.
+type partial struct {
+	judge  *events.Judge
+	params []int
+}
+
+// partialRules finds what the stages up to one decide: what compiles with their
+// parameters alone.
+func (p *Problem) partialRules(stage int) (out partial) {
+	for _, params := range p.stages[:stage+1] {
+		out.params = append(out.params, params...)
+	}
+	slices.Sort(out.params)
+	spec := events.Spec{}
+	for _, i := range out.params {
+		spec.Parameters = append(spec.Parameters, p.spec.Parameters[i])
+	}
+	compiles := func() bool { _, err := events.NewJudge(&spec); return err == nil }
+	if !compiles() {
+		return partial{} // a condition names a parameter of a later stage
+	}
+	for _, rule := range p.spec.Rules {
+		spec.Rules = append(spec.Rules, rule)
+		if !compiles() {
+			spec.Rules = spec.Rules[:len(spec.Rules)-1]
+		}
+	}
+	if j, err := events.NewJudge(&spec); err == nil && j.Ruled() {
+		out.judge = j
+	}
+	return out
 }
 
 func (p *Problem) column(metric string) int {

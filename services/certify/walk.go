@@ -56,6 +56,7 @@ type walker struct {
 	design    []space.Value
 	index     uint64
 	low, high []space.Value // the design with the parameters of later stages at their ends
+	fixed     []space.Value // of the stages that are set
 	values    []float64
 	a, b      []float64 // results of Check
 
@@ -183,6 +184,9 @@ func (w *walker) isLegal() bool {
 func (w *walker) enclose(stage int) (none, all bool) {
 	p := w.p
 	ruled := p.judge.Ruled()
+	if w.forbidden(stage) {
+		return true, false
+	}
 	if len(p.free) == 0 {
 		return false, !ruled
 	}
@@ -207,6 +211,18 @@ func (w *walker) enclose(stage int) (none, all bool) {
 		all = all && !(high > l.max) && !(low < l.min)
 	}
 	return false, all
+}
+
+// forbidden reports whether the stages that are set break a rule that they decide.
+func (w *walker) forbidden(stage int) bool {
+	if stage >= len(w.p.partial) || w.p.partial[stage].judge == nil {
+		return false
+	}
+	w.fixed = w.fixed[:0]
+	for _, i := range w.p.partial[stage].params {
+		w.fixed = append(w.fixed, w.design[i])
+	}
+	return !w.p.partial[stage].judge.RulesOK(w.fixed)
 }
 
 // legal counts the legal designs of the group that is set up to stage.
