@@ -28,9 +28,9 @@ func (b *taskModel) Explain(d frame.Design, given []report.Given) (frame.Explain
 
 func (b *taskModel) explainNetwork(seen []Machine, net *network, given []report.Given) (n frame.NetworkParts, reason *evaluator.Reason, err error) {
 	m := &seen[0]
-	goal := b.goal(m)
+	goals := slices.Repeat([]goal{b.goal(m)}, len(b.shapes))
 	if b.mapperGoal == evaluator.MapEnergyDelay {
-		goal, _, _, _ = b.balanced(seen, net, make([]Cost, len(b.shapes)))
+		b.balanced(seen, net, make([]Cost, len(b.shapes)), goals)
 	}
 	var sum Cost
 	for i, at := range net.shapes {
@@ -43,7 +43,7 @@ func (b *taskModel) explainNetwork(seen []Machine, net *network, given []report.
 		} else {
 			g := report.Of(given, net.Name, net.Layers[i].ID)
 			y.Given, y.Mapped = g != nil, v.mapped(m.Flow.Nest(&s.p), m.Arch)
-			if d, reason, err = m.detail(s, v, goal, net.Layers[i].ID, g, &y.Mapped.Mapping); reason != nil || err != nil {
+			if d, reason, err = m.detail(s, v, goals[at], net.Layers[i].ID, g, &y.Mapped.Mapping); reason != nil || err != nil {
 				return n, reason, err
 			}
 			v.detail(&d)

@@ -80,35 +80,40 @@ func (b *taskModel) goal(m *Machine) goal {
 // rounds bounds how often a network is mapped for its energy and its delay.
 const rounds = 4
 
-// balanced returns the goal of the least product of a network's energy and time,
-// and the sum of its layers with it. Near a mapping, the product of sums falls as
-// time does when a picojoule is worth the time over the energy: the search goes
-// on from there while the product falls.
-func (b *taskModel) balanced(seen []Machine, net *network, costs []Cost) (goal, Cost, *Misfit, int) {
-	m, best := &seen[0], leastTime()
-	at, misfit := b.costs(seen, best, costs)
+// balanced returns the sum of a network's layers with the least product of its energy
+// and time, and leaves in goals what each shape was mapped for, which finds the same
+// mapping again. Near a mapping, the product of sums falls as time does when a picojoule is worth the
+// time over the energy: the search goes on from there while the product falls.
+func (b *taskModel) balanced(seen []Machine, net *network, costs []Cost, goals []goal) (Cost, *Misfit, int) {
+	m := &seen[0]
+	at, misfit := b.costs(seen, leastTime(), costs)
 	if misfit != nil {
-		return best, Cost{}, misfit, at
+		return Cost{}, misfit, at
 	}
-	sum := net.sum(costs)
+	for i := range goals {
+		goals[i] = leastTime()
+	}
+	sum, tried := net.sum(costs), make([]goal, len(goals))
 	for range rounds {
 		time, energy := float64(sum.Cycles), m.energyPJ(&sum)
-		next := goal{cyclesPerPJ: time / energy}
-		if _, misfit := b.again(seen, next, costs); misfit != nil {
+		copy(tried, goals)
+		if !b.again(seen, goal{cyclesPerPJ: time / energy}, costs, tried) {
 			break
 		}
 		other := net.sum(costs)
 		if !(float64(other.Cycles)*m.energyPJ(&other) < time*energy) {
 			break
 		}
-		best, sum = next, other
+		sum = other
+		copy(goals, tried)
 	}
-	return best, sum, nil, 0
+	return sum, nil, 0
 }
 
-// again is costs where the costs of a mapping of each are known: what costs no less
-// need not be searched. They stay where nothing else is found.
-func (b *taskModel) again(seen []Machine, g goal, costs []Cost) (int, *Misfit) {
+// again is costs where the costs of a mapping of each shape are known: what costs more
+// need not be searched. Costs and goals stay where nothing is found. It returns false when
+// a layer has no mapping.
+func (b *taskModel) again(seen []Machine, g goal, costs []Cost, goals []goal) bool {
 	for i := range b.shapes {
 		s := &b.shapes[i]
 		own := g
@@ -119,11 +124,14 @@ func (b *taskModel) again(seen []Machine, g goal, costs []Cost) (int, *Misfit) {
 		switch {
 		case misfit == nil:
 			costs[i] = c
+			if len(goals) > 0 {
+				goals[i] = own
+			}
 		case own.reached == 0:
-			return i, misfit
+			return false
 		}
 	}
-	return 0, nil
+	return true
 }
 
 // energyPJ is the energy of a network with leakage and clock, in pJ.

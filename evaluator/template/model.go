@@ -120,7 +120,7 @@ func (b *taskModel) Measure(d frame.Design, all []frame.Totals) (frame.Machine, 
 			// Costs of the others come before: a network has a goal of its own.
 			var misfit *Misfit
 			var at int
-			if _, sum, misfit, at = b.balanced(seen, &b.nets[i], costs); misfit != nil {
+			if sum, misfit, at = b.balanced(seen, &b.nets[i], costs, nil); misfit != nil {
 				return known, misfit.reason(b.ids[at])
 			}
 		}
