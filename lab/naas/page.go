@@ -231,7 +231,9 @@ func (p *page) strategiesTable(out *bytes.Buffer) {
 	for i := range p.rows {
 		x := &p.rows[i]
 		base := p.best(x, connectivity, p.strategies[0])
-		line, any := fmt.Sprintf("| %s | %s |", x.chip.title, x.network.title), false
+		var line strings.Builder
+		any := false
+		fmt.Fprintf(&line, "| %s | %s |", x.chip.title, x.network.title)
 		for _, s := range p.strategies[1:] {
 			ratio := map[uint64]cost{}
 			for seed, c := range p.best(x, connectivity, s) {
@@ -241,14 +243,14 @@ func (p *page) strategiesTable(out *bytes.Buffer) {
 			}
 			edp, _, _, n := gain(cost{edp: 1}, ratio)
 			if n == 0 {
-				line += " – |"
+				line.WriteString(" – |")
 				continue
 			}
 			any = true
-			line += fmt.Sprintf(" %.2f [%.2f, %.2f] (%d) |", edp.Value, edp.Low, edp.High, n)
+			fmt.Fprintf(&line, " %.2f [%.2f, %.2f] (%d) |", edp.Value, edp.Low, edp.High, n)
 		}
 		if any {
-			out.WriteString(line + "\n")
+			out.WriteString(line.String() + "\n")
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"apollo/evaluator"
 	"apollo/evaluator/frame"
@@ -109,8 +110,12 @@ func (c *chip) design() []space.Value {
 		outputs = "groups"
 	}
 	return []space.Value{
-		{Label: c.axes}, number(c.x), number(c.y), number(2), {Label: "idle"}, {Label: outputs},
-		number(c.local), number(c.shared), number(c.noc), {Num: c.io},
+		{Label: c.axes},
+		number(c.x), number(c.y), number(2),
+		{Label: "idle"},
+		{Label: outputs},
+		number(c.local), number(c.shared), number(c.noc),
+		{Num: c.io},
 	}
 }
 
@@ -248,7 +253,9 @@ func builtin(name string) (n evaluator.Network, id string, err error) {
 type lazy struct {
 	backend evaluator.Backend
 	task    evaluator.Task
+	once    sync.Once
 	bound   evaluator.Evaluator
+	err     error
 }
 
 var (
@@ -257,12 +264,8 @@ var (
 )
 
 func (l *lazy) bind() error {
-	if l.bound != nil {
-		return nil
-	}
-	var err error
-	l.bound, err = l.backend.New(l.task)
-	return err
+	l.once.Do(func() { l.bound, l.err = l.backend.New(l.task) })
+	return l.err
 }
 
 // Check implements evaluator.Checker.
