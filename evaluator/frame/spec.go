@@ -176,6 +176,7 @@ type Model interface {
 type Explained struct {
 	Machine Machine
 	Area    report.Breakdown
+	Array   []report.Axis
 	// Beyond is what the design's preset has beyond the parameters.
 	Beyond report.Fields
 	// Reason is nil for a feasible design; another one has no networks.

@@ -48,11 +48,38 @@ type Design struct {
 	Reason  *Reason   `json:"reason"`
 	Metrics Metrics   `json:"metrics"`
 	Area    Breakdown `json:"area"`
+	// Array has the axes of an array whose wires are parameters; others have none.
+	Array []Axis `json:"array,omitempty"`
 	// Networks and Layers are empty for an infeasible design. Layers holds the
 	// layers of all networks in order.
 	Networks []Network `json:"networks"`
 	Layers   []Layer   `json:"layers"`
 }
+
+// Axis is an axis of an array: the loop that it spreads, and the wires of the lines of
+// units along it.
+type Axis struct {
+	Loop  string `json:"loop"`
+	Units int64  `json:"units"`
+	// Groups says that groups take the lanes that the loop leaves.
+	Groups bool `json:"groups"`
+	// Weights, Inputs and Outputs are the wires of an operand: Broadcast, Bus, Links or
+	// Tree.
+	Weights string `json:"weights"`
+	Inputs  string `json:"inputs"`
+	Outputs string `json:"outputs"`
+	// LengthMM is that of a line, Cycles what a word takes along it.
+	LengthMM float64 `json:"length_mm"`
+	Cycles   int64   `json:"cycles"`
+}
+
+// The wires of an axis.
+const (
+	Broadcast = "broadcast" // all units get a word at once
+	Bus       = "bus"       // a word is one unit's
+	Links     = "links"     // a bus, and units pass words on to their neighbours
+	Tree      = "tree"      // the units' sums are added up
+)
 
 // Reason is evaluator.Reason with the names of the wire.
 type Reason struct {

@@ -14,7 +14,7 @@ import (
 func (b *taskModel) Explain(d frame.Design, given []report.Given) (frame.Explained, error) {
 	seen := b.machines(&d)
 	m := &seen[0]
-	x := frame.Explained{Machine: peak(seen), Area: m.Area}
+	x := frame.Explained{Machine: peak(seen), Area: m.Area, Array: m.Axes}
 	for i := range b.nets {
 		n, reason, err := b.explainNetwork(seen, &b.nets[i], given)
 		if reason != nil || err != nil {

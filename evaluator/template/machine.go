@@ -18,6 +18,8 @@ type Machine struct {
 	// that of the clock network of the rest.
 	Area             report.Breakdown
 	LeakageW, ClockW float64
+	// Axes are those of an array whose wires are parameters.
+	Axes []report.Axis
 	// AddPJ and DRAMPJPerByte are the energies of layers without
 	// multiplications.
 	AddPJ, DRAMPJPerByte float64

@@ -171,6 +171,7 @@ func buildSpatial(c *chip, v []int64, orders [][model.Dims]model.Dim) Machine {
 	far := c.memory("shared_memory", v[spatialShared], 1)
 	m := c.machine(v[spatialIO], units)
 
+	m.Axes = wired(axes)
 	near.WritePJPerByte += w.linkPJ
 	arch := c.hierarchy(offChip(&m),
 		ported(buffer("shared memory", v[spatialShared], units, &far, everything...), c.rate(v[spatialNoC]), 0),

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 
 	"apollo/evaluator/model"
+	"apollo/evaluator/report"
 	"apollo/evaluator/tech"
 )
 
@@ -77,11 +78,41 @@ func (c *chip) wire(axes []arrayAxis, units, noc int64) (w wiring) {
 			bitMM += length * lines * float64(width[o])
 			w.pj[o] += along * perMM
 		}
-		if a.dim == model.P || a.dim == model.Q || a.dim == model.R || a.dim == model.S {
+		if a.linked() {
 			w.links, w.linkPJ = true, pitch*perMM
 			bitMM += a.mm * lines * float64(width[model.Inputs])
 		}
 	}
 	c.part("wires", bitMM*c.trackMM)
 	return w
+}
+
+// linked reports whether neighbours along the axis pass inputs on.
+func (a *arrayAxis) linked() bool {
+	return a.dim == model.P || a.dim == model.Q || a.dim == model.R || a.dim == model.S
+}
+
+// wired says how the axes are wired.
+func wired(axes []arrayAxis) (list []report.Axis) {
+	for i := range axes {
+		a := &axes[i]
+		x := report.Axis{
+			Loop: a.dim.String(), Units: a.units, Groups: a.groups, LengthMM: a.mm, Cycles: a.cycles,
+			Weights: report.Bus, Inputs: report.Bus, Outputs: report.Bus,
+		}
+		if !model.Relevant(model.Weights, a.dim) {
+			x.Weights = report.Broadcast
+		}
+		switch {
+		case a.linked():
+			x.Inputs = report.Links
+		case !model.Relevant(model.Inputs, a.dim):
+			x.Inputs = report.Broadcast
+		}
+		if !model.Relevant(model.Outputs, a.dim) {
+			x.Outputs = report.Tree
+		}
+		list = append(list, x)
+	}
+	return list
 }

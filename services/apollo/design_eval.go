@@ -166,6 +166,14 @@ func (s *subject) text(w io.Writer, p cli.Paint, r *report.Design) {
 		}
 	}
 	breakdown(w, p, "area", r.Area.Parts(), "mm2")
+	if len(r.Array) > 0 {
+		fmt.Fprintln(w)
+		wires := &cli.Grid{Header: []string{"AXIS", ">UNITS", ">LENGTH", ">CYCLES", "WEIGHTS", "INPUTS", "SUMS"}}
+		for _, a := range r.Array {
+			wires.Add(a.Loop, cli.Count(a.Units), fmt.Sprintf("%.2g mm", a.LengthMM), cli.Count(a.Cycles), a.Weights, a.Inputs, a.Outputs)
+		}
+		wires.Text(w, p)
+	}
 	for i := range r.Networks {
 		n := &r.Networks[i]
 		if len(r.Networks) > 1 {

@@ -111,3 +111,38 @@ func TestNothingToDraw(t *testing.T) {
 		t.Error("Design() draws an infeasible design")
 	}
 }
+
+// An array whose wires are parameters has a panel for each axis, with its loop and what
+// its wires do; other templates have none.
+func TestArrayAsWired(t *testing.T) {
+	t.Parallel()
+	r := answer(t, nil, "mobilenet_v2")
+	picture := func() string {
+		var b bytes.Buffer
+		if err := draw.Design(&b, "svg", &r); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	without := picture()
+	if strings.Contains(without, "as it is wired") {
+		t.Error("a template with wires of its own has a picture of an array")
+	}
+	r.Array = []report.Axis{
+		{Loop: "C", Units: 16, Weights: report.Bus, Inputs: report.Bus, Outputs: report.Tree, LengthMM: 1.25, Cycles: 7, Groups: true},
+		{Loop: "P", Units: 2, Weights: report.Broadcast, Inputs: report.Links, Outputs: report.Bus, LengthMM: 0.25, Cycles: 1},
+	}
+	with := picture()
+	for _, text := range []string{
+		"C: 16 units, groups past the loop, 1.2 mm, 7 cycles", "P: 2 units, 0.25 mm, 1 cycle<", "sums: reduction tree",
+		"weights: broadcast, all units at once", "inputs: bus, and links between neighbours", "sums: bus, one unit at a time", "…",
+	} {
+		if !strings.Contains(with, text) {
+			t.Errorf("the picture does not say %q", text)
+		}
+	}
+	// Sixteen units are five places, four of them drawn; a tree of five leaves has four nodes.
+	if got := strings.Count(with, "<circle") - strings.Count(without, "<circle"); got != 4 {
+		t.Errorf("%d nodes of trees, want 4", got)
+	}
+}
