@@ -27,6 +27,11 @@ func picture(name string, build func(name string) (*Workload, error)) builtin {
 	}, takes{batch: true}}
 }
 
+// own is the network that a family stands for.
+func own(f Family) builtin {
+	return picture(f.Name, func(name string) (*Workload, error) { return f.build(name, f.Own()) })
+}
+
 // sequential is a network over sequences, with or without a cache.
 func sequential(name string, build func(name string, s Sizes) (*Workload, error), cache bool) builtin {
 	return builtin{name, build, takes{batch: true, sequence: true, past: cache, attention: true}}
@@ -72,11 +77,11 @@ func builtins() []builtin {
 		picture("inception_v1", inceptionV1),
 		picture("inception_v3", inceptionV3),
 		picture("inception_v4", inceptionV4),
-		picture("mnasnet_a1", mnasNetA1),
+		own(mnasNetFamily()),
 		picture("mobilenet_edgetpu", mobileNetEdgeTPU),
 		picture("mobilenet_edgetpu_075", mobileNetEdgeTPU075),
-		picture("mobilenet_v1", mobileNetV1),
-		picture("mobilenet_v2", mobileNetV2),
+		own(mobileNetV1Family()),
+		own(mobileNetV2Family()),
 		picture("mobilenet_v3_large", mobileNetV3Large),
 		picture("ppocr_v4_detection", ppOCRDetection),
 		picture("ppocr_v4_recognition", ppOCRRecognition),
@@ -113,20 +118,25 @@ func Sized(name string, s Sizes) (*Workload, error) {
 		if b.name != name {
 			continue
 		}
-		if err := b.takes.check(name, s); err != nil {
-			return nil, err
-		}
-		w, err := b.build(name, s)
-		if err == nil && s.Weights+s.Activations+s.Accumulators+s.Sparsity != "" {
-			w.Precision, err = s.precision()
-		}
-		return w, err
+		return b.sized(s)
 	}
 	known := strings.Join(Names(), ", ")
 	if near := nearest.Name(name, Names()); near != "" {
 		return nil, fmt.Errorf("no built-in network is called %q, did you mean %s? There are: %s", name, near, known)
 	}
 	return nil, fmt.Errorf("no built-in network is called %q, there are: %s", name, known)
+}
+
+// sized is the network in sizes that it has.
+func (b *builtin) sized(s Sizes) (*Workload, error) {
+	if err := b.takes.check(b.name, s); err != nil {
+		return nil, err
+	}
+	w, err := b.build(b.name, s)
+	if err == nil && s.Weights+s.Activations+s.Accumulators+s.Sparsity != "" {
+		w.Precision, err = s.precision()
+	}
+	return w, err
 }
 
 // SizesOf returns the names of the sizes that a built-in network has.

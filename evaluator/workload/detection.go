@@ -13,7 +13,7 @@ const (
 // predictors are 1x1 convolutions.
 func ssdMobileNetV1(name string) (*Workload, error) {
 	b, x := image(name, "tensorflow/models object_detection ssd_mobilenet_v1_coco", 300, 300)
-	end, middle := b.separables(x)
+	end, middle := b.separables(x, 100)
 	b.predict(b.pyramid(middle, end, b.conv), b.predictor)
 	return b.build()
 }

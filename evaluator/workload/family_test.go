@@ -5,21 +5,13 @@ import (
 	"testing"
 )
 
-// ownValues are the values of a family's baseline.
-func ownValues(f *Family) (v []int64) {
-	for i := range f.Params {
-		v = append(v, f.Params[i].Own)
-	}
-	return v
-}
-
 // EfficientNet-B0 has 5,288,548 parameters (M. Tan and Q. Le, arXiv 1905.11946,
 // Table 2: 5.3M), 42,016 of them scale and shift of batch normalisation, of which
 // ours keep half, and 0.39 G multiplications.
 func TestNASBenchHasEfficientNetB0(t *testing.T) {
 	t.Parallel()
 	f, _ := FamilyNamed("accel_nasbench")
-	w, err := f.Build(ownValues(f))
+	w, err := f.Build(f.Own())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +42,7 @@ func TestFamiliesHaveNoNetworkTwice(t *testing.T) {
 			}
 			seen[id] = w.Name
 		}
-		own := ownValues(&f)
+		own := f.Own()
 		build(own)
 		for i := range f.Params {
 			for _, value := range f.Params[i].Values {
@@ -66,7 +58,7 @@ func TestFamiliesHaveNoNetworkTwice(t *testing.T) {
 func TestFamilyRefusesOtherValues(t *testing.T) {
 	t.Parallel()
 	f, _ := FamilyNamed("accel_nasbench")
-	v := ownValues(f)
+	v := f.Own()
 	v[1] = 7
 	if _, err := f.Build(v); err == nil || !strings.Contains(err.Error(), "b0_k is 7, want one of [3 5]") {
 		t.Errorf("a kernel of 7: %v", err)

@@ -1,14 +1,27 @@
 package workload
 
-// mnasNetA1 is MnasNet-A1, 224 x 224: Tan et al., arXiv 1807.11626, Figure 7;
-// squeeze-and-excitation has a quarter of a block's input channels.
-func mnasNetA1(name string) (*Workload, error) {
+// mnasNetFamily is MnasNet-A1: Tan et al., arXiv 1807.11626, Figure 7;
+// squeeze-and-excitation has a quarter of a block's input channels. Widths and
+// resolutions are those that tensorflow/tpu models/official/mnasnet publishes.
+func mnasNetFamily() Family {
+	return Family{
+		Name: "mnasnet_a1", Doc: "MnasNet-A1 by width and resolution, with and without squeeze-and-excitation.", Ref: "arXiv 1807.11626",
+		Params: []FamilyParam{
+			widthParam(35, 50, 75, 100, 140), resolutionParam(96, 128, 160, 192, 224),
+			{"excite", "Squeeze-and-excitation: 0 without, 1 in the stages that have it.", "", []int64{0, 1}, 1},
+		},
+		build: buildMnasNet,
+	}
+}
+
+func buildMnasNet(name string, v []int64) (*Workload, error) {
 	const act = "relu"
-	b, x := image(name, "arXiv 1807.11626, Figure 7", 224, 224)
-	x = b.conv("stem", x, 32, same(3, 2), act)
-	x = b.depthwise("block0.depthwise", x, 32, same(3, 1), act)
-	x = b.point("block0.project", x, 16, "")
-	block, channels := 1, int64(16)
+	b, x := image(name, "arXiv 1807.11626, Figure 7", v[1], v[1])
+	wide := func(channels int64) int64 { return divisible(channels*v[0], 100) }
+	x = b.conv("stem", x, wide(32), same(3, 2), act)
+	x = b.depthwise("block0.depthwise", x, wide(32), same(3, 1), act)
+	x = b.point("block0.project", x, wide(16), "")
+	block, channels := 1, wide(16)
 	for _, row := range []struct {
 		expand, out, kernel, stride int64
 		repeat                      int
@@ -21,19 +34,19 @@ func mnasNetA1(name string) (*Workload, error) {
 		{6, 160, 5, 2, 3, true},
 		{6, 320, 3, 1, 1, false},
 	} {
-		stride := row.stride
+		stride, out := row.stride, wide(row.out)
 		for range row.repeat {
 			id, inner := numbered("block", block), channels*row.expand
 			y := b.point(id+".expand", x, inner, act)
 			y = b.depthwise(id+".depthwise", y, inner, same(row.kernel, stride), act)
-			if row.excite {
+			if row.excite && v[2] == 1 {
 				y = b.excite(id, y, channels/4, inner, "sigmoid")
 			}
-			y = b.point(id+".project", y, row.out, "")
-			if stride == 1 && channels == row.out {
+			y = b.point(id+".project", y, out, "")
+			if stride == 1 && channels == out {
 				y = b.sum(id+".add", x, y)
 			}
-			x, channels, stride = y, row.out, 1
+			x, channels, stride = y, out, 1
 			block++
 		}
 	}

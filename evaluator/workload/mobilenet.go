@@ -21,21 +21,27 @@ type bottleneck struct {
 	fresh       bool // no residual edge in any block of the row
 }
 
-// mobileNetV1 is MobileNet, width 1.0, 224 x 224: Howard et al.,
-// arXiv 1704.04861, Table 1.
-func mobileNetV1(name string) (*Workload, error) {
-	b, x := image(name, "arXiv 1704.04861, Table 1, width 1.0", 224, 224)
-	x, _ = b.separables(x)
-	b.classify(x)
-	return b.build()
+// mobileNetV1Family is MobileNet: Howard et al., arXiv 1704.04861, Table 1;
+// width and resolution are the paper's multipliers (Section 3.3 and 3.4).
+func mobileNetV1Family() Family {
+	return Family{
+		Name: "mobilenet_v1", Doc: "MobileNetV1 by width and resolution.", Ref: "arXiv 1704.04861",
+		Params: []FamilyParam{widthParam(25, 50, 75, 100), resolutionParam(128, 160, 192, 224)},
+		build: func(name string, v []int64) (*Workload, error) {
+			b, x := image(name, "arXiv 1704.04861, Table 1", v[1], v[1])
+			x, _ = b.separables(x, v[0])
+			b.classify(x)
+			return b.build()
+		},
+	}
 }
 
 // separables appends the body of MobileNetV1 and returns its end and the end
-// of its part at stride 16.
-func (b *builder) separables(x string) (end, middle string) {
+// of its part at stride 16; width is in percent.
+func (b *builder) separables(x string, width int64) (end, middle string) {
 	const act = "relu6"
-	x = b.conv("stem", x, 32, same(3, 2), act)
-	channels := int64(32)
+	channels := percent(32, width)
+	x = b.conv("stem", x, channels, same(3, 2), act)
 	for i, row := range []struct{ out, stride int64 }{
 		{64, 1},
 		{128, 2},
@@ -56,40 +62,69 @@ func (b *builder) separables(x string) (end, middle string) {
 			middle = x
 		}
 		x = b.depthwise(id+".depthwise", x, channels, same(3, row.stride), act)
-		x = b.point(id+".point", x, row.out, act)
-		channels = row.out
+		channels = percent(row.out, width)
+		x = b.point(id+".point", x, channels, act)
 	}
 	return x, middle
 }
 
-// mobileNetV2 is MobileNetV2, width 1.0, 224 x 224: Sandler et al.,
-// arXiv 1801.04381, Table 2.
-func mobileNetV2(name string) (*Workload, error) {
-	b, x := image(name, "arXiv 1801.04381, Table 2, width 1.0", 224, 224)
-	x = b.invertedResiduals(x, nil)
-	x = b.point("head", x, 1280, "relu6")
-	b.classify(x)
-	return b.build()
+// mobileNetV2Family is MobileNetV2: Sandler et al., arXiv 1801.04381, Table 2. The
+// widths and resolutions are those that tensorflow/models research/slim
+// publishes; the last convolution is not narrower than 1280 channels there.
+// Expansion is that of all blocks but the first, kernel that of all blocks.
+func mobileNetV2Family() Family {
+	return Family{
+		Name: "mobilenet_v2", Doc: "MobileNetV2 by width, resolution, expansion and kernel.", Ref: "arXiv 1801.04381",
+		Params: []FamilyParam{
+			widthParam(35, 50, 75, 100, 130, 140), resolutionParam(96, 128, 160, 192, 224),
+			{"expansion", "Expansion of the blocks but the first.", "", []int64{3, 4, 5, 6}, 6},
+			{"kernel", "Size of the depthwise windows.", "", []int64{3, 5, 7}, 3},
+		},
+		build: func(name string, v []int64) (*Workload, error) {
+			width, expand, kernel := v[0], v[2], v[3]
+			b, x := image(name, "arXiv 1801.04381, Table 2", v[1], v[1])
+			rows := mobileNetV2Rows()
+			for i := range rows {
+				r := &rows[i]
+				r.out = divisible(r.out*width, 100)
+				r.w.height, r.w.width = kernel, kernel
+				if r.expand > 1 {
+					r.expand = expand
+				}
+			}
+			stem := divisible(32*width, 100)
+			x = b.conv("stem", x, stem, same(3, 2), "relu6")
+			x = b.rows(x, 0, stem, rows, "relu6")
+			x = b.point("head", x, divisible(1280*max(width, 100), 100), "relu6")
+			b.classify(x)
+			return b.build()
+		},
+	}
+}
+
+// mobileNetV2Rows are the blocks of MobileNetV2.
+func mobileNetV2Rows() []bottleneck {
+	return []bottleneck{
+		{expand: 1, out: 16, repeat: 1, w: same(3, 1)},
+		{expand: 6, out: 24, repeat: 2, w: same(3, 2)},
+		{expand: 6, out: 32, repeat: 3, w: same(3, 2)},
+		{expand: 6, out: 64, repeat: 4, w: same(3, 2)},
+		{expand: 6, out: 96, repeat: 3, w: same(3, 1)},
+		{expand: 6, out: 160, repeat: 3, w: same(3, 2)},
+		{expand: 6, out: 320, repeat: 1, w: same(3, 1)},
+	}
 }
 
 // invertedResiduals appends the body of MobileNetV2. tail replaces the rows
 // with 160 and 320 channels unless it is nil.
 func (b *builder) invertedResiduals(x string, tail []bottleneck) string {
 	const act = "relu6"
-	if tail == nil {
-		tail = []bottleneck{
-			{expand: 6, out: 160, repeat: 3, w: same(3, 2)},
-			{expand: 6, out: 320, repeat: 1, w: same(3, 1)},
-		}
+	rows := mobileNetV2Rows()
+	if tail != nil {
+		rows = append(rows[:5], tail...)
 	}
 	x = b.conv("stem", x, 32, same(3, 2), act)
-	return b.rows(x, 0, 32, append([]bottleneck{
-		{expand: 1, out: 16, repeat: 1, w: same(3, 1)},
-		{expand: 6, out: 24, repeat: 2, w: same(3, 2)},
-		{expand: 6, out: 32, repeat: 3, w: same(3, 2)},
-		{expand: 6, out: 64, repeat: 4, w: same(3, 2)},
-		{expand: 6, out: 96, repeat: 3, w: same(3, 1)},
-	}, tail...), act)
+	return b.rows(x, 0, 32, rows, act)
 }
 
 // rows appends the blocks of a table; the first is called block<first>.

@@ -36,22 +36,28 @@ func accelNASBench() Family {
 		Doc:  "The MnasNet space of Accel-NASBench at 224 x 224: seven stages, of each expansion, kernel, blocks and squeeze-and-excitation.",
 		Ref:  "arXiv 2404.08005 and github.com/afzalxo/Accel-NASBench",
 	}
-	for i, s := range nasStages() {
+	for i, s := range nasStages() { // widths and sizes between stages are fixed
+		at := perStage * i
+		f.Apart = append(f.Apart, []int{at, at + 1, at + 2, at + 3})
 		prefix := "b" + strconv.Itoa(i) + "_"
 		layers := []int64{1, 2, 3, 4}[:s.layers]
 		f.Params = append(f.Params,
-			FamilyParam{prefix + "e", "Expansion of the blocks.", []int64{1, 4, 6}, s.own[0]},
-			FamilyParam{prefix + "k", "Size of the depthwise window.", []int64{3, 5}, s.own[1]},
-			FamilyParam{prefix + "l", "Blocks.", layers, s.own[2]},
-			FamilyParam{prefix + "se", "Squeeze-and-excitation: 0 without, 1 with.", []int64{0, 1}, 1},
+			FamilyParam{prefix + "e", "Expansion of the blocks.", "", []int64{1, 4, 6}, s.own[0]},
+			FamilyParam{prefix + "k", "Size of the depthwise window.", "", []int64{3, 5}, s.own[1]},
+			FamilyParam{prefix + "l", "Blocks.", "", layers, s.own[2]},
+			FamilyParam{prefix + "se", "Squeeze-and-excitation: 0 without, 1 with.", "", []int64{0, 1}, 1},
 		)
 	}
-	f.build = buildNASBench
+	f.build = func(name string, v []int64) (*Workload, error) { return buildNASBench(name, f.Ref, v) }
 	return f
 }
 
-func buildNASBench(b *builder, x string, v []int64) (*Workload, error) {
-	const act, perStage = "swish", 4
+// perStage is the number of parameters of a stage.
+const perStage = 4
+
+func buildNASBench(name, ref string, v []int64) (*Workload, error) {
+	const act = "swish"
+	b, x := image(name, ref, 224, 224)
 	channels, block := int64(32), 0
 	x = b.conv("stem", x, channels, same(3, 2), act)
 	for i, s := range nasStages() {

@@ -1,5 +1,7 @@
 package workload
 
+import "cmp"
+
 // resNet says which ResNet: He et al., arXiv 1512.03385, Table 1; version 2 is
 // He et al., arXiv 1603.05027 (normalisation and relu before the convolution).
 type resNet struct {
@@ -11,6 +13,32 @@ type resNet struct {
 	late bool
 	// before is version 2.
 	before bool
+	// width multiplies all channels, in percent, and resolution is the size of the
+	// picture; 0 means the paper's.
+	width, resolution int64
+}
+
+// resNetFamily is ResNet with the stride of a bottleneck on its 3x3 convolution.
+func resNetFamily() Family {
+	blocks := map[int64]resNet{
+		18:  {repeats: [4]int{2, 2, 2, 2}, basic: true},
+		34:  {repeats: [4]int{3, 4, 6, 3}, basic: true},
+		50:  {repeats: [4]int{3, 4, 6, 3}, late: true},
+		101: {repeats: [4]int{3, 4, 23, 3}, late: true},
+		152: {repeats: [4]int{3, 8, 36, 3}, late: true},
+	}
+	return Family{
+		Name: "resnet", Doc: "ResNet v1.5 by depth, width and resolution.", Ref: "arXiv 1512.03385, Table 1",
+		Params: []FamilyParam{
+			{"depth", "Layers: two of a block below 50, three from there on.", "", []int64{18, 34, 50, 101, 152}, 50},
+			widthParam(25, 50, 75, 100, 125, 150, 200), resolutionParam(128, 160, 192, 224, 256, 288),
+		},
+		build: func(name string, v []int64) (*Workload, error) {
+			r := blocks[v[0]]
+			r.width, r.resolution = v[1], v[2]
+			return r.build(name)
+		},
+	}
 }
 
 func resNets() []builtin {
@@ -43,15 +71,16 @@ func (r resNet) build(name string) (*Workload, error) {
 	if r.before {
 		ref, act = "arXiv 1603.05027 (pre-activation)", ""
 	}
-	b, x := image(name, ref, 224, 224)
-	x = b.conv("stem", x, 64, same(7, 2), act)
+	size, base := cmp.Or(r.resolution, 224), percent(64, cmp.Or(r.width, 100))
+	b, x := image(name, ref, size, size)
+	x = b.conv("stem", x, base, same(7, 2), act)
 	if r.before {
 		b.plain(x)
 	}
 	x = b.maxPool("stem.pool", x, same(3, 2))
-	channels := int64(64)
+	channels := base
 	for stage, repeat := range r.repeats {
-		width := int64(64) << stage
+		width := base << stage
 		for i := range repeat {
 			u := unit{id: numbered(numbered("stage", stage+1)+".block", i), in: channels, width: width, stride: 1}
 			if i == 0 && stage > 0 {
