@@ -2,6 +2,7 @@ package evaluator
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"apollo/optimizer/space"
@@ -18,16 +19,24 @@ type Choice struct {
 	// Network returns the network of values of Params, in their order. The error
 	// names a value that chooses none. It is safe for concurrent use.
 	Network func(values []space.Value) (Network, error)
-	// All are the networks that there are.
+	// All are the networks that there are; of a family it is its own network, for all
+	// of them.
 	All []Network
 	// Metrics are those of the networks whatever runs them; they are cheap. Values
-	// appends them for a network.
+	// appends them for values of Params, NaN where these choose none. It is safe for
+	// concurrent use.
 	Metrics []Metric
-	Values  func(to []float64, n Network) []float64
+	Values  func(to []float64, values []space.Value) []float64
+	// Extra names what Params only number, for values that choose a network; nil where
+	// Params say it themselves.
+	Extra func(values []space.Value) []Extra
+	// Alike says that what is cheap of a design is the same on all networks, since
+	// they have numbers of the same formats.
+	Alike bool
 }
 
-// accuracy is the metric of networks whose accuracy is stated.
-func accuracy() Metric { return Metric{Name: "accuracy_percent", Unit: "%", Cheap: true} }
+// ofAccuracy is the metric of networks whose accuracy is known.
+func ofAccuracy() Metric { return Metric{Name: "accuracy_percent", Unit: "%", Cheap: true} }
 
 // OneOf is the choice among networks, at least one, by the label of one parameter:
 // their names. The first is the baseline's.
@@ -50,11 +59,16 @@ func OneOf(param string, networks []Network) *Choice {
 			return networks[at], nil
 		},
 		All:    networks,
-		Values: func(to []float64, _ Network) []float64 { return to },
+		Values: func(to []float64, _ []space.Value) []float64 { return to },
 	}
 	if !slices.ContainsFunc(networks, func(n Network) bool { return n.Accuracy == 0 }) {
-		c.Metrics = []Metric{accuracy()}
-		c.Values = func(to []float64, n Network) []float64 { return append(to, n.Accuracy) }
+		c.Metrics = []Metric{ofAccuracy()}
+		c.Values = func(to []float64, values []space.Value) []float64 {
+			if n, err := c.Network(values); err == nil {
+				return append(to, n.Accuracy)
+			}
+			return append(to, math.NaN())
+		}
 	}
 	return c
 }

@@ -106,6 +106,9 @@ type Network struct {
 	// Accuracy is what the network is stated to reach, in percent; 0 means that
 	// nobody says.
 	Accuracy float64
+	// Family is set where the network stands for a family that is searched: Workload
+	// is the family's own network.
+	Family *Family
 }
 
 // ErrChanged is wrapped by the errors of an evaluator that is no longer what it

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"apollo/evaluator"
 	"apollo/optimizer/space"
@@ -17,10 +18,18 @@ type chooser struct {
 	// chosen and own are where a design has what chooses the network and what the
 	// template has.
 	chosen, own []int
-	params      []space.Param                  // own ones
-	metrics     int                            // of the template
-	bound       map[string]evaluator.Evaluator // by network
+	params      []space.Param // own ones
+	metrics     int           // of the template
+	bind        func(evaluator.Network) (evaluator.Evaluator, error)
+	any         evaluator.Evaluator // that of a network which is always there
+
+	mu    sync.Mutex
+	bound map[string]evaluator.Evaluator // by network
 }
+
+// maxBound bounds the networks that are kept ready where there are more than the
+// choice lists; all are forgotten then. Chosen: a megabyte each at most.
+const maxBound = 256
 
 var (
 	_ evaluator.Evaluator = (*chooser)(nil)
@@ -42,14 +51,19 @@ func newChooser(b backend, task evaluator.Task) (evaluator.Evaluator, error) {
 	}
 	d := b.Describe()
 	c.metrics = len(d.Of(task.Choice.All))
+	c.bind = func(n evaluator.Network) (evaluator.Evaluator, error) {
+		return b.New(evaluator.Task{Params: c.params, Networks: []evaluator.Network{n}, MapperGoal: task.MapperGoal, Metrics: task.Metrics})
+	}
 	proven := true
 	for _, n := range task.Choice.All {
-		one := evaluator.Task{Params: c.params, Networks: []evaluator.Network{n}, MapperGoal: task.MapperGoal, Metrics: task.Metrics}
-		e, err := b.New(one)
+		n.Family = nil
+		e, err := c.bind(n)
 		if err != nil {
 			return nil, err
 		}
-		c.bound[n.Workload.Name] = e
+		if c.bound[n.Workload.Name] = e; c.any == nil {
+			c.any = e
+		}
 		_, proves := e.(evaluator.Prover)
 		proven = proven && proves
 	}
@@ -59,22 +73,35 @@ func newChooser(b backend, task evaluator.Task) (evaluator.Evaluator, error) {
 	return c, nil
 }
 
-// of returns a design's network and its evaluator; the error is for a design that
-// names none.
-func (c *chooser) of(design []space.Value) (n evaluator.Network, e evaluator.Evaluator, err error) {
+// of returns what a design runs, its evaluator and what chose it; the error is for a
+// design that names no network.
+func (c *chooser) of(design []space.Value) (e evaluator.Evaluator, chosen []space.Value, err error) {
 	if len(design) != len(c.chosen)+len(c.own) {
-		return n, nil, fmt.Errorf("the design has %d values, want %d", len(design), len(c.chosen)+len(c.own))
+		return nil, nil, fmt.Errorf("the design has %d values, want %d", len(design), len(c.chosen)+len(c.own))
 	}
-	var room [MaxParams]space.Value
-	if n, err = c.choice.Network(evaluator.Pick(room[:0], design, c.chosen)); err != nil {
-		return n, nil, err
+	chosen = evaluator.Pick(nil, design, c.chosen)
+	n, err := c.choice.Network(chosen)
+	if err != nil {
+		return nil, nil, err
 	}
-	return n, c.bound[n.Workload.Name], nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e = c.bound[n.Workload.Name]; e != nil {
+		return e, chosen, nil
+	}
+	if len(c.bound) >= max(maxBound, len(c.choice.All)) {
+		clear(c.bound)
+	}
+	if e, err = c.bind(n); err != nil {
+		return nil, nil, err
+	}
+	c.bound[n.Workload.Name] = e
+	return e, chosen, nil
 }
 
 // Evaluate implements evaluator.Evaluator.
 func (c *chooser) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.Result, error) {
-	n, e, err := c.of(r.Design)
+	e, chosen, err := c.of(r.Design)
 	if err != nil {
 		values := make([]float64, c.metrics+len(c.choice.Metrics))
 		for i := range values {
@@ -84,28 +111,44 @@ func (c *chooser) Evaluate(ctx context.Context, r evaluator.Request) (evaluator.
 	}
 	r.Design = evaluator.Pick(nil, r.Design, c.own)
 	result, err := e.Evaluate(ctx, r)
-	result.Values = c.choice.Values(result.Values, n)
+	result.Values = c.choice.Values(result.Values, chosen)
+	if c.choice.Extra != nil && err == nil {
+		result.Extra = append(result.Extra, c.choice.Extra(chosen)...)
+	}
 	return result, err
 }
 
 // Check implements evaluator.Checker.
 func (c *chooser) Check(design []space.Value, dst []float64) {
-	n, e, err := c.of(design)
-	if err != nil {
-		for i := range dst {
-			dst[i] = math.NaN()
-		}
+	for i := range dst {
+		dst[i] = math.NaN()
+	}
+	if len(design) != len(c.chosen)+len(c.own) {
 		return
+	}
+	var chosen [maxChosen]space.Value
+	by := evaluator.Pick(chosen[:0], design, c.chosen)
+	e := c.any
+	if !c.choice.Alike {
+		n, err := c.choice.Network(by)
+		if err != nil {
+			return
+		}
+		e = c.bound[n.Workload.Name] // all of them, from the beginning
 	}
 	var room [MaxParams]space.Value
 	e.(evaluator.Checker).Check(evaluator.Pick(room[:0], design, c.own), dst) // evaluators of templates are checkers
-	c.values(dst, n)
+	c.values(dst, by)
 }
 
-// values writes the metrics of a network behind those of the template.
-func (c *chooser) values(dst []float64, n evaluator.Network) {
+// maxChosen is how many parameters of a choice fit into memory that nobody has to
+// make.
+const maxChosen = 64
+
+// values writes the metrics of what a design runs behind those of the template.
+func (c *chooser) values(dst []float64, chosen []space.Value) {
 	if end := c.metrics + len(c.choice.Metrics); len(dst) >= end {
-		c.choice.Values(dst[:c.metrics:end], n)
+		c.choice.Values(dst[:c.metrics:end], chosen)
 	}
 }
 
@@ -114,7 +157,7 @@ type provingChooser struct{ *chooser }
 
 // stages are those of every network, over the template's own parameters.
 func (c *provingChooser) stages() [][]int {
-	return c.bound[c.choice.All[0].Workload.Name].(evaluator.Prover).Stages()
+	return c.any.(evaluator.Prover).Stages()
 }
 
 // Stages implements evaluator.Prover: the network is fixed with the first ones.
@@ -142,23 +185,26 @@ type chosenProbe struct {
 	wanted []bool
 	probes map[evaluator.Evaluator]evaluator.Probe
 	now    evaluator.Probe
-	runs   evaluator.Network
+	chosen []space.Value
 	design []space.Value
 }
 
 // Fix implements evaluator.Probe.
 func (p *chosenProbe) Fix(stage int, design []space.Value, values []float64) bool {
 	if stage == 0 {
-		n, e, err := p.of.of(design)
+		e, chosen, err := p.of.of(design)
 		if err != nil {
 			return false
+		}
+		if len(p.probes) >= max(maxBound, len(p.of.choice.All)) {
+			clear(p.probes)
 		}
 		if p.probes[e] == nil {
 			p.probes[e] = e.(evaluator.Prover).NewProbe(p.wanted[:min(len(p.wanted), p.of.metrics)])
 		}
-		p.now, p.runs = p.probes[e], n
+		p.now, p.chosen = p.probes[e], chosen
 	}
 	p.design = evaluator.Pick(p.design[:0], design, p.of.own)
-	p.of.values(values, p.runs)
+	p.of.values(values, p.chosen)
 	return p.now.Fix(stage, p.design, values)
 }

@@ -3,6 +3,7 @@ package frame
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"apollo/evaluator"
@@ -113,10 +114,6 @@ func (e *taskEvaluator) explain(d Design, given []report.Given) (Explained, erro
 // that one. The error names a design, a network or a mapping that is malformed;
 // an infeasible design has a report with its reason.
 func (s *Spec) Inspect(networks []evaluator.Network, p report.Point, given []report.Given) (report.Design, error) {
-	ran, _, err := s.chosen(networks, p)
-	if err != nil {
-		return report.Design{}, err
-	}
 	e, d, err := s.at(networks, p)
 	if err != nil {
 		return report.Design{}, err
@@ -138,17 +135,21 @@ func (s *Spec) Inspect(networks []evaluator.Network, p report.Point, given []rep
 		all[i] = x.Networks[i].Totals
 		e.network(m, &e.nets[i], &x.Networks[i], &r)
 	}
-	r.Metrics = append(e.report(m, all), s.ofNetwork(ran)...)
+	r.Metrics = append(e.report(m, all), s.ofNetwork(p)...)
 	return r, nil
 }
 
 // ofNetwork are the metrics of the network that a design chose.
-func (s *Spec) ofNetwork(ran []evaluator.Network) (list report.Metrics) {
+func (s *Spec) ofNetwork(p report.Point) (list report.Metrics) {
 	if s.choice == nil {
 		return nil
 	}
-	for i, v := range s.choice.Values(nil, ran[0]) {
-		list = append(list, report.Metric{Metric: s.choice.Metrics[i], Value: &v})
+	for i, v := range s.choice.Values(nil, p.Values[len(p.Values)-len(s.choice.Params):]) {
+		m := report.Metric{Metric: s.choice.Metrics[i]}
+		if !math.IsNaN(v) { // as nobody knows the accuracy of some networks
+			m.Value = &v
+		}
+		list = append(list, m)
 	}
 	return list
 }
@@ -247,18 +248,21 @@ func (s *Spec) Model(networks []evaluator.Network, constant string, factor float
 	}
 	bound := map[string]*taskEvaluator{}
 	return func(p report.Point) (report.Metrics, *evaluator.Reason, error) {
-		e, ran := e, networks
+		e, whole := e, p
 		if s.choice != nil {
 			one, own, err := s.chosen(nil, p)
 			if err != nil {
 				return nil, nil, err
 			}
 			if p = own; bound[one[0].Workload.Name] == nil {
+				if len(bound) >= max(maxBound, len(s.choice.All)) {
+					clear(bound)
+				}
 				if bound[one[0].Workload.Name], _, err = s.moved(one, constant, factor); err != nil {
 					return nil, nil, err
 				}
 			}
-			e, ran = bound[one[0].Workload.Name], one
+			e = bound[one[0].Workload.Name]
 		}
 		d, err := e.point(p)
 		if err != nil {
@@ -269,6 +273,6 @@ func (s *Spec) Model(networks []evaluator.Network, constant string, factor float
 		if why != nil {
 			all = nil
 		}
-		return append(e.report(m, all), s.ofNetwork(ran)...), why, nil
+		return append(e.report(m, all), s.ofNetwork(whole)...), why, nil
 	}, value, nil
 }

@@ -9,8 +9,10 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"apollo/evaluator"
+	"apollo/evaluator/accuracy"
 	"apollo/evaluator/evaluatortest"
 	"apollo/evaluator/report"
+	"apollo/evaluator/workload"
 	"apollo/optimizer/space"
 )
 
@@ -111,4 +113,72 @@ func TestAChosenNetworkIsMeasuredAlone(t *testing.T) {
 
 func withNetwork(label string, design []space.Value) []space.Value {
 	return slices.Concat([]space.Value{{Label: label}}, design)
+}
+
+// A design that chooses a network of a family is what it is on that network alone,
+// and what is cheap of it is known without building the network.
+func TestANetworkOfAFamilyIsMeasuredAlone(t *testing.T) {
+	t.Parallel()
+	f, _ := workload.FamilyNamed("mobilenet_v1")
+	known, err := accuracy.Builtin(f, accuracy.Published)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := f.Build(f.Own())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range All() {
+		t.Run(x.Name, func(t *testing.T) {
+			t.Parallel()
+			family := evaluator.Network{Workload: own, Weight: 1, Family: &evaluator.Family{Family: f, Known: known}}
+			choice := evaluator.OfFamily(family)
+			alone, joint := x.Template(), x.Template().Choosing(choice)
+			e, err := joint.Backend.New(evaluator.Task{Params: joint.Params, Networks: []evaluator.Network{family}, Choice: choice})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, values := range [][]int64{{50, 160}, {100, 224}} {
+				w, err := f.Build(values)
+				if err != nil {
+					t.Fatal(err)
+				}
+				one, err := alone.Backend.New(evaluator.Task{Params: alone.Params, Networks: []evaluator.Network{{Workload: w, Weight: 1}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				want, err := one.Evaluate(t.Context(), evaluator.Request{Design: alone.Baseline})
+				if err != nil {
+					t.Fatal(err)
+				}
+				percent, interval := known.At(values)
+				rest := []float64{percent, interval, float64(w.Totals().MACs), float64(w.Totals().Params)}
+				want.Values = append(want.Values, rest...)
+				design := append(slices.Clone(alone.Baseline), space.Value{Num: float64(values[0])}, space.Value{Num: float64(values[1])})
+				got, err := e.Evaluate(t.Context(), evaluator.Request{Design: design})
+				if diff := cmp.Diff(want, got, cmpopts.EquateNaNs()); err != nil || diff != "" {
+					t.Errorf("%v: %v (-alone +of the family)\n%s", values, err, diff)
+				}
+				free, freeWant := make([]float64, len(want.Values)), make([]float64, len(want.Values))
+				e.(evaluator.Checker).Check(design, free)
+				one.(evaluator.Checker).Check(alone.Baseline, freeWant)
+				copy(freeWant[len(freeWant)-len(rest):], rest)
+				if diff := cmp.Diff(freeWant, free, cmpopts.EquateNaNs()); diff != "" {
+					t.Errorf("%v: the free check (-alone +of the family)\n%s", values, diff)
+				}
+				r, err := x.Choosing(choice).Inspect(nil, report.Point{Values: design}, nil)
+				if err != nil || r.Networks[0].Name != w.Name || *r.Metrics.Of("network_macs") != rest[2] {
+					t.Errorf("%v: inspected it is %+v, %v", values, r.Networks, err)
+				}
+			}
+			bad := append(slices.Clone(alone.Baseline), space.Value{Num: 60}, space.Value{Num: 224})
+			if r, err := e.Evaluate(t.Context(), evaluator.Request{Design: bad}); err != nil || r.Outcome != evaluator.Failed || r.Reason.Message != "width is 60, want one of [25 50 75 100]" {
+				t.Errorf("a width that there is not: %+v, %v", r, err)
+			}
+			if x.Name == "edge" {
+				evaluatortest.Run(t, joint.Backend, evaluator.Task{Params: joint.Params, Networks: []evaluator.Network{family}, Choice: choice},
+					evaluator.Task{Params: alone.Params, Networks: []evaluator.Network{family}})
+			}
+		})
+	}
 }
