@@ -31,6 +31,11 @@ func sampleSpec() events.Spec {
 			{Name: "mobilenet_v2", Weight: 1, SHA256: strings.Repeat("0a", 32)},
 			{Name: "llama_8b_decode", Weight: 1, SHA256: strings.Repeat("0c", 32), NetworkSizes: events.NetworkSizes{Batch: 2, Sequence: 1, Past: 4096, Generate: 256, Attention: "fused", Weights: "int4", Activations: "fp16", Accumulators: "fp32", Sparsity: "2:4"}},
 			{Name: "mine", Weight: 2, SHA256: strings.Repeat("0b", 32), Accuracy: 0.718, Workload: json.RawMessage(`{"schema":"apollo.workload/v1","name":"mine"}`)},
+			{
+				Name: "mobilenet_v1", Weight: 1, SHA256: strings.Repeat("0d", 32), Family: "mobilenet_v1", Members: strings.Repeat("0e", 32), Own: strings.Repeat("0f", 32),
+				Chosen:     []events.ChosenBy{{Name: "width", Own: 100}},
+				Accuracies: events.Accuracies{Scale: "proxy", Source: "mine", Only: "measured", Known: json.RawMessage(`{"schema":"apollo.accuracy/v1"}`)},
+			},
 		},
 		Search:           "one",
 		Metrics:          []events.Metric{{Name: "latency_s", Unit: "s"}, {Name: "area_mm2", Unit: "mm2", Cheap: true}, {Name: "density", Cheap: true, Expr: "area / 1 mm2"}},

@@ -1,9 +1,12 @@
 package events
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"apollo/events/unit"
@@ -91,7 +94,62 @@ type Network struct {
 	// Accuracy is what the network is stated to reach, as a share; 0 means that the
 	// study says nothing. Only where it searches the network.
 	Accuracy float64 `json:"accuracy,omitempty"`
+	// Family says that the network stands for all of a family, of which a design runs
+	// the one that its parameters Chosen name; SHA256 is then of all of them and
+	// what is known of their accuracies. Members is of their layers alone, and Own is
+	// the SHA256 of the family's own network.
+	Family     string     `json:"family,omitempty"`
+	Members    string     `json:"members,omitempty"`
+	Own        string     `json:"own,omitempty"`
+	Chosen     []ChosenBy `json:"chosen,omitempty"`
+	Accuracies Accuracies `json:"accuracies,omitzero"`
 	NetworkSizes
+}
+
+// ChosenBy is a parameter that chooses a network of a family. Own is its value for
+// the family's own network.
+type ChosenBy struct {
+	Name string  `json:"name"`
+	Own  float64 `json:"own"`
+}
+
+// Accuracies say how accurate the networks of a family are.
+type Accuracies struct {
+	// Scale is "published" or "proxy"; "" means that the study does not ask.
+	Scale string `json:"scale,omitempty" jsonschema:"enum=published,enum=proxy"`
+	// Source is where the numbers come from, in words.
+	Source string `json:"source,omitempty"`
+	// Only "measured" leaves the networks that a table has, which the parameter
+	// "network" numbers from the least to the most accurate one.
+	Only string `json:"only,omitempty" jsonschema:"enum=measured"`
+	// Known is a document of schema apollo.accuracy/v1; empty for what the build
+	// knows of the family.
+	Known json.RawMessage `json:"known,omitempty"`
+}
+
+// OnlyMeasured is the value of Accuracies.Only.
+const OnlyMeasured = "measured"
+
+// member is the network that a design chooses from a family: named by the values
+// that are not the family's own network's.
+func (n *Network) member(params []Parameter, design Design) (one Network, ok bool) {
+	one = Network{Name: n.Name, Weight: n.Weight, SHA256: n.Own, NetworkSizes: n.NetworkSizes}
+	before := ":"
+	for _, c := range n.Chosen {
+		at := slices.IndexFunc(params, func(p Parameter) bool { return p.Name == c.Name })
+		if at < 0 || at >= len(design) {
+			return Network{}, false
+		}
+		if v := design[at].Num; v != c.Own {
+			one.Name += before + c.Name + "=" + strconv.FormatFloat(v, 'f', -1, 64)
+			before = ","
+		}
+	}
+	if before != ":" {
+		sum := sha256.Sum256([]byte(n.Members + " " + strings.TrimPrefix(one.Name, n.Name)))
+		one.SHA256 = hex.EncodeToString(sum[:])
+	}
+	return one, true
 }
 
 // AccuracyPercent is the accuracy in percent, as it was written: a share of 0.709 is
@@ -351,8 +409,9 @@ func (s *Spec) MeasuredConstraints() []Constraint {
 	return slices.DeleteFunc(slices.Clone(s.Constraints), computed)
 }
 
-// SearchOne is the value of Spec.Search for designs that run one of the networks, the
-// one that the label of their NetworkParameter names.
+// SearchOne is the value of Spec.Search for designs that run one of the networks: the
+// one that the label of their NetworkParameter names, or the one of a family that the
+// parameters Network.Chosen name.
 const (
 	SearchOne        = "one"
 	NetworkParameter = "network"
@@ -363,6 +422,12 @@ const (
 func (s *Spec) NetworksOf(design Design) []Network {
 	if s.Search != SearchOne {
 		return s.Networks
+	}
+	if f := s.SearchedFamily(); f != nil {
+		if n, ok := f.member(s.Parameters, design); ok {
+			return []Network{n}
+		}
+		return nil
 	}
 	at := slices.IndexFunc(s.Parameters, func(p Parameter) bool { return p.Name == NetworkParameter })
 	if at < 0 || at >= len(design) {
@@ -375,12 +440,29 @@ func (s *Spec) NetworksOf(design Design) []Network {
 	return s.Networks[i : i+1]
 }
 
-// OwnParameters are the parameters but that of the network, where it is searched.
+// SearchedFamily is the family that the study's designs choose their network from;
+// nil where there is none.
+func (s *Spec) SearchedFamily() *Network {
+	if s.Search != SearchOne || len(s.Networks) == 0 || s.Networks[0].Family == "" {
+		return nil
+	}
+	return &s.Networks[0]
+}
+
+// Chooses reports whether a parameter of the study chooses the network.
+func (s *Spec) Chooses(param string) bool {
+	if f := s.SearchedFamily(); f != nil {
+		return slices.ContainsFunc(f.Chosen, func(c ChosenBy) bool { return c.Name == param })
+	}
+	return s.Search != "" && param == NetworkParameter
+}
+
+// OwnParameters are the parameters but those of the network, where it is searched.
 func (s *Spec) OwnParameters() []Parameter {
 	if s.Search == "" {
 		return s.Parameters
 	}
-	return slices.DeleteFunc(slices.Clone(s.Parameters), func(p Parameter) bool { return p.Name == NetworkParameter })
+	return slices.DeleteFunc(slices.Clone(s.Parameters), func(p Parameter) bool { return s.Chooses(p.Name) })
 }
 
 // Space returns the lattice of the study's parameters. A spec from an accepted

@@ -101,7 +101,11 @@ func (c Catalog) Networks(networks []events.Network) (out []evaluator.Network, e
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, evaluator.Network{Workload: w, Weight: n.Weight, Accuracy: n.AccuracyPercent()})
+		family, err := studyfile.FamilyOf(&n)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, evaluator.Network{Workload: w, Weight: n.Weight, Accuracy: n.AccuracyPercent(), Family: family})
 	}
 	return out, nil
 }

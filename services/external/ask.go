@@ -35,7 +35,7 @@ func (e *taskEvaluator) chooses(r *evaluator.Request) (question, error) {
 		return question{}, err
 	}
 	r.Design = evaluator.Pick(nil, r.Design, e.own)
-	return e.q.about(n.Workload.Name), nil
+	return e.q.about(n), nil
 }
 
 // Evaluate is EvaluateWithin the limit of the options.

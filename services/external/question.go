@@ -43,21 +43,29 @@ func newQuestion(params []space.Param, metrics []evaluator.Metric, networks []ev
 	}
 	q.tail = `},"units":` + encode(units) + `,"metrics":` + encode(wanted)
 	for _, n := range networks {
-		t := networkText{name: n.Workload.Name, head: `{"name":` + quote(n.Workload.Name) + `,"weight":` + encode(n.Weight)}
-		id, err := n.Workload.Identity()
-		layers, layersErr := n.Workload.CanonicalJSON()
-		if err == nil && layersErr == nil { // both hold for every network of a study
-			t.sha256, t.layers = id, string(bytes.TrimSpace(layers))
-			t.head += `,"sha256":` + quote(id)
-		}
-		q.networks = append(q.networks, t)
+		q.networks = append(q.networks, textOf(n))
 	}
 	return q
 }
 
-// about is the question about one of the networks.
-func (q question) about(network string) question {
-	q.networks = slices.DeleteFunc(slices.Clone(q.networks), func(n networkText) bool { return n.name != network })
+func textOf(n evaluator.Network) networkText {
+	t := networkText{name: n.Workload.Name, head: `{"name":` + quote(n.Workload.Name) + `,"weight":` + encode(n.Weight)}
+	id, err := n.Workload.Identity()
+	layers, layersErr := n.Workload.CanonicalJSON()
+	if err == nil && layersErr == nil { // both hold for every network of a study
+		t.sha256, t.layers = id, string(bytes.TrimSpace(layers))
+		t.head += `,"sha256":` + quote(id)
+	}
+	return t
+}
+
+// about is the question about one of the networks, or about another one of a family.
+func (q question) about(n evaluator.Network) question {
+	one := slices.DeleteFunc(slices.Clone(q.networks), func(o networkText) bool { return o.name != n.Workload.Name })
+	if len(one) == 0 {
+		one = []networkText{textOf(n)}
+	}
+	q.networks = one
 	return q
 }
 

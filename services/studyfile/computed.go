@@ -195,6 +195,12 @@ func (b *builder) workExpression(d derivation, networks []evaluator.Network, suf
 	if b.spec.Search != "" && len(networks) > 1 {
 		return b.commonExpression(d, networks)
 	}
+	if f := b.spec.SearchedFamily(); f != nil {
+		if !b.builtin() {
+			return "", fmt.Sprintf("%s counts the work of a network, which differs from design to design", d.name)
+		}
+		return d.expr(subject{suffix, familyWork, batchText(f)}), ""
+	}
 	var ops, runs, weights float64
 	for _, n := range networks {
 		if n.Workload.Decode != nil {

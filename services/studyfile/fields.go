@@ -3,6 +3,7 @@ package studyfile
 import (
 	"strings"
 
+	"apollo/evaluator/accuracy"
 	"apollo/evaluator/number"
 	"apollo/evaluator/workload"
 	"apollo/events"
@@ -42,12 +43,22 @@ func document() *field {
 				}}},
 			}},
 			{name: "workload", shape: objectShape, doc: "The networks that a design must run. Templates need it.", fields: []field{
-				{name: "networks", shape: listShape, required: true, nonempty: true, most: events.MaxNetworks, in: at(func(b *builder) any { return many[events.Network]{&b.spec.Networks} }), doc: "Networks; with several, a metric is the weighted geometric mean, unless `search` makes one of them part of the design.", elem: &field{shape: objectShape, need: keys{[]string{"name", "file", "layers"}, "the network has no name", "Write name: …, a built-in network (apollo workload ls), or file: …, a workload file."}, fields: []field{
-					{name: "name", shape: textShape, fallback: "the name in the file", in: at(func(n *events.Network) any { return &n.Name }), known: func(c Catalog) []string { return c.NetworkNames }, doc: "Name of a built-in network (`apollo workload ls`); with `file` or `layers`, what to call it.", page: "Unique; required without `file` and `layers`."},
+				{name: "networks", shape: listShape, required: true, nonempty: true, most: events.MaxNetworks, in: at(func(b *builder) any { return many[events.Network]{&b.spec.Networks} }), doc: "Networks; with several, a metric is the weighted geometric mean, unless `search` makes one of them part of the design.", elem: &field{shape: objectShape, need: keys{[]string{"name", "family", "file", "layers"}, "the network has no name", "Write name: …, a built-in network (apollo workload ls), family: …, or file: …, a workload file."}, fields: []field{
+					{name: "name", shape: textShape, fallback: "the name in the file", in: at(func(n *events.Network) any { return &n.Name }), known: func(c Catalog) []string { return c.NetworkNames }, doc: "Name of a built-in network (`apollo workload ls`); with `file` or `layers`, what to call it.", page: "Unique; required without `family`, `file` and `layers`."},
+					{name: "family", shape: textShape, not: ownLayers(), in: at(func(n *events.Network) any { return &n.Family }), known: func(Catalog) []string { return workload.FamilyNames() }, doc: "Name of a family of networks, whose parameters become the design's; alone, and with `search`.", page: "See [families](#families)."},
 					{name: "file", shape: textShape, most: events.MaxTextBytes, doc: "Workload file (`apollo workload import`), relative to the study file. A published study carries its `layers` instead.", page: "See [workloads](workloads.md)."},
 					{name: "layers", shape: freeShape, in: at(func(n *events.Network) any { return &n.Workload }), not: keys{[]string{"file"}, "file and layers both say what the network is", "Remove one of the two."}, doc: "The workload itself, a document of schema `apollo.workload/v1`: what `file` becomes when a study is published."},
 					{name: "weight", shape: numberShape, above: true, max: 1e6, fallback: "1", in: at(func(n *events.Network) any { return &n.Weight }), doc: "Weight in the geometric mean, relative to the other networks."},
 					{name: "accuracy", shape: quantityShape, dimension: unit.Dimensionless, above: true, max: 1, fallback: "none", in: at(func(n *events.Network) any { return &n.Accuracy }), doc: "What the network is stated to reach, as you know it: `71.8 %`. Of all networks or none, with `search`.", page: "It makes `accuracy` a metric; see [the network as part of the design](#network)."},
+					{name: "accuracies", shape: objectShape, not: keys{[]string{"file", "layers", "accuracy"}, "only a family has accuracies", "Write accuracy: …, of every network, in a study with search."}, doc: "How accurate the networks of a family are.", page: "See [accuracies](#accuracies).", fields: []field{
+						{name: "scale", shape: textShape, required: true, enum: accuracy.Scales(), in: at(func(n *events.Network) any { return &n.Accuracies.Scale }), doc: "What the numbers can be compared with: `published` accuracies of fully trained networks, or those after a short `proxy` training."},
+						{name: "only", shape: textShape, enum: []string{events.OnlyMeasured}, fallback: "none: networks that the table does not have are predicted", in: at(func(n *events.Network) any { return &n.Accuracies.Only }), doc: "`measured`: only networks of the table can be chosen, by the one parameter `network`."},
+						{name: "table", shape: textShape, most: events.MaxTextBytes, doc: "CSV file, compressed by gzip or not, with a column for each parameter of the family and one with the accuracy in percent."},
+						{name: "column", shape: textShape, most: events.MaxTextBytes, fallback: "`accuracy`", doc: "Name of that column."},
+						{name: "predictor", shape: textShape, most: events.MaxTextBytes, fallback: "fitted to the table", doc: "JSON file of schema `apollo.accuracy/v1`."},
+						{name: "source", shape: textShape, most: events.MaxTextBytes, fallback: "none", in: at(func(n *events.Network) any { return &n.Accuracies.Source }), doc: "Where the numbers come from, in words."},
+						{name: "known", shape: freeShape, in: at(func(n *events.Network) any { return &n.Accuracies.Known }), not: keys{[]string{"table", "predictor"}, "the files and known both say what is known", "Remove known."}, doc: "What the files become when a study is published, a document of schema `apollo.accuracy/v1`."},
+					}},
 					{name: "batch", shape: integerShape, min: 1, max: 1 << 20, fallback: "the network's", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Batch }), doc: "Pictures or sequences that run at once."},
 					{name: "sequence", shape: integerShape, min: 1, max: 1 << 20, fallback: "the network's", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Sequence }), doc: "Tokens of a sequence that come in, of networks that have them."},
 					{name: "past", shape: integerShape, min: 1, max: 1 << 20, fallback: "the network's", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Past }), doc: "Tokens of a sequence that are in the cache already: `name: llama_8b_decode, past: 4096`."},
@@ -58,7 +69,7 @@ func document() *field {
 					{name: "accumulators", shape: textShape, enum: number.Names(), fallback: "`int32`; `fp32` where weights or activations are floating-point numbers", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Accumulators }), doc: "Format of its sums."},
 					{name: "sparsity", shape: textShape, fallback: "none: every weight counts", not: ownLayers(), in: at(func(n *events.Network) any { return &n.Sparsity }), doc: "Which of its weights are zero: `2:4`, of four weights along the input channels two are kept, or the share that is kept anywhere, \"0.5\" in quotes.", page: "See [sparse weights](workloads.md#sparsity)."},
 				}}},
-				{name: "search", shape: textShape, enum: []string{events.SearchOne}, fallback: "none: a design runs all networks", in: at(func(b *builder) any { return &b.spec.Search }), doc: "`one`: a design runs one of the networks, and the parameter `network` says which.", page: "See [the network as part of the design](#network)."},
+				{name: "search", shape: textShape, enum: []string{events.SearchOne}, fallback: "none: a design runs all networks", in: at(func(b *builder) any { return &b.spec.Search }), doc: "`one`: a design runs one of the networks, and the parameter `network`, or those of a family, say which.", page: "See [the network as part of the design](#network)."},
 			}},
 			{name: "metrics", shape: listShape, most: events.MaxMetrics, in: at(func(b *builder) any { return many[events.Metric]{&b.computed} }), doc: "Metrics that are computed of what is measured.", page: "See [computed metrics](#computed-metrics).", elem: &field{shape: objectShape, fields: []field{
 				{name: "name", shape: textShape, required: true, naming: metricName(), in: at(func(m *events.Metric) any { return &m.Name }), doc: "Name in snake_case without the unit: `cost`.", page: "Unique; " + strings.Join(derivedNames(), ", ") + " and [those of single networks](#one-network-the-worst-the-sum) need no `expr`."},

@@ -45,8 +45,14 @@ func (b *builder) workload() {
 // network adds a network: a built-in one by name, or one with its layers.
 func (b *builder) network(n *node, read events.Network) {
 	name, file, layers := n.get("name"), n.get("file"), n.get("layers")
+	if a := n.get("accuracies"); n.get("family") == nil && file == nil && layers == nil && n.get("accuracy") == nil {
+		b.when(a != nil && a.kind != nullKind, a, codeContradicts, "Write accuracy: …, of every network, in a study with search.", "only a family has accuracies")
+	}
 	switch {
 	case file != nil && layers != nil: // reported
+	case n.get("family") != nil && (file != nil || layers != nil): // reported
+	case n.get("family") != nil && n.get("family").kind == stringKind:
+		b.family(n, read)
 	case file != nil && file.kind == stringKind:
 		if data, ok := b.workloadFile(file); ok {
 			b.layers(name, file, data, read)
@@ -171,6 +177,9 @@ func (b *builder) ownEvaluator(e *node) {
 	b.manual(e)
 	for _, n := range b.field("workload", "networks").list() {
 		stated := n.get("accuracy")
+		if a := n.get("accuracies"); stated == nil {
+			stated = a
+		}
 		b.when(stated != nil && stated.kind != nullKind, stated, codeContradicts, "Let your evaluator answer it as a metric.", "only a template's own evaluator adds what is stated to what it measures")
 	}
 	metrics := e.get("metrics")

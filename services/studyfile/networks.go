@@ -9,6 +9,7 @@ import (
 	"apollo/evaluator"
 	"apollo/events"
 	"apollo/events/unit"
+	"apollo/optimizer/space"
 )
 
 // The aggregates of a metric over the networks, beside the geometric mean that has
@@ -24,6 +25,9 @@ func Choice(search string, networks []evaluator.Network) *evaluator.Choice {
 	if search == "" || len(networks) == 0 {
 		return nil
 	}
+	if networks[0].Family != nil {
+		return evaluator.OfFamily(networks[0])
+	}
 	return evaluator.OneOf(events.NetworkParameter, networks)
 }
 
@@ -36,7 +40,7 @@ func (b *builder) choice(own *node) {
 	if choice == nil || len(b.spec.Parameters) == 0 {
 		return
 	}
-	b.when(len(list.list()) < 2, search, codeContradicts, "Name several networks, or remove search.", "there is one network: nothing is to be searched")
+	b.when(len(list.list()) < 2 && b.networks[0].Family == nil, search, codeContradicts, "Name several networks, or remove search.", "there is one network: nothing is to be searched")
 	for _, n := range list.list() {
 		weight := n.get("weight")
 		v, ok := plainNumber(weight)
@@ -48,8 +52,8 @@ func (b *builder) choice(own *node) {
 			b.networks[i].Workload.Name, b.networks[j].Workload.Name)
 	}
 	for i := range own.list() {
-		if b.own[i].Name == events.NetworkParameter {
-			b.addMistake(own.list()[i].get("name"), codeDuplicate, "Give it another name.", "the parameter %q is that of the network, which the study searches", events.NetworkParameter)
+		if slices.ContainsFunc(choice.Params, func(p space.Param) bool { return p.Name == b.own[i].Name }) {
+			b.addMistake(own.list()[i].get("name"), codeDuplicate, "Give it another name.", "the parameter %q is that of the network, which the study searches", b.own[i].Name)
 			return
 		}
 	}
@@ -57,7 +61,7 @@ func (b *builder) choice(own *node) {
 		b.template = new(b.template.Choosing(choice))
 	}
 	for _, p := range choice.Params {
-		b.spec.Parameters = append(b.spec.Parameters, events.Parameter{Name: p.Name, Labels: p.Labels})
+		b.spec.Parameters = append(b.spec.Parameters, events.Parameter{Name: p.Name, Unit: p.Unit, Values: slices.Clone(p.Values), Labels: p.Labels})
 	}
 }
 

@@ -3,6 +3,7 @@ package studyfile
 import (
 	"slices"
 
+	"apollo/evaluator"
 	"apollo/events"
 	"apollo/optimizer/space"
 )
@@ -42,10 +43,19 @@ func (r Recheck) Document(of *events.Spec, cat Catalog) []byte {
 	} else if spec.Search != "" { // accuracies that are stated are of a template's evaluator
 		spec.Networks = slices.Clone(of.Networks)
 		for i := range spec.Networks {
-			spec.Networks[i].Accuracy = 0
+			spec.Networks[i].Accuracy, spec.Networks[i].Accuracies = 0, events.Accuracies{}
 		}
 	}
 	b := builderOf(of, &spec, cat)
+	if r.Template != "" && of.SearchedFamily() != nil { // accuracies are known of these levels
+		spec.Parameters = slices.Clone(b.declared)
+		for i, p := range spec.Parameters {
+			at := slices.IndexFunc(of.Parameters, func(o events.Parameter) bool { return o.Name == p.Name })
+			if at >= 0 && of.Chooses(p.Name) {
+				spec.Parameters[i] = of.Parameters[at]
+			}
+		}
+	}
 	b.program, b.noise = r.Program, noise{deterministic: r.Deterministic}
 	for _, m := range of.Measured() {
 		if r.Template == "" && !slices.Contains(r.Lacks, m.Name) {
@@ -64,7 +74,9 @@ func builderOf(of, spec *events.Spec, cat Catalog) *builder {
 	}
 	if i := slices.Index(cat.templateNames(), spec.Template); i >= 0 {
 		b.declared = ParametersOf(cat.Templates[i].Params)
-		if of.Search != "" {
+		if f := of.SearchedFamily(); f != nil {
+			b.declared = append(b.declared, familyParameters(of, f)...)
+		} else if of.Search != "" {
 			network := events.Parameter{Name: events.NetworkParameter}
 			for _, n := range of.Networks {
 				network.Labels = append(network.Labels, n.Name)
@@ -76,6 +88,20 @@ func builderOf(of, spec *events.Spec, cat Catalog) *builder {
 		b.declared = spec.Parameters
 	}
 	return b
+}
+
+// familyParameters are the parameters of a study's family with all their levels; as
+// the study has them where this build knows no such family.
+func familyParameters(of *events.Spec, n *events.Network) (list []events.Parameter) {
+	if f, err := openFamily(n); err == nil {
+		return ParametersOf(evaluator.OfFamily(evaluator.Network{Family: f}).Params)
+	}
+	for _, p := range of.Parameters {
+		if of.Chooses(p.Name) {
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
 // ParametersOf are the parameters of a template as a study has them.

@@ -54,40 +54,45 @@ func ownParameterForms() []string {
 // meaning has values for leaves that a shape alone does not tell.
 func meaning() map[string][]any {
 	return map[string][]any{
-		"/spec/space/template":                    {"toy-two"},
-		"/spec/space/fix":                         {map[string]any{"cores": 2}},
-		"/spec/space/restrict":                    {map[string]any{"dataflow": []any{"os"}}},
-		"/spec/space/parameters/0/unit":           {"KiB"},
-		"/spec/space/parameters/0/values":         {[]any{3, 7}},
-		"/spec/space/parameters/0/when":           {"mode == 'b'"},
-		"/spec/space/rules/0/expr":                {"cores >= 2"},
-		"/spec/workload/networks/0/name":          {"net_b"},
-		"/spec/workload/networks/0/file":          {"nets/tiny.yaml"},
-		"/spec/workload/networks/0/layers":        {map[string]any{"schema": "apollo.workload/v1", "name": "tiny", "inputs": []any{map[string]any{"name": "image", "shape": []any{1, 8, 8, 3}}}, "layers": []any{map[string]any{"id": "c0", "op": "conv", "K": 16, "P": 4, "Q": 4, "R": 3, "S": 3, "in": []any{"image"}}}}},
-		"/spec/metrics/0/name":                    {"quotient"},
-		"/spec/metrics/0/unit":                    {"%"},
-		"/spec/metrics/0/expr":                    {"score * size"},
-		"/spec/objectives/0/metric":               {"area"},
-		"/spec/objectives/0/target":               {"1 ms"},
-		"/spec/objectives/0/reference":            {"7 ms"},
-		"/spec/constraints/0/metric":              {"size"},
-		"/spec/start":                             {[]any{map[string]any{"cores": 2, "dataflow": "os"}, map[string]any{}}, []any{map[string]any{"tile": 1, "mode": "b"}}, []any{map[string]any{"tile": "1 kB", "mode": "a"}, map[string]any{"tile": "2 kB", "mode": "b"}}},
-		"/spec/algorithm/name":                    {"evolution"},
-		"/spec/algorithm/options":                 {map[string]any{"population": 50}},
-		"/spec/fork/run":                          {"0a1b2c3e"},
-		"/spec/transfer/sources/0/run":            {"0a1b2c3d"},
-		"/spec/transfer/sources/0/parquet":        {"more/*.parquet"},
-		"/spec/transfer/sources/0/template":       {"toy-two"},
-		"/spec/transfer/sources/0/rename":         {map[string]any{"power": "energy"}},
-		"/spec/transfer/sources/0/fix":            {map[string]any{"cores": 2}},
-		"/spec/transfer/sources/0/metrics/0/unit": {"ms"},
-		"/spec/prior/template":                    {"toy-two"},
-		"/spec/prior/rename":                      {map[string]any{"power": "energy"}},
-		"/spec/prior/fix":                         {map[string]any{"cores": 2}},
-		"/spec/prior/metrics/0/unit":              {"ms"},
-		"/spec/evaluator/metrics/0/unit":          {"ms"},
-		"/spec/notify/0/subject":                  {"team.done"},
-		"/spec/notify/0/webhook":                  {"http://b.example:8080/y"},
+		"/spec/space/template":                           {"toy-two"},
+		"/spec/space/fix":                                {map[string]any{"cores": 2}},
+		"/spec/space/restrict":                           {map[string]any{"dataflow": []any{"os"}}},
+		"/spec/space/parameters/0/unit":                  {"KiB"},
+		"/spec/space/parameters/0/values":                {[]any{3, 7}},
+		"/spec/space/parameters/0/when":                  {"mode == 'b'"},
+		"/spec/space/rules/0/expr":                       {"cores >= 2"},
+		"/spec/workload/networks/0/name":                 {"net_b"},
+		"/spec/workload/networks/0/file":                 {"nets/tiny.yaml"},
+		"/spec/workload/networks/0/layers":               {map[string]any{"schema": "apollo.workload/v1", "name": "tiny", "inputs": []any{map[string]any{"name": "image", "shape": []any{1, 8, 8, 3}}}, "layers": []any{map[string]any{"id": "c0", "op": "conv", "K": 16, "P": 4, "Q": 4, "R": 3, "S": 3, "in": []any{"image"}}}}},
+		"/spec/workload/networks/0/family":               {"mobilenet_v2"},
+		"/spec/workload/networks/0/accuracies/table":     {"other.csv"},
+		"/spec/workload/networks/0/accuracies/column":    {"int8"},
+		"/spec/workload/networks/0/accuracies/predictor": {"predictor.json"},
+		"/spec/workload/networks/0/accuracies/known":     {map[string]any{"schema": "apollo.accuracy/v1", "family": "mobilenet_v1", "scale": "published", "predictor": map[string]any{"intercept": 60, "interval": 1, "params": []any{map[string]any{"name": "width", "values": []any{25, 50, 75, 100}}, map[string]any{"name": "resolution", "values": []any{128, 160, 192, 224}}}, "singles": []any{-9, -3, 1, 4, -3, -1, 1, 2}}}},
+		"/spec/metrics/0/name":                           {"quotient"},
+		"/spec/metrics/0/unit":                           {"%"},
+		"/spec/metrics/0/expr":                           {"score * size"},
+		"/spec/objectives/0/metric":                      {"area"},
+		"/spec/objectives/0/target":                      {"1 ms"},
+		"/spec/objectives/0/reference":                   {"7 ms"},
+		"/spec/constraints/0/metric":                     {"size"},
+		"/spec/start":                                    {[]any{map[string]any{"cores": 2, "dataflow": "os"}, map[string]any{}}, []any{map[string]any{"tile": 1, "mode": "b"}}, []any{map[string]any{"tile": "1 kB", "mode": "a"}, map[string]any{"tile": "2 kB", "mode": "b"}}},
+		"/spec/algorithm/name":                           {"evolution"},
+		"/spec/algorithm/options":                        {map[string]any{"population": 50}},
+		"/spec/fork/run":                                 {"0a1b2c3e"},
+		"/spec/transfer/sources/0/run":                   {"0a1b2c3d"},
+		"/spec/transfer/sources/0/parquet":               {"more/*.parquet"},
+		"/spec/transfer/sources/0/template":              {"toy-two"},
+		"/spec/transfer/sources/0/rename":                {map[string]any{"power": "energy"}},
+		"/spec/transfer/sources/0/fix":                   {map[string]any{"cores": 2}},
+		"/spec/transfer/sources/0/metrics/0/unit":        {"ms"},
+		"/spec/prior/template":                           {"toy-two"},
+		"/spec/prior/rename":                             {map[string]any{"power": "energy"}},
+		"/spec/prior/fix":                                {map[string]any{"cores": 2}},
+		"/spec/prior/metrics/0/unit":                     {"ms"},
+		"/spec/evaluator/metrics/0/unit":                 {"ms"},
+		"/spec/notify/0/subject":                         {"team.done"},
+		"/spec/notify/0/webhook":                         {"http://b.example:8080/y"},
 	}
 }
 
@@ -100,7 +105,10 @@ func TestNoFieldIsForgotten(t *testing.T) {
 	t.Parallel()
 	two := strings.Replace(templateStudy, `[{"name":"net_a"}]`, `[{"name":"net_a"},{"name":"net_b"}]`, 1)
 	stated := strings.Replace(templateStudy, `[{"name":"net_a"}]`, `[{"name":"net_a","accuracy":0.7},{"name":"net_b","accuracy":0.6}],"search":"one"`, 1)
-	bases := []string{templateStudy, two, stated, modelStudy(`"template":"toy"`, `"exec":"fast","metrics":[{"name":"latency","unit":"s"}]`), modelStudy(`"exec":"fast","metrics":[{"name":"latency","unit":"s"}]`, `"template":"toy"`)}
+	family := func(accuracies string) string {
+		return strings.Replace(templateStudy, `[{"name":"net_a"}]`, `[{"family":"mobilenet_v1"`+accuracies+`}],"search":"one"`, 1)
+	}
+	bases := []string{templateStudy, two, stated, family(""), family(`,"accuracies":{"scale":"published"}`), family(`,"accuracies":{"scale":"published","table":"all.csv"}`), modelStudy(`"template":"toy"`, `"exec":"fast","metrics":[{"name":"latency","unit":"s"}]`), modelStudy(`"exec":"fast","metrics":[{"name":"latency","unit":"s"}]`, `"template":"toy"`)}
 	for _, form := range ownParameterForms() {
 		bases = append(bases, strings.Replace(ownStudy, "PARAMETER", form, 1))
 	}

@@ -215,6 +215,7 @@ func (b *builder) build() (*Document, error) {
 	b.workload()
 	b.choice(own)
 	b.narrowed(own)
+	b.covered()
 	b.evaluator()
 	b.single()
 	b.computedMetrics()

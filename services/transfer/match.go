@@ -147,7 +147,14 @@ func (l *Learner) matchParameter(i int, cols *archiver.Columns) (column, Match, 
 		return c, match, nil
 	}
 	c := column{index: -1, fill: l.fill(i)}
-	if l.target.Spec.Search != "" && p.Name == events.NetworkParameter && cols.Spec != nil {
+	family := l.target.Spec.SearchedFamily()
+	switch {
+	case cols.Spec == nil:
+	case family != nil && l.target.Spec.Chooses(p.Name):
+		if !ranAll(cols.Spec, family.Own) {
+			return column{}, match, fmt.Errorf("it did not measure %s, the own network of the family that this study searches", family.Name)
+		}
+	case l.target.Spec.Chooses(p.Name):
 		var ok bool
 		if c.fill, ok = l.networkOf(p, cols.Spec); !ok {
 			return column{}, match, fmt.Errorf("it measured none of the networks that this study searches alone")
@@ -155,6 +162,11 @@ func (l *Learner) matchParameter(i int, cols *archiver.Columns) (column, Match, 
 	}
 	match.Use, match.Note = filled, "the source lacks it: "+text(p, c.fill)+" stands in"
 	return c, match, nil
+}
+
+// ranAll reports whether all designs of a study ran the network of this identity.
+func ranAll(spec *events.Spec, sha256 string) bool {
+	return spec.Search == "" && len(spec.Networks) == 1 && spec.Networks[0].SHA256 == sha256
 }
 
 // networkOf is the level of the network that all designs of a source ran.
@@ -206,6 +218,9 @@ func (l *Learner) matchMetrics(m *mapping, cols *archiver.Columns) error {
 	has := map[string]bool{}
 	for i, metric := range l.target.Spec.Metrics {
 		c, match, err := matchMetric(metric, cols)
+		if ours, theirs := scaleOf(l.target.Spec), scaleOf(cols.Spec); metric.Unit == "%" && ours != "" && theirs != "" && ours != theirs {
+			c, match.Use, match.Note = column{index: -1}, missing, "its accuracies are "+theirs+" ones, this study's are "+ours
+		}
 		if err != nil {
 			return err
 		}
@@ -219,6 +234,17 @@ func (l *Learner) matchMetrics(m *mapping, cols *archiver.Columns) error {
 		m.metrics, m.metricMatches = append(m.metrics, c), append(m.metricMatches, match)
 	}
 	return nil
+}
+
+// scaleOf is the scale of a study's accuracies, "" where nobody says.
+func scaleOf(spec *events.Spec) string {
+	if spec == nil {
+		return ""
+	}
+	if f := spec.SearchedFamily(); f != nil {
+		return f.Accuracies.Scale
+	}
+	return ""
 }
 
 func matchMetric(metric events.Metric, cols *archiver.Columns) (column, Match, error) {

@@ -191,6 +191,13 @@ func (s *screen) ranAnother(design []space.Value) bool {
 	if len(ran) == 0 {
 		return true
 	}
+	ours, theirs := spec.SearchedFamily(), from.SearchedFamily()
+	switch {
+	case ours != nil && theirs != nil: // the parameters say which, to both
+		return ours.Members != theirs.Members
+	case ours != nil:
+		return ours.Own != ran[0].SHA256
+	}
 	same := func(n events.Network) bool { return n.SHA256 == ran[0].SHA256 }
 	if spec.Search == "" {
 		return len(spec.Networks) != 1 || !same(spec.Networks[0])

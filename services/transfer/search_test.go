@@ -93,3 +93,63 @@ func TestTransferAcrossSearchedNetworks(t *testing.T) {
 		t.Errorf("a false hash: %+v, %v", got.Quarantine, err)
 	}
 }
+
+// A study that searches a family and one of its own network know each other's
+// trials; families that differ do not, and neither do accuracies of two scales.
+func TestTransferAcrossFamilies(t *testing.T) {
+	t.Parallel()
+	family := func(members, scale string) func(*events.Spec) {
+		return func(s *events.Spec) {
+			s.Search = events.SearchOne
+			s.Networks = []events.Network{{
+				Name: "net", Weight: 1, Family: "net", SHA256: members + scale, Members: members, Own: "a",
+				Chosen: []events.ChosenBy{{Name: "width", Own: 100}}, Accuracies: events.Accuracies{Scale: scale},
+			}}
+			s.Parameters = append(s.Parameters, events.Parameter{Name: "width", Unit: "%", Values: []float64{50, 100}})
+			if scale != "" {
+				s.Metrics = append(s.Metrics, events.Metric{Name: "accuracy_percent", Unit: "%", Cheap: true})
+			}
+		}
+	}
+	earlier := func(s *events.Spec) { s.Study = "earlier" }
+	source := jointSource(targetSpec(func(s *events.Spec) { earlier(s); family("m", "")(s) }), 40)
+	own := 0
+	for _, trial := range source.Trials {
+		if trial.Design[3].Num == 100 {
+			own++
+		}
+	}
+	for name, c := range map[string]struct {
+		target func(*events.Spec)
+		left   int
+	}{
+		"the same family":  {family("m", ""), 0},
+		"another family":   {family("n", ""), 40},
+		"its own network":  {func(s *events.Spec) { s.Networks = []events.Network{{Name: "net", Weight: 1, SHA256: "a"}} }, 40 - own},
+		"with an accuracy": {family("m", "proxy"), 0},
+	} {
+		got, _, _, err := add(t, targetSpec(c.target), source.Log())
+		left := 0
+		for _, q := range got.Quarantine {
+			left += q.Rows
+		}
+		if left != c.left || (err != nil) != (left == 40) {
+			t.Errorf("%s: %d rows are left out, want %d: %v", name, left, c.left, err)
+		}
+	}
+	single := sourceOf(targetSpec(func(s *events.Spec) { earlier(s); s.Networks = []events.Network{{Name: "net", Weight: 1, SHA256: "a"}} }), 40)
+	got, _, _, err := add(t, targetSpec(family("m", "")), single.Log())
+	if last := got.Parameters[len(got.Parameters)-1]; err != nil || last.Use != filled {
+		t.Errorf("a source of the family's own network: %+v, %v", last, err)
+	}
+	single = sourceOf(targetSpec(func(s *events.Spec) { earlier(s); s.Networks = []events.Network{{Name: "net", Weight: 1, SHA256: "b"}} }), 40)
+	if _, _, _, err = add(t, targetSpec(family("m", "")), single.Log()); err == nil || !strings.Contains(err.Error(), "it did not measure net") {
+		t.Errorf("a source of another network: %v", err)
+	}
+
+	published := jointSource(targetSpec(func(s *events.Spec) { earlier(s); family("m", "published")(s) }), 40)
+	got, _, _, err = add(t, targetSpec(family("m", "proxy")), published.Log())
+	if last := got.Metrics[len(got.Metrics)-1]; err != nil || last.Use != missing || !strings.Contains(last.Note, "published ones") {
+		t.Errorf("accuracies of another scale: %+v, %v", last, err)
+	}
+}
