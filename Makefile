@@ -108,10 +108,11 @@ sim: ## simulate studies with every fault, with SEEDS (2000) seeds in each test 
 	APOLLO_SIM_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 180m -v -run $(SIM_TESTS) ./services | grep -Ev '^=== |--- PASS: .*/'
 
 chaos: ## kill real processes KILLS (200) times and compare with an undisturbed run
-	APOLLO_CHAOS_KILLS=$(KILLS) $(GO) test -count=1 -timeout 60m -v -run Chaos ./tests/chaos
+	APOLLO_CHAOS_KILLS=$(KILLS) $(GO) test -count=1 -timeout 60m -v -run 'Chaos|Store' ./tests/chaos
 
 chaos-cluster: ## freeze (FREEZES, 50) and kill (KILLS, 200) the servers of a cluster and its services
 	APOLLO_CHAOS_KILLS=$(KILLS) APOLLO_CHAOS_FREEZES=$(FREEZES) $(GO) test -count=1 -timeout 120m -v -run 'ChaosCluster$$' ./tests/chaos
+	APOLLO_REPLICATED=1 $(GO) test -count=1 -timeout 60m -run 'TestConformanceReplicated$$' ./events/natsbus
 
 wheel: build ## build the Python wheel with the binary in it, clients/python/dist
 	cd clients/python && APOLLO_BINARY=$(CURDIR)/bin/apollo $(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -22,7 +22,7 @@ func TestDefaultBeatsGeneticSearch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const seeds, trials = 11, 40
+	const seeds, trials = 7, 40
 	for _, p := range optimizertest.Problems() {
 		if slices.Contains(easy(), p.Name) {
 			continue

@@ -103,7 +103,7 @@ func TestOneRunsFolderHoldsUpNoOther(t *testing.T) {
 // in order when its folder is back.
 func TestAFolderThatIsAwayForAWhile(t *testing.T) {
 	t.Parallel()
-	for seed := range seeds(t, 5, 2) {
+	for seed := range seeds(t, 2) {
 		faults := membus.Faults{}
 		if seed > 0 {
 			faults = allFaults

@@ -154,7 +154,7 @@ func TestOnlyTheAskedEvaluatorMeasures(t *testing.T) {
 	t.Parallel()
 	body := toyStudy("sim", 160, "")
 	want := simulateAll(t, 0, membus.Faults{}, 0, 1, body)
-	n := seeds(t, 18, 9)
+	n := seeds(t, 9)
 	var hits tally
 	var mu sync.Mutex // guards refused
 	refused := map[string]int64{}

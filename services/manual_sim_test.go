@@ -101,7 +101,7 @@ func TestManualStudyIsTheSameUnderFaultsAndKills(t *testing.T) {
 		t.Fatalf("undisturbed: %s %q %+v, %d rows", v.State, v.Reason, v.Summary, len(want.rows))
 	}
 	var hits tally
-	n := seeds(t, 10, 6)
+	n := seeds(t, 6)
 	t.Run("seeds", func(t *testing.T) {
 		for i := range n {
 			seed := 3 * (i + 1) // none whose answers are made too large: a person's are not

@@ -53,20 +53,17 @@ func inFiles(t *testing.T, dir string, view *client.StudyView, beside ...string)
 	return rows
 }
 
-// seeds is how many seeds a test tries: n, fewer with -short, and all that
-// APOLLO_SIM_SEEDS asks for.
-func seeds(t *testing.T, n, short uint64) uint64 {
+// seeds is how many seeds a test tries: n, or all that APOLLO_SIM_SEEDS asks
+// for, which `make sim` sets.
+func seeds(t *testing.T, n uint64) uint64 {
 	t.Helper()
 	asked := os.Getenv("APOLLO_SIM_SEEDS")
-	switch {
-	case asked != "":
-		n, err := strconv.ParseUint(asked, 10, 32)
-		if err != nil || n == 0 {
-			t.Fatalf("APOLLO_SIM_SEEDS is %q, want a number of seeds", asked)
-		}
+	if asked == "" {
 		return n
-	case testing.Short():
-		return short
+	}
+	n, err := strconv.ParseUint(asked, 10, 32)
+	if err != nil || n == 0 {
+		t.Fatalf("APOLLO_SIM_SEEDS is %q, want a number of seeds", asked)
 	}
 	return n
 }

@@ -57,7 +57,7 @@ func TestVerifyFindsNoDifference(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for seed := range seeds(t, 2, 1) {
+			for seed := range seeds(t, 1) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newSim(t, 3*seed, allFaults, 10)
 					defer s.close()

@@ -24,15 +24,22 @@ func TestCutStore(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it kills real processes: run it without -short")
 	}
+	all := setting(t, killsVariable, os.Getenv(killsVariable), 0) > 0
 	want := newLone(t).answer()
-	cuts := map[string]func(size int64) int64{
-		"the last byte": func(size int64) int64 { return size - 1 },
-		"half":          func(size int64) int64 { return size / 2 },
-		"all":           func(int64) int64 { return 0 },
+	cuts := []struct {
+		name string
+		cut  func(size int64) int64
+	}{
+		{"the last byte", func(size int64) int64 { return size - 1 }},
+		{"half", func(size int64) int64 { return size / 2 }},
+		{"all", func(int64) int64 { return 0 }},
 	}
-	for _, stream := range []string{"APOLLO_LOG", "APOLLO_RESULT", "APOLLO_WORK", "APOLLO_CMD"} {
-		for name, cut := range cuts {
-			t.Run(fmt.Sprintf("%s of %s", name, stream), func(t *testing.T) {
+	for i, stream := range []string{"APOLLO_LOG", "APOLLO_RESULT", "APOLLO_WORK", "APOLLO_CMD"} {
+		for j, c := range cuts {
+			if !all && j != i%len(cuts) {
+				continue // each cut and each stream once; `make chaos` tries every pair
+			}
+			t.Run(fmt.Sprintf("%s of %s", c.name, stream), func(t *testing.T) {
 				t.Parallel()
 				l := killed(t)
 				block := lastBlock(t, l.dir, stream)
@@ -40,7 +47,7 @@ func TestCutStore(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := os.Truncate(block, max(0, cut(info.Size()))); err != nil {
+				if err := os.Truncate(block, max(0, c.cut(info.Size()))); err != nil {
 					t.Fatal(err)
 				}
 				l.sameOrStops(want)
