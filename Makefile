@@ -27,7 +27,7 @@ MAX_BINARY := 52000000
 AXE := 4.14.1
 AXE_SUM := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
-.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-peers results-naas validate validate-peers sim chaos chaos-cluster wheel simulators python interop charts axe browser up image dist dist-check kubernetes cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-peers results-naas explore validate validate-peers sim chaos chaos-cluster wheel simulators python interop charts axe browser up image dist dist-check kubernetes cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ results-peers: build ## compare with what `make peers` installed for HOURS (3) o
 results-naas: ## compare sizes, mapping and connectivity under the caps of five chips for HOURS (3) of CPU time, and write docs/results-naas.md
 	$(GO) build -o bin/naas ./lab/naas
 	nice bin/naas -hours $(HOURS) -trials $(NAAS_TRIALS) -seeds $(NAAS_SEEDS) -strategies $(NAAS_STRATEGIES)
+
+explore: ## count the cells of behaviour that strategies cover, the table of docs/results.md#exploration
+	$(GO) run ./lab/explore
 
 validate: ## compare the cost model with the references in APOLLO_REFS (../shared/refs)
 	@$(GO) run ./services/apollo validate

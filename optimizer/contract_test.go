@@ -25,6 +25,14 @@ func TestGAKeepsTheContract(t *testing.T) {
 	optimizertest.Run(t, optimizer.GA{}, optimizertest.Options{})
 }
 
+func TestExploreKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	o := optimizertest.Options{Programs: 60, Large: 3000, NotBetter: map[string]string{"*": "it covers, and looks for no best design"}}
+	optimizertest.Run(t, optimizer.Explore{}, o)
+	optimizertest.RunFronts(t, optimizer.Explore{}, o)
+	optimizertest.Run(t, optimizer.Explore{Walk: true}, optimizertest.Options{Programs: 20, Large: 500, NotBetter: o.NotBetter})
+}
+
 func TestNAASKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	optimizertest.Run(t, optimizer.NAAS{}, optimizertest.Options{})

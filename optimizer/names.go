@@ -28,6 +28,7 @@ func catalog() []entry {
 	return []entry{
 		{"default", configureDefault, true, 15, 95},
 		{"evolution", configure[Evolution], false, 0, 0},
+		{"explore", configure[Explore], true, 0, 0},
 		{"ga", configure[GA], false, 0, 0},
 		{"gp", configure[GP], true, 15, 95},
 		{"gp-bandit", configure[GPBandit], false, 9, 40},

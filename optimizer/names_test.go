@@ -41,6 +41,7 @@ func TestNewReadsOptions(t *testing.T) {
 		{"tpe", `{"initial": 4, "candidates": 12, "good": 0.2}`, TPE{Initial: 4, Candidates: 12, Good: 0.2}},
 		{"sobol", `{"maxChecks": 10}`, Sobol{MaxChecks: 10}},
 		{"mbo", `{"initial": 9, "threshold": 0.5, "spread": -1, "generations": 3}`, MBO{Initial: 9, Threshold: 0.5, Spread: -1, Generations: 3}},
+		{"explore", `{"initial": 5, "bins": 0.5, "walk": true}`, Explore{Initial: 5, Bins: 0.5, Walk: true}},
 		{"naas", `{"population": 12, "step": 0.2, "maxChecks": 9}`, NAAS{Population: 12, Step: 0.2, MaxChecks: 9}},
 		{"nsga2", `{"population": 40, "crossover": -1, "mutation": 2, "local": 0.5}`, NSGA2{Population: 40, Crossover: -1, Mutation: 2, Local: 0.5}},
 		{"p3bo", `{"members": ["ga", "random"], "decay": 0.5, "temperature": 1, "floor": 0.1, "lead": 0.5, "initial": 4}`, P3BO{Members: []string{"ga", "random"}, Decay: 0.5, Temperature: 1, Floor: 0.1, Lead: 0.5, Initial: 4}},

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"apollo/lab/bench"
+	"apollo/lab/stats"
 )
 
 func main() {
@@ -195,7 +196,7 @@ func (r *run) undecided(cells []*bench.Cell) ([]*bench.Cell, error) {
 		for _, b := range best {
 			edp = append(edp, b.edp)
 		}
-		if i := medianInterval(edp); !(i.High-i.Low <= decidedWithin*i.Value) {
+		if i := stats.MedianInterval(edp); !(i.High-i.Low <= decidedWithin*i.Value) {
 			left = append(left, c)
 		}
 	}

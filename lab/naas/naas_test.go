@@ -1,7 +1,6 @@
 package main
 
 import (
-	"math"
 	"testing"
 
 	"apollo/events"
@@ -66,17 +65,5 @@ func TestOtherNetworks(t *testing.T) {
 		if len(best) != want.seeds || want.seeds > 0 && (best[1].edp != want.edp || len(from) != 1 || from[0] != want.from) {
 			t.Errorf("%s: %v of %v, want %v", name, best, from, want)
 		}
-	}
-}
-
-// An interval holds the median of what was drawn, and there is none of two seeds.
-func TestMedianInterval(t *testing.T) {
-	t.Parallel()
-	i := medianInterval([]float64{1, 2, 3, 4, 5, 6, 7})
-	if i.Value != 4 || !(i.Low >= 1 && i.Low < 4 && i.High > 4 && i.High <= 7) {
-		t.Errorf("%+v, want 4 with an interval around it inside 1 to 7", i)
-	}
-	if i := medianInterval([]float64{1, 2}); i.Value != 1.5 || !math.IsNaN(i.Low) {
-		t.Errorf("%+v, want 1.5 without an interval", i)
 	}
 }

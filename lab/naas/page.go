@@ -136,7 +136,7 @@ func gain(own cost, best map[uint64]cost) (edp stats.Interval, speed, energy flo
 		c := best[seed]
 		ratios, faster, less = append(ratios, own.edp/c.edp), append(faster, own.latency/c.latency), append(less, own.energy/c.energy)
 	}
-	return medianInterval(ratios), stats.Median(faster), stats.Median(less), len(ratios)
+	return stats.MedianInterval(ratios), stats.Median(faster), stats.Median(less), len(ratios)
 }
 
 func cell(own cost, best map[uint64]cost) string {

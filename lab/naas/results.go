@@ -3,14 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
-	"math/rand/v2"
 	"os"
 
 	"apollo/archiver"
 	"apollo/evaluator"
 	"apollo/lab/bench"
-	"apollo/lab/stats"
 )
 
 // cost is what a design takes for a network, in s, J and Js.
@@ -65,26 +62,6 @@ func readResults(data string) (results, error) {
 		out[at.search][at.seed] = c
 	}
 	return out, nil
-}
-
-// medianInterval is a median with its bootstrap interval over seeds.
-func medianInterval(values []float64) stats.Interval {
-	const resamples, fewest = 1000, 3
-	i := stats.Interval{Value: stats.Median(values), Low: math.NaN(), High: math.NaN()}
-	if len(values) < fewest {
-		return i
-	}
-	medians, drawn := make([]float64, resamples), make([]float64, len(values))
-	for k := range medians {
-		rng := rand.New(rand.NewPCG(1, uint64(k)))
-		for j := range drawn {
-			drawn[j] = values[rng.IntN(len(values))]
-		}
-		medians[k] = stats.Median(drawn)
-	}
-	const tail = (1 - stats.Confidence) / 2
-	i.Low, i.High = stats.Quantile(medians, tail), stats.Quantile(medians, 1-tail)
-	return i
 }
 
 // measured returns what a chip's own design takes with the loops of a variant.

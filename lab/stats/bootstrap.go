@@ -66,6 +66,27 @@ func (t *Table) Summarize(resamples int, seed uint64) (*Summary, error) {
 	return summarize(center, drawn, t.Censored()), nil
 }
 
+// MedianInterval is the median of one value a seed with its bootstrap interval; the same
+// values give the same interval.
+func MedianInterval(values []float64) Interval {
+	const resamples = 1000
+	i := Interval{Value: Median(values), Low: math.NaN(), High: math.NaN()}
+	if len(values) < fewestSeeds {
+		return i
+	}
+	medians, drawn := make([]float64, resamples), make([]float64, len(values))
+	for k := range medians {
+		rng := rand.New(rand.NewPCG(1, uint64(k)))
+		for j := range drawn {
+			drawn[j] = values[rng.IntN(len(values))]
+		}
+		medians[k] = Median(drawn)
+	}
+	const tail = (1 - Confidence) / 2
+	i.Low, i.High = Quantile(medians, tail), Quantile(medians, 1-tail)
+	return i
+}
+
 // resample draws as many seeds of each task, with replacement.
 func resample(all selection, rng *rand.Rand) selection {
 	out := make(selection, len(all))

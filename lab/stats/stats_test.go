@@ -262,3 +262,15 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
+
+// An interval holds the median of what was drawn, and there is none of two seeds.
+func TestMedianInterval(t *testing.T) {
+	t.Parallel()
+	i := MedianInterval([]float64{1, 2, 3, 4, 5, 6, 7})
+	if i.Value != 4 || !(i.Low >= 1 && i.Low < 4 && i.High > 4 && i.High <= 7) {
+		t.Errorf("%+v, want 4 with an interval around it inside 1 to 7", i)
+	}
+	if i := MedianInterval([]float64{1, 2}); i.Value != 1.5 || !math.IsNaN(i.Low) {
+		t.Errorf("%+v, want 1.5 without an interval", i)
+	}
+}
