@@ -42,9 +42,13 @@ func main() {
 	flag.Float64Var(&r.hours, "hours", 1, "most `hours` of processor time of this run")
 	only := flag.String("chips", "", "only these `chips`, with commas between; default: all")
 	tasks := flag.String("networks", "", "only these `networks`, with commas between; default: all")
+	arms := flag.String("variants", "", "only these `variants`, with commas between; default: all")
 	strategies := flag.String("strategies", "default", "`strategies` of the searches, with commas between; the first is that of the tables, the others search the connectivity only")
 	flag.BoolVar(&r.write, "write-only", false, "write the page from what is there, without a search")
 	flag.Parse()
+	if *arms != "" {
+		r.variants = strings.Split(*arms, ",")
+	}
 	r.strategies = strings.Split(*strategies, ",")
 	if *only != "" {
 		r.chips = strings.Split(*only, ",")
@@ -67,7 +71,7 @@ type run struct {
 	seeds, trials, workers int
 	hours                  float64
 	chips, networks        []string
-	strategies             []string
+	variants, strategies   []string
 	write                  bool
 }
 
@@ -90,6 +94,11 @@ func (r *run) run(ctx context.Context) error {
 	for _, name := range r.networks {
 		if !slices.ContainsFunc(networks(), func(n network) bool { return n.name == name }) {
 			return fmt.Errorf("-networks: there is no network %q", name)
+		}
+	}
+	for _, name := range r.variants {
+		if !slices.Contains(variants(), name) {
+			return fmt.Errorf("-variants: there is no variant %q", name)
 		}
 	}
 	if r.seeds < 1 || r.trials < 1 || r.workers < 1 || !(r.hours > 0) {
@@ -163,7 +172,7 @@ func (r *run) cells(tasks []bench.Task, seed uint64) (cells []*bench.Cell) {
 		}
 		for _, variant := range []string{connectivity, mapping, sizing} {
 			for i, strategy := range r.strategies {
-				if i > 0 && variant != connectivity {
+				if i > 0 && variant != connectivity || r.variants != nil && !slices.Contains(r.variants, variant) {
 					continue
 				}
 				for _, n := range networks() {

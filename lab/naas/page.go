@@ -162,7 +162,29 @@ func (p *page) print(out *bytes.Buffer) {
 		}
 	}
 	p.summary(out)
+	p.longer(out)
 	p.strategiesTable(out)
+}
+
+// longer has the searches of the connectivity with another number of designs.
+func (p *page) longer(out *bytes.Buffer) {
+	var counts []int
+	for at := range p.found {
+		if at.trials != p.trials && !slices.Contains(counts, at.trials) {
+			counts = append(counts, at.trials)
+		}
+	}
+	slices.Sort(counts)
+	for _, n := range counts {
+		fmt.Fprintf(out, "\n### %d designs\n\n| caps | network | + connectivity | of %d designs | bound |\n|---|---|---|---|--:|\n", n, p.trials)
+		for i := range p.rows {
+			x := &p.rows[i]
+			task := taskName(&x.chip, &x.network, connectivity)
+			if best := p.found.of(task, p.strategies[0], n); len(best) > 0 {
+				fmt.Fprintf(out, "| %s | %s | %s | %s | %.2f |\n", x.chip.title, x.network.title, cell(x.own, best), cell(x.own, p.best(x, connectivity, p.strategies[0])), x.own.edp/x.floor.edp)
+			}
+		}
+	}
 }
 
 func (p *page) printRow(out *bytes.Buffer, x *row) {
@@ -247,6 +269,10 @@ func (p *page) strategiesTable(out *bytes.Buffer) {
 				continue
 			}
 			any = true
+			if math.IsNaN(edp.Low) {
+				fmt.Fprintf(&line, " %.2f (%d) |", edp.Value, n)
+				continue
+			}
 			fmt.Fprintf(&line, " %.2f [%.2f, %.2f] (%d) |", edp.Value, edp.Low, edp.High, n)
 		}
 		if any {
