@@ -19,6 +19,7 @@ HOURS      ?= 3
 NAAS_TRIALS ?= 24
 NAAS_SEEDS  ?= 10
 NAAS_STRATEGIES ?= default
+LAYERS     ?= 30
 # Of these, the client of object stores and its ways to credentials are 2.9 MB.
 MAX_BINARY := 52000000
 
@@ -27,7 +28,7 @@ MAX_BINARY := 52000000
 AXE := 4.14.1
 AXE_SUM := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
-.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-peers results-naas explore validate validate-peers sim chaos chaos-cluster wheel simulators python interop charts axe browser up image dist dist-check kubernetes cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-peers results-naas explore enumerate validate validate-peers sim chaos chaos-cluster wheel simulators python interop charts axe browser up image dist dist-check kubernetes cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +99,9 @@ results-naas: ## compare sizes, mapping and connectivity under the caps of five 
 
 explore: ## count the cells of behaviour that strategies cover, the table of docs/results.md#exploration
 	$(GO) run ./lab/explore
+
+enumerate: ## compare the mapper of spatial with every mapping of LAYERS (30) layers, the figures of docs/spatial.md
+	APOLLO_ENUMERATE_LAYERS=$(LAYERS) $(GO) test -count=1 -timeout 120m -v -run '^TestSpatialAgainstAllMappings$$' ./evaluator/template
 
 validate: ## compare the cost model with the references in APOLLO_REFS (../shared/refs)
 	@$(GO) run ./services/apollo validate

@@ -1,0 +1,209 @@
+package template
+
+import (
+	"os"
+	"strconv"
+	"testing"
+
+	"apollo/evaluator/model"
+)
+
+// everyMapping enumerates the mappings of a layer on a free array: every order of the
+// loops on chip, every way of its wires on as many units as a loop can use, all sizes
+// ceil(n/i) of tiles in the local and the shared memory, and every order of the loops over tiles. It
+// calls f for those that fit and returns how many these are; most ends it early.
+type everyMapping struct {
+	l    *loops
+	p    *model.Problem
+	m    model.Mapping
+	f    func(*Cost)
+	seen int
+	most int
+	rest [model.Dims]int64
+}
+
+// tiled are the dimensions that tiles cut.
+var tiled = [...]model.Dim{model.K, model.C, model.P, model.Q, model.R, model.S}
+
+func enumerate(f *free, p *model.Problem, most int, visit func(*Cost)) int {
+	e := everyMapping{p: p, f: visit, most: most}
+	for i := range f.flows {
+		e.l = &f.flows[i]
+		for _, list := range e.l.spreads {
+			e.m = model.Mapping{}
+			e.rest = e.l.spread(p, list, &way{}, &e.m)
+			for _, d := range [...]model.Dim{model.G, model.N} {
+				e.m.Loops[0].Temporal[d] = e.rest[d]
+			}
+			e.m.Loops[1].Order, e.m.Loops[2].Order = e.l.order, e.l.order
+			e.local(0)
+		}
+	}
+	return e.seen
+}
+
+// parts lists the numbers of steps ceil(n/i).
+func parts(n int64) (list []int64) {
+	for i := int64(1); ; i++ {
+		size := model.CeilDiv(n, i)
+		if len(list) == 0 || list[len(list)-1] != size {
+			list = append(list, size)
+		}
+		if size == 1 {
+			return list
+		}
+	}
+}
+
+// local chooses the tile of a unit, shared that of the shared memory.
+func (e *everyMapping) local(at int) {
+	if e.seen > e.most || at > 0 && !e.l.roomy(e.p, &e.m) {
+		return // a larger tile fits no better
+	}
+	if at == len(tiled) {
+		e.shared(0)
+		return
+	}
+	d := tiled[at]
+	for _, n := range parts(e.rest[d]) {
+		e.m.Loops[2].Temporal[d] = n
+		e.local(at + 1)
+	}
+	e.m.Loops[2].Temporal[d] = 1
+}
+
+func (e *everyMapping) shared(at int) {
+	if e.seen > e.most || !e.l.roomy(e.p, &e.m) {
+		return
+	}
+	if at == len(tiled) {
+		e.orders()
+		return
+	}
+	d := tiled[at]
+	left := model.CeilDiv(e.rest[d], e.m.Loops[2].Temporal[d])
+	for _, n := range parts(left) {
+		e.m.Loops[1].Temporal[d], e.m.Loops[0].Temporal[d] = n, model.CeilDiv(left, n)
+		e.shared(at + 1)
+	}
+	e.m.Loops[1].Temporal[d], e.m.Loops[0].Temporal[d] = 1, 1
+}
+
+// orders visits the orders of the loops over tiles that have more than one step.
+func (e *everyMapping) orders() {
+	outer := &e.m.Loops[0]
+	outer.Order = [model.Dims]model.Dim{model.G, model.N}
+	free, fixed := []model.Dim{}, 2
+	for _, d := range tiled {
+		if outer.Temporal[d] > 1 {
+			free = append(free, d)
+			continue
+		}
+		outer.Order[fixed] = d
+		fixed++
+	}
+	copy(outer.Order[fixed:], free)
+	if e.m.Validate(e.p, &e.l.arch) != nil {
+		return
+	}
+	e.permute(free, fixed)
+}
+
+func (e *everyMapping) permute(free []model.Dim, at int) {
+	if len(free) == 0 {
+		e.seen++
+		r := model.Eval(e.p, &e.l.arch, &e.m)
+		c := e.l.cost(e.p, &e.m, &r)
+		e.f(&c)
+		return
+	}
+	for i, d := range free {
+		rest := append(append([]model.Dim{}, free[:i]...), free[i+1:]...)
+		e.m.Loops[0].Order[at] = d
+		e.permute(rest, at+1)
+	}
+}
+
+// tilings returns the numbers of tiles of a layer on the first way of the wires, those
+// that do not fit among them.
+func tilings(f *free, p *model.Problem) int {
+	var m model.Mapping
+	rest, all := f.flows[0].spread(p, f.flows[0].spreads[0], &way{}, &m), 1
+	for _, d := range tiled {
+		n := 0
+		for _, size := range parts(rest[d]) {
+			n += len(parts(model.CeilDiv(rest[d], size)))
+		}
+		all *= n
+	}
+	return all
+}
+
+// The mapper of spatial beside every mapping that there is. By default one small layer, of which
+// it only tells how far the mapper is, and holds that its mapping is among them; with
+// APOLLO_ENUMERATE_LAYERS=30 that many layers of networks with 100,000 mappings and more
+// each (`make enumerate`), whose table is in docs/spatial.md.
+func TestSpatialAgainstAllMappings(t *testing.T) {
+	t.Parallel()
+	wanted, _ := strconv.Atoi(os.Getenv("APOLLO_ENUMERATE_LAYERS"))
+	least, most, tiles := 1000, 20_000, 1000
+	if wanted > 0 {
+		least, most, tiles = 100_000, 4_000_000, 40_000
+	}
+	s := spatialSpec()
+	m := declared(&s).machine(baselineOf(&s))
+	var worst [3]float64
+	over, compared, all := 0, 0, 0
+	for _, p := range distinct(layers(t, "mobilenet_v2", "resnet50_v1", "mnasnet_a1", "squeezenet", "inception_v1", "mobilenet_v1", "efficientnet_lite0", "mobilenet_v3_large", "mobilenet_edgetpu", "ssdlite_mobiledet_edgetpu", "efficientnet_edgetpu_s", "densenet121")) {
+		if compared == max(wanted, 1) {
+			break
+		}
+		if tilings(m.Flow.(*free), &p) > tiles {
+			continue
+		}
+		var found model.Mapping
+		fast, misfit := m.Flow.Find(&p, leastTime(), &found)
+		if misfit != nil {
+			t.Fatal(misfit.What)
+		}
+		goals := [...]goal{{cyclesPerPJ: 0}, {cyclesPerPJ: 1e12}, {cyclesPerPJ: float64(fast.Cycles) / fast.EnergyPJ}}
+		var best [len(goals)]float64
+		n := enumerate(m.Flow.(*free), &p, most, func(c *Cost) {
+			for i, g := range goals {
+				if v := g.of(c); best[i] == 0 || v < best[i] {
+					best[i] = v
+				}
+			}
+		})
+		if n < least || n > most {
+			continue
+		}
+		compared++
+		all += n
+		var gaps [len(goals)]float64
+		for i, g := range goals {
+			c := fast
+			if i > 0 {
+				c, _ = m.Flow.Find(&p, g, &found)
+			}
+			gaps[i] = g.of(&c)/best[i] - 1
+			worst[i] = max(worst[i], gaps[i])
+			const rounding = 1e-9
+			if gaps[i] < -rounding {
+				t.Errorf("%v: the mapper's mapping is none of the %d", p.Bound, n)
+			}
+			if gaps[i] > 0.01 {
+				over++
+			}
+		}
+		t.Logf("| %v | %d | %+.2f %% | %+.2f %% | %+.2f %% |", p.Bound, n, 100*gaps[0], 100*gaps[1], 100*gaps[2])
+	}
+	t.Logf("%d layers, %d mappings: time at most %.2f %% above the least, energy %.2f %%, both %.2f %%; %d of %d above 1 %%",
+		compared, all, 100*worst[0], 100*worst[1], 100*worst[2], over, len(worst)*compared)
+	if compared < max(wanted, 1) {
+		t.Errorf("only %d layers have %d to %d mappings, want %d", compared, least, most, max(wanted, 1))
+	}
+	if over > 0 && wanted > 0 {
+		t.Errorf("%d mappings are more than 1 %% above the best of all", over)
+	}
+}
