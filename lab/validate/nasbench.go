@@ -76,7 +76,8 @@ func accelNASBench(t *table) ([]Row, error) {
 		plain := nasRank(rows, at, idle)
 		out = append(out, noted(chip+" latency, grouped layers idle on K too, Spearman (theirs: MACs)", "rank", byMACs, plain, plain))
 	}
-	return out, nil
+	more, err := nasAccuracies(t, f, rows, macs)
+	return append(out, more...), err
 }
 
 func nasRows(t *table, f *workload.Family) ([]nasRow, error) {

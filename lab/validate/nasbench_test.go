@@ -20,8 +20,8 @@ func nasTable(t *testing.T, change func(string) string) fstest.MapFS {
 		header, own = append(header, p.Name), append(own, string(rune('0'+p.Own)))
 	}
 	row := strings.Join(own, ",")
-	text := strings.Join(header, ",") + ",mparams,zcu102_ms,vck190_ms\n" +
-		row + ",5.288548,9,7\n" + strings.Replace(row, "6,5,4,1", "6,5,3,1", 1) + ",4.1,8,\n"
+	text := strings.Join(header, ",") + ",val_top1,mparams,zcu102_ms,vck190_ms\n" +
+		row + ",62.5,5.288548,9,7\n" + strings.Replace(row, "6,5,4,1", "6,5,3,1", 1) + ",61,4.1,8,\n"
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
 	if _, err := z.Write([]byte(change(text))); err != nil {
@@ -36,7 +36,7 @@ func nasTable(t *testing.T, change func(string) string) fstest.MapFS {
 func TestAccelNASBenchRanks(t *testing.T) {
 	t.Parallel()
 	r := Run(nasTable(t, func(s string) string { return s }))
-	if len(r.Bad) != 0 || len(r.Rows) != 5 {
+	if len(r.Bad) != 0 || len(r.Rows) != 7 {
 		t.Fatalf("%+v", r)
 	}
 	// The first network's parameters are right, the second's are rubbish; the
@@ -49,6 +49,10 @@ func TestAccelNASBenchRanks(t *testing.T) {
 	}
 	if rank := r.Rows[3]; rank.Verdict != Fail {
 		t.Errorf("one latency has no rank: %+v", rank)
+	}
+	// Neither network was measured there, and two are too few to learn from.
+	if table, rank := r.Rows[5], r.Rows[6]; table.Theirs != 2 || table.Ours != 0 || rank.Theirs != 1 || rank.Verdict != Fail {
+		t.Errorf("accuracies: %+v, %+v", table, rank)
 	}
 }
 
