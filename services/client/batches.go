@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"apollo/events"
 )
@@ -14,66 +15,115 @@ type Batch struct {
 	// it was known when the batch was proposed.
 	Answers []*events.TrialResult
 	Known   []bool
-	// Worker gave the other answers.
-	Worker string
+	// Worker gave the other answers, as an evaluator of a Version; Stored is the message
+	// with them.
+	Worker, Version string
+	Stored          events.Message
 }
 
-// ReadBatches reads the batches of a run that begin before a trial, in order, with
-// their answers: the first one to each that the run takes. It applies the same
-// checks as the proposer and the archiver.
-func ReadBatches(ctx context.Context, bus events.Bus, view *StudyView, before int) ([]Batch, error) {
-	judge, err := events.NewJudge(view.Spec)
-	if err != nil {
-		return nil, err
-	}
-	batches, err := readProposed(ctx, bus.Log(), view, before)
-	if err != nil {
-		return nil, err
-	}
-	open := 0
-	for i := range batches {
-		open += len(batches[i].missing())
-	}
-	if open == 0 {
-		return batches, nil
-	}
-	filter := fmt.Sprintf("result.%s.%s.%s.*", view.Spec.Evaluator.Name, view.Study, view.Run)
-	for m, err := range bus.Facts().Read(ctx, 0, filter) {
+// ReadBatches reads the batches of a run that begin before a trial into memory: see
+// Batches.
+func ReadBatches(ctx context.Context, bus events.Bus, view *StudyView, before int) (batches []Batch, err error) {
+	for b, err := range Batches(ctx, bus, view, before) {
 		if err != nil {
-			return nil, fmt.Errorf("read the results: %w", err)
+			return nil, err
 		}
-		k, ok := events.BatchOfSubject(m.Subject)
-		if !ok || k >= len(batches) {
-			continue
-		}
-		if open -= batches[k].fold(m, view, judge); open == 0 {
-			break
-		}
+		batches = append(batches, *b)
 	}
 	return batches, nil
 }
 
-func readProposed(ctx context.Context, log events.Log, view *StudyView, before int) (batches []Batch, err error) {
-	for m, err := range log.Read(ctx, 0, events.StudySubject(view.Study, view.Run, "proposed")) {
+// Batches yields the batches of a run that begin before a trial, in order, with their
+// answers: the first one to each that the run takes. It applies the same checks as the
+// proposer and the archiver, and holds the answers that came before those of earlier
+// batches: as many as a run has in flight.
+func Batches(ctx context.Context, bus events.Bus, view *StudyView, before int) iter.Seq2[*Batch, error] {
+	return func(yield func(*Batch, error) bool) {
+		judge, err := events.NewJudge(view.Spec)
 		if err != nil {
-			return nil, fmt.Errorf("read the log: %w", err)
+			yield(nil, err)
+			return
 		}
-		_, p, err := events.DecodeAs[events.TrialsProposed](m.Data)
-		if err != nil {
-			return nil, fmt.Errorf("%s at sequence %d: %w", m.Subject, m.Seq, err)
-		}
-		if p.FirstTrial >= before {
-			break
-		}
-		b := Batch{TrialsProposed: p, Answers: make([]*events.TrialResult, len(p.Designs)), Known: make([]bool, len(p.Designs))}
-		for i := range p.Reused {
-			if at := p.Reused[i].Trial - p.FirstTrial; at >= 0 && at < len(b.Answers) {
-				b.Answers[at], b.Known[at] = &p.Reused[i], true
+		filter := fmt.Sprintf("result.%s.%s.%s.*", view.Spec.Evaluator.Name, view.Study, view.Run)
+		next, stop := iter.Pull2(bus.Facts().Read(ctx, 0, filter))
+		defer stop()
+		r := results{next: next, ahead: map[int][]events.Message{}}
+		for m, err := range bus.Log().Read(ctx, 0, events.StudySubject(view.Study, view.Run, "proposed")) {
+			if err != nil {
+				yield(nil, fmt.Errorf("read the log: %w", err))
+				return
+			}
+			_, p, err := events.DecodeAs[events.TrialsProposed](m.Data)
+			if err != nil {
+				yield(nil, fmt.Errorf("%s at sequence %d: %w", m.Subject, m.Seq, err))
+				return
+			}
+			if p.FirstTrial >= before {
+				return
+			}
+			b := newBatch(&p)
+			// Trials that were measured elsewhere have no answer here: to look for one
+			// would read all the others.
+			for open := len(b.missing()); open > 0; {
+				answer, more, err := r.of(p.Batch)
+				if err != nil {
+					yield(nil, fmt.Errorf("read the results: %w", err))
+					return
+				}
+				if !more {
+					break
+				}
+				open -= b.fold(answer, view, judge)
+			}
+			if !yield(b, nil) {
+				return
 			}
 		}
-		batches = append(batches, b)
 	}
-	return batches, nil
+}
+
+// results hands out the stored results of a run, batch by batch.
+type results struct {
+	next func() (events.Message, error, bool)
+	// ahead are those that were read before their batch's turn, done is the last batch
+	// that had its.
+	ahead map[int][]events.Message
+	done  int
+}
+
+// of returns the next result of a batch; false when there is no other one.
+func (r *results) of(batch int) (m events.Message, more bool, err error) {
+	if batch != r.done {
+		delete(r.ahead, r.done)
+		r.done = batch
+	}
+	if list := r.ahead[batch]; len(list) > 0 {
+		r.ahead[batch] = list[1:]
+		return list[0], true, nil
+	}
+	for {
+		m, err, more = r.next()
+		if err != nil || !more {
+			return m, false, err
+		}
+		switch of, ok := events.BatchOfSubject(m.Subject); {
+		case !ok || of < batch: // its turn is over
+		case of == batch:
+			return m, true, nil
+		default:
+			r.ahead[of] = append(r.ahead[of], m)
+		}
+	}
+}
+
+func newBatch(p *events.TrialsProposed) *Batch {
+	b := &Batch{TrialsProposed: *p, Answers: make([]*events.TrialResult, len(p.Designs)), Known: make([]bool, len(p.Designs))}
+	for i := range p.Reused {
+		if at := p.Reused[i].Trial - p.FirstTrial; at >= 0 && at < len(b.Answers) {
+			b.Answers[at], b.Known[at] = &p.Reused[i], true
+		}
+	}
+	return b
 }
 
 // missing are the trials of the batch that have no answer.
@@ -101,7 +151,7 @@ func (b *Batch) fold(m events.Message, view *StudyView, judge *events.Judge) (an
 		at := trials[i].Trial - b.FirstTrial
 		if at >= 0 && at < len(b.Answers) && b.Answers[at] == nil {
 			b.Answers[at], answered = &trials[i], answered+1
-			b.Worker = r.Worker
+			b.Worker, b.Version, b.Stored = r.Worker, r.EvaluatorVersion, m
 		}
 	}
 	return answered

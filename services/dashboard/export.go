@@ -42,7 +42,7 @@ func (s *Server) export(kind, suffix string, write func(context.Context, io.Writ
 		v := &shot.view
 		w.Header().Set("Content-Type", kind)
 		w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s-%s.%s"`, v.Study, v.Run, suffix))
-		if err := write(r.Context(), w, s.Bus, shot); err != nil {
+		if err := write(r.Context(), goingOn{w}, s.Bus, shot); err != nil {
 			if r.Context().Err() == nil {
 				s.Logger.Error("an export ended early", "study", v.Study, "run", v.Run, "format", suffix, "error", err)
 			}
@@ -54,7 +54,7 @@ func (s *Server) export(kind, suffix string, write func(context.Context, io.Writ
 // batches are those that were proposed when the snapshot was made.
 func (s *snapshot) batches(ctx context.Context, bus events.Bus) iter.Seq2[archive.Joined, error] {
 	return func(yield func(archive.Joined, error) bool) {
-		for b, err := range archive.Read(ctx, bus, s.spec, s.view.Run, s.view.Identity) {
+		for b, err := range archive.Read(ctx, bus, &s.view) {
 			if err == nil && b.Proposed.FirstTrial >= s.view.Proposed || !yield(b, err) {
 				return
 			}
