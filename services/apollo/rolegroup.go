@@ -150,6 +150,9 @@ func (a *app) httpRole(ctx context.Context, s *session, address string) (role, e
 		return role{}, fmt.Errorf("serve health and metrics: %w", err)
 	}
 	a.Say("health and metrics on http://%s", listener.Addr())
+	if at, ok := listener.Addr().(*net.TCPAddr); ok && !at.IP.IsUnspecified() {
+		s.metrics = fmt.Sprintf("http://%s/metrics", at)
+	}
 	m := newMonitor(s.bus, s.meters)
 	return role{"http", func(ctx context.Context) error { return m.run(ctx, listener) }}, nil
 }

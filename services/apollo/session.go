@@ -45,6 +45,8 @@ type session struct {
 	log    *slog.Logger
 	// meters count what the services of this process do.
 	meters *meters
+	// metrics is where this process serves them, for a browser; "" where it does not.
+	metrics string
 }
 
 // settleTimeout is how long another process may take to make its streams.

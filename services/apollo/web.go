@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"apollo/archiver"
 	"apollo/events"
 	"apollo/services/cli"
 	"apollo/services/dashboard"
@@ -119,7 +120,14 @@ func (a *app) webRole(ctx context.Context, logger *slog.Logger, s *session, f *w
 			}
 			return nil
 		},
-		Proven: a.provenUnder,
+		Proven: a.provenUnder, Place: events.Redact(a.archive()), Metrics: s.metrics,
+		Holdings: func() ([]archiver.Holding, error) {
+			files, err := archiver.Files(a.archive())
+			if err != nil {
+				return nil, err
+			}
+			return archiver.Holdings(files)
+		},
 		Candidates: func(ctx context.Context, spec *events.Spec) ([]transfer.Candidate, error) {
 			return a.candidatesHere(ctx, spec, !s.remote)
 		},

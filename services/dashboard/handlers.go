@@ -29,20 +29,42 @@ const changesEvery = 250 * time.Millisecond
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	pages := parsePages()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { s.studies(w, r, pages) })
-	mux.HandleFunc("GET /studies/{study}", func(w http.ResponseWriter, r *http.Request) { s.study(w, r, pages) })
+	mux.HandleFunc("GET /{$}", s.sharing(func(w http.ResponseWriter, r *http.Request) { s.studies(w, r, pages) }))
+	mux.HandleFunc("GET /studies/{study}", s.sharing(func(w http.ResponseWriter, r *http.Request) { s.study(w, r, pages) }))
 	mux.HandleFunc("GET /studies/{study}/trials/{trial}", func(w http.ResponseWriter, r *http.Request) { s.design(w, r, pages) })
 	mux.HandleFunc("GET /studies/{study}/trials/{trial}/picture.svg", s.designPicture)
-	mux.HandleFunc("GET /studies/{study}/transfer", func(w http.ResponseWriter, r *http.Request) { s.transferNow(w, r, pages) })
-	mux.HandleFunc("GET /compare", func(w http.ResponseWriter, r *http.Request) { s.compare(w, r, pages) })
-	mux.HandleFunc("GET /ladder", func(w http.ResponseWriter, r *http.Request) { s.ladderNow(w, r, pages) })
+	mux.HandleFunc("GET /studies/{study}/transfer", s.sharing(func(w http.ResponseWriter, r *http.Request) { s.transferNow(w, r, pages) }))
+	mux.HandleFunc("GET /compare", s.sharing(func(w http.ResponseWriter, r *http.Request) { s.compare(w, r, pages) }))
+	mux.HandleFunc("GET /ladder", s.sharing(func(w http.ResponseWriter, r *http.Request) { s.ladderNow(w, r, pages) }))
 	mux.HandleFunc("GET /new", func(w http.ResponseWriter, r *http.Request) { s.newStudy(w, r, pages) })
 	mux.HandleFunc("POST /new", func(w http.ResponseWriter, r *http.Request) { s.newStudy(w, r, pages) })
-	mux.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) { s.healthNow(w, r, pages) })
+	mux.HandleFunc("GET /health", s.sharing(func(w http.ResponseWriter, r *http.Request) { s.healthNow(w, r, pages) }))
 	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) { s.login(w, r, pages) })
 	mux.HandleFunc("GET /assets/{sum}/{name}", asset)
 	s.register(mux)
-	return s.guarded(http.MaxBytesHandler(short(mux), maxBody))
+	return s.guarded(timed(http.MaxBytesHandler(short(mux), maxBody)))
+}
+
+// timed lets no client hold a request for ever: it has to send its body, and take its
+// answer.
+func timed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
+		_ = control.SetWriteDeadline(time.Now().Add(answerTime)) // what cannot have one is a test's
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			_ = control.SetReadDeadline(time.Now().Add(bodyTime))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// goingOn is an answer that is written part by part, each within writeTime.
+type goingOn struct{ http.ResponseWriter }
+
+// Write implements io.Writer.
+func (w goingOn) Write(b []byte) (int, error) {
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(writeTime)) // as in timed
+	return w.ResponseWriter.Write(b)
 }
 
 // short refuses addresses that are longer than any of ours: each link of a page
@@ -276,9 +298,10 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) {
 	for said, first := uint64(0), true; ; {
 		if now := version(); first || now != said {
 			said, first = now, false
-			if _, err := fmt.Fprintf(w, "event: change\nid: %d\ndata: {\"version\":%d}\n\n", now, now); err != nil || out.Flush() != nil {
+			if _, err := fmt.Fprintf(goingOn{w}, "event: change\nid: %d\ndata: {\"version\":%d}\n\n", now, now); err != nil || out.Flush() != nil {
 				return
 			}
+			_ = out.SetWriteDeadline(time.Time{}) // as in timed: the next part may be hours away
 		}
 		if over() {
 			return // the client comes again, to a new watch

@@ -47,6 +47,8 @@ type HealthAnswer struct {
 	// are left out.
 	LettersKept uint64          `json:"letters_kept"`
 	Letters     []health.Letter `json:"letters"`
+	// Log is what the trial log holds; left out where the server reads none.
+	Log *LogAnswer `json:"log,omitempty"`
 	// Unknown says what could not be asked, and why.
 	Unknown map[string]string `json:"unknown,omitempty"`
 }
@@ -109,6 +111,9 @@ func (s *Server) health(ctx context.Context) *HealthAnswer {
 		a.Findings = append(a.Findings, health.Letters(ctx, s.Bus, 0))
 		return s.letters(ctx, a)
 	})
+	if s.Holdings != nil && s.index != nil {
+		s.ask(ctx, a, "log", func(ctx context.Context) error { return s.log(ctx, a) })
+	}
 	return a
 }
 
@@ -176,7 +181,10 @@ type healthPage struct {
 	Work          []queueRow
 	Dead          []letterRow
 	Missing       []field
-	Young         bool // nobody can have been heard of yet
+	Held          *heldRow
+	Removed       []heldRow
+	Metrics       string // where the process serves them; "" where it does not
+	Young         bool   // nobody can have been heard of yet
 }
 
 type findingRow struct{ Check, State, Text, Hint string }
@@ -188,6 +196,7 @@ type roomRow struct {
 
 type workerRow struct {
 	Evaluator, Worker, Version, Program, For string
+	Answered, Rate, Failed                   string
 	Slots, Busy                              int
 	HandedBack                               uint64
 }
@@ -205,7 +214,9 @@ type letterRow struct {
 // healthNow serves the page of health.
 func (s *Server) healthNow(w http.ResponseWriter, r *http.Request, pages *template.Template) {
 	s.settle(r)
-	render(w, r, pages, "health", s.health(r.Context()).page(s.roles.since, time.Now()))
+	p := s.health(r.Context()).page(s.roles.since, time.Now())
+	p.Metrics = s.Metrics
+	render(w, r, pages, "health", p)
 }
 
 func (a *HealthAnswer) page(since, now time.Time) *healthPage {
@@ -252,6 +263,12 @@ func (a *HealthAnswer) page(since, now time.Time) *healthPage {
 	for _, part := range slices.Sorted(maps.Keys(a.Unknown)) {
 		p.Missing = append(p.Missing, field{part, a.Unknown[part]})
 	}
+	if l := a.Log; l != nil {
+		p.Held = new(heldText(l.Place, l.Runs, l.Files, l.Rows, l.Bytes))
+		for _, h := range slices.Backward(l.Removed) {
+			p.Removed = append(p.Removed, heldText(h.Study, h.Runs, h.Files, h.Rows, h.Bytes))
+		}
+	}
 	for i := range a.Letters {
 		p.Dead = append(p.Dead, letterOf(&a.Letters[i], now))
 	}
@@ -261,7 +278,10 @@ func (a *HealthAnswer) page(since, now time.Time) *healthPage {
 func workerOf(w *events.Presence) workerRow {
 	row := workerRow{
 		Evaluator: w.Evaluator, Worker: w.Worker, Version: w.Version, Program: w.ProgramText, For: "all studies",
-		Slots: w.Slots, Busy: len(w.Items), HandedBack: w.HandedBack,
+		Slots: w.Slots, Busy: len(w.Items), HandedBack: w.HandedBack, Answered: cli.Count(w.Answered), Rate: "–", Failed: cli.Count(w.FailedAttempts),
+	}
+	if w.UpSeconds > 0 {
+		row.Rate = cli.Significant(float64(w.Answered)/w.UpSeconds) + "/s"
 	}
 	if row.Program == "" {
 		row.Program = w.Program

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"apollo/archiver"
 	"apollo/events"
 	"apollo/events/membus"
 	"apollo/services/messages"
@@ -25,7 +26,11 @@ func (b denied) Count(ctx context.Context, filter string) (map[string]uint64, er
 
 func TestHealthSaysWhoIsThereAndWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	server, bus := site(t, 3)
+	server, s, bus := siteOf(t, 3)
+	s.Place, s.Metrics = "here", "http://127.0.0.1:1/metrics"
+	s.Holdings = func() ([]archiver.Holding, error) {
+		return []archiver.Holding{{Study: "demo", Runs: 1, Files: 2, Rows: 3, Bytes: 4096}, {Study: "gone", Runs: 2, Files: 1, Rows: 1500, Bytes: 1024}}, nil
+	}
 	for _, d := range []events.DeadLetter{
 		{Service: "proposer", Reason: hostile, Subject: "apollo.v1.cmd.study.submit.demo", Body: []byte("<b>" + hostile)},
 		{Service: "queue", Reason: "five deliveries", Subject: "apollo.v1.work.x", Body: []byte{0xff, 0xfe, 0, 1, 2, 3, 4, 5}},
@@ -55,18 +60,21 @@ func TestHealthSaysWhoIsThereAndWhatIsWrong(t *testing.T) {
 		if tries > 2000 {
 			t.Fatalf("never heard of: %+v", a)
 		}
-		notice(events.PresenceSubject("fake"), events.Presence{Evaluator: "fake", Worker: "one/1", Version: "7", Slots: 3})
+		notice(events.PresenceSubject("fake"), events.Presence{Evaluator: "fake", Worker: "one/1", Version: "7", Slots: 3, Answered: 300, FailedAttempts: 17, UpSeconds: 60})
 		notice(events.ArchivingSubject, events.Archiving{Worker: "two/2", Dir: hostile, Rows: 5, Waiting: &events.Waiting{Code: "archive_stuck", Message: "no space left", Hint: "make room"}})
 		a = ask()
 	}
 	if a.LettersKept != 2 || len(a.Letters) != 2 || a.Letters[0].Service != "queue" || a.Letters[1].Reason != hostile || a.Letters[1].Body != nil {
 		t.Errorf("letters %+v, want two, the newest first, without their messages", a.Letters)
 	}
+	if l := a.Log; l == nil || l.Rows != 1503 || l.Files != 3 || l.Runs != 3 || l.RemovedCount != 1 || len(l.Removed) != 1 || l.Removed[0].Study != "gone" {
+		t.Errorf("log %+v", a.Log)
+	}
 	if len(a.Streams) != len(events.Topology()) || len(a.Unknown) > 0 {
 		t.Errorf("streams %+v, unknown %v", a.Streams, a.Unknown)
 	}
 	_, page := get(t, server.URL+"/health")
-	for _, want := range []string{"<strong class=\"bad\">1 problem</strong>, 1 to look at", "one/1", "0 of 3", "no space left", "proposer 1, queue 1", "The message is no text.", "&lt;b&gt;"} {
+	for _, want := range []string{"<strong class=\"bad\">1 problem</strong>, 1 to look at", "one/1", "0 of 3", "no space left", "proposer 1, queue 1", `data-removed="gone"`, ">1503<", "5/s", ">17<", `href="http://127.0.0.1:1/metrics"`, "The message is no text.", "&lt;b&gt;"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %q:\n%s", want, page)
 		}

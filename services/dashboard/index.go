@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -85,6 +86,54 @@ func (x *index) event(m events.Message) {
 	}
 	if kind == "improved" && v.Err == nil {
 		x.trend(key).add(v, m)
+	}
+}
+
+// pruneEvery is how often it is looked for runs that were removed: nobody tells of them.
+const pruneEvery = 5 * time.Second
+
+// prune forgets runs that were removed from the bus, until ctx ends or the bus says that
+// it may not be counted.
+func (x *index) prune(ctx context.Context, bus counter) {
+	every := time.NewTicker(pruneEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+		x.mu.Lock()
+		before := slices.Clone(x.order)
+		x.mu.Unlock()
+		counts, err := bus.Count(ctx, events.StudySubject("*", "*", "accepted"))
+		if errors.Is(err, events.ErrDenied) {
+			return
+		}
+		if err == nil && len(before) > 0 {
+			x.keep(before, counts)
+		}
+	}
+}
+
+// counter counts the messages of a stream by subject.
+type counter interface {
+	Count(ctx context.Context, filter string) (map[string]uint64, error)
+}
+
+// keep forgets those of some runs whose acceptance the bus does not count.
+func (x *index) keep(before []messages.RunKey, counts map[string]uint64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, key := range before {
+		if counts[events.StudySubject(key.Study, key.Run, "accepted")] > 0 {
+			continue
+		}
+		x.version++
+		delete(x.runs, key)
+		delete(x.trends, key)
+		delete(x.ticks, key)
+		x.order = slices.DeleteFunc(x.order, func(k messages.RunKey) bool { return k == key })
 	}
 }
 

@@ -59,15 +59,27 @@ func (s *Server) closed() string {
 	return ""
 }
 
-// read reads a study file as the proposer will: it may name no files of this machine.
-func (s *Server) read(ctx context.Context, text string) (*studyfile.Document, error) {
-	select { // the baseline is evaluated
-	case s.eyes <- struct{}{}:
-		defer func() { <-s.eyes }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+// linted is a study file that was read, and what lint says of it.
+type linted struct {
+	*studyfile.Document
+	said  studyfile.Lint
+	legal studyfile.Share
+}
+
+// read reads a study file as the proposer will: it may name no files of this machine. The
+// baseline is evaluated and designs are drawn, so that few files are read at a time.
+func (s *Server) read(r *http.Request, text string) (*linted, error) {
+	if !s.admit(r) {
+		return nil, r.Context().Err()
 	}
-	return studyfile.Parse("study", []byte(text), inspect.Builtins().Study(), studyfile.Options{Published: true, Slots: s.slots}) //nolint:contextcheck // it measures one design at most: the baseline
+	defer s.leave()
+	doc, err := studyfile.Parse("study", []byte(text), inspect.Builtins().Study(), studyfile.Options{Published: true, Slots: s.slots}) //nolint:contextcheck // it measures one design at most: the baseline
+	if err != nil {
+		return nil, err
+	}
+	l := &linted{Document: doc}
+	l.said, l.legal, err = doc.Lint()
+	return l, err
 }
 
 // slots is how many designs the workers of an evaluator measure at a time.
@@ -138,7 +150,7 @@ func (p *newPage) choices(v url.Values) {
 // status where the page says what is wrong, or what the text means.
 func (s *Server) edited(r *http.Request, p *newPage) (accepted *events.StudyAccepted, status int) {
 	p.Text = strings.ReplaceAll(r.PostFormValue("text"), "\r\n", "\n")
-	doc, err := s.read(r.Context(), p.Text)
+	doc, err := s.read(r, p.Text)
 	if !p.look(doc, err) || r.PostFormValue("do") != "submit" {
 		return nil, http.StatusOK
 	}
@@ -150,7 +162,7 @@ func (s *Server) edited(r *http.Request, p *newPage) (accepted *events.StudyAcce
 }
 
 // look notes what is said of a text, and reports whether it is a study.
-func (p *newPage) look(doc *studyfile.Document, err error) bool {
+func (p *newPage) look(doc *linted, err error) bool {
 	if wrong, ok := errors.AsType[*studyfile.Error](err); ok {
 		excerpts := wrong.Excerpts()
 		for i, m := range wrong.Mistakes {
@@ -159,23 +171,18 @@ func (p *newPage) look(doc *studyfile.Document, err error) bool {
 		p.More = wrong.More
 		return false
 	}
-	var said studyfile.Lint
-	var legal studyfile.Share
-	if err == nil {
-		said, legal, err = doc.Lint()
-	}
 	if err != nil {
 		p.Refused = err.Error()
 		return false
 	}
-	spec := doc.Spec
+	spec, legal := doc.Spec, doc.legal
 	share := signs(fmt.Sprintf("%.3g %%", 100*legal.Value()))
 	if !legal.Exact {
 		share = "about " + share
 	}
 	p.Facts = []field{
-		{"Study", said.Study},
-		{"Designs in the space", designs(legal.Size, said.Designs.String())},
+		{"Study", doc.said.Study},
+		{"Designs in the space", designs(legal.Size, doc.said.Designs.String())},
 		{"Legal of them", share},
 		{"Budget", cli.Plural(spec.Budget.Trials, "trial")},
 		{"Search", spec.Algorithm.Name},
@@ -195,7 +202,7 @@ func designs(size uint64, exact string) string {
 	return fmt.Sprintf("about %s.%s × 10^%d", exact[:1], exact[1:shown], len(exact)-1)
 }
 
-func (s *Server) submit(r *http.Request, doc *studyfile.Document) (*events.StudyAccepted, error) {
+func (s *Server) submit(r *http.Request, doc *linted) (*events.StudyAccepted, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), controlTime)
 	defer cancel()
 	accepted, err := client.Submit(ctx, s.Bus, s.Owner, doc.Spec.Study, "", events.StudyRequested{Study: doc.Normalised}, nil)
@@ -268,20 +275,16 @@ func (s *Server) apiLint(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	doc, err := s.read(r.Context(), text)
+	doc, err := s.read(r, text)
 	if wrong, ok := errors.AsType[*studyfile.Error](err); ok {
 		answer(w, r, wrong.Lint())
 		return
-	}
-	var said studyfile.Lint
-	if err == nil {
-		said, _, err = doc.Lint()
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	answer(w, r, said)
+	answer(w, r, doc.said)
 }
 
 // apiSubmit submits a study file. One with mistakes is answered like lint does.
@@ -290,7 +293,7 @@ func (s *Server) apiSubmit(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	doc, err := s.read(r.Context(), text)
+	doc, err := s.read(r, text)
 	if wrong, ok := errors.AsType[*studyfile.Error](err); ok {
 		b, err := json.Marshal(wrong.Lint())
 		if err != nil {

@@ -94,7 +94,7 @@ func conforms(t *testing.T, url, method, path, body string) {
 func document(t *testing.T) []byte {
 	t.Helper()
 	comments := &reflector.Reflector{}
-	for _, dir := range []string{".", "../compare", "../health", "../studyfile", "../transfer", "../../events"} {
+	for _, dir := range []string{".", "../compare", "../health", "../studyfile", "../transfer", "../../archiver", "../../events"} {
 		if err := comments.AddGoComments("apollo/services/dashboard", dir, reflector.WithFullComment()); err != nil {
 			t.Fatal(err)
 		}

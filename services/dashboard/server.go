@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"apollo/archiver"
 	"apollo/events"
 	"apollo/services/certify"
 	"apollo/services/client"
@@ -26,6 +27,9 @@ const (
 	headerTime  = 5 * time.Second  // a client may take to ask
 	drainTime   = 2 * time.Second  // requests may take to end
 	idleTime    = 60 * time.Second // a connection without a request
+	bodyTime    = 60 * time.Second // a client may take to send a body
+	answerTime  = 2 * time.Minute  // an answer may take, but for one that is written on and on
+	writeTime   = 30 * time.Second // a client may take no part of an answer that goes on
 )
 
 // Server serves the pages. It reads the bus, and changes a study by the commands that
@@ -46,6 +50,12 @@ type Server struct {
 	// none; nil knows of none. It is called once for a run that is looked at.
 	Optimum func(ctx context.Context, spec *events.Spec) *float64
 
+	// Holdings says what the trial log in Place has of every study; nil where the server
+	// reads none.
+	Holdings func() ([]archiver.Holding, error)
+	Place    string
+	// Metrics is where this process serves its metrics; "" where it does not.
+	Metrics string
 	// Candidates says what of a study's sources is matched, as `apollo transfer candidates`
 	// does; nil where the server reads no trial log.
 	Candidates func(ctx context.Context, spec *events.Spec) ([]transfer.Candidate, error)
@@ -59,6 +69,9 @@ type Server struct {
 	streams chan struct{} // a token per client that listens
 	eyes    chan struct{} // a token per design that is evaluated
 	exports chan struct{} // a token per run that is written as a file
+
+	holdings holdings
+	shared   shared
 
 	ctx     context.Context //nolint:containedctx // that of Run: it ends the watches
 	mu      sync.Mutex      // guards watches, looks and provens
@@ -101,12 +114,14 @@ func (s *Server) start(ctx context.Context) {
 	s.ctx, s.index, s.roles = ctx, newIndex(), newRoles()
 	s.eyes, s.exports = make(chan struct{}, looking), make(chan struct{}, maxExports)
 	s.streams, s.watches, s.provens = make(chan struct{}, maxStreams), map[messages.RunKey]*watch{}, map[string]provenRungs{}
+	s.shared.pages = map[string]*sharedPage{}
 	s.reading.Go(func() {
 		if err := s.index.follow(ctx, s.Bus); err != nil && ctx.Err() == nil {
 			s.Logger.Error("the list of studies is no longer followed", "error", err)
 		}
 	})
 	s.reading.Go(func() { s.index.listen(ctx, s.Bus, s.roles.waits.Tick) })
+	s.reading.Go(func() { s.index.prune(ctx, s.Bus) })
 	s.followRoles(ctx)
 }
 

@@ -14,8 +14,10 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"apollo/events"
 	"apollo/events/membus"
@@ -382,5 +384,99 @@ func TestATokenIsAskedFor(t *testing.T) {
 		if w := ask("GET", "/", with(forged)); w.Code != 303 {
 			t.Errorf("with the cookie %q: status %d, want 303", forged, w.Code)
 		}
+	}
+}
+
+// taking is a client that notes until when it has to take what is written.
+type taking struct {
+	*httptest.ResponseRecorder
+	until []time.Time
+}
+
+func (w *taking) SetWriteDeadline(t time.Time) error {
+	w.until = append(w.until, t)
+	return nil
+}
+
+// A client that takes nothing of a long answer is let go: every part has a deadline of its
+// own, and the request has one.
+func TestLongAnswersHaveDeadlines(t *testing.T) {
+	t.Parallel()
+	w := &taking{ResponseRecorder: httptest.NewRecorder()}
+	timed(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for range 3 {
+			if _, err := (goingOn{w}).Write([]byte("part\n")); err != nil {
+				t.Error(err)
+			}
+		}
+	})).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+	if len(w.until) != 4 || w.until[0].Sub(w.until[1]) < answerTime-2*writeTime || w.until[3].Before(w.until[1]) || w.Body.Len() != 15 {
+		t.Errorf("deadlines %v, want one for all and three that move", w.until)
+	}
+}
+
+// More files than may be read at a time wait for their turn.
+func TestLintIsBounded(t *testing.T) {
+	t.Parallel()
+	server, s, _ := siteOf(t, 1)
+	for range cap(s.eyes) {
+		s.eyes <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+"/api/v1/lint", strings.NewReader("kind: Study"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/yaml")
+	answered := make(chan int, 1)
+	go func() {
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			answered <- 0
+			return
+		}
+		answer.Body.Close()
+		answered <- answer.StatusCode
+	}()
+	select {
+	case status := <-answered:
+		t.Errorf("status %d while %d other requests are evaluated", status, cap(s.eyes))
+	case <-time.After(50 * time.Millisecond):
+	}
+	<-s.eyes
+	if status := <-answered; status != http.StatusOK {
+		t.Errorf("status %d once there was room", status)
+	}
+	cancel()
+	<-s.eyes
+}
+
+// A study that was removed from the bus leaves the list; one that came meanwhile stays.
+func TestRemovedStudiesLeaveTheList(t *testing.T) {
+	t.Parallel()
+	_, s, bus := siteOf(t, 1)
+	<-s.index.caught
+	before := slices.Clone(s.index.order)
+	rung(t, bus, "later", 5, 0.001, 4, nil)
+	for tries := 0; ; tries++ {
+		if _, there := s.index.latest("later", ""); there {
+			break
+		}
+		if tries > 2000 {
+			t.Fatal("never")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if err := bus.Purge(t.Context(), events.RunFilter("demo", servicestest.Run)); err != nil {
+		t.Fatal(err)
+	}
+	counts, err := bus.Count(t.Context(), events.StudySubject("*", "*", "accepted"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := s.index.now()
+	s.index.keep(before, counts)
+	if list := s.index.list(time.Now()); len(list) != 1 || list[0].Study != "later" || s.index.now() == was {
+		t.Errorf("%+v are listed, want the one that is there, and watchers told", list)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // patience is how long a page may take to show what it should; far more than it does.
@@ -175,6 +176,19 @@ func (p *tab) press(keys ...string) {
 	for _, key := range keys {
 		p.do("press "+key, input.DispatchKeyEvent(input.KeyDown).WithKey(key).WithText(key), input.DispatchKeyEvent(input.KeyUp).WithKey(key))
 	}
+}
+
+// tabTo presses Tab until a condition holds.
+func (p *tab) tabTo(condition string) {
+	p.t.Helper()
+	const most = 60
+	for range most {
+		if value[bool](p, condition) {
+			return
+		}
+		p.do("press Tab", chromedp.KeyEvent(kb.Tab))
+	}
+	p.t.Fatalf("%d times Tab never led to %s", most, condition)
 }
 
 // drag moves the mouse with its button down.

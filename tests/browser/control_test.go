@@ -10,8 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // controls pauses, resumes, stops and extends a study by its buttons where a token is
@@ -25,6 +27,7 @@ func controls(t *testing.T, browser context.Context, a *apollo) {
 	a = a.another(t, "--http-auth", file)
 	const budget = 200_000 // more than it measures before it is stopped
 	a.publish("steered", edge(budget), nil)
+	a.accepted("steered")
 	a.refuses("steered", "")
 	a.refuses("steered", "another token than that")
 
@@ -48,6 +51,13 @@ func controls(t *testing.T, browser context.Context, a *apollo) {
 	is("paused")
 	button("resume")
 	is("running")
+	// With the keyboard alone: Tab leads to the buttons.
+	p.tabTo(`document.activeElement.matches('.controls button[value=pause]')`)
+	p.do("press Enter", chromedp.KeyEvent(kb.Enter))
+	is("paused")
+	p.tabTo(`document.activeElement.matches('.controls button[value=resume]')`)
+	p.do("press Enter", chromedp.KeyEvent(kb.Enter))
+	is("running")
 	button("stop")
 	is("stopped")
 	trials := a.state("steered").Trials
@@ -58,6 +68,7 @@ func controls(t *testing.T, browser context.Context, a *apollo) {
 	p.wait(fmt.Sprintf(`%s === %d`, counted, trials))
 	// A study with few trials is completed by the extension.
 	a.publish("small", edge(40), nil)
+	a.accepted("small")
 	p.visit(a.page("/studies/small"))
 	p.wait(`document.querySelector('.state')?.textContent === 'completed'`)
 	p.live()
@@ -95,6 +106,16 @@ func (a *apollo) refuses(study, token string) {
 type stateAnswer struct {
 	State  string `json:"state"`
 	Trials int    `json:"trials"`
+}
+
+// accepted waits until the proposer took a study: before, it has no page.
+func (a *apollo) accepted(study string) {
+	a.t.Helper()
+	for began := time.Now(); exec.CommandContext(a.t.Context(), a.binary, "study", "show", study, "--data", a.dir).Run() != nil; time.Sleep(50 * time.Millisecond) {
+		if time.Since(began) > patience {
+			a.t.Fatalf("%s was never accepted", study)
+		}
+	}
 }
 
 func (a *apollo) state(study string) (s stateAnswer) {

@@ -1,0 +1,147 @@
+package dashboard
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// How often a page is drawn for those who watch it: at most once in leastPause, and in
+// patience times what it took to draw, so that watchers take no more than a fiftieth of a
+// processor for each address, up to mostPause.
+const (
+	leastPause = 500 * time.Millisecond
+	mostPause  = 5 * time.Second
+	patience   = 50
+	// mostShared addresses are remembered, those that were drawn last.
+	mostShared = 256
+)
+
+// liveHeader marks the requests of a page that follows a study: they may wait a moment.
+const liveHeader = "Apollo-Live"
+
+// shared draws a page once for all who watch the same address, and remembers when.
+type shared struct {
+	mu    sync.Mutex // guards all below
+	pages map[string]*sharedPage
+}
+
+// sharedPage is an address that somebody watches.
+type sharedPage struct {
+	began time.Time // of the last drawing
+	took  time.Duration
+	next  *drawing // which was not begun yet; nil where nobody waits for one
+}
+
+// drawing is an answer in the making.
+type drawing struct {
+	done   chan struct{} // closed when the rest may be read
+	status int
+	header http.Header
+	body   bytes.Buffer
+}
+
+// Header implements http.ResponseWriter.
+func (d *drawing) Header() http.Header { return d.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (d *drawing) WriteHeader(status int) {
+	if d.status == 0 {
+		d.status = status
+	}
+}
+
+// Write implements http.ResponseWriter.
+func (d *drawing) Write(b []byte) (int, error) {
+	d.WriteHeader(http.StatusOK)
+	return d.body.Write(b)
+}
+
+// sharing has requests of pages that follow a study wait for the next drawing of their
+// address, which all of them get. It begins after the request came: nobody is told less
+// than what he was told has changed.
+func (s *Server) sharing(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get(liveHeader) == "" {
+			next(w, r)
+			return
+		}
+		d := s.shared.join(s, r, next)
+		select {
+		case <-d.done:
+		case <-r.Context().Done():
+			return
+		}
+		maps.Copy(w.Header(), d.header)
+		w.WriteHeader(d.status)
+		_, _ = w.Write(d.body.Bytes()) // a client that is gone needs no answer
+	}
+}
+
+// join returns the next drawing of a request's address, and has it made where nobody
+// waits for it yet.
+func (h *shared) join(s *Server, r *http.Request, draw http.HandlerFunc) *drawing {
+	key := r.URL.RequestURI()
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		key = "gzip " + key
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := h.pages[key]
+	if p == nil {
+		h.forget()
+		p = &sharedPage{}
+		h.pages[key] = p
+	}
+	if p.next != nil {
+		return p.next
+	}
+	d := &drawing{done: make(chan struct{}), header: http.Header{}}
+	p.next = d
+	wait := time.Until(p.began.Add(min(max(leastPause, patience*p.took), mostPause)))
+	request := r.Clone(s.ctx) // it may outlive the client that asked first
+	s.reading.Go(func() { h.draw(request, p, d, wait, draw) })
+	return d
+}
+
+// draw makes a drawing after a pause.
+func (h *shared) draw(r *http.Request, p *sharedPage, d *drawing, wait time.Duration, draw http.HandlerFunc) {
+	defer close(d.done)
+	pause := time.NewTimer(wait)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-r.Context().Done():
+	}
+	h.mu.Lock()
+	p.next, p.began = nil, time.Now() // who comes from here on needs another one
+	h.mu.Unlock()
+	if context.Cause(r.Context()) == nil {
+		draw(d, r)
+	}
+	if d.status == 0 { // nothing was drawn: the server ends
+		d.status = http.StatusServiceUnavailable
+	}
+	h.mu.Lock()
+	p.took = time.Since(p.began)
+	h.mu.Unlock()
+}
+
+// forget makes room for another address: that which was drawn longest ago and for which
+// nobody waits.
+func (h *shared) forget() {
+	if len(h.pages) < mostShared {
+		return
+	}
+	oldest := ""
+	for key, p := range h.pages {
+		if p.next == nil && (oldest == "" || p.began.Before(h.pages[oldest].began)) {
+			oldest = key
+		}
+	}
+	delete(h.pages, oldest)
+}

@@ -1,0 +1,79 @@
+package dashboard
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Twenty who watch an address cost no more drawings than one, each gets one that began
+// after he asked, and a client that goes takes nothing from the others.
+func TestWatchersShareADrawing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		s := &Server{ctx: ctx, shared: shared{pages: map[string]*sharedPage{}}}
+		state, drawn := 0, 0
+		page := s.sharing(func(w http.ResponseWriter, _ *http.Request) {
+			drawn++
+			time.Sleep(20 * time.Millisecond)
+			w.Header().Set("X-State", fmt.Sprint(state))
+			fmt.Fprint(w, state)
+		})
+		ask := func(ctx context.Context, address string, live bool) (status int, body string) {
+			r := httptest.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+			if live {
+				r.Header.Set(liveHeader, "yes")
+			}
+			w := httptest.NewRecorder()
+			page(w, r)
+			return w.Code, w.Body.String()
+		}
+		const watchers, seconds = 20, 10
+		var all sync.WaitGroup
+		for i := range watchers {
+			all.Go(func() {
+				time.Sleep(time.Duration(i) * 7 * time.Millisecond)
+				for began := time.Now(); time.Since(began) < seconds*time.Second; time.Sleep(time.Second) {
+					before := state
+					if status, body := ask(t.Context(), "/a", true); status != http.StatusOK || body < fmt.Sprint(before) && len(body) <= len(fmt.Sprint(before)) {
+						t.Errorf("status %d, %q; asked when it was %d", status, body, before)
+					}
+				}
+			})
+		}
+		all.Go(func() {
+			for range seconds * 100 {
+				state++
+				time.Sleep(10 * time.Millisecond)
+			}
+		})
+		gone, leave := context.WithTimeout(t.Context(), 3*time.Millisecond)
+		ask(gone, "/a", true) // it asks first, and goes
+		leave()
+		all.Wait()
+		if most := seconds + 2; drawn > most { // patience × 20 ms is a second
+			t.Errorf("%d drawings in %d s, want %d at most", drawn, seconds, most)
+		}
+		began, before := time.Now(), drawn
+		if _, body := ask(t.Context(), "/a", false); body != fmt.Sprint(state) || time.Since(began) > 100*time.Millisecond || drawn != before+1 {
+			t.Errorf("who opens the page waits %v for %q", time.Since(began), body)
+		}
+		for i := range 2 * mostShared {
+			ask(t.Context(), fmt.Sprint("/", i), true)
+		}
+		if n := len(s.shared.pages); n > mostShared {
+			t.Errorf("%d addresses are remembered, want %d at most", n, mostShared)
+		}
+		cancel()
+		if status, _ := ask(t.Context(), "/late", true); status != http.StatusServiceUnavailable {
+			t.Errorf("status %d of a server that ends", status)
+		}
+		s.reading.Wait()
+	})
+}
