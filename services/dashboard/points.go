@@ -11,13 +11,18 @@ import (
 	"apollo/services/cli"
 )
 
-// maxPoints are drawn by a browser; of more, every n-th is.
-const maxPoints = 5000
+// maxPoints are drawn by a browser. Of more, every n-th is, so that somePoints are, by
+// values that are rounded for a picture: the page stays small.
+const (
+	maxPoints, somePoints = 5000, 2500
+	pointDigits           = 4
+)
 
 // PointsAnswer is the trials of a run as charts take them: a column per axis.
 type PointsAnswer struct {
 	Axes []PointAxis `json:"axes"`
-	// Of is how many trials there are; Trials, Kinds and every row of Columns have
+	// Of is how many trials there are. Of more than 5,000 every n-th is here, and the best,
+	// with four digits of its values. Trials, Kinds and every row of Columns have
 	// the same length.
 	Of      int          `json:"of"`
 	Trials  []int        `json:"trials"`
@@ -52,7 +57,10 @@ func (s *snapshot) points() PointsAnswer {
 		a.Axes = append(a.Axes, PointAxis{Name: m.Name, Short: m.Short(), Unit: m.Unit})
 	}
 	a.Columns = make([][]*float64, len(a.Axes))
-	step := len(s.kept)/maxPoints + 1
+	step := 1
+	if len(s.kept) > maxPoints {
+		step = len(s.kept)/somePoints + 1
+	}
 	best := map[int]bool{}
 	for _, b := range s.answer {
 		best[b.Trial] = true
@@ -65,13 +73,26 @@ func (s *snapshot) points() PointsAnswer {
 		a.Trials, a.Kinds = append(a.Trials, t.trial), append(a.Kinds, t.kind)
 		for k := range a.Axes {
 			var cell *float64
-			if v := s.coordinate(t, k); !math.IsNaN(v) {
+			v := s.coordinate(t, k)
+			if step > 1 {
+				v = rounded(v)
+			}
+			if !math.IsNaN(v) {
 				cell = &v
 			}
 			a.Columns[k] = append(a.Columns[k], cell)
 		}
 	}
 	return a
+}
+
+// rounded is a value with pointDigits digits.
+func rounded(v float64) float64 {
+	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', pointDigits, 64), 64)
+	if err != nil {
+		return v
+	}
+	return r
 }
 
 // coordinate is the place of a trial on an axis of PointsAnswer.

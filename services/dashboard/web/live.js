@@ -3,24 +3,29 @@
 const main = document.querySelector("[data-events]");
 const link = document.getElementById("link");
 const pause = main?.dataset.events ? 1000 : 0; // between two looks, in ms
-let busy = false, again = false, asked = false; // asked: somebody waits for it
+let fetching, resting = false, again = false, asked = false; // asked: somebody waits for it
 // What the server said last of each part: one that did not change stays, so that no
 // click and no selection is lost.
 const seen = new Map([...document.querySelectorAll("[data-live]")].map((part) => [part, part.innerHTML]));
 
 async function redraw(e) {
-  if (e?.type === "look") asked = true;
-  if (busy) { again = true; return; }
-  busy = true;
+  if (e?.type === "look") { asked = true; fetching?.abort(); }
+  if (fetching || (resting && !asked)) { again = true; return; }
   const follows = !asked;
-  asked = false;
+  fetching = new AbortController();
+  asked = again = false;
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html", ...(follows ? { "Apollo-Live": "yes" } : {}) } });
-    if (answer.ok && !answer.redirected) replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    const answer = await fetch(location.href, { signal: fetching.signal, headers: { Accept: "text/html", ...(follows ? { "Apollo-Live": "yes" } : {}) } });
+    const text = await answer.text();
+    if (answer.ok && !answer.redirected && !asked) replace(new DOMParser().parseFromString(text, "text/html"));
   } catch {
     // The stream tells when the server is back.
   }
-  setTimeout(() => { busy = false; if (again) { again = false; redraw(); } }, pause);
+  fetching = undefined;
+  if (asked) { redraw(); return; }
+  if (resting) return;
+  resting = true;
+  setTimeout(() => { resting = false; if (again) redraw(); }, pause);
 }
 
 function replace(fresh) {
