@@ -83,6 +83,10 @@ func (s *Server) routes() []route {
 			answer: TrialsAnswer{}, refused: ofStudy, handle: s.apiTrials,
 		},
 		{
+			method: "GET", path: "/api/v1/studies/{study}/trials/{trial}", summary: "A trial of a run, as /api/v1/studies/{study}/trials has it.",
+			parameters: []parameter{run}, answer: TrialRow{}, refused: ofStudy, handle: s.apiTrial,
+		},
+		{
 			method: "GET", path: "/api/v1/studies/{study}/trials.csv", summary: "All trials as a file, as `trial ls -o csv` prints them.",
 			parameters: []parameter{run}, kind: "text/csv; charset=utf-8", refused: ofStudy, handle: s.export("text/csv; charset=utf-8", "csv", writeCSV),
 		},
@@ -111,7 +115,7 @@ func (s *Server) routes() []route {
 			},
 		},
 		{
-			method: "POST", path: "/api/v1/studies/{study}/control", summary: "Pauses, resumes, stops or extends a study, and waits until that is done.",
+			method: "POST", path: "/api/v1/studies/{study}/control", summary: "Pauses, resumes, stops, cancels or extends a study, or adds designs to it, and waits until that is done.",
 			body: ControlRequest{}, answer: ControlAnswer{}, handle: s.control,
 			refused: map[int]string{
 				http.StatusNotFound: noStudy, http.StatusForbidden: noControl, http.StatusConflict: "The proposer refuses it, and says why.",

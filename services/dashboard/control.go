@@ -22,7 +22,7 @@ import (
 const controlTime = 20 * time.Second
 
 // ControlRequest asks for another state of a study, as `apollo study pause`, resume,
-// stop and extend do.
+// stop, cancel and extend do, or for designs in it, as `apollo trial add` does.
 type ControlRequest struct {
 	Verb string `json:"verb"`
 	// Run is the run that is meant; "" means the latest.
@@ -31,6 +31,8 @@ type ControlRequest struct {
 	Trials int `json:"trials,omitempty"`
 	// Force resumes or extends also a run whose trials are not archived any more.
 	Force bool `json:"force,omitempty"`
+	// Designs are those of add, by the names of the study's parameters.
+	Designs []map[string]any `json:"designs,omitempty"`
 }
 
 // ControlAnswer is the run after a request, as the commands print it.
@@ -42,7 +44,7 @@ type ControlAnswer struct {
 }
 
 // controlVerbs are what the server asks for.
-func controlVerbs() []string { return []string{"pause", "resume", "stop", "extend"} }
+func controlVerbs() []string { return []string{"pause", "resume", "stop", "cancel", "extend", "add"} }
 
 // mayControl reports whether who got past guarded may change studies: whoever has the
 // token, and without one the loopback. A page that is open to everybody is read-only.
@@ -84,6 +86,9 @@ func (s *Server) control(w http.ResponseWriter, r *http.Request) {
 // steer sends the request unless the run is so already, and returns the run after it.
 func (s *Server) steer(ctx context.Context, view *client.StudyView, request *ControlRequest) (*client.StudyView, error) {
 	c := events.StudyControl{Study: view.Study, Run: view.Run, Verb: request.Verb, Trials: request.Trials, Force: request.Force}
+	for _, design := range request.Designs {
+		c.Designs = append(c.Designs, events.AddedDesign{Design: design})
+	}
 	if !study.Holds(&c, view.State, view.Budget) {
 		if err := client.Control(ctx, s.Bus, s.Owner, c); err != nil {
 			return nil, err
@@ -96,14 +101,14 @@ func (s *Server) steer(ctx context.Context, view *client.StudyView, request *Con
 func readControl(r *http.Request) (request *ControlRequest, isForm bool, err error) {
 	request = &ControlRequest{}
 	if len(r.URL.Query()) > 0 {
-		return nil, false, errors.New("the address has parameters: want verb, run, trials and force in the body")
+		return nil, false, errors.New("the address has parameters: want verb, run, trials, force and designs in the body")
 	}
 	switch kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind {
 	case "application/json":
 		d := json.NewDecoder(r.Body)
 		d.DisallowUnknownFields()
 		if err := d.Decode(request); err != nil {
-			return nil, false, fmt.Errorf("the body: %w: want an object with verb, and run, trials or force", err)
+			return nil, false, fmt.Errorf("the body: %w: want an object with verb, and run, trials, force or designs", err)
 		}
 		if _, err := d.Token(); !errors.Is(err, io.EOF) {
 			return nil, false, errors.New("the body goes on after its object: want one object")
@@ -123,9 +128,16 @@ func readControl(r *http.Request) (request *ControlRequest, isForm bool, err err
 
 func (c *ControlRequest) form(v url.Values) (err error) {
 	for name := range v {
-		if !slices.Contains([]string{"verb", "run", "trials"}, name) {
-			return fmt.Errorf("the form has a field %.60q: want verb, run and trials", name)
+		if !slices.Contains([]string{"verb", "run", "trials", "design"}, name) {
+			return fmt.Errorf("the form has a field %.60q: want verb, run, trials and design", name)
 		}
+	}
+	if text := v.Get("design"); text != "" {
+		var design map[string]any
+		if err := json.Unmarshal([]byte(text), &design); err != nil {
+			return fmt.Errorf("design: %w: want an object of parameters", err)
+		}
+		c.Designs = append(c.Designs, design)
 	}
 	if c.Verb, c.Run = v.Get("verb"), v.Get("run"); c.Verb != "extend" {
 		return nil // the field of the total is sent with every button
@@ -144,6 +156,10 @@ func (c *ControlRequest) check() error {
 		return errors.New("extend wants trials, the new total number of trials")
 	case c.Verb != "extend" && c.Trials != 0:
 		return fmt.Errorf("%s takes no trials: extend does", c.Verb)
+	case c.Verb == "add" && (len(c.Designs) == 0 || len(c.Designs) > events.MaxAdded):
+		return fmt.Errorf("add wants designs, 1 to %d of them", events.MaxAdded)
+	case c.Verb != "add" && len(c.Designs) > 0:
+		return fmt.Errorf("%s takes no designs: add does", c.Verb)
 	case c.Force && c.Verb != "resume" && c.Verb != "extend":
 		return fmt.Errorf("%s takes no force: resume and extend do", c.Verb)
 	}
@@ -169,6 +185,7 @@ type controls struct {
 	Action, Run   string
 	Verbs         []choice // Link is the verb
 	Least, Budget int
+	Cancel        bool
 }
 
 // controls returns the buttons that a run's state leaves; nil for none.
@@ -179,9 +196,9 @@ func (s *snapshot) controls() *controls {
 	pause, resume, stop := choice{Text: "Pause", Link: "pause"}, choice{Text: "Resume", Link: "resume"}, choice{Text: "Stop", Link: "stop"}
 	switch s.view.State {
 	case study.Running:
-		c.Verbs = []choice{pause, stop}
+		c.Verbs, c.Cancel = []choice{pause, stop}, true
 	case study.Paused:
-		c.Verbs = []choice{resume, stop}
+		c.Verbs, c.Cancel = []choice{resume, stop}, true
 	case study.Completed, study.Stopped:
 	default:
 		return nil

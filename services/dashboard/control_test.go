@@ -42,7 +42,7 @@ func TestControlsAreRefused(t *testing.T) {
 		{"no such study", local, "none", asJSON, `{"verb":"pause"}`, nil, 404, "no such study"},
 		{"no such run", local, "demo", asJSON, `{"verb":"pause","run":"00000000"}`, nil, 404, "no such study"},
 		{"no verb", local, "demo", asJSON, `{}`, nil, 400, "want one of"},
-		{"an unknown verb", local, "demo", asJSON, `{"verb":"cancel"}`, nil, 400, `"cancel"`},
+		{"an unknown verb", local, "demo", asJSON, `{"verb":"rm"}`, nil, 400, `"rm"`},
 		{"an unknown field", local, "demo", asJSON, `{"verb":"pause","why":1}`, nil, 400, `"why"`},
 		{"more than one", local, "demo", asJSON, `{"verb":"pause"} {}`, nil, 400, "one object"},
 		{"an unknown parameter", local, "demo?force=1", asJSON, `{"verb":"pause"}`, nil, 400, "parameters"},
@@ -51,6 +51,9 @@ func TestControlsAreRefused(t *testing.T) {
 		{"a total to pause", local, "demo", asJSON, `{"verb":"pause","trials":3}`, nil, 400, "takes no trials"},
 		{"force to stop", local, "demo", asJSON, `{"verb":"stop","force":true}`, nil, 400, "takes no force"},
 		{"a field that forms have not", local, "demo", asForm, "verb=pause&token=x", nil, 400, `"token"`},
+		{"no designs", local, "demo", asJSON, `{"verb":"add"}`, nil, 400, "wants designs"},
+		{"designs to pause", local, "demo", asJSON, `{"verb":"pause","designs":[{"cores":1}]}`, nil, 400, "takes no designs"},
+		{"a design of words", local, "demo", asForm, "verb=add&design=cores", nil, 400, "design"},
 		{"plain text", local, "demo", "text/plain", `{"verb":"pause"}`, nil, 400, "text/plain"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

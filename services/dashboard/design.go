@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"html/template"
 	"math"
@@ -15,6 +16,7 @@ import (
 	"apollo/services/cli"
 	"apollo/services/draw"
 	"apollo/services/inspect"
+	"apollo/services/study"
 )
 
 // looking is how many designs a server evaluates at a time: pages must not take the
@@ -42,7 +44,12 @@ type designPage struct {
 	Unknown                string // why nothing is known of what is inside
 	Events                 string
 	Hidden                 []field
+	Raw                    string // the trial as JSON
+	Add                    *addition
 }
+
+// addition asks for the changed design in the study.
+type addition struct{ Action, Run, Design string }
 
 type paramRow struct {
 	Name, Best, Baseline string
@@ -183,6 +190,9 @@ func (s *Server) design(w http.ResponseWriter, r *http.Request, pages *template.
 		return
 	}
 	p.fill(shot, t, e)
+	if latest, _ := s.index.latest(shot.view.Study, ""); changed && s.mayControl() && latest.Run == shot.view.Run {
+		p.Add = shot.addition(e.design)
+	}
 	changes, err := e.subject.Changes(r.Context(), e.design)
 	if err == nil {
 		p.near(shot, e, changes, v)
@@ -213,12 +223,31 @@ func (s *Server) designPicture(w http.ResponseWriter, r *http.Request) {
 	send(w, r, "image/svg+xml", b.Bytes())
 }
 
+// addition is nil for a run that takes no designs any more.
+func (s *snapshot) addition(design events.Design) *addition {
+	if s.view.State == study.Cancelled || s.view.State == study.Failed {
+		return nil
+	}
+	named := map[string]any{}
+	for i, p := range s.spec.Parameters {
+		if named[p.Name] = design[i].Num; design[i].Label != "" {
+			named[p.Name] = design[i].Label
+		}
+	}
+	b, err := json.Marshal(named)
+	if err != nil {
+		return nil
+	}
+	return &addition{"/api/v1/studies/" + url.PathEscape(s.view.Study) + "/control", s.view.Run, string(b)}
+}
+
 func (s *snapshot) designPage(t *kept, levels []int, changed bool, v url.Values) *designPage {
-	study := "/studies/" + url.PathEscape(s.view.Study)
+	place := "/studies/" + url.PathEscape(s.view.Study)
 	p := &designPage{
 		Study: s.view.Study, Run: s.view.Run, Trial: t.trial, Kind: t.kind, Changed: changed, Origin: t.origin,
-		Back: study + "?" + url.Values{"run": {s.view.Run}}.Encode(), Here: study + "/trials/" + strconv.Itoa(t.trial),
+		Back: place + "?" + url.Values{"run": {s.view.Run}}.Encode(), Here: place + "/trials/" + strconv.Itoa(t.trial),
 	}
+	p.Raw = "/api/v1" + p.Here + "?" + url.Values{"run": {s.view.Run}}.Encode()
 	p.Picture = p.Here + "/picture.svg" + with(v)
 	if run := v.Get("run"); run != "" {
 		p.Hidden = []field{{"run", run}}

@@ -123,7 +123,7 @@ func kindText(kind string) string {
 func (s *Server) studies(w http.ResponseWriter, r *http.Request, pages *template.Template) {
 	s.settle(r)
 	now := time.Now()
-	render(w, r, pages, "studies", listOf(s.index.list(now), r.URL.Query(), now))
+	render(w, r, pages, "studies", listOf(s.index.list(now), s.index.dead(), r.URL.Query(), now))
 }
 
 // settle waits a moment for what is stored.
@@ -268,6 +268,12 @@ func (s *Server) apiTrials(w http.ResponseWriter, r *http.Request) {
 		a.Trials = append(a.Trials, shot.row(t))
 	}
 	answer(w, r, a)
+}
+
+func (s *Server) apiTrial(w http.ResponseWriter, r *http.Request) {
+	if shot, t := s.wanted(w, r); t != nil {
+		answer(w, r, shot.row(t))
+	}
 }
 
 // changes tells a client that a study, or the list without ?study=, is another one

@@ -53,7 +53,7 @@ func (s *Server) held(ctx context.Context) ([]archiver.Holding, error) {
 	if reading == nil && time.Since(h.at) > max(leastHeld, patience*h.took) {
 		reading = make(chan struct{})
 		h.reading = reading
-		s.reading.Go(func() { //nolint:contextcheck // it outlives the request that began it
+		s.reading.Go(func() {
 			began := time.Now()
 			list, err := s.Holdings()
 			h.mu.Lock()

@@ -17,7 +17,7 @@ import (
 // indexKinds are the events of a run's log that the list of studies needs: all but
 // those of its trials.
 func indexKinds() []string {
-	return append([]string{"accepted", "improved", "paused", "resumed", "extended", "stopping"}, events.RunEnds()...)
+	return append([]string{"accepted", "started", "improved", "paused", "resumed", "extended", "stopping"}, events.RunEnds()...)
 }
 
 // index is what is known of every run without reading its trials.
@@ -28,6 +28,7 @@ type index struct {
 	trends  map[messages.RunKey]*trend
 	ticks   map[messages.RunKey]tick
 	version uint64
+	letters uint64        // dead ones, as the bus counted them last
 	caught  chan struct{} // closed when the stored events were read
 }
 
@@ -110,9 +111,28 @@ func (x *index) prune(ctx context.Context, bus counter) {
 		if errors.Is(err, events.ErrDenied) {
 			return
 		}
+		x.count(ctx, bus)
 		if err == nil && len(before) > 0 {
 			x.keep(before, counts)
 		}
+	}
+}
+
+// count notes how many dead letters there are; none where they may not be counted.
+func (x *index) count(ctx context.Context, bus counter) {
+	counts, err := bus.Count(ctx, events.DeadLetterSubject("*", "*"))
+	if err != nil {
+		return
+	}
+	letters := uint64(0)
+	for _, n := range counts {
+		letters += n
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if letters != x.letters {
+		x.letters = letters
+		x.version++
 	}
 }
 
@@ -214,12 +234,14 @@ type Listed struct {
 	Best     *events.BestTrial `json:"best" jsonschema:"nullable"`
 	// TrialsPerSecond is the rate since this server heard of the run; 0 when it
 	// says nothing.
-	TrialsPerSecond float64           `json:"trials_per_s,omitempty"`
-	Algorithm       string            `json:"algorithm"`
-	Networks        []string          `json:"networks,omitempty"`
-	Labels          map[string]string `json:"labels,omitempty"`
-	Accepted        time.Time         `json:"accepted"`
-	Updated         time.Time         `json:"updated"`
+	TrialsPerSecond float64  `json:"trials_per_s,omitempty"`
+	Algorithm       string   `json:"algorithm"`
+	Networks        []string `json:"networks,omitempty"`
+	// Sources are the studies that it learns from.
+	Sources  []string          `json:"sources,omitempty"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	Accepted time.Time         `json:"accepted"`
+	Updated  time.Time         `json:"updated"`
 	// Trend is how the best went, or the hypervolume with several objectives.
 	Trend []float64 `json:"trend,omitempty"`
 	// FrontSize is how many designs are on the front of several objectives.
@@ -246,6 +268,9 @@ func (x *index) listed(key messages.RunKey, now time.Time) Listed {
 	}
 	for i := range v.Spec.Networks {
 		l.Networks = append(l.Networks, v.Spec.Networks[i].Name)
+	}
+	for i := range v.Sources {
+		l.Sources = append(l.Sources, v.Sources[i].Study)
 	}
 	if v.Summary != nil {
 		l.Trials, l.Feasible = v.Summary.Trials, v.Summary.Feasible
@@ -315,6 +340,13 @@ func (x *index) rate(name, run string) string {
 	}
 	l := x.listed(key, time.Now())
 	return l.rateText()
+}
+
+// dead is how many dead letters there are.
+func (x *index) dead() uint64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.letters
 }
 
 func (x *index) now() uint64 {

@@ -17,6 +17,7 @@ type listPage struct {
 	States             []choice
 	Text, State, Sort  string
 	All, Shown         int
+	Letters            uint64
 	Attention, Running int
 	Events             string
 }
@@ -30,8 +31,8 @@ type listRow struct {
 }
 
 // page makes the list for an address.
-func listOf(all []Listed, v url.Values, now time.Time) *listPage {
-	p := &listPage{Text: v.Get("q"), State: v.Get("state"), Sort: v.Get("sort"), All: len(all), Events: "/api/v1/events"}
+func listOf(all []Listed, letters uint64, v url.Values, now time.Time) *listPage {
+	p := &listPage{Letters: letters, Text: v.Get("q"), State: v.Get("state"), Sort: v.Get("sort"), All: len(all), Events: "/api/v1/events"}
 	counted := map[string]int{}
 	for i := range all {
 		l := &all[i]
@@ -69,7 +70,7 @@ func sortedKeys(m map[string]int) (out []string) {
 // matches reports whether a study has every word of a text in its name, its
 // labels, its networks or its algorithm.
 func (l *Listed) matches(text string) bool {
-	all := strings.ToLower(strings.Join(append(append([]string{l.Study, l.State, l.Algorithm}, l.Networks...), labels(l.Labels)...), " "))
+	all := strings.ToLower(strings.Join(slices.Concat([]string{l.Study, l.State, l.Algorithm}, l.Networks, labels(l.Labels)), " "))
 	for word := range strings.FieldsSeq(strings.ToLower(text)) {
 		if !strings.Contains(all, word) {
 			return false

@@ -49,7 +49,7 @@ func TestAnswersAreThoseOfTheDocument(t *testing.T) {
 		if route.method != http.MethodGet || route.kind != "" || strings.HasSuffix(route.path, "/compare") || strings.HasSuffix(route.path, "/transfer") {
 			continue
 		}
-		r, body := get(t, server.URL+strings.ReplaceAll(route.path, "{study}", "demo"))
+		r, body := get(t, server.URL+strings.NewReplacer("{study}", "demo", "{trial}", "3").Replace(route.path))
 		if r.StatusCode != http.StatusOK {
 			t.Errorf("%s: status %d: %s", route.path, r.StatusCode, body)
 		}
@@ -135,7 +135,8 @@ func document(t *testing.T) []byte {
 func operation(r *reflector.Reflector, schemas map[string]any, route *route) map[string]any {
 	var parameters []any
 	for _, m := range regexp.MustCompile(`{(\w+)}`).FindAllStringSubmatch(route.path, -1) {
-		parameters = append(parameters, map[string]any{"name": m[1], "in": "path", "required": true, "schema": map[string]any{"type": "string"}, "description": "The name of the study."})
+		about := map[string]string{"study": "The name of the study.", "trial": "The number of the trial."}[m[1]]
+		parameters = append(parameters, map[string]any{"name": m[1], "in": "path", "required": true, "schema": map[string]any{"type": "string"}, "description": about})
 	}
 	for _, p := range route.parameters {
 		schema := map[string]any{"type": "string"}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -22,7 +23,7 @@ func TestWatchersShareADrawing(t *testing.T) {
 		page := s.sharing(func(w http.ResponseWriter, _ *http.Request) {
 			drawn++
 			time.Sleep(20 * time.Millisecond)
-			w.Header().Set("X-State", fmt.Sprint(state))
+			w.Header().Set("X-State", strconv.Itoa(state))
 			fmt.Fprint(w, state)
 		})
 		ask := func(ctx context.Context, address string, live bool) (status int, body string) {
@@ -41,7 +42,7 @@ func TestWatchersShareADrawing(t *testing.T) {
 				time.Sleep(time.Duration(i) * 7 * time.Millisecond)
 				for began := time.Now(); time.Since(began) < seconds*time.Second; time.Sleep(time.Second) {
 					before := state
-					if status, body := ask(t.Context(), "/a", true); status != http.StatusOK || body < fmt.Sprint(before) && len(body) <= len(fmt.Sprint(before)) {
+					if status, body := ask(t.Context(), "/a", true); status != http.StatusOK || body < strconv.Itoa(before) && len(body) <= len(strconv.Itoa(before)) {
 						t.Errorf("status %d, %q; asked when it was %d", status, body, before)
 					}
 				}
@@ -61,7 +62,7 @@ func TestWatchersShareADrawing(t *testing.T) {
 			t.Errorf("%d drawings in %d s, want %d at most", drawn, seconds, most)
 		}
 		began, before := time.Now(), drawn
-		if _, body := ask(t.Context(), "/a", false); body != fmt.Sprint(state) || time.Since(began) > 100*time.Millisecond || drawn != before+1 {
+		if _, body := ask(t.Context(), "/a", false); body != strconv.Itoa(state) || time.Since(began) > 100*time.Millisecond || drawn != before+1 {
 			t.Errorf("who opens the page waits %v for %q", time.Since(began), body)
 		}
 		for i := range 2 * mostShared {

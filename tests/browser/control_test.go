@@ -14,6 +14,9 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"apollo/archiver"
+	"apollo/events"
 )
 
 // controls pauses, resumes, stops and extends a study by its buttons where a token is
@@ -36,11 +39,12 @@ func controls(t *testing.T, browser context.Context, a *apollo) {
 	p.wait(`location.pathname === '/login'`)
 	p.do("sign in", chromedp.SendKeys(`input[name=token]`, token, chromedp.ByQuery), chromedp.Click(`main button`, chromedp.ByQuery))
 	p.wait(`location.pathname === '/studies/steered'`)
+	study := "steered"
 	is := func(state string) {
 		t.Helper()
 		p.wait(fmt.Sprintf(`document.querySelector('.state')?.textContent === %q`, state))
 		p.live()
-		if said := a.state("steered"); said.State != state {
+		if said := a.state(study); said.State != state {
 			t.Errorf("the page says %s, the command line %s", state, said.State)
 		}
 	}
@@ -76,8 +80,41 @@ func controls(t *testing.T, browser context.Context, a *apollo) {
 	p.do("type the new total", chromedp.SendKeys(`.controls input[name=trials]`, fmt.Sprint(more), chromedp.ByQuery))
 	button("extend")
 	p.wait(fmt.Sprintf(`document.querySelector('.state')?.textContent === 'completed' && %s === %d`, counted, more))
-	if f := a.log("small", more); f.trials != more {
+	f := a.log("small", more)
+	if f.trials != more {
 		t.Errorf("the page says %d trials, the log has %d", more, f.trials)
+	}
+	adds(t, p, a, f.best, more)
+	// What is cancelled runs no more.
+	study = "dropped"
+	a.publish(study, edge(budget), nil)
+	a.accepted(study)
+	p.visit(a.page("/studies/dropped"))
+	is("running")
+	p.click("#cancel summary")
+	button("cancel")
+	is("cancelled")
+}
+
+// adds changes a parameter of a trial and has that design measured in the study: the log
+// has it as its last trial.
+func adds(t *testing.T, p *tab, a *apollo, trial, trials int) {
+	t.Helper()
+	p.visit(a.page(fmt.Sprintf("/studies/small/trials/%d", trial)))
+	picked := value[string](p, `(() => { const s = document.querySelector('select[name="set.io_bandwidth"]'); const o = [...s.options].find(o => !o.selected); s.value = o.value; s.dispatchEvent(new Event('change', {bubbles: true})); return o.textContent; })()`)
+	p.click("#add button")
+	p.wait(fmt.Sprintf(`location.pathname === '/studies/small' && document.querySelector('#trials')?.textContent === '%d'`, trials+1))
+	a.log("small", trials+1)
+	src, err := archiver.LoadSource(os.DirFS(a.dir), events.Source{Study: "small"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := src.Trials[trials]
+	for i, param := range src.Spec.Parameters {
+		got, was := last.Design[i], src.Trials[trial].Design[i]
+		if changed := param.Name == "io_bandwidth"; (got != was) != changed {
+			t.Errorf("%s is %v, was %v; picked was io_bandwidth %s", param.Name, got, was, picked)
+		}
 	}
 }
 
