@@ -77,19 +77,35 @@ type apollo struct {
 
 func start(t *testing.T) *apollo {
 	t.Helper()
-	a := &apollo{t: t, binary: filepath.Join(t.TempDir(), "apollo")}
-	c := exec.CommandContext(t.Context(), "go", "build", "-o", a.binary, "./services/apollo")
+	return (&apollo{t: t, binary: build(t)}).another(t)
+}
+
+// build builds the binary.
+func build(t *testing.T) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "apollo")
+	c := exec.CommandContext(t.Context(), "go", "build", "-o", path, "./services/apollo")
 	c.Dir, c.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	return a.another(t)
+	return path
 }
 
 // another is one more of the same binary, with data and flags of its own.
 func (a *apollo) another(t *testing.T, flags ...string) *apollo {
 	t.Helper()
-	a = &apollo{t: t, binary: a.binary, dir: t.TempDir(), flags: flags}
+	a = a.elsewhere(t)
+	a.flags = flags
+	a.up()
+	t.Cleanup(a.down)
+	return a
+}
+
+// elsewhere is the same binary with a data directory and an address of its own.
+func (a *apollo) elsewhere(t *testing.T) *apollo {
+	t.Helper()
+	a = &apollo{t: t, binary: a.binary, dir: t.TempDir()}
 	var listen net.ListenConfig // a port that stays the same over a restart
 	l, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -97,14 +113,18 @@ func (a *apollo) another(t *testing.T, flags ...string) *apollo {
 	}
 	a.web = l.Addr().String()
 	l.Close()
-	a.up()
-	t.Cleanup(a.down)
 	return a
 }
 
 func (a *apollo) up() {
 	a.t.Helper()
-	a.process = exec.Command(a.binary, append([]string{"up", "--port", "0", "--data", a.dir, "--web", a.web, "--evaluators", "1"}, a.flags...)...)
+	a.serve(append([]string{"up", "--port", "0", "--data", a.dir, "--web", a.web, "--evaluators", "1"}, a.flags...)...)
+}
+
+// serve starts the binary and waits for its dashboard.
+func (a *apollo) serve(args ...string) {
+	a.t.Helper()
+	a.process = exec.Command(a.binary, args...)
 	said, err := a.process.StderrPipe()
 	if err == nil {
 		err = a.process.Start()
@@ -125,7 +145,7 @@ func (a *apollo) up() {
 			return
 		}
 	}
-	a.t.Fatalf("apollo up ended: %v", lines.Err())
+	a.t.Fatalf("%s ended: %v", strings.Join(args, " "), lines.Err())
 }
 
 func (a *apollo) down() {
