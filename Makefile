@@ -15,6 +15,8 @@ SIM_TESTS  := '^(TestStudyIsTheSameUnderFaultsAndKills|TestOnlyTheAskedEvaluator
 # hours, one on two idle cores.
 PAPER_TRIALS ?= 300
 PAPER_SEEDS  ?= 10
+# A seed takes a minute of CPU time.
+HARM_SEEDS ?= 20
 HOURS      ?= 3
 NAAS_TRIALS ?= 24
 NAAS_SEEDS  ?= 10
@@ -83,6 +85,11 @@ paper: build ## rerun the paper's comparison (PAPER_TRIALS, PAPER_SEEDS) and wri
 	nice bin/apollo bench --suite apollo --lane paper --algorithms random,evolution,gp-bandit,mbo,p3bo --reference gp-bandit \
 	  --trials $(PAPER_TRIALS) --seeds $(PAPER_SEEDS) --data apollo-paper --any-build \
 	  --svg docs/figures --markdown docs/results.md
+
+harm: build ## measure what misleading sources cost (HARM_SEEDS, 20), and write docs/results.md
+	nice bin/apollo bench --suite transfer-adversarial --split test --first-seed 101 --seeds $(HARM_SEEDS) --trials 100 \
+	  $(foreach kind,negated shuffled corrupt failing template five every,--task '*-$(kind)') \
+	  --data apollo-harm --any-build --markdown docs/results.md
 
 long: ## measure a suggestion of the default strategy after 100 to 20,000 trials
 	$(GO) test -run '^$$' -bench LongStudy -benchtime 8x ./optimizer
