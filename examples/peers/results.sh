@@ -59,7 +59,7 @@ group() {
   "$apollo" -q --data "$data/$name" bench report "${tasks[@]:0:2}" --trials "$trials" --seeds "$done" --markdown "$table" >/dev/null
   {
     grep -v '^<!--' "$table" | sed '/^| task | baseline/,$d'
-    printf '%s of %s seeds. This table may take %s of %s CPU hours, and took %.3f hours; fewer than three seeds tell nothing.\n\n' "$done" "$seeds" "$share" "$hours" "$used"
+    printf '%s of %s seeds in %.3f CPU hours; fewer than three seeds tell nothing.\n\n' "$done" "$seeds" "$used"
   } >"$table.part"
   awk -v name="$name" -v part="$table.part" '
     $0 == "<!-- peers: " name " -->" {print; while ((getline text < part) > 0) print text; skip = 1; found = 1}
