@@ -115,6 +115,27 @@ func (f *Family) check(values []int64) error {
 	return nil
 }
 
+// ParseValues reads what stands behind the family's name, "width=50,batch=8": the
+// values of its parameters, its own network's for the others, and the rest, which
+// is of ParseSizes.
+func (f *Family) ParseValues(text string) (values []int64, rest string, err error) {
+	values = f.Own()
+	var others []string
+	for part := range strings.SplitSeq(text, ",") {
+		name, value, _ := strings.Cut(part, "=")
+		at := slices.IndexFunc(f.Params, func(p FamilyParam) bool { return p.Name == name })
+		if at < 0 {
+			others = append(others, part)
+			continue
+		}
+		p := &f.Params[at]
+		if values[at], err = strconv.ParseInt(value, 10, 64); err != nil || !slices.Contains(p.Values, values[at]) {
+			return nil, "", fmt.Errorf("%q: want one of %v behind %s=", part, p.Values, name)
+		}
+	}
+	return values, strings.Join(others, ","), nil
+}
+
 // percent is p percent of n.
 func percent(n, p int64) int64 {
 	const hundred = 100

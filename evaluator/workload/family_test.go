@@ -70,3 +70,16 @@ func TestFamilyRefusesOtherValues(t *testing.T) {
 		t.Error("a family of another name was found")
 	}
 }
+
+// The name of a network is read as the network.
+func TestParseValues(t *testing.T) {
+	t.Parallel()
+	f, _ := FamilyNamed("mobilenet_v2")
+	values, rest, err := f.ParseValues("batch=8,width=50,weights=int4,resolution=160")
+	if err != nil || rest != "batch=8,weights=int4" || f.Called(values) != "mobilenet_v2:width=50,resolution=160" {
+		t.Errorf("%v, the rest %q, %v", values, rest, err)
+	}
+	if _, _, err := f.ParseValues("width=60"); err == nil || err.Error() != `"width=60": want one of [35 50 75 100 130 140] behind width=` {
+		t.Error(err)
+	}
+}

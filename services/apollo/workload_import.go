@@ -264,10 +264,25 @@ func network(name string) (*workload.Workload, error) {
 		name, text, sized := strings.Cut(name, ":")
 		var sizes workload.Sizes
 		var err error
+		family, member := workload.FamilyNamed(name)
+		var values []int64
+		if member {
+			if values, text, err = family.ParseValues(text); err != nil {
+				return nil, cli.Usagef("%s: %v", name, err)
+			}
+			sized = text != ""
+		}
 		if sized {
 			if sizes, err = workload.ParseSizes(text); err != nil {
 				return nil, cli.Usagef("%s: sizes stand behind the network's name, as in %s:batch=8: %v", name, name, err)
 			}
+		}
+		if member {
+			w, err := family.Sized(values, sizes)
+			if err != nil {
+				return nil, cli.Hinted(cli.ExitUsage, "`apollo workload ls` lists the sizes of every network", err)
+			}
+			return w, nil
 		}
 		w, err := workload.Sized(name, sizes)
 		if err != nil {
