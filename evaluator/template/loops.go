@@ -2,6 +2,7 @@ package template
 
 import (
 	"math"
+	"slices"
 
 	"apollo/evaluator/model"
 )
@@ -93,6 +94,16 @@ var _ Dataflow = (*loops)(nil)
 // Nest implements Dataflow.
 func (l *loops) Nest(p *model.Problem) model.Problem { return *p }
 
+// outside reports whether a loop of the inner level stands outside all others there.
+func (l *loops) outside(d model.Dim) bool {
+	for _, x := range l.order {
+		if slices.Contains(l.innerDims, x) {
+			return x == d
+		}
+	}
+	return false
+}
+
 // tileOrder is an order of the loops over tiles.
 type tileOrder struct {
 	dims [model.Dims]model.Dim
@@ -167,7 +178,11 @@ func (l *loops) shares(p *model.Problem, list []Spread, w *way, out *[maxShares]
 			if rest[d] == 1 || left == 1 {
 				continue
 			}
-			part := model.CeilDiv(rest[d], min(left, max(room[d], 1)))
+			most := min(left, max(room[d], 1))
+			if w.even {
+				most = evenly(list[i+1:], d, room[d], most)
+			}
+			part := model.CeilDiv(rest[d], most)
 			n := model.CeilDiv(rest[d], part)
 			if n > 1 {
 				out[count] = share{s.Level, d, n}
@@ -178,6 +193,21 @@ func (l *loops) shares(p *model.Problem, list []Spread, w *way, out *[maxShares]
 		}
 	}
 	return count, rest
+}
+
+// evenly returns on how many instances of an axis a dimension is of room instances in
+// all, at most so many: fewer, where the next axes then take more.
+func evenly(next []Spread, d model.Dim, room, most int64) int64 {
+	limit := int64(1)
+	for i := range next {
+		if slices.Contains(next[i].Dims, d) {
+			limit *= next[i].Limit
+		}
+	}
+	if few := model.CeilDiv(room, limit); few < most && few*min(limit, room/few) > most*min(limit, room/most) {
+		return few
+	}
+	return most
 }
 
 // spread writes the spatial loops of a way and returns the steps that remain of

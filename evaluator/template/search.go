@@ -33,6 +33,9 @@ type search struct {
 	// passes says that the weights' holder has loops of the inner level inside it,
 	// so that weights can pass it.
 	passes bool
+	// drains says that the inner level keeps sums alone, of which those of an output
+	// channel complete before the next one's begin.
+	drains bool
 	// toHolder and toNext are what the loops between do under the mapping that is
 	// tried.
 	toHolder, toNext [model.Operands]again
@@ -83,6 +86,9 @@ const (
 	// weightsPass: all over output channels, so that the weights' holder has few
 	// at a time and the first are there early.
 	weightsPass
+	// sumsPass: all over output channels of which a tile has all input channels, so that
+	// the sums' holder has those of one step and the last are out early.
+	sumsPass
 )
 
 // Find implements Dataflow.
@@ -123,6 +129,8 @@ func (s *search) run() {
 		}
 	}
 	s.passes = s.holder[model.Weights] > 1 && s.holder[model.Weights] <= l.inner && slices.Contains(l.innerDims, model.K)
+	keeps := &l.arch.Level[l.inner].Keeps
+	s.drains = l.inner > 1 && keeps[model.Outputs] && !keeps[model.Weights] && !keeps[model.Inputs] && l.outside(model.K)
 	s.slides = s.next[model.Inputs] > 0 && p.Bound[model.R]*p.Bound[model.S] > 1
 	s.room = l.room(1)
 	for o := range model.Operands {

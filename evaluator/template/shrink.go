@@ -8,7 +8,7 @@ const several = 2
 // arrange puts the loops of the inner level where they belong. It reports whether
 // some did not fit there, and whether all levels hold their tiles now.
 func (s *search) arrange(how inside) (moved, ok bool) {
-	if how != weightsPass {
+	if how != weightsPass && how != sumsPass {
 		return s.shrink(how == channelsLeave)
 	}
 	in, out := &s.m.Loops[s.l.inner].Temporal, &s.m.Loops[1].Temporal

@@ -204,6 +204,9 @@ func (s *search) cutPixels(t *tile, n *pixels) {
 func (s *search) consider(t *tile, h *hope) {
 	s.cutPixels(t, &s.cuts.list[h.cut].parts)
 	s.m = s.at.spread
+	if s.drains && t.n[model.C] == 1 && !s.place(t, sumsPass, h.ramp) {
+		return // nothing else has smaller sums
+	}
 	passes := s.passes && t.n[model.K] < s.at.rest[model.K]
 	if h.value < s.limit {
 		moved := s.place(t, pixelsLeave, h.ramp)

@@ -16,7 +16,10 @@ type way struct {
 	// single says that a tile has one step of the limited channels: with fewer
 	// units, that leaves tiles as small as they can be.
 	single bool
-	steps  int64
+	// even says that a dimension takes few instances of its first axes where it then takes
+	// more of its next ones: 20 of lanes and elements are 5 x 4 and not 8 x 2.
+	even  bool
+	steps int64
 	// value is a bound of what the way costs; ways with the same key spread the
 	// layer over the same instances.
 	value float64
@@ -91,10 +94,11 @@ func (s *search) fewer() {
 func (s *search) idle(spread int, d model.Dim) {
 	list := s.l.spreads[spread]
 	_, rest := s.l.shares(s.p, list, &way{}, &s.shared)
-	others, instances := steps(&rest)/rest[d], int64(1)
+	others, instances, axes := steps(&rest)/rest[d], int64(1), 0
 	for i := range list {
 		if at := slices.Index(list[i].Dims, d); at >= 0 {
 			instances *= list[i].Limit
+			axes++
 			// The next dimensions take what this one leaves.
 			for _, next := range list[i].Dims[at+1:] {
 				others /= rest[next]
@@ -116,6 +120,10 @@ func (s *search) idle(spread int, d model.Dim) {
 			w.most[d], w.single = model.CeilDiv(bound, n), single && (d == model.K || d == model.C)
 			if s.offer(&w); d == model.K && !w.single {
 				s.halves(w, rest[model.C])
+			}
+			if axes > 1 && w.steps > others*n {
+				w.even = true
+				s.offer(&w)
 			}
 		}
 	}
