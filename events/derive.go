@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"apollo/events/rule"
 	"apollo/events/unit"
 	"apollo/optimizer/space"
 )
@@ -108,6 +109,35 @@ func (d *Deriver) Fill(row []float64) {
 		base = append(base[:n], space.Value{Num: v * f.scale})
 	}
 	*scratch = base[:0]
+}
+
+// Bounds encloses the computed metrics of all rows whose measured metrics lie
+// between those of low and high, where NaN is an end that is not known; in place.
+// A row that has no finite value of a metric is not enclosed.
+func (d *Deriver) Bounds(low, high []float64) {
+	if d == nil {
+		return
+	}
+	base := make([]rule.Interval, 0, len(low)+8)
+	for i, scale := range d.scales {
+		v := rule.Interval{Low: low[i] * scale, High: high[i] * scale}
+		if math.IsNaN(v.Low) {
+			v.Low = math.Inf(-1)
+		}
+		if math.IsNaN(v.High) {
+			v.High = math.Inf(1)
+		}
+		base = append(base, v)
+	}
+	for i, f := range d.derived {
+		n := len(base)
+		for _, c := range f.constants {
+			base = append(base, rule.Interval{Low: c.Num, High: c.Num})
+		}
+		v, at := f.bounds(base), len(d.scales)+i
+		low[at], high[at] = v.Low/f.scale, v.High/f.scale
+		base = append(base[:n], rule.Interval{Low: low[at] * f.scale, High: high[at] * f.scale})
+	}
 }
 
 // missing names the first computed metric of a row that has no value.

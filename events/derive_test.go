@@ -3,6 +3,9 @@ package events_test
 import (
 	"errors"
 	"math"
+	"math/rand/v2"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -139,6 +142,81 @@ func TestMetricsThatCannotBeComputed(t *testing.T) {
 				t.Errorf("column %d: %s; want column %d: %s", at.Column, at.Message, test.column, test.want)
 			}
 		})
+	}
+}
+
+// Bounds enclose what an expression is anywhere between the ends, and are its own
+// values where there is nothing between them.
+func TestBoundsOfComputedMetrics(t *testing.T) {
+	t.Parallel()
+	exprs := []string{
+		"energy * latency / 1 Js", "energy / latency / 1 W", "1 s / latency", "area * 0.12 + energy / 1 mJ", "latency > 1 ms ? score : -score",
+		"max(score, 2) - min(score, area / 1 mm2)", "abs(score - 2) * (score - 1)", "floor(score) + ceil(score) - round(score)", "log2(area / 1 mm2)",
+		"(score - 1) / (3 - score)", "2 ** score", "(area / 1 mm2) ** -2", "-score ** 2", "score % 2", "1 / abs(score)", "(score - 5) ** 3", "1 / (-abs(score))",
+	}
+	unknown := []string{"score % 2", "(score - 5) ** 3"}
+	inexact := regexp.MustCompile(`%|\*\*|log2|\?`)
+	rng := rand.New(rand.NewPCG(7, 1))
+	for _, expr := range exprs {
+		d, err := events.NewDeriver(computed(events.Metric{Name: "half", Expr: expr}, events.Metric{Name: "x", Expr: "half * 2"}))
+		if err != nil {
+			t.Fatalf("%s: %v", expr, err)
+		}
+		known := 0
+		for range 300 {
+			low, high := make([]float64, 6), make([]float64, 6)
+			for i := range 4 {
+				low[i] = float64(rng.IntN(5)) / 2
+				high[i] = low[i] + float64(rng.IntN(4))/2
+			}
+			from, to := slices.Clone(low), slices.Clone(high)
+			d.Bounds(low, high)
+			if !math.IsInf(low[5], 0) || !math.IsInf(high[5], 0) {
+				known++
+			}
+			for range 10 {
+				row := make([]float64, 6)
+				for i := range 4 {
+					row[i] = from[i] + (to[i]-from[i])*[]float64{0, 1, rng.Float64()}[rng.IntN(3)]
+				}
+				d.Fill(row)
+				if v := row[5]; v < low[5] || v > high[5] {
+					t.Fatalf("%s of %v is %g, outside %g to %g", expr, row[:4], v, low[5], high[5])
+				}
+				if exact := slices.Equal(from, to); exact && !inexact.MatchString(expr) && row[5] == row[5] && (low[5] != row[5] || high[5] != row[5]) {
+					t.Fatalf("%s of %v is %g, bounds %g to %g", expr, row[:4], row[5], low[5], high[5])
+				}
+			}
+		}
+		if (known == 0) != slices.Contains(unknown, expr) {
+			t.Errorf("%s has bounds of %d rows", expr, known)
+		}
+	}
+}
+
+// An end that is not known leaves what is known of the other.
+func TestBoundsOfOneEnd(t *testing.T) {
+	t.Parallel()
+	nan, none := math.NaN(), math.Inf(1)
+	for _, test := range []struct {
+		expr      string
+		low, high [2]float64 // of latency in ms and energy in J
+		want      [2]float64
+	}{
+		{"energy * latency / 1 Js", [2]float64{2000, 3}, [2]float64{none, nan}, [2]float64{6, none}},
+		{"energy / latency / 1 W", [2]float64{2000, 3}, [2]float64{none, nan}, [2]float64{0, none}},
+		{"energy / latency / 1 W", [2]float64{2000, 3}, [2]float64{6000, nan}, [2]float64{0.5, none}},
+		{"1 s / latency", [2]float64{2000, nan}, [2]float64{none, nan}, [2]float64{0, 0.5}},
+	} {
+		d, err := events.NewDeriver(computed(events.Metric{Name: "x", Expr: test.expr}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		low, high := []float64{test.low[0], 0, test.low[1], 0, nan}, []float64{test.high[0], 0, test.high[1], 0, nan}
+		d.Bounds(low, high)
+		if got := [2]float64{low[4], high[4]}; got != test.want {
+			t.Errorf("%s between %v and %v: %v, want %v", test.expr, test.low, test.high, got, test.want)
+		}
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 // metrics by their short names and quantities with units: "energy / 1 mJ".
 type formula struct {
 	number rule.Number
+	bounds rule.Bounds
 	// constants are the quantities, in base units; they follow the metrics.
 	constants []space.Value
 	scale     float64 // of the metric's unit
@@ -69,7 +70,7 @@ func compileFormula(before []Metric, m Metric) (f *formula, err *rule.Error) {
 	if want := dimensionOf(own); !got.free && got.powers != want.powers {
 		return nil, &rule.Error{Column: 1, Message: fmt.Sprintf("the expression is %s, the metric's unit is that of %s", got, want)}
 	}
-	f.number = number
+	f.number, f.bounds = number, rule.CompileBounds(vars, root)
 	return f, nil
 }
 

@@ -222,9 +222,13 @@ func measure(ctx context.Context, ev evaluator.Evaluator, spec *events.Spec, des
 	if err != nil {
 		return nil, err
 	}
-	metrics := map[string]float64{}
+	derive, err := events.NewDeriver(spec.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	row, metrics := derive.Row(r.Values), map[string]float64{}
 	for i, m := range spec.Metrics {
-		metrics[m.Name] = r.Values[i]
+		metrics[m.Name] = row[i]
 	}
 	return metrics, nil
 }

@@ -61,12 +61,12 @@ func parseSweep(spec *events.Spec, text string, steps int) (metric events.Metric
 		return metric, nil, cli.Usagef("--steps %d: want 2 to %d", steps, mostSteps)
 	}
 	var names []string
-	for _, m := range spec.Measured() {
+	for _, m := range spec.Metrics {
 		names = append(names, m.Short())
 	}
 	at := slices.Index(names, name)
 	if at < 0 {
-		return metric, nil, cli.Hinted(cli.ExitUsage, "the study measures: "+strings.Join(names, ", "), fmt.Errorf("--sweep %s: %q is no metric that a proof bounds", text, name))
+		return metric, nil, cli.Hinted(cli.ExitUsage, "the study has: "+strings.Join(names, ", ")+"; name "+name+" under `spec.metrics` where it is computed", fmt.Errorf("--sweep %s: the study has no metric %q", text, name))
 	}
 	metric = spec.Metrics[at]
 	if spec.Objectives[0].Metric == metric.Name {

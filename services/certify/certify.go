@@ -130,13 +130,10 @@ func (r *run) sort(ctx context.Context) error {
 // floor bounds the key of a group of the first stage.
 func (w *walker) floor(n uint64) float64 {
 	w.set(0, n)
-	if none, _ := w.enclose(0); none || !w.probe.Fix(0, w.design, w.values) {
+	if none, _ := w.enclose(0); none || !w.bound(0) {
 		return math.Inf(1)
 	}
-	if w.p.sign < 0 {
-		return math.Inf(-1)
-	}
-	return w.values[w.p.objective]
+	return w.key()
 }
 
 func (r *run) round(ctx context.Context) error {

@@ -23,7 +23,8 @@ type withoutBounds struct {
 	evaluator.Checker
 }
 
-// problem is a study of the edge template over some levels of its parameters.
+// problem is a study of the edge template over some levels of its parameters. The
+// metrics of spec are computed ones.
 func problem(t *testing.T, spec *events.Spec, keep func(p space.Param, v float64) bool, networks ...string) (*Problem, evaluator.Evaluator) {
 	t.Helper()
 	var task evaluator.Task
@@ -46,9 +47,12 @@ func problem(t *testing.T, spec *events.Spec, keep func(p space.Param, v float64
 		}
 		task.Networks = append(task.Networks, evaluator.Network{Workload: w, Weight: 1 + float64(i)})
 	}
+	computed := spec.Metrics
+	spec.Metrics = nil
 	for _, m := range tpl.Backend.Describe().Metrics {
 		spec.Metrics = append(spec.Metrics, events.Metric{Name: m.Name, Unit: m.Unit, Cheap: m.Cheap})
 	}
+	spec.Metrics = append(spec.Metrics, computed...)
 	ev, err := tpl.Backend.New(task)
 	if err != nil {
 		t.Fatal(err)
@@ -79,6 +83,7 @@ func small(rng *rand.Rand, n int) func(p space.Param, v float64) bool {
 func TestProofAgreesWithEnumeration(t *testing.T) {
 	t.Parallel()
 	area := []events.Constraint{{Metric: "area_mm2", Max: new(30.0)}}
+	power := []events.Metric{{Name: "power_w", Unit: "W", Expr: "energy / latency"}}
 	cases := map[string]struct {
 		spec     events.Spec
 		networks []string
@@ -91,6 +96,17 @@ func TestProofAgreesWithEnumeration(t *testing.T) {
 		"two networks":      {events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: area}, []string{"mobilenet_v2", "mobilenet_edgetpu"}},
 		"largest latency":   {events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "maximize"}}, Constraints: area}, []string{"mobilenet_v2"}},
 		"energy constraint": {events.Spec{Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: []events.Constraint{{Metric: "energy_j", Max: new(1e-3)}, {Metric: "area_mm2", Min: new(5.0)}}}, []string{"mobilenet_v2"}},
+		"power limit":       {events.Spec{Metrics: power, Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: append([]events.Constraint{{Metric: "power_w", Max: new(2.5)}}, area...)}, []string{"mobilenet_v2"}},
+		"least power":       {events.Spec{Metrics: power, Objectives: []events.Objective{{Metric: "power_w", Goal: "minimize"}}, Constraints: append([]events.Constraint{{Metric: "latency_s", Max: new(500e-6)}}, area...)}, []string{"mobilenet_v2"}},
+		"energy x delay":    {events.Spec{Metrics: []events.Metric{{Name: "edp_js", Unit: "Js", Expr: "energy * latency"}}, Objectives: []events.Objective{{Metric: "edp_js", Goal: "minimize"}}, Constraints: area}, []string{"mobilenet_v2"}},
+		"most frames": {events.Spec{
+			Metrics: []events.Metric{{Name: "fps", Expr: "1 s / latency"}}, Objectives: []events.Objective{{Metric: "fps", Goal: "maximize"}},
+			Constraints: append([]events.Constraint{{Metric: "energy_j", Max: new(1e-3)}}, area...),
+		}, []string{"mobilenet_v2"}},
+		"a price": {events.Spec{
+			Metrics: []events.Metric{{Name: "price", Expr: "3 + area * 0.12"}, {Name: "cost", Expr: "price + energy / 1 mJ"}}, Objectives: []events.Objective{{Metric: "cost", Goal: "minimize"}},
+			Constraints: []events.Constraint{{Metric: "price", Min: new(3.5), Max: new(5.0)}, {Metric: "latency_s", Max: new(1e-3)}},
+		}, []string{"mobilenet_v2"}},
 		"a rule": {events.Spec{
 			Objectives: []events.Objective{{Metric: "latency_s", Goal: "minimize"}}, Constraints: area,
 			Rules: []events.Rule{{ID: "wide", Expr: "pes_x >= pes_y and activation_memory * 16 <= pe_memory"}},

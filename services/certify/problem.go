@@ -27,7 +27,9 @@ type Problem struct {
 	stages    [][]int
 	objective int
 	sign      float64 // -1 where the objective is maximized: smaller keys are better
-	wanted    []bool
+	derive    *events.Deriver
+	wanted    []bool    // of the measured metrics
+	cheap     []bool    // of all metrics, those that Check tells
 	limits    []limit   // of all constrained metrics
 	free      []limit   // of those that Check computes
 	enclosed  bool      // whether corners enclose partial designs
@@ -52,6 +54,8 @@ func New(spec *events.Spec, ev evaluator.Evaluator, desc evaluator.Description) 
 	if !desc.Deterministic {
 		return nil, fmt.Errorf("%w: evaluator %s is not deterministic", ErrNoProof, desc.Name)
 	}
+	// Behind the study's stand metrics that its networks do not have.
+	desc.Metrics = desc.Metrics[:min(len(desc.Metrics), len(spec.Measured()))]
 	p := &Problem{spec: spec, ev: ev, desc: desc, sign: 1, wanted: make([]bool, len(desc.Metrics))}
 	var err error
 	if p.space, err = spec.Space(); err != nil {
@@ -63,17 +67,19 @@ func New(spec *events.Spec, ev evaluator.Evaluator, desc evaluator.Description) 
 	if p.judge, err = events.NewJudge(spec); err != nil {
 		return nil, err
 	}
-	p.objective = p.column(spec.Objectives[0].Metric)
+	p.derive = p.judge.Deriver()
+	if err := p.columns(); err != nil {
+		return nil, err
+	}
+	p.objective = spec.MetricIndex(spec.Objectives[0].Metric)
 	if p.objective < 0 {
-		return nil, p.computed(spec.Objectives[0].Metric)
+		return nil, fmt.Errorf("%w: evaluator %s measures no %s", ErrNoProof, desc.Name, spec.Objectives[0].Metric)
 	}
 	if spec.Objectives[0].Goal == "maximize" {
 		p.sign = -1
 	}
-	p.wanted[p.objective] = true
-	if err := p.constrain(); err != nil {
-		return nil, err
-	}
+	p.want(p.objective)
+	p.constrain()
 	p.check, _ = ev.(evaluator.Checker)
 	p.enclosed = true
 	for i := range p.space.Len() {
@@ -126,42 +132,52 @@ func (p *Problem) partialRules(stage int) (out partial) {
 	return out
 }
 
-func (p *Problem) column(metric string) int {
-	return slices.IndexFunc(p.desc.Metrics, func(m evaluator.Metric) bool { return m.Name == metric })
-}
-
-// constrain reads the constraints, and checks that the study's metrics are in
-// the evaluator's order, which is the judge's.
-func (p *Problem) constrain() error {
-	for i, m := range p.spec.Measured() {
-		if p.column(m.Name) != i {
+// columns checks that the study's measured metrics are in the evaluator's order,
+// which is the judge's, and wants what is computed of them: where a computed metric
+// has no value the trial of a study has failed, whatever the metric is for.
+func (p *Problem) columns() error {
+	for i, m := range p.spec.Metrics {
+		if m.Expr != "" {
+			p.cheap = append(p.cheap, events.ComputedFree(p.spec.Metrics[:i], m))
+			p.want(i)
+			continue
+		}
+		if i >= len(p.desc.Metrics) || p.desc.Metrics[i].Name != m.Name {
 			return fmt.Errorf("%w: evaluator %s has other metrics than the study means", ErrNoProof, p.desc.Name)
 		}
+		p.cheap = append(p.cheap, p.desc.Metrics[i].Cheap)
 	}
+	return nil
+}
+
+// want has the probe bound a metric, or what it is computed of.
+func (p *Problem) want(column int) {
+	m := p.spec.Metrics[column]
+	if m.Expr == "" {
+		p.wanted[column] = true
+		return
+	}
+	for _, name := range events.MetricInputs(p.spec.Metrics[:column], m) {
+		p.want(p.spec.MetricIndex(name))
+	}
+}
+
+// constrain reads the constraints, whose metrics the judge has found.
+func (p *Problem) constrain() {
 	for _, c := range p.spec.Constraints {
-		if p.column(c.Metric) < 0 {
-			return p.computed(c.Metric)
-		}
-		l := limit{column: p.column(c.Metric), min: math.Inf(-1), max: math.Inf(1)}
+		l := limit{column: p.spec.MetricIndex(c.Metric), min: math.Inf(-1), max: math.Inf(1)}
 		if c.Min != nil {
 			l.min = *c.Min
 		}
 		if c.Max != nil {
 			l.max = *c.Max
 		}
-		p.wanted[l.column] = true
+		p.want(l.column)
 		p.limits = append(p.limits, l)
-		if p.desc.Metrics[l.column].Cheap {
+		if p.cheap[l.column] {
 			p.free = append(p.free, l)
 		}
 	}
-	return nil
-}
-
-// computed refuses a metric that is an expression of others: bounds are known of
-// what is measured.
-func (p *Problem) computed(metric string) error {
-	return fmt.Errorf("%w: %s is computed, and evaluator %s bounds what it measures", ErrNoProof, metric, p.desc.Name)
 }
 
 // prepare computes what the walk needs of the space.

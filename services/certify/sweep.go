@@ -26,10 +26,7 @@ type Optimum struct {
 // neither depends on the number of workers. report hears after every round how many
 // groups are settled; nil hears nothing.
 func (p *Problem) Sweep(ctx context.Context, metric string, limits []float64, workers int, report func(done, groups int)) (optima []Optimum, evaluated uint64, err error) {
-	column := p.column(metric)
-	if column < 0 {
-		return nil, 0, p.computed(metric)
-	}
+	column := p.spec.MetricIndex(metric)
 	if own := slices.IndexFunc(p.limits, func(l limit) bool { return l.column == column }); own < 0 || !slices.IsSorted(limits) || p.limits[own].max != limits[len(limits)-1] {
 		return nil, 0, fmt.Errorf("sweep %s: the limits must rise to the problem's own", metric)
 	}
@@ -39,7 +36,7 @@ func (p *Problem) Sweep(ctx context.Context, metric string, limits []float64, wo
 	}
 	sweepers := map[*walker]*sweeper{}
 	for _, w := range r.walkers {
-		w.cut, w.best = math.Inf(1), nothing() // what it prunes by is the sweeper's
+		// The walker's own best stays none: what is known is the sweeper's.
 		sweepers[w] = &sweeper{walker: w, column: column, limits: limits, found: fresh(len(limits))}
 	}
 	best := fresh(len(limits))
@@ -99,13 +96,13 @@ func (s *sweeper) group(stage int, n uint64) {
 		return
 	}
 	low := s.corner()
-	if !s.probe.Fix(stage, s.design, s.values) || s.hopeless() {
+	if !s.bound(stage) || s.hopeless() {
 		return
 	}
 	if v := s.values[s.column]; v > low {
 		low = v
 	}
-	if s.useless(low, s.p.sign*s.values[s.p.objective]) {
+	if s.useless(low, s.key()) {
 		return
 	}
 	s.index += offset
@@ -117,7 +114,7 @@ func (s *sweeper) group(stage int, n uint64) {
 // corners that enclose looked at tell.
 func (s *sweeper) corner() float64 {
 	p := s.p
-	if !p.enclosed || p.check == nil || !p.desc.Metrics[s.column].Cheap {
+	if !p.enclosed || p.check == nil || !p.cheap[s.column] {
 		return math.Inf(-1)
 	}
 	return s.a[s.column]
@@ -128,7 +125,7 @@ func (s *sweeper) corner() float64 {
 // can keep: under the tightest of these the best known is the worst.
 func (s *sweeper) useless(low, key float64) bool {
 	k, _ := slices.BinarySearch(s.limits, low)
-	return k == len(s.limits) || s.p.sign > 0 && key > min(s.cuts[k].key, s.found[k].key)
+	return k == len(s.limits) || key > min(s.cuts[k].key, s.found[k].key)
 }
 
 func (s *sweeper) descend(stage int) {
@@ -139,15 +136,15 @@ func (s *sweeper) descend(stage int) {
 		}
 		return
 	}
-	bound := s.p.sign * s.values[s.p.objective]
-	free := s.p.check != nil && s.p.desc.Metrics[s.column].Cheap
+	bound := s.key()
+	free := s.p.check != nil && s.p.cheap[s.column]
 	for n := range s.p.groups(next) {
 		index := s.index + s.set(next, n)
 		if !s.isLegal() {
 			continue
 		}
 		if free {
-			if s.p.check.Check(s.design, s.a); s.useless(s.a[s.column], bound) {
+			if s.free(); s.useless(s.a[s.column], bound) {
 				continue
 			}
 		}
@@ -158,7 +155,7 @@ func (s *sweeper) descend(stage int) {
 // take measures a design and keeps it under every limit that it keeps.
 func (s *sweeper) take(stage int, index uint64) {
 	s.seen++
-	if !s.probe.Fix(stage, s.design, s.values) || !s.p.judge.MetricsOK(s.values) {
+	if !s.feasible(stage) {
 		return
 	}
 	f := found{key: s.p.sign * s.values[s.p.objective], index: index, tied: 1}

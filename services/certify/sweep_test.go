@@ -16,15 +16,19 @@ import (
 // included, with any number of workers.
 func TestSweepAgreesWithProofs(t *testing.T) {
 	t.Parallel()
-	limits := map[string][]float64{"area_mm2": {1, 3, 4.5, 6, 6.25, 8, 12, 30}, "energy_j": {0.0005, 0.0007, 0.001}}
+	limits := map[string][]float64{"area_mm2": {1, 3, 4.5, 6, 6.25, 8, 12, 30}, "energy_j": {0.0005, 0.0007, 0.001}, "power_w": {1.5, 2, 2.5, 3}}
 	for metric, steps := range limits {
 		for seed := range uint64(2) {
 			t.Run(fmt.Sprint(metric, seed), func(t *testing.T) {
 				t.Parallel()
 				under := func(limit float64) *Problem {
 					spec := events.Spec{
+						Metrics:     []events.Metric{{Name: "power_w", Unit: "W", Expr: "energy / latency"}},
 						Objectives:  []events.Objective{{Metric: "latency_s", Goal: "minimize"}},
 						Constraints: []events.Constraint{{Metric: metric, Max: &limit}},
+					}
+					if metric == "power_w" { // which alone leaves too much to enumerate
+						spec.Constraints = append(spec.Constraints, events.Constraint{Metric: "area_mm2", Max: new(8.0)}, events.Constraint{Metric: "latency_s", Max: new(400e-6)})
 					}
 					p, _ := problem(t, &spec, small(rand.New(rand.NewPCG(seed, 7)), 3), "mobilenet_v2")
 					return p

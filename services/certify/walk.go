@@ -57,8 +57,10 @@ type walker struct {
 	index     uint64
 	low, high []space.Value // the design with the parameters of later stages at their ends
 	fixed     []space.Value // of the stages that are set
-	values    []float64
-	a, b      []float64 // results of Check
+	// values are the metrics of a design, or what no design of a group is below;
+	// upper is what none of those that matter is above.
+	values, upper []float64
+	a, b          []float64 // results of Check, of a group those of its corners
 
 	cut  float64 // the best key before the round
 	best found
@@ -66,10 +68,10 @@ type walker struct {
 }
 
 func newWalker(p *Problem) *walker {
-	n := p.space.Len()
+	n, metrics := p.space.Len(), len(p.spec.Metrics)
 	w := &walker{
-		p: p, design: make([]space.Value, n), low: make([]space.Value, n), high: make([]space.Value, n),
-		values: make([]float64, len(p.desc.Metrics)), a: make([]float64, len(p.desc.Metrics)), b: make([]float64, len(p.desc.Metrics)),
+		p: p, cut: math.Inf(1), best: nothing(), design: make([]space.Value, n), low: make([]space.Value, n), high: make([]space.Value, n),
+		values: make([]float64, metrics), upper: make([]float64, metrics), a: make([]float64, metrics), b: make([]float64, metrics),
 	}
 	if p.prover != nil {
 		w.probe = p.prover.NewProbe(p.wanted)
@@ -110,7 +112,7 @@ func (w *walker) group(stage int, n uint64) {
 		return
 	}
 	switch {
-	case !w.probe.Fix(stage, w.design, w.values):
+	case !w.bound(stage):
 		legal := w.legal(stage)
 		w.add(counts{Legal: legal, Pruned: legal, Infeasible: legal})
 	case w.hopeless():
@@ -140,15 +142,45 @@ func (w *walker) descend(stage int) {
 	}
 }
 
+// bound encloses the metrics of those designs of a group, set up to stage, that can
+// matter: they keep the limits, and are no worse than the best known. It returns
+// false when no design of the group is feasible.
+func (w *walker) bound(stage int) bool {
+	p := w.p
+	if !w.probe.Fix(stage, w.design, w.values[:len(p.desc.Metrics)]) {
+		return false
+	}
+	for i := range w.upper {
+		w.upper[i] = math.Inf(1)
+	}
+	for _, l := range p.limits {
+		w.upper[l.column] = min(w.upper[l.column], l.max)
+	}
+	if p.sign > 0 {
+		w.upper[p.objective] = min(w.upper[p.objective], w.cut, w.best.key)
+	}
+	p.derive.Bounds(w.values, w.upper)
+	return true
+}
+
+// key is what no design's key is below, after bound.
+func (w *walker) key() float64 {
+	if w.p.sign < 0 {
+		return -w.upper[w.p.objective]
+	}
+	return w.values[w.p.objective]
+}
+
 // hopeless reports whether the bounds say that no design of the group can be
 // feasible and as good as the best known.
 func (w *walker) hopeless() bool {
 	p := w.p
-	if p.sign > 0 && w.values[p.objective] > min(w.cut, w.best.key) {
+	if w.key() > min(w.cut, w.best.key) {
 		return true
 	}
 	for i := range p.limits {
-		if w.values[p.limits[i].column] > p.limits[i].max {
+		l := &p.limits[i]
+		if w.values[l.column] > l.max || w.upper[l.column] < l.min {
 			return true
 		}
 	}
@@ -158,13 +190,24 @@ func (w *walker) hopeless() bool {
 func (w *walker) measure(stage int, index uint64) {
 	w.Legal++
 	w.Evaluated++
-	if !w.probe.Fix(stage, w.design, w.values) || !w.p.judge.MetricsOK(w.values) {
+	if !w.feasible(stage) {
 		w.Infeasible++
 		return
 	}
 	if key := w.p.sign * w.values[w.p.objective]; key <= w.cut {
 		w.best.merge(found{key: key, index: index, tied: 1})
 	}
+}
+
+// feasible measures the design, which is complete: whether it runs the networks,
+// keeps the limits, and has a value of every computed metric.
+func (w *walker) feasible(stage int) bool {
+	p := w.p
+	if !w.probe.Fix(stage, w.design, w.values[:len(p.desc.Metrics)]) {
+		return false
+	}
+	p.derive.Fill(w.values)
+	return p.judge.MetricsOK(w.values) && !slices.ContainsFunc(w.values[len(p.desc.Metrics):], func(v float64) bool { return v != v })
 }
 
 // isLegal applies the free checks to the design.
@@ -175,8 +218,14 @@ func (w *walker) isLegal() bool {
 	if len(w.p.free) == 0 || w.p.check == nil {
 		return true
 	}
-	w.p.check.Check(w.design, w.a)
+	w.free()
 	return w.p.judge.MetricsOK(w.a)
+}
+
+// free tells the metrics of the design that need no evaluation.
+func (w *walker) free() {
+	w.p.check.Check(w.design, w.a)
+	w.p.derive.Fill(w.a)
 }
 
 // enclose reports whether the free constraints rule out every design of the
@@ -202,6 +251,7 @@ func (w *walker) enclose(stage int) (none, all bool) {
 	}
 	p.check.Check(w.low, w.a)
 	p.check.Check(w.high, w.b)
+	p.derive.Bounds(w.a, w.b)
 	all = !ruled
 	for _, l := range p.free {
 		low, high := w.a[l.column], w.b[l.column]
