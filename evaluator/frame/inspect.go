@@ -57,13 +57,13 @@ func (s *Spec) at(networks []evaluator.Network, p report.Point) (*taskEvaluator,
 }
 
 // moved binds networks with a constant moved; it returns the constant's value.
-func (s *Spec) moved(networks []evaluator.Network, constant string, factor float64) (*taskEvaluator, float64, error) {
+func (s *Spec) moved(networks []evaluator.Network, constant string, factor float64, single ...evaluator.Metric) (*taskEvaluator, float64, error) {
 	k := s.Declare()
 	value, err := move(k.Rows(), constant, factor)
 	if err != nil {
 		return nil, 0, err
 	}
-	e, err := s.bind(evaluator.Task{Params: s.params(), Networks: networks, MapperGoal: s.MapperGoal}, k)
+	e, err := s.bind(evaluator.Task{Params: s.params(), Networks: networks, MapperGoal: s.MapperGoal, Metrics: single}, k)
 	return e, value, err
 }
 
@@ -237,12 +237,13 @@ type Measured = func(report.Point) (report.Metrics, *evaluator.Reason, error)
 
 // Model returns a function that measures designs with a constant multiplied by
 // factor, and the value that the constant then has: whole ones move by at least
-// one. A name of "" moves none.
-func (s *Spec) Model(networks []evaluator.Network, constant string, factor float64) (Measured, float64, error) {
+// one. A name of "" moves none. Metrics of single networks are there where they are
+// asked for.
+func (s *Spec) Model(networks []evaluator.Network, constant string, factor float64, single ...evaluator.Metric) (Measured, float64, error) {
 	if s.choice != nil {
 		networks = s.choice.All
 	}
-	e, value, err := s.moved(networks, constant, factor)
+	e, value, err := s.moved(networks, constant, factor, single...)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -239,7 +239,7 @@ func orNone(v *float64, unit string) string {
 	if v == nil {
 		return "-"
 	}
-	return cli.Quantity(*v, unit)
+	return cli.Metric(*v, unit)
 }
 
 // signed is a relative change with its sign, "-" where there is none.

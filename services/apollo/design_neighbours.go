@@ -278,7 +278,8 @@ func (s *subject) gainOf(name string) (column string, sign float64, err error) {
 	if err != nil {
 		return "", 0, cli.Hinted(cli.ExitUsage, "", err)
 	}
-	column, sign = "latency_s", 1
+	spec, unit := cmp.Or(s.Spec, &events.Spec{}), "s"
+	column = "latency_s"
 	if s.Spec != nil {
 		column = s.Spec.Objectives[0].Metric
 	}
@@ -287,17 +288,14 @@ func (s *subject) gainOf(name string) (column string, sign float64, err error) {
 		column = ""
 		for _, m := range home.Metrics {
 			if names = append(names, cli.Bare(m.Name, m.Unit)); names[len(names)-1] == name {
-				column = m.Name
+				column, unit = m.Name, m.Unit
 			}
 		}
 		if column == "" {
 			return "", 0, cli.Usagef("--metric %s: want %s", name, strings.Join(names, ", "))
 		}
 	}
-	if s.Spec != nil && slices.ContainsFunc(s.Spec.Objectives, func(o events.Objective) bool { return o.Metric == column && o.Goal == "maximize" }) {
-		sign = -1
-	}
-	return column, sign, nil
+	return column, direction(spec, events.Metric{Name: column, Unit: unit}), nil
 }
 
 // changed is the design with one parameter changed.

@@ -18,6 +18,7 @@ import (
 	"apollo/events/unit"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
+	"apollo/services/studyfile"
 )
 
 func (a *app) designSensitivityCommand() *cobra.Command {
@@ -31,9 +32,9 @@ func (a *app) designSensitivityCommand() *cobra.Command {
 		Long: `Move each declared constant of the cost model down and up, one at a time, and show whether
 a design stays ahead of its rivals: of --rival, or of its neighbours, the designs that
 differ from it in one parameter by one level, as far as they are feasible. With --area, or
-where a study limits the area, designs above the limit do not count, and a move that lifts
-the design above it counts as lost; other limits of a study do not count here. Constants
-that are whole numbers move by at least one.`,
+where a study has limits, designs outside do not count, and a move that takes the design
+outside counts as lost. The metrics of a study are those that it names, computed ones and
+those of single networks too. Constants that are whole numbers move by at least one.`,
 		Example: "  apollo design sensitivity --preset v2 --rival v3 --rival baseline\n  apollo design sensitivity --preset @best.json --area '6.8 mm2'",
 		Args:    cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -41,23 +42,19 @@ that are whole numbers move by at least one.`,
 			if err != nil {
 				return err
 			}
-			study := &sensitivity{point: s.point, Metric: metric, By: by, limit: math.Inf(1)}
+			study := &sensitivity{point: s.point, Metric: metric, By: by}
 			if !(by > 0 && by < 1) {
 				return cli.Usagef("--by %g: want a share between 0 and 1", by)
 			}
-			d := s.Template.Template().Backend.Describe()
-			if s.Spec != nil {
-				study.follow(a, s.Spec, d.Of(s.Networks), c.Flags().Changed("metric"))
-			}
-			if err := study.find(d.Of(s.Networks)); err != nil {
+			if err := study.follow(&s, c.Flags().Changed("metric")); err != nil {
 				return err
 			}
 			if area != "" {
-				limit, err := quantityOf("--area "+area, area, space.Param{Name: "area", Unit: "mm2"})
+				limit, err := quantityOf("--area "+area, area, space.Param{Name: "area", Unit: areaUnit})
 				if err != nil {
 					return err
 				}
-				study.limit = limit.Num
+				study.limitArea(limit.Num)
 			}
 			if err := study.run(&s, rivals); err != nil {
 				return err
@@ -67,8 +64,8 @@ that are whole numbers move by at least one.`,
 	}
 	flags.register(c, true)
 	c.Flags().StringArrayVar(&rivals, "rival", nil, "`design` to compare with, as often as wanted: a preset or @FILE, with changes after commas")
-	ranked := rankedMetrics(template.All()[0].Template().Backend.Describe().Metrics)
-	c.Flags().StringVar(&metric, "metric", ranked[0], "what being ahead means: "+strings.Join(ranked, "|"))
+	ranked := searched(statedMetrics(template.All()[0].Template().Backend.Describe().Metrics))
+	c.Flags().StringVar(&metric, "metric", ranked[0], "`metric` that being ahead means: "+strings.Join(ranked, ", ")+", or one of --study")
 	c.Flags().StringVar(&area, "area", "", "area `limit`, for example 6.8mm2")
 	c.Flags().Float64Var(&by, "by", 0.2, "`share` by which constants move")
 	return c
@@ -90,8 +87,12 @@ type sensitivity struct {
 	// Ahead is in how many of the moves the design is ahead.
 	Ahead int `json:"ahead"`
 
-	metric int // its place among the metrics
-	limit  float64
+	// spec is the study, or stands for one that measures what the template does.
+	// column is the metric's, sign -1 where more of it is better.
+	spec   *events.Spec
+	column int
+	sign   float64
+	derive *events.Deriver
 	point  report.Point
 	rivals []report.Point
 }
@@ -107,66 +108,103 @@ type move struct {
 
 // standing is how the design does against its best rival.
 type standing struct {
-	// Value is the design's, null when it is infeasible or too large; Lost says
-	// why then. Rival is the best of the others, "" when none is feasible.
+	// Value is the design's, null when it is infeasible or outside a limit; Lost
+	// says why then. Rival is the best of the others, "" when none is feasible.
 	Value      *float64 `json:"value"`
 	Rival      string   `json:"rival"`
 	RivalValue *float64 `json:"rival_value"`
-	// Margin is how much larger the rival's value is, relative to the design's.
+	// Margin is how much worse the rival's value is, relative to the design's.
 	Margin *float64 `json:"margin"`
 	Ahead  bool     `json:"ahead"`
 	Lost   string   `json:"lost,omitempty"`
 }
 
-// follow takes the limit on the area and the objective of the study that a design is
-// of, as far as this comparison knows them.
-func (v *sensitivity) follow(a *app, spec *events.Spec, metrics []evaluator.Metric, chosen bool) {
-	for _, l := range spec.Constraints {
-		switch {
-		case l.Metric == "area_mm2" && l.Max != nil:
-			v.limit = *l.Max
-		default:
-			a.Say("the study's limit on %s does not count here", l.Metric)
+// follow takes the metrics, the limits and the objective of the study that a design
+// is of; without one, the metrics of the template.
+func (v *sensitivity) follow(s *subject, chosen bool) (err error) {
+	d := s.Template.Template().Backend.Describe()
+	v.spec = &events.Spec{Metrics: statedMetrics(d.Of(s.Networks))}
+	if s.Spec != nil {
+		v.spec = s.Spec
+		first := s.Spec.Objectives[0]
+		if goal := s.Spec.Metrics[s.Spec.MetricIndex(first.Metric)]; !chosen && !goal.Cheap {
+			v.Metric = goal.Short()
 		}
 	}
-	goal := spec.Metrics[spec.MetricIndex(spec.Objectives[0].Metric)]
-	switch name := cli.Bare(goal.Name, goal.Unit); {
-	case chosen:
-	case slices.Contains(rankedMetrics(metrics), name):
-		v.Metric = name
-	default:
-		a.Say("the study's objective %s cannot be compared here: it is %s", name, v.Metric)
-	}
-}
-
-// find takes the metric among those that a design is searched for, which its
-// parameters alone do not tell.
-func (v *sensitivity) find(metrics []evaluator.Metric) error {
-	names := rankedMetrics(metrics)
-	for i, m := range metrics {
-		if !m.Cheap && cli.Bare(m.Name, m.Unit) == v.Metric {
-			v.metric, v.Unit = i, m.Unit
-			return nil
+	names := searched(v.spec.Metrics)
+	v.column = slices.IndexFunc(v.spec.Metrics, func(m events.Metric) bool { return !m.Cheap && m.Short() == v.Metric })
+	if v.column < 0 {
+		hint := "these are the study's, those aside that parameters alone tell"
+		if s.Spec == nil {
+			hint = "--study NAME knows those that a study computes too"
 		}
+		return cli.Hinted(cli.ExitUsage, hint, fmt.Errorf("--metric %s: want %s", v.Metric, strings.Join(names, " or ")))
 	}
-	return cli.Usagef("--metric %s: want %s", v.Metric, strings.Join(names, " or "))
+	m := v.spec.Metrics[v.column]
+	v.Unit = m.Unit
+	v.sign = direction(v.spec, m)
+	v.derive, err = events.NewDeriver(v.spec.Metrics)
+	return err
 }
 
-// rankedMetrics are the metrics that a design can be ahead in.
-func rankedMetrics(metrics []evaluator.Metric) []string {
-	var names []string
+// direction is 1 for a metric of which less is better, and -1 where more is: as the
+// study's objective says, else as rates are.
+func direction(spec *events.Spec, m events.Metric) float64 {
+	at := slices.IndexFunc(spec.Objectives, func(o events.Objective) bool { return o.Metric == m.Name })
+	if at >= 0 && spec.Objectives[at].Goal == "maximize" || at < 0 && studyfile.LessIsWorse(m) {
+		return -1
+	}
+	return 1
+}
+
+// limitArea puts a limit in the place of the study's on the area.
+func (v *sensitivity) limitArea(limit float64) {
+	spec := *v.spec
+	spec.Constraints = slices.DeleteFunc(slices.Clone(spec.Constraints), func(c events.Constraint) bool { return c.Metric == areaMetric && c.Max != nil })
+	spec.Constraints = append(spec.Constraints, events.Constraint{Metric: areaMetric, Max: &limit})
+	v.spec = &spec
+}
+
+// statedMetrics are the metrics of a template as a study has them.
+func statedMetrics(metrics []evaluator.Metric) (out []events.Metric) {
+	for _, m := range metrics {
+		out = append(out, events.Metric{Name: m.Name, Unit: m.Unit, Cheap: m.Cheap})
+	}
+	return out
+}
+
+// searched are the names of those that the parameters of a design alone do not tell.
+func searched(metrics []events.Metric) (names []string) {
 	for _, m := range metrics {
 		if !m.Cheap {
-			names = append(names, cli.Bare(m.Name, m.Unit))
+			names = append(names, m.Short())
 		}
 	}
 	return names
 }
 
-// tooLarge reports whether a design's area is above the limit.
-func (v *sensitivity) tooLarge(m report.Metrics) bool {
-	area := m.Of(areaMetric)
-	return area != nil && *area > v.limit
+// broken says which limit a row of metrics is outside, "" for none.
+func (v *sensitivity) broken(row []float64) string {
+	for _, c := range v.spec.Constraints {
+		at := v.spec.MetricIndex(c.Metric)
+		m := v.spec.Metrics[at]
+		for _, limit := range []*float64{c.Max, c.Min} {
+			if limit != nil && (limit == c.Max && row[at] > *limit || limit == c.Min && row[at] < *limit) {
+				return fmt.Sprintf("its %s is %s, the limit %s", m.Short(), cli.Quantity(row[at], m.Unit), cli.Quantity(*limit, m.Unit))
+			}
+		}
+	}
+	return ""
+}
+
+// single are the measured metrics of single networks.
+func (v *sensitivity) single() (metrics []evaluator.Metric) {
+	for _, m := range v.spec.Measured() {
+		if strings.Contains(m.Name, ".") {
+			metrics = append(metrics, evaluator.Metric{Name: m.Name, Unit: m.Unit})
+		}
+	}
+	return metrics
 }
 
 func (v *sensitivity) run(s *subject, rivals []string) error {
@@ -175,7 +213,7 @@ func (v *sensitivity) run(s *subject, rivals []string) error {
 		return cli.Hinted(cli.ExitUsage, "", err)
 	}
 	v.Design = home.Design
-	plain, _, err := s.Template.Model(s.Networks, "", 0)
+	plain, _, err := s.Template.Model(s.Networks, "", 0, v.single()...)
 	if err != nil {
 		return err
 	}
@@ -190,7 +228,7 @@ func (v *sensitivity) run(s *subject, rivals []string) error {
 	}
 	for _, k := range s.Template.Constants() {
 		for _, factor := range []float64{1 - v.By, 1 + v.By} {
-			m, value, err := s.Template.Model(s.Networks, k.Name, factor)
+			m, value, err := s.Template.Model(s.Networks, k.Name, factor, v.single()...)
 			if err != nil {
 				return err
 			}
@@ -211,7 +249,7 @@ func (v *sensitivity) run(s *subject, rivals []string) error {
 }
 
 // choose finds the rivals: the named ones, or all neighbours. Those that a model
-// finds infeasible or above the limit do not count in its comparison.
+// finds infeasible or outside a limit do not count in its comparison.
 func (v *sensitivity) choose(s *subject, names []string) error {
 	for _, name := range names {
 		point, err := s.named(name)
@@ -242,35 +280,49 @@ func rivalText(v space.Value, symbol string) string {
 // areaMetric is what --area limits.
 const areaMetric = "area_mm2"
 
-func (v *sensitivity) compare(measure frame.Measured) (standing, error) {
-	var at standing
-	r, why, err := measure(v.point)
-	if err != nil {
+// value is what a model says of a design, or why it does not count.
+func (v *sensitivity) value(measure frame.Measured, p report.Point) (value *float64, lost string, err error) {
+	r, why, err := measure(p)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case why != nil:
+		return nil, why.Message, nil
+	}
+	var row []float64
+	for _, m := range v.spec.Measured() {
+		x := math.NaN()
+		if known := r.Of(m.Name); known != nil {
+			x = *known
+		}
+		row = append(row, x)
+	}
+	row = v.derive.Row(row)
+	if lost := v.broken(row); lost != "" {
+		return nil, lost, nil
+	}
+	if math.IsNaN(row[v.column]) {
+		return nil, v.Metric + " has no value", nil
+	}
+	return &row[v.column], "", nil
+}
+
+func (v *sensitivity) compare(measure frame.Measured) (at standing, err error) {
+	if at.Value, at.Lost, err = v.value(measure, v.point); err != nil {
 		return at, err
 	}
-	switch {
-	case why != nil:
-		at.Lost = why.Message
-	case v.tooLarge(r):
-		at.Lost = fmt.Sprintf("its area is %s, the limit %s", cli.Quantity(*r.Of(areaMetric), "mm2"), cli.Quantity(v.limit, "mm2"))
-	default:
-		at.Value = r[v.metric].Value
-	}
 	for i, rival := range v.rivals {
-		r, why, err := measure(rival)
+		value, _, err := v.value(measure, rival)
 		if err != nil {
 			return at, err
 		}
-		if why != nil || v.tooLarge(r) {
-			continue
-		}
-		if value := r[v.metric].Value; at.RivalValue == nil || *value < *at.RivalValue {
+		if value != nil && (at.RivalValue == nil || v.sign**value < v.sign**at.RivalValue) {
 			at.Rival, at.RivalValue = v.Rivals[i], value
 		}
 	}
-	at.Ahead = at.Value != nil && (at.RivalValue == nil || *at.Value <= *at.RivalValue)
+	at.Ahead = at.Value != nil && (at.RivalValue == nil || v.sign**at.Value <= v.sign**at.RivalValue)
 	if at.Value != nil && at.RivalValue != nil {
-		at.Margin = new((*at.RivalValue - *at.Value) / *at.Value)
+		at.Margin = new(v.sign * (*at.RivalValue - *at.Value) / *at.Value)
 	}
 	return at, nil
 }
@@ -312,9 +364,9 @@ func (v *sensitivity) answer() cli.Answer {
 		if !d.Ahead {
 			word = "behind the best of"
 		}
-		fmt.Fprintf(w, "%s %s, %s %s", v.Metric, cli.Quantity(*d.Value, v.Unit), word, cli.Plural(len(v.Rivals), "rival"))
+		fmt.Fprintf(w, "%s %s, %s %s", v.Metric, cli.Metric(*d.Value, v.Unit), word, cli.Plural(len(v.Rivals), "rival"))
 		if d.Margin != nil {
-			fmt.Fprintf(w, " (%s: %s, %s)", d.Rival, cli.Quantity(*d.RivalValue, v.Unit), signed(d.Margin))
+			fmt.Fprintf(w, " (%s: %s, %s)", d.Rival, cli.Metric(*d.RivalValue, v.Unit), signed(d.Margin))
 		}
 		fmt.Fprintf(w, "\nahead in %d of %d moves of a constant by %s\n\n", v.Ahead, len(v.Moves), cli.Percent(v.By))
 		g.Text(w, p)

@@ -50,6 +50,14 @@ func derivations() []derivation {
 	}
 }
 
+// LessIsWorse says so of a metric that nobody set a goal for: of rates, whole or of
+// one network.
+func LessIsWorse(m events.Metric) bool {
+	base, _, _ := strings.Cut(m.Short(), ".")
+	rate := slices.ContainsFunc(derivations(), func(d derivation) bool { return d.rate && d.name == base })
+	return rate || unitOf(m.Unit).Dimension == unit.TokenRate
+}
+
 func derivedNames() []string {
 	var names []string
 	for _, d := range derivations() {
