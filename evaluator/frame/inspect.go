@@ -188,6 +188,7 @@ func (e *taskEvaluator) network(m Machine, net *Network, x *NetworkParts, r *rep
 		Compute: float64(split.ComputeCycles) / hz, Memory: float64(split.MemoryCycles) / hz, IO: float64(split.IOCycles) / hz,
 		Instruction: float64(split.InstructionCycles) / hz, Serial: float64(split.SerialCycles) / hz, Total: x.Seconds,
 	}
+	n.Power = report.NewPower(x.Layers, x.Joules, x.Seconds)
 	n.Roofline = roof(n.MACs, n.OffChipBytes, x.Seconds)
 	r.Networks = append(r.Networks, n)
 }

@@ -145,6 +145,7 @@ type Network struct {
 	Utilisation float64
 	Latency     Latency
 	Energy      Breakdown
+	Power       Power
 	// ProgramEntries of the instruction memory hold the program, 0 where a
 	// template has none. OffChipBytes cross the chip's border.
 	ProgramEntries, OffChipBytes int64
@@ -161,7 +162,7 @@ func (n *Network) MarshalJSON() ([]byte, error) {
 		f = append(f, Field{"runs", n.Runs})
 	}
 	f = append(append(f, Field{"macs", n.MACs}), n.Metrics.fields()...)
-	f = append(f, Field{"utilisation", n.Utilisation}, Field{"latency", &n.Latency}, Field{"energy", n.Energy})
+	f = append(f, Field{"utilisation", n.Utilisation}, Field{"latency", &n.Latency}, Field{"energy", n.Energy}, Field{"power", &n.Power})
 	if n.ProgramEntries > 0 {
 		f = append(f, Field{"program_entries", n.ProgramEntries})
 	}
@@ -170,6 +171,35 @@ func (n *Network) MarshalJSON() ([]byte, error) {
 		f = append(f, Field{"crossing_bytes", n.Crossing})
 	}
 	return append(f, Field{"roofline", &n.Roofline}).MarshalJSON()
+}
+
+// Power is what a network draws, in W: in the mean over its run, and in the layer
+// that draws most. What is no layer's (clock, leakage) is spread evenly over the
+// time, so bursts within a layer are not seen.
+type Power struct {
+	Mean      float64 `json:"mean_w"`
+	Peak      float64 `json:"peak_w"`
+	PeakLayer string  `json:"peak_layer"`
+}
+
+// NewPower is the power of layers that take so many joules together, with all that
+// is no layer's, in so many seconds.
+func NewPower(layers []Layer, joules, seconds float64) Power {
+	rest := joules
+	for i := range layers {
+		rest -= layers[i].EnergyJ
+	}
+	p := Power{Mean: joules / seconds}
+	for i := range layers {
+		l := &layers[i]
+		if l.LatencySeconds <= 0 {
+			continue
+		}
+		if w := l.EnergyJ/l.LatencySeconds + rest/seconds; w > p.Peak {
+			p.Peak, p.PeakLayer = w, l.ID
+		}
+	}
+	return p
 }
 
 // Latency says what the latency is spent on, in s. Total is the sum of the

@@ -190,6 +190,7 @@ func (s *subject) text(w io.Writer, p cli.Paint, r *report.Design) {
 			}
 		}
 		breakdown(w, p, "energy", n.Energy.Parts(), "J")
+		fmt.Fprintln(w, p.Wrap(fmt.Sprintf("power of %s in the mean; layer %s draws most, %s", cli.Quantity(n.Power.Mean, "W"), n.Power.PeakLayer, cli.Quantity(n.Power.Peak, "W")), "  "))
 		fmt.Fprintln(w, p.Wrap(fmt.Sprintf("%s of the peak rate; %s cross the chip's border%s", cli.Percent(n.Utilisation), cli.Quantity(float64(n.OffChipBytes), "B"), crossing(n.Crossing)), "  "))
 	}
 }

@@ -84,7 +84,12 @@ type evaluated struct {
 		Latency      numbers `json:"latency"`
 		Energy       numbers `json:"energy"`
 		OffChipBytes float64 `json:"off_chip_bytes"`
-		Roofline     struct {
+		Power        struct {
+			Mean      float64 `json:"mean_w"`
+			Peak      float64 `json:"peak_w"`
+			PeakLayer string  `json:"peak_layer"`
+		} `json:"power"`
+		Roofline struct {
 			MACsPerByte float64 `json:"macs_per_byte"`
 			Achieved    float64 `json:"achieved_macs_per_s"`
 		} `json:"roofline"`
@@ -97,6 +102,7 @@ type evaluatedLayer struct {
 	MACs     float64 `json:"macs"`
 	Cycles   float64 `json:"cycles"`
 	LatencyS float64 `json:"latency_s"`
+	EnergyJ  float64 `json:"energy_j"`
 	Bytes    struct {
 		OffChip float64 `json:"off_chip"`
 	} `json:"bytes"`
@@ -123,6 +129,14 @@ func TestEvalAddsUp(t *testing.T) {
 	close12(t, "sum of the layers' cycles", (d.Layers[0].Cycles+d.Layers[1].Cycles)/d.ClockHz, n.LatencyS)
 	close12(t, "sum of the layers' times", d.Layers[0].LatencyS+d.Layers[1].LatencyS, n.LatencyS)
 	close12(t, "sum of the layers' bytes", d.Layers[0].Bytes.OffChip+d.Layers[1].Bytes.OffChip, n.OffChipBytes)
+	close12(t, "mean power", n.Power.Mean, d.Metrics["energy_j"]/n.LatencyS)
+	// What is no layer's is the same power all the time.
+	rest := (d.Metrics["energy_j"] - d.Layers[0].EnergyJ - d.Layers[1].EnergyJ) / n.LatencyS
+	first, second := d.Layers[0].EnergyJ/d.Layers[0].LatencyS, d.Layers[1].EnergyJ/d.Layers[1].LatencyS
+	close12(t, "peak power", n.Power.Peak, rest+max(first, second))
+	if hottest := d.Layers[map[bool]int{true: 0, false: 1}[first > second]].ID; n.Power.PeakLayer != hottest || n.Power.Peak <= n.Power.Mean {
+		t.Errorf("the peak power is %+v, want that of %s, above the mean", n.Power, hottest)
+	}
 	close12(t, "utilisation", n.Utilisation, 38912/(n.LatencyS*d.ClockHz*2048))
 	close12(t, "MACs per byte", n.Roofline.MACsPerByte, 38912/n.OffChipBytes)
 	close12(t, "MACs per second", n.Roofline.Achieved, 38912/n.LatencyS)
