@@ -249,7 +249,12 @@ func (a *app) checkEvaluator(ctx context.Context, argv []string, o external.Chec
 	streamed := a.ForPeople()
 	var written error
 	if streamed {
-		o.Found = func(f external.Finding) { written = errors.Join(written, f.WriteText(a.Stdout)) }
+		p := a.Paint()
+		if p.Width > 0 {
+			p.Width = max(p.Width-external.Indent, 1)
+		}
+		wrap := func(text string) string { return p.Wrap(text, "") }
+		o.Found = func(f external.Finding) { written = errors.Join(written, f.WriteText(a.Stdout, wrap)) }
 		said := time.Now()
 		o.Tried = func(done, of int) {
 			if time.Since(said) > sayTriedAfter {

@@ -21,9 +21,9 @@ type Paint struct {
 // plainWidth is the width of a table where nobody says how wide a line can be.
 const plainWidth = 80
 
-// paint is how answers are shown here: on a terminal in its width, elsewhere in
+// Paint is how answers are shown here: on a terminal in its width, elsewhere in
 // COLUMNS, in any width with -o wide.
-func (a *Terminal) paint() Paint {
+func (a *Terminal) Paint() Paint {
 	p := Paint{Color: a.color(), Width: plainWidth}
 	columns, err := strconv.Atoi(os.Getenv("COLUMNS"))
 	switch {

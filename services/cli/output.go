@@ -89,10 +89,10 @@ func (a *Terminal) write(ans Answer) error {
 		return ans.Draw(a.Stdout, a.Output)
 	}
 	if ans.Text != nil {
-		ans.Text(a.Stdout, a.paint())
+		ans.Text(a.Stdout, a.Paint())
 		return nil
 	}
-	ans.Grid.Text(a.Stdout, a.paint())
+	ans.Grid.Text(a.Stdout, a.Paint())
 	return nil
 }
 

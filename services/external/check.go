@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"apollo/evaluator"
@@ -81,23 +82,33 @@ func (r Report) Failed() int {
 // WriteText writes the report for people, one line per check.
 func (r Report) WriteText(w io.Writer) error {
 	for _, f := range r.Findings {
-		if err := f.WriteText(w); err != nil {
+		if err := f.WriteText(w, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// WriteText writes a finding for people.
-func (f Finding) WriteText(w io.Writer) error {
+// Indent is how many columns stand before what a finding says.
+const Indent = 22
+
+// WriteText writes a finding for people. wrap breaks what it says into lines, which
+// begin Indent columns further; nil breaks nothing.
+func (f Finding) WriteText(w io.Writer, wrap func(text string) string) error {
+	lines := func(text string, indent int) string {
+		if wrap == nil {
+			return text
+		}
+		return strings.ReplaceAll(wrap(text), "\n", "\n"+strings.Repeat(" ", indent))
+	}
 	mark := string(f.Verdict)
 	if f.Verdict == Fail {
 		mark = "FAIL"
 	}
-	if _, err := fmt.Fprintf(w, "%-4s  %-12s  %s\n", mark, f.Check, f.Message); err != nil || f.Advice == "" {
+	if _, err := fmt.Fprintf(w, "%-4s  %-12s  %s\n", mark, f.Check, lines(f.Message, Indent-2)); err != nil || f.Advice == "" {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%20s→ %s\n", "", f.Advice)
+	_, err := fmt.Fprintf(w, "%*s→ %s\n", Indent-2, "", lines(f.Advice, Indent))
 	return err
 }
 

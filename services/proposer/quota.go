@@ -57,7 +57,7 @@ const codeQuota = "quota"
 func over(pointer, limit, message string) *events.Mistake {
 	return &events.Mistake{
 		Pointer: pointer, Code: codeQuota, Message: fmt.Sprintf("%s (limit %s of this service)", message, limit),
-		Hint: fmt.Sprintf("ask for less, or the operator for more: `apollo serve proposer --%s` raises it", limit),
+		Hint: fmt.Sprintf("ask for less, or the operator for more: --%s of `apollo up` or `apollo serve proposer` raises it", limit),
 	}
 }
 
