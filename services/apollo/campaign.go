@@ -73,6 +73,17 @@ func (a *app) planCampaign(path string, src []byte, opts studyfile.Options) (*ca
 // runCampaign runs the studies of a campaign, one after the other, and shows them
 // together. One that finds nothing feasible does not end it.
 func (a *app) runCampaign(ctx context.Context, c *cobra.Command, all *campaign, flags runFlags) error {
+	if !flags.fresh {
+		s, err := a.open(ctx, c, forRunning)
+		if err != nil {
+			return err
+		}
+		err = all.taken(ctx, a, s)
+		s.close(ctx)
+		if err != nil {
+			return err
+		}
+	}
 	var views []*client.StudyView
 	var problems []error
 	for k, i := range all.order {
@@ -109,6 +120,18 @@ func (a *app) runCampaign(ctx context.Context, c *cobra.Command, all *campaign, 
 	return answer.failure()
 }
 
+// taken refuses a campaign before anything runs when one of its names belongs to
+// another study.
+func (all *campaign) taken(ctx context.Context, a *app, s *session) error {
+	for _, i := range all.order {
+		r := &runner{app: a, doc: all.Members[i].Document, session: s}
+		if _, err := r.known(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func studiesText(n int) string {
 	if n == 1 {
 		return "1 study"
@@ -137,6 +160,11 @@ func (a *app) submitCampaign(ctx context.Context, c *cobra.Command, all *campaig
 	for _, i := range all.order {
 		if all.Members[i].Exec != "" {
 			return errStartsPrograms(all.Members[i].Spec)
+		}
+	}
+	if !fresh {
+		if err := all.taken(ctx, a, s); err != nil {
+			return err
 		}
 	}
 	var views []*client.StudyView

@@ -206,8 +206,17 @@ func (r *runner) goOnHint() string {
 }
 
 // existing returns the run that the study has already, nil when a new one must
-// start, or an error when the file is no longer what it was.
+// start, or an error when the file or its program is no longer what it was.
 func (r *runner) existing(ctx context.Context) (*client.StudyView, error) {
+	view, err := r.known(ctx)
+	if view == nil || err != nil {
+		return nil, err
+	}
+	return view, r.sameProgram(view, nil)
+}
+
+// known is existing without a look at the program.
+func (r *runner) known(ctx context.Context) (*client.StudyView, error) {
 	if r.flags.fresh {
 		return nil, nil
 	}
@@ -235,7 +244,7 @@ func (r *runner) existing(ctx context.Context) (*client.StudyView, error) {
 		m := proposer.DifferentStudy(want.Study, &have, r.doc.Spec)
 		return nil, cli.Hinted(cli.ExitRejected, strings.ReplaceAll(m.Hint, "ask with fresh", "use --fresh"), errors.New(m.Message))
 	}
-	return view, r.sameProgram(view, nil)
+	return view, nil
 }
 
 // drive starts the study, or goes on with it, and waits until it has ended and
