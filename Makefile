@@ -22,8 +22,9 @@ NAAS_TRIALS ?= 24
 NAAS_SEEDS  ?= 10
 NAAS_STRATEGIES ?= default
 LAYERS     ?= 30
-# Of these, the client of object stores and its ways to credentials are 2.9 MB.
-MAX_BINARY := 52000000
+# Of these, the client of object stores and its ways to credentials are 2.9 MB, and
+# what sends spans to a collector 3.0 MB: docs/decisions/0034.
+MAX_BINARY := 55000000
 
 .DEFAULT_GOAL := help
 # The version of axe-core that looks at the dashboard, and the checksum of its file.

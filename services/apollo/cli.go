@@ -14,6 +14,7 @@ import (
 	"apollo/archiver/storage"
 	"apollo/events"
 	"apollo/services/cli"
+	"apollo/services/tracing"
 )
 
 // app is one run of the command line: its terminal and where its bus is.
@@ -31,6 +32,8 @@ type app struct {
 	// which one runs.
 	workers int
 	command *cobra.Command
+	// spans sends what is traced; nil where nothing is.
+	spans *tracing.Provider
 }
 
 // Main runs the command line and returns the exit code. stdout gets the
@@ -40,6 +43,7 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	root := a.root() //nolint:contextcheck // commands get the context from cobra when they run
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	a.endTracing(ctx)
 	a.Console.Clear()
 	if err == nil {
 		err = a.Stdout.Broken // help, too, is lost on a full disk

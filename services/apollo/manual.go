@@ -83,7 +83,7 @@ func (m *manual) begin(ctx context.Context, c *cobra.Command, r *runner, name st
 		logger := m.app.Logger(c, slog.LevelWarn)
 		p := m.app.proposer(c, m.session)
 		p.Only, p.Local, p.Programs, p.Logger = name, true, m.app.programsIn(folder(r.file)), logger.With("service", "proposer")
-		archiver := archive.Archiver{Bus: m.session.bus, Dir: m.app.archive(), Worker: workerName(), Logger: logger.With("service", "archiver")}
+		archiver := archive.Archiver{Bus: m.session.bus, Dir: m.app.archive(), Worker: workerName(), Logger: logger.With("service", "archiver"), Tracer: m.session.tracer}
 		m.process = startRoles(ctx, []role{{"proposer", p.Run}}, []role{{"archiver", archiver.Run}})
 	}
 	if m.view == nil {

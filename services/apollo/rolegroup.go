@@ -100,7 +100,7 @@ func (a *app) proposer(c *cobra.Command, s *session) *proposer.Proposer {
 	return &proposer.Proposer{
 		Webhooks: notices.Check,
 		Bus:      s.bus, Catalog: inspect.Builtins(), Sources: trialLogs{a.archive()}, Files: !s.remote,
-		Logger: a.Logger(c, slog.LevelWarn), Build: thisBuild().name(),
+		Logger: a.Logger(c, slog.LevelWarn), Build: thisBuild().name(), Tracer: s.tracer,
 	}
 }
 
@@ -131,7 +131,7 @@ func evaluatorRole(s *session, name string, slots int, logger *slog.Logger, fail
 func newEvaluator(s *session, name string, slots int, logger *slog.Logger, fail func(string) error) *worker.Evaluator {
 	return &worker.Evaluator{
 		Bus: s.bus, Name: name, Catalog: inspect.Builtins(), Slots: slots, Worker: workerName(),
-		Logger: logger.With("service", "evaluator"), Meter: s.meters.of(name), Failpoint: fail,
+		Logger: logger.With("service", "evaluator"), Meter: s.meters.of(name), Tracer: s.tracer, Failpoint: fail,
 	}
 }
 

@@ -44,7 +44,7 @@ func (r *runner) start(ctx context.Context, view *client.StudyView, parts part) 
 		first = append(first, r.evaluators(view, logger, fail)...)
 	}
 	if parts&archiving != 0 {
-		archiver := archive.Archiver{Bus: s.bus, Dir: a.archive(), Worker: workerName(), Logger: logger.With("service", "archiver"), Failpoint: fail}
+		archiver := archive.Archiver{Bus: s.bus, Dir: a.archive(), Worker: workerName(), Logger: logger.With("service", "archiver"), Tracer: s.tracer, Failpoint: fail}
 		last = append(last, role{"archiver", archiver.Run})
 	}
 	r.add(ctx, first, last)

@@ -132,7 +132,7 @@ func (a *app) serve(ctx context.Context, c *cobra.Command, s *session, names []s
 		first = append(first, a.builtinEvaluators(s, flags.evaluators, logger, fail)...)
 	}
 	if slices.Contains(names, "archiver") {
-		r := archive.Archiver{Bus: s.bus, Dir: a.archive(), Worker: workerName(), Logger: logger.With("service", "archiver"), Failpoint: fail}
+		r := archive.Archiver{Bus: s.bus, Dir: a.archive(), Worker: workerName(), Logger: logger.With("service", "archiver"), Tracer: s.tracer, Failpoint: fail}
 		last = append(last, role{"archiver", r.Run})
 	}
 	if flags.http != "" {

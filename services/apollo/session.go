@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel/trace"
 
 	"apollo/events"
 	"apollo/events/natsbus"
@@ -47,6 +48,8 @@ type session struct {
 	meters *meters
 	// metrics is where this process serves them, for a browser; "" where it does not.
 	metrics string
+	// tracer makes their spans; nil makes none.
+	tracer trace.Tracer
 }
 
 // settleTimeout is how long another process may take to make its streams.
@@ -71,6 +74,18 @@ func (s *session) close(ctx context.Context) {
 // open connects to the server that --nats names, to the one that holds the
 // data directory, or to one that it starts on the data directory.
 func (a *app) open(ctx context.Context, c *cobra.Command, want need) (*session, error) {
+	tracer, err := a.trace(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	s, err := a.openBus(ctx, c, want)
+	if s != nil {
+		s.tracer = tracer
+	}
+	return s, err
+}
+
+func (a *app) openBus(ctx context.Context, c *cobra.Command, want need) (*session, error) {
 	// What the server says about its recovery after a crash is no news to
 	// people; what goes wrong is told by the services.
 	logger := a.Logger(c, slog.LevelError)

@@ -8,11 +8,14 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"apollo/events"
 	"apollo/services/cli"
 	"apollo/services/client"
 	"apollo/services/studyfile"
+	"apollo/services/tracing"
 )
 
 func (a *app) studySubmitCommand() *cobra.Command {
@@ -73,7 +76,9 @@ func errStartsPrograms(spec *events.Spec) error {
 // submit publishes a study and waits until it is accepted or rejected.
 func (a *app) submit(ctx context.Context, s *session, doc *studyfile.Document, request events.StudyRequested, id string) (*events.StudyAccepted, error) {
 	request.Study = doc.Normalised
-	accepted, err := client.Submit(ctx, s.bus, a.login.owner, doc.Spec.Study, id, request, nil)
+	span := tracing.Begin(ctx, s.tracer, nil, "submit", trace.SpanKindProducer, attribute.String("apollo.study", doc.Spec.Study))
+	accepted, err := client.Submit(ctx, s.bus, a.login.owner, doc.Spec.Study, id, request, span.Header())
+	span.End(err)
 	return accepted, refusal(err)
 }
 

@@ -58,6 +58,9 @@ shows every study live, at the address that is printed; --web names another one.
 				return err
 			}
 			defer s.close(ctx)
+			if s.tracer, err = a.trace(ctx, c); err != nil {
+				return err
+			}
 			a.Say("listening on %s, data in %s", s.url, a.Data)
 			return a.serve(ctx, c, s, servable(), flags)
 		},

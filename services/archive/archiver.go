@@ -12,9 +12,12 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"apollo/archiver"
 	"apollo/events"
 	"apollo/services/messages"
+	"apollo/services/tracing"
 )
 
 // Archiver writes the trials of all studies to the Parquet log of a directory
@@ -31,6 +34,8 @@ type Archiver struct {
 	Logger *slog.Logger
 	// Plain is archiver.Options.Plain.
 	Plain bool
+	// Tracer makes the spans of answers until they are on disk; nil makes none.
+	Tracer trace.Tracer
 	// Failpoint is called at the named points of archiver.Options, for crash
 	// tests; nil does nothing. An error ends Run as a crash would.
 	Failpoint func(point string) error
@@ -81,7 +86,7 @@ func (a *Archiver) runStore(ctx context.Context, logger *slog.Logger, present *a
 	}
 	told := map[messages.RunKey]string{}
 	for {
-		w := &archive{bus: a.Bus, store: store, log: logger, runs: map[messages.RunKey]*archiveRun{}, present: present, told: told}
+		w := &archive{bus: a.Bus, store: store, log: logger, runs: map[messages.RunKey]*archiveRun{}, present: present, told: told, tracer: a.Tracer}
 		if err = w.run(ctx); !errors.Is(err, errWentBack) && !errors.Is(err, errGoesOn) {
 			break
 		}
@@ -124,6 +129,9 @@ type archive struct {
 	ended     []*archiveRun
 	reminders []*archiveRun
 	present   *archivePresence
+	tracer    trace.Tracer
+	// spans are those of the answers that wait for the commit.
+	spans []tracing.Span
 	// stuck: the disk takes nothing. told is why a run's rows wait, as it was
 	// said last.
 	stuck bool
@@ -242,6 +250,10 @@ func (w *archive) commit(ctx context.Context) error {
 func (w *archive) commitOnce() error {
 	w.store.Passed(w.seen)
 	err := w.store.Commit(w.at)
+	for _, span := range w.spans {
+		span.End(err)
+	}
+	w.spans = w.spans[:0]
 	if errors.Is(err, archiver.ErrBehind) {
 		return nil
 	}

@@ -9,9 +9,12 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"apollo/archiver"
 	"apollo/events"
 	"apollo/services/messages"
+	"apollo/services/tracing"
 )
 
 // result archives one answer. It returns an error only when the archiver
@@ -106,6 +109,7 @@ func (w *archive) archiveResult(ctx context.Context, m events.Message, logs <-ch
 		return nil
 	}
 	rows := joinRows(r, proposal.TrialsProposed, answer, m)
+	w.trace(ctx, m, key, proposal.TrialsProposed)
 	if _, err := w.store.Append(rows...); err != nil {
 		if archiver.IsStopped(err) {
 			return err
@@ -121,6 +125,20 @@ func (w *archive) archiveResult(ctx context.Context, m events.Message, logs <-ch
 	delete(r.open, batch)
 	w.open--
 	return nil
+}
+
+// maxSpans bounds the spans that wait for a commit; more answers have none.
+const maxSpans = 2048
+
+// trace begins the span of an answer, which ends when it is on disk.
+func (w *archive) trace(ctx context.Context, m events.Message, key messages.RunKey, p *events.TrialsProposed) {
+	if w.tracer == nil || len(w.spans) >= maxSpans {
+		return
+	}
+	span := tracing.Begin(ctx, w.tracer, m.Header, "archive", trace.SpanKindConsumer, tracing.Batch(key.Study, key.Run, p.Batch, p.FirstTrial, len(p.Designs))...)
+	if span.Recorded() {
+		w.spans = append(w.spans, span)
+	}
 }
 
 // reopened reports whether a run that is wholly on disk goes on: the follower of

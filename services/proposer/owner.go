@@ -12,9 +12,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"apollo/events"
 	"apollo/services/messages"
 	"apollo/services/study"
+	"apollo/services/tracing"
 )
 
 const (
@@ -97,6 +101,8 @@ type owner struct {
 	wake   time.Time
 	// header travels with everything that follows from the request.
 	header map[string]string
+	// traced are the spans of the asks for batches that are not sent yet.
+	traced map[int]map[string]string
 	// wallSince is when the run was accepted, or extended the last time.
 	wallSince time.Time
 	// provisioned: the evaluator's consumer exists.
@@ -271,8 +277,8 @@ func (o *owner) drive(ctx context.Context) error {
 		}
 		asked := time.Now()
 		e, err := o.machine.Next()
-		if _, ok := e.(events.TrialsProposed); ok && o.proposer.Suggested != nil {
-			o.proposer.Suggested(o.spec.Algorithm.Name, time.Since(asked))
+		if p, ok := e.(events.TrialsProposed); ok {
+			o.asked(ctx, &p, asked)
 		}
 		if errors.Is(err, errSourceMissing) {
 			return err
@@ -291,6 +297,26 @@ func (o *owner) drive(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// asked tells of a batch that the strategy was asked for.
+func (o *owner) asked(ctx context.Context, p *events.TrialsProposed, since time.Time) {
+	if o.proposer.Suggested != nil {
+		o.proposer.Suggested(o.spec.Algorithm.Name, time.Since(since))
+	}
+	if o.proposer.Tracer == nil {
+		return
+	}
+	span := tracing.BeginAt(ctx, o.proposer.Tracer, o.header, "ask", trace.SpanKindInternal, since,
+		append(tracing.Batch(o.key.Study, o.key.Run, p.Batch, p.FirstTrial, len(p.Designs)), attribute.String("apollo.algorithm", o.spec.Algorithm.Name))...)
+	span.End(nil)
+	if len(o.traced) >= events.MaxParallelism {
+		clear(o.traced) // their work is linked to the request alone
+	}
+	if o.traced == nil {
+		o.traced = map[int]map[string]string{}
+	}
+	o.traced[p.Batch] = span.Header()
 }
 
 // request carries out a user's request.

@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"go.opentelemetry.io/otel/trace"
 
 	"apollo/events"
 	"apollo/services/messages"
+	"apollo/services/tracing"
 )
 
 // append stores an event behind the fence and folds it. When another owner was
@@ -140,14 +142,22 @@ func (o *owner) enqueue(ctx context.Context, id string, work *events.BatchReques
 		o.provisioned = true
 	}
 	msg := message.NewMessageWithContext(ctx, id, data)
-	for key, value := range o.header {
+	from, traced := o.traced[work.Batch]
+	if !traced {
+		from = o.header
+	}
+	span := tracing.Begin(ctx, o.proposer.Tracer, from, "work", trace.SpanKindProducer, tracing.Batch(o.key.Study, o.key.Run, work.Batch, work.Trials[0], len(work.Trials))...)
+	for key, value := range span.Header() {
 		msg.Metadata.Set(key, value)
 	}
 	subject := events.WorkSubject(work.Evaluator, o.key.Study, o.key.Run, work.Batch)
 	defer o.asks("publish work")()
-	if err := o.proposer.Bus.Queue(1).Publish(subject, msg); err != nil {
+	err = o.proposer.Bus.Queue(1).Publish(subject, msg)
+	span.End(err)
+	if err != nil {
 		return fmt.Errorf("publish work: %w", err)
 	}
+	delete(o.traced, work.Batch)
 	return nil
 }
 

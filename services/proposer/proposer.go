@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"apollo/archiver"
 	"apollo/events"
 	"apollo/services/catalog"
@@ -58,6 +60,8 @@ type Proposer struct {
 	// Suggested is told how long a strategy took to propose a batch; nil for
 	// nobody. Calls may be concurrent.
 	Suggested func(algorithm string, took time.Duration)
+	// Tracer makes the spans of requests, asks and work; nil makes none.
+	Tracer trace.Tracer
 	// Failpoint is called at named points of the durable path, for crash
 	// tests; nil does nothing. An error ends Run.
 	Failpoint func(point string) error

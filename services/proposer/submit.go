@@ -8,10 +8,13 @@ import (
 	"slices"
 	"strings"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"apollo/events"
 	"apollo/services/client"
 	"apollo/services/messages"
 	"apollo/services/studyfile"
+	"apollo/services/tracing"
 	"apollo/services/transfer"
 )
 
@@ -321,8 +324,10 @@ func (p *Proposer) accept(ctx context.Context, c command, key messages.RunKey, s
 	default:
 		e.Binds = true
 	}
-	m := events.Message{Subject: events.StudySubject(key.Study, key.Run, "accepted"), ID: "accepted." + c.study + "." + key.Run, Header: c.header}
+	span := tracing.Begin(ctx, p.Tracer, c.header, "accept", trace.SpanKindConsumer, tracing.Run(key.Study, key.Run)...)
+	m := events.Message{Subject: events.StudySubject(key.Study, key.Run, "accepted"), ID: "accepted." + c.study + "." + key.Run, Header: span.Header()}
 	err := messages.Append(ctx, p.Bus.Log(), m, "proposer", e, events.Fence{Filter: events.RunFilter(key.Study, key.Run)})
+	span.End(err)
 	if errors.Is(err, events.ErrFenced) {
 		return nil
 	}

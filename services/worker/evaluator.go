@@ -18,12 +18,15 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"apollo/evaluator"
 	"apollo/events"
 	"apollo/optimizer/space"
 	"apollo/services/catalog"
 	"apollo/services/messages"
+	"apollo/services/tracing"
 )
 
 // Evaluator takes work items and answers them. The unit of failure is one
@@ -48,6 +51,8 @@ type Evaluator struct {
 	Logger *slog.Logger
 	// Meter hears what it does; nil for nobody.
 	Meter Meter
+	// Tracer makes the spans of work items; nil makes none.
+	Tracer trace.Tracer
 	// Failpoint is as in Proposer.
 	Failpoint func(point string) error
 
@@ -235,31 +240,9 @@ func (e *Evaluator) answer(ctx context.Context, msg *message.Message) error {
 		e.Meter.Taken(deliveries, max(0, time.Since(stored)))
 	}
 	e.Logger.Debug("work item taken", "study", work.Study, "run", work.Run, "batch", work.Batch)
-	result := &events.BatchEvaluated{
-		Study: work.Study, Run: work.Run, Batch: work.Batch, Evaluator: work.Evaluator,
-		EvaluatorVersion: description.Version, Program: e.Program.Digest(), Worker: e.Worker,
-	}
-	for _, m := range work.Metrics {
-		result.Metrics = append(result.Metrics, m.Name)
-	}
-	result.Trials = make([]events.TrialResult, len(work.Designs))
-	limit := timeLimit{timeout: time.Duration(work.TimeoutSeconds * float64(time.Second)), bounds: bounds(&work)}
-	defer limit.end()
-	for i := range work.Designs {
-		if result.Trials[i], err = e.trial(ctx, bound.evaluator, &work, i, bound.columns, &limit); err != nil {
-			if errors.Is(err, evaluator.ErrChanged) {
-				e.end(err)
-			}
-			return err
-		}
-	}
-	if err := e.at("result.before"); err != nil {
-		return err
-	}
-	err = messages.RecordResult(ctx, e.Bus, e.Logger, "evaluator/"+e.Name, messages.TraceOf(msg), result)
-	if errors.Is(err, events.ErrTooLarge) {
-		return fmt.Errorf("%w: %w", errPoison, err) // nor will it fit the next time
-	}
+	span := tracing.Begin(ctx, e.Tracer, messages.TraceOf(msg), "evaluate", trace.SpanKindConsumer, tracing.Batch(work.Study, work.Run, work.Batch, work.Trials[0], len(work.Trials))...)
+	result, err := e.measure(ctx, msg, &work, bound, description.Version, span)
+	span.End(err)
 	if err != nil {
 		return err
 	}
@@ -271,6 +254,38 @@ func (e *Evaluator) answer(ctx context.Context, msg *message.Message) error {
 	}
 	e.Logger.Debug("work item answered", "study", work.Study, "run", work.Run, "batch", work.Batch)
 	return e.at("result.after")
+}
+
+// measure evaluates the designs of a work item and records the answer.
+func (e *Evaluator) measure(ctx context.Context, msg *message.Message, work *events.BatchRequested, bound binding, version string, span tracing.Span) (*events.BatchEvaluated, error) {
+	span.Note(attribute.String("apollo.evaluator", e.Name), attribute.String("apollo.worker", e.Worker), attribute.String("apollo.deliveries", msg.Metadata.Get(events.MetaDeliveries)))
+	result := &events.BatchEvaluated{
+		Study: work.Study, Run: work.Run, Batch: work.Batch, Evaluator: work.Evaluator,
+		EvaluatorVersion: version, Program: e.Program.Digest(), Worker: e.Worker,
+	}
+	for _, m := range work.Metrics {
+		result.Metrics = append(result.Metrics, m.Name)
+	}
+	result.Trials = make([]events.TrialResult, len(work.Designs))
+	limit := timeLimit{timeout: time.Duration(work.TimeoutSeconds * float64(time.Second)), bounds: bounds(work)}
+	defer limit.end()
+	var err error
+	for i := range work.Designs {
+		if result.Trials[i], err = e.trial(ctx, bound.evaluator, work, i, bound.columns, &limit); err != nil {
+			if errors.Is(err, evaluator.ErrChanged) {
+				e.end(err)
+			}
+			return nil, err
+		}
+	}
+	if err := e.at("result.before"); err != nil {
+		return nil, err
+	}
+	err = messages.RecordResult(ctx, e.Bus, e.Logger, "evaluator/"+e.Name, span.Header(), result)
+	if errors.Is(err, events.ErrTooLarge) {
+		return nil, fmt.Errorf("%w: %w", errPoison, err) // nor will it fit the next time
+	}
+	return result, err
 }
 
 func (e *Evaluator) at(point string) error {
