@@ -24,10 +24,12 @@ const (
 	tries      = 8
 	firstPause = time.Second
 	answerTime = 10 * time.Second
-	// maxWaiting is how many notices wait for one receiver, maxReceivers how many
-	// receivers are waited for at a time. What is more is dropped, and logged.
+	// maxWaiting is how many notices wait for one receiver, maxOfOwner how many
+	// receivers of an owner are waited for at a time, and maxReceivers of all owners.
+	// What is more is dropped, and logged.
 	maxWaiting   = 64
-	maxReceivers = 64
+	maxOfOwner   = 64
+	maxReceivers = 512
 	// shutdownGrace bounds what is still told at the end.
 	shutdownGrace = 3 * time.Second
 	// maxRuns is how many runs are remembered that ask for nothing or something.
@@ -45,16 +47,27 @@ type Notifier struct {
 	call func(ctx context.Context, x *notice) error
 
 	// wants are what runs ask for.
-	wants map[messages.RunKey][]events.Notify
+	wants map[messages.RunKey]wanted
 
 	mu        sync.Mutex // guards receivers
-	receivers map[string]*receiver
+	receivers map[receiverKey]*receiver
 	sending   sync.WaitGroup
 }
+
+// wanted is what a run asks for, and whose it is.
+type wanted struct {
+	owner string
+	of    []events.Notify
+}
+
+// receiverKey names a receiver. That of another owner is another one, so that nobody
+// waits for what others tell it.
+type receiverKey struct{ owner, name string }
 
 // notice is an event on its way to a receiver.
 type notice struct {
 	to    events.Notify
+	owner string
 	id    string
 	study string
 	run   string
@@ -75,7 +88,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 	if err != nil {
 		return messages.Quiet(ctx, fmt.Errorf("look at the log: %w", err))
 	}
-	n.wants, n.receivers = map[messages.RunKey][]events.Notify{}, map[string]*receiver{}
+	n.wants, n.receivers = map[messages.RunKey]wanted{}, map[receiverKey]*receiver{}
 	sending, give := context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		time.AfterFunc(shutdownGrace, give)
@@ -119,30 +132,29 @@ func (n *Notifier) heard(ctx context.Context, m events.Message, before bool) {
 		n.Logger.Warn("what a study asks to be told cannot be read", "study", study, "run", run, "error", err)
 		return
 	}
-	for i, w := range wants {
+	for i, w := range wants.of {
 		if w.On == kind {
-			n.enqueue(ctx, notice{w, fmt.Sprintf("%s.%s.%d.%d", study, run, m.Seq, i), study, run, m.Data, m.Seq, m.Subject})
+			n.enqueue(ctx, notice{w, wants.owner, fmt.Sprintf("%s.%s.%d.%d", study, run, m.Seq, i), study, run, m.Data, m.Seq, m.Subject})
 		}
 	}
 }
 
-func (n *Notifier) asked(ctx context.Context, key messages.RunKey) ([]events.Notify, error) {
+func (n *Notifier) asked(ctx context.Context, key messages.RunKey) (wants wanted, err error) {
 	if wants, known := n.wants[key]; known {
 		return wants, nil
 	}
-	var wants []events.Notify
 	for m, err := range n.Bus.Log().Read(ctx, 0, events.StudySubject(key.Study, key.Run, "accepted")) {
 		if err != nil {
-			return nil, err
+			return wanted{}, err
 		}
 		_, e, err := events.DecodeAs[events.StudyAccepted](m.Data)
 		if err != nil {
-			return nil, err
+			return wanted{}, err
 		}
 		if err := events.CheckSpec(&e.Spec, true); err != nil {
-			return nil, err
+			return wanted{}, err
 		}
-		wants = e.Spec.Notify
+		wants = wanted{e.Owner, e.Spec.Notify}
 	}
 	if len(n.wants) >= maxRuns {
 		clear(n.wants)
@@ -154,10 +166,10 @@ func (n *Notifier) asked(ctx context.Context, key messages.RunKey) ([]events.Not
 // enqueue hands a notice to its receiver, which is told one after the other. Of
 // a run's improvements that wait only the last one is of interest.
 func (n *Notifier) enqueue(ctx context.Context, x notice) {
-	name := cmp.Or(x.to.Webhook, x.to.Subject)
+	key := receiverKey{x.owner, cmp.Or(x.to.Webhook, x.to.Subject)}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	r := n.receivers[name]
+	r := n.receivers[key]
 	if r != nil {
 		for i := range r.waiting {
 			if w := &r.waiting[i]; x.to.On == events.OnImproved && w.to == x.to && w.study == x.study && w.run == x.run {
@@ -167,23 +179,34 @@ func (n *Notifier) enqueue(ctx context.Context, x notice) {
 		}
 	}
 	switch {
-	case r == nil && len(n.receivers) >= maxReceivers, r != nil && len(r.waiting) >= maxWaiting:
-		n.Logger.Warn("a notice is dropped: too many wait", "study", x.study, "run", x.run, "to", events.Redact(name))
+	case r == nil && n.crowded(x.owner), r != nil && len(r.waiting) >= maxWaiting:
+		n.Logger.Warn("a notice is dropped: too many wait", "study", x.study, "run", x.run, "to", events.Redact(key.name))
 	case r != nil:
 		r.waiting = append(r.waiting, x)
 	default:
 		r = &receiver{waiting: []notice{x}}
-		n.receivers[name] = r
-		n.sending.Go(func() { n.serve(ctx, name, r) })
+		n.receivers[key] = r
+		n.sending.Go(func() { n.serve(ctx, key, r) })
 	}
 }
 
+// crowded reports whether an owner, or all, have as many receivers as are waited for.
+func (n *Notifier) crowded(owner string) bool {
+	of := 0
+	for key := range n.receivers {
+		if key.owner == owner {
+			of++
+		}
+	}
+	return of >= maxOfOwner || len(n.receivers) >= maxReceivers
+}
+
 // serve tells a receiver until nothing waits.
-func (n *Notifier) serve(ctx context.Context, name string, r *receiver) {
+func (n *Notifier) serve(ctx context.Context, key receiverKey, r *receiver) {
 	for {
 		n.mu.Lock()
 		if len(r.waiting) == 0 || ctx.Err() != nil {
-			delete(n.receivers, name)
+			delete(n.receivers, key)
 			n.mu.Unlock()
 			return
 		}

@@ -317,3 +317,40 @@ func TestPolicy(t *testing.T) {
 		t.Errorf("post to the loopback = %v, want a refusal", err)
 	}
 }
+
+// An owner whose receivers hang, as many as there are, holds up nobody else, not even
+// at the same address.
+func TestOneOwnerHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		told := map[string]int{}
+		var mu sync.Mutex // guards told
+		n := &Notifier{Logger: slog.New(slog.DiscardHandler), receivers: map[receiverKey]*receiver{}}
+		n.call = func(ctx context.Context, x *notice) error {
+			mu.Lock()
+			told[x.owner]++
+			mu.Unlock()
+			if x.owner == "ada" {
+				<-ctx.Done()
+			}
+			return nil
+		}
+		ctx, end := context.WithCancel(t.Context())
+		tell := func(owner string, i int) {
+			n.enqueue(ctx, notice{to: events.Notify{On: events.OnCompleted, Webhook: fmt.Sprintf("%s/%d", hook, i)}, owner: owner})
+		}
+		for i := range 2 * maxReceivers {
+			tell("ada", i)
+		}
+		for i := range 3 {
+			tell("bob", i)
+		}
+		tell("", 0)
+		synctest.Wait()
+		if told["ada"] != maxOfOwner || told["bob"] != 3 || told[""] != 1 {
+			t.Errorf("told %v, want %d receivers of ada, three of bob and one of nobody's", told, maxOfOwner)
+		}
+		end()
+		n.sending.Wait()
+	})
+}
