@@ -119,6 +119,7 @@ func samples() []events.Payload {
 		events.Archiving{
 			Worker: "host-1/8", Process: "k2m", Dir: "/data", Waiting: waiting, Rows: 12,
 			Behind: []events.ArchiveWaiting{{Study: study, Run: run, Trials: 12, Waiting: waiting}},
+			Disk:   &events.DiskRoom{FreeBytes: 1 << 40, TotalBytes: 1 << 41, FullInSeconds: new(864000.5)},
 		},
 	}
 }

@@ -186,6 +186,18 @@ type Archiving struct {
 	Behind []ArchiveWaiting `json:"behind,omitempty"`
 	// Rows is how many trials wait to be written.
 	Rows int `json:"rows"`
+	// Disk is the room of the file system that the log is on; left out for a bucket,
+	// and where the system does not say it.
+	Disk *DiskRoom `json:"disk,omitempty"`
+}
+
+// DiskRoom is how full a file system is.
+type DiskRoom struct {
+	FreeBytes  uint64 `json:"free_bytes"`
+	TotalBytes uint64 `json:"total_bytes"`
+	// FullInSeconds is when it is full at the pace of the last six hours at most; left
+	// out where it does not fill up, or nobody knows yet.
+	FullInSeconds *float64 `json:"full_in_s,omitempty"`
 }
 
 // PresenceSubject carries the notices of an evaluator's workers.

@@ -29,6 +29,7 @@ type monitor struct {
 	workers  *workers
 	runs     *runGauges
 	archives *archives
+	streams  *streamCollector
 }
 
 // newMonitor makes the pages of a bus, and of what the evaluators of this process
@@ -36,9 +37,10 @@ type monitor struct {
 func newMonitor(bus health.Bus, meters *meters) *monitor {
 	m := &monitor{
 		bus: bus, registry: prometheus.NewRegistry(), waits: waits{health.NewWaits()}, workers: &workers{}, runs: newRunGauges(), archives: newArchives(),
+		streams: newStreamCollector(bus),
 	}
 	meters.register(m.registry)
-	m.registry.MustRegister(m.runs, m.waits, m.workers, m.archives, streamCollector{bus}, letterCollector{bus}, queueCollector{bus, m.workers}, healthCollector{m},
+	m.registry.MustRegister(m.runs, m.waits, m.workers, m.archives, m.streams, letterCollector{bus}, queueCollector{bus, m.workers}, healthCollector{m},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -65,6 +67,7 @@ func (m *monitor) run(ctx context.Context, listener net.Listener) error {
 	following.Go(func() { m.waits.Follow(ctx, m.bus) })
 	following.Go(func() { m.workers.Follow(ctx, m.bus) })
 	following.Go(func() { m.archives.Follow(ctx, m.bus) })
+	following.Go(func() { m.streams.follow(ctx) })
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve health and metrics: %w", err)
@@ -100,41 +103,4 @@ func (m *monitor) tick(t events.Progress) {
 		return // it is being loaded: nothing is counted yet
 	}
 	m.runs.note(t)
-}
-
-// streamCollector asks the bus for the state of its streams when it is scraped.
-type streamCollector struct{ bus events.Bus }
-
-func streamDesc(name, help string) *prometheus.Desc {
-	return prometheus.NewDesc("apollo_stream_"+name, help, []string{"stream"}, nil)
-}
-
-// Describe implements prometheus.Collector.
-func (c streamCollector) Describe(ch chan<- *prometheus.Desc) {
-	ch <- streamDesc("messages", "Messages that a stream holds.")
-	ch <- streamDesc("bytes", "Bytes that a stream holds.")
-	ch <- streamDesc("max_bytes", "Limit of a stream in bytes.")
-}
-
-// Collect implements prometheus.Collector. Streams that cannot be asked are
-// left out; /healthz says why.
-func (c streamCollector) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), healthTimeout)
-	defer cancel()
-	for _, s := range events.Topology() {
-		info, err := c.bus.Log().Info(ctx, s.Subjects[0])
-		if err != nil {
-			continue
-		}
-		for _, v := range []struct {
-			desc  *prometheus.Desc
-			value uint64
-		}{
-			{streamDesc("messages", "Messages that a stream holds."), info.Messages},
-			{streamDesc("bytes", "Bytes that a stream holds."), info.Bytes},
-			{streamDesc("max_bytes", "Limit of a stream in bytes."), info.MaxBytes},
-		} {
-			ch <- prometheus.MustNewConstMetric(v.desc, prometheus.GaugeValue, float64(v.value), s.Name)
-		}
-	}
 }

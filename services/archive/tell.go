@@ -16,8 +16,10 @@ import (
 	"time"
 
 	"apollo/archiver"
+	"apollo/archiver/storage"
 	"apollo/events"
 	"apollo/services/messages"
+	"apollo/services/pace"
 )
 
 // archiveRetryMax bounds the wait before the disk is tried again: people who
@@ -57,8 +59,10 @@ func (p *archivePresence) stands(err error) {
 func (p *archivePresence) beat(ctx context.Context) {
 	tell := time.NewTicker(events.PresentEvery)
 	defer tell.Stop()
+	var filling pace.Pace
 	for {
 		p.mu.Lock()
+		p.is.Disk = diskOf(p.is.Dir, &filling, time.Now())
 		data, err := json.Marshal(p.is)
 		silent := p.standby
 		p.mu.Unlock()
@@ -74,6 +78,23 @@ func (p *archivePresence) beat(ctx context.Context) {
 		case <-tell.C:
 		}
 	}
+}
+
+// diskOf looks how full the disk of a log is, nil where nobody knows.
+func diskOf(dir string, filling *pace.Pace, now time.Time) *events.DiskRoom {
+	if storage.Remote(dir) {
+		return nil
+	}
+	free, total, ok := diskRoom(strings.TrimPrefix(dir, "file://"))
+	if !ok {
+		return nil
+	}
+	room := &events.DiskRoom{FreeBytes: free, TotalBytes: total}
+	filling.Note(now, float64(total-free))
+	if left, ok := filling.FullIn(float64(total)); ok {
+		room.FullInSeconds = new(left.Seconds())
+	}
+	return room
 }
 
 // waits notes why the disk takes nothing, nil when it does, and logs that once.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -101,6 +102,36 @@ func ArchiveFindings(there []events.Archiving) []Finding {
 	return bad
 }
 
+// A disk is worth a look when it has less room than that share, or is full sooner.
+const (
+	littleRoom = 0.1
+	soonFull   = 3 * 24 * time.Hour
+)
+
+// diskFinding says how full the disk of an archiver is, and when it is full.
+func diskFinding(a *events.Archiving) Finding {
+	d := a.Disk
+	f := Finding{Check: "disk of " + a.Worker, OK: true}
+	f.Text = fmt.Sprintf("%s of %s free in %s", cli.Quantity(float64(d.FreeBytes), "B"), cli.Quantity(float64(d.TotalBytes), "B"), a.Dir)
+	left := time.Duration(math.MaxInt64)
+	if d.FullInSeconds != nil {
+		left = time.Duration(*d.FullInSeconds * float64(time.Second))
+		f.Text += fullText(left) + " of the last hours"
+	}
+	if float64(d.FreeBytes) < littleRoom*float64(d.TotalBytes) || left < soonFull {
+		f.Warning, f.Hint = true, "make room there: what fills it may be others; `apollo study rm` frees none of it"
+	}
+	return f
+}
+
+// fullText says when something is full.
+func fullText(left time.Duration) string {
+	if left < 48*time.Hour {
+		return fmt.Sprintf(", full in about %.0f h at the pace", left.Hours())
+	}
+	return fmt.Sprintf(", full in about %.0f days at the pace", left.Hours()/24)
+}
+
 // forecast says when a stream is full that took what it holds in that time; ""
 // where nothing follows from that, or it is more than a year.
 func forecast(info events.StreamInfo, age time.Duration) string {
@@ -112,10 +143,7 @@ func forecast(info events.StreamInfo, age time.Duration) string {
 	if left > year.Hours() {
 		return ""
 	}
-	if left < 48 {
-		return fmt.Sprintf(", full in about %.0f h at the pace of the last %s", left, cli.Duration(age))
-	}
-	return fmt.Sprintf(", full in about %.0f days at the pace of the last %s", left/24, cli.Duration(age))
+	return fullText(time.Duration(left*float64(time.Hour))) + " of the last " + cli.Duration(age)
 }
 
 // LetterBox is what is needed of a bus to look at the dead letters.
@@ -217,6 +245,11 @@ func Others(archivers []events.Archiving, workers []events.Presence) []Finding {
 	findings := ArchiveFindings(archivers)
 	if len(findings) == 0 {
 		findings = []Finding{{Check: "archivers", OK: true, Text: cli.Plural(len(archivers), "archiver")}}
+	}
+	for i := range archivers {
+		if a := &archivers[i]; a.Disk != nil {
+			findings = append(findings, diskFinding(a))
+		}
 	}
 	rivals := proposer.Rivals(workers)
 	if len(rivals) == 0 {

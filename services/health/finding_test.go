@@ -72,3 +72,27 @@ func TestForecastOfAStream(t *testing.T) {
 		}
 	}
 }
+
+// The disk of an archiver is worth a look while little is left of it, or it fills up
+// soon.
+func TestDiskOfAnArchiver(t *testing.T) {
+	t.Parallel()
+	const gib = 1 << 30
+	for name, c := range map[string]struct {
+		free    uint64
+		seconds *float64
+		warning bool
+		says    string
+	}{
+		"room":        {90 * gib, nil, false, "90 GiB of 100 GiB free in /srv"},
+		"little room": {9 * gib, nil, true, "9 GiB of 100 GiB free"},
+		"soon full":   {90 * gib, new(36000.0), true, "free in /srv, full in about 10 h at the pace of the last hours"},
+		"full later":  {90 * gib, new(864000.0), false, "full in about 10 days at the pace of the last hours"},
+	} {
+		a := events.Archiving{Worker: "one", Dir: "/srv", Disk: &events.DiskRoom{FreeBytes: c.free, TotalBytes: 100 * gib, FullInSeconds: c.seconds}}
+		all := Others([]events.Archiving{a}, nil)
+		if len(all) != 3 || all[1].Check != "disk of one" || !all[1].OK || all[1].Warning != c.warning || !strings.Contains(all[1].Text, c.says) {
+			t.Errorf("%s: %+v, want a warning %t and %q", name, all, c.warning, c.says)
+		}
+	}
+}
