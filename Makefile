@@ -31,7 +31,7 @@ MAX_BINARY := 55000000
 AXE := 4.14.1
 AXE_SUM := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
-.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-peers results-naas explore enumerate validate validate-peers sim chaos chaos-cluster wheel simulators python interop charts axe browser browser-long up image dist dist-check kubernetes cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-peers results-naas explore enumerate validate validate-peers sim printed chaos chaos-cluster wheel simulators python interop charts axe browser browser-long up image dist dist-check kubernetes cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -121,6 +121,9 @@ sim: SHELL := bash
 sim: .SHELLFLAGS := -o pipefail -c
 sim: ## simulate studies with every fault, with SEEDS (2000) seeds in each test that draws them
 	APOLLO_SIM_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 180m -v -run $(SIM_TESTS) ./services | grep -Ev '^=== |--- PASS: .*/'
+
+printed: ## run the commands that README.md and the pages of docs print
+	APOLLO_PRINTED=1 $(GO) test -count=1 -v -run 'TestPrintedCommands$$' ./services/apollo
 
 chaos: ## kill real processes KILLS (200) times and compare with an undisturbed run
 	APOLLO_CHAOS_KILLS=$(KILLS) $(GO) test -count=1 -timeout 60m -v -run 'Chaos|Store' ./tests/chaos

@@ -72,6 +72,8 @@ func TestNewExplainsMistakes(t *testing.T) {
 		{"ga", `{"population": 2.5}`, "option population is a number 2.5, but must be of type int"},
 		{"ga", `{"local": true}`, "option local is a bool, but must be of type float64"},
 		{"ga", `{"population": null}`, "option population is null: leave it out for the default"},
+		{"naas", `{"population": 2000000000}`, "option population is 2000000000, but must be 4 to 65536"},
+		{"naas", `{"population": 3}`, "option population is 3, but must be 4 to 65536"},
 		{"ga", `{"population": 1}`, "algorithm ga: option population is 1, but must be at least 2"},
 		{"gp", `{"limit": 9}`, "option limit is 9, but must be at least 10"},
 		{"gp", `{"initial": -1}`, "option initial is -1, but must be at least 1"},

@@ -39,7 +39,8 @@ The proof is kept in --data: interrupted, the same command goes on where it stop
 With --wall it stops after that time and prints what no design is below, and how far above that
 the best one is: a large space is bounded before it is proven, and the same command goes on.
 --sweep moves the limit on a metric and proves the optimum under each in one walk: what
-one more square millimetre buys, step by step. It keeps nothing in --data.`,
+one more square millimetre buys, step by step. Its answer is kept in --data,
+where the dashboard finds it.`,
 		Example: "  apollo certify examples/mobilenetv2-6p8.yaml\n  apollo certify examples/mobilenetv2-6p8.yaml --sweep area=4..10mm2 --steps 13 -o csv\n  apollo certify examples/mobilenetv2-6p8.yaml --wall 1m\n  apollo certify examples/mobilenetv2-6p8.yaml -o json",
 		Args:    cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -116,7 +117,7 @@ type certified struct {
 }
 
 // proofHint says what a study needs for a proof.
-const proofHint = "name one objective, a built-in template and no evaluator of your own"
+const proofHint = "name one objective, a built-in template and no evaluator of your own, and restrict a large space"
 
 // prover binds a study to the evaluator of its template for a proof.
 func prover(spec *events.Spec) (*certify.Problem, evaluator.Evaluator, error) {

@@ -167,10 +167,10 @@ func (a *app) certifySweep(ctx context.Context, spec *events.Spec, text string, 
 		v.Steps = append(v.Steps, s)
 	}
 	v.Seconds = cli.Round(time.Since(began).Seconds(), 3)
-	if err := a.keepSweep(ctx, problem, v, optima); err != nil {
+	if err := a.Print(v.answer()); err != nil {
 		return err
 	}
-	if err := a.Print(v.answer()); err != nil {
+	if err := a.keepSweep(ctx, problem, v, optima); err != nil {
 		return err
 	}
 	if v.Steps[len(v.Steps)-1].Value == nil {

@@ -44,6 +44,9 @@ type limit struct {
 	min, max float64
 }
 
+// maxGroups bounds the groups of the first stage, which are held and sorted: 1 GiB.
+const maxGroups = 1 << 26
+
 // New binds a study to its evaluator. The study must have exactly one
 // objective and a deterministic evaluator; the error, which wraps ErrNoProof,
 // says what is missing.
@@ -91,6 +94,9 @@ func New(spec *events.Spec, ev evaluator.Evaluator, desc evaluator.Description) 
 		p.stages, p.enclosed = enumerationStages(p.space), false
 	}
 	p.prepare()
+	if n := p.groups(0); n > maxGroups {
+		return nil, fmt.Errorf("%w: its first parameters have %d combinations, and a proof sorts at most %d", ErrNoProof, n, maxGroups)
+	}
 	p.partial = make([]partial, len(p.stages)-1)
 	for stage := range p.partial {
 		p.partial[stage] = p.partialRules(stage)

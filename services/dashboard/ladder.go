@@ -376,6 +376,9 @@ func (p *ladderPage) fill(a *LadderAnswer, spec *events.Spec, here string) {
 			if *best != *r.Value {
 				row.Gap = signs(cli.Percent(math.Abs(*r.Value-*best) / max(math.Abs(*best), math.SmallestNonzeroFloat64)))
 			}
+			if maximize := spec.Objectives[0].Goal == "maximize"; maximize && *r.Value > *best || !maximize && *r.Value < *best {
+				row.Gap = "better than proven: please report it"
+			}
 		}
 		p.Rows = append(p.Rows, row)
 	}
