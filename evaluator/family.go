@@ -25,6 +25,17 @@ type Family struct {
 	Param    string
 }
 
+// HasOwn reports whether the family's own network can be chosen: a table may lack it.
+func (f *Family) HasOwn() bool {
+	return !f.Measured || f.ownNumber(f.Known.Measured()) >= 0
+}
+
+// ownNumber is the place of the family's own network in a list, -1 where it is not.
+func (f *Family) ownNumber(list [][]int64) int {
+	own := f.Own()
+	return slices.IndexFunc(list, func(v []int64) bool { return slices.Equal(v, own) })
+}
+
 // OfFamily is the choice of a family's networks by values of its parameters.
 func OfFamily(own Network) *Choice {
 	m := &members{Family: own.Family, own: own, weight: own.Weight, built: map[uint64]*workload.Workload{}, sizes: map[uint64]sizes{}}
@@ -84,8 +95,7 @@ const (
 // baseline is the number of the family's own network, or of the most accurate one
 // where nobody measured that.
 func (m *members) baseline() int {
-	own := m.Own()
-	if at := slices.IndexFunc(m.numbered, func(v []int64) bool { return slices.Equal(v, own) }); at >= 0 {
+	if at := m.ownNumber(m.numbered); at >= 0 {
 		return at
 	}
 	return len(m.numbered) - 1

@@ -107,10 +107,18 @@ type Network struct {
 }
 
 // ChosenBy is a parameter that chooses a network of a family. Own is its value for
-// the family's own network.
+// the family's own network, NoOwn where no value chooses that.
 type ChosenBy struct {
 	Name string  `json:"name"`
 	Own  float64 `json:"own"`
+}
+
+// NoOwn is no value of a parameter that chooses a network.
+const NoOwn = -1
+
+// HasOwn reports whether a design can choose the family's own network.
+func (n *Network) HasOwn() bool {
+	return !slices.ContainsFunc(n.Chosen, func(c ChosenBy) bool { return c.Own == NoOwn })
 }
 
 // Accuracies say how accurate the networks of a family are.

@@ -43,6 +43,9 @@ func openFamily(n *events.Network) (*evaluator.Family, error) {
 	out := &evaluator.Family{Family: f, Sizes: workload.Sizes(n.NetworkSizes), Measured: n.Accuracies.Only == events.OnlyMeasured, Param: events.NetworkParameter}
 	a := &n.Accuracies
 	if a.Scale == "" {
+		if out.Measured {
+			return nil, errors.New("only measured networks are searched, and the scale of their accuracies is missing: want published or proxy")
+		}
 		return out, nil
 	}
 	var err error
@@ -146,7 +149,11 @@ func (b *builder) family(n *node, read events.Network) {
 	b.networks = append(b.networks, evaluator.Network{Workload: own, Weight: read.Weight, Family: f})
 	choice := Choice(b.spec.Search, b.networks)
 	for i, p := range choice.Params {
-		read.Chosen = append(read.Chosen, events.ChosenBy{Name: p.Name, Own: choice.Baseline[i].Num})
+		chosen := events.ChosenBy{Name: p.Name, Own: choice.Baseline[i].Num}
+		if !f.HasOwn() {
+			chosen.Own = events.NoOwn
+		}
+		read.Chosen = append(read.Chosen, chosen)
 	}
 	b.spec.Networks = append(b.spec.Networks, read)
 }

@@ -26,6 +26,7 @@ func accuracyFiles() map[string]string {
 	}
 	return map[string]string{
 		"all.csv": all.String(), "other.csv": other.String(), "few.csv": "width,resolution,accuracy\n100,224,70\n50,224,60\n",
+		"lacks.csv":      "width,resolution,accuracy\n75,192,67\n50,128,57\n",
 		"predictor.json": `{"schema":"apollo.accuracy/v1","family":"mobilenet_v1","scale":"published","source":"mine","predictor":{"intercept":60,"interval":1.5,"params":[{"name":"width","values":[25,50,75,100]},{"name":"resolution","values":[128,160,192,224]}],"singles":[-9,-3,1,4,-3,-1,1,2]}}`,
 		"proxy.json":     `{"schema":"apollo.accuracy/v1","family":"mobilenet_v1","scale":"proxy","source":"mine","predictor":{"intercept":60,"interval":1.5,"params":[],"singles":[]}}`,
 		"broken.json":    `{"schema":"apollo.accuracy/v1"}`,
@@ -90,6 +91,38 @@ func TestOnlyMeasuredNetworks(t *testing.T) {
 	}
 	if spec.Networks[0].Chosen[0].Own != 1 || spec.Networks[0].Accuracies.Source != "ours" {
 		t.Errorf("the network is %+v", spec.Networks[0])
+	}
+}
+
+// Where the table lacks the family's own network, no design has its identity.
+func TestATableWithoutTheOwnNetwork(t *testing.T) {
+	t.Parallel()
+	spec := parse(t, ofFamily("{family: mobilenet_v1, accuracies: {scale: proxy, only: measured, table: lacks.csv}}"), filesBeside()).Spec
+	n := spec.Networks[0]
+	if n.HasOwn() || n.Own == "" {
+		t.Errorf("the network is %+v", n)
+	}
+	design := events.Design{{Num: 1}, {Num: 1 << 18}, {Num: 5e9}, {Label: "ws"}, {}}
+	for i, name := range []string{"mobilenet_v1:network=0", "mobilenet_v1:network=1"} {
+		design[4].Num = float64(i)
+		if ran := spec.NetworksOf(design); len(ran) != 1 || ran[0].Name != name || ran[0].SHA256 == n.Own {
+			t.Errorf("network %d is %+v, want %s with an identity of its own", i, ran, name)
+		}
+	}
+	for _, table := range []string{"all.csv", "few.csv"} {
+		spec := parse(t, ofFamily("{family: mobilenet_v1, accuracies: {scale: proxy, only: measured, table: "+table+"}}"), filesBeside()).Spec
+		if !spec.Networks[0].HasOwn() {
+			t.Errorf("%s has the own network: %+v", table, spec.Networks[0])
+		}
+	}
+}
+
+// A study that somebody else wrote may lack what the reader asks for.
+func TestAFamilyWithoutAScale(t *testing.T) {
+	t.Parallel()
+	n := &events.Network{Family: "mobilenet_v1", Accuracies: events.Accuracies{Only: events.OnlyMeasured}}
+	if _, err := studyfile.FamilyOf(n); err == nil || !strings.Contains(err.Error(), "the scale of their accuracies is missing") {
+		t.Error(err)
 	}
 }
 

@@ -150,6 +150,8 @@ func (l *Learner) matchParameter(i int, cols *archiver.Columns) (column, Match, 
 	family := l.target.Spec.SearchedFamily()
 	switch {
 	case cols.Spec == nil:
+	case family != nil && !family.HasOwn() && l.target.Spec.Chooses(p.Name):
+		return column{}, match, fmt.Errorf("it has no parameter %s, and the table of this study lacks the own network of %s: nothing stands in", p.Name, family.Name)
 	case family != nil && l.target.Spec.Chooses(p.Name):
 		if !ranAll(cols.Spec, family.Own) {
 			return column{}, match, fmt.Errorf("it did not measure %s, the own network of the family that this study searches", family.Name)

@@ -146,6 +146,11 @@ func TestTransferAcrossFamilies(t *testing.T) {
 	if _, _, _, err = add(t, targetSpec(family("m", "")), single.Log()); err == nil || !strings.Contains(err.Error(), "it did not measure net") {
 		t.Errorf("a source of another network: %v", err)
 	}
+	lacks := func(s *events.Spec) { family("m", "")(s); s.Networks[0].Chosen[0].Own = events.NoOwn }
+	single = sourceOf(targetSpec(func(s *events.Spec) { earlier(s); s.Networks = []events.Network{{Name: "net", Weight: 1, SHA256: "a"}} }), 40)
+	if _, _, _, err = add(t, targetSpec(lacks), single.Log()); err == nil || !strings.Contains(err.Error(), "lacks the own network of net") {
+		t.Errorf("a source of an own network that is not measured: %v", err)
+	}
 
 	published := jointSource(targetSpec(func(s *events.Spec) { earlier(s); family("m", "published")(s) }), 40)
 	got, _, _, err = add(t, targetSpec(family("m", "proxy")), published.Log())
