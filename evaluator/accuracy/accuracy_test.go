@@ -255,14 +255,17 @@ func TestTablesThatAreNone(t *testing.T) {
 	t.Parallel()
 	f := family(t, "mobilenet_v1")
 	for text, want := range map[string]string{
-		"":                                  "read the names of the columns: EOF",
-		"width,top1\n100,70\n":              `there is no column "accuracy"`,
-		"net,accuracy\n1,70\n":              "no column is a parameter of mobilenet_v1",
-		"width,accuracy\n":                  "the table has no rows",
-		"width,accuracy\n100,70\n60,70\n":   `line 3: column "width" is "60", want one of [25 50 75 100]`,
-		"width,accuracy\n100,0.7\n50,170\n": `line 3: column "accuracy" is "170", want an accuracy in percent`,
-		"width,accuracy\n100\n":             "wrong number of fields",
-		"\x1f\x8bnothing":                   "unexpected EOF",
+		"":                                        "read the names of the columns: EOF",
+		"width,top1\n100,70\n":                    `there is no column "accuracy"`,
+		"net,accuracy\n1,70\n":                    "no column is a parameter of mobilenet_v1",
+		"width,accuracy\n":                        "the table has no rows",
+		"width,accuracy\n100,70\n60,70\n":         `line 3: column "width" is "60", want one of [25 50 75 100]`,
+		"width,accuracy\n100,0.7\n50,170\n":       `line 3: column "accuracy" is "170", want an accuracy in percent`,
+		"width,accuracy\n100\n":                   "wrong number of fields",
+		"\x1f\x8bnothing":                         "unexpected EOF",
+		"width,Resolution,accuracy\n100,224,70\n": `column "Resolution": the parameter of mobilenet_v1 is called "resolution"`,
+		"width, width ,accuracy\n100,100,70\n":    `two columns are called "width"`,
+		"width,accuracy\n100,0.709\n50,0.637\n":   "it holds shares, want percent, as 70.9 for 0.709",
 	} {
 		if _, err := ReadTable(f, []byte(text), "accuracy"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
@@ -290,6 +293,14 @@ func TestDocumentsThatAreNone(t *testing.T) {
 	}
 	if v, _ := k.At([]int64{50, 192}); !math.IsNaN(v) {
 		t.Errorf("a resolution that the predictor does not know: %v", v)
+	// What a spreadsheet adds hides no column.
+	k, err = ReadTable(f, []byte("\ufeffwidth, resolution ,accuracy \r\n50, 128 ,56.3 \r\n"), "accuracy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, _ := k.At([]int64{50, 128}); v != 56.3 || len(k.measured) != 1 {
+		t.Errorf("%v of %d networks, want 56.3 of one", v, len(k.measured))
+	}
 	}
 	for _, x := range []struct{ old, now, want string }{
 		{"accuracy/v1", "accuracy/v2", `the schema is "apollo.accuracy/v2"`},

@@ -11,6 +11,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"apollo/evaluator/workload"
 )
@@ -42,26 +43,17 @@ func ReadTable(f *workload.Family, data []byte, column string) (*Known, error) {
 	if len(data) > maxTableBytes {
 		return nil, fmt.Errorf("the table has more than %d bytes", maxTableBytes)
 	}
-	r := csv.NewReader(bytes.NewReader(data))
+	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte("\ufeff")))) // as spreadsheets begin CSV
 	r.ReuseRecord = true
 	header, err := r.Read()
 	if err != nil {
 		return nil, fmt.Errorf("read the names of the columns: %w", err)
 	}
-	header = slices.Clone(header)
-	at := slices.Index(header, column)
-	if at < 0 {
-		return nil, fmt.Errorf("there is no column %q, there are %q", column, header)
+	at, columns, err := columnsOf(f, header, column)
+	if err != nil {
+		return nil, err
 	}
-	columns, any := make([]int, len(f.Params)), false
-	for i, p := range f.Params {
-		columns[i] = slices.Index(header, p.Name)
-		any = any || columns[i] >= 0
-	}
-	if !any {
-		return nil, fmt.Errorf("no column is a parameter of %s: %q", f.Name, header)
-	}
-	sums, counts := map[uint64]float64{}, map[uint64]float64{}
+	sums, counts, most := map[uint64]float64{}, map[uint64]float64{}, 0.0
 	for {
 		row, err := r.Read()
 		if errors.Is(err, io.EOF) {
@@ -75,10 +67,11 @@ func ReadTable(f *workload.Family, data []byte, column string) (*Known, error) {
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
-		v, err := strconv.ParseFloat(row[at], 64)
+		v, err := strconv.ParseFloat(strings.TrimSpace(row[at]), 64)
 		if err != nil || !(v > 0 && v <= 100) {
 			return nil, fmt.Errorf("line %d: column %q is %.40q, want an accuracy in percent, above 0 and at most 100", line, column, row[at])
 		}
+		most = max(most, v)
 		if sums[key], counts[key] = sums[key]+v, counts[key]+1; len(sums) > maxRows {
 			return nil, fmt.Errorf("the table has more than %d networks", maxRows)
 		}
@@ -86,10 +79,45 @@ func ReadTable(f *workload.Family, data []byte, column string) (*Known, error) {
 	if len(sums) == 0 {
 		return nil, errors.New("the table has no rows")
 	}
+	if most <= 1 {
+		return nil, fmt.Errorf("column %q has no value above 1: it holds shares, want percent, as 70.9 for 0.709", column)
+	}
 	for key := range sums {
 		sums[key] = thousandths(sums[key] / counts[key])
 	}
 	return &Known{family: f, measured: sums}, nil
+}
+
+// columnsOf finds the column of the accuracies, and those of the family's parameters,
+// -1 for one that has none. A name that is nearly a parameter's is refused: the
+// parameter would be that of the family's own network in silence.
+func columnsOf(f *workload.Family, header []string, column string) (at int, columns []int, err error) {
+	names := make([]string, len(header))
+	for i, name := range header {
+		names[i] = strings.TrimSpace(name)
+	}
+	column = strings.TrimSpace(column)
+	if at = slices.Index(names, column); at < 0 {
+		return 0, nil, fmt.Errorf("there is no column %q, there are %q", column, names)
+	}
+	columns, found := slices.Repeat([]int{-1}, len(f.Params)), false
+	for i, p := range f.Params {
+		for k, name := range names {
+			switch {
+			case k == at || !strings.EqualFold(name, p.Name):
+			case name != p.Name:
+				return 0, nil, fmt.Errorf("column %.40q: the parameter of %s is called %q", name, f.Name, p.Name)
+			case columns[i] >= 0:
+				return 0, nil, fmt.Errorf("two columns are called %q", name)
+			default:
+				columns[i], found = k, true
+			}
+		}
+	}
+	if !found {
+		return 0, nil, fmt.Errorf("no column is a parameter of %s: %q", f.Name, names)
+	}
+	return at, columns, nil
 }
 
 // keyOf is the network of a row.
@@ -99,7 +127,7 @@ func keyOf(f *workload.Family, row []string, columns []int) (uint64, error) {
 		if c < 0 {
 			continue
 		}
-		v, err := strconv.ParseFloat(row[c], 64)
+		v, err := strconv.ParseFloat(strings.TrimSpace(row[c]), 64)
 		values[i] = int64(v)
 		if err != nil || float64(values[i]) != v || !slices.Contains(f.Params[i].Values, values[i]) {
 			return 0, fmt.Errorf("column %q is %.40q, want one of %v", f.Params[i].Name, row[c], f.Params[i].Values)
