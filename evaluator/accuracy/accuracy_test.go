@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"flag"
+	"fmt"
 	"math"
 	"os"
 	"slices"
@@ -223,7 +224,12 @@ func TestFitFindsSums(t *testing.T) {
 	f := family(t, "resnet")
 	var b strings.Builder
 	b.WriteString("depth,width,resolution,good\n")
+	var flat strings.Builder
+	flat.WriteString("depth,resolution,good\n")
 	for _, depth := range f.Params[0].Values {
+		for _, size := range f.Params[2].Values {
+			fmt.Fprintf(&flat, "%d,%d,70\n", depth, size)
+		}
 		for i, width := range f.Params[1].Values {
 			for j, size := range f.Params[2].Values {
 				good := 40 + float64(depth)/20 + 2*float64(i) + float64(i*j)/3
@@ -241,6 +247,14 @@ func TestFitFindsSums(t *testing.T) {
 	}
 	if len(fit.Predicted) != 210 || fit.predictor.Interval > 0.1 {
 		t.Errorf("%d predictions, ± %v, want 210, ± below 0.1", len(fit.Predicted), fit.predictor.Interval)
+	}
+	// A table that says one thing of all is predicted, not measured.
+	same, err := ReadTable(f, []byte(flat.String()), "good")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fit, err = same.Fit(folds); err != nil || fit.predictor.Interval != 0.001 {
+		t.Errorf("± %v, want 0.001: %v", fit.predictor.Interval, err)
 	}
 	few, err := ReadTable(f, []byte("depth,good\n18,70\n50,75\n"), "good")
 	if err != nil {
@@ -279,6 +293,14 @@ func TestTablesThatAreNone(t *testing.T) {
 	if v, _ := k.At([]int64{100, 224}); v != 70.5 {
 		t.Errorf("the mean of 70 and 71 is %v", v)
 	}
+	// What a spreadsheet adds hides no column.
+	k, err = ReadTable(f, []byte("\ufeffwidth, resolution ,accuracy \r\n50, 128 ,56.3 \r\n"), "accuracy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, _ := k.At([]int64{50, 128}); v != 56.3 || len(k.measured) != 1 {
+		t.Errorf("%v of %d networks, want 56.3 of one", v, len(k.measured))
+	}
 }
 
 func TestDocumentsThatAreNone(t *testing.T) {
@@ -293,14 +315,6 @@ func TestDocumentsThatAreNone(t *testing.T) {
 	}
 	if v, _ := k.At([]int64{50, 192}); !math.IsNaN(v) {
 		t.Errorf("a resolution that the predictor does not know: %v", v)
-	// What a spreadsheet adds hides no column.
-	k, err = ReadTable(f, []byte("\ufeffwidth, resolution ,accuracy \r\n50, 128 ,56.3 \r\n"), "accuracy")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if v, _ := k.At([]int64{50, 128}); v != 56.3 || len(k.measured) != 1 {
-		t.Errorf("%v of %d networks, want 56.3 of one", v, len(k.measured))
-	}
 	}
 	for _, x := range []struct{ old, now, want string }{
 		{"accuracy/v1", "accuracy/v2", `the schema is "apollo.accuracy/v2"`},
@@ -310,8 +324,13 @@ func TestDocumentsThatAreNone(t *testing.T) {
 		{"[50,100]", "[100,50]", "ascending"},
 		{"[-5,5]", "[5]", "the predictor has 1 weights of levels"},
 		{"[-5,5]", "[5,1e9]", "a number of 1e+09"},
-		{`"interval":1`, `"interval":-1`, "negative"},
-		{`"predictor"`, `"other"`, "neither a table nor a predictor"},
+		{`"interval":1`, `"interval":-1`, "the predictor's interval is -1, want"},
+		{`"interval":1`, `"interval":0`, "the predictor's interval is 0, want"},
+		{`"interval":1,`, ``, "the predictor's interval is 0, want"},
+		{`"interval":1`, `"intervall":1`, `unknown field "intervall"`},
+		{`"predictor"`, `"other"`, `unknown field "other"`},
+		{`,"predictor":{"intercept":60,"interval":1,"params":[{"name":"width","values":[50,100]}],"singles":[-5,5]}`, "", "neither a table nor a predictor"},
+		{`5,5]}}`, `5,5]}}{}`, "something follows the document"},
 		{`"predictor"`, `"measured":"AAAA","predictor"`, "the table is damaged at network 0"},
 		{`{"schema"`, `{`, "read accuracies"},
 	} {

@@ -1,9 +1,11 @@
 package accuracy
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 
@@ -158,8 +160,13 @@ func (e *LevelError) Error() string {
 // with it.
 func Parse(data []byte) (*Known, error) {
 	var d Document
-	if err := json.Unmarshal(data, &d); err != nil {
+	r := json.NewDecoder(bytes.NewReader(data))
+	r.DisallowUnknownFields()
+	if err := r.Decode(&d); err != nil {
 		return nil, fmt.Errorf("read accuracies: %w", err)
+	}
+	if _, err := r.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("read accuracies: something follows the document")
 	}
 	if d.Schema != Schema {
 		return nil, fmt.Errorf("the schema is %.40q, want %q", d.Schema, Schema)

@@ -61,8 +61,8 @@ func (p *Predictor) prepare(f *workload.Family) error {
 			return fmt.Errorf("the predictor has a number of %v, want at most 100 percent", v)
 		}
 	}
-	if p.Interval < 0 {
-		return errors.New("the predictor's interval is negative")
+	if p.Interval <= 0 {
+		return fmt.Errorf("the predictor's interval is %v, want half of the interval in percent, above 0: 0 means measured", p.Interval)
 	}
 	return nil
 }
@@ -221,7 +221,7 @@ func (k *Known) Fit(times int) (*Fit, error) {
 	}
 	p := d.of
 	p.Intercept, p.Singles, p.Pairs = thousandths(w.mean), w.weights[:p.singles()], w.weights[p.singles():]
-	p.Interval = thousandths(wrong[min(int(math.Ceil(coverage*float64(len(wrong)))), len(wrong)-1)])
+	p.Interval = max(1.0/milli, thousandths(wrong[min(int(math.Ceil(coverage*float64(len(wrong)))), len(wrong)-1)])) // 0 means measured
 	best.predictor = p
 	return best, nil
 }
