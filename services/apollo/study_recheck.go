@@ -149,6 +149,10 @@ func (r *recheck) document(ctx context.Context) (*studyfile.Document, error) {
 	plan := studyfile.Recheck{Name: r.flags.as, Evaluator: r.flags.evaluator}
 	params := spec.Parameters
 	template, isTemplate := builtin(r.flags.evaluator)
+	if n := spec.SearchedFamily(); n != nil && n.Accuracies.Only == events.OnlyMeasured && (r.flags.exec != "" || !isTemplate) {
+		return nil, cli.Hinted(cli.ExitUsage, "--evaluator takes the name of a template: `apollo space ls` lists them",
+			fmt.Errorf("study %s numbers the networks of a table (only: measured), which only the evaluator of a template knows", spec.Study))
+	}
 	switch {
 	case r.flags.exec != "":
 		if isTemplate {
