@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -149,9 +150,9 @@ func (l *Learner) matchParameter(i int, cols *archiver.Columns) (column, Match, 
 	c := column{index: -1, fill: l.fill(i)}
 	family := l.target.Spec.SearchedFamily()
 	switch {
-	case cols.Spec == nil:
 	case family != nil && !family.HasOwn() && l.target.Spec.Chooses(p.Name):
 		return column{}, match, fmt.Errorf("it has no parameter %s, and the table of this study lacks the own network of %s: nothing stands in", p.Name, family.Name)
+	case cols.Spec == nil:
 	case family != nil && l.target.Spec.Chooses(p.Name):
 		if !ranAll(cols.Spec, family.Own) {
 			return column{}, match, fmt.Errorf("it did not measure %s, the own network of the family that this study searches", family.Name)
@@ -218,15 +219,18 @@ func (l *Learner) matchMetrics(m *mapping, cols *archiver.Columns) error {
 		wanted[o.Metric] = true
 	}
 	has := map[string]bool{}
+	apart := scalesApart(l.target.Spec, cols.Spec)
+	scaled := map[string]bool{"accuracy_percent": apart != "", "accuracy_interval_percent": apart != ""} // on another scale
 	for i, metric := range l.target.Spec.Metrics {
 		c, match, err := matchMetric(metric, cols)
-		if ours, theirs := scaleOf(l.target.Spec), scaleOf(cols.Spec); metric.Unit == "%" && ours != "" && theirs != "" && ours != theirs {
-			c, match.Use, match.Note = column{index: -1}, missing, "its accuracies are "+theirs+" ones, this study's are "+ours
-		}
 		if err != nil {
 			return err
 		}
-		if inputs := events.MetricInputs(l.target.Spec.Metrics[:i], metric); metric.Expr != "" && !slices.ContainsFunc(inputs, func(name string) bool { return !has[name] }) {
+		inputs := events.MetricInputs(l.target.Spec.Metrics[:i], metric)
+		if scaled[metric.Name] = scaled[metric.Name] || slices.ContainsFunc(inputs, func(name string) bool { return scaled[name] }); scaled[metric.Name] && c.index >= 0 {
+			c, match.Use, match.Note = column{index: -1}, missing, apart
+		}
+		if metric.Expr != "" && !slices.ContainsFunc(inputs, func(name string) bool { return !has[name] }) {
 			c, match = column{index: -1}, Match{Name: metric.Name, Use: computed, Unit: metric.Unit, Note: metric.Expr}
 		}
 		has[metric.Name] = c.index >= 0 || match.Use == computed
@@ -236,6 +240,24 @@ func (l *Learner) matchMetrics(m *mapping, cols *archiver.Columns) error {
 		m.metrics, m.metricMatches = append(m.metrics, c), append(m.metricMatches, match)
 	}
 	return nil
+}
+
+// scalesApart says why the accuracies of a source cannot be compared with those of a
+// study, "" where they can. A scale that nobody states equals none that is stated.
+func scalesApart(spec, source *events.Spec) string {
+	const unstated = "of no stated scale"
+	if ours, theirs := scaleOf(spec), scaleOf(source); ours != theirs {
+		return "its accuracies are " + cmp.Or(theirs, unstated) + ", this study's are " + cmp.Or(ours, unstated)
+	}
+	if source == nil {
+		return ""
+	}
+	for _, n := range spec.Networks {
+		if slices.ContainsFunc(source.Networks, func(o events.Network) bool { return o.SHA256 == n.SHA256 && o.Accuracy != n.Accuracy }) {
+			return "it states another accuracy of " + n.Name
+		}
+	}
+	return ""
 }
 
 // scaleOf is the scale of a study's accuracies, "" where nobody says.

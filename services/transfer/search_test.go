@@ -20,9 +20,9 @@ func joint(networks ...events.Network) func(*events.Spec) {
 	}
 }
 
-// jointSource is sourceOf with the hash of what each design ran.
-func jointSource(spec *events.Spec, n int) archiver.Source {
-	s := sourceOf(spec, n)
+// jointSource is sourceOf forty trials with the hash of what each design ran.
+func jointSource(spec *events.Spec) archiver.Source {
+	s := sourceOf(spec, 40)
 	for i := range s.Trials {
 		s.Trials[i].WorkloadHash = archiver.WorkloadHash(spec.NetworksOf(s.Trials[i].Design))
 	}
@@ -38,7 +38,7 @@ func TestTransferAcrossSearchedNetworks(t *testing.T) {
 	impostor := events.Network{Name: "other", Weight: 1, SHA256: "c"}
 	earlier := func(s *events.Spec) { s.Study = "earlier" }
 
-	source := jointSource(targetSpec(func(s *events.Spec) { earlier(s); joint(net, other)(s) }), 40)
+	source := jointSource(targetSpec(func(s *events.Spec) { earlier(s); joint(net, other)(s) }))
 	ours := 0
 	for _, trial := range source.Trials {
 		if trial.Design[3].Label == "net" {
@@ -112,7 +112,7 @@ func TestTransferAcrossFamilies(t *testing.T) {
 		}
 	}
 	earlier := func(s *events.Spec) { s.Study = "earlier" }
-	source := jointSource(targetSpec(func(s *events.Spec) { earlier(s); family("m", "")(s) }), 40)
+	source := jointSource(targetSpec(func(s *events.Spec) { earlier(s); family("m", "")(s) }))
 	own := 0
 	for _, trial := range source.Trials {
 		if trial.Design[3].Num == 100 {
@@ -152,9 +152,57 @@ func TestTransferAcrossFamilies(t *testing.T) {
 		t.Errorf("a source of an own network that is not measured: %v", err)
 	}
 
-	published := jointSource(targetSpec(func(s *events.Spec) { earlier(s); family("m", "published")(s) }), 40)
+	published := jointSource(targetSpec(func(s *events.Spec) { earlier(s); family("m", "published")(s) }))
 	got, _, _, err = add(t, targetSpec(family("m", "proxy")), published.Log())
-	if last := got.Metrics[len(got.Metrics)-1]; err != nil || last.Use != missing || !strings.Contains(last.Note, "published ones") {
+	if last := got.Metrics[len(got.Metrics)-1]; err != nil || last.Use != missing || last.Note != "its accuracies are published, this study's are proxy" {
 		t.Errorf("accuracies of another scale: %+v, %v", last, err)
+	}
+
+	stated := func(accuracy float64) func(*events.Spec) {
+		return func(s *events.Spec) {
+			joint(events.Network{Name: "net", Weight: 1, SHA256: "a", Accuracy: accuracy}, events.Network{Name: "other", Weight: 1, SHA256: "b", Accuracy: 0.5})(s)
+			s.Metrics = append(s.Metrics, events.Metric{Name: "accuracy_percent", Unit: "%", Cheap: true})
+		}
+	}
+	for accuracy, want := range map[float64]string{0.7: Mapped, 0.72: missing} {
+		source := jointSource(targetSpec(func(s *events.Spec) { earlier(s); stated(accuracy)(s) }))
+		got, _, _, err = add(t, targetSpec(stated(0.7)), source.Log())
+		if last := got.Metrics[len(got.Metrics)-1]; err != nil || last.Use != want {
+			t.Errorf("%v is stated there, 0.7 here: %+v, %v", accuracy, last, err)
+		}
+	}
+
+	// A scale that nobody states equals none; other percents, and what is computed
+	// without accuracies, are no matter of a scale.
+	more := func(scale string) func(*events.Spec) {
+		return func(s *events.Spec) {
+			family("m", scale)(s)
+			if scale == "" {
+				s.Metrics = append(s.Metrics, events.Metric{Name: "accuracy_percent", Unit: "%"})
+			}
+			s.Metrics = append(s.Metrics, events.Metric{Name: "utilization_percent", Unit: "%"},
+				events.Metric{Name: "loss_percent", Unit: "%", Expr: "100 % - accuracy"}, events.Metric{Name: "idle_percent", Unit: "%", Expr: "100 % - utilization"})
+		}
+	}
+	for _, c := range []struct {
+		theirs, ours string
+		same         bool
+	}{{"published", "proxy", false}, {"", "proxy", false}, {"published", "", false}, {"proxy", "proxy", true}, {"", "", true}} {
+		source := jointSource(targetSpec(func(s *events.Spec) { earlier(s); more(c.theirs)(s) }))
+		got, _, _, err := add(t, targetSpec(more(c.ours)), source.Log())
+		if err != nil {
+			t.Fatal(err)
+		}
+		uses := map[string]string{}
+		for _, m := range got.Metrics {
+			uses[m.Name] = m.Use
+		}
+		accuracy, loss := missing, missing
+		if c.same {
+			accuracy, loss = Mapped, computed
+		}
+		if uses["accuracy_percent"] != accuracy || uses["loss_percent"] != loss || uses["utilization_percent"] != Mapped || uses["idle_percent"] != computed {
+			t.Errorf("accuracies of scale %q for a study of %q: %v", c.theirs, c.ours, uses)
+		}
 	}
 }
