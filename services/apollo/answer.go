@@ -225,26 +225,22 @@ func metricGrid(spec *events.Spec, best *events.BestTrial, b inspect.Baseline) *
 		}
 		row := []string{cli.Bare(m.Name, m.Unit), cli.Metric(v, m.Unit)}
 		if b.Metrics != nil {
-			row = append(row, cli.Metric(b.Metrics[m.Name], m.Unit), gain(spec, m.Name, v, b.Metrics[m.Name]))
+			row = append(row, cli.Metric(b.Metrics[m.Name], m.Unit), gain(spec, m, v, b.Metrics[m.Name]))
 		}
 		g.Add(append(row, goals(spec, m))...)
 	}
 	return g
 }
 
-// gain is how many times better the value is than the baseline's; smaller is
-// better unless the study says otherwise.
-func gain(spec *events.Spec, metric string, v, base float64) string {
+// gain is how many times better the value is than the baseline's.
+func gain(spec *events.Spec, m events.Metric, v, base float64) string {
 	if v <= 0 || base <= 0 {
 		return "-"
 	}
-	ratio := base / v
-	for _, o := range spec.Objectives {
-		if o.Metric == metric && o.Goal == "maximize" {
-			ratio = v / base
-		}
+	if direction(spec, m) < 0 {
+		return fmt.Sprintf("%.2fx", v/base)
 	}
-	return fmt.Sprintf("%.2fx", ratio)
+	return fmt.Sprintf("%.2fx", base/v)
 }
 
 // goals says what the study wants of a metric.

@@ -148,10 +148,20 @@ func (v *sensitivity) follow(s *subject, chosen bool) (err error) {
 }
 
 // direction is 1 for a metric of which less is better, and -1 where more is: as the
-// study's objective says, else as rates are.
+// study's objective says, else as its limits do, else as rates and accuracies are.
 func direction(spec *events.Spec, m events.Metric) float64 {
-	at := slices.IndexFunc(spec.Objectives, func(o events.Objective) bool { return o.Metric == m.Name })
-	if at >= 0 && spec.Objectives[at].Goal == "maximize" || at < 0 && studyfile.LessIsWorse(m) {
+	more := studyfile.LessIsWorse(m)
+	for _, c := range spec.Constraints {
+		if c.Metric == m.Name && (c.Min == nil) != (c.Max == nil) {
+			more = c.Min != nil
+		}
+	}
+	for _, o := range spec.Objectives {
+		if o.Metric == m.Name {
+			more = o.Goal == "maximize"
+		}
+	}
+	if more {
 		return -1
 	}
 	return 1

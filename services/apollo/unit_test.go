@@ -167,15 +167,20 @@ func TestLineHandler(t *testing.T) {
 
 func TestGainFollowsTheGoal(t *testing.T) {
 	t.Parallel()
-	spec := &events.Spec{Objectives: []events.Objective{{Metric: "rate", Goal: "maximize"}}}
+	spec := &events.Spec{
+		Objectives:  []events.Objective{{Metric: "rate", Goal: "maximize"}},
+		Constraints: []events.Constraint{{Metric: "yield", Min: new(0.5)}, {Metric: "fps", Max: new(60.0)}},
+	}
 	for _, test := range []struct {
 		metric  string
 		v, base float64
 		want    string
 	}{
 		{"latency_s", 1, 2, "2.00x"}, {"rate", 1, 2, "0.50x"}, {"latency_s", 0, 2, "-"},
+		// What the study limits, and what is better without being asked for.
+		{"yield", 1, 2, "0.50x"}, {"fps", 30, 60, "2.00x"}, {"accuracy", 70, 72, "0.97x"}, {"tops", 2, 1, "2.00x"},
 	} {
-		if got := gain(spec, test.metric, test.v, test.base); got != test.want {
+		if got := gain(spec, events.Metric{Name: test.metric}, test.v, test.base); got != test.want {
 			t.Errorf("gain(%s, %v, %v) = %s, want %s", test.metric, test.v, test.base, got, test.want)
 		}
 	}

@@ -55,7 +55,7 @@ func derivations() []derivation {
 func LessIsWorse(m events.Metric) bool {
 	base, _, _ := strings.Cut(m.Short(), ".")
 	rate := slices.ContainsFunc(derivations(), func(d derivation) bool { return d.rate && d.name == base })
-	return rate || unitOf(m.Unit).Dimension == unit.TokenRate
+	return rate || base == "accuracy" || unitOf(m.Unit).Dimension == unit.TokenRate
 }
 
 func derivedNames() []string {
