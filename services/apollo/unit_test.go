@@ -176,9 +176,14 @@ func TestGainFollowsTheGoal(t *testing.T) {
 		v, base float64
 		want    string
 	}{
-		{"latency_s", 1, 2, "2.00x"}, {"rate", 1, 2, "0.50x"}, {"latency_s", 0, 2, "-"},
+		{"latency_s", 1, 2, "2.00x"},
+		{"rate", 1, 2, "0.50x"},
+		{"latency_s", 0, 2, "-"},
 		// What the study limits, and what is better without being asked for.
-		{"yield", 1, 2, "0.50x"}, {"fps", 30, 60, "2.00x"}, {"accuracy", 70, 72, "0.97x"}, {"tops", 2, 1, "2.00x"},
+		{"yield", 1, 2, "0.50x"},
+		{"fps", 30, 60, "2.00x"},
+		{"accuracy", 70, 72, "0.97x"},
+		{"tops", 2, 1, "2.00x"},
 	} {
 		if got := gain(spec, events.Metric{Name: test.metric}, test.v, test.base); got != test.want {
 			t.Errorf("gain(%s, %v, %v) = %s, want %s", test.metric, test.v, test.base, got, test.want)

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,12 +20,13 @@ func TestWatchersShareADrawing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		s := &Server{ctx: ctx, shared: shared{pages: map[string]*sharedPage{}}}
-		state, drawn := 0, 0
+		var state, drawn atomic.Int64
 		page := s.sharing(func(w http.ResponseWriter, _ *http.Request) {
-			drawn++
+			drawn.Add(1)
 			time.Sleep(20 * time.Millisecond)
-			w.Header().Set("X-State", strconv.Itoa(state))
-			fmt.Fprint(w, state)
+			now := strconv.FormatInt(state.Load(), 10)
+			w.Header().Set("X-State", now)
+			fmt.Fprint(w, now)
 		})
 		ask := func(ctx context.Context, address string, live bool) (status int, body string) {
 			r := httptest.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -41,16 +43,16 @@ func TestWatchersShareADrawing(t *testing.T) {
 			all.Go(func() {
 				time.Sleep(time.Duration(i) * 7 * time.Millisecond)
 				for began := time.Now(); time.Since(began) < seconds*time.Second; time.Sleep(time.Second) {
-					before := state
-					if status, body := ask(t.Context(), "/a", true); status != http.StatusOK || body < strconv.Itoa(before) && len(body) <= len(strconv.Itoa(before)) {
-						t.Errorf("status %d, %q; asked when it was %d", status, body, before)
+					before := strconv.FormatInt(state.Load(), 10)
+					if status, body := ask(t.Context(), "/a", true); status != http.StatusOK || body < before && len(body) <= len(before) {
+						t.Errorf("status %d, %q; asked when it was %s", status, body, before)
 					}
 				}
 			})
 		}
 		all.Go(func() {
 			for range seconds * 100 {
-				state++
+				state.Add(1)
 				time.Sleep(10 * time.Millisecond)
 			}
 		})
@@ -58,11 +60,11 @@ func TestWatchersShareADrawing(t *testing.T) {
 		ask(gone, "/a", true) // it asks first, and goes
 		leave()
 		all.Wait()
-		if most := seconds + 2; drawn > most { // patience × 20 ms is a second
-			t.Errorf("%d drawings in %d s, want %d at most", drawn, seconds, most)
+		if most := int64(seconds + 2); drawn.Load() > most { // patience × 20 ms is a second
+			t.Errorf("%d drawings in %d s, want %d at most", drawn.Load(), seconds, most)
 		}
-		began, before := time.Now(), drawn
-		if _, body := ask(t.Context(), "/a", false); body != strconv.Itoa(state) || time.Since(began) > 100*time.Millisecond || drawn != before+1 {
+		began, before := time.Now(), drawn.Load()
+		if _, body := ask(t.Context(), "/a", false); body != strconv.FormatInt(state.Load(), 10) || time.Since(began) > 100*time.Millisecond || drawn.Load() != before+1 {
 			t.Errorf("who opens the page waits %v for %q", time.Since(began), body)
 		}
 		for i := range 2 * mostShared {
