@@ -19,6 +19,9 @@ var rewrite = flag.Bool("rewrite", false, "write what the commands in README.md 
 // it prints. Times, rates and run identifiers are not compared.
 func TestReadme(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it compares what is printed, in seconds: run it without -short")
+	}
 	if runtime.GOARCH != "amd64" {
 		t.Skip("the output is promised bit for bit per architecture only")
 	}
