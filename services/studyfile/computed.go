@@ -50,8 +50,8 @@ func derivations() []derivation {
 	}
 }
 
-// LessIsWorse says so of a metric that nobody set a goal for: of rates, whole or of
-// one network.
+// LessIsWorse says so of a metric that nobody set a goal for: of rates and accuracies,
+// whole or of one network.
 func LessIsWorse(m events.Metric) bool {
 	base, _, _ := strings.Cut(m.Short(), ".")
 	rate := slices.ContainsFunc(derivations(), func(d derivation) bool { return d.rate && d.name == base })

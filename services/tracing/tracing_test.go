@@ -50,3 +50,29 @@ func TestHeaders(t *testing.T) {
 		})
 	}
 }
+
+// What the environment asks for is done, and what this program does not have is refused.
+func TestEnvironment(t *testing.T) {
+	t.Parallel()
+	const endpoint, protocol = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL"
+	for _, test := range []struct {
+		env       map[string]string
+		on, legal bool
+	}{
+		{map[string]string{}, false, true},
+		{map[string]string{endpoint: "http://localhost:4318"}, true, true},
+		{map[string]string{endpoint: "http://localhost:4318", "OTEL_SDK_DISABLED": "TRUE"}, false, true},
+		{map[string]string{endpoint: "http://localhost:4318", "OTEL_TRACES_EXPORTER": "none"}, false, true},
+		{map[string]string{"OTEL_TRACES_EXPORTER": "zipkin"}, true, false},
+		{map[string]string{endpoint: "http://localhost:4317", protocol: "grpc"}, true, false},
+		{map[string]string{endpoint: "http://localhost:4318", protocol: "http/json"}, true, true},
+	} {
+		env := func(name string) string { return test.env[name] }
+		if on := configured(env); on != test.on {
+			t.Errorf("%v: configured %v, want %v", test.env, on, test.on)
+		}
+		if err := check(env); test.on && (err == nil) != test.legal {
+			t.Errorf("%v: check %v, want legal %v", test.env, err, test.legal)
+		}
+	}
+}
