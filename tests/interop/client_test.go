@@ -78,6 +78,9 @@ func TestPythonClient(t *testing.T) {
 		t.Fatalf("the binary is %s, want the wheel's own", at)
 	}
 	t.Run("pytest", func(t *testing.T) { call(t, "-m", "pytest", "-q", "-p", "no:cacheprovider") })
+	t.Run("simulators", func(t *testing.T) {
+		call(t, "-m", "pytest", "-q", "-p", "no:cacheprovider", "../../examples/simulators")
+	})
 	for _, version := range []string{"3.10", "3.11", "3.12", "3.13"} {
 		t.Run("mypy "+version, func(t *testing.T) {
 			call(t, "-m", "mypy", "--python-version", version, "--cache-dir", t.TempDir())

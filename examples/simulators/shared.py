@@ -1,0 +1,112 @@
+"""What the adapters share: layers of the study's networks, forms, programs, and the command line.
+
+A form is an input file of a tool, in its own syntax, with our parameters and dimensions in place of numbers: "@rows@", "@rows*8@",
+"@input_buffer/1024@". The forms are the one place that knows what a parameter is called there: the adapters fill them, `apollo design export` fills
+the same files, and read() takes the parameters from a file of the tool.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CLOCK_HZ = 1e9
+PLACE = re.compile(r"@([^@\n]+)@")
+
+
+def form(name):
+    with open(os.path.join(HERE, "forms", name)) as f:
+        return f.read()
+
+
+def fill(name, **values):
+    """The text of a form with its places filled."""
+
+    def text(place):
+        first, *rest = re.split(r"([*/])", place[1])
+        out = values[first]
+        for sign, factor in zip(rest[::2], rest[1::2]):
+            number = values[factor] if factor in values else float(factor)
+            out = out * number if sign == "*" else out / number
+        return out if isinstance(out, str) else f"{int(out)}" if out == int(out) else f"{out:.12g}"
+
+    return PLACE.sub(text, form(name))
+
+
+def read(name, text):
+    """The values by which the form becomes this text. What one place says alone is a value; the others must agree."""
+    values, given, lines = {}, text.splitlines(), form(name).splitlines()
+    for line, want in zip(given, lines, strict=True):
+        places = PLACE.findall(want)
+        found = re.fullmatch("(.+?)".join(re.escape(part) for part in PLACE.split(want)[::2]), line)
+        if not found:
+            raise ValueError(f"{name}: the line is {line!r}, want {want!r}")
+        for place, got in zip(places, found.groups()):
+            label, *rest = re.split(r"([*/])", place)
+            if len(rest) == 2 and rest[1].isdigit():
+                values[label] = float(got) / int(rest[1]) if rest[0] == "*" else float(got) * int(rest[1])
+            elif not rest:
+                values[label] = float(got) if re.fullmatch(r"[-+0-9.e]+", got) else got
+    if fill(name, **values) != "\n".join(given) + "\n":
+        raise ValueError(f"{name}: the numbers of the file contradict each other: its form has {', '.join(values)}")
+    return values
+
+
+def layers(workload, refuse=()):
+    """The layers that multiply, with the dimensions of docs/model.md: K and C are those of one of G groups.
+
+    Y and X are rows and columns of the input, with its padding. What multiplies nothing takes no time in the adapters.
+    """
+    for layer in workload["layers"]:
+        op, size = layer["op"], {d: layer.get(d, 1) for d in "NMKCPQRS"}
+        if op in ("deconv", "rnn", *refuse):
+            raise ValueError(f"layer {layer['id']}: this adapter does not map the operation {op}")
+        if op not in ("conv", "gconv", "dwconv", "gemm", "matmul"):
+            continue
+        groups, rows = layer.get("groups", 1), size.pop("M")
+        if op == "matmul":
+            groups, size["N"] = size["N"], 1
+        else:
+            size["K"] //= groups
+        size["P"] *= rows
+        (y, x), (v, u) = layer.get("stride", [1, 1]), layer.get("dilation", [1, 1])
+        yield {
+            **size, "id": layer["id"], "G": groups, "stride_y": y, "stride_x": x, "dilation_y": v, "dilation_x": u,
+            "Y": (size["P"] - 1) * y + (size["R"] - 1) * v + 1, "X": (size["Q"] - 1) * x + (size["S"] - 1) * u + 1,
+        }
+
+
+def product(layer):
+    """A layer as the matrix product M x K by K x N of one group."""
+    return {"M": layer["N"] * layer["P"] * layer["Q"], "N": layer["K"], "K": layer["C"] * layer["R"] * layer["S"]}
+
+
+def write(folder, name, text):
+    path = os.path.join(folder, name)
+    with open(path, "w") as f:
+        f.write(text)
+    return path
+
+
+def program(name):
+    """Where a program is: what the variable of its name says (GEM5_OPT), else the name, from the PATH."""
+    return os.environ.get(re.sub(r"\W", "_", name).upper(), name)
+
+
+def call(folder, *command):
+    """Run a tool in a folder, and return what it prints. A failure quotes the end of it."""
+    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    if done.returncode:
+        raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stdout[-600:].strip()}")
+    return done.stdout
+
+
+def main(study, *programs):
+    """Run a study for as many trials as the first argument says, in the folder that the second says."""
+    for name in programs:
+        if not shutil.which(program(name)):
+            sys.exit(f"{name} is not there: install it, or say where it is in {re.sub(r'[^A-Z0-9]', '_', name.upper())}")
+    run = study(int(sys.argv[1]) if len(sys.argv) > 1 else 20, sys.argv[2] if len(sys.argv) > 2 else "apollo-data").run()
+    print(run.best)

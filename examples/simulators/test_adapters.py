@@ -1,0 +1,100 @@
+"""Each adapter whose tool is a program runs its study against a stand-in that takes what the tool takes, and answers as it does."""
+
+import glob
+import importlib
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import shared
+
+import apollo
+
+HERE = shared.HERE
+
+
+@pytest.fixture(autouse=True)
+def standins(monkeypatch):
+    for path in glob.glob(os.path.join(HERE, "standins", "*")):
+        monkeypatch.setenv(re.sub(r"\W", "_", os.path.basename(path)).upper(), path)
+    monkeypatch.setenv("GEM5_SCRIPT", "se.py")
+
+
+@pytest.mark.parametrize("name", ["gem5", "verilator", "maestro"])
+def test_study(name, tmp_path):
+    run = importlib.import_module(f"{name}_study").study(6, str(tmp_path)).run(workers=2)
+    outcomes = [trial.outcome for trial in run.list_trials()]
+    assert len(outcomes) == 6 and "failed" not in outcomes
+    assert run.best is not None
+
+
+def asked(name, design, **line):
+    module = importlib.import_module(f"{name}_study")
+    evaluator = getattr(module, name)
+    networks = [{"name": "small", "weight": 1, "sha256": "1", "workload": {"layers": LAYERS}}]
+    return evaluator.answer({"design": design, "networks": networks, **line}, lambda note: None, {})
+
+
+LAYERS = [
+    {"id": "first", "op": "conv", "K": 32, "C": 16, "P": 28, "Q": 28, "R": 3, "S": 3, "stride": [2, 2]},
+    {"id": "depth", "op": "dwconv", "K": 32, "C": 1, "P": 28, "Q": 28, "R": 3, "S": 3, "groups": 32},
+    {"id": "add", "op": "add", "K": 32, "P": 28, "Q": 28},
+]
+
+
+def test_verilator_counts_groups_and_tiles(tmp_path):
+    answer = asked("verilator", {"rows": 8, "cols": 16}, scratch=str(tmp_path))
+    tiles = 784 // 8 * 2 * (144 + 23) + 32 * 784 // 8 * (9 + 23)
+    assert answer["metrics"] == {"latency_s": tiles / 1e9, "multipliers": 128}
+
+
+def test_gem5_sums_products(tmp_path):
+    design = {"core": "MinorCPU", "clock": 2e9, "l1": 32768, "l1_ways": 4, "l2": 131072, "l2_ways": 8}
+    answer = asked("gem5", design, scratch=str(tmp_path))
+    assert answer["metrics"]["instructions"] == 8 * 784 * (32 * 144 + 32 * 9)
+
+
+def test_gem5_that_stops_early_has_failed(tmp_path, monkeypatch):
+    monkeypatch.setenv("STANDIN_FAILS", "1")
+    design = {"core": "MinorCPU", "clock": 2e9, "l1": 32768, "l1_ways": 4, "l2": 131072, "l2_ways": 8}
+    answer = asked("gem5", design, scratch=str(tmp_path))
+    assert answer["outcome"] == "failed" and "did not come to its end" in answer["reason"]["message"]
+
+
+def test_maestro_says_what_does_not_fit(tmp_path):
+    design = {"dataflow": "ws", "pes": 256, "lanes": 16, "l1": 2048, "l2": 1 << 20, "noc_bandwidth": 64e9, "io_bandwidth": 16e9}
+    answer = asked("maestro", design, scratch=str(tmp_path))
+    assert answer["metrics"]["energy_j"] == pytest.approx(784 * 9 * (32 * 16 + 32) * 1e-12)
+    for name, value, reason in (("l1", 256, "l1"), ("lanes", 48, "cluster")):
+        folder = tmp_path / reason
+        folder.mkdir()
+        answer = asked("maestro", {**design, name: value}, scratch=str(folder))
+        assert answer["outcome"] == "infeasible" and answer["reason"]["code"] == reason
+    assert answer["reason"]["need"] == 48
+
+
+def test_layers_are_those_of_the_model():
+    first, depth = shared.layers({"layers": LAYERS})
+    assert (first["Y"], first["X"], first["G"]) == (57, 57, 1) and shared.product(first) == {"M": 784, "N": 32, "K": 144}
+    assert (depth["G"], depth["K"], depth["C"]) == (32, 1, 1)
+    with pytest.raises(ValueError, match="layer up: this adapter does not map the operation deconv"):
+        list(shared.layers({"layers": [{"id": "up", "op": "deconv"}]}))
+
+
+@pytest.mark.parametrize("name", sorted(os.path.basename(path) for path in glob.glob(os.path.join(HERE, "forms", "*.*")) if not path.endswith(".go")))
+def test_form_is_read_back(name):
+    """Read gives what filled the form; a number that contradicts another is refused."""
+    names = {part for place in shared.PLACE.findall(shared.form(name)) for part in re.split(r"[*/]", place) if not part[0].isdigit()}
+    values = {n: float(1024 * 1000000000 * (i + 1)) for i, n in enumerate(sorted(names))}
+    text = shared.fill(name, **values)
+    got = shared.read(name, text)
+    assert got == {n: values[n] for n in got} and shared.fill(name, **got) == text
+    with pytest.raises(ValueError, match="want|contradict"):
+        shared.read(name, text.replace(str(next(iter(text.split()))), "changed", 1))
+
+
+def test_missing_program_is_named():
+    said = subprocess.run([sys.executable, os.path.join(HERE, "maestro_study.py")], capture_output=True, text=True, env={**os.environ, "MAESTRO": "/nowhere"})
+    assert said.returncode == 1 and "maestro is not there: install it, or say where it is in MAESTRO" in said.stderr
