@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -141,9 +142,10 @@ func TestBuiltinAccuracies(t *testing.T) {
 	if err := k.Covers(levels); err == nil || err.Error() != "nobody knows the accuracy of mobilenet_v2:width=130,resolution=192" {
 		t.Error(err)
 	}
-	levels[2] = []int64{4, 6}
-	if err := k.Covers(levels); err == nil || err.Error() != "the accuracies are of expansion [6], and 4 is none of them" {
-		t.Error(err)
+	levels[2], levels[3] = []int64{3, 4, 6}, []int64{5}
+	want := LevelsError{{2, []int64{3, 4}, []int64{6}}, {3, []int64{5}, []int64{3}}}
+	if got, _ := errors.AsType[LevelsError](k.Covers(levels)); !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 	levels = [][]int64{{100}, {192, 224}, {6}, {3}}
 	if err := k.Covers(levels); err != nil {

@@ -99,17 +99,20 @@ func order(less bool) int {
 // levels is known. The error names a parameter and the levels that are, or a
 // network.
 func (k *Known) Covers(levels [][]int64) error {
+	var unknown LevelsError
 	for i := range k.family.Params {
 		p := &k.family.Params[i]
 		known := k.levels(i)
 		if k.predictor != nil {
 			known = k.predictor.knows(p)
 		}
-		for _, v := range levels[i] {
-			if !slices.Contains(known, v) {
-				return &LevelError{p.Name, v, known}
-			}
+		without := slices.DeleteFunc(slices.Clone(levels[i]), func(v int64) bool { return slices.Contains(known, v) })
+		if len(without) > 0 {
+			unknown = append(unknown, UnknownLevels{i, without, known})
 		}
+	}
+	if len(unknown) > 0 {
+		return unknown
 	}
 	if k.predictor != nil {
 		return nil
@@ -144,16 +147,18 @@ func (k *Known) levels(param int) (list []int64) {
 	return list
 }
 
-// LevelError names a level of a parameter whose networks nobody knows.
-type LevelError struct {
-	Param string
-	Value int64
-	// Known are the levels whose networks are known.
-	Known []int64
+// LevelsError names the levels of parameters whose networks nobody knows.
+type LevelsError []UnknownLevels
+
+// UnknownLevels are those of one parameter, by its place in the family, beside the
+// levels whose networks are known.
+type UnknownLevels struct {
+	Param          int
+	Unknown, Known []int64
 }
 
-func (e *LevelError) Error() string {
-	return fmt.Sprintf("the accuracies are of %s %v, and %d is none of them", e.Param, e.Known, e.Value)
+func (e LevelsError) Error() string {
+	return fmt.Sprintf("nobody knows the accuracy of networks with these levels of %d parameters", len(e))
 }
 
 // Parse reads a document of schema apollo.accuracy/v1. The error says what is wrong

@@ -139,12 +139,16 @@ func (b *builtin) sized(s Sizes) (*Workload, error) {
 	return w, err
 }
 
-// SizesOf returns the names of the sizes that a built-in network has.
+// SizesOf returns the names of the sizes that a built-in network has, or every network
+// of a family.
 func SizesOf(name string) []string {
 	for _, b := range builtins() {
 		if b.name == name {
 			return b.takes.names()
 		}
+	}
+	if slices.Contains(FamilyNames(), name) {
+		return picture(name, nil).takes.names()
 	}
 	return nil
 }

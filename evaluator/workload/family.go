@@ -25,13 +25,14 @@ type Family struct {
 
 // FamilyParam is a parameter of a family.
 type FamilyParam struct {
-	Name, Doc string
+	Name string `json:"name"`
+	Doc  string `json:"doc"`
 	// Unit is that of the values: "%", "" for a count.
-	Unit string
+	Unit string `json:"unit,omitempty"`
 	// Values are in ascending order; Own is the one of the network that a family
 	// stands for, its baseline.
-	Values []int64
-	Own    int64
+	Values []int64 `json:"values"`
+	Own    int64   `json:"own"`
 }
 
 // widthParam multiplies the channels of all layers.

@@ -41,10 +41,12 @@ type runJSON struct {
 	// Optimum is left out unless it was certified.
 	Optimum *optimum `json:"optimum,omitempty"`
 	// Transfer is left out where the study has no sources.
-	Transfer        *transfer.Report `json:"transfer,omitempty"`
-	Log             string           `json:"log"`
-	Seconds         float64          `json:"seconds"`
-	TrialsPerSecond float64          `json:"trials_per_second"`
+	Transfer *transfer.Report `json:"transfer,omitempty"`
+	// Networks name the networks of the answer that its designs only number.
+	Networks        map[int]string `json:"networks,omitempty"`
+	Log             string         `json:"log"`
+	Seconds         float64        `json:"seconds"`
+	TrialsPerSecond float64        `json:"trials_per_second"`
 	// Spec is the study, so that what reads the answer needs nothing else.
 	Spec *events.Spec `json:"spec"`
 }
@@ -69,6 +71,7 @@ func (a *app) printAnswer(ctx context.Context, view *client.StudyView, watch sto
 	if view.State == study.Paused {
 		value.Reason = view.Reason
 	}
+	value.Networks = answerNetworks(view.Spec, s.Best, value.frontJSON)
 	if seconds > 0 {
 		value.TrialsPerSecond = cli.Round(float64(trials)/seconds, 1)
 	}
@@ -109,7 +112,8 @@ func (a *app) answerText(ctx context.Context, w io.Writer, p cli.Paint, view *cl
 		}
 		fmt.Fprintf(w, "\nbest design%s: trial %d\n\n", so, s.Best.Trial)
 		baseline := inspect.BaselineOf(ctx, spec)
-		designGrid(spec, designOf(spec, s.Best), baseline.Design).Text(w, p)
+		design := designOf(spec, s.Best)
+		designGrid(spec, design, baseline.Design).Text(w, p)
 		fmt.Fprintln(w)
 		metricGrid(spec, s.Best, baseline).Text(w, p)
 		if s.Noise != nil {
@@ -118,6 +122,7 @@ func (a *app) answerText(ctx context.Context, w io.Writer, p cli.Paint, view *cl
 		if baseline.Reason != "" {
 			fmt.Fprintf(w, "\nthe baseline is not feasible for this study: %s\n", baseline.Reason)
 		}
+		networkNamesOf(spec).list(w, []events.Design{design, baseline.Design})
 	}
 	if value.frontJSON != nil && len(value.Front) > 0 {
 		fmt.Fprintf(w, "\nfront: %s\n\n", value.sizeText(spec))

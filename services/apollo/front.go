@@ -117,6 +117,11 @@ func (f *frontJSON) table(w io.Writer, p cli.Paint, spec *events.Spec, base insp
 		row("baseline", base.Metrics, base.Design)
 	}
 	g.Text(w, p)
+	designs := make([]events.Design, 0, len(shown)+1)
+	for i := range shown {
+		designs = append(designs, designOf(spec, &shown[i]))
+	}
+	networkNamesOf(spec).list(w, append(designs, base.Design))
 	if len(f.Front) > 1 && len(keys) < len(spec.Parameters) {
 		var same []string
 		for k, v := range designOf(spec, &f.Front[0]) {

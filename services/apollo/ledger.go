@@ -28,6 +28,8 @@ type ledger struct {
 	view   *client.StudyView
 	trials []trial
 	counts counts
+	// networks are those that designs only number.
+	networks networkNames
 	// hash covers the trials up to the first one without an answer.
 	hash string
 }
@@ -50,7 +52,7 @@ func readLedger(ctx context.Context, bus events.Bus, view *client.StudyView) (*l
 	if err != nil {
 		return nil, err
 	}
-	l := &ledger{view: view}
+	l := &ledger{view: view, networks: networkNamesOf(view.Spec)}
 	batches, err := client.ReadBatches(ctx, bus, view, events.MaxTrials)
 	if err != nil {
 		return nil, err
@@ -137,18 +139,20 @@ func hashTrials(trials []trial) string {
 
 // trialJSON is one trial as `trial ls -o jsonl` prints it.
 type trialJSON struct {
-	Trial    int                `json:"trial"`
-	Batch    int                `json:"batch"`
-	Outcome  string             `json:"outcome"` // running | measured | infeasible | failed | voided
-	Feasible bool               `json:"feasible"`
-	Design   map[string]any     `json:"design"`
-	Metrics  map[string]float64 `json:"metrics"`
-	Origin   string             `json:"origin"`
-	Parents  []int              `json:"parents,omitempty"`
-	Reason   *events.Reason     `json:"reason,omitempty"`
-	Attempts int                `json:"attempts,omitempty"`
-	Seconds  float64            `json:"seconds,omitempty"`
-	Worker   string             `json:"worker,omitempty"`
+	Trial    int            `json:"trial"`
+	Batch    int            `json:"batch"`
+	Outcome  string         `json:"outcome"` // running | measured | infeasible | failed | voided
+	Feasible bool           `json:"feasible"`
+	Design   map[string]any `json:"design"`
+	// NetworkName is that of the network, where the design only numbers it.
+	NetworkName string             `json:"network_name,omitempty"`
+	Metrics     map[string]float64 `json:"metrics"`
+	Origin      string             `json:"origin"`
+	Parents     []int              `json:"parents,omitempty"`
+	Reason      *events.Reason     `json:"reason,omitempty"`
+	Attempts    int                `json:"attempts,omitempty"`
+	Seconds     float64            `json:"seconds,omitempty"`
+	Worker      string             `json:"worker,omitempty"`
 	// VoidedBy is the trial that measures this one anew, of one that is voided.
 	VoidedBy int                `json:"voided_by,omitempty"`
 	Extra    map[string]float64 `json:"extra,omitempty"`
@@ -165,7 +169,7 @@ func (l *ledger) json(t *trial) trialJSON {
 	spec := l.view.Spec
 	j := trialJSON{
 		Trial: t.number, Batch: t.batch, Outcome: "running", Origin: t.origin, Parents: t.parents,
-		Design: designMap(spec, t.design), Metrics: map[string]float64{}, Worker: t.worker,
+		Design: designMap(spec, t.design), Metrics: map[string]float64{}, Worker: t.worker, NetworkName: l.networks.of(t.design),
 	}
 	if r := t.result; r != nil {
 		j.Outcome, j.Feasible, j.Reason = r.Outcome, t.judgement.Feasible, t.judgement.Reason

@@ -63,7 +63,7 @@ asks for what the flags do not say: template, networks and limits.`,
 	f.StringVar(&v.Name, "name", "mine", "`name` of the study")
 	f.StringVar(&v.Template, "template", "edge", "`template`: "+strings.Join(templateNames(), "|"))
 	f.StringVar(&v.Objective, "minimize", "latency", "`metric` to minimise")
-	f.StringArrayVar(&v.Networks, "network", nil, "built-in `network`, as often as wanted; default: mobilenet_v2")
+	f.StringArrayVar(&v.Networks, "network", nil, "built-in `network`, as often as wanted; a family is searched, as the file says; default: mobilenet_v2")
 	f.StringArrayVar(&v.Limits, "limit", nil, "`limit` on a metric, as often as wanted: 'area<=6.8 mm2', 'fps>=30'")
 	f.StringVar(&v.out, "out", "", "new `file` to write; default: the standard output")
 	_ = c.RegisterFlagCompletionFunc("template", completeTemplates)

@@ -109,6 +109,9 @@ func listTrials(l *ledger, trials []*trial) cli.Answer {
 		table.Header = append(table.Header, ">"+p.Name)
 	}
 	table.Header = append(table.Header, "ORIGIN")
+	if l.networks.names != nil {
+		table.Header = append(table.Header, "NETWORK_NAME")
+	}
 	rows, items := []trialJSON{}, []any{}
 	for _, t := range trials {
 		j := l.json(t)
@@ -131,7 +134,11 @@ func listTrials(l *ledger, trials []*trial) cli.Answer {
 		}
 		line := inspect.TrialLine{Trial: t.number, Outcome: j.Outcome, Metrics: j.Metrics, Design: t.design, Origin: t.origin, Reason: reason, Feasible: j.Feasible}
 		sheet.Add(line.Cells(spec)...)
-		table.Add(append(shown, t.origin)...)
+		shown = append(shown, t.origin)
+		if l.networks.names != nil {
+			shown = append(shown, j.NetworkName)
+		}
+		table.Add(shown...)
 	}
 	return cli.Answer{Value: rows, Items: items, Sheet: sheet, Text: table.Text}
 }
@@ -195,6 +202,7 @@ func showTrial(l *ledger, t *trial, files []string) cli.Answer {
 		}
 		fmt.Fprintln(w)
 		designGrid(l.view.Spec, t.design, nil).Text(w, p)
+		l.networks.list(w, []events.Design{t.design})
 		if len(j.Metrics) > 0 {
 			fmt.Fprintln(w)
 			g := &cli.Grid{Header: []string{"METRIC", ">VALUE"}}

@@ -21,20 +21,13 @@ func (a *app) workloadCommand() *cobra.Command {
 func (a *app) workloadLsCommand() *cobra.Command {
 	return &cobra.Command{
 		Annotations: cli.PrintsRows(),
-		Use:         "ls", Short: "List the built-in networks",
+		Use:         "ls", Short: "List the built-in networks, and the families of networks",
 		Example: "  apollo workload ls", Args: cli.Exactly(0),
 		RunE: func(*cobra.Command, []string) error {
-			type row struct {
-				Name   string `json:"name"`
-				SHA256 string `json:"sha256"`
-				workload.Totals
-				// Sizes are those that can be given: name:batch=8.
-				Sizes []string `json:"sizes"`
-			}
-			rows, items := []row{}, []any{}
+			rows, items := []networkRow{}, []any{}
 			g := &cli.Grid{Header: []string{"NETWORK", ">LAYERS", ">MMACS", ">M PARAMETERS", ">PEAK LIVE", "IDENTITY", "SIZES"}}
-			for _, name := range workload.Names() {
-				w, err := workload.Builtin(name)
+			for _, name := range networkNamesListed() {
+				w, err := network(name)
 				if err != nil {
 					return err
 				}
@@ -42,12 +35,53 @@ func (a *app) workloadLsCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				r := row{name, id, w.Totals(), workload.SizesOf(name)}
+				r := networkRow{Name: name, SHA256: id, Totals: w.Totals(), Sizes: workload.SizesOf(name)}
+				if f, ok := workload.FamilyNamed(name); ok {
+					r.Family = &familyRow{f.Networks(), f.Params}
+				}
 				rows, items = append(rows, r), append(items, r)
 				g.Add(name, strconv.Itoa(r.Layers), millions(r.MACs, 2), millions(r.Params, 3), cli.Quantity(float64(r.PeakLiveBytes), "B"), id[:12], strings.Join(r.Sizes, " "))
 			}
-			return a.Print(cli.Answer{Value: rows, Items: items, Grid: g})
+			return a.Print(cli.Answer{Value: rows, Items: items, Grid: g, Text: func(out io.Writer, p cli.Paint) {
+				g.Text(out, p)
+				fmt.Fprintln(out, "\nfamilies, which a study searches ({family: NAME} in workload.networks):")
+				listFamilies(out, p)
+			}})
 		},
+	}
+}
+
+// networkRow is a network as `workload ls` prints it.
+type networkRow struct {
+	Name   string `json:"name"`
+	SHA256 string `json:"sha256"`
+	workload.Totals
+	// Sizes are those that can be given: name:batch=8.
+	Sizes []string `json:"sizes"`
+	// Family is of a name that stands for more networks than its own.
+	Family *familyRow `json:"family,omitempty"`
+}
+
+// familyRow is what a study can search in a family.
+type familyRow struct {
+	Networks   uint64                 `json:"networks"`
+	Parameters []workload.FamilyParam `json:"parameters"`
+}
+
+// networkNamesListed are the built-in networks and the families, by name.
+func networkNamesListed() []string {
+	names := append(workload.Names(), workload.FamilyNames()...)
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func listFamilies(out io.Writer, p cli.Paint) {
+	for _, f := range workload.Families() {
+		var params []string
+		for i := range f.Params {
+			params = append(params, f.Params[i].Name)
+		}
+		fmt.Fprintln(out, p.Wrap(fmt.Sprintf("%s: %s networks, by %s", f.Name, cli.Significant(float64(f.Networks())), strings.Join(params, ", ")), "  "))
 	}
 }
 
@@ -123,5 +157,5 @@ func millions(n int64, digits int) string {
 }
 
 func completeNetworks(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return workload.Names(), cobra.ShellCompDirectiveNoFileComp
+	return networkNamesListed(), cobra.ShellCompDirectiveNoFileComp
 }

@@ -296,26 +296,43 @@ func (b *builder) covered() {
 		return
 	}
 	at := b.orFamily(b.field("workload", "networks").list()[0])
-	level, ok := errors.AsType[*accuracy.LevelError](err)
+	unknown, ok := errors.AsType[accuracy.LevelsError](err)
 	if !ok {
 		b.addMistake(at, codeContradicts, "Restrict the parameters, write only: measured, or bring a predictor.", "%s", err)
 		return
 	}
-	symbol := ""
-	for i := range f.Params {
-		if f.Params[i].Name == level.Param {
-			symbol = f.Params[i].Unit
+	var missing, fix, restrict []string
+	for _, u := range unknown {
+		p := &f.Params[u.Param]
+		missing = append(missing, p.Name+" is "+levelList(p, u.Unknown, "%s or %s"))
+		if len(u.Known) == 1 {
+			fix = append(fix, p.Name+": "+levelList(p, u.Known, ""))
+		} else {
+			restrict = append(restrict, p.Name+": ["+levelList(p, u.Known, "%s, %s")+"]")
 		}
 	}
-	var known []string
-	for _, v := range level.Known {
-		known = append(known, unit.Format(float64(v), symbol))
+	var space []string
+	if fix != nil {
+		space = append(space, "fix: {"+strings.Join(fix, ", ")+"}")
 	}
-	hint := "Write space: {restrict: {" + level.Param + ": [" + strings.Join(known, ", ") + "]}}, or bring a predictor."
-	if len(known) == 1 {
-		hint = "Write space: {fix: {" + level.Param + ": " + known[0] + "}}, or bring a predictor."
+	if restrict != nil {
+		space = append(space, "restrict: {"+strings.Join(restrict, ", ")+"}")
 	}
-	b.addMistake(at, codeContradicts, hint, "nobody knows the accuracy of networks whose %s is %s", level.Param, unit.Format(float64(level.Value), symbol))
+	b.addMistake(at, codeContradicts, "Write space: {"+strings.Join(space, ", ")+"}, or bring a predictor.",
+		"nobody knows the accuracy of networks whose %s", strings.Join(missing, ", or whose "))
+}
+
+// levelList is some levels of a parameter, the last one set behind the others.
+func levelList(p *workload.FamilyParam, values []int64, last string) string {
+	var list []string
+	for _, v := range values {
+		list = append(list, unit.Format(float64(v), p.Unit))
+	}
+	end := len(list) - 1
+	if end == 0 {
+		return list[0]
+	}
+	return fmt.Sprintf(last, strings.Join(list[:end], ", "), list[end])
 }
 
 // familyWork is what a study's expressions call the operations of a network that a

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"apollo/evaluator/workload"
 	"apollo/events"
 	"apollo/internal/nearest"
 )
@@ -47,8 +48,10 @@ spec:
     # fix: {}              # parameters held at one level (apollo space show %[2]s)
     # restrict: {}         # parameters held to some levels
   workload:
+    # search: one          # a design runs one network: of a list, or {family: NAME} of
+    #                      # %[3]s
     networks:              # apollo workload ls; weight: makes one count more
-`, v.Name, v.Template)
+`, v.Name, v.Template, strings.Join(workload.FamilyNames(), ", "))
 	for _, n := range v.Networks {
 		fmt.Fprintf(&b, "      - {name: %s}\n", n)
 	}
