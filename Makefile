@@ -20,6 +20,7 @@ HARM_SEEDS ?= 20
 HOURS      ?= 3
 NAAS_TRIALS ?= 24
 NAAS_SEEDS  ?= 10
+JOINT_TRIALS ?= 100
 NAAS_STRATEGIES ?= default
 LAYERS     ?= 30
 # Of these, the client of object stores and its ways to credentials are 2.9 MB, and
@@ -31,7 +32,7 @@ MAX_BINARY := 55000000
 AXE := 4.14.1
 AXE_SUM := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
-.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-peers results-naas explore enumerate validate validate-peers sim printed chaos chaos-cluster wheel simulators python interop charts axe browser browser-long up image dist dist-check kubernetes cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-peers results-naas results-joint explore enumerate validate validate-peers sim printed chaos chaos-cluster wheel simulators python interop charts axe browser browser-long up image dist dist-check kubernetes cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -104,6 +105,10 @@ results-peers: build ## compare with what `make peers` installed for HOURS (3) o
 results-naas: ## compare sizes, mapping and connectivity under the caps of five chips for HOURS (3) of CPU time, and write docs/results-naas.md
 	$(GO) build -o bin/naas ./lab/naas
 	nice bin/naas -hours $(HOURS) -trials $(NAAS_TRIALS) -seeds $(NAAS_SEEDS) -strategies $(NAAS_STRATEGIES)
+
+results-joint: ## compare the joint search of chip and network with each alone for HOURS (3) of CPU time, and write docs/results-naas.md
+	$(GO) build -o bin/naas ./lab/naas
+	nice -n 19 bin/naas -joint test -data apollo-joint -hours $(HOURS) -trials $(JOINT_TRIALS) -seeds $(NAAS_SEEDS)
 
 explore: ## count the cells of behaviour that strategies cover, the table of docs/results.md#exploration
 	$(GO) run ./lab/explore

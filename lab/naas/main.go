@@ -27,7 +27,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if len(os.Args) == 2 && os.Args[1] == "worker" {
-		w := &bench.Worker{Suites: []bench.Suite{naasSuite()}}
+		w := &bench.Worker{Suites: []bench.Suite{naasSuite(), jointSuite()}}
 		if err := w.Serve(ctx, os.Stdin, os.Stdout); err != nil {
 			exit(err)
 		}
@@ -44,6 +44,7 @@ func main() {
 	tasks := flag.String("networks", "", "only these `networks`, with commas between; default: all")
 	arms := flag.String("variants", "", "only these `variants`, with commas between; default: all")
 	strategies := flag.String("strategies", "default", "`strategies` of the searches, with commas between; the first is that of the tables, the others search the connectivity only")
+	flag.StringVar(&r.joint, "joint", "", "compare the joint search of chip and network with each alone, on the `tasks` test or development, instead of the chips")
 	flag.BoolVar(&r.write, "write-only", false, "write the page from what is there, without a search")
 	flag.Parse()
 	if *arms != "" {
@@ -72,6 +73,7 @@ type run struct {
 	hours                  float64
 	chips, networks        []string
 	variants, strategies   []string
+	joint                  string
 	write                  bool
 }
 
@@ -101,6 +103,9 @@ func (r *run) run(ctx context.Context) error {
 			return fmt.Errorf("-variants: there is no variant %q", name)
 		}
 	}
+	if split := bench.Split(r.joint); split != "" && split != bench.Test && split != bench.Development {
+		return fmt.Errorf("-joint %s: want test or development", r.joint)
+	}
 	if r.seeds < 1 || r.trials < 1 || r.workers < 1 || !(r.hours > 0) {
 		return errors.New("-seeds, -trials, -workers and -hours: want positive numbers")
 	}
@@ -109,12 +114,19 @@ func (r *run) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if r.joint != "" {
+		return r.writeJoint() //nolint:contextcheck // a study is parsed without one
+	}
 	return r.writePage(ctx)
 }
 
 // search runs what the log lacks until the processor time is spent.
 func (r *run) search(ctx context.Context) error {
-	tasks, err := naasSuite().Tasks(bench.Environment{})
+	suite, cellsOf := naasSuite(), r.cells
+	if r.joint != "" {
+		suite, cellsOf = jointSuite(), r.jointCells
+	}
+	tasks, err := suite.Tasks(bench.Environment{})
 	if err != nil {
 		return err
 	}
@@ -138,8 +150,8 @@ func (r *run) search(ctx context.Context) error {
 		return err
 	}
 	for seed := 1; seed <= r.seeds; seed++ {
-		cells := r.cells(tasks, uint64(seed))
-		if seed > firstSeeds {
+		cells := cellsOf(tasks, uint64(seed))
+		if seed > firstSeeds && r.joint == "" {
 			if cells, err = r.undecided(cells); err != nil {
 				return err
 			}

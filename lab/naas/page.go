@@ -22,26 +22,27 @@ const (
 
 // writePage replaces the tables of the page.
 func (r *run) writePage(ctx context.Context) error {
-	b, err := os.ReadFile(r.page)
+	p, err := r.newPage(ctx)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	p.print(&out)
+	return replaceBetween(r.page, begin, end, out.Bytes())
+}
+
+// replaceBetween puts text between two lines of a document.
+func replaceBetween(page, begin, end string, text []byte) error {
+	b, err := os.ReadFile(page)
 	if err != nil {
 		return err
 	}
 	before, rest, ok := bytes.Cut(b, []byte(begin))
 	_, after, also := bytes.Cut(rest, []byte(end))
 	if !ok || !also {
-		return fmt.Errorf("%s: want the lines %q and %q", r.page, strings.TrimSpace(begin), strings.TrimSpace(end))
+		return fmt.Errorf("%s: want the lines %q and %q", page, strings.TrimSpace(begin), strings.TrimSpace(end))
 	}
-	p, err := r.newPage(ctx)
-	if err != nil {
-		return err
-	}
-	var out bytes.Buffer
-	out.Write(before)
-	out.WriteString(begin)
-	p.print(&out)
-	out.WriteString(end)
-	out.Write(after)
-	return os.WriteFile(r.page, out.Bytes(), 0o644)
+	return os.WriteFile(page, slices.Concat(before, []byte(begin), text, []byte(end), after), 0o644)
 }
 
 // page is all that the tables say.
