@@ -3,6 +3,7 @@ package archiver
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // index is what the manifest says: the files of the log, run by run.
@@ -17,6 +18,8 @@ type index struct {
 	runs   map[runKey]*runIndex
 	// order lists the runs in the order in which they first appear.
 	order []runKey
+	// expired are the runs whose files were removed on purpose.
+	expired map[runKey]expiry
 	// records counts manifest records; announced is how many of them the bus
 	// knows of, persisted how many the manifest says it knows of.
 	records, announced, persisted int
@@ -43,7 +46,7 @@ type pendingAnnouncement struct {
 }
 
 func newIndex() *index {
-	return &index{files: map[string]fileEntry{}, runs: map[runKey]*runIndex{}}
+	return &index{files: map[string]fileEntry{}, runs: map[runKey]*runIndex{}, expired: map[runKey]expiry{}}
 }
 
 func (x *index) run(k runKey) *runIndex {
@@ -63,20 +66,19 @@ func (x *index) apply(r *record) error {
 		x.log = r.Log
 	}
 	x.generation = r.Generation
-	for _, path := range r.Removed {
-		e, ok := x.files[path]
-		if !ok {
-			continue
-		}
-		delete(x.files, path)
-		run := x.run(runKey{e.Study, e.Run})
-		run.files = slices.DeleteFunc(run.files, func(p string) bool { return p == path })
-	}
+	shrunk := x.remove(r.Removed)
 	for _, e := range r.Files {
 		x.files[e.Path] = e
 		run := x.run(runKey{e.Study, e.Run})
 		run.trials.merge(e.Trials)
 		run.files = append(run.files, e.Path)
+		delete(x.expired, runKey{e.Study, e.Run})
+	}
+	for _, k := range shrunk {
+		x.recount(k)
+	}
+	for _, e := range r.Expired {
+		x.expire(e)
 	}
 	if r.Position != nil {
 		x.position, x.read, x.behind = *r.Position, *r.Position, r.Behind
@@ -98,6 +100,55 @@ func (x *index) apply(r *record) error {
 	}
 	x.pending = slices.DeleteFunc(x.pending, func(p pendingAnnouncement) bool { return p.record <= x.announced })
 	return nil
+}
+
+// remove takes files out and returns the runs that they were of.
+func (x *index) remove(paths []string) (shrunk []runKey) {
+	for _, path := range paths {
+		e, ok := x.files[path]
+		if !ok {
+			continue
+		}
+		delete(x.files, path)
+		k := runKey{e.Study, e.Run}
+		run := x.run(k)
+		run.files = slices.DeleteFunc(run.files, func(p string) bool { return p == path })
+		if !slices.Contains(shrunk, k) {
+			shrunk = append(shrunk, k)
+		}
+	}
+	return shrunk
+}
+
+// recount takes the trials of a run from the files that it has: those of a file
+// that was lost are to be written again.
+func (x *index) recount(k runKey) {
+	run := x.run(k)
+	run.trials = nil
+	for _, e := range x.sortedFiles(k) {
+		run.trials.merge(e.Trials)
+	}
+}
+
+// expire forgets a run but for that it was there.
+func (x *index) expire(e expiry) {
+	k := runKey{e.Study, e.Run}
+	delete(x.runs, k)
+	x.order = slices.DeleteFunc(x.order, func(o runKey) bool { return o == k })
+	x.pending = slices.DeleteFunc(x.pending, func(p pendingAnnouncement) bool {
+		return slices.ContainsFunc(p.files, func(f fileEntry) bool { return runKey{f.Study, f.Run} == k }) || p.closed != nil && runKey{p.closed.Study, p.closed.Run} == k
+	})
+	x.expired[k] = e
+}
+
+// expiredAt is when files of a study were last removed on purpose, zero for never.
+func (x *index) expiredAt(study string) (at time.Time) {
+	for k, e := range x.expired {
+		if k.study == study && e.At.After(at) {
+			at = e.At
+		}
+	}
+	return at
 }
 
 // sortedFiles returns the entries of a run in the order of their first trial.

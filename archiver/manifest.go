@@ -61,6 +61,9 @@ type record struct {
 	// there are some; Position is before all that those lack.
 	Read   *Position   `json:"read,omitempty"`
 	Behind []behindRun `json:"behind,omitempty"`
+	// Expired are the runs whose Removed files went on purpose: nothing of them
+	// comes back.
+	Expired []expiry `json:"expired,omitempty"`
 	// Closed says that a run ended and all its trials are in the log.
 	Closed *closure `json:"closed,omitempty"`
 	// Differs says that a run on the bus is not the one in the log.
@@ -76,6 +79,8 @@ type closure struct {
 	Run    string `json:"run"`
 	State  string `json:"state"`
 	Trials int64  `json:"trials"`
+	// At is when that was recorded; older builds did not say it.
+	At time.Time `json:"at,omitzero"`
 }
 
 // manifest is the journal of records, each a line of its CRC-32C and its JSON.

@@ -105,6 +105,9 @@ func latestEnded(fsys fs.FS, study string) (string, error) {
 		return "", fmt.Errorf("%w: study %q has no run that is completed (name one of %s to use what it has)",
 			ErrNoSource, study, strings.Join(open, ", "))
 	}
+	if at := x.expiredAt(study); !at.IsZero() {
+		return "", fmt.Errorf("%w: study %q was archived, and its archive expired on %s", ErrNoSource, study, at.Format(time.DateOnly))
+	}
 	return "", fmt.Errorf("%w: study %q", ErrNoSource, study)
 }
 

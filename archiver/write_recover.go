@@ -195,16 +195,7 @@ func (s *Store) heal(sizes map[string]int64) error {
 	for _, path := range lost {
 		s.opts.Logger.Warn("a file of the trial log is gone or damaged: its trials are read again", "path", path)
 	}
-	if err := s.record(&record{Removed: lost, Position: &Position{Created: s.idx.position.Created}}); err != nil {
-		return err
-	}
-	for k, r := range s.idx.runs {
-		r.trials = nil
-		for _, e := range s.idx.sortedFiles(k) {
-			r.trials.merge(e.Trials)
-		}
-	}
-	return nil
+	return s.record(&record{Removed: lost, Position: &Position{Created: s.idx.position.Created}})
 }
 
 // rebuild writes a new manifest from the files of the current generation. The

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"slices"
 	"time"
@@ -293,6 +294,9 @@ func (s *Store) WaitingOf(study, run string) int {
 	return 0
 }
 
+// Files returns what readers see of the log now.
+func (s *Store) Files() fs.FS { return s.files.Files() }
+
 // Place returns where the log lies, for people.
 func (s *Store) Place() string { return s.files.Path(storage.Root) }
 
@@ -381,9 +385,10 @@ func (s *Store) CloseRun(study, run, state string) error {
 		return s.dead
 	}
 	c := closure{Study: study, Run: run, State: state, Trials: s.Committed(study, run)}
-	if old := s.idx.run(runKey{study, run}).closed; old != nil && *old == c {
+	if old := s.idx.run(runKey{study, run}).closed; old != nil && old.State == c.State && old.Trials == c.Trials {
 		return nil
 	}
+	c.At = s.opts.Now().UTC()
 	if err := s.record(&record{Closed: &c}); err != nil {
 		return fmt.Errorf("close run %s/%s in the trial log: %w", study, run, err)
 	}

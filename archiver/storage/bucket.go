@@ -350,6 +350,9 @@ func (b *bucket) Clean(int, func(string, error) error) ([]int, error) { return n
 // Stage implements Generations: the new file is beside those that it replaces
 // until Discard. Readers of Apollo's own drop trials that come twice.
 func (b *bucket) Stage(generation int, _ []string, name string, content []byte) (int, error) {
+	if name == "" {
+		return generation, nil
+	}
 	return generation, b.Put(Current+"/"+name, content)
 }
 

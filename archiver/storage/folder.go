@@ -243,22 +243,10 @@ func (f folder) Stage(generation int, without []string, name string, content []b
 	if err := linkGeneration(f.Path(f.Folder(generation)), temp, without); err != nil {
 		return 0, err
 	}
-	to := filepath.Join(temp, filepath.FromSlash(name))
-	if _, err := os.Lstat(to); err == nil {
-		return 0, pathError("create", to, fs.ErrExist)
-	}
-	if err := mkdirSync(filepath.Dir(to)); err != nil {
-		return 0, err
-	}
-	written, err := writeTemp(filepath.Dir(to), content)
-	if err != nil {
-		return 0, err
-	}
-	if err := os.Rename(written, to); err != nil {
-		return 0, err
-	}
-	if err := syncFolder(filepath.Dir(to)); err != nil {
-		return 0, err
+	if name != "" {
+		if err := addStaged(filepath.Join(temp, filepath.FromSlash(name)), content); err != nil {
+			return 0, err
+		}
 	}
 	if err := os.Rename(temp, f.Path(f.Folder(next))); err != nil {
 		return 0, err
@@ -266,10 +254,31 @@ func (f folder) Stage(generation int, without []string, name string, content []b
 	return next, syncFolder(f.Path(Root))
 }
 
+// addStaged writes a file of a generation that nobody sees yet.
+func addStaged(to string, content []byte) error {
+	if _, err := os.Lstat(to); err == nil {
+		return pathError("create", to, fs.ErrExist)
+	}
+	if err := mkdirSync(filepath.Dir(to)); err != nil {
+		return err
+	}
+	written, err := writeTemp(filepath.Dir(to), content)
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(written, to); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(to))
+}
+
 // linkGeneration shows the files of a generation, without some, in a new
-// folder. Files of other people come along.
+// folder. Files of other people come along, folders without a file do not.
 func linkGeneration(from, to string, without []string) error {
-	folders := []string{}
+	if err := mkdirSync(to); err != nil {
+		return err
+	}
+	folders := []string{to}
 	err := filepath.WalkDir(from, func(at string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -280,11 +289,14 @@ func linkGeneration(from, to string, without []string) error {
 		}
 		target := filepath.Join(to, rel)
 		switch {
-		case d.IsDir():
-			folders = append(folders, target)
-			return mkdirSync(target)
 		case !d.Type().IsRegular(), isTemp(d.Name()), slices.Contains(without, filepath.ToSlash(rel)):
 			return nil
+		}
+		if dir := filepath.Dir(target); dir != folders[len(folders)-1] {
+			folders = append(folders, dir)
+			if err := mkdirSync(dir); err != nil {
+				return err
+			}
 		}
 		return linkOrCopy(at, target)
 	})

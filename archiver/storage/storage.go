@@ -93,7 +93,7 @@ type Generations interface {
 	// after this one. It makes the generation's folder and returns the older ones.
 	Clean(generation int, unreadable func(name string, err error) error) (older []int, err error)
 	// Stage prepares a generation after this one, without some files and with a
-	// new one. It returns its number: the same where files are replaced one by one.
+	// new one, with none where its name is "". It returns its number: the same where files are replaced one by one.
 	// fs.ErrExist when there is a file of the new one's name.
 	Stage(generation int, without []string, name string, content []byte) (next int, err error)
 	// Show lets readers see a generation.
