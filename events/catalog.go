@@ -109,6 +109,8 @@ var catalog = [...]TypeInfo{
 		"Ends a run at once; what was in flight is dropped."),
 	entry[StudyFailed]("study.{study}.{run}.failed", "APOLLO_LOG", "proposer", []string{"user", "archiver"},
 		"Ends a run that cannot go on."),
+	entry[StudyRemoved]("study.{study}.{run}.removed", "APOLLO_LOG", "proposer", []string{"user"},
+		"Claims an ended run for its removal: nothing follows, and its messages go, this one last."),
 	entry[StudyRejected]("rejected.{study}", "APOLLO_LOG", "proposer", []string{"user"},
 		"Answers a request that was refused, with every mistake."),
 	entry[BatchRequested]("work.{evaluator}.{study}.{run}.{batch}", "APOLLO_WORK", "proposer", []string{"evaluator"},

@@ -101,6 +101,7 @@ func samples() []events.Payload {
 		events.StudyCompleted{Study: study, Run: run, Reason: "budget", Summary: summary},
 		events.StudyCancelled{Study: study, Run: run, Command: "c-5", Summary: summary},
 		events.StudyFailed{Study: study, Run: run, Reason: "source earlier/0badcafe changed"},
+		events.StudyRemoved{Study: study, Run: run},
 		events.StudyRejected{Study: study, Command: "x1", Errors: []events.Mistake{{Pointer: "/spec/seed", Code: "unknown_field", Message: "there is no field \"sede\"", Hint: "did you mean \"seed\"?", Line: 5, Column: 7}}},
 		events.BatchRequested{
 			Study: study, Run: run, Batch: 2, Evaluator: "edge", Identity: identity, Template: "edge", Networks: sampleSpec().Networks, Search: "one", MapperGoal: "energy", Metrics: sampleSpec().Metrics,

@@ -63,6 +63,8 @@ func renderEnd(p Payload) string {
 		return runName(e.Study, e.Run) + "cancelled" + summary(&e.Summary)
 	case StudyFailed:
 		return runName(e.Study, e.Run) + "failed: " + e.Reason
+	case StudyRemoved:
+		return runName(e.Study, e.Run) + "leaves the bus"
 	case StudyRejected:
 		return runName(e.Study, "") + "rejected" + mistakes(e.Errors)
 	case BatchRequested:

@@ -286,6 +286,13 @@ type StudyStopping struct {
 	Reason  string `json:"reason"`
 }
 
+// StudyRemoved says that an ended run leaves the bus: its messages are removed after
+// this one, which is the last of its log and goes with it.
+type StudyRemoved struct {
+	Study string `json:"study"`
+	Run   string `json:"run"`
+}
+
 // Summary is the answer of a study that ended.
 type Summary struct {
 	Trials     int `json:"trials"`
@@ -459,6 +466,9 @@ func (StudyResumed) EventType() string { return "apollo.study.resumed.v1" }
 
 // EventType implements Payload.
 func (StudyExtended) EventType() string { return "apollo.study.extended.v1" }
+
+// EventType implements Payload.
+func (StudyRemoved) EventType() string { return "apollo.study.removed.v1" }
 
 // EventType implements Payload.
 func (StudyStopping) EventType() string { return "apollo.study.stopping.v1" }

@@ -192,14 +192,20 @@ func BatchOfSubject(subject string) (batch int, ok bool) {
 // or completed goes on when it is extended.
 func RunEnds() []string { return []string{"stopped", "completed", "cancelled", "failed"} }
 
-// BoundsOfRuns returns the subjects of what begins and ends runs, and opens ended ones
-// again: of a study and a run, or of all where they are "*".
+// BoundsOfRuns returns the subjects of what begins, ends and removes runs, and opens
+// ended ones again: of a study and a run, or of all where they are "*".
 func BoundsOfRuns(study, run string) (filters []string) {
-	for _, kind := range append(RunEnds(), "accepted", "extended") {
+	for _, kind := range boundsOfRun() {
 		filters = append(filters, StudySubject(study, run, kind))
 	}
 	return filters
 }
+
+func boundsOfRun() []string { return append(RunEnds(), "accepted", "extended", "removed") }
+
+// BoundsRun reports whether an event of that kind begins, ends or removes its run, or
+// opens it again.
+func BoundsRun(kind string) bool { return slices.Contains(boundsOfRun(), kind) }
 
 // EndsRun reports whether an event of that kind ends its run.
 func EndsRun(kind string) bool { return slices.Contains(RunEnds(), kind) }

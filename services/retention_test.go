@@ -1,6 +1,7 @@
 package services_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,11 @@ func TestRetention(t *testing.T) {
 			t.Helper()
 			gone = nil
 			r.Bus, r.Removed = bus, func(g *client.Removal, why string) { gone = append(gone, g.Study+": "+why) }
+			r.Kept = func(g *client.Removal, why string) { gone = append(gone, g.Study+" stays: "+why) }
+			r.Stored = func() (client.Stored, error) {
+				inventory, err := archiver.TakeInventory(os.DirFS(dir))
+				return inventory.Trials, err
+			}
 			if err := r.Sweep(s.ctx); err != nil {
 				t.Fatal(err)
 			}

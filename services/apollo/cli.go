@@ -102,7 +102,7 @@ design under an area, latency or energy budget, and learns from earlier studies.
 	for _, c := range []*cobra.Command{a.runCommand(), a.upCommand(), a.serveCommand()} {
 		root.AddCommand(inGroup("main", c))
 	}
-	for _, c := range []*cobra.Command{a.studyCommand(), a.trialCommand(), a.compareCommand(), a.reportCommand(), a.designCommand(), a.spaceCommand(), a.workloadCommand(), a.evaluatorCommand(), a.transferCommand(), a.eventsCommand(), a.dlqCommand()} {
+	for _, c := range []*cobra.Command{a.studyCommand(), a.trialCommand(), a.compareCommand(), a.reportCommand(), a.designCommand(), a.spaceCommand(), a.workloadCommand(), a.evaluatorCommand(), a.transferCommand(), a.archiveCommand(), a.eventsCommand(), a.dlqCommand()} {
 		root.AddCommand(inGroup("look", c))
 	}
 	for _, c := range slices.Concat([]*cobra.Command{a.certifyCommand(), a.doctorCommand(), a.authCommand(), a.versionCommand()}, a.labCommands()) {

@@ -98,7 +98,7 @@ func left() map[string]string {
 		"up": server, "serve ": server, "study submit": server, "study pause": server, "study resume": server, "study stop": server, "study cancel": server,
 		"study extend": server, "study watch": server, "events tail": server, "dlq ": server, "evaluator run": server,
 		"bench ": hours, "run examples/c": seconds, "run examples/own-evaluator.yaml": seconds, "study show edge-budgets": seconds, "run study.yaml": seconds, "evaluator check --exec": seconds,
-		"study retry mine": other, "study recheck mine": other, "study rm ": other, "trial ask": other, "trial tell": other, "evaluator init": other,
+		"study retry mine": other, "study recheck mine": other, "study rm ": other, "archive rm ": other, "trial ask": other, "trial tell": other, "evaluator init": other,
 		"evaluator check --study": other, "transfer candidates": other, "workload import": other, "design eval --workload model.yaml": other,
 		"events validate": other,
 	}

@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"apollo/archiver"
 	"apollo/services/cli"
 	"apollo/services/client"
 	"apollo/services/messages"
@@ -44,10 +48,34 @@ func (f *retentionFlags) read() (r client.Retention, err error) {
 // minutes.
 const retainEvery = 10 * time.Minute
 
+// storedIn counts the trials of runs whose Parquet files are there.
+func storedIn(place string) (client.Stored, error) {
+	files, err := archiver.Files(place)
+	if err != nil {
+		return nil, err
+	}
+	inventory, err := archiver.TakeInventory(files)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no trial log in %s", place)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look at the trial log in %s: %w", place, err)
+	}
+	return inventory.Trials, nil
+}
+
 // retentionRole removes studies from the bus when they are due.
-func retentionRole(s *session, r client.Retention, logger *slog.Logger) role {
+func retentionRole(s *session, place string, r client.Retention, logger *slog.Logger) role {
 	logger = logger.With("service", "retention")
 	r.Bus = s.bus
+	r.Stored = func() (client.Stored, error) { return storedIn(place) }
+	kept := map[string]string{}
+	r.Kept = func(stays *client.Removal, why string) {
+		if kept[stays.Study] != why {
+			logger.Warn("an archived study whose time is over stays on the bus", "study", stays.Study, "because", why, "hint", stays.Hint)
+		}
+		kept[stays.Study] = why
+	}
 	r.Removed = func(gone *client.Removal, why string) {
 		logger.Info("an archived study was removed from the bus; its Parquet files stay", "study", gone.Study, "runs", gone.Runs, "because", why)
 	}

@@ -32,6 +32,7 @@ type serviceFlags struct {
 	web        webFlags
 	quota      quotaFlags
 	retention  retentionFlags
+	expiry     expireFlags
 	notify     notifyFlags
 }
 
@@ -41,6 +42,7 @@ func (f *serviceFlags) register(c *cobra.Command, retention retentionFlags) {
 	f.web.register(c)
 	f.quota.register(c)
 	f.retention.register(c, retention)
+	f.expiry.register(c, "expire", "expire-label", " after which an archived run is removed that is not on the bus: 365d; default: never")
 	f.notify.register(c)
 }
 
@@ -57,7 +59,19 @@ func (f *serviceFlags) check() error {
 	if _, err := f.notify.read(); err != nil {
 		return err
 	}
+	if _, err := f.readExpiry(); err != nil {
+		return err
+	}
 	return f.web.check()
+}
+
+// readExpiry returns what the archiver removes; nil for nothing. A label alone would
+// remove a study as soon as it is archived.
+func (f *serviceFlags) readExpiry() (*archive.Expiry, error) {
+	if f.expiry.after == "" && len(f.expiry.labels) > 0 {
+		return nil, cli.Usagef("--expire-label needs --expire: after what time")
+	}
+	return f.expiry.read("--expire")
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -122,7 +136,7 @@ func (a *app) serve(ctx context.Context, c *cobra.Command, s *session, names []s
 			return err
 		}
 		p.Webhooks = policy.Check
-		first = append(first, role{"proposer", p.Run}, retentionRole(s, retention, logger))
+		first = append(first, role{"proposer", p.Run}, retentionRole(s, a.archive(), retention, logger))
 		last = append(last, notifyRole(s, policy, logger))
 		if err := serveAPI(ctx, s.bus); err != nil {
 			return err
@@ -132,7 +146,11 @@ func (a *app) serve(ctx context.Context, c *cobra.Command, s *session, names []s
 		first = append(first, a.builtinEvaluators(s, flags.evaluators, logger, fail)...)
 	}
 	if slices.Contains(names, "archiver") {
-		r := archive.Archiver{Bus: s.bus, Dir: a.archive(), Worker: workerName(), Logger: logger.With("service", "archiver"), Tracer: s.tracer, Failpoint: fail}
+		expiry, err := flags.readExpiry()
+		if err != nil {
+			return err
+		}
+		r := archive.Archiver{Bus: s.bus, Expiry: expiry, Dir: a.archive(), Worker: workerName(), Logger: logger.With("service", "archiver"), Tracer: s.tracer, Failpoint: fail}
 		last = append(last, role{"archiver", r.Run})
 	}
 	if flags.http != "" {

@@ -21,6 +21,7 @@ type rmFlags struct {
 	selector  client.Selector
 	olderThan string
 	dryRun    bool
+	unchecked bool
 	yes       bool
 }
 
@@ -35,7 +36,9 @@ func (a *app) studyRmCommand() *cobra.Command {
 		Use:         "rm [STUDY]", Short: "Remove ended studies from the message store",
 		Long: `Remove the messages of an ended study whose trials are all in the Parquet log, or of
 which the archiver says that they never will be (archive_differs, trials_missing). The
-Parquet files stay: they are the archive, and later studies can transfer from them.
+Parquet files stay: they are the archive, and later studies can transfer from them. So
+they have to be there, where --archive or --data says; --unchecked takes the archiver's word
+for it, where they cannot be seen from here.
 
 Without a name, --state, --label and --older-than choose the studies: those for which all
 of them hold. Studies that must stay are listed with the reason. --dry-run removes nothing.`,
@@ -55,7 +58,7 @@ of them hold. Studies that must stay are listed with the reason. --dry-run remov
 			}
 			defer s.close(ctx)
 			if len(args) == 1 && !flags.dryRun && !flags.selects() {
-				return a.removeOne(ctx, s, args[0])
+				return a.removeOne(ctx, s, args[0], &flags)
 			}
 			return a.removeChosen(ctx, s, args, &flags)
 		},
@@ -64,6 +67,7 @@ of them hold. Studies that must stay are listed with the reason. --dry-run remov
 	c.Flags().StringToStringVar(&flags.selector.Labels, "label", nil, "`name=value` of a label that the study must have, as often as wanted")
 	c.Flags().StringVar(&flags.olderThan, "older-than", "", "`time` since the study ended: 30d, 12h")
 	c.Flags().BoolVar(&flags.dryRun, "dry-run", false, "only say what would be removed")
+	c.Flags().BoolVar(&flags.unchecked, "unchecked", false, "also what the archiver wrote and cannot be seen from here")
 	c.Flags().BoolVar(&flags.yes, "yes", false, "really")
 	return c
 }
@@ -105,7 +109,7 @@ func parseAge(flag, text string) (time.Duration, error) {
 }
 
 // removeOne removes the study of that name, or says why it must stay.
-func (a *app) removeOne(ctx context.Context, s *session, name string) error {
+func (a *app) removeOne(ctx context.Context, s *session, name string, flags *rmFlags) error {
 	found, err := client.Removals(ctx, s.bus.Log(), name)
 	if err != nil {
 		return err
@@ -113,6 +117,7 @@ func (a *app) removeOne(ctx context.Context, s *session, name string) error {
 	if len(found) == 0 {
 		return noStudy(name)
 	}
+	a.checkStored(found, flags)
 	if r := &found[0]; r.Keep != nil {
 		return cli.Hinted(cli.ExitError, r.Hint, r.Keep)
 	}
@@ -126,6 +131,20 @@ func (a *app) removeOne(ctx context.Context, s *session, name string) error {
 	return a.Print(cli.Answer{Value: value, Text: func(w io.Writer, _ cli.Paint) {
 		fmt.Fprintf(w, "removed %s of %s; the Parquet log stays\n", cli.Plural(value.Runs, "run"), name)
 	}})
+}
+
+// checkStored keeps the studies whose files are not there.
+func (a *app) checkStored(found []client.Removal, flags *rmFlags) {
+	if flags.unchecked {
+		return
+	}
+	stored, err := storedIn(a.archive())
+	if err != nil {
+		stored = func(string, string) (int64, error) { return 0, err }
+	}
+	for i := range found {
+		found[i].CheckStored(stored)
+	}
 }
 
 // removalJSON is a study as `study rm` prints those that were chosen.
@@ -152,6 +171,7 @@ func (a *app) removeChosen(ctx context.Context, s *session, args []string, flags
 	if name != "" && len(all) == 0 {
 		return noStudy(name)
 	}
+	a.checkStored(all, flags)
 	rows, items, now := []removalJSON{}, []any{}, time.Now()
 	g := &cli.Grid{Header: []string{"STUDY", ">RUNS", "STATE", "ENDED", "WHAT"}}
 	for i := range all {

@@ -34,6 +34,8 @@ type Archiver struct {
 	Logger *slog.Logger
 	// Plain is archiver.Options.Plain.
 	Plain bool
+	// Expiry chooses the archived runs whose files go; nil keeps them all.
+	Expiry *Expiry
 	// Tracer makes the spans of answers until they are on disk; nil makes none.
 	Tracer trace.Tracer
 	// Failpoint is called at the named points of archiver.Options, for crash
@@ -86,7 +88,7 @@ func (a *Archiver) runStore(ctx context.Context, logger *slog.Logger, present *a
 	}
 	told := map[messages.RunKey]string{}
 	for {
-		w := &archive{bus: a.Bus, store: store, log: logger, runs: map[messages.RunKey]*archiveRun{}, present: present, told: told, tracer: a.Tracer}
+		w := &archive{bus: a.Bus, store: store, log: logger, runs: map[messages.RunKey]*archiveRun{}, present: present, told: told, expiry: a.Expiry, tracer: a.Tracer}
 		if err = w.run(ctx); !errors.Is(err, errWentBack) && !errors.Is(err, errGoesOn) {
 			break
 		}
@@ -129,6 +131,7 @@ type archive struct {
 	ended     []*archiveRun
 	reminders []*archiveRun
 	present   *archivePresence
+	expiry    *Expiry
 	tracer    trace.Tracer
 	// spans are those of the answers that wait for the commit.
 	spans []tracing.Span
@@ -231,6 +234,9 @@ func (w *archive) ticked(ctx context.Context) error {
 	}
 	if err := w.store.Sweep(); err != nil {
 		w.log.Warn("remove old files of the trial log", "error", err)
+	}
+	if err := w.expire(ctx); err != nil {
+		return err
 	}
 	return w.finish(ctx)
 }

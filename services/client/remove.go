@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,8 +26,10 @@ type Removal struct {
 	// Keep is why it must stay, and Hint what to do about that; nil when it may go.
 	Keep error
 	Hint string
-	// keys are the runs that were looked at.
-	keys []string
+	// Begun: an earlier removal was interrupted, and parts of it are gone.
+	Begun bool
+	// runs are those that were looked at.
+	runs []*removalRun
 }
 
 // removalRun is what the log says of a run.
@@ -38,6 +41,11 @@ type removalRun struct {
 	trials  int // -1 where the end does not say
 	unread  error
 	isFinal bool
+	// archived is how many trials an archiver said to be on disk, last the sequence
+	// of the last event that was looked at.
+	archived  int64
+	last      uint64
+	isRemoved bool
 }
 
 // Removals looks at studies, all or the named one: they may go when every run has
@@ -63,9 +71,10 @@ func Removals(ctx context.Context, log events.Log, name string) ([]Removal, erro
 			byStudy[r.key.Study], out = i, append(out, Removal{Study: r.key.Study, Archived: true})
 		}
 		s := &out[i]
-		s.Runs, s.keys = s.Runs+1, append(s.keys, r.key.Run)
+		s.Runs, s.runs = s.Runs+1, append(s.runs, r)
 		s.State, s.Ended, s.Labels = r.state, r.ended, r.labels
-		s.Archived = s.Archived && (r.isFinal || r.trials == 0)
+		s.Archived = s.Archived && (r.isFinal || r.trials == 0 || r.isRemoved)
+		s.Begun = s.Begun || r.isRemoved
 		if s.Keep == nil {
 			if s.Keep, s.Hint, err = r.keep(ctx, log); err != nil {
 				return nil, err
@@ -93,6 +102,7 @@ func removalRuns(ctx context.Context, log events.Log, name string) ([]*removalRu
 			r = &removalRun{key: key, state: study.Running}
 			of[key], runs = r, append(runs, r)
 		}
+		r.last = m.Seq
 		_, payload, err := events.Decode(m.Data)
 		if err != nil {
 			r.unread = err
@@ -107,6 +117,7 @@ func removalRuns(ctx context.Context, log events.Log, name string) ([]*removalRu
 		if _, e, err := events.DecodeAs[events.ArchiveFinal](m.Data); err == nil {
 			if r := of[messages.RunKey{Study: e.Study, Run: e.Run}]; r != nil {
 				r.isFinal = e.Trials >= int64(r.trials) // one that was extended has an earlier one, too
+				r.archived = max(r.archived, e.Trials)
 			}
 		}
 	}
@@ -133,12 +144,16 @@ func (r *removalRun) fold(at time.Time, kind string, e events.Payload) {
 		ends(&e.Summary)
 	case events.StudyFailed:
 		ends(nil)
+	case events.StudyRemoved:
+		r.isRemoved = true
 	}
 }
 
 // keep says why the run must stay.
 func (r *removalRun) keep(ctx context.Context, log events.Log) (why error, hint string, err error) {
 	switch {
+	case r.isRemoved:
+		return nil, "", nil
 	case r.unread != nil:
 		return fmt.Errorf("run %s of %s cannot be read, so that nobody knows whether it has ended: %w", r.key.Run, r.key.Study, r.unread), "", nil
 	case r.ended.IsZero():
@@ -155,22 +170,6 @@ func (r *removalRun) keep(ctx context.Context, log events.Log) (why error, hint 
 		return nil, "", err
 	}
 	return fmt.Errorf("run %s of %s is not archived yet", r.key.Run, r.key.Study), "let an archiver run until it is: `apollo up`", nil
-}
-
-// Remove takes the runs of a study off the bus that Removals found, and no later one;
-// Removals says whether it may go. The Parquet files stay.
-func Remove(ctx context.Context, bus events.Bus, r *Removal) error {
-	filters := []string{events.DeadLetterSubject("*", r.Study), events.RejectedSubject(r.Study)}
-	for _, run := range r.keys {
-		// The work first: nobody shall answer what is gone.
-		filters = append(filters, "work.*."+r.Study+"."+run+".*", "result.*."+r.Study+"."+run+".*", events.ArchiveSubject(r.Study, run, "*"), events.RunFilter(r.Study, run))
-	}
-	for _, filter := range filters {
-		if err := bus.Purge(ctx, filter); err != nil {
-			return fmt.Errorf("purge %s: %w", filter, err)
-		}
-	}
-	return nil
 }
 
 // Selector chooses studies to remove.
@@ -203,24 +202,32 @@ type Retention struct {
 	// Fill is the share of a stream of the bus above which the studies that ended
 	// first go before their time, though not before fillAge; 0 means never.
 	Fill float64
-	// Removed is told what was removed, and why; nil for nobody.
-	Removed func(r *Removal, why string)
+	// Stored looks whether the files of what goes are there: a look is made for each
+	// sweep that needs one.
+	Stored func() (Stored, error)
+	// Removed is told what was removed, and why, and Kept what is due and stays; nil
+	// for nobody.
+	Removed, Kept func(r *Removal, why string)
+
+	stored Stored
 }
 
 // fillAge is how long a study stays after its end, however little room there is: who
 // waits for its answer reads it from the bus.
 const fillAge = 30 * time.Minute
 
-// Sweep removes what is due. What must stay does, and so does what is not archived.
+// Sweep removes what is due, and what an interrupted removal left. What must stay does,
+// and so does what is not archived, or whose files are not there.
 func (r *Retention) Sweep(ctx context.Context) error {
-	if r.After == 0 && r.Fill == 0 {
-		return nil
-	}
 	all, err := Removals(ctx, r.Bus.Log(), "")
 	if err != nil {
 		return err
 	}
-	all = slices.DeleteFunc(all, func(s Removal) bool { return s.Keep != nil || !s.Archived || s.Ended.IsZero() })
+	r.stored = nil
+	if err := r.goOn(ctx, all); err != nil || r.After == 0 && r.Fill == 0 {
+		return err
+	}
+	all = slices.DeleteFunc(all, func(s Removal) bool { return s.Begun || s.Keep != nil || !s.Archived || s.Ended.IsZero() })
 	slices.SortStableFunc(all, func(a, b Removal) int { return a.Ended.Compare(b.Ended) })
 	for i := range all {
 		s := &all[i]
@@ -244,23 +251,44 @@ func (r *Retention) Sweep(ctx context.Context) error {
 	return nil
 }
 
-// remove looks once more, because somebody may have extended the study, or begun
-// it anew.
-func (r *Retention) remove(ctx context.Context, s *Removal, why string) error {
-	now, err := Removals(ctx, r.Bus.Log(), s.Study)
-	if err != nil {
-		return err
-	}
-	if len(now) == 0 || now[0].Keep != nil || now[0].Runs != s.Runs || !now[0].Ended.Equal(s.Ended) {
-		return nil
-	}
-	if err := Remove(ctx, r.Bus, &now[0]); err != nil {
-		return err
-	}
-	if r.Removed != nil {
-		r.Removed(s, why)
+// goOn ends the removals that were interrupted.
+func (r *Retention) goOn(ctx context.Context, all []Removal) error {
+	for _, s := range all {
+		if !s.Begun {
+			continue
+		}
+		// Of the runs that were claimed alone: a later one may go on.
+		s.runs = slices.DeleteFunc(slices.Clone(s.runs), func(run *removalRun) bool { return !run.isRemoved })
+		s.Keep, s.Runs = nil, len(s.runs)
+		if err := r.remove(ctx, &s, "its removal was interrupted"); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// remove removes a study whose files are there, unless it goes on meanwhile.
+func (r *Retention) remove(ctx context.Context, s *Removal, why string) error {
+	if r.stored == nil {
+		var err error
+		if r.stored, err = r.Stored(); err != nil {
+			r.stored = func(string, string) (int64, error) { return 0, err }
+		}
+	}
+	if s.CheckStored(r.stored); s.Keep != nil {
+		if r.Kept != nil {
+			r.Kept(s, s.Keep.Error())
+		}
+		return nil
+	}
+	err := Remove(ctx, r.Bus, s)
+	if errors.Is(err, ErrMoved) {
+		return nil
+	}
+	if err == nil && r.Removed != nil {
+		r.Removed(s, why)
+	}
+	return err
 }
 
 // full returns the stream of studies that is fuller than it may be; "" for none.

@@ -10,7 +10,10 @@ import (
 // Command returns the event that carries out a request of a user, or nil when
 // the run is already in that state. The error says why the request is refused.
 func (m *Machine) Command(c *events.StudyControl) (events.Payload, error) {
-	if m.commands[c.ID] || Holds(c, m.state, m.trials) {
+	switch {
+	case m.removed:
+		return nil, m.errRemoved()
+	case m.commands[c.ID] || Holds(c, m.state, m.trials):
 		return nil, nil
 	}
 	refused := fmt.Errorf("study %s is %s: it cannot %s", m.spec.Study, m.state, c.Verb)
@@ -40,6 +43,10 @@ func (m *Machine) Command(c *events.StudyControl) (events.Payload, error) {
 		return nil, fmt.Errorf("verb %q is unknown: want pause, resume, stop, cancel, extend, add or retry", c.Verb)
 	}
 	return nil, refused
+}
+
+func (m *Machine) errRemoved() error {
+	return fmt.Errorf("run %s of study %s is being removed", m.cfg.Run, m.spec.Study)
 }
 
 // Holds reports whether a run in that state, with that budget, is already what

@@ -56,6 +56,8 @@ func (m *Machine) Fold(e events.Payload) error {
 		m.command(e.Command, Cancelled, "")
 	case events.StudyFailed:
 		m.state, m.reason = Failed, e.Reason
+	case events.StudyRemoved:
+		m.removed = true
 	}
 	return nil
 }

@@ -78,6 +78,8 @@ type Machine struct {
 	// the strategies were told some of them.
 	voided map[int]bool
 	stale  bool
+	// removed: the run leaves the bus, and nothing follows.
+	removed bool
 	// restated are the trials that an improvement named since the last voiding; nil
 	// when nothing has to be said again.
 	restated  map[int]bool

@@ -49,6 +49,8 @@ func (m *Machine) Retry(c *events.StudyControl, designs func() (map[int]events.D
 // an ended run for them, or why it is refused. All are nil where it is carried out.
 func (m *Machine) toVoid(c *events.StudyControl) (left []int, open events.Payload, refusal error) {
 	switch {
+	case m.removed:
+		return nil, nil, m.errRemoved()
 	case m.commands[c.ID]:
 		return nil, nil, nil
 	case m.state != Running && m.state != Paused && m.state != Completed && m.state != Stopped:
