@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -150,4 +151,41 @@ func TestLogInABucket(t *testing.T) {
 	// And by URL, from a study file.
 	four := b.study("four", "transfer: {sources: [{parquet: \""+place+"/trials/current/study=one/*/*.parquet\"}]}")
 	b.run("run", four, "--data", home("fourth"), "--quiet")
+
+	// Every command that reads or removes does so in the bucket.
+	other := []string{"--data", home("other"), "--archive", place}
+	if out := b.run(append([]string{"archive", "rm", "--older-than", "1ns", "--dry-run", "-o", "jsonl"}, other...)...); !strings.Contains(out, "study two, which is on the bus, transfers from it") || !strings.Contains(out, `"kept":"it is on the bus`) {
+		t.Errorf("archive rm does not see the bucket, or takes what is on the bus:\n%s", out)
+	}
+	var out, errs bytes.Buffer
+	if code := Main(t.Context(), []string{"study", "rm", "two", "--yes", "--data", home("other")}, nil, &out, &errs); code == 0 || !strings.Contains(errs.String(), "there is no trial log in "+home("other")) {
+		t.Errorf("study rm without the bucket: exit code %d\n%s", code, &errs)
+	}
+	b.run(append([]string{"study", "rm", "two", "--yes"}, other...)...)
+	errs.Reset()
+	if code := Main(t.Context(), append([]string{"study", "show", "two"}, other...), nil, &out, &errs); code == 0 || !strings.Contains(errs.String(), "its trials are in the trial log in "+place+" alone") {
+		t.Errorf("study show of what only the bucket has: exit code %d\n%s", code, &errs)
+	}
+	pattern := place + "/trials/current/study=one/*/*.parquet"
+	if out := b.run(append([]string{"compare", "two", pattern, "-o", "json"}, other...)...); strings.Count(out, `"trials": 96`) != 2 {
+		t.Errorf("compare of a study and a pattern in the bucket:\n%s", out)
+	}
+	b.run(append([]string{"archive", "rm", "two", "--yes"}, other...)...)
+	if files := b.files(place, "two"); len(files) != 0 {
+		t.Errorf("files of the manifest after archive rm: %v", files)
+	}
+}
+
+// files are the studies of a place that the manifest has files of, but for others.
+func (b *bucketed) files(place, study string) (found []archiver.EndedRun) {
+	b.t.Helper()
+	files, err := archiver.Files(place)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ended, err := archiver.EndedRuns(files)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return slices.DeleteFunc(ended, func(r archiver.EndedRun) bool { return r.Study != study })
 }

@@ -94,11 +94,11 @@ func (a *app) showCampaign(ctx context.Context, s *session, name string, missing
 
 // removedOr tells a study that only the trial log has from one that never was.
 func (a *app) removedOr(ctx context.Context, name string, missing error) error {
-	if _, err := (trialLogs{a.Data}).Open(ctx, events.Source{Study: name}); err != nil {
+	if _, err := (trialLogs{a.archive()}).Open(ctx, events.Source{Study: name}); err != nil {
 		return missing
 	}
 	return cli.Hinted(cli.ExitNotFound, "`apollo compare "+name+" OTHER` and `duckdb` read it there, and other studies can learn from it; `apollo run` with its file measures it anew",
-		fmt.Errorf("study %s was removed from the server: its trials are in the trial log in %s alone", name, a.Data))
+		fmt.Errorf("study %s was removed from the server: its trials are in the trial log in %s alone", name, events.Redact(a.archive())))
 }
 
 // campaignAnswer reads what the studies of a campaign found.

@@ -3,7 +3,6 @@ package interop
 import (
 	"fmt"
 	"math"
-	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -73,7 +72,14 @@ func rows(s *events.Spec, run string, n int) []archiver.Row {
 func writeLog(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	s, err := archiver.Open(dir, archiver.Options{})
+	writeLogTo(t, dir)
+	return dir
+}
+
+// writeLogTo is writeLog for a directory or a bucket.
+func writeLogTo(t *testing.T, place string) {
+	t.Helper()
+	s, err := archiver.Open(place, archiver.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +104,6 @@ func writeLog(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	return dir
 }
 
 // null is how a missing value is written in tables.
@@ -127,10 +132,14 @@ func micros(t time.Time) string {
 }
 
 // table reads a study with Scan and writes each value as a string, by column.
-func table(t *testing.T, dir, study string) map[string][]string {
+func table(t *testing.T, place, study string) map[string][]string {
 	t.Helper()
+	files, err := archiver.Files(place)
+	if err != nil {
+		t.Fatal(err)
+	}
 	columns := map[string][]string{}
-	for r, err := range archiver.Scan(os.DirFS(dir), archiver.Query{Study: study}) {
+	for r, err := range archiver.Scan(files, archiver.Query{Study: study}) {
 		if err != nil {
 			t.Fatal(err)
 		}

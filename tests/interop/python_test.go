@@ -50,7 +50,8 @@ var findPython = sync.OnceValues(func() (string, error) {
 	if err := exec.Command(system, "-m", "venv", venv).Run(); err != nil {
 		return "", err
 	}
-	install := append([]string{"-m", "pip", "install", "--quiet"}, pythonPackages...)
+	// s3fs is what DuckDB reads a bucket with where its own extension cannot be fetched.
+	install := append([]string{"-m", "pip", "install", "--quiet", "s3fs"}, pythonPackages...)
 	if err := exec.Command(path, install...).Run(); err != nil {
 		return "", err
 	}
