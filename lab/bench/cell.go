@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -134,22 +135,22 @@ type Plan struct {
 	FirstSeed     uint64
 	Seeds         int
 	Trials, Batch int
-	// SourceTrials is the budget of the searches that others learn from.
-	SourceTrials int
+	// SourceTrials is the budget of the searches that others learn from, SourceAlgorithm
+	// their strategy; "" means default.
+	SourceTrials    int
+	SourceAlgorithm string
 }
-
-// sourceContender runs the searches that others learn from.
-func sourceContender() Contender { return Contender{Label: "default", Name: "default"} }
 
 // sources returns the cells that a cell may learn from.
 func (p *Plan) sources(c *Cell) []*Cell {
 	if c.By.Alone || c.By.Command != "" {
 		return nil
 	}
+	name := cmp.Or(p.SourceAlgorithm, "default")
 	var out []*Cell
 	for _, o := range c.Task.From {
 		out = append(out, &Cell{
-			Suite: o.Suite, Task: o.Task, Lane: c.Lane, By: sourceContender(), Seed: c.Seed, Trials: p.SourceTrials, Batch: c.Batch,
+			Suite: o.Suite, Task: o.Task, Lane: c.Lane, By: Contender{Label: name, Name: name}, Seed: c.Seed, Trials: p.SourceTrials, Batch: c.Batch,
 		})
 	}
 	return out

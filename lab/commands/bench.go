@@ -40,6 +40,7 @@ type benchFlags struct {
 	trials       int
 	batch        int
 	sourceTrials int
+	sourceBy     string
 	methods      []string
 	byTask       bool
 	marks        []int        // the suite's
@@ -88,6 +89,7 @@ Random search with the same free checks is always in the comparison.`,
 	f.IntVar(&flags.trials, "trials", 0, "trials of each search (default: 150, or the suite's own)")
 	f.IntVar(&flags.batch, "batch", 1, "designs that a strategy is asked for at a time")
 	f.IntVar(&flags.sourceTrials, "source-trials", 200, "trials of the searches that others learn from, in suites of transfer")
+	f.StringVar(&flags.sourceBy, "source-algorithm", "default", "`name` of the strategy of the searches that others learn from")
 	f.StringSliceVar(&flags.methods, "method", nil, "`methods` of transfer to compare, each as NAME-METHOD: seed, gp, rgpe, rtm, zero-shot (default: chosen by evidence, as NAME)")
 	f.IntVar(&flags.workers, "workers", runtime.NumCPU(), "`number` of processes")
 	f.DurationVar(&flags.cpuLimit, "cpu-limit", time.Minute, "most CPU time of one suggestion; a search that exceeds it fails")
@@ -130,13 +132,16 @@ func (flags *benchFlags) plan(ctx context.Context, env bench.Environment) (*benc
 	flags.complete(s)
 	p := &bench.Plan{
 		Suite: s.Name, Tasks: tasks, FirstSeed: flags.firstSeed, Seeds: flags.seeds,
-		Trials: flags.trials, Batch: flags.batch, SourceTrials: flags.sourceTrials,
+		Trials: flags.trials, Batch: flags.batch, SourceTrials: flags.sourceTrials, SourceAlgorithm: flags.sourceBy,
 	}
 	if p.Lanes, err = flags.lanesOf(s); err != nil {
 		return nil, nil, err
 	}
 	if p.Contenders, err = flags.contenders(); err != nil {
 		return nil, nil, err
+	}
+	if _, err := optimizer.New(flags.sourceBy, nil); err != nil {
+		return nil, nil, cli.Hinted(cli.ExitUsage, "--source-algorithm takes the name of a strategy", err)
 	}
 	switch {
 	case flags.seeds < 1 || flags.trials < 1 || flags.batch < 1 || flags.workers < 1 || flags.sourceTrials < 1:
