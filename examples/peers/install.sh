@@ -12,7 +12,7 @@ seconds=${SECONDS_EACH:-1800}
 command -v python3 >/dev/null || { echo "peers: python3 is needed" >&2; exit 1; }
 mkdir -p "$peers"
 
-# name, environment, adapter with its arguments
+# name, environment, adapter with its arguments; EARLIER is a log of another network's designs
 table='optuna-tpe torch optuna_peer.py tpe
 optuna-gp torch optuna_peer.py gp
 optuna-cmaes torch optuna_peer.py cmaes
@@ -21,7 +21,8 @@ ax torch ax_peer.py
 nevergrad nevergrad nevergrad_peer.py
 smac smac smac_peer.py
 hebo hebo hebo_peer.py
-vizier vizier vizier_peer.py'
+vizier vizier vizier_peer.py
+learned learned learned_peer.py EARLIER'
 
 # install makes an environment from its requirements, once; its log says why not.
 declare -A broke=()
@@ -47,6 +48,13 @@ compile() {
     >>"$peers/$1.log" 2>&1 || true
 }
 
+# earlier makes the log that a peer learns from.
+earlier() {
+  rm -rf "$peers/earlier"
+  "$apollo" bench --suite apollo --task mobiledet-6p8 --algorithms random --seeds 1 --trials 100 --workers 1 --resamples 0 \
+    --data "$peers/earlier" >"$peers/earlier.log" 2>&1
+}
+
 # check lets an adapter search a constrained task.
 check() {
   local name=$1 log=$peers/$1.check
@@ -68,7 +76,8 @@ while read -r name env adapter; do
     printf 'does not install: %s\n' "$(grep -i error "$peers/$env.log" | tail -1 | cut -c1-200)"
     continue
   fi
-  command="$peers/$env/bin/python examples/peers/$adapter"
+  [[ "$adapter" != *EARLIER* ]] || earlier
+  command="$peers/$env/bin/python examples/peers/${adapter/EARLIER/$peers/earlier}"
   if check "$name" "$command"; then
     works=$((works + 1))
     printf 'works: --peer "%s=%s"\n' "$name" "$command"
