@@ -229,8 +229,8 @@ func wide(t *testing.T, a optimizer.Algorithm, o Options) {
 	}{
 		{"63 switches", optimizer.Problem{Space: repeat(63, 2)}},
 		{"64 categories", optimizer.Problem{Space: repeat(64, -2), Legal: func(p space.Point) bool { return p[3] == p[60] }}},
-		{"10 of 100", optimizer.Problem{Space: repeat(10, 100), Features: features}},
-		{"a mapping", optimizer.Problem{Space: lattice(300, -6, 300, -6, 300, 300, 300, 300, 300, 30), Features: features, Legal: func(p space.Point) bool { return p[0]+p[2] < 300 }}},
+		{"10 of 80", optimizer.Problem{Space: repeat(10, 80), Features: features}},
+		{"a mapping", optimizer.Problem{Space: lattice(200, -6, 200, -6, 200, 200, 200, 200, 200, 30), Features: features, Legal: func(p space.Point) bool { return p[0]+p[2] < 200 }}},
 		{"2^140", optimizer.Problem{Space: repeat(70, 4)}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
