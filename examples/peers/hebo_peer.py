@@ -1,9 +1,13 @@
-"""HEBO as a peer: a warped GP with an ensemble of acquisitions over integer levels.
+"""HEBO as a peer: a warped GP with an ensemble of acquisitions over integer levels. hebo_peer.py [plain]
 
 HEBO has no predicate for designs. It suggests eight at a time, the first legal and new one is tried; after some rounds a
 random legal one. A design that cannot work is observed with the worst value so far.
+
+`plain` is what a user gets who writes an objective and nothing else: HEBO's own start, one round, and what breaks a free
+check is observed with the worst value so far too. Before there is a value nothing is observed: HEBO drops what is not finite.
 """
 
+import sys
 import warnings
 
 from apollo_peer import serve
@@ -17,16 +21,16 @@ ROUNDS, AT_ONCE = 3, 8
 
 
 class Hebo:
-    def __init__(self, study):
+    def __init__(self, study, plain=False):
         warnings.filterwarnings("ignore")
         if len(study.objectives) > 1:
             raise ValueError("this adapter searches one objective")
-        self.s = study
+        self.s, self.plain = study, plain
         np.random.seed(study.seed % (1 << 31))
         space = DesignSpace().parse([
             {"name": p["name"], "type": "int", "lb": 0, "ub": len(p["values"]) - 1} if p["type"] == "ordinal"
             else {"name": p["name"], "type": "cat", "categories": p["values"]} for p in study.space])
-        self.optimizer = HEBO(space, rand_sample=10, scramble_seed=study.seed)
+        self.optimizer = HEBO(space, rand_sample=None if plain else 10, scramble_seed=study.seed)
         self.worst = None
 
     def params(self, row):
@@ -34,8 +38,8 @@ class Hebo:
 
     def suggest(self, n):
         out = []
-        # The first ten are HEBO's own start, quasi-random over the space: legal ones by the free check.
-        rounds = ROUNDS if self.optimizer.X.shape[0] >= self.optimizer.rand_sample else 0
+        # The first ten are HEBO's own start, quasi-random over the space: legal ones by the free check, unless plain.
+        rounds = 1 if self.plain else ROUNDS if self.optimizer.X.shape[0] >= self.optimizer.rand_sample else 0
         for _ in range(rounds):
             rows = self.optimizer.suggest(n_suggestions=max(AT_ONCE, n))
             designs = [d for d in (self.params(row) for _, row in rows.iterrows()) if self.s.new(d)]
@@ -43,6 +47,8 @@ class Hebo:
             for d, ok in zip(designs, legal):
                 if ok and len(out) < n and d not in out:
                     out.append(d)
+                elif not ok and self.plain:
+                    self.tell(d, self.worst)
             if len(out) == n:
                 return out
         return out + self.s.draw_legal(n - len(out))
@@ -53,13 +59,16 @@ class Hebo:
         if trial.ok:
             value = trial.values[0]
             self.worst = value if self.worst is None else max(self.worst, value)
-        elif self.worst is None:
-            return
+            self.tell(trial.params, value)
         else:
-            value = self.worst
-        row = {p["name"]: p["values"].index(trial.params[p["name"]]) if p["type"] == "ordinal" else trial.params[p["name"]] for p in self.s.space}
+            self.tell(trial.params, self.worst)
+
+    def tell(self, params, value):
+        if value is None:
+            return
+        row = {p["name"]: p["values"].index(params[p["name"]]) if p["type"] == "ordinal" else params[p["name"]] for p in self.s.space}
         self.optimizer.observe(pd.DataFrame([row]), np.array([[value]]))
 
 
 if __name__ == "__main__":
-    serve(Hebo)
+    serve(lambda study: Hebo(study, "plain" in sys.argv[1:]))

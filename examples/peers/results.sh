@@ -2,10 +2,11 @@
 # Compares the strategies with other people's optimizers on four tasks and writes
 # the tables of docs/results-peers.md: seed after seed until a group has SEEDS (10)
 # of them or has used its share of HOURS (3) of CPU time. The peers are those
-# that `make peers` installed. Arguments choose groups (fast, slow, plain); none
-# means all. What is interrupted goes on, with the CPU time of before counted; the
-# last seed of a group may exceed its share. ANY_BUILD=1 also keeps the searches of
-# another build: right only where it proposes and measures the same.
+# that `make peers` installed. Arguments choose groups (fast, slow, plain,
+# plain-slow); none means all. What is interrupted goes on, with the CPU time of
+# before counted; the last seed of a group may exceed its share. ANY_BUILD=1 also
+# keeps the searches of another build: right only where it proposes and measures the
+# same.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 apollo=${APOLLO:-bin/apollo}
@@ -72,8 +73,11 @@ group() {
 group fast 0.25 60 --algorithms default,default-nofeatures \
   --peer "optuna-tpe=$torch examples/peers/optuna_peer.py tpe" --peer "optuna-cmaes=$torch examples/peers/optuna_peer.py cmaes" \
   --peer "nevergrad=.peers/nevergrad/bin/python examples/peers/nevergrad_peer.py"
-group slow 0.6 20 --algorithms default --peer "botorch=$torch examples/peers/botorch_peer.py" \
+group slow 0.4 20 --algorithms default --peer "botorch=$torch examples/peers/botorch_peer.py" \
   --peer "optuna-gp=$torch examples/peers/optuna_peer.py gp" --peer "hebo=.peers/hebo/bin/python examples/peers/hebo_peer.py" \
   --peer "smac=.peers/smac/bin/python examples/peers/smac_peer.py"
-group plain 0.15 20 --algorithms default --peer "optuna-tpe-plain=$torch examples/peers/optuna_peer.py tpe plain" \
+group plain 0.1 20 --algorithms default --peer "optuna-tpe-plain=$torch examples/peers/optuna_peer.py tpe plain" \
   --peer "botorch-plain=$torch examples/peers/botorch_peer.py plain" --peer "nevergrad=.peers/nevergrad/bin/python examples/peers/nevergrad_peer.py"
+group plain-slow 0.25 20 --algorithms default --peer "optuna-gp-plain=$torch examples/peers/optuna_peer.py gp plain" \
+  --peer "optuna-cmaes-plain=$torch examples/peers/optuna_peer.py cmaes plain" --peer "hebo-plain=.peers/hebo/bin/python examples/peers/hebo_peer.py plain" \
+  --peer "smac-plain=.peers/smac/bin/python examples/peers/smac_peer.py plain"

@@ -1,10 +1,14 @@
-"""SMAC as a peer: the hyperparameter optimisation facade (random forest, log EI) over ordinal hyperparameters.
+"""SMAC as a peer: the hyperparameter optimisation facade (random forest, log EI) over ordinal hyperparameters. smac_peer.py [plain]
 
 SMAC has no predicate for designs, so suggestions that break a free check are told as crashed with the worst cost so far, as
 SMAC does with a target that crashes, and it is asked again; after some tries a random legal design is tried and told.
+
+`plain` is the facade with its own settings: it is told the budget, of which its start takes a quarter. A crash keeps the
+worst cost: with its own, infinity, its forest cannot be fitted.
 """
 
 import logging
+import sys
 import tempfile
 
 from apollo_peer import serve
@@ -18,7 +22,7 @@ TRIES = 50
 
 
 class SMAC:
-    def __init__(self, study):
+    def __init__(self, study, plain=False):
         logging.disable(logging.WARNING)
         if len(study.objectives) > 1:
             raise ValueError("this adapter searches one objective")
@@ -29,8 +33,9 @@ class SMAC:
                 self.space.add(OrdinalHyperparameter(p["name"], list(range(len(p["values"])))))
             else:
                 self.space.add(CategoricalHyperparameter(p["name"], p["values"]))
-        scenario = Scenario(self.space, deterministic=True, n_trials=100_000, seed=study.seed, output_directory=tempfile.mkdtemp())
-        start = HyperparameterOptimizationFacade.get_initial_design(scenario, n_configs=10)
+        trials = study.budget if plain and study.budget else 100_000
+        scenario = Scenario(self.space, deterministic=True, n_trials=trials, seed=study.seed, output_directory=tempfile.mkdtemp())
+        start = HyperparameterOptimizationFacade.get_initial_design(scenario, n_configs=None if plain else 10)
         self.smac = HyperparameterOptimizationFacade(scenario, lambda config, seed=0: 0.0, initial_design=start, overwrite=True)
         self.worst = 1.0
         self.open = {}
@@ -75,4 +80,4 @@ class SMAC:
 
 
 if __name__ == "__main__":
-    serve(SMAC)
+    serve(lambda study: SMAC(study, "plain" in sys.argv[1:]))
