@@ -13,6 +13,7 @@ import (
 	"apollo/events"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
+	"apollo/services/inspect"
 )
 
 func (a *app) designNeighboursCommand() *cobra.Command {
@@ -112,8 +113,7 @@ type change struct {
 	From      any    `json:"from"`
 	To        any    `json:"to"`
 
-	index    int
-	from, to space.Value
+	step inspect.Step
 }
 
 // neighbourOptions say which neighbours, and what a gain is.
@@ -137,16 +137,16 @@ func neighboursOf(s *subject, o neighbourOptions) (*neighbours, error) {
 		n.Broken = append(n.Broken, brokenRule{r.Code, r.Layer, r.Message})
 	}
 	n.Gain = o.metric
-	steps := s.steps(s.point, o.all, -1)
-	for i, first := range steps {
-		if err := n.add(s, o, &home, before, first, nil); err != nil {
+	steps := inspect.Steps(s.params(), s.point, o.all, -1)
+	for i := range steps {
+		if err := n.add(s, o, &home, before, &steps[i], nil); err != nil {
 			return nil, err
 		}
 		for k := i + 1; o.pairs && k < len(steps); k++ {
-			if steps[k].index == first.index {
+			if steps[k].Index == steps[i].Index {
 				continue
 			}
-			if err := n.add(s, o, &home, before, first, &steps[k]); err != nil {
+			if err := n.add(s, o, &home, before, &steps[i], &steps[k]); err != nil {
 				return nil, err
 			}
 		}
@@ -160,32 +160,27 @@ func neighboursOf(s *subject, o neighbourOptions) (*neighbours, error) {
 	return n, nil
 }
 
-// steps are the changes of one parameter of a design; the one with index not stays.
-func (s *subject) steps(p report.Point, all bool, not int) (steps []change) {
-	for i, param := range s.params() {
-		if i == not {
-			continue
-		}
-		for _, to := range levelsAround(param, p.Values[i], all) {
-			from := p.Values[i]
-			steps = append(steps, change{param.Name, param.Unit, plainValue(from), plainValue(to), i, from, to})
-		}
-	}
-	return steps
+// newChange is a step for the answer.
+func newChange(step inspect.Step) change {
+	return change{step.Param.Name, step.Param.Unit, plainValue(step.From), plainValue(step.To), step}
 }
 
 // add looks at the design after one change, or two.
-func (n *neighbours) add(s *subject, o neighbourOptions, home *report.Design, before []*evaluator.Reason, first change, second *change) error {
-	p := s.changed(first.index, first.to)
+func (n *neighbours) add(s *subject, o neighbourOptions, home *report.Design, before []*evaluator.Reason, first, second *inspect.Step) error {
+	p := first.After(s.point)
 	if second != nil {
-		p.Values[second.index] = second.to
+		p = second.After(p)
 	}
 	near, err := s.neighbour(p, home, before)
 	if err != nil {
 		return err
 	}
-	near.Parameter, near.Unit, near.From, near.To, near.Second = first.Parameter, first.Unit, first.From, first.To, second
-	near.from, near.to = first.from, first.to
+	c := newChange(*first)
+	near.Parameter, near.Unit, near.From, near.To = c.Parameter, c.Unit, c.From, c.To
+	near.from, near.to = first.From, first.To
+	if second != nil {
+		near.Second = new(newChange(*second))
+	}
 	was, is := home.Metrics.Of(o.metric), near.Metrics.Of(o.metric)
 	areaWas, areaIs := home.Metrics.Of(areaMetric), near.Metrics.Of(areaMetric)
 	if areaWas != nil && areaIs != nil {
@@ -198,8 +193,12 @@ func (n *neighbours) add(s *subject, o neighbourOptions, home *report.Design, be
 		}
 	}
 	if second == nil && !near.possible() {
-		if near.Repair, err = s.repair(p, first.index); err != nil {
+		repair, _, err := s.Repair(s.params(), p, first.Index)
+		if err != nil {
 			return err
+		}
+		if repair != nil {
+			near.Repair = new(newChange(*repair))
 		}
 	}
 	n.Neighbours = append(n.Neighbours, near)
@@ -237,25 +236,6 @@ func (n *neighbour) worth() float64 {
 		return -n.area / max(-*n.Gain, math.SmallestNonzeroFloat64)
 	}
 	return 0
-}
-
-// repair is the change of another parameter by one level after which the design is
-// possible with the least area; nil where none is.
-func (s *subject) repair(p report.Point, not int) (best *change, err error) {
-	least := math.Inf(1)
-	for _, step := range s.steps(p, false, not) {
-		q := p
-		q.Values = slices.Clone(p.Values)
-		q.Values[step.index] = step.to
-		r, err := s.Inspect(q, nil)
-		if err != nil {
-			return nil, err
-		}
-		if area := r.Metrics.Of(areaMetric); r.Feasible && len(s.overLimits(&r)) == 0 && area != nil && *area < least {
-			least, best = *area, new(step)
-		}
-	}
-	return best, nil
 }
 
 // overLimits are the study's limits that a design does not keep, as codes.
@@ -296,41 +276,6 @@ func (s *subject) gainOf(name string) (column string, sign float64, err error) {
 		}
 	}
 	return column, direction(spec, events.Metric{Name: column, Unit: unit}), nil
-}
-
-// changed is the design with one parameter changed.
-func (s *subject) changed(parameter int, to space.Value) report.Point {
-	p := s.point
-	p.Values = slices.Clone(p.Values)
-	p.Values[parameter] = to
-	return p
-}
-
-// levelsAround returns the levels other than v: the next below and above, or
-// all; of labels, which have no order, always all.
-func levelsAround(p space.Param, v space.Value, all bool) []space.Value {
-	var out []space.Value
-	if p.Categorical() {
-		for _, label := range p.Labels {
-			if label != v.Label {
-				out = append(out, space.Value{Label: label})
-			}
-		}
-		return out
-	}
-	at, on := slices.BinarySearch(p.Values, v.Num)
-	above := at
-	if on {
-		above++
-	}
-	low, high := max(at-1, 0), min(above+1, len(p.Values))
-	if all {
-		low, high = 0, len(p.Values)
-	}
-	for _, num := range slices.Concat(p.Values[low:at], p.Values[above:high]) {
-		out = append(out, space.Value{Num: num})
-	}
-	return out
 }
 
 func (s *subject) neighbour(p report.Point, home *report.Design, before []*evaluator.Reason) (neighbour, error) {

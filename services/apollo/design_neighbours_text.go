@@ -45,7 +45,7 @@ func (n *neighbours) answer(s *subject) cli.Answer {
 func (n *neighbour) changeText() string {
 	text := n.Parameter + " " + rivalText(n.to, n.Unit)
 	if x := n.Second; x != nil {
-		text += " and " + x.Parameter + " " + rivalText(x.to, x.Unit)
+		text += " and " + x.Parameter + " " + rivalText(x.step.To, x.Unit)
 	}
 	return text
 }
@@ -73,7 +73,7 @@ func (n *neighbours) table() *cli.Grid {
 		}
 		row := []string{m.Parameter, valueText(m.from, m.Unit), valueText(m.to, m.Unit)}
 		if x := m.Second; x != nil {
-			row = []string{m.Parameter + "\n" + x.Parameter, row[1] + "\n" + valueText(x.from, x.Unit), row[2] + "\n" + valueText(x.to, x.Unit)}
+			row = []string{m.Parameter + "\n" + x.Parameter, row[1] + "\n" + valueText(x.step.From, x.Unit), row[2] + "\n" + valueText(x.step.To, x.Unit)}
 		}
 		for k, i := range shown {
 			x := m.Metrics[i]
@@ -128,7 +128,7 @@ func (n *neighbour) rules() string {
 		}
 	}
 	if r := n.Repair; r != nil {
-		parts = append(parts, fmt.Sprintf("%s=%s repairs it", r.Parameter, rivalText(r.to, r.Unit)))
+		parts = append(parts, fmt.Sprintf("%s=%s repairs it", r.Parameter, rivalText(r.step.To, r.Unit)))
 	}
 	return strings.Join(parts, "; ")
 }

@@ -18,6 +18,7 @@ import (
 	"apollo/events/unit"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
+	"apollo/services/inspect"
 	"apollo/services/studyfile"
 )
 
@@ -271,10 +272,8 @@ func (v *sensitivity) choose(s *subject, names []string) error {
 	if len(names) > 0 {
 		return nil
 	}
-	for i, p := range s.params() {
-		for _, to := range levelsAround(p, s.point.Values[i], false) {
-			v.Rivals, v.rivals = append(v.Rivals, p.Name+"="+rivalText(to, p.Unit)), append(v.rivals, s.changed(i, to))
-		}
+	for _, step := range inspect.Steps(s.params(), s.point, false, -1) {
+		v.Rivals, v.rivals = append(v.Rivals, step.Param.Name+"="+rivalText(step.To, step.Param.Unit)), append(v.rivals, step.After(s.point))
 	}
 	return nil
 }
