@@ -46,6 +46,11 @@ type designPage struct {
 	Hidden                 []field
 	Raw                    string // the trial as JSON
 	Add                    *addition
+	Area, Energy, Time     template.HTML // by parts, at the scale of the trial as it was measured
+	Nest                   *nestOf
+	Slices                 []template.HTML
+	SlicesOf               string
+	Repair                 *choice // the smallest; nil for a feasible design
 }
 
 // addition asks for the changed design in the study.
@@ -76,11 +81,13 @@ type partsOf struct {
 type partRow struct {
 	Name, Value, Share string
 	Size               int // of barSize
+	Look               int // a number of a colour
 }
 
 type layerRow struct {
 	Name, Op, Latency, Share, Waits, Used, Energy string
-	Size                                          int
+	Size, Look                                    int
+	Link                                          string // to its loop nest; "" for a layer without one
 }
 
 type nearRow struct {
@@ -190,14 +197,49 @@ func (s *Server) design(w http.ResponseWriter, r *http.Request, pages *template.
 		return
 	}
 	p.fill(shot, t, e)
+	p.link(e, v)
+	both := []beside{{"this design", &e.report}}
+	if changed {
+		before := make([]int, len(t.levels))
+		for i := range before {
+			before[i] = int(t.levels[i])
+		}
+		if was, err := evaluate(shot, before); err == nil {
+			both = append(both, beside{fmt.Sprintf("trial %d", t.trial), &was.report})
+		}
+	}
+	p.Area, p.Energy, p.Time = areas(both)
+	if !e.judged.Feasible {
+		if text, words, err := shot.repairOf(e.subject, levels); err == nil {
+			p.Repair = &choice{Text: text}
+			if len(words) > 0 {
+				p.Repair.Link = with(v, words...)
+			}
+		}
+	}
 	if latest, _ := s.index.latest(shot.view.Study, ""); changed && s.mayControl() && latest.Run == shot.view.Run {
 		p.Add = shot.addition(e.design)
 	}
 	changes, err := e.subject.Changes(r.Context(), e.design)
 	if err == nil {
 		p.near(shot, e, changes, v)
+		p.Slices, p.SlicesOf = slicesThrough(shot, e, levels, changes), shortName(shot.spec, shot.objective().Metric)
 	}
 	render(w, r, pages, "design", p)
+}
+
+// link leads to the loop nest of each layer that has one, and shows the one that the
+// address names.
+func (p *designPage) link(e *evaluated, v url.Values) {
+	for i := range e.report.Layers {
+		if l := &e.report.Layers[i]; l.Mapping != "" {
+			p.Layers[i].Link = with(v, "layer", l.Network+"/"+l.ID) + "#nest"
+		}
+	}
+	p.Nest = nest(&e.report, v.Get("layer"))
+	if layer := v.Get("layer"); layer != "" {
+		p.Hidden = append(p.Hidden, field{"layer", layer})
+	}
 }
 
 // designPicture draws the roofline of a design and where area and energy go.

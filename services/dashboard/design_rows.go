@@ -22,9 +22,12 @@ func layer(l *report.Layer, several bool, total float64) layerRow {
 	share := l.LatencySeconds / max(total, math.SmallestNonzeroFloat64)
 	return layerRow{
 		Name: name, Op: l.Op, Latency: amount(l.LatencySeconds, "s"), Share: cli.Percent(share), Waits: l.Bottleneck, Used: cli.Percent(l.Utilisation),
-		Energy: amount(l.EnergyJ, "J"), Size: int(share * barSize),
+		Energy: amount(l.EnergyJ, "J"), Size: int(share * barSize), Look: waitsFor(l.Bottleneck),
 	}
 }
+
+// looks is how many colours a page has for parts.
+const looks = 6
 
 // parts are the parts of a quantity, the largest first.
 func parts(title string, all []report.Part, unit string) partsOf {
@@ -32,13 +35,13 @@ func parts(title string, all []report.Part, unit string) partsOf {
 	for _, x := range all {
 		sum += x.Value
 	}
-	slices.SortStableFunc(all, func(a, b report.Part) int { return cmp.Compare(b.Value, a.Value) })
 	out := partsOf{Title: title + ": " + amount(sum, unit)}
-	for _, x := range all {
+	for i, x := range all {
 		if x.Value > 0 {
-			out.Rows = append(out.Rows, partRow{strings.ReplaceAll(x.Name, "_", " "), amount(x.Value, unit), cli.Percent(x.Value / sum), int(x.Value / sum * barSize)})
+			out.Rows = append(out.Rows, partRow{strings.ReplaceAll(x.Name, "_", " "), amount(x.Value, unit), cli.Percent(x.Value / sum), int(x.Value / sum * barSize), i % looks})
 		}
 	}
+	slices.SortStableFunc(out.Rows, func(a, b partRow) int { return cmp.Compare(b.Size, a.Size) })
 	return out
 }
 
@@ -56,7 +59,7 @@ func (p *designPage) near(s *snapshot, e *evaluated, changes []inspect.Change, v
 	if !e.judged.Feasible {
 		p.NearbyTitle = "Single changes that repair it"
 	}
-	changes = slices.DeleteFunc(changes, func(c inspect.Change) bool {
+	changes = slices.DeleteFunc(slices.Clone(changes), func(c inspect.Change) bool {
 		return !c.Feasible || e.judged.Feasible && !(sign*c.Values[at] < sign*here)
 	})
 	slices.SortStableFunc(changes, func(a, b inspect.Change) int { return cmp.Compare(sign*a.Values[at], sign*b.Values[at]) })

@@ -100,7 +100,7 @@ func (of *weighed) rows() *importanceRows {
 	}
 	for _, p := range of.found.Parameters {
 		text := signs(cli.Percent(p.Low)) + " – " + signs(cli.Percent(p.High))
-		out.Rows = append(out.Rows, partRow{breakable(p.Name), signs(cli.Percent(p.Mean)), text, int(min(max(p.Mean, 0), 1) * barSize)})
+		out.Rows = append(out.Rows, partRow{breakable(p.Name), signs(cli.Percent(p.Mean)), text, int(min(max(p.Mean, 0), 1) * barSize), 0})
 	}
 	return out
 }

@@ -59,7 +59,7 @@ func (s *scene) axis(a *report.Axis, at point) {
 	}
 	s.gather(a.Outputs, at.y, y+unitSize, n, middle)
 	for i, text := range []string{"weights: " + wireText(a.Weights), "inputs: " + wireText(a.Inputs), "sums: " + wireText(a.Outputs)} {
-		s.boxes = append(s.boxes, box{at.x, at.y + wiresText + 13*float64(i) - 6, 6, 6, colorOf(i)})
+		s.boxes = append(s.boxes, box{x: at.x, y: at.y + wiresText + 13*float64(i) - 6, width: 6, height: 6, color: colorOf(i)})
 		s.text(at.x+10, at.y+wiresText+13*float64(i), textSize-1, start, text)
 	}
 }

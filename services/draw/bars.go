@@ -62,7 +62,7 @@ func (s *scene) bars(b breakdown) {
 		for n, x := range b.all {
 			value := x.parts[i].Value * b.scale
 			y := top + float64(n)*thick
-			s.boxes = append(s.boxes, box{zero, y, room * value / largest, thick, colorOf(n)})
+			s.boxes = append(s.boxes, box{x: zero, y: y, width: room * value / largest, height: thick, color: colorOf(n)})
 			s.text(zero+room*value/largest+4, y+thick/2+3, textSize-1, start, amount(value))
 		}
 	}

@@ -60,7 +60,7 @@ func (c *Rows) Draw(w io.Writer, format string) error {
 	const letter, gap = 5.4, 26
 	at := 8.0
 	for i, name := range c.Parts {
-		s.boxes = append(s.boxes, box{at, 34, 9, 9, colorOf(i)})
+		s.boxes = append(s.boxes, box{x: at, y: 34, width: 9, height: 9, color: colorOf(i)})
 		s.text(at+13, 42, textSize, start, name)
 		at += gap + letter*float64(len(name))
 	}
@@ -73,15 +73,15 @@ func (s *scene) row(r *Row, top float64, x *scaleOf, axis *Axis) {
 	s.text(rowNames-6, middle+3, textSize, end, r.Name)
 	sum := 0.0
 	for i, v := range r.Parts {
-		s.boxes = append(s.boxes, box{x.at(sum), top + rim, x.at(sum+v) - x.at(sum), rowHeight - 2*rim, colorOf(i)})
+		s.boxes = append(s.boxes, box{x: x.at(sum), y: top + rim, width: x.at(sum+v) - x.at(sum), height: rowHeight - 2*rim, color: colorOf(i)})
 		sum += v
 	}
 	last := sum
 	if r.High > 0 {
 		const thick = 1.2 // boxes, which lie above the bar
-		s.boxes = append(s.boxes, box{x.at(r.Low), middle - thick/2, x.at(r.High) - x.at(r.Low), thick, ink()})
+		s.boxes = append(s.boxes, box{x: x.at(r.Low), y: middle - thick/2, width: x.at(r.High) - x.at(r.Low), height: thick, color: ink()})
 		for _, v := range []float64{r.Low, r.High} {
-			s.boxes = append(s.boxes, box{x.at(v) - thick/2, middle - rim, thick, 2 * rim, ink()})
+			s.boxes = append(s.boxes, box{x: x.at(v) - thick/2, y: middle - rim, width: thick, height: 2 * rim, color: ink()})
 		}
 		last = max(last, r.High)
 	}

@@ -35,9 +35,11 @@ type area struct {
 // opacity of areas.
 const opacity = 0.18
 
+// box is a rectangle; its title is said of it where somebody points at it.
 type box struct {
 	x, y, width, height float64
 	color               color.RGBA
+	title               string
 }
 
 // dot is a mark around its point. Its shape is a number of corners, 0 for a disc.

@@ -133,7 +133,7 @@ func (s *scene) shares(c *Comparison) {
 	for i, b := range bars {
 		y := barsTop + float64(i)*step
 		s.text(zero-6, y+step/2+3, textSize, end, b.Name)
-		s.boxes = append(s.boxes, box{zero, y + 0.15*step, room * min(max(b.Value, 0), 1), 0.7 * step, colorOf(0)})
+		s.boxes = append(s.boxes, box{x: zero, y: y + 0.15*step, width: room * min(max(b.Value, 0), 1), height: 0.7 * step, color: colorOf(0)})
 		s.text(zero+room*min(max(b.Value, 0), 1)+6, y+step/2+3, textSize, start, b.Label)
 	}
 	s.line(ink(), 1, point{zero, barsTop}, point{zero, barsTop + float64(len(bars))*step})

@@ -3,6 +3,7 @@ package browser
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -152,6 +153,33 @@ func whatIf(t *testing.T, browser context.Context, a *apollo, trials int) {
 	if got := p.text("#reason b"); got != f.why {
 		t.Errorf("the reason is %q, the log has %q", got, f.why)
 	}
+	// The smallest repair is a link to a design that is feasible, and stands beside the trial.
+	p.click(`#repair a`)
+	p.wait(`document.querySelector('#kind')?.textContent === 'feasible' && document.querySelectorAll('#chip text').length > 3`)
+	if got := value[string](p, `[...document.querySelectorAll('#chip text')].map(t => t.textContent).join()`); !strings.Contains(got, fmt.Sprintf("trial %d", f.refused)) {
+		t.Errorf("the chip of trial %d is not beside the changed one: %s", f.refused, got)
+	}
+	// A layer leads to its loop nest, which is that of the command line.
+	p.visit(a.page(fmt.Sprintf("/studies/demo/trials/%d", f.best)))
+	p.click(`#layers tbody a`)
+	p.wait(`document.querySelector('#nest pre')?.textContent.includes('for ') && document.querySelectorAll('#accesses tbody tr').length > 0`)
+	layer := strings.TrimPrefix(value[string](p, `document.querySelector('#nest h2 bdi').textContent`), "mobilenet_v2/")
+	out, err := exec.CommandContext(t.Context(), a.binary, "design", "eval", "--data", a.dir, "--study", fmt.Sprintf("demo/%d", f.best), "--mapping-of", layer).Output()
+	if nest := strings.TrimSpace(value[string](p, `document.querySelector('#nest pre').textContent`)); err != nil || !strings.Contains(unindented(string(out)), unindented(nest)) {
+		t.Errorf("the nest of %s is\n%s\nthe command line says, with %v,\n%s", layer, nest, err, out)
+	}
+	if n := value[int](p, `document.querySelectorAll('#slices svg').length`); n < 5 {
+		t.Errorf("%d parameters are sliced", n)
+	}
+}
+
+// unindented is text without the spaces before its lines.
+func unindented(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(strings.TrimSpace(line) + "\n")
+	}
+	return strings.TrimSpace(b.String())
 }
 
 func hostileTexts(t *testing.T, browser context.Context, a *apollo) {
