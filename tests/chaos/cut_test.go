@@ -25,7 +25,7 @@ func TestCutStore(t *testing.T) {
 		t.Skip("it kills real processes: run it without -short")
 	}
 	all := setting(t, killsVariable, os.Getenv(killsVariable), 0) > 0
-	want := newLone(t).answer()
+	want := undisturbedLone(t)
 	cuts := []struct {
 		name string
 		cut  func(size int64) int64
@@ -63,7 +63,7 @@ func TestOlderStore(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it kills real processes: run it without -short")
 	}
-	want := newLone(t).answer()
+	want := undisturbedLone(t)
 	for _, stopAt := range []string{"proposed.after:2", "work.after:10", "result.after:20"} {
 		t.Run(stopAt, func(t *testing.T) {
 			t.Parallel()
