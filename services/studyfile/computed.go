@@ -106,7 +106,7 @@ func (b *builder) computedMetric(n *node, m events.Metric) {
 	}
 	for _, o := range b.spec.Metrics {
 		if o.Short() == m.Name || o.Name == unit.Named(m.Name, m.Unit) {
-			b.addMistake(name, codeDuplicate, "Give it a name of its own.", "the metric %q is here already", clip(m.Name))
+			b.addMistake(name, codeDuplicate, "Leave the entry out if that metric is meant: it can be named anywhere. A metric of your own needs another name.", "the metric %q is here already", clip(m.Name))
 			return
 		}
 	}
