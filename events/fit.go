@@ -58,16 +58,20 @@ func (f *fitting) measure() {
 	f.total = Envelope{Subject: f.res.Study}.with(f.res)
 	f.res.Trials = trials
 	f.sizes = make([]int, len(trials))
+	var buf []byte // of one trial after the other: each answer is measured
 	for i := range trials {
 		t := &trials[i]
 		t.Reason, t.LastError = cleanReason(t.Reason), cleanError(t.LastError)
 		if len(t.Extra) > MaxExtras {
 			*t = failedResult(t, ReasonBadResult, fmt.Sprintf("%d extra numbers, at most %d are allowed", len(t.Extra), MaxExtras))
 		}
-		if _, err := t.appendJSON(nil); err != nil {
+		b, err := t.appendJSON(buf[:0])
+		if err != nil {
 			*t = failedResult(t, ReasonBadResult, err.Error())
+			b, _ = t.appendJSON(buf[:0]) // it has no numbers
 		}
-		f.sizes[i] = trialBytes(t)
+		buf = b
+		f.sizes[i] = len(b) + 1 // with its comma
 		f.total += f.sizes[i]
 	}
 }
