@@ -67,6 +67,10 @@ type StreamInfo struct {
 	Messages    uint64
 	// Bytes stored of MaxBytes allowed.
 	Bytes, MaxBytes uint64
+	// Copies is how many servers are to hold the stream, Current how many of them
+	// have all of it, and Wanted how many a proposer that starts now asks for. 0
+	// where the bus knows of no copies.
+	Copies, Current, Wanted int
 }
 
 // Reader reads the stored messages of one stream in order. Filters are

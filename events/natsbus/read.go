@@ -39,7 +39,16 @@ func (p port) Info(ctx context.Context, subject string) (events.StreamInfo, erro
 	if err != nil {
 		return events.StreamInfo{}, fmt.Errorf("info: %w", err)
 	}
+	current := 1 // who answers
+	if info.Cluster != nil {
+		for _, peer := range info.Cluster.Replicas {
+			if peer.Current && !peer.Offline {
+				current++
+			}
+		}
+	}
 	return events.StreamInfo{
+		Copies: info.Config.Replicas, Current: current, Wanted: p.bus.replicas(),
 		Created: info.Created, First: info.State.FirstSeq, Last: info.State.LastSeq,
 		Messages: info.State.Msgs, Bytes: info.State.Bytes, MaxBytes: uint64(max(0, info.Config.MaxBytes)),
 	}, nil

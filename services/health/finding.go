@@ -77,10 +77,27 @@ func BusFindings(ctx context.Context, log events.Log) []Finding {
 			f.Text, f.Hint = roomText(info), "`apollo study rm` removes ended studies from it"
 		default:
 			f.OK, f.Text = true, roomText(info)
+			f.copies(info)
 		}
 		findings = append(findings, f)
 	}
 	return findings
+}
+
+// copies warns of a stream that one server more could take away.
+func (f *Finding) copies(info events.StreamInfo) {
+	switch {
+	case info.Current < info.Copies:
+		f.Warning = true
+		f.Text += fmt.Sprintf(", %d of %d copies current", info.Current, info.Copies)
+		f.Hint = "see that every server of the cluster runs; `nats stream report` shows when the last one has caught up"
+	case info.Copies < info.Wanted:
+		f.Warning = true
+		f.Text += fmt.Sprintf(", %d of the %d copies that the cluster has room for", info.Copies, info.Wanted)
+		f.Hint = "a proposer that starts while all servers run asks for the others"
+	case info.Copies > 1:
+		f.Text += fmt.Sprintf(", %d copies", info.Copies)
+	}
 }
 
 // ArchiveFindings says what keeps archivers from writing.

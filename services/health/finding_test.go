@@ -73,6 +73,31 @@ func TestForecastOfAStream(t *testing.T) {
 	}
 }
 
+// A stream whose copies lag behind, or are fewer than the cluster could have, is worth
+// a look, and well all the same.
+func TestCopiesOfAStream(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		copies, current, wanted int
+		warning                 bool
+		says                    string
+	}{
+		{0, 0, 0, false, "(50.0 %)"},
+		{1, 1, 1, false, "(50.0 %)"},
+		{3, 3, 3, false, ", 3 copies"},
+		{3, 3, 1, false, ", 3 copies"},
+		{3, 2, 3, true, ", 2 of 3 copies current"},
+		{1, 1, 3, true, ", 1 of the 3 copies that the cluster has room for"},
+	} {
+		info := events.StreamInfo{Bytes: 5, MaxBytes: 10, Copies: c.copies, Current: c.current, Wanted: c.wanted}
+		for _, f := range BusFindings(t.Context(), boxLog{info: info}) {
+			if !f.OK || f.Warning != c.warning || !strings.HasSuffix(f.Text, c.says) || c.warning != (f.Hint != "") {
+				t.Errorf("%+v: %+v, want a warning %t and %q", info, f, c.warning, c.says)
+			}
+		}
+	}
+}
+
 // The disk of an archiver is worth a look while little is left of it, or it fills up
 // soon.
 func TestDiskOfAnArchiver(t *testing.T) {
