@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"apollo/evaluator/systolic"
+	"apollo/examples/simulators/forms"
 )
 
 // Machine is what the configuration says.
@@ -22,7 +23,11 @@ type Machine struct {
 	WordsPerCycle int64
 }
 
-const kib = 1 << 10
+const (
+	kib = 1 << 10
+	// hertz is the clock by which the form makes words a cycle of bytes a second.
+	hertz = 1e9
+)
 
 // Config returns the configuration file. The error names what the tool cannot
 // express.
@@ -41,41 +46,14 @@ func (m *Machine) Config() (string, error) {
 	if m.WordsPerCycle < 1 {
 		return "", fmt.Errorf("the interface moves less than a byte a cycle; SCALE-Sim takes whole words a cycle, at least 1")
 	}
-	return fmt.Sprintf(`[general]
-run_name = %s
-[architecture_presets]
-ArrayHeight = %d
-ArrayWidth = %d
-IfmapSramSzkB = %d
-FilterSramSzkB = %d
-OfmapSramSzkB = %d
-IfmapOffset = 0
-FilterOffset = 100000000
-OfmapOffset = 200000000
-Dataflow = %s
-Bandwidth = %d
-ReadRequestBuffer = 512
-WriteRequestBuffer = 512
-MemoryBanks = 1
-[layout]
-IfmapCustomLayout = False
-FilterCustomLayout = False
-IfmapSRAMBankBandwidth = 10
-IfmapSRAMBankNum = 10
-IfmapSRAMBankPort = 2
-FilterSRAMBankBandwidth = 10
-FilterSRAMBankNum = 10
-FilterSRAMBankPort = 2
-[sparsity]
-SparsitySupport = false
-SparseRep = ellpack_block
-OptimizedMapping = false
-BlockSize = 8
-RandomNumberGeneratorSeed = 1
-[run_presets]
-InterfaceBandwidth = USER
-UseRamulatorTrace = False
-`, m.Name, m.Rows, m.Cols, m.InputBytes/kib, m.WeightBytes/kib, m.OutputBytes/kib, m.Dataflow, m.WordsPerCycle), nil
+	return forms.Fill("scalesim.cfg", &forms.Values{
+		Text: map[string]string{"run": m.Name, "dataflow": m.Dataflow.String(), "interface": "USER"},
+		Number: map[string]float64{
+			"rows": float64(m.Rows), "cols": float64(m.Cols),
+			"input_buffer": float64(m.InputBytes), "weight_buffer": float64(m.WeightBytes), "output_buffer": float64(m.OutputBytes),
+			"io_bandwidth": float64(m.WordsPerCycle) * hertz,
+		},
+	})
 }
 
 // Layer is a layer as a matrix product.

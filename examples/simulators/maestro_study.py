@@ -9,7 +9,7 @@
 | lanes | size of a cluster | atomic_c |
 | l1, l2 | l1_size_cstr, of a PE, l2_size_cstr | registers of a PE, the convolution buffer |
 | noc_bandwidth, io_bandwidth | noc_bw_cstr, offchip_bw_cstr, elements in a cycle of 1 ns | io_bandwidth |
-| dataflow | the mapping: forms/maestro-ws.m keeps weights, forms/maestro-os.m sums | |
+| dataflow | the mapping: forms/maestro-ws.txt keeps weights, forms/maestro-os.txt sums | |
 
 A layer of several groups or images is one of them, so often.
 """
@@ -26,11 +26,11 @@ def maestro(dataflow: str, pes: int, lanes: int, **design):
     if pes % lanes:
         apollo.infeasible("cluster", "the PEs are no whole clusters", need=lanes, have=pes)
     folder = apollo.current().scratch
-    machine = write(folder, "machine.m", fill("maestro-machine.m", pes=pes, **design))
+    machine = write(folder, "machine.m", fill("maestro-machine.txt", pes=pes, **design))
     out = {"latency": 0.0, "energy": 0.0, "area": 0.0}
     for at, network in enumerate(apollo.current().networks):
         work = list(layers(network["workload"], refuse=["matmul"]))
-        texts = [fill(f"maestro-{dataflow}.m", **{**layer, "id": f"layer{i}", "lanes": lanes, "tile": lanes + layer["S"] - 1}) for i, layer in enumerate(work)]
+        texts = [fill(f"maestro-{dataflow}.txt", **{**layer, "id": f"layer{i}", "lanes": lanes, "tile": lanes + layer["S"] - 1}) for i, layer in enumerate(work)]
         mapping = write(folder, f"network{at}.m", f"Network network{at} {{\n{''.join(texts)}}}\n")
         call(folder, program("maestro"), f"--HW_file={machine}", f"--Mapping_file={mapping}", "--print_res=false", "--print_res_csv_file=true", "--print_log_file=false")
         with open(os.path.join(folder, f"network{at}.csv")) as f:

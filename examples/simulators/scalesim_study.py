@@ -4,12 +4,7 @@
     pip install -r scalesim.txt    # and the wheel of clients/python
     python scalesim_study.py
 
-| parameter | SCALE-Sim | template systolic |
-|---|---|---|
-| rows, cols | ArrayHeight, ArrayWidth | rows, cols |
-| dataflow | Dataflow | dataflow |
-| input_buffer, weight_buffer, output_buffer | IfmapSramSzkB, FilterSramSzkB, OfmapSramSzkB | the same |
-
+Parameters are those of the template systolic; forms/scalesim.cfg says which of the tool they are.
 A layer is the matrix product that SCALE-Sim makes of it: M = N P Q, N = K / groups, K = C R S, once for each group. The time is that of a
 clock of 1 GHz with the memory bandwidth that the tool calculates, so without stalls.
 """
@@ -17,62 +12,9 @@ clock of 1 GHz with the memory bandwidth that the tool calculates, so without st
 import csv
 import glob
 import os
-import sys
 
 import apollo
-
-CLOCK_HZ = 1e9
-HERE = os.path.dirname(os.path.abspath(__file__))
-CONFIG = """[general]
-run_name = run
-[architecture_presets]
-ArrayHeight = {rows}
-ArrayWidth = {cols}
-IfmapSramSzkB = {input_buffer}
-FilterSramSzkB = {weight_buffer}
-OfmapSramSzkB = {output_buffer}
-IfmapOffset = 0
-FilterOffset = 100000000
-OfmapOffset = 200000000
-Dataflow = {dataflow}
-Bandwidth = 10
-ReadRequestBuffer = 512
-WriteRequestBuffer = 512
-MemoryBanks = 1
-[layout]
-IfmapCustomLayout = False
-FilterCustomLayout = False
-IfmapSRAMBankBandwidth = 10
-IfmapSRAMBankNum = 10
-IfmapSRAMBankPort = 2
-FilterSRAMBankBandwidth = 10
-FilterSRAMBankNum = 10
-FilterSRAMBankPort = 2
-[sparsity]
-SparsitySupport = false
-SparseRep = ellpack_block
-OptimizedMapping = false
-BlockSize = 8
-RandomNumberGeneratorSeed = 1
-[run_presets]
-InterfaceBandwidth = CALC
-UseRamulatorTrace = False
-"""
-
-
-def products(workload):
-    """The matrix products of a network, M, N, K, with how often each comes."""
-    for layer in workload["layers"]:
-        size = {d: layer.get(d, 1) for d in "NMKCPQRS"}
-        inner = size["C"] * size["R"] * size["S"]
-        if layer["op"] in ("conv", "gconv", "dwconv", "gemm"):
-            groups = layer.get("groups", 1)
-            yield layer["id"], size["N"] * size["M"] * size["P"] * size["Q"], size["K"] // groups, inner, groups
-        elif layer["op"] == "matmul":
-            yield layer["id"], size["M"], size["K"], inner, size["N"]
-        elif layer["op"] in ("deconv", "rnn"):
-            raise ValueError(f"layer {layer['id']}: this adapter does not map the operation {layer['op']}")
-        # What multiplies nothing takes no time here.
+from shared import CLOCK_HZ, HERE, fill, layers, main, product, write
 
 
 def area(design):
@@ -89,22 +31,18 @@ def scalesim(**design):
     from scalesim.scale_sim import scalesim as tool
 
     folder = apollo.current().scratch
-    config, topology, layout = (os.path.join(folder, name) for name in ("tool.cfg", "layers.csv", "layout.csv"))
-    with open(config, "w") as f:
-        f.write(CONFIG.format(**{k: int(v) // 1024 if k.endswith("_buffer") else v for k, v in design.items()}))
+    config = write(folder, "tool.cfg", fill("scalesim.cfg", run="run", interface="CALC", io_bandwidth=10e9, **design))
     cycles = 0.0
     for network in apollo.current().networks:
-        layers = list(products(network["workload"]))
-        with open(topology, "w") as f:
-            f.write("Layer,M,N,K,\n" + "".join(f"{name},{m},{n},{k},\n" for name, m, n, k, _ in layers))
-        with open(layout, "w") as f:
-            f.write("header,\n" + "".join(f"{name}," + "1," * 20 + "\n" for name, *_ in layers))  # read, and not used
+        work = list(layers(network["workload"]))
+        topology = write(folder, "layers.csv", "Layer,M,N,K,\n" + "".join(",".join([v["id"], *map(str, product(v).values())]) + ",\n" for v in work))
+        layout = write(folder, "layout.csv", "header,\n" + "".join(f"{v['id']}," + "1," * 20 + "\n" for v in work))  # read, and not used
         run = tool(save_disk_space=True, verbose=False, config=config, topology=topology, layout=layout, input_type_gemm=True)
         run.run_scale(top_path=folder)
         (report,) = glob.glob(os.path.join(folder, "**", "COMPUTE_REPORT.csv"), recursive=True)
         with open(report) as f:
             rows = [{k.strip(): v for k, v in row.items() if k} for row in csv.DictReader(f)]
-        cycles += sum(float(row["Total Cycles"]) * groups for row, (*_, groups) in zip(rows, layers))
+        cycles += sum(float(row["Total Cycles"]) * v["G"] for row, v in zip(rows, work, strict=True))
     return {"latency": cycles / CLOCK_HZ, "area": area(design)}
 
 
@@ -119,5 +57,4 @@ def study(trials, data):
 
 
 if __name__ == "__main__":
-    run = study(int(sys.argv[1]) if len(sys.argv) > 1 else 20, sys.argv[2] if len(sys.argv) > 2 else "apollo-data").run()
-    print(run.best)
+    main(study)

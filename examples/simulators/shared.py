@@ -5,6 +5,7 @@ A form is an input file of a tool, in its own syntax, with our parameters and di
 the same files, and read() takes the parameters from a file of the tool.
 """
 
+import math
 import os
 import re
 import shutil
@@ -36,21 +37,26 @@ def fill(name, **values):
 
 
 def read(name, text):
-    """The values by which the form becomes this text. What one place says alone is a value; the others must agree."""
-    values, given, lines = {}, text.splitlines(), form(name).splitlines()
-    for line, want in zip(given, lines, strict=True):
-        places = PLACE.findall(want)
+    """The values by which the form becomes this text; numbers that contradict each other are refused."""
+    values, products, given, lines = {}, [], text.splitlines(), form(name).splitlines()
+    if len(given) != len(lines):
+        raise ValueError(f"{name}: the file has {len(given)} lines, want {len(lines)}")
+    for line, want in zip(given, lines):
         found = re.fullmatch("(.+?)".join(re.escape(part) for part in PLACE.split(want)[::2]), line)
         if not found:
             raise ValueError(f"{name}: the line is {line!r}, want {want!r}")
-        for place, got in zip(places, found.groups()):
-            label, *rest = re.split(r"([*/])", place)
-            if len(rest) == 2 and rest[1].isdigit():
-                values[label] = float(got) / int(rest[1]) if rest[0] == "*" else float(got) * int(rest[1])
-            elif not rest:
-                values[label] = float(got) if re.fullmatch(r"[-+0-9.e]+", got) else got
+        products += zip(PLACE.findall(want), found.groups())
+    for place, got in products + products[::-1]:  # what a product of two says follows when one of them is known
+        factors = re.split(r"([*/])", "*" + place)[1:]
+        factors = [(sign, values.get(factor, factor)) for sign, factor in zip(factors[::2], factors[1::2])]
+        unknown = [factor for _, factor in factors if isinstance(factor, str) and not factor[0].isdigit()]
+        if len(factors) == 1 and unknown:
+            values[unknown[0]] = float(got) if re.fullmatch(r"[-+0-9.e]+", got) else got
+        elif len(unknown) == 1 and ("*", unknown[0]) in factors:
+            shares = {sign: math.prod(float(v) for at, v in factors if at == sign and v != unknown[0]) for sign in "*/"}
+            values[unknown[0]] = float(f"{float(got) * shares['/'] / shares['*']:.12g}")
     if fill(name, **values) != "\n".join(given) + "\n":
-        raise ValueError(f"{name}: the numbers of the file contradict each other: its form has {', '.join(values)}")
+        raise ValueError(f"{name}: the numbers of the file contradict each other; its form has {', '.join(values)}")
     return values
 
 
@@ -76,6 +82,15 @@ def layers(workload, refuse=()):
             **size, "id": layer["id"], "G": groups, "stride_y": y, "stride_x": x, "dilation_y": v, "dilation_x": u,
             "Y": (size["P"] - 1) * y + (size["R"] - 1) * v + 1, "X": (size["Q"] - 1) * x + (size["S"] - 1) * u + 1,
         }
+
+
+def energies(conv_buffer, accumulator, **_):
+    """Energies in J, of a multiplication and of a bit: round figures for 22 nm at 8 bits. Replace them by yours.
+
+    Buffers grow with the square root of their size.
+    """
+    sram = lambda size: 0.02e-12 * (size / 32768) ** 0.5
+    return {"mac_energy": 0.2e-12, "register_energy": 0.01e-12, "buffer_energy": sram(conv_buffer), "accumulator_energy": sram(accumulator), "dram_energy": 8e-12}
 
 
 def product(layer):

@@ -95,6 +95,29 @@ def test_form_is_read_back(name):
         shared.read(name, text.replace(str(next(iter(text.split()))), "changed", 1))
 
 
+@pytest.mark.parametrize(("tool", "template", "form", "design"), [
+    ("scalesim", "systolic", "scalesim.cfg", {"rows": 16, "cols": 32, "dataflow": "os", "input_buffer": 65536, "weight_buffer": 131072, "output_buffer": 32768, "io_bandwidth": 32e9}),
+    ("zigzag", "nvdla", "zigzag-machine.yaml", {"atomic_c": 16, "atomic_k": 32, "conv_buffer": 131072, "accumulator": 16384, "io_bandwidth": 8e9}),
+    ("accelforge", "nvdla", "accelforge.yaml", {"atomic_c": 16, "atomic_k": 32, "conv_buffer": 131072, "accumulator": 16384, "io_bandwidth": 8e9}),
+])
+def test_export_is_read_back(tool, template, form, design, tmp_path):
+    """A design that apollo exports is the same design to the adapter, layers and all."""
+    small = os.path.join(HERE, "small.yaml")
+    unit = lambda name: " B/s" if name == "io_bandwidth" else " B" if name.endswith(("buffer", "accumulator")) else ""
+    settings = [part for name, value in design.items() for part in ("--set", f"{name}={value}{unit(name)}")]
+    subprocess.run([apollo.binary(), "design", "export", "--template", template, "--workload", small, *settings, "--as", tool, "--dir", str(tmp_path)], check=True)
+    layer = tmp_path / "small" / "001-conv.yaml"
+    machine = {"scalesim": tmp_path / "scalesim.cfg", "zigzag": tmp_path / "machine.yaml", "accelforge": layer}[tool].read_text()
+    got = shared.read(form, machine)
+    assert {name: got[name] for name in design} == design
+    if tool == "zigzag":
+        got = shared.read("zigzag-layer.yaml", layer.read_text())
+        assert shared.read("zigzag-mapping.yaml", (tmp_path / "mapping.yaml").read_text()) == {"atomic_c": 16, "atomic_k": 32}
+    if tool != "scalesim":
+        want = {"N": 1, "K": 32, "C": 16, "P": 28, "Q": 28, "R": 3, "S": 3, "stride_y": 1, "dilation_x": 1}
+        assert {name: got[name] for name in want} == want
+
+
 def test_missing_program_is_named():
     said = subprocess.run([sys.executable, os.path.join(HERE, "maestro_study.py")], capture_output=True, text=True, env={**os.environ, "MAESTRO": "/nowhere"})
     assert said.returncode == 1 and "maestro is not there: install it, or say where it is in MAESTRO" in said.stderr

@@ -20,13 +20,15 @@ func (a *app) designExportCommand() *cobra.Command {
 	var layer, dir, as, mapping string
 	c := &cobra.Command{
 		Annotations: cli.PrintsRows(),
-		Use:         "export", Short: "Write a design for Timeloop or SCALE-Sim, or its mappings to change and give back",
+		Use:         "export", Short: "Write a design for Timeloop, SCALE-Sim, ZigZag or AccelForge, or its mappings to change and give back",
 		Long: `Write a design and the mapping of each layer with multiplications. As timeloop: input of
 Timeloop, version 0.3, with architecture, problem and mapping, one YAML document per layer;
 without --layer or --dir all of them go to the standard output, separated by "---". As
 mapping: one file of loop nests that "apollo design eval --mapping" takes. As scalesim: the
 configuration and, for each network, the matrix products of its layers, for SCALE-Sim 3; of
-the template systolic, into --dir.`,
+the template systolic, into --dir. As zigzag or accelforge: the machine and each layer for
+ZigZag 3 or AccelForge 1, of the template nvdla, into --dir; these tools search mappings
+of their own.`,
 		Example: "  apollo design export --preset v2 --layer logits > logits.yaml\n  apollo design export --workload mobilenet_v2 --dir timeloop\n" +
 			"  apollo design export --template nvdla --layer logits --as mapping > logits.yaml\n" +
 			"  apollo design export --template systolic --as scalesim --dir scalesim",
@@ -52,8 +54,10 @@ the template systolic, into --dir.`,
 				return a.printExport(documentsOf(mapped), dir)
 			case as == "scalesim":
 				return a.exportScaleSim(&s, mapped, dir)
+			case as == "zigzag" || as == "accelforge":
+				return a.exportForms(&s, as, mapped, dir)
 			case dir != "":
-				return cli.Usagef("--dir is for --as timeloop and scalesim: mappings are one file")
+				return cli.Usagef("--dir is for --as timeloop, scalesim, zigzag and accelforge: mappings are one file")
 			}
 			return a.Print(s.mappings(mapped))
 		},
@@ -66,7 +70,9 @@ the template systolic, into --dir.`,
 	return c
 }
 
-func exportFormats() []string { return []string{"timeloop", "mapping", "scalesim"} }
+func exportFormats() []string {
+	return []string{"timeloop", "mapping", "scalesim", "zigzag", "accelforge"}
+}
 
 // exported is one layer of an export.
 type exported struct {

@@ -29,10 +29,8 @@ func (a *app) exportScaleSim(s *subject, mapped []report.Mapped, dir string) err
 	layers := map[string][]scalesim.Layer{}
 	for i := range mapped {
 		m := &mapped[i]
-		for _, f := range []number.Format{m.Weights, m.Activations} {
-			if f.Bits != 8 {
-				return cli.Usagef("layer %s/%s has numbers in %s; SCALE-Sim counts words, which are bytes here: want int8", m.Network, m.Layer, f)
-			}
+		if err := inBytes(m); err != nil {
+			return err
 		}
 		gemm, groups := systolic.Of(&m.Problem)
 		layers[m.Network] = append(layers[m.Network], scalesim.Layer{Name: m.Layer, GEMM: gemm, Groups: groups})
@@ -51,6 +49,17 @@ func (a *app) exportScaleSim(s *subject, mapped []report.Mapped, dir string) err
 		}
 	}
 	return a.printExport(answer, dir)
+}
+
+// inBytes refuses a layer whose numbers are no bytes: the exports say 8 bits, or words
+// that are bytes.
+func inBytes(m *report.Mapped) error {
+	for _, f := range []number.Format{m.Weights, m.Activations} {
+		if f.Bits != 8 {
+			return cli.Usagef("layer %s/%s has numbers in %s; the export has words of 8 bits: want int8", m.Network, m.Layer, f)
+		}
+	}
+	return nil
 }
 
 // scaleSim is the design in the tool's terms.
