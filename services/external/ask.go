@@ -125,9 +125,12 @@ func (i *inquiry) ask(ctx context.Context, s *slot, op string) (evaluator.Result
 }
 
 // finish keeps what a failed attempt left, and removes the scratch folder of the
-// others.
+// others. What the program wrote to standard error stays of both.
 func (i *inquiry) finish(s *slot, r *evaluator.Result) {
 	if r.Outcome != evaluator.Failed {
+		if s.p != nil {
+			i.scratch.spoke(s.p.Written())
+		}
 		i.scratch.done()
 		return
 	}

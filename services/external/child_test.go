@@ -117,6 +117,12 @@ func tricks() map[string]func(q question) {
 			printLine(`{"id":%q,"artifact":"last.txt"}`, q.ID)
 			good(q)
 		},
+		"talks": func(q question) {
+			if q.Attempt < 2 {
+				fmt.Fprintln(os.Stderr, "a warning")
+			}
+			good(q)
+		},
 		"links": func(q question) {
 			for _, name := range []string{"stderr.txt", "reason.txt", "question.json"} {
 				_ = os.Symlink(os.Getenv("VICTIM"), q.Scratch+"/"+name)

@@ -25,6 +25,8 @@ const (
 	// maxKeptBytes how large one may be.
 	maxKept      = 20
 	maxKeptBytes = 64 << 20
+	// maxSpoken is of how many answered trials the end of standard error is kept.
+	maxSpoken = 200
 	// scratchPrefix begins the names of the folders of workers below Options.Keep.
 	scratchPrefix = ".scratch-"
 )
@@ -33,11 +35,11 @@ const (
 type scratches struct {
 	keep string // where files stay; "" keeps nothing
 
-	mu   sync.Mutex // guards what follows
-	root string     // holds the folders of questions in progress; "" until the first
-	lock *flock.Flock
-	last int
-	kept []string // folders of failed attempts, the oldest first
+	mu           sync.Mutex // guards what follows
+	root         string     // holds the folders of questions in progress; "" until the first
+	lock         *flock.Flock
+	last         int
+	kept, spoken []string // folders of failed attempts, and files of what others wrote; the oldest first
 }
 
 // scratch is the folder of one question.
@@ -233,7 +235,23 @@ func (c *scratch) failed(attempt int, notes map[string]string) {
 		c.done()
 		return
 	}
-	c.from.remember(kept)
+	c.from.remember(&c.from.kept, kept, maxKept)
+}
+
+// spoke keeps what the program wrote to standard error before a good answer, as
+// stderr.txt of the trial, unless the program stored a file of this name.
+func (c *scratch) spoke(text string) {
+	if text == "" || c.home == "" || os.MkdirAll(c.home, 0o755) != nil {
+		return
+	}
+	name := filepath.Join(c.home, "stderr.txt")
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return
+	}
+	_, _ = f.WriteString(text)
+	_ = f.Close()
+	c.from.remember(&c.from.spoken, name, maxSpoken)
 }
 
 // write puts notes in the folder, in place of what the program put there: a link
@@ -255,15 +273,15 @@ func (c *scratch) write(notes map[string]string) {
 	}
 }
 
-// remember notes a kept folder, and removes the oldest when there are too many.
-func (s *scratches) remember(kept string) {
+// remember notes what is kept, and removes the oldest when there is too much.
+func (s *scratches) remember(all *[]string, kept string, most int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.kept = append(s.kept, kept)
-	if len(s.kept) > maxKept {
-		_ = os.RemoveAll(s.kept[0])
-		_ = os.Remove(filepath.Dir(s.kept[0])) // unless the trial has other files
-		s.kept = s.kept[1:]
+	*all = append(*all, kept)
+	if len(*all) > most {
+		_ = os.RemoveAll((*all)[0])
+		_ = os.Remove(filepath.Dir((*all)[0])) // unless the trial has other files
+		*all = (*all)[1:]
 	}
 }
 

@@ -29,6 +29,30 @@ func TestAPipeIsNoArtifact(t *testing.T) {
 	}
 }
 
+// What a program writes to standard error before a good answer stays as a file of
+// the trial, for the last 200 trials of a worker; silence leaves nothing.
+func TestStderrOfGoodTrialsStays(t *testing.T) {
+	t.Parallel()
+	keep := t.TempDir()
+	_, e := open(t, "talks", external.Options{Keep: keep})
+	for trial := range 203 {
+		r := question7()
+		r.Trial = trial
+		if trial == 100 {
+			r.Attempt = 2 // is silent
+		}
+		wantDouble(t, ask(t, e, r), unlucky)
+	}
+	got := files(t, keep)
+	if len(got) != 200 || slices.Contains(got, "s/0badcafe/1/stderr.txt") || slices.Contains(got, "s/0badcafe/100/stderr.txt") {
+		t.Errorf("%d files stay, want those of trials 2 to 202 without 100: %v", len(got), got)
+	}
+	text, err := os.ReadFile(filepath.Join(keep, "s/0badcafe/202/stderr.txt"))
+	if err != nil || string(text) != "a warning\n" {
+		t.Errorf("the last one has %q (%v), want its own line alone", text, err)
+	}
+}
+
 // The notes of a failed attempt take the place of links that the program made.
 func TestNotesFollowNoLinks(t *testing.T) {
 	t.Parallel()
