@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -24,6 +26,8 @@ type recheckFlags struct {
 	runFlags
 	top                           int
 	evaluator, exec, file, as, of string
+	// rename are the names that parameters of the study have in the study file.
+	rename map[string]string
 }
 
 func (a *app) studyRecheckCommand() *cobra.Command {
@@ -38,7 +42,8 @@ after an interruption, and prints the answer of one that has ended.
 --evaluator names a template, or an evaluator that works on the server; with --exec it is
 a program. Space, networks, objectives and constraints are those of the study.
 --study-file takes all of that, and the evaluator, from a study file with the same
-objectives: parameters are matched by name and unit.
+objectives: parameters are matched by name and unit, or as --rename says, by the table that
+transfer sources have: rows=atomic_c where the study's rows are the file's atomic_c.
 
 The agreement is Kendall's tau-b over the designs that both measured: 1 is the same order,
 0 none, -1 the reverse. The order holds where chance gets as far once in 20 times at most.`,
@@ -54,6 +59,9 @@ The agreement is Kendall's tau-b over the designs that both measured: 1 is the s
 			if (flags.file != "") == (flags.evaluator+flags.exec != "") {
 				return cli.Usagef("say who measures: --evaluator NAME, --exec COMMAND, or --study-file FILE")
 			}
+			if len(flags.rename) > 0 && flags.file == "" {
+				return cli.Usagef("--rename is for --study-file: other evaluators take the study's own parameters")
+			}
 			if err := flags.web.check(); err != nil {
 				return err
 			}
@@ -65,6 +73,7 @@ The agreement is Kendall's tau-b over the designs that both measured: 1 is the s
 	f.StringVar(&flags.evaluator, "evaluator", "", "`name` of a template or of an evaluator on the server; with --exec, what to call the program")
 	f.StringVar(&flags.exec, "exec", "", "`command` of a program that measures; started here")
 	f.StringVar(&flags.file, "study-file", "", "study `file` that says how the designs are measured")
+	f.StringToStringVar(&flags.rename, "rename", nil, "names of the study's parameters in the study file, `THIS=THAT`")
 	f.IntVar(&flags.top, "top", 10, "`number` of designs, the best first; with several objectives by fronts")
 	f.StringVar(&flags.as, "name", "", "`name` of the new study; default: STUDY-on-EVALUATOR")
 	f.StringVar(&flags.of, "run", "", "the `run` whose designs are measured; default: the latest")
@@ -300,14 +309,18 @@ func (r *recheck) lacks(who string, metrics []studyfile.DescribedMetric) (names 
 }
 
 func (r *recheck) refused(format string, args ...any) error {
-	return cli.Hinted(cli.ExitUsage, "--study-file says how another evaluator measures: its own parameters, metrics and constraints", fmt.Errorf(format, args...))
+	hint := "--study-file says how another evaluator measures: its own parameters, metrics and constraints"
+	if r.flags.file != "" {
+		hint = "--rename THIS=THAT says what a parameter of the study is called in the file"
+	}
+	return cli.Hinted(cli.ExitUsage, hint, fmt.Errorf(format, args...))
 }
 
 // sameUnit refuses a parameter that is not there, or in another unit.
 func (r *recheck) sameUnit(who string, p events.Parameter, at int, symbol func() string) error {
 	switch {
 	case at < 0:
-		return r.refused("%s has no parameter %s, which study %s has", who, p.Name, r.source.view.Study)
+		return r.refused("%s has no parameter %s, which study %s has", who, r.renamed(p.Name), r.source.view.Study)
 	case plainUnit(symbol()) != plainUnit(p.Unit):
 		return r.refused("%s takes %s in %s, study %s has it in %s", who, p.Name, orCount(symbol()), r.source.view.Study, orCount(p.Unit))
 	}
@@ -343,6 +356,9 @@ func (r *recheck) fromFile() (*studyfile.Document, error) {
 	if n := spec.Evaluator.Noise; n != nil {
 		times = max(1, n.Repeats)
 	}
+	if err := r.renames(spec); err != nil {
+		return nil, err
+	}
 	sets, err := r.sets(spec.Parameters, r.flags.file, times)
 	if err != nil {
 		return nil, err
@@ -357,6 +373,32 @@ func (r *recheck) fromFile() (*studyfile.Document, error) {
 	sets = append(sets, "metadata.name="+name, "spec.stop=null", "spec.transfer=null", "spec.prior=null", "spec.knownConstraints=hidden", "spec.algorithm={name: random}")
 	return r.app.readStudy(r.flags.file, sets)
 }
+
+// renames checks the names that parameters have in the study of the file.
+func (r *recheck) renames(there *events.Spec) error {
+	of := r.source.view.Spec
+	from, taken := parameterNames(of), map[string]string{}
+	for _, name := range from {
+		to := r.renamed(name)
+		if other := taken[to]; other != "" {
+			return cli.Usagef("--rename: %s and %s of study %s cannot both be %s", other, name, of.Study, to)
+		}
+		taken[to] = name
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.flags.rename)) {
+		to := r.flags.rename[name]
+		if !slices.Contains(from, name) {
+			return cli.Usagef("--rename %s=%s: study %s has no parameter %s: it has %s", name, to, of.Study, name, strings.Join(from, ", "))
+		}
+		if names := parameterNames(there); !slices.Contains(names, to) {
+			return cli.Usagef("--rename %s=%s: %s has no parameter %s: it has %s", name, to, r.flags.file, to, strings.Join(names, ", "))
+		}
+	}
+	return nil
+}
+
+// renamed is what the other study calls a parameter.
+func (r *recheck) renamed(name string) string { return cmp.Or(r.flags.rename[name], name) }
 
 // sets are what the designs change in a study with these parameters, which measures
 // each a number of times.
@@ -382,18 +424,18 @@ func (r *recheck) sets(params []events.Parameter, who string, times int) ([]stri
 	}), nil
 }
 
-// design is a winner in other parameters, by their names.
+// design is a winner in other parameters, by their names there.
 func (r *recheck) design(params []events.Parameter, t *trial, who string, assumed map[string]bool) (events.Design, error) {
 	spec := r.source.view.Spec
 	for _, p := range spec.Parameters {
-		i := slices.IndexFunc(params, func(o events.Parameter) bool { return o.Name == p.Name })
+		i := slices.IndexFunc(params, func(o events.Parameter) bool { return o.Name == r.renamed(p.Name) })
 		if err := r.sameUnit(who, p, i, func() string { return params[i].Unit }); err != nil {
 			return nil, err
 		}
 	}
 	design := make(events.Design, len(params))
 	for i, p := range params {
-		k := slices.Index(parameterNames(spec), p.Name)
+		k := slices.IndexFunc(parameterNames(spec), func(name string) bool { return r.renamed(name) == p.Name })
 		view := space.Param{Name: p.Name, Unit: p.Unit, Values: p.Values, Labels: p.Labels}
 		if k < 0 {
 			design[i] = r.standing(p, view)
