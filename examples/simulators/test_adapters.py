@@ -22,7 +22,7 @@ def standins(monkeypatch):
     monkeypatch.setenv("GEM5_SCRIPT", "se.py")
 
 
-@pytest.mark.parametrize("name", ["gem5", "verilator", "maestro"])
+@pytest.mark.parametrize("name", ["gem5", "verilator", "maestro", "timeloop"])
 def test_study(name, tmp_path):
     run = importlib.import_module(f"{name}_study").study(6, str(tmp_path)).run(workers=2)
     outcomes = [trial.outcome for trial in run.list_trials()]
@@ -73,6 +73,17 @@ def test_maestro_says_what_does_not_fit(tmp_path):
         answer = asked("maestro", {**design, name: value}, scratch=str(folder))
         assert answer["outcome"] == "infeasible" and answer["reason"]["code"] == reason
     assert answer["reason"]["need"] == 48
+
+
+def test_timeloop_reads_the_summary(tmp_path):
+    design = {"atomic_c": 16, "atomic_k": 8, "conv_buffer": 65536, "accumulator": 8192, "io_bandwidth": 16e9}
+    (tmp_path / "good").mkdir()
+    answer = asked("timeloop", design, scratch=str(tmp_path / "good"))
+    cycles = 784 * 32 * 144 // 128 + 32 * -(-784 * 9 // 128)
+    assert answer["metrics"]["latency_s"] == pytest.approx(cycles / 1e9) and answer["metrics"]["area_mm2"] == 0.14
+    (tmp_path / "small").mkdir()
+    answer = asked("timeloop", {**design, "conv_buffer": 1024}, scratch=str(tmp_path / "small"))
+    assert (answer["outcome"], answer["reason"]["code"], answer["reason"]["layer"]) == ("infeasible", "no_mapping", "first")
 
 
 def test_layers_are_those_of_the_model():
