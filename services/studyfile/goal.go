@@ -308,6 +308,9 @@ func (b *builder) transfer() {
 		good := source.Auto || s.kind == mapKind && b.source(s, source)
 		twice := slices.ContainsFunc(t.Sources[:i], func(o events.Source) bool { return reflect.DeepEqual(o, *source) })
 		b.when(good && twice, s, codeDuplicate, "Remove one of them.", "this source is here twice")
+		again := source.Exec != "" && slices.ContainsFunc(t.Sources[:i], func(o events.Source) bool { return o.Exec == source.Exec })
+		b.when(good && !twice && again, s.get("exec"), codeDuplicate, "Say rename: and fix: in one source, or give each program a command of its own.",
+			"the program %q is asked by two sources, which logs and reports could not tell apart", clip(source.Exec))
 	}
 }
 

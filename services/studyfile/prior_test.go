@@ -32,7 +32,15 @@ func TestPriorMistakes(t *testing.T) {
 			t.Errorf("%s: %v\nwant %q", prior, err, want)
 		}
 	}
+	asked := `{"exec":"fast","metrics":[{"name":"score"}]`
 	_, err := studyfile.Parse("study", []byte(`{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"slow"},"spec":{
+ "space":{"parameters":[{"name":"tile","values":[1,2,4]}]},"objectives":[{"metric":"score","goal":"minimize"}],
+ "prior":`+asked+`},"transfer":{"sources":[`+asked+`,"rename":{"x":"tile"}},{"exec":"faster","metrics":[{"name":"score"}]}]},
+ "evaluator":{"name":"mine","metrics":[{"name":"score"}]}}}`), catalog(), studyfile.Options{})
+	if err == nil || !strings.Contains(err.Error(), `the program "fast" is asked by two sources`) || strings.Contains(err.Error(), "faster") {
+		t.Errorf("one program as two sources: %v", err)
+	}
+	_, err = studyfile.Parse("study", []byte(`{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"slow"},"spec":{
  "space":{"parameters":[{"name":"tile","values":[1,2,4]}]},"objectives":[{"metric":"score","goal":"minimize"}],
  "prior":{"exec":"fast"},"evaluator":{"name":"mine","metrics":[{"name":"score"}]}}}`), catalog(), studyfile.Options{Published: true})
 	if err == nil || !strings.Contains(err.Error(), "a published study starts no programs") {
