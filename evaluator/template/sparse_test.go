@@ -63,12 +63,11 @@ func TestFewerWeightsTakeLess(t *testing.T) {
 				var last report.Design
 				for i, sparsity := range chain {
 					nets := sparseNetwork(t, name, sparsity)
-					v := x.Template().Baseline
-					d, err := x.Inspect(nets, report.Point{Values: v}, nil)
+					d, err := x.Inspect(nets, report.Point{Values: x.Template().Baseline}, nil)
 					if err != nil {
 						t.Fatal(err)
 					}
-					underRoofline(t, x, nets, v)
+					underRoofline(t, x, &d)
 					if i == 0 {
 						last = d
 						continue
