@@ -185,14 +185,13 @@ func (a *app) keepSweep(ctx context.Context, problem *certify.Problem, v *swept,
 	if err != nil {
 		return err
 	}
-	ladder, _, err := certify.LoadLadder(a.Data, key)
-	if err != nil {
-		a.Say("%v: it is written anew", err)
-		ladder = certify.Ladder{}
-	}
-	ladder.Key, ladder.Study, ladder.Metric, ladder.Unit, ladder.Limited, ladder.LimitUnit = key, v.Study, v.Metric, v.Unit, v.Limited, v.LimitUnit
-	ladder.Add(optima)
-	return certify.SaveLadder(a.Data, &ladder)
+	return certify.ChangeLadder(a.Data, key, func(l *certify.Ladder, damaged error) {
+		if damaged != nil {
+			a.Say("%v: it is written anew", damaged)
+		}
+		l.Study, l.Metric, l.Unit, l.Limited, l.LimitUnit = v.Study, v.Metric, v.Unit, v.Limited, v.LimitUnit
+		l.Add(optima)
+	})
 }
 
 // differing lists the parameters in which the optima of the steps differ, and

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -355,5 +356,30 @@ func TestProofOfAChosenNetwork(t *testing.T) {
 		if _, proves := ev.(evaluator.Prover); !proves {
 			t.Error("nothing is bounded")
 		}
+	}
+}
+
+// Of sweeps that end together none loses what another one proved.
+func TestChangesOfALadderMeet(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const sweeps = 12
+	var all sync.WaitGroup
+	for i := range sweeps {
+		all.Go(func() {
+			err := ChangeLadder(dir, "key", func(l *Ladder, damaged error) {
+				if damaged != nil {
+					t.Error(damaged)
+				}
+				l.Add([]Optimum{{Limit: float64(i)}})
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if l, ok, err := LoadLadder(dir, "key"); err != nil || !ok || len(l.Steps) != sweeps {
+		t.Errorf("%d steps are kept, want %d: %v", len(l.Steps), sweeps, err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/gofrs/flock"
 )
 
 // Proof is a State on disk, with what it is about.
@@ -99,8 +101,27 @@ func LoadLadder(data, key string) (Ladder, bool, error) {
 	return l, true, nil
 }
 
-// SaveLadder writes what sweeps proved, durably and at once.
-func SaveLadder(data string, l *Ladder) error { return write(ladderPath(data, l.Key), l) }
+// ChangeLadder has a ladder changed that is read and written while no other process does,
+// durably and at once: of sweeps that end together none loses what another one proved. A
+// damaged file is an empty ladder, and damaged says what is wrong with it.
+func ChangeLadder(data, key string, change func(l *Ladder, damaged error)) error {
+	path := ladderPath(data, key)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("write proof: %w", err)
+	}
+	lock := flock.New(path + ".lock")
+	if err := lock.Lock(); err != nil {
+		return fmt.Errorf("write proof %s: %w", path, err)
+	}
+	defer func() { _ = lock.Close() }() // it ends with the process at the latest
+	l, _, err := LoadLadder(data, key)
+	if err != nil {
+		l = Ladder{}
+	}
+	l.Key = key
+	change(&l, err)
+	return write(path, &l)
+}
 
 // write writes a proof durably and at once.
 func write(path string, proof any) error {
