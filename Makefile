@@ -154,7 +154,7 @@ charts: ## fetch the chart library again from npm, as web/vendor/VERSION says
 	@cd services/dashboard/web/vendor && version=$$(sed -n 's/^echarts \([0-9.]*\),.*/\1/p' VERSION) && dir=$$(mktemp -d) && \
 	  npm pack --silent --pack-destination "$$dir" "echarts@$$version" >/dev/null && tar -xzf "$$dir"/echarts-*.tgz -C "$$dir" && \
 	  cp "$$dir/package/dist/echarts.min.js" "$$dir/echarts.min.js" && want=$$(sed -n '2p' VERSION) && (cd "$$dir" && echo "$$want" | sha256sum -c -) && \
-	  gzip -9nc "$$dir/echarts.min.js" > echarts.min.js.gz && cp "$$dir/package/LICENSE" "$$dir/package/NOTICE" . && rm -r "$$dir"
+	  { if command -v zopfli >/dev/null; then zopfli -c "$$dir/echarts.min.js"; else gzip -9nc "$$dir/echarts.min.js"; fi; } > echarts.min.js.gz && cp "$$dir/package/LICENSE" "$$dir/package/NOTICE" . && rm -r "$$dir"
 
 browser: axe ## look at the dashboard with a real Chromium; skipped where there is none, unless CI=true
 	cd tests/browser && $(GO) test -count=1 ./...

@@ -171,11 +171,19 @@ func (s *Server) shot(w http.ResponseWriter, r *http.Request) *snapshot {
 	return found.snapshot()
 }
 
+// partHeader asks for the table of trials alone: a brush changes nothing else of a page.
+const partHeader = "Apollo-Part"
+
 func (s *Server) study(w http.ResponseWriter, r *http.Request, pages *template.Template) {
 	found := s.find(w, r) //nolint:contextcheck // a watch outlives the request that began it
 	if found != nil {
 		found.ready(r.Context())
 		shot := found.snapshot()
+		if r.Header.Get(partHeader) == "trials" && len(shot.spec.Objectives) > 0 {
+			v := r.URL.Query()
+			render(w, r, pages, "trials", &studyPage{Study: shot.view.Study, Run: shot.view.Run, Table: shot.table(v), Exports: shot.exports()})
+			return
+		}
 		p := shot.page(r.URL.Query(), s.index.rate(shot.view.Study, shot.view.Run))
 		if latest, _ := s.index.latest(shot.view.Study, ""); s.mayControl() && latest.Run == shot.view.Run {
 			p.Controls = shot.controls()
@@ -193,6 +201,17 @@ func (s *Server) study(w http.ResponseWriter, r *http.Request, pages *template.T
 				return // the client is gone
 			}
 			p.Importance = of.rows()
+			p.Slices, p.SlicesOf = shot.drawSlices(), shortName(shot.spec, shot.objective().Metric)
+		}
+		if r.URL.Query().Get("repairs") != "" {
+			if !s.admit(r) {
+				return // the client is gone
+			}
+			known := shot.repairsOf(r.Context(), &found.repairs)
+			s.leave()
+			for i := range p.Causes {
+				p.Causes[i].Repair = known[p.Causes[i].Last]
+			}
 		}
 		render(w, r, pages, "study", p)
 	}

@@ -27,6 +27,7 @@ type index struct {
 	order   []messages.RunKey
 	trends  map[messages.RunKey]*trend
 	ticks   map[messages.RunKey]tick
+	keys    map[messages.RunKey]map[string]string // ladderKeys of each run
 	version uint64
 	letters uint64        // dead ones, as the bus counted them last
 	caught  chan struct{} // closed when the stored events were read
@@ -41,7 +42,7 @@ type tick struct {
 }
 
 func newIndex() *index {
-	return &index{runs: map[messages.RunKey]*client.StudyView{}, ticks: map[messages.RunKey]tick{}, trends: map[messages.RunKey]*trend{}, caught: make(chan struct{})}
+	return &index{runs: map[messages.RunKey]*client.StudyView{}, ticks: map[messages.RunKey]tick{}, trends: map[messages.RunKey]*trend{}, keys: map[messages.RunKey]map[string]string{}, caught: make(chan struct{})}
 }
 
 func (x *index) follow(ctx context.Context, bus events.Bus) error {
@@ -153,6 +154,7 @@ func (x *index) keep(before []messages.RunKey, counts map[string]uint64) {
 		delete(x.runs, key)
 		delete(x.trends, key)
 		delete(x.ticks, key)
+		delete(x.keys, key)
 		x.order = slices.DeleteFunc(x.order, func(k messages.RunKey) bool { return k == key })
 	}
 }
@@ -247,7 +249,8 @@ type Listed struct {
 	// FrontSize is how many designs are on the front of several objectives.
 	FrontSize int `json:"front_size,omitempty"`
 
-	spec *events.Spec
+	spec    *events.Spec
+	ladders map[string]string // the keys of the ladders that it is on, by limited metric
 }
 
 // silentTick is how old a notice of progress may be to say the rate.
@@ -255,10 +258,13 @@ const silentTick = 10 * time.Second
 
 func (x *index) listed(key messages.RunKey, now time.Time) Listed {
 	v, t := x.runs[key], x.ticks[key]
+	if x.keys[key] == nil { // a specification never changes
+		x.keys[key] = ladderKeys(v.Spec)
+	}
 	l := Listed{
 		Study: v.Study, Run: v.Run, State: string(v.State), Reason: v.Reason, Trials: t.Trials, Feasible: t.Feasible, Best: v.Best,
 		Budget:    max(v.Budget, t.Trials), // the list does not read who adds to it
-		Algorithm: v.Spec.Algorithm.Name, Labels: v.Spec.Labels, Accepted: v.Accepted, Updated: v.Updated, spec: v.Spec,
+		Algorithm: v.Spec.Algorithm.Name, Labels: v.Spec.Labels, Accepted: v.Accepted, Updated: v.Updated, spec: v.Spec, ladders: x.keys[key],
 	}
 	if t := x.trends[key]; t != nil {
 		l.Trend = slices.Clone(t.values)

@@ -83,7 +83,7 @@ func ladders(all []Listed) []*ladder {
 			if c.Max == nil || c.Metric == l.spec.Objectives[0].Metric || l.spec.MetricIndex(c.Metric) < 0 {
 				continue
 			}
-			key := ladderKey(l.spec, c.Metric)
+			key := l.ladders[c.Metric]
 			on := found[key]
 			if on == nil {
 				on = &ladder{key: key, limited: c.Metric, spec: l.spec}
@@ -118,7 +118,19 @@ func ladderKey(spec *events.Spec, limited string) string {
 	if err != nil {
 		return ""
 	}
-	return string(b)
+	return sum(b)
+}
+
+// ladderKeys are the keys of the ladders that a study is on, by the metric whose limit
+// differs.
+func ladderKeys(spec *events.Spec) map[string]string {
+	keys := map[string]string{}
+	for _, c := range spec.Constraints {
+		if c.Max != nil {
+			keys[c.Metric] = ladderKey(spec, c.Metric)
+		}
+	}
+	return keys
 }
 
 func rungOf(l *Listed, c *events.Constraint) Rung {

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"fmt"
+	"html/template"
 	"maps"
 	"math"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 
 	"apollo/events"
 	"apollo/services/cli"
+	"apollo/services/inspect"
 	"apollo/services/study"
 )
 
@@ -38,6 +40,10 @@ type studyPage struct {
 	Transfer                  string          // its page; "" without sources
 	Measure                   string          // asks for it
 	Feed                      []feedRow
+	Work                      template.HTML   // over time, by worker
+	Slices                    []template.HTML // nil until somebody asks
+	SlicesOf                  string
+	Repair                    string // asks for the smallest repairs
 }
 
 // card is one number of the headline. Share, where it is not 0, is drawn as a bar
@@ -52,6 +58,7 @@ type card struct {
 type tallyRow struct {
 	Tallied
 	Share, FeasibleShare, Improved, Link string
+	Repair                               string
 }
 
 // baseRow compares one metric of the best trial with the baseline.
@@ -102,7 +109,10 @@ func (s *snapshot) page(v url.Values, rate string) *studyPage {
 		p.Credit = "On the front"
 	}
 	p.Base = s.against()
-	p.Measure = with(v, "importance", "yes")
+	p.Measure, p.Work = with(v, "importance", "yes"), s.drawWork()
+	if v.Get("repairs") == "" && inspect.Known(s.spec) {
+		p.Repair = with(v, "repairs", "yes")
+	}
 	for _, e := range slices.Backward(s.feed) {
 		p.Feed = append(p.Feed, feedRow{e.Time.Format(time.DateTime), e.Kind, e.Text})
 	}

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +120,53 @@ func TestPagesShowTheStudyAndEscapeIt(t *testing.T) {
 		if got := r.Header.Get("Content-Security-Policy"); got != policy {
 			t.Errorf("%s: policy %q", path, got)
 		}
+	}
+}
+
+// A brush asks for the table of trials alone, which is what the page has.
+func TestThePartOfABrush(t *testing.T) {
+	t.Parallel()
+	server, _ := site(t, 20)
+	address := server.URL + "/studies/demo?in=latency_s:0:1"
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set(partHeader, "trials")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	part, err := io.ReadAll(answer.Body)
+	if err != nil || !strings.HasPrefix(string(part), `<section class="panel" id="trials-table"`) {
+		t.Fatalf("%v, the part is %.80q", err, part)
+	}
+	if _, whole := get(t, address); !strings.Contains(whole, string(part)) {
+		t.Errorf("the page has another table than its part:\n%s", part)
+	}
+}
+
+// Work over time has every trial of the snapshot once, of many workers the busiest.
+func TestWorkOverTime(t *testing.T) {
+	t.Parallel()
+	s := &snapshot{}
+	const workers, each = 15, 7
+	for i := range workers * each {
+		const second = 1_000_000
+		s.kept = append(s.kept, kept{trial: i, worker: fmt.Sprintf("<w%d>", i%workers), began: int64(1+i) * second, seconds: 0.5})
+	}
+	text := string(s.drawWork())
+	sum := 0
+	for _, m := range regexp.MustCompile(`: (\d+) trials?,`).FindAllStringSubmatch(text, -1) {
+		n, err := strconv.Atoi(m[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += n
+	}
+	if sum != workers*each || !strings.Contains(text, ">4 others<") || strings.Contains(text, "<w1>") {
+		t.Errorf("%d trials of %d in:\n%s", sum, workers*each, text)
 	}
 }
 

@@ -23,6 +23,7 @@ type kept struct {
 	origin         string
 	cause, message string // of one that is not feasible
 	seconds        float32
+	began          int64 // in µs since 1970, by the evaluator's clock; 0 where nobody said
 	worker         string
 	parents        []int64
 }
@@ -35,6 +36,9 @@ func (f *Fold) keep(r *archiver.Row) kept {
 	t := kept{
 		trial: int(r.Trial), batch: int(r.Batch), kind: kindOf(r), values: r.Values, levels: make([]uint16, len(f.params)),
 		origin: f.once(r.Origin), seconds: float32(r.Seconds), worker: f.once(r.Worker), parents: r.Parents,
+	}
+	if !r.Start.IsZero() {
+		t.began = r.Start.UnixMicro()
 	}
 	for i, p := range f.params {
 		t.levels[i] = noLevel

@@ -31,6 +31,7 @@ type watch struct {
 	baseline inspect.Baseline // measured once, when the study is known
 	optimum  *float64         // looked up then; nil where nobody proved one
 	weighed  weighed
+	repairs  repairs
 	brought  brought
 	matched  []transfer.Candidate // of its sources; nil until somebody asks
 }

@@ -59,7 +59,7 @@ func TestDashboard(t *testing.T) {
 func agrees(t *testing.T, p *tab, a *apollo, trials int) {
 	f := a.log("demo", trials)
 	p.wait(`document.querySelector('#best')?.textContent.trim() > ''`) // it comes with the first event
-	if got := p.text("#best"); got != strings.ReplaceAll(micro(f.latency), "\u00a0", " ") && got != micro(f.latency) {
+	if got := value[string](p, `document.querySelector('#best').textContent`); got != micro(f.latency) {
 		t.Errorf("best = %q, the log has %q", got, micro(f.latency))
 	}
 	if got := value[int](p, `[...document.querySelectorAll('#causes tbody tr')].reduce((n, r) => n + Number(r.cells[1].textContent), 0)`); got != trials-f.feasible {
@@ -98,6 +98,14 @@ func narrows(t *testing.T, p *tab, a *apollo, trials int) {
 	}
 	p.click(`a[rel=next]`)
 	p.wait(`location.search.includes('page=2') && document.querySelector('a[rel=prev]')`)
+	// What is asked for: repairs and slices. Work over time has every trial.
+	p.click(`#repairs`)
+	p.wait(`document.querySelector('#causes .repair')`)
+	p.visit(a.page("/studies/demo?importance=yes"))
+	p.wait(`document.querySelectorAll('#slices svg').length === 10`)
+	if n := value[int](p, `[...document.querySelectorAll('#work rect title')].reduce((n, e) => n + Number(e.textContent.match(/: (\d+) trials?,/)[1]), 0)`); n != trials {
+		t.Errorf("work over time has %d trials, the log has %d", n, trials)
+	}
 }
 
 // brush draws a box around the lower half of the plane, and compares the table with

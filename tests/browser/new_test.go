@@ -63,9 +63,19 @@ func writes(t *testing.T, browser context.Context, a *apollo) {
 	if at := value[int](p, `document.querySelector('#text').selectionStart`); at != strings.Index(text, "edgy") {
 		t.Errorf("the caret is at %d, want %d", at, strings.Index(text, "edgy"))
 	}
-	p.do("mend it", chromedp.Evaluate(`(() => { const e = document.querySelector('#text'); e.value = e.value.replace('edgy', 'edge').replace('trails', 'trials'); e.dispatchEvent(new Event('input')); })()`, nil))
-	p.wait(`document.querySelector('#count')?.textContent === 'No mistake' && document.querySelectorAll('#lines .wrong').length === 0`)
-	p.do("submit", chromedp.Click(`//button[text()="Submit"]`, chromedp.BySearch))
+	// From here on there is a keyboard alone: F8 goes from mistake to mistake, which is said.
+	p.wait(`document.querySelector('#said').textContent.startsWith('Line 6: ') && document.querySelector('#text').getAttribute('aria-invalid') === 'true'`)
+	for i, right := range []string{"edge", "trials"} {
+		if i > 0 {
+			p.do("press F8", chromedp.KeyEvent(kb.F8))
+			p.wait(`document.querySelector('#said').textContent.startsWith('Line 10: ')`)
+		}
+		p.do("mend it", chromedp.KeyEvent(strings.Repeat(kb.Delete, len(right))), chromedp.KeyEvent(right))
+		p.wait(fmt.Sprintf(`document.querySelectorAll('#lines .wrong').length === %d`, 1-i))
+	}
+	p.wait(`document.querySelector('#count')?.textContent === 'No mistake' && document.querySelector('#said').textContent === 'No mistake' && document.querySelector('#text').getAttribute('aria-invalid') === 'false'`)
+	p.tabTo(`document.activeElement.value === 'submit'`)
+	p.do("submit", chromedp.KeyEvent(kb.Enter))
 	p.wait(`location.pathname === '/studies/written' && document.querySelector('.state')?.textContent === 'completed'`)
 	if f := a.log("written", 20); f.trials != 20 {
 		t.Errorf("the log has %d trials", f.trials)

@@ -17,10 +17,9 @@ function text(v, unit) {
   return scales ? `${short} ${scales[i]}` : unit ? `${short} ${unit.replace("mm2", "mm²")}` : short;
 }
 
-const inside = (at) => [...ranges].every(([name, [low, high]]) => {
-  const v = points.columns[points.axes.findIndex((a) => a.name === name)]?.[at];
-  return v !== null && v >= low && v <= high;
-});
+// tests are the ranges with the columns that they are of, looked up once for all trials.
+const tests = () => [...ranges].map(([name, [low, high]]) => ({ column: points.columns[points.axes.findIndex((a) => a.name === name)], low, high }));
+const holds = (of, at) => of.every(({ column, low, high }) => { const v = column?.[at]; return v != null && v >= low && v <= high; });
 
 function readAddress() {
   for (const word of new URLSearchParams(location.search).getAll("in")) {
@@ -34,7 +33,7 @@ function writeAddress() {
   to.searchParams.delete("in");
   to.searchParams.delete("page");
   for (const [name, [low, high]] of ranges) to.searchParams.append("in", `${name}:${low}:${high}`);
-  if (to.href !== location.href) { history.replaceState(null, "", to); document.dispatchEvent(new CustomEvent("look")); }
+  if (to.href !== location.href) { history.replaceState(null, "", to); document.dispatchEvent(new CustomEvent("look", { detail: { part: "trials" } })); }
 }
 
 function axisOf(a, i) {
@@ -52,14 +51,14 @@ function ink() {
 const kinds = { feasible: "good", over_budget: "over", infeasible: "bad", failed: "bad" };
 
 function draw() {
-  const all = points.trials.map((_, at) => at), picked = all.filter(inside);
+  const all = points.trials.map((_, at) => at), of = tests(), within = all.map((at) => holds(of, at)), picked = within.filter(Boolean);
   panel.querySelector("#picked").textContent = `${picked.length} of ${points.trials.length} trials${points.of > points.trials.length ? `, a part of all ${points.of}` : ""}`;
   panel.querySelector("#clear").hidden = ranges.size === 0;
   const hue = Object.fromEntries(Object.entries(kinds).map(([k, v]) => [k, colour(v)]));
-  const style = (at) => ({ color: hue[points.kinds[at]], opacity: inside(at) ? (picked.length > 400 ? 0.25 : 0.55) : 0.02, width: 1.1 });
+  const style = (at) => ({ color: hue[points.kinds[at]], opacity: within[at] ? (picked.length > 400 ? 0.25 : 0.55) : 0.02, width: 1.1 });
   lines.setOption({ series: [{ type: "parallel", smooth: false, inactiveOpacity: 0.03, activeOpacity: 1, silent: true, progressive: 500, data: all.map((at) => ({ value: points.columns.map((c) => c[at] ?? NaN), lineStyle: style(at) })) }] });
   const [ix, iy] = planeAxes();
-  plane.setOption({ series: [{ type: "scatter", symbolSize: 7, data: all.filter((at) => points.columns[ix][at] !== null && points.columns[iy][at] !== null).map((at) => ({ value: [points.columns[ix][at], points.columns[iy][at], points.trials[at]], itemStyle: { color: hue[points.kinds[at]], opacity: inside(at) ? 0.75 : 0.08 } })) }] });
+  plane.setOption({ series: [{ type: "scatter", symbolSize: 7, data: all.filter((at) => points.columns[ix][at] !== null && points.columns[iy][at] !== null).map((at) => ({ value: [points.columns[ix][at], points.columns[iy][at], points.trials[at]], itemStyle: { color: hue[points.kinds[at]], opacity: within[at] ? 0.75 : 0.08 } })) }] });
 }
 
 function planeAxes() {
@@ -101,8 +100,22 @@ function build() {
   plane.on("click", (p) => { if (p.value) location.assign(`${location.pathname}/trials/${p.value[2]}${location.search.match(/run=[^&]*/) ? "?" + location.search.match(/run=[^&]*/)[0] : ""}`); });
 }
 
-let boxed = false;
-function changed() { draw(); writeAddress(); }
+// A drag changes the ranges many times: charts are drawn once a frame, after the server
+// was asked for the table.
+let boxed = false, frame;
+function changed() {
+  writeAddress();
+  frame ??= requestAnimationFrame(() => { frame = undefined; draw(); });
+}
+
+// lift takes all ranges away, and what shows them in the charts.
+function lift() {
+  ranges.clear();
+  boxed = false;
+  points.axes.forEach((_, i) => lines.dispatchAction({ type: "axisAreaSelect", parallelAxisIndex: i, intervals: [] }, { silent: true }));
+  plane.dispatchAction({ type: "brush", areas: [] }, { silent: true });
+  changed();
+}
 
 async function load() {
   try {
@@ -121,10 +134,10 @@ if (points?.trials.length) {
   panel.hidden = false;
   readAddress();
   begin();
-  panel.querySelector("#clear").addEventListener("click", () => { ranges.clear(); boxed = false; writeAddress(); begin(); });
+  panel.querySelector("#clear").addEventListener("click", lift);
   addEventListener("resize", () => { lines.resize(); plane.resize(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", begin);
   let timer;
-  document.addEventListener("redrawn", () => { timer ??= setTimeout(async () => { timer = undefined; const before = points.of; await load(); if (points.of !== before) draw(); }, 2000); });
+  document.addEventListener("redrawn", (e) => { if (e.target.dataset.live === "head") timer ??= setTimeout(async () => { timer = undefined; const before = points.of; await load(); if (points.of !== before) draw(); }, 2000); });
 }
 panel.dataset.ready = "yes";

@@ -3,21 +3,21 @@
 const main = document.querySelector("[data-events]");
 const link = document.getElementById("link");
 const pause = main?.dataset.events ? 1000 : 0; // between two looks, in ms
-let fetching, resting = false, again = false, asked = false; // asked: somebody waits for it
+let fetching, resting = false, again = false, asked = false, wanted; // asked: somebody waits for it, wanted: the part that it is, or all
 // What the server said last of each part: one that did not change stays, so that no
 // click and no selection is lost.
 const seen = new Map([...document.querySelectorAll("[data-live]")].map((part) => [part, part.innerHTML]));
 
 async function redraw(e) {
-  if (e?.type === "look") { asked = true; fetching?.abort(); }
+  if (e?.type === "look") { wanted = asked && wanted !== e.detail?.part ? undefined : e.detail?.part; asked = true; fetching?.abort(); }
   if (fetching || (resting && !asked)) { again = true; return; }
-  const follows = !asked;
+  const follows = !asked, part = asked ? wanted : undefined;
   fetching = new AbortController();
   asked = again = false;
   try {
-    const answer = await fetch(location.href, { signal: fetching.signal, headers: { Accept: "text/html", ...(follows ? { "Apollo-Live": "yes" } : {}) } });
+    const answer = await fetch(location.href, { signal: fetching.signal, headers: { Accept: "text/html", ...(follows ? { "Apollo-Live": "yes" } : {}), ...(part ? { "Apollo-Part": part } : {}) } });
     const text = await answer.text();
-    if (answer.ok && !answer.redirected && !asked) replace(new DOMParser().parseFromString(text, "text/html"));
+    if (answer.ok && !answer.redirected && !asked) replace(new DOMParser().parseFromString(text, "text/html"), part);
   } catch {
     // The stream tells when the server is back.
   }
@@ -28,16 +28,16 @@ async function redraw(e) {
   setTimeout(() => { resting = false; if (again) redraw(); }, pause);
 }
 
-function replace(fresh) {
-  for (const part of main.querySelectorAll("[data-live]")) {
-    const next = fresh.querySelector(`[data-live="${part.dataset.live}"]`);
-    if (next && next.innerHTML !== seen.get(part)) {
-      seen.set(part, next.innerHTML);
-      swap(part, next);
+function replace(fresh, part) {
+  for (const old of main.querySelectorAll("[data-live]")) {
+    const next = fresh.querySelector(`[data-live="${old.dataset.live}"]`);
+    if (next && next.innerHTML !== seen.get(old)) {
+      seen.set(old, next.innerHTML);
+      swap(old, next);
     }
   }
   const before = main.querySelectorAll("[data-live]").length;
-  if (before !== fresh.querySelectorAll("[data-live]").length) location.reload();
+  if (!part && before !== fresh.querySelectorAll("[data-live]").length) location.reload();
 }
 
 // swap keeps where the tables were scrolled to and what has the focus.
