@@ -16,8 +16,10 @@ import (
 
 	"apollo/events"
 	"apollo/services/cli"
+	"apollo/services/client"
 	"apollo/services/inspect"
 	"apollo/services/messages"
+	"apollo/services/study"
 )
 
 func (a *app) evaluatorLsCommand() *cobra.Command {
@@ -87,6 +89,10 @@ func (a *app) listWorkers(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	views, err := client.ListStudies(ctx, s.bus.Log())
+	if err != nil {
+		return err
+	}
 	items := make([]any, len(workers))
 	g := &cli.Grid{Header: []string{"EVALUATOR", "WORKER", "VERSION", ">SLOTS", ">IN FLIGHT", ">ANSWERED", ">PER SECOND", ">FAILED", "PROGRAM", "AT"}}
 	for i := range workers {
@@ -97,7 +103,7 @@ func (a *app) listWorkers(c *cobra.Command) error {
 			rate = fmt.Sprintf("%.3g", float64(w.Answered)/w.UpSeconds)
 		}
 		g.Add(w.Evaluator, w.Worker, w.Version, strconv.Itoa(w.Slots), strconv.Itoa(len(w.Items)), strconv.FormatUint(w.Answered, 10),
-			rate, strconv.FormatUint(w.FailedAttempts, 10), w.ProgramText, workText(w))
+			rate, strconv.FormatUint(w.FailedAttempts, 10), w.ProgramText, workText(w, views))
 	}
 	if len(workers) == 0 {
 		a.Say("no worker is there: `apollo evaluator run --name NAME --exec COMMAND` starts one")
@@ -168,9 +174,9 @@ func (a *app) slots(evaluator string, started bool) (n int) {
 }
 
 // workText says at what a worker is: its oldest items.
-func workText(w *events.Presence) string {
+func workText(w *events.Presence, views []*client.StudyView) string {
 	if len(w.Items) == 0 {
-		return "idle"
+		return idleText(w, views)
 	}
 	const shown = 3
 	var texts []string
@@ -182,4 +188,23 @@ func workText(w *events.Presence) string {
 		texts = append(texts, text)
 	}
 	return strings.Join(texts, ", ")
+}
+
+// idleText says why a worker has nothing to do where that is not the matter of a
+// running study, which says it below the table.
+func idleText(w *events.Presence, views []*client.StudyView) string {
+	paused := ""
+	for _, v := range views {
+		switch {
+		case v.Spec == nil || v.Spec.Evaluator.Name != w.Evaluator:
+		case v.State == study.Running || v.State == study.Stopping:
+			return "idle"
+		case v.State == study.Paused:
+			paused = v.Study
+		}
+	}
+	if paused != "" {
+		return fmt.Sprintf("idle: study %s is paused", paused)
+	}
+	return "idle: no unfinished study names " + w.Evaluator
 }
