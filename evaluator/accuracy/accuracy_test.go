@@ -324,6 +324,7 @@ func TestDocumentsThatAreNone(t *testing.T) {
 		{`"proxy"`, `"mine"`, `the scale is "mine"`},
 		{`"width"`, `"wide"`, "want parameters of mobilenet_v1"},
 		{"[50,100]", "[100,50]", "ascending"},
+		{`[50,100]}],"singles":[-5,5]`, `[]}],"singles":[]`, "parameter width of the predictor has no values"},
 		{"[-5,5]", "[5]", "the predictor has 1 weights of levels"},
 		{"[-5,5]", "[5,1e9]", "a number of 1e+09"},
 		{`"interval":1`, `"interval":-1`, "the predictor's interval is -1, want"},

@@ -45,6 +45,9 @@ func (p *Predictor) prepare(f *workload.Family) error {
 		if at <= last {
 			return fmt.Errorf("parameter %.40q of the predictor: want parameters of %s in their order", l.Name, f.Name)
 		}
+		if len(l.Values) == 0 {
+			return fmt.Errorf("parameter %s of the predictor has no values, want some of %v, ascending", l.Name, f.Params[at].Values)
+		}
 		for k, v := range l.Values {
 			if !slices.Contains(f.Params[at].Values, v) || k > 0 && v <= l.Values[k-1] {
 				return fmt.Errorf("parameter %s of the predictor has the values %v, want some of %v, ascending", l.Name, l.Values, f.Params[at].Values)
