@@ -46,7 +46,8 @@ def gem5(**design):
             if "exiting with last active thread context" not in said:
                 raise RuntimeError(f"layer {layer['id']}: the program did not come to its end: {said[-300:].strip()}")
             found = statistics(os.path.join(folder, "stats.txt"))
-            seconds, instructions = seconds + layer["G"] * found["simSeconds"], instructions + layer["G"] * found["simInsts"]
+            # simSeconds has whole microseconds only.
+            seconds, instructions = seconds + layer["G"] * found["simTicks"] / found["simFreq"], instructions + layer["G"] * found["simInsts"]
     return {"latency": seconds, "instructions": instructions}
 
 

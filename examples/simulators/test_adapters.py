@@ -54,6 +54,8 @@ def test_gem5_sums_products(tmp_path):
     design = {"core": "MinorCPU", "clock": 2e9, "l1": 32768, "l1_ways": 4, "l2": 131072, "l2_ways": 8}
     answer = asked("gem5", design, scratch=str(tmp_path))
     assert answer["metrics"]["instructions"] == 8 * 784 * (32 * 144 + 32 * 9)
+    seconds = lambda n, k: 8 * 784 * n * k * (1 + n * k / 32768 / 4) / 2e9
+    assert answer["metrics"]["latency_s"] == pytest.approx(seconds(32, 144) + 32 * seconds(1, 9), rel=1e-6)  # one of the groups takes 28 us
 
 
 def test_gem5_that_stops_early_has_failed(tmp_path, monkeypatch):
@@ -81,6 +83,8 @@ def test_timeloop_reads_the_summary(tmp_path):
     answer = asked("timeloop", design, scratch=str(tmp_path / "good"))
     cycles = 784 * 32 * 144 // 128 + 32 * -(-784 * 9 // 128)
     assert answer["metrics"]["latency_s"] == pytest.approx(cycles / 1e9) and answer["metrics"]["area_mm2"] == 0.14
+    energy = lambda macs: macs * 0.5 + -(-macs // 128) * 65536**0.5
+    assert answer["metrics"]["energy_j"] == pytest.approx((energy(784 * 32 * 144) + 32 * energy(784 * 9)) * 1e-12, rel=0.005)  # one of the groups takes 18 nJ
     (tmp_path / "small").mkdir()
     answer = asked("timeloop", {**design, "conv_buffer": 1024}, scratch=str(tmp_path / "small"))
     assert (answer["outcome"], answer["reason"]["code"], answer["reason"]["layer"]) == ("infeasible", "no_mapping", "first")

@@ -3,7 +3,7 @@
 
     TIMELOOP_MAPPER=timeloop/build/timeloop-mapper python timeloop_study.py      # accelergy is on the PATH
 
-Parameters are those of the template nvdla; forms/timeloop.yaml says which of the tool they are, in its format 0.3. A layer of several groups is one
+The tool prints areas in steps of 0.01 mm2 and the energy of an operation in steps of 0.01 pJ or less. Parameters are those of the template nvdla; forms/timeloop.yaml says which of the tool they are, in its format 0.3. A layer of several groups is one
 of them, so often. One mapper thread: what it finds does not depend on the machine, and the study runs designs side by side.
 """
 
@@ -26,8 +26,9 @@ def timeloop(**design):
                 apollo.infeasible("no_mapping", "the mapper found no valid mapping", layer=layer["id"])
             with open(os.path.join(folder, "timeloop-mapper.stats.txt")) as f:
                 summary = f.read().split("Summary Stats")[1]
-            cycles, energy, area = (float(re.search(rf"^{name}: ([-+.\deE]+){unit}", summary, re.MULTILINE)[1]) for name, unit in (("Cycles", ""), ("Energy", " uJ"), ("Area", r" mm\^2")))
-            out["energy"] += layer["G"] * energy * 1e-6
+            # The line "Energy" has two decimals of a uJ, too few for a small layer: the pJ of one operation say more.
+            cycles, area, computes, energy = (float(re.findall(rf"^{line}", summary, re.MULTILINE)[-1]) for line in (r"Cycles: (\d+)", r"Area: ([-+.\deE]+) mm\^2", r"(?:Actual )?Computes = (\d+)", r" +Total += ([-+.\deE]+)"))
+            out["energy"] += layer["G"] * computes * energy * 1e-12
             out["latency"] += layer["G"] * cycles / CLOCK_HZ
             out["area"] = max(out["area"], area)
     return out
