@@ -148,10 +148,39 @@ func TestLostFileComesBackAfterACrash(t *testing.T) {
 	if s.Has("demo", "00000001", 0) {
 		t.Error("a trial of the lost file counts as written")
 	}
+	if got := studiesIn(t, dir); got != "" || s.Expire([2]string{"demo", "00000001"}) == nil {
+		t.Errorf("a run that lacks trials may expire; ended runs: %q", got)
+	}
 	begin(t, s, testSpec("demo"), "00000001", accepted(1))
 	store(t, s, 2, testRows(testSpec("demo"), "00000001", 0, 32)...)
 	if n := rowsInFiles(t, dir); n != 32 {
 		t.Errorf("%d rows in files, want 32", n)
+	}
+}
+
+// A run that was extended has not ended until it is closed anew, and its age counts
+// from then.
+func TestAnExtendedRunDoesNotExpire(t *testing.T) {
+	t.Parallel()
+	dir, now := t.TempDir(), time.Now().UTC()
+	s := openStore(t, dir, Options{Now: func() time.Time { return now }})
+	closedRun(t, s, "demo", 1)
+	begin(t, s, testSpec("demo"), "00000001", accepted(1))
+	store(t, s, 3, testRows(testSpec("demo"), "00000001", 32, 16)...)
+	s.End("demo", "00000001")
+	if got := studiesIn(t, dir); got != "" || s.Expire([2]string{"demo", "00000001"}) == nil {
+		t.Errorf("a run that goes on may expire; ended runs: %q", got)
+	}
+	now = now.Add(time.Hour)
+	if err := s.CloseRun("demo", "00000001", StateCompleted); err != nil {
+		t.Fatal(err)
+	}
+	ended, err := EndedRuns(os.DirFS(dir))
+	if err != nil || len(ended) != 1 || ended[0].Trials != 48 || !ended[0].Ended.Equal(now) {
+		t.Errorf("%+v, %v; want a run of 48 trials that ended at %v", ended, err, now)
+	}
+	if err := s.Expire([2]string{"demo", "00000001"}); err != nil {
+		t.Error(err)
 	}
 }
 

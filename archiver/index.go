@@ -38,6 +38,10 @@ type runIndex struct {
 	differs string
 }
 
+// isWhole reports whether the run ended and its files have as many trials as it had
+// then: not one that lost a file, nor one that was extended and is not closed anew.
+func (r *runIndex) isWhole() bool { return r.closed != nil && r.closed.Trials == r.trials.count() }
+
 // pendingAnnouncement is what one record has to tell.
 type pendingAnnouncement struct {
 	record int

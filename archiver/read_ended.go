@@ -24,8 +24,8 @@ type EndedRun struct {
 	path string // of one of its files
 }
 
-// EndedRuns lists the closed runs that have files, in the order in which they came
-// into the log. It reads the manifest, and the times of the files of runs that an
+// EndedRuns lists the closed runs that have files with all of their trials, in the
+// order in which they came into the log. It reads the manifest, and the times of the files of runs that an
 // older build closed without one.
 func EndedRuns(fsys fs.FS) ([]EndedRun, error) {
 	x, err := readIndex(fsys)
@@ -35,7 +35,7 @@ func EndedRuns(fsys fs.FS) ([]EndedRun, error) {
 	var out []EndedRun
 	for _, k := range x.order {
 		run := x.runs[k]
-		if run.closed == nil || len(run.files) == 0 {
+		if !run.isWhole() || len(run.files) == 0 {
 			continue
 		}
 		r := EndedRun{

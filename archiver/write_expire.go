@@ -13,7 +13,7 @@ type expiry struct {
 	At     time.Time `json:"at"`
 }
 
-// Expire removes the files of closed runs from the log, given as study and run:
+// Expire removes the files of runs that EndedRuns lists from the log, given as study and run:
 // all of them or none. Files that somebody has open stay readable for
 // storage.KeepReplaced. The caller knows that the bus does not have the runs any
 // more: they would be written again.
@@ -28,7 +28,7 @@ func (s *Store) Expire(runs ...[2]string) error {
 		switch {
 		case run == nil:
 			return fmt.Errorf("expire %s/%s: the trial log has no such run", k.study, k.run)
-		case run.closed == nil || s.open[k] != nil:
+		case !run.isWhole() || s.open[k] != nil:
 			return fmt.Errorf("expire %s/%s: its trials are not all in the trial log", k.study, k.run)
 		}
 		r.Removed = append(r.Removed, run.files...)
