@@ -109,6 +109,77 @@ func TestRemovalAgainstExtension(t *testing.T) {
 	})
 }
 
+// What is gone on with of a removal takes the run that was claimed, and nothing of a
+// later one of the same study. With the last run the rest of the study goes.
+func TestRemovalLeavesALaterRun(t *testing.T) {
+	t.Parallel()
+	archiving(t, func(s *sim, _ string) func() {
+		bus := s.hub.Client("user")
+		s.submit("demo", "x1", toyStudy("demo", 20, ""))
+		first := s.wait("demo")
+		s.final(first)
+		remove := func(bus events.Bus) error {
+			found, err := client.Removals(s.ctx, bus.Log(), "demo")
+			if err != nil || len(found) != 1 {
+				t.Fatalf("%d removals, %v", len(found), err)
+			}
+			return client.Remove(s.ctx, bus, &found[0])
+		}
+		if err := remove(&cutOff{bus, 1}); !errors.Is(err, events.ErrUnreachable) {
+			t.Fatalf("a removal that is cut off: %v", err)
+		}
+		s.submit("demo", "x2", freshly(toyStudy("demo", 28, "")))
+		second := s.wait("demo")
+		s.final(second)
+		subject := "work.edge.demo." + second.Run + ".3"
+		letter := events.DeadLetter{Service: "evaluator", Reason: "a test", Subject: subject}
+		if err := messages.AppendDeadLetter(s.ctx, bus, "demo", letter, "letter"); err != nil {
+			t.Fatal(err)
+		}
+		letters := func() int { return len(s.log(events.DeadLetterSubject("*", "demo"))) }
+		sweep := client.Retention{Bus: bus, Stored: func() (client.Stored, error) { return nil, errors.New("nobody looks") }}
+		if err := sweep.Sweep(s.ctx); err != nil {
+			t.Fatal(err)
+		}
+		if left := len(s.log(events.RunFilter("demo", first.Run))); left != 0 || letters() != 1 {
+			t.Errorf("%d messages of the first run and %d dead letters of the second are left, want 0 and 1", left, letters())
+		}
+		if err := remove(bus); err != nil || s.left("demo") != 0 || letters() != 0 {
+			t.Errorf("without a run of it, %d messages and %d dead letters are left, %v", s.left("demo"), letters(), err)
+		}
+		return func() {}
+	})
+}
+
+// An earlier run that goes on stays; who asked hears that the later one is claimed.
+func TestRemovalNamesWhatIsClaimed(t *testing.T) {
+	t.Parallel()
+	bus := membus.New(membus.Config{}).Client("user")
+	if err := bus.Provision(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	say := func(run, kind string, e events.Payload) {
+		t.Helper()
+		m := events.Message{Subject: events.StudySubject("demo", run, kind), ID: run + kind}
+		if err := messages.Append(t.Context(), bus.Log(), m, "proposer", e, events.Fence{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, run := range []string{"earlier", "later"} {
+		say(run, "accepted", events.StudyAccepted{Study: "demo", Run: run})
+		say(run, "completed", events.StudyCompleted{Study: "demo", Run: run})
+	}
+	found, err := client.Removals(t.Context(), bus.Log(), "demo")
+	if err != nil || len(found) != 1 || found[0].Keep != nil {
+		t.Fatalf("%+v, %v", found, err)
+	}
+	say("earlier", "extended", events.StudyExtended{Study: "demo", Run: "earlier", Trials: 8})
+	err = client.Remove(t.Context(), bus, &found[0])
+	if !errors.Is(err, client.ErrMoved) || !strings.Contains(err.Error(), "run earlier of demo") || !strings.HasSuffix(err.Error(), ": later") {
+		t.Errorf("%v, want ErrMoved of the earlier run and the name of the later one", err)
+	}
+}
+
 // Archived runs expire after their time where the bus does not have them and nobody
 // transfers from them; until their files are there the bus keeps them.
 func TestArchivesExpire(t *testing.T) {
