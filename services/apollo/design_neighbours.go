@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"slices"
 	"strings"
@@ -43,7 +44,7 @@ forbids each, or the study's limit, and the one change more that repairs it.`,
 			if o.metric, o.sign, err = s.gainOf(metric); err != nil {
 				return err
 			}
-			n, err := neighboursOf(&s, o)
+			n, err := neighboursOf(c.Context(), &s, o)
 			if err != nil {
 				return cli.Hinted(cli.ExitUsage, "", err)
 			}
@@ -123,7 +124,7 @@ type neighbourOptions struct {
 	sign       float64 // -1 where less is worse
 }
 
-func neighboursOf(s *subject, o neighbourOptions) (*neighbours, error) {
+func neighboursOf(ctx context.Context, s *subject, o neighbourOptions) (*neighbours, error) {
 	home, err := s.Inspect(s.point, nil)
 	if err != nil {
 		return nil, err
@@ -139,14 +140,14 @@ func neighboursOf(s *subject, o neighbourOptions) (*neighbours, error) {
 	n.Gain = o.metric
 	steps := inspect.Steps(s.params(), s.point, o.all, -1)
 	for i := range steps {
-		if err := n.add(s, o, &home, before, &steps[i], nil); err != nil {
+		if err := n.add(ctx, s, o, &home, before, &steps[i], nil); err != nil {
 			return nil, err
 		}
 		for k := i + 1; o.pairs && k < len(steps); k++ {
 			if steps[k].Index == steps[i].Index {
 				continue
 			}
-			if err := n.add(s, o, &home, before, &steps[i], &steps[k]); err != nil {
+			if err := n.add(ctx, s, o, &home, before, &steps[i], &steps[k]); err != nil {
 				return nil, err
 			}
 		}
@@ -166,7 +167,7 @@ func newChange(step inspect.Step) change {
 }
 
 // add looks at the design after one change, or two.
-func (n *neighbours) add(s *subject, o neighbourOptions, home *report.Design, before []*evaluator.Reason, first, second *inspect.Step) error {
+func (n *neighbours) add(ctx context.Context, s *subject, o neighbourOptions, home *report.Design, before []*evaluator.Reason, first, second *inspect.Step) error {
 	p := first.After(s.point)
 	if second != nil {
 		p = second.After(p)
@@ -193,7 +194,7 @@ func (n *neighbours) add(s *subject, o neighbourOptions, home *report.Design, be
 		}
 	}
 	if second == nil && !near.possible() {
-		repair, _, err := s.Repair(s.params(), p, first.Index)
+		repair, err := s.Repair(ctx, s.params(), p, first.Index)
 		if err != nil {
 			return err
 		}

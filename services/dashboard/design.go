@@ -185,21 +185,42 @@ func (s *Server) design(w http.ResponseWriter, r *http.Request, pages *template.
 	v := r.URL.Query()
 	levels, changed := shot.changed(t, v)
 	p := shot.designPage(t, levels, changed, v)
-	if !s.admit(r) {
+	if !s.examine(r, p, shot, t, levels) {
 		return
 	}
+	if p.Unknown == "" && p.Kind != kindFeasible {
+		found, err := s.repairOf(r, shot, levels)
+		if r.Context().Err() != nil {
+			return
+		}
+		if err == nil {
+			p.Repair = &choice{Text: found.text}
+			if len(found.words) > 0 {
+				p.Repair.Link = with(v, found.words...)
+			}
+		}
+	}
+	render(w, r, pages, "design", p)
+}
+
+// examine fills the page with what the cost model says of a design; false when the
+// client is gone.
+func (s *Server) examine(r *http.Request, p *designPage, shot *snapshot, t *kept, levels []int) bool {
+	if !s.admit(r) {
+		return false
+	}
 	defer s.leave()
+	v := r.URL.Query()
 	e, err := evaluate(shot, levels)
 	if err != nil {
 		p.Unknown = err.Error()
 		p.Metrics = shot.metricRows(t, t.values)
-		render(w, r, pages, "design", p)
-		return
+		return true
 	}
 	p.fill(shot, t, e)
 	p.link(e, v)
 	both := []beside{{"this design", &e.report}}
-	if changed {
+	if p.Changed {
 		before := make([]int, len(t.levels))
 		for i := range before {
 			before[i] = int(t.levels[i])
@@ -209,15 +230,7 @@ func (s *Server) design(w http.ResponseWriter, r *http.Request, pages *template.
 		}
 	}
 	p.Area, p.Energy, p.Time = areas(both)
-	if !e.judged.Feasible {
-		if text, words, err := shot.repairOf(e.subject, levels); err == nil {
-			p.Repair = &choice{Text: text}
-			if len(words) > 0 {
-				p.Repair.Link = with(v, words...)
-			}
-		}
-	}
-	if latest, _ := s.index.latest(shot.view.Study, ""); changed && s.mayControl() && latest.Run == shot.view.Run {
+	if latest, _ := s.index.latest(shot.view.Study, ""); p.Changed && s.mayControl() && latest.Run == shot.view.Run {
 		p.Add = shot.addition(e.design)
 	}
 	changes, err := e.subject.Changes(r.Context(), e.design)
@@ -225,7 +238,7 @@ func (s *Server) design(w http.ResponseWriter, r *http.Request, pages *template.
 		p.near(shot, e, changes, v)
 		p.Slices, p.SlicesOf = slicesThrough(shot, e, levels, changes), shortName(shot.spec, shot.objective().Metric)
 	}
-	render(w, r, pages, "design", p)
+	return true
 }
 
 // link leads to the loop nest of each layer that has one, and shows the one that the

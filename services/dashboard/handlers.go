@@ -204,13 +204,8 @@ func (s *Server) study(w http.ResponseWriter, r *http.Request, pages *template.T
 			p.Slices, p.SlicesOf = shot.drawSlices(), shortName(shot.spec, shot.objective().Metric)
 		}
 		if r.URL.Query().Get("repairs") != "" {
-			if !s.admit(r) {
+			if s.repairRows(r, shot, p.Causes); r.Context().Err() != nil {
 				return // the client is gone
-			}
-			known := shot.repairsOf(r.Context(), &found.repairs)
-			s.leave()
-			for i := range p.Causes {
-				p.Causes[i].Repair = known[p.Causes[i].Last]
 			}
 		}
 		render(w, r, pages, "study", p)

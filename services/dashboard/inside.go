@@ -6,11 +6,9 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"apollo/evaluator/report"
-	"apollo/optimizer/space"
 	"apollo/services/cli"
 	"apollo/services/draw"
 	"apollo/services/inspect"
@@ -160,35 +158,4 @@ func sliceDrawings(all []draw.Slice) (out []template.HTML) {
 		}
 	}
 	return out
-}
-
-// repairOf says the smallest repair of a design that is not feasible, and the address of
-// the design after it. Where there is none of two changes, text says so.
-func (s *snapshot) repairOf(subject *inspect.Subject, levels []int) (text string, words []string, err error) {
-	design, known := s.designOf(levels)
-	if !known {
-		return "", nil, fmt.Errorf("the design has a value that the study's space does not have")
-	}
-	// The levels are those of the study, in the order of the template.
-	params := slices.Clone(subject.Template.Template().Params)
-	for i := range params {
-		if k := slices.IndexFunc(s.params, func(p space.Param) bool { return p.Name == params[i].Name }); k >= 0 {
-			params[i] = s.params[k]
-		}
-	}
-	steps, err := subject.SmallestRepair(params, subject.Point(design))
-	if err != nil || len(steps) == 0 {
-		return "none of one or two parameters by one level", nil, err
-	}
-	var parts []string
-	for _, step := range steps {
-		k := slices.IndexFunc(s.params, func(p space.Param) bool { return p.Name == step.Param.Name })
-		level, on := step.Param.Level(step.To)
-		if k < 0 || !on {
-			continue
-		}
-		parts = append(parts, step.Param.Name+" "+levelText(step.From.Label, step.From.Num, step.Param.Unit)+" → "+levelText(step.To.Label, step.To.Num, step.Param.Unit))
-		words = append(words, levelWord+step.Param.Name, strconv.Itoa(level))
-	}
-	return strings.Join(parts, " and "), words, nil
 }

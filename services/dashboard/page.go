@@ -59,6 +59,7 @@ type tallyRow struct {
 	Tallied
 	Share, FeasibleShare, Improved, Link string
 	Repair                               string
+	Example                              int // the trial of the repair
 }
 
 // baseRow compares one metric of the best trial with the baseline.

@@ -29,6 +29,7 @@ type snapshot struct {
 	baseline inspect.Baseline
 	optimum  *float64
 	feed     []FeedEvent
+	repairs  *repairs // of the watch
 	reading  bool
 	err      error
 }
@@ -40,7 +41,7 @@ func (w *watch) snapshot() *snapshot {
 	s := &snapshot{
 		view: f.View, spec: f.View.Spec, counts: f.Counts, best: slices.Clone(f.Best), columns: slices.Clone(f.columns), width: f.width, metric: f.metric,
 		kept: f.kept[max(0, len(f.kept)-maxTrials):], params: f.params, causes: slices.Clone(f.Causes), origins: slices.Clone(f.Origins),
-		voided: maps.Clone(f.voided), baseline: w.baseline, optimum: w.optimum, feed: slices.Clone(f.feed), reading: w.caught < 2, err: w.err,
+		voided: maps.Clone(f.voided), baseline: w.baseline, optimum: w.optimum, feed: slices.Clone(f.feed), repairs: w.repairs, reading: w.caught < 2, err: w.err,
 	}
 	if s.spec == nil {
 		s.spec = &events.Spec{}

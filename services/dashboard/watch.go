@@ -31,13 +31,13 @@ type watch struct {
 	baseline inspect.Baseline // measured once, when the study is known
 	optimum  *float64         // looked up then; nil where nobody proved one
 	weighed  weighed
-	repairs  repairs
+	repairs  *repairs // has a guard of its own
 	brought  brought
 	matched  []transfer.Candidate // of its sources; nil until somebody asks
 }
 
 func newWatch(v *client.StudyView) *watch {
-	w := &watch{}
+	w := &watch{repairs: newRepairs()}
 	w.moved = sync.NewCond(&w.mu)
 	w.fold.View = client.StudyView{Study: v.Study, Run: v.Run}
 	return w

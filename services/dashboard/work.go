@@ -2,18 +2,14 @@ package dashboard
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"html/template"
-	"maps"
 	"math"
 	"slices"
-	"sync"
 	"time"
 
 	"apollo/services/cli"
 	"apollo/services/draw"
-	"apollo/services/inspect"
 )
 
 // A timeline has so many equal parts of the time, and so many rows: the rest is one row.
@@ -113,41 +109,4 @@ func (s *snapshot) drawSlices() []template.HTML {
 		all = append(all, one)
 	}
 	return sliceDrawings(all)
-}
-
-// repairs are the smallest repairs of the last trial of each cause, as they were found.
-type repairs struct {
-	mu    sync.Mutex // guards found
-	found map[int]string
-}
-
-// mostRepairs are looked for at a time: each takes some hundred evaluations.
-const mostRepairs = 12
-
-// repairsOf says the smallest repair of the last trial of each cause, where a template of
-// this build measures the study.
-func (s *snapshot) repairsOf(ctx context.Context, known *repairs) map[int]string {
-	known.mu.Lock()
-	defer known.mu.Unlock()
-	subject, err := inspect.Of(s.spec)
-	if err != nil {
-		return nil
-	}
-	if known.found == nil {
-		known.found = map[int]string{}
-	}
-	for _, c := range s.causes[:min(len(s.causes), mostRepairs)] {
-		t := s.trial(c.Last)
-		if _, there := known.found[c.Last]; there || t == nil || t.kind == kindFailed || ctx.Err() != nil {
-			continue
-		}
-		levels, _ := s.changed(t, nil)
-		if text, _, err := s.repairOf(subject, levels); err == nil {
-			if len(known.found) > maxKinds {
-				clear(known.found)
-			}
-			known.found[c.Last] = text
-		}
-	}
-	return maps.Clone(known.found)
 }

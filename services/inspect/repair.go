@@ -1,6 +1,8 @@
 package inspect
 
 import (
+	"context"
+	"iter"
 	"math"
 	"slices"
 
@@ -41,45 +43,82 @@ func (t *Step) After(p report.Point) report.Point {
 }
 
 // Repair returns the change of a parameter by one level, of any but the one with index
-// not, after which a point is possible with the least area, and that area; nil where none
-// is.
-func (s *Subject) Repair(params []space.Param, p report.Point, not int) (best *Step, least float64, err error) {
-	least = math.Inf(1)
-	for _, step := range Steps(params, p, false, not) {
-		area, err := s.possible(step.After(p))
-		if err != nil {
-			return nil, least, err
-		}
-		if area < least {
-			least, best = area, &step
-		}
+// not, after which a point is possible with the least area; nil where none is.
+func (s *Subject) Repair(ctx context.Context, params []space.Param, p report.Point, not int) (*Step, error) {
+	best, _, err := s.fewest(ctx, p, singles(Steps(params, p, false, not)), math.MaxInt)
+	if err != nil || best == nil {
+		return nil, err
 	}
-	return best, least, nil
+	return &best[0], nil
 }
 
 // SmallestRepair returns the fewest changes by one level each, one or two, after which a
 // point is possible, and of those the ones with the least area; none where no two are
-// enough.
-func (s *Subject) SmallestRepair(params []space.Param, p report.Point) ([]Step, error) {
-	one, _, err := s.Repair(params, p, -1)
-	if err != nil {
-		return nil, err
-	}
-	if one != nil {
-		return []Step{*one}, nil
-	}
-	var best []Step
+// enough. It evaluates most points at most: whole is false where it did not look at all
+// that could have been better. The error is that of ctx, or of an evaluation.
+func (s *Subject) SmallestRepair(ctx context.Context, params []space.Param, p report.Point, most int) (best []Step, whole bool, err error) {
+	steps := Steps(params, p, false, -1)
+	return s.fewest(ctx, p, func(yield func([]Step) bool) {
+		for _, all := range []iter.Seq[[]Step]{singles(steps), pairs(steps)} {
+			for changes := range all {
+				if !yield(changes) {
+					return
+				}
+			}
+		}
+	}, most)
+}
+
+// fewest looks at changes, those of the fewest parameters first, and ends where more
+// parameters would change than have to.
+func (s *Subject) fewest(ctx context.Context, p report.Point, all iter.Seq[[]Step], most int) (best []Step, whole bool, err error) {
 	least := math.Inf(1)
-	for _, first := range Steps(params, p, false, -1) {
-		second, area, err := s.Repair(params, first.After(p), first.Index)
-		if err != nil {
-			return nil, err
+	for changes := range all {
+		switch {
+		case best != nil && len(changes) > len(best):
+			return best, true, nil
+		case most == 0:
+			return best, false, nil
+		case ctx.Err() != nil:
+			return nil, false, ctx.Err()
 		}
-		if second != nil && area < least {
-			least, best = area, []Step{first, *second}
+		most--
+		after := p
+		for i := range changes {
+			after = changes[i].After(after)
+		}
+		area, err := s.possible(after)
+		if err != nil {
+			return nil, false, err
+		}
+		if area < least {
+			least, best = area, changes
 		}
 	}
-	return best, nil
+	return best, true, nil
+}
+
+func singles(steps []Step) iter.Seq[[]Step] {
+	return func(yield func([]Step) bool) {
+		for _, step := range steps {
+			if !yield([]Step{step}) {
+				return
+			}
+		}
+	}
+}
+
+// pairs are two changes of different parameters, each pair once.
+func pairs(steps []Step) iter.Seq[[]Step] {
+	return func(yield func([]Step) bool) {
+		for i, first := range steps {
+			for _, second := range steps[i+1:] {
+				if second.Index != first.Index && !yield([]Step{first, second}) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // possible returns the area of a point that is feasible, by the rules and limits of the
