@@ -174,12 +174,14 @@ func (s *Server) shot(w http.ResponseWriter, r *http.Request) *snapshot {
 // partHeader asks for the table of trials alone: a brush changes nothing else of a page.
 const partHeader = "Apollo-Part"
 
+func tableAlone(r *http.Request) bool { return r.Header.Get(partHeader) == "trials" }
+
 func (s *Server) study(w http.ResponseWriter, r *http.Request, pages *template.Template) {
 	found := s.find(w, r) //nolint:contextcheck // a watch outlives the request that began it
 	if found != nil {
 		found.ready(r.Context())
 		shot := found.snapshot()
-		if r.Header.Get(partHeader) == "trials" && len(shot.spec.Objectives) > 0 {
+		if tableAlone(r) && len(shot.spec.Objectives) > 0 {
 			v := r.URL.Query()
 			render(w, r, pages, "trials", &studyPage{Study: shot.view.Study, Run: shot.view.Run, Table: shot.table(v), Exports: shot.exports()})
 			return
