@@ -7,7 +7,8 @@ import (
 	"slices"
 )
 
-// Treemap is amounts by parts as areas, of one thing or of several side by side.
+// Treemap is amounts by parts as areas, of one thing or of several: side by side, and in
+// more rows where their names need it.
 type Treemap struct {
 	Title string
 	// Blocks are at one scale: one of twice the amount is twice as large.
@@ -34,6 +35,7 @@ type Tile struct {
 const (
 	mapWidth, mapHeight = 640.0, 232.0
 	mapTop, mapGap      = 22.0, 18.0
+	mapRows             = 3   // of mapHeight; more are as much lower
 	mapLetter           = 5.2 // the width of a letter of a tile, about
 	mapName             = 5.9 // and of a block's name
 )
@@ -43,6 +45,13 @@ func (b *Block) total() (sum float64) {
 		sum += max(t.Value, 0)
 	}
 	return sum
+}
+
+func (b *Block) root() float64 { return math.Sqrt(b.total()) }
+
+// width is that of a block and of its name, where a root of its amount is unit wide.
+func (b *Block) width(unit float64) float64 {
+	return max(b.root()*unit, mapName*float64(len([]rune(b.Name))))
 }
 
 // Inline writes the treemap as a part of a page, as Chart.Inline does. The error is for
@@ -56,28 +65,34 @@ func (m *Treemap) Inline(w io.Writer) error {
 }
 
 func (m *Treemap) scene() (*scene, error) {
-	most, roots := 0.0, 0.0
+	most := 0.0
 	for i := range m.Blocks {
-		root := math.Sqrt(m.Blocks[i].total())
-		most, roots = max(most, root), roots+root
+		most = max(most, m.Blocks[i].root())
 	}
 	if !(most > 0) || math.IsInf(most, 0) {
 		return nil, errEmpty
 	}
-	room := mapWidth - mapGap*float64(len(m.Blocks)-1) - 2
-	unit, aspect := mapHeight/most, room/(roots*mapHeight/most)
-	if m.Scale != nil {
-		unit, aspect = min(unit, room/roots), 1
+	rows, unit, aspect := m.layout(most)
+	s := &scene{width: mapWidth}
+	y := 0.0
+	for n, row := range rows {
+		if n > 0 {
+			y += mapGap
+		}
+		tallest, x := 0.0, 1.0
+		for i := range row {
+			tallest = max(tallest, row[i].root()*unit)
+		}
+		for i := range row {
+			b := &row[i]
+			high := b.root() * unit
+			s.text(x, y+mapTop-7, textSize+1, start, b.Name)
+			s.tiles(b.Tiles, rect{x, y + mapTop + tallest - high, high * aspect, high})
+			x += b.width(unit*aspect) + mapGap
+		}
+		y += mapTop + tallest
 	}
-	s := &scene{width: mapWidth, height: int(mapTop+most*unit) + 2}
-	x := 1.0
-	for i := range m.Blocks {
-		b := &m.Blocks[i]
-		high := math.Sqrt(b.total()) * unit
-		s.text(x, mapTop-7, textSize+1, start, b.Name)
-		s.tiles(b.Tiles, rect{x, mapTop + most*unit - high, high * aspect, high})
-		x += max(high*aspect, mapName*float64(len([]rune(b.Name)))) + mapGap
-	}
+	s.height = int(y) + 2
 	if m.Scale != nil {
 		length := roundBelow(most / 2)
 		y := float64(s.height) + 12
@@ -86,6 +101,36 @@ func (m *Treemap) scene() (*scene, error) {
 		s.height += 18
 	}
 	return s, nil
+}
+
+// layout puts the blocks into the fewest rows that are not too wide, each block of a
+// height of unit for a root of its amount and as wide as aspect times that.
+func (m *Treemap) layout(most float64) (rows [][]Block, unit, aspect float64) {
+	const all = mapWidth - 2
+	for n := 1; ; n++ {
+		rows = slices.Collect(slices.Chunk(m.Blocks, (len(m.Blocks)+n-1)/n))
+		unit = min(mapHeight, mapRows*mapHeight/float64(len(rows))) / most
+		widest := math.Inf(1) // that a unit may be
+		for _, row := range rows {
+			roots := 0.0
+			for i := range row {
+				roots += row[i].root()
+			}
+			widest = min(widest, (all-mapGap*float64(len(row)-1))/roots)
+		}
+		if aspect = widest / unit; m.Scale != nil {
+			unit, aspect = min(unit, widest), 1
+		}
+		if n == len(m.Blocks) || !slices.ContainsFunc(rows, func(row []Block) bool {
+			wide := -mapGap
+			for i := range row {
+				wide += row[i].width(unit*aspect) + mapGap
+			}
+			return !(wide <= all+1e-6) // rounding
+		}) {
+			return rows, unit, aspect
+		}
+	}
 }
 
 // roundBelow is the largest of 1, 2 and 5 times a power of ten that is not above v.

@@ -46,6 +46,40 @@ func TestTreemapAreasAreAmounts(t *testing.T) {
 	}
 }
 
+// Many blocks, and long names, stand in rows inside the picture, at one scale.
+func TestTreemapOfManyBlocksHasRows(t *testing.T) {
+	t.Parallel()
+	for _, scale := range []func(float64) string{nil, func(float64) string { return "1 mm" }} {
+		m := Treemap{Title: "many", Scale: scale}
+		for i := range 38 { // 19 networks of two designs
+			m.Blocks = append(m.Blocks, Block{Name: "this design, mobilenet: 1.2 mJ", Tiles: []Tile{{Name: "dram", Value: float64(1 + i%5)}}})
+		}
+		s, err := m.scene()
+		if err != nil {
+			t.Fatal(err)
+		}
+		const rim, least = 0.6, 10
+		unit := 0.0
+		for i, b := range s.boxes {
+			of := (b.width + 2*rim) * (b.height + 2*rim) / float64(1+i%5)
+			if unit == 0 {
+				unit = of
+			}
+			if math.Abs(of/unit-1) > 1e-9 { // rounding
+				t.Errorf("block %d has %g points² a unit, the first has %g", i, of, unit)
+			}
+			if b.width < least || b.height < least || b.x < 0 || b.x+b.width > float64(s.width) || b.y+b.height > float64(s.height) {
+				t.Errorf("block %d is %+v of a picture of %d by %d", i, b, s.width, s.height)
+			}
+		}
+		for _, l := range s.labels {
+			if wide := mapName * float64(len(l.text)); l.x+wide > float64(s.width) {
+				t.Errorf("the name %q at %g ends outside", l.text, l.x)
+			}
+		}
+	}
+}
+
 // The example of the paper's section 3: 6, 6, 4, 3, 2, 2 and 1 in a rectangle of 6 by 4.
 func TestTreemapIsSquarified(t *testing.T) {
 	t.Parallel()
