@@ -129,8 +129,7 @@ func (a *app) removeFiles(due []archive.Due) error {
 	if err != nil {
 		return err
 	}
-	_, err = archive.Expire(store, due)
-	return errors.Join(err, store.Close())
+	return errors.Join(archive.Expire(store, due), store.Close())
 }
 
 func expired(due []archive.Due, dryRun bool) cli.Answer {

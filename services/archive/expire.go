@@ -2,8 +2,10 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"apollo/archiver"
@@ -20,6 +22,17 @@ type Expiry struct {
 	Labels map[string]string
 	// Study is the only one that is meant; "" means all.
 	Study string
+
+	// read are the labels of the archived runs that a look has read: they stay as
+	// they are, and each costs opening a file.
+	read map[messages.RunKey]labels
+}
+
+// labels are those of a run that ended at a time: another end may be of another run
+// with that name.
+type labels struct {
+	ended time.Time
+	of    map[string]string
 }
 
 // Due is an archived run that an Expiry chooses.
@@ -27,23 +40,32 @@ type Due struct {
 	archiver.EndedRun
 	// Keep is why it stays all the same; "" when it may go.
 	Keep string
+	// isUnread: nobody knows whether it has the labels.
+	isUnread bool
 }
 
 // Due returns the runs of a log that are chosen. One that is on the bus stays: it may
 // be extended, and its files would be written again. So does one that a run on the
-// bus transfers from.
+// bus transfers from, and one whose labels cannot be read. It is not safe for
+// concurrent use; after an error the next look goes on from what was read.
 func (x *Expiry) Due(ctx context.Context, log events.Log, files fs.FS, now time.Time) ([]Due, error) {
 	ended, err := archiver.EndedRuns(files)
 	if err != nil {
 		return nil, err
 	}
+	x.forget(ended)
 	var due []Due
 	for i := range ended {
-		chosen, err := x.chooses(&ended[i], files, now)
-		if err != nil {
-			return nil, fmt.Errorf("read the labels of %s/%s: %w", ended[i].Study, ended[i].Run, err)
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("read the labels of archived runs: %w", err)
 		}
-		if chosen {
+		chosen, err := x.chooses(&ended[i], files, now)
+		switch {
+		case errors.Is(err, archiver.ErrUnavailable):
+			return nil, fmt.Errorf("read the labels of %s/%s: %w", ended[i].Study, ended[i].Run, err)
+		case err != nil:
+			due = append(due, Due{EndedRun: ended[i], Keep: fmt.Sprintf("its labels cannot be read: %v", err), isUnread: true})
+		case chosen:
 			due = append(due, Due{EndedRun: ended[i]})
 		}
 	}
@@ -55,9 +77,23 @@ func (x *Expiry) Due(ctx context.Context, log events.Log, files fs.FS, now time.
 		return nil, err
 	}
 	for i := range due {
-		due[i].Keep = uses.of(due[i].Study, due[i].Run)
+		if !due[i].isUnread {
+			due[i].Keep = uses.of(due[i].Study, due[i].Run)
+		}
 	}
 	return due, nil
+}
+
+// forget drops the labels of runs that are not there any more.
+func (x *Expiry) forget(ended []archiver.EndedRun) {
+	there := map[messages.RunKey]labels{}
+	for i := range ended {
+		key := messages.RunKey{Study: ended[i].Study, Run: ended[i].Run}
+		if l, known := x.read[key]; known && l.ended.Equal(ended[i].Ended) {
+			there[key] = l
+		}
+	}
+	x.read = there
 }
 
 func (x *Expiry) chooses(r *archiver.EndedRun, files fs.FS, now time.Time) (bool, error) {
@@ -69,12 +105,18 @@ func (x *Expiry) chooses(r *archiver.EndedRun, files fs.FS, now time.Time) (bool
 	case len(x.Labels) == 0:
 		return true, nil
 	}
-	spec, err := r.Spec(files)
-	if err != nil {
-		return false, err
+	run := messages.RunKey{Study: r.Study, Run: r.Run}
+	l, known := x.read[run]
+	if !known {
+		spec, err := r.Spec(files)
+		if err != nil {
+			return false, err
+		}
+		l = labels{r.Ended, spec.Labels}
+		x.read[run] = l
 	}
 	for key, want := range x.Labels {
-		if have, ok := spec.Labels[key]; !ok || have != want {
+		if have, ok := l.of[key]; !ok || have != want {
 			return false, nil
 		}
 	}
@@ -95,18 +137,18 @@ type uses struct {
 // usesOf reads what the log says of its runs, without their trials.
 func usesOf(ctx context.Context, log events.Log) (*uses, error) {
 	u := &uses{onBus: map[messages.RunKey]bool{}, sources: map[messages.RunKey]string{}, named: map[string]string{}}
-	unpinned := map[messages.RunKey]*events.Spec{}
+	unpinned, over := map[messages.RunKey]*events.Spec{}, map[messages.RunKey]bool{}
 	filters := append(events.BoundsOfRuns("*", "*"), events.StudySubject("*", "*", "started"))
 	for m, err := range log.Read(ctx, 0, filters...) {
 		if err != nil {
 			return nil, fmt.Errorf("read the log: %w", err)
 		}
-		study, run, _, ok := events.ParseStudySubject(m.Subject)
+		study, run, kind, ok := events.ParseStudySubject(m.Subject)
 		if !ok {
 			continue
 		}
 		key := messages.RunKey{Study: study, Run: run}
-		u.onBus[key] = true
+		u.onBus[key], over[key] = true, events.EndsRun(kind) || kind == "removed"
 		_, payload, err := events.Decode(m.Data)
 		if err != nil {
 			return nil, fmt.Errorf("%s at sequence %d: %w", m.Subject, m.Seq, err)
@@ -124,6 +166,9 @@ func usesOf(ctx context.Context, log events.Log) (*uses, error) {
 		}
 	}
 	for key, spec := range unpinned {
+		if over[key] { // it ended before it chose
+			continue
+		}
 		for _, s := range spec.Transfer.Sources {
 			switch {
 			case s.Study != "":
@@ -155,33 +200,23 @@ const (
 	// expireEvery is how many ticks pass between two looks at what expires: ten
 	// minutes, as with retention.
 	expireEvery = 600
-	// expireAtOnce bounds one record of the manifest.
+	// expireAtOnce bounds what goes at one look: on a disk each removal links all that
+	// stays into a new generation.
 	expireAtOnce = 64
 )
 
-// Expire removes those that may go from a log, and returns them.
-func Expire(store *archiver.Store, due []Due) (gone []Due, err error) {
+// Expire removes those that may go from a log, all of them or none.
+func Expire(store *archiver.Store, due []Due) error {
 	var runs [][2]string
-	flush := func() error {
-		if len(runs) == 0 {
-			return nil
-		}
-		err := store.Expire(runs...)
-		runs = runs[:0]
-		return err
-	}
 	for _, d := range due {
-		if d.Keep != "" {
-			continue
+		if d.Keep == "" {
+			runs = append(runs, [2]string{d.Study, d.Run})
 		}
-		if runs = append(runs, [2]string{d.Study, d.Run}); len(runs) == expireAtOnce {
-			if err := flush(); err != nil {
-				return gone, err
-			}
-		}
-		gone = append(gone, d)
 	}
-	return gone, flush()
+	if len(runs) == 0 {
+		return nil
+	}
+	return store.Expire(runs...)
 }
 
 // expire removes what the operator's policy says. What fails is tried at the next
@@ -193,8 +228,15 @@ func (w *archive) expire(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	due, err := w.expiry.Due(limited, w.bus.Log(), w.store.Files(), time.Now())
+	for _, d := range due {
+		if d.isUnread {
+			w.log.Warn("an archived run does not expire", "study", d.Study, "run", d.Run, "error", d.Keep)
+		}
+	}
+	due = slices.DeleteFunc(due, func(d Due) bool { return d.Keep != "" })
+	due = due[:min(len(due), expireAtOnce)]
 	if err == nil {
-		due, err = Expire(w.store, due)
+		err = Expire(w.store, due)
 	}
 	if archiver.IsStopped(err) {
 		return err
