@@ -179,8 +179,18 @@ func TestAnExtendedRunDoesNotExpire(t *testing.T) {
 	if err != nil || len(ended) != 1 || ended[0].Trials != 48 || !ended[0].Ended.Equal(now) {
 		t.Errorf("%+v, %v; want a run of 48 trials that ended at %v", ended, err, now)
 	}
-	if err := s.Expire([2]string{"demo", "00000001"}); err != nil {
-		t.Error(err)
+	// One that is open expires when no row of it waits.
+	spec := testSpec("demo")
+	begin(t, s, spec, "00000001", accepted(1))
+	if _, err := s.Append(testRows(spec, "00000001", 48, 1)...); err != nil || s.Expire([2]string{"demo", "00000001"}) == nil {
+		t.Errorf("a run expires of which a row waits (%v)", err)
+	}
+	store(t, s, 4)
+	if err := s.CloseRun("demo", "00000001", StateCompleted); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Expire([2]string{"demo", "00000001"}); err != nil || s.Has("demo", "00000001", 0) {
+		t.Errorf("an open run of which no row waits: %v, or its trials count as written", err)
 	}
 }
 

@@ -28,7 +28,7 @@ func (s *Store) Expire(runs ...[2]string) error {
 		switch {
 		case run == nil:
 			return fmt.Errorf("expire %s/%s: the trial log has no such run", k.study, k.run)
-		case !run.isWhole() || s.open[k] != nil:
+		case !run.isWhole() || s.WaitingOf(k.study, k.run) > 0:
 			return fmt.Errorf("expire %s/%s: its trials are not all in the trial log", k.study, k.run)
 		}
 		r.Removed = append(r.Removed, run.files...)
@@ -41,6 +41,11 @@ func (s *Store) Expire(runs ...[2]string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("expire runs of the trial log: %w", err)
+	}
+	for _, name := range runs {
+		if o := s.open[runKey{name[0], name[1]}]; o != nil { // it differed, or was extended
+			o.seen, o.marks = nil, nil
+		}
 	}
 	return nil
 }
