@@ -107,6 +107,8 @@ func TestClassify(t *testing.T) {
 		{"unreachable", t.Context(), fmt.Errorf("connect: %w", events.ErrUnreachable), cli.ExitUnreachable},
 		{"plain", t.Context(), errors.New("no"), cli.ExitError},
 		{"interrupted", interrupted, context.Canceled, cli.ExitInterrupted},
+		{"interrupted at a place", interrupted, cli.Hinted(cli.ExitUsage, "", fmt.Errorf("repairs: %w", context.Canceled)), cli.ExitInterrupted},
+		{"interrupted after a mistake", interrupted, cli.Usagef("no"), cli.ExitUsage},
 	} {
 		if got, _ := cli.Classify(test.ctx, test.err); got != test.want {
 			t.Errorf("%s: exit code %d, want %d", test.name, got, test.want)

@@ -54,6 +54,9 @@ func Silent(code int) error { return &Error{Code: code, err: ErrSilent} }
 // Classify returns the exit code and the hint of an error.
 func Classify(ctx context.Context, err error) (code int, hint string) {
 	if e, ok := errors.AsType[*Error](err); ok {
+		if IsInterrupted(ctx) && isInterrupt(err) {
+			return ExitInterrupted, e.hint // whatever code the command gives to errors of that place
+		}
 		return e.Code, e.hint
 	}
 	if IsInterrupted(ctx) {
@@ -76,6 +79,12 @@ func Classify(ctx context.Context, err error) (code int, hint string) {
 func IsInterrupted(ctx context.Context) bool {
 	_, ok := errors.AsType[interruptedError](context.Cause(ctx))
 	return ok
+}
+
+// isInterrupt reports whether an error says no more than that the context ended.
+func isInterrupt(err error) bool {
+	_, ok := errors.AsType[interruptedError](err)
+	return ok || errors.Is(err, context.Canceled)
 }
 
 // IsTerminated reports whether it was SIGTERM that ended the context.
