@@ -23,7 +23,11 @@ func healthPage(t *testing.T, browser context.Context, a *apollo) {
 	p := open(t, browser)
 	p.visit(a.page("/health"))
 	p.wait(`document.querySelectorAll('#workers tbody tr').length > 0 && document.querySelectorAll('#archivers tbody tr').length === 1`)
-	if got := p.text("#verdict"); !strings.HasPrefix(got, "No problem") {
+	got := p.text("#verdict")
+	if got == "" { // its node was replaced by a fresh drawing in the middle of the question
+		got = p.text("#verdict")
+	}
+	if !strings.HasPrefix(got, "No problem") {
 		t.Errorf("the verdict is %q:\n%s", got, p.text("main"))
 	}
 	nc, err := nats.Connect(a.url)
