@@ -288,8 +288,7 @@ func linkGeneration(from, to string, without []string) error {
 			return err
 		}
 		target := filepath.Join(to, rel)
-		switch {
-		case !d.Type().IsRegular(), isTemp(d.Name()), slices.Contains(without, filepath.ToSlash(rel)):
+		if !d.Type().IsRegular() || isTemp(d.Name()) || slices.Contains(without, filepath.ToSlash(rel)) {
 			return nil
 		}
 		if dir := filepath.Dir(target); dir != folders[len(folders)-1] {
