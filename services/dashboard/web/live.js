@@ -74,10 +74,11 @@ if (main?.dataset.every) setInterval(() => { if (!document.hidden) redraw(); }, 
 
 for (const select of document.querySelectorAll("form.axes select")) select.addEventListener("change", () => select.form.requestSubmit());
 
-// Keys, where nobody types.
+// Keys, where nobody types. A dialog that was closed keeps the focus until the page is drawn
+// again: what is pressed meanwhile is the page's.
 let before = "";
 document.addEventListener("keydown", (e) => {
-  if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input:not([type=checkbox]), select, textarea, dialog")) return;
+  if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input:not([type=checkbox]), select, textarea, dialog[open]")) return;
   const rows = [...document.querySelectorAll("tbody tr a")];
   const step = (by) => { const at = rows.indexOf(document.activeElement); rows[Math.min(Math.max(at + by, 0), rows.length - 1)]?.focus(); };
   const keys = {
