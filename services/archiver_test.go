@@ -171,7 +171,7 @@ func TestArchiverLosesAndDoublesNothing(t *testing.T) {
 			})
 		}
 	}
-	for seed := range seeds(t, 4) {
+	for seed := range seeds(t, 2) {
 		t.Run(fmt.Sprintf("faults and kills, seed %d", seed+1), func(t *testing.T) {
 			t.Parallel()
 			got := archiveStudy(t, seed+1, allFaults, nil, 6, body)

@@ -100,7 +100,7 @@ func TestBusOlderThanTheArchive(t *testing.T) {
 	t.Parallel()
 	const trials = 800
 	want := archiveStudy(t, 0, membus.Faults{}, nil, 0, toyStudy("sim", trials, ""))
-	for seed := range seeds(t, 6) {
+	for seed := range seeds(t, 3) {
 		t.Run(strconv.FormatUint(seed+1, 10), func(t *testing.T) {
 			t.Parallel()
 			view, rows, said := restored(t, seed+1, trials, nil)

@@ -112,7 +112,7 @@ func TestRetriedStudyIsTheSameUnderFaultsAndKills(t *testing.T) {
 		t.Fatalf("undisturbed: %d rows, %d mark a voided trial, want %d", len(want.rows), marked, want.view.Summary.Voided)
 	}
 	var hits tally
-	n := seeds(t, 6)
+	n := seeds(t, 3)
 	t.Run("seeds", func(t *testing.T) {
 		for i := range n {
 			seed := 3 * (i + 1) // none whose answers are made too large

@@ -327,7 +327,7 @@ func withArchive(t *testing.T, seed uint64, faults membus.Faults, kills int, bod
 func TestStudyIsTheSameUnderFaultsAndKills(t *testing.T) {
 	t.Parallel()
 	body := toyStudy("sim", 160, "")
-	sameUnderFaults(t, body, seeds(t, 24))
+	sameUnderFaults(t, body, seeds(t, 10))
 }
 
 // TestSequentialStudyIsTheSameUnderFaultsAndKills: with lag 0 one batch is under
@@ -335,7 +335,7 @@ func TestStudyIsTheSameUnderFaultsAndKills(t *testing.T) {
 func TestSequentialStudyIsTheSameUnderFaultsAndKills(t *testing.T) {
 	t.Parallel()
 	body := strings.Replace(toyStudy("sim", 160, ""), `"parallelism":4`, `"parallelism":1,"lag":0`, 1)
-	sameUnderFaults(t, body, seeds(t, 8))
+	sameUnderFaults(t, body, seeds(t, 4))
 }
 
 // sameUnderFaults compares a study of 160 trials with n disturbed runs of it.
@@ -356,7 +356,7 @@ func sameUnderFaults(t *testing.T, body string, n uint64) {
 			})
 		}
 	})
-	// Which point a kill hits is drawn: eight seeds miss one now and then.
+	// Which point a kill hits is drawn: a few seeds miss one now and then.
 	if n >= 20 {
 		hits.everywhere(t)
 	}

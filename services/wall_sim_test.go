@@ -16,7 +16,7 @@ import (
 // long again when it is extended.
 func TestWallTimeIsABudget(t *testing.T) {
 	t.Parallel()
-	n := seeds(t, 5)
+	n := seeds(t, 3)
 	for seed := range n {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// halfway is a crash point in the middle of a study of 3000 trials, 47 batches.
-const halfway = "proposed.after:25"
+// halfway is a crash point in the middle of a study of 1500 trials, 24 batches.
+const halfway = "proposed.after:12"
 
 // TestCutStore kills the command in the middle, cuts off a part of what its
 // server had stored, as a power cut or a broken disk does, and runs it again:
@@ -64,7 +64,7 @@ func TestOlderStore(t *testing.T) {
 		t.Skip("it kills real processes: run it without -short")
 	}
 	want := undisturbedLone(t)
-	for _, stopAt := range []string{"proposed.after:2", "work.after:10", "result.after:20"} {
+	for _, stopAt := range []string{"proposed.after:2", "work.after:5", "result.after:10"} {
 		t.Run(stopAt, func(t *testing.T) {
 			t.Parallel()
 			l := newLone(t)

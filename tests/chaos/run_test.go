@@ -27,7 +27,7 @@ const (
 	study     = "chaos"
 	batch     = 64
 	// quick is long enough to be killed in the middle.
-	quick = 3000
+	quick = 1500
 	// long is long enough to be written in the middle: archiver.FlushRows.
 	long = 12_000
 	// gusty is long enough to be frozen several times: an undisturbed run over
