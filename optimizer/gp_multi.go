@@ -180,8 +180,8 @@ func points(members []solution) []space.Point {
 	return out
 }
 
-// active returns which records a model of at most limit takes, in order: the
-// best half, and every so many of the others. order ranks them.
+// active returns which records a model of at most limit takes, see thinned. order
+// ranks them.
 func active(order []int, limit int, keep func(i int) bool) []int {
 	var rows []int
 	for _, i := range order {
@@ -189,17 +189,7 @@ func active(order []int, limit int, keep func(i int) bool) []int {
 			rows = append(rows, i)
 		}
 	}
-	if len(rows) > limit {
-		best := limit / 2
-		rest := rows[best:]
-		slices.Sort(rest)
-		for k := range limit - best {
-			rows[best+k] = rest[k*len(rest)/(limit-best)]
-		}
-		rows = rows[:limit]
-	}
-	slices.Sort(rows)
-	return rows
+	return thinned(rows, limit)
 }
 
 func (s *multiObjectiveGP) gather(rows []int) []float64 {

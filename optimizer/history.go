@@ -184,9 +184,8 @@ func (h *history) mutant(b *batch) bool {
 	return len(parents.members) > 0 && parents.breed(b)
 }
 
-// active returns which of the first n records a model of at most limit takes,
-// in order: all while they fit, then the best half and, for the shape of the
-// rest, every so many of the others. It depends on the first n records alone.
+// active returns which of the first n records a model of at most limit takes, see
+// thinned. It depends on the first n records alone.
 func (h *history) active(n, limit int, keep func(*record) bool) []int {
 	var rows []int
 	for _, i := range h.ranked { // a prefix in rank order is ranked too
@@ -194,17 +193,24 @@ func (h *history) active(n, limit int, keep func(*record) bool) []int {
 			rows = append(rows, i)
 		}
 	}
-	if len(rows) > limit {
+	return thinned(rows, limit)
+}
+
+// thinned returns at most limit of ranked rows, in order: all while they fit, then
+// the best half and, for the shape of the rest, every so many of the others. It
+// overwrites ranked.
+func thinned(ranked []int, limit int) []int {
+	if len(ranked) > limit {
 		best := limit / 2
-		rest := rows[best:]
+		rest := ranked[best:]
 		slices.Sort(rest)
 		for k := range limit - best {
-			rows[best+k] = rest[k*len(rest)/(limit-best)]
+			ranked[best+k] = rest[k*len(rest)/(limit-best)]
 		}
-		rows = rows[:limit]
+		ranked = ranked[:limit]
 	}
-	slices.Sort(rows)
-	return rows
+	slices.Sort(ranked)
+	return ranked
 }
 
 // near returns which of the first n records a local model of at most limit takes, in

@@ -147,6 +147,18 @@ type Node struct {
 	Inexact string
 }
 
+// Present returns the tensors of an operation that are there: an optional one that
+// the file leaves out is negative.
+func Present(tensors []int) []int {
+	var out []int
+	for _, t := range tensors {
+		if t >= 0 {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
 // Dims are the dimensions of an operation, in the meaning of package
 // workload's Layer.
 type Dims struct {

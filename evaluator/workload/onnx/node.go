@@ -287,26 +287,16 @@ func (n *node) emit(node graph.Node) {
 		node.Name = graph.Clip(n.outNames[0])
 	}
 	if node.In == nil {
-		node.In = present(n.in)
+		node.In = graph.Present(n.in)
 	}
 	if node.Out == nil {
-		node.Out = present(n.out)
+		node.Out = graph.Present(n.out)
 	}
 	if len(node.In) == 0 || len(node.Out) == 0 {
 		n.misfit("reads or writes nothing")
 		return
 	}
 	n.g.Nodes = append(n.g.Nodes, node)
-}
-
-func present(ts []int) []int {
-	var out []int
-	for _, t := range ts {
-		if t >= 0 {
-			out = append(out, t)
-		}
-	}
-	return out
 }
 
 // inner adds a tensor between two layers of one operation.

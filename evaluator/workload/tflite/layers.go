@@ -10,7 +10,7 @@ func (o *operator) unsupported(entry) {
 
 // constant is an operator whose output follows from shapes.
 func (o *operator) constant(entry) {
-	for _, t := range present(o.out) {
+	for _, t := range graph.Present(o.out) {
 		o.g.Tensors[t].Const = true
 	}
 }

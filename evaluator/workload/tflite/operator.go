@@ -140,26 +140,16 @@ func (o *operator) emit(n graph.Node) {
 		n.Name = o.g.Tensors[o.out[0]].Name
 	}
 	if n.In == nil {
-		n.In = present(o.in)
+		n.In = graph.Present(o.in)
 	}
 	if n.Out == nil {
-		n.Out = present(o.out)
+		n.Out = graph.Present(o.out)
 	}
 	if len(n.In) == 0 {
 		o.fail("reads nothing")
 		return
 	}
 	o.g.Nodes = append(o.g.Nodes, n)
-}
-
-func present(ts []int) []int {
-	var out []int
-	for _, t := range ts {
-		if t >= 0 {
-			out = append(out, t)
-		}
-	}
-	return out
 }
 
 // inner adds a tensor between two nodes of one operator.
