@@ -120,7 +120,7 @@ var catalog = [...]TypeInfo{
 	entry[ArchivePart]("archive.{study}.{run}.part", "APOLLO_ARCHIVE", "archiver", []string{"user"},
 		"A Parquet file of the run is durable."),
 	entry[ArchiveFinal]("archive.{study}.{run}.final", "APOLLO_ARCHIVE", "archiver", []string{"user", "proposer"},
-		"Every trial of an ended run is on disk."),
+		"Every trial of an ended run is on disk; of a failed one those that were answered until then."),
 	entry[ArchiveWaiting]("archive.{study}.{run}.waiting", "APOLLO_ARCHIVE", "archiver", []string{"user"},
 		"Says why trials are not on disk yet, or that the archiver goes on."),
 	entry[DeadLetter]("dlq.{service}.{study}", "APOLLO_DLQ", "service", []string{"user"},

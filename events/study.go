@@ -392,7 +392,8 @@ type ArchivePart struct {
 	LastSeq  uint64 `json:"last_seq"`
 }
 
-// ArchiveFinal says that every trial of an ended run is on disk.
+// ArchiveFinal says that every trial of an ended run is on disk: of a failed one those
+// that were answered before the archiver saw its end.
 type ArchiveFinal struct {
 	Study  string `json:"study"`
 	Run    string `json:"run"`

@@ -9,6 +9,7 @@ import (
 	"apollo/archiver"
 	"apollo/events"
 	"apollo/services/client"
+	"apollo/services/messages"
 	"apollo/services/study"
 )
 
@@ -96,6 +97,66 @@ func TestRetention(t *testing.T) {
 			}
 			if trials["old"] != 48 || trials["new"] != 40 {
 				t.Errorf("the files have %v, want 48 of old and 40 of new", trials)
+			}
+		}
+	})
+}
+
+// A run that failed is archived with the trials that it had, and leaves the bus like
+// one that came to an end; not before it is archived.
+func TestRetentionOfAFailedStudy(t *testing.T) {
+	t.Parallel()
+	archiving(t, func(s *sim, dir string) func() {
+		bus := s.hub.Client("user")
+		s.submit("demo", "x1", toyStudy("demo", 5000, ""))
+		time.Sleep(2 * time.Second)
+		if err := client.Control(s.ctx, bus, "", events.StudyControl{Study: "demo", Verb: "pause"}); err != nil {
+			t.Fatal(err)
+		}
+		paused := s.wait("demo")
+		time.Sleep(time.Minute)
+		s.kill("archiver")
+		subject := events.StudySubject("demo", paused.Run, "failed")
+		failed := events.StudyFailed{Study: "demo", Run: paused.Run, Reason: "its strategy broke"}
+		if err := messages.Append(s.ctx, bus.Log(), events.Message{Subject: subject, ID: "failed"}, "proposer", failed, events.Fence{}); err != nil {
+			t.Fatal(err)
+		}
+		look := func() client.Removal {
+			t.Helper()
+			found, err := client.Removals(s.ctx, bus.Log(), "demo")
+			if err != nil || len(found) != 1 || found[0].State != study.Failed {
+				t.Fatalf("%+v, %v", found, err)
+			}
+			return found[0]
+		}
+		if r := look(); r.Keep == nil || r.Archived {
+			t.Errorf("a failed run that is not archived may go: %+v", r)
+		}
+		view := s.wait("demo")
+		view.Summary = &events.Summary{Trials: 1}
+		s.final(view)
+		// As a build left it that told nothing of the end of a failed run.
+		if err := bus.Purge(s.ctx, events.ArchiveSubject("demo", "*", "final")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute) // the bus takes the same word twice by then
+		s.kill("archiver")
+		trials := int(s.final(view).Trials)
+		if r := look(); r.Keep != nil || !r.Archived {
+			t.Errorf("a failed run that is archived stays: %+v", r)
+		}
+		gone := 0
+		r := client.Retention{Bus: bus, After: time.Minute, Removed: func(*client.Removal, string) { gone++ }}
+		r.Stored = func() (client.Stored, error) {
+			inventory, err := archiver.TakeInventory(os.DirFS(dir))
+			return inventory.Trials, err
+		}
+		if err := r.Sweep(s.ctx); err != nil || gone != 1 || s.left("demo") != 0 {
+			t.Errorf("%d studies were removed (%v) and %d messages are left, want 1 and 0", gone, err, s.left("demo"))
+		}
+		return func() {
+			if rows := scanned(t, dir, archiver.Query{AllRuns: true}); len(rows) != trials || trials == 0 || trials == 5000 {
+				t.Errorf("the files have %d trials, the archiver told of %d, want the same and a part of 5000", len(rows), trials)
 			}
 		}
 	})

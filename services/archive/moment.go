@@ -264,9 +264,9 @@ func (w *archive) remind(ctx context.Context) {
 }
 
 // tellAgain lets the bus hear again of a run whose files it has been told of,
-// where it has forgotten that.
+// where it has forgotten that, or an older build did not tell it.
 func (w *archive) tellAgain(ctx context.Context, r *archiveRun) error {
-	if !r.compare {
+	if !r.compare && r.ended.state != archiver.StateFailed { // older builds told no end of a failed run
 		return nil
 	}
 	told := false

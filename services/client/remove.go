@@ -38,7 +38,7 @@ type removalRun struct {
 	state   study.State
 	ended   time.Time
 	labels  map[string]string
-	trials  int // -1 where the end does not say
+	trials  int // -1 where the end does not say: that of a failed run
 	unread  error
 	isFinal bool
 	// archived is how many trials an archiver said to be on disk, last the sequence
@@ -162,7 +162,7 @@ func (r *removalRun) keep(ctx context.Context, log events.Log) (why error, hint 
 			return nil, "", err
 		}
 		return fmt.Errorf("run %s of %s is %s", r.key.Run, r.key.Study, view.State), "apollo study cancel " + r.key.Study + " ends it", nil
-	case r.isFinal, r.trials <= 0:
+	case r.isFinal, r.trials == 0:
 		return nil, "", nil
 	}
 	never, err := NotArchived(ctx, log, r.key.Study, r.key.Run)
