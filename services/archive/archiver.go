@@ -132,7 +132,11 @@ type archive struct {
 	reminders []*archiveRun
 	present   *archivePresence
 	expiry    *Expiry
-	tracer    trace.Tracer
+	// looks gives what the look that is under way finds, nil while there is none;
+	// looked counts those that were due.
+	looks  <-chan look
+	looked int
+	tracer trace.Tracer
 	// spans are those of the answers that wait for the commit.
 	spans []tracing.Span
 	// stuck: the disk takes nothing. told is why a run's rows wait, as it was
@@ -178,6 +182,7 @@ func (w *archive) run(ctx context.Context) error {
 		if done || err != nil {
 			return w.shutDown(ctx, err)
 		}
+		w.lookForExpired(follow, &followers)
 	}
 }
 
@@ -197,6 +202,8 @@ func (w *archive) step(ctx context.Context, results, logs <-chan delivery, tick 
 		return false, w.logged(ctx, d)
 	case d := <-results:
 		return false, w.result(ctx, d, logs)
+	case l := <-w.looks:
+		return false, w.expire(l)
 	case <-tick:
 		return false, w.ticked(ctx)
 	}
@@ -234,9 +241,6 @@ func (w *archive) ticked(ctx context.Context) error {
 	}
 	if err := w.store.Sweep(); err != nil {
 		w.log.Warn("remove old files of the trial log", "error", err)
-	}
-	if err := w.expire(ctx); err != nil {
-		return err
 	}
 	return w.finish(ctx)
 }
@@ -288,7 +292,7 @@ func (w *archive) announceOne(ctx context.Context, n archiver.Announcement) erro
 			return err
 		}
 	}
-	if n.Ended == nil || n.Ended.State == archiver.StateFailed {
+	if n.Ended == nil {
 		return nil
 	}
 	f := n.Ended.Final

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"sync"
 	"time"
 
 	"apollo/archiver"
@@ -219,22 +220,43 @@ func Expire(store *archiver.Store, due []Due) error {
 	return store.Expire(runs...)
 }
 
-// expire removes what the operator's policy says. What fails is tried at the next
-// look.
-func (w *archive) expire(ctx context.Context) error {
-	if w.expiry == nil || w.ticks%expireEvery != 0 {
-		return nil
+// look is what a look at the log found due.
+type look struct {
+	due []Due
+	err error
+}
+
+// lookTimeout bounds a look. The labels that it has read are known to the next one.
+const lookTimeout = 5 * time.Minute
+
+// lookForExpired begins to look what is to go by the operator's policy, beside the
+// work: it may open a file of every archived run.
+func (w *archive) lookForExpired(ctx context.Context, lookers *sync.WaitGroup) {
+	if w.expiry == nil || w.looks != nil || w.ticks/expireEvery <= w.looked {
+		return
 	}
-	limited, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	due, err := w.expiry.Due(limited, w.bus.Log(), w.store.Files(), time.Now())
-	for _, d := range due {
+	w.looked = w.ticks / expireEvery
+	found, files := make(chan look, 1), w.store.Files()
+	w.looks = found
+	lookers.Go(func() {
+		limited, cancel := context.WithTimeout(ctx, lookTimeout)
+		defer cancel()
+		due, err := w.expiry.Due(limited, w.bus.Log(), files, time.Now())
+		found <- look{due, err}
+	})
+}
+
+// expire removes what a look found. What fails is tried at the next one.
+func (w *archive) expire(l look) error {
+	w.looks = nil
+	for _, d := range l.due {
 		if d.isUnread {
 			w.log.Warn("an archived run does not expire", "study", d.Study, "run", d.Run, "error", d.Keep)
 		}
 	}
-	due = slices.DeleteFunc(due, func(d Due) bool { return d.Keep != "" })
+	due := slices.DeleteFunc(l.due, func(d Due) bool { return d.Keep != "" })
 	due = due[:min(len(due), expireAtOnce)]
+	err := l.err
 	if err == nil {
 		err = Expire(w.store, due)
 	}

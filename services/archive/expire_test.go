@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -133,10 +134,19 @@ func TestExpiryIsSpreadOverLooks(t *testing.T) {
 	}
 	w := expiring(t, dir, studies...)
 	w.expiry = &Expiry{After: time.Nanosecond}
+	var lookers sync.WaitGroup
+	defer lookers.Wait()
 	for _, left := range []int{2, 0} {
 		before := generations(t, dir)
-		if err := w.expire(t.Context()); err != nil {
+		w.ticks += expireEvery
+		w.lookForExpired(t.Context(), &lookers)
+		w.lookForExpired(t.Context(), &lookers) // one at a time
+		if err := w.expire(<-w.looks); err != nil {
 			t.Fatal(err)
+		}
+		w.lookForExpired(t.Context(), &lookers)
+		if w.looks != nil {
+			t.Error("there is another look before its time")
 		}
 		ended, err := archiver.EndedRuns(w.store.Files())
 		if made := generations(t, dir) - before; err != nil || len(ended) != left || made != 1 {
