@@ -30,6 +30,8 @@ type Config struct {
 	// them, which no text may quote.
 	login  []nats.Option
 	hidden []string
+	// credentials and certificate are files that Login names: they run out.
+	credentials, certificate string
 	// Prefix comes before every subject; empty means events.DefaultPrefix.
 	// Its tokens are DNS labels.
 	Prefix string

@@ -74,7 +74,7 @@ func (l Login) Fill(conf *Config) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrLogin, conf.redactError(err))
 	}
-	conf.login = options
+	conf.login, conf.credentials, conf.certificate = options, c.Creds(), c.Certificate()
 	return nil
 }
 

@@ -19,11 +19,12 @@ func (a *app) doctorCommand() *cobra.Command {
 	c := &cobra.Command{
 		Annotations: cli.PrintsRows(),
 		Use:         "doctor", Short: "Check that the bus is healthy and its streams have room",
-		Long: `Check that the bus can be reached, that its streams exist and have room, that no two
-different evaluators serve one name, that archivers can write, and that dead letters neither
-grow nor are discarded;
-those that are there are a warning. With --http it asks a service's health page instead, for
-container health checks. It exits with 1 when something is wrong.`,
+		Long: `Check that the bus can be reached, that its streams exist, have room and all their copies,
+that credentials and certificates last, that no two different evaluators serve one name, that
+archivers are there and can write, that runs are driven, and that dead letters neither grow nor
+are discarded; those that are there are a warning, and so is what runs wait for besides. With
+--http it asks a service's health page instead, for container health checks. It exits with 1
+when something is wrong.`,
 		Example: "  apollo doctor\n  apollo doctor --http http://127.0.0.1:8080/healthz",
 		Args:    cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -40,7 +40,7 @@ func newMonitor(bus health.Bus, meters *meters) *monitor {
 		streams: newStreamCollector(bus),
 	}
 	meters.register(m.registry)
-	m.registry.MustRegister(m.runs, m.waits, m.workers, m.archives, m.streams, letterCollector{bus}, queueCollector{bus, m.workers}, healthCollector{m},
+	m.registry.MustRegister(m.runs, m.waits, m.workers, m.archives, m.streams, letterCollector{bus}, queueCollector{bus, m.workers}, healthCollector{m}, expiryCollector{bus},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -12,27 +13,30 @@ import (
 	"apollo/services/health"
 )
 
-// operators are the causes for which a run waits that its user cannot mend:
-// while one of them holds, the service is not well.
-var operators = []string{
-	events.WaitsStreamFull, events.WaitsBus, events.WaitsArchiveStuck, events.WaitsNoArchiver, events.WaitsNoProposer,
-}
-
-// faults returns what an operator has to mend. Each is there once.
-func (m *monitor) faults(ctx context.Context) []health.Finding {
+// look returns what an operator has to mend, and what somebody should look at. Each is
+// there once.
+func (m *monitor) look(ctx context.Context) (faults, warnings []health.Finding) {
+	var found []health.Finding
 	if _, err := m.bus.Log().Info(ctx, events.RunFilter("*", "*")); err != nil {
-		return []health.Finding{{Check: "bus", Text: err.Error(), Hint: "see whether the NATS server runs"}}
+		found = []health.Finding{{Check: "bus", Text: err.Error(), Hint: "see whether the NATS server runs"}}
+	} else {
+		unwritten := 0
+		if m.archives.Missing() {
+			unwritten = m.waits.Unwritten()
+		}
+		workers, _ := m.workers.Of("", time.Now())
+		found = slices.Concat(health.BusFindings(ctx, m.bus.Log()), health.Others(m.archives.There(), workers, unwritten),
+			[]health.Finding{health.Letters(ctx, m.bus, 0)}, m.waits.Faults())
 	}
-	bad := slices.DeleteFunc(health.BusFindings(ctx, m.bus.Log()), func(f health.Finding) bool { return f.OK })
-	bad = append(bad, health.ArchiveFindings(m.archives.There())...)
-	told := map[string]bool{}
-	for _, r := range m.waits.List() {
-		if slices.Contains(operators, r.Code) && !told[r.Code] {
-			told[r.Code] = true
-			bad = append(bad, health.Finding{Check: r.Code, Text: r.Message, Hint: r.Hint})
+	for _, f := range append(found, health.Expiring(m.bus, time.Now())...) {
+		switch {
+		case f.Warning, !f.OK && f.Check == health.Rivals: // while evaluators are upgraded there are two
+			warnings = append(warnings, f)
+		case !f.OK:
+			faults = append(faults, f)
 		}
 	}
-	return bad
+	return faults, warnings
 }
 
 // healthz says whether the service is well: 503 with every fault that an operator
@@ -41,14 +45,17 @@ func (m *monitor) faults(ctx context.Context) []health.Finding {
 func (m *monitor) healthz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
 	defer cancel()
-	bad := m.faults(ctx)
-	if len(bad) > 0 {
+	faults, warnings := m.look(ctx)
+	if len(faults) > 0 {
 		w.WriteHeader(http.StatusServiceUnavailable)
-		for _, f := range bad {
+		for _, f := range faults {
 			fmt.Fprintf(w, "%s: %s; %s\n", f.Check, f.Text, f.Hint)
 		}
 	} else {
 		fmt.Fprintln(w, "ok")
+	}
+	for _, f := range warnings {
+		fmt.Fprintf(w, "warns: %s: %s; %s\n", f.Check, f.Text, f.Hint)
 	}
 	m.waits.Write(w)
 }
@@ -81,5 +88,24 @@ func (c healthCollector) Describe(ch chan<- *prometheus.Desc) { ch <- faultsDesc
 func (c healthCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), healthTimeout)
 	defer cancel()
-	ch <- prometheus.MustNewConstMetric(faultsDesc(), prometheus.GaugeValue, float64(len(c.m.faults(ctx))))
+	faults, _ := c.m.look(ctx)
+	ch <- prometheus.MustNewConstMetric(faultsDesc(), prometheus.GaugeValue, float64(len(faults)))
+}
+
+// expiryCollector tells when what proves who is who to the bus runs out.
+type expiryCollector struct{ bus health.Bus }
+
+func expiryDesc() *prometheus.Desc {
+	return prometheus.NewDesc("apollo_credentials_expire_seconds",
+		"How long the credentials, the client certificate and the server's certificate of this process are valid; none that has no end.", []string{"what"}, nil)
+}
+
+// Describe implements prometheus.Collector.
+func (c expiryCollector) Describe(ch chan<- *prometheus.Desc) { ch <- expiryDesc() }
+
+// Collect implements prometheus.Collector.
+func (c expiryCollector) Collect(ch chan<- prometheus.Metric) {
+	for what, at := range health.Expiries(c.bus) {
+		ch <- prometheus.MustNewConstMetric(expiryDesc(), prometheus.GaugeValue, time.Until(at).Seconds(), what)
+	}
 }

@@ -2,15 +2,18 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"apollo/events"
 	"apollo/events/membus"
+	"apollo/services/messages"
 )
 
 // page asks a monitor for a page.
@@ -63,6 +66,34 @@ func TestHealthTellsTheTruth(t *testing.T) {
 		if _, body := page(t, m, "/metrics"); strings.Contains(body, "apollo_archive_stuck{") {
 			t.Error("an archiver that is gone is still among the metrics")
 		}
+		// A run that goes on, and no archiver for a while: faults. Two evaluators of
+		// one name, and dead letters, are for somebody to look at.
+		following, over := context.WithCancel(t.Context())
+		var wait sync.WaitGroup
+		wait.Go(func() { m.archives.Follow(following, client) })
+		m.waits.Fold(events.StudyAccepted{Study: "demo", Run: "0badcafe"})
+		m.tick(events.Progress{Study: "demo", Run: "0badcafe", State: "running"})
+		says("/healthz", 200, "ok")
+		time.Sleep(2 * events.AbsentAfter)
+		m.tick(events.Progress{Study: "demo", Run: "0badcafe", State: "running"})
+		says("/healthz", 503, "archivers: no archiver is there: trials are measured, and not written to the Parquet log (1 run)")
+		m.waits.Fold(events.StudyCancelled{Study: "demo", Run: "0badcafe"})
+		says("/healthz", 200, "ok")
+		for _, p := range []events.Presence{{Evaluator: "edge", Worker: "a", Version: "1"}, {Evaluator: "edge", Worker: "b", Version: "2"}} {
+			data, err := json.Marshal(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.workers.Note(events.Message{Subject: events.PresenceSubject("edge"), Data: data, Time: time.Now()})
+		}
+		if err := messages.AppendDeadLetter(t.Context(), client, "demo", events.DeadLetter{Service: "proposer", Reason: "a test", Subject: "x"}, "letter"); err != nil {
+			t.Fatal(err)
+		}
+		says("/healthz", 200, "warns: evaluators: 2 different evaluators serve the name edge")
+		says("/healthz", 200, "warns: dead letters: proposer 1")
+		faults("0")
+		over()
+		wait.Wait()
 		// Nothing is served any more: the process is not ready.
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()

@@ -68,6 +68,8 @@ func (c *streamCollector) fullIn(s *events.Stream, info events.StreamInfo) (time
 	return p.FullIn(float64(info.MaxBytes))
 }
 
+const missingHelp = "Copies of a stream that are not current, or that it lacks though the cluster has room for them."
+
 const fullHelp = "When a stream is full, at the pace of the last six hours at most; not there while it does not fill up."
 
 func streamDesc(name, help string) *prometheus.Desc {
@@ -80,6 +82,7 @@ func (c *streamCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- streamDesc("bytes", "Bytes that a stream holds.")
 	ch <- streamDesc("max_bytes", "Limit of a stream in bytes.")
 	ch <- streamDesc("full_seconds", fullHelp)
+	ch <- streamDesc("missing_copies", missingHelp)
 }
 
 // Collect implements prometheus.Collector. Streams that cannot be asked are
@@ -95,6 +98,8 @@ func (c *streamCollector) Collect(ch chan<- prometheus.Metric) {
 		if left, ok := c.fullIn(&s, info); ok {
 			ch <- prometheus.MustNewConstMetric(streamDesc("full_seconds", fullHelp), prometheus.GaugeValue, left.Seconds(), s.Name)
 		}
+		missing := max(info.Copies, info.Wanted) - info.Current
+		ch <- prometheus.MustNewConstMetric(streamDesc("missing_copies", missingHelp), prometheus.GaugeValue, float64(missing), s.Name)
 		for _, v := range []struct {
 			desc  *prometheus.Desc
 			value uint64

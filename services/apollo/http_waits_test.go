@@ -3,7 +3,6 @@ package main
 import (
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -36,8 +35,8 @@ func TestHealthSaysWhatStudiesWaitFor(t *testing.T) {
 		const metric = `apollo_study_waiting{code="%",run="0badcafe",study="demo"} 1`
 		says := func(cause, text string) {
 			t.Helper()
-			health, want := get("/healthz"), http.StatusOK
-			if slices.Contains(operators, cause) {
+			said, want := get("/healthz"), http.StatusOK
+			if health.IsFault(cause) {
 				want = http.StatusServiceUnavailable
 			}
 			if code != want {
@@ -45,17 +44,17 @@ func TestHealthSaysWhatStudiesWaitFor(t *testing.T) {
 			}
 			metrics := get("/metrics")
 			if cause == "" {
-				if health != "ok\n" || strings.Contains(metrics, "apollo_study_waiting{") {
-					t.Errorf("nothing waits, and the health is %q", health)
+				if said != "ok\n" || strings.Contains(metrics, "apollo_study_waiting{") {
+					t.Errorf("nothing waits, and the health is %q", said)
 				}
 				return
 			}
 			head := "ok\n"
 			if want != http.StatusOK {
-				head = cause + ": " + text
+				head = cause + ": demo: " + text
 			}
-			if !strings.HasPrefix(health, head) || !strings.Contains(health, "\nwaits: demo/0badcafe ("+cause+"): "+text) {
-				t.Errorf("the health is %q, want %s: %s", health, cause, text)
+			if !strings.HasPrefix(said, head) || !strings.Contains(said, "\nwaits: demo/0badcafe ("+cause+"): "+text) {
+				t.Errorf("the health is %q, want %s: %s", said, cause, text)
 			}
 			if want := strings.ReplaceAll(metric, "%", cause); !strings.Contains(metrics, want) {
 				t.Errorf("no %s among the metrics", want)

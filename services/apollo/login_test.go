@@ -145,7 +145,9 @@ func operatorMode(t *testing.T, opts *server.Options) (creds []byte) {
 		must(err)
 		must(accounts.Store(id, token))
 	}
-	user, err := jwt.NewUserClaims(userID).Encode(accountKey)
+	claimed := jwt.NewUserClaims(userID)
+	claimed.Expires = time.Now().Add(30*24*time.Hour + time.Minute).Unix()
+	user, err := claimed.Encode(accountKey)
 	must(err)
 	seed, err := userKey.Seed()
 	must(err)
@@ -192,20 +194,22 @@ func TestLogIn(t *testing.T) {
 		name   string
 		server func(*server.Options)
 		flags  func() []string
+		// ends is what doctor says of what runs out.
+		ends []string
 	}{
 		{"user", func(o *server.Options) { o.Username, o.Password = "ada", secretWord }, func() []string {
 			return []string{"--user", "ada", "--password-file", writeFile(t, "password", []byte(secretWord+"\n"))}
-		}},
+		}, nil},
 		{"nkey", func(o *server.Options) { o.Nkeys = []*server.NkeyUser{{Nkey: public}} }, func() []string {
 			return []string{"--nkey", writeFile(t, "user.nk", seed)}
-		}},
+		}, nil},
 		{"creds", func(o *server.Options) { creds = operatorMode(t, o) }, func() []string {
 			return []string{"--creds", writeFile(t, "user.creds", creds)}
-		}},
-		{"private authority", secured(false), func() []string { return []string{"--tls-ca", caFile} }},
+		}, []string{"credentials ok valid until", "for 30 days"}},
+		{"private authority", secured(false), func() []string { return []string{"--tls-ca", caFile} }, []string{"server certificate BAD runs out at", "in 1.0 h"}},
 		{"both certificates", secured(true), func() []string {
 			return []string{"--tls-ca", caFile, "--tls-cert", writeFile(t, "client.pem", clientPEM), "--tls-key", writeFile(t, "client.key", clientKey)}
-		}},
+		}, []string{"server certificate BAD runs out at", "client certificate BAD runs out at"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -215,6 +219,16 @@ func TestLogIn(t *testing.T) {
 			var stdout, stderr bytes.Buffer
 			if code := Main(t.Context(), append([]string{"study", "ls", "--nats", url, "--inbox-prefix", "_INBOX_ada"}, flags...), nil, &stdout, &stderr); code != cli.ExitOK {
 				t.Errorf("with %q: exit code %d\n%s", flags, code, &stderr)
+			}
+			if test.ends != nil {
+				stdout.Reset()
+				Main(t.Context(), append([]string{"doctor", "--nats", url}, flags...), nil, &stdout, &stderr)
+			}
+			said := strings.Join(strings.Fields(stdout.String()), " ")
+			for _, want := range test.ends {
+				if !strings.Contains(said, want) {
+					t.Errorf("doctor does not say %q:\n%s", want, &stdout)
+				}
 			}
 			for name, wrong := range map[string][]string{"nothing": nil, "another user": {"--user", "eve", "--password-file", writeFile(t, "other", []byte(secretWord+"3"))}} {
 				var out bytes.Buffer

@@ -101,7 +101,12 @@ func (s *Server) health(ctx context.Context) *HealthAnswer {
 		}
 		return nil
 	})
-	a.Findings = append(a.Findings, health.Others(a.Archivers, a.Workers)...)
+	unwritten := 0
+	if s.roles.archivers.Missing() {
+		unwritten = s.roles.waits.Unwritten()
+	}
+	a.Findings = append(a.Findings, health.Expiring(s.Bus, time.Now())...)
+	a.Findings = append(a.Findings, health.Others(a.Archivers, a.Workers, unwritten)...)
 	s.ask(ctx, a, "queues", func(ctx context.Context) error {
 		queues, err := health.Queues(ctx, s.Bus, &s.roles.workers)
 		a.Queues = append(a.Queues, queues...)

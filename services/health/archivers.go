@@ -11,8 +11,10 @@ import (
 
 // Archivers are those that say that they are there.
 type Archivers struct {
-	mu   sync.Mutex // guards seen
+	mu   sync.Mutex // guards what follows
 	seen map[[2]string]archiveTick
+	// since is when Follow began.
+	since time.Time
 }
 
 // NewArchivers knows of none yet.
@@ -25,6 +27,9 @@ type archiveTick struct {
 
 // Follow listens to the archivers until ctx ends.
 func (a *Archivers) Follow(ctx context.Context, bus events.Bus) {
+	a.mu.Lock()
+	a.since = time.Now()
+	a.mu.Unlock()
 	for m, err := range bus.Notices(ctx, events.ArchivingSubject) {
 		if err != nil {
 			return
@@ -55,4 +60,12 @@ func (a *Archivers) There() (out []events.Archiving) {
 		out = append(out, t.Archiving)
 	}
 	return out
+}
+
+// Missing reports whether none is there: Follow has listened long enough to say so.
+func (a *Archivers) Missing() bool {
+	a.mu.Lock()
+	listened := !a.since.IsZero() && time.Since(a.since) > events.AbsentAfter
+	a.mu.Unlock()
+	return listened && len(a.There()) == 0
 }

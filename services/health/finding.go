@@ -15,6 +15,7 @@ import (
 
 	"apollo/events"
 	"apollo/services/cli"
+	"apollo/services/client"
 	"apollo/services/messages"
 	"apollo/services/proposer"
 )
@@ -29,6 +30,9 @@ type Finding struct {
 	Hint    string `json:"hint,omitempty"`
 }
 
+// Rivals is the check of those who work for evaluators.
+const Rivals = "evaluators"
+
 // fullAt is the share of a stream's limit at which the doctor warns.
 const fullAt = 0.8
 
@@ -40,11 +44,13 @@ type Bus interface {
 	Oldest(ctx context.Context, filter string) (stored time.Time, some bool, err error)
 }
 
-// Examine looks at every stream of the topology, at the dead letters, and, unless
-// nobody else can be there, at who says that he is there. url is where the bus is.
+// Examine looks at every stream of the topology, at the dead letters, at what proves who
+// we are, and, unless nobody else can be there, at who says that he is there and at what
+// runs wait for. url is where the bus is.
 func Examine(ctx context.Context, bus Bus, url string, alone bool) []Finding {
 	before, _ := bus.Log().Info(ctx, events.DeadLetterSubject("*", "*")) // its error is told below
 	findings := append([]Finding{{Check: "bus", OK: true, Text: url}}, Streams(ctx, bus)...)
+	findings = append(findings, Expiring(bus, time.Now())...)
 	if !alone {
 		findings = append(findings, examineOthers(ctx, bus)...)
 	}
@@ -100,8 +106,8 @@ func (f *Finding) copies(info events.StreamInfo) {
 	}
 }
 
-// ArchiveFindings says what keeps archivers from writing.
-func ArchiveFindings(there []events.Archiving) []Finding {
+// archiveFindings says what keeps archivers from writing.
+func archiveFindings(there []events.Archiving) []Finding {
 	var bad []Finding
 	for i := range there {
 		a := &there[i]
@@ -242,24 +248,46 @@ func roomText(info events.StreamInfo) string {
 }
 
 // examineOthers looks who says within the time between two notices that it is
-// there: workers, and archivers with what keeps them from writing.
+// there: workers, archivers with what keeps them from writing, and who drives the runs.
 func examineOthers(ctx context.Context, bus events.Bus) []Finding {
-	ctx, cancel := context.WithTimeout(ctx, events.PresentEvery+events.PresentEvery/4)
-	defer cancel()
+	ctx, cancel := context.WithCancel(ctx)
 	var seen messages.Workers
-	archivers := NewArchivers()
+	archivers, waits := NewArchivers(), NewWaits()
 	var following sync.WaitGroup
+	defer following.Wait()
+	defer cancel()
 	following.Go(func() { seen.Follow(ctx, bus) })
 	following.Go(func() { archivers.Follow(ctx, bus) })
-	following.Wait()
+	following.Go(func() { waits.Follow(ctx, bus) })
+	following.Go(func() { waits.Listen(ctx, bus) })
+	pause(ctx, events.PresentEvery+events.PresentEvery/4)
+	if waits.unheard() {
+		pause(ctx, client.SilentAfter)
+	}
 	all, _ := seen.Of("", time.Now())
-	return Others(archivers.There(), all)
+	there, unwritten := archivers.There(), 0
+	if len(there) == 0 {
+		unwritten = waits.Unwritten()
+	}
+	return append(Others(there, all, unwritten), waits.Findings()...)
 }
 
-// Others says of archivers what keeps them from writing, and of workers which are
-// rivals.
-func Others(archivers []events.Archiving, workers []events.Presence) []Finding {
-	findings := ArchiveFindings(archivers)
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// Others says of archivers what keeps them from writing, or that none is there for runs
+// that are not written, and of workers which are rivals.
+func Others(archivers []events.Archiving, workers []events.Presence, unwritten int) []Finding {
+	findings := archiveFindings(archivers)
+	if unwritten > 0 {
+		none := client.NoArchiver()
+		text := fmt.Sprintf("%s (%s)", none.Message, cli.Plural(unwritten, "run"))
+		findings = append(findings, Finding{Check: "archivers", Text: text, Hint: none.Hint})
+	}
 	if len(findings) == 0 {
 		findings = []Finding{{Check: "archivers", OK: true, Text: cli.Plural(len(archivers), "archiver")}}
 	}
@@ -270,10 +298,10 @@ func Others(archivers []events.Archiving, workers []events.Presence) []Finding {
 	}
 	rivals := proposer.Rivals(workers)
 	if len(rivals) == 0 {
-		return append(findings, Finding{Check: "evaluators", OK: true, Text: cli.Plural(len(workers), "worker")})
+		return append(findings, Finding{Check: Rivals, OK: true, Text: cli.Plural(len(workers), "worker")})
 	}
 	for _, text := range rivals {
-		findings = append(findings, Finding{Check: "evaluators", Text: text, Hint: proposer.RivalsHint})
+		findings = append(findings, Finding{Check: Rivals, Text: text, Hint: proposer.RivalsHint})
 	}
 	return findings
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"apollo/events"
+	"apollo/events/membus"
 )
 
 // letterBox is a bus with dead letters.
@@ -115,9 +116,84 @@ func TestDiskOfAnArchiver(t *testing.T) {
 		"full later":  {90 * gib, new(864000.0), false, "full in about 10 days at the pace of the last hours"},
 	} {
 		a := events.Archiving{Worker: "one", Dir: "/srv", Disk: &events.DiskRoom{FreeBytes: c.free, TotalBytes: 100 * gib, FullInSeconds: c.seconds}}
-		all := Others([]events.Archiving{a}, nil)
+		all := Others([]events.Archiving{a}, nil, 0)
 		if len(all) != 3 || all[1].Check != "disk of one" || !all[1].OK || all[1].Warning != c.warning || !strings.Contains(all[1].Text, c.says) {
 			t.Errorf("%s: %+v, want a warning %t and %q", name, all, c.warning, c.says)
 		}
+	}
+}
+
+// lasting is a bus whose credentials run out.
+type lasting struct {
+	events.Bus
+	ends map[string]time.Time
+}
+
+func (l lasting) Expiries() map[string]time.Time { return l.ends }
+
+// Credentials are worth a look two weeks before they run out, and bad on the last day.
+func TestCredentialsThatRunOut(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
+	for _, c := range []struct {
+		left        time.Duration
+		ok, warning bool
+		says        string
+	}{
+		{30 * 24 * time.Hour, true, false, "valid until 2026-06-03T03:02:01Z, for 30 days"},
+		{10 * 24 * time.Hour, true, true, "for 10 days"},
+		{30 * time.Hour, true, true, "runs out at 2026-05-05T09:02:01Z, in 30.0 h"},
+		{2 * time.Hour, false, false, "in 2.0 h"},
+		{-time.Hour, false, false, "ran out at 2026-05-04T02:02:01Z"},
+	} {
+		found := Expiring(lasting{ends: map[string]time.Time{"credentials": now.Add(c.left)}}, now)
+		if len(found) != 1 || found[0].OK != c.ok || found[0].Warning != c.warning || !strings.Contains(found[0].Text, c.says) || (found[0].Hint == "") == (c.warning || !c.ok) {
+			t.Errorf("with %s left: %+v, want ok %t, warning %t, %q", c.left, found, c.ok, c.warning, c.says)
+		}
+	}
+	if found := Expiring(membus.New(membus.Config{}).Client("x"), now); len(found) > 0 {
+		t.Errorf("a bus without credentials: %+v", found)
+	}
+}
+
+// Runs that need an archiver make its absence a fault, and each cause for which runs
+// wait is told once.
+func TestRunsThatNobodyArchives(t *testing.T) {
+	t.Parallel()
+	w := NewWaits()
+	check := func(want int, what string, e events.Payload) {
+		t.Helper()
+		w.Fold(e)
+		if got := w.Unwritten(); got != want {
+			t.Errorf("%s: %d runs need an archiver, want %d", what, got, want)
+		}
+	}
+	check(1, "it runs", events.StudyAccepted{Study: "demo", Run: "1"})
+	check(1, "it ended", events.StudyCompleted{Study: "demo", Run: "1", Summary: events.Summary{Trials: 8}})
+	check(0, "it is archived", events.ArchiveFinal{Study: "demo", Run: "1", Trials: 8})
+	check(1, "it goes on", events.StudyExtended{Study: "demo", Run: "1", Trials: 16})
+	check(1, "it ended again", events.StudyCompleted{Study: "demo", Run: "1", Summary: events.Summary{Trials: 16}})
+	check(1, "an earlier end", events.ArchiveFinal{Study: "demo", Run: "1", Trials: 8})
+	check(0, "it is archived again", events.ArchiveFinal{Study: "demo", Run: "1", Trials: 16})
+	check(0, "it is archived, which is read first", events.ArchiveFinal{Study: "late", Run: "2", Trials: 4})
+	check(1, "then that it began", events.StudyAccepted{Study: "late", Run: "2"})
+	check(0, "then that it ended", events.StudyStopped{Study: "late", Run: "2", Summary: events.Summary{Trials: 4}})
+	check(1, "one failed", events.StudyFailed{Study: "broken", Run: "3"})
+	check(0, "it was archived", events.ArchiveFinal{Study: "broken", Run: "3"})
+	check(0, "one had no trials", events.StudyCancelled{Study: "none", Run: "4"})
+	if n := len(w.runs); n != 0 {
+		t.Errorf("%d runs are remembered", n)
+	}
+	found := Others(nil, nil, 2)
+	if found[0].OK || !strings.Contains(found[0].Text, "no archiver is there") || !strings.Contains(found[0].Text, "(2 runs)") {
+		t.Errorf("without an archiver: %+v", found)
+	}
+	lacks := &events.Waiting{Code: events.WaitsNoEvaluator, Message: "nobody works for edge", Hint: "start one"}
+	for _, study := range []string{"a", "b", "c"} {
+		w.Fold(events.StudyWaiting{Study: study, Run: "1", Waiting: lacks})
+	}
+	found = w.Findings()
+	if len(found) != 1 || !found[0].Warning || found[0].Text != "a: nobody works for edge, and so 2 runs more" || len(w.Faults()) != 0 {
+		t.Errorf("three runs that wait for the same: %+v", found)
 	}
 }

@@ -3,6 +3,7 @@ package health
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"apollo/events"
+	"apollo/services/cli"
 	"apollo/services/client"
 )
 
@@ -28,8 +30,24 @@ type Waits struct {
 type runWaits struct {
 	active  bool
 	heard   time.Time
+	ticked  bool // since it is active
 	run     *events.Waiting
 	archive *events.ArchiveWaiting
+	// trials are those that an archiver has to write of a run that has ended, final
+	// those that one said to be written; of a run that failed nobody says how many
+	// there are.
+	ended         bool
+	trials, final int
+}
+
+// unknown is how many trials a run has that failed, and that are written of a run of
+// which no archiver spoke.
+const unknown = -1
+
+// isOwed reports whether trials of an ended run are to be written still, and will be.
+func (r *runWaits) isOwed() bool {
+	lost := r.archive != nil && r.archive.Waiting.Lasting()
+	return r.ended && r.trials != 0 && (r.final == unknown || r.final < r.trials) && !lost
 }
 
 // Wait is one cause of one run.
@@ -79,28 +97,40 @@ func (w *Waits) Follow(ctx context.Context, bus events.Bus) {
 	following.Wait()
 }
 
-// forget drops the runs that wait and are not in the log any more.
+// forget drops the runs that nobody drives and that are not in the log any more.
 func (w *Waits) forget(ctx context.Context, log events.Log) {
-	for _, r := range w.List() {
+	for _, key := range w.undriven() {
 		gone := true
-		for _, err := range log.Read(ctx, 0, events.StudySubject(r.Study, r.Run, "accepted")) {
+		for _, err := range log.Read(ctx, 0, events.StudySubject(key[0], key[1], "accepted")) {
 			_ = err // then nobody knows
 			gone = false
 			break
 		}
 		if gone {
 			w.mu.Lock()
-			delete(w.runs, [2]string{r.Study, r.Run})
+			delete(w.runs, key)
 			w.mu.Unlock()
 		}
 	}
+}
+
+// undriven are the runs that may be gone: those of which no tick comes.
+func (w *Waits) undriven() (keys [][2]string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for key, r := range w.runs {
+		if !r.active || r.run != nil || time.Since(r.heard) > client.SilentAfter {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // of returns a run's entry; w.mu is held.
 func (w *Waits) of(study, run string) *runWaits {
 	r := w.runs[[2]string{study, run}]
 	if r == nil {
-		r = &runWaits{}
+		r = &runWaits{final: unknown}
 		w.runs[[2]string{study, run}] = r
 	}
 	return r
@@ -113,10 +143,15 @@ func (w *Waits) Fold(e events.Payload) {
 	set := func(study, run string, active bool, cause *events.Waiting) {
 		r := w.of(study, run)
 		if active && !r.active {
-			r.heard = time.Now()
+			r.heard, r.ticked = time.Now(), false
 		}
 		r.active, r.run = active, cause
 		w.prune(study, run)
+	}
+	ends := func(study, run string, trials int) {
+		r := w.of(study, run)
+		r.ended, r.trials = true, trials
+		set(study, run, false, nil)
 	}
 	switch e := e.(type) {
 	case events.StudyAccepted:
@@ -132,24 +167,28 @@ func (w *Waits) Fold(e events.Payload) {
 	case events.StudyResumed:
 		set(e.Study, e.Run, true, nil)
 	case events.StudyExtended:
-		if r := w.of(e.Study, e.Run); r.run == nil || r.run.Code != Paused {
-			r.active, r.heard = true, time.Now()
+		r := w.of(e.Study, e.Run)
+		r.ended = false
+		if r.run == nil || r.run.Code != Paused {
+			r.active, r.heard, r.ticked = true, time.Now(), false
 		}
 	case events.StudyStopping:
 		set(e.Study, e.Run, true, nil)
 	case events.StudyStopped:
-		set(e.Study, e.Run, false, nil)
+		ends(e.Study, e.Run, e.Summary.Trials)
 	case events.StudyCompleted:
-		set(e.Study, e.Run, false, nil)
+		ends(e.Study, e.Run, e.Summary.Trials)
 	case events.StudyCancelled:
-		set(e.Study, e.Run, false, nil)
+		ends(e.Study, e.Run, e.Summary.Trials)
 	case events.StudyFailed:
-		set(e.Study, e.Run, false, nil)
+		ends(e.Study, e.Run, unknown)
 	case events.ArchiveWaiting:
 		w.archives(e.Study, e.Run, e)
 	case events.ArchivePart:
 		w.archives(e.Study, e.Run, e)
 	case events.ArchiveFinal:
+		r := w.of(e.Study, e.Run)
+		r.final = max(r.final, int(e.Trials))
 		w.archives(e.Study, e.Run, e)
 	}
 }
@@ -161,10 +200,10 @@ func (w *Waits) archives(study, run string, e events.Payload) {
 	w.prune(study, run)
 }
 
-// prune drops a run that nobody has to drive and that waits for nothing; w.mu is
-// held.
+// prune drops a run that nobody has to drive or to archive and that waits for nothing;
+// w.mu is held. What an archiver says may be read before the end that it is about.
 func (w *Waits) prune(study, run string) {
-	if r := w.of(study, run); !r.active && r.run == nil && r.archive == nil {
+	if r := w.of(study, run); !r.active && r.run == nil && r.archive == nil && !r.isOwed() && (r.ended || r.final == unknown) {
 		delete(w.runs, [2]string{study, run})
 	}
 }
@@ -174,7 +213,45 @@ func (w *Waits) Tick(t events.Progress) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if r := w.runs[[2]string{t.Study, t.Run}]; r != nil && r.active {
-		r.heard, r.run = time.Now(), t.Waiting
+		r.heard, r.ticked, r.run = time.Now(), true, t.Waiting
+	}
+}
+
+// Unwritten counts the runs that need an archiver: those that go on, and those of which
+// trials are not on disk.
+func (w *Waits) Unwritten() (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.runs {
+		if r.active || r.isOwed() {
+			n++
+		}
+	}
+	return n
+}
+
+// unheard reports whether somebody has to drive a run of which no tick came yet.
+func (w *Waits) unheard() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.runs {
+		if r.active && !r.ticked {
+			return true
+		}
+	}
+	return false
+}
+
+// Listen takes down what drivers say until ctx ends.
+func (w *Waits) Listen(ctx context.Context, bus events.Bus) {
+	for m, err := range bus.Notices(ctx, events.ProgressSubject("*", "*")) {
+		if err != nil {
+			return
+		}
+		var t events.Progress
+		if json.Unmarshal(m.Data, &t) == nil {
+			w.Tick(t)
+		}
 	}
 }
 
@@ -200,6 +277,35 @@ func (w *Waits) List() []Wait {
 		return cmp.Or(cmp.Compare(a.Study, b.Study), cmp.Compare(a.Run, b.Run), cmp.Compare(a.Code, b.Code))
 	})
 	return out
+}
+
+// IsFault reports whether a cause for which a run waits is one that its user cannot
+// mend: while it holds, the service is not well.
+func IsFault(code string) bool {
+	return slices.Contains([]string{events.WaitsStreamFull, events.WaitsBus, events.WaitsArchiveStuck, events.WaitsNoArchiver, events.WaitsNoProposer}, code)
+}
+
+// Findings says what runs wait for, each cause once: one that an operator has to mend
+// is a fault.
+func (w *Waits) Findings() (out []Finding) {
+	count := map[string]int{}
+	for _, r := range w.List() {
+		if count[r.Code]++; count[r.Code] == 1 {
+			fault := IsFault(r.Code)
+			out = append(out, Finding{Check: r.Code, OK: !fault, Warning: !fault, Text: r.Study + ": " + r.Message, Hint: r.Hint})
+		}
+	}
+	for i := range out {
+		if n := count[out[i].Check] - 1; n > 0 {
+			out[i].Text += fmt.Sprintf(", and so %s more", cli.Plural(n, "run"))
+		}
+	}
+	return out
+}
+
+// Faults are those of Findings that an operator has to mend.
+func (w *Waits) Faults() []Finding {
+	return slices.DeleteFunc(w.Findings(), func(f Finding) bool { return f.OK })
 }
 
 // Write says what waits, one line each, for people who look at /healthz.
