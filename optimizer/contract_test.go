@@ -30,7 +30,9 @@ func TestExploreKeepsTheContract(t *testing.T) {
 	o := optimizertest.Options{Programs: 60, Large: 3000, NotBetter: map[string]string{"*": "it covers, and looks for no best design"}}
 	optimizertest.Run(t, optimizer.Explore{}, o)
 	optimizertest.RunFronts(t, optimizer.Explore{}, o)
-	optimizertest.Run(t, optimizer.Explore{Walk: true}, optimizertest.Options{Programs: 20, Large: 500, NotBetter: o.NotBetter})
+	few := optimizertest.Options{Programs: 20, Large: 500, NotBetter: o.NotBetter}
+	optimizertest.Run(t, optimizer.Explore{Walk: true}, few)
+	optimizertest.Run(t, optimizer.Explore{Policy: optimizer.PredictedPolicy(), Candidates: 6}, few)
 }
 
 func TestNAASKeepsTheContract(t *testing.T) {

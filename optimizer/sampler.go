@@ -136,6 +136,15 @@ func (b *batch) fill(n int) {
 
 // draw proposes one uniform new legal point by rejection.
 func (b *batch) draw() bool {
+	key, ok := b.uniform()
+	if ok {
+		b.propose(key, b.point)
+	}
+	return ok
+}
+
+// uniform sets point to a uniform new legal one by rejection.
+func (b *batch) uniform() (key space.Key, ok bool) {
 	s := b.problem.Space
 	for range min(missLimit, s.Size()) { // beyond size a scan is cheaper
 		b.point = s.Draw(b.point, b.rng)
@@ -146,11 +155,10 @@ func (b *batch) draw() bool {
 			continue
 		}
 		if key := s.Key(b.point); b.fresh(key) {
-			b.propose(key, b.point)
-			return true
+			return key, true
 		}
 	}
-	return false
+	return key, false
 }
 
 // scan visits the space in random order, without repeats, so that what it

@@ -105,7 +105,7 @@ design under an area, latency or energy budget, and learns from earlier studies.
 	for _, c := range []*cobra.Command{a.studyCommand(), a.trialCommand(), a.compareCommand(), a.reportCommand(), a.designCommand(), a.spaceCommand(), a.workloadCommand(), a.evaluatorCommand(), a.transferCommand(), a.archiveCommand(), a.eventsCommand(), a.dlqCommand()} {
 		root.AddCommand(inGroup("look", c))
 	}
-	for _, c := range slices.Concat([]*cobra.Command{a.certifyCommand(), a.doctorCommand(), a.authCommand(), a.versionCommand()}, a.labCommands()) {
+	for _, c := range slices.Concat([]*cobra.Command{a.certifyCommand(), a.trainCommand(), a.doctorCommand(), a.authCommand(), a.versionCommand()}, a.labCommands()) {
 		root.AddCommand(inGroup("tool", c))
 	}
 	root.SetHelpCommandGroupID("tool")

@@ -18,7 +18,7 @@ func unseen() map[string]string {
 		"bench": "runs searches", "bench report": "needs searches", "certify": "tables.txt has it", "design neighbours": "tables.txt has it", "design sensitivity": "tables.txt has it",
 		"events tail": "prints lines as they come, and no table", "events validate": "needs a file", "study recheck": "measures anew",
 		"design export": "prints files for other tools", "trial ask": "needs a manual study", "validate": "needs references",
-		"workload import": "needs a file of another program", "transfer candidates": "needs another study", "transfer report": "needs a study with sources",
+		"workload import": "needs a file of another program", "train": "train.txt has it", "transfer candidates": "needs another study", "transfer report": "needs a study with sources",
 	}
 }
 

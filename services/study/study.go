@@ -118,6 +118,25 @@ func objectives(spec *events.Spec, values []float64) []float64 {
 	return out
 }
 
+// Observer returns a study's space, and what says how its strategy sees a finished trial.
+// The error of observe is for a design that does not belong to the space.
+func Observer(spec *events.Spec) (sp space.Space, observe func(events.Design, *events.TrialResult) (optimizer.Observation, error), err error) {
+	if sp, err = spec.Space(); err != nil {
+		return sp, nil, err
+	}
+	judge, err := events.NewJudge(spec)
+	if err != nil {
+		return sp, nil, err
+	}
+	return sp, func(d events.Design, r *events.TrialResult) (optimizer.Observation, error) {
+		p, err := sp.Point(d)
+		if err != nil {
+			return optimizer.Observation{}, err
+		}
+		return observation(spec, judge.Judge(d, r), p, r), nil
+	}, nil
+}
+
 // observation is a finished trial as a strategy sees it.
 func observation(spec *events.Spec, j events.Judgement, p space.Point, r *events.TrialResult) optimizer.Observation {
 	o := optimizer.Observation{Point: p, Status: optimizer.Infeasible, Violation: j.Violation, Trial: r.Trial}

@@ -79,10 +79,11 @@ func TestExamplesParse(t *testing.T) {
 
 // firstStudy is the study of a file, or the first one of a campaign.
 func firstStudy(file string, src []byte) (*studyfile.Document, error) {
-	if !studyfile.IsCampaign(src, studyfile.Options{}) {
-		return studyfile.Parse(file, src, product(), studyfile.Options{})
+	o := studyfile.Options{Dir: filepath.Dir(file), ReadFile: os.ReadFile}
+	if !studyfile.IsCampaign(src, o) {
+		return studyfile.Parse(file, src, product(), o)
 	}
-	c, err := studyfile.ParseCampaign(file, src, product(), studyfile.Options{})
+	c, err := studyfile.ParseCampaign(file, src, product(), o)
 	if err != nil {
 		return nil, err
 	}

@@ -199,7 +199,7 @@ func (b *builder) accuracyFiles(n *node, read *events.Network) bool {
 func (b *builder) knownFiles(read *events.Network, a, table, predictor *node) (known *accuracy.Known, at *node, err error) {
 	f, _ := workload.FamilyNamed(read.Family)
 	if table != nil {
-		data, ok := b.accuracyFile(table)
+		data, ok := b.sideFile(table)
 		if !ok {
 			return nil, nil, nil
 		}
@@ -226,7 +226,7 @@ func (b *builder) knownFiles(read *events.Network, a, table, predictor *node) (k
 		}
 		return fit.Known, table, nil
 	}
-	data, ok := b.accuracyFile(predictor)
+	data, ok := b.sideFile(predictor)
 	if !ok {
 		return nil, nil, nil
 	}
@@ -258,7 +258,8 @@ func fewRowsFolds(networks int) int {
 	return 1
 }
 
-func (b *builder) accuracyFile(n *node) ([]byte, bool) {
+// sideFile reads a file that the document names and that becomes part of what is published.
+func (b *builder) sideFile(n *node) ([]byte, bool) {
 	if n.kind != stringKind {
 		return nil, false
 	}

@@ -3,6 +3,7 @@ package studyfile
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"reflect"
@@ -208,6 +209,9 @@ func (b *builder) algorithm() {
 	if options != nil && options.kind != mapKind || b.cat.Algorithm == nil || name == nil && options == nil || name != nil && name.kind != stringKind {
 		return
 	}
+	if !b.policyFile(options) {
+		return
+	}
 	err := b.cat.Algorithm(a.Name, a.Options)
 	switch {
 	case err == nil:
@@ -221,6 +225,32 @@ func (b *builder) algorithm() {
 	default:
 		b.addMistake(name, codeBadOptions, "", "%s", err)
 	}
+}
+
+// policyFile puts what a policy's file says in its place, so that the study that is
+// accepted needs no file.
+func (b *builder) policyFile(options *node) bool {
+	const key = "policy"
+	n := options.get(key)
+	if n == nil || n.kind != stringKind {
+		return true
+	}
+	data, ok := b.sideFile(n)
+	if !ok || b.when(!json.Valid(data), n, codeBadOptions, "`apollo train` writes policies.", "the file is no JSON") {
+		return false
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(b.spec.Algorithm.Options, &all); err != nil {
+		return false // reported: options are no mapping
+	}
+	all[key] = data
+	text, err := json.Marshal(all)
+	if b.when(err != nil, n, codeBadOptions, "", "%v", err) ||
+		b.when(len(text) > events.MaxSpecBytes/2, n, codeTooLarge, "", "the options have %d bytes, at most %d fit into a study", len(text), events.MaxSpecBytes/2) {
+		return false
+	}
+	b.spec.Algorithm.Options = text
+	return true
 }
 
 // budget fills in what depends on other fields, and checks what may be spent.
