@@ -110,8 +110,8 @@ results-joint: ## compare the joint search of chip and network with each alone f
 	$(GO) build -o bin/naas ./lab/naas
 	nice -n 19 bin/naas -joint test -data apollo-joint -hours $(HOURS) -trials $(JOINT_TRIALS) -seeds $(NAAS_SEEDS)
 
-explore: ## count the cells of behaviour that strategies cover, the table of docs/results.md#exploration
-	$(GO) run ./lab/explore
+explore: ## let a policy learn, and count the cells of behaviour that strategies cover: the table of docs/results.md#exploration
+	$(GO) run ./lab/explore -learn
 
 enumerate: ## compare the mapper of spatial with every mapping of LAYERS (30) layers, the figures of docs/spatial.md
 	APOLLO_ENUMERATE_LAYERS=$(LAYERS) $(GO) test -count=1 -timeout 120m -v -run '^TestSpatialAgainstAllMappings$$' ./evaluator/template

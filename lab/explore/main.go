@@ -1,5 +1,6 @@
 // Command explore counts the cells of behaviour that strategies cover, and prints the
-// tables of docs/results.md#exploration. `make explore` runs it.
+// tables of docs/results.md#exploration. With -learn the policy learns first, on other
+// templates and networks. `make explore` runs it.
 package main
 
 import (
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 
 	"apollo/evaluator"
 	"apollo/evaluator/template"
@@ -42,12 +44,14 @@ type contender struct {
 	optimizer.Algorithm
 }
 
-func contenders() []contender {
+func contenders(learned *optimizer.Policy) []contender {
 	return []contender{
 		{"random", optimizer.Random{}},
 		{"sobol", optimizer.Sobol{}},
 		{"walk", optimizer.Explore{Walk: true}},
 		{"explore", optimizer.Explore{}},
+		{"predicted", optimizer.Explore{Policy: optimizer.PredictedPolicy()}},
+		{"policy", optimizer.Explore{Policy: learned}},
 	}
 }
 
@@ -60,8 +64,10 @@ const bins = 2
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	seeds := flag.Int("seeds", 10, "`number` of seeds")
+	file := flag.String("policy", "examples/explore-policy.json", "`file` of the policy")
+	learn := flag.Bool("learn", false, "let the policy learn first, and write it to its file")
 	flag.Parse()
-	err := run(ctx, os.Stdout, *seeds)
+	err := run(ctx, os.Stdout, *seeds, *file, *learn)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "explore:", err)
@@ -69,25 +75,35 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, w io.Writer, seeds int) error {
+func run(ctx context.Context, w io.Writer, seeds int, file string, learn bool) error {
 	const fewest = 3
 	if seeds < fewest {
 		return fmt.Errorf("-seeds %d: an interval needs %d", seeds, fewest)
 	}
+	if learn {
+		if err := learnTo(ctx, file); err != nil {
+			return err
+		}
+	}
+	policy, err := readPolicy(file)
+	if err != nil {
+		return err
+	}
+	all := contenders(policy)
 	fmt.Fprint(w, "| template, network | trials |")
-	for _, c := range contenders() {
+	for _, c := range all {
 		fmt.Fprintf(w, " `%s` |", c.name)
 	}
-	fmt.Fprint(w, "\n|---|--:|--:|--:|--:|--:|\n")
+	fmt.Fprint(w, "\n|---|--:|"+strings.Repeat("--:|", len(all))+"\n")
 	for _, t := range tasks() {
 		p, err := newProblem(t)
 		if err != nil {
 			return fmt.Errorf("%s, %s: %w", t.template, t.network, err)
 		}
 		covered := map[string][][]float64{}
-		for _, c := range contenders() {
+		for _, c := range all {
 			for seed := range uint64(seeds) {
-				counts, err := p.cover(ctx, c, seed+1)
+				counts, _, err := p.cover(ctx, c, seed+1)
 				if err != nil {
 					return fmt.Errorf("%s, %s, %s: %w", t.template, t.network, c.name, err)
 				}
@@ -96,7 +112,7 @@ func run(ctx context.Context, w io.Writer, seeds int) error {
 		}
 		for i, n := range marks() {
 			fmt.Fprintf(w, "| `%s`, %s | %d |", t.template, t.network, n)
-			for _, c := range contenders() {
+			for _, c := range all {
 				var values []float64
 				for _, counts := range covered[c.name] {
 					values = append(values, counts[i])
@@ -164,11 +180,11 @@ func (p *problem) measure(ctx context.Context, at space.Point, trial int) (optim
 	return o, nil
 }
 
-// cover counts the cells that a search has covered at each mark.
-func (p *problem) cover(ctx context.Context, c contender, seed uint64) (counts []float64, err error) {
+// cover counts the cells that a search has covered at each mark, and returns its trials.
+func (p *problem) cover(ctx context.Context, c contender, seed uint64) (counts []float64, log []optimizer.Observation, err error) {
 	s, err := c.Start(optimizer.Problem{Space: p.space, Seed: seed, Objectives: len(p.values)})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	cells := map[string]bool{}
 	for trial := range slices.Max(marks()) {
@@ -177,13 +193,14 @@ func (p *problem) cover(ctx context.Context, c contender, seed uint64) (counts [
 			break
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		o, err := p.measure(ctx, got[0].Point, trial)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		s.Tell(o)
+		log = append(log, o)
 		cells[optimizer.CellOf(o, bins)] = true
 		if slices.Contains(marks(), trial+1) {
 			counts = append(counts, float64(len(cells)))
@@ -192,5 +209,5 @@ func (p *problem) cover(ctx context.Context, c contender, seed uint64) (counts [
 	for len(counts) < len(marks()) { // the space has fewer designs
 		counts = append(counts, math.NaN())
 	}
-	return counts, nil
+	return counts, log, nil
 }
