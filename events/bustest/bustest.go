@@ -54,6 +54,7 @@ func Run(t *testing.T, factory Factory) {
 		"read while stored": testReadEnd,
 		"follow":            testFollow,
 		"follow early":      testFollowEarly,
+		"follow in strides": testStrides,
 		"cancel":            testCancel,
 		"filters":           testFilters,
 		"purge":             testPurge,

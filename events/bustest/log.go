@@ -3,6 +3,7 @@ package bustest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -243,6 +244,40 @@ func testFollow(t *testing.T, factory Factory) {
 	}
 	if n != stored+later {
 		t.Errorf("followed %d messages, want %d", n, stored+later)
+	}
+}
+
+// testStrides follows in strides: between two of them it is told how much is left, and what
+// is stored while it rests comes with the next one.
+func testStrides(t *testing.T, factory Factory) {
+	b := simple(t, factory)
+	const stored, rests = 1200, 3
+	for i := range stored {
+		appendAll(t, b, entry("demo", i))
+	}
+	n, dry := 0, 0
+	rest := func(_ context.Context, left uint64) error {
+		if left != uint64(stored+dry-n) {
+			t.Errorf("rested after %d messages with %d left, want %d", n, left, stored+dry-n)
+		}
+		if left > 0 {
+			return nil
+		}
+		if dry++; dry > rests {
+			return errors.New("enough")
+		}
+		appendAll(t, b, entry("other", n), entry("demo", n)) //nolint:contextcheck // it has the test's own
+		return nil
+	}
+	for m, err := range b.Log().FollowInStrides(impatient(t), 1, rest, events.RunFilter("demo", "*")) {
+		must(t, err)
+		if want := fmt.Sprint("demo ", n); string(m.Data) != want {
+			t.Fatalf("message %d is %q, want %q", n, m.Data, want)
+		}
+		n++
+	}
+	if n != stored+rests || dry != rests+1 {
+		t.Errorf("%d messages and %d rests, want %d and %d", n, dry, stored+rests, rests+1)
 	}
 }
 

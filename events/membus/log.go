@@ -208,6 +208,34 @@ func (p port) fetch(from, to uint64, filters []string) (got []events.Message, ne
 // Follow yields what is stored now and later; see events.Reader. A stream that
 // is not there yet is waited for.
 func (p port) Follow(ctx context.Context, from uint64, filters ...string) iter.Seq2[events.Message, error] {
+	return p.follow(ctx, from, filters, func(wake <-chan struct{}) error {
+		if p.client.await(ctx, wake) {
+			return nil
+		}
+		return errClosed
+	})
+}
+
+// FollowInStrides yields what is stored in strides; see events.Reader.
+func (p port) FollowInStrides(ctx context.Context, from uint64, rest func(ctx context.Context, left uint64) error, filters ...string) iter.Seq2[events.Message, error] {
+	return func(yield func(events.Message, error) bool) {
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		for m, err := range p.follow(ctx, from, filters, func(<-chan struct{}) error {
+			if rest(ctx, 0) != nil {
+				stop()
+			}
+			return nil
+		}) {
+			if !yield(m, err) {
+				return
+			}
+		}
+	}
+}
+
+// follow yields what is stored, and goes on when idle returns. An error of idle ends it.
+func (p port) follow(ctx context.Context, from uint64, filters []string, idle func(wake <-chan struct{}) error) iter.Seq2[events.Message, error] {
 	name := p.client.hub.holds(filters...)
 	return func(yield func(events.Message, error) bool) {
 		for next := from; ctx.Err() == nil; {
@@ -227,13 +255,15 @@ func (p port) Follow(ctx context.Context, from uint64, filters ...string) iter.S
 				return
 			}
 			next = after
-			if len(got) > 0 || p.client.await(ctx, wake) {
+			if len(got) > 0 {
 				continue
 			}
-			if ctx.Err() == nil {
-				yield(events.Message{}, errClosed)
+			if err := idle(wake); err != nil {
+				if ctx.Err() == nil {
+					yield(events.Message{}, err)
+				}
+				return
 			}
-			return
 		}
 	}
 }

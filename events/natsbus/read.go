@@ -132,16 +132,26 @@ func (p port) Read(ctx context.Context, from uint64, filters ...string) iter.Seq
 
 // Follow yields what is stored now and later; see events.Reader.
 func (p port) Follow(ctx context.Context, from uint64, filters ...string) iter.Seq2[events.Message, error] {
+	return p.follow(ctx, reader{filters: filters, next: max(1, from)})
+}
+
+func (p port) follow(ctx context.Context, r reader) iter.Seq2[events.Message, error] {
 	return func(yield func(events.Message, error) bool) {
-		name, err := p.bus.streamFor(filters...)
+		name, err := p.bus.streamFor(r.filters...)
 		if err == nil {
-			r := &reader{port: p, stream: name, filters: filters, next: max(1, from), last: math.MaxUint64}
+			r := r // each use of the sequence begins anew
+			r.port, r.stream, r.last = p, name, math.MaxUint64
 			err = r.run(ctx, yield)
 		}
 		if err != nil && ctx.Err() == nil {
 			yield(events.Message{}, fmt.Errorf("follow: %w", err))
 		}
 	}
+}
+
+// FollowInStrides yields what is stored in strides; see events.Reader.
+func (p port) FollowInStrides(ctx context.Context, from uint64, rest func(ctx context.Context, left uint64) error, filters ...string) iter.Seq2[events.Message, error] {
+	return p.follow(ctx, reader{filters: filters, next: max(1, from), rest: rest})
 }
 
 // reader yields a stream's messages in order over as many consumers as it takes.
@@ -155,6 +165,8 @@ type reader struct {
 	next, last uint64
 	// limit bounds the next request for a consumer.
 	limit time.Duration
+	// rest is called between strides; nil where each message is taken when it comes.
+	rest func(ctx context.Context, left uint64) error
 }
 
 // follows reports whether the reader waits for new messages.
@@ -223,6 +235,9 @@ func (r *reader) consume(ctx context.Context, yield func(events.Message, error) 
 	defer r.forget(c)
 	if !r.follows() && pending == 0 {
 		return r.behind(ctx)
+	}
+	if r.rest != nil {
+		return r.stride(ctx, c, yield)
 	}
 	epoch := r.bus.next()
 	it, err := c.Messages(jetstream.PullMaxMessagesWithBytesLimit(pullMessages, pullBytes),
@@ -309,7 +324,7 @@ func (r *reader) drain(ctx context.Context, c jetstream.Consumer, it jetstream.M
 		if meta.Sequence.Stream > r.last {
 			return errEnd
 		}
-		if got := r.decode(m, meta); meta.Sequence.Stream >= r.next {
+		if got := r.decode(m.Subject(), m.Headers(), m.Data(), meta.Sequence.Stream, meta.Timestamp); meta.Sequence.Stream >= r.next {
 			r.next = meta.Sequence.Stream + 1
 			if r.matches(got.Subject) && !yield(got, nil) {
 				return errEnd
@@ -356,12 +371,9 @@ func (r *reader) receive(ctx context.Context, c jetstream.Consumer, it jetstream
 	}
 }
 
-func (r *reader) decode(m jetstream.Msg, meta *jetstream.MsgMetadata) events.Message {
-	id, header := decodeHeader(m.Headers())
-	return events.Message{
-		Subject: r.bus.relative(m.Subject()), Seq: meta.Sequence.Stream, ID: id, After: after(m.Headers()),
-		Time: meta.Timestamp, Header: header, Data: m.Data(),
-	}
+func (r *reader) decode(subject string, h nats.Header, data []byte, seq uint64, at time.Time) events.Message {
+	id, header := decodeHeader(h)
+	return events.Message{Subject: r.bus.relative(subject), Seq: seq, ID: id, After: after(h), Time: at, Header: header, Data: data}
 }
 
 func (r *reader) matches(subject string) bool {
