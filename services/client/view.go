@@ -157,6 +157,9 @@ func (v *StudyView) Fold(m events.Message) {
 	v.fold(m, payload)
 }
 
+// FoldRead is Fold of an event that the caller has read already.
+func (v *StudyView) FoldRead(m events.Message, payload events.Payload) { v.fold(m, payload) }
+
 func (v *StudyView) improve(e *events.StudyImproved) {
 	if v.front == nil {
 		v.Best = &e.Best

@@ -78,7 +78,7 @@ func (s *Server) compareAnswer(r *http.Request) (*compare.Report, []*snapshot, i
 		if watch == nil {
 			return nil, nil, http.StatusServiceUnavailable, fmt.Errorf("%d studies are looked at already: try again later", maxWatches)
 		}
-		watch.ready(r.Context())
+		watch.ready(r.Context(), follows(r))
 		shot := watch.snapshot()
 		one, err := shot.compared()
 		if err != nil {

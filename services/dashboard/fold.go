@@ -99,22 +99,15 @@ type Fold struct {
 
 // Event folds an event of the run's log.
 func (f *Fold) Event(m events.Message) error {
-	f.View.Fold(m)
-	if f.View.Err != nil {
+	_, payload, err := events.Decode(m.Data)
+	if err != nil {
+		f.View.Fold(m) // it says so
 		return f.View.Err
 	}
+	f.View.FoldRead(m, payload)
 	_, _, kind, _ := events.ParseStudySubject(m.Subject)
-	f.tell(kind, m)
-	switch kind {
-	case "accepted":
-		return f.begin()
-	case "improved":
-		return f.volume(m)
-	case "proposed":
-		_, p, err := events.DecodeAs[events.TrialsProposed](m.Data)
-		if err != nil {
-			return err
-		}
+	switch p := payload.(type) {
+	case events.TrialsProposed:
 		for _, v := range p.Voids {
 			if !f.voided[v] {
 				f.voided[v], f.stale = true, true
@@ -122,22 +115,16 @@ func (f *Fold) Event(m events.Message) error {
 		}
 		f.proposed[p.Batch] = &p
 		f.join(p.Batch)
+		return nil
+	case events.StudyAccepted:
+		err = f.begin()
+	case events.StudyImproved:
+		f.volume(&p)
 	}
-	return nil
-}
-
-// tell keeps what happened in words, but for the trials: there are many.
-func (f *Fold) tell(kind string, m events.Message) {
-	if kind == "proposed" {
-		return
-	}
-	_, e, err := events.Decode(m.Data)
-	if err != nil {
-		return // the view says so
-	}
-	if f.feed = append(f.feed, FeedEvent{m.Time.UTC(), kind, events.Render(e)}); len(f.feed) > maxFeed {
+	if f.feed = append(f.feed, FeedEvent{m.Time.UTC(), kind, events.Render(payload)}); len(f.feed) > maxFeed {
 		f.feed = slices.Delete(f.feed, 0, 1)
 	}
+	return err
 }
 
 func (f *Fold) begin() (err error) {
@@ -164,16 +151,13 @@ func (f *Fold) begin() (err error) {
 func (f *Fold) several() bool { return len(f.View.Spec.Objectives) > 1 }
 
 // volume notes what the front of a run with several objectives dominates.
-func (f *Fold) volume(m events.Message) error {
-	_, e, err := events.DecodeAs[events.StudyImproved](m.Data)
-	if err != nil || !f.several() || e.Hypervolume == nil || f.voided[e.Best.Trial] {
-		return err
+func (f *Fold) volume(e *events.StudyImproved) {
+	if !f.several() || e.Hypervolume == nil || f.voided[e.Best.Trial] {
+		return
 	}
-	if last := len(f.Best) - 1; last >= 0 && f.Best[last].Trial >= e.Best.Trial {
-		return nil
+	if last := len(f.Best) - 1; last < 0 || f.Best[last].Trial < e.Best.Trial {
+		f.Best = append(f.Best, Mark{Trial: e.Best.Trial, Value: *e.Hypervolume})
 	}
-	f.Best = append(f.Best, Mark{Trial: e.Best.Trial, Value: *e.Hypervolume})
-	return nil
 }
 
 // Answer folds the answer to a batch, which may come before its proposal.

@@ -167,7 +167,7 @@ func (s *Server) shot(w http.ResponseWriter, r *http.Request) *snapshot {
 	if found == nil {
 		return nil
 	}
-	found.ready(r.Context())
+	found.ready(r.Context(), follows(r))
 	return found.snapshot()
 }
 
@@ -179,12 +179,15 @@ func tableAlone(r *http.Request) bool { return r.Header.Get(partHeader) == "tria
 func (s *Server) study(w http.ResponseWriter, r *http.Request, pages *template.Template) {
 	found := s.find(w, r) //nolint:contextcheck // a watch outlives the request that began it
 	if found != nil {
-		found.ready(r.Context())
+		found.ready(r.Context(), follows(r))
 		shot := found.snapshot()
 		if tableAlone(r) && len(shot.spec.Objectives) > 0 {
 			v := r.URL.Query()
 			render(w, r, pages, "trials", &studyPage{Study: shot.view.Study, Run: shot.view.Run, Table: shot.table(v), Exports: shot.exports()})
 			return
+		}
+		if v, known := s.index.latest(shot.view.Study, shot.view.Run); known {
+			shot.heard(v)
 		}
 		p := shot.page(r.URL.Query(), s.index.rate(shot.view.Study, shot.view.Run))
 		if latest, _ := s.index.latest(shot.view.Study, ""); s.mayControl() && latest.Run == shot.view.Run {

@@ -66,7 +66,7 @@ func (s *Server) apiImportance(w http.ResponseWriter, r *http.Request) {
 	if found == nil {
 		return
 	}
-	found.ready(r.Context())
+	found.ready(r.Context(), follows(r))
 	shot := found.snapshot()
 	if len(shot.spec.Objectives) == 0 {
 		http.Error(w, "the study is still being read: try again in a moment", http.StatusServiceUnavailable)

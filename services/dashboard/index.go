@@ -31,6 +31,8 @@ type index struct {
 	version uint64
 	letters uint64        // dead ones, as the bus counted them last
 	caught  chan struct{} // closed when the stored events were read
+	// told hears of what happens to a run from then on, but for a better trial.
+	told func(messages.RunKey)
 }
 
 // tick is what a run said last, and its rate since it was first heard.
@@ -64,6 +66,9 @@ func (x *index) follow(ctx context.Context, bus events.Bus) error {
 			return err
 		}
 		x.event(m)
+		if name, run, kind, ok := events.ParseStudySubject(m.Subject); ok && kind != "improved" {
+			x.told(messages.RunKey{Study: name, Run: run})
+		}
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ type studyPage struct {
 	Table                     table
 	Base                      []baseRow
 	Reading                   bool
+	Left                      int // batches that are not counted yet
 	Error                     string
 	Credit                    string // what is counted of an origin
 	Events                    string // where changes are told
@@ -80,7 +81,7 @@ type feedRow struct{ When, Kind, Text string }
 // page makes the page of a snapshot for an address.
 func (s *snapshot) page(v url.Values, rate string) *studyPage {
 	p := &studyPage{
-		snapshot: s, Study: s.view.Study, Run: s.view.Run, State: string(s.view.State), Reason: s.view.Reason, Reading: s.reading,
+		snapshot: s, Study: s.view.Study, Run: s.view.Run, State: string(s.view.State), Reason: s.view.Reason, Reading: s.reading, Left: int(min(s.left, math.MaxInt32)),
 		Events: "/api/v1/events?" + url.Values{"study": {s.view.Study}, "run": {s.view.Run}}.Encode(),
 	}
 	p.Points = "/api/v1/studies/" + url.PathEscape(s.view.Study) + "/points?" + url.Values{"run": {s.view.Run}}.Encode()

@@ -115,6 +115,7 @@ func (s *Server) start(ctx context.Context) {
 	s.eyes, s.exports = make(chan struct{}, looking), make(chan struct{}, maxExports)
 	s.streams, s.watches, s.provens = make(chan struct{}, maxStreams), map[messages.RunKey]*watch{}, map[string]provenRungs{}
 	s.shared.pages = map[string]*sharedPage{}
+	s.index.told = s.told
 	s.reading.Go(func() {
 		if err := s.index.follow(ctx, s.Bus); err != nil && ctx.Err() == nil {
 			s.Logger.Error("the list of studies is no longer followed", "error", err)
@@ -154,7 +155,7 @@ func (s *Server) makeRoom() bool {
 	var oldest messages.RunKey
 	least := ^uint64(0)
 	for key, w := range s.watches {
-		if w.used < least && w.listeners == 0 {
+		if w.used < least && w.listeners.Load() == 0 {
 			oldest, least = key, w.used
 		}
 	}
@@ -166,20 +167,30 @@ func (s *Server) makeRoom() bool {
 	return true
 }
 
+// told has a run read where it is watched: something happened to it that is no trial.
+func (s *Server) told(key messages.RunKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w := s.watches[key]; w != nil && w.listeners.Load() > 0 {
+		w.ask()
+	}
+}
+
 // listen counts a client that listens to a watch, until the function that it returns
 // is called: the watch stays meanwhile.
 func (s *Server) listen(w *watch) (done func()) {
-	add := func(n int) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		w.listeners += n
-	}
-	add(1)
-	return func() { add(-1) }
+	w.listeners.Add(1)
+	w.rouse()
+	return func() { w.listeners.Add(-1) }
 }
 
-// ready waits until a watch has read what was stored, or catchUpTime.
-func (w *watch) ready(ctx context.Context) {
+// ready waits until a watch has read what is stored now, or catchUpTime. Whoever follows a
+// page is content with what was read last.
+func (w *watch) ready(ctx context.Context, follows bool) {
+	var asked uint64
+	if !follows || w.listeners.Load() == 0 {
+		asked = w.ask()
+	}
 	ctx, cancel := context.WithTimeout(ctx, catchUpTime)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() {
@@ -189,7 +200,7 @@ func (w *watch) ready(ctx context.Context) {
 	})()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for w.caught < 2 && w.err == nil && ctx.Err() == nil {
+	for (w.caught < 2 || w.log.read < asked || w.facts.read < asked) && w.err == nil && ctx.Err() == nil {
 		w.moved.Wait()
 	}
 }

@@ -11,18 +11,20 @@ import (
 )
 
 // How often a page is drawn for those who watch it: at most once in leastPause, and in
-// patience times what it took to draw, so that watchers take no more than a fiftieth of a
+// patience times what it took to draw, so that watchers take no more than a hundredth of a
 // processor for each address, up to mostPause.
 const (
 	leastPause = 500 * time.Millisecond
-	mostPause  = 5 * time.Second
-	patience   = 50
+	mostPause  = 10 * time.Second
+	patience   = 100
 	// mostShared addresses are remembered, those that were drawn last.
 	mostShared = 256
 )
 
 // liveHeader marks the requests of a page that follows a study: they may wait a moment.
 const liveHeader = "Apollo-Live"
+
+func follows(r *http.Request) bool { return r.Header.Get(liveHeader) != "" }
 
 // shared draws a page once for all who watch the same address, and remembers when.
 type shared struct {
@@ -66,7 +68,7 @@ func (d *drawing) Write(b []byte) (int, error) {
 // than what he was told has changed.
 func (s *Server) sharing(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get(liveHeader) == "" {
+		if !follows(r) {
 			next(w, r)
 			return
 		}

@@ -31,6 +31,7 @@ type snapshot struct {
 	feed     []FeedEvent
 	repairs  *repairs // of the watch
 	reading  bool
+	left     uint64 // batches that were answered and are not counted yet
 	err      error
 }
 
@@ -40,8 +41,8 @@ func (w *watch) snapshot() *snapshot {
 	f := &w.fold
 	s := &snapshot{
 		view: f.View, spec: f.View.Spec, counts: f.Counts, best: slices.Clone(f.Best), columns: slices.Clone(f.columns), width: f.width, metric: f.metric,
-		kept: f.kept[max(0, len(f.kept)-maxTrials):], params: f.params, causes: slices.Clone(f.Causes), origins: slices.Clone(f.Origins),
-		voided: maps.Clone(f.voided), baseline: w.baseline, optimum: w.optimum, feed: slices.Clone(f.feed), repairs: w.repairs, reading: w.caught < 2, err: w.err,
+		kept: f.kept[max(0, len(f.kept)-maxTrials):], params: f.params, causes: f.Causes.sorted(), origins: f.Origins.sorted(),
+		voided: maps.Clone(f.voided), baseline: w.baseline, optimum: w.optimum, feed: slices.Clone(f.feed), repairs: w.repairs, reading: w.caught < 2, left: w.facts.left, err: w.err,
 	}
 	if s.spec == nil {
 		s.spec = &events.Spec{}
@@ -49,6 +50,13 @@ func (w *watch) snapshot() *snapshot {
 	}
 	s.answer = f.View.Answer()
 	return s
+}
+
+// heard has a snapshot that is behind say what the events of the run say already.
+func (s *snapshot) heard(v client.StudyView) {
+	if s.left > 0 {
+		s.view.State, s.view.Reason, s.view.Best, s.answer = v.State, v.Reason, v.Best, v.Answer()
+	}
 }
 
 // trial finds a trial that is kept.

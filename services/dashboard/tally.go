@@ -19,7 +19,7 @@ type Tallied struct {
 	Message  string `json:"message,omitempty"`
 }
 
-// tally counts trials by a word, the most frequent first.
+// tally counts trials by a word.
 type tally []Tallied
 
 func (t *tally) add(code string, trial int, feasible bool, message string) {
@@ -41,12 +41,18 @@ func (t *tally) add(code string, trial int, feasible bool, message string) {
 	if trial > c.Last {
 		c.Last, c.Message = trial, message
 	}
-	slices.SortFunc(*t, func(a, b Tallied) int {
+}
+
+// sorted returns a copy with the most frequent first.
+func (t tally) sorted() tally {
+	out := slices.Clone(t)
+	slices.SortFunc(out, func(a, b Tallied) int {
 		if a.Trials != b.Trials {
 			return b.Trials - a.Trials
 		}
 		return strings.Compare(a.Code, b.Code)
 	})
+	return out
 }
 
 // group is what proposed a trial, without the one of another study that it was

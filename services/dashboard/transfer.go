@@ -97,7 +97,7 @@ func (s *Server) apiTransfer(w http.ResponseWriter, r *http.Request) {
 	if found == nil {
 		return
 	}
-	found.ready(r.Context())
+	found.ready(r.Context(), follows(r))
 	report, err := s.report(r, found, found.snapshot())
 	switch {
 	case err != nil: // the client is gone
@@ -114,7 +114,7 @@ func (s *Server) transferNow(w http.ResponseWriter, r *http.Request, pages *temp
 	if found == nil {
 		return
 	}
-	found.ready(r.Context())
+	found.ready(r.Context(), follows(r))
 	shot := found.snapshot()
 	report, err := s.report(r, found, shot)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"apollo/events"
 	"apollo/services/client"
@@ -16,10 +17,8 @@ import (
 type watch struct {
 	cancel context.CancelFunc
 
-	// The server's lock guards when it was looked at last, in looks, and how many
-	// clients listen to it.
-	used      uint64
-	listeners int
+	used      uint64       // when it was looked at last, in looks; the server's lock guards it
+	listeners atomic.Int64 // clients that listen to it
 
 	mu      sync.Mutex // guards all below
 	moved   *sync.Cond // fold changed, or err was set
@@ -27,7 +26,11 @@ type watch struct {
 	version uint64
 	err     error
 	// caught counts the streams that were read to where they ended at the start.
-	caught   int
+	caught int
+	// asked counts who wanted all that is stored.
+	asked    uint64
+	log      strides
+	facts    strides
 	baseline inspect.Baseline // measured once, when the study is known
 	optimum  *float64         // looked up then; nil where nobody proved one
 	weighed  weighed
@@ -37,7 +40,7 @@ type watch struct {
 }
 
 func newWatch(v *client.StudyView) *watch {
-	w := &watch{repairs: newRepairs()}
+	w := &watch{repairs: newRepairs(), log: newStrides(), facts: newStrides()}
 	w.moved = sync.NewCond(&w.mu)
 	w.fold.View = client.StudyView{Study: v.Study, Run: v.Run}
 	return w
@@ -65,10 +68,10 @@ func (w *watch) read(ctx context.Context, bus events.Bus, evaluator string) erro
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var both sync.WaitGroup
-	both.Go(func() { stop(follow(ctx, bus.Log(), events.RunFilter(name, run), w.event, w.caughtUp)) })
+	both.Go(func() { stop(w.follow(ctx, bus.Log(), events.RunFilter(name, run), w.event, &w.log)) })
 	both.Go(func() {
 		filter := fmt.Sprintf("result.%s.%s.%s.*", evaluator, name, run)
-		stop(follow(ctx, bus.Facts(), filter, w.answer, w.caughtUp))
+		stop(w.follow(ctx, bus.Facts(), filter, w.answer, &w.facts))
 	})
 	both.Wait()
 	return context.Cause(ctx)
@@ -120,8 +123,9 @@ func (w *watch) measure(ctx context.Context, optimum func(context.Context, *even
 	w.step()
 }
 
-// follow hands what is stored to take, says that it has, and goes on with what comes.
-func follow(ctx context.Context, from events.Reader, filter string, take func(events.Message) error, caught func() error) error {
+// follow hands what is stored to take, says that it has, and goes on in strides with what
+// comes.
+func (w *watch) follow(ctx context.Context, from events.Reader, filter string, take func(events.Message) error, s *strides) error {
 	next := uint64(0)
 	for m, err := range from.Read(ctx, 0, filter) {
 		if err == nil {
@@ -132,10 +136,11 @@ func follow(ctx context.Context, from events.Reader, filter string, take func(ev
 			return err
 		}
 	}
-	if err := caught(); err != nil {
+	if err := w.caughtUp(); err != nil {
 		return err
 	}
-	for m, err := range from.Follow(ctx, next, filter) {
+	w.begin(s)
+	for m, err := range from.FollowInStrides(ctx, next, func(ctx context.Context, left uint64) error { return w.rest(ctx, s, left) }, filter) {
 		if err == nil {
 			err = take(m)
 		}
