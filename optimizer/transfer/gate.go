@@ -15,7 +15,8 @@ const referenceDesigns = 3
 // proposed. It is closed until one of these results is good. While it is closed
 // the base is told that those designs are withheld: it proposes none of them, and
 // neither learns a value nor counts them as its own. So a useless source costs
-// its own trials. Once the gate opens the base is told all.
+// its own trials: those of the base are the ones of a search without sources. Once
+// the gate opens the base is told all.
 //
 // What the base knows at an ask is a function of what was told: all of it in
 // order, with or without the results of what the sources proposed.
@@ -65,9 +66,11 @@ func (g *gate) set(open, final bool) error {
 	return nil
 }
 
-// ask asks the base for n designs that follow those of the draft.
+// ask asks the base for n designs that follow those of the draft. It counts the base's
+// own trials only, so that its random streams are those of a search without sources.
 func (g *gate) ask(d *draft, n int) ([]optimizer.Proposal, error) {
-	return g.base.Ask(d.at+uint64(len(d.out)), n, slices.Clip(d.pending))
+	fromSources := min(d.at, uint64(d.strategy.sourceTrials))
+	return g.base.Ask(d.at-fromSources, n, slices.Clip(d.pending))
 }
 
 // medianOfBase is the label that a good design of the sources is at most: the

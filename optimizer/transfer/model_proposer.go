@@ -53,12 +53,9 @@ type targetModels struct {
 	priors, mean, deviation []float64
 }
 
-// propose adds the models' share of a batch of n.
-func (a *modelProposer) propose(d *draft, n int) error {
+// propose adds the models' share of a batch of n, until the batch has most designs.
+func (a *modelProposer) propose(d *draft, n, most int) error {
 	room := min(n, len(d.out)+modelProposals)
-	if len(d.out) >= room {
-		return nil
-	}
 	b, err := a.targetModels(d, room-len(d.out))
 	if err != nil {
 		return err
@@ -66,7 +63,7 @@ func (a *modelProposer) propose(d *draft, n int) error {
 	share := a.share(d, b)
 	origin := a.origin(b)
 	rng := rand.New(rand.NewPCG(a.problem.Seed^modelStream, d.at))
-	for k := len(d.out); k < room; k++ {
+	for k := len(d.out); k < room && len(d.out) < most; k++ {
 		turn := float64(d.at + uint64(k))
 		if math.Floor((turn+1)*share) == math.Floor(turn*share) {
 			continue

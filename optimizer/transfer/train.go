@@ -17,7 +17,7 @@ const classBlur = 0.1
 // train reads the sources: seeds, and models with the chosen methods.
 func (s *strategy) train(chosen []Method, seeds int) error {
 	prior := s.problem.Prior[:min(len(s.problem.Prior), maxSources)]
-	l := training{strategy: s, classes: Sources{Categorical: s.inputs.Categorical(), Workload: s.problem.Workload}}
+	l := training{strategy: s, classes: Sources{Categorical: s.inputs.Categorical(), Workload: s.problem.Workload}, incoherent: map[int]bool{}}
 	for i := range prior {
 		if rows := s.rows(prior[i]); len(rows) > 0 {
 			l.rows = append(l.rows, rows)
@@ -39,7 +39,8 @@ func (s *strategy) train(chosen []Method, seeds int) error {
 	if seeds > 0 {
 		s.chooseSeeds(criteria, seeds)
 	}
-	if s.problem.Objectives > 1 || len(chosen) == 0 {
+	l.classes.Tables = slices.DeleteFunc(l.classes.Tables, func(t Table) bool { return l.incoherent[t.Source] })
+	if s.problem.Objectives > 1 || len(chosen) == 0 || len(l.classes.Tables) == 0 {
 		return nil
 	}
 	s.models, err = l.modelProposer(chosen)
@@ -53,6 +54,9 @@ type training struct {
 	source          []int // position in Problem.Prior of rows
 	log             bool
 	values, classes Sources // values of the first objective
+	// incoherent are the sources, by position in Problem.Prior, whose values of the
+	// first objective say nothing of each other.
+	incoherent map[int]bool
 }
 
 // positive reports whether all values of all sources have a logarithm.
@@ -125,7 +129,22 @@ func (l *training) criteria() ([]*criterion, error) {
 	return out, nil
 }
 
-// trainCriterion trains a criterion's process of values; false when nothing was measured.
+// minCoherent is the number of measured designs below which it is not asked whether a
+// source is coherent: by chance few designs are in no order. Chosen.
+const minCoherent = 10
+
+// coherent reports whether a process of a source's values predicts each of them from
+// the others better than chance. Where it does not, the values are of other designs,
+// or noise: what was best there says nothing of what is good.
+func (c *criterion) coherent(labels []float64) bool {
+	predicted := make([]float64, len(labels))
+	c.value.LeaveOneOut(labels, predicted, make([]float64, len(labels)))
+	ranking := rankWeighting{y: labels}
+	return ranking.pairs() == 0 || ranking.beatsChance(predicted)
+}
+
+// trainCriterion trains a criterion's process of values; false when nothing was
+// measured, or the values say nothing of each other.
 func (l *training) trainCriterion(c *criterion, keep bool) bool {
 	var good []row
 	t := l.table(c.source)
@@ -153,6 +172,11 @@ func (l *training) trainCriterion(c *criterion, keep bool) bool {
 	t = one.Tables[0]
 	var err error
 	if c.value, err = newGPRegressor(one.Categorical, t.Hyper, t.X, t.Y); err != nil {
+		return false
+	}
+	// A source that can be asked need not be smooth: it is known everywhere.
+	if !t.Asked && len(raw) >= minCoherent && !c.coherent(t.Y) {
+		l.incoherent[c.source] = l.incoherent[c.source] || keep
 		return false
 	}
 	if keep {

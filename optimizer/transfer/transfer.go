@@ -224,10 +224,10 @@ func (s *strategy) Ask(at uint64, n int, pending []space.Point) ([]optimizer.Pro
 
 func (s *strategy) ask(at uint64, n int, pending []space.Point) ([]optimizer.Proposal, error) {
 	d := newDraft(s, at, pending)
-	most := s.allowance(d, n)
-	s.proposeSeeds(d, most)
-	if s.models != nil && most > len(d.out) {
-		if err := s.models.propose(d, most); err != nil {
+	seeds, all := s.allowance(d, n)
+	s.proposeSeeds(d, seeds)
+	if s.models != nil && all > len(d.out) {
+		if err := s.models.propose(d, n, all); err != nil {
 			return nil, fmt.Errorf("transfer: %w", err)
 		}
 	}
@@ -241,20 +241,35 @@ func (s *strategy) ask(at uint64, n int, pending []space.Point) ([]optimizer.Pro
 	return append(d.out, rest...), err
 }
 
-// allowance is how many of n designs may come from the sources, all of them
-// together. While none of theirs was good they have two an objective, and one more
-// each time that the base's own trials have come to four times as many: 2, 8, 32, …
-// Two in a row that are infeasible or fail end it until the base has a feasible
-// design.
-func (s *strategy) allowance(d *draft, n int) int {
+// allowance is how many of n designs may be seeds, and come from the sources at all. The
+// first design of a search is the base's: what it begins with is what a design of
+// the sources has to be better than. While none of theirs was good all sources
+// together have one (two an objective, where there are several), and one more each
+// time that the base's own trials have come to four times as many: 4, 16, 64, … Two
+// in a row that are infeasible or fail end it until the base has a feasible design.
+func (s *strategy) allowance(d *draft, n int) (seeds, all int) {
 	if s.gate.open {
-		return n
+		return n, n
 	}
 	if s.infeasibleInRow >= badSeeds && len(s.baseFeasible) == 0 {
-		return 0
+		return 0, 0
 	}
-	waiting := len(d.pending) // whoever proposed them
-	return max(0, min(n, badSeeds*s.problem.Objectives+bits.Len(uint(s.baseTrials))/2-s.sourceTrials-waiting))
+	if s.told.Len() == s.sourceTrials && len(d.pending) == 0 {
+		n--
+	}
+	left := 1 + max(0, bits.Len(uint(s.baseTrials))-1)/2 - s.sourceTrials
+	if s.problem.Objectives > 1 {
+		left += badSeeds*s.problem.Objectives - 1
+	}
+	// Of what waits only seeds are known for what they are: the models take all of
+	// it for theirs.
+	waiting := 0
+	for key := range d.taken {
+		if _, ok := s.seedOf[key]; ok {
+			waiting++
+		}
+	}
+	return max(0, min(n, left-waiting)), max(0, min(n, left-len(d.pending)))
 }
 
 // proposeSeeds proposes seeds. A source has two; every further one waits until the base
