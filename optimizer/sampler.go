@@ -34,6 +34,9 @@ type sampler struct {
 	told      space.Set
 	order     []space.Key // told, first told first
 	stock     []space.Key // see reservoir: a cache
+	// taken and pending are the memory of a batch: one is open at a time.
+	taken   space.Set
+	pending []space.Key
 }
 
 func newSampler(p Problem, maxChecks int) sampler {
@@ -65,7 +68,7 @@ type batch struct {
 	*sampler
 	rng     *rand.Rand
 	origin  string
-	taken   space.Set // pending and proposed points
+	taken   *space.Set // pending and proposed points
 	pending []space.Key
 	out     []Proposal
 	point   space.Point // scratch
@@ -77,18 +80,21 @@ func (s *sampler) open(at uint64, n int, pending []space.Point, origin string) (
 	if n < 1 {
 		return nil, fmt.Errorf("ask for %d designs: at least 1 is needed", n)
 	}
-	b := &batch{
+	s.taken.Clear()
+	s.pending = s.pending[:0]
+	for _, p := range pending {
+		if key, ok := s.problem.Space.KeyOf(p); ok {
+			s.taken.Add(key)
+			s.pending = append(s.pending, key)
+		}
+	}
+	return &batch{
 		sampler: s,
 		rng:     rand.New(rand.NewPCG(s.problem.Seed, at)),
 		origin:  origin,
-	}
-	for _, p := range pending {
-		if key, ok := s.problem.Space.KeyOf(p); ok {
-			b.taken.Add(key)
-			b.pending = append(b.pending, key)
-		}
-	}
-	return b, nil
+		taken:   &s.taken,
+		pending: s.pending,
+	}, nil
 }
 
 // fresh reports whether the point was neither told nor taken.

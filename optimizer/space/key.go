@@ -150,17 +150,24 @@ func (m *Map[V]) Has(k Key) bool {
 // Len returns the number of points for which something is held.
 func (m *Map[V]) Len() int { return len(m.narrow) + len(m.wide) }
 
+// Clear forgets all of it and keeps the memory.
+func (m *Map[V]) Clear() {
+	clear(m.narrow)
+	clear(m.wide)
+}
+
 // Set is a set of points.
 type Set struct{ members Map[struct{}] }
 
 // Add adds k and reports whether it is new.
 func (s *Set) Add(k Key) bool {
-	if s.members.Has(k) {
-		return false
-	}
+	before := s.members.Len()
 	s.members.Put(k, struct{}{})
-	return true
+	return s.members.Len() > before
 }
+
+// Clear makes the set empty and keeps its memory.
+func (s *Set) Clear() { s.members.Clear() }
 
 // Has reports whether k is in the set.
 func (s *Set) Has(k Key) bool { return s.members.Has(k) }

@@ -85,7 +85,7 @@ func (m *Machine) add(c *events.StudyControl) (events.Payload, error) {
 	case m.state == Completed || m.state == Stopped:
 		return events.StudyExtended{Study: m.spec.Study, Run: m.cfg.Run, Trials: m.trials}, nil
 	}
-	d := &draft{machine: m, values: make([]space.Value, 0, len(all)*m.space.Len())}
+	d := m.newDraft(len(all))
 	d.event = events.TrialsProposed{Study: m.spec.Study, Run: m.cfg.Run, Batch: len(m.batches), FirstTrial: m.next, Told: m.told, Added: true}
 	if m.spec.Order == "relaxed" {
 		d.event.Told, d.event.ObservedThrough = 0, m.lastSeq

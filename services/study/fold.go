@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"apollo/events"
+	"apollo/optimizer/space"
 )
 
 // Fold applies the next event of the run's log. Events that the run has seen
@@ -79,6 +80,17 @@ func (m *Machine) foldExtended(e *events.StudyExtended) {
 	m.command(e.Command, state, reason)
 }
 
+// pointsOf returns the points of a proposed event. Those of the machine's own
+// draft are known.
+func (m *Machine) pointsOf(e *events.TrialsProposed) ([]space.Point, error) {
+	d := m.drafted
+	m.drafted = nil
+	if d != nil && len(d.points) > 0 && len(e.Designs) == len(d.points) && &e.Designs[0] == &d.event.Designs[0] {
+		return d.points, nil
+	}
+	return checkDesigns(m.space, e)
+}
+
 func (m *Machine) foldProposed(e *events.TrialsProposed) error {
 	if e.Batch < len(m.batches) {
 		return nil
@@ -87,7 +99,7 @@ func (m *Machine) foldProposed(e *events.TrialsProposed) error {
 		return fmt.Errorf("the log proposes batch %d from trial %d, after batch %d that ended before trial %d",
 			e.Batch, e.FirstTrial, len(m.batches)-1, m.next)
 	}
-	points, err := checkDesigns(m.space, e)
+	points, err := m.pointsOf(e)
 	if err != nil {
 		return err
 	}

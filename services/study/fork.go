@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"apollo/events"
-	"apollo/optimizer/space"
 )
 
 // Shared is a batch of the run that a study was forked from, with the answers to
@@ -47,7 +46,7 @@ func (m *Machine) share(k int) (events.Payload, error) {
 	}
 	from := &m.shared[k]
 	n := min(len(from.Designs), m.spec.Fork.Trials-m.next)
-	d := &draft{machine: m, values: make([]space.Value, 0, n*m.space.Len())}
+	d := m.newDraft(n)
 	d.event = events.TrialsProposed{Study: m.spec.Study, Run: m.cfg.Run, Batch: k, FirstTrial: m.next, Told: m.told, Added: from.Added}
 	if m.spec.Order == "relaxed" {
 		d.event.Told, d.event.ObservedThrough = 0, m.lastSeq

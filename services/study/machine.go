@@ -57,6 +57,14 @@ type Machine struct {
 	// where every answer is taken at its word.
 	noise, seenNoise *noise
 
+	// drafted is the last draft; nil once it was folded.
+	drafted *draft
+	// scratch is the memory of one draft at a time.
+	scratch struct {
+		taken   space.Set
+		pending []space.Point
+	}
+
 	told    int // strict: the prefix of batches that the strategy was told
 	untold  int // no batch below it is untold
 	stop    tracker

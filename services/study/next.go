@@ -109,10 +109,8 @@ func (m *Machine) propose(k int) (events.Payload, error) {
 		return m.share(k)
 	}
 	n := min(m.spec.Budget.Batch, m.trials-m.next)
-	d := &draft{
-		machine: m, pending: m.pendingPoints(n),
-		values: make([]space.Value, 0, n*m.space.Len()),
-	}
+	d := m.newDraft(n)
+	d.pending = m.pendingPoints(n)
 	d.event = events.TrialsProposed{Study: m.spec.Study, Run: m.cfg.Run, Batch: k, FirstTrial: m.next, Told: m.told}
 	if m.spec.Order == "relaxed" {
 		d.event.Told, d.event.ObservedThrough = 0, m.lastSeq
@@ -154,19 +152,16 @@ func (d *draft) dropNoParents() {
 }
 
 // pendingPoints returns the designs that are proposed and not told, in order,
-// with room for n more.
+// with room for n more. The next call writes into the same memory.
 func (m *Machine) pendingPoints(n int) []space.Point {
-	first, room := m.firstUntold(), n
-	if first < len(m.batches) {
-		room += m.next - m.batches[first].first
-	}
-	points := make([]space.Point, 0, room)
-	for _, b := range m.batches[first:] {
+	m.scratch.pending = m.scratch.pending[:0]
+	for _, b := range m.batches[m.firstUntold():] {
 		if !b.told {
-			points = append(points, b.points...)
+			m.scratch.pending = append(m.scratch.pending, b.points...)
 		}
 	}
-	return points
+	m.scratch.pending = slices.Grow(m.scratch.pending, n)
+	return m.scratch.pending
 }
 
 // firstUntold returns the first batch that the strategy was not told.
@@ -181,13 +176,24 @@ func (m *Machine) firstUntold() int {
 type draft struct {
 	machine *Machine
 	event   events.TrialsProposed
-	taken   space.Set
+	taken   *space.Set
 	pending []space.Point
-	// values holds the rows of the event's designs.
+	// values holds the rows of the event's designs, points the same designs.
 	values []space.Value
+	points []space.Point
 	// exhausted says why the strategies have nothing more: "exhausted", or
 	// "gave_up" in a space too large to be searched as a whole.
 	exhausted string
+}
+
+// newDraft begins a batch of about n designs.
+func (m *Machine) newDraft(n int) *draft {
+	m.scratch.taken.Clear()
+	m.drafted = &draft{
+		machine: m, taken: &m.scratch.taken,
+		values: make([]space.Value, 0, n*m.space.Len()), points: make([]space.Point, 0, n),
+	}
+	return m.drafted
 }
 
 func (d *draft) len() int { return len(d.event.Designs) }
@@ -212,7 +218,7 @@ func (d *draft) append(key space.Key, p space.Point, origin string, parents []in
 	d.event.Designs = append(d.event.Designs, d.values[start:len(d.values):len(d.values)])
 	d.event.Origins = append(d.event.Origins, events.Cut(origin, events.MaxOriginBytes))
 	d.event.Parents = append(d.event.Parents, parents)
-	d.pending = append(d.pending, p)
+	d.pending, d.points = append(d.pending, p), append(d.points, p)
 	return trial
 }
 

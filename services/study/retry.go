@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"apollo/events"
-	"apollo/optimizer/space"
 )
 
 // Stale reports whether the log voids trials that the strategies were told: the
@@ -26,7 +25,7 @@ func (m *Machine) Retry(c *events.StudyControl, designs func() (map[int]events.D
 		return nil, nil, err
 	}
 	n := min(len(left), m.spec.Budget.Batch)
-	d := &draft{machine: m, values: make([]space.Value, 0, n*m.space.Len())}
+	d := m.newDraft(n)
 	d.event = events.TrialsProposed{Study: m.spec.Study, Run: m.cfg.Run, Batch: len(m.batches), FirstTrial: m.next, Told: m.told, Added: true}
 	if m.spec.Order == "relaxed" {
 		d.event.Told, d.event.ObservedThrough = 0, m.lastSeq
