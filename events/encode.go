@@ -7,6 +7,7 @@ import (
 	"math"
 	"sort"
 	"strconv"
+	"sync"
 	"time"
 
 	"apollo/events/wire"
@@ -17,9 +18,11 @@ import (
 // TestEncodeAgreesWithStd holds the two to the same document.
 type appender interface {
 	appendJSON(b []byte) ([]byte, error)
-	// sizeHint is about the encoded size in bytes.
-	sizeHint() int
 }
+
+// drafts holds the memory in which events are written. What Encode returns has
+// the size that it needs: it lives on in queues and caches.
+var drafts = sync.Pool{New: func() any { return new([]byte) }}
 
 // Encode wraps data into an envelope. id is the event's key (also its
 // Nats-Msg-Id), source the service that says it, subject the study it is about
@@ -28,7 +31,9 @@ type appender interface {
 // The error says which value has no place in JSON: an infinite metric, a
 // design that holds NaN.
 func Encode(id, source, subject string, now time.Time, data Payload) ([]byte, error) {
-	b := make([]byte, 0, 512+sizeHint(data))
+	draft := drafts.Get().(*[]byte)
+	defer drafts.Put(draft)
+	b := (*draft)[:0]
 	b = append(b, `{"specversion":"1.0","type":`...)
 	b = wire.AppendString(b, data.EventType())
 	b = wire.AppendString(append(b, `,"id":`...), id)
@@ -44,7 +49,11 @@ func Encode(id, source, subject string, now time.Time, data Payload) ([]byte, er
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", data.EventType(), err)
 	}
-	return append(b, '}'), nil
+	b = append(b, '}')
+	*draft = b
+	whole := make([]byte, len(b))
+	copy(whole, b)
+	return whole, nil
 }
 
 func appendPayload(b []byte, data Payload) ([]byte, error) {
@@ -64,13 +73,6 @@ func appendPayload(b []byte, data Payload) ([]byte, error) {
 		return nil, err
 	}
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
-}
-
-func sizeHint(data Payload) int {
-	if a, ok := data.(appender); ok {
-		return a.sizeHint()
-	}
-	return 512
 }
 
 // clip cuts what could make a dead letter larger than a stream takes: such a
@@ -122,12 +124,6 @@ func (n Numbers) append(b []byte) ([]byte, error) {
 func appendDesign(b []byte, d Design) ([]byte, error) {
 	return d.append(b)
 }
-
-func (v BatchRequested) sizeHint() int { return 512 + len(v.Designs)*(8*len(v.Parameters)+8) }
-
-func (v BatchEvaluated) sizeHint() int { return 512 + len(v.Trials)*(22*len(v.Metrics)+100) }
-
-func (v TrialsProposed) sizeHint() int { return 512 + 128*(len(v.Designs)+len(v.Reused)) }
 
 func (v BatchRequested) appendJSON(b []byte) ([]byte, error) {
 	b = wire.AppendString(append(b, `{"study":`...), v.Study)

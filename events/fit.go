@@ -42,6 +42,23 @@ func FitResult(res BatchEvaluated, room int) (BatchEvaluated, Fitted) {
 	return f.res, f.done
 }
 
+// EncodeResult encodes an answer as Encode does, and as FitResult brings it into
+// room bytes where it does not fit as it is.
+func EncodeResult(id, source string, now time.Time, res BatchEvaluated, room int) ([]byte, Fitted, error) {
+	var done Fitted
+	data, err := Encode(id, source, res.Study, now, res)
+	if err != nil || len(data) > room || slices.ContainsFunc(res.Trials, TrialResult.untidy) {
+		res, done = FitResult(res, room)
+		data, err = Encode(id, source, res.Study, now, res)
+	}
+	return data, done, err
+}
+
+// untidy reports whether a trial has more than a trial may have.
+func (t TrialResult) untidy() bool {
+	return len(t.Extra) > MaxExtras || cleanReason(t.Reason) != t.Reason || cleanError(t.LastError) != t.LastError
+}
+
 // fitting is an answer that is made to fit.
 type fitting struct {
 	res   BatchEvaluated

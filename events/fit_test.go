@@ -41,6 +41,14 @@ func fitted(t *testing.T, r events.BatchEvaluated, room int) (events.BatchEvalua
 	if len(b) > room {
 		t.Errorf("the answer has %d bytes, want at most %d", len(b), room)
 	}
+	data, same, err := events.EncodeResult("id", "test", time.Unix(0, 0), r, room)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, said, err := events.DecodeAs[events.BatchEvaluated](data)
+	if err != nil || same != without || !bytes.Equal(encode(t, said), b) {
+		t.Errorf("EncodeResult leaves out %+v and says something else than FitResult, which leaves out %+v; %v", same, without, err)
+	}
 	want := events.ExpectedOf(&events.BatchRequested{Study: r.Study, Run: r.Run, Batch: r.Batch, Metrics: []events.Metric{{Name: "cost"}}})
 	for i := range r.Trials {
 		want.Trials = append(want.Trials, r.Trials[i].Trial)

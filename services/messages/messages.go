@@ -40,15 +40,14 @@ func Append(ctx context.Context, log events.Log, m events.Message, source string
 func RecordResult(ctx context.Context, bus events.Bus, log *slog.Logger, source string, header map[string]string, r *events.BatchEvaluated) error {
 	subject := events.ResultSubject(r.Evaluator, r.Study, r.Run, r.Batch)
 	room := events.MessageRoom(bus.MaxPayload())
-	fitted, without := events.FitResult(*r, room)
+	data, without, err := events.EncodeResult(subject, source, time.Now(), *r, room)
+	if err != nil {
+		return err
+	}
 	if without != (events.Fitted{}) {
 		log.Warn("an answer is too large for a message: some of it was left out", "study", r.Study, "batch", r.Batch, "room", room,
 			"trials_without_extra", without.Extras, "trials_with_short_reasons", without.Reasons, "trials_failed", without.Failed,
 			"hint", "ask for smaller batches, or raise max_payload of the NATS server")
-	}
-	data, err := events.Encode(subject, source, r.Study, time.Now(), fitted)
-	if err != nil {
-		return err
 	}
 	_, err = bus.Facts().Record(ctx, events.Message{Subject: subject, ID: subject, Header: header, Data: data})
 	if errors.Is(err, events.ErrExists) {
