@@ -138,38 +138,42 @@ type fileWriter struct {
 	columns *Columns
 	parquet *parquet.GenericWriter[any]
 	encoder encoder
-	batch   []parquet.Row
+	// grouped is the number of rows in the row group that is being written.
+	grouped int
 }
 
 func newFileWriter(w io.Writer, c *Columns, meta map[string]string, codec compress.Codec) *fileWriter {
 	options := []parquet.WriterOption{
-		c.schema(codec), parquet.MaxRowsPerRowGroup(rowGroupRows),
-		parquet.CreatedBy("apollo", strconv.Itoa(SchemaVersion), "trial-log"),
+		c.schema(codec), parquet.CreatedBy("apollo", strconv.Itoa(SchemaVersion), "trial-log"),
 		parquet.DataPageStatistics(false),
 	}
 	for _, k := range slices.Sorted(mapKeys(meta)) {
 		options = append(options, parquet.KeyValueMetadata(k, meta[k]))
 	}
-	return &fileWriter{columns: c, parquet: parquet.NewGenericWriter[any](w, options...), batch: make([]parquet.Row, 0, batchRows)}
+	f := &fileWriter{columns: c, parquet: parquet.NewGenericWriter[any](w, options...)}
+	f.encoder.columns = f.parquet.ColumnWriters()
+	return f
 }
 
 func (f *fileWriter) write(rows []*Row) error {
+	for _, r := range rows {
+		if err := f.columns.check(r); err != nil {
+			return fmt.Errorf("trial %d: %w", r.Trial, err)
+		}
+	}
 	for len(rows) > 0 {
-		n := min(batchRows, len(rows))
-		e := &f.encoder
-		e.dst, e.text, f.batch = e.dst[:0], e.text[:0], f.batch[:0]
-		for i := range n {
-			if err := f.columns.encode(e, rows[i]); err != nil {
-				return fmt.Errorf("trial %d: %w", rows[i].Trial, err)
+		if f.grouped == rowGroupRows {
+			if err := f.parquet.Flush(); err != nil {
+				return fmt.Errorf("trials before %d: %w", rows[0].Trial, err)
 			}
+			f.grouped = 0
 		}
-		width := len(e.dst) / n
-		for i := range n {
-			f.batch = append(f.batch, e.dst[i*width:(i+1)*width])
+		n := min(batchRows, len(rows), rowGroupRows-f.grouped)
+		f.encoder.begin(rows[:n])
+		if f.columns.encode(&f.encoder); f.encoder.err != nil {
+			return fmt.Errorf("trials from %d: %w", rows[0].Trial, f.encoder.err)
 		}
-		if _, err := f.parquet.WriteRows(f.batch); err != nil {
-			return fmt.Errorf("trials from %d: %w", rows[0].Trial, err)
-		}
+		f.grouped += n
 		rows = rows[n:]
 	}
 	return nil
@@ -189,76 +193,115 @@ func mapKeys(m map[string]string) func(yield func(string) bool) {
 	}
 }
 
-// encoder appends rows' values column by column. Definition levels are set
-// explicitly: through maps or pointers a zero in an optional column would
+// encoder writes some rows' values, one column after the other. Definition levels
+// are set explicitly: through maps or pointers a zero in an optional column would
 // become NULL.
 type encoder struct {
-	dst []parquet.Value
-	// text holds the bytes of the strings in dst.
-	text []byte
-	// column is the index of the next value in its row.
-	column int
+	columns []*parquet.ColumnWriter
+	rows    []*Row
+	next    int             // column
+	values  []parquet.Value // of that column
+	text    []byte          // of the strings in values
+	err     error
 }
 
-func (e *encoder) append(v parquet.Value, definition int) {
-	e.dst = append(e.dst, v.Level(0, definition, e.column))
-	e.column++
+func (e *encoder) begin(rows []*Row) {
+	e.rows, e.next = rows, 0
+	e.values = slices.Grow(e.values[:0], len(rows))[:len(rows)]
 }
 
-func (e *encoder) null()                    { e.append(parquet.Value{}, 0) }
-func (e *encoder) required(v parquet.Value) { e.append(v, 0) }
-func (e *encoder) optional(v parquet.Value) { e.append(v, 1) }
-
-func (e *encoder) bytes(s string) parquet.Value {
-	from := len(e.text)
-	e.text = append(e.text, s...)
-	return parquet.ByteArrayValue(e.text[from:])
-}
-
-// string writes a string; "" is NULL.
-func (e *encoder) string(s string) {
-	if s == "" {
-		e.null()
-		return
+// write writes values as the next column.
+func (e *encoder) write() {
+	if e.err == nil {
+		_, e.err = e.columns[e.next].WriteRowValues(e.values)
 	}
-	e.optional(e.bytes(s))
+	e.next++
 }
 
-// number writes a number; NaN is NULL.
-func (e *encoder) number(f float64) {
-	if math.IsNaN(f) {
-		e.null()
-		return
-	}
-	e.optional(parquet.DoubleValue(f))
+// set sets a row's value.
+func (e *encoder) set(i int, v parquet.Value, definition int) {
+	e.values[i] = v
+	e.values[i].SetDefinitionLevel(definition)
 }
 
-func (e *encoder) time(t time.Time) {
-	if t.IsZero() {
-		e.null()
-		return
-	}
-	e.optional(parquet.Int64Value(t.UnixMicro()))
-}
-
-func (e *encoder) reason(r *events.Reason) {
-	if r == nil {
-		for range 6 {
-			e.null()
+// strings writes a column of strings; where it is optional "" is NULL. What is equal
+// to the row before costs nothing more: most of them are few words.
+func (e *encoder) strings(definition int, of func(*Row) string) {
+	e.text = e.text[:0]
+	last := ""
+	for i, r := range e.rows {
+		s := of(r)
+		switch {
+		case s == last && i > 0:
+			e.values[i] = e.values[i-1]
+			continue
+		case s == "" && definition > 0:
+			e.values[i] = parquet.Value{}
+		default:
+			from := len(e.text)
+			e.text = append(e.text, s...)
+			e.set(i, parquet.ByteArrayValue(e.text[from:]), definition)
 		}
-		return
+		last = s
 	}
-	e.string(r.Code)
-	e.string(r.Layer)
-	if r.Need == 0 && r.Have == 0 && r.Unit == "" {
-		e.null()
-		e.null()
-	} else {
-		e.number(r.Need)
-		e.number(r.Have)
+	e.write()
+}
+
+func (e *encoder) required(of func(*Row) string) { e.strings(0, of) }
+func (e *encoder) optional(of func(*Row) string) { e.strings(1, of) }
+
+// numbers writes an optional column of numbers; NaN is NULL.
+func (e *encoder) numbers(of func(*Row) float64) {
+	for i, r := range e.rows {
+		if f := of(r); math.IsNaN(f) {
+			e.values[i] = parquet.Value{}
+		} else {
+			e.set(i, parquet.DoubleValue(f), 1)
+		}
 	}
-	e.string(r.Unit)
-	e.string(r.Message)
+	e.write()
+}
+
+// ints writes a column of whole numbers; where it is optional, missing ones are NULL.
+func (e *encoder) ints(definition int, of func(*Row) (n int64, there bool)) {
+	for i, r := range e.rows {
+		if n, there := of(r); !there {
+			e.values[i] = parquet.Value{}
+		} else {
+			e.set(i, parquet.Int64Value(n), definition)
+		}
+	}
+	e.write()
+}
+
+func micros(t time.Time) (n int64, there bool) {
+	if t.IsZero() {
+		return 0, false
+	}
+	return t.UnixMicro(), true
+}
+
+// reason writes the columns of why a trial is not feasible.
+func (e *encoder) reason() {
+	var none events.Reason
+	of := func(r *Row) *events.Reason {
+		if r.Reason == nil {
+			return &none
+		}
+		return r.Reason
+	}
+	amount := func(n float64, why *events.Reason) float64 {
+		if why.Need == 0 && why.Have == 0 && why.Unit == "" {
+			return math.NaN()
+		}
+		return n
+	}
+	e.optional(func(r *Row) string { return of(r).Code })
+	e.optional(func(r *Row) string { return of(r).Layer })
+	e.numbers(func(r *Row) float64 { return amount(of(r).Need, of(r)) })
+	e.numbers(func(r *Row) float64 { return amount(of(r).Have, of(r)) })
+	e.optional(func(r *Row) string { return of(r).Unit })
+	e.optional(func(r *Row) string { return of(r).Message })
 }
 
 // check reports a row that does not fit the columns.
@@ -280,58 +323,54 @@ func (c *Columns) check(r *Row) error {
 	return nil
 }
 
-// encode appends the row's values in the order of the schema.
-func (c *Columns) encode(e *encoder, r *Row) error {
-	if err := c.check(r); err != nil {
-		return err
-	}
-	e.column = 0
-	e.required(e.bytes(r.Study))
-	e.required(e.bytes(r.Run))
-	e.required(parquet.Int64Value(r.Trial))
-	e.required(parquet.Int64Value(r.Batch))
+// encode writes the rows' values in the order of the schema.
+func (c *Columns) encode(e *encoder) {
+	always := func(n int64) (int64, bool) { return n, true }
+	e.required(func(r *Row) string { return r.Study })
+	e.required(func(r *Row) string { return r.Run })
+	e.ints(0, func(r *Row) (int64, bool) { return always(r.Trial) })
+	e.ints(0, func(r *Row) (int64, bool) { return always(r.Batch) })
 	for i, p := range c.Parameters {
-		switch v := r.Design[i]; {
-		case p.Kind == KindString:
-			e.string(v.Label)
-		case p.Kind == KindFloat || math.IsNaN(v.Num):
-			e.number(v.Num)
+		switch p.Kind {
+		case KindString:
+			e.optional(func(r *Row) string { return r.Design[i].Label })
+		case KindFloat:
+			e.numbers(func(r *Row) float64 { return r.Design[i].Num })
 		default:
-			e.optional(parquet.Int64Value(int64(v.Num)))
+			e.ints(1, func(r *Row) (int64, bool) { n := r.Design[i].Num; return int64(n), !math.IsNaN(n) })
 		}
 	}
 	for i := range c.Metrics {
-		if i < len(r.Values) {
-			e.number(r.Values[i])
-		} else {
-			e.null()
-		}
+		e.numbers(func(r *Row) float64 {
+			if i < len(r.Values) {
+				return r.Values[i]
+			}
+			return math.NaN()
+		})
 	}
-	e.required(e.bytes(r.Outcome))
-	e.required(parquet.BooleanValue(r.Feasible))
-	e.reason(r.Reason)
-	e.optional(parquet.Int64Value(r.Attempts))
-	e.string(r.LastError.Code)
-	e.string(r.LastError.Message)
-	e.string(r.Origin)
-	e.string(joinParents(r.Parents))
-	if r.ObservedThrough == 0 {
-		e.null()
-	} else {
-		e.optional(parquet.Int64Value(int64(r.ObservedThrough)))
+	e.required(func(r *Row) string { return r.Outcome })
+	for i, r := range e.rows {
+		e.values[i] = parquet.BooleanValue(r.Feasible)
 	}
-	e.string(r.Evaluator)
-	e.string(r.EvaluatorVersion)
-	e.string(r.Worker)
-	e.string(r.DesignHash)
-	e.string(r.WorkloadHash)
-	e.time(r.Start)
-	e.time(r.End)
-	e.number(r.Seconds)
-	e.optional(parquet.Int64Value(int64(r.StreamSeq)))
-	e.string(r.TraceID)
-	e.string(r.Extra)
-	return nil
+	e.write()
+	e.reason()
+	e.ints(1, func(r *Row) (int64, bool) { return always(r.Attempts) })
+	e.optional(func(r *Row) string { return r.LastError.Code })
+	e.optional(func(r *Row) string { return r.LastError.Message })
+	e.optional(func(r *Row) string { return r.Origin })
+	e.optional(func(r *Row) string { return joinParents(r.Parents) })
+	e.ints(1, func(r *Row) (int64, bool) { return int64(r.ObservedThrough), r.ObservedThrough != 0 })
+	e.optional(func(r *Row) string { return r.Evaluator })
+	e.optional(func(r *Row) string { return r.EvaluatorVersion })
+	e.optional(func(r *Row) string { return r.Worker })
+	e.optional(func(r *Row) string { return r.DesignHash })
+	e.optional(func(r *Row) string { return r.WorkloadHash })
+	e.ints(1, func(r *Row) (int64, bool) { return micros(r.Start) })
+	e.ints(1, func(r *Row) (int64, bool) { return micros(r.End) })
+	e.numbers(func(r *Row) float64 { return r.Seconds })
+	e.ints(1, func(r *Row) (int64, bool) { return always(int64(r.StreamSeq)) })
+	e.optional(func(r *Row) string { return r.TraceID })
+	e.optional(func(r *Row) string { return r.Extra })
 }
 
 // joinParents writes trial numbers as a list with commas: a nested column
