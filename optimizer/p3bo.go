@@ -272,7 +272,7 @@ func (s *p3bo) draw(b *batch, at uint64, n int, pending []space.Point) {
 			if !b.fresh(key) {
 				continue
 			}
-			b.taken.Add(key)
+			b.hold(key)
 			p.Origin = originPrefix + m.name
 			b.out = append(b.out, p)
 			waiting = append(waiting, p.Point)

@@ -34,8 +34,10 @@ type sampler struct {
 	told      space.Set
 	order     []space.Key // told, first told first
 	stock     []space.Key // see reservoir: a cache
-	// taken and pending are the memory of a batch: one is open at a time.
+	// taken and pending are the memory of a batch: one is open at a time. held are
+	// the members of taken, each once.
 	taken   space.Set
+	held    []space.Key
 	pending []space.Key
 }
 
@@ -65,36 +67,63 @@ func (s *sampler) markTold(p space.Point) bool {
 
 // batch is one ask under way: its random stream and what it proposes.
 type batch struct {
-	*sampler
-	rng     *rand.Rand
-	origin  string
-	taken   *space.Set // pending and proposed points
-	pending []space.Key
-	out     []Proposal
-	point   space.Point // scratch
-	checks  uint64      // points that scan and walk looked at
-	dry     bool        // scan and walk found too little: fill would find nothing more
+	*sampler // taken holds the pending and the proposed points
+	rng      *rand.Rand
+	origin   string
+	out      []Proposal
+	point    space.Point // scratch
+	checks   uint64      // points that scan and walk looked at
+	dry      bool        // scan and walk found too little: fill would find nothing more
 }
 
 func (s *sampler) open(at uint64, n int, pending []space.Point, origin string) (*batch, error) {
 	if n < 1 {
 		return nil, fmt.Errorf("ask for %d designs: at least 1 is needed", n)
 	}
-	s.taken.Clear()
 	s.pending = s.pending[:0]
 	for _, p := range pending {
 		if key, ok := s.problem.Space.KeyOf(p); ok {
-			s.taken.Add(key)
 			s.pending = append(s.pending, key)
 		}
 	}
+	s.takePending()
 	return &batch{
 		sampler: s,
 		rng:     rand.New(rand.NewPCG(s.problem.Seed, at)),
 		origin:  origin,
-		taken:   &s.taken,
-		pending: s.pending,
 	}, nil
+}
+
+// takePending makes taken the set of pending. Most of it was pending, or proposed,
+// at the last ask already, in the same order: that is not hashed again.
+func (s *sampler) takePending() {
+	kept, before := 0, 0
+	for _, key := range s.pending {
+		for before < len(s.held) && s.held[before] != key {
+			s.taken.Remove(s.held[before])
+			before++
+		}
+		if before == len(s.held) {
+			break
+		}
+		before++
+		s.held[kept] = key
+		kept++
+	}
+	for ; before < len(s.held); before++ {
+		s.taken.Remove(s.held[before])
+	}
+	s.held = s.held[:kept]
+	for _, key := range s.pending[kept:] {
+		s.hold(key)
+	}
+}
+
+// hold adds a point to taken.
+func (s *sampler) hold(key space.Key) {
+	if s.taken.Add(key) {
+		s.held = append(s.held, key)
+	}
 }
 
 // fresh reports whether the point was neither told nor taken.
@@ -110,7 +139,7 @@ func (b *batch) offer(key space.Key, p space.Point) bool {
 }
 
 func (b *batch) propose(key space.Key, p space.Point) {
-	b.taken.Add(key)
+	b.hold(key)
 	b.out = append(b.out, Proposal{Point: p.Clone(), Origin: b.origin})
 }
 

@@ -3,6 +3,8 @@ package optimizer
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -139,6 +141,43 @@ func TestAskForNothingIsAnError(t *testing.T) {
 		for _, n := range []int{0, -3} {
 			if got, err := start(t, a, Problem{Space: grid(t, 2, 3)}).Ask(0, n, nil); err == nil {
 				t.Errorf("%T: Ask(%d) = %v without an error", a, n, got)
+			}
+		}
+	}
+}
+
+// What an ask takes over from the one before must never show: whatever was pending
+// and proposed then, what is pending now is taken, and nothing else.
+func TestPendingIsTaken(t *testing.T) {
+	t.Parallel()
+	sp := grid(t, 2, 5)
+	s := newSampler(Problem{Space: sp}, 0)
+	rng := rand.New(rand.NewPCG(1, 2))
+	var pending []space.Point
+	for ask := range 2_000 {
+		if n := len(pending); n > 0 {
+			pending = pending[rng.IntN(n+1)/2:] // told
+		}
+		for range rng.IntN(4) { // not its own, some of them twice
+			pending = slices.Insert(pending, rng.IntN(len(pending)+1), sp.At(rng.Uint64N(sp.Size())))
+		}
+		if rng.IntN(10) == 0 {
+			rng.Shuffle(len(pending), func(i, k int) { pending[i], pending[k] = pending[k], pending[i] })
+		}
+		b, err := s.open(uint64(ask), 1, pending, "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key, p := range sp.All() {
+			want := !slices.ContainsFunc(pending, func(q space.Point) bool { return slices.Equal(p, q) })
+			if got := b.fresh(sp.KeyAt(key)); got != want {
+				t.Fatalf("ask %d: point %v is fresh: %v, want %v with %v pending", ask, p, got, want, pending)
+			}
+		}
+		b.fill(rng.IntN(4))
+		for _, p := range b.out {
+			if rng.IntN(4) > 0 {
+				pending = append(pending, p.Point)
 			}
 		}
 	}

@@ -150,6 +150,15 @@ func (m *Map[V]) Has(k Key) bool {
 // Len returns the number of points for which something is held.
 func (m *Map[V]) Len() int { return len(m.narrow) + len(m.wide) }
 
+// Delete forgets what is held for k.
+func (m *Map[V]) Delete(k Key) {
+	if k.wide != "" {
+		delete(m.wide, k.wide)
+		return
+	}
+	delete(m.narrow, k.index)
+}
+
 // Clear forgets all of it and keeps the memory.
 func (m *Map[V]) Clear() {
 	clear(m.narrow)
@@ -165,6 +174,9 @@ func (s *Set) Add(k Key) bool {
 	s.members.Put(k, struct{}{})
 	return s.members.Len() > before
 }
+
+// Remove takes k out of the set.
+func (s *Set) Remove(k Key) { s.members.Delete(k) }
 
 // Clear makes the set empty and keeps its memory.
 func (s *Set) Clear() { s.members.Clear() }
