@@ -116,7 +116,7 @@ explore: ## let a policy learn, and count the cells of behaviour that strategies
 enumerate: ## compare the mapper of spatial with every mapping of LAYERS (30) layers, the figures of docs/spatial.md
 	APOLLO_ENUMERATE_LAYERS=$(LAYERS) $(GO) test -count=1 -timeout 120m -v -run '^TestSpatialAgainstAllMappings$$' ./evaluator/template
 
-validate: ## compare the cost model with the references in APOLLO_REFS (../shared/refs)
+validate: ## compare the cost model with what is published, and with the references in APOLLO_REFS (../shared/refs)
 	@$(GO) run ./services/apollo validate
 
 validate-peers: ## run ZigZag and SCALE-Sim beside the cost model, in an environment of their own, and write the page

@@ -6,11 +6,13 @@ import (
 	"math"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"apollo/internal/nearest"
 	"apollo/lab/validate"
 	"apollo/services/cli"
 )
@@ -23,19 +25,24 @@ func (a *Lab) ValidateCommand() *cobra.Command {
 	drawn := landscapeNames()
 	c := &cobra.Command{
 		Annotations: cli.PrintsRows(),
-		Use:         "validate", Short: "Compare the cost model with independent references, side by side",
+		Use:         "validate [REFERENCE...]", Short: "Compare the cost model with independent references, side by side",
 		Long: `Compare the cost model with references that this project did not make: silicon, RTL
 simulation, other models, compilers. Every row of every file that is there is judged by
-the tolerance of its reference; files that are not there are listed. What is published for
-language models is a few facts that the program carries itself. It exits with 1 when a row
-is outside its tolerance or could not be read, with 3 when the folder has no reference.
+the tolerance of its reference. References of a few published facts are carried by the program;
+others that are not there are listed, with where they come from. Names choose some of them.
+It exits with 1 when a row is outside its tolerance or could not be read, with 3 when the
+folder that is named has no reference.
 With --landscape TEMPLATE it needs no reference: it draws 100,000 designs of the template
 for each of its target networks, proves the optimum of each within 4.8, 5.8 and 6.8 mm2,
 and prints how many designs each rule rejects, the optima and their levels, and how good each network's
 optimum is for the others. That takes a minute or two.`,
-		Example: "  apollo validate --refs ../shared/refs\n  apollo validate --landscape " + drawn[0],
-		Args:    cli.Exactly(0),
-		RunE: func(c *cobra.Command, _ []string) error {
+		Example:           "  apollo validate eyeriss_alexnet power_published -v\n  apollo validate --refs ../shared/refs\n  apollo validate --landscape " + drawn[0],
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: cobra.FixedCompletions(validate.Names(), cobra.ShellCompDirectiveNoFileComp),
+		RunE: func(c *cobra.Command, names []string) error {
+			if err := knownReferences(names); err != nil {
+				return err
+			}
 			if landscape != "" {
 				const draws = 100_000
 				x, err := landscapeOf(landscape)
@@ -48,13 +55,17 @@ optimum is for the others. That takes a minute or two.`,
 				}
 				return a.Print(landscapeAnswer(report))
 			}
-			report := validate.Run(os.DirFS(refs))
-			found := report.Judged
+			report := validate.Run(os.DirFS(refs), names...)
+			looked := len(report.Absent)
+			missing := len(report.Rows)+len(report.Bad) == 0
 			report.Published()
 			if err := a.Print(validateAnswer(&report, refs, verbose)); err != nil {
 				return err
 			}
-			return verdictOf(&report, refs, found)
+			if missing && (len(report.Rows) == 0 || c.Flags().Changed("refs") || os.Getenv("APOLLO_REFS") != "") {
+				return cli.Hinted(cli.ExitNotFound, "--refs or APOLLO_REFS says in which folder the references are", fmt.Errorf("nothing of the folder was compared: %s has none of %s", refs, cli.Plural(looked, "reference")))
+			}
+			return verdictOf(&report)
 		},
 	}
 	c.Flags().StringVar(&refs, "refs", cli.EnvOr("APOLLO_REFS", "../shared/refs"), "`folder` with the reference files (APOLLO_REFS)")
@@ -64,16 +75,27 @@ optimum is for the others. That takes a minute or two.`,
 	return c
 }
 
-// verdictOf is the error of a comparison that is not good in everything; found is
-// how many rows of the folder were judged.
-func verdictOf(r *validate.Report, refs string, found int) error {
+// knownReferences refuses a name that no reference has.
+func knownReferences(names []string) error {
+	for _, n := range names {
+		if !slices.Contains(validate.Names(), n) {
+			hint := "there are: " + strings.Join(validate.Names(), ", ")
+			if near := nearest.Name(n, validate.Names()); near != "" {
+				hint = "did you mean " + near + "?"
+			}
+			return cli.Hinted(cli.ExitUsage, hint, fmt.Errorf("no reference is called %q", n))
+		}
+	}
+	return nil
+}
+
+// verdictOf is the error of a comparison that is not good in everything.
+func verdictOf(r *validate.Report) error {
 	switch {
 	case r.Failed > 0:
 		return fmt.Errorf("%d of %d comparisons are outside their tolerance", r.Failed, r.Judged)
 	case len(r.Bad) > 0:
 		return cli.Hinted(cli.ExitError, "the others were compared: mend the file, or take it away", fmt.Errorf("%s could not be compared: %s", cli.Plural(len(r.Bad), "place"), r.Bad[0]))
-	case found == 0:
-		return cli.Hinted(cli.ExitNotFound, "--refs or APOLLO_REFS says in which folder the references are", fmt.Errorf("nothing of the folder was compared: %s has none of %s", refs, cli.Plural(len(r.Absent), "reference")))
 	}
 	return nil
 }
@@ -97,8 +119,11 @@ func validateAnswer(r *validate.Report, refs string, verbose bool) cli.Answer {
 		for _, bad := range r.Bad {
 			fmt.Fprintf(w, "bad: %s\n", bad)
 		}
-		for _, name := range r.Absent {
-			fmt.Fprintf(w, "absent: %s (looked in %s)\n", name, refs)
+		if len(r.Carried) > 0 {
+			fmt.Fprintln(w, p.Wrap("carried by the program: "+strings.Join(r.Carried, ", "), "  "))
+		}
+		for _, a := range r.Absent {
+			fmt.Fprintln(w, p.Wrap(fmt.Sprintf("absent: %s (looked in %s): %s", a.File, refs, a.Source), "  "))
 		}
 		verdict := p.Green("all within tolerance")
 		switch {
@@ -112,7 +137,7 @@ func validateAnswer(r *validate.Report, refs string, verbose bool) cli.Answer {
 		if r.Missed > 0 {
 			verdict += fmt.Sprintf(", and %s known to miss", cli.Plural(r.Missed, "row"))
 		}
-		fmt.Fprintf(w, "%d comparisons, %d references absent: %s\n", r.Judged, len(r.Absent), verdict)
+		fmt.Fprintf(w, "%s, %s absent: %s\n", cli.Plural(r.Judged, "comparison"), cli.Plural(len(r.Absent), "reference"), verdict)
 	}}
 }
 

@@ -1,7 +1,6 @@
 package validate
 
 import (
-	"embed"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,23 +8,6 @@ import (
 	formats "apollo/evaluator/number"
 	"apollo/evaluator/workload"
 )
-
-// published are references that stand in the repository: a few facts with their
-// source.
-//
-//go:embed language_models.csv
-var published embed.FS
-
-// Published adds the comparisons with references that the program carries.
-func (r *Report) Published() {
-	ref := reference{"language_models.csv", languageModels}
-	t, err := readTable(published, ref.file)
-	if err != nil {
-		r.Bad = append(r.Bad, fmt.Sprintf("%s: %v", ref.file, err))
-		return
-	}
-	r.compare(ref, t)
-}
 
 // languageModels compares a pass of a language model, a prompt or a token, with
 // what a device or another model is stated to take.
