@@ -198,7 +198,7 @@ func (r *recheckAnswer) text(w io.Writer, p cli.Paint) {
 	for _, o := range r.of.Objectives {
 		m := r.metric(o.Metric)
 		name := cli.Bare(m.Name, m.Unit)
-		g.Header = append(g.Header, ">"+name, ">"+name+" NOW", ">RATIO")
+		g.Header = append(g.Header, ">"+name, ">"+name+" NOW", ">NOW / BEFORE")
 	}
 	g.Header = append(g.Header, "OUTCOME")
 	for i := range r.Designs {
@@ -210,7 +210,7 @@ func (r *recheckAnswer) text(w io.Writer, p cli.Paint) {
 			if v, ok := d.After[o.Metric]; ok {
 				after = cli.Quantity(v, m.Unit)
 				if q := v / d.Before[o.Metric]; !math.IsNaN(q) && !math.IsInf(q, 0) {
-					ratio = cli.Significant(q)
+					ratio = cli.Significant(q) + "x"
 				}
 			}
 			row = append(row, before, after, ratio)

@@ -40,6 +40,7 @@ const (
 // AddModel learns from a model: what it says of a sample becomes a source, and the
 // search asks it for every candidate.
 func (l *Learner) AddModel(ctx context.Context, m Model) (Candidate, error) {
+	m.Name = l.unused(m.Name)
 	a := &answers{learner: l, model: m, values: make([]space.Value, 0, l.space.Len())}
 	log := &archiver.SourceLog{Study: m.Name, Run: m.Run, Columns: a.columns()}
 	mapped, err := l.match(log.Columns)
@@ -67,6 +68,16 @@ func (l *Learner) AddModel(ctx context.Context, m Model) (Candidate, error) {
 		}
 	}
 	return c, err
+}
+
+// unused is a name that no source before it has: reports credit a source by its name.
+func (l *Learner) unused(name string) string {
+	for n, free := 2, name; ; n++ {
+		if !slices.ContainsFunc(l.pins, func(p events.SourcePin) bool { return p.Study == free }) {
+			return free
+		}
+		free = fmt.Sprintf("%s-%d", name, n)
+	}
 }
 
 // CheckModel reports why a model does not fit, from its parameters and metrics.

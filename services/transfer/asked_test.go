@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,6 +50,25 @@ func learnsFast(t *testing.T) (*events.Spec, *events.Source, *Learner) {
 		t.Fatal(err)
 	}
 	return spec, ref, l
+}
+
+// Reports credit a source by its name: two programs that call themselves alike have two.
+func TestModelsOfOneNameAreToldApart(t *testing.T) {
+	t.Parallel()
+	spec, ref, l := learnsFast(t)
+	var names []string
+	for _, run := range []string{"v1", "v2", "v3"} {
+		m := formulaModel(t, spec, ref, formula{})
+		m.Run = run
+		c, err := l.AddModel(t.Context(), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, c.Study)
+	}
+	if want := []string{"fast", "fast-2", "fast-3"}; !slices.Equal(names, want) {
+		t.Errorf("the models are called %q, want %q", names, want)
+	}
 }
 
 func TestAModelIsASourceInTheStudysTerms(t *testing.T) {
