@@ -51,6 +51,9 @@ func (o Operand) String() string {
 	return "?"
 }
 
+// Uses reports whether a dimension indexes the operand.
+func (o Operand) Uses(d Dim) bool { return relevant[o][d] }
+
 // relevant tells which dimensions index an operand.
 var relevant = [Operands][Dims]bool{
 	Weights: {G: true, K: true, C: true, R: true, S: true},

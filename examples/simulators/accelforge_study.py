@@ -25,7 +25,7 @@ def accelforge(**design):
     with contextlib.chdir(apollo.current().scratch):  # where the drawings go
         for network in apollo.current().networks:
             for layer in layers(network["workload"], refuse=["matmul"]):
-                spec = tool.Spec.from_yaml(write(".", "layer.yaml", fill("accelforge.yaml", **design, **energies(**design), **layer)))
+                spec = tool.Spec.from_yaml(write(".", "layer.yaml", fill("accelforge.yaml", nodes="[]", **design, **energies(**design), **layer)))
                 spec.mapper.metrics = tool.Metrics.ENERGY
                 best = spec.map_workload_to_arch(print_progress=False)
                 energy, seconds = energy + layer["G"] * float(best.energy()), seconds + layer["G"] * float(best.latency())

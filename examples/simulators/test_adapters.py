@@ -2,6 +2,7 @@
 
 import glob
 import importlib
+import math
 import os
 import re
 import subprocess
@@ -127,7 +128,12 @@ def test_export_is_read_back(tool, template, form, design, tmp_path):
     assert {name: got[name] for name in design} == design
     if tool == "zigzag":
         got = shared.read("zigzag-layer.yaml", layer.read_text())
-        assert shared.read("zigzag-mapping.yaml", (tmp_path / "mapping.yaml").read_text()) == {"atomic_c": 16, "atomic_k": 32}
+        mapping = shared.read("zigzag-mapping.yaml", (tmp_path / "small" / "001-conv.mapping.yaml").read_text())
+        steps = re.findall(r"\[(\w+), (\d+)\]", mapping["order"])
+        assert (mapping["spatial_c"], mapping["spatial_k"]) == (16, 32)
+        assert {dim: math.prod(int(n) for at, n in steps if at == dim) for dim, _ in steps} == {"OX": 28, "OY": 28, "FX": 3, "FY": 3}
+    if tool == "accelforge":
+        assert re.findall(r"!Spatial {rank_variable: (\w)", got["nodes"]) == ["k", "c"] and got["nodes"].endswith("!Compute {einsum: Layer, component: MAC}]")
     if tool != "scalesim":
         want = {"N": 1, "K": 32, "C": 16, "P": 28, "Q": 28, "R": 3, "S": 3, "stride_y": 1, "dilation_x": 1}
         assert {name: got[name] for name in want} == want

@@ -19,7 +19,7 @@ def zigzag(**design):
 
     folder = apollo.current().scratch
     machine = write(folder, "machine.yaml", fill("zigzag-machine.yaml", **design, **energies(**design)))
-    mapping = write(folder, "mapping.yaml", fill("zigzag-mapping.yaml", **design))
+    mapping = write(folder, "mapping.yaml", fill("zigzag-mapping.yaml", spatial_c=design["atomic_c"], spatial_k=design["atomic_k"], order="[]"))
     energy, cycles = 0.0, 0.0
     for network in apollo.current().networks:
         for layer in layers(network["workload"], refuse=["gconv", "dwconv", "matmul"]):

@@ -27,8 +27,8 @@ without --layer or --dir all of them go to the standard output, separated by "--
 mapping: one file of loop nests that "apollo design eval --mapping" takes. As scalesim: the
 configuration and, for each network, the matrix products of its layers, for SCALE-Sim 3; of
 the template systolic, into --dir. As zigzag or accelforge: the machine and each layer for
-ZigZag 3 or AccelForge 1, of the template nvdla, into --dir; these tools search mappings
-of their own.`,
+ZigZag 3 or AccelForge 1, of the template nvdla, into --dir, with the mapping as far as the
+tool's format has it.`,
 		Example: "  apollo design export --preset v2 --layer logits > logits.yaml\n  apollo design export --workload mobilenet_v2 --dir timeloop\n" +
 			"  apollo design export --template nvdla --layer logits --as mapping > logits.yaml\n" +
 			"  apollo design export --template systolic --as scalesim --dir scalesim",
@@ -129,13 +129,18 @@ func (s *subject) mappings(mapped []report.Mapped) cli.Answer {
 	return cli.Answer{Value: f, Text: func(w io.Writer, _ cli.Paint) { fmt.Fprint(w, f.text()) }}
 }
 
+// layerFile is where a layer's file is.
+func layerFile(dir string, m *report.Mapped, i int) string {
+	return filepath.Join(dir, m.Network, fmt.Sprintf("%03d-%s.yaml", i+1, strings.ReplaceAll(m.Layer, "/", "_")))
+}
+
 func (a *app) printExport(documents []exported, dir string) error {
 	g := &cli.Grid{Header: []string{"NETWORK", "LAYER", "FILE"}}
 	var items []any
 	for i := range documents {
 		d := &documents[i]
 		if dir != "" && d.File == "" {
-			d.File = filepath.Join(dir, d.Network, fmt.Sprintf("%03d-%s.yaml", i+1, strings.ReplaceAll(d.Layer, "/", "_")))
+			d.File = layerFile(dir, &report.Mapped{Network: d.Network, Layer: d.Layer}, i)
 			if err := os.MkdirAll(filepath.Dir(d.File), 0o755); err != nil {
 				return err
 			}
