@@ -81,6 +81,7 @@ Random search with the same free checks is always in the comparison.`,
 	f := c.Flags()
 	selectFlags(c, &flags)
 	f.StringSliceVar(&flags.algorithms, "algorithms", nil, "`names` of strategies (default: default,random, or the suite's own); NAME-nofeatures goes without derived features, NAME-alone without sources")
+	_ = c.RegisterFlagCompletionFunc("algorithms", cobra.FixedCompletions(optimizer.Names(), cobra.ShellCompDirectiveNoFileComp))
 	f.StringArrayVar(&flags.variants, "variant", nil, "`LABEL=NAME {options}`, a strategy with options as a study file has them (repeatable)")
 	f.StringArrayVar(&flags.peers, "peer", nil, "`LABEL=command` of a program that speaks the protocol of peers (repeatable)")
 	f.BoolVar(&flags.noFeatures, "no-features", false, "also run every strategy of --algorithms without derived features")
@@ -104,6 +105,12 @@ Random search with the same free checks is always in the comparison.`,
 func selectFlags(c *cobra.Command, flags *benchFlags) {
 	f := c.Flags()
 	f.StringVar(&flags.suite, "suite", "apollo", "`name` of the suite: `apollo bench suites` lists them")
+	_ = c.RegisterFlagCompletionFunc("suite", func(*cobra.Command, []string, string) (all []string, _ cobra.ShellCompDirective) {
+		for _, s := range suite.All() {
+			all = append(all, s.Name)
+		}
+		return all, cobra.ShellCompDirectiveNoFileComp
+	})
 	f.StringArrayVar(&flags.tasks, "task", nil, "only tasks with this `name` or pattern (repeatable)")
 	f.StringVar(&flags.split, "split", "all", "only tasks of the split: development|test|all")
 	f.StringSliceVar(&flags.lanes, "lane", nil, "what is known without a trial: known-area|all-known|paper (default: the suite's first)")

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"apollo/evaluator/template"
 	"apollo/events/unit"
@@ -56,6 +58,43 @@ func (a *app) completeNames(c *cobra.Command) {
 	if c.Flags().Lookup("study") != nil {
 		_ = c.RegisterFlagCompletionFunc("study", a.completeStudies)
 	}
+	if c.Flags().Lookup("run") != nil && len(words) > 1 && words[1] == "STUDY" {
+		_ = c.RegisterFlagCompletionFunc("run", a.completeRuns)
+	}
+	c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		// A flag that takes one of a few words says so: a|b|c. One that completes
+		// otherwise keeps its own.
+		if _, its := c.GetFlagCompletionFunc(f.Name); its {
+			return
+		}
+		if words := regexp.MustCompile(`[a-z-]+(?:\|[a-z-]+)+`).FindString(f.Usage); words != "" {
+			_ = c.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(strings.Split(words, "|"), cobra.ShellCompDirectiveNoFileComp))
+		}
+	})
+}
+
+// completeRuns lists the runs of the study that the command names.
+func (a *app) completeRuns(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 || a.settlePlace(c) != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx := c.Context()
+	s, err := a.open(ctx, c, forReading)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	defer s.close(ctx)
+	views, err := client.ListStudies(ctx, s.bus.Log())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var runs []string
+	for _, v := range views {
+		if v.Study == args[0] {
+			runs = append(runs, v.Run)
+		}
+	}
+	return runs, cobra.ShellCompDirectiveNoFileComp
 }
 
 func (a *app) completeFormats(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {

@@ -249,9 +249,7 @@ func TestPrintedCommands(t *testing.T) {
 				t.Fatal(err)
 			}
 			readersFiles(t, dir)
-			if err := os.Chdir(dir); err != nil {
-				t.Fatal(err)
-			}
+			t.Chdir(dir)
 			if start != "" {
 				run(p.where, before()[start]...)
 			}
