@@ -71,6 +71,22 @@ func (r *Result) EvalRamped(p *Problem, a *Arch, m *Mapping, fill, drain *[MaxLe
 	r.times(p, a, m, fill, drain)
 }
 
+// EvalLeast evaluates a mapping whose loops have another order for each operand, and no
+// ramp: where each one's is the best for it, no order of the same loops takes less.
+func (r *Result) EvalLeast(p *Problem, a *Arch, m *Mapping, orders *[Operands][Dims]Dim) {
+	*r = Result{MACs: p.MACs(), Active: 1}
+	w := newWalk(p, a, m)
+	r.ComputeCycles = product(&w.steps)
+	for o := range Operands {
+		for i := range a.Levels {
+			m.Loops[i].Order = orders[o]
+		}
+		w.operand(o, r)
+	}
+	var none [MaxLevels]int64
+	r.times(p, a, m, &none, &none)
+}
+
 // Utilisation is the share of the hierarchy's units that work, over the
 // compute cycles.
 func (r *Result) Utilisation(a *Arch) float64 {

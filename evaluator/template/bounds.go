@@ -134,37 +134,26 @@ func (s *search) branch(ng, nc, nk int64) (b branch, ok bool) {
 	b.least = max(room/left, 1)
 	b.full = float64(room) / float64(left)
 	b.loose.weights = s.parts(model.Weights, ng, weights)
-	if s.passes {
-		weights = weights * nk / s.at.rest[model.K]
+	if s.holder[model.Weights] > 1 {
+		// Those of one step of groups, and where weights pass, of output channels.
+		weights = weights * ng / max(s.at.apart[model.Weights], ng)
+		if s.passes {
+			weights = weights * nk / s.at.rest[model.K]
+		}
+		weights = min(weights, s.at.least)
 	}
-	b.fixed, b.weights = float64(s.at.fixed*tiles), s.io(s.first(model.Weights, ng, weights))
-	b.others = s.io(s.first(model.Inputs, ng, inputs) + s.first(model.Outputs, ng, outputs))
+	b.fixed, b.weights = float64(s.at.fixed*tiles), s.io(weights)
+	if s.first[model.Inputs] {
+		b.others += s.io(inputs)
+	}
+	if s.first[model.Outputs] {
+		b.others += s.io(outputs)
+	}
 	return b, true
 }
 
-// first returns a bound of the bytes of an operand that its holder gets first, of
-// those in a tile of the buffer of one in ng parts of the groups.
-func (s *search) first(o model.Operand, ng, bytes int64) int64 {
-	if o == model.Outputs && s.l.arch.Level[s.holder[o]].Forwards {
-		return 0
-	}
-	return min(bytes*ng/max(s.at.apart[o], ng), s.at.fits[o])
-}
-
-// perFirst is the time of first for each of so many bytes.
-func (s *search) perFirst(o model.Operand, ng, bytes int64) float64 {
-	if o == model.Outputs && s.l.arch.Level[s.holder[o]].Forwards {
-		return 0
-	}
-	return s.io(bytes*ng) / float64(max(s.at.apart[o], ng))
-}
-
 // ramp returns a bound of what nothing hides with so many parts of the pixels.
-// Rounding may leave fewer parts than were asked for.
-func (b *branch) ramp(parts float64) float64 {
-	const rounding = 0.75
-	return b.weights + max(b.fixed*parts*rounding, b.fixed) + b.others/parts
-}
+func (b *branch) ramp(parts float64) float64 { return b.weights + b.fixed*parts + b.others/parts }
 
 // best returns the least ramp of so many parts or more.
 func (b *branch) best(least float64) float64 {
@@ -174,15 +163,8 @@ func (b *branch) best(least float64) float64 {
 	return b.ramp(max(math.Sqrt(b.others/b.fixed), least))
 }
 
-// whole is up to how many bytes whole ones are less than what they bound.
-const whole = 3
-
-// slack returns what nothing may hide of a mapping that moves so many bytes and wins:
-// bounded is above the limit with more. Bounds that are whole bytes may be less.
-func (s *search) slack(bytes int64) float64 {
-	const rounding = 1e-12
-	return s.limit*(1+rounding) - s.bounded(bytes, 0) + whole*s.perByte
-}
+// slack returns what nothing may hide of a mapping that moves so many bytes and wins.
+func (s *search) slack(bytes int64) float64 { return s.limit/margin - s.bounded(bytes, 0) }
 
 // bounded returns a bound of the value for bytes over the interface and a time
 // that nothing hides.
@@ -294,12 +276,7 @@ func (s *search) port(o *tileOrder) float64 {
 			read, written = read+(here+there)*s.sums, written+(here+there)*s.sums
 			continue
 		}
-		bytes := s.bytes[operand]
-		if operand == model.Inputs && s.gaps {
-			extent, b := s.extentOf(next), &s.p.Bound
-			bytes = s.covered(model.CeilDiv(b[model.P], extent[model.P]), model.CeilDiv(b[model.Q], extent[model.Q]))
-		}
-		read, written = read+there*bytes, written+here*bytes
+		read, written = read+there*s.bytes[operand], written+here*s.bytes[operand]
 	}
 	const milli = 1000
 	return float64(max(read, written)) * milli / float64(s.l.arch.Level[1].ReadRate)

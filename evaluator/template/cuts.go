@@ -147,7 +147,7 @@ func (s *search) bounds(t *tile, least int64) (count int) {
 			if f.nc > 1 && s.parts(model.Outputs, f.ng*x.n.images, x.outputs*f.perOutput) {
 				bytes = s.crossing(&f, x, true)
 			}
-			if h := s.hope(&f, x, bytes, fixed+s.io(s.firsts(&f, x))); h.least() < s.limit {
+			if h := s.hope(&f, x, bytes, f.ramp(x)); h.least() < s.limit {
 				h.cut = at
 				s.hopes[count] = h
 				count++
@@ -166,48 +166,97 @@ type shares struct {
 	// nc and nk are the tiles over channels, ng those over groups.
 	ng, nc, nk int64
 	// weights are those that come first, in bytes: of weights that may pass, those of
-	// one step. perInput and perOutput are the bytes of all channels of a tile.
-	weights, perInput, perOutput int64
+	// one step.
+	weights int64
 	// again says that the weights' holder has a part of them at a time.
 	again bool
 	// fixed is the array's time for each tile over pixels, first a bound of the
 	// time that the first weights take, stay of that of those that do not pass
 	// beyond it.
 	fixed, first, stay float64
-	// perIn and perOut are the times of the first inputs and outputs for each of a
-	// channel in a tile, at most mostIn and mostOut.
-	perIn, perOut, mostIn, mostOut float64
+	// perOutput are the bytes of all channels of a tile.
+	perOutput int64
+	// perIn and perOut are the times of the first inputs and last outputs for each of a
+	// channel in a tile.
+	perIn, perOut float64
 }
 
 // ramp returns a bound of what nothing hides of a cut.
 func (f *shares) ramp(x *pixelCut) float64 {
-	return f.fixed*float64(x.tiles) + f.first + min(f.perIn*float64(x.inputs), f.mostIn) + min(f.perOut*float64(x.outputs), f.mostOut)
+	return f.fixed*float64(x.tiles) + f.first + f.perIn*float64(x.inputs) + f.perOut*float64(x.outputs)
 }
 
 func (s *search) shares(t *tile) (f shares) {
 	keeps, e := &s.l.arch.Level[1].Keeps, &t.extent
 	f.ng, f.nc, f.nk = t.n[model.G], t.n[model.C], t.n[model.K]
-	f.perInput, f.perOutput = e[model.G]*e[model.C]*s.p.Bytes[model.Inputs], e[model.G]*e[model.K]*s.p.Bytes[model.Outputs]
+	perInput := e[model.G] * e[model.C] * s.p.Bytes[model.Inputs]
+	f.perOutput = e[model.G] * e[model.K] * s.p.Bytes[model.Outputs]
 	if keeps[model.Inputs] {
-		f.inputs = f.perInput
+		f.inputs = perInput
 	}
 	if keeps[model.Outputs] {
 		f.outputs = e[model.G] * e[model.K] * s.width(1, f.nc)
 	}
+	if s.first[model.Inputs] {
+		f.perIn = s.io(perInput)
+	}
+	if s.first[model.Outputs] {
+		f.perOut = s.io(f.perOutput)
+	}
 	f.weights = s.p.Elements(model.Weights, e) * s.p.Bytes[model.Weights]
 	f.again = s.parts(model.Weights, f.ng, f.weights)
-	if s.passes {
-		all := f.weights
-		f.weights /= model.CeilDiv(s.at.rest[model.K], f.nk)
-		if all <= s.at.fits[model.Weights] { // else loops leave the holder until they fit
-			f.stay = s.io((all - f.weights) * f.ng / max(s.at.apart[model.Weights], f.ng))
-		}
+	if s.holder[model.Weights] > 1 {
+		s.firstWeights(t, &f)
 	}
 	f.fixed = float64(s.at.fixed * f.ng * f.nc * f.nk)
-	f.first = s.io(s.first(model.Weights, f.ng, f.weights))
-	f.perIn, f.mostIn = s.perFirst(model.Inputs, f.ng, f.perInput), s.io(s.at.fits[model.Inputs])
-	f.perOut, f.mostOut = s.perFirst(model.Outputs, f.ng, f.perOutput), s.io(s.at.fits[model.Outputs])
+	f.first = s.io(f.weights)
 	return f
+}
+
+// firstWeights sets what comes first of weights whose holder is inside the buffer.
+func (s *search) firstWeights(t *tile, f *shares) {
+	in, e, least := &s.at.inside[1], t.extent, s.at.least
+	if s.at.apart[model.Weights] > 1 {
+		e[model.G] = min(in[model.G], s.p.Bound[model.G])
+	}
+	f.weights = s.p.Elements(model.Weights, &e) * s.p.Bytes[model.Weights]
+	if s.passes {
+		all := f.weights
+		e[model.K] = min(in[model.K], s.p.Bound[model.K])
+		f.weights = s.p.Elements(model.Weights, &e) * s.p.Bytes[model.Weights]
+		if f.weights < all && s.stays(model.CeilDiv(s.at.rest[model.K], f.nk), model.CeilDiv(s.at.rest[model.C], f.nc)) {
+			f.stay = s.io(all - f.weights)
+			return
+		}
+	}
+	f.weights = min(f.weights, least)
+}
+
+// stays reports whether tiles of so many steps of channels fit the inner levels with all of
+// the window when loops over pixels have left these: then none of the others leaves.
+func (s *search) stays(k, c int64) bool {
+	rest, n := &s.at.rest, [model.Dims]int64{1, 1, 1, 1, 1, 1, 1, 1}
+	for _, d := range s.l.innerDims {
+		switch d {
+		case model.P, model.Q:
+		case model.K:
+			n[d] = k
+		case model.C:
+			n[d] = c
+		default:
+			n[d] = rest[d]
+		}
+	}
+	for i := 2; i <= s.l.inner; i++ {
+		extent := s.at.inside[i]
+		for d := range model.Dims {
+			extent[d] = min(extent[d]*n[d], s.p.Bound[d])
+		}
+		if s.need(i, &extent, several) > s.l.room(i) {
+			return false
+		}
+	}
+	return true
 }
 
 // crossing returns the least bytes over the interface of any order of tiles; sums
@@ -231,10 +280,4 @@ func (s *search) hope(f *shares, x *pixelCut, bytes int64, ramp float64) hope {
 		h.pass = h.value
 	}
 	return h
-}
-
-// firsts returns a bound of the bytes that the operands' holders get first.
-func (s *search) firsts(f *shares, x *pixelCut) int64 {
-	ng := f.ng * x.n.images
-	return s.first(model.Weights, ng, f.weights) + s.first(model.Inputs, ng, x.inputs*f.perInput) + s.first(model.Outputs, ng, x.outputs*f.perOutput)
 }

@@ -19,18 +19,23 @@ type goal struct {
 // leastTime is the goal of the least time, and of equal times the least energy.
 func leastTime() goal { return goal{} }
 
-// leastEnergy is the goal of the least dynamic energy, and of equal ones the least
-// time: a picojoule is worth more cycles than a layer takes.
-func leastEnergy() goal { return goal{cyclesPerPJ: 1e12} }
+// leastEnergy is the goal of the least dynamic energy, and of equal ones the least time.
+func leastEnergy() goal { return goal{cyclesPerPJ: math.Inf(1)} }
 
 // equalTime is what a layer's least energy is worth of its least time where the
-// goal is time; chosen: see docs/model.md#mapper-goal.
-const equalTime = 1e-3
+// goal is time; chosen: see docs/model.md#mapper-goal. equalEnergy is what its least time is
+// worth of its least energy where that is the goal: more than sums of energies are rounded by,
+// so that what decides between mappings of one energy is not the order of the search.
+const (
+	equalTime   = 1e-3
+	equalEnergy = 1e-6
+)
 
 // on returns the goal for a layer on a machine: of mappings that take the same
-// time, up to a rounding, the one with the least energy.
+// time, up to a rounding, the one with the least energy, or of the same energy the one
+// with the least time.
 func (g goal) on(p *model.Problem, a *model.Arch) goal {
-	if g.cyclesPerPJ > 0 {
+	if g.cyclesPerPJ > 0 && !math.IsInf(g.cyclesPerPJ, 1) {
 		return g
 	}
 	const milli = 1000
@@ -39,7 +44,11 @@ func (g goal) on(p *model.Problem, a *model.Arch) goal {
 		bytes += p.Elements(o, &p.Bound) * p.Bytes[o]
 	}
 	cycles := max(float64(p.MACs())/float64(a.Units()), float64(bytes*milli)/float64(a.Level[0].ReadRate))
-	return goal{cyclesPerPJ: equalTime * cycles / (float64(p.MACs())*a.MACPJ + float64(bytes)*a.Level[0].ReadPJ)}
+	worth := cycles / (float64(p.MACs())*a.MACPJ + float64(bytes)*a.Level[0].ReadPJ)
+	if g.cyclesPerPJ > 0 {
+		return goal{cyclesPerPJ: worth / equalEnergy}
+	}
+	return goal{cyclesPerPJ: equalTime * worth}
 }
 
 // value returns what cycles and picojoules are worth. It falls with neither, so

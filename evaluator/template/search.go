@@ -1,7 +1,6 @@
 package template
 
 import (
-	"math"
 	"slices"
 
 	"apollo/evaluator/model"
@@ -42,10 +41,13 @@ type search struct {
 	// slides says that tiles of the level inside the buffer bring fewer inputs where
 	// one slides into the next: loops over channels between them cost.
 	slides bool
+	// nears says that a level inside the buffer keeps inputs.
+	nears bool
 	// ported says that the buffer's port has a rate.
 	ported bool
-	// rooms is, of each operand, half of what one instance of its holder has room for.
-	rooms [model.Operands]int64
+	// first says of which operands the first or the last tile of the buffer passes the
+	// interface as a whole while nothing else goes on.
+	first [model.Operands]bool
 	// shared are the spatial loops of a way that is offered.
 	shared [maxShares]share
 	tried  waysOf
@@ -93,7 +95,8 @@ const (
 
 // Find implements Dataflow.
 func (l *loops) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit) {
-	s := search{l: l, p: p, goal: g.on(p, &l.arch), limit: math.Inf(1)}
+	g = g.on(p, &l.arch)
+	s := search{l: l, p: p, goal: g, limit: g.limit()}
 	if s.run(); !s.best.any {
 		return Cost{}, s.misfit()
 	}
@@ -132,15 +135,12 @@ func (s *search) run() {
 	keeps := &l.arch.Level[l.inner].Keeps
 	s.drains = l.inner > 1 && keeps[model.Outputs] && !keeps[model.Weights] && !keeps[model.Inputs] && l.outside(model.K)
 	s.slides = s.next[model.Inputs] > 0 && p.Bound[model.R]*p.Bound[model.S] > 1
+	for i := 2; i < l.arch.Levels; i++ {
+		s.nears = s.nears || l.arch.Level[i].Keeps[model.Inputs]
+	}
 	s.room = l.room(1)
 	for o := range model.Operands {
-		s.rooms[o] = math.MaxInt64
-		if room := l.room(s.holder[o]); s.holder[o] > 1 && room < math.MaxInt64 {
-			s.rooms[o] = room / 2
-			if o == model.Outputs {
-				s.rooms[o] = room / 2 / p.PartialBytes * p.Bytes[o]
-			}
-		}
+		s.first[o] = s.holder[o] == 1 && (o != model.Outputs || !l.arch.Level[1].Forwards)
 	}
 	s.sums = p.Elements(model.Outputs, &p.Bound) * p.PartialBytes
 	s.full()
@@ -151,10 +151,10 @@ func (s *search) run() {
 func (s *search) eval() {
 	s.result.EvalRamped(s.p, &s.l.arch, &s.m, &s.fill, &s.drain)
 	cost := s.l.costOf(s.p, &s.m, &s.result, s.at.fixed)
-	if v := s.goal.of(&cost); v < s.limit && (!s.best.any || v < s.best.value) {
+	if v := s.goal.of(&cost); v < s.limit && (!s.best.any || v < s.best.value*margin) {
 		s.best = found{s.m, cost, v, true}
 		if !s.exhaustive {
-			s.limit = v
+			s.limit = v * margin
 		}
 	}
 }

@@ -83,9 +83,12 @@ func (s *search) move(level int, channelsFirst bool) bool {
 		if n == 1 || !s.holds(level, d) {
 			continue
 		}
-		size := model.CeilDiv(n, 2)
+		// Steps are as many that there are no fewer tiles: larger ones have their turn.
+		size, tiles := model.CeilDiv(n, 2), s.m.Loops[0].Temporal[d]
+		for model.CeilDiv(s.at.rest[d], model.CeilDiv(s.whole[d], size)*size) < tiles {
+			size--
+		}
 		out.Temporal[d], in.Temporal[d] = model.CeilDiv(s.whole[d], size), size
-		s.m.Loops[0].Temporal[d] = model.CeilDiv(s.at.rest[d], out.Temporal[d]*size)
 		return true
 	}
 	return false

@@ -43,9 +43,9 @@ func (f *free) Nest(p *model.Problem) model.Problem { return *p }
 
 // Find implements Dataflow.
 func (f *free) Find(p *model.Problem, g goal, m *model.Mapping) (best Cost, misfit *Misfit) {
-	if g == leastTime() {
+	time := g == leastTime()
+	if g = g.on(p, &f.flows[0].arch); time {
 		// Less than a cycle for all of the energy: time alone decides.
-		g = g.on(p, &f.flows[0].arch)
 		g.cyclesPerPJ *= tieTime
 	}
 	limit, found := g.limit(), false

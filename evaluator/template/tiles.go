@@ -2,12 +2,14 @@ package template
 
 import (
 	"math"
+	"math/bits"
 
 	"apollo/evaluator/model"
 )
 
 // more returns the next number of parts of n after parts: all up to 16, then
-// eight to a doubling, n at the end, leaving out those that give parts of the
+// eight to a doubling and those whose size is a power of two, which an inner level halves
+// without a rest, n at the end, leaving out those that give parts of the
 // same size; more than n after the last.
 func more(parts, n int64) int64 {
 	const fine = 8
@@ -15,11 +17,16 @@ func more(parts, n int64) int64 {
 	for next := parts; next < n; {
 		next += max(next/fine, 1)
 		if next >= n {
-			return n
+			next = n
 		}
-		if model.CeilDiv(n, next) != size {
-			return next
+		if model.CeilDiv(n, next) == size {
+			continue
 		}
+		half := int64(1) << (bits.Len64(uint64(size-1)) - 1)
+		if even := model.CeilDiv(n, half); even < next && model.CeilDiv(n, even) == half {
+			return even
+		}
+		return next
 	}
 	return n + 1
 }
@@ -38,16 +45,23 @@ func (s *search) tiles() {
 	if !s.best.any {
 		s.dive(firstC, firstK)
 	}
-	for ng := int64(1); ng <= x.rest[model.G]; ng = more(ng, x.rest[model.G]) {
+	// Numbers are asked for; bounds are of those that there are.
+	for g := int64(1); g <= x.rest[model.G]; g = more(g, x.rest[model.G]) {
+		ng := tilesOf(x.rest[model.G], g)
+		x.onChip = x.any
 		if s.hopeless(ng, 1, 1) {
 			break
 		}
-		for nc := firstC; nc <= x.rest[model.C]; nc = more(nc, x.rest[model.C]) {
+		for c := firstC; c <= x.rest[model.C]; c = more(c, x.rest[model.C]) {
+			nc := tilesOf(x.rest[model.C], c)
+			x.onChip = x.any
 			if s.hopeless(ng, nc, 1) {
 				break
 			}
+			x.with(nc)
 			least := s.leastK(ng, nc)
-			for nk := firstK; nk <= x.rest[model.K]; nk = more(nk, x.rest[model.K]) {
+			for k := firstK; k <= x.rest[model.K]; k = more(k, x.rest[model.K]) {
+				nk := tilesOf(x.rest[model.K], k)
 				if float64(nk) < least {
 					continue
 				}
@@ -67,9 +81,8 @@ func (s *search) leastK(ng, nc int64) (least float64) {
 	if s.l.arch.Level[1].Keeps[model.Weights] {
 		least = weights / float64(s.room+1)
 	}
-	slack := s.slack(s.traffic(nc, 1, 1, 1, s.bytes[model.Inputs], loose{}))
-	if !s.passes && slack > 0 && s.io(s.at.fits[model.Weights]) > slack {
-		least = max(least, weights*float64(ng)/float64(max(s.at.apart[model.Weights], ng))*s.perByte/slack)
+	if slack := s.slack(s.traffic(nc, 1, 1, 1, s.bytes[model.Inputs], loose{})); s.first[model.Weights] && slack > 0 {
+		least = max(least, weights*s.perByte/slack)
 	}
 	return least
 }
@@ -82,25 +95,21 @@ func (s *search) try(ng, nc, nk int64) {
 	}
 	if !s.at.priced {
 		s.price()
+		s.at.with(nc)
 		if b, ok = s.branch(ng, nc, nk); !ok || s.least(nc, nk, &b) >= s.limit {
 			return
 		}
 	}
-	if s.wholeOrCut(ng, nc, nk, b) < s.limit+whole*s.perByte {
+	if s.wholeOrCut(nc, nk, &b) < s.limit {
 		s.pixels(ng, nc, nk, &b)
 	}
 }
 
 // wholeOrCut returns a bound of the value of tiles that have all pixels, if these may
 // fit, or some, which moves more.
-func (s *search) wholeOrCut(ng, nc, nk int64, b branch) float64 {
+func (s *search) wholeOrCut(nc, nk int64, b *branch) float64 {
 	if s.p.Bound[model.N] > 1 || nc*nk == 1 {
 		return 0
-	}
-	rest := &s.at.rest
-	if g, c, k := tilesOf(rest[model.G], ng), tilesOf(rest[model.C], nc), tilesOf(rest[model.K], nk); g < ng || c < nc || k < nk {
-		nc, nk = c, k
-		b, _ = s.branch(g, c, k)
 	}
 	cut := math.Ceil(max(b.full, 2))
 	v := s.bounded(s.traffic(nc, nk, 1, int64(cut), s.bytes[model.Inputs], b.loose), b.best(cut))
@@ -123,9 +132,12 @@ func (s *search) least(nc, nk int64, b *branch) float64 {
 func (s *search) dive(firstC, firstK int64) {
 	rest := &s.at.rest
 	least, best := math.Inf(1), [3]int64{}
-	for ng := int64(1); ng <= rest[model.G]; ng *= 2 {
-		for nc := firstC; nc <= rest[model.C]; nc *= 2 {
-			for nk := firstK; nk <= rest[model.K]; nk *= 2 {
+	for g := int64(1); g <= rest[model.G]; g *= 2 {
+		ng := tilesOf(rest[model.G], g)
+		for c := firstC; c <= rest[model.C]; c *= 2 {
+			nc := tilesOf(rest[model.C], c)
+			for k := firstK; k <= rest[model.K]; k *= 2 {
+				nk := tilesOf(rest[model.K], k)
 				if b, ok := s.branch(ng, nc, nk); ok {
 					if v := s.least(nc, nk, &b); v < least {
 						least, best = v, [3]int64{ng, nc, nk}

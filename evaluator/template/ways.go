@@ -37,11 +37,10 @@ type ways struct {
 	inside [model.MaxLevels + 1][model.Dims]int64
 	// extent is that of a tile of the whole layer.
 	extent [model.Dims]int64
-	// cycles and pj are a time on chip and an energy without the interface that
-	// no numbers of tiles beat.
-	cycles, pj float64
-	// read and written are the bytes that the buffer gives and takes at least.
-	read, written int64
+	// onChip is what the numbers of tiles that are tried take at least: any that any take, some
+	// that those take which have several steps of input channels.
+	onChip
+	any, some onChip
 	// fixed is the array's fill and drain per tile, in cycles.
 	fixed int64
 	// ramp is a bound of what the first tile's way in and the last one's way out
@@ -52,11 +51,29 @@ type ways struct {
 	// apart are the steps of groups and images whose loops are outside the
 	// holder of an operand, 1 for one that the buffer keeps.
 	apart [model.Operands]int64
+	// least is a bound of the bytes of weights that a holder inside the buffer gets
+	// first where loops over them leave it, MaxInt64 where none has to.
+	least int64
 	// complete says that outputs reach the buffer only when they are complete,
 	// unless input channels are in several tiles.
 	complete bool
-	// priced says that cycles, pj, read, written and complete are those of one tile.
+	// priced says that what is on chip, and complete, are those of one tile.
 	priced bool
+}
+
+// onChip is a bound of what a way takes on chip.
+type onChip struct {
+	// cycles and pj are the time and the energy, without the interface.
+	cycles, pj float64
+	// read and written are the bytes that the buffer gives and takes.
+	read, written int64
+}
+
+// with sets what so many tiles over input channels take.
+func (x *ways) with(nc int64) {
+	if x.onChip = x.any; nc < x.rest[model.C] {
+		x.onChip = x.some
+	}
 }
 
 // waysOf are the ways of a layer that may win, those that were searched first.
@@ -94,18 +111,23 @@ func (s *search) fewer() {
 func (s *search) idle(spread int, d model.Dim) {
 	list := s.l.spreads[spread]
 	_, rest := s.l.shares(s.p, list, &way{}, &s.shared)
-	others, instances, axes := steps(&rest)/rest[d], int64(1), 0
+	others, instances, axes := rest, int64(1), 0
+	others[d] = 1
 	for i := range list {
-		if at := slices.Index(list[i].Dims, d); at >= 0 {
+		if slices.Contains(list[i].Dims, d) {
 			instances *= list[i].Limit
 			axes++
-			// The next dimensions take what this one leaves.
-			for _, next := range list[i].Dims[at+1:] {
-				others /= rest[next]
+		}
+		for at, x := range list[i].Dims {
+			if x == d || d == model.K && x == model.C && s.l.halvings > 0 {
+				// The next dimensions take what this one leaves.
+				for _, next := range list[i].Dims[at+1:] {
+					others[next] = 1
+				}
 			}
 		}
 	}
-	bound, last := s.p.Bound[d], rest[d]
+	bound, last, least := s.p.Bound[d], rest[d], steps(&others)
 	for halved := 0; last < bound; halved++ {
 		all := model.CeilDiv(bound, max(instances>>halved, 1))
 		for quarters := int64(4); quarters <= 6; quarters++ {
@@ -113,15 +135,17 @@ func (s *search) idle(spread int, d model.Dim) {
 			if n <= last || single && (halved > 1 || n == min(model.CeilDiv(all*6, 4), bound)) {
 				continue
 			}
-			w := way{spread: spread, steps: others * n}
-			if last = n; s.goal.value(s.floor(&w)) >= s.limit {
+			last = n
+			most := model.CeilDiv(bound, n)
+			w := way{spread: spread, steps: least * model.CeilDiv(bound, most)}
+			if s.goal.value(s.floor(&w)) >= s.limit {
 				return
 			}
-			w.most[d], w.single = model.CeilDiv(bound, n), single && (d == model.K || d == model.C)
+			w.most[d], w.single = most, single && (d == model.K || d == model.C)
 			if s.offer(&w); d == model.K && !w.single {
 				s.halves(w, rest[model.C])
 			}
-			if axes > 1 && w.steps > others*n {
+			if axes > 1 && w.steps > steps(&rest)/rest[d]*n {
 				w.even = true
 				s.offer(&w)
 			}
@@ -138,24 +162,21 @@ func (s *search) halves(w way, rest int64) {
 		}
 		rest = min(2*rest, bound)
 		w.most[model.C] = model.CeilDiv(bound, rest)
-		if !s.offer(&w) {
-			return
-		}
+		s.offer(&w)
 	}
 }
 
-// offer lists a way, if it leaves hope and is not known. It reports whether its steps
-// leave hope.
-func (s *search) offer(w *way) bool {
+// offer lists a way, if it leaves hope and is not known.
+func (s *search) offer(w *way) {
 	count, rest := s.l.shares(s.p, s.l.spreads[w.spread], w, &s.shared)
 	w.steps = steps(&rest)
 	cycles, pj := s.floor(w)
 	if s.goal.value(cycles, pj) >= s.limit {
-		return false
+		return
 	}
 	shared := s.shared[:count]
 	if w.value = s.goal.value(cycles+s.edges(shared), pj); w.value >= s.limit {
-		return true
+		return
 	}
 	w.key = 0
 	for i := range shared {
@@ -164,10 +185,10 @@ func (s *search) offer(w *way) bool {
 	x := &s.tried
 	for i := range x.list[:x.count] {
 		if known := &x.list[i]; known.key == w.key && (w.single || !known.single) {
-			return true
+			return
 		} else if known.key == w.key && i >= x.searched {
 			*known = *w
-			return true
+			return
 		}
 	}
 	if x.count == len(x.list) {
@@ -176,36 +197,43 @@ func (s *search) offer(w *way) bool {
 	}
 	x.list[x.count] = *w
 	x.count++
-	return true
 }
 
 // edges returns a bound of what the first tile's way in and the last one's way out
-// take over the interface: the smallest tile's, or as much of it as the holder has
-// room for once loops were halved until it fits.
+// take over the interface: the smallest tile's.
 func (s *search) edges(shared []share) float64 {
-	extent := [model.Dims]int64{1, 1, 1, 1, 1, 1, s.p.Bound[model.R], s.p.Bound[model.S]}
-	room := s.rooms
-	for i := range shared {
-		x := &shared[i]
-		if x.d != model.R && x.d != model.S {
-			extent[x.d] *= x.n
+	extent := s.sharedInside(shared, 0)
+	var bytes int64
+	for o := range model.Operands {
+		if s.first[o] {
+			bytes += s.p.Elements(o, &extent) * s.p.Bytes[o]
 		}
-		for o := range model.Operands {
-			if room[o] < math.MaxInt64 && x.level < s.holder[o] && model.Relevant(o, x.d) {
-				room[o] *= x.n
+	}
+	if !s.first[model.Weights] {
+		for i := 2; i <= s.l.inner && s.l.window == 0; i++ {
+			// A window that does not fit leaves the holder.
+			if inside := s.sharedInside(shared, i); s.need(i, &inside, several) > s.l.room(i) {
+				return s.io(bytes)
 			}
+		}
+		bytes += s.p.Elements(model.Weights, &extent) * s.p.Bytes[model.Weights]
+	}
+	return s.io(bytes)
+}
+
+// sharedInside returns the extent of one step of all dimensions and a whole window below a
+// level.
+func (s *search) sharedInside(shared []share, level int) [model.Dims]int64 {
+	extent := [model.Dims]int64{1, 1, 1, 1, 1, 1, s.p.Bound[model.R], s.p.Bound[model.S]}
+	for i := range shared {
+		if x := &shared[i]; x.level >= level && x.d != model.R && x.d != model.S {
+			extent[x.d] *= x.n
 		}
 	}
 	for d := range model.Dims {
 		extent[d] = min(extent[d], s.p.Bound[d])
 	}
-	var bytes int64
-	for o := range model.Operands {
-		if o != model.Outputs || !s.l.arch.Level[s.holder[o]].Forwards {
-			bytes += min(s.p.Elements(o, &extent)*s.p.Bytes[o], room[o])
-		}
-	}
-	return s.io(bytes)
+	return extent
 }
 
 // ways searches what is listed, the least bound first.
@@ -286,31 +314,101 @@ func (s *search) open(w *way) bool {
 			return false
 		}
 	}
-	x.cycles, x.pj, x.complete, x.priced = float64(w.steps*s.taps), float64(s.p.MACs())*l.arch.MACPJ, true, false
+	x.least = s.leastWeights()
+	x.onChip, x.complete, x.priced = onChip{cycles: float64(w.steps * s.taps), pj: float64(s.p.MACs()) * l.arch.MACPJ}, true, false
+	x.any, x.some = x.onChip, x.onChip
 	if !s.best.any {
 		s.price()
 	}
 	return true
 }
 
-// price replaces the bounds of an open way by what one tile for the whole layer takes:
-// that stays the same for all numbers of tiles.
+// staying are orders of loops in which an operand stays longest: those without it are inside
+// the others, and windows slide.
+var staying = [model.Operands][model.Dims]model.Dim{
+	model.Weights: {model.G, model.K, model.C, model.R, model.S, model.N, model.P, model.Q},
+	model.Inputs:  {model.G, model.N, model.C, model.R, model.S, model.P, model.Q, model.K},
+	model.Outputs: {model.G, model.N, model.K, model.P, model.Q, model.C, model.R, model.S},
+}
+
+// price replaces the bounds of an open way by what one tile for the whole layer takes
+// where each operand stays as long as it can: no numbers of tiles take less.
 func (s *search) price() {
 	l, x := s.l, &s.at
 	x.priced = true
-	var none [model.MaxLevels]int64 // the ramp does not count here
+	p := s.closest(l.window > 0)
 	s.m = x.spread
 	s.cut(&[model.Dims]int64{1, 1, 1, 1, 1, 1, 1, 1})
-	s.m.Loops[0].Order = tileOrders[0].dims
-	s.result.EvalRamped(s.p, &l.arch, &s.m, &none, &none)
-	x.cycles, x.pj = float64(s.result.ComputeCycles), s.result.ComputePJ
-	for i := 1; i < l.arch.Levels; i++ {
+	in, tile := &s.m.Loops[max(l.inner, 1)].Temporal, &s.m.Loops[1].Temporal
+	for _, d := range [...]model.Dim{model.G, model.N} {
+		tile[d], in[d] = 1, in[d]*tile[d]
+	}
+	s.result.EvalLeast(&p, &l.arch, &s.m, &staying)
+	x.any = s.taken(&p)
+	x.some = x.any
+	sums := &s.result.Access[1][model.Outputs]
+	x.complete = sums.Reads == 0 && sums.Fills == 0
+	if l.window > 0 && x.least == math.MaxInt64 {
+		// Windows do not slide where several input channels stay inside.
+		p = s.closest(false)
+		s.result.EvalLeast(&p, &l.arch, &s.m, &[model.Operands][model.Dims]model.Dim{l.order, l.order, l.order})
+		x.some = s.taken(&p)
+	}
+	x.onChip = x.any
+}
+
+// taken returns what the mapping takes on chip that was evaluated last.
+func (s *search) taken(p *model.Problem) onChip {
+	x := onChip{cycles: float64(s.result.ComputeCycles), pj: s.result.ComputePJ}
+	for i := 1; i < s.l.arch.Levels; i++ {
 		x.cycles = max(x.cycles, float64(s.result.LevelCycles[i]))
 		x.pj += s.result.LevelPJ[i]
 	}
-	x.read, x.written = s.result.Traffic(s.p, 1)
-	out := &s.result.Access[1][model.Outputs]
-	x.complete = out.Reads == 0 && out.Fills == 0
+	x.read, x.written = s.result.Traffic(p, 1)
+	return x
+}
+
+// closest returns the layer with strides and dilations with which any tile brings the least
+// inputs: one of one row or column brings nothing of what lies between windows, and windows
+// that slide bring what is new.
+func (s *search) closest(slide bool) model.Problem {
+	p := *s.p
+	if slide {
+		p.Stride, p.Dilation = [2]int64{1, 1}, [2]int64{}
+		return p
+	}
+	for i, tap := range [...]model.Dim{model.R, model.S} {
+		window := p.Bound[tap]
+		if s.nears && s.l.window == 0 {
+			window = s.at.rest[tap] // a unit has not the others' inputs
+		}
+		p.Stride[i] = min(p.Stride[i], (window-1)*p.Dilation[i]+1)
+	}
+	return p
+}
+
+// leastWeights returns least of an open way.
+func (s *search) leastWeights() int64 {
+	x, k := &s.at, int64(1)
+	if s.holder[model.Weights] == 1 {
+		return math.MaxInt64
+	}
+	if !s.passes {
+		k = x.rest[model.K]
+	}
+	if s.stays(k, x.rest[model.C]) {
+		return math.MaxInt64
+	}
+	extent := x.inside[1]
+	if s.stays(1, 1) {
+		for _, d := range [...]model.Dim{model.R, model.S} {
+			extent[d] *= x.rest[d]
+		}
+	}
+	for d := range model.Dims {
+		extent[d] = min(extent[d], s.p.Bound[d])
+	}
+	return s.p.Elements(model.Weights, &extent) * s.p.Bytes[model.Weights]
 }
 
 // most returns the bytes of an operand that all instances of its holder have room
