@@ -209,7 +209,7 @@ func (s *Server) study(w http.ResponseWriter, r *http.Request, pages *template.T
 			p.Slices, p.SlicesOf = shot.drawSlices(), shortName(shot.spec, shot.objective().Metric)
 		}
 		if r.URL.Query().Get("repairs") != "" {
-			if s.repairRows(r, shot, p.Causes); r.Context().Err() != nil {
+			if p.Looking = s.repairRows(r, shot, p.Causes); r.Context().Err() != nil {
 				return // the client is gone
 			}
 		}

@@ -45,6 +45,7 @@ type studyPage struct {
 	Slices                    []template.HTML // nil until somebody asks
 	SlicesOf                  string
 	Repair                    string // asks for the smallest repairs
+	Looking                   int    // of those that are still looked for
 }
 
 // card is one number of the headline. Share, where it is not 0, is drawn as a bar

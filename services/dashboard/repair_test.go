@@ -14,6 +14,7 @@ import (
 	"apollo/events"
 	"apollo/optimizer/space"
 	"apollo/services/inspect"
+	"apollo/services/messages"
 	"apollo/services/servicestest"
 	"apollo/services/studyfile"
 )
@@ -74,7 +75,7 @@ func TestTheRepairOfACauseIsLookedForOnce(t *testing.T) {
 	page := func(last int) []string {
 		t.Helper()
 		for range 1000 { // it is read as it comes
-			if _, body := get(t, address); strings.Contains(body, fmt.Sprintf(`">trial %d</a><div`, last)) {
+			if _, body := get(t, address); strings.Contains(body, fmt.Sprintf(`">trial %d</a><div`, last)) && !strings.Contains(body, `id="looking"`) {
 				return repair.FindStringSubmatch(body)
 			}
 		}
@@ -106,10 +107,37 @@ func TestTheRepairOfACauseIsLookedForOnce(t *testing.T) {
 	if _, body := get(t, server.URL+"/studies/edge/trials/0"); !strings.Contains(body, `id="repair"`) || !strings.Contains(body, first[2]) {
 		t.Errorf("the page of trial 0 lacks the repair %q", first[2])
 	}
-	known.turn <- struct{}{}
+	known.mu.Lock()
+	defer known.mu.Unlock()
 	if len(known.found) != 1 {
 		t.Errorf("%d designs were looked at, want trial 0's alone", len(known.found))
 	}
+}
+
+// A page does not wait for repairs that take long: it says how many are looked for, and has
+// them when they are found.
+func TestAPageDoesNotWaitForRepairs(t *testing.T) {
+	t.Parallel()
+	server, s, bus := siteOf(t, 0)
+	edge, design := edgeStudy(t)
+	rung(t, bus, edge.Study, 1, 0, 0, func(s *events.Spec) { *s = *edge })
+	failing(t, bus, edge, 0, design)
+	address := server.URL + "/studies/edge"
+	get(t, address)
+	s.mu.Lock()
+	known := s.watches[messages.RunKey{Study: edge.Study, Run: servicestest.Run}].repairs
+	s.mu.Unlock()
+	known.turn <- struct{}{} // somebody looks for another one
+	if _, body := get(t, address+"?repairs=yes"); !strings.Contains(body, "One repair is still looked for.") || strings.Contains(body, "smallest repair of") {
+		t.Errorf("the page does not say that a repair is looked for:\n%s", body)
+	}
+	<-known.turn
+	for range 1000 {
+		if _, body := get(t, address+"?repairs=yes"); strings.Contains(body, "smallest repair of") && !strings.Contains(body, `id="looking"`) {
+			return
+		}
+	}
+	t.Error("the repair is never found")
 }
 
 // Who waits for another's search takes no room of those who evaluate, and may go.
@@ -117,7 +145,7 @@ func TestWaitingForARepairTakesNoRoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &Server{eyes: make(chan struct{}, looking)}
-		shot := &snapshot{repairs: newRepairs()}
+		shot := &snapshot{repairs: newRepairs(nil)}
 		shot.repairs.turn <- struct{}{}
 		ctx, leave := context.WithCancel(t.Context())
 		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)

@@ -40,8 +40,13 @@ type watch struct {
 }
 
 func newWatch(v *client.StudyView) *watch {
-	w := &watch{repairs: newRepairs(), log: newStrides(), facts: newStrides()}
+	w := &watch{log: newStrides(), facts: newStrides()}
 	w.moved = sync.NewCond(&w.mu)
+	w.repairs = newRepairs(func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.step()
+	})
 	w.fold.View = client.StudyView{Study: v.Study, Run: v.Run}
 	return w
 }
