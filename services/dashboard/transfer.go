@@ -163,7 +163,7 @@ func savedCard(r *transfer.Report) card {
 	}
 	say := func(estimate, low, high float64) (value, note string) {
 		minus := strings.NewReplacer("-", "−")
-		return minus.Replace(fmt.Sprintf("%.0f of %s", estimate, cli.Count(r.Compared))), minus.Replace(fmt.Sprintf("%.0f to %.0f with 95 %%, ", low, high)) + fmt.Sprintf("p %.2g", *r.P)
+		return minus.Replace(fmt.Sprintf("%.0f of %s", estimate, cli.Count(r.Compared))), minus.Replace(fmt.Sprintf("%.0f to %.0f with 95\u00a0%%, ", low, high)) + fmt.Sprintf("p %.2g", *r.P)
 	}
 	c.Value, c.Note = say(r.Saved.Estimate, r.Saved.Low, r.Saved.High)
 	switch r.Verdict {
