@@ -36,6 +36,10 @@ const Rivals = "evaluators"
 // fullAt is the share of a stream's limit at which the doctor warns.
 const fullAt = 0.8
 
+// answerWithin is how long a bus may take to tell of its streams: one that has lost too
+// many servers takes connections, and gives no answer.
+const answerWithin = 10 * time.Second
+
 // Bus is what is asked of a bus that is looked at.
 type Bus interface {
 	events.Bus
@@ -48,13 +52,24 @@ type Bus interface {
 // we are, and, unless nobody else can be there, at who says that he is there and at what
 // runs wait for. url is where the bus is.
 func Examine(ctx context.Context, bus Bus, url string, alone bool) []Finding {
-	before, _ := bus.Log().Info(ctx, events.DeadLetterSubject("*", "*")) // its error is told below
-	findings := append([]Finding{{Check: "bus", OK: true, Text: url}}, Streams(ctx, bus)...)
+	asking, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	before, _ := bus.Log().Info(asking, events.DeadLetterSubject("*", "*")) // its error is told below
+	streams := Streams(asking, bus)
+	if asking.Err() != nil {
+		return append([]Finding{{
+			Check: "bus", Text: fmt.Sprintf("%s does not answer within %s", url, answerWithin),
+			Hint: "see whether every server of the cluster runs: with half of them it stores nothing",
+		}}, streams...)
+	}
+	findings := append([]Finding{{Check: "bus", OK: true, Text: url}}, streams...)
 	findings = append(findings, Expiring(bus, time.Now())...)
 	if !alone {
 		findings = append(findings, examineOthers(ctx, bus)...)
 	}
-	return append(findings, Letters(ctx, bus, before.Last))
+	last, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	return append(findings, Letters(last, bus, before.Last))
 }
 
 // Streams says of every stream whether it is there and has room, and when it is full.

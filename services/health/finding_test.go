@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"apollo/events"
@@ -196,4 +197,33 @@ func TestRunsThatNobodyArchives(t *testing.T) {
 	if len(found) != 1 || !found[0].Warning || found[0].Text != "a: nobody works for edge, and so 2 runs more" || len(w.Faults()) != 0 {
 		t.Errorf("three runs that wait for the same: %+v", found)
 	}
+}
+
+// silent is a bus that gives no answer.
+type silent struct{ Bus }
+
+func (silent) Oldest(ctx context.Context, _ string) (time.Time, bool, error) {
+	return time.Time{}, false, ctx.Err()
+}
+
+func (silent) Log() events.Log { return silentLog{} }
+
+type silentLog struct{ events.Log }
+
+func (silentLog) Info(ctx context.Context, _ string) (events.StreamInfo, error) {
+	<-ctx.Done()
+	return events.StreamInfo{}, ctx.Err()
+}
+
+// A bus that takes connections and gives no answer is told of within seconds, not after
+// the patience of every question.
+func TestDoctorOfABusThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		found := Examine(t.Context(), silent{}, "nats://x", false)
+		if took := time.Since(began); found[0].OK || !strings.Contains(found[0].Text, "nats://x does not answer within 10s") || took != answerWithin {
+			t.Errorf("after %s: %+v", took, found)
+		}
+	})
 }
