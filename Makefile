@@ -18,6 +18,8 @@ PAPER_SEEDS  ?= 10
 # A seed takes a minute of CPU time.
 HARM_SEEDS ?= 20
 HOURS      ?= 3
+# What make upgrade upgrades from.
+FROM       ?= HEAD~100
 NAAS_TRIALS ?= 24
 NAAS_SEEDS  ?= 10
 JOINT_TRIALS ?= 100
@@ -32,7 +34,7 @@ MAX_BINARY := 55000000
 AXE := 4.14.1
 AXE_SUM := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
-.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-peers results-naas results-joint explore enumerate validate validate-peers sim printed chaos chaos-cluster wheel simulators python interop charts axe browser browser-long up image dist dist-check kubernetes cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-peers results-naas results-joint explore enumerate validate validate-peers sim printed chaos chaos-cluster faults upgrade wheel simulators python interop charts axe browser browser-long up image dist dist-check kubernetes cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -136,6 +138,13 @@ chaos: ## kill real processes KILLS (200) times and compare with an undisturbed 
 chaos-cluster: ## freeze (FREEZES, 50) and kill (KILLS, 200) the servers of a cluster and its services
 	APOLLO_CHAOS_KILLS=$(KILLS) APOLLO_CHAOS_FREEZES=$(FREEZES) $(GO) test -count=1 -timeout 120m -v -run 'ChaosCluster$$' ./tests/chaos
 	APOLLO_REPLICATED=1 $(GO) test -count=1 -timeout 60m -run 'TestConformanceReplicated$$' ./events/natsbus
+
+faults: ## make everything go wrong that an operator has to know of, and write into docs/operate.md when it is seen
+	APOLLO_FAULTS=$(CURDIR)/docs/operate.md $(GO) test -count=1 -timeout 60m -v -run 'TestFaultsAreSeen$$' ./tests/chaos
+
+upgrade: ## replace every process of the build of the commit FROM (HEAD~100) by this one's while a study runs
+	rm -rf bin/old && mkdir -p bin/old && git archive $(FROM) | tar -x -C bin/old && cd bin/old && $(GO) build -o ../apollo-old ./services/apollo
+	APOLLO_OLD_BINARY=$(CURDIR)/bin/apollo-old $(GO) test -count=1 -timeout 20m -v -run 'TestUpgradeOnDisk$$' ./tests/chaos; status=$$?; rm -r bin/old; exit $$status
 
 wheel: build ## build the Python wheel with the binary in it, clients/python/dist
 	cd clients/python && APOLLO_BINARY=$(CURDIR)/bin/apollo $(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .

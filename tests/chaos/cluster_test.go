@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -36,6 +37,8 @@ type cluster struct {
 	trials int    // of every study
 	dir    string // holds the servers' stores, the log of trials, and logs/ of the processes
 	url    string
+	// binary is what services are started from, "" for the one that is tested.
+	binary string
 	bus    *natsbus.Bus
 	// nodes are the servers: one, or three that are one to their clients.
 	nodes []*node
@@ -107,7 +110,7 @@ func (c *cluster) serve(name string, since int) {
 		args = strangerArgs(c.t)
 	}
 	args = append(args, "--log-level", "debug", "--log-format", "json")
-	s := &child{name: name, role: role, point: c.point(role), since: since, epoch: c.epoch, cmd: exec.Command(os.Getenv(binaryVariable), args...)}
+	s := &child{name: name, role: role, point: c.point(role), since: since, epoch: c.epoch, cmd: exec.Command(cmp.Or(c.binary, os.Getenv(binaryVariable)), args...)}
 	spawn(c.t, c.logs(), s, c.env(), func(s *child) { c.exits <- s })
 	c.services[name] = s
 }
