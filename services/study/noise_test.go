@@ -161,6 +161,35 @@ func TestDriftIsSeenAndTakenOut(t *testing.T) {
 	}
 }
 
+// Errors that follow each other are told, with what to do; independent ones are not, nor
+// is anything said of too few pairs.
+func TestErrorsThatFollowEachOtherAreTold(t *testing.T) {
+	t.Parallel()
+	follows := func(trial int) float64 {
+		e := 0.0
+		for i := range trial + 1 {
+			e = 0.8*e + white(0.03)(i)
+		}
+		return e
+	}
+	for _, c := range []struct {
+		name    string
+		errorOf func(int) float64
+		trials  int
+		warned  bool
+	}{{"correlated", follows, 90, true}, {"independent", white(0.05), 90, false}, {"few", follows, 30, false}} {
+		spec := noisySpec(&events.Noise{}, c.trials)
+		spec.Algorithm.Name = "random" // what is measured does not depend on the errors
+		s := drive(t, spec, shaky(c.errorOf), 0).machine.Summary()
+		warned := slices.ContainsFunc(s.Noise.Warnings, func(w string) bool {
+			return strings.Contains(w, "measurements follow each other") && strings.Contains(w, "set spec.evaluator.reference to 10")
+		})
+		if warned != c.warned || warned && s.Noise.Serial.Low <= 0 || c.name == "few" && s.Noise.Serial != nil {
+			t.Errorf("%s: serial %+v, warnings %q, want one: %v", c.name, s.Noise.Serial, s.Noise.Warnings, c.warned)
+		}
+	}
+}
+
 // A deterministic evaluator is never asked twice, and says nothing of noise.
 func TestNoNoiseNoRepeats(t *testing.T) {
 	t.Parallel()
