@@ -177,7 +177,7 @@ func (e *explore) lead(b *batch, pending []space.Point) bool {
 		if rank <= most {
 			return
 		}
-		most, best = rank, Proposal{Point: p.Clone(), Origin: b.origin}
+		most, best = rank, Proposal{Point: p.Clone()}
 		if from != nil {
 			best.Parents = parents(individual{trial: from.trial})
 		}
@@ -203,8 +203,8 @@ func (e *explore) lead(b *batch, pending []space.Point) bool {
 	if best.Point == nil {
 		return false
 	}
-	b.taken.Add(e.problem.Space.Key(best.Point))
-	b.out = append(b.out, best)
+	b.propose(e.problem.Space.Key(best.Point), best.Point)
+	b.out[len(b.out)-1].Parents = best.Parents
 	return true
 }
 
