@@ -13,7 +13,7 @@ import (
 type Archivers struct {
 	mu   sync.Mutex // guards what follows
 	seen map[[2]string]archiveTick
-	// since is when Follow began.
+	// since is when Follow began; zero while it does not listen.
 	since time.Time
 }
 
@@ -32,6 +32,10 @@ func (a *Archivers) Follow(ctx context.Context, bus events.Bus) {
 	a.mu.Unlock()
 	for m, err := range bus.Notices(ctx, events.ArchivingSubject) {
 		if err != nil {
+			// Whoever may not hear them cannot miss them.
+			a.mu.Lock()
+			a.since = time.Time{}
+			a.mu.Unlock()
 			return
 		}
 		var t events.Archiving
@@ -60,6 +64,13 @@ func (a *Archivers) There() (out []events.Archiving) {
 		out = append(out, t.Archiving)
 	}
 	return out
+}
+
+// Listens reports whether Follow hears of them.
+func (a *Archivers) Listens() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return !a.since.IsZero()
 }
 
 // Missing reports whether none is there: Follow has listened long enough to say so.

@@ -275,13 +275,14 @@ func examineOthers(ctx context.Context, bus events.Bus) []Finding {
 	following.Go(func() { archivers.Follow(ctx, bus) })
 	following.Go(func() { waits.Follow(ctx, bus) })
 	following.Go(func() { waits.Listen(ctx, bus) })
-	pause(ctx, events.PresentEvery+events.PresentEvery/4)
+	const notices = events.PresentEvery + events.PresentEvery/4
+	pause(ctx, notices)
 	if waits.unheard() {
-		pause(ctx, client.SilentAfter)
+		pause(ctx, client.SilentAfter-notices)
 	}
 	all, _ := seen.Of("", time.Now())
 	there, unwritten := archivers.There(), 0
-	if len(there) == 0 {
+	if len(there) == 0 && archivers.Listens() {
 		unwritten = waits.Unwritten()
 	}
 	return append(Others(there, all, unwritten), waits.Findings()...)

@@ -21,8 +21,11 @@ const Paused = "paused"
 
 // Waits is what the runs on a bus wait for, from their logs and their ticks.
 type Waits struct {
-	mu   sync.Mutex // guards runs
+	mu   sync.Mutex // guards what follows
 	runs map[[2]string]*runWaits
+	// deaf says that drivers cannot be heard, blind that archives cannot be read: this
+	// connection has no right to. Then nobody knows that one is missing.
+	deaf, blind bool
 }
 
 // runWaits is one run: whether somebody has to drive it, when it was last
@@ -70,10 +73,14 @@ func (w *Waits) Follow(ctx context.Context, bus events.Bus) {
 		filters = append(filters, events.StudySubject("*", "*", kind))
 	}
 	var following sync.WaitGroup
-	for _, filters := range [][]string{filters, {events.ArchiveSubject("*", "*", "*")}} {
+	archive := []string{events.ArchiveSubject("*", "*", "*")}
+	for _, filters := range [][]string{filters, archive} {
 		following.Go(func() {
 			for m, err := range bus.Log().Follow(ctx, 0, filters...) {
 				if err != nil {
+					w.mu.Lock()
+					w.blind = w.blind || &filters[0] == &archive[0]
+					w.mu.Unlock()
 					return
 				}
 				if _, e, err := events.Decode(m.Data); err == nil {
@@ -223,7 +230,7 @@ func (w *Waits) Unwritten() (n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, r := range w.runs {
-		if r.active || r.isOwed() {
+		if r.active || r.isOwed() && !w.blind {
 			n++
 		}
 	}
@@ -236,7 +243,7 @@ func (w *Waits) unheard() bool {
 	defer w.mu.Unlock()
 	for _, r := range w.runs {
 		if r.active && !r.ticked {
-			return true
+			return !w.deaf
 		}
 	}
 	return false
@@ -246,6 +253,9 @@ func (w *Waits) unheard() bool {
 func (w *Waits) Listen(ctx context.Context, bus events.Bus) {
 	for m, err := range bus.Notices(ctx, events.ProgressSubject("*", "*")) {
 		if err != nil {
+			w.mu.Lock()
+			w.deaf = true
+			w.mu.Unlock()
 			return
 		}
 		var t events.Progress
@@ -262,7 +272,7 @@ func (w *Waits) List() []Wait {
 	var out []Wait
 	for key, r := range w.runs {
 		cause := r.run
-		if r.active && time.Since(r.heard) > client.SilentAfter {
+		if r.active && !w.deaf && time.Since(r.heard) > client.SilentAfter {
 			nobody := client.NoProposer(key[0])
 			cause = &nobody
 		}

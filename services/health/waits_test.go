@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"iter"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -76,4 +77,43 @@ func TestTheMonitorForgetsRuns(t *testing.T) {
 			t.Errorf("it knows %v, which were removed", runs)
 		}
 	})
+}
+
+// deaf is a bus whose user may read the log and hear no notices.
+type deaf struct{ events.Bus }
+
+func (deaf) Notices(context.Context, string) iter.Seq2[events.Message, error] {
+	return func(yield func(events.Message, error) bool) { yield(events.Message{}, events.ErrDenied) }
+}
+
+// Who may not hear proposers and archivers, as an evaluator, does not say that they
+// are missing.
+func TestWhoMayNotHearMissesNobody(t *testing.T) {
+	t.Parallel()
+	for name, missing := range map[string]bool{"hears": true, "may not hear": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var bus events.Bus = membus.New(membus.Config{}).Client("monitor")
+				if !missing {
+					bus = deaf{bus}
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				w, a := NewWaits(), NewArchivers()
+				var following sync.WaitGroup
+				defer following.Wait()
+				defer cancel()
+				following.Go(func() { w.Listen(ctx, bus) })
+				following.Go(func() { a.Follow(ctx, bus) })
+				w.Fold(events.StudyAccepted{Study: "demo", Run: "1"})
+				time.Sleep(time.Minute)
+				if got := a.Missing(); got != missing {
+					t.Errorf("an archiver is missing: %t, want %t", got, missing)
+				}
+				if got := len(w.Faults()) > 0; got != missing {
+					t.Errorf("%+v, want a fault: %t", w.List(), missing)
+				}
+			})
+		})
+	}
 }
