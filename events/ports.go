@@ -59,6 +59,9 @@ type Fence struct {
 	Last   uint64
 }
 
+// Validity is how long something that proves who is who is good for.
+type Validity struct{ From, Until time.Time }
+
 // StreamInfo is the state of a stream.
 type StreamInfo struct {
 	// Created tells a stream from one that was made anew under its name.

@@ -9,76 +9,78 @@ import (
 	"time"
 
 	"github.com/nats-io/jwt/v2"
+
+	"apollo/events"
 )
 
 // The keys of Expiries.
 const (
 	ourCredentials    = "credentials"
 	ourCertificate    = "client certificate"
-	serverCertificate = "server certificate"
+	ServerCertificate = "server certificate"
 )
 
 // Expiries says of what proves who is who on this connection when it runs out: the
-// user's credentials, our certificate, the server's. What has no end, and what cannot
+// user's credentials, our certificate, and the server's as it was when we connected. What has no end, and what cannot
 // be read, is left out. The files are read anew: the connection does so too when it
 // is made again.
-func (b *Bus) Expiries() map[string]time.Time {
-	ends := map[string]time.Time{}
-	if at, known := userEnds(cmp.Or(b.conf.Credentials, b.conf.credentials)); known {
-		ends[ourCredentials] = at
+func (b *Bus) Expiries() map[string]events.Validity {
+	ends := map[string]events.Validity{}
+	if v, known := userEnds(cmp.Or(b.conf.Credentials, b.conf.credentials)); known {
+		ends[ourCredentials] = v
 	}
-	if at, known := certificateEnds(b.conf.certificate); known {
-		ends[ourCertificate] = at
+	if v, known := certificateEnds(b.conf.certificate); known {
+		ends[ourCertificate] = v
 	}
 	if state, err := b.nc.TLSConnectionState(); err == nil {
-		if at, known := earliest(state); known {
-			ends[serverCertificate] = at
+		if v, known := earliest(state); known {
+			ends[ServerCertificate] = v
 		}
 	}
 	return ends
 }
 
-// userEnds returns when the user of a file of credentials ends.
-func userEnds(path string) (at time.Time, known bool) {
+// userEnds returns how long the user of a file of credentials is valid.
+func userEnds(path string) (v events.Validity, known bool) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return at, false
+		return v, false
 	}
 	token, err := jwt.ParseDecoratedJWT(text)
 	if err != nil {
-		return at, false
+		return v, false
 	}
 	claims, err := jwt.DecodeUserClaims(token)
 	if err != nil || claims.Expires == 0 {
-		return at, false
+		return v, false
 	}
-	return time.Unix(claims.Expires, 0), true
+	return events.Validity{From: time.Unix(claims.IssuedAt, 0), Until: time.Unix(claims.Expires, 0)}, true
 }
 
-// certificateEnds returns when the first certificate of a file ends: ours, before
+// certificateEnds returns how long the first certificate of a file is valid: ours, before
 // those that sign it.
-func certificateEnds(path string) (at time.Time, known bool) {
+func certificateEnds(path string) (v events.Validity, known bool) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return at, false
+		return v, false
 	}
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return at, false
+		return v, false
 	}
 	c, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
-		return at, false
+		return v, false
 	}
-	return c.NotAfter, true
+	return events.Validity{From: c.NotBefore, Until: c.NotAfter}, true
 }
 
-// earliest returns when the server's certificates end.
-func earliest(state tls.ConnectionState) (at time.Time, known bool) {
+// earliest returns how long all of the server's certificates are valid.
+func earliest(state tls.ConnectionState) (v events.Validity, known bool) {
 	for _, c := range state.PeerCertificates {
-		if !known || c.NotAfter.Before(at) {
-			at, known = c.NotAfter, true
+		if !known || c.NotAfter.Before(v.Until) {
+			v, known = events.Validity{From: c.NotBefore, Until: c.NotAfter}, true
 		}
 	}
-	return at, known
+	return v, known
 }

@@ -61,7 +61,7 @@ func (a *app) completeNames(c *cobra.Command) {
 	if c.Flags().Lookup("run") != nil && len(words) > 1 && words[1] == "STUDY" {
 		_ = c.RegisterFlagCompletionFunc("run", a.completeRuns)
 	}
-	c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		// A flag that takes one of a few words says so: a|b|c. One that completes
 		// otherwise keeps its own.
 		if _, its := c.GetFlagCompletionFunc(f.Name); its {

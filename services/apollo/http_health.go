@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"apollo/events"
+	"apollo/events/natsbus"
 	"apollo/services/health"
 )
 
@@ -30,7 +31,9 @@ func (m *monitor) look(ctx context.Context) (faults, warnings []health.Finding) 
 	}
 	for _, f := range append(found, health.Expiring(m.bus, time.Now())...) {
 		switch {
-		case f.Warning, !f.OK && f.Check == health.Rivals: // while evaluators are upgraded there are two
+		case f.Warning,
+			!f.OK && f.Check == health.Rivals,             // while evaluators are upgraded there are two
+			!f.OK && f.Check == natsbus.ServerCertificate: // of the moment when we connected: there may be a new one
 			warnings = append(warnings, f)
 		case !f.OK:
 			faults = append(faults, f)
@@ -105,7 +108,7 @@ func (c expiryCollector) Describe(ch chan<- *prometheus.Desc) { ch <- expiryDesc
 
 // Collect implements prometheus.Collector.
 func (c expiryCollector) Collect(ch chan<- prometheus.Metric) {
-	for what, at := range health.Expiries(c.bus) {
-		ch <- prometheus.MustNewConstMetric(expiryDesc(), prometheus.GaugeValue, time.Until(at).Seconds(), what)
+	for what, v := range health.Expiries(c.bus) {
+		ch <- prometheus.MustNewConstMetric(expiryDesc(), prometheus.GaugeValue, time.Until(v.Until).Seconds(), what)
 	}
 }

@@ -127,27 +127,32 @@ func TestDiskOfAnArchiver(t *testing.T) {
 // lasting is a bus whose credentials run out.
 type lasting struct {
 	events.Bus
-	ends map[string]time.Time
+	ends map[string]events.Validity
 }
 
-func (l lasting) Expiries() map[string]time.Time { return l.ends }
+func (l lasting) Expiries() map[string]events.Validity { return l.ends }
 
-// Credentials are worth a look two weeks before they run out, and bad on the last day.
+// Credentials are worth a look two weeks before they run out, and bad on the last day; a
+// fifth and a twentieth of their life before it, where that is less.
 func TestCredentialsThatRunOut(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
+	const year = 365 * 24 * time.Hour
 	for _, c := range []struct {
-		left        time.Duration
+		left, life  time.Duration
 		ok, warning bool
 		says        string
 	}{
-		{30 * 24 * time.Hour, true, false, "valid until 2026-06-03T03:02:01Z, for 30 days"},
-		{10 * 24 * time.Hour, true, true, "for 10 days"},
-		{30 * time.Hour, true, true, "runs out at 2026-05-05T09:02:01Z, in 30.0 h"},
-		{2 * time.Hour, false, false, "in 2.0 h"},
-		{-time.Hour, false, false, "ran out at 2026-05-04T02:02:01Z"},
+		{30 * 24 * time.Hour, year, true, false, "valid until 2026-06-03T03:02:01Z, for 30 days"},
+		{10 * 24 * time.Hour, year, true, true, "for 10 days"},
+		{30 * time.Hour, year, true, true, "runs out at 2026-05-05T09:02:01Z, in 30.0 h"},
+		{2 * time.Hour, year, false, false, "in 2.0 h"},
+		{-time.Hour, year, false, false, "ran out at 2026-05-04T02:02:01Z"},
+		{12 * time.Hour, 24 * time.Hour, true, false, "in 12.0 h"},
+		{4 * time.Hour, 24 * time.Hour, true, true, "in 4.0 h"},
+		{time.Hour, 24 * time.Hour, false, false, "in 1.0 h"},
 	} {
-		found := Expiring(lasting{ends: map[string]time.Time{"credentials": now.Add(c.left)}}, now)
+		found := Expiring(lasting{ends: map[string]events.Validity{"credentials": {From: now.Add(c.left - c.life), Until: now.Add(c.left)}}}, now)
 		if len(found) != 1 || found[0].OK != c.ok || found[0].Warning != c.warning || !strings.Contains(found[0].Text, c.says) || (found[0].Hint == "") == (c.warning || !c.ok) {
 			t.Errorf("with %s left: %+v, want ok %t, warning %t, %q", c.left, found, c.ok, c.warning, c.says)
 		}
