@@ -86,8 +86,9 @@ type granter struct {
 
 func (g *granter) roles() map[string]func() {
 	watch := func() {
-		g.read("study.>", "result.>", "archive.>")
-		g.hear("tick.*.*", "present.*", events.ArchivingSubject, events.NotifySubject(">"))
+		g.monitor()
+		g.read("result.>", "archive.>")
+		g.hear(events.NotifySubject(">"))
 		g.say("api.get")
 		g.ask("CONSUMER.INFO.%s."+commands, "cmd.>")
 	}
@@ -117,12 +118,13 @@ func (g *granter) roles() map[string]func() {
 				g.say("work." + name + ".*.*.*") // an item for another version is handed back
 			}
 			g.ask("STREAM.MSG.GET.%s", "result.>") // whether a batch is answered already
-			g.read("study.>")
+			g.monitor()
 		},
 		RoleArchiver: func() {
 			g.send(RoleArchiver)
 			g.say(events.OwnedSubject(events.ArchiverOwner, events.ControlSubject("*")))
-			g.read("study.>", "result.>")
+			g.monitor()
+			g.read("result.>")
 			g.ask("STREAM.MSG.GET.%s", "archive.>")
 		},
 	}
@@ -133,7 +135,8 @@ func (g *granter) propose() {
 	g.send(RoleProposer, events.QueueService)
 	g.say(events.NotifySubject(">"))
 	g.say(events.SubmitSubject("*"), "echo.*") // the API submits; it hears itself
-	g.hear("present.*", events.ArchivingSubject, "echo.*", apiGroup+".*")
+	g.monitor()
+	g.hear("echo.*", apiGroup+".*")
 	g.Subscribe = append(g.Subscribe, "$SRV.>")
 	g.AllowResponses = true
 	for _, s := range g.bus.conf.Topology {
@@ -146,6 +149,15 @@ func (g *granter) propose() {
 	g.take("cmd.>", commands)
 	g.take("dlq.>", forwarder)
 	g.ask("STREAM.MSG.GET.%s", "work.>")
+}
+
+// monitor allows to see what /healthz and the metrics of a process tell: the runs, who
+// drives them, works for them and archives them. It does without the archivers' log,
+// which an archiver may not read: who writes a stream could have the server send what
+// is in it elsewhere.
+func (g *granter) monitor() {
+	g.read("study.>")
+	g.hear("tick.*.*", "present.*", events.ArchivingSubject)
 }
 
 // look allows to see that the streams are there, and how full.

@@ -5,13 +5,17 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"apollo/events"
 	"apollo/services/cli"
 )
 
@@ -132,6 +136,17 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
+// freeAddress is one that nobody listens at.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
 // Every role does its job on a server that allows what `apollo auth permissions`
 // prints and nothing else.
 func TestRolesDoTheirJob(t *testing.T) {
@@ -146,6 +161,7 @@ func TestRolesDoTheirJob(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var roles sync.WaitGroup
 	var said syncBuffer
+	health := map[string]string{}
 	for _, r := range []struct {
 		flags []string
 		args  []string
@@ -154,6 +170,8 @@ func TestRolesDoTheirJob(t *testing.T) {
 		{as(t, by["measure"], url), []string{"serve", "evaluator", "--evaluators", "1"}},
 		{as(t, by["keep"], url), []string{"serve", "archiver", "--data", data}},
 	} {
+		health[r.args[1]] = freeAddress(t)
+		r.args = append(r.args, "--http", health[r.args[1]])
 		roles.Go(func() {
 			if code := Main(ctx, append(r.args, r.flags...), nil, &said, &said); code != cli.ExitOK && ctx.Err() == nil {
 				t.Errorf("%s: exit code %d", r.args, code)
@@ -186,6 +204,17 @@ func TestRolesDoTheirJob(t *testing.T) {
 	run("boss", cli.ExitOK, "95", "study", "extend", "demo", "--trials", "95")
 	run("boss", cli.ExitOK, "completed", "study", "watch", "demo", "-q")
 	run("look", cli.ExitOK, "edge", "evaluator", "ls")
+	time.Sleep(events.AbsentAfter) // from then on who is not heard is missing
+	for role, address := range health {
+		response, err := http.Get("http://" + address + "/healthz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, _ := io.ReadAll(response.Body); response.StatusCode != http.StatusOK {
+			t.Errorf("the %s is not well: %s", role, text)
+		}
+		_ = response.Body.Close()
+	}
 	for range 100 { // it is archived in a moment
 		if Main(t.Context(), append([]string{"study", "rm", "demo", "--yes", "--archive", data}, as(t, by["boss"], url)...), nil, io.Discard, io.Discard) == cli.ExitOK {
 			break

@@ -47,10 +47,11 @@ type runWaits struct {
 // which no archiver spoke.
 const unknown = -1
 
-// isOwed reports whether trials of an ended run are to be written still, and will be.
-func (r *runWaits) isOwed() bool {
+// isOwed reports whether trials of an ended run are to be written still, and will be; w.mu
+// is held.
+func (w *Waits) isOwed(r *runWaits) bool {
 	lost := r.archive != nil && r.archive.Waiting.Lasting()
-	return r.ended && r.trials != 0 && (r.final == unknown || r.final < r.trials) && !lost
+	return !w.blind && r.ended && r.trials != 0 && (r.final == unknown || r.final < r.trials) && !lost
 }
 
 // Wait is one cause of one run.
@@ -78,9 +79,9 @@ func (w *Waits) Follow(ctx context.Context, bus events.Bus) {
 		following.Go(func() {
 			for m, err := range bus.Log().Follow(ctx, 0, filters...) {
 				if err != nil {
-					w.mu.Lock()
-					w.blind = w.blind || &filters[0] == &archive[0]
-					w.mu.Unlock()
+					if &filters[0] == &archive[0] {
+						w.doWithoutArchives()
+					}
 					return
 				}
 				if _, e, err := events.Decode(m.Data); err == nil {
@@ -102,6 +103,16 @@ func (w *Waits) Follow(ctx context.Context, bus events.Bus) {
 		}
 	})
 	following.Wait()
+}
+
+// doWithoutArchives forgets the runs that were kept to see them written.
+func (w *Waits) doWithoutArchives() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.blind = true
+	for key := range w.runs {
+		w.prune(key[0], key[1])
+	}
 }
 
 // forget drops the runs that nobody drives and that are not in the log any more.
@@ -210,7 +221,7 @@ func (w *Waits) archives(study, run string, e events.Payload) {
 // prune drops a run that nobody has to drive or to archive and that waits for nothing;
 // w.mu is held. What an archiver says may be read before the end that it is about.
 func (w *Waits) prune(study, run string) {
-	if r := w.of(study, run); !r.active && r.run == nil && r.archive == nil && !r.isOwed() && (r.ended || r.final == unknown) {
+	if r := w.of(study, run); !r.active && r.run == nil && r.archive == nil && !w.isOwed(r) && (r.ended || r.final == unknown) {
 		delete(w.runs, [2]string{study, run})
 	}
 }
@@ -230,7 +241,7 @@ func (w *Waits) Unwritten() (n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, r := range w.runs {
-		if r.active || r.isOwed() && !w.blind {
+		if r.active || w.isOwed(r) {
 			n++
 		}
 	}
