@@ -17,7 +17,7 @@ const classBlur = 0.1
 // train reads the sources: seeds, and models with the chosen methods.
 func (s *strategy) train(chosen []Method, seeds int) error {
 	prior := s.problem.Prior[:min(len(s.problem.Prior), maxSources)]
-	l := training{strategy: s, classes: Sources{Categorical: s.inputs.Categorical(), Workload: s.problem.Workload}, incoherent: map[int]bool{}}
+	l := training{strategy: s, classes: Sources{Categorical: s.inputs.Categorical(), Workload: s.problem.Workload}}
 	for i := range prior {
 		if rows := s.rows(prior[i]); len(rows) > 0 {
 			l.rows = append(l.rows, rows)
@@ -39,7 +39,7 @@ func (s *strategy) train(chosen []Method, seeds int) error {
 	if seeds > 0 {
 		s.chooseSeeds(criteria, seeds)
 	}
-	l.classes.Tables = slices.DeleteFunc(l.classes.Tables, func(t Table) bool { return l.incoherent[t.Source] })
+	l.classes.Tables = slices.DeleteFunc(l.classes.Tables, func(t Table) bool { return s.unordered[t.Source] })
 	if s.problem.Objectives > 1 || len(chosen) == 0 || len(l.classes.Tables) == 0 {
 		return nil
 	}
@@ -54,9 +54,6 @@ type training struct {
 	source          []int // position in Problem.Prior of rows
 	log             bool
 	values, classes Sources // values of the first objective
-	// incoherent are the sources, by position in Problem.Prior, whose values of the
-	// first objective say nothing of each other.
-	incoherent map[int]bool
 }
 
 // positive reports whether all values of all sources have a logarithm.
@@ -129,14 +126,14 @@ func (l *training) criteria() ([]*criterion, error) {
 	return out, nil
 }
 
-// minCoherent is the number of measured designs below which it is not asked whether a
-// source is coherent: by chance few designs are in no order. Chosen.
-const minCoherent = 10
+// minOrdered is the number of measured designs below which it is not asked whether a
+// source is in order: by chance few designs are in none. Chosen.
+const minOrdered = 10
 
-// coherent reports whether a process of a source's values predicts each of them from
+// ordered reports whether a process of a source's values predicts each of them from
 // the others better than chance. Where it does not, the values are of other designs,
 // or noise: what was best there says nothing of what is good.
-func (c *criterion) coherent(labels []float64) bool {
+func (c *criterion) ordered(labels []float64) bool {
 	predicted := make([]float64, len(labels))
 	c.value.LeaveOneOut(labels, predicted, make([]float64, len(labels)))
 	ranking := rankWeighting{y: labels}
@@ -175,8 +172,8 @@ func (l *training) trainCriterion(c *criterion, keep bool) bool {
 		return false
 	}
 	// A source that can be asked need not be smooth: it is known everywhere.
-	if !t.Asked && len(raw) >= minCoherent && !c.coherent(t.Y) {
-		l.incoherent[c.source] = l.incoherent[c.source] || keep
+	if !t.Asked && len(raw) >= minOrdered && !c.ordered(t.Y) {
+		l.unordered[c.source] = l.unordered[c.source] || keep
 		return false
 	}
 	if keep {

@@ -1,8 +1,10 @@
 package transfer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/bits"
 	"slices"
@@ -57,16 +59,8 @@ func (a Algorithm) Start(p optimizer.Problem) (optimizer.Strategy, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.Objectives == 0 {
-		p.Objectives = 1
-	}
-	if p.Legal == nil {
-		p.Legal = func(space.Point) bool { return true }
-	}
-	s := &strategy{
-		problem: p, gate: gate{start: begin, base: base}, seedOf: map[space.Key]int{}, badWhenTold: map[space.Key]bool{}, sourceBest: math.Inf(1),
-		inputs: newInputs(&p),
-	}
+	s := newStrategy(p)
+	s.gate = gate{start: begin, base: base}
 	if err := s.train(chosen, a.Seeds); err != nil {
 		return nil, fmt.Errorf("transfer: %w", err)
 	}
@@ -77,6 +71,29 @@ func (a Algorithm) Start(p optimizer.Problem) (optimizer.Strategy, error) {
 		return base, nil
 	}
 	return s, nil
+}
+
+// Unordered returns which sources of Problem.Prior Start drops, by position: the values
+// of each are in no order.
+func Unordered(p optimizer.Problem) ([]int, error) {
+	s := newStrategy(p)
+	if err := cmp.Or(s.train(nil, 0), s.inputs.err); err != nil {
+		return nil, fmt.Errorf("transfer: %w", err)
+	}
+	return slices.Sorted(maps.Keys(s.unordered)), nil
+}
+
+func newStrategy(p optimizer.Problem) *strategy {
+	if p.Objectives == 0 {
+		p.Objectives = 1
+	}
+	if p.Legal == nil {
+		p.Legal = func(space.Point) bool { return true }
+	}
+	return &strategy{
+		problem: p, seedOf: map[space.Key]int{}, badWhenTold: map[space.Key]bool{}, sourceBest: math.Inf(1), inputs: newInputs(&p),
+		unordered: map[int]bool{},
+	}
 }
 
 // strategy proposes seeds, then shares proposals between the models of the
@@ -100,6 +117,9 @@ type strategy struct {
 	seedOf      map[space.Key]int  // key of a seed's design → its source
 	badWhenTold map[space.Key]bool // seeds that were bad when they were told
 	models      *modelProposer     // nil when there are no models
+	// unordered are the sources, by position in Problem.Prior, whose values of the
+	// first objective say nothing of each other.
+	unordered map[int]bool
 }
 
 const (

@@ -347,14 +347,18 @@ func TestSeveralObjectivesAreSeeded(t *testing.T) {
 
 // Sources whose values say nothing of each other have no say: the search is that of
 // the base.
-func TestIncoherentSourcesAreDropped(t *testing.T) {
+func TestUnorderedSourcesAreDropped(t *testing.T) {
 	t.Parallel()
 	s := lattice(t)
 	rng := rand.New(rand.NewPCG(1, 2))
 	noise := study(t, "noise/r1", s, func(space.Point) float64 { return 1 + rng.Float64() })
 	alone, _ := drive(t, start(t, transfer.Algorithm{}, optimizer.Problem{Space: s, Seed: 1}), 12, bowl(4))
 	for name, prior := range map[string][]optimizer.Task{"noise": {noise}, "noise and an order": {noise, study(t, "near/r1", s, bowl(3.5))}} {
-		origins, _ := drive(t, start(t, transfer.Algorithm{}, optimizer.Problem{Space: s, Seed: 1, Prior: prior}), 12, bowl(4))
+		problem := optimizer.Problem{Space: s, Seed: 1, Prior: prior}
+		if dropped, err := transfer.Unordered(problem); err != nil || !slices.Equal(dropped, []int{0}) {
+			t.Errorf("%s: the sources %v are in no order, %v, want the first", name, dropped, err)
+		}
+		origins, _ := drive(t, start(t, transfer.Algorithm{}, problem), 12, bowl(4))
 		switch {
 		case len(prior) == 1 && !slices.Equal(origins, alone):
 			t.Errorf("%s: %v, want the search without sources: %v", name, origins, alone)

@@ -101,6 +101,8 @@ func candidateText(w io.Writer, p cli.Paint, c *transfer.Candidate) {
 	}
 	if c.Refused != "" {
 		fmt.Fprintf(w, "%s: %s: %s\n", p.Bold(name), p.Red("refused"), c.Refused)
+	} else if c.Unordered {
+		fmt.Fprintf(w, "%s: %s: its %s used values are in no order: each says nothing of the others\n", p.Bold(name), p.Red("dropped"), cli.Count(c.Kept))
 	} else {
 		fmt.Fprintf(w, "%s: %s, %s of %s rows are used\n", p.Bold(name), useText(c.Use), cli.Count(c.Kept), cli.Count(c.Rows))
 	}

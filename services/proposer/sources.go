@@ -1,6 +1,7 @@
 package proposer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"apollo/evaluator"
 	"apollo/events"
+	"apollo/optimizer"
 	"apollo/services/catalog"
 	"apollo/services/study"
 	"apollo/services/transfer"
@@ -225,7 +227,7 @@ func searchedRefs(ctx context.Context, from Sources, learner *transfer.Learner, 
 // study does not ask for a search. A source that does not fit says so in its
 // Refused. The errors are those of the specification and of reading the archive.
 func Candidates(ctx context.Context, catalog catalog.Catalog, from Sources, open Programs, spec *events.Spec) (all []transfer.Candidate, found []transfer.Ranked, err error) {
-	target, _, err := targetOf(catalog, spec)
+	target, checker, err := targetOf(catalog, spec)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -236,6 +238,12 @@ func Candidates(ctx context.Context, catalog catalog.Catalog, from Sources, open
 	if spec.Transfer == nil {
 		return nil, nil, nil
 	}
+	var asked []func() error
+	defer func() {
+		for _, closing := range asked {
+			err = cmp.Or(err, closing())
+		}
+	}()
 	refs, found, err := searchedRefs(ctx, from, learner, spec.Transfer.Sources)
 	if err != nil {
 		return nil, nil, err
@@ -244,9 +252,8 @@ func Candidates(ctx context.Context, catalog catalog.Catalog, from Sources, open
 		if ref.Asked() {
 			c, closing, err := askModel(ctx, learner, catalog, open, spec, &ref.Source)
 			if err == nil {
-				err = closing()
-			}
-			if err != nil && c.Refused == "" {
+				asked = append(asked, closing)
+			} else if c.Refused == "" {
 				return nil, nil, err
 			}
 			all = append(all, c)
@@ -261,7 +268,28 @@ func Candidates(ctx context.Context, catalog catalog.Catalog, from Sources, open
 		c, _ := learner.Add(log, ref.why) // its Refused says the error
 		all = append(all, c)
 	}
-	return all, found, nil
+	knowledge, _ := learner.Knowledge()
+	return all, found, markUnordered(catalog, spec, checker, knowledge, all)
+}
+
+// markUnordered marks the sources that the study's search drops.
+func markUnordered(catalog catalog.Catalog, spec *events.Spec, checker evaluator.Checker, knowledge study.Knowledge, all []transfer.Candidate) error {
+	algorithm, err := optimizer.New(spec.Algorithm.Name, spec.Algorithm.Options)
+	if err != nil {
+		return err
+	}
+	template, _ := catalog.Template(spec.Template)
+	machine, err := study.New(study.Config{
+		Spec: spec, Algorithm: algorithm, Checker: checker, Baseline: baselineOf(catalog, spec), Features: template.Features, Knowledge: knowledge,
+	})
+	if err != nil {
+		return err
+	}
+	dropped, err := machine.Unordered()
+	for i := range all {
+		all[i].Unordered = slices.Contains(dropped, all[i].Study+"/"+all[i].Run)
+	}
+	return err
 }
 
 // pinned returns the sources that the run started with; started is false when

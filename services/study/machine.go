@@ -192,6 +192,21 @@ func (m *Machine) start() (optimizer.Strategy, error) {
 	return a.Start(p)
 }
 
+// Unordered returns the sources, "study/run" each, that the search drops because their
+// values are in no order. It takes as long as the first ask.
+func (m *Machine) Unordered() (names []string, err error) {
+	if len(m.cfg.Knowledge.Tasks) == 0 {
+		return nil, nil
+	}
+	p := m.problem(m.cfg.Spec.Seed)
+	p.Prior, p.Workload = m.cfg.Knowledge.Tasks, m.cfg.Knowledge.Workload
+	dropped, err := transfer.Unordered(p)
+	for _, i := range dropped {
+		names = append(names, p.Prior[i].Name)
+	}
+	return names, err
+}
+
 func (m *Machine) problem(seed uint64) optimizer.Problem {
 	p := optimizer.Problem{Space: m.space, Seed: seed, Legal: m.legal, Features: m.features, Objectives: len(m.spec.Objectives), Noisy: m.spec.Evaluator.Noise != nil}
 	if at, err := m.space.Point(m.cfg.Baseline); err == nil {

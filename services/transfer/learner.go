@@ -50,6 +50,8 @@ type Candidate struct {
 	Refused string `json:"refused,omitempty"`
 	// Why says why the archive's search chose it.
 	Why string `json:"why,omitempty"`
+	// Unordered says that the search drops the source: its values are in no order.
+	Unordered bool `json:"unordered,omitempty"`
 	// Rows is the number of trials in the files, Kept how many are used.
 	Rows   int    `json:"rows"`
 	Kept   int    `json:"kept"`
