@@ -236,10 +236,10 @@ func (b *builder) policyFile(options *node) bool {
 		return true
 	}
 	data, ok := b.sideFile(n)
-	if !ok || b.when(!json.Valid(data), n, codeBadOptions, "`apollo train` writes policies.", "the file is no JSON") {
+	var policy, all map[string]json.RawMessage
+	if !ok || b.when(json.Unmarshal(data, &policy) != nil, n, codeBadOptions, "`apollo train` writes policies.", "the file %s holds no JSON object", n.text) {
 		return false
 	}
-	var all map[string]json.RawMessage
 	if err := json.Unmarshal(b.spec.Algorithm.Options, &all); err != nil {
 		return false // reported: options are no mapping
 	}

@@ -23,7 +23,7 @@ func TestPolicyFile(t *testing.T) {
 	if got := string(again.Spec.Algorithm.Options); got != want {
 		t.Errorf("published options %s, want %s", got, want)
 	}
-	for name, want := range map[string]string{"nothing.json": "the file cannot be read", "all.csv": "the file is no JSON"} {
+	for name, want := range map[string]string{"nothing.json": "the file cannot be read", "all.csv": "holds no JSON object"} {
 		if _, err := studyfile.Parse("study.yaml", []byte(led(name)), catalog(), filesBeside()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
