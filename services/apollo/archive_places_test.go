@@ -97,7 +97,7 @@ func TestCommandsInABucketAsOnDisk(t *testing.T) {
 		{"transfer", "report", "three"},
 		{"compare", "one", "three"},
 	}
-	alone := [][]string{{"archive", "rm", "--older-than", "1ns", "--dry-run"}, {"archive", "rm", "one", "--yes"}, {"transfer", "candidates", three}}
+	alone := [][]string{{"archive", "rm", "--older-than", "1ns", "--dry-run", "-o", "wide"}, {"archive", "rm", "one", "--yes"}, {"transfer", "candidates", three}}
 	said := map[string][]string{}
 	for kind, place := range map[string]string{"disk": filepath.Join(b.dir, "disk"), "bucket": storagetest.Place("places")} {
 		home := filepath.Join(b.dir, kind)
