@@ -17,6 +17,7 @@ import (
 
 	"apollo/evaluator"
 	"apollo/events"
+	"apollo/internal/atomicfile"
 	"apollo/lab/bench"
 )
 
@@ -136,20 +137,8 @@ func writeFront(path string, f front) error {
 	if err != nil {
 		return fmt.Errorf("write front: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("write front: %w", err)
-	}
-	t, err := os.CreateTemp(filepath.Dir(path), ".front-*")
-	if err != nil {
-		return fmt.Errorf("write front: %w", err)
-	}
-	defer func() { _ = os.Remove(t.Name()) }() // without effect after the rename
-	_, err = t.Write(b)
-	if err = errors.Join(err, t.Sync(), t.Close()); err == nil {
-		err = os.Rename(t.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write front %s: %w", path, err)
+	if err := atomicfile.Write(path, b); err != nil {
+		return fmt.Errorf("front: %w", err)
 	}
 	return nil
 }

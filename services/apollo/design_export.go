@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"apollo/evaluator/report"
 	"apollo/evaluator/timeloop"
+	"apollo/internal/atomicfile"
 	"apollo/services/cli"
 )
 
@@ -141,10 +141,7 @@ func (a *app) printExport(documents []exported, dir string) error {
 		d := &documents[i]
 		if dir != "" && d.File == "" {
 			d.File = layerFile(dir, &report.Mapped{Network: d.Network, Layer: d.Layer}, i)
-			if err := os.MkdirAll(filepath.Dir(d.File), 0o755); err != nil {
-				return err
-			}
-			if err := os.WriteFile(d.File, []byte(d.Document), 0o644); err != nil {
+			if err := atomicfile.Write(d.File, []byte(d.Document)); err != nil {
 				return err
 			}
 			d.Document = ""

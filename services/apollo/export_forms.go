@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"apollo/evaluator/model"
 	"apollo/evaluator/report"
 	"apollo/examples/simulators/forms"
+	"apollo/internal/atomicfile"
 	"apollo/services/cli"
 )
 
@@ -28,10 +28,7 @@ func (a *app) exportForms(s *subject, as string, mapped []report.Mapped, dir str
 		if err != nil {
 			return err
 		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		return os.WriteFile(path, []byte(text), 0o644)
+		return atomicfile.Write(path, []byte(text))
 	}
 	var documents []exported
 	for i := range mapped {

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 
 	"apollo/evaluator/number"
 	"apollo/evaluator/report"
 	"apollo/evaluator/scalesim"
 	"apollo/evaluator/systolic"
+	"apollo/internal/atomicfile"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
 )
@@ -40,11 +40,8 @@ func (a *app) exportScaleSim(s *subject, mapped []report.Mapped, dir string) err
 		files[filepath.Join(dir, network+".csv")] = scalesim.Topology(list)
 		files[filepath.Join(dir, network+".layout.csv")] = scalesim.Layout(list)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
 	for path, text := range files {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		if err := atomicfile.Write(path, []byte(text)); err != nil {
 			return err
 		}
 	}

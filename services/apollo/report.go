@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"apollo/internal/atomicfile"
 	"apollo/services/cli"
 )
 
@@ -38,8 +38,8 @@ needs nothing else: no script, no font, no network. One that is there is written
 				_, err = a.Stdout.Write(page)
 				return err
 			}
-			if err := os.WriteFile(a.Output, page, 0o644); err != nil {
-				return fmt.Errorf("write the report: %w", err)
+			if err := atomicfile.Write(a.Output, page); err != nil {
+				return fmt.Errorf("the report: %w", err)
 			}
 			a.Say("wrote %s", a.Output)
 			return nil

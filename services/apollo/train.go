@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"apollo/archiver"
 	"apollo/events"
+	"apollo/internal/atomicfile"
 	"apollo/optimizer"
 	"apollo/services/cli"
 	"apollo/services/study"
@@ -71,7 +71,7 @@ or one that ends in .parquet. Logs of explore and random teach it most. The firs
 			if err != nil {
 				return err
 			}
-			if err := os.WriteFile(out, append(b, '\n'), 0o644); err != nil {
+			if err := atomicfile.Write(out, append(b, '\n')); err != nil {
 				return err
 			}
 			return a.Print(cli.Answer{Value: answer, Text: answer.text})

@@ -16,6 +16,7 @@ import (
 
 	"apollo/evaluator/workload"
 	"apollo/evaluator/workload/graph"
+	"apollo/internal/atomicfile"
 	"apollo/services/cli"
 )
 
@@ -182,20 +183,7 @@ func writeWorkload(path string, w *workload.Workload) error {
 	if filepath.Ext(path) != ".json" {
 		b = asYAML(w, b)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
+	return atomicfile.Write(path, b)
 }
 
 // asYAML writes canonical JSON as YAML where that reads back to the same

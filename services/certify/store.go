@@ -11,6 +11,8 @@ import (
 	"slices"
 
 	"github.com/gofrs/flock"
+
+	"apollo/internal/atomicfile"
 )
 
 // Proof is a State on disk, with what it is about.
@@ -125,25 +127,12 @@ func ChangeLadder(data, key string, change func(l *Ladder, damaged error)) error
 
 // write writes a proof durably and at once.
 func write(path string, proof any) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("write proof: %w", err)
-	}
 	b, err := json.MarshalIndent(proof, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write proof %s: %w", path, err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".proof-*")
-	if err != nil {
-		return fmt.Errorf("write proof: %w", err)
-	}
-	defer func() { _ = os.Remove(f.Name()) }() // without effect after the rename
-	_, err = f.Write(append(b, '\n'))
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write proof %s: %w", path, err)
+	if err := atomicfile.Write(path, append(b, '\n')); err != nil {
+		return fmt.Errorf("proof: %w", err)
 	}
 	return nil
 }
