@@ -183,8 +183,10 @@ func left() map[string]elsewhere {
 		"evaluator run":                        script("recheck-server", "apollo evaluator run"),
 		"study recheck mine --evaluator other": script("recheck", "exec apollo --data d study recheck mine --exec 'sh sim.sh' --evaluator other"),
 		"bench ":                               script("bench", "exec apollo bench --suite bbob"), // with fewer seeds and trials
-		"workload import":                      script("workload", "exec apollo workload import"),
-		"design eval --workload model.yaml":    script("workload", "apollo design eval"),
+		"train ":                               script("train", "exec apollo train --out"),        // it takes some hundred trials
+		"run examples/explore.yaml --set metadata.name=again": script("train", "--set metadata.name=led --set spec.algorithm.options.policy=policy.json"),
+		"workload import":                   script("workload", "exec apollo workload import"),
+		"design eval --workload model.yaml": script("workload", "apollo design eval"),
 	}
 }
 
