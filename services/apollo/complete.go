@@ -14,24 +14,29 @@ import (
 	"apollo/services/client"
 )
 
-// completeStudies lists the names of studies for the shell; of none where nothing can
-// be read, because a completion has nowhere to say why.
-func (a *app) completeStudies(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+// runsToComplete are all runs; none where nothing can be read, because a completion has
+// nowhere to say why.
+func (a *app) runsToComplete(c *cobra.Command) []*client.StudyView {
 	ctx := c.Context()
 	if a.settlePlace(c) != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
+		return nil
 	}
 	s, err := a.open(ctx, c, forReading)
 	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
+		return nil
 	}
 	defer s.close(ctx)
 	views, err := client.ListStudies(ctx, s.bus.Log())
 	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
+		return nil
 	}
+	return views
+}
+
+// completeStudies lists the names of studies for the shell.
+func (a *app) completeStudies(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	var names []string
-	for _, v := range views {
+	for _, v := range a.runsToComplete(c) {
 		if !slices.Contains(names, v.Study) {
 			names = append(names, v.Study)
 		}
@@ -75,21 +80,11 @@ func (a *app) completeNames(c *cobra.Command) {
 
 // completeRuns lists the runs of the study that the command names.
 func (a *app) completeRuns(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) == 0 || a.settlePlace(c) != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	ctx := c.Context()
-	s, err := a.open(ctx, c, forReading)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	defer s.close(ctx)
-	views, err := client.ListStudies(ctx, s.bus.Log())
-	if err != nil {
+	if len(args) == 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	var runs []string
-	for _, v := range views {
+	for _, v := range a.runsToComplete(c) {
 		if v.Study == args[0] {
 			runs = append(runs, v.Run)
 		}
