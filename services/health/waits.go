@@ -73,23 +73,24 @@ func (w *Waits) Follow(ctx context.Context, bus events.Bus) {
 	for _, kind := range append(events.RunEnds(), "accepted", "waiting", "paused", "resumed", "extended", "stopping") {
 		filters = append(filters, events.StudySubject("*", "*", kind))
 	}
-	var following sync.WaitGroup
-	archive := []string{events.ArchiveSubject("*", "*", "*")}
-	for _, filters := range [][]string{filters, archive} {
-		following.Go(func() {
-			for m, err := range bus.Log().Follow(ctx, 0, filters...) {
-				if err != nil {
-					if &filters[0] == &archive[0] {
-						w.doWithoutArchives()
-					}
-					return
-				}
-				if _, e, err := events.Decode(m.Data); err == nil {
-					w.Fold(e)
-				}
+	fold := func(filters ...string) error {
+		for m, err := range bus.Log().Follow(ctx, 0, filters...) {
+			if err != nil {
+				return err
 			}
-		})
+			if _, e, err := events.Decode(m.Data); err == nil {
+				w.Fold(e)
+			}
+		}
+		return nil
 	}
+	var following sync.WaitGroup
+	following.Go(func() { _ = fold(filters...) }) // ctx has ended, or nothing can be told
+	following.Go(func() {
+		if fold(events.ArchiveSubject("*", "*", "*")) != nil {
+			w.doWithoutArchives()
+		}
+	})
 	following.Go(func() {
 		look := time.NewTicker(forgetEvery)
 		defer look.Stop()
