@@ -74,11 +74,19 @@ func (a Algorithm) Start(p optimizer.Problem) (optimizer.Strategy, error) {
 }
 
 // Unordered returns which sources of Problem.Prior Start drops, by position: the values
-// of each are in no order.
+// of each are in no order. It trains nothing.
 func Unordered(p optimizer.Problem) ([]int, error) {
 	s := newStrategy(p)
-	if err := cmp.Or(s.train(nil, 0), s.inputs.err); err != nil {
-		return nil, fmt.Errorf("transfer: %w", err)
+	l := s.read()
+	for i, rows := range l.rows {
+		t, _ := l.valueTable(&criterion{source: l.source[i], rows: rows})
+		ordered, err := l.ordered(&t)
+		if err = cmp.Or(err, s.inputs.err); err != nil {
+			return nil, fmt.Errorf("transfer: %w", err)
+		}
+		if !ordered {
+			s.unordered[t.Source] = true
+		}
 	}
 	return slices.Sorted(maps.Keys(s.unordered)), nil
 }

@@ -269,23 +269,23 @@ func Candidates(ctx context.Context, catalog catalog.Catalog, from Sources, open
 		all = append(all, c)
 	}
 	knowledge, _ := learner.Knowledge()
-	return all, found, markUnordered(catalog, spec, checker, knowledge, all)
+	return all, found, markUnordered(catalog, spec, checker, &knowledge, all)
 }
 
 // markUnordered marks the sources that the study's search drops.
-func markUnordered(catalog catalog.Catalog, spec *events.Spec, checker evaluator.Checker, knowledge study.Knowledge, all []transfer.Candidate) error {
+func markUnordered(catalog catalog.Catalog, spec *events.Spec, checker evaluator.Checker, knowledge *study.Knowledge, all []transfer.Candidate) error {
 	algorithm, err := optimizer.New(spec.Algorithm.Name, spec.Algorithm.Options)
 	if err != nil {
 		return err
 	}
 	template, _ := catalog.Template(spec.Template)
 	machine, err := study.New(study.Config{
-		Spec: spec, Algorithm: algorithm, Checker: checker, Baseline: baselineOf(catalog, spec), Features: template.Features, Knowledge: knowledge,
+		Spec: spec, Algorithm: algorithm, Checker: checker, Baseline: baselineOf(catalog, spec), Features: template.Features,
 	})
 	if err != nil {
 		return err
 	}
-	dropped, err := machine.Unordered()
+	dropped, err := machine.Unordered(knowledge)
 	for i := range all {
 		all[i].Unordered = slices.Contains(dropped, all[i].Study+"/"+all[i].Run)
 	}

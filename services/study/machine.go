@@ -192,14 +192,12 @@ func (m *Machine) start() (optimizer.Strategy, error) {
 	return a.Start(p)
 }
 
-// Unordered returns the sources, "study/run" each, that the search drops because their
-// values are in no order. It takes as long as the first ask.
-func (m *Machine) Unordered() (names []string, err error) {
-	if len(m.cfg.Knowledge.Tasks) == 0 {
-		return nil, nil
-	}
+// Unordered returns which of the sources of k, "study/run" each, the search would drop
+// because their values are in no order. It trains nothing, and the machine need not
+// know k.
+func (m *Machine) Unordered(k *Knowledge) (names []string, err error) {
 	p := m.problem(m.cfg.Spec.Seed)
-	p.Prior, p.Workload = m.cfg.Knowledge.Tasks, m.cfg.Knowledge.Workload
+	p.Prior, p.Workload = k.Tasks, k.Workload
 	dropped, err := transfer.Unordered(p)
 	for _, i := range dropped {
 		names = append(names, p.Prior[i].Name)
