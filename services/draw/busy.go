@@ -48,12 +48,12 @@ func (b *Busy) Inline(w io.Writer) error {
 		for k, v := range row.Amounts {
 			if v > 0 {
 				high := max((busyHeight-busyRim)*v/largest, 1)
-				s.boxes = append(s.boxes, box{x: rowNames + float64(k)*width, y: foot - high, width: width, height: high, color: colorOf(0), title: row.Texts[k]})
+				s.boxes = append(s.boxes, box{x: rowNames + float64(k)*width, y: foot - high, width: width, height: high, color: colorOf(0), said: said{title: row.Texts[k]}})
 			}
 		}
 	}
 	for _, v := range x.ticks() {
 		s.text(x.at(v), bottom+15, textSize, center, b.X.text(v))
 	}
-	return s.inline(w, b.Title)
+	return s.inline(w, "drawing", b.Title)
 }

@@ -14,8 +14,22 @@ type Chart struct {
 	Title  string
 	X, Y   Axis
 	Series []Series
+	// Rects lie behind the series.
+	Rects []Rect
 	// Rules are lines that mean something: a limit, the baseline.
 	Rules []Rule
+	// Dense draws no dots but cells of a grid, darker where more points are.
+	Dense bool
+}
+
+// Rect is a rectangle between values of the axes.
+type Rect struct {
+	X0, X1, Y0, Y1 float64
+	Look           int
+	// Opacity is how much it hides, 0 all.
+	Opacity float64
+	// Class is that of a page; see Series.
+	Class string
 }
 
 // Axis says what an axis shows; Text writes a value of it with its unit. Nil writes
@@ -36,6 +50,14 @@ type Series struct {
 	// Line joins the points, Stairs keeps a value until the next one; without them
 	// the points are dots. Faint ones lie below.
 	Line, Stairs, Faint bool
+	// Over draws the points over all else.
+	Over bool
+	// Foot puts the points at the foot of the picture: they have no Y.
+	Foot bool
+	// Class is what a page that the chart is drawn in takes the colours by, and Titles are
+	// said there of each point.
+	Class  string
+	Titles []string
 }
 
 // Rule is a line across the picture at X, or at Y.
@@ -43,6 +65,7 @@ type Rule struct {
 	Name     string
 	At       float64
 	Vertical bool
+	Class    string // of a page; see Series
 }
 
 // The layout of a chart, in points.
@@ -51,6 +74,10 @@ const (
 	chartLeft, chartRight, chartTop, chartBottom    = 84.0, 620.0, 84.0, 342.0
 	chartDot, chartSmallDot, chartTicks, chartShare = 3.0, 2.0, 6, 0.04
 	chartHuge                                       = 1e290 // so that a span has an end
+	inlineTop                                       = 62    // what is above is the page's
+	footRim                                         = 2.5
+	manyTicks                                       = 2 * chartTicks
+	cellsX, cellsY, cellShades                      = 64, 30, 5
 )
 
 // errEmpty says that a chart has no point.
@@ -66,6 +93,16 @@ func (c *Chart) Draw(w io.Writer, format string) error {
 	return s.write(w, format)
 }
 
+// Inline writes the chart as a part of a page, which has the title and the names of the
+// series beside it. The error is for a chart without a point, or from w.
+func (c *Chart) Inline(w io.Writer) error {
+	s := scene{width: chartWidth, height: chartHeight, top: inlineTop}
+	if err := s.plane(c); err != nil {
+		return err
+	}
+	return s.inline(w, "drawing picture", c.Title)
+}
+
 // scaleOf is a span of values that an axis shows, and where it stands; of a
 // logarithmic one low and high are logarithms.
 type scaleOf struct {
@@ -77,6 +114,7 @@ func (l *scaleOf) at(v float64) float64 {
 	if l.log {
 		v = math.Log10(v)
 	}
+	v = max(-chartHuge, min(v, chartHuge))
 	return l.from + (l.to-l.from)*(v-l.low)/(l.high-l.low)
 }
 
@@ -97,7 +135,8 @@ func scaled(values []float64, from, to float64, log bool) (l scaleOf, ok bool) {
 			l.low, l.high, ok = min(l.low, v), max(l.high, v), true
 		}
 	}
-	l.low, l.high = max(l.low, -chartHuge), min(l.high, chartHuge)
+	bounded := func(v float64) float64 { return max(-chartHuge, min(v, chartHuge)) }
+	l.low, l.high = bounded(l.low), bounded(l.high)
 	room := chartShare * (l.high - l.low)
 	if Alike(l.low, l.high) {
 		room = max(math.Abs(l.low)*chartShare, math.SmallestNonzeroFloat64*1e9)
@@ -114,9 +153,13 @@ func (l *scaleOf) ticks() []float64 {
 	if !l.log {
 		return Ticks(l.low, l.high, chartTicks)
 	}
-	low, high := math.Pow(10, l.low), math.Pow(10, l.high)
+	low, high := max(math.Pow(10, l.low), math.SmallestNonzeroFloat64), min(math.Pow(10, l.high), math.MaxFloat64)
 	if all := Decades(low, high); len(all) > 2 {
-		return all
+		var some []float64
+		for i := 0; i < len(all); i += 1 + len(all)/manyTicks {
+			some = append(some, all[i])
+		}
+		return some
 	}
 	return Ticks(low, high, chartTicks) // the span is short
 }
@@ -128,9 +171,22 @@ func pale(c color.RGBA) color.RGBA {
 }
 
 func (s *scene) chart(c *Chart) error {
+	if err := s.plane(c); err != nil {
+		return err
+	}
+	s.text(chartLeft, 20, titleSize, start, c.Title)
+	s.chartLegend(c)
+	return nil
+}
+
+// plane draws all but the title and the legend.
+func (s *scene) plane(c *Chart) error {
 	var xs, ys []float64
 	for i := range c.Series {
 		xs, ys = append(xs, c.Series[i].X...), append(ys, c.Series[i].Y...)
+	}
+	for _, b := range c.Rects {
+		xs, ys = append(xs, b.X0, b.X1), append(ys, b.Y0, b.Y1)
 	}
 	for _, r := range c.Rules {
 		if r.Vertical {
@@ -144,14 +200,47 @@ func (s *scene) chart(c *Chart) error {
 	if !okX || !okY {
 		return errEmpty
 	}
-	s.text(chartLeft, 20, titleSize, start, c.Title)
 	s.chartAxes(c, &x, &y)
+	for _, b := range c.Rects {
+		left, top := x.at(b.X0), y.at(b.Y1)
+		s.boxes = append(s.boxes, box{left, top, max(x.at(b.X1)-left, 1), max(y.at(b.Y0)-top, 1), colorOf(b.Look), b.Opacity, said{class: b.Class}})
+	}
+	if c.Dense {
+		s.cells(c.Series, &x, &y)
+	}
 	for i := range c.Series {
-		s.series(&c.Series[i], &x, &y)
+		if of := &c.Series[i]; !c.Dense || of.Line || of.Stairs || of.Over {
+			s.series(of, &x, &y)
+		}
 	}
 	s.rules(c.Rules, &x, &y)
-	s.chartLegend(c)
 	return nil
+}
+
+// cells counts the points of series in a grid.
+func (s *scene) cells(all []Series, x, y *scaleOf) {
+	var counts [cellsX][cellsY]int
+	most := 0
+	const width, height = (chartRight - chartLeft) / cellsX, (chartBottom - chartTop) / cellsY
+	for i := range all {
+		of := &all[i]
+		for k := range of.Y {
+			if of.Line || of.Stairs || of.Over || !finite(of.X[k]) || !finite(of.Y[k]) {
+				continue
+			}
+			n := &counts[min(int((x.at(of.X[k])-chartLeft)/width), cellsX-1)][min(int((chartBottom-y.at(of.Y[k]))/height), cellsY-1)]
+			*n++
+			most = max(most, *n)
+		}
+	}
+	for i := range counts {
+		for k, n := range counts[i] {
+			if n > 0 {
+				shade := 1 + int((cellShades-1)*math.Log(float64(n))/max(math.Log(float64(most)), 1e-9))
+				s.boxes = append(s.boxes, box{chartLeft + float64(i)*width, chartBottom - float64(k+1)*height, width, height, colorOf(0), float64(shade) / cellShades, said{class: "range"}})
+			}
+		}
+	}
 }
 
 // rules draws the lines that mean something. Names of neighbours stand on both sides
@@ -165,18 +254,20 @@ func (s *scene) rules(rules []Rule, x, y *scaleOf) {
 			if at > (chartLeft+chartRight)/2 {
 				side, anchor = -3, end
 			}
-			s.lines = append(s.lines, line{points: []point{{at, chartTop}, {at, chartBottom}}, width: 1, color: ink(), dash: dash})
+			s.lines = append(s.lines, line{points: []point{{at, chartTop}, {at, chartBottom}}, width: 1, color: ink(), dash: dash, over: true, said: said{class: r.Class}})
 			s.text(at+side, chartTop+textSize*(1+1.2*float64(i%2)), textSize, anchor, r.Name)
+			s.labels[len(s.labels)-1].class = r.Class
 			continue
 		}
 		at := y.at(r.At)
-		s.lines = append(s.lines, line{points: []point{{chartLeft, at}, {chartRight, at}}, width: 1, color: ink(), dash: dash})
+		s.lines = append(s.lines, line{points: []point{{chartLeft, at}, {chartRight, at}}, width: 1, color: ink(), dash: dash, over: true, said: said{class: r.Class}})
 		base := at - 4
 		if slices.ContainsFunc(named, func(other float64) bool { return math.Abs(other-base) < textSize+1 }) {
 			base = at + textSize + 2
 		}
 		named = append(named, base)
 		s.text(chartRight-3, base, textSize, end, r.Name)
+		s.labels[len(s.labels)-1].class = r.Class
 	}
 }
 
@@ -208,26 +299,37 @@ func (s *scene) series(of *Series, x, y *scaleOf) {
 	}
 	var points []point
 	for i := range of.X {
-		if !finite(of.X[i]) || !finite(of.Y[i]) {
+		p := point{y: chartBottom - footRim}
+		if !of.Foot {
+			if p.y = y.at(of.Y[i]); !finite(of.Y[i]) {
+				continue
+			}
+		}
+		if p.x = x.at(of.X[i]); !finite(of.X[i]) {
 			continue
 		}
-		p := point{x.at(of.X[i]), y.at(of.Y[i])}
 		if n := len(points); of.Stairs && n > 0 {
 			points = append(points, point{p.x, points[n-1].y})
 		}
 		points = append(points, p)
 		if !of.Stairs {
 			s.mark(p, dotSize(of), of.Look)
-			s.dots[len(s.dots)-1].color = shade
+			d := &s.dots[len(s.dots)-1]
+			d.color, d.over, d.said = shade, of.Over, said{class: of.Class}
+			if i < len(of.Titles) {
+				d.title = of.Titles[i]
+			}
 		}
 	}
 	if of.Line || of.Stairs {
 		s.look(of.Look, points...)
+		l := &s.lines[len(s.lines)-1]
+		l.over, l.said = true, said{of.Class, of.Name}
 	}
 }
 
 func dotSize(of *Series) float64 {
-	if of.Faint {
+	if of.Faint || of.Foot {
 		return chartSmallDot
 	}
 	return chartDot

@@ -87,3 +87,48 @@ func TestStackLeavesOutEmptyCharts(t *testing.T) {
 		t.Error("charts without a point are drawn")
 	}
 }
+
+// An axis has an end for every pair of values that an evaluator may answer, and few ticks.
+func TestChartOfAnyValues(t *testing.T) {
+	t.Parallel()
+	values := []float64{-math.MaxFloat64, -1, 0, 5e-324, 1e-200, 1, math.Nextafter(1, 2), 6.8, math.Nextafter(6.8, 7), 1e200, math.MaxFloat64}
+	for i, low := range values {
+		for _, high := range values[i:] {
+			for _, log := range []bool{false, true} {
+				for _, dense := range []bool{false, true} {
+					var b strings.Builder
+					c := draw.Chart{Dense: dense, X: draw.Axis{Log: log}, Y: draw.Axis{Log: log}, Series: []draw.Series{{X: []float64{low, high}, Y: []float64{low, high}}}}
+					if err := c.Inline(&b); err != nil || strings.Contains(b.String(), "NaN") || strings.Contains(b.String(), "Inf") {
+						t.Errorf("from %v to %v: %v, %s", low, high, err, b.String())
+					}
+					if n := strings.Count(b.String(), "<text"); n > 60 {
+						t.Errorf("from %v to %v: %d labels", low, high, n)
+					}
+				}
+			}
+		}
+	}
+}
+
+// A page has the colours by class, says what points are, and draws discs that are alike
+// as one path.
+func TestChartInline(t *testing.T) {
+	t.Parallel()
+	c := charted()
+	c.Series[0].Class = "cloud"
+	c.Series = append(c.Series, draw.Series{Class: "cloud", Foot: true, X: []float64{2}}, draw.Series{Class: "found", Over: true, X: []float64{4}, Y: []float64{1}, Titles: []string{"trial <7>"}})
+	c.Rects = []draw.Rect{{X0: 1, X1: 2, Y0: 1, Y1: 3, Opacity: 0.5, Class: "range"}}
+	var b strings.Builder
+	if err := c.Inline(&b); err != nil {
+		t.Fatal(err)
+	}
+	text := b.String()
+	for _, want := range []string{`class="cloud" d="M`, `class="found"><title>trial &lt;7&gt;</title></circle>`, `class="range" fill-opacity="0.50"`, `aria-label="latency &amp; area"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the picture lacks %s:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "#4477aa") || strings.Count(text, "<path") != 2 || strings.Count(text, ">best<") != 1 {
+		t.Errorf("the picture has colours of its own, %d paths, or a legend:\n%s", strings.Count(text, "<path"), text)
+	}
+}

@@ -1,6 +1,7 @@
 package draw
 
 import (
+	"cmp"
 	"fmt"
 	"image"
 	"image/color"
@@ -35,16 +36,24 @@ func (s *scene) png(w io.Writer) error {
 	r := &raster{image: image.NewRGBA(image.Rect(0, 0, s.width*pixels, s.height*pixels)), faces: map[float64]font.Face{}, font: parsed}
 	draw.Draw(r.image, r.image.Bounds(), image.White, image.Point{}, draw.Src)
 	for _, a := range s.areas {
-		r.fill(faded(a.color), a.points...)
+		r.fill(faded(a.color, opacity), a.points...)
 	}
-	for _, l := range s.lines {
-		r.polyline(l)
-	}
-	for _, b := range s.boxes {
-		r.fill(b.color, point{b.x, b.y}, point{b.x + b.width, b.y}, point{b.x + b.width, b.y + b.height}, point{b.x, b.y + b.height})
-	}
-	for _, d := range s.dots {
-		r.fill(d.color, d.outline()...)
+	for _, over := range []bool{false, true} {
+		for _, l := range s.lines {
+			if l.over == over {
+				r.polyline(l)
+			}
+		}
+		for _, b := range s.boxes {
+			if !over {
+				r.fill(faded(b.color, cmp.Or(b.opacity, 1)), point{b.x, b.y}, point{b.x + b.width, b.y}, point{b.x + b.width, b.y + b.height}, point{b.x, b.y + b.height})
+			}
+		}
+		for _, d := range s.dots {
+			if d.over == over {
+				r.fill(d.color, d.outline()...)
+			}
+		}
 	}
 	for _, l := range s.labels {
 		if err := r.label(l); err != nil {
@@ -54,9 +63,9 @@ func (s *scene) png(w io.Writer) error {
 	return png.Encode(w, r.image)
 }
 
-// faded is a colour at the opacity of areas, its channels multiplied by it as
-// color.RGBA wants them.
-func faded(c color.RGBA) color.RGBA {
+// faded is a colour at an opacity, its channels multiplied by it as color.RGBA wants
+// them.
+func faded(c color.RGBA, opacity float64) color.RGBA {
 	f := func(v uint8) uint8 { return uint8(opacity * float64(v)) }
 	return color.RGBA{f(c.R), f(c.G), f(c.B), f(c.A)}
 }

@@ -8,6 +8,7 @@ import (
 // scene is a picture as shapes, in points from the top left corner.
 type scene struct {
 	width, height int
+	top           int // what is above is not drawn
 	areas         []area
 	lines         []line
 	boxes         []box
@@ -24,7 +25,13 @@ type line struct {
 	width  float64
 	color  color.RGBA
 	dash   []float64
+	over   bool // what else is drawn
+	said
 }
+
+// said is what a page knows a shape by: a class, which has its colours there, and a
+// title.
+type said struct{ class, title string }
 
 // area is a polygon that lets what is below shine through.
 type area struct {
@@ -39,7 +46,8 @@ const opacity = 0.18
 type box struct {
 	x, y, width, height float64
 	color               color.RGBA
-	title               string
+	opacity             float64 // 0 hides all that is below
+	said
 }
 
 // dot is a mark around its point. Its shape is a number of corners, 0 for a disc.
@@ -48,6 +56,8 @@ type dot struct {
 	radius float64
 	color  color.RGBA
 	shape  shape
+	over   bool // what else is drawn
+	said
 }
 
 // Anchors of a label: which of its points its position is.
@@ -63,6 +73,7 @@ type label struct {
 	text   string
 	size   float64
 	anchor int
+	class  string
 }
 
 func (s *scene) line(c color.RGBA, width float64, points ...point) {
@@ -70,7 +81,7 @@ func (s *scene) line(c color.RGBA, width float64, points ...point) {
 }
 
 func (s *scene) text(x, y, size float64, anchor int, text string) {
-	s.labels = append(s.labels, label{point{x, y}, text, size, anchor})
+	s.labels = append(s.labels, label{point: point{x, y}, text: text, size: size, anchor: anchor})
 }
 
 func (s *scene) dot(at point, radius float64, c color.RGBA) {
@@ -81,7 +92,7 @@ func (s *scene) dot(at point, radius float64, c color.RGBA) {
 // its colour alone.
 func (s *scene) mark(at point, radius float64, i int) {
 	shapes := []shape{{}, {corners: 4, turn: 0.125}, {corners: 3}, {corners: 4}, {corners: 3, turn: 0.5}, {corners: 6}}
-	s.dots = append(s.dots, dot{at, radius, colorOf(i), shapes[i%len(shapes)]})
+	s.dots = append(s.dots, dot{point: at, radius: radius, color: colorOf(i), shape: shapes[i%len(shapes)]})
 }
 
 // shape is a regular polygon with its first corner up, turned by a share of a circle;

@@ -103,7 +103,7 @@ func (c *Slice) Inline(w io.Writer, low, high float64) error {
 	for i := 0; i < len(c.Levels); i += every {
 		s.text(at(i), sliceBottom+13, textSize-1, center, c.Levels[i].Name)
 	}
-	return s.inline(w, c.Name)
+	return s.inline(w, "drawing", c.Name)
 }
 
 // goodLook is the colour of the level that is looked at, outLook that of designs that

@@ -61,7 +61,7 @@ func (m *Treemap) Inline(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return s.inline(w, m.Title)
+	return s.inline(w, "drawing", m.Title)
 }
 
 func (m *Treemap) scene() (*scene, error) {
@@ -192,7 +192,7 @@ func worst(row []Tile, sum, unit, short float64) float64 {
 func (s *scene) tile(t *Tile, r rect) {
 	const rim = 0.6
 	s.boxes = append(s.boxes, box{
-		x: r.x + rim, y: r.y + rim, width: max(r.width-2*rim, 0.2), height: max(r.height-2*rim, 0.2), color: pale(colorOf(t.Look)), title: t.Name + ": " + t.Text,
+		x: r.x + rim, y: r.y + rim, width: max(r.width-2*rim, 0.2), height: max(r.height-2*rim, 0.2), color: pale(colorOf(t.Look)), said: said{title: t.Name + ": " + t.Text},
 	})
 	fits := func(text string) bool { return mapLetter*float64(len([]rune(text)))+6 <= r.width }
 	const line = textSize + 3
