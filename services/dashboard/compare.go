@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"html/template"
 	"maps"
-	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"apollo/events"
 	"apollo/services/cli"
 	"apollo/services/compare"
+	"apollo/services/draw"
 )
 
 // mostCompared is how many studies are set side by side: more columns and lines can
@@ -181,44 +181,36 @@ func (p *comparePage) fill(r *compare.Report, shots []*snapshot) {
 // drawCompared draws the best so far of every study, and the baselines; nil where
 // nothing is feasible yet.
 func drawCompared(r *compare.Report, shots []*snapshot) *picture {
-	low, high, last := math.Inf(1), math.Inf(-1), 0
-	for i := range r.Studies {
-		last = max(last, r.Studies[i].Trials)
-		for _, point := range r.Studies[i].Curve {
-			low, high = min(low, point.Value), max(high, point.Value)
-		}
+	o := r.Objectives[0]
+	c := &draw.Chart{Title: "Best so far", X: trialsAxis("trials"), Y: draw.Axis{Title: shortName(shots[0].spec, o.Metric), Log: true, Text: func(v float64) string { return signs(r.ValueText(&v)) }}}
+	if len(r.Objectives) > 1 {
+		c.Title, c.Y.Title = "Hypervolume so far", "hypervolume"
 	}
-	if math.IsInf(low, 1) {
+	for i := range r.Studies {
+		of := &r.Studies[i]
+		var marks []Mark
+		for _, point := range of.Curve {
+			marks = append(marks, Mark{Trial: point.Trials, Value: point.Value})
+		}
+		line := stairs(of.Name, lineLook(i), marks, of.Trials)
+		line.Look = i
+		c.Series = append(c.Series, line)
+	}
+	if !slices.ContainsFunc(c.Series, func(s draw.Series) bool { return len(s.X) > 0 }) {
 		return nil
 	}
-	o := r.Objectives[0]
 	bases := map[float64]bool{}
 	if len(r.Objectives) == 1 {
 		for _, shot := range shots {
 			if v, measured := shot.baseline.Metrics[o.Metric]; measured {
 				bases[v] = true
-				low, high = min(low, v), max(high, v)
 			}
 		}
 	}
-	x, y := newAxis(0, float64(last), frameLeft, frameRight), newAxis(low, high, frameBottom-10, frameTop)
-	p := &picture{Title: "Best so far", XTitle: "trials", YTitle: shortName(shots[0].spec, o.Metric)}
-	if len(r.Objectives) > 1 {
-		p.Title, p.YTitle = "Hypervolume so far", "hypervolume"
-	}
-	p.ticks(&x, &y, func(v float64) string { return cli.Count(int(v)) }, func(v float64) string { return signs(r.ValueText(&v)) })
 	for _, base := range slices.Sorted(maps.Keys(bases)) {
-		p.across(&y, base, "baseline", "baseline "+signs(r.ValueText(&base)))
+		c.Rules = append(c.Rules, draw.Rule{Name: "baseline " + signs(r.ValueText(&base)), At: base, Class: "baseline"})
 	}
-	for i := range r.Studies {
-		c := &r.Studies[i]
-		var marks []Mark
-		for _, point := range c.Curve {
-			marks = append(marks, Mark{Trial: point.Trials, Value: point.Value})
-		}
-		p.Lines = append(p.Lines, line{i, c.Name, stairs(marks, c.Trials, &x, &y)})
-	}
-	return p
+	return pictured(c)
 }
 
 // bestDesigns sets the best design of every study side by side: metrics, then

@@ -52,7 +52,7 @@ func TestCompareSetsStudiesSideBySide(t *testing.T) {
 		t.Errorf("%+v and %+v, level %v", one, two, *got.Level)
 	}
 	_, page := get(t, server.URL+"/compare"+query)
-	for _, want := range []string{`class="best line0"`, `class="best line1"`, "demo/" + again, "<bdi>algorithm.name</bdi>", "<bdi class=\"why\">other</bdi>"} {
+	for _, want := range []string{`class="line0"`, `class="line1"`, "demo/" + again, "<bdi>algorithm.name</bdi>", "<bdi class=\"why\">other</bdi>"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %q:\n%s", want, page)
 		}

@@ -17,6 +17,7 @@ import (
 	"apollo/events"
 	"apollo/services/certify"
 	"apollo/services/cli"
+	"apollo/services/draw"
 )
 
 // LadderAnswer is what studies found that differ in one limit: the best under each.
@@ -476,52 +477,39 @@ func around(steps []ProvenRung, limit float64) (below, above *ProvenRung) {
 
 // draw draws what studies found against their limits, what is known, and what is proven.
 func (a *LadderAnswer) draw(spec *events.Spec, here string) *picture {
-	lowX, highX, lowY, highY := math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
-	span := func(x float64, y *float64) {
-		if y != nil {
-			lowX, highX, lowY, highY = min(lowX, x), max(highX, x), min(lowY, *y), max(highY, *y)
-		}
-	}
-	for i := range a.Rungs {
-		span(a.Rungs[i].Limit, a.Rungs[i].Value)
-	}
-	for _, s := range a.Proven {
-		span(s.Limit, s.Value)
-	}
-	if math.IsInf(lowX, 1) {
-		return nil
-	}
-	x, y := newAxis(lowX, highX, frameLeft, frameRight), newAxis(lowY, highY, frameBottom-10, frameTop)
 	limited := shortName(spec, a.Limited)
-	p := &picture{Title: "Best " + shortName(spec, a.Metric) + " against the limit on " + limited, XTitle: "limit on " + limited, YTitle: shortName(spec, a.Metric)}
-	p.ticks(&x, &y, func(v float64) string { return amount(v, a.LimitUnit) }, func(v float64) string { return amount(v, a.Unit) })
-	found := dots{}
-	var known []string
+	text := func(unit string) func(float64) string { return func(v float64) string { return amount(v, unit) } }
+	c := &draw.Chart{
+		Title: "Best " + shortName(spec, a.Metric) + " against the limit on " + limited,
+		X:     draw.Axis{Title: "limit on " + limited, Text: text(a.LimitUnit), Log: true}, Y: draw.Axis{Title: shortName(spec, a.Metric), Text: text(a.Unit), Log: true},
+	}
+	found := draw.Series{Name: "best of a study", Class: "cloud " + kindFeasible}
+	mine := draw.Series{Name: "this study", Class: "found", Over: true}
+	known := draw.Series{Name: "best known", Class: lineLook(0), Line: true}
 	for i := range a.Rungs {
 		r := &a.Rungs[i]
 		if r.Value != nil {
-			found.add(kindFeasible, x.at(r.Limit), y.at(*r.Value))
+			found.X, found.Y = append(found.X, r.Limit), append(found.Y, *r.Value)
 			if r.Study == here {
-				p.Best = append(p.Best, dot{x.at(r.Limit), y.at(*r.Value), *r.Trial, r.Study + ", " + amount(*r.Value, a.Unit)})
+				mine.X, mine.Y = append(mine.X, r.Limit), append(mine.Y, *r.Value)
+				mine.Titles = append(mine.Titles, fmt.Sprintf("trial %d: %s, %s", *r.Trial, r.Study, amount(*r.Value, a.Unit)))
 			}
 		}
 		if r.Known != nil && (i == 0 || a.Rungs[i-1].Limit != r.Limit) {
-			known = append(known, fmt.Sprintf("%g,%g", x.at(r.Limit), y.at(*r.Known)))
+			known.X, known.Y = append(known.X, r.Limit), append(known.Y, *r.Known)
 		}
 	}
-	if p.Clouds = found.clouds(); len(p.Clouds) > 0 {
-		p.Clouds[0].Text = "best of a study"
-	}
-	p.Lines = append(p.Lines, line{0, "best known", strings.Join(known, " ")})
-	var optima []string
+	proven := draw.Series{Name: "proven optimum", Class: lineLook(2), Look: 1, Line: true}
 	for _, s := range a.Proven {
 		if s.Value != nil {
-			optima = append(optima, fmt.Sprintf("%g,%g", x.at(s.Limit), y.at(*s.Value)))
-			p.Marks = append(p.Marks, dot{X: x.at(s.Limit), Y: y.at(*s.Value), Text: "proven optimum " + amount(*s.Value, a.Unit)})
+			proven.X, proven.Y = append(proven.X, s.Limit), append(proven.Y, *s.Value)
+			proven.Titles = append(proven.Titles, "proven optimum "+amount(*s.Value, a.Unit))
 		}
 	}
-	if len(optima) > 0 {
-		p.Lines = append(p.Lines, line{2, "proven optimum", strings.Join(optima, " ")})
+	for _, s := range []draw.Series{found, known, proven, mine} {
+		if len(s.X) > 0 {
+			c.Series = append(c.Series, s)
+		}
 	}
-	return p
+	return pictured(c)
 }

@@ -2,114 +2,102 @@ package dashboard
 
 import (
 	"fmt"
+	"html/template"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"apollo/events"
 	"apollo/services/cli"
+	"apollo/services/draw"
 )
 
-// The frame of a picture, in its own units.
-const (
-	pictureWidth, pictureHeight = 640.0, 300.0
-	frameLeft, frameRight       = 74.0, 628.0
-	frameTop, frameBottom       = 14.0, 252.0
-	// maxDots are drawn one by one; above, cells of a grid stand for them.
-	maxDots         = 2000
-	gridX, gridY    = 64, 30
-	shades          = 5
-	rugTop, rugFoot = 244.0, 251.0
-)
+// maxDots are drawn one by one; above, cells of a grid stand for them.
+const maxDots = 2000
 
-// picture is placed for a template: it has numbers and texts only, and the template
-// escapes the texts.
+// picture is a chart as a part of a page: its names stand below it.
 type picture struct {
-	Title, XTitle, YTitle string
-	XTicks, YTicks        []label
-	Line                  string // points of the best so far
-	Lines                 []line // of several studies
-	Clouds                []cloud
-	Bars                  []bar
-	Parts                 []line // whose shares are drawn
-	Shares                []share
-	Limits                []limitLine
-	Best                  []dot
-	Marks                 []dot
-	Front                 string // points of the front in a plane
-	Binned                bool
+	Title   string
+	Drawing template.HTML
+	Keys    []key
 }
 
-// line is the best so far of one of several studies.
-type line struct {
-	Index        int
-	Name, Points string
-}
+// key is what one of the colours, by its class, stands for.
+type key struct{ Class, Text string }
 
-// cloud is the path of all dots of one kind.
-type cloud struct {
-	Kind, Path string
-	Text       string // "" is that of its kind
-}
-
-type dot struct {
-	X, Y  float64
-	Trial int
-	Text  string
-}
-
-type bar struct {
-	X, Y, Width, Height float64
-	Shade               int // 1 to shades
-}
-
-type label struct {
-	X, Y float64
-	Text string
-}
-
-// limitLine is a line that means something: a limit, or the baseline.
-type limitLine struct {
-	X1, Y1, X2, Y2 float64
-	Kind, Text     string
-	TextX, TextY   float64
-}
-
-func (p *picture) ticks(x, y *axis, xText, yText func(float64) string) {
-	const most = 6
-	for _, v := range x.ticks(most) {
-		p.XTicks = append(p.XTicks, label{x.at(v), frameBottom + 16, xText(v)})
+// pictured draws a chart; nil where it has no point.
+func pictured(c *draw.Chart) *picture {
+	p := &picture{Title: c.Title, Drawing: inline(c.Inline)}
+	if p.Drawing == "" {
+		return nil
 	}
-	for _, v := range y.ticks(most) {
-		p.YTicks = append(p.YTicks, label{frameLeft - 6, y.at(v), yText(v)})
+	for i := range c.Series {
+		if of := &c.Series[i]; of.Name != "" {
+			p.Keys = append(p.Keys, key{of.Class, of.Name})
+		}
 	}
+	if c.Dense {
+		p.Keys = append(p.Keys, key{"range", "trials, darker where there are more"})
+	}
+	return p
 }
 
-// across draws a line at a value of the vertical axis.
-func (p *picture) across(y *axis, v float64, kind, text string) {
-	if s := y.share(v); s < 0 || s > 1 {
-		return
-	}
-	p.Limits = append(p.Limits, limitLine{frameLeft, y.at(v), frameRight, y.at(v), kind, text, frameRight - 4, y.at(v) - 4})
+// lineLook is the look of one of several lines.
+func lineLook(i int) string { return "line" + strconv.Itoa(i%lineLooks) }
+
+// lineLooks is how many there are.
+const lineLooks = 8
+
+// trialsAxis counts trials.
+func trialsAxis(title string) draw.Axis {
+	return draw.Axis{Title: title, Text: func(v float64) string { return cli.Count(int(v)) }}
 }
 
-// dots writes marks as paths, one per kind, in a fixed order: what matters last.
-type dots map[string]*strings.Builder
-
-func (d dots) add(kind string, x, y float64) {
-	if d[kind] == nil {
-		d[kind] = &strings.Builder{}
-	}
-	fmt.Fprintf(d[kind], "M%g %gh0", x, y)
+func metricAxis(m events.Metric) draw.Axis {
+	return draw.Axis{Title: m.Short(), Log: true, Text: func(v float64) string { return amount(v, m.Unit) }}
 }
 
-func (d dots) clouds() (out []cloud) {
+// byKind are the dots of trials, in a fixed order: what matters last.
+type byKind map[string]*draw.Series
+
+func (d byKind) of(kind string, foot bool) *draw.Series {
+	name := kind
+	if foot {
+		name = "foot of " + kind
+	}
+	if d[name] == nil {
+		d[name] = &draw.Series{Name: kindText(kind), Class: "cloud " + kind, Foot: foot}
+	}
+	return d[name]
+}
+
+func (d byKind) series() (out []draw.Series) {
 	for _, kind := range []string{kindFailed, kindInfeasible, kindOver, kindFeasible} {
-		if d[kind] != nil {
-			out = append(out, cloud{Kind: kind, Path: d[kind].String()})
+		for _, s := range []*draw.Series{d["foot of "+kind], d[kind]} {
+			switch {
+			case s == nil:
+			case len(out) > 0 && out[len(out)-1].Name == s.Name:
+				s.Name = "" // once
+				fallthrough
+			default:
+				out = append(out, *s)
+			}
 		}
 	}
 	return out
+}
+
+// stairs are a line that keeps its value until the next mark.
+func stairs(name, class string, best []Mark, last int) draw.Series {
+	s := draw.Series{Name: name, Class: class, Stairs: true}
+	for _, m := range best {
+		s.X, s.Y = append(s.X, float64(m.Trial)), append(s.Y, m.Value)
+	}
+	if n := len(best); n > 0 {
+		s.X, s.Y = append(s.X, float64(last)), append(s.Y, best[n-1].Value)
+	}
+	return s
 }
 
 // drawBest draws the best so far and the trials behind it; nil where nothing has a
@@ -123,55 +111,46 @@ func (s *snapshot) drawBest() *picture {
 		return nil
 	}
 	metric := spec.Metrics[s.metric]
-	low, high := math.Inf(1), math.Inf(-1)
-	for _, c := range s.columns {
-		low, high = min(low, c.Low), max(high, c.High)
-	}
-	base, measured := s.baseline.Metrics[metric.Name]
-	if measured {
-		low, high = min(low, base), max(high, base)
-	}
-	if s.optimum != nil {
-		low, high = min(low, *s.optimum), max(high, *s.optimum)
-	}
 	last := s.columns[len(s.columns)-1].First + s.width
-	x, y := newAxis(0, float64(last), frameLeft, frameRight), newAxis(low, high, frameBottom-10, frameTop)
-	p := &picture{Title: "Best so far", XTitle: "trial", YTitle: metric.Short()}
-	p.ticks(&x, &y, func(v float64) string { return cli.Count(int(v)) }, func(v float64) string { return amount(v, metric.Unit) })
-	if s.counts.Trials <= maxDots {
-		p.Clouds = s.byTrial(&x, &y)
-	} else {
-		p.Binned = true
-		for _, c := range s.columns {
-			left := x.at(float64(c.First))
-			p.Bars = append(p.Bars, bar{left, y.at(c.High), max(x.at(float64(c.First+s.width))-left, 1), max(y.at(c.Low)-y.at(c.High), 1), 2})
+	c := &draw.Chart{Title: "Best so far", X: trialsAxis("trial"), Y: metricAxis(metric)}
+	long := s.counts.Trials > maxDots
+	if long {
+		for _, col := range s.columns {
+			c.Rects = append(c.Rects, draw.Rect{X0: float64(col.First), X1: float64(col.First + s.width), Y0: col.Low, Y1: col.High, Opacity: 0.28, Class: "range"})
 		}
+	} else {
+		c.Series = s.byTrial()
 	}
-	if measured {
-		p.across(&y, base, "baseline", "baseline "+amount(base, metric.Unit))
+	if base, measured := s.baseline.Metrics[metric.Name]; measured {
+		c.Rules = append(c.Rules, draw.Rule{Name: "baseline " + amount(base, metric.Unit), At: base, Class: "baseline"})
 	}
 	if s.optimum != nil {
-		p.across(&y, *s.optimum, "optimum", "proven optimum "+amount(*s.optimum, metric.Unit))
+		c.Rules = append(c.Rules, draw.Rule{Name: "proven optimum " + amount(*s.optimum, metric.Unit), At: *s.optimum, Class: "optimum"})
 	}
-	p.Line = stairs(s.best, last, &x, &y)
 	if n := len(s.best); n > 0 {
-		p.Best = []dot{{x.at(float64(s.best[n-1].Trial)), y.at(s.best[n-1].Value), s.best[n-1].Trial, amount(s.best[n-1].Value, metric.Unit)}}
+		b := s.best[n-1]
+		c.Series = append(c.Series, stairs("best so far", "best", s.best, last),
+			draw.Series{Name: "best", Class: "found", Over: true, X: []float64{float64(b.Trial)}, Y: []float64{b.Value}, Titles: []string{fmt.Sprintf("trial %d: %s", b.Trial, amount(b.Value, metric.Unit))}})
+	}
+	p := pictured(c)
+	if p != nil && long {
+		p.Keys = append(p.Keys, key{"range", "range of the trials"})
 	}
 	return p
 }
 
-// byTrial draws a dot per trial with a value, and a stroke at the foot for one without.
-func (s *snapshot) byTrial(x, y *axis) []cloud {
-	d := dots{}
+// byTrial draws a dot per trial with a value, and one at the foot for one without.
+func (s *snapshot) byTrial() []draw.Series {
+	d := byKind{}
 	for i := range s.kept {
 		t := &s.kept[i]
-		if v := t.value(s.metric); !math.IsNaN(v) {
-			d.add(t.kind, x.at(float64(t.trial)), y.at(v))
-			continue
+		v := t.value(s.metric)
+		to := d.of(t.kind, math.IsNaN(v))
+		if to.X = append(to.X, float64(t.trial)); !to.Foot {
+			to.Y = append(to.Y, v)
 		}
-		d.add(t.kind, x.at(float64(t.trial)), rugFoot-3)
 	}
-	return d.clouds()
+	return d.series()
 }
 
 // drawVolume draws what the front of a run with several objectives dominates.
@@ -184,38 +163,25 @@ func (s *snapshot) drawVolume() *picture {
 	for i := range shares {
 		shares[i].Value = 100 * s.best[i].Value / max(s.best[len(s.best)-1].Value, math.SmallestNonzeroFloat64)
 	}
-	x, y := newAxis(0, float64(last), frameLeft, frameRight), newAxis(0, 100, frameBottom, frameTop)
-	p := &picture{Title: "Hypervolume of the front", XTitle: "trial", YTitle: "of the last"}
-	p.ticks(&x, &y, func(v float64) string { return cli.Count(int(v)) }, func(v float64) string { return cli.Significant(v) + " %" })
-	p.Line = stairs(shares, last, &x, &y)
-	return p
+	return pictured(&draw.Chart{
+		Title: "Hypervolume of the front", X: trialsAxis("trial"), Y: shareAxis("of the last"),
+		Series: []draw.Series{stairs("hypervolume so far", "best", shares, last)},
+	})
 }
 
-// stairs are the points of a line that keeps its value until the next mark.
-func stairs(best []Mark, last int, x, y *axis) string {
-	var points []string
-	add := func(trial int, v float64) {
-		points = append(points, fmt.Sprintf("%g,%g", x.at(float64(trial)), y.at(v)))
-	}
-	for i, m := range best {
-		if i > 0 {
-			add(m.Trial, best[i-1].Value)
-		}
-		add(m.Trial, m.Value)
-	}
-	if n := len(best); n > 0 {
-		add(last, best[n-1].Value)
-	}
-	return strings.Join(points, " ")
+func shareAxis(title string) draw.Axis {
+	return draw.Axis{Title: title, Text: func(v float64) string { return cli.Significant(v) + " %" }}
 }
 
 // drawPlane draws a metric against another one; nil where no trial has both.
 func (s *snapshot) drawPlane(mx, my int) *picture {
-	lowX, highX, lowY, highY := math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
-	drawn := 0
+	d := byKind{}
+	drawn, highX, highY := 0, math.Inf(-1), math.Inf(-1)
 	for i := range s.kept {
 		if vx, vy := s.kept[i].value(mx), s.kept[i].value(my); !math.IsNaN(vx) && !math.IsNaN(vy) {
-			lowX, highX, lowY, highY = min(lowX, vx), max(highX, vx), min(lowY, vy), max(highY, vy)
+			to := d.of(s.kept[i].kind, false)
+			to.X, to.Y = append(to.X, vx), append(to.Y, vy)
+			highX, highY = max(highX, vx), max(highY, vy)
 			drawn++
 		}
 	}
@@ -223,100 +189,61 @@ func (s *snapshot) drawPlane(mx, my int) *picture {
 		return nil
 	}
 	a, b := s.spec.Metrics[mx], s.spec.Metrics[my]
-	for _, c := range s.spec.Constraints { // a limit that is near is drawn
-		if c.Metric == a.Name && c.Max != nil && *c.Max < 2*highX {
-			highX = max(highX, *c.Max)
-		}
-		if c.Metric == b.Name && c.Max != nil && *c.Max < 2*highY {
-			highY = max(highY, *c.Max)
+	c := &draw.Chart{Title: b.Short() + " against " + a.Short(), X: metricAxis(a), Y: metricAxis(b), Series: d.series(), Dense: drawn > maxDots}
+	if c.Dense {
+		for i := range c.Series {
+			c.Series[i].Name = ""
 		}
 	}
-	x, y := newAxis(lowX, highX, frameLeft, frameRight), newAxis(lowY, highY, frameBottom, frameTop)
-	p := &picture{Title: b.Short() + " against " + a.Short(), XTitle: a.Short(), YTitle: b.Short(), Binned: drawn > maxDots}
-	p.ticks(&x, &y, func(v float64) string { return amount(v, a.Unit) }, func(v float64) string { return amount(v, b.Unit) })
-	if p.Binned {
-		p.Bars = s.grid(mx, my, &x, &y)
-	} else {
-		d := dots{}
-		for i := range s.kept {
-			if vx, vy := s.kept[i].value(mx), s.kept[i].value(my); !math.IsNaN(vx) && !math.IsNaN(vy) {
-				d.add(s.kept[i].kind, x.at(vx), y.at(vy))
-			}
-		}
-		p.Clouds = d.clouds()
-	}
-	s.limits(p, &x, &y, a, b)
-	s.answers(p, &x, &y, a.Name, b.Name)
-	return p
+	c.Rules = slices.Concat(s.limits(a, true, highX), s.limits(b, false, highY))
+	c.Series = append(c.Series, s.answers(a.Name, b.Name)...)
+	return pictured(c)
 }
 
-// grid counts the trials per cell of a picture.
-func (s *snapshot) grid(mx, my int, x, y *axis) (out []bar) {
-	var cells [gridX][gridY]int
-	most := 0
-	for i := range s.kept {
-		vx, vy := s.kept[i].value(mx), s.kept[i].value(my)
-		if math.IsNaN(vx) || math.IsNaN(vy) {
-			continue
-		}
-		c := &cells[min(int(x.share(vx)*gridX), gridX-1)][min(int(y.share(vy)*gridY), gridY-1)]
-		*c++
-		most = max(most, *c)
-	}
-	const width, height = (frameRight - frameLeft) / gridX, (frameBottom - frameTop) / gridY
-	for i := range cells {
-		for k, n := range cells[i] {
-			if n > 0 {
-				shade := 1 + int(float64(shades-1)*math.Log(float64(n))/max(math.Log(float64(most)), 1e-9))
-				out = append(out, bar{round(frameLeft + float64(i)*width), round(frameBottom - float64(k+1)*height), round(width), round(height), shade})
+// limits are the constraints on a metric of a plane, as far as they are near its values.
+func (s *snapshot) limits(m events.Metric, vertical bool, high float64) (out []draw.Rule) {
+	for _, c := range s.spec.Constraints {
+		for _, v := range []*float64{c.Max, c.Min} {
+			if c.Metric == m.Name && v != nil && *v < 2*high {
+				out = append(out, draw.Rule{Name: "limit " + amount(*v, m.Unit), At: *v, Vertical: vertical, Class: "limit"})
 			}
 		}
 	}
 	return out
 }
 
-func round(v float64) float64 { return math.Round(v*10) / 10 }
-
-// limits draws the constraints on the two metrics of a plane.
-func (s *snapshot) limits(p *picture, x, y *axis, a, b events.Metric) {
-	for _, c := range s.spec.Constraints {
-		for _, v := range []*float64{c.Max, c.Min} {
-			switch {
-			case v == nil:
-			case c.Metric == b.Name:
-				p.across(y, *v, "limit", "limit "+amount(*v, b.Unit))
-			case c.Metric == a.Name && x.share(*v) >= 0 && x.share(*v) <= 1:
-				at := x.at(*v)
-				p.Limits = append(p.Limits, limitLine{at, frameTop, at, frameBottom, "limit", "limit " + amount(*v, a.Unit), at - 5, frameTop + 10})
-			}
-		}
-	}
-}
-
-// answers draws the best trial, the front and the baseline in a plane.
-func (s *snapshot) answers(p *picture, x, y *axis, a, b string) {
+// answers are the best trial, or the front, in a plane.
+func (s *snapshot) answers(a, b string) []draw.Series {
+	found := draw.Series{Name: "best", Class: "found", Over: true}
 	var front []events.BestTrial
 	for _, t := range s.answer {
 		vx, okX := t.Metrics[a]
 		vy, okY := t.Metrics[b]
 		if okX && okY {
 			front = append(front, t)
-			p.Best = append(p.Best, dot{x.at(vx), y.at(vy), t.Trial, metricText(s.spec, a, vx) + ", " + metricText(s.spec, b, vy)})
+			found.X, found.Y = append(found.X, vx), append(found.Y, vy)
+			found.Titles = append(found.Titles, fmt.Sprintf("trial %d: %s, %s", t.Trial, metricText(s.spec, a, vx), metricText(s.spec, b, vy)))
 		}
 	}
+	if len(front) == 0 {
+		return nil
+	}
+	out := []draw.Series{found}
 	if len(s.spec.Objectives) == 2 && len(front) > 1 {
+		out[0].Name = "front"
 		slices.SortFunc(front, func(s, t events.BestTrial) int {
 			if s.Metrics[a] < t.Metrics[a] {
 				return -1
 			}
 			return 1
 		})
-		var points []string
+		line := draw.Series{Class: "front", Line: true}
 		for _, t := range front {
-			points = append(points, fmt.Sprintf("%g,%g", x.at(t.Metrics[a]), y.at(t.Metrics[b])))
+			line.X, line.Y = append(line.X, t.Metrics[a]), append(line.Y, t.Metrics[b])
 		}
-		p.Front = strings.Join(points, " ")
+		out = append([]draw.Series{line}, out...)
 	}
+	return out
 }
 
 // sparkline draws a series in a word's room: points of a line of 120 by 24.
@@ -325,10 +252,13 @@ func sparkline(values []float64) string {
 		return ""
 	}
 	low, high := slices.Min(values), slices.Max(values)
-	y := newAxis(low, high, 22, 2)
 	var points []string
 	for i, v := range values {
-		points = append(points, fmt.Sprintf("%g,%g", round(118*float64(i)/float64(len(values)-1)+1), y.at(v)))
+		share := 0.5
+		if !draw.Alike(low, high) {
+			share = (v/2 - low/2) / (high/2 - low/2) // halves, so that no span is without an end
+		}
+		points = append(points, fmt.Sprintf("%.1f,%.1f", 118*float64(i)/float64(len(values)-1)+1, 22-20*share))
 	}
 	return strings.Join(points, " ")
 }

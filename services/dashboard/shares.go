@@ -3,7 +3,7 @@ package dashboard
 import (
 	"cmp"
 
-	"apollo/services/cli"
+	"apollo/services/draw"
 )
 
 // A picture of shares has so many windows of trials, and tells so many parts apart; what
@@ -13,12 +13,6 @@ const (
 	mostShares   = 8
 )
 
-// share is a part of a window of trials.
-type share struct {
-	X, Y, Width, Height float64
-	Index               int
-}
-
 // drawShares draws who proposed the trials, from the first to the last; nil where fewer
 // than two finished, or one proposed all.
 func (s *snapshot) drawShares() *picture {
@@ -27,15 +21,16 @@ func (s *snapshot) drawShares() *picture {
 		return nil
 	}
 	part := map[string]int{}
-	p := &picture{Title: "Who proposed, over the trials", XTitle: "trial"}
+	c := &draw.Chart{Title: "Who proposed, over the trials", X: trialsAxis("trial"), Y: shareAxis("share")}
+	var keys []key
 	for i, o := range s.origins {
 		at := min(i, mostShares-1)
 		part[o.Code] = at
 		switch {
 		case i < mostShares-1 || len(s.origins) == mostShares:
-			p.Parts = append(p.Parts, line{Index: at, Name: o.Code})
+			keys = append(keys, key{"part " + lineLook(at), o.Code})
 		case i == mostShares-1:
-			p.Parts = append(p.Parts, line{Index: at, Name: "others"})
+			keys = append(keys, key{"part " + lineLook(at), "others"})
 		}
 	}
 	first, last := trials[0].trial, trials[len(trials)-1].trial
@@ -50,20 +45,21 @@ func (s *snapshot) drawShares() *picture {
 		counts[at][k]++
 		sums[at]++
 	}
-	x, y := axis{low: float64(first), high: float64(last + 1), from: frameLeft, to: frameRight}, axis{low: 0, high: 100, from: frameBottom, to: frameTop}
-	p.ticks(&x, &y, func(v float64) string { return cli.Count(int(v)) }, func(v float64) string { return cli.Significant(v) + " %" })
 	width := float64(last+1-first) / float64(windows)
 	for at, sum := range sums {
-		left, below := x.at(float64(first)+float64(at)*width), 0.0
+		left, below := float64(first)+float64(at)*width, 0.0
 		for k, n := range counts[at] {
 			if n == 0 {
 				continue
 			}
 			of := 100 * float64(n) / float64(cmp.Or(sum, 1))
-			top, foot := y.at(below+of), y.at(below)
-			p.Shares = append(p.Shares, share{left, top, round(x.at(float64(first)+float64(at+1)*width) - left), round(foot - top), k})
+			c.Rects = append(c.Rects, draw.Rect{X0: left, X1: left + width, Y0: below, Y1: below + of, Class: "share " + lineLook(k)})
 			below += of
 		}
+	}
+	p := pictured(c)
+	if p != nil {
+		p.Keys = keys
 	}
 	return p
 }

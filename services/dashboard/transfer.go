@@ -12,6 +12,7 @@ import (
 
 	"apollo/events"
 	"apollo/services/cli"
+	"apollo/services/draw"
 	"apollo/services/transfer"
 )
 
@@ -250,22 +251,8 @@ func (p *transferPage) link(x *index) {
 
 // drawArms draws the best so far of both arms; nil where neither has anything feasible.
 func (s *snapshot) drawArms(r *transfer.Report) *picture {
-	low, high, last := math.Inf(1), math.Inf(-1), 0
+	c := &draw.Chart{Title: "Best so far of both arms", X: trialsAxis("trials of the arm"), Y: draw.Axis{Title: shortName(s.spec, r.Metric), Log: true, Text: func(v float64) string { return metricText(s.spec, r.Metric, v) }}}
 	arms := []*transfer.Arm{&r.Search, &r.Control}
-	for _, a := range arms {
-		last = max(last, len(a.Curve)-1)
-		for _, v := range a.Curve {
-			if v != nil {
-				low, high = min(low, *v), max(high, *v)
-			}
-		}
-	}
-	if math.IsInf(low, 1) {
-		return nil
-	}
-	x, y := newAxis(0, float64(max(last, 1)), frameLeft, frameRight), newAxis(low, high, frameBottom-10, frameTop)
-	p := &picture{Title: "Best so far of both arms", XTitle: "trials of the arm", YTitle: shortName(s.spec, r.Metric)}
-	p.ticks(&x, &y, func(v float64) string { return cli.Count(int(v)) }, func(v float64) string { return metricText(s.spec, r.Metric, v) })
 	for i, name := range []string{"with the sources", "control arm, without"} {
 		var marks []Mark
 		for k, v := range arms[i].Curve {
@@ -274,10 +261,12 @@ func (s *snapshot) drawArms(r *transfer.Report) *picture {
 			}
 		}
 		if len(marks) > 0 {
-			p.Lines = append(p.Lines, line{i, name, stairs(marks, len(arms[i].Curve)-1, &x, &y)})
+			line := stairs(name, lineLook(i), marks, len(arms[i].Curve)-1)
+			line.Look = i
+			c.Series = append(c.Series, line)
 		}
 	}
-	return p
+	return pictured(c)
 }
 
 // matched works out once what of the sources is matched, as `apollo transfer candidates`

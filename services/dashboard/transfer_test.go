@@ -70,7 +70,7 @@ func TestTransferSaysWhatSourcesBrought(t *testing.T) {
 	_, page := get(t, server.URL+"/studies/demo/transfer?matched=yes")
 	for _, want := range []string{
 		`data-source="older"`, "3 rows", transfer.ReasonText("value"), `class="share line0"`, metricText(spec(), "latency_s", best[1]),
-		"of 10</p>", "&lt;script&gt;", ">refused<", `class="best line1"`,
+		"of 10</p>", "&lt;script&gt;", ">refused<", `class="line1"`,
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %q:\n%s", want, page)
