@@ -45,20 +45,21 @@ function axisOf(a, i) {
 
 function ink() {
   const soft = colour("soft"), line = colour("line");
-  return { axisLine: { lineStyle: { color: soft } }, axisTick: { lineStyle: { color: line } }, splitLine: { lineStyle: { color: line } }, axisLabel: { color: soft, fontSize: 11 }, nameTextStyle: { color: soft, fontSize: 11, lineHeight: 12, verticalAlign: "bottom" }, nameGap: 10 };
+  return { axisLine: { lineStyle: { color: soft } }, axisTick: { lineStyle: { color: line } }, splitLine: { lineStyle: { color: line } }, axisLabel: { color: soft, fontSize: 11, textBorderColor: colour("panel"), textBorderWidth: 3, hideOverlap: true }, nameTextStyle: { color: soft, fontSize: 11, lineHeight: 12, verticalAlign: "bottom" }, nameGap: 10 };
 }
 
-const kinds = { feasible: "good", over_budget: "over", infeasible: "bad", failed: "bad" };
+const kinds = { failed: "bad", infeasible: "bad", over_budget: "over", feasible: "good" }; // what is drawn last is on top
 
 function draw() {
   const all = points.trials.map((_, at) => at), of = tests(), within = all.map((at) => holds(of, at)), picked = within.filter(Boolean);
   panel.querySelector("#picked").textContent = `${picked.length} of ${points.trials.length} trials${points.of > points.trials.length ? `, a part of all ${points.of}` : ""}`;
   panel.querySelector("#clear").hidden = ranges.size === 0;
-  const hue = Object.fromEntries(Object.entries(kinds).map(([k, v]) => [k, colour(v)]));
-  const style = (at) => ({ color: hue[points.kinds[at]], opacity: within[at] ? (picked.length > 400 ? 0.25 : 0.55) : 0.02, width: 1.1 });
-  lines.setOption({ series: [{ type: "parallel", smooth: false, inactiveOpacity: 0.03, activeOpacity: 1, silent: true, progressive: 500, data: all.map((at) => ({ value: points.columns.map((c) => c[at] ?? NaN), lineStyle: style(at) })) }] });
-  const [ix, iy] = planeAxes();
-  plane.setOption({ series: [{ type: "scatter", symbolSize: 7, data: all.filter((at) => points.columns[ix][at] !== null && points.columns[iy][at] !== null).map((at) => ({ value: [points.columns[ix][at], points.columns[iy][at], points.trials[at]], itemStyle: { color: hue[points.kinds[at]], opacity: within[at] ? 0.75 : 0.08 } })) }] });
+  // Trials that look alike are one series: a style for each of them takes most of the time.
+  const alike = Object.entries(kinds).map(([kind, name]) => ({ colour: colour(name), of: all.filter((at) => points.kinds[at] === kind) }));
+  const series = (type, row, look) => alike.flatMap(({ colour, of }) => [true, false].map((inside) => ({ type, ...look(colour, inside), data: of.filter((at) => within[at] === inside).map(row).filter(Boolean) })));
+  lines.setOption({ series: series("parallel", (at) => points.columns.map((c) => c[at] ?? NaN), (color, inside) => ({ silent: true, inactiveOpacity: 0.03, activeOpacity: inside ? (picked.length > 400 ? 0.25 : 0.55) : 0.02, progressive: 500, lineStyle: { color, width: 1.1, opacity: inside ? (picked.length > 400 ? 0.25 : 0.55) : 0.02 } })) });
+  const [ix, iy] = planeAxes(), x = points.columns[ix], y = points.columns[iy];
+  plane.setOption({ series: series("scatter", (at) => x[at] !== null && y[at] !== null && [x[at], y[at], points.trials[at]], (color, inside) => ({ symbolSize: 7, itemStyle: { color, opacity: inside ? 0.75 : 0.08 } })) });
 }
 
 function planeAxes() {
@@ -69,7 +70,9 @@ function planeAxes() {
 
 function build() {
   const base = ink();
-  lines = echarts.init(panel.querySelector("#lines"));
+  const wide = panel.querySelector("#lines");
+  wide.style.minWidth = `${points.axes.length * 72}px`; // of which a narrow page shows a part
+  lines = echarts.init(wide);
   lines.setOption({
     animation: false,
     parallel: { left: 50, right: 70, top: 56, bottom: 24, parallelAxisDefault: { ...base, nameLocation: "end", areaSelectStyle: { width: 18, color: colour("good"), opacity: 0.25 } } },
@@ -79,8 +82,8 @@ function build() {
   plane = echarts.init(panel.querySelector("#plane"));
   const planeAxis = (a, i) => ({ ...base, ...axisOf(a, i), name: a.short, nameLocation: "middle", axisLabel: { ...base.axisLabel, ...axisOf(a, i).axisLabel } });
   plane.setOption({
-    animation: false, grid: { left: 80, right: 30, top: 20, bottom: 44 },
-    xAxis: { ...planeAxis(x, ix), nameGap: 40, nameTextStyle: { color: base.axisLabel.color } }, yAxis: { ...planeAxis(y, iy), nameGap: 62, nameTextStyle: { color: base.axisLabel.color } },
+    animation: false, grid: { left: 80, right: 30, top: 20, bottom: 56 },
+    xAxis: { ...planeAxis(x, ix), nameGap: 28, nameTextStyle: { color: base.axisLabel.color } }, yAxis: { ...planeAxis(y, iy), nameGap: 62, nameTextStyle: { color: base.axisLabel.color } },
     tooltip: { renderMode: "richText", formatter: (p) => `trial ${p.value[2]}\n${x.short} ${text(p.value[0], x.unit)}\n${y.short} ${text(p.value[1], y.unit)}` },
     brush: { xAxisIndex: 0, yAxisIndex: 0, brushMode: "single", brushStyle: { color: "rgba(120,160,220,.2)", borderColor: colour("good") }, outOfBrush: { colorAlpha: 1 } }, toolbox: { show: false },
   });
@@ -111,10 +114,12 @@ function changed() {
 // lift takes all ranges away, and what shows them in the charts.
 function lift() {
   ranges.clear();
+  changed(); // first, so that the server works meanwhile
+  const brushed = [];
+  lines.getModel().eachComponent("parallelAxis", (axis, i) => { if (axis.activeIntervals?.length) brushed.push(i); });
+  if (brushed.length) lines.dispatchAction({ type: "axisAreaSelect", parallelAxisIndex: brushed, intervals: [] }, { silent: true });
+  if (boxed) plane.dispatchAction({ type: "brush", areas: [] }, { silent: true });
   boxed = false;
-  points.axes.forEach((_, i) => lines.dispatchAction({ type: "axisAreaSelect", parallelAxisIndex: i, intervals: [] }, { silent: true }));
-  plane.dispatchAction({ type: "brush", areas: [] }, { silent: true });
-  changed();
 }
 
 async function load() {
