@@ -41,10 +41,12 @@ type sharedPage struct {
 
 // drawing is an answer in the making.
 type drawing struct {
-	done   chan struct{} // closed when the rest may be read
-	status int
-	header http.Header
-	body   bytes.Buffer
+	waiting int                // clients, guarded by shared.mu
+	give    context.CancelFunc // ends it, when nobody waits any more
+	done    chan struct{}      // closed when the rest may be read
+	status  int
+	header  http.Header
+	body    bytes.Buffer
 }
 
 // Header implements http.ResponseWriter.
@@ -72,10 +74,11 @@ func (s *Server) sharing(next http.HandlerFunc) http.HandlerFunc {
 			next(w, r)
 			return
 		}
-		d := s.shared.join(s, r, next)
+		d := s.shared.join(s, r, next) //nolint:contextcheck // a drawing may outlive the client that asked first
 		select {
 		case <-d.done:
 		case <-r.Context().Done():
+			s.shared.leave(d)
 			return
 		}
 		maps.Copy(w.Header(), d.header)
@@ -103,19 +106,38 @@ func (h *shared) join(s *Server, r *http.Request, draw http.HandlerFunc) *drawin
 		h.pages[key] = p
 	}
 	if p.next != nil {
+		p.next.waiting++
 		return p.next
 	}
-	d := &drawing{done: make(chan struct{}), header: http.Header{}}
+	ctx, give := context.WithCancel(s.ctx) // it may outlive the client that asked first
+	d := &drawing{waiting: 1, give: give, done: make(chan struct{}), header: http.Header{}}
 	p.next = d
 	wait := time.Until(p.began.Add(min(max(leastPause, patience*p.took), mostPause)))
-	request := r.Clone(s.ctx) // it may outlive the client that asked first
+	request := r.Clone(ctx)
 	s.reading.Go(func() { h.draw(request, p, d, wait, draw) })
 	return d
+}
+
+// leave ends a drawing when the last of its clients is gone, and the next one that asks
+// has another.
+func (h *shared) leave(d *drawing) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if d.waiting--; d.waiting > 0 {
+		return
+	}
+	d.give()
+	for _, p := range h.pages {
+		if p.next == d {
+			p.next = nil
+		}
+	}
 }
 
 // draw makes a drawing after a pause.
 func (h *shared) draw(r *http.Request, p *sharedPage, d *drawing, wait time.Duration, draw http.HandlerFunc) {
 	defer close(d.done)
+	defer d.give()
 	pause := time.NewTimer(wait)
 	defer pause.Stop()
 	select {
@@ -123,16 +145,20 @@ func (h *shared) draw(r *http.Request, p *sharedPage, d *drawing, wait time.Dura
 	case <-r.Context().Done():
 	}
 	h.mu.Lock()
-	p.next, p.began = nil, time.Now() // who comes from here on needs another one
+	began := time.Now()
+	if p.next == d {
+		p.next, p.began = nil, began // who comes from here on needs another one
+	}
 	h.mu.Unlock()
 	if context.Cause(r.Context()) == nil {
 		draw(d, r)
 	}
-	if d.status == 0 { // nothing was drawn: the server ends
+	if d.status == 0 { // nothing was drawn: the server ends, or nobody waits
 		d.status = http.StatusServiceUnavailable
+		return
 	}
 	h.mu.Lock()
-	p.took = time.Since(p.began)
+	p.took = time.Since(began)
 	h.mu.Unlock()
 }
 

@@ -107,3 +107,43 @@ func TestAPartIsSharedByItself(t *testing.T) {
 		s.reading.Wait()
 	})
 }
+
+// A drawing ends when the last who waited for it is gone, and who asks then has another.
+func TestNobodyIsDrawnFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		s := &Server{ctx: t.Context(), shared: shared{pages: map[string]*sharedPage{"/a": {began: began}}}} // both wait for the next one
+		var ended []time.Duration
+		page := s.sharing(func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case <-r.Context().Done():
+				ended = append(ended, time.Since(began))
+			case <-time.After(time.Minute):
+				fmt.Fprint(w, "drawn")
+			}
+		})
+		ask := func(patience time.Duration) string {
+			ctx, leave := context.WithTimeout(t.Context(), patience)
+			defer leave()
+			r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/a", nil)
+			r.Header.Set(liveHeader, "yes")
+			w := httptest.NewRecorder()
+			page(w, r)
+			return w.Body.String()
+		}
+		var all sync.WaitGroup
+		for _, patience := range []time.Duration{time.Second, 5 * time.Second} {
+			all.Go(func() { ask(patience) })
+		}
+		all.Wait()
+		synctest.Wait()
+		if len(ended) != 1 || ended[0] != 5*time.Second {
+			t.Errorf("a drawing ended after %v, want one after 5s", ended)
+		}
+		if body := ask(time.Hour); body != "drawn" {
+			t.Errorf("who asks after it has %q", body)
+		}
+		s.reading.Wait()
+	})
+}
