@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"html/template"
@@ -10,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"apollo/evaluator/report"
 	"apollo/events"
@@ -22,6 +24,17 @@ import (
 // looking is how many designs a server evaluates at a time: pages must not take the
 // processor from studies.
 const looking = 2
+
+// aroundTime is how long the page of a design waits for the designs around it: the design
+// itself is shown at once, and what takes longer when it is asked for.
+const aroundTime = 50 * time.Millisecond
+
+// aroundWord asks in an address for the designs around a design, however long they take;
+// aroundPart does in a header.
+const (
+	aroundWord = "around"
+	aroundPart = "around"
+)
 
 // designPage is what the page of a trial shows: the trial, or what it would be with
 // some parameters changed.
@@ -51,6 +64,7 @@ type designPage struct {
 	Slices                 []template.HTML
 	SlicesOf               string
 	Repair                 *choice // the smallest; nil for a feasible design
+	More                   string  // asks for the designs around it; "" where they are here
 }
 
 // addition asks for the changed design in the study.
@@ -188,26 +202,62 @@ func (s *Server) design(w http.ResponseWriter, r *http.Request, pages *template.
 	if !s.examine(r, p, shot, t, levels) {
 		return
 	}
-	if p.Unknown == "" && p.Kind != kindFeasible {
-		found, err := s.repairOf(r, shot, levels)
-		if r.Context().Err() != nil {
-			return
-		}
-		if err == nil {
-			p.Repair = &choice{Text: found.text}
-			if len(found.words) > 0 {
-				p.Repair.Link = with(v, found.words...)
-			}
-		}
-	}
 	render(w, r, pages, "design", p)
 }
 
-// examine fills the page with what the cost model says of a design; false when the
-// client is gone.
+// examine fills the page with what the cost model says of a design and of those around it;
+// false when the client is gone.
 func (s *Server) examine(r *http.Request, p *designPage, shot *snapshot, t *kept, levels []int) bool {
+	e := s.examineOne(r, p, shot, t, levels)
+	if e == nil {
+		return r.Context().Err() == nil
+	}
+	v := r.URL.Query()
+	patient := r
+	if v.Get(aroundWord) == "" && r.Header.Get(partHeader) != aroundPart {
+		ctx, done := context.WithTimeout(r.Context(), aroundTime)
+		defer done()
+		patient = r.WithContext(ctx)
+	}
+	if !s.around(patient, p, shot, e, levels) && patient.Context().Err() != nil {
+		p.More = with(v, aroundWord, "yes")
+	}
+	return r.Context().Err() == nil
+}
+
+// around fills the page with the single changes of a design and the smallest repair of one
+// that is not feasible; false where there was not the time.
+func (s *Server) around(r *http.Request, p *designPage, shot *snapshot, e *evaluated, levels []int) bool {
+	v := r.URL.Query()
+	v.Del(aroundWord) // of the design, not of those that it leads to
 	if !s.admit(r) {
 		return false
+	}
+	changes, err := e.subject.Changes(r.Context(), e.design)
+	s.leave()
+	if err != nil {
+		return false
+	}
+	if p.Kind != kindFeasible {
+		found, err := s.repairOf(r, shot, levels)
+		if err != nil {
+			return false
+		}
+		p.Repair = &choice{Text: found.text}
+		if len(found.words) > 0 {
+			p.Repair.Link = with(v, found.words...)
+		}
+	}
+	p.near(shot, e, changes, v)
+	p.Slices, p.SlicesOf = slicesThrough(shot, e, levels, changes), shortName(shot.spec, shot.objective().Metric)
+	return true
+}
+
+// examineOne fills the page with what the cost model says of a design; nil when it knows
+// nothing, or the client is gone.
+func (s *Server) examineOne(r *http.Request, p *designPage, shot *snapshot, t *kept, levels []int) *evaluated {
+	if !s.admit(r) {
+		return nil
 	}
 	defer s.leave()
 	v := r.URL.Query()
@@ -215,7 +265,7 @@ func (s *Server) examine(r *http.Request, p *designPage, shot *snapshot, t *kept
 	if err != nil {
 		p.Unknown = err.Error()
 		p.Metrics = shot.metricRows(t, t.values)
-		return true
+		return nil
 	}
 	p.fill(shot, t, e)
 	p.link(e, v)
@@ -233,12 +283,7 @@ func (s *Server) examine(r *http.Request, p *designPage, shot *snapshot, t *kept
 	if latest, _ := s.index.latest(shot.view.Study, ""); p.Changed && s.mayControl() && latest.Run == shot.view.Run {
 		p.Add = shot.addition(e.design)
 	}
-	changes, err := e.subject.Changes(r.Context(), e.design)
-	if err == nil {
-		p.near(shot, e, changes, v)
-		p.Slices, p.SlicesOf = slicesThrough(shot, e, levels, changes), shortName(shot.spec, shot.objective().Metric)
-	}
-	return true
+	return e
 }
 
 // link leads to the loop nest of each layer that has one, and shows the one that the
@@ -304,8 +349,10 @@ func (s *snapshot) designPage(t *kept, levels []int, changed bool, v url.Values)
 	}
 	p.Raw = "/api/v1" + p.Here + "?" + url.Values{"run": {s.view.Run}}.Encode()
 	p.Picture = p.Here + "/picture.svg" + with(v)
-	if run := v.Get("run"); run != "" {
-		p.Hidden = []field{{"run", run}}
+	for _, word := range []string{"run", aroundWord} {
+		if text := v.Get(word); text != "" {
+			p.Hidden = append(p.Hidden, field{word, text})
+		}
 	}
 	var best events.BestTrial
 	if s.view.Best != nil {

@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"net/url"
 	"slices"
@@ -75,7 +74,7 @@ func (p *designPage) near(s *snapshot, e *evaluated, changes []inspect.Change, v
 			row.Cells = append(row.Cells, amount(c.Values[i], m.Unit))
 		}
 		if e.judged.Feasible && here != 0 {
-			row.Gain = fmt.Sprintf("%+.1f %%", 100*(c.Values[at]/here-1))
+			row.Gain = changeText(c.Values[at]/here - 1)
 		}
 		p.Nearby = append(p.Nearby, row)
 	}

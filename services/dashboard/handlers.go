@@ -108,7 +108,7 @@ func asked(next http.HandlerFunc, parameters ...parameter) http.HandlerFunc {
 
 func parsePages() *template.Template {
 	return template.Must(template.New("").Funcs(template.FuncMap{
-		"asset": assetURL, "count": cli.Count[int], "path": url.PathEscape, "kind": kindText, "unbreak": unbreak,
+		"asset": assetURL, "count": cli.Count[int], "path": url.PathEscape, "kind": kindText, "unbreak": unbreak, "hint": hintText,
 	}).ParseFS(web, "web/*.html"))
 }
 

@@ -308,7 +308,7 @@ func (s *snapshot) against() (out []baseRow) {
 		}
 		row := baseRow{m.Short(), amount(v, m.Unit), amount(base, m.Unit), "–"}
 		if base != 0 {
-			row.Gain = fmt.Sprintf("%+.1f %%", 100*(v/base-1))
+			row.Gain = changeText(v/base - 1)
 		}
 		out = append(out, row)
 	}

@@ -104,7 +104,7 @@ func TestTheRepairOfACauseIsLookedForOnce(t *testing.T) {
 		}
 	}
 	s.mu.Unlock()
-	if _, body := get(t, server.URL+"/studies/edge/trials/0"); !strings.Contains(body, `id="repair"`) || !strings.Contains(body, first[2]) {
+	if _, body := get(t, server.URL+"/studies/edge/trials/0?around=yes"); !strings.Contains(body, `id="repair"`) || !strings.Contains(body, first[2]) {
 		t.Errorf("the page of trial 0 lacks the repair %q", first[2])
 	}
 	known.mu.Lock()

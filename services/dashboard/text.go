@@ -1,6 +1,8 @@
 package dashboard
 
 import (
+	"fmt"
+	"html/template"
 	"strings"
 	"time"
 
@@ -21,6 +23,23 @@ func signs(text string) string {
 		unit = "µ" + unit[1:]
 	}
 	return number + "\u00a0" + strings.ReplaceAll(unit, "mm2", "mm²")
+}
+
+// hintText writes what is to be done, with the commands that it names set apart.
+func hintText(text string) template.HTML {
+	var b strings.Builder
+	for i, part := range strings.Split(text, "`") {
+		if part = template.HTMLEscapeString(part); i%2 == 1 {
+			part = "<code>" + part + "</code>"
+		}
+		b.WriteString(part)
+	}
+	return template.HTML(b.String()) //nolint:gosec // every part was escaped
+}
+
+// changeText writes a relative change.
+func changeText(share float64) string {
+	return strings.Replace(fmt.Sprintf("%+.1f\u00a0%%", 100*share), "-", "−", 1)
 }
 
 // metricText writes a value of a metric of a study.

@@ -78,5 +78,6 @@ if (form) {
     if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) { e.preventDefault(); form.requestSubmit(form.querySelector("button[value=submit]")); }
   });
   number();
+  if (!found.querySelector("#count, .note")) look(); // what the server was not asked yet
   form.dataset.ready = "yes";
 }

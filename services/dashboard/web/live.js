@@ -17,7 +17,7 @@ async function redraw(e) {
   try {
     const answer = await fetch(location.href, { signal: fetching.signal, headers: { Accept: "text/html", ...(follows ? { "Apollo-Live": "yes" } : {}), ...(part ? { "Apollo-Part": part } : {}) } });
     const text = await answer.text();
-    if (answer.ok && !answer.redirected && !asked) replace(new DOMParser().parseFromString(text, "text/html"), part);
+    if (answer.ok && !answer.redirected && !asked) { replace(new DOMParser().parseFromString(text, "text/html"), part); document.dispatchEvent(new CustomEvent("drawn")); }
   } catch {
     // The stream tells when the server is back.
   }

@@ -7,3 +7,13 @@ form.addEventListener("change", () => {
   document.dispatchEvent(new CustomEvent("look"));
 });
 form.querySelector("button")?.setAttribute("hidden", "");
+
+// The designs around this one take longer: they are asked for when it is there.
+function around() {
+  const more = document.getElementById("more");
+  if (!more) return;
+  more.textContent = "Looking at the designs around it …";
+  document.dispatchEvent(new CustomEvent("look", { detail: { part: "around" } }));
+}
+document.addEventListener("drawn", around);
+around();
