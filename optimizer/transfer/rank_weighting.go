@@ -166,13 +166,17 @@ func (e *rankWeighting) loss(predicted []float64, sample []int) float64 {
 // independence).
 func (e *rankWeighting) beatsChance(predicted []float64) bool {
 	n := float64(len(e.y))
+	// Ties leave fewer pairs; the variance grows in proportion.
+	ties := n * (n - 1) / 2 / e.pairs()
+	deviation := math.Sqrt(2 * (2*n + 5) / (9 * n * (n - 1)) * ties)
+	return e.tau(predicted) >= 1.645*deviation // the normal quantile of 0.95
+}
+
+// tau is Kendall's tau of predictions and labels.
+func (e *rankWeighting) tau(predicted []float64) float64 {
 	sample := make([]int, len(e.y))
 	for i := range sample {
 		sample[i] = i
 	}
-	tau := 1 - 2*e.loss(predicted, sample)
-	// Ties leave fewer pairs; the variance grows in proportion.
-	ties := n * (n - 1) / 2 / e.pairs()
-	deviation := math.Sqrt(2 * (2*n + 5) / (9 * n * (n - 1)) * ties)
-	return tau >= 1.645*deviation // the normal quantile of 0.95
+	return 1 - 2*e.loss(predicted, sample)
 }

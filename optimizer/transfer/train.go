@@ -29,7 +29,7 @@ func (s *strategy) train(chosen []Method, seeds int) error {
 	if err != nil {
 		return err
 	}
-	if seeds > 0 {
+	if s.criteria = criteria; seeds > 0 {
 		s.chooseSeeds(criteria, seeds)
 	}
 	l.classes.Tables = slices.DeleteFunc(l.classes.Tables, func(t Table) bool { return s.unordered[t.Source] })

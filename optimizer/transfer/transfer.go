@@ -121,6 +121,7 @@ type strategy struct {
 	sourceTrials     int       // trials that a source proposed
 	sinceImprovement int       // proposals of the models since its last improvement
 
+	criteria    []*criterion
 	seeds       []seed
 	seedOf      map[space.Key]int  // key of a seed's design → its source
 	badWhenTold map[space.Key]bool // seeds that were bad when they were told
@@ -308,12 +309,38 @@ func (s *strategy) proposeSeeds(d *draft, n int) {
 	if len(s.baseFeasible) > 0 || s.problem.Objectives > 1 {
 		allowed = len(s.seeds)
 	}
+	disagrees := s.disagreeing(n)
 	for _, c := range s.seeds {
-		if len(d.out) < n && bad[c.source] < badSeeds && proposed[c.source] < allowed && d.fresh(c.key) && s.problem.Legal(c.point) {
+		if len(d.out) < n && !disagrees[c.source] && bad[c.source] < badSeeds && proposed[c.source] < allowed && d.fresh(c.key) && s.problem.Legal(c.point) {
 			d.propose(c.key, c.point, c.origin)
 			proposed[c.source]++
 		}
 	}
+}
+
+// minAgreed is the number of trials of the base from which on they are held against what
+// the sources say of them. Chosen: the first seed comes before, the second does not.
+const minAgreed = 4
+
+// disagreeing returns the sources that order the base's own trials, the infeasible ones
+// last, rather in reverse than as they are. They propose no seeds while the gate is
+// closed. n is how many seeds are asked for.
+func (s *strategy) disagreeing(n int) map[int]bool {
+	out := map[int]bool{}
+	if n == 0 || s.gate.open || s.baseTrials < minAgreed || s.problem.Objectives > 1 {
+		return out
+	}
+	for _, c := range s.criteria {
+		var told rankWeighting
+		var said []float64
+		for i := range s.records {
+			if r := &s.records[i]; !r.fromSource {
+				told.y, said = append(told.y, rank(r)), append(said, c.score(r.key, r.x))
+			}
+		}
+		out[c.source] = told.informative() && told.tau(said) <= 0
+	}
+	return out
 }
 
 // draft is a batch that is being put together.

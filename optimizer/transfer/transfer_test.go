@@ -196,8 +196,9 @@ func TestUselessSourcesCostTheirSeedsAndSteerNothing(t *testing.T) {
 		with := designs(t, start(t, transfer.Algorithm{Base: base, Method: "seed"}, optimizer.Problem{Space: s, Seed: 1, Prior: []optimizer.Task{enemy}}), 30, value)
 		own := slices.DeleteFunc(slices.Clone(with), func(o optimizer.Observation) bool { return strings.HasPrefix(o.Origin, "seed:") })
 		seeds := len(with) - len(own)
-		if seeds < 1 || seeds > 3 {
-			t.Errorf("%s: %d seeds, want 1 to 3", name, seeds)
+		// The second would come after four trials of the base, which say the reverse.
+		if seeds != 1 {
+			t.Errorf("%s: %d seeds, want 1", name, seeds)
 		}
 		for _, o := range base.told {
 			withheld := o.Status == optimizer.Withheld && o.Values == nil
