@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -103,7 +104,7 @@ func (b *Bus) existing(ctx context.Context) (map[string]jetstream.StreamConfig, 
 	return found, nil
 }
 
-// streams creates or updates all streams, shrunk by shift bits, but never below
+// streams creates or updates the streams that are not as they should be, shrunk by shift bits, but never below
 // what a stream has already.
 func (b *Bus) streams(ctx context.Context, existing map[string]jetstream.StreamConfig, replicas, shift int) error {
 	for _, s := range b.conf.Topology {
@@ -114,6 +115,9 @@ func (b *Bus) streams(ctx context.Context, existing map[string]jetstream.StreamC
 		if b.conf.Replicas == 0 {
 			// A cluster that lacks a server today is no reason to give copies up.
 			conf.Replicas = max(conf.Replicas, before.Replicas)
+		}
+		if old && reflect.DeepEqual(asStored(conf, before), before) {
+			continue
 		}
 		err := b.createOrUpdate(ctx, conf)
 		if old && conf.MaxBytes <= before.MaxBytes && classify(err) == full {
@@ -127,6 +131,20 @@ func (b *Bus) streams(ctx context.Context, existing map[string]jetstream.StreamC
 		}
 	}
 	return nil
+}
+
+// asStored returns conf as the server would keep it: limits that it does not name
+// are unlimited there, and the server marks what it keeps.
+func asStored(conf, before jetstream.StreamConfig) jetstream.StreamConfig {
+	conf.MaxConsumers, conf.MaxMsgs = -1, -1
+	if conf.MaxMsgsPerSubject == 0 {
+		conf.MaxMsgsPerSubject = -1
+	}
+	if conf.MaxMsgSize == 0 {
+		conf.MaxMsgSize = -1
+	}
+	conf.Metadata = before.Metadata
+	return conf
 }
 
 func (b *Bus) createOrUpdate(ctx context.Context, conf jetstream.StreamConfig) error {
