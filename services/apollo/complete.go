@@ -14,6 +14,9 @@ import (
 	"apollo/services/client"
 )
 
+// alternatives are the words of a flag's usage that it takes: a|b|c.
+var alternatives = regexp.MustCompile(`[a-z-]+(?:\|[a-z-]+)+`)
+
 // runsToComplete are all runs; none where nothing can be read, because a completion has
 // nowhere to say why.
 func (a *app) runsToComplete(c *cobra.Command) []*client.StudyView {
@@ -72,7 +75,7 @@ func (a *app) completeNames(c *cobra.Command) {
 		if _, its := c.GetFlagCompletionFunc(f.Name); its {
 			return
 		}
-		if words := regexp.MustCompile(`[a-z-]+(?:\|[a-z-]+)+`).FindString(f.Usage); words != "" {
+		if words := alternatives.FindString(f.Usage); words != "" {
 			_ = c.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(strings.Split(words, "|"), cobra.ShellCompDirectiveNoFileComp))
 		}
 	})
