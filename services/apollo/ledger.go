@@ -34,62 +34,22 @@ type ledger struct {
 	hash string
 }
 
-// counts says how many trials ended how.
-type counts struct {
-	Trials     int `json:"trials"`
-	Measured   int `json:"measured"`
-	Infeasible int `json:"infeasible"`
-	Failed     int `json:"failed"`
-	Feasible   int `json:"feasible"`
-	// Voided trials were measured anew: they are among none of the others.
-	Voided int `json:"voided,omitempty"`
-}
-
 // readLedger reads the trials of a run from the bus. It applies the same
 // checks and the same judgement as the proposer and the archiver.
 func readLedger(ctx context.Context, bus events.Bus, view *client.StudyView) (*ledger, error) {
-	judge, err := events.NewJudge(view.Spec)
+	c, err := newTally(view.Spec)
 	if err != nil {
 		return nil, err
 	}
-	l := &ledger{view: view, networks: networkNamesOf(view.Spec)}
-	batches, err := client.ReadBatches(ctx, bus, view, events.MaxTrials)
-	if err != nil {
-		return nil, err
-	}
-	for i := range batches {
-		l.add(&batches[i])
-	}
-	for i := range l.trials {
-		t := &l.trials[i]
-		if t.result != nil {
-			if t.voidedBy == 0 {
-				t.judgement = judge.Judge(t.design, t.result)
-			}
-			l.counts.count(t)
+	l := &ledger{view: view, networks: networkNamesOf(view.Spec), trials: make([]trial, 0, view.Proposed)}
+	for b, err := range client.Batches(ctx, bus, view, events.MaxTrials) {
+		if err != nil {
+			return nil, err
 		}
+		l.add(b, c.add(b))
 	}
-	l.hash = hashTrials(l.trials)
+	l.counts, l.hash = c.counts(), c.hash()
 	return l, nil
-}
-
-func (c *counts) count(t *trial) {
-	c.Trials++
-	if t.voidedBy > 0 {
-		c.Voided++
-		return
-	}
-	switch t.result.Outcome {
-	case events.OutcomeMeasured:
-		c.Measured++
-	case events.OutcomeInfeasible:
-		c.Infeasible++
-	default:
-		c.Failed++
-	}
-	if t.judgement.Feasible {
-		c.Feasible++
-	}
 }
 
 // best is the best feasible trial of those that count, nil for none. The log names
@@ -104,9 +64,9 @@ func (l *ledger) best() *events.BestTrial {
 }
 
 // add adds the trials of the next batch.
-func (l *ledger) add(b *client.Batch) {
+func (l *ledger) add(b *client.Batch, judged []events.Judgement) {
 	for i, d := range b.Designs {
-		t := trial{number: b.FirstTrial + i, batch: b.Batch, design: d, result: b.Answers[i]}
+		t := trial{number: b.FirstTrial + i, batch: b.Batch, design: d, result: b.Answers[i], judgement: judged[i]}
 		if i < len(b.Origins) {
 			t.origin = b.Origins[i]
 		}
@@ -118,23 +78,11 @@ func (l *ledger) add(b *client.Batch) {
 		}
 		l.trials = append(l.trials, t)
 	}
-	for i, v := range b.Voids {
-		if v >= 0 && v < b.FirstTrial {
-			l.trials[v].voidedBy = b.FirstTrial + i
+	for i := range b.Voids {
+		if v, ok := b.Voided(i); ok && v < len(l.trials) {
+			l.trials[v].voidedBy, l.trials[v].judgement = b.FirstTrial+i, events.Judgement{}
 		}
 	}
-}
-
-func hashTrials(trials []trial) string {
-	h := events.NewTrialHash()
-	for i := range trials {
-		t := &trials[i]
-		if t.result == nil {
-			break
-		}
-		h.Add(t.number, t.design, t.result.Outcome, t.result.Values)
-	}
-	return h.String()
 }
 
 // trialJSON is one trial as `trial ls -o jsonl` prints it.

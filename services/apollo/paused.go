@@ -17,14 +17,15 @@ func soFar(ctx context.Context, s *session, view *client.StudyView) (*client.Stu
 	if err != nil || now.Summary != nil {
 		return now, err
 	}
-	l, err := readLedger(ctx, s.bus, now)
+	t, err := readTally(ctx, s.bus, now)
 	if err != nil {
 		return nil, err
 	}
+	c := t.counts()
 	now.Summary = &events.Summary{
-		Trials: l.counts.Trials, Measured: l.counts.Measured, Infeasible: l.counts.Infeasible, Failed: l.counts.Failed,
-		Feasible: l.counts.Feasible, Voided: l.counts.Voided, Best: now.Best, Front: now.Front, FrontSize: len(now.Front),
-		Hypervolume: now.Hypervolume, Reference: now.Reference, Hash: l.hash,
+		Trials: c.Trials, Measured: c.Measured, Infeasible: c.Infeasible, Failed: c.Failed,
+		Feasible: c.Feasible, Voided: c.Voided, Best: now.Best, Front: now.Front, FrontSize: len(now.Front),
+		Hypervolume: now.Hypervolume, Reference: now.Reference, Hash: t.hash(),
 	}
 	return now, nil
 }

@@ -42,7 +42,7 @@ func reportLedger() *ledger {
 		if row.outcome != "" {
 			t.result = &events.TrialResult{Trial: i, Outcome: row.outcome, Values: events.Numbers{row.latency, row.area}, Reason: row.reason}
 			t.judgement = events.Judgement{Feasible: row.reason == nil, Reason: row.reason}
-			l.counts.count(&t)
+			l.counts.count(row.outcome, row.reason == nil, false)
 		}
 		l.trials = append(l.trials, t)
 	}

@@ -390,11 +390,11 @@ func (r *runner) countBefore(ctx context.Context, view *client.StudyView) error 
 	if view.Proposed == 0 {
 		return nil
 	}
-	l, err := readLedger(ctx, r.session.bus, view)
+	t, err := readTally(ctx, r.session.bus, view)
 	if err != nil {
 		return err
 	}
-	r.watch.trials = l.counts.Trials
+	r.watch.trials = t.counts().Trials
 	return nil
 }
 

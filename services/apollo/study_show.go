@@ -52,7 +52,7 @@ type shownStudy struct {
 	Optimum *optimum `json:"optimum,omitempty"`
 
 	baseline inspect.Baseline
-	ledger   *ledger
+	view     *client.StudyView
 	// Noise is left out where every answer is taken at its word.
 	Noise *events.NoiseReport `json:"noise,omitempty"`
 	next  string
@@ -96,7 +96,11 @@ The name of a campaign, a file with a matrix, shows its studies together.`,
 				shown.text(w, p)
 				a.nextLine(w, shown.next)
 			}, Sheet: answerSheet(shown.Spec, shown.frontJSON, shown.Best), Draw: func(w io.Writer, format string) error {
-				return picture.write(w, format, a.galleryOf(ctx, shown.ledger))
+				l, err := readLedger(ctx, s.bus, shown.view)
+				if err != nil {
+					return err
+				}
+				return picture.write(w, format, a.galleryOf(ctx, l))
 			}})
 		},
 	}
@@ -113,19 +117,22 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 	if err := client.LookAt(ctx, s.bus, view, s.server != nil); err != nil {
 		return nil, err
 	}
-	l, err := readLedger(ctx, s.bus, view)
+	t, err := readTally(ctx, s.bus, view)
 	if err != nil {
 		return nil, err
 	}
 	if view.Best == nil && len(view.Spec.Objectives) == 1 && view.Voided > 0 {
+		l, err := readLedger(ctx, s.bus, view)
+		if err != nil {
+			return nil, err
+		}
 		view.Best = l.best()
 	}
 	shown := &shownStudy{
-		Study: view.Study, Run: view.Run, State: string(view.State), Reason: view.Reason, Waiting: view.Waiting, Idle: view.Idle, counts: l.counts,
-		Budget: view.Budget, Proposed: view.Proposed, Best: view.Best, frontJSON: frontOf(view), Hash: l.hash, SpecSHA256: view.SHA256, Owner: view.Owner,
-		Sources: view.Sources, Reasons: countReasons(l), Log: a.logPath(view), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec, ledger: l,
+		Study: view.Study, Run: view.Run, State: string(view.State), Reason: view.Reason, Waiting: view.Waiting, Idle: view.Idle, counts: t.counts(),
+		Budget: view.Budget, Proposed: view.Proposed, Best: view.Best, frontJSON: frontOf(view), Hash: t.hash(), SpecSHA256: view.SHA256, Owner: view.Owner,
+		Sources: view.Sources, Reasons: t.reasons(), Log: a.logPath(view), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec, ExtraDropped: t.dropped, view: view,
 	}
-	shown.ExtraDropped = countDropped(l)
 	shown.Optimum = a.optimumOf(ctx, view.Spec, view.Best)
 	shown.Identity, shown.Program, shown.Refused = view.Identity, view.Program, view.Refused
 	if shown.frontJSON != nil || shown.Best != nil {
@@ -134,40 +141,11 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 	if view.Summary != nil {
 		shown.Noise = view.Summary.Noise
 	}
-	shown.next = nextOf(view.Study, view.Spec, view.State, l.counts.Trials, l.counts.Feasible, shown.frontJSON != nil)
+	shown.next = nextOf(view.Study, view.Spec, view.State, shown.Trials, shown.Feasible, shown.frontJSON != nil)
 	if shown.Sources == nil {
 		shown.Sources = []events.SourcePin{}
 	}
 	return shown, nil
-}
-
-// countDropped counts the trials that lost their extra numbers.
-func countDropped(l *ledger) (n int) {
-	for i := range l.trials {
-		if r := l.trials[i].result; r != nil && r.Extra[events.ExtraDropped] > 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// countReasons counts the reasons in the order in which they first came up.
-func countReasons(l *ledger) []reasonCount {
-	out, index := []reasonCount{}, map[string]int{}
-	for i := range l.trials {
-		reason := l.trials[i].judgement.Reason
-		if l.trials[i].result == nil || reason == nil {
-			continue
-		}
-		k, known := index[reason.Code]
-		if !known {
-			k = len(out)
-			index[reason.Code] = k
-			out = append(out, reasonCount{Code: reason.Code})
-		}
-		out[k].Trials++
-	}
-	return out
 }
 
 // logPath is where the Parquet files of a run are. With --nats and without

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"sync"
 
 	"apollo/events"
 )
@@ -16,7 +17,7 @@ type Batch struct {
 	Answers []*events.TrialResult
 	Known   []bool
 	// Worker gave the other answers, as an evaluator of a Version; Stored is the message
-	// with them.
+	// that held them, without its data.
 	Worker, Version string
 	Stored          events.Message
 }
@@ -45,23 +46,18 @@ func Batches(ctx context.Context, bus events.Bus, view *StudyView, before int) i
 			return
 		}
 		filter := fmt.Sprintf("result.%s.%s.%s.*", view.Spec.Evaluator.Name, view.Study, view.Run)
-		next, stop := iter.Pull2(bus.Facts().Read(ctx, 0, filter))
+		next, stop := iter.Pull2(readAhead(ctx, bus.Facts(), filter, decodeAnswer))
 		defer stop()
-		r := results{next: next, ahead: map[int][]events.Message{}}
-		for m, err := range bus.Log().Read(ctx, 0, events.StudySubject(view.Study, view.Run, "proposed")) {
+		r := results{next: next, ahead: map[int][]answer{}}
+		for p, err := range readAhead(ctx, bus.Log(), events.StudySubject(view.Study, view.Run, "proposed"), decodeProposal) {
 			if err != nil {
 				yield(nil, fmt.Errorf("read the log: %w", err))
-				return
-			}
-			_, p, err := events.DecodeAs[events.TrialsProposed](m.Data)
-			if err != nil {
-				yield(nil, fmt.Errorf("%s at sequence %d: %w", m.Subject, m.Seq, err))
 				return
 			}
 			if p.FirstTrial >= before {
 				return
 			}
-			b := newBatch(&p)
+			b := newBatch(p)
 			// Trials that were measured elsewhere have no answer here: to look for one
 			// would read all the others.
 			for open := len(b.missing()); open > 0; {
@@ -73,7 +69,7 @@ func Batches(ctx context.Context, bus events.Bus, view *StudyView, before int) i
 				if !more {
 					break
 				}
-				open -= b.fold(answer, view, judge)
+				open -= b.fold(&answer, view, judge)
 			}
 			if !yield(b, nil) {
 				return
@@ -82,17 +78,82 @@ func Batches(ctx context.Context, bus events.Bus, view *StudyView, before int) i
 	}
 }
 
+// readAheadOf is how many messages a reader decodes ahead of who waits for them: it bounds what
+// is in memory.
+const readAheadOf = 8
+
+// readAhead reads and decodes messages in a goroutine of its own, a few ahead of who takes
+// them: the two streams of a run cost about as much, and are read side by side.
+func readAhead[T any](ctx context.Context, stored events.Reader, filter string, decode func(events.Message) (T, error)) iter.Seq2[T, error] {
+	type item struct {
+		value T
+		err   error
+	}
+	return func(yield func(T, error) bool) {
+		limited, cancel := context.WithCancel(ctx)
+		items := make(chan item, readAheadOf)
+		var reading sync.WaitGroup
+		defer reading.Wait()
+		defer cancel()
+		reading.Go(func() {
+			defer close(items)
+			for m, err := range stored.Read(limited, 0, filter) {
+				var i item
+				if i.err = err; err == nil {
+					i.value, i.err = decode(m)
+				}
+				select {
+				case items <- i:
+				case <-limited.Done():
+					return
+				}
+			}
+		})
+		for i := range items {
+			if !yield(i.value, i.err) {
+				return
+			}
+		}
+		if err := ctx.Err(); err != nil { // the reader may have ended without a word
+			var none T
+			yield(none, err)
+		}
+	}
+}
+
+func decodeProposal(m events.Message) (*events.TrialsProposed, error) {
+	_, p, err := events.DecodeAs[events.TrialsProposed](m.Data)
+	if err != nil {
+		err = fmt.Errorf("%s at sequence %d: %w", m.Subject, m.Seq, err)
+	}
+	return &p, err
+}
+
+// answer is a stored result.
+type answer struct {
+	events.Message
+	events.BatchEvaluated
+}
+
+// decodeAnswer takes what does not decode for an answer that says nothing: it fails its
+// trials, as it does for the proposer.
+func decodeAnswer(m events.Message) (answer, error) {
+	_, r, _ := events.DecodeAs[events.BatchEvaluated](m.Data)
+	m.Data = nil // is in r, and would only stay in memory
+	return answer{m, r}, nil
+}
+
 // results hands out the stored results of a run, batch by batch.
 type results struct {
-	next func() (events.Message, error, bool)
+	next func() (answer, error, bool)
 	// ahead are those that were read before their batch's turn, done is the last batch
 	// that had its.
-	ahead map[int][]events.Message
+	ahead map[int][]answer
 	done  int
 }
 
 // of returns the next result of a batch; false when there is no other one.
-func (r *results) of(batch int) (m events.Message, more bool, err error) {
+func (r *results) of(batch int) (a answer, more bool, err error) {
 	if batch != r.done {
 		delete(r.ahead, r.done)
 		r.done = batch
@@ -102,16 +163,16 @@ func (r *results) of(batch int) (m events.Message, more bool, err error) {
 		return list[0], true, nil
 	}
 	for {
-		m, err, more = r.next()
+		a, err, more = r.next()
 		if err != nil || !more {
-			return m, false, err
+			return a, false, err
 		}
-		switch of, ok := events.BatchOfSubject(m.Subject); {
+		switch of, ok := events.BatchOfSubject(a.Subject); {
 		case !ok || of < batch: // its turn is over
 		case of == batch:
-			return m, true, nil
+			return a, true, nil
 		default:
-			r.ahead[of] = append(r.ahead[of], m)
+			r.ahead[of] = append(r.ahead[of], a)
 		}
 	}
 }
@@ -137,21 +198,29 @@ func (b *Batch) missing() []int {
 	return trials
 }
 
+// Voided returns the trial that the batch's trial i measures anew; false where it
+// measures none.
+func (b *Batch) Voided(i int) (trial int, ok bool) {
+	if i < len(b.Voids) {
+		trial = b.Voids[i]
+		return trial, trial >= 0 && trial < b.FirstTrial
+	}
+	return 0, false
+}
+
 // fold adds a stored answer, and returns how many trials it answers.
-func (b *Batch) fold(m events.Message, view *StudyView, judge *events.Judge) (answered int) {
-	// What does not decode fails its trials, as it does for the proposer.
-	_, r, _ := events.DecodeAs[events.BatchEvaluated](m.Data)
-	r.Batch = b.Batch
+func (b *Batch) fold(a *answer, view *StudyView, judge *events.Judge) (answered int) {
+	a.Batch = b.Batch
 	want := events.ExpectedOf(&events.BatchRequested{
 		Study: b.Study, Run: b.Run, Batch: b.Batch, Evaluator: view.Spec.Evaluator.Name, Metrics: view.Spec.Measured(), Trials: b.missing(),
 	})
 	want.Identity, want.Derive = view.Identity, judge.Deriver()
-	trials, _ := events.ValidateResult(want, &r)
+	trials, _ := events.ValidateResult(want, &a.BatchEvaluated)
 	for i := range trials {
 		at := trials[i].Trial - b.FirstTrial
 		if at >= 0 && at < len(b.Answers) && b.Answers[at] == nil {
 			b.Answers[at], answered = &trials[i], answered+1
-			b.Worker, b.Version, b.Stored = r.Worker, r.EvaluatorVersion, m
+			b.Worker, b.Version, b.Stored = a.Worker, a.EvaluatorVersion, a.Message
 		}
 	}
 	return answered

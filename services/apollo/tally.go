@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"apollo/events"
+	"apollo/services/client"
+)
+
+// counts says how many trials ended how.
+type counts struct {
+	Trials     int `json:"trials"`
+	Measured   int `json:"measured"`
+	Infeasible int `json:"infeasible"`
+	Failed     int `json:"failed"`
+	Feasible   int `json:"feasible"`
+	// Voided trials were measured anew: they are among none of the others.
+	Voided int `json:"voided,omitempty"`
+}
+
+func (c *counts) count(outcome string, feasible, voided bool) {
+	c.Trials++
+	if voided {
+		c.Voided++
+		return
+	}
+	switch outcome {
+	case events.OutcomeMeasured:
+		c.Measured++
+	case events.OutcomeInfeasible:
+		c.Infeasible++
+	default:
+		c.Failed++
+	}
+	if feasible {
+		c.Feasible++
+	}
+}
+
+// tally is what the trials of a run come to, without the trials: of each it keeps a few
+// bytes, because a later one may void it.
+type tally struct {
+	judge *events.Judge
+	marks []mark
+	// codes are those of reasons; numbers finds them again.
+	codes   []string
+	numbers map[string]int32
+	hashed  *events.TrialHash
+	// gap: a trial has no answer, and the hash ends before it.
+	gap    bool
+	judged []events.Judgement // of one batch at a time
+
+	// dropped counts the trials that lost their extra numbers.
+	dropped int
+}
+
+// mark is what counts of a trial.
+type mark struct {
+	reason           int32 // in codes, from 1 on
+	outcome          uint8 // in outcomes
+	feasible, voided bool
+}
+
+// outcomes are those of marks; the first is that of a trial without an answer.
+var outcomes = [...]string{"", events.OutcomeFailed, events.OutcomeMeasured, events.OutcomeInfeasible}
+
+func newTally(spec *events.Spec) (*tally, error) {
+	judge, err := events.NewJudge(spec)
+	return &tally{judge: judge, numbers: map[string]int32{}, hashed: events.NewTrialHash()}, err
+}
+
+// readTally counts the trials of a run on the bus.
+func readTally(ctx context.Context, bus events.Bus, view *client.StudyView) (*tally, error) {
+	c, err := newTally(view.Spec)
+	if err != nil {
+		return nil, err
+	}
+	for b, err := range client.Batches(ctx, bus, view, events.MaxTrials) {
+		if err != nil {
+			return nil, err
+		}
+		c.add(b)
+	}
+	return c, nil
+}
+
+// add counts the trials of the next batch, with the same judgement as the proposer and
+// the archiver. What it returns is valid until the next call.
+func (c *tally) add(b *client.Batch) []events.Judgement {
+	c.judged = c.judged[:0]
+	for i, d := range b.Designs {
+		var judged events.Judgement
+		var m mark
+		if r := b.Answers[i]; r != nil {
+			judged = c.judge.Judge(d, r)
+			m = mark{outcome: uint8(max(1, slices.Index(outcomes[:], r.Outcome))), feasible: judged.Feasible}
+			if judged.Reason != nil {
+				m.reason = c.number(judged.Reason.Code)
+			}
+			if r.Extra[events.ExtraDropped] > 0 {
+				c.dropped++
+			}
+			if !c.gap {
+				c.hashed.Add(b.FirstTrial+i, d, r.Outcome, r.Values)
+			}
+		} else {
+			c.gap = true
+		}
+		c.marks, c.judged = append(c.marks, m), append(c.judged, judged)
+	}
+	for i := range b.Voids {
+		if v, ok := b.Voided(i); ok && v < len(c.marks) {
+			c.marks[v].voided = true
+		}
+	}
+	return c.judged
+}
+
+func (c *tally) number(code string) int32 {
+	n := c.numbers[code]
+	if n == 0 {
+		c.codes = append(c.codes, code)
+		n = int32(len(c.codes))
+		c.numbers[code] = n
+	}
+	return n
+}
+
+// counts says how the trials ended that have an answer.
+func (c *tally) counts() (n counts) {
+	for i := range c.marks {
+		if m := &c.marks[i]; m.outcome != 0 {
+			n.count(outcomes[m.outcome], m.feasible, m.voided)
+		}
+	}
+	return n
+}
+
+// hash covers the trials up to the first one without an answer.
+func (c *tally) hash() string { return c.hashed.String() }
+
+// reasons counts the reasons in the order in which they first came up.
+func (c *tally) reasons() []reasonCount {
+	out, places := []reasonCount{}, make([]int, len(c.codes)+1)
+	for i := range c.marks {
+		m := &c.marks[i]
+		if m.reason == 0 || m.voided {
+			continue
+		}
+		if places[m.reason] == 0 {
+			out = append(out, reasonCount{Code: c.codes[m.reason-1]})
+			places[m.reason] = len(out)
+		}
+		out[places[m.reason]-1].Trials++
+	}
+	return out
+}
