@@ -24,10 +24,20 @@ var (
 	// ErrUnreachable: the bus cannot be reached now. Nothing is known about
 	// what was stored; try again with the same ID.
 	ErrUnreachable = errors.New("the bus cannot be reached")
+	// ErrNoStream: the bus answers, and has no such stream: no proposer has made it
+	// yet, or somebody deleted it. It is ErrUnreachable too, so that who waits for the
+	// bus waits for it.
+	ErrNoStream error = noStream{}
 	// ErrDenied: the server's permissions forbid a subject, which the error's
 	// text names.
 	ErrDenied = errors.New("the server denies it")
 )
+
+type noStream struct{}
+
+func (noStream) Error() string { return "the stream is not there" }
+
+func (noStream) Is(target error) bool { return target == ErrUnreachable }
 
 // Message is one message of a stream.
 type Message struct {

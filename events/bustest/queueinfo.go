@@ -11,6 +11,9 @@ func testReady(t *testing.T, factory Factory) {
 	waiting, owner := client("waiting"), client("owner")
 	ready := make(chan error, 1)
 	ctx := impatient(t)
+	_, err := waiting.Log().Info(ctx, events.RunFilter("*", "*"))
+	wantErr(t, "Info of a stream that nobody has made", err, events.ErrNoStream)
+	wantErr(t, "Info of a stream that nobody has made", err, events.ErrUnreachable) // who waits for one waits for the other
 	go func() { ready <- waiting.Ready(ctx) }()
 	must(t, owner.Provision(t.Context()))
 	must(t, owner.Provision(t.Context())) // again, as after a restart

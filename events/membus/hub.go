@@ -149,7 +149,7 @@ func (h *Hub) streamFor(filters ...string) (*stream, error) {
 		}
 		s := h.streams[conf.Name]
 		if s == nil {
-			return nil, fmt.Errorf("stream %s is not there yet: %w", conf.Name, events.ErrUnreachable)
+			return nil, fmt.Errorf("%w: %s", events.ErrNoStream, conf.Name)
 		}
 		if found != nil && found != s {
 			return nil, fmt.Errorf("%q and others are in different streams", filter)

@@ -70,7 +70,7 @@ func (p port) info(ctx context.Context, filters ...string) (*jetstream.StreamInf
 		return leads(info)
 	})
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		err = fmt.Errorf("%w: %w", events.ErrUnreachable, err)
+		err = fmt.Errorf("%w: %w", events.ErrNoStream, err)
 	}
 	return info, err
 }

@@ -66,6 +66,9 @@ func Classify(ctx context.Context, err error) (code int, hint string) {
 		return ExitError, "put it back as it was and run the same command again, or start anew with --fresh: what was measured so far is the program's as it was; " +
 			"a file that the program writes must not be an argument: name it in an environment variable or inside the program"
 	}
+	if errors.Is(err, events.ErrNoStream) {
+		return ExitUnreachable, "start a proposer there, which makes the streams: `apollo serve proposer`"
+	}
 	if errors.Is(err, events.ErrUnreachable) {
 		return ExitUnreachable, "is a server running there? `apollo up` starts one; --nats or APOLLO_NATS says where it is"
 	}

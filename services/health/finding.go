@@ -92,8 +92,11 @@ func BusFindings(ctx context.Context, log events.Log) []Finding {
 		f := Finding{Check: stream.Name}
 		info, err := log.Info(ctx, stream.Subjects[0])
 		switch {
+		case errors.Is(err, events.ErrNoStream):
+			f.Text, f.Hint = "not there: a proposer makes it when it starts", "start a proposer, or start the one that runs anew: `apollo serve proposer`, or `apollo up`"
 		case err != nil:
-			f.Text, f.Hint = err.Error(), "start a proposer: it creates the streams"
+			f.Text = err.Error()
+			_, f.Hint = cli.Classify(ctx, err)
 		case info.MaxBytes > 0 && !stream.Ring && float64(info.Bytes) >= fullAt*float64(info.MaxBytes):
 			f.Text, f.Hint = roomText(info), "`apollo study rm` removes ended studies from it"
 		default:

@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -96,6 +97,23 @@ func TestCopiesOfAStream(t *testing.T) {
 			if !f.OK || f.Warning != c.warning || !strings.HasSuffix(f.Text, c.says) || c.warning != (f.Hint != "") {
 				t.Errorf("%+v: %+v, want a warning %t and %q", info, f, c.warning, c.says)
 			}
+		}
+	}
+}
+
+// absentLog is a bus without streams.
+type absentLog struct{ events.Log }
+
+func (absentLog) Info(context.Context, string) (events.StreamInfo, error) {
+	return events.StreamInfo{}, fmt.Errorf("info: %w: no such stream", events.ErrNoStream)
+}
+
+// A stream that nobody has made yet is called that: the bus can be reached.
+func TestStreamThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	for _, f := range BusFindings(t.Context(), absentLog{}) {
+		if f.OK || f.Warning || f.Text != "not there: a proposer makes it when it starts" || !strings.Contains(f.Hint, "apollo serve proposer") {
+			t.Errorf("%+v", f)
 		}
 	}
 }
