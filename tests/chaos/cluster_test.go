@@ -37,6 +37,8 @@ type cluster struct {
 	trials int    // of every study
 	dir    string // holds the servers' stores, the log of trials, and logs/ of the processes
 	url    string
+	// credentials is the file that processes log in with, "" where it is a token.
+	credentials string
 	// binary is what services are started from, "" for the one that is tested.
 	binary string
 	bus    *natsbus.Bus
@@ -68,15 +70,22 @@ func newCluster(t *testing.T, trials, servers int) *cluster {
 	for _, n := range c.nodes {
 		c.awaitNode(n)
 	}
-	bus, err := natsbus.Connect(t.Context(), natsbus.Config{
-		URL: c.url, Token: token, Name: "chaos", Patience: startPatience,
-		ConnectWait: startPatience, Logger: slog.New(slog.DiscardHandler),
-	})
+	c.connect()
+	return c
+}
+
+// connect is how the tests themselves look at the bus.
+func (c *cluster) connect() {
+	c.t.Helper()
+	conf := natsbus.Config{URL: c.url, Credentials: c.credentials, Name: "chaos", Patience: startPatience, ConnectWait: startPatience, Logger: slog.New(slog.DiscardHandler)}
+	if c.credentials == "" {
+		conf.Token = token
+	}
+	bus, err := natsbus.Connect(c.t.Context(), conf)
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	c.bus = bus
-	return c
 }
 
 // freeAddress returns an address of the loopback that nobody listens on.
@@ -95,7 +104,11 @@ func (c *cluster) logs() string { return filepath.Join(c.dir, "logs") }
 
 // env is the environment of every process of the cluster.
 func (c *cluster) env() []string {
-	return []string{"APOLLO_NATS=" + c.url, "APOLLO_TOKEN=" + token, "APOLLO_DATA=" + c.dir, "APOLLO_ACK_WAIT=" + ackWait.String()}
+	login := "APOLLO_TOKEN=" + token
+	if c.credentials != "" {
+		login = "APOLLO_CREDS=" + c.credentials
+	}
+	return []string{"APOLLO_NATS=" + c.url, login, "APOLLO_DATA=" + c.dir, "APOLLO_ACK_WAIT=" + ackWait.String()}
 }
 
 // serve starts a service as a process. since is how far the study is.

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -61,6 +62,8 @@ spec:
 type watched struct {
 	*cluster
 	http string
+	// fills: the archiver has a disk of its own, which can be full.
+	fills bool
 }
 
 // fault is what goes wrong, and what each place says of it: a pattern, "" where it is
@@ -87,7 +90,15 @@ func (w *watched) kill(name string) {
 }
 
 func newWatched(t *testing.T, servers int) *watched {
-	w := &watched{cluster: newCluster(t, quick, servers), http: freeAddress(t)}
+	t.Helper()
+	return watchOver(newCluster(t, quick, servers))
+}
+
+func watchOver(c *cluster) *watched {
+	t := c.t
+	t.Helper()
+	w := &watched{cluster: c, http: freeAddress(t)}
+	w.mountDisk()
 	for version, name := range map[string]string{"1": "slow.sh", "2": "rival.sh"} {
 		if err := os.WriteFile(filepath.Join(w.dir, name), []byte(strings.Replace(slowEvaluator, "VERSION", version, 1)), 0o600); err != nil {
 			t.Fatal(err)
@@ -105,15 +116,28 @@ func (w *watched) serveAll() {
 	if err := w.bus.Ready(limited); err != nil {
 		w.t.Fatalf("the streams are not made: %v\n%s", err, w.tails())
 	}
-	w.start("archiver", "serve", "archiver")
+	w.startArchiver()
 	w.startSlow()
-	w.start("monitor", "serve", "dashboard", "--web", "127.0.0.1:0", "--http", w.http)
+	w.startMonitor()
 	study := filepath.Join(w.dir, "slow.yaml")
 	if err := os.WriteFile(study, []byte(slowStudy), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
 	var accepted struct{ Run string }
 	w.apollo(&accepted, "study", "submit", study)
+}
+
+func (w *watched) startMonitor() {
+	w.t.Helper()
+	w.start("monitor", "serve", "dashboard", "--web", "127.0.0.1:0", "--http", w.http)
+}
+
+// disk is where the archiver writes.
+func (w *watched) disk() string { return filepath.Join(w.dir, "disk") }
+
+func (w *watched) startArchiver() {
+	w.t.Helper()
+	w.start("archiver", "serve", "archiver", "--archive", w.disk())
 }
 
 func (w *watched) startSlow() {
@@ -207,23 +231,28 @@ func TestFaultsAreSeen(t *testing.T) {
 		t.Skipf("it takes minutes: ask with %s=1, or `make faults`", faultsVariable)
 	}
 	rows := []string{"| fault | `/healthz` | `/readyz` | metric | `apollo doctor` |", "|---|---|---|---|---|"}
+	tell := func(w *watched, faults []fault) {
+		for _, f := range faults {
+			w.well(f.name)
+			rows = append(rows, w.seen(&f))
+			w.t.Log(rows[len(rows)-1])
+		}
+		w.well("the end")
+	}
 	t.Run("one server", func(t *testing.T) {
 		w := newWatched(t, 1)
 		w.serveAll()
-		for _, f := range w.faults() {
-			w.well(f.name)
-			rows = append(rows, w.seen(&f))
-			t.Log(rows[len(rows)-1])
-		}
+		tell(w, w.faults())
+	})
+	t.Run("operator mode", func(t *testing.T) {
+		w, i := newOperated(t)
+		w.serveAll()
+		tell(w, w.credentialFaults(i))
 	})
 	t.Run("three servers", func(t *testing.T) {
 		w := newWatched(t, 3)
 		w.serveAll()
-		for _, f := range w.clusterFaults() {
-			w.well(f.name)
-			rows = append(rows, w.seen(&f))
-			t.Log(rows[len(rows)-1])
-		}
+		tell(w, w.clusterFaults())
 	})
 	if page != "1" && !t.Failed() {
 		writeTable(t, page, rows)
@@ -248,9 +277,44 @@ func writeTable(t *testing.T, page string, rows []string) {
 	}
 }
 
+// mountDisk gives the archiver a disk of its own. Only the superuser may.
+func (w *watched) mountDisk() {
+	w.t.Helper()
+	if err := os.Mkdir(w.disk(), 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", w.disk()).CombinedOutput(); err != nil {
+		w.t.Logf("no disk is filled, and that of this machine counts: mount: %v: %s", err, out)
+		return
+	}
+	w.fills = true
+	w.t.Cleanup(func() {
+		if out, err := exec.Command("umount", "--lazy", w.disk()).CombinedOutput(); err != nil {
+			w.t.Errorf("umount: %v: %s", err, out)
+		}
+	})
+}
+
+// fill writes a file until the disk takes no more.
+func (w *watched) fill(name string) {
+	w.t.Helper()
+	f, err := os.Create(name)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer f.Close()
+	for block := make([]byte, 1<<16); err == nil; {
+		_, err = f.Write(block)
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		w.t.Fatal(err)
+	}
+}
+
+// faults are those of one server.
 func (w *watched) faults() []fault {
 	server := w.nodes[0]
-	trials := filepath.Join(w.dir, "trials")
+	trials := filepath.Join(w.disk(), "trials")
 	aside := trials + ".aside"
 	var folder string
 	var stream jetstream.StreamConfig
@@ -269,7 +333,7 @@ func (w *watched) faults() []fault {
 			w.t.Fatal(err)
 		}
 	}
-	return []fault{
+	all := []fault{
 		{
 			"no evaluator for a study", `^waits: slow/.*no_evaluator`, "", `^apollo_study_waiting\{code="no_evaluator"`, `^no_evaluator +warn`,
 			func() { w.kill("evaluator") }, w.startSlow,
@@ -280,7 +344,7 @@ func (w *watched) faults() []fault {
 		},
 		{
 			"no archiver", `^archivers: no archiver is there`, "", `^apollo_faults [1-9]`, `^archivers +BAD`,
-			func() { w.kill("archiver") }, func() { w.start("archiver", "serve", "archiver") },
+			func() { w.kill("archiver") }, w.startArchiver,
 		},
 		{
 			"the archiver cannot write", `^archiver .*cannot write`, "", `^apollo_archive_stuck\{.*\} 1`, `^archiver .*BAD`,
@@ -348,6 +412,13 @@ func (w *watched) faults() []fault {
 			}, func() { w.cluster.start(server); w.awaitNode(server) },
 		},
 	}
+	if block := filepath.Join(w.disk(), "block"); w.fills {
+		all = slices.Insert(all, 3, fault{
+			"the archiver's disk is full", `^archiver .*no space left`, "", `^apollo_archive_stuck\{.*\} 1`, `^archiver .*BAD .*no space left`,
+			func() { w.fill(block) }, func() { remove(block) },
+		})
+	}
+	return all
 }
 
 // clusterFaults are those of three servers.
