@@ -198,6 +198,8 @@ func readModel(data []byte, o ImportOptions) (*graph.Graph, error) {
 		return nil, errors.New("offset 0: this is an HDF5 file (Keras): convert the model to TensorFlow Lite or ONNX")
 	case bytes.HasPrefix(data, []byte("schema:")) || bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")):
 		return nil, errors.New("offset 0: this looks like text: a workload file needs no import, name it as it is")
+	case bytes.HasPrefix(data, []byte("version https://git-lfs")):
+		return nil, errors.New("offset 0: this is a pointer of Git LFS and not the file itself: fetch it with git lfs pull")
 	case onnx.Is(data):
 		return onnx.Read(data, onnx.Options{Dims: o.Dims, Values: o.Values, External: o.External})
 	}

@@ -59,7 +59,9 @@ func oddPadding() map[string]oddModel {
 		return []modeltest.ONNXNode{op("ConvTranspose", names{"x", "w"}, "y", a)}
 	}
 	pool := func(a attrs) []modeltest.ONNXNode {
-		a["kernel_shape"] = ints{3, 3}
+		if a["kernel_shape"] == nil {
+			a["kernel_shape"] = ints{3, 3}
+		}
 		return []modeltest.ONNXNode{op("AveragePool", names{"x"}, "p", a), op("Conv", names{"p", "w"}, "y", nil)}
 	}
 	volume := []modeltest.ONNXInput{{Name: "x", Shape: ints{2, 3, 6, 7, 8}}}
@@ -70,6 +72,7 @@ func oddPadding() map[string]oddModel {
 		"negative padding":                 {nil, w, conv(attrs{"pads": ints{-1, -1, -1, -1}}), conv3 * 4 * 4},
 		"same lower, dilated":              {nil, w, conv(attrs{"auto_pad": "SAME_LOWER", "strides": ints{3, 3}, "dilations": ints{2, 2}}), conv3 * 3 * 3},
 		"a pooling rounded up":             {nil, one, pool(attrs{"ceil_mode": int64(1), "strides": ints{2, 2}}), conv1 * 4 * 4},
+		"a pooling longer than its input":  {nil, one, pool(attrs{"kernel_shape": ints{9, 3}, "strides": ints{2, 1}}), conv1 * 1 * 6},
 		"a pooling padded beyond":          {nil, one, pool(attrs{"pads": ints{3, 3, 3, 3}, "count_include_pad": int64(1)}), conv1 * 12 * 12},
 		"a transposed one cropped":         {nil, up, deconv(attrs{"strides": ints{2, 2}, "pads": ints{3, 3, 3, 3}}), 8 * 8 * 3 * 4 * 4},
 		"a transposed one of a given size": {nil, up, deconv(attrs{"strides": ints{2, 2}, "output_shape": ints{19, 19}}), 8 * 8 * 3 * 4 * 4},
@@ -123,6 +126,9 @@ func oddOperations() map[string]oddModel {
 		"Add-6": {nil, []modeltest.ONNXTensor{w, floats("b", 4)}, []modeltest.ONNXNode{
 			op("Conv", names{"x", "w"}, "a", nil), op("Add", names{"a", "b"}, "y", attrs{"axis": int64(1), "broadcast": int64(1)}),
 		}, conv3 * 6 * 6},
+		"a sparse Constant": {nil, nil, []modeltest.ONNXNode{
+			op("Constant", nil, "v", attrs{"sparse_value": modeltest.ONNXSparse{8, 7}}), op("MatMul", names{"x", "v"}, "y", nil),
+		}, 3 * 64 * 7},
 		"a shape in parts": {nil, []modeltest.ONNXTensor{floats("v", 64, 7)}, []modeltest.ONNXNode{
 			op("Shape", names{"x"}, "s", nil),
 			{Op: "Split", In: names{"s"}, Out: names{"n", "c", "h", "w"}, Attrs: attrs{"axis": int64(0)}},

@@ -123,6 +123,7 @@ func TestImportErrors(t *testing.T) {
 	}{
 		"empty":          {nil, workload.ImportOptions{}, "the file is empty"},
 		"text":           {[]byte("hello"), workload.ImportOptions{}, "offset 0: neither"},
+		"pointer":        {[]byte("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), workload.ImportOptions{}, "git lfs pull"},
 		"zip":            {[]byte("PK\x03\x04xxxxxxxx"), workload.ImportOptions{}, "zip archive"},
 		"workload":       {[]byte("schema: apollo.workload/v1\n"), workload.ImportOptions{}, "needs no import"},
 		"cut":            {sample[:len(sample)/2], workload.ImportOptions{}, "the file is damaged or not complete"},
@@ -142,6 +143,11 @@ func TestImportErrors(t *testing.T) {
 		"unknown input":  {onnx(node("Relu", "z")), workload.ImportOptions{}, `reads "z", which no earlier operation writes`},
 		"no graph":       {[]byte{8, 8}, workload.ImportOptions{}, "the file has no graph"},
 		"no output":      {modeltest.ONNX{Inputs: x, Outputs: []string{"y"}}.Bytes(), workload.ImportOptions{}, `output "y": no operation writes it`},
+		"bias": {
+			modeltest.ONNX{Inputs: x, Weights: []modeltest.ONNXTensor{{Name: "w", Shape: []int64{4, 4, 1, 1}}, {Name: "b", Shape: []int64{5}}}, Nodes: []modeltest.ONNXNode{
+				{Op: "Conv", In: []string{"x", "w", "b"}, Out: []string{"y"}},
+			}}.Bytes(), workload.ImportOptions{}, "its bias has the shape [5], want 4 numbers",
+		},
 		"window":         {onnx(modeltest.ONNXNode{Op: "MaxPool", In: []string{"x"}, Out: []string{"y"}, Attrs: map[string]any{"kernel_shape": []int64{9, 9}}}), workload.ImportOptions{}, "a window of 9 does not fit into an input of 8"},
 		"reshape at run": {onnx(node("Reshape", "x", "x")), workload.ImportOptions{}, "its target shape is computed at run time"},
 		"nothing to do":  {onnx(node("Identity", "x")), workload.ImportOptions{}, "the model has no layers"},

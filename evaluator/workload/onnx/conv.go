@@ -100,14 +100,23 @@ func (n *node) move(w *spatial, before, after [2]int64, ceil bool) {
 		if auto != "VALID" {
 			room += before[i] + after[i]
 		}
-		if room < 0 {
-			n.misfit("a window of %d does not fit into an input of %d", reach, w.in[i])
+		// ONNX divides toward zero: a window that is less than one step longer than
+		// the input has one place, and reaches beyond the end.
+		if room <= -w.stride[i] {
+			n.fail("a window of %d does not fit into an input of %d, so its output is empty: give the model a larger input "+
+				"(--dim, where the file leaves its size open), or export it again with one", reach, w.in[i])
 			return
 		}
 		w.out[i] = room/w.stride[i] + 1
-		// The last window of a rounded-up pooling must begin inside.
-		if ceil && room%w.stride[i] != 0 && w.out[i]*w.stride[i] < w.in[i]+before[i] {
+		if !ceil {
+			continue
+		}
+		if room > 0 && room%w.stride[i] != 0 {
 			w.out[i]++
+		}
+		// A window that would begin in the padding behind the input is left out.
+		if w.out[i] > 1 && (w.out[i]-1)*w.stride[i] >= w.in[i]+before[i] {
+			w.out[i]--
 		}
 	}
 }
@@ -192,7 +201,10 @@ func (n *node) weighted(node graph.Node, w, b int) {
 	if node.In == nil {
 		node.In = n.in[:1]
 	}
-	node.Bias = n.has(b)
+	if node.Bias = n.has(b); node.Bias && n.shape(b) != nil && n.g.Elements(n.in[b]) != node.Dims.K {
+		n.misfit("its bias has the shape %v, want %d numbers", n.shape(b), node.Dims.K)
+		return
+	}
 	node.WeightBits = n.bits(w)
 	if !n.g.Tensors[n.in[w]].Const {
 		n.g.Notes = append(n.g.Notes, "the weights of "+n.title()+" are computed at run time; they are counted as if they were stored")

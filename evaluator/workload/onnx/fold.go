@@ -90,7 +90,7 @@ func (n *node) constantOp() {
 			continue
 		}
 		switch name {
-		case "value":
+		case "value", "sparse_value":
 			if a.tensor != nil {
 				n.write(a.tensor.values, integer(a.tensor.kind), a.tensor.shape, bits(a.tensor.kind))
 				return
@@ -116,7 +116,7 @@ func (n *node) constantOp() {
 			return
 		}
 	}
-	n.stated("its value is not read")
+	n.stated("it has no value")
 	n.g.Tensors[n.out[0]].Const = true
 }
 

@@ -137,7 +137,11 @@ func (m *model) stored(body []byte) (inputs, outputs []info, err error) {
 		case 5:
 			return m.initializer(f.b)
 		case 15:
-			return m.sparse(f.b)
+			t, err := m.r.sparse(f.b)
+			if err != nil {
+				return err
+			}
+			return m.constant(t.name, t)
 		case 11, 12, 13:
 			in, err := m.info(f.b)
 			switch f.num {
@@ -201,33 +205,6 @@ func (m *model) constant(name string, t tensor) error {
 		m.values[i] = value{t.values, integer(t.kind)}
 	}
 	return nil
-}
-
-// sparse reads a SparseTensorProto: values with their name, indices, shape.
-func (m *model) sparse(message []byte) error {
-	var t tensor
-	var shape []int64
-	err := m.r.fields(message, func(f field) error {
-		switch f.num {
-		case 1:
-			var err error
-			t, err = m.r.tensor(f.b)
-			return err
-		case 3:
-			return f.each(func(n uint64) error {
-				if shape = append(shape, int64(n)); len(shape) > graph.MaxRank {
-					return fmt.Errorf("offset %d: a tensor has more than %d dimensions", m.r.offset(message), graph.MaxRank)
-				}
-				return nil
-			})
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	t.shape, t.values = shape, nil
-	return m.constant(t.name, t)
 }
 
 // info is a ValueInfoProto. An open dimension is -1 and may have a name.

@@ -301,6 +301,29 @@ func decode(raw []byte, kind int64, n int) []float64 {
 	return out
 }
 
+// sparse reads a SparseTensorProto: values with their name, indices, shape.
+func (r *reader) sparse(message []byte) (t tensor, err error) {
+	var shape []int64
+	err = r.fields(message, func(f field) error {
+		switch f.num {
+		case 1:
+			var err error
+			t, err = r.tensor(f.b)
+			return err
+		case 3:
+			return f.each(func(n uint64) error {
+				if shape = append(shape, int64(n)); len(shape) > graph.MaxRank {
+					return fmt.Errorf("offset %d: a tensor has more than %d dimensions", r.offset(message), graph.MaxRank)
+				}
+				return nil
+			})
+		}
+		return nil
+	})
+	t.shape, t.values = shape, nil
+	return t, err
+}
+
 // attribute is an AttributeProto; lists beyond graph.MaxFolded are cut.
 type attribute struct {
 	i      int64
@@ -326,6 +349,10 @@ func (r *reader) attribute(message []byte) (name string, a attribute, err error)
 			a.s = f.text()
 		case 5:
 			t, err := r.tensor(f.b)
+			a.tensor = &t
+			return err
+		case 22:
+			t, err := r.sparse(f.b)
 			a.tensor = &t
 			return err
 		case 6:

@@ -38,8 +38,11 @@ type ONNXTensor struct {
 	Offset string
 }
 
+// ONNXSparse is a sparse tensor of a shape.
+type ONNXSparse []int64
+
 // ONNXNode is an operation. Attributes are int64, []int64, string, float32,
-// []float32, ONNXTensor, ONNX (a branch), ONNXRef.
+// []float32, ONNXTensor, ONNXSparse, ONNX (a branch), ONNXRef.
 type ONNXNode struct {
 	Op, Domain string
 	In, Out    []string
@@ -173,6 +176,12 @@ func (n ONNXNode) bytes() []byte {
 			}
 		case ONNXTensor:
 			a = message(a, 5, v.bytes())
+		case ONNXSparse:
+			dense := message(nil, 1, ONNXTensor{}.bytes())
+			for _, d := range v {
+				dense = number(dense, 3, d)
+			}
+			a = message(a, 22, dense)
 		case ONNX:
 			a = message(a, 6, v.graph())
 		case ONNXRef:
