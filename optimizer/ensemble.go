@@ -24,13 +24,16 @@ type trainingSet struct {
 	x, y        []float64
 }
 
-func newTrainingSet(h *history, rows []int) *trainingSet {
+func newTrainingSet(h *history, rows []int, failures []failure) *trainingSet {
 	t := &trainingSet{categorical: h.encoder.Categorical(), d: h.encoder.Len(), x: h.gather(rows)}
+	for _, f := range failures {
+		t.x = append(t.x, f.x...)
+	}
 	t.levels = make([]int, t.d)
 	for i, p := range h.problem.Space.Params() {
 		t.levels[i] = p.Len()
 	}
-	good := make([]bool, len(rows))
+	good := make([]bool, len(rows)+len(failures))
 	var values []float64
 	for k, i := range rows {
 		if good[k] = h.records[i].class == feasible; good[k] {

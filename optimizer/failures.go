@@ -2,6 +2,7 @@ package optimizer
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"apollo/optimizer/space"
@@ -30,85 +31,154 @@ const (
 	far = 1e9
 )
 
-// noteFailure adds an evaluation that broke.
-func (h *history) noteFailure(o Observation) {
-	f := failure{point: o.Point.Clone(), x: h.encoder.Append(nil, o.Point), seen: len(h.records), run: far, other: far}
-	for i := range h.records {
-		if r := &h.records[i]; r.runs() {
-			f.run = min(f.run, h.problem.Space.Distance(f.point, r.point))
-		}
+// failureLog is the evaluations that broke, in order.
+type failureLog []failure
+
+// note adds one to those of a space, of which running are the designs that run.
+func (l *failureLog) note(s space.Space, f failure, running iter.Seq[space.Point]) {
+	f.run, f.other = far, far
+	for p := range running {
+		f.run = min(f.run, s.Distance(f.point, p))
 	}
-	for i := range h.failures {
-		g := &h.failures[i]
+	for i := range *l {
+		g := &(*l)[i]
 		if g.seen == f.seen {
 			continue
 		}
-		d := h.problem.Space.Distance(f.point, g.point)
+		d := s.Distance(f.point, g.point)
 		f.other, g.other = min(f.other, d), min(g.other, d)
 	}
-	h.failures = append(h.failures, f)
+	*l = append(*l, f)
 }
 
-// noteRun tells the failures of the last record, which runs.
-func (h *history) noteRun() {
-	last := h.records[len(h.records)-1].point
-	for i := range h.failures {
-		f := &h.failures[i]
-		f.run = min(f.run, h.problem.Space.Distance(f.point, last))
+// noteRun tells the failures of a design that runs.
+func (l failureLog) noteRun(s space.Space, design space.Point) {
+	for i := range l {
+		f := &l[i]
+		f.run = min(f.run, s.Distance(f.point, design))
 	}
 }
 
-// standing are the failures that count: those of late, and those that are
-// confirmed by another one, at another time and no farther than any design that
-// runs. A burst confirms nothing: what fails in a row may have failed together.
-func (h *history) standing() []failure {
+// standing are the failures that count after so many records: those of late, and
+// those that are confirmed by another one, at another time and no farther than any
+// design that runs. A burst confirms nothing: what fails in a row may have failed
+// together.
+func (l failureLog) standing(records int) []failure {
 	var out []failure
-	for _, f := range h.failures {
-		if len(h.records)-f.seen < forgetAfter || f.other <= f.run && f.other < far {
+	for _, f := range l {
+		if records-f.seen < forgetAfter || f.other <= f.run && f.other < far {
 			out = append(out, f)
 		}
 	}
 	return out[max(0, len(out)-mostFailures):]
 }
 
-// failureModel is the model of feasibility that learns from what runs and from
-// the failures that count; nil when there are none. Its hyper-parameters are
-// fitted to all failures before the checkpoint.
-func (p *gpModels) failureModel() (*surrogate.Feasibility, error) {
-	standing := p.standing()
+// failureModels is a model of feasibility that learns from what runs and from the
+// failures that count.
+type failureModels struct {
+	encoder *surrogate.Encoder
+	// running returns the coordinates of those of the first n records that run, of
+	// which at most limit are taken.
+	running func(n, limit int) []float64
+	// limit is the largest number of records in the model, fitLimit in a fit.
+	limit, fitLimit int
+	cache           *fitted
+}
+
+// of returns the model after n records; nil when no failure counts. Its
+// hyper-parameters are fitted to all failures before the checkpoint.
+func (m failureModels) of(l failureLog, n int) (*surrogate.Feasibility, error) {
+	standing := l.standing(n)
 	if len(standing) == 0 {
 		return nil, nil
 	}
-	n := len(p.records)
-	if at := checkpoint(n); at != p.broken.at || at == 0 {
-		before, _ := slices.BinarySearchFunc(p.failures, at, func(f failure, at int) int { return f.seen - at })
-		p.broken = fitted{at: at, hyper: surrogate.ScatterPrior().Mode(p.encoder.Len())}
+	if at := checkpoint(n); at != m.cache.at || at == 0 {
+		before, _ := slices.BinarySearchFunc(l, at, func(f failure, at int) int { return f.seen - at })
+		*m.cache = fitted{at: at, hyper: surrogate.ScatterPrior().Mode(m.encoder.Len())}
 		if before > 0 {
-			x, verdicts := p.attempts(at, p.fitLimit, p.failures[max(0, before-mostFailures):before])
+			x, verdicts := m.attempts(at, m.fitLimit, l[max(0, before-mostFailures):before])
 			labels, _ := surrogate.FeasibilityLabels(verdicts)
 			fit := surrogate.Fit{Prior: surrogate.ScatterPrior()}
-			p.broken.hyper = fit.Hyper(p.encoder.Categorical(), x, labels)
+			m.cache.hyper = fit.Hyper(m.encoder.Categorical(), x, labels)
 		}
 	}
-	x, verdicts := p.attempts(n, p.limit, standing)
-	m, err := surrogate.NewFeasibility(p.encoder.Categorical(), p.broken.hyper, x, verdicts)
+	x, verdicts := m.attempts(n, m.limit, standing)
+	model, err := surrogate.NewFeasibility(m.encoder.Categorical(), m.cache.hyper, x, verdicts)
 	if err != nil {
 		return nil, fmt.Errorf("failures: %w", err)
 	}
-	return m, nil
+	return model, nil
 }
 
-// attempts are the coordinates and verdicts of failures and of what runs of the
-// first n records, of which at most limit are taken.
-func (p *gpModels) attempts(n, limit int, failures []failure) (x, verdicts []float64) {
-	rows := p.active(n, limit, (*record).runs)
-	x = p.gather(rows)
-	good := make([]bool, len(rows)+len(failures))
-	for i := range rows {
+// attempts are the coordinates and verdicts of failures and of what runs.
+func (m failureModels) attempts(n, limit int, failures []failure) (x, verdicts []float64) {
+	x = m.running(n, limit)
+	runs := len(x) / m.encoder.Len()
+	good := make([]bool, runs+len(failures))
+	for i := range runs {
 		good[i] = true
 	}
 	for _, f := range failures {
 		x = append(x, f.x...)
 	}
 	return x, surrogate.Verdicts(good, nil)
+}
+
+// noteFailure adds an evaluation that broke.
+func (h *history) noteFailure(o Observation) {
+	f := failure{point: o.Point.Clone(), x: h.encoder.Append(nil, o.Point), seen: len(h.records)}
+	h.failures.note(h.problem.Space, f, h.runningOf(len(h.records)))
+}
+
+// runningOf are those of the first n designs that run.
+func (h *history) runningOf(n int) iter.Seq[space.Point] {
+	return func(yield func(space.Point) bool) {
+		for i := range h.records[:n] {
+			if r := &h.records[i]; r.runs() && !yield(r.point) {
+				return
+			}
+		}
+	}
+}
+
+func (h *history) standing() []failure { return h.failures.standing(len(h.records)) }
+
+// standingAt are the failures that counted when there were n records.
+func (h *history) standingAt(n int) []failure {
+	var then failureLog
+	for _, f := range h.failures {
+		if f.seen < n {
+			then.note(h.problem.Space, f, h.runningOf(n))
+		}
+	}
+	return then.standing(n)
+}
+
+func (p *gpModels) failureModel() (*surrogate.Feasibility, error) {
+	return failureModels{
+		encoder: p.encoder, limit: p.limit, fitLimit: p.fitLimit, cache: &p.broken,
+		running: func(n, limit int) []float64 { return p.gather(p.active(n, limit, (*record).runs)) },
+	}.of(p.failures, len(p.records))
+}
+
+// noteFailure adds an evaluation that broke.
+func (s *multiObjectiveGP) noteFailure(o Observation) {
+	f := failure{point: o.Point.Clone(), x: s.encoder.Append(nil, o.Point), seen: len(s.records)}
+	s.failures.note(s.problem.Space, f, func(yield func(space.Point) bool) {
+		for i := range s.records {
+			if r := &s.records[i]; r.class == feasible && !yield(r.point) {
+				return
+			}
+		}
+	})
+}
+
+func (s *multiObjectiveGP) failureModel() (*surrogate.Feasibility, error) {
+	return failureModels{
+		encoder: s.encoder, limit: s.knobs.Limit, fitLimit: min(200, s.knobs.Limit), cache: &s.broken,
+		running: func(n, limit int) []float64 {
+			runs := func(i int) bool { return s.records[i].class == feasible }
+			return s.gather(active(constrainedRank(s.records[:n]), limit, runs))
+		},
+	}.of(s.failures, len(s.records))
 }

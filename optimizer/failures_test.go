@@ -103,3 +103,36 @@ func TestFailuresLowerTheChance(t *testing.T) {
 		t.Errorf("after a restart the chances are %v, before %v", got, want)
 	}
 }
+
+// A region that fails draws at most half as many trials again as random search
+// spends there, with one objective, with several, and with every kind of model.
+func TestFailingRegionIsLeft(t *testing.T) {
+	t.Parallel()
+	const trials = 60
+	for name, c := range map[string]struct {
+		algorithm  Algorithm
+		objectives int
+	}{
+		"gp": {GP{}, 1}, "gp, two objectives": {GP{}, 2}, "gp, three objectives": {GP{}, 3}, "mbo": {MBO{}, 1},
+	} {
+		s := start(t, c.algorithm, Problem{Space: grid(t, 2, 101), Objectives: c.objectives, Seed: 1})
+		failed := 0
+		for i := range trials {
+			asked, err := s.Ask(uint64(i), 1, nil)
+			if err != nil || len(asked) != 1 {
+				t.Fatalf("%s: %d designs, error %v", name, len(asked), err)
+			}
+			x, y := float64(asked[0].Point[0])/100, float64(asked[0].Point[1])/100
+			o := Observation{Point: asked[0].Point, Trial: i, Origin: asked[0].Origin}
+			if x > 0.7 {
+				o.Status, o.Cause, failed = Failed, "failed", failed+1
+			} else {
+				o.Values = []float64{(x-0.65)*(x-0.65) + (y-0.5)*(y-0.5), y, 1 - x}[:c.objectives]
+			}
+			s.Tell(o)
+		}
+		if failed > trials*45/100 {
+			t.Errorf("%s: %d of %d trials are in the 30 %% that fail", name, failed, trials)
+		}
+	}
+}

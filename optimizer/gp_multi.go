@@ -43,6 +43,7 @@ type multiObjectiveGP struct {
 	own      int       // records that no other study proposed
 	feasible int
 	causes   causes // what the others broke
+	failures failureLog
 
 	// The fits are caches: each is a function of the records before at.
 	values  []fitted // by objective
@@ -50,6 +51,7 @@ type multiObjectiveGP struct {
 	excess  fitted
 	// outliers is of values that are no part of the landscape.
 	outliers fitted
+	broken   fitted // by failures
 }
 
 func newMultiObjectiveGP(p Problem, knobs GP) *multiObjectiveGP {
@@ -65,12 +67,16 @@ func (s *multiObjectiveGP) Tell(obs ...Observation) {
 		if !s.markTold(o.Point) {
 			continue
 		}
+		if o.Status == Failed && o.Cause != "" {
+			s.noteFailure(o)
+		}
 		r, ok := newSolution(o, s.objectives)
 		if !ok {
 			continue
 		}
 		if r.class == feasible {
 			s.feasible++
+			s.failures.noteRun(s.problem.Space, r.point)
 		} else {
 			r.cause = s.causes.number(o.Cause)
 		}
@@ -236,8 +242,8 @@ func (s *multiObjectiveGP) fitGP(order []int, cache *fitted, keepOf func(n int) 
 	return gp, rows, labels, nil
 }
 
-// classifier returns the models of feasibility, one for each cause; none while
-// nothing is feasible.
+// classifier returns the models of feasibility, one for each cause, one of outliers
+// and one of failures; none while nothing is feasible.
 func (s *multiObjectiveGP) classifier(order []int) (feasibility, error) {
 	if s.feasible == 0 {
 		return nil, nil
@@ -258,6 +264,11 @@ func (s *multiObjectiveGP) classifier(order []int) (feasibility, error) {
 		if err != nil {
 			return nil, fmt.Errorf("outliers: %w", err)
 		}
+		all = append(all, m)
+	}
+	if m, err := s.failureModel(); err != nil {
+		return nil, err
+	} else if m != nil {
 		all = append(all, m)
 	}
 	return all, nil

@@ -43,7 +43,7 @@ type history struct {
 	running  int    // records that run
 	causes   causes // what the others broke
 	ranked   []int  // positions in records, best first, the earlier of equals first
-	failures []failure
+	failures failureLog
 }
 
 func newHistory(p Problem, origin string, maxChecks int) (history, error) {
@@ -93,7 +93,7 @@ func (h *history) note(o Observation) bool {
 	h.records = append(h.records, r)
 	h.x = h.encoder.Append(h.x, member.point)
 	if r.runs() {
-		h.noteRun()
+		h.failures.noteRun(h.problem.Space, r.point)
 	}
 	return true
 }

@@ -18,7 +18,7 @@ import (
 //
 // The kinds are ridge regression, random forests, gradient-boosted trees and
 // Gaussian processes, three configurations of each. Labels are logarithms where
-// they are positive, half-rank warped; infeasible trials get one bad label.
+// they are positive, half-rank warped; infeasible trials, and failed ones that count, get one bad label.
 // The ensemble is tuned and trained every four trials up to 40 and then about
 // ten times while trials double, on at most 200 trials (the best half, and every
 // so many of the others), so that time and memory are bounded: about 300 bytes
@@ -134,7 +134,7 @@ func (m *mbo) train() error {
 		return nil
 	}
 	rows := m.active(at, trainLimit, func(*record) bool { return true })
-	data := newTrainingSet(&m.history, rows)
+	data := newTrainingSet(&m.history, rows, m.standingAt(at))
 	models, err := data.tune(newStream(m.problem.Seed, uint64(at)), m.knobs.Threshold)
 	if err != nil {
 		return err
