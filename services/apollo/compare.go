@@ -24,6 +24,8 @@ func (a *app) compareCommand() *cobra.Command {
 		Long: `Compare studies with the same objectives side by side: the best design, or the front and
 its hypervolume below a common reference; how many trials each needed to get where all of
 them got; the share of feasible trials; and in which fields their specifications differ.
+Studies that differ in their seeds alone are an arm: medians with intervals, and how many
+pairs with studies of other arms it won.
 A study is its latest run, STUDY/RUN another one. One that was removed from the store is
 read from the trial log; so is a path or pattern that ends in .parquet.
 With -o svg or png the curves of the best so far are drawn.`,

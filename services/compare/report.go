@@ -23,6 +23,8 @@ type Report struct {
 	// fronts behind their worst values. Only with several objectives.
 	Reference map[string]float64 `json:"reference,omitempty"`
 	Studies   []StudyReport      `json:"studies"`
+	// Arms are the studies by what they are but for their seeds.
+	Arms []Arm `json:"arms"`
 	// Differences are the fields in which the specifications differ.
 	Differences []Difference `json:"differences"`
 
@@ -59,6 +61,8 @@ type StudyReport struct {
 	TrialsToLevel *int `json:"trials_to_level" jsonschema:"nullable"`
 	// Curve is the value so far after a number of trials, where it changes.
 	Curve []Point `json:"curve"`
+	// Arm is its place in Arms.
+	Arm int `json:"arm"`
 
 	share []float64 // feasible share after each trial
 }
@@ -109,6 +113,7 @@ func Of(studies []*Study) (*Report, error) {
 		r.countFronts(points)
 	}
 	r.levels()
+	r.findArms(studies)
 	return r, nil
 }
 

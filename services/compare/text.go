@@ -69,6 +69,7 @@ func (r *Report) Text(w io.Writer, p cli.Paint) {
 		}
 		fmt.Fprintf(w, "\nhypervolume up to (%s); joint: on the front of all studies together\n", strings.Join(corner, ", "))
 	}
+	r.armsText(w, p)
 	r.differenceText(w, p)
 }
 

@@ -18,9 +18,9 @@ import (
 	"apollo/services/draw"
 )
 
-// mostCompared is how many studies are set side by side: more columns and lines can
-// not be told apart.
-const mostCompared = 8
+// mostCompared is how many studies are set side by side, and mostArms how many kinds of
+// them: more colours can not be told apart.
+const mostCompared, mostArms = 24, lineLooks
 
 // comparePage sets studies side by side.
 type comparePage struct {
@@ -32,8 +32,9 @@ type comparePage struct {
 	Several bool   // objectives
 	Curve   *picture
 	Studies []comparedRow
-	Designs []sideRow // the best designs
-	Fields  []sideRow // in which the study files differ
+	Arms    []seedsRow // nil where none has several studies
+	Designs []sideRow  // the best designs
+	Fields  []sideRow  // in which the study files differ
 }
 
 type comparedRow struct {
@@ -43,6 +44,12 @@ type comparedRow struct {
 	Trial                             string
 	Front, Joint, ToLevel             string
 	Line                              int // its colour
+}
+
+// seedsRow is the studies that differ in their seeds alone.
+type seedsRow struct {
+	Name, Seeds, Best, Within, ToLevel, Between, Sure, Won string
+	Line                                                   int
 }
 
 // sideRow is one thing of all studies.
@@ -87,6 +94,9 @@ func (s *Server) compareAnswer(r *http.Request) (*compare.Report, []*snapshot, i
 		shots, studies = append(shots, shot), append(studies, one)
 	}
 	report, err := compare.Of(studies)
+	if err == nil && len(report.Arms) > mostArms {
+		err = fmt.Errorf("%d studies that differ in more than their seeds: want %d at most", len(report.Arms), mostArms)
+	}
 	if err != nil {
 		return nil, nil, http.StatusUnprocessableEntity, err
 	}
@@ -152,7 +162,7 @@ func (p *comparePage) fill(r *compare.Report, shots []*snapshot) {
 		row := comparedRow{
 			Link: "/studies/" + url.PathEscape(c.Study) + "?" + url.Values{"run": {c.Run}}.Encode(), Name: c.Name, State: c.State, Algorithm: c.Algorithm, Seed: c.Seed,
 			Trials: cli.Count(c.Trials), Feasible: signs(cli.Share(c.Feasible, c.Trials)), Best: "–", Trial: "–", ToLevel: "–",
-			Front: cli.Count(c.FrontSize), Joint: cli.Count(c.Joint), Line: i,
+			Front: cli.Count(c.FrontSize), Joint: cli.Count(c.Joint), Line: c.Arm,
 		}
 		if c.Value != nil {
 			row.Best, row.Trial = signs(r.ValueText(c.Value)), cli.Count(*c.Trial)
@@ -162,6 +172,9 @@ func (p *comparePage) fill(r *compare.Report, shots []*snapshot) {
 			row.ToLevel = cli.Count(*c.TrialsToLevel)
 		}
 		p.Studies = append(p.Studies, row)
+	}
+	if r.Repeated() {
+		p.Arms = armRows(r)
 	}
 	p.Curve = drawCompared(r, shots)
 	p.Designs = bestDesigns(shots)
@@ -178,6 +191,17 @@ func (p *comparePage) fill(r *compare.Report, shots []*snapshot) {
 	}
 }
 
+func armRows(r *compare.Report) (rows []seedsRow) {
+	for i := range r.Arms {
+		a := &r.Arms[i]
+		row := seedsRow{Name: a.Name, Seeds: cli.Count(len(a.Studies)), Sure: signs(a.ConfidenceText()), Won: a.WonText(), Line: i}
+		row.Best, row.Within = compare.SpreadText(a.Best, func(v float64) string { return signs(r.ValueText(&v)) })
+		row.ToLevel, row.Between = compare.SpreadText(a.ToLevel, compare.TrialsText)
+		rows = append(rows, row)
+	}
+	return rows
+}
+
 // drawCompared draws the best so far of every study, and the baselines; nil where
 // nothing is feasible yet.
 func drawCompared(r *compare.Report, shots []*snapshot) *picture {
@@ -192,8 +216,13 @@ func drawCompared(r *compare.Report, shots []*snapshot) *picture {
 		for _, point := range of.Curve {
 			marks = append(marks, Mark{Trial: point.Trials, Value: point.Value})
 		}
-		line := stairs(of.Name, lineLook(i), marks, of.Trials)
-		line.Look = i
+		line := stairs(of.Name, lineLook(of.Arm), marks, of.Trials)
+		if line.Look = of.Arm; r.Repeated() {
+			line.Name = "" // a colour is an arm, and is named once
+			if arm := &r.Arms[of.Arm]; arm.Studies[0] == of.Name {
+				line.Name = arm.Name
+			}
+		}
 		c.Series = append(c.Series, line)
 	}
 	if !slices.ContainsFunc(c.Series, func(s draw.Series) bool { return len(s.X) > 0 }) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -59,6 +60,13 @@ func compares(t *testing.T, browser context.Context, a *apollo, trials int) {
 				t.Errorf("%s: the best design's %s is %q, the log has %q", name, param.Name, got, want)
 			}
 		}
+	}
+	// Two of them differ in their seeds alone: the interval of their median is both.
+	first, second := a.log("demo", trials).latency, a.log("left", trials).latency
+	want := []string{"2", micro((first + second) / 2), micro(min(first, second)) + " to " + micro(max(first, second)), "50.0\u00a0%"}
+	arm := value[[]string](p, `[...[...document.querySelectorAll('#arms tbody tr')].find(r => r.cells[1].textContent === '2').cells].map(c => c.textContent)`)
+	if got := slices.Concat(arm[1:4], arm[6:7]); !slices.Equal(got, want) {
+		t.Errorf("the arm of demo and left is %q, want %q", got, want)
 	}
 	if got := value[string](p, `[...document.querySelectorAll('#fields tbody tr')].find(r => r.cells[0].textContent === 'seed').textContent`); got != seeds {
 		t.Errorf("the seeds are %q, the logs have %q", got, seeds)
