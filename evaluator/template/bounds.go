@@ -39,10 +39,10 @@ func (s *search) hold(level int, extent *[model.Dims]int64) (others, sums int64)
 	return others, sums
 }
 
-// hopeless reports whether so many tiles over channels, or more, cost too much
+// hopeless reports whether so many tiles over groups and input channels, or more, cost too much
 // whatever the rest.
-func (s *search) hopeless(ng, nc, nk int64) bool {
-	return s.bounded(s.traffic(nc, nk, 1, 1, s.bytes[model.Inputs], loose{}), float64(s.at.fixed*ng*nc*nk)) >= s.limit
+func (s *search) hopeless(ng, nc int64) bool {
+	return s.bounded(s.once, float64(s.at.fixed*ng*nc)) >= s.limit
 }
 
 // covered returns the least bytes of inputs that so many parts of the rows and
@@ -65,116 +65,123 @@ func (s *search) covered(rows, columns int64) int64 {
 	return b[model.G] * b[model.N] * b[model.C] * positions * p.Bytes[model.Inputs]
 }
 
-// loose says of which operands a tile's holder has a part at a time.
-type loose struct{ weights, sums bool }
-
 // parts reports whether a holder has a part of some bytes of a tile at a time, of one in ng
 // parts of the groups: loops over the operand then stand between the buffer and
 // the holder.
-func (s *search) parts(o model.Operand, ng, bytes int64) bool {
-	return s.holder[o] > 1 && (s.at.apart[o] > ng || bytes > s.at.fits[o])
+func (s *search) parts(o model.Operand, ng int64, bytes float64) bool {
+	return s.holder[o] > 1 && (s.at.apart[o] > ng || bytes > float64(s.at.fits[o]))
 }
 
-// traffic returns the least bytes over the interface of any order of so many
-// tiles, with so many bytes of inputs: what comes once, and of weights, inputs and partial sums the two, or
-// with two kinds of tiles the one, that are cheapest to move again. What is loose
-// moves again in every order.
-func (s *search) traffic(nc, nk, images, px, in int64, again loose) int64 {
-	w, sums := s.bytes[model.Weights], 2*(nc-1)*s.sums
-	once := w + in + s.bytes[model.Outputs]
-	if images > 1 {
-		once, w = once+(images-1)*w, w*images
-	}
-	if nk == 1 && nc == 1 && !again.weights {
-		return once - (images-1)*s.bytes[model.Weights]
-	}
-	w, in = w*(px-1), in*(nk-1)
-	if again.weights {
-		once, w = once+w, 0
-	}
-	if again.sums {
-		once, sums = once+sums, 0
-	}
-	return once + w + in + sums - max(w, in, sums)
-}
-
-// branch is what is known of tiles before their pixels are cut.
+// branch is what is known of tiles over groups and input channels.
 type branch struct {
+	ng, nc int64
+	// weights and outputs are the bytes of a tile with all of the rest, inBuffer and
+	// outInBuffer what its inputs and outputs need of the buffer.
+	weights, outputs, inBuffer, outInBuffer float64
+	// again is what inputs move for each more tile over output channels, sums what
+	// partial sums do, unless another operand moves.
+	again, sums float64
+	// fixed is the array's time for each tile of the rest, inputs that of those that come
+	// first.
+	fixed, inputs float64
+}
+
+// branch makes tiles over groups and input channels ready.
+func (s *search) branch(ng, nc int64) (b branch) {
+	s.at.with(nc)
+	keeps, tiles := &s.l.arch.Level[1].Keeps, float64(ng*nc)
+	b.ng, b.nc = ng, nc
+	b.weights, b.outputs = float64(s.bytes[model.Weights])/tiles, float64(s.bytes[model.Outputs])/float64(ng)
+	b.again, b.sums, b.fixed = float64(s.bytes[model.Inputs]), float64(2*(nc-1)*s.sums), float64(s.at.fixed)*tiles
+	inputs := b.again / tiles
+	if keeps[model.Inputs] {
+		b.inBuffer = inputs
+	}
+	if keeps[model.Outputs] {
+		b.outInBuffer = b.outputs / float64(s.p.Bytes[model.Outputs]) * float64(s.width(1, nc))
+	}
+	if s.first[model.Inputs] {
+		b.inputs = inputs * s.perByte
+	}
+	return b
+}
+
+// twig is what is known of tiles before their pixels are cut.
+type twig struct {
 	// least numbers of parts of pixels fit.
-	least int64
-	// full is what the pixels need of the buffer over what there is for them.
-	full float64
+	least float64
 	// fixed, weights and others are times that nothing hides: the array's for
 	// each part of the pixels, the weights', and those of inputs and outputs,
 	// which parts divide.
 	fixed, weights, others float64
-	loose                  loose
+	// once is what moves whatever the pixels; comes and may what weights do for each part of the pixels but the
+	// first, those of which the holder has a part at a time and others, most what is cheaper than the latter.
+	once, comes, may, most float64
 }
 
-// branch returns what numbers of tiles over channels leave to the pixels; false
+// twig returns what numbers of tiles over channels leave to the pixels; false
 // when no tile of them fits.
-func (s *search) branch(ng, nc, nk int64) (b branch, ok bool) {
-	tiles := ng * nc * nk
-	keeps := &s.l.arch.Level[1].Keeps
-	weights, inputs, outputs := s.bytes[model.Weights]/tiles, s.bytes[model.Inputs]/(ng*nc), s.bytes[model.Outputs]/(ng*nk)
-	left, room := s.room, int64(0)
-	if keeps[model.Weights] {
+func (s *search) twig(b *branch, nk int64) (n twig, ok bool) {
+	tiles := 1 / float64(nk)
+	weights, left := b.weights*tiles, float64(s.room)
+	if s.l.arch.Level[1].Keeps[model.Weights] {
 		left -= weights
 	}
-	if keeps[model.Inputs] {
-		room += inputs
+	if left < 1 {
+		return n, false
 	}
-	if keeps[model.Outputs] {
-		room += outputs / s.p.Bytes[model.Outputs] * s.width(1, nc)
-	}
-	b.least = 1
-	if left <= 0 {
-		return b, false
-	}
-	b.least = max(room/left, 1)
-	b.full = float64(room) / float64(left)
-	b.loose.weights = s.parts(model.Weights, ng, weights)
+	n.least = max(math.Ceil((b.inBuffer+b.outInBuffer*tiles)/left*margin), 1)
+	again := float64(nk-1) * b.again
+	n.once, n.most, n.may = s.once+min(again, b.sums), max(again, b.sums), float64(s.bytes[model.Weights])
 	if s.holder[model.Weights] > 1 {
-		// Those of one step of groups, and where weights pass, of output channels.
-		weights = weights * ng / max(s.at.apart[model.Weights], ng)
-		if s.passes {
-			weights = weights * nk / s.at.rest[model.K]
+		apart := s.at.apart[model.Weights]
+		if apart > b.ng || weights > float64(s.at.fits[model.Weights]) {
+			n.comes, n.may = n.may, 0
 		}
-		weights = min(weights, s.at.least)
+		// Those of one step of groups, and where weights pass, of output channels.
+		if apart > b.ng {
+			weights *= float64(b.ng) / float64(apart)
+		}
+		if s.passes {
+			weights *= float64(nk) / float64(s.at.rest[model.K])
+		}
+		weights = min(weights, float64(s.at.least))
 	}
-	b.fixed, b.weights = float64(s.at.fixed*tiles), s.io(weights)
-	if s.first[model.Inputs] {
-		b.others += s.io(inputs)
-	}
+	n.fixed, n.weights, n.others = b.fixed*float64(nk), weights*s.perByte, b.inputs
 	if s.first[model.Outputs] {
-		b.others += s.io(outputs)
+		n.others += b.outputs * tiles * s.perByte
 	}
-	return b, true
+	return n, true
+}
+
+// bytes returns the least bytes over the interface of so many parts of the pixels.
+func (n *twig) bytes(parts float64) float64 {
+	return n.once + n.comes*(parts-1) + min(n.may*(parts-1), n.most)
 }
 
 // ramp returns a bound of what nothing hides with so many parts of the pixels.
-func (b *branch) ramp(parts float64) float64 { return b.weights + b.fixed*parts + b.others/parts }
+func (n *twig) ramp(parts float64) float64 { return n.weights + n.fixed*parts + n.others/parts }
 
 // best returns the least ramp of so many parts or more.
-func (b *branch) best(least float64) float64 {
-	if b.fixed == 0 {
-		return b.weights
+func (n *twig) best(least float64) float64 {
+	switch {
+	case n.fixed == 0:
+		return n.weights
+	case n.others <= n.fixed*least*least:
+		return n.ramp(least)
 	}
-	return b.ramp(max(math.Sqrt(b.others/b.fixed), least))
+	return n.weights + 2*math.Sqrt(n.others*n.fixed)
 }
-
-// slack returns what nothing may hide of a mapping that moves so many bytes and wins.
-func (s *search) slack(bytes int64) float64 { return s.limit/margin - s.bounded(bytes, 0) }
 
 // bounded returns a bound of the value for bytes over the interface and a time
 // that nothing hides.
-func (s *search) bounded(bytes int64, ramp float64) float64 {
+func (s *search) bounded(bytes, ramp float64) float64 {
 	return s.bound(s.at.cycles, bytes, ramp)
 }
 
 // bound is bounded with another time on chip.
-func (s *search) bound(cycles float64, bytes int64, ramp float64) float64 {
-	return s.goal.value(max(cycles, s.io(bytes))+s.at.ramp+ramp, s.at.pj+s.l.arch.Level[0].ReadPJ*float64(bytes))
+func (s *search) bound(cycles, bytes, ramp float64) float64 {
+	return s.goal.value(max(cycles, bytes*s.perByte)+s.at.ramp+ramp, s.at.pj+s.l.arch.Level[0].ReadPJ*bytes)
 }
 
 // outside returns the bytes that cross the interface under the mapping that is

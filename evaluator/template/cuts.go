@@ -44,12 +44,13 @@ func (n *pixels) seen(way cutting, most *pixels) bool {
 
 // pixelCut is a cut of images, rows and columns.
 type pixelCut struct {
-	// parts are those that were asked for, n the tiles that these make.
-	parts, n pixels
-	tiles    int64 // all of n
+	// parts are those that were asked for, images and tiles the images and the parts in
+	// all that these make.
+	parts         pixels
+	images, tiles float64
 	// inputs and outputs are those of a channel in a tile, covered the least bytes
 	// of inputs of all tiles.
-	inputs, outputs, covered int64
+	inputs, outputs, covered float64
 }
 
 // maxCutPixels is room for three ways to halve 2^20 images, rows and columns.
@@ -97,10 +98,9 @@ func (s *search) addCut(parts *pixels) {
 	c, b := &s.cuts, &s.p.Bound
 	images, rows, columns := s.even(model.N, parts.images), s.even(model.P, parts.rows), s.even(model.Q, parts.columns)
 	extent := [model.Dims]int64{1, images.extent, 1, 1, rows.extent, columns.extent, b[model.R], b[model.S]}
-	n := pixels{images.n, rows.n, columns.n}
 	c.list[c.count] = pixelCut{
-		parts: *parts, n: n, tiles: n.images * n.rows * n.columns, inputs: s.p.Elements(model.Inputs, &extent),
-		outputs: images.extent * rows.extent * columns.extent, covered: s.covered(n.rows, n.columns),
+		parts: *parts, images: float64(images.n), tiles: float64(images.n * rows.n * columns.n), inputs: float64(s.p.Elements(model.Inputs, &extent)),
+		outputs: float64(images.extent * rows.extent * columns.extent), covered: float64(s.covered(rows.n, columns.n)),
 	}
 	c.count++
 }
@@ -117,104 +117,108 @@ func (s *search) even(d model.Dim, parts int64) even {
 	return even{n, min(size*s.at.inside[1][d], s.p.Bound[d])}
 }
 
-// hope is a cut that fits, with bounds of its value, of that where weights pass,
-// and of what nothing hides.
-type hope struct {
-	cut               int
-	value, pass, ramp float64
-}
-
-func (h *hope) least() float64 { return min(h.value, h.pass) }
-
 // bounds lists the cuts of the pixels of a tile that may win, of each order from
 // the largest tiles of which at least so many may fit, until smaller ones cannot
 // win.
-func (s *search) bounds(t *tile, least int64) (count int) {
+func (s *search) bounds(t *tile, of *node) {
 	f := s.shares(t)
-	slack, at := s.slack(s.traffic(f.nc, f.nk, 1, 1, s.bytes[model.Inputs], loose{weights: f.again})), 0
+	slack, room, at := s.limit/margin-s.bounded(f.least, 0), float64(s.room-t.weights), 0
 	for _, end := range s.cuts.end {
-		for ; at < end && s.cuts.list[at].tiles < least; at++ {
+		for ; at < end && s.cuts.list[at].tiles < of.parts; at++ {
 		}
 		for ; at < end; at++ {
 			x := &s.cuts.list[at]
-			if t.weights+x.inputs*f.inputs+x.outputs*f.outputs > s.room || f.ramp(x) > slack {
+			ramp := f.fixed*x.tiles + f.first + f.perIn*x.inputs + f.perOut*x.outputs
+			if ramp > slack || x.inputs*f.inputs+x.outputs*f.outputs > room {
 				continue
 			}
-			bytes, fixed := s.crossing(&f, x, false), f.fixed*float64(x.tiles)
-			if h := s.hope(&f, x, bytes, fixed+f.first); h.least() >= s.limit && !s.gaps {
+			value, pass := s.hope(&f, x, false)
+			if min(value, pass)+f.fixed*x.tiles+f.first >= s.limit && !s.gaps {
 				break // smaller tiles do not move less
 			}
-			if f.nc > 1 && s.parts(model.Outputs, f.ng*x.n.images, x.outputs*f.perOutput) {
-				bytes = s.crossing(&f, x, true)
+			if f.sums > 0 && s.parts(model.Outputs, f.ng*int64(x.images), x.outputs*f.perOutput) {
+				value, pass = s.hope(&f, x, true)
 			}
-			if h := s.hope(&f, x, bytes, f.ramp(x)); h.least() < s.limit {
-				h.cut = at
-				s.hopes[count] = h
-				count++
+			if value, pass = value+ramp, pass+ramp; min(value, pass) >= s.limit {
+				continue
 			}
+			h := node{ng: of.ng, nc: of.nc, nk: of.nk, cut: at, value: value, pass: pass, ramp: ramp}
+			if s.open.count == len(s.open.list) {
+				s.consider(t, &h)
+				continue
+			}
+			s.open.add(&h, min(value, pass))
 		}
 		at = end
 	}
-	return count
 }
 
 // shares are what tiles of some channels have whatever their pixels.
 type shares struct {
 	// inputs and outputs are what a tile has in the buffer for an input and for an
 	// output of a channel, in bytes; 0 where the buffer does not keep them.
-	inputs, outputs int64
-	// nc and nk are the tiles over channels, ng those over groups.
-	ng, nc, nk int64
+	inputs, outputs float64
+	// ng are the tiles over groups.
+	ng int64
+	// once is what crosses the interface whatever the pixels, beside inputs; each
+	// what weights do for each part of the images; comes and may what they do for each further part
+	// of the pixels, where the holder has a part of them at a time and where it has not; more what inputs do
+	// again, as a multiple, and sums what sums do; least is a bound of all that.
+	once, each, comes, may, more, sums, least float64
 	// weights are those that come first, in bytes: of weights that may pass, those of
 	// one step.
 	weights int64
-	// again says that the weights' holder has a part of them at a time.
-	again bool
 	// fixed is the array's time for each tile over pixels, first a bound of the
 	// time that the first weights take, stay of that of those that do not pass
 	// beyond it.
 	fixed, first, stay float64
 	// perOutput are the bytes of all channels of a tile.
-	perOutput int64
+	perOutput float64
 	// perIn and perOut are the times of the first inputs and last outputs for each of a
 	// channel in a tile.
 	perIn, perOut float64
 }
 
-// ramp returns a bound of what nothing hides of a cut.
-func (f *shares) ramp(x *pixelCut) float64 {
-	return f.fixed*float64(x.tiles) + f.first + f.perIn*float64(x.inputs) + f.perOut*float64(x.outputs)
-}
-
 func (s *search) shares(t *tile) (f shares) {
 	keeps, e := &s.l.arch.Level[1].Keeps, &t.extent
-	f.ng, f.nc, f.nk = t.n[model.G], t.n[model.C], t.n[model.K]
-	perInput := e[model.G] * e[model.C] * s.p.Bytes[model.Inputs]
-	f.perOutput = e[model.G] * e[model.K] * s.p.Bytes[model.Outputs]
+	nc, nk := t.n[model.C], t.n[model.K]
+	f.ng = t.n[model.G]
+	perInput := float64(e[model.G] * e[model.C] * s.p.Bytes[model.Inputs])
+	f.perOutput = float64(e[model.G] * e[model.K] * s.p.Bytes[model.Outputs])
 	if keeps[model.Inputs] {
 		f.inputs = perInput
 	}
 	if keeps[model.Outputs] {
-		f.outputs = e[model.G] * e[model.K] * s.width(1, f.nc)
+		f.outputs = float64(e[model.G] * e[model.K] * s.width(1, nc))
 	}
 	if s.first[model.Inputs] {
-		f.perIn = s.io(perInput)
+		f.perIn = perInput * s.perByte
 	}
 	if s.first[model.Outputs] {
-		f.perOut = s.io(f.perOutput)
+		f.perOut = f.perOutput * s.perByte
 	}
 	f.weights = s.p.Elements(model.Weights, e) * s.p.Bytes[model.Weights]
-	f.again = s.parts(model.Weights, f.ng, f.weights)
-	if s.holder[model.Weights] > 1 {
-		s.firstWeights(t, &f)
+	again, all, in := s.parts(model.Weights, f.ng, float64(f.weights)), float64(s.bytes[model.Weights]), float64(s.bytes[model.Inputs])
+	f.once, f.more, f.sums = s.once-all-in, float64(nk-1), float64(2*(nc-1)*s.sums)
+	switch {
+	case again:
+		f.each, f.comes = all, all
+	case nk*nc > 1:
+		f.each, f.may = all, all
+	default:
+		f.once += all // they stay
 	}
-	f.fixed = float64(s.at.fixed * f.ng * f.nc * f.nk)
+	f.least = f.once + f.each + in + min(f.more*in, f.sums)
+	if s.holder[model.Weights] > 1 {
+		s.firstWeights(t, &f, nk, nc)
+	}
+	f.fixed = float64(s.at.fixed * f.ng * nc * nk)
 	f.first = s.io(f.weights)
 	return f
 }
 
 // firstWeights sets what comes first of weights whose holder is inside the buffer.
-func (s *search) firstWeights(t *tile, f *shares) {
+func (s *search) firstWeights(t *tile, f *shares, nk, nc int64) {
 	in, e, least := &s.at.inside[1], t.extent, s.at.least
 	if s.at.apart[model.Weights] > 1 {
 		e[model.G] = min(in[model.G], s.p.Bound[model.G])
@@ -224,7 +228,7 @@ func (s *search) firstWeights(t *tile, f *shares) {
 		all := f.weights
 		e[model.K] = min(in[model.K], s.p.Bound[model.K])
 		f.weights = s.p.Elements(model.Weights, &e) * s.p.Bytes[model.Weights]
-		if f.weights < all && s.stays(model.CeilDiv(s.at.rest[model.K], f.nk), model.CeilDiv(s.at.rest[model.C], f.nc)) {
+		if f.weights < all && s.stays(model.CeilDiv(s.at.rest[model.K], nk), model.CeilDiv(s.at.rest[model.C], nc)) {
 			f.stay = s.io(all - f.weights)
 			return
 		}
@@ -259,25 +263,26 @@ func (s *search) stays(k, c int64) bool {
 	return true
 }
 
-// crossing returns the least bytes over the interface of any order of tiles; sums
-// says that the holder has a part of a tile's outputs at a time.
-func (s *search) crossing(f *shares, x *pixelCut, sums bool) int64 {
-	return s.traffic(f.nc, f.nk, x.n.images, x.n.rows*x.n.columns, x.covered, loose{f.again, sums})
-}
-
-// hope returns the bounds of a cut that moves some bytes and hides nothing of some
-// time.
-func (s *search) hope(f *shares, x *pixelCut, bytes int64, ramp float64) hope {
-	h := hope{ramp: ramp, value: s.bounded(bytes, ramp+f.stay)}
-	h.pass = h.value
-	if s.passes && x.tiles > 1 {
-		// Weights that pass come again for each tile of the pixels; those that
-		// stay come first as a whole.
-		again := s.compulsory() - s.bytes[model.Inputs] + x.covered + (x.tiles-1)*s.bytes[model.Weights]
-		h.pass = s.bounded(max(bytes, again), ramp)
-	} else if s.passes {
-		h.value = s.bounded(bytes, ramp)
-		h.pass = h.value
+// hope returns the bounds of a cut where weights stay and where they pass, beyond what nothing hides; loose says
+// that the holder has a part of a tile's outputs at a time.
+func (s *search) hope(f *shares, x *pixelCut, loose bool) (stay, pass float64) {
+	// What comes once, and of weights, inputs and sums the two that are cheapest
+	// to move again. What a holder has a part of moves again in every order.
+	parts := x.tiles - x.images
+	bytes, weights, inputs, sums := f.once+x.covered+f.each*x.images+f.comes*parts, f.may*parts, f.more*x.covered, f.sums
+	if loose {
+		bytes, sums = bytes+sums, 0
 	}
-	return h
+	bytes += weights + inputs + sums - max(weights, inputs, sums)
+	stay = s.bounded(bytes, 0)
+	if !s.passes || x.tiles == 1 {
+		return stay, stay
+	}
+	// Weights that pass come again for each tile of the pixels; those that
+	// stay come first as a whole.
+	pass = stay
+	if again := s.once + x.covered - float64(s.bytes[model.Inputs]) + (x.tiles-1)*float64(s.bytes[model.Weights]); again > bytes {
+		pass = s.bounded(again, 0)
+	}
+	return stay + f.stay, pass
 }

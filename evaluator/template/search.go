@@ -19,6 +19,8 @@ type search struct {
 	// is the size of all partial sums.
 	bytes [model.Operands]int64
 	sums  int64
+	// once is what crosses the interface at least, in bytes.
+	once float64
 	// gaps says that windows leave rows or columns of the inputs out.
 	gaps bool
 	// taps are the steps of a window that a level inside the units' neighbours runs.
@@ -52,10 +54,11 @@ type search struct {
 	shared [maxShares]share
 	tried  waysOf
 	// at is the way to spread that is being searched.
-	at    ways
-	best  found
-	cuts  cutsOf
-	hopes [maxCutPixels]hope
+	at     ways
+	best   found
+	cuts   cutsOf
+	open   nodes
+	counts counts
 	// limit is what a bound has to beat; exhaustive searches leave it where it is, so that
 	// bounds leave nothing out.
 	limit      float64
@@ -143,6 +146,7 @@ func (s *search) run() {
 		s.first[o] = s.holder[o] == 1 && (o != model.Outputs || !l.arch.Level[1].Forwards)
 	}
 	s.sums = p.Elements(model.Outputs, &p.Bound) * p.PartialBytes
+	s.once = float64(s.compulsory())
 	s.full()
 	s.fewer()
 }

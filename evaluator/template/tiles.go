@@ -45,32 +45,68 @@ func (s *search) tiles() {
 	if !s.best.any {
 		s.dive(firstC, firstK)
 	}
+	counts := &s.counts
+	counts.list(x.rest[model.K], firstK)
 	// Numbers are asked for; bounds are of those that there are.
 	for g := int64(1); g <= x.rest[model.G]; g = more(g, x.rest[model.G]) {
 		ng := tilesOf(x.rest[model.G], g)
 		x.onChip = x.any
-		if s.hopeless(ng, 1, 1) {
+		if s.hopeless(ng, 1) {
 			break
 		}
 		for c := firstC; c <= x.rest[model.C]; c = more(c, x.rest[model.C]) {
 			nc := tilesOf(x.rest[model.C], c)
 			x.onChip = x.any
-			if s.hopeless(ng, nc, 1) {
+			if s.hopeless(ng, nc) {
 				break
 			}
-			x.with(nc)
+			b := s.branch(ng, nc)
 			least := s.leastK(ng, nc)
-			for k := firstK; k <= x.rest[model.K]; k = more(k, x.rest[model.K]) {
-				nk := tilesOf(x.rest[model.K], k)
-				if float64(nk) < least {
-					continue
-				}
-				if s.hopeless(ng, nc, nk) {
+			for _, nk := range counts.n[:counts.count] {
+				if float64(nk) >= least && !s.list(&b, nk) {
 					break
 				}
-				s.try(ng, nc, nk)
 			}
 		}
+	}
+	s.least()
+}
+
+// dive searches numbers of tiles over channels that are powers of two, so that the
+// others have something to beat.
+func (s *search) dive(firstC, firstK int64) {
+	rest := &s.at.rest
+	for g := int64(1); g <= rest[model.G]; g *= 2 {
+		ng := tilesOf(rest[model.G], g)
+		for c := firstC; c <= rest[model.C]; c *= 2 {
+			b := s.branch(ng, tilesOf(rest[model.C], c))
+			for k := firstK; k <= rest[model.K]; k *= 2 {
+				s.list(&b, tilesOf(rest[model.K], k))
+			}
+		}
+	}
+	s.least()
+}
+
+// counts are numbers of tiles over a dimension.
+type counts struct {
+	of, first int64
+	n         [maxCounts]int64
+	count     int
+}
+
+// maxCounts is room for the numbers of tiles over 2^30 steps.
+const maxCounts = 256
+
+// list lists the numbers of tiles over so many steps from one on.
+func (x *counts) list(of, first int64) {
+	if x.of == of && x.first == first {
+		return
+	}
+	x.of, x.first, x.count = of, first, 0
+	for parts := first; parts <= of && x.count < len(x.n); parts = more(parts, of) {
+		x.n[x.count] = tilesOf(of, parts)
+		x.count++
 	}
 }
 
@@ -81,102 +117,114 @@ func (s *search) leastK(ng, nc int64) (least float64) {
 	if s.l.arch.Level[1].Keeps[model.Weights] {
 		least = weights / float64(s.room+1)
 	}
-	if slack := s.slack(s.traffic(nc, 1, 1, 1, s.bytes[model.Inputs], loose{})); s.first[model.Weights] && slack > 0 {
+	if slack := s.limit/margin - s.bounded(s.once, 0); s.first[model.Weights] && slack > 0 {
 		least = max(least, weights*s.perByte/slack)
 	}
 	return least
 }
 
-// try tries numbers of tiles over channels unless they cannot win.
-func (s *search) try(ng, nc, nk int64) {
-	b, ok := s.branch(ng, nc, nk)
-	if !ok || s.least(nc, nk, &b) >= s.limit {
-		return
+// list lists numbers of tiles over channels unless they cannot win. It reports whether
+// more tiles over output channels may.
+func (s *search) list(b *branch, nk int64) bool {
+	once := s.once + min(float64(nk-1)*b.again, b.sums)
+	if s.bounded(once, b.fixed*float64(nk)) >= s.limit {
+		return false
+	}
+	n, ok := s.twig(b, nk)
+	if !ok {
+		return true
+	}
+	least := s.bounded(n.bytes(n.least), n.best(n.least))
+	if least >= s.limit {
+		return true
 	}
 	if !s.at.priced {
 		s.price()
-		s.at.with(nc)
-		if b, ok = s.branch(ng, nc, nk); !ok || s.least(nc, nk, &b) >= s.limit {
-			return
+		*b = s.branch(b.ng, b.nc)
+		return s.list(b, nk)
+	}
+	if s.p.Bound[model.N] == 1 && b.nc*nk > 1 {
+		// Tiles have all pixels, if these may fit, or some, which moves more.
+		cut := max(n.least, 2)
+		some := s.bounded(n.bytes(cut), n.best(cut))
+		if n.least == 1 {
+			some = min(some, s.bounded(n.bytes(1), n.ramp(1)))
 		}
+		least = max(least, some)
 	}
-	if s.wholeOrCut(nc, nk, &b) < s.limit {
-		s.pixels(ng, nc, nk, &b)
+	if least < s.limit {
+		if s.open.count == len(s.open.list) {
+			s.least()
+			s.at.with(b.nc)
+		}
+		s.open.add(&node{ng: b.ng, nc: b.nc, nk: nk, parts: n.least, cut: uncut}, least)
 	}
-}
-
-// wholeOrCut returns a bound of the value of tiles that have all pixels, if these may
-// fit, or some, which moves more.
-func (s *search) wholeOrCut(nc, nk int64, b *branch) float64 {
-	if s.p.Bound[model.N] > 1 || nc*nk == 1 {
-		return 0
-	}
-	cut := math.Ceil(max(b.full, 2))
-	v := s.bounded(s.traffic(nc, nk, 1, int64(cut), s.bytes[model.Inputs], b.loose), b.best(cut))
-	if b.full <= 1 {
-		v = min(v, s.bounded(s.traffic(nc, nk, 1, 1, s.bytes[model.Inputs], b.loose), b.ramp(1)))
-	}
-	return v
+	return true
 }
 
 // tilesOf returns how many parts there are when n is cut into so many of one size.
 func tilesOf(n, parts int64) int64 { return model.CeilDiv(n, model.CeilDiv(n, parts)) }
 
-// least returns a bound of the value of numbers of tiles over channels.
-func (s *search) least(nc, nk int64, b *branch) float64 {
-	return s.bounded(s.traffic(nc, nk, 1, b.least, s.bytes[model.Inputs], b.loose), b.best(float64(b.least)))
+// node is what is not searched yet: numbers of tiles over channels, and of pixels
+// at least parts, or one cut of the pixels.
+type node struct {
+	ng, nc, nk int64
+	parts      float64
+	// cut is an index into cutsOf.list.
+	cut int
+	// value is a bound of the value, pass one of that where weights pass, ramp one of
+	// what nothing hides of a cut.
+	value, pass, ramp float64
 }
 
-// dive tries the channels' tiles with the least bound, so that the others have
-// something to beat.
-func (s *search) dive(firstC, firstK int64) {
-	rest := &s.at.rest
-	least, best := math.Inf(1), [3]int64{}
-	for g := int64(1); g <= rest[model.G]; g *= 2 {
-		ng := tilesOf(rest[model.G], g)
-		for c := firstC; c <= rest[model.C]; c *= 2 {
-			nc := tilesOf(rest[model.C], c)
-			for k := firstK; k <= rest[model.K]; k *= 2 {
-				nk := tilesOf(rest[model.K], k)
-				if b, ok := s.branch(ng, nc, nk); ok {
-					if v := s.least(nc, nk, &b); v < least {
-						least, best = v, [3]int64{ng, nc, nk}
-					}
-				}
-			}
-		}
-	}
-	if best[0] > 0 {
-		s.try(best[0], best[1], best[2])
-	}
+// uncut stands for all cuts of the pixels.
+const uncut = -1
+
+// nodes are what is not searched yet of a way, with bounds.
+type nodes struct {
+	list  [128]node
+	least [128]float64
+	count int
 }
 
-// pixels tries the cuts of the pixels, the one with the least bound first: what it
-// finds rules out most others.
-func (s *search) pixels(ng, nc, nk int64, b *branch) {
-	t := s.tile(ng, nc, nk)
-	if t.weights > s.room {
-		return
-	}
-	first, count := 0, s.bounds(&t, b.least)
-	for i := range s.hopes[:count] {
-		if s.hopes[i].least() < s.hopes[first].least() {
-			first = i
+func (x *nodes) add(n *node, least float64) {
+	x.list[x.count], x.least[x.count] = *n, least
+	x.count++
+}
+
+// take takes out the node with the least bound.
+func (x *nodes) take() (n node, least float64) {
+	best, least := 0, x.least[0]
+	for i, v := range x.least[1:x.count] {
+		if v < least {
+			best, least = i+1, v
 		}
 	}
-	for i := range s.hopes[:count] {
-		// The first one in its place comes when its turn is.
-		at := i
-		switch i {
-		case 0:
-			at = first
-		case first:
-			at = 0
+	n = x.list[best]
+	x.count--
+	x.list[best], x.least[best] = x.list[x.count], x.least[x.count]
+	return n, least
+}
+
+// least searches what is listed, the least bound first: what it finds rules out most
+// others.
+func (s *search) least() {
+	x := &s.open
+	for x.count > 0 {
+		n, least := x.take()
+		if least >= s.limit {
+			break
 		}
-		if h := &s.hopes[at]; h.least() < s.limit {
-			s.consider(&t, h)
+		s.at.with(n.nc)
+		t := s.tile(n.ng, n.nc, n.nk)
+		switch {
+		case n.cut != uncut:
+			s.consider(&t, &n)
+		case t.weights <= s.room:
+			s.bounds(&t, &n)
 		}
 	}
+	x.count = 0
 }
 
 // tile is a tile of the buffer: numbers of tiles, its extent, and the bytes of
@@ -213,7 +261,7 @@ func (s *search) cutPixels(t *tile, n *pixels) {
 }
 
 // consider tries a tile that fits with its pixels cut, in every order that may win.
-func (s *search) consider(t *tile, h *hope) {
+func (s *search) consider(t *tile, h *node) {
 	s.cutPixels(t, &s.cuts.list[h.cut].parts)
 	s.m = s.at.spread
 	if s.drains && t.n[model.C] == 1 && !s.place(t, sumsPass, h.ramp) {
@@ -263,7 +311,7 @@ func (s *search) orders(how inside, moved bool, extent *[model.Dims]int64, least
 		if choose && (how == weightsPass) != (o.pixels < o.k) {
 			continue // weights come again for each tile of pixels, or stay: one is better
 		}
-		bytes := s.outside(o, extent)
+		bytes := float64(s.outside(o, extent))
 		cycles := s.at.cycles
 		if s.bound(cycles, bytes, least) >= s.limit {
 			continue

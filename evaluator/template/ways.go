@@ -259,7 +259,7 @@ func (s *search) ways() {
 
 // search searches one way to spread the layer.
 func (s *search) search(w *way) {
-	if s.goal.value(s.floor(w)) < s.limit && s.open(w) {
+	if s.goal.value(s.floor(w)) < s.limit && s.begin(w) {
 		s.cutAll()
 		s.tiles()
 	}
@@ -292,10 +292,10 @@ func (s *search) ready(w *way) {
 	}
 }
 
-// open makes a way ready to search: one tile for the whole layer tells what
+// begin makes a way ready to search: one tile for the whole layer tells what
 // stays the same for all numbers of tiles. It reports whether the least tile
 // fits the inner levels.
-func (s *search) open(w *way) bool {
+func (s *search) begin(w *way) bool {
 	l, x := s.l, &s.at
 	s.ready(w)
 	x.ramp = 0
