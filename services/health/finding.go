@@ -280,9 +280,7 @@ func examineOthers(ctx context.Context, bus events.Bus) []Finding {
 	following.Go(func() { waits.Listen(ctx, bus) })
 	const notices = events.PresentEvery + events.PresentEvery/4
 	pause(ctx, notices)
-	if waits.unheard() {
-		pause(ctx, client.SilentAfter-notices)
-	}
+	pause(ctx, waits.undecided())
 	all, _ := seen.Of("", time.Now())
 	there, unwritten := archivers.There(), 0
 	if len(there) == 0 && archivers.Listens() {

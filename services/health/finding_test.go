@@ -3,6 +3,8 @@ package health
 import (
 	"context"
 	"fmt"
+	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -247,6 +249,43 @@ func TestDoctorOfABusThatDoesNotAnswer(t *testing.T) {
 		found := Examine(t.Context(), silent{}, "nats://x", false)
 		if took := time.Since(began); found[0].OK || !strings.Contains(found[0].Text, "nats://x does not answer within 10s") || took != answerWithin {
 			t.Errorf("after %s: %+v", took, found)
+		}
+	})
+}
+
+// lateLog tells of a run some time after it is asked, as a server does.
+type lateLog struct{ events.Log }
+
+func (l lateLog) Follow(ctx context.Context, from uint64, filters ...string) iter.Seq2[events.Message, error] {
+	return func(yield func(events.Message, error) bool) {
+		pause(ctx, 40*time.Millisecond)
+		l.Log.Follow(ctx, from, filters...)(yield)
+	}
+}
+
+type lateBus struct{ *membus.Client }
+
+func (b lateBus) Log() events.Log { return lateLog{b.Client.Log()} }
+
+// A run that nobody drives is told of at the first look, however long reading its log
+// took.
+func TestFirstLookMissesNoProposer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		bus := membus.New(membus.Config{}).Client("one")
+		if err := bus.Provision(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		data, err := events.Encode("a", "proposer", "slow", time.Now(), events.StudyAccepted{Study: "slow", Run: "00000001", Spec: events.Spec{Study: "slow"}})
+		if err == nil {
+			_, err = bus.Log().Append(t.Context(), events.Message{Subject: events.StudySubject("slow", "00000001", "accepted"), ID: "a", Data: data}, events.Fence{})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := examineOthers(t.Context(), lateBus{bus})
+		if !slices.ContainsFunc(found, func(f Finding) bool { return f.Check == events.WaitsNoProposer && !f.OK }) {
+			t.Errorf("nobody drives the run, and that is not told: %+v", found)
 		}
 	})
 }

@@ -249,16 +249,17 @@ func (w *Waits) Unwritten() (n int) {
 	return n
 }
 
-// unheard reports whether somebody has to drive a run of which no tick came yet.
-func (w *Waits) unheard() bool {
+// undecided is how long it still takes until the silence of the runs of which no tick
+// came yet tells that nobody drives them.
+func (w *Waits) undecided() (left time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, r := range w.runs {
-		if r.active && !r.ticked {
-			return !w.deaf
+		if r.active && !r.ticked && !w.deaf {
+			left = max(left, client.SilentAfter-time.Since(r.heard)+time.Millisecond)
 		}
 	}
-	return false
+	return left
 }
 
 // Listen takes down what drivers say until ctx ends.

@@ -208,7 +208,11 @@ func (w *watched) seen(f *fault) string {
 			defer cancel()
 			pattern, said := regexp.MustCompile(`(?m)`+place.want), ""
 			for ctx.Err() == nil {
-				if said = place.ask(ctx); pattern.MatchString(said) {
+				answer := place.ask(ctx)
+				if ctx.Err() == nil || said == "" { // the last one may have been cut off
+					said = answer
+				}
+				if pattern.MatchString(answer) {
 					row[i+1] = fmt.Sprintf("%.1f s", time.Since(began).Seconds())
 					return
 				}
