@@ -79,6 +79,10 @@ func (j *Judge) Ruled() bool { return !j.rules.empty() }
 // why. It is for filters that run many times; it allocates nothing.
 func (j *Judge) RulesOK(design []space.Value) bool { return j.rules.ok(design) }
 
+// Broken returns how many structural rules a design breaks. What means nothing in
+// it is at its first level.
+func (j *Judge) Broken(design []space.Value) int { return j.rules.broken(design) }
+
 // Metrics returns the first constraint that the values break, in the order of
 // the study, and the violation of all. NaN values break nothing.
 func (j *Judge) Metrics(values []float64) (violation float64, reason *Reason) {

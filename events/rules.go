@@ -121,6 +121,24 @@ func (s *ruleSet) ok(design []space.Value) bool {
 	return r == nil
 }
 
+// broken counts the rules that a design breaks whose inactive parameters are at
+// their first level.
+func (s *ruleSet) broken(design []space.Value) (n int) {
+	if len(s.conditions) > 0 {
+		row := rows.Get().(*[]space.Value)
+		defer rows.Put(row)
+		*row = append((*row)[:0], design...)
+		design = *row
+		s.mark(design)
+	}
+	for i := range s.rules {
+		if v := s.rules[i].test(design); v == rule.No || v == rule.Unset {
+			n++
+		}
+	}
+	return n
+}
+
 func (s *ruleSet) empty() bool { return len(s.rules)+len(s.conditions) == 0 }
 
 // first returns the first condition or rule that the design breaks, and what it

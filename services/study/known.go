@@ -23,23 +23,60 @@ func Corners(sp space.Space, judge *events.Judge, baseline []space.Value) []spac
 	return out
 }
 
-// Sample yields n designs of a space, the same ones each time: what lint looks
-// at in a space too large to be searched, and a run before it gives up. The
-// point is written again at the next step.
+// Sample yields n designs of a space, the same ones each time, and what breaks the
+// fewest rules near some others: what lint looks at in a space
+// too large to be searched, and a run before it gives up. The point is written
+// again at the next step.
 func Sample(sp space.Space, judge *events.Judge, n int) iter.Seq[space.Point] {
 	return func(yield func(space.Point) bool) {
 		rng := rand.New(rand.NewPCG(0, sp.Size()))
 		p := make(space.Point, sp.Len())
-		for range n {
+		draw := func() space.Point {
 			for i := range p {
 				p[i] = rng.IntN(sp.Param(i).Len())
 			}
-			if !yield(resetInactive(sp, judge, p)) {
+			return resetInactive(sp, judge, p)
+		}
+		for range n {
+			if !yield(draw()) {
+				return
+			}
+		}
+		levels := 1
+		for i := range p {
+			levels += min(sp.Param(i).Len(), mostLevels)
+		}
+		for range min(n/1000, 1+n/levels) {
+			if keepRules(sp, judge, draw()); !yield(p) {
 				return
 			}
 		}
 	}
 }
+
+// keepRules changes one parameter after the other to the level with which the
+// design breaks the fewest rules, for as long as that helps.
+func keepRules(sp space.Space, judge *events.Judge, p space.Point) {
+	trial := p.Clone()
+	broken := func() int { return judge.Broken(sp.Values(resetInactive(sp, judge, trial))) }
+	fewest := broken()
+	for better := true; better && fewest > 0; {
+		better = false
+		for i := range p {
+			for level := range min(sp.Param(i).Len(), mostLevels) {
+				copy(trial, p)
+				trial[i] = level
+				if n := broken(); n < fewest {
+					fewest, better = n, true
+					copy(p, trial)
+				}
+			}
+		}
+	}
+}
+
+// mostLevels is how many levels of a parameter are tried against the rules. Chosen.
+const mostLevels = 128
 
 // resetInactive puts what means nothing in a design to its first level.
 func resetInactive(sp space.Space, judge *events.Judge, p space.Point) space.Point {

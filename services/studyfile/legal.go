@@ -75,7 +75,7 @@ func (c *checker) legal(rules []events.Rule, constraints []events.Constraint) fu
 // that the search ends in about a second. Longer rules take longer to check:
 // beyond shortRules bytes in all, fewer designs are looked at.
 const (
-	provable   = 200_000
+	provable   = 1 << 20
 	shortRules = 2000
 )
 
@@ -144,9 +144,10 @@ func (b *builder) findLegal(c *checker) {
 	if slices.ContainsFunc(study.Corners(c.space, c.judge, baseline), legal) {
 		return
 	}
-	s := c.share(provable/slower, 1)
-	if !s.Exact {
-		s.Checked, s.Legal = 0, 0
+	s := Share{Size: c.space.Size()}
+	if s.Size <= provable/slower {
+		s = c.share(s.Size, 1)
+	} else {
 		for p := range study.Sample(c.space, c.judge, int(study.Sampled/slower)) {
 			if s.Checked++; legal(p) {
 				return

@@ -72,6 +72,26 @@ func TestRareLegalDesigns(t *testing.T) {
 	}
 }
 
+// Nor is one in which a scan of a million designs, or one parameter after the
+// other, finds what random draws do not.
+func TestRareDesignsAreFound(t *testing.T) {
+	t.Parallel()
+	var apart []string
+	for i := range 10 {
+		apart = append(apart, fmt.Sprintf(`{"id":"r%d","expr":"p%d == %d"}`, i, i, 70+i))
+	}
+	for name, c := range map[string]struct{ parameters, rules string }{
+		"a scan":       {repeated(6, `"min":0,"max":9`), `{"id":"r","expr":"p0 + p1 + p2 + p3 + p4 + p5 == 53"}`},
+		"rule by rule": {repeated(10, `"min":0,"max":99`), strings.Join(apart, ",")},
+	} {
+		src := `{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"rare"},"spec":{"space":{"parameters":[` + c.parameters +
+			`],"rules":[` + c.rules + `]},"objectives":[{"metric":"m","goal":"minimize"}],"evaluator":{"name":"mine","metrics":[{"name":"m"}]}}}`
+		if _, err := studyfile.Parse(name, []byte(src), catalog(), studyfile.Options{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // Spaces of 2^63 designs and more are studies like any other.
 func TestWideSpaces(t *testing.T) {
 	t.Parallel()
