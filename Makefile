@@ -17,6 +17,9 @@ PAPER_TRIALS ?= 300
 PAPER_SEEDS  ?= 10
 # A seed takes a minute of CPU time.
 HARM_SEEDS ?= 20
+# A seed takes half a minute of CPU time.
+DEFAULT_SEEDS ?= 20
+DEFAULT = --algorithms default --first-seed 101 --seeds $(DEFAULT_SEEDS) --data apollo-default --markdown docs/results.md
 HOURS      ?= 3
 # What make upgrade upgrades from.
 FROM       ?= HEAD~100
@@ -34,7 +37,7 @@ MAX_BINARY := 56000000
 AXE := 4.14.1
 AXE_SUM := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
-.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-peers results-naas results-joint explore enumerate validate validate-peers sim printed chaos chaos-cluster faults upgrade wheel simulators python interop charts axe browser browser-long up image dist dist-check kubernetes cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-default results-peers results-naas results-joint explore enumerate validate validate-peers sim printed chaos chaos-cluster faults upgrade wheel simulators python interop charts axe browser browser-long up image dist dist-check kubernetes cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +97,11 @@ harm: build ## measure what misleading sources cost (HARM_SEEDS, 20), and write 
 	nice bin/apollo bench --suite transfer-adversarial --split test --first-seed 101 --seeds $(HARM_SEEDS) --trials 100 \
 	  $(foreach kind,negated shuffled corrupt failing template five every,--task '*-$(kind)') \
 	  --data apollo-harm --any-build --markdown docs/results.md
+
+results-default: build ## measure the default strategy with penalties and failures, on bbob and with three objectives (DEFAULT_SEEDS, 20), and write docs/results.md
+	nice bin/apollo bench --suite trouble --split test $(foreach kind,clean infeasible penalty outliers failing,--task '*-$(kind)') --trials 60 $(DEFAULT)
+	nice bin/apollo bench --suite bbob --split test --trials 100 $(DEFAULT)
+	nice bin/apollo bench --suite multi --split test --task '*-3' --trials 100 $(DEFAULT)
 
 long: ## measure a suggestion of the default strategy after 100 to 20,000 trials
 	$(GO) test -run '^$$' -bench LongStudy -benchtime 8x ./optimizer
