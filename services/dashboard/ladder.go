@@ -455,8 +455,10 @@ func (a *LadderAnswer) prices(here string) (out []card) {
 		step      *ProvenRung
 	}{{"price-below", "Price %s, below", below}, {"price-above", "Price %s, above", above}} {
 		if side.step != nil {
+			at := slices.IndexFunc(steps, func(s ProvenRung) bool { return s.Limit == side.step.Limit })
+			from := steps[max(at-1, 0)].Limit // a slope is from the step before
 			title := fmt.Sprintf(side.title, perUnit(a.LimitUnit))
-			out = append(out, card{ID: side.id, Title: title, Value: a.slope(side.step.Slope), Note: kind + ", up to " + amount(side.step.Limit, a.LimitUnit)})
+			out = append(out, card{ID: side.id, Title: title, Value: a.slope(side.step.Slope), Note: kind + ", from " + amount(from, a.LimitUnit) + " to " + amount(side.step.Limit, a.LimitUnit)})
 		}
 	}
 	return out
