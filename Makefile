@@ -37,7 +37,7 @@ MAX_BINARY := 56000000
 AXE := 4.14.1
 AXE_SUM := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
-.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-default results-peers results-naas results-joint explore enumerate validate validate-peers sim printed chaos chaos-cluster faults upgrade wheel simulators python interop charts axe browser browser-long up image dist dist-check kubernetes cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-default results-peers results-naas results-joint explore enumerate validate validate-peers sim printed chaos chaos-cluster faults upgrade wheel simulators python interop charts axe browser pictures browser-long up image dist dist-check kubernetes cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -175,6 +175,9 @@ charts: ## fetch the chart library again from npm, as web/vendor/VERSION says
 
 browser: axe ## look at the dashboard with a real Chromium; skipped where there is none, unless CI=true
 	cd tests/browser && $(GO) test -count=1 ./...
+
+pictures: axe ## take the pictures of the dashboard in docs/figures again, in a real Chromium; 3 minutes
+	cd tests/browser && APOLLO_FIGURES=../../docs/figures $(GO) test -count=1 -run TestDashboard .
 
 browser-long: ## measure the dashboard with 10^3 to 10^6 trials, 50 moving studies, 20 and 200 who watch; 25 minutes
 	cd tests/browser && APOLLO_BROWSER_LONG=1 $(GO) test -count=1 -timeout 90m -v -run TestLong .

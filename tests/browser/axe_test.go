@@ -1,11 +1,18 @@
 package browser
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,7 +64,8 @@ func accessible(t *testing.T, browser context.Context, a *apollo, trials int) {
 }
 
 // fits looks whether a page scrolls sideways on a desk, a tablet and a telephone, and
-// keeps pictures of all where APOLLO_PICTURES names a folder.
+// keeps pictures of all where APOLLO_PICTURES names a folder; those of the documents go to
+// APOLLO_FIGURES.
 func fits(t *testing.T, browser context.Context, a *apollo, trials int) {
 	dir := os.Getenv("APOLLO_PICTURES")
 	p := open(t, browser)
@@ -73,23 +81,98 @@ func fits(t *testing.T, browser context.Context, a *apollo, trials int) {
 				if dir == "" {
 					break // colours move nothing
 				}
-				var picture []byte
-				p.do("take a picture", chromedp.ActionFunc(func(ctx context.Context) (err error) {
-					picture, err = page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatPng).WithCaptureBeyondViewport(true).Do(ctx)
-					return err
-				}))
-				if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, points, scheme)), picture, 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, points, scheme)), p.picture(), 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
 	}
+	if dir = os.Getenv("APOLLO_FIGURES"); dir != "" {
+		figures(p, a, trials, dir)
+	}
 }
 
-// settled waits until the charts of a page are there, where it has some.
+// figures are the pictures of the documents: the upper part of every page, in both colours.
+func figures(p *tab, a *apollo, trials int, dir string) {
+	all := pages(a, trials)
+	delete(all, "hostile")
+	all["studies"] += "?q=mobilenet_v2"
+	all["design"] += "?set.io_bandwidth=2"
+	all["compare"] += "&study=right&study=short"
+	for name, path := range all {
+		for _, scheme := range []string{"light", "dark"} {
+			p.do("resize", media(scheme), width(1024))
+			p.visit(a.page(path))
+			p.settled()
+			const most = 1500
+			b, err := smaller(p.picture(), most)
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, fmt.Sprintf("dashboard-%s-%s.png", name, scheme)), b, 0o644)
+			}
+			if err != nil {
+				p.t.Fatal(err)
+			}
+		}
+	}
+}
+
+// picture is the whole page.
+func (p *tab) picture() (picture []byte) {
+	p.t.Helper()
+	p.do("take a picture", chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		picture, err = page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatPng).WithCaptureBeyondViewport(true).Do(ctx)
+		return err
+	}))
+	return picture
+}
+
+// smaller is a picture without what is below height, in the colours that it has most of.
+func smaller(picture []byte, height int) ([]byte, error) {
+	whole, err := png.Decode(bytes.NewReader(picture))
+	if err != nil {
+		return nil, err
+	}
+	bounds := whole.Bounds()
+	bounds.Max.Y = min(bounds.Max.Y, bounds.Min.Y+height)
+	count := map[color.RGBA]int{}
+	at := func(x, y int) color.RGBA {
+		r, g, b, _ := whole.At(x, y).RGBA()
+		return color.RGBA{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), 0xFF}
+	}
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			count[at(x, y)]++
+		}
+	}
+	colours := slices.SortedFunc(maps.Keys(count), func(a, b color.RGBA) int {
+		return cmp.Or(count[b]-count[a], int(a.R)-int(b.R), int(a.G)-int(b.G), int(a.B)-int(b.B))
+	})
+	const most = 256
+	palette := color.Palette{}
+	for _, c := range colours[:min(len(colours), most)] {
+		palette = append(palette, c)
+	}
+	index := map[color.RGBA]uint8{}
+	for _, c := range colours {
+		index[c] = uint8(palette.Index(c))
+	}
+	out := image.NewPaletted(bounds, palette)
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			out.SetColorIndex(x, y, index[at(x, y)])
+		}
+	}
+	var b bytes.Buffer
+	err = (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, out)
+	return b.Bytes(), err
+}
+
+// settled waits until all that comes by itself is there: charts, pictures, the designs
+// around a design, and what is said of a study file.
 func (p *tab) settled() {
 	p.t.Helper()
-	p.wait(`document.readyState === 'complete' && (!document.querySelector('#explore') || document.querySelector('#explore').dataset.ready === 'yes')`)
+	p.wait(`document.readyState === 'complete' && (!document.querySelector('#explore') || document.querySelector('#explore').dataset.ready === 'yes')
+		&& !document.querySelector('#more') && (!document.querySelector('#editor') || document.querySelector('#found #count')) && [...document.images].every(i => i.complete)`)
 }
 
 // weighs counts the bytes that the page of a study takes, without a cache and with one.
