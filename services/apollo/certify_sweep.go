@@ -279,7 +279,7 @@ func (v *swept) answer() cli.Answer {
 		fmt.Fprintf(w, "%s: the best %s under limits on %s, proven\n\n", p.Bold(v.Study), cli.Bare(v.Metric, v.Unit), cli.Bare(v.Limited, v.LimitUnit))
 		table.Text(w, p)
 		if len(same) > 0 {
-			fmt.Fprintf(w, "\nin all of them: %s\n", strings.Join(same, ", "))
+			fmt.Fprintf(w, "\n%s\n", p.Wrap("in all of them: "+strings.Join(same, ", "), "  "))
 		}
 		fmt.Fprintf(w, "\n%s designs evaluated in %s\n", cli.Count(v.Evaluated), cli.Duration(time.Duration(v.Seconds*float64(time.Second))))
 	}}

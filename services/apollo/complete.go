@@ -1,14 +1,18 @@
 package main
 
 import (
+	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"apollo/evaluator/template"
+	"apollo/events"
 	"apollo/events/unit"
 	"apollo/services/cli"
 	"apollo/services/client"
@@ -57,14 +61,27 @@ func (a *app) completeNames(c *cobra.Command) {
 	if len(words) > 1 && words[1] == "STUDY" && c.ValidArgsFunction == nil {
 		many := words[len(words)-1] == "STUDY..."
 		c.ValidArgsFunction = func(c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
-			if len(args) > 0 && !many {
-				return nil, cobra.ShellCompDirectiveNoFileComp
+			switch {
+			case len(args) == 0 || many:
+				return a.completeStudies(c, args, text)
+			case len(args) == 1 && slices.Contains(words, "TRIAL"):
+				return a.completeTrials(c, args[0], "", slices.Contains(words, "[METRIC=VALUE...]")), cobra.ShellCompDirectiveNoFileComp
+			case slices.Contains(words, "[METRIC=VALUE...]"):
+				return suffixed(a.measuredMetrics(c, args[0]), "="), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 			}
-			return a.completeStudies(c, args, text)
+			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 	}
 	if c.Flags().Lookup("study") != nil {
-		_ = c.RegisterFlagCompletionFunc("study", a.completeStudies)
+		_ = c.RegisterFlagCompletionFunc("study", func(c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
+			if study, _, named := strings.Cut(text, "/"); named {
+				return a.completeTrials(c, study, study+"/", false), cobra.ShellCompDirectiveNoFileComp
+			}
+			return a.completeStudies(c, args, text)
+		})
+		if c.Flags().Lookup("metric") != nil {
+			_ = c.RegisterFlagCompletionFunc("metric", a.completeMetrics)
+		}
 	}
 	if c.Flags().Lookup("run") != nil && len(words) > 1 && words[1] == "STUDY" {
 		_ = c.RegisterFlagCompletionFunc("run", a.completeRuns)
@@ -93,6 +110,115 @@ func (a *app) completeRuns(c *cobra.Command, args []string, _ string) ([]string,
 		}
 	}
 	return runs, cobra.ShellCompDirectiveNoFileComp
+}
+
+// mostCompleted trials are listed by a completion, the latest.
+const mostCompleted = 200
+
+// completeTrials lists the trials of a study with what came of them, each after a prefix;
+// where somebody tells answers, those that wait for one.
+func (a *app) completeTrials(c *cobra.Command, name, prefix string, waiting bool) (all []string) {
+	if a.settlePlace(c) != nil {
+		return nil
+	}
+	l, err := a.loadLedger(c, name, "")
+	if err != nil {
+		return nil
+	}
+	for i := len(l.trials) - 1; i >= 0 && len(all) < mostCompleted; i-- {
+		t := &l.trials[i]
+		if !waiting || t.result == nil {
+			all = append(all, prefix+strconv.Itoa(t.number)+"\t"+l.json(t).Outcome+l.objectiveText(t))
+		}
+	}
+	return all
+}
+
+// objectiveText is what a trial reached of the first objective, "" where it has none.
+func (l *ledger) objectiveText(t *trial) string {
+	o := l.view.Spec.MetricIndex(l.view.Spec.Objectives[0].Metric)
+	if v := t.valueAt(o); !math.IsNaN(v) {
+		return ", " + l.view.Spec.Metrics[o].Short() + " " + cli.Metric(v, l.view.Spec.Metrics[o].Unit)
+	}
+	return ""
+}
+
+// specToComplete is the latest run's of a study; nil where there is none.
+func (a *app) specToComplete(c *cobra.Command, name string) (spec *events.Spec) {
+	latest := time.Time{}
+	for _, v := range a.runsToComplete(c) {
+		if v.Study == name && v.Spec != nil && !v.Accepted.Before(latest) {
+			spec, latest = v.Spec, v.Accepted
+		}
+	}
+	return spec
+}
+
+// completeMetrics lists the metrics of the study that --study names.
+func (a *app) completeMetrics(c *cobra.Command, _ []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+	study, _, _ := strings.Cut(c.Flag("study").Value.String(), "/")
+	if study == "" {
+		return searched(statedMetrics(template.All()[0].Template().Backend.Describe().Metrics)), cobra.ShellCompDirectiveNoFileComp
+	}
+	return shortMetrics(a.specToComplete(c, study), false), cobra.ShellCompDirectiveNoFileComp
+}
+
+// measuredMetrics are those that somebody measures.
+func (a *app) measuredMetrics(c *cobra.Command, study string) []string {
+	return shortMetrics(a.specToComplete(c, study), true)
+}
+
+func shortMetrics(spec *events.Spec, measured bool) (names []string) {
+	if spec == nil {
+		return nil
+	}
+	for _, m := range spec.Metrics {
+		if !measured || m.Expr == "" {
+			names = append(names, m.Short())
+		}
+	}
+	return names
+}
+
+// suffixed are words that go on.
+func suffixed(words []string, end string) []string {
+	for i := range words {
+		words[i] += end
+	}
+	return words
+}
+
+// completeLimited lists the metrics whose limit a sweep of a study's file may move.
+func (a *app) completeLimited(_ *cobra.Command, args []string, _ string) (all []string, _ cobra.ShellCompDirective) {
+	const how = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	if len(args) == 0 {
+		return nil, how
+	}
+	doc, err := a.readStudy(args[0], nil)
+	if err != nil {
+		return nil, how
+	}
+	for _, m := range doc.Spec.Metrics {
+		if m.Name != doc.Spec.Objectives[0].Metric {
+			all = append(all, m.Short()+"=")
+		}
+	}
+	return all, how
+}
+
+// completeDesigns lists what names a design: presets, and of --study the best and trials.
+func (a *app) completeDesigns(f *designFlags) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return func(c *cobra.Command, args []string, _ string) (all []string, _ cobra.ShellCompDirective) {
+		if spec, ok := template.Named(f.template); ok && f.study == "" {
+			for _, p := range spec.Presets() {
+				all = append(all, p.Name)
+			}
+		}
+		if study, _, _ := strings.Cut(f.study, "/"); study != "" {
+			all = append([]string{"baseline", bestName}, a.completeTrials(c, study, "", false)...)
+		}
+		return all, cobra.ShellCompDirectiveNoFileComp
+	}
 }
 
 func (a *app) completeFormats(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {

@@ -46,6 +46,13 @@ With --study it may be a trial of the study: best, or a number.`,
 		},
 	}
 	flags.register(c, false)
+	c.ValidArgsFunction = func(c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
+		const sides = 2
+		if len(args) == sides {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return a.completeDesigns(&flags)(c, args, text)
+	}
 	return c
 }
 

@@ -65,6 +65,7 @@ those of single networks too. Constants that are whole numbers move by at least 
 	}
 	flags.register(c, true)
 	c.Flags().StringArrayVar(&rivals, "rival", nil, "`design` to compare with, as often as wanted: a preset or @FILE, with changes after commas")
+	_ = c.RegisterFlagCompletionFunc("rival", a.completeDesigns(&flags))
 	ranked := searched(statedMetrics(template.All()[0].Template().Backend.Describe().Metrics))
 	c.Flags().StringVar(&metric, "metric", ranked[0], "`metric` that being ahead means: "+strings.Join(ranked, ", ")+", or one of --study")
 	c.Flags().StringVar(&area, "area", "", "area `limit`, for example 6.8mm2")

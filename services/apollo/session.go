@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ import (
 
 	"apollo/events"
 	"apollo/events/natsbus"
+	"apollo/internal/nearest"
 	"apollo/services/cli"
 	"apollo/services/client"
 )
@@ -198,7 +200,29 @@ func (s *session) study(ctx context.Context, name, run string) (*client.StudyVie
 	if latest, failed := client.ReadStudy(ctx, s.bus.Log(), name, ""); run != "" && failed == nil {
 		return nil, cli.Hinted(cli.ExitNotFound, "its latest is "+latest.Run+"; `apollo study ls --all` lists them", fmt.Errorf("study %s has no run %q", name, run))
 	}
-	return nil, noStudy(name)
+	return nil, s.misnamed(ctx, name)
+}
+
+// lookTimeout bounds the search for a study that a wrong name may mean.
+const lookTimeout = 3 * time.Second
+
+// misnamed says that there is no study of a name, and which one may be meant.
+func (s *session) misnamed(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	views, err := client.ListStudies(ctx, s.bus.Log())
+	if err != nil {
+		return noStudy(name)
+	}
+	var names []string
+	for _, v := range slices.Backward(views) { // of two that are as near, the later one
+		names = append(names, v.Study)
+	}
+	near := nearest.Name(name, names)
+	if near == "" {
+		return noStudy(name)
+	}
+	return cli.Hinted(cli.ExitNotFound, "did you mean "+near+"? `apollo study ls` lists the studies", fmt.Errorf("there is no study %q", name))
 }
 
 func noStudy(name string) error {
