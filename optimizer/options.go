@@ -8,6 +8,7 @@ import (
 	"io"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -75,19 +76,31 @@ func readOption(d *json.Decoder, key string, into any) error {
 	if string(value) == "null" {
 		return fmt.Errorf("option %s is null: leave it out for the default", key)
 	}
-	object, err := json.Marshal(map[string]json.RawMessage{key: value})
-	if err != nil {
-		return fmt.Errorf("read option %s: %w", key, err)
-	}
-	err = json.Unmarshal(object, into)
+	head := "{" + strconv.Quote(key) + ":"
+	err := json.Unmarshal([]byte(head+string(value)+"}"), into)
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Errorf("option %s is a %s, but must be of type %s", key, wrong.Value, wrong.Type)
+		name := key
+		if i := strings.LastIndex(wrong.Field, key+"."); i >= 0 {
+			name = wrong.Field[i:]
+		}
+		return &mistypedOption{fmt.Sprintf("option %s is a %s, but must be of type %s", name, wrong.Value, wrong.Type), wrong.Offset - int64(len(head))}
 	}
 	if err != nil {
 		return fmt.Errorf("read option %s: %w", key, err)
 	}
 	return nil
 }
+
+// mistypedOption is the error for an option, or a field of it, of another type.
+type mistypedOption struct {
+	text   string
+	offset int64
+}
+
+func (e *mistypedOption) Error() string { return e.text }
+
+// Offset is where the option's JSON stopped to be right, in bytes after its begin.
+func (e *mistypedOption) Offset() int64 { return e.offset }
 
 func unknownOption(key string, known []string) error {
 	if len(known) == 0 {

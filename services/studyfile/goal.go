@@ -1,14 +1,17 @@
 package studyfile
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"apollo/archiver/storage"
 	"apollo/evaluator"
@@ -236,8 +239,31 @@ func (b *builder) policyFile(options *node) bool {
 		return true
 	}
 	data, ok := b.sideFile(n)
+	if !ok {
+		return false
+	}
+	const writes = "`apollo train` writes policies."
 	var policy, all map[string]json.RawMessage
-	if !ok || b.when(json.Unmarshal(data, &policy) != nil, n, codeBadOptions, "`apollo train` writes policies.", "the file %s holds no JSON object", n.text) {
+	if err := json.Unmarshal(data, &policy); err != nil {
+		message := "it holds no JSON object"
+		if wrong, ok := errors.AsType[*json.SyntaxError](err); ok {
+			message = placeIn(data, wrong.Offset) + ": " + wrong.Error()
+		}
+		b.addMistake(n, codeBadOptions, writes, "the file %s: %s", n.text, message)
+		return false
+	}
+	// The policy alone, so that a mistake in it is told from those of the other options.
+	err := b.cat.Algorithm(b.spec.Algorithm.Name, slices.Concat([]byte(`{"policy":`), data, []byte("}")))
+	if err != nil && strings.Contains(err.Error(), "option policy") {
+		message := err.Error()[strings.Index(err.Error(), "option policy")+len("option "):]
+		if wrong, ok := errors.AsType[interface {
+			error
+			Offset() int64
+		}](err); ok {
+			leading := len(data) - len(bytes.TrimLeft(data, " \t\r\n"))
+			message = placeIn(data, wrong.Offset()+int64(leading)) + ": " + message
+		}
+		b.addMistake(n, codeBadOptions, writes, "the file %s: %s", n.text, message)
 		return false
 	}
 	if err := json.Unmarshal(b.spec.Algorithm.Options, &all); err != nil {
@@ -251,6 +277,13 @@ func (b *builder) policyFile(options *node) bool {
 	}
 	b.spec.Algorithm.Options = text
 	return true
+}
+
+// placeIn names the line and column of what ends at an offset.
+func placeIn(data []byte, end int64) string {
+	before := data[:max(0, min(int(end), len(data))-1)]
+	line := bytes.LastIndexByte(before, '\n') + 1
+	return fmt.Sprintf("line %d, column %d", bytes.Count(before, []byte("\n"))+1, utf8.RuneCount(before[line:])+1)
 }
 
 // budget fills in what depends on other fields, and checks what may be spent.
