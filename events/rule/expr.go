@@ -196,7 +196,18 @@ func parseExpression(source string) (root ast.Node, failed *Error) {
 	if strings.Contains(at.Message, "maximum allowed nodes") {
 		return nil, &Error{0, fmt.Sprintf("the expression has more than %d parts", MaxNodes)}
 	}
-	return nil, &Error{at.From + 1, at.Message}
+	return nil, &Error{at.From + 1, plain(at.Message)}
+}
+
+// plain says what the parser met as it is written, without the parser's names.
+func plain(message string) string {
+	if message == "unexpected token EOF" {
+		return "the expression ends before it is complete"
+	}
+	if _, written, ok := strings.Cut(message, "(\""); ok && strings.HasPrefix(message, "unexpected token ") {
+		return "unexpected \"" + strings.TrimSuffix(written, "\")") + "\""
+	}
+	return message
 }
 
 // compiler turns syntax into closures. It knows the node types of rules

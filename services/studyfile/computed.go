@@ -110,6 +110,9 @@ func (b *builder) computedMetric(n *node, m events.Metric) {
 			return
 		}
 	}
+	if expr != name && b.adds(m, expr) {
+		return
+	}
 	if err := b.compute(m); err != nil {
 		at, _ := errors.AsType[*events.MetricError](err)
 		if expr == name {
@@ -117,6 +120,30 @@ func (b *builder) computedMetric(n *node, m events.Metric) {
 		}
 		b.mistakeWithin(expr, at.Column, at.Message)
 	}
+}
+
+// adds appends the metrics that an expression names and that need none themselves. It
+// reports, and says so, which of them cannot be.
+func (b *builder) adds(m events.Metric, expr *node) (reported bool) {
+	for _, name := range events.FormulaNames(m.Expr) {
+		has := func(o events.Metric) bool { return o.Short() == name }
+		if name == m.Name || slices.ContainsFunc(b.spec.Metrics, has) {
+			continue
+		}
+		known, p, found := b.known(name)
+		if !found {
+			continue // no metric: the expression's mistake
+		}
+		if p.message == "" {
+			if err := b.compute(known); err != nil {
+				p.message = err.Error()
+			}
+		}
+		if b.when(p.message != "", expr, codeUnknownName, p.hint, "the metric %q is not known here: %s", clip(name), p.message) {
+			return true
+		}
+	}
+	return false
 }
 
 // compute appends a metric, given by its short name, when it compiles.

@@ -115,6 +115,38 @@ func TestMetricsOfSingleNetworks(t *testing.T) {
 	}
 }
 
+// An expression may name what needs none without declaring it: rates, networks, the worst.
+func TestExpressionsNameComputedMetrics(t *testing.T) {
+	t.Parallel()
+	with := func(metrics string) string {
+		return strings.Replace(small, "  objectives: [{metric: latency, goal: minimize}]", "  metrics: ["+metrics+"]\n  objectives: [{metric: latency, goal: minimize}]", 1)
+	}
+	doc := parse(t, with(`{name: cost, expr: "area * 0.1 + power / 1 W + latency.worst / 1 s"}`), studyfile.Options{})
+	var names []string
+	for _, m := range doc.Spec.Metrics {
+		names = append(names, m.Name)
+	}
+	if want := "latency_s area_mm2 energy_j latency_s.net_a power_w latency_s.worst cost"; strings.Join(names, " ") != want {
+		t.Errorf("the metrics are %v, want %s", names, want)
+	}
+	again, err := studyfile.Parse("published", doc.Normalised, catalog(), studyfile.Options{Published: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(doc.Spec, again.Spec); diff != "" {
+		t.Errorf("published it is another study:\n%s", diff)
+	}
+	for metrics, want := range map[string]string{
+		`{name: cost, expr: "latency.net_x * 2"}`: `the metric "latency.net_x" is not known here: the study has no network "net_x"`,
+		`{name: cost, expr: "powr * 2"}`:          `there is no metric "powr"`,
+		`{name: cost, expr: "cost * 2"}`:          `there is no metric "cost"`,
+	} {
+		if _, err := studyfile.Parse("study.yaml", []byte(with(metrics)), catalog(), studyfile.Options{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", metrics, err, want)
+		}
+	}
+}
+
 func TestMistakesInMetricsOfSingleNetworks(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ metric, want, hint string }{

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -224,7 +225,11 @@ func (b *builder) algorithm() {
 	case !slices.Contains(b.cat.AlgorithmNames, a.Name):
 		b.addMistake(name, codeUnknownName, oneOf(name.text, b.cat.AlgorithmNames), "there is no algorithm %q", clip(name.text))
 	case options != nil:
-		b.addMistake(options, codeBadOptions, "", "%s", err)
+		at := options
+		if named := regexp.MustCompile(`option "?(\w+)`).FindStringSubmatch(err.Error()); named != nil && options.get(named[1]) != nil {
+			at = options.get(named[1])
+		}
+		b.addMistake(at, codeBadOptions, "", "%s", err)
 	default:
 		b.addMistake(name, codeBadOptions, "", "%s", err)
 	}

@@ -107,6 +107,9 @@ func (y *yamlReader) syntax(err error) {
 		at, message = y.place(se.Token, 1), se.Message
 	}
 	hint := ""
+	if message == "value is not allowed in this context" {
+		message, hint = "nothing can be here at this indentation", "Begin all keys of one mapping in the same column."
+	}
 	if strings.Contains(message, "\t") || strings.Contains(message, "tab") {
 		message, hint = "a tab cannot indent YAML", "Use spaces."
 	}
