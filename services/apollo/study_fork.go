@@ -116,8 +116,13 @@ func (a *app) forkOf(ctx context.Context, c *cobra.Command, name string, flags *
 	return doc, a.served(ctx, s, doc, flags.fresh)
 }
 
-// canShare says what is wrong with --at, before a document says it in its words.
+// canShare says what is wrong with --at and --set, before a document says it in its words.
 func (a *app) canShare(ctx context.Context, s *session, view *client.StudyView, flags *forkFlags) error {
+	for _, set := range flags.sets {
+		if strings.HasPrefix(set, "spec.space.template") {
+			return cli.Hinted(cli.ExitUsage, "write a study of its own, with "+view.Study+" as a source of its transfer", fmt.Errorf("--set %s: a fork has the template of the study whose trials it shares", set))
+		}
+	}
 	mistake, err := proposer.CheckShared(ctx, s.bus, view, flags.at)
 	switch {
 	case err != nil:

@@ -36,8 +36,10 @@ the listed trials, as --picture says.`,
 		Example: "  apollo trial ls mobilenetv2-6p8 --feasible --best 5\n  apollo trial ls mobilenetv2-6p8 --feasible -o svg --picture parameters > feasible.svg",
 		Args:    cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if best < 0 || last < 0 {
-				return cli.Usagef("--best and --last say how many trials: %d is none", min(best, last))
+			for _, name := range []string{"best", "last"} {
+				if n, _ := c.Flags().GetInt(name); n < 1 && c.Flags().Changed(name) {
+					return cli.Usagef("--%s %d: want how many trials, at least 1", name, n)
+				}
 			}
 			if err := picture.check(a); err != nil {
 				return err
