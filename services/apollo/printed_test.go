@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -127,6 +129,12 @@ for line in sys.stdin:
 		"from-file.yaml": strings.Replace(string(example), "name: mobilenetv2-5p8", "name: from-file", 1),
 		"event.json":     `{"specversion":"1.0","type":"apollo.study.control.v1","id":"c1","source":"test","time":"2021-02-02T00:00:00Z","data":{"study":"demo","id":"c1","verb":"pause"}}`,
 	}
+	var measured strings.Builder
+	measured.WriteString("x,y,z,value\n")
+	for i := range 64 {
+		fmt.Fprintf(&measured, "%d,%d,%d,%d\n", i%4, i/4%4, i/16, 1+(i*37)%64)
+	}
+	files["convolution_A100.csv"], files["convolution_A4000.csv"] = measured.String(), measured.String()
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -137,7 +145,8 @@ for line in sys.stdin:
 // before is what a block takes to have been run, by how its first command starts.
 func before() map[string][]string {
 	measured := []string{"run", "measured.yaml", "-q"}
-	return map[string][]string{"study retry mine": measured, "study rm ": measured, "archive rm ": measured, "study recheck mine": measured}
+	compared := []string{"bench", "--task", "mobilenetv2-6p8", "--algorithms", "default,random"}
+	return map[string][]string{"bench report": compared, "study retry mine": measured, "study rm ": measured, "archive rm ": measured, "study recheck mine": measured}
 }
 
 // shortened is a command with a budget that a test has: pages print searches of minutes
@@ -148,10 +157,50 @@ func shortened(args []string) []string {
 		args[i] = "from-file.yaml"
 	}
 	switch path := args[0]; {
+	case path == "bench":
+		return shortBench(args)
 	case path == "run":
 		return append(args, "-q", "--set", "spec.budget.trials=4", "--set", "spec.budget.batch=1")
 	case slices.Contains(args, "--rename"): // the page has one name for two studies
 		return strings.Split(strings.Replace(strings.Join(args, "\x00"), "slow.yaml", "atomic.yaml", 1), "\x00")
+	}
+	return args
+}
+
+// shortBench is a comparison of one task with three trials, or a short measurement.
+func shortBench(args []string) []string {
+	switch {
+	case slices.Contains(args, "pipeline"):
+		return append(args, "--trials", "500", "--repeat", "1")
+	case slices.Contains(args, "scale-out"):
+		return append(args, "--processes", "1", "--duration", "2s")
+	case slices.Contains(args, "suites"):
+		return args[:2] // of every suite
+	case slices.Contains(args, "report"):
+		return args
+	}
+	args = append(args, "--seeds", "1", "--trials", "3", "--resamples", "10")
+	if i := slices.Index(args, "--suite"); i > 0 {
+		if strings.HasPrefix(args[i+1], "transfer-") {
+			args = append(args, "--source-trials", "3")
+		}
+		if strings.Contains(args[i+1], "kernels") {
+			args = append(args, "--table", "convolution_A100.csv,convolution_A4000.csv")
+		}
+	}
+	if !slices.Contains(args, "--task") { // any of them
+		task := map[string]string{"kernels": "convolution-a100", "kernels-starts": "convolution-a100-start-1", "odd": "levels-valley", "templates": "gemmini-x3", "transfer-budgets": "mobilenetv2-5p8-to-4p8", "transfer-kernels": "convolution-a4000-to-convolution-a100"}
+		if slices.Contains(args, "test") {
+			task = map[string]string{"odd": "levels-waves"}
+		}
+		suite, usual := "", "mobilenetv2-4p8"
+		if slices.Contains(args, "test") {
+			usual = "mobilenetedgetpu-4p8"
+		}
+		if i := slices.Index(args, "--suite"); i > 0 {
+			suite = args[i+1]
+		}
+		args = append(args, "--task", cmp.Or(task[suite], usual))
 	}
 	return args
 }
@@ -182,8 +231,7 @@ func left() map[string]elsewhere {
 		"dlq rm":                               script("dlq", "exec apollo dlq rm"),
 		"evaluator run":                        script("recheck-server", "apollo evaluator run"),
 		"study recheck mine --evaluator other": script("recheck", "exec apollo --data d study recheck mine --exec 'sh sim.sh' --evaluator other"),
-		"bench ":                               script("bench", "exec apollo bench --suite bbob"), // with fewer seeds and trials
-		"train ":                               script("train", "exec apollo train --out"),        // it takes some hundred trials
+		"train ":                               script("train", "exec apollo train --out"), // it takes some hundred trials
 		"run examples/explore.yaml --set metadata.name=again": script("train", "--set metadata.name=led --set spec.algorithm.options.policy=policy.json"),
 		"workload import":                   script("workload", "exec apollo workload import"),
 		"design eval --workload model.yaml": script("workload", "apollo design eval"),
@@ -196,7 +244,8 @@ func left() map[string]elsewhere {
 // left says who runs it. Running takes minutes: `make printed` does it, and the
 // everyday test reads.
 func TestPrintedCommands(t *testing.T) {
-	runs := os.Getenv("APOLLO_PRINTED") != ""
+	only := os.Getenv("APOLLO_PRINTED") // 1, or how the commands begin that are run
+	runs := only != ""
 	commands := printedCommands(t)
 	readers := t.TempDir()
 	examples, err := filepath.Abs("../../examples")
@@ -216,7 +265,17 @@ func TestPrintedCommands(t *testing.T) {
 		}
 		var stderr bytes.Buffer
 		began := time.Now()
-		if code := Main(t.Context(), args, nil, io.Discard, &stderr); code != cli.ExitOK && (code != cli.ExitInfeasible || args[0] != "run") { // four trials may find nothing
+		code := 0
+		if args[0] == "bench" { // it starts itself
+			c := exec.CommandContext(t.Context(), "apollo", args...)
+			c.Stderr = &stderr
+			if c.Run() != nil {
+				code = c.ProcessState.ExitCode()
+			}
+		} else {
+			code = Main(t.Context(), args, nil, io.Discard, &stderr)
+		}
+		if code != cli.ExitOK && (code != cli.ExitInfeasible || args[0] != "run") { // four trials may find nothing
 			t.Errorf("%s: apollo %s: exit code %d: %s", where, strings.Join(args, " "), code, &stderr)
 		}
 		if took := time.Since(began); took > time.Second {
@@ -238,7 +297,9 @@ func TestPrintedCommands(t *testing.T) {
 			skipped++
 			continue
 		}
-		ran++
+		if ran++; runs && only != "1" && !strings.HasPrefix(p.line, only) {
+			continue
+		}
 		// A block, and what takes something to have been run, begins with the studies of
 		// README.md.
 		if start := startOf(before(), p.line); runs && (p.block != block || start != "") {
@@ -253,7 +314,11 @@ func TestPrintedCommands(t *testing.T) {
 			readersFiles(t, dir)
 			t.Chdir(dir)
 			if start != "" {
-				run(p.where, before()[start]...)
+				first := before()[start]
+				if first[0] == "bench" {
+					first = shortBench(first)
+				}
+				run(p.where, first...)
 			}
 		}
 		for i := range p.args {
