@@ -20,6 +20,7 @@ type gpModels struct {
 	// The fits are caches: each is a function of the records before at.
 	values   fitted
 	classes  []fitted // by cause
+	wild     []fitted // by cause, of its wild violations
 	outliers fitted
 	broken   fitted // by failures; without a process
 }
@@ -114,15 +115,21 @@ func (p *gpModels) model(cache *fitted, learn lesson, extra int) (model, error) 
 // and is only barred counts as feasible.
 func (p *gpModels) classifier() (feasibility, error) {
 	for len(p.classes) < len(p.causes) {
-		p.classes = append(p.classes, fitted{})
+		p.classes, p.wild = append(p.classes, fitted{}), append(p.wild, fitted{})
 	}
 	var all feasibility
 	for cause := range p.causes {
-		m, err := p.causeModel(cause)
-		if err != nil {
-			return nil, fmt.Errorf("feasibility: %w", err)
+		models := []func(cause int) (*surrogate.Feasibility, error){p.causeModel}
+		if !math.IsInf(p.wildFrom(len(p.records), cause), 1) {
+			models = append(models, p.wildModel)
 		}
-		all = append(all, m)
+		for _, model := range models {
+			m, err := model(cause)
+			if err != nil {
+				return nil, fmt.Errorf("feasibility: %w", err)
+			}
+			all = append(all, m)
+		}
 	}
 	if limit := p.outliersFrom(len(p.records)); !math.IsInf(limit, 1) {
 		m, err := p.outlierModel()
@@ -143,12 +150,54 @@ func (p *gpModels) classifier() (feasibility, error) {
 // run. Evaluators stop at the first thing that is wrong, so that records which
 // broke another one say nothing of this.
 func (p *gpModels) causeModel(cause int) (*surrogate.Feasibility, error) {
-	return p.verdictModel(&p.classes[cause], surrogate.FeasibilityPrior(), func(int) (func(*record) bool, func(rows []int) []float64) {
-		keep := func(r *record) bool { return r.runs() || r.cause == cause }
+	return p.verdictModel(&p.classes[cause], surrogate.FeasibilityPrior(), func(n int) (func(*record) bool, func(rows []int) []float64) {
+		limit := p.wildFrom(n, cause)
+		keep := func(r *record) bool { return r.runs() || r.cause == cause && !r.beyond(limit) }
 		return keep, func(rows []int) []float64 {
 			return verdictsOf(rows, func(i int) (bool, individual) { return p.records[i].runs(), p.records[i].individual })
 		}
 	})
+}
+
+// wildModel learns where the violations of a cause are wild ones.
+func (p *gpModels) wildModel(cause int) (*surrogate.Feasibility, error) {
+	return p.verdictModel(&p.wild[cause], surrogate.FeasibilityPrior(), func(n int) (func(*record) bool, func(rows []int) []float64) {
+		limit := p.wildFrom(n, cause)
+		keep := func(r *record) bool { return r.runs() || r.cause == cause && r.beyond(limit) }
+		return keep, func(rows []int) []float64 {
+			good := make([]bool, len(rows))
+			for k, i := range rows {
+				good[k] = p.records[i].runs()
+			}
+			return surrogate.Verdicts(good, nil)
+		}
+	})
+}
+
+// leastWild is the least violation that may be wild: no metric that is computed is a
+// thousand times beyond its limit. Chosen.
+const leastWild = 1e3
+
+// wildFrom is the violation from which on those of a cause, among the first n
+// records, are wild: no distance from the border, but a penalty for designs that do
+// not work. +Inf where none is.
+func (p *gpModels) wildFrom(n, cause int) float64 {
+	var known []float64
+	most := 0.0
+	for i := range p.records[:n] {
+		if r := &p.records[i]; r.cause == cause && r.beyond(0) {
+			known, most = append(known, r.score), max(most, r.score)
+		}
+	}
+	if most < leastWild {
+		return math.Inf(1)
+	}
+	return max(leastWild, surrogate.OutlierLimit(known))
+}
+
+// beyond reports whether the design violates its constraints by a limit or more.
+func (r *record) beyond(limit float64) bool {
+	return !r.runs() && r.class == violating && r.score >= limit
 }
 
 // outlierModel learns from what was measured which values are outliers.

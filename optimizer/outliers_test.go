@@ -107,3 +107,35 @@ func TestFrontIsNoOutlier(t *testing.T) {
 		t.Error("penalties are no outliers")
 	}
 }
+
+// A penalty in a constrained metric is no distance from the border: designs that
+// answer with one teach the same as designs that say they cannot run.
+func TestWildViolationsAreApart(t *testing.T) {
+	t.Parallel()
+	problem := Problem{Space: grid(t, 3, 8), Seed: 1}
+	penalty, refused := start(t, GP{}, problem).(*gp), start(t, GP{}, problem).(*gp)
+	for i := range 24 {
+		run := measured(penalty, at(penalty, i%4, i/4, 3))
+		near := Observation{Point: penalty.problem.Space.At(at(penalty, 6+i%2, i%8, i/4)), Status: Infeasible, Cause: "constraint", Violation: 0.1 * float64(1+i%2), Trial: i}
+		wild := Observation{Point: penalty.problem.Space.At(at(penalty, i%4, i/4, 7)), Status: Infeasible, Cause: "constraint", Violation: 1e6, Trial: i}
+		penalty.Tell(run, near, wild)
+		wild.Cause, wild.Violation = "no fit", 0
+		refused.Tell(run, near, wild)
+	}
+	for _, s := range []*gp{penalty, refused} {
+		if models, err := s.classifier(); err != nil || len(models) != 2 {
+			t.Fatalf("%d models, error %v; want one of the border and one of what does not work", len(models), err)
+		}
+	}
+	if got, want := chances(t, penalty), chances(t, refused); !slices.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("with a penalty the chances are %v, with a refusal %v", got, want)
+	}
+	// A metric that is measured is no thousand times beyond its limit.
+	far := start(t, GP{}, problem).(*gp)
+	for i, violation := range []float64{0.01, 0.02, 500, 500, 500} {
+		far.Tell(measured(far, at(far, 0, 0, i)), Observation{Point: far.problem.Space.At(at(far, 7, 7, i)), Status: Infeasible, Cause: "constraint", Violation: violation, Trial: i})
+	}
+	if limit := far.wildFrom(len(far.records), 0); !math.IsInf(limit, 1) {
+		t.Errorf("violations from %v on are wild, want none", limit)
+	}
+}
