@@ -75,25 +75,30 @@ func (s *search) parts(o model.Operand, ng int64, bytes float64) bool {
 // branch is what is known of tiles over groups and input channels.
 type branch struct {
 	ng, nc int64
-	// weights and outputs are the bytes of a tile with all of the rest, inBuffer and
-	// outInBuffer what its inputs and outputs need of the buffer.
-	weights, outputs, inBuffer, outInBuffer float64
+	// weights and outputs are the bytes of a tile with all of the rest; inBuffer,
+	// outInBuffer and weightsInBuffer what its operands need of the buffer.
+	weights, outputs, inBuffer, outInBuffer, weightsInBuffer float64
 	// again is what inputs move for each more tile over output channels, sums what
 	// partial sums do, unless another operand moves.
 	again, sums float64
-	// fixed is the array's time for each tile of the rest, inputs that of those that come
-	// first.
-	fixed, inputs float64
+	// fixed is the array's time for each tile of the rest; inputs and outs are those of
+	// inputs that come first and of outputs that leave last, early that of weights that come first.
+	fixed, inputs, outs, early float64
+	// apart says that the weights' holder has a part of them at a time, whatever their size.
+	apart bool
 }
 
 // branch makes tiles over groups and input channels ready.
 func (s *search) branch(ng, nc int64) (b branch) {
-	s.at.with(nc)
-	keeps, tiles := &s.l.arch.Level[1].Keeps, float64(ng*nc)
+	x, keeps, tiles := &s.at, &s.l.arch.Level[1].Keeps, float64(ng*nc)
+	x.with(nc)
 	b.ng, b.nc = ng, nc
 	b.weights, b.outputs = float64(s.bytes[model.Weights])/tiles, float64(s.bytes[model.Outputs])/float64(ng)
-	b.again, b.sums, b.fixed = float64(s.bytes[model.Inputs]), float64(2*(nc-1)*s.sums), float64(s.at.fixed)*tiles
+	b.again, b.sums, b.fixed = float64(s.bytes[model.Inputs]), float64(2*(nc-1)*s.sums), float64(x.fixed)*tiles
 	inputs := b.again / tiles
+	if keeps[model.Weights] {
+		b.weightsInBuffer = b.weights
+	}
 	if keeps[model.Inputs] {
 		b.inBuffer = inputs
 	}
@@ -102,6 +107,20 @@ func (s *search) branch(ng, nc int64) (b branch) {
 	}
 	if s.first[model.Inputs] {
 		b.inputs = inputs * s.perByte
+	}
+	if s.first[model.Outputs] {
+		b.outs = b.outputs * s.perByte
+	}
+	b.early = b.weights * s.perByte
+	if s.holder[model.Weights] > 1 {
+		// Those of one step of groups, and where weights pass, of output channels.
+		if apart := x.apart[model.Weights]; apart > ng {
+			b.apart = true
+			b.early *= float64(ng) / float64(apart)
+		}
+		if s.passes {
+			b.early /= float64(x.rest[model.K])
+		}
 	}
 	return b
 }
@@ -114,44 +133,10 @@ type twig struct {
 	// each part of the pixels, the weights', and those of inputs and outputs,
 	// which parts divide.
 	fixed, weights, others float64
-	// once is what moves whatever the pixels; comes and may what weights do for each part of the pixels but the
-	// first, those of which the holder has a part at a time and others, most what is cheaper than the latter.
+	// once is what moves whatever the pixels; comes and may are what weights do for each
+	// part of the pixels but the first, where the holder has a part of them at a time and
+	// where not: then no more than most, which another operand would move instead.
 	once, comes, may, most float64
-}
-
-// twig returns what numbers of tiles over channels leave to the pixels; false
-// when no tile of them fits.
-func (s *search) twig(b *branch, nk int64) (n twig, ok bool) {
-	tiles := 1 / float64(nk)
-	weights, left := b.weights*tiles, float64(s.room)
-	if s.l.arch.Level[1].Keeps[model.Weights] {
-		left -= weights
-	}
-	if left < 1 {
-		return n, false
-	}
-	n.least = max(math.Ceil((b.inBuffer+b.outInBuffer*tiles)/left*margin), 1)
-	again := float64(nk-1) * b.again
-	n.once, n.most, n.may = s.once+min(again, b.sums), max(again, b.sums), float64(s.bytes[model.Weights])
-	if s.holder[model.Weights] > 1 {
-		apart := s.at.apart[model.Weights]
-		if apart > b.ng || weights > float64(s.at.fits[model.Weights]) {
-			n.comes, n.may = n.may, 0
-		}
-		// Those of one step of groups, and where weights pass, of output channels.
-		if apart > b.ng {
-			weights *= float64(b.ng) / float64(apart)
-		}
-		if s.passes {
-			weights *= float64(nk) / float64(s.at.rest[model.K])
-		}
-		weights = min(weights, float64(s.at.least))
-	}
-	n.fixed, n.weights, n.others = b.fixed*float64(nk), weights*s.perByte, b.inputs
-	if s.first[model.Outputs] {
-		n.others += b.outputs * tiles * s.perByte
-	}
-	return n, true
 }
 
 // bytes returns the least bytes over the interface of so many parts of the pixels.

@@ -160,10 +160,10 @@ type shares struct {
 	inputs, outputs float64
 	// ng are the tiles over groups.
 	ng int64
-	// once is what crosses the interface whatever the pixels, beside inputs; each
-	// what weights do for each part of the images; comes and may what they do for each further part
-	// of the pixels, where the holder has a part of them at a time and where it has not; more what inputs do
-	// again, as a multiple, and sums what sums do; least is a bound of all that.
+	// once is what crosses the interface whatever the pixels, beside inputs; each what
+	// weights do for each part of the images; comes and may what they do for each
+	// further part of the pixels, where the holder has a part of them at a time and where
+	// not; more how often inputs come again, sums what sums move; least bounds it all.
 	once, each, comes, may, more, sums, least float64
 	// weights are those that come first, in bytes: of weights that may pass, those of
 	// one step.
@@ -263,8 +263,8 @@ func (s *search) stays(k, c int64) bool {
 	return true
 }
 
-// hope returns the bounds of a cut where weights stay and where they pass, beyond what nothing hides; loose says
-// that the holder has a part of a tile's outputs at a time.
+// hope returns the bounds of a cut where weights stay and where they pass, beyond what
+// nothing hides; loose says that the holder has a part of a tile's outputs at a time.
 func (s *search) hope(f *shares, x *pixelCut, loose bool) (stay, pass float64) {
 	// What comes once, and of weights, inputs and sums the two that are cheapest
 	// to move again. What a holder has a part of moves again in every order.

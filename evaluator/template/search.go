@@ -53,12 +53,13 @@ type search struct {
 	// shared are the spatial loops of a way that is offered.
 	shared [maxShares]share
 	tried  waysOf
-	// at is the way to spread that is being searched.
+	// at is the way to spread that is being searched, cuts those of its pixels, counts
+	// its numbers of tiles over output channels, open what of it is not searched yet.
 	at     ways
-	best   found
 	cuts   cutsOf
-	open   nodes
 	counts counts
+	open   nodes
+	best   found
 	// limit is what a bound has to beat; exhaustive searches leave it where it is, so that
 	// bounds leave nothing out.
 	limit      float64

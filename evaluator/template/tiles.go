@@ -126,13 +126,30 @@ func (s *search) leastK(ng, nc int64) (least float64) {
 // list lists numbers of tiles over channels unless they cannot win. It reports whether
 // more tiles over output channels may.
 func (s *search) list(b *branch, nk int64) bool {
-	once := s.once + min(float64(nk-1)*b.again, b.sums)
-	if s.bounded(once, b.fixed*float64(nk)) >= s.limit {
+	k := float64(nk)
+	again := (k - 1) * b.again
+	n := twig{once: s.once + min(again, b.sums), fixed: b.fixed * k}
+	if s.bounded(n.once, n.fixed) >= s.limit {
 		return false
 	}
-	n, ok := s.twig(b, nk)
-	if !ok {
-		return true
+	tiles := 1 / k
+	left := float64(s.room) - b.weightsInBuffer*tiles
+	if left < 1 {
+		return true // no tile of them fits
+	}
+	n.least, n.weights = 1, b.early
+	if full := b.inBuffer + b.outInBuffer*tiles; full > left {
+		n.least = math.Ceil(full / left * margin)
+	}
+	n.may, n.most, n.others = float64(s.bytes[model.Weights]), max(again, b.sums), b.inputs+b.outs*tiles
+	if !s.passes {
+		n.weights *= tiles
+	}
+	if s.holder[model.Weights] > 1 {
+		n.weights = min(n.weights, s.io(s.at.least))
+		if b.apart || b.weights*tiles > float64(s.at.fits[model.Weights]) {
+			n.comes, n.may = n.may, 0
+		}
 	}
 	least := s.bounded(n.bytes(n.least), n.best(n.least))
 	if least >= s.limit {
