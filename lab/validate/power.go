@@ -13,8 +13,8 @@ import (
 	"apollo/optimizer/space"
 )
 
-// worstData is why peaks miss: energies here are those of data at large.
-const worstData = "a vendor's peak is of data that switches every gate, energies here are averages"
+// notAtOnce is why peaks miss; docs/validation.md#power has what all at once take.
+const notAtOnce = "a vendor's peak has all units and ports busy at once, with the worst data; no layer has"
 
 // Reasons why published rows are left out.
 const (
@@ -87,7 +87,7 @@ func (s *silicon) rows() []Row {
 		missed string
 	}{
 		{"average power", s.power, ""},
-		{"peak power (ours: of the hottest layer)", s.peak, worstData},
+		{"peak power (ours: of the hottest layer)", s.peak, notAtOnce},
 		{"frames per second", s.frames, ""},
 	} {
 		middle, worst, details := spread(g.list)
