@@ -107,6 +107,9 @@ func TestImportFormats(t *testing.T) {
 		{"QLinearMatMul", image(uint8s), []modeltest.ONNXTensor{weights(int8s), floats("s"), zero}, list{
 			op("QLinearMatMul", names{"x", "s", "z", "w", "s", "z", "s", "z"}, "y", nil),
 		}, [2]string{"int8", "int8"}},
+		{"QGemm", image(uint8s), []modeltest.ONNXTensor{weights(int8s), floats("s"), zero}, list{
+			op("Flatten", names{"x"}, "f", attrs{"axis": int64(-1)}), op("QGemm", names{"f", "s", "z", "w", "s", "z", "", "s", "z"}, "y", nil),
+		}, [2]string{"int8", "int8"}},
 		{"QDQ", image(0), []modeltest.ONNXTensor{weights(uint8s), floats("s"), zero}, list{
 			op("QuantizeLinear", names{"x", "s", "z"}, "xq", nil), op("DequantizeLinear", names{"xq", "s", "z"}, "xd", nil),
 			op("DequantizeLinear", names{"w", "s", "z"}, "wd", nil), op("MatMul", names{"xd", "wd"}, "m", nil),

@@ -3,30 +3,35 @@ package onnx
 import "apollo/evaluator/workload/graph"
 
 func (n *node) gemm() {
-	if !n.need(0, 2) || !n.need(1, 2) {
+	second, bias := 1, 2
+	if n.op == "QGemm" { // scales and zero points are between
+		second, bias = 3, 6
+	}
+	if !n.need(0, 2) || !n.need(second, 2) {
 		return
 	}
-	d, ok := graph.Product(n.shape(0), n.shape(1), n.int("transA", 0) != 0, n.int("transB", 0) != 0)
-	if !ok || len(n.shape(0)) != 2 || len(n.shape(1)) != 2 {
-		n.misfit("the matrices %v and %v do not fit", n.shape(0), n.shape(1))
+	a, b := n.shape(0), n.shape(second)
+	d, ok := graph.Product(a, b, n.int("transA", 0) != 0, n.int("transB", 0) != 0)
+	if !ok || len(a) != 2 || len(b) != 2 {
+		n.misfit("the matrices %v and %v do not fit", a, b)
 		return
 	}
 	n.set(0, []int64{d.M, d.K})
-	product := graph.MatMulNode(n.g, d, n.in[0], n.in[1])
+	product := graph.MatMulNode(n.g, d, n.in[0], n.in[second])
 	product.Act = n.fusedAct()
 	if product.Op == graph.Dense {
-		product.Bias = n.has(2)
+		product.Bias = n.has(bias)
 		n.emit(product)
 		return
 	}
-	if !n.has(2) {
+	if !n.has(bias) {
 		n.emit(product)
 		return
 	}
 	t := n.inner(".product", d.M, d.K)
 	product.Out = []int{t}
 	n.emit(product)
-	n.emit(graph.Node{Op: graph.Eltwise, Fn: "add", In: []int{t, n.in[2]}})
+	n.emit(graph.Node{Op: graph.Eltwise, Fn: "add", In: []int{t, n.in[bias]}})
 }
 
 // matMul follows the rules of numpy.matmul.

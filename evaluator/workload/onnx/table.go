@@ -17,7 +17,7 @@ var table = sync.OnceValue(newTable)
 func newTable() map[string]infer {
 	table := map[string]infer{
 		"Conv": (*node).conv, "FusedConv": (*node).conv, "ConvInteger": (*node).conv, "QLinearConv": (*node).conv,
-		"ConvTranspose": (*node).deconv, "Gemm": (*node).gemm, "FusedGemm": (*node).gemm,
+		"ConvTranspose": (*node).deconv, "Gemm": (*node).gemm, "FusedGemm": (*node).gemm, "QGemm": (*node).gemm,
 		"MatMul": (*node).matMul, "MatMulInteger": (*node).matMul, "QLinearMatMul": (*node).matMul, "FusedMatMul": (*node).matMul,
 		"LSTM": recurrent("lstm", 4), "GRU": recurrent("gru", 3), "RNN": recurrent("rnn", 1),
 		"MaxPool": pooling("max"), "AveragePool": pooling("avg"), "LpPool": pooling("avg"),
