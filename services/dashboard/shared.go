@@ -11,12 +11,12 @@ import (
 )
 
 // How often a page is drawn for those who watch it: at most once in leastPause, and in
-// patience times what it took to draw, so that watchers take no more than a hundredth of a
+// patience times what it took to draw, so that watchers take no more than a 250th of a
 // processor for each address, up to mostPause.
 const (
 	leastPause = 500 * time.Millisecond
 	mostPause  = 10 * time.Second
-	patience   = 100
+	patience   = 250
 	// mostShared addresses are remembered, those that were drawn last.
 	mostShared = 256
 )

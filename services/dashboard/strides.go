@@ -6,7 +6,7 @@ import (
 )
 
 // A run that somebody watches is read in strides: at most once in leastPause, and so seldom
-// that reading takes a hundredth of a processor. Where trials come faster than that, the
+// that reading takes a 250th of a processor. Where trials come faster than that, the
 // page is behind until somebody asks for all that is stored, or the run has ended.
 const (
 	// mostLead is how many batches of one stream wait until the other was read as far: less
