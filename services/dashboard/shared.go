@@ -79,6 +79,7 @@ func (s *Server) sharing(next http.HandlerFunc) http.HandlerFunc {
 		case <-d.done:
 		case <-r.Context().Done():
 			s.shared.leave(d)
+			w.WriteHeader(http.StatusServiceUnavailable) // of a server that ends: nothing at all would be an empty page
 			return
 		}
 		maps.Copy(w.Header(), d.header)

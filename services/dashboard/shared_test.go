@@ -123,14 +123,17 @@ func TestNobodyIsDrawnFor(t *testing.T) {
 				fmt.Fprint(w, "drawn")
 			}
 		})
-		ask := func(patience time.Duration) string {
+		ask := func(patience time.Duration) (body string) {
 			ctx, leave := context.WithTimeout(t.Context(), patience)
 			defer leave()
 			r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/a", nil)
 			r.Header.Set(liveHeader, "yes")
 			w := httptest.NewRecorder()
 			page(w, r)
-			return w.Body.String()
+			if body = w.Body.String(); (body == "") != (w.Code == http.StatusServiceUnavailable) {
+				t.Errorf("status %d with %q", w.Code, body)
+			}
+			return body
 		}
 		var all sync.WaitGroup
 		for _, patience := range []time.Duration{time.Second, 5 * time.Second} {

@@ -29,6 +29,7 @@ async function redraw(e) {
 }
 
 function replace(fresh, part) {
+  if (!part && !fresh.querySelector("main")) return; // a server that ends
   for (const old of main.querySelectorAll("[data-live]")) {
     const next = fresh.querySelector(`[data-live="${old.dataset.live}"]`);
     if (next && next.innerHTML !== seen.get(old)) {
