@@ -96,13 +96,15 @@ def test_an_edited_function_warns(tmp_path):
     assert study(tmp_path, edited).run(fresh=True).best.metrics["runtime_s"] == 1.0
 
 
-def test_failures_cost_their_design_alone(tmp_path):
+def test_failures_cost_their_design_alone(tmp_path, capfd):
     @apollo.evaluator(metrics={"runtime": "s", "cost": "mm2"}, timeout="2 s", attempts=2)
     def bad(rows: int, cols: int):
         if rows == 4 and cols == 4:
             raise ValueError("no such array")
         if rows == 8 and cols == 8:
             os._exit(3)
+        if rows == 8 and cols == 16:
+            os.kill(os.getpid(), signal.SIGKILL)
         if rows == 16 and cols == 16:
             time.sleep(3600)
         if rows == 4:
@@ -118,6 +120,28 @@ def test_failures_cost_their_design_alone(tmp_path):
     assert outcome[16, 16].reason["code"] == "timeout"
     assert outcome[4, 8].outcome == "failed" and "runtime is nan" in outcome[4, 8].reason["message"]
     assert outcome[16, 4].outcome == "measured"
+    said = capfd.readouterr().err
+    line = {(t.design["rows"], t.design["cols"]): _line(said, t) for t in outcome.values() if t.outcome == "failed"}
+    assert len(line) == 6 and said.count(" failed") == 6
+    assert "ValueError: no such array (test_study.py:" in line[4, 4]
+    assert "exit status 3" in line[8, 8] and "after 2 attempts" in line[8, 8]
+    assert "killed" in line[8, 16] and "raise timeout=" in line[16, 16]
+    assert said.count("Traceback") == 1 and "in bad" in said and "_evaluator.py" not in said
+
+
+def _line(said: str, t: apollo.Trial) -> str:
+    (line,) = [x for x in said.splitlines() if x.startswith(f"apollo: trial {t.number} (rows={t.design['rows']}, cols={t.design['cols']}) failed")]
+    return line
+
+
+def test_a_run_without_a_measured_trial_warns(tmp_path, capfd):
+    @apollo.evaluator(metrics={"runtime": "s", "cost": "mm2"})
+    def bad(rows: int, cols: int):
+        return {}[f"array {rows * 0}"]
+
+    with pytest.warns(UserWarning, match="none of its 3 trials was measured.*KeyError: 'array 0'"):
+        assert study(tmp_path, bad, trials=3).run(workers=2).best is None
+    assert capfd.readouterr().err.count("Traceback") == 1
 
 
 def test_retry(tmp_path):

@@ -8,6 +8,7 @@ It imports as little as it can, because it starts once for each worker.
 import json
 import os
 import resource
+import signal
 import socket
 
 
@@ -23,7 +24,15 @@ def main() -> int:
     end = b""
     while part := link.recv(16):
         end += part
-    return 0 if end == b"done" else 1
+    if end.startswith(b"done"):
+        return 0
+    code = int(end.removeprefix(b"ended ") or 1)
+    if code < 0:  # a signal
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if -code != signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    return code or 1
 
 
 if __name__ == "__main__":

@@ -10,11 +10,11 @@ import json
 import math
 import pprint
 import re
-import traceback
 import types
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Optional, overload
 
+from ._failures import told
 from ._space import Value, suffix
 
 Function = Callable[..., Any]
@@ -129,6 +129,7 @@ class Evaluator:
         self.attempts: Optional[int] = options.get("attempts")
         self.env: dict[str, str] = dict(options.get("env") or {})
         self.check: Optional[Function] = options.get("check")
+        self.trace: dict[str, str] = {}  # of the last answer, where an exception failed it
         if not self.metrics:
             raise ValueError("an evaluator needs metrics, for example metrics={'runtime': 's'}")
 
@@ -164,6 +165,7 @@ class Evaluator:
         if line.get("op") == "describe":
             return self.describe()
         function = self.check if line.get("op") == "check" and self.check else self.function
+        self.trace = {}
         _current.append(Question(line, say, layers))
         try:
             answer = self.outcome(function, line["design"])
@@ -172,8 +174,9 @@ class Evaluator:
         except Retry as e:
             return {"outcome": "failed", "retry": True, "reason": {"code": "retry", "message": str(e)}}
         except Exception as e:  # the unit of failure is one design
-            traceback.print_exc()
-            return {"outcome": "failed", "reason": {"code": snake(type(e).__name__), "message": f"{type(e).__name__}: {e}"}}
+            said = told(e)
+            self.trace = {k: v for k, v in said.items() if k != "message"}
+            return {"outcome": "failed", "reason": {"code": snake(type(e).__name__), "message": said["message"]}}
         finally:
             _current.pop()
 

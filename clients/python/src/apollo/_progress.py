@@ -20,6 +20,8 @@ class Progress:
 
     def heard(self, report: Mapping[str, Any]) -> None:
         """Note an answer."""
+        if "outcome" not in report:
+            return
         self.done += 1
         if self.show and time.monotonic() - self.last > 0.2:
             self.last = time.monotonic()
@@ -45,6 +47,13 @@ class Progress:
             self.display = show(shown, raw=True, display_id=True)
         else:
             self.display.update(shown, raw=True)
+
+    def above(self, text: str) -> None:
+        """Write lines on the standard error, and the bar below them."""
+        bar = self.show and not self.notebook
+        sys.stderr.write(("\r\x1b[K" if bar else "") + text)
+        if bar:
+            self.write()
 
     def end(self) -> None:
         """Leave the last bar."""

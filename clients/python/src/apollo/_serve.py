@@ -21,12 +21,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Optional
 
 from ._binary import ApolloError, binary, plain
 from ._evaluator import Evaluator
+from ._failures import Failures
 
 Heard = Callable[[Mapping[str, Any]], None]
 
@@ -60,7 +61,7 @@ class Server:
 class ForkServer(Server):
     """Evaluates in forked processes."""
 
-    def __init__(self, evaluator: Evaluator, heard: Optional[Heard] = None) -> None:
+    def __init__(self, evaluator: Evaluator, *heard: Heard) -> None:
         super().__init__()
         self.hear, self.said = os.pipe()
         there, self.alive = os.pipe()
@@ -81,13 +82,14 @@ class ForkServer(Server):
         """Interrupt this process when the one that called is killed."""
         os.write(self.alive, f"{pid}\n".encode())
 
-    def listen(self, heard: Optional[Heard]) -> None:
+    def listen(self, heard: Sequence[Heard]) -> None:
         """Pass on what the workers say of their designs."""
         with os.fdopen(self.hear, "rb") as lines:
             for line in lines:
-                if heard:
-                    with contextlib.suppress(ValueError):
-                        heard(json.loads(line))
+                with contextlib.suppress(ValueError):
+                    note = json.loads(line)
+                    for hears in heard:
+                        hears(note)
 
     def close(self) -> None:
         """End the workers."""
@@ -125,10 +127,22 @@ def accept(listener: socket.socket, there: int, said: int, evaluator: Evaluator)
                 try:
                     listener.close()
                     os.close(there)
-                    worker(link, said, evaluator)
+                    guard(link, said, evaluator)
                 finally:
                     os._exit(1)
             link.close()
+
+
+def guard(link: socket.socket, said: int, evaluator: Evaluator) -> None:
+    """Fork a worker, and tell its bridge how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    pid = os.fork()
+    if pid == 0:
+        worker(link, said, evaluator)
+    _, status = os.waitpid(pid, 0)
+    with contextlib.suppress(OSError):
+        link.send(f"ended {os.waitstatus_to_exitcode(status)}".encode())
+    os._exit(0)
 
 
 def worker(link: socket.socket, said: int, evaluator: Evaluator) -> None:
@@ -138,7 +152,6 @@ def worker(link: socket.socket, said: int, evaluator: Evaluator) -> None:
     os.environ.update(about["env"])
     resource.setrlimit(resource.RLIMIT_DATA, about["data"])
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     # Helpers must not read the questions, and what anybody prints is no answer.
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -189,19 +202,35 @@ def serve_lines(questions: BinaryIO, answers: Any, evaluator: Evaluator, said: i
         def say(note: Mapping[str, Any], key: Any = key) -> None:
             answers.write(json.dumps({"id": key, **note}, allow_nan=False).encode() + b"\n")
 
+        asked = "op" not in line
+        about = {"run": line.get("run", ""), "trial": line.get("trial", 0), "attempt": line.get("attempt", 1)}
+        if asked:
+            note(said, {**about, "design": line.get("design", {})})
         answer = evaluator.answer(line, say, layers)
         sys.stderr.flush()
+        if asked:  # before the answer, which apollo tells the same reader of
+            about["outcome"] = answer.get("outcome", "measured")
+            if about["outcome"] == "failed":
+                about.update(message=answer["reason"]["message"], final=evaluator.deterministic and not answer.get("retry"), **evaluator.trace)
+            note(said, about)
         answers.write(json.dumps({"id": key, **answer}).encode() + b"\n")
-        if "op" not in line:
-            report = {"trial": line.get("trial"), "outcome": answer.get("outcome", "measured"), "metrics": answer.get("metrics", {})}
+
+
+def note(said: int, about: Mapping[str, Any]) -> None:
+    """Tell the process that has the function. More than one piece of a pipe would mix with that of others: long texts go first."""
+    for left in ((), ("trace", "frames"), ("trace", "frames", "message", "design")):
+        text = json.dumps({k: v for k, v in about.items() if k not in left}).encode() + b"\n"
+        if len(text) <= select.PIPE_BUF:
             with contextlib.suppress(BlockingIOError):
-                os.write(said, json.dumps(report).encode() + b"\n")
+                os.write(said, text)
+            return
 
 
 class Apollo:
     """A running command of apollo. Lines that it did not write itself are shown."""
 
-    def __init__(self, *args: str) -> None:
+    def __init__(self, *args: str, failures: Optional[Failures] = None) -> None:
+        self.failures = failures
         self.process = subprocess.Popen(
             [binary(), *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
@@ -222,6 +251,8 @@ class Apollo:
         for line in self.process.stderr:
             if line.startswith("apollo:"):
                 self.said.append(line)
+                if self.failures:
+                    self.failures.logged(line)
             else:
                 sys.stderr.write(line)
 
@@ -252,10 +283,11 @@ class Apollo:
 
 def serve(evaluator: Evaluator, nats: str, slots: int) -> None:
     """Evaluator.serve."""
-    with forked(evaluator, None) as server:
+    failures = Failures()
+    with forked(evaluator, failures.heard) as server:
         env = {**evaluator.env, **server.env}
         flags = [part for name, value in env.items() for part in ("--env", f"{name}={value}")]
-        apollo = Apollo("evaluator", "run", "--name", evaluator.name, "--exec", command(), "--nats", nats, "--slots", str(slots), *flags)
+        apollo = Apollo("evaluator", "run", "--name", evaluator.name, "--exec", command(), "--nats", nats, "--slots", str(slots), *flags, failures=failures)
         server.watch(apollo.process.pid)
         with contextlib.suppress(KeyboardInterrupt):
             if apollo.wait() not in (0, 130):
@@ -263,9 +295,9 @@ def serve(evaluator: Evaluator, nats: str, slots: int) -> None:
 
 
 @contextlib.contextmanager
-def forked(evaluator: Evaluator, heard: Optional[Heard]) -> Iterator[ForkServer]:
+def forked(evaluator: Evaluator, *heard: Heard) -> Iterator[ForkServer]:
     """A ForkServer for the time of a block."""
-    server = ForkServer(evaluator, heard)
+    server = ForkServer(evaluator, *heard)
     try:
         yield server
     finally:

@@ -15,6 +15,7 @@ from typing import Any, Optional, Union
 from . import _serve
 from ._binary import ApolloError, binary, call, plain
 from ._evaluator import Evaluator
+from ._failures import Failures
 from ._progress import Progress
 from ._run import Run, Trial, trial
 from ._space import Space, Value, document
@@ -131,21 +132,30 @@ class Study:
         """
         workers = workers or os.cpu_count() or 1
         bar = Progress(self.name, self.trials, progress)
+        failures = Failures(bar.above)
         if self.evaluator is None:
             with self._file(self.document(parallelism=None)) as path:
                 self._lint(path)
                 return self._answer(_serve.Apollo(*self._command(path, workers, fresh)))
-        with _serve.forked(self.evaluator, bar.heard) as server:
+        with _serve.forked(self.evaluator, failures.heard, bar.heard) as server:
             program = {"exec": _serve.command(), "env": {**self.evaluator.env, **server.env}}
             if self.evaluator.startup:
                 program["startup"] = self.evaluator.startup
             with self._file(self.document(parallelism=workers, program=program)) as path:
                 self._lint(path)
-                apollo = _serve.Apollo(*self._command(path, workers, fresh))
+                apollo = _serve.Apollo(*self._command(path, workers, fresh), failures=failures)
                 server.watch(apollo.process.pid)
                 run = self._answer(apollo)
         bar.end()
-        identity = run.show().get("identity") or {}
+        shown = run.show()
+        if shown["failed"] and not shown["measured"]:
+            last = [t for t in run.list_trials() if t.outcome == "failed"][-1]
+            warnings.warn(
+                f"study {self.name} has no best: none of its {shown['trials']} trials was measured, {shown['failed']} failed, "
+                f"the last one with {(last.reason or {}).get('message', 'no reason')}",
+                stacklevel=2,
+            )
+        identity = shown.get("identity") or {}
         if identity.get("version") not in (None, self.evaluator.version):
             warnings.warn(
                 f"study {self.name} was measured by version {identity['version']} of the evaluator, which is {self.evaluator.version} now: "
