@@ -43,6 +43,20 @@ type criterion struct {
 	values            []float64 // of feasible rows, ascending
 	value, class      gpRegressor
 	known             map[space.Key]float64 // score of measured designs
+	told              map[int]float64       // score of told records, by position
+}
+
+// said is the score of told record i, kept from the first time.
+func (c *criterion) said(i int, r *row) float64 {
+	score, ok := c.told[i]
+	if !ok {
+		if c.told == nil {
+			c.told = map[int]float64{}
+		}
+		score = c.score(r.key, r.x)
+		c.told[i] = score
+	}
+	return score
 }
 
 // score is the normalised rank of a design by the criterion: 0 for its best, 1 for

@@ -3,6 +3,9 @@ package transfer
 import (
 	"math/rand/v2"
 	"testing"
+
+	"apollo/optimizer"
+	"apollo/optimizer/space"
 )
 
 // ballot is a sequence of labels with models of them: the truth, its negation,
@@ -90,6 +93,50 @@ func TestFewKeepsTheSum(t *testing.T) {
 			if d := got[i] - c.want[i]; d > 1e-15 || d < -1e-15 {
 				t.Errorf("few(%v) = %v, want %v", c.in, got, c.want)
 			}
+		}
+	}
+}
+
+// The base's last trials say which sources order them in reverse, and no source is
+// asked of a trial twice. A source that says the same of all is not one of them.
+func TestDisagreeingSources(t *testing.T) {
+	const trials = 500
+	levels := make([]float64, trials)
+	for i := range levels {
+		levels[i] = float64(i)
+	}
+	sp, err := space.New(space.Param{Name: "a", Values: levels})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStrategy(optimizer.Problem{Space: sp})
+	scores := []func(level float64) float64{
+		func(level float64) float64 { return level },
+		func(level float64) float64 { return -level },
+		func(float64) float64 { return 0.5 },
+	}
+	for i := range scores {
+		s.criteria = append(s.criteria, &criterion{source: i, known: map[space.Key]float64{}})
+	}
+	tell := func(level int) {
+		o := optimizer.Observation{Point: space.Point{level}, Trial: level, Values: []float64{float64(level)}}
+		s.note(o)
+		for i, score := range scores {
+			s.criteria[i].known[sp.Key(o.Point)] = score(float64(level))
+		}
+	}
+	for level := range trials {
+		tell(level)
+	}
+	for range 2 {
+		if got := s.disagreeing(1); got[0] || !got[1] || got[2] {
+			t.Errorf("sources in reverse are %v, want the second one", got)
+		}
+		for i, c := range s.criteria {
+			if len(c.told) != evidenceRows {
+				t.Errorf("source %d was asked of %d trials, want %d", i, len(c.told), evidenceRows)
+			}
+			c.known = nil // a second question would have no answer
 		}
 	}
 }

@@ -322,23 +322,31 @@ func (s *strategy) proposeSeeds(d *draft, n int) {
 // the sources say of them. Chosen: the first seed comes before, the second does not.
 const minAgreed = 4
 
-// disagreeing returns the sources that order the base's own trials, the infeasible ones
-// last, rather in reverse than as they are. They propose no seeds while the gate is
-// closed. n is how many seeds are asked for.
+// disagreeing returns the sources that order the base's own trials, the last
+// evidenceRows of them and the infeasible ones last, rather in reverse than as they
+// are. They propose no seeds while the gate is closed. A source that says the same of
+// all does not order them. n is how many seeds are asked for.
 func (s *strategy) disagreeing(n int) map[int]bool {
 	out := map[int]bool{}
 	if n == 0 || s.gate.open || s.baseTrials < minAgreed || s.problem.Objectives > 1 {
 		return out
 	}
-	for _, c := range s.criteria {
-		var told rankWeighting
-		var said []float64
-		for i := range s.records {
-			if r := &s.records[i]; !r.fromSource {
-				told.y, said = append(told.y, rank(r)), append(said, c.score(r.key, r.x))
-			}
+	var told rankWeighting
+	var of []int
+	for i := len(s.records) - 1; i >= 0 && len(of) < evidenceRows; i-- {
+		if r := &s.records[i]; !r.fromSource {
+			told.y, of = append(told.y, rank(r)), append(of, i)
 		}
-		out[c.source] = told.informative() && told.tau(said) <= 0
+	}
+	if !told.informative() {
+		return out
+	}
+	for _, c := range s.criteria {
+		said := make([]float64, len(of))
+		for k, i := range of {
+			said[k] = c.said(i, &s.records[i])
+		}
+		out[c.source] = slices.Min(said) < slices.Max(said) && told.tau(said) <= 0
 	}
 	return out
 }
