@@ -27,21 +27,31 @@ const (
 	forgetAfter = 10
 	// mostFailures is how many failures, the last ones, a model takes. Chosen.
 	mostFailures = 100
+	// comparedFailures is how many failures, the last ones, are compared with each
+	// other and may count, and comparedRuns with how many earlier records a new one is
+	// compared. Chosen: without an end a study of many failures takes a time that grows
+	// with the square of its length.
+	comparedFailures, comparedRuns = 300, 1024
 	// far is beyond the distance of any two designs.
 	far = 1e9
 )
 
-// failureLog is the evaluations that broke, in order.
+// failureLog is the evaluations that broke, in order. The distances of those before the
+// last comparedFailures are no longer kept up to date. All stay: what counted after
+// fewer records must be found again.
 type failureLog []failure
 
-// note adds one to those of a space, of which running are the designs that run.
+func (l failureLog) compared() failureLog { return l[max(0, len(l)-comparedFailures):] }
+
+// note adds one to those of a space, of which running are designs that run.
 func (l *failureLog) note(s space.Space, f failure, running iter.Seq[space.Point]) {
 	f.run, f.other = far, far
 	for p := range running {
 		f.run = min(f.run, s.Distance(f.point, p))
 	}
-	for i := range *l {
-		g := &(*l)[i]
+	last := l.compared()
+	for i := range last {
+		g := &last[i]
 		if g.seen == f.seen {
 			continue
 		}
@@ -53,8 +63,9 @@ func (l *failureLog) note(s space.Space, f failure, running iter.Seq[space.Point
 
 // noteRun tells the failures of a design that runs.
 func (l failureLog) noteRun(s space.Space, design space.Point) {
-	for i := range l {
-		f := &l[i]
+	last := l.compared()
+	for i := range last {
+		f := &last[i]
 		f.run = min(f.run, s.Distance(f.point, design))
 	}
 }
@@ -65,7 +76,7 @@ func (l failureLog) noteRun(s space.Space, design space.Point) {
 // together.
 func (l failureLog) standing(records int) []failure {
 	var out []failure
-	for _, f := range l {
+	for _, f := range l.compared() {
 		if records-f.seen < forgetAfter || f.other <= f.run && f.other < far {
 			out = append(out, f)
 		}
@@ -130,26 +141,40 @@ func (h *history) noteFailure(o Observation) {
 	h.failures.note(h.problem.Space, f, h.runningOf(len(h.records)))
 }
 
-// runningOf are those of the first n designs that run.
-func (h *history) runningOf(n int) iter.Seq[space.Point] {
+// runsOf are the designs among the first n records that a failure is compared with, of
+// which of says whether they run: of all records, and of many of the last ones and of
+// earlier ones at equal steps.
+func runsOf(n int, of func(i int) (design space.Point, runs bool)) iter.Seq[space.Point] {
+	tail, early := n, 0
+	if n > comparedRuns {
+		tail, early = comparedRuns/2, comparedRuns-comparedRuns/2
+	}
 	return func(yield func(space.Point) bool) {
-		for i := range h.records[:n] {
-			if r := &h.records[i]; r.runs() && !yield(r.point) {
+		for k := range early + tail {
+			i := n - tail + k - early
+			if k < early {
+				i = k * (n - tail) / early
+			}
+			if p, runs := of(i); runs && !yield(p) {
 				return
 			}
 		}
 	}
 }
 
+func (h *history) runningOf(n int) iter.Seq[space.Point] {
+	return runsOf(n, func(i int) (space.Point, bool) { return h.records[i].point, h.records[i].runs() })
+}
+
 func (h *history) standing() []failure { return h.failures.standing(len(h.records)) }
 
-// standingAt are the failures that counted when there were n records.
+// standingAt are the failures that counted when there were n records. It depends on
+// these and on the failures before them alone.
 func (h *history) standingAt(n int) []failure {
+	before, _ := slices.BinarySearchFunc(h.failures, n, func(f failure, n int) int { return f.seen - n })
 	var then failureLog
-	for _, f := range h.failures {
-		if f.seen < n {
-			then.note(h.problem.Space, f, h.runningOf(n))
-		}
+	for _, f := range h.failures[:before].compared() {
+		then.note(h.problem.Space, f, h.runningOf(n))
 	}
 	return then.standing(n)
 }
@@ -164,13 +189,9 @@ func (p *gpModels) failureModel() (*surrogate.Feasibility, error) {
 // noteFailure adds an evaluation that broke.
 func (s *multiObjectiveGP) noteFailure(o Observation) {
 	f := failure{point: o.Point.Clone(), x: s.encoder.Append(nil, o.Point), seen: len(s.records)}
-	s.failures.note(s.problem.Space, f, func(yield func(space.Point) bool) {
-		for i := range s.records {
-			if r := &s.records[i]; r.class == feasible && !yield(r.point) {
-				return
-			}
-		}
-	})
+	s.failures.note(s.problem.Space, f, runsOf(len(s.records), func(i int) (space.Point, bool) {
+		return s.records[i].point, s.records[i].class == feasible
+	}))
 }
 
 func (s *multiObjectiveGP) failureModel() (*surrogate.Feasibility, error) {

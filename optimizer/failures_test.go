@@ -1,6 +1,7 @@
 package optimizer
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -134,5 +135,66 @@ func TestFailingRegionIsLeft(t *testing.T) {
 		if failed > trials*45/100 {
 			t.Errorf("%s: %d of %d trials are in the 30 %% that fail", name, failed, trials)
 		}
+	}
+}
+
+// Half of the trials fail. What a failure is compared with has an end, a short study
+// is compared with all, and what counted after fewer records is found again later.
+func TestFailuresAreComparedWithABoundedNumber(t *testing.T) {
+	t.Parallel()
+	s := start(t, GP{}, Problem{Space: grid(t, 10, 4), Seed: 1}).(*gp)
+	tell := func(from, to int) {
+		for i := from; i < to; i++ {
+			index := uint64(i) * 7919 % s.problem.Space.Size()
+			s.Tell(measured(s, index), brokeAt(s, (index+16)%s.problem.Space.Size()))
+		}
+	}
+	tell(0, comparedRuns)
+	var all []space.Point
+	for i := range s.records {
+		if r := &s.records[i]; r.runs() {
+			all = append(all, r.point)
+		}
+	}
+	if got := slices.Collect(s.runningOf(len(s.records))); !slices.EqualFunc(got, all, slices.Equal) {
+		t.Errorf("a failure is compared with %d of %d designs that run", len(got), len(all))
+	}
+	n := len(s.records)
+	then := s.standingAt(n)
+	tell(comparedRuns, 2*comparedRuns)
+	if runs, failures := len(slices.Collect(s.runningOf(len(s.records)))), len(s.failures.compared()); runs != comparedRuns || failures != comparedFailures {
+		t.Errorf("a failure is compared with %d designs and %d failures", runs, failures)
+	}
+	later := s.standingAt(n)
+	if !slices.EqualFunc(later, then, func(f, g failure) bool { return f.seen == g.seen && f.run == g.run && f.other == g.other }) {
+		t.Errorf("%d failures counted after %d records, %d of them are found later", len(then), n, len(later))
+	}
+	if len(then) == 0 {
+		t.Error("no failure counted")
+	}
+}
+
+// BenchmarkFailures tells trials of which half fail, and finds those that count at the
+// last checkpoint of mbo.
+func BenchmarkFailures(b *testing.B) {
+	for _, trials := range []int{8000, 20_000} {
+		s := start(b, GP{}, Problem{Space: grid(b, 10, 4), Seed: 1}).(*gp)
+		log := make([]Observation, 0, trials)
+		for i := range trials / 2 {
+			index := uint64(i) * 7919 % s.problem.Space.Size()
+			log = append(log, measured(s, index), brokeAt(s, (index+16)%s.problem.Space.Size()))
+		}
+		b.Run(fmt.Sprintf("tell/%d", trials), func(b *testing.B) {
+			for b.Loop() {
+				s = start(b, GP{}, Problem{Space: grid(b, 10, 4), Seed: 1}).(*gp)
+				s.Tell(log...)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*trials), "ns/trial")
+		})
+		b.Run(fmt.Sprintf("counted/%d", trials), func(b *testing.B) {
+			for b.Loop() {
+				s.standingAt(checkpoint(len(s.records)))
+			}
+		})
 	}
 }
