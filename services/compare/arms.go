@@ -62,12 +62,9 @@ func (r *Report) findArms(studies []*Study) {
 		a.Studies = append(a.Studies, c.name)
 		r.Studies[i].Arm = at[key]
 	}
+	r.nameArms()
 	for i := range r.Arms {
 		a := &r.Arms[i]
-		a.Name = armName(a.Studies)
-		if slices.ContainsFunc(r.Arms[:i], func(b Arm) bool { return b.Name == a.Name }) {
-			a.Name = a.Studies[0]
-		}
 		var best, trials []float64
 		for k := range r.Studies {
 			if s := &r.Studies[k]; s.Arm == i {
@@ -96,18 +93,50 @@ func armKey(c *Study) string {
 	return string(b)
 }
 
+// nameArms names each arm after what its studies' names begin with: without the digits at
+// its end, or with those of whole numbers where two arms would be one, or after the first study.
+func (r *Report) nameArms() {
+	seen := map[string]int{}
+	for _, a := range r.Arms {
+		seen[armName(a.Studies, false)]++
+	}
+	taken := map[string]bool{}
+	for i := range r.Arms {
+		a := &r.Arms[i]
+		a.Name = armName(a.Studies, false)
+		if seen[a.Name] > 1 {
+			a.Name = armName(a.Studies, true)
+		}
+		if taken[a.Name] {
+			a.Name = a.Studies[0]
+		}
+		taken[a.Name] = true
+	}
+}
+
+const digits = "0123456789"
+
 // armName is what the names of studies begin with, or that of the first.
-func armName(names []string) string {
+func armName(names []string, numbered bool) string {
 	common := names[0]
 	for _, name := range names[1:] {
 		for !strings.HasPrefix(name, common) {
 			common = common[:len(common)-1]
 		}
 	}
-	if len(names) > 1 {
-		common = strings.TrimRight(common, "-_./0123456789")
+	if len(names) == 1 {
+		return common
 	}
-	return cmp.Or(common, names[0])
+	within := slices.ContainsFunc(names, func(name string) bool {
+		return strings.IndexAny(name[len(common):], digits) == 0
+	})
+	switch {
+	case !numbered:
+		common = strings.TrimRight(common, "-_./"+digits)
+	case within: // a number: what is common of it says nothing
+		common = strings.TrimRight(common, digits)
+	}
+	return cmp.Or(strings.TrimRight(common, "-_./"), names[0])
 }
 
 // score is a value that is smaller where it is better; +Inf for none.

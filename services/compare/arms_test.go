@@ -97,3 +97,35 @@ func TestIntervalsHoldTheMedian(t *testing.T) {
 		}
 	}
 }
+
+// The studies of a campaign are called after the values of its matrix: what tells two arms
+// apart may be a number.
+func TestArmsKeepTheNumbersThatTellThemApart(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		seeds []int
+		want  []string
+	}{
+		{[]int{0, 1, 2}, []string{"edge-32", "edge-64", "edge-128"}},
+		{[]int{10, 11, 12}, []string{"edge-32", "edge-64", "edge-128"}},
+		{[]int{7}, []string{"edge-32-7", "edge-64-7", "edge-128-7"}},
+	} {
+		var all []*Study
+		for _, trials := range []int{32, 64, 128} {
+			for _, seed := range c.seeds {
+				all = append(all, seeded(fmt.Sprintf("edge-%d-%d", trials, seed), uint64(seed), fmt.Sprint("algorithm", trials), "minimize", 1, 1))
+			}
+		}
+		r, err := Of(all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, a := range r.Arms {
+			names = append(names, a.Name)
+		}
+		if !slices.Equal(names, c.want) {
+			t.Errorf("seeds %v: the arms are %q, want %q", c.seeds, names, c.want)
+		}
+	}
+}
