@@ -238,18 +238,23 @@ func (s *Server) around(r *http.Request, p *designPage, shot *snapshot, e *evalu
 	if err != nil {
 		return false
 	}
-	if p.Kind != kindFeasible {
-		found, err := s.repairOf(r, shot, levels)
-		if err != nil {
-			return false
-		}
+	p.near(shot, e, changes, v)
+	p.Slices, p.SlicesOf = slicesThrough(shot, e, levels, changes), shortName(shot.spec, shot.objective().Metric)
+	if p.Kind == kindFeasible {
+		return true
+	}
+	found, err := s.repairOf(r, shot, levels)
+	switch {
+	case err != nil && r.Context().Err() != nil:
+		return false
+	case err != nil:
+		p.Repair = &choice{Text: "none was found: " + err.Error()}
+	case found.text != "":
 		p.Repair = &choice{Text: found.text}
 		if len(found.words) > 0 {
 			p.Repair.Link = with(v, found.words...)
 		}
 	}
-	p.near(shot, e, changes, v)
-	p.Slices, p.SlicesOf = slicesThrough(shot, e, levels, changes), shortName(shot.spec, shot.objective().Metric)
 	return true
 }
 

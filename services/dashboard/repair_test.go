@@ -185,3 +185,36 @@ func TestARepairSaysWhatWasNotLookedAt(t *testing.T) {
 		}
 	}
 }
+
+// What is known of a design's single changes is shown while its repair is still looked for.
+func TestTheChangesDoNotWaitForTheRepair(t *testing.T) {
+	t.Parallel()
+	edge, design := edgeStudy(t)
+	f := &Fold{}
+	if err := f.Event(message(t, 1, accepted(edge))); err != nil {
+		t.Fatal(err)
+	}
+	f.proposed[0] = &events.TrialsProposed{Designs: []events.Design{design}, Origins: []string{"random"}}
+	e := events.BatchEvaluated{Trials: []events.TrialResult{{Outcome: events.OutcomeInfeasible, Reason: &events.Reason{Code: "no_room"}}}}
+	e.Evaluator, e.EvaluatorVersion = edge.Evaluator.Name, edge.Evaluator.Version
+	for _, metric := range edge.Measured() {
+		e.Metrics = append(e.Metrics, metric.Name)
+	}
+	f.Answer(0, &e)
+	w := watch{fold: *f}
+	shot := w.snapshot()
+	synctest.Test(t, func(t *testing.T) {
+		s := &Server{eyes: make(chan struct{}, looking), index: &index{}}
+		shot.repairs = newRepairs(nil)
+		shot.repairs.turn <- struct{}{} // somebody looks for another one
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		levels, _ := shot.changed(shot.trial(0), nil)
+		p := shot.designPage(shot.trial(0), levels, false, nil)
+		if !s.examine(r, p, shot, shot.trial(0), levels) || p.More == "" || p.Repair != nil {
+			t.Errorf("the page asks at %q, and its repair is %v; want one that is still looked for", p.More, p.Repair)
+		}
+		if p.NearbyTitle == "" || len(p.Slices) == 0 {
+			t.Errorf("the page has the changes %q and %d slices, want both", p.NearbyTitle, len(p.Slices))
+		}
+	})
+}
