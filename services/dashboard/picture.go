@@ -176,40 +176,54 @@ func shareAxis(title string) draw.Axis {
 // drawPlane draws a metric against another one; nil where no trial has both.
 func (s *snapshot) drawPlane(mx, my int) *picture {
 	d := byKind{}
-	drawn, highX, highY := 0, math.Inf(-1), math.Inf(-1)
+	var xs, ys []float64
 	for i := range s.kept {
 		if vx, vy := s.kept[i].value(mx), s.kept[i].value(my); !math.IsNaN(vx) && !math.IsNaN(vy) {
 			to := d.of(s.kept[i].kind, false)
 			to.X, to.Y = append(to.X, vx), append(to.Y, vy)
-			highX, highY = max(highX, vx), max(highY, vy)
-			drawn++
+			xs, ys = append(xs, vx), append(ys, vy)
 		}
 	}
-	if drawn == 0 {
+	if len(xs) == 0 {
 		return nil
 	}
 	a, b := s.spec.Metrics[mx], s.spec.Metrics[my]
-	c := &draw.Chart{Title: b.Short() + " against " + a.Short(), X: metricAxis(a), Y: metricAxis(b), Series: d.series(), Dense: drawn > maxDots}
+	c := &draw.Chart{Title: b.Short() + " against " + a.Short(), X: metricAxis(a), Y: metricAxis(b), Series: d.series(), Dense: len(xs) > maxDots}
 	if c.Dense {
 		for i := range c.Series {
 			c.Series[i].Name = ""
 		}
 	}
-	c.Rules = slices.Concat(s.limits(a, true, highX), s.limits(b, false, highY))
+	c.Rules = slices.Concat(s.limits(a, true, xs), s.limits(b, false, ys))
 	c.Series = append(c.Series, s.answers(a.Name, b.Name)...)
 	return pictured(c)
 }
 
 // limits are the constraints on a metric of a plane, as far as they are near its values.
-func (s *snapshot) limits(m events.Metric, vertical bool, high float64) (out []draw.Rule) {
+func (s *snapshot) limits(m events.Metric, vertical bool, values []float64) (out []draw.Rule) {
 	for _, c := range s.spec.Constraints {
 		for _, v := range []*float64{c.Max, c.Min} {
-			if c.Metric == m.Name && v != nil && *v < 2*high {
+			if c.Metric == m.Name && v != nil && isNear(*v, slices.Min(values), slices.Max(values)) {
 				out = append(out, draw.Rule{Name: "limit " + amount(*v, m.Unit), At: *v, Vertical: vertical, Class: "limit"})
 			}
 		}
 	}
 	return out
+}
+
+// isNear says whether a limit lies on the axis of values from low to high as it is widened on
+// both sides by its own length, or by a factor of two where it is shorter: a limit far away
+// would leave the values no room.
+func isNear(limit, low, high float64) bool {
+	least := max(math.Abs(low), math.Abs(high))
+	if low > 0 { // the axis is logarithmic
+		if limit <= 0 {
+			return false
+		}
+		limit, low, high, least = math.Log10(limit), math.Log10(low), math.Log10(high), math.Log10(2)
+	}
+	room := max(high-low, least)
+	return low-room <= limit && limit <= high+room
 }
 
 // answers are the best trial, or the front, in a plane.
