@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"math"
 	"regexp"
 	"slices"
@@ -112,16 +113,40 @@ func (a *app) completeRuns(c *cobra.Command, args []string, _ string) ([]string,
 	return runs, cobra.ShellCompDirectiveNoFileComp
 }
 
-// mostCompleted trials are listed by a completion, the latest.
-const mostCompleted = 200
+// mostCompleted trials are listed by a completion, the latest; of a run of more than
+// mostLookedUp by their numbers alone, because nobody waits for a key while all are read.
+const (
+	mostCompleted = 200
+	mostLookedUp  = 10_000
+)
 
 // completeTrials lists the trials of a study with what came of them, each after a prefix;
 // where somebody tells answers, those that wait for one.
-func (a *app) completeTrials(c *cobra.Command, name, prefix string, waiting bool) (all []string) {
+func (a *app) completeTrials(c *cobra.Command, name, prefix string, waiting bool) []string {
 	if a.settlePlace(c) != nil {
 		return nil
 	}
-	l, err := a.loadLedger(c, name, "")
+	ctx := c.Context()
+	s, err := a.open(ctx, c, forReading)
+	if err != nil {
+		return nil
+	}
+	defer s.close(ctx)
+	view, err := s.study(ctx, name, "")
+	if err != nil {
+		return nil
+	}
+	return latestTrials(ctx, s.bus, view, prefix, waiting)
+}
+
+func latestTrials(ctx context.Context, bus events.Bus, view *client.StudyView, prefix string, waiting bool) (all []string) {
+	if view.Proposed > mostLookedUp {
+		for n := view.Proposed - 1; len(all) < mostCompleted; n-- {
+			all = append(all, prefix+strconv.Itoa(n))
+		}
+		return all
+	}
+	l, err := readLedger(ctx, bus, view)
 	if err != nil {
 		return nil
 	}
