@@ -21,6 +21,8 @@ import (
 type stopwatch struct {
 	began  time.Time
 	trials int // that were there before
+	// failure is the last one of a run whose trials all failed, "" of any other.
+	failure string
 }
 
 // runJSON is the answer of `run -o json`.
@@ -84,10 +86,38 @@ func (a *app) printAnswer(ctx context.Context, view *client.StudyView, watch sto
 		return err
 	case view.State == study.Cancelled:
 		return cli.Hinted(cli.ExitError, "`apollo run --fresh` starts anew", fmt.Errorf("study %s was cancelled", view.Study))
+	case watch.failure != "":
+		return cli.Hinted(cli.ExitInfeasible, failedHint(view), fmt.Errorf("none of the %s trials was measured, all failed: %s", cli.Count(s.Trials), watch.failure))
 	case s.Best == nil && s.FrontSize == 0:
 		return cli.Hinted(cli.ExitInfeasible, infeasibleHint(view), fmt.Errorf("none of the %s trials is feasible", cli.Count(s.Trials)))
 	}
 	return nil
+}
+
+// lastFailure is why the last trial failed where all did: no limit is to blame then.
+func lastFailure(ctx context.Context, bus events.Bus, view *client.StudyView) (why string, err error) {
+	if s := view.Summary; s == nil || s.Failed == 0 || s.Failed < s.Trials-s.Voided {
+		return "", nil
+	}
+	for b, err := range client.Batches(ctx, bus, view, events.MaxTrials) {
+		if err != nil {
+			return "", err
+		}
+		for i, r := range b.Answers {
+			if r != nil && r.Outcome == events.OutcomeFailed && r.Reason != nil {
+				why = fmt.Sprintf("the last, trial %d, by %s: %s", b.FirstTrial+i, r.Reason.Code, r.Reason.Message)
+			}
+		}
+	}
+	return why, nil
+}
+
+func failedHint(view *client.StudyView) string {
+	hint := "`apollo trial ls " + view.Study + " --last 10` shows the reasons"
+	if view.Program != nil {
+		hint += "; `apollo evaluator check --exec COMMAND` tries the program alone"
+	}
+	return hint
 }
 
 func infeasibleHint(view *client.StudyView) string {

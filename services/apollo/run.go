@@ -170,7 +170,9 @@ func (r *runner) attempt(ctx context.Context) (view *client.StudyView, err error
 		err = r.finish(ctx, view)
 	}
 	if err == nil && view != nil && view.Spec != nil { // a service that broke leaves none
-		r.brought, err = transferReport(ctx, r.session, view)
+		if r.brought, err = transferReport(ctx, r.session, view); err == nil {
+			r.watch.failure, err = lastFailure(ctx, r.session.bus, view)
+		}
 	}
 	if unread := r.readDrawn(ctx, view, err); unread != nil {
 		err = errors.Join(err, unread)

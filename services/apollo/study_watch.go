@@ -51,7 +51,11 @@ func (a *app) studyWatchCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.printAnswer(ctx, view, stopwatch{}, brought, nil)
+			failure, err := lastFailure(ctx, s.bus, view)
+			if err != nil {
+				return err
+			}
+			return a.printAnswer(ctx, view, stopwatch{failure: failure}, brought, nil)
 		},
 	}
 }
