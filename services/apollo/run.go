@@ -166,7 +166,7 @@ func (r *runner) attempt(ctx context.Context) (view *client.StudyView, err error
 	case r.member && r.app.ForPeople():
 		err = r.finish(ctx, view) // the table of all says it
 	default:
-		r.app.Say("%s has ended already, on %s; --fresh runs it anew", view.Study, view.Updated.Local().Format(time.DateTime))
+		r.app.Say("%s has ended already, on %s; --fresh runs it anew%s", view.Study, view.Updated.Local().Format(time.DateTime), r.otherProgram(view))
 		err = r.finish(ctx, view)
 	}
 	if err == nil && view != nil && view.Spec != nil { // a service that broke leaves none

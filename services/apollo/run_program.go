@@ -111,10 +111,33 @@ func (r *runner) closeProgram() error {
 // sameProgram refuses to go on with a run that another program began: its
 // trials would be those of two. identity is nil before the program is open.
 func (r *runner) sameProgram(view *client.StudyView, identity *events.Identity) error {
-	if r.program == nil || view.Identity == nil || view.State.Terminal() {
+	if view.State.Terminal() {
 		return nil
 	}
-	var differences []string
+	differences := r.programDifferences(view, identity)
+	if len(differences) == 0 {
+		return nil
+	}
+	return cli.Hinted(cli.ExitRejected, "put it back as it was and run the same command again, or start anew with --fresh",
+		fmt.Errorf("the program that measures study %s is not the one that began it: its trials would be those of two programs:\n  %s",
+			view.Study, strings.Join(differences, "\n  ")))
+}
+
+// otherProgram says of a run that has ended that another program measured it.
+func (r *runner) otherProgram(view *client.StudyView) string {
+	differences := r.programDifferences(view, nil)
+	if len(differences) == 0 {
+		return ""
+	}
+	return "\nthe program is not the one that measured it:\n  " + strings.Join(differences, "\n  ")
+}
+
+// programDifferences says in what the program differs from the one that a run is measured
+// by; the version only where the identity is known.
+func (r *runner) programDifferences(view *client.StudyView, identity *events.Identity) (differences []string) {
+	if r.program == nil || view.Identity == nil {
+		return nil
+	}
 	switch {
 	case view.Program != nil:
 		differences = events.DiffPrograms(view.Program, r.program.what)
@@ -127,12 +150,7 @@ func (r *runner) sameProgram(view *client.StudyView, identity *events.Identity) 
 			differences[0] += fmt.Sprintf(": it did not answer describe within %s", waited)
 		}
 	}
-	if len(differences) == 0 {
-		return nil
-	}
-	return cli.Hinted(cli.ExitRejected, "put it back as it was and run the same command again, or start anew with --fresh",
-		fmt.Errorf("the program that measures study %s is not the one that began it: its trials would be those of two programs:\n  %s",
-			view.Study, strings.Join(differences, "\n  ")))
+	return differences
 }
 
 func versionText(v string) string {
