@@ -117,7 +117,7 @@ func workersText(spec *events.Spec, auto bool) string {
 	case auto:
 		text += ": as many as there are now (parallelism: auto)"
 	default:
-		text += "; for as many as there are, write `parallelism: auto`"
+		text += "; for as many as there are, write `spec.budget.parallelism: auto`"
 	}
 	return text
 }
