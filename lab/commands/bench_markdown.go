@@ -228,7 +228,11 @@ func baselineTable(b *strings.Builder, l *bench.LaneReport) {
 	b.WriteString("\nSpeed-up over the baseline design (its latency over that of the best feasible design found, median over the seeds, less one).\n\n")
 }
 
+// speedup is "-" where the values are no times: of 0, or of both signs.
 func speedup(baseline, found float64) string {
+	if baseline*found <= 0 {
+		return "-"
+	}
 	const digits = 1e3
 	share := math.Round((baseline/found-1)*digits)/digits + 0 // no -0.0
 	return fmt.Sprintf("%+.1f %%", 100*share)

@@ -139,4 +139,10 @@ func Plural(n int, noun string) string {
 }
 
 // Percent writes a part of 1 as a percentage.
-func Percent(v float64) string { return strconv.FormatFloat(100*v, 'f', 1, 64) + " %" }
+func Percent(v float64) string {
+	text := strconv.FormatFloat(100*v, 'f', 1, 64)
+	if text == "-0.0" {
+		text = "0.0"
+	}
+	return text + " %"
+}

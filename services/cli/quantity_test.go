@@ -58,6 +58,7 @@ func TestWords(t *testing.T) {
 		{Share(0, 0), "-"},
 		{Percent(0.125), "12.5 %"},
 		{Percent(-1), "-100.0 %"},
+		{Percent(-0.0004), "0.0 %"},
 		{Count(12345), "12,345"},
 		{Count(uint64(999)), "999"},
 		{Plural(1, "trial"), "1 trial"},
