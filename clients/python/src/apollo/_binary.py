@@ -58,3 +58,12 @@ def call_json(*args: str, good: Sequence[int] = (0,)) -> Any:
 def plain(said: str) -> str:
     """What a command said, without its name in front of the lines."""
     return "\n".join(line.removeprefix("apollo: ") for line in said.strip().splitlines())
+
+
+def pandas() -> Any:
+    """The module pandas, or an error that says how it is had."""
+    try:
+        import pandas as module
+    except ImportError as e:
+        raise ImportError("this table needs pandas: pip install pandas, or this package with its extra, apollo[pandas]") from e
+    return module

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Optional
 
-from ._binary import call, call_json
+from ._binary import call, call_json, pandas
 from ._space import Value
 
 if TYPE_CHECKING:
@@ -31,33 +31,25 @@ class Design:
     @property
     def layers(self) -> pd.DataFrame:
         """One row for each layer; nested numbers are columns as "bytes.off_chip". It needs pandas."""
-        import pandas as pd
-
         rows = [{k: v for k, v in layer.items() if not isinstance(v, list)} for layer in self.said.get("layers") or []]
-        frame = pd.json_normalize(rows)
+        frame = pandas().json_normalize(rows)
         frame.attrs["units"] = {c: "s" for c in frame.columns if c.endswith("_s")} | {c: "J" for c in frame.columns if c.endswith("_j")}
         return frame
 
     @property
     def area(self) -> pd.Series[float]:
         """The area of each part, in mm2. It needs pandas."""
-        import pandas as pd
-
-        return pd.Series({k: v for k, v in self.said["area"].items() if k != "total"}, name="area_mm2", dtype=float)
+        return pandas().Series({k: v for k, v in self.said["area"].items() if k != "total"}, name="area_mm2", dtype=float)
 
     @property
     def energy(self) -> pd.DataFrame:
         """The energy of each part, a row for each network, in J. It needs pandas."""
-        import pandas as pd
-
-        return pd.DataFrame({n["name"]: n["energy"] for n in self.said["networks"]}).T
+        return pandas().DataFrame({n["name"]: n["energy"] for n in self.said["networks"]}).T
 
     @property
     def time(self) -> pd.DataFrame:
         """What each network waits for, in s. It needs pandas."""
-        import pandas as pd
-
-        return pd.DataFrame({n["name"]: n["latency"] for n in self.said["networks"]}).T
+        return pandas().DataFrame({n["name"]: n["latency"] for n in self.said["networks"]}).T
 
     def svg(self) -> str:
         """The design as a picture."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Optional
 
-from ._binary import call, call_json
+from ._binary import call, call_json, pandas
 from ._space import Value
 
 if TYPE_CHECKING:
@@ -82,8 +82,6 @@ class Run:
 
         A parameter or a metric whose name another column has is called p_… or m_…, as in the Parquet log.
         """
-        import pandas as pd
-
         spec, trials = self.show()["spec"], self.list_trials()
         units = {kind: {p["name"]: p.get("unit") for p in spec[kind]} for kind in ("parameters", "metrics")}
         params = set(units["parameters"]).union(*(t.design for t in trials))
@@ -97,7 +95,7 @@ class Run:
             row.update({metric[k]: v for k, v in t.metrics.items()})
             row.update(origin=t.origin, reason=(t.reason or {}).get("code"), attempts=t.more.get("attempts"), seconds=t.more.get("seconds"))
             rows.append(row)
-        frame = pd.DataFrame(rows)
+        frame = pandas().DataFrame(rows)
         called = [(param[k], unit) for k, unit in units["parameters"].items()] + [(metric[k], unit) for k, unit in units["metrics"].items()]
         frame.attrs["units"] = {**{name: unit for name, unit in called if unit}, "seconds": "s"}
         return frame
