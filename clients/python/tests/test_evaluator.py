@@ -63,6 +63,12 @@ def test_tuples_have_the_length_of_the_metrics():
         assert f"returned {len(values)} values, want 2: r, c" in answer(lambda x: values, {"r": "", "c": ""}, x=1)["reason"]["message"]
 
 
+def test_what_is_returned_is_named():
+    assert answer(lambda x: {"r": "fast"}, {"r": ""}, x=1)["reason"]["message"] == """TypeError: metric "r": 'fast' is no number"""
+    said = answer(lambda x: {"costs": 1, "r": 2}, {"cost": "", "r": ""}, x=1)["reason"]["message"]
+    assert said == "ValueError: the function returned costs, r; the study wants cost, r"
+
+
 def test_a_name_twice():
     assert "two values are called r_s" in answer(lambda x: {"r": 1, "r_s": 99}, {"r": "s"}, x=1)["reason"]["message"]
 

@@ -1,6 +1,7 @@
 """Studies of functions, against the real binary."""
 
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -118,7 +119,7 @@ def test_failures_cost_their_design_alone(tmp_path, capfd):
     assert outcome[4, 4].more["attempts"] == 1  # deterministic: once is enough
     assert outcome[8, 8].reason["code"] == "child_died" and outcome[8, 8].more["attempts"] == 2
     assert outcome[16, 16].reason["code"] == "timeout"
-    assert outcome[4, 8].outcome == "failed" and "runtime is nan" in outcome[4, 8].reason["message"]
+    assert outcome[4, 8].outcome == "failed" and 'metric "runtime" is nan' in outcome[4, 8].reason["message"]
     assert outcome[16, 4].outcome == "measured"
     said = capfd.readouterr().err
     line = {(t.design["rows"], t.design["cols"]): _line(said, t) for t in outcome.values() if t.outcome == "failed"}
@@ -253,3 +254,56 @@ def _wait_for(path: Path, lines: int) -> bool:
             return True
         time.sleep(0.01)
     return False
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"subject_to": {"cost": 2}}, 'subject_to: cost is 2, want a text with a bound: "<= 2"'),
+        ({"subject_to": "cost <= 2"}, "want a dict of metrics and bounds"),
+        ({"evaluator": len}, "evaluator is len, no evaluator: write @apollo.evaluator"),
+        ({"minimize": None}, "minimize is None, want the name of a metric"),
+        ({"evaluator": None, "metrics": ["runtime"]}, "want a dict of names and units"),
+        ({"networks": "mobilenet_v2"}, "want a list: networks="),
+    ],
+)
+def test_arguments_of_a_wrong_type(tmp_path, more, says):
+    with pytest.raises(TypeError, match=re.escape(says)):
+        study(tmp_path, **more)
+
+
+def test_wrong_arguments_elsewhere(tmp_path):
+    for more, says in (({"metrics": ["r"]}, "want a dict of names and units"), ({"metrics": {"r": ""}, "timeout": 2}, 'timeout="2 s"')):
+        with pytest.raises(TypeError, match=says):
+            apollo.evaluator(**more)(lambda x: x)
+    for space in ({"x": 3}, {"x": "abc"}):
+        with pytest.raises(TypeError, match="space: x is .*, want a list of values"):
+            apollo.Study("mine", space=space)
+    with pytest.raises(ValueError, match="workers is 0, want 1 or more"):
+        study(tmp_path).run(workers=0)
+
+
+def test_a_function_of_other_parameters(tmp_path):
+    @apollo.evaluator(metrics={"runtime": "s", "cost": "mm2"})
+    def other(rows, columns):
+        raise AssertionError("not called")
+
+    with pytest.raises(TypeError, match="the function other takes rows, columns; the space has rows, cols: .*columns"):
+        study(tmp_path, other).run()
+    assert not (tmp_path / "data").exists()
+
+
+def test_another_content_and_more_trials(tmp_path):
+    study(tmp_path, trials=2).run()
+    more = study(tmp_path, trials=3)
+    with pytest.raises(apollo.ApolloError, match=r"(?s)/budget/trials: 2, now 3.*study\.extend\(\).*run\(fresh=True\)"):
+        more.run()
+    more.extend()
+    assert len(more.run().list_trials()) == 3
+
+
+def test_tables_say_that_they_need_pandas(tmp_path, monkeypatch):
+    run = study(tmp_path, trials=1).run()
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match=r"pip install pandas.*apollo\[pandas\]"):
+        run.trials()

@@ -11,7 +11,7 @@ import math
 import pprint
 import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, Optional, overload
 
 from ._failures import told
@@ -64,7 +64,10 @@ def because(code: str, message: str, need: float, have: float, unit: str) -> dic
 
 def finite(name: str, value: Any) -> float:
     """The value as a number of Python: NumPy has others, which are no JSON."""
-    number = float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: {value!r} is no number") from None
     if not math.isfinite(number):
         raise ValueError(f"{name} is {number}: say apollo.infeasible(…) with finite numbers, or raise an error")
     return number
@@ -118,9 +121,14 @@ class Evaluator:
     """A function that measures designs. It can be called as before."""
 
     def __init__(self, function: Function, metrics: Mapping[str, str], **options: Any) -> None:
+        if not callable(function):
+            raise TypeError(f"an evaluator is made of a function, not of {function!r}")
+        for option in ("timeout", "startup"):
+            if not isinstance(given := options.get(option), (str, type(None))):
+                raise TypeError(f'{option} is {given!r}, want a text with a unit: {option}="{given} s"')
         functools.update_wrapper(self, function)
         self.function = function
-        self.metrics = dict(metrics)
+        self.metrics = units(metrics)
         self.name: str = options.get("name") or label(getattr(function, "__name__", "mine"))
         self.version: str = options.get("version") or fingerprint(function)
         self.deterministic: bool = options.get("deterministic", True)
@@ -205,7 +213,7 @@ class Evaluator:
             raise TypeError(f"the function returned {type(result).__name__}, want a dict with {', '.join(names)}")
         missing = [name for name in names if name not in values]
         if missing and not partly:
-            raise ValueError(f"the function returned no {', '.join(missing)}")
+            raise ValueError(f"the function returned {', '.join(map(str, values)) or 'nothing'}; the study wants {', '.join(names)}")
         return {"metrics": self.named(values)}
 
     def named(self, values: Mapping[str, Any]) -> dict[str, float]:
@@ -215,7 +223,7 @@ class Evaluator:
             column = name + suffix(self.metrics.get(name, ""))
             if column in out:
                 raise ValueError(f"two values are called {column}, want one: leave out {column} or rename it, the unit of a metric ends its name")
-            out[column] = finite(name, value)
+            out[column] = finite(f'metric "{name}"', value)
         return out
 
 
@@ -256,6 +264,27 @@ def bind(function: Function, design: Mapping[str, Value]) -> dict[str, Value]:
     except TypeError as e:
         raise TypeError(f"the study's parameters are {', '.join(design)}: {e}") from None
     return dict(design)
+
+
+def fits(function: Function, parameters: Sequence[str]) -> None:
+    """TypeError where the function does not take the parameters of a space by their names."""
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # a function of C that says nothing of its arguments
+        return
+    try:
+        signature.bind(**dict.fromkeys(parameters))
+    except TypeError as e:
+        name = getattr(function, "__name__", "of the evaluator")
+        takes = ", ".join(signature.parameters) or "nothing"
+        raise TypeError(f"the function {name} takes {takes}; the space has {', '.join(parameters)}: {e}") from None
+
+
+def units(metrics: Any) -> dict[str, str]:
+    """Metrics with their units, or a TypeError."""
+    if not isinstance(metrics, Mapping) or not all(isinstance(text, str) for pair in metrics.items() for text in pair):
+        raise TypeError(f'metrics is {metrics!r}, want a dict of names and units: metrics={{"runtime": "s", "cost": ""}}')
+    return dict(metrics)
 
 
 def fingerprint(function: Function) -> str:

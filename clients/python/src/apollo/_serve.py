@@ -248,8 +248,10 @@ class Apollo:
     def read_err(self) -> None:
         """Show what the function printed, keep what apollo said."""
         assert self.process.stderr
+        went_on = False  # an error of apollo, whose next lines are indented
         for line in self.process.stderr:
-            if line.startswith("apollo:"):
+            if line.startswith("apollo:") or (went_on and line.startswith("  ")):
+                went_on = not line.startswith("apollo: warn:")
                 self.said.append(line)
                 if self.failures:
                     self.failures.logged(line)
@@ -283,6 +285,8 @@ class Apollo:
 
 def serve(evaluator: Evaluator, nats: str, slots: int) -> None:
     """Evaluator.serve."""
+    if not isinstance(slots, int) or slots < 1:
+        raise ValueError(f"slots is {slots!r}, want 1 or more")
     failures = Failures()
     with forked(evaluator, failures.heard) as server:
         env = {**evaluator.env, **server.env}

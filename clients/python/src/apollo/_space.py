@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Union
 
@@ -56,8 +56,12 @@ Space = Mapping[str, Union[Parameter, Sequence[Value]]]
 
 def document(space: Space) -> list[dict[str, Any]]:
     """The parameters as a study file lists them."""
+    if not isinstance(space, Mapping):
+        raise TypeError(f'space is {space!r}, want a dict of parameters, {{"rows": [4, 8]}}, or the name of a template')
     listed = []
     for name, given in space.items():
+        if isinstance(given, str) or not isinstance(given, (Parameter, Iterable)):
+            raise TypeError(f"space: {name} is {given!r}, want a list of values, apollo.levels(…) or apollo.span(…)")
         p = given if isinstance(given, Parameter) else levels(*given)
         entry: dict[str, Any] = {"name": name}
         if p.unit:

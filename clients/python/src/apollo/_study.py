@@ -14,7 +14,7 @@ from typing import Any, Optional, Union
 
 from . import _serve
 from ._binary import ApolloError, binary, call, plain
-from ._evaluator import Evaluator
+from ._evaluator import Evaluator, fits, units
 from ._failures import Failures
 from ._progress import Progress
 from ._run import Run, Trial, trial
@@ -75,6 +75,14 @@ class Study:
         data: str = "apollo-data",
         more: Optional[Mapping[str, Any]] = None,
     ) -> None:
+        if evaluator is not None and not isinstance(evaluator, Evaluator):
+            called = getattr(evaluator, "__name__", repr(evaluator))
+            raise TypeError(f'evaluator is {called}, no evaluator: write @apollo.evaluator(metrics={{"runtime": "s"}}) above the function')
+        for argument, given in (("networks", networks), ("rules", rules), ("learn_from", learn_from)):
+            if isinstance(given, str):
+                raise TypeError(f"{argument} is the text {given!r}, want a list: {argument}=[{given!r}]")
+        if metrics is not None:
+            units(metrics)
         self.name, self.evaluator, self.trials, self.data = name, evaluator, trials, os.fspath(data)
         self.parallelism = parallelism
         spec: dict[str, Any] = {"seed": seed, "space": {"template": space} if isinstance(space, str) else {"parameters": document(space)}}
@@ -88,9 +96,11 @@ class Study:
             spec["evaluator"] = about(evaluator)
         elif metrics:
             spec["evaluator"] = {"name": name, "manual": True, "metrics": named(metrics)}
-        spec["objectives"] = [{"metric": m, "goal": "minimize"} for m in listed(minimize)] + [{"metric": m, "goal": "maximize"} for m in listed(maximize)]
+        spec["objectives"] = [{"metric": m, "goal": "minimize"} for m in listed("minimize", minimize)] + [{"metric": m, "goal": "maximize"} for m in listed("maximize", maximize)]
         if subject_to:
-            spec["constraints"] = [{"metric": metric, **bound(text)} for metric, text in subject_to.items()]
+            if not isinstance(subject_to, Mapping):
+                raise TypeError(f'subject_to is {subject_to!r}, want a dict of metrics and bounds: {{"cost": "<= 1 mm2"}}')
+            spec["constraints"] = [{"metric": metric, **bound(metric, text)} for metric, text in subject_to.items()]
         if learn_from:
             spec["transfer"] = {"sources": [{"parquet": s} if s.endswith(".parquet") else {"study": s} for s in learn_from]}
         spec["algorithm"] = {"name": algorithm}
@@ -108,9 +118,18 @@ class Study:
         return json.dumps({**head, "spec": spec}, indent=2, ensure_ascii=False)
 
     def lint(self) -> None:
-        """Check the study; StudyError has every mistake."""
+        """Check the study; StudyError has every mistake, TypeError those of the evaluator's function."""
+        self._fits()
         with self._file(self.document()) as path:
             self._lint(path)
+
+    def _fits(self) -> None:
+        networks = self.spec.get("workload", {}).get("networks", [])
+        if self.evaluator is None or "template" in self.spec["space"] or "search" in self.spec.get("workload", {}) or any("family" in n for n in networks):
+            return  # only the parameters that stand here are known here
+        for function in (self.evaluator.function, self.evaluator.check):
+            if function is not None:
+                fits(function, [p["name"] for p in self.spec["space"].get("parameters", [])])
 
     def _lint(self, path: str) -> None:
         done = subprocess.run([binary(), "study", "lint", path, "-o", "json"], capture_output=True, text=True, check=False)
@@ -130,7 +149,10 @@ class Study:
         with a study that was interrupted, and answers one that has ended; ``fresh`` starts anew. ``progress`` shows a bar: by default
         on terminals and in notebooks.
         """
+        if workers is not None and (not isinstance(workers, int) or workers < 1):
+            raise ValueError(f"workers is {workers!r}, want 1 or more; leave it out for one per CPU")
         workers = workers or os.cpu_count() or 1
+        self._fits()
         bar = Progress(self.name, self.trials, progress)
         failures = Failures(bar.above)
         if self.evaluator is None:
@@ -237,6 +259,10 @@ class Study:
         added: list[int] = json.loads(said)["added"]
         return added
 
+    def extend(self, *, nats: Optional[str] = None) -> None:
+        """Raise the budget of the study that exists to ``trials`` of this one: ``run()`` then goes on with it."""
+        call("study", "extend", self.name, "--trials", str(self.trials), *self._place(nats))
+
     def retry(self, trials: Sequence[int] = (), *, failed: bool = False, where: str = "", nats: Optional[str] = None) -> list[int]:
         """Void trials and have them measured anew; return the new ones, which come on top of the budget.
 
@@ -261,11 +287,20 @@ class Study:
     def _answer(self, apollo: _serve.Apollo) -> Run:
         code = apollo.wait()
         if code not in (0, NOTHING_FEASIBLE, PAUSED) or not apollo.out:
-            raise apollo.error("apollo run")
+            raise self._pythonic(apollo.error("apollo run"))
         answer = json.loads(apollo.out)
         if code == PAUSED:
             raise apollo.error(f"study {self.name} is {answer.get('state')}: {answer.get('reason', '')}")
         return Run(self.name, ["--data", self.data], answer)
+
+    def _pythonic(self, error: ApolloError) -> ApolloError:
+        """The error with hints that can be written in Python."""
+        text = str(error)
+        if "exists already with another content" not in text:
+            return error
+        said = [line for line in text.splitlines() if not line.startswith("hint:")]
+        more = f"study.extend(), then run(), goes on with it to {self.trials} trials; " if "study extend" in text else ""
+        return ApolloError("\n".join([*said, f"hint: {more}run(fresh=True) starts anew; another name keeps both"]), error.code)
 
     @contextlib.contextmanager
     def _file(self, text: str) -> Iterator[str]:
@@ -299,16 +334,20 @@ def named(metrics: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"name": name, "unit": unit} if unit not in ("", "1") else {"name": name} for name, unit in metrics.items()]
 
 
-def bound(text: str) -> dict[str, str]:
+def bound(metric: str, text: Any) -> dict[str, str]:
     """A constraint: "<= 1 mm2" is a max, ">= 3" a min."""
+    if not isinstance(text, str):
+        raise TypeError(f'subject_to: {metric} is {text!r}, want a text with a bound: "<= {text}" or ">= {text}", with its unit')
     for sign, key in (("<=", "max"), (">=", "min")):
         if text.strip().startswith(sign):
             return {key: text.strip()[len(sign) :].strip()}
-    raise ValueError(f'{text!r}: write a bound as "<= 1 mm2" or ">= 30"')
+    raise ValueError(f'subject_to: {metric} is {text!r}: write a bound as "<= 1 mm2" or ">= 30"')
 
 
-def listed(names: Names) -> list[str]:
+def listed(argument: str, names: Any) -> list[str]:
     """One name or several."""
+    if not isinstance(names, (str, Sequence)) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"{argument} is {names!r}, want the name of a metric, or a list of names")
     return [names] if isinstance(names, str) else list(names)
 
 
