@@ -3,6 +3,7 @@ package optimizer
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"apollo/optimizer/surrogate"
 )
@@ -183,16 +184,20 @@ const leastWild = 1e3
 // not work. +Inf where none is.
 func (p *gpModels) wildFrom(n, cause int) float64 {
 	var known []float64
-	most := 0.0
 	for i := range p.records[:n] {
 		if r := &p.records[i]; r.cause == cause && r.beyond(0) {
-			known, most = append(known, r.score), max(most, r.score)
+			known = append(known, r.score)
 		}
 	}
-	if most < leastWild {
+	return wildAmong(known)
+}
+
+// wildAmong is from which one on violations are wild.
+func wildAmong(violations []float64) float64 {
+	if len(violations) == 0 || slices.Max(violations) < leastWild {
 		return math.Inf(1)
 	}
-	return max(leastWild, surrogate.OutlierLimit(known))
+	return max(leastWild, surrogate.OutlierLimit(violations))
 }
 
 // beyond reports whether the design violates its constraints by a limit or more.

@@ -48,6 +48,7 @@ type multiObjectiveGP struct {
 	// The fits are caches: each is a function of the records before at.
 	values  []fitted // by objective
 	classes []fitted // by cause
+	wild    []fitted // by cause
 	excess  fitted
 	// outliers is of values that are no part of the landscape.
 	outliers fitted
@@ -249,15 +250,21 @@ func (s *multiObjectiveGP) classifier(order []int) (feasibility, error) {
 		return nil, nil
 	}
 	for len(s.classes) < len(s.causes) {
-		s.classes = append(s.classes, fitted{})
+		s.classes, s.wild = append(s.classes, fitted{}), append(s.wild, fitted{})
 	}
 	var all feasibility
 	for cause := range s.causes {
-		m, err := s.causeModel(order, cause)
-		if err != nil {
-			return nil, fmt.Errorf("feasibility: %w", err)
+		models := []func(order []int, cause int) (*surrogate.Feasibility, error){s.causeModel}
+		if !math.IsInf(s.wildFrom(len(s.records), cause), 1) {
+			models = append(models, s.wildModel)
 		}
-		all = append(all, m)
+		for _, model := range models {
+			m, err := model(order, cause)
+			if err != nil {
+				return nil, fmt.Errorf("feasibility: %w", err)
+			}
+			all = append(all, m)
+		}
 	}
 	if usual := s.usual(len(s.records)); slices.ContainsFunc(s.records, func(r solution) bool { return r.values != nil && !usual(r.values) }) {
 		m, err := s.outlierModel(order)
@@ -332,14 +339,54 @@ func (s *multiObjectiveGP) outlierModel(order []int) (*surrogate.Feasibility, er
 
 // causeModel is as that of gpModels.
 func (s *multiObjectiveGP) causeModel(order []int, cause int) (*surrogate.Feasibility, error) {
-	keep := func(i int) bool { return s.records[i].class == feasible || s.records[i].cause == cause }
-	verdicts := func(rows []int) []float64 {
+	return s.verdictModel(order, &s.classes[cause], func(n int) func(i int) bool {
+		limit := s.wildFrom(n, cause)
+		return func(i int) bool {
+			r := &s.records[i]
+			return r.class == feasible || r.cause == cause && !r.beyond(limit)
+		}
+	}, func(rows []int) []float64 {
 		return verdictsOf(rows, func(i int) (bool, individual) { return s.records[i].class == feasible, s.records[i].individual })
+	})
+}
+
+// wildModel is as that of gpModels.
+func (s *multiObjectiveGP) wildModel(order []int, cause int) (*surrogate.Feasibility, error) {
+	return s.verdictModel(order, &s.wild[cause], func(n int) func(i int) bool {
+		limit := s.wildFrom(n, cause)
+		return func(i int) bool {
+			r := &s.records[i]
+			return r.class == feasible || r.cause == cause && r.beyond(limit)
+		}
+	}, func(rows []int) []float64 {
+		good := make([]bool, len(rows))
+		for k, i := range rows {
+			good[k] = s.records[i].class == feasible
+		}
+		return surrogate.Verdicts(good, nil)
+	})
+}
+
+// wildFrom is as that of gpModels.
+func (s *multiObjectiveGP) wildFrom(n, cause int) float64 {
+	var known []float64
+	for i := range s.records[:n] {
+		if r := &s.records[i]; r.cause == cause && r.beyond(0) {
+			known = append(known, r.score)
+		}
 	}
-	h := s.hyper(&s.classes[cause], surrogate.FeasibilityPrior(), func(int) func(int) bool { return keep }, func(rows []int) []float64 {
+	return wildAmong(known)
+}
+
+// beyond reports whether the design violates its constraints by a limit or more.
+func (r *solution) beyond(limit float64) bool { return r.class == violating && r.score >= limit }
+
+// verdictModel returns the model of feasibility that learns verdicts.
+func (s *multiObjectiveGP) verdictModel(order []int, cache *fitted, keepOf func(n int) func(i int) bool, verdicts func(rows []int) []float64) (*surrogate.Feasibility, error) {
+	h := s.hyper(cache, surrogate.FeasibilityPrior(), keepOf, func(rows []int) []float64 {
 		labels, _ := surrogate.FeasibilityLabels(verdicts(rows))
 		return labels
 	})
-	rows := active(order, s.knobs.Limit, keep)
+	rows := active(order, s.knobs.Limit, keepOf(len(s.records)))
 	return surrogate.NewFeasibility(s.encoder.Categorical(), h, s.gather(rows), verdicts(rows))
 }

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"apollo/optimizer/space"
 )
 
 // Penalties are none of the labels of the objective, but say where not to look;
@@ -137,5 +139,34 @@ func TestWildViolationsAreApart(t *testing.T) {
 	}
 	if limit := far.wildFrom(len(far.records), 0); !math.IsInf(limit, 1) {
 		t.Errorf("violations from %v on are wild, want none", limit)
+	}
+}
+
+// With several objectives too.
+func TestWildViolationsAreApartWithObjectives(t *testing.T) {
+	t.Parallel()
+	problem := Problem{Space: grid(t, 3, 8), Seed: 1, Objectives: 2}
+	chances := func(wild Observation) (count int, out []float64) {
+		t.Helper()
+		s := start(t, GP{}, problem).(*multiObjectiveGP)
+		for i := range 24 {
+			wild.Point, wild.Status = space.Point{i % 4, i / 4, 7}, Infeasible
+			s.Tell(
+				Observation{Point: space.Point{i % 4, i / 4, 3}, Values: []float64{1 + float64(i), 30 - float64(i)}},
+				Observation{Point: space.Point{6 + i%2, i % 8, i / 4}, Status: Infeasible, Cause: "constraint", Violation: 0.1 * float64(1+i%2)},
+				wild)
+		}
+		models, err := s.classifier(constrainedRank(s.records))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = make([]float64, 3)
+		models.addLog(s.encoder.Append(s.encoder.Append(s.encoder.Append(nil, space.Point{1, 1, 6}), space.Point{5, 4, 3}), space.Point{1, 1, 2}), out)
+		return len(models), out
+	}
+	count, got := chances(Observation{Cause: "constraint", Violation: 1e6})
+	_, want := chances(Observation{Cause: "no fit"})
+	if count != 2 || !slices.Equal(got, want) {
+		t.Errorf("%d models; with a penalty the chances are %v, with a refusal %v", count, got, want)
 	}
 }
