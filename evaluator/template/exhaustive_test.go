@@ -14,6 +14,7 @@ import (
 // anything out, and when it begins with the value that it will find: bounds then leave
 // out the most that they can in any order. With APOLLO_EXHAUSTIVE_LAYERS=30 it takes that many layers of
 // three networks on the baselines, and as many random ones with strides, dilations and images.
+// Some random layers have many channels, as the last ones of networks do.
 func TestSearchLeavesNothingOut(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -32,9 +33,19 @@ func TestSearchLeavesNothingOut(t *testing.T) {
 			for _, p := range append(some(list, n), random(rng, list[0], n)...) {
 				all.add(t, &s, baseline, &p, true)
 			}
-			for range 12 {
+			for _, c := range unruly[s.Name] {
+				p := list[0]
+				p.Bound, p.Stride, p.Dilation = c.bound, c.stride, c.dilation
+				all.add(t, &s, c.design, &p, false)
+			}
+			wide := []int64{1280, 678, 2455, 1880}
+			for n := range 11 {
 				design := draw(rng, &s)
-				for _, p := range random(rng, list[0], 6) {
+				for i, p := range random(rng, list[0], 6) {
+					if i == 0 {
+						p.Bound[[...]model.Dim{model.K, model.C}[n%2]] = wide[n/2%len(wide)]
+						p.Bound[model.N], p.Bound[model.P], p.Bound[model.Q] = 1, 1+p.Bound[model.P]%3, 1+p.Bound[model.Q]%3
+					}
 					all.add(t, &s, design, &p, false)
 				}
 				for _, p := range random(rng, list[0], 3) {
@@ -50,6 +61,23 @@ func TestSearchLeavesNothingOut(t *testing.T) {
 			}
 		})
 	}
+}
+
+// unruly are layers whose values depended on the order of the search: channels of which some
+// numbers of tiles were tried only while nothing was found.
+var unruly = map[string][]struct {
+	design           []int64
+	bound            [model.Dims]int64
+	stride, dilation [2]int64
+}{
+	"nvdla": {
+		{[]int64{8, 4, 131072, 262144, 1e9}, [model.Dims]int64{8, 2, 1280, 12, 1, 1, 1, 5}, [2]int64{4, 2}, [2]int64{2, 3}},
+		{[]int64{32, 16, 1048576, 131072, 4e9}, [model.Dims]int64{2, 1, 2455, 33, 1, 5, 1, 1}, [2]int64{2, 4}, [2]int64{2, 1}},
+	},
+	"shidiannao": {
+		{[]int64{8, 24, 16384, 131072, 2e9}, [model.Dims]int64{1, 1, 2455, 281, 6, 9, 1, 3}, [2]int64{1, 1}, [2]int64{1, 1}},
+		{[]int64{16, 8, 16384, 1048576, 8e9}, [model.Dims]int64{1, 1, 3, 1280, 12, 16, 1, 5}, [2]int64{4, 1}, [2]int64{2, 3}},
+	},
 }
 
 // order counts searches that are compared with others in another order.

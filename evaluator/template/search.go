@@ -54,10 +54,11 @@ type search struct {
 	shared [maxShares]share
 	tried  waysOf
 	// at is the way to spread that is being searched, cuts those of its pixels, counts
-	// its numbers of tiles over output channels, open what of it is not searched yet.
+	// its numbers of tiles over groups, input channels and output channels, open what of
+	// it is not searched yet.
 	at     ways
 	cuts   cutsOf
-	counts counts
+	counts [3]counts
 	open   nodes
 	best   found
 	// limit is what a bound has to beat; exhaustive searches leave it where it is, so that

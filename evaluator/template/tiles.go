@@ -42,28 +42,29 @@ func (s *search) tiles() {
 	if x.single && x.most[model.C] > 0 {
 		firstC = x.rest[model.C]
 	}
+	groups, inputs, outputs := &s.counts[0], &s.counts[1], &s.counts[2]
+	groups.begin(x.rest[model.G], 1)
+	inputs.begin(x.rest[model.C], firstC)
+	outputs.begin(x.rest[model.K], firstK)
 	if !s.best.any {
-		s.dive(firstC, firstK)
+		s.dive()
 	}
-	counts := &s.counts
-	counts.list(x.rest[model.K], firstK)
-	// Numbers are asked for; bounds are of those that there are.
-	for g := int64(1); g <= x.rest[model.G]; g = more(g, x.rest[model.G]) {
-		ng := tilesOf(x.rest[model.G], g)
+	for g := 0; groups.has(g); g++ {
+		ng := groups.n[g]
 		x.onChip = x.any
 		if s.hopeless(ng, 1) {
 			break
 		}
-		for c := firstC; c <= x.rest[model.C]; c = more(c, x.rest[model.C]) {
-			nc := tilesOf(x.rest[model.C], c)
+		for c := 0; inputs.has(c); c++ {
+			nc := inputs.n[c]
 			x.onChip = x.any
 			if s.hopeless(ng, nc) {
 				break
 			}
 			b := s.branch(ng, nc)
 			least := s.leastK(ng, nc)
-			for _, nk := range counts.n[:counts.count] {
-				if float64(nk) >= least && !s.list(&b, nk) {
+			for k := 0; outputs.has(k); k++ {
+				if nk := outputs.n[k]; float64(nk) >= least && !s.list(&b, nk) {
 					break
 				}
 			}
@@ -72,42 +73,60 @@ func (s *search) tiles() {
 	s.least()
 }
 
-// dive searches numbers of tiles over channels that are powers of two, so that the
+// dive searches those numbers of tiles first that come from powers of two, so that the
 // others have something to beat.
-func (s *search) dive(firstC, firstK int64) {
-	rest := &s.at.rest
-	for g := int64(1); g <= rest[model.G]; g *= 2 {
-		ng := tilesOf(rest[model.G], g)
-		for c := firstC; c <= rest[model.C]; c *= 2 {
-			b := s.branch(ng, tilesOf(rest[model.C], c))
-			for k := firstK; k <= rest[model.K]; k *= 2 {
-				s.list(&b, tilesOf(rest[model.K], k))
+func (s *search) dive() {
+	groups, inputs, outputs := &s.counts[0], &s.counts[1], &s.counts[2]
+	for g := groups.first; g <= groups.of; g *= 2 {
+		ng := tilesOf(groups.of, g)
+		for c := inputs.first; c <= inputs.of; c *= 2 {
+			b := s.branch(ng, tilesOf(inputs.of, c))
+			for k := outputs.first; k <= outputs.of; k *= 2 {
+				s.list(&b, tilesOf(outputs.of, k))
 			}
 		}
 	}
 	s.least()
 }
 
-// counts are numbers of tiles over a dimension.
+// counts are numbers of tiles over so many steps of a dimension, from first on, the least
+// first: those of more, and those that come from powers of two. They are listed as far as
+// they are asked for; parts and power are the next of either to ask for.
 type counts struct {
-	of, first int64
-	n         [maxCounts]int64
-	count     int
+	of, first    int64
+	parts, power int64
+	n            [maxCounts]int64
+	count        int
 }
 
 // maxCounts is room for the numbers of tiles over 2^30 steps.
 const maxCounts = 256
 
-// list lists the numbers of tiles over so many steps from one on.
-func (x *counts) list(of, first int64) {
-	if x.of == of && x.first == first {
-		return
+func (x *counts) begin(of, first int64) {
+	if x.of != of || x.first != first {
+		x.of, x.first, x.parts, x.power, x.count = of, first, first, first, 0
 	}
-	x.of, x.first, x.count = of, first, 0
-	for parts := first; parts <= of && x.count < len(x.n); parts = more(parts, of) {
-		x.n[x.count] = tilesOf(of, parts)
-		x.count++
+}
+
+// has lists until there is an i-th number, and reports whether there is.
+func (x *counts) has(i int) bool {
+	for i >= x.count && x.parts <= x.of {
+		n, even := tilesOf(x.of, x.parts), x.of
+		if x.power <= x.of {
+			even = tilesOf(x.of, x.power)
+		}
+		if even <= n {
+			x.power *= 2
+		}
+		if n <= even {
+			x.parts = more(x.parts, x.of)
+		}
+		if n = min(n, even); x.count == 0 || x.n[x.count-1] < n {
+			x.n[x.count] = n
+			x.count++
+		}
 	}
+	return i < x.count
 }
 
 // leastK returns the least tiles over output channels of which the weights fit the
