@@ -64,7 +64,8 @@ func TestSearchLeavesNothingOut(t *testing.T) {
 }
 
 // unruly are layers whose values depended on the order of the search: channels of which some
-// numbers of tiles were tried only while nothing was found.
+// numbers of tiles were tried only while nothing was found, and a dilated window that local
+// memories have a part of.
 var unruly = map[string][]struct {
 	design           []int64
 	bound            [model.Dims]int64
@@ -77,6 +78,9 @@ var unruly = map[string][]struct {
 	"shidiannao": {
 		{[]int64{8, 24, 16384, 131072, 2e9}, [model.Dims]int64{1, 1, 2455, 281, 6, 9, 1, 3}, [2]int64{1, 1}, [2]int64{1, 1}},
 		{[]int64{16, 8, 16384, 1048576, 8e9}, [model.Dims]int64{1, 1, 3, 1280, 12, 16, 1, 5}, [2]int64{4, 1}, [2]int64{2, 3}},
+	},
+	"spatial": {
+		{[]int64{8, 20, 96, 16, 0, 0, 32, 524288, 256, 4e9}, [model.Dims]int64{1, 1, 38, 135, 1, 1, 3, 5}, [2]int64{4, 1}, [2]int64{2, 1}},
 	},
 }
 

@@ -369,8 +369,8 @@ func (s *search) taken(p *model.Problem) onChip {
 }
 
 // closest returns the layer with strides and dilations with which any tile brings the least
-// inputs: one of one row or column brings nothing of what lies between windows, and windows
-// that slide bring what is new.
+// inputs: one of one row or column brings nothing of what lies between windows, one of one tap
+// nothing of what lies between taps, and windows that slide bring what is new.
 func (s *search) closest(slide bool) model.Problem {
 	p := *s.p
 	if slide {
@@ -382,9 +382,23 @@ func (s *search) closest(slide bool) model.Problem {
 		if s.nears && s.l.window == 0 {
 			window = s.at.rest[tap] // a unit has not the others' inputs
 		}
+		if p.Dilation[i] > 1 && s.at.rest[tap] > 1 && s.parted() {
+			p.Dilation[i] = 1
+		}
 		p.Stride[i] = min(p.Stride[i], (window-1)*p.Dilation[i]+1)
 	}
 	return p
+}
+
+// parted reports whether tiles of a level inside the buffer may have a part of a window's
+// inputs: loops over taps are outside the level, or leave it where the window does not fit.
+func (s *search) parted() bool {
+	for i := max(s.l.inner+1, 2); i < s.l.arch.Levels; i++ {
+		if s.l.arch.Level[i].Keeps[model.Inputs] {
+			return true
+		}
+	}
+	return !s.stays(1, 1)
 }
 
 // leastWeights returns least of an open way.
