@@ -168,11 +168,16 @@ func consumerLost(err error) bool {
 	return false
 }
 
-// placed turns the answer that no server can take a consumer, which has the
-// code of a lack of room, into what it is: servers are away.
+// placed turns answers to the creation of a consumer into what they are, worth
+// asking again: that no server can take it has the code of a lack of room, and that
+// it does not exist is said where somebody deletes it at this moment, to create it
+// anew.
 func placed(err error) error {
-	if codeOf(err) == server.JSInsufficientResourcesErr {
+	switch codeOf(err) {
+	case server.JSInsufficientResourcesErr:
 		return fmt.Errorf("no server takes the consumer now: %w: %w", nats.ErrNoResponders, err)
+	case server.JSConsumerDoesNotExist:
+		return fmt.Errorf("the consumer is created anew now: %w: %w", nats.ErrNoResponders, err)
 	}
 	return err
 }

@@ -83,6 +83,7 @@ func TestClassify(t *testing.T) {
 		{"no stream", jetstream.ErrStreamNotFound, absent},
 		{"no JetStream", jetstream.ErrJetStreamNotEnabled, disabled},
 		{"no room for a consumer", placed(answer(503, server.JSInsufficientResourcesErr, "insufficient resources")), passing},
+		{"a consumer that is deleted at this moment", placed(answer(400, server.JSConsumerDoesNotExist, "consumer does not exist")), passing},
 		{"no room for a stream", answer(503, server.JSInsufficientResourcesErr, "insufficient resources"), full},
 		{"no answer", jetstream.ErrNoStreamResponse, passing},
 		{"a broken connection", &net.OpError{Op: "write", Net: "tcp", Err: os.NewSyscallError("write", errors.New("broken pipe"))}, passing},
