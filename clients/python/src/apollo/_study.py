@@ -119,9 +119,9 @@ class Study:
 
     def lint(self) -> None:
         """Check the study; StudyError has every mistake, TypeError those of the evaluator's function."""
-        self._fits()
         with self._file(self.document()) as path:
             self._lint(path)
+        self._fits()
 
     def _fits(self) -> None:
         networks = self.spec.get("workload", {}).get("networks", [])
