@@ -49,7 +49,7 @@ type tally struct {
 	hashed  *events.TrialHash
 	// gap: a trial has no answer, and the hash ends before it.
 	gap    bool
-	judged []events.Judgement // of one batch at a time
+	judged []events.Judgement // used again for each batch: a million are not kept
 
 	// dropped counts the trials that lost their extra numbers.
 	dropped int
