@@ -98,8 +98,9 @@ type Reader interface {
 	Follow(ctx context.Context, from uint64, filters ...string) iter.Seq2[Message, error]
 	// FollowInStrides is Follow for whoever would rather have many messages now and then
 	// than each when it comes, which costs the bus and the reader a fraction. It yields what
-	// is stored, some hundred messages at most, calls rest with how many more are stored,
-	// and takes the next stride when that returns. An error of rest ends it without one.
+	// is stored, some hundred messages at most, calls rest with how many more the bus knows
+	// to be stored (a copy that lags knows of less), and takes the next stride when that
+	// returns. An error of rest ends it without one.
 	FollowInStrides(ctx context.Context, from uint64, rest func(ctx context.Context, left uint64) error, filters ...string) iter.Seq2[Message, error]
 	// Info returns the state of the stream that holds the subject.
 	Info(ctx context.Context, subject string) (StreamInfo, error)
