@@ -3,6 +3,7 @@ package bustest
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -103,7 +104,10 @@ func testRing(t *testing.T, factory Factory) {
 	for i := range 20 {
 		appendAll(t, b, msg(loud, "l"+strconv.Itoa(i), string(make([]byte, 100<<10))))
 	}
-	wantTexts(t, "letters of a flood", held(loud), "l16", "l17", "l18", "l19")
+	// A server that lags behind yields for a moment what made room.
+	eventually(t, "the last letters of a flood are left", func() bool {
+		return slices.Equal(held(loud), []string{"l16", "l17", "l18", "l19"})
+	})
 	wantTexts(t, "letters of others", held(quiet), "q")
 	for i := range 12 {
 		appendAll(t, b, msg(events.DeadLetterSubject("proposer", "s"+strconv.Itoa(i)), "s"+strconv.Itoa(i), string(make([]byte, 100<<10))))
