@@ -19,6 +19,8 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"apollo/internal/roots"
 )
 
 const (
@@ -82,6 +84,7 @@ func openBucket(place string) (*bucket, error) {
 			options.BucketLookup = minio.BucketLookupPath
 		}
 	}
+	roots.Ensure()
 	client, err := minio.New(endpoint, options)
 	if err != nil {
 		return nil, fmt.Errorf("place of the trial log: %w", err)

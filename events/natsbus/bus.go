@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"apollo/events"
+	"apollo/internal/roots"
 )
 
 var _ events.Bus = (*Bus)(nil)
@@ -99,6 +101,9 @@ func Connect(ctx context.Context, conf Config) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
+	if conf.Server == nil && !local(conf.URL) {
+		roots.Ensure() // whether it wants TLS is known when it has answered
+	}
 	if b.nc, err = dial(ctx, conf, options); err != nil {
 		b.stop()
 		return nil, err
@@ -111,6 +116,18 @@ func Connect(ctx context.Context, conf Config) (*Bus, error) {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	return b, nil
+}
+
+// local reports whether all servers are on this machine, by addresses that no public
+// authority signs.
+func local(urls string) bool {
+	for text := range strings.SplitSeq(urls, ",") {
+		u, err := url.Parse(strings.TrimSpace(text))
+		if err != nil || u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
+			return false
+		}
+	}
+	return true
 }
 
 // dial makes the connection, again and again for ConnectWait.

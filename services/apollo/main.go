@@ -10,10 +10,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	// Where a machine has no root certificates, as in the image, the client of
-	// object stores and webhooks take these.
-	_ "golang.org/x/crypto/x509roots/fallback"
-
+	_ "apollo/internal/gogc"
 	"apollo/services/cli"
 )
 
@@ -25,7 +22,6 @@ func main() { os.Exit(realMain()) }
 // realMain turns signals into a cancelled context: the first one asks the
 // command to drain, the second one ends the process at once.
 func realMain() int {
-	collectLess(os.Getenv)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	signals := make(chan os.Signal, 2)

@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"apollo/internal/roots"
 )
 
 // Headers of a webhook, as Standard Webhooks names them.
@@ -71,6 +73,7 @@ func (n *Notifier) post(ctx context.Context, x *notice) error {
 
 // client follows no redirects and no proxy: both would lead past the policy.
 func (n *Notifier) client(to *url.URL) *http.Client {
+	roots.Ensure()
 	dialer := &net.Dialer{Timeout: answerTime}
 	if !n.Policy.Local && !n.Policy.lists(to) {
 		dialer.Control = control

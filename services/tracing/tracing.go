@@ -21,6 +21,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"apollo/events"
+	"apollo/internal/roots"
 	"apollo/services/messages"
 )
 
@@ -43,6 +44,7 @@ func Open(ctx context.Context, version string) (*Provider, error) {
 	if err := check(os.Getenv); err != nil {
 		return nil, err
 	}
+	roots.Ensure()
 	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("export traces: %w", err)
