@@ -99,26 +99,60 @@ design under an area, latency or energy budget, and learns from earlier studies.
 		&cobra.Group{ID: "look", Title: "Look and manage:"},
 		&cobra.Group{ID: "tool", Title: "Tools:"},
 	)
-	for _, c := range []*cobra.Command{a.runCommand(), a.upCommand(), a.serveCommand()} {
-		root.AddCommand(inGroup("main", c))
-	}
-	for _, c := range []*cobra.Command{a.studyCommand(), a.trialCommand(), a.compareCommand(), a.reportCommand(), a.designCommand(), a.spaceCommand(), a.workloadCommand(), a.evaluatorCommand(), a.transferCommand(), a.archiveCommand(), a.eventsCommand(), a.dlqCommand()} {
-		root.AddCommand(inGroup("look", c))
-	}
-	for _, c := range slices.Concat([]*cobra.Command{a.certifyCommand(), a.trainCommand(), a.doctorCommand(), a.authCommand(), a.versionCommand()}, a.labCommands()) {
-		root.AddCommand(inGroup("tool", c))
+	all := a.branches()
+	for _, b := range all {
+		if !slices.ContainsFunc(all, a.named) || a.named(b) {
+			c := b.build()
+			c.GroupID = b.group
+			root.AddCommand(c)
+		}
 	}
 	root.SetHelpCommandGroupID("tool")
 	root.SetCompletionCommandGroupID("tool")
-	a.completeNames(root)
-	_ = root.RegisterFlagCompletionFunc("output", a.completeFormats)
+	if len(a.args) > 0 && strings.HasPrefix(a.args[0], cobra.ShellCompRequestCmd) {
+		a.completeNames(root)
+		_ = root.RegisterFlagCompletionFunc("output", a.completeFormats)
+	}
 	return root
 }
 
-func inGroup(id string, c *cobra.Command) *cobra.Command {
-	c.GroupID = id
-	return c
+// branch is a command below apollo itself.
+type branch struct {
+	name, group string
+	build       func() *cobra.Command
 }
+
+// branches are all of them, in the order of the help. To build them takes longer than many
+// a command: one whose name comes first is built alone.
+func (a *app) branches() []branch {
+	return []branch{
+		{"run", "main", a.runCommand},
+		{"up", "main", a.upCommand},
+		{"serve", "main", a.serveCommand},
+		{"study", "look", a.studyCommand},
+		{"trial", "look", a.trialCommand},
+		{"compare", "look", a.compareCommand},
+		{"report", "look", a.reportCommand},
+		{"design", "look", a.designCommand},
+		{"space", "look", a.spaceCommand},
+		{"workload", "look", a.workloadCommand},
+		{"evaluator", "look", a.evaluatorCommand},
+		{"transfer", "look", a.transferCommand},
+		{"archive", "look", a.archiveCommand},
+		{"events", "look", a.eventsCommand},
+		{"dlq", "look", a.dlqCommand},
+		{"certify", "tool", a.certifyCommand},
+		{"train", "tool", a.trainCommand},
+		{"doctor", "tool", a.doctorCommand},
+		{"auth", "tool", a.authCommand},
+		{"version", "tool", a.versionCommand},
+		{"bench", "tool", a.benchCommand},
+		{"validate", "tool", a.validateCommand},
+	}
+}
+
+// named reports whether the command line begins with the branch.
+func (a *app) named(b branch) bool { return len(a.args) > 0 && a.args[0] == b.name }
 
 func (a *app) checkFlags(c *cobra.Command) error {
 	a.command = c

@@ -6,8 +6,12 @@ import (
 	"apollo/lab/commands"
 )
 
-// labCommands are those of the laboratory. The product knows it from here alone.
-func (a *app) labCommands() []*cobra.Command {
-	l := &commands.Lab{Terminal: a.Terminal}
-	return []*cobra.Command{l.BenchCommand(a.benchPipelineCommand(), a.benchScaleCommand()), l.ValidateCommand()}
+// The commands of the laboratory. The product knows it from here alone.
+
+func (a *app) benchCommand() *cobra.Command {
+	return a.lab().BenchCommand(a.benchPipelineCommand(), a.benchScaleCommand())
 }
+
+func (a *app) validateCommand() *cobra.Command { return a.lab().ValidateCommand() }
+
+func (a *app) lab() *commands.Lab { return &commands.Lab{Terminal: a.Terminal} }
