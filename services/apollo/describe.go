@@ -23,7 +23,10 @@ func (a *app) describeIn(dir string) func(string) (studyfile.Described, error) {
 }
 
 // errSilentProgram is of a program that answers no describe.
-var errSilentProgram = errors.New("it does not describe itself")
+var errSilentProgram = errors.New("the program does not describe itself")
+
+// errNoLevels is of one that describes parameters without their levels.
+var errNoLevels = errors.New("the program's description has no levels")
 
 // askProgram starts a program and returns what it says of itself.
 func (a *app) askProgram(ctx context.Context, argv []string, o external.Options) (studyfile.Described, error) {
@@ -38,7 +41,7 @@ func (a *app) askProgram(ctx context.Context, argv []string, o external.Options)
 		}
 	}
 	if len(missing) > 0 {
-		return d, errors.New("its description has no levels of " + strings.Join(missing, ", "))
+		return d, fmt.Errorf("%w of %s", errNoLevels, strings.Join(missing, ", "))
 	}
 	return d, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -34,8 +35,13 @@ levels, its metrics with their units. The first metric is minimised; change what
 				return err
 			}
 			d, err := a.askProgram(c.Context(), argv, o)
-			if err != nil {
-				return cli.Hinted(cli.ExitError, "let it answer {\"op\": \"describe\"}, with values or labels of its parameters (docs/plug-in-evaluator.md)", err)
+			switch {
+			case errors.Is(err, errSilentProgram):
+				return cli.Hinted(cli.ExitError, describeHint, err)
+			case errors.Is(err, errNoLevels):
+				return cli.Hinted(cli.ExitError, "give each of them values (ascending numbers) or labels in the description", err)
+			case err != nil:
+				return err
 			}
 			if name == "" {
 				name = label(d.Name)
@@ -47,6 +53,9 @@ levels, its metrics with their units. The first metric is minimised; change what
 				return cli.Hinted(cli.ExitError, "list parameters and metrics in the description", errors.New("the program says no parameters or no metrics"))
 			}
 			study := initialStudy(name, program.exec, d)
+			if _, err := a.parseStudy("the study", []byte(study), cmp.Or(program.dir, "."), nil); err != nil {
+				return cli.Hinted(cli.ExitError, "correct the description of the program", fmt.Errorf("no study can be written of what the program says of itself: %w", err))
+			}
 			if out == "" {
 				_, err := io.WriteString(c.OutOrStdout(), study)
 				return err
@@ -67,6 +76,11 @@ levels, its metrics with their units. The first metric is minimised; change what
 	c.Flags().StringVar(&out, "out", "", "new `file` to write; default: the standard output")
 	return c
 }
+
+// describeHint is what a program answers to be described.
+const describeHint = `let it answer the line {"id": "1", "op": "describe"} with its parameters and metrics:
+  {"id": "1", "name": "mine", "version": "1", "parameters": [{"name": "x", "unit": "", "values": [1, 2, 4]}], "metrics": [{"name": "cost", "unit": "s"}]}
+or write the study by hand, as examples/own-evaluator.yaml is (docs/plug-in-evaluator.md)`
 
 // label makes a DNS label of a program's name.
 func label(name string) string {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"apollo/evaluator"
+	"apollo/events/unit"
 	"apollo/services/child"
 )
 
@@ -219,7 +220,7 @@ func (a *answer) result(want []evaluator.Metric) (evaluator.Result, *Failure) {
 		raw, ok := a.metrics[m.Name]
 		if !ok || string(raw) == "null" {
 			if a.outcome == evaluator.Measured {
-				return r, &Failure{CodeMissingMetric, fmt.Sprintf("the answer has no metric %q%s", m.Name, a.named())}
+				return r, &Failure{CodeMissingMetric, fmt.Sprintf("the answer has no metric %q%s%s", m.Name, a.named(), a.bare(m))}
 			}
 			continue
 		}
@@ -255,6 +256,15 @@ func (a *answer) extras(want []evaluator.Metric) ([]evaluator.Extra, *Failure) {
 		extras = append(extras, evaluator.Extra{Name: name, Value: v})
 	}
 	return extras, nil
+}
+
+// bare says that a metric is there under its name in the study, which has no unit.
+func (a *answer) bare(m evaluator.Metric) string {
+	short := unit.Bare(m.Name, m.Unit)
+	if short == m.Name || a.metrics[short] == nil {
+		return ""
+	}
+	return fmt.Sprintf("; answer %q as %q, which has its unit", short, m.Name)
 }
 
 func (a *answer) named() string {

@@ -1,6 +1,7 @@
 package external
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,6 +46,8 @@ type Verdict string
 const (
 	Pass Verdict = "pass"
 	Fail Verdict = "fail"
+	// Warn: a study works with it; Advice says what it costs or what is better.
+	Warn Verdict = "warn"
 	// Skip: it could not be tested, or does not apply; Message says why.
 	Skip Verdict = "skip"
 )
@@ -133,8 +136,8 @@ const (
 	checkUnits       = "units"
 	checkMeasured    = "measured"
 	checkInfeasible  = "infeasible"
-	checkLate        = "late"
 	checkDeterminism = "determinism"
+	checkLate        = "late"
 	checkUnknown     = "unknown"
 	checkGarbage     = "garbage"
 	checkEnd         = "end"
@@ -145,7 +148,7 @@ const (
 func checkNames() []string {
 	return []string{
 		checkStart, checkDescribe, checkSpace, checkTimeout, checkSchema, checkFinite, checkUnits, checkMeasured,
-		checkInfeasible, checkLate, checkDeterminism, checkUnknown, checkGarbage, checkEnd, checkSlots, checkArguments,
+		checkInfeasible, checkDeterminism, checkLate, checkUnknown, checkGarbage, checkEnd, checkSlots, checkArguments,
 	}
 }
 
@@ -256,15 +259,15 @@ func (c *checker) run(ctx context.Context) {
 		c.judgeSample()
 	}
 	if c.o.Quick {
-		for _, name := range []string{checkLate, checkDeterminism, checkUnknown, checkGarbage, checkEnd} {
+		for _, name := range []string{checkDeterminism, checkLate, checkUnknown, checkGarbage, checkEnd} {
 			c.record(name, Skip, "", "left out by --quick")
 		}
 		c.last(ctx)
 		return
 	}
 	if len(c.tried) > 0 {
-		c.late(ctx)
 		c.determinism(ctx)
+		c.late(ctx) // after determinism: it compares answers
 		c.unknown(ctx)
 	}
 	c.garbage(ctx)
@@ -282,7 +285,11 @@ func (c *checker) last(ctx context.Context) {
 
 // begin starts the program as a backend does and reads its description.
 func (c *checker) begin(ctx context.Context) bool {
-	var err error
+	err := findable(c.argv, c.o.Dir)
+	if err != nil {
+		c.record(checkStart, Fail, "correct the command; it is run without a shell, in "+c.folder(), "%v", err)
+		return false
+	}
 	if c.program, err = c.o.Contents.identify(ctx, c.argv, c.o.Dir); err != nil {
 		c.record(checkStart, Fail, "let the arguments that are files be read", "%v", err)
 		return false
@@ -298,7 +305,7 @@ func (c *checker) begin(ctx context.Context) bool {
 			c.record(checkDescribe, Fail, "correct the answer to describe, or do not answer it: it is optional", "%v", err)
 			return true
 		}
-		c.record(checkStart, Fail, "check the command; it is run without a shell, in the current directory", "%v", err)
+		c.record(checkStart, Fail, "correct the command; it is run without a shell, in "+c.folder(), "%v", err)
 		return false
 	}
 	c.info = b.Info()
@@ -312,6 +319,9 @@ func (c *checker) begin(ctx context.Context) bool {
 	c.record(checkDescribe, Pass, "", "%s %s: %d parameters, %d metrics", c.info.Name, c.info.Version, len(c.info.Params), len(c.info.Metrics))
 	return true
 }
+
+// folder is where the program runs, for people.
+func (c *checker) folder() string { return cmp.Or(c.o.Dir, "the current folder") }
 
 // space settles the parameters and metrics to test with.
 func (c *checker) space() bool {

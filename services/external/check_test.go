@@ -43,12 +43,13 @@ func render(t *testing.T, r external.Report) string {
 	return b.String()
 }
 
-// Each misbehaviour fails the check that is about it, and a program without
-// one fails none.
+// Each misbehaviour fails the check that is about it, one that a study survives is a
+// warning, and a program without any fails none.
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	for mode, want := range map[string]struct {
 		fail []string
+		warn []string
 		skip []string
 		text string // in the report
 	}{
@@ -56,7 +57,7 @@ func TestCheck(t *testing.T) {
 		"chatty":  {skip: []string{"infeasible"}},
 		"toobig":  {text: "are infeasible, each with its reason"},
 		"mute":    {fail: []string{"infeasible"}, text: "has no reason"},
-		"refuse":  {fail: []string{"measured"}, skip: []string{"infeasible"}, text: "licence server not reachable"},
+		"refuse":  {warn: []string{"measured"}, skip: []string{"infeasible"}, text: "licence server not reachable"},
 		"die":     {fail: []string{"schema"}, skip: []string{"infeasible"}, text: "libsim.so: not found"},
 		"garbage": {fail: []string{"schema"}, skip: []string{"infeasible"}, text: "Simulation finished"},
 		"nan":     {fail: []string{"nan"}, skip: []string{"infeasible"}},
@@ -66,7 +67,7 @@ func TestCheck(t *testing.T) {
 		"twice":   {fail: []string{"late"}, skip: []string{"infeasible"}},
 		"drift":   {fail: []string{"determinism"}, skip: []string{"infeasible"}, text: "another answer from a new process"},
 		"default": {fail: []string{"unknown"}, skip: []string{"infeasible"}, text: "was measured all the same"},
-		"unruly":  {fail: []string{"garbage"}, skip: []string{"infeasible"}, text: "exit status 1"},
+		"unruly":  {warn: []string{"garbage"}, skip: []string{"infeasible"}, text: "exit status 1"},
 	} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
@@ -75,6 +76,9 @@ func TestCheck(t *testing.T) {
 			if got := verdicts(r, external.Fail); !slices.Equal(got, want.fail) {
 				t.Errorf("failed %v, want %v\n%s", got, want.fail, text)
 			}
+			if got := verdicts(r, external.Warn); !slices.Equal(got, want.warn) {
+				t.Errorf("warned of %v, want %v\n%s", got, want.warn, text)
+			}
 			if got := verdicts(r, external.Skip); !slices.Equal(got, want.skip) {
 				t.Errorf("skipped %v, want %v\n%s", got, want.skip, text)
 			}
@@ -82,7 +86,7 @@ func TestCheck(t *testing.T) {
 				t.Errorf("Failed() = %d, want %d; want %q in\n%s", r.Failed(), len(want.fail), want.text, text)
 			}
 			for _, f := range r.Findings {
-				if f.Message == "" || f.Verdict == external.Fail && f.Advice == "" {
+				if f.Message == "" || (f.Verdict == external.Fail || f.Verdict == external.Warn) && f.Advice == "" {
 					t.Errorf("finding %+v explains nothing or gives no advice", f)
 				}
 			}
@@ -96,9 +100,9 @@ func TestCheckTimeouts(t *testing.T) {
 	const timeout = 500 * time.Millisecond
 	for mode, want := range map[string][]string{
 		"hang":    {"timeout"},
-		"swapped": {"timeout", "measured", "late"},
+		"swapped": {"timeout", "late"},
 		"family":  {"timeout", "end"},
-		"deaf":    {"timeout", "measured", "end"},
+		"deaf":    {"timeout", "end"},
 	} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()

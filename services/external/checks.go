@@ -64,33 +64,44 @@ func (c *checker) adopt(t *trial) {
 
 // judgeSample draws the conclusions that need no further question.
 func (c *checker) judgeSample() {
-	c.byCode(checkTimeout, []string{CodeTimeout},
-		"answer each line as soon as it is read and flush standard output; a slow simulator needs a larger --timeout",
+	c.byCode(checkTimeout, map[string]string{
+		CodeTimeout: "answer each line as soon as it is read, with its id, and flush standard output; a slow simulator needs a larger --timeout",
+	},
 		func(n int) string {
 			slowest := slices.MaxFunc(c.tried, func(a, b trial) int { return int(a.took - b.took) }).took
 			return fmt.Sprintf("%d answers in time, the slowest after %s", n, slowest.Round(time.Microsecond))
 		})
-	c.byCode(checkSchema, []string{CodeBadAnswer, CodeBadOutcome, CodeTooLong, CodeMissingMetric, CodeWrongType, CodeDied, CodeStart},
-		`write one line {"id": …, "metrics": {…}} per design, and errors as {"id": …, "outcome": "failed", "reason": …}`,
+	c.byCode(checkSchema, map[string]string{
+		CodeBadAnswer:     `write one line {"id": …, "metrics": {…}} per design, and all other text to standard error`,
+		CodeBadOutcome:    `leave "outcome" out of a measured design, or write one of the three words`,
+		CodeTooLong:       `write what is large to a file in the folder "scratch" of the question, and name it: {"id": …, "artifact": "FILE"}`,
+		CodeMissingMetric: "answer every metric of a measured design by its name; a design that has none is infeasible or failed",
+		CodeWrongType:     "write numbers without quotes",
+		CodeDied:          "mend what ended it, or catch the error and answer {\"id\": …, \"outcome\": \"failed\", \"reason\": …}",
+		CodeStart:         "mend what keeps the program from starting again",
+	},
 		func(n int) string { return fmt.Sprintf("%d answers have the right form", n) })
-	c.byCode(checkFinite, []string{CodeNotFinite},
-		"JSON has no NaN and no Infinity: answer infeasible or failed with a reason",
+	c.byCode(checkFinite, map[string]string{CodeNotFinite: "JSON has no NaN and no Infinity: answer infeasible or failed with a reason"},
 		func(n int) string { return fmt.Sprintf("every number of %d answers is finite", n) })
 	c.units()
 	c.measured()
 	c.infeasible()
 }
 
-// byCode fails a check when a trial failed with one of the codes.
-func (c *checker) byCode(check string, codes []string, advice string, pass func(n int) string) {
+// byCode fails a check when a trial failed with one of the codes, and says how to try
+// its design alone.
+func (c *checker) byCode(check string, advice map[string]string, pass func(n int) string) {
 	good := 0
 	for i, t := range c.tried {
 		if t.failure == nil || check == checkTimeout && t.failure.Code != CodeTimeout {
 			good++
 			continue
 		}
-		if slices.Contains(codes, t.failure.Code) {
-			c.record(check, Fail, advice, "design %d of %d (%s): %s", i+1, len(c.tried), c.design(t), t.failure)
+		if how, ok := advice[t.failure.Code]; ok {
+			if t.failure.Code == CodeDied || t.failure.Code == CodeTimeout {
+				how += "; try it alone: " + c.alone(t)
+			}
+			c.record(check, Fail, how, "design %d of %d (%s): %s", i+1, len(c.tried), c.design(t), t.failure)
 			return
 		}
 	}
@@ -100,6 +111,14 @@ func (c *checker) byCode(check string, codes []string, advice string, pass func(
 	}
 	c.record(check, Pass, "", "%s", pass(good))
 }
+
+// alone is a command that asks the program about one design.
+func (c *checker) alone(t trial) string {
+	line := c.q.line(asking{id: "1"}, evaluator.Request{Study: "check", Design: t.design})
+	return "echo " + shellQuoted(strings.TrimSpace(string(line))) + " | " + strings.Join(c.argv, " ")
+}
+
+func shellQuoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 func (c *checker) design(t trial) string {
 	var parts []string
@@ -173,9 +192,15 @@ func (c *checker) measured() {
 	n, failed := c.count(evaluator.Measured), c.count(evaluator.Failed)
 	switch {
 	case failed > 0:
+		verdict := Warn
+		if n == 0 && failed == len(c.tried) {
+			verdict = Fail
+		}
 		t := c.tried[slices.IndexFunc(c.tried, func(t trial) bool { return t.failure == nil && t.result.Outcome == evaluator.Failed })]
-		c.record(checkMeasured, Fail, "a legal design that cannot run is infeasible; failed is for a broken evaluation",
+		c.record(checkMeasured, verdict, "failed is for an evaluation that broke, and infeasible for a legal design that cannot run: the search learns from that",
 			"%d of %d designs failed, one (%s) with %s: %s", failed, len(c.tried), c.design(t), t.result.Reason.Code, t.result.Reason.Message)
+	case n == 0 && len(c.answered()) == 0:
+		c.record(checkMeasured, Skip, "", "no answer to look at: see the failure above")
 	case n == 0:
 		c.record(checkMeasured, Fail, "check the parameters and their units: a study would find nothing", "none of %d designs was measured", len(c.tried))
 	default:
@@ -257,7 +282,7 @@ func (c *checker) late(ctx context.Context) {
 		got := trial{}
 		got.result, got.failure = a.result(c.metrics)
 		if c.deterministic() && !got.equal(t) {
-			c.record(checkLate, Fail, advice, "of %d lines sent at once, the answer for %s is another one than before: ids are mixed up, or the program is not deterministic", len(good), c.design(t))
+			c.record(checkLate, Fail, advice, "of %d lines sent at once, the answer for %s is another one than before: ids are mixed up", len(good), c.design(t))
 			return
 		}
 	}
@@ -275,7 +300,9 @@ func (c *checker) late(ctx context.Context) {
 	c.record(checkLate, Pass, "", "%d lines sent at once: every answer has its own id", len(good))
 }
 
-func (c *checker) deterministic() bool { return !c.info.Described || c.info.Deterministic }
+func (c *checker) deterministic() bool {
+	return (!c.info.Described || c.info.Deterministic) && c.findings[checkDeterminism].Verdict != Fail
+}
 
 // answered returns the trials that have an answer.
 func (c *checker) answered() []trial {

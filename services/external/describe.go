@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"apollo/evaluator"
+	"apollo/events/unit"
 	"apollo/optimizer/space"
 	"apollo/services/child"
 )
@@ -32,6 +33,9 @@ type Info struct {
 	// Metrics are what it measures. Cheap marks the metrics that it gives for
 	// infeasible designs too.
 	Metrics []evaluator.Metric
+	// said are the metrics that it describes without the unit at the end of the name,
+	// by the name that the log has: cost_s is cost.
+	said map[string]string
 	// Deterministic programs give the same answer to the same design; a
 	// program that does not say so is taken to be.
 	Deterministic bool
@@ -104,7 +108,14 @@ func readInfo(a answer) (info Info, ok bool, err error) {
 	}
 	for i, p := range d.Parameters {
 		param := space.Param{Name: p.Name, Unit: p.Unit, Values: p.Values, Labels: p.Labels}
-		if err := checkParam(param, info.Params); err != nil {
+		err := checkParam(param, info.Params)
+		if base := baseUnit(p.Unit); err == nil && base != p.Unit {
+			err = errors.New("a program gets numbers in " + base + ": give the levels in it, with this unit")
+		}
+		if err == nil {
+			err = knownUnit(p.Unit)
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("parameters[%d] (%q): %w", i, child.Clip(p.Name, maxCode), err))
 		}
 		info.Params = append(info.Params, param)
@@ -117,15 +128,22 @@ func readInfo(a answer) (info Info, ok bool, err error) {
 		if m.Unit != nil {
 			metric.Unit = *m.Unit
 		}
+		logged := unit.Named(unit.Bare(m.Name, plain(metric.Unit)), plain(metric.Unit))
 		switch {
 		case !plainName(m.Name):
 			err = errors.New("the name is empty, too long or unprintable")
-		case named(info.Metrics, m.Name):
+		case named(info.Metrics, logged):
 			err = errors.New("the name is used twice")
 		case m.Unit == nil:
 			err = errors.New(`the unit is missing; write "1" for a plain number`)
 		default:
-			err = nil
+			err = knownUnit(metric.Unit)
+		}
+		if err == nil && logged != m.Name {
+			if info.said == nil {
+				info.said = map[string]string{}
+			}
+			metric.Name, info.said[logged] = logged, m.Name
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("metrics[%d] (%q): %w", i, child.Clip(m.Name, maxCode), err))
@@ -156,6 +174,26 @@ func checkParam(p space.Param, before []space.Param) error {
 	}
 	_, err := space.New(p)
 	return err
+}
+
+// knownUnit refuses a unit that no study can have: none would fit the program.
+func knownUnit(symbol string) error {
+	if _, ok := unit.Find(plain(symbol)); ok {
+		return nil
+	}
+	if guess := unit.Guess(symbol); guess != "" {
+		return fmt.Errorf("the unit %q is none that a study knows: did you mean %s?", symbol, guess)
+	}
+	return fmt.Errorf(`the unit %q is none that a study knows (docs/study-file.md lists them); "1" is that of a plain number, a count or a ratio`, symbol)
+}
+
+// baseUnit is the unit in which a program gets a parameter.
+func baseUnit(symbol string) string {
+	u, ok := unit.Find(plain(symbol))
+	if !ok || u.Dimension == unit.Dimensionless {
+		return symbol
+	}
+	return unit.Base(u.Dimension)
 }
 
 // plain is a unit as studies write it: a plain number, which a program calls

@@ -158,7 +158,10 @@ func Open(ctx context.Context, argv []string, o Options) (*Backend, error) {
 	}
 	b := &Backend{argv: argv, o: o.withDefaults(), closed: make(chan struct{}), scratches: scratches{keep: o.Keep}}
 	b.free = make(chan *slot, b.o.Slots)
-	var err error
+	err := findable(argv, o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("open evaluator: %w", err)
+	}
 	if b.program, err = b.o.Contents.identify(ctx, argv, o.Dir); err != nil {
 		return nil, fmt.Errorf("open evaluator: %w", err)
 	}
@@ -209,6 +212,7 @@ func (b *Backend) handshake(ctx context.Context, s *slot) error {
 	}
 	if ok {
 		b.info = info
+		p.said = info.said
 		return nil
 	}
 	b.info.Note = "it took the question for something else"

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -83,6 +85,54 @@ func (c *Contents) identify(ctx context.Context, argv []string, dir string) (*ev
 	return p.WithoutSecrets(), nil
 }
 
+// interpreters end the names of the scripts that they run so. Versions may follow
+// their names: python3.12.
+var interpreters = map[string][]string{
+	"python": {".py"}, "pypy": {".py"}, "bash": {".sh", ".bash"}, "sh": {".sh"}, "zsh": {".sh", ".zsh"}, "node": {".js", ".mjs", ".cjs"},
+	"perl": {".pl"}, "ruby": {".rb"}, "julia": {".jl"}, "Rscript": {".R", ".r"}, "lua": {".lua"},
+}
+
+// findable says which file of a command is not there where it is certain that it is
+// needed: the executable, and the script of an interpreter. An interpreter without its
+// script ends at once, as often as it is started.
+func findable(argv []string, dir string) error {
+	base, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	argv = inSlot(argv, "0")
+	in := func(name string) string {
+		if filepath.IsAbs(name) {
+			return name
+		}
+		return filepath.Join(base, name)
+	}
+	if !strings.ContainsRune(argv[0], filepath.Separator) {
+		if _, err := exec.LookPath(argv[0]); errors.Is(err, exec.ErrNotFound) {
+			return fmt.Errorf("there is no program %s on the PATH", argv[0])
+		}
+	} else if info, err := os.Stat(in(argv[0])); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the program %s is not there: there is no file %s", argv[0], in(argv[0]))
+	} else if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 == 0 {
+		return fmt.Errorf("the program %s cannot be executed: write its interpreter before it, or chmod +x %s", argv[0], in(argv[0]))
+	}
+	endings := interpreters[strings.TrimRight(filepath.Base(argv[0]), ".0123456789")]
+	for _, word := range argv[1:] {
+		option := strings.HasPrefix(word, "-")
+		switch {
+		case option && !strings.HasPrefix(word, "--") && strings.ContainsAny(word[len(word)-1:], "-cmeE"):
+			return nil // what follows is code, or the name of a module
+		case option || !slices.Contains(endings, filepath.Ext(word)):
+			continue
+		}
+		if _, err := os.Stat(in(word)); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("the script %s is not there: there is no file %s", word, in(word))
+		}
+		return nil
+	}
+	return nil
+}
+
 // found returns where a program is found by its name, or "".
 func found(name string) string {
 	path, err := exec.LookPath(name)
@@ -153,6 +203,7 @@ func (b *Backend) start(ctx context.Context, s *slot) (*programProcess, error) {
 	}
 	p, err := start(b.argv, b.o.forSlot(s.index))
 	if err == nil {
+		p.said = b.info.said
 		b.started.Add(1)
 	}
 	return p, err

@@ -26,6 +26,7 @@ func (c *checker) fresh(ctx context.Context) *Failure {
 		return &Failure{CodeStart, err.Error()}
 	}
 	context.AfterFunc(ctx, p.Kill)
+	p.said = c.info.said
 	c.p = p
 	clear(c.pending)
 	if !c.info.Described {
@@ -99,11 +100,15 @@ func (c *checker) next(skim bool) (answer, *Failure) {
 	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded) && !c.p.Exited():
+		c.p.sharers = c.p.InputSharers()
+		if n := len(c.foreign); n > 0 {
+			c.p.stray, c.p.lastStray = n, c.foreign[n-1]
+		}
 		return answer{}, c.p.timeout(c.o.Timeout)
 	case err != nil:
 		return answer{}, c.p.death()
 	}
-	a, err := parseAnswer(text)
+	a, err := c.p.parse(text)
 	if err == nil && a.note != nil && c.pending[a.id] {
 		return c.next(skim)
 	}

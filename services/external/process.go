@@ -24,6 +24,8 @@ type programProcess struct {
 	knows map[string]bool
 	// probed: it has described itself before its first design.
 	probed bool
+	// said are the metrics that it calls otherwise than the log does.
+	said map[string]string
 	// onNote is called with the notes before the answer to the question at hand.
 	onNote func(*note)
 	// sharers are the processes that read the questions beside it, seen before a
@@ -99,7 +101,7 @@ func (p *programProcess) exchange(id string, line []byte) (answer, error) {
 		if err != nil {
 			return answer{}, errors.Join(err, werr)
 		}
-		a, err := parseAnswer(text)
+		a, err := p.parse(text)
 		if err != nil {
 			return answer{}, err
 		}
@@ -115,6 +117,18 @@ func (p *programProcess) exchange(id string, line []byte) (answer, error) {
 		p.stray++
 		p.lastStray = a.id
 	}
+}
+
+// parse reads a line, with the metrics called as the log does.
+func (p *programProcess) parse(line []byte) (answer, error) {
+	a, err := parseAnswer(line)
+	for logged, name := range p.said {
+		if raw := a.metrics[name]; raw != nil && a.metrics[logged] == nil {
+			a.metrics[logged] = raw
+			delete(a.metrics, name)
+		}
+	}
+	return a, err
 }
 
 func (p *programProcess) timeout(waited time.Duration) *Failure {

@@ -36,6 +36,8 @@ func (c *checker) unknown(ctx context.Context) {
 		a, f = c.await(id, c.o.Timeout, true)
 	}
 	switch {
+	case f != nil && f.Code == CodeDied:
+		c.record(checkUnknown, Warn, advice, "a design with %q instead of %q ends the program, which is started again for the next one: %s", stranger, c.params[0].Name, f)
 	case f != nil:
 		c.record(checkUnknown, Fail, advice, "a design with %q instead of %q: %s", stranger, c.params[0].Name, f)
 	case a.bad != nil:
@@ -73,6 +75,8 @@ func (c *checker) garbage(ctx context.Context) {
 		again.result, f = again.answer.result(c.metrics)
 	}
 	switch {
+	case f != nil && f.Code == CodeDied:
+		c.record(checkGarbage, Warn, advice, "a line that is no JSON ends the program, which is started again for the next one: %s", f)
 	case f != nil:
 		c.record(checkGarbage, Fail, advice, "after a line that is no JSON: %s", f)
 	case c.deterministic() && !again.equal(good[0]):

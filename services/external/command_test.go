@@ -1,0 +1,89 @@
+package external_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"apollo/services/external"
+)
+
+// A file that a command certainly needs and that is not there is named before anything
+// is started; what only looks like one is not.
+func TestCommandsWithoutTheirFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "here.sh"), []byte("exit 0\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const good = ""
+	for command, want := range map[string]string{
+		"sh gone.sh":             "the script gone.sh is not there: there is no file " + filepath.Join(dir, "gone.sh"),
+		"/bin/sh -u gone.sh x":   "the script gone.sh is not there",
+		"sh here.sh gone.sh":     good, // an argument of the script
+		"sh -c './gone.sh'":      good,
+		"sh -ec gone.sh":         good,
+		"env sh gone.sh":         good, // env may well know a file that this process does not
+		"./gone":                 "the program ./gone is not there: there is no file " + filepath.Join(dir, "gone"),
+		"./here.sh":              "the program ./here.sh cannot be executed",
+		"no-such-program-at-all": "there is no program no-such-program-at-all on the PATH",
+	} {
+		argv, err := external.Split(command)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := external.Open(t.Context(), argv, external.Options{Dir: dir})
+		switch {
+		case err == nil:
+			_ = b.Close()
+			if want != good {
+				t.Errorf("%s was opened, want %q", command, want)
+			}
+		case want == good || !strings.Contains(err.Error(), want):
+			t.Errorf("%s: %v, want %q", command, err, want)
+		}
+	}
+}
+
+// A program may call a metric as a study does, without the unit at the end.
+func TestMetricsWithoutTheirUnitInTheName(t *testing.T) {
+	t.Parallel()
+	const program = `while read -r line; do
+  id=${line#*:\"}; id=${id%%\"*}
+  case $line in
+  *describe*) printf '{"id":"%s","name":"short","parameters":[{"name":"x","values":[1,2,3]}],"metrics":[{"name":"cost","unit":"s"},{"name":"share","unit":"1"}]}\n' "$id" ;;
+  *) printf '{"id":"%s","metrics":{"cost":2,"share":0.5}}\n' "$id" ;;
+  esac
+done`
+	r := external.Check(t.Context(), []string{"sh", "-c", program}, external.CheckOptions{Quick: true})
+	for _, f := range r.Findings {
+		if f.Check == "units" && f.Message != "cost_s (s), share (1)" || f.Check == "measured" && f.Verdict != external.Pass {
+			t.Errorf("%s: %s %s", f.Check, f.Verdict, f.Message)
+		}
+	}
+}
+
+// The smallest evaluator of the documentation describes itself and fails no check.
+func TestSmallestEvaluatorOfThePage(t *testing.T) {
+	t.Parallel()
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("python3 is not there")
+	}
+	page, err := os.ReadFile("../../docs/plug-in-evaluator.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(page), "```python\n")
+	text, _, _ = strings.Cut(text, "```")
+	script := filepath.Join(t.TempDir(), "mine.py")
+	if err := os.WriteFile(script, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := external.Check(t.Context(), []string{python, script}, external.CheckOptions{Quick: true})
+	if described := r.Findings[1]; r.Failed() > 0 || described.Verdict != external.Pass {
+		t.Errorf("failed %d, described %+v:\n%s", r.Failed(), described, render(t, r))
+	}
+}
