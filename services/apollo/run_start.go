@@ -41,6 +41,7 @@ func (r *runner) start(ctx context.Context, view *client.StudyView, parts part) 
 		last = append(last, notifyRole(s, notices, logger))
 	}
 	if parts&evaluating != 0 {
+		r.sayWithoutWork()
 		first = append(first, r.evaluators(view, logger, fail)...)
 	}
 	if parts&archiving != 0 {
@@ -74,6 +75,15 @@ func (r *runner) serveWeb(ctx context.Context) error {
 	}
 	r.add(ctx, nil, []role{page})
 	return nil
+}
+
+// sayWithoutWork says that more evaluators were asked for than get work at a time. A
+// short run is over before anybody sees them idle.
+func (r *runner) sayWithoutWork() {
+	n := r.doc.Spec.Budget.Parallelism
+	if asked := r.flags.evaluators; r.command.Flags().Changed("evaluators") && n < asked && !r.doc.Spec.Evaluator.Manual {
+		r.app.Say("%d of the %d evaluators get work: spec.budget.parallelism is %[1]d. `--set spec.budget.parallelism=%[2]d` gives it to all, in a new run", n, asked)
+	}
 }
 
 // evaluators are those of the study: the built-in one, or the program that the
