@@ -1,5 +1,9 @@
 """One design on the cost model."""
 
+import subprocess
+import sysconfig
+from pathlib import Path
+
 import apollo
 import pytest
 
@@ -23,3 +27,12 @@ def test_frames():
 def test_mistakes():
     with pytest.raises(apollo.ApolloError, match="rowss"):
         apollo.design("systolic", rowss=32)
+
+
+def test_command():
+    """The installed package puts the command on the PATH of its environment."""
+    script = Path(sysconfig.get_path("scripts")) / "apollo"
+    if not script.exists():
+        pytest.skip("the package is not installed here")
+    done = subprocess.run([script, "no-such-command"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "no-such-command" in done.stderr

@@ -6,9 +6,11 @@ import json
 import os
 import shutil
 import subprocess
+import sys
+import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 
 class ApolloError(RuntimeError):
@@ -30,9 +32,21 @@ def binary() -> str:
     packaged = Path(__file__).parent / "_bin" / "apollo"
     if packaged.exists():
         return str(packaged)
-    if found := shutil.which("apollo"):
+    # The script of this package has the name too, and would call itself.
+    own = sysconfig.get_path("scripts")
+    elsewhere = [d for d in os.get_exec_path() if os.path.realpath(d) != os.path.realpath(own)]
+    if found := shutil.which("apollo", path=os.pathsep.join(elsewhere)):
         return found
     raise ApolloError("there is no apollo binary: install a wheel that has one, put apollo on the PATH, or set APOLLO_BINARY")
+
+
+def main() -> NoReturn:
+    """Run the binary in the place of this process: the command ``apollo`` of an installed package."""
+    try:
+        program = binary()
+        os.execv(program, [program, *sys.argv[1:]])
+    except (ApolloError, OSError) as e:
+        sys.exit(f"apollo: {e}")
 
 
 def call(*args: str, stdin: str | None = None, good: Sequence[int] = (0,)) -> str:
