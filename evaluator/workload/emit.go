@@ -280,7 +280,12 @@ func (l *lowering) vector(n *graph.Node) error {
 		}
 	}
 	for _, t := range constant {
-		y.Const += l.g.Elements(t)
+		read := l.g.Elements(t)
+		if n.Op == graph.Copy && n.Fn == "gather" { // of a table, the rows that are asked for
+			rest := max(read-y.outShape().elements(), 0)
+			y.Idle, read = y.Idle+rest, read-rest
+		}
+		y.Const += read
 		y.WeightBits = max(y.WeightBits, l.g.Tensors[t].Bits)
 	}
 	if len(in) == 0 {

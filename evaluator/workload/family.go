@@ -122,6 +122,7 @@ func (f *Family) check(values []int64) error {
 func (f *Family) ParseValues(text string) (values []int64, rest string, err error) {
 	values = f.Own()
 	var others []string
+	seen := map[string]bool{}
 	for part := range strings.SplitSeq(text, ",") {
 		name, value, _ := strings.Cut(part, "=")
 		at := slices.IndexFunc(f.Params, func(p FamilyParam) bool { return p.Name == name })
@@ -129,6 +130,10 @@ func (f *Family) ParseValues(text string) (values []int64, rest string, err erro
 			others = append(others, part)
 			continue
 		}
+		if seen[name] {
+			return nil, "", fmt.Errorf("%q: %s is given twice, say it once", part, name)
+		}
+		seen[name] = true
 		p := &f.Params[at]
 		if values[at], err = strconv.ParseInt(value, 10, 64); err != nil || !slices.Contains(p.Values, values[at]) {
 			return nil, "", fmt.Errorf("%q: want one of %v behind %s=", part, p.Values, name)

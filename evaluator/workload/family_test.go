@@ -79,6 +79,9 @@ func TestParseValues(t *testing.T) {
 	if err != nil || rest != "batch=8,weights=int4" || f.Called(values) != "mobilenet_v2:width=50,resolution=160" {
 		t.Errorf("%v, the rest %q, %v", values, rest, err)
 	}
+	if _, _, err := f.ParseValues("width=50,width=75"); err == nil || err.Error() != `"width=75": width is given twice, say it once` {
+		t.Errorf("a value given twice: error %v", err)
+	}
 	if _, _, err := f.ParseValues("width=60"); err == nil || err.Error() != `"width=60": want one of [35 50 75 100 130 140] behind width=` {
 		t.Error(err)
 	}

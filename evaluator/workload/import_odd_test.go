@@ -46,6 +46,13 @@ type oddModel struct {
 	macs    int64
 }
 
+func (m oddModel) bytes() []byte {
+	if m.inputs == nil {
+		m.inputs = picture()
+	}
+	return modeltest.ONNX{Inputs: m.inputs, Weights: m.weights, Nodes: m.nodes, Outputs: names{"y"}}.Bytes()
+}
+
 const (
 	conv3 = 4 * 3 * 9 // MACs of an output of the filter w, 3x3 over 3 channels to 4
 	conv1 = 4 * 3     // of a 1x1 filter
@@ -148,16 +155,11 @@ func oddOperations() map[string]oddModel {
 
 func TestImportOddModels(t *testing.T) {
 	t.Parallel()
-	for _, table := range []map[string]oddModel{oddPadding(), oddOperations()} {
+	for _, table := range []map[string]oddModel{oddPadding(), oddOperations(), oddLoops(), oddSequences(), oddSamples(), oddRuntime()} {
 		for name, m := range table {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				inputs := m.inputs
-				if inputs == nil {
-					inputs = picture()
-				}
-				data := modeltest.ONNX{Inputs: inputs, Weights: m.weights, Nodes: m.nodes, Outputs: names{"y"}}.Bytes()
-				w, r, err := workload.Import("m", data, workload.ImportOptions{Strict: true})
+				w, r, err := workload.Import("m", m.bytes(), workload.ImportOptions{Strict: true})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -317,8 +319,8 @@ func TestImportWidths(t *testing.T) {
 		t.Errorf("precision %+v, want %+v", w.Precision, want)
 	}
 	table, product := &w.Layers[0], &w.Layers[1]
-	if got := table.WeightBytes(w.Precision); table.WeightBits != 32 || got != 4*1600 {
-		t.Errorf("the table has %d bits, %d bytes, want 32 and 6400", table.WeightBits, got)
+	if got := table.WeightBytes(w.Precision); table.WeightBits != 32 || got != 4*7*16 || table.Params() != 1600 {
+		t.Errorf("the table has %d bits, %d bytes of %d parameters are read, want 32, seven rows and 1600", table.WeightBits, got, table.Params())
 	}
 	if got := product.WeightBytes(w.Precision); product.WeightBits != 0 || got != 160 {
 		t.Errorf("the product's weights have %d bits, %d bytes, want those of the network and 160", product.WeightBits, got)

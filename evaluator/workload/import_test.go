@@ -207,6 +207,9 @@ func FuzzImportONNX(f *testing.F) {
 	f.Add(modeltest.SampleONNX())
 	f.Add(branched(nil, []modeltest.ONNXTensor{scalar("c", 1)}))
 	f.Add(called(2).Bytes())
+	for _, m := range oddLoops() {
+		f.Add(m.bytes())
+	}
 	for _, m := range attentionModels() {
 		f.Add(m.bytes())
 	}
@@ -268,6 +271,11 @@ func TestImportMutations(t *testing.T) {
 		modeltest.SampleTFLite(), modeltest.SampleONNX(), streaming().Bytes(),
 		branched(nil, []modeltest.ONNXTensor{scalar("c", 1)}), called(2).Bytes(),
 	}
+	loops := oddLoops()
+	for _, name := range slices.Sorted(maps.Keys(loops)) {
+		seeds = append(seeds, loops[name].bytes())
+	}
+	seeds = append(seeds, oddSequences()["without the last"].bytes(), oddSamples()["DeformConv"].bytes())
 	seeds = append(seeds, mixtureOf(false, true, 5, attrs{}).Bytes(), mixtureOf(true, true, 5, attrs{}).Bytes())
 	models := attentionModels()
 	for _, name := range slices.Sorted(maps.Keys(models)) {

@@ -179,6 +179,11 @@ func TestSizesRefused(t *testing.T) {
 	if got, err := workload.ParseSizes(want.String()); err != nil || got != want {
 		t.Errorf("ParseSizes(%q) = %+v, %v", want.String(), got, err)
 	}
+	for _, twice := range []string{"past=4096,past=5", "weights=int4,weights=int8", "batch=2,past=4,batch=2"} {
+		if s, err := workload.ParseSizes(twice); err == nil || !strings.Contains(err.Error(), "is given twice") {
+			t.Errorf("ParseSizes(%q) = %+v, %v, want an error", twice, s, err)
+		}
+	}
 }
 
 // A network that generates tokens is its prompt and its passes; a document of

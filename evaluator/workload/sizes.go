@@ -126,8 +126,13 @@ func (s *Sizes) words() []word {
 
 // ParseSizes reads what String writes.
 func ParseSizes(text string) (s Sizes, err error) {
+	seen := map[string]bool{}
 	for part := range strings.SplitSeq(text, ",") {
 		name, value, _ := strings.Cut(part, "=")
+		if seen[name] {
+			return s, fmt.Errorf("%q: %s is given twice, say it once", part, name)
+		}
+		seen[name] = true
 		var into *int64
 		switch name {
 		case "batch":

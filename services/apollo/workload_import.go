@@ -128,6 +128,9 @@ func parseNumbers(flag string, list []string) (map[string]int64, error) {
 		if err != nil {
 			return nil, cli.Usagef("%s %s: want a whole number behind the last =", flag, text)
 		}
+		if _, twice := numbers[text[:at]]; twice {
+			return nil, cli.Usagef("%s %s: %s is given twice, say it once", flag, text, text[:at])
+		}
 		numbers[text[:at]] = n
 	}
 	return numbers, nil

@@ -225,7 +225,11 @@ func (n *node) packedAttention() {
 	}
 	x, w := n.shape(0), n.shape(1)
 	a := attention{queries: n.int("num_heads", 0), batch: x[0], length: x[1], fresh: x[1], pastKey: -1, pastValue: -1, presentKey: len(n.out), presentVals: len(n.out), scores: len(n.out)}
-	if n.has(4) {
+	past := 4
+	if n.op == "QAttention" { // scales and zero points are between
+		past = 8
+	}
+	if n.has(past) {
 		n.fail("keys and values of the past in one tensor are not supported: export the model with GroupQueryAttention, or with Attention of opset 23")
 		return
 	}

@@ -238,7 +238,11 @@ func (n *node) deconv() {
 		return
 	}
 	n.grow(&w, before, after, extra)
-	if _, ok := n.attrs["output_shape"]; ok {
+	if a, ok := n.attrs["output_shape"]; ok {
+		if len(a.ints) == rank+2 { // some exporters write batch and channels too
+			a.ints = a.ints[2:]
+			n.attrs["output_shape"] = a
+		}
 		w.out = n.two("output_shape", rank, 1)
 	}
 	k := f[1] * groups

@@ -8,14 +8,20 @@ import (
 	"apollo/evaluator/workload/graph"
 )
 
-// einsum is a contraction of two tensors, which is a product of matrices, or
-// one tensor that is reordered or reduced.
+// operand is a tensor of an Einsum with a label for each dimension.
+type operand struct {
+	t      int
+	labels string
+}
+
+// einsum contracts two tensors at a time, from the left, as runtimes do: each
+// pair is a product of matrices. One tensor is reordered or reduced.
 func (n *node) einsum() {
 	equation := strings.ReplaceAll(n.attrs["equation"].s, " ", "")
 	left, out, explicit := strings.Cut(equation, "->")
 	terms := strings.Split(left, ",")
-	if len(terms) != len(n.in) || len(terms) > 2 || !n.need(0, 0) || len(terms) == 2 && !n.need(1, 0) {
-		n.fail("the equation %q has %d terms for %d inputs: contractions of one and two tensors are supported, export longer ones in steps", equation, len(terms), len(n.in))
+	if len(n.in) == 0 || len(terms) != len(n.in) || slices.Min(n.in) < 0 {
+		n.misfit("the equation %q has %d terms for %d inputs", equation, len(terms), len(n.in))
 		return
 	}
 	size := map[rune]int64{}
@@ -29,24 +35,107 @@ func (n *node) einsum() {
 	if n.err != nil {
 		return
 	}
-	shape := make([]int64, 0, len(out))
 	for i, r := range []rune(out) {
 		if _, ok := size[r]; !ok || strings.ContainsRune(out[:i], r) {
 			n.misfit("the equation %q does not fit: %q", equation, r)
 			return
 		}
+	}
+	n.set(0, sized(out, size))
+	n.contractAll(terms, out, size)
+}
+
+func sized(labels string, size map[rune]int64) (shape []int64) {
+	for _, r := range labels {
 		shape = append(shape, size[r])
 	}
-	n.set(0, shape)
+	return shape
+}
+
+// contractAll appends the products of a chain of operands.
+func (n *node) contractAll(terms []string, out string, size map[rune]int64) {
 	if len(terms) == 1 {
 		node := graph.Node{Op: graph.Copy, Fn: "transpose"}
-		if len(terms[0]) > len(out) {
-			node = graph.Node{Op: graph.Reduce, Fn: "sum"}
+		if x := n.diagonal(operand{n.in[0], terms[0]}); len(x.labels) > len(out) {
+			node = graph.Node{Op: graph.Reduce, Fn: "sum", In: []int{x.t}}
+		} else if x.t != n.in[0] {
+			node.In = []int{x.t}
 		}
 		n.emit(node)
 		return
 	}
-	n.contract(terms, out, size)
+	a := n.diagonal(operand{n.in[0], terms[0]})
+	for i := 1; i < len(terms) && n.err == nil; i++ {
+		b := n.diagonal(operand{n.in[i], terms[i]})
+		later := out + strings.Join(terms[i+1:], "")
+		a, b = n.summed(a, b.labels+later, size), n.summed(b, a.labels+later, size)
+		into := operand{n.out[0], out}
+		if i+1 < len(terms) {
+			into.labels = distinct(a.labels + b.labels)
+			into.labels = strings.Map(func(r rune) rune {
+				if strings.ContainsRune(later, r) {
+					return r
+				}
+				return -1
+			}, into.labels)
+			into.t = n.step(".step", sized(into.labels, size), a.t, b.t)
+		}
+		if n.err == nil {
+			n.beside(func() { n.contract(a, b, into, size) }, []int{a.t, b.t})
+		}
+		a = into
+	}
+}
+
+// distinct leaves each label once.
+func distinct(labels string) string {
+	var out []rune
+	for _, r := range labels {
+		if !slices.Contains(out, r) {
+			out = append(out, r)
+		}
+	}
+	return string(out)
+}
+
+// step adds a tensor between two layers, constant where all it is made of is.
+func (n *node) step(suffix string, shape []int64, of ...int) int {
+	t := n.inner(suffix, shape...)
+	if n.err == nil {
+		n.g.Tensors[t].Const = n.g.AllConst(of)
+	}
+	return t
+}
+
+// diagonal takes the elements of an operand at which equal labels are equal.
+func (n *node) diagonal(x operand) operand {
+	labels := distinct(x.labels)
+	if len(labels) == len(x.labels) || n.err != nil {
+		return x
+	}
+	var shape []int64
+	for _, r := range labels {
+		shape = append(shape, n.g.Shape(x.t)[strings.IndexRune(x.labels, r)])
+	}
+	t := n.step(".diagonal", shape, x.t)
+	n.beside(func() { n.emit(graph.Node{Op: graph.Copy, Fn: "diagonal", In: []int{x.t}, Out: []int{t}}) }, []int{x.t})
+	return operand{t, labels}
+}
+
+// summed adds up an operand over the dimensions that nothing else names.
+func (n *node) summed(x operand, others string, size map[rune]int64) operand {
+	var labels []rune
+	for _, r := range x.labels {
+		if strings.ContainsRune(others, r) {
+			labels = append(labels, r)
+		}
+	}
+	if len(labels) == len(x.labels) || n.err != nil {
+		return x
+	}
+	t := n.step(".sum", sized(string(labels), size), x.t)
+	n.beside(func() { n.emit(graph.Node{Op: graph.Reduce, Fn: "sum", In: []int{x.t}, Out: []int{t}}) }, []int{x.t})
+	return operand{t, string(labels)}
 }
 
 // dots are the labels of the dimensions that "..." stands for, from the last.
@@ -70,10 +159,6 @@ func (n *node) labels(term string, i int, size map[rune]int64) string {
 		return ""
 	}
 	for j, r := range term {
-		if strings.ContainsRune(term[:j], r) {
-			n.fail("the term %q takes a diagonal, which is not supported: export the model with the operations in its place", term)
-			return ""
-		}
 		if have, ok := size[r]; ok && have != s[j] && have != 1 && s[j] != 1 {
 			n.misfit("the dimension %q is %d and %d: the term %q does not fit", r, have, s[j], term)
 			return ""
@@ -106,41 +191,42 @@ func implicit(terms []string) string {
 	return string(once)
 }
 
-// contract appends the product: what is in both and stays is a batch, what is
-// in both and goes is summed over.
-func (n *node) contract(terms []string, out string, size map[rune]int64) {
+// contract appends the product of two: what is in both and stays is a batch,
+// what is in both and goes is summed over.
+func (n *node) contract(x, y, into operand, size map[rune]int64) {
 	d := graph.Dims{N: 1, M: 1, K: 1, C: 1}
 	for _, r := range slices.Sorted(maps.Keys(size)) {
 		s := size[r]
-		a, b, stays := strings.ContainsRune(terms[0], r), strings.ContainsRune(terms[1], r), strings.ContainsRune(out, r)
-		var into *int64
+		a, b, stays := strings.ContainsRune(x.labels, r), strings.ContainsRune(y.labels, r), strings.ContainsRune(into.labels, r)
+		var dim *int64
 		switch {
 		case a && b && stays:
-			into = &d.N
+			dim = &d.N
 		case a && b:
-			into = &d.C
-		case a && stays:
-			into = &d.M
-		case b && stays:
-			into = &d.K
+			dim = &d.C
+		case a:
+			dim = &d.M
+		case b:
+			dim = &d.K
 		default:
-			n.fail("the dimension %q of one input is summed over alone, which is not supported: export the model with ReduceSum before it", r)
-			return
+			continue
 		}
-		if s < 1 || *into > graph.MaxElements/s {
+		if s < 1 || *dim > graph.MaxElements/s {
 			n.misfit("a dimension of %d does not fit", s)
 			return
 		}
-		*into *= s
+		*dim *= s
 	}
+	out := []int{into.t}
 	if d.C == 1 && d.M == 1 && d.K == 1 {
-		n.emit(graph.Node{Op: graph.Eltwise, Fn: "mul"})
+		n.emit(graph.Node{Op: graph.Eltwise, Fn: "mul", In: []int{x.t, y.t}, Out: out})
 		return
 	}
-	a, b := n.in[0], n.in[1]
-	if n.g.Elements(a) != d.N*d.M*d.C || n.g.Elements(b) > d.N*d.C*d.K {
+	if n.g.Elements(x.t) != d.N*d.M*d.C || n.g.Elements(y.t) > d.N*d.C*d.K {
 		n.fail("an operand is repeated over a dimension, which is not supported: export the model with MatMul in its place")
 		return
 	}
-	n.emit(graph.MatMulNode(n.g, d, a, b))
+	product := graph.MatMulNode(n.g, d, x.t, y.t)
+	product.Out = out
+	n.emit(product)
 }

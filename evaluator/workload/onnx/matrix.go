@@ -77,12 +77,14 @@ func recurrent(cell string, gates int64) infer {
 			return
 		}
 		steps, batch := x[0], x[1]
-		if n.int("layout", 0) == 1 {
+		all, last := []int64{steps, directions, batch, units}, []int64{directions, batch, units}
+		if n.int("layout", 0) == 1 { // the batch stands first
 			steps, batch = batch, steps
+			all, last = []int64{batch, steps, directions, units}, []int64{batch, directions, units}
 		}
-		n.set(0, []int64{steps, directions, batch, units})
-		n.set(1, []int64{directions, batch, units})
-		n.set(2, []int64{directions, batch, units})
+		n.set(0, all)
+		n.set(1, last)
+		n.set(2, last)
 		n.cells(graph.Node{
 			Op: graph.RNN, Fn: cell, In: n.in[:1], Bias: n.has(3), WeightBits: n.bits(1),
 			Dims: graph.Dims{N: batch, M: steps, K: units, C: x[2]},

@@ -103,8 +103,8 @@ func (m *model) node(message []byte) error {
 		n.misfit("reads %q, which no earlier operation writes", missing)
 		return n.err
 	}
-	if n.op == "If" {
-		return n.branch()
+	if does, err := n.control(); does {
+		return err
 	}
 	if body, ok := n.local(); ok {
 		return n.call(body)
@@ -129,6 +129,7 @@ func (n *node) run() error {
 		return n.err
 	}
 	nodes := len(n.g.Nodes)
+	n.inSequence()
 	if do, ok := n.table[n.op]; ok {
 		do(n)
 	} else {
@@ -185,13 +186,16 @@ func (n *node) set(i int, shape []int64) {
 
 // stated gives output 0 the shape that the file states, or reports why none
 // can be had.
-func (n *node) stated(why string) {
-	shape, ok := n.scope.infos[n.outNames[0]]
+func (n *node) stated(why string) { n.state(0, why) }
+
+// state is stated for output i.
+func (n *node) state(i int, why string) {
+	shape, ok := n.scope.infos[n.outNames[i]]
 	if !ok {
 		n.fail("%s: its output has a shape that only a run can tell%s", why, n.decide())
 		return
 	}
-	n.set(0, shape)
+	n.set(i, shape)
 }
 
 // has reports whether input i is given.

@@ -53,7 +53,7 @@ func Read(data []byte, o Options) (*graph.Graph, error) {
 	m := model{
 		r: &reader{file: slices.Clip(data)}, options: o, table: operators(),
 		g:     &graph.Graph{Format: "onnx", ChannelsFirst: true},
-		scope: newScope(nil), values: map[int]value{}, lost: map[int]string{}, functions: map[string][]byte{},
+		scope: newScope(nil), values: map[int]value{}, sequences: map[int][]int{}, lost: map[int]string{}, functions: map[string][]byte{},
 		used: map[string]bool{},
 	}
 	var body []byte
@@ -95,6 +95,9 @@ type model struct {
 	scope     *scope
 	functions map[string][]byte // FunctionProto by domain and name
 	values    map[int]value
+	sequences map[int][]int  // elements of the tensors that are sequences
+	turns     int            // of all loops
+	looping   int            // how deep in loops the reader is
 	lost      map[int]string // why a stored value could not be read
 }
 
@@ -124,6 +127,10 @@ func (m *model) read(body []byte) error {
 		t, ok := m.scope.find(out.name)
 		if !ok {
 			return fmt.Errorf("output %q: no operation writes it", out.name)
+		}
+		if list, ok := m.sequences[t]; ok {
+			m.g.Outputs = append(m.g.Outputs, list...)
+			continue
 		}
 		m.g.Outputs = append(m.g.Outputs, t)
 	}

@@ -74,7 +74,9 @@ func (n *node) branch() error {
 		n.misfit("it has no %s", name)
 		return n.err
 	}
-	n.g.Notes = append(n.g.Notes, fmt.Sprintf("%s: the condition is constant, only its %s is read", n.title(), name))
+	if n.looping == 0 {
+		n.g.Notes = append(n.g.Notes, fmt.Sprintf("%s: the condition is constant, only its %s is read", n.title(), name))
+	}
 	var results []int
 	inner := newScope(n.scope)
 	n.within(inner, func() error {

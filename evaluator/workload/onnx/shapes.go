@@ -91,6 +91,9 @@ func (n *node) squeeze() {
 		return
 	}
 	x := n.shape(0)
+	if n.stateView(1, "axes") {
+		return
+	}
 	axes, given := n.axes(1, len(x))
 	var out []int64
 	for i, d := range x {
@@ -103,8 +106,28 @@ func (n *node) squeeze() {
 	n.view(out)
 }
 
+// atRunTime reports whether an input that makes a shape is computed at run time.
+func (n *node) atRunTime(i int, attr string) bool {
+	_, ok := n.ints(i, attr)
+	return n.has(i) && !ok
+}
+
+// stateView ends an operation that renames, where input i is computed at run
+// time: the output has the shape that the file states.
+func (n *node) stateView(i int, attr string) bool {
+	if !n.atRunTime(i, attr) {
+		return false
+	}
+	n.stated("its axes are computed at run time")
+	n.emit(graph.Node{Op: graph.View, In: n.in[:1]})
+	return true
+}
+
 func (n *node) unsqueeze() {
 	if !n.need(0, 0) {
+		return
+	}
+	if n.stateView(1, "axes") {
 		return
 	}
 	list, ok := n.ints(1, "axes")
@@ -233,7 +256,10 @@ func (n *node) split() {
 	a := n.axis(n.int("axis", 0), len(x))
 	parts, ok := n.ints(1, "split")
 	if !ok && n.has(1) {
-		n.fail("the sizes of the parts are computed at run time: export the model with fixed shapes")
+		for i := range n.out {
+			n.state(i, "the sizes of the parts are computed at run time")
+		}
+		n.emit(graph.Node{Op: graph.Copy, Fn: "split", In: n.in[:1]})
 		return
 	}
 	count := int64(len(n.out))
@@ -494,6 +520,11 @@ func (n *node) reduce(fn string) {
 		return
 	}
 	x := n.shape(0)
+	if n.atRunTime(1, "axes") {
+		n.stated("its axes are computed at run time")
+		n.emit(graph.Node{Op: graph.Reduce, Fn: fn, In: n.in[:1]})
+		return
+	}
 	axes, given := n.axes(1, len(x))
 	if n.op == "ArgMax" || n.op == "ArgMin" {
 		axes, given = []int{n.axis(n.int("axis", 0), len(x))}, true
@@ -533,13 +564,18 @@ func (n *node) topK() {
 	if a, given := n.attrs["k"]; given {
 		k, ok = []int64{a.i}, true
 	}
-	if !ok || len(k) != 1 || k[0] < 0 {
-		n.fail("k is computed at run time: export the model with fixed shapes")
+	if ok && (len(k) != 1 || k[0] < 0) {
+		n.misfit("k is %v, want one number of 0 or more", k)
 		return
 	}
-	a := n.axis(n.int("axis", -1), len(x))
-	x[a] = min(k[0], x[a])
-	n.set(0, x)
+	if !ok {
+		n.stated("k is computed at run time")
+		x = n.g.Shape(n.out[0])
+	} else {
+		a := n.axis(n.int("axis", -1), len(x))
+		x[a] = min(k[0], x[a])
+		n.set(0, x)
+	}
 	n.set(1, x)
 	n.emit(graph.Node{Op: graph.Reduce, Fn: "topk", In: n.in[:1]})
 }

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"cmp"
+	"slices"
 	"sync"
 
 	"apollo/evaluator/workload/graph"
@@ -16,16 +17,16 @@ var table = sync.OnceValue(newTable)
 
 func newTable() map[string]infer {
 	table := map[string]infer{
-		"Conv": (*node).conv, "FusedConv": (*node).conv, "ConvInteger": (*node).conv, "QLinearConv": (*node).conv,
+		"Conv": (*node).conv, "FusedConv": (*node).conv, "ConvInteger": (*node).conv, "QLinearConv": channelsLast((*node).conv),
 		"ConvTranspose": (*node).deconv, "Gemm": (*node).gemm, "FusedGemm": (*node).gemm, "QGemm": (*node).gemm,
 		"MatMul": (*node).matMul, "MatMulInteger": (*node).matMul, "QLinearMatMul": (*node).matMul, "FusedMatMul": (*node).matMul,
 		"LSTM": recurrent("lstm", 4), "GRU": recurrent("gru", 3), "RNN": recurrent("rnn", 1),
 		"MaxPool": pooling("max"), "AveragePool": pooling("avg"), "LpPool": pooling("avg"),
-		"GlobalAveragePool": globalPooling("avg"), "GlobalMaxPool": globalPooling("max"), "QLinearGlobalAveragePool": globalPooling("avg"),
+		"GlobalAveragePool": globalPooling("avg"), "GlobalMaxPool": globalPooling("max"), "QLinearGlobalAveragePool": channelsLast(globalPooling("avg")),
 		"GlobalLpPool":       globalPooling("avg"),
 		"BatchNormalization": (*node).batchNorm, "PRelu": (*node).prelu,
 		"Reshape": (*node).reshape, "Flatten": (*node).flatten, "Squeeze": (*node).squeeze, "Unsqueeze": (*node).unsqueeze,
-		"Identity": view, "Dropout": view,
+		"Identity": view, "Dropout": (*node).dropout,
 		"Transpose": (*node).transpose, "Concat": (*node).concat, "QLinearConcat": (*node).qlinearConcat,
 		"Split": (*node).split, "Slice": (*node).slice,
 		"Gather": (*node).gather, "GatherElements": (*node).gatherElements, "GatherND": (*node).gatherND,
@@ -39,10 +40,26 @@ func newTable() map[string]infer {
 		"Cast": (*node).cast, "CastLike": requant, "QuantizeLinear": requant, "DequantizeLinear": requant, "DynamicQuantizeLinear": requant,
 		"ArgMax": reducing("argmax"), "ArgMin": reducing("argmin"), "TopK": (*node).topK,
 		"Softmax": same(graph.Softmax, ""), "LogSoftmax": same(graph.Softmax, "log"), "Hardmax": same(graph.Softmax, "hard"),
-		"LRN": same(graph.Norm, "lrn"), "InstanceNormalization": same(graph.Norm, "instance"), "LayerNormalization": same(graph.Norm, "layer"),
+		"LRN": same(graph.Norm, "lrn"), "InstanceNormalization": same(graph.Norm, "instance"), "LayerNormalization": (*node).layerNorm,
 		"GroupNormalization": same(graph.Norm, "group"), "LpNormalization": same(graph.Norm, "lp"), "MeanVarianceNormalization": same(graph.Norm, "mean_variance"),
 		"SimplifiedLayerNormalization": same(graph.Norm, "rms"), "RMSNormalization": same(graph.Norm, "rms"),
-		"Loop": (*node).control, "Scan": (*node).control, "SequenceMap": (*node).control, "Einsum": (*node).einsum,
+		"Einsum":            (*node).einsum,
+		"SequenceConstruct": (*node).sequenceConstruct, "SequenceEmpty": (*node).sequenceConstruct, "SequenceInsert": (*node).sequenceInsert,
+		"SequenceErase": (*node).sequenceErase, "SequenceAt": (*node).sequenceAt, "SequenceLength": (*node).sequenceLength,
+		"SplitToSequence": (*node).splitToSequence, "ConcatFromSequence": (*node).concatFromSequence,
+		"GridSample": (*node).gridSample, "DeformConv": (*node).deformConv, "RoiAlign": (*node).roiAlign, "MaxRoiPool": (*node).roiAlign,
+		"AffineGrid": (*node).affineGrid, "OneHot": (*node).oneHot, "Compress": (*node).compress, "CenterCropPad": (*node).centerCropPad,
+		"Col2Im": (*node).col2im, "STFT": (*node).stft, "DFT": (*node).dft, "Det": (*node).det, "MelWeightMatrix": (*node).melWeights,
+		"HannWindow": (*node).windowOf, "HammingWindow": (*node).windowOf, "BlackmanWindow": (*node).windowOf,
+		"RandomNormal": (*node).random, "RandomUniform": (*node).random, "RandomNormalLike": (*node).randomLike, "RandomUniformLike": (*node).randomLike,
+		"Bernoulli": same(graph.Copy, "bernoulli"), "TensorScatter": same(graph.Copy, "scatter"), "CumProd": same(graph.Copy, "cumprod"),
+		"BitCast": view,
+		// Of com.microsoft.
+		"NhwcConv": channelsLast((*node).conv), "NhwcMaxPool": channelsLast(pooling("max")), "QLinearAveragePool": channelsLast(pooling("avg")),
+		"QAttention": (*node).packedAttention, "MatMulBnb4": (*node).matMulNBits,
+		"EmbedLayerNormalization": (*node).embedNorm, "GatherBlockQuantized": (*node).gatherBlocks, "GroupNorm": same(graph.Norm, "group"),
+		"SkipGroupNorm": (*node).skipGroupNorm, "QLinearSoftmax": same(graph.Softmax, ""),
+		"QLinearReduceMean": reducing("mean"), "BiasAdd": eltwise("add"), "GemmFastGelu": (*node).gemmGelu,
 		"Attention": (*node).attention23, "GroupQueryAttention": (*node).groupQuery, "MultiHeadAttention": (*node).multiHead,
 		"RotaryEmbedding": (*node).rotary, "MatMulNBits": (*node).matMulNBits,
 		"MoE": (*node).moe, "QMoE": (*node).qmoe,
@@ -55,7 +72,8 @@ func newTable() map[string]infer {
 		"Gelu": "gelu", "FastGelu": "gelu", "QuickGelu": "gelu", "Mish": "mish", "Swish": "swish", "Erf": "erf", "Exp": "exp", "Log": "log", "Sqrt": "sqrt",
 		"Neg": "neg", "Abs": "abs", "Ceil": "ceil", "Floor": "floor", "Round": "round", "Reciprocal": "reciprocal",
 		"Sign": "sign", "Sin": "sin", "Cos": "cos", "Tan": "tan", "Atan": "atan", "Not": "not", "ThresholdedRelu": "thresholded_relu",
-		"Shrink": "shrink", "IsNaN": "isnan", "IsInf": "isinf", "QLinearSigmoid": "sigmoid", "QLinearLeakyRelu": "leaky_relu",
+		"Shrink": "shrink", "IsNaN": "isnan", "IsInf": "isinf", "Acos": "acos", "Acosh": "acosh", "Asin": "asin", "Asinh": "asinh", "Atanh": "atanh",
+		"Cosh": "cosh", "Sinh": "sinh", "BitwiseNot": "not", "QLinearSigmoid": "sigmoid", "QLinearLeakyRelu": "leaky_relu",
 	} {
 		table[name] = activation(fn)
 	}
@@ -71,6 +89,7 @@ func newTable() map[string]infer {
 		"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div", "Pow": "pow", "Max": "max", "Min": "min", "Mean": "mean", "Sum": "add",
 		"Mod": "mod", "And": "and", "Or": "or", "Xor": "xor", "Equal": "equal", "Greater": "greater", "GreaterOrEqual": "greater_equal",
 		"Less": "less", "LessOrEqual": "less_equal", "Where": "select", "BitShift": "shift",
+		"BitwiseAnd": "and", "BitwiseOr": "or", "BitwiseXor": "xor",
 	} {
 		table[name] = eltwise(fn)
 	}
@@ -202,6 +221,30 @@ func view(n *node) {
 	}
 }
 
+// dropout passes its input on; the mask keeps everything.
+func (n *node) dropout() {
+	view(n)
+	for i := 1; i < len(n.out); i++ {
+		n.set(i, n.shape(0))
+		if n.out[i] >= 0 && n.err == nil {
+			n.g.Tensors[n.out[i]].Const = true
+		}
+	}
+}
+
+// layerNorm writes the mean and the deviation too, where they are asked for.
+func (n *node) layerNorm() {
+	if !n.need(0, 1) {
+		return
+	}
+	x := n.shape(0)
+	a := n.axis(n.int("axis", -1), len(x))
+	for i := 1; i < len(n.out); i++ {
+		n.set(i, slices.Concat(x[:a], slices.Repeat([]int64{1}, len(x)-a)))
+	}
+	same(graph.Norm, "layer")(n)
+}
+
 func requant(n *node) {
 	if !n.need(0, 0) {
 		return
@@ -232,8 +275,4 @@ func (n *node) quantised() int64 {
 		return n.bits(2)
 	}
 	return cmp.Or(bits(n.int("output_dtype", 0)), 8)
-}
-
-func (n *node) control() {
-	n.fail("a loop cannot be a list of layers: export one step of it, or the model with the loop unrolled")
 }
