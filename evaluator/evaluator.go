@@ -22,8 +22,11 @@ type Metric struct {
 	// Cheap metrics are computed by Check without an evaluation.
 	Cheap bool
 	// Generation metrics are measured only where a network generates tokens. They
-	// stand behind all others.
+	// stand behind those of every network.
 	Generation bool
+	// Asked metrics are measured only where Task.Metrics has them, of all networks or of
+	// one. They stand behind all others.
+	Asked bool
 }
 
 // Description says what an evaluator is and measures.
@@ -39,22 +42,32 @@ type Description struct {
 	MaxBatch int
 }
 
-// Of returns the metrics that a task with these networks has, a beginning of
+// Of returns the metrics that every task with these networks has, a beginning of
 // Metrics.
 func (d *Description) Of(networks []Network) []Metric {
-	if slices.ContainsFunc(networks, func(n Network) bool { return n.Workload != nil && n.Workload.Decode != nil }) {
-		return d.Metrics
+	generates := slices.ContainsFunc(networks, func(n Network) bool { return n.Workload != nil && n.Workload.Decode != nil })
+	return slices.DeleteFunc(slices.Clone(d.Metrics), func(m Metric) bool { return m.Asked || m.Generation && !generates })
+}
+
+// OnRequest returns the metrics that a task has because it asks for them: Asked ones
+// of all networks.
+func (d *Description) OnRequest(wanted []Metric) (list []Metric) {
+	for _, m := range d.Metrics {
+		if m.Asked && slices.ContainsFunc(wanted, func(w Metric) bool { return w.Name == m.Name }) {
+			list = append(list, m)
+		}
 	}
-	return slices.DeleteFunc(slices.Clone(d.Metrics), func(m Metric) bool { return m.Generation })
+	return list
 }
 
 // For returns the metrics of Result.Values for a task: those of Of, and behind them
-// those of its choice and the metrics of single networks that the task asks for.
+// those on request, those of its choice and the metrics of single networks that the
+// task asks for.
 func (d *Description) For(t Task) []Metric {
 	if len(d.Metrics) == 0 {
 		return t.Metrics
 	}
-	all := d.Of(t.Networks)
+	all := append(d.Of(t.Networks), d.OnRequest(t.Metrics)...)
 	if t.Choice != nil {
 		all = slices.Concat(all, t.Choice.Metrics)
 	}
@@ -81,8 +94,8 @@ type Task struct {
 	MapperGoal MapperGoal
 	// Metrics are what the study wants. A backend whose Description lists none,
 	// an external program that does not describe itself, answers these, in this
-	// order. Templates find those of single networks among them, such as
-	// "latency_s.mobilenet_v2", and leave the others.
+	// order. Templates find those on request among them, and those of single networks,
+	// such as "latency_s.mobilenet_v2", and leave the others.
 	Metrics []Metric
 }
 

@@ -17,6 +17,7 @@ type taskModel struct {
 	nets   []network
 	shapes []shape
 	cache  cache
+	peak   bool      // the peak power is wanted
 	free   sync.Pool // of *scratch
 }
 
@@ -24,7 +25,7 @@ var _ frame.Bounded = (*taskModel)(nil)
 
 // Bind implements frame.Constants.
 func (k *constants) Bind(t frame.Task) (frame.Model, error) {
-	b := &taskModel{params: t.Params}
+	b := &taskModel{params: t.Params, peak: t.Peak}
 	for i := range t.Networks {
 		net, err := newNetwork(&t.Networks[i], &b.shapes)
 		if err != nil {

@@ -144,3 +144,19 @@ func (net *network) energy(m *machine, shapes []shape, costs []layerCost, steps 
 	e[energyClock], e[energyLeakage] = m.clockW*seconds, m.leakageW*seconds
 	return e
 }
+
+// peakWatts is what the layer that draws most takes, with clock and leakage.
+func (net *network) peakWatts(m *machine, shapes []shape, costs []layerCost, steps []step) float64 {
+	var most float64
+	for i := range net.layers {
+		st := &steps[i]
+		if st.cycles <= 0 {
+			continue
+		}
+		var e energy
+		e.addLayer(m, &shapes[net.layers[i].shape], &costs[net.layers[i].shape], st)
+		e.scale()
+		most = max(most, e.total()/(float64(st.cycles)/float64(m.clock())))
+	}
+	return most + m.clockW + m.leakageW
+}

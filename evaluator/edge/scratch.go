@@ -61,6 +61,9 @@ func (b *taskModel) networks(s *scratch, energy bool) *evaluator.Reason {
 			e := net.energy(&s.machine, b.shapes, s.costs, s.steps, t.Seconds)
 			t.Joules = e.total()
 		}
+		if energy && b.peak {
+			t.PeakWatts = net.peakWatts(&s.machine, b.shapes, s.costs, s.steps)
+		}
 		s.totals = append(s.totals, t)
 	}
 	return nil

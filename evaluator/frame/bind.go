@@ -70,9 +70,8 @@ var (
 
 func (s *Spec) bind(task evaluator.Task, k Constants) (*taskEvaluator, error) {
 	e := &taskEvaluator{spec: s, rows: s.metrics()}
-	if !slices.ContainsFunc(task.Networks, func(n evaluator.Network) bool { return n.Workload != nil && n.Workload.Decode != nil }) {
-		e.rows = slices.DeleteFunc(slices.Clone(e.rows), func(r Metric) bool { return r.Generation })
-	}
+	generates := slices.ContainsFunc(task.Networks, func(n evaluator.Network) bool { return n.Workload != nil && n.Workload.Decode != nil })
+	e.rows = slices.DeleteFunc(slices.Clone(e.rows), func(r Metric) bool { return r.Asked || r.Generation && !generates })
 	if g := task.MapperGoal; g != "" && !slices.Contains(evaluator.MapperGoals(), g) {
 		return nil, fmt.Errorf("template %s: the mapper's goal is %q, want one of %q", s.Name, g, evaluator.MapperGoals())
 	}
@@ -82,14 +81,14 @@ func (s *Spec) bind(task evaluator.Task, k Constants) (*taskEvaluator, error) {
 	if err := e.findNetworks(task.Networks); err != nil {
 		return nil, err
 	}
-	if err := e.single(task.Metrics); err != nil {
+	if err := e.asked(task.Metrics); err != nil {
 		return nil, err
 	}
 	for _, at := range e.position {
 		e.params = append(e.params, task.Params[at])
 	}
 	var err error
-	e.model, err = k.Bind(Task{e.params, e.nets, task.MapperGoal})
+	e.model, err = k.Bind(Task{e.params, e.nets, task.MapperGoal, e.peaks()})
 	return e, err
 }
 

@@ -50,7 +50,7 @@ func newChooser(b backend, task evaluator.Task) (evaluator.Evaluator, error) {
 		c.params = append(c.params, task.Params[at])
 	}
 	d := b.Describe()
-	c.metrics = len(d.Of(task.Choice.All))
+	c.metrics = len(d.Of(task.Choice.All)) + len(d.OnRequest(task.Metrics))
 	c.bind = func(n evaluator.Network) (evaluator.Evaluator, error) {
 		return b.New(evaluator.Task{Params: c.params, Networks: []evaluator.Network{n}, MapperGoal: task.MapperGoal, Metrics: task.Metrics})
 	}

@@ -63,7 +63,7 @@ func (s *Spec) moved(networks []evaluator.Network, constant string, factor float
 	if err != nil {
 		return nil, 0, err
 	}
-	e, err := s.bind(evaluator.Task{Params: s.params(), Networks: networks, MapperGoal: s.MapperGoal, Metrics: single}, k)
+	e, err := s.bind(evaluator.Task{Params: s.params(), Networks: networks, MapperGoal: s.MapperGoal, Metrics: slices.Concat(s.Asked, single)}, k)
 	return e, value, err
 }
 

@@ -41,6 +41,7 @@ func (g *Generation) whole() Totals {
 	n := float64(g.Steps)
 	return Totals{
 		Cycles: g.First.Cycles + g.Steps*g.Step.Cycles, Seconds: g.First.Seconds + n*g.Step.Seconds, Joules: g.First.Joules + n*g.Step.Joules,
+		PeakWatts: max(g.First.PeakWatts, g.Step.PeakWatts),
 	}
 }
 
@@ -61,22 +62,31 @@ func Metrics() []Metric {
 		generation("energy_per_token_j", "J", true, func(g Generation) float64 {
 			return g.whole().Joules / float64(g.Tokens*(g.Steps+1))
 		}),
+		// It does not rise with latency: a slower layer draws less.
+		{Metric: evaluator.Metric{Name: "peak_power_w", Unit: "W", Asked: true}, Of: func(_ Machine, t Totals) float64 { return t.PeakWatts }},
 	}
 }
 
-// single adds the metrics of single networks that a task asks for.
-func (e *taskEvaluator) single(wanted []evaluator.Metric) error {
+// asked adds the metrics that a task asks for: those on request, and behind them those
+// of single networks.
+func (e *taskEvaluator) asked(wanted []evaluator.Metric) error {
+	known := e.spec.metrics()
+	for _, r := range known {
+		if r.Asked && slices.ContainsFunc(wanted, func(m evaluator.Metric) bool { return m.Name == r.Name }) {
+			e.rows = append(slices.Clip(e.rows), r)
+		}
+	}
 	for _, m := range wanted {
 		name, network, dotted := strings.Cut(m.Name, ".")
 		if !dotted {
 			continue
 		}
-		row := slices.IndexFunc(e.rows, func(r Metric) bool { return r.only == 0 && r.Name == name && r.Unit == m.Unit && !r.Cheap })
+		row := slices.IndexFunc(known, func(r Metric) bool { return r.Name == name && r.Unit == m.Unit && !r.Cheap })
 		run := slices.IndexFunc(e.runs, func(n run) bool { return n.name == network })
-		if row < 0 || run < 0 || e.rows[row].Generation && e.runs[run].decode == nil {
+		if row < 0 || run < 0 || known[row].Generation && e.runs[run].decode == nil {
 			return fmt.Errorf("template %s: there is no metric %s", e.spec.Name, m.Name)
 		}
-		of := e.rows[row]
+		of := known[row]
 		of.Name, of.only = m.Name, run+1
 		e.rows = append(slices.Clip(e.rows), of)
 	}
@@ -93,7 +103,7 @@ func (s *Spec) metrics() []Metric {
 // usesEnergy reports whether the metric is made of the energy: where that is
 // unknown, so is the metric.
 func (r *Metric) usesEnergy() bool {
-	t := Totals{Cycles: 1, Seconds: 1, Joules: math.NaN()}
+	t := Totals{Cycles: 1, Seconds: 1, Joules: math.NaN(), PeakWatts: math.NaN()}
 	if r.Generation {
 		return math.IsNaN(r.OfGeneration(Generation{First: t, Step: t, Steps: 1, Tokens: 1}))
 	}
@@ -123,6 +133,13 @@ func (n *run) whole(all []Totals) Totals {
 	}
 	g := n.generation(all)
 	return g.whole()
+}
+
+// peaks reports whether a metric is made of the peak power.
+func (e *taskEvaluator) peaks() bool {
+	return slices.ContainsFunc(e.rows, func(r Metric) bool {
+		return !r.Generation && math.IsNaN(r.Of(Machine{AreaMM2: 1}, Totals{Cycles: 1, Seconds: 1, Joules: 1, PeakWatts: math.NaN()}))
+	})
 }
 
 // value is a metric over all networks that have it: of one the number itself,

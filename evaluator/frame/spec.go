@@ -39,6 +39,8 @@ type Spec struct {
 	Codes, Targets []string
 	// MapperGoal is what Inspect and its like map layers for; "" is latency.
 	MapperGoal evaluator.MapperGoal
+	// Asked are the metrics on request that Inspect and its like measure.
+	Asked []evaluator.Metric
 
 	choice *evaluator.Choice
 }
@@ -114,6 +116,8 @@ type Task struct {
 	Networks []Network
 	// MapperGoal is what mappings are chosen for.
 	MapperGoal evaluator.MapperGoal
+	// Peak says that Totals.PeakWatts is wanted. Without it a model need not know it.
+	Peak bool
 }
 
 // Network is a network that was checked: it has a name that no other has, and a
@@ -145,6 +149,9 @@ type Machine struct {
 type Totals struct {
 	Cycles          int64
 	Seconds, Joules float64
+	// PeakWatts is what the layer that draws most takes, with clock and leakage: what
+	// report.NewPower says.
+	PeakWatts float64
 }
 
 // Constants are what the machines of a template are made with beyond their

@@ -51,6 +51,8 @@ type Cost struct {
 	// time contains; EnergyPJ the dynamic energy with off-chip transfers.
 	Cycles, OffChip int64
 	EnergyPJ        float64
+	// PeakPJ is the energy in a cycle of the layer that draws most, in a sum of layers.
+	PeakPJ float64
 }
 
 // Detail is a Cost by parts.

@@ -209,6 +209,9 @@ func (c *Cost) add(layer *Cost) {
 	c.Cycles += layer.Cycles
 	c.OffChip += layer.OffChip
 	c.EnergyPJ += layer.EnergyPJ
+	if layer.Cycles > 0 {
+		c.PeakPJ = max(c.PeakPJ, layer.EnergyPJ/float64(layer.Cycles))
+	}
 }
 
 // joulesPerPicojoule is 1 pJ in J.
@@ -216,5 +219,8 @@ const joulesPerPicojoule = 1e-12
 
 func (m *Machine) totals(sum *Cost) frame.Totals {
 	seconds := float64(sum.Cycles) / float64(m.ClockHz)
-	return frame.Totals{Cycles: sum.Cycles, Seconds: seconds, Joules: sum.EnergyPJ*joulesPerPicojoule + (m.ClockW+m.LeakageW)*seconds}
+	return frame.Totals{
+		Cycles: sum.Cycles, Seconds: seconds, Joules: sum.EnergyPJ*joulesPerPicojoule + (m.ClockW+m.LeakageW)*seconds,
+		PeakWatts: sum.PeakPJ*joulesPerPicojoule*float64(m.ClockHz) + m.ClockW + m.LeakageW,
+	}
 }

@@ -59,3 +59,41 @@ func TestEnergyPartsSumToTheTotal(t *testing.T) {
 		}
 	}
 }
+
+// The peak power that a study asks for is what the report says of the layer that draws
+// most, on every template, and no mean over a run is above it.
+func TestPeakPowerIsTheReports(t *testing.T) {
+	t.Parallel()
+	w, err := workload.Builtin("mobilenet_v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	networks := []evaluator.Network{{Workload: w, Weight: 1}}
+	for _, s := range All() {
+		peak := evaluator.Metric{Name: "peak_power_w", Unit: "W"}
+		backend := s.Template().Backend
+		d := backend.Describe()
+		if len(d.Of(networks)) != 3 {
+			t.Errorf("%s: a study that asks for no peak has %d metrics, want 3", s.Name, len(d.Of(networks)))
+		}
+		task := evaluator.Task{Params: s.Template().Params, Networks: networks, Metrics: []evaluator.Metric{peak}}
+		e, err := backend.New(task)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := report.Point{Preset: "baseline", Values: s.Template().Baseline}
+		got, err := e.Evaluate(t.Context(), evaluator.Request{Design: p.Values})
+		if err != nil || got.Outcome != evaluator.Measured || len(got.Values) != len(d.For(task)) {
+			t.Fatalf("%s: %v, %+v", s.Name, err, got)
+		}
+		s.Asked = task.Metrics
+		r, err := s.Inspect(networks, p, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		power, v := r.Networks[0].Power, got.Values[3]
+		if *r.Metrics.Of(peak.Name) != v || math.Abs(v/power.Peak-1) > 1e-12 || v <= power.Mean {
+			t.Errorf("%s: measured a peak of %g W, inspected %g, reported %+v", s.Name, v, *r.Metrics.Of(peak.Name), power)
+		}
+	}
+}

@@ -60,6 +60,11 @@ func Of(spec *events.Spec) (*Subject, error) {
 	if choice := studyfile.Choice(spec.Search, s.Networks); choice != nil {
 		s.Template = s.Template.Choosing(choice)
 	}
+	d := s.Template.Template().Backend.Describe()
+	for _, m := range spec.Measured() {
+		name, _, _ := strings.Cut(m.Name, ".")
+		s.Template.Asked = append(s.Template.Asked, d.OnRequest([]evaluator.Metric{{Name: name}})...)
+	}
 	s.derive, err = events.NewDeriver(spec.Metrics)
 	return s, err
 }

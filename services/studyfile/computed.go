@@ -70,6 +70,11 @@ func derivedNames() []string {
 func (b *builder) computedMetrics() {
 	read := b.computed
 	b.computed = nil
+	if b.builtin() {
+		for _, m := range b.onRequest() {
+			b.computed = append(b.computed, events.Metric{Name: unit.Bare(m.Name, m.Unit), Unit: m.Unit})
+		}
+	}
 	for i, n := range b.field("metrics").list() {
 		if n.kind == mapKind && !b.full() {
 			b.computedMetric(n, read[i])
@@ -90,6 +95,9 @@ func (b *builder) computedMetric(n *node, m events.Metric) {
 	}
 	m.Unit = unitOf(m.Unit).Symbol
 	if strings.Contains(m.Name, ".") && b.when(expr != nil, name, codeBadName, "Leave expr out, or give it a name without a dot.", "a name with a dot is known already: metric.network, metric.worst or metric.weighted_sum") {
+		return
+	}
+	if expr == nil && b.nameRequested(n, m) {
 		return
 	}
 	if expr == nil {
@@ -120,6 +128,22 @@ func (b *builder) computedMetric(n *node, m events.Metric) {
 		}
 		b.mistakeWithin(expr, at.Column, at.Message)
 	}
+}
+
+// nameRequested takes an entry that names a metric on request, which is measured then.
+func (b *builder) nameRequested(n *node, m events.Metric) bool {
+	if !b.builtin() {
+		return false
+	}
+	i := slices.IndexFunc(b.onRequest(), func(o evaluator.Metric) bool { return unit.Bare(o.Name, o.Unit) == m.Name })
+	if i < 0 {
+		return false
+	}
+	first := slices.IndexFunc(b.field("metrics").list(), func(o *node) bool { return o.get("name").str() == m.Name })
+	b.when(b.field("metrics").list()[first] != n, n.get("name"), codeDuplicate, "Leave one of them out.", "the metric %q is here already", clip(m.Name))
+	known := b.onRequest()[i].Unit
+	b.when(n.get("unit") != nil && m.Unit != known, n.get("unit"), codeContradicts, fmt.Sprintf("Write %s, or nothing.", known), "the metric %q is in another unit", m.Name)
+	return true
 }
 
 // adds appends the metrics that an expression names and that need none themselves. It
@@ -200,9 +224,15 @@ func (b *builder) known(name string) (m events.Metric, p problem, found bool) {
 	return m, p, true
 }
 
-// derivable are the names of the metrics that derived can add here.
+// derivable are the names of the metrics that the study can name without an expression,
+// and that it has not named.
 func (b *builder) derivable() []string {
 	var names []string
+	if b.builtin() {
+		for _, m := range b.desc.OnRequest(b.desc.Metrics) {
+			names = append(names, unit.Bare(m.Name, m.Unit))
+		}
+	}
 	for _, d := range derivations() {
 		if m, p, _ := b.known(d.name); p.message == "" && b.compiles(m) == nil {
 			names = append(names, d.name)

@@ -154,7 +154,9 @@ func (b *builder) evaluator() {
 	b.when(says != nil && says.kind == boolKind && (says.text == "true") != b.desc.Deterministic, says, codeContradicts, "Remove the field.",
 		"the evaluator %q says itself that deterministic is %t", b.desc.Name, b.desc.Deterministic)
 	b.when(metrics != nil, metrics, codeContradicts, "Remove the field; or give your own evaluator a name of its own.", "the metrics of the evaluator %q are known", b.desc.Name)
-	for _, m := range b.desc.For(b.task(nil, "")) {
+	task := b.task(nil, "")
+	task.Metrics = b.onRequest()
+	for _, m := range b.desc.For(task) {
 		b.spec.Metrics = append(b.spec.Metrics, events.Metric{Name: m.Name, Unit: m.Unit, Cheap: m.Cheap})
 	}
 	b.when(b.spec.Evaluator.Manual, e.get("manual"), codeContradicts, "Remove it; or give your own evaluator a name of its own.", "the evaluator %q is built in", b.desc.Name)

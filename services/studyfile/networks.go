@@ -111,7 +111,7 @@ func (b *builder) single() {
 			}
 		}
 	}
-	for _, m := range b.desc.Of(b.networks) {
+	for _, m := range b.measurable() {
 		for _, n := range b.networks {
 			if name := unit.Bare(m.Name, m.Unit) + "." + n.Workload.Name; needed[name] && has(m, n) && isWord(n.Workload.Name) {
 				b.spec.Metrics = append(b.spec.Metrics, events.Metric{Name: unit.Named(name, m.Unit), Unit: m.Unit})
@@ -201,7 +201,7 @@ func (b *builder) noneOf(base, of string) (p problem) {
 	case !b.builtin():
 		return problem{"only a template measures each network by itself", "Let your evaluator measure it, under a name without a dot."}
 	case !known && measured == nil:
-		for _, m := range b.desc.Of(b.networks) {
+		for _, m := range b.measurable() {
 			names = append(names, unit.Bare(m.Name, m.Unit))
 		}
 		return problem{fmt.Sprintf("there is no metric %q", clip(base)), oneOf(base, names[len(b.networks):])}
@@ -223,9 +223,27 @@ func isWord(name string) bool {
 	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }
 
+// measurable are the metrics that the template can measure of the study's networks.
+func (b *builder) measurable() []evaluator.Metric {
+	return append(b.desc.Of(b.networks), b.desc.OnRequest(b.desc.Metrics)...)
+}
+
+// onRequest are the metrics that the template measures because the study names them.
+func (b *builder) onRequest() []evaluator.Metric {
+	names := b.namedMetrics()
+	for _, n := range b.field("metrics").list() {
+		if name := n.get("name").str(); n.get("expr") != nil { // one of the study's own
+			names = slices.DeleteFunc(names, func(o string) bool { return o == name })
+		}
+	}
+	return slices.DeleteFunc(b.desc.OnRequest(b.desc.Metrics), func(m evaluator.Metric) bool {
+		return !slices.Contains(names, unit.Bare(m.Name, m.Unit))
+	})
+}
+
 // measuredOf is what the template measures under a short name, nil for nothing.
 func (b *builder) measuredOf(short string) *evaluator.Metric {
-	all := b.desc.Of(b.networks)
+	all := b.measurable()
 	if i := slices.IndexFunc(all, func(m evaluator.Metric) bool { return unit.Bare(m.Name, m.Unit) == short }); i >= 0 {
 		return &all[i]
 	}

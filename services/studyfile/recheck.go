@@ -5,6 +5,7 @@ import (
 
 	"apollo/evaluator"
 	"apollo/events"
+	"apollo/events/unit"
 	"apollo/optimizer/space"
 )
 
@@ -68,6 +69,7 @@ func (r Recheck) Document(of *events.Spec, cat Catalog) []byte {
 // builderOf is a builder that writes a study that was made of another one.
 func builderOf(of, spec *events.Spec, cat Catalog) *builder {
 	b := &builder{table: document(), cat: cat, spec: spec}
+	b.computed = onRequestOf(of, spec, cat)
 	for _, m := range of.Metrics[len(of.Measured()):] {
 		m.Name = m.Short()
 		b.computed = append(b.computed, m)
@@ -88,6 +90,24 @@ func builderOf(of, spec *events.Spec, cat Catalog) *builder {
 		b.declared = spec.Parameters
 	}
 	return b
+}
+
+// onRequestOf are the metrics that a study's template measures because it names them.
+func onRequestOf(of, spec *events.Spec, cat Catalog) (list []events.Metric) {
+	i := slices.Index(cat.templateNames(), spec.Template)
+	if i < 0 {
+		return nil
+	}
+	d := cat.Templates[i].Backend.Describe()
+	if spec.Evaluator.Name != d.Name {
+		return nil
+	}
+	for _, m := range d.OnRequest(d.Metrics) {
+		if slices.ContainsFunc(of.Measured(), func(o events.Metric) bool { return o.Name == m.Name }) {
+			list = append(list, events.Metric{Name: unit.Bare(m.Name, m.Unit), Unit: m.Unit})
+		}
+	}
+	return list
 }
 
 // familyParameters are the parameters of a study's family with all their levels; as
