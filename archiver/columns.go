@@ -206,6 +206,13 @@ func isColumnName(s string) bool {
 	return true
 }
 
+// ParameterColumn is the column of a parameter, and MetricColumn that of a metric by
+// its name with the unit: CSV has the same names.
+func ParameterColumn(name string) string { return paramPrefix + name }
+
+// MetricColumn is the column of a metric; see ParameterColumn.
+func MetricColumn(name string) string { return metricColumn(name) }
+
 // metricColumn is the metric's own name unless that means something else.
 func metricColumn(name string) string {
 	if isFixed(name) || strings.HasPrefix(name, paramPrefix) || strings.HasPrefix(name, metricPrefix) {

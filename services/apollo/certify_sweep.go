@@ -11,12 +11,14 @@ import (
 	"strings"
 	"time"
 
+	"apollo/archiver"
 	"apollo/events"
 	"apollo/events/unit"
 	"apollo/optimizer/space"
 	"apollo/services/certify"
 	"apollo/services/cli"
 	"apollo/services/draw"
+	"apollo/services/inspect"
 )
 
 // swept is the answer of `certify --sweep`.
@@ -228,15 +230,13 @@ func designText(value any, unit string) string {
 
 func (v *swept) answer() cli.Answer {
 	spec := v.Spec
-	sheet := &cli.Grid{Header: []string{"limit_" + v.Limited, v.Metric, "slope_" + suffix(v.Metric, v.Unit) + "_per_" + suffix(v.Limited, v.LimitUnit), "tied"}}
+	sheet := &cli.Grid{Header: []string{"limit_" + v.Limited, archiver.MetricColumn(v.Metric), "slope_" + suffix(v.Metric, v.Unit) + "_per_" + suffix(v.Limited, v.LimitUnit), "tied"}}
 	for _, m := range spec.Metrics {
 		if m.Name != v.Metric {
-			sheet.Header = append(sheet.Header, m.Name)
+			sheet.Header = append(sheet.Header, archiver.MetricColumn(m.Name))
 		}
 	}
-	for _, p := range spec.Parameters {
-		sheet.Header = append(sheet.Header, p.Name)
-	}
+	sheet.Header = append(append(sheet.Header, inspect.ParameterColumns(spec)...), "feasible")
 	table := &cli.Grid{Header: []string{">" + strings.ToUpper(cli.Bare(v.Limited, v.LimitUnit)) + " LIMIT", ">USED", ">" + strings.ToUpper(cli.Bare(v.Metric, v.Unit)), strings.TrimSpace(">PER " + v.LimitUnit)}, Fold: true}
 	differ, same := v.differing()
 	for _, p := range differ {
@@ -264,6 +264,7 @@ func (v *swept) answer() cli.Answer {
 			}
 			exact = append(exact, text)
 		}
+		exact = append(exact, strconv.FormatBool(s.Design != nil))
 		sheet.Add(exact...)
 		used := "-"
 		if x, ok := s.Metrics[v.Limited]; ok {
@@ -313,5 +314,5 @@ func plainNumber(v *float64) string {
 	if v == nil || math.IsNaN(*v) {
 		return ""
 	}
-	return strconv.FormatFloat(*v, 'g', -1, 64)
+	return inspect.Plain(*v)
 }

@@ -117,7 +117,7 @@ func (s *subject) answer(v *evalAnswer, nests []string, order layerOrder) cli.An
 		}
 		return draw.Design(w, format, r)
 	}
-	return cli.Answer{Value: v, Items: items, Grid: g, Draw: picture, Text: func(w io.Writer, p cli.Paint) {
+	return cli.Answer{Value: v, Items: items, Sheet: layerSheet(items), Grid: g, Draw: picture, Text: func(w io.Writer, p cli.Paint) {
 		s.text(w, p, r)
 		if r.Feasible {
 			fmt.Fprintln(w)
@@ -138,6 +138,38 @@ func (s *subject) answer(v *evalAnswer, nests []string, order layerOrder) cli.An
 			}
 		}
 	}}
+}
+
+// layerSheet has a row per layer; what is accessed has a column per level, operand and way.
+// It is nil for no layers.
+func layerSheet(layers []any) *cli.Grid {
+	type moves struct {
+		Reads   int64 `json:"reads"`
+		Fills   int64 `json:"fills"`
+		Updates int64 `json:"updates"`
+		Drains  int64 `json:"drains"`
+	}
+	type row struct {
+		*report.Layer
+		Accesses map[string]map[string]moves `json:"accesses"`
+	}
+	var rows []any
+	for _, l := range layers {
+		r := row{l.(*report.Layer), map[string]map[string]moves{}}
+		for _, a := range r.Layer.Accesses {
+			level := strings.ToLower(strings.NewReplacer(" ", "_", "-", "_").Replace(a.Level))
+			if r.Accesses[level] == nil {
+				r.Accesses[level] = map[string]moves{}
+			}
+			r.Accesses[level][a.Operand] = moves{a.Reads, a.Fills, a.Updates, a.Drains}
+		}
+		rows = append(rows, r)
+	}
+	sheet, err := cli.Flatten(rows)
+	if err != nil || len(rows) == 0 {
+		return nil
+	}
+	return sheet
 }
 
 func (s *subject) text(w io.Writer, p cli.Paint, r *report.Design) {

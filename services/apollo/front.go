@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"apollo/archiver"
 	"apollo/events"
 	"apollo/optimizer/pareto"
 	"apollo/services/cli"
@@ -194,23 +195,25 @@ func answerSheet(spec *events.Spec, f *frontJSON, best *events.BestTrial) *cli.G
 	case best != nil:
 		trials = []events.BestTrial{*best}
 	}
-	g := &cli.Grid{Header: append([]string{"trial"}, metricNames(spec)...)}
-	for _, p := range spec.Parameters {
-		g.Header = append(g.Header, p.Name)
+	g := &cli.Grid{Header: []string{"trial"}}
+	for _, m := range spec.Metrics {
+		g.Header = append(g.Header, archiver.MetricColumn(m.Name))
 	}
+	g.Header = append(append(g.Header, inspect.ParameterColumns(spec)...), "feasible")
 	for i := range trials {
 		b := &trials[i]
 		cells := []string{strconv.Itoa(b.Trial)}
 		for _, m := range spec.Metrics {
 			text := ""
 			if v, ok := b.Metrics[m.Name]; ok {
-				text = strconv.FormatFloat(v, 'g', -1, 64)
+				text = inspect.Plain(v)
 			}
 			cells = append(cells, text)
 		}
 		for _, v := range designOf(spec, b) {
-			cells = append(cells, v.String())
+			cells = append(cells, inspect.PlainValue(v))
 		}
+		cells = append(cells, "true") // a best design is feasible
 		g.Add(cells...)
 	}
 	return g

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 
+	"apollo/archiver"
 	"apollo/events"
 	"apollo/optimizer/pareto"
 	"apollo/services/cli"
@@ -314,18 +315,16 @@ func (r *recheckAnswer) next() string {
 
 // sheet is the table for programs: plain numbers, under the names that json has.
 func (r *recheckAnswer) sheet() *cli.Grid {
-	g := &cli.Grid{Header: []string{"rank", "rank_now", "trial", "trial_again", "outcome", "feasible", "reason"}}
+	g := &cli.Grid{Header: []string{"rank", "rank_now", "trial", "trial_again", "outcome", "feasible", inspect.ReasonColumn}}
 	for _, m := range r.of.Metrics {
-		g.Header = append(g.Header, m.Name, m.Name+"_after")
+		g.Header = append(g.Header, archiver.MetricColumn(m.Name), archiver.MetricColumn(m.Name)+"_after")
 	}
-	for _, p := range r.of.Parameters {
-		g.Header = append(g.Header, p.Name)
-	}
+	g.Header = append(g.Header, inspect.ParameterColumns(r.of)...)
 	number := func(v float64, ok bool) string {
 		if !ok {
 			return ""
 		}
-		return strconv.FormatFloat(v, 'g', -1, 64)
+		return inspect.Plain(v)
 	}
 	for i := range r.Designs {
 		d := &r.Designs[i]

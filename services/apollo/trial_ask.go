@@ -10,6 +10,7 @@ import (
 
 	"apollo/events"
 	"apollo/services/cli"
+	"apollo/services/inspect"
 	"apollo/services/study"
 )
 
@@ -73,9 +74,8 @@ func (a *app) askTrials(c *cobra.Command, name string, n int) error {
 // asked prints designs: one JSON object a line, also where people look.
 func (m *manual) asked(open []*trial) cli.Answer {
 	spec, units := m.view.Spec, map[string]string{}
-	grid := &cli.Grid{Header: []string{">trial"}}
+	grid := &cli.Grid{Header: append([]string{">trial"}, inspect.ParameterColumns(spec)...)}
 	for _, p := range spec.Parameters {
-		grid.Header = append(grid.Header, p.Name)
 		if p.Unit != "" {
 			units[p.Name] = p.Unit
 		}
@@ -86,7 +86,7 @@ func (m *manual) asked(open []*trial) cli.Answer {
 		rows, items = append(rows, j), append(items, j)
 		cells := []string{strconv.Itoa(t.number)}
 		for _, v := range t.design {
-			cells = append(cells, v.String())
+			cells = append(cells, inspect.PlainValue(v))
 		}
 		grid.Add(cells...)
 	}

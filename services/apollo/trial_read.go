@@ -15,10 +15,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"apollo/archiver"
 	"apollo/events"
 	"apollo/events/unit"
 	"apollo/internal/nearest"
 	"apollo/services/cli"
+	"apollo/services/inspect"
 )
 
 // namedDesign reads "rows=8" and so on as a design by names.
@@ -90,7 +92,7 @@ func metricsOf(spec *events.Spec, sets []string) (map[string]float64, error) {
 func metricOf(spec *events.Spec, name string) (events.Metric, error) {
 	var names []string
 	for _, m := range spec.Measured() {
-		if name == m.Name || name == m.Short() {
+		if name == m.Name || name == m.Short() || name == archiver.MetricColumn(m.Name) {
 			return m, nil
 		}
 		names = append(names, m.Short())
@@ -217,9 +219,15 @@ func csvRows(spec *events.Spec, in io.Reader) (rows []rowJSON, err error) {
 
 // cell reads one cell below a head.
 func (row *rowJSON) cell(spec *events.Spec, head, text string) error {
-	if i := slices.IndexFunc(spec.Parameters, func(p events.Parameter) bool { return p.Name == head }); i >= 0 {
-		v, err := valueOf(&spec.Parameters[i], text)
-		row.Design[head] = v
+	column := func(p events.Parameter) bool { return archiver.ParameterColumn(p.Name) == head }
+	name := func(p events.Parameter) bool { return p.Name == head }
+	if i := max(slices.IndexFunc(spec.Parameters, column), slices.IndexFunc(spec.Parameters, name)); i >= 0 {
+		p := &spec.Parameters[i]
+		if _, twice := row.Design[p.Name]; twice {
+			return fmt.Errorf("there are two columns for the parameter %s: leave one of them out", p.Name)
+		}
+		v, err := valueOf(p, text)
+		row.Design[p.Name] = v
 		return err
 	}
 	switch head {
@@ -230,15 +238,17 @@ func (row *rowJSON) cell(spec *events.Spec, head, text string) error {
 	case "outcome":
 		row.Outcome = text
 		return nil
-	case "origin":
+	case "origin", "feasible":
 		return nil // that of another study
-	case "reason":
+	case "reason", inspect.ReasonColumn:
 		if text != "" {
 			row.Reason = &events.Reason{Code: text}
 		}
 		return nil
 	}
-	if i := slices.IndexFunc(spec.Metrics, func(m events.Metric) bool { return m.Expr != "" && (m.Name == head || m.Short() == head) }); i >= 0 || text == "" {
+	if i := slices.IndexFunc(spec.Metrics, func(m events.Metric) bool {
+		return m.Expr != "" && (archiver.MetricColumn(m.Name) == head || m.Name == head || m.Short() == head)
+	}); i >= 0 || text == "" {
 		return nil // computed anew
 	}
 	m, err := metricOf(spec, head)

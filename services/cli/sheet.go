@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -13,16 +14,17 @@ func (ans *Answer) sheet() (*Grid, error) {
 	case ans.Sheet != nil:
 		return ans.Sheet, nil
 	case len(ans.Items) > 0:
-		return flatten(ans.Items)
+		return Flatten(ans.Items)
 	case ans.Grid != nil:
 		return ans.Grid, nil
 	}
 	return nil, Usagef("this answer is no table of rows: use -o json, jsonl or yaml instead of csv")
 }
 
-// flatten makes a row of every item: its numbers and texts as json has them, under
-// the same names; what is inside of an object has its name before a dot.
-func flatten(items []any) (*Grid, error) {
+// Flatten makes a row of every item: its numbers and texts as json has them, under
+// the same names. What is inside of an object has its name before a dot, and so have the
+// objects of a list, which are counted from 0; other lists are one cell, with spaces.
+func Flatten(items []any) (*Grid, error) {
 	g := &Grid{}
 	var rows []map[string]string
 	for _, item := range items {
@@ -72,9 +74,17 @@ func (r *flatRow) object(prefix string, text []byte) error {
 			return err
 		}
 		name, _ := key.(string)
-		if value[0] == '{' {
+		var objects []json.RawMessage
+		switch {
+		case value[0] == '{':
 			err = r.object(prefix+name+".", value)
-		} else {
+		case value[0] == '[' && json.Unmarshal(value, &objects) == nil && len(objects) > 0 && objects[0][0] == '{':
+			for i := range objects {
+				if err == nil {
+					err = r.object(prefix+name+"."+strconv.Itoa(i)+".", objects[i])
+				}
+			}
+		default:
 			err = r.value(prefix+name, value)
 		}
 		if err != nil {
@@ -94,9 +104,9 @@ func (r *flatRow) value(name string, text []byte) error {
 	case 'n':
 		cell = ""
 	case '[':
-		var words []string
+		var words []json.RawMessage
 		if json.Unmarshal(text, &words) == nil {
-			cell = strings.Join(words, " ")
+			cell = joined(words)
 		}
 	}
 	if name == "" {
@@ -104,4 +114,15 @@ func (r *flatRow) value(name string, text []byte) error {
 	}
 	r.names, r.cells[name] = append(r.names, name), cell
 	return nil
+}
+
+// joined are the items of a list as one cell.
+func joined(items []json.RawMessage) string {
+	texts := make([]string, len(items))
+	for i, item := range items {
+		if json.Unmarshal(item, &texts[i]) != nil { // no text
+			texts[i] = string(item)
+		}
+	}
+	return strings.Join(texts, " ")
 }

@@ -3,10 +3,14 @@ package inspect
 import (
 	"strconv"
 
+	"apollo/archiver"
 	"apollo/events"
+	"apollo/events/wire"
+	"apollo/optimizer/space"
 )
 
-// TrialLine is a trial as CSV has it: numbers as they are, in the study's units.
+// TrialLine is a trial as CSV has it: numbers as they are, in the study's units, under
+// the names of the log's columns.
 type TrialLine struct {
 	Trial          int
 	Outcome        string
@@ -16,16 +20,36 @@ type TrialLine struct {
 	Feasible       bool
 }
 
+// ReasonColumn is the column of a reason's code.
+const ReasonColumn = "reason_code"
+
 // TrialHead names the cells of every TrialLine of a study.
 func TrialHead(spec *events.Spec) []string {
 	head := []string{"trial", "outcome"}
 	for _, m := range spec.Metrics {
-		head = append(head, m.Name)
+		head = append(head, archiver.MetricColumn(m.Name))
 	}
-	for _, p := range spec.Parameters {
-		head = append(head, p.Name)
+	return append(append(head, ParameterColumns(spec)...), "origin", ReasonColumn, "feasible")
+}
+
+// ParameterColumns are the columns of a study's parameters.
+func ParameterColumns(spec *events.Spec) []string {
+	names := make([]string, len(spec.Parameters))
+	for i, p := range spec.Parameters {
+		names[i] = archiver.ParameterColumn(p.Name)
 	}
-	return append(head, "origin", "reason", "feasible")
+	return names
+}
+
+// Plain is a number for programs, as JSON has it.
+func Plain(v float64) string { return string(wire.AppendFloat(nil, v)) }
+
+// PlainValue is a value of a design for programs.
+func PlainValue(v space.Value) string {
+	if v.Label != "" {
+		return v.Label
+	}
+	return Plain(v.Num)
 }
 
 // Cells are the line under TrialHead; what was not measured is empty.
@@ -34,14 +58,14 @@ func (l *TrialLine) Cells(spec *events.Spec) []string {
 	for _, m := range spec.Metrics {
 		text := ""
 		if v, measured := l.Metrics[m.Name]; measured {
-			text = strconv.FormatFloat(v, 'g', -1, 64)
+			text = Plain(v)
 		}
 		cells = append(cells, text)
 	}
 	for i := range spec.Parameters {
 		text := ""
 		if i < len(l.Design) {
-			text = l.Design[i].String()
+			text = PlainValue(l.Design[i])
 		}
 		cells = append(cells, text)
 	}
