@@ -146,7 +146,7 @@ func (b *Bus) report(ctx context.Context, data []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := b.deadLetter(ctx, original, a.Deliveries, a.reason()); err != nil {
+	if err := b.deadLetter(ctx, original.Message, a.Deliveries, a.reason()); err != nil {
 		return err
 	}
 	return b.drop(ctx, a.Stream, original.Seq)

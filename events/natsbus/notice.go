@@ -102,7 +102,11 @@ func (b *Bus) ServeMicro(ctx context.Context, name, version, description string,
 	group := service.AddGroup(b.subject(apiGroup))
 	for _, endpoint := range slices.Sorted(maps.Keys(endpoints)) {
 		handle := endpoints[endpoint]
-		err := group.AddEndpoint(endpoint, micro.HandlerFunc(func(r micro.Request) { answer(lifetime, r, handle) }))
+		err := group.AddEndpoint(endpoint, micro.HandlerFunc(func(r micro.Request) {
+			if !b.repliesAside(r.Reply()) {
+				answer(lifetime, r, handle)
+			}
+		}))
 		if err != nil {
 			_ = service.Stop()
 			return fmt.Errorf("serve %s, endpoint %s: %w", name, endpoint, err)

@@ -49,6 +49,11 @@ func (p port) Append(ctx context.Context, m events.Message, fence events.Fence) 
 		switch {
 		case at.Seq == fence.Last:
 			return true, err
+		case at.stray:
+			if lookup = b.removeStray(ctx, at); lookup != nil {
+				return false, lookup
+			}
+			return true, errOnItsWay
 		case m.ID != "" && at.ID == m.ID:
 			seq = at.Seq
 			return false, nil
@@ -76,9 +81,9 @@ func (p port) Append(ctx context.Context, m events.Message, fence events.Fence) 
 func (p port) Record(ctx context.Context, m events.Message) (seq uint64, err error) {
 	b, unnamed := p.bus, m
 	unnamed.ID = ""
-	next, tried := m, false
+	next, tried, behind := m, false, uint64(0)
 	err = b.whileOnItsWay(ctx, func() (again bool, err error) {
-		ack, retried, err := b.publish(ctx, next, jetstream.WithExpectLastSequencePerSubject(0))
+		ack, retried, err := b.publish(ctx, next, jetstream.WithExpectLastSequencePerSubject(behind))
 		retried, tried = retried || tried, true
 		if err == nil && !ack.Duplicate {
 			seq = ack.Sequence
@@ -88,6 +93,13 @@ func (p port) Record(ctx context.Context, m events.Message) (seq uint64, err err
 			return false, err
 		}
 		held, lookup := b.last(ctx, m.Subject)
+		if lookup == nil && held.stray {
+			at := held.Seq
+			if held, lookup = p.fact(ctx, m.Subject); lookup == nil && held.Seq == 0 {
+				behind = at // m is the first fact
+				return true, errOnItsWay
+			}
+		}
 		switch {
 		case lookup != nil:
 			return false, lookup

@@ -221,6 +221,11 @@ func (s *subscription) handle(ctx context.Context, m *nats.Msg) error {
 		s.bus.log.Warn("drop what is no delivery", "error", err, "subject", m.Subject)
 		return nil
 	}
+	if isStray(m.Header, m.Data) {
+		s.bus.log.Warn("drop an answer of the server that somebody directed into the queue", "subject", m.Subject)
+		_ = s.bus.nc.Publish(m.Reply, []byte(ackBody)) // lost: it comes again
+		return nil
+	}
 	if meta.NumDelivered >= events.MaxDeliver {
 		s.bury(ctx, m, meta)
 		return nil

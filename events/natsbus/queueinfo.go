@@ -18,7 +18,7 @@ func (b *Bus) Queued(ctx context.Context, subject string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("look for %s: %w", subject, err)
 	}
-	return m.Seq > 0, nil
+	return m.Seq > 0 && !m.stray, nil
 }
 
 // Oldest returns when the oldest message was stored that matches the filter, which
@@ -28,11 +28,11 @@ func (b *Bus) Oldest(ctx context.Context, filter string) (stored time.Time, ok b
 	if err != nil {
 		return stored, false, fmt.Errorf("oldest: %w", err)
 	}
-	var m events.Message
+	var m found
 	err = b.ask(ctx, b.getSubject(stream), func(ctx context.Context, _ bool) (err error) {
 		m, err = b.get(ctx, stream, map[string]any{"seq": 1, "next_by_subj": b.subject(filter)})
 		if codeOf(err) == server.JSNoMessageFoundErr {
-			m, err = events.Message{}, nil
+			m, err = found{}, nil
 		}
 		return err
 	})

@@ -326,7 +326,7 @@ func (r *reader) drain(ctx context.Context, c jetstream.Consumer, it jetstream.M
 		}
 		if got := r.decode(m.Subject(), m.Headers(), m.Data(), meta.Sequence.Stream, meta.Timestamp); meta.Sequence.Stream >= r.next {
 			r.next = meta.Sequence.Stream + 1
-			if r.matches(got.Subject) && !yield(got, nil) {
+			if r.matches(got.Subject) && !isStray(m.Headers(), m.Data()) && !yield(got, nil) {
 				return errEnd
 			}
 		}

@@ -37,7 +37,7 @@ func (r *reader) step(ctx context.Context, yield func(events.Message, error) boo
 		return false, err
 	}
 	r.next = m.Seq + 1
-	if !yield(m, nil) {
+	if !m.stray && !yield(m.Message, nil) {
 		return false, errEnd
 	}
 	return true, nil
@@ -48,7 +48,7 @@ func (r *reader) step(ctx context.Context, yield func(events.Message, error) boo
 // ourselves to subjects that we may not publish on (docs/security.md).
 func (r *reader) walk(ctx context.Context, yield func(events.Message, error) bool) error {
 	for {
-		var m events.Message
+		var m found
 		err := r.bus.ask(ctx, r.bus.getSubject(r.stream), func(ctx context.Context, _ bool) (err error) {
 			m, err = r.first(ctx)
 			return err
@@ -57,7 +57,7 @@ func (r *reader) walk(ctx context.Context, yield func(events.Message, error) boo
 			return err
 		}
 		r.next = m.Seq + 1
-		if !yield(m, nil) {
+		if !m.stray && !yield(m.Message, nil) {
 			return nil
 		}
 	}
@@ -79,16 +79,16 @@ func (b *Bus) walkFromNow(stream string) {
 
 // first returns the first message from next on that the leader of the stream
 // has; its Seq is 0 when there is none.
-func (r *reader) first(ctx context.Context) (events.Message, error) {
-	var first events.Message
+func (r *reader) first(ctx context.Context) (found, error) {
+	var first found
 	for _, f := range r.filters {
-		var m events.Message
+		var m found
 		err := r.bus.attempt(ctx, r.bus.getSubject(r.stream), firstAttempt, func(ctx context.Context) (err error) {
 			m, err = r.bus.get(ctx, r.stream, map[string]any{"seq": r.next, "next_by_subj": r.bus.subject(f)})
 			return err
 		})
 		if err != nil && codeOf(err) != server.JSNoMessageFoundErr {
-			return events.Message{}, err
+			return found{}, err
 		}
 		if err == nil && (first.Seq == 0 || m.Seq < first.Seq) {
 			first = m
@@ -126,8 +126,8 @@ func (b *Bus) getSubject(stream string) string { return "$JS.API.STREAM.MSG.GET.
 
 // get asks the leader of the stream for one message. A consumer, or a direct
 // get, may answer from a server that lags behind.
-func (b *Bus) get(ctx context.Context, stream string, which map[string]any) (events.Message, error) {
-	var none events.Message
+func (b *Bus) get(ctx context.Context, stream string, which map[string]any) (found, error) {
+	var none found
 	request, err := json.Marshal(which)
 	if err != nil {
 		return none, err
@@ -149,12 +149,13 @@ func (b *Bus) get(ctx context.Context, stream string, which map[string]any) (eve
 		header = nil // what cannot be read carries no header, as on delivery
 	}
 	id, fields := decodeHeader(header)
-	return events.Message{Subject: b.relative(m.Subject), Seq: m.Seq, ID: id, After: after(header), Time: m.Time, Header: fields, Data: m.Data}, nil
+	told := events.Message{Subject: b.relative(m.Subject), Seq: m.Seq, ID: id, After: after(header), Time: m.Time, Header: fields, Data: m.Data}
+	return found{told, isStray(header, m.Data)}, nil
 }
 
 // last returns the last message that matches the filter; its Seq is 0 when
 // there is none.
-func (b *Bus) last(ctx context.Context, filter string) (m events.Message, err error) {
+func (b *Bus) last(ctx context.Context, filter string) (m found, err error) {
 	stream, err := b.streamFor(filter)
 	if err != nil {
 		return m, err
@@ -162,7 +163,7 @@ func (b *Bus) last(ctx context.Context, filter string) (m events.Message, err er
 	err = b.ask(ctx, b.getSubject(stream), func(ctx context.Context, _ bool) (err error) {
 		m, err = b.get(ctx, stream, map[string]any{"last_by_subj": b.subject(filter)})
 		if codeOf(err) == server.JSNoMessageFoundErr {
-			m, err = events.Message{}, nil
+			m, err = found{}, nil
 		}
 		return err
 	})

@@ -87,7 +87,7 @@ func (s *strides) take(ctx context.Context, yield func(events.Message, error) bo
 			continue
 		}
 		s.reader.next = meta.Sequence.Stream + 1
-		if got := s.decode(m.Subject, m.Header, m.Data, meta.Sequence.Stream, meta.Timestamp); s.matches(got.Subject) && !yield(got, nil) {
+		if got := s.decode(m.Subject, m.Header, m.Data, meta.Sequence.Stream, meta.Timestamp); s.matches(got.Subject) && !isStray(m.Header, m.Data) && !yield(got, nil) {
 			return 0, errEnd
 		}
 	}
