@@ -129,7 +129,7 @@ func TestCompileRuleSaysWhatIsWrong(t *testing.T) {
 	}{
 		{"", 0, "the expression is empty"},
 		{"  ", 0, "the expression is empty"},
-		{"pes_x +", 7, "the expression ends before it is complete"},
+		{"pes_x +", 7, "the expression ends before it is complete: "},
 		{"pes_x * / 2", 9, `unexpected "/"`},
 		{"pes_x < pes_z", 9, `there is no parameter "pes_z", did you mean "pes_x"`},
 		{"pe_memory <= 64 * Mib", 19, `did you mean "MiB"`},

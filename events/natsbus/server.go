@@ -88,7 +88,7 @@ func StartServer(conf ServerConfig) (*Server, error) {
 		conf.Logger = slog.Default()
 	}
 	if err := os.MkdirAll(conf.Dir, 0o755); err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
+		return nil, fmt.Errorf("data directory, which --data or APOLLO_DATA names: %w", err)
 	}
 	lock, err := acquire(conf.Dir)
 	if err != nil {

@@ -202,10 +202,10 @@ func parseExpression(source string) (root ast.Node, failed *Error) {
 // plain says what the parser met as it is written, without the parser's names.
 func plain(message string) string {
 	if message == "unexpected token EOF" {
-		return "the expression ends before it is complete"
+		return "the expression ends before it is complete: a number, a name or a \")\" is missing at its end"
 	}
 	if _, written, ok := strings.Cut(message, "(\""); ok && strings.HasPrefix(message, "unexpected token ") {
-		return "unexpected \"" + strings.TrimSuffix(written, "\")") + "\""
+		return "unexpected \"" + strings.TrimSuffix(written, "\")") + "\": one operator stands between every two numbers or names, as in a * 2 + b"
 	}
 	return message
 }
@@ -254,7 +254,7 @@ func (c *compiler) compile(n ast.Node) (operand, error) {
 	case nil:
 		return operand{}, &Error{0, "the expression is incomplete"}
 	}
-	return operand{}, mistake(n, "a rule compares parameters and numbers; %s is not possible here", describeNode(n))
+	return operand{}, mistake(n, "an expression is made of %ss, numbers and operators; %s is not possible here", c.named, describeNode(n))
 }
 
 func describeNode(n ast.Node) string {
@@ -326,7 +326,7 @@ func (c *compiler) name(n *ast.IdentifierNode) (operand, error) {
 		return constant(1 << 30), nil
 	}
 	names = append(names, "KiB", "MiB", "GiB")
-	return operand{}, mistake(n, "there is no %s %q%s", c.named, n.Value, suggestion(n.Value, names))
+	return operand{}, mistake(n, "there is no %s %q%s", c.named, n.Value, oneOf(n.Value, names))
 }
 
 func (c *compiler) unary(n *ast.UnaryNode) (operand, error) {
@@ -414,4 +414,21 @@ func (c *compiler) choice(n *ast.ConditionalNode) (operand, error) {
 		return o, mistake(n.Cond, "both choices must be numbers, or both true or false; they are %s and %s", a.kind(), b.kind())
 	}
 	return o, nil
+}
+
+// oneOf suggests a name, or lists them.
+func oneOf(s string, names []string) string {
+	if near := suggestion(s, names); near != "" {
+		return near
+	}
+	const most = 12
+	names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == "KiB" || n == "MiB" || n == "GiB" || strings.HasPrefix(n, "_") })
+	if len(names) == 0 {
+		return ""
+	}
+	more := ""
+	if len(names) > most {
+		names, more = names[:most], " and others"
+	}
+	return "; there are " + strings.Join(names, ", ") + more
 }

@@ -90,7 +90,7 @@ func parseSweep(spec *events.Spec, text string, steps int) (metric events.Metric
 		return metric, nil, err
 	}
 	if !(from.Num > 0 && from.Num < to.Num) {
-		return metric, nil, cli.Usagef("--sweep %s: the limits must be positive and rise", text)
+		return metric, nil, cli.Usagef("--sweep %s: want the smaller limit first, above 0, and another one behind it, as in area=4..10mm2", text)
 	}
 	for i := range steps {
 		share := float64(i) / float64(steps-1)

@@ -109,6 +109,14 @@ design under an area, latency or energy budget, and learns from earlier studies.
 	}
 	root.SetHelpCommandGroupID("tool")
 	root.SetCompletionCommandGroupID("tool")
+	if len(a.args) > 0 && a.args[0] == "completion" {
+		root.InitDefaultCompletionCmd()
+		for _, c := range root.Commands() {
+			if c.Name() == a.args[0] { // prints its help for a shell that there is not, unless told
+				c.Args, c.RunE = a.GroupArgs, func(c *cobra.Command, _ []string) error { return c.Help() }
+			}
+		}
+	}
 	if len(a.args) > 0 && strings.HasPrefix(a.args[0], cobra.ShellCompRequestCmd) {
 		a.completeNames(root)
 		_ = root.RegisterFlagCompletionFunc("output", a.completeFormats)

@@ -163,6 +163,9 @@ func weighted(networks []string) ([]evaluator.Network, error) {
 		n := evaluator.Network{Weight: 1}
 		var err error
 		if n.Workload, err = network(name); err != nil {
+			if a, b, two := strings.Cut(name, ","); two && !strings.Contains(name, ":") {
+				return nil, cli.Usagef("--workload %s: want one network each: --workload %s --workload %s", text, a, b)
+			}
 			return nil, err
 		}
 		if given {
@@ -242,7 +245,10 @@ func quantityOf(where, text string, p space.Param) (space.Value, error) {
 	if err != nil {
 		hint := p.Name + " is a number without a unit"
 		if known {
-			hint = p.Name + " takes " + want.Dimension.Phrase() + " in " + strings.Join(unitsLike(want), ", ")
+			hint = p.Name + " takes " + want.Dimension.Phrase()
+			if p.Unit != "" {
+				hint += " in " + strings.Join(unitsLike(want), ", ")
+			}
 		}
 		return space.Value{}, cli.Hinted(cli.ExitUsage, hint, fmt.Errorf("%s: %w", where, err))
 	}

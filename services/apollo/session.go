@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -191,7 +192,11 @@ func connect(ctx context.Context, conf natsbus.Config, remote bool) (*session, e
 // study returns the view of a study, or an error that says that there is none.
 func (s *session) study(ctx context.Context, name, run string) (*client.StudyView, error) {
 	if !events.IsName(name) {
-		return nil, cli.Usagef("%q is no name of a study: names have a-z, 0-9 and \"-\"", name)
+		hint := "`apollo study ls` lists the studies"
+		if study, trial, ok := strings.Cut(name, "/"); ok && events.IsName(study) {
+			hint = "`apollo trial show " + study + " " + shellWord(trial) + "` shows one trial"
+		}
+		return nil, cli.Hinted(cli.ExitUsage, hint, fmt.Errorf("%q is no name of a study: names have a-z, 0-9 and \"-\"", name))
 	}
 	view, err := client.ReadStudy(ctx, s.bus.Log(), name, run)
 	if !errors.Is(err, client.ErrNoStudy) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -32,14 +33,13 @@ asks for what the flags do not say: template, networks and limits.`,
 		Args:    cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if f, ok := a.Stdin.(*os.File); ok && cli.IsTerminal(f) && v.out != "" {
-				v.ask(c, bufio.NewReader(a.Stdin), a.Stderr)
+				if err := v.ask(c, bufio.NewReader(a.Stdin), a.Stderr); err != nil {
+					return err
+				}
 			}
-			text, err := v.Text(templateNames())
+			text, err := v.text()
 			if err != nil {
-				return cli.Hinted(cli.ExitUsage, "", err)
-			}
-			if _, err := studyfile.Parse("the study", []byte(text), inspect.Builtins().Study(), studyfile.Options{}); err != nil {
-				return cli.Hinted(cli.ExitUsage, "`apollo space ls` and `apollo workload ls` list templates and networks", err)
+				return err
 			}
 			if v.out == "" {
 				_, err := io.WriteString(a.Stdout, text)
@@ -73,23 +73,77 @@ asks for what the flags do not say: template, networks and limits.`,
 	return c
 }
 
-// ask asks for what no flag says; an empty line takes the default.
-func (v *firstStudy) ask(c *cobra.Command, in *bufio.Reader, out io.Writer) {
-	line := func(flag, question, fallback string) string {
+// text is the study, which apollo run takes.
+func (v *firstStudy) text() (string, error) {
+	text, err := v.Text(templateNames())
+	if err != nil {
+		return "", cli.Hinted(cli.ExitUsage, "", err)
+	}
+	if _, err := studyfile.Parse("the study", []byte(text), inspect.Builtins().Study(), studyfile.Options{}); err != nil {
+		return "", cli.Hinted(cli.ExitUsage, "`apollo space ls` and `apollo workload ls` list templates and networks", err)
+	}
+	return text, nil
+}
+
+// ask asks for what no flag says, and again where the answer makes no study; an empty
+// line takes the default. The error says that nobody answers any more.
+func (v *firstStudy) ask(c *cobra.Command, in *bufio.Reader, out io.Writer) error {
+	ask := func(flag, question, fallback string, take func(string)) error {
 		if c.Flags().Changed(flag) {
-			return ""
+			return nil
 		}
-		fmt.Fprintf(out, "%s [%s]: ", question, fallback)
-		text, _ := in.ReadString('\n')
-		return strings.TrimSpace(text)
+		before := *v
+		for {
+			fmt.Fprintf(out, "%s [%s]: ", question, fallback)
+			text, err := nextLine(c.Context(), in)
+			if err != nil {
+				return err
+			}
+			if text != "" {
+				take(text)
+			}
+			if _, err = v.text(); err == nil {
+				return nil
+			}
+			fmt.Fprintf(out, "%v\n", err)
+			*v = before
+		}
 	}
-	if t := line("template", "template: "+strings.Join(templateNames(), ", "), v.Template); t != "" {
-		v.Template = t
+	err := ask("template", "template: "+strings.Join(templateNames(), ", "), v.Template, func(text string) { v.Template = text })
+	if err == nil {
+		err = ask("network", "networks, with commas between them (apollo workload ls)", "mobilenet_v2", func(text string) {
+			v.Networks = strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
+		})
 	}
-	if t := line("network", "networks, with commas between them (apollo workload ls)", "mobilenet_v2"); t != "" {
-		v.Networks = strings.FieldsFunc(t, func(r rune) bool { return r == ',' || r == ' ' })
+	if err == nil {
+		err = ask("limit", "limits, as in area<=6.8 mm2, power<=2 W", "none", func(text string) {
+			if text != "none" {
+				v.Limits = strings.Split(text, ",")
+			}
+		})
 	}
-	if t := line("limit", "limits, as in area<=6.8 mm2, power<=2 W", "none"); t != "" && t != "none" {
-		v.Limits = strings.Split(t, ",")
+	return err
+}
+
+// nextLine waits for a line, or for the end of ctx: a read of a terminal cannot be
+// interrupted.
+func nextLine(ctx context.Context, in *bufio.Reader) (string, error) {
+	type line struct {
+		text string
+		err  error
+	}
+	read := make(chan line, 1)
+	go func() {
+		text, err := in.ReadString('\n')
+		read <- line{strings.TrimSpace(text), err}
+	}()
+	select {
+	case l := <-read:
+		if l.err != nil && l.text == "" {
+			return "", cli.Hinted(cli.ExitUsage, "the flags say the same: `apollo study init --help`; nothing was written", errors.New("the answers ended before the questions"))
+		}
+		return l.text, nil
+	case <-ctx.Done():
+		return "", ctx.Err()
 	}
 }

@@ -157,9 +157,12 @@ func (a *app) readRows(c *cobra.Command, spec *events.Spec, path string) ([]rowJ
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, cli.Hinted(cli.ExitNotFound, "", err)
+			return nil, cli.Hinted(cli.ExitNotFound, "--from takes CSV or JSON lines, as `apollo trial ls` prints them; - is the standard input", fmt.Errorf("read %s: %w", path, err))
 		}
 		defer f.Close()
+		if i, err := f.Stat(); err == nil && i.IsDir() {
+			return nil, cli.Usagef("%s is a folder, want a file with CSV or JSON lines, as `apollo trial ls` prints them", path)
+		}
 		in = f
 	}
 	buffered := bufio.NewReader(io.LimitReader(in, maxRowBytes))
@@ -196,6 +199,9 @@ func jsonRows(in *bufio.Reader) (rows []rowJSON, err error) {
 func csvRows(spec *events.Spec, in io.Reader) (rows []rowJSON, err error) {
 	r := csv.NewReader(in)
 	head, err := r.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, errors.New("the file is empty")
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -121,7 +121,11 @@ func typeHint(n *node, want kind, f *field) string {
 }
 
 func (r *report) checkLength(n *node, length int, f *field, what string) {
-	r.when(f.nonempty && length == 0, n, codeOutOfRange, "", "must not be empty")
+	hint := "Write at least one."
+	if n.kind == stringKind {
+		hint = "Give it a value, or remove the field."
+	}
+	r.when(f.nonempty && length == 0, n, codeOutOfRange, hint, "must not be empty")
 	r.when(f.most > 0 && length > f.most, n, codeOutOfRange, "", "has %d %s, at most %d are allowed", length, what, f.most)
 }
 

@@ -94,6 +94,9 @@ func (b *builder) computedMetric(n *node, m events.Metric) {
 		return // reported
 	}
 	m.Unit = unitOf(m.Unit).Symbol
+	if expr != nil && b.when(strings.TrimSpace(m.Expr) == "", expr, codeExpression, "Write expr: \"energy / latency\", or remove it where the metric needs none.", "the expression is empty") {
+		return
+	}
 	if strings.Contains(m.Name, ".") && b.when(expr != nil, name, codeBadName, "Leave expr out, or give it a name without a dot.", "a name with a dot is known already: metric.network, metric.worst or metric.weighted_sum") {
 		return
 	}
@@ -244,8 +247,26 @@ func (b *builder) derivable() []string {
 // compiles says what is wrong with a metric, given by its short name.
 func (b *builder) compiles(m events.Metric) error {
 	m.Name = unit.Named(m.Name, m.Unit)
-	_, err := events.NewDeriver(append(slices.Clone(b.spec.Metrics), m))
+	d, err := events.NewDeriver(append(slices.Clone(b.spec.Metrics), m))
+	if err == nil && m.Expr != "" && !b.hasValue(d) {
+		err = &events.MetricError{Metric: m.Name, Message: "the expression has no value, whatever is measured: it divides by zero, or a number is out of range"}
+	}
 	return err
+}
+
+// hasValue reports whether the last metric has a value for some of the numbers that
+// could be measured, from very small to very large ones.
+func (b *builder) hasValue(d *events.Deriver) bool {
+	row := make([]float64, len(b.spec.Measured()))
+	for exponent := -12; exponent <= 12; exponent++ {
+		for i := range row {
+			row[i] = math.Pow(10, float64(exponent)) * (1 + 0.37*float64(i))
+		}
+		if all := d.Row(slices.Clone(row)); !math.IsNaN(all[len(all)-1]) {
+			return true
+		}
+	}
+	return false
 }
 
 // workExpression is the expression of a metric for some of the study's networks, whose

@@ -88,7 +88,7 @@ func (b *builder) merge(s bounds, n *node, m events.Metric, to ...**float64) bou
 		b.addMistake(last, codeContradicts, "Swap them, or remove one.", "no design meets min %s and max %s of metric %q", least.node.text, most.node.text, short(m))
 	}
 	if most := *to[1]; most != nil && *most <= 0 && slices.Contains([]string{"area", "latency", "energy"}, short(m)) {
-		b.addMistake(last, codeContradicts, "", "no design has %s of %s or less", unitOf(m.Unit).Dimension.Phrase(), last.text)
+		b.addMistake(last, codeContradicts, "Write a larger limit.", "no design has %s of %s or less", unitOf(m.Unit).Dimension.Phrase(), last.text)
 	}
 	return s
 }

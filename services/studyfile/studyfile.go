@@ -148,6 +148,10 @@ func read(r *report, src []byte, opts Options) (root *node) {
 // readable checks the bytes before any parser sees them.
 func readable(r *report, src []byte) bool {
 	at := place{line: 1, column: 1, width: 1}
+	if len(src) > 1 && (src[0] == 0xff && src[1] == 0xfe || src[0] == 0xfe && src[1] == 0xff || src[0] == 0 || src[1] == 0) {
+		r.addMistakeAt(at, "", codeSyntax, "Save the file as UTF-8.", "the file is UTF-16")
+		return false
+	}
 	if len(src) > events.MaxSpecBytes {
 		r.addMistakeAt(at, "", codeTooLarge, "", "the study has %d bytes, at most %d are allowed", len(src), events.MaxSpecBytes)
 		return false
@@ -161,6 +165,9 @@ func readable(r *report, src []byte) bool {
 		case c == '\n':
 			at.line, at.column = at.line+1, 0
 		case c == '\r' && i+1 < len(src) && src[i+1] == '\n', c == '\t':
+		case c == '\r':
+			r.addMistakeAt(at, "", codeSyntax, "Save the file with line feeds, as Unix and Windows have them.", "a carriage return ends no line")
+			return false
 		case c < ' ', c == 0x7f:
 			r.addMistakeAt(at, "", codeSyntax, "Remove it.", "there is a control character (U+%04X)", c)
 			return false

@@ -94,7 +94,7 @@ func (y *yamlReader) shallow(tokens token.Tokens) bool {
 			y.r.addMistakeAt(y.place(t, 1), "", codeTooLarge, "", "the YAML has %d keys or more, at most %d are allowed", keys, events.MaxYAMLKeys)
 			return false
 		case flow > events.MaxStudyDepth || dashes > events.MaxStudyDepth:
-			y.r.addMistakeAt(y.place(t, 1), "", codeTooDeep, "", "values are nested more than %d deep", events.MaxStudyDepth)
+			y.r.addMistakeAt(y.place(t, 1), "", codeTooDeep, "Look for a bracket that is not closed, or write it flatter.", "values are nested more than %d deep", events.MaxStudyDepth)
 			return false
 		}
 	}
@@ -109,6 +109,16 @@ func (y *yamlReader) syntax(err error) {
 	hint := ""
 	if message == "value is not allowed in this context" {
 		message, hint = "nothing can be here at this indentation", "Begin all keys of one mapping in the same column."
+	}
+	switch {
+	case message == "could not find flow map content":
+		message, hint = "what stands in these braces is no \"key: value\"", "Put keys with brackets in quotes, {\"spec.constraints[0].max\": [1 mm2]}, or write each on a line of its own."
+	case strings.HasPrefix(message, "could not find flow mapping end token"):
+		message, hint = "this mapping is not closed", "Write } where it ends."
+	case strings.HasPrefix(message, "could not find flow sequence end token"), strings.Contains(message, "sequence end token"):
+		message, hint = "this list is not closed", "Write ] where it ends."
+	case strings.HasPrefix(message, "could not find end character of"):
+		message, hint = "the text in quotes does not end", "Write the same quotes behind it."
 	}
 	if strings.Contains(message, "\t") || strings.Contains(message, "tab") {
 		message, hint = "a tab cannot indent YAML", "Use spaces."
@@ -146,7 +156,7 @@ func (y *yamlReader) node(n ast.Node, depth int) *node {
 	}
 	if depth > events.MaxStudyDepth {
 		at := y.place(n.GetToken(), 1)
-		y.r.addMistakeAt(at, "", codeTooDeep, "", "values are nested more than %d deep", events.MaxStudyDepth)
+		y.r.addMistakeAt(at, "", codeTooDeep, "Look for a bracket that is not closed, or write it flatter.", "values are nested more than %d deep", events.MaxStudyDepth)
 		return &node{place: at}
 	}
 	out := &node{place: y.scalarPlace(n.GetToken())}
