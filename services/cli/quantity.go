@@ -17,24 +17,44 @@ func Quantity(v float64, unit string) string {
 		return "-"
 	}
 	switch unit {
-	case "s":
-		return scaled(v, []string{"s", "ms", "us", "ns"})
-	case "J":
-		return scaled(v, []string{"J", "mJ", "uJ", "nJ", "pJ"})
-	case "W":
-		return scaled(v, []string{"W", "mW", "uW"})
-	case "Js":
-		return scaled(v, []string{"Js", "mJs", "uJs", "nJs", "pJs"})
 	case "B":
 		return binary(v)
-	case "B/s":
-		return Significant(v/1e9) + " GB/s"
-	case "Hz":
-		return Significant(v/1e6) + " MHz"
 	case "":
 		return number(v)
 	}
-	return Significant(v) + " " + unit
+	scales := Scales(unit)
+	i := 0
+	for i < len(scales)-1 && v != 0 && math.Abs(v*scales[i].Factor) < 1 {
+		i++
+	}
+	return Significant(v*scales[i].Factor) + " " + scales[i].Unit
+}
+
+// Scale is a unit that people read a quantity in, and what its value is multiplied by.
+type Scale struct {
+	Unit   string  `json:"unit"`
+	Factor float64 `json:"factor"`
+}
+
+// Scales are those that Quantity writes a unit in, the largest first: it takes the first in
+// which a value is at least 1, or the last; zero stands in the unit itself.
+func Scales(unit string) []Scale {
+	const k, m = 1e3, 1e6
+	switch unit {
+	case "s":
+		return []Scale{{unit, 1}, {"ms", k}, {"us", m}, {"ns", k * m}, {"ps", m * m}}
+	case "J", "Js":
+		return []Scale{{unit, 1}, {"m" + unit, k}, {"u" + unit, m}, {"n" + unit, k * m}, {"p" + unit, m * m}}
+	case "W":
+		return []Scale{{unit, 1}, {"mW", k}, {"uW", m}, {"nW", k * m}}
+	case "B":
+		return []Scale{{"GiB", 1.0 / (1 << 30)}, {"MiB", 1.0 / (1 << 20)}, {"KiB", 1.0 / (1 << 10)}, {unit, 1}}
+	case "B/s":
+		return []Scale{{"GB/s", 1 / (k * m)}}
+	case "Hz":
+		return []Scale{{"MHz", 1 / m}}
+	}
+	return []Scale{{unit, 1}}
 }
 
 // Metric is Quantity for a number that was measured or computed: a fraction
@@ -46,24 +66,11 @@ func Metric(v float64, unit string) string {
 	return Quantity(v, unit)
 }
 
-// scaled goes down the units until the number is at least 1.
-func scaled(v float64, units []string) string {
-	const step = 1e3
-	i := 0
-	for i < len(units)-1 && v != 0 && math.Abs(v) < 1 {
-		v *= step
-		i++
-	}
-	return Significant(v) + " " + units[i]
-}
-
+// binary writes a count of bytes, exactly where it is less than the smallest scale.
 func binary(v float64) string {
-	for _, u := range []struct {
-		size float64
-		name string
-	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
-		if math.Abs(v) >= u.size {
-			return Significant(v/u.size) + " " + u.name
+	for _, of := range Scales("B") {
+		if of.Factor < 1 && math.Abs(v*of.Factor) >= 1 {
+			return Significant(v*of.Factor) + " " + of.Unit
 		}
 	}
 	return number(v) + " B"
