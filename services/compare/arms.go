@@ -20,6 +20,9 @@ type Arm struct {
 	Name string `json:"name"`
 	// Studies are those of it, by their names in the comparison.
 	Studies []string `json:"studies"`
+	// Curve is the median of the values so far after a number of trials, where it changes, as
+	// far as all of them have gone; it begins when half of them have one.
+	Curve []Point `json:"curve"`
 	// Best is the median of their best values, or of their hypervolumes; null where half
 	// of them have none.
 	Best *Spread `json:"best" jsonschema:"nullable"`
@@ -72,8 +75,42 @@ func (r *Report) findArms(studies []*Study) {
 			}
 		}
 		a.Best, a.ToLevel = r.turned(spreadOf(best)), spreadOf(trials)
+		a.Curve = r.medianCurve(i)
 		r.duel(i)
 	}
+}
+
+// medianCurve is the median of the curves of an arm.
+func (r *Report) medianCurve(arm int) []Point {
+	var of []*StudyReport
+	var changes []int
+	last := math.MaxInt
+	for i := range r.Studies {
+		if s := &r.Studies[i]; s.Arm == arm {
+			of, last = append(of, s), min(last, s.Trials)
+			for _, p := range s.Curve {
+				changes = append(changes, p.Trials)
+			}
+		}
+	}
+	slices.Sort(changes)
+	curve := []Point{}
+	for _, trials := range slices.Compact(changes) {
+		if trials > last {
+			break
+		}
+		var scores []float64
+		for _, s := range of {
+			scores = append(scores, r.score(s.after(trials)))
+		}
+		if median := spreadOf(scores); median != nil {
+			v := r.shown(median.Median)
+			if n := len(curve); n == 0 || curve[n-1].Value != v {
+				curve = append(curve, Point{trials, v})
+			}
+		}
+	}
+	return curve
 }
 
 // armSeed is a seed of an arm.

@@ -129,3 +129,41 @@ func TestArmsKeepTheNumbersThatTellThemApart(t *testing.T) {
 		}
 	}
 }
+
+func TestTheCurveOfAnArm(t *testing.T) {
+	t.Parallel()
+	of := func(seed uint64, goal string, values ...float64) *Study {
+		var rows [][]float64
+		for _, v := range values {
+			if rows = append(rows, nil); !math.IsNaN(v) {
+				rows[len(rows)-1] = []float64{v, 0}
+			}
+		}
+		c := comparedOf(fmt.Sprint("a-", seed), []string{goal}, rows...)
+		c.Spec.Seed, c.Spec.Algorithm.Name = seed, "random"
+		return c
+	}
+	none := math.NaN()
+	for _, c := range []struct {
+		goal    string
+		studies [][]float64
+		want    []Point
+	}{
+		{"minimize", [][]float64{{9, 9, 3, 3, 1}, {none, 8, 8, 2}, {none, none, 7, 7}}, []Point{{2, 9}, {3, 7}, {4, 3}}}, // as far as all have gone
+		{"minimize", [][]float64{{6, 4}, {8, 8}}, []Point{{1, 7}, {2, 6}}},
+		{"minimize", [][]float64{{6, 6}, {none, none}}, []Point{}}, // half of two is none
+		{"maximize", [][]float64{{1, 5}, {2, 2}, {none, 9}}, []Point{{1, 1}, {2, 5}}},
+	} {
+		var all []*Study
+		for i, values := range c.studies {
+			all = append(all, of(uint64(i), c.goal, values...))
+		}
+		r, err := Of(all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Arms[0].Curve; len(r.Arms) != 1 || !slices.Equal(got, c.want) || got == nil {
+			t.Errorf("%s %v: the median's curve is %v, want %v", c.goal, c.studies, got, c.want)
+		}
+	}
+}

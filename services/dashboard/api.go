@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -124,7 +125,7 @@ func (s *Server) routes() []route {
 		},
 		{
 			method: "GET", path: "/api/v1/compare", summary: "Studies with the same objectives side by side, as `compare -o json` prints them.",
-			parameters: []parameter{{name: "study", about: "A study, or STUDY/RUN; two to eight of them.", several: true}},
+			parameters: []parameter{{name: "study", about: fmt.Sprintf("A study, or STUDY/RUN; two to %d of them.", mostCompared), several: true}},
 			answer:     compare.Report{}, refused: ofStudy, handle: s.apiCompare,
 		},
 		{

@@ -202,28 +202,41 @@ func armRows(r *compare.Report) (rows []seedsRow) {
 	return rows
 }
 
-// drawCompared draws the best so far of every study, and the baselines; nil where
-// nothing is feasible yet.
+// drawCompared draws the best so far of every study, that of the median of each arm with
+// several over it, and the baselines; nil where nothing is feasible yet.
 func drawCompared(r *compare.Report, shots []*snapshot) *picture {
 	o := r.Objectives[0]
 	c := &draw.Chart{Title: "Best so far", X: trialsAxis("trials"), Y: draw.Axis{Title: shortName(shots[0].spec, o.Metric), Log: true, Text: func(v float64) string { return signs(r.ValueText(&v)) }}}
 	if len(r.Objectives) > 1 {
 		c.Title, c.Y.Title = "Hypervolume so far", "hypervolume"
 	}
-	for i := range r.Studies {
-		of := &r.Studies[i]
+	line := func(name string, arm int, curve []compare.Point, last int) draw.Series {
 		var marks []Mark
-		for _, point := range of.Curve {
+		for _, point := range curve {
 			marks = append(marks, Mark{Trial: point.Trials, Value: point.Value})
 		}
-		line := stairs(of.Name, lineLook(of.Arm), marks, of.Trials)
-		if line.Look = of.Arm; r.Repeated() {
-			line.Name = "" // a colour is an arm, and is named once
-			if arm := &r.Arms[of.Arm]; arm.Studies[0] == of.Name {
-				line.Name = arm.Name
-			}
+		s := stairs(name, lineLook(arm), marks, last)
+		s.Look = arm
+		return s
+	}
+	least := make([]int, len(r.Arms)) // trials that all studies of an arm have
+	for i := range r.Studies {
+		of := &r.Studies[i]
+		arm := &r.Arms[of.Arm]
+		one := line(arm.Name, of.Arm, of.Curve, of.Trials)
+		if len(arm.Studies) > 1 {
+			one.Name, one.Faint = "", true // its median has the name
+			one.Class += " one"
 		}
-		c.Series = append(c.Series, line)
+		if least[of.Arm] == 0 || of.Trials < least[of.Arm] {
+			least[of.Arm] = of.Trials
+		}
+		c.Series = append(c.Series, one)
+	}
+	for i := range r.Arms {
+		if arm := &r.Arms[i]; len(arm.Studies) > 1 {
+			c.Series = append(c.Series, line("median of "+arm.Name, i, arm.Curve, least[i]))
+		}
 	}
 	if !slices.ContainsFunc(c.Series, func(s draw.Series) bool { return len(s.X) > 0 }) {
 		return nil

@@ -33,8 +33,8 @@ func compares(t *testing.T, browser context.Context, a *apollo, trials int) {
 	}
 	p.do("compare", chromedp.Click(`//button[text()="Compare"]`, chromedp.BySearch))
 	p.wait(`location.pathname === '/compare' && document.querySelectorAll('#compared tbody tr').length === 4`)
-	if n := value[int](p, `document.querySelectorAll('svg.picture polyline[class^=line]').length`); n != len(names) {
-		t.Errorf("%d curves are drawn, want %d", n, len(names))
+	if n := value[int](p, `document.querySelectorAll('svg.picture polyline[class^=line]').length`); n != len(names)+1 {
+		t.Errorf("%d curves are drawn, want those of %d studies and the median of an arm", n, len(names))
 	}
 	lengths := map[string]int{"demo": trials, "left": trials, "right": trials / 2, "short": trials / 3}
 	seeds := "seed"
