@@ -40,6 +40,8 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
 		switch {
+		case foreign(r):
+			http.Error(w, "a page of another site asks for this: only a link may lead here from there", http.StatusForbidden)
 		case s.Token == "" && !s.Open && !loopback(r.Host):
 			http.Error(w, "this page is served to the loopback only: ask for it by 127.0.0.1 or localhost", http.StatusMisdirectedRequest)
 		case s.Token == "" || s.knows(r, time.Now()) || r.URL.Path == "/login" || strings.HasPrefix(r.URL.Path, "/assets/"):
@@ -51,6 +53,17 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 			http.Redirect(w, r, "/login?"+url.Values{"next": {r.URL.RequestURI()}}.Encode(), http.StatusSeeOther)
 		}
 	}))
+}
+
+// foreign reports whether a page of another site has a browser ask for something, but for who
+// follows a link: it can not read the answer, and would still take what the server has for
+// others, listeners and evaluations.
+func foreign(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "cross-site", "same-site":
+		return r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.Header.Get("Sec-Fetch-Dest") != "document"
+	}
+	return false
 }
 
 // loopback reports whether a host, with or without a port, is this machine's own.

@@ -285,6 +285,44 @@ func TestOnlyTheLoopbacksNamesAreAnswered(t *testing.T) {
 	}
 }
 
+// A page of another site may lead here by a link, and takes nothing else: what it asks for in
+// the background costs evaluations, and the place of a client that listens.
+func TestAnotherSiteTakesNothing(t *testing.T) {
+	t.Parallel()
+	server, _ := site(t, 1)
+	for _, c := range []struct {
+		path, site, mode, dest string
+		want                   int
+	}{
+		{"/studies/demo", "cross-site", "navigate", "document", http.StatusOK},
+		{"/studies/demo", "cross-site", "navigate", "iframe", http.StatusForbidden},
+		{"/studies/demo", "cross-site", "no-cors", "image", http.StatusForbidden},
+		{"/studies/demo", "same-origin", "cors", "empty", http.StatusOK},
+		{"/studies/demo", "none", "navigate", "document", http.StatusOK},
+		{"/studies/demo", "", "", "", http.StatusOK},
+		{"/api/v1/events", "cross-site", "cors", "empty", http.StatusForbidden},
+		{"/api/v1/events", "same-site", "cors", "empty", http.StatusForbidden}, // another port of this machine
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+c.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range map[string]string{"Sec-Fetch-Site": c.site, "Sec-Fetch-Mode": c.mode, "Sec-Fetch-Dest": c.dest} {
+			if value != "" {
+				r.Header.Set(name, value)
+			}
+		}
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != c.want {
+			t.Errorf("%+v: status %d", c, answer.StatusCode)
+		}
+	}
+}
+
 func TestAssetsAreKeptForEver(t *testing.T) {
 	t.Parallel()
 	server, _ := site(t, 0)
