@@ -88,6 +88,10 @@ func (s *Server) routes() []route {
 			parameters: []parameter{run}, answer: TrialRow{}, refused: ofStudy, handle: s.apiTrial,
 		},
 		{
+			method: "GET", path: "/api/v1/studies/{study}/trials/{trial}/events", summary: "The events that a trial comes from: the proposal of its batch, and the answer to it.",
+			parameters: []parameter{run}, answer: RawAnswer{}, refused: ofStudy, handle: s.apiRaw,
+		},
+		{
 			method: "GET", path: "/api/v1/studies/{study}/trials.csv", summary: "All trials as a file, as `trial ls -o csv` prints them.",
 			parameters: []parameter{run}, kind: "text/csv; charset=utf-8", refused: ofStudy, handle: s.export("text/csv; charset=utf-8", "csv", writeCSV),
 		},

@@ -57,7 +57,7 @@ type designPage struct {
 	Unknown                string // why nothing is known of what is inside
 	Events                 string
 	Hidden                 []field
-	Raw                    string // the trial as JSON
+	Raw, RawEvents         string // the trial as JSON, and its events
 	Add                    *addition
 	Area, Energy, Time     template.HTML // by parts, at the scale of the trial as it was measured
 	Nest                   *nestOf
@@ -352,7 +352,8 @@ func (s *snapshot) designPage(t *kept, levels []int, changed bool, v url.Values)
 		Study: s.view.Study, Run: s.view.Run, Trial: t.trial, Kind: t.kind, Changed: changed, Origin: t.origin,
 		Back: place + "?" + url.Values{"run": {s.view.Run}}.Encode(), Here: place + "/trials/" + strconv.Itoa(t.trial),
 	}
-	p.Raw = "/api/v1" + p.Here + "?" + url.Values{"run": {s.view.Run}}.Encode()
+	of := "?" + url.Values{"run": {s.view.Run}}.Encode()
+	p.Raw, p.RawEvents = "/api/v1"+p.Here+of, "/api/v1"+p.Here+"/events"+of
 	p.Picture = p.Here + "/picture.svg" + with(v)
 	for _, word := range []string{"run", aroundWord} {
 		if text := v.Get(word); text != "" {

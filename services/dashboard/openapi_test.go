@@ -94,7 +94,7 @@ func conforms(t *testing.T, url, method, path, body string) {
 func document(t *testing.T) []byte {
 	t.Helper()
 	comments := &reflector.Reflector{}
-	for _, dir := range []string{".", "../compare", "../health", "../studyfile", "../transfer", "../../archiver", "../../events"} {
+	for _, dir := range []string{".", "../cli", "../compare", "../health", "../studyfile", "../transfer", "../../archiver", "../../events"} {
 		if err := comments.AddGoComments("apollo/services/dashboard", dir, reflector.WithFullComment()); err != nil {
 			t.Fatal(err)
 		}
@@ -236,6 +236,8 @@ func ownForms(t reflect.Type) *reflector.Schema {
 		return &reflector.Schema{Type: "string", ContentEncoding: "base64"}
 	case reflect.TypeFor[events.Spec]():
 		return &reflector.Schema{Type: "object", Description: "The study with every default filled in, as spec of apollo.study.accepted.v1 has it (apollo events schema)."}
+	case reflect.TypeFor[json.RawMessage]():
+		return &reflector.Schema{Type: "object", Description: "A CloudEvents envelope (apollo events schema)."}
 	case reflect.TypeFor[big.Int]():
 		return &reflector.Schema{Type: "integer"}
 	case reflect.TypeFor[events.Micros]():
