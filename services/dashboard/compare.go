@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,12 +87,19 @@ func (s *Server) compareAnswer(r *http.Request) (*compare.Report, []*snapshot, i
 			return nil, nil, http.StatusServiceUnavailable, fmt.Errorf("%d studies are looked at already: try again later", maxWatches)
 		}
 		watch.ready(r.Context(), follows(r))
-		shot := watch.snapshot()
+		shots = append(shots, watch.snapshot())
+	}
+	done := s.mayDraw(r)
+	if done == nil {
+		return nil, nil, http.StatusServiceUnavailable, context.Cause(r.Context())
+	}
+	defer done()
+	for _, shot := range shots {
 		one, err := shot.compared()
 		if err != nil {
 			return nil, nil, http.StatusUnprocessableEntity, err
 		}
-		shots, studies = append(shots, shot), append(studies, one)
+		studies = append(studies, one)
 	}
 	report, err := compare.Of(studies)
 	if err == nil && len(report.Arms) > mostArms {

@@ -196,33 +196,41 @@ func (f *Fold) join(batch int) {
 }
 
 func (f *Fold) row(r *archiver.Row) {
-	f.Counts.Trials++
 	if f.voided[int(r.Trial)] {
+		f.Counts.Trials++
 		f.Counts.Voided++
 		return
 	}
-	switch r.Outcome {
-	case events.OutcomeMeasured:
+	t := f.keep(r)
+	f.count(&t)
+}
+
+// count adds a trial to all that pages say of trials together.
+func (f *Fold) count(t *kept) {
+	f.Counts.Trials++
+	switch t.kind {
+	case kindFeasible, kindOver:
 		f.Counts.Measured++
-	case events.OutcomeInfeasible:
+	case kindInfeasible:
 		f.Counts.Infeasible++
 	default:
 		f.Counts.Failed++
 	}
-	t := f.keep(r)
-	if r.Feasible {
+	feasible := t.kind == kindFeasible
+	if feasible {
 		f.Counts.Feasible++
 	} else {
 		f.Causes.add(t.cause, t.trial, false, t.message)
 	}
-	f.Origins.add(group(t.origin), t.trial, r.Feasible, "")
-	if f.metric < 0 || f.metric >= len(r.Values) || math.IsNaN(r.Values[f.metric]) {
+	f.Origins.add(group(t.origin), t.trial, feasible, "")
+	v := t.value(f.metric)
+	if math.IsNaN(v) {
 		return
 	}
-	if r.Feasible && !f.several() {
-		f.improve(Mark{t.trial, r.Values[f.metric], group(t.origin)})
+	if feasible && !f.several() {
+		f.improve(Mark{t.trial, v, group(t.origin)})
 	}
-	f.column(t.trial, r.Values[f.metric], r.Feasible)
+	f.column(t.trial, v, feasible)
 }
 
 // better reports whether a is at least as good as b.

@@ -171,21 +171,33 @@ func (s *Server) shot(w http.ResponseWriter, r *http.Request) *snapshot {
 	return found.snapshot()
 }
 
-// partHeader asks for the table of trials alone: a brush changes nothing else of a page.
-const partHeader = "Apollo-Part"
+// mayDraw waits until a page or an answer may be made of trials, until the function that it
+// returns is called; nil where the client is gone.
+func (s *Server) mayDraw(r *http.Request) (done func()) {
+	if r.Context().Err() != nil {
+		return nil
+	}
+	select {
+	case s.drawings <- struct{}{}:
+		return func() { <-s.drawings }
+	case <-r.Context().Done():
+		return nil
+	}
+}
 
-func tableAlone(r *http.Request) bool { return r.Header.Get(partHeader) == "trials" }
+// partHeader asks for a part of the page of a design.
+const partHeader = "Apollo-Part"
 
 func (s *Server) study(w http.ResponseWriter, r *http.Request, pages *template.Template) {
 	found := s.find(w, r) //nolint:contextcheck // a watch outlives the request that began it
 	if found != nil {
 		found.ready(r.Context(), follows(r))
-		shot := found.snapshot()
-		if tableAlone(r) && len(shot.spec.Objectives) > 0 {
-			v := r.URL.Query()
-			render(w, r, pages, "trials", &studyPage{Study: shot.view.Study, Run: shot.view.Run, Table: shot.table(v), Exports: shot.exports()})
-			return
+		done := s.mayDraw(r)
+		if done == nil {
+			return // the client is gone: a brush moves on, and asks again
 		}
+		defer done()
+		shot := found.snapshot()
 		if v, known := s.index.latest(shot.view.Study, shot.view.Run); known {
 			shot.heard(v)
 		}
@@ -206,7 +218,7 @@ func (s *Server) study(w http.ResponseWriter, r *http.Request, pages *template.T
 				return // the client is gone
 			}
 			p.Importance = of.rows()
-			p.Slices, p.SlicesOf = shot.drawSlices(), shortName(shot.spec, shot.objective().Metric)
+			p.Slices, p.SlicesOf = p.inside.drawSlices(), shortName(shot.spec, shot.objective().Metric)
 		}
 		if r.URL.Query().Get("repairs") != "" {
 			if p.Looking = s.repairRows(r, shot, p.Causes); r.Context().Err() != nil {
@@ -280,6 +292,11 @@ func (s *Server) apiTrials(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	done := s.mayDraw(r)
+	if done == nil {
+		return
+	}
+	defer done()
 	q := readQuery(r.URL.Query())
 	rows, found := q.of(shot.spec, shot.kept)
 	a := TrialsAnswer{found, q.Page, []TrialRow{}}

@@ -43,9 +43,14 @@ type studyPage struct {
 	Feed                      []feedRow
 	Work                      template.HTML   // over time, by worker
 	Slices                    []template.HTML // nil until somebody asks
-	SlicesOf                  string
-	Repair                    string // asks for the smallest repairs
-	Looking                   int    // of those that are still looked for
+	Inside                    string          // how many trials lie in a brush; "" without one
+	Whole                     bool            // the best so far is that of all trials, whatever is brushed
+	Sampled                   bool            // charts have a part of the trials
+
+	inside   *snapshot // of those
+	SlicesOf string
+	Repair   string // asks for the smallest repairs
+	Looking  int    // of those that are still looked for
 }
 
 // card is one number of the headline. Share, where it is not 0, is drawn as a bar
@@ -96,23 +101,12 @@ func (s *snapshot) page(v url.Values, rate string) *studyPage {
 		return p
 	}
 	p.Facts, p.Cards = s.facts(), s.cards(rate)
-	p.Best, p.Shares = s.drawBest(), s.drawShares()
-	p.Axes = s.axes(v)
-	p.Plane = s.drawPlane(s.spec.MetricIndex(p.Axes.X), s.spec.MetricIndex(p.Axes.Y))
-	for _, c := range s.causes {
-		p.Causes = append(p.Causes, tallyRow{Tallied: c, Share: cli.Share(c.Trials, s.counts.Trials), Link: with(v, "why", c.Code, "by", "", "kind", "", "page", "")})
-	}
-	for _, o := range s.origins {
-		p.Origins = append(p.Origins, tallyRow{
-			Tallied: o, Share: cli.Share(o.Trials, s.counts.Trials), FeasibleShare: cli.Share(o.Feasible, o.Trials),
-			Improved: strconv.Itoa(s.improvedBy(o.Code)), Link: with(v, "by", o.Code, "why", "", "kind", "", "page", ""),
-		})
-	}
+	p.brushed(v)
 	if p.Credit = "Improved the best"; len(s.spec.Objectives) > 1 {
 		p.Credit = "On the front"
 	}
 	p.Base = s.against()
-	p.Measure, p.Work = with(v, "importance", "yes"), s.drawWork()
+	p.Measure, p.Sampled = with(v, "importance", "yes"), len(s.kept) > maxPoints
 	if v.Get("repairs") == "" && inspect.Known(s.spec) {
 		p.Repair = with(v, "repairs", "yes")
 	}
@@ -133,6 +127,31 @@ func (s *snapshot) page(v url.Values, rate string) *studyPage {
 		p.Links = append(p.Links, choice{Text: "Transfer", Link: p.Transfer})
 	}
 	return p
+}
+
+// brushed fills what shows the trials that lie in the intervals of an address, which are
+// all without one.
+func (p *studyPage) brushed(v url.Values) {
+	s := p.within(readIntervals(v["in"]))
+	if p.inside = s; s != p.snapshot {
+		p.Inside = cli.Count(len(s.kept)) + " of " + cli.Plural(len(p.kept), "trial")
+	}
+	if p.Shares, p.Work, p.Whole = s.drawShares(), s.drawWork(), len(s.spec.Objectives) > 1; p.Whole {
+		p.Best = p.drawVolume()
+	} else {
+		p.Best = s.drawBest()
+	}
+	p.Axes = s.axes(v)
+	p.Plane = s.drawPlane(s.spec.MetricIndex(p.Axes.X), s.spec.MetricIndex(p.Axes.Y))
+	for _, c := range s.causes {
+		p.Causes = append(p.Causes, tallyRow{Tallied: c, Share: cli.Share(c.Trials, s.counts.Trials), Link: with(v, "why", c.Code, "by", "", "kind", "", "page", "")})
+	}
+	for _, o := range s.origins {
+		p.Origins = append(p.Origins, tallyRow{
+			Tallied: o, Share: cli.Share(o.Trials, s.counts.Trials), FeasibleShare: cli.Share(o.Feasible, o.Trials),
+			Improved: strconv.Itoa(s.improvedBy(o.Code)), Link: with(v, "by", o.Code, "why", "", "kind", "", "page", ""),
+		})
+	}
 }
 
 // improvedBy counts the steps of the best so far that an origin made, or its designs

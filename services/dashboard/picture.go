@@ -104,9 +104,6 @@ func stairs(name, class string, best []Mark, last int) draw.Series {
 // value yet.
 func (s *snapshot) drawBest() *picture {
 	spec := s.spec
-	if len(spec.Objectives) > 1 {
-		return s.drawVolume()
-	}
 	if len(s.columns) == 0 {
 		return nil
 	}

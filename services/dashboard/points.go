@@ -11,35 +11,39 @@ import (
 	"apollo/services/cli"
 )
 
-// maxPoints are drawn by a browser. Of more, every n-th is, so that somePoints are, by
-// values that are rounded for a picture: the page stays small.
-const (
-	maxPoints, somePoints = 5000, 2500
-	pointDigits           = 4
-)
+// maxPoints are drawn by a browser; of more every n-th is. Values have pointDigits more
+// digits than all of their axis share: the page stays small.
+const maxPoints, pointDigits = maxDots, 4
 
 // PointsAnswer is the trials of a run as charts take them: a column per axis.
 type PointsAnswer struct {
 	Axes []PointAxis `json:"axes"`
-	// Of is how many trials there are. Of more than 5,000 every n-th is here, and the best,
-	// with four digits of its values. Trials, Kinds and every row of Columns have
-	// the same length.
+	// Of is how many trials there are. Of more than 2,000 every n-th is here, and the best.
+	// Values are rounded for a picture. Trials, Kinds and every row of Columns have the same
+	// length.
 	Of      int          `json:"of"`
 	Trials  []int        `json:"trials"`
 	Kinds   []string     `json:"kinds"`
 	Columns [][]*float64 `json:"columns"` // null where there is no value; a parameter's is its level
 }
 
-// PointAxis is a metric, or a parameter with its levels.
+// PointAxis is a metric with the scales that people read it in, the largest first, or a
+// parameter with its levels.
 type PointAxis struct {
-	Name   string   `json:"name"`
-	Short  string   `json:"short"`
-	Unit   string   `json:"unit,omitempty"`
-	Levels []string `json:"levels,omitempty"`
+	Name   string      `json:"name"`
+	Short  string      `json:"short"`
+	Unit   string      `json:"unit,omitempty"`
+	Levels []string    `json:"levels,omitempty"`
+	Scales []cli.Scale `json:"scales,omitempty"`
 }
 
 func (s *Server) apiPoints(w http.ResponseWriter, r *http.Request) {
-	if shot := s.shot(w, r); shot != nil {
+	shot := s.shot(w, r)
+	if shot == nil {
+		return
+	}
+	if done := s.mayDraw(r); done != nil {
+		defer done()
 		answer(w, r, shot.points())
 	}
 }
@@ -54,13 +58,14 @@ func (s *snapshot) points() PointsAnswer {
 		a.Axes = append(a.Axes, axis)
 	}
 	for _, m := range s.spec.Metrics {
-		a.Axes = append(a.Axes, PointAxis{Name: m.Name, Short: m.Short(), Unit: m.Unit})
+		axis := PointAxis{Name: m.Name, Short: m.Short(), Unit: m.Unit, Scales: cli.Scales(m.Unit)}
+		for i := range axis.Scales {
+			axis.Scales[i].Unit = unitSigns(axis.Scales[i].Unit)
+		}
+		a.Axes = append(a.Axes, axis)
 	}
 	a.Columns = make([][]*float64, len(a.Axes))
-	step := 1
-	if len(s.kept) > maxPoints {
-		step = len(s.kept)/somePoints + 1
-	}
+	step := max(1, (len(s.kept)+maxPoints-1)/maxPoints)
 	best := map[int]bool{}
 	for _, b := range s.answer {
 		best[b.Trial] = true
@@ -73,26 +78,39 @@ func (s *snapshot) points() PointsAnswer {
 		a.Trials, a.Kinds = append(a.Trials, t.trial), append(a.Kinds, t.kind)
 		for k := range a.Axes {
 			var cell *float64
-			v := s.coordinate(t, k)
-			if step > 1 {
-				v = rounded(v)
-			}
-			if !math.IsNaN(v) {
+			if v := s.coordinate(t, k); !math.IsNaN(v) {
 				cell = &v
 			}
 			a.Columns[k] = append(a.Columns[k], cell)
 		}
 	}
+	for k := range a.Columns {
+		round(a.Columns[k])
+	}
 	return a
 }
 
-// rounded is a value with pointDigits digits.
-func rounded(v float64) float64 {
-	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', pointDigits, 64), 64)
-	if err != nil {
-		return v
+// round keeps pointDigits more digits of values than all of them share.
+func round(column []*float64) {
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, v := range column {
+		if v != nil {
+			low, high = min(low, *v), max(high, *v)
+		}
 	}
-	return r
+	digits := pointDigits
+	if of := max(math.Abs(low), math.Abs(high)) / (high - low); of > 1 {
+		const most = 17 // tell any two values apart
+		digits = int(min(most, pointDigits+math.Floor(math.Log10(of))))
+	}
+	for _, v := range column {
+		if v == nil {
+			continue
+		}
+		if r, err := strconv.ParseFloat(strconv.FormatFloat(*v, 'g', digits, 64), 64); err == nil {
+			*v = r
+		}
+	}
 }
 
 // coordinate is the place of a trial on an axis of PointsAnswer.

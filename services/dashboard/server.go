@@ -23,6 +23,7 @@ import (
 const (
 	maxWatches  = 32               // runs whose folds are kept
 	maxStreams  = 200              // clients that listen to changes
+	maxDrawings = 8                // pages and answers of a run's trials that are made
 	catchUpTime = 3 * time.Second  // a page waits for a fold that still reads
 	headerTime  = 5 * time.Second  // a client may take to ask
 	drainTime   = 2 * time.Second  // requests may take to end
@@ -69,6 +70,9 @@ type Server struct {
 	streams chan struct{} // a token per client that listens
 	eyes    chan struct{} // a token per design that is evaluated
 	exports chan struct{} // a token per run that is written as a file
+	// drawings has a token per page or answer that is made of trials: each may take as much
+	// memory as they do.
+	drawings chan struct{}
 
 	holdings holdings
 	shared   shared
@@ -113,6 +117,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 func (s *Server) start(ctx context.Context) {
 	s.ctx, s.index, s.roles = ctx, newIndex(), newRoles()
 	s.eyes, s.exports = make(chan struct{}, looking), make(chan struct{}, maxExports)
+	s.drawings = make(chan struct{}, maxDrawings)
 	s.streams, s.watches, s.provens = make(chan struct{}, maxStreams), map[messages.RunKey]*watch{}, map[string]provenRungs{}
 	s.shared.pages = map[string]*sharedPage{}
 	s.index.told = s.told

@@ -123,27 +123,90 @@ func TestPagesShowTheStudyAndEscapeIt(t *testing.T) {
 	}
 }
 
-// A brush asks for the table of trials alone, which is what the page has.
-func TestThePartOfABrush(t *testing.T) {
+// A brush narrows the pictures and tables of a page to the trials inside, but not its headline.
+func TestABrushNarrowsThePage(t *testing.T) {
+	t.Parallel()
+	const trials = 40
+	s := &snapshot{spec: spec(), metric: 0, counts: Counts{Trials: trials}}
+	f := folded(t, trials, inOrder(trials))
+	s.view, s.params, s.kept, s.best, s.causes, s.origins = f.View, f.params, f.kept, f.Best, f.Causes.sorted(), f.Origins.sorted()
+	const low, high = 0.2, 0.6
+	feasible, over, best := 0, 0, 0
+	for i := range trials {
+		switch v := latency(i); {
+		case i%10 == 9 || v < low || v > high:
+		case i%4 == 3:
+			over++
+		default:
+			if feasible == 0 || v < latency(best) {
+				best = i
+			}
+			feasible++
+		}
+	}
+	of := s.within(readIntervals([]string{"latency_s:0.2:0.6"}))
+	if of.counts.Feasible != feasible || of.counts.Trials != feasible+over || len(of.kept) != feasible+over || feasible == 0 || over == 0 {
+		t.Errorf("%+v of %d trials, want %d feasible ones and %d over a limit", of.counts, len(of.kept), feasible, over)
+	}
+	if last := of.best[len(of.best)-1]; last.Trial != best {
+		t.Errorf("the best inside is %+v, want trial %d", last, best)
+	}
+	if len(of.causes) != 1 || of.causes[0].Trials != over || of.origins[0].Trials != feasible+over {
+		t.Errorf("causes %+v, origins %+v, want %d and %d trials", of.causes, of.origins, over, feasible+over)
+	}
+	if same := s.within(readIntervals([]string{"nothing:0:1"})); same != s {
+		t.Error("an interval of nothing narrows the page")
+	}
+	p := s.page(url.Values{"in": {"latency_s:0.2:0.6"}}, "")
+	if want := fmt.Sprintf("%d of %d trials", feasible+over, trials); p.Inside != want || p.Table.Found != fmt.Sprintf("%d trials", feasible+over) || p.Cards[1].Value != strconv.Itoa(trials) {
+		t.Errorf("inside %q, table %q, cards %+v, want %q", p.Inside, p.Table.Found, p.Cards, want)
+	}
+	if none := s.page(url.Values{"in": {"latency_s:7:8"}}, ""); none.Best != nil || none.Plane != nil || len(none.Causes) > 0 {
+		t.Errorf("where nothing is inside, %+v is drawn", none.Best)
+	}
+}
+
+// A picture has values that can be told apart, in few digits.
+func TestPointsAreRounded(t *testing.T) {
+	t.Parallel()
+	column := func(values ...float64) (c []*float64) {
+		for i := range values {
+			c = append(c, &values[i])
+		}
+		return append(c, nil)
+	}
+	for _, c := range []struct{ values, want []float64 }{
+		{[]float64{1.23456789e-4, 9.87654321e-3}, []float64{1.235e-4, 9.877e-3}},
+		{[]float64{2.00000011, 2.00000022}, []float64{2.00000011, 2.00000022}},
+		{[]float64{-1.23456, 1.23456}, []float64{-1.235, 1.235}},
+		{[]float64{0.123456789012345678}, []float64{0.123456789012345678}},
+		{[]float64{0, 0}, []float64{0, 0}},
+		{[]float64{1e300, -1e300}, []float64{1e300, -1e300}},
+	} {
+		got := column(c.values...)
+		round(got)
+		for i, want := range c.want {
+			if *got[i] != want {
+				t.Errorf("%v is rounded to %v, want %v", c.values, *got[i], want)
+			}
+		}
+	}
+}
+
+// The events of a trial are those of its batch.
+func TestRawEvents(t *testing.T) {
 	t.Parallel()
 	server, _ := site(t, 20)
-	address := server.URL + "/studies/demo?in=latency_s:0:1"
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
-	if err != nil {
-		t.Fatal(err)
+	r, body := get(t, server.URL+"/api/v1/studies/demo/trials/13/events")
+	var a struct {
+		Proposed  struct{ Data events.TrialsProposed }
+		Evaluated struct{ Data events.BatchEvaluated }
 	}
-	r.Header.Set(partHeader, "trials")
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
+	if err := json.Unmarshal([]byte(body), &a); err != nil || r.StatusCode != http.StatusOK || a.Proposed.Data.FirstTrial != 13 || len(a.Evaluated.Data.Trials) != 1 || a.Evaluated.Data.Trials[0].Trial != 13 {
+		t.Errorf("%d, %v: %s", r.StatusCode, err, body)
 	}
-	defer answer.Body.Close()
-	part, err := io.ReadAll(answer.Body)
-	if err != nil || !strings.HasPrefix(string(part), `<section class="panel" id="trials-table"`) {
-		t.Fatalf("%v, the part is %.80q", err, part)
-	}
-	if _, whole := get(t, address); !strings.Contains(whole, string(part)) {
-		t.Errorf("the page has another table than its part:\n%s", part)
+	if r, body := get(t, server.URL+"/api/v1/studies/demo/trials/99/events"); r.StatusCode != http.StatusNotFound {
+		t.Errorf("status %d: %s", r.StatusCode, body)
 	}
 }
 
@@ -320,6 +383,31 @@ func TestAnotherSiteTakesNothing(t *testing.T) {
 		if answer.StatusCode != c.want {
 			t.Errorf("%+v: status %d", c, answer.StatusCode)
 		}
+	}
+}
+
+// No more pages are drawn at a time than the server has room for; who waits gives up when its
+// client does.
+func TestDrawingsAreBounded(t *testing.T) {
+	t.Parallel()
+	s := &Server{drawings: make(chan struct{}, maxDrawings)}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	var last func()
+	for range maxDrawings {
+		if last = s.mayDraw(r); last == nil {
+			t.Fatal("there was room")
+		}
+	}
+	ctx, gone := context.WithCancel(t.Context())
+	waits := make(chan func())
+	go func() { waits <- s.mayDraw(r.Clone(ctx)) }()
+	gone()
+	if done := <-waits; done != nil {
+		t.Error("one more was drawn")
+	}
+	last()
+	if s.mayDraw(r) == nil {
+		t.Error("the room of one that has ended is not used again")
 	}
 }
 

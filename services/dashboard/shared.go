@@ -95,9 +95,6 @@ func (h *shared) join(s *Server, r *http.Request, draw http.HandlerFunc) *drawin
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		key = "gzip " + key
 	}
-	if tableAlone(r) {
-		key = "table " + key
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p := h.pages[key]

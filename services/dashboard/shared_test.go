@@ -81,33 +81,6 @@ func TestWatchersShareADrawing(t *testing.T) {
 	})
 }
 
-// Who asks for a part of a page does not have the other watchers of it get the part.
-func TestAPartIsSharedByItself(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := &Server{ctx: t.Context(), shared: shared{pages: map[string]*sharedPage{}}}
-		page := s.sharing(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "part ", r.Header.Get(partHeader)) })
-		var all sync.WaitGroup
-		for _, part := range []string{"trials", "", "trials", ""} {
-			all.Go(func() {
-				r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/a", nil)
-				r.Header.Set(liveHeader, "yes")
-				if part != "" {
-					r.Header.Set(partHeader, part)
-				}
-				w := httptest.NewRecorder()
-				page(w, r)
-				if want := "part " + part; w.Body.String() != want {
-					t.Errorf("asked for %q: %q, want %q", part, w.Body, want)
-				}
-			})
-			synctest.Wait()
-		}
-		all.Wait()
-		s.reading.Wait()
-	})
-}
-
 // A drawing ends when the last who waited for it is gone, and who asks then has another.
 func TestNobodyIsDrawnFor(t *testing.T) {
 	t.Parallel()

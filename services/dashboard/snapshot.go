@@ -59,6 +59,34 @@ func (s *snapshot) heard(v client.StudyView) {
 	}
 }
 
+// within is a snapshot of those of the kept trials that lie in all intervals. What the log
+// says of the whole run stays: its state, and the hypervolume of several objectives.
+func (s *snapshot) within(in []interval) *snapshot {
+	inside := insideOf(s.spec, in)
+	if inside == nil {
+		return s
+	}
+	f := Fold{View: s.view, metric: s.metric, maximize: s.objective().Goal == "maximize", width: 1}
+	for i := range s.kept {
+		if t := &s.kept[i]; inside(t) {
+			f.kept = append(f.kept, *t)
+			f.count(t)
+		}
+	}
+	of := *s
+	of.counts, of.columns, of.width, of.kept, of.causes, of.origins = f.Counts, f.columns, f.width, f.kept, f.Causes.sorted(), f.Origins.sorted()
+	if !f.several() {
+		of.best = f.Best
+	}
+	of.answer = nil
+	for _, b := range s.answer {
+		if t := of.trial(b.Trial); t != nil {
+			of.answer = append(of.answer, b)
+		}
+	}
+	return &of
+}
+
 // trial finds a trial that is kept.
 func (s *snapshot) trial(number int) *kept {
 	if number >= 0 && number < len(s.kept) && s.kept[number].trial == number {

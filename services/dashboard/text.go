@@ -3,6 +3,7 @@ package dashboard
 import (
 	"fmt"
 	"html/template"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,7 +12,19 @@ import (
 )
 
 // amount writes a measured value for people, with the signs that a page can show.
-func amount(v float64, unit string) string { return signs(cli.Metric(v, unit)) }
+func amount(v float64, unit string) string {
+	text := cli.Metric(v, unit)
+	if number, of, _ := strings.Cut(text, " "); len(number) > longestNumber && !strings.Contains(number, "e") {
+		if whole, err := strconv.ParseFloat(strings.ReplaceAll(number, ",", ""), 64); err == nil {
+			text = strings.TrimSpace(strconv.FormatFloat(whole, 'g', 4, 64) + " " + of)
+		}
+	}
+	return signs(text)
+}
+
+// longestNumber is that of a billion less one, with its commas and a sign: longer ones have a
+// power of ten on pages, where they stand in narrow columns and at ticks.
+const longestNumber = len("-999,999,999")
 
 // signs writes units as pages do: "249 us" as "249 µs", "6.8 mm2" as "6.8 mm²".
 func signs(text string) string {
@@ -19,10 +32,14 @@ func signs(text string) string {
 	if !has {
 		return text
 	}
+	return number + "\u00a0" + unitSigns(unit)
+}
+
+func unitSigns(unit string) string {
 	if strings.HasPrefix(unit, "u") {
 		unit = "µ" + unit[1:]
 	}
-	return number + "\u00a0" + strings.ReplaceAll(unit, "mm2", "mm²")
+	return strings.ReplaceAll(unit, "mm2", "mm²")
 }
 
 // hintText writes what is to be done, with the commands that it names set apart.

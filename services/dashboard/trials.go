@@ -160,15 +160,21 @@ func checkQuery(spec *events.Spec, v url.Values) error {
 	return nil
 }
 
-// inside reports, for each interval of a query, whether a trial lies in it. One that
+// insideOf reports whether a trial lies in all intervals; nil where there is none. One that
 // names nothing holds nothing back.
-func (q *query) inside(spec *events.Spec) (tests []func(*kept) bool) {
-	for _, n := range q.In {
+func insideOf(spec *events.Spec, in []interval) func(*kept) bool {
+	var tests []func(*kept) bool
+	for _, n := range in {
 		if value, known := column(spec, n.name); known {
 			tests = append(tests, func(t *kept) bool { v := value(t); return v >= n.low && v <= n.high })
 		}
 	}
-	return tests
+	if tests == nil {
+		return nil
+	}
+	return func(t *kept) bool {
+		return !slices.ContainsFunc(tests, func(in func(*kept) bool) bool { return !in(t) })
+	}
 }
 
 func (q *query) wants(t *kept) bool {
@@ -178,9 +184,9 @@ func (q *query) wants(t *kept) bool {
 // of returns the trials that a query is for, and how many there are on all pages.
 func (q *query) of(spec *events.Spec, all []kept) (page []*kept, found int) {
 	var out []*kept
-	tests := q.inside(spec)
+	inside := insideOf(spec, q.In)
 	for i := range all {
-		if q.wants(&all[i]) && !slices.ContainsFunc(tests, func(in func(*kept) bool) bool { return !in(&all[i]) }) {
+		if q.wants(&all[i]) && (inside == nil || inside(&all[i])) {
 			out = append(out, &all[i])
 		}
 	}

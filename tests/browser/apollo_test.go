@@ -283,8 +283,8 @@ func (a *apollo) log(study string, trials int) facts {
 	return f
 }
 
-// count counts the trials of the log whose metrics lie in ranges: "latency_s:0:1".
-func (a *apollo) count(study string, trials int, ranges []string) (n int) {
+// within is what the log says of the trials whose metrics lie in ranges: "latency_s:0:1".
+func (a *apollo) within(study string, trials int, ranges []string) (f facts) {
 	a.t.Helper()
 	a.log(study, trials) // until all are there
 	src, err := archiver.LoadSource(os.DirFS(a.dir), events.Source{Study: study})
@@ -300,11 +300,14 @@ func (a *apollo) count(study string, trials int, ranges []string) (n int) {
 			v := t.Values[src.Spec.MetricIndex(part[0])]
 			all = all && v >= low && v <= high
 		}
-		if all {
-			n++
+		if !all {
+			continue
+		}
+		if f.trials++; t.Feasible {
+			f.feasible++
 		}
 	}
-	return n
+	return f
 }
 
 // micro writes a latency as a page should: in microseconds with four digits.

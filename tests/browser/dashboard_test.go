@@ -108,8 +108,8 @@ func narrows(t *testing.T, p *tab, a *apollo, trials int) {
 	}
 }
 
-// brush draws a box around the lower half of the plane, and compares the table with
-// the trials of the log that lie in what the address says.
+// brush draws a box around the lower half of the plane, and compares the page with the
+// trials of the log that lie in what the address says.
 func brush(t *testing.T, browser context.Context, a *apollo, trials int) {
 	p := open(t, browser)
 	p.visit(a.page("/studies/demo"))
@@ -118,15 +118,37 @@ func brush(t *testing.T, browser context.Context, a *apollo, trials int) {
 	box := value[[]float64](p, `(() => { const b = document.querySelector('#plane').getBoundingClientRect(); return [b.left + b.width * .3, b.top + b.height * .4, b.left + b.width * .9, b.top + b.height * .8]; })()`)
 	p.drag(box[0], box[1], box[2], box[3])
 	p.wait(`new URLSearchParams(location.search).getAll('in').length === 2 && document.querySelector('.chips .remove')`)
-	inside := a.count("demo", trials, value[[]string](p, `new URLSearchParams(location.search).getAll('in')`))
+	f := a.within("demo", trials, value[[]string](p, `new URLSearchParams(location.search).getAll('in')`))
+	inside := f.trials
 	if got := p.text(".pager span"); got != trialsText(inside) && !strings.HasSuffix(got, "of "+trialsText(inside)) || inside == 0 || inside == trials {
 		t.Errorf("the table says %q, the log has %d of %d trials in the box", got, inside, trials)
 	}
 	if got := p.text("#picked"); got != fmt.Sprintf("%d of %d trials", inside, trials) {
-		t.Errorf("the charts say %q, the log has %d of %d", got, inside, trials)
+		t.Errorf("the page says %q, the log has %d of %d", got, inside, trials)
+	}
+	// What the server draws and counts is of the trials inside as well, but the headline.
+	dots := `(k => ['best', 'plane'].map(part => (document.querySelector('[data-live=' + part + '] path.cloud.' + k)?.getAttribute('d').match(/M/g) ?? []).length))`
+	for kind, n := range map[string]int{"feasible": f.feasible, "over_budget": inside - f.feasible} {
+		if got := value[[]int](p, dots+fmt.Sprintf(`(%q)`, kind)); got[0] != n || got[1] != n {
+			t.Errorf("%v %s trials are drawn, the log has %d in the box", got, kind, n)
+		}
+	}
+	for table, want := range map[string]int{"#causes": inside - f.feasible, "#origins": inside} {
+		if got := value[int](p, fmt.Sprintf(`[...document.querySelectorAll('%s tbody tr')].reduce((n, r) => n + Number(r.cells[1].textContent), 0)`, table)); got != want {
+			t.Errorf("%s has %d trials, the log has %d in the box", table, got, want)
+		}
+	}
+	if n := value[int](p, `[...document.querySelectorAll('#work rect title')].reduce((n, e) => n + Number(e.textContent.match(/: (\d+) trials?,/)[1]), 0)`); n != inside {
+		t.Errorf("work over time has %d trials, the log has %d in the box", n, inside)
+	}
+	if got := p.text("#trials"); got != fmt.Sprint(trials) {
+		t.Errorf("the headline says %q trials, want all %d", got, trials)
 	}
 	p.click("#clear")
 	p.wait(`!location.search.includes('in=') && !document.querySelector('.chips .remove')`)
+	if got := value[[]int](p, dots+`("feasible")`); got[0] != a.log("demo", trials).feasible {
+		t.Errorf("%d feasible trials are drawn when the brush is lifted", got[0])
+	}
 }
 
 // whatIf changes a parameter of the best trial, and compares the page with what the

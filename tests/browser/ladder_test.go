@@ -55,14 +55,16 @@ func laddersAndSources(t *testing.T, browser context.Context, a *apollo) {
 	}
 	p := open(t, browser)
 	p.visit(a.page("/?q=steps"))
+	p.wait(`document.querySelectorAll('[data-study]').length === 3 && [...document.querySelectorAll('[data-study] .state')].every(s => s.textContent === 'completed')`)
 	names := value[[]string](p, `[...document.querySelectorAll('[data-study]')].map(r => r.dataset.study)`)
-	if len(names) != 3 {
-		t.Fatalf("the campaign's studies are %q, want three", names)
-	}
 	slices.Sort(names)
 	p.click(fmt.Sprintf(`[data-study="%s"] a`, names[2]))
 	p.click(`.facts a[href^="/ladder"]`)
 	p.wait(`document.querySelectorAll('#rungs tbody tr').length === 3`)
+	p.do("a tablet", width(1024))
+	if value[bool](p, `(r => r.scrollWidth > r.clientWidth)(document.querySelector('#rungs').closest('.wide'))`) {
+		t.Error("at 1024 points the table of studies is cut")
+	}
 	var known float64
 	for i, area := range []float64{4, 5, 6.8} {
 		row := value[[]string](p, fmt.Sprintf(`[...document.querySelectorAll('#rungs tbody tr')[%d].cells].map(c => c.textContent)`, i))

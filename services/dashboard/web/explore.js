@@ -1,5 +1,5 @@
 // Charts to explore the trials of a study: what is brushed in one filters the other
-// and, through the address, the table that the server makes.
+// and, through the address, all that the server draws.
 const panel = document.getElementById("explore");
 const probe = document.createElement("span");
 panel.append(probe);
@@ -8,13 +8,13 @@ const colour = (name) => { probe.className = `ink-${name}`; return getComputedSt
 const ranges = new Map(); // name of an axis → [low, high]
 let points, lines, plane;
 
-// text writes a value with its unit, scaled; it matches what the server writes.
-function text(v, unit) {
-  const scales = { s: ["s", "ms", "µs", "ns"], J: ["J", "mJ", "µJ", "nJ", "pJ"], W: ["W", "mW", "µW"] }[unit];
-  let i = 0;
-  while (scales && i < scales.length - 1 && v !== 0 && Math.abs(v) < 1) { v *= 1e3; i++; }
-  const short = String(Number(v.toPrecision(4)));
-  return scales ? `${short} ${scales[i]}` : unit ? `${short} ${unit.replace("mm2", "mm²")}` : short;
+// text writes a value in one of the scales of its axis, as the server does: the largest in
+// which it is at least 1.
+function text(v, { scales }) {
+  const one = (v === 0 ? scales.find((s) => s.factor === 1) : scales.find((s) => Math.abs(v * s.factor) >= 1)) ?? scales.at(-1);
+  const n = Number((v * one.factor).toPrecision(4)), large = Math.abs(n) >= 1000;
+  const short = Math.abs(n) >= 1e9 ? n.toExponential() : large ? Math.round(v * one.factor).toLocaleString("en", { useGrouping: "min2" }) : String(n);
+  return one.unit ? `${short} ${one.unit}` : short;
 }
 
 // tests are the ranges with the columns that they are of, looked up once for all trials.
@@ -28,19 +28,25 @@ function readAddress() {
   }
 }
 
-function writeAddress() {
+// While a brush is dragged it is looked for the rest of the page when it rests, in ms.
+const rest = 120;
+let looking;
+function writeAddress(wait) {
   const to = new URL(location.href);
   to.searchParams.delete("in");
   to.searchParams.delete("page");
   for (const [name, [low, high]] of ranges) to.searchParams.append("in", `${name}:${low}:${high}`);
-  if (to.href !== location.href) { history.replaceState(null, "", to); document.dispatchEvent(new CustomEvent("look", { detail: { part: "trials" } })); }
+  if (to.href === location.href) return;
+  history.replaceState(null, "", to);
+  clearTimeout(looking);
+  looking = setTimeout(() => document.dispatchEvent(new CustomEvent("look")), wait);
 }
 
 function axisOf(a, i) {
   const values = points.columns[i].filter((v) => v !== null);
   const low = Math.min(...values), high = Math.max(...values);
   if (a.levels) return { type: "category", data: a.levels, axisLabel: { formatter: (level) => level.replace(/\sentries$/, "") } };
-  return { type: low > 0 && high / low > 5 ? "log" : "value", scale: true, min: low, max: high, axisLabel: { formatter: (v) => text(v, a.unit), showMinLabel: true, showMaxLabel: true } };
+  return { type: low > 0 && high / low > 5 ? "log" : "value", scale: true, min: low, max: high, axisLabel: { formatter: (v) => text(v, a), showMinLabel: true, showMaxLabel: true } };
 }
 
 function ink() {
@@ -52,7 +58,6 @@ const kinds = { failed: "bad", infeasible: "bad", over_budget: "over", feasible:
 
 function draw() {
   const all = points.trials.map((_, at) => at), of = tests(), within = all.map((at) => holds(of, at)), picked = within.filter(Boolean);
-  panel.querySelector("#picked").textContent = `${picked.length} of ${points.trials.length} trials${points.of > points.trials.length ? `, a part of all ${points.of}` : ""}`;
   panel.querySelector("#clear").hidden = ranges.size === 0;
   // Trials that look alike are one series: a style for each of them takes most of the time.
   const alike = Object.entries(kinds).map(([kind, name]) => ({ colour: colour(name), of: all.filter((at) => points.kinds[at] === kind) }));
@@ -75,7 +80,7 @@ function build() {
   lines = echarts.init(wide);
   lines.setOption({
     animation: false,
-    parallel: { left: 50, right: 70, top: 56, bottom: 24, parallelAxisDefault: { ...base, nameLocation: "end", areaSelectStyle: { width: 18, color: colour("good"), opacity: 0.25 } } },
+    parallel: { left: 50, right: 70, top: Math.max(56, 20 + 12 * Math.max(...points.axes.map((a) => a.short.split("_").length))), bottom: 24, parallelAxisDefault: { ...base, nameLocation: "end", areaSelectStyle: { width: 18, color: colour("good"), opacity: 0.25 } } },
     parallelAxis: points.axes.map((a, i) => ({ dim: i, name: a.short.replaceAll("_", "\n"), ...axisOf(a, i), axisLabel: { ...base.axisLabel, ...axisOf(a, i).axisLabel } })),
   });
   const [ix, iy] = planeAxes(), x = points.axes[ix], y = points.axes[iy];
@@ -84,7 +89,7 @@ function build() {
   plane.setOption({
     animation: false, grid: { left: 80, right: 30, top: 20, bottom: 56 },
     xAxis: { ...planeAxis(x, ix), nameGap: 28, nameTextStyle: { color: base.axisLabel.color } }, yAxis: { ...planeAxis(y, iy), nameGap: 62, nameTextStyle: { color: base.axisLabel.color } },
-    tooltip: { renderMode: "richText", formatter: (p) => `trial ${p.value[2]}\n${x.short} ${text(p.value[0], x.unit)}\n${y.short} ${text(p.value[1], y.unit)}` },
+    tooltip: { renderMode: "richText", formatter: (p) => `trial ${p.value[2]}\n${x.short} ${text(p.value[0], x)}\n${y.short} ${text(p.value[1], y)}` },
     brush: { xAxisIndex: 0, yAxisIndex: 0, brushMode: "single", brushStyle: { color: "rgba(120,160,220,.2)", borderColor: colour("good") }, outOfBrush: { colorAlpha: 1 } }, toolbox: { show: false },
   });
   plane.dispatchAction({ type: "takeGlobalCursor", key: "brush", brushOption: { brushType: "rect" } });
@@ -103,18 +108,17 @@ function build() {
   plane.on("click", (p) => { if (p.value) location.assign(`${location.pathname}/trials/${p.value[2]}${location.search.match(/run=[^&]*/) ? "?" + location.search.match(/run=[^&]*/)[0] : ""}`); });
 }
 
-// A drag changes the ranges many times: charts are drawn once a frame, after the server
-// was asked for the table.
+// A drag changes the ranges many times: charts are drawn once a frame.
 let boxed = false, frame;
-function changed() {
-  writeAddress();
+function changed(wait = rest) {
+  writeAddress(wait);
   frame ??= requestAnimationFrame(() => { frame = undefined; draw(); });
 }
 
 // lift takes all ranges away, and what shows them in the charts.
 function lift() {
   ranges.clear();
-  changed(); // first, so that the server works meanwhile
+  changed(0); // first, so that the server works meanwhile
   const brushed = [];
   lines.getModel().eachComponent("parallelAxis", (axis, i) => { if (axis.activeIntervals?.length) brushed.push(i); });
   if (brushed.length) lines.dispatchAction({ type: "axisAreaSelect", parallelAxisIndex: brushed, intervals: [] }, { silent: true });
@@ -135,7 +139,8 @@ function begin() {
 }
 
 await load();
-if (points?.trials.length) {
+const measured = points?.axes.some((a, i) => !a.levels && points.columns[i].some((v) => v !== null));
+if (measured) {
   panel.hidden = false;
   readAddress();
   begin();
