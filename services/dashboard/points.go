@@ -64,7 +64,9 @@ func (s *snapshot) points() PointsAnswer {
 		}
 		a.Axes = append(a.Axes, axis)
 	}
-	a.Columns = make([][]*float64, len(a.Axes))
+	for range a.Axes {
+		a.Columns = append(a.Columns, []*float64{})
+	}
 	step := max(1, (len(s.kept)+maxPoints-1)/maxPoints)
 	best := map[int]bool{}
 	for _, b := range s.answer {

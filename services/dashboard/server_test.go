@@ -193,6 +193,15 @@ func TestPointsAreRounded(t *testing.T) {
 	}
 }
 
+// A study without a trial has columns without a value, not none.
+func TestPointsOfNoTrial(t *testing.T) {
+	t.Parallel()
+	server, _ := site(t, 0)
+	if r, body := get(t, server.URL+"/api/v1/studies/demo/points"); r.StatusCode != http.StatusOK || strings.Contains(body, "null") {
+		t.Errorf("status %d: %s", r.StatusCode, body)
+	}
+}
+
 // The events of a trial are those of its batch.
 func TestRawEvents(t *testing.T) {
 	t.Parallel()

@@ -34,6 +34,7 @@ func TestDashboard(t *testing.T) {
 		t.Error("the page was loaded again: it should have moved by itself")
 	}
 
+	p.wait(`document.querySelector('#explore canvas')`) // charts begin with the first trial
 	t.Run("what the page says is what the log says", func(t *testing.T) { agrees(t, p, a, trials) })
 	t.Run("the table sorts and filters", func(t *testing.T) { narrows(t, p, a, trials) })
 	t.Run("a brush filters the table", func(t *testing.T) { brush(t, browser, a, trials) })

@@ -138,16 +138,27 @@ function begin() {
   build(); draw();
 }
 
-await load();
-const measured = points?.axes.some((a, i) => !a.levels && points.columns[i].some((v) => v !== null));
-if (measured) {
+// show begins with the charts when a trial has a value.
+function show() {
+  if (!points?.axes.some((a, i) => !a.levels && points.columns[i].some((v) => v !== null))) return;
   panel.hidden = false;
   readAddress();
   begin();
   panel.querySelector("#clear").addEventListener("click", lift);
   addEventListener("resize", () => { lines.resize(); plane.resize(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", begin);
-  let timer;
-  document.addEventListener("redrawn", (e) => { if (e.target.dataset.live === "head") timer ??= setTimeout(async () => { timer = undefined; const before = points.of; await load(); if (points.of !== before) draw(); }, 2000); });
 }
+
+// follow takes what is new. Axes reach as far as the trials, but while something is brushed.
+async function follow() {
+  const before = points?.of;
+  await load();
+  if (points?.of === before) return;
+  if (!lines) show(); else if (ranges.size || panel.matches(":active")) draw(); else begin();
+}
+
+await load();
+show();
+let timer;
+document.addEventListener("redrawn", (e) => { if (e.target.dataset.live === "head") timer ??= setTimeout(() => { timer = undefined; follow(); }, 2000); });
 panel.dataset.ready = "yes";
