@@ -198,6 +198,14 @@ func (s *Server) study(w http.ResponseWriter, r *http.Request, pages *template.T
 		}
 		defer done()
 		shot := found.snapshot()
+		switch to, err := narrowed(shot.spec, r.URL.Query()); {
+		case err != nil:
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		case to != "":
+			http.Redirect(w, r, r.URL.EscapedPath()+to, http.StatusSeeOther)
+			return
+		}
 		if v, known := s.index.latest(shot.view.Study, shot.view.Run); known {
 			shot.heard(v)
 		}

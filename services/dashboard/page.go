@@ -43,6 +43,7 @@ type studyPage struct {
 	Feed                      []feedRow
 	Work                      template.HTML   // over time, by worker
 	Slices                    []template.HTML // nil until somebody asks
+	Fields                    []field         // what the address says, for a form that adds to it
 	Inside                    string          // how many trials lie in a brush; "" without one
 	Whole                     bool            // the best so far is that of all trials, whatever is brushed
 	Sampled                   bool            // charts have a part of the trials
@@ -142,6 +143,11 @@ func (p *studyPage) brushed(v url.Values) {
 		p.Best = s.drawBest()
 	}
 	p.Axes = s.axes(v)
+	for _, k := range slices.Sorted(maps.Keys(v)) {
+		for _, text := range v[k] {
+			p.Fields = append(p.Fields, field{k, text})
+		}
+	}
 	p.Plane = s.drawPlane(s.spec.MetricIndex(p.Axes.X), s.spec.MetricIndex(p.Axes.Y))
 	for _, c := range s.causes {
 		p.Causes = append(p.Causes, tallyRow{Tallied: c, Share: cli.Share(c.Trials, s.counts.Trials), Link: with(v, "why", c.Code, "by", "", "kind", "", "page", "")})

@@ -168,6 +168,12 @@ func column(spec *events.Spec, name string) (value func(*kept) float64, known bo
 func (n *interval) describe(spec *events.Spec) string {
 	if i := spec.MetricIndex(n.name); i >= 0 {
 		m := spec.Metrics[i]
+		switch {
+		case n.low <= -openEnd:
+			return m.Short() + " at most " + amount(n.high, m.Unit)
+		case n.high >= openEnd:
+			return m.Short() + " at least " + amount(n.low, m.Unit)
+		}
 		return fmt.Sprintf("%s %s – %s", m.Short(), amount(n.low, m.Unit), amount(n.high, m.Unit))
 	}
 	for _, p := range spec.Parameters {

@@ -193,6 +193,35 @@ func TestPointsAreRounded(t *testing.T) {
 	}
 }
 
+func TestTheFormThatNarrows(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ query, want, err string }{
+		{"x=energy_j", "", ""},
+		{"of=latency_s&from=100+us&to=&page=3&in=area_mm2:1:2", "?in=area_mm2%3A1%3A2&in=latency_s%3A0.0001%3A1e%2B308#trials-table", ""},
+		{"of=latency_s&from=0.1&to=2+ms&kind=feasible", "?in=latency_s%3A0.1%3A0.002&kind=feasible#trials-table", ""},
+		{"of=latency_s&from=&to=", "?#trials-table", ""},
+		{"of=latency_s&to=5+mm2", "", "to of latency: it is an area (mm2) there"},
+		{"of=latency_s&to=much", "", "want a number, with a unit or in s"},
+		{"of=nothing&to=1", "", `no metric "nothing"`},
+	} {
+		v, err := url.ParseQuery(c.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := narrowed(spec(), v)
+		if got != c.want || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%s: %q, %v, want %q, %s", c.query, got, err, c.want, c.err)
+		}
+	}
+	for _, c := range []struct{ in, want string }{
+		{"latency_s:0.0001:1e+308", "latency at least 100\u00a0µs"}, {"latency_s:-1e+308:0.001", "latency at most 1\u00a0ms"},
+	} {
+		if got := readIntervals([]string{c.in})[0].describe(spec()); got != c.want {
+			t.Errorf("%s is %q, want %q", c.in, got, c.want)
+		}
+	}
+}
+
 // A study without a trial has columns without a value, not none.
 func TestPointsOfNoTrial(t *testing.T) {
 	t.Parallel()

@@ -49,7 +49,7 @@ func TestDashboard(t *testing.T) {
 	t.Run("budget ladder and transfer", func(t *testing.T) { laddersAndSources(t, browser, a) })
 	t.Run("proof, importance and events", func(t *testing.T) { proven(t, browser, a) })
 	t.Run("keys", func(t *testing.T) { keys(t, browser, a) })
-	t.Run("without JavaScript", func(t *testing.T) { withoutScript(t, browser, a) })
+	t.Run("without JavaScript", func(t *testing.T) { withoutScript(t, browser, a, trials) })
 	t.Run("colours", func(t *testing.T) { looks(t, browser, a) })
 	t.Run("width", func(t *testing.T) { fits(t, browser, a, trials) })
 	t.Run("axe-core", func(t *testing.T) { accessible(t, browser, a, trials) })
@@ -260,7 +260,7 @@ func keys(t *testing.T, browser context.Context, a *apollo) {
 	p.wait(`location.pathname === '/'`)
 }
 
-func withoutScript(t *testing.T, browser context.Context, a *apollo) {
+func withoutScript(t *testing.T, browser context.Context, a *apollo, trials int) {
 	p := open(t, browser)
 	p.do("switch scripts off", emulation.SetScriptExecutionDisabled(true))
 	p.visit(a.page("/studies/demo"))
@@ -270,6 +270,13 @@ func withoutScript(t *testing.T, browser context.Context, a *apollo) {
 	p.do("look", chromedp.WaitVisible("svg.picture path.cloud"), chromedp.WaitVisible("#last tbody tr"))
 	p.do("change an axis", chromedp.SetValue(`select[name=x]`, "energy_j"), chromedp.Click(`form.axes button`))
 	p.do("see it drawn", chromedp.WaitVisible(`svg[aria-label="latency against energy"]`))
+	// What a brush does, a form does too.
+	p.do("keep a range", chromedp.SetValue(`#narrow [name=of]`, "latency_s"), chromedp.SetValue(`#narrow [name=to]`, "1 ms"), chromedp.Click(`#narrow button`))
+	p.do("see it kept", chromedp.WaitVisible(`.chips .remove`))
+	inside := a.within("demo", trials, []string{"latency_s:0:0.001"}).trials
+	if got := p.text("[data-live=origins] h2"); !strings.Contains(got, fmt.Sprintf("%d of %d trials", inside, trials)) || inside == 0 || inside == trials {
+		t.Errorf("the page says %q, the log has %d of %d trials", got, inside, trials)
+	}
 }
 
 func looks(t *testing.T, browser context.Context, a *apollo) {

@@ -73,7 +73,16 @@ if (main?.dataset.events) {
 // What nothing tells of is looked at by the clock, while somebody can see it.
 if (main?.dataset.every) setInterval(() => { if (!document.hidden) redraw(); }, Number(main.dataset.every));
 
-for (const select of document.querySelectorAll("form.axes select")) select.addEventListener("change", () => select.form.requestSubmit());
+// What was brushed since the page was loaded is kept.
+const narrow = document.getElementById("narrow");
+narrow?.addEventListener("submit", (e) => {
+  e.preventDefault();
+  const to = new URL(location.href);
+  for (const word of ["of", "from", "to"]) to.searchParams.set(word, narrow.elements[word].value);
+  location.assign(to);
+});
+
+for (const select of document.querySelectorAll("form.axes:not(#narrow) select")) select.addEventListener("change", () => select.form.requestSubmit());
 
 // Keys, where nobody types. A dialog that was closed keeps the focus until the page is drawn
 // again: what is pressed meanwhile is the page's.
