@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sync"
 	"time"
 
 	"apollo/events"
@@ -172,14 +173,15 @@ func (s *Server) shot(w http.ResponseWriter, r *http.Request) *snapshot {
 }
 
 // mayDraw waits until a page or an answer may be made of trials, until the function that it
-// returns is called; nil where the client is gone.
+// returns is called: before it is sent, which takes as long as the client likes. It is nil
+// where the client is gone.
 func (s *Server) mayDraw(r *http.Request) (done func()) {
 	if r.Context().Err() != nil {
 		return nil
 	}
 	select {
 	case s.drawings <- struct{}{}:
-		return func() { <-s.drawings }
+		return sync.OnceFunc(func() { <-s.drawings })
 	case <-r.Context().Done():
 		return nil
 	}
@@ -233,6 +235,7 @@ func (s *Server) study(w http.ResponseWriter, r *http.Request, pages *template.T
 				return // the client is gone
 			}
 		}
+		done()
 		render(w, r, pages, "study", p)
 	}
 }
@@ -311,6 +314,7 @@ func (s *Server) apiTrials(w http.ResponseWriter, r *http.Request) {
 	for _, t := range rows {
 		a.Trials = append(a.Trials, shot.row(t))
 	}
+	done()
 	answer(w, r, a)
 }
 

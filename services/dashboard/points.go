@@ -43,8 +43,9 @@ func (s *Server) apiPoints(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if done := s.mayDraw(r); done != nil {
-		defer done()
-		answer(w, r, shot.points())
+		a := shot.points()
+		done()
+		answer(w, r, a)
 	}
 }
 
