@@ -26,6 +26,7 @@ func (o *owner) retry(ctx context.Context, what string, f func(context.Context) 
 // leave the machine as the log has it when it fails.
 func (o *owner) retryServing(ctx context.Context, what string, requests <-chan ownerRequest, f func(context.Context) error) error {
 	var wait messages.Backoff
+	var told error // what the log says already
 	defer o.stuck.Store(nil)
 	for {
 		err := f(ctx)
@@ -34,9 +35,15 @@ func (o *owner) retryServing(ctx context.Context, what string, requests <-chan o
 		}
 		switch {
 		case errors.Is(err, events.ErrFull):
-			o.log.Error("the stream is full: the study waits", "doing", what, "error", err, "hint", messages.FullHint)
+			if !errors.Is(told, events.ErrFull) {
+				o.log.Error("the stream is full: the study waits", "doing", what, "error", err, "hint", messages.FullHint)
+			}
+			told = events.ErrFull
 		case errors.Is(err, events.ErrUnreachable):
-			o.log.Warn("the bus cannot be reached: trying again", "doing", what, "error", err)
+			if !errors.Is(told, events.ErrUnreachable) {
+				o.log.Warn("the bus cannot be reached: trying again", "doing", what, "error", err)
+			}
+			told = events.ErrUnreachable
 		default:
 			return err
 		}
