@@ -24,7 +24,7 @@ type optimum struct {
 // optimumOf returns what the data directory knows about a study's optimum; nil
 // when it was not certified, or not by this build's model.
 func (a *app) optimumOf(ctx context.Context, spec *events.Spec, best *events.BestTrial) *optimum {
-	if spec == nil {
+	if spec == nil || !certify.Any(a.Data) {
 		return nil
 	}
 	problem, _, err := prover(spec)
@@ -61,6 +61,9 @@ func (a *app) optimumOf(ctx context.Context, spec *events.Spec, best *events.Bes
 // provenUnder returns what the data directory knows of a study's optimum under limits on
 // a metric, by rising limit: of the given ones, and of those that a sweep went through.
 func (a *app) provenUnder(ctx context.Context, spec *events.Spec, metric string, limits []float64) []certify.Optimum {
+	if !certify.Any(a.Data) {
+		return nil
+	}
 	problem, _, err := prover(spec)
 	if err != nil {
 		return nil // a study without a proof is the rule

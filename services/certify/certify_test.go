@@ -275,6 +275,11 @@ func TestKey(t *testing.T) {
 	if got, err := q.Key(t.Context()); err != nil || got == want {
 		t.Errorf("another network has the same key, %v", err)
 	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := q.Key(stopped); !errors.Is(err, context.Canceled) {
+		t.Errorf("a key is made after a stop, %v", err)
+	}
 }
 
 func TestProofsOnDisk(t *testing.T) {
@@ -283,9 +288,15 @@ func TestProofsOnDisk(t *testing.T) {
 	if _, ok, err := Load(dir, "abc"); ok || err != nil {
 		t.Fatalf("Load() of nothing = %t, %v", ok, err)
 	}
+	if Any(dir) {
+		t.Error("Any() of a directory without proofs")
+	}
 	want := Proof{Key: "abc", Study: "s", Metric: "latency_s", Unit: "s", State: State{Done: 3, Groups: 9, counts: counts{Legal: 7}, Value: new(0.1), Tied: 2}}
 	if err := Save(dir, &want); err != nil {
 		t.Fatal(err)
+	}
+	if !Any(dir) {
+		t.Error("Any() knows no proof")
 	}
 	got, ok, err := Load(dir, "abc")
 	if !ok || err != nil {

@@ -112,6 +112,9 @@ func (p *Problem) answers(ctx context.Context) (string, error) {
 	var point space.Point
 	var design []space.Value
 	for range sampledDesigns {
+		if err := ctx.Err(); err != nil { // evaluators of templates do not ask
+			return "", err
+		}
 		point = p.space.Draw(point, rng)
 		design = p.space.AppendValues(design[:0], point)
 		r, err := p.ev.Evaluate(ctx, evaluator.Request{Study: p.spec.Study, Trial: -1, Design: design})

@@ -33,6 +33,13 @@ type Proof struct {
 // Path is the file of a proof below a data directory.
 func Path(data, key string) string { return filepath.Join(data, "proofs", key+".json") }
 
+// Any reports whether a data directory has proofs at all: to tell whose they are takes
+// evaluations. One that cannot be read may have some.
+func Any(data string) bool {
+	found, err := os.ReadDir(filepath.Dir(Path(data, "")))
+	return len(found) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist)
+}
+
 // Load reads the proof with a key from a data directory; false when there is
 // none. The error is for a file that cannot be read or is not a proof.
 func Load(data, key string) (Proof, bool, error) {
