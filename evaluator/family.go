@@ -39,6 +39,13 @@ func (f *Family) ownNumber(list [][]int64) int {
 // OfFamily is the choice of a family's networks by values of its parameters.
 func OfFamily(own Network) *Choice {
 	m := &members{Family: own.Family, own: own, weight: own.Weight, built: map[uint64]*workload.Workload{}, sizes: map[uint64]sizes{}}
+	for _, group := range m.Apart {
+		n := 1
+		for _, i := range group {
+			n *= len(m.Params[i].Values)
+		}
+		m.added = append(m.added, make([]*sizes, n))
+	}
 	c := &Choice{All: []Network{own}, Alike: true, Network: m.network, Values: m.values}
 	if m.Measured {
 		m.numbered = m.Known.Measured()
@@ -79,7 +86,11 @@ type members struct {
 
 	mu    sync.Mutex
 	built map[uint64]*workload.Workload
-	sizes map[uint64]sizes // of networks, or of what a group of parameters adds
+	sizes map[uint64]sizes // of networks
+	// base is the size of the family's own network, added what each combination of a
+	// group of parameters that stand apart adds to it; nil before they are asked for.
+	base  *sizes
+	added [][]*sizes
 }
 
 // sizes are what a network's layers add up to.
@@ -194,24 +205,27 @@ func (m *members) size(values []int64) sizes {
 	if len(m.Apart) == 0 {
 		return m.laid(values)
 	}
-	var room [maxFamilyParams]int64
-	one := room[:len(values)]
-	base := func() {
-		for i := range m.Params {
-			one[i] = m.Params[i].Own
-		}
+	if m.base == nil {
+		own := m.laid(m.Own())
+		m.base = &own
 	}
-	base()
-	own := m.laid(one)
-	sum := own
-	for _, group := range m.Apart {
-		base()
+	sum := *m.base
+	for g, group := range m.Apart {
+		at := 0
 		for _, i := range group {
-			one[i] = values[i]
+			list := m.Params[i].Values
+			at = at*len(list) + slices.Index(list, values[i])
 		}
-		with := m.laid(one)
-		sum.macs += with.macs - own.macs
-		sum.params += with.params - own.params
+		if m.added[g][at] == nil {
+			one := m.Own()
+			for _, i := range group {
+				one[i] = values[i]
+			}
+			with := m.laid(one)
+			m.added[g][at] = &sizes{with.macs - m.base.macs, with.params - m.base.params}
+		}
+		sum.macs += m.added[g][at].macs
+		sum.params += m.added[g][at].params
 	}
 	return sum
 }
