@@ -122,7 +122,9 @@ func (b *builder) family(n *node, read events.Network) {
 	}
 	read.Name = read.Family
 	if !b.accuracyFiles(n, &read) {
-		return
+		// The parameters are there all the same: that they or accuracies are missing is no mistake of its own.
+		read.Accuracies = events.Accuracies{}
+		b.broken = append(b.broken, "accuracy", "accuracy_interval")
 	}
 	f, err := openFamily(&read)
 	if err != nil {

@@ -117,6 +117,26 @@ func TestATableWithoutTheOwnNetwork(t *testing.T) {
 	}
 }
 
+// A table that cannot be read is one mistake: that its family's parameters and accuracies
+// are missing is none.
+func TestAFamilyIsReportedOnce(t *testing.T) {
+	t.Parallel()
+	src := ofFamily("{family: mobilenet_v1, accuracies: {scale: proxy, table: nan.csv}}",
+		"{template: toy}", "{template: toy, fix: {width: 50 %}, restrict: {resolution: [128, 160]}, rules: [{id: r, expr: resolution > 128}]}", "metric: latency, goal: minimize", "metric: accuracy, goal: maximize")
+	options := filesBeside()
+	read := options.ReadFile
+	options.ReadFile = func(name string) ([]byte, error) {
+		if strings.HasSuffix(name, "nan.csv") {
+			return []byte("width,resolution,accuracy\n25,128,NaN\n"), nil
+		}
+		return read(name)
+	}
+	_, err := studyfile.Parse("study.yaml", []byte(src), catalog(), options)
+	if err == nil || !strings.Contains(err.Error(), `line 2: column "accuracy" is "NaN"`) || strings.Contains(err.Error(), "there is no parameter") || strings.Contains(err.Error(), "measures no") {
+		t.Error(err)
+	}
+}
+
 // A study that somebody else wrote may lack what the reader asks for.
 func TestAFamilyWithoutAScale(t *testing.T) {
 	t.Parallel()

@@ -197,7 +197,7 @@ type builder struct {
 	ownMetrics []events.Metric
 	// computed are the metrics with an expression, by their short names.
 	computed []events.Metric
-	// broken are those of them that have been reported.
+	// broken are those of them, and of the networks', whose own mistake has been reported.
 	broken []string
 	// declared are the parameters before fix and restrict.
 	declared []events.Parameter
