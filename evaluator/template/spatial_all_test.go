@@ -1,6 +1,7 @@
 package template
 
 import (
+	"math/rand/v2"
 	"os"
 	"strconv"
 	"testing"
@@ -10,9 +11,11 @@ import (
 
 // everyMapping enumerates the mappings of a layer on a free array: every order of the
 // loops on chip, every way of its wires on as many units as a loop can use, all sizes
-// ceil(n/i) of tiles in the local and the shared memory, and every order of the loops over tiles. It
-// calls f for those that fit and returns how many these are; most ends it early.
+// ceil(n/i) of tiles in the local memory, and in the shared one of the dimensions that cut
+// names, and every order of the loops over tiles. It calls f for those that fit and returns
+// how many these are; most ends it early.
 type everyMapping struct {
+	cut  []model.Dim
 	l    *loops
 	p    *model.Problem
 	m    model.Mapping
@@ -22,18 +25,22 @@ type everyMapping struct {
 	rest [model.Dims]int64
 }
 
-// tiled are the dimensions that tiles cut.
-var tiled = [...]model.Dim{model.K, model.C, model.P, model.Q, model.R, model.S}
+// tiled are the dimensions that tiles of a unit cut; those of the shared memory can have
+// several groups and images too.
+var (
+	tiled      = [...]model.Dim{model.K, model.C, model.P, model.Q, model.R, model.S}
+	withGroups = append(tiled[:len(tiled):len(tiled)], model.G, model.N)
+)
 
-func enumerate(f *free, p *model.Problem, most int, visit func(*Cost)) int {
-	e := everyMapping{p: p, f: visit, most: most}
+func enumerate(f *free, p *model.Problem, cut []model.Dim, most int, visit func(*Cost)) int {
+	e := everyMapping{cut: cut, p: p, f: visit, most: most}
 	for i := range f.flows {
 		e.l = &f.flows[i]
 		for _, list := range e.l.spreads {
 			e.m = model.Mapping{}
 			e.rest = e.l.spread(p, list, &way{}, &e.m)
 			for _, d := range [...]model.Dim{model.G, model.N} {
-				e.m.Loops[0].Temporal[d] = e.rest[d]
+				e.m.Loops[2].Temporal[d], e.m.Loops[1].Temporal[d], e.m.Loops[0].Temporal[d] = 1, 1, e.rest[d]
 			}
 			e.m.Loops[1].Order, e.m.Loops[2].Order = e.l.order, e.l.order
 			e.local(0)
@@ -76,11 +83,11 @@ func (e *everyMapping) shared(at int) {
 	if e.seen > e.most || !e.l.roomy(e.p, &e.m) {
 		return
 	}
-	if at == len(tiled) {
+	if at == len(e.cut) {
 		e.orders()
 		return
 	}
-	d := tiled[at]
+	d := e.cut[at]
 	left := model.CeilDiv(e.rest[d], e.m.Loops[2].Temporal[d])
 	for _, n := range parts(left) {
 		e.m.Loops[1].Temporal[d], e.m.Loops[0].Temporal[d] = n, model.CeilDiv(left, n)
@@ -126,7 +133,7 @@ func (e *everyMapping) permute(free []model.Dim, at int) {
 
 // tilings returns the numbers of tiles of a layer on the first way of the wires, those
 // that do not fit among them.
-func tilings(f *free, p *model.Problem) int {
+func tilings(f *free, p *model.Problem, cut []model.Dim) int {
 	var m model.Mapping
 	rest, all := f.flows[0].spread(p, f.flows[0].spreads[0], &way{}, &m), 1
 	for _, d := range tiled {
@@ -135,6 +142,9 @@ func tilings(f *free, p *model.Problem) int {
 			n += len(parts(model.CeilDiv(rest[d], size)))
 		}
 		all *= n
+	}
+	for _, d := range cut[len(tiled):] {
+		all *= len(parts(rest[d]))
 	}
 	return all
 }
@@ -158,7 +168,7 @@ func TestSpatialAgainstAllMappings(t *testing.T) {
 		if compared == max(wanted, 1) {
 			break
 		}
-		if tilings(m.Flow.(*free), &p) > tiles {
+		if tilings(m.Flow.(*free), &p, tiled[:]) > tiles {
 			continue
 		}
 		var found model.Mapping
@@ -168,7 +178,7 @@ func TestSpatialAgainstAllMappings(t *testing.T) {
 		}
 		goals := [...]goal{{cyclesPerPJ: 0}, {cyclesPerPJ: 1e12}, {cyclesPerPJ: float64(fast.Cycles) / fast.EnergyPJ}}
 		var best [len(goals)]float64
-		n := enumerate(m.Flow.(*free), &p, most, func(c *Cost) {
+		n := enumerate(m.Flow.(*free), &p, tiled[:], most, func(c *Cost) {
 			for i, g := range goals {
 				if v := g.of(c); best[i] == 0 || v < best[i] {
 					best[i] = v
@@ -205,5 +215,109 @@ func TestSpatialAgainstAllMappings(t *testing.T) {
 	}
 	if over > 0 && wanted > 0 {
 		t.Errorf("%d mappings are more than 1 %% above the best of all", over)
+	}
+}
+
+// smallLayer draws a layer of a kind with so few steps that all of its mappings can be
+// tried.
+func smallLayer(rng *rand.Rand, p model.Problem, kind string) model.Problem {
+	upTo := func(n int64) int64 { return 1 + rng.Int64N(n) }
+	const window, pixels, channels = 3, 9, 24
+	b := &p.Bound
+	*b = [model.Dims]int64{1, 1, upTo(channels), upTo(channels), upTo(pixels), upTo(pixels), upTo(window), upTo(window)}
+	p.Stride, p.Dilation = [2]int64{1, 1}, [2]int64{1, 1}
+	switch kind {
+	case "grouped":
+		b[model.G], b[model.K], b[model.C] = 1+upTo(5), upTo(6), upTo(6)
+	case "depthwise":
+		b[model.G], b[model.K], b[model.C] = 8*upTo(16), 1, 1
+	case "dilated":
+		p.Dilation = [2]int64{upTo(3), upTo(3)}
+	case "strided":
+		p.Stride = [2]int64{upTo(3), upTo(3)}
+	case "of one position":
+		b[model.R], b[model.S] = 1, 1
+	case "fully connected":
+		b[model.K], b[model.C], b[model.P], b[model.Q], b[model.R], b[model.S] = upTo(200), upTo(200), 1, 1, 1, 1
+	case "in batches":
+		b[model.N] = 1 + upTo(4)
+	}
+	return p
+}
+
+// The mapper of spatial beside every mapping of small layers of all kinds, on designs of
+// all axes: what it finds is among them, and no bound of a proof is above the least. How far
+// it is, docs/spatial.md says; APOLLO_ENUMERATE_SMALL=300 compares so many layers.
+func TestSpatialOnSmallLayers(t *testing.T) {
+	t.Parallel()
+	wanted, _ := strconv.Atoi(os.Getenv("APOLLO_ENUMERATE_SMALL"))
+	most := 40_000
+	if wanted == 0 {
+		wanted, most = 8, 2000
+	}
+	kinds := []string{"dense", "grouped", "depthwise", "dilated", "strided", "of one position", "fully connected", "in batches"}
+	s := spatialSpec()
+	rng := rand.New(rand.NewPCG(7, 9))
+	like := layers(t, "mobilenet_v2")[0]
+	const goals, rounding = 3, 1e-9
+	var worst [goals]float64
+	var over [goals]int
+	compared := 0
+	for try := 0; compared < wanted && try < 100*wanted; try++ {
+		v := baselineOf(&s)
+		v[spatialAxes] = int64(rng.IntN(len(axisLabels())))
+		for i := range 3 {
+			v[spatialX+i] = []int64{2, 3, 4, 7, 8, 16}[rng.IntN(6)]
+		}
+		v[spatialSums], v[spatialOutputs] = int64(rng.IntN(2)), int64(rng.IntN(2))
+		v[spatialLocal], v[spatialNoC], v[spatialIO] = 32<<rng.IntN(4), 16<<rng.IntN(4), []int64{1e9, 4e9, 16e9}[rng.IntN(3)]
+		m := declared(&s).machine(v)
+		kind := kinds[try%len(kinds)]
+		p := smallLayer(rng, like, kind)
+		if tilings(m.Flow.(*free), &p, withGroups) > most {
+			continue
+		}
+		var found model.Mapping
+		fast, misfit := m.Flow.Find(&p, leastTime(), &found)
+		if misfit != nil {
+			continue
+		}
+		asked := [goals]goal{{cyclesPerPJ: 0}, {cyclesPerPJ: 1e12}, {cyclesPerPJ: float64(fast.Cycles) / fast.EnergyPJ}}
+		var best [goals]float64
+		n := enumerate(m.Flow.(*free), &p, withGroups, most, func(c *Cost) {
+			for i, g := range asked {
+				if x := g.of(c); best[i] == 0 || x < best[i] {
+					best[i] = x
+				}
+			}
+		})
+		if n == 0 || n > most {
+			continue
+		}
+		compared++
+		floor := m.floor(&shape{p: p}, true)
+		for i, g := range asked {
+			c := fast
+			if i > 0 {
+				c, _ = m.Flow.Find(&p, g, &found)
+			}
+			gap := g.of(&c)/best[i] - 1
+			if gap < -rounding {
+				t.Errorf("%s %v on %v: the mapper's mapping is none of the %d", kind, p.Bound, v, n)
+			}
+			if x := g.of(&floor); x > best[i]*(1+rounding) {
+				t.Errorf("%s %v on %v: the bound is %g, a mapping has %g", kind, p.Bound, v, x, best[i])
+			}
+			worst[i] = max(worst[i], gap)
+			if gap > 0.01 {
+				over[i]++
+				t.Logf("%s %v, stride %v, dilation %v, on %v: %.2f %% above the least of %d, goal %d", kind, p.Bound, p.Stride, p.Dilation, v, 100*gap, n, i)
+			}
+		}
+	}
+	t.Logf("%d layers: time at most %.2f %% above the least, energy %.2f %%, both %.2f %%; %d, %d and %d of them above 1 %%",
+		compared, 100*worst[0], 100*worst[1], 100*worst[2], over[0], over[1], over[2])
+	if compared < wanted {
+		t.Errorf("only %d of %d layers have few enough mappings", compared, wanted)
 	}
 }

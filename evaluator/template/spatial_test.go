@@ -114,6 +114,48 @@ func TestWires(t *testing.T) {
 	}
 }
 
+// An axis of more units of the same size, and a wider trunk, cost no less area, energy of a
+// byte and time on any set of axes.
+func TestWiresAreMonotone(t *testing.T) {
+	t.Parallel()
+	s := spatialSpec()
+	type priced struct {
+		area   float64
+		pj     [model.Operands]float64
+		cycles int64
+	}
+	price := func(v []int64) (p priced) {
+		axes, units := axesOf(v), int64(1)
+		for _, a := range axes {
+			units *= a.units
+		}
+		c := &chip{constants: *declared(&s), view: defaultView()}
+		const unit = 0.001 // mm2
+		c.part("units", unit*float64(units))
+		w := c.wire(axes, units, v[spatialNoC])
+		for _, a := range axes {
+			p.cycles += a.cycles
+		}
+		p.area, p.pj = c.area.Total()-unit*float64(units), w.pj
+		return p
+	}
+	for label := range axisLabels() {
+		for _, param := range [...]int{spatialX, spatialY, spatialZ, spatialNoC} {
+			v := baselineOf(&s)
+			v[spatialAxes] = int64(label)
+			var before priced
+			for _, level := range s.Params[param].Values {
+				v[param] = int64(level)
+				now := price(v)
+				if now.area < before.area || now.cycles < before.cycles || now.pj[0] < before.pj[0] || now.pj[1] < before.pj[1] || now.pj[2] < before.pj[2] {
+					t.Errorf("%s: at %s = %g wires cost %+v, with less of it %+v", axisLabels()[label], s.Params[param].Name, level, now, before)
+				}
+				before = now
+			}
+		}
+	}
+}
+
 // The presets beside the templates that they follow; docs/spatial.md#presets has
 // each figure and its reason. The systolic array is not reproduced: it computes
 // depthwise layers as matrix products.
