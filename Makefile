@@ -28,6 +28,7 @@ NAAS_SEEDS  ?= 10
 JOINT_TRIALS ?= 100
 NAAS_STRATEGIES ?= default
 LAYERS     ?= 30
+SMALL_LAYERS ?= 300
 # A guard against libraries that come in by accident. Of these, the client of object stores and its ways to credentials are 2.9 MB, and
 # what sends spans to a collector 3.0 MB: docs/decisions/0034.
 MAX_BINARY := 56000000
@@ -37,7 +38,7 @@ MAX_BINARY := 56000000
 AXE := 4.14.1
 AXE_SUM := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
-.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-default results-peers results-naas results-joint explore enumerate validate validate-peers sim printed chaos chaos-cluster faults upgrade wheel simulators python interop charts axe browser pictures browser-long up image dist dist-check kubernetes cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-default results-peers results-naas results-joint explore explore-logs enumerate validate validate-peers sim printed chaos chaos-cluster faults upgrade wheel simulators python interop charts axe browser pictures browser-long up image dist dist-check kubernetes cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -123,8 +124,15 @@ results-joint: ## compare the joint search of chip and network with each alone f
 explore: ## let a policy learn, and count the cells of behaviour that strategies cover: the table of docs/results.md#exploration
 	$(GO) run ./lab/explore -learn
 
-enumerate: ## compare the mapper of spatial with every mapping of LAYERS (30) layers, the figures of docs/spatial.md
-	APOLLO_ENUMERATE_LAYERS=$(LAYERS) $(GO) test -count=1 -timeout 120m -v -run '^TestSpatialAgainstAllMappings$$' ./evaluator/template
+# A strategy takes 20 s of CPU time.
+EXPLORE_LOGS = bin/apollo bench --suite transfer-networks --task '*-6p8' --split test --algorithms default --reference default --seeds 6 --trials 40 --source-trials 100 --data apollo-explore-logs
+
+explore-logs: build ## what logs of default, random, explore and its policy teach a search: the second table of docs/results.md#exploration
+	for by in default random explore; do nice $(EXPLORE_LOGS) --source-algorithm $$by || exit 1; done
+	nice $(EXPLORE_LOGS) --source-algorithm explore --source-policy examples/explore-policy.json
+
+enumerate: ## compare the mapper of spatial with every mapping of LAYERS (30) large and SMALL_LAYERS (300) small layers, the figures of docs/spatial.md
+	APOLLO_ENUMERATE_LAYERS=$(LAYERS) APOLLO_ENUMERATE_SMALL=$(SMALL_LAYERS) $(GO) test -count=1 -timeout 120m -v -run '^(TestSpatialAgainstAllMappings|TestSpatialOnSmallLayers)$$' ./evaluator/template
 
 validate: ## compare the cost model with what is published, and with the references in APOLLO_REFS (../shared/refs)
 	@$(GO) run ./services/apollo validate

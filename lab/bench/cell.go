@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -135,10 +134,10 @@ type Plan struct {
 	FirstSeed     uint64
 	Seeds         int
 	Trials, Batch int
-	// SourceTrials is the budget of the searches that others learn from, SourceAlgorithm
-	// their strategy; "" means default.
-	SourceTrials    int
-	SourceAlgorithm string
+	// SourceTrials is the budget of the searches that others learn from, SourceBy their
+	// strategy; without a name it is default.
+	SourceTrials int
+	SourceBy     Contender
 }
 
 // sources returns the cells that a cell may learn from.
@@ -146,11 +145,14 @@ func (p *Plan) sources(c *Cell) []*Cell {
 	if c.By.Alone || c.By.Command != "" {
 		return nil
 	}
-	name := cmp.Or(p.SourceAlgorithm, "default")
+	by := p.SourceBy
+	if by.Name == "" {
+		by = Contender{Label: "default", Name: "default"}
+	}
 	var out []*Cell
 	for _, o := range c.Task.From {
 		out = append(out, &Cell{
-			Suite: o.Suite, Task: o.Task, Lane: c.Lane, By: Contender{Label: name, Name: name}, Seed: c.Seed, Trials: p.SourceTrials, Batch: c.Batch,
+			Suite: o.Suite, Task: o.Task, Lane: c.Lane, By: by, Seed: c.Seed, Trials: p.SourceTrials, Batch: c.Batch,
 		})
 	}
 	return out

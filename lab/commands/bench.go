@@ -41,6 +41,7 @@ type benchFlags struct {
 	batch        int
 	sourceTrials int
 	sourceBy     string
+	sourcePolicy string
 	methods      []string
 	byTask       bool
 	marks        []int        // the suite's
@@ -91,6 +92,7 @@ Random search with the same free checks is always in the comparison.`,
 	f.IntVar(&flags.batch, "batch", 1, "designs that a strategy is asked for at a time")
 	f.IntVar(&flags.sourceTrials, "source-trials", 200, "trials of the searches that others learn from, in suites of transfer")
 	f.StringVar(&flags.sourceBy, "source-algorithm", "default", "`name` of the strategy of the searches that others learn from")
+	f.StringVar(&flags.sourcePolicy, "source-policy", "", "`file` of a policy that leads these searches, which --source-algorithm explore takes")
 	f.StringSliceVar(&flags.methods, "method", nil, "`methods` of transfer to compare, each as NAME-METHOD: seed, gp, rgpe, rtm, zero-shot (default: chosen by evidence, as NAME)")
 	f.IntVar(&flags.workers, "workers", runtime.NumCPU(), "`number` of processes")
 	f.DurationVar(&flags.cpuLimit, "cpu-limit", time.Minute, "most CPU time of one suggestion; a search that exceeds it fails")
@@ -139,7 +141,7 @@ func (flags *benchFlags) plan(ctx context.Context, env bench.Environment) (*benc
 	flags.complete(s)
 	p := &bench.Plan{
 		Suite: s.Name, Tasks: tasks, FirstSeed: flags.firstSeed, Seeds: flags.seeds,
-		Trials: flags.trials, Batch: flags.batch, SourceTrials: flags.sourceTrials, SourceAlgorithm: flags.sourceBy,
+		Trials: flags.trials, Batch: flags.batch, SourceTrials: flags.sourceTrials,
 	}
 	if p.Lanes, err = flags.lanesOf(s); err != nil {
 		return nil, nil, err
@@ -147,8 +149,8 @@ func (flags *benchFlags) plan(ctx context.Context, env bench.Environment) (*benc
 	if p.Contenders, err = flags.contenders(); err != nil {
 		return nil, nil, err
 	}
-	if _, err := optimizer.New(flags.sourceBy, nil); err != nil {
-		return nil, nil, cli.Hinted(cli.ExitUsage, "--source-algorithm takes the name of a strategy", err)
+	if p.SourceBy, err = flags.sources(); err != nil {
+		return nil, nil, err
 	}
 	switch {
 	case flags.seeds < 1 || flags.trials < 1 || flags.batch < 1 || flags.workers < 1 || flags.sourceTrials < 1:
@@ -369,4 +371,22 @@ func lockedHint(data string, err error) error {
 		return cli.Hinted(cli.ExitError, "another apollo works in "+data+": wait for it, or give this one its own --data", err)
 	}
 	return err
+}
+
+// sources returns the strategy of the searches that others learn from.
+func (flags *benchFlags) sources() (bench.Contender, error) {
+	by := bench.Contender{Label: flags.sourceBy, Name: flags.sourceBy}
+	hint := "--source-algorithm takes the name of a strategy"
+	if flags.sourcePolicy != "" {
+		policy, err := os.ReadFile(flags.sourcePolicy)
+		if err != nil {
+			return by, cli.Hinted(cli.ExitUsage, "--source-policy takes a file that `apollo train` wrote", err)
+		}
+		hint = "--source-policy takes a file that `apollo train` wrote, and --source-algorithm explore"
+		by.Label, by.Options = flags.sourceBy+"-policy", slices.Concat([]byte(`{"policy":`), policy, []byte("}"))
+	}
+	if _, err := optimizer.New(by.Name, by.Options); err != nil {
+		return by, cli.Hinted(cli.ExitUsage, hint, err)
+	}
+	return by, nil
 }
