@@ -49,19 +49,6 @@ func enumerate(f *free, p *model.Problem, cut []model.Dim, most int, visit func(
 	return e.seen
 }
 
-// parts lists the numbers of steps ceil(n/i).
-func parts(n int64) (list []int64) {
-	for i := int64(1); ; i++ {
-		size := model.CeilDiv(n, i)
-		if len(list) == 0 || list[len(list)-1] != size {
-			list = append(list, size)
-		}
-		if size == 1 {
-			return list
-		}
-	}
-}
-
 // local chooses the tile of a unit, shared that of the shared memory.
 func (e *everyMapping) local(at int) {
 	if e.seen > e.most || at > 0 && !e.l.roomy(e.p, &e.m) {
@@ -259,6 +246,8 @@ func TestSpatialOnSmallLayers(t *testing.T) {
 	s := spatialSpec()
 	rng := rand.New(rand.NewPCG(7, 9))
 	like := layers(t, "mobilenet_v2")[0]
+	// Of layers that are polished; chosen after 300 layers were seen, which were up to 30 % above before.
+	const tolerance = 0.10
 	const goals, rounding = 3, 1e-9
 	var worst [goals]float64
 	var over [goals]int
@@ -307,6 +296,9 @@ func TestSpatialOnSmallLayers(t *testing.T) {
 			}
 			if x := g.of(&floor); x > best[i]*(1+rounding) {
 				t.Errorf("%s %v on %v: the bound is %g, a mapping has %g", kind, p.Bound, v, x, best[i])
+			}
+			if gap > tolerance && m.Flow.(*free).steps(&p) <= maxPolished {
+				t.Errorf("%s %v on %v: %.2f %% above the least of %d, goal %d", kind, p.Bound, v, 100*gap, n, i)
 			}
 			worst[i] = max(worst[i], gap)
 			if gap > 0.01 {

@@ -48,17 +48,26 @@ func (f *free) Find(p *model.Problem, g goal, m *model.Mapping) (best Cost, misf
 		// Less than a cycle for all of the energy: time alone decides.
 		g.cyclesPerPJ *= tieTime
 	}
-	limit, found := g.limit(), false
+	limit, found, flow := g.limit(), false, 0
+	reached, small := limit, f.steps(p) <= maxPolished
+	if small {
+		limit = math.Inf(1) // what is polished may come below
+	}
 	for i := range f.flows {
 		s := search{l: &f.flows[i], p: p, goal: g, limit: limit}
 		if s.run(); s.best.any {
-			best, *m, limit, found = s.best.cost, s.best.m, s.best.value, true
+			best, *m, limit, found, flow = s.best.cost, s.best.m, s.best.value, true, i
 		} else if i == 0 {
 			misfit = s.misfit() // what fits does not depend on the order
 		}
 	}
 	if !found {
 		return Cost{}, misfit
+	}
+	if small {
+		if f.flows[flow].polish(p, g, m, &best); g.of(&best) > reached {
+			return Cost{}, &Misfit{What: "a mapping that is known costs less"}
+		}
 	}
 	return best, nil
 }
