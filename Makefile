@@ -124,7 +124,7 @@ results-joint: ## compare the joint search of chip and network with each alone f
 explore: ## let a policy learn, and count the cells of behaviour that strategies cover: the table of docs/results.md#exploration
 	$(GO) run ./lab/explore -learn
 
-# A strategy takes 20 s of CPU time.
+# A strategy takes 44 s of CPU time.
 EXPLORE_LOGS = bin/apollo bench --suite transfer-networks --task '*-6p8' --split test --algorithms default --reference default --seeds 6 --trials 40 --source-trials 100 --data apollo-explore-logs
 
 explore-logs: build ## what logs of default, random, explore and its policy teach a search: the second table of docs/results.md#exploration
