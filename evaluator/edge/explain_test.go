@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"apollo/evaluator"
 	"apollo/evaluator/report"
+	"apollo/evaluator/workload"
 )
 
 // The report is the evaluation in detail: equal metrics, parts that sum to the
@@ -150,5 +152,30 @@ func TestReasonsAdviseTheRepair(t *testing.T) {
 				t.Errorf("the repair does not help: %+v", r.Reason)
 			}
 		})
+	}
+}
+
+// Each layer reads elements of its own width: what stands behind a depthwise layer
+// does not change what its lanes ask of the port.
+func TestPortOfTheLayerThatReads(t *testing.T) {
+	t.Parallel()
+	const file = `{schema: apollo.workload/v1, name: mixed, inputs: [{name: x, shape: [1, 8, 8, 512]}], layers: [
+{id: a, op: eltwise, fn: add, output_bits: 32, output_kind: float, in: [x]},
+{id: d, op: dwconv, P: 8, Q: 8, R: 3, S: 3, K: 512, in: [%s]}, {id: y, op: conv, P: 8, Q: 8, R: 1, S: 1, K: 8, in: [%s]}]}`
+	for _, tt := range []struct {
+		depthwise, last string
+		need            float64 // 0 where the port is wide enough
+	}{{"x", "x", 0}, {"x", "a", 0}, {"a", "a", 2048}, {"a", "x", 2048}} {
+		w, err := workload.Parse("mixed.yaml", fmt.Appendf(nil, file, tt.depthwise, tt.last))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := baseline()
+		c.Cores, c.Lanes = 4, 128
+		r := inspect(t, []evaluator.Network{{Workload: w, Weight: 1}}, c)
+		broken := !r.Feasible && r.Reason.Code == codePEPort
+		if broken != (tt.need > 0) || broken && (r.Reason.Need != tt.need || r.Reason.Layer != "d") {
+			t.Errorf("the depthwise layer reads %s, the last one %s: %+v, want a need of %g", tt.depthwise, tt.last, r.Reason, tt.need)
+		}
 	}
 }

@@ -21,11 +21,9 @@ const (
 
 // limits are the thresholds that follow from a network.
 type limits struct {
-	// distinct is the largest number of lanes of one PE that read different
-	// elements in a cycle: the channels of the widest depthwise layer.
-	distinct, distinctAt int64
-	// halves are the half bytes of an activation.
-	halves int64
+	// distinct are the channels of depthwise layers, which lanes of one PE read
+	// different elements of in a cycle, with the half bytes of an element.
+	distinct pieces
 	// window is the largest window of weights of one lane.
 	window, windowAt int64
 	// windows are the windows of input rows of the channel groups that lanes
@@ -69,9 +67,8 @@ func newLimits(layers []layer, shapes []shape) limits {
 			continue
 		}
 		at := int64(i)
-		l.halves = s.halves[model.Inputs]
-		if s.channel == model.G && s.p.Bound[model.G] > l.distinct {
-			l.distinct, l.distinctAt = s.p.Bound[model.G], at
+		if s.channel == model.G {
+			l.distinct.add(piece{s.p.Bound[model.G], s.halves[model.Inputs], i})
 		}
 		if w := s.window; w > l.window {
 			l.window, l.windowAt = w, at
@@ -108,7 +105,8 @@ const ruleCount = 4
 func (l *limits) check(i int, c *chip, k *constants) rule {
 	switch i {
 	case 0:
-		return rule{codePEPort, model.CeilDiv(min(c.Cores*c.Lanes, l.distinct)*l.halves, 2), k.portBytes, int(l.distinctAt)}
+		halves, layer := l.distinct.most(c.Cores * c.Lanes)
+		return rule{codePEPort, model.CeilDiv(halves, 2), k.portBytes, layer}
 	case 1:
 		return rule{codeCoreMemory, 2 * c.Lanes * l.window, c.CoreMemory, int(l.windowAt)}
 	case 2:
@@ -140,7 +138,8 @@ func (b *taskModel) explainRule(net *network, r *rule, c *chip) *evaluator.Reaso
 	switch r.code {
 	case codePEPort:
 		why.Unit = "B/cycle"
-		lanes := 2 * b.sizer.portBytes / net.limits.halves
+		at := slices.IndexFunc(net.limits.distinct, func(p piece) bool { return p.layer == r.layer })
+		lanes := 2 * b.sizer.portBytes / net.limits.distinct[at].bytes
 		why.Message = fmt.Sprintf("layer %s: %d lanes of a PE (cores x lanes) read %d different bytes per cycle, the PE memory's port gives %d: %s",
 			name, c.Cores*c.Lanes, r.need, r.have, b.eitherFix("cores", lanes/c.Lanes, "lanes", lanes/c.Cores))
 	case codeCoreMemory:
