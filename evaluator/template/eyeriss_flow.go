@@ -153,7 +153,7 @@ func (f *rowStationary) Detail(p *model.Problem, m *model.Mapping) (Detail, erro
 	d.Accesses = []report.Access{
 		{Level: outside, Operand: model.Weights.String(), Reads: by[model.Weights]},
 		{Level: outside, Operand: model.Inputs.String(), Reads: by[model.Inputs]},
-		{Level: outside, Operand: model.Outputs.String(), Updates: by[model.Outputs]},
+		{Level: outside, Operand: model.Outputs.String(), Updates: by[model.Outputs] + f.wide(p)},
 		{Level: buffer, Operand: model.Inputs.String(), Reads: x.BufferInputs, Fills: by[model.Inputs]},
 		{Level: buffer, Operand: model.Outputs.String(), Reads: sums, Updates: sums, Drains: by[model.Outputs]},
 		{Level: pads, Operand: model.Weights.String(), Reads: macs, Fills: by[model.Weights]},
@@ -163,18 +163,24 @@ func (f *rowStationary) Detail(p *model.Problem, m *model.Mapping) (Detail, erro
 	return d, nil
 }
 
+// wide returns the words beyond the first of outputs that are wider than a word:
+// they leave the chip so.
+func (f *rowStationary) wide(p *model.Problem) int64 {
+	return (model.CeilDiv(p.Bytes[model.Outputs], f.word) - 1) * p.Elements(model.Outputs, &p.Bound)
+}
+
 // energy returns that of arithmetic, of transfers off chip, of the buffer, of the
 // buses and of the scratchpads.
 func (f *rowStationary) energy(p *model.Problem, x *eyeriss.Cost) [5]float64 {
 	w := &f.worth
 	return [5]float64{
-		float64(p.MACs()) * w.Product, float64(x.OffChip) * w.OffChip, float64(x.Buffer) * w.Buffer,
+		float64(p.MACs()) * w.Product, float64(x.OffChip+f.wide(p)) * w.OffChip, float64(x.Buffer) * w.Buffer,
 		float64(x.Network) * w.Network, float64(x.Pad) * w.Pad,
 	}
 }
 
 func (f *rowStationary) cost(p *model.Problem, x *eyeriss.Cost) Cost {
-	r := Cost{OffChip: x.OffChip * f.word}
+	r := Cost{OffChip: (x.OffChip + f.wide(p)) * f.word}
 	r.Cycles = max(x.Cycles, f.m.ioCycles(r.OffChip))
 	e := f.energy(p, x)
 	r.EnergyPJ = sum(e[:])

@@ -4,6 +4,7 @@ import (
 	"apollo/evaluator/frame"
 	"apollo/evaluator/lower"
 	"apollo/evaluator/model"
+	"apollo/evaluator/number"
 	"apollo/evaluator/report"
 	"apollo/evaluator/tech"
 	"apollo/evaluator/workload"
@@ -74,15 +75,16 @@ func (s *Spec) word(networks []frame.Network) int64 {
 }
 
 // streamed returns the bytes that a layer without multiplications moves, in words
-// of some bits.
+// of some bits: an element that is wider than a word takes its own width.
 func streamed(l *workload.Layer, bits workload.Precision, word int64) int64 {
+	in, out, stored, fused := l.InputBytes(bits), l.OutputBytes(bits), l.WeightBytes(bits), l.FusedBytes(bits)
 	if word > 0 {
 		words := *l
 		words.WeightBits, words.OutputBits, bits.Activations = word, 0, word
-		words.OwnElements, words.OwnBytes = 0, 0
-		l = &words
+		words.OwnElements, words.OwnBytes, words.InFormats = 0, 0, [2]number.Format{}
+		in, out, stored, fused = max(in, words.InputBytes(bits)), max(out, words.OutputBytes(bits)), max(stored, words.WeightBytes(bits)), max(fused, words.FusedBytes(bits))
 	}
-	return l.InputBytes(bits) + l.OutputBytes(bits) + l.WeightBytes(bits) - l.FusedBytes(bits)
+	return in + out + stored - fused
 }
 
 // datapath is that of units without a network.
