@@ -104,3 +104,50 @@ func TestImportTFLiteBranch(t *testing.T) {
 		t.Errorf("a condition that is an input: error %v", err)
 	}
 }
+
+// calledTFLite is a model whose operator is a subgraph with one matrix product, which is
+// called twice.
+func calledTFLite(op modeltest.TFOp) modeltest.TFLite {
+	tensor := func(name string) modeltest.TFTensor {
+		return modeltest.TFTensor{Name: name, Shape: []int32{1, 4}, Type: modeltest.TFInt8}
+	}
+	again := op
+	op.In, op.Out, again.In, again.Out = []int32{0}, []int32{1}, []int32{1}, []int32{2}
+	return modeltest.TFLite{
+		Tensors: []modeltest.TFTensor{tensor("x"), tensor("m"), tensor("y")},
+		Inputs:  []int32{0}, Outputs: []int32{2}, Ops: []modeltest.TFOp{op, again},
+		Branches: []modeltest.TFLite{{
+			Tensors: []modeltest.TFTensor{{Name: "w", Shape: []int32{4, 4}, Type: modeltest.TFInt8, Const: true}, tensor("in"), tensor("out")},
+			Inputs:  []int32{1}, Outputs: []int32{2},
+			Ops: []modeltest.TFOp{{Code: tfFullyConnected, In: []int32{1, 0}, Out: []int32{2}}},
+		}},
+	}
+}
+
+// What converters keep together is read where it stands; one that calls itself
+// ends.
+func TestImportTFLiteCalls(t *testing.T) {
+	t.Parallel()
+	for name, op := range map[string]modeltest.TFOp{
+		"CALL": {Code: 31, Options: map[int]int32{0: 1}}, "STABLEHLO_COMPOSITE": {Code: 206, More: map[int]int32{1: 1}},
+	} {
+		m := calledTFLite(op)
+		w, _, err := workload.Import("m", m.Bytes(), workload.ImportOptions{Strict: true})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := w.Totals().MACs; got != 2*16 || len(w.Layers) != 2 {
+			t.Errorf("%s: %d MACs in %d layers, want 32 in 2", name, got, len(w.Layers))
+		}
+		op.In, op.Out = []int32{1}, []int32{2}
+		m.Branches[0].Ops = []modeltest.TFOp{op}
+		if _, _, err := workload.Import("m", m.Bytes(), workload.ImportOptions{}); err == nil || !strings.Contains(err.Error(), "more than 16 deep") {
+			t.Errorf("%s of itself: error %v", name, err)
+		}
+		op.More, op.Options = map[int]int32{1: 7}, map[int]int32{0: 7}
+		if _, _, err := workload.Import("m", calledTFLite(op).Bytes(), workload.ImportOptions{}); err == nil || !strings.Contains(err.Error(), "subgraph 7 of 2") {
+			t.Errorf("%s of nothing: error %v", name, err)
+		}
+	}
+}

@@ -129,7 +129,7 @@ func TestImportErrors(t *testing.T) {
 		"cut":            {sample[:len(sample)/2], workload.ImportOptions{}, "the file is damaged or not complete"},
 		"compiled":       {tf(32, "edgetpu-custom-op"), workload.ImportOptions{}, "import the file that the compiler was given"},
 		"ethos":          {tf(32, "ethos-u"), workload.ImportOptions{}, "compiled for an Ethos-U"},
-		"while":          {tf(119, ""), workload.ImportOptions{}, "operator 0 (WHILE): control flow"},
+		"while":          {tf(119, ""), workload.ImportOptions{}, "operator 0 (WHILE): a loop cannot be"},
 		"opaque only":    {tf(32, "Mystery"), workload.ImportOptions{}, "nothing in the model can be modelled: Mystery"},
 		"strict":         {sample, workload.ImportOptions{Strict: true}, "--strict: not modelled: Mystery"},
 		"precision":      {sample, workload.ImportOptions{Precision: "int7"}, `the precision "int7" is not known, there are: int4, int8`},
@@ -200,6 +200,7 @@ func sound(data []byte) (accepted bool, err error) {
 func FuzzImportTFLite(f *testing.F) {
 	f.Add(modeltest.SampleTFLite())
 	f.Add(streaming().Bytes())
+	f.Add(calledTFLite(modeltest.TFOp{Code: 206, More: map[int]int32{1: 1}}).Bytes())
 	fuzzImport(f)
 }
 
@@ -271,6 +272,7 @@ func TestImportMutations(t *testing.T) {
 		modeltest.SampleTFLite(), modeltest.SampleONNX(), streaming().Bytes(),
 		branched(nil, []modeltest.ONNXTensor{scalar("c", 1)}), called(2).Bytes(),
 	}
+	seeds = append(seeds, calledTFLite(modeltest.TFOp{Code: 206, More: map[int]int32{1: 1}}).Bytes())
 	loops := oddLoops()
 	for _, name := range slices.Sorted(maps.Keys(loops)) {
 		seeds = append(seeds, loops[name].bytes())

@@ -109,8 +109,8 @@ func (o *operator) widths() {
 // refused reports operators that cannot be layers, with advice.
 func (o *operator) refused() bool {
 	switch o.code.builtin {
-	case whileOp, callOp:
-		o.fail("control flow cannot be a list of layers: convert the model without loops and calls, or one step of it")
+	case whileOp:
+		o.fail("a loop cannot be a list of layers: convert the model without loops, or one step of it")
 		return true
 	case customOp:
 		switch o.code.custom {

@@ -11,6 +11,7 @@ const (
 	dequantizeOp                    = 6
 	customOp                        = 32
 	callOp, ifOp, whileOp           = 31, 118, 119
+	compositeOp                     = 206
 	conv3dOp, conv3dTransposeOp     = 132, 141
 	varHandleOp, readVariableOp     = 142, 143
 	assignVariableOp, callOnceOp    = 144, 129
@@ -85,6 +86,7 @@ func entries() []entry {
 		eltwise(58, "LESS", "less"), eltwise(61, "GREATER", "greater"), eltwise(62, "GREATER_EQUAL", "greater_equal"),
 		eltwise(63, "LESS_EQUAL", "less_equal"), eltwise(71, "EQUAL", "equal"), eltwise(72, "NOT_EQUAL", "not_equal"),
 		eltwise(84, "LOGICAL_OR", "or"), eltwise(86, "LOGICAL_AND", "and"),
+		eltwise(156, "ATAN2", "atan2"), eltwise(160, "BITWISE_XOR", "xor"), eltwise(161, "RIGHT_SHIFT", "shift"),
 		eltwise(64, "SELECT", "select"), eltwise(123, "SELECT_V2", "select"),
 
 		act(19, "RELU", "relu"), act(20, "RELU_N1_TO_1", "relu_n1_to_1"), act(21, "RELU6", "relu6"),
@@ -102,7 +104,7 @@ func entries() []entry {
 		parameters(56, "ARG_MAX", graph.Reduce, "argmax"), parameters(79, "ARG_MIN", graph.Reduce, "argmin"),
 		parameters(74, "SUM", graph.Reduce, "sum"), parameters(81, "REDUCE_PROD", graph.Reduce, "prod"),
 		parameters(82, "REDUCE_MAX", graph.Reduce, "max"), parameters(89, "REDUCE_MIN", graph.Reduce, "min"),
-		parameters(91, "REDUCE_ANY", graph.Reduce, "any"), parameters(48, "TOPK_V2", graph.Reduce, "topk"),
+		parameters(91, "REDUCE_ANY", graph.Reduce, "any"), parameters(140, "REDUCE_ALL", graph.Reduce, "all"), parameters(48, "TOPK_V2", graph.Reduce, "topk"),
 
 		copies(2, "CONCATENATION", "concat"), copies(83, "PACK", "concat"), copies(88, "UNPACK", "split"),
 		parameters(39, "TRANSPOSE", graph.Copy, "transpose"), parameters(65, "SLICE", graph.Copy, "slice"),
@@ -110,6 +112,9 @@ func entries() []entry {
 		{49, "SPLIT", (*operator).second, graph.Copy, "split", -1},
 		copies(36, "GATHER", "gather"), copies(107, "GATHER_ND", "gather"), copies(7, "EMBEDDING_LOOKUP", "gather"),
 		parameters(69, "TILE", graph.Copy, "tile"), parameters(130, "BROADCAST_TO", graph.Copy, "tile"),
+		copies(94, "FILL", "tile"), copies(122, "SCATTER_ND", "scatter"), copies(68, "SPARSE_TO_DENSE", "scatter"),
+		copies(113, "MATRIX_DIAG", "diagonal"), copies(115, "MATRIX_SET_DIAG", "diagonal"), copies(109, "WHERE", "nonzero"),
+		copies(96, "RANGE", "range"), copies(145, "BROADCAST_ARGS", "tile"), copies(103, "UNIQUE", "unique"),
 		copies(5, "DEPTH_TO_SPACE", "depth_to_space"), copies(26, "SPACE_TO_DEPTH", "space_to_depth"),
 		parameters(37, "BATCH_TO_SPACE_ND", graph.Copy, "batch_to_space"),
 		parameters(38, "SPACE_TO_BATCH_ND", graph.Copy, "space_to_batch"),
@@ -121,7 +126,7 @@ func entries() []entry {
 		simple(114, "QUANTIZE", graph.Requant, ""), simple(dequantizeOp, "DEQUANTIZE", graph.Requant, ""),
 		simple(53, "CAST", graph.Requant, ""), simple(80, "FAKE_QUANT", graph.Requant, ""), simple(124, "DENSIFY", graph.Requant, ""),
 		own(77, "SHAPE", (*operator).constant), own(110, "RANK", (*operator).constant), own(93, "ZEROS_LIKE", (*operator).constant),
-		own(callOp, "CALL", (*operator).unsupported), own(ifOp, "IF", (*operator).unsupported),
+		own(callOp, "CALL", (*operator).call), own(compositeOp, "STABLEHLO_COMPOSITE", (*operator).call), own(ifOp, "IF", (*operator).unsupported),
 		own(varHandleOp, "VAR_HANDLE", (*operator).unsupported), own(readVariableOp, "READ_VARIABLE", (*operator).unsupported),
 		own(assignVariableOp, "ASSIGN_VARIABLE", (*operator).unsupported), own(callOnceOp, "CALL_ONCE", (*operator).unsupported),
 		own(whileOp, "WHILE", (*operator).unsupported),

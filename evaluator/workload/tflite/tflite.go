@@ -77,6 +77,7 @@ const (
 	tensorShape, tensorType, tensorBuffer       = 0, 1, 2
 	tensorName, tensorVariable, tensorSignature = 3, 5, 7
 	opCode, opInputs, opOutputs, opOptions      = 0, 1, 2, 4
+	opMoreOptions                               = 12
 	bufferData, bufferSize                      = 0, 2
 )
 
@@ -113,7 +114,7 @@ func (m *model) header(root table) table {
 	}
 	m.subs = subs
 	if subs.n > 1 {
-		m.g.Notes = append(m.g.Notes, fmt.Sprintf("the file has %d subgraphs: the first, its main function, is read, and the branches that are always taken", subs.n))
+		m.g.Notes = append(m.g.Notes, fmt.Sprintf("the file has %d subgraphs: the first, its main function, is read, with what it calls and the branches that are always taken", subs.n))
 	}
 	return subs.table(0)
 }

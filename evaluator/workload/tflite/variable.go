@@ -80,7 +80,7 @@ func (o *operator) readVariable() {
 	o.emit(graph.Node{Op: graph.View, In: []int{v.now}})
 }
 
-// maxDepth bounds branches within each other.
+// maxDepth bounds subgraphs within each other.
 const maxDepth = 16
 
 // branch reads the subgraph of an IF whose condition is constant as if its
@@ -101,8 +101,30 @@ func (o *operator) branch() {
 	if o.r.err != nil {
 		return
 	}
+	o.inline(index, o.in[1:])
+}
+
+// call reads the subgraph that an operator stands for in its place: CALL, and the
+// parts of an operation that converters keep together (STABLEHLO_COMPOSITE).
+func (o *operator) call(entry) {
+	index := o.options.int32(0, 0)
+	if o.code.builtin == compositeOp {
+		parts, ok := o.t.child(opMoreOptions)
+		if !ok {
+			o.fail("it has no options: the file is not valid, convert the model again")
+			return
+		}
+		index = parts.int32(1, 0)
+	}
+	if o.r.err == nil {
+		o.inline(index, o.in)
+	}
+}
+
+// inline reads a subgraph as if its operators stood here.
+func (o *operator) inline(index int64, args []int) {
 	if index < 1 || index >= int64(o.subs.n) || o.depth >= maxDepth {
-		o.fail("its branch is subgraph %d of %d, or branches are more than %d deep", index, o.subs.n, maxDepth)
+		o.fail("what it stands for is subgraph %d of %d, or subgraphs are more than %d deep", index, o.subs.n, maxDepth)
 		return
 	}
 	sub := o.subs.table(int(index))
@@ -111,11 +133,11 @@ func (o *operator) branch() {
 	o.tensors(sub)
 	params := sub.ints(subInputs)
 	for i, p := range params {
-		if p < 0 || p >= int64(len(o.at)) || i+1 >= len(o.in) || o.in[i+1] < 0 {
-			o.fail("its branch has %d inputs, the operator gives %d: the file is not valid, convert the model again", len(params), len(o.in)-1)
+		if p < 0 || p >= int64(len(o.at)) || i >= len(args) || args[i] < 0 {
+			o.fail("its subgraph has %d inputs, the operator gives %d: the file is not valid, convert the model again", len(params), len(args))
 			return
 		}
-		o.at[p] = o.in[i+1]
+		o.at[p] = args[i]
 	}
 	results := o.indices(sub, subOutputs, "outputs")
 	if o.r.err == nil {
@@ -126,14 +148,14 @@ func (o *operator) branch() {
 	o.taken(results)
 }
 
-// taken gives the outputs of a branch the names of the operator's.
+// taken gives the outputs of a subgraph the names of the operator's.
 func (o *operator) taken(results []int) {
 	if o.r.err != nil || o.err != nil {
 		return
 	}
 	for i, t := range o.out {
 		if i >= len(results) || !o.ready[results[i]] || t < 0 || o.g.Elements(t) != o.g.Elements(results[i]) {
-			o.fail("its outputs do not fit those of its branch: the file is not valid, convert the model again")
+			o.fail("its outputs do not fit those of its subgraph: the file is not valid, convert the model again")
 			return
 		}
 		if o.g.Tensors[results[i]].Const {

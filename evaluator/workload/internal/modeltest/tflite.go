@@ -36,6 +36,7 @@ type TFOp struct {
 	In, Out []int32
 	Options map[int]int32
 	Text    map[int]string // options that are strings
+	More    map[int]int32  // fields of the second table of options
 }
 
 // table is a FlatBuffers table by field: int32, byte, string, []int32,
@@ -97,6 +98,13 @@ func (m TFLite) subgraph(first int) (sub table, codes []table) {
 				options[f] = v
 			}
 			op[3], op[4] = byte(1), options
+		}
+		if o.More != nil {
+			more := table{}
+			for f, v := range o.More {
+				more[f] = v
+			}
+			op[11], op[12] = byte(1), more
 		}
 		ops = append(ops, op)
 	}
