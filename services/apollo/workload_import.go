@@ -88,6 +88,9 @@ prints a line for each: operations, layers, multiplications, parameters, time.`,
 			}
 			if name != "" {
 				w.Name = name
+				if err := w.Normalise(); err != nil {
+					return cli.Usagef("--name: %v", err)
+				}
 			}
 			if err := writeWorkload(out, w); err != nil {
 				return err

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -323,7 +324,7 @@ func (m *model) given(in info, t int) bool {
 	}
 	v, ok := m.options.Values[in.name]
 	if !ok {
-		m.scalars = append(m.scalars, in.name)
+		m.scalars = append(m.scalars, shown(in.name))
 		return false
 	}
 	m.used["="+in.name] = true
@@ -337,9 +338,9 @@ func (m *model) given(in info, t int) bool {
 func (m *model) size(in info, d int) (int64, error) {
 	place := fmt.Sprintf("%s.%d", in.name, d)
 	key := in.names[d]
-	m.open = append(m.open, place)
+	m.open = append(m.open, shown(place))
 	if key != "" {
-		m.open = append(m.open, key)
+		m.open = append(m.open, shown(key))
 	} else {
 		key = place
 	}
@@ -355,14 +356,23 @@ func (m *model) size(in info, d int) (int64, error) {
 		return v, nil
 	}
 	if d == 0 {
-		m.g.Notes = append(m.g.Notes, fmt.Sprintf("input %q: the batch is open, taken as 1 (--dim %s=N for another)", in.name, key))
+		m.g.Notes = append(m.g.Notes, fmt.Sprintf("input %q: the batch is open, taken as 1 (--dim %s=N for another)", in.name, shown(key)))
 		return 1, nil
 	}
 	m.unsized = append(m.unsized, fmt.Sprintf("input %q: dimension %d%s", in.name, d, quoted(in.names[d])))
-	if flag := "--dim " + key + "=N"; !slices.Contains(m.wanted, flag) {
+	if flag := "--dim " + shown(key) + "=N"; !slices.Contains(m.wanted, flag) {
 		m.wanted = append(m.wanted, flag)
 	}
 	return 1, nil
+}
+
+// shown is a name as a message has it: in quotes where it would not print on one
+// line.
+func shown(name string) string {
+	if q := strconv.Quote(name); len(q) != len(name)+2 {
+		return q
+	}
+	return name
 }
 
 func quoted(name string) string {

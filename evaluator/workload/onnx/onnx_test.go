@@ -59,6 +59,11 @@ func TestShapes(t *testing.T) {
 	if _, err := onnx.Read(data, onnx.Options{}); err == nil || !strings.Contains(err.Error(), "height") {
 		t.Errorf("an open dimension: %v, want an error that names it", err)
 	}
+	odd := model
+	odd.Inputs = []modeltest.ONNXInput{{Name: "x", Shape: []int64{1, 3, -1, 8}, Dims: []string{"", "", "two\nlines", ""}}}
+	if _, err := onnx.Read(odd.Bytes(), onnx.Options{}); err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), `--dim "two\nlines"=N`) {
+		t.Errorf("a name of two lines: %v, want it in quotes", err)
+	}
 	g, err := onnx.Read(data, onnx.Options{Dims: map[string]int64{"height": 16}})
 	if err != nil {
 		t.Fatal(err)
