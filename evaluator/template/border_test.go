@@ -1,9 +1,12 @@
 package template
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"testing"
 
 	"apollo/evaluator"
@@ -178,9 +181,11 @@ func (g *graph) works() bool {
 	return slices.ContainsFunc(g.layers, func(l workload.Layer) bool { return l.Op != workload.View })
 }
 
-// onGraphs calls f with random graphs on random designs of every template.
+// onGraphs calls f with random graphs on random designs of every template; other
+// ones with APOLLO_SEED.
 func onGraphs(t *testing.T, f func(t *testing.T, x *frame.Spec, v []space.Value, g *graph) bool) {
 	t.Helper()
+	seed, _ := strconv.ParseUint(cmp.Or(os.Getenv("APOLLO_SEED"), "12"), 10, 64)
 	for _, x := range All() {
 		t.Run(x.Name, func(t *testing.T) {
 			t.Parallel()
@@ -188,7 +193,7 @@ func onGraphs(t *testing.T, f func(t *testing.T, x *frame.Spec, v []space.Value,
 			if err != nil {
 				t.Fatal(err)
 			}
-			rng := rand.New(rand.NewPCG(12, 1))
+			rng := rand.New(rand.NewPCG(seed, 1))
 			graphs := 40
 			if x.Name == "edge" {
 				graphs = 1500 // the one whose layers share what is on chip
