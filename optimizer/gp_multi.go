@@ -16,12 +16,16 @@ import (
 // multiObjectiveGP is GP with several objectives: one process for each, one of
 // feasibility for each cause, and the design of the largest expected gain in
 // hypervolume. The logarithm of the probability of feasibility is added to that
-// of the gain.
+// of the gain, that of a failure feasibilityWeight times. Violations weigh less: fronts often lie
+// on a constraint's border (docs/decisions/0044).
 //
 // With three and more objectives candidates differ from a design of the front in
 // one parameter: the largest gain that several models promise anywhere is mostly
 // an error of theirs (docs/decisions/0006). With two, and while nothing is
 // feasible, they come from everywhere.
+//
+// With three and more each process has a trend, a sum of parabolas: what a parameter is
+// worth everywhere is learned from all of the front.
 //
 // Labels are logarithms where these are the more symmetric ones, else half-rank
 // warped. The reference lies a tenth of the front's range behind its worst
@@ -132,7 +136,7 @@ func (s *multiObjectiveGP) improve(b *batch, at uint64, n int) error {
 		acquisition.score(x, out)
 		classifier.addLog(x, out)
 	}
-	many := s.objectives > 2
+	many := s.many()
 	near, breed := many && s.feasible > 0, s.knobs.Breed > 0 && (!many || s.stale(order))
 	for len(b.out) < modelled {
 		turn := at + uint64(len(b.out)) + 1
@@ -226,10 +230,22 @@ func (s *multiObjectiveGP) hyper(cache *fitted, prior surrogate.Prior, keepOf fu
 	return cache.hyper
 }
 
+// prior is that of the models of objectives. With two a trend was no better
+// (docs/decisions/0044).
+func (s *multiObjectiveGP) prior() surrogate.Prior {
+	p := surrogate.DefaultPrior()
+	if s.many() {
+		p.Trend = surrogate.Normal{Deviation: 1}
+	}
+	return p
+}
+
+func (s *multiObjectiveGP) many() bool { return s.objectives > 2 }
+
 // fitGP returns the model of the records that keep takes, with room for extra
 // inputs, and what it was told.
 func (s *multiObjectiveGP) fitGP(order []int, cache *fitted, keepOf func(n int) func(i int) bool, label func(rows []int) []float64, extra int) (*surrogate.GP, []int, []float64, error) {
-	h := s.hyper(cache, surrogate.DefaultPrior(), keepOf, label)
+	h := s.hyper(cache, s.prior(), keepOf, label)
 	rows := active(order, s.knobs.Limit, keepOf(len(s.records)))
 	gp, err := surrogate.NewGP(s.encoder.Categorical(), h, len(rows)+extra)
 	if err != nil {
@@ -276,7 +292,9 @@ func (s *multiObjectiveGP) classifier(order []int) (feasibility, error) {
 	if m, err := s.failureModel(); err != nil {
 		return nil, err
 	} else if m != nil {
-		all = append(all, m)
+		for range feasibilityWeight {
+			all = append(all, m)
+		}
 	}
 	return all, nil
 }

@@ -13,7 +13,7 @@ import (
 const jitter = 1e-6
 
 // GP is exact Gaussian-process regression with zero mean and a Matérn-5/2
-// kernel with one length scale per coordinate.
+// kernel with one length scale per coordinate, beside a trend where Hyper has one.
 //
 // Reference: C. E. Rasmussen, C. K. I. Williams, Gaussian Processes for Machine
 // Learning, MIT Press 2006, algorithm 2.1. With n inputs Append takes O(n²)
@@ -41,7 +41,7 @@ func NewGP(categorical []bool, h Hyper, capacity int) (*GP, error) {
 	return &GP{
 		kernel: k,
 		noise:  math.Exp(h.LogNoise) + jitter*k.signal,
-		x:      make([]float64, 0, capacity*len(categorical)),
+		x:      make([]float64, 0, capacity*k.width()),
 		chol:   newFactor(capacity),
 		row:    make([]float64, capacity+1),
 	}, nil
@@ -62,7 +62,7 @@ func (g *GP) Append(x []float64) {
 	}
 	g.probe = g.kernel.scale(g.probe[:0], x)
 	g.kernel.row(g.row, g.probe, g.x, n)
-	g.row[n] = g.kernel.signal + g.noise
+	g.row[n] = g.kernel.variance(g.probe) + g.noise
 	g.chol.append(g.row, g.noise/2)
 	g.x = append(g.x, g.probe...)
 }
@@ -72,7 +72,7 @@ func (g *GP) Append(x []float64) {
 func (g *GP) Truncate(n int) {
 	if n < g.chol.n {
 		g.chol.n = n
-		g.x = g.x[:n*len(g.kernel.inverse)]
+		g.x = g.x[:n*g.kernel.width()]
 		g.alpha = g.alpha[:0]
 	}
 }
@@ -87,7 +87,7 @@ func (g *GP) SetLabels(y []float64) {
 
 // Mean returns the posterior mean at x, O(n·d).
 func (g *GP) Mean(x []float64) float64 {
-	d := len(g.kernel.inverse)
+	d := g.kernel.width()
 	g.probe = g.kernel.scale(g.probe[:0], x)
 	var sum float64
 	for j, a := range g.alpha {
@@ -109,18 +109,20 @@ func (g *GP) Predict(x, mean, deviation []float64) {
 		g.block = make([]float64, blockSize*g.chol.stride)
 	}
 	block := g.block
+	var prior [blockSize]float64
 	for first := 0; first < len(mean); first += blockSize {
 		count := min(blockSize, len(mean)-first)
 		for c := range count {
 			v := block[c*n : (c+1)*n]
 			g.probe = g.kernel.scale(g.probe[:0], x[(first+c)*d:(first+c+1)*d])
 			g.kernel.row(v, g.probe, g.x, n)
+			prior[c] = g.kernel.variance(g.probe)
 			mean[first+c] = floats.Dot(v[:len(g.alpha)], g.alpha)
 		}
 		g.solve(block, count)
 		for c := range count {
 			v := block[c*n : (c+1)*n]
-			rest := g.kernel.signal - floats.Dot(v, v)
+			rest := prior[c] - floats.Dot(v, v)
 			deviation[first+c] = math.Sqrt(max(rest, jitter*g.kernel.signal))
 		}
 	}
@@ -177,7 +179,7 @@ func (f Fit) Hyper(categorical []bool, x, y []float64) Hyper {
 		return mode
 	}
 	if len(f.Starts) == 0 {
-		near := Hyper{LogScale: slices.Clone(mode.LogScale), LogSignal: mode.LogSignal, LogNoise: mode.LogNoise}
+		near := Hyper{LogScale: slices.Clone(mode.LogScale), LogSignal: mode.LogSignal, LogNoise: mode.LogNoise, LogTrend: mode.LogTrend, Trended: mode.Trended}
 		for i := range near.LogScale {
 			near.LogScale[i] -= math.Ln2
 		}
@@ -189,10 +191,10 @@ func (f Fit) Hyper(categorical []bool, x, y []float64) Hyper {
 	best, bestValue := []float64(nil), math.Inf(1)
 	for _, start := range f.Starts {
 		theta := start.flat()
-		m := minimizer{low: low, high: high, evaluations: f.Evaluations}
+		m := minimizer{low: low[:len(theta)], high: high[:len(theta)], evaluations: f.Evaluations}
 		if value := m.minimize(p.at, theta); best == nil || value < bestValue {
 			best, bestValue = theta, value
 		}
 	}
-	return unflat(best)
+	return unflat(best, d)
 }

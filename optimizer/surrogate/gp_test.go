@@ -87,13 +87,73 @@ func TestPosteriorOfOneAndTwo(t *testing.T) {
 	near(t, "evidence", g.Evidence([]float64{3, -1}), -(3*w0-w1)/2-math.Log(det)/2-math.Log(2*math.Pi), 1e-13)
 }
 
-// The gradient against central differences, with categories, at several places.
+// trendedOf is hyperOf with a trend.
+func trendedOf(d int) Hyper {
+	h := hyperOf(d)
+	h.LogTrend, h.Trended = -0.4, true
+	return h
+}
+
+// The covariances of a trend of one coordinate at τ² = 2: its line and its parabola
+// have variance 1 each over [0, 1], that is 12·u·v and 180·(u² − 1/12)(v² − 1/12).
+// Categories have none.
+func TestTrend(t *testing.T) {
+	t.Parallel()
+	h := Hyper{LogScale: []float64{0, 0}, LogSignal: math.Log(2), LogTrend: math.Log(2), Trended: true}
+	k := newKernel([]bool{true, false}, h)
+	plain := newKernel([]bool{true, false}, Hyper{LogScale: h.LogScale, LogSignal: h.LogSignal})
+	a, b := []float64{3, 1}, []float64{5, 0.25} // 1/2 and −1/4 from the middle
+	want := 12*-0.125 + 180*(0.25-1.0/12)*(0.0625-1.0/12)
+	near(t, "trend", k.at(k.scale(nil, a), k.scale(nil, b))-plain.at(plain.scale(nil, a), plain.scale(nil, b)), want, 1e-13)
+	near(t, "variance", k.variance(k.scale(nil, a)), 2+12*0.25+180*math.Pow(0.25-1.0/12, 2), 1e-13)
+}
+
+// A sum of parabolas is known from few designs, far from them too, and the fit says so.
+func TestTrendLearnsASumOfParabolas(t *testing.T) {
+	t.Parallel()
+	const d, n = 6, 30
+	rng := rand.New(rand.NewPCG(4, 0))
+	bowl := func(x []float64) (sum float64) {
+		for i, v := range x {
+			sum += (v - 0.1*float64(i)) * (v - 0.1*float64(i))
+		}
+		return sum
+	}
+	var x, y []float64
+	for range n {
+		row := make([]float64, d)
+		for i := range row {
+			row[i] = rng.Float64()
+		}
+		x, y = append(x, row...), append(y, bowl(row))
+	}
+	labels, mean, deviation := Standardize(y)
+	prior := DefaultPrior()
+	miss := map[bool]float64{}
+	for _, trended := range []bool{false, true} {
+		if trended {
+			prior.Trend = Normal{Deviation: 1}
+		}
+		categorical := make([]bool, d)
+		g := process(t, categorical, Fit{Prior: prior}.Hyper(categorical, x, labels), x, n)
+		g.SetLabels(labels)
+		corner := []float64{1, 1, 1, 1, 1, 1}
+		miss[trended] = math.Abs(mean + deviation*g.Mean(corner) - bowl(corner))
+	}
+	if !(miss[true] < 0.2 && miss[true] < miss[false]/2) {
+		t.Errorf("off by %v at a corner with a trend, want less than 0.2 and half of the %v without", miss[true], miss[false])
+	}
+}
+
+// The gradient against central differences, with categories and a trend, at several places.
 func TestGradient(t *testing.T) {
 	t.Parallel()
 	categorical, x, y := cloud(1, 25, 4)
-	p := newPosterior(categorical, VizierPrior(), x, y)
+	prior := VizierPrior()
+	prior.Trend = Normal{Mean: 0.2, Deviation: 1}
+	p := newPosterior(categorical, prior, x, y)
 	for _, shift := range []float64{-1, 0, 0.7} {
-		theta := hyperOf(4).flat()
+		theta := trendedOf(4).flat()
 		for i := range theta {
 			theta[i] += shift
 		}
@@ -114,14 +174,15 @@ func TestGradient(t *testing.T) {
 func TestPosteriorIsEvidence(t *testing.T) {
 	t.Parallel()
 	categorical, x, y := cloud(2, 20, 3)
-	h := hyperOf(3)
+	h := trendedOf(3)
 	g := process(t, categorical, h, x, len(y))
 	g.SetLabels(y)
 	prior := DefaultPrior()
+	prior.Trend = Normal{Mean: 0, Deviation: 1}
 	theta := h.flat()
 	gradient := make([]float64, len(theta))
 	got := newPosterior(categorical, prior, x, y).at(theta, gradient)
-	near(t, "posterior", got, -g.Evidence(y)+prior.penalty(nil, theta, gradient), 1e-12)
+	near(t, "posterior", got, -g.Evidence(y)+prior.penalty(nil, len(categorical), theta, gradient), 1e-12)
 }
 
 func process(t *testing.T, categorical []bool, h Hyper, x []float64, n int) *GP {
@@ -142,7 +203,7 @@ func process(t *testing.T, categorical []bool, h Hyper, x []float64, n int) *GP 
 func TestAppendAndTruncate(t *testing.T) {
 	t.Parallel()
 	categorical, x, y := cloud(3, 40, 3)
-	g := process(t, categorical, hyperOf(3), x, 30)
+	g := process(t, categorical, trendedOf(3), x, 30)
 	g.SetLabels(y[:30])
 	probe := x[35*3 : 36*3]
 	mean, deviation, mean2, deviation2 := []float64{0}, []float64{0}, []float64{0}, []float64{0}

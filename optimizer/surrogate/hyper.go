@@ -13,16 +13,29 @@ type Hyper struct {
 	LogSignal float64
 	// LogNoise is ln σn², in squared units of the label.
 	LogNoise float64
+	// LogTrend is ln τ², in squared units of the label: the variance of a trend that
+	// is a sum of parabolas, one of each ordinal coordinate. It means nothing unless
+	// Trended.
+	LogTrend float64
+	Trended  bool
 }
 
 // flat is the vector that is optimised: scales, signal, noise.
 func (h Hyper) flat() []float64 {
-	return append(slices.Clone(h.LogScale), h.LogSignal, h.LogNoise)
+	theta := append(slices.Clone(h.LogScale), h.LogSignal, h.LogNoise)
+	if h.Trended {
+		theta = append(theta, h.LogTrend)
+	}
+	return theta
 }
 
-func unflat(theta []float64) Hyper {
-	d := len(theta) - 2
-	return Hyper{LogScale: slices.Clone(theta[:d]), LogSignal: theta[d], LogNoise: theta[d+1]}
+// unflat is the inverse of flat for d coordinates.
+func unflat(theta []float64, d int) Hyper {
+	h := Hyper{LogScale: slices.Clone(theta[:d]), LogSignal: theta[d], LogNoise: theta[d+1]}
+	if len(theta) > d+2 {
+		h.LogTrend, h.Trended = theta[d+2], true
+	}
+	return h
 }
 
 // Normal is a normal density, here of the logarithm of a hyper-parameter.
@@ -37,7 +50,11 @@ func (n Normal) penalty(x float64) (value, slope float64) {
 // Prior is the belief about hyper-parameters: each is log-normal, so the
 // logarithms are Normal. The mode is taken in logarithms, where no Jacobian
 // enters.
-type Prior struct{ Scale, Signal, Noise Normal }
+type Prior struct {
+	Scale, Signal, Noise Normal
+	// Trend is the belief about a trend; the zero value means that there is none.
+	Trend Normal
+}
 
 // DefaultPrior is ℓ ~ LN(ln 0.8, 1), σ² ~ LN(0, 1), σn² ~ LN(ln 1e-3, 1.5), for
 // standardised labels and coordinates in [0, 1]. Chosen on small stand-in
@@ -65,13 +82,15 @@ func VizierPrior() Prior {
 
 // Mode returns the hyper-parameters of highest prior density.
 func (p Prior) Mode(d int) Hyper {
-	return Hyper{LogScale: slices.Repeat([]float64{p.Scale.Mean}, d), LogSignal: p.Signal.Mean, LogNoise: p.Noise.Mean}
+	return Hyper{
+		LogScale: slices.Repeat([]float64{p.Scale.Mean}, d), LogSignal: p.Signal.Mean, LogNoise: p.Noise.Mean,
+		LogTrend: p.Trend.Mean, Trended: p.Trend != (Normal{}),
+	}
 }
 
 // penalty adds the prior's gradient and returns its value. scales take the
 // place of p.Scale for the first coordinates.
-func (p Prior) penalty(scales []Normal, theta, gradient []float64) float64 {
-	d := len(theta) - 2
+func (p Prior) penalty(scales []Normal, d int, theta, gradient []float64) float64 {
 	var sum float64
 	for i, x := range theta {
 		belief := p.Scale
@@ -80,6 +99,8 @@ func (p Prior) penalty(scales []Normal, theta, gradient []float64) float64 {
 			belief = p.Signal
 		case i == d+1:
 			belief = p.Noise
+		case i == d+2:
+			belief = p.Trend
 		case i < len(scales):
 			belief = scales[i]
 		}
@@ -93,7 +114,7 @@ func (p Prior) penalty(scales []Normal, theta, gradient []float64) float64 {
 // bounds keep the covariance matrix well conditioned in float64: a noise of
 // 1e-6 beside a signal of up to 1e3 loses at most 9 of 16 digits.
 func bounds(d int) (low, high []float64) {
-	low = append(slices.Repeat([]float64{math.Log(0.01)}, d), math.Log(1e-3), math.Log(1e-6))
-	high = append(slices.Repeat([]float64{math.Log(100)}, d), math.Log(1e3), math.Log(10))
+	low = append(slices.Repeat([]float64{math.Log(0.01)}, d), math.Log(1e-3), math.Log(1e-6), math.Log(1e-6))
+	high = append(slices.Repeat([]float64{math.Log(100)}, d), math.Log(1e3), math.Log(10), math.Log(1e3))
 	return low, high
 }
