@@ -10,7 +10,7 @@ import (
 )
 
 // GP is Bayesian optimisation on the design lattice: a Gaussian process of the
-// logarithm of the objective, one of feasibility for each cause that designs
+// logarithm of the objective (see standard), one of feasibility for each cause that designs
 // cannot run for (the 16th stands for all further ones), one of outliers, and the
 // design of the largest expected improvement times the squared probability of
 // feasibility. Outliers, such as penalties, are no labels of the objective.
@@ -20,8 +20,7 @@ import (
 // Optimization with Inequality Constraints, ICML 2014 (the product with the
 // probability of feasibility); D. Ginsbourger, R. Le Riche, L. Carraro, Kriging
 // Is Well-Suited to Parallelize Optimization, 2010 (the believer, for pending
-// designs); X. Song et al., arXiv 2408.11527 (the half-rank warp, for objectives
-// that are not positive).
+// designs).
 //
 // The first design of its own is the baseline, or the centre of the space, whatever
 // other studies proposed before; those of Sobol follow until a trial is feasible, or
@@ -252,14 +251,14 @@ func (g *gp) labelsBy(number func(*record) float64) func(rows []int) []float64 {
 	}
 }
 
-// standard brings values to mean 0 and deviation 1: as logarithms where all are
-// positive, else half-rank warped. Logarithms are not warped too: their worse
-// half is no wilder than the better one, and shows where not to look. Values far
-// better than most are drawn in.
+// standard brings values to mean 0 and deviation 1: as logarithms, of what they are
+// behind the best one where not all are positive. Half-rank warped logarithms were
+// worse: their worse half is no wilder than the better one, and shows where not to
+// look. Values far better than most are drawn in.
 func standard(values []float64) []float64 {
 	compressed := surrogate.Compress(values)
-	if len(values) == 0 || slices.Min(values) <= 0 {
-		compressed = surrogate.HalfRank(compressed)
+	if len(values) > 0 && slices.Min(values) <= 0 {
+		compressed = surrogate.LogBehind(compressed)
 	}
 	labels, _, _ := surrogate.Standardize(surrogate.DrawIn(compressed))
 	return labels

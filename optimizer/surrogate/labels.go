@@ -105,6 +105,36 @@ func Compress(labels []float64) []float64 {
 	return out
 }
 
+// LogBehind returns the logarithms of how far labels (to be minimised) are behind the
+// best one, plus twice the median of that. Order is kept, and an offset of all changes
+// nothing: it is for labels without a natural zero. The constant decides how far the
+// best labels are spread: with a third of the median the latest of them were all that a
+// model saw.
+func LogBehind(labels []float64) []float64 {
+	out := slices.Clone(labels)
+	if len(out) == 0 {
+		return out
+	}
+	best := slices.Min(out)
+	for i := range out {
+		out[i] -= best
+	}
+	gap := behindGap * ranked(out, 1, 2)
+	if gap == 0 {
+		gap = slices.Max(out)
+	}
+	if gap == 0 {
+		return out
+	}
+	for i, d := range out {
+		out[i] = math.Log(d + gap)
+	}
+	return out
+}
+
+// behindGap is the constant of LogBehind in medians. Chosen (docs/decisions/0047).
+const behindGap = 2
+
 // logWarp is the parameter s of LogWarp, Vizier's.
 const logWarp = 1.5
 

@@ -133,3 +133,27 @@ func TestVerdicts(t *testing.T) {
 		}
 	}
 }
+
+// An offset changes nothing, order is kept, and the best ones are spread.
+func TestLogBehind(t *testing.T) {
+	t.Parallel()
+	labels := []float64{-3, 5, -7, 0, 1e6, -3}
+	got := LogBehind(labels)
+	for i, want := range []float64{4, 12, 0, 7, 1e6 + 7, 4} { // the median is 4 behind
+		near(t, "label", got[i], math.Log(want+2*4), 1e-15)
+	}
+	shifted := slices.Clone(labels)
+	for i := range shifted {
+		shifted[i] += 512
+	}
+	if !slices.Equal(LogBehind(shifted), got) {
+		t.Errorf("shifted by 512: %v, want %v", LogBehind(shifted), got)
+	}
+	for _, c := range [][]float64{nil, {-2}, {-2, -2}, {-2, -2, -2, 1}} {
+		for i, y := range LogBehind(c) {
+			if !finite(y) || i > 0 && (c[i] > c[i-1]) != (y > LogBehind(c)[i-1]) {
+				t.Errorf("%v becomes %v", c, LogBehind(c))
+			}
+		}
+	}
+}
