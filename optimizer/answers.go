@@ -159,9 +159,9 @@ func (a *Answers) constant() bool {
 
 // learn is the lesson of what was measured and is no outlier, on a scale that
 // leads back to values.
-func (a *Answers) learn(n int) (func(*record) bool, func(rows []int) []float64) {
+func (a *Answers) learn(n int) (func(i int) bool, func(rows []int) []float64) {
 	limit := a.outliersFrom(n)
-	keep := func(r *record) bool { return r.measured && r.value < limit }
+	keep := func(i int) bool { return a.records[i].measured && a.records[i].value < limit }
 	return keep, func(rows []int) []float64 { return a.scaleOf(rows).labels }
 }
 

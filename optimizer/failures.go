@@ -182,7 +182,7 @@ func (h *history) standingAt(n int) []failure {
 func (p *gpModels) failureModel() (*surrogate.Feasibility, error) {
 	return failureModels{
 		encoder: p.encoder, limit: p.limit, fitLimit: p.fitLimit, cache: &p.broken,
-		running: func(n, limit int) []float64 { return p.gather(p.active(n, limit, (*record).runs)) },
+		running: func(n, limit int) []float64 { return p.gather(p.active(n, limit, p.runs)) },
 	}.of(p.failures, len(p.records))
 }
 

@@ -229,14 +229,14 @@ func (g *gp) believer(b *batch, n int) (*believer, error) {
 }
 
 // learnValues is the lesson of what was measured and is no outlier.
-func (g *gp) learnValues(n int) (func(*record) bool, func(rows []int) []float64) {
+func (g *gp) learnValues(n int) (func(i int) bool, func(rows []int) []float64) {
 	limit := g.outliersFrom(n)
-	keep := func(r *record) bool { return r.measured && r.value < limit }
+	keep := func(i int) bool { return g.records[i].measured && g.records[i].value < limit }
 	return keep, g.labelsBy(func(r *record) float64 { return r.value })
 }
 
-func (g *gp) learnViolations(int) (func(*record) bool, func(rows []int) []float64) {
-	keep := func(r *record) bool { return r.class == violating }
+func (g *gp) learnViolations(int) (func(i int) bool, func(rows []int) []float64) {
+	keep := func(i int) bool { return g.records[i].class == violating }
 	return keep, g.labelsBy(func(r *record) float64 { return r.score })
 }
 

@@ -28,7 +28,7 @@ type gpModels struct {
 
 // lesson is what a model learns from the first n records: those that keep takes,
 // under the labels of the rows that it took. It is a function of these alone.
-type lesson func(n int) (keep func(*record) bool, label func(rows []int) []float64)
+type lesson func(n int) (keep func(i int) bool, label func(rows []int) []float64)
 
 type fitted struct {
 	at    int // checkpoint; 0 means none yet
@@ -67,7 +67,7 @@ func (p *gpModels) grow(cache *fitted, rows []int, extra int) (*surrogate.GP, er
 
 // taken returns which of the first n records a model takes. A local one takes half of
 // limit, so that a proposal of a long study takes half of the time.
-func (p *gpModels) taken(n, limit int, keep func(*record) bool) []int {
+func (p *gpModels) taken(n, limit int, keep func(i int) bool) []int {
 	if p.local && n > p.limit {
 		return p.near(n, min(limit, p.limit/2), keep)
 	}
@@ -120,17 +120,19 @@ func (p *gpModels) classifier() (feasibility, error) {
 	}
 	var all feasibility
 	for cause := range p.causes {
-		models := []func(cause int) (*surrogate.Feasibility, error){p.causeModel}
-		if !math.IsInf(p.wildFrom(len(p.records), cause), 1) {
-			models = append(models, p.wildModel)
+		of := outcomes(p.outcomes)
+		m, err := p.verdictModel(&p.classes[cause], surrogate.FeasibilityPrior(), of.border(cause))
+		if err != nil {
+			return nil, fmt.Errorf("feasibility: %w", err)
 		}
-		for _, model := range models {
-			m, err := model(cause)
-			if err != nil {
-				return nil, fmt.Errorf("feasibility: %w", err)
-			}
-			all = append(all, m)
+		all = append(all, m)
+		if math.IsInf(of.wildFrom(len(p.records), cause), 1) {
+			continue
 		}
+		if m, err = p.verdictModel(&p.wild[cause], surrogate.FeasibilityPrior(), of.wild(cause)); err != nil {
+			return nil, fmt.Errorf("feasibility: %w", err)
+		}
+		all = append(all, m)
 	}
 	if limit := p.outliersFrom(len(p.records)); !math.IsInf(limit, 1) {
 		m, err := p.outlierModel()
@@ -147,32 +149,66 @@ func (p *gpModels) classifier() (feasibility, error) {
 	return all, nil
 }
 
-// causeModel learns from the records that broke the cause and from those that
-// run. Evaluators stop at the first thing that is wrong, so that records which
-// broke another one say nothing of this.
-func (p *gpModels) causeModel(cause int) (*surrogate.Feasibility, error) {
-	return p.verdictModel(&p.classes[cause], surrogate.FeasibilityPrior(), func(n int) (func(*record) bool, func(rows []int) []float64) {
-		limit := p.wildFrom(n, cause)
-		keep := func(r *record) bool { return r.runs() || r.cause == cause && !r.beyond(limit) }
-		return keep, func(rows []int) []float64 {
-			return verdictsOf(rows, func(i int) (bool, individual) { return p.records[i].runs(), p.records[i].individual })
-		}
-	})
+// outcomes is the records of a strategy as models of feasibility see them.
+type outcomes func(i int) outcome
+
+// outcome is whether a design runs, and if not what it broke and by how much.
+type outcome struct {
+	runs   bool
+	cause  int
+	member individual
 }
 
-// wildModel learns where the violations of a cause are wild ones.
-func (p *gpModels) wildModel(cause int) (*surrogate.Feasibility, error) {
-	return p.verdictModel(&p.wild[cause], surrogate.FeasibilityPrior(), func(n int) (func(*record) bool, func(rows []int) []float64) {
-		limit := p.wildFrom(n, cause)
-		keep := func(r *record) bool { return r.runs() || r.cause == cause && r.beyond(limit) }
+// outcomes are those of all records.
+func (h *history) outcomes(i int) outcome {
+	r := &h.records[i]
+	return outcome{r.runs(), r.cause, r.individual}
+}
+
+// beyond reports whether the design violates a cause by a limit or more.
+func (o outcome) beyond(cause int, limit float64) bool {
+	return !o.runs && o.cause == cause && o.member.class == violating && o.member.score >= limit
+}
+
+// border is the lesson of the records that broke the cause and of those that
+// run. Evaluators stop at the first thing that is wrong, so that records which
+// broke another one say nothing of this.
+func (of outcomes) border(cause int) lesson {
+	return func(n int) (func(i int) bool, func(rows []int) []float64) {
+		limit := of.wildFrom(n, cause)
+		keep := func(i int) bool {
+			o := of(i)
+			return o.runs || o.cause == cause && !o.beyond(cause, limit)
+		}
+		return keep, func(rows []int) []float64 {
+			good, violation := make([]bool, len(rows)), make([]float64, len(rows))
+			for k, i := range rows {
+				o := of(i)
+				if good[k] = o.runs; !o.runs && o.member.class == violating {
+					violation[k] = math.Log1p(o.member.score)
+				}
+			}
+			return surrogate.Verdicts(good, violation)
+		}
+	}
+}
+
+// wild is the lesson of where the violations of a cause are wild ones.
+func (of outcomes) wild(cause int) lesson {
+	return func(n int) (func(i int) bool, func(rows []int) []float64) {
+		limit := of.wildFrom(n, cause)
+		keep := func(i int) bool {
+			o := of(i)
+			return o.runs || o.beyond(cause, limit)
+		}
 		return keep, func(rows []int) []float64 {
 			good := make([]bool, len(rows))
 			for k, i := range rows {
-				good[k] = p.records[i].runs()
+				good[k] = of(i).runs
 			}
 			return surrogate.Verdicts(good, nil)
 		}
-	})
+	}
 }
 
 // leastWild is the least violation that may be wild: no metric that is computed is a
@@ -182,34 +218,24 @@ const leastWild = 1e3
 // wildFrom is the violation from which on those of a cause, among the first n
 // records, are wild: no distance from the border, but a penalty for designs that do
 // not work. +Inf where none is.
-func (p *gpModels) wildFrom(n, cause int) float64 {
+func (of outcomes) wildFrom(n, cause int) float64 {
 	var known []float64
-	for i := range p.records[:n] {
-		if r := &p.records[i]; r.cause == cause && r.beyond(0) {
-			known = append(known, r.score)
+	for i := range n {
+		if o := of(i); o.beyond(cause, 0) {
+			known = append(known, o.member.score)
 		}
 	}
-	return wildAmong(known)
-}
-
-// wildAmong is from which one on violations are wild.
-func wildAmong(violations []float64) float64 {
-	if len(violations) == 0 || slices.Max(violations) < leastWild {
+	if len(known) == 0 || slices.Max(known) < leastWild {
 		return math.Inf(1)
 	}
-	return max(leastWild, surrogate.OutlierLimit(violations))
-}
-
-// beyond reports whether the design violates its constraints by a limit or more.
-func (r *record) beyond(limit float64) bool {
-	return !r.runs() && r.class == violating && r.score >= limit
+	return max(leastWild, surrogate.OutlierLimit(known))
 }
 
 // outlierModel learns from what was measured which values are outliers.
 func (p *gpModels) outlierModel() (*surrogate.Feasibility, error) {
-	return p.verdictModel(&p.outliers, surrogate.ScatterPrior(), func(n int) (func(*record) bool, func(rows []int) []float64) {
+	return p.verdictModel(&p.outliers, surrogate.ScatterPrior(), func(n int) (func(i int) bool, func(rows []int) []float64) {
 		limit := p.outliersFrom(n)
-		return wasMeasured, func(rows []int) []float64 {
+		return p.wasMeasured, func(rows []int) []float64 {
 			good := make([]bool, len(rows))
 			for k, i := range rows {
 				good[k] = p.records[i].value < limit
@@ -222,7 +248,7 @@ func (p *gpModels) outlierModel() (*surrogate.Feasibility, error) {
 // verdictModel returns the model of feasibility that learns verdicts.
 func (p *gpModels) verdictModel(cache *fitted, prior surrogate.Prior, learn lesson) (*surrogate.Feasibility, error) {
 	n := len(p.records)
-	p.hyper(cache, n, prior, func(n int) (func(*record) bool, func(rows []int) []float64) {
+	p.hyper(cache, n, prior, func(n int) (func(i int) bool, func(rows []int) []float64) {
 		keep, verdicts := learn(n)
 		return keep, func(rows []int) []float64 {
 			labels, _ := surrogate.FeasibilityLabels(verdicts(rows))
@@ -236,21 +262,6 @@ func (p *gpModels) verdictModel(cache *fitted, prior surrogate.Prior, learn less
 		return nil, err
 	}
 	return surrogate.FeasibilityOf(gp, verdicts(rows)), nil
-}
-
-func wasMeasured(r *record) bool { return r.measured }
-
-// verdictsOf are the labels of a model of feasibility. of says whether a record
-// runs, and by how much it does not.
-func verdictsOf(rows []int, of func(i int) (bool, individual)) []float64 {
-	good, violation := make([]bool, len(rows)), make([]float64, len(rows))
-	for k, i := range rows {
-		runs, member := of(i)
-		if good[k] = runs; !runs && member.class == violating {
-			violation[k] = math.Log1p(member.score)
-		}
-	}
-	return surrogate.Verdicts(good, violation)
 }
 
 // feasibility is the product of what is known about every cause.

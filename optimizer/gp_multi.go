@@ -270,17 +270,19 @@ func (s *multiObjectiveGP) classifier(order []int) (feasibility, error) {
 	}
 	var all feasibility
 	for cause := range s.causes {
-		models := []func(order []int, cause int) (*surrogate.Feasibility, error){s.causeModel}
-		if !math.IsInf(s.wildFrom(len(s.records), cause), 1) {
-			models = append(models, s.wildModel)
+		of := outcomes(s.outcomes)
+		m, err := s.verdictModel(order, &s.classes[cause], surrogate.FeasibilityPrior(), of.border(cause))
+		if err != nil {
+			return nil, fmt.Errorf("feasibility: %w", err)
 		}
-		for _, model := range models {
-			m, err := model(order, cause)
-			if err != nil {
-				return nil, fmt.Errorf("feasibility: %w", err)
-			}
-			all = append(all, m)
+		all = append(all, m)
+		if math.IsInf(of.wildFrom(len(s.records), cause), 1) {
+			continue
 		}
+		if m, err = s.verdictModel(order, &s.wild[cause], surrogate.FeasibilityPrior(), of.wild(cause)); err != nil {
+			return nil, fmt.Errorf("feasibility: %w", err)
+		}
+		all = append(all, m)
 	}
 	if usual := s.usual(len(s.records)); slices.ContainsFunc(s.records, func(r solution) bool { return r.values != nil && !usual(r.values) }) {
 		m, err := s.outlierModel(order)
@@ -335,76 +337,39 @@ func (s *multiObjectiveGP) usual(n int) func(values []float64) bool {
 	}
 }
 
+// outcomes are those of all records.
+func (s *multiObjectiveGP) outcomes(i int) outcome {
+	r := &s.records[i]
+	return outcome{r.class == feasible, r.cause, r.individual}
+}
+
 // outlierModel is as that of gpModels.
 func (s *multiObjectiveGP) outlierModel(order []int) (*surrogate.Feasibility, error) {
-	wasMeasured := func(i int) bool { return s.records[i].values != nil }
-	verdicts := func(n int, rows []int) []float64 {
+	return s.verdictModel(order, &s.outliers, surrogate.ScatterPrior(), func(n int) (func(i int) bool, func(rows []int) []float64) {
 		usual := s.usual(n)
-		good := make([]bool, len(rows))
-		for k, i := range rows {
-			good[k] = usual(s.records[i].values)
+		wasMeasured := func(i int) bool { return s.records[i].values != nil }
+		return wasMeasured, func(rows []int) []float64 {
+			good := make([]bool, len(rows))
+			for k, i := range rows {
+				good[k] = usual(s.records[i].values)
+			}
+			return surrogate.Verdicts(good, nil)
 		}
-		return surrogate.Verdicts(good, nil)
-	}
-	n := len(s.records)
-	h := s.hyper(&s.outliers, surrogate.ScatterPrior(), func(int) func(int) bool { return wasMeasured }, func(rows []int) []float64 {
-		labels, _ := surrogate.FeasibilityLabels(verdicts(checkpoint(n), rows))
-		return labels
-	})
-	rows := active(order, s.knobs.Limit, wasMeasured)
-	return surrogate.NewFeasibility(s.encoder.Categorical(), h, s.gather(rows), verdicts(n, rows))
-}
-
-// causeModel is as that of gpModels.
-func (s *multiObjectiveGP) causeModel(order []int, cause int) (*surrogate.Feasibility, error) {
-	return s.verdictModel(order, &s.classes[cause], func(n int) func(i int) bool {
-		limit := s.wildFrom(n, cause)
-		return func(i int) bool {
-			r := &s.records[i]
-			return r.class == feasible || r.cause == cause && !r.beyond(limit)
-		}
-	}, func(rows []int) []float64 {
-		return verdictsOf(rows, func(i int) (bool, individual) { return s.records[i].class == feasible, s.records[i].individual })
 	})
 }
-
-// wildModel is as that of gpModels.
-func (s *multiObjectiveGP) wildModel(order []int, cause int) (*surrogate.Feasibility, error) {
-	return s.verdictModel(order, &s.wild[cause], func(n int) func(i int) bool {
-		limit := s.wildFrom(n, cause)
-		return func(i int) bool {
-			r := &s.records[i]
-			return r.class == feasible || r.cause == cause && r.beyond(limit)
-		}
-	}, func(rows []int) []float64 {
-		good := make([]bool, len(rows))
-		for k, i := range rows {
-			good[k] = s.records[i].class == feasible
-		}
-		return surrogate.Verdicts(good, nil)
-	})
-}
-
-// wildFrom is as that of gpModels.
-func (s *multiObjectiveGP) wildFrom(n, cause int) float64 {
-	var known []float64
-	for i := range s.records[:n] {
-		if r := &s.records[i]; r.cause == cause && r.beyond(0) {
-			known = append(known, r.score)
-		}
-	}
-	return wildAmong(known)
-}
-
-// beyond reports whether the design violates its constraints by a limit or more.
-func (r *solution) beyond(limit float64) bool { return r.class == violating && r.score >= limit }
 
 // verdictModel returns the model of feasibility that learns verdicts.
-func (s *multiObjectiveGP) verdictModel(order []int, cache *fitted, keepOf func(n int) func(i int) bool, verdicts func(rows []int) []float64) (*surrogate.Feasibility, error) {
-	h := s.hyper(cache, surrogate.FeasibilityPrior(), keepOf, func(rows []int) []float64 {
+func (s *multiObjectiveGP) verdictModel(order []int, cache *fitted, prior surrogate.Prior, learn lesson) (*surrogate.Feasibility, error) {
+	keepOf := func(n int) func(i int) bool {
+		keep, _ := learn(n)
+		return keep
+	}
+	h := s.hyper(cache, prior, keepOf, func(rows []int) []float64 {
+		_, verdicts := learn(checkpoint(len(s.records)))
 		labels, _ := surrogate.FeasibilityLabels(verdicts(rows))
 		return labels
 	})
-	rows := active(order, s.knobs.Limit, keepOf(len(s.records)))
+	keep, verdicts := learn(len(s.records))
+	rows := active(order, s.knobs.Limit, keep)
 	return surrogate.NewFeasibility(s.encoder.Categorical(), h, s.gather(rows), verdicts(rows))
 }

@@ -152,8 +152,8 @@ func (g *gpBandit) model(b *batch, n int) error {
 	return nil
 }
 
-func (g *gpBandit) learn(int) (func(*record) bool, func(rows []int) []float64) {
-	return func(*record) bool { return true }, g.labels
+func (g *gpBandit) learn(int) (func(i int) bool, func(rows []int) []float64) {
+	return func(int) bool { return true }, g.labels
 }
 
 // labels are to be maximised.

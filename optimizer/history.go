@@ -25,6 +25,12 @@ type record struct {
 	origin string
 }
 
+// runs reports of record i what runs does.
+func (h *history) runs(i int) bool { return h.records[i].runs() }
+
+// wasMeasured reports whether record i has a value.
+func (h *history) wasMeasured(i int) bool { return h.records[i].measured }
+
 // runs reports whether nothing but a free check stands against the design.
 func (r *record) runs() bool { return r.class == feasible || r.barred && r.measured }
 
@@ -186,10 +192,10 @@ func (h *history) mutant(b *batch) bool {
 
 // active returns which of the first n records a model of at most limit takes, see
 // thinned. It depends on the first n records alone.
-func (h *history) active(n, limit int, keep func(*record) bool) []int {
+func (h *history) active(n, limit int, keep func(i int) bool) []int {
 	var rows []int
 	for _, i := range h.ranked { // a prefix in rank order is ranked too
-		if i < n && keep(&h.records[i]) {
+		if i < n && keep(i) {
 			rows = append(rows, i)
 		}
 	}
@@ -216,10 +222,10 @@ func thinned(ranked []int, limit int) []int {
 // near returns which of the first n records a local model of at most limit takes, in
 // order: the best half, and those that are nearest to the best one. It depends on the
 // first n records alone.
-func (h *history) near(n, limit int, keep func(*record) bool) []int {
+func (h *history) near(n, limit int, keep func(i int) bool) []int {
 	var rows []int
 	for _, i := range h.ranked {
-		if i < n && keep(&h.records[i]) {
+		if i < n && keep(i) {
 			rows = append(rows, i)
 		}
 	}

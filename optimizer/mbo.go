@@ -133,7 +133,7 @@ func (m *mbo) train() error {
 	if m.models != nil && m.trained == at {
 		return nil
 	}
-	rows := m.active(at, trainLimit, func(*record) bool { return true })
+	rows := m.active(at, trainLimit, func(int) bool { return true })
 	data := newTrainingSet(&m.history, rows, m.standingAt(at))
 	models, err := data.tune(newStream(m.problem.Seed, uint64(at)), m.knobs.Threshold)
 	if err != nil {

@@ -45,16 +45,16 @@ func TestModelsOfLongStudiesAreLocal(t *testing.T) {
 	}
 	// 30, the farthest four (0, 59, 1, 2), and the nearest five, of 27 and 33 the first.
 	want := []int{0, 1, 2, 27, 28, 29, 30, 31, 32, 59}
-	if got := levels(g.taken(60, 20, wasMeasured)); !slices.Equal(got, want) {
+	if got := levels(g.taken(60, 20, g.wasMeasured)); !slices.Equal(got, want) {
 		t.Errorf("a model of the designs %v, want %v: the best and those nearest to 30", got, want)
 	}
 	for trial := 60; trial < 90; trial++ {
 		tell(trial, trial)
 	}
-	if again := levels(g.taken(60, 20, wasMeasured)); !slices.Equal(again, want) {
+	if again := levels(g.taken(60, 20, g.wasMeasured)); !slices.Equal(again, want) {
 		t.Errorf("after 30 more trials the model of the first 60 takes %v, before %v", again, want)
 	}
-	if few := g.taken(20, 20, wasMeasured); len(few) != 20 {
+	if few := g.taken(20, 20, g.wasMeasured); len(few) != 20 {
 		t.Errorf("a model of %d of 20 trials, want all", len(few))
 	}
 }

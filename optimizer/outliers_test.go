@@ -137,7 +137,7 @@ func TestWildViolationsAreApart(t *testing.T) {
 	for i, violation := range []float64{0.01, 0.02, 500, 500, 500} {
 		far.Tell(measured(far, at(far, 0, 0, i)), Observation{Point: far.problem.Space.At(at(far, 7, 7, i)), Status: Infeasible, Cause: "constraint", Violation: violation, Trial: i})
 	}
-	if limit := far.wildFrom(len(far.records), 0); !math.IsInf(limit, 1) {
+	if limit := outcomes(far.outcomes).wildFrom(len(far.records), 0); !math.IsInf(limit, 1) {
 		t.Errorf("violations from %v on are wild, want none", limit)
 	}
 }
