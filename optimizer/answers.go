@@ -125,12 +125,36 @@ func (a *Answers) Serial() Serial {
 	if len(a.Designs()) == 0 {
 		return Serial{}
 	}
+	if runs, in := a.runs(); 2*in > len(a.records) {
+		return repeatedSerial(runs)
+	}
 	residuals, adjacent := make([]float64, 0, len(a.last.rows)), make([]bool, 0, len(a.last.rows))
 	for k, i := range a.last.rows {
 		residuals = append(residuals, a.last.labels[k]-a.last.gp.Mean(a.row(i)))
 		adjacent = append(adjacent, k > 0 && a.last.rows[k-1] == i-1)
 	}
 	return signedSerial(residuals, adjacent)
+}
+
+// runs are the values of designs that were measured three times or more without
+// another between them; in is how many they are. A model's mean of such a design has
+// the error that they share in it, so that its residuals do not show it.
+func (a *Answers) runs() (runs [][]float64, in int) {
+	const least = 3
+	for i := 0; i < len(a.records); {
+		first := &a.records[i]
+		var run []float64
+		for ; i < len(a.records) && a.records[i].measured && slices.Equal(a.records[i].point, first.point); i++ {
+			run = append(run, a.records[i].value)
+		}
+		if len(run) >= least {
+			runs, in = append(runs, run), in+len(run)
+		}
+		if len(run) == 0 {
+			i++ // it was not measured
+		}
+	}
+	return runs, in
 }
 
 // constant reports whether designs were measured again, and every one of them
