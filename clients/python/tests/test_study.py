@@ -279,6 +279,10 @@ def test_wrong_arguments_elsewhere(tmp_path):
     for space in ({"x": 3}, {"x": "abc"}):
         with pytest.raises(TypeError, match="space: x is .*, want a list of values"):
             apollo.Study("mine", space=space)
+    with pytest.raises(TypeError, match="space is {}, want a dict of parameters"):
+        apollo.Study("x", space={}, metrics={"cost": "s"}, minimize="cost")
+    with pytest.raises(ValueError, match="nothing says which design is best"):
+        apollo.Study("x", space={"x": [1, 2]}, metrics={"cost": "s"}).lint()
     with pytest.raises(ValueError, match="workers is 0, want 1 or more"):
         study(tmp_path).run(workers=0)
 

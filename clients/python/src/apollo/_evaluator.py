@@ -210,7 +210,8 @@ class Evaluator:
         elif len(names) == 1 and result is not None:
             values = {names[0]: result}
         else:
-            raise TypeError(f"the function returned {type(result).__name__}, want a dict with {', '.join(names)}")
+            what = "nothing (is there a return?)" if result is None else type(result).__name__
+            raise TypeError(f"the function returned {what}, want a dict with {', '.join(names)}")
         missing = [name for name in names if name not in values]
         if missing and not partly:
             raise ValueError(f"the function returned {', '.join(map(str, values)) or 'nothing'}; the study wants {', '.join(names)}")
@@ -252,7 +253,8 @@ def evaluator(function: Optional[Function] = None, /, **options: Any) -> Any:
     ``version`` is by default the content of the function, its defaults and the values that it closes over: a study goes on only with the version that began it.
     """
     if function is not None:
-        raise TypeError('write @apollo.evaluator(metrics={"runtime": "s"})')
+        name = getattr(function, "__name__", "the function")
+        raise TypeError(f'the metrics of {name} are missing: write @apollo.evaluator(metrics={{"runtime": "s"}}) above it')
     metrics = options.pop("metrics", {})
     return lambda f: Evaluator(f, metrics, **options)
 

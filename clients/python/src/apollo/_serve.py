@@ -267,6 +267,9 @@ class Apollo:
             raise
         for t in self.threads:
             t.join()
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe:
+                pipe.close()
         return code
 
     def interrupt(self) -> None:

@@ -56,7 +56,7 @@ Space = Mapping[str, Union[Parameter, Sequence[Value]]]
 
 def document(space: Space) -> list[dict[str, Any]]:
     """The parameters as a study file lists them."""
-    if not isinstance(space, Mapping):
+    if not isinstance(space, Mapping) or not space:
         raise TypeError(f'space is {space!r}, want a dict of parameters, {{"rows": [4, 8]}}, or the name of a template')
     listed = []
     for name, given in space.items():

@@ -132,6 +132,8 @@ class Study:
                 fits(function, [p["name"] for p in self.spec["space"].get("parameters", [])])
 
     def _lint(self, path: str) -> None:
+        if not self.spec["objectives"]:
+            raise ValueError('nothing says which design is best: minimize="runtime", or maximize= a metric')
         done = subprocess.run([binary(), "study", "lint", path, "-o", "json"], capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return
