@@ -38,7 +38,7 @@ func (o *owner) idleCause(now time.Time) *events.Waiting {
 		w.Hint = fmt.Sprintf("a run keeps its parallelism; for the next one, or --fresh, write spec.budget.parallelism: auto, or %d", slots)
 	case events.IdleOrder:
 		w.Message += fmt.Sprintf("in strict order the next ask waits for batch %d (spec.budget.lag %d)", batch, b.Lag)
-		w.Hint = fmt.Sprintf("a run keeps its order; for the next one, or --fresh, write lag: %d or more, or order: relaxed; a search that learns needs more trials then", 2*slots)
+		w.Hint = fmt.Sprintf("a run keeps its order; for the next one, or --fresh, write lag: %d or more, or order: relaxed; a search that learns needs more trials then", 2*max(slots, b.Lag))
 	default:
 		return nil
 	}
