@@ -8,10 +8,13 @@ import (
 	"strings"
 	"time"
 
+	"apollo/evaluator"
 	"apollo/events"
+	"apollo/optimizer/space"
 	"apollo/services/cli"
 	"apollo/services/client"
 	"apollo/services/external"
+	"apollo/services/inspect"
 )
 
 // program is the one that a study file names as its evaluator, in the folder of
@@ -58,10 +61,31 @@ func (r *runner) openProgram(ctx context.Context, view *client.StudyView) error 
 	}
 	r.app.saySlow(p.backend.Info())
 	p.what = p.backend.Program()
+	if err := r.fits(); err != nil {
+		return err
+	}
 	if view == nil {
 		return nil
 	}
 	return r.sameProgram(view, &events.Identity{Version: p.backend.Describe().Version, Program: p.what.Digest()})
+}
+
+// fits refuses a program whose description is of another study: each of its work
+// items would be a dead letter.
+func (r *runner) fits() error {
+	spec := r.doc.Spec
+	params := make([]space.Param, len(spec.Parameters))
+	for i, p := range spec.Parameters {
+		params[i] = space.Param{Name: p.Name, Unit: p.Unit}
+	}
+	task, err := inspect.Builtins().Task(params, spec.Networks, spec.Search, evaluator.MapperGoal(spec.MapperGoal()), spec.Measured())
+	if err != nil {
+		return nil //nolint:nilerr // networks that are nowhere yet: the proposer says so
+	}
+	if _, err := r.program.backend.New(task); err != nil {
+		return cli.Hinted(cli.ExitRejected, "make the study file and what the program says of itself agree; `apollo evaluator init` writes a study that does", err)
+	}
+	return nil
 }
 
 // patience is how long a program may take to say its version where the run was

@@ -206,6 +206,7 @@ func TestDescriptions(t *testing.T) {
 		`"metrics":[{"name":"a"}]`: `metrics[0] ("a"): the unit is missing`,
 		`"metrics":[{"name":"a","unit":"s"},{"name":"a","unit":"s"}]`:                                 `metrics[1] ("a"): the name is used twice`,
 		`"metrics":[{"name":"","unit":"s"}]`:                                                          `metrics[0] (""): the name is empty`,
+		`"metrics":["a"]`:                                                                             `metrics: a string is there, want a list of {"name": "cost", "unit": "s"}`,
 		`"metrics":[{"name":"a","unit":3}]`:                                                           "wrong type",
 		`"metrics":[{"name":"a","unit":"s"}],"deterministic":"no"`:                                    "wrong type",
 		`"metrics":[{"name":"a","unit":"s"}],"parameters":[{"name":"p","values":[2,1]}]`:              `parameters[0] ("p"): `,

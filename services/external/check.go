@@ -298,6 +298,10 @@ func (c *checker) begin(ctx context.Context) bool {
 	if errors.Is(err, evaluator.ErrChanged) { // see arguments; a file that is there now may stay
 		b, err = Open(ctx, c.argv, c.o.Options)
 	}
+	if errors.Is(err, errNeverReads) {
+		c.record(checkStart, Fail, "mend what ends it; try it alone: "+strings.Join(c.argv, " ")+" </dev/null", "%v", err)
+		return false
+	}
 	if err != nil {
 		if p, startErr := start(c.argv, c.o.forSlot(0)); startErr == nil {
 			p.Discard()

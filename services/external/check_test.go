@@ -182,34 +182,6 @@ func TestExampleProgram(t *testing.T) {
 	}
 }
 
-// The smallest evaluator of docs/plug-in-evaluator.md works as it stands.
-func TestDocumentedProgram(t *testing.T) {
-	t.Parallel()
-	page, err := os.ReadFile("../../docs/plug-in-evaluator.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(page), "```python\n")
-	program, _, ok := strings.Cut(rest, "```")
-	if !ok {
-		t.Fatal("the page has no program")
-	}
-	b, err := external.Open(t.Context(), []string{python(t), "-c", program}, external.Options{Startup: patience})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.Close() })
-	e, err := b.New(evaluator.Task{Params: params(), Metrics: []evaluator.Metric{{Name: "cost_s", Unit: "s"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		if r := evaluate(t, e, 5); r.Outcome != evaluator.Measured || r.Values[0] != 4 {
-			t.Errorf("got %+v, reason %+v, want 4", r, r.Reason)
-		}
-	}
-}
-
 // A worker that is bad in one slot alone is named; in every other one it is good.
 func TestCheckNamesTheBadSlot(t *testing.T) {
 	t.Parallel()

@@ -156,7 +156,9 @@ func child(mode string) {
 		meet()
 		os.Exit(0)
 	case "flap":
-		fmt.Fprintln(os.Stderr, "no such model")
+		var question string
+		_, _ = fmt.Scanln(&question)
+		fmt.Fprintln(os.Stderr, "no such model", len(question) > 0)
 		os.Exit(2)
 	case "deaf": // never reads
 		hang()

@@ -20,15 +20,18 @@ func TestCommandsWithoutTheirFiles(t *testing.T) {
 	}
 	const good = ""
 	for command, want := range map[string]string{
-		"sh gone.sh":             "the script gone.sh is not there: there is no file " + filepath.Join(dir, "gone.sh"),
-		"/bin/sh -u gone.sh x":   "the script gone.sh is not there",
-		"sh here.sh gone.sh":     good, // an argument of the script
-		"sh -c './gone.sh'":      good,
-		"sh -ec gone.sh":         good,
-		"env sh gone.sh":         good, // env may well know a file that this process does not
-		"./gone":                 "the program ./gone is not there: there is no file " + filepath.Join(dir, "gone"),
-		"./here.sh":              "the program ./here.sh cannot be executed",
-		"no-such-program-at-all": "there is no program no-such-program-at-all on the PATH",
+		"sh gone.sh":           "the script gone.sh is not there: there is no file " + filepath.Join(dir, "gone.sh"),
+		"/bin/sh -u gone.sh x": "the script gone.sh is not there",
+		"sh here.sh gone.sh":   good, // an argument of the script
+		// What is no argument of an interpreter is started, and says itself what it lacks.
+		"sh -c './gone.sh'":               "the program ends before it reads a question (exit status 127)",
+		"env sh gone.sh":                  "the program ends before it reads a question (exit status",
+		"./gone":                          "the program ./gone is not there: there is no file " + filepath.Join(dir, "gone"),
+		"./here.sh":                       "the program ./here.sh cannot be executed",
+		"sh here.sh | tee log":            "the word | is for a shell",
+		"sh -c 'echo broken >&2; exit 3'": "the program ends before it reads a question (exit status 3); stderr: broken",
+		"sh -c 'read -r l; echo \"no $l\" >&2; exit 3'": good, // it reads, and may answer another question
+		"no-such-program-at-all":                        "there is no program no-such-program-at-all on the PATH",
 	} {
 		argv, err := external.Split(command)
 		if err != nil {
@@ -82,7 +85,7 @@ func TestSmallestEvaluatorOfThePage(t *testing.T) {
 	if err := os.WriteFile(script, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := external.Check(t.Context(), []string{python, script}, external.CheckOptions{Quick: true})
+	r := external.Check(t.Context(), []string{python, script}, external.CheckOptions{Options: external.Options{Timeout: patience, Startup: patience}, Quick: true})
 	if described := r.Findings[1]; r.Failed() > 0 || described.Verdict != external.Pass {
 		t.Errorf("failed %d, described %+v:\n%s", r.Failed(), described, render(t, r))
 	}

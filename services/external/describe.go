@@ -1,6 +1,7 @@
 package external
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -57,6 +58,13 @@ const (
 	maxMaxBatch = 1 << 20
 )
 
+// fieldForms are the fields of a description that are no texts.
+var fieldForms = map[string]string{
+	"parameters": `a list of {"name": "x", "unit": "", "values": [1, 2]}`, "metrics": `a list of {"name": "cost", "unit": "s"}`,
+	"values": "a list of numbers (texts are labels)", "labels": "a list of texts", "max_batch": "a whole number", "seconds_per_design": "a number",
+	"deterministic": "true or false", "checks": "true or false", "cheap": "true or false",
+}
+
 // readInfo takes the answer to describe apart. ok is false when the answer
 // shows that the program took the line for something else; the error is for a
 // description with mistakes, all of them.
@@ -88,8 +96,12 @@ func readInfo(a answer) (info Info, ok bool, err error) {
 	if err == nil {
 		err = json.Unmarshal(line, &d)
 	}
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		field := strings.ToLower(wrong.Field[strings.LastIndex(wrong.Field, ".")+1:])
+		return Info{}, true, fmt.Errorf("the description has a field of the wrong type: %s: a %s is there, want %s", strings.ToLower(wrong.Field), wrong.Value, cmp.Or(fieldForms[field], "a text"))
+	}
 	if err != nil {
-		return Info{}, true, fmt.Errorf("the description has a field of the wrong type: %w", err)
+		return Info{}, true, fmt.Errorf("read the description: %w", err)
 	}
 	info = Info{
 		Described: true, Name: child.Clip(d.Name, maxCode), Version: child.Clip(d.Version, maxCode), Template: child.Clip(d.Template, maxCode),

@@ -197,6 +197,9 @@ func (b *Backend) handshake(ctx context.Context, s *slot) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
+		if broken := b.neverReads(ctx, s, err); broken != nil {
+			return broken
+		}
 		b.info.Note = err.Error()
 		if f, ok := errors.AsType[*Failure](err); ok && f.Code == CodeTimeout {
 			b.info.Waited = b.o.Startup
@@ -218,6 +221,28 @@ func (b *Backend) handshake(ctx context.Context, s *slot) error {
 	b.info.Note = "it took the question for something else"
 	return nil
 }
+
+// neverReads is of a program that ended with an error at describe, and ends with the
+// same words where there is nothing to read: a syntax error, a module that is missing. It would
+// end at every question. What ends for another reason may answer all others.
+func (b *Backend) neverReads(ctx context.Context, s *slot, died error) error {
+	f, ok := errors.AsType[*Failure](died)
+	if !ok || f.Code != CodeDied || !s.p.Exited() || s.p.State().Success() || s.p.Note() == "" {
+		return nil
+	}
+	p, err := b.start(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, p.Kill)()
+	if !p.Stop(b.o.Startup) || p.State().String() != s.p.State().String() || p.Note() != s.p.Note() {
+		return nil
+	}
+	return fmt.Errorf("%w (%s)%s", errNeverReads, p.State(), p.Note())
+}
+
+// errNeverReads is of a program that ends with an error whatever it is asked.
+var errNeverReads = errors.New("the program ends before it reads a question")
 
 func (b *Backend) nextID() string { return strconv.FormatUint(b.ids.Add(1), 10) }
 

@@ -92,6 +92,10 @@ var interpreters = map[string][]string{
 	"perl": {".pl"}, "ruby": {".rb"}, "julia": {".jl"}, "Rscript": {".R", ".r"}, "lua": {".lua"},
 }
 
+// shellWords alone are never arguments: a program would get them, and leave them out
+// in silence.
+var shellWords = []string{"|", "||", "&", "&&", ">", ">>", "<", "2>", "2>&1", "&>"}
+
 // findable says which file of a command is not there where it is certain that it is
 // needed: the executable, and the script of an interpreter. An interpreter without its
 // script ends at once, as often as it is started.
@@ -101,6 +105,9 @@ func findable(argv []string, dir string) error {
 		return err
 	}
 	argv = inSlot(argv, "0")
+	if i := slices.IndexFunc(argv, func(word string) bool { return slices.Contains(shellWords, word) }); i >= 0 {
+		return fmt.Errorf("the word %s is for a shell, and the command is run without one: write sh -c '…' around it", argv[i])
+	}
 	in := func(name string) string {
 		if filepath.IsAbs(name) {
 			return name

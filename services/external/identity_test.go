@@ -138,7 +138,7 @@ func TestALargeArgumentIsReadOnceAndCanBeLeft(t *testing.T) {
 	name := filepath.Join(dir, "large.bin")
 	large := make([]byte, 9<<20)
 	write(t, name, string(large))
-	argv := []string{"sh", "large.bin"}
+	argv := []string{"sh", "-c", "exit 1", "large.bin"}
 	var c external.Contents
 	ended, end := context.WithCancel(t.Context())
 	end()
