@@ -74,7 +74,7 @@ submitter. docs/security.md has whole configurations.`,
 				Subscribe      []string `json:"subscribe"`
 				AllowResponses bool     `json:"allow_responses"`
 			}{role, inbox, a.login.owner, evaluators, p.Publish, p.Subscribe, p.AllowResponses}
-			return a.Print(cli.Answer{Value: value, Text: func(w io.Writer, _ cli.Paint) {
+			return a.Print(cli.Answer{Value: value, Whole: true, Text: func(w io.Writer, _ cli.Paint) {
 				if nsc {
 					fmt.Fprintln(w, nscFlags(p))
 					return

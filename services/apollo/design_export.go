@@ -126,7 +126,7 @@ func (s *subject) mappings(mapped []report.Mapped) cli.Answer {
 		m := &mapped[i]
 		f.Layers = append(f.Layers, layerMapping{Network: m.Network, Layer: m.Layer, Nest: m.Mapping.String(&m.Arch)})
 	}
-	return cli.Answer{Value: f, Text: func(w io.Writer, _ cli.Paint) { fmt.Fprint(w, f.text()) }}
+	return cli.Answer{Value: f, Whole: true, Text: func(w io.Writer, _ cli.Paint) { fmt.Fprint(w, f.text()) }}
 }
 
 // layerFile is where a layer's file is.
@@ -149,7 +149,7 @@ func (a *app) printExport(documents []exported, dir string) error {
 		items = append(items, d)
 		g.Add(d.Network, d.Layer, d.File)
 	}
-	return a.Print(cli.Answer{Value: documents, Items: items, Grid: g, Text: func(w io.Writer, p cli.Paint) {
+	return a.Print(cli.Answer{Value: documents, Items: items, Grid: g, Whole: true, Text: func(w io.Writer, p cli.Paint) {
 		if dir != "" {
 			g.Text(w, p)
 			return

@@ -92,7 +92,7 @@ func (a *app) dlqShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.Print(cli.Answer{Value: l, Text: func(w io.Writer, _ cli.Paint) { letterText(w, l) }})
+			return a.Print(cli.Answer{Value: l, Whole: true, Text: func(w io.Writer, _ cli.Paint) { letterText(w, l) }})
 		},
 	}
 }

@@ -171,7 +171,7 @@ func (a *app) eventsSchemaCommand() *cobra.Command {
 			if !ok {
 				return cli.Hinted(cli.ExitNotFound, "`apollo events schema` lists the types", fmt.Errorf("there is no event type %q", args[0]))
 			}
-			return a.Print(cli.Answer{Value: json.RawMessage(b), Text: func(w io.Writer, _ cli.Paint) { fmt.Fprintln(w, string(bytes.TrimSpace(b))) }})
+			return a.Print(cli.Answer{Value: json.RawMessage(b), Whole: true, Text: func(w io.Writer, _ cli.Paint) { fmt.Fprintln(w, string(bytes.TrimSpace(b))) }})
 		},
 	}
 }

@@ -90,7 +90,7 @@ func (m *manual) asked(open []*trial) cli.Answer {
 		}
 		grid.Add(cells...)
 	}
-	return cli.Answer{Value: rows, Items: items, Sheet: grid, Text: func(w io.Writer, _ cli.Paint) {
+	return cli.Answer{Value: rows, Items: items, Sheet: grid, Whole: true, Text: func(w io.Writer, _ cli.Paint) {
 		for _, j := range rows {
 			_ = cli.WriteJSON(w, j, "") // as Fprintln's error
 		}

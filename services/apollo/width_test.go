@@ -3,6 +3,7 @@ package main
 import (
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -30,6 +31,35 @@ func copied(line string) bool {
 		}
 	}
 	return false
+}
+
+// Answers of a study with a long name, several networks and long metrics fit too.
+func TestLongNamesFit(t *testing.T) {
+	data := t.TempDir()
+	const name = "a-study-with-a-rather-long-name-of-many-words"
+	sets := []string{"metadata.name=" + name, "spec.budget.trials=12", "spec.workload.networks[1]={name: mobilenet_edgetpu}",
+		"spec.metrics[0]={name: a_metric_with_a_rather_long_name_of_many_words, expr: area * 2, unit: mm2}"}
+	args := []string{"run", tinyStudy(t), "--data", data, "-q"}
+	for _, s := range sets {
+		args = append(args, "--set", s)
+	}
+	if code, _, stderr := try(t, args...); code != cli.ExitOK {
+		t.Fatal(stderr)
+	}
+	for _, width := range []int{60, 80, 100} {
+		t.Setenv("COLUMNS", strconv.Itoa(width))
+		for _, args := range [][]string{
+			{"study", "show", name}, {"study", "ls"}, {"trial", "ls", name}, {"trial", "show", name, "3"},
+			{"study", "verify", name}, {"design", "eval", "--study", name + "/3"}, {"design", "diff", "--study", name, "baseline", "3"}, {"design", "neighbours", "--study", name},
+		} {
+			_, stdout, _ := try(t, append(args, "--data", data, "-q")...)
+			for line := range strings.Lines(stdout) {
+				if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width && !copied(line) {
+					t.Errorf("apollo %q prints %d columns of %d: %s", args, n, width, line)
+				}
+			}
+		}
+	}
 }
 
 // No answer is wider than 80 columns where nobody says that there is more room.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -61,6 +62,72 @@ func (p Paint) Wrap(text, indent string) string {
 	lines := wrapWords(text, p.Width)
 	rest := wrapWords(strings.Join(lines[1:], " "), max(p.Width-len(indent), 1))
 	return strings.Join(append(lines[:1], rest...), "\n"+indent)
+}
+
+// fit breaks the lines of an answer that are wider than there is room, between words;
+// what follows is indented under its line. Lines that are there to be copied stay.
+func (p Paint) fit(text string) string {
+	if p.Width == 0 {
+		return text
+	}
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		line, end := strings.TrimSuffix(line, "\n"), strings.HasSuffix(line, "\n")
+		body := strings.TrimLeft(line, " ")
+		indent := strings.Repeat(" ", min(len(line)-len(body)+len(gap), p.Width/2))
+		for utf8.RuneCountInString(line) > p.Width && visible(line) > p.Width && !copied(body) {
+			head, rest := cut(line, p.Width)
+			if rest == "" {
+				break
+			}
+			out.WriteString(head + "\n")
+			line = indent + rest
+		}
+		out.WriteString(line)
+		if end {
+			out.WriteByte('\n')
+		}
+	}
+	return out.String()
+}
+
+// copied reports whether a line is there to be copied whole: a command, a path, a hash.
+func copied(line string) bool {
+	return slices.ContainsFunc([]string{"duckdb -c", "log ", "next: ", "hash "}, func(start string) bool { return strings.HasPrefix(line, start) })
+}
+
+// visible is the width of a line without its colours.
+func visible(line string) (n int) {
+	for i, inside := 0, false; i < len(line); i++ {
+		switch {
+		case line[i] == '\x1b':
+			inside = true
+		case inside:
+			inside = line[i] != 'm'
+		case line[i]&0xc0 != 0x80: // the first byte of a rune
+			n++
+		}
+	}
+	return n
+}
+
+// cut breaks a line at the last space within the width, or at the first behind it; rest is
+// "" where there is none.
+func cut(line string, width int) (head, rest string) {
+	at := -1
+	for i := len(line) - len(strings.TrimLeft(line, " ")); i < len(line); i++ {
+		if line[i] != ' ' {
+			continue
+		}
+		if at >= 0 && visible(line[:i]) > width {
+			break
+		}
+		at = i
+	}
+	if at < 0 {
+		return line, ""
+	}
+	return strings.TrimRight(line[:at], " "), strings.TrimLeft(line[at:], " ")
 }
 
 // wrapWords breaks text between words into lines of at most width, but for words

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -35,6 +36,8 @@ type Answer struct {
 	Items []any
 	// Text prints the answer for people.
 	Text func(w io.Writer, p Paint)
+	// Whole says that the text is for other programs: no line of it is broken.
+	Whole bool
 	// Grid is the answer as rows, for people when text is nil. Sheet are the rows of
 	// csv: plain numbers under the names that json has. nil takes Items, as json has
 	// them, or Grid where there are none.
@@ -88,12 +91,17 @@ func (a *Terminal) write(ans Answer) error {
 		}
 		return ans.Draw(a.Stdout, a.Output)
 	}
-	if ans.Text != nil {
-		ans.Text(a.Stdout, a.Paint())
-		return nil
+	if ans.Text == nil {
+		ans.Text = ans.Grid.Text
 	}
-	ans.Grid.Text(a.Stdout, a.Paint())
-	return nil
+	var text bytes.Buffer
+	p := a.Paint()
+	ans.Text(&text, p)
+	if ans.Whole {
+		p.Width = 0
+	}
+	_, err := io.WriteString(a.Stdout, p.fit(text.String()))
+	return err
 }
 
 // WriteJSON writes a value as one JSON object and a line feed.

@@ -129,3 +129,27 @@ func (l *limited) Write(b []byte) (int, error) {
 	l.room -= len(b)
 	return len(b), nil
 }
+
+// Lines of an answer fit, whatever wrote them: broken between words, indented, with colours
+// that count for nothing. What is copied stays, and so does a word that is longer.
+func TestAnswersFit(t *testing.T) {
+	p := Paint{Width: 20}
+	for text, want := range map[string]string{
+		"short":                               "short",
+		"one two three four five six\n":       "one two three four\n  five six\n",
+		"  - one two three four five six":     "  - one two three\n    four five six",
+		"hash     0123456789abcdef0123456789": "hash     0123456789abcdef0123456789",
+		"next: apollo design neighbours --x":  "next: apollo design neighbours --x",
+		"a-word-that-is-longer-than-a-line":   "a-word-that-is-longer-than-a-line",
+		"a-word-that-is-longer-than-a x y\n":  "a-word-that-is-longer-than-a\n  x y\n",
+		"\x1b[1mone two\x1b[0m three four":    "\x1b[1mone two\x1b[0m three four",
+		"one\n\ntwo\n":                        "one\n\ntwo\n",
+	} {
+		if got := p.fit(text); got != want {
+			t.Errorf("fit(%q) = %q, want %q", text, got, want)
+		}
+	}
+	if long := strings.Repeat("x y ", 90); (Paint{}).fit(long) != long {
+		t.Error("a line of any width was broken")
+	}
+}
