@@ -2,6 +2,7 @@ package studyfile
 
 import (
 	"slices"
+	"strings"
 
 	"apollo/evaluator"
 	"apollo/events"
@@ -71,7 +72,9 @@ func builderOf(of, spec *events.Spec, cat Catalog) *builder {
 	b := &builder{table: document(), cat: cat, spec: spec}
 	b.computed = onRequestOf(of, spec, cat)
 	for _, m := range of.Metrics[len(of.Measured()):] {
-		m.Name = m.Short()
+		if m.Name = m.Short(); strings.Contains(m.Name, ".") {
+			m.Expr = "" // its name says it
+		}
 		b.computed = append(b.computed, m)
 	}
 	if i := slices.Index(cat.templateNames(), spec.Template); i >= 0 {
