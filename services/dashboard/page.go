@@ -45,6 +45,7 @@ type studyPage struct {
 	Slices                    []template.HTML // nil until somebody asks
 	Fields                    []field         // what the address says, for a form that adds to it
 	Inside                    string          // how many trials lie in a brush; "" without one
+	Version                   uint64          // what changes are told from
 	Whole                     bool            // the best so far is that of all trials, whatever is brushed
 	Sampled                   bool            // charts have a part of the trials
 
@@ -88,7 +89,7 @@ type feedRow struct{ When, Kind, Text string }
 // page makes the page of a snapshot for an address.
 func (s *snapshot) page(v url.Values, rate string) *studyPage {
 	p := &studyPage{
-		snapshot: s, Study: s.view.Study, Run: s.view.Run, State: string(s.view.State), Reason: s.view.Reason, Reading: s.reading, Left: int(min(s.left, math.MaxInt32)),
+		snapshot: s, Study: s.view.Study, Run: s.view.Run, State: string(s.view.State), Reason: s.view.Reason, Reading: s.reading, Left: int(min(s.left, math.MaxInt32)), Version: s.version,
 		Events: "/api/v1/events?" + url.Values{"study": {s.view.Study}, "run": {s.view.Run}}.Encode(),
 	}
 	p.Points = "/api/v1/studies/" + url.PathEscape(s.view.Study) + "/points?" + url.Values{"run": {s.view.Run}}.Encode()

@@ -30,6 +30,7 @@ type snapshot struct {
 	optimum  *float64
 	feed     []FeedEvent
 	repairs  *repairs // of the watch
+	version  uint64   // of the watch
 	reading  bool
 	left     uint64 // batches that were answered and are not counted yet
 	err      error
@@ -42,7 +43,7 @@ func (w *watch) snapshot() *snapshot {
 	s := &snapshot{
 		view: f.View, spec: f.View.Spec, counts: f.Counts, best: slices.Clone(f.Best), columns: slices.Clone(f.columns), width: f.width, metric: f.metric,
 		kept: f.kept[max(0, len(f.kept)-maxTrials):], params: f.params, causes: f.Causes.sorted(), origins: f.Origins.sorted(),
-		voided: maps.Clone(f.voided), baseline: w.baseline, optimum: w.optimum, feed: slices.Clone(f.feed), repairs: w.repairs, reading: w.caught < 2, left: w.facts.left, err: w.err,
+		voided: maps.Clone(f.voided), baseline: w.baseline, optimum: w.optimum, feed: slices.Clone(f.feed), repairs: w.repairs, version: w.version, reading: w.caught < 2, left: w.facts.left, err: w.err,
 	}
 	if s.spec == nil {
 		s.spec = &events.Spec{}

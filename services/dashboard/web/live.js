@@ -65,7 +65,13 @@ document.addEventListener("look", redraw);
 
 if (main?.dataset.events) {
   const changes = new EventSource(main.dataset.events);
-  changes.addEventListener("change", redraw);
+  // What is told first is often what the page was just drawn from.
+  let first = true;
+  changes.addEventListener("change", (e) => {
+    const known = first && e.lastEventId === main.dataset.version;
+    first = false;
+    if (!known) redraw();
+  });
   changes.addEventListener("open", () => { link.textContent = ""; document.documentElement.dataset.live = "yes"; });
   changes.addEventListener("error", () => { link.textContent = "Not connected. Trying again …"; document.documentElement.dataset.live = "no"; });
 }
