@@ -105,7 +105,7 @@ func TestTrend(t *testing.T) {
 	a, b := []float64{3, 1}, []float64{5, 0.25} // 1/2 and −1/4 from the middle
 	want := 12*-0.125 + 180*(0.25-1.0/12)*(0.0625-1.0/12)
 	near(t, "trend", k.at(k.scale(nil, a), k.scale(nil, b))-plain.at(plain.scale(nil, a), plain.scale(nil, b)), want, 1e-13)
-	near(t, "variance", k.variance(k.scale(nil, a)), 2+12*0.25+180*math.Pow(0.25-1.0/12, 2), 1e-13)
+	near(t, "variance", k.variance(k.scale(nil, a)), 2+12*0.25+180*(0.25-1.0/12)*(0.25-1.0/12), 1e-13)
 }
 
 // A sum of parabolas is known from few designs, far from them too, and the fit says so.

@@ -37,8 +37,10 @@ func copied(line string) bool {
 func TestLongNamesFit(t *testing.T) {
 	data := t.TempDir()
 	const name = "a-study-with-a-rather-long-name-of-many-words"
-	sets := []string{"metadata.name=" + name, "spec.budget.trials=12", "spec.workload.networks[1]={name: mobilenet_edgetpu}",
-		"spec.metrics[0]={name: a_metric_with_a_rather_long_name_of_many_words, expr: area * 2, unit: mm2}"}
+	sets := []string{
+		"metadata.name=" + name, "spec.budget.trials=12", "spec.workload.networks[1]={name: mobilenet_edgetpu}",
+		"spec.metrics[0]={name: a_metric_with_a_rather_long_name_of_many_words, expr: area * 2, unit: mm2}",
+	}
 	args := []string{"run", tinyStudy(t), "--data", data, "-q"}
 	for _, s := range sets {
 		args = append(args, "--set", s)
@@ -49,8 +51,14 @@ func TestLongNamesFit(t *testing.T) {
 	for _, width := range []int{60, 80, 100} {
 		t.Setenv("COLUMNS", strconv.Itoa(width))
 		for _, args := range [][]string{
-			{"study", "show", name}, {"study", "ls"}, {"trial", "ls", name}, {"trial", "show", name, "3"},
-			{"study", "verify", name}, {"design", "eval", "--study", name + "/3"}, {"design", "diff", "--study", name, "baseline", "3"}, {"design", "neighbours", "--study", name},
+			{"study", "show", name},
+			{"study", "ls"},
+			{"trial", "ls", name},
+			{"trial", "show", name, "3"},
+			{"study", "verify", name},
+			{"design", "eval", "--study", name + "/3"},
+			{"design", "diff", "--study", name, "baseline", "3"},
+			{"design", "neighbours", "--study", name},
 		} {
 			_, stdout, _ := try(t, append(args, "--data", data, "-q")...)
 			for line := range strings.Lines(stdout) {
