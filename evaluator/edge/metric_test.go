@@ -33,8 +33,8 @@ func TestMetricIsARow(t *testing.T) {
 		t.Fatal(err)
 	}
 	const latency, area, energy = 0, 1, 2
-	// The network generates nothing, so that a task of it has no metrics of that.
-	metrics := slices.DeleteFunc(slices.Clone(s.Metrics), func(m frame.Metric) bool { return m.Generation })
+	// The network generates nothing and the task asks for nothing more, so that it has no such metrics.
+	metrics := slices.DeleteFunc(slices.Clone(s.Metrics), func(m frame.Metric) bool { return m.Generation || m.Asked })
 	power, price := len(metrics)-2, len(metrics)-1
 	wanted := make([]bool, len(metrics))
 	wanted[latency], wanted[power], wanted[price] = true, true, true
