@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -32,18 +31,34 @@ def binary() -> str:
     packaged = Path(__file__).parent / "_bin" / "apollo"
     if packaged.exists():
         return str(packaged)
-    # The script of this package has the name too, and would call itself.
-    own = sysconfig.get_path("scripts")
-    elsewhere = [d for d in os.get_exec_path() if os.path.realpath(d) != os.path.realpath(own)]
-    if found := shutil.which("apollo", path=os.pathsep.join(elsewhere)):
-        return found
+    for folder in os.get_exec_path():
+        found = shutil.which("apollo", path=folder or os.curdir)
+        if found and not ours(found):
+            return found
     raise ApolloError("there is no apollo binary: install a wheel that has one, put apollo on the PATH, or set APOLLO_BINARY")
+
+
+def ours(path: str) -> bool:
+    """Whether a file is the script of this package, which has the name too and would call itself."""
+    if os.path.realpath(path) == os.path.realpath(sys.argv[0]):
+        return True
+    try:
+        with open(path, "rb") as file:
+            head = file.read(4096)
+    except OSError:
+        return False
+    return head.startswith(b"#!") and b"apollo._binary" in head
 
 
 def main() -> NoReturn:
     """Run the binary in the place of this process: the command ``apollo`` of an installed package."""
     try:
         program = binary()
+        # A program that takes the place of this process keeps its number: who finds it has come round again.
+        number = str(os.getpid())
+        if os.environ.get("APOLLO_SCRIPT_PID") == number:
+            raise ApolloError(f"{program} is no apollo binary: it starts this script again; set APOLLO_BINARY to the binary")
+        os.environ["APOLLO_SCRIPT_PID"] = number
         os.execv(program, [program, *sys.argv[1:]])
     except (ApolloError, OSError) as e:
         sys.exit(f"apollo: {e}")
