@@ -54,6 +54,9 @@ type Process struct {
 	marked uint64 // bytes of stderr before Mark
 	guard  *guard
 	memory int64
+	// written counts the bytes that went into its input, and unread those that were there
+	// when it ended; -1 where the system does not tell.
+	written, unread int
 	// done is closed when the process has been reaped, its group killed, and
 	// stderr read to the end.
 	done chan struct{}
@@ -137,6 +140,7 @@ func (p *Process) wait() {
 	_ = p.stdout.SetReadDeadline(end)
 	_ = p.errors.SetReadDeadline(end)
 	reading.Wait()
+	p.unread = held(p.stdin)
 	closeAll(p.stdin, p.errors)
 	p.guard.close()
 }
@@ -213,9 +217,14 @@ func (p *Process) ReadLine() ([]byte, error) {
 
 // Write sends bytes, which end in a line feed.
 func (p *Process) Write(line []byte) error {
-	_, err := p.stdin.Write(line)
+	n, err := p.stdin.Write(line)
+	p.written += n
 	return err
 }
+
+// ReadNothing reports whether it is certain that the process ended without a look at
+// what was written. It is for after Done.
+func (p *Process) ReadNothing() bool { return p.unread == p.written }
 
 // SetReadDeadline bounds ReadLine; the zero time is no bound.
 func (p *Process) SetReadDeadline(t time.Time) error { return p.stdout.SetReadDeadline(t) }

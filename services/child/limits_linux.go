@@ -45,3 +45,20 @@ func (p *Process) InputSharers() []string {
 	}
 	return names
 }
+
+// held is how many bytes a pipe holds, -1 where it does not say.
+func held(pipe *os.File) int {
+	bytes := int32(-1)
+	raw, err := pipe.SyscallConn()
+	if err != nil {
+		return -1
+	}
+	var errno syscall.Errno
+	err = raw.Control(func(fd uintptr) {
+		_, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TIOCINQ, uintptr(unsafe.Pointer(&bytes)))
+	})
+	if err != nil || errno != 0 {
+		return -1
+	}
+	return int(bytes)
+}

@@ -2,7 +2,10 @@
 
 package child
 
-import "errors"
+import (
+	"errors"
+	"os"
+)
 
 func limitMemory(int, int64) error {
 	return errors.New("a memory limit needs Linux")
@@ -10,3 +13,6 @@ func limitMemory(int, int64) error {
 
 // InputSharers is known on Linux alone.
 func (p *Process) InputSharers() []string { return nil }
+
+// held is how many bytes a pipe holds, which is not known here.
+func held(*os.File) int { return -1 }

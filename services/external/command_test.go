@@ -4,9 +4,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"apollo/optimizer/space"
 	"apollo/services/external"
 )
 
@@ -21,8 +23,12 @@ func TestCommandsWithoutTheirFiles(t *testing.T) {
 	const good = ""
 	for command, want := range map[string]string{
 		"sh gone.sh":           "the script gone.sh is not there: there is no file " + filepath.Join(dir, "gone.sh"),
-		"/bin/sh -u gone.sh x": "the script gone.sh is not there",
-		"sh here.sh gone.sh":   good, // an argument of the script
+		"/bin/sh gone.sh x":    "the script gone.sh is not there",
+		"/bin/sh -u gone.sh x": "the program ends before it reads a question",
+		// The value of an option is no script.
+		"bash --init-file gone.sh here.sh": good,
+		"bash -o posix here.sh":            good,
+		"sh here.sh gone.sh":               good, // an argument of the script
 		// What is no argument of an interpreter is started, and says itself what it lacks.
 		"sh -c './gone.sh'":               "the program ends before it reads a question (exit status 127)",
 		"env sh gone.sh":                  "the program ends before it reads a question (exit status",
@@ -31,6 +37,7 @@ func TestCommandsWithoutTheirFiles(t *testing.T) {
 		"sh here.sh | tee log":            "the word | is for a shell",
 		"sh -c 'echo broken >&2; exit 3'": "the program ends before it reads a question (exit status 3); stderr: broken",
 		"sh -c 'read -r l; echo \"no $l\" >&2; exit 3'": good, // it reads, and may answer another question
+		"sh -c 'read -r l; echo no >&2; exit 3'":        good, // with the same words for every question that it cannot answer
 		"no-such-program-at-all":                        "there is no program no-such-program-at-all on the PATH",
 	} {
 		argv, err := external.Split(command)
@@ -47,6 +54,18 @@ func TestCommandsWithoutTheirFiles(t *testing.T) {
 		case want == good || !strings.Contains(err.Error(), want):
 			t.Errorf("%s: %v, want %q", command, err, want)
 		}
+	}
+}
+
+// A program of one line that says the same of every question it cannot answer works.
+func TestAProgramThatRefusesDescribe(t *testing.T) {
+	t.Parallel()
+	r := external.Check(t.Context(), []string{"sh", "-c", `read -r line
+case $line in *'"x"'*) ;; *) echo "no design" >&2; exit 1 ;; esac
+id=${line#*:\"}
+echo "{\"id\":\"${id%%\"*}\",\"metrics\":{\"cost_s\":2}}"`}, external.CheckOptions{Quick: true, Params: []space.Param{{Name: "x", Values: []float64{1, 2, 3}}}})
+	if f := finding(r, "measured"); f.Verdict != external.Pass {
+		t.Errorf("measured: %+v\n%s", f, render(t, r))
 	}
 }
 
@@ -89,4 +108,8 @@ func TestSmallestEvaluatorOfThePage(t *testing.T) {
 	if described := r.Findings[1]; r.Failed() > 0 || described.Verdict != external.Pass {
 		t.Errorf("failed %d, described %+v:\n%s", r.Failed(), described, render(t, r))
 	}
+}
+
+func finding(r external.Report, check string) external.Finding {
+	return r.Findings[slices.IndexFunc(r.Findings, func(f external.Finding) bool { return f.Check == check })]
 }

@@ -222,12 +222,13 @@ func (b *Backend) handshake(ctx context.Context, s *slot) error {
 	return nil
 }
 
-// neverReads is of a program that ended with an error at describe, and ends with the
-// same words where there is nothing to read: a syntax error, a module that is missing. It would
-// end at every question. What ends for another reason may answer all others.
+// neverReads is of a program that ended with an error at describe without a look at the
+// question, and ends with the same words where there is nothing to read: a syntax error,
+// a module that is missing. It would end at every question. One that reads may answer
+// all others, whatever it says to this one.
 func (b *Backend) neverReads(ctx context.Context, s *slot, died error) error {
 	f, ok := errors.AsType[*Failure](died)
-	if !ok || f.Code != CodeDied || !s.p.Exited() || s.p.State().Success() || s.p.Note() == "" {
+	if !ok || f.Code != CodeDied || !s.p.Exited() || s.p.State().Success() || s.p.Note() == "" || !s.p.ReadNothing() {
 		return nil
 	}
 	p, err := b.start(ctx, s)

@@ -124,18 +124,11 @@ func findable(argv []string, dir string) error {
 		return fmt.Errorf("the program %s cannot be executed: write its interpreter before it, or chmod +x %s", argv[0], in(argv[0]))
 	}
 	endings := interpreters[strings.TrimRight(filepath.Base(argv[0]), ".0123456789")]
-	for _, word := range argv[1:] {
-		option := strings.HasPrefix(word, "-")
-		switch {
-		case option && !strings.HasPrefix(word, "--") && strings.ContainsAny(word[len(word)-1:], "-cmeE"):
-			return nil // what follows is code, or the name of a module
-		case option || !slices.Contains(endings, filepath.Ext(word)):
-			continue
-		}
-		if _, err := os.Stat(in(word)); errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("the script %s is not there: there is no file %s", word, in(word))
-		}
-		return nil
+	if len(argv) == 1 || strings.HasPrefix(argv[1], "-") || !slices.Contains(endings, filepath.Ext(argv[1])) {
+		return nil // behind options, a word may be the value of one
+	}
+	if _, err := os.Stat(in(argv[1])); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the script %s is not there: there is no file %s", argv[1], in(argv[1]))
 	}
 	return nil
 }
