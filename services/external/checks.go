@@ -145,8 +145,9 @@ func (c *checker) units() {
 			c.record(checkUnits, Fail, `give the unit in describe or with the metric; "1" is the unit of a plain number`, "metric %q has no unit", m.Name)
 			return
 		}
-		if suffix := m.Name[strings.LastIndex(m.Name, "_")+1:]; unitWord(suffix) && suffix != unitSuffix(m.Unit) {
-			c.record(checkUnits, Fail, "correct the unit or the name", "metric %q has the unit %q, but its name ends in %q", m.Name, m.Unit, suffix)
+		said := c.info.saidOf(m.Name) // the log adds the unit to it
+		if suffix := said[strings.LastIndex(said, "_")+1:]; unitWord(suffix) && suffix != unitSuffix(m.Unit) {
+			c.record(checkUnits, Fail, "correct the unit or the name", "metric %q has the unit %q, but its name ends in %q", said, m.Unit, suffix)
 			return
 		}
 	}

@@ -110,6 +110,22 @@ func TestSmallestEvaluatorOfThePage(t *testing.T) {
 	}
 }
 
+// A name contradicts its unit as the program says it, before the log adds the unit.
+func TestUnitsOfSaidNames(t *testing.T) {
+	t.Parallel()
+	r := external.Check(t.Context(), []string{"sh", "-c", `while read -r line; do
+  id=${line#*:\"}; id=${id%%\"*}
+  case $line in
+  *describe*) printf '{"id":"%s","name":"n","parameters":[{"name":"x","values":[1]}],"metrics":[{"name":"latency_ms","unit":"s"}]}\n' "$id" ;;
+  *) printf '{"id":"%s","metrics":{"latency_ms":2}}\n' "$id" ;;
+  esac
+done`}, external.CheckOptions{Quick: true})
+	const want = `metric "latency_ms" has the unit "s", but its name ends in "ms"`
+	if f := finding(r, "units"); f.Verdict != external.Fail || f.Message != want {
+		t.Errorf("units: %+v, want a failure with %s", f, want)
+	}
+}
+
 func finding(r external.Report, check string) external.Finding {
 	return r.Findings[slices.IndexFunc(r.Findings, func(f external.Finding) bool { return f.Check == check })]
 }

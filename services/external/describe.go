@@ -144,8 +144,8 @@ func readInfo(a answer) (info Info, ok bool, err error) {
 		switch {
 		case !plainName(m.Name):
 			err = errors.New("the name is empty, too long or unprintable")
-		case named(info.Metrics, logged):
-			err = errors.New("the name is used twice")
+		case info.taken(m.Name, logged):
+			err = errors.New("the name is used twice, with or without the unit at its end")
 		case m.Unit == nil:
 			err = errors.New(`the unit is missing; write "1" for a plain number`)
 		default:
@@ -165,9 +165,17 @@ func readInfo(a answer) (info Info, ok bool, err error) {
 	return info, true, errors.Join(errs...)
 }
 
-func named(metrics []evaluator.Metric, name string) bool {
-	return slices.ContainsFunc(metrics, func(m evaluator.Metric) bool { return m.Name == name })
+// taken reports whether a metric before has one of the two names of another: an answer
+// and the log have one place for each.
+func (i Info) taken(said, logged string) bool {
+	return slices.ContainsFunc(i.Metrics, func(m evaluator.Metric) bool {
+		other := i.saidOf(m.Name)
+		return m.Name == logged || m.Name == said || other == logged || other == said
+	})
 }
+
+// saidOf is the name of a metric in the program's answers.
+func (i Info) saidOf(logged string) string { return cmp.Or(i.said[logged], logged) }
 
 func plainName(s string) bool {
 	return s != "" && len(s) <= maxCode && child.Clip(s, maxCode) == s
