@@ -61,6 +61,8 @@ type Finding struct {
 	Message string `json:"message"`
 	// Advice says what to do; "" when nothing is to be done.
 	Advice string `json:"advice,omitempty"`
+	// Alone is a command for a shell that shows the failure alone; "" when there is none.
+	Alone string `json:"alone,omitempty"`
 }
 
 // Report is what Check found, in the order of its checks.
@@ -112,6 +114,9 @@ func (f Finding) WriteText(w io.Writer, wrap func(text string) string) error {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "%*s→ %s\n", Indent-2, "", lines(f.Advice, Indent))
+	if err == nil && f.Alone != "" { // to be copied: never broken
+		_, err = fmt.Fprintf(w, "%*stry it alone:\n%s\n", Indent, "", f.Alone)
+	}
 	return err
 }
 
@@ -217,6 +222,7 @@ type checker struct {
 	scratch string // the folder that the program may use
 	nextID  int
 	slot    int             // whose environment the processes get
+	alone   string          // Finding.Alone of the next one
 	pending map[string]bool // ids that were sent and are not yet answered
 	foreign []string        // ids of answers to nothing that is pending
 	behind  int             // answers to a line before the last one
@@ -243,7 +249,8 @@ func (t trial) equal(o trial) bool {
 }
 
 func (c *checker) record(check string, v Verdict, advice, format string, args ...any) {
-	f := Finding{Check: check, Verdict: v, Message: fmt.Sprintf(format, args...), Advice: advice}
+	f := Finding{Check: check, Verdict: v, Message: fmt.Sprintf(format, args...), Advice: advice, Alone: c.alone}
+	c.alone = ""
 	c.findings[check] = f
 	if c.o.Found != nil {
 		c.o.Found(f)
@@ -299,7 +306,8 @@ func (c *checker) begin(ctx context.Context) bool {
 		b, err = Open(ctx, c.argv, c.o.Options)
 	}
 	if errors.Is(err, errNeverReads) {
-		c.record(checkStart, Fail, "mend what ends it; try it alone: "+strings.Join(c.argv, " ")+" </dev/null", "%v", err)
+		c.alone = c.command() + " </dev/null"
+		c.record(checkStart, Fail, "mend what ends it", "%v", err)
 		return false
 	}
 	if err != nil {

@@ -5,10 +5,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"apollo/evaluator"
+	"apollo/events"
 	"apollo/services/child"
 )
 
@@ -99,7 +101,7 @@ func (c *checker) byCode(check string, advice map[string]string, pass func(n int
 		}
 		if how, ok := advice[t.failure.Code]; ok {
 			if t.failure.Code == CodeDied || t.failure.Code == CodeTimeout {
-				how += "; try it alone: " + c.alone(t)
+				c.alone = c.ask(t)
 			}
 			c.record(check, Fail, how, "design %d of %d (%s): %s", i+1, len(c.tried), c.design(t), t.failure)
 			return
@@ -112,13 +114,30 @@ func (c *checker) byCode(check string, advice map[string]string, pass func(n int
 	c.record(check, Pass, "", "%s", pass(good))
 }
 
-// alone is a command that asks the program about one design.
-func (c *checker) alone(t trial) string {
+// ask is a command that asks the program about one design.
+func (c *checker) ask(t trial) string {
 	line := c.q.line(asking{id: "1"}, evaluator.Request{Study: "check", Design: t.design})
-	return "echo " + shellQuoted(strings.TrimSpace(string(line))) + " | " + strings.Join(c.argv, " ")
+	return "echo " + shellQuoted(strings.TrimSpace(string(line))) + " | " + c.command()
 }
 
-func shellQuoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+// command is the program's command for a shell, with the first slot's words and no
+// secrets, as the report has it.
+func (c *checker) command() string {
+	words := (&events.Program{Args: inSlot(c.argv, strconv.Itoa(c.slot))}).WithoutSecrets().Args
+	for i, word := range words {
+		words[i] = shellQuoted(word)
+	}
+	return strings.Join(words, " ")
+}
+
+// shellQuoted is a word as a shell takes it: as it is where no character means more.
+func shellQuoted(s string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,:+@%"
+	if s != "" && strings.Trim(s, plain) == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
 
 func (c *checker) design(t trial) string {
 	var parts []string

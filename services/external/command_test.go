@@ -126,6 +126,38 @@ done`}, external.CheckOptions{Quick: true})
 	}
 }
 
+// The command that tries a design alone runs as it is printed, whatever the width.
+func TestCommandToTryAlone(t *testing.T) {
+	t.Parallel()
+	script := filepath.Join(t.TempDir(), "it's a $script.sh")
+	write(t, script, `[ "$1" = "a  b" ] || exit 7
+read -r line || { echo nothing >&2; exit 4; }
+echo "got $line" >&2
+exit 5
+`)
+	params := []space.Param{{Name: "x", Values: []float64{1}}}
+	for _, c := range []struct {
+		argv        []string
+		check, says string
+		code        int
+	}{
+		{[]string{"sh", script, "a  b"}, "schema", `got {"id":"1"`, 5},
+		{[]string{"sh", "-c", "echo 'it is  broken' >&2; exit 6", "a  b"}, "start", "it is  broken", 6},
+	} {
+		f := finding(external.Check(t.Context(), c.argv, external.CheckOptions{Quick: true, Params: params}), c.check)
+		var text strings.Builder
+		if err := f.WriteText(&text, func(text string) string { return strings.ReplaceAll(text, " ", "\n") }); err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n")
+		last := exec.CommandContext(t.Context(), "sh", "-c", lines[len(lines)-1])
+		said, _ := last.CombinedOutput() // its code is looked at
+		if last.ProcessState.ExitCode() != c.code || !strings.Contains(string(said), c.says) {
+			t.Errorf("%v: ended with %v and %q, want %d and %q:\n%s", c.argv, last.ProcessState, said, c.code, c.says, text.String())
+		}
+	}
+}
+
 func finding(r external.Report, check string) external.Finding {
 	return r.Findings[slices.IndexFunc(r.Findings, func(f external.Finding) bool { return f.Check == check })]
 }
