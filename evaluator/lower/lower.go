@@ -23,10 +23,10 @@ func Problem(l *workload.Layer, bits workload.Precision) (model.Problem, error) 
 	p := model.Problem{
 		Bound:  [model.Dims]int64{1, 1, 1, 1, 1, 1, 1, 1},
 		Stride: [2]int64{1, 1}, Dilation: [2]int64{1, 1},
+		PartialBytes: bytesFor(bits.Accumulators),
 	}
 	weights, activations, _ := l.Formats(bits)
 	p.Bytes = [model.Operands]int64{bytesFor(l.WidthOfWeights(bits)), bytesFor(activations.Bits), bytesFor(l.OutputFormat(bits).Bits)}
-	p.PartialBytes = max(bytesFor(bits.Accumulators), p.Bytes[model.Outputs]) // a sum holds what becomes of it
 	b := &p.Bound
 	switch l.Op {
 	case workload.Conv, workload.GroupConv, workload.DepthwiseConv:

@@ -3,7 +3,6 @@ package lower
 import (
 	"testing"
 
-	"apollo/evaluator/model"
 	"apollo/evaluator/workload"
 )
 
@@ -39,20 +38,5 @@ func TestProblemRefusesWhatCouldOverflow(t *testing.T) {
 		if p, err := Problem(&l, workload.Precision{}); err == nil {
 			t.Errorf("%s: got %+v", l.ID, p.Bound)
 		}
-	}
-}
-
-// A sum has room for what becomes of it, whatever the accumulators are said to be.
-func TestSumsAreAsWideAsOutputs(t *testing.T) {
-	t.Parallel()
-	l := workload.Layer{Op: workload.GEMM, M: 2, K: 3, C: 4, OutputBits: 32}
-	bits := workload.Precision{Weights: 4, Activations: 4, Accumulators: 16}
-	p, perByte, err := Packed(&l, bits)
-	if err != nil || p.PartialBytes != 4*perByte || p.Bytes[model.Outputs] != 4*perByte {
-		t.Errorf("sums take %d and outputs %d of %d in a byte (%v), want 4 B", p.PartialBytes, p.Bytes[model.Outputs], perByte, err)
-	}
-	l.OutputBits = 0
-	if p, err = Problem(&l, bits); err != nil || p.PartialBytes != 2 {
-		t.Errorf("sums take %d B (%v), want the accumulators' 2", p.PartialBytes, err)
 	}
 }

@@ -245,3 +245,19 @@ func TestWordsOfLayersWithoutProducts(t *testing.T) {
 		t.Errorf("layers without products move %v with 8 bits, want %v as with 16", narrow, words)
 	}
 }
+
+// On spatial a sum is as wide as the output that becomes of it; the numbers of the
+// others, whose versions are older than that rule, go by the network's accumulators.
+func TestWidthOfSums(t *testing.T) {
+	t.Parallel()
+	bits := workload.Precision{Weights: 4, Activations: 4, Accumulators: 16}
+	for _, s := range Specs() {
+		for outputs, want := range map[int64]int64{0: 2, 8: 2, 32: map[bool]int64{false: 2, true: 4}[s.Name == "spatial"]} {
+			l := workload.Layer{Op: workload.GEMM, M: 2, K: 3, C: 4, OutputBits: outputs}
+			v, p, err := s.view(&l, bits)
+			if err != nil || p.PartialBytes != want*v.perByte {
+				t.Errorf("%s: sums of outputs of %d bits take %d of %d in a byte (%v), want %d B", s.Name, outputs, p.PartialBytes, v.perByte, err, want)
+			}
+		}
+	}
+}

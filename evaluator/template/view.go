@@ -55,7 +55,9 @@ func (s *Spec) view(l *workload.Layer, bits workload.Precision) (view, model.Pro
 		pack = lower.Masked
 	}
 	p, perByte, err := pack(l, bits)
-	v.perByte = perByte
+	if v.perByte = perByte; s.WideSums {
+		p.PartialBytes = max(p.PartialBytes, p.Bytes[model.Outputs])
+	}
 	return v, p, err
 }
 
