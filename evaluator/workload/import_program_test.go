@@ -94,6 +94,11 @@ func oddSamples() map[string]oddModel {
 		"Acos":          like(conv1*64, op("Acos", names{"x"}, "a", nil), nil),
 		"Compress":      like(conv1*3*8, op("Compress", names{"x", "k"}, "a", attrs{"axis": int64(2)}), nil, numbers("k", 1, 0, 1, 0, 1)),
 		"Bernoulli":     like(conv1*64, op("Bernoulli", names{"x"}, "a", nil), nil),
+
+		"noise like a picture":  like(conv1*64, op("RandomNormalLike", names{"x"}, "a", nil), nil),
+		"noise like a constant": like(conv1*20, op("RandomUniformLike", names{"k"}, "a", nil), nil, floats("k", 1, 3, 4, 5)),
+		"noise of a shape":      like(conv1*30, op("RandomUniform", nil, "a", attrs{"shape": ints{1, 3, 5, 6}}), nil),
+		"noise of constants":    like(conv1*20, op("Bernoulli", names{"k"}, "a", nil), nil, floats("k", 1, 3, 4, 5)),
 		"DeformConv": {
 			append(picture(), tensorIn("o", 1, 18, 4, 4), tensorIn("m", 1, 9, 4, 4)),
 			[]modeltest.ONNXTensor{floats("w", 4, 3, 3, 3), floats("b", 4)},

@@ -282,13 +282,30 @@ func (n *node) melWeights() {
 	n.write(nil, false, []int64{whole(length)/2 + 1, whole(bins)}, 32)
 }
 
-// random makes noise, which comes as constants do.
-func (n *node) random() {
-	n.write(nil, false, n.attrs["shape"].ints, 32)
-}
+// random makes noise, which comes as inputs do: no product of it is known before a
+// run.
+func (n *node) random() { n.noise(n.attrs["shape"].ints, 32) }
 
 func (n *node) randomLike() {
 	if n.need(0, 0) {
-		n.write(nil, false, n.shape(0), n.bits(0))
+		n.noise(n.shape(0), n.bits(0))
 	}
+}
+
+func (n *node) noise(shape []int64, width int64) {
+	if n.set(0, shape); n.err != nil {
+		return
+	}
+	t := &n.g.Tensors[n.out[0]]
+	t.Const, t.Bits = false, width
+	n.g.Inputs = append(n.g.Inputs, n.out[0])
+}
+
+// bernoulli is a layer, or noise where its probabilities are constant.
+func (n *node) bernoulli() {
+	if n.fixed {
+		n.randomLike()
+		return
+	}
+	same(graph.Copy, "bernoulli")(n)
 }

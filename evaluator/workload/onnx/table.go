@@ -52,7 +52,7 @@ func newTable() map[string]infer {
 		"Col2Im": (*node).col2im, "STFT": (*node).stft, "DFT": (*node).dft, "Det": (*node).det, "MelWeightMatrix": (*node).melWeights,
 		"HannWindow": (*node).windowOf, "HammingWindow": (*node).windowOf, "BlackmanWindow": (*node).windowOf,
 		"RandomNormal": (*node).random, "RandomUniform": (*node).random, "RandomNormalLike": (*node).randomLike, "RandomUniformLike": (*node).randomLike,
-		"Bernoulli": same(graph.Copy, "bernoulli"), "TensorScatter": same(graph.Copy, "scatter"), "CumProd": same(graph.Copy, "cumprod"),
+		"Bernoulli": (*node).bernoulli, "TensorScatter": same(graph.Copy, "scatter"), "CumProd": same(graph.Copy, "cumprod"),
 		"BitCast": view,
 		// Of com.microsoft.
 		"NhwcConv": channelsLast((*node).conv), "NhwcMaxPool": channelsLast(pooling("max")), "QLinearAveragePool": channelsLast(pooling("avg")),
