@@ -32,6 +32,7 @@ func oddLoops() map[string]oddModel {
 	loop := func(body modeltest.ONNX, in ...string) modeltest.ONNXNode {
 		return op("Loop", in, "l", attrs{"body": body})
 	}
+	data := step(names{"c", "a2"}, op("ReduceMax", names{"a2"}, "m", nil), op("Greater", names{"m", "one"}, "c", nil))
 	last := op("MatMul", names{"l", "w"}, "y", nil)
 	scan := modeltest.ONNX{
 		Inputs:  []modeltest.ONNXInput{tensorIn("h", 2, 6), tensorIn("xt", 2, 5)},
@@ -39,10 +40,14 @@ func oddLoops() map[string]oddModel {
 		Outputs: names{"h2", "o"},
 	}
 	return map[string]oddModel{
-		"a loop of four turns":   {in, weights(scalar("m", 4)), []modeltest.ONNXNode{loop(always, "m", "yes", "x"), last}, 5 * square},
-		"a loop of no turns":     {in, weights(scalar("m", 0)), []modeltest.ONNXNode{loop(always, "m", "yes", "x"), last}, square},
-		"a loop that never runs": {in, weights(), []modeltest.ONNXNode{loop(always, "", "no", "x"), last}, square},
-		"a while loop":           {in, weights(scalar("six", 6)), []modeltest.ONNXNode{loop(upTo6, "", "yes", "x"), last}, 7 * square},
+		"a loop of four turns":                   {in, weights(scalar("m", 4)), []modeltest.ONNXNode{loop(always, "m", "yes", "x"), last}, 5 * square},
+		"a loop of no turns":                     {in, weights(scalar("m", 0)), []modeltest.ONNXNode{loop(always, "m", "yes", "x"), last}, square},
+		"a loop that never runs":                 {in, weights(), []modeltest.ONNXNode{loop(always, "", "no", "x"), last}, square},
+		"one turn, whose condition nothing asks": {in, weights(scalar("m1", 1)), []modeltest.ONNXNode{loop(data, "m1", "", "x"), last}, 2 * square},
+		"no turns, under a condition of data": {in, weights(scalar("m", 0)), []modeltest.ONNXNode{
+			op("ReduceMax", names{"x"}, "top", nil), op("Greater", names{"top", "one"}, "more", nil), loop(always, "m", "more", "x"), last,
+		}, square},
+		"a while loop": {in, weights(scalar("six", 6)), []modeltest.ONNXNode{loop(upTo6, "", "yes", "x"), last}, 7 * square},
 		"turns from a shape": {in, weights(scalar("zero", 0)), []modeltest.ONNXNode{
 			op("Shape", names{"x"}, "s", nil), op("Gather", names{"s", "zero"}, "m", nil), loop(always, "m", "", "x"), last,
 		}, 4 * square},

@@ -100,16 +100,17 @@ func (n *node) loop() error {
 	const own = 2 // inputs of the body: the turn's number, the condition
 	state := slices.Clone(n.in[min(own, len(n.in)):])
 	scans := len(b.outputs) - 1 - len(state)
+	never := limited && whole(most) <= 0 || conditional && going == 0
 	switch {
 	case n.err != nil:
 		return n.err
 	case len(b.inputs) != own+len(state) || scans < 0 || len(state) > 0 && slices.Min(state) < 0:
 		n.misfit("its body has %d inputs and %d outputs, which does not fit its %d inputs", len(b.inputs), len(b.outputs), len(n.in))
 		return n.err
-	case n.has(0) && !limited:
+	case n.has(0) && !limited && !never:
 		n.fail("how often it turns is computed at run time, and a list of layers has a fixed length%s", n.decide())
 		return n.err
-	case n.has(1) && !conditional:
+	case n.has(1) && !conditional && !never:
 		n.fail("its condition is computed at run time, and a list of layers has a fixed length%s", n.decide())
 		return n.err
 	}
@@ -118,7 +119,7 @@ func (n *node) loop() error {
 		return n.err
 	}
 	parts := make([][]int, scans)
-	done, runs := 0, !n.has(1) || going != 0
+	done, runs := 0, !never
 	for ; runs && (!limited || int64(done) < whole(most)); done++ {
 		truth := n.number(".condition", 1, bits(typeBool))
 		index := n.number(".turn", float64(done), bits(typeInt64))
@@ -129,6 +130,9 @@ func (n *node) loop() error {
 		state = out[1 : 1+len(state)]
 		for i := range parts {
 			parts[i] = append(parts[i], out[1+len(state)+i])
+		}
+		if limited && int64(done)+1 == whole(most) {
+			continue // nothing asks whether it goes on
 		}
 		v, ok := n.values[out[0]]
 		if !ok || len(v.v) != 1 {
