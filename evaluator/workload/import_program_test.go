@@ -194,6 +194,10 @@ func TestImportLoopErrors(t *testing.T) {
 		inputs []modeltest.ONNXInput
 		want   names
 	}{
+		"two turns":    {op("Loop", names{"two", "yes", "x"}, "y", attrs{"body": data}), nil, names{"whether it goes on after turn 1 is computed at run time"}},
+		"much to cut":  {op("SplitToSequence", names{"x", "much"}, "y", attrs{"axis": int64(1)}), nil, names{"the parts [4 4] do not add up to axis 1 of the input [3 5]"}},
+		"little":       {op("SplitToSequence", names{"x", "little"}, "y", attrs{"axis": int64(1)}), nil, names{"the parts [1 3] do not add up to axis 1"}},
+		"split":        {op("Split", names{"x", "much"}, "y", attrs{"axis": int64(1)}), nil, names{"the parts [4 4] do not add up to axis 1"}},
 		"data":         {op("Loop", names{"", "yes", "x"}, "y", attrs{"body": data}), nil, names{"(Loop)", "whether it goes on after turn 1 is computed at run time"}},
 		"an input":     {op("Loop", names{"turns", "", "x"}, "y", attrs{"body": always}), []modeltest.ONNXInput{turns}, names{"how often it turns is computed at run time", "--value turns=N"}},
 		"no end":       {op("Loop", names{"", ""}, "y", attrs{"body": forever}), nil, names{"more than 4096 turns"}},
@@ -207,7 +211,7 @@ func TestImportLoopErrors(t *testing.T) {
 			t.Parallel()
 			data := modeltest.ONNX{
 				Inputs:  append([]modeltest.ONNXInput{tensorIn("x", 3, 5)}, c.inputs...),
-				Weights: []modeltest.ONNXTensor{floats("w", 5, 5), scalar("yes", 1), scalar("one", 1)},
+				Weights: []modeltest.ONNXTensor{floats("w", 5, 5), scalar("yes", 1), scalar("one", 1), scalar("two", 2), numbers("much", 4, 4), numbers("little", 1, 3)},
 				Nodes:   []modeltest.ONNXNode{op("SequenceConstruct", names{"x"}, "list", nil), c.loop}, Outputs: names{"y"},
 			}.Bytes()
 			_, _, err := workload.Import("m", data, workload.ImportOptions{})

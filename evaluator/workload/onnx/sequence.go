@@ -134,13 +134,22 @@ func (n *node) splitToSequence() {
 			sizes = append(sizes, min(each, rest))
 		}
 	}
-	for _, size := range sizes {
-		if size < 0 || size > x[a] {
-			n.misfit("the parts %v do not fit the input %v", sizes, x)
-			return
-		}
+	if !fill(sizes, x[a]) {
+		n.misfit("the parts %v do not add up to axis %d of the input %v", sizes, a, x)
+		return
 	}
 	n.lists(n.parted(n.in[0], a, sizes, keep))
+}
+
+// fill reports whether parts add up to an axis.
+func fill(parts []int64, size int64) bool {
+	for _, p := range parts {
+		if p < 0 || p > size {
+			return false
+		}
+		size -= p
+	}
+	return size == 0
 }
 
 // concatFromSequence joins along an axis that is there, or along a new one.

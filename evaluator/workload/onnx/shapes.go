@@ -262,6 +262,10 @@ func (n *node) split() {
 		n.emit(graph.Node{Op: graph.Copy, Fn: "split", In: n.in[:1]})
 		return
 	}
+	if len(parts) > 0 && !fill(parts, x[a]) {
+		n.misfit("the parts %v do not add up to axis %d of the input %v", parts, a, x)
+		return
+	}
 	count := int64(len(n.out))
 	var before int64
 	for i := range n.out {
