@@ -50,10 +50,14 @@ func (p port) Append(ctx context.Context, m events.Message, fence events.Fence) 
 		case at.Seq == fence.Last:
 			return true, err
 		case at.stray:
-			if lookup = b.removeStray(ctx, at); lookup != nil {
+			removed, lookup := b.removeStrays(ctx, fence, at.Seq)
+			if lookup != nil {
 				return false, lookup
 			}
-			return true, errOnItsWay
+			if removed > 0 {
+				err = errCleared
+			}
+			return true, err
 		case m.ID != "" && at.ID == m.ID:
 			seq = at.Seq
 			return false, nil
@@ -123,13 +127,21 @@ func (p port) Record(ctx context.Context, m events.Message) (seq uint64, err err
 // errOnItsWay is a message of which the server knows more than the stream has.
 var errOnItsWay = errors.New("a message with that id or subject is on its way")
 
-// whileOnItsWay repeats f while it says that a message is on its way.
+// errCleared is what stood in the way of a message and is gone.
+var errCleared = errors.New("an answer of the server was in the way")
+
+// whileOnItsWay repeats f while it says that a message is on its way: at once, and with all
+// its patience, after the way was cleared.
 func (b *Bus) whileOnItsWay(ctx context.Context, f func() (again bool, err error)) error {
 	var pause backoff
 	for end := time.Now().Add(b.conf.Patience); ; {
 		again, err := f()
 		if !again {
 			return err
+		}
+		if errors.Is(err, errCleared) {
+			pause, end = backoff{}, time.Now().Add(b.conf.Patience)
+			continue
 		}
 		if time.Now().After(end) {
 			return fmt.Errorf("%w: %w", events.ErrUnreachable, err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"apollo/events"
@@ -14,11 +13,28 @@ import (
 
 // Queued reports whether a queue holds a message on that subject.
 func (b *Bus) Queued(ctx context.Context, subject string) (bool, error) {
-	m, err := b.last(ctx, subject)
+	last, err := b.last(ctx, subject)
 	if err != nil {
 		return false, fmt.Errorf("look for %s: %w", subject, err)
 	}
-	return m.Seq > 0 && !m.stray, nil
+	if !last.stray {
+		return last.Seq > 0, nil
+	}
+	stream, err := b.streamFor(subject)
+	if err != nil {
+		return false, fmt.Errorf("look for %s: %w", subject, err)
+	}
+	for m, err := range b.each(ctx, stream, 1, subject) {
+		switch {
+		case err != nil:
+			return false, fmt.Errorf("look for %s: %w", subject, err)
+		case m.Seq >= last.Seq:
+			return false, nil
+		case !m.stray:
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // Oldest returns when the oldest message was stored that matches the filter, which
@@ -28,14 +44,7 @@ func (b *Bus) Oldest(ctx context.Context, filter string) (stored time.Time, ok b
 	if err != nil {
 		return stored, false, fmt.Errorf("oldest: %w", err)
 	}
-	var m found
-	err = b.ask(ctx, b.getSubject(stream), func(ctx context.Context, _ bool) (err error) {
-		m, err = b.get(ctx, stream, map[string]any{"seq": 1, "next_by_subj": b.subject(filter)})
-		if codeOf(err) == server.JSNoMessageFoundErr {
-			m, err = found{}, nil
-		}
-		return err
-	})
+	m, err := b.from(ctx, stream, 1, filter)
 	if err != nil {
 		return stored, false, fmt.Errorf("oldest %s: %w", filter, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -168,4 +169,35 @@ func (b *Bus) last(ctx context.Context, filter string) (m found, err error) {
 		return err
 	})
 	return m, err
+}
+
+// from returns the first message from a sequence on that matches the filter; its Seq is 0
+// when there is none.
+func (b *Bus) from(ctx context.Context, stream string, seq uint64, filter string) (m found, err error) {
+	err = b.ask(ctx, b.getSubject(stream), func(ctx context.Context, _ bool) (err error) {
+		m, err = b.get(ctx, stream, map[string]any{"seq": seq, "next_by_subj": b.subject(filter)})
+		if codeOf(err) == server.JSNoMessageFoundErr {
+			m, err = found{}, nil
+		}
+		return err
+	})
+	return m, err
+}
+
+// each yields the messages from a sequence on that match the filter, strays too: they are
+// asked for one by one, without a consumer, of which a queue has its own.
+func (b *Bus) each(ctx context.Context, stream string, seq uint64, filter string) iter.Seq2[found, error] {
+	return func(yield func(found, error) bool) {
+		for {
+			m, err := b.from(ctx, stream, seq, filter)
+			if err != nil {
+				yield(m, err)
+				return
+			}
+			if m.Seq == 0 || !yield(m, nil) {
+				return
+			}
+			seq = m.Seq + 1
+		}
+	}
 }

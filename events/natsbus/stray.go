@@ -37,24 +37,46 @@ type found struct {
 	stray bool
 }
 
-// removeStray takes a stray message out of the log of a run, where it would stand between
-// an event and the one before it that its fence names.
-func (b *Bus) removeStray(ctx context.Context, m found) error {
-	name, err := b.streamFor(m.Subject)
+// removeStrays takes the stray messages up to a sequence out of the log of a run, where they
+// would stand between an event and the one before it that its fence names. It returns how
+// many there were.
+func (b *Bus) removeStrays(ctx context.Context, fence events.Fence, upTo uint64) (removed int, err error) {
+	name, err := b.streamFor(fence.Filter)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	b.log.Warn("remove an answer of the server that somebody directed into the log", "subject", m.Subject, "sequence", m.Seq)
-	return b.ask(ctx, "$JS.API.STREAM.MSG.DELETE."+name, func(ctx context.Context, _ bool) error {
-		stream, err := b.js.Stream(ctx, name)
-		if err == nil {
-			err = stream.DeleteMsg(ctx, m.Seq)
-		}
-		if classify(err) == absent {
-			return nil // another process was quicker
-		}
+	var stream jetstream.Stream
+	err = b.ask(ctx, infoSubject(name), func(ctx context.Context, _ bool) (err error) {
+		stream, err = b.js.Stream(ctx, name)
 		return err
 	})
+	if err != nil {
+		return 0, err
+	}
+	// A server that lost its end may have the stray before the fence.
+	for m, err := range b.each(ctx, name, min(fence.Last+1, upTo), fence.Filter) {
+		if err != nil {
+			return removed, err
+		}
+		if m.Seq > upTo {
+			break
+		}
+		if !m.stray {
+			continue
+		}
+		err = b.ask(ctx, "$JS.API.STREAM.MSG.DELETE."+name, func(ctx context.Context, _ bool) error {
+			if err := stream.DeleteMsg(ctx, m.Seq); classify(err) != absent {
+				return err
+			}
+			return nil // another process was quicker
+		})
+		if err != nil {
+			return removed, err
+		}
+		removed++
+	}
+	b.log.Warn("removed answers of the server that somebody directed into the log", "filter", fence.Filter, "answers", removed, "up_to", upTo)
+	return removed, nil
 }
 
 // fact is the first message of a subject that is nobody's stray; its Seq is 0 when there is

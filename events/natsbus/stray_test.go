@@ -6,14 +6,31 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go"
 
 	"apollo/events"
 	"apollo/events/natsbus"
 )
 
+// question is what the server is asked.
+type question struct{ subject, body string }
+
 // strays lets the server answer on a subject in every way that it has.
 func strays(t *testing.T, b *natsbus.Bus, subject string) {
+	t.Helper()
+	direct(t, b, subject, []question{
+		{"$JS.API.CONSUMER.MSG.NEXT.APOLLO_WORK.ev-edge", `{"no_wait":true}`},         // a status: nothing waits
+		{"$JS.API.STREAM.INFO.APOLLO_LOG", ""},                                        // an answer
+		{"$JS.API.STREAM.MSG.GET.APOLLO_LOG", "no JSON"},                              // a refusal
+		{events.DefaultPrefix + "." + events.DeadLetterSubject("user", "stray"), "x"}, // an acknowledgement
+		{"$JS.API.STREAM.CREATE.APOLLO_LOG", `{"name":"x"}`},                          // an error
+		{"$JS.API.CONSUMER.CREATE.APOLLO_LOG.x", `{"stream_name":"APOLLO_LOG"}`},      // another one
+	})
+}
+
+// direct lets the server answer the questions on a subject.
+func direct(t *testing.T, b *natsbus.Bus, subject string, questions []question) {
 	t.Helper()
 	nc, err := nats.Connect(b.URL())
 	if err != nil {
@@ -27,15 +44,8 @@ func strays(t *testing.T, b *natsbus.Bus, subject string) {
 		}
 		return info.Last
 	}
-	before, aside := stored(), events.DefaultPrefix+"."+events.DeadLetterSubject("user", "stray")
-	for _, ask := range []struct{ subject, body string }{
-		{"$JS.API.CONSUMER.MSG.NEXT.APOLLO_WORK.ev-edge", `{"no_wait":true}`}, // a status: nothing waits
-		{"$JS.API.STREAM.INFO.APOLLO_LOG", ""},                                // an answer
-		{"$JS.API.STREAM.MSG.GET.APOLLO_LOG", "no JSON"},                      // a refusal
-		{aside, "x"}, // an acknowledgement
-		{"$JS.API.STREAM.CREATE.APOLLO_LOG", `{"name":"x"}`},                     // an error
-		{"$JS.API.CONSUMER.CREATE.APOLLO_LOG.x", `{"stream_name":"APOLLO_LOG"}`}, // another one
-	} {
+	want := stored() + uint64(len(questions))
+	for _, ask := range questions {
 		if err := nc.PublishRequest(ask.subject, events.DefaultPrefix+"."+subject, []byte(ask.body)); err != nil {
 			t.Fatal(err)
 		}
@@ -43,9 +53,9 @@ func strays(t *testing.T, b *natsbus.Bus, subject string) {
 	if err := nc.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(10 * time.Second); stored() < before+6; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); stored() < want; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%d answers were stored on %s, want 6: the test tests nothing", stored()-before, subject)
+			t.Fatalf("%d answers too few were stored on %s: the test tests nothing", want-stored(), subject)
 		}
 	}
 }
@@ -92,12 +102,29 @@ func TestAnswersOfTheServerAreNobodysWord(t *testing.T) {
 	}
 	work := events.WorkSubject("edge", "demo", "r", 0)
 	strays(t, b, work)
+	behind := events.WorkSubject("edge", "demo", "r", 1)
+	strays(t, b, behind)
+	if err := b.Queue(1).Publish(behind, message.NewMessage("w", []byte("work"))); err != nil {
+		t.Fatal(err)
+	}
+	strays(t, b, behind)
+	if queued, err := b.Queued(t.Context(), behind); err != nil || !queued {
+		t.Errorf("work between answers of the server is queued: %t, %v", queued, err)
+	}
 	if queued, err := b.Queued(t.Context(), work); err != nil || queued {
 		t.Errorf("an answer of the server is queued work: %t, %v", queued, err)
 	}
 	ch, err := b.Queue(1).Subscribe(t.Context(), "work.edge")
 	if err != nil {
 		t.Fatal(err)
+	}
+	select {
+	case m := <-ch:
+		if m.Ack(); string(m.Payload) != "work" {
+			t.Errorf("%q was handed out for work", m.Payload)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the work is not handed out")
 	}
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		if info, err := b.Log().Info(t.Context(), "work.>"); err == nil && info.Messages == 0 {
@@ -111,5 +138,30 @@ func TestAnswersOfTheServerAreNobodysWord(t *testing.T) {
 	case m := <-ch:
 		t.Errorf("%q was handed out for work", m.Payload)
 	default:
+	}
+}
+
+// However many answers of the server lie between an event and the one before it, they are no
+// reason to give up.
+func TestManyAnswersOfTheServerAreRemovedAtOnce(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, natsbus.ServerConfig{})
+	b := connect(t, natsbus.Config{URL: s.URL(), Topology: small(), Patience: time.Second})
+	if err := b.Provision(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	fence := events.Fence{Filter: events.RunFilter("demo", "r")}
+	var err error
+	if fence.Last, err = b.Log().Append(t.Context(), events.Message{Subject: events.StudySubject("demo", "r", "accepted"), ID: "1"}, fence); err != nil {
+		t.Fatal(err)
+	}
+	const many = 300
+	direct(t, b, events.StudySubject("demo", "r", "cancelled"), slices.Repeat([]question{{"$JS.API.STREAM.INFO.APOLLO_LOG", ""}}, many))
+	last, err := b.Log().Append(t.Context(), events.Message{Subject: events.StudySubject("demo", "r", "started"), ID: "2"}, fence)
+	if err != nil || last != fence.Last+many+1 {
+		t.Fatalf("append behind %d answers: sequence %d, %v, want %d", many, last, err, fence.Last+many+1)
+	}
+	if info, err := b.Log().Info(t.Context(), fence.Filter); err != nil || info.Messages != 2 {
+		t.Errorf("the log has %d messages, %v, want the two events", info.Messages, err)
 	}
 }
