@@ -2,10 +2,10 @@ package natsbus
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -101,9 +101,6 @@ func Connect(ctx context.Context, conf Config) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	if conf.Server == nil && !local(conf.URL) {
-		roots.Ensure() // whether it wants TLS is known when it has answered
-	}
 	if b.nc, err = dial(ctx, conf, options); err != nil {
 		b.stop()
 		return nil, err
@@ -118,16 +115,21 @@ func Connect(ctx context.Context, conf Config) (*Bus, error) {
 	return b, nil
 }
 
-// local reports whether all servers are on this machine, by addresses that no public
-// authority signs.
-func local(urls string) bool {
-	for text := range strings.SplitSeq(urls, ",") {
-		u, err := url.Parse(strings.TrimSpace(text))
-		if err != nil || u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
-			return false
-		}
+// trustRoots gives each TLS connection that names no authority of its own the roots to
+// trust: whether a server wants TLS is known when it has answered, and it may name others.
+func trustRoots(o *nats.Options) error {
+	if o.RootCAsCB != nil {
+		return nil
 	}
-	return true
+	own := o.TLSConfig
+	o.RootCAsCB = func() (*x509.CertPool, error) {
+		if own != nil && own.RootCAs != nil {
+			return own.RootCAs, nil
+		}
+		roots.Ensure()
+		return nil, nil // the machine's
+	}
+	return nil
 }
 
 // dial makes the connection, again and again for ConnectWait.
@@ -197,7 +199,7 @@ func (b *Bus) options() ([]nats.Option, error) {
 		}
 		options = append(options, key)
 	}
-	return append(options, c.login...), nil
+	return append(append(options, c.login...), trustRoots), nil
 }
 
 // disconnected notes that the connection is lost: nobody's answer comes any
