@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
+	"apollo/internal/roots"
 	"apollo/services/cli"
 	"apollo/services/health"
 )
@@ -87,6 +88,7 @@ func probe(ctx context.Context, url string) health.Finding {
 	if err != nil {
 		return health.Finding{Check: "http", Text: events.Redact(err.Error())}
 	}
+	roots.Ensure() // a page may lie behind https, or lead there
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return health.Finding{Check: "http", Text: events.Redact(err.Error())}
