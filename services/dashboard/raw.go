@@ -19,6 +19,8 @@ type RawAnswer struct {
 	Proposed json.RawMessage `json:"proposed,omitempty"`
 	// Evaluated is left out where every design of the batch had been measured before.
 	Evaluated json.RawMessage `json:"evaluated,omitempty"`
+	// Unread is the first thing stored for an answer, where none can be read as one.
+	Unread string `json:"unread,omitempty"`
 }
 
 func (s *Server) apiRaw(w http.ResponseWriter, r *http.Request) {
@@ -39,13 +41,19 @@ func (s *Server) apiRaw(w http.ResponseWriter, r *http.Request) {
 	answer(w, r, a)
 }
 
-// rawOf reads the proposal of a batch and its answer.
+// rawOf reads the proposal of a batch and its answer, which is the first that can be read.
 func rawOf(ctx context.Context, bus events.Bus, study, run, evaluator string, batch int) (a RawAnswer, err error) {
 	for m, err := range bus.Facts().Read(ctx, 0, events.ResultSubject(evaluator, study, run, batch)) {
 		if err != nil {
 			return a, err
 		}
-		a.Evaluated = m.Data
+		if _, _, err := events.DecodeAs[events.BatchEvaluated](m.Data); err == nil {
+			a.Evaluated, a.Unread = m.Data, ""
+			break
+		}
+		if a.Unread == "" {
+			a.Unread = string(m.Data)
+		}
 	}
 	for m, err := range bus.Log().Read(ctx, 0, events.StudySubject(study, run, "proposed")) {
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -234,7 +235,7 @@ func TestPointsOfNoTrial(t *testing.T) {
 // The events of a trial are those of its batch.
 func TestRawEvents(t *testing.T) {
 	t.Parallel()
-	server, _ := site(t, 20)
+	server, bus := site(t, 20)
 	r, body := get(t, server.URL+"/api/v1/studies/demo/trials/13/events")
 	var a struct {
 		Proposed  struct{ Data events.TrialsProposed }
@@ -245,6 +246,32 @@ func TestRawEvents(t *testing.T) {
 	}
 	if r, body := get(t, server.URL+"/api/v1/studies/demo/trials/99/events"); r.StatusCode != http.StatusNotFound {
 		t.Errorf("status %d: %s", r.StatusCode, body)
+	}
+	// The first that can be read counts, whatever lies before and behind it.
+	first, second := string(encoded(t, measured(20))), string(encoded(t, measured(21)))
+	for _, c := range []struct {
+		stored []string
+		want   RawAnswer
+	}{
+		{[]string{first, second}, RawAnswer{Evaluated: []byte(first)}},
+		{[]string{"no \xff JSON", first, second}, RawAnswer{Evaluated: []byte(first)}},
+		{[]string{"no \xff JSON", "{}"}, RawAnswer{Unread: "no \xff JSON"}},
+		{[]string{"{}"}, RawAnswer{Unread: "{}"}},
+	} {
+		run := "r" + strconv.Itoa(len(c.stored)) + strconv.Itoa(len(c.stored[0]))
+		for i, data := range c.stored {
+			m := events.Message{Subject: events.ResultSubject("fake", "demo", run, 20), ID: fmt.Sprint(run, i), Data: []byte(data)}
+			if _, err := bus.Log().Append(t.Context(), m, events.Fence{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := rawOf(t.Context(), bus, "demo", run, "fake", 20)
+		if err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("of %q the answer is %+v, %v, want %+v", c.stored, got, err, c.want)
+		}
+		if _, err := json.Marshal(got); err != nil {
+			t.Errorf("the answer for %q cannot be written: %v", c.stored, err)
+		}
 	}
 }
 
