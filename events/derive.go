@@ -140,6 +140,10 @@ func (d *Deriver) Bounds(low, high []float64) {
 	}
 }
 
+// Valueless reports whether the last computed metric certainly has no value, whatever is
+// measured, as one that divides by zero.
+func (d *Deriver) Valueless() bool { return d != nil && d.derived[len(d.derived)-1].valueless }
+
 // missing names the first computed metric of a row that has no value.
 func (d *Deriver) missing(row []float64) string {
 	for i, name := range d.names {

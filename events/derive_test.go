@@ -22,6 +22,30 @@ func computed(more ...events.Metric) []events.Metric {
 	}, more...)
 }
 
+// Only what certainly has no value is called so: the numbers of metrics may be any.
+func TestExpressionsWithoutValue(t *testing.T) {
+	t.Parallel()
+	for expr, want := range map[string]bool{
+		"score / 0": true, "energy / 0 J": true, "energy / (2 mJ - 0.002 J)": true, "-(score / 0) + 1": true, "score % 0": true,
+		"score > 1 ? score / 0 : score % 0": true, "score / (score * 0)": true, "score * log2(0)": true,
+		"score > 1 ? score / 0 : 1": false, "1 / (score / 0)": true, "2 ** (score / 0)": true, "min(score / 0, 1)": false, "score / (area / 1 mm2 - 4)": false,
+		"(latency / 1 ms - energy / 1 J) ** 0.5": false, "(energy / 1 J - latency / 1 ms) ** 0.5": false,
+		"log2(latency / 1 ms - area / 1 mm2 - energy / 1 J)": false, "(0 - score) ** 0.5": false, "score > 1e300 ? score : score / 0": false,
+	} {
+		d, err := events.NewDeriver(computed(events.Metric{Name: "x", Expr: expr}))
+		if err != nil {
+			t.Fatal(expr, err)
+		}
+		if d.Valueless() != want {
+			t.Errorf("%s: without value %t, want %t", expr, !want, want)
+		}
+		values := d.Row([]float64{2, 4, 1e-3, 3})
+		if v := values[len(values)-1]; want && !math.IsNaN(v) {
+			t.Errorf("%s is %g", expr, v)
+		}
+	}
+}
+
 func TestMetricsAreComputed(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

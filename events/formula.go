@@ -24,6 +24,8 @@ type formula struct {
 	// constants are the quantities, in base units; they follow the metrics.
 	constants []space.Value
 	scale     float64 // of the metric's unit
+	// valueless says that it has no value, whatever is measured.
+	valueless bool
 }
 
 // compileFormula compiles the expression of a metric over those before it.
@@ -71,6 +73,11 @@ func compileFormula(before []Metric, m Metric) (f *formula, err *rule.Error) {
 		return nil, &rule.Error{Column: 1, Message: fmt.Sprintf("the expression is %s, the metric's unit is that of %s", got, want)}
 	}
 	f.number, f.bounds = number, rule.CompileBounds(vars, root)
+	row := slices.Repeat([]rule.Interval{rule.Everything()}, len(before))
+	for _, c := range f.constants {
+		row = append(row, rule.Interval{Low: c.Num, High: c.Num})
+	}
+	f.valueless = rule.Valueless(vars, root, row)
 	return f, nil
 }
 

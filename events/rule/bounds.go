@@ -61,6 +61,36 @@ func (c *compiler) bounds(n ast.Node) Bounds {
 	return func([]Interval) Interval { return Everything() }
 }
 
+// Valueless reports whether an expression certainly has no finite value, given what
+// encloses each of its metrics. It says no where that is not plain to see.
+func Valueless(metrics []Variable, root ast.Node, row []Interval) bool {
+	c := &compiler{params: metrics, named: "metric"}
+	return c.valueless(root, row)
+}
+
+func (c *compiler) valueless(n ast.Node, row []Interval) bool {
+	switch n := n.(type) {
+	case *ast.UnaryNode:
+		return c.valueless(n.Node, row)
+	case *ast.ConditionalNode:
+		return c.valueless(n.Exp1, row) && c.valueless(n.Exp2, row)
+	case *ast.BinaryNode:
+		divides := n.Operator == "/" || n.Operator == "%"
+		if divides && c.bounds(n.Right)(row) == (Interval{}) {
+			return true
+		}
+		if divides || slices.Contains([]string{"+", "-", "*", "**", "^"}, n.Operator) {
+			return c.valueless(n.Left, row) || c.valueless(n.Right, row)
+		}
+	}
+	o, err := c.compile(n)
+	if err != nil || !o.constant || o.number == nil {
+		return false
+	}
+	v := o.number(nil)
+	return math.IsNaN(v) || math.IsInf(v, 0)
+}
+
 func boundsOf(op string, l, r Bounds) Bounds {
 	of := func(f func(x, y Interval) Interval) Bounds {
 		return func(row []Interval) Interval { return f(l(row), r(row)).known() }

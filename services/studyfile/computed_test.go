@@ -136,7 +136,11 @@ func TestExpressionsNameComputedMetrics(t *testing.T) {
 	if diff := cmp.Diff(doc.Spec, again.Spec); diff != "" {
 		t.Errorf("published it is another study:\n%s", diff)
 	}
+	for _, expr := range []string{"(area / 1 mm2 - energy / 1 J) ** 0.5", "(energy / 1 J - area / 1 mm2) ** 0.5"} {
+		parse(t, with(`{name: cost, expr: "`+expr+`"}`), studyfile.Options{}) // some of them have a value
+	}
 	for metrics, want := range map[string]string{
+		`{name: cost, expr: "area / 0 mm2"}`:      "the expression has no value, whatever is measured",
 		`{name: cost, expr: "latency.net_x * 2"}`: `the metric "latency.net_x" is not known here: the study has no network "net_x"`,
 		`{name: cost, expr: "powr * 2"}`:          `there is no metric "powr"`,
 		`{name: cost, expr: "cost * 2"}`:          `there is no metric "cost"`,
