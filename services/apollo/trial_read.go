@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -205,6 +206,10 @@ func csvRows(spec *events.Spec, in io.Reader) (rows []rowJSON, err error) {
 	if err != nil {
 		return nil, err
 	}
+	for i := range head {
+		head[i] = strings.TrimSpace(head[i])
+	}
+	parameters := parameterColumns(spec, head)
 	for {
 		cells, err := r.Read()
 		if errors.Is(err, io.EOF) {
@@ -215,7 +220,7 @@ func csvRows(spec *events.Spec, in io.Reader) (rows []rowJSON, err error) {
 		}
 		row := rowJSON{Design: map[string]any{}, Metrics: map[string]float64{}}
 		for i, cell := range cells {
-			if err := row.cell(spec, strings.TrimSpace(head[i]), strings.TrimSpace(cell)); err != nil {
+			if err := row.cell(spec, parameters[i], head[i], strings.TrimSpace(cell)); err != nil {
 				return nil, fmt.Errorf("row %d: %w", len(rows)+1, err)
 			}
 		}
@@ -223,14 +228,43 @@ func csvRows(spec *events.Spec, in io.Reader) (rows []rowJSON, err error) {
 	}
 }
 
-// cell reads one cell below a head.
-func (row *rowJSON) cell(spec *events.Spec, head, text string) error {
-	column := func(p events.Parameter) bool { return archiver.ParameterColumn(p.Name) == head }
-	name := func(p events.Parameter) bool { return p.Name == head }
-	if i := max(slices.IndexFunc(spec.Parameters, column), slices.IndexFunc(spec.Parameters, name)); i >= 0 {
-		p := &spec.Parameters[i]
+// parameterColumns says of each column which parameter it is, nil where it is none. Of
+// parameters x and p_x, p_x may be either, and so may trial be a parameter or the log's:
+// the whole head tells. Where every parameter that it names has its name of the log, p_x
+// too, plain names are none. Where each has its plain name, those go before.
+func parameterColumns(spec *events.Spec, head []string) []*events.Parameter {
+	logged, plain := true, true
+	for _, p := range spec.Parameters {
+		hasLogged, hasPlain := slices.Contains(head, archiver.ParameterColumn(p.Name)), slices.Contains(head, p.Name)
+		logged, plain = logged && (hasLogged || !hasPlain), plain && (hasPlain || !hasLogged)
+	}
+	found := make([]*events.Parameter, len(head))
+	for i, name := range head {
+		column := parameterOf(spec, func(p events.Parameter) bool { return archiver.ParameterColumn(p.Name) == name })
+		own := parameterOf(spec, func(p events.Parameter) bool { return p.Name == name })
+		switch {
+		case logged, !plain && slices.Contains([]string{"trial", "outcome", "origin", "feasible", "reason", inspect.ReasonColumn}, name):
+			own = nil
+		case plain && own != nil:
+			column = nil
+		}
+		found[i] = cmp.Or(column, own)
+	}
+	return found
+}
+
+func parameterOf(spec *events.Spec, is func(events.Parameter) bool) *events.Parameter {
+	if i := slices.IndexFunc(spec.Parameters, is); i >= 0 {
+		return &spec.Parameters[i]
+	}
+	return nil
+}
+
+// cell reads one cell below a head, of a parameter where p is not nil.
+func (row *rowJSON) cell(spec *events.Spec, p *events.Parameter, head, text string) error {
+	if p != nil {
 		if _, twice := row.Design[p.Name]; twice {
-			return fmt.Errorf("there are two columns for the parameter %s: leave one of them out", p.Name)
+			return twoColumns(p.Name)
 		}
 		v, err := valueOf(p, text)
 		row.Design[p.Name] = v
@@ -258,11 +292,18 @@ func (row *rowJSON) cell(spec *events.Spec, head, text string) error {
 		return nil // computed anew
 	}
 	m, err := metricOf(spec, head)
+	if err != nil && slices.ContainsFunc(spec.Parameters, func(p events.Parameter) bool { return p.Name == head }) {
+		return twoColumns(head)
+	}
 	if err != nil {
 		return err
 	}
 	row.Metrics[m.Name], err = inUnit(text, m.Unit)
 	return err
+}
+
+func twoColumns(parameter string) error {
+	return fmt.Errorf("there are two columns for the parameter %s: leave one of them out", parameter)
 }
 
 // readDesigns reads designs to add.
