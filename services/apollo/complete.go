@@ -183,7 +183,7 @@ func (a *app) specToComplete(c *cobra.Command, name string) (spec *events.Spec) 
 func (a *app) completeMetrics(c *cobra.Command, _ []string, _ string) (names []string, _ cobra.ShellCompDirective) {
 	study, _, _ := strings.Cut(c.Flag("study").Value.String(), "/")
 	if study == "" {
-		return searched(statedMetrics(template.All()[0].Template().Backend.Describe().Metrics)), cobra.ShellCompDirectiveNoFileComp
+		return ofAllNetworks(), cobra.ShellCompDirectiveNoFileComp
 	}
 	return shortMetrics(a.specToComplete(c, study), false), cobra.ShellCompDirectiveNoFileComp
 }

@@ -66,8 +66,8 @@ those of single networks too. Constants that are whole numbers move by at least 
 	flags.register(c, true)
 	c.Flags().StringArrayVar(&rivals, "rival", nil, "`design` to compare with, as often as wanted: a preset or @FILE, with changes after commas")
 	_ = c.RegisterFlagCompletionFunc("rival", a.completeDesigns(&flags))
-	ranked := searched(statedMetrics(template.All()[0].Template().Backend.Describe().Metrics))
-	c.Flags().StringVar(&metric, "metric", ranked[0], "`metric` that being ahead means: "+strings.Join(ranked, ", ")+", or one of --study")
+	ranked := ofAllNetworks()
+	c.Flags().StringVar(&metric, "metric", ranked[0], "`metric` that being ahead means: "+strings.Join(ranked, ", ")+", one of generation where networks generate, or one of --study")
 	c.Flags().StringVar(&area, "area", "", "area `limit`, for example 6.8mm2")
 	c.Flags().Float64Var(&by, "by", 0.2, "`share` by which constants move")
 	return c
@@ -126,6 +126,11 @@ type standing struct {
 func (v *sensitivity) follow(s *subject, chosen bool) (err error) {
 	d := s.Template.Template().Backend.Describe()
 	v.spec = &events.Spec{Metrics: statedMetrics(d.Of(s.Networks))}
+	asked := onRequest(&d)
+	if i := slices.IndexFunc(asked, func(m evaluator.Metric) bool { return unit.Bare(m.Name, m.Unit) == v.Metric }); s.Spec == nil && i >= 0 {
+		v.spec.Metrics = append(v.spec.Metrics, statedMetrics(asked[i:i+1])...)
+		s.Template.Asked = append(slices.Clip(s.Template.Asked), asked[i])
+	}
 	if s.Spec != nil {
 		v.spec = s.Spec
 		first := s.Spec.Objectives[0]
@@ -134,6 +139,9 @@ func (v *sensitivity) follow(s *subject, chosen bool) (err error) {
 		}
 	}
 	names := searched(v.spec.Metrics)
+	if s.Spec == nil {
+		names = searched(statedMetrics(append(d.Of(s.Networks), asked...)))
+	}
 	v.column = slices.IndexFunc(v.spec.Metrics, func(m events.Metric) bool { return !m.Cheap && m.Short() == v.Metric })
 	if v.column < 0 {
 		hint := "these are the study's, those aside that parameters alone tell"
@@ -183,6 +191,16 @@ func statedMetrics(metrics []evaluator.Metric) (out []events.Metric) {
 		out = append(out, events.Metric{Name: m.Name, Unit: m.Unit, Cheap: m.Cheap})
 	}
 	return out
+}
+
+// onRequest are the metrics that a template measures where they are asked for.
+func onRequest(d *evaluator.Description) []evaluator.Metric { return d.OnRequest(d.Metrics) }
+
+// ofAllNetworks are the names of the metrics that designs are compared by, whatever the
+// networks are.
+func ofAllNetworks() []string {
+	d := template.All()[0].Template().Backend.Describe()
+	return searched(statedMetrics(append(d.Of(nil), onRequest(&d)...)))
 }
 
 // searched are the names of those that the parameters of a design alone do not tell.
