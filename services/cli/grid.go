@@ -17,6 +17,8 @@ type Paint struct {
 	Color bool
 	// Width is the number of columns that a table has; 0 means any.
 	Width int
+	// known says that Width is the reader's, and not only that of tables.
+	known bool
 }
 
 // plainWidth is the width of a table where nobody says how wide a line can be.
@@ -31,9 +33,9 @@ func (a *Terminal) Paint() Paint {
 	case a.Output == wide:
 		p.Width = 0
 	case IsTerminal(a.Stdout.Writer):
-		p.Width = terminalWidth(a.Stdout.Writer)
+		p.Width, p.known = terminalWidth(a.Stdout.Writer), true
 	case err == nil && columns > 0:
-		p.Width = columns
+		p.Width, p.known = columns, true
 	}
 	return p
 }
@@ -65,9 +67,10 @@ func (p Paint) Wrap(text, indent string) string {
 }
 
 // fit breaks the lines of an answer that are wider than there is room, between words;
-// what follows is indented under its line. Lines that are there to be copied stay.
+// what follows is indented under its line. Lines that are there to be copied stay, and all
+// where nobody says how much room there is, as in a pipe: programs read lines.
 func (p Paint) fit(text string) string {
-	if p.Width == 0 {
+	if p.Width == 0 || !p.known {
 		return text
 	}
 	var out strings.Builder

@@ -133,7 +133,7 @@ func (l *limited) Write(b []byte) (int, error) {
 // Lines of an answer fit, whatever wrote them: broken between words, indented, with colours
 // that count for nothing. What is copied stays, and so does a word that is longer.
 func TestAnswersFit(t *testing.T) {
-	p := Paint{Width: 20}
+	p := Paint{Width: 20, known: true}
 	for text, want := range map[string]string{
 		"short":                               "short",
 		"one two three four five six\n":       "one two three four\n  five six\n",
@@ -149,7 +149,7 @@ func TestAnswersFit(t *testing.T) {
 			t.Errorf("fit(%q) = %q, want %q", text, got, want)
 		}
 	}
-	if long := strings.Repeat("x y ", 90); (Paint{}).fit(long) != long {
+	if long := strings.Repeat("x y ", 90); (Paint{}).fit(long) != long || (Paint{Width: plainWidth}).fit(long) != long {
 		t.Error("a line of any width was broken")
 	}
 }
