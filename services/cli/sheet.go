@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -25,7 +24,7 @@ func (ans *Answer) sheet() (*Grid, error) {
 // the same names. What is inside of an object has its name before a dot, and so have the
 // objects of a list, which are counted from 0; other lists are one cell, with spaces.
 func Flatten(items []any) (*Grid, error) {
-	g := &Grid{}
+	g, known := &Grid{}, map[string]bool{}
 	var rows []map[string]string
 	for _, item := range items {
 		text, err := json.Marshal(item)
@@ -37,8 +36,8 @@ func Flatten(items []any) (*Grid, error) {
 			return nil, err
 		}
 		for _, name := range r.names {
-			if !slices.Contains(g.Header, name) {
-				g.Header = append(g.Header, name)
+			if !known[name] {
+				known[name], g.Header = true, append(g.Header, name)
 			}
 		}
 		rows = append(rows, r.cells)
