@@ -63,6 +63,9 @@ func tailFilters(study string) [][]string {
 
 // tail prints what is stored, stream by stream, or follows all streams.
 func (a *app) tail(ctx context.Context, s *session, study string, old, follow bool) error {
+	if err := a.sayNothingStored(ctx, s, study, follow); err != nil {
+		return err
+	}
 	if !follow {
 		for _, filters := range tailFilters(study) {
 			for m, err := range s.bus.Log().Read(ctx, 0, filters...) {
@@ -123,6 +126,23 @@ func (a *app) tail(ctx context.Context, s *session, study string, old, follow bo
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// sayNothingStored says so of a study whose name may be mistaken, or which is still to be
+// submitted.
+func (a *app) sayNothingStored(ctx context.Context, s *session, study string, follow bool) error {
+	if study == "*" {
+		return nil
+	}
+	for _, err := range s.bus.Log().Read(ctx, 0, tailFilters(study)[0]...) {
+		return err
+	}
+	text := fmt.Sprintf("no event of a study %q is stored", study)
+	if follow {
+		text += ": waiting for the first"
+	}
+	a.Say("%s", text)
+	return nil
 }
 
 // withoutLetters reports whether the dead letters are for others only, and says
