@@ -15,7 +15,7 @@ const percent = 200
 
 // Packages are initialised in the order of their paths as far as their imports allow: this
 // one comes before the libraries, whose tables alone would fill the 4 MiB at which Go
-// collects for the first time. A short command ends without a collection so.
+// collects for the first time. So a short command ends before the first collection.
 func init() { set(os.Getenv) }
 
 // set makes collections rarer, unless the user has decided: GOGC and GOMEMLIMIT work as in
