@@ -1,10 +1,12 @@
 """Which program the command of the package runs."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import apollo
 import pytest
 
 SCRIPT = f"""#!{sys.executable}
@@ -24,13 +26,16 @@ def write(path: Path, text: str) -> Path:
 
 
 def run(script: Path, *folders: Path, **env: str) -> subprocess.CompletedProcess:
-    env = {k: v for k, v in os.environ.items() if k != "APOLLO_BINARY"} | {"PYTHONPATH": os.pathsep.join(sys.path)} | env
+    path = os.pathsep.join([str(script.parent / "package"), *sys.path])
+    env = {k: v for k, v in os.environ.items() if k != "APOLLO_BINARY"} | {"PYTHONPATH": path} | env
     env["PATH"] = os.pathsep.join([*map(str, folders), "/usr/bin", "/bin"])
     return subprocess.run([script, "version"], env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
+    # The package that runs the tests may carry a binary, which would come before the PATH.
+    shutil.copytree(Path(apollo.__file__).parent, tmp_path / "user" / "package" / "apollo", ignore=shutil.ignore_patterns("_bin"))
     return write(tmp_path / "user" / "apollo", SCRIPT)
 
 
