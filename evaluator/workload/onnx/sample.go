@@ -144,8 +144,10 @@ func (n *node) centerCropPad() {
 	}
 	out := slices.Clone(n.shape(0))
 	axes := n.attrs["axes"].ints
-	for i := 0; len(axes) < len(out) && len(n.attrs["axes"].ints) == 0; i++ {
-		axes = append(axes, int64(i))
+	if len(axes) == 0 {
+		for i := range out {
+			axes = append(axes, int64(i))
+		}
 	}
 	size, ok := n.ints(1, "")
 	switch {
