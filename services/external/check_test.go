@@ -187,7 +187,7 @@ func TestCheckNamesTheBadSlot(t *testing.T) {
 	t.Parallel()
 	const program = `
 while read -r line; do
-  id=$(printf %s "$line" | sed 's/.*"id":"\([^"]*\)".*/\1/')
+  id=${line##*\"id\":\"}; id=${id%%\"*}
   case $line in
   *'"op":"describe"'*)
     printf '{"id":"%s","name":"card","version":"1","parameters":[{"name":"x","values":[1,2,3]}],"metrics":[{"name":"time_s","unit":"s"}]}\n' "$id" ;;
@@ -227,7 +227,7 @@ func TestCommandOfASlot(t *testing.T) {
 	dir := t.TempDir()
 	for slot, value := range []string{"1", "1", "7"} {
 		bin := filepath.Join(dir, "venv-"+strconv.Itoa(slot))
-		program := "#!/bin/sh\nwhile read -r line; do\n  id=$(printf %s \"$line\" | sed 's/.*\"id\":\"\\([^\"]*\\)\".*/\\1/')\n" +
+		program := "#!/bin/sh\nwhile read -r line; do\n  id=${line##*\\\"id\\\":\\\"}; id=${id%%\\\"*}\n" +
 			"  case $line in\n  *describe*) printf '{\"id\":\"%s\",\"name\":\"v\",\"version\":\"1\",\"parameters\":[{\"name\":\"x\",\"values\":[1,2]}],\"metrics\":[{\"name\":\"time_s\",\"unit\":\"s\"}]}\\n' $id ;;\n" +
 			"  *) printf '{\"id\":\"%s\",\"metrics\":{\"time_s\":" + value + "}}\\n' $id ;;\n  esac\ndone\n"
 		if err := errors.Join(os.Mkdir(bin, 0o755), os.WriteFile(filepath.Join(bin, "run"), []byte(program), 0o755)); err != nil {

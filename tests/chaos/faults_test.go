@@ -39,7 +39,7 @@ const (
 // slowEvaluator measures one design in a second, so that a study is under way for as
 // long as the faults take.
 const slowEvaluator = `while read -r line; do
-  id=$(printf %s "$line" | sed 's/.*"id":"\([^"]*\)".*/\1/')
+  id=${line##*\"id\":\"}; id=${id%%\"*}
   case $line in
   *'"op":"describe"'*) printf '{"id":"%s","name":"slow","version":"VERSION","metrics":[{"name":"runtime_s","unit":"s"}]}\n' "$id" ;;
   *) sleep 1; printf '{"id":"%s","metrics":{"runtime_s":1}}\n' "$id" ;;
