@@ -18,7 +18,7 @@ func TestGPFindsFronts(t *testing.T) {
 	o := small()
 	if !testing.Short() {
 		// With fewer nothing can be told from random search on "load and cost".
-		o.Trials, o.Seeds = 50, 5
+		o.Trials, o.Seeds = 50, 3
 	}
 	optimizertest.RunFronts(t, optimizer.GP{Limit: 60, Pool: 48}, o)
 }

@@ -21,7 +21,7 @@ func TestEveryConstantMatters(t *testing.T) {
 	}
 	networks := networksOf(t, "mobilenet_v2")
 	var chips []chip
-	feasibleChips(boundTo(t, "mobilenet_v2"), 31, 40, func(_ *rand.Rand, c chip, _ *scratch) { chips = append(chips, c) })
+	feasibleChips(boundTo(t, "mobilenet_v2"), 31, 20, func(_ *rand.Rand, c chip, _ *scratch) { chips = append(chips, c) })
 	plain, _ := metricsOf(t, chips, networks, "", 0)
 	for i, c := range chips {
 		if diff := cmp.Diff(inspect(t, networks, c).Metrics, plain[i]); diff != "" {

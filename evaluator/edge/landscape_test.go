@@ -27,7 +27,7 @@ func TestLandscape(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	const draws = 15000
+	const draws = 5000
 	broken := map[string]int{}
 	for _, want := range publishedSpace {
 		l, err := Spec().Landscape(networksOf(t, want.network)[0].Workload, draws, 1)

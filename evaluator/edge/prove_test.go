@@ -24,7 +24,7 @@ func TestProbeNeverExceedsTheModel(t *testing.T) {
 		rng := rand.New(rand.NewPCG(9, 9))
 		feasible := 0
 		tightest := [stageNetwork + 1]float64{}
-		for range 1000 {
+		for range 500 {
 			c := randomChip(rng)
 			design := c.values()
 			got, err := e.Evaluate(t.Context(), evaluator.Request{Design: design})

@@ -18,7 +18,7 @@ import (
 
 // designs is the number of designs that Run draws for each task, and a quarter
 // of it in short mode.
-const designs = 200
+const designs = 100
 
 // Run tests a backend on tasks. Every task must have at least one measured
 // design among Designs uniform draws of its space at a fixed seed.

@@ -45,7 +45,7 @@ func TestNarrowerIsNotCostlier(t *testing.T) {
 	for _, x := range All() {
 		t.Run(x.Name, func(t *testing.T) {
 			t.Parallel()
-			least, formats := 3, chains()
+			least, formats := 2, chains()
 			switch x.Name {
 			case "edge":
 				least = 25 // most run nothing

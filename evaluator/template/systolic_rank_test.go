@@ -33,7 +33,7 @@ func TestSystolicRanksLikeScaleSim(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(9, uint64(flow)))
 			var ours, theirs, plain []float64
-			for range 24 {
+			for range 12 {
 				v := draw(rng, &spec)
 				v[2], v[4] = int64(flow), v[3] // the tool's operands have equal memories
 				m := declared(&spec).machine(v)

@@ -238,7 +238,7 @@ func wide(t *testing.T, a optimizer.Algorithm, o Options) {
 			p := c.Problem
 			p.Seed = 8
 			s := newStudy(t, a, p)
-			s.run(min(16, o.Trials), 4, patchy)
+			s.run(min(12, o.Trials), 4, patchy)
 			s.rebuild(2, func() int { return 7 })
 			s.run(len(s.log)+4, 3, slope)
 		})

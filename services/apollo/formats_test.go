@@ -64,7 +64,7 @@ func tinyStudy(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	src = regexp.MustCompile(`(?m)trials: .*`).ReplaceAll(src, []byte("trials: 64"))
+	src = regexp.MustCompile(`(?m)trials: .*`).ReplaceAll(src, []byte("trials: 16"))
 	src = regexp.MustCompile(`(?m)name: mobilenetv2-6p8`).ReplaceAll(src, []byte("name: tiny"))
 	if err := os.WriteFile(path, src, 0o600); err != nil {
 		t.Fatal(err)
