@@ -79,8 +79,8 @@ func TestNoisyRunReplays(t *testing.T) {
 	for name, noise := range map[string]*events.Noise{"by rule": {}, "each twice": {Repeats: 2}, "reference": {Reference: 5}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			whole := drive(t, noisySpec(noise, 50), shaky(white(0.1)), 0)
-			pieces := drive(t, noisySpec(noise, 50), shaky(white(0.1)), 3)
+			whole := drive(t, noisySpec(noise, 30), shaky(white(0.1)), 0)
+			pieces := drive(t, noisySpec(noise, 30), shaky(white(0.1)), 3)
 			if diff := cmp.Diff(whole.machine.Summary(), pieces.machine.Summary()); diff != "" {
 				t.Errorf("restarts change the answer (-without +with):\n%s", diff)
 			}
