@@ -128,13 +128,15 @@ func canonical(symbol string) string {
 	return strings.NewReplacer("²", "2", "^2", "2", "µ", "u", "μ", "u").Replace(symbol)
 }
 
+var inName = strings.NewReplacer("/", "_per_", "%", "percent")
+
 // Suffix is how a unit ends the name of what is measured in it: latency_s,
 // rate_b_per_s.
 func Suffix(symbol string) string {
 	if symbol == "" {
 		return ""
 	}
-	return "_" + strings.NewReplacer("/", "_per_", "%", "percent").Replace(strings.ToLower(symbol))
+	return "_" + inName.Replace(strings.ToLower(symbol))
 }
 
 // Named is the name of a metric as the log has it, with its unit: latency_s, and of
