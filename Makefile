@@ -10,6 +10,7 @@ PYTHON     ?= python3
 KILLS      ?= 200
 FREEZES    ?= 50
 SEEDS      ?= 2000
+PLATFORMS  ?= linux/arm64 darwin/arm64
 SIM_TESTS  := '^(TestStudyIsTheSameUnderFaultsAndKills|TestOnlyTheAskedEvaluatorMeasures|TestBusOlderThanTheArchive|TestArchiverLosesAndDoublesNothing)$$'
 # 100 trials and 10 seeds took 13 minutes of CPU time; 300 are estimated at two
 # hours, one on two idle cores.
@@ -48,15 +49,16 @@ build: ## build the one static binary, bin/apollo
 	@size=$$(wc -c < bin/apollo); echo "bin/apollo: $$size bytes"; \
 	  test $$size -lt $(MAX_BINARY) || { echo "bin/apollo is larger than $(MAX_BINARY) bytes" >&2; exit 1; }
 
-cross: ## check that it builds for linux/arm64 and darwin/arm64
-	GOOS=linux GOARCH=arm64 $(BUILD) -o bin/apollo-linux-arm64 ./services/apollo
-	GOOS=darwin GOARCH=arm64 $(BUILD) -o bin/apollo-darwin-arm64 ./services/apollo
+cross: ## check that it builds for other PLATFORMS (linux/arm64 darwin/arm64)
+	@for platform in $(PLATFORMS); do echo $$platform; \
+	  GOOS=$${platform%/*} GOARCH=$${platform#*/} $(BUILD) -o bin/apollo-$${platform%/*}-$${platform#*/} ./services/apollo || exit 1; \
+	done
 
 test: ## run every test
 	$(GO) test ./...
 
-race: ## run the tests under the race detector, without the long ones
-	$(GO) test -race -short -parallel 6 -timeout 25m ./...
+race: ## run the tests under the race detector, without the long ones and the packages without goroutines
+	$(GO) test -race -short -parallel 6 -timeout 25m $$(GO=$(GO) .ci/raced)
 
 lint: ## run the linters, pinned in .tools/go.mod
 	$(LINT) run ./...
