@@ -80,6 +80,8 @@ type chip struct {
 	// charged for these: their constants were set so.
 	bareMM2, memoryMM2, arrayMM2 float64
 	view
+	// outline: nobody asks for what a mapper needs, which may be left out.
+	outline bool
 }
 
 // machine builds a design's machine as layers of the default formats see it.
@@ -87,8 +89,18 @@ func (k *constants) machine(design []int64) Machine { return k.seen(design, defa
 
 // seen builds a design's machine as some layers see it.
 func (k *constants) seen(design []int64, v view) Machine {
-	m := k.spec.Build(&chip{constants: *k, view: v}, design)
-	m.Units = model.CeilDiv(m.Units*v.block.Of, v.block.Keep)
+	return k.build(design, &chip{constants: *k, view: v})
+}
+
+// outlined builds as much of a design's machine as the free checks need. A search
+// checks a thousand designs for each that it proposes.
+func (k *constants) outlined(design []int64) Machine {
+	return k.build(design, &chip{constants: *k, view: defaultView(), outline: true})
+}
+
+func (k *constants) build(design []int64, c *chip) Machine {
+	m := k.spec.Build(c, design)
+	m.Units = model.CeilDiv(m.Units*c.block.Of, c.block.Keep)
 	return m
 }
 

@@ -52,6 +52,9 @@ func buildEyeriss(c *chip, v []int64) Machine {
 	c.logic("wide_arithmetic", (wide-1)*float64(units)*c.Node.MultiplyMM2, 0)
 	c.arrayMM2 += pad.AreaMM2 * float64(units)
 	m := c.machine(v[6], units)
+	if c.outline {
+		return m
+	}
 	f := rowStationary{chip: x, worth: eyeriss.Worth{
 		OffChipCycles: float64(words*milli) / float64(m.IORate),
 		Product:       max(word, c.energy.Multiply)*c.Node.MultiplyPJ + c.Node.AddPJ*c.energy.Add, OffChip: float64(words) * m.DRAMPJPerByte,

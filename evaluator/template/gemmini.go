@@ -39,6 +39,9 @@ func buildGemmini(c *chip, v []int64) Machine {
 	pad, acc := c.memory("scratchpad", v[1], 1), c.memory("accumulator", v[2], 1)
 	c.units(dim*dim, 2*c.datapath.Weights+c.datapath.Activations+c.datapath.Sums) // two weights, input, sum
 	m := c.machine(v[3], dim*dim)
+	if c.outline {
+		return m
+	}
 	f := squareArray{chip: gemmini.Chip{Dim: dim, PerByte: c.perByte}, m: &m}
 	f.arch = c.hierarchy(offChip(&m),
 		ported(buffer("scratchpad", v[1], 1, &pad, model.Weights, model.Inputs), c.rate(dim), c.acrossPJ()),

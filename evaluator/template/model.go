@@ -105,7 +105,7 @@ func peak(seen []Machine) frame.Machine {
 // Measure implements frame.Model.
 func (b *taskModel) Measure(d frame.Design, all []frame.Totals) (frame.Machine, *evaluator.Reason) {
 	if all == nil {
-		m := b.constants.machine(d.Values[:len(b.constants.spec.Params)])
+		m := b.constants.outlined(d.Values[:len(b.constants.spec.Params)])
 		return m.known(), nil
 	}
 	seen := b.machines(&d)

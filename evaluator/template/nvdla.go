@@ -52,6 +52,9 @@ func buildNVDLA(c *chip, v []int64) Machine {
 	units := v[0] * v[1]
 	c.units(units, 2*c.datapath.Weights+c.datapath.Activations) // two weights, input; sums are the accumulator's
 	m := c.machine(v[4], units)
+	if c.outline {
+		return m
+	}
 	l := loops{
 		spreads: [][]Spread{
 			{axis(2, v[0], model.C).deep(1), axis(2, v[1], model.K).deep(2)},

@@ -50,6 +50,9 @@ func buildShiDianNao(c *chip, v []int64) Machine {
 	units, at := v[0]*v[1], &c.datapath
 	c.units(units, at.Weights+at.Activations+at.Sums+2*8*at.Activations) // operands, sum, two FIFOs of eight inputs
 	m := c.machine(v[4], units)
+	if c.outline {
+		return m
+	}
 	l := loops{
 		// Parts of the grid may idle: a tile is at least as large as what works.
 		spreads: grids(v[0], v[1]),

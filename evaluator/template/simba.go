@@ -52,6 +52,9 @@ func buildSimba(c *chip, v []int64) Machine {
 	c.logic("accumulators", 0, x*y*lanes*2*at.Sums)
 	vector, units = vector*c.products, units*c.products
 	m := c.machine(v[7], units)
+	if c.outline {
+		return m
+	}
 	hop := c.Node.HopPJPerByte * float64(x+y) / 2 / float64(c.perByte)
 	const mesh, element = 1, 4
 	inside := func(mesh ...Spread) []Spread {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"apollo/evaluator/frame"
 	"apollo/evaluator/model"
@@ -105,13 +106,13 @@ func spatialPreset(name, doc, axes string, x, y, local, shared, noc, io float64)
 var axisDims = []model.Dim{model.C, model.G, model.K, model.P, model.Q, model.R, model.S}
 
 // axisLabels lists the sets of one to three loops, each once: axes have no order.
-func axisLabels() []string {
+var axisLabels = sync.OnceValue(func() []string {
 	var labels []string
 	for most := 1; most <= 3; most++ {
 		labels = appendSets(labels, "", axisDims, most)
 	}
 	return labels
-}
+})
 
 // appendSets appends the sets of so many of some loops behind a prefix.
 func appendSets(labels []string, prefix string, of []model.Dim, size int) []string {
@@ -171,6 +172,9 @@ func buildSpatial(c *chip, v []int64, orders [][model.Dims]model.Dim) Machine {
 	w := c.wire(axes, units, v[spatialNoC])
 	far := c.memory("shared_memory", v[spatialShared], 1)
 	m := c.machine(v[spatialIO], units)
+	if c.outline {
+		return m
+	}
 
 	m.Axes = wired(axes)
 	near.WritePJPerByte += w.linkPJ

@@ -48,6 +48,9 @@ func buildSystolic(c *chip, v []int64) Machine {
 	in, weight, out := c.memory("input_buffer", v[3], 1), c.memory("weight_buffer", v[4], 1), c.memory("output_buffer", v[5], 1)
 	c.units(a.Rows*a.Cols, c.datapath.Weights+c.datapath.Activations+c.datapath.Sums) // weight, input, sum
 	m := c.machine(v[6], a.Rows*a.Cols)
+	if c.outline {
+		return m
+	}
 	f := marching{array: a, m: &m, word: c.perByte}
 	f.half = systolic.Buffers{Input: v[3] * c.perByte / 2, Weight: v[4] * c.perByte / 2, Output: v[5] * c.perByte / 2}
 	inputs, weights, sums := c.rate(a.Rows), c.rate(a.Cols), c.rate(a.Cols*4)

@@ -345,3 +345,19 @@ func TestMisfitNamesTheLevel(t *testing.T) {
 		}
 	}
 }
+
+// The free checks see what a whole machine has, of designs all over the space.
+func TestOutlinesAreOfTheWholeMachine(t *testing.T) {
+	t.Parallel()
+	for _, s := range Specs() {
+		k := declared(&s)
+		rng := rand.New(rand.NewPCG(1, 1))
+		for range 50 {
+			v := draw(rng, &s)
+			whole, outline := k.machine(v), k.outlined(v)
+			if got, want := outline.known(), whole.known(); got != want {
+				t.Errorf("%s %v: %+v without a mapper, want %+v", s.Name, v, got, want)
+			}
+		}
+	}
+}
