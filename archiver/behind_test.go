@@ -90,10 +90,7 @@ func TestOneFolderHoldsUpNoOther(t *testing.T) {
 
 func TestADiskThatTakesNothingIsNobodysFault(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	s := openStore(t, dir, Options{})
-	spec := testSpec("demo")
-	begin(t, s, spec, "00000001", accepted(1))
+	dir, s, spec := demoStore(t)
 	add(t, s, testRows(spec, "00000001", 0, 16)...)
 	trials, away := filepath.Join(dir, "trials"), filepath.Join(dir, "away")
 	if err := os.Rename(trials, away); err != nil {

@@ -220,10 +220,7 @@ func TestNewerFormatIsRefused(t *testing.T) {
 // left out as a whole.
 func TestManifestVouchesForContent(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	s := openStore(t, dir, Options{})
-	spec := testSpec("demo")
-	begin(t, s, spec, "00000001", accepted(1))
+	dir, s, spec := demoStore(t)
 	store(t, s, 1, testRows(spec, "00000001", 0, 64)...)
 	shut(t, s)
 	fsys := fstest.MapFS{}

@@ -103,6 +103,16 @@ func begin(t *testing.T, s *Store, spec *events.Spec, run string, at time.Time) 
 	}
 }
 
+// demoStore is a store in a directory of its own, with a run 00000001 of a study
+// demo that has begun.
+func demoStore(t *testing.T) (dir string, s *Store, spec *events.Spec) {
+	t.Helper()
+	dir = t.TempDir()
+	s, spec = openStore(t, dir, Options{}), testSpec("demo")
+	begin(t, s, spec, "00000001", accepted(1))
+	return dir, s, spec
+}
+
 // store appends rows and commits them at sequence seq.
 func store(t *testing.T, s *Store, seq uint64, rows ...Row) {
 	t.Helper()

@@ -201,10 +201,7 @@ func TestScanReadsFilesWithoutRandomAccess(t *testing.T) {
 
 func TestScanCanStopEarly(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	s := openStore(t, dir, Options{})
-	spec := testSpec("demo")
-	begin(t, s, spec, "00000001", accepted(1))
+	dir, s, spec := demoStore(t)
 	for i := range 3 {
 		store(t, s, uint64(i+1), testRows(spec, "00000001", 16*i, 16)...)
 	}

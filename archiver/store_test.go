@@ -36,10 +36,7 @@ func scanAll(t *testing.T, fsys fs.FS, q Query) []Row {
 
 func TestRoundTripKeepsEveryValue(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	s := openStore(t, dir, Options{})
-	spec := testSpec("demo")
-	begin(t, s, spec, "00000001", accepted(1))
+	dir, s, spec := demoStore(t)
 	want := testRows(spec, "00000001", 0, 100)
 	store(t, s, 7, want...)
 	got := scanAll(t, os.DirFS(dir), Query{Study: "demo"})
@@ -53,10 +50,7 @@ func TestRoundTripKeepsEveryValue(t *testing.T) {
 
 func TestAppendDropsWhatTheLogHas(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	s := openStore(t, dir, Options{})
-	spec := testSpec("demo")
-	begin(t, s, spec, "00000001", accepted(1))
+	dir, s, spec := demoStore(t)
 	rows := testRows(spec, "00000001", 0, 40)
 	store(t, s, 2, rows[:20]...)
 	if n, err := s.Append(rows[10:30]...); n != 10 || err != nil {
@@ -177,10 +171,7 @@ func rowsInFiles(t *testing.T, dir string) int {
 
 func TestTornManifestLineIsCut(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	s := openStore(t, dir, Options{})
-	spec := testSpec("demo")
-	begin(t, s, spec, "00000001", accepted(1))
+	dir, s, spec := demoStore(t)
 	rows := testRows(spec, "00000001", 0, 32)
 	store(t, s, 1, rows[:16]...)
 	store(t, s, 2, rows[16:]...)
@@ -278,10 +269,7 @@ func TestOtherPeoplesFilesAreLeftAlone(t *testing.T) {
 
 func TestLostFileComesBackFromTheStream(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	s := openStore(t, dir, Options{})
-	spec := testSpec("demo")
-	begin(t, s, spec, "00000001", accepted(1))
+	dir, s, spec := demoStore(t)
 	rows := testRows(spec, "00000001", 0, 32)
 	store(t, s, 1, rows[:16]...)
 	store(t, s, 2, rows[16:]...)
@@ -306,10 +294,7 @@ func (readOnly) Append([]byte) error { return fs.ErrPermission }
 
 func TestFailedCommitCanBeRepeated(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	s := openStore(t, dir, Options{})
-	spec := testSpec("demo")
-	begin(t, s, spec, "00000001", accepted(1))
+	dir, s, spec := demoStore(t)
 	before := testSpec("before")
 	begin(t, s, before, "00000002", accepted(1))
 	add(t, s, testRows(spec, "00000001", 0, 16)...)
@@ -332,10 +317,7 @@ func TestFailedCommitCanBeRepeated(t *testing.T) {
 
 func TestNewsIsToldOnceUnlessACrashComesBetween(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	s := openStore(t, dir, Options{})
-	spec := testSpec("demo")
-	begin(t, s, spec, "00000001", accepted(1))
+	dir, s, spec := demoStore(t)
 	store(t, s, 1, testRows(spec, "00000001", 0, 16)...)
 	if err := s.CloseRun("demo", "00000001", StateCompleted); err != nil {
 		t.Fatal(err)
