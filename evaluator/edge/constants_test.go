@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"apollo/evaluator"
+	"apollo/evaluator/evaluatortest"
 	"apollo/evaluator/report"
 )
 
@@ -19,7 +20,7 @@ func TestEveryConstantMatters(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	networks := networksOf(t, "mobilenet_v2")
+	networks := evaluatortest.Networks(t, "mobilenet_v2")
 	var chips []chip
 	feasibleChips(boundTo(t, "mobilenet_v2"), 31, 20, func(_ *rand.Rand, c chip, _ *scratch) { chips = append(chips, c) })
 	plain, _ := metricsOf(t, chips, networks, "", 0)
@@ -72,7 +73,7 @@ func metricsOf(t *testing.T, chips []chip, networks []evaluator.Network, constan
 
 func TestModelRefuses(t *testing.T) {
 	t.Parallel()
-	networks := networksOf(t, "mobilenet_v2")
+	networks := evaluatortest.Networks(t, "mobilenet_v2")
 	for name, factor := range map[string]float64{"beauty": 1.2, "clock": 0, "bus": -1} {
 		if _, _, err := Spec().Model(networks, name, factor); err == nil {
 			t.Errorf("Model(%q, %g) is no error", name, factor)

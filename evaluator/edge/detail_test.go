@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"apollo/evaluator/evaluatortest"
 	"apollo/evaluator/model"
 	"apollo/evaluator/report"
 )
@@ -16,7 +17,7 @@ func TestBrokenAgreesWithTheEvaluation(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	networks := networksOf(t, published()...)
+	networks := evaluatortest.Networks(t, published()...)
 	rng := rand.New(rand.NewPCG(21, 0))
 	several := 0
 	for range 300 {
@@ -43,7 +44,7 @@ func TestBrokenAgreesWithTheEvaluation(t *testing.T) {
 // The exported mappings are those of the report, and valid: weights fit.
 func TestMappingsAreTheReports(t *testing.T) {
 	t.Parallel()
-	networks, point := networksOf(t, "mobilenet_v2"), report.Point{Values: baseline().values()}
+	networks, point := evaluatortest.Networks(t, "mobilenet_v2"), report.Point{Values: baseline().values()}
 	r := inspect(t, networks, baseline())
 	mapped, err := Spec().Mapped(networks, point, nil)
 	if err != nil {
@@ -91,7 +92,7 @@ func nest(mapping string) string {
 // No layer is above its roof, and roofs are the lower of the two limits.
 func TestRoofline(t *testing.T) {
 	t.Parallel()
-	networks := networksOf(t, published()...)
+	networks := evaluatortest.Networks(t, published()...)
 	feasibleChips(boundTo(t, published()...), 22, 50, func(_ *rand.Rand, c chip, _ *scratch) {
 		r := inspect(t, networks, c)
 		peak := float64(c.MACs()) * float64(c.clock())

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"apollo/evaluator"
+	"apollo/evaluator/evaluatortest"
 	"apollo/evaluator/report"
 	"apollo/evaluator/workload"
 )
@@ -21,7 +22,7 @@ func TestExplainAgreesWithEvaluate(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	networks, e := networksOf(t, published()...), evaluatorOf(t, published()...)
+	networks, e := evaluatortest.Networks(t, published()...), evaluatorOf(t, published()...)
 	rng := rand.New(rand.NewPCG(2, 0))
 	feasible := 0
 	for range 300 {
@@ -96,7 +97,7 @@ func adds(t *testing.T, what string, got, want, tolerance float64) {
 
 func TestReportJSON(t *testing.T) {
 	t.Parallel()
-	networks := networksOf(t, "mobilenet_v2")
+	networks := evaluatortest.Networks(t, "mobilenet_v2")
 	small := baseline()
 	small.ActivationMemory = 256
 	r := inspect(t, networks, small)
@@ -134,7 +135,7 @@ func TestReasonsAdviseTheRepair(t *testing.T) {
 		codeParameterMemory:   {func(c *chip) { c.Cores, c.ParameterMemory = 4, 2048 }, func(c *chip) { c.ParameterMemory = 8192 }, "parameter_memory 8192 entries or lanes 16 would do"},
 		codeInstructionMemory: {func(c *chip) { c.PEsX, c.PEsY, c.InstructionMemory = 10, 10, 8192 }, func(c *chip) { c.InstructionMemory = 16384 }, "instruction_memory 16384 entries would do"},
 	}
-	networks := networksOf(t, "mobilenet_v2")
+	networks := evaluatortest.Networks(t, "mobilenet_v2")
 	for code, tt := range tests {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"apollo/evaluator/evaluatortest"
 	"apollo/evaluator/frame"
 	"apollo/evaluator/workload"
 )
@@ -30,7 +31,7 @@ func TestLandscape(t *testing.T) {
 	const draws = 5000
 	broken := map[string]int{}
 	for _, want := range publishedSpace {
-		l, err := Spec().Landscape(networksOf(t, want.network)[0].Workload, draws, 1)
+		l, err := Spec().Landscape(evaluatortest.Networks(t, want.network)[0].Workload, draws, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +73,7 @@ func TestEveryNetworkHasFeasibleDesigns(t *testing.T) {
 	for _, name := range workload.Names() {
 		if code, ok := beyond[name]; ok {
 			const draws = 2000
-			l, err := Spec().Landscape(networksOf(t, name)[0].Workload, draws, 1)
+			l, err := Spec().Landscape(evaluatortest.Networks(t, name)[0].Workload, draws, 1)
 			if err != nil {
 				t.Fatal(err)
 			}

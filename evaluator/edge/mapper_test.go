@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"apollo/evaluator"
+	"apollo/evaluator/evaluatortest"
 	"apollo/evaluator/frame"
 	"apollo/evaluator/model"
 	"apollo/evaluator/report"
@@ -97,31 +98,18 @@ func published() []string { return []string{"mobilenet_v2", "mobilenet_edgetpu"}
 
 func boundTo(t testing.TB, names ...string) *taskModel {
 	t.Helper()
-	m, err := Spec().Bind(networksOf(t, names...), declared())
+	m, err := Spec().Bind(evaluatortest.Networks(t, names...), declared())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return m.(*taskModel)
 }
 
-func networksOf(t testing.TB, names ...string) []evaluator.Network {
-	t.Helper()
-	var list []evaluator.Network
-	for _, name := range names {
-		w, err := workload.Builtin(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, evaluator.Network{Workload: w, Weight: 1})
-	}
-	return list
-}
-
 // evaluatorOf is what a study has of boundTo.
 func evaluatorOf(t testing.TB, names ...string) evaluator.Evaluator {
 	t.Helper()
 	x := Spec().Template()
-	e, err := x.Backend.New(evaluator.Task{Params: x.Params, Networks: networksOf(t, names...)})
+	e, err := x.Backend.New(evaluator.Task{Params: x.Params, Networks: evaluatortest.Networks(t, names...)})
 	if err != nil {
 		t.Fatal(err)
 	}

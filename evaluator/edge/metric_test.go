@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"apollo/evaluator"
+	"apollo/evaluator/evaluatortest"
 	"apollo/evaluator/frame"
 	"apollo/evaluator/report"
 )
@@ -27,7 +28,7 @@ func TestMetricIsARow(t *testing.T) {
 			Of: func(m frame.Machine, _ frame.Totals) float64 { return 2 * m.AreaMM2 },
 		})
 	x := s.Template()
-	networks := networksOf(t, published()...)
+	networks := evaluatortest.Networks(t, published()...)
 	e, err := x.Backend.New(evaluator.Task{Params: x.Params, Networks: networks})
 	if err != nil {
 		t.Fatal(err)

@@ -5,12 +5,13 @@ import (
 	"slices"
 	"testing"
 
+	"apollo/evaluator/evaluatortest"
 	"apollo/evaluator/report"
 )
 
 func TestPresetsRunTheBuiltinNetworks(t *testing.T) {
 	t.Parallel()
-	networks := networksOf(t, published()...)
+	networks := evaluatortest.Networks(t, published()...)
 	for _, p := range Spec().Presets() {
 		r, err := Spec().Inspect(networks, report.Point{Preset: p.Name, Values: p.Values}, nil)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"apollo/evaluator"
+	"apollo/evaluator/evaluatortest"
 	"apollo/evaluator/frame"
 )
 
@@ -97,7 +98,7 @@ func TestAreaRises(t *testing.T) {
 func TestStagesCoverTheParameters(t *testing.T) {
 	t.Parallel()
 	x := Spec().Template()
-	task := evaluator.Task{Params: slices.Clone(x.Params), Networks: networksOf(t, "mobilenet_v2")}
+	task := evaluator.Task{Params: slices.Clone(x.Params), Networks: evaluatortest.Networks(t, "mobilenet_v2")}
 	slices.Reverse(task.Params)
 	e, err := x.Backend.New(task)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"apollo/evaluator"
+	"apollo/evaluator/workload"
 	"apollo/optimizer/space"
 )
 
@@ -86,6 +87,20 @@ func newSuite(t *testing.T, backend evaluator.Backend, task evaluator.Task) *sui
 		s.first = append(s.first, evaluate(t, s.bound, design))
 	}
 	return s
+}
+
+// Networks are built-in ones, of one weight.
+func Networks(t testing.TB, names ...string) []evaluator.Network {
+	t.Helper()
+	var list []evaluator.Network
+	for _, name := range names {
+		w, err := workload.Builtin(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, evaluator.Network{Workload: w, Weight: 1})
+	}
+	return list
 }
 
 func bind(t *testing.T, backend evaluator.Backend, task evaluator.Task) evaluator.Evaluator {

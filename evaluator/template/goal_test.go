@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"apollo/evaluator"
+	"apollo/evaluator/evaluatortest"
 	"apollo/evaluator/model"
 	"apollo/evaluator/report"
 	"apollo/optimizer/space"
@@ -17,7 +18,7 @@ func TestMapperGoals(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	nets := networks(t, "mobilenet_v2", "bert_base")
+	nets := evaluatortest.Networks(t, "mobilenet_v2", "bert_base")
 	for _, x := range All()[1:] {
 		t.Run(x.Name, func(t *testing.T) {
 			t.Parallel()
@@ -81,7 +82,7 @@ func TestMapperGoalRefused(t *testing.T) {
 	t.Parallel()
 	x, _ := Named("nvdla")
 	tm := x.Template()
-	_, err := tm.Backend.New(evaluator.Task{Params: tm.Params, Networks: networks(t, "mobilenet_v2"), MapperGoal: "speed"})
+	_, err := tm.Backend.New(evaluator.Task{Params: tm.Params, Networks: evaluatortest.Networks(t, "mobilenet_v2"), MapperGoal: "speed"})
 	if want := `template nvdla: the mapper's goal is "speed", want one of ["latency" "energy" "energy_delay"]`; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"apollo/evaluator"
+	"apollo/evaluator/evaluatortest"
 	"apollo/evaluator/frame"
 	"apollo/evaluator/report"
 	"apollo/evaluator/workload"
@@ -13,7 +14,7 @@ import (
 // machine's peak rate, and the parts of a layer's time sum to it.
 func TestRoofline(t *testing.T) {
 	t.Parallel()
-	nets := networks(t, "mobilenet_v2", "alexnet", "bert_base", "unet")
+	nets := evaluatortest.Networks(t, "mobilenet_v2", "alexnet", "bert_base", "unet")
 	for _, x := range All() {
 		t.Run(x.Name, func(t *testing.T) {
 			t.Parallel()

@@ -16,19 +16,6 @@ import (
 	"apollo/optimizer/space"
 )
 
-func networks(t testing.TB, names ...string) []evaluator.Network {
-	t.Helper()
-	var nets []evaluator.Network
-	for _, name := range names {
-		w, err := workload.Builtin(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		nets = append(nets, evaluator.Network{Workload: w, Weight: 1})
-	}
-	return nets
-}
-
 // tiny has a layer of every kind that machines treat differently.
 func tiny(t testing.TB, name string, channels int64) *workload.Workload {
 	t.Helper()
@@ -93,7 +80,7 @@ func TestSpecs(t *testing.T) {
 			if len(names) == 0 {
 				names = []string{"mobilenet_v2", "alexnet"}
 			}
-			e, err := tm.Backend.New(evaluator.Task{Params: tm.Params, Networks: networks(t, names...)})
+			e, err := tm.Backend.New(evaluator.Task{Params: tm.Params, Networks: evaluatortest.Networks(t, names...)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -184,7 +171,7 @@ func draw(rng *rand.Rand, s *Spec) []int64 {
 func layers(t testing.TB, names ...string) []model.Problem {
 	t.Helper()
 	var list []model.Problem
-	for _, n := range networks(t, names...) {
+	for _, n := range evaluatortest.Networks(t, names...) {
 		for i := range n.Workload.Layers {
 			l := &n.Workload.Layers[i]
 			if !l.Op.HasMACs() {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"apollo/evaluator"
+	"apollo/evaluator/evaluatortest"
 	"apollo/evaluator/frame"
 	"apollo/evaluator/report"
 	"apollo/optimizer/space"
@@ -55,7 +56,7 @@ func TestTwiceIsNotSlower(t *testing.T) {
 			for i := range all {
 				all[i].rounding = roundingOf(x.Name)
 			}
-			for _, n := range networks(t, "mobilenet_v2", "resnet50_v1", "bert_base", "ssd_mobilenet_v2", "unet") {
+			for _, n := range evaluatortest.Networks(t, "mobilenet_v2", "resnet50_v1", "bert_base", "ssd_mobilenet_v2", "unet") {
 				doubled(t, x, []evaluator.Network{n}, max(designs, 25), all)
 			}
 			var sum slower
