@@ -19,7 +19,7 @@ func multiSuite() bench.Suite {
 		Name: "multi",
 		Doc: "Two objectives: latency and energy of the template edge under 6.8 mm2 for four networks (best known front), ZDT 1, 2, 3, 4 " +
 			"and 6, DTLZ 1 and 2, and two pairs of shifted functions on a lattice (exact fronts). Three and four objectives: DTLZ 2 and 7, " +
-			"C2-DTLZ2 and WFG4 (exact fronts).",
+			"C2-DTLZ2, WFG4, and DTLZ2 with the mean of its squares for their sum, its front in the middle of the space or not (exact fronts).",
 		Lanes: []bench.Lane{bench.KnownArea},
 		Tasks: multiTasks,
 	}

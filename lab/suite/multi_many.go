@@ -36,12 +36,15 @@ const manyDims = 12
 func manies() []many {
 	half := func(int) float64 { return 0.5 }
 	zero := func(int) float64 { return 0 }
+	off := func(int) float64 { return offCentre }
 	centre := func(i int) float64 { return wfgCentre * 2 * float64(i+1) }
 	return []many{
-		{name: "dtlz2-3", family: "dtlz", objectives: 3, params: unitParams(), of: dtlz2Of(3), along: 2, rest: half},
-		{name: "dtlz2-4", family: "dtlz", objectives: 4, params: unitParams(), of: dtlz2Of(4), along: 3, rest: half},
+		{name: "dtlz2-3", family: "dtlz", objectives: 3, params: unitParams(), of: dtlz2Of(3, squares), along: 2, rest: half},
+		{name: "dtlz2-4", family: "dtlz", objectives: 4, params: unitParams(), of: dtlz2Of(4, squares), along: 3, rest: half},
+		{name: "dtlz2-mean-3", family: "dtlz-mean", objectives: 3, params: unitParams(), of: dtlz2Of(3, meanSquares(0.5)), along: 2, rest: half},
+		{name: "dtlz2-off-3", family: "dtlz-mean", objectives: 3, params: unitParams(), of: dtlz2Of(3, meanSquares(offCentre)), along: 2, rest: off},
 		{name: "dtlz7-3", family: "dtlz", objectives: 3, params: unitParams(), of: dtlz7Of(3), along: 2, rest: zero, holes: true},
-		{name: "c2-dtlz2-3", family: "dtlz", objectives: 3, params: unitParams(), of: dtlz2Of(3), along: 2, rest: half, outside: c2Outside},
+		{name: "c2-dtlz2-3", family: "dtlz", objectives: 3, params: unitParams(), of: dtlz2Of(3, squares), along: 2, rest: half, outside: c2Outside},
 		{name: "wfg4-3", family: "wfg", objectives: 3, params: wfgParams(), of: wfg4Of(3, 2), along: 4, rest: centre},
 		{name: "wfg4-4", family: "wfg", objectives: 4, params: wfgParams(), of: wfg4Of(4, 1), along: 3, rest: centre},
 	}
@@ -72,7 +75,7 @@ func (p many) task() bench.Task {
 		spec.Constraints = []events.Constraint{atMost("outside", 1)}
 	}
 	return bench.Task{
-		Name: p.name, Family: p.family, Split: split(p.family, "zdt", "wfg"), Spec: spec, Evaluator: closedForm{of},
+		Name: p.name, Family: p.family, Split: split(p.family, "zdt", "wfg", "dtlz-mean"), Spec: spec, Evaluator: closedForm{of},
 		Known: func(context.Context) (bench.Known, error) { return p.known(), nil },
 	}
 }
@@ -124,13 +127,11 @@ func (p many) front() [][]float64 {
 }
 
 // dtlz2Of is DTLZ2 (see dtlz) with m objectives: the first m−1 parameters are the
-// angles of a point on a sphere, whose radius is 1 where the others are 1/2.
-func dtlz2Of(m int) func(x []float64) []float64 {
+// angles of a point on a sphere, whose radius is 1 and the distance that the others
+// make: squares for DTLZ2 itself.
+func dtlz2Of(m int, distance func(rest []float64) float64) func(x []float64) []float64 {
 	return func(x []float64) []float64 {
-		radius := 1.0
-		for _, v := range x[m-1:] {
-			radius += (v - 0.5) * (v - 0.5)
-		}
+		radius := 1 + distance(x[m-1:])
 		f := make([]float64, m)
 		for k := range f {
 			f[k] = radius
@@ -142,6 +143,28 @@ func dtlz2Of(m int) func(x []float64) []float64 {
 			}
 		}
 		return f
+	}
+}
+
+func squares(rest []float64) (sum float64) {
+	for _, v := range rest {
+		sum += (v - 0.5) * (v - 0.5)
+	}
+	return sum
+}
+
+// offCentre is a level of unitParams that is not in the middle, where a search without
+// a baseline begins: on the front of DTLZ2.
+const offCentre = 0.3
+
+// meanSquares makes an easier DTLZ2, for development: radii are up to 1.25, or 1.49 with
+// offCentre, where those of DTLZ2 are up to 3.5.
+func meanSquares(centre float64) func(rest []float64) float64 {
+	return func(rest []float64) (mean float64) {
+		for _, v := range rest {
+			mean += (v - centre) * (v - centre) / float64(len(rest))
+		}
+		return mean
 	}
 }
 
