@@ -115,34 +115,49 @@ type hypervolumeGain struct {
 	below           [][]float64
 }
 
-// scale says what labels of an objective mean.
+// scale says what labels of an objective mean. Volumes are measured in places,
+// which are values but for a factor and an offset. Of ranks they are not: those
+// stretch what was measured often, and gains there draw further designs.
 type scale struct {
 	// spread is the deviation of the logarithms that labels are; 0 where they are
 	// no logarithms.
 	spread float64
-	// least is a label that nothing is below: that of 0 where no value is negative;
+	// least is a place that nothing is below: that of 0 where no value is negative;
 	// -Inf where nothing is known.
 	least float64
 }
 
 // scaled returns labels of mean 0 and deviation 1 and what they mean: logarithms
-// where these are the more symmetric ones, else half-rank warped. Zeros that are
-// rounding errors have logarithms too, which would be all that a model sees.
+// or values, whichever are the more symmetric ones. The logarithms are those of
+// what values are behind the best one where not all are positive, or the smallest
+// ones are zeros but for rounding: these would be all that a model sees.
 func scaled(values []float64) ([]float64, scale) {
-	if len(values) > 0 && slices.Min(values) > 0 && slices.Max(values) < widest*slices.Min(values) {
-		logs, _, spread := surrogate.Standardize(surrogate.Compress(values))
-		plain, _, _ := surrogate.Standardize(values)
-		if math.Abs(skewness(logs)) <= math.Abs(skewness(plain)) {
-			return logs, scale{spread: spread}
+	if len(values) == 0 {
+		return nil, scale{least: math.Inf(-1)}
+	}
+	values = bounded(slices.Clone(values))
+	best := slices.Min(values)
+	plain, mean, deviation := surrogate.Standardize(values)
+	var logs []float64
+	if best > 0 && slices.Max(values) < widest*best {
+		logs = surrogate.Compress(values)
+	} else {
+		logs = surrogate.LogBehind(values)
+	}
+	labels, middle, spread := surrogate.Standardize(logs)
+	s := scale{least: math.Inf(-1)}
+	if math.Abs(skewness(labels)) > math.Abs(skewness(plain)) {
+		if best >= 0 {
+			s.least = -mean / deviation
 		}
+		return plain, s
 	}
-	ranked := surrogate.HalfRank(bounded(slices.Clone(values)))
-	labels, mean, deviation := surrogate.Standardize(ranked)
-	least := math.Inf(-1)
-	if len(values) > 0 && slices.Min(values) >= 0 {
-		least = -mean / deviation
+	s.spread = spread
+	if best >= 0 {
+		// Values and places differ by a factor and an offset.
+		s.least = s.place(slices.Min(labels)) - best*math.Exp(-middle)
 	}
-	return labels, scale{least: least}
+	return labels, s
 }
 
 // widest is the largest ratio of values that logarithms are taken of. Chosen.
@@ -157,8 +172,7 @@ func skewness(labels []float64) float64 {
 	return sum / float64(max(1, len(labels)))
 }
 
-// place is where a label lies when volumes are measured: at its value, but for
-// a factor and an offset.
+// place is where a label lies when volumes are measured.
 func (s scale) place(label float64) float64 {
 	if s.spread > 0 {
 		return math.Exp(s.spread * label)
@@ -169,14 +183,13 @@ func (s scale) place(label float64) float64 {
 // below appends to dst, for each level, a place, the expected value of what the
 // objective is less than it by, when its label is normal.
 func (s scale) below(dst, levels []float64, mean, deviation float64) []float64 {
-	if s.spread == 0 {
-		for _, level := range levels {
-			dst = append(dst, surrogate.Shortfall(max(level, s.least), mean, deviation))
-		}
-		return dst
-	}
 	for _, level := range levels {
-		dst = append(dst, surrogate.LogShortfall(level, s.spread*mean, s.spread*deviation))
+		level = max(level, s.least)
+		if s.spread > 0 {
+			dst = append(dst, surrogate.LogShortfall(level, s.spread*mean, s.spread*deviation))
+		} else {
+			dst = append(dst, surrogate.Shortfall(level, mean, deviation))
+		}
 	}
 	return dst
 }
