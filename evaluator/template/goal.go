@@ -39,16 +39,22 @@ func (g goal) on(p *model.Problem, a *model.Arch) goal {
 		return g
 	}
 	const milli = 1000
-	bytes := touched(p) * p.Bytes[model.Inputs]
-	for _, o := range [...]model.Operand{model.Weights, model.Outputs} {
-		bytes += p.Elements(o, &p.Bound) * p.Bytes[o]
-	}
+	bytes := compulsory(p)
 	cycles := max(float64(p.MACs())/float64(a.Units()), float64(bytes*milli)/float64(a.Level[0].ReadRate))
 	worth := cycles / (float64(p.MACs())*a.MACPJ + float64(bytes)*a.Level[0].ReadPJ)
 	if g.cyclesPerPJ > 0 {
 		return goal{cyclesPerPJ: worth / equalEnergy}
 	}
 	return goal{cyclesPerPJ: equalTime * worth}
+}
+
+// compulsory returns the bytes of every tensor once.
+func compulsory(p *model.Problem) int64 {
+	bytes := touched(p) * p.Bytes[model.Inputs]
+	for _, o := range [...]model.Operand{model.Weights, model.Outputs} {
+		bytes += p.Elements(o, &p.Bound) * p.Bytes[o]
+	}
+	return bytes
 }
 
 // value returns what cycles and picojoules are worth. It falls with neither, so

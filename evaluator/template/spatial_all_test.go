@@ -3,6 +3,7 @@ package template
 import (
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -118,50 +119,45 @@ func (e *everyMapping) permute(free []model.Dim, at int) {
 	}
 }
 
-// tilings returns the numbers of tiles of a layer on the first way of the wires, those
-// that do not fit among them.
-func tilings(f *free, p *model.Problem, cut []model.Dim) int {
-	var m model.Mapping
-	rest, all := f.flows[0].spread(p, f.flows[0].spreads[0], &way{}, &m), 1
-	for _, d := range tiled {
-		n := 0
-		for _, size := range parts(rest[d]) {
-			n += len(parts(model.CeilDiv(rest[d], size)))
-		}
-		all *= n
+// enumerationSeed draws layers and designs; APOLLO_SEED draws others.
+func enumerationSeed() uint64 {
+	if n, err := strconv.ParseUint(os.Getenv("APOLLO_SEED"), 10, 64); err == nil {
+		return n
 	}
-	for _, d := range cut[len(tiled):] {
-		all *= len(parts(rest[d]))
-	}
-	return all
+	return 7
 }
 
-// The mapper of spatial beside every mapping that there is. By default one small layer, of which
-// it only tells how far the mapper is, and holds that its mapping is among them; with
-// APOLLO_ENUMERATE_LAYERS=30 that many layers of networks with 100,000 mappings and more
-// each (`make enumerate`), whose table is in docs/spatial.md.
+// The mapper of spatial is within 1 % of the least of all mappings of layers of networks, on the baseline
+// and on drawn designs. By default two layers with 1,000 mappings and more; with
+// APOLLO_ENUMERATE_LAYERS=30 so many layers with 100,000 mappings and more each (`make enumerate`).
 func TestSpatialAgainstAllMappings(t *testing.T) {
 	t.Parallel()
 	wanted, _ := strconv.Atoi(os.Getenv("APOLLO_ENUMERATE_LAYERS"))
 	least, most, tiles := 1000, 20_000, 1000
 	if wanted > 0 {
-		least, most, tiles = 100_000, 4_000_000, 40_000
+		least, most, tiles = 100_000, 2_000_000, 40_000
 	}
+	wanted = max(wanted, 2)
 	s := spatialSpec()
-	m := declared(&s).machine(baselineOf(&s))
+	list := distinct(layers(t, "mobilenet_v2", "resnet50_v1", "mnasnet_a1", "squeezenet", "inception_v1", "mobilenet_v1", "efficientnet_lite0", "mobilenet_v3_large", "mobilenet_edgetpu", "ssdlite_mobiledet_edgetpu", "efficientnet_edgetpu_s", "densenet121"))
+	rng := rand.New(rand.NewPCG(enumerationSeed(), 1))
+	rng.Shuffle(len(list), func(i, k int) { list[i], list[k] = list[k], list[i] })
+	const target, rounding = 0.01, 1e-9
 	var worst [3]float64
 	over, compared, all := 0, 0, 0
-	for _, p := range distinct(layers(t, "mobilenet_v2", "resnet50_v1", "mnasnet_a1", "squeezenet", "inception_v1", "mobilenet_v1", "efficientnet_lite0", "mobilenet_v3_large", "mobilenet_edgetpu", "ssdlite_mobiledet_edgetpu", "efficientnet_edgetpu_s", "densenet121")) {
-		if compared == max(wanted, 1) {
-			break
+	for try := 0; compared < wanted && try < 10*len(list); try++ {
+		p, v := list[try%len(list)], baselineOf(&s)
+		if compared%2 > 0 || try >= len(list) {
+			v = draw(rng, &s)
 		}
-		if tilings(m.Flow.(*free), &p, tiled[:]) > tiles {
+		m := declared(&s).machine(v)
+		if m.Flow.(*free).tilings(&p, tiles) > tiles {
 			continue
 		}
 		var found model.Mapping
 		fast, misfit := m.Flow.Find(&p, leastTime(), &found)
 		if misfit != nil {
-			t.Fatal(misfit.What)
+			continue
 		}
 		goals := [...]goal{{cyclesPerPJ: 0}, {cyclesPerPJ: 1e12}, {cyclesPerPJ: float64(fast.Cycles) / fast.EnergyPJ}}
 		var best [len(goals)]float64
@@ -185,23 +181,20 @@ func TestSpatialAgainstAllMappings(t *testing.T) {
 			}
 			gaps[i] = g.of(&c)/best[i] - 1
 			worst[i] = max(worst[i], gaps[i])
-			const rounding = 1e-9
-			if gaps[i] < -rounding {
-				t.Errorf("%v: the mapper's mapping is none of the %d", p.Bound, n)
+			if gaps[i] < -rounding && p.Bound[model.G]*p.Bound[model.N] == 1 {
+				t.Errorf("%v on %v: the mapper's mapping is none of the %d", p.Bound, v, n)
 			}
-			if gaps[i] > 0.01 {
+			if gaps[i] > target {
 				over++
+				t.Errorf("%v on %v: %.2f %% above the least of %d, goal %d", p.Bound, v, 100*gaps[i], n, i)
 			}
 		}
-		t.Logf("| %v | %d | %+.2f %% | %+.2f %% | %+.2f %% |", p.Bound, n, 100*gaps[0], 100*gaps[1], 100*gaps[2])
+		t.Logf("| %v | %v | %d | %+.2f %% | %+.2f %% | %+.2f %% |", p.Bound, v, n, 100*gaps[0], 100*gaps[1], 100*gaps[2])
 	}
 	t.Logf("%d layers, %d mappings: time at most %.2f %% above the least, energy %.2f %%, both %.2f %%; %d of %d above 1 %%",
 		compared, all, 100*worst[0], 100*worst[1], 100*worst[2], over, len(worst)*compared)
-	if compared < max(wanted, 1) {
-		t.Errorf("only %d layers have %d to %d mappings, want %d", compared, least, most, max(wanted, 1))
-	}
-	if over > 0 && wanted > 0 {
-		t.Errorf("%d mappings are more than 1 %% above the best of all", over)
+	if compared < wanted {
+		t.Errorf("only %d layers have %d to %d mappings, want %d", compared, least, most, wanted)
 	}
 }
 
@@ -232,9 +225,8 @@ func smallLayer(rng *rand.Rand, p model.Problem, kind string) model.Problem {
 	return p
 }
 
-// The mapper of spatial beside every mapping of small layers of all kinds, on designs of
-// all axes: what it finds is among them, and no bound of a proof is above the least. How far
-// it is, docs/spatial.md says; APOLLO_ENUMERATE_SMALL=300 compares so many layers.
+// The mapper of spatial finds the least of all mappings of small layers of all kinds, on designs of
+// all axes, and no bound of a proof is above it. APOLLO_ENUMERATE_SMALL=300 compares so many layers.
 func TestSpatialOnSmallLayers(t *testing.T) {
 	t.Parallel()
 	wanted, _ := strconv.Atoi(os.Getenv("APOLLO_ENUMERATE_SMALL"))
@@ -244,10 +236,8 @@ func TestSpatialOnSmallLayers(t *testing.T) {
 	}
 	kinds := []string{"dense", "grouped", "depthwise", "dilated", "strided", "of one position", "fully connected", "in batches"}
 	s := spatialSpec()
-	rng := rand.New(rand.NewPCG(7, 9))
+	rng := rand.New(rand.NewPCG(enumerationSeed(), 9))
 	like := layers(t, "mobilenet_v2")[0]
-	// Of layers that are polished; chosen after 300 layers were seen, which were up to 30 % above before.
-	const tolerance = 0.10
 	const goals, rounding = 3, 1e-9
 	var worst [goals]float64
 	var over [goals]int
@@ -263,7 +253,7 @@ func TestSpatialOnSmallLayers(t *testing.T) {
 		m := declared(&s).machine(v)
 		kind := kinds[try%len(kinds)]
 		p := smallLayer(rng, like, kind)
-		if tilings(m.Flow.(*free), &p, withGroups) > most {
+		if m.Flow.(*free).tilings(&p, most) > most {
 			continue
 		}
 		var found model.Mapping
@@ -297,19 +287,84 @@ func TestSpatialOnSmallLayers(t *testing.T) {
 			if x := g.of(&floor); x > best[i]*(1+rounding) {
 				t.Errorf("%s %v on %v: the bound is %g, a mapping has %g", kind, p.Bound, v, x, best[i])
 			}
-			if gap > tolerance && m.Flow.(*free).steps(&p) <= maxPolished {
-				t.Errorf("%s %v on %v: %.2f %% above the least of %d, goal %d", kind, p.Bound, v, 100*gap, n, i)
-			}
 			worst[i] = max(worst[i], gap)
-			if gap > 0.01 {
+			if gap > rounding {
 				over[i]++
-				t.Logf("%s %v, stride %v, dilation %v, on %v: %.2f %% above the least of %d, goal %d", kind, p.Bound, p.Stride, p.Dilation, v, 100*gap, n, i)
+				t.Errorf("%s %v, stride %v, dilation %v, on %v: %.2g %% above the least of %d, goal %d", kind, p.Bound, p.Stride, p.Dilation, v, 100*gap, n, i)
+			}
+			if d, err := m.Flow.Detail(&p, &found); err != nil || d.Cost != c {
+				t.Errorf("%s %v on %v: in detail the mapping costs %+v (%v), found %+v", kind, p.Bound, v, d.Cost, err, c)
 			}
 		}
 	}
-	t.Logf("%d layers: time at most %.2f %% above the least, energy %.2f %%, both %.2f %%; %d, %d and %d of them above 1 %%",
+	t.Logf("%d layers: time at most %.2g %% above the least, energy %.2g %%, both %.2g %%; %d, %d and %d of them above",
 		compared, 100*worst[0], 100*worst[1], 100*worst[2], over[0], over[1], over[2])
 	if compared < wanted {
 		t.Errorf("only %d of %d layers have few enough mappings", compared, wanted)
+	}
+}
+
+// parts lists the sizes ceil(n/i), the largest first.
+func parts(n int64) (list []int64) {
+	for i := int64(1); i > 0; i = model.NextParts(n, i) {
+		list = append(list, model.CeilDiv(n, i))
+	}
+	return list
+}
+
+// How far the mapper of spatial is above the least of all mappings of layers of networks that are too large
+// for trying each: the exact search, which the tests above hold against that, finds it. By
+// default of three layers, with APOLLO_ENUMERATE_LARGE=200 of so many (`make enumerate`), with 65,537
+// to 1,048,576 ways to cut them into tiles; goals are time, energy, their product and energy with leakage.
+func TestSpatialOnLargeLayers(t *testing.T) {
+	t.Parallel()
+	wanted, _ := strconv.Atoi(os.Getenv("APOLLO_ENUMERATE_LARGE"))
+	wanted = max(wanted, 3)
+	const largest, target, rounding = 1 << 20, 0.01, 1e-9
+	s := spatialSpec()
+	list := distinct(layers(t, "mobilenet_v2", "resnet50_v1", "squeezenet", "mnasnet_a1", "inception_v1"))
+	rng := rand.New(rand.NewPCG(enumerationSeed(), 2))
+	names := [...]string{"time", "energy", "product", "energy with leakage"}
+	var gaps [len(names)][]float64
+	for len(gaps[0]) < wanted {
+		p, v := list[rng.IntN(len(list))], baselineOf(&s)
+		if len(gaps[0])%5 > 0 {
+			v = draw(rng, &s)
+		}
+		m := declared(&s).machine(v)
+		f := m.Flow.(*free)
+		if n := f.tilings(&p, largest); n <= maxTilings || n > largest {
+			continue
+		}
+		var found model.Mapping
+		fast, misfit := f.Find(&p, leastTime(), &found)
+		if misfit != nil {
+			continue
+		}
+		for i, g := range [len(names)]goal{leastTime(), leastEnergy(), {cyclesPerPJ: float64(fast.Cycles) / fast.EnergyPJ}, {cyclesPerPJ: 1 / m.standingPJ()}} {
+			c, _ := f.Find(&p, g, &found)
+			if g = g.on(&p, &f.flows[0].arch); i == 0 {
+				g.cyclesPerPJ *= tieTime
+			}
+			least, ok := f.exact(&p, g, g.of(&c)*(1+rounding), every, &found)
+			if !ok {
+				t.Errorf("%v on %v: the exact search finds nothing as good as the mapper for %s", p.Bound, v, names[i])
+				continue
+			}
+			gap := g.of(&c)/g.of(&least) - 1
+			gaps[i] = append(gaps[i], gap)
+			if gap > target {
+				t.Logf("%v, stride %v, on %v: %.2f %% above the least, %s", p.Bound, p.Stride, v, 100*gap, names[i])
+			}
+		}
+	}
+	for i, list := range gaps {
+		over, sum := 0, 0.0
+		for _, gap := range list {
+			if sum += gap; gap > target {
+				over++
+			}
+		}
+		t.Logf("| %s | %d of %d | %.3f %% | %.1f %% |", names[i], over, len(list), 100*sum/float64(len(list)), 100*slices.Max(list))
 	}
 }
