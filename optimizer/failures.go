@@ -3,7 +3,9 @@ package optimizer
 import (
 	"fmt"
 	"iter"
+	"math"
 	"slices"
+	"sort"
 
 	"apollo/optimizer/space"
 	"apollo/optimizer/surrogate"
@@ -84,6 +86,12 @@ func (l failureLog) standing(records int) []failure {
 	return out[max(0, len(out)-mostFailures):]
 }
 
+// before returns how many failures are among the first n attempts, which are records
+// and failures.
+func (l failureLog) before(n int) int {
+	return sort.Search(len(l), func(i int) bool { return l[i].seen+i >= n })
+}
+
 // failureModels is a model of feasibility that learns from what runs and from the
 // failures that count.
 type failureModels struct {
@@ -97,17 +105,18 @@ type failureModels struct {
 }
 
 // of returns the model after n records; nil when no failure counts. Its
-// hyper-parameters are fitted to all failures before the checkpoint.
-func (m failureModels) of(l failureLog, n int) (*surrogate.Feasibility, error) {
+// hyper-parameters are fitted to all records and failures before the checkpoint, which
+// counts both: failures in a row must teach something too.
+func (m failureModels) of(l failureLog, n int) (*passing, error) {
 	standing := l.standing(n)
 	if len(standing) == 0 {
 		return nil, nil
 	}
-	if at := checkpoint(n); at != m.cache.at || at == 0 {
-		before, _ := slices.BinarySearchFunc(l, at, func(f failure, at int) int { return f.seen - at })
+	if at := checkpoint(n + len(l)); at != m.cache.at || at == 0 {
+		before := l.before(at)
 		*m.cache = fitted{at: at, hyper: surrogate.ScatterPrior().Mode(m.encoder.Len())}
 		if before > 0 {
-			x, verdicts := m.attempts(at, m.fitLimit, l[max(0, before-mostFailures):before])
+			x, verdicts := m.attempts(at-before, m.fitLimit, l[max(0, before-mostFailures):before])
 			labels, _ := surrogate.FeasibilityLabels(verdicts)
 			fit := surrogate.Fit{Prior: surrogate.ScatterPrior()}
 			m.cache.hyper = fit.Hyper(m.encoder.Categorical(), x, labels)
@@ -118,7 +127,37 @@ func (m failureModels) of(l failureLog, n int) (*surrogate.Feasibility, error) {
 	if err != nil {
 		return nil, fmt.Errorf("failures: %w", err)
 	}
-	return model, nil
+	return &passing{Feasibility: model}, nil
+}
+
+// passing is a model of failures by which designs that rather fail come last. A failed
+// evaluation teaches nothing about the objective, so that no hope of improvement, which
+// is largest where nothing was ever measured, pays for a likely failure.
+type passing struct {
+	*surrogate.Feasibility
+	own []float64 // scratch
+}
+
+const (
+	// leastPassing is the least chance of a design that need not come last, where one
+	// of which nothing is known has no better one. Chosen: with a half, half of the trials
+	// fail where the best designs lie along a region that fails.
+	leastPassing = 2. / 3
+	// last is beyond the difference of any two designs' scores.
+	last = 1e6
+)
+
+// AddLog adds ln P(passes), and less where it is too small.
+func (p *passing) AddLog(x, dst []float64) {
+	p.own = append(p.own[:0], make([]float64, len(dst))...)
+	p.Feasibility.AddLog(x, p.own)
+	least := max(math.Log(leastPassing), p.LogPrior())
+	for i, chance := range p.own {
+		if chance < least {
+			chance -= last
+		}
+		dst[i] += chance
+	}
 }
 
 // attempts are the coordinates and verdicts of failures and of what runs.
@@ -179,7 +218,7 @@ func (h *history) standingAt(n int) []failure {
 	return then.standing(n)
 }
 
-func (p *gpModels) failureModel() (*surrogate.Feasibility, error) {
+func (p *gpModels) failureModel() (*passing, error) {
 	return failureModels{
 		encoder: p.encoder, limit: p.limit, fitLimit: p.fitLimit, cache: &p.broken,
 		running: func(n, limit int) []float64 { return p.gather(p.active(n, limit, p.runs)) },
@@ -194,7 +233,7 @@ func (s *multiObjectiveGP) noteFailure(o Observation) {
 	}))
 }
 
-func (s *multiObjectiveGP) failureModel() (*surrogate.Feasibility, error) {
+func (s *multiObjectiveGP) failureModel() (*passing, error) {
 	return failureModels{
 		encoder: s.encoder, limit: s.knobs.Limit, fitLimit: min(200, s.knobs.Limit), cache: &s.broken,
 		running: func(n, limit int) []float64 {

@@ -265,7 +265,13 @@ func (p *gpModels) verdictModel(cache *fitted, prior surrogate.Prior, learn less
 }
 
 // feasibility is the product of what is known about every cause.
-type feasibility []*surrogate.Feasibility
+type feasibility []chance
+
+// chance is what is known about one cause: AddLog adds ln P(feasible) of the len(dst)
+// inputs in x to dst.
+type chance interface {
+	AddLog(x, dst []float64)
+}
 
 // addLog adds ln P(feasible) of the len(dst) inputs in x to dst.
 func (f feasibility) addLog(x, dst []float64) {

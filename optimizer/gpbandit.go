@@ -18,8 +18,8 @@ import (
 // Confidence Bound and Pure Exploration, ECML 2013; A. Yazdanbakhsh et al.,
 // Apollo, arXiv 2102.01723 (the baseline).
 //
-// Labels are half-rank and log warped; infeasible trials get one bad label. The
-// mean comes from finished trials, the deviation from pending ones too. Unlike
+// Labels are half-rank and log warped; infeasible trials and failures
+// get one bad label. The mean comes from finished trials, the deviation from pending ones too. Unlike
 // Vizier, which evaluates 75,000 designs with an evolutionary search, it
 // searches the lattice: uniform points and mutants, of which the best climb.
 //
@@ -123,10 +123,15 @@ func (g *gpBandit) model(b *batch, n int) error {
 	n = max(0, n-len(b.out))
 	waiting := b.pendingRows(&g.history)
 	d := g.encoder.Len()
-	m, err := g.gpModels.model(&g.values, g.learn, len(b.pending)+len(b.out)+n)
+	broken := g.standing()
+	m, err := g.gpModels.model(&g.values, g.learn, len(broken)+len(b.pending)+len(b.out)+n)
 	if err != nil {
 		return err
 	}
+	for _, f := range broken {
+		m.gp.Append(f.x)
+	}
+	m.gp.SetLabels(g.labels(m.rows, len(broken)))
 	for i := range b.pending {
 		m.gp.Append(waiting[i*d : (i+1)*d])
 	}
@@ -153,13 +158,13 @@ func (g *gpBandit) model(b *batch, n int) error {
 }
 
 func (g *gpBandit) learn(int) (func(i int) bool, func(rows []int) []float64) {
-	return func(int) bool { return true }, g.labels
+	return func(int) bool { return true }, func(rows []int) []float64 { return g.labels(rows, 0) }
 }
 
-// labels are to be maximised.
-func (g *gpBandit) labels(rows []int) []float64 {
+// labels are to be maximised: those of the rows and of so many failures.
+func (g *gpBandit) labels(rows []int, broken int) []float64 {
 	var values []float64
-	good := make([]bool, len(rows))
+	good := make([]bool, len(rows)+broken)
 	for k, i := range rows {
 		if good[k] = g.records[i].class == feasible; good[k] {
 			values = append(values, g.records[i].value)

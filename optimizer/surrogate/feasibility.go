@@ -118,3 +118,8 @@ func (f *Feasibility) AddLog(x, dst []float64) {
 		dst[i] += LogNormalCDF((f.base + mean[i]) / math.Sqrt(blur+deviation[i]*deviation[i]))
 	}
 }
+
+// LogPrior returns ln P(feasible) of a design that is far from all trials.
+func (f *Feasibility) LogPrior() float64 {
+	return LogNormalCDF(f.base / math.Sqrt(blur+f.gp.kernel.signal))
+}
