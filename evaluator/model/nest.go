@@ -115,7 +115,7 @@ func parseLoop(text string) (kind string, d Dim, steps int64, err error) {
 	if len(words) != 4 || words[0] != "for" && words[0] != "par" || words[2] != "in" {
 		return "", 0, 0, fmt.Errorf(`%q is no loop: want "for K in 0..3" (in time), "par K in 0..3" (over instances), or a level with a colon`, text)
 	}
-	if d, err = dimOf(words[1]); err != nil {
+	if d, err = DimOf(words[1]); err != nil {
 		return "", 0, 0, err
 	}
 	last, ok := strings.CutPrefix(words[3], "0..")
@@ -126,7 +126,8 @@ func parseLoop(text string) (kind string, d Dim, steps int64, err error) {
 	return words[0], d, n + 1, nil
 }
 
-func dimOf(name string) (Dim, error) {
+// DimOf returns the dimension of a letter, as String writes it.
+func DimOf(name string) (Dim, error) {
 	for d := range Dims {
 		if d.String() == name {
 			return d, nil

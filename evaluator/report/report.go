@@ -476,6 +476,9 @@ type Given struct {
 	Network, Layer string
 	// Nest is the loop nest, as Layer.Mapping has it.
 	Nest string
+	// Or are nests of which one may be taken in its place: the best that the machine can
+	// run is.
+	Or []string
 }
 
 // For reports whether the mapping is for a layer.

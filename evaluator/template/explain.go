@@ -64,10 +64,7 @@ func (b *taskModel) explainNetwork(seen []Machine, net *network, given []report.
 // returns its cost by parts.
 func (m *Machine) detail(s *shape, v *view, goal goal, layer string, g *report.Given, mapping *model.Mapping) (d Detail, why *evaluator.Reason, err error) {
 	if g != nil {
-		if *mapping, err = model.ParseMapping(g.Nest, &m.Arch); err == nil {
-			d, err = m.Flow.Detail(&s.p, mapping)
-		}
-		if err != nil {
+		if d, err = m.given(&s.p, goal, g, mapping); err != nil {
 			err = fmt.Errorf("the mapping of layer %s: %w", layer, err)
 		}
 		m.fuse(&s.p, &d)
@@ -82,6 +79,29 @@ func (m *Machine) detail(s *shape, v *view, goal goal, layer string, g *report.G
 	}
 	m.fuse(&s.p, &d)
 	return d, nil, err
+}
+
+// given writes the mapping that is given, of several the best that the machine can run.
+// Where it can run none, the error is that of the first.
+func (m *Machine) given(p *model.Problem, goal goal, g *report.Given, mapping *model.Mapping) (best Detail, err error) {
+	on, found := goal.on(p, &m.Arch), false
+	for i, nest := range append([]string{g.Nest}, g.Or...) {
+		one, wrong := model.ParseMapping(nest, &m.Arch)
+		var d Detail
+		if wrong == nil {
+			d, wrong = m.Flow.Detail(p, &one)
+		}
+		switch {
+		case wrong == nil && (!found || on.of(&d.Cost) < on.of(&best.Cost)):
+			best, *mapping, found = d, one, true
+		case i == 0:
+			err = wrong
+		}
+	}
+	if found {
+		return best, nil
+	}
+	return Detail{}, err
 }
 
 // addParts adds up parts by name.

@@ -41,7 +41,7 @@ mapping, the accesses per level and operand, and its place under the roofline; -
 			if err := order.check(c); err != nil {
 				return err
 			}
-			given, err := readMappings(mapping, s.Template.Name)
+			given, err := s.readMappings(mapping)
 			if err != nil {
 				return err
 			}
@@ -57,7 +57,7 @@ mapping, the accesses per level and operand, and its place under the roofline; -
 	}
 	flags.register(c, true)
 	order.register(c)
-	c.Flags().StringVar(&mapping, "mapping", "", "`file` of mappings to use instead of the mapper's")
+	c.Flags().StringVar(&mapping, "mapping", "", "`file` of mappings to use instead of the mapper's, or the folder of an export for ZigZag or AccelForge")
 	c.Flags().StringArrayVar(&nests, "mapping-of", nil, "print the loop nest of this `layer`, as often as wanted: an id, network/id, or all")
 	return c
 }

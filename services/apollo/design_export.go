@@ -41,7 +41,7 @@ tool's format has it.`,
 			if !slices.Contains(exportFormats(), as) {
 				return cli.Usagef("--as %s: want one of %q", as, exportFormats())
 			}
-			given, err := readMappings(mapping, s.Template.Name)
+			given, err := s.readMappings(mapping)
 			if err != nil {
 				return err
 			}
@@ -66,7 +66,7 @@ tool's format has it.`,
 	c.Flags().StringVar(&layer, "layer", "", "only the layer with this `id`, or network/id")
 	c.Flags().StringVar(&dir, "dir", "", "write a file per layer into this `directory`")
 	c.Flags().StringVar(&as, "as", "timeloop", "`format`: "+strings.Join(exportFormats(), "|"))
-	c.Flags().StringVar(&mapping, "mapping", "", "`file` of mappings to use instead of the mapper's")
+	c.Flags().StringVar(&mapping, "mapping", "", "`file` of mappings to use instead of the mapper's, or the folder of an export for ZigZag or AccelForge")
 	return c
 }
 

@@ -33,11 +33,34 @@ type layerMapping struct {
 	Nest    string `json:"nest" yaml:"nest"`
 }
 
-// readMappings reads a mapping file for a template; "" reads none.
-func readMappings(path, template string) ([]report.Given, error) {
+// readMappings reads a mapping file, or the folder of an export for ZigZag or AccelForge;
+// "" reads none.
+func (s *subject) readMappings(path string) ([]report.Given, error) {
 	if path == "" {
 		return nil, nil
 	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return s.readForms(path)
+	}
+	b, err := readMappingFile(path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := parseMappings(b)
+	if err == nil {
+		err = f.check(s.Template.Name)
+	}
+	if err != nil {
+		return nil, cli.Hinted(cli.ExitUsage, "`apollo design export --as mapping` writes the mapper's own in this format", fmt.Errorf("read mappings from %s: %w", path, err))
+	}
+	var given []report.Given
+	for _, l := range f.Layers {
+		given = append(given, report.Given{Network: l.Network, Layer: l.Layer, Nest: l.Nest})
+	}
+	return given, nil
+}
+
+func readMappingFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, cli.Hinted(cli.ExitNotFound, "", fmt.Errorf("read mappings: %w", err))
@@ -49,18 +72,7 @@ func readMappings(path, template string) ([]report.Given, error) {
 	if err != nil {
 		return nil, cli.Hinted(cli.ExitNotFound, "", fmt.Errorf("read mappings: %w", err))
 	}
-	f, err := parseMappings(b)
-	if err == nil {
-		err = f.check(template)
-	}
-	if err != nil {
-		return nil, cli.Hinted(cli.ExitUsage, "`apollo design export --as mapping` writes the mapper's own in this format", fmt.Errorf("read mappings from %s: %w", path, err))
-	}
-	var given []report.Given
-	for _, l := range f.Layers {
-		given = append(given, report.Given{Network: l.Network, Layer: l.Layer, Nest: l.Nest})
-	}
-	return given, nil
+	return b, nil
 }
 
 // parseMappings reads the document strictly. The library panics on some

@@ -41,18 +41,25 @@ func (a *app) exportForms(s *subject, as string, mapped []report.Mapped, dir str
 			return err
 		}
 		if as == "zigzag" {
-			if err := write("zigzag-mapping.yaml", strings.TrimSuffix(d.File, ".yaml")+".mapping.yaml", m); err != nil {
+			if err := write("zigzag-mapping.yaml", zigzagMappingFile(d.File), m); err != nil {
 				return err
 			}
 		}
 		documents = append(documents, d)
 	}
 	if as == "zigzag" {
-		if err := write("zigzag-machine.yaml", filepath.Join(dir, "machine.yaml"), &mapped[0]); err != nil {
+		if err := write("zigzag-machine.yaml", zigzagMachineFile(dir), &mapped[0]); err != nil {
 			return err
 		}
 	}
 	return a.printExport(documents, dir)
+}
+
+func zigzagMachineFile(dir string) string { return filepath.Join(dir, "machine.yaml") }
+
+// zigzagMappingFile is the file of the mapping beside that of the layer.
+func zigzagMappingFile(layer string) string {
+	return strings.TrimSuffix(layer, ".yaml") + ".mapping.yaml"
 }
 
 // formValues are the design's parameters, the layer's dimensions and the energies in J
@@ -100,11 +107,23 @@ func onArray(m *report.Mapped) bool {
 	return true
 }
 
+// zigzagDims are the dimensions of zigzag-layer.yaml. Groups are none of the tool's.
+func zigzagDims() map[model.Dim]string {
+	return map[model.Dim]string{model.N: "B", model.K: "K", model.C: "C", model.P: "OY", model.Q: "OX", model.R: "FY", model.S: "FX"}
+}
+
+// accelforgeTensors and accelforgeLevels are those of accelforge.yaml.
+func accelforgeTensors() map[model.Operand]string {
+	return map[model.Operand]string{model.Inputs: "Inputs", model.Weights: "Weights", model.Outputs: "Outputs"}
+}
+
+func accelforgeLevels() []string { return []string{"MainMemory", "Buffer", "Accumulator", "Register"} }
+
 // zigzagOrder lists the loops in time of one group, innermost first. Where they are not
 // those that the tool asks for, because tiles of ours pad a dimension, there are none,
 // and the tool searches.
 func zigzagOrder(m *report.Mapped) string {
-	names := map[model.Dim]string{model.N: "B", model.K: "K", model.C: "C", model.P: "OY", model.Q: "OX", model.R: "FY", model.S: "FX"}
+	names := zigzagDims()
 	wanted := m.Problem.Bound
 	for _, d := range []model.Dim{model.K, model.C} {
 		array := m.Mapping.Loops[arrayLevel].Spatial[d]
@@ -150,7 +169,7 @@ func accelforgeNodes(m *report.Mapped) string {
 			n.tile[d] *= m.Mapping.Loops[level].Temporal[d] * m.Mapping.Loops[level].Spatial[d]
 		}
 	}
-	for level, component := range []string{"MainMemory", "Buffer", "Accumulator", "Register"} {
+	for level, component := range accelforgeLevels() {
 		l := &m.Mapping.Loops[level]
 		for _, o := range []model.Operand{model.Inputs, model.Weights, model.Outputs} {
 			if m.Arch.Level[level].Keeps[o] {
@@ -200,7 +219,7 @@ func (n *nodes) loop(d model.Dim, steps int64, over string) {
 // store adds where an operand is stored: above the loops that do not touch it. What is
 // stored in each unit of the array takes the array's loops with it.
 func (n *nodes) store(o model.Operand, component string, outermost bool) {
-	tensor := map[model.Operand]string{model.Inputs: "Inputs", model.Weights: "Weights", model.Outputs: "Outputs"}[o]
+	tensor := accelforgeTensors()[o]
 	stored := node{text: fmt.Sprintf("!Storage {tensors: [%s], component: %s}", tensor, component)}
 	end := len(n.list)
 	array := end

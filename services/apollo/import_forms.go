@@ -1,0 +1,422 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"apollo/evaluator/model"
+	"apollo/evaluator/report"
+	"apollo/examples/simulators/forms"
+	"apollo/services/cli"
+)
+
+// readForms reads the mappings in the folder of an export for ZigZag or AccelForge. A layer
+// whose file has none, for the tool to search, keeps the mapper's.
+func (s *subject) readForms(dir string) ([]report.Given, error) {
+	refuse := func(err error) error {
+		return cli.Hinted(cli.ExitUsage, "`apollo design export --as zigzag` or `accelforge` writes such a folder, of the same design and networks",
+			fmt.Errorf("read mappings from %s: %w", dir, err))
+	}
+	if s.Template.Name != "nvdla" {
+		return nil, refuse(fmt.Errorf("mappings of other tools are for the template nvdla, not %s", s.Template.Name))
+	}
+	mapped, err := s.mapped("", nil)
+	if err != nil {
+		return nil, err
+	}
+	var given []report.Given
+	files := 0
+	for i := range mapped {
+		m := &mapped[i]
+		if err := inBytes(m); err != nil {
+			return nil, err
+		}
+		nest, path, err := s.readForm(dir, m)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return nil, refuse(fmt.Errorf("%s: %w", strings.TrimPrefix(path, dir+string(os.PathSeparator)), err))
+		}
+		if files++; nest != nil {
+			g, err := nest.given(m)
+			if err != nil {
+				return nil, refuse(fmt.Errorf("%s: %w", strings.TrimPrefix(path, dir+string(os.PathSeparator)), err))
+			}
+			given = append(given, g)
+		}
+	}
+	switch {
+	case files == 0:
+		return nil, refuse(fmt.Errorf("there is no file of a layer, as %s", layerFile("", &mapped[0], 0)))
+	case len(given) == 0:
+		return nil, refuse(errors.New("no file has a mapping: all are left for the tool to search"))
+	}
+	return given, nil
+}
+
+// readForm reads the mapping of a layer: nil where its file leaves it to the tool.
+func (s *subject) readForm(dir string, m *report.Mapped) (n *flatNest, path string, err error) {
+	// An export of one layer numbers it otherwise than one of all.
+	files, err := os.ReadDir(filepath.Join(dir, m.Network))
+	if err != nil {
+		return nil, dir, err
+	}
+	suffix := strings.TrimPrefix(filepath.Base(layerFile(dir, m, 0)), "001")
+	at := slices.IndexFunc(files, func(f os.DirEntry) bool {
+		number, ok := strings.CutSuffix(f.Name(), suffix)
+		_, err := strconv.Atoi(number)
+		return ok && err == nil
+	})
+	if at < 0 {
+		return nil, dir, fs.ErrNotExist
+	}
+	layer := filepath.Join(dir, m.Network, files[at].Name())
+	path = zigzagMappingFile(layer)
+	text, err := os.ReadFile(path)
+	if err == nil {
+		if err := s.sameForm("zigzag-machine.yaml", zigzagMachineFile(dir), m); err != nil {
+			return nil, path, err
+		}
+		if err := s.sameForm("zigzag-layer.yaml", layer, m); err != nil {
+			return nil, path, err
+		}
+		n, err = zigzagNest(text)
+		return n, path, err
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, path, err
+	}
+	if text, err = readMappingFile(layer); err != nil {
+		return nil, layer, err
+	}
+	if err := s.sameForm("accelforge.yaml", layer, m); err != nil {
+		return nil, layer, err
+	}
+	n, err = accelforgeNest(text, m)
+	return n, layer, err
+}
+
+// sameForm refuses a file that is of another design or layer than m, up to its mapping.
+func (s *subject) sameForm(form, path string, m *report.Mapped) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return errors.New("the machine and the layer must stand beside the mapping: " + err.Error()) // that they are missing is no missing mapping
+	}
+	want, err := forms.Fill(form, s.formValues(m))
+	if err != nil {
+		return err
+	}
+	const mapping = "mapping:"
+	have := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	for i, line := range strings.Split(strings.TrimRight(want, "\n"), "\n") {
+		switch {
+		case strings.HasPrefix(line, mapping):
+			return nil
+		case i >= len(have):
+			return fmt.Errorf("%s ends after line %d, want %q", filepath.Base(path), len(have), line)
+		case have[i] != line:
+			return fmt.Errorf("%s, line %d is %q, of this design and layer it is %q", filepath.Base(path), i+1, have[i], line)
+		}
+	}
+	return nil
+}
+
+// flatNest is a mapping in which loops in time have no level yet, outermost first.
+type flatNest struct {
+	dims    []model.Dim
+	steps   []int64
+	spatial [model.Dims]int64
+	// places reports whether the loops before first may stand off chip and those before second
+	// at the buffer; nil where all may.
+	places func(first, second int) error
+}
+
+// given are the nests that the mapping may be here: the tools have no groups, and not
+// all of them a level for each loop.
+func (n *flatNest) given(m *report.Mapped) (report.Given, error) {
+	g := report.Given{Network: m.Network, Layer: m.Layer}
+	levels := 1
+	if m.Problem.Bound[model.G] > 1 {
+		levels = arrayLevel + 1
+	}
+	covered := n.spatial
+	for i, d := range n.dims {
+		covered[d] *= n.steps[i]
+	}
+	for d := range model.Dims {
+		if d != model.G && covered[d] < m.Problem.Bound[d] {
+			return g, fmt.Errorf("the loops over %s cover %d of %d", d, covered[d], m.Problem.Bound[d])
+		}
+	}
+	var first error
+	for b1 := range len(n.dims) + 1 {
+		for b2 := b1; b2 <= len(n.dims); b2++ {
+			if n.places != nil {
+				if err := n.places(b1, b2); err != nil {
+					first = err
+					continue
+				}
+			}
+			for groups := range levels {
+				if nest, ok := n.at(b1, b2, groups, m); ok {
+					g.Or = append(g.Or, nest)
+				}
+			}
+		}
+	}
+	if len(g.Or) == 0 {
+		if first == nil {
+			first = errors.New("two loops over one dimension stand at one level however they are placed")
+		}
+		return g, first
+	}
+	g.Nest, g.Or = g.Or[0], g.Or[1:]
+	return g, nil
+}
+
+// at is the nest with its loops from b1 on at the buffer, from b2 on at the accumulator,
+// and the groups at a level of their own choice.
+func (n *flatNest) at(b1, b2, groups int, m *report.Mapped) (string, bool) {
+	var out model.Mapping
+	for i := range out.Loops {
+		out.Loops[i] = model.Ones()
+	}
+	out.Loops[groups].Temporal[model.G] = m.Problem.Bound[model.G]
+	out.Loops[arrayLevel].Spatial = n.spatial
+	for level, part := range [][2]int{{0, b1}, {b1, b2}, {b2, len(n.dims)}} {
+		l := &out.Loops[level]
+		order := []model.Dim{model.G}
+		for i := part[0]; i < part[1]; i++ {
+			d := n.dims[i]
+			if at := slices.Index(order, d); at >= 0 && at < len(order)-1 {
+				return "", false
+			} else if at < 0 {
+				order = append(order, d)
+			}
+			l.Temporal[d] *= n.steps[i]
+		}
+		for d := range model.Dims {
+			if !slices.Contains(order, d) {
+				order = append(order, d)
+			}
+		}
+		copy(l.Order[:], order)
+	}
+	return out.String(&m.Arch), true
+}
+
+// zigzagNest reads a mapping of ZigZag: an order of loops, innermost first.
+func zigzagNest(text []byte) (*flatNest, error) {
+	var f []struct {
+		SpatialMapping   map[string][]string `yaml:"spatial_mapping"`
+		TemporalOrdering [][2]any            `yaml:"temporal_ordering"`
+	}
+	if err := decodeYAML(text, &f); err != nil {
+		return nil, err
+	}
+	if len(f) != 1 {
+		return nil, fmt.Errorf("the file has %d mappings, want one", len(f))
+	}
+	if len(f[0].TemporalOrdering) == 0 {
+		return nil, nil
+	}
+	n := &flatNest{spatial: model.Ones().Spatial}
+	dimOf := func(name string) (model.Dim, bool) {
+		for d, known := range zigzagDims() {
+			if known == name {
+				return d, true
+			}
+		}
+		return 0, false
+	}
+	for axis, d := range map[string]model.Dim{"D1": model.C, "D2": model.K} {
+		for _, text := range f[0].SpatialMapping[axis] {
+			name, steps, _ := strings.Cut(text, ",")
+			count, err := strconv.ParseInt(strings.TrimSpace(steps), 10, 64)
+			if over, ok := dimOf(name); !ok || over != d || err != nil || count < 1 {
+				return nil, fmt.Errorf("spatial_mapping: %s: %q: the array spreads %s there, as in \"%s, 16\"", axis, text, zigzagDims()[d], zigzagDims()[d])
+			}
+			n.spatial[d] *= count
+		}
+	}
+	for _, loop := range slices.Backward(f[0].TemporalOrdering) {
+		d, ok := dimOf(fmt.Sprint(loop[0]))
+		steps, err := strconv.ParseInt(fmt.Sprint(loop[1]), 10, 64)
+		if !ok || err != nil || steps < 1 {
+			return nil, fmt.Errorf("temporal_ordering: %v is no loop, want one like [OX, 28], over B, K, C, OY, OX, FY or FX", loop)
+		}
+		n.add(d, steps)
+	}
+	return n, nil
+}
+
+func (n *flatNest) add(d model.Dim, steps int64) {
+	if steps > 1 {
+		n.dims, n.steps = append(n.dims, d), append(n.steps, steps)
+	}
+}
+
+// accelforgeNode is one of a mapping of AccelForge.
+type accelforgeNode struct {
+	kind         string
+	Tensors      []string `yaml:"tensors"`
+	Component    string   `yaml:"component"`
+	RankVariable string   `yaml:"rank_variable"`
+	TileShape    int64    `yaml:"tile_shape"`
+	Name         string   `yaml:"name"`
+	Einsum       string   `yaml:"einsum"`
+}
+
+// accelforgeNest reads the mapping of a file of AccelForge.
+func accelforgeNest(text []byte, m *report.Mapped) (*flatNest, error) {
+	nodes, err := accelforgeNodesOf(text)
+	if err != nil || len(nodes) == 0 {
+		return nil, err
+	}
+	n := &flatNest{spatial: model.Ones().Spatial}
+	r := accelforgeReader{flatNest: n, left: m.Problem.Bound, stored: map[[2]string]int{}}
+	for i := range nodes {
+		if err := r.node(&nodes[i]); err != nil {
+			return nil, fmt.Errorf("mapping: nodes[%d]: %w", i, err)
+		}
+	}
+	return n, r.place(m)
+}
+
+// accelforgeReader is the state of reading a mapping of AccelForge.
+type accelforgeReader struct {
+	*flatNest
+	left [model.Dims]int64 // of each dimension
+	// stored is above how many loops in time a component stores a tensor.
+	stored map[[2]string]int
+}
+
+func (r *accelforgeReader) node(n *accelforgeNode) error {
+	switch n.kind {
+	case "!Storage":
+		for _, tensor := range n.Tensors {
+			r.stored[[2]string{n.Component, tensor}] = len(r.dims)
+		}
+		return nil
+	case "!Temporal", "!Spatial":
+		d, err := model.DimOf(strings.ToUpper(n.RankVariable))
+		if err != nil || d == model.G || n.TileShape < 1 || n.TileShape > r.left[d] {
+			return fmt.Errorf("rank_variable %q, tile_shape %d: want one of n, k, c, p, q, r, s and a tile of 1 to what is left of it", n.RankVariable, n.TileShape)
+		}
+		steps := model.CeilDiv(r.left[d], n.TileShape)
+		r.left[d] = n.TileShape
+		if n.kind == "!Temporal" {
+			r.add(d, steps)
+			return nil
+		}
+		if axis := map[string]model.Dim{"filters": model.K, "channels": model.C}; axis[n.Name] != d {
+			return fmt.Errorf("the array spreads k over filters and c over channels, not %s over %q", n.RankVariable, n.Name)
+		}
+		r.spatial[d] *= steps
+		return nil
+	case "!Compute":
+		return nil
+	}
+	return fmt.Errorf("%s is none of !Storage, !Temporal, !Spatial, !Compute", n.kind)
+}
+
+// place sets where the loops may stand: the loops between the place of a store and that of
+// its level here must be such that do not touch what is stored.
+func (r *accelforgeReader) place(m *report.Mapped) error {
+	at := func(level int, o model.Operand) (int, bool) {
+		i, ok := r.stored[[2]string{accelforgeLevels()[level], accelforgeTensors()[o]}]
+		return i, ok
+	}
+	for level := range m.Arch.Levels {
+		for o, tensor := range accelforgeTensors() {
+			if _, ok := at(level, o); ok != m.Arch.Level[level].Keeps[o] {
+				return fmt.Errorf("mapping: %s and %s: the %s of this template keeps them: %t", accelforgeLevels()[level], tensor, m.Arch.Level[level].Name, !ok)
+			}
+		}
+	}
+	kept := func(level, boundary int) error {
+		for o, tensor := range accelforgeTensors() {
+			if !m.Arch.Level[level].Keeps[o] {
+				continue
+			}
+			from, _ := at(level, o)
+			if from > boundary || slices.ContainsFunc(r.dims[from:boundary], o.Uses) {
+				return fmt.Errorf("mapping: %s stores %s where no loop of this template can begin: its %s begins at one place for all that it keeps", accelforgeLevels()[level], tensor, m.Arch.Level[level].Name)
+			}
+		}
+		return nil
+	}
+	if register, _ := at(arrayLevel+1, model.Weights); slices.ContainsFunc(r.dims[register:], model.Weights.Uses) {
+		return errors.New("mapping: a loop below the Register changes the weight: a register of this template holds one")
+	}
+	r.places = func(b1, b2 int) error {
+		if err := kept(1, b1); err != nil {
+			return err
+		}
+		return kept(arrayLevel, b2)
+	}
+	return nil
+}
+
+// accelforgeNodesOf returns the nodes under mapping, with their tags.
+func accelforgeNodesOf(text []byte) (nodes []accelforgeNode, err error) {
+	defer func() {
+		if r := recover(); r != nil { // the library panics on some malformed documents
+			err = fmt.Errorf("malformed YAML: %v", r)
+		}
+	}()
+	at := bytes.Index(append([]byte("\n"), text...), []byte("\nmapping:"))
+	if at < 0 {
+		return nil, errors.New("there is no mapping")
+	}
+	file, err := parser.ParseBytes(text[at:], 0)
+	if err != nil {
+		return nil, err
+	}
+	path, err := yaml.PathString("$.mapping.nodes")
+	if err != nil {
+		return nil, err
+	}
+	found, err := path.FilterFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("mapping.nodes: %w", err)
+	}
+	list, ok := found.(*ast.SequenceNode)
+	if !ok {
+		return nil, errors.New("mapping.nodes is no list")
+	}
+	for i, item := range list.Values {
+		tag, ok := item.(*ast.TagNode)
+		if !ok {
+			return nil, fmt.Errorf("mapping: nodes[%d] has no tag, such as !Temporal", i)
+		}
+		n := accelforgeNode{kind: tag.Start.Value}
+		if err := yaml.NodeToValue(tag.Value, &n, yaml.Strict()); err != nil {
+			return nil, fmt.Errorf("mapping: nodes[%d]: %w", i, err)
+		}
+		nodes = append(nodes, n)
+	}
+	return nodes, nil
+}
+
+// decodeYAML decodes what it knows of a document.
+func decodeYAML(b []byte, into any) (err error) {
+	defer func() {
+		if r := recover(); r != nil { // the library panics on some malformed documents
+			err = fmt.Errorf("malformed YAML: %v", r)
+		}
+	}()
+	return yaml.Unmarshal(b, into)
+}
