@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -43,6 +44,12 @@ func TestCommandsWithoutTheirFiles(t *testing.T) {
 		argv, err := external.Split(command)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if _, err := exec.LookPath(argv[0]); err != nil && argv[0] == "bash" {
+			continue
+		}
+		if runtime.GOOS != "linux" && strings.HasPrefix(want, "the program ends before it reads") {
+			want = good // what a program left unread is known on Linux alone
 		}
 		b, err := external.Open(t.Context(), argv, external.Options{Dir: dir})
 		switch {
