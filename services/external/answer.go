@@ -51,8 +51,21 @@ func parseAnswer(line []byte) (answer, error) {
 	}
 	if a.note = readNote(fields); a.note == nil {
 		a.bad = a.read(fields)
+		if isQuestion(fields) {
+			a.bad = &Failure{CodeBadAnswer, "the answer is the question itself: the program, or a helper that it started, writes what it reads; " +
+				"start helpers with an empty standard input and their output elsewhere"}
+		}
 	}
 	return a, nil
+}
+
+// isQuestion reports whether a line has what questions have: a program may answer with one
+// to which it added numbers, not with units in the place of metrics.
+func isQuestion(fields map[string]json.RawMessage) bool {
+	_, design := fields["design"]
+	_, study := fields["study"]
+	var units map[string]string
+	return design && study && json.Unmarshal(fields["metrics"], &units) == nil
 }
 
 // object decodes a JSON object. NaN and Infinity, which JSON does not have but

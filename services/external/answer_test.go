@@ -100,6 +100,7 @@ func TestBadAnswers(t *testing.T) {
 		`{"id":"1","metrics":{"latency_s":null}}`:                             CodeMissingMetric,
 		`{"id":"1","metrics":{"LATENCY_S":1}}`:                                CodeMissingMetric,
 		`{"id":"1","metrics":{"latency_s":"1"}}`:                              CodeWrongType,
+		`{"id":"1","study":"s","design":{"x":1},"metrics":{"latency_s":"s"}}`: CodeBadAnswer, // a question
 		`{"id":"1","metrics":{"latency_s":true}}`:                             CodeWrongType,
 		`{"id":"1","metrics":{"latency_s":[1]}}`:                              CodeWrongType,
 		`{"id":"1","metrics":{"latency_s":1,"x":"no"}}`:                       CodeWrongType,
