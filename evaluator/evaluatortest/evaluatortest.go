@@ -230,7 +230,8 @@ func (s *suite) deterministic(t *testing.T) {
 // concurrent evaluates some of the designs on several goroutines at once, each
 // beginning elsewhere so that different designs meet.
 func (s *suite) concurrent(t *testing.T) {
-	const workers, some = 4, 40
+	const workers = 4
+	some := min(40, len(s.designs))
 	var wg sync.WaitGroup
 	results := make([][]evaluator.Result, workers)
 	for w := range workers {
