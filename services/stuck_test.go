@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -17,6 +18,7 @@ import (
 
 	"apollo/events"
 	"apollo/events/membus"
+	"apollo/services/archive"
 	"apollo/services/client"
 	"apollo/services/proposer"
 	"apollo/services/study"
@@ -28,6 +30,7 @@ type faulty struct {
 	events.Bus
 	appending func(subject string) error
 	working   func() error
+	recording func() error
 	following func() error
 }
 
@@ -66,6 +69,15 @@ func (q faultyQueue) Publish(topic string, messages ...*message.Message) error {
 type faultyFacts struct {
 	events.Facts
 	f faulty
+}
+
+func (t faultyFacts) Record(ctx context.Context, m events.Message) (uint64, error) {
+	if t.f.recording != nil {
+		if err := t.f.recording(); err != nil {
+			return 0, err
+		}
+	}
+	return t.Facts.Record(ctx, m)
 }
 
 func (t faultyFacts) Follow(ctx context.Context, from uint64, filters ...string) iter.Seq2[events.Message, error] {
@@ -132,6 +144,80 @@ func TestAStuckStudyHoldsUpNoOther(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		if got := s.state("stuck"); got == study.Paused {
 			t.Error("a request that was refused was carried out later")
+		}
+	})
+}
+
+// lines keeps what a service logs of its own troubles, and of their end.
+type lines struct {
+	mu   sync.Mutex
+	said []string
+}
+
+func (l *lines) Enabled(context.Context, slog.Level) bool { return true }
+func (l *lines) WithAttrs([]slog.Attr) slog.Handler       { return l }
+func (l *lines) WithGroup(string) slog.Handler            { return l }
+
+func (l *lines) Handle(_ context.Context, r slog.Record) error {
+	if r.Level >= slog.LevelWarn && r.Message != "the study waits" || strings.HasSuffix(r.Message, "again") || strings.HasSuffix(r.Message, "told of") {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.said = append(l.said, r.Message)
+	}
+	return nil
+}
+
+// A bus that is gone is a line, one a minute at most, and one when it is
+// back: in every role. A page of lines a second hides what else went wrong.
+func TestAnOutageIsNotLoggedAtEveryTry(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		logs, gone := map[string]*lines{}, map[string]*atomic.Bool{}
+		role := func(name string, of func(events.Bus, *slog.Logger) service) {
+			logs[name], gone[name] = &lines{}, &atomic.Bool{}
+			fails := func() error {
+				if gone[name].Load() {
+					return events.ErrUnreachable
+				}
+				return nil
+			}
+			s.start(name, func(b events.Bus) service {
+				return of(faulty{Bus: b, appending: func(string) error { return fails() }, working: fails, recording: fails}, slog.New(logs[name]))
+			})
+		}
+		role("proposer", func(b events.Bus, log *slog.Logger) service {
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: log}
+		})
+		role("evaluator", func(b events.Bus, log *slog.Logger) service {
+			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Logger: log, Slots: 2}
+		})
+		role("archiver", func(b events.Bus, log *slog.Logger) service {
+			return &archive.Archiver{Bus: b, Dir: dir, Plain: true, Logger: log}
+		})
+		s.submit("sim", "x1", toyStudy("sim", 1000, ""))
+		for _, name := range []string{"evaluator", "proposer", "archiver"} { // in this order all have something to do
+			time.Sleep(300 * time.Millisecond)
+			gone[name].Store(true)
+			time.Sleep(2*time.Minute + 30*time.Second)
+			gone[name].Store(false)
+		}
+		s.final(s.wait("sim"))
+		for name, l := range logs {
+			n := map[string]int{}
+			for _, line := range l.said {
+				n[line]++
+			}
+			for line, times := range n {
+				if times > 3 {
+					t.Errorf("the %s says %d times in two minutes and a half: %s", name, times, line)
+				}
+			}
+			if back := n["the bus can be reached again"] + n["the archived files are told of"]; len(l.said) < 2 || back != 1 {
+				t.Errorf("the %s says %q, want an outage, and its end once", name, l.said)
+			}
 		}
 	})
 }

@@ -41,6 +41,10 @@ type Archiver struct {
 	// Failpoint is called at the named points of archiver.Options, for crash
 	// tests; nil does nothing. An error ends Run as a crash would.
 	Failpoint func(point string) error
+
+	// away and untold are what is logged of a bus that cannot be reached, and of
+	// files that it cannot be told of.
+	away, untold messages.Outage
 }
 
 const (
@@ -88,7 +92,7 @@ func (a *Archiver) runStore(ctx context.Context, logger *slog.Logger, present *a
 	}
 	told := map[messages.RunKey]string{}
 	for {
-		w := &archive{bus: a.Bus, store: store, log: logger, runs: map[messages.RunKey]*archiveRun{}, present: present, told: told, expiry: a.Expiry, tracer: a.Tracer}
+		w := &archive{bus: a.Bus, store: store, log: logger, runs: map[messages.RunKey]*archiveRun{}, present: present, told: told, away: &a.away, untold: &a.untold, expiry: a.Expiry, tracer: a.Tracer}
 		if err = w.run(ctx); !errors.Is(err, errWentBack) && !errors.Is(err, errGoesOn) {
 			break
 		}
@@ -143,6 +147,8 @@ type archive struct {
 	// said last.
 	stuck bool
 	told  map[messages.RunKey]string
+	// away and untold are the Archiver's.
+	away, untold *messages.Outage
 }
 
 // delivery is a message of a followed stream, or why it ended.
@@ -276,12 +282,13 @@ func (w *archive) announce(ctx context.Context) {
 	for _, n := range w.store.Unannounced() {
 		if err := w.announceOne(ctx, n); err != nil {
 			if ctx.Err() == nil {
-				w.log.Warn("tell of archived files: trying again later", "error", err)
+				w.untold.Failed(w.log.Warn, "tell of archived files: trying again later", "error", err)
 			}
 			return
 		}
 		w.store.MarkAnnounced(n)
 	}
+	w.untold.Over(w.log.Info, "the archived files are told of")
 }
 
 func (w *archive) announceOne(ctx context.Context, n archiver.Announcement) error {
@@ -330,9 +337,12 @@ func (w *archive) retry(ctx context.Context, what string, f func(context.Context
 	for {
 		err := f(ctx)
 		if err == nil || !errors.Is(err, events.ErrUnreachable) {
+			if ctx.Err() == nil {
+				w.away.Over(w.log.Info, "the bus can be reached again")
+			}
 			return err
 		}
-		w.log.Warn("the bus cannot be reached: trying again", "doing", what, "error", err)
+		w.away.Failed(w.log.Warn, "the bus cannot be reached: trying again", "doing", what, "error", err)
 		if err := wait.Wait(ctx); err != nil {
 			return err
 		}

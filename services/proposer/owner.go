@@ -58,6 +58,10 @@ type owner struct {
 	stuck atomic.Pointer[stuck]
 	// asking is since when it waits for one answer of the bus.
 	asking atomic.Pointer[stuck]
+	// away and full are what is logged of a bus that cannot be reached, and of a
+	// stream that takes nothing; blind and roomless of looks that find nothing out.
+	away, full, blind, roomless messages.Outage
+
 	teller teller
 	// isLoading: it reads the run's log, results and sources.
 	isLoading atomic.Bool

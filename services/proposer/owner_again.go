@@ -43,9 +43,10 @@ func (o *owner) lookForWork(ctx context.Context) error {
 		}
 		held, err := o.proposer.Bus.Queued(ctx, events.WorkSubject(o.spec.Evaluator.Name, o.key.Study, o.key.Run, batch))
 		if err != nil {
-			o.log.Warn("look for work in the queue", "error", err)
+			o.blind.Failed(o.log.Warn, "look for work in the queue", "error", err)
 			return nil
 		}
+		o.blind.Over(o.log.Info, "the queue can be looked at again")
 		switch {
 		case held:
 		case o.missed[id]:

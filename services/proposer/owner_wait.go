@@ -26,7 +26,6 @@ func (o *owner) retry(ctx context.Context, what string, f func(context.Context) 
 // leave the machine as the log has it when it fails.
 func (o *owner) retryServing(ctx context.Context, what string, requests <-chan ownerRequest, f func(context.Context) error) error {
 	var wait messages.Backoff
-	var told error // what the log says already
 	defer o.stuck.Store(nil)
 	for {
 		err := f(ctx)
@@ -35,16 +34,14 @@ func (o *owner) retryServing(ctx context.Context, what string, requests <-chan o
 		}
 		switch {
 		case errors.Is(err, events.ErrFull):
-			if !errors.Is(told, events.ErrFull) {
-				o.log.Error("the stream is full: the study waits", "doing", what, "error", err, "hint", messages.FullHint)
-			}
-			told = events.ErrFull
+			o.full.Failed(o.log.Error, "the stream is full: the study waits", "doing", what, "error", err, "hint", messages.FullHint)
 		case errors.Is(err, events.ErrUnreachable):
-			if !errors.Is(told, events.ErrUnreachable) {
-				o.log.Warn("the bus cannot be reached: trying again", "doing", what, "error", err)
-			}
-			told = events.ErrUnreachable
+			o.away.Failed(o.log.Warn, "the bus cannot be reached: trying again", "doing", what, "error", err)
 		default:
+			if ctx.Err() == nil {
+				o.away.Over(o.log.Info, "the bus can be reached again")
+				o.full.Over(o.log.Info, "the stream has room again")
+			}
 			return err
 		}
 		select {
@@ -102,9 +99,10 @@ func (o *owner) checkRoom(ctx context.Context) error {
 	}
 	info, err := o.proposer.Bus.Facts().Info(ctx, o.resultFilter())
 	if err != nil {
-		o.log.Warn("look for room for results", "error", err)
+		o.roomless.Failed(o.log.Warn, "look for room for results", "error", err)
 		return nil
 	}
+	o.roomless.Over(o.log.Info, "the room for results can be looked at again")
 	if info.MaxBytes == 0 || info.Bytes+min(answerRoom, info.MaxBytes/16) < info.MaxBytes {
 		return nil
 	}

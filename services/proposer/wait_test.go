@@ -11,7 +11,7 @@ import (
 	"apollo/events"
 )
 
-// What a run waits for is logged when it begins, and not at every try.
+// What a run waits for is logged when it begins and when it ends, and not at every try.
 func TestAWaitIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -26,8 +26,8 @@ func TestAWaitIsLoggedOnce(t *testing.T) {
 		if err != nil || len(answers) > 0 {
 			t.Fatal(errors.Join(err, errors.New("not every try was made")))
 		}
-		if lines := strings.Count(said.String(), "\n"); lines != 3 {
-			t.Errorf("%d lines, want one for each change:\n%s", lines, &said)
+		if lines := strings.Count(said.String(), "\n"); lines != 4 {
+			t.Errorf("%d lines, want the begin and the end of both waits:\n%s", lines, &said)
 		}
 	})
 }

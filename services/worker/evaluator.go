@@ -72,6 +72,9 @@ type Evaluator struct {
 	answered, failed atomic.Uint64
 	// end ends Run with an error.
 	end context.CancelCauseFunc
+	// away and full are what is logged of a bus that cannot be reached, and of
+	// streams that take no answer.
+	away, full messages.Outage
 }
 
 // Meter hears what an evaluator does. Calls may be concurrent.
@@ -190,9 +193,14 @@ func (e *Evaluator) poison(next message.HandlerFunc) message.HandlerFunc {
 		}
 		if !errors.Is(err, errPoison) && !panicked {
 			switch {
+			case err == nil:
+				e.away.Over(e.Logger.Info, "the bus can be reached again")
+				e.full.Over(e.Logger.Info, "the stream has room again")
 			case errors.Is(err, events.ErrFull):
-				e.Logger.Error("the stream is full: the study waits", "subject", msg.Metadata.Get(events.MetaSubject), "error", err, "hint", messages.FullHint)
-			case err != nil && !errors.Is(err, context.Canceled):
+				e.full.Failed(e.Logger.Error, "the stream is full: the study waits", "subject", msg.Metadata.Get(events.MetaSubject), "error", err, "hint", messages.FullHint)
+			case errors.Is(err, events.ErrUnreachable):
+				e.away.Failed(e.Logger.Warn, "the bus cannot be reached: the work item will be tried again", "subject", msg.Metadata.Get(events.MetaSubject), "error", err)
+			case !errors.Is(err, context.Canceled):
 				e.Logger.Warn("work item will be tried again", "subject", msg.Metadata.Get(events.MetaSubject), "error", err)
 			}
 			return nil, err
