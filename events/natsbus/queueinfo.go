@@ -44,11 +44,15 @@ func (b *Bus) Oldest(ctx context.Context, filter string) (stored time.Time, ok b
 	if err != nil {
 		return stored, false, fmt.Errorf("oldest: %w", err)
 	}
-	m, err := b.from(ctx, stream, 1, filter)
-	if err != nil {
-		return stored, false, fmt.Errorf("oldest %s: %w", filter, err)
+	for m, err := range b.each(ctx, stream, 1, filter) {
+		if err != nil {
+			return stored, false, fmt.Errorf("oldest %s: %w", filter, err)
+		}
+		if !m.stray {
+			return m.Time, true, nil
+		}
 	}
-	return m.Time, m.Seq > 0, nil
+	return stored, false, nil
 }
 
 // QueueInfo returns who works on a topic of Queue.

@@ -108,12 +108,19 @@ func TestAnswersOfTheServerAreNobodysWord(t *testing.T) {
 	}
 	work := events.WorkSubject("edge", "demo", "r", 0)
 	strays(t, b, work)
+	if _, waits, err := b.Oldest(t.Context(), "work.edge.*.*.*"); err != nil || waits {
+		t.Errorf("an answer of the server is the oldest work: %t, %v", waits, err)
+	}
 	behind := events.WorkSubject("edge", "demo", "r", 1)
 	strays(t, b, behind)
+	published := time.Now()
 	if err := b.Queue(1).Publish(behind, message.NewMessage("w", []byte("work"))); err != nil {
 		t.Fatal(err)
 	}
 	strays(t, b, behind)
+	if stored, waits, err := b.Oldest(t.Context(), "work.edge.*.*.*"); err != nil || !waits || stored.Before(published) {
+		t.Errorf("the oldest work is of %v (%t, %v), want that of after %v", stored, waits, err, published)
+	}
 	if queued, err := b.Queued(t.Context(), behind); err != nil || !queued {
 		t.Errorf("work between answers of the server is queued: %t, %v", queued, err)
 	}
