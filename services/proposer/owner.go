@@ -94,6 +94,8 @@ type owner struct {
 	// again is added to the keys of work after the bus went back: the queue may
 	// remember an item whose answer is gone.
 	again string
+	// letters are the dead letters, by batch, about items that the queue still holds.
+	letters map[int]events.DeadLetter
 	// missed is what the last look did not find in the queue.
 	missed map[string]bool
 	// lostTimes counts how often an item was lost.
@@ -151,7 +153,7 @@ func (o *owner) run(ctx context.Context) error {
 	var session [6]byte
 	_, _ = rand.Read(session[:]) // never fails: see crypto/rand
 	o.session, o.sent, o.later = hex.EncodeToString(session[:]), map[string]bool{}, map[int]time.Time{}
-	o.missed, o.lostTimes = nil, map[string]int{}
+	o.letters, o.missed, o.lostTimes = nil, nil, map[string]int{}
 	o.resend = time.NewTimer(resendMax)
 	o.resend.Stop()
 	defer o.resend.Stop()
@@ -203,7 +205,7 @@ func (o *owner) run(ctx context.Context) error {
 				return messages.Quiet(ctx, err)
 			}
 		case m := <-letters:
-			o.noteDeadLetter(m)
+			o.noteDeadLetter(ctx, m)
 		case <-o.resend.C:
 			o.wake = time.Time{}
 		case err := <-broken:
@@ -213,6 +215,7 @@ func (o *owner) run(ctx context.Context) error {
 				return messages.Quiet(ctx, err)
 			}
 		case <-look.C:
+			o.judgeLetters(ctx)
 			if err := o.look(ctx); err != nil {
 				return messages.Quiet(ctx, err)
 			}

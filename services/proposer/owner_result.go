@@ -27,25 +27,6 @@ func pass(ctx context.Context, what string, from iter.Seq2[events.Message, error
 	return fmt.Errorf("follow the %s: it ended", what)
 }
 
-// letterFilters match the dead letters of work that can never be answered.
-func (o *owner) letterFilters() []string {
-	return []string{events.DeadLetterSubject("evaluator", o.key.Study), events.DeadLetterSubject(events.QueueService, o.key.Study)}
-}
-
-// noteDeadLetter notes a work item that was given up.
-func (o *owner) noteDeadLetter(m events.Message) {
-	_, payload, err := events.Decode(m.Data)
-	letter, ok := payload.(events.DeadLetter)
-	if err != nil || !ok {
-		o.log.Warn("unreadable dead letter", "sequence", m.Seq, "error", err)
-		return
-	}
-	batch, ok := events.BatchOfSubject(letter.Subject)
-	if ok && letter.Subject == events.WorkSubject(o.spec.Evaluator.Name, o.key.Study, o.key.Run, batch) {
-		o.machine.Lost(batch, letter.Sequence, letter.Reason)
-	}
-}
-
 // foldResults folds a result and those that already wait behind it.
 func (o *owner) foldResults(ctx context.Context, m events.Message, more <-chan events.Message) error {
 	for {

@@ -341,6 +341,9 @@ func (m *Machine) expected(b *batch) events.Expected {
 // Has reports whether the batch was proposed, as far as the log was folded.
 func (m *Machine) Has(batch int) bool { return batch >= 0 && batch < len(m.batches) }
 
+// Waits reports whether a batch was proposed and has no answer.
+func (m *Machine) Waits(batch int) bool { return m.Has(batch) && !m.batches[batch].done }
+
 // Result adds the stored answer of a batch; seq is its sequence. It returns
 // the problems that made trials fail, for the dead-letter copy. A second
 // answer, one for a batch that was never proposed, and one of another identity
