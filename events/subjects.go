@@ -99,6 +99,9 @@ func RunFilter(study, run string) string { return "study." + study + "." + run +
 // RejectedSubject answers a refused request; it lies outside every fence.
 func RejectedSubject(study string) string { return "rejected." + study }
 
+// IsWork reports whether a subject is one of work items.
+func IsWork(subject string) bool { return strings.HasPrefix(subject, "work.") }
+
 // WorkSubject is a work item.
 func WorkSubject(evaluator, study, run string, batch int) string {
 	return fmt.Sprintf("work.%s.%s.%s.%d", evaluator, study, run, batch)

@@ -25,7 +25,7 @@ type queue struct {
 var _ events.Queue = (*queue)(nil)
 
 // Publish stores the messages in a work-queue stream, in order. A repeated
-// UUID is stored once. On an error the messages before the one it names are
+// UUID is stored once; see events.Queue. On an error the messages before the one it names are
 // stored.
 func (q *queue) Publish(topic string, messages ...*message.Message) error {
 	for _, wm := range messages {
@@ -35,7 +35,10 @@ func (q *queue) Publish(topic string, messages ...*message.Message) error {
 				return 0, fmt.Errorf("stream %s is no work queue", s.conf.Name)
 			}
 			if seq, ok := s.duplicate(m.ID, time.Now()); ok {
-				return seq, nil
+				if !events.IsWork(topic) || s.lastOf(topic) > 0 {
+					return seq, nil
+				}
+				m.ID = ""
 			}
 			return s.store(m, time.Now())
 		})

@@ -3,6 +3,7 @@ package natsbus_test
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -175,22 +176,33 @@ func TestRecordInProcess(t *testing.T) {
 }
 
 // TestWorkInProcess publishes work whose first attempt is on its way: it is
-// what paused studies when the leader of APOLLO_WORK was frozen.
+// what paused studies when the leader of APOLLO_WORK was frozen. Where the queue
+// does not hold it the server knows its ID from elsewhere.
 func TestWorkInProcess(t *testing.T) {
 	t.Parallel()
-	s := &script{acks: []string{inProcess, inProcess, inProcess, stored("APOLLO_WORK", "7", true)}}
-	b := play(t, s)
-	if err := b.Queue(1).Publish(events.WorkSubject("edge", "demo", "r", 0), message.NewMessage("id", nil)); err != nil {
-		t.Errorf("Publish = %v", err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.sent) != 4 {
-		t.Errorf("it was sent %d times, want 4", len(s.sent))
-	}
-	for _, id := range s.sent {
-		if id != "id" {
-			t.Errorf("it was sent with id %q", id)
-		}
+	for _, c := range []struct{ name, held, last string }{
+		{"stored by the first attempt", holds(t, 7, "id", "work"), "id"},
+		{"the id is another item's", nothing, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := &script{
+				acks: []string{inProcess, inProcess, inProcess, stored("APOLLO_WORK", "7", true), stored("APOLLO_WORK", "8", false)},
+				gets: []string{c.held},
+			}
+			b := play(t, s)
+			if err := b.Queue(1).Publish(events.WorkSubject("edge", "demo", "r", 0), message.NewMessage("id", nil)); err != nil {
+				t.Errorf("Publish = %v", err)
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			want := []string{"id", "id", "id", "id"}
+			if c.last != "id" {
+				want = append(want, c.last)
+			}
+			if !slices.Equal(s.sent, want) {
+				t.Errorf("it was sent with the ids %q, want %q", s.sent, want)
+			}
+		})
 	}
 }

@@ -35,18 +35,13 @@ func (b *Bus) Queue(slots int) events.Queue {
 }
 
 // Publish stores the messages and returns once all are durable. A repeated
-// UUID is stored once. Several messages are sent without waiting for each
+// UUID is stored once; see events.Queue. Several messages are sent without waiting for each
 // other; after an error any of them may be stored, and publishing all of them
 // again with the same UUIDs is right.
 func (q *queue) Publish(topic string, messages ...*message.Message) error {
 	b := q.bus
 	if len(messages) == 1 {
-		wm := messages[0]
-		_, _, err := b.publish(wm.Context(), plain(topic, wm))
-		if err != nil {
-			return fmt.Errorf("publish %q to %s: %w", wm.UUID, topic, err)
-		}
-		return nil
+		return b.enqueue(topic, messages[0])
 	}
 	waiting := make([]jetstream.PubAckFuture, 0, min(len(messages), window))
 	for i, wm := range messages {
@@ -75,16 +70,42 @@ func (b *Bus) settle(topic string, messages []*message.Message, waiting []jetstr
 		wm := messages[i]
 		if future != nil {
 			select {
-			case <-future.Ok():
-				continue
+			case ack := <-future.Ok():
+				if !ack.Duplicate || !events.IsWork(topic) {
+					continue
+				}
 			case <-future.Err(): //nolint:errcheck // the second attempt tells what is wrong
 			case <-wm.Context().Done():
 				return fmt.Errorf("publish %q to %s: %w", wm.UUID, topic, wm.Context().Err())
 			}
 		}
-		if _, _, err := b.publish(wm.Context(), plain(topic, wm)); err != nil {
-			return fmt.Errorf("publish %q to %s: %w", wm.UUID, topic, err)
+		if err := b.enqueue(topic, wm); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// enqueue stores one message. The server's window of IDs reaches over all subjects of a
+// stream, so that whoever may write for one evaluator can use up the ID of another one's
+// work. What the server knows already and the queue has not is stored without an ID: it may
+// be work that was done a moment ago, which is found out when it is done again.
+func (b *Bus) enqueue(topic string, wm *message.Message) error {
+	m := plain(topic, wm)
+	ack, _, err := b.publish(wm.Context(), m)
+	if err == nil && ack.Duplicate && events.IsWork(topic) {
+		var held bool
+		held, err = b.Queued(wm.Context(), topic)
+		switch {
+		case errors.Is(err, events.ErrDenied):
+			err = nil // who may not look takes the server's word: evaluators that hand an item back
+		case err == nil && !held:
+			m.ID = ""
+			_, _, err = b.publish(wm.Context(), m)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("publish %q to %s: %w", wm.UUID, topic, err)
 	}
 	return nil
 }
