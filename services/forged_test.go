@@ -23,6 +23,9 @@ func TestForgedRuns(t *testing.T) {
 		"a file of the server": {func(s *events.Spec) {
 			s.Transfer = &events.Transfer{Sources: []events.Source{{Parquet: "/etc/passwd"}}}
 		}, "file or program of this machine"},
+		"a bucket of somebody else": {func(s *events.Spec) {
+			s.Transfer = &events.Transfer{Sources: []events.Source{{Parquet: "s3://other/trials/*.parquet"}}}
+		}, "file or program of this machine"},
 		"a program": {func(s *events.Spec) {
 			s.Transfer = &events.Transfer{Sources: []events.Source{{Exec: "sh -c true"}}}
 		}, "file or program of this machine"},
