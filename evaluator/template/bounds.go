@@ -42,7 +42,35 @@ func (s *search) hold(level int, extent *[model.Dims]int64) (others, sums int64)
 // hopeless reports whether so many tiles over groups and input channels, or more, cost too much
 // whatever the rest.
 func (s *search) hopeless(ng, nc int64) bool {
-	return s.bounded(s.once, float64(s.at.fixed*ng*nc)) >= s.limit
+	return s.bounded(s.once, s.edge(float64(ng*nc), float64(nc-1)*s.outs)) >= s.limit
+}
+
+// edge returns a bound of the array's time for so many tiles of the way that is searched,
+// or more, and of the first and last one's way over the interface; again is what outputs
+// are more of the last tile, times the tiles.
+func (s *search) edge(tiles, again float64) float64 {
+	x := &s.at
+	first := s.edges + again
+	if x.early == 0 {
+		return s.ends(x.fixed, tiles, first)
+	}
+	// Of the weights comes a part of each tile's first, or what the holder has at least.
+	edge := s.ends(x.fixed, tiles, first+x.early)
+	if x.least < math.MaxInt64 {
+		edge = min(edge, s.ends(x.fixed, tiles, first)+s.io(x.least))
+	}
+	return edge
+}
+
+// ends returns a bound of so much time for each of so many tiles or more, and of another
+// one that tiles divide.
+func (s *search) ends(each int64, tiles, divided float64) float64 {
+	fixed := float64(each)
+	tiles = max(tiles, s.fillings)
+	if divided > fixed*tiles*tiles {
+		return 2 * math.Sqrt(divided*fixed)
+	}
+	return fixed*tiles + divided/tiles
 }
 
 // covered returns the least bytes of inputs that so many parts of the rows and
@@ -84,6 +112,10 @@ type branch struct {
 	// fixed is the array's time for each tile of the rest; inputs and outs are those of
 	// inputs that come first and of outputs that leave last, early that of weights that come first.
 	fixed, inputs, outs, early float64
+	// input and output are what a tile has in the buffer for an input and, times the tiles of
+	// output channels, for an output of a channel, in bytes; firstInput and lastOutput their times
+	// over the interface.
+	input, output, firstInput, lastOutput float64
 	// apart says that the weights' holder has a part of them at a time, whatever their size.
 	apart bool
 }
@@ -110,6 +142,20 @@ func (s *search) branch(ng, nc int64) (b branch) {
 	}
 	if s.first[model.Outputs] {
 		b.outs = b.outputs * s.perByte
+	}
+	in := float64(s.p.Bound[model.G]*s.p.Bound[model.C]*s.p.Bytes[model.Inputs]) / tiles
+	outs := float64(s.p.Bound[model.G]*s.p.Bound[model.K]) / float64(ng)
+	if keeps[model.Inputs] {
+		b.input = in
+	}
+	if keeps[model.Outputs] {
+		b.output = outs * float64(s.width(1, nc))
+	}
+	if s.first[model.Inputs] {
+		b.firstInput = in * s.perByte
+	}
+	if s.first[model.Outputs] {
+		b.lastOutput = outs * float64(s.p.Bytes[model.Outputs]) * s.perByte
 	}
 	b.early = b.weights * s.perByte
 	if s.holder[model.Weights] > 1 {

@@ -65,7 +65,16 @@ type cutsOf struct {
 	count        int
 	// end is where each order ends.
 	end [inTurn + 1]int
+	// sizes are the cuts by their number of tiles, the least first.
+	sizes [maxSizes]cutSize
+	sized int
 }
+
+// cutSize is what the cuts into so many tiles have at least: as pixelCut.
+type cutSize struct{ tiles, inputs, outputs, covered float64 }
+
+// maxSizes is room for the numbers of tiles of all cuts of a way that are not huge.
+const maxSizes = 64
 
 // cutAll lists the cuts of the pixels of the way that is searched, unless they are
 // those of the way before.
@@ -90,6 +99,30 @@ func (s *search) cutAll() {
 			}
 		}
 		c.end[way] = c.count
+	}
+	c.size()
+}
+
+// size lists the cuts by their number of tiles, none if there are too many.
+func (x *cutsOf) size() {
+	x.sized = 0
+	for i := range x.list[:x.count] {
+		c, at := &x.list[i], x.sized
+		for at > 0 && x.sizes[at-1].tiles > c.tiles {
+			at--
+		}
+		if at > 0 && x.sizes[at-1].tiles == c.tiles {
+			known := &x.sizes[at-1]
+			*known = cutSize{c.tiles, min(known.inputs, c.inputs), min(known.outputs, c.outputs), min(known.covered, c.covered)}
+			continue
+		}
+		if x.sized == len(x.sizes) {
+			x.sized = 0
+			return
+		}
+		copy(x.sizes[at+1:x.sized+1], x.sizes[at:x.sized])
+		x.sizes[at] = cutSize{c.tiles, c.inputs, c.outputs, c.covered}
+		x.sized++
 	}
 }
 

@@ -92,7 +92,7 @@ func (x *order) add(t *testing.T, s *Spec, design []int64, p *model.Problem, exh
 	m := declared(s).machine(design)
 	for _, l := range tileSearches(&m) {
 		for _, g := range []goal{leastTime(), leastEnergy(), {cyclesPerPJ: 1e-3}} {
-			usual := search{l: l, p: p, goal: g.on(p, &l.arch), limit: math.Inf(1)}
+			usual := search{state: state{l: l, p: p, goal: g.on(p, &l.arch), limit: math.Inf(1)}}
 			known, all := usual, usual
 			if usual.run(); exhaustive {
 				all.exhaustive = true

@@ -30,38 +30,81 @@ func (s Spread) deep(halfCycles int64) Spread {
 	return s
 }
 
-// fixed returns the array's fill and drain per tile for loops that an
-// alternative of the wires spreads, in cycles, and on how many instances.
-func fixed(list []Spread, m *model.Mapping) (cycles, used int64) {
-	half, used := int64(0), int64(1)
-	for i := range list {
-		n := int64(1)
-		for _, d := range list[i].Dims {
-			n *= m.Loops[list[i].Level].Spatial[d]
-		}
-		half += n * list[i].HalfCycles
-		if n > 1 {
-			half += 2 * list[i].Cycles
-		}
-		used *= n
-	}
-	return model.CeilDiv(half, 2), used
-}
-
-// fixed returns it for a mapping: on the alternative with the least of those that
-// spread its loops.
+// fixed returns the array's fill and drain per tile for a mapping, in cycles: on the alternative
+// with the least of those that spread its loops.
 func (l *loops) fixed(m *model.Mapping) int64 {
-	all := int64(1)
+	var shared [maxShares]share
+	count := 0
 	for i := range l.arch.Levels {
-		all *= steps(&m.Loops[i].Spatial)
+		for d, n := range m.Loops[i].Spatial {
+			if n > 1 {
+				shared[count] = share{i, model.Dim(d), n}
+				count++
+			}
+		}
 	}
 	least := int64(math.MaxInt64)
 	for _, list := range l.spreads {
-		if cycles, used := fixed(list, m); used == all {
-			least = min(least, cycles)
-		}
+		x := alternative{list, loopsOf(list)}
+		least = min(least, x.fixed(shared[:count]))
 	}
 	return least
+}
+
+// alternative is a list of Spreads with a bit for each loop that it can spread.
+type alternative struct {
+	list  []Spread
+	loops uint64
+}
+
+// loopsOf returns the loops that an alternative can spread.
+func loopsOf(list []Spread) (loops uint64) {
+	for i := range list {
+		for _, d := range list[i].Dims {
+			loops |= loopBit(list[i].Level, d)
+		}
+	}
+	return loops
+}
+
+// loopBit is the bit of a dimension over instances of the level below another.
+func loopBit(level int, d model.Dim) uint64 { return 1 << (level*int(model.Dims) + int(d)) }
+
+// fixed returns the array's fill and drain per tile, in cycles, MaxInt64 where the wires do not
+// spread all the loops.
+func (x *alternative) fixed(shared []share) int64 {
+	all := int64(1)
+	for i := range shared {
+		if x.loops&loopBit(shared[i].level, shared[i].d) == 0 {
+			return math.MaxInt64
+		}
+		all *= shared[i].n
+	}
+	half := int64(0)
+	for i := range x.list {
+		s, n := &x.list[i], int64(1)
+		for at := range shared {
+			if shared[at].level == s.Level && slices.Contains(s.Dims, shared[at].d) {
+				n *= shared[at].n
+			}
+		}
+		if half += n * s.HalfCycles; n > 1 {
+			half += 2 * s.Cycles
+		}
+		all /= n
+	}
+	if all != 1 {
+		return math.MaxInt64
+	}
+	return model.CeilDiv(half, 2)
+}
+
+// sameLoops reports whether two alternatives spread the same loops in the same time, on however many
+// instances.
+func sameLoops(a, b []Spread) bool {
+	return slices.EqualFunc(a, b, func(x, y Spread) bool {
+		return x.Level == y.Level && x.HalfCycles == y.HalfCycles && x.Cycles == y.Cycles && slices.Equal(x.Dims, y.Dims)
+	})
 }
 
 // loops searches mappings of a hierarchy whose first level is off-chip memory

@@ -195,7 +195,7 @@ func (l *loops) draw(p *model.Problem, rng *rand.Rand) (Cost, bool) {
 
 // roomy is a quick test for what cannot fit even with complete sums.
 func (l *loops) roomy(p *model.Problem, m *model.Mapping) bool {
-	f := search{l: l, p: p}
+	f := search{state: state{l: l, p: p}}
 	extent := [model.Dims]int64{1, 1, 1, 1, 1, 1, 1, 1}
 	for i := l.arch.Levels - 1; i >= 1; i-- {
 		for d := range model.Dims {

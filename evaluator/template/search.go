@@ -2,6 +2,7 @@ package template
 
 import (
 	"slices"
+	"sync"
 
 	"apollo/evaluator/model"
 )
@@ -10,6 +11,32 @@ import (
 // over numbers of tiles. A closed form bounds the cost of each from below, and
 // the core evaluates what is bounded below the best so far.
 type search struct {
+	state
+	// tried are the ways that are known, cuts those of the pixels of the way that is being
+	// searched, counts its numbers of tiles over groups, input channels and output channels,
+	// open what of it is not searched yet.
+	tried  waysOf
+	cuts   cutsOf
+	counts [3]counts
+	open   nodes
+}
+
+// searches are kept: their lists need not be cleared for the next layer.
+var searches = sync.Pool{New: func() any { return new(search) }}
+
+// searchOf returns a search of mappings whose value is below the limit.
+func searchOf(l *loops, p *model.Problem, g goal, limit float64) *search {
+	s := searches.Get().(*search)
+	s.state = state{l: l, p: p, goal: g, limit: limit}
+	s.tried.count, s.tried.searched, s.cuts.count, s.open.count = 0, 0, 0, 0
+	for i := range s.counts {
+		s.counts[i].of = 0
+	}
+	return s
+}
+
+// state is what a search has beside its lists.
+type state struct {
 	l    *loops
 	p    *model.Problem
 	goal goal
@@ -21,6 +48,12 @@ type search struct {
 	sums  int64
 	// once is what crosses the interface at least, in bytes.
 	once float64
+	// least is what the interface and the energy take at least.
+	least struct{ cycles, pj float64 }
+	// edges is the time of all that the first and the last tile pass over the interface
+	// while nothing else goes on, if there is one tile, outs that of outputs; fillings
+	// is how many tiles fill the buffer.
+	edges, outs, fillings float64
 	// gaps says that windows leave rows or columns of the inputs out.
 	gaps bool
 	// taps are the steps of a window that a level inside the units' neighbours runs.
@@ -52,15 +85,12 @@ type search struct {
 	first [model.Operands]bool
 	// shared are the spatial loops of a way that is offered.
 	shared [maxShares]share
-	tried  waysOf
-	// at is the way to spread that is being searched, cuts those of its pixels, counts
-	// its numbers of tiles over groups, input channels and output channels, open what of
-	// it is not searched yet.
-	at     ways
-	cuts   cutsOf
-	counts [3]counts
-	open   nodes
-	best   found
+	// wires are the alternatives that differ in more than their instances.
+	wires  [maxWires]alternative
+	differ int
+	// at is the way to spread that is being searched.
+	at   ways
+	best found
 	// limit is what a bound has to beat; exhaustive searches leave it where it is, so that
 	// bounds leave nothing out.
 	limit      float64
@@ -101,7 +131,8 @@ const (
 // Find implements Dataflow.
 func (l *loops) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit) {
 	g = g.on(p, &l.arch)
-	s := search{l: l, p: p, goal: g, limit: g.limit()}
+	s := searchOf(l, p, g, g.limit())
+	defer searches.Put(s)
 	if s.run(); !s.best.any {
 		return Cost{}, s.misfit()
 	}
@@ -147,10 +178,39 @@ func (s *search) run() {
 	for o := range model.Operands {
 		s.first[o] = s.holder[o] == 1 && (o != model.Outputs || !l.arch.Level[1].Forwards)
 	}
+	var kept int64
+	for o := range model.Operands {
+		if s.first[o] {
+			s.edges += s.io(s.bytes[o])
+		}
+		if l.arch.Level[1].Keeps[o] {
+			kept += s.bytes[o]
+		}
+	}
+	if s.first[model.Outputs] {
+		s.outs = s.io(s.bytes[model.Outputs])
+	}
+	s.fillings = float64(kept) / float64(s.room)
 	s.sums = p.Elements(model.Outputs, &p.Bound) * p.PartialBytes
-	s.once = float64(s.compulsory())
+	once := s.compulsory()
+	s.once = float64(once)
+	s.least.cycles, s.least.pj = s.io(once), float64(s.p.MACs())*l.arch.MACPJ+float64(once)*l.arch.Level[0].ReadPJ
+	s.wire()
 	s.full()
 	s.fewer()
+}
+
+// maxWires is room for alternatives that differ in more than their instances.
+const maxWires = 24
+
+// wire lists them.
+func (s *search) wire() {
+	for _, list := range s.l.spreads {
+		if !slices.ContainsFunc(s.wires[:s.differ], func(x alternative) bool { return sameLoops(x.list, list) }) {
+			s.wires[s.differ] = alternative{list, loopsOf(list)}
+			s.differ++
+		}
+	}
 }
 
 // eval evaluates the mapping that is tried.

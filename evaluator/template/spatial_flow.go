@@ -54,13 +54,17 @@ func (f *free) Find(p *model.Problem, g goal, m *model.Mapping) (best Cost, misf
 	few := f.tilings(p, maxTilings) <= maxTilings
 	limit, value := g.limit(), math.Inf(1)
 	for i := range f.flows {
-		s := search{l: &f.flows[i], p: p, goal: time, limit: math.Inf(1)}
+		s := searchOf(&f.flows[i], p, time, math.Inf(1))
 		if fast && !few {
 			s.limit = min(limit, value)
 		}
 		if s.run(); !s.best.any {
 			if i == 0 && s.limit == math.Inf(1) {
-				return Cost{}, s.misfit() // what fits does not depend on the order
+				misfit = s.misfit() // what fits does not depend on the order
+			}
+			searches.Put(s)
+			if misfit != nil {
+				return Cost{}, misfit
 			}
 			continue
 		}
@@ -75,6 +79,7 @@ func (f *free) Find(p *model.Problem, g goal, m *model.Mapping) (best Cost, misf
 		if v := g.of(&s.best.cost); v < value {
 			best, *m, value = s.best.cost, s.best.m, v
 		}
+		searches.Put(s)
 		if few {
 			break
 		}

@@ -62,15 +62,12 @@ func (s *search) tiles() {
 				break
 			}
 			b := s.branch(ng, nc)
-			least := s.leastK(ng, nc)
-			for k := 0; outputs.has(k); k++ {
-				if nk := outputs.n[k]; float64(nk) >= least && !s.list(&b, nk) {
-					break
-				}
+			least, most := s.rangeK(&b)
+			for k := outputs.from(least * margin); outputs.has(k) && float64(outputs.n[k])*margin <= most && s.list(&b, outputs.n[k]); k++ {
 			}
 		}
 	}
-	s.least()
+	s.settle()
 }
 
 // dive searches those numbers of tiles first that come from powers of two, so that the
@@ -86,7 +83,7 @@ func (s *search) dive() {
 			}
 		}
 	}
-	s.least()
+	s.settle()
 }
 
 // counts are numbers of tiles over so many steps of a dimension, from first on, the least
@@ -129,17 +126,44 @@ func (x *counts) has(i int) bool {
 	return i < x.count
 }
 
-// leastK returns the least tiles over output channels of which the weights fit the
-// buffer and are there early enough.
-func (s *search) leastK(ng, nc int64) (least float64) {
-	weights := float64(s.bytes[model.Weights]) / float64(ng*nc)
+// from returns the place of the first number that is not less than another.
+func (x *counts) from(least float64) int {
+	for x.count == 0 || float64(x.n[x.count-1]) < least {
+		if !x.has(x.count) {
+			return x.count
+		}
+	}
+	low, high := 0, x.count-1
+	for low < high {
+		if middle := (low + high) / 2; float64(x.n[middle]) < least {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low
+}
+
+// rangeK returns the least and the most tiles over output channels of which the weights fit
+// the buffer, and that leave hope for what nothing hides.
+func (s *search) rangeK(b *branch) (least, most float64) {
 	if s.l.arch.Level[1].Keeps[model.Weights] {
-		least = weights / float64(s.room+1)
+		least = b.weights / float64(s.room+1)
 	}
-	if slack := s.limit/margin - s.bounded(s.once, 0); s.first[model.Weights] && slack > 0 {
-		least = max(least, weights*s.perByte/slack)
+	slack := s.limit/margin - s.bounded(s.once, 0)
+	switch {
+	case slack <= 0:
+		return least, 0
+	case math.IsInf(slack, 1) || b.fixed == 0:
+		return least, math.Inf(1)
 	}
-	return least
+	// Time for each tile, and what tiles divide, are quadratic equations: of the weights for the
+	// least, of the others, which parts of the pixels divide too, for the most.
+	root := func(divided float64) float64 { return slack + math.Sqrt(max(slack*slack-4*b.fixed*divided, 0)) }
+	if s.first[model.Weights] {
+		least = max(least, 2*b.early/root(b.early))
+	}
+	return least, root(b.inputs+b.outs) / (2 * b.fixed)
 }
 
 // list lists numbers of tiles over channels unless they cannot win. It reports whether
@@ -171,6 +195,9 @@ func (s *search) list(b *branch, nk int64) bool {
 		}
 	}
 	least := s.bounded(n.bytes(n.least), n.best(n.least))
+	if least < s.limit {
+		least = max(least, s.sized(b, &n, k, left))
+	}
 	if least >= s.limit {
 		return true
 	}
@@ -190,12 +217,37 @@ func (s *search) list(b *branch, nk int64) bool {
 	}
 	if least < s.limit {
 		if s.open.count == len(s.open.list) {
-			s.least()
+			s.settle()
 			s.at.with(b.nc)
 		}
 		s.open.add(&node{ng: b.ng, nc: b.nc, nk: nk, parts: n.least, cut: uncut}, least)
 	}
 	return true
+}
+
+// sized returns a bound of a twig of k tiles over output channels that knows which numbers of
+// tiles the cuts of the pixels make, and what they cover; left is what weights leave of
+// the buffer.
+func (s *search) sized(b *branch, n *twig, k, left float64) float64 {
+	s.cutAll()
+	least := math.Inf(1)
+	list := s.cuts.sizes[:s.cuts.sized]
+	if len(list) == 0 {
+		return 0
+	}
+	for i := range list {
+		x := &list[i]
+		if x.tiles < n.least || x.inputs*b.input+x.outputs*b.output/k > left {
+			continue
+		}
+		again := (k - 1) * x.covered
+		bytes := s.once - float64(s.bytes[model.Inputs]) + x.covered + min(again, b.sums) + n.comes*(x.tiles-1) + min(n.may*(x.tiles-1), max(again, b.sums))
+		least = min(least, s.bounded(bytes, n.weights+n.fixed*x.tiles+b.firstInput*x.inputs+b.lastOutput*x.outputs/k))
+		if !s.gaps && s.bounded(bytes, n.weights+n.fixed*x.tiles) >= least {
+			break
+		}
+	}
+	return least
 }
 
 // tilesOf returns how many parts there are when n is cut into so many of one size.
@@ -242,9 +294,9 @@ func (x *nodes) take() (n node, least float64) {
 	return n, least
 }
 
-// least searches what is listed, the least bound first: what it finds rules out most
+// settle searches what is listed, the least bound first: what it finds rules out most
 // others.
-func (s *search) least() {
+func (s *search) settle() {
 	x := &s.open
 	for x.count > 0 {
 		n, least := x.take()

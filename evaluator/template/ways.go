@@ -20,10 +20,10 @@ type way struct {
 	// more of its next ones: 20 of lanes and elements are 5 x 4 and not 8 x 2.
 	even  bool
 	steps int64
-	// value is a bound of what the way costs; ways with the same key spread the
-	// layer over the same instances.
-	value float64
-	key   uint64
+	// fixed is the array's fill and drain per tile, in cycles.
+	fixed int64
+	// key is the same for ways that spread the layer over the same instances.
+	key uint64
 }
 
 // ways is a way made ready.
@@ -41,8 +41,6 @@ type ways struct {
 	// that those take which have several steps of input channels.
 	onChip
 	any, some onChip
-	// fixed is the array's fill and drain per tile, in cycles.
-	fixed int64
 	// ramp is a bound of what the first tile's way in and the last one's way out
 	// take on chip; fits is how much of an operand the holder's instances hold
 	// together.
@@ -54,6 +52,9 @@ type ways struct {
 	// least is a bound of the bytes of weights that a holder inside the buffer gets
 	// first where loops over them leave it, MaxInt64 where none has to.
 	least int64
+	// early is the time over the interface of all weights of which a tile's come first, of
+	// those that pass of one step: 0 where the buffer keeps them.
+	early float64
 	// complete says that outputs reach the buffer only when they are complete,
 	// unless input channels are in several tiles.
 	complete bool
@@ -78,7 +79,9 @@ func (x *ways) with(nc int64) {
 
 // waysOf are the ways of a layer that may win, those that were searched first.
 type waysOf struct {
-	list            [maxWays]way
+	list [maxWays]way
+	// value are the bounds of what they cost.
+	value           [maxWays]float64
 	count, searched int
 }
 
@@ -142,8 +145,9 @@ func (s *search) idle(spread int, d model.Dim) {
 				return
 			}
 			w.most[d], w.single = most, single && (d == model.K || d == model.C)
+			few := w.steps
 			if s.offer(&w); d == model.K && !w.single {
-				s.halves(w, rest[model.C])
+				s.halves(w, rest[model.C], few)
 			}
 			if axes > 1 && w.steps > steps(&rest)/rest[d]*n {
 				w.even = true
@@ -153,15 +157,20 @@ func (s *search) idle(spread int, d model.Dim) {
 	}
 }
 
-// halves lists a way with input channels on halves of their instances too.
-func (s *search) halves(w way, rest int64) {
+// halves lists a way with input channels on halves of their instances too; steps is the least of
+// the way with all of them.
+func (s *search) halves(w way, rest, steps int64) {
 	bound := s.p.Bound[model.C]
+	steps /= rest
 	for range s.l.halvings {
 		if rest == bound {
 			return
 		}
 		rest = min(2*rest, bound)
 		w.most[model.C] = model.CeilDiv(bound, rest)
+		if w.steps = steps * model.CeilDiv(bound, w.most[model.C]); s.goal.value(s.floor(&w)) >= s.limit {
+			return
+		}
 		s.offer(&w)
 	}
 }
@@ -175,7 +184,16 @@ func (s *search) offer(w *way) {
 		return
 	}
 	shared := s.shared[:count]
-	if w.value = s.goal.value(cycles+s.edges(shared), pj); w.value >= s.limit {
+	w.fixed = math.MaxInt64
+	for i := range s.wires[:s.differ] {
+		w.fixed = min(w.fixed, s.wires[i].fixed(shared))
+	}
+	edge := s.ends(w.fixed, 1, s.edges)
+	if s.goal.value(cycles+edge, pj) >= s.limit {
+		return
+	}
+	value := s.goal.value(cycles+max(edge, s.smallest(shared)+float64(w.fixed)), pj)
+	if value >= s.limit {
 		return
 	}
 	w.key = 0
@@ -187,7 +205,7 @@ func (s *search) offer(w *way) {
 		if known := &x.list[i]; known.key == w.key && (w.single || !known.single) {
 			return
 		} else if known.key == w.key && i >= x.searched {
-			*known = *w
+			*known, x.value[i] = *w, value
 			return
 		}
 	}
@@ -195,13 +213,13 @@ func (s *search) offer(w *way) {
 		s.ways()
 		x.count, x.searched = 0, 0
 	}
-	x.list[x.count] = *w
+	x.list[x.count], x.value[x.count] = *w, value
 	x.count++
 }
 
-// edges returns a bound of what the first tile's way in and the last one's way out
+// smallest returns a bound of what the first tile's way in and the last one's way out
 // take over the interface: the smallest tile's.
-func (s *search) edges(shared []share) float64 {
+func (s *search) smallest(shared []share) float64 {
 	extent := s.sharedInside(shared, 0)
 	var bytes int64
 	for o := range model.Operands {
@@ -242,16 +260,17 @@ func (s *search) ways() {
 	for x.searched < x.count {
 		best := x.searched
 		for i := x.searched + 1; i < x.count; i++ {
-			if x.list[i].value < x.list[best].value {
+			if x.value[i] < x.value[best] {
 				best = i
 			}
 		}
-		x.list[x.searched], x.list[best] = x.list[best], x.list[x.searched]
-		w := x.list[x.searched]
-		if w.value >= s.limit {
+		if x.value[best] >= s.limit {
 			x.count = x.searched
 			return
 		}
+		x.list[x.searched], x.list[best] = x.list[best], x.list[x.searched]
+		x.value[best] = x.value[x.searched]
+		w := x.list[x.searched]
 		x.searched++
 		s.search(&w)
 	}
@@ -260,15 +279,13 @@ func (s *search) ways() {
 // search searches one way to spread the layer.
 func (s *search) search(w *way) {
 	if s.goal.value(s.floor(w)) < s.limit && s.begin(w) {
-		s.cutAll()
 		s.tiles()
 	}
 }
 
 // floor returns a time and an energy that no mapping with a way beats.
 func (s *search) floor(w *way) (cycles, pj float64) {
-	bytes := s.compulsory()
-	return max(float64(w.steps*s.taps), s.io(bytes)), float64(s.p.MACs())*s.l.arch.MACPJ + float64(bytes)*s.l.arch.Level[0].ReadPJ
+	return max(float64(w.steps*s.taps), s.least.cycles), s.least.pj
 }
 
 func (s *search) compulsory() int64 {
@@ -281,7 +298,6 @@ func (s *search) ready(w *way) {
 	x.way = *w
 	x.rest = l.spread(s.p, l.spreads[w.spread], w, &x.spread)
 	x.inside[l.arch.Levels] = [model.Dims]int64{1, 1, 1, 1, 1, 1, 1, 1}
-	x.fixed = l.fixed(&x.spread)
 	for i := l.arch.Levels - 1; i >= 0; i-- {
 		for d := range model.Dims {
 			x.inside[i][d] = x.inside[i+1][d] * x.spread.Loops[i].Spatial[d] * x.spread.Loops[i].Temporal[d]
@@ -303,18 +319,29 @@ func (s *search) begin(w *way) bool {
 	for i := 1; i < l.arch.Levels; i++ {
 		x.ramp += float64(fill[i] + drain[i])
 	}
-	if cycles, pj := s.floor(w); s.goal.value(cycles+x.ramp+float64(x.fixed), pj) >= s.limit {
+	x.early, x.least = 0, math.MaxInt64
+	cycles, pj := s.floor(w)
+	if s.goal.value(cycles+x.ramp+s.edge(1, 0), pj) >= s.limit {
 		return false
 	}
 	for o := range model.Operands {
 		x.fits[o], x.apart[o] = s.most(o), s.apart(o)
+	}
+	if s.holder[model.Weights] > 1 {
+		x.least = s.leastWeights()
+		x.early = s.io(s.bytes[model.Weights]) / float64(x.apart[model.Weights])
+		if s.passes {
+			x.early /= float64(x.rest[model.K])
+		}
+		if s.goal.value(cycles+x.ramp+s.edge(1, 0), pj) >= s.limit {
+			return false
+		}
 	}
 	for i := 2; i < l.arch.Levels; i++ {
 		if s.need(i, &x.inside[i], several) > l.room(i) {
 			return false
 		}
 	}
-	x.least = s.leastWeights()
 	x.onChip, x.complete, x.priced = onChip{cycles: float64(w.steps * s.taps), pj: float64(s.p.MACs()) * l.arch.MACPJ}, true, false
 	x.any, x.some = x.onChip, x.onChip
 	if !s.best.any {
@@ -404,9 +431,6 @@ func (s *search) parted() bool {
 // leastWeights returns least of an open way.
 func (s *search) leastWeights() int64 {
 	x, k := &s.at, int64(1)
-	if s.holder[model.Weights] == 1 {
-		return math.MaxInt64
-	}
 	if !s.passes {
 		k = x.rest[model.K]
 	}
