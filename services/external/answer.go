@@ -59,13 +59,25 @@ func parseAnswer(line []byte) (answer, error) {
 	return a, nil
 }
 
-// isQuestion reports whether a line has what questions have: a program may answer with one
-// to which it added numbers, not with units in the place of metrics.
+// isQuestion reports whether a line has what questions have and nothing that answers. A program
+// may answer with the question, to which it added numbers or why there are none.
 func isQuestion(fields map[string]json.RawMessage) bool {
-	_, design := fields["design"]
-	_, study := fields["study"]
+	if !restates(fields) || fields["outcome"] != nil || fields["error"] != nil || fields["reason"] != nil {
+		return false
+	}
 	var units map[string]string
-	return design && study && json.Unmarshal(fields["metrics"], &units) == nil
+	return json.Unmarshal(fields["metrics"], &units) == nil && len(units) > 0
+}
+
+// restates reports whether a line has the fields of the question that it answers.
+func restates(fields map[string]json.RawMessage) bool {
+	return fields["design"] != nil && fields["study"] != nil
+}
+
+// untouched reports whether a metric of a design without measurement is the unit that the question has there.
+func (a *answer) untouched(raw json.RawMessage, m evaluator.Metric) bool {
+	var text string
+	return a.outcome != evaluator.Measured && restates(a.fields) && json.Unmarshal(raw, &text) == nil && text == m.Unit
 }
 
 // object decodes a JSON object. NaN and Infinity, which JSON does not have but
@@ -231,7 +243,7 @@ func (a *answer) result(want []evaluator.Metric) (evaluator.Result, *Failure) {
 	r := evaluator.Result{Outcome: a.outcome, Values: unmeasured(len(want)), Reason: a.reason}
 	for i, m := range want {
 		raw, ok := a.metrics[m.Name]
-		if !ok || string(raw) == "null" {
+		if !ok || string(raw) == "null" || a.untouched(raw, m) {
 			if a.outcome == evaluator.Measured {
 				return r, &Failure{CodeMissingMetric, fmt.Sprintf("the answer has no metric %q%s%s", m.Name, a.named(), a.bare(m))}
 			}
