@@ -140,11 +140,12 @@ type passing struct {
 
 const (
 	// leastPassing is the least chance of a design that need not come last, where one
-	// of which nothing is known has no better one. Chosen: with a half, half of the trials
-	// fail where the best designs lie along a region that fails.
+	// of which nothing is known has no better one. Chosen: docs/decisions/0067.
 	leastPassing = 2. / 3
-	// last is beyond the difference of any two designs' scores.
-	last = 1e6
+	// last is beyond the difference of any two designs' scores: their logarithms of the
+	// expected improvement, of which no deviation is under a thousandth of the signal's,
+	// are some 1e8 apart at most.
+	last = 1e9
 )
 
 // AddLog adds ln P(passes), and less where it is too small.
