@@ -58,7 +58,7 @@ test: ## run every test
 	$(GO) test ./...
 
 race: ## run the tests under the race detector, without the long ones and the packages without goroutines
-	$(GO) test -race -short -parallel 6 -timeout 25m $$(GO=$(GO) .ci/raced)
+	packages=$$(GO=$(GO) .ci/raced) && $(GO) test -race -short -parallel 6 -timeout 25m $$packages
 
 lint: ## run the linters, pinned in .tools/go.mod
 	$(LINT) run ./...
