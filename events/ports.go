@@ -130,8 +130,9 @@ type Facts interface {
 //
 // Publish's topic is a relative subject of a work-queue stream; the message's
 // UUID is its ID, and Publish returns once all messages are durable. Work is stored once
-// per ID while an item of its subject is in the queue: the window of IDs is the stream's,
-// and who may write for one evaluator can use up those of another one. Subscribe's
+// per ID while an item of its subject is in the queue or its answer is stored: the window
+// of IDs is the stream's, and who may write for one evaluator can use up those of another
+// one. Subscribe's
 // topic is "cmd" (commands, strictly one after the other) or "work.<evaluator>".
 // Ack removes a message, Nack brings it back after a growing delay (or after the
 // one that the worker put into its metadata, see HandBack), and a

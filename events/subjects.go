@@ -180,6 +180,14 @@ func ParseWorkSubject(subject string) (study, run string, batch int, ok bool) {
 	return t[2], t[3], batch, true
 }
 
+// ResultOfWork returns the subject of the answer to the work item of a subject.
+func ResultOfWork(subject string) (result string, ok bool) {
+	if _, ok := BatchOfSubject(subject); !ok || !IsWork(subject) {
+		return "", false
+	}
+	return "result." + strings.TrimPrefix(subject, "work."), true
+}
+
 // BatchOfSubject returns the batch that a work or result subject names, in the
 // one spelling that WorkSubject and ResultSubject have: "7", not "07".
 func BatchOfSubject(subject string) (batch int, ok bool) {

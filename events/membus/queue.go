@@ -35,7 +35,7 @@ func (q *queue) Publish(topic string, messages ...*message.Message) error {
 				return 0, fmt.Errorf("stream %s is no work queue", s.conf.Name)
 			}
 			if seq, ok := s.duplicate(m.ID, time.Now()); ok {
-				if !events.IsWork(topic) || s.lastOf(topic) > 0 {
+				if !events.IsWork(topic) || s.lastOf(topic) > 0 || q.client.hub.answered(topic) {
 					return seq, nil
 				}
 				m.ID = ""
@@ -47,6 +47,16 @@ func (q *queue) Publish(topic string, messages ...*message.Message) error {
 		}
 	}
 	return nil
+}
+
+// answered reports whether the answer to a work item is stored. mu is held.
+func (h *Hub) answered(work string) bool {
+	subject, ok := events.ResultOfWork(work)
+	if !ok {
+		return false
+	}
+	s, err := h.streamFor(subject)
+	return err == nil && s.lastOf(subject) > 0
 }
 
 // Subscribe hands out messages of the topic; see events.Queue. A consumer that

@@ -24,8 +24,9 @@ type script struct {
 	// acks are the answers to publishes, gets those to questions about a
 	// message; the last one of each is repeated.
 	acks, gets []string
-	// sent are the ids that were published.
-	sent []string
+	// sent are the ids that were published, behind the sequences that were to be the last
+	// of the subject then.
+	sent, behind []string
 }
 
 // play starts the script's server and connects a bus to it.
@@ -45,6 +46,7 @@ func play(t *testing.T, s *script) *natsbus.Bus {
 	for subject, answer := range map[string]func(*nats.Msg) string{
 		events.DefaultPrefix + ".>": func(m *nats.Msg) string {
 			s.sent = append(s.sent, m.Header.Get(nats.MsgIdHdr))
+			s.behind = append(s.behind, m.Header.Get(nats.ExpectedLastSubjSeqHdr))
 			return take(&s.acks)
 		},
 		"$JS.API.STREAM.MSG.GET.*": func(*nats.Msg) string { return take(&s.gets) },
@@ -80,6 +82,7 @@ const (
 	moved     = `{"error":{"code":400,"err_code":10164,"description":"wrong last sequence"}}`
 	moved9    = `{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 9"}}`
 	nothing   = `{"error":{"code":404,"err_code":10037,"description":"no message found"}}`
+	lost      = ``
 	full      = `{"error":{"code":503,"err_code":10077,"description":"maximum bytes exceeded"}}`
 )
 
@@ -177,31 +180,40 @@ func TestRecordInProcess(t *testing.T) {
 
 // TestWorkInProcess publishes work whose first attempt is on its way: it is
 // what paused studies when the leader of APOLLO_WORK was frozen. Where the queue
-// does not hold it the server knows its ID from elsewhere.
+// does not hold it, and it is not answered, the server knows its ID from elsewhere: it is
+// stored without one, and once, whatever becomes of the acknowledgements.
 func TestWorkInProcess(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ name, held, last string }{
-		{"stored by the first attempt", holds(t, 7, "id", "work"), "id"},
-		{"the id is another item's", nothing, ""},
+	known, kept := stored("APOLLO_WORK", "7", true), stored("APOLLO_WORK", "8", false)
+	held, stray := holds(t, 7, "", "work"), holds(t, 5, "", `{"stream":"X","seq":1}`)
+	stray = strings.Replace(stray, `"hdrs"`, `"none"`, 1)
+	for _, c := range []struct {
+		name       string
+		acks, gets []string
+		sent       []string
+		behind     string // of the last message
+	}{
+		{"stored by the first attempt", []string{inProcess, inProcess, inProcess, known}, []string{held}, []string{"id", "id", "id", "id"}, ""},
+		{"the id is another item's", []string{known, kept}, []string{nothing}, []string{"id", ""}, "0"},
+		{"behind an answer of the server", []string{known, kept}, []string{stray, stray, nothing}, []string{"id", ""}, "5"},
+		{"its acknowledgement got lost", []string{known, lost, moved9}, []string{nothing, nothing, held}, []string{"id", "", ""}, "0"},
+		{"another one is on its way and gets lost", []string{known, moved, kept}, []string{nothing}, []string{"id", "", ""}, "0"},
+		{"it is answered", []string{known, kept}, []string{nothing, holds(t, 3, "", "answer")}, []string{"id"}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := &script{
-				acks: []string{inProcess, inProcess, inProcess, stored("APOLLO_WORK", "7", true), stored("APOLLO_WORK", "8", false)},
-				gets: []string{c.held},
-			}
+			s := &script{acks: c.acks, gets: c.gets}
 			b := play(t, s)
 			if err := b.Queue(1).Publish(events.WorkSubject("edge", "demo", "r", 0), message.NewMessage("id", nil)); err != nil {
 				t.Errorf("Publish = %v", err)
 			}
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			want := []string{"id", "id", "id", "id"}
-			if c.last != "id" {
-				want = append(want, c.last)
+			if !slices.Equal(s.sent, c.sent) {
+				t.Errorf("it was sent with the ids %q, want %q", s.sent, c.sent)
 			}
-			if !slices.Equal(s.sent, want) {
-				t.Errorf("it was sent with the ids %q, want %q", s.sent, want)
+			if last := s.behind[len(s.behind)-1]; last != c.behind {
+				t.Errorf("the last one was sent behind %q, want %q", last, c.behind)
 			}
 		})
 	}

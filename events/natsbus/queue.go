@@ -86,28 +86,54 @@ func (b *Bus) settle(topic string, messages []*message.Message, waiting []jetstr
 	return nil
 }
 
-// enqueue stores one message. The server's window of IDs reaches over all subjects of a
-// stream, so that whoever may write for one evaluator can use up the ID of another one's
-// work. What the server knows already and the queue has not is stored without an ID: it may
-// be work that was done a moment ago, which is found out when it is done again.
+// enqueue stores one message.
 func (b *Bus) enqueue(topic string, wm *message.Message) error {
 	m := plain(topic, wm)
 	ack, _, err := b.publish(wm.Context(), m)
 	if err == nil && ack.Duplicate && events.IsWork(topic) {
-		var held bool
-		held, err = b.Queued(wm.Context(), topic)
-		switch {
-		case errors.Is(err, events.ErrDenied):
-			err = nil // who may not look takes the server's word: evaluators that hand an item back
-		case err == nil && !held:
-			m.ID = ""
-			_, _, err = b.publish(wm.Context(), m)
-		}
+		err = b.enqueueUnnamed(wm.Context(), m)
 	}
 	if err != nil {
 		return fmt.Errorf("publish %q to %s: %w", wm.UUID, topic, err)
 	}
 	return nil
+}
+
+// enqueueUnnamed stores work whose ID the server knows already, unless the queue holds it or
+// it is answered. The server's window of IDs reaches over all subjects of a stream, so that
+// whoever may write for one evaluator can use up the ID of another one's work. It is stored
+// without an ID; that its subject holds nothing else keeps a repeated attempt from storing
+// it twice.
+func (b *Bus) enqueueUnnamed(ctx context.Context, m events.Message) error {
+	m.ID = ""
+	return b.whileOnItsWay(ctx, func() (again bool, err error) {
+		held, last, err := b.queued(ctx, m.Subject)
+		if errors.Is(err, events.ErrDenied) {
+			return false, nil // who may not look takes the server's word: evaluators that hand an item back
+		}
+		if err != nil || held {
+			return false, err
+		}
+		// After the look at the queue: an item leaves it once its answer is stored.
+		if answered, err := b.answered(ctx, m.Subject); err != nil || answered {
+			return false, err
+		}
+		_, _, err = b.publish(ctx, m, jetstream.WithExpectLastSequencePerSubject(last))
+		return err != nil && classify(err) == fenced, err
+	})
+}
+
+// answered reports whether the answer to a work item is stored.
+func (b *Bus) answered(ctx context.Context, work string) (bool, error) {
+	subject, ok := events.ResultOfWork(work)
+	if !ok {
+		return false, nil
+	}
+	last, err := b.last(ctx, subject)
+	if err == nil && last.stray {
+		last, err = port{b}.fact(ctx, subject)
+	}
+	return last.Seq > 0, err
 }
 
 // plain turns Watermill's message into ours.

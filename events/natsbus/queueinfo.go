@@ -13,28 +13,35 @@ import (
 
 // Queued reports whether a queue holds a message on that subject.
 func (b *Bus) Queued(ctx context.Context, subject string) (bool, error) {
+	held, _, err := b.queued(ctx, subject)
+	return held, err
+}
+
+// queued is Queued that returns the sequence of the last message of the subject too, which
+// may be a stray.
+func (b *Bus) queued(ctx context.Context, subject string) (held bool, seq uint64, err error) {
 	last, err := b.last(ctx, subject)
 	if err != nil {
-		return false, fmt.Errorf("look for %s: %w", subject, err)
+		return false, 0, fmt.Errorf("look for %s: %w", subject, err)
 	}
 	if !last.stray {
-		return last.Seq > 0, nil
+		return last.Seq > 0, last.Seq, nil
 	}
 	stream, err := b.streamFor(subject)
 	if err != nil {
-		return false, fmt.Errorf("look for %s: %w", subject, err)
+		return false, 0, fmt.Errorf("look for %s: %w", subject, err)
 	}
 	for m, err := range b.each(ctx, stream, 1, subject) {
 		switch {
 		case err != nil:
-			return false, fmt.Errorf("look for %s: %w", subject, err)
+			return false, 0, fmt.Errorf("look for %s: %w", subject, err)
 		case m.Seq >= last.Seq:
-			return false, nil
+			return false, last.Seq, nil
 		case !m.stray:
-			return true, nil
+			return true, last.Seq, nil
 		}
 	}
-	return false, nil
+	return false, last.Seq, nil
 }
 
 // Oldest returns when the oldest message was stored that matches the filter, which
