@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,7 +85,7 @@ func (s *subject) readForm(dir string, m *report.Mapped) (n *flatNest, path stri
 	}
 	layer := filepath.Join(dir, m.Network, files[at].Name())
 	path = zigzagMappingFile(layer)
-	text, err := os.ReadFile(path)
+	text, err := readMappingFile(path)
 	if err == nil {
 		if err := s.sameForm("zigzag-machine.yaml", zigzagMachineFile(dir), m); err != nil {
 			return nil, path, err
@@ -92,7 +93,7 @@ func (s *subject) readForm(dir string, m *report.Mapped) (n *flatNest, path stri
 		if err := s.sameForm("zigzag-layer.yaml", layer, m); err != nil {
 			return nil, path, err
 		}
-		n, err = zigzagNest(text)
+		n, err = zigzagNest(text, m)
 		return n, path, err
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -110,9 +111,12 @@ func (s *subject) readForm(dir string, m *report.Mapped) (n *flatNest, path stri
 
 // sameForm refuses a file that is of another design or layer than m, up to its mapping.
 func (s *subject) sameForm(form, path string, m *report.Mapped) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
+	text, err := readMappingFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return errors.New("the machine and the layer must stand beside the mapping: " + err.Error()) // that they are missing is no missing mapping
+	case err != nil:
+		return err
 	}
 	want, err := forms.Fill(form, s.formValues(m))
 	if err != nil {
@@ -138,9 +142,15 @@ type flatNest struct {
 	dims    []model.Dim
 	steps   []int64
 	spatial [model.Dims]int64
-	// places reports whether the loops before first may stand off chip and those before second
-	// at the buffer; nil where all may.
-	places func(first, second int) error
+	// covered is how much of its bound the loops over a dimension cover so far.
+	bound, covered [model.Dims]int64
+	// begins refuses a level whose first loop is that one; nil where all may begin anywhere.
+	begins func(level, loop int) error
+}
+
+func newFlatNest(m *report.Mapped) *flatNest {
+	one := model.Ones().Spatial
+	return &flatNest{spatial: one, covered: one, bound: m.Problem.Bound}
 }
 
 // given are the nests that the mapping may be here: the tools have no groups, and not
@@ -151,24 +161,34 @@ func (n *flatNest) given(m *report.Mapped) (report.Given, error) {
 	if m.Problem.Bound[model.G] > 1 {
 		levels = arrayLevel + 1
 	}
-	covered := n.spatial
-	for i, d := range n.dims {
-		covered[d] *= n.steps[i]
-	}
 	for d := range model.Dims {
-		if d != model.G && covered[d] < m.Problem.Bound[d] {
-			return g, fmt.Errorf("the loops over %s cover %d of %d", d, covered[d], m.Problem.Bound[d])
+		if d != model.G && n.covered[d] < n.bound[d] {
+			return g, fmt.Errorf("the loops over %s cover %d of %d", d, n.covered[d], n.bound[d])
 		}
 	}
-	var first error
+	begins := n.begins
+	if begins == nil {
+		begins = func(int, int) error { return nil }
+	}
+	// Of all places the one that came furthest says why none is right: where a buffer may begin somewhere, it is not the reason.
+	var why error
+	reached := 0
+	refuse := func(stage int, err error) {
+		if stage > reached {
+			reached, why = stage, err
+		}
+	}
 	for b1 := range len(n.dims) + 1 {
+		if err := begins(1, b1); err != nil {
+			refuse(1, err)
+			continue
+		}
 		for b2 := b1; b2 <= len(n.dims); b2++ {
-			if n.places != nil {
-				if err := n.places(b1, b2); err != nil {
-					first = err
-					continue
-				}
+			if err := begins(arrayLevel, b2); err != nil {
+				refuse(2, err)
+				continue
 			}
+			refuse(3, errors.New("two loops over one dimension stand at one level however they are placed"))
 			for groups := range levels {
 				if nest, ok := n.at(b1, b2, groups, m); ok {
 					g.Or = append(g.Or, nest)
@@ -177,10 +197,7 @@ func (n *flatNest) given(m *report.Mapped) (report.Given, error) {
 		}
 	}
 	if len(g.Or) == 0 {
-		if first == nil {
-			first = errors.New("two loops over one dimension stand at one level however they are placed")
-		}
-		return g, first
+		return g, why
 	}
 	g.Nest, g.Or = g.Or[0], g.Or[1:]
 	return g, nil
@@ -218,7 +235,7 @@ func (n *flatNest) at(b1, b2, groups int, m *report.Mapped) (string, bool) {
 }
 
 // zigzagNest reads a mapping of ZigZag: an order of loops, innermost first.
-func zigzagNest(text []byte) (*flatNest, error) {
+func zigzagNest(text []byte, m *report.Mapped) (*flatNest, error) {
 	var f []struct {
 		SpatialMapping   map[string][]string `yaml:"spatial_mapping"`
 		TemporalOrdering [][2]any            `yaml:"temporal_ordering"`
@@ -232,7 +249,7 @@ func zigzagNest(text []byte) (*flatNest, error) {
 	if len(f[0].TemporalOrdering) == 0 {
 		return nil, nil
 	}
-	n := &flatNest{spatial: model.Ones().Spatial}
+	n := newFlatNest(m)
 	dimOf := func(name string) (model.Dim, bool) {
 		for d, known := range zigzagDims() {
 			if known == name {
@@ -241,31 +258,56 @@ func zigzagNest(text []byte) (*flatNest, error) {
 		}
 		return 0, false
 	}
-	for axis, d := range map[string]model.Dim{"D1": model.C, "D2": model.K} {
-		for _, text := range f[0].SpatialMapping[axis] {
+	axes := map[string]model.Dim{"D1": model.C, "D2": model.K}
+	for _, axis := range slices.Sorted(maps.Keys(f[0].SpatialMapping)) {
+		d, known := axes[axis]
+		if !known {
+			return nil, fmt.Errorf("spatial_mapping: %s: the array has no such axis, want D1 for C or D2 for K", axis)
+		}
+		for i, text := range f[0].SpatialMapping[axis] {
 			name, steps, _ := strings.Cut(text, ",")
 			count, err := strconv.ParseInt(strings.TrimSpace(steps), 10, 64)
 			if over, ok := dimOf(name); !ok || over != d || err != nil || count < 1 {
 				return nil, fmt.Errorf("spatial_mapping: %s: %q: the array spreads %s there, as in \"%s, 16\"", axis, text, zigzagDims()[d], zigzagDims()[d])
 			}
+			if lanes := m.Arch.Level[arrayLevel].Fanout; count > lanes/n.spatial[d] {
+				return nil, fmt.Errorf("spatial_mapping: %s[%d]: %q is more than the %d multipliers of the array", axis, i, text, lanes)
+			}
 			n.spatial[d] *= count
 		}
 	}
-	for _, loop := range slices.Backward(f[0].TemporalOrdering) {
+	n.covered = n.spatial
+	for i, loop := range slices.Backward(f[0].TemporalOrdering) {
 		d, ok := dimOf(fmt.Sprint(loop[0]))
 		steps, err := strconv.ParseInt(fmt.Sprint(loop[1]), 10, 64)
 		if !ok || err != nil || steps < 1 {
-			return nil, fmt.Errorf("temporal_ordering: %v is no loop, want one like [OX, 28], over B, K, C, OY, OX, FY or FX", loop)
+			return nil, fmt.Errorf("temporal_ordering[%d]: %v is no loop, want one like [OX, 28], over B, K, C, OY, OX, FY or FX", i, loop)
 		}
-		n.add(d, steps)
+		if err := n.add(d, steps); err != nil {
+			return nil, fmt.Errorf("temporal_ordering[%d]: %v: %w", i, loop, err)
+		}
 	}
 	return n, nil
 }
 
-func (n *flatNest) add(d model.Dim, steps int64) {
-	if steps > 1 {
-		n.dims, n.steps = append(n.dims, d), append(n.steps, steps)
+// add places a loop in time. One that has nothing left to do is refused: many of them are more steps than a number holds.
+func (n *flatNest) add(d model.Dim, steps int64) error {
+	if steps == 1 {
+		return nil
 	}
+	n.dims, n.steps = append(n.dims, d), append(n.steps, steps)
+	return n.cover(d, steps)
+}
+
+func (n *flatNest) cover(d model.Dim, steps int64) error {
+	switch {
+	case steps > n.bound[d]:
+		return fmt.Errorf("%d steps over %s, of which this layer has %d", steps, d, n.bound[d])
+	case steps > 1 && n.covered[d] >= n.bound[d]:
+		return fmt.Errorf("the other loops over %s cover %d of %d already: leave this one out", d, n.covered[d], n.bound[d])
+	}
+	n.covered[d] *= steps
+	return nil
 }
 
 // accelforgeNode is one of a mapping of AccelForge.
@@ -285,7 +327,7 @@ func accelforgeNest(text []byte, m *report.Mapped) (*flatNest, error) {
 	if err != nil || len(nodes) == 0 {
 		return nil, err
 	}
-	n := &flatNest{spatial: model.Ones().Spatial}
+	n := newFlatNest(m)
 	r := accelforgeReader{flatNest: n, left: m.Problem.Bound, stored: map[[2]string]int{}}
 	for i := range nodes {
 		if err := r.node(&nodes[i]); err != nil {
@@ -318,14 +360,13 @@ func (r *accelforgeReader) node(n *accelforgeNode) error {
 		steps := model.CeilDiv(r.left[d], n.TileShape)
 		r.left[d] = n.TileShape
 		if n.kind == "!Temporal" {
-			r.add(d, steps)
-			return nil
+			return r.add(d, steps)
 		}
 		if axis := map[string]model.Dim{"filters": model.K, "channels": model.C}; axis[n.Name] != d {
 			return fmt.Errorf("the array spreads k over filters and c over channels, not %s over %q", n.RankVariable, n.Name)
 		}
 		r.spatial[d] *= steps
-		return nil
+		return r.cover(d, steps)
 	case "!Compute":
 		return nil
 	}
@@ -340,32 +381,27 @@ func (r *accelforgeReader) place(m *report.Mapped) error {
 		return i, ok
 	}
 	for level := range m.Arch.Levels {
-		for o, tensor := range accelforgeTensors() {
+		for o := range model.Operands {
+			tensor := accelforgeTensors()[o]
 			if _, ok := at(level, o); ok != m.Arch.Level[level].Keeps[o] {
 				return fmt.Errorf("mapping: %s and %s: the %s of this template keeps them: %t", accelforgeLevels()[level], tensor, m.Arch.Level[level].Name, !ok)
 			}
 		}
 	}
-	kept := func(level, boundary int) error {
-		for o, tensor := range accelforgeTensors() {
+	r.begins = func(level, loop int) error {
+		for o := range model.Operands {
 			if !m.Arch.Level[level].Keeps[o] {
 				continue
 			}
 			from, _ := at(level, o)
-			if from > boundary || slices.ContainsFunc(r.dims[from:boundary], o.Uses) {
-				return fmt.Errorf("mapping: %s stores %s where no loop of this template can begin: its %s begins at one place for all that it keeps", accelforgeLevels()[level], tensor, m.Arch.Level[level].Name)
+			if from > loop || slices.ContainsFunc(r.dims[from:loop], o.Uses) {
+				return fmt.Errorf("mapping: %s stores %s where no loop of this template can begin: its %s begins at one place for all that it keeps", accelforgeLevels()[level], accelforgeTensors()[o], m.Arch.Level[level].Name)
 			}
 		}
 		return nil
 	}
 	if register, _ := at(arrayLevel+1, model.Weights); slices.ContainsFunc(r.dims[register:], model.Weights.Uses) {
 		return errors.New("mapping: a loop below the Register changes the weight: a register of this template holds one")
-	}
-	r.places = func(b1, b2 int) error {
-		if err := kept(1, b1); err != nil {
-			return err
-		}
-		return kept(arrayLevel, b2)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -81,12 +82,29 @@ func TestChangedMappingsOfOtherTools(t *testing.T) {
 	t.Parallel()
 	s := nvdlaOf(t, "mobilenet_v2")
 	dirs := map[string]string{"zigzag": exportInto(t, s, "zigzag"), "accelforge": exportInto(t, s, "accelforge")}
+	const (
+		weights = "!Storage {tensors: [Weights], component: Buffer}, "
+		inputs  = "!Storage {tensors: [Inputs], component: Buffer}, "
+		outputs = "!Storage {tensors: [Outputs], component: Accumulator}, "
+		filters = "!Temporal {rank_variable: k, tile_shape: 6}, "
+		loops   = "!Temporal {rank_variable: p, tile_shape: 14}, !Temporal {rank_variable: q, tile_shape: 28}, "
+	)
 	for _, c := range []struct{ as, file, old, new, want string }{
 		{"zigzag", "machine.yaml", "sizes: [64, 32]", "sizes: [64, 16]", `machine.yaml, line`},
-		{"zigzag", "mobilenet_v2/003-block0.project.mapping.yaml", "temporal_ordering: [[", "temporal_ordering: [[Z, 2], [", "temporal_ordering: [Z 2] is no loop"},
+		{"zigzag", "mobilenet_v2/003-block0.project.mapping.yaml", "temporal_ordering: [[", "temporal_ordering: [[Z, 2], [", "temporal_ordering[0]: [Z 2] is no loop"},
 		{"zigzag", "mobilenet_v2/003-block0.project.mapping.yaml", `D1: ["C, `, `D1: ["OX, `, `the array spreads C there`},
 		{"zigzag", "mobilenet_v2/003-block0.project.mapping.yaml", "[K, 3]", "[K, 2]", "the loops over K cover 12 of 16"},
 		{"zigzag", "mobilenet_v2/003-block0.project.mapping.yaml", "- name", "- [", "003-block0.project.mapping.yaml: "},
+		{"zigzag", "mobilenet_v2/003-block0.project.mapping.yaml", `D1: ["C`, `D7: ["C`, "spatial_mapping: D7: the array has no such axis, want D1 for C or D2 for K"},
+		{"zigzag", "mobilenet_v2/003-block0.project.mapping.yaml", `["C, 32"]`, `["C, 4611686018427387904", "C, 4"]`, `spatial_mapping: D1[0]: "C, 4611686018427387904" is more than the 2048 multipliers of the array`},
+		{"zigzag", "mobilenet_v2/003-block0.project.mapping.yaml", `["C, 32"]`, `["C, 32", "C, 65"]`, `spatial_mapping: D1[1]: "C, 65" is more than the 2048 multipliers of the array`},
+		{"zigzag", "mobilenet_v2/003-block0.project.mapping.yaml", "[K, 3]", "[K, 9223372036854775807]", "temporal_ordering[2]: [K 9223372036854775807]: 9223372036854775807 steps over K, of which this layer has 16"},
+		{"zigzag", "mobilenet_v2/003-block0.project.mapping.yaml", "[OX, 4]", "[OX, 4]" + strings.Repeat(", [OX, 2]", 400), "[OX 2]: the other loops over Q cover 128 of 112 already"},
+		{"zigzag", "mobilenet_v2/003-block0.project.mapping.yaml", "- name", "# " + strings.Repeat("x", maxMappingFile) + "\n- name", "the limit is 4194304"},
+		{"zigzag", "mobilenet_v2/003-block0.project.yaml", "- id", "# " + strings.Repeat("x", maxMappingFile) + "\n- id", "the limit is 4194304"},
+		{"accelforge", "mobilenet_v2/003-block0.project.yaml", "!Temporal {rank_variable: q, tile_shape: 28}, ", "!Temporal {rank_variable: q, tile_shape: 28}, " + tiles("q", 27, 2), "the other loops over Q cover 128 of 112 already"},
+		{"accelforge", "mobilenet_v2/003-block0.project.yaml", weights + loops + inputs, inputs + loops + weights, "Buffer stores Weights where no loop of this template can begin"},
+		{"accelforge", "mobilenet_v2/003-block0.project.yaml", weights + loops + inputs + filters + outputs, outputs + weights + loops + inputs + filters, "Accumulator stores Outputs where no loop of this template can begin"},
 		{"accelforge", "mobilenet_v2/003-block0.project.yaml", "rank_variable: q", "rank_variable: z", `rank_variable "z"`},
 		{"accelforge", "mobilenet_v2/003-block0.project.yaml", "!Storage {tensors: [Outputs], component: Accumulator}, ", "", "Accumulator and Outputs"},
 		{"accelforge", "mobilenet_v2/003-block0.project.yaml", "!Compute {", "!Toll {", "!Toll is none of"},
@@ -111,7 +129,7 @@ func TestChangedMappingsOfOtherTools(t *testing.T) {
 			_, err = s.Inspect(s.point, given)
 		}
 		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s with %q: error %v, want one with %q", c.file, c.new, err, c.want)
+			t.Errorf("%s with %.80q: error %v, want one with %q", c.file, c.new, err, c.want)
 		}
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
@@ -120,4 +138,13 @@ func TestChangedMappingsOfOtherTools(t *testing.T) {
 	if _, err := s.readMappings(t.TempDir()); err == nil || !strings.Contains(err.Error(), "there is no file of a layer") {
 		t.Errorf("an empty folder: %v", err)
 	}
+}
+
+// tiles are loops in time of AccelForge over ever smaller tiles.
+func tiles(rank string, from, to int) string {
+	var b strings.Builder
+	for tile := from; tile >= to; tile-- {
+		fmt.Fprintf(&b, "!Temporal {rank_variable: %s, tile_shape: %d}, ", rank, tile)
+	}
+	return b.String()
 }
