@@ -89,7 +89,8 @@ func (a *app) evaluatorRunCommand() *cobra.Command {
 		Use:         "run --name NAME --exec COMMAND", Short: "Run a program of yours as an evaluator",
 		Long: `Run a program of yours as an evaluator of the studies that name it. The program reads one
 JSON line per design and writes one with the same id; acknowledgements, heartbeats,
-time-outs, attempts and restarts are done here. docs/plug-in-evaluator.md has the lines.`,
+time-outs, attempts and restarts are done here. How long a design may take is what its study
+says (spec.evaluator.timeout). docs/plug-in-evaluator.md has the lines.`,
 		Example: "  apollo evaluator run --name mine --exec 'python3 examples/evaluator.py' --nats nats://127.0.0.1:4222",
 		Args:    cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -94,7 +94,7 @@ done`
 	}
 }
 
-// The smallest evaluator of the documentation describes itself and fails no check.
+// The smallest evaluator of the documentation describes itself, fails no check and draws the warnings that stand beside it.
 func TestSmallestEvaluatorOfThePage(t *testing.T) {
 	t.Parallel()
 	python, err := exec.LookPath("python3")
@@ -111,9 +111,18 @@ func TestSmallestEvaluatorOfThePage(t *testing.T) {
 	if err := os.WriteFile(script, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := external.Check(t.Context(), []string{python, script}, external.CheckOptions{Options: external.Options{Timeout: patience, Startup: patience}, Quick: true})
+	r := external.Check(t.Context(), []string{python, script}, external.CheckOptions{Options: external.Options{Timeout: patience, Startup: patience}})
 	if described := r.Findings[1]; r.Failed() > 0 || described.Verdict != external.Pass {
 		t.Errorf("failed %d, described %+v:\n%s", r.Failed(), described, render(t, r))
+	}
+	var warned []string
+	for i := range r.Findings {
+		if r.Findings[i].Verdict == external.Warn {
+			warned = append(warned, r.Findings[i].Check)
+		}
+	}
+	if want := []string{"unknown", "garbage"}; !slices.Equal(warned, want) {
+		t.Errorf("warnings %v, the page says %v:\n%s", warned, want, render(t, r))
 	}
 }
 
