@@ -1,12 +1,18 @@
 package services_test
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"apollo/events"
+	"apollo/events/membus"
 	"apollo/services/messages"
+	"apollo/services/proposer"
 	"apollo/services/study"
 )
 
@@ -34,6 +40,107 @@ func TestForgedDeadLettersPauseNothing(t *testing.T) {
 		}
 		if paused := s.log("study.sim.*.paused"); len(paused) > 0 {
 			t.Errorf("forged letters paused the study: %+v", paused)
+		}
+	})
+}
+
+// countingBus counts the questions whether a queue holds an item.
+type countingBus struct {
+	events.Bus
+	asked *atomic.Int64
+}
+
+func (b countingBus) Queued(ctx context.Context, subject string) (bool, error) {
+	b.asked.Add(1)
+	return b.Bus.Queued(ctx, subject)
+}
+
+// Letters cost the driver of a run a question each when they come, and a bounded number a
+// second after that, however many wait for their items to leave the queue.
+func TestManyForgedLettersAskLittle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		var asked atomic.Int64
+		s.start("proposer", func(b events.Bus) service {
+			return &proposer.Proposer{Bus: countingBus{b, &asked}, Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+		})
+		const items, letters, seconds = 100, 400, 8
+		s.submit("sim", "x1", fmt.Sprintf(`{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"sim"},"spec":{"seed":3,
+			"space":{"template":"toy"},"workload":{"networks":[{"name":"mobilenet_v2"}]},"objectives":[{"metric":"latency","goal":"minimize"}],
+			"algorithm":{"name":"random"},"budget":{"trials":1000,"batch":1,"parallelism":%d}}}`, items))
+		time.Sleep(time.Second)
+		run := s.log("study.sim.*.accepted")[0].(events.StudyAccepted).Run
+		mallory := s.hub.Client("mallory")
+		before := asked.Load()
+		for n := range letters {
+			letter := events.DeadLetter{
+				Service: "evaluator", Reason: "forged", Subject: events.WorkSubject("toy", "sim", run, n%items), Sequence: uint64(n/items + 1), Body: []byte("{}"),
+			}
+			if err := messages.AppendDeadLetter(s.ctx, mallory, "sim", letter, fmt.Sprintf("forged.%d", n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(seconds * time.Second)
+		if n, most := asked.Load()-before, int64(letters+(seconds+1)*64); n > most || n == 0 {
+			t.Errorf("%d letters made the proposer ask the queue %d times in %d s, want %d at most, and some", letters, n, seconds, most)
+		}
+	})
+}
+
+// A work item that was given up while no proposer was there is not tried again by the
+// next one: its study pauses.
+func TestAWorkItemGivenUpStaysGivenUpOverARestart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		var away atomic.Bool
+		s.start("proposer", func(b events.Bus) service {
+			if away.Load() {
+				return idle{}
+			}
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+		})
+		s.submit("sim", "x1", toyStudy("sim", 80, ""))
+		victim := s.hub.Client("victim")
+		defer victim.Kill()
+		items, err := victim.Queue(8).Subscribe(s.ctx, "work.toy")
+		if err != nil {
+			t.Fatal(err)
+		}
+		item := <-items
+		subject := item.Metadata.Get(events.MetaSubject)
+		var seq uint64
+		if _, err := fmt.Sscan(item.Metadata.Get(events.MetaSequence), &seq); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		away.Store(true)
+		s.kill("proposer")
+		time.Sleep(time.Second)
+		letter := events.DeadLetter{Service: events.QueueService, Reason: "nobody survives it", Subject: subject, Sequence: seq, Body: item.Payload}
+		if err := messages.AppendDeadLetter(s.ctx, victim, "sim", letter, "letter"); err != nil {
+			t.Fatal(err)
+		}
+		item.Ack()
+		time.Sleep(time.Second)
+		away.Store(false)
+		s.kill("proposer")
+		for end := time.After(10 * time.Second); ; {
+			select {
+			case m := <-items:
+				if m.Metadata.Get(events.MetaSubject) == subject && len(s.log("study.sim.*.paused")) == 0 {
+					t.Errorf("%s, which was given up, is handed out again before its study has paused", subject)
+				}
+				continue
+			case <-end:
+			}
+			break
+		}
+		if view := s.wait("sim"); view.State != study.Paused {
+			t.Errorf("the study is %s (%s), want paused", view.State, view.Reason)
 		}
 	})
 }

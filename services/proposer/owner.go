@@ -96,6 +96,10 @@ type owner struct {
 	again string
 	// letters are the dead letters, by batch, about items that the queue still holds.
 	letters map[int]events.DeadLetter
+	// before are those of them that were there before this owner published anything.
+	before map[int]events.DeadLetter
+	// judged is the batch whose letter was judged last.
+	judged int
 	// missed is what the last look did not find in the queue.
 	missed map[string]bool
 	// lostTimes counts how often an item was lost.
@@ -153,7 +157,7 @@ func (o *owner) run(ctx context.Context) error {
 	var session [6]byte
 	_, _ = rand.Read(session[:]) // never fails: see crypto/rand
 	o.session, o.sent, o.later = hex.EncodeToString(session[:]), map[string]bool{}, map[int]time.Time{}
-	o.letters, o.missed, o.lostTimes = nil, nil, map[string]int{}
+	o.letters, o.before, o.judged, o.missed, o.lostTimes = nil, nil, -1, nil, map[string]int{}
 	o.resend = time.NewTimer(resendMax)
 	o.resend.Stop()
 	defer o.resend.Stop()
@@ -169,10 +173,14 @@ func (o *owner) run(ctx context.Context) error {
 	if err != nil {
 		return messages.Quiet(ctx, err)
 	}
+	nextLetter, err := o.readLetters(ctx)
+	if err != nil {
+		return messages.Quiet(ctx, err)
+	}
 	results, letters := make(chan events.Message, 64), make(chan events.Message)
 	broken := make(chan error, 2) // one of each follower
 	answers := o.proposer.Bus.Facts().Follow(ctx, o.nextSeq, o.resultFilter())
-	dead := o.proposer.Bus.Log().Follow(ctx, 0, o.letterFilters()...)
+	dead := o.proposer.Bus.Log().Follow(ctx, nextLetter, o.letterFilters()...)
 	followers.Go(func() { broken <- pass(ctx, "results", answers, results) })
 	followers.Go(func() { broken <- pass(ctx, "dead letters", dead, letters) })
 	room, look := time.NewTicker(roomEvery), time.NewTicker(lookForCauseEvery)

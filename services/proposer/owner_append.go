@@ -152,7 +152,10 @@ func (o *owner) enqueue(ctx context.Context, id string, work *events.BatchReques
 	}
 	subject := events.WorkSubject(work.Evaluator, o.key.Study, o.key.Run, work.Batch)
 	defer o.asks("publish work")()
-	err = o.proposer.Bus.Queue(1).Publish(subject, msg)
+	known, err := o.wasGivenUp(ctx, events.Message{Subject: subject, ID: id, Header: events.QueueHeader(msg), Data: data}, work.Batch)
+	if err == nil && !known {
+		err = o.proposer.Bus.Queue(1).Publish(subject, msg)
+	}
 	span.End(err)
 	if err != nil {
 		return fmt.Errorf("publish work: %w", err)

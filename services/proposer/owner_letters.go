@@ -2,6 +2,9 @@ package proposer
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 
 	"apollo/events"
 )
@@ -9,6 +12,43 @@ import (
 // letterFilters match the dead letters of work that can never be answered.
 func (o *owner) letterFilters() []string {
 	return []string{events.DeadLetterSubject("evaluator", o.key.Study), events.DeadLetterSubject(events.QueueService, o.key.Study)}
+}
+
+// readLetters takes down the dead letters that are there, and returns from where on to
+// follow them. What was given up before this owner came must not be published anew.
+func (o *owner) readLetters(ctx context.Context) (next uint64, err error) {
+	if o.brief {
+		return 0, nil
+	}
+	err = o.retry(ctx, "read the dead letters", func(ctx context.Context) error {
+		for m, err := range o.proposer.Bus.Log().Read(ctx, next, o.letterFilters()...) {
+			if err != nil {
+				return fmt.Errorf("read the dead letters: %w", err)
+			}
+			o.noteDeadLetter(ctx, m)
+			next = m.Seq + 1
+		}
+		return nil
+	})
+	o.before = maps.Clone(o.letters)
+	return next, err
+}
+
+// wasGivenUp reports whether a work item that a letter is about from before this owner was
+// published before it, which its id tells: the server remembers the sequence of the first
+// one. The item is published where it was not. Without a look a letter about work that
+// nobody ever had would be taken for true.
+func (o *owner) wasGivenUp(ctx context.Context, m events.Message, batch int) (bool, error) {
+	letter, ok := o.before[batch]
+	if !ok {
+		return false, nil
+	}
+	seq, err := o.proposer.Bus.Log().Append(ctx, m, events.Fence{})
+	if err != nil {
+		return false, err
+	}
+	delete(o.before, batch)
+	return seq <= letter.Sequence, nil
 }
 
 // noteDeadLetter takes a dead letter down that says that a work item of the run was
@@ -33,40 +73,57 @@ func (o *owner) noteDeadLetter(ctx context.Context, m events.Message) {
 		o.log.Warn("a dead letter about a work item that never was", "subject", letter.Subject, "item", letter.Sequence, "letter", m.Seq)
 		return
 	}
-	if known, ok := o.letters[batch]; !ok || known.Sequence < letter.Sequence {
-		if o.letters == nil {
-			o.letters = map[int]events.DeadLetter{}
+	if known, ok := o.letters[batch]; ok && known.Sequence >= letter.Sequence {
+		return
+	}
+	if o.letters == nil {
+		o.letters = map[int]events.DeadLetter{}
+	}
+	o.letters[batch] = letter
+	for id, waiting := range o.machine.Outstanding {
+		if waiting == batch {
+			o.judgeLetter(ctx, id, batch)
 		}
-		o.letters[batch] = letter
-		o.judgeLetters(ctx)
 	}
 }
 
-// judgeLetters gives up the work items that dead letters are about and that are in the
-// queue no more, without an answer. The letter comes before its item is taken out. Any
-// evaluator may write letters, also about the work of others, and only those who may
-// take an item can take it out of the queue: until then its letter is nobody's word.
+// judgeLetters judges the letters that are kept, lookedFor of them at a time, in turn.
 func (o *owner) judgeLetters(ctx context.Context) {
 	if len(o.letters) == 0 {
 		return
 	}
-	later := map[int]events.DeadLetter{}
+	var ids []string
+	var batches []int
 	for id, batch := range o.machine.Outstanding {
-		letter, ok := o.letters[batch]
-		if !ok {
-			continue
-		}
-		if gone, err := o.gone(ctx, id, batch); err != nil || !gone {
-			later[batch] = letter
-			continue
-		}
-		if answered, err := o.isAnswered(ctx, batch); err != nil {
-			later[batch] = letter
-		} else if !answered {
-			o.machine.Lost(batch, letter.Sequence, letter.Reason)
+		if _, ok := o.letters[batch]; ok {
+			ids, batches = append(ids, id), append(batches, batch)
 		}
 	}
-	o.letters = later
+	maps.DeleteFunc(o.letters, func(batch int, _ events.DeadLetter) bool { return !o.machine.Waits(batch) })
+	next, _ := slices.BinarySearch(batches, o.judged+1)
+	for i := range min(len(batches), lookedFor) {
+		at := (next + i) % len(batches)
+		o.judged = batches[at]
+		o.judgeLetter(ctx, ids[at], batches[at])
+	}
+}
+
+// judgeLetter gives up a work item that a dead letter is about and that is in the queue
+// no more, without an answer. The letter comes before its item is taken out. Any evaluator
+// may write letters, also about the work of others, and only those who may take an item can
+// take it out of the queue: until then its letter is nobody's word.
+func (o *owner) judgeLetter(ctx context.Context, id string, batch int) {
+	if gone, err := o.gone(ctx, id, batch); err != nil || !gone {
+		return
+	}
+	answered, err := o.isAnswered(ctx, batch)
+	if err != nil {
+		return
+	}
+	if letter := o.letters[batch]; !answered {
+		o.machine.Lost(batch, letter.Sequence, letter.Reason)
+	}
+	delete(o.letters, batch)
 }
 
 // gone reports whether the work item of a batch was published and has left the queue.
