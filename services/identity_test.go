@@ -2,12 +2,16 @@ package services_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
 
 	"apollo/events"
 	"apollo/events/membus"
@@ -279,6 +283,51 @@ func TestAWorkerOfOneRunServesNoOther(t *testing.T) {
 		only("for a", "a")
 		if view := s.wait("a"); view.State != study.Completed {
 			t.Errorf("a: %s (%s), want completed", view.State, view.Reason)
+		}
+	})
+}
+
+// Another evaluator cannot use up the names of the copies that take the place of items
+// which are handed back for long: the items would be gone.
+func TestNobodyTakesTheNamesOfCopies(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		var away atomic.Bool
+		s.start("proposer", func(b events.Bus) service {
+			if away.Load() {
+				return idle{} // it would publish again what is gone
+			}
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+		})
+		s.submit("sim", "x1", toyStudy("sim", 160, ""))
+		time.Sleep(time.Second)
+		away.Store(true)
+		s.kill("proposer")
+		run := s.log("study.sim.*.accepted")[0].(events.StudyAccepted).Run
+		mallory := s.hub.Client("mallory")
+		for batch := range 4 {
+			for seq := range 8 {
+				taken := message.NewMessage(fmt.Sprintf("%s.again.%d", events.WorkSubject("toy", "sim", run, batch), seq), nil)
+				if err := mallory.Queue(1).Publish(events.WorkSubject("other", "sim", run, 8*batch+seq), taken); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		var wrong worker.Evaluator
+		s.start("other run", func(b events.Bus) service {
+			wrong = worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(toy{}), OnlyStudy: "another", OnlyRun: run, Slots: 4, Logger: slog.New(slog.DiscardHandler)}
+			return &wrong
+		})
+		time.Sleep(4 * time.Minute) // of fake time: more than half of MaxDeliver deliveries, within the window of ids
+		if wrong.HandedBack() < 4*events.MaxDeliver/2 {
+			t.Errorf("%d hand-backs are too few for this test", wrong.HandedBack())
+		}
+		for batch := range 4 {
+			if held, err := mallory.Queued(t.Context(), events.WorkSubject("toy", "sim", run, batch)); err != nil || !held {
+				t.Errorf("the item of batch %d is gone (%v)", batch, err)
+			}
 		}
 	})
 }

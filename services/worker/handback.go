@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -124,7 +125,8 @@ func (e *Evaluator) renew(msg *message.Message, subject string, handBacks int) e
 	if ok && e.over(ctx, messages.RunKey{Study: study, Run: run}) {
 		return nil
 	}
-	again := message.NewMessageWithContext(ctx, subject+".again."+msg.Metadata.Get(events.MetaSequence), msg.Payload)
+	// Nobody must guess the name and use it up: the item would be gone.
+	again := message.NewMessageWithContext(ctx, subject+".again."+rand.Text(), msg.Payload)
 	for k, v := range events.QueueHeader(msg) {
 		again.Metadata.Set(k, v)
 	}
