@@ -38,14 +38,15 @@ func (o *Outage) Failed(say func(msg string, args ...any), msg string, args ...a
 	say(msg, args...)
 }
 
-// Over says, with say, that what failed works again, and after how long. It does
-// nothing where nothing has failed.
+// Over says, with say, that what failed works again, and how long ago it failed first:
+// the outage may have ended before anything was tried again. It does nothing where
+// nothing has failed.
 func (o *Outage) Over(say func(msg string, args ...any), msg string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.failed == 0 {
 		return
 	}
-	say(msg, "times", o.failed, "after", time.Since(o.since).Round(time.Millisecond))
+	say(msg, "times", o.failed, "since_first_failure", time.Since(o.since).Round(time.Millisecond))
 	o.since, o.told, o.failed = time.Time{}, time.Time{}, 0
 }

@@ -28,7 +28,7 @@ func TestOutage(t *testing.T) {
 		o.Failed(say, "gone", "again")
 		want := []string{
 			"gone why", "gone why times 61 since 1m0s", "gone why times 121 since 2m0s",
-			"back times 130 after 2m10s", "gone again",
+			"back times 130 since_first_failure 2m10s", "gone again",
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("the log differs from what is wanted (-want +got):\n%s", diff)
