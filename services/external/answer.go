@@ -80,7 +80,8 @@ func (a *answer) untouched(raw json.RawMessage, m evaluator.Metric) bool {
 	return a.outcome != evaluator.Measured && restates(a.fields) && json.Unmarshal(raw, &text) == nil && text == m.Unit
 }
 
-// object decodes a JSON object. NaN and Infinity, which JSON does not have but
+// object decodes a JSON object, without fields that are null: programs write those where
+// they have nothing to say. NaN and Infinity, which JSON does not have but
 // Python and others write, become texts, so that they can be named.
 func object(line []byte) (map[string]json.RawMessage, error) {
 	var fields map[string]json.RawMessage
@@ -94,6 +95,7 @@ func object(line []byte) (map[string]json.RawMessage, error) {
 	if err == nil && fields == nil { // null
 		err = errNotObject
 	}
+	maps.DeleteFunc(fields, func(_ string, raw json.RawMessage) bool { return string(raw) == "null" })
 	return fields, err
 }
 

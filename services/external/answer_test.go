@@ -33,6 +33,10 @@ func TestAnswers(t *testing.T) {
 		"unknown fields": {
 			line: `{"id":"1","host":"a","metrics":{"latency_s":2}}`, outcome: evaluator.Measured, value: 2,
 		},
+		"nothing to say of what else there is": {
+			line:    `{"id":"1","outcome":null,"metrics":{"latency_s":2},"error":null,"extra":null,"progress":null,"artifact":null}`,
+			outcome: evaluator.Measured, value: 2,
+		},
 		"other metrics become extra, in the order of names": {
 			line: `{"id":"1","metrics":{"z_s":3,"latency_s":2,"a_s":null},"extra":{"b_s":1}}`, outcome: evaluator.Measured, value: 2,
 			extra: []evaluator.Extra{{Name: "b_s", Value: 1}, {Name: "z_s", Value: 3}},
