@@ -1,7 +1,6 @@
 package template
 
 import (
-	"math"
 	"slices"
 	"testing"
 
@@ -42,25 +41,5 @@ func TestDistanceFromBound(t *testing.T) {
 		slices.Sort(grouped)
 		t.Logf("%s: dense layers %.2f times the bound in the median, %.2f at worst; grouped ones %.2f and %.2f", s.Name,
 			dense[len(dense)/2], dense[len(dense)-1], grouped[len(grouped)/2], grouped[len(grouped)-1])
-	}
-}
-
-// A layer is mapped without an allocation, once the lists that searches keep from layer to layer have grown. A
-// collection may take them, so that the least of several turns counts.
-func TestFindAllocatesNothing(t *testing.T) {
-	list := distinct(layers(t, "mobilenet_v2"))
-	for _, s := range Specs() {
-		m := declared(&s).machine(baselineOf(&s))
-		var found model.Mapping
-		i, least := 0, math.Inf(1)
-		for range 4 {
-			least = min(least, testing.AllocsPerRun(len(list), func() {
-				m.Flow.Find(&list[i%len(list)], leastTime(), &found)
-				i++
-			}))
-		}
-		if least > 0 {
-			t.Errorf("%s: %g allocations a layer", s.Name, least)
-		}
 	}
 }
