@@ -295,12 +295,7 @@ func TestNobodyTakesTheNamesOfCopies(t *testing.T) {
 		s := newSim(t, 1, membus.Faults{}, 0)
 		defer s.close()
 		var away atomic.Bool
-		s.start("proposer", func(b events.Bus) service {
-			if away.Load() {
-				return idle{} // it would publish again what is gone
-			}
-			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
-		})
+		s.propose(&away) // it would publish again what is gone
 		s.submit("sim", "x1", toyStudy("sim", 160, ""))
 		time.Sleep(time.Second)
 		away.Store(true)

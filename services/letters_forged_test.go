@@ -97,12 +97,7 @@ func TestAWorkItemGivenUpStaysGivenUpOverARestart(t *testing.T) {
 		s := newSim(t, 1, membus.Faults{}, 0)
 		defer s.close()
 		var away atomic.Bool
-		s.start("proposer", func(b events.Bus) service {
-			if away.Load() {
-				return idle{}
-			}
-			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
-		})
+		s.propose(&away)
 		s.submit("sim", "x1", toyStudy("sim", 80, ""))
 		victim := s.hub.Client("victim")
 		defer victim.Kill()

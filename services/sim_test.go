@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -228,6 +229,16 @@ func (s *sim) startAll(evaluators int) {
 			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Slots: 1, Worker: strconv.Itoa(i), Logger: logger}
 		})
 	}
+}
+
+// propose starts a proposer that does nothing after a restart while it is away.
+func (s *sim) propose(away *atomic.Bool) {
+	s.start("proposer", func(b events.Bus) service {
+		if away.Load() {
+			return idle{}
+		}
+		return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+	})
 }
 
 // submit publishes a request until the bus takes it.
