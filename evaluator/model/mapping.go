@@ -35,9 +35,15 @@ func Ones() Loops {
 	return l
 }
 
-// Validate returns an error when the mapping does not cover the problem, uses
-// more instances than there are, or needs more capacity than a level has.
+// maxIterations bounds the product of all factors of a mapping: sixteen bytes for each
+// iteration, times the thousand cycles of a rate, are then below 2^63. The largest layer
+// (evaluator/lower) has 2^46.
+const maxIterations = 1 << 49
+
+// Validate returns an error when the mapping does not cover the problem, has more than
+// maxIterations, uses more instances than there are, or needs more capacity than a level has.
 func (m *Mapping) Validate(p *Problem, a *Arch) error {
+	all := int64(1)
 	for d := range Dims {
 		covered := int64(1)
 		for i := range a.Levels {
@@ -45,7 +51,13 @@ func (m *Mapping) Validate(p *Problem, a *Arch) error {
 			if l.Temporal[d] < 1 || l.Spatial[d] < 1 {
 				return fmt.Errorf("level %s: a factor of %s is below 1", a.Level[i].Name, d)
 			}
-			covered *= l.Temporal[d] * l.Spatial[d]
+			for _, n := range [...]int64{l.Temporal[d], l.Spatial[d]} {
+				if all > maxIterations/n {
+					return fmt.Errorf("level %s: with a factor of %d over %s the loops of the mapping have more than %d iterations in all: take smaller factors, whose product over the levels covers the layer",
+						a.Level[i].Name, n, d, int64(maxIterations))
+				}
+				all, covered = all*n, covered*n
+			}
 		}
 		if covered < p.Bound[d] {
 			return fmt.Errorf("the loops over %s cover %d of %d", d, covered, p.Bound[d])

@@ -181,10 +181,25 @@ func TestValidateNamesTheMistake(t *testing.T) {
 		spoil func(*Problem, *Arch, *Mapping)
 		want  string
 	}{
-		"short":       {func(p *Problem, _ *Arch, _ *Mapping) { p.Bound[K] *= 100 }, "the loops over K cover"},
-		"zero":        {func(_ *Problem, _ *Arch, m *Mapping) { m.Loops[1].Temporal[C] = 0 }, "a factor of C is below 1"},
-		"instances":   {func(_ *Problem, _ *Arch, m *Mapping) { m.Loops[2].Spatial[K] = 5 }, "uses 5 instances"},
-		"order":       {func(_ *Problem, _ *Arch, m *Mapping) { m.Loops[0].Order[0] = m.Loops[0].Order[1] }, "no permutation"},
+		"short":     {func(p *Problem, _ *Arch, _ *Mapping) { p.Bound[K] *= 100 }, "the loops over K cover"},
+		"zero":      {func(_ *Problem, _ *Arch, m *Mapping) { m.Loops[1].Temporal[C] = 0 }, "a factor of C is below 1"},
+		"instances": {func(_ *Problem, _ *Arch, m *Mapping) { m.Loops[2].Spatial[K] = 5 }, "uses 5 instances"},
+		"order":     {func(_ *Problem, _ *Arch, m *Mapping) { m.Loops[0].Order[0] = m.Loops[0].Order[1] }, "no permutation"},
+		"past int64": {func(_ *Problem, _ *Arch, m *Mapping) { // 2^64 K iterations are 0 in 64 bits
+			for i := range 2 {
+				m.Loops[i].Temporal[K] <<= 32
+			}
+		}, "more than 562949953421312 iterations in all: take smaller factors"},
+		"past int64 over dimensions": {func(_ *Problem, _ *Arch, m *Mapping) {
+			for d := range Dims {
+				m.Loops[0].Temporal[d] <<= 16
+			}
+		}, "more than 562949953421312 iterations in all"},
+		"instances past int64": {func(_ *Problem, _ *Arch, m *Mapping) {
+			for d := range Dims {
+				m.Loops[2].Spatial[d] = 1 << 16 // 2^128 instances are 0 in 64 bits
+			}
+		}, "more than 562949953421312 iterations in all"},
 		"no capacity": {func(_ *Problem, a *Arch, _ *Mapping) { a.Level[1].Capacity = 1 }, "the tiles need"},
 	}
 	for name, tt := range tests {
