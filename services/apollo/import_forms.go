@@ -349,7 +349,11 @@ func (r *accelforgeReader) node(n *accelforgeNode) error {
 	switch n.kind {
 	case "!Storage":
 		for _, tensor := range n.Tensors {
-			r.stored[[2]string{n.Component, tensor}] = len(r.dims)
+			place := [2]string{n.Component, tensor}
+			if _, twice := r.stored[place]; twice {
+				return fmt.Errorf("%s stores %s a second time: want one !Storage of a tensor in a component", n.Component, tensor)
+			}
+			r.stored[place] = len(r.dims)
 		}
 		return nil
 	case "!Temporal", "!Spatial":

@@ -107,6 +107,8 @@ func TestChangedMappingsOfOtherTools(t *testing.T) {
 		{"accelforge", "mobilenet_v2/003-block0.project.yaml", weights + loops + inputs + filters + outputs, outputs + weights + loops + inputs + filters, "Accumulator stores Outputs where no loop of this template can begin"},
 		{"accelforge", "mobilenet_v2/003-block0.project.yaml", "rank_variable: q", "rank_variable: z", `rank_variable "z"`},
 		{"accelforge", "mobilenet_v2/003-block0.project.yaml", "!Storage {tensors: [Outputs], component: Accumulator}, ", "", "Accumulator and Outputs"},
+		{"accelforge", "mobilenet_v2/003-block0.project.yaml", filters, filters + weights, "Buffer stores Weights a second time"},
+		{"accelforge", "mobilenet_v2/003-block0.project.yaml", "tensors: [Weights], component: Buffer", "tensors: [Weights, Weights], component: Buffer", "Buffer stores Weights a second time"},
 		{"accelforge", "mobilenet_v2/003-block0.project.yaml", "!Compute {", "!Toll {", "!Toll is none of"},
 		{"accelforge", "mobilenet_v2/003-block0.project.yaml", "rank_sizes: {N: 1", "rank_sizes: {N: 2", "of this design and layer it is"},
 		{"accelforge", "mobilenet_v2/003-block0.project.yaml", "mapping: {nodes: [", "mapping: {nodes: [[], ", "nodes[0] has no tag"},

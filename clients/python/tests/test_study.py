@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import apollo
 import pytest
+from apollo import _serve
 
 SPACE = {"rows": [4, 8, 16], "cols": [4, 8, 16]}
 
@@ -311,3 +313,16 @@ def test_tables_say_that_they_need_pandas(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match=r"pip install pandas.*apollo\[pandas\]"):
         run.trials()
+
+
+def test_no_warning_where_a_process_with_threads_forks(monkeypatch):
+    def fork():  # Python 3.12 and later
+        warnings.warn("This process (pid=1) is multi-threaded, use of fork() may lead to deadlocks in the child.", DeprecationWarning, stacklevel=1)
+        return 7
+
+    monkeypatch.setattr(os, "fork", fork)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert _serve.fork_beside_threads() == 7
+        with pytest.raises(DeprecationWarning):
+            os.fork()

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Optional
@@ -65,7 +66,7 @@ class ForkServer(Server):
         super().__init__()
         self.hear, self.said = os.pipe()
         there, self.alive = os.pipe()
-        self.pid = os.fork()
+        self.pid = fork_beside_threads()
         if self.pid == 0:
             try:
                 os.close(self.alive)
@@ -100,6 +101,17 @@ class ForkServer(Server):
             os.waitpid(self.pid, 0)
         self.reader.join()
         super().close()
+
+
+def fork_beside_threads() -> int:
+    """os.fork, without the warning of Python 3.12 and later where this process has threads.
+
+    A fork copies locks as they are, also those that another thread holds: docs/python.md says so, and what to do.
+    An exec in its place could not bring the functions of scripts and notebooks along.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*multi-threaded.*fork")
+        return os.fork()
 
 
 def accept(listener: socket.socket, there: int, said: int, evaluator: Evaluator) -> None:
