@@ -55,6 +55,26 @@ func attentionModels() map[string]attentionModel {
 		"Attention whose scores are an output": {
 			heads, nil, one(modeltest.ONNXNode{Op: "Attention", In: names{"q", "k", "v"}, Out: names{"y", "", "", "s"}}), names{"y", "s"}, 2 * 8 * 5 * 5 * 32, 3, true,
 		},
+		"MultiHeadAttention of one tensor": {
+			[]modeltest.ONNXInput{tensorIn("q", 2, 5, 8, 3, 16)},
+			nil, one(microsoft(op("MultiHeadAttention", names{"q"}, "y", attrs{"num_heads": int64(8)}))),
+			names{"y"},
+			2 * 8 * 5 * 5 * 32, 6, false,
+		},
+		"MultiHeadAttention with keys and values in one": {
+			[]modeltest.ONNXInput{tensorIn("q", 2, 5, 128), tensorIn("k", 2, 9, 8, 2, 16)},
+			nil,
+			one(microsoft(op("MultiHeadAttention", names{"q", "k"}, "y", attrs{"num_heads": int64(8)}))),
+			names{"y"},
+			2 * 8 * 5 * 9 * 32, 5, false,
+		},
+		"TensorScatter": {
+			append(cache, tensorIn("k", 2, 2, 1, 16), tensorIn("q", 2, 8, 1, 16)),
+			nil,
+			[]modeltest.ONNXNode{op("TensorScatter", names{"pk", "k"}, "ck", nil), op("Attention", names{"q", "ck", "pv"}, "y", nil)},
+			names{"y"},
+			2 * 8 * 7 * 32, 4, false,
+		},
 		"RotaryEmbedding": {
 			heads,
 			[]modeltest.ONNXTensor{floats("c", 2, 5, 8)},

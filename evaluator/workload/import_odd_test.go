@@ -155,7 +155,7 @@ func oddOperations() map[string]oddModel {
 
 func TestImportOddModels(t *testing.T) {
 	t.Parallel()
-	for _, table := range []map[string]oddModel{oddPadding(), oddOperations(), oddLoops(), oddSequences(), oddSamples(), oddRuntime()} {
+	for _, table := range []map[string]oddModel{oddPadding(), oddOperations(), oddLoops(), oddSequences(), oddSamples(), oddRuntime(), oddValues(), oddCalls()} {
 		for name, m := range table {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -277,6 +277,19 @@ func TestImportTensorsOutside(t *testing.T) {
 	}
 	if w.Totals().MACs != 1920 || len(asked) != 1 {
 		t.Errorf("%d MACs, files asked for: %v, want 1920 and one: weights need no file", w.Totals().MACs, asked)
+	}
+	for place, want := range map[[2]string]string{
+		{"-8", "16"}: `its offset is "-8", want a whole number`, {"8", "many"}: `its length is "many", want a whole number`,
+		{"8", "24"}: "its length is 24 bytes, want 16 for the shape [2]",
+	} {
+		s := modeltest.ONNXTensor{Name: "s", Shape: ints{2}, File: "weights.bin", Offset: place[0], Length: place[1]}
+		m := modeltest.ONNX{
+			Inputs: picture(), Outputs: names{"y"}, Weights: []modeltest.ONNXTensor{s}, Nodes: []modeltest.ONNXNode{op("Reshape", names{"x", "s"}, "y", nil)},
+		}
+		_, _, err := workload.Import("m", m.Bytes(), workload.ImportOptions{External: open})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("offset and length %q: error %v, want one with %q", place, err, want)
+		}
 	}
 	for _, open := range []func(string, int64, int64) ([]byte, error){
 		nil,

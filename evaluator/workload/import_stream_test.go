@@ -11,6 +11,7 @@ import (
 // Codes of the schema's BuiltinOperator.
 const (
 	tfConcat, tfFullyConnected                    = 2, 9
+	tfLess, tfGreater                             = 58, 61
 	tfIf, tfCallOnce                              = 118, 129
 	tfVarHandle, tfReadVariable, tfAssignVariable = 142, 143, 144
 )
@@ -150,4 +151,122 @@ func TestImportTFLiteCalls(t *testing.T) {
 			t.Errorf("%s of nothing: error %v", name, err)
 		}
 	}
+}
+
+// computedBranch is a model with an IF over a comparison of its input's first dimension
+// with a constant; outputs are those of the branch that is taken.
+func computedBranch(comparison, outputs int32) modeltest.TFLite {
+	const int32s, bools, shapeOf, stridedSlice = 2, 6, 77, 45
+	tensor := func(name string, kind byte, shape ...int32) modeltest.TFTensor {
+		return modeltest.TFTensor{Name: name, Shape: shape, Type: kind}
+	}
+	limit := tensor("limit", int32s) // 0x04030201
+	limit.Const = true
+	first := tensor("first", int32s, 1)
+	first.Const = true // beyond the end, where the option says from the beginning
+	product := func(outputs int32) modeltest.TFLite {
+		weights := tensor("w", modeltest.TFInt8, outputs, 4)
+		weights.Const = true
+		return modeltest.TFLite{
+			Tensors: []modeltest.TFTensor{weights, tensor("in", modeltest.TFInt8, 1, 4), tensor("out", modeltest.TFInt8, 1, outputs)},
+			Inputs:  []int32{1}, Outputs: []int32{2},
+			Ops: []modeltest.TFOp{{Code: tfFullyConnected, In: []int32{1, 0}, Out: []int32{2}}},
+		}
+	}
+	return modeltest.TFLite{
+		Tensors: []modeltest.TFTensor{
+			tensor("x", modeltest.TFInt8, 1, 4), tensor("s", int32s, 2), first, tensor("d", int32s), limit, tensor("c", bools),
+			tensor("y", modeltest.TFInt8, 1, outputs),
+		},
+		Inputs: []int32{0}, Outputs: []int32{6},
+		Ops: []modeltest.TFOp{
+			{Code: shapeOf, In: []int32{0}, Out: []int32{1}},
+			{Code: stridedSlice, In: []int32{1, 2, 2, 2}, Out: []int32{3}, Options: map[int]int32{0: 1, 4: 1}},
+			{Code: comparison, In: []int32{3, 4}, Out: []int32{5}},
+			{Code: tfIf, In: []int32{5, 0}, Out: []int32{6}, Options: map[int]int32{0: 1, 1: 2}},
+		},
+		Branches: []modeltest.TFLite{product(8), product(2)},
+	}
+}
+
+// A condition that follows from shapes and constants chooses a branch too.
+func TestImportTFLiteComputedBranch(t *testing.T) {
+	t.Parallel()
+	for comparison, outputs := range map[int32]int32{tfLess: 8, tfGreater: 2} {
+		w, _, err := workload.Import("m", computedBranch(comparison, outputs).Bytes(), workload.ImportOptions{})
+		if err != nil {
+			t.Errorf("operator %d: %v", comparison, err)
+		} else if got := w.Totals().MACs; got != int64(4*outputs) {
+			t.Errorf("operator %d: %d MACs, want %d", comparison, got, 4*outputs)
+		}
+	}
+}
+
+// Two directions are two layers, joined where the operator has one output.
+func TestImportTFLiteBothDirections(t *testing.T) {
+	t.Parallel()
+	const bothRNN, bothLSTM = 46, 52
+	for name, c := range map[string]struct {
+		code  int32
+		merge int
+		in    int // inputs
+		w, r  map[int]bool
+		macs  int64
+		want  string
+	}{
+		"RNN":                    {bothRNN, 2, 9, map[int]bool{1: true, 5: true}, map[int]bool{2: true, 6: true}, 2 * 5 * 8 * 12, ""},
+		"LSTM":                   {bothLSTM, 3, 39, set(1, 2, 3, 4, 18, 19, 20, 21), set(5, 6, 7, 8, 22, 23, 24, 25), 2 * 5 * 32 * 12, ""},
+		"LSTM with a projection": {bothLSTM, 3, 39, set(1, 2, 3, 4, 18, 19, 20, 21), set(5, 6, 7, 8, 22, 23, 24, 25, 16), 0, "convert the model with an LSTM for each direction"},
+	} {
+		weights := func(name string, shape ...int32) modeltest.TFTensor {
+			return modeltest.TFTensor{Name: name, Shape: shape, Type: modeltest.TFInt8, Const: true}
+		}
+		in := []int32{0}
+		for i := 1; i < c.in; i++ {
+			switch {
+			case c.w[i]:
+				in = append(in, 1)
+			case c.r[i]:
+				in = append(in, 2)
+			default:
+				in = append(in, -1)
+			}
+		}
+		for merged := range 2 {
+			out, outputs := []int32{3, 4}, []int32{3, 4}
+			if merged == 1 {
+				out, outputs = []int32{5}, []int32{5}
+			}
+			m := modeltest.TFLite{
+				Tensors: []modeltest.TFTensor{
+					{Name: "x", Shape: []int32{1, 5, 4}, Type: modeltest.TFInt8},
+					weights("w", 8, 4), weights("r", 8, 8),
+					{Name: "f", Shape: []int32{1, 5, 8}, Type: modeltest.TFInt8},
+					{Name: "b", Shape: []int32{1, 5, 8}, Type: modeltest.TFInt8},
+					{Name: "y", Shape: []int32{1, 5, 16}, Type: modeltest.TFInt8},
+				},
+				Inputs: []int32{0}, Outputs: outputs,
+				Ops: []modeltest.TFOp{{Code: c.code, In: in, Out: out, Options: map[int]int32{c.merge: int32(merged)}}},
+			}
+			w, _, err := workload.Import("m", m.Bytes(), workload.ImportOptions{Strict: true})
+			switch {
+			case c.want != "":
+				if err == nil || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("%s: error %v, want one with %q", name, err, c.want)
+				}
+			case err != nil:
+				t.Errorf("%s: %v", name, err)
+			case w.Totals().MACs != c.macs || len(w.Layers) != 2+merged:
+				t.Errorf("%s: %d MACs in %d layers, want %d in %d", name, w.Totals().MACs, len(w.Layers), c.macs, 2+merged)
+			}
+		}
+	}
+}
+
+func set(list ...int) map[int]bool {
+	m := map[int]bool{}
+	for _, i := range list {
+		m[i] = true
+	}
+	return m
 }

@@ -136,7 +136,7 @@ func TestImportErrors(t *testing.T) {
 		"dims of tflite": {sample, workload.ImportOptions{Dims: map[string]int64{"h": 1}}, "shapes of a TensorFlow Lite file are fixed"},
 		"open dimension": {open, workload.ImportOptions{}, `input "x": dimension 2 is open: give its size with --dim x.2=N`},
 		"no such dim":    {open, workload.ImportOptions{Dims: map[string]int64{"x.2": 8, "h": 3}}, "--dim h: the model has no such open dimension, there are: x.0, x.2"},
-		"dim size":       {open, workload.ImportOptions{Dims: map[string]int64{"x.2": 0}}, "dimension x.2 is given as 0"},
+		"dim size":       {open, workload.ImportOptions{Dims: map[string]int64{"x.2": 0}}, "has no elements, and nothing else comes in"},
 		"no open dims":   {onnx(node("Relu", "x")), workload.ImportOptions{Dims: map[string]int64{"h": 3}}, "--dim h: the model has no open dimensions"},
 		"unknown op":     {onnx(node("Mystery", "x")), workload.ImportOptions{}, "operation 0 (Mystery): the operation is not known and the file does not state the shape"},
 		"if":             {onnx(node("If", "x")), workload.ImportOptions{}, "operation 0 (If): its condition is computed at run time, and a list of layers has one way only: export the model"},
@@ -273,9 +273,11 @@ func TestImportMutations(t *testing.T) {
 		branched(nil, []modeltest.ONNXTensor{scalar("c", 1)}), called(2).Bytes(),
 	}
 	seeds = append(seeds, calledTFLite(modeltest.TFOp{Code: 206, More: map[int]int32{1: 1}}).Bytes())
-	loops := oddLoops()
-	for _, name := range slices.Sorted(maps.Keys(loops)) {
-		seeds = append(seeds, loops[name].bytes())
+	seeds = append(seeds, computedBranch(tfLess, 8).Bytes())
+	for _, odd := range []map[string]oddModel{oddLoops(), oddValues(), oddCalls()} {
+		for _, name := range slices.Sorted(maps.Keys(odd)) {
+			seeds = append(seeds, odd[name].bytes())
+		}
 	}
 	seeds = append(seeds, oddSequences()["without the last"].bytes(), oddSamples()["DeformConv"].bytes())
 	seeds = append(seeds, mixtureOf(false, true, 5, attrs{}).Bytes(), mixtureOf(true, true, 5, attrs{}).Bytes())

@@ -113,8 +113,8 @@ prints a line for each: operations, layers, multiplications, parameters, time.`,
 func parseDims(dims []string) (map[string]int64, error) {
 	sizes, err := parseNumbers("--dim", dims)
 	for name, n := range sizes {
-		if n < 1 {
-			return nil, cli.Usagef("--dim %s=%d: the size must be a positive whole number", name, n)
+		if n < 0 {
+			return nil, cli.Usagef("--dim %s=%d: the size must be a whole number of 0 or more", name, n)
 		}
 	}
 	return sizes, err

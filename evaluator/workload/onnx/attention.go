@@ -17,6 +17,7 @@ type attention struct {
 	pastKey, pastValue      int   // caches, -1 for none
 	presentKey, presentVals int   // outputs that hold the grown caches, by index
 	scores                  int   // the output that holds the scores, by index
+	masks                   []int // what is added to the scores
 }
 
 // attention23 is Attention of opset 23: Q, K and V with their heads in an axis
@@ -30,7 +31,7 @@ func (n *node) attention23() {
 		return
 	}
 	q, k, v := n.shape(0), n.shape(1), n.shape(2)
-	a := attention{q: n.in[0], k: n.in[1], v: n.in[2], pastKey: n.at(4), pastValue: n.at(5), presentKey: 1, presentVals: 2, scores: 3}
+	a := attention{q: n.in[0], k: n.in[1], v: n.in[2], pastKey: n.at(4), pastValue: n.at(5), presentKey: 1, presentVals: 2, scores: 3, masks: n.present(3)}
 	switch {
 	case len(q) == 4 && len(k) == 4 && len(v) == 4:
 		a.batch, a.queries, a.length, a.size = q[0], q[1], q[2], q[3]
@@ -64,6 +65,16 @@ func (n *node) heads(a *attention, q, k, v int64) bool {
 	}
 	a.size, a.width = q/a.queries, v/a.groups
 	return true
+}
+
+// present returns those of the inputs that are given.
+func (n *node) present(list ...int) (in []int) {
+	for _, i := range list {
+		if n.has(i) {
+			in = append(in, n.in[i])
+		}
+	}
+	return in
 }
 
 // at returns input i, -1 where it is not given.
@@ -111,7 +122,7 @@ func (n *node) attend(a attention) {
 	weights := n.inner(".weights", shape...)
 	d := graph.Dims{N: a.batch * a.groups, M: each, K: reach, C: a.size}
 	n.emit(graph.Node{Op: graph.MatMul, Dims: d, In: []int{a.q, a.k}, Out: []int{scores}, Fused: !wanted})
-	n.emit(graph.Node{Op: graph.Softmax, In: []int{scores}, Out: []int{weights}, Fused: true})
+	n.emit(graph.Node{Op: graph.Softmax, In: slices.Concat([]int{scores}, a.masks), Out: []int{weights}, Fused: true})
 	d.K, d.C = a.width, reach
 	n.emit(graph.Node{Op: graph.MatMul, Dims: d, In: []int{weights, a.v}, Out: n.out[:1]})
 }
@@ -162,7 +173,7 @@ func (n *node) groupQuery() {
 	q := n.shape(0)
 	a := attention{
 		queries: n.int("num_heads", 0), groups: n.int("kv_num_heads", 0), batch: q[0], length: q[1], fresh: q[1],
-		pastKey: n.at(3), pastValue: n.at(4), presentKey: 1, presentVals: 2, scores: len(n.out),
+		pastKey: n.at(3), pastValue: n.at(4), presentKey: 1, presentVals: 2, scores: len(n.out), masks: n.present(10),
 	}
 	a.q, a.k, a.v = n.in[0], n.at(1), n.at(2)
 	width := q[2]
@@ -194,13 +205,21 @@ func (n *node) groupQuery() {
 // multiHead is MultiHeadAttention of com.microsoft: keys and values as the
 // queries are, or with their heads in an axis of their own.
 func (n *node) multiHead() {
-	if !n.need(0, 3) || !n.need(1, 3) || !n.need(2, 3) {
+	if !n.need(0, 3) {
 		return
 	}
-	q, k, v := n.shape(0), n.shape(1), n.shape(2)
 	a := attention{
-		queries: n.int("num_heads", 0), batch: q[0], length: q[1], q: n.in[0], k: n.in[1], v: n.in[2],
-		pastKey: n.at(6), pastValue: n.at(7), presentKey: 1, presentVals: 2, scores: 3,
+		queries: n.int("num_heads", 0), q: n.in[0], k: n.at(1), v: n.at(2),
+		pastKey: n.at(6), pastValue: n.at(7), presentKey: 1, presentVals: 2, scores: 3, masks: n.present(4, 5),
+	}
+	if !n.unpacked(&a) {
+		return
+	}
+	q, k, v := n.g.Shape(a.q), n.g.Shape(a.k), n.g.Shape(a.v)
+	a.batch, a.length = q[0], q[1]
+	if len(q) < 3 || len(k) < 3 || len(v) < 3 {
+		n.misfit("queries %v, keys %v and values %v do not fit together", q, k, v)
+		return
 	}
 	keys, values := k[2], v[2]
 	a.fresh = k[1]
@@ -217,6 +236,36 @@ func (n *node) multiHead() {
 	}
 }
 
+// unpacked cuts queries, keys and values, or keys and values, out of one tensor that
+// has them beside each other for each head: batch, tokens, heads, 2 or 3, size.
+func (n *node) unpacked(a *attention) bool {
+	from, suffixes := a.k, []string{".key", ".value"}
+	if a.k < 0 {
+		from, suffixes = a.q, []string{".query", ".key", ".value"}
+	}
+	if a.v >= 0 && a.k >= 0 {
+		return true
+	}
+	s := n.g.Shape(from)
+	if a.v >= 0 || len(s) != 5 || s[3] != int64(len(suffixes)) || s[2] > graph.MaxDim/max(s[4], 1) {
+		n.misfit("keys or values are missing, or %v does not hold them for each head", s)
+		return false
+	}
+	var parts []int
+	for _, suffix := range suffixes {
+		parts = append(parts, n.inner(suffix, s[0], s[1], s[2]*s[4]))
+	}
+	if n.err != nil {
+		return false
+	}
+	n.emit(graph.Node{Op: graph.Copy, Fn: "split", In: []int{from}, Out: parts})
+	a.k, a.v = parts[len(parts)-2], parts[len(parts)-1]
+	if len(parts) == 3 {
+		a.q = parts[0]
+	}
+	return n.err == nil
+}
+
 // packedAttention is Attention of com.microsoft: a product makes queries, keys
 // and values of the input.
 func (n *node) packedAttention() {
@@ -224,10 +273,10 @@ func (n *node) packedAttention() {
 		return
 	}
 	x, w := n.shape(0), n.shape(1)
-	a := attention{queries: n.int("num_heads", 0), batch: x[0], length: x[1], fresh: x[1], pastKey: -1, pastValue: -1, presentKey: len(n.out), presentVals: len(n.out), scores: len(n.out)}
+	a := attention{queries: n.int("num_heads", 0), batch: x[0], length: x[1], fresh: x[1], pastKey: -1, pastValue: -1, presentKey: len(n.out), presentVals: len(n.out), scores: len(n.out), masks: n.present(3, 5)}
 	past := 4
 	if n.op == "QAttention" { // scales and zero points are between
-		past = 8
+		past, a.masks = 8, n.present(5)
 	}
 	if n.has(past) {
 		n.fail("keys and values of the past in one tensor are not supported: export the model with GroupQueryAttention, or with Attention of opset 23")

@@ -140,6 +140,13 @@ func (n *node) convInputs() (w, b int) {
 	return 1, 2
 }
 
+// sums gives the output of a product of integers that is not scaled back its width.
+func (n *node) sums(op string) {
+	if n.op == op && n.err == nil {
+		n.g.Tensors[n.out[0]].Bits = bits(typeInt32)
+	}
+}
+
 func (n *node) conv() {
 	wi, bi := n.convInputs()
 	if !n.flat() || !n.need(wi, 3) {
@@ -173,6 +180,7 @@ func (n *node) conv() {
 		out = []int64{n.shape(0)[0], f[0], d.out, w.out[0], w.out[1]}
 	}
 	n.set(0, out)
+	n.sums("ConvInteger")
 	conv.Dims = graph.Dims{
 		N: x[0], K: f[0], C: taps, P: w.out[0], Q: w.out[1], R: w.kernel[0], S: w.kernel[1],
 		H: w.in[0], W: w.in[1], Groups: groups, Stride: w.stride, Dilation: w.dilation,

@@ -64,9 +64,9 @@ func (n *node) contractAll(terms []string, out string, size map[rune]int64) {
 		n.emit(node)
 		return
 	}
-	a := n.diagonal(operand{n.in[0], terms[0]})
+	a := n.diagonal(n.squeezed(operand{n.in[0], terms[0]}, size))
 	for i := 1; i < len(terms) && n.err == nil; i++ {
-		b := n.diagonal(operand{n.in[i], terms[i]})
+		b := n.diagonal(n.squeezed(operand{n.in[i], terms[i]}, size))
 		later := out + strings.Join(terms[i+1:], "")
 		a, b = n.summed(a, b.labels+later, size), n.summed(b, a.labels+later, size)
 		into := operand{n.out[0], out}
@@ -107,6 +107,23 @@ func (n *node) step(suffix string, shape []int64, of ...int) int {
 	return t
 }
 
+// squeezed leaves out the dimensions of 1 that others of the same label repeat.
+func (n *node) squeezed(x operand, size map[rune]int64) operand {
+	var labels []rune
+	var shape []int64
+	for i, r := range []rune(x.labels) {
+		if d := n.g.Shape(x.t)[i]; d == size[r] {
+			labels, shape = append(labels, r), append(shape, d)
+		}
+	}
+	if len(shape) == len(x.labels) || n.err != nil {
+		return x
+	}
+	t := n.step(".squeezed", shape, x.t)
+	n.beside(func() { n.emit(graph.Node{Op: graph.View, In: []int{x.t}, Out: []int{t}}) }, []int{x.t})
+	return operand{t, string(labels)}
+}
+
 // diagonal takes the elements of an operand at which equal labels are equal.
 func (n *node) diagonal(x operand) operand {
 	labels := distinct(x.labels)
@@ -139,7 +156,7 @@ func (n *node) summed(x operand, others string, size map[rune]int64) operand {
 }
 
 // dots are the labels of the dimensions that "..." stands for, from the last.
-const dots = "ZYXWVUTS"
+const dots = "76543210" // no letters, and before them in order
 
 // labels writes a term without "...", and notes the sizes.
 func (n *node) labels(term string, i int, size map[rune]int64) string {
@@ -220,10 +237,6 @@ func (n *node) contract(x, y, into operand, size map[rune]int64) {
 	out := []int{into.t}
 	if d.C == 1 && d.M == 1 && d.K == 1 {
 		n.emit(graph.Node{Op: graph.Eltwise, Fn: "mul", In: []int{x.t, y.t}, Out: out})
-		return
-	}
-	if n.g.Elements(x.t) != d.N*d.M*d.C || n.g.Elements(y.t) > d.N*d.C*d.K {
-		n.fail("an operand is repeated over a dimension, which is not supported: export the model with MatMul in its place")
 		return
 	}
 	product := graph.MatMulNode(n.g, d, x.t, y.t)

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"cmp"
 	"slices"
 
 	"apollo/evaluator/workload/graph"
@@ -115,4 +116,156 @@ func reduced(op string, v []float64, x []int64, gone func(axis int) bool) []floa
 		out = append(out, t...)
 	}
 	return out
+}
+
+// wrapped is an index that may count from the end.
+func wrapped(v float64, size int64) int64 {
+	i := whole(v)
+	if i < 0 {
+		i += size
+	}
+	return i
+}
+
+// spot is a place in x that the last dimension of an array of indices names.
+func spot(picks []float64, index, at, x []int64) []int64 {
+	out := make([]int64, index[len(index)-1])
+	for d := range out {
+		out[d] = wrapped(picks[place(index, slices.Concat(at, []int64{int64(d)}))], x[d])
+	}
+	return out
+}
+
+// padded surrounds known values with a constant; nil where that is not known.
+func (n *node) padded(v []float64, x, out, first []int64) []float64 {
+	fill, ok := n.scalar(2)
+	if a, given := n.attrs["value"]; given {
+		fill, ok = a.f, true
+	}
+	if !ok && n.has(2) {
+		return nil
+	}
+	all := make([]float64, 0, len(v))
+	walk(out, func(at []int64) {
+		from := slices.Clone(at)
+		for d := range from {
+			from[d] -= first[d]
+		}
+		if p := place(x, from); p >= 0 {
+			all = append(all, v[p])
+		} else {
+			all = append(all, fill)
+		}
+	})
+	return all
+}
+
+// written makes output 0 of input 0 with updates (input 2) at places that
+// indices (input 1) name: to says where an element of the updates goes.
+func (n *node) written(to func(picks []float64, at []int64) []int64) {
+	picks, known := n.known(1)
+	if !known || n.attrs["reduction"].s != "" && n.attrs["reduction"].s != "none" {
+		return
+	}
+	n.fold(func(v [][]float64) []float64 {
+		out, i := slices.Clone(v[0]), 0
+		walk(n.shape(2), func(at []int64) {
+			if p := place(n.shape(0), to(picks, at)); p >= 0 && i < len(v[2]) {
+				out[p] = v[2][i]
+			}
+			i++
+		})
+		return out
+	}, 3)
+}
+
+// scatter writes updates along an axis.
+func (n *node) scatter() {
+	if !n.need(0, 1) || !n.need(1, 1) || !n.need(2, 1) {
+		return
+	}
+	x, index := n.shape(0), n.shape(1)
+	a := n.axis(n.int("axis", 0), len(x))
+	if len(index) != len(x) || !slices.Equal(index, n.shape(2)) {
+		n.misfit("the indices %v and updates %v do not fit the input %v", index, n.shape(2), x)
+		return
+	}
+	n.set(0, x)
+	n.written(func(picks []float64, at []int64) []int64 {
+		into := slices.Clone(at)
+		into[a] = wrapped(picks[place(index, at)], x[a])
+		return into
+	})
+	n.emit(graph.Node{Op: graph.Copy, Fn: "scatter", In: []int{n.in[0], n.in[2]}})
+}
+
+// scatterND writes parts at places.
+func (n *node) scatterND() {
+	if !n.need(0, 1) || !n.need(1, 1) || !n.need(2, 0) {
+		return
+	}
+	x, index := n.shape(0), n.shape(1)
+	last := len(index) - 1
+	if index[last] < 0 || index[last] > int64(len(x)) || !slices.Equal(n.shape(2), slices.Concat(index[:last], x[index[last]:])) {
+		n.misfit("the indices %v and updates %v do not fit the input %v", index, n.shape(2), x)
+		return
+	}
+	n.set(0, x)
+	n.written(func(picks []float64, at []int64) []int64 {
+		return slices.Concat(spot(picks, index, at[:last], x), at[last:])
+	})
+	n.emit(graph.Node{Op: graph.Copy, Fn: "scatter", In: []int{n.in[0], n.in[2]}})
+}
+
+// tensorScatter writes fresh keys or values into a cache, which stays where it is.
+func (n *node) tensorScatter() {
+	if n.need(0, 1) && n.need(1, 1) {
+		n.set(0, n.shape(0))
+		n.emit(graph.Node{Op: graph.Copy, Fn: "append", In: n.in[:2]})
+	}
+}
+
+// cumSum adds up along an axis.
+func (n *node) cumSum() {
+	if !n.need(0, 1) {
+		return
+	}
+	x := n.shape(0)
+	n.set(0, x)
+	if axis, ok := n.scalar(1); ok && len(x) == 1 && n.int("exclusive", 0) == 0 && n.int("reverse", 0) == 0 {
+		n.axis(whole(axis), 1)
+		n.fold(func(v [][]float64) []float64 {
+			out := slices.Clone(v[0])
+			for i := 1; i < len(out); i++ {
+				out[i] += out[i-1]
+			}
+			return out
+		}, 1)
+	}
+	n.emit(graph.Node{Op: graph.Copy, Fn: "cumsum", In: n.in[:1]})
+}
+
+// eyeLike follows from a shape alone.
+func (n *node) eyeLike() {
+	if n.need(0, 2) {
+		n.write(nil, false, n.shape(0), cmp.Or(bits(n.int("dtype", 0)), n.bits(0)))
+	}
+}
+
+// castLike needs of its second input the type alone.
+func (n *node) castLike() {
+	if !n.need(0, 0) {
+		return
+	}
+	if n.has(1) && n.g.Tensors[n.in[0]].Const {
+		n.fixed = true
+		n.g.Tensors[n.out[0]].Const = true
+	}
+	requant(n)
+	n.keep()
+}
+
+// hasElement reports whether an optional tensor is given.
+func (n *node) hasElement() {
+	n.write([]float64{truth(n.has(0))}, true, nil, bits(typeBool))
 }

@@ -194,7 +194,10 @@ func (n *node) cast() {
 	if v, ok := n.known(0); ok {
 		out := make([]float64, len(v))
 		for i, x := range v {
-			if out[i] = x; integer(to) {
+			switch out[i] = x; {
+			case to == typeBool:
+				out[i] = truth(x != 0)
+			case integer(to):
 				out[i] = math.Trunc(x)
 			}
 		}
@@ -222,7 +225,10 @@ func unary(op string, v []float64) []float64 {
 	do := map[string]func(float64) float64{
 		"Neg": func(x float64) float64 { return -x }, "Abs": math.Abs, "Ceil": math.Ceil, "Floor": math.Floor,
 		"Round": math.RoundToEven, "Sqrt": math.Sqrt, "Relu": func(x float64) float64 { return max(x, 0) },
-		"Not": func(x float64) float64 { return truth(x == 0) },
+		"Not": func(x float64) float64 { return truth(x == 0) }, "Sign": sign, "Exp": math.Exp, "Log": math.Log,
+		"Reciprocal": func(x float64) float64 { return 1 / x },
+		"IsNaN":      func(x float64) float64 { return truth(math.IsNaN(x)) },
+		"IsInf":      func(x float64) float64 { return truth(math.IsInf(x, 0)) },
 	}[op]
 	if do == nil {
 		return nil
@@ -233,6 +239,8 @@ func unary(op string, v []float64) []float64 {
 	}
 	return out
 }
+
+func sign(x float64) float64 { return truth(x > 0) - truth(x < 0) }
 
 func truth(b bool) float64 {
 	if b {
@@ -319,8 +327,19 @@ func arithmetic(op string, isInteger bool) func(a, b float64) float64 {
 
 // total reduces an array to one value.
 func total(op string, v []float64) []float64 {
+	if len(v) == 0 {
+		return nil
+	}
+	switch op {
+	case "ArgMax":
+		return []float64{float64(slices.Index(v, slices.Max(v)))}
+	case "ArgMin":
+		return []float64{float64(slices.Index(v, slices.Min(v)))}
+	case "ReduceMean":
+		return []float64{total("ReduceSum", v)[0] / float64(len(v))}
+	}
 	do := arithmetic(map[string]string{"ReduceProd": "Mul", "ReduceSum": "Add", "ReduceMax": "Max", "ReduceMin": "Min"}[op], false)
-	if do == nil || len(v) == 0 {
+	if do == nil {
 		return nil
 	}
 	out := v[0]

@@ -58,7 +58,7 @@ func (n *node) crop() {
 // it.
 func typeNamed(name string) int64 {
 	return map[string]int64{
-		"FLOAT": typeFloat, "UINT8": typeUint8, "INT8": typeInt8, "UINT16": 4, "INT16": 5, "INT32": typeInt32, "INT64": typeInt64,
-		"BOOL": typeBool, "FLOAT16": 10, "DOUBLE": typeDouble, "UINT32": 12, "UINT64": 13,
+		"FLOAT": typeFloat, "UINT8": typeUint8, "INT8": typeInt8, "UINT16": typeUint16, "INT16": typeInt16, "INT32": typeInt32, "INT64": typeInt64,
+		"BOOL": typeBool, "FLOAT16": typeHalf, "DOUBLE": typeDouble, "UINT32": typeUint32, "UINT64": typeUint64,
 	}[name]
 }

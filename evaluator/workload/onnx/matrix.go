@@ -60,6 +60,7 @@ func (n *node) matMul() {
 		out = append(out, d.K)
 	}
 	n.set(0, out)
+	n.sums("MatMulInteger")
 	n.emit(graph.MatMulNode(n.g, d, n.in[0], n.in[second]))
 }
 
@@ -67,29 +68,40 @@ func (n *node) matMul() {
 // features] and R [directions, gates*units, units].
 func recurrent(cell string, gates int64) infer {
 	return func(n *node) {
-		if !n.need(0, 3) || !n.need(1, 3) || !n.need(2, 3) {
-			return
+		if n.need(0, 3) && n.need(1, 3) && n.need(2, 3) {
+			n.recur(cell, gates, n.shape(1), n.shape(2))
 		}
-		x, w, r := n.shape(0), n.shape(1), n.shape(2)
-		units, directions := r[2], w[0]
-		if len(x) != 3 || len(w) != 3 || len(r) != 3 || w[1] != gates*units || w[2] != x[2] || r[0] != directions || directions < 1 || directions > 2 {
-			n.misfit("the matrices %v and %v do not fit the input %v", w, r, x)
-			return
-		}
-		steps, batch := x[0], x[1]
-		all, last := []int64{steps, directions, batch, units}, []int64{directions, batch, units}
-		if n.int("layout", 0) == 1 { // the batch stands first
-			steps, batch = batch, steps
-			all, last = []int64{batch, steps, directions, units}, []int64{batch, directions, units}
-		}
-		n.set(0, all)
-		n.set(1, last)
-		n.set(2, last)
-		n.cells(graph.Node{
-			Op: graph.RNN, Fn: cell, In: n.in[:1], Bias: n.has(3), WeightBits: n.bits(1),
-			Dims: graph.Dims{N: batch, M: steps, K: units, C: x[2]},
-		}, directions)
 	}
+}
+
+// quantisedLSTM is DynamicQuantizeLSTM of com.microsoft, whose matrices stand on
+// their other side.
+func (n *node) quantisedLSTM() {
+	if n.need(0, 3) && n.need(1, 3) && n.need(2, 3) {
+		w, r := n.shape(1), n.shape(2)
+		n.recur("lstm", 4, []int64{w[0], w[2], w[1]}, []int64{r[0], r[2], r[1]})
+	}
+}
+
+func (n *node) recur(cell string, gates int64, w, r []int64) {
+	x, units, directions := n.shape(0), r[2], w[0]
+	if len(x) != 3 || len(w) != 3 || len(r) != 3 || w[1] != gates*units || w[2] != x[2] || r[0] != directions || directions < 1 || directions > 2 {
+		n.misfit("the matrices %v and %v do not fit the input %v", w, r, x)
+		return
+	}
+	steps, batch := x[0], x[1]
+	all, last := []int64{steps, directions, batch, units}, []int64{directions, batch, units}
+	if n.int("layout", 0) == 1 { // the batch stands first
+		steps, batch = batch, steps
+		all, last = []int64{batch, steps, directions, units}, []int64{batch, directions, units}
+	}
+	n.set(0, all)
+	n.set(1, last)
+	n.set(2, last)
+	n.cells(graph.Node{
+		Op: graph.RNN, Fn: cell, In: n.in[:1], Bias: n.has(3), WeightBits: n.bits(1),
+		Dims: graph.Dims{N: batch, M: steps, K: units, C: x[2]},
+	}, directions)
 }
 
 // cells emits one layer a direction, and what joins and picks their outputs.

@@ -17,6 +17,7 @@ type infer func(*node)
 type node struct {
 	*model
 	name, op, domain string
+	overload         string
 	in, out          []int
 	outNames         []string
 	attrs            map[string]attribute
@@ -70,7 +71,7 @@ func (m *model) node(message []byte) error {
 			t, ok := m.scope.find(name)
 			if name == "" {
 				t = -1
-			} else if !ok {
+			} else if !ok && t >= 0 {
 				missing = name
 			}
 			n.in = append(n.in, t)
@@ -92,6 +93,8 @@ func (m *model) node(message []byte) error {
 			return err
 		case 7:
 			n.domain = f.text()
+		case 8:
+			n.overload = f.text()
 		}
 		return nil
 	})
@@ -130,7 +133,7 @@ func (n *node) run() error {
 	}
 	nodes := len(n.g.Nodes)
 	n.inSequence()
-	if do, ok := n.table[n.op]; ok {
+	if do, ok := n.tabled(); ok {
 		do(n)
 	} else {
 		n.unknown()
@@ -149,21 +152,21 @@ func (n *node) run() error {
 // unknown is an operation that is not in the table: opaque where the file
 // states its shapes.
 func (n *node) unknown() {
+	what := "the operation"
+	if n.domain != "" {
+		what = fmt.Sprintf("the operation (of %q)", n.domain)
+	}
 	for i, t := range n.out {
 		shape, ok := n.scope.infos[n.outNames[i]]
 		if t >= 0 && !ok {
-			n.fail("the operation is not known and the file does not state the shape of its output %q: run shape inference on the file first (onnx.shape_inference), or export the model without it", n.outNames[i])
+			n.fail("%s is not known and the file does not state the shape of its output %q: run shape inference on the file first (onnx.shape_inference), or export the model without it", what, n.outNames[i])
 			return
 		}
 		if t >= 0 {
 			n.g.Tensors[t].Shape = shape
 		}
 	}
-	why := "the operation is not known"
-	if n.domain != "" {
-		why = fmt.Sprintf("the operation (of %q) is not known", n.domain)
-	}
-	n.emit(graph.Node{Op: graph.Opaque, Inexact: why})
+	n.emit(graph.Node{Op: graph.Opaque, Inexact: what + " is not known"})
 }
 
 // set gives output i its shape; the width is that of the first input.

@@ -93,6 +93,7 @@ type model struct {
 	unsized   []string        // what is open and has no size, one sentence each
 	wanted    []string        // the flags that give them one
 	scalars   []string        // inputs of one element without a value
+	empty     string          // an input without elements
 	scope     *scope
 	functions map[string][]byte // FunctionProto by domain and name
 	values    map[int]value
@@ -117,6 +118,9 @@ func (m *model) read(body []byte) error {
 		if err := m.input(in); err != nil {
 			return err
 		}
+	}
+	if m.empty != "" && len(m.g.Inputs) == 0 {
+		return fmt.Errorf("input %q has no elements, and nothing else comes in: give its dimensions sizes of 1 or more with --dim", m.empty)
 	}
 	if err := m.unused(); err != nil {
 		return err
@@ -313,6 +317,11 @@ func (m *model) input(in info) error {
 	if m.given(in, t) {
 		return nil
 	}
+	if graph.Elements(in.shape) == 0 { // nothing comes in, as of a cache at the first run
+		m.g.Tensors[t].Const = true
+		m.empty = in.name
+		return nil
+	}
 	m.g.Inputs = append(m.g.Inputs, t)
 	return nil
 }
@@ -350,8 +359,8 @@ func (m *model) size(in info, d int) (int64, error) {
 			continue
 		}
 		m.used[k] = true
-		if v < 1 || v > graph.MaxDim {
-			return 0, fmt.Errorf("dimension %s is given as %d, want 1 to %d", k, v, int64(graph.MaxDim))
+		if v < 0 || v > graph.MaxDim {
+			return 0, fmt.Errorf("dimension %s is given as %d, want 0 to %d", k, v, int64(graph.MaxDim))
 		}
 		return v, nil
 	}

@@ -3,6 +3,7 @@ package onnx
 import (
 	"fmt"
 	"maps"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -31,10 +32,12 @@ func newScope(outer *scope) *scope {
 	return s
 }
 
+// find returns the tensor of a name; -1 and false for a parameter that a call
+// leaves out.
 func (s *scope) find(name string) (int, bool) {
 	for ; s != nil; s = s.outer {
 		if t, ok := s.names[name]; ok {
-			return t, true
+			return t, t >= 0
 		}
 	}
 	return 0, false
@@ -126,28 +129,42 @@ func (n *node) results(ts []int) error {
 
 // function keeps a FunctionProto under its domain and name.
 func (m *model) function(message []byte) error {
-	var name, domain string
+	var name, domain, overload string
 	err := m.r.fields(message, func(f field) error {
 		switch f.num {
 		case 1:
 			name = f.text()
 		case 10:
 			domain = f.text()
+		case 13:
+			overload = f.text()
 		}
 		return nil
 	})
-	m.functions[domain+":"+name] = message
+	m.functions[functionID(domain, name, overload)] = message
 	return err
 }
+
+func functionID(domain, name, overload string) string { return domain + ":" + name + ":" + overload }
 
 // local returns the function that the file has for an operation. Where the
 // operation is in the table, the table says more.
 func (n *node) local() ([]byte, bool) {
-	body, ok := n.functions[n.domain+":"+n.op]
-	if _, known := n.table[n.op]; known && (n.domain == "" || n.domain == "ai.onnx" || n.domain == "com.microsoft") {
+	body, ok := n.functions[functionID(n.domain, n.op, n.overload)]
+	if _, known := n.tabled(); known {
 		return nil, false
 	}
 	return body, ok
+}
+
+// tabled returns how an operation of the table is read; one of another domain only
+// shares its name.
+func (n *node) tabled() (infer, bool) {
+	if n.domain != "" && n.domain != "ai.onnx" && !strings.HasPrefix(n.domain, "com.microsoft") {
+		return nil, false
+	}
+	do, ok := n.table[n.op]
+	return do, ok
 }
 
 // call reads the operations of a function as if they stood here.
@@ -180,9 +197,7 @@ func (n *node) call(body []byte) error {
 	})
 	maps.Copy(inner.attrs, n.attrs)
 	for i, name := range params {
-		if i < len(n.in) && n.in[i] >= 0 {
-			inner.names[name] = n.in[i]
-		}
+		inner.names[name] = n.at(i) // -1 of one that the call leaves out
 	}
 	var results []int
 	n.within(inner, func() error {
@@ -212,10 +227,15 @@ func (m *model) outside(t tensor) ([]float64, string) {
 	fail := func(why string) ([]float64, string) {
 		return nil, fmt.Sprintf("tensor %q is stored outside the model, in %q (%s): keep that file beside the model", t.name, e.location, why)
 	}
-	if m.options.External == nil {
+	length := (n*bits(t.kind) + 7) / 8
+	switch {
+	case e.wrong != "":
+		return fail(e.wrong)
+	case e.length >= 0 && e.length != length:
+		return fail(fmt.Sprintf("its length is %d bytes, want %d for the shape %v", e.length, length, t.shape))
+	case m.options.External == nil:
 		return fail("which is not at hand")
 	}
-	length := (n*bits(t.kind) + 7) / 8
 	raw, err := m.options.External(e.location, e.offset, length)
 	if err != nil {
 		return fail(err.Error())

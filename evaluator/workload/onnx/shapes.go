@@ -245,6 +245,13 @@ func (n *node) join(in []int) {
 		})
 		return joined
 	}, len(in))
+	if some := slices.DeleteFunc(slices.Clone(in), func(t int) bool { return n.g.Elements(t) == 0 }); len(some) > 0 {
+		in = some
+	}
+	if len(in) == 1 {
+		n.emit(graph.Node{Op: graph.View, In: in})
+		return
+	}
 	n.emit(graph.Node{Op: graph.Copy, Fn: "concat", In: in})
 }
 
@@ -367,10 +374,7 @@ func (n *node) gather() {
 			}
 		}
 		n.pick(0, func(at []int64) []int64 {
-			i := whole(picks[place(index, at[a:a+len(index)])])
-			if i < 0 {
-				i += x[a]
-			}
+			i := wrapped(picks[place(index, at[a:a+len(index)])], x[a])
 			return slices.Concat(at[:a], []int64{i}, at[a+len(index):])
 		})
 	}
@@ -378,10 +382,20 @@ func (n *node) gather() {
 }
 
 func (n *node) gatherElements() {
-	if n.need(0, 0) && n.need(1, 0) {
-		n.set(0, n.shape(1))
-		n.emit(graph.Node{Op: graph.Copy, Fn: "gather"})
+	if !n.need(0, 1) || !n.need(1, 1) {
+		return
 	}
+	x, index := n.shape(0), n.shape(1)
+	a := n.axis(n.int("axis", 0), len(x))
+	n.set(0, index)
+	if picks, ok := n.known(1); ok && len(index) == len(x) {
+		n.pick(0, func(at []int64) []int64 {
+			from := slices.Clone(at)
+			from[a] = wrapped(picks[place(index, at)], x[a])
+			return from
+		})
+	}
+	n.emit(graph.Node{Op: graph.Copy, Fn: "gather"})
 }
 
 func (n *node) gatherND() {
@@ -396,6 +410,11 @@ func (n *node) gatherND() {
 		return
 	}
 	n.set(0, slices.Concat(index[:last], x[skip:]))
+	if picks, ok := n.known(1); ok && batch == 0 {
+		n.pick(0, func(at []int64) []int64 {
+			return slices.Concat(spot(picks, index, at[:last], x), at[last:])
+		})
+	}
 	n.emit(graph.Node{Op: graph.Copy, Fn: "gather"})
 }
 
@@ -413,17 +432,29 @@ func (n *node) pad() {
 		n.emit(graph.Node{Op: graph.Copy, Fn: "pad", In: n.in[:1]})
 		return
 	}
-	axes, given := n.axes(3, len(x))
+	listed, given := n.ints(3, "")
+	if n.has(3) && !given {
+		n.stated("the axes that it pads are computed at run time")
+		n.emit(graph.Node{Op: graph.Copy, Fn: "pad", In: n.in[:1]})
+		return
+	}
+	var axes []int // in the order of pads
+	for _, a := range listed {
+		axes = append(axes, n.axis(a, len(x)))
+	}
 	if !given {
 		for i := range x {
 			axes = append(axes, i)
 		}
 	}
+	if n.err != nil {
+		return
+	}
 	if len(pads) != 2*len(axes) {
 		n.misfit("pads has %d numbers, want %d", len(pads), 2*len(axes))
 		return
 	}
-	out, spatial := slices.Clone(x), len(x) == 4 || len(x) == 3
+	out, spatial, first := slices.Clone(x), len(x) == 4 || len(x) == 3, make([]int64, len(x))
 	for i, a := range axes {
 		before, after := pads[i], pads[len(axes)+i]
 		if min(before, after) < -graph.MaxDim || max(before, after) > graph.MaxDim {
@@ -431,6 +462,7 @@ func (n *node) pad() {
 			return
 		}
 		out[a] += before + after
+		first[a] = before
 		spatial = spatial && (a >= 2 || before == 0 && after == 0) && before >= 0 && after >= 0
 	}
 	n.set(0, out)
@@ -439,6 +471,7 @@ func (n *node) pad() {
 		n.emit(graph.Node{Op: graph.Copy, Fn: "pad", In: n.in[:1]})
 		return
 	}
+	n.fold(func(v [][]float64) []float64 { return n.padded(v[0], x, out, first) }, 1)
 	n.emit(graph.Node{Op: graph.Pad, Fn: "pad", In: n.in[:1], Spatial: spatial})
 }
 
@@ -467,6 +500,13 @@ func (n *node) tile() {
 			out[i] *= r
 		}
 		n.set(0, out)
+		n.pick(0, func(at []int64) []int64 {
+			from := slices.Clone(at)
+			for d := range from {
+				from[d] %= x[d]
+			}
+			return from
+		})
 	}
 	n.emit(graph.Node{Op: graph.Copy, Fn: "tile", In: n.in[:1]})
 }

@@ -20,7 +20,7 @@ func newTable() map[string]infer {
 		"Conv": (*node).conv, "FusedConv": (*node).conv, "ConvInteger": (*node).conv, "QLinearConv": channelsLast((*node).conv),
 		"ConvTranspose": (*node).deconv, "Gemm": (*node).gemm, "FusedGemm": (*node).gemm, "QGemm": (*node).gemm,
 		"MatMul": (*node).matMul, "MatMulInteger": (*node).matMul, "QLinearMatMul": (*node).matMul, "FusedMatMul": (*node).matMul,
-		"LSTM": recurrent("lstm", 4), "GRU": recurrent("gru", 3), "RNN": recurrent("rnn", 1),
+		"LSTM": recurrent("lstm", 4), "DynamicQuantizeLSTM": (*node).quantisedLSTM, "GRU": recurrent("gru", 3), "RNN": recurrent("rnn", 1),
 		"MaxPool": pooling("max"), "AveragePool": pooling("avg"), "LpPool": pooling("avg"),
 		"GlobalAveragePool": globalPooling("avg"), "GlobalMaxPool": globalPooling("max"), "QLinearGlobalAveragePool": channelsLast(globalPooling("avg")),
 		"GlobalLpPool":       globalPooling("avg"),
@@ -33,11 +33,11 @@ func newTable() map[string]infer {
 		"Pad": (*node).pad, "Tile": (*node).tile, "Expand": (*node).expand,
 		"DepthToSpace": (*node).depthToSpace, "SpaceToDepth": (*node).spaceToDepth,
 		"Resize": (*node).resize, "Upsample": (*node).resize, "MaxUnpool": (*node).unpool, "NonMaxSuppression": (*node).suppress,
-		"ScatterElements": same(graph.Copy, "scatter"), "ScatterND": same(graph.Copy, "scatter"), "Scatter": same(graph.Copy, "scatter"),
-		"ReverseSequence": same(graph.Copy, "reverse"), "CumSum": same(graph.Copy, "cumsum"), "Trilu": same(graph.Copy, "trilu"),
+		"ScatterElements": (*node).scatter, "ScatterND": (*node).scatterND, "Scatter": (*node).scatter,
+		"ReverseSequence": same(graph.Copy, "reverse"), "CumSum": (*node).cumSum, "Trilu": same(graph.Copy, "trilu"),
 		"Shape": (*node).shapeOf, "Size": (*node).sizeOf, "Constant": (*node).constantOp, "ConstantOfShape": (*node).constantOfShape,
-		"Range": (*node).rangeOp, "NonZero": (*node).nonZero, "EyeLike": same(graph.Copy, "eye"),
-		"Cast": (*node).cast, "CastLike": requant, "QuantizeLinear": requant, "DequantizeLinear": requant, "DynamicQuantizeLinear": requant,
+		"Range": (*node).rangeOp, "NonZero": (*node).nonZero, "EyeLike": (*node).eyeLike,
+		"Cast": (*node).cast, "CastLike": (*node).castLike, "QuantizeLinear": requant, "DequantizeLinear": requant, "DynamicQuantizeLinear": requant,
 		"ArgMax": reducing("argmax"), "ArgMin": reducing("argmin"), "TopK": (*node).topK,
 		"Softmax": same(graph.Softmax, ""), "LogSoftmax": same(graph.Softmax, "log"), "Hardmax": same(graph.Softmax, "hard"),
 		"LRN": same(graph.Norm, "lrn"), "InstanceNormalization": same(graph.Norm, "instance"), "LayerNormalization": (*node).layerNorm,
@@ -52,8 +52,8 @@ func newTable() map[string]infer {
 		"Col2Im": (*node).col2im, "STFT": (*node).stft, "DFT": (*node).dft, "Det": (*node).det, "MelWeightMatrix": (*node).melWeights,
 		"HannWindow": (*node).windowOf, "HammingWindow": (*node).windowOf, "BlackmanWindow": (*node).windowOf,
 		"RandomNormal": (*node).random, "RandomUniform": (*node).random, "RandomNormalLike": (*node).randomLike, "RandomUniformLike": (*node).randomLike,
-		"Bernoulli": (*node).bernoulli, "TensorScatter": same(graph.Copy, "scatter"), "CumProd": same(graph.Copy, "cumprod"),
-		"BitCast": view,
+		"Bernoulli": (*node).bernoulli, "TensorScatter": (*node).tensorScatter, "CumProd": same(graph.Copy, "cumprod"),
+		"BitCast": view, "Optional": view, "OptionalGetElement": view, "OptionalHasElement": (*node).hasElement,
 		// Of com.microsoft.
 		"NhwcConv": channelsLast((*node).conv), "NhwcMaxPool": channelsLast(pooling("max")), "QLinearAveragePool": channelsLast(pooling("avg")),
 		"QAttention": (*node).packedAttention, "MatMulBnb4": (*node).matMulNBits,
@@ -148,7 +148,33 @@ func (n *node) clip() {
 	case low == 0 && high < 0:
 		fn = "relu"
 	}
+	n.fold(func(v [][]float64) []float64 { return n.clamped(v[0]) }, 1)
 	n.emit(graph.Node{Op: graph.Act, Fn: fn, In: n.in[:1]})
+}
+
+// clamped keeps numbers within the limits of Clip; nil where one is not known.
+func (n *node) clamped(v []float64) []float64 {
+	out := slices.Clone(v)
+	for i, name := range []string{"min", "max"} {
+		limit, ok := n.scalar(i + 1)
+		if a, given := n.attrs[name]; given {
+			limit, ok = a.f, true
+		}
+		if !ok && !n.has(i+1) {
+			continue
+		}
+		for j := range out {
+			switch {
+			case !ok:
+				return nil
+			case i == 0:
+				out[j] = max(out[j], limit)
+			default:
+				out[j] = min(out[j], limit)
+			}
+		}
+	}
+	return out
 }
 
 // bound is a limit of Clip, -1 when it is open or not known.

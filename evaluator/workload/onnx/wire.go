@@ -112,14 +112,16 @@ func (f field) each(visit func(uint64) error) error {
 
 // Element types of onnx.proto, TensorProto.DataType, of which values are read.
 const (
-	typeFloat, typeUint8, typeInt8 = 1, 2, 3
-	typeInt32, typeInt64, typeBool = 6, 7, 9
-	typeDouble                     = 11
+	typeFloat, typeUint8, typeInt8    = 1, 2, 3
+	typeUint16, typeInt16             = 4, 5
+	typeInt32, typeInt64, typeBool    = 6, 7, 9
+	typeHalf, typeDouble              = 10, 11
+	typeUint32, typeUint64, typeBrain = 12, 13, 16
 )
 
 // bits returns the width of an element type.
 func bits(kind int64) int64 {
-	widths := []int64{0, 32, 8, 8, 16, 16, 32, 64, 0, 8, 16, 64, 32, 64, 64, 128, 16, 8, 8, 8, 8, 4, 4, 4}
+	widths := []int64{0, 32, 8, 8, 16, 16, 32, 64, 0, 8, 16, 64, 32, 64, 64, 128, 16, 8, 8, 8, 8, 4, 4, 4, 8, 2, 2}
 	if kind >= 0 && kind < int64(len(widths)) {
 		return widths[kind]
 	}
@@ -130,9 +132,9 @@ func bits(kind int64) int64 {
 func format(kind int64) number.Format {
 	f := number.Format{Bits: bits(kind)}
 	switch kind {
-	case 1, 10, 11, 17, 18, 19, 20, 23:
+	case typeFloat, typeHalf, typeDouble, 17, 18, 19, 20, 23, 24:
 		f.Kind = number.Float
-	case 16:
+	case typeBrain:
 		f.Kind = number.Brain
 	}
 	return f
@@ -141,7 +143,7 @@ func format(kind int64) number.Format {
 // integer reports whether an element type counts.
 func integer(kind int64) bool {
 	switch kind {
-	case typeUint8, 4, 5, typeInt8, typeInt32, typeInt64, typeBool, 12, 13:
+	case typeUint8, typeUint16, typeInt16, typeInt8, typeInt32, typeInt64, typeBool, typeUint32, typeUint64:
 		return true
 	}
 	return false
@@ -161,6 +163,8 @@ type tensor struct {
 type external struct {
 	location string
 	offset   int64
+	length   int64  // -1 where the file does not say
+	wrong    string // what is wrong with these
 }
 
 // external reads an entry of TensorProto.external_data.
@@ -176,17 +180,26 @@ func (r *reader) external(t *tensor, message []byte) error {
 		return nil
 	})
 	if t.external == nil {
-		t.external = &external{}
+		t.external = &external{length: -1}
 	}
 	switch key {
 	case "location":
 		t.external.location = graph.Clip(text)
 	case "offset":
-		if n, e := strconv.ParseInt(text, 10, 64); e == nil && n >= 0 {
-			t.external.offset = n
-		}
+		t.external.offset = t.external.number(key, text)
+	case "length":
+		t.external.length = t.external.number(key, text)
 	}
 	return err
+}
+
+func (e *external) number(key, text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		e.wrong = fmt.Sprintf("its %s is %q, want a whole number of 0 or more", key, graph.Clip(text))
+		return 0
+	}
+	return n
 }
 
 // tensor reads a TensorProto (onnx.proto).
@@ -211,7 +224,7 @@ func (r *reader) tensor(message []byte) (t tensor, err error) {
 			t.kind = int64(f.n)
 		case 4:
 			fixed(f, 4, keep)
-		case 5, 7:
+		case 5, 7, 11:
 			return r.listed(f, func(n uint64) error { keep(float64(int64(n))); return nil })
 		case 8:
 			t.name = string(f.b)
@@ -230,14 +243,43 @@ func (r *reader) tensor(message []byte) (t tensor, err error) {
 	if err := graph.CheckShape(t.shape); err != nil {
 		return t, fmt.Errorf("offset %d: tensor %q: %w", r.offset(message), t.name, err)
 	}
-	if n := graph.Elements(t.shape); n > graph.MaxFolded {
+	switch n := graph.Elements(t.shape); {
+	case n == 0:
+		t.values = []float64{} // known: there are none
+	case n > graph.MaxFolded:
 		t.values = nil
-	} else if raw != nil {
+	case raw != nil:
 		t.values = decode(raw, t.kind, int(n))
-	} else if int64(len(t.values)) != n {
+	case int64(len(t.values)) != n || bits(t.kind) < 8: // several to a number
 		t.values = nil
+	case t.kind == typeHalf || t.kind == typeBrain: // as their patterns
+		for i, v := range t.values {
+			t.values[i] = short(uint16(whole(v)), t.kind)
+		}
 	}
 	return t, nil
+}
+
+// short is the number behind a floating-point pattern of 16 bits.
+func short(pattern uint16, kind int64) float64 {
+	if kind == typeBrain {
+		return float64(math.Float32frombits(uint32(pattern) << 16))
+	}
+	const fraction, bias = 10, 15 // of float16: bits, and the exponent of 1
+	exponent, low := int(pattern>>fraction&0x1f), float64(pattern&0x3ff)
+	v := math.Ldexp(low, 1-bias-fraction)
+	switch {
+	case exponent == 0x1f && low != 0:
+		v = math.NaN()
+	case exponent == 0x1f:
+		v = math.Inf(1)
+	case exponent > 0:
+		v = math.Ldexp(low+1<<fraction, exponent-bias-fraction)
+	}
+	if pattern>>15 != 0 {
+		return -v
+	}
+	return v
 }
 
 // listed visits the numbers of a list while they may matter: lists of weights
@@ -290,6 +332,16 @@ func decode(raw []byte, kind int64, n int) []float64 {
 			out[i] = float64(int64(binary.LittleEndian.Uint64(b)))
 		case typeInt32:
 			out[i] = float64(int32(binary.LittleEndian.Uint32(b)))
+		case typeUint64:
+			out[i] = float64(binary.LittleEndian.Uint64(b))
+		case typeUint32:
+			out[i] = float64(binary.LittleEndian.Uint32(b))
+		case typeInt16:
+			out[i] = float64(int16(binary.LittleEndian.Uint16(b)))
+		case typeUint16:
+			out[i] = float64(binary.LittleEndian.Uint16(b))
+		case typeHalf, typeBrain:
+			out[i] = short(binary.LittleEndian.Uint16(b), kind)
 		case typeUint8, typeBool:
 			out[i] = float64(b[0])
 		case typeInt8:

@@ -2,6 +2,7 @@ package tflite
 
 import (
 	"fmt"
+	"slices"
 
 	"apollo/evaluator/workload/graph"
 )
@@ -87,12 +88,77 @@ func (o *operator) steps(features int64) bool {
 }
 
 func (o *operator) recurrent(cell string, units, features int64) {
+	o.emit(o.cell(cell, units, features, 2))
+}
+
+// cell is a recurrent layer whose weights have the width of input w.
+func (o *operator) cell(cell string, units, features int64, w int) graph.Node {
 	rows := o.g.Elements(o.in[0]) / features
 	d := graph.Dims{N: 1, M: rows, K: units, C: features}
 	if s := o.shape(0); len(s) == 3 && s[0] > 0 && rows%s[0] == 0 {
 		d.N, d.M = s[0], rows/s[0]
 	}
-	o.emit(graph.Node{Op: graph.RNN, Fn: cell, Dims: d, In: o.in[:1], Bias: true, WeightBits: o.g.Tensors[o.in[2]].Bits})
+	return graph.Node{Op: graph.RNN, Fn: cell, Dims: d, In: o.in[:1], Bias: true, WeightBits: o.g.Tensors[o.in[w]].Bits}
+}
+
+// bothLSTM runs forward and backward: the weights of the second direction are 17
+// inputs behind those of the first.
+func (o *operator) bothLSTM(entry) {
+	const forward, backward, projection, auxiliary = 2, 19, 16, 39
+	for _, at := range []int{forward, backward} {
+		if !o.want(at-1, 2, "input matrix") || !o.want(at, 2, "input-to-forget matrix") || !o.want(at+4, 2, "recurrent matrix") {
+			return
+		}
+	}
+	if o.has(projection) || o.has(projection+backward-forward) || o.has(auxiliary) {
+		o.fail("a projection, or a second input, of both directions is not supported: convert the model with an LSTM for each direction, or to ONNX")
+		return
+	}
+	o.both("lstm", forward, backward, 4, 3)
+}
+
+// bothRNN has input and recurrent weights at 1 and 2, and at 5 and 6.
+func (o *operator) bothRNN(entry) {
+	const forward, backward, auxiliary = 1, 5, 9
+	for _, at := range []int{forward, backward} {
+		if !o.want(at, 2, "matrix") || !o.want(at+1, 2, "recurrent matrix") {
+			return
+		}
+	}
+	if o.has(auxiliary) {
+		o.fail("a second input of both directions is not supported: convert the model with an RNN for each direction, or to ONNX")
+		return
+	}
+	o.both("rnn", forward, backward, 1, 2)
+}
+
+// both emits the two directions, and joins what they write where the operator has one
+// output. The recurrent matrices are behind the input matrices; option merge says
+// that there is one output.
+func (o *operator) both(cell string, forward, backward, recurrent, merge int) {
+	outs := slices.Clone(o.out)
+	if merged := o.options.byte(merge) != 0; merged || len(outs) < 2 || slices.Min(outs) < 0 {
+		outs = nil
+	}
+	var parts []int
+	for i, at := range []int{forward, backward} {
+		w := o.shape(at)
+		if w[0] < 1 || o.shape(at + recurrent)[1] != w[0] || !o.steps(w[1]) {
+			o.fail("the matrices %v and %v do not fit the input %v", w, o.shape(at+recurrent), o.shape(0))
+			return
+		}
+		n := o.cell(cell, w[0], w[1], at)
+		if outs != nil {
+			n.Out = outs[i : i+1]
+		} else {
+			parts = append(parts, o.inner([]string{".forward", ".backward"}[i], n.Dims.N, n.Dims.M, n.Dims.K))
+			n.Out = parts[i:]
+		}
+		o.emit(n)
+	}
+	if outs == nil {
+		o.emit(graph.Node{Op: graph.Copy, Fn: "concat", In: parts, Out: o.out[:1]})
+	}
 }
 
 // rnn has input weights at input 1 and recurrent weights at input 2.

@@ -16,6 +16,7 @@ const (
 	varHandleOp, readVariableOp     = 142, 143
 	assignVariableOp, callOnceOp    = 144, 129
 	meanOp                          = 40
+	shapeOp, rankOp                 = 77, 110
 	lstmOp, sequenceLSTM, sequences = 16, 44, 35
 )
 
@@ -66,8 +67,8 @@ func entries() []entry {
 		own(sequenceLSTM, "UNIDIRECTIONAL_SEQUENCE_LSTM", (*operator).lstm),
 		own(24, "RNN", (*operator).rnn),
 		own(sequences, "UNIDIRECTIONAL_SEQUENCE_RNN", (*operator).rnn),
-		own(52, "BIDIRECTIONAL_SEQUENCE_LSTM", (*operator).unsupported),
-		own(46, "BIDIRECTIONAL_SEQUENCE_RNN", (*operator).unsupported),
+		own(52, "BIDIRECTIONAL_SEQUENCE_LSTM", (*operator).bothLSTM),
+		own(46, "BIDIRECTIONAL_SEQUENCE_RNN", (*operator).bothRNN),
 		own(conv3dOp, "CONV_3D", (*operator).volume),
 		own(conv3dTransposeOp, "CONV_3D_TRANSPOSE", (*operator).volumeTransposed),
 		{1, "AVERAGE_POOL_2D", (*operator).pool, graph.Pool, "avg", -1},
@@ -125,7 +126,7 @@ func entries() []entry {
 		parameters(70, "EXPAND_DIMS", graph.View, ""),
 		simple(114, "QUANTIZE", graph.Requant, ""), simple(dequantizeOp, "DEQUANTIZE", graph.Requant, ""),
 		simple(53, "CAST", graph.Requant, ""), simple(80, "FAKE_QUANT", graph.Requant, ""), simple(124, "DENSIFY", graph.Requant, ""),
-		own(77, "SHAPE", (*operator).constant), own(110, "RANK", (*operator).constant), own(93, "ZEROS_LIKE", (*operator).constant),
+		own(shapeOp, "SHAPE", (*operator).constant), own(rankOp, "RANK", (*operator).constant), own(93, "ZEROS_LIKE", (*operator).constant),
 		own(callOp, "CALL", (*operator).call), own(compositeOp, "STABLEHLO_COMPOSITE", (*operator).call), own(ifOp, "IF", (*operator).unsupported),
 		own(varHandleOp, "VAR_HANDLE", (*operator).unsupported), own(readVariableOp, "READ_VARIABLE", (*operator).unsupported),
 		own(assignVariableOp, "ASSIGN_VARIABLE", (*operator).unsupported), own(callOnceOp, "CALL_ONCE", (*operator).unsupported),

@@ -26,7 +26,7 @@ func Read(data []byte) (*graph.Graph, error) {
 	}
 	m := model{
 		r: &reader{data: data}, g: &graph.Graph{Format: "tflite"}, table: operators(),
-		truth: map[int]bool{}, variables: map[string]*variable{}, handles: map[int]*variable{},
+		known: map[int][]int64{}, variables: map[string]*variable{}, handles: map[int]*variable{},
 	}
 	root := m.r.table(0)
 	sub := m.header(root)
@@ -56,7 +56,7 @@ type model struct {
 	at    []int
 	ready []bool
 	depth int
-	truth map[int]bool // constants of one byte: whether it is not 0
+	known map[int][]int64 // values of small constants
 	// variables are what a streaming model keeps between runs, by name, and by
 	// the tensor that is their handle.
 	variables map[string]*variable
@@ -158,8 +158,10 @@ func (m *model) tensors(sub table) (states []int) {
 			return nil
 		}
 		x.Const = buffer > 0 && buffer < int64(len(m.data)) && m.data[buffer].n > 0
-		if x.Const && m.data[buffer].n == 1 && m.data[buffer].at < len(m.r.data) {
-			m.truth[len(m.g.Tensors)] = m.r.data[m.data[buffer].at] != 0
+		if x.Const {
+			if v := m.numbers(t.byte(tensorType), graph.Elements(x.Shape), m.data[buffer]); v != nil {
+				m.known[len(m.g.Tensors)] = v
+			}
 		}
 		if t.byte(tensorVariable) != 0 {
 			x.Const = false
@@ -235,6 +237,7 @@ func (m *model) operators(sub table) {
 		nodes := len(m.g.Nodes)
 		if o.read(); len(m.g.Nodes) == nodes {
 			m.g.Constants++
+			o.fold()
 		}
 		for _, t := range out {
 			if t >= 0 {

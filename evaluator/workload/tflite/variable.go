@@ -89,13 +89,13 @@ func (o *operator) branch() {
 	if !o.want(0, -1, "condition") {
 		return
 	}
-	yes, known := o.truth[o.in[0]]
-	if !known || !o.g.Tensors[o.in[0]].Const {
+	yes, known := o.known[o.in[0]]
+	if !known || len(yes) != 1 || !o.g.Tensors[o.in[0]].Const {
 		o.fail("its condition is computed at run time, and a list of layers has one way only: convert the model without branches, or one branch of it")
 		return
 	}
 	index := o.options.int32(0, 0)
-	if !yes {
+	if yes[0] == 0 {
 		index = o.options.int32(1, 0)
 	}
 	if o.r.err != nil {
@@ -160,6 +160,9 @@ func (o *operator) taken(results []int) {
 		}
 		if o.g.Tensors[results[i]].Const {
 			o.g.Tensors[t].Const = true
+			if v, ok := o.known[results[i]]; ok {
+				o.known[t] = v
+			}
 			continue
 		}
 		o.emit(graph.Node{Op: graph.View, In: results[i : i+1], Out: []int{t}})

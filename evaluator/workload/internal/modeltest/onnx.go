@@ -27,15 +27,17 @@ type ONNXInput struct {
 }
 
 // ONNXTensor is an initialiser: of 64-bit integers where Ints is set, else of
-// Kind (0 means 32-bit floating point) without data. File says that the data
-// is in another file, at Offset.
+// Kind (0 means 32-bit floating point) with the bytes of Raw, or without data. File
+// says that the data is in another file, Length bytes at Offset.
 type ONNXTensor struct {
 	Name   string
 	Shape  []int64
 	Ints   []int64
 	Kind   int64
+	Raw    []byte
 	File   string
 	Offset string
+	Length string
 }
 
 // ONNXSparse is a sparse tensor of a shape.
@@ -44,9 +46,9 @@ type ONNXSparse []int64
 // ONNXNode is an operation. Attributes are int64, []int64, string, float32,
 // []float32, ONNXTensor, ONNXSparse, ONNX (a branch), ONNXRef.
 type ONNXNode struct {
-	Op, Domain string
-	In, Out    []string
-	Attrs      map[string]any
+	Op, Domain, Overload string
+	In, Out              []string
+	Attrs                map[string]any
 }
 
 // ONNXRef is the name of an attribute of the function around.
@@ -54,9 +56,9 @@ type ONNXRef string
 
 // ONNXFunction is an operation that the file defines.
 type ONNXFunction struct {
-	Domain, Name string
-	In, Out      []string
-	Nodes        []ONNXNode
+	Domain, Name, Overload string
+	In, Out                []string
+	Nodes                  []ONNXNode
 }
 
 func message(b []byte, field protowire.Number, m []byte) []byte {
@@ -86,6 +88,9 @@ func (f ONNXFunction) bytes() []byte {
 	}
 	for _, n := range f.Nodes {
 		b = message(b, 7, n.bytes())
+	}
+	if f.Overload != "" {
+		b = message(b, 13, []byte(f.Overload))
 	}
 	return message(b, 10, []byte(f.Domain))
 }
@@ -130,8 +135,10 @@ func (t ONNXTensor) bytes() []byte {
 	kind := cmp.Or(t.Kind, 1)
 	if t.File != "" {
 		kind = cmp.Or(t.Kind, 7)
-		for key, text := range map[string]string{"location": t.File, "offset": t.Offset} {
-			b = message(b, 13, message(message(nil, 1, []byte(key)), 2, []byte(text)))
+		for key, text := range map[string]string{"location": t.File, "offset": t.Offset, "length": t.Length} {
+			if text != "" {
+				b = message(b, 13, message(message(nil, 1, []byte(key)), 2, []byte(text)))
+			}
 		}
 	}
 	if t.Ints != nil {
@@ -141,6 +148,9 @@ func (t ONNXTensor) bytes() []byte {
 			raw = binary.LittleEndian.AppendUint64(raw, uint64(v))
 		}
 		b = message(b, 9, raw)
+	}
+	if t.Raw != nil {
+		b = message(b, 9, t.Raw)
 	}
 	return message(number(b, 2, kind), 8, []byte(t.Name))
 }
@@ -156,6 +166,9 @@ func (n ONNXNode) bytes() []byte {
 	b = message(b, 4, []byte(n.Op))
 	if n.Domain != "" {
 		b = message(b, 7, []byte(n.Domain))
+	}
+	if n.Overload != "" {
+		b = message(b, 8, []byte(n.Overload))
 	}
 	for name, v := range n.Attrs {
 		a := message(nil, 1, []byte(name))
