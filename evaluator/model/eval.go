@@ -179,18 +179,20 @@ func (r *Result) times(p *Problem, a *Arch, m *Mapping, fill, drain *[MaxLevels]
 // the last outputs' way out: a level that keeps an operand gets a tile from the
 // level above that keeps it. Instances that hold the same elements share them.
 func (m *Mapping) Ramp(p *Problem, a *Arch) (fill, drain [MaxLevels]int64) {
-	// Steps in time and instances of the levels so far, going out, and the steps
-	// and place of the last one that keeps an operand.
-	ones := [Dims]int64{1, 1, 1, 1, 1, 1, 1, 1}
-	time, room := ones, ones
-	var inner [Operands][Dims]int64
+	// Steps in time from each level in, and instances of the levels so far, going out; the last one
+	// that keeps an operand.
+	var time [MaxLevels + 1][Dims]int64
+	room := [Dims]int64{1, 1, 1, 1, 1, 1, 1, 1}
+	time[a.Levels] = room
 	last := [Operands]int{-1, -1, -1}
 	for i := a.Levels - 1; i >= 0; i-- {
 		l, level := &m.Loops[i], &a.Level[i]
 		for d := range Dims {
-			time[d] *= l.Temporal[d]
+			time[i][d] = time[i+1][d] * l.Temporal[d]
 			room[d] *= l.Spatial[d]
 		}
+		var extent [Dims]int64
+		of := -1 // whose tiles have the extent
 		for o := range Operands {
 			if !level.Keeps[o] || l.Bypass[o] {
 				continue
@@ -200,11 +202,13 @@ func (m *Mapping) Ramp(p *Problem, a *Arch) (fill, drain [MaxLevels]int64) {
 				rate = level.WriteRate
 			}
 			if below := last[o]; below >= 0 && rate > 0 {
-				extent := &inner[o]
-				for d := range Dims {
-					extent[d] = min(extent[d]*room[d], p.Bound[d])
+				if of != below {
+					of = below
+					for d := range Dims {
+						extent[d] = min(time[below][d]*room[d], p.Bound[d])
+					}
 				}
-				n := p.Elements(o, extent) * p.Bytes[o]
+				n := p.Elements(o, &extent) * p.Bytes[o]
 				switch {
 				case o != Outputs:
 					fill[i] += n
@@ -214,7 +218,7 @@ func (m *Mapping) Ramp(p *Problem, a *Arch) (fill, drain [MaxLevels]int64) {
 					drain[i] += n
 				}
 			}
-			last[o], inner[o] = i, time
+			last[o] = i
 		}
 	}
 	for i := range a.Levels {

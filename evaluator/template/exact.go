@@ -1,7 +1,6 @@
 package template
 
 import (
-	"cmp"
 	"math"
 	"slices"
 	"sync"
@@ -51,6 +50,8 @@ type exact struct {
 	cuts          []tileCut
 	tiles         []unitTile
 	byCut, byTile []ranked
+	// between are the steps of the shared memory for each size, of the cut that is searched.
+	between [model.Dims][]int64
 }
 
 // dimension has the numbers of tiles of a dimension, the steps of a unit, and between them those of
@@ -90,12 +91,14 @@ func (f *free) tilings(p *model.Problem, most int) int {
 	return all
 }
 
-// partsOf returns how many sizes ceil(n/i) there are.
-func partsOf(n int64) (count int) {
-	for i := int64(1); i > 0; i = model.NextParts(n, i) {
-		count++
+// partsOf returns how many sizes ceil(n/i) there are: 1, and one more than each of the
+// floor((n-1)/i), of which those up to the root are every number.
+func partsOf(n int64) int {
+	root := int64(math.Sqrt(float64(n - 1)))
+	if root*(root+1) <= n-1 {
+		return int(2*root + 1)
 	}
-	return count
+	return int(2 * root)
 }
 
 // tileCut is a cut into tiles of the shared memory, with the innermost loop over them.
@@ -117,10 +120,10 @@ type unitTile struct {
 	roomy   bool
 	has     [model.Operands]bool
 	outside [model.Operands]float64
-	// given are the bytes of inputs that come to the local memories, again the energy
+	// given are the bytes of inputs that come to the local memories and inputsPJ their energy, again that
 	// of an operand that comes there once more.
-	given float64
-	again [model.Operands]float64
+	given, inputsPJ float64
+	again           [model.Operands]float64
 	taken
 }
 
@@ -277,17 +280,21 @@ func (x *dimension) begin(rest, sp, bound int64, local bool, which selection, ti
 	x.rest = rest
 }
 
-// steps returns the steps that a number of tiles and a size leave for the shared memory, by their indices: -1
-// where another number of tiles has the same size.
-func (x *dimension) steps(count, size uint16) int64 {
-	n := &x.between[int(size)*len(x.counts)+int(count)]
-	if *n == 0 {
-		all, tiles := model.CeilDiv(x.rest, x.sizes[size]), x.counts[count]
-		if *n = model.CeilDiv(all, tiles); model.CeilDiv(all, *n) != tiles {
-			*n = -1
+// betweens returns the steps that a number of tiles leaves for the shared memory for each size, by its
+// index: -1 where another number of tiles has the same size.
+func (x *dimension) betweens(count uint16) []int64 {
+	list := x.between[int(count)*len(x.sizes):][:len(x.sizes)]
+	if list[0] != 0 {
+		return list
+	}
+	tiles := x.counts[count]
+	for i, size := range x.sizes {
+		all := model.CeilDiv(x.rest, size)
+		if list[i] = model.CeilDiv(all, tiles); model.CeilDiv(all, list[i]) != tiles {
+			list[i] = -1
 		}
 	}
-	return *n
+	return list
 }
 
 // alike reports whether neither of two numbers is more than twice the other.
@@ -392,22 +399,56 @@ func (s *exact) search() {
 	}
 	var y unitTile
 	n = ones
-	s.listTiles(0, &n, &y, &least)
+	if s.listTiles(0, &n, &y, &least); len(s.tiles) == 0 {
+		return
+	}
+	// The least of any tile that is listed is more than that of any.
+	small = unitTile{taken: never, given: math.Inf(1), again: [model.Operands]float64{math.Inf(1), math.Inf(1), math.Inf(1)}}
+	for i := range s.tiles {
+		y := &s.tiles[i]
+		small.lower(&y.taken)
+		small.given = min(small.given, y.given)
+		for o := range y.again {
+			small.again[o] = min(small.again[o], y.again[o])
+		}
+	}
 	cuts := sorted(s.byCut[:0], len(s.cuts), func(i int32) float64 { return s.cuts[i].value })
 	tiles := sorted(s.byTile[:0], len(s.tiles), func(i int32) float64 { return s.tiles[i].value })
 	s.byCut, s.byTile = cuts, tiles
 	for _, i := range cuts {
-		x := &s.cuts[i.at]
 		if i.value >= s.limit {
 			break
 		}
+		x := &s.cuts[i.at]
+		if s.bound(x, &small) >= s.limit {
+			continue
+		}
+		s.among(x)
+		more := s.beyond(x, &least, &small)
 		for _, k := range tiles {
-			if k.value >= s.limit {
+			if k.value+more >= s.limit {
 				break
 			}
 			s.pair(x, &s.tiles[k.at])
 		}
 	}
+}
+
+// among makes the steps of the shared memory for a cut and any sizes ready.
+func (s *exact) among(x *tileCut) {
+	for d := range model.Dims {
+		s.between[d] = s.dims[d].betweens(x.at[d])
+	}
+}
+
+// beyond returns how far the value of a cut with any tile is above the bound of that tile at least: by what
+// adds up to the least of any cut, with the least of any tile.
+func (s *exact) beyond(x, least *tileCut, small *unitTile) float64 {
+	pj := x.pj - least.pj
+	for o, n := range x.comes {
+		pj += (n - 1) * small.again[o]
+	}
+	return s.goal.value(x.ramp-least.ramp, pj) * margin
 }
 
 // ranked is a bound and where it stands.
@@ -421,7 +462,15 @@ func sorted(list []ranked, n int, value func(int32) float64) []ranked {
 	for i := range int32(n) {
 		list = append(list, ranked{value(i), i})
 	}
-	slices.SortFunc(list, func(a, b ranked) int { return cmp.Compare(a.value, b.value) })
+	slices.SortFunc(list, func(a, b ranked) int {
+		switch {
+		case a.value < b.value:
+			return -1
+		case a.value > b.value:
+			return 1
+		}
+		return 0
+	})
 	return list
 }
 
@@ -480,6 +529,17 @@ func (s *exact) listTiles(chosen int, n *[model.Dims]int64, x *unitTile, least *
 	x.at[d], n[d] = 0, 1
 }
 
+// innermost returns the innermost loop of several steps above a tile, which is one over tiles
+// where the shared memory has none.
+func innermost(order *[model.Dims]model.Dim, n *[model.Dims]int64, last model.Dim) model.Dim {
+	for i := len(order) - 1; i >= 0; i-- {
+		if n[order[i]] > 1 {
+			return order[i]
+		}
+	}
+	return last
+}
+
 // severalWith reports whether one of the loops of a level has several steps and an operand.
 func severalWith(o model.Operand, n *[model.Dims]int64) bool {
 	for d := range model.Dims {
@@ -492,19 +552,31 @@ func severalWith(o model.Operand, n *[model.Dims]int64) bool {
 
 // inputs sets what a tile takes if operands come once.
 func (s *exact) inputs(x *unitTile, how slid) {
+	x.taken, x.again = s.once, s.local
+	s.bring(x, how, how)
+}
+
+// slide replaces the inputs of a tile by those under an innermost loop.
+func (s *exact) slide(x *unitTile, last model.Dim) {
+	x.read -= x.given
+	x.pj -= x.inputsPJ
+	x.again[model.Inputs] -= x.inputsPJ
+	s.bring(x, along(0, last), along(1, last))
+}
+
+// bring adds the inputs of a tile that come once.
+func (s *exact) bring(x *unitTile, rows, columns slid) {
 	a := &s.flows[0].arch
 	far, near := &a.Level[1], &a.Level[2]
 	p, q, r, t := x.at[model.P], x.at[model.Q], x.at[model.R], x.at[model.S]
-	here := s.planes * s.ofUnits[0].at(p, r, how) * s.ofUnits[1].at(q, t, how)
+	here := s.planes * s.ofUnits[0].at(p, r, rows) * s.ofUnits[1].at(q, t, columns)
 	if x.given = here; near.Passes {
-		x.given = s.planes * s.ofLine[0].at(p, r, how) * s.ofLine[1].at(q, t, how)
+		x.given = s.planes * s.ofLine[0].at(p, r, rows) * s.ofLine[1].at(q, t, columns)
 	}
-	pj := x.given*(far.ReadPJ+far.WirePJ[model.Inputs]) + here*s.copies[model.Inputs]*near.WritePJ
-	x.again = s.local
-	x.again[model.Inputs] = pj
-	x.taken = s.once
+	x.inputsPJ = x.given*(far.ReadPJ+far.WirePJ[model.Inputs]) + here*s.copies[model.Inputs]*near.WritePJ
 	x.read += x.given
-	x.pj += pj
+	x.pj += x.inputsPJ
+	x.again[model.Inputs] += x.inputsPJ
 }
 
 // lineRamp is the ramp of the tiles of all units.
@@ -595,7 +667,7 @@ func (s *exact) listCuts(chosen int, n, extent *[model.Dims]int64, x *tileCut, l
 		if !s.fits(1, extent, false) {
 			continue
 		}
-		if len(c.counts) > 1 && chosen+1 < len(cutDims) {
+		if len(c.counts) > 1 {
 			value := s.lowest(n, x, least)
 			if value >= s.limit {
 				break // more tiles take no less
@@ -688,12 +760,9 @@ var lastOrders = [model.Dims][model.Dims]model.Dim{
 
 // pair evaluates the mapping of a cut and a tile, if it may win.
 func (s *exact) pair(x *tileCut, y *unitTile) {
-	if s.bound(x, y) >= s.limit {
-		return
-	}
 	var n [model.Dims]int64
 	for d := range model.Dims {
-		if n[d] = s.dims[d].steps(x.at[d], y.at[d]); n[d] < 0 {
+		if n[d] = s.between[d][y.at[d]]; n[d] < 0 {
 			return
 		}
 	}
@@ -721,9 +790,10 @@ func (s *exact) pair(x *tileCut, y *unitTile) {
 	if !s.fits(1, &extent, comes[model.Outputs] > 1) {
 		return
 	}
-	whole := *x
+	whole, tile := *x, *y
 	whole.ramp = s.ramp(&extent, s.io) + float64(s.fixed*steps(&m.Loops[0].Temporal))
-	if s.together(&whole, y, &comes) >= s.limit {
+	s.slide(&tile, innermost(order, &n, x.last))
+	if s.together(&whole, &tile, &comes) >= s.limit {
 		return
 	}
 	m.Loops[0].Order, m.Loops[1].Order, m.Loops[2].Order = lastOrders[x.last], *order, *order

@@ -1,6 +1,10 @@
 package template
 
-import "apollo/evaluator/model"
+import (
+	"math"
+
+	"apollo/evaluator/model"
+)
 
 // several stands for any number of tiles over input channels but one.
 const several = 2
@@ -51,8 +55,12 @@ func (s *search) movedFits() bool {
 }
 
 func (s *search) levelFits(i int) bool {
+	room := s.l.room(i)
+	if room == math.MaxInt64 {
+		return true
+	}
 	extent := s.extentOf(i)
-	return s.need(i, &extent, several) <= s.l.room(i)
+	return s.need(i, &extent, several) <= room
 }
 
 // extentOf returns the extent of a tile of an inner level under the mapping that

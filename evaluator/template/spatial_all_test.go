@@ -304,6 +304,16 @@ func TestSpatialOnSmallLayers(t *testing.T) {
 	}
 }
 
+// There are as many sizes as a walk over them finds.
+func TestPartsOf(t *testing.T) {
+	t.Parallel()
+	for n := int64(1); n < 1<<12; n++ {
+		if want := len(parts(n)); partsOf(n) != want {
+			t.Fatalf("%d sizes of %d, want %d", partsOf(n), n, want)
+		}
+	}
+}
+
 // parts lists the sizes ceil(n/i), the largest first.
 func parts(n int64) (list []int64) {
 	for i := int64(1); i > 0; i = model.NextParts(n, i) {

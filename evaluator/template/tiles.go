@@ -382,10 +382,7 @@ func (s *search) place(t *tile, how inside, least float64) (moved bool) {
 // the one with the least bound first; least is a bound of its ramp.
 func (s *search) orders(how inside, moved bool, extent *[model.Dims]int64, least float64) {
 	n := &s.m.Loops[0].Temporal
-	var ramp float64
 	var value [len(tileOrders)]float64
-	known := false
-	s.between()
 	list := distinctOrders(n[model.K] > 1, n[model.C] > 1, n[model.P]*n[model.Q] > 1)
 	best := -1
 	dominated := s.passes && !moved && !s.slides
@@ -393,6 +390,11 @@ func (s *search) orders(how inside, moved bool, extent *[model.Dims]int64, least
 		return // weights come once all the same, and may pass
 	}
 	choose := dominated && n[model.K] > 1 && n[model.P]*n[model.Q] > 1
+	ramp := s.ramp()
+	if s.bound(s.at.cycles, s.once, ramp) >= s.limit {
+		return
+	}
+	s.between()
 	for at, i := range list {
 		o := &tileOrders[i]
 		value[at] = math.Inf(1)
@@ -408,9 +410,6 @@ func (s *search) orders(how inside, moved bool, extent *[model.Dims]int64, least
 			if cycles = max(cycles, s.port(o)); s.bound(cycles, bytes, least) >= s.limit {
 				continue
 			}
-		}
-		if !known {
-			ramp, known = s.ramp(), true
 		}
 		if value[at] = s.bound(cycles, bytes, ramp); best < 0 || value[at] < value[best] {
 			best = at
