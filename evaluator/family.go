@@ -49,6 +49,7 @@ func OfFamily(own Network) *Choice {
 	c := &Choice{All: []Network{own}, Alike: true, Network: m.network, Values: m.values}
 	if m.Measured {
 		m.numbered = m.Known.Measured()
+		m.known = make([][]float64, len(m.numbered))
 		c.Params = []space.Param{{Name: m.Param, Values: make([]float64, len(m.numbered))}}
 		for i := range m.numbered {
 			c.Params[0].Values[i] = float64(i)
@@ -84,7 +85,9 @@ type members struct {
 	weight   float64
 	numbered [][]int64 // where only measured networks can be chosen
 
-	mu    sync.Mutex
+	mu sync.Mutex
+	// known are the metrics of numbered networks that were asked for.
+	known [][]float64
 	built map[uint64]*workload.Workload
 	sizes map[uint64]sizes // of networks
 	// base is the size of the family's own network, added what each combination of a
@@ -112,15 +115,24 @@ func (m *members) baseline() int {
 	return len(m.numbered) - 1
 }
 
+// number is the place of a network in the list of those that are measured.
+func (m *members) number(values []space.Value) (int, error) {
+	if len(values) != 1 {
+		return 0, fmt.Errorf("%d values choose a network, want one", len(values))
+	}
+	i := int(values[0].Num)
+	if i < 0 || i >= len(m.numbered) || float64(i) != values[0].Num {
+		return 0, fmt.Errorf("%s is %g, want a whole number from 0 to %d", m.Param, values[0].Num, len(m.numbered)-1)
+	}
+	return i, nil
+}
+
 // read finds the family's values of those of the choice's parameters.
 func (m *members) read(to []int64, values []space.Value) ([]int64, error) {
 	if m.Measured {
-		if len(values) != 1 {
-			return nil, fmt.Errorf("%d values choose a network, want one", len(values))
-		}
-		i := int(values[0].Num)
-		if i < 0 || i >= len(m.numbered) || float64(i) != values[0].Num {
-			return nil, fmt.Errorf("%s is %g, want a whole number from 0 to %d", m.Param, values[0].Num, len(m.numbered)-1)
+		i, err := m.number(values)
+		if err != nil {
+			return nil, err
 		}
 		return append(to, m.numbered[i]...), nil
 	}
@@ -179,7 +191,29 @@ func (m *members) extra(values []space.Value) (list []Extra) {
 // maxFamilyParams is what a family's parameters fit into without memory of their own.
 const maxFamilyParams = 64
 
+// values appends the metrics of a network. Those of one that has a number are kept: a search asks
+// for them again and again.
 func (m *members) values(to []float64, values []space.Value) []float64 {
+	if !m.Measured {
+		return m.metrics(to, values)
+	}
+	i, err := m.number(values)
+	if err != nil {
+		return m.metrics(to, values)
+	}
+	m.mu.Lock()
+	list := m.known[i]
+	m.mu.Unlock()
+	if list == nil {
+		list = m.metrics(nil, values)
+		m.mu.Lock()
+		m.known[i] = list
+		m.mu.Unlock()
+	}
+	return append(to, list...)
+}
+
+func (m *members) metrics(to []float64, values []space.Value) []float64 {
 	var room [maxFamilyParams]int64
 	own, err := m.read(room[:0], values)
 	percent, interval, size := math.NaN(), math.NaN(), sizes{math.NaN(), math.NaN()}

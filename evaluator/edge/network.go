@@ -1,6 +1,8 @@
 package edge
 
 import (
+	"slices"
+
 	"apollo/evaluator/frame"
 	"apollo/evaluator/model"
 )
@@ -35,6 +37,7 @@ type layer struct {
 func newNetwork(n *frame.Network, shapes *[]shape) (network, error) {
 	net := network{Network: n}
 	lives := n.Workload.Lives()
+	net.layers, *shapes = make([]layer, 0, len(n.Layers)), slices.Grow(*shapes, len(n.Layers))
 	first := len(*shapes) // a network's mappings depend on no other network
 	for _, l := range n.Layers {
 		s, err := newShape(l.Layer, n.Workload.Precision)

@@ -52,12 +52,21 @@ func accelNASBench() Family {
 	return f
 }
 
-// perStage is the number of parameters of a stage.
-const perStage = 4
+const (
+	// perStage is the number of parameters of a stage.
+	perStage = 4
+	// perBlock is the largest number of layers of a block, fewOthers those outside of blocks.
+	perBlock, fewOthers = 8, 5
+)
 
 func buildNASBench(name, ref string, v []int64) (*Workload, error) {
 	const act = "swish"
 	b, x := image(name, ref, 224, 224)
+	most := int64(fewOthers)
+	for i := range nasStages() {
+		most += v[perStage*i+2] * perBlock
+	}
+	b.w.Layers = make([]Layer, 0, most) // a search builds thousands
 	channels, block := int64(32), 0
 	x = b.conv("stem", x, channels, same(3, 2), act)
 	for i, s := range nasStages() {
