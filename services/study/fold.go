@@ -40,10 +40,12 @@ func (m *Machine) Fold(e events.Payload) error {
 		m.command(e.Command, Paused, e.Reason)
 		if e.Batch != nil {
 			m.republished[*e.Batch]++
+			m.held[*e.Batch] = true
 			m.named[*e.Batch] = max(m.named[*e.Batch], e.Item)
 		}
 	case events.StudyResumed:
 		m.command(e.Command, Running, "")
+		clear(m.held)
 		m.failures.resume(m.next)
 	case events.StudyExtended:
 		m.foldExtended(&e)

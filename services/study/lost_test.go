@@ -3,6 +3,8 @@ package study_test
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"apollo/events"
 	"apollo/services/study"
 )
@@ -67,4 +69,41 @@ func TestALostItemOfAnEarlierVersion(t *testing.T) {
 	if state, _ := w.machine.State(); state != study.Paused {
 		t.Errorf("State() = %s after a second item was lost, want paused", state)
 	}
+}
+
+// What a pause is about waits for its cause to be mended: it has no work item while the
+// run is paused, also after a restart, and has its next one once the run goes on or ends.
+func TestALostItemWaitsForTheResume(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testSpec(nil), study.Knowledge{})
+	w.appendNext()
+	items := func() (ids []string) {
+		for id := range w.machine.Outstanding {
+			ids = append(ids, id)
+		}
+		return ids
+	}
+	want := func(when string, ids ...string) {
+		t.Helper()
+		if diff := cmp.Diff(ids, items()); diff != "" {
+			t.Fatalf("%s: work items (-want +got):\n%s", when, diff)
+		}
+	}
+	first, second, third := "work.sim.r1.0", "work.sim.r1.1", "work.sim.r1.2"
+	want("at first", first, second, third)
+	w.machine.Lost(1, 7, "why")
+	w.appendNext()
+	want("paused", first, third)
+	w.restart()
+	want("paused, after a restart", first, third)
+	w.append(events.StudyResumed{Study: "sim", Run: "r1", Command: "a"})
+	want("resumed", first, second+".1", third)
+	w.append(events.StudyPaused{Study: "sim", Run: "r1", Command: "b"})
+	want("paused by a user", first, second+".1", third)
+	w.append(events.StudyResumed{Study: "sim", Run: "r1", Command: "c"})
+	w.machine.Lost(1, 9, "why")
+	w.appendNext()
+	want("paused again", first, third)
+	w.append(events.StudyStopping{Study: "sim", Run: "r1", Command: "d"})
+	want("stopping", first, second+".2", third)
 }

@@ -93,10 +93,12 @@ type Machine struct {
 	restated  map[int]bool
 	exhausted string // why the strategies have nothing more; "" while they have
 	// lost holds, by batch, the work items that the queue gave up; republished
-	// counts the pauses for a batch, and named is the last item that one told.
+	// counts the pauses for a batch, and named is the last item that one told. held
+	// are the batches that the run paused for since it was resumed.
 	lost        map[int]map[uint64]string // why, by item
 	republished map[int]int
 	named       map[int]uint64
+	held        map[int]bool
 }
 
 // batch is one proposed batch. After it was told, only what later asks need
@@ -132,7 +134,7 @@ func New(cfg Config) (*Machine, error) {
 		cfg: cfg, spec: cfg.Spec, space: sp, judge: judge,
 		state: Running, trials: cfg.Spec.Budget.Trials, commands: map[string]bool{},
 		hash: events.NewTrialHash(), improvedThrough: -1,
-		stop: newTracker(cfg.Spec), view: newTracker(cfg.Spec), republished: map[int]int{}, named: map[int]uint64{}, lost: map[int]map[uint64]string{},
+		stop: newTracker(cfg.Spec), view: newTracker(cfg.Spec), republished: map[int]int{}, named: map[int]uint64{}, held: map[int]bool{}, lost: map[int]map[uint64]string{},
 		refused: map[int]map[uint64]bool{}, voided: map[int]bool{},
 	}
 	m.plateauFloor, m.failures.floor = m.sharedTrials(), m.sharedTrials()
@@ -276,13 +278,17 @@ func (m *Machine) Summary() events.Summary {
 
 // Outstanding yields the batches that have no result yet, in order, each with
 // its work item's key: that stays the same when the item is published again,
-// unless the queue gave the item up.
+// unless the queue gave the item up. While the run is paused for that, the batch has no
+// item: it would be given up again before anybody could mend the cause.
 func (m *Machine) Outstanding(yield func(id string, batch int) bool) {
 	if m.state == Cancelled || m.state == Failed {
 		return
 	}
 	for k := m.judged; k < len(m.batches); k++ {
-		if !m.batches[k].done && !yield(m.workID(k), k) {
+		if m.batches[k].done || m.state == Paused && m.held[k] {
+			continue
+		}
+		if !yield(m.workID(k), k) {
 			return
 		}
 	}
