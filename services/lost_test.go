@@ -9,6 +9,7 @@ import (
 
 	"apollo/events"
 	"apollo/events/membus"
+	"apollo/services/client"
 	"apollo/services/proposer"
 	"apollo/services/study"
 	"apollo/services/worker"
@@ -35,6 +36,54 @@ func TestLostWorkIsPublishedAgain(t *testing.T) {
 		time.Sleep(time.Minute) // the ids of the lost items are known for 10
 		if view := s.wait("sim"); view.State != study.Completed {
 			t.Errorf("%s (%s), want completed", view.State, view.Reason)
+		}
+	})
+}
+
+// TestLostWorkBehindOthers takes an item out of the queue that stands behind more items
+// than one look asks about, while none of those is answered for long.
+func TestLostWorkBehindOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		slow := make(chan struct{})
+		defer close(slow)
+		const slots = 80
+		s.start("evaluator", func(b events.Bus) service {
+			c := toyCatalog(toy{evaluations: func(int) { <-slow }})
+			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: c, Logger: slog.New(slog.DiscardHandler), Slots: slots}
+		})
+		s.start("proposer", func(b events.Bus) service {
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+		})
+		s.submit("sim", "x1", strings.Replace(toyStudy("sim", 300, ""), `"batch":8,"parallelism":4`, `"batch":1,"parallelism":300,"lag":300`, 1))
+		time.Sleep(time.Minute)
+		user := s.hub.Client("user")
+		view, err := client.ReadStudy(s.ctx, user.Log(), "sim", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		item := events.WorkSubject("toy", "sim", view.Run, 2*slots-1)
+		held := func() bool {
+			held, err := user.Queued(s.ctx, item)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return held
+		}
+		if !held() {
+			t.Fatalf("%s was never published", item)
+		}
+		if err := user.Purge(s.ctx, item); err != nil {
+			t.Fatal(err)
+		}
+		if held() {
+			t.Fatalf("%s is still in the queue", item)
+		}
+		time.Sleep(2 * time.Minute)
+		if !held() {
+			t.Errorf("%s is not in the queue, two minutes after the server lost it", item)
 		}
 	})
 }

@@ -100,8 +100,10 @@ type owner struct {
 	before map[int]events.DeadLetter
 	// judged is the batch whose letter was judged last.
 	judged int
-	// missed is what the last look did not find in the queue.
-	missed map[string]bool
+	// missed is what the last look did not find in the queue, and lookedAt the batch that the
+	// next one begins with.
+	missed   map[string]bool
+	lookedAt int
 	// lostTimes counts how often an item was lost.
 	lostTimes map[string]int
 	// later is until when the work of a batch is held back; resend fires at

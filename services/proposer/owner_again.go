@@ -1,15 +1,17 @@
 package proposer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"apollo/events"
 	"apollo/services/study"
 )
 
-// lookedFor is how many work items one look asks the queue about.
+// lookedFor is how many work items one look asks the queue about: they take turns.
 const lookedFor = 64
 
 // messageID is the id under which a work item is published. One that was lost
@@ -33,13 +35,11 @@ func (o *owner) lookForWork(ctx context.Context) error {
 		o.missed = nil
 		return nil
 	}
-	missed, looks := map[string]bool{}, 0
-	for id, batch := range o.machine.Outstanding {
-		if !o.sent[id] || len(o.machine.Work(batch).Designs) == 0 {
+	missed := map[string]bool{}
+	for _, item := range o.itemsInTurn() {
+		id, batch := item.id, item.batch
+		if len(o.machine.Work(batch).Designs) == 0 {
 			continue
-		}
-		if looks++; looks > lookedFor {
-			break
 		}
 		held, err := o.proposer.Bus.Queued(ctx, events.WorkSubject(o.spec.Evaluator.Name, o.key.Study, o.key.Run, batch))
 		if err != nil {
@@ -63,4 +63,31 @@ func (o *owner) lookForWork(ctx context.Context) error {
 	}
 	o.missed = missed
 	return nil
+}
+
+// sentItem is a work item that was sent and waits for its answer.
+type sentItem struct {
+	id    string
+	batch int
+}
+
+// itemsInTurn chooses the items that a look asks about: those that were missing at the
+// last one, then those whose turn it is.
+func (o *owner) itemsInTurn() []sentItem {
+	var missed, others []sentItem
+	for id, batch := range o.machine.Outstanding {
+		switch {
+		case !o.sent[id]:
+		case o.missed[id]:
+			missed = append(missed, sentItem{id, batch})
+		default:
+			others = append(others, sentItem{id, batch})
+		}
+	}
+	turn, _ := slices.BinarySearchFunc(others, o.lookedAt, func(s sentItem, batch int) int { return cmp.Compare(s.batch, batch) })
+	others = slices.Concat(others[turn:], others[:turn])
+	if n := max(0, lookedFor-len(missed)); n < len(others) {
+		o.lookedAt, others = others[n].batch, others[:n]
+	}
+	return append(missed, others...)
 }
