@@ -163,6 +163,16 @@ type TrialsProposed struct {
 // log marks by it: "retry:7" voids trial 7.
 func RetryOrigin(trial int) string { return retryPrefix + strconv.Itoa(trial) }
 
+// Voided returns the trial that the batch's design i measures anew; false where it
+// measures none.
+func (e *TrialsProposed) Voided(i int) (trial int, ok bool) {
+	if i < len(e.Voids) {
+		trial = e.Voids[i]
+		return trial, trial >= 0 && trial < e.FirstTrial
+	}
+	return 0, false
+}
+
 // VoidedBy returns the trial that one with that origin voids.
 func VoidedBy(origin string) (trial int, ok bool) {
 	first, _ := OriginBeforeFork(origin)

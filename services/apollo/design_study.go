@@ -233,7 +233,7 @@ func (s *subject) trial(name string) (p report.Point, known bool, err error) {
 	l := s.ledger
 	study := l.view.Study
 	if name == bestName {
-		best := ranked(l.view.Spec, choose(l, true, 0, 0))
+		best := ranked(l.view.Spec, l.feasible())
 		switch {
 		case len(best) == 0:
 			return p, true, cli.Hinted(cli.ExitInfeasible, "name a trial: --study "+study+"/0", fmt.Errorf("study %s has no feasible trial", study))

@@ -34,6 +34,11 @@ type ledger struct {
 	hash string
 }
 
+// newLedger is the ledger of a run before a trial was read.
+func newLedger(view *client.StudyView) *ledger {
+	return &ledger{view: view, networks: networkNamesOf(view.Spec)}
+}
+
 // readLedger reads the trials of a run from the bus. It applies the same
 // checks and the same judgement as the proposer and the archiver.
 func readLedger(ctx context.Context, bus events.Bus, view *client.StudyView) (*ledger, error) {
@@ -41,7 +46,8 @@ func readLedger(ctx context.Context, bus events.Bus, view *client.StudyView) (*l
 	if err != nil {
 		return nil, err
 	}
-	l := &ledger{view: view, networks: networkNamesOf(view.Spec), trials: make([]trial, 0, view.Proposed)}
+	l := newLedger(view)
+	l.trials = make([]trial, 0, view.Proposed)
 	for b, err := range client.Batches(ctx, bus, view, events.MaxTrials) {
 		if err != nil {
 			return nil, err
@@ -52,10 +58,20 @@ func readLedger(ctx context.Context, bus events.Bus, view *client.StudyView) (*l
 	return l, nil
 }
 
+// feasible returns the feasible trials.
+func (l *ledger) feasible() (out []*trial) {
+	for i := range l.trials {
+		if t := &l.trials[i]; t.judgement.Feasible {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
 // best is the best feasible trial of those that count, nil for none. The log names
 // it as well, but of voided trials only once a proposer has said what is left.
 func (l *ledger) best() *events.BestTrial {
-	first := choose(l, true, 1, 0)
+	first := ranked(l.view.Spec, l.feasible())
 	if len(first) == 0 {
 		return nil
 	}
@@ -65,17 +81,9 @@ func (l *ledger) best() *events.BestTrial {
 
 // add adds the trials of the next batch.
 func (l *ledger) add(b *client.Batch, judged []events.Judgement) {
-	for i, d := range b.Designs {
-		t := trial{number: b.FirstTrial + i, batch: b.Batch, design: d, result: b.Answers[i], judgement: judged[i]}
-		if i < len(b.Origins) {
-			t.origin = b.Origins[i]
-		}
-		if i < len(b.Parents) {
-			t.parents = b.Parents[i]
-		}
-		if t.result != nil && !b.Known[i] {
-			t.worker = b.Worker
-		}
+	for i := range b.Designs {
+		t := trialOf(b, i)
+		t.judgement = judged[i]
 		l.trials = append(l.trials, t)
 	}
 	for i := range b.Voids {

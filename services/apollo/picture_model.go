@@ -53,7 +53,7 @@ func hypervolume(l *ledger) *draw.Chart {
 // trials, of many the latest.
 func importance(g *gallery) (drawing, string) {
 	found, why := inspect.ImportanceOf(g.view.Spec, func(yield func(events.Design, []float64) bool) {
-		for _, t := range slices.Backward(choose(g.ledger, true, 0, 0)) {
+		for _, t := range slices.Backward(g.feasible()) {
 			if !yield(t.design, t.result.Values) {
 				return
 			}
@@ -167,7 +167,7 @@ const longestLayers = 15
 // layered is the time of the best design, or of the first of the front, by layer and
 // what it waits for.
 func layered(g *gallery) (drawing, string) {
-	best := ranked(g.view.Spec, choose(g.ledger, true, 0, 0))
+	best := ranked(g.view.Spec, g.feasible())
 	if len(best) == 0 {
 		return nil, "no trial is feasible"
 	}

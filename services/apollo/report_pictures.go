@@ -219,7 +219,7 @@ func causes(l *ledger) *draw.Chart {
 // coordinates are the feasible trials across the parameters that differ.
 func coordinates(l *ledger) *draw.Parallel {
 	spec := l.view.Spec
-	best := ranked(spec, choose(l, true, 0, 0))
+	best := ranked(spec, l.feasible())
 	if len(best) == 0 {
 		return nil
 	}

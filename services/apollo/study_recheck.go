@@ -137,7 +137,7 @@ func (r *recheck) load(ctx context.Context, name string) error {
 		return err
 	}
 	seen := map[string]bool{} // a design that was measured several times is one
-	for _, t := range choose(r.source, true, len(r.source.trials), 0) {
+	for _, t := range ranked(r.source.view.Spec, r.source.feasible()) {
 		if key := fmt.Sprint(t.design); !seen[key] && len(r.winners) < r.flags.top {
 			seen[key] = true
 			r.winners = append(r.winners, t)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math"
@@ -14,6 +15,7 @@ import (
 	"apollo/events/rule"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
+	"apollo/services/client"
 	"apollo/services/study"
 )
 
@@ -42,15 +44,10 @@ meant.`,
 			if said != 1 {
 				return cli.Usagef("say which trials: --failed, --where EXPR or --trials LIST")
 			}
-			return a.retryTrials(c, args[0], func(l *ledger) ([]int, error) {
-				switch {
-				case failed:
-					return l.where(`outcome == "failed"`)
-				case where != "":
-					return l.where(where)
-				}
-				return numbersIn(trials)
-			})
+			if failed {
+				where = `outcome == "failed"`
+			}
+			return a.retryTrials(c, args[0], where, trials)
 		},
 	}
 	f := c.Flags()
@@ -79,19 +76,16 @@ func numbersIn(list string) (out []int, err error) {
 	return out, nil
 }
 
-// where returns the trials with an answer for which an expression holds.
-func (l *ledger) where(expr string) (out []int, err error) {
-	spec := l.view.Spec
-	outcome := rule.Variable{Name: "outcome", Labels: []string{events.OutcomeMeasured, events.OutcomeInfeasible, events.OutcomeFailed}}
-	reason, worker := rule.Variable{Name: "reason", Labels: []string{"none"}}, rule.Variable{Name: "worker", Labels: []string{"none"}}
-	var open []*trial
-	for i := range l.trials {
-		if t := &l.trials[i]; t.result != nil && t.voidedBy == 0 {
-			open = append(open, t)
-			reason.Labels, worker.Labels = append(reason.Labels, reasonOf(t)), append(worker.Labels, orNothing(t.worker))
-		}
+// whereOf compiles an expression over the trials of a study. It holds for none that runs or
+// is voided.
+func whereOf(spec *events.Spec, expr string) (func(*trial) bool, error) {
+	none := []string{"none"} // what there is besides is known by the trials alone
+	variables := []rule.Variable{
+		{Name: "outcome", Labels: []string{events.OutcomeMeasured, events.OutcomeInfeasible, events.OutcomeFailed}},
+		{Name: "reason", Labels: none},
+		{Name: "worker", Labels: none},
+		{Name: "trial"},
 	}
-	variables := []rule.Variable{outcome, reason, worker, {Name: "trial"}}
 	for _, p := range spec.Parameters {
 		variables = append(variables, rule.Variable{Name: p.Name, Labels: p.Labels})
 	}
@@ -102,8 +96,12 @@ func (l *ledger) where(expr string) (out []int, err error) {
 	if failed != nil {
 		return nil, cli.Usagef("--where, column %d: %s", failed.Column, failed.Message)
 	}
-	for _, t := range open {
-		row := []space.Value{{Label: t.result.Outcome}, {Label: reasonOf(t)}, {Label: orNothing(t.worker)}, {Num: float64(t.number)}}
+	var row []space.Value
+	return func(t *trial) bool {
+		if t.result == nil || t.voidedBy > 0 {
+			return false
+		}
+		row = append(row[:0], space.Value{Label: t.result.Outcome}, space.Value{Label: reasonOf(t)}, space.Value{Label: orNothing(t.worker)}, space.Value{Num: float64(t.number)})
 		row = append(row, t.design...)
 		for i := range spec.Metrics {
 			v := space.Value{Num: math.NaN()}
@@ -112,9 +110,21 @@ func (l *ledger) where(expr string) (out []int, err error) {
 			}
 			row = append(row, v, v)
 		}
-		if test(row) == rule.Yes {
-			out = append(out, t.number)
+		return test(row) == rule.Yes
+	}, nil
+}
+
+// numbersWhere returns the trials for which an expression holds.
+func numbersWhere(ctx context.Context, s *session, view *client.StudyView, expr string) (out []int, err error) {
+	c := choice{}
+	if c.where, err = whereOf(view.Spec, expr); err != nil {
+		return nil, err
+	}
+	for t, err := range c.those(readTrials(ctx, s.bus, view, view.Proposed)) {
+		if err != nil {
+			return nil, err
 		}
+		out = append(out, t.number)
 	}
 	return out, nil
 }
@@ -133,8 +143,9 @@ func orNothing(text string) string {
 	return text
 }
 
-// retryTrials asks for trials to be measured anew and says which they are now.
-func (a *app) retryTrials(c *cobra.Command, name string, choose func(*ledger) ([]int, error)) error {
+// retryTrials asks for trials to be measured anew, those for which an expression holds or
+// those of a list, and says which they are now.
+func (a *app) retryTrials(c *cobra.Command, name, where, list string) error {
 	ctx := c.Context()
 	s, err := a.open(ctx, c, forWriting)
 	if err != nil {
@@ -145,11 +156,12 @@ func (a *app) retryTrials(c *cobra.Command, name string, choose func(*ledger) ([
 	if err != nil {
 		return err
 	}
-	l, err := readLedger(ctx, s.bus, view)
-	if err != nil {
-		return err
+	var old []int
+	if where != "" {
+		old, err = numbersWhere(ctx, s, view, where)
+	} else {
+		old, err = numbersIn(list)
 	}
-	old, err := choose(l)
 	if err != nil {
 		return err
 	}
@@ -170,9 +182,6 @@ func (a *app) retryTrials(c *cobra.Command, name string, choose func(*ledger) ([
 	if view, err = s.study(ctx, name, view.Run); err != nil {
 		return err
 	}
-	if l, err = readLedger(ctx, s.bus, view); err != nil {
-		return err
-	}
 	value := struct {
 		Study  string `json:"study"`
 		Run    string `json:"run"`
@@ -181,7 +190,7 @@ func (a *app) retryTrials(c *cobra.Command, name string, choose func(*ledger) ([
 		Trials []int  `json:"trials"`
 	}{view.Study, view.Run, string(view.State), old, []int{}}
 	for _, n := range old {
-		value.Trials = append(value.Trials, l.trials[n].voidedBy)
+		value.Trials = append(value.Trials, view.VoidedBy[n])
 	}
 	switch {
 	case view.State == study.Paused:

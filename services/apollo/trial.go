@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -23,7 +25,7 @@ func (a *app) trialCommand() *cobra.Command {
 }
 
 func (a *app) trialLsCommand() *cobra.Command {
-	var run string
+	var run, where string
 	var feasible bool
 	var best, last int
 	var picture pictureFlag
@@ -32,8 +34,12 @@ func (a *app) trialLsCommand() *cobra.Command {
 		Use:         "ls STUDY", Short: "List the trials of a study",
 		Long: `List the trials of a study's latest run, in order. With -o jsonl every trial is one
 object: trial, design, outcome, feasible, metrics, origin and more. -o svg and png draw
-the listed trials, as --picture says.`,
-		Example: "  apollo trial ls mobilenetv2-6p8 --feasible --best 5\n  apollo trial ls mobilenetv2-6p8 --feasible -o svg --picture parameters > feasible.svg",
+the listed trials, as --picture says.
+
+--where takes an expression of the study's rules over parameters, metrics in their units,
+and trial, outcome, reason and worker. A trial without the number that it asks for is not
+listed, and neither is one that runs or is voided.`,
+		Example: "  apollo trial ls mobilenetv2-6p8 --feasible --best 5\n  apollo trial ls mobilenetv2-6p8 --where 'outcome == \"infeasible\" and trial >= 40'\n  apollo trial ls mobilenetv2-6p8 --feasible -o svg --picture parameters > feasible.svg",
 		Args:    cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			for _, name := range []string{"best", "last"} {
@@ -44,25 +50,62 @@ the listed trials, as --picture says.`,
 			if err := picture.check(a); err != nil {
 				return err
 			}
-			l, err := a.loadLedger(c, args[0], run)
+			ctx := c.Context()
+			s, err := a.open(ctx, c, forReading)
 			if err != nil {
 				return err
 			}
-			chosen := choose(l, feasible, best, last)
-			answer := listTrials(l, chosen)
-			answer.Draw = func(w io.Writer, format string) error {
-				return picture.write(w, format, a.galleryOf(c.Context(), l.listed(chosen)))
+			defer s.close(ctx)
+			view, err := s.study(ctx, args[0], run)
+			if err != nil {
+				return err
 			}
-			return a.Print(answer)
+			chosen := choice{feasible: feasible || best > 0, best: best, last: last}
+			if where != "" {
+				if chosen.where, err = whereOf(view.Spec, where); err != nil {
+					return err
+				}
+			}
+			if a.drawn() {
+				return a.drawTrials(ctx, s, view, chosen, &picture)
+			}
+			trials, err := chosen.of(view.Spec, readTrials(ctx, s.bus, view, view.Proposed))
+			if err != nil {
+				return err
+			}
+			return cli.PrintRows(a.Terminal, listTrials(newLedger(view), trials))
 		},
 	}
 	picture.register(c, "plane")
 	f := c.Flags()
 	f.StringVar(&run, "run", "", "the `run`; default: the latest")
 	f.BoolVar(&feasible, "feasible", false, "only feasible trials")
+	f.StringVar(&where, "where", "", "only trials for which an `expression` holds")
 	f.IntVar(&best, "best", 0, "only the `n` best feasible trials, best first; with several objectives the front, the least crowded first")
 	f.IntVar(&last, "last", 0, "only the last `n` trials")
 	return c
+}
+
+// drawTrials draws the trials that were chosen, which a picture has all in memory.
+func (a *app) drawTrials(ctx context.Context, s *session, view *client.StudyView, chosen choice, picture *pictureFlag) error {
+	l, err := readLedger(ctx, s.bus, view)
+	if err != nil {
+		return err
+	}
+	trials, err := chosen.of(view.Spec, l.all)
+	if err != nil {
+		return err
+	}
+	var listed []*trial
+	for t, err := range trials {
+		if err != nil {
+			return err
+		}
+		listed = append(listed, t)
+	}
+	return a.Print(cli.Answer{Draw: func(w io.Writer, format string) error {
+		return picture.write(w, format, a.galleryOf(ctx, l.listed(listed)))
+	}})
 }
 
 // loadLedger opens the store or the server and reads a run's trials.
@@ -80,44 +123,32 @@ func (a *app) loadLedger(c *cobra.Command, name, run string) (*ledger, error) {
 	return readLedger(ctx, s.bus, view)
 }
 
-// choose returns the trials that the flags ask for.
-func choose(l *ledger, feasible bool, best, last int) []*trial {
-	var out []*trial
-	for i := range l.trials {
-		if t := &l.trials[i]; !feasible && best == 0 || t.judgement.Feasible {
-			out = append(out, t)
-		}
-	}
-	if best > 0 {
-		out = ranked(l.view.Spec, out)
-		out = out[:min(best, len(out))]
-	}
-	if last > 0 && last < len(out) {
-		out = out[len(out)-last:]
-	}
-	return out
-}
-
-func listTrials(l *ledger, trials []*trial) cli.Answer {
+// listTrials lists trials of a run; l has no need of its own.
+func listTrials(l *ledger, trials iter.Seq2[*trial, error]) cli.Rows[*trial] {
 	spec := l.view.Spec
-	sheet := &cli.Grid{Header: inspect.TrialHead(spec)} // csv: plain numbers
-	table := &cli.Grid{Header: []string{">TRIAL", "OUTCOME"}}
+	rows := cli.Rows[*trial]{
+		All: trials, Sheet: inspect.TrialHead(spec), Table: []string{">TRIAL", "OUTCOME"},
+		Value: func(t *trial) any { return l.json(t) },
+	}
 	first := objectivesFirst(spec)
 	for _, m := range first {
-		table.Header = append(table.Header, ">"+strings.ToUpper(cli.Bare(m.Name, m.Unit)))
+		rows.Table = append(rows.Table, ">"+strings.ToUpper(cli.Bare(m.Name, m.Unit)))
 	}
-	table.Header = append(table.Header, "REASON")
+	rows.Table = append(rows.Table, "REASON")
 	for _, p := range spec.Parameters {
-		table.Header = append(table.Header, ">"+p.Name)
+		rows.Table = append(rows.Table, ">"+p.Name)
 	}
-	table.Header = append(table.Header, "ORIGIN")
+	rows.Table = append(rows.Table, "ORIGIN")
 	if l.networks.names != nil {
-		table.Header = append(table.Header, "NETWORK_NAME")
+		rows.Table = append(rows.Table, "NETWORK_NAME")
 	}
-	rows, items := []trialJSON{}, []any{}
-	for _, t := range trials {
+	rows.Cells = func(t *trial) []string { // plain numbers
 		j := l.json(t)
-		rows, items = append(rows, j), append(items, j)
+		line := inspect.TrialLine{Trial: t.number, Outcome: j.Outcome, Metrics: j.Metrics, Design: t.design, Origin: t.origin, Reason: codeOf(j.Reason), Feasible: j.Feasible}
+		return line.Cells(spec)
+	}
+	rows.Shown = func(t *trial) []string {
+		j := l.json(t)
 		shown := []string{strconv.Itoa(t.number), outcomeText(j)}
 		for _, m := range first {
 			text := "-"
@@ -126,23 +157,25 @@ func listTrials(l *ledger, trials []*trial) cli.Answer {
 			}
 			shown = append(shown, text)
 		}
-		reason := ""
-		if j.Reason != nil {
-			reason = j.Reason.Code
-		}
-		shown = append(shown, reason)
+		shown = append(shown, codeOf(j.Reason))
 		for k, p := range spec.Parameters {
 			shown = append(shown, valueText(t.design[k], p.Unit))
 		}
-		line := inspect.TrialLine{Trial: t.number, Outcome: j.Outcome, Metrics: j.Metrics, Design: t.design, Origin: t.origin, Reason: reason, Feasible: j.Feasible}
-		sheet.Add(line.Cells(spec)...)
 		shown = append(shown, t.origin)
 		if l.networks.names != nil {
 			shown = append(shown, j.NetworkName)
 		}
-		table.Add(shown...)
+		return shown
 	}
-	return cli.Answer{Value: rows, Items: items, Sheet: sheet, Text: table.Text}
+	return rows
+}
+
+// codeOf is the code of a reason, empty without one.
+func codeOf(r *events.Reason) string {
+	if r == nil {
+		return ""
+	}
+	return r.Code
 }
 
 // outcomeText is one word: a trial that was measured but breaks a constraint
@@ -167,14 +200,28 @@ func (a *app) trialShowCommand() *cobra.Command {
 			if err != nil || n < 0 {
 				return cli.Usagef("%q is no number of a trial: want one as `apollo trial ls %s` lists them, from 0", args[1], args[0])
 			}
-			l, err := a.loadLedger(c, args[0], run)
+			ctx := c.Context()
+			s, err := a.open(ctx, c, forReading)
 			if err != nil {
 				return err
 			}
-			if n >= len(l.trials) {
-				return cli.Hinted(cli.ExitNotFound, fmt.Sprintf("it has %d so far, from 0", len(l.trials)), fmt.Errorf("study %s has no trial %d", args[0], n))
+			defer s.close(ctx)
+			view, err := s.study(ctx, args[0], run)
+			if err != nil {
+				return err
 			}
-			return a.Print(showTrial(l, &l.trials[n], a.filesOf(l.view, n)))
+			if n >= view.Proposed {
+				return cli.Hinted(cli.ExitNotFound, fmt.Sprintf("it has %d so far, from 0", view.Proposed), fmt.Errorf("study %s has no trial %d", args[0], n))
+			}
+			for t, err := range readTrials(ctx, s.bus, view, n+1) {
+				if err != nil {
+					return err
+				}
+				if t.number == n {
+					return a.Print(showTrial(newLedger(view), t, a.filesOf(view, n)))
+				}
+			}
+			return fmt.Errorf("the log of study %s lacks trial %d", args[0], n)
 		},
 	}
 	c.Flags().StringVar(&run, "run", "", "the `run`; default: the latest")

@@ -198,16 +198,6 @@ func (b *Batch) missing() []int {
 	return trials
 }
 
-// Voided returns the trial that the batch's trial i measures anew; false where it
-// measures none.
-func (b *Batch) Voided(i int) (trial int, ok bool) {
-	if i < len(b.Voids) {
-		trial = b.Voids[i]
-		return trial, trial >= 0 && trial < b.FirstTrial
-	}
-	return 0, false
-}
-
 // fold adds a stored answer, and returns how many trials it answers.
 func (b *Batch) fold(a *answer, view *StudyView, judge *events.Judge) (answered int) {
 	a.Batch = b.Batch

@@ -39,8 +39,9 @@ type StudyView struct {
 	Budget int
 	// Proposed counts the trials that were proposed.
 	Proposed int
-	// Voided counts the trials that are measured anew.
-	Voided int
+	// Voided counts the trials that are measured anew, VoidedBy says by which.
+	Voided   int
+	VoidedBy map[int]int
 	// Best is the best feasible trial that the log names; nil with several
 	// objectives.
 	Best *events.BestTrial
@@ -101,7 +102,7 @@ func (v *StudyView) fold(m events.Message, e events.Payload) {
 		if e.Added {
 			v.Budget += len(e.Designs)
 		}
-		v.void(e.Voids)
+		v.void(&e)
 	case events.StudyImproved:
 		v.improve(&e)
 	case events.StudyWaiting:
@@ -129,9 +130,18 @@ func (v *StudyView) fold(m events.Message, e events.Payload) {
 
 // void leaves trials out of the answer that are measured anew; what is left of it
 // is said again.
-func (v *StudyView) void(trials []int) {
+func (v *StudyView) void(e *events.TrialsProposed) {
+	trials := e.Voids
 	if v.Voided += len(trials); len(trials) == 0 {
 		return
+	}
+	if v.VoidedBy == nil {
+		v.VoidedBy = map[int]int{}
+	}
+	for i := range trials {
+		if trial, ok := e.Voided(i); ok {
+			v.VoidedBy[trial] = e.FirstTrial + i
+		}
 	}
 	if v.Best != nil && slices.Contains(trials, v.Best.Trial) {
 		v.Best = nil
