@@ -181,28 +181,50 @@ func trialOf(row *Row) Trial {
 	}
 }
 
-// LoadSource reads the trials of an earlier study into memory, all or none: a
-// file that cannot be read, or that does not carry the study's specification,
-// is an error here. Errors: those of OpenSource.
-func LoadSource(fsys fs.FS, ref events.Source) (Source, error) {
+// OpenWhole is OpenSource, all or none: a file that cannot be read, or that does not carry
+// the study's specification, is an error, and so are two rows of a trial that say different
+// things, which Trials ends with. Errors: those of OpenSource.
+func OpenWhole(fsys fs.FS, ref events.Source) (*SourceLog, error) {
 	log, err := OpenSource(fsys, ref)
 	if err != nil {
-		return Source{}, err
+		return nil, err
 	}
 	if left := slices.Concat(log.Damaged, log.LeftOut); len(left) > 0 {
-		return Source{}, fmt.Errorf("load source %q: %w", log.Study, left[0])
+		return nil, fmt.Errorf("load source %q: %w", log.Study, left[0])
 	}
 	if log.Columns.Spec == nil {
-		return Source{}, fmt.Errorf("load source %q: %w: the files do not carry %s: copy the metadata when you rewrite them", log.Study, ErrCorrupt, metaSpec)
+		return nil, fmt.Errorf("load source %q: %w: the files do not carry %s: copy the metadata when you rewrite them", log.Study, ErrCorrupt, metaSpec)
+	}
+	rows := log.Trials
+	log.Trials = func(yield func(Trial, error) bool) {
+		last := -1
+		for t, err := range rows {
+			if err == nil && t.Trial == last {
+				err = fmt.Errorf("%w: two rows of trial %d say different things", ErrCorrupt, t.Trial)
+			}
+			if err != nil {
+				yield(Trial{}, fmt.Errorf("load source %q: %w", log.Study, err))
+				return
+			}
+			if last = t.Trial; !yield(t, nil) {
+				return
+			}
+		}
+	}
+	return log, nil
+}
+
+// LoadSource reads the trials of an earlier study into memory, with the errors of OpenWhole.
+func LoadSource(fsys fs.FS, ref events.Source) (Source, error) {
+	log, err := OpenWhole(fsys, ref)
+	if err != nil {
+		return Source{}, err
 	}
 	src := Source{Study: log.Study, Run: log.Run, Spec: log.Columns.Spec}
 	hash := events.NewTrialHash()
 	for t, err := range log.Trials {
 		if err != nil {
-			return Source{}, fmt.Errorf("load source %q: %w", log.Study, err)
-		}
-		if n := len(src.Trials); n > 0 && src.Trials[n-1].Trial == t.Trial {
-			return Source{}, fmt.Errorf("load source %q: %w: two rows of trial %d say different things", log.Study, ErrCorrupt, t.Trial)
+			return Source{}, err
 		}
 		hash.Add(t.Trial, t.Design, t.Outcome, t.Values)
 		src.Trials = append(src.Trials, t)

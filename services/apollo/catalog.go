@@ -27,6 +27,15 @@ func (t trialLogs) Open(_ context.Context, ref events.Source) (*archiver.SourceL
 	return archiver.OpenSource(files, ref)
 }
 
+// Whole opens a study of which every row can be read.
+func (t trialLogs) Whole(_ context.Context, ref events.Source) (*archiver.SourceLog, error) {
+	files, err := t.files(&ref)
+	if err != nil {
+		return nil, err
+	}
+	return archiver.OpenWhole(files, ref)
+}
+
 // Load reads a whole study into memory.
 func (t trialLogs) Load(_ context.Context, ref events.Source) (archiver.Source, error) {
 	files, err := t.files(&ref)

@@ -91,13 +91,12 @@ func (a *app) comparedStudy(ctx context.Context, s *session, word string) (*comp
 		}
 		return one, logErr
 	}
-	l, err := readLedger(ctx, s.bus, view)
-	if err != nil {
-		return nil, err
-	}
 	one := &compare.Study{Study: view.Study, Run: view.Run, State: string(view.State), Spec: view.Spec}
-	for i := range l.trials {
-		if t := &l.trials[i]; t.result != nil {
+	for t, err := range readTrials(ctx, s.bus, view, view.Proposed) {
+		if err != nil {
+			return nil, err
+		}
+		if t.result != nil {
 			one.Add(t.number, t.judgement.Feasible, t.result.Values)
 		}
 	}
@@ -106,12 +105,15 @@ func (a *app) comparedStudy(ctx context.Context, s *session, word string) (*comp
 
 // comparedLog reads a study from Parquet files.
 func (a *app) comparedLog(ctx context.Context, ref events.Source) (*compare.Study, error) {
-	src, err := trialLogs{a.archive()}.Load(ctx, ref)
+	src, err := trialLogs{a.archive()}.Whole(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	one := &compare.Study{Study: src.Study, Run: src.Run, State: "archived", Spec: src.Spec}
-	for _, t := range src.Trials {
+	one := &compare.Study{Study: src.Study, Run: src.Run, State: "archived", Spec: src.Columns.Spec}
+	for t, err := range src.Trials {
+		if err != nil {
+			return nil, err
+		}
 		one.Add(t.Trial, t.Feasible, t.Values)
 	}
 	return one, nil

@@ -32,7 +32,11 @@ func TestArmsAreSeedsOfOneStudy(t *testing.T) {
 		}
 		all = append(all, seeded("b-1", 1, "evolution", goal, 2, sign*1), seeded("b-2", 2, "evolution", goal, 3, sign*5.5),
 			seeded("again", 2, "evolution", goal, 4, sign*5.5), seeded("none", 3, "other", goal, 5, sign*1))
-		all[len(all)-1].points = make([][]float64, 5) // nothing is feasible
+		none := all[len(all)-1]
+		*none = Study{Study: none.Study, Run: none.Run, Spec: none.Spec}
+		for i := range 5 {
+			none.Add(i, false, nil)
+		}
 		r, err := Of(all)
 		if err != nil {
 			t.Fatal(err)

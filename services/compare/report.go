@@ -64,7 +64,7 @@ type StudyReport struct {
 	// Arm is its place in Arms.
 	Arm int `json:"arm"`
 
-	share []float64 // feasible share after each trial
+	of *Study
 }
 
 // Point is the value so far after a number of trials.
@@ -94,46 +94,36 @@ func Of(studies []*Study) (*Report, error) {
 	for _, o := range spec.Objectives {
 		r.Objectives = append(r.Objectives, Objective{o.Metric, spec.Metrics[spec.MetricIndex(o.Metric)].Unit, o.Goal})
 	}
-	points := make([][][]float64, len(studies))
-	for i, c := range studies {
-		points[i] = c.points
-	}
-	var score func(points [][]float64) []float64
+	score := func(c *Study) []float64 { return bests(c.steps) }
 	if len(spec.Objectives) > 1 {
-		corner := commonReference(points)
+		corner := commonReference(studies)
 		r.Reference = referenceOf(spec, corner)
-		score = func(points [][]float64) []float64 { return volumes(points, corner) }
-	} else {
-		score = bests
+		score = func(c *Study) []float64 { return volumes(c.steps, corner) }
 	}
-	for i, c := range studies {
-		r.Studies = append(r.Studies, r.study(c, points[i], score(points[i])))
+	for _, c := range studies {
+		r.Studies = append(r.Studies, r.study(c, score(c)))
 	}
 	if len(spec.Objectives) > 1 {
-		r.countFronts(points)
+		r.countFronts()
 	}
 	r.levels()
 	r.findArms(studies)
 	return r, nil
 }
 
-// study sums up one study; curve is its score after each trial, the smaller the
-// better, +Inf while there is none.
-func (r *Report) study(c *Study, points [][]float64, curve []float64) StudyReport {
+// study sums up one study; curve is its score after each of its steps, the smaller the
+// better.
+func (r *Report) study(c *Study, curve []float64) StudyReport {
 	s := StudyReport{
 		Name: c.name, Study: c.Study, Run: c.Run, State: c.State, Algorithm: c.Spec.Algorithm.Name, Seed: c.Spec.Seed,
-		Trials: len(points), Curve: []Point{},
+		Trials: c.trials, Feasible: c.feasible, Curve: []Point{}, of: c,
 	}
 	last := math.Inf(1)
 	for i, v := range curve {
-		if points[i] != nil {
-			s.Feasible++
-		}
-		s.share = append(s.share, float64(s.Feasible)/float64(i+1))
 		if v < last {
 			last = v
-			s.Curve = append(s.Curve, Point{i + 1, r.shown(v)})
-			s.Value, s.Trial = new(r.shown(v)), new(c.trials[i])
+			s.Curve = append(s.Curve, Point{c.steps[i].after, r.shown(v)})
+			s.Value, s.Trial = new(r.shown(v)), new(c.steps[i].trial)
 		}
 	}
 	return s
@@ -151,59 +141,34 @@ func (r *Report) shown(v float64) float64 {
 func (r *Report) better(a, b float64) bool { return r.shown(a) < r.shown(b) }
 
 // bests are the best values so far of one objective.
-func bests(points [][]float64) []float64 {
-	curve, best := make([]float64, len(points)), math.Inf(1)
-	for i, p := range points {
-		if p != nil {
-			best = min(best, p[0])
-		}
-		curve[i] = best
+func bests(steps []step) []float64 {
+	curve := make([]float64, len(steps))
+	for i := range steps {
+		curve[i] = steps[i].point[0]
 	}
 	return curve
 }
 
 // volumes are the hypervolumes so far, negative: the smaller the better.
-func volumes(points [][]float64, corner []float64) []float64 {
-	curve, volume := make([]float64, len(points)), 0.0
-	any := false
+func volumes(steps []step, corner []float64) []float64 {
+	curve, volume := make([]float64, len(steps)), 0.0
 	var front [][]float64
-	for i, p := range points {
-		if p != nil {
-			any = true
-			volume += pareto.Contribution(p, front, corner)
-			if !slices.ContainsFunc(front, func(q []float64) bool { return slices.Equal(q, p) || pareto.Dominates(q, p) }) {
-				front = slices.DeleteFunc(front, func(q []float64) bool { return pareto.Dominates(p, q) })
-				front = append(front, p)
-			}
-		}
-		curve[i] = math.Inf(1)
-		if any {
-			curve[i] = -min(volume, math.MaxFloat64)
-		}
+	for i := range steps {
+		p := steps[i].point
+		volume += pareto.Contribution(p, front, corner)
+		front = slices.DeleteFunc(front, func(q []float64) bool { return pareto.Dominates(p, q) })
+		front = append(front, p)
+		curve[i] = -min(volume, math.MaxFloat64)
 	}
 	return curve
 }
 
-// frontPoints are the points of a study that none of its others dominates.
-func frontPoints(points [][]float64) [][]float64 {
-	var feasible, front [][]float64
-	for _, p := range points {
-		if p != nil {
-			feasible = append(feasible, p)
-		}
-	}
-	for _, i := range pareto.Front(feasible) {
-		front = append(front, feasible[i])
-	}
-	return front
-}
-
 // commonReference lies behind the worst values of all fronts, by a tenth of
 // their range, so that every end of every front counts.
-func commonReference(points [][][]float64) []float64 {
+func commonReference(studies []*Study) []float64 {
 	var all [][]float64
-	for _, p := range points {
-		all = append(all, frontPoints(p)...)
+	for _, c := range studies {
+		all = append(all, c.front...)
 	}
 	const margin = 0.1 // as is common
 	corner := pareto.Nadir(all)
@@ -236,18 +201,17 @@ func referenceOf(spec *events.Spec, corner []float64) map[string]float64 {
 }
 
 // countFronts says how much of each front is on the joint one.
-func (r *Report) countFronts(points [][][]float64) {
-	fronts := make([][][]float64, len(points))
+func (r *Report) countFronts() {
 	var all [][]float64
-	for i, p := range points {
-		fronts[i] = frontPoints(p)
-		all = append(all, fronts[i]...)
+	for i := range r.Studies {
+		all = append(all, r.Studies[i].of.front...)
 	}
-	for i, front := range fronts {
-		r.Studies[i].FrontSize = len(front)
-		for _, p := range front {
+	for i := range r.Studies {
+		s := &r.Studies[i]
+		s.FrontSize = len(s.of.front)
+		for _, p := range s.of.front {
 			if !slices.ContainsFunc(all, func(q []float64) bool { return pareto.Dominates(q, p) }) {
-				r.Studies[i].Joint++
+				s.Joint++
 			}
 		}
 	}

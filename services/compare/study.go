@@ -8,34 +8,68 @@ import (
 	"strings"
 
 	"apollo/events"
+	"apollo/optimizer/pareto"
 	"apollo/services/cli"
 )
 
-// Study is a study as it is compared: its finished trials in order.
+// Study is a study as it is compared. Of its finished trials it keeps those that were on the
+// front when they came, and of each of the others a bit: a million fit into little memory.
 type Study struct {
 	Study, Run, State string
 	Spec              *events.Spec
 
 	name string // unique among those compared
-	// points are the objectives of each finished trial, all to be minimised; nil for one
-	// that is not feasible.
-	points [][]float64
-	trials []int // their numbers
+	// trials counts the finished trials, feasible those of them that are feasible; bit i of
+	// those says whether the i-th one is.
+	trials, feasible int
+	those            []uint64
+	// steps are the trials that none before them was better than or equal to in all
+	// objectives, front those of them that none after them is either.
+	steps []step
+	front [][]float64
+}
+
+// step is a trial that changed what a study found.
+type step struct {
+	after, trial int       // so many finished trials, and its number
+	point        []float64 // its objectives, all to be minimised
 }
 
 // Add adds the next finished trial, with its metrics in the study's order.
 func (c *Study) Add(trial int, feasible bool, values []float64) {
-	var p []float64
-	if feasible {
-		p = make([]float64, len(c.Spec.Objectives))
-		for i, o := range c.Spec.Objectives {
-			p[i] = values[c.Spec.MetricIndex(o.Metric)]
-			if o.Goal == "maximize" {
-				p[i] = -p[i]
-			}
+	at := c.trials
+	c.trials++
+	if at/64 == len(c.those) {
+		c.those = append(c.those, 0)
+	}
+	if !feasible {
+		return
+	}
+	c.feasible++
+	c.those[at/64] |= 1 << (at % 64)
+	p := make([]float64, len(c.Spec.Objectives))
+	for i, o := range c.Spec.Objectives {
+		p[i] = values[c.Spec.MetricIndex(o.Metric)]
+		if o.Goal == "maximize" {
+			p[i] = -p[i]
 		}
 	}
-	c.points, c.trials = append(c.points, p), append(c.trials, trial)
+	if slices.ContainsFunc(c.front, func(q []float64) bool { return slices.Equal(q, p) || pareto.Dominates(q, p) }) {
+		return
+	}
+	c.front = slices.DeleteFunc(c.front, func(q []float64) bool { return pareto.Dominates(p, q) })
+	c.front = append(c.front, p)
+	c.steps = append(c.steps, step{c.trials, trial, p})
+}
+
+// shares are those of feasible trials after each one.
+func (c *Study) shares() []float64 {
+	out, feasible := make([]float64, c.trials), 0
+	for i := range out {
+		feasible += int(c.those[i/64] >> (i % 64) & 1)
+		out[i] = float64(feasible) / float64(i+1)
+	}
+	return out
 }
 
 // distinguish gives every study a name of its own, and refuses one that is there

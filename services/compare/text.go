@@ -175,7 +175,7 @@ func (r *Report) Draw(w io.Writer, format string) error {
 			line.Y[k] = value
 		}
 		curves.Lines = append(curves.Lines, line)
-		shares.Lines = append(shares.Lines, draw.Line{Name: s.Name, Y: s.share})
+		shares.Lines = append(shares.Lines, draw.Line{Name: s.Name, Y: s.of.shares()})
 	}
 	return draw.Plots(w, format, r.GoalText(), [][]draw.Plot{{curves, shares}})
 }

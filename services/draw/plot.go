@@ -183,12 +183,19 @@ func (f *frame) runs(values []float64) []span {
 	return out
 }
 
-// stairs are the points of a line that keeps its value until the next change.
+// stairs are the points of a line that keeps its value until the next change. A change
+// that nobody can see is left out: there may be a million.
 func (f *frame) stairs(values []float64, run span) []point {
-	points := []point{f.at(run.first+1, values[run.first])}
+	const seen = 0.1 // of a point of 1/72 inch: a quarter of a pixel of the finest pictures here
+	last, at := f.at(run.first+1, values[run.first]), run.first
+	points := []point{last}
 	for i := run.first + 1; i <= run.last; i++ {
-		if values[i] != values[i-1] {
-			points = append(points, f.at(i+1, values[i-1]), f.at(i+1, values[i]))
+		if values[i] == values[at] {
+			continue
+		}
+		if p := f.at(i+1, values[i]); p.x-last.x >= seen || math.Abs(p.y-last.y) >= seen {
+			points = append(points, point{p.x, last.y}, p)
+			last, at = p, i
 		}
 	}
 	return append(points, f.at(run.last+1, values[run.last]))
