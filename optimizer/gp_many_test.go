@@ -2,6 +2,7 @@ package optimizer
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"apollo/optimizer/space"
@@ -128,6 +129,9 @@ func TestPlacesAreValues(t *testing.T) {
 			unit = (last - first) / (values[len(values)-1] - values[0])
 		}
 		for i, v := range values {
+			if got, want := s.of(v), s.place(labels[i]); math.Abs(got-want) > 1e-9*(last-first) {
+				t.Errorf("%s: %v has the place %v, want %v", name, v, got, want)
+			}
 			if got, want := s.place(labels[i])-first, unit*(v-values[0]); math.Abs(got-want) > 1e-9*(last-first) {
 				t.Errorf("%s: %v lies %v behind %v, want %v", name, v, got, values[0], want)
 			}
@@ -135,5 +139,91 @@ func TestPlacesAreValues(t *testing.T) {
 		if zero := first - unit*values[0]; values[0] < 0 && !math.IsInf(s.least, -1) || values[0] >= 0 && values[0] != values[len(values)-1] && math.Abs(s.least-zero) > 1e-9*(last-first) {
 			t.Errorf("%s: no place is below %v, want %v", name, s.least, zero)
 		}
+	}
+}
+
+// beginning is a search that was told some designs of a grid of six parameters.
+func beginning(t *testing.T, reference []float64, measure func(space.Point) []float64) (*multiObjectiveGP, *hypervolumeGain) {
+	t.Helper()
+	m := len(measure(make(space.Point, 6)))
+	s := newMultiObjectiveGP(Problem{Space: grid(t, 6, 8), Objectives: m, Reference: reference, Seed: 3}, GP{}.withDefaults())
+	for i := range 20 {
+		p := space.Point{i % 3, i / 8, i % 4, i % 5, 3, 4}
+		s.Tell(Observation{Point: p, Values: measure(p), Trial: i})
+	}
+	g, err := s.hypervolumeGain(constrainedRank(s.records), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, g
+}
+
+// Designs are worth what they add up to the reference that a study states, not up to one
+// that the search makes of its front.
+func TestStatedReference(t *testing.T) {
+	t.Parallel()
+	open := math.NaN()
+	for _, c := range []struct {
+		name       string
+		objectives int
+		stated     []float64
+		taken      []bool // the reference is the stated one
+	}{
+		{"three, far", 3, []float64{1000, 1000, 1000}, []bool{true, true, true}},
+		{"three, one of them", 3, []float64{open, 1000, open}, []bool{false, true, false}},
+		{"three, out of reach", 3, []float64{-1, -1, -1}, []bool{false, false, false}},
+		{"two, far", 2, []float64{1000, 1000}, []bool{false, false}},
+		{"two, near", 2, []float64{100, 90}, []bool{true, true}},
+		{"two, out of reach", 2, []float64{-1, 90}, []bool{false, false}},
+	} {
+		measure := func(p space.Point) []float64 { return spheres(p, c.objectives) }
+		_, own := beginning(t, nil, measure)
+		_, g := beginning(t, c.stated, measure)
+		for k, v := range c.stated {
+			if got, want := g.reference[k], g.scales[k].of(v); (got == want) != c.taken[k] {
+				t.Errorf("%s: the reference of objective %d is at %v, the stated one at %v, the search's own at %v", c.name, k, got, want, own.reference[k])
+			}
+			if !slices.ContainsFunc(g.front, func(y []float64) bool { return y[k] < g.reference[k] }) {
+				t.Errorf("%s: no design of the front is better than the reference %v of objective %d", c.name, g.reference[k], k)
+			}
+		}
+	}
+}
+
+// Where the models see an end of the front beyond all that was measured, there is
+// something to gain. By a reference behind the front so far, parts of a front that lie
+// apart were left out.
+func TestReferenceFollowsPredictedEnds(t *testing.T) {
+	t.Parallel()
+	// Only the first parameter, of which the lowest three of eight levels were tried,
+	// trades one objective for the others; one bad design shows that there is more.
+	measure := func(p space.Point) []float64 {
+		x, rest := float64(p[0]), 0.0
+		for _, level := range p[1:] {
+			rest += float64(level)
+		}
+		return []float64{10 + x + rest, 30 - x + rest, 30 - 2*x + rest}
+	}
+	s, _ := beginning(t, nil, measure)
+	s.Tell(Observation{Point: space.Point{7, 7, 7, 7, 7, 7}, Values: []float64{60, 60, 60}, Trial: 20})
+	g, err := s.hypervolumeGain(constrainedRank(s.records), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := slices.Clone(g.reference)
+	var x []float64
+	for level := range 8 {
+		x = s.encoder.Append(x, space.Point{level, 0, 0, 0, 3, 4})
+	}
+	fixed, follows := make([]float64, 8), make([]float64, 8)
+	g.follows = false
+	g.score(x, fixed)
+	g.follows = true
+	g.score(x, follows)
+	if !(g.reference[0] > before[0]) {
+		t.Errorf("the reference of the first objective stays at %v", before[0])
+	}
+	if !(follows[7] > fixed[7]+1) {
+		t.Errorf("the end of the front scores %v, and %v where the reference stays", follows[7], fixed[7])
 	}
 }

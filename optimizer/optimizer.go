@@ -40,6 +40,9 @@ type Problem struct {
 	Features func(space.Point) []float64
 	// Objectives is the number of objectives, all minimised; 0 means 1.
 	Objectives int
+	// Reference is the worst value of interest of each of several objectives, NaN where
+	// none is known; nil where none is. What is worse counts for nothing.
+	Reference []float64
 	// Noisy says that a design may answer something else when it is measured
 	// again. Strategies with a model then learn how much from what is told, also of
 	// a design that was told before.

@@ -37,14 +37,17 @@ func manies() []many {
 	half := func(int) float64 { return 0.5 }
 	zero := func(int) float64 { return 0 }
 	off := func(int) float64 { return offCentre }
+	constrained := func(int) float64 { return constrainedCentre }
 	centre := func(i int) float64 { return wfgCentre * 2 * float64(i+1) }
 	return []many{
-		{name: "dtlz2-3", family: "dtlz", objectives: 3, params: unitParams(), of: dtlz2Of(3, squares), along: 2, rest: half},
-		{name: "dtlz2-4", family: "dtlz", objectives: 4, params: unitParams(), of: dtlz2Of(4, squares), along: 3, rest: half},
+		{name: "dtlz2-3", family: "dtlz", objectives: 3, params: unitParams(), of: dtlz2Of(3, squaresAbout(0.5)), along: 2, rest: half},
+		{name: "dtlz2-4", family: "dtlz", objectives: 4, params: unitParams(), of: dtlz2Of(4, squaresAbout(0.5)), along: 3, rest: half},
 		{name: "dtlz2-mean-3", family: "dtlz-mean", objectives: 3, params: unitParams(), of: dtlz2Of(3, meanSquares(0.5)), along: 2, rest: half},
 		{name: "dtlz2-off-3", family: "dtlz-mean", objectives: 3, params: unitParams(), of: dtlz2Of(3, meanSquares(offCentre)), along: 2, rest: off},
-		{name: "dtlz7-3", family: "dtlz", objectives: 3, params: unitParams(), of: dtlz7Of(3), along: 2, rest: zero, holes: true},
-		{name: "c2-dtlz2-3", family: "dtlz", objectives: 3, params: unitParams(), of: dtlz2Of(3, squares), along: 2, rest: half, outside: c2Outside},
+		{name: "c2-dtlz2-off-3", family: "dtlz-apart", objectives: 3, params: unitParams(), of: dtlz2Of(3, squaresAbout(constrainedCentre)), along: 2, rest: constrained, outside: c2Outside},
+		{name: "dtlz7-off-3", family: "dtlz-apart", objectives: 3, params: unitParams(), of: dtlz7Of(3, meanAbout), along: 2, rest: off, holes: true},
+		{name: "dtlz7-3", family: "dtlz", objectives: 3, params: unitParams(), of: dtlz7Of(3, mean), along: 2, rest: zero, holes: true},
+		{name: "c2-dtlz2-3", family: "dtlz", objectives: 3, params: unitParams(), of: dtlz2Of(3, squaresAbout(0.5)), along: 2, rest: half, outside: c2Outside},
 		{name: "wfg4-3", family: "wfg", objectives: 3, params: wfgParams(), of: wfg4Of(3, 2), along: 4, rest: centre},
 		{name: "wfg4-4", family: "wfg", objectives: 4, params: wfgParams(), of: wfg4Of(4, 1), along: 3, rest: centre},
 	}
@@ -75,7 +78,7 @@ func (p many) task() bench.Task {
 		spec.Constraints = []events.Constraint{atMost("outside", 1)}
 	}
 	return bench.Task{
-		Name: p.name, Family: p.family, Split: split(p.family, "zdt", "wfg", "dtlz-mean"), Spec: spec, Evaluator: closedForm{of},
+		Name: p.name, Family: p.family, Split: split(p.family, "zdt", "wfg", "dtlz-mean", "dtlz-apart"), Spec: spec, Evaluator: closedForm{of},
 		Known: func(context.Context) (bench.Known, error) { return p.known(), nil },
 	}
 }
@@ -128,7 +131,7 @@ func (p many) front() [][]float64 {
 
 // dtlz2Of is DTLZ2 (see dtlz) with m objectives: the first m−1 parameters are the
 // angles of a point on a sphere, whose radius is 1 and the distance that the others
-// make: squares for DTLZ2 itself.
+// make: squares about a half for DTLZ2 itself.
 func dtlz2Of(m int, distance func(rest []float64) float64) func(x []float64) []float64 {
 	return func(x []float64) []float64 {
 		radius := 1 + distance(x[m-1:])
@@ -146,12 +149,18 @@ func dtlz2Of(m int, distance func(rest []float64) float64) func(x []float64) []f
 	}
 }
 
-func squares(rest []float64) (sum float64) {
-	for _, v := range rest {
-		sum += (v - 0.5) * (v - 0.5)
+func squaresAbout(centre float64) func(rest []float64) float64 {
+	return func(rest []float64) (sum float64) {
+		for _, v := range rest {
+			sum += (v - centre) * (v - centre)
+		}
+		return sum
 	}
-	return sum
 }
+
+// constrainedCentre is nearer to the middle than offCentre: a search meets designs that
+// keep C2-DTLZ2's constraint.
+const constrainedCentre = 0.4
 
 // offCentre is a level of unitParams that is not in the middle, where a search without
 // a baseline begins: on the front of DTLZ2.
@@ -169,11 +178,11 @@ func meanSquares(centre float64) func(rest []float64) float64 {
 }
 
 // dtlz7Of is DTLZ7 with m objectives: the first m−1 are the parameters, and the
-// front consists of 2^(m−1) parts.
-func dtlz7Of(m int) func(x []float64) []float64 {
+// front consists of 2^(m−1) parts. distance is that of the other parameters, mean for
+// DTLZ7 itself.
+func dtlz7Of(m int, distance func(rest []float64) float64) func(x []float64) []float64 {
 	return func(x []float64) []float64 {
-		rest := x[m-1:]
-		g := 1 + 9*sum(rest)/float64(len(rest))
+		g := 1 + 9*distance(x[m-1:])
 		f := append([]float64(nil), x[:m-1]...)
 		h := float64(m)
 		for _, v := range f {
@@ -181,6 +190,16 @@ func dtlz7Of(m int) func(x []float64) []float64 {
 		}
 		return append(f, (1+g)*h)
 	}
+}
+
+func mean(rest []float64) float64 { return sum(rest) / float64(len(rest)) }
+
+// meanAbout makes a DTLZ7 of another scale whose front is not at an end of the parameters.
+func meanAbout(rest []float64) (mean float64) {
+	for _, v := range rest {
+		mean += math.Abs(v-offCentre) / float64(len(rest))
+	}
+	return mean
 }
 
 // c2Outside is the constraint of C2-DTLZ2 (H. Jain, K. Deb, An Evolutionary

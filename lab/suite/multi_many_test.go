@@ -15,10 +15,10 @@ func TestManyAgreesWithOtherImplementations(t *testing.T) {
 		name      string
 		got, want []float64
 	}{
-		{"dtlz2, 3 objectives", dtlz2Of(3, squares)(x), []float64{0.6939007384, 1.3618568789, 0.2420823346}},
-		{"dtlz2, 4 objectives", dtlz2Of(4, squares)(x), []float64{0.602288952, 0.306881549, 1.3266554087, 0.235824956}},
-		{"dtlz7", dtlz7Of(3)(x), []float64{0.1, 0.7, 17.7277864045}},
-		{"c2-dtlz2", []float64{c2Outside(dtlz2Of(3, squares)(x))}, []float64{0.5110424922}},
+		{"dtlz2, 3 objectives", dtlz2Of(3, squaresAbout(0.5))(x), []float64{0.6939007384, 1.3618568789, 0.2420823346}},
+		{"dtlz2, 4 objectives", dtlz2Of(4, squaresAbout(0.5))(x), []float64{0.602288952, 0.306881549, 1.3266554087, 0.235824956}},
+		{"dtlz7", dtlz7Of(3, mean)(x), []float64{0.1, 0.7, 17.7277864045}},
+		{"c2-dtlz2", []float64{c2Outside(dtlz2Of(3, squaresAbout(0.5))(x))}, []float64{0.5110424922}},
 		{"wfg4", wfg4Of(3, 2)(z), []float64{0.93578872, 1.87756839, 5.89538298}},
 	} {
 		for k, want := range c.want {

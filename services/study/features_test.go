@@ -11,11 +11,11 @@ import (
 	"apollo/services/study"
 )
 
-// watcher is random search that notes what features its problem has.
-type watcher struct{ features *func(space.Point) []float64 }
+// watcher is random search that notes its problem.
+type watcher struct{ problem *optimizer.Problem }
 
 func (w watcher) Start(p optimizer.Problem) (optimizer.Strategy, error) {
-	*w.features = p.Features
+	*w.problem = p
 	return optimizer.Random{}.Start(p)
 }
 
@@ -35,11 +35,12 @@ func TestModelsSeeFeatures(t *testing.T) {
 		{"both", []evaluator.Feature{product}, toy{}, nil, []float64{math.Log(12), math.Log(7)}},
 		{"hidden constraints hide the metrics", []evaluator.Feature{product}, toy{}, func(s *events.Spec) { s.KnownConstraints = "hidden" }, []float64{math.Log(12)}},
 	} {
-		var seen func(space.Point) []float64
-		_, err := study.New(study.Config{Spec: testSpec(c.change), Run: "r1", Algorithm: watcher{&seen}, Checker: c.checker, Features: c.features})
+		var problem optimizer.Problem
+		_, err := study.New(study.Config{Spec: testSpec(c.change), Run: "r1", Algorithm: watcher{&problem}, Checker: c.checker, Features: c.features})
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
+		seen := problem.Features
 		if seen == nil {
 			if c.want != nil {
 				t.Errorf("%s: the strategy sees no features, want %v", c.name, c.want)

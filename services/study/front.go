@@ -72,6 +72,21 @@ func (f *Front) fix(points [][]float64) {
 	f.volume = pareto.Hypervolume(f.points(), f.reference)
 }
 
+// references are the corners that a specification states, to be minimised: NaN where it
+// leaves one open, nil where it leaves all.
+func references(spec *events.Spec) []float64 {
+	if !slices.ContainsFunc(spec.Objectives, func(o events.Objective) bool { return o.Reference != nil }) {
+		return nil
+	}
+	out := make([]float64, len(spec.Objectives))
+	for i, o := range spec.Objectives {
+		if out[i] = math.NaN(); o.Reference != nil {
+			out[i] = minimised(o, *o.Reference)
+		}
+	}
+	return out
+}
+
 func (f *Front) points() [][]float64 {
 	points := make([][]float64, len(f.members))
 	for i := range f.members {

@@ -8,8 +8,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"apollo/events"
+	"apollo/optimizer"
 	"apollo/optimizer/pareto"
 	"apollo/services/study"
 )
@@ -222,5 +224,29 @@ func TestFrontOfExtremes(t *testing.T) {
 	}
 	if _, err := json.Marshal([]any{f.Hypervolume(), f.Reference(), f.Trials()}); err != nil {
 		t.Error(err)
+	}
+}
+
+// A search is told the corners that a study states, as it minimises them.
+func TestSearchKnowsTheReference(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		change func(*events.Spec)
+		want   []float64
+	}{
+		{"stated", nil, []float64{60, 18}},
+		{"maximised", func(s *events.Spec) { s.Objectives[1].Goal = "maximize" }, []float64{60, -18}},
+		{"one open", func(s *events.Spec) { s.Objectives[0].Reference = nil }, []float64{math.NaN(), 18}},
+		{"both open", func(s *events.Spec) { s.Objectives[0].Reference, s.Objectives[1].Reference = nil, nil }, nil},
+		{"one objective", func(s *events.Spec) { s.Objectives = s.Objectives[:1] }, nil},
+	} {
+		var seen optimizer.Problem
+		if _, err := study.New(study.Config{Spec: two(c.change), Run: "r1", Algorithm: watcher{&seen}}); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, seen.Reference, cmpopts.EquateNaNs()); diff != "" {
+			t.Errorf("%s: the reference of the search (-want +got):\n%s", c.name, diff)
+		}
 	}
 }

@@ -209,6 +209,9 @@ func (m *Machine) Unordered(k *Knowledge) (names []string, err error) {
 
 func (m *Machine) problem(seed uint64) optimizer.Problem {
 	p := optimizer.Problem{Space: m.space, Seed: seed, Legal: m.legal, Features: m.features, Objectives: len(m.spec.Objectives), Noisy: m.spec.Evaluator.Noise != nil}
+	if p.Objectives > 1 {
+		p.Reference = references(m.spec)
+	}
 	if at, err := m.space.Point(m.cfg.Baseline); err == nil {
 		p.Baseline = at // none where the study took one of its levels away
 	}
