@@ -127,7 +127,12 @@ func (m failureModels) of(l failureLog, n int) (*passing, error) {
 	if err != nil {
 		return nil, fmt.Errorf("failures: %w", err)
 	}
-	return &passing{Feasibility: model}, nil
+	return &passing{Feasibility: model, least: 1 - (1-leastPassing)*math.Pow(doubt, float64(l.lately(n)))}, nil
+}
+
+// lately is how many of the last lookBack attempts failed.
+func (l failureLog) lately(records int) int {
+	return len(l) - l.before(records+len(l)-lookBack)
 }
 
 // passing is a model of failures by which designs that rather fail come last. A failed
@@ -135,13 +140,19 @@ func (m failureModels) of(l failureLog, n int) (*passing, error) {
 // is largest where nothing was ever measured, pays for a likely failure.
 type passing struct {
 	*surrogate.Feasibility
-	own []float64 // scratch
+	least float64
+	own   []float64 // scratch
 }
 
 const (
 	// leastPassing is the least chance of a design that need not come last, where one
 	// of which nothing is known has no better one. Chosen: docs/decisions/0067.
 	leastPassing = 2. / 3
+	// doubt is the factor by which each failure of the last lookBack attempts lowers the
+	// chance of a failure that need not come last: a model that was sure and wrong is
+	// believed less. Chosen.
+	doubt    = 0.8
+	lookBack = 20
 	// last is beyond the difference of any two designs' scores: their logarithms of the
 	// expected improvement, of which no deviation is under a thousandth of the signal's,
 	// are some 1e8 apart at most.
@@ -152,7 +163,7 @@ const (
 func (p *passing) AddLog(x, dst []float64) {
 	p.own = append(p.own[:0], make([]float64, len(dst))...)
 	p.Feasibility.AddLog(x, p.own)
-	least := max(math.Log(leastPassing), p.LogPrior())
+	least := max(math.Log(p.least), p.LogPrior())
 	for i, chance := range p.own {
 		if chance < least {
 			chance -= last
