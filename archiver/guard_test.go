@@ -204,7 +204,7 @@ func TestNewerFormatIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir, Options{})
 	s.release()
-	line, err := manifestLine(&record{Version: manifestVersion + 1})
+	line, err := manifestLine(&record{Version: snapshotVersion + 1})
 	if err != nil {
 		t.Fatal(err)
 	}

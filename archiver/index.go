@@ -65,6 +65,10 @@ func (x *index) run(k runKey) *runIndex {
 
 // apply folds one record.
 func (x *index) apply(r *record) error {
+	if r.Snapshot != nil {
+		x.restore(r)
+		return nil
+	}
 	x.records++
 	if r.Log != "" {
 		x.log = r.Log

@@ -14,8 +14,13 @@ import (
 // ManifestName is the manifest's path below the data directory.
 const ManifestName = storage.Manifest
 
-// manifestVersion is the version of the manifest's records.
-const manifestVersion = 1
+const (
+	// manifestVersion is the version of the manifest's records.
+	manifestVersion = 1
+	// snapshotVersion is that of a snapshot, which builds that do not know one must not
+	// pass over; it is the latest.
+	snapshotVersion = 2
+)
 
 // Position is a place in the stream of results: everything up to Sequence is
 // on disk. Created tells a stream from one that was made anew.
@@ -68,6 +73,8 @@ type record struct {
 	Closed *closure `json:"closed,omitempty"`
 	// Differs says that a run on the bus is not the one in the log.
 	Differs *difference `json:"differs,omitempty"`
+	// Snapshot: the record is all that the manifest says, and those before it count no more.
+	Snapshot *snapshot `json:"snapshot,omitempty"`
 	// Announced counts the records whose files and closures the bus has been
 	// told of.
 	Announced int `json:"announced,omitempty"`
@@ -86,7 +93,8 @@ type closure struct {
 // manifest is the journal of records, each a line of its CRC-32C and its JSON.
 type manifest struct {
 	journal storage.Journal
-	records int
+	// bytes is what a reader reads of it.
+	bytes int
 }
 
 // errManifest says that a manifest is damaged before its last line.
@@ -107,7 +115,8 @@ func checksum(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// readRecords calls f for each good record in order. It returns the length of
+// readRecords calls f for each good record in order. Those before the last snapshot may be
+// a part of what there was. It returns the length of
 // the good part: a torn last line is not part of it.
 func readRecords(b []byte, f func(*record) error) (int64, error) {
 	const prefix = 9
@@ -123,8 +132,8 @@ func readRecords(b []byte, f func(*record) error) (int64, error) {
 			}
 			return good, nil
 		}
-		if r.Version > manifestVersion {
-			return good, fmt.Errorf("manifest: %w: its format is version %d, this build reads up to %d", ErrNewer, r.Version, manifestVersion)
+		if r.Version > snapshotVersion {
+			return good, fmt.Errorf("manifest: %w: its format is version %d, this build reads up to %d", ErrNewer, r.Version, snapshotVersion)
 		}
 		if err := f(&r); err != nil {
 			return good, err
@@ -144,10 +153,8 @@ func openManifest(files storage.Storage, f func(*record) error) (*manifest, erro
 	}
 	m := &manifest{journal: j}
 	b := j.Content()
-	size, err := readRecords(b, func(r *record) error {
-		m.records++
-		return f(r)
-	})
+	size, err := readRecords(b, f)
+	m.bytes = int(size)
 	if err == nil && size < int64(len(b)) {
 		err = j.Cut(size)
 	}
@@ -169,7 +176,7 @@ func createManifest(files storage.Storage, first *record) (*manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &manifest{journal: j, records: 1}, nil
+	return &manifest{journal: j, bytes: len(line)}, nil
 }
 
 // append writes one record and waits until it is durable.
@@ -182,7 +189,7 @@ func (m *manifest) append(r *record) error {
 	if err := m.journal.Append(line); err != nil {
 		return err
 	}
-	m.records++
+	m.bytes += len(line)
 	return nil
 }
 

@@ -72,7 +72,9 @@ func readIndex(fsys fs.FS) (*index, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = readRecords(b, x.apply)
+	if _, err = readRecords(b, x.apply); err == nil {
+		err = x.lacksBegin()
+	}
 	return x, err
 }
 

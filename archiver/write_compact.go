@@ -154,7 +154,8 @@ func (s *Store) readPart(e fileEntry, o *openRun, rows *[]*Row) error {
 	}
 }
 
-// Sweep removes what was replaced some time ago, and what failed commits left.
+// Sweep removes what was replaced some time ago, and what failed commits left, and shortens
+// the manifest.
 // Files that other people put into an old generation go over into the current one.
 func (s *Store) Sweep() error {
 	if s.dead != nil {
@@ -174,6 +175,9 @@ func (s *Store) Sweep() error {
 			return fmt.Errorf("sweep the trial log: %w", err)
 		}
 		s.retired = s.retired[1:]
+	}
+	if err := s.shorten(); err != nil {
+		return fmt.Errorf("shorten the manifest of the trial log: %w", err)
 	}
 	return nil
 }

@@ -18,6 +18,9 @@ func (s *Store) recover() error {
 	s.idx = newIndex()
 	replaced := map[string]bool{}
 	man, err := openManifest(s.files, func(r *record) error {
+		if r.Snapshot != nil {
+			clear(replaced) // they were gone
+		}
 		for _, path := range r.Removed {
 			replaced[path] = true
 		}
@@ -28,6 +31,11 @@ func (s *Store) recover() error {
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errManifest) {
 		return err
+	}
+	if err == nil {
+		if err = s.idx.lacksBegin(); err != nil {
+			_ = man.close()
+		}
 	}
 	if err == nil && s.idx.records == 0 {
 		// A crash before the first record: nothing is known yet.

@@ -43,8 +43,8 @@ const (
 // Options configure a Store.
 type Options struct {
 	// Failpoint is called at "rename.before", "rename.after",
-	// "manifest.before", "manifest.after", "compact.before" and
-	// "compact.after"; an error there stops the store dead, as a crash would.
+	// "manifest.before", "manifest.after", "compact.before", "compact.after",
+	// "snapshot.before" and "snapshot.after"; an error there stops the store dead, as a crash would.
 	// Nil means that nothing fails.
 	Failpoint func(point string) error
 	// Plain writes without compression. The decoders of the Parquet library are
@@ -53,6 +53,8 @@ type Options struct {
 	Plain bool
 	// Now is the clock that old generations age by; nil means time.Now.
 	Now func() time.Time
+	// SnapshotBytes is how long a manifest may become before it is shortened; 0 means 4 MiB.
+	SnapshotBytes int
 	// Logger takes what recovery did; nil means slog.Default.
 	Logger *slog.Logger
 }
@@ -83,6 +85,10 @@ type Store struct {
 	// not stuck.
 	behind map[runKey]behind
 	passed uint64
+	// snapshotAt is the length of the manifest that it is shortened at, and forget says that
+	// records before a snapshot may still be there.
+	snapshotAt int
+	forget     bool
 	// dead is set by a failpoint, and by ErrTaken: nothing is written any more.
 	dead error
 }
@@ -116,6 +122,9 @@ func Open(place string, o Options) (*Store, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	if o.SnapshotBytes <= 0 {
+		o.SnapshotBytes = 4 << 20 // chosen: read in a tenth of a second, and half a day of a study that is measured without a pause
 	}
 	files, err := storage.Open(place)
 	if err != nil {

@@ -21,7 +21,8 @@ const (
 
 // segments is a journal of objects manifest.log/00000001 and so on, of which
 // only the last one changes, by a put on the condition that it is still the one
-// that was read. So of two archivers one sees that it has lost.
+// that was read. So of two archivers one sees that it has lost. A restart is a segment of
+// its own, and those before it go, the first one first: what is left has no gap.
 type segments struct {
 	b    *bucket
 	read []byte
@@ -40,17 +41,27 @@ type segments struct {
 func segmentName(n int) string { return fmt.Sprintf("%s/%08d", Manifest, n) }
 
 // readJournal reads all segments. The error is fs.ErrNotExist when there is
-// none, and ErrDamaged when one is missing.
-func (b *bucket) readJournal() (*segments, error) {
+// none, and ErrDamaged when one is missing between others.
+func (b *bucket) readJournal() (j *segments, err error) {
+	for range fetchTries { // what was listed may have been forgotten
+		if j, err = b.readSegments(); j == nil || j.n == 0 || !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return j, err
+}
+
+func (b *bucket) readSegments() (*segments, error) {
 	j := &segments{b: b, fresh: true}
-	err := b.each(Manifest+"/", true, 0, func(key string, _ object) error {
-		n, err := strconv.Atoi(path.Base(key))
-		if err != nil {
-			return nil //nolint:nilerr // a file of other people
+	first := 0
+	err := b.eachSegment(func(n int) error {
+		switch {
+		case j.n == 0:
+			first = n
+		case n != j.n+1:
+			return pathError("read", b.Path(Manifest), fmt.Errorf("%w: part %08d is missing", ErrDamaged, j.n+1))
 		}
-		if j.n++; n != j.n {
-			return pathError("read", b.Path(Manifest), fmt.Errorf("%w: part %08d is missing", ErrDamaged, j.n))
-		}
+		j.n = n
 		return nil
 	})
 	if err != nil {
@@ -59,16 +70,16 @@ func (b *bucket) readJournal() (*segments, error) {
 	if j.n == 0 {
 		return nil, pathError("open", b.Path(Manifest), fs.ErrNotExist)
 	}
-	parts, errs := make([][]byte, j.n), make([]error, j.n)
+	parts, errs := make([][]byte, j.n-first+1), make([]error, j.n-first+1)
 	var all sync.WaitGroup
 	room := make(chan struct{}, segmentsAtOnce)
 	for i := range parts {
 		all.Go(func() {
 			room <- struct{}{}
 			defer func() { <-room }()
-			content, o, _, err := b.fetch(segmentName(i+1), 0, -1, "")
+			content, o, _, err := b.fetch(segmentName(first+i), 0, -1, "")
 			parts[i], errs[i] = content, err
-			if i == j.n-1 {
+			if i == len(parts)-1 {
 				j.content, j.etag = content, o.etag
 			}
 		})
@@ -76,6 +87,17 @@ func (b *bucket) readJournal() (*segments, error) {
 	all.Wait()
 	j.read = bytes.Join(parts, nil)
 	return j, errors.Join(errs...)
+}
+
+// eachSegment calls f for the numbers of the segments, ascending.
+func (b *bucket) eachSegment(f func(n int) error) error {
+	return b.each(Manifest+"/", true, 0, func(key string, _ object) error {
+		n, err := strconv.Atoi(path.Base(key))
+		if err != nil {
+			return nil //nolint:nilerr // a file of other people
+		}
+		return f(n)
+	})
 }
 
 // Journal implements Storage.
@@ -89,7 +111,8 @@ func (b *bucket) Journal() (Journal, error) {
 
 // NewJournal implements Storage. The old segments are copied beside, and go
 // from the last one to the first, so that what a crash leaves is shorter and
-// whole, or the new one.
+// whole, or the new one. That has the next number: who forgets old segments late must not
+// meet it.
 func (b *bucket) NewJournal(first []byte) (Journal, error) {
 	var old []string
 	if err := b.List(Manifest, nil, func(name string, _ int64) error {
@@ -104,6 +127,11 @@ func (b *bucket) NewJournal(first []byte) (Journal, error) {
 		}
 	}
 	j := &segments{b: b}
+	for _, part := range old {
+		if n, err := strconv.Atoi(part); err == nil {
+			j.n = max(j.n, n)
+		}
+	}
 	return j, j.Append(first)
 }
 
@@ -147,10 +175,37 @@ func (j *segments) Cut(int64) error {
 // answer, and would write it again. If it had the answer it makes the segment
 // after, which the second append takes.
 func (j *segments) Append(line []byte) error {
-	n, content, when := j.n, slices.Concat(j.content, line), condition{match: j.etag}
-	if j.n == 0 || !j.fresh && len(j.content) >= segmentBytes {
-		n, content, when = j.n+1, line, condition{not: "*"}
+	if j.etag == "" || j.CanRestart() {
+		return j.put(j.n+1, line, condition{not: "*"})
 	}
+	return j.put(j.n, slices.Concat(j.content, line), condition{match: j.etag})
+}
+
+// CanRestart implements Journal: where the next line has a segment of its own. Before that
+// an archiver that takes over would not see the new segment.
+func (j *segments) CanRestart() bool { return !j.fresh && len(j.content) >= segmentBytes }
+
+// Restart implements Journal.
+func (j *segments) Restart(line []byte) error { return j.put(j.n+1, line, condition{not: "*"}) }
+
+// Forget implements Journal.
+func (j *segments) Forget() error {
+	var old []int
+	err := j.b.eachSegment(func(n int) error {
+		if n < j.n {
+			old = append(old, n)
+		}
+		return nil
+	})
+	for _, n := range old {
+		if err == nil {
+			err = j.b.Remove(segmentName(n))
+		}
+	}
+	return err
+}
+
+func (j *segments) put(n int, content []byte, when condition) error {
 	etag, err := j.b.send(segmentName(n), content, when)
 	if errors.Is(err, errPrecondition) || errors.Is(err, fs.ErrNotExist) {
 		etag, err = j.replace(n, content)

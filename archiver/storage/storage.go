@@ -113,6 +113,14 @@ type Journal interface {
 	// may be there until the next Append, which replaces it. In a shared storage
 	// the Journal of the writer before fails after two of them. Errors: ErrTaken.
 	Append(line []byte) error
+	// CanRestart reports whether Restart is possible now: of a journal that grows it is
+	// again and again.
+	CanRestart() bool
+	// Restart is Append of a line that says all that those before it say: readers see these
+	// or that one, never a part. Whether the lines before it are still in Content after it
+	// was stored is open until Forget, which removes them.
+	Restart(line []byte) error
+	Forget() error
 	// Close gives the journal back.
 	Close() error
 }
