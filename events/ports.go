@@ -111,7 +111,9 @@ type Log interface {
 	Reader
 	// Append stores m when fence holds, and returns its sequence once it is
 	// durable. A zero Fence is no fence. A repeated ID is stored once and
-	// returns the first one's sequence when the bus knows it.
+	// returns the first one's sequence when the bus knows it. Without a fence that
+	// is so only while the first one is there, on the same subject: another message
+	// with its ID does not stand for m. Work returns it also when it is gone.
 	// Errors: ErrFenced, ErrFull, ErrTooLarge, ErrUnreachable.
 	Append(ctx context.Context, m Message, fence Fence) (uint64, error)
 }

@@ -2,6 +2,7 @@ package services_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -9,11 +10,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"apollo/evaluator/workload"
 	"apollo/events"
 	"apollo/events/membus"
 	"apollo/services/messages"
 	"apollo/services/proposer"
 	"apollo/services/study"
+	"apollo/services/worker"
 )
 
 // Every evaluator may write dead letters, and their subject names none. A letter about work
@@ -136,6 +139,40 @@ func TestAWorkItemGivenUpStaysGivenUpOverARestart(t *testing.T) {
 		}
 		if view := s.wait("sim"); view.State != study.Paused {
 			t.Errorf("the study is %s (%s), want paused", view.State, view.Reason)
+		}
+	})
+}
+
+// Whoever may write letters cannot keep those of others from being stored by using their
+// ids up: the study hears that its work is given up.
+func TestAUsedIDHidesNoLetter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		s.start("proposer", func(b events.Bus) service {
+			return &proposer.Proposer{Bus: b, Catalog: toyCatalog(s.toy), Logger: slog.New(slog.DiscardHandler)}
+		})
+		s.submit("sim", "x1", toyStudy("sim", 80, ""))
+		time.Sleep(time.Second)
+		run := s.log("study.sim.*.accepted")[0].(events.StudyAccepted).Run
+		mallory := s.hub.Client("mallory")
+		for batch := range 4 {
+			for seq := range 8 {
+				id := fmt.Sprintf("dlq.evaluator.%s.%d", events.WorkSubject("toy", "sim", run, batch), seq)
+				if err := messages.AppendDeadLetter(s.ctx, mallory, "sim", events.DeadLetter{Service: "evaluator", Reason: "forged", Subject: "work.other.sim.x.0"}, id); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		s.start("evaluator", func(b events.Bus) service {
+			c := toyCatalog(s.toy)
+			c.Network = func(string, workload.Sizes) (*workload.Workload, error) { return nil, errors.New("no networks here") }
+			return &worker.Evaluator{Bus: b, Name: "toy", Catalog: c, Logger: slog.New(slog.DiscardHandler)}
+		})
+		time.Sleep(5 * time.Second) // after 20 s lost work is published again, under another sequence
+		if got := s.state("sim"); got != study.Paused {
+			t.Errorf("the study is %s, want paused: no evaluator can answer its work", got)
 		}
 	})
 }

@@ -46,6 +46,7 @@ func Run(t *testing.T, factory Factory) {
 	t.Helper()
 	tests := map[string]func(*testing.T, Factory){
 		"append":            testAppend,
+		"append used ID":    testAppendUsedID,
 		"fence":             testFence,
 		"fence after loss":  testFenceLostAck,
 		"once":              testOnce,

@@ -1,6 +1,7 @@
 package membus
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,13 +30,25 @@ func (p port) Append(ctx context.Context, m events.Message, fence events.Fence) 
 			return 0, events.ErrFenced
 		}
 		if seq, ok := s.duplicate(m.ID, time.Now()); ok {
-			return seq, nil
+			if fence.Filter != "" || events.IsWork(m.Subject) || s.holds(seq, m) {
+				return seq, nil
+			}
+			m.ID = "" // it was used up by another message, or is of one that is gone
+			if last := s.lastOf(m.Subject); last > 0 && bytes.Equal(s.msgs[s.at(last)].Data, m.Data) {
+				return last, nil // and m was stored without one
+			}
 		}
 		if fence.Filter != "" {
 			m.After = &fence.Last
 		}
 		return s.store(m, time.Now())
 	})
+}
+
+// holds reports whether a message is still there, by its sequence.
+func (s *stream) holds(seq uint64, m events.Message) bool {
+	i := s.at(seq)
+	return i < len(s.msgs) && s.msgs[i].Seq == seq && s.msgs[i].Subject == m.Subject && s.msgs[i].ID == m.ID
 }
 
 // storedAfter returns the sequence under which id was stored behind the fence:

@@ -72,7 +72,7 @@ func (b *Bus) deadLetter(ctx context.Context, m events.Message, deliveries uint6
 	if err != nil {
 		return err
 	}
-	_, _, err = b.publish(ctx, letter)
+	_, err = port{b}.Append(ctx, letter, events.Fence{})
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -35,6 +36,10 @@ func (p port) Append(ctx context.Context, m events.Message, fence events.Fence) 
 	}
 	err = b.whileOnItsWay(ctx, func() (again bool, err error) {
 		ack, _, err := b.publish(ctx, m, options...)
+		if err == nil && ack.Duplicate && fence.Filter == "" {
+			seq, err = b.known(ctx, m, ack.Sequence)
+			return false, err
+		}
 		if err == nil {
 			seq = ack.Sequence
 			return false, nil
@@ -74,6 +79,53 @@ func (p port) Append(ctx context.Context, m events.Message, fence events.Fence) 
 		return 0, fmt.Errorf("append %s: %w", m.Subject, err)
 	}
 	return seq, nil
+}
+
+// known returns where a message is whose ID the server knows, at a sequence. That may be of
+// another message, which used the ID up, or of one that is gone: then m is stored without
+// an ID. Of work it is known what the sequence was, also when the item is gone.
+func (b *Bus) known(ctx context.Context, m events.Message, at uint64) (seq uint64, err error) {
+	if events.IsWork(m.Subject) {
+		return at, nil
+	}
+	stream, err := b.streamFor(m.Subject)
+	if err != nil {
+		return 0, err
+	}
+	var held found
+	err = b.ask(ctx, b.getSubject(stream), func(ctx context.Context, _ bool) (err error) {
+		held, err = b.get(ctx, stream, map[string]any{"seq": at})
+		if codeOf(err) == server.JSNoMessageFoundErr {
+			held, err = found{}, nil
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, events.ErrDenied): // who may not look takes the server's word
+		return at, nil
+	case err != nil:
+		return 0, err
+	case held.Seq == at && !held.stray && held.Subject == m.Subject && held.ID == m.ID:
+		return at, nil
+	}
+	m.ID = ""
+	err = b.whileOnItsWay(ctx, func() (again bool, err error) {
+		held, err := b.last(ctx, m.Subject)
+		if err != nil {
+			return false, err
+		}
+		if held.Seq > 0 && bytes.Equal(held.Data, m.Data) { // an attempt whose answer was lost
+			seq = held.Seq
+			return false, nil
+		}
+		ack, _, err := b.publish(ctx, m, jetstream.WithExpectLastSequencePerSubject(held.Seq))
+		if err != nil {
+			return classify(err) == fenced, err
+		}
+		seq = ack.Sequence
+		return false, nil
+	})
+	return seq, err
 }
 
 // Record stores m unless its subject has a message; see events.Facts. What the

@@ -211,7 +211,8 @@ func (e *Evaluator) poison(next message.HandlerFunc) message.HandlerFunc {
 		return nil, messages.AppendDeadLetter(msg.Context(), e.Bus, events.StudyOf(subject), events.DeadLetter{
 			Service: "evaluator", Reason: err.Error(), Subject: subject, Sequence: sequence, Body: msg.Payload,
 		},
-			fmt.Sprintf("dlq.evaluator.%s.%d", subject, sequence))
+			// An id that follows from the item could be used up by whoever may write letters.
+			fmt.Sprintf("dlq.evaluator.%s.%d.%s", subject, sequence, rand.Text()))
 	}
 }
 
