@@ -23,10 +23,7 @@ func TestSRAMMeetsItsTable(t *testing.T) {
 	}
 }
 
-// Nine of ten rows are within 11 % when they are left out, area and leakage
-// within 15 %, energies within 20 %: their neighbours are then a factor of 1.4
-// to 1.7 apart, and the other half of the rows are sizes that no step of two
-// reaches.
+// Rows beside no step are within 5 % when they are left out.
 func TestSRAMPredictsALeftOutPoint(t *testing.T) {
 	t.Parallel()
 	for _, n := range []Node{Node22(), Node45()} {
@@ -35,7 +32,7 @@ func TestSRAMPredictsALeftOutPoint(t *testing.T) {
 		for _, size := range sizes[1 : len(sizes)-1] {
 			less := n.Without(size)
 			if len(less.sram) != len(n.sram)-1 || len(less.wide) != len(n.wide)-1 {
-				t.Fatalf("%s without %g B: %d rows", n.Name, size, len(less.sram))
+				t.Fatalf("%s without %g B: %d and %d rows", n.Name, size, len(less.sram), len(less.wide))
 			}
 			for _, pair := range [][2]SRAM{{less.SRAM(size), n.SRAM(size)}, {less.WideSRAM(size), n.WideSRAM(size)}} {
 				got, want := pair[0], pair[1]
@@ -45,10 +42,9 @@ func TestSRAMPredictsALeftOutPoint(t *testing.T) {
 				errs["leakage"] = append(errs["leakage"], math.Abs(got.LeakageMW/want.LeakageMW-1))
 			}
 		}
-		for what, worst := range map[string]float64{"read": 0.201, "write": 0.15, "area": 0.15, "leakage": 0.10} {
-			e := slices.Sorted(slices.Values(errs[what]))
-			if most, nine := e[len(e)-1], e[len(e)*9/10]; most > worst || nine > 0.11 {
-				t.Errorf("%s %s: worst %.3f, nine of ten within %.3f, want %g and 0.11", n.Name, what, most, nine, worst)
+		for what, list := range errs {
+			if most := slices.Max(list); most > 0.05 {
+				t.Errorf("%s %s: worst %.3f, want 0.05", n.Name, what, most)
 			}
 		}
 	}
@@ -87,11 +83,46 @@ var sramBetween = [][7]float64{
 	{45, 64, 475000, 30.2498, 19.4573, 5.45376, 1.51103},
 	{22, 64, 610000, 10.1216, 7.32803, 109.048, 0.499829},
 	{45, 128, 760000, 55.6634, 41.2774, 8.73663, 2.45307},
+	// Drawn at random after the steps were in the table.
+	{22, 64, 277520, 7.29179, 5.16698, 51.7949, 0.21917},
+	{45, 128, 64544, 16.5938, 13.3891, 0.787385, 0.225597},
+	{22, 128, 832, 0.43843, 0.589832, 0.216087, 0.00112905},
+	{45, 64, 730728, 33.3025, 24.6854, 8.47041, 2.42497},
+	{22, 64, 1797440, 16.1549, 14.4052, 334.745, 1.4055},
+	{45, 128, 1088, 1.50086, 2.15109, 0.017533, 0.00550425},
+	{22, 128, 124704, 7.09131, 5.73779, 23.2416, 0.109068},
+	{45, 64, 225408, 18.4622, 14.0968, 2.75696, 0.77123},
+	{22, 64, 694024, 10.9235, 7.77883, 123.425, 0.552145},
+	{45, 128, 397040, 38.008, 30.333, 4.584, 1.44441},
+	{22, 128, 2096, 0.546879, 0.971687, 0.522322, 0.00202865},
+	{45, 64, 769400, 34.1706, 25.195, 8.84336, 2.51248},
+	{22, 64, 123328, 4.34802, 3.365, 23.4847, 0.114298},
+	{45, 128, 1168, 1.521, 2.23691, 0.0189539, 0.00577926},
+	{22, 128, 241536, 9.88769, 8.57642, 44.9797, 0.217359},
+	{45, 64, 586856, 29.4427, 22.4382, 6.79209, 2.03109},
+	{22, 64, 8776, 1.45326, 1.05643, 1.81374, 0.00722989},
+	{45, 128, 93776, 20.2955, 15.7505, 1.1377, 0.308702},
+	{22, 128, 1859152, 28.1748, 24.5536, 331.219, 1.54045},
+	{45, 64, 4632, 2.46259, 2.47767, 0.0664809, 0.0163483},
+	{22, 64, 421736, 8.22001, 6.23392, 75.9391, 0.378289},
+	{45, 128, 62272, 16.2669, 13.1798, 0.756741, 0.218355},
+	{22, 128, 58080, 5.34493, 4.07592, 10.8691, 0.0493343},
+	{45, 64, 1465768, 44.948, 38.0189, 17.7122, 4.53935},
+	{22, 64, 944, 0.313251, 0.362592, 0.243455, 0.00103301},
+	{45, 128, 13616, 6.79105, 6.9039, 0.182892, 0.0461036},
+	{22, 128, 7744, 1.26635, 1.76085, 1.73029, 0.006294},
+	{45, 64, 2416, 1.3987, 1.92817, 0.0374143, 0.00864273},
+	{22, 64, 619328, 10.2018, 7.3731, 110.486, 0.505057},
+	{45, 128, 3056, 1.95722, 3.96473, 0.047047, 0.0112516},
+	{22, 128, 9008, 1.91052, 1.8236, 1.86746, 0.00803759},
+	{45, 64, 1112, 0.809157, 1.52832, 0.0153901, 0.0038604},
 }
 
+// All but one are within 10 %: CACTI takes another organisation for 944 bytes than
+// for the sizes on either side.
 func TestSRAMBetweenItsPoints(t *testing.T) {
 	t.Parallel()
-	within := map[string]int{}
+	const apart = 944
 	for _, row := range sramBetween {
 		n := Node22()
 		if row[0] == 45 {
@@ -101,21 +132,14 @@ func TestSRAMBetweenItsPoints(t *testing.T) {
 		if row[1] == 128 {
 			m, width = n.WideSRAM(row[2]), wideBytes
 		}
-		for what, pair := range map[string][2]float64{
-			"read": {m.ReadPJPerByte * width, row[3]}, "write": {m.WritePJPerByte * width, row[4]}, "leakage": {m.LeakageMW, row[5]}, "area": {m.AreaMM2, row[6]},
+		worst := 0.0
+		for _, pair := range [][2]float64{
+			{m.ReadPJPerByte * width, row[3]}, {m.WritePJPerByte * width, row[4]}, {m.LeakageMW, row[5]}, {m.AreaMM2, row[6]},
 		} {
-			e := math.Abs(pair[0]/pair[1] - 1)
-			if e <= 0.10 {
-				within[what]++
-			}
-			if e > 0.15 {
-				t.Errorf("%g nm, %g bits, %g B: %s %g, want %g", row[0], row[1], row[2], what, pair[0], pair[1])
-			}
+			worst = max(worst, math.Abs(pair[0]/pair[1]-1))
 		}
-	}
-	for _, what := range []string{"read", "write", "leakage", "area"} {
-		if 10*within[what] < 9*len(sramBetween) {
-			t.Errorf("%s: %d of %d within 10 %%, want nine of ten", what, within[what], len(sramBetween))
+		if row[2] == apart != (worst > 0.10) {
+			t.Errorf("%g nm, %g bits, %g B: %+v is off by %.3f from %v", row[0], row[1], row[2], m, worst, row[3:])
 		}
 	}
 }
@@ -126,7 +150,7 @@ func TestSRAMGrowsWithCapacity(t *testing.T) {
 		last := SRAM{}
 		for bytes := 16.0; bytes < 1<<27; bytes *= 1.1 {
 			m := n.SRAM(bytes)
-			if m.AreaMM2 <= last.AreaMM2 || m.LeakageMW <= last.LeakageMW || m.ReadPJPerByte <= 0.87*last.ReadPJPerByte {
+			if m.AreaMM2 < last.AreaMM2 || m.LeakageMW < last.LeakageMW || m.ReadPJPerByte <= 0.80*last.ReadPJPerByte {
 				t.Fatalf("%s: SRAM(%g) = %+v is not above the smaller one's %+v", n.Name, bytes, m, last)
 			}
 			last = m
