@@ -144,6 +144,7 @@ func fixedColumns() []fixed {
 		{name: "stream_seq", kind: KindInt, ignored: true},
 		{name: "trace_id", kind: KindString, ignored: true},
 		{name: "extra", kind: KindString, ignored: true},
+		{name: "intermediate", kind: KindString, ignored: true, added: true},
 	}
 }
 

@@ -229,6 +229,7 @@ func (d *rowDecoder) rest(row *Row, cols *Columns) {
 	row.StreamSeq = d.sequence()
 	row.TraceID = d.text()
 	row.Extra = d.text()
+	row.Intermediate = d.text()
 	row.Design = make([]space.Value, len(cols.Parameters))
 	for i, p := range cols.Parameters {
 		switch p.Kind {
@@ -247,9 +248,7 @@ func (d *rowDecoder) rest(row *Row, cols *Columns) {
 	if d.err != nil || d.raw {
 		return
 	}
-	switch row.Outcome {
-	case events.OutcomeMeasured, events.OutcomeInfeasible, events.OutcomeFailed:
-	default:
+	if !events.IsOutcome(row.Outcome) {
 		d.fail(fmt.Errorf("outcome %q of trial %d is not a word of the format", row.Outcome, row.Trial))
 	}
 }

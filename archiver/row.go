@@ -30,7 +30,7 @@ type Row struct {
 	// nothing was measured.
 	Values []float64
 
-	// Outcome is measured, infeasible or failed.
+	// Outcome is measured, infeasible, failed or stopped.
 	Outcome string
 	// Feasible says that the trial was measured and keeps every rule and
 	// constraint of its own study.
@@ -70,6 +70,9 @@ type Row struct {
 	TraceID   string
 	// Extra is a JSON object of what the evaluator said beside the metrics.
 	Extra string
+	// Intermediate is a JSON object of the values that the evaluation reported
+	// before its answer (events.Curve).
+	Intermediate string
 }
 
 // Key returns what identifies the row.
@@ -156,7 +159,7 @@ func shortHash(b []byte) string {
 
 // size estimates the memory of a row in bytes, for the flush limit.
 func (r *Row) size() int {
-	n := 400 + len(r.LastError.Message) + 24*len(r.Design) + 8*len(r.Values) + 8*len(r.Parents) + len(r.Extra)
+	n := 400 + len(r.LastError.Message) + 24*len(r.Design) + 8*len(r.Values) + 8*len(r.Parents) + len(r.Extra) + len(r.Intermediate)
 	if r.Reason != nil {
 		n += 96 + len(r.Reason.Message)
 	}

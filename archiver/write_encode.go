@@ -371,6 +371,7 @@ func (c *Columns) encode(e *encoder) {
 	e.ints(1, func(r *Row) (int64, bool) { return always(int64(r.StreamSeq)) })
 	e.optional(func(r *Row) string { return r.TraceID })
 	e.optional(func(r *Row) string { return r.Extra })
+	e.optional(func(r *Row) string { return r.Intermediate })
 }
 
 // joinParents writes trial numbers as a list with commas: a nested column

@@ -153,6 +153,12 @@ type Request struct {
 	// Progress is told how far an evaluation is, on the goroutine that asked; nil
 	// for nobody. Only external programs say it.
 	Progress func(Progress)
+	// Watched is the metric whose values an evaluation may report on its way, step by
+	// step; "" where nobody listens. Reports is called whenever an evaluation begins,
+	// and what it returns is told the values, on the goroutine that asked: it returns
+	// why the evaluation is to end as Stopped, or nil.
+	Watched string
+	Reports func() func(step int64, value float64) *Reason
 	// Design holds one value per Task.Params. It is read only.
 	Design []space.Value
 }
@@ -184,6 +190,8 @@ const (
 	Infeasible Outcome = "infeasible"
 	// Failed means that the evaluation broke; Reason says how.
 	Failed Outcome = "failed"
+	// Stopped means that Request.Reports ended the evaluation; Reason is what it said.
+	Stopped Outcome = "stopped"
 )
 
 // Result is the answer to a Request.

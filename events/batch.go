@@ -37,6 +37,8 @@ type BatchRequested struct {
 	Seed          uint64       `json:"seed,omitempty"`
 	Limits        []Constraint `json:"limits,omitempty"`
 	Deterministic bool         `json:"deterministic,omitempty"`
+	// EarlyStop is set where the study stops hopeless evaluations.
+	EarlyStop *Stopping `json:"early_stop,omitempty"`
 	// Parameters name the columns of Designs.
 	Parameters []Column `json:"parameters"`
 	// Trials[i] is the trial number of Designs[i].
@@ -78,8 +80,9 @@ type TrialResult struct {
 	// Trial is the number from the work item.
 	Trial int `json:"trial" jsonschema:"minimum=0"`
 	// Outcome is measured (every metric has a value), infeasible (the design
-	// cannot run the workload) or failed (the evaluation broke).
-	Outcome string `json:"outcome" jsonschema:"enum=measured,enum=infeasible,enum=failed"`
+	// cannot run the workload), failed (the evaluation broke) or, of a work item
+	// with early_stop, stopped (it was worse than others at the same step).
+	Outcome string `json:"outcome" jsonschema:"enum=measured,enum=infeasible,enum=failed,enum=stopped"`
 	// Values holds one number per metric; null where there is none.
 	Values Numbers `json:"values,omitempty"`
 	// Reason says why the outcome is not measured.
@@ -95,6 +98,9 @@ type TrialResult struct {
 	// LastError says why the attempt before the last failed; absent when there
 	// was one attempt alone. Why the last one did is in Reason.
 	LastError *LastError `json:"last_error,omitempty"`
+	// Intermediate are values of the metric of early_stop that the last attempt
+	// reported; of a stopped trial the last one is what it was stopped for.
+	Intermediate *Curve `json:"intermediate,omitempty"`
 }
 
 // LastError says why an attempt at a trial failed.
@@ -120,7 +126,17 @@ const (
 	OutcomeMeasured   = "measured"
 	OutcomeInfeasible = "infeasible"
 	OutcomeFailed     = "failed"
+	OutcomeStopped    = "stopped"
 )
+
+// IsOutcome reports whether a word is one of the outcomes.
+func IsOutcome(word string) bool {
+	switch word {
+	case OutcomeMeasured, OutcomeInfeasible, OutcomeFailed, OutcomeStopped:
+		return true
+	}
+	return false
+}
 
 // Reason says why a trial is infeasible or failed, with need and have in Unit.
 type Reason struct {

@@ -43,6 +43,8 @@ func decodeBatchRequested(r *reader) Payload {
 			r.Std(&v.Limits)
 		case "deterministic":
 			r.Std(&v.Deterministic)
+		case "early_stop":
+			r.Std(&v.EarlyStop)
 		case "parameters":
 			v.Parameters = list(r, v.Parameters[:0], (*reader).column)
 		case "trials":
@@ -153,6 +155,8 @@ func decodeTrialsProposed(r *reader) Payload {
 			})
 		case "reused":
 			v.Reused = r.results()
+		case "early_stop":
+			r.Std(&v.EarlyStop)
 		case "added":
 			r.Std(&v.Added)
 		case "voids":
@@ -274,6 +278,8 @@ func (r *reader) result(t *TrialResult, values []float64) []float64 {
 			t.Extra = r.extra()
 		case "last_error":
 			t.LastError = r.lastError()
+		case "intermediate":
+			r.Std(&t.Intermediate)
 		default:
 			r.Skip()
 		}
@@ -302,7 +308,7 @@ func (r *reader) lastError() *LastError {
 // outcome reads a string, without an allocation for the words of the contract.
 func (r *reader) outcome() string {
 	if r.Peek() == '"' {
-		for _, word := range [...]string{OutcomeMeasured, OutcomeInfeasible, OutcomeFailed} {
+		for _, word := range [...]string{OutcomeMeasured, OutcomeInfeasible, OutcomeFailed, OutcomeStopped} {
 			end := r.Pos + 1 + len(word)
 			if end < len(r.Bytes) && r.Bytes[end] == '"' && string(r.Bytes[r.Pos+1:end]) == word {
 				r.Pos = end + 1

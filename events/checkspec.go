@@ -1,6 +1,9 @@
 package events
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // specRange is a number of a specification and its limits.
 type specRange struct {
@@ -34,6 +37,12 @@ func CheckSpec(s *Spec, files bool) error {
 	}
 	if n := s.Evaluator.Noise; n != nil {
 		ranges = append(ranges, specRange{"repeats", n.Repeats, 0, MaxRepeats})
+	}
+	if e := s.EarlyStop; e != nil {
+		ranges = append(ranges, specRange{"finished trials before one is stopped", e.After, 1, MaxTrials})
+		if measured := s.Measured(); e.Rule != RuleMedian || e.Warmup < 0 || e.Warmup > MaxWarmup || !slices.ContainsFunc(measured, func(m Metric) bool { return m.Name == e.Metric }) {
+			return fmt.Errorf("%w: trials are stopped early by the rule %.63q, from step %d on, for %.63q: want %s, a step from 0 on and a measured metric", ErrMalformed, e.Rule, e.Warmup, e.Metric, RuleMedian)
+		}
 	}
 	if f := s.Fork; f != nil {
 		ranges = append(ranges, specRange{"shared trials", f.Trials, 1, s.Budget.Trials})

@@ -166,6 +166,11 @@ func (v BatchRequested) appendJSON(b []byte) ([]byte, error) {
 	if v.Deterministic {
 		b = append(b, `,"deterministic":true`...)
 	}
+	if v.EarlyStop != nil {
+		if b, err = wire.AppendStd(append(b, `,"early_stop":`...), v.EarlyStop); err != nil {
+			return nil, err
+		}
+	}
 	if b, err = wire.AppendList(append(b, `,"parameters":`...), v.Parameters, appendColumn); err != nil {
 		return nil, err
 	}
@@ -262,6 +267,11 @@ func (v TrialsProposed) appendJSON(b []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
+	if v.EarlyStop != nil {
+		if b, err = wire.AppendStd(append(b, `,"early_stop":`...), v.EarlyStop); err != nil {
+			return nil, err
+		}
+	}
 	if v.Added {
 		b = append(b, `,"added":true`...)
 	}
@@ -328,6 +338,11 @@ func (t *TrialResult) appendJSON(b []byte) ([]byte, error) {
 			b = wire.AppendString(append(b, `,"message":`...), t.LastError.Message)
 		}
 		b = append(b, '}')
+	}
+	if t.Intermediate != nil {
+		if b, err = wire.AppendStd(append(b, `,"intermediate":`...), t.Intermediate); err != nil {
+			return nil, err
+		}
 	}
 	return append(b, '}'), nil
 }

@@ -47,6 +47,7 @@ func sampleSpec() events.Spec {
 		Fork:             &events.Fork{Study: "first", Run: "0badcafe", Trials: 60},
 		Evaluator:        events.EvaluatorSpec{Name: "edge", Version: "1", TimeoutSeconds: 30, Attempts: 3, Deterministic: true, MaxFailures: 20, Manual: true, Noise: &events.Noise{Repeats: 3, Reference: 20}},
 		Budget:           events.Budget{Trials: 400, WallSeconds: 7200, EvaluatorSeconds: 144000, Batch: 16, Parallelism: 4, Lag: 8},
+		EarlyStop:        &events.EarlyStop{Rule: "median", Metric: "latency_s", After: 5, Warmup: 2},
 		Stop:             events.Stop{Plateau: &events.Plateau{Trials: 100, Improvement: 0.001}},
 		Start:            []events.Design{{{Num: 4096}, {Label: "weight"}}},
 		Order:            "strict", Duplicates: "reuse",
@@ -64,7 +65,8 @@ func samples() []events.Payload {
 			Message: "a tile needs 64 KiB, a core has 32 KiB",
 		},
 		Attempts: 2, Started: 1612278245000000, Seconds: 0.000125, Extra: map[string]float64{"latency_s.mobilenet_v2": 1e-7},
-		LastError: &events.LastError{Code: "timeout", Message: "no answer within 30s"},
+		LastError:    &events.LastError{Code: "timeout", Message: "no answer within 30s"},
+		Intermediate: &events.Curve{Steps: []int64{1, 5}, Values: events.Numbers{0.0025, 0.0021}},
 	}
 	best := events.BestTrial{
 		Trial: 3, Design: map[string]any{"pe_memory": 8192.5, "dataflow": "weight"}, Metrics: map[string]float64{"latency_s": 0.002, "area_mm2": 6.5},
@@ -79,7 +81,8 @@ func samples() []events.Payload {
 	identity := &events.Identity{Version: "2", Program: strings.Repeat("5e", 32)}
 	program := &events.Program{Args: []string{"python3", "sim.py"}, Path: "/usr/bin/python3", Files: []events.ProgramFile{{Arg: 1, SHA256: strings.Repeat("5f", 32)}}, SHA256: strings.Repeat("5d", 32)}
 	volume, reference := 0.0625, map[string]float64{"latency_s": 0.02}
-	summary := events.Summary{Trials: 400, Voided: 3, Measured: 280, Infeasible: 119, Failed: 1, Feasible: 250, Best: &best, Front: []events.BestTrial{best}, FrontSize: 1, Hypervolume: &volume, Reference: reference, Noise: noise, Hash: strings.Repeat("f0", 32), LastResult: 1234}
+	thresholds := events.Thresholds{Trials: 7, Curve: events.Curve{Steps: []int64{1, 5}, Values: events.Numbers{0.003, 0.0025}}}
+	summary := events.Summary{Trials: 400, Voided: 3, Stopped: 4, Measured: 280, Infeasible: 119, Failed: 1, Feasible: 250, Best: &best, Front: []events.BestTrial{best}, FrontSize: 1, Hypervolume: &volume, Reference: reference, Noise: noise, Hash: strings.Repeat("f0", 32), LastResult: 1234}
 	return []events.Payload{
 		events.StudyRequested{Study: json.RawMessage(`{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"demo"},"spec":{}}`), Fresh: true, EvaluatorVersion: "2", Program: program},
 		events.StudyControl{Study: study, Run: run, ID: "c-1", Verb: "extend", Trials: 900, Reason: "the disk is full", Force: true, Retry: []int{5, 9}, Designs: []events.AddedDesign{{Design: map[string]any{"pe_memory": 8192.5, "dataflow": "weight"}, Outcome: "infeasible", Metrics: map[string]float64{"area_mm2": 6.5}, Reason: result.Reason, Origin: "lab"}}},
@@ -87,7 +90,7 @@ func samples() []events.Payload {
 		events.StudyStarted{Study: study, Run: run, Build: "v0.9.0 (0badcafe0bad)", Sources: []events.SourcePin{{Study: "earlier", Run: run, Trials: 400, SHA256: strings.Repeat("2c", 32), Use: "merge", Kept: 399, Quarantined: 1, DamagedFiles: 2, LeftOut: []events.LeftOut{{Reason: "design", Rows: 1}, {Reason: "damaged", Files: 2}}, Why: "the same networks"}}},
 		events.TrialsProposed{
 			Study: study, Run: run, Batch: 2, FirstTrial: 16, Told: 1, ObservedThrough: 99, Designs: []events.Design{design, design},
-			Origins: []string{"evolution", "seed"}, Parents: [][]int{{3, 7}, {}}, Reused: []events.TrialResult{result}, Added: true, Voids: []int{5, 6}, Command: "c-1",
+			Origins: []string{"evolution", "seed"}, Parents: [][]int{{3, 7}, {}}, Reused: []events.TrialResult{result}, EarlyStop: &thresholds, Added: true, Voids: []int{5, 6}, Command: "c-1",
 		},
 		events.StudyBound{Study: study, Run: run, Identity: *identity, Batch: 2, Worker: "host-1/7"},
 		events.BatchRefused{Study: study, Run: run, Batch: 2, Sequence: 44, Asked: *identity, Answered: events.Identity{Version: "3", Program: strings.Repeat("6f", 32)}, Worker: "host-2/7"},
@@ -105,14 +108,14 @@ func samples() []events.Payload {
 		events.StudyRejected{Study: study, Command: "x1", Errors: []events.Mistake{{Pointer: "/spec/seed", Code: "unknown_field", Message: "there is no field \"sede\"", Hint: "did you mean \"seed\"?", Line: 5, Column: 7}}},
 		events.BatchRequested{
 			Study: study, Run: run, Batch: 2, Evaluator: "edge", Identity: identity, Template: "edge", Networks: sampleSpec().Networks, Search: "one", MapperGoal: "energy", Metrics: sampleSpec().Metrics,
-			TimeoutSeconds: 30, Attempts: 3, Seed: 7, Limits: sampleSpec().Constraints, Deterministic: true, Parameters: []events.Column{{Name: "pe_memory", Unit: "B"}, {Name: "dataflow", Unit: "-"}}, Trials: []int{16, 17}, Designs: []events.Design{design, design},
+			TimeoutSeconds: 30, Attempts: 3, Seed: 7, Limits: sampleSpec().Constraints, Deterministic: true, EarlyStop: &events.Stopping{Metric: "latency_s", Maximize: true, Thresholds: &thresholds}, Parameters: []events.Column{{Name: "pe_memory", Unit: "B"}, {Name: "dataflow", Unit: "-"}}, Trials: []int{16, 17}, Designs: []events.Design{design, design},
 		},
 		events.BatchEvaluated{Study: study, Run: run, Batch: 2, Evaluator: "edge", EvaluatorVersion: "edge-1", Program: strings.Repeat("5e", 32), Worker: "host-1", Metrics: []string{"latency_s", "area_mm2"}, Trials: []events.TrialResult{result}},
 		events.ArchivePart{Study: study, Run: run, Path: "log/study=demo/run=0badcafe/part-000001.parquet", Rows: 400, SHA256: strings.Repeat("3d", 32), FirstSeq: 1, LastSeq: 25},
 		events.ArchiveFinal{Study: study, Run: run, Trials: 400, Glob: "log/study=demo/run=0badcafe/*.parquet"},
 		events.ArchiveWaiting{Study: study, Run: run, Trials: 12, Waiting: &events.Waiting{Code: events.WaitsArchiveStuck, Message: "no space left on device", Hint: "free some disk"}},
 		events.DeadLetter{Service: "proposer", Reason: "malformed event", Subject: "cmd.study.submit.demo", Sequence: 7, Deliveries: 1, Body: []byte("{\x00"), Size: 2},
-		events.Progress{Study: study, Run: run, State: "running", Trials: 100, Budget: 400, Measured: 70, Infeasible: 29, Failed: 1, Feasible: 60, InFlight: 16, Best: &best, FrontSize: 1, Hypervolume: &volume, Waiting: waiting, Idle: waiting},
+		events.Progress{Study: study, Run: run, State: "running", Trials: 100, Budget: 400, Measured: 70, Infeasible: 29, Failed: 1, Feasible: 60, InFlight: 16, Stopped: 3, Best: &best, FrontSize: 1, Hypervolume: &volume, Waiting: waiting, Idle: waiting},
 		events.Presence{
 			Evaluator: "edge", Worker: "host-1/7", Process: "q7x", Version: "1", Program: strings.Repeat("4e", 32), ProgramText: "python3 simulator.py",
 			Study: study, Run: run, Slots: 4, Items: []events.PresentItem{item}, Returned: []events.PresentItem{item}, HandedBack: 3, Answered: 12, FailedAttempts: 2, UpSeconds: 8.5,

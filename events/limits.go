@@ -22,6 +22,10 @@ const (
 	MaxAttempts = 100
 	// MaxRepeats is how often a study may measure every design.
 	MaxRepeats = 100
+	// MaxSteps is how many intermediate values of a trial are kept.
+	MaxSteps = 64
+	// MaxWarmup is the latest step before which no evaluation is stopped.
+	MaxWarmup = 1_000_000_000
 	// MaxTimeoutSeconds bounds the time of one evaluation: a week.
 	MaxTimeoutSeconds = 7 * 24 * 3600
 	// MaxBudgetSeconds bounds budgets of time: ten years of 365 days.

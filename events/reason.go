@@ -10,6 +10,8 @@ const (
 	ReasonBadResult = "bad_result"
 	// ReasonTooLarge: the answer is larger than a message may be.
 	ReasonTooLarge = "result_too_large"
+	// ReasonEarlyStop: the evaluation was worse than others at the same step.
+	ReasonEarlyStop = "early_stop"
 	// ReasonStart: the evaluator's program could not be started, so that nothing
 	// is known of the design.
 	ReasonStart = "start_failed"

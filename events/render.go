@@ -200,7 +200,8 @@ func outcomes(trials []TrialResult) string {
 			reasons[r.Code]++
 		}
 	}
-	text := fmt.Sprintf("%d measured, %d infeasible, %d failed", counts[OutcomeMeasured], counts[OutcomeInfeasible], counts[OutcomeFailed])
+	text := fmt.Sprintf("%d measured, %d infeasible, %d failed", counts[OutcomeMeasured], counts[OutcomeInfeasible], counts[OutcomeFailed]) +
+		when(counts[OutcomeStopped] > 0, fmt.Sprintf(", %d stopped", counts[OutcomeStopped]))
 	var parts []string
 	for _, code := range slices.Sorted(maps.Keys(reasons)) {
 		parts = append(parts, fmt.Sprintf("%s %d", code, reasons[code]))

@@ -100,7 +100,13 @@ func SizesOf(spec *Spec) Sizes {
 	for _, m := range spec.Measured() {
 		answer.Metrics = append(answer.Metrics, m.Name)
 	}
-	result := leastResult(len(spec.Metrics))
+	result, thresholds := leastResult(len(spec.Metrics)), 0
+	if spec.EarlyStop != nil {
+		const names = len(`,"early_stop":{"metric":"","maximize":true,"thresholds":{"trials":,"steps":[],"values":[]}}`)
+		curve := MaxSteps * (len("9223372036854775807,") + numberRoom + 1)
+		result += names + curve
+		thresholds = names + len(quoted(spec.EarlyStop.Metric)) + len("10000000") + curve
+	}
 	proposed := row + 1 + originRoom + parentsRoom
 	if spec.Transfer != nil || spec.Fork != nil {
 		proposed += result + 2*reusedWords // reused trials bring their answers
@@ -111,8 +117,8 @@ func SizesOf(spec *Spec) Sizes {
 		{"started", envelope + sources(spec)*sourceRoom, 0},
 		// The best trial, and of a front at least one.
 		{"completed", envelope + identityRoom + 2*best, 0},
-		{"proposed", envelope + MaxCommandIDBytes + addedRoom, proposed},
-		{SizeWork, work + identityRoom, row + 1 + len("10000000,")},
+		{"proposed", envelope + MaxCommandIDBytes + addedRoom + thresholds, proposed},
+		{SizeWork, work + identityRoom + thresholds, row + 1 + len("10000000,")},
 		{"answer", head.with(answer) + identityRoom, result},
 	}
 }

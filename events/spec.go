@@ -44,6 +44,8 @@ type Spec struct {
 	Evaluator EvaluatorSpec `json:"evaluator"`
 	Budget    Budget        `json:"budget"`
 	Stop      Stop          `json:"stop"`
+	// EarlyStop is set where hopeless evaluations are stopped.
+	EarlyStop *EarlyStop `json:"early_stop,omitempty"`
 	// Start are the designs that are tried first, in order.
 	Start []Design `json:"start,omitempty"`
 	// Order is "strict" or "relaxed".

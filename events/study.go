@@ -150,6 +150,9 @@ type TrialsProposed struct {
 	// Reused holds the trials of the batch whose answer was known already.
 	// They are not sent to an evaluator.
 	Reused []TrialResult `json:"reused,omitempty"`
+	// EarlyStop is what the batch's evaluations are held against; nil where none of
+	// them is stopped.
+	EarlyStop *Thresholds `json:"early_stop,omitempty"`
 	// Added: a user asked for the designs. They come on top of the run's budget.
 	Added bool `json:"added,omitempty"`
 	// Voids[i] is the trial that Designs[i] measures anew: from then on it counts
@@ -313,6 +316,8 @@ type Summary struct {
 	// Voided counts the trials that were measured anew: they are among Trials and
 	// among none of the others.
 	Voided int `json:"voided,omitempty"`
+	// Stopped counts the trials whose evaluation was stopped early.
+	Stopped int `json:"stopped,omitempty"`
 	// Best is null when nothing is feasible, and with several objectives: Front
 	// is the answer then.
 	Best *BestTrial `json:"best" jsonschema:"nullable"`
@@ -430,17 +435,19 @@ type DeadLetter struct {
 
 // Progress is a tick for people who watch; it is never stored.
 type Progress struct {
-	Study      string     `json:"study"`
-	Run        string     `json:"run"`
-	State      string     `json:"state"`
-	Trials     int        `json:"trials"`
-	Budget     int        `json:"budget"`
-	Measured   int        `json:"measured"`
-	Infeasible int        `json:"infeasible"`
-	Failed     int        `json:"failed"`
-	Feasible   int        `json:"feasible"`
-	InFlight   int        `json:"in_flight"`
-	Best       *BestTrial `json:"best" jsonschema:"nullable"`
+	Study      string `json:"study"`
+	Run        string `json:"run"`
+	State      string `json:"state"`
+	Trials     int    `json:"trials"`
+	Budget     int    `json:"budget"`
+	Measured   int    `json:"measured"`
+	Infeasible int    `json:"infeasible"`
+	Failed     int    `json:"failed"`
+	Feasible   int    `json:"feasible"`
+	InFlight   int    `json:"in_flight"`
+	// Stopped is that of Summary.
+	Stopped int        `json:"stopped,omitempty"`
+	Best    *BestTrial `json:"best" jsonschema:"nullable"`
 	// FrontSize and Hypervolume are those of Summary, with several objectives.
 	FrontSize   int      `json:"front_size,omitempty"`
 	Hypervolume *float64 `json:"hypervolume,omitempty"`

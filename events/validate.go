@@ -52,6 +52,8 @@ type Expected struct {
 	Metrics []string
 	// Derive computes the study's other metrics, which stand behind them.
 	Derive *Deriver
+	// Stops says that evaluations may be stopped early.
+	Stops bool
 	// Identity is the only one whose answer counts; nil takes anybody's.
 	Identity *Identity
 }
@@ -62,7 +64,7 @@ func ExpectedOf(req *BatchRequested) Expected {
 	for i, m := range req.Metrics {
 		metrics[i] = m.Name
 	}
-	return Expected{Study: req.Study, Run: req.Run, Batch: req.Batch, Trials: req.Trials, Metrics: metrics, Identity: req.Identity}
+	return Expected{Study: req.Study, Run: req.Run, Batch: req.Batch, Trials: req.Trials, Metrics: metrics, Identity: req.Identity, Stops: req.EarlyStop != nil}
 }
 
 // ValidateResult checks an evaluator's answer against what was asked. It is
@@ -96,6 +98,9 @@ func ValidateResult(want Expected, res *BatchEvaluated) (trials []TrialResult, p
 	}
 	for i := range res.Trials {
 		clean, problem := validateTrial(columns, len(res.Metrics), &res.Trials[i])
+		if problem == "" {
+			problem = want.intermediate(&clean)
+		}
 		if problem == "" && want.Derive != nil {
 			clean.Values = want.Derive.Row(clean.Values)
 			if name := want.Derive.missing(clean.Values); name != "" && clean.Outcome == OutcomeMeasured {
@@ -109,6 +114,23 @@ func ValidateResult(want Expected, res *BatchEvaluated) (trials []TrialResult, p
 		trials[i] = clean
 	}
 	return trials, problems
+}
+
+// intermediate says what is wrong with what a trial says of its evaluation's way;
+// where nothing was asked, that is left out.
+func (e *Expected) intermediate(t *TrialResult) string {
+	stopped := t.Outcome == OutcomeStopped
+	switch {
+	case stopped && !e.Stops:
+		return "the outcome is " + OutcomeStopped + ", and the study stops no evaluation early"
+	case stopped && t.Intermediate == nil:
+		return "the trial was stopped and has no intermediate value"
+	case !e.Stops:
+		t.Intermediate = nil
+	case t.Intermediate != nil:
+		return t.Intermediate.problem()
+	}
+	return ""
 }
 
 // width is the number of values of a row.
@@ -161,7 +183,7 @@ func validateTrial(columns []int, width int, t *TrialResult) (clean TrialResult,
 	clean = *t
 	clean.Reason, clean.LastError = cleanReason(t.Reason), cleanError(t.LastError)
 	switch {
-	case t.Outcome != OutcomeMeasured && t.Outcome != OutcomeInfeasible && t.Outcome != OutcomeFailed:
+	case !IsOutcome(t.Outcome):
 		return clean, fmt.Sprintf("the outcome is %q, not %s, %s or %s", cut(t.Outcome, 40), OutcomeMeasured, OutcomeInfeasible, OutcomeFailed)
 	case len(t.Values) != width && (len(t.Values) != 0 || t.Outcome == OutcomeMeasured):
 		return clean, fmt.Sprintf("%d values for %d metrics", len(t.Values), width)

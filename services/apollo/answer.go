@@ -35,6 +35,8 @@ type runJSON struct {
 	Measured   int    `json:"measured"`
 	Infeasible int    `json:"infeasible"`
 	Failed     int    `json:"failed"`
+	// Stopped trials were ended early.
+	Stopped int `json:"stopped,omitempty"`
 	// Best is null when no trial is feasible, and with several objectives.
 	Best *events.BestTrial `json:"best"`
 	*frontJSON
@@ -67,7 +69,7 @@ func (a *app) printAnswer(ctx context.Context, view *client.StudyView, watch sto
 	}
 	value := runJSON{
 		Study: view.Study, State: string(view.State), Trials: s.Trials, Measured: s.Measured, Infeasible: s.Infeasible,
-		Failed: s.Failed, Best: s.Best, Noise: s.Noise, frontJSON: frontOf(view), Optimum: a.optimumOf(ctx, view.Spec, s.Best), Log: a.logPath(view), Seconds: cli.Round(seconds, 3),
+		Failed: s.Failed, Stopped: s.Stopped, Best: s.Best, Noise: s.Noise, frontJSON: frontOf(view), Optimum: a.optimumOf(ctx, view.Spec, s.Best), Log: a.logPath(view), Seconds: cli.Round(seconds, 3),
 		Transfer: brought, Spec: view.Spec,
 	}
 	if view.State == study.Paused {
@@ -127,7 +129,7 @@ func infeasibleHint(view *client.StudyView) string {
 func (a *app) answerText(ctx context.Context, w io.Writer, p cli.Paint, view *client.StudyView, value runJSON) {
 	s, spec := view.Summary, view.Spec
 	head := fmt.Sprintf("%s: %s trials in ", endText(view), cli.Count(s.Trials))
-	ended := fmt.Sprintf("%s measured, %s infeasible, %s failed", cli.Count(s.Measured), cli.Count(s.Infeasible), cli.Count(s.Failed))
+	ended := endedText(s.Measured, s.Infeasible, s.Failed, s.Stopped)
 	between := " "
 	const timeWidth = 20 // "1m30s (1,000/s), " and some room: the line must not break by how long it took
 	if p.Width > 0 && len(view.Study)+len(head)+timeWidth+len(ended) > p.Width {

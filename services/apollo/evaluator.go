@@ -231,6 +231,9 @@ func (a *app) checkOptions(c *cobra.Command, f *checkFlags) (o external.CheckOpt
 	for _, m := range doc.Spec.Measured() {
 		o.Metrics = append(o.Metrics, evaluator.Metric{Name: m.Name, Unit: cmp.Or(m.Unit, "1")})
 	}
+	if e := doc.Spec.EarlyStop; e != nil {
+		o.Watched = e.Metric
+	}
 	if !c.Flags().Changed("timeout") {
 		o.Timeout = time.Duration(doc.Spec.Evaluator.TimeoutSeconds * float64(time.Second))
 	}

@@ -72,6 +72,9 @@ func (g *runGauges) Collect(ch chan<- prometheus.Metric) {
 		gauge(g.trials, float64(t.Measured), events.OutcomeMeasured)
 		gauge(g.trials, float64(t.Infeasible), events.OutcomeInfeasible)
 		gauge(g.trials, float64(t.Failed), events.OutcomeFailed)
+		if t.Stopped > 0 { // few studies stop evaluations early: no series for the others
+			gauge(g.trials, float64(t.Stopped), events.OutcomeStopped)
+		}
 		gauge(g.inFlight, float64(t.InFlight))
 		gauge(g.budget, float64(t.Budget))
 		if t.Best != nil {

@@ -97,7 +97,7 @@ func (l *ledger) add(b *client.Batch, judged []events.Judgement) {
 type trialJSON struct {
 	Trial    int            `json:"trial"`
 	Batch    int            `json:"batch"`
-	Outcome  string         `json:"outcome"` // running | measured | infeasible | failed | voided
+	Outcome  string         `json:"outcome"` // running | measured | infeasible | failed | stopped | voided
 	Feasible bool           `json:"feasible"`
 	Design   map[string]any `json:"design"`
 	// NetworkName is that of the network, where the design only numbers it.
@@ -115,6 +115,8 @@ type trialJSON struct {
 	// LastError is that of the last attempt that failed, also of a trial that a
 	// later attempt answered.
 	LastError *events.LastError `json:"last_error,omitempty"`
+	// Intermediate are the values that the evaluation reported before its answer.
+	Intermediate *events.Curve `json:"intermediate,omitempty"`
 	// Files are what the program left of the trial on this machine.
 	Files []string `json:"files,omitempty"`
 	// Spec is the study, in the answer for a single trial.
@@ -130,6 +132,7 @@ func (l *ledger) json(t *trial) trialJSON {
 	if r := t.result; r != nil {
 		j.Outcome, j.Feasible, j.Reason = r.Outcome, t.judgement.Feasible, t.judgement.Reason
 		j.Attempts, j.Seconds, j.Extra = r.Attempts, r.Seconds, r.Extra
+		j.Intermediate = r.Intermediate
 		j.Metrics, j.LastError = inspect.Metrics(spec, r.Values), r.LastFailure()
 	}
 	if t.voidedBy > 0 {

@@ -370,7 +370,7 @@ func (r *recheck) fromFile() (*studyfile.Document, error) {
 	for i := range spec.Objectives {
 		sets = append(sets, fmt.Sprintf("spec.objectives[%d].target=null", i))
 	}
-	sets = append(sets, "metadata.name="+name, "spec.stop=null", "spec.transfer=null", "spec.prior=null", "spec.knownConstraints=hidden", "spec.algorithm={name: random}")
+	sets = append(sets, "metadata.name="+name, "spec.stop=null", "spec.earlyStop=null", "spec.transfer=null", "spec.prior=null", "spec.knownConstraints=hidden", "spec.algorithm={name: random}")
 	return r.app.readStudy(r.flags.file, sets)
 }
 

@@ -81,7 +81,7 @@ func numbersIn(list string) (out []int, err error) {
 func whereOf(spec *events.Spec, expr string) (func(*trial) bool, error) {
 	none := []string{"none"} // what there is besides is known by the trials alone
 	variables := []rule.Variable{
-		{Name: "outcome", Labels: []string{events.OutcomeMeasured, events.OutcomeInfeasible, events.OutcomeFailed}},
+		{Name: "outcome", Labels: []string{events.OutcomeMeasured, events.OutcomeInfeasible, events.OutcomeFailed, events.OutcomeStopped}},
 		{Name: "reason", Labels: none},
 		{Name: "worker", Labels: none},
 		{Name: "trial"},

@@ -43,11 +43,14 @@ type shownStudy struct {
 	Reasons  []reasonCount    `json:"infeasible_reasons"`
 	// ExtraDropped counts the trials whose extra numbers were left out because
 	// the answer was too large for a message.
-	ExtraDropped int          `json:"extra_dropped,omitempty"`
-	Log          string       `json:"log"`
-	Accepted     time.Time    `json:"accepted"`
-	Updated      time.Time    `json:"updated"`
-	Spec         *events.Spec `json:"spec"`
+	ExtraDropped int `json:"extra_dropped,omitempty"`
+	// ReportedNothing counts the measured trials of a study with earlyStop that had no
+	// intermediate value.
+	ReportedNothing int          `json:"reported_nothing,omitempty"`
+	Log             string       `json:"log"`
+	Accepted        time.Time    `json:"accepted"`
+	Updated         time.Time    `json:"updated"`
+	Spec            *events.Spec `json:"spec"`
 	// Optimum is left out unless it was certified.
 	Optimum *optimum `json:"optimum,omitempty"`
 
@@ -131,7 +134,7 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 	shown := &shownStudy{
 		Study: view.Study, Run: view.Run, State: string(view.State), Reason: view.Reason, Waiting: view.Waiting, Idle: view.Idle, counts: t.counts(),
 		Budget: view.Budget, Proposed: view.Proposed, Best: view.Best, frontJSON: frontOf(view), Hash: t.hash(), SpecSHA256: view.SHA256, Owner: view.Owner,
-		Sources: view.Sources, Reasons: t.reasons(), Log: a.logPath(view), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec, ExtraDropped: t.dropped, view: view,
+		Sources: view.Sources, Reasons: t.reasons(), Log: a.logPath(view), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec, ExtraDropped: t.dropped, ReportedNothing: t.silent, view: view,
 	}
 	shown.Optimum = a.optimumOf(ctx, view.Spec, view.Best)
 	shown.Identity, shown.Program, shown.Refused = view.Identity, view.Program, view.Refused
@@ -185,13 +188,16 @@ func (s *shownStudy) text(w io.Writer, p cli.Paint) {
 	if s.Idle != nil {
 		fmt.Fprintf(w, "idle     %s (%s)\n         %s\n", s.Idle.Message, s.Idle.Code, s.Idle.Hint)
 	}
-	fmt.Fprintf(w, "trials   %s of %s: %s measured, %s infeasible, %s failed; %s feasible\n", cli.Count(s.Trials), cli.Count(s.Budget),
-		cli.Count(s.Measured), cli.Count(s.Infeasible), cli.Count(s.Failed), cli.Share(s.Feasible, s.Trials-s.Voided))
+	fmt.Fprintf(w, "trials   %s of %s: %s; %s feasible\n", cli.Count(s.Trials), cli.Count(s.Budget),
+		endedText(s.Measured, s.Infeasible, s.Failed, s.Stopped), cli.Share(s.Feasible, s.Trials-s.Voided))
 	if s.Voided > 0 {
 		fmt.Fprintf(w, "         %s voided: measured anew\n", cli.Count(s.Voided))
 	}
 	for _, r := range s.Reasons {
 		fmt.Fprintf(w, "         %s for %s\n", cli.Count(r.Trials), r.Code)
+	}
+	if s.ReportedNothing > 0 {
+		fmt.Fprintf(w, "early    %s of %s measured trials reported no intermediate %s: those are never stopped early\n", cli.Count(s.ReportedNothing), cli.Count(s.Measured), s.Spec.EarlyStop.Metric)
 	}
 	if s.ExtraDropped > 0 {
 		fmt.Fprintf(w, "extra    %s lost their extra numbers: the answers were too large for a message\n", cli.Plural(s.ExtraDropped, "trial"))

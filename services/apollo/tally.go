@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"apollo/events"
+	"apollo/services/cli"
 	"apollo/services/client"
 )
 
@@ -17,6 +19,8 @@ type counts struct {
 	Feasible   int `json:"feasible"`
 	// Voided trials were measured anew: they are among none of the others.
 	Voided int `json:"voided,omitempty"`
+	// Stopped trials were ended early.
+	Stopped int `json:"stopped,omitempty"`
 }
 
 func (c *counts) count(outcome string, feasible, voided bool) {
@@ -30,12 +34,23 @@ func (c *counts) count(outcome string, feasible, voided bool) {
 		c.Measured++
 	case events.OutcomeInfeasible:
 		c.Infeasible++
+	case events.OutcomeStopped:
+		c.Stopped++
 	default:
 		c.Failed++
 	}
 	if feasible {
 		c.Feasible++
 	}
+}
+
+// endedText says how trials ended that were not all feasible.
+func endedText(measured, infeasible, failed, stopped int) string {
+	text := fmt.Sprintf("%s measured, %s infeasible, %s failed", cli.Count(measured), cli.Count(infeasible), cli.Count(failed))
+	if stopped > 0 {
+		text += fmt.Sprintf(", %s stopped early", cli.Count(stopped))
+	}
+	return text
 }
 
 // tally is what the trials of a run come to, without the trials: of each it keeps a few
@@ -53,6 +68,10 @@ type tally struct {
 
 	// dropped counts the trials that lost their extra numbers.
 	dropped int
+	// silent counts the measured trials without an intermediate value, of a study that
+	// stops evaluations early by them.
+	silent int
+	early  bool
 }
 
 // mark is what counts of a trial.
@@ -63,11 +82,11 @@ type mark struct {
 }
 
 // outcomes are those of marks; the first is that of a trial without an answer.
-var outcomes = [...]string{"", events.OutcomeFailed, events.OutcomeMeasured, events.OutcomeInfeasible}
+var outcomes = [...]string{"", events.OutcomeFailed, events.OutcomeMeasured, events.OutcomeInfeasible, events.OutcomeStopped}
 
 func newTally(spec *events.Spec) (*tally, error) {
 	judge, err := events.NewJudge(spec)
-	return &tally{judge: judge, numbers: map[string]int32{}, hashed: events.NewTrialHash()}, err
+	return &tally{judge: judge, numbers: map[string]int32{}, hashed: events.NewTrialHash(), early: spec.EarlyStop != nil}, err
 }
 
 // readTally counts the trials of a run on the bus.
@@ -100,6 +119,9 @@ func (c *tally) add(b *client.Batch) []events.Judgement {
 			}
 			if r.Extra[events.ExtraDropped] > 0 {
 				c.dropped++
+			}
+			if c.early && r.Outcome == events.OutcomeMeasured && r.Intermediate == nil {
+				c.silent++
 			}
 			if !c.gap {
 				c.hashed.Add(b.FirstTrial+i, d, r.Outcome, r.Values)

@@ -317,7 +317,7 @@ func (a *app) readDesigns(c *cobra.Command, spec *events.Spec, path string) ([]e
 	for _, row := range rows {
 		d := events.AddedDesign{Design: row.Design, Metrics: row.measured(spec), Outcome: row.Outcome, Reason: row.Reason}
 		switch {
-		case row.Outcome == "failed" || row.Outcome == "running" || row.Outcome == "voided":
+		case row.Outcome == events.OutcomeFailed || row.Outcome == events.OutcomeStopped || row.Outcome == "running" || row.Outcome == "voided":
 			left++
 			continue
 		case row.Outcome == "" && len(d.Metrics) > 0:
@@ -328,7 +328,7 @@ func (a *app) readDesigns(c *cobra.Command, spec *events.Spec, path string) ([]e
 		out = append(out, d)
 	}
 	if left > 0 {
-		a.Say("%s that failed, run or were voided are left out", cli.Plural(left, "row"))
+		a.Say("%s that failed, run, were stopped or voided are left out", cli.Plural(left, "row"))
 	}
 	if len(out) == 0 {
 		return nil, cli.Usagef("%s holds no row that can be added", path)

@@ -352,7 +352,7 @@ func reusedIn(p *events.TrialsProposed) map[int]*events.TrialResult {
 
 // expected returns what the answer to a batch must hold, but for its identity.
 func expected(r *archiveRun, p *events.TrialsProposed) events.Expected {
-	want := events.Expected{Study: r.key.Study, Run: r.key.Run, Batch: p.Batch, Derive: r.judge.Deriver()}
+	want := events.Expected{Study: r.key.Study, Run: r.key.Run, Batch: p.Batch, Derive: r.judge.Deriver(), Stops: r.spec.EarlyStop != nil}
 	reused := reusedIn(p)
 	for i := range p.Designs {
 		if reused[p.FirstTrial+i] == nil {
@@ -419,6 +419,11 @@ func joinRow(r *archiveRun, p *events.TrialsProposed, i int, t *events.TrialResu
 	if len(t.Extra) > 0 {
 		if extra, err := json.Marshal(t.Extra); err == nil {
 			row.Extra = string(extra)
+		}
+	}
+	if t.Intermediate != nil {
+		if curve, err := json.Marshal(t.Intermediate); err == nil {
+			row.Intermediate = string(curve)
 		}
 	}
 	return row

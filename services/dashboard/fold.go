@@ -29,6 +29,7 @@ const (
 	kindOver       = "over_budget"
 	kindInfeasible = events.OutcomeInfeasible
 	kindFailed     = events.OutcomeFailed
+	kindStopped    = events.OutcomeStopped
 )
 
 // Mark is a trial that improved what was best.
@@ -57,6 +58,8 @@ type Counts struct {
 	Feasible   int `json:"feasible"`
 	// Voided trials were measured anew: they are among none of the others.
 	Voided int `json:"voided,omitempty"`
+	// Stopped trials were ended early.
+	Stopped int `json:"stopped,omitempty"`
 }
 
 // FeedEvent is what happened to a run, in words.
@@ -213,6 +216,8 @@ func (f *Fold) count(t *kept) {
 		f.Counts.Measured++
 	case kindInfeasible:
 		f.Counts.Infeasible++
+	case kindStopped:
+		f.Counts.Stopped++
 	default:
 		f.Counts.Failed++
 	}

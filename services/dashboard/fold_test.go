@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"apollo/archiver"
 	"apollo/events"
 	"apollo/optimizer/space"
 	"apollo/services/servicestest"
@@ -276,4 +277,15 @@ func BenchmarkFold(b *testing.B) {
 		f.Answer(answer.Batch, &answer)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(size*b.N), "ns/trial")
+}
+
+// A trial that was stopped early is a kind of its own, neither failed nor infeasible.
+func TestStoppedTrialsAreCounted(t *testing.T) {
+	t.Parallel()
+	kind := kindOf(&archiver.Row{Outcome: events.OutcomeStopped})
+	var f Fold
+	f.count(&kept{kind: kind, cause: events.ReasonEarlyStop})
+	if kind != kindStopped || !slices.Contains(kinds(), kind) || f.Counts != (Counts{Trials: 1, Stopped: 1}) {
+		t.Errorf("kind %q counts as %+v, want one stopped", kind, f.Counts)
+	}
 }

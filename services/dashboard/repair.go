@@ -117,7 +117,7 @@ func (s *Server) repairRows(r *http.Request, shot *snapshot, causes []tallyRow) 
 	causes = causes[:min(len(causes), mostRepairs)]
 	examples := make([][]int, len(causes))
 	for i := range causes {
-		if t := shot.repairs.exampleOf(shot, &causes[i].Tallied); t != nil && t.kind != kindFailed {
+		if t := shot.repairs.exampleOf(shot, &causes[i].Tallied); t != nil && t.kind != kindFailed && t.kind != kindStopped {
 			examples[i], _ = shot.changed(t, nil)
 			causes[i].Example = t.trial
 		}

@@ -76,7 +76,7 @@ func (s *snapshot) table(v url.Values) table {
 		t.Rows = append(t.Rows, tableRow{Trial: k.trial, Kind: k.kind, Best: best[k.trial], Cells: s.cells(k), Origin: k.origin, Why: k.cause, Message: k.message})
 	}
 	t.pages(v, &q, found)
-	for _, k := range []field{{"", "all"}, {kindFeasible, "feasible"}, {kindOver, "over a limit"}, {kindInfeasible, "infeasible"}, {kindFailed, "failed"}} {
+	for _, k := range []field{{"", "all"}, {kindFeasible, "feasible"}, {kindOver, "over a limit"}, {kindInfeasible, "infeasible"}, {kindFailed, "failed"}, {kindStopped, "stopped"}} {
 		t.Kinds = append(t.Kinds, choice{k.Value, with(v, "kind", k.Name, "page", ""), q.Kind == k.Name})
 	}
 	if q.Why != "" {

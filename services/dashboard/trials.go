@@ -80,6 +80,8 @@ func kindOf(r *archiver.Row) string {
 		return kindOver
 	case r.Outcome == events.OutcomeInfeasible:
 		return kindInfeasible
+	case r.Outcome == events.OutcomeStopped:
+		return kindStopped
 	}
 	return kindFailed
 }
@@ -129,7 +131,9 @@ func readQuery(v url.Values) query {
 	return q
 }
 
-func kinds() []string { return []string{kindFeasible, kindOver, kindInfeasible, kindFailed} }
+func kinds() []string {
+	return []string{kindFeasible, kindOver, kindInfeasible, kindFailed, kindStopped}
+}
 
 // checkQuery says what readQuery leaves out: a page forgives an old link, a program
 // has to hear that it was not understood.

@@ -92,6 +92,10 @@ type inquiry struct {
 	lost    func(evaluator.Reason)
 	scratch *scratch
 	line    []byte // the last question
+	// report is told what the evaluation has come to so far, nil for nobody; stopped is
+	// why it was ended with that.
+	report  func(step int64, value float64) *evaluator.Reason
+	stopped *evaluator.Reason
 	// older is the process that had answered about other designs, if any.
 	older *programProcess
 }
@@ -100,6 +104,9 @@ type inquiry struct {
 func (i *inquiry) ask(ctx context.Context, s *slot, op string) (evaluator.Result, answer, error) {
 	b, id := i.e.b, i.e.b.nextID()
 	a, err := b.ask(ctx, i, s, id, op)
+	if errors.Is(err, errEnough) {
+		return evaluator.Result{Outcome: evaluator.Stopped, Values: unmeasured(len(i.e.want)), Reason: i.stopped}, a, nil
+	}
 	failure, failed := errors.AsType[*Failure](err)
 	if err != nil && !failed {
 		return evaluator.Result{}, a, err
@@ -141,16 +148,34 @@ func (i *inquiry) finish(s *slot, r *evaluator.Result) {
 	i.scratch.failed(max(i.r.Attempt, 1), notes)
 }
 
-// note acts on a line before the answer.
-func (i *inquiry) note(n *note) {
-	switch {
-	case n.progress != nil && i.r.Progress != nil:
+// note acts on a line before the answer. It reports whether the evaluation ends with it.
+func (i *inquiry) note(n *note) (ends bool) {
+	if n.progress != nil && i.r.Progress != nil {
 		i.r.Progress(*n.progress)
+	}
+	switch {
+	case n.values != nil && i.report != nil:
+		return i.intermediate(n)
 	case n.artifact != "":
 		if err := i.scratch.store(n.artifact); err != nil && i.r.Progress != nil {
 			i.r.Progress(evaluator.Progress{Done: -1, Message: child.Clip(err.Error(), maxExcerpt)})
 		}
 	}
+	return false
+}
+
+// intermediate passes on what the evaluation has come to so far. What is no step or no
+// number is told to who watches: it is no reason to lose the evaluation.
+func (i *inquiry) intermediate(n *note) (ends bool) {
+	step, value, said, failure := n.of(i.r.Watched)
+	if failure != nil && i.r.Progress != nil {
+		i.r.Progress(evaluator.Progress{Done: -1, Message: failure.Message})
+	}
+	if failure != nil || !said {
+		return false
+	}
+	i.stopped = i.report(step, value)
+	return i.stopped != nil
 }
 
 func checkDesign(r evaluator.Request, params int) error {
@@ -201,6 +226,12 @@ func (b *Backend) ask(ctx context.Context, i *inquiry, s *slot, id, op string) (
 			}
 			return a, nil
 		}
+		if errors.Is(err, errEnough) {
+			// What it computes is of no use any more, and it reads nothing while it does.
+			p.Discard()
+			s.p, s.futile, s.last = nil, 0, nil
+			return answer{}, err
+		}
 		if errors.Is(err, evaluator.ErrChanged) {
 			if p != nil {
 				p.Discard()
@@ -250,7 +281,10 @@ func (b *Backend) askOne(ctx context.Context, i *inquiry, s *slot, id, op string
 		defer cancel()
 	}
 	used := s.p.answered > 0
-	s.p.onNote = i.note
+	s.p.onNote, i.report = i.note, nil
+	if i.r.Reports != nil && op == "" {
+		i.report = i.r.Reports()
+	}
 	i.line = i.q.line(asking{id: id, op: op, limit: i.limit, scratch: i.scratch.dir, knows: s.p.knows}, i.r)
 	a, err := s.p.ask(ctx, id, i.line)
 	if err == nil && !used {

@@ -33,6 +33,8 @@ type CheckOptions struct {
 	Designs int
 	// Quick tries three designs and asks no process twice.
 	Quick bool
+	// Watched is the metric that a study with earlyStop watches; "" for none.
+	Watched string
 	// Found is told each finding as it comes, and Tried how many designs of how
 	// many were tried; nil for nobody.
 	Found func(Finding)
@@ -141,6 +143,7 @@ const (
 	checkUnits       = "units"
 	checkMeasured    = "measured"
 	checkInfeasible  = "infeasible"
+	checkReports     = "intermediate"
 	checkDeterminism = "determinism"
 	checkLate        = "late"
 	checkUnknown     = "unknown"
@@ -153,7 +156,7 @@ const (
 func checkNames() []string {
 	return []string{
 		checkStart, checkDescribe, checkSpace, checkTimeout, checkSchema, checkFinite, checkUnits, checkMeasured,
-		checkInfeasible, checkDeterminism, checkLate, checkUnknown, checkGarbage, checkEnd, checkSlots, checkArguments,
+		checkInfeasible, checkReports, checkDeterminism, checkLate, checkUnknown, checkGarbage, checkEnd, checkSlots, checkArguments,
 	}
 }
 
@@ -189,8 +192,8 @@ func Check(ctx context.Context, argv []string, o CheckOptions) Report {
 	report := Report{Command: (&events.Program{Args: argv}).WithoutSecrets().Args, Name: c.info.Name, Version: c.info.Version}
 	for _, name := range checkNames() {
 		f, ok := c.findings[name]
-		if !ok && name == checkSlots && c.o.Slots < 2 {
-			continue // there is one process
+		if !ok && (name == checkSlots && c.o.Slots < 2 || name == checkReports && c.o.Watched == "") {
+			continue // there is one process, or nobody listens
 		}
 		if !ok {
 			f = Finding{Check: name, Verdict: Skip, Message: "not reached: see the failure above"}
@@ -226,6 +229,7 @@ type checker struct {
 	pending map[string]bool // ids that were sent and are not yet answered
 	foreign []string        // ids of answers to nothing that is pending
 	behind  int             // answers to a line before the last one
+	notes   []*note         // before the answer that came last
 	tried   []trial
 }
 
@@ -233,6 +237,7 @@ type checker struct {
 type trial struct {
 	design  []space.Value
 	answer  answer
+	notes   []*note
 	result  evaluator.Result
 	failure *Failure
 	took    time.Duration

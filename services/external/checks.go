@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -88,6 +89,47 @@ func (c *checker) judgeSample() {
 	c.units()
 	c.measured()
 	c.infeasible()
+	if c.o.Watched != "" {
+		c.reports()
+	}
+}
+
+// reports wants intermediate values at steps that ascend, of every design that was
+// measured: one without them is never stopped early, and stops no other.
+func (c *checker) reports() {
+	const advice = `write {"id": …, "step": 1, "intermediate": {"%s": …}} before the answer, at steps that ascend, and flush standard output`
+	measured, silent, fewest := 0, 0, math.MaxInt
+	for _, t := range c.tried {
+		if t.failure != nil || t.result.Outcome != evaluator.Measured {
+			continue
+		}
+		steps, last := 0, int64(-1)
+		for _, n := range t.notes {
+			step, _, said, failure := n.of(c.o.Watched)
+			if failure == nil && said && step <= last {
+				failure = &Failure{CodeBadAnswer, fmt.Sprintf("step %d is reported after step %d, want a later one", step, last)}
+			}
+			if failure != nil {
+				c.record(checkReports, Fail, fmt.Sprintf(advice, c.o.Watched), "the design %s: %s", c.design(t), failure)
+				return
+			}
+			if said {
+				steps, last = steps+1, step
+			}
+		}
+		measured++
+		if fewest = min(fewest, steps); steps == 0 {
+			silent++
+		}
+	}
+	switch {
+	case measured == 0:
+		c.record(checkReports, Skip, "", "no measured design to look at")
+	case silent > 0:
+		c.record(checkReports, Warn, fmt.Sprintf(advice, c.o.Watched), "%d of %d measured designs reported no intermediate %s: a study with earlyStop never stops those", silent, measured, c.o.Watched)
+	default:
+		c.record(checkReports, Pass, "", "each of %d measured designs reported %s at %d steps or more", measured, c.o.Watched, fewest)
+	}
 }
 
 // byCode fails a check when a trial failed with one of the codes, and says how to try

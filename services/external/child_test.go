@@ -104,6 +104,14 @@ func tricks() map[string]func(q question) {
 			}
 			good(q)
 		},
+		"steps": func(q question) { // and works on when nobody listens any more
+			for step := 1; step <= 3; step++ {
+				printLine(`{"id":%q,"progress":0.5,"step":%d,"intermediate":{"other_s":0,"latency_s":%v}}`, q.ID, step, 10*step)
+			}
+			printLine(`{"id":%q,"step":2.5,"intermediate":{"latency_s":1}}`, q.ID)
+			printLine(`{"id":%q,"step":4,"intermediate":{"latency_s":"1"}}`, q.ID)
+			good(q)
+		},
 		"mess": func(q question) {
 			_ = os.WriteFile(q.Scratch+"/core", []byte("dump"), 0o600)
 			fmt.Fprintln(os.Stderr, "assertion failed")

@@ -110,6 +110,7 @@ func (c *checker) next(skim bool) (answer, *Failure) {
 	}
 	a, err := c.p.parse(text)
 	if err == nil && a.note != nil && c.pending[a.id] {
+		c.notes = append(c.notes, a.note)
 		return c.next(skim)
 	}
 	if f, ok := errors.AsType[*Failure](err); ok {
@@ -134,11 +135,12 @@ func (c *checker) try(ctx context.Context, t *trial) {
 func (c *checker) put(t *trial) {
 	began := time.Now()
 	id := c.newID()
-	t.failure = c.send(c.q.line(c.asking(id), evaluator.Request{Study: "check", Design: t.design}))
+	c.notes = nil
+	t.failure = c.send(c.q.line(c.asking(id), evaluator.Request{Study: "check", Design: t.design, Watched: c.o.Watched}))
 	if t.failure == nil {
 		t.answer, t.failure = c.await(id, c.o.Timeout, false)
 	}
-	t.took = time.Since(began)
+	t.took, t.notes = time.Since(began), c.notes
 	if t.failure == nil {
 		t.result, t.failure = t.answer.result(c.metrics)
 	}

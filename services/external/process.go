@@ -27,7 +27,8 @@ type programProcess struct {
 	// said are the metrics that it calls otherwise than the log does.
 	said map[string]string
 	// onNote is called with the notes before the answer to the question at hand.
-	onNote func(*note)
+	// It reports whether the answer is not waited for.
+	onNote func(*note) (ends bool)
 	// sharers are the processes that read the questions beside it, seen before a
 	// time-out killed them.
 	sharers []string
@@ -44,6 +45,9 @@ func start(argv []string, o Options) (*programProcess, error) {
 	}
 	return &programProcess{Process: p, max: o.MaxLine, knows: map[string]bool{}}, nil
 }
+
+// errEnough ends a question whose answer nobody waits for any more.
+var errEnough = errors.New("the evaluation is stopped early")
 
 // readLine returns the next line, or a *Failure for one that is too long.
 func (p *programProcess) readLine() ([]byte, error) {
@@ -78,6 +82,9 @@ func (p *programProcess) ask(ctx context.Context, id string, line []byte) (answe
 		p.answered++
 		return a, nil
 	}
+	if errors.Is(err, errEnough) {
+		return answer{}, err
+	}
 	if f, ok := errors.AsType[*Failure](err); ok {
 		if f.Code == CodeTooLong {
 			p.Discard()
@@ -109,8 +116,8 @@ func (p *programProcess) exchange(id string, line []byte) (answer, error) {
 		case a.id == id && a.note == nil:
 			return a, nil
 		case a.id == id:
-			if p.onNote != nil {
-				p.onNote(a.note)
+			if p.onNote != nil && p.onNote(a.note) {
+				return answer{}, errEnough
 			}
 			continue
 		}
@@ -126,6 +133,9 @@ func (p *programProcess) parse(line []byte) (answer, error) {
 		if raw := a.metrics[name]; raw != nil && a.metrics[logged] == nil {
 			a.metrics[logged] = raw
 			delete(a.metrics, name)
+		}
+		if a.note != nil && a.note.values[name] != nil && a.note.values[logged] == nil {
+			a.note.values[logged] = a.note.values[name]
 		}
 	}
 	return a, err

@@ -1,6 +1,7 @@
 package external_test
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -66,6 +67,47 @@ func TestNotesBeforeTheAnswer(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(keep); len(entries) != 1 {
 		t.Errorf("%v is left, want the study's folder alone", entries)
+	}
+}
+
+// Intermediate values go to who listens, who may end the evaluation: its process is
+// gone, and the next design gets another one.
+func TestIntermediateValues(t *testing.T) {
+	t.Parallel()
+	b, e := open(t, "steps", external.Options{})
+	var heard []float64
+	var said []string
+	r := question7()
+	r.Progress = func(p evaluator.Progress) { said = append(said, p.Message) }
+	enough := math.Inf(1)
+	r.Watched, r.Reports = "latency_s", func() func(int64, float64) *evaluator.Reason {
+		heard = nil
+		return func(step int64, value float64) *evaluator.Reason {
+			heard = append(heard, float64(step), value)
+			if value < enough {
+				return nil
+			}
+			return &evaluator.Reason{Code: "early_stop", Have: value}
+		}
+	}
+	wantDouble(t, ask(t, e, r), unlucky)
+	if want := []float64{1, 10, 2, 20, 3, 30}; !slices.Equal(heard, want) {
+		t.Errorf("heard %v, want %v", heard, want)
+	}
+	if text := strings.Join(said, "|"); !strings.Contains(text, "step is 2.5, want a whole number") || !strings.Contains(text, `intermediate "latency_s" is "1", want a number`) {
+		t.Errorf("of what is no step or number was said %q", text)
+	}
+	enough = 20
+	if got := ask(t, e, r); got.Outcome != evaluator.Stopped || got.Reason == nil || got.Reason.Have != 20 || len(heard) != 4 || len(got.Values) != 1 || !math.IsNaN(got.Values[0]) {
+		t.Errorf("got %+v (reason %+v) after %v, want stopped at 20", got, got.Reason, heard)
+	}
+	if started := b.Stats().Started; started != 1 {
+		t.Errorf("%d processes were started, want 1 so far", started)
+	}
+	r.Reports, r.Watched = nil, ""
+	wantDouble(t, ask(t, e, r), unlucky)
+	if s := b.Stats(); s.Started != 2 || s.Deaths+s.Timeouts > 0 {
+		t.Errorf("processes: %+v, want 2 started and none lost", s)
 	}
 }
 

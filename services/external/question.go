@@ -138,6 +138,9 @@ func appendCircumstances(b []byte, a asking, r evaluator.Request) []byte {
 	if len(r.Limits) > 0 {
 		b = append(append(b, `,"limits":`...), encode(r.Limits)...)
 	}
+	if r.Watched != "" {
+		b = fmt.Appendf(b, `,"early_stop":{"metric":%s}`, quote(r.Watched))
+	}
 	if a.limit > 0 {
 		b = fmt.Appendf(b, `,"timeout_s":%s,"deadline_s":%s`, decimal(a.limit.Seconds()), decimal(float64(time.Now().Add(a.limit).UnixMilli())/1e3))
 	}

@@ -256,6 +256,9 @@ func (v *verification) firstDifference(logged, again *events.TrialsProposed) *Di
 			return &Difference{Trial: trial, What: "answer that was known", Logged: a, Again: b}
 		}
 	}
+	if a, b := thresholdsOf(logged), thresholdsOf(again); a != b {
+		return &Difference{Trial: logged.FirstTrial, What: "thresholds of early stopping", Logged: a, Again: b}
+	}
 	return nil
 }
 
@@ -264,6 +267,14 @@ func parentsOf(e *events.TrialsProposed, i int) []int {
 		return e.Parents[i]
 	}
 	return nil
+}
+
+// thresholdsOf are those of a batch, for people.
+func thresholdsOf(e *events.TrialsProposed) string {
+	if e.EarlyStop == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%v at steps %v of %d trials", e.EarlyStop.Values, e.EarlyStop.Steps, e.EarlyStop.Trials)
 }
 
 // reusedOf is the answer of a trial that was known before, for people.

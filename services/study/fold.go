@@ -105,7 +105,7 @@ func (m *Machine) foldProposed(e *events.TrialsProposed) error {
 	if err != nil {
 		return err
 	}
-	b := &batch{index: e.Batch, first: e.FirstTrial, designs: e.Designs, points: points, origins: e.Origins}
+	b := &batch{index: e.Batch, first: e.FirstTrial, designs: e.Designs, points: points, origins: e.Origins, thresholds: e.EarlyStop}
 	for _, r := range e.Reused {
 		if b.reused == nil {
 			b.reused = map[int]events.TrialResult{}

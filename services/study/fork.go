@@ -65,7 +65,7 @@ func (m *Machine) share(k int) (events.Payload, error) {
 		}
 		d.append(m.space.Key(p), p, events.ForkOrigin(origin), parents)
 		// Without its time: it was spent by the other run.
-		answer := events.TrialResult{Trial: m.next + i, Outcome: from.Answers[i].Outcome, Values: from.Answers[i].Values, Reason: from.Answers[i].Reason}
+		answer := events.TrialResult{Trial: m.next + i, Outcome: from.Answers[i].Outcome, Values: from.Answers[i].Values, Reason: from.Answers[i].Reason, Intermediate: from.Answers[i].Intermediate}
 		d.event.Reused = append(d.event.Reused, answer.Reusable())
 		if i < len(from.Voids) {
 			d.event.Voids = append(d.event.Voids, from.Voids[i])

@@ -56,6 +56,8 @@ type Machine struct {
 	// noise is what the strategy was told, seen what all results say; both are nil
 	// where every answer is taken at its word.
 	noise, seenNoise *noise
+	// early is nil where no evaluation is stopped early.
+	early *earlyStop
 
 	// drafted is the last draft; nil once it was folded.
 	drafted *draft
@@ -108,6 +110,7 @@ type batch struct {
 	designs      []events.Design
 	points       []space.Point
 	origins      []string
+	thresholds   *events.Thresholds         // nil where no evaluation of it is stopped
 	reused       map[int]events.TrialResult // by trial
 	results      []events.TrialResult       // all trials, once there is a result
 	judged       []events.Judgement         // of results
@@ -117,7 +120,7 @@ type batch struct {
 	counted      bool // the answer holds it
 }
 
-type counts struct{ trials, measured, infeasible, failed, feasible, voided int }
+type counts struct{ trials, measured, infeasible, failed, stopped, feasible, voided int }
 
 // New returns the machine of a run before its first event. The errors name
 // what is wrong with the specification.
@@ -135,7 +138,7 @@ func New(cfg Config) (*Machine, error) {
 		state: Running, trials: cfg.Spec.Budget.Trials, commands: map[string]bool{},
 		hash: events.NewTrialHash(), improvedThrough: -1,
 		stop: newTracker(cfg.Spec), view: newTracker(cfg.Spec), republished: map[int]int{}, named: map[int]uint64{}, held: map[int]bool{}, lost: map[int]map[uint64]string{},
-		refused: map[int]map[uint64]bool{}, voided: map[int]bool{},
+		refused: map[int]map[uint64]bool{}, voided: map[int]bool{}, early: newEarlyStop(cfg.Spec),
 	}
 	m.plateauFloor, m.failures.floor = m.sharedTrials(), m.sharedTrials()
 	if m.first, err = startPoints(cfg.Spec, sp); err != nil {
@@ -240,7 +243,7 @@ func (m *Machine) Progress() events.Progress {
 	p := events.Progress{
 		Study: m.spec.Study, Run: m.cfg.Run, State: string(m.state), Trials: c.trials, Budget: m.trials,
 		Measured: c.measured, Infeasible: c.infeasible, Failed: c.failed, Feasible: c.feasible,
-		InFlight: m.next - c.trials, Best: m.view.best,
+		InFlight: m.next - c.trials, Stopped: c.stopped, Best: m.view.best,
 	}
 	if f := m.view.front; f != nil {
 		p.FrontSize, p.Hypervolume = f.Len(), f.Hypervolume()
@@ -268,7 +271,7 @@ func (m *Machine) Summary() events.Summary {
 	c := m.counts
 	s := events.Summary{
 		Trials: c.trials, Measured: c.measured, Infeasible: c.infeasible, Failed: c.failed,
-		Feasible: c.feasible, Voided: c.voided, Best: m.view.answer(), Hash: m.hash.String(), LastResult: m.lastSeq,
+		Feasible: c.feasible, Voided: c.voided, Stopped: c.stopped, Best: m.view.answer(), Hash: m.hash.String(), LastResult: m.lastSeq,
 	}
 	if m.seenNoise != nil {
 		s.Noise = m.seenNoise.report()
@@ -318,6 +321,9 @@ func (m *Machine) Work(k int) *events.BatchRequested {
 		TimeoutSeconds: e.TimeoutSeconds, Attempts: e.Attempts, Seed: m.spec.Seed, Limits: m.spec.MeasuredConstraints(), Deterministic: e.Deterministic,
 		Trials: b.sent(), Designs: make([]events.Design, 0, len(b.designs)),
 	}
+	if s := m.spec.EarlyStop; s != nil {
+		w.EarlyStop = &events.Stopping{Metric: s.Metric, Maximize: m.spec.Objectives[0].Goal == "maximize", Thresholds: b.thresholds}
+	}
 	for _, p := range m.spec.Parameters {
 		w.Parameters = append(w.Parameters, events.Column{Name: p.Name, Unit: p.Unit})
 	}
@@ -338,9 +344,16 @@ func (b *batch) sent() []int {
 	return trials
 }
 
+// repeats reports whether the answer of a trial is that of another one of the run.
+func (b *batch) repeats(trial int) bool {
+	_, known := b.reused[trial]
+	_, shared := events.OriginBeforeFork(b.origins[trial-b.first])
+	return known && !shared
+}
+
 // expected returns what the answer to a batch must hold.
 func (m *Machine) expected(b *batch) events.Expected {
-	want := events.Expected{Study: m.spec.Study, Run: m.cfg.Run, Batch: b.index, Trials: b.sent(), Identity: m.identity, Derive: m.judge.Deriver()}
+	want := events.Expected{Study: m.spec.Study, Run: m.cfg.Run, Batch: b.index, Trials: b.sent(), Identity: m.identity, Derive: m.judge.Deriver(), Stops: m.spec.EarlyStop != nil}
 	for _, metric := range m.spec.Measured() {
 		want.Metrics = append(want.Metrics, metric.Name)
 	}
@@ -433,6 +446,8 @@ func (m *Machine) count(b *batch) {
 			m.counts.measured++
 		case events.OutcomeInfeasible:
 			m.counts.infeasible++
+		case events.OutcomeStopped:
+			m.counts.stopped++
 		default:
 			m.counts.failed++
 		}
@@ -475,7 +490,13 @@ func (m *Machine) tell(b *batch) {
 		if m.voided[b.results[i].Trial] {
 			continue
 		}
-		o := observation(m.spec, b.judged[i], b.points[i], &b.results[i])
+		r := &b.results[i]
+		o := observation(m.spec, b.judged[i], b.points[i], r)
+		if r.Outcome == events.OutcomeStopped {
+			o = m.early.observe(o, r)
+		} else if m.early != nil && !b.repeats(r.Trial) {
+			m.early.tell(b.judged[i].Feasible, r)
+		}
 		o.Origin, _ = events.OriginBeforeFork(b.origins[i])
 		if m.noise != nil {
 			o = m.noise.tell(o, b.designs[i], b.results[i].Values)
@@ -487,7 +508,7 @@ func (m *Machine) tell(b *batch) {
 				m.control.Tell(o)
 			}
 		}
-		if o.Status != optimizer.Measured {
+		if !b.judged[i].Feasible {
 			m.stop.other(o.Trial)
 			continue
 		}

@@ -115,6 +115,9 @@ func (m *Machine) propose(k int) (events.Payload, error) {
 	if m.spec.Order == "relaxed" {
 		d.event.Told, d.event.ObservedThrough = 0, m.lastSeq
 	}
+	if m.early != nil {
+		d.event.EarlyStop = m.early.thresholds()
+	}
 	d.fromStart(n)
 	d.fromSources(n)
 	if m.noise != nil {

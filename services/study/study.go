@@ -143,6 +143,8 @@ func observation(spec *events.Spec, j events.Judgement, p space.Point, r *events
 	switch r.Outcome {
 	case events.OutcomeFailed:
 		o.Status, o.Cause = optimizer.Failed, failureCause(r)
+	case events.OutcomeStopped: // a run knows better what it would have come to
+		o.Status = optimizer.Failed
 	case events.OutcomeMeasured:
 		o.Values = objectives(spec, r.Values)
 	}

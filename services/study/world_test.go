@@ -57,9 +57,28 @@ func (toy) answer(work *events.BatchRequested) *events.BatchEvaluated {
 		if int(x+2*y)%5 == 0 {
 			t = events.TrialResult{Trial: work.Trials[i], Outcome: events.OutcomeInfeasible, Reason: &events.Reason{Code: "toy"}, Attempts: 1}
 		}
+		if work.EarlyStop != nil && t.Outcome == events.OutcomeMeasured {
+			onTheWay(work, &t)
+		}
 		r.Trials = append(r.Trials, t)
 	}
 	return r
+}
+
+// onTheWay is how an evaluation comes to its answer in ten steps, from above.
+func onTheWay(work *events.BatchRequested, t *events.TrialResult) {
+	watch := events.NewWatch(work)
+	for step := int64(1); step <= 10; step++ {
+		reason, err := watch.Report(step, t.Values[0]*(1+1/float64(step*step)))
+		if err != nil {
+			panic(err)
+		}
+		if reason != nil {
+			t.Outcome, t.Reason, t.Values = events.OutcomeStopped, reason, nil
+			break
+		}
+	}
+	t.Intermediate = watch.Curve()
 }
 
 // world is a log and its results, and a machine that is driven over them. It

@@ -141,6 +141,12 @@ func document() *field {
 					{name: "improvement", shape: quantityShape, dimension: unit.Dimensionless, max: 1, fallback: "0", in: at(func(p *events.Plateau) any { return &p.Improvement }), doc: "Smallest relative improvement that counts: `0.1%` or 0.001."},
 				}},
 			}},
+			{name: "earlyStop", shape: objectShape, in: at(func(b *builder) any { return maybe[events.EarlyStop]{&b.spec.EarlyStop} }), doc: "Stop evaluations that are clearly worse than others by the values that they report on the way.", page: "Off without it. See [stopping early](#stopping-early).", fields: []field{
+				{name: "rule", shape: textShape, enum: []string{events.RuleMedian}, fallback: "median", in: at(func(e *events.EarlyStop) any { return &e.Rule }), doc: "`median`: worse than the median of the finished feasible trials at the same step."},
+				{name: "metric", shape: metricShape, fallback: "the objective's", in: at(func(e *events.EarlyStop) any { return &e.Metric }), doc: "Metric that evaluations report, in the objective's direction."},
+				{name: "after", shape: integerShape, min: 1, max: events.MaxTrials, fallback: "5", in: at(func(e *events.EarlyStop) any { return &e.After }), doc: "Finished feasible trials that must have a value at a step before one is stopped there."},
+				{name: "warmup", shape: integerShape, max: events.MaxWarmup, fallback: "0", in: at(func(e *events.EarlyStop) any { return &e.Warmup }), doc: "First step at which an evaluation may be stopped."},
+			}},
 			{name: "order", shape: textShape, enum: []string{"strict", "relaxed"}, fallback: "strict", in: at(func(b *builder) any { return &b.spec.Order }), doc: "`strict`: the trials never depend on timing. `relaxed`: an ask sees every result that has arrived, for slow evaluators with stragglers."},
 			{name: "notify", shape: listShape, most: events.MaxNotify, in: at(func(b *builder) any { return many[events.Notify]{&b.spec.Notify} }), doc: "Whom to tell of what the study comes to.", page: "No part of the study's identity. See [notices](operate.md#notices).", elem: &field{shape: objectShape, need: keys{[]string{"subject", "webhook"}, "nobody is told", "Write subject: NAME or webhook: URL."}, fields: []field{
 				{name: "on", shape: textShape, required: true, enum: []string{events.OnCompleted, events.OnFailed, events.OnPaused, events.OnImproved}, in: at(func(n *events.Notify) any { return &n.On }), doc: "The event to tell of."},

@@ -229,6 +229,7 @@ func (b *builder) build() (*Document, error) {
 	b.objectives()
 	b.constraints()
 	b.applyNoise()
+	b.earlyStop()
 	b.algorithm()
 	b.transfer()
 	b.budget()

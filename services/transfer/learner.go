@@ -62,7 +62,9 @@ type Candidate struct {
 	Foreign int `json:"foreign"`
 	Merged  int `json:"same_point"`
 	// Voided are rows that the source measured anew.
-	Voided     int          `json:"voided,omitempty"`
+	Voided int `json:"voided,omitempty"`
+	// Stopped are rows whose evaluation was stopped early: nobody knows their answer.
+	Stopped    int          `json:"stopped,omitempty"`
 	Failed     int          `json:"failed"`
 	Quarantine []Quarantine `json:"quarantine"`
 	Damaged    []string     `json:"damaged_files"`
@@ -205,6 +207,7 @@ func (c *Candidate) leftOut() []events.LeftOut {
 		{Reason: "failed", Rows: c.Failed},
 		{Reason: "same_point", Rows: c.Merged},
 		{Reason: "voided", Rows: c.Voided},
+		{Reason: "stopped", Rows: c.Stopped},
 		{Reason: "damaged", Files: len(c.Damaged)},
 		{Reason: "unread", Files: len(c.LeftOut)},
 		{Reason: "empty", Files: c.Empty},
@@ -285,6 +288,10 @@ func (l *Learner) pick(log *archiver.SourceLog, s *screen, c *Candidate) ([]*pic
 			c.Voided++
 			continue
 		}
+		if t.Outcome == events.OutcomeStopped {
+			c.Stopped++
+			continue
+		}
 		if t.Outcome == events.OutcomeFailed {
 			c.Failed++
 			continue
@@ -345,7 +352,7 @@ func (l *Learner) uncontested(log *archiver.SourceLog, s *screen, picks []*pick)
 		if err != nil {
 			return nil, err
 		}
-		if row++; s.isBad(row) || s.voided[t.Trial] || t.Outcome == events.OutcomeFailed {
+		if row++; s.isBad(row) || s.voided[t.Trial] || t.Outcome == events.OutcomeFailed || t.Outcome == events.OutcomeStopped {
 			continue
 		}
 		key = designKey(key[:0], t.Design)

@@ -208,12 +208,7 @@ func (s *screen) ranAnother(design []space.Value) bool {
 
 // check returns why a row cannot be true as it stands, or "".
 func (s *screen) check(t *archiver.Trial) string {
-	switch t.Outcome {
-	case events.OutcomeMeasured, events.OutcomeInfeasible, events.OutcomeFailed:
-	default:
-		return BadOutcome
-	}
-	if t.Trial < 0 {
+	if !events.IsOutcome(t.Outcome) || t.Trial < 0 {
 		return BadOutcome
 	}
 	// What this study does not ask for may be missing: other files may have it.

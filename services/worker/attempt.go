@@ -23,9 +23,11 @@ func (e *Evaluator) trial(ctx context.Context, ev evaluator.Evaluator, work *eve
 		item := events.PresentItem{Study: work.Study, Run: work.Run, Batch: work.Batch}
 		a.request.Progress = func(p evaluator.Progress) { e.hands.say(item, p) }
 	}
+	a.listen()
 	var last *events.LastError
 	for {
 		a.n++
+		a.watch = nil
 		a.request.Attempt, a.request.Attempts = a.n, a.of
 		started := time.Now()
 		r, err := a.evaluate(ctx, ev, limit)
@@ -43,11 +45,49 @@ func (e *Evaluator) trial(ctx context.Context, ev evaluator.Evaluator, work *eve
 		if r.Outcome != evaluator.Failed || a.n == a.of || r.Final {
 			out := trialResult(r, columns)
 			out.Trial, out.Attempts, out.LastError = work.Trials[i], a.n, last
+			if a.watch != nil {
+				out.Intermediate = a.watch.Curve()
+			}
+			a.silent(&out)
 			out.Started, out.Seconds = events.Micros(started.UnixMicro()), took.Seconds()
 			return out, nil
 		}
 		last = &events.LastError{Code: r.Reason.Code, Message: r.Reason.Message}
 	}
+}
+
+// listen holds the values that evaluations report against the work item's thresholds.
+func (a *attempt) listen() {
+	if a.work.EarlyStop == nil {
+		return
+	}
+	a.request.Watched = a.work.EarlyStop.Metric
+	a.request.Reports = func() func(int64, float64) *evaluator.Reason {
+		a.watch = events.NewWatch(a.work)
+		return a.report
+	}
+}
+
+// report is told an intermediate value, and returns why the evaluation is to end.
+func (a *attempt) report(step int64, value float64) *evaluator.Reason {
+	stop, err := a.watch.Report(step, value)
+	if err != nil {
+		a.log(&evaluator.Reason{Code: "bad_step", Message: err.Error()}).Warn("an intermediate value was left out")
+	}
+	if stop == nil {
+		return nil
+	}
+	return &evaluator.Reason{Code: stop.Code, Need: stop.Need, Have: stop.Have, Unit: stop.Unit, Message: stop.Message}
+}
+
+// silent says once of a run that its evaluations report nothing by which one could be
+// stopped.
+func (a *attempt) silent(r *events.TrialResult) {
+	if a.work.EarlyStop == nil || r.Intermediate != nil || r.Outcome != events.OutcomeMeasured || !a.e.first(a.work.Study+"."+a.work.Run+".silent") {
+		return
+	}
+	a.e.Logger.Warn("an evaluation reported no intermediate value, so it cannot be stopped early, nor others by it", "study", a.work.Study, "run", a.work.Run,
+		"trial", r.Trial, "metric", a.work.EarlyStop.Metric, "hint", "a program writes {\"id\": …, \"step\": 1, \"intermediate\": {\""+a.work.EarlyStop.Metric+"\": …}} before its answer; `apollo evaluator check --study` tests it")
 }
 
 // bounds are the limits of a work item, for all of its designs.
@@ -65,6 +105,7 @@ type attempt struct {
 	work    *events.BatchRequested
 	request evaluator.Request
 	n, of   int
+	watch   *events.Watch // of the evaluation that began last; nil for none
 }
 
 // evaluate makes one attempt. A broken evaluation is a failed result with a

@@ -97,14 +97,7 @@ func handBackDelay(n int) time.Duration {
 func (e *Evaluator) tell(subject string, back *handBack) {
 	study, run, _, _ := events.ParseWorkSubject(subject)
 	key := study + "." + run + "." + back.why
-	e.mu.Lock()
-	told := e.told[key]
-	if len(e.told) >= maxBound {
-		clear(e.told)
-	}
-	e.told[key] = true
-	e.mu.Unlock()
-	if told {
+	if !e.first(key) {
 		e.Logger.Debug("work item handed back", "subject", subject, "reason", back.why)
 		return
 	}
@@ -175,4 +168,16 @@ func (e *Evaluator) over(ctx context.Context, key messages.RunKey) bool {
 	}
 	e.Logger.Info("work item dropped: nobody waits for it", "study", key.Study, "run", key.Run, "the_run_was", last)
 	return true
+}
+
+// first reports whether something is said for the first time.
+func (e *Evaluator) first(key string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	told := e.told[key]
+	if e.told == nil || len(e.told) >= maxBound {
+		e.told = map[string]bool{}
+	}
+	e.told[key] = true
+	return !told
 }

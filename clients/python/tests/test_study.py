@@ -326,3 +326,33 @@ def test_no_warning_where_a_process_with_threads_forks(monkeypatch):
         assert _serve.fork_beside_threads() == 7
         with pytest.raises(DeprecationWarning):
             os.fork()
+
+
+@apollo.evaluator(metrics={"runtime": "s"})
+def steps(x: int, y: int):
+    """Comes to its answer in five steps."""
+    runtime = (x - 6) ** 2 + (y - 3) ** 2
+    for step in range(5):
+        apollo.current().report(step, runtime=runtime * (2 - step / 4))
+    return runtime
+
+
+def test_early_stop(tmp_path):
+    space = {"x": list(range(10)), "y": list(range(10))}
+    run = apollo.Study("early", space=space, evaluator=steps, minimize="runtime", trials=20, early_stop={"after": 4, "warmup": 1}, algorithm="random", data=str(tmp_path)).run(workers=2)
+    trials = run.list_trials()
+    stopped = [t for t in trials if t.outcome == "stopped"]
+    assert 0 < len(stopped) == run.show()["stopped"] and run.show()["failed"] == 0
+    assert all(t.reason["code"] == "early_stop" and t.reason["have"] > t.reason["need"] and not t.metrics for t in stopped)
+    assert run.best.number not in [t.number for t in stopped]
+    assert all((t.outcome == "stopped") or t.metrics["runtime_s"] == (t.design["x"] - 6) ** 2 + (t.design["y"] - 3) ** 2 for t in trials)
+
+
+def test_wrong_words_about_early_stop(tmp_path):
+    for early_stop, error, says in ((5, TypeError, "early_stop is 5, want True or a dict"), ({"rule": "mean"}, apollo.StudyError, 'Did you mean "median"')):
+        with pytest.raises(error, match=says):
+            study(tmp_path, early_stop=early_stop).lint()
+    question = apollo.Question({}, print, {})
+    for step, metrics, says in ((1.5, {"runtime": 1}, "step is 1.5, want a whole number"), (-1, {"runtime": 1}, "step is -1"), (1, {}, "report says nothing")):
+        with pytest.raises(TypeError, match=says):
+            question.report(step, **metrics)

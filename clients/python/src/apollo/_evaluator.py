@@ -12,6 +12,7 @@ import pprint
 import re
 import types
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
 from typing import Any, NoReturn, Optional, overload
 
 from ._failures import told
@@ -80,9 +81,16 @@ class Question:
     those of docs/plug-in-evaluator.md. ``networks`` has each network with its layers under "workload".
     """
 
-    def __init__(self, line: Mapping[str, Any], say: Callable[[Mapping[str, Any]], None], layers: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        line: Mapping[str, Any],
+        say: Callable[[Mapping[str, Any]], None],
+        layers: dict[str, Any],
+        named: Callable[[Mapping[str, Any]], dict[str, float]] = dict,
+    ) -> None:
         self.line = line
         self._say = say
+        self._named = named
         self.study = str(line.get("study", ""))
         self.run = str(line.get("run", ""))
         self.trial = int(line.get("trial", 0))
@@ -101,6 +109,17 @@ class Question:
     def progress(self, done: float, message: str = "") -> None:
         """Say how far the evaluation is, 0 to 1."""
         self._say({"progress": float(done), "message": message})
+
+    def report(self, step: int, **metrics: float) -> None:
+        """Say what the evaluation has come to at a step: ``report(8, runtime=0.021)``. Steps ascend.
+
+        A study with ``early_stop`` may end the evaluation here: its process is killed, and the next design gets a new one.
+        """
+        if not isinstance(step, Integral) or step < 0:
+            raise TypeError(f"step is {step!r}, want a whole number from 0 on")
+        if not metrics:
+            raise TypeError("report says nothing: want report(step, runtime=…) with a metric")
+        self._say({"step": int(step), "intermediate": self._named(metrics)})
 
     def artifact(self, name: str) -> None:
         """Store a file of the scratch folder beside the log."""
@@ -174,7 +193,7 @@ class Evaluator:
             return self.describe()
         function = self.check if line.get("op") == "check" and self.check else self.function
         self.trace = {}
-        _current.append(Question(line, say, layers))
+        _current.append(Question(line, say, layers, self.named))
         try:
             answer = self.outcome(function, line["design"])
             json.dumps(answer, allow_nan=False)  # what is no JSON is a failure of this design

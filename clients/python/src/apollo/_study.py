@@ -51,7 +51,8 @@ class Study:
     ``evaluator`` measures the designs; a template has its own. With ``metrics`` (``{"runtime": "s"}``) and no evaluator you measure them:
     :meth:`ask` and :meth:`tell`. ``networks`` are the workload, ``rules`` are expressions that every
     design meets, ``learn_from`` names earlier studies, or Parquet files of their logs. ``parallelism`` is how many designs are in
-    flight, by default the workers of ``run``. ``data`` is the folder of the logs. ``more`` is merged into the ``spec`` of the study file
+    flight, by default the workers of ``run``. ``early_stop`` ends evaluations that are worse than others by what they
+    :meth:`report <Question.report>` on the way: True, or ``{"after": 5, "warmup": 3}``. ``data`` is the folder of the logs. ``more`` is merged into the ``spec`` of the study file
     (docs/study-file.md) for all that has no argument here.
     """
 
@@ -72,6 +73,7 @@ class Study:
         seed: int = 1,
         algorithm: str = "default",
         parallelism: Optional[int] = None,
+        early_stop: Union[bool, Mapping[str, Any]] = False,
         data: str = "apollo-data",
         more: Optional[Mapping[str, Any]] = None,
     ) -> None:
@@ -105,6 +107,10 @@ class Study:
             spec["transfer"] = {"sources": [{"parquet": s} if s.endswith(".parquet") else {"study": s} for s in learn_from]}
         spec["algorithm"] = {"name": algorithm}
         spec["budget"] = {"trials": trials}
+        if early_stop is not False:
+            if early_stop is not True and not isinstance(early_stop, Mapping):
+                raise TypeError(f'early_stop is {early_stop!r}, want True or a dict: early_stop={{"after": 5, "warmup": 3}}')
+            spec["earlyStop"] = {} if early_stop is True else dict(early_stop)
         self.spec = merged(spec, more or {})
 
     def document(self, *, parallelism: Optional[int] = None, program: Optional[Mapping[str, Any]] = None) -> str:
