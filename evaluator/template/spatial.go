@@ -76,7 +76,7 @@ func spatialIn(orders [][model.Dims]model.Dim) Spec {
 			spatialPreset("eyeriss_like", "Output rows by rows of the window, after Eyeriss: 14 x 12 units.", "P+R", 14, 12, 512, 128*kib, 16, 1e9),
 			spatialPreset("nvdla_like", "Input by output channels, after nv_full of NVDLA: 64 x 32 units.", "C+K", 64, 32, 128, 512*kib, 128, 16e9),
 			spatialPreset("shidiannao_like", "Output rows by output columns, after ShiDianNao: 8 x 8 units.", "P+Q", 8, 8, 128, 256*kib, 64, 8e9),
-			spatialPreset("tpu_like", "Input by output channels, after the first TPU: 256 x 256 units.", "C+K", 256, 256, 128, 4096*kib, 256, 32e9),
+			spatialPreset("tpu_like", "Input by output channels, after the first TPU: 256 x 256 units.", "C+K", 256, 256, 32, 4096*kib, 256, 32e9),
 		},
 		ClockHz:      1e9,
 		NetworkBytes: 1,
