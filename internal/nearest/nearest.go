@@ -3,6 +3,7 @@
 package nearest
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -23,14 +24,18 @@ const (
 // that are as near, or "" when none is near. Near is, without regard to case:
 // at most two characters or a third of the name, and at most half of it, are
 // missing, added or replaced; or one starts with the other, from three
-// characters of s on.
+// characters of s on. A set with its parts in another order, or one twice, is nearest.
 func Name(s string, names []string) string {
 	best, at := longest, ""
 	if len(s) > longest {
 		return ""
 	}
+	names = names[:min(len(names), compared)]
+	if i := sameParts(s, names); i >= 0 {
+		return names[i]
+	}
 	s = strings.ToLower(s)
-	for _, name := range names[:min(len(names), compared)] {
+	for _, name := range names {
 		if len(name) > longest || name == "" {
 			continue
 		}
@@ -39,6 +44,25 @@ func Name(s string, names []string) string {
 		}
 	}
 	return at
+}
+
+// sameParts returns the place of the name that has the parts of s between plus signs, in another order
+// or each once; of one that is equal, if there is one; -1 for none.
+func sameParts(s string, names []string) int {
+	if !strings.Contains(s, "+") {
+		return -1
+	}
+	if i := slices.Index(names, s); i >= 0 {
+		return i
+	}
+	want := parts(s)
+	return slices.IndexFunc(names, func(name string) bool { return len(name) <= longest && slices.Equal(parts(name), want) })
+}
+
+func parts(s string) []string {
+	list := strings.Split(strings.ToLower(s), "+")
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // distance counts the edits from s to name, and says whether they are few

@@ -33,6 +33,12 @@ func TestName(t *testing.T) {
 			t.Errorf("Name(%q) = %q, want %q", c.s, got, c.want)
 		}
 	}
+	sets := []string{"C", "K", "C+G", "C+K", "C+K+P", "K+P"}
+	for s, want := range map[string]string{"K+C": "C+K", "C+C": "C", "p+k+c": "C+K+P", "C+K+C": "C+K", "C+K": "C+K"} {
+		if got := Name(s, sets); got != want {
+			t.Errorf("Name(%q) = %q, want %q", s, got, want)
+		}
+	}
 	if got := Name("random", nil); got != "" {
 		t.Errorf("Name among no names = %q", got)
 	}

@@ -13,6 +13,7 @@ import (
 	"apollo/evaluator/report"
 	"apollo/evaluator/template"
 	"apollo/events/unit"
+	"apollo/internal/nearest"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
 	"apollo/services/inspect"
@@ -229,6 +230,10 @@ func parameterValue(params []space.Param, set string) (index int, value space.Va
 	p := params[index]
 	if p.Categorical() {
 		if !slices.Contains(p.Labels, text) {
+			const few = 16 // to read
+			if near := nearest.Name(text, p.Labels); near != "" && len(p.Labels) > few {
+				return 0, value, cli.Hinted(cli.ExitUsage, "did you mean "+near+"?", fmt.Errorf("--set %s: %s has no level %q", set, p.Name, text))
+			}
 			return 0, value, cli.Usagef("--set %s: want one of %s", set, strings.Join(p.Labels, ", "))
 		}
 		return index, space.Value{Label: text}, nil
