@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"apollo/events"
 	"apollo/optimizer/space"
@@ -123,7 +124,10 @@ func TestAPageDoesNotWaitForRepairs(t *testing.T) {
 	rung(t, bus, edge.Study, 1, 0, 0, func(s *events.Spec) { *s = *edge })
 	failing(t, bus, edge, 0, design)
 	address := server.URL + "/studies/edge"
-	get(t, address)
+	// A busy list of studies may not know this one yet.
+	for r, _ := get(t, address); r.StatusCode != http.StatusOK; r, _ = get(t, address) {
+		time.Sleep(time.Millisecond)
+	}
 	s.mu.Lock()
 	known := s.watches[messages.RunKey{Study: edge.Study, Run: servicestest.Run}].repairs
 	s.mu.Unlock()
