@@ -64,9 +64,52 @@ def test_tuples_have_the_length_of_the_metrics():
 
 
 def test_what_is_returned_is_named():
-    assert answer(lambda x: {"r": "fast"}, {"r": ""}, x=1)["reason"]["message"] == """TypeError: metric "r": 'fast' is no number"""
     said = answer(lambda x: {"costs": 1, "r": 2}, {"cost": "", "r": ""}, x=1)["reason"]["message"]
-    assert said == "ValueError: the function returned costs, r; the study wants cost, r"
+    assert said == 'ValueError: the function returned costs, r; the study wants cost, r; "costs": did you mean "cost"?'
+    said = answer(lambda x: {"banana": 1, "r": 2}, {"cost": "", "r": ""}, x=1)["reason"]["message"]
+    assert said == "ValueError: the function returned banana, r; the study wants cost, r"
+
+
+class Array:
+    """An array of NumPy 2 with one element."""
+
+    def __len__(self):
+        return 1
+
+    def __repr__(self):
+        return "array([8.])"
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"r": "fast"}, """metric "r" is 'fast', no number: return a number"""),
+        ({"r": "1.5"}, """metric "r" is '1.5', no number: return 1.5, a number without quotes"""),
+        ({"r": True}, 'metric "r" is True, no number: return 1 if that is meant'),
+        ({"r": None}, 'metric "r" is None, no number: return a number, or say apollo.infeasible(…) where the design has none'),
+        ({"r": Array()}, 'metric "r" is array([8.]), no number: it has one element: return float(x[0]) in place of x'),
+        ({"r": [1, 2]}, 'metric "r" is [1, 2], no number: return one number'),
+        ({"r": 1, "Note": "2"}, """extra value "Note" is '2', no number: extra values are numbers; leave it out, or keep it in a file"""),
+        ({"r": 1, "ok": False}, 'extra value "ok" is False, no number: extra values are numbers'),
+    ],
+)
+def test_what_is_no_number_is_refused(values, says):
+    said = answer(lambda x: values, {"r": ""}, x=1)
+    assert said["outcome"] == "failed" and said["reason"]["code"] == "type_error" and said["reason"]["message"].startswith("TypeError: " + says)
+
+
+def test_an_extra_value_that_is_nothing_is_left_out():
+    assert answer(lambda x: {"r": 1, "note": None}, {"r": ""}, x=1) == {"metrics": {"r": 1.0}}
+
+
+def test_misspelt_arguments():
+    for name, meant in (("minimise", "minimize"), ("maximise", "maximize"), ("trails", "trials")):
+        with pytest.raises(TypeError, match=f"Study has no argument {name}: did you mean {meant}[?]"):
+            apollo.Study("s", space={"x": [1, 2]}, **{name: "x"})
+    with pytest.raises(TypeError, match="evaluator has no argument timout: did you mean timeout[?]"):
+        apollo.evaluator(metrics={"r": ""}, timout="2 s")
+    with pytest.raises(TypeError, match="evaluator has no argument banana: it has metrics, name, version"):
+        apollo.evaluator(metrics={"r": ""}, banana=1)
 
 
 def test_a_name_twice():

@@ -147,6 +147,19 @@ def test_a_run_without_a_measured_trial_warns(tmp_path, capfd):
     assert capfd.readouterr().err.count("Traceback") == 1
 
 
+def test_sys_exit_fails_its_design_alone(tmp_path, capfd):
+    @apollo.evaluator(metrics={"runtime": "s", "cost": "mm2"})
+    def exits(rows: int, cols: int):
+        if rows == 4:
+            sys.exit("bad licence")
+        return 1.0, 0.5
+
+    failed = [t for t in study(tmp_path, exits).run(workers=2).list_trials() if t.outcome == "failed"]
+    assert len(failed) == 3 and all(t.reason["code"] == "system_exit" and t.more["attempts"] == 1 for t in failed)
+    assert "SystemExit: bad licence (test_study.py:" in failed[0].reason["message"]
+    assert capfd.readouterr().err.count("failed: SystemExit: bad licence") == 3
+
+
 def test_retry(tmp_path):
     flag = tmp_path / "flag"
 

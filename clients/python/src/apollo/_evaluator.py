@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import functools
 import hashlib
 import inspect
@@ -19,6 +20,7 @@ from ._failures import told
 from ._space import Value, suffix
 
 Function = Callable[..., Any]
+EXTRA = "extra values are numbers; leave it out, or keep it in a file with apollo.current().artifact(…)"
 
 
 class Infeasible(Exception):
@@ -63,12 +65,23 @@ def because(code: str, message: str, need: float, have: float, unit: str) -> dic
     return reason
 
 
-def finite(name: str, value: Any) -> float:
-    """The value as a number of Python: NumPy has others, which are no JSON."""
+def finite(name: str, value: Any, instead: str = "") -> float:
+    """The value as a number of Python: NumPy has others, which are no JSON. ``instead`` is what to do with another value."""
+    if isinstance(value, (str, bytes)):
+        with contextlib.suppress(ValueError):
+            instead = instead or f"return {float(value):g}, a number without quotes"
+        raise TypeError(f"{name} is {value!r}, no number: {instead or 'return a number'}")
+    if type(value).__name__ in ("bool", "bool_"):  # of Python and of NumPy
+        raise TypeError(f"{name} is {value!r}, no number: {instead or f'return {int(value)} if that is meant'}")
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise TypeError(f"{name}: {value!r} is no number") from None
+        if not instead and value is None:
+            instead = "return a number, or say apollo.infeasible(…) where the design has none"
+        elif not instead:
+            one = hasattr(value, "__len__") and len(value) == 1
+            instead = "it has one element: return float(x[0]) in place of x" if one else "return one number"
+        raise TypeError(f"{name} is {value!r}, no number: {instead}") from None
     if not math.isfinite(number):
         raise ValueError(f"{name} is {number}: say apollo.infeasible(…) with finite numbers, or raise an error")
     return number
@@ -139,23 +152,34 @@ def current() -> Question:
 class Evaluator:
     """A function that measures designs. It can be called as before."""
 
-    def __init__(self, function: Function, metrics: Mapping[str, str], **options: Any) -> None:
+    def __init__(
+        self,
+        function: Function,
+        metrics: Mapping[str, str],
+        *,
+        name: Optional[str] = None,
+        version: Optional[str] = None,
+        deterministic: bool = True,
+        timeout: Optional[str] = None,
+        startup: Optional[str] = None,
+        attempts: Optional[int] = None,
+        env: Optional[Mapping[str, str]] = None,
+        check: Optional[Function] = None,
+    ) -> None:
         if not callable(function):
             raise TypeError(f"an evaluator is made of a function, not of {function!r}")
-        for option in ("timeout", "startup"):
-            if not isinstance(given := options.get(option), (str, type(None))):
+        for option, given in (("timeout", timeout), ("startup", startup)):
+            if not isinstance(given, (str, type(None))):
                 raise TypeError(f'{option} is {given!r}, want a text with a unit: {option}="{given} s"')
         functools.update_wrapper(self, function)
         self.function = function
         self.metrics = units(metrics)
-        self.name: str = options.get("name") or label(getattr(function, "__name__", "mine"))
-        self.version: str = options.get("version") or fingerprint(function)
-        self.deterministic: bool = options.get("deterministic", True)
-        self.timeout: Optional[str] = options.get("timeout")
-        self.startup: Optional[str] = options.get("startup")
-        self.attempts: Optional[int] = options.get("attempts")
-        self.env: dict[str, str] = dict(options.get("env") or {})
-        self.check: Optional[Function] = options.get("check")
+        self.name: str = name or label(getattr(function, "__name__", "mine"))
+        self.version: str = version or fingerprint(function)
+        self.deterministic = deterministic
+        self.timeout, self.startup, self.attempts = timeout, startup, attempts
+        self.env: dict[str, str] = dict(env or {})
+        self.check = check
         self.trace: dict[str, str] = {}  # of the last answer, where an exception failed it
         if not self.metrics:
             raise ValueError("an evaluator needs metrics, for example metrics={'runtime': 's'}")
@@ -200,7 +224,7 @@ class Evaluator:
             return answer
         except Retry as e:
             return {"outcome": "failed", "retry": True, "reason": {"code": "retry", "message": str(e)}}
-        except Exception as e:  # the unit of failure is one design
+        except (Exception, SystemExit) as e:  # the unit of failure is one design
             said = told(e)
             self.trace = {k: v for k, v in said.items() if k != "message"}
             return {"outcome": "failed", "reason": {"code": snake(type(e).__name__), "message": said["message"]}}
@@ -233,17 +257,23 @@ class Evaluator:
             raise TypeError(f"the function returned {what}, want a dict with {', '.join(names)}")
         missing = [name for name in names if name not in values]
         if missing and not partly:
-            raise ValueError(f"the function returned {', '.join(map(str, values)) or 'nothing'}; the study wants {', '.join(names)}")
+            extra = [str(name) for name in values if name not in names]
+            guesses = "".join(f'; "{near}": did you mean "{name}"?' for name in missing for near in difflib.get_close_matches(name, extra, 1))
+            raise ValueError(f"the function returned {', '.join(map(str, values)) or 'nothing'}; the study wants {', '.join(names)}{guesses}")
         return {"metrics": self.named(values)}
 
     def named(self, values: Mapping[str, Any]) -> dict[str, float]:
         """The values by the names of the log."""
         out: dict[str, float] = {}
         for name, value in values.items():
+            extra = name not in self.metrics
+            if extra and value is None:
+                continue  # null says nothing, as in the answer of a program
             column = name + suffix(self.metrics.get(name, ""))
             if column in out:
                 raise ValueError(f"two values are called {column}, want one: leave out {column} or rename it, the unit of a metric ends its name")
-            out[column] = finite(f'metric "{name}"', value)
+            kind, instead = ("extra value", EXTRA) if extra else ("metric", "")
+            out[column] = finite(f'{kind} "{name}"', value, instead)
         return out
 
 
@@ -274,8 +304,18 @@ def evaluator(function: Optional[Function] = None, /, **options: Any) -> Any:
     if function is not None:
         name = getattr(function, "__name__", "the function")
         raise TypeError(f'the metrics of {name} are missing: write @apollo.evaluator(metrics={{"runtime": "s"}}) above it')
+    takes("evaluator", Evaluator.__init__, options)
     metrics = options.pop("metrics", {})
     return lambda f: Evaluator(f, metrics, **options)
+
+
+def takes(what: str, function: Function, given: Mapping[str, Any]) -> None:
+    """TypeError where an argument has a name that the function does not know, with the one that was meant."""
+    known = [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY or p.name == "metrics"]
+    for name in given:
+        if name not in inspect.signature(function).parameters:
+            near = difflib.get_close_matches(name, known, 1)
+            raise TypeError(f"{what} has no argument {name}: " + (f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}"))
 
 
 def bind(function: Function, design: Mapping[str, Value]) -> dict[str, Value]:

@@ -10,11 +10,11 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from . import _serve
 from ._binary import ApolloError, binary, call, plain
-from ._evaluator import Evaluator, fits, units
+from ._evaluator import Evaluator, fits, takes, units
 from ._failures import Failures
 from ._progress import Progress
 from ._run import Run, Trial, trial
@@ -55,6 +55,13 @@ class Study:
     :meth:`report <Question.report>` on the way: True, or ``{"after": 5, "warmup": 3}``. ``data`` is the folder of the logs. ``more`` is merged into the ``spec`` of the study file
     (docs/study-file.md) for all that has no argument here.
     """
+
+    if not TYPE_CHECKING:  # type checkers have the names of __init__
+
+        def __new__(cls, *args: Any, **given: Any) -> Study:
+            """Refuse an argument with a misspelt name."""
+            takes("Study", cls.__init__, given)
+            return super().__new__(cls)
 
     def __init__(
         self,
