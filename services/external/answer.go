@@ -13,6 +13,7 @@ import (
 
 	"apollo/evaluator"
 	"apollo/events/unit"
+	"apollo/internal/nearest"
 	"apollo/services/child"
 )
 
@@ -247,7 +248,7 @@ func (a *answer) result(want []evaluator.Metric) (evaluator.Result, *Failure) {
 		raw, ok := a.metrics[m.Name]
 		if !ok || string(raw) == "null" || a.untouched(raw, m) {
 			if a.outcome == evaluator.Measured {
-				return r, &Failure{CodeMissingMetric, fmt.Sprintf("the answer has no metric %q%s%s", m.Name, a.named(), a.bare(m))}
+				return r, &Failure{CodeMissingMetric, fmt.Sprintf("the answer has no metric %q%s%s", m.Name, a.named(), a.meant(m, want))}
 			}
 			continue
 		}
@@ -277,6 +278,9 @@ func (a *answer) extras(want []evaluator.Metric) ([]evaluator.Extra, *Failure) {
 			continue
 		}
 		v, f := number("extra number "+strconv.Quote(child.Clip(name, maxCode)), named[name])
+		if f != nil && f.Code == CodeWrongType {
+			f.Message += "; leave it out, or keep it in an artifact"
+		}
 		if f != nil {
 			return nil, f
 		}
@@ -285,13 +289,27 @@ func (a *answer) extras(want []evaluator.Metric) ([]evaluator.Extra, *Failure) {
 	return extras, nil
 }
 
-// bare says that a metric is there under its name in the study, which has no unit.
-func (a *answer) bare(m evaluator.Metric) string {
+// meant says which metric of the answer is probably the one that is missing: its name in
+// the study, which has no unit, or a misspelt one.
+func (a *answer) meant(m evaluator.Metric, want []evaluator.Metric) string {
 	short := unit.Bare(m.Name, m.Unit)
-	if short == m.Name || a.metrics[short] == nil {
+	if short != m.Name && a.metrics[short] != nil {
+		return fmt.Sprintf("; answer %q as %q, which has its unit", short, m.Name)
+	}
+	var others []string
+	for _, name := range sortedKeys(a.metrics) {
+		if !slices.ContainsFunc(want, func(m evaluator.Metric) bool { return m.Name == name }) {
+			others = append(others, name)
+		}
+	}
+	near := nearest.Name(m.Name, others)
+	if near == "" {
+		near = nearest.Name(short, others)
+	}
+	if near == "" {
 		return ""
 	}
-	return fmt.Sprintf("; answer %q as %q, which has its unit", short, m.Name)
+	return fmt.Sprintf("; %q: did you mean %q?", near, m.Name)
 }
 
 func (a *answer) named() string {
@@ -309,7 +327,13 @@ func number(what string, raw json.RawMessage) (float64, *Failure) {
 	}
 	var v float64
 	if text == "null" || json.Unmarshal(raw, &v) != nil {
-		return 0, &Failure{CodeWrongType, fmt.Sprintf("%s is %s, want a number", what, child.Clip(text, maxExcerpt))}
+		write := ""
+		if v, err := strconv.ParseFloat(strings.Trim(text, `"`), 64); err == nil {
+			write = fmt.Sprintf(": write %v, without quotes", v)
+		} else if text == "true" || text == "false" {
+			write = ": write 1 or 0"
+		}
+		return 0, &Failure{CodeWrongType, fmt.Sprintf("%s is %s, want a number%s", what, child.Clip(text, maxExcerpt), write)}
 	}
 	return v, nil
 }

@@ -281,7 +281,7 @@ func (b *Backend) askOne(ctx context.Context, i *inquiry, s *slot, id, op string
 		defer cancel()
 	}
 	used := s.p.answered > 0
-	s.p.onNote, i.report = i.note, nil
+	s.p.onNote, s.p.limit, i.report = i.note, i.limit, nil
 	if i.r.Reports != nil && op == "" {
 		i.report = i.r.Reports()
 	}

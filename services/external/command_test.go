@@ -21,6 +21,9 @@ func TestCommandsWithoutTheirFiles(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "here.sh"), []byte("exit 0\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, "windows.sh"), []byte("#!/bin/sh\r\nexit 0\r\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	const good = ""
 	for command, want := range map[string]string{
 		"sh gone.sh":           "the script gone.sh is not there: there is no file " + filepath.Join(dir, "gone.sh"),
@@ -35,6 +38,7 @@ func TestCommandsWithoutTheirFiles(t *testing.T) {
 		"env sh gone.sh":                  "the program ends before it reads a question (exit status",
 		"./gone":                          "the program ./gone is not there: there is no file " + filepath.Join(dir, "gone"),
 		"./here.sh":                       "the program ./here.sh cannot be executed",
+		"./windows.sh":                    `names an interpreter with a carriage return, "#!/bin/sh\r": save the file with Unix line ends`,
 		"sh here.sh | tee log":            "the word | is for a shell",
 		"sh -c 'echo broken >&2; exit 3'": "the program ends before it reads a question (exit status 3); stderr: broken",
 		"sh -c 'read -r l; echo \"no $l\" >&2; exit 3'": good, // it reads, and may answer another question

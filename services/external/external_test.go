@@ -85,8 +85,8 @@ func TestOneBadDesign(t *testing.T) {
 		"garbage": {evaluator.Failed, external.CodeBadAnswer, `no JSON object: "Simulation finished, see out.txt"`},
 		"nan":     {evaluator.Failed, external.CodeNotFinite, `metric "latency_s" is NaN`},
 		"huge":    {evaluator.Failed, external.CodeNotFinite, `metric "latency_s" is 1e999`},
-		"missing": {evaluator.Failed, external.CodeMissingMetric, `no metric "latency_s", only latency_ms`},
-		"text":    {evaluator.Failed, external.CodeWrongType, `metric "latency_s" is "1.5", want a number`},
+		"missing": {evaluator.Failed, external.CodeMissingMetric, `no metric "latency_s", only latency_ms; "latency_ms": did you mean "latency_s"?`},
+		"text":    {evaluator.Failed, external.CodeWrongType, `metric "latency_s" is "1.5", want a number: write 1.5, without quotes`},
 		"word":    {evaluator.Failed, external.CodeBadOutcome, `the outcome is "done"`},
 		"noid":    {evaluator.Failed, external.CodeBadAnswer, "has no id"},
 		"long":    {evaluator.Failed, external.CodeTooLong, "more than 65536 bytes"},
@@ -133,11 +133,10 @@ func TestHarmlessChildren(t *testing.T) {
 
 func TestTimeout(t *testing.T) {
 	t.Parallel()
-	_, e := open(t, "hang", external.Options{Slots: 1})
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
-	r, err := e.Evaluate(ctx, request(unlucky))
-	if err != nil || r.Outcome != evaluator.Failed || r.Reason.Code != external.CodeTimeout || !strings.Contains(r.Reason.Message, "stderr: busy") {
+	_, e := open(t, "hang", external.Options{Slots: 1, Timeout: 2 * time.Second})
+	r, err := e.Evaluate(t.Context(), request(unlucky))
+	if err != nil || r.Outcome != evaluator.Failed || r.Reason.Code != external.CodeTimeout || !strings.Contains(r.Reason.Message, "stderr: busy") ||
+		!strings.HasPrefix(r.Reason.Message, "no answer within 2 s;") || !strings.Contains(r.Reason.Message, "or raise spec.evaluator.timeout") {
 		t.Errorf("got %+v, reason %+v, error %v, want failed, timeout with what the program said", r, r.Reason, err)
 	}
 	wantDouble(t, evaluate(t, e, 4), 4)

@@ -122,6 +122,8 @@ func findable(argv []string, dir string) error {
 		return fmt.Errorf("the program %s is not there: there is no file %s", argv[0], in(argv[0]))
 	} else if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 == 0 {
 		return fmt.Errorf("the program %s cannot be executed: write its interpreter before it, or chmod +x %s", argv[0], in(argv[0]))
+	} else if line := firstLine(in(argv[0])); strings.HasPrefix(line, "#!") && strings.HasSuffix(line, "\r") {
+		return fmt.Errorf("the first line of the program %s names an interpreter with a carriage return, %q: save the file with Unix line ends", argv[0], line)
 	}
 	endings := interpreters[strings.TrimRight(filepath.Base(argv[0]), ".0123456789")]
 	if len(argv) == 1 || strings.HasPrefix(argv[1], "-") || !slices.Contains(endings, filepath.Ext(argv[1])) {
@@ -131,6 +133,19 @@ func findable(argv []string, dir string) error {
 		return fmt.Errorf("the script %s is not there: there is no file %s", argv[1], in(argv[1]))
 	}
 	return nil
+}
+
+// firstLine returns the beginning of a file up to its first line end; "" where it cannot be read.
+func firstLine(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = f.Close() }()
+	head := make([]byte, 256) // Linux reads as much of it
+	n, _ := io.ReadFull(f, head)
+	line, _, _ := strings.Cut(string(head[:n]), "\n")
+	return line
 }
 
 // found returns where a program is found by its name, or "".

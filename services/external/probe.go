@@ -104,7 +104,7 @@ func (c *checker) next(skim bool) (answer, *Failure) {
 		if n := len(c.foreign); n > 0 {
 			c.p.stray, c.p.lastStray = n, c.foreign[n-1]
 		}
-		return answer{}, c.p.timeout(c.o.Timeout)
+		return answer{}, c.p.timeout(c.o.Timeout, "--timeout")
 	case err != nil:
 		return answer{}, c.p.death()
 	}

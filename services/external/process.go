@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"apollo/events/unit"
 	"apollo/services/child"
 )
 
@@ -26,6 +27,8 @@ type programProcess struct {
 	probed bool
 	// said are the metrics that it calls otherwise than the log does.
 	said map[string]string
+	// limit is what the question at hand may take; 0 means that only the context bounds it.
+	limit time.Duration
 	// onNote is called with the notes before the answer to the question at hand.
 	// It reports whether the answer is not waited for.
 	onNote func(*note) (ends bool)
@@ -93,7 +96,10 @@ func (p *programProcess) ask(ctx context.Context, id string, line []byte) (answe
 	}
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return answer{}, p.timeout(time.Since(began))
+		if p.limit > 0 {
+			return answer{}, p.timeout(p.limit, "spec.evaluator.timeout")
+		}
+		return answer{}, p.timeout(time.Since(began), "spec.evaluator.timeout")
 	case ctx.Err() != nil:
 		return answer{}, ctx.Err()
 	}
@@ -141,9 +147,10 @@ func (p *programProcess) parse(line []byte) (answer, error) {
 	return a, err
 }
 
-func (p *programProcess) timeout(waited time.Duration) *Failure {
-	return &Failure{CodeTimeout, fmt.Sprintf("no answer within %s%s%s; write one line per design and flush it, or raise the time-out%s",
-		waited.Round(time.Millisecond), p.strayNote(), p.sharerNote(), p.Note())}
+// timeout says that no answer came within limit, which setting bounds.
+func (p *programProcess) timeout(limit time.Duration, setting string) *Failure {
+	return &Failure{CodeTimeout, fmt.Sprintf("no answer within %s%s%s; write one line per design and flush it, or raise %s%s",
+		unit.Format(limit.Round(time.Millisecond).Seconds(), "s"), p.strayNote(), p.sharerNote(), setting, p.Note())}
 }
 
 // sharerNote names the helpers that may have taken the question, or wait for one.
