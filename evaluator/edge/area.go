@@ -39,6 +39,7 @@ type memo struct {
 	entryBytes float64
 	sizes      []float64
 	known      []tech.SRAM
+	least      tech.SRAM // what none of the sizes costs less than
 }
 
 // newSizer takes the parameters in the template's order, and what the units have to
@@ -60,8 +61,21 @@ func newMemo(k *constants, entryBytes int64, sizes []float64) memo {
 	m := memo{entryBytes: float64(entryBytes), sizes: sizes, known: make([]tech.SRAM, len(sizes))}
 	for i, size := range sizes {
 		m.known[i] = k.sram(size * m.entryBytes)
+		if i == 0 {
+			m.least = m.known[0]
+		}
+		m.least = m.least.Least(m.known[i])
 	}
 	return m
+}
+
+// between returns what no memory from low to high costs less than, which are one
+// size, or the least and the largest that were named in advance.
+func (m *memo) between(k *constants, low, high int64) tech.SRAM {
+	if low == high {
+		return m.sram(k, low)
+	}
+	return m.least
 }
 
 func (m *memo) sram(k *constants, entries int64) tech.SRAM {

@@ -47,12 +47,16 @@ func (e *sramEnergy) of(read, write int64) float64 {
 const milli = 1000
 
 // prepare fills in m. It allocates nothing.
-func (s *sizer) prepare(m *machine, c *chip) {
+func (s *sizer) prepare(m *machine, c *chip) { s.prepareLeast(m, c, c) }
+
+// prepareLeast fills in m as c, with memories that cost no more than those of any chip
+// from c to high.
+func (s *sizer) prepareLeast(m *machine, c, high *chip) {
 	k, n := &s.constants, &s.Node
-	pe, core := s.pe.sram(k, c.PEMemory), s.core.sram(k, c.CoreMemory)
-	act := s.act.sram(k, c.ActivationMemory)
-	instruction := s.instruction.sram(k, c.InstructionMemory)
-	parameter := s.params.sram(k, c.ParameterMemory)
+	pe, core := s.pe.between(k, c.PEMemory, high.PEMemory), s.core.between(k, c.CoreMemory, high.CoreMemory)
+	act := s.act.between(k, c.ActivationMemory, high.ActivationMemory)
+	instruction := s.instruction.between(k, c.InstructionMemory, high.InstructionMemory)
+	parameter := s.params.between(k, c.ParameterMemory, high.ParameterMemory)
 	m.chip, m.constants, m.hopPJ, m.anyLanes = *c, k, 0, false
 	m.ioRate = max(c.IOBandwidth/max(c.clock()/milli, 1), 1)
 	m.allPEs = c.PEs()

@@ -36,8 +36,8 @@ func (b *taskModel) NewProbe(energy bool) frame.Probe {
 //
 // Time is bounded on the chip of the largest values, because more memory never
 // slows a layer or the network down; energy with the counts of that chip and the
-// energies of the one of the smallest, because a larger memory costs more per
-// access.
+// least energies of the memories that are open, because a memory may cost less per
+// access than a smaller one.
 type probe struct {
 	b          *taskModel
 	energy     bool
@@ -155,7 +155,7 @@ const roundOff = 1 - 1e-9
 func (p *probe) bound(m *machine, costs []layerCost, low *chip, anyPart bool) bool {
 	b := p.b
 	if p.energy {
-		b.sizer.prepare(&p.lowMachine, low)
+		b.sizer.prepareLeast(&p.lowMachine, low, &p.whole.chip)
 		if anyPart {
 			p.lowMachine.PEsX, p.lowMachine.PEsY = 1, 1
 			p.lowMachine.addHops()

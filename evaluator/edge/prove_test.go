@@ -9,6 +9,8 @@ import (
 	"apollo/evaluator"
 	"apollo/evaluator/evaluatortest"
 	"apollo/evaluator/frame"
+	"apollo/evaluator/tech"
+	"apollo/optimizer/space"
 )
 
 // No design beats the bounds of its stages, and the last stage is the
@@ -64,6 +66,66 @@ func TestProbeNeverExceedsTheModel(t *testing.T) {
 		if feasible == 0 || tightest[stageArray] < 0.9 || tightest[stageMapping] < 0.99 {
 			t.Errorf("%v: %d feasible designs, the tightest bounds are %.3f of the latency", networks, feasible, tightest)
 		}
+	}
+}
+
+// Memories may cost less per access than smaller ones. No completion of a design beats
+// the bounds of its stages where the levels lie on both sides of such steps.
+func TestBoundsHoldAcrossSteps(t *testing.T) {
+	t.Parallel()
+	const latency, energy = 0, 2
+	x, node := Spec().Template(), tech.Node22()
+	unit := map[string]float64{
+		"pe_memory": 1, "core_memory": 1, "activation_memory": activationEntryBytes, "instruction_memory": instructionEntryBytes, "parameter_memory": parameterEntryBytes,
+	}
+	networks := evaluatortest.Networks(t, "mobilenet_v2")
+	feasible := 0
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 69))
+		task := evaluator.Task{Params: slices.Clone(x.Params), Networks: networks}
+		for i := range task.Params {
+			p := &task.Params[i]
+			if bytes := unit[p.Name]; bytes > 0 {
+				falls := evaluatortest.Falls(node, bytes, p.Values[0]/4, p.Values[len(p.Values)-1], 2)
+				pair := falls[rng.IntN(len(falls))]
+				p.Values = pair[:]
+			}
+		}
+		e, err := x.Backend.New(task)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := e.(evaluator.Prover).NewProbe(nil)
+		design, bounds := make([]space.Value, paramCount), make([]float64, 3)
+		for range 30 {
+			for i, param := range task.Params {
+				design[i].Num = param.Values[rng.IntN(len(param.Values))]
+			}
+			got, err := e.Evaluate(t.Context(), evaluator.Request{Design: design})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Outcome != evaluator.Measured {
+				continue
+			}
+			feasible++
+			for stage := range stageNetwork + 1 {
+				if !p.Fix(stage, design, bounds) {
+					t.Fatalf("stage %d rejects the feasible %v", stage, design)
+				}
+				for i, bound := range bounds {
+					if bound > got.Values[i] {
+						t.Errorf("seed %d: stage %d bounds metric %d of %v by %g, above its %g", seed, stage, i, design, bound, got.Values[i])
+					}
+				}
+				if bound, edp := bounds[latency]*bounds[energy], got.Values[latency]*got.Values[energy]; bound > edp {
+					t.Errorf("seed %d: stage %d bounds the product of latency and energy of %v by %g, above its %g", seed, stage, design, bound, edp)
+				}
+			}
+		}
+	}
+	if feasible < 30 {
+		t.Errorf("%d designs were feasible, want 30 of 600", feasible)
 	}
 }
 

@@ -94,6 +94,14 @@ func (n Node) SRAM(capacity float64) SRAM { return interpolate(n.sram, capacity,
 // WideSRAM is SRAM with a port of 128 bits instead of 64.
 func (n Node) WideSRAM(capacity float64) SRAM { return interpolate(n.wide, capacity, wideBytes) }
 
+// Least returns the smaller of each figure of two memories.
+func (m SRAM) Least(o SRAM) SRAM {
+	return SRAM{
+		min(m.AreaMM2, o.AreaMM2), min(m.ReadPJPerByte, o.ReadPJPerByte), min(m.WritePJPerByte, o.WritePJPerByte),
+		min(m.LeakageMW, o.LeakageMW), min(m.AccessNS, o.AccessNS),
+	}
+}
+
 // SRAMSizes returns the capacities that both tables of the node have, four an octave,
 // ascending, without those that stand beside a step.
 func (n Node) SRAMSizes() (sizes []float64) {
