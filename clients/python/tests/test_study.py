@@ -160,6 +160,20 @@ def test_sys_exit_fails_its_design_alone(tmp_path, capfd):
     assert capfd.readouterr().err.count("failed: SystemExit: bad licence") == 3
 
 
+def test_a_study_that_pauses_itself_says_why_once(tmp_path, capfd):
+    @apollo.evaluator(metrics={"runtime": "s"})
+    def bad(x: int):
+        raise ValueError("always")
+
+    failing = apollo.Study("bad", space={"x": list(range(50))}, minimize="runtime", evaluator=bad, trials=50, data=str(tmp_path / "data"))
+    with pytest.raises(apollo.ApolloError) as caught:
+        failing.run(workers=2)
+    said = str(caught.value)
+    assert "trials in a row failed; the last one: ValueError: always" in said and "attempt failed" not in said
+    assert "call run() again" in said and "call run(fresh=True)" in said and "--fresh" not in said
+    assert capfd.readouterr().err.count("failed: ValueError: always") >= 20
+
+
 def test_retry(tmp_path):
     flag = tmp_path / "flag"
 
@@ -253,13 +267,22 @@ apollo.Study("slow", space={{"x": list(range(100))}}, minimize="cost", algorithm
 print("ended")
 """
     )
-    child = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert _wait_for(tmp_path / "log", 4)
     child.send_signal(signal.SIGINT)
-    out, _ = child.communicate(timeout=60)
+    out, err = child.communicate(timeout=60)
     assert "ended" not in out
+    assert "apollo: study slow was interrupted: the same run() goes on where it stopped" in err
+    assert err.rstrip().endswith("KeyboardInterrupt") and err.count("  File ") == 2 and "waitpid" not in err
+    edited = tmp_path / "edited.py"
+    edited.write_text(script.read_text().replace("return x", "return x  # a comment"))
+    err = subprocess.run([sys.executable, str(edited)], check=False, capture_output=True, text=True).stderr
+    assert "the function that measures study slow is not the one that began it" in err and "start anew with run(fresh=True)" in err
+    (version,) = re.findall(r'; version="(\w+)" in @apollo.evaluator goes on with it', err)
+    edited.write_text(edited.read_text().replace('name="slow")', f'name="slow", version="{version}")'))
+    subprocess.run([sys.executable, str(edited)], check=True, capture_output=True)
     assert subprocess.run([sys.executable, str(script)], check=True, capture_output=True, text=True).stdout == "ended\n"
-    seen = (tmp_path / "log").read_text().split()
+    seen = (tmp_path / "log").read_text().split()  # of all three
     assert len(set(seen)) == 30 and len(seen) <= 32  # what was in flight may have been measured twice
 
 

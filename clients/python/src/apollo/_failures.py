@@ -37,11 +37,11 @@ class Failures:
                 self.notes[key] = {**self.notes.get(key, {}), **note}
             self.changed.notify_all()
 
-    def logged(self, line: str) -> None:
-        """Write the line of a trial whose last attempt failed, if this line of apollo's log says so."""
+    def logged(self, line: str) -> bool:
+        """Whether this line of apollo's log is of an attempt that failed: after the last one of a trial its line is written."""
         found = ATTEMPT.match(line)
         if not found:
-            return
+            return False
         run, code = found[1], found[5]
         trial, attempt, attempts = (int(found[i]) for i in (2, 3, 4))
         key = (run, trial, attempt)
@@ -50,7 +50,7 @@ class Failures:
             self.changed.wait_for(lambda: wanted in self.notes.get(key, {}), 1)
             note = self.notes.pop(key, {})
         if attempt < attempts and not note.get("final"):
-            return
+            return True
         error = str(ast.literal_eval(found[6])) if found[6].startswith('"') else found[6]
         if code == "timeout":
             error = error.split(";")[0] + ": if the design needs longer, raise timeout= of the evaluator"
@@ -62,6 +62,7 @@ class Failures:
             self.shown.add(frames)
             text += trace
         self.write(text)
+        return True
 
 
 def told(error: BaseException) -> dict[str, str]:

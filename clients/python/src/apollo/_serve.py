@@ -264,9 +264,8 @@ class Apollo:
         for line in self.process.stderr:
             if line.startswith("apollo:") or (went_on and line.startswith("  ")):
                 went_on = not line.startswith("apollo: warn:")
-                self.said.append(line)
-                if self.failures:
-                    self.failures.logged(line)
+                if not (self.failures and self.failures.logged(line)):
+                    self.said.append(line)
             else:
                 sys.stderr.write(line)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +25,15 @@ from ._space import Space, Value, document
 Names = Union[str, Sequence[str]]
 NOTHING_FEASIBLE = 6  # exit code of apollo run: an answer all the same
 PAUSED = 5
+PYTHON = {  # words of apollo for its command line, and those for a function
+    "what the program needs": "what the function needs",
+    "the program itself must change": "the function itself must change",
+    "the program that measures study": "the function that measures study",
+    "those of two programs": "those of two functions",
+    "run the same command again": "call run() again",
+    "run it with --fresh": "call run(fresh=True)",
+    "start anew with --fresh": "start anew with run(fresh=True)",
+}
 
 
 @dataclass(frozen=True)
@@ -166,8 +177,14 @@ class Study:
         """
         if workers is not None and (not isinstance(workers, int) or workers < 1):
             raise ValueError(f"workers is {workers!r}, want 1 or more; leave it out for one per CPU")
-        workers = workers or os.cpu_count() or 1
         self._fits()
+        try:
+            return self._measured(workers or os.cpu_count() or 1, fresh, progress)
+        except KeyboardInterrupt as e:
+            sys.stderr.write(f"\napollo: study {self.name} was interrupted: the same run() goes on where it stopped\n")
+            raise e.with_traceback(None) from None  # the frames below wait for the processes
+
+    def _measured(self, workers: int, fresh: bool, progress: Optional[bool]) -> Run:
         bar = Progress(self.name, self.trials, progress)
         failures = Failures(bar.above)
         if self.evaluator is None:
@@ -190,14 +207,14 @@ class Study:
             warnings.warn(
                 f"study {self.name} has no best: none of its {shown['trials']} trials was measured, {shown['failed']} failed, "
                 f"the last one with {(last.reason or {}).get('message', 'no reason')}",
-                stacklevel=2,
+                stacklevel=3,
             )
         identity = shown.get("identity") or {}
         if identity.get("version") not in (None, self.evaluator.version):
             warnings.warn(
                 f"study {self.name} was measured by version {identity['version']} of the evaluator, which is {self.evaluator.version} now: "
                 "run(fresh=True) measures anew",
-                stacklevel=2,
+                stacklevel=3,
             )
         return run
 
@@ -305,14 +322,20 @@ class Study:
             raise self._pythonic(apollo.error("apollo run"))
         answer = json.loads(apollo.out)
         if code == PAUSED:
-            raise apollo.error(f"study {self.name} is {answer.get('state')}: {answer.get('reason', '')}")
+            raise self._pythonic(apollo.error(f"study {self.name} is {answer.get('state')}: {answer.get('reason', '')}"))
         return Run(self.name, ["--data", self.data], answer)
 
     def _pythonic(self, error: ApolloError) -> ApolloError:
         """The error with hints that can be written in Python."""
         text = str(error)
         if "exists already with another content" not in text:
-            return error
+            if not self.evaluator:
+                return error
+            for words, instead in PYTHON.items():
+                text = text.replace(words, instead)
+            if began := re.search(r'the version that it says: "([^"]+)", now', text):
+                text += f'; version="{began[1]}" in @apollo.evaluator goes on with it, where the edit changes no result'
+            return ApolloError(text, error.code)
         said = [line for line in text.splitlines() if not line.startswith("hint:")]
         more = f"study.extend(), then run(), goes on with it to {self.trials} trials; " if "study extend" in text else ""
         return ApolloError("\n".join([*said, f"hint: {more}run(fresh=True) starts anew; another name keeps both"]), error.code)
