@@ -179,6 +179,10 @@ func (b *Bus) options() ([]nats.Option, error) {
 	if c.Server != nil {
 		options = append(options, nats.InProcessServer(c.Server.ns))
 	}
+	if c.Dir != "" {
+		h := &holderDialer{dir: c.Dir, token: c.Token, takeOver: c.TakeOver}
+		options = append(options, nats.SetCustomDialer(h), nats.TokenHandler(h.present))
+	}
 	if c.InboxPrefix != "" {
 		options = append(options, nats.CustomInboxPrefix(c.InboxPrefix))
 	}
@@ -186,6 +190,7 @@ func (b *Bus) options() ([]nats.Option, error) {
 		options = append(options, nats.Secure(c.TLS))
 	}
 	switch {
+	case c.Dir != "": // its server's token is known when it is found
 	case c.Token != "":
 		options = append(options, nats.Token(c.Token))
 	case c.User != "":

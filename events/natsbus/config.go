@@ -20,6 +20,13 @@ type Config struct {
 	// the processor less than the loopback. URL is for messages only then. Nil
 	// means over the network.
 	Server *Server
+	// Dir is the data directory whose server this is: each connect and reconnect
+	// goes to the one that holds it then, with its token. URL is for messages only
+	// then. "" means that URL says where the server is.
+	Dir string
+	// TakeOver is asked, at a reconnect, when nobody holds Dir any more: it may start
+	// a server there. Nil waits for somebody else to do it.
+	TakeOver func() error
 	// Token, or User and Password, or Credentials (the path of a .creds file),
 	// or NKeySeed (the path of a seed file) prove who we are; all may be empty (Login knows more ways).
 	Token, User, Password, Credentials, NKeySeed string

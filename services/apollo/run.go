@@ -351,8 +351,8 @@ var (
 )
 
 // holderCheck is how often a run on another process's server looks whether
-// that process is still there.
-const holderCheck = time.Second
+// that process is still there. A look takes microseconds.
+const holderCheck = 200 * time.Millisecond
 
 // guard ends the waiting when a service of this process broke.
 func guard(ctx context.Context, cancel context.CancelCauseFunc, broken <-chan struct{}) {
@@ -377,7 +377,9 @@ func (r *runner) watchHolder(ctx context.Context) (context.Context, func()) {
 				case <-ctx.Done():
 					return
 				}
-				if _, _, there := natsbus.Attach(r.app.Data); !there {
+				// A third process may have taken the directory in between: its
+				// server has another address.
+				if url, _, there := natsbus.Attach(r.app.Data); !there || url != r.session.url {
 					cancel(errLeft)
 					return
 				}

@@ -45,7 +45,8 @@ func (r *runner) start(ctx context.Context, view *client.StudyView, parts part) 
 		first = append(first, r.evaluators(view, logger, fail)...)
 	}
 	if parts&archiving != 0 {
-		archiver := archive.Archiver{Bus: s.bus, Dir: a.archive(), Worker: workerName(), Logger: logger.With("service", "archiver"), Tracer: s.tracer, Failpoint: fail}
+		// On another process's server that process may write the log, or only read.
+		archiver := archive.Archiver{Bus: s.bus, Standby: s.server == nil, Dir: a.archive(), Worker: workerName(), Logger: logger.With("service", "archiver"), Tracer: s.tracer, Failpoint: fail}
 		last = append(last, role{"archiver", archiver.Run})
 	}
 	r.add(ctx, first, last)
@@ -121,7 +122,7 @@ func (r *runner) join(ctx context.Context, view *client.StudyView) error {
 	switch {
 	case !r.session.remote && !r.alive(ctx, view):
 		r.app.Say("another study runs on %s: this one joins its server", r.app.Data)
-		return r.start(ctx, view, proposing|evaluating)
+		return r.start(ctx, view, proposing|evaluating|archiving)
 	case r.doc.Exec != "":
 		return r.start(ctx, view, evaluating)
 	}

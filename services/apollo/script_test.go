@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,6 +52,7 @@ func TestScripts(t *testing.T) {
 			"samefield":   sameField,
 			"sametrials":  sameTrials,
 			"interrupted": interrupted,
+			"orphaned":    orphaned,
 			"flood":       flood,
 			"natsserver":  startNATS,
 			"widestudy":   wideStudy,
@@ -176,6 +178,47 @@ func interrupted(ts *testscript.TestScript, _ bool, args []string) {
 	if got := c.ProcessState.ExitCode(); !sent || strconv.Itoa(got) != args[0] {
 		ts.Fatalf("exit code %d, want %s; interrupted: %t\n%s", got, args[0], sent, all.Bytes())
 	}
+}
+
+// orphaned starts apollo twice, ends the first by a signal when the second has joined
+// it, and checks that the second one is none the worse: orphaned SIGNAL ARG... -- ARG... The
+// output of the second is in out.txt and err.txt.
+func orphaned(ts *testscript.TestScript, _ bool, args []string) {
+	signals := map[string]os.Signal{"KILL": syscall.SIGKILL, "INT": os.Interrupt}
+	between := slices.Index(args, "--")
+	running := func(args []string, until string, stderr io.Writer) (*exec.Cmd, func() error) {
+		c := command(ts, args)
+		said, err := c.StderrPipe()
+		ts.Check(err)
+		var out bytes.Buffer
+		c.Stdout = &out
+		ts.Check(c.Start())
+		watchdog := time.AfterFunc(time.Minute, func() { _ = c.Process.Kill() })
+		scan := bufio.NewScanner(said)
+		for scan.Scan() {
+			fmt.Fprintln(stderr, scan.Text())
+			if strings.Contains(scan.Text(), until) {
+				break
+			}
+		}
+		return c, func() error {
+			defer watchdog.Stop()
+			for scan.Scan() {
+				fmt.Fprintln(stderr, scan.Text())
+			}
+			err := c.Wait()
+			return errors.Join(err, os.WriteFile(ts.MkAbs("out.txt"), out.Bytes(), 0o644))
+		}
+	}
+	owner, ownerEnds := running(args[1:between], " trials, ", io.Discard)
+	var said bytes.Buffer
+	_, ends := running(args[between+1:], "joins its server", &said)
+	ts.Check(owner.Process.Signal(signals[args[0]]))
+	_ = ownerEnds() // the signal is its error
+	if err := ends(); err != nil {
+		ts.Fatalf("%v\n%s", err, said.Bytes())
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("err.txt"), said.Bytes(), 0o644))
 }
 
 // startServer starts apollo up and waits until it listens: server ARG...

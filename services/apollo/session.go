@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,12 +42,13 @@ const (
 // opened the store.
 type session struct {
 	bus    *natsbus.Bus
-	server *natsbus.Server // nil when another process has it
+	server *natsbus.Server // nil when another process had it at the start
 	url    string          // for people: without credentials
 	// remote: the bus was named by --nats, so that its trial logs are
 	// somewhere else.
 	remote bool
 	log    *slog.Logger
+	heir   *heir // nil where the session has its own server, or one that --nats names
 	// meters count what the services of this process do.
 	meters *meters
 	// metrics is where this process serves them, for a browser; "" where it does not.
@@ -69,8 +71,43 @@ func (s *session) close(ctx context.Context) {
 	if err := s.bus.Close(ctx); err != nil {
 		s.log.Warn("the connection was not drained", "error", err)
 	}
+	if s.heir != nil {
+		s.heir.close(ctx)
+	}
 	if s.server != nil {
 		s.server.Shutdown()
+	}
+}
+
+// heir opens the data directory in this process when the process has ended whose
+// server a session used.
+type heir struct {
+	mu     sync.Mutex
+	closed bool
+	opened *session // nil as long as another process has the directory
+}
+
+// open starts the server, unless another process was faster: its error is
+// natsbus.ErrLocked then.
+func (h *heir) open(ctx context.Context, conf natsbus.ServerConfig) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed || h.opened != nil {
+		return nil
+	}
+	s, err := ownSession(ctx, conf)
+	if err == nil {
+		h.opened = s
+	}
+	return err
+}
+
+func (h *heir) close(ctx context.Context) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed = true; h.opened != nil {
+		h.opened.close(ctx)
+		h.opened = nil
 	}
 }
 
@@ -118,7 +155,7 @@ func (a *app) openData(ctx context.Context, logger, heard *slog.Logger, want nee
 		switch {
 		case there:
 			var s *session
-			if s, err = connect(ctx, natsbus.Config{URL: url, Token: token, Logger: heard}, false); err == nil {
+			if s, err = a.borrow(ctx, url, token, logger, heard, want); err == nil {
 				s.settle(ctx)
 				return s, nil
 			}
@@ -128,13 +165,9 @@ func (a *app) openData(ctx context.Context, logger, heard *slog.Logger, want nee
 		case want == forServer:
 			return nil, cli.Hinted(cli.ExitUnreachable, a.elsewhere("start one with `apollo up`, or name one with --nats"), fmt.Errorf("no server runs on %s", a.Data))
 		default:
-			token := rand.Text()
-			server, startErr := natsbus.StartServer(natsbus.ServerConfig{Dir: a.Data, Token: token, Command: a.commandLine(), Logger: logger}) //nolint:contextcheck // starting waits half a second at most
-			if startErr == nil {
-				return startedSession(ctx, server, token, logger)
-			}
-			if err = startErr; !errors.Is(err, natsbus.ErrLocked) {
-				return nil, err
+			var s *session
+			if s, err = ownSession(ctx, a.serverConfig(logger)); err == nil || !errors.Is(err, natsbus.ErrLocked) {
+				return s, err
 			}
 		}
 		// Another process may just have taken the directory and not have said yet
@@ -150,6 +183,26 @@ func (a *app) openData(ctx context.Context, logger, heard *slog.Logger, want nee
 	}
 }
 
+func (a *app) serverConfig(logger *slog.Logger) natsbus.ServerConfig {
+	return natsbus.ServerConfig{Dir: a.Data, Token: rand.Text(), Command: a.commandLine(), Logger: logger}
+}
+
+// borrow connects to the server of the process that holds the data directory. When
+// that process ends, the session goes on with the next one that holds it; a command
+// that needs no services of it opens the directory itself when nobody does.
+func (a *app) borrow(ctx context.Context, url, token string, logger, heard *slog.Logger, want need) (*session, error) {
+	heir := &heir{}
+	conf := natsbus.Config{URL: url, Token: token, Logger: heard, Dir: a.Data}
+	if want == forReading || want == forWriting {
+		conf.TakeOver = func() error { return heir.open(context.WithoutCancel(ctx), a.serverConfig(logger)) }
+	}
+	s, err := connect(ctx, conf, false)
+	if err == nil {
+		s.heir = heir
+	}
+	return s, err
+}
+
 // settle waits a moment for the streams, which a process that has just started
 // its server still makes.
 func (s *session) settle(ctx context.Context) {
@@ -158,6 +211,15 @@ func (s *session) settle(ctx context.Context) {
 	if err := s.bus.Ready(ctx); err != nil {
 		s.log.Debug("the streams are not there", "error", err) // whoever needs them says so
 	}
+}
+
+// ownSession starts a server on a data directory and connects to it.
+func ownSession(ctx context.Context, conf natsbus.ServerConfig) (*session, error) {
+	server, err := natsbus.StartServer(conf) //nolint:contextcheck // starting waits half a second at most
+	if err != nil {
+		return nil, err
+	}
+	return startedSession(ctx, server, conf.Token, conf.Logger)
 }
 
 // startedSession connects to a server that this process started.

@@ -34,6 +34,8 @@ type Archiver struct {
 	Logger *slog.Logger
 	// Plain is archiver.Options.Plain.
 	Plain bool
+	// Standby waits, without a word, for another archiver that owns the directory.
+	Standby bool
 	// Expiry chooses the archived runs whose files go; nil keeps them all.
 	Expiry *Expiry
 	// Tracer makes the spans of answers until they are on disk; nil makes none.
@@ -63,7 +65,8 @@ const (
 
 // Run works until ctx ends, then commits what it has. A full disk does not end
 // it: it says so and tries again. It returns archiver.ErrLocked when another
-// archiver owns the directory; one that owns the bucket is waited for.
+// archiver owns the directory, unless Standby waits for it; one that owns the bucket
+// is waited for.
 func (a *Archiver) Run(ctx context.Context) error {
 	logger := a.Logger
 	if logger == nil {

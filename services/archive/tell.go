@@ -55,6 +55,13 @@ func (p *archivePresence) stands(err error) {
 	}
 }
 
+// quiet notes that another archiver writes, as was expected.
+func (p *archivePresence) quiet() {
+	p.mu.Lock()
+	p.standby = true
+	p.mu.Unlock()
+}
+
 // beat tells that the archiver is there, until ctx ends.
 func (p *archivePresence) beat(ctx context.Context) {
 	tell := time.NewTicker(events.PresentEvery)
@@ -154,6 +161,12 @@ func (a *Archiver) openStore(ctx context.Context, logger *slog.Logger, present *
 	for {
 		store, err := archiver.Open(a.Dir, archiver.Options{Failpoint: a.Failpoint, Plain: a.Plain, Logger: logger})
 		switch {
+		case a.Standby && errors.Is(err, archiver.ErrLocked):
+			present.quiet()
+			if err := stand.Wait(ctx); err != nil {
+				return nil, err
+			}
+			continue
 		case errors.Is(err, archiver.ErrHeld), errors.Is(err, archiver.ErrTaken):
 			present.stands(err)
 			if err := stand.Wait(ctx); err != nil {
