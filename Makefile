@@ -133,8 +133,8 @@ explore-logs: build ## what logs of default, random, explore and its policy teac
 	for by in default random explore; do nice $(EXPLORE_LOGS) --source-algorithm $$by || exit 1; done
 	nice $(EXPLORE_LOGS) --source-algorithm explore --source-policy examples/explore-policy.json
 
-enumerate: ## compare the mapper of spatial with every mapping of LAYERS (30) large and SMALL_LAYERS (300) small layers, and with the exact search of 200 larger ones; APOLLO_SEED draws others
-	APOLLO_ENUMERATE_LAYERS=$(LAYERS) APOLLO_ENUMERATE_SMALL=$(SMALL_LAYERS) APOLLO_ENUMERATE_LARGE=200 $(GO) test -count=1 -timeout 120m -v -run '^(TestSpatialAgainstAllMappings|TestSpatialOnSmallLayers|TestSpatialOnLargeLayers)$$' ./evaluator/template
+enumerate: ## compare the mapper of spatial with every mapping of LAYERS (30) large and SMALL_LAYERS (300) small layers, and with the exact search of 200 larger ones, those of nvdla, shidiannao and simba with every mapping of small layers and with what changes of 150 others find; APOLLO_SEED draws others
+	APOLLO_ENUMERATE_LAYERS=$(LAYERS) APOLLO_ENUMERATE_SMALL=$(SMALL_LAYERS) APOLLO_ENUMERATE_LARGE=200 APOLLO_CLIMB=150 $(GO) test -count=1 -timeout 120m -v -run '^(TestSpatialAgainstAllMappings|TestSpatialOnSmallLayers|TestSpatialOnLargeLayers|TestTileSearchAgainstAllMappings|TestMapperAgainstClimbing)$$' ./evaluator/template
 
 validate: ## compare the cost model with what is published, and with the references in APOLLO_REFS (../shared/refs)
 	@$(GO) run ./services/apollo validate

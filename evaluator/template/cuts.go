@@ -154,35 +154,40 @@ func (s *search) even(d model.Dim, parts int64) even {
 // the largest tiles of which at least so many may fit, until smaller ones cannot
 // win.
 func (s *search) bounds(t *tile, of *node) {
-	f := s.shares(t)
-	slack, room, at := s.limit/margin-s.bounded(f.least, 0), float64(s.room-t.weights), 0
+	f, at := s.shares(t), 0
 	for _, end := range s.cuts.end {
 		for ; at < end && s.cuts.list[at].tiles < of.parts; at++ {
 		}
-		for ; at < end; at++ {
-			x := &s.cuts.list[at]
-			ramp := f.fixed*x.tiles + f.first + f.perIn*x.inputs + f.perOut*x.outputs
-			if ramp > slack || x.inputs*f.inputs+x.outputs*f.outputs > room {
-				continue
-			}
-			value, pass := s.hope(&f, x, false)
-			if min(value, pass)+f.fixed*x.tiles+f.first >= s.limit && !s.gaps {
-				break // smaller tiles do not move less
-			}
-			if f.sums > 0 && s.parts(model.Outputs, f.ng*int64(x.images), x.outputs*f.perOutput) {
-				value, pass = s.hope(&f, x, true)
-			}
-			if value, pass = value+ramp, pass+ramp; min(value, pass) >= s.limit {
-				continue
-			}
-			h := node{ng: of.ng, nc: of.nc, nk: of.nk, cut: at, value: value, pass: pass, ramp: ramp}
-			if s.open.count == len(s.open.list) {
-				s.consider(t, &h)
-				continue
-			}
-			s.open.add(&h, min(value, pass))
-		}
+		s.among(t, &f, of, at, end)
 		at = end
+	}
+}
+
+// among is bounds for a part of the list, from large tiles to small.
+func (s *search) among(t *tile, f *shares, of *node, at, end int) {
+	slack, room := s.limit/margin-s.bounded(f.least, 0), float64(s.room-t.weights)
+	for ; at < end; at++ {
+		x := &s.cuts.list[at]
+		ramp := f.fixed*x.tiles + f.first + f.perIn*x.inputs + f.perOut*x.outputs
+		if ramp > slack || x.inputs*f.inputs+x.outputs*f.outputs > room {
+			continue
+		}
+		value, pass := s.hope(f, x, false)
+		if min(value, pass)+f.fixed*x.tiles+f.first >= s.limit && !s.gaps {
+			return // smaller tiles do not move less
+		}
+		if f.sums > 0 && s.parts(model.Outputs, f.ng*int64(x.images), x.outputs*f.perOutput) {
+			value, pass = s.hope(f, x, true)
+		}
+		if value, pass = value+ramp, pass+ramp; min(value, pass) >= s.limit {
+			continue
+		}
+		h := node{ng: of.ng, nc: of.nc, nk: of.nk, cut: at, value: value, pass: pass, ramp: ramp}
+		if s.open.count == len(s.open.list) {
+			s.consider(t, &h)
+			continue
+		}
+		s.open.add(&h, min(value, pass))
 	}
 }
 

@@ -122,9 +122,11 @@ type loops struct {
 	innerDims []model.Dim
 	// idle are the dimensions that the search spreads over fewer instances too, and
 	// halvings how often it halves those of input channels beside fewer ones of
-	// output channels.
-	idle     []model.Dim
-	halvings int
+	// output channels, meshHalvings those of columns beside fewer ones of rows.
+	idle                   []model.Dim
+	halvings, meshHalvings int
+	// stride is what numbers of tiles over channels that are searched first are powers of; 0 means 2.
+	stride int64
 	// window is the level that runs over the filter window for a tile of units,
 	// which pass inputs on to their neighbours; 0 where none does.
 	window int
@@ -247,7 +249,7 @@ func evenly(next []Spread, d model.Dim, room, most int64) int64 {
 			limit *= next[i].Limit
 		}
 	}
-	if few := model.CeilDiv(room, limit); few < most && few*min(limit, room/few) > most*min(limit, room/most) {
+	if few := model.CeilDiv(room, limit); few < most && few*min(limit, room/few) >= most*min(limit, room/most) {
 		return few
 	}
 	return most

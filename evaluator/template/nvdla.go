@@ -66,7 +66,7 @@ func buildNVDLA(c *chip, v []int64) Machine {
 		// A stripe of pixels under one block of weights.
 		order: [model.Dims]model.Dim{model.G, model.N, model.K, model.C, model.R, model.S, model.P, model.Q},
 		inner: 2, innerDims: []model.Dim{model.K, model.C, model.R, model.S, model.P, model.Q},
-		idle: []model.Dim{model.K, model.C, model.G}, halvings: 8,
+		idle: []model.Dim{model.K, model.C, model.G}, halvings: 8, stride: 4,
 		param: "conv_buffer or accumulator",
 	}
 	l.arch = c.hierarchy(offChip(&m),

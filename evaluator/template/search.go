@@ -91,10 +91,14 @@ type state struct {
 	// at is the way to spread that is being searched.
 	at   ways
 	best found
+	// bestWay is how the best mapping spreads the layer.
+	bestWay way
 	// limit is what a bound has to beat; exhaustive searches leave it where it is, so that
 	// bounds leave nothing out.
 	limit      float64
 	exhaustive bool
+	// saving says that what is better takes no more energy than it saves time.
+	saving bool
 	// m is the mapping that is tried, whole the steps of one of its tiles.
 	m      model.Mapping
 	whole  [model.Dims]int64
@@ -130,12 +134,14 @@ const (
 
 // Find implements Dataflow.
 func (l *loops) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit) {
+	time := g.cyclesPerPJ == 0
 	g = g.on(p, &l.arch)
 	s := searchOf(l, p, g, g.limit())
 	defer searches.Put(s)
 	if s.run(); !s.best.any {
 		return Cost{}, s.misfit()
 	}
+	s.polish(time)
 	*m = s.best.m
 	return s.best.cost, nil
 }
@@ -217,8 +223,11 @@ func (s *search) wire() {
 func (s *search) eval() {
 	s.result.EvalRamped(s.p, &s.l.arch, &s.m, &s.fill, &s.drain)
 	cost := s.l.costOf(s.p, &s.m, &s.result, s.at.fixed)
+	if s.saving && float64(cost.Cycles)*cost.EnergyPJ > float64(s.best.cost.Cycles)*s.best.cost.EnergyPJ {
+		return
+	}
 	if v := s.goal.of(&cost); v < s.limit && (!s.best.any || v < s.best.value*margin) {
-		s.best = found{s.m, cost, v, true}
+		s.best, s.bestWay = found{s.m, cost, v, true}, s.at.way
 		if !s.exhaustive {
 			s.limit = v * margin
 		}

@@ -61,8 +61,8 @@ func buildShiDianNao(c *chip, v []int64) Machine {
 		inner: 2, innerDims: []model.Dim{model.K, model.C, model.P, model.Q, model.R, model.S},
 		// Inputs go from neighbour to neighbour while a window passes (source,
 		// Section 5.1): the neuron buffer gives each of a tile's inputs once.
-		window: 3,
-		param:  "neuron_buffer or synapse_buffer",
+		window: 3, stride: 4,
+		param: "neuron_buffer or synapse_buffer",
 	}
 	l.arch = c.hierarchy(offChip(&m),
 		ported(buffer("neuron buffer", v[2], 1, &neurons, model.Inputs, model.Outputs), c.rate(units), c.acrossPJ()),

@@ -43,15 +43,21 @@ func (s *search) shrink(channelsFirst bool) (moved, ok bool) {
 // of an odd number are more than the whole, and outputs may come to it before
 // they are complete.
 func (s *search) movedFits() bool {
-	extent, n := s.at.inside[1], s.m.Loops[0].Temporal[model.C]
-	tile, in := &s.m.Loops[1].Temporal, &s.m.Loops[s.l.inner].Temporal
-	for d := range model.Dims {
-		extent[d] = min(extent[d]*tile[d]*in[d], s.p.Bound[d])
-	}
+	extent, n, tile := s.extentInBuffer(), s.m.Loops[0].Temporal[model.C], &s.m.Loops[1].Temporal
 	if tile[model.C]*tile[model.R]*tile[model.S] > 1 {
 		n = several
 	}
 	return s.need(1, &extent, n) <= s.room
+}
+
+// extentInBuffer returns the extent of a tile of the buffer under the mapping that is tried.
+func (s *search) extentInBuffer() [model.Dims]int64 {
+	extent := s.at.inside[1]
+	tile, in := &s.m.Loops[1].Temporal, &s.m.Loops[s.l.inner].Temporal
+	for d := range model.Dims {
+		extent[d] = min(extent[d]*tile[d]*in[d], s.p.Bound[d])
+	}
+	return extent
 }
 
 func (s *search) levelFits(i int) bool {
@@ -81,7 +87,7 @@ func (s *search) move(level int, channelsFirst bool) bool {
 	if s.l.inner < level {
 		return false
 	}
-	in, out := &s.m.Loops[s.l.inner], &s.m.Loops[1]
+	in := &s.m.Loops[s.l.inner]
 	order := [model.Dims]model.Dim{model.P, model.Q, model.K, model.C, model.R, model.S, model.G, model.N}
 	if channelsFirst {
 		order = [model.Dims]model.Dim{model.K, model.P, model.Q, model.C, model.R, model.S, model.G, model.N}
@@ -91,15 +97,21 @@ func (s *search) move(level int, channelsFirst bool) bool {
 		if n == 1 || !s.holds(level, d) {
 			continue
 		}
-		// Steps are as many that there are no fewer tiles: larger ones have their turn.
-		size, tiles := model.CeilDiv(n, 2), s.m.Loops[0].Temporal[d]
-		for model.CeilDiv(s.at.rest[d], model.CeilDiv(s.whole[d], size)*size) < tiles {
-			size--
-		}
-		out.Temporal[d], in.Temporal[d] = model.CeilDiv(s.whole[d], size), size
+		s.halve(d)
 		return true
 	}
 	return false
+}
+
+// halve moves half of a loop of the inner level to the buffer. Steps are as many that there are no
+// fewer tiles: larger ones have their turn.
+func (s *search) halve(d model.Dim) {
+	in, whole, tiles := &s.m.Loops[s.l.inner].Temporal[d], s.whole[d], s.m.Loops[0].Temporal[d]
+	*in = model.CeilDiv(*in, 2)
+	for model.CeilDiv(s.at.rest[d], model.CeilDiv(whole, *in)**in) < tiles {
+		*in--
+	}
+	s.m.Loops[1].Temporal[d] = model.CeilDiv(whole, *in)
 }
 
 // holds reports whether a level keeps an operand that a dimension indexes.

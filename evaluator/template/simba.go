@@ -71,7 +71,7 @@ func buildSimba(c *chip, v []int64) Machine {
 		// Weights stay in an element while its pixels pass.
 		order: [model.Dims]model.Dim{model.G, model.N, model.K, model.P, model.Q, model.C, model.R, model.S},
 		inner: 3, innerDims: []model.Dim{model.K, model.C, model.P, model.Q, model.R, model.S},
-		idle: []model.Dim{model.K, model.C, model.G, model.P, model.Q}, halvings: 1,
+		idle: []model.Dim{model.K, model.C, model.G, model.P, model.Q}, halvings: 1, meshHalvings: 2, stride: 4,
 		param: "global_buffer, weight_buffer or input_buffer",
 	}
 	global.ReadPJPerByte += hop

@@ -70,15 +70,16 @@ func (s *search) tiles() {
 	s.settle()
 }
 
-// dive searches those numbers of tiles first that come from powers of two, so that the
-// others have something to beat.
+// dive searches those numbers of tiles first that come from powers of two, or of stride, so that
+// the others have something to beat.
 func (s *search) dive() {
+	stride := max(s.l.stride, 2)
 	groups, inputs, outputs := &s.counts[0], &s.counts[1], &s.counts[2]
 	for g := groups.first; g <= groups.of; g *= 2 {
 		ng := tilesOf(groups.of, g)
-		for c := inputs.first; c <= inputs.of; c *= 2 {
+		for c := inputs.first; c <= inputs.of; c *= stride {
 			b := s.branch(ng, tilesOf(inputs.of, c))
-			for k := outputs.first; k <= outputs.of; k *= 2 {
+			for k := outputs.first; k <= outputs.of; k *= stride {
 				s.list(&b, tilesOf(outputs.of, k))
 			}
 		}

@@ -101,20 +101,22 @@ func (s *search) full() {
 // smaller, fit better, and the first one is there earlier. What a machine with half
 // of the units can do, this one tries.
 func (s *search) fewer() {
-	for i := range s.l.spreads {
+	for i, list := range s.l.spreads {
+		_, rest := s.l.shares(s.p, list, &way{}, &s.shared)
 		for _, d := range s.l.idle {
-			s.idle(i, d)
+			if rest[d] < s.p.Bound[d] {
+				s.idle(i, d, &rest)
+			}
 		}
 	}
 	s.ways()
 }
 
 // idle lists ways with one dimension on all of its instances, half of them and so on, with
-// steps of five and six quarters of those.
-func (s *search) idle(spread int, d model.Dim) {
+// steps of five and six quarters of those; rest is what remains on all instances.
+func (s *search) idle(spread int, d model.Dim, rest *[model.Dims]int64) {
 	list := s.l.spreads[spread]
-	_, rest := s.l.shares(s.p, list, &way{}, &s.shared)
-	others, instances, axes := rest, int64(1), 0
+	others, instances, axes := *rest, int64(1), 0
 	others[d] = 1
 	for i := range list {
 		if slices.Contains(list[i].Dims, d) {
@@ -147,9 +149,11 @@ func (s *search) idle(spread int, d model.Dim) {
 			w.most[d], w.single = most, single && (d == model.K || d == model.C)
 			few := w.steps
 			if s.offer(&w); d == model.K && !w.single {
-				s.halves(w, rest[model.C], few)
+				s.halves(w, model.C, rest[model.C], few, s.l.halvings)
+			} else if d == model.P {
+				s.halves(w, model.Q, rest[model.Q], few, s.l.meshHalvings)
 			}
-			if axes > 1 && w.steps > steps(&rest)/rest[d]*n {
+			if axes > 1 {
 				w.even = true
 				s.offer(&w)
 			}
@@ -157,18 +161,18 @@ func (s *search) idle(spread int, d model.Dim) {
 	}
 }
 
-// halves lists a way with input channels on halves of their instances too; steps is the least of
+// halves lists a way with another dimension on halves of its instances too; steps is the least of
 // the way with all of them.
-func (s *search) halves(w way, rest, steps int64) {
-	bound := s.p.Bound[model.C]
+func (s *search) halves(w way, d model.Dim, rest, steps int64, times int) {
+	bound := s.p.Bound[d]
 	steps /= rest
-	for range s.l.halvings {
+	for range times {
 		if rest == bound {
 			return
 		}
 		rest = min(2*rest, bound)
-		w.most[model.C] = model.CeilDiv(bound, rest)
-		if w.steps = steps * model.CeilDiv(bound, w.most[model.C]); s.goal.value(s.floor(&w)) >= s.limit {
+		w.most[d] = model.CeilDiv(bound, rest)
+		if w.steps = steps * model.CeilDiv(bound, w.most[d]); s.goal.value(s.floor(&w)) >= s.limit {
 			return
 		}
 		s.offer(&w)
@@ -184,6 +188,20 @@ func (s *search) offer(w *way) {
 		return
 	}
 	shared := s.shared[:count]
+	w.key = 0
+	for i := range shared {
+		w.key += shared[i].key()
+	}
+	x := &s.tried
+	same := x.count
+	for i := range x.list[:x.count] {
+		if known := &x.list[i]; known.key == w.key && (w.single || !known.single) {
+			return
+		} else if known.key == w.key && i >= x.searched {
+			same = i
+			break
+		}
+	}
 	w.fixed = math.MaxInt64
 	for i := range s.wires[:s.differ] {
 		w.fixed = min(w.fixed, s.wires[i].fixed(shared))
@@ -196,18 +214,9 @@ func (s *search) offer(w *way) {
 	if value >= s.limit {
 		return
 	}
-	w.key = 0
-	for i := range shared {
-		w.key += shared[i].key()
-	}
-	x := &s.tried
-	for i := range x.list[:x.count] {
-		if known := &x.list[i]; known.key == w.key && (w.single || !known.single) {
-			return
-		} else if known.key == w.key && i >= x.searched {
-			*known, x.value[i] = *w, value
-			return
-		}
+	if same < x.count {
+		x.list[same], x.value[same] = *w, value
+		return
 	}
 	if x.count == len(x.list) {
 		s.ways()
