@@ -29,7 +29,7 @@ type stopwatch struct {
 type runJSON struct {
 	Study string `json:"study"`
 	State string `json:"state"`
-	// Reason is why the study paused itself: the answer is the best so far.
+	// Reason is why the run ended, or paused: the answer is the best so far then.
 	Reason     string `json:"reason,omitempty"`
 	Trials     int    `json:"trials"`
 	Measured   int    `json:"measured"`
@@ -68,12 +68,9 @@ func (a *app) printAnswer(ctx context.Context, view *client.StudyView, watch sto
 		seconds, trials = time.Since(watch.began).Seconds(), s.Trials-watch.trials
 	}
 	value := runJSON{
-		Study: view.Study, State: string(view.State), Trials: s.Trials, Measured: s.Measured, Infeasible: s.Infeasible,
+		Study: view.Study, State: string(view.State), Reason: view.Reason, Trials: s.Trials, Measured: s.Measured, Infeasible: s.Infeasible,
 		Failed: s.Failed, Stopped: s.Stopped, Best: s.Best, Noise: s.Noise, frontJSON: frontOf(view), Optimum: a.optimumOf(ctx, view.Spec, s.Best), Log: a.logPath(view), Seconds: cli.Round(seconds, 3),
 		Transfer: brought, Spec: view.Spec,
-	}
-	if view.State == study.Paused {
-		value.Reason = view.Reason
 	}
 	value.Networks = answerNetworks(view.Spec, s.Best, value.frontJSON)
 	if seconds > 0 {

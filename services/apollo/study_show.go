@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,6 +42,7 @@ type shownStudy struct {
 	Program  *events.Program  `json:"program,omitempty"`
 	Refused  int              `json:"refused,omitempty"`
 	Reasons  []reasonCount    `json:"infeasible_reasons"`
+	Failures []reasonCount    `json:"failure_reasons"`
 	// ExtraDropped counts the trials whose extra numbers were left out because
 	// the answer was too large for a message.
 	ExtraDropped int `json:"extra_dropped,omitempty"`
@@ -61,7 +63,7 @@ type shownStudy struct {
 	next  string
 }
 
-// reasonCount says how many trials were not feasible for a reason.
+// reasonCount says how many trials failed or were not feasible for a reason.
 type reasonCount struct {
 	Code   string `json:"code"`
 	Trials int    `json:"trials"`
@@ -134,7 +136,7 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 	shown := &shownStudy{
 		Study: view.Study, Run: view.Run, State: string(view.State), Reason: view.Reason, Waiting: view.Waiting, Idle: view.Idle, counts: t.counts(),
 		Budget: view.Budget, Proposed: view.Proposed, Best: view.Best, frontJSON: frontOf(view), Hash: t.hash(), SpecSHA256: view.SHA256, Owner: view.Owner,
-		Sources: view.Sources, Reasons: t.reasons(), Log: a.logPath(view), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec, ExtraDropped: t.dropped, ReportedNothing: t.silent, view: view,
+		Sources: view.Sources, Reasons: t.reasons(false), Failures: t.reasons(true), Log: a.logPath(view), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec, ExtraDropped: t.dropped, ReportedNothing: t.silent, view: view,
 	}
 	shown.Optimum = a.optimumOf(ctx, view.Spec, view.Best)
 	shown.Identity, shown.Program, shown.Refused = view.Identity, view.Program, view.Refused
@@ -193,7 +195,7 @@ func (s *shownStudy) text(w io.Writer, p cli.Paint) {
 	if s.Voided > 0 {
 		fmt.Fprintf(w, "         %s voided: measured anew\n", cli.Count(s.Voided))
 	}
-	for _, r := range s.Reasons {
+	for _, r := range slices.Concat(s.Reasons, s.Failures) {
 		fmt.Fprintf(w, "         %s for %s\n", cli.Count(r.Trials), r.Code)
 	}
 	if s.ReportedNothing > 0 {

@@ -162,12 +162,13 @@ func (c *tally) counts() (n counts) {
 // hash covers the trials up to the first one without an answer.
 func (c *tally) hash() string { return c.hashed.String() }
 
-// reasons counts the reasons in the order in which they first came up.
-func (c *tally) reasons() []reasonCount {
+// reasons counts, in the order in which they first came up, the reasons of the trials that
+// failed, or those of the others that are not feasible.
+func (c *tally) reasons(failed bool) []reasonCount {
 	out, places := []reasonCount{}, make([]int, len(c.codes)+1)
 	for i := range c.marks {
 		m := &c.marks[i]
-		if m.reason == 0 || m.voided {
+		if m.reason == 0 || m.voided || (outcomes[m.outcome] == events.OutcomeFailed) != failed {
 			continue
 		}
 		if places[m.reason] == 0 {

@@ -29,7 +29,7 @@ func TestTallyCountsTheTrials(t *testing.T) {
 		}
 
 		var want counts
-		reasons, places, dropped, hash, gap := []reasonCount{}, map[string]int{}, 0, events.NewTrialHash(), false
+		reasons, places, dropped, hash, gap := map[bool][]reasonCount{false: {}, true: {}}, map[bool]map[string]int{false: {}, true: {}}, 0, events.NewTrialHash(), false
 		for i := range l.trials {
 			one := &l.trials[i]
 			if gap = gap || one.result == nil; !gap {
@@ -43,17 +43,18 @@ func TestTallyCountsTheTrials(t *testing.T) {
 				dropped++
 			}
 			if why := one.judgement.Reason; why != nil {
-				if places[why.Code] == 0 {
-					reasons = append(reasons, reasonCount{Code: why.Code})
-					places[why.Code] = len(reasons)
+				failed := one.result.Outcome == events.OutcomeFailed
+				if places[failed][why.Code] == 0 {
+					reasons[failed] = append(reasons[failed], reasonCount{Code: why.Code})
+					places[failed][why.Code] = len(reasons[failed])
 				}
-				reasons[places[why.Code]-1].Trials++
+				reasons[failed][places[failed][why.Code]-1].Trials++
 			}
 		}
 		if diff := cmp.Diff(want, c.counts()); diff != "" {
 			t.Errorf("seed %d: counts (-want +got):\n%s", seed, diff)
 		}
-		if diff := cmp.Diff(reasons, c.reasons()); diff != "" {
+		if diff := cmp.Diff(reasons, map[bool][]reasonCount{false: c.reasons(false), true: c.reasons(true)}); diff != "" {
 			t.Errorf("seed %d: reasons (-want +got):\n%s", seed, diff)
 		}
 		if c.dropped != dropped || c.hash() != hash.String() {

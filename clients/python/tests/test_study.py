@@ -174,6 +174,22 @@ def test_a_study_that_pauses_itself_says_why_once(tmp_path, capfd):
     assert capfd.readouterr().err.count("failed: ValueError: always") >= 20
 
 
+def test_why_a_study_ended(tmp_path):
+    @apollo.evaluator(metrics={"r": ""}, version="1")
+    def some(x: int):
+        if x == 1:
+            raise ValueError("always")
+        if x == 2:
+            apollo.infeasible("shape")
+        return x
+
+    for trials, why in ((2, "budget"), (30, "exhausted")):
+        run = apollo.Study(why, space={"x": [1, 2, 3]}, minimize="r", evaluator=some, trials=trials, data=str(tmp_path)).run(workers=1)
+        assert run.state == "completed" and run.answer["reason"] == why
+    shown = run.show()
+    assert shown["infeasible_reasons"] == [{"code": "shape", "trials": 1}] and shown["failure_reasons"] == [{"code": "value_error", "trials": 1}]
+
+
 def test_retry(tmp_path):
     flag = tmp_path / "flag"
 
