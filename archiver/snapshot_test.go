@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,14 +89,15 @@ func TestManifestIsShortened(t *testing.T) {
 	for _, place := range []string{t.TempDir(), storagetest.Place("shortened")} {
 		s := longManifest(t, server, place, Options{SnapshotBytes: 1})
 		want, long := manifestOf(t, place), lengthOf(t, place)
-		looks, looking := 0, false
+		var looks atomic.Int64
+		var looking atomic.Bool // at the requests of a look nobody looks
 		server.Watch(func(*http.Request) bool {
-			if !looking { // not at the requests of a look
-				looking = true
+			if looking.CompareAndSwap(false, true) {
 				if d := cmp.Diff(want, manifestOf(t, place), sameIndex()); d != "" {
-					t.Errorf("%s: at request %d a reader sees another manifest (-want +got):\n%s", place, looks, d)
+					t.Errorf("%s: at request %d a reader sees another manifest (-want +got):\n%s", place, looks.Load(), d)
 				}
-				looks, looking = looks+1, false
+				looks.Add(1)
+				looking.Store(false)
 			}
 			return true
 		})
