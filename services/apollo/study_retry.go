@@ -90,7 +90,10 @@ func whereOf(spec *events.Spec, expr string) (func(*trial) bool, error) {
 		variables = append(variables, rule.Variable{Name: p.Name, Labels: p.Labels})
 	}
 	for _, m := range spec.Metrics {
-		variables = append(variables, rule.Variable{Name: m.Name}, rule.Variable{Name: m.Short()})
+		variables = append(variables, rule.Variable{Name: m.Name})
+		if m.Short() != m.Name {
+			variables = append(variables, rule.Variable{Name: m.Short()})
+		}
 	}
 	test, _, failed := rule.Compile(variables, expr, false)
 	if failed != nil {
@@ -103,12 +106,14 @@ func whereOf(spec *events.Spec, expr string) (func(*trial) bool, error) {
 		}
 		row = append(row[:0], space.Value{Label: t.result.Outcome}, space.Value{Label: reasonOf(t)}, space.Value{Label: orNothing(t.worker)}, space.Value{Num: float64(t.number)})
 		row = append(row, t.design...)
-		for i := range spec.Metrics {
+		for i, m := range spec.Metrics {
 			v := space.Value{Num: math.NaN()}
 			if i < len(t.result.Values) {
 				v.Num = t.result.Values[i]
 			}
-			row = append(row, v, v)
+			if row = append(row, v); m.Short() != m.Name {
+				row = append(row, v)
+			}
 		}
 		return test(row) == rule.Yes
 	}, nil
