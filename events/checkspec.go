@@ -40,8 +40,10 @@ func CheckSpec(s *Spec, files bool) error {
 	}
 	if e := s.EarlyStop; e != nil {
 		ranges = append(ranges, specRange{"finished trials before one is stopped", e.After, 1, MaxTrials})
-		if measured := s.Measured(); e.Rule != RuleMedian || e.Warmup < 0 || e.Warmup > MaxWarmup || !slices.ContainsFunc(measured, func(m Metric) bool { return m.Name == e.Metric }) {
-			return fmt.Errorf("%w: trials are stopped early by the rule %.63q, from step %d on, for %.63q: want %s, a step from 0 on and a measured metric", ErrMalformed, e.Rule, e.Warmup, e.Metric, RuleMedian)
+		measured := slices.ContainsFunc(s.Measured(), func(m Metric) bool { return m.Name == e.Metric })
+		objective := len(s.Objectives) == 1 && s.Objectives[0].Metric == e.Metric
+		if e.Rule != RuleMedian || e.Warmup < 0 || e.Warmup > MaxWarmup || !measured || !objective {
+			return fmt.Errorf("%w: trials are stopped early by the rule %.63q, from step %d on, for %.63q: want %s, a step from 0 on and the one objective, which is measured", ErrMalformed, e.Rule, e.Warmup, e.Metric, RuleMedian)
 		}
 	}
 	if f := s.Fork; f != nil {

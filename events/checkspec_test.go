@@ -24,6 +24,7 @@ func TestCheckSpec(t *testing.T) {
 		"name":       func(s *events.Spec) { s.Study = "a.b" },
 		"sources":    func(s *events.Spec) { s.Transfer.Sources = make([]events.Source, events.MaxSources+1) },
 		"repeats":    func(s *events.Spec) { s.Evaluator.Noise = &events.Noise{Repeats: 1e9} },
+		"early stop": func(s *events.Spec) { s.EarlyStop.Metric = s.Metrics[1].Name },
 	} {
 		bad := sampleSpec()
 		forge(&bad)

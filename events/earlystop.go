@@ -11,7 +11,7 @@ import (
 type EarlyStop struct {
 	// Rule is "median": worse than the median of the feasible trials that finished.
 	Rule string `json:"rule" jsonschema:"enum=median"`
-	// Metric is the full name of what is compared, in the objective's direction.
+	// Metric is the full name of the objective's metric, whose goal says what is worse.
 	Metric string `json:"metric"`
 	// After is how many finished trials must have a value at a step.
 	After int `json:"after" jsonschema:"minimum=1"`

@@ -116,31 +116,34 @@ func TestValidateIntermediate(t *testing.T) {
 		long.Steps, long.Values = append(long.Steps, i), append(long.Values, 1)
 	}
 	for name, c := range map[string]struct {
-		stops   bool
-		outcome string
-		curve   *events.Curve
-		want    string // of the problem; "" for none
+		asked, stops bool
+		outcome      string
+		curve        *events.Curve
+		want         string // of the problem; "" for none
 	}{
-		"measured":             {true, events.OutcomeMeasured, curve([]int64{1, 4}, 2, 3), ""},
-		"measured without":     {true, events.OutcomeMeasured, nil, ""},
-		"nobody asked":         {false, events.OutcomeMeasured, curve([]int64{4, 1}, 2, 3), ""},
-		"stopped":              {true, events.OutcomeStopped, curve([]int64{1}, 2), ""},
-		"stopped for nothing":  {true, events.OutcomeStopped, nil, "has no intermediate value"},
-		"stopped by itself":    {false, events.OutcomeStopped, curve([]int64{1}, 2), "stops no evaluation early"},
-		"steps descend":        {true, events.OutcomeStopped, curve([]int64{4, 1}, 2, 3), "step 1 after step 4"},
-		"other lengths":        {true, events.OutcomeMeasured, curve([]int64{1, 4}, 2), "2 steps and 1"},
-		"not finite":           {true, events.OutcomeMeasured, curve([]int64{1}, math.NaN()), "not finite"},
-		"before the beginning": {true, events.OutcomeMeasured, curve([]int64{-1}, 2), "negative"},
-		"too many":             {true, events.OutcomeMeasured, long, "65 intermediate values"},
+		"measured":             {true, false, events.OutcomeMeasured, curve([]int64{1, 4}, 2, 3), ""},
+		"measured without":     {true, false, events.OutcomeMeasured, nil, ""},
+		"nobody asked":         {false, false, events.OutcomeMeasured, curve([]int64{4, 1}, 2, 3), ""},
+		"stopped":              {true, true, events.OutcomeStopped, curve([]int64{1}, 2), ""},
+		"stopped for nothing":  {true, true, events.OutcomeStopped, nil, "has no intermediate value"},
+		"stopped by itself":    {false, false, events.OutcomeStopped, curve([]int64{1}, 2), "stops no evaluation early"},
+		"no thresholds":        {true, false, events.OutcomeStopped, curve([]int64{1}, 2), "the batch has no thresholds"},
+		"steps descend":        {true, true, events.OutcomeStopped, curve([]int64{4, 1}, 2, 3), "step 1 after step 4"},
+		"other lengths":        {true, true, events.OutcomeMeasured, curve([]int64{1, 4}, 2), "2 steps and 1"},
+		"not finite":           {true, true, events.OutcomeMeasured, curve([]int64{1}, math.NaN()), "not finite"},
+		"before the beginning": {true, true, events.OutcomeMeasured, curve([]int64{-1}, 2), "negative"},
+		"too many":             {true, true, events.OutcomeMeasured, long, "65 intermediate values"},
 	} {
-		want := events.Expected{Study: "s", Run: "r", Trials: []int{3}, Metrics: []string{"m"}, Stops: c.stops}
+		want := events.Expected{Study: "s", Run: "r", Trials: []int{3}, Metrics: []string{"m"}, Reports: c.asked, Stops: c.stops}
 		one := events.TrialResult{Trial: 3, Outcome: c.outcome, Values: events.Numbers{1}, Intermediate: c.curve}
 		trials, problems := events.ValidateResult(want, &events.BatchEvaluated{Study: "s", Run: "r", Metrics: []string{"m"}, Trials: []events.TrialResult{one}})
 		switch text := strings.Join(problems, "; "); {
 		case c.want == "" && text != "", !strings.Contains(text, c.want):
 			t.Errorf("%s: problems %q, want %q", name, text, c.want)
-		case !c.stops && trials[0].Intermediate != nil:
+		case !c.asked && trials[0].Intermediate != nil:
 			t.Errorf("%s: a curve that nobody asked for stays", name)
+		case c.outcome == events.OutcomeStopped && (len(trials[0].Values) != 1 || !math.IsNaN(trials[0].Values[0]) || one.Values[0] != 1):
+			t.Errorf("%s: of the answer %v are kept %v, want none and the answer as it was", name, one.Values, trials[0].Values)
 		case c.want == "" && trials[0].Outcome != c.outcome:
 			t.Errorf("%s: the outcome is %s", name, trials[0].Outcome)
 		}

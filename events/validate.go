@@ -52,8 +52,9 @@ type Expected struct {
 	Metrics []string
 	// Derive computes the study's other metrics, which stand behind them.
 	Derive *Deriver
-	// Stops says that evaluations may be stopped early.
-	Stops bool
+	// Reports says that intermediate values are asked for, and Stops that there are
+	// thresholds by which evaluations are stopped early.
+	Reports, Stops bool
 	// Identity is the only one whose answer counts; nil takes anybody's.
 	Identity *Identity
 }
@@ -64,7 +65,10 @@ func ExpectedOf(req *BatchRequested) Expected {
 	for i, m := range req.Metrics {
 		metrics[i] = m.Name
 	}
-	return Expected{Study: req.Study, Run: req.Run, Batch: req.Batch, Trials: req.Trials, Metrics: metrics, Identity: req.Identity, Stops: req.EarlyStop != nil}
+	return Expected{
+		Study: req.Study, Run: req.Run, Batch: req.Batch, Trials: req.Trials, Metrics: metrics, Identity: req.Identity,
+		Reports: req.EarlyStop != nil, Stops: req.EarlyStop != nil && req.EarlyStop.Thresholds != nil,
+	}
 }
 
 // ValidateResult checks an evaluator's answer against what was asked. It is
@@ -81,7 +85,7 @@ func ExpectedOf(req *BatchRequested) Expected {
 // batch as a whole does not fit (another study, other trials, other metrics),
 // all are. Values always has one entry per metric in the order of
 // want.Metrics, and then one per computed metric; a trial that is not measured keeps what it
-// has, NaN elsewhere. A measured trial without a value for a computed metric does not fit. Long texts of
+// has, NaN elsewhere, and a stopped one has none. A measured trial without a value for a computed metric does not fit. Long texts of
 // reasons are cut. problems says what was wrong, for the copy in the
 // dead-letter stream; it is empty for a good answer.
 func ValidateResult(want Expected, res *BatchEvaluated) (trials []TrialResult, problems []string) {
@@ -121,11 +125,16 @@ func ValidateResult(want Expected, res *BatchEvaluated) (trials []TrialResult, p
 func (e *Expected) intermediate(t *TrialResult) string {
 	stopped := t.Outcome == OutcomeStopped
 	switch {
-	case stopped && !e.Stops:
+	case stopped && !e.Reports:
 		return "the outcome is " + OutcomeStopped + ", and the study stops no evaluation early"
+	case stopped && !e.Stops:
+		return "the outcome is " + OutcomeStopped + ", and the batch has no thresholds"
 	case stopped && t.Intermediate == nil:
 		return "the trial was stopped and has no intermediate value"
-	case !e.Stops:
+	case stopped: // half a runtime is no runtime
+		t.Values = noValues(len(t.Values)) // another one, as the answer shares the row
+		return t.Intermediate.problem()
+	case !e.Reports:
 		t.Intermediate = nil
 	case t.Intermediate != nil:
 		return t.Intermediate.problem()
@@ -184,7 +193,7 @@ func validateTrial(columns []int, width int, t *TrialResult) (clean TrialResult,
 	clean.Reason, clean.LastError = cleanReason(t.Reason), cleanError(t.LastError)
 	switch {
 	case !IsOutcome(t.Outcome):
-		return clean, fmt.Sprintf("the outcome is %q, not %s, %s or %s", cut(t.Outcome, 40), OutcomeMeasured, OutcomeInfeasible, OutcomeFailed)
+		return clean, fmt.Sprintf("the outcome is %q, not %s, %s, %s or %s", cut(t.Outcome, 40), OutcomeMeasured, OutcomeInfeasible, OutcomeFailed, OutcomeStopped)
 	case len(t.Values) != width && (len(t.Values) != 0 || t.Outcome == OutcomeMeasured):
 		return clean, fmt.Sprintf("%d values for %d metrics", len(t.Values), width)
 	case t.Attempts < 0 || t.Attempts > MaxAttempts:
@@ -237,15 +246,21 @@ func inOrder(columns []int) bool {
 	return true
 }
 
+// noValues is a row without a value.
+func noValues(n int) Numbers {
+	row := make(Numbers, n)
+	for i := range row {
+		row[i] = math.NaN()
+	}
+	return row
+}
+
 // badResult is the row of a trial whose answer did not fit. Times that were
 // reported are kept when they can be.
 func badResult(trial, metrics int, problem string, t *TrialResult) TrialResult {
 	bad := TrialResult{
-		Trial: trial, Outcome: OutcomeFailed, Values: make(Numbers, metrics),
+		Trial: trial, Outcome: OutcomeFailed, Values: noValues(metrics),
 		Reason: &Reason{Code: ReasonBadResult, Message: problem},
-	}
-	for i := range bad.Values {
-		bad.Values[i] = math.NaN()
 	}
 	if t != nil {
 		bad.Started = t.Started

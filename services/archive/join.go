@@ -352,7 +352,7 @@ func reusedIn(p *events.TrialsProposed) map[int]*events.TrialResult {
 
 // expected returns what the answer to a batch must hold, but for its identity.
 func expected(r *archiveRun, p *events.TrialsProposed) events.Expected {
-	want := events.Expected{Study: r.key.Study, Run: r.key.Run, Batch: p.Batch, Derive: r.judge.Deriver(), Stops: r.spec.EarlyStop != nil}
+	want := events.Expected{Study: r.key.Study, Run: r.key.Run, Batch: p.Batch, Derive: r.judge.Deriver(), Reports: r.spec.EarlyStop != nil, Stops: p.EarlyStop != nil}
 	reused := reusedIn(p)
 	for i := range p.Designs {
 		if reused[p.FirstTrial+i] == nil {

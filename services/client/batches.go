@@ -204,7 +204,7 @@ func (b *Batch) fold(a *answer, view *StudyView, judge *events.Judge) (answered 
 	want := events.ExpectedOf(&events.BatchRequested{
 		Study: b.Study, Run: b.Run, Batch: b.Batch, Evaluator: view.Spec.Evaluator.Name, Metrics: view.Spec.Measured(), Trials: b.missing(),
 	})
-	want.Identity, want.Derive, want.Stops = view.Identity, judge.Deriver(), view.Spec.EarlyStop != nil
+	want.Identity, want.Derive, want.Reports, want.Stops = view.Identity, judge.Deriver(), view.Spec.EarlyStop != nil, b.EarlyStop != nil
 	trials, _ := events.ValidateResult(want, &a.BatchEvaluated)
 	for i := range trials {
 		at := trials[i].Trial - b.FirstTrial

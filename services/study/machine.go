@@ -353,7 +353,7 @@ func (b *batch) repeats(trial int) bool {
 
 // expected returns what the answer to a batch must hold.
 func (m *Machine) expected(b *batch) events.Expected {
-	want := events.Expected{Study: m.spec.Study, Run: m.cfg.Run, Batch: b.index, Trials: b.sent(), Identity: m.identity, Derive: m.judge.Deriver(), Stops: m.spec.EarlyStop != nil}
+	want := events.Expected{Study: m.spec.Study, Run: m.cfg.Run, Batch: b.index, Trials: b.sent(), Identity: m.identity, Derive: m.judge.Deriver(), Reports: m.spec.EarlyStop != nil, Stops: b.thresholds != nil}
 	for _, metric := range m.spec.Measured() {
 		want.Metrics = append(want.Metrics, metric.Name)
 	}

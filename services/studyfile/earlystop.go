@@ -1,9 +1,13 @@
 package studyfile
 
-import "apollo/events"
+import (
+	"fmt"
 
-// earlyStop gives the metric that is watched, and refuses what nothing could be
-// stopped of.
+	"apollo/events"
+)
+
+// earlyStop watches the objective's metric, whose goal says what is worse, and refuses
+// what nothing could be stopped of.
 func (b *builder) earlyStop() {
 	e, n := b.spec.EarlyStop, b.field("earlyStop")
 	if e == nil || n == nil {
@@ -17,20 +21,20 @@ func (b *builder) earlyStop() {
 		"evaluations are stopped early only with one objective, and the study has %d", len(b.spec.Objectives))
 	b.when(b.spec.Evaluator.Noise != nil, n, codeContradicts, "Remove one of the two.",
 		"evaluations are not stopped early where answers differ (deterministic: false): one measurement would judge a design")
-	if len(b.spec.Objectives) == 0 {
+	if len(b.spec.Objectives) != 1 {
 		return // reported
+	}
+	e.Rule, e.Metric = events.RuleMedian, b.spec.Objectives[0].Metric
+	objective := b.field("objectives").list()[0].get("metric")
+	if i := b.spec.MetricIndex(e.Metric); b.when(i >= 0 && b.spec.Metrics[i].Expr != "", n, codeContradicts, remove+" Or search an objective that the evaluator measures.",
+		"the objective %q is computed of an answer: no evaluation reports it on the way", objective.text) {
+		return
 	}
 	at := n.get("metric")
 	if at == nil {
-		at = b.field("objectives").list()[0].get("metric")
-		e.Metric = b.spec.Objectives[0].Metric
-	} else if m, ok := b.metric(at); ok {
-		e.Metric = m.Name
-	} else {
-		return // reported
+		return
 	}
-	i := b.spec.MetricIndex(e.Metric)
-	b.when(i >= 0 && b.spec.Metrics[i].Expr != "", at, codeContradicts, "Write earlyStop.metric: one that the evaluator measures, in the objective's direction.",
-		"metric %q is computed of an answer: no evaluation reports it on the way", at.text)
-	e.Rule = events.RuleMedian
+	m, ok := b.metric(at)
+	b.when(ok && m.Name != e.Metric, at, codeContradicts, fmt.Sprintf("Write %s, or remove metric.", objective.text),
+		"which evaluation is worse is judged by the objective, %q: by %q good designs would be stopped", objective.text, at.text)
 }

@@ -143,7 +143,7 @@ func document() *field {
 			}},
 			{name: "earlyStop", shape: objectShape, in: at(func(b *builder) any { return maybe[events.EarlyStop]{&b.spec.EarlyStop} }), doc: "Stop evaluations that are clearly worse than others by the values that they report on the way.", page: "Off without it. See [stopping early](#stopping-early).", fields: []field{
 				{name: "rule", shape: textShape, enum: []string{events.RuleMedian}, fallback: "median", in: at(func(e *events.EarlyStop) any { return &e.Rule }), doc: "`median`: worse than the median of the finished feasible trials at the same step."},
-				{name: "metric", shape: metricShape, fallback: "the objective's", in: at(func(e *events.EarlyStop) any { return &e.Metric }), doc: "Metric that evaluations report, in the objective's direction."},
+				{name: "metric", shape: metricShape, fallback: "the objective's", in: at(func(e *events.EarlyStop) any { return &e.Metric }), doc: "The objective's metric, which evaluations report; no other, as its goal says what is worse."},
 				{name: "after", shape: integerShape, min: 1, max: events.MaxTrials, fallback: "5", in: at(func(e *events.EarlyStop) any { return &e.After }), doc: "Finished feasible trials that must have a value at a step before one is stopped there."},
 				{name: "warmup", shape: integerShape, max: events.MaxWarmup, fallback: "0", in: at(func(e *events.EarlyStop) any { return &e.Warmup }), doc: "First step at which an evaluation may be stopped."},
 			}},

@@ -64,7 +64,7 @@ func TestEarlyStop(t *testing.T) {
 	if r.Outcome != events.OutcomeStopped || r.Reason == nil || r.Reason.Code != events.ReasonEarlyStop || !slices.Equal(r.Intermediate.Values, events.Numbers{40, 30, 20}) {
 		t.Errorf("the worse design: %+v (%+v), %+v", r, r.Reason, r.Intermediate)
 	}
-	want := events.Expected{Study: "s", Run: "r", Trials: []int{18}, Metrics: []string{"m_s"}, Stops: true}
+	want := events.Expected{Study: "s", Run: "r", Trials: []int{18}, Metrics: []string{"m_s"}, Reports: true, Stops: true}
 	if _, problems := events.ValidateResult(want, &events.BatchEvaluated{Study: "s", Run: "r", Metrics: []string{"m_s"}, Trials: []events.TrialResult{r}}); len(problems) > 0 {
 		t.Errorf("the answer is wrong: %v", problems)
 	}
