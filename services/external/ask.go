@@ -153,15 +153,12 @@ func (i *inquiry) note(n *note) (ends bool) {
 	if n.progress != nil && i.r.Progress != nil {
 		i.r.Progress(*n.progress)
 	}
-	switch {
-	case n.values != nil && i.report != nil:
-		return i.intermediate(n)
-	case n.artifact != "":
+	if n.artifact != "" {
 		if err := i.scratch.store(n.artifact); err != nil && i.r.Progress != nil {
 			i.r.Progress(evaluator.Progress{Done: -1, Message: child.Clip(err.Error(), maxExcerpt)})
 		}
 	}
-	return false
+	return n.values != nil && i.report != nil && i.intermediate(n)
 }
 
 // intermediate passes on what the evaluation has come to so far. What is no step or no
@@ -170,6 +167,9 @@ func (i *inquiry) intermediate(n *note) (ends bool) {
 	step, value, said, failure := n.of(i.r.Watched)
 	if failure != nil && i.r.Progress != nil {
 		i.r.Progress(evaluator.Progress{Done: -1, Message: failure.Message})
+	}
+	if failure != nil && i.r.LeftOut != nil {
+		i.r.LeftOut(evaluator.Reason{Code: failure.Code, Message: failure.Message})
 	}
 	if failure != nil || !said {
 		return false

@@ -29,14 +29,14 @@ func readNote(fields map[string]json.RawMessage) *note {
 		}
 	}
 	var n note
-	if raw := fields["artifact"]; raw != nil && json.Unmarshal(raw, &n.artifact) == nil && n.artifact != "" {
-		return &n
+	if raw := fields["artifact"]; raw != nil && json.Unmarshal(raw, &n.artifact) != nil {
+		n.artifact = ""
 	}
 	if raw := fields["intermediate"]; raw != nil && json.Unmarshal(raw, &n.values) == nil {
 		n.step = fields["step"]
 	}
 	raw := fields["progress"]
-	if raw == nil && n.values == nil {
+	if raw == nil && n.values == nil && n.artifact == "" {
 		return nil
 	}
 	if raw == nil {

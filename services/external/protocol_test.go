@@ -79,6 +79,8 @@ func TestIntermediateValues(t *testing.T) {
 	var said []string
 	r := question7()
 	r.Progress = func(p evaluator.Progress) { said = append(said, p.Message) }
+	var codes []string
+	r.LeftOut = func(reason evaluator.Reason) { codes = append(codes, reason.Code) }
 	enough := math.Inf(1)
 	r.Watched, r.Reports = "latency_s", func() func(int64, float64) *evaluator.Reason {
 		heard = nil
@@ -96,6 +98,9 @@ func TestIntermediateValues(t *testing.T) {
 	}
 	if text := strings.Join(said, "|"); !strings.Contains(text, "step is 2.5, want a whole number") || !strings.Contains(text, `intermediate "latency_s" is "1", want a number`) {
 		t.Errorf("of what is no step or number was said %q", text)
+	}
+	if want := []string{external.CodeWrongType, external.CodeWrongType}; !slices.Equal(codes, want) {
+		t.Errorf("left out for %v, want %v", codes, want)
 	}
 	enough = 20
 	if got := ask(t, e, r); got.Outcome != evaluator.Stopped || got.Reason == nil || got.Reason.Have != 20 || len(heard) != 4 || len(got.Values) != 1 || !math.IsNaN(got.Values[0]) {

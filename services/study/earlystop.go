@@ -14,6 +14,10 @@ type earlyStop struct {
 	spec     *events.Spec
 	maximize bool
 	finished []finished
+	// steps are those that finished trials reported from the warm-up on, ascending;
+	// sorted holds, of those that medians were last taken at, what at returns.
+	steps  []int64
+	sorted map[int64][]float64
 }
 
 // finished is a feasible trial that was measured to its end.
@@ -34,6 +38,22 @@ func newEarlyStop(spec *events.Spec) *earlyStop {
 func (s *earlyStop) tell(feasible bool, r *events.TrialResult) {
 	if o := objectives(s.spec, r.Values); feasible && r.Intermediate != nil && o != nil {
 		s.finished = append(s.finished, finished{r.Intermediate, o[0]})
+		s.insert(r.Intermediate)
+	}
+}
+
+// insert adds the curve of a finished trial to the steps and their sorted values.
+func (s *earlyStop) insert(c *events.Curve) {
+	for _, step := range c.Steps {
+		if i, found := slices.BinarySearch(s.steps, step); !found && step >= s.spec.EarlyStop.Warmup {
+			s.steps = slices.Insert(s.steps, i, step)
+		}
+	}
+	for step, values := range s.sorted {
+		if v, ok := c.At(step); ok {
+			i, _ := slices.BinarySearch(values, s.minimised(v))
+			s.sorted[step] = slices.Insert(values, i, s.minimised(v))
+		}
 	}
 }
 
@@ -66,41 +86,36 @@ func (s *earlyStop) thresholds() *events.Thresholds {
 		return nil
 	}
 	t := &events.Thresholds{Trials: len(s.finished)}
-	for _, step := range s.steps() {
-		values := s.at(step)
+	sorted := map[int64][]float64{}
+	for _, step := range s.thinned() {
+		values, known := s.sorted[step]
+		if !known {
+			values = s.at(step)
+		}
+		sorted[step] = values
 		if n := len(values); n >= rule.After {
 			t.Steps = append(t.Steps, step)
 			t.Values = append(t.Values, s.minimised((values[(n-1)/2]+values[n/2])/2)) // minimised twice is itself
 		}
 	}
+	s.sorted = sorted
 	if len(t.Steps) == 0 {
 		return nil
 	}
 	return t
 }
 
-// steps are those that finished trials reported from the warm-up on, evenly thinned
-// to what an event holds.
-func (s *earlyStop) steps() []int64 {
-	seen := map[int64]bool{}
-	var steps []int64
-	for i := range s.finished {
-		for _, step := range s.finished[i].curve.Steps {
-			if step >= s.spec.EarlyStop.Warmup && !seen[step] {
-				seen[step] = true
-				steps = append(steps, step)
-			}
-		}
-	}
-	slices.Sort(steps)
-	n := len(steps)
+// thinned are the steps, evenly thinned to what an event holds.
+func (s *earlyStop) thinned() []int64 {
+	n := len(s.steps)
 	if n <= events.MaxSteps {
-		return steps
+		return s.steps
 	}
-	for i := range events.MaxSteps {
-		steps[i] = steps[i*n/events.MaxSteps]
+	steps := make([]int64, events.MaxSteps)
+	for i := range steps {
+		steps[i] = s.steps[i*n/events.MaxSteps]
 	}
-	return steps[:events.MaxSteps]
+	return steps
 }
 
 // observe says how the strategy sees a trial that was stopped: measured, and as bad

@@ -3,6 +3,8 @@ package study
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"apollo/events"
 	"apollo/optimizer"
 )
@@ -37,5 +39,34 @@ func TestStoppedTrialsAreRanked(t *testing.T) {
 				t.Errorf("%s: stopped with %v it is told as %+v, want measured, %v", c.goal, v, o, want)
 			}
 		}
+	}
+}
+
+// Medians that are kept up are those of a run that is read again, which takes them once,
+// also where the steps are thinned.
+func TestMediansAreKeptUp(t *testing.T) {
+	t.Parallel()
+	spec := &events.Spec{
+		Metrics: []events.Metric{{Name: "m"}}, Objectives: []events.Objective{{Metric: "m", Goal: "maximize"}},
+		EarlyStop: &events.EarlyStop{Rule: events.RuleMedian, Metric: "m", After: 3, Warmup: 2},
+	}
+	kept := newEarlyStop(spec)
+	var told []*events.TrialResult
+	for i := range int64(60) {
+		r := &events.TrialResult{Values: events.Numbers{1}, Intermediate: &events.Curve{
+			Steps: []int64{i % 3, 4 + i%7, 20 + i*5%41, 70 + i}, Values: events.Numbers{float64(i * 17 % 23), float64(i * 5 % 11), float64(i % 4), 1},
+		}}
+		told = append(told, r)
+		kept.tell(true, r)
+		again := newEarlyStop(spec)
+		for _, r := range told {
+			again.tell(true, r)
+		}
+		if diff := cmp.Diff(again.thresholds(), kept.thresholds()); diff != "" {
+			t.Fatalf("after %d trials the medians differ (-read again +kept up):\n%s", i+1, diff)
+		}
+	}
+	if n := len(kept.steps); n <= events.MaxSteps {
+		t.Errorf("%d steps are not thinned", n)
 	}
 }

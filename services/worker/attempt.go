@@ -62,9 +62,17 @@ func (a *attempt) listen() {
 		return
 	}
 	a.request.Watched = a.work.EarlyStop.Metric
+	a.request.LeftOut = a.leftOut
 	a.request.Reports = func() func(int64, float64) *evaluator.Reason {
 		a.watch = events.NewWatch(a.work)
 		return a.report
+	}
+}
+
+// leftOut says once of a run and a code that an intermediate value was left out.
+func (a *attempt) leftOut(reason evaluator.Reason) {
+	if a.e.first(a.work.Study + "." + a.work.Run + ".left_out." + reason.Code) {
+		a.log(&reason).Warn("an intermediate value was left out")
 	}
 }
 
@@ -72,7 +80,7 @@ func (a *attempt) listen() {
 func (a *attempt) report(step int64, value float64) *evaluator.Reason {
 	stop, err := a.watch.Report(step, value)
 	if err != nil {
-		a.log(&evaluator.Reason{Code: "bad_step", Message: err.Error()}).Warn("an intermediate value was left out")
+		a.leftOut(evaluator.Reason{Code: "bad_step", Message: err.Error()})
 	}
 	if stop == nil {
 		return nil

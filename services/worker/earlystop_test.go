@@ -71,6 +71,14 @@ func TestEarlyStop(t *testing.T) {
 	if out.Len() > 0 {
 		t.Errorf("said without cause: %s", &out)
 	}
+	a := attempt{e: e, work: work, watch: events.NewWatch(work)}
+	for range 3 {
+		a.report(-1, 1)
+		a.leftOut(evaluator.Reason{Code: "wrong_type", Message: "step is 2.5"})
+	}
+	if n := strings.Count(out.String(), "was left out"); n != 2 {
+		t.Errorf("it is said %d times that a value was left out, want once for each of two codes:\n%s", n, &out)
+	}
 	try(reporting{silent: true}, 0)
 	try(reporting{silent: true}, 1)
 	if n := strings.Count(out.String(), "reported no intermediate value"); n != 1 {
