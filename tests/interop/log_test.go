@@ -207,6 +207,7 @@ func table(t *testing.T, place, study string) map[string][]string {
 		put("stream_seq", strconv.FormatUint(r.StreamSeq, 10))
 		put("trace_id", text(r.TraceID))
 		put("extra", text(r.Extra))
+		put("intermediate", text(r.Intermediate))
 	}
 	return columns
 }
