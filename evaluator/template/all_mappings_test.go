@@ -198,7 +198,6 @@ func TestTileSearchAgainstAllMappings(t *testing.T) {
 	if wanted == 0 {
 		wanted, most = 5, 2000
 	}
-	kinds := []string{"dense", "grouped", "depthwise", "dilated", "strided", "of one position", "fully connected", "in batches"}
 	like := layers(t, "mobilenet_v2")[0]
 	for _, s := range Specs() {
 		if _, ok := declared(&s).machine(baselineOf(&s)).Flow.(*loops); !ok {
@@ -212,7 +211,7 @@ func TestTileSearchAgainstAllMappings(t *testing.T) {
 			var all [3]above
 			mappings := 0
 			for try := 0; len(all[0].gaps) < wanted && try < 200*wanted; try++ {
-				kind := kinds[try%len(kinds)]
+				kind := layerKinds[try%len(layerKinds)]
 				v, p := cramped(rng, s.Name), tinyLayer(rng, like, kind)
 				l := declared(&s).machine(v).Flow.(*loops)
 				var found model.Mapping

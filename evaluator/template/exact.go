@@ -457,7 +457,7 @@ type ranked struct {
 	at    int32
 }
 
-// sorted lists bounds, the least first.
+// sorted lists bounds, the least first. None is NaN, which cmp.Compare would look for at each.
 func sorted(list []ranked, n int, value func(int32) float64) []ranked {
 	for i := range int32(n) {
 		list = append(list, ranked{value(i), i})

@@ -225,6 +225,9 @@ func smallLayer(rng *rand.Rand, p model.Problem, kind string) model.Problem {
 	return p
 }
 
+// layerKinds are the kinds of layers that mappers are compared on with full enumeration.
+var layerKinds = []string{"dense", "grouped", "depthwise", "dilated", "strided", "of one position", "fully connected", "in batches"}
+
 // The mapper of spatial finds the least of all mappings of small layers of all kinds, on designs of
 // all axes, and no bound of a proof is above it. APOLLO_ENUMERATE_SMALL=300 compares so many layers.
 func TestSpatialOnSmallLayers(t *testing.T) {
@@ -234,7 +237,6 @@ func TestSpatialOnSmallLayers(t *testing.T) {
 	if wanted == 0 {
 		wanted, most = 8, 2000
 	}
-	kinds := []string{"dense", "grouped", "depthwise", "dilated", "strided", "of one position", "fully connected", "in batches"}
 	s := spatialSpec()
 	rng := rand.New(rand.NewPCG(enumerationSeed(), 9))
 	like := layers(t, "mobilenet_v2")[0]
@@ -251,7 +253,7 @@ func TestSpatialOnSmallLayers(t *testing.T) {
 		v[spatialSums], v[spatialOutputs] = int64(rng.IntN(2)), int64(rng.IntN(2))
 		v[spatialLocal], v[spatialNoC], v[spatialIO] = 32<<rng.IntN(4), 16<<rng.IntN(4), []int64{1e9, 4e9, 16e9}[rng.IntN(3)]
 		m := declared(&s).machine(v)
-		kind := kinds[try%len(kinds)]
+		kind := layerKinds[try%len(layerKinds)]
 		p := smallLayer(rng, like, kind)
 		if m.Flow.(*free).tilings(&p, most) > most {
 			continue
