@@ -49,8 +49,8 @@ func (s *sim) waitsFor(name, code string) events.Waiting {
 	s.t.Helper()
 	began := time.Now()
 	for {
+		took := time.Since(began) // until it is asked: the answer listens for a while
 		view := s.looked(name)
-		took := time.Since(began)
 		switch {
 		case took > named:
 			s.t.Fatalf("after %s the %s study %s waits for %+v, want %q", took, view.State, name, view.Waiting, code)

@@ -25,6 +25,8 @@ type workerKey struct{ evaluator, worker, process string }
 type seenWorker struct {
 	events.Presence
 	at time.Time
+	// free is since when it has said at each notice that it has room.
+	free time.Time
 }
 
 // forgetAfter is how long a worker that is gone is remembered: what it held is
@@ -45,7 +47,16 @@ func (w *Workers) Note(m events.Message) (evaluator string, ok bool) {
 	if w.seen == nil {
 		w.seen = map[workerKey]seenWorker{}
 	}
-	w.seen[workerKey{evaluator, p.Worker, p.Process}] = seenWorker{p, time.Now()}
+	key, now := workerKey{evaluator, p.Worker, p.Process}, time.Now()
+	before := w.seen[key]
+	is := seenWorker{Presence: p, at: now}
+	if len(p.Items) < p.Slots {
+		is.free = now
+		if !before.free.IsZero() && now.Sub(before.at) < events.AbsentAfter {
+			is.free = before.free
+		}
+	}
+	w.seen[key] = is
 	return evaluator, true
 }
 
@@ -57,6 +68,21 @@ func (w *Workers) Follow(ctx context.Context, bus events.Bus) {
 		}
 		w.Note(m)
 	}
+}
+
+// FreeFor returns for how long after a moment the notices of a worker say that
+// it has room. What it does after the last of them is not known: it may be gone.
+func (w *Workers) FreeFor(p *events.Presence, after time.Time) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	is := w.seen[workerKey{p.Evaluator, p.Worker, p.Process}]
+	if is.free.IsZero() {
+		return 0
+	}
+	if is.free.After(after) {
+		after = is.free
+	}
+	return max(is.at.Sub(after), 0)
 }
 
 // Of returns the workers of an evaluator, "" for all, that are there, in order,

@@ -133,13 +133,12 @@ type owner struct {
 	idleNamed time.Time // when the reason in idle was found last
 	// slots are those of the workers that serve the run, and strangers those of
 	// workers that say nothing, as the last look saw them; curbed: it had more
-	// work than its portion since then. servedSince is since when there are some
-	// slots, and answered counts the results that came lately.
-	slots       int
-	strangers   int
-	curbed      bool
-	servedSince time.Time
-	answered    recentCount
+	// work than its portion since then. answered counts the results that came
+	// lately.
+	slots     int
+	strangers int
+	curbed    bool
+	answered  recentCount
 }
 
 type ownerRequest struct {

@@ -132,11 +132,11 @@ func (o *owner) workCause(ctx context.Context, now time.Time, quiet time.Duratio
 	if code, text := o.givenBack(fit); text != "" {
 		return &events.Waiting{Code: code, Message: text, Hint: "the worker's log says more; the item is tried again by itself"}
 	}
-	slots, busy := 0, 0
+	slots, busy, idle := 0, 0, time.Duration(0)
 	for _, p := range fit {
 		slots, busy = slots+p.Slots, busy+min(len(p.Items), p.Slots)
+		idle = max(idle, o.proposer.roster.workers.FreeFor(&p, o.lastMove))
 	}
-	idle := min(quiet, now.Sub(o.servedSince))
 	switch {
 	case busy >= slots:
 		return &events.Waiting{

@@ -108,7 +108,6 @@ func (o *owner) countSlots(ctx context.Context, now time.Time) {
 	before := o.slots
 	defer func() {
 		if before == 0 && o.slots > 0 {
-			o.servedSince = now
 			o.hasten()
 		}
 	}()
