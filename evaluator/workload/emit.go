@@ -43,7 +43,30 @@ func (l *lowering) emit() error {
 	if len(l.w.Layers) == 0 {
 		return fmt.Errorf("the model has no layers: all its %d operations work on constants or only rename", l.g.Ops)
 	}
+	l.leave()
 	return nil
+}
+
+// leave gives an output of the network that a layer reads too a view that nobody
+// reads: so it leaves the chip. What grows where it is has done so already.
+func (l *lowering) leave() {
+	read, made := map[string]bool{}, map[string]bool{}
+	for i := range l.w.Layers {
+		y := &l.w.Layers[i]
+		made[y.ID] = !y.appends()
+		for _, id := range y.In {
+			read[id] = true
+		}
+	}
+	for _, t := range l.g.Outputs {
+		p := l.places[l.root(t)]
+		if read[p.id] && made[p.id] {
+			v := Layer{Op: View}
+			v.setShape(p.size)
+			l.add(l.g.Tensors[t].Name+".output", v, p.id)
+			made[p.id] = false
+		}
+	}
 }
 
 // input adds a tensor from outside.
@@ -150,7 +173,11 @@ func (l *lowering) node(n *graph.Node) error {
 		if err != nil {
 			return err
 		}
-		l.write(n, Layer{Op: RNN, Fn: n.Fn, N: d.N, M: d.M, K: d.K, C: d.C, NoBias: !n.Bias, WeightBits: n.WeightBits}, x)
+		in := []string{x}
+		for _, t := range n.In[1:] {
+			in = append(in, l.at(t).id)
+		}
+		l.write(n, Layer{Op: RNN, Fn: n.Fn, N: d.N, M: d.M, K: d.K, C: d.C, NoBias: !n.Bias, WeightBits: n.WeightBits}, in...)
 		return nil
 	case graph.Eltwise:
 		return l.eltwise(n)

@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 
 	"apollo/evaluator/number"
@@ -269,8 +271,8 @@ func keepWidths(g *graph.Graph, w *Workload, r *Report) {
 // when there is none.
 func most(counts map[int64]int64) int64 {
 	var best int64
-	for _, bits := range []int64{2, 4, 8, 16, 32, 64} {
-		if counts[bits] > counts[best] || best == 0 && counts[bits] > 0 {
+	for _, bits := range slices.Sorted(maps.Keys(counts)) {
+		if bits > 0 && (counts[bits] > counts[best] || best == 0 && counts[bits] > 0) {
 			best = bits
 		}
 	}

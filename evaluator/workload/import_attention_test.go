@@ -53,7 +53,7 @@ func attentionModels() map[string]attentionModel {
 			2 * 8 * 5 * 6 * (16 + 32), 3, false,
 		},
 		"Attention whose scores are an output": {
-			heads, nil, one(modeltest.ONNXNode{Op: "Attention", In: names{"q", "k", "v"}, Out: names{"y", "", "", "s"}}), names{"y", "s"}, 2 * 8 * 5 * 5 * 32, 3, true,
+			heads, nil, one(modeltest.ONNXNode{Op: "Attention", In: names{"q", "k", "v"}, Out: names{"y", "", "", "s"}}), names{"y", "s"}, 2 * 8 * 5 * 5 * 32, 4, true,
 		},
 		"MultiHeadAttention of one tensor": {
 			[]modeltest.ONNXInput{tensorIn("q", 2, 5, 8, 3, 16)},

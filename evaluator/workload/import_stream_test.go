@@ -1,6 +1,7 @@
 package workload_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,6 +64,17 @@ func TestImportVariables(t *testing.T) {
 		if l.In[0] != join {
 			t.Errorf("layer %q reads %v, want %q: the variable holds it", l.ID, l.In, join)
 		}
+	}
+	given := streaming()
+	given.Inputs, given.Ops = []int32{0, 1}, slices.Delete(given.Ops[2:], 4, 5)
+	given.Tensors[1].Type, given.Ops[4].In = 13, []int32{1}
+	w, _, err = workload.Import("m", given.Bytes(), workload.ImportOptions{Strict: true})
+	if err != nil {
+		t.Fatal("a handle that is an input:", err)
+	}
+	// What is new and the variable come in, the products and the variable leave.
+	if in, out := border(w); in != 4+12 || out != 8+8+16 || w.Totals().MACs != 2*16*8 {
+		t.Errorf("a handle that is an input: %d bytes come in and %d go out, want 16 and 32\n%s", in, out, summary(w))
 	}
 	lost := streaming()
 	lost.Ops = lost.Ops[2:]

@@ -37,7 +37,7 @@ func oddValues() map[string]oddModel {
 		return []modeltest.ONNXNode{op("ReduceSum", names{from}, "sum", attrs{"keepdims": int64(0)}), op("Equal", names{"sum", "want"}, "c", nil)}
 	}
 	sum := func(want int64, out modeltest.ONNXNode, from ...modeltest.ONNXTensor) oddModel {
-		return taken(append(from, scalar("want", want)), append([]modeltest.ONNXNode{shape, out}, is(out.Out[0])...)...)
+		return taken(append(from, scalar("want", want)), append([]modeltest.ONNXNode{shape, out}, is(out.Out[len(out.Out)-1])...)...)
 	}
 	greater := op("Greater", names{"a", "b"}, "c", nil)
 	places := func(v ...int64) modeltest.ONNXTensor {
@@ -45,24 +45,27 @@ func oddValues() map[string]oddModel {
 	}
 	v := floats("v", 64, 7)
 	return map[string]oddModel{
-		"Clip":                sum(1+3+5+5, op("Clip", names{"s", "", "most"}, "o", nil), scalar("most", 5)),
-		"Clip from below":     sum(4+4+8+8, op("Clip", names{"s", "least"}, "o", nil), scalar("least", 4)),
-		"Tile":                sum(3*20, op("Tile", names{"s", "times"}, "o", nil), numbers("times", 3)),
-		"Pad":                 sum(20+2*7, op("Pad", names{"s", "around", "by"}, "o", nil), numbers("around", 1, 1), scalar("by", 7)),
-		"GatherND":            sum(3+8, op("GatherND", names{"s", "at"}, "o", nil), places(1, -1)),
-		"GatherElements":      sum(3+8, op("GatherElements", names{"s", "at"}, "o", nil), numbers("at", 1, -1)),
-		"ScatterND":           sum(20-3+9, op("ScatterND", names{"s", "at", "by"}, "o", nil), places(1), numbers("by", 9)),
-		"ScatterElements":     sum(20-8+9, op("ScatterElements", names{"s", "at", "by"}, "o", nil), numbers("at", -1), numbers("by", 9)),
-		"CumSum":              sum(1+4+12+20, op("CumSum", names{"s", "axis"}, "o", nil), scalar("axis", 0)),
-		"ArgMax":              sum(2, op("ArgMax", names{"s"}, "o", nil)),
-		"ReduceMean":          sum(5, op("ReduceMean", names{"s"}, "o", nil)),
-		"Sign":                sum(4, op("Sign", names{"s"}, "o", nil)),
-		"OptionalHasElement":  taken(nil, op("OptionalHasElement", names{"x"}, "c", nil)),
-		"numbers of 16 bits":  taken([]modeltest.ONNXTensor{small("a", uint16s, 0xffff), small("b", int16s, 0xffff)}, greater),
-		"numbers of 32 bits":  taken([]modeltest.ONNXTensor{small("a", uint32s, 2), small("b", uint32s, 1)}, greater),
-		"halves":              taken([]modeltest.ONNXTensor{small("a", halves, 0x3c00), small("b", halves, 0xc000)}, greater), // 1 and -2
-		"halves below normal": taken([]modeltest.ONNXTensor{small("a", halves, 0x0002), small("b", halves, 0x0001)}, greater),
-		"bfloat16":            taken([]modeltest.ONNXTensor{small("a", brains, 0x3f80), small("b", brains, 0xc000)}, greater), // 1 and -2
+		"Clip":                                  sum(1+3+5+5, op("Clip", names{"s", "", "most"}, "o", nil), scalar("most", 5)),
+		"Clip from below":                       sum(4+4+8+8, op("Clip", names{"s", "least"}, "o", nil), scalar("least", 4)),
+		"Tile":                                  sum(3*20, op("Tile", names{"s", "times"}, "o", nil), numbers("times", 3)),
+		"Pad":                                   sum(20+2*7, op("Pad", names{"s", "around", "by"}, "o", nil), numbers("around", 1, 1), scalar("by", 7)),
+		"GatherND":                              sum(3+8, op("GatherND", names{"s", "at"}, "o", nil), places(1, -1)),
+		"GatherElements":                        sum(3+8, op("GatherElements", names{"s", "at"}, "o", nil), numbers("at", 1, -1)),
+		"ScatterND":                             sum(20-3+9, op("ScatterND", names{"s", "at", "by"}, "o", nil), places(1), numbers("by", 9)),
+		"ScatterElements":                       sum(20-8+9, op("ScatterElements", names{"s", "at", "by"}, "o", nil), numbers("at", -1), numbers("by", 9)),
+		"CumSum":                                sum(1+4+12+20, op("CumSum", names{"s", "axis"}, "o", nil), scalar("axis", 0)),
+		"TopK":                                  sum(3+8+8, op("TopK", names{"s", "k"}, "o", nil), numbers("k", 3)),
+		"TopK, the least, and where they stand": sum(1+0, modeltest.ONNXNode{Op: "TopK", In: names{"s", "k"}, Out: names{"v", "at"}, Attrs: attrs{"largest": int64(0)}}, numbers("k", 2)),
+		"MatMul":                                sum(1+2*3+3*8+0, op("MatMul", names{"s", "by"}, "o", nil), numbers("by", 1, 2, 3, 0)),
+		"ArgMax":                                sum(2, op("ArgMax", names{"s"}, "o", nil)),
+		"ReduceMean":                            sum(5, op("ReduceMean", names{"s"}, "o", nil)),
+		"Sign":                                  sum(4, op("Sign", names{"s"}, "o", nil)),
+		"OptionalHasElement":                    taken(nil, op("OptionalHasElement", names{"x"}, "c", nil)),
+		"numbers of 16 bits":                    taken([]modeltest.ONNXTensor{small("a", uint16s, 0xffff), small("b", int16s, 0xffff)}, greater),
+		"numbers of 32 bits":                    taken([]modeltest.ONNXTensor{small("a", uint32s, 2), small("b", uint32s, 1)}, greater),
+		"halves":                                taken([]modeltest.ONNXTensor{small("a", halves, 0x3c00), small("b", halves, 0xc000)}, greater), // 1 and -2
+		"halves below normal":                   taken([]modeltest.ONNXTensor{small("a", halves, 0x0002), small("b", halves, 0x0001)}, greater),
+		"bfloat16":                              taken([]modeltest.ONNXTensor{small("a", brains, 0x3f80), small("b", brains, 0xc000)}, greater), // 1 and -2
 		"to truth values": taken([]modeltest.ONNXTensor{floats("none")}, op("Constant", nil, "half", attrs{"value_float": float32(0.5)}),
 			op("Cast", names{"half"}, "c", attrs{"to": int64(9)})),
 		"CastLike": {nil, []modeltest.ONNXTensor{floats("w", 4, 3, 3, 3)}, []modeltest.ONNXNode{

@@ -3,6 +3,7 @@ package workload
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"apollo/evaluator/workload/graph"
 )
@@ -59,13 +60,15 @@ func lower(g *graph.Graph, w *Workload, r *Report) error {
 	return l.emit()
 }
 
+// quantisers are the operations that say what numbers their input is written in.
+var quantisers = []string{"QuantizeLinear", "DynamicQuantizeLinear", "Quant", "IntQuant", "BipolarQuant", "Trunc"}
+
 // narrow gives a tensor that is quantised the width that it is quantised to:
-// files with QuantizeLinear, or its dynamic form, and DequantizeLinear say float of
-// what runs in integers. What is the same data has the same width.
+// files with QuantizeLinear and its like say float of what runs in integers. What is the same data has the same width.
 func (l *lowering) narrow() {
 	for i := range l.g.Nodes {
 		n := &l.g.Nodes[i]
-		if n.Op != graph.Requant || n.Type != "QuantizeLinear" && n.Type != "DynamicQuantizeLinear" || len(n.In) == 0 || len(n.Out) == 0 {
+		if n.Op != graph.Requant || !slices.Contains(quantisers, n.Type) || len(n.In) == 0 || len(n.Out) == 0 {
 			continue
 		}
 		t, to := &l.g.Tensors[l.root(n.In[0])], l.g.Tensors[n.Out[0]].Bits

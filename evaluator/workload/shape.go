@@ -83,6 +83,8 @@ func (l *Layer) checkArity(n int) error {
 	switch {
 	case l.Op == MatMul && n != 2:
 		return fmt.Errorf("reads %d tensors, a matmul reads 2; a product with weights is a gemm", n)
+	case l.Op == RNN:
+		return nil // the states that it begins with stand behind its input
 	case (l.Op.HasWeights() || l.Op == Pool || l.Op == View || l.Op == Resize) && n != 1:
 		return fmt.Errorf("reads %d tensors, want 1", n)
 	}

@@ -86,7 +86,8 @@ const (
 	// has no weights.
 	MatMul Op = "matmul"
 	// RNN runs N sequences of M steps with C features through a recurrent
-	// cell of K units; Fn names the cell: "rnn", "gru" or "lstm".
+	// cell of K units; Fn names the cell: "rnn", "gru" or "lstm". Behind its
+	// input it may read the states that it begins with.
 	RNN Op = "rnn"
 	// Pool is a pooling with an R x S window.
 	Pool Op = "pool"

@@ -18,6 +18,7 @@ type attention struct {
 	presentKey, presentVals int   // outputs that hold the grown caches, by index
 	scores                  int   // the output that holds the scores, by index
 	masks                   []int // what is added to the scores
+	both                    int   // the output that holds both grown caches, 0 for none
 }
 
 // attention23 is Attention of opset 23: Q, K and V with their heads in an axis
@@ -105,6 +106,10 @@ func (n *node) attend(a attention) {
 	}
 	if a.pastKey >= 0 && n.g.Elements(a.pastKey) > 0 {
 		reach += n.g.Elements(a.pastKey) / max(a.batch*a.groups*a.size, 1)
+	}
+	if a.both > 0 {
+		n.sequences[a.both] = []int{a.k, a.v}
+		n.g.Tensors[a.both].Const = false
 	}
 	each := a.queries / max(a.groups, 1) * a.length
 	if a.batch < 1 || a.groups < 1 || a.size < 1 || a.width < 1 || reach < 1 || each < 1 ||
@@ -278,10 +283,6 @@ func (n *node) packedAttention() {
 	if n.op == "QAttention" { // scales and zero points are between
 		past, a.masks = 8, n.present(5)
 	}
-	if n.has(past) {
-		n.fail("keys and values of the past in one tensor are not supported: export the model with GroupQueryAttention, or with Attention of opset 23")
-		return
-	}
 	sizes := n.attrs["qkv_hidden_sizes"].ints
 	if len(sizes) != 3 {
 		sizes = []int64{w[1] / 3, w[1] / 3, w[1] / 3}
@@ -296,8 +297,58 @@ func (n *node) packedAttention() {
 	n.emit(graph.Node{Op: graph.Copy, Fn: "split", In: []int{all}, Out: []int{a.q, a.k, a.v}})
 	if n.heads(&a, sizes[0], sizes[1], sizes[2]) {
 		n.set(0, []int64{x[0], x[1], sizes[2]})
+		n.past(&a, past)
 		n.attend(a)
 	}
+}
+
+// past gives an attention the keys and values that input i, and output 1, hold in
+// one tensor: 2, batch, heads, tokens, size. Both halves grow where they are, so
+// they are a sequence of two tensors here.
+func (n *node) past(a *attention, i int) {
+	if len(n.out) > 1 && n.out[1] >= 0 {
+		a.both = n.out[1]
+	}
+	if !n.has(i) || n.err != nil {
+		return
+	}
+	t := n.in[i]
+	halves, ok := n.sequences[t]
+	if !ok {
+		s := n.g.Shape(t)
+		if len(s) != 5 || s[0] != 2 || s[1] != a.batch || s[2] != a.groups || s[4] != a.size || a.size != a.width {
+			n.misfit("keys and values of the past %v do not fit %d sequences with %d heads of %d", s, a.batch, a.groups, a.size)
+			return
+		}
+		tokens := s[3]
+		if n.int("past_present_share_buffer", 0) != 0 { // room for all tokens, of which the last are new
+			tokens = max(tokens-a.length, 0)
+		}
+		halves = n.halves(t, a.batch, a.groups, tokens, a.size)
+	}
+	if n.err == nil {
+		a.pastKey, a.pastValue = halves[0], halves[1]
+	}
+}
+
+// halves cuts a tensor in two: one that comes from outside comes as two.
+func (n *node) halves(t int, shape ...int64) (parts []int) {
+	for _, suffix := range []string{".key", ".value"} {
+		part, err := n.tensor(graph.Tensor{Name: n.g.Tensors[t].Name + suffix, Shape: shape, Bits: n.g.Tensors[t].Bits, Const: n.g.Tensors[t].Const})
+		if err != nil {
+			n.fail("%w", err)
+			return nil
+		}
+		parts = append(parts, part)
+	}
+	switch {
+	case n.g.Tensors[t].Const: // empty at the first run
+	case slices.Contains(n.g.Inputs, t):
+		n.g.Inputs = append(n.g.Inputs, parts...)
+	default:
+		n.emit(graph.Node{Op: graph.Copy, Fn: "split", In: []int{t}, Out: parts})
+	}
+	return parts
 }
 
 // rotary is RotaryEmbedding: its sines and cosines are parameters.

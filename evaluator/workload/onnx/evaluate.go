@@ -269,3 +269,51 @@ func (n *node) castLike() {
 func (n *node) hasElement() {
 	n.write([]float64{truth(n.has(0))}, true, nil, bits(typeBool))
 }
+
+// ranked makes the outputs of a TopK of known values: the best along an axis, in
+// their order, and where they stand.
+func (n *node) ranked(axis int, out []int64) {
+	v, ok := n.known(0)
+	x := n.shape(0)
+	if n.err != nil || !ok || graph.Elements(out) > graph.MaxFolded || int64(len(v)) != graph.Elements(x) {
+		return
+	}
+	best := 1.0
+	if n.int("largest", 1) == 0 {
+		best = -1
+	}
+	var values, places []float64
+	walk(out, func(at []int64) {
+		line := make([]int64, x[axis])
+		of := func(i int64) float64 {
+			from := slices.Clone(at)
+			from[axis] = i
+			return v[place(x, from)]
+		}
+		for i := range line {
+			line[i] = int64(i)
+		}
+		slices.SortStableFunc(line, func(i, j int64) int { return cmp.Compare(best*of(j), best*of(i)) })
+		values, places = append(values, of(line[at[axis]])), append(places, float64(line[at[axis]]))
+	})
+	for i, list := range [][]float64{values, places} {
+		if i < len(n.out) && n.out[i] >= 0 {
+			n.values[n.out[i]] = value{list, i == 1 || n.wholeInputs()}
+		}
+	}
+}
+
+// multiplied is the product of two matrices, or of vectors, of known values.
+func multiplied(v [][]float64, d graph.Dims) []float64 {
+	out := make([]float64, 0, d.M*d.K)
+	for i := range d.M {
+		for j := range d.K {
+			sum := 0.0
+			for c := range d.C {
+				sum += v[0][i*d.C+c] * v[1][c*d.K+j]
+			}
+			out = append(out, sum)
+		}
+	}
+	return out
+}

@@ -61,6 +61,9 @@ func (n *node) matMul() {
 	}
 	n.set(0, out)
 	n.sums("MatMulInteger")
+	if n.op == "MatMul" && len(a) <= 2 && len(b) <= 2 {
+		n.fold(func(v [][]float64) []float64 { return multiplied(v, d) }, 2)
+	}
 	n.emit(graph.MatMulNode(n.g, d, n.in[0], n.in[second]))
 }
 
@@ -98,8 +101,14 @@ func (n *node) recur(cell string, gates int64, w, r []int64) {
 	n.set(0, all)
 	n.set(1, last)
 	n.set(2, last)
+	in := n.in[:1:1]
+	for _, t := range n.present(4, 5, 6) { // lengths, and the states that it begins with
+		if !n.g.Tensors[t].Const {
+			in = append(in, t)
+		}
+	}
 	n.cells(graph.Node{
-		Op: graph.RNN, Fn: cell, In: n.in[:1], Bias: n.has(3), WeightBits: n.bits(1),
+		Op: graph.RNN, Fn: cell, In: in, Bias: n.has(3), WeightBits: n.bits(1),
 		Dims: graph.Dims{N: batch, M: steps, K: units, C: x[2]},
 	}, directions)
 }

@@ -160,6 +160,10 @@ func (n *node) local() ([]byte, bool) {
 // tabled returns how an operation of the table is read; one of another domain only
 // shares its name.
 func (n *node) tabled() (infer, bool) {
+	if n.domain == "qonnx.custom_op.general" || n.domain == "finn.custom_op.general" || n.domain == "onnx.brevitas" {
+		do, ok := n.table["qonnx:"+n.op]
+		return do, ok
+	}
 	if n.domain != "" && n.domain != "ai.onnx" && !strings.HasPrefix(n.domain, "com.microsoft") {
 		return nil, false
 	}

@@ -201,7 +201,7 @@ func (n *node) inSequence() {
 	for i, t := range n.in {
 		list, ok := n.sequences[t]
 		switch {
-		case !ok || strings.Contains(n.op, "Sequence"):
+		case !ok || strings.Contains(n.op, "Sequence") || strings.HasSuffix(n.op, "Attention"):
 		case n.op == "Identity" && len(n.out) == 1:
 			n.lists(list)
 		default:

@@ -619,6 +619,8 @@ func (n *node) topK() {
 		a := n.axis(n.int("axis", -1), len(x))
 		x[a] = min(k[0], x[a])
 		n.set(0, x)
+		n.set(1, x)
+		n.ranked(a, x)
 	}
 	n.set(1, x)
 	n.emit(graph.Node{Op: graph.Reduce, Fn: "topk", In: n.in[:1]})

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"sync"
 
@@ -82,6 +83,9 @@ func newTable() map[string]infer {
 		"ImageScaler": "scale", "Affine": "scale", "ScaledTanh": "tanh", "ParametricSoftplus": "softplus",
 	} {
 		table[name] = activation(fn)
+	}
+	for name, width := range map[string]int{"Quant": 3, "IntQuant": 3, "BipolarQuant": -1, "Trunc": 4} {
+		table["qonnx:"+name] = requantWidth(width)
 	}
 	table["Crop"] = (*node).crop
 	table["Clip"] = (*node).clip
@@ -292,6 +296,27 @@ func requant(n *node) {
 		n.g.Tensors[n.out[0]].Bits = n.bits(0)
 	}
 	n.emit(graph.Node{Op: graph.Requant, In: n.in[:1], Out: n.out[:1]})
+}
+
+// requantWidth is an operation of QONNX: input i is the width of what it makes, of
+// which a fraction takes a whole bit; negative of one that makes signs.
+func requantWidth(i int) infer {
+	return func(n *node) {
+		width, ok := 1.0, true
+		if i >= 0 {
+			width, ok = n.scalar(i)
+		}
+		if !n.need(0, 0) {
+			return
+		}
+		if width = math.Ceil(width); !ok || width < 1 || width > 64 {
+			n.fail("input %d, its width in bits, is computed at run time or not 1 to 64: export the model with a constant one", i)
+			return
+		}
+		n.set(0, n.shape(0))
+		n.g.Tensors[n.out[0]].Bits = int64(width)
+		n.emit(graph.Node{Op: graph.Requant, In: n.in[:1], Out: n.out[:1]})
+	}
 }
 
 // quantised is the width that QuantizeLinear makes: that of its zero point, or

@@ -12,6 +12,9 @@ import (
 	"apollo/evaluator/workload/graph"
 )
 
+// typeResource is the type of a tensor that is the handle of a variable.
+const typeResource = 13
+
 // identifier stands at offset 4 of every model.
 const identifier = "TFL3"
 
@@ -127,9 +130,18 @@ func (m *model) main(sub table) {
 	list := sub.tables(subTensors, graph.MaxTensors, "tensors")
 	for _, i := range m.g.Inputs {
 		m.dynamic(i, list.table(i).ints(tensorSignature))
+		m.ready[i] = true
 	}
+	m.g.Inputs = slices.DeleteFunc(m.g.Inputs, func(i int) bool { // what a handle stands for comes in where it is read
+		handle := list.table(i).byte(tensorType) == typeResource
+		if handle {
+			m.handles[i] = &variable{now: -1}
+			m.g.Tensors[i].Const = true
+		}
+		return handle
+	})
 	m.g.Inputs = append(m.g.Inputs, states...)
-	for _, i := range m.g.Inputs {
+	for _, i := range states {
 		m.ready[i] = true
 	}
 }

@@ -1,0 +1,133 @@
+package workload_test
+
+import (
+	"testing"
+
+	"apollo/evaluator/workload"
+	"apollo/evaluator/workload/internal/modeltest"
+)
+
+// crossing is a model, with the bytes that come in and go out by hand.
+type crossing struct {
+	model           modeltest.ONNX
+	arrives, leaves int64
+}
+
+func crossings() map[string]crossing {
+	w, v := floats("w", 4, 3, 3, 3), floats("v", 144, 5)
+	conv := op("Conv", names{"x", "w"}, "c", nil) // 4 x 6 x 6
+	const picture32, conv32 = 4 * 3 * 8 * 8, 4 * 4 * 6 * 6
+	past := func(out names, attributes attrs, in ...modeltest.ONNXInput) modeltest.ONNX {
+		attributes["num_heads"] = int64(4)
+		read := names{"x", "w", "b"}
+		if len(in) > 0 {
+			read = append(read, "", "past")
+		}
+		return modeltest.ONNX{
+			Inputs: append(in, tensorIn("x", 1, 6, 32)), Weights: []modeltest.ONNXTensor{floats("w", 32, 96), floats("b", 96)}, Outputs: out,
+			Nodes: []modeltest.ONNXNode{microsoft(modeltest.ONNXNode{Op: "Attention", In: read, Out: out, Attrs: attributes})},
+		}
+	}
+	const token32 = 4 * 32 // of a token: features, keys, values
+	return map[string]crossing{
+		"an output that a layer reads": {modeltest.ONNX{
+			Inputs: picture(), Weights: []modeltest.ONNXTensor{w}, Outputs: names{"c", "y"},
+			Nodes: []modeltest.ONNXNode{conv, op("Softmax", names{"c"}, "y", nil)},
+		}, picture32, 2 * conv32},
+		"an output under another shape": {modeltest.ONNX{
+			Inputs: picture(), Weights: []modeltest.ONNXTensor{w, v}, Outputs: names{"f", "y"},
+			Nodes: []modeltest.ONNXNode{conv, op("Flatten", names{"c"}, "f", nil), op("Gemm", names{"f", "v"}, "y", nil)},
+		}, picture32, conv32 + 4*5},
+		"an output named twice": {modeltest.ONNX{
+			Inputs: picture(), Weights: []modeltest.ONNXTensor{w}, Outputs: names{"c", "i", "y"},
+			Nodes: []modeltest.ONNXNode{conv, op("Identity", names{"c"}, "i", nil), op("Softmax", names{"c"}, "y", nil)},
+		}, picture32, 2 * conv32},
+		"an input that is an output": {modeltest.ONNX{
+			Inputs: picture(), Weights: []modeltest.ONNXTensor{w}, Outputs: names{"x", "c"}, Nodes: []modeltest.ONNXNode{conv},
+		}, picture32, conv32},
+		"an input that two layers read": {modeltest.ONNX{
+			Inputs: picture(), Weights: []modeltest.ONNXTensor{w}, Outputs: names{"c", "y"},
+			Nodes: []modeltest.ONNXNode{conv, op("Conv", names{"x", "w"}, "y", nil)},
+		}, picture32, 2 * conv32},
+		"a stored operand, which is weights": {modeltest.ONNX{
+			Inputs: []modeltest.ONNXInput{tensorIn("x", 7, 5)}, Weights: []modeltest.ONNXTensor{floats("w", 3, 7)}, Outputs: names{"y"},
+			Nodes: []modeltest.ONNXNode{op("MatMul", names{"w", "x"}, "y", nil)},
+		}, 4 * 7 * 5, 4 * 3 * 5},
+		"states of an LSTM": {modeltest.ONNX{
+			Inputs:  []modeltest.ONNXInput{tensorIn("x", 5, 1, 4), tensorIn("h", 1, 1, 8), tensorIn("c", 1, 1, 8)},
+			Weights: []modeltest.ONNXTensor{floats("w", 1, 32, 4), floats("r", 1, 32, 8)}, Outputs: names{"y", "yh", "yc"},
+			Nodes: []modeltest.ONNXNode{{Op: "LSTM", In: names{"x", "w", "r", "", "", "h", "c"}, Out: names{"y", "yh", "yc"}}},
+		}, 4 * (5*4 + 8 + 8), 4 * (5*8 + 8 + 8)},
+		"the state of a GRU in both directions": {modeltest.ONNX{
+			Inputs:  []modeltest.ONNXInput{tensorIn("x", 5, 2, 4), tensorIn("h", 2, 2, 8)},
+			Weights: []modeltest.ONNXTensor{floats("w", 2, 24, 4), floats("r", 2, 24, 8)}, Outputs: names{"y"},
+			Nodes: []modeltest.ONNXNode{op("GRU", names{"x", "w", "r", "", "", "h"}, "y", attrs{"direction": "bidirectional"})},
+		}, 4 * (5*2*4 + 2*2*8), 4 * 5 * 2 * 2 * 8},
+		"a state of zeros": {modeltest.ONNX{
+			Inputs:  []modeltest.ONNXInput{tensorIn("x", 5, 1, 4)},
+			Weights: []modeltest.ONNXTensor{floats("w", 1, 8, 4), floats("r", 1, 8, 8), floats("h", 1, 1, 8)}, Outputs: names{"y"},
+			Nodes: []modeltest.ONNXNode{op("RNN", names{"x", "w", "r", "", "", "h"}, "y", nil)},
+		}, 4 * 5 * 4, 4 * 5 * 8},
+		// 10 tokens come from the cache and 6 are appended, which counts as coming in.
+		"keys and values of the past in one": {past(names{"y", "present"}, attrs{}, tensorIn("past", 2, 1, 4, 10, 8)), token32 * (6 + 2*10 + 2*6), token32 * 6},
+		"a cache with room":                  {past(names{"y", "present"}, attrs{"past_present_share_buffer": int64(1)}, tensorIn("past", 2, 1, 4, 16, 8)), token32 * (6 + 2*10 + 2*6), token32 * 6},
+		"keys and values of the first run":   {past(names{"y", "present"}, attrs{}), token32 * 6, token32 * (6 + 2*6)},
+	}
+}
+
+// Every input and every output of a file crosses the border once, whoever reads it
+// too.
+func TestImportBorder(t *testing.T) {
+	t.Parallel()
+	for name, c := range crossings() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, _, err := workload.Import("m", c.model.Bytes(), workload.ImportOptions{Strict: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if in, out := border(w); in != c.arrives || out != c.leaves {
+				t.Errorf("%d bytes come in and %d go out, want %d and %d\n%s", in, out, c.arrives, c.leaves, summary(w))
+			}
+		})
+	}
+}
+
+func border(w *workload.Workload) (arrives, leaves int64) {
+	for _, l := range w.Lives() {
+		arrives += l.Arrives
+		leaves += l.Leaves
+	}
+	return arrives, leaves
+}
+
+// Operations of QONNX say how many bits their input has.
+func TestImportQONNX(t *testing.T) {
+	t.Parallel()
+	one := func(name string, bits float32) modeltest.ONNXNode {
+		return op("Constant", nil, name, attrs{"value_float": bits})
+	}
+	quant := func(kind string, in names, out string) modeltest.ONNXNode {
+		return modeltest.ONNXNode{Op: kind, Domain: "qonnx.custom_op.general", In: in, Out: names{out}}
+	}
+	for name, c := range map[string]struct {
+		weights, activations modeltest.ONNXNode
+		want                 workload.Precision
+		bytes                int64
+	}{
+		"Quant":        {quant("Quant", names{"w", "s", "z", "three"}, "wq"), quant("Quant", names{"x", "s", "z", "five"}, "xq"), workload.Precision{Weights: 3, Activations: 5, Accumulators: 32}, (3*108 + 7) / 8},
+		"BipolarQuant": {quant("BipolarQuant", names{"w", "s"}, "wq"), quant("IntQuant", names{"x", "s", "z", "five"}, "xq"), workload.Precision{Weights: 1, Activations: 5, Accumulators: 32}, (108 + 7) / 8},
+	} {
+		data := modeltest.ONNX{
+			Inputs: picture(), Weights: []modeltest.ONNXTensor{floats("w", 4, 3, 3, 3)}, Outputs: names{"y"},
+			Nodes: []modeltest.ONNXNode{one("s", 1), one("z", 0), one("three", 3), one("five", 4.5), c.weights, c.activations, op("Conv", names{"xq", "wq"}, "y", nil)},
+		}.Bytes()
+		w, r, err := workload.Import("m", data, workload.ImportOptions{Strict: true})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := w.Totals(); w.Precision != c.want || got.MACs != conv3*36 || got.WeightBytes != c.bytes || r.Folded.Quantisation != 1 {
+			t.Errorf("%s: %+v, %d MACs, %d bytes of weights, %d changes of representation", name, w.Precision, got.MACs, got.WeightBytes, r.Folded.Quantisation)
+		}
+	}
+}
