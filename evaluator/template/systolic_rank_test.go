@@ -1,14 +1,13 @@
 package template
 
 import (
-	"cmp"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"apollo/evaluator/model"
 	"apollo/evaluator/systolic"
+	"apollo/internal/correlation"
 )
 
 // The template orders random designs as SCALE-Sim's stalls do
@@ -56,8 +55,8 @@ func TestSystolicRanksLikeScaleSim(t *testing.T) {
 				}
 				ours, theirs, plain = append(ours, sum[0]), append(theirs, sum[1]), append(plain, sum[2])
 			}
-			rank := spearman(ours, theirs)
-			t.Logf("%s: Spearman %.3f, with the tool's time untiled and warm %.3f", flow, rank, spearman(ours, plain))
+			rank := correlation.Spearman(ours, theirs)
+			t.Logf("%s: Spearman %.3f, with the tool's time untiled and warm %.3f", flow, rank, correlation.Spearman(ours, plain))
 			if rank < 0.9 {
 				t.Errorf("%s: Spearman %.3f, want at least 0.9", flow, rank)
 			}
@@ -85,38 +84,4 @@ func tiledStalls(t *testing.T, a *systolic.Array, l *systolic.Layer, b systolic.
 		}
 	}
 	return least
-}
-
-// spearman returns the correlation of the ranks of two lists.
-func spearman(x, y []float64) float64 {
-	a, b := ranks(x), ranks(y)
-	mean := float64(len(a)-1) / 2
-	var ab, aa, bb float64
-	for i := range a {
-		ab += (a[i] - mean) * (b[i] - mean)
-		aa += (a[i] - mean) * (a[i] - mean)
-		bb += (b[i] - mean) * (b[i] - mean)
-	}
-	return ab / math.Sqrt(aa*bb)
-}
-
-// ranks returns the places of values in order, of equal ones the mean.
-func ranks(v []float64) []float64 {
-	order := make([]int, len(v))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(v[a], v[b]) })
-	list := make([]float64, len(v))
-	for i := 0; i < len(order); {
-		end := i
-		for end < len(order) && v[order[end]] == v[order[i]] {
-			end++
-		}
-		for _, at := range order[i:end] {
-			list[at] = float64(i+end-1) / 2
-		}
-		i = end
-	}
-	return list
 }

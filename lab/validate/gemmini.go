@@ -8,6 +8,7 @@ import (
 
 	"apollo/evaluator/gemmini"
 	"apollo/evaluator/model"
+	"apollo/internal/correlation"
 )
 
 // gemminiRow is a row of Gemmini's RTL simulations: the layer and the mapping
@@ -105,12 +106,12 @@ func compareCycles(rows []gemminiRow, of func(*gemminiRow) float64) (spearman, m
 		x, y = append(x, of(&rows[i])), append(y, rows[i].rtl)
 		meanError += math.Abs(of(&rows[i])/rows[i].rtl - 1)
 	}
-	return rankCorrelation(x, y), meanError / float64(max(len(rows), 1))
+	return correlation.Spearman(x, y), meanError / float64(max(len(rows), 1))
 }
 
-// correlation is a row that judges a rank correlation; theirs is that of the
+// ranked is a row that judges a rank correlation; theirs is that of the
 // tool that the reference compares with.
-func correlation(metric string, theirs, ours, least float64) Row {
+func ranked(metric string, theirs, ours, least float64) Row {
 	r := Row{Metric: metric, Theirs: theirs, Ours: ours, Unit: "rank", Error: ours, Tolerance: fmt.Sprintf(">= %g", least), Verdict: Pass}
 	if !(ours >= least) {
 		r.Verdict = Fail
@@ -145,7 +146,7 @@ func gemminiRTL(t *table) ([]Row, error) {
 		return nil, err
 	}
 	return append([]Row{
-		correlation("cycles, Spearman (theirs: Timeloop)", toolRank, rank, 0.97),
+		ranked("cycles, Spearman (theirs: Timeloop)", toolRank, rank, 0.97),
 		atMost("cycles, mean error (theirs: Timeloop)", toolMean, mean, 0.26),
 		noted("MACs/PEs alone, Spearman", "rank", toolRank, peakRank, peakRank),
 		noted("MACs/PEs alone, mean error", "share", toolMean, peakMean, peakMean),
@@ -162,7 +163,7 @@ func gemminiMappings(t *table) ([]Row, error) {
 	rank, mean := compareCycles(rows, ours)
 	peakRank, peakMean := compareCycles(rows, byPeak)
 	return []Row{
-		correlation("cycles, Spearman (theirs: MACs/PEs)", peakRank, rank, 0.90),
+		ranked("cycles, Spearman (theirs: MACs/PEs)", peakRank, rank, 0.90),
 		noted("cycles, mean error (theirs: MACs/PEs)", "share", peakMean, mean, mean),
 	}, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"apollo/evaluator/model"
 	"apollo/evaluator/template"
+	"apollo/internal/correlation"
 )
 
 // maestroFlow says what stands for a dataflow of the tool: a design of a template,
@@ -97,7 +98,7 @@ func (r *maestroRanks) add(theirs, ours float64, p *model.Problem) {
 
 func (r *maestroRanks) row(name string) Row {
 	const least = 0.9
-	row := correlation(name+" cycles, Spearman (theirs: MACs)", rankCorrelation(r.theirs, r.macs), rankCorrelation(r.theirs, r.ours), least)
+	row := ranked(name+" cycles, Spearman (theirs: MACs)", correlation.Spearman(r.theirs, r.macs), correlation.Spearman(r.theirs, r.ours), least)
 	if why, ok := maestroMisses()[name]; ok {
 		row = missed(row, why)
 	}

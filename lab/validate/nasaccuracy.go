@@ -8,6 +8,7 @@ import (
 
 	"apollo/evaluator/accuracy"
 	"apollo/evaluator/workload"
+	"apollo/internal/correlation"
 )
 
 // nasAccuracies judges the predictor of accuracies by networks that were left out, a
@@ -48,9 +49,9 @@ func nasAccuracies(t *table, f *workload.Family, rows []nasRow, macs []float64) 
 	fit, err := k.Fit(tenths)
 	switch {
 	case err == nil:
-		rank = rankCorrelation(fit.Predicted, fit.Measured)
+		rank = correlation.Spearman(fit.Predicted, fit.Measured)
 	case !errors.Is(err, accuracy.ErrFewNetworks):
 		return nil, err
 	}
-	return []Row{same.row(1), correlation("accuracy of networks left out, Spearman (theirs: MACs)", rankCorrelation(macs, measured), rank, 0.99)}, nil
+	return []Row{same.row(1), ranked("accuracy of networks left out, Spearman (theirs: MACs)", correlation.Spearman(macs, measured), rank, 0.99)}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"apollo/evaluator"
 	"apollo/evaluator/template"
 	"apollo/evaluator/workload"
+	"apollo/internal/correlation"
 	"apollo/optimizer/space"
 )
 
@@ -72,7 +73,7 @@ func accelNASBench(t *table) ([]Row, error) {
 	for at, fpga := range nasFPGAs {
 		chip := strings.TrimSuffix(fpga, "_ms")
 		byMACs := nasRank(rows, at, macs)
-		out = append(out, correlation(chip+" latency, Spearman (theirs: MACs)", byMACs, nasRank(rows, at, ours), 0.85))
+		out = append(out, ranked(chip+" latency, Spearman (theirs: MACs)", byMACs, nasRank(rows, at, ours), 0.85))
 		plain := nasRank(rows, at, idle)
 		out = append(out, noted(chip+" latency, grouped layers idle on K too, Spearman (theirs: MACs)", "rank", byMACs, plain, plain))
 	}
@@ -168,5 +169,5 @@ func nasRank(rows []nasRow, fpga int, numbers []float64) float64 {
 			x, y = append(x, numbers[i]), append(y, ms)
 		}
 	}
-	return rankCorrelation(x, y)
+	return correlation.Spearman(x, y)
 }

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strconv"
 
-	"gonum.org/v1/gonum/optimize"
-
 	"apollo/evaluator/edge"
 	"apollo/evaluator/frame"
 	"apollo/evaluator/gemmini"
@@ -222,10 +220,7 @@ func gemminiWithoutTheChip(t *table, rows []gemminiRow) ([]Row, error) {
 				kept = append(kept, all[i])
 			}
 		}
-		fit, err := refitGemmini(kept)
-		if err != nil {
-			return nil, err
-		}
+		fit := refitGemmini(kept)
 		for i := range left {
 			left[i].ours = fit.Total(&left[i].counts)
 		}
@@ -251,7 +246,7 @@ func gemminiWithoutTheChip(t *table, rows []gemminiRow) ([]Row, error) {
 }
 
 // refitGemmini returns the constants with the least mean logarithmic error on rows.
-func refitGemmini(rows []gemminiRow) (gemmini.Fit, error) {
+func refitGemmini(rows []gemminiRow) gemmini.Fit {
 	start := gemmini.Fitted()
 	// Factors of the constants in the code, as logarithms: all stay positive.
 	at := func(x []float64) gemmini.Fit {
@@ -269,11 +264,7 @@ func refitGemmini(rows []gemminiRow) (gemmini.Fit, error) {
 	}
 	x := make([]float64, 6)
 	for range 5 { // a simplex that has shrunk too early starts again
-		r, err := optimize.Minimize(optimize.Problem{Func: loss}, x, &optimize.Settings{FuncEvaluations: 600}, &optimize.NelderMead{})
-		if r == nil {
-			return start, fmt.Errorf("fit of Gemmini's constants: %w", err)
-		}
-		x = r.X
+		x = minimize(loss, x, 600)
 	}
-	return at(x), nil
+	return at(x)
 }

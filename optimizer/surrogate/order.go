@@ -4,7 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"gonum.org/v1/gonum/stat"
+	"apollo/internal/correlation"
 )
 
 const (
@@ -42,7 +42,7 @@ func Chance(categorical []bool, x, y []float64) (float64, error) {
 	predicted, deviation := make([]float64, len(y)), make([]float64, len(y))
 	g.SetLabels(labels)
 	g.LeaveOneOut(labels, predicted, deviation)
-	observed := stat.Correlation(predicted, labels, nil)
+	observed := correlation.Pearson(predicted, labels)
 	rng := rand.New(rand.NewPCG(0, 0))
 	as := 1
 	for range permutations {
@@ -52,7 +52,7 @@ func Chance(categorical []bool, x, y []float64) (float64, error) {
 			predicted[i] = labels[i] - alpha*deviation[i]*deviation[i]
 		}
 		// Equal labels in another order are the same labels but for rounding.
-		if !(stat.Correlation(predicted, labels, nil) < observed-1e-9) {
+		if !(correlation.Pearson(predicted, labels) < observed-1e-9) {
 			as++
 		}
 	}

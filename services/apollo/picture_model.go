@@ -7,10 +7,11 @@ import (
 	"slices"
 	"strings"
 
-	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/floats"
 
 	"apollo/evaluator"
 	"apollo/events"
+	"apollo/internal/correlation"
 	"apollo/optimizer"
 	"apollo/services/cli"
 	"apollo/services/draw"
@@ -127,38 +128,20 @@ func modelled(g *gallery) (drawing, string) {
 	for _, at := range []float64{slices.Min(labels), slices.Max(labels)} {
 		line.X, line.Y = append(line.X, at), append(line.Y, at)
 	}
-	spread := stat.PopVariance(labels, nil) * float64(len(labels))
+	mean, spread := floats.Sum(labels)/float64(len(labels)), 0.0
+	for _, l := range labels {
+		spread += (l - mean) * (l - mean)
+	}
 	if !(spread > 0) {
 		return nil, "all trials of the model are alike"
 	}
-	found := fmt.Sprintf("rank correlation %.2f, error %s of the deviation", stat.Correlation(ranks(labels), ranks(means), nil), cli.Percent(math.Sqrt(errors/spread)))
+	found := fmt.Sprintf("rank correlation %.2f, error %s of the deviation", correlation.Spearman(labels, means), cli.Percent(math.Sqrt(errors/spread)))
 	note := fmt.Sprintf("Of %s: %s, %s inside the 95 %% interval of the model.", cli.Plural(len(all), "trial"), found, cli.Share(len(inside.X), len(all)))
 	if len(g.view.Sources) > 0 {
 		note += " What other studies told the search is not in it."
 	}
 	axis := func(of string) draw.Axis { return draw.Axis{Title: of + " " + o.Short() + ", as the model's label"} }
 	return &draw.Chart{Title: o.Short() + ", each trial left out: " + found, X: axis("measured"), Y: axis("predicted"), Series: kept(line, inside, outside)}, note
-}
-
-// ranks are the positions of values in order, the mean of them for equal ones.
-func ranks(values []float64) []float64 {
-	order := make([]int, len(values))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(values[a], values[b]) })
-	out := make([]float64, len(values))
-	for first := 0; first < len(order); {
-		last := first
-		for last+1 < len(order) && values[order[last+1]] == values[order[first]] {
-			last++
-		}
-		for k := first; k <= last; k++ {
-			out[order[k]] = float64(first+last) / 2
-		}
-		first = last + 1
-	}
-	return out
 }
 
 // longestLayers are shown one by one.

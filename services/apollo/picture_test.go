@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"apollo/events"
+	"apollo/internal/correlation"
 	"apollo/services/cli"
 	"apollo/services/draw"
 )
@@ -93,7 +94,7 @@ func TestComputedPicturesHoldTheLog(t *testing.T) {
 		for _, l := range all {
 			labels = append(labels, l.Label)
 		}
-		if !slices.Equal(ranks(labels), ranks(values)) {
+		if r := correlation.Spearman(labels, values); r < 1-1e-12 {
 			t.Error("the labels of the model are not in the order of the latencies in the log")
 		}
 		d, why := modelled(g)
@@ -119,14 +120,6 @@ func TestHypervolumeOfTheLog(t *testing.T) {
 	}
 	if c := hypervolume(reportLedger()); c != nil {
 		t.Error("a study with one objective has a hypervolume")
-	}
-}
-
-// Ranks of equal values are alike.
-func TestRanks(t *testing.T) {
-	t.Parallel()
-	if got, want := ranks([]float64{5, 1, 5, 7}), []float64{1.5, 0, 1.5, 3}; !slices.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
 	}
 }
 
