@@ -146,6 +146,10 @@ func decodeTrialsProposed(r *reader) Payload {
 		case "observed_through":
 			r.Std(&v.ObservedThrough)
 		case "designs":
+			if r.outline {
+				v.Designs = r.countDesigns()
+				return
+			}
 			v.Designs = r.designs()
 		case "origins":
 			v.Origins = list(r, v.Origins[:0], (*reader).Word)
@@ -202,6 +206,22 @@ func (r *reader) designs() []Design {
 		rows = append(rows, Design(values[first:len(values):len(values)]))
 	})
 	return rows
+}
+
+// countDesigns passes rows over.
+func (r *reader) countDesigns() []Design {
+	if r.Null() {
+		return nil
+	}
+	n := 0
+	r.Array(func() {
+		if n == MaxBatch {
+			r.Fail("a batch has at most %d designs", MaxBatch)
+		}
+		n++
+		r.Skip()
+	})
+	return make([]Design, n)
 }
 
 // rowsLeft guesses how many rows follow from the size of the first.

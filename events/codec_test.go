@@ -259,6 +259,40 @@ func TestDecodeStudyRequest(t *testing.T) {
 	}
 }
 
+// Who only counts designs sees the same event without them, and the same mistakes but those
+// within a design.
+func TestDecodeOutline(t *testing.T) {
+	t.Parallel()
+	for _, p := range samples() {
+		data := encode(t, p)
+		wantEnv, want, err := events.Decode(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, ok := want.(events.TrialsProposed); ok && e.Designs != nil {
+			e.Designs = make([]events.Design, len(e.Designs))
+			want = e
+		}
+		env, got, err := events.DecodeOutline(data)
+		if err != nil {
+			t.Fatalf("%s: %v", p.EventType(), err)
+		}
+		if diff := cmp.Diff(want, got, samePayload); diff != "" || env.ID != wantEnv.ID {
+			t.Errorf("%s (-want +got):\n%s", p.EventType(), diff)
+		}
+	}
+	proposed := string(encode(t, events.TrialsProposed{Study: "s", Run: "r", Designs: []events.Design{{{Num: 1}}}, Origins: []string{"random"}}))
+	for name, bad := range map[string]string{
+		"no JSON":          strings.Replace(proposed, `[[1]]`, `[[1}]`, 1),
+		"too few origins":  strings.Replace(proposed, `[[1]]`, `[[1],[1]]`, 1),
+		"too many designs": strings.Replace(proposed, `[[1]]`, `[[1]`+strings.Repeat(`,0`, events.MaxBatch)+`]`, 1),
+	} {
+		if _, _, err := events.DecodeOutline([]byte(bad)); !errors.Is(err, events.ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func BenchmarkBatchCodec(b *testing.B) {
 	req, res := batch(64)
 	for _, p := range []events.Payload{req, res} {

@@ -11,9 +11,13 @@ import (
 )
 
 // reader reads the types of the contract from JSON.
-type reader struct{ wire.Reader }
+type reader struct {
+	wire.Reader
+	// outline: the values of proposed designs are not wanted.
+	outline bool
+}
 
-func newReader(b []byte) *reader { return &reader{wire.Reader{Bytes: b}} }
+func newReader(b []byte) *reader { return &reader{Reader: wire.Reader{Bytes: b}} }
 
 // Decode reads an event. The payload is the struct itself (not a pointer) of
 // the envelope's type: switch on events.StudyAccepted, events.BatchEvaluated
@@ -27,7 +31,21 @@ func Decode(b []byte) (Envelope, Payload, error) {
 	if len(b) > MaxEventBytes {
 		return Envelope{}, nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrMalformed, len(b), MaxEventBytes)
 	}
+	return newReader(b).event()
+}
+
+// DecodeOutline is Decode for who only counts proposed designs: each of a TrialsProposed
+// is nil, and what it holds is not looked at as long as it is JSON.
+func DecodeOutline(b []byte) (Envelope, Payload, error) {
+	if len(b) > MaxEventBytes {
+		return Decode(b) // it says so
+	}
 	r := newReader(b)
+	r.outline = true
+	return r.event()
+}
+
+func (r *reader) event() (Envelope, Payload, error) {
 	env, payload := r.envelope()
 	r.End()
 	if err := r.Malformed(); err != nil {
@@ -127,7 +145,7 @@ func (r *reader) envelope() (env Envelope, payload Payload) {
 		}
 	})
 	if r.Err == nil && len(env.Data) > 0 && decodedAs != env.Type {
-		again := &reader{wire.Reader{Bytes: r.Bytes[:dataAt+len(env.Data)], Pos: dataAt, Depth: 1}}
+		again := &reader{wire.Reader{Bytes: r.Bytes[:dataAt+len(env.Data)], Pos: dataAt, Depth: 1}, r.outline}
 		payload = again.payload(env.Type)
 		if again.Err != nil {
 			r.Err, r.At = again.Err, again.At

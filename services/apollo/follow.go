@@ -48,9 +48,9 @@ func (f *follower) wait(ctx context.Context, view *client.StudyView) (*client.St
 	if err != nil {
 		return nil, err
 	}
-	// The run may have ended between the view and here: follow the whole log
-	// of the run, and let what was stored before count for the state only.
-	for m, err := range f.session.bus.Log().Follow(ctx, 0, events.RunFilter(view.Study, view.Run)) {
+	// The run may have ended between the view and here: follow what there is of the run
+	// from the first event on, and let what was stored before count for the state only.
+	for m, err := range f.session.bus.Log().Follow(ctx, 0, statesOf(view)...) {
 		if err != nil {
 			return nil, err
 		}
@@ -59,6 +59,15 @@ func (f *follower) wait(ctx context.Context, view *client.StudyView) (*client.St
 		}
 	}
 	return nil, context.Cause(ctx)
+}
+
+// statesOf returns the subjects of what changes the state of a run. Most of its log are
+// its designs, which say nothing about that.
+func statesOf(view *client.StudyView) (filters []string) {
+	for _, kind := range append(events.RunEnds(), "paused", "resumed", "extended") {
+		filters = append(filters, events.StudySubject(view.Study, view.Run, kind))
+	}
+	return filters
 }
 
 // event handles one event of the run's log; it returns the view when the run

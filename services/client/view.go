@@ -159,7 +159,7 @@ func (v *StudyView) void(e *events.TrialsProposed) {
 
 // Fold is fold of what may not be readable.
 func (v *StudyView) Fold(m events.Message) {
-	_, payload, err := events.Decode(m.Data)
+	_, payload, err := events.DecodeOutline(m.Data)
 	if err != nil {
 		v.unreadable(fmt.Errorf("%s at sequence %d: %w", m.Subject, m.Seq, err))
 		return
