@@ -3,9 +3,11 @@
 package wire
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/bits"
 	"reflect"
 	"unicode/utf8"
 )
@@ -48,6 +50,13 @@ func (r *Reader) FailAt(offset int, format string, args ...any) {
 
 // Peek skips white space and returns the next byte, 0 at the end.
 func (r *Reader) Peek() byte {
+	if r.Pos < len(r.Bytes) && r.Bytes[r.Pos] > ' ' { // what we write ourselves has no space
+		return r.Bytes[r.Pos]
+	}
+	return r.afterSpace()
+}
+
+func (r *Reader) afterSpace() byte {
 	for ; r.Pos < len(r.Bytes); r.Pos++ {
 		switch c := r.Bytes[r.Pos]; c {
 		case ' ', '\t', '\n', '\r':
@@ -156,15 +165,9 @@ func (r *Reader) token() (quoted []byte, plain bool) {
 	}
 	start, plain := r.Pos-1, true
 	// Most strings are plain ASCII: one tight loop for them.
-	for i, c := range r.Bytes[r.Pos:] {
-		if c == '"' {
-			r.Pos += i + 1
-			return r.Bytes[start:r.Pos], true
-		}
-		if c < ' ' || c == '\\' || c >= utf8.RuneSelf {
-			r.Pos += i
-			break
-		}
+	if r.Pos += plainBytes(r.Bytes[r.Pos:]); r.Pos < len(r.Bytes) && r.Bytes[r.Pos] == '"' {
+		r.Pos++
+		return r.Bytes[start:r.Pos], true
 	}
 	for r.Pos < len(r.Bytes) {
 		switch c := r.Bytes[r.Pos]; {
@@ -185,6 +188,31 @@ func (r *Reader) token() (quoted []byte, plain bool) {
 	}
 	r.Fail("a string does not end")
 	return nil, false
+}
+
+// plainBytes returns how many bytes b begins with that stand for themselves in a string:
+// ASCII, no control character, quote or backslash. It looks at eight at a time.
+func plainBytes(b []byte) int {
+	const (
+		ones = 0x0101010101010101
+		high = 0x80 * ones
+	)
+	n := 0
+	for ; len(b)-n >= 8; n += 8 {
+		x := binary.LittleEndian.Uint64(b[n:])
+		quote, backslash := x^'"'*ones, x^'\\'*ones
+		// A byte below k gets its high bit set by subtracting k; the bytes above one that
+		// did may as well, so that only the first one counts.
+		if found := (x | (x-' '*ones)&^x | (quote-ones)&^quote | (backslash-ones)&^backslash) & high; found != 0 {
+			return n + bits.TrailingZeros64(found)/8
+		}
+	}
+	for ; n < len(b); n++ {
+		if c := b[n]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			break
+		}
+	}
+	return n
 }
 
 // escape consumes one escape sequence of a string.

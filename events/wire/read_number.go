@@ -51,8 +51,8 @@ func (r *Reader) numeral() (text []byte, whole bool) {
 // Number consumes a number. Numbers of JSON are finite; one that a 64-bit
 // float cannot hold is a mistake.
 func (r *Reader) Number() float64 {
-	if n, ok := r.small(); ok {
-		return float64(n)
+	if f, ok := r.decimal(); ok {
+		return f
 	}
 	t, _ := r.numeral()
 	if r.Err != nil {
@@ -64,6 +64,60 @@ func (r *Reader) Number() float64 {
 	}
 	return f
 }
+
+// decimal consumes a number without an exponent whose digits and whose power of ten a
+// float holds exactly each, so that one division rounds once. It consumes nothing when it
+// is not ok.
+func (r *Reader) decimal() (f float64, ok bool) {
+	r.Peek()
+	b := r.Bytes[r.Pos:]
+	negative := len(b) > 0 && b[0] == '-'
+	if negative {
+		b = b[1:]
+	}
+	digits, whole := leadingDigits(b, 0)
+	if whole == 0 || whole > 1 && b[0] == '0' {
+		return 0, false
+	}
+	used, fraction := whole, 0
+	if used < len(b) && b[used] == '.' {
+		digits, fraction = leadingDigits(b[used+1:], digits)
+		if used += 1 + fraction; fraction == 0 {
+			return 0, false
+		}
+	}
+	if used < len(b) && (b[used] == 'e' || b[used] == 'E') {
+		return 0, false
+	}
+	if whole+fraction > mostDigits || digits > 1<<53 {
+		return 0, false
+	}
+	f = float64(digits) / powersOfTen[fraction]
+	if negative {
+		f = -f
+		used++
+	}
+	r.Pos += used
+	return f, true
+}
+
+// leadingDigits appends the digits that b begins with to those of n, and says how many
+// there are. It overflows beyond mostDigits.
+func leadingDigits(b []byte, n uint64) (digits uint64, count int) {
+	for i, c := range b {
+		if c -= '0'; c > 9 {
+			return n, i
+		}
+		n = 10*n + uint64(c)
+	}
+	return n, len(b)
+}
+
+// mostDigits fit into 64 bits whatever they are.
+const mostDigits = 19
+
+// powersOfTen are exact: so are they up to 1e22.
+var powersOfTen = [mostDigits + 1]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19}
 
 // small consumes a whole number of at most 15 digits, which a float holds
 // exactly. Most parameters are such. It consumes nothing when it is not ok.
