@@ -154,7 +154,9 @@ func WorkloadHash(networks []events.Network) string {
 
 func shortHash(b []byte) string {
 	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:hashDigits/2])
+	var digits [hashDigits]byte
+	hex.Encode(digits[:], sum[:hashDigits/2])
+	return string(digits[:])
 }
 
 // size estimates the memory of a row in bytes, for the flush limit.

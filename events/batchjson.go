@@ -343,7 +343,7 @@ func (r *reader) reason() *Reason {
 	if r.Null() {
 		return nil
 	}
-	v := &Reason{}
+	v := r.newReason()
 	r.Object(func(key []byte) {
 		switch string(key) {
 		case "code":
@@ -363,6 +363,17 @@ func (r *reader) reason() *Reason {
 		}
 	})
 	return v
+}
+
+// newReason gives a reason memory that it shares with others: in a batch of infeasible
+// trials each has one.
+func (r *reader) newReason() *Reason {
+	n := len(r.reasons)
+	if n == cap(r.reasons) {
+		n, r.reasons = 0, make([]Reason, 0, min(2*n+1, 64))
+	}
+	r.reasons = r.reasons[:n+1]
+	return &r.reasons[n]
 }
 
 func (r *reader) extra() map[string]float64 {

@@ -15,6 +15,8 @@ type reader struct {
 	wire.Reader
 	// outline: the values of proposed designs are not wanted.
 	outline bool
+	// reasons that were read last.
+	reasons []Reason
 }
 
 func newReader(b []byte) *reader { return &reader{Reader: wire.Reader{Bytes: b}} }
@@ -145,7 +147,7 @@ func (r *reader) envelope() (env Envelope, payload Payload) {
 		}
 	})
 	if r.Err == nil && len(env.Data) > 0 && decodedAs != env.Type {
-		again := &reader{wire.Reader{Bytes: r.Bytes[:dataAt+len(env.Data)], Pos: dataAt, Depth: 1}, r.outline}
+		again := &reader{Reader: wire.Reader{Bytes: r.Bytes[:dataAt+len(env.Data)], Pos: dataAt, Depth: 1}, outline: r.outline}
 		payload = again.payload(env.Type)
 		if again.Err != nil {
 			r.Err, r.At = again.Err, again.At

@@ -87,16 +87,19 @@ func StreamOf(topology []Stream, filter string) (s Stream, ok bool) {
 
 // Overlap reports whether some subject matches both filters.
 func Overlap(a, b string) bool {
-	x, y := strings.Split(a, "."), strings.Split(b, ".")
-	for i := 0; i < len(x) && i < len(y); i++ {
-		if x[i] == ">" || y[i] == ">" {
+	for {
+		x, restA, moreA := strings.Cut(a, ".")
+		y, restB, moreB := strings.Cut(b, ".")
+		switch {
+		case x == ">" || y == ">":
 			return true
-		}
-		if x[i] != y[i] && x[i] != "*" && y[i] != "*" {
+		case x != y && x != "*" && y != "*":
 			return false
+		case !moreA || !moreB:
+			return moreA == moreB
 		}
+		a, b = restA, restB
 	}
-	return len(x) == len(y)
 }
 
 // IsSubject reports whether s is a subject that a message can be published on:

@@ -125,16 +125,19 @@ func ProgressSubject(study, run string) string { return "tick." + study + "." + 
 
 // MatchSubject reports whether subject matches filter, with NATS wildcards.
 func MatchSubject(filter, subject string) bool {
-	f, s := strings.Split(filter, "."), strings.Split(subject, ".")
-	for i, token := range f {
+	for {
+		f, filters, more := strings.Cut(filter, ".")
+		s, tokens, another := strings.Cut(subject, ".")
 		switch {
-		case token == ">":
-			return len(s) > i
-		case i >= len(s), token != "*" && token != s[i]:
+		case f == ">":
+			return true
+		case f != "*" && f != s:
 			return false
+		case !more || !another:
+			return more == another
 		}
+		filter, subject = filters, tokens
 	}
-	return len(f) == len(s)
 }
 
 // IsName reports whether s is a DNS label: 1 to 63 of a-z, 0-9 and "-", with

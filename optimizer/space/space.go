@@ -197,10 +197,15 @@ func (s Space) AppendValues(dst []Value, p Point) []Value {
 // Point returns the point that holds the given values, or an error that names
 // the first parameter whose value is not one of its levels.
 func (s Space) Point(values []Value) (Point, error) {
+	return s.PointOf(make(Point, 0, len(values)), values)
+}
+
+// PointOf is Point in the memory of dst, whose content it replaces.
+func (s Space) PointOf(dst Point, values []Value) (Point, error) {
 	if len(values) != len(s.params) {
 		return nil, fmt.Errorf("the design has %d values, the space %d parameters", len(values), len(s.params))
 	}
-	p := make(Point, len(values))
+	p := slices.Grow(dst[:0], len(values))[:len(values)]
 	for i, v := range values {
 		level, ok := s.params[i].Level(v)
 		if !ok {

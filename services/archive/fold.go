@@ -219,8 +219,10 @@ func checkProposal(r *archiveRun, e *events.TrialsProposed) error {
 	case len(e.Origins) > len(e.Designs) || len(e.Parents) > len(e.Designs):
 		return fmt.Errorf("batch %d has %d designs, %d origins and %d parents", e.Batch, len(e.Designs), len(e.Origins), len(e.Parents))
 	}
+	var p space.Point
 	for i, d := range e.Designs {
-		if _, err := r.space.Point(d); err != nil {
+		var err error
+		if p, err = r.space.PointOf(p, d); err != nil {
 			return fmt.Errorf("design %d: %w", i, err)
 		}
 	}

@@ -321,9 +321,9 @@ func answerIn(m events.Message, batch int) *events.BatchEvaluated {
 // answer that does not fit gives failed rows; the proposer, which sees the
 // same, keeps the copy in the dead-letter stream.
 func joinRows(r *archiveRun, p *events.TrialsProposed, answer *events.BatchEvaluated, m events.Message) []archiver.Row {
-	rows := answerRows(r, p, answer)
+	rows, trace := answerRows(r, p, answer), traceID(m.Header)
 	for i := range rows {
-		rows[i].StreamSeq, rows[i].TraceID = m.Seq, traceID(m.Header)
+		rows[i].StreamSeq, rows[i].TraceID = m.Seq, trace
 	}
 	return rows
 }
@@ -354,6 +354,7 @@ func reusedIn(p *events.TrialsProposed) map[int]*events.TrialResult {
 func expected(r *archiveRun, p *events.TrialsProposed) events.Expected {
 	want := events.Expected{Study: r.key.Study, Run: r.key.Run, Batch: p.Batch, Derive: r.judge.Deriver(), Reports: r.spec.EarlyStop != nil, Stops: p.EarlyStop != nil}
 	reused := reusedIn(p)
+	want.Trials = make([]int, 0, len(p.Designs))
 	for i := range p.Designs {
 		if reused[p.FirstTrial+i] == nil {
 			want.Trials = append(want.Trials, p.FirstTrial+i)
@@ -376,7 +377,7 @@ func answerRows(r *archiveRun, p *events.TrialsProposed, answer *events.BatchEva
 			result, version, worker = &results[0], answer.EvaluatorVersion, answer.Worker
 			results = results[1:]
 		}
-		rows[i] = joinRow(r, p, i, result)
+		joinRow(&rows[i], r, p, i, result)
 		rows[i].EvaluatorVersion, rows[i].Worker = version, worker
 	}
 	return rows
@@ -390,10 +391,10 @@ func (r *archiveRun) workloadOf(design events.Design) string {
 	return archiver.WorkloadHash(r.spec.NetworksOf(design))
 }
 
-func joinRow(r *archiveRun, p *events.TrialsProposed, i int, t *events.TrialResult) archiver.Row {
+func joinRow(row *archiver.Row, r *archiveRun, p *events.TrialsProposed, i int, t *events.TrialResult) {
 	design := p.Designs[i]
 	judged := r.judge.Judge(design, t)
-	row := archiver.Row{
+	*row = archiver.Row{
 		Study: r.key.Study, Run: r.key.Run, Trial: int64(p.FirstTrial + i), Batch: int64(p.Batch),
 		Design: design, Values: t.Values, Outcome: t.Outcome, Feasible: judged.Feasible, Reason: judged.Reason,
 		Attempts: int64(t.Attempts), ObservedThrough: p.ObservedThrough,
@@ -426,7 +427,6 @@ func joinRow(r *archiveRun, p *events.TrialsProposed, i int, t *events.TrialResu
 			row.Intermediate = string(curve)
 		}
 	}
-	return row
 }
 
 // traceID returns the trace of a W3C traceparent header,

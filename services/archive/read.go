@@ -48,7 +48,7 @@ func (r *archiveRun) rowsOf(b *client.Batch) []archiver.Row {
 	}
 	rows := make([]archiver.Row, len(b.Designs))
 	for i := range b.Designs {
-		rows[i] = joinRow(r, &b.TrialsProposed, i, b.Answers[i])
+		joinRow(&rows[i], r, &b.TrialsProposed, i, b.Answers[i])
 		if !b.Known[i] {
 			rows[i].EvaluatorVersion, rows[i].Worker = b.Version, b.Worker
 		}

@@ -379,14 +379,17 @@ func (m *Machine) Result(seq uint64, r *events.BatchEvaluated) []string {
 	if cleaned == nil {
 		return problems
 	}
-	b.results = make([]events.TrialResult, len(b.designs))
-	for i := range b.results {
-		if known, ok := b.reused[b.first+i]; ok {
-			b.results[i] = known
-			continue
+	b.results = cleaned
+	if len(b.reused) > 0 {
+		b.results = make([]events.TrialResult, len(b.designs))
+		for i := range b.results {
+			if known, ok := b.reused[b.first+i]; ok {
+				b.results[i] = known
+				continue
+			}
+			b.results[i] = cleaned[0]
+			cleaned = cleaned[1:]
 		}
-		b.results[i] = cleaned[0]
-		cleaned = cleaned[1:]
 	}
 	b.judged = make([]events.Judgement, len(b.results))
 	for i := range b.results {
@@ -485,6 +488,7 @@ func (m *Machine) tell(b *batch) {
 	if b.told {
 		return
 	}
+	told := make([]optimizer.Observation, 0, len(b.results))
 	for i := range b.results {
 		m.spent += b.results[i].Seconds
 		if m.voided[b.results[i].Trial] {
@@ -501,7 +505,7 @@ func (m *Machine) tell(b *batch) {
 		if m.noise != nil {
 			o = m.noise.tell(o, b.designs[i], b.results[i].Values)
 		}
-		m.search.Tell(o)
+		told = append(told, o)
 		if m.control != nil {
 			m.known.Put(m.space.Key(o.Point), b.results[i])
 			if strings.HasPrefix(o.Origin, controlPrefix) {
@@ -514,6 +518,7 @@ func (m *Machine) tell(b *batch) {
 		}
 		m.stop.feasible(o.Trial, b.designs[i], b.results[i].Values)
 	}
+	m.search.Tell(told...)
 	b.told = true
 	m.release(b)
 }

@@ -105,17 +105,22 @@ func Legality(spec *events.Spec, sp space.Space, judge *events.Judge, checker ev
 // objectives returns the values to minimise, or nil when one is missing.
 func objectives(spec *events.Spec, values []float64) []float64 {
 	out := make([]float64, len(spec.Objectives))
-	for i, o := range spec.Objectives {
-		m := spec.MetricIndex(o.Metric)
-		if m < 0 || m >= len(values) || math.IsNaN(values[m]) {
+	for i := range out {
+		if out[i] = objective(spec, i, values); math.IsNaN(out[i]) {
 			return nil
-		}
-		out[i] = values[m]
-		if o.Goal == "maximize" {
-			out[i] = -out[i]
 		}
 	}
 	return out
+}
+
+// objective returns the value of objective i to minimise, or NaN when it is missing.
+func objective(spec *events.Spec, i int, values []float64) float64 {
+	o := spec.Objectives[i]
+	m := spec.MetricIndex(o.Metric)
+	if m < 0 || m >= len(values) {
+		return math.NaN()
+	}
+	return minimised(o, values[m])
 }
 
 // Observer returns a study's space, and what says how its strategy sees a finished trial.

@@ -47,13 +47,13 @@ func (t *tracker) feasible(trial int, design events.Design, values []float64) *e
 	if t.noise != nil {
 		return t.noisy(trial, improvement)
 	}
-	o := objectives(t.spec, values)
-	if o == nil || o[0] >= t.value {
+	value := objective(t.spec, 0, values)
+	if math.IsNaN(value) || value >= t.value {
 		return nil
 	}
-	t.value = o[0]
+	t.value = value
 	t.best = best(t.spec, trial, design, values)
-	t.met = t.reaches(o)
+	t.met = t.reaches([]float64{value})
 	if math.IsInf(t.mark, 1) || t.mark-t.value >= improvement*math.Abs(t.mark) {
 		t.mark, t.markTrial = t.value, trial
 	}

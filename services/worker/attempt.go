@@ -155,13 +155,7 @@ func (a *attempt) log(reason *evaluator.Reason) *slog.Logger {
 // trialResult translates an evaluation, with its values in the order of the
 // study's metrics.
 func trialResult(r evaluator.Result, columns []int) events.TrialResult {
-	out := events.TrialResult{Outcome: string(r.Outcome)}
-	if r.Reason != nil {
-		out.Reason = &events.Reason{
-			Code: r.Reason.Code, Layer: r.Reason.Layer, Need: r.Reason.Need, Have: r.Reason.Have,
-			Unit: r.Reason.Unit, Message: r.Reason.Message,
-		}
-	}
+	out := events.TrialResult{Outcome: string(r.Outcome), Reason: (*events.Reason)(r.Reason)}
 	if r.Values != nil {
 		out.Values = make(events.Numbers, len(columns))
 		for k, c := range columns {
