@@ -183,7 +183,7 @@ func TestAServerThatCarriesLess(t *testing.T) {
 // be stored is not lost in silence.
 func TestALetterThatCannotBeStored(t *testing.T) {
 	t.Parallel()
-	var refuse atomic.Bool
+	var refuse, mended atomic.Bool
 	refuse.Store(true)
 	f := faulty{appending: func(subject string) error {
 		if refuse.Load() && strings.HasPrefix(subject, "dlq.") {
@@ -211,7 +211,13 @@ func TestALetterThatCannotBeStored(t *testing.T) {
 		s.start("evaluator", func(b events.Bus) service {
 			f.Bus = b
 			c := toyCatalog(s.toy)
-			c.Network = func(string, workload.Sizes) (*workload.Workload, error) { return nil, errors.New("no networks here") }
+			network := c.Network
+			c.Network = func(name string, sizes workload.Sizes) (*workload.Workload, error) {
+				if mended.Load() {
+					return network(name, sizes)
+				}
+				return nil, errors.New("no networks here")
+			}
 			return &worker.Evaluator{Bus: f, Name: "toy", Catalog: c, Logger: logger}
 		})
 		s.submit("sim", "x1", toyStudy("sim", 40, ""))
@@ -219,6 +225,25 @@ func TestALetterThatCannotBeStored(t *testing.T) {
 		refuse.Store(false)
 		if got := s.wait("sim"); got.State != study.Paused || !strings.Contains(got.Reason, "no evaluator could answer") {
 			t.Errorf("%s %q, want paused once the letter was stored", got.State, got.Reason)
+		}
+		// All items in flight are lost the same way. One pause is told, one resume mends all.
+		time.Sleep(time.Minute)
+		mended.Store(true)
+		s.control("sim", "c1", "resume", 0)
+		if got := s.wait("sim"); got.State != study.Completed {
+			t.Errorf("%s %q after one resume, want completed", got.State, got.Reason)
+		}
+		told, pauses := 0, 0
+		for _, p := range s.log(events.RunFilter("sim", "*")) {
+			if e, ok := p.(events.StudyPaused); ok {
+				pauses++
+				if !e.Already {
+					told++
+				}
+			}
+		}
+		if told != 1 || pauses < 2 {
+			t.Errorf("%d pauses, %d of them anew; want several lost items and 1 pause anew", pauses, told)
 		}
 	})
 }

@@ -82,7 +82,7 @@ func (f *follower) event(ctx context.Context, view *client.StudyView, m events.M
 		f.isPaused.Store(false)
 	case "paused":
 		f.isPaused.Store(true)
-		if _, e, err := events.DecodeAs[events.StudyPaused](m.Data); err == nil && isNew && f.paused != nil {
+		if _, e, err := events.DecodeAs[events.StudyPaused](m.Data); err == nil && isNew && !e.Already && f.paused != nil {
 			return nil, f.paused(ctx, view, e.Command)
 		}
 	}

@@ -126,6 +126,9 @@ func (n *Notifier) heard(ctx context.Context, m events.Message, before bool) {
 	if !ok || before && (kind == events.OnImproved || time.Since(m.Time) > lookBack) {
 		return
 	}
+	if _, e, err := events.DecodeAs[events.StudyPaused](m.Data); err == nil && e.Already {
+		return
+	}
 	key := messages.RunKey{Study: study, Run: run}
 	wants, err := n.asked(ctx, key)
 	if err != nil {

@@ -107,3 +107,36 @@ func TestALostItemWaitsForTheResume(t *testing.T) {
 	w.append(events.StudyStopping{Study: "sim", Run: "r1", Command: "d"})
 	want("stopping", first, second+".2", third)
 }
+
+// However many items are lost, and whenever in a pause: one resume is enough.
+func TestLostItemsNeedOneResume(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testSpec(nil), study.Knowledge{})
+	w.appendNext()
+	w.machine.Lost(0, 3, "why")
+	w.machine.Lost(1, 7, "why")
+	w.appendNext()
+	w.machine.Lost(2, 8, "why")
+	w.appendNext()
+	var already []bool
+	for _, e := range w.log {
+		if e, ok := e.(events.StudyPaused); ok {
+			already = append(already, e.Already)
+		}
+	}
+	if diff := cmp.Diff([]bool{false, true, true}, already); diff != "" {
+		t.Errorf("pauses (-want +got):\n%s", diff)
+	}
+	w.append(events.StudyResumed{Study: "sim", Run: "r1", Command: "a"})
+	w.appendNext()
+	if state, reason := w.machine.State(); state != study.Running {
+		t.Errorf("State() = %s (%s) after the resume, want running", state, reason)
+	}
+	var items []string
+	for id := range w.machine.Outstanding {
+		items = append(items, id)
+	}
+	if diff := cmp.Diff([]string{"work.sim.r1.0.1", "work.sim.r1.1.1", "work.sim.r1.2.1"}, items); diff != "" {
+		t.Errorf("work items (-want +got):\n%s", diff)
+	}
+}

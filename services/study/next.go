@@ -30,9 +30,9 @@ func (m *Machine) Next() (events.Payload, error) {
 			Reason: m.failures.reason(),
 		}, nil
 	}
-	if k, item, lost := m.lostBatch(); lost && (m.state == Running || m.state == Stopping) {
+	if k, item, lost := m.lostBatch(); lost && (m.state == Running || m.state == Stopping || m.state == Paused) {
 		return events.StudyPaused{
-			Study: m.spec.Study, Run: m.cfg.Run, Batch: &k, Item: item,
+			Study: m.spec.Study, Run: m.cfg.Run, Batch: &k, Item: item, Already: m.state == Paused,
 			Reason: fmt.Sprintf("no evaluator could answer batch %d: %s: see the dead letters (`apollo dlq ls --study %s`), mend the cause and resume",
 				k, events.Cut(m.lost[k][item], events.MaxReasonBytes/2), m.spec.Study),
 		}, nil
