@@ -230,6 +230,11 @@ func filePrecision(g *graph.Graph, r *Report) Precision {
 			activations[g.Tensors[in].Bits] += g.Elements(in)
 		}
 	}
+	if len(activations) == 0 { // nothing multiplies
+		for _, t := range g.Inputs {
+			activations[g.Tensors[t].Bits] += g.Elements(t)
+		}
+	}
 	p := Precision{Weights: most(weights), Activations: most(activations)}.WithDefaults()
 	p.WeightKind, p.ActivationKind = g.Kind(p.Weights), g.Kind(p.Activations)
 	if p.Activations > 8 || p.Weights > 8 {

@@ -53,6 +53,29 @@ func crossings() map[string]crossing {
 			Inputs: []modeltest.ONNXInput{tensorIn("x", 7, 5)}, Weights: []modeltest.ONNXTensor{floats("w", 3, 7)}, Outputs: names{"y"},
 			Nodes: []modeltest.ONNXNode{op("MatMul", names{"w", "x"}, "y", nil)},
 		}, 4 * 7 * 5, 4 * 3 * 5},
+		// Widths are those of the file: 8 bits where a tensor is quantised, 32 elsewhere.
+		"what is not quantised again": {modeltest.ONNX{
+			Inputs: []modeltest.ONNXInput{tensorIn("x", 7, 5)}, Weights: []modeltest.ONNXTensor{{Name: "w", Shape: ints{5, 3}, Kind: 3}, floats("s")}, Outputs: names{"y"},
+			Nodes: []modeltest.ONNXNode{
+				op("QuantizeLinear", names{"x", "s"}, "q", nil), op("DequantizeLinear", names{"q", "s"}, "d", nil),
+				op("DequantizeLinear", names{"w", "s"}, "v", nil), op("MatMul", names{"d", "v"}, "y", nil),
+			},
+		}, 7 * 5, 4 * 7 * 3},
+		"a choice by a mask": {modeltest.ONNX{
+			Inputs: append(picture(), modeltest.ONNXInput{Name: "m", Shape: ints{1, 1, 1, 1}, Kind: 9}), Weights: []modeltest.ONNXTensor{w, floats("z")}, Outputs: names{"y"},
+			Nodes: []modeltest.ONNXNode{conv, op("Where", names{"m", "c", "z"}, "y", nil)},
+		}, picture32 + 4, conv32},
+		"a comparison": {modeltest.ONNX{
+			Inputs: picture(), Weights: []modeltest.ONNXTensor{w, floats("z")}, Outputs: names{"y"},
+			Nodes: []modeltest.ONNXNode{conv, op("Greater", names{"c", "z"}, "y", nil)},
+		}, picture32, conv32 / 4},
+		"places of the largest": {modeltest.ONNX{
+			Inputs: picture(), Weights: []modeltest.ONNXTensor{w}, Outputs: names{"y"},
+			Nodes: []modeltest.ONNXNode{conv, op("ArgMax", names{"c"}, "y", attrs{"axis": int64(1)})},
+		}, picture32, 8 * 6 * 6},
+		"a network that multiplies nothing": {modeltest.ONNX{
+			Inputs: picture(), Outputs: names{"y"}, Nodes: []modeltest.ONNXNode{op("Softmax", names{"x"}, "y", nil)},
+		}, picture32, picture32},
 		"states of an LSTM": {modeltest.ONNX{
 			Inputs:  []modeltest.ONNXInput{tensorIn("x", 5, 1, 4), tensorIn("h", 1, 1, 8), tensorIn("c", 1, 1, 8)},
 			Weights: []modeltest.ONNXTensor{floats("w", 1, 32, 4), floats("r", 1, 32, 8)}, Outputs: names{"y", "yh", "yc"},

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -209,4 +211,23 @@ func commandsBelow(c *cobra.Command) []*cobra.Command {
 		all = append(all, commandsBelow(sub)...)
 	}
 	return all
+}
+
+// What a model keeps beside it is a file in its folder: a pipe would wait for a
+// writer that never comes.
+func TestBesideAModel(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	read := beside(filepath.Join(dir, "m.onnx"))
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, "a"), []byte("0123"), 0o600), syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := read("a", 1, 2); string(got) != "12" || err != nil {
+		t.Errorf("two bytes: %q, %v", got, err)
+	}
+	for name, want := range map[string]string{"pipe": "no regular file", ".": "no regular file", "none": "no such file", "../a": "escapes"} {
+		if _, err := read(name, 0, 1); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
 }

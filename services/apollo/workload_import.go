@@ -142,11 +142,23 @@ func parseNumbers(flag string, list []string) (map[string]int64, error) {
 // beside reads parts of the files in the folder of a model, and of no others.
 func beside(model string) func(location string, offset, length int64) ([]byte, error) {
 	return func(location string, offset, length int64) ([]byte, error) {
-		f, err := os.OpenInRoot(filepath.Dir(model), filepath.FromSlash(location))
+		root, err := os.OpenRoot(filepath.Dir(model))
 		if err != nil {
-			if errors.Is(err, os.ErrNotExist) {
-				return nil, errors.New("there is no such file")
-			}
+			return nil, err
+		}
+		defer func() { _ = root.Close() }()
+		name := filepath.FromSlash(location)
+		info, err := root.Stat(name)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			return nil, errors.New("there is no such file")
+		case err != nil:
+			return nil, err
+		case !info.Mode().IsRegular(): // opening a pipe waits for its writer
+			return nil, errors.New("which is no regular file")
+		}
+		f, err := root.Open(name)
+		if err != nil {
 			return nil, err
 		}
 		defer func() { _ = f.Close() }()

@@ -32,7 +32,7 @@ func (n *node) fail(format string, args ...any) {
 	n.err = fmt.Errorf("%s: "+format, append([]any{n.title()}, args...)...)
 	for _, t := range n.in {
 		if why := n.lost[t]; why != "" {
-			n.err = fmt.Errorf("%w; %s", n.err, why)
+			n.err = fmt.Errorf("%s: %s", n.title(), why)
 			return
 		}
 	}

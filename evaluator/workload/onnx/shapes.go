@@ -572,6 +572,7 @@ func (n *node) reduce(fn string) {
 	axes, given := n.axes(1, len(x))
 	if n.op == "ArgMax" || n.op == "ArgMin" {
 		axes, given = []int{n.axis(n.int("axis", 0), len(x))}, true
+		n.g.Tensors[n.out[0]].Bits = bits(typeInt64)
 	}
 	if given && len(axes) == 0 && n.int("noop_with_empty_axes", 0) != 0 {
 		n.view(x)

@@ -231,6 +231,12 @@ func (n *node) broadcast(fn string, in []int) {
 			return
 		}
 	}
+	switch n.op { // the first input is not of the output's type
+	case "Where":
+		n.g.Tensors[n.out[0]].Bits = cmp.Or(n.bits(1), n.bits(2))
+	case "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual":
+		n.g.Tensors[n.out[0]].Bits = bits(typeBool)
+	}
 	n.set(0, out)
 	if whole {
 		n.fold(func(v [][]float64) []float64 {
@@ -292,8 +298,8 @@ func requant(n *node) {
 	case "DynamicQuantizeLinear":
 		n.g.Tensors[n.out[0]].Bits = bits(typeUint8) // what the operator is defined for
 	}
-	if n.op == "DequantizeLinear" && n.fixed { // weights stay as they are stored
-		n.g.Tensors[n.out[0]].Bits = n.bits(0)
+	if n.op == "DequantizeLinear" && !n.fixed && n.has(1) { // weights stay as they are stored
+		n.g.Tensors[n.out[0]].Bits = n.bits(1)
 	}
 	n.emit(graph.Node{Op: graph.Requant, In: n.in[:1], Out: n.out[:1]})
 }
