@@ -92,13 +92,18 @@ func (a *app) addTrials(c *cobra.Command, name, origin string, read func(*events
 	}
 	before := view.Proposed
 	err = a.driven(c, s, name, func() error {
+		asked := 0
 		for part := range slices.Chunk(designs, events.MaxAdded) {
 			for i := range part {
 				part[i].Origin = cmp.Or(origin, part[i].Origin)
 			}
 			if err := a.control(ctx, s, view, &events.StudyControl{Verb: "add", Designs: part}); err != nil {
+				if asked > 0 {
+					a.Say("the first %d designs are in the study; what follows is about those after them", asked)
+				}
 				return err
 			}
+			asked += len(part)
 		}
 		return nil
 	})

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"encoding/csv"
@@ -13,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +22,7 @@ import (
 	"apollo/internal/nearest"
 	"apollo/services/cli"
 	"apollo/services/inspect"
+	"apollo/services/study"
 )
 
 // namedDesign reads "rows=8" and so on as a design by names.
@@ -144,12 +145,12 @@ func early(c *cobra.Command, path string) error {
 	if path != "-" {
 		return nil
 	}
-	all, err := io.ReadAll(io.LimitReader(c.InOrStdin(), maxRowBytes))
+	all, err := io.ReadAll(io.LimitReader(c.InOrStdin(), maxRowBytes+1))
 	c.SetIn(bytes.NewReader(all))
 	return err
 }
 
-// maxRowBytes is the most that is read of a file of rows.
+// maxRowBytes is the most that a file of rows may have.
 const maxRowBytes = 64 << 20
 
 // readRows reads rows of CSV or JSON lines.
@@ -166,11 +167,11 @@ func (a *app) readRows(c *cobra.Command, spec *events.Spec, path string) ([]rowJ
 		}
 		in = f
 	}
-	buffered := bufio.NewReader(io.LimitReader(in, maxRowBytes))
-	rows, err := jsonRows(buffered)
-	if errors.Is(err, errNoJSON) {
-		rows, err = csvRows(spec, buffered)
+	data, err := io.ReadAll(io.LimitReader(in, maxRowBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
+	rows, err := parseRows(spec, data)
 	switch {
 	case err != nil:
 		return nil, cli.Hinted(cli.ExitUsage, "want CSV with a head of parameters and metrics, or JSON lines with design and metrics", fmt.Errorf("read %s: %w", path, err))
@@ -180,12 +181,22 @@ func (a *app) readRows(c *cobra.Command, spec *events.Spec, path string) ([]rowJ
 	return rows, nil
 }
 
-var errNoJSON = errors.New("no JSON")
-
-func jsonRows(in *bufio.Reader) (rows []rowJSON, err error) {
-	if first, err := in.Peek(1); err != nil || first[0] != '{' {
-		return nil, errNoJSON
+func parseRows(spec *events.Spec, data []byte) ([]rowJSON, error) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // as spreadsheets begin CSV
+	switch {
+	case len(data) > maxRowBytes:
+		return nil, fmt.Errorf("the file has more than %d MiB: split it", maxRowBytes>>20)
+	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
+		return nil, errors.New("the file is UTF-16: save it as UTF-8")
+	case !utf8.Valid(data):
+		return nil, errors.New("the file is not UTF-8: save it as UTF-8")
+	case bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")):
+		return jsonRows(bytes.NewReader(data))
 	}
+	return csvRows(spec, bytes.NewReader(data))
+}
+
+func jsonRows(in io.Reader) (rows []rowJSON, err error) {
 	for d := json.NewDecoder(in); ; {
 		var row rowJSON
 		if err := d.Decode(&row); errors.Is(err, io.EOF) {
@@ -205,6 +216,9 @@ func csvRows(spec *events.Spec, in io.Reader) (rows []rowJSON, err error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if len(head) == 1 && strings.ContainsAny(head[0], ";\t") {
+		return nil, fmt.Errorf("the columns of the head %q are not separated by commas: want a, b and not a; b or a tab", head[0])
 	}
 	for i := range head {
 		head[i] = strings.TrimSpace(head[i])
@@ -312,9 +326,13 @@ func (a *app) readDesigns(c *cobra.Command, spec *events.Spec, path string) ([]e
 	if err != nil {
 		return nil, err
 	}
+	sp, err := spec.Space()
+	if err != nil {
+		return nil, err
+	}
 	var out []events.AddedDesign
 	left := 0
-	for _, row := range rows {
+	for i, row := range rows {
 		d := events.AddedDesign{Design: row.Design, Metrics: row.measured(spec), Outcome: row.Outcome, Reason: row.Reason}
 		switch {
 		case row.Outcome == events.OutcomeFailed || row.Outcome == events.OutcomeStopped || row.Outcome == "running" || row.Outcome == "voided":
@@ -324,6 +342,9 @@ func (a *app) readDesigns(c *cobra.Command, spec *events.Spec, path string) ([]e
 			d.Outcome = events.OutcomeMeasured
 		case row.Outcome != events.OutcomeInfeasible:
 			d.Reason = nil
+		}
+		if _, err := study.PointOf(spec, sp, d.Design); err != nil {
+			return nil, cli.Usagef("read %s: row %d: %v", path, i+1, err)
 		}
 		out = append(out, d)
 	}

@@ -59,3 +59,38 @@ func TestHeadsOfParameters(t *testing.T) {
 		}
 	}
 }
+
+// What other programs write is read, or refused for what it is.
+func TestRowsOfOtherPrograms(t *testing.T) {
+	t.Parallel()
+	spec := &events.Spec{
+		Parameters: []events.Parameter{{Name: "rows", Values: []float64{4, 8}}, {Name: "flow", Labels: []string{"ws", "os"}}},
+		Metrics:    []events.Metric{{Name: "runtime_s", Unit: "s"}},
+	}
+	const csv, jsonl = "rows,flow,runtime\n8,ws,2 ms\n", `{"design":{"rows":8,"flow":"ws"},"metrics":{"runtime_s":0.002}}` + "\n"
+	for name, text := range map[string]string{
+		"CSV":                     csv,
+		"CSV of a spreadsheet":    "\ufeff" + strings.ReplaceAll(csv, "\n", "\r\n"),
+		"CSV with quotes":         "\"rows\",\"flow\",\"runtime\"\n\"8\",\"ws\",\"2 ms\"",
+		"JSON lines":              jsonl,
+		"JSON lines with a mark":  "\ufeff" + jsonl,
+		"JSON with an empty line": "\n" + jsonl,
+	} {
+		rows, err := parseRows(spec, []byte(text))
+		if err != nil || len(rows) != 1 || rows[0].Design["rows"] != 8.0 || rows[0].Design["flow"] != "ws" || rows[0].Metrics["runtime_s"] != 0.002 {
+			t.Errorf("%s: %+v, %v", name, rows, err)
+		}
+	}
+	for want, text := range map[string]string{
+		"the file is empty":              "\ufeff",
+		"UTF-16: save it as UTF-8":       "\xff\xfer\x00o\x00w\x00s\x00",
+		"not UTF-8":                      "rows,flow\n8,w\xe4\n",
+		"not separated by commas":        "rows;flow;runtime\n8;ws;0,002\n",
+		"not separated by commas: want ": "rows\tflow\n8\tws\n",
+		"more than 64 MiB: split it":     "rows,flow\n" + strings.Repeat("8,ws\n", maxRowBytes/5+1),
+	} {
+		if rows, err := parseRows(spec, []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.20q: %d rows, %v; want %q", text, len(rows), err, want)
+		}
+	}
+}

@@ -69,7 +69,7 @@ func (m *Machine) add(c *events.StudyControl) (events.Payload, error) {
 	for i := range c.Designs {
 		one, err := m.read(&c.Designs[i])
 		if err != nil && len(all) > 1 {
-			return nil, fmt.Errorf("design %d: %w", i, err)
+			return nil, fmt.Errorf("design %d of %d: %w", i+1, len(all), err)
 		}
 		if err != nil {
 			return nil, err
