@@ -1,15 +1,9 @@
 package events
 
 import (
-	"bytes"
 	"embed"
-	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
-	"apollo/events/wire"
 )
 
 //go:generate go run ./internal/schemagen
@@ -35,30 +29,23 @@ func Schema(eventType string) ([]byte, bool) {
 // people who write clients: services rely on Decode, which is faster and less
 // strict. It is safe for concurrent use.
 type Validator struct {
-	byType map[string]*jsonschema.Schema
+	byType map[string]*schema
 }
 
-// NewValidator compiles the schemas.
+// NewValidator reads the schemas.
 func NewValidator() (*Validator, error) {
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	v := &Validator{byType: map[string]*jsonschema.Schema{}}
+	v := &Validator{byType: map[string]*schema{}}
 	names := []string{EnvelopeSchema}
 	for _, t := range catalog {
 		names = append(names, t.Type)
 	}
 	for _, name := range names {
 		text, _ := Schema(name)
-		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+		s, err := parseSchema(text)
 		if err != nil {
-			return nil, fmt.Errorf("read schema %s: %w", name, err)
+			return nil, fmt.Errorf("schema %s: %w", name, err)
 		}
-		if err := c.AddResource("urn:apollo:event:"+name, doc); err != nil {
-			return nil, fmt.Errorf("add schema %s: %w", name, err)
-		}
-		if v.byType[name], err = c.Compile("urn:apollo:event:" + name); err != nil {
-			return nil, fmt.Errorf("compile schema %s: %w", name, err)
-		}
+		v.byType[name] = s
 	}
 	return v, nil
 }
@@ -87,42 +74,12 @@ func (v *Validator) Data(eventType string, b []byte) error {
 }
 
 func (v *Validator) check(name, at string, b []byte) error {
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
-	if err != nil {
+	faults, err := v.byType[name].check(at, b)
+	switch {
+	case err != nil:
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	case len(faults) > 0:
+		return fmt.Errorf("%w: %s", ErrMalformed, strings.Join(faults, "; "))
 	}
-	err = v.byType[name].Validate(doc)
-	if err == nil {
-		return nil
-	}
-	invalid, ok := errors.AsType[*jsonschema.ValidationError](err)
-	if !ok {
-		return fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	return fmt.Errorf("%w: %s", ErrMalformed, strings.Join(places(at, invalid, nil), "; "))
-}
-
-// places lists the leaves of a validation error with their JSON pointers.
-func places(at string, e *jsonschema.ValidationError, out []string) []string {
-	for _, cause := range e.Causes {
-		out = places(at, cause, out)
-	}
-	if len(e.Causes) > 0 {
-		return out
-	}
-	var pointer strings.Builder
-	pointer.WriteString(at)
-	for _, token := range e.InstanceLocation {
-		pointer.WriteString("/" + wire.PointerToken([]byte(token)))
-	}
-	if pointer.Len() == 0 {
-		pointer.WriteByte('/')
-	}
-	// The library's text is "jsonschema validation failed with …" and one line
-	// per leaf, "- at '/x': want string"; only the end of it is news here.
-	text := e.Error()
-	if i := strings.LastIndex(text, "': "); i >= 0 {
-		text = text[i+len("': "):]
-	}
-	return append(out, fmt.Sprintf("at %s: %s", pointer.String(), text))
+	return nil
 }
