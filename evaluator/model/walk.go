@@ -18,8 +18,9 @@ type walk struct {
 	steps [Dims]int64
 }
 
-func newWalk(p *Problem, a *Arch, m *Mapping) walk {
-	w := walk{p: p, a: a, m: m}
+// begin makes a walk ready, in place: it is large.
+func (w *walk) begin(p *Problem, a *Arch, m *Mapping) {
+	w.p, w.a, w.m = p, a, m
 	inside := [Dims]int64{1, 1, 1, 1, 1, 1, 1, 1}
 	w.steps = inside
 	for i := a.Levels - 1; i >= 0; i-- {
@@ -42,7 +43,6 @@ func newWalk(p *Problem, a *Arch, m *Mapping) walk {
 			w.apart[i+1][d] = min(w.apart[i][d]*m.Loops[i].Spatial[d], p.Bound[d])
 		}
 	}
-	return w
 }
 
 // shortSteps counts the steps of a dimension whose factors, with the products

@@ -34,21 +34,26 @@ func (s Spread) deep(halfCycles int64) Spread {
 // with the least of those that spread its loops.
 func (l *loops) fixed(m *model.Mapping) int64 {
 	var shared [maxShares]share
-	count := 0
-	for i := range l.arch.Levels {
-		for d, n := range m.Loops[i].Spatial {
-			if n > 1 {
-				shared[count] = share{i, model.Dim(d), n}
-				count++
-			}
-		}
-	}
+	count := sharesOf(m, l.arch.Levels, &shared)
 	least := int64(math.MaxInt64)
 	for _, list := range l.spreads {
 		x := alternative{list, loopsOf(list)}
 		least = min(least, x.fixed(shared[:count]))
 	}
 	return least
+}
+
+// sharesOf lists the spatial loops of a mapping of more than one instance.
+func sharesOf(m *model.Mapping, levels int, out *[maxShares]share) (count int) {
+	for i := range levels {
+		for d, n := range m.Loops[i].Spatial {
+			if n > 1 {
+				out[count] = share{i, model.Dim(d), n}
+				count++
+			}
+		}
+	}
+	return count
 }
 
 // alternative is a list of Spreads with a bit for each loop that it can spread.

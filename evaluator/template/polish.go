@@ -2,30 +2,40 @@ package template
 
 import "apollo/evaluator/model"
 
-// polish tries mappings near the best one that the search leaves out, for what is better by more
-// than a thousandth. It goes on from there. Where the goal is time, what takes less time
-// by a share takes no more than that share more energy.
+// gain is what a change after the search has to save at least: what is less is not looked for.
+const gain = 2e-3
+
+// polish tries mappings near the best one that the search leaves out, and goes on from what is better.
 func (s *search) polish(time bool) {
-	const turns, gain = 3, 1e-3
+	const turns = 3
 	s.saving = time
 	for range turns {
 		was, w := s.best.value, s.bestWay
 		s.limit = was * (1 - gain)
-		cuts, moves := s.best.m.Loops[0].Temporal[model.P]*s.best.m.Loops[0].Temporal[model.Q] > 1, s.waits()
-		if !cuts && !moves || !s.begin(&w) {
-			return
+		if n := &s.best.m.Loops[0].Temporal; n[model.P]*n[model.Q] == 1 || !s.begin(&w) {
+			break
 		}
 		s.price()
-		if cuts {
-			s.cutNearby()
+		if s.cutNearby(); s.best.value >= was {
+			break
 		}
-		if moves {
-			s.moveOut()
-		}
-		if s.best.value >= was {
+	}
+	for range turns {
+		was := s.best.value
+		s.limit = was * (1 - gain)
+		if s.neighbours(); s.best.value >= was {
 			return
 		}
 	}
+}
+
+// wasteful reports whether a change of the best mapping takes more energy than it is worth where time is the
+// goal: for a hundredth of its time that is five of its energy.
+func (s *search) wasteful(c *Cost) bool {
+	const worth = 5
+	was := &s.best.cost
+	saved := 1 - float64(c.Cycles)/float64(was.Cycles)
+	return s.saving && c.EnergyPJ > was.EnergyPJ*(1+worth*saved)
 }
 
 // cutNearby tries all numbers of rows and columns between half and twice those of the best mapping:
@@ -45,48 +55,4 @@ func (s *search) cutNearby() {
 	}
 	s.settle()
 	c.count = 0
-}
-
-// waits reports whether the best mapping would be better if the first tile were there and the last one
-// left as soon as with all loops of the inner level at the buffer.
-func (s *search) waits() bool {
-	s.m = s.best.m
-	ramp, out, in := s.rampOf(), &s.m.Loops[1].Temporal, &s.m.Loops[s.l.inner].Temporal
-	for _, d := range s.l.innerDims {
-		out[d], in[d] = out[d]*in[d], 1
-	}
-	return s.sooner(ramp)
-}
-
-// rampOf returns what nothing hides of the mapping that is tried, without the array's fixed time.
-func (s *search) rampOf() (cycles int64) {
-	fill, drain := s.m.Ramp(s.p, &s.l.arch)
-	for i := range s.l.arch.Levels {
-		cycles += fill[i] + drain[i]
-	}
-	return cycles
-}
-
-// sooner reports whether the mapping that is tried would be better than the best one, of which
-// nothing hides so many cycles, if they differed in these alone.
-func (s *search) sooner(was int64) bool {
-	return s.goal.value(float64(s.rampOf()-was), 0)+s.best.value < s.limit
-}
-
-// moveOut moves halves of a loop of the inner level to the buffer, though they fit: what the
-// level holds first is there sooner, and what it holds last leaves sooner.
-func (s *search) moveOut() {
-	from := s.best.m
-	s.m = from
-	ramp := s.rampOf()
-	s.at.with(from.Loops[0].Temporal[model.C])
-	for _, d := range s.l.innerDims {
-		s.m, s.whole[d] = from, model.CeilDiv(s.at.rest[d], from.Loops[0].Temporal[d])
-		for s.m.Loops[s.l.inner].Temporal[d] > 1 {
-			if s.halve(d); s.sooner(ramp) && s.movedFits() {
-				extent := s.extentInBuffer()
-				s.orders(pixelsLeave, true, &extent, 0)
-			}
-		}
-	}
 }

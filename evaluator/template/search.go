@@ -93,12 +93,24 @@ type state struct {
 	best found
 	// bestWay is how the best mapping spreads the layer.
 	bestWay way
+	// bestCompute is the time of its units, bestFixed the array's fill and drain per tile.
+	bestCompute, bestFixed int64
 	// limit is what a bound has to beat; exhaustive searches leave it where it is, so that
 	// bounds leave nothing out.
 	limit      float64
 	exhaustive bool
-	// saving says that what is better takes no more energy than it saves time.
+	// gain is the share that ways on fewer units have to save at least.
+	gain float64
+	// saving says that what is hardly faster takes no more energy than it saves time.
 	saving bool
+	// spreadable are the loops over instances of all wires, busy says that units of the best
+	// mapping take more time than the interface does at least.
+	spreadable uint64
+	busy       bool
+	// wait is what nothing hides of the best mapping; inPlace says that the one that is tried has its
+	// tiles of the buffer.
+	wait           float64
+	inPlace, waits bool
 	// m is the mapping that is tried, whole the steps of one of its tiles.
 	m      model.Mapping
 	whole  [model.Dims]int64
@@ -114,6 +126,12 @@ type found struct {
 	cost  Cost
 	value float64
 	any   bool
+}
+
+// keep keeps the mapping that was evaluated last as the best.
+func (s *search) keep(c *Cost, value float64, fixed int64) {
+	s.best, s.bestCompute, s.bestFixed = found{s.m, *c, value, true}, s.result.ComputeCycles, fixed
+	s.wait = float64(fixed*steps(&s.m.Loops[0].Temporal) + s.result.FillCycles + s.result.DrainCycles)
 }
 
 // inside says which loops of the inner level go to the buffer.
@@ -137,6 +155,7 @@ func (l *loops) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit)
 	time := g.cyclesPerPJ == 0
 	g = g.on(p, &l.arch)
 	s := searchOf(l, p, g, g.limit())
+	s.gain = gain
 	defer searches.Put(s)
 	if s.run(); !s.best.any {
 		return Cost{}, s.misfit()
@@ -203,6 +222,9 @@ func (s *search) run() {
 	s.least.cycles, s.least.pj = s.io(once), float64(s.p.MACs())*l.arch.MACPJ+float64(once)*l.arch.Level[0].ReadPJ
 	s.wire()
 	s.full()
+	if s.best.any {
+		s.limit *= 1 - s.gain
+	}
 	s.fewer()
 }
 
@@ -223,11 +245,12 @@ func (s *search) wire() {
 func (s *search) eval() {
 	s.result.EvalRamped(s.p, &s.l.arch, &s.m, &s.fill, &s.drain)
 	cost := s.l.costOf(s.p, &s.m, &s.result, s.at.fixed)
-	if s.saving && float64(cost.Cycles)*cost.EnergyPJ > float64(s.best.cost.Cycles)*s.best.cost.EnergyPJ {
+	if s.wasteful(&cost) {
 		return
 	}
 	if v := s.goal.of(&cost); v < s.limit && (!s.best.any || v < s.best.value*margin) {
-		s.best, s.bestWay = found{s.m, cost, v, true}, s.at.way
+		s.keep(&cost, v, s.at.fixed)
+		s.bestWay = s.at.way
 		if !s.exhaustive {
 			s.limit = v * margin
 		}

@@ -101,6 +101,9 @@ func (s *search) full() {
 // smaller, fit better, and the first one is there earlier. What a machine with half
 // of the units can do, this one tries.
 func (s *search) fewer() {
+	if len(s.l.idle) == 0 {
+		return
+	}
 	for i, list := range s.l.spreads {
 		_, rest := s.l.shares(s.p, list, &way{}, &s.shared)
 		for _, d := range s.l.idle {
@@ -116,10 +119,13 @@ func (s *search) fewer() {
 // steps of five and six quarters of those; rest is what remains on all instances.
 func (s *search) idle(spread int, d model.Dim, rest *[model.Dims]int64) {
 	list := s.l.spreads[spread]
-	others, instances, axes := *rest, int64(1), 0
+	others, instances, first, axes := *rest, int64(1), int64(1), 0
 	others[d] = 1
 	for i := range list {
 		if slices.Contains(list[i].Dims, d) {
+			if axes == 0 {
+				first = list[i].Limit
+			}
 			instances *= list[i].Limit
 			axes++
 		}
@@ -133,6 +139,12 @@ func (s *search) idle(spread int, d model.Dim, rest *[model.Dims]int64) {
 		}
 	}
 	bound, last, least := s.p.Bound[d], rest[d], steps(&others)
+	if axes > 1 {
+		w := way{spread: spread, even: true}
+		next := instances / first
+		w.most[d] = model.CeilDiv(model.CeilDiv(bound, last), next) * next
+		s.offer(&w)
+	}
 	for halved := 0; last < bound; halved++ {
 		all := model.CeilDiv(bound, max(instances>>halved, 1))
 		for quarters := int64(4); quarters <= 6; quarters++ {
