@@ -55,6 +55,8 @@ const (
 type Variable struct {
 	Name   string
 	Labels []string
+	// Open: there may be other labels.
+	Open bool
 }
 
 // IdleLabel marks the value of a parameter that means nothing in a row; no label
@@ -98,7 +100,9 @@ type operand struct {
 	test     Test
 	text     text
 	constant bool
-	labels   []string
+	// Those that the variable of a name can have, where it is one.
+	name   string
+	labels []string
 }
 
 func (o operand) kind() string {
@@ -305,7 +309,11 @@ func (c *compiler) name(n *ast.IdentifierNode) (operand, error) {
 		}
 		c.used = append(c.used, i)
 		if len(p.Labels) > 0 {
-			return operand{labels: p.Labels, text: func(d []space.Value) string { return d[i].Label }}, nil
+			known := p.Labels
+			if p.Open {
+				known = nil
+			}
+			return operand{name: p.Name, labels: known, text: func(d []space.Value) string { return d[i].Label }}, nil
 		}
 		return operand{number: func(d []space.Value) float64 {
 			switch d[i].Label {

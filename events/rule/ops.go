@@ -197,7 +197,7 @@ func (c *compiler) checkLabels(n *ast.BinaryNode, l, r operand) error {
 		return nil
 	}
 	if s := r.text(nil); !slices.Contains(l.labels, s) {
-		return mistake(n, "the parameter has no level %q%s; it has %s", s, suggestion(s, l.labels), strings.Join(l.labels, ", "))
+		return mistake(n, "%s has no level %q%s; it has %s", l.name, s, suggestion(s, l.labels), strings.Join(l.labels, ", "))
 	}
 	return nil
 }

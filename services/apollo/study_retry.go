@@ -79,11 +79,11 @@ func numbersIn(list string) (out []int, err error) {
 // whereOf compiles an expression over the trials of a study. It holds for none that runs or
 // is voided.
 func whereOf(spec *events.Spec, expr string) (func(*trial) bool, error) {
-	none := []string{"none"} // what there is besides is known by the trials alone
+	none := []string{"none"}
 	variables := []rule.Variable{
 		{Name: "outcome", Labels: []string{events.OutcomeMeasured, events.OutcomeInfeasible, events.OutcomeFailed, events.OutcomeStopped}},
-		{Name: "reason", Labels: none},
-		{Name: "worker", Labels: none},
+		{Name: "reason", Labels: none, Open: true},
+		{Name: "worker", Labels: none, Open: true},
 		{Name: "trial"},
 	}
 	for _, p := range spec.Parameters {
@@ -95,7 +95,7 @@ func whereOf(spec *events.Spec, expr string) (func(*trial) bool, error) {
 			variables = append(variables, rule.Variable{Name: m.Short()})
 		}
 	}
-	test, _, failed := rule.Compile(variables, expr, false)
+	test, _, failed := rule.Compile(variables, expr, true)
 	if failed != nil {
 		return nil, cli.Usagef("--where, column %d: %s", failed.Column, failed.Message)
 	}
