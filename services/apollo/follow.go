@@ -64,7 +64,7 @@ func (f *follower) wait(ctx context.Context, view *client.StudyView) (*client.St
 // statesOf returns the subjects of what changes the state of a run. Most of its log are
 // its designs, which say nothing about that.
 func statesOf(view *client.StudyView) (filters []string) {
-	for _, kind := range append(events.RunEnds(), "paused", "resumed", "extended") {
+	for _, kind := range append(events.RunEnds(), "paused", "resumed", "extended", "stopping") {
 		filters = append(filters, events.StudySubject(view.Study, view.Run, kind))
 	}
 	return filters
@@ -78,7 +78,7 @@ func (f *follower) event(ctx context.Context, view *client.StudyView, m events.M
 		return nil, nil
 	}
 	switch kind {
-	case "resumed", "extended":
+	case "resumed", "extended", "stopping":
 		f.isPaused.Store(false)
 	case "paused":
 		f.isPaused.Store(true)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -27,5 +28,25 @@ func TestOneArchiverThatWritesIsEnough(t *testing.T) {
 	}
 	if seen.waiting(stuck, view, now.Add(events.AbsentAfter)) == nil {
 		t.Error("the archiver that writes is gone, and nothing is said")
+	}
+}
+
+// Nobody has to drive a run that is paused; somebody has to that finishes its work.
+func TestARunThatStopsIsNotPaused(t *testing.T) {
+	t.Parallel()
+	view, f := &client.StudyView{Study: "demo", Run: "0badcafe"}, follower{}
+	for _, step := range []struct {
+		kind   string
+		paused bool
+	}{{"paused", true}, {"resumed", false}, {"paused", true}, {"stopping", false}} {
+		if _, err := f.event(t.Context(), view, events.Message{Subject: events.StudySubject(view.Study, view.Run, step.kind)}, true); err != nil {
+			t.Fatal(err)
+		}
+		if f.isPaused.Load() != step.paused {
+			t.Errorf("after %s: paused is %t", step.kind, f.isPaused.Load())
+		}
+	}
+	if filters := statesOf(view); !slices.Contains(filters, events.StudySubject(view.Study, view.Run, "stopping")) {
+		t.Errorf("stopping is not among %q", filters)
 	}
 }
