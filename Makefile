@@ -9,6 +9,7 @@ FUZZTIME   ?= 10s
 PYTHON     ?= python3
 KILLS      ?= 200
 FREEZES    ?= 50
+STUDIES    ?= 1000
 SEEDS      ?= 2000
 PLATFORMS  ?= linux/arm64 darwin/arm64
 SIM_TESTS  := '^(TestStudyIsTheSameUnderFaultsAndKills|TestOnlyTheAskedEvaluatorMeasures|TestBusOlderThanTheArchive|TestArchiverLosesAndDoublesNothing)$$'
@@ -39,7 +40,7 @@ MAX_BINARY := 56000000
 AXE := 4.14.1
 AXE_SUM := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
-.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-default results-peers results-naas results-joint explore explore-logs enumerate validate validate-peers sim printed chaos chaos-cluster faults upgrade wheel simulators python interop charts axe browser pictures browser-long up image dist dist-check kubernetes cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-default results-peers results-naas results-joint explore explore-logs enumerate validate validate-peers sim printed chaos chaos-cluster many faults upgrade wheel simulators python interop charts axe browser pictures browser-long up image dist dist-check kubernetes cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -156,6 +157,9 @@ chaos: ## kill real processes KILLS (200) times and compare with an undisturbed 
 chaos-cluster: ## freeze (FREEZES, 50) and kill (KILLS, 200) the servers of a cluster and its services
 	APOLLO_CHAOS_KILLS=$(KILLS) APOLLO_CHAOS_FREEZES=$(FREEZES) $(GO) test -count=1 -timeout 120m -v -run 'ChaosCluster$$' ./tests/chaos
 	APOLLO_REPLICATED=1 $(GO) test -count=1 -timeout 60m -run 'TestConformanceReplicated$$' ./events/natsbus
+
+many: ## run STUDIES (1000) small studies at once, and say what memory and CPU time each role took
+	APOLLO_MANY_STUDIES=$(STUDIES) $(GO) test -count=1 -timeout 60m -v -run 'TestManyStudies$$' ./tests/chaos
 
 faults: ## make everything go wrong that an operator has to know of, and write into docs/operate.md when it is seen
 	APOLLO_FAULTS=$(CURDIR)/docs/operate.md $(GO) test -count=1 -timeout 60m -v -run 'TestFaultsAreSeen$$' ./tests/chaos
