@@ -64,7 +64,7 @@ func (g *graph) tensors(before int) []tensor {
 		}
 	}
 	for i := range before {
-		if l := &g.layers[i]; l.P > 0 {
+		if l := &g.layers[i]; l.P > 0 && l.P == l.Q {
 			list = append(list, tensor{l.ID, l.P, l.K, i})
 		}
 	}
@@ -83,9 +83,9 @@ func (g *graph) any(before int) tensor {
 // add puts a random layer that reads a tensor in a place.
 func (g *graph) add(at int, t tensor) {
 	l := workload.Layer{ID: fmt.Sprintf("l%d", len(g.layers)), In: []string{t.name}}
-	kind := g.rng.IntN(7)
+	kind := g.rng.IntN(9)
 	if t.k > 4096 {
-		kind = 6 // a long view
+		kind = 8 // a long view
 	}
 	switch kind {
 	case 0, 1:
@@ -101,6 +101,19 @@ func (g *graph) add(at int, t tensor) {
 		l.Op, l.N, l.M, l.C, l.K, l.In = workload.MatMul, g.batch, t.side*t.side, t.k, in.Shape[2], append(l.In, in.Name)
 	case 5:
 		l.Op, l.N, l.P, l.Q, l.K = workload.View, g.batch, 1, 1, t.side*t.side*t.k
+	case 6:
+		// The states that a cell begins with come in too.
+		l.Op, l.Fn, l.N, l.M, l.C, l.K = workload.RNN, "lstm", g.batch, t.side*t.side, t.k, 8*(1+g.rng.Int64N(8))
+		for range 2 {
+			in := workload.Input{Name: fmt.Sprintf("x%d", len(g.inputs)), Shape: []int64{g.batch, l.K}}
+			g.inputs, l.In = append(g.inputs, in), append(l.In, in.Name)
+		}
+	case 7:
+		// A cache that grows by what is new.
+		past := 1 + g.rng.Int64N(512)
+		in := workload.Input{Name: fmt.Sprintf("x%d", len(g.inputs)), Shape: []int64{g.batch, past, t.k}}
+		g.inputs, l.In = append(g.inputs, in), []string{in.Name, t.name}
+		l.Op, l.Fn, l.N, l.P, l.Q, l.K = workload.Copy, workload.Append, g.batch, 1, past+t.side*t.side, t.k
 	default:
 		l.Op, l.P, l.Q, l.K, l.Fn = workload.Eltwise, t.side, t.side, t.k, "add"
 		for _, o := range g.tensors(at) {
@@ -109,7 +122,7 @@ func (g *graph) add(at int, t tensor) {
 			}
 		}
 	}
-	if l.Op != workload.View && g.rng.IntN(5) == 0 {
+	if l.Op != workload.View && l.Fn != workload.Append && g.rng.IntN(5) == 0 {
 		l.OutputBits = 16 << g.rng.IntN(2)
 		l.OutputKind = []number.Kind{number.Int, number.Float}[g.rng.IntN(2)]
 	}
@@ -321,12 +334,17 @@ func crossing(w *workload.Workload) (bytes int64) {
 	}
 	for i := range w.Layers {
 		l := &w.Layers[i]
-		for _, name := range l.In {
+		for at, name := range l.In {
 			seen[name] = true
-			read[owner[name]] = read[owner[name]] || l.Op != workload.View
+			stays := l.Op == workload.View || l.Fn == workload.Append && at == 0
+			read[owner[name]] = read[owner[name]] || !stays
 		}
 		owner[l.ID], size[l.ID] = l.ID, l.OutputBytes(w.Precision)
-		if l.Op == workload.View {
+		switch {
+		case l.Fn == workload.Append: // which moves what is new, whoever reads it
+			bytes += size[l.ID]
+			fallthrough
+		case l.Op == workload.View:
 			owner[l.ID] = owner[l.In[0]]
 		}
 	}
