@@ -10,8 +10,9 @@ type maestroArray struct {
 	order [model.Dims]model.Dim
 	// spread is how many units a dimension takes at most, of so many; 0 is one.
 	spread func(units int64) [model.Dims]int64
-	// stationary says that weights stay in the units.
-	stationary bool
+	// stationary says that weights stay in the units, passes that these pass inputs
+	// on while a window moves.
+	stationary, passes bool
 }
 
 // weightsStay is the order of loops under which a weight stays for all pixels.
@@ -42,6 +43,31 @@ func passingArray() *maestroArray {
 	}
 }
 
+// pixelArray spreads rows of clusters of so many columns; a unit adds up one output.
+func pixelArray(columns int64) *maestroArray {
+	return &maestroArray{
+		passes: true,
+		order:  [model.Dims]model.Dim{model.G, model.N, model.K, model.P, model.Q, model.C, model.R, model.S},
+		spread: func(units int64) [model.Dims]int64 {
+			return [model.Dims]int64{model.P: units / columns, model.Q: columns}
+		},
+	}
+}
+
+// loops spreads a layer over the units; what is left is one loop a dimension. The
+// tool has no short tiles: bounds are brought to whole ones.
+func (a *maestroArray) loops(p *model.Problem, units int64) (whole model.Problem, l model.Loops) {
+	whole, l = *p, model.Ones()
+	l.Order = a.order
+	most := a.spread(units)
+	for d := range model.Dims {
+		l.Spatial[d] = min(max(most[d], 1), p.Bound[d])
+		l.Temporal[d] = model.CeilDiv(p.Bound[d], l.Spatial[d])
+		whole.Bound[d] = l.Spatial[d] * l.Temporal[d]
+	}
+	return whole, l
+}
+
 // cycles costs a layer on so many units, whose buses take rate elements a cycle.
 func (a *maestroArray) cycles(p *model.Problem, units int64, rate float64) int64 {
 	const milli = 1e3
@@ -53,16 +79,10 @@ func (a *maestroArray) cycles(p *model.Problem, units int64, rate float64) int64
 	arch.Level[sums] = model.Level{Name: "sums", DoubleBuffered: true, WriteRate: bus, Fanout: units, Scattered: true}
 	arch.Level[sums].Keeps[model.Outputs] = true
 	arch.Level[unit] = model.Level{Name: "unit", DoubleBuffered: true, Fanout: 1}
-	arch.Level[unit].Keeps[model.Weights], arch.Level[unit].Keeps[model.Outputs] = a.stationary, true
+	arch.Level[unit].Keeps = [model.Operands]bool{model.Weights: a.stationary, model.Inputs: a.passes, model.Outputs: true}
+	arch.Level[unit].Passes = a.passes
 
-	m := model.Mapping{Loops: [model.MaxLevels]model.Loops{model.Ones(), model.Ones(), model.Ones()}}
-	l := &m.Loops[sums]
-	l.Order = a.order
-	most := a.spread(units)
-	for d := range model.Dims {
-		l.Spatial[d] = min(max(most[d], 1), p.Bound[d])
-		l.Temporal[d] = model.CeilDiv(p.Bound[d], l.Spatial[d])
-	}
-	r := model.Eval(p, &arch, &m)
-	return r.Cycles
+	whole, l := a.loops(p, units)
+	m := model.Mapping{Loops: [model.MaxLevels]model.Loops{model.Ones(), l, model.Ones()}}
+	return model.Eval(&whole, &arch, &m).Cycles
 }
