@@ -40,7 +40,9 @@ func placeholders(c *cobra.Command) []string {
 func words(study string) map[string][]string {
 	return map[string][]string{
 		"run": {study}, "study watch": {"tiny"}, "study show": {"tiny"}, "study lint": {study}, "study fork": {"tiny", "--at", "9", "--as", "forked"},
-		"study extend": {"tiny", "--trials", "9"}, "trial ls": {"tiny"}, "trial show": {"tiny", "0"}, "certify": {study},
+		"study extend": {"tiny", "--trials", "9"}, "trial ls": {"tiny"}, "trial show": {"tiny", "0"},
+		// The whole space takes a second of CPU time, in each format.
+		"certify":     {study, "--set", "spec.space.fix={lanes: 32, pe_memory: 512 KiB}"},
 		"design diff": {"baseline", "baseline,lanes=32"}, "workload show": {"mobilenet_v2"}, "dlq rm": {"1"}, "study rm": {"tiny", "--dry-run"}, "archive rm": {"tiny", "--dry-run"},
 	}
 }
