@@ -156,9 +156,7 @@ func (o *owner) workCause(ctx context.Context, now time.Time, quiet time.Duratio
 // NATS client does not, but the queue knows it.
 func (o *owner) unknownWorkers(ctx context.Context, known bool, quiet time.Duration) *events.Waiting {
 	name := o.spec.Evaluator.Name
-	limited, cancel := context.WithTimeout(ctx, lookForCauseEvery)
-	defer cancel()
-	queue, err := o.proposer.Bus.QueueInfo(limited, "work."+name)
+	queue, err := o.proposer.queues.look(ctx, o.proposer.Bus, name)
 	if err != nil {
 		o.log.Debug("look at the queue", "error", err)
 		return nil
@@ -182,9 +180,7 @@ func (o *owner) unknownWorkers(ctx context.Context, known bool, quiet time.Durat
 // strangersWork reports whether more is in hand than the workers say that are
 // known: plain NATS clients are at it.
 func (o *owner) strangersWork(ctx context.Context, known []events.Presence) bool {
-	limited, cancel := context.WithTimeout(ctx, lookForCauseEvery)
-	defer cancel()
-	queue, err := o.proposer.Bus.QueueInfo(limited, "work."+o.spec.Evaluator.Name)
+	queue, err := o.proposer.queues.look(ctx, o.proposer.Bus, o.spec.Evaluator.Name)
 	inHand := 0
 	for _, p := range known {
 		inHand += len(p.Items) + len(p.Returned) // those that come again are held until then

@@ -127,9 +127,7 @@ func (o *owner) countSlots(ctx context.Context, now time.Time) {
 // countStrangers looks how many items those take who do not say that they are
 // there: what is asked for and what is held beyond the slots that are known.
 func (o *owner) countStrangers(ctx context.Context, known []events.Presence) {
-	limited, cancel := context.WithTimeout(ctx, lookForCauseEvery)
-	defer cancel()
-	queue, err := o.proposer.Bus.QueueInfo(limited, "work."+o.spec.Evaluator.Name)
+	queue, err := o.proposer.queues.look(ctx, o.proposer.Bus, o.spec.Evaluator.Name)
 	if err != nil {
 		o.log.Debug("look at the queue", "error", err)
 		return

@@ -73,6 +73,7 @@ type Proposer struct {
 	owners map[messages.RunKey]*owner
 	wg     sync.WaitGroup
 	roster roster
+	queues queueLooks
 	turns  turns
 
 	rejections rejections
@@ -81,7 +82,7 @@ type Proposer struct {
 // Run works until ctx ends. It returns an error when the bus cannot be
 // provisioned or read at the start.
 func (p *Proposer) Run(ctx context.Context) error {
-	p.owners = map[messages.RunKey]*owner{}
+	p.owners, p.queues = map[messages.RunKey]*owner{}, newQueueLooks()
 	if err := p.Bus.Provision(ctx); err != nil {
 		return fmt.Errorf("provision streams: %w", err)
 	}
