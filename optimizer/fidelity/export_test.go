@@ -1,0 +1,3 @@
+package fidelity
+
+var Tau = tau

@@ -1,0 +1,165 @@
+package fidelity_test
+
+import (
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"apollo/optimizer"
+	"apollo/optimizer/fidelity"
+	"apollo/optimizer/space"
+	"apollo/optimizer/transfer"
+)
+
+// grid has two parameters and a setting between them.
+func grid(t *testing.T, levels int) space.Space {
+	t.Helper()
+	var values []float64
+	for i := range levels {
+		values = append(values, float64(i))
+	}
+	s, err := space.New(space.Param{Name: "x", Values: values}, space.Param{Name: "fine", Values: []float64{1, 4, 16}}, space.Param{Name: "y", Values: values})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// bowl has its least value at (6, 3); shorter settings have another offset, and say the
+// reverse where they mislead.
+func bowl(p space.Point, misleads bool) float64 {
+	x, y := float64(p[0]-6), float64(p[2]-3)
+	v := 1 + x*x + y*y
+	if misleads && p[1] < 2 {
+		return 1 / v
+	}
+	return v + float64(2-p[1])
+}
+
+func algorithm() fidelity.Algorithm {
+	return fidelity.Algorithm{Search: transfer.Algorithm{Base: optimizer.GA{}}, Parameter: 1}
+}
+
+func start(t *testing.T, s space.Space) optimizer.Strategy {
+	t.Helper()
+	search, err := algorithm().Start(optimizer.Problem{Space: s, Seed: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return search
+}
+
+func observe(p optimizer.Proposal, trial int, misleads bool) optimizer.Observation {
+	o := optimizer.Observation{Point: p.Point, Origin: p.Origin, Trial: trial, Values: []float64{bowl(p.Point, misleads)}}
+	switch {
+	case p.Point[0] == 0:
+		o.Status, o.Cause = optimizer.Infeasible, "constraint"
+	case trial%11 == 5:
+		o.Status, o.Values = optimizer.Failed, nil
+	}
+	return o
+}
+
+// A search that is made again from what was told proposes what the first one did, while
+// designs wait for their answers, whatever the calls were.
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	s := grid(t, 10)
+	search := start(t, s)
+	var told []optimizer.Observation
+	var pending []optimizer.Proposal
+	for asked := 0; asked < 60; {
+		var waiting []space.Point
+		for _, p := range pending {
+			waiting = append(waiting, p.Point)
+		}
+		got, err := search.Ask(uint64(asked), 3, waiting)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if asked%9 == 0 {
+			again := start(t, s)
+			again.Tell(told...)
+			if same, err := again.Ask(uint64(asked), 3, waiting); err != nil || !reflect.DeepEqual(got, same) {
+				t.Fatalf("after %d trials: %v, made again %v (%v)", asked, got, same, err)
+			}
+		}
+		pending, asked = append(pending, got...), asked+len(got)
+		for len(pending) > 6 {
+			o := observe(pending[0], len(told), false)
+			search.Tell(o)
+			told, pending = append(told, o), pending[1:]
+		}
+	}
+}
+
+// A level that orders designs as the last one is used again and again, one that does not
+// for one round.
+func TestALevelIsDropped(t *testing.T) {
+	t.Parallel()
+	for _, misleads := range []bool{false, true} {
+		search := start(t, grid(t, 10))
+		var levels [3]int
+		origins := map[string]int{}
+		best := math.Inf(1)
+		for i := range 84 {
+			got, err := search.Ask(uint64(i), 1, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := observe(got[0], i, misleads)
+			levels[o.Point[1]]++
+			kind, _, _ := strings.Cut(o.Origin, ":")
+			origins[kind]++
+			if o.Point[1] == 2 && o.Status == optimizer.Measured {
+				best = min(best, o.Values[0])
+			}
+			search.Tell(o)
+		}
+		if misleads != (levels[0] == 16 && levels[1] == 8) || levels[2] < 12 || origins["promoted"] == 0 || origins["check"] == 0 {
+			t.Errorf("misleads %v: trials by level %v, origins %v", misleads, levels, origins)
+		}
+		if best > 3 {
+			t.Errorf("misleads %v: the best is %v", misleads, best)
+		}
+	}
+}
+
+// The search ends when all designs are measured at the last level.
+func TestExhausted(t *testing.T) {
+	t.Parallel()
+	search := start(t, grid(t, 3))
+	full := 0
+	for i := range 28 {
+		got, err := search.Ask(uint64(i), 4, nil)
+		if errors.Is(err, optimizer.ErrExhausted) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range got {
+			if p.Point[1] == 2 {
+				full++
+			}
+			search.Tell(observe(p, i, false))
+		}
+	}
+	if full != 9 {
+		t.Errorf("%d of 9 designs were measured at the last level", full)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	a := algorithm()
+	if _, err := a.Start(optimizer.Problem{Space: grid(t, 3), Objectives: 2}); err == nil {
+		t.Error("two objectives are taken")
+	}
+	a.Parameter = 3
+	if _, err := a.Start(optimizer.Problem{Space: grid(t, 3)}); err == nil {
+		t.Error("a parameter that is not there is taken")
+	}
+}
