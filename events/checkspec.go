@@ -46,6 +46,9 @@ func CheckSpec(s *Spec, files bool) error {
 			return fmt.Errorf("%w: trials are stopped early by the rule %.63q, from step %d on, for %.63q: want %s, a step from 0 on and the one objective, which is measured", ErrMalformed, e.Rule, e.Warmup, e.Metric, RuleMedian)
 		}
 	}
+	if err := s.checkFidelity(); err != nil {
+		return err
+	}
 	if f := s.Fork; f != nil {
 		ranges = append(ranges, specRange{"shared trials", f.Trials, 1, s.Budget.Trials})
 		if !IsName(f.Study) || !IsRun(f.Run) {

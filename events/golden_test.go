@@ -48,6 +48,7 @@ func sampleSpec() events.Spec {
 		Evaluator:        events.EvaluatorSpec{Name: "edge", Version: "1", TimeoutSeconds: 30, Attempts: 3, Deterministic: true, MaxFailures: 20, Manual: true, Noise: &events.Noise{Repeats: 3, Reference: 20}},
 		Budget:           events.Budget{Trials: 400, WallSeconds: 7200, EvaluatorSeconds: 144000, Batch: 16, Parallelism: 4, Lag: 8},
 		EarlyStop:        &events.EarlyStop{Rule: "median", Metric: "latency_s", After: 5, Warmup: 2},
+		Fidelity:         &events.Fidelity{Parameter: "pe_memory"},
 		Stop:             events.Stop{Plateau: &events.Plateau{Trials: 100, Improvement: 0.001}},
 		Start:            []events.Design{{{Num: 4096}, {Label: "weight"}}},
 		Order:            "strict", Duplicates: "reuse",

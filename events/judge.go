@@ -14,6 +14,7 @@ type Judge struct {
 	rules  *ruleSet
 	limits []limit
 	derive *Deriver
+	spec   *Spec
 }
 
 // limit is a constraint on column of a row.
@@ -33,7 +34,8 @@ type Judgement struct {
 	// need and what it has are apart, relative to the smaller, is added. It is
 	// finite, and 0 when all hold or nobody says by how much they do not.
 	Violation float64
-	// Reason is set when the trial is not feasible.
+	// Reason is set when the trial is not feasible. One of a fidelity that does not
+	// count is not: of those that keep all limits it is ReasonLowFidelity.
 	Reason *Reason
 }
 
@@ -48,7 +50,7 @@ func NewJudge(spec *Spec) (*Judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Judge{rules: rules, derive: derive}
+	j := &Judge{rules: rules, derive: derive, spec: spec}
 	for i, c := range spec.Constraints {
 		column := spec.MetricIndex(c.Metric)
 		if column < 0 {
@@ -150,6 +152,9 @@ func (j *Judge) Judge(design []space.Value, r *TrialResult) Judgement {
 		if r.Outcome == OutcomeInfeasible {
 			violation = min(violation+shortage(reason), math.MaxFloat64)
 		}
+	}
+	if reason == nil {
+		reason = j.spec.lowFidelity(design)
 	}
 	return Judgement{Feasible: reason == nil, Violation: violation, Reason: reason}
 }

@@ -12,6 +12,8 @@ const (
 	ReasonTooLarge = "result_too_large"
 	// ReasonEarlyStop: the evaluation was worse than others at the same step.
 	ReasonEarlyStop = "early_stop"
+	// ReasonLowFidelity: it was measured at a fidelity that does not count.
+	ReasonLowFidelity = "low_fidelity"
 	// ReasonStart: the evaluator's program could not be started, so that nothing
 	// is known of the design.
 	ReasonStart = "start_failed"

@@ -46,6 +46,8 @@ type Spec struct {
 	Stop      Stop          `json:"stop"`
 	// EarlyStop is set where hopeless evaluations are stopped.
 	EarlyStop *EarlyStop `json:"early_stop,omitempty"`
+	// Fidelity is set where a parameter is a setting of the evaluator.
+	Fidelity *Fidelity `json:"fidelity,omitempty"`
 	// Start are the designs that are tried first, in order.
 	Start []Design `json:"start,omitempty"`
 	// Order is "strict" or "relaxed".
@@ -307,7 +309,7 @@ func DiffMeasurement(have, want *Spec) []string {
 
 func (s *Spec) measurement() *Spec {
 	m := &Spec{
-		Template: s.Template, Parameters: s.Parameters, Networks: s.Networks, Metrics: s.Metrics,
+		Template: s.Template, Parameters: s.Parameters, Networks: s.Networks, Metrics: s.Metrics, Fidelity: s.Fidelity,
 		Evaluator: EvaluatorSpec{Name: s.Evaluator.Name, Version: s.Evaluator.Version, Manual: s.Evaluator.Manual, Deterministic: s.Evaluator.Deterministic},
 	}
 	m.Objectives = slices.Clone(s.Objectives)

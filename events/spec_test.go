@@ -25,7 +25,7 @@ func TestSpecSHA256IsStable(t *testing.T) {
 	spec.Transfer.Method = ""
 	*source = events.Source{Study: source.Study, Run: source.Run, Parquet: source.Parquet}
 	spec.Objectives[0].Reference = nil
-	spec.Start, spec.Fork, spec.Search, spec.EarlyStop = nil, nil, "", nil
+	spec.Start, spec.Fork, spec.Search, spec.EarlyStop, spec.Fidelity = nil, nil, "", nil, nil
 	spec.Budget.WallSeconds, spec.Budget.EvaluatorSeconds = 0, 0
 	const want = "f3960317a9d35554"
 	if got := events.SpecSHA256(&spec); !strings.HasPrefix(got, want) || len(got) != 64 {

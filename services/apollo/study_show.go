@@ -48,11 +48,13 @@ type shownStudy struct {
 	ExtraDropped int `json:"extra_dropped,omitempty"`
 	// ReportedNothing counts the measured trials of a study with earlyStop that had no
 	// intermediate value.
-	ReportedNothing int          `json:"reported_nothing,omitempty"`
-	Log             string       `json:"log"`
-	Accepted        time.Time    `json:"accepted"`
-	Updated         time.Time    `json:"updated"`
-	Spec            *events.Spec `json:"spec"`
+	ReportedNothing int `json:"reported_nothing,omitempty"`
+	// Fidelity is what went into each level, of a study with fidelity.
+	Fidelity []fidelityUse `json:"fidelity,omitempty"`
+	Log      string        `json:"log"`
+	Accepted time.Time     `json:"accepted"`
+	Updated  time.Time     `json:"updated"`
+	Spec     *events.Spec  `json:"spec"`
 	// Optimum is left out unless it was certified.
 	Optimum *optimum `json:"optimum,omitempty"`
 
@@ -136,7 +138,7 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 	shown := &shownStudy{
 		Study: view.Study, Run: view.Run, State: string(view.State), Reason: view.Reason, Waiting: view.Waiting, Idle: view.Idle, counts: t.counts(),
 		Budget: view.Budget, Proposed: view.Proposed, Best: view.Best, frontJSON: frontOf(view), Hash: t.hash(), SpecSHA256: view.SHA256, Owner: view.Owner,
-		Sources: view.Sources, Reasons: t.reasons(false), Failures: t.reasons(true), Log: a.logPath(view), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec, ExtraDropped: t.dropped, ReportedNothing: t.silent, view: view,
+		Sources: view.Sources, Reasons: t.reasons(false), Failures: t.reasons(true), Log: a.logPath(view), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec, ExtraDropped: t.dropped, ReportedNothing: t.silent, Fidelity: t.fidelity, view: view,
 	}
 	shown.Optimum = a.optimumOf(ctx, view.Spec, view.Best)
 	shown.Identity, shown.Program, shown.Refused = view.Identity, view.Program, view.Refused
@@ -191,12 +193,15 @@ func (s *shownStudy) text(w io.Writer, p cli.Paint) {
 		fmt.Fprintf(w, "idle     %s (%s)\n         %s\n", s.Idle.Message, s.Idle.Code, s.Idle.Hint)
 	}
 	fmt.Fprintf(w, "trials   %s of %s: %s; %s feasible\n", cli.Count(s.Trials), cli.Count(s.Budget),
-		endedText(s.Measured, s.Infeasible, s.Failed, s.Stopped), cli.Share(s.Feasible, s.Trials-s.Voided))
+		endedText(s.Measured, s.Infeasible, s.Failed, s.Stopped), cli.Share(s.Feasible, s.Trials-s.Voided-s.LowFidelity))
 	if s.Voided > 0 {
 		fmt.Fprintf(w, "         %s voided: measured anew\n", cli.Count(s.Voided))
 	}
 	for _, r := range slices.Concat(s.Reasons, s.Failures) {
 		fmt.Fprintf(w, "         %s for %s\n", cli.Count(r.Trials), r.Code)
+	}
+	if s.Fidelity != nil {
+		fmt.Fprintf(w, "fidelity %s\n", fidelityText(s.Spec, s.Fidelity))
 	}
 	if s.ReportedNothing > 0 {
 		fmt.Fprintf(w, "early    %s of %s measured trials reported no intermediate %s: those are never stopped early\n", cli.Count(s.ReportedNothing), cli.Count(s.Measured), s.Spec.EarlyStop.Metric)

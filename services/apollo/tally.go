@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"apollo/events"
+	"apollo/events/unit"
+	"apollo/optimizer/space"
 	"apollo/services/cli"
 	"apollo/services/client"
 )
@@ -21,6 +24,8 @@ type counts struct {
 	Voided int `json:"voided,omitempty"`
 	// Stopped trials were ended early.
 	Stopped int `json:"stopped,omitempty"`
+	// LowFidelity trials were measured at a fidelity that does not count.
+	LowFidelity int `json:"low_fidelity,omitempty"`
 }
 
 func (c *counts) count(outcome string, feasible, voided bool) {
@@ -72,6 +77,25 @@ type tally struct {
 	// stops evaluations early by them.
 	silent int
 	early  bool
+	// fidelity is what went into each level of the study's fidelity.
+	fidelity []fidelityUse
+	column   int // of the fidelity, -1 for none
+	levels   space.Param
+}
+
+// fidelityUse is what went into a level of the study's fidelity.
+type fidelityUse struct {
+	Value   string  `json:"value"`
+	Trials  int     `json:"trials"`
+	Seconds float64 `json:"seconds"`
+}
+
+func fidelityText(spec *events.Spec, used []fidelityUse) string {
+	var parts []string
+	for _, u := range used {
+		parts = append(parts, fmt.Sprintf("%s %s, %s", u.Value, cli.Plural(u.Trials, "trial"), cli.Quantity(u.Seconds, "s")))
+	}
+	return fmt.Sprintf("%s: %s; the last one counts", spec.Fidelity.Parameter, strings.Join(parts, "; "))
 }
 
 // mark is what counts of a trial.
@@ -86,7 +110,18 @@ var outcomes = [...]string{"", events.OutcomeFailed, events.OutcomeMeasured, eve
 
 func newTally(spec *events.Spec) (*tally, error) {
 	judge, err := events.NewJudge(spec)
-	return &tally{judge: judge, numbers: map[string]int32{}, hashed: events.NewTrialHash(), early: spec.EarlyStop != nil}, err
+	t := &tally{judge: judge, numbers: map[string]int32{}, hashed: events.NewTrialHash(), early: spec.EarlyStop != nil, column: spec.FidelityColumn()}
+	if t.column >= 0 {
+		p := &spec.Parameters[t.column]
+		for _, v := range p.Values {
+			t.fidelity = append(t.fidelity, fidelityUse{Value: unit.Format(v, p.Unit)})
+		}
+		for _, v := range p.Labels {
+			t.fidelity = append(t.fidelity, fidelityUse{Value: v})
+		}
+		t.levels = space.Param{Values: p.Values, Labels: p.Labels}
+	}
+	return t, err
 }
 
 // readTally counts the trials of a run on the bus.
@@ -123,6 +158,12 @@ func (c *tally) add(b *client.Batch) []events.Judgement {
 			if c.early && r.Outcome == events.OutcomeMeasured && r.Intermediate == nil {
 				c.silent++
 			}
+			if c.column >= 0 {
+				if level, ok := c.levels.Level(d[c.column]); ok {
+					c.fidelity[level].Trials++
+					c.fidelity[level].Seconds += r.Seconds
+				}
+			}
 			if !c.gap {
 				c.hashed.Add(b.FirstTrial+i, d, r.Outcome, r.Values)
 			}
@@ -154,6 +195,9 @@ func (c *tally) counts() (n counts) {
 	for i := range c.marks {
 		if m := &c.marks[i]; m.outcome != 0 {
 			n.count(outcomes[m.outcome], m.feasible, m.voided)
+			if !m.voided && m.reason > 0 && c.codes[m.reason-1] == events.ReasonLowFidelity {
+				n.LowFidelity++
+			}
 		}
 	}
 	return n

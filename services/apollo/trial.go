@@ -184,6 +184,8 @@ func outcomeText(j trialJSON) string {
 	switch {
 	case j.Feasible:
 		return "feasible"
+	case codeOf(j.Reason) == events.ReasonLowFidelity:
+		return "low fidelity"
 	case j.Outcome == events.OutcomeMeasured:
 		return "over limit"
 	}

@@ -30,6 +30,7 @@ const (
 	kindInfeasible = events.OutcomeInfeasible
 	kindFailed     = events.OutcomeFailed
 	kindStopped    = events.OutcomeStopped
+	kindLow        = events.ReasonLowFidelity
 )
 
 // Mark is a trial that improved what was best.
@@ -60,6 +61,8 @@ type Counts struct {
 	Voided int `json:"voided,omitempty"`
 	// Stopped trials were ended early.
 	Stopped int `json:"stopped,omitempty"`
+	// LowFidelity are measured trials of a fidelity that does not count.
+	LowFidelity int `json:"low_fidelity,omitempty"`
 }
 
 // FeedEvent is what happened to a run, in words.
@@ -212,8 +215,11 @@ func (f *Fold) row(r *archiver.Row) {
 func (f *Fold) count(t *kept) {
 	f.Counts.Trials++
 	switch t.kind {
-	case kindFeasible, kindOver:
+	case kindFeasible, kindOver, kindLow:
 		f.Counts.Measured++
+		if t.kind == kindLow {
+			f.Counts.LowFidelity++
+		}
 	case kindInfeasible:
 		f.Counts.Infeasible++
 	case kindStopped:

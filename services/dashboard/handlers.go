@@ -115,8 +115,11 @@ func parsePages() *template.Template {
 
 // kindText is what people call a kind of trials.
 func kindText(kind string) string {
-	if kind == kindOver {
+	switch kind {
+	case kindOver:
 		return "over a limit"
+	case kindLow:
+		return "low fidelity"
 	}
 	return kind
 }

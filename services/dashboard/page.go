@@ -225,9 +225,12 @@ func (s *snapshot) cards(rate string) []card {
 	}
 	feasible := card{ID: "feasible", Title: "Feasible", Value: signs(cli.Share(s.counts.Feasible, s.counts.Trials)), Share: part(s.counts.Feasible, s.counts.Trials)}
 	feasible.Note = fmt.Sprintf("%s over a limit, %s cannot run, %s failed",
-		cli.Count(s.counts.Measured-s.counts.Feasible), cli.Count(s.counts.Infeasible), cli.Count(s.counts.Failed))
+		cli.Count(s.counts.Measured-s.counts.Feasible-s.counts.LowFidelity), cli.Count(s.counts.Infeasible), cli.Count(s.counts.Failed))
 	if n := s.counts.Stopped; n > 0 {
 		feasible.Note += fmt.Sprintf(", %s stopped early", cli.Count(n))
+	}
+	if n := s.counts.LowFidelity; n > 0 {
+		feasible.Note += fmt.Sprintf(", %s of low fidelity", cli.Count(n))
 	}
 	return append(out, done, feasible)
 }

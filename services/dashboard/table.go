@@ -76,7 +76,7 @@ func (s *snapshot) table(v url.Values) table {
 		t.Rows = append(t.Rows, tableRow{Trial: k.trial, Kind: k.kind, Best: best[k.trial], Cells: s.cells(k), Origin: k.origin, Why: k.cause, Message: k.message})
 	}
 	t.pages(v, &q, found)
-	for _, k := range []field{{"", "all"}, {kindFeasible, "feasible"}, {kindOver, "over a limit"}, {kindInfeasible, "infeasible"}, {kindFailed, "failed"}, {kindStopped, "stopped"}} {
+	for _, k := range []field{{"", "all"}, {kindFeasible, "feasible"}, {kindOver, "over a limit"}, {kindInfeasible, "infeasible"}, {kindFailed, "failed"}, {kindStopped, "stopped"}, {kindLow, "low fidelity"}} {
 		t.Kinds = append(t.Kinds, choice{k.Value, with(v, "kind", k.Name, "page", ""), q.Kind == k.Name})
 	}
 	if q.Why != "" {
@@ -151,7 +151,7 @@ func (s *snapshot) row(t *kept) TrialRow {
 		Trial: t.trial, Batch: t.batch, Outcome: t.kind, Feasible: t.kind == kindFeasible, Design: map[string]any{}, Metrics: map[string]float64{},
 		Origin: t.origin, Seconds: float64(t.seconds), Worker: t.worker,
 	}
-	if t.kind == kindFeasible || t.kind == kindOver {
+	if t.kind == kindFeasible || t.kind == kindOver || t.kind == kindLow {
 		r.Outcome = events.OutcomeMeasured
 	}
 	if t.cause != "" {

@@ -76,6 +76,8 @@ func kindOf(r *archiver.Row) string {
 	switch {
 	case r.Feasible:
 		return kindFeasible
+	case r.Reason != nil && r.Reason.Code == events.ReasonLowFidelity:
+		return kindLow
 	case r.Outcome == events.OutcomeMeasured:
 		return kindOver
 	case r.Outcome == events.OutcomeInfeasible:
@@ -132,7 +134,7 @@ func readQuery(v url.Values) query {
 }
 
 func kinds() []string {
-	return []string{kindFeasible, kindOver, kindInfeasible, kindFailed, kindStopped}
+	return []string{kindFeasible, kindOver, kindInfeasible, kindFailed, kindStopped, kindLow}
 }
 
 // checkQuery says what readQuery leaves out: a page forgives an old link, a program

@@ -95,7 +95,7 @@ const Sampled = 50_000
 func (d *draft) lastResort(n int) {
 	m := d.machine
 	for _, p := range Corners(m.space, m.judge, m.cfg.Baseline) {
-		if d.len() < n && m.legal != nil && m.legal(p) {
+		if m.full(p); d.len() < n && m.legal != nil && m.legal(p) {
 			d.appendIfNew(p, knownOrigin, nil)
 		}
 	}
@@ -103,9 +103,16 @@ func (d *draft) lastResort(n int) {
 		if d.len() >= n || m.legal == nil {
 			return
 		}
-		if m.legal(p) {
+		if m.full(p); m.legal(p) {
 			d.appendIfNew(p.Clone(), knownOrigin, nil)
 		}
+	}
+}
+
+// full puts a design to the fidelity that counts.
+func (m *Machine) full(p space.Point) {
+	if at := m.spec.FidelityColumn(); at >= 0 {
+		p[at] = m.space.Param(at).Len() - 1
 	}
 }
 

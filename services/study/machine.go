@@ -9,6 +9,7 @@ import (
 
 	"apollo/events"
 	"apollo/optimizer"
+	"apollo/optimizer/fidelity"
 	"apollo/optimizer/space"
 	"apollo/optimizer/transfer"
 )
@@ -183,7 +184,8 @@ func (m *Machine) startNoise() (err error) {
 // start starts the study's strategy, with what the sources know around it.
 func (m *Machine) start() (optimizer.Strategy, error) {
 	k, p := &m.cfg.Knowledge, m.problem(m.cfg.Spec.Seed)
-	if len(k.Tasks) == 0 {
+	at := m.spec.FidelityColumn()
+	if len(k.Tasks) == 0 && at < 0 {
 		return m.cfg.Algorithm.Start(p)
 	}
 	p.Prior, p.Workload = k.Tasks, k.Workload
@@ -193,6 +195,9 @@ func (m *Machine) start() (optimizer.Strategy, error) {
 		if t.Seeds == 0 {
 			a.Seeds = -1
 		}
+	}
+	if at >= 0 {
+		return fidelity.Algorithm{Search: a, Parameter: at}.Start(p)
 	}
 	return a.Start(p)
 }
@@ -459,7 +464,7 @@ func (m *Machine) count(b *batch) {
 			m.seenNoise.tell(observation(m.spec, b.judged[i], b.points[i], r), b.designs[i], r.Values)
 		}
 		if !b.judged[i].Feasible {
-			m.view.other(r.Trial)
+			m.view.other(r.Trial, b.designs[i])
 			continue
 		}
 		m.counts.feasible++
@@ -513,7 +518,7 @@ func (m *Machine) tell(b *batch) {
 			}
 		}
 		if !b.judged[i].Feasible {
-			m.stop.other(o.Trial)
+			m.stop.other(o.Trial, b.designs[i])
 			continue
 		}
 		m.stop.feasible(o.Trial, b.designs[i], b.results[i].Values)

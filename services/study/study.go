@@ -153,7 +153,7 @@ func observation(spec *events.Spec, j events.Judgement, p space.Point, r *events
 	case events.OutcomeMeasured:
 		o.Values = objectives(spec, r.Values)
 	}
-	if j.Feasible {
+	if j.Feasible || j.Reason != nil && j.Reason.Code == events.ReasonLowFidelity {
 		o.Status = optimizer.Measured
 	} else if j.Reason != nil && o.Status == optimizer.Infeasible {
 		o.Cause = j.Reason.Code

@@ -19,7 +19,8 @@ type tracker struct {
 	// improvement that was large enough to restart the plateau.
 	mark      float64
 	markTrial int
-	last      int // last trial that was seen
+	last      int   // last trial that was seen
+	low       []int // trials of a fidelity that does not count
 }
 
 func newTracker(spec *events.Spec) tracker {
@@ -31,7 +32,12 @@ func newTracker(spec *events.Spec) tracker {
 }
 
 // other sees a trial that is not feasible.
-func (t *tracker) other(trial int) { t.last = max(t.last, trial) }
+func (t *tracker) other(trial int, design events.Design) {
+	t.last = max(t.last, trial)
+	if t.spec.Stop.Plateau != nil && !t.spec.Full(design) {
+		t.low = append(t.low, trial)
+	}
+}
 
 // feasible sees a feasible trial, and returns it by its names when it is the
 // best so far, or joins the front; else nil. Ties keep the earlier trial.
@@ -118,15 +124,22 @@ func (t *tracker) reaches(o []float64) bool {
 }
 
 // reached returns why the study is to end now: "target", "plateau" or "".
-// The plateau counts trials from floor on.
+// The plateau counts trials from floor on, and none of a fidelity that does not count.
 func (t *tracker) reached(floor int) string {
 	p := t.spec.Stop.Plateau
+	from := max(t.markTrial, floor-1)
+	without := t.last - from
+	for _, trial := range t.low {
+		if trial > from {
+			without--
+		}
+	}
 	switch {
 	case t.best == nil && (t.front == nil || t.front.Len() == 0):
 		return ""
 	case t.met:
 		return "target"
-	case p != nil && t.last-max(t.markTrial, floor-1) >= p.Trials:
+	case p != nil && without >= p.Trials:
 		return "plateau"
 	}
 	return ""

@@ -147,6 +147,9 @@ func document() *field {
 				{name: "after", shape: integerShape, min: 1, max: events.MaxTrials, fallback: "5", in: at(func(e *events.EarlyStop) any { return &e.After }), doc: "Finished feasible trials that must have a value at a step before one is stopped there."},
 				{name: "warmup", shape: integerShape, max: events.MaxWarmup, fallback: "0", in: at(func(e *events.EarlyStop) any { return &e.Warmup }), doc: "First step at which an evaluation may be stopped."},
 			}},
+			{name: "fidelity", shape: objectShape, in: at(func(b *builder) any { return maybe[events.Fidelity]{&b.spec.Fidelity} }), doc: "A parameter that is a setting of the evaluator: cheaper values of it teach the search, its last value alone counts.", page: "Off without it. See [fidelity](#fidelity).", fields: []field{
+				{name: "parameter", shape: textShape, required: true, in: at(func(f *events.Fidelity) any { return &f.Parameter }), doc: "Name of the parameter. Its last value, of numbers the largest, is the full one."},
+			}},
 			{name: "order", shape: textShape, enum: []string{"strict", "relaxed"}, fallback: "strict", in: at(func(b *builder) any { return &b.spec.Order }), doc: "`strict`: the trials never depend on timing. `relaxed`: an ask sees every result that has arrived, for slow evaluators with stragglers."},
 			{name: "notify", shape: listShape, most: events.MaxNotify, in: at(func(b *builder) any { return many[events.Notify]{&b.spec.Notify} }), doc: "Whom to tell of what the study comes to.", page: "No part of the study's identity. See [notices](operate.md#notices).", elem: &field{shape: objectShape, need: keys{[]string{"subject", "webhook"}, "nobody is told", "Write subject: NAME or webhook: URL."}, fields: []field{
 				{name: "on", shape: textShape, required: true, enum: []string{events.OnCompleted, events.OnFailed, events.OnPaused, events.OnImproved}, in: at(func(n *events.Notify) any { return &n.On }), doc: "The event to tell of."},

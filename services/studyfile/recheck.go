@@ -31,7 +31,7 @@ type Recheck struct {
 func (r Recheck) Document(of *events.Spec, cat Catalog) []byte {
 	spec := *of
 	spec.Study, spec.Labels, spec.Start, spec.Stop, spec.Transfer = r.Name, nil, nil, events.Stop{}, nil
-	spec.EarlyStop = nil // every winner is measured to its end
+	spec.EarlyStop, spec.Fidelity = nil, nil // every winner is measured to its end
 	spec.KnownConstraints, spec.Algorithm = "hidden", events.Algorithm{Name: "random"}
 	spec.Budget = events.Budget{Batch: 1}
 	spec.Evaluator = events.EvaluatorSpec{

@@ -77,6 +77,7 @@ func meaning() map[string][]any {
 		"/spec/objectives/0/reference":                   {"7 ms"},
 		"/spec/constraints/0/metric":                     {"size"},
 		"/spec/earlyStop/metric":                         {"score"},
+		"/spec/fidelity/parameter":                       {"tile", "mode"},
 		"/spec/start":                                    {[]any{map[string]any{"cores": 2, "dataflow": "os"}, map[string]any{}}, []any{map[string]any{"tile": 1, "mode": "b"}}, []any{map[string]any{"tile": "1 kB", "mode": "a"}, map[string]any{"tile": "2 kB", "mode": "b"}}},
 		"/spec/algorithm/name":                           {"evolution"},
 		"/spec/algorithm/options":                        {map[string]any{"population": 50}},

@@ -59,8 +59,8 @@ func (b *builder) startValue(n *node, i int) (v space.Value, ok bool) {
 		}
 		return view.Value(level), true
 	}
-	if view.Len() == 1 {
-		return view.Value(0), true
+	if view.Len() == 1 || b.spec.FidelityColumn() == i {
+		return view.Value(view.Len() - 1), true
 	}
 	if b.template != nil && i < len(b.template.Baseline) {
 		if _, is := view.Level(b.template.Baseline[i]); is {

@@ -230,6 +230,7 @@ func (b *builder) build() (*Document, error) {
 	b.constraints()
 	b.applyNoise()
 	b.earlyStop()
+	b.fidelity()
 	b.algorithm()
 	b.transfer()
 	b.budget()

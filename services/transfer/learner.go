@@ -64,10 +64,12 @@ type Candidate struct {
 	// Voided are rows that the source measured anew.
 	Voided int `json:"voided,omitempty"`
 	// Stopped are rows whose evaluation was stopped early: nobody knows their answer.
-	Stopped    int          `json:"stopped,omitempty"`
-	Failed     int          `json:"failed"`
-	Quarantine []Quarantine `json:"quarantine"`
-	Damaged    []string     `json:"damaged_files"`
+	Stopped int `json:"stopped,omitempty"`
+	// LowFidelity are rows of a fidelity that does not count in the source.
+	LowFidelity int          `json:"low_fidelity,omitempty"`
+	Failed      int          `json:"failed"`
+	Quarantine  []Quarantine `json:"quarantine"`
+	Damaged     []string     `json:"damaged_files"`
 	// LeftOut are sound files that are not used, each with the reason; Empty
 	// counts those without rows.
 	LeftOut    []string `json:"left_out_files"`
@@ -208,6 +210,7 @@ func (c *Candidate) leftOut() []events.LeftOut {
 		{Reason: "same_point", Rows: c.Merged},
 		{Reason: "voided", Rows: c.Voided},
 		{Reason: "stopped", Rows: c.Stopped},
+		{Reason: events.ReasonLowFidelity, Rows: c.LowFidelity},
 		{Reason: "damaged", Files: len(c.Damaged)},
 		{Reason: "unread", Files: len(c.LeftOut)},
 		{Reason: "empty", Files: c.Empty},
@@ -290,6 +293,10 @@ func (l *Learner) pick(log *archiver.SourceLog, s *screen, c *Candidate) ([]*pic
 		}
 		if t.Outcome == events.OutcomeStopped {
 			c.Stopped++
+			continue
+		}
+		if spec := log.Columns.Spec; spec != nil && !spec.Full(t.Design) {
+			c.LowFidelity++
 			continue
 		}
 		if t.Outcome == events.OutcomeFailed {

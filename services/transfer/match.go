@@ -201,8 +201,11 @@ func text(p space.Param, level int) string {
 }
 
 // fill is the level that stands in for a parameter that a source lacks: the
-// baseline's, or the middle one.
+// baseline's, or the middle one; of a fidelity the last, because only it counts.
 func (l *Learner) fill(i int) int {
+	if l.target.Spec.FidelityColumn() == i {
+		return l.space.Param(i).Len() - 1
+	}
 	if i < len(l.target.Baseline) {
 		if level, ok := l.space.Param(i).Level(l.target.Baseline[i]); ok {
 			return level

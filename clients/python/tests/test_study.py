@@ -400,6 +400,20 @@ def test_early_stop(tmp_path):
     assert all((t.outcome == "stopped") or t.metrics["runtime_s"] == (t.design["x"] - 6) ** 2 + (t.design["y"] - 3) ** 2 for t in trials)
 
 
+@apollo.evaluator(metrics={"runtime": "s"}, deterministic=True)
+def coarse(x: int, fine: int):
+    return {"runtime": 1 + (x - 6) ** 2 + (4 - fine) * 0.1}
+
+
+def test_fidelity(tmp_path):
+    run = apollo.Study("fidelity", space={"x": list(range(40)), "fine": [1, 4]}, evaluator=coarse, minimize="runtime", trials=30, fidelity="fine", algorithm="random", data=str(tmp_path)).run(workers=2)
+    assert run.best.design["fine"] == 4 and run.show()["low_fidelity"] > 0
+    low = [t for t in run.list_trials() if t.design["fine"] == 1]
+    assert low and all(t.reason["code"] == "low_fidelity" and not t.feasible for t in low)
+    with pytest.raises(apollo.StudyError, match='there is no parameter "grid"'):
+        study(tmp_path, fidelity="grid").lint()
+
+
 def test_wrong_words_about_early_stop(tmp_path):
     for early_stop, error, says in ((5, TypeError, "early_stop is 5, want True or a dict"), ({"rule": "mean"}, apollo.StudyError, 'Did you mean "median"')):
         with pytest.raises(error, match=says):

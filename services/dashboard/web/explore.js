@@ -54,7 +54,7 @@ function ink() {
   return { axisLine: { lineStyle: { color: soft } }, axisTick: { lineStyle: { color: line } }, splitLine: { lineStyle: { color: line } }, axisLabel: { color: soft, fontSize: 11, textBorderColor: colour("panel"), textBorderWidth: 3, hideOverlap: true }, nameTextStyle: { color: soft, fontSize: 11, lineHeight: 12, verticalAlign: "bottom" }, nameGap: 10 };
 }
 
-const kinds = { failed: "bad", stopped: "bad", infeasible: "bad", over_budget: "over", feasible: "good" }; // what is drawn last is on top
+const kinds = { failed: "bad", stopped: "bad", low_fidelity: "bad", infeasible: "bad", over_budget: "over", feasible: "good" }; // what is drawn last is on top
 
 function draw() {
   const all = points.trials.map((_, at) => at), of = tests(), within = all.map((at) => holds(of, at)), picked = within.filter(Boolean);

@@ -63,7 +63,8 @@ class Study:
     :meth:`ask` and :meth:`tell`. ``networks`` are the workload, ``rules`` are expressions that every
     design meets, ``learn_from`` names earlier studies, or Parquet files of their logs. ``parallelism`` is how many designs are in
     flight, by default the workers of ``run``. ``early_stop`` ends evaluations that are worse than others by what they
-    :meth:`report <Question.report>` on the way: True, or ``{"after": 5, "warmup": 3}``. ``data`` is the folder of the logs. ``more`` is merged into the ``spec`` of the study file
+    :meth:`report <Question.report>` on the way: True, or ``{"after": 5, "warmup": 3}``. ``fidelity`` names the parameter
+    that is a setting of the evaluator: cheaper values teach the search, the last one alone counts. ``data`` is the folder of the logs. ``more`` is merged into the ``spec`` of the study file
     (docs/study-file.md) for all that has no argument here.
     """
 
@@ -92,6 +93,7 @@ class Study:
         algorithm: str = "default",
         parallelism: Optional[int] = None,
         early_stop: Union[bool, Mapping[str, Any]] = False,
+        fidelity: Optional[str] = None,
         data: str = "apollo-data",
         more: Optional[Mapping[str, Any]] = None,
     ) -> None:
@@ -129,6 +131,8 @@ class Study:
             if early_stop is not True and not isinstance(early_stop, Mapping):
                 raise TypeError(f'early_stop is {early_stop!r}, want True or a dict: early_stop={{"after": 5, "warmup": 3}}')
             spec["earlyStop"] = {} if early_stop is True else dict(early_stop)
+        if fidelity is not None:
+            spec["fidelity"] = {"parameter": fidelity}
         self.spec = merged(spec, more or {})
 
     def document(self, *, parallelism: Optional[int] = None, program: Optional[Mapping[str, Any]] = None) -> str:
