@@ -1,6 +1,7 @@
 package template
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"sync"
@@ -50,6 +51,8 @@ type exact struct {
 	cuts          []tileCut
 	tiles         []unitTile
 	byCut, byTile []ranked
+	// alike are the tiles of each operand by their key.
+	alike [model.Operands][]keyed
 	// between are the steps of the shared memory for each size, of the cut that is searched.
 	between [model.Dims][]int64
 }
@@ -62,6 +65,8 @@ type dimension struct {
 	// extent is that of the least tile of the shared memory for each count, line what all units
 	// have together for each size.
 	extent, line []int64
+	// alone is the index of the size that leaves the shared memory one step, for each count: -1 where none does.
+	alone []int32
 }
 
 // maxTilings is the number of ways to cut a layer's loops into tiles up to which the mapper of
@@ -154,16 +159,26 @@ const (
 	halves
 	// nearby are those between half and twice of a known mapping's.
 	nearby
+	// held is that of a known mapping.
+	held
 )
+
+// all returns one selection for each dimension.
+func all(which selection) (list [model.Dims]selection) {
+	for d := range list {
+		list[d] = which
+	}
+	return list
+}
 
 // exact writes the least of the mappings with such sizes, of all loops, ways of the wires and orders, whose
 // value is below a limit; false says that there is none. Of m nearby sizes are known.
-func (f *free) exact(p *model.Problem, g goal, limit float64, which selection, m *model.Mapping) (Cost, bool) {
+func (f *free) exact(p *model.Problem, g goal, limit float64, which [model.Dims]selection, m *model.Mapping) (Cost, bool) {
 	s := exactPool.Get().(*exact)
 	defer exactPool.Put(s)
 	s.flows, s.p, s.goal, s.limit, s.best = f.flows, p, g, limit, found{}
 	for i, list := range f.flows[0].spreads {
-		if s.begin(list, which, m); !s.known(i) {
+		if s.begin(list, &which, m); !s.known(i) {
 			s.search()
 		}
 	}
@@ -186,7 +201,7 @@ func (s *exact) known(ways int) bool {
 }
 
 // begin makes a way of the wires and the sizes that are tried ready.
-func (s *exact) begin(list []Spread, which selection, m *model.Mapping) {
+func (s *exact) begin(list []Spread, which *[model.Dims]selection, m *model.Mapping) {
 	const perMilli = 1000
 	l, p := &s.flows[0], s.p
 	a := &l.arch
@@ -211,7 +226,7 @@ func (s *exact) begin(list []Spread, which selection, m *model.Mapping) {
 	s.sums = s.bytes[model.Outputs] / float64(p.Bytes[model.Outputs]) * float64(p.PartialBytes)
 	s.chip()
 	for d := range model.Dims {
-		s.dims[d].begin(s.rest[d], s.sp[d], p.Bound[d], slices.Contains(l.innerDims, d), which, m.Loops[0].Temporal[d], m.Loops[2].Temporal[d])
+		s.dims[d].begin(s.rest[d], s.sp[d], p.Bound[d], slices.Contains(l.innerDims, d), which[d], m.Loops[0].Temporal[d], m.Loops[1].Temporal[d], m.Loops[2].Temporal[d])
 	}
 	for axis, out := range [...]model.Dim{model.P, model.Q} {
 		x, tap := &s.dims[out], out+model.R-model.P
@@ -251,33 +266,63 @@ func without(o model.Operand, n *[model.Dims]int64) float64 {
 	return float64(n[model.C] * n[model.R] * n[model.S])
 }
 
-// begin lists numbers and sizes; tiles and size are those of the mapping that is known.
-func (x *dimension) begin(rest, sp, bound int64, local bool, which selection, tiles, size int64) {
-	x.counts, x.sizes, x.between, x.extent, x.line = x.counts[:0], x.sizes[:0], x.between[:0], x.extent[:0], x.line[:0]
-	power := int64(1)
-	for i := int64(1); i > 0; i = model.NextParts(rest, i) {
-		n := model.CeilDiv(rest, i)
-		if which == halves {
-			for model.CeilDiv(rest, power) > n {
-				power *= 2
-			}
-			if model.CeilDiv(rest, power) != n {
-				continue
-			}
+// begin lists numbers and sizes; tiles, between and size are those of the mapping that is known.
+func (x *dimension) begin(rest, sp, bound int64, local bool, which selection, tiles, between, size int64) {
+	x.counts, x.sizes, x.between, x.extent, x.line, x.alone = x.counts[:0], x.sizes[:0], x.between[:0], x.extent[:0], x.line[:0], x.alone[:0]
+	x.rest = rest
+	if which == held {
+		size = min(size, rest)
+		steps := model.CeilDiv(rest, size)
+		tiles = model.CeilDiv(steps, min(between, steps))
+		x.count(tiles, min(model.CeilDiv(rest, tiles)*sp, bound))
+		x.size(size, min(size*sp, bound))
+	} else {
+		x.list(sp, bound, local, which, tiles, size)
+	}
+	at := 0
+	for _, count := range x.counts {
+		for at < len(x.sizes) && model.CeilDiv(rest, x.sizes[at]) < count {
+			at++
 		}
-		if count := model.CeilDiv(rest, n); which != nearby || alike(count, tiles) {
-			x.counts = append(x.counts, count)
-			x.extent = append(x.extent, min(n*sp, bound))
-		}
-		if local && (which != nearby || alike(n, size)) || !local && n == 1 {
-			x.sizes = append(x.sizes, n)
-			x.line = append(x.line, min(n*sp, bound))
+		if at < len(x.sizes) && model.CeilDiv(rest, x.sizes[at]) == count {
+			x.alone = append(x.alone, int32(at))
+		} else {
+			x.alone = append(x.alone, -1)
 		}
 	}
 	all := len(x.counts) * len(x.sizes)
 	x.between = slices.Grow(x.between, all)[:all]
 	clear(x.between)
-	x.rest = rest
+}
+
+func (x *dimension) count(n, extent int64) {
+	x.counts, x.extent = append(x.counts, n), append(x.extent, extent)
+}
+
+func (x *dimension) size(n, line int64) {
+	x.sizes, x.line = append(x.sizes, n), append(x.line, line)
+}
+
+// list lists those that are tried.
+func (x *dimension) list(sp, bound int64, local bool, which selection, tiles, size int64) {
+	power := int64(1)
+	for i := int64(1); i > 0; i = model.NextParts(x.rest, i) {
+		n := model.CeilDiv(x.rest, i)
+		if which == halves {
+			for model.CeilDiv(x.rest, power) > n {
+				power *= 2
+			}
+			if model.CeilDiv(x.rest, power) != n {
+				continue
+			}
+		}
+		if count := model.CeilDiv(x.rest, n); which != nearby || alike(count, tiles) {
+			x.count(count, min(n*sp, bound))
+		}
+		if local && (which != nearby || alike(n, size)) || !local && n == 1 {
+			x.size(n, min(n*sp, bound))
+		}
+	}
 }
 
 // betweens returns the steps that a number of tiles leaves for the shared memory for each size, by its
@@ -415,6 +460,7 @@ func (s *exact) search() {
 	cuts := sorted(s.byCut[:0], len(s.cuts), func(i int32) float64 { return s.cuts[i].value })
 	tiles := sorted(s.byTile[:0], len(s.tiles), func(i int32) float64 { return s.tiles[i].value })
 	s.byCut, s.byTile = cuts, tiles
+	grouped := false
 	for _, i := range cuts {
 		if i.value >= s.limit {
 			break
@@ -425,13 +471,84 @@ func (s *exact) search() {
 		}
 		s.among(x)
 		more := s.beyond(x, &least, &small)
-		for _, k := range tiles {
-			if k.value+more >= s.limit {
-				break
+		if s.together(x, &small, &x.steps) < s.limit {
+			for _, k := range tiles {
+				if k.value+more >= s.limit {
+					break
+				}
+				s.pair(x, &s.tiles[k.at])
 			}
-			s.pair(x, &s.tiles[k.at])
+			continue
+		}
+		// Only tiles for which an operand stands still are left: others come again with each step.
+		if !grouped {
+			s.group()
+			grouped = true
+		}
+		for o := range model.Operands {
+			for _, k := range s.standing(o, x) {
+				if y := &s.tiles[k.at]; y.value+more < s.limit {
+					s.pair(x, y)
+				}
+			}
 		}
 	}
+}
+
+// group lists the tiles by the sizes that an operand has.
+func (s *exact) group() {
+	for o := range model.Operands {
+		list := s.alike[o][:0]
+		for i := range s.tiles {
+			list = append(list, keyed{s.key(o, &s.tiles[i].at), int32(i)})
+		}
+		slices.SortFunc(list, func(a, b keyed) int {
+			if c := cmp.Compare(a.key, b.key); c != 0 {
+				return c
+			}
+			return cmp.Compare(a.at, b.at)
+		})
+		s.alike[o] = list
+	}
+}
+
+// keyed is where a tile stands that has a key.
+type keyed struct {
+	key uint64
+	at  int32
+}
+
+// key numbers the sizes of a tile in the dimensions that an operand has.
+func (s *exact) key(o model.Operand, at *[model.Dims]uint16) (key uint64) {
+	for _, d := range tileDims {
+		if model.Relevant(o, d) {
+			key = key*uint64(len(s.dims[d].sizes)) + uint64(at[d])
+		}
+	}
+	return key
+}
+
+// standing returns the tiles for which an operand stands still while the loops of the shared memory run, for a
+// cut: none of those of several steps has it.
+func (s *exact) standing(o model.Operand, x *tileCut) []keyed {
+	var at [model.Dims]uint16
+	for d := range model.Dims {
+		if !model.Relevant(o, d) {
+			continue
+		}
+		i := s.dims[d].alone[x.at[d]]
+		if i < 0 {
+			return nil
+		}
+		at[d] = uint16(i)
+	}
+	key, list := s.key(o, &at), s.alike[o]
+	first, _ := slices.BinarySearchFunc(list, key, func(x keyed, key uint64) int { return cmp.Compare(x.key, key) })
+	end := first
+	for end < len(list) && list[end].key == key {
+		end++
+	}
+	return list[first:end]
 }
 
 // among makes the steps of the shared memory for a cut and any sizes ready.

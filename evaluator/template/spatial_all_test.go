@@ -306,6 +306,39 @@ func TestSpatialOnSmallLayers(t *testing.T) {
 	}
 }
 
+// A large layer is improved in each order of the loops by itself where energy counts, so an array that knows one of them gets no better mapping
+// than one that knows all; and the mapping that is reported costs what it is said to cost.
+func TestFewerOrdersAreNotBetter(t *testing.T) {
+	t.Parallel()
+	s := spatialSpec()
+	list := distinct(layers(t, "mobilenet_v2"))
+	rng := rand.New(rand.NewPCG(5, 3))
+	for compared := 0; compared < 2; {
+		p, v := list[rng.IntN(len(list))], draw(rng, &s)
+		m := declared(&s).machine(v)
+		f := m.Flow.(*free)
+		if f.tilings(&p, maxTilings) <= maxTilings {
+			continue
+		}
+		var found model.Mapping
+		g := leastEnergy()
+		c, misfit := f.Find(&p, g, &found)
+		if misfit != nil {
+			continue
+		}
+		compared++
+		if d, err := f.Detail(&p, &found); err != nil || d.Cost != c {
+			t.Errorf("%v on %v: in detail the mapping costs %+v (%v), found %+v", p.Bound, v, d.Cost, err, c)
+		}
+		for i := range f.flows {
+			one, misfit := (&free{f.flows[i : i+1]}).Find(&p, g, &found)
+			if misfit == nil && one.EnergyPJ < c.EnergyPJ*margin {
+				t.Errorf("%v on %v: %g pJ, in order %d alone %g", p.Bound, v, c.EnergyPJ, i, one.EnergyPJ)
+			}
+		}
+	}
+}
+
 // There are as many sizes as a walk over them finds.
 func TestPartsOf(t *testing.T) {
 	t.Parallel()
@@ -359,7 +392,7 @@ func TestSpatialOnLargeLayers(t *testing.T) {
 			if g = g.on(&p, &f.flows[0].arch); i == 0 {
 				g.cyclesPerPJ *= tieTime
 			}
-			least, ok := f.exact(&p, g, g.of(&c)*(1+rounding), every, &found)
+			least, ok := f.exact(&p, g, g.of(&c)*(1+rounding), all(every), &found)
 			if !ok {
 				t.Errorf("%v on %v: the exact search finds nothing as good as the mapper for %s", p.Bound, v, names[i])
 				continue

@@ -2,6 +2,7 @@ package template
 
 import (
 	"math"
+	"math/bits"
 
 	"apollo/evaluator/model"
 )
@@ -43,8 +44,8 @@ func (f *free) Nest(p *model.Problem) model.Problem { return *p }
 
 // Find implements Dataflow. A layer with few mappings gets the least of all. For time the others
 // get the best of the tile search in each order of the loops, improved where it is far from a bound; where energy
-// counts, of which the bounds of the tile search know little, the best that is improved in each order.
-func (f *free) Find(p *model.Problem, g goal, m *model.Mapping) (best Cost, misfit *Misfit) {
+// counts, of which the bounds of the tile search know little, what is improved from the least tiles in each order.
+func (f *free) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit) {
 	time := leastTime().on(p, &f.flows[0].arch)
 	time.cyclesPerPJ *= tieTime // less than a cycle for all of the energy: time alone decides
 	fast := g == leastTime()
@@ -52,61 +53,124 @@ func (f *free) Find(p *model.Problem, g goal, m *model.Mapping) (best Cost, misf
 		g = time
 	}
 	few := f.tilings(p, maxTilings) <= maxTilings
-	limit, value := g.limit(), math.Inf(1)
-	for i := range f.flows {
+	limit := g.limit()
+	best := found{value: math.Inf(1)}
+	if !few && !fast {
+		best = f.grow(p, g)
+	}
+	for i := 0; i < len(f.flows) && (few || fast || !best.any); i++ {
 		s := searchOf(&f.flows[i], p, time, math.Inf(1))
 		if fast && !few {
-			s.limit = min(limit, value)
+			s.limit = min(limit, best.value)
 		}
-		if s.run(); !s.best.any {
-			if i == 0 && s.limit == math.Inf(1) {
-				misfit = s.misfit() // what fits does not depend on the order
-			}
-			searches.Put(s)
-			if misfit != nil {
-				return Cost{}, misfit
-			}
+		s.run()
+		known, unlimited := s.best, s.limit == math.Inf(1)
+		var misfit *Misfit
+		if !known.any && i == 0 && unlimited {
+			misfit = s.misfit() // what fits does not depend on the order
+		}
+		if searches.Put(s); misfit != nil {
+			return Cost{}, misfit
+		}
+		if known.value = g.of(&known.cost); !known.any {
 			continue
 		}
-		if few {
+		switch {
+		case few:
 			// This one is to beat.
-			if c, ok := f.exact(p, g, min(limit, g.of(&s.best.cost)), every, &s.best.m); ok {
-				s.best.cost = c
+			if c, ok := f.exact(p, g, min(limit, known.value), all(every), &known.m); ok {
+				known.cost, known.value = c, g.of(&c)
 			}
-		} else if !fast {
-			improve(f.flows[i:i+1], p, g, &s.best)
+			i = len(f.flows)
+		case !fast:
+			(&free{f.flows[i : i+1]}).improve(p, g, &known)
 		}
-		if v := g.of(&s.best.cost); v < value {
-			best, *m, value = s.best.cost, s.best.m, v
-		}
-		searches.Put(s)
-		if few {
-			break
+		if known.value < best.value {
+			best = known
 		}
 	}
-	if fast && !few && value < limit && float64(best.Cycles) > (1+distant)*f.least(p) {
-		x := found{m: *m, cost: best}
-		improve(f.flows, p, g, &x)
-		best, *m = x.cost, x.m
+	if fast && !few && best.value < limit && float64(best.cost.Cycles) > (1+distant)*f.least(p) {
+		f.improve(p, g, &best)
 	}
-	if value >= limit {
+	if best.value >= limit {
 		return Cost{}, &Misfit{What: "a mapping that is known costs less"}
 	}
-	return best, nil
+	*m = best.m
+	return best.cost, nil
 }
 
-// improve goes from a mapping to the best in some orders of the loops with tiles of powers of
-// two, and on to the best with sizes next to it, while there is a better one.
-func improve(orders []loops, p *model.Problem, g goal, best *found) {
-	f := free{orders}
-	for which := halves; ; which = nearby {
-		c, ok := f.exact(p, g, g.of(&best.cost)*margin, which, &best.m)
-		if ok {
-			best.cost = c
-		} else if which == nearby {
-			return
+// grow returns the best mapping that is found from the least tiles, in each order of the loops by itself, so that an
+// array that knows fewer orders gets no better one.
+func (f *free) grow(p *model.Problem, g goal) (best found) {
+	best.value = math.Inf(1)
+	for i := range f.flows {
+		x := found{value: math.Inf(1)}
+		x.m.Loops[0].Temporal = f.flows[i].spread(p, f.flows[i].spreads[0], &way{}, &x.m)
+		if (&free{f.flows[i : i+1]}).improve(p, g, &x); x.value < best.value {
+			best = x
 		}
 	}
+	return best
+}
+
+// improve goes from a mapping to better ones while there are some: to the best with other tiles of two dimensions, of powers
+// of two, then of more, then to the best with sizes next to its own in two. The tiles of the other dimensions stay, so that
+// each step has few mappings to choose from, however large the layer is.
+func (f *free) improve(p *model.Problem, g goal, best *found) {
+	most, several := f.rests(p), 0
+	for _, d := range tileDims {
+		if most[d] > 1 {
+			several++
+		}
+	}
+	more := 3
+	if several == more+1 {
+		more = several // a layer of one position: few enough at once
+	}
+	f.along(p, g, &most, 2, halves, best)
+	f.along(p, g, &most, more, halves, best)
+	f.along(p, g, &most, 2, nearby, best)
+}
+
+// along improves a mapping in so many dimensions of several steps at once.
+func (f *free) along(p *model.Problem, g goal, most *[model.Dims]int64, dims int, which selection, best *found) {
+	var sets [1 << len(tileDims)][model.Dims]selection
+	n := 0
+	for set := range uint(len(sets)) {
+		list, cut := all(held), 0
+		for i, d := range tileDims {
+			if set>>i&1 > 0 && most[d] > 1 {
+				list[d] = which
+				cut++
+			}
+		}
+		if cut == dims && bits.OnesCount(set) == dims {
+			sets[n] = list
+			n++
+		}
+	}
+	// The set that was improved last has nothing better, unless other sizes are near now.
+	for at, tried := 0, 0; tried < n; at = (at + 1) % n {
+		tried++
+		if c, ok := f.exact(p, g, best.value*margin, sets[at], &best.m); ok {
+			best.cost, best.value, best.any = c, g.of(&c), true
+			if tried = 1; which == nearby {
+				tried = 0
+			}
+		}
+	}
+}
+
+// rests returns the most steps of each dimension that a way of the wires leaves.
+func (f *free) rests(p *model.Problem) (most [model.Dims]int64) {
+	var shared [maxShares]share
+	for _, list := range f.flows[0].spreads {
+		_, rest := f.flows[0].shares(p, list, &way{}, &shared)
+		for d, n := range rest {
+			most[d] = max(most[d], n)
+		}
+	}
+	return most
 }
 
 // distant is how far above a bound of its time a mapping is that is improved where time counts. Chosen: nearer
