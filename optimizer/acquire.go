@@ -31,6 +31,8 @@ type latticeSearch struct {
 	// near searches only among designs that differ from one of the elite in one
 	// parameter, without climbs.
 	near bool
+	// given, where there are any, are the only designs that are looked at.
+	given []space.Point
 	// elite are points worth mutating, best first; may be empty.
 	elite []space.Point
 
@@ -63,8 +65,13 @@ func (l *latticeSearch) run() []candidate {
 		l.sort()
 		return l.candidates
 	}
-	if l.near {
-		l.neighbours()
+	if l.near || len(l.given) > 0 {
+		for _, p := range l.given {
+			l.offer(b.problem.Space.Key(p), p)
+		}
+		if len(l.given) == 0 {
+			l.neighbours()
+		}
 		l.evaluate()
 		l.sort()
 		return l.candidates

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"apollo/optimizer/pareto"
 	"apollo/optimizer/space"
@@ -21,8 +22,8 @@ import (
 //
 // With three and more objectives candidates differ from a design of the front in
 // one parameter: the largest gain that several models promise anywhere is mostly
-// an error of theirs (docs/decisions/0006). With two, and while nothing is
-// feasible, they come from everywhere.
+// an error of theirs (docs/decisions/0006). Probes look farther, see probeOrigin. With two, and
+// while nothing is feasible, candidates come from everywhere.
 //
 // With three and more each process has a trend, a sum of parabolas: what a parameter is
 // worth everywhere is learned from all of the front.
@@ -85,6 +86,7 @@ func (s *multiObjectiveGP) Tell(obs ...Observation) {
 		} else {
 			r.cause = s.causes.number(o.Cause)
 		}
+		r.probe = strings.HasSuffix(o.Origin, probeOrigin)
 		if !FromSource(o.Origin) {
 			s.own++
 		}
@@ -138,9 +140,14 @@ func (s *multiObjectiveGP) improve(b *batch, at uint64, n int) error {
 	}
 	many := s.many()
 	near, breed := many && s.feasible > 0, s.knobs.Breed > 0 && (!many || s.stale(order))
+	gain, _ := acquisition.(*hypervolumeGain)
+	every := uint64(0)
+	if near {
+		every = uint64(s.interval(gain))
+	}
 	for len(b.out) < modelled {
-		turn := at + uint64(len(b.out)) + 1
-		if breed && turn%uint64(s.knobs.Breed) == 0 && parents.breed(b) {
+		number := at + uint64(len(b.out)) + 1
+		if breed && number%uint64(s.knobs.Breed) == 0 && parents.breed(b) {
 			acquisition.believe(s.encoder.Append(nil, b.out[len(b.out)-1].Point))
 			continue
 		}
@@ -148,8 +155,14 @@ func (s *multiObjectiveGP) improve(b *batch, at uint64, n int) error {
 			batch: b, encoder: s.encoder, mutate: s.mutation, score: score,
 			pool: s.knobs.Pool, climbs: 2, steps: 8, sparse: true, near: near, elite: points(parents.members[:min(elites, len(parents.members))]),
 		}
+		if near && number%every == 0 {
+			s.probe(&search, gain, order)
+		}
 		if !search.proposeBest() {
 			return nil
+		}
+		if near {
+			gain.trust, b.origin = trusted, "gp"
 		}
 		acquisition.believe(s.encoder.Append(nil, b.out[len(b.out)-1].Point))
 	}

@@ -119,6 +119,7 @@ type hypervolumeGain struct {
 	boxes           *pareto.Boxes
 	mean, deviation []float64 // objective by objective
 	below           [][]float64
+	trust           float64   // the share of a deviation that a gain is expected from
 	places          []float64 // candidate by candidate
 }
 
@@ -214,7 +215,7 @@ func (s scale) below(dst, levels []float64, mean, deviation float64) []float64 {
 
 func (s *multiObjectiveGP) hypervolumeGain(order []int, extra int) (*hypervolumeGain, error) {
 	m := s.objectives
-	g := &hypervolumeGain{models: make([]labelledGP, m), scales: make([]scale, m), below: make([][]float64, m)}
+	g := &hypervolumeGain{trust: trusted, models: make([]labelledGP, m), scales: make([]scale, m), below: make([][]float64, m)}
 	keep := func(n int) func(i int) bool {
 		usual := s.usual(n)
 		some := slices.ContainsFunc(s.records[:n], func(r solution) bool { return r.class == feasible && usual(r.values) })
@@ -457,7 +458,7 @@ func (g *hypervolumeGain) score(x, out []float64) {
 	for i := range out {
 		far := 0.0
 		for k := range m {
-			mean, deviation := g.mean[k*n+i], trusted*g.deviation[k*n+i]
+			mean, deviation := g.mean[k*n+i], g.trust*g.deviation[k*n+i]
 			g.below[k] = g.scales[k].below(g.below[k][:0], g.boxes.Levels[k], mean, deviation)
 			far += mean
 		}

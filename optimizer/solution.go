@@ -10,7 +10,8 @@ import (
 type solution struct {
 	individual
 	values []float64 // nil unless all were measured
-	cause  int       // position in multiObjectiveGP.causes; means nothing where the design is feasible
+	probe  bool
+	cause  int // position in multiObjectiveGP.causes; means nothing where the design is feasible
 }
 
 // newSolution copies the observation's slices. ok is false for a failed trial.
