@@ -96,7 +96,7 @@ func samples() []events.Payload {
 		events.StudyBound{Study: study, Run: run, Identity: *identity, Batch: 2, Worker: "host-1/7"},
 		events.BatchRefused{Study: study, Run: run, Batch: 2, Sequence: 44, Asked: *identity, Answered: events.Identity{Version: "3", Program: strings.Repeat("6f", 32)}, Worker: "host-2/7"},
 		events.StudyImproved{Study: study, Run: run, Best: best, Through: 9, FrontSize: 1, Hypervolume: &volume, Reference: reference},
-		events.StudyPaused{Study: study, Run: run, Command: "c-2", Reason: "asked by a user", Batch: new(3), Item: 41},
+		events.StudyPaused{Study: study, Run: run, Command: "c-2", Reason: "asked by a user", Batch: new(3), Item: 41, Already: true},
 		events.StudyWaiting{Study: study, Run: run, Waiting: waiting},
 		events.StudyResumed{Study: study, Run: run, Command: "c-3"},
 		events.StudyExtended{Study: study, Run: run, Command: "c-1", Trials: 900},
