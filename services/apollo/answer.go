@@ -23,6 +23,8 @@ type stopwatch struct {
 	trials int // that were there before
 	// failure is the last one of a run whose trials all failed, "" of any other.
 	failure string
+	// fidelity is what went into each level, of a study with fidelity.
+	fidelity []fidelityUse
 }
 
 // runJSON is the answer of `run -o json`.
@@ -40,6 +42,8 @@ type runJSON struct {
 	// Best is null when no trial is feasible, and with several objectives.
 	Best *events.BestTrial `json:"best"`
 	*frontJSON
+	// Fidelity is what went into each level, of a study with fidelity.
+	Fidelity []fidelityUse `json:"fidelity,omitempty"`
 	// Noise is left out where every answer is taken at its word.
 	Noise *events.NoiseReport `json:"noise,omitempty"`
 	// Optimum is left out unless it was certified.
@@ -69,7 +73,7 @@ func (a *app) printAnswer(ctx context.Context, view *client.StudyView, watch sto
 	}
 	value := runJSON{
 		Study: view.Study, State: string(view.State), Reason: view.Reason, Trials: s.Trials, Measured: s.Measured, Infeasible: s.Infeasible,
-		Failed: s.Failed, Stopped: s.Stopped, Best: s.Best, Noise: s.Noise, frontJSON: frontOf(view), Optimum: a.optimumOf(ctx, view.Spec, s.Best), Log: a.logPath(view), Seconds: cli.Round(seconds, 3),
+		Failed: s.Failed, Stopped: s.Stopped, Best: s.Best, Fidelity: watch.fidelity, Noise: s.Noise, frontJSON: frontOf(view), Optimum: a.optimumOf(ctx, view.Spec, s.Best), Log: a.logPath(view), Seconds: cli.Round(seconds, 3),
 		Transfer: brought, Spec: view.Spec,
 	}
 	value.Networks = answerNetworks(view.Spec, s.Best, value.frontJSON)
@@ -125,7 +129,7 @@ func infeasibleHint(view *client.StudyView) string {
 
 func (a *app) answerText(ctx context.Context, w io.Writer, p cli.Paint, view *client.StudyView, value runJSON) {
 	s, spec := view.Summary, view.Spec
-	head := fmt.Sprintf("%s: %s trials in ", endText(view), cli.Count(s.Trials))
+	head := fmt.Sprintf("%s: %s in ", endText(view), cli.Plural(s.Trials, "trial"))
 	ended := endedText(s.Measured, s.Infeasible, s.Failed, s.Stopped)
 	between := " "
 	const timeWidth = 20 // "1m30s (1,000/s), " and some room: the line must not break by how long it took
@@ -134,6 +138,9 @@ func (a *app) answerText(ctx context.Context, w io.Writer, p cli.Paint, view *cl
 	}
 	fmt.Fprintf(w, "%s %s%s (%s/s),%s%s\n", p.Bold(view.Study), head, cli.Duration(time.Duration(value.Seconds*float64(time.Second))),
 		cli.Significant(value.TrialsPerSecond), between, ended)
+	if value.Fidelity != nil {
+		fmt.Fprintf(w, "  %s\n", fidelityText(spec, value.Fidelity))
+	}
 	if s.Best != nil {
 		so := ""
 		if !view.State.Terminal() {

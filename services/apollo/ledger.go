@@ -28,6 +28,8 @@ type ledger struct {
 	view   *client.StudyView
 	trials []trial
 	counts counts
+	// fidelity is what went into each level, of a study with fidelity.
+	fidelity []fidelityUse
 	// networks are those that designs only number.
 	networks networkNames
 	// hash covers the trials up to the first one without an answer.
@@ -54,7 +56,7 @@ func readLedger(ctx context.Context, bus events.Bus, view *client.StudyView) (*l
 		}
 		l.add(b, c.add(b))
 	}
-	l.counts, l.hash = c.counts(), c.hash()
+	l.counts, l.fidelity, l.hash = c.counts(), c.fidelity, c.hash()
 	return l, nil
 }
 

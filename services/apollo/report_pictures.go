@@ -295,5 +295,9 @@ func work(l *ledger) *draw.Chart {
 // countText says how a study's trials ended.
 func (l *ledger) countText() string {
 	c := l.counts
-	return fmt.Sprintf("%s: %s measured, %s infeasible, %s failed; %s feasible", cli.Plural(c.Trials, "trial"), cli.Count(c.Measured), cli.Count(c.Infeasible), cli.Count(c.Failed), cli.Count(c.Feasible))
+	text := fmt.Sprintf("%s: %s; %s feasible", cli.Plural(c.Trials, "trial"), endedText(c.Measured, c.Infeasible, c.Failed, c.Stopped), cli.Count(c.Feasible))
+	if l.fidelity != nil {
+		text += "; " + fidelityText(l.view.Spec, l.fidelity)
+	}
+	return text
 }

@@ -117,16 +117,19 @@ func (r *runner) draw(ctx context.Context) func(w io.Writer, format string) erro
 	}
 }
 
-// readDrawn reads the trials of an answer that is drawn: of a run that has ended, or
-// that paused itself.
-func (r *runner) readDrawn(ctx context.Context, view *client.StudyView, err error) error {
+// readTrials reads what an answer says, or draws, of the trials themselves: of a run that
+// has ended, or that paused itself.
+func (r *runner) readTrials(ctx context.Context, view *client.StudyView, err error) error {
 	if p, ok := errors.AsType[*pausedError](err); ok {
 		view = p.view
 	} else if err != nil {
 		return nil // there is no answer
 	}
-	if view == nil || view.Spec == nil || !r.app.drawn() {
+	if view == nil || view.Spec == nil {
 		return nil
+	}
+	if r.watch.fidelity, err = readFidelity(ctx, r.session.bus, view); err != nil || !r.app.drawn() {
+		return err
 	}
 	r.ledger, err = readLedger(ctx, r.session.bus, view)
 	return err
@@ -174,7 +177,7 @@ func (r *runner) attempt(ctx context.Context) (view *client.StudyView, err error
 			r.watch.failure, err = lastFailure(ctx, r.session.bus, view)
 		}
 	}
-	if unread := r.readDrawn(ctx, view, err); unread != nil {
+	if unread := r.readTrials(ctx, view, err); unread != nil {
 		err = errors.Join(err, unread)
 	}
 	left := errors.Is(context.Cause(ctx), errLeft)

@@ -201,7 +201,7 @@ func (s *shownStudy) text(w io.Writer, p cli.Paint) {
 		fmt.Fprintf(w, "         %s for %s\n", cli.Count(r.Trials), r.Code)
 	}
 	if s.Fidelity != nil {
-		fmt.Fprintf(w, "fidelity %s\n", fidelityText(s.Spec, s.Fidelity))
+		fmt.Fprintln(w, fidelityText(s.Spec, s.Fidelity))
 	}
 	if s.ReportedNothing > 0 {
 		fmt.Fprintf(w, "early    %s of %s measured trials reported no intermediate %s: those are never stopped early\n", cli.Count(s.ReportedNothing), cli.Count(s.Measured), s.Spec.EarlyStop.Metric)

@@ -55,7 +55,11 @@ func (a *app) studyWatchCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.printAnswer(ctx, view, stopwatch{failure: failure}, brought, nil)
+			used, err := readFidelity(ctx, s.bus, view)
+			if err != nil {
+				return err
+			}
+			return a.printAnswer(ctx, view, stopwatch{failure: failure, fidelity: used}, brought, nil)
 		},
 	}
 }

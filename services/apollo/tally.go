@@ -95,7 +95,7 @@ func fidelityText(spec *events.Spec, used []fidelityUse) string {
 	for _, u := range used {
 		parts = append(parts, fmt.Sprintf("%s %s, %s", u.Value, cli.Plural(u.Trials, "trial"), cli.Quantity(u.Seconds, "s")))
 	}
-	return fmt.Sprintf("%s: %s; the last one counts", spec.Fidelity.Parameter, strings.Join(parts, "; "))
+	return fmt.Sprintf("fidelity %s: %s; the last one counts", spec.Fidelity.Parameter, strings.Join(parts, "; "))
 }
 
 // mark is what counts of a trial.
@@ -137,6 +137,18 @@ func readTally(ctx context.Context, bus events.Bus, view *client.StudyView) (*ta
 		c.add(b)
 	}
 	return c, nil
+}
+
+// readFidelity is what went into each level of a run's fidelity, nil without one.
+func readFidelity(ctx context.Context, bus events.Bus, view *client.StudyView) ([]fidelityUse, error) {
+	if view.Spec.Fidelity == nil {
+		return nil, nil
+	}
+	t, err := readTally(ctx, bus, view)
+	if err != nil {
+		return nil, err
+	}
+	return t.fidelity, nil
 }
 
 // add counts the trials of the next batch, with the same judgement as the proposer and
