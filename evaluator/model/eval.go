@@ -63,8 +63,8 @@ func (r *Result) EvalRamped(p *Problem, a *Arch, m *Mapping, fill, drain *[MaxLe
 	for i := range a.Levels {
 		r.Active *= product(&m.Loops[i].Spatial)
 	}
-	var w walk
-	w.begin(p, a, m)
+	w := walk{p: p, a: a, m: m}
+	w.begin()
 	r.ComputeCycles = product(&w.steps)
 	for o := range Operands {
 		w.operand(o, r)
@@ -76,8 +76,8 @@ func (r *Result) EvalRamped(p *Problem, a *Arch, m *Mapping, fill, drain *[MaxLe
 // ramp: where each one's is the best for it, no order of the same loops takes less.
 func (r *Result) EvalLeast(p *Problem, a *Arch, m *Mapping, orders *[Operands][Dims]Dim) {
 	*r = Result{MACs: p.MACs(), Active: 1}
-	var w walk
-	w.begin(p, a, m)
+	w := walk{p: p, a: a, m: m}
+	w.begin()
 	r.ComputeCycles = product(&w.steps)
 	for o := range Operands {
 		for i := range a.Levels {

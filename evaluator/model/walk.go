@@ -18,9 +18,10 @@ type walk struct {
 	steps [Dims]int64
 }
 
-// begin makes a walk ready, in place: it is large.
-func (w *walk) begin(p *Problem, a *Arch, m *Mapping) {
-	w.p, w.a, w.m = p, a, m
+// begin makes a walk ready, in place: it is large. Who calls it has set what it is of, so
+// that the compiler sees that this does not outlive the call.
+func (w *walk) begin() {
+	p, a, m := w.p, w.a, w.m
 	inside := [Dims]int64{1, 1, 1, 1, 1, 1, 1, 1}
 	w.steps = inside
 	for i := a.Levels - 1; i >= 0; i-- {
