@@ -116,7 +116,7 @@ func samples() []events.Payload {
 		events.ArchiveFinal{Study: study, Run: run, Trials: 400, Glob: "log/study=demo/run=0badcafe/*.parquet"},
 		events.ArchiveWaiting{Study: study, Run: run, Trials: 12, Waiting: &events.Waiting{Code: events.WaitsArchiveStuck, Message: "no space left on device", Hint: "free some disk"}},
 		events.DeadLetter{Service: "proposer", Reason: "malformed event", Subject: "cmd.study.submit.demo", Sequence: 7, Deliveries: 1, Body: []byte("{\x00"), Size: 2},
-		events.Progress{Study: study, Run: run, State: "running", Trials: 100, Budget: 400, Measured: 70, Infeasible: 29, Failed: 1, Feasible: 60, InFlight: 16, Stopped: 3, Best: &best, FrontSize: 1, Hypervolume: &volume, Waiting: waiting, Idle: waiting},
+		events.Progress{Study: study, Run: run, State: "running", Trials: 100, Budget: 400, Measured: 70, Infeasible: 29, Failed: 1, Feasible: 60, InFlight: 16, Voided: 2, Stopped: 3, BelowFull: 7, Best: &best, FrontSize: 1, Hypervolume: &volume, Waiting: waiting, Idle: waiting},
 		events.Presence{
 			Evaluator: "edge", Worker: "host-1/7", Process: "q7x", Version: "1", Program: strings.Repeat("4e", 32), ProgramText: "python3 simulator.py",
 			Study: study, Run: run, Slots: 4, Items: []events.PresentItem{item}, Returned: []events.PresentItem{item}, HandedBack: 3, Answered: 12, FailedAttempts: 2, UpSeconds: 8.5,

@@ -448,9 +448,13 @@ type Progress struct {
 	Failed     int    `json:"failed"`
 	Feasible   int    `json:"feasible"`
 	InFlight   int    `json:"in_flight"`
-	// Stopped is that of Summary.
-	Stopped int        `json:"stopped,omitempty"`
-	Best    *BestTrial `json:"best" jsonschema:"nullable"`
+	// Voided and Stopped are those of Summary.
+	Voided  int `json:"voided,omitempty"`
+	Stopped int `json:"stopped,omitempty"`
+	// BelowFull counts the trials below the last level of the fidelity, however they
+	// ended: none of them could have been feasible.
+	BelowFull int        `json:"below_full,omitempty"`
+	Best      *BestTrial `json:"best" jsonschema:"nullable"`
 	// FrontSize and Hypervolume are those of Summary, with several objectives.
 	FrontSize   int      `json:"front_size,omitempty"`
 	Hypervolume *float64 `json:"hypervolume,omitempty"`

@@ -26,6 +26,8 @@ type counts struct {
 	Stopped int `json:"stopped,omitempty"`
 	// LowFidelity trials were measured at a fidelity that does not count.
 	LowFidelity int `json:"low_fidelity,omitempty"`
+	// BelowFull trials are those and the ones of such a fidelity that ended otherwise.
+	BelowFull int `json:"below_full,omitempty"`
 }
 
 func (c *counts) count(outcome string, feasible, voided bool) {
@@ -79,6 +81,7 @@ type tally struct {
 	early  bool
 	// fidelity is what went into each level of the study's fidelity.
 	fidelity []fidelityUse
+	spec     *events.Spec
 	column   int // of the fidelity, -1 for none
 	levels   space.Param
 }
@@ -103,6 +106,7 @@ type mark struct {
 	reason           int32 // in codes, from 1 on
 	outcome          uint8 // in outcomes
 	feasible, voided bool
+	belowFull        bool
 }
 
 // outcomes are those of marks; the first is that of a trial without an answer.
@@ -110,7 +114,7 @@ var outcomes = [...]string{"", events.OutcomeFailed, events.OutcomeMeasured, eve
 
 func newTally(spec *events.Spec) (*tally, error) {
 	judge, err := events.NewJudge(spec)
-	t := &tally{judge: judge, numbers: map[string]int32{}, hashed: events.NewTrialHash(), early: spec.EarlyStop != nil, column: spec.FidelityColumn()}
+	t := &tally{judge: judge, spec: spec, numbers: map[string]int32{}, hashed: events.NewTrialHash(), early: spec.EarlyStop != nil, column: spec.FidelityColumn()}
 	if t.column >= 0 {
 		p := &spec.Parameters[t.column]
 		for _, v := range p.Values {
@@ -171,6 +175,7 @@ func (c *tally) add(b *client.Batch) []events.Judgement {
 				c.silent++
 			}
 			if c.column >= 0 {
+				m.belowFull = !c.spec.Full(d)
 				if level, ok := c.levels.Level(d[c.column]); ok {
 					c.fidelity[level].Trials++
 					c.fidelity[level].Seconds += r.Seconds
@@ -207,6 +212,9 @@ func (c *tally) counts() (n counts) {
 	for i := range c.marks {
 		if m := &c.marks[i]; m.outcome != 0 {
 			n.count(outcomes[m.outcome], m.feasible, m.voided)
+			if !m.voided && m.belowFull {
+				n.BelowFull++
+			}
 			if !m.voided && m.reason > 0 && c.codes[m.reason-1] == events.ReasonLowFidelity {
 				n.LowFidelity++
 			}

@@ -63,6 +63,8 @@ type Counts struct {
 	Stopped int `json:"stopped,omitempty"`
 	// LowFidelity are measured trials of a fidelity that does not count.
 	LowFidelity int `json:"low_fidelity,omitempty"`
+	// BelowFull are those and the trials of such a fidelity that ended otherwise.
+	BelowFull int `json:"below_full,omitempty"`
 }
 
 // FeedEvent is what happened to a run, in words.
@@ -226,6 +228,9 @@ func (f *Fold) count(t *kept) {
 		f.Counts.Stopped++
 	default:
 		f.Counts.Failed++
+	}
+	if t.belowFull {
+		f.Counts.BelowFull++
 	}
 	feasible := t.kind == kindFeasible
 	if feasible {

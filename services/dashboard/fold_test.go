@@ -289,3 +289,28 @@ func TestStoppedTrialsAreCounted(t *testing.T) {
 		t.Errorf("kind %q counts as %+v, want one stopped", kind, f.Counts)
 	}
 }
+
+// What a fidelity lets not count is counted however it ended: infeasible ones too.
+func TestTrialsBelowTheFullFidelityAreCounted(t *testing.T) {
+	t.Parallel()
+	f, s := &Fold{}, spec()
+	levels := s.Parameters[0].Values
+	s.Fidelity = &events.Fidelity{Parameter: s.Parameters[0].Name}
+	if err := f.Event(message(t, 1, accepted(s))); err != nil {
+		t.Fatal(err)
+	}
+	below := 0
+	for batch := range 40 {
+		p, e := proposal(s, batch), measured(batch)
+		if err := f.Event(message(t, uint64(2+batch), p)); err != nil {
+			t.Fatal(err)
+		}
+		f.Answer(batch, &e)
+		if p.Designs[0][0].Num != levels[len(levels)-1] {
+			below++
+		}
+	}
+	if c := f.Counts; c.BelowFull != below || c.LowFidelity == 0 || c.LowFidelity >= below {
+		t.Errorf("counts = %+v, want %d below the full fidelity, and fewer of low fidelity", c, below)
+	}
+}

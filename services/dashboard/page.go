@@ -223,7 +223,8 @@ func (s *snapshot) cards(rate string) []card {
 	if rate != "" {
 		done.Note += ", " + rate
 	}
-	feasible := card{ID: "feasible", Title: "Feasible", Value: signs(cli.Share(s.counts.Feasible, s.counts.Trials)), Share: part(s.counts.Feasible, s.counts.Trials)}
+	could := s.counts.Trials - s.counts.Voided - s.counts.BelowFull
+	feasible := card{ID: "feasible", Title: "Feasible", Value: signs(cli.Share(s.counts.Feasible, could)), Share: part(s.counts.Feasible, could)}
 	feasible.Note = fmt.Sprintf("%s over a limit, %s cannot run, %s failed",
 		cli.Count(s.counts.Measured-s.counts.Feasible-s.counts.LowFidelity), cli.Count(s.counts.Infeasible), cli.Count(s.counts.Failed))
 	if n := s.counts.Stopped; n > 0 {

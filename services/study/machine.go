@@ -121,7 +121,7 @@ type batch struct {
 	counted      bool // the answer holds it
 }
 
-type counts struct{ trials, measured, infeasible, failed, stopped, feasible, voided int }
+type counts struct{ trials, measured, infeasible, failed, stopped, feasible, voided, belowFull int }
 
 // New returns the machine of a run before its first event. The errors name
 // what is wrong with the specification.
@@ -248,7 +248,7 @@ func (m *Machine) Progress() events.Progress {
 	p := events.Progress{
 		Study: m.spec.Study, Run: m.cfg.Run, State: string(m.state), Trials: c.trials, Budget: m.trials,
 		Measured: c.measured, Infeasible: c.infeasible, Failed: c.failed, Feasible: c.feasible,
-		InFlight: m.next - c.trials, Stopped: c.stopped, Best: m.view.best,
+		InFlight: m.next - c.trials, Voided: c.voided, Stopped: c.stopped, BelowFull: c.belowFull, Best: m.view.best,
 	}
 	if f := m.view.front; f != nil {
 		p.FrontSize, p.Hypervolume = f.Len(), f.Hypervolume()
@@ -448,6 +448,9 @@ func (m *Machine) count(b *batch) {
 		if m.voided[r.Trial] {
 			m.counts.voided++
 			continue
+		}
+		if !m.spec.Full(b.designs[i]) {
+			m.counts.belowFull++
 		}
 		switch r.Outcome {
 		case events.OutcomeMeasured:

@@ -211,6 +211,33 @@ func sampledRule(t *testing.T, spec *events.Spec) string {
 	return fmt.Sprintf("x == %s and y == %s and flow == %q", last[0], last[1], last[2])
 }
 
+// What people see of a run with fidelity leaves out the trials that could not be
+// feasible, also those that broke a limit or could not run.
+func TestProgressCountsWhatIsBelowTheFullFidelity(t *testing.T) {
+	t.Parallel()
+	spec := testSpec(func(s *events.Spec) { s.Fidelity, s.KnownConstraints = &events.Fidelity{Parameter: "flow"}, "" })
+	w := newWorld(t, spec, study.Knowledge{})
+	w.run(first, nil)
+	want, infeasible := 0, 0
+	for _, e := range w.log {
+		p, ok := e.(events.TrialsProposed)
+		if !ok {
+			continue
+		}
+		for _, d := range p.Designs {
+			if d[2].Label != "is" {
+				want++
+				if int(d[0].Num+2*d[1].Num)%5 == 0 {
+					infeasible++
+				}
+			}
+		}
+	}
+	if p := w.machine.Progress(); p.BelowFull != want || want == 0 || infeasible == 0 || p.Feasible > p.Trials-want {
+		t.Errorf("progress %+v, want %d trials below the full fidelity, %d of them infeasible", p, want, infeasible)
+	}
+}
+
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testSpec(nil), study.Knowledge{})
