@@ -290,6 +290,7 @@ print("ended")
     assert "ended" not in out
     assert "apollo: study slow was interrupted: the same run() goes on where it stopped" in err
     assert err.rstrip().endswith("KeyboardInterrupt") and err.count("  File ") == 2 and "waitpid" not in err
+    assert apollo.Study("slow", space={"x": [1]}, minimize="cost", metrics={"cost": ""}, data=str(tmp_path / "data")).so_far.state == "interrupted"
     edited = tmp_path / "edited.py"
     edited.write_text(script.read_text().replace("return x", "return x  # a comment"))
     err = subprocess.run([sys.executable, str(edited)], check=False, capture_output=True, text=True).stderr

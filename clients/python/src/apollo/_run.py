@@ -48,8 +48,12 @@ class Run:
 
     @property
     def state(self) -> str:
-        """completed, paused, …"""
-        return str(self.answer.get("state", "")) or str(self.show()["state"])
+        """completed, paused, …; interrupted while nobody goes on with one that has not ended."""
+        if self.answer.get("state"):
+            return str(self.answer["state"])
+        shown = self.show()
+        alone = any(w["code"] == "no_proposer" for w in shown.get("waiting") or ())
+        return "interrupted" if alone and not shown["spec"]["evaluator"].get("manual") else str(shown["state"])
 
     @property
     def best(self) -> Optional[Trial]:
