@@ -76,13 +76,16 @@ func (a *app) printLint(path string, doc *studyfile.Document) error {
 	return a.Print(cli.Answer{Value: value, Grid: mistakesGrid(), Text: func(w io.Writer, p cli.Paint) {
 		fmt.Fprintf(w, "%s: %s\n", path, p.Green("ok"))
 		fmt.Fprintf(w, "study    %s (%.12s)\n", spec.Study, value.SHA256)
-		fmt.Fprintf(w, "space    %s designs, legal: %s\n", designCount(s), legalText(legal))
+		fmt.Fprintf(w, "space    %s, legal: %s\n", spaceText(spec, s), legalText(legal))
 		fmt.Fprintf(w, "budget   %s trials in batches of %d, %d in flight\n", cli.Count(spec.Budget.Trials), spec.Budget.Batch, inFlight(spec))
 		if b := spec.Budget; b.WallSeconds > 0 || b.EvaluatorSeconds > 0 {
 			fmt.Fprintf(w, "time     %s\n", timeText(&b))
 		}
 		if len(spec.Start) > 0 {
 			fmt.Fprintf(w, "start    %s of your own first, which count\n", cli.Plural(len(spec.Start), "design"))
+		}
+		if e := spec.EarlyStop; e != nil && e.After >= spec.Budget.Trials {
+			fmt.Fprintf(w, "early    nothing is stopped: earlyStop.after wants %s finished before it, of a budget of %s\n", cli.Plural(e.After, "trial"), cli.Count(spec.Budget.Trials))
 		}
 		fmt.Fprintf(w, "asks     %s\n", asksText(spec))
 		if spec.Evaluator.Version == "" && !spec.Evaluator.Manual {
@@ -153,12 +156,24 @@ func timeText(b *events.Budget) string {
 	return text + " at most"
 }
 
-// designCount is the number of designs for people.
-func designCount(s space.Space) string {
-	if s.Size() < 1e15 {
-		return cli.Count(s.Size())
+// spaceText is how many designs there are; a fidelity is a setting and no part of one.
+func spaceText(spec *events.Spec, s space.Space) string {
+	all := s.Count()
+	column := spec.FidelityColumn()
+	if column < 0 {
+		return sizeText(all) + " designs"
 	}
-	return "about " + new(big.Float).SetInt(s.Count()).Text('g', 3)
+	p := s.Param(column)
+	one := new(big.Int).Div(all, big.NewInt(int64(p.Len())))
+	return fmt.Sprintf("%s designs, each at %d values of %s: %s in all", sizeText(one), p.Len(), p.Name, sizeText(all))
+}
+
+// sizeText is a number of designs for people.
+func sizeText(n *big.Int) string {
+	if n.IsInt64() && n.Int64() < 1e15 {
+		return cli.Count(int(n.Int64()))
+	}
+	return "about " + new(big.Float).SetInt(n).Text('g', 3)
 }
 
 // messagesText says how large the study's messages can become, and when a

@@ -187,6 +187,9 @@ func (p *newPage) look(doc *linted, err error) bool {
 		{"Budget", cli.Plural(spec.Budget.Trials, "trial")},
 		{"Search", spec.Algorithm.Name},
 	}
+	if f := spec.Fidelity; f != nil {
+		p.Facts[1].Value += ", each value of " + f.Parameter + " counted"
+	}
 	if doc.Exec != "" {
 		p.Note = "spec.evaluator.exec is left out: a study that is submitted starts no programs; `apollo evaluator run` does"
 	}

@@ -70,6 +70,12 @@ func TestLintSaysWhatTheCommandSays(t *testing.T) {
 	if strings.Contains(page, "<script>") {
 		t.Error("a text of a user is in the page as it is")
 	}
+	// A size of which each value of a fidelity is a part says so.
+	cheaper := strings.Replace(strings.Replace(goodStudy, "{template: edge}", "{parameters: [{name: x, values: [1, 2, 3]}, {name: fine, values: [1, 4]}]}", 1),
+		"workload: {networks: [{name: mobilenet_v2}]}", "evaluator: {name: own, metrics: [{name: latency, unit: s}]}\n  fidelity: {parameter: fine}", 1)
+	if _, page := postForm(t, server.URL+"/new", url.Values{"text": {cheaper}, "do": {"look"}}); !strings.Contains(page, "6, each value of fine counted") {
+		t.Errorf("the page does not say what its 6 designs are:\n%s", page)
+	}
 	// What names files of this machine is refused, and no file is read.
 	local := strings.Replace(goodStudy, "{networks: [{name: mobilenet_v2}]}", "{file: /etc/hostname}", 1)
 	if said := lint(local); said.OK {

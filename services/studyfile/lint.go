@@ -15,7 +15,7 @@ type Lint struct {
 	OK     bool   `json:"ok"`
 	Study  string `json:"study,omitempty"`
 	SHA256 string `json:"sha256,omitempty"`
-	// Designs is the size of the space, LegalShare the share of it that the rules and
+	// Designs is the size of the space, in which each value of a fidelity counts, LegalShare the share of it that the rules and
 	// the constraints on cheap metrics leave.
 	Designs    *big.Int         `json:"designs,omitempty"`
 	LegalShare *float64         `json:"legal_share,omitempty"`
