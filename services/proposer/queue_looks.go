@@ -3,6 +3,7 @@ package proposer
 import (
 	"context"
 	"maps"
+	"sync"
 	"time"
 
 	"apollo/events"
@@ -11,38 +12,62 @@ import (
 // queueLooks is what was last seen of the queues of evaluators. All runs of one ask the
 // same question every second: they share the answer.
 type queueLooks struct {
-	// turn is held by who looks. It is no mutex, so that who waits ends with its context.
-	turn chan struct{}
-	of   map[string]queueLook // by evaluator
+	mu sync.Mutex            // of the map and of users; never held while the bus is asked
+	of map[string]*queueLook // by evaluator
 }
 
 type queueLook struct {
+	users int // runs that hold or wait for turn
+	// turn is held by who looks. It is no mutex, so that who waits ends with its context.
+	turn chan struct{}
 	at   time.Time
 	info events.QueueInfo
 	err  error
 }
 
-func newQueueLooks() queueLooks {
-	return queueLooks{turn: make(chan struct{}, 1), of: map[string]queueLook{}}
+func newQueueLooks() queueLooks { return queueLooks{of: map[string]*queueLook{}} }
+
+// look returns who works on the queue of an evaluator, as of the last second. It takes a
+// second at most, whatever the bus does.
+func (q *queueLooks) look(ctx context.Context, bus events.Bus, evaluator string) (events.QueueInfo, error) {
+	l := q.join(evaluator)
+	defer q.leave(l)
+	limited, cancel := context.WithTimeout(ctx, lookForCauseEvery)
+	defer cancel()
+	select {
+	case l.turn <- struct{}{}:
+	case <-limited.Done():
+		return events.QueueInfo{}, context.Cause(limited)
+	}
+	defer func() { <-l.turn }()
+	if time.Since(l.at) < lookForCauseEvery {
+		return l.info, l.err
+	}
+	info, err := bus.QueueInfo(limited, "work."+evaluator)
+	if ctx.Err() == nil { // else it is this run that ends
+		l.at, l.info, l.err = time.Now(), info, err
+	}
+	return info, err
 }
 
-// look returns who works on the queue of an evaluator, as of the last second.
-func (q *queueLooks) look(ctx context.Context, bus events.Bus, evaluator string) (events.QueueInfo, error) {
-	select {
-	case q.turn <- struct{}{}:
-	case <-ctx.Done():
-		return events.QueueInfo{}, context.Cause(ctx)
+// join returns the look at the queue of an evaluator, and drops old ones of others.
+func (q *queueLooks) join(evaluator string) *queueLook {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	maps.DeleteFunc(q.of, func(_ string, l *queueLook) bool {
+		return l.users == 0 && time.Since(l.at) >= lookForCauseEvery
+	})
+	l := q.of[evaluator]
+	if l == nil {
+		l = &queueLook{turn: make(chan struct{}, 1)}
+		q.of[evaluator] = l
 	}
-	defer func() { <-q.turn }()
-	maps.DeleteFunc(q.of, func(_ string, l queueLook) bool { return time.Since(l.at) >= lookForCauseEvery })
-	l, known := q.of[evaluator]
-	if !known {
-		limited, cancel := context.WithTimeout(ctx, lookForCauseEvery)
-		defer cancel()
-		l.info, l.err = bus.QueueInfo(limited, "work."+evaluator)
-		if l.at = time.Now(); ctx.Err() == nil { // else it is this run that ends
-			q.of[evaluator] = l
-		}
-	}
-	return l.info, l.err
+	l.users++
+	return l
+}
+
+func (q *queueLooks) leave(l *queueLook) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l.users--
 }

@@ -54,5 +54,37 @@ func TestRunsShareALookAtTheQueue(t *testing.T) {
 		if _, err := looks.look(t.Context(), bus, "other"); err != nil || bus.asked != 4 {
 			t.Errorf("the bus was asked %d times (%v), want 3 times for one evaluator and once for the other", bus.asked, err)
 		}
+		if len(looks.of) != 1 {
+			t.Errorf("%d looks are kept, want that of the last second", len(looks.of))
+		}
+	})
+}
+
+// silentBus never answers.
+type silentBus struct{ events.Bus }
+
+func (silentBus) QueueInfo(ctx context.Context, _ string) (events.QueueInfo, error) {
+	<-ctx.Done()
+	return events.QueueInfo{}, ctx.Err()
+}
+
+// A run waits no longer for a bus that does not answer where other runs ask it too, be it
+// about the same evaluator or about others.
+func TestALookEndsThoughTheBusIsSilent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		looks := newQueueLooks()
+		var runs sync.WaitGroup
+		for run := range 30 {
+			runs.Go(func() {
+				time.Sleep(time.Duration(run) * lookForCauseEvery / 20)
+				start := time.Now()
+				_, err := looks.look(t.Context(), silentBus{}, string(rune('a'+run%10)))
+				if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > lookForCauseEvery {
+					t.Errorf("run %d waited for %v: %v", run, took, err)
+				}
+			})
+		}
+		runs.Wait()
 	})
 }
