@@ -9,6 +9,7 @@ package optimizer
 
 import (
 	"errors"
+	"strings"
 
 	"apollo/optimizer/space"
 )
@@ -120,6 +121,24 @@ type Observation struct {
 	Trial int
 	// Origin is the Proposal's, or "" for an observation from elsewhere.
 	Origin string
+}
+
+// Origins of designs that no strategy proposed; a colon and more may follow.
+const (
+	// StartOrigin is that of the designs that a study tries first.
+	StartOrigin = "start"
+	// UserOrigin is that of designs that a user added to be measured.
+	UserOrigin = "user"
+	// ImportOrigin is that of designs that a user added with their measurement.
+	ImportOrigin = "import"
+	// ReuseOrigin is that of the best that sources measured.
+	ReuseOrigin = "reuse"
+)
+
+// Foreign reports whether no strategy proposed the design.
+func (o *Observation) Foreign() bool {
+	kind, _, _ := strings.Cut(o.Origin, ":")
+	return kind == "" || kind == StartOrigin || kind == UserOrigin || kind == ImportOrigin || kind == ReuseOrigin
 }
 
 // Proposal is one design to try.

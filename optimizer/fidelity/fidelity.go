@@ -24,8 +24,8 @@ import (
 
 // Algorithm is a search with cheaper levels.
 type Algorithm struct {
-	// Search is what proposes at every level: its Base where there are no sources. Its
-	// Seeds are for Problem.Prior.
+	// Search is what proposes at every level: its Base where there are no sources. Without
+	// Problem.Prior it has no Seeds.
 	Search transfer.Algorithm
 	// Parameter is the index in Problem.Space of the one whose last level counts.
 	Parameter int
@@ -40,8 +40,7 @@ const (
 	// firstCheap designs of the first level and firstFull of the last one are the first
 	// round, levels between have numbers between them, in equal ratios. Every round is
 	// twice as long as the one before. Chosen.
-	firstCheap = 16
-	firstFull  = 4
+	firstCheap, firstFull = 16, 4
 	// After the first round a level is used as long as designs that were measured at it
 	// and at the last one, minPairs at least, are in the same order: by a rank
 	// correlation of minTau, and by one deviation of that of unrelated values. Chosen
@@ -79,6 +78,7 @@ type strategy struct {
 // told: knows is a key of that, and the search is made again where it changes.
 type level struct {
 	told   []optimizer.Observation // points of strategy.space
+	own    int                     // how many of told the search proposed
 	values space.Map[float64]      // of told, +Inf where infeasible
 	search optimizer.Strategy
 	knows  []int // how many of told of each level below are its sources
@@ -103,6 +103,9 @@ func (s *strategy) Tell(obs ...optimizer.Observation) {
 		l := &s.levels[o.Point[s.at]]
 		o.Point, o.Values = s.without(o.Point), slices.Clone(o.Values)
 		l.told = append(l.told, o)
+		if !o.Foreign() {
+			l.own++
+		}
 		switch {
 		case o.Status == optimizer.Infeasible:
 			l.values.Put(s.space.Key(o.Point), math.Inf(1))
@@ -127,13 +130,12 @@ func (s *strategy) Ask(_ uint64, n int, pending []space.Point) (out []optimizer.
 		if err != nil {
 			return nil, err
 		}
-		at := len(s.levels[k].told) + len(waiting[k])
-		if g, ok := s.promoted(k, round, at, waiting[k]); ok {
+		if g, ok := s.promoted(k, round, s.levels[k].own+len(waiting[k]), waiting[k]); ok {
 			waiting[k] = append(waiting[k], g.Point)
 			out = append(out, optimizer.Proposal{Point: s.with(g.Point, k), Origin: g.Origin})
 			continue
 		}
-		got, err := search.Ask(uint64(at), 1, waiting[k])
+		got, err := search.Ask(uint64(len(s.levels[k].told)+len(waiting[k])), 1, waiting[k])
 		switch {
 		case errors.Is(err, optimizer.ErrExhausted), errors.Is(err, optimizer.ErrGaveUp):
 			if k == len(s.levels)-1 {
@@ -192,23 +194,34 @@ func (s *strategy) promoted(k, round, at int, waiting []space.Point) (p optimize
 	return p, false
 }
 
-// due is how many designs of a level there are at the end of a round.
-func (s *strategy) due(k, round int) int {
-	n := firstCheap
-	if last := len(s.levels) - 1; last > 0 {
-		n = int(math.Round(firstCheap * math.Pow(float64(firstFull)/firstCheap, float64(k)/float64(last))))
+// FirstRound is how many designs the first round of so many levels has.
+func FirstRound(levels int) (n int) {
+	for k := range levels {
+		n += first(k, levels)
 	}
-	return n * (2<<round - 1)
+	return n
 }
+
+func first(k, levels int) int {
+	return int(math.Round(firstCheap * math.Pow(float64(firstFull)/firstCheap, float64(k)/float64(levels-1))))
+}
+
+// due is how many designs of a level there are at the end of a round.
+func (s *strategy) due(k, round int) int { return first(k, len(s.levels)) * (2<<round - 1) }
 
 // next is the level that the next design is of, and its round: the first round, and in
 // it the lowest level, that has not all of its designs. After the first round a level
-// below the last goes on as long as it orders designs as the last one does.
+// below the last goes on as long as it orders designs as the last one does. A level waits
+// for the first answer of the one below, however many designs are in flight: nothing could
+// be promoted before. Designs that the search did not propose are no part of a round.
 func (s *strategy) next(waiting [][]space.Point, spent []bool) (k, round int) {
 	last := len(s.levels) - 1
 	for ; ; round++ {
 		for k := range s.levels {
-			if len(s.levels[k].told)+len(waiting[k]) < s.due(k, round) && !spent[k] && (k == last || round == 0 || s.ordered(k)) {
+			if k > 0 && len(s.levels[k-1].told) == 0 && !spent[k-1] {
+				break
+			}
+			if s.levels[k].own+len(waiting[k]) < s.due(k, round) && !spent[k] && (k == last || round == 0 || s.ordered(k)) {
 				return k, round
 			}
 		}
@@ -219,7 +232,7 @@ func (s *strategy) next(waiting [][]space.Point, spent []bool) (k, round int) {
 // as that does. It does until the first round of that has its answers.
 func (s *strategy) ordered(k int) bool {
 	last := &s.levels[len(s.levels)-1]
-	if len(last.told) < firstFull {
+	if last.own < firstFull {
 		return true
 	}
 	var x, y []float64
@@ -321,7 +334,9 @@ func (s *strategy) problemOf(k int) optimizer.Problem {
 		obs := t.Observations
 		t.Observations = nil
 		for _, o := range obs {
-			if s.problem.Space.Contains(o.Point) {
+			// A source that does not know the setting has no level of it.
+			known := t.Mapped == nil || t.Mapped[s.at]
+			if s.problem.Space.Contains(o.Point) && (!known || o.Point[s.at] == len(s.levels)-1) {
 				o.Point = s.without(o.Point)
 				t.Observations = append(t.Observations, o)
 			}

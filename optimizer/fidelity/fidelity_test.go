@@ -163,3 +163,63 @@ func TestRefused(t *testing.T) {
 		t.Error("a parameter that is not there is taken")
 	}
 }
+
+// Designs that the search did not propose are no part of its rounds: levels are promoted
+// from and checked as without them, and none goes without its designs.
+func TestForeignDesigns(t *testing.T) {
+	t.Parallel()
+	for _, origin := range []string{"start", "user:ann", "import:lab", "reuse:old/7", ""} {
+		search := start(t, grid(t, 20))
+		for i := range 60 {
+			p := space.Point{10 + i%10, 2, i / 10}
+			search.Tell(optimizer.Observation{Point: p, Origin: origin, Trial: i, Values: []float64{bowl(p, false)}})
+		}
+		levels, origins := [3]int{}, map[string]int{}
+		for i := range 84 {
+			got, err := search.Ask(uint64(i), 1, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := observe(got[0], i, false)
+			levels[o.Point[1]]++
+			kind, _, _ := strings.Cut(o.Origin, ":")
+			origins[kind]++
+			search.Tell(o)
+		}
+		if levels != [3]int{48, 24, 12} || origins["check"] != 2 || origins["promoted"] < 15 {
+			t.Errorf("%q: trials by level %v, origins %v", origin, levels, origins)
+		}
+	}
+}
+
+// However many designs are in flight, some are promoted and one is a check.
+func TestManyInFlight(t *testing.T) {
+	t.Parallel()
+	for _, flight := range []int{1, 32} {
+		search := start(t, grid(t, 10))
+		var pending []optimizer.Proposal
+		levels, origins := [3]int{}, map[string]int{}
+		for trial := range 84 {
+			for len(pending) < flight {
+				var waiting []space.Point
+				for _, p := range pending {
+					waiting = append(waiting, p.Point)
+				}
+				got, err := search.Ask(uint64(trial), 1, waiting)
+				if err != nil {
+					t.Fatal(err)
+				}
+				pending = append(pending, got...)
+			}
+			o := observe(pending[0], trial, false)
+			pending = pending[1:]
+			levels[o.Point[1]]++
+			kind, _, _ := strings.Cut(o.Origin, ":")
+			origins[kind]++
+			search.Tell(o)
+		}
+		if levels[2] < 4 || origins["check"] != 2 || origins["promoted"] < 10 {
+			t.Errorf("%d in flight: trials by level %v, origins %v", flight, levels, origins)
+		}
+	}
+}

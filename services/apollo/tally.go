@@ -96,7 +96,7 @@ type fidelityUse struct {
 func fidelityText(spec *events.Spec, used []fidelityUse) string {
 	var parts []string
 	for _, u := range used {
-		parts = append(parts, fmt.Sprintf("%s %s, %s", u.Value, cli.Plural(u.Trials, "trial"), cli.Quantity(u.Seconds, "s")))
+		parts = append(parts, fmt.Sprintf("%s at %s, %s", cli.Plural(u.Trials, "trial"), u.Value, cli.Quantity(u.Seconds, "s")))
 	}
 	return fmt.Sprintf("fidelity %s: %s; the last one counts", spec.Fidelity.Parameter, strings.Join(parts, "; "))
 }

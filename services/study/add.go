@@ -11,15 +11,8 @@ import (
 
 	"apollo/events"
 	near "apollo/internal/nearest"
+	"apollo/optimizer"
 	"apollo/optimizer/space"
-)
-
-const (
-	// startOrigin is the origin of the designs that a study tries first.
-	startOrigin = "start"
-	// userOrigin and importOrigin are those of designs that a user added: to be
-	// measured, and measured elsewhere.
-	userOrigin, importOrigin = "user", "import"
 )
 
 // startPoints returns the points of the designs that the study tries first.
@@ -41,7 +34,7 @@ func (d *draft) fromStart(n int) {
 		if d.len() == n {
 			return
 		}
-		d.appendIfNew(p, startOrigin, nil)
+		d.appendIfNew(p, optimizer.StartOrigin, nil)
 	}
 }
 
@@ -128,9 +121,9 @@ func (m *Machine) read(from *events.AddedDesign) (a added, err error) {
 		return a, err
 	}
 	resetInactive(m.space, m.judge, a.point)
-	a.origin = userOrigin
+	a.origin = optimizer.UserOrigin
 	if from.Outcome != "" {
-		a.origin = importOrigin
+		a.origin = optimizer.ImportOrigin
 		if a.answer, err = m.measured(from); err != nil {
 			return a, err
 		}

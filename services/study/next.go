@@ -232,7 +232,7 @@ func (d *draft) fromSources(n int) {
 		if d.len() == n {
 			return
 		}
-		if trial, ok := d.appendIfNew(known.Point, "reuse:"+known.From, nil); ok {
+		if trial, ok := d.appendIfNew(known.Point, optimizer.ReuseOrigin+":"+known.From, nil); ok {
 			answer := events.TrialResult{Trial: trial, Outcome: known.Outcome, Values: known.Values, Reason: known.Reason}
 			d.event.Reused = append(d.event.Reused, answer.Reusable())
 		}

@@ -1,5 +1,11 @@
 package studyfile
 
+import (
+	"fmt"
+
+	"apollo/optimizer/fidelity"
+)
+
 // fidelity refuses a parameter that cannot be the study's fidelity, and what does not go
 // with one.
 func (b *builder) fidelity() {
@@ -22,6 +28,11 @@ func (b *builder) fidelity() {
 	b.when(len(p.Values)+len(p.Labels) < 2, at, codeContradicts, "Give it a cheaper value, or remove fidelity.", "the parameter %q has one value", p.Name)
 	b.when(len(b.spec.Parameters) < 2, at, codeContradicts, "Write the parameters of the design.", "%q is the only parameter: there is nothing to search", p.Name)
 	b.when(p.When != "", at, codeContradicts, "Remove its when.", "the parameter %q does not always count", p.Name)
+	if levels := len(p.Values) + len(p.Labels); levels > 1 {
+		least := fidelity.FirstRound(levels)
+		b.when(b.spec.Budget.Trials > 0 && b.spec.Budget.Trials < least, at, codeOutOfRange, fmt.Sprintf("Raise budget.trials to %d at least, or remove fidelity.", least),
+			"%d trials end before the first round over %d values of %q, which has %d", b.spec.Budget.Trials, levels, p.Name, least)
+	}
 	b.when(len(b.spec.Objectives) > 1, n, codeContradicts, remove+" Or search one objective.",
 		"cheaper values are used only with one objective, and the study has %d", len(b.spec.Objectives))
 	b.when(b.spec.Evaluator.Noise != nil, n, codeContradicts, "Remove one of the two.", "cheaper values are not used where answers differ (deterministic: false)")
