@@ -1,6 +1,7 @@
 package optimizer
 
 import (
+	"math"
 	"slices"
 
 	"apollo/optimizer/pareto"
@@ -84,46 +85,44 @@ func (s *multiObjectiveGP) probe(search *latticeSearch, g *hypervolumeGain, orde
 // this, and gapShare of all levels how far from these a gap is. Chosen.
 const varied, gapShare = 3, 6
 
+// probed is how many designs are looked at for a probe. Where there are more, those are
+// that have one of probedLevels of each parameter, spread over its gaps, and the others as
+// one of the least crowded designs of the front. Chosen: docs/decisions/0077.
+const probed, probedLevels = 4096, 16
+
 // gaps returns the designs of the front with one parameter, which runs along the front,
-// at a level that is far from all that is known about it there.
+// at a level that is far from all that is known about it there. They are no more than
+// probed, or probedLevels for each parameter where that is more.
 func (s *multiObjectiveGP) gaps(order []int) []space.Point {
 	var front []space.Point
-	for _, i := range order[:s.feasible] {
-		if !slices.ContainsFunc(order[:s.feasible], func(j int) bool { return pareto.Dominates(s.records[j].values, s.records[i].values) }) {
-			front = append(front, s.records[i].point)
+	for k, i := range order[:s.feasible] { // front by front
+		if slices.ContainsFunc(order[:k], func(j int) bool { return pareto.Dominates(s.records[j].values, s.records[i].values) }) {
+			break
 		}
+		front = append(front, s.records[i].point)
 	}
 	if len(front) < s.problem.Space.Len() {
 		return nil
 	}
-	var out []space.Point
+	all := make([]levels, s.problem.Space.Len())
+	count := 0
 	for k, param := range s.problem.Space.Params() {
-		if param.Categorical() {
-			continue
+		if !param.Categorical() {
+			all[k] = farFrom(s.knownAlong(front, k), param.Len())
+			count += all[k].count()
 		}
-		known := make([]bool, param.Len())
-		levels := 0
-		for _, p := range front {
-			if !known[p[k]] {
-				known[p[k]] = true
-				levels++
-			}
+	}
+	limit := math.MaxInt
+	if count*len(front) > probed {
+		limit, count = probedLevels, 0
+		for _, l := range all {
+			count += min(l.count(), limit)
 		}
-		if levels < varied {
-			continue
-		}
-		for i := range s.records {
-			p := s.records[i].point
-			known[p[k]] = known[p[k]] || slices.ContainsFunc(front, func(q space.Point) bool { return differsIn(p, q, k) })
-		}
-		for level := range known {
-			near := false
-			for other, is := range known {
-				near = near || is && gapShare*max(level-other, other-level) < param.Len()
-			}
-			if near {
-				continue
-			}
+		front = front[:max(1, min(len(front), probed/count))]
+	}
+	var out []space.Point
+	for k := range all {
+		for _, level := range all[k].spread(limit) {
 			for _, p := range front {
 				p = p.Clone()
 				p[k] = level
@@ -134,12 +133,80 @@ func (s *multiObjectiveGP) gaps(order []int) []space.Point {
 	return out
 }
 
-// differsIn reports whether two designs differ in no other parameter.
-func differsIn(p, q space.Point, param int) bool {
-	for i := range p {
-		if p[i] != q[i] && i != param {
-			return false
+// knownAlong returns the levels of a parameter, ascending, of designs that differ from one
+// of the front in no other; none where the front does not run along it.
+func (s *multiObjectiveGP) knownAlong(front []space.Point, param int) []int {
+	var known []int
+	for _, p := range front {
+		known = append(known, p[param])
+	}
+	slices.Sort(known)
+	if known = slices.Compact(known); len(known) < varied {
+		return nil
+	}
+	var p space.Point
+	others := func(q space.Point) space.Key {
+		p = append(p[:0], q...)
+		p[param] = 0
+		return s.problem.Space.Key(p)
+	}
+	var ofFront space.Set
+	for _, q := range front {
+		ofFront.Add(others(q))
+	}
+	for i := range s.records {
+		if q := s.records[i].point; ofFront.Has(others(q)) {
+			known = append(known, q[param])
 		}
 	}
-	return true
+	slices.Sort(known)
+	return slices.Compact(known)
+}
+
+// levels are those of a parameter in some ranges, each from its first to before its end.
+type levels [][2]int
+
+// farFrom returns the levels of n that are a share of them or more from all known ones, which
+// ascend; none where nothing is known.
+func farFrom(known []int, n int) levels {
+	if len(known) == 0 {
+		return nil
+	}
+	var out levels
+	reach := (n + gapShare - 1) / gapShare
+	first := 0
+	for _, level := range append(known, n-1+reach) {
+		if end := level - reach + 1; first < end {
+			out = append(out, [2]int{first, end})
+		}
+		first = level + reach
+	}
+	return out
+}
+
+func (l levels) count() (n int) {
+	for _, r := range l {
+		n += r[1] - r[0]
+	}
+	return n
+}
+
+// spread returns n of the levels at equal distances, the first and the last among them;
+// all where they are no more.
+func (l levels) spread(n int) []int {
+	count := l.count()
+	n = min(n, count)
+	out := make([]int, 0, n)
+	passed := 0
+	for _, r := range l {
+		for len(out) < n {
+			at := r[0] + len(out)*(count-1)/max(1, n-1) - passed
+			if at >= r[1] {
+				break
+			}
+			out = append(out, at)
+		}
+		passed += r[1] - r[0]
+	}
+	return out
 }

@@ -1,6 +1,7 @@
 package optimizer
 
 import (
+	"slices"
 	"testing"
 
 	"apollo/optimizer/space"
@@ -50,6 +51,65 @@ func TestProbesAreFarFromTheFront(t *testing.T) {
 	}
 	if got := front(t, 0, 1).gaps([]int{0, 1}); got != nil {
 		t.Errorf("%v: too few designs say along what the front runs", got)
+	}
+}
+
+// Where all designs that lie in gaps are few, all are probed.
+func TestAllGapsAreProbed(t *testing.T) {
+	for _, known := range [][]int{{0, 1, 2}, {3, 9, 18}, {18, 19, 20}, {0, 10, 20}} {
+		s := front(t, known...)
+		var got, want []int
+		for _, p := range s.gaps(constrainedRank(s.records)) {
+			got = append(got, p[0])
+		}
+		for level := range 21 {
+			if !slices.ContainsFunc(known, func(other int) bool { return gapShare*max(level-other, other-level) < 21 }) {
+				want = append(want, level, level, level) // of three designs
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("levels %v are known: probed are %v, want %v", known, got, want)
+		}
+	}
+}
+
+// However many levels there are, few designs are scored for a probe: some at each end of
+// each gap and between them.
+func TestProbesOfManyLevelsAreFew(t *testing.T) {
+	const n = 40_000
+	values := make([]float64, n)
+	for level := range values {
+		values[level] = float64(level)
+	}
+	sp, err := space.New(space.Param{Name: "a", Values: values}, space.Param{Name: "b", Values: values}, space.Param{Name: "c", Values: values})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newMultiObjectiveGP(Problem{Space: sp, Objectives: 3}, GP{}.withDefaults())
+	for i := range 100 {
+		p := space.Point{15_000 + i, 100 + i%40, i}
+		s.Tell(Observation{Point: p, Values: []float64{float64(i), 100 - float64(i), 1}, Trial: i, Origin: "gp"})
+	}
+	got := s.gaps(constrainedRank(s.records))
+	if len(got) > probed || len(got) < probed/2 {
+		t.Fatalf("%d designs are probed, want at most %d and not much less", len(got), probed)
+	}
+	var levels []int
+	for _, p := range got {
+		if p[1] >= 100 && p[1] < 140 && p[2] < 100 {
+			levels = append(levels, p[0])
+		}
+	}
+	slices.Sort(levels)
+	levels = slices.Compact(levels)
+	const reach = n/gapShare + 1
+	if len(levels) != probedLevels || levels[0] != 0 || levels[len(levels)-1] != n-1 {
+		t.Errorf("levels %v of the first parameter are probed, want %d from the first to the last", levels, probedLevels)
+	}
+	for _, level := range levels {
+		if level > 15_000-reach && level < 15_099+reach {
+			t.Errorf("level %d is near the front, which has 15,000 to 15,099", level)
+		}
 	}
 }
 
