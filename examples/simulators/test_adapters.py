@@ -113,7 +113,7 @@ def test_form_is_read_back(name):
 
 @pytest.mark.parametrize(("tool", "template", "form", "design"), [
     ("scalesim", "systolic", "scalesim.cfg", {"rows": 16, "cols": 32, "dataflow": "os", "input_buffer": 65536, "weight_buffer": 131072, "output_buffer": 32768, "io_bandwidth": 32e9}),
-    ("zigzag", "nvdla", "zigzag-machine.yaml", {"atomic_c": 16, "atomic_k": 32, "conv_buffer": 131072, "accumulator": 16384, "io_bandwidth": 8e9}),
+    ("zigzag", "nvdla", "zigzag-machine.yaml", {"atomic_c": 16, "atomic_k": 32, "conv_buffer": 131072, "accumulator": 65536, "io_bandwidth": 8e9}),
     ("accelforge", "nvdla", "accelforge.yaml", {"atomic_c": 16, "atomic_k": 32, "conv_buffer": 131072, "accumulator": 16384, "io_bandwidth": 8e9}),
 ])
 def test_export_is_read_back(tool, template, form, design, tmp_path):
