@@ -213,12 +213,13 @@ func (s *strategy) due(k, round int) int { return first(k, len(s.levels)) * (2<<
 // it the lowest level, that has not all of its designs. After the first round a level
 // below the last goes on as long as it orders designs as the last one does. A level waits
 // for the first answer of the one below, however many designs are in flight: nothing could
-// be promoted before. Designs that the search did not propose are no part of a round.
+// be promoted before. One that has answers of its own does not, as those of the one below
+// may be measured anew. Designs that the search did not propose are no part of a round.
 func (s *strategy) next(waiting [][]space.Point, spent []bool) (k, round int) {
 	last := len(s.levels) - 1
 	for ; ; round++ {
 		for k := range s.levels {
-			if k > 0 && len(s.levels[k-1].told) == 0 && !spent[k-1] {
+			if k > 0 && s.levels[k].own == 0 && len(s.levels[k-1].told) == 0 && !spent[k-1] {
 				break
 			}
 			if s.levels[k].own+len(waiting[k]) < s.due(k, round) && !spent[k] && (k == last || round == 0 || s.ordered(k)) {

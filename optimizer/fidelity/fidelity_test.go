@@ -223,3 +223,31 @@ func TestManyInFlight(t *testing.T) {
 		}
 	}
 }
+
+// All designs of a lower level may be measured anew, so that they are in flight again.
+func TestALevelMeasuredAnew(t *testing.T) {
+	t.Parallel()
+	for anew := range 2 {
+		var told []optimizer.Observation
+		var waiting []space.Point
+		search := start(t, grid(t, 10))
+		for i := range 84 {
+			got, err := search.Ask(uint64(i), 1, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := observe(got[0], i, true)
+			search.Tell(o)
+			if o.Point[1] == anew {
+				waiting = append(waiting, o.Point)
+			} else {
+				told = append(told, o)
+			}
+		}
+		search = start(t, grid(t, 10))
+		search.Tell(told...)
+		if got, err := search.Ask(84, 3, waiting); err != nil || len(got) != 3 {
+			t.Errorf("level %d: %v, %v", anew, got, err)
+		}
+	}
+}
