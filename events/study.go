@@ -274,8 +274,8 @@ type StudyPaused struct {
 	// and Item its sequence there: an earlier loss of the batch is not told again.
 	Batch *int   `json:"batch,omitempty"`
 	Item  uint64 `json:"item,omitempty"`
-	// Already: the run was paused before, so that one resume is enough for all that
-	// was given up.
+	// Already: the run was paused before for a work item that was given up, so that one
+	// resume is enough for all of them.
 	Already bool `json:"already,omitempty"`
 }
 

@@ -118,13 +118,7 @@ func TestLostItemsNeedOneResume(t *testing.T) {
 	w.appendNext()
 	w.machine.Lost(2, 8, "why")
 	w.appendNext()
-	var already []bool
-	for _, e := range w.log {
-		if e, ok := e.(events.StudyPaused); ok {
-			already = append(already, e.Already)
-		}
-	}
-	if diff := cmp.Diff([]bool{false, true, true}, already); diff != "" {
+	if diff := cmp.Diff([]bool{false, true, true}, w.alreadyPaused()); diff != "" {
 		t.Errorf("pauses (-want +got):\n%s", diff)
 	}
 	w.append(events.StudyResumed{Study: "sim", Run: "r1", Command: "a"})
@@ -139,4 +133,29 @@ func TestLostItemsNeedOneResume(t *testing.T) {
 	if diff := cmp.Diff([]string{"work.sim.r1.0.1", "work.sim.r1.1.1", "work.sim.r1.2.1"}, items); diff != "" {
 		t.Errorf("work items (-want +got):\n%s", diff)
 	}
+}
+
+// A user's own pause says nothing of lost items: the first of them is told, also to those
+// who are told of what was not told already.
+func TestALostItemInAUsersPauseIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testSpec(nil), study.Knowledge{})
+	w.appendNext()
+	w.append(events.StudyPaused{Study: "sim", Run: "r1", Command: "a"})
+	w.machine.Lost(0, 3, "why")
+	w.machine.Lost(1, 7, "why")
+	w.appendNext()
+	if diff := cmp.Diff([]bool{false, false, true}, w.alreadyPaused()); diff != "" {
+		t.Errorf("pauses (-want +got):\n%s", diff)
+	}
+}
+
+// alreadyPaused says of each pause of the log whether one for a lost item was before it.
+func (w *world) alreadyPaused() (already []bool) {
+	for _, e := range w.log {
+		if e, ok := e.(events.StudyPaused); ok {
+			already = append(already, e.Already)
+		}
+	}
+	return already
 }

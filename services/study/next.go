@@ -32,7 +32,7 @@ func (m *Machine) Next() (events.Payload, error) {
 	}
 	if k, item, lost := m.lostBatch(); lost && (m.state == Running || m.state == Stopping || m.state == Paused) {
 		return events.StudyPaused{
-			Study: m.spec.Study, Run: m.cfg.Run, Batch: &k, Item: item, Already: m.state == Paused,
+			Study: m.spec.Study, Run: m.cfg.Run, Batch: &k, Item: item, Already: m.state == Paused && len(m.held) > 0,
 			Reason: fmt.Sprintf("no evaluator could answer batch %d: %s: see the dead letters (`apollo dlq ls --study %s`), mend the cause and resume",
 				k, events.Cut(m.lost[k][item], events.MaxReasonBytes/2), m.spec.Study),
 		}, nil
