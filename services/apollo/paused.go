@@ -13,13 +13,9 @@ import (
 // soFar is a run that has not ended as it is now, with a summary of the trials
 // that are answered.
 func soFar(ctx context.Context, s *session, view *client.StudyView) (*client.StudyView, error) {
-	now, err := client.ReadStudy(ctx, s.bus.Log(), view.Study, view.Run)
+	now, t, err := readCounted(ctx, s.bus, view.Study, view.Run)
 	if err != nil || now.Summary != nil {
 		return now, err
-	}
-	t, err := readTally(ctx, s.bus, now)
-	if err != nil {
-		return nil, err
 	}
 	c := t.counts()
 	now.Summary = &events.Summary{

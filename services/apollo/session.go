@@ -253,6 +253,11 @@ func connect(ctx context.Context, conf natsbus.Config, remote bool) (*session, e
 
 // study returns the view of a study, or an error that says that there is none.
 func (s *session) study(ctx context.Context, name, run string) (*client.StudyView, error) {
+	return s.studyBy(ctx, name, run, func() (*client.StudyView, error) { return client.ReadStudy(ctx, s.bus.Log(), name, run) })
+}
+
+// studyBy is study for who reads more of it.
+func (s *session) studyBy(ctx context.Context, name, run string, read func() (*client.StudyView, error)) (*client.StudyView, error) {
 	if !events.IsName(name) {
 		hint := "`apollo study ls` lists the studies"
 		if study, trial, ok := strings.Cut(name, "/"); ok && events.IsName(study) {
@@ -260,7 +265,7 @@ func (s *session) study(ctx context.Context, name, run string) (*client.StudyVie
 		}
 		return nil, cli.Hinted(cli.ExitUsage, hint, fmt.Errorf("%q is no name of a study: names have a-z, 0-9 and \"-\"", name))
 	}
-	view, err := client.ReadStudy(ctx, s.bus.Log(), name, run)
+	view, err := read()
 	if !errors.Is(err, client.ErrNoStudy) {
 		return view, err
 	}

@@ -117,15 +117,15 @@ The name of a campaign, a file with a matrix, shows its studies together.`,
 }
 
 func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*shownStudy, error) {
-	view, err := s.study(ctx, name, run)
+	var t *tally
+	view, err := s.studyBy(ctx, name, run, func() (view *client.StudyView, err error) {
+		view, t, err = readCounted(ctx, s.bus, name, run)
+		return view, err
+	})
 	if err != nil {
 		return nil, err
 	}
 	if err := client.LookAt(ctx, s.bus, view, s.server != nil); err != nil {
-		return nil, err
-	}
-	t, err := readTally(ctx, s.bus, view)
-	if err != nil {
 		return nil, err
 	}
 	if view.Best == nil && len(view.Spec.Objectives) == 1 && view.Voided > 0 {

@@ -143,6 +143,17 @@ func readTally(ctx context.Context, bus events.Bus, view *client.StudyView) (*ta
 	return c, nil
 }
 
+// readCounted reads a run and counts its trials at once: its log is read once.
+func readCounted(ctx context.Context, bus events.Bus, name, run string) (view *client.StudyView, c *tally, err error) {
+	view, err = client.ReadRun(ctx, bus, name, run, func(began *client.StudyView) (func(*client.Batch), error) {
+		if c, err = newTally(began.Spec); err != nil {
+			return nil, err
+		}
+		return func(b *client.Batch) { c.add(b) }, nil
+	})
+	return view, c, err
+}
+
 // readFidelity is what went into each level of a run's fidelity, nil without one.
 func readFidelity(ctx context.Context, bus events.Bus, view *client.StudyView) ([]fidelityUse, error) {
 	if view.Spec.Fidelity == nil {

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -40,15 +41,12 @@ func ReadBatches(ctx context.Context, bus events.Bus, view *StudyView, before in
 // batches: as many as a run has in flight.
 func Batches(ctx context.Context, bus events.Bus, view *StudyView, before int) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
-		judge, err := events.NewJudge(view.Spec)
+		pairs, err := newPairing(ctx, bus, view)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		filter := fmt.Sprintf("result.%s.%s.%s.*", view.Spec.Evaluator.Name, view.Study, view.Run)
-		next, stop := iter.Pull2(readAhead(ctx, bus.Facts(), filter, decodeAnswer))
-		defer stop()
-		r := results{next: next, ahead: map[int][]answer{}}
+		defer pairs.stop()
 		for p, err := range readAhead(ctx, bus.Log(), events.StudySubject(view.Study, view.Run, "proposed"), decodeProposal) {
 			if err != nil {
 				yield(nil, fmt.Errorf("read the log: %w", err))
@@ -57,25 +55,135 @@ func Batches(ctx context.Context, bus events.Bus, view *StudyView, before int) i
 			if p.FirstTrial >= before {
 				return
 			}
-			b := newBatch(p)
-			// Trials that were measured elsewhere have no answer here: to look for one
-			// would read all the others.
-			for open := len(b.missing()); open > 0; {
-				answer, more, err := r.of(p.Batch)
-				if err != nil {
-					yield(nil, fmt.Errorf("read the results: %w", err))
-					return
-				}
-				if !more {
-					break
-				}
-				open -= b.fold(&answer, view, judge)
-			}
-			if !yield(b, nil) {
+			b, err := pairs.of(p)
+			if !yield(b, err) || err != nil {
 				return
 			}
 		}
 	}
+}
+
+// ReadRun is ReadStudy and Batches at once, for who wants both of a run with many trials:
+// its log is read once. begin gets the run as it began, and returns who takes the batches.
+// It is called anew, and they come again, where the run that is read is another one by then,
+// or has been pinned to who measures it.
+func ReadRun(ctx context.Context, bus events.Bus, name, run string, begin func(*StudyView) (func(*Batch), error)) (*StudyView, error) {
+	// What the answers are checked by is known before the first proposal is read.
+	filter := cmp.Or(run, "*")
+	began, err := foldViews(bus.Log().Read(ctx, 0, events.StudySubject(name, filter, "accepted"), events.StudySubject(name, filter, "bound")))
+	if err != nil {
+		return nil, err
+	}
+	if len(began) > 0 && began[len(began)-1].Err == nil {
+		head := began[len(began)-1]
+		view, err := readOnce(ctx, bus, head, events.RunFilter(name, filter), begin)
+		if err != nil || view.Run == head.Run && sameIdentity(view.Identity, head.Identity) {
+			return view, err
+		}
+	}
+	view, err := ReadStudy(ctx, bus.Log(), name, run)
+	if err != nil {
+		return nil, err
+	}
+	each, err := begin(view)
+	if err != nil {
+		return nil, err
+	}
+	for b, err := range Batches(ctx, bus, view, events.MaxTrials) {
+		if err != nil {
+			return nil, err
+		}
+		each(b)
+	}
+	return view, nil
+}
+
+func sameIdentity(a, b *events.Identity) bool { return a == b || a != nil && b != nil && *a == *b }
+
+// readOnce folds the runs that a filter matches, and hands out the batches of one of them.
+func readOnce(ctx context.Context, bus events.Bus, head *StudyView, filter string, begin func(*StudyView) (func(*Batch), error)) (*StudyView, error) {
+	each, err := begin(head)
+	if err != nil {
+		return nil, err
+	}
+	pairs, err := newPairing(ctx, bus, head)
+	if err != nil {
+		return nil, err
+	}
+	defer pairs.stop()
+	var runs views
+	decode := func(m events.Message) (decodedEvent, error) {
+		e := decodedEvent{Message: m}
+		if _, of, _, _ := events.ParseStudySubject(m.Subject); of == head.Run {
+			_, e.payload, e.err = events.Decode(m.Data)
+		} else {
+			_, e.payload, e.err = events.DecodeOutline(m.Data)
+		}
+		e.Data = nil // is in the payload, and would only stay in memory
+		return e, nil
+	}
+	for e, err := range readAhead(ctx, bus.Log(), filter, decode) {
+		if err != nil {
+			return nil, fmt.Errorf("read the log: %w", err)
+		}
+		view := runs.of(e.Message)
+		if view == nil {
+			continue
+		}
+		view.foldDecoded(e.Message, e.payload, e.err)
+		if p, ok := e.payload.(events.TrialsProposed); ok && view.Run == head.Run && view.Err == nil {
+			b, err := pairs.of(&p)
+			if err != nil {
+				return nil, err
+			}
+			each(b)
+		}
+	}
+	return runs.latest(head.Study)
+}
+
+// decodedEvent is an event of the log, without its data, or why it cannot be read.
+type decodedEvent struct {
+	events.Message
+	payload events.Payload
+	err     error
+}
+
+// pairing pairs the proposals of a run with the answers to them.
+type pairing struct {
+	view    *StudyView
+	judge   *events.Judge
+	results results
+	stop    func()
+}
+
+// newPairing begins to read the answers of a run; stop ends that.
+func newPairing(ctx context.Context, bus events.Bus, view *StudyView) (*pairing, error) {
+	judge, err := events.NewJudge(view.Spec)
+	if err != nil {
+		return nil, err
+	}
+	filter := fmt.Sprintf("result.%s.%s.%s.*", view.Spec.Evaluator.Name, view.Study, view.Run)
+	next, stop := iter.Pull2(readAhead(ctx, bus.Facts(), filter, decodeAnswer))
+	return &pairing{view, judge, results{next: next, ahead: map[int][]answer{}}, stop}, nil
+}
+
+// of returns the next proposed batch with its answers.
+func (r *pairing) of(p *events.TrialsProposed) (*Batch, error) {
+	b := newBatch(p)
+	// Trials that were measured elsewhere have no answer here: to look for one would read
+	// all the others.
+	for open := len(b.missing()); open > 0; {
+		answer, more, err := r.results.of(p.Batch)
+		if err != nil {
+			return nil, fmt.Errorf("read the results: %w", err)
+		}
+		if !more {
+			break
+		}
+		open -= b.fold(&answer, r.view, r.judge)
+	}
+	return b, nil
 }
 
 // readAheadOf is how many messages a reader decodes ahead of who waits for them: it bounds what

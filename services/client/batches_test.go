@@ -18,7 +18,8 @@ const (
 	batches            = 40
 )
 
-// answered is a bus with a run of one-trial batches, whose answers came in another order.
+// answered is a bus with a run of one-trial batches, whose answers came in another order,
+// and without anybody who drives it.
 func answered(t *testing.T) (events.Bus, *client.StudyView) {
 	t.Helper()
 	bus := membus.New(membus.Config{}).Client("one")
@@ -36,6 +37,12 @@ func answered(t *testing.T) (events.Bus, *client.StudyView) {
 		}
 		return data
 	}
+	log := func(kind string, e events.Payload) {
+		if _, err := bus.Log().Append(t.Context(), events.Message{Subject: events.StudySubject(studyName, runName, kind), ID: kind, Data: encode(kind, e)}, events.Fence{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log("accepted", events.StudyAccepted{Study: studyName, Run: runName, Spec: *spec, Command: "c"})
 	for k := range batches {
 		id := fmt.Sprint("p", k)
 		e := events.TrialsProposed{Study: studyName, Run: runName, Batch: k, FirstTrial: k, Designs: []events.Design{{{Num: 1}}}, Origins: []string{"random"}}
@@ -74,6 +81,81 @@ func TestBatchesHaveTheirAnswers(t *testing.T) {
 	}
 	if next != batches {
 		t.Errorf("%d batches, want %d", next, batches)
+	}
+}
+
+// A run that is read once is the same as one whose log is read for its view and for its
+// batches: also where it is pinned, or followed by another run, while it is read.
+func TestRunIsReadOnce(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		meanwhile events.Payload
+		kind, run string
+		begins    int
+		answers   int
+	}{
+		"nothing happens": {begins: 1, answers: batches},
+		"it is pinned": {
+			meanwhile: events.StudyBound{Study: studyName, Run: runName, Identity: events.Identity{Version: "another"}}, kind: "bound", run: runName,
+			begins: 2, answers: 0,
+		},
+		"another run begins": {
+			meanwhile: events.StudyAccepted{Study: studyName, Run: "00000002", Spec: events.Spec{Study: studyName}, Command: "d"}, kind: "accepted", run: "00000002",
+			begins: 2, answers: 0,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bus, _ := answered(t)
+			begins, read := 0, 0
+			view, err := client.ReadRun(t.Context(), bus, studyName, "", func(*client.StudyView) (func(*client.Batch), error) {
+				if begins++; begins == 1 && tt.meanwhile != nil {
+					data, err := events.Encode("m", "test", studyName, time.Now(), tt.meanwhile)
+					if err != nil {
+						return nil, err
+					}
+					m := events.Message{Subject: events.StudySubject(studyName, tt.run, tt.kind), ID: "m", Data: data}
+					if _, err := bus.Log().Append(t.Context(), m, events.Fence{}); err != nil {
+						return nil, err
+					}
+				}
+				read = 0
+				return func(b *client.Batch) {
+					if b.Answers[0] != nil {
+						read++
+					}
+				}, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := client.ReadStudy(t.Context(), bus.Log(), studyName, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if view.Run != want.Run || view.Proposed != want.Proposed || !view.Updated.Equal(want.Updated) {
+				t.Errorf("ReadRun() = %s with %d trials of %s, want %s, %d, %s", view.Run, view.Proposed, view.Updated, want.Run, want.Proposed, want.Updated)
+			}
+			if begins != tt.begins || read != tt.answers {
+				t.Errorf("began %d times, %d answers, want %d and %d", begins, read, tt.begins, tt.answers)
+			}
+		})
+	}
+}
+
+// What cannot be read ends the reading of a run.
+func TestRunThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	bus, _ := answered(t)
+	begin := func(*client.StudyView) (func(*client.Batch), error) { return func(*client.Batch) {}, nil }
+	if _, err := client.ReadRun(t.Context(), bus, "none", "", begin); !errors.Is(err, client.ErrNoStudy) {
+		t.Errorf("ReadRun() of no study: %v, want ErrNoStudy", err)
+	}
+	if _, err := bus.Log().Append(t.Context(), events.Message{Subject: events.StudySubject(studyName, runName, "proposed"), ID: "bad", Data: []byte("{}")}, events.Fence{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.ReadRun(t.Context(), bus, studyName, runName, begin); !errors.Is(err, events.ErrMalformed) {
+		t.Errorf("ReadRun() of a run with what is no event: %v, want ErrMalformed", err)
 	}
 }
 

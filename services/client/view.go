@@ -160,6 +160,10 @@ func (v *StudyView) void(e *events.TrialsProposed) {
 // Fold is fold of what may not be readable.
 func (v *StudyView) Fold(m events.Message) {
 	_, payload, err := events.DecodeOutline(m.Data)
+	v.foldDecoded(m, payload, err)
+}
+
+func (v *StudyView) foldDecoded(m events.Message, payload events.Payload, err error) {
 	if err != nil {
 		v.unreadable(fmt.Errorf("%s at sequence %d: %w", m.Subject, m.Seq, err))
 		return
@@ -220,18 +224,11 @@ func ReadStudy(ctx context.Context, log events.Log, name, run string) (*StudyVie
 	if run != "" {
 		filter = events.RunFilter(name, run)
 	}
-	views, err := foldViews(log.Read(ctx, 0, filter))
-	if err != nil {
+	var runs views
+	if err := runs.fold(log.Read(ctx, 0, filter)); err != nil {
 		return nil, err
 	}
-	if len(views) == 0 {
-		return nil, fmt.Errorf("%w: %s", ErrNoStudy, name)
-	}
-	view := views[len(views)-1]
-	if view.Err != nil {
-		return nil, view.Err
-	}
-	return view, nil
+	return runs.latest(name)
 }
 
 // ListStudies returns the views of all runs, in the order they were accepted.
@@ -241,32 +238,73 @@ func ListStudies(ctx context.Context, log events.Log) ([]*StudyView, error) {
 }
 
 func foldViews(log iter.Seq2[events.Message, error]) ([]*StudyView, error) {
-	var order []*StudyView
-	byRun := map[messages.RunKey]*StudyView{}
+	var runs views
+	if err := runs.fold(log); err != nil {
+		return nil, err
+	}
+	return runs.all(), nil
+}
+
+// views are those of several runs, in the order they were accepted.
+type views struct {
+	order []*StudyView
+	byRun map[messages.RunKey]*StudyView
+}
+
+func (r *views) fold(log iter.Seq2[events.Message, error]) error {
 	for m, err := range log {
 		if err != nil {
-			return nil, fmt.Errorf("read the log: %w", err)
+			return fmt.Errorf("read the log: %w", err)
 		}
-		name, run, _, ok := events.ParseStudySubject(m.Subject)
-		if !ok {
-			continue
+		if view := r.of(m); view != nil {
+			view.Fold(m)
 		}
-		key := messages.RunKey{Study: name, Run: run}
-		view := byRun[key]
-		if view == nil {
-			view = &StudyView{Study: name, Run: run, Accepted: m.Time, Updated: m.Time, Spec: &events.Spec{}}
-			byRun[key] = view
-			order = append(order, view)
-		}
-		if view.Err != nil {
-			continue
-		}
-		view.Fold(m)
 	}
-	for _, v := range order {
+	return nil
+}
+
+// of is the view that an event belongs to, a new one where it is the first of its run; nil
+// where it is none of a run, or of one that cannot be read.
+func (r *views) of(m events.Message) *StudyView {
+	name, run, _, ok := events.ParseStudySubject(m.Subject)
+	if !ok {
+		return nil
+	}
+	key := messages.RunKey{Study: name, Run: run}
+	view := r.byRun[key]
+	if view == nil {
+		if r.byRun == nil {
+			r.byRun = map[messages.RunKey]*StudyView{}
+		}
+		view = &StudyView{Study: name, Run: run, Accepted: m.Time, Updated: m.Time, Spec: &events.Spec{}}
+		r.byRun[key] = view
+		r.order = append(r.order, view)
+	}
+	if view.Err != nil {
+		return nil
+	}
+	return view
+}
+
+// all are the views once the log is read.
+func (r *views) all() []*StudyView {
+	for _, v := range r.order {
 		if v.front != nil {
 			v.Front = v.front.Trials()
 		}
 	}
-	return order, nil
+	return r.order
+}
+
+// latest is that of a study's latest run.
+func (r *views) latest(name string) (*StudyView, error) {
+	all := r.all()
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%w: %s", ErrNoStudy, name)
+	}
+	view := all[len(all)-1]
+	if view.Err != nil {
+		return nil, view.Err
+	}
+	return view, nil
 }
