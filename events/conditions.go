@@ -109,6 +109,39 @@ func (s *ruleSet) mark(row []space.Value) (*compiledRule, rule.Verdict) {
 	return nil, rule.Yes
 }
 
+// NeverCounts reports whether the condition of a parameter holds in no design, and the
+// parameters that it depends on; false where there are too many combinations to look at.
+func NeverCounts(params []Parameter, at int) (never bool, on []int, err error) {
+	const most = 1 << 14
+	if params[at].When == "" {
+		return false, nil, nil
+	}
+	c, on, err := compileUsing(params, Rule{ID: ConditionID(params[at].Name), Expr: params[at].When}, false)
+	if err != nil {
+		return false, nil, err
+	}
+	slices.Sort(on)
+	on = slices.Compact(on)
+	used := make([]space.Param, len(on))
+	for i, k := range on {
+		used[i] = space.Param{Name: params[k].Name, Values: params[k].Values, Labels: params[k].Labels}
+	}
+	all, err := space.New(used...)
+	if err != nil || !all.Countable() || all.Size() > most {
+		return false, on, err
+	}
+	row := make([]space.Value, len(params))
+	for i := range all.Size() {
+		for k, v := range all.Values(all.At(i)) {
+			row[on[k]] = v
+		}
+		if c.test(row) == rule.Yes {
+			return false, on, nil
+		}
+	}
+	return true, on, nil
+}
+
 // ConditionsOK reports whether all that means nothing in a design is at its first
 // level. It allocates nothing.
 func (j *Judge) ConditionsOK(design []space.Value) bool {
@@ -131,6 +164,14 @@ func (j *Judge) Inactive(design []space.Value, yield func(param int)) {
 			yield(c.param)
 		}
 	}
+}
+
+// Settle puts what means nothing in a design to its first level.
+func (j *Judge) Settle(design []space.Value) {
+	j.Inactive(design, func(param int) {
+		at := slices.IndexFunc(j.rules.conditions, func(c condition) bool { return c.param == param })
+		design[param] = j.rules.conditions[at].first
+	})
 }
 
 // rows lends the rows that are marked: a check allocates nothing.

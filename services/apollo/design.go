@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -185,15 +186,59 @@ func (s *subject) pointOf(preset string, sets []string) (report.Point, error) {
 	if err != nil {
 		return p, err
 	}
+	given := map[int]string{}
 	for _, set := range sets {
 		i, value, err := parameterValue(s.params(), set)
 		if err != nil {
 			return p, err
 		}
-		p.Values[i] = value
+		p.Values[i], given[i] = value, set
 	}
-	return p, nil
+	return p, s.settle(&p, given)
 }
+
+// settle puts what means nothing in a point to the level that a study has it at, and
+// refuses another one that was given.
+func (s *subject) settle(p *report.Point, given map[int]string) error {
+	idle, err := s.Idle(*p)
+	if err != nil {
+		return err
+	}
+	t := s.Template.Template()
+	for _, x := range idle {
+		if set, own := given[x.Index]; own && p.Values[x.Index] != x.First {
+			var because []string
+			for i, param := range t.Params {
+				if slices.Contains(strings.FieldsFunc(x.When, notInName), param.Name) {
+					because = append(because, param.Name+" is "+valueText(p.Values[i], param.Unit))
+				}
+			}
+			return cli.Hinted(cli.ExitUsage, t.ParamDocs[x.Index],
+				fmt.Errorf("--set %s: %s means nothing in this design, where %s", set, t.Params[x.Index].Name, strings.Join(because, " and ")))
+		}
+		p.Values[x.Index] = x.First
+	}
+	return nil
+}
+
+// noLevel stands for the level of what means nothing in a design.
+const noLevel = "-"
+
+// texts are the values of a point for people.
+func (s *subject) texts(p report.Point) []string {
+	texts := make([]string, len(p.Values))
+	for i, v := range p.Values {
+		texts[i] = valueText(v, s.params()[i].Unit)
+	}
+	if idle, err := s.Idle(p); err == nil {
+		for _, x := range idle {
+			texts[x.Index] = noLevel
+		}
+	}
+	return texts
+}
+
+func notInName(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 
 // startOf is a preset, or the design in a JSON file.
 func (s *subject) startOf(name string) (report.Point, error) {

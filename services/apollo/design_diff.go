@@ -98,11 +98,11 @@ type changedParameter struct {
 	// Change is (B-A)/A, null for labels.
 	Change *float64 `json:"change"`
 
-	a, b space.Value
+	a, b string // for people
 }
 
 func newChangedParameter(name, unit string, a, b space.Value) changedParameter {
-	c := changedParameter{Name: name, Unit: unit, A: plainValue(a), B: plainValue(b), a: a, b: b}
+	c := changedParameter{Name: name, Unit: unit, A: plainValue(a), B: plainValue(b), a: valueText(a, unit), b: valueText(b, unit)}
 	if a.Label == "" && b.Label == "" {
 		c.Change = newChanged("", "", &a.Num, &b.Num).Change
 	}
@@ -128,10 +128,16 @@ func newChanged(name, unit string, a, b *float64) changed {
 func (d *designDiff) compare(s *subject) {
 	d.Parameters, d.Parts, d.Layers = []changedParameter{}, []changed{}, []changedLayer{}
 	va, vb := d.A.point.Values, d.B.point.Values
+	ta, tb := s.texts(d.A.point), s.texts(d.B.point)
 	for i, p := range s.params() {
-		if va[i] != vb[i] {
-			d.Parameters = append(d.Parameters, newChangedParameter(p.Name, p.Unit, va[i], vb[i]))
+		if va[i] == vb[i] && ta[i] == tb[i] {
+			continue
 		}
+		c := newChangedParameter(p.Name, p.Unit, va[i], vb[i])
+		if c.a, c.b = ta[i], tb[i]; c.a == noLevel || c.b == noLevel {
+			c.Change = nil
+		}
+		d.Parameters = append(d.Parameters, c)
 	}
 	if a, b := float64(d.A.report.ClockHz), float64(d.B.report.ClockHz); a != b {
 		d.Parameters = append(d.Parameters, newChangedParameter("clock", "Hz", space.Value{Num: a}, space.Value{Num: b}))
@@ -221,7 +227,7 @@ func (d *designDiff) text(w io.Writer, p cli.Paint) {
 		g := &cli.Grid{Header: []string{"PARAMETER", ">" + d.A.Name, ">" + d.B.Name, ">CHANGE"}}
 		for i := range d.Parameters {
 			c := &d.Parameters[i]
-			g.Add(c.Name, valueText(c.a, c.Unit), valueText(c.b, c.Unit), signed(c.Change))
+			g.Add(c.Name, c.a, c.b, signed(c.Change))
 		}
 		g.Text(w, p)
 		fmt.Fprintln(w)

@@ -173,12 +173,12 @@ func layerSheet(layers []any) *cli.Grid {
 }
 
 func (s *subject) text(w io.Writer, p cli.Paint, r *report.Design) {
-	for i, v := range s.point.Values {
+	for i, text := range s.texts(s.point) {
 		note := ""
-		if _, on := s.params()[i].Level(v); !on {
+		if _, on := s.params()[i].Level(s.point.Values[i]); !on {
 			note = "  (no level of the space)"
 		}
-		fmt.Fprintf(w, "%-19s %14s%s\n", s.params()[i].Name, valueText(v, s.params()[i].Unit), note)
+		fmt.Fprintf(w, "%-19s %14s%s\n", s.params()[i].Name, text, note)
 	}
 	fmt.Fprintf(w, "\n%s MACs per cycle at %s, %s TOPS at best\n\n", cli.Count(r.MACsPerCycle), cli.Quantity(float64(r.ClockHz), "Hz"), cli.Significant(r.PeakTOPS))
 	if !r.Feasible {

@@ -168,9 +168,12 @@ func newChange(step inspect.Step) change {
 
 // add looks at the design after one change, or two.
 func (n *neighbours) add(ctx context.Context, s *subject, o neighbourOptions, home *report.Design, before []*evaluator.Reason, first, second *inspect.Step) error {
-	p := first.After(s.point)
+	p, steps := first.After(s.point), []inspect.Step{*first}
 	if second != nil {
-		p = second.After(p)
+		p, steps = second.After(p), append(steps, *second)
+	}
+	if moot, err := s.Moot(p, steps...); moot || err != nil {
+		return err
 	}
 	near, err := s.neighbour(p, home, before)
 	if err != nil {

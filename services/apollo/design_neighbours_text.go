@@ -21,8 +21,8 @@ func (n *neighbours) answer(s *subject) cli.Answer {
 		items = append(items, &n.Neighbours[i])
 	}
 	return cli.Answer{Value: n, Items: items, Grid: g, Text: func(w io.Writer, p cli.Paint) {
-		for i, v := range s.point.Values {
-			fmt.Fprintf(w, "%-19s %14s\n", s.params()[i].Name, valueText(v, s.params()[i].Unit))
+		for i, text := range s.texts(s.point) {
+			fmt.Fprintf(w, "%-19s %14s\n", s.params()[i].Name, text)
 		}
 		fmt.Fprintln(w, "\n"+p.Wrap(strings.Join(metrics, ", "), "  "))
 		for _, b := range n.Broken {

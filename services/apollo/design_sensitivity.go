@@ -292,7 +292,14 @@ func (v *sensitivity) choose(s *subject, names []string) error {
 		return nil
 	}
 	for _, step := range inspect.Steps(s.params(), s.point, false, -1) {
-		v.Rivals, v.rivals = append(v.Rivals, step.Param.Name+"="+rivalText(step.To, step.Param.Unit)), append(v.rivals, step.After(s.point))
+		rival := step.After(s.point)
+		switch moot, err := s.Moot(rival, step); {
+		case err != nil:
+			return err
+		case moot:
+			continue
+		}
+		v.Rivals, v.rivals = append(v.Rivals, step.Param.Name+"="+rivalText(step.To, step.Param.Unit)), append(v.rivals, rival)
 	}
 	return nil
 }

@@ -33,8 +33,8 @@ func (s *Subject) Point(design events.Design) report.Point {
 	return p
 }
 
-// Changes evaluates every design that differs from a design in one parameter, as the
-// study would: under its rules and constraints.
+// Changes evaluates every design that differs from a design in one parameter that means
+// something in it, as the study would: under its rules and constraints.
 func (s *Subject) Changes(ctx context.Context, design events.Design) ([]Change, error) {
 	searched, err := s.Spec.Space()
 	if err != nil {
@@ -57,6 +57,9 @@ func (s *Subject) Changes(ctx context.Context, design events.Design) ([]Change, 
 			}
 			near := slices.Clone(design)
 			near[i] = to
+			if judge.Settle(near); near[i] != to {
+				continue // it means nothing there
+			}
 			r, err := ev.Evaluate(ctx, evaluator.Request{Study: s.Spec.Study, Trial: -1, Design: near})
 			if err != nil {
 				return nil, err
@@ -69,7 +72,8 @@ func (s *Subject) Changes(ctx context.Context, design events.Design) ([]Change, 
 	return out, nil
 }
 
-// Kept reports whether a design keeps the rules and the constraints of the study.
+// Kept reports whether a design keeps the rules and the constraints of the study. At what
+// level a parameter stands that means nothing in it does not matter.
 func (s *Subject) Kept(design events.Design, r *report.Design) (events.Judgement, error) {
 	judge, err := events.NewJudge(s.Spec)
 	if err != nil {
@@ -82,5 +86,7 @@ func (s *Subject) Kept(design events.Design, r *report.Design) (events.Judgement
 			t.Reason = &events.Reason{Code: r.Reason.Code, Layer: r.Reason.Layer, Need: r.Reason.Need, Have: r.Reason.Have, Unit: r.Reason.Unit, Message: r.Reason.Message}
 		}
 	}
+	design = slices.Clone(design)
+	judge.Settle(design)
 	return judge.Judge(design, &t), nil
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"apollo/events"
+	"apollo/optimizer/space"
 	"apollo/services/studyfile"
 )
 
@@ -69,6 +70,54 @@ func TestAChangeIsWhatTheChangedDesignIs(t *testing.T) {
 	}
 	if feasible == 0 || feasible == kept {
 		t.Errorf("%d changes run and %d of them keep the limit: the test says nothing where all do or none", kept, feasible)
+	}
+}
+
+// A change is judged as the study would have the design: what means nothing after it is at
+// its first level, and a change of what means nothing is none.
+func TestChangesOfWhatMeansNothing(t *testing.T) {
+	t.Parallel()
+	const text = `{"apiVersion": "apollo/v1", "kind": "Study", "metadata": {"name": "demo"}, "spec": {
+		"space": {"template": "spatial", "restrict": {"axes": ["C+K", "P+Q", "C+K+P"], "z": [2, 3], "x": [8, 16], "y": [8, 16]}, "fix": {"grouped_sums": "groups",
+			"local_memory": "128 B", "shared_memory": "256 KiB", "noc": "64 B", "io_bandwidth": "16 GB/s"}},
+		"workload": {"networks": [{"name": "small", "layers": {"schema": "apollo.workload/v1", "name": "small", "inputs": [{"name": "image", "shape": [1, 8, 8, 16]}],
+			"layers": [{"id": "a", "op": "conv", "K": 32, "P": 8, "Q": 8, "R": 1, "S": 1, "in": ["image"]}]}}]},
+		"objectives": [{"metric": "latency", "goal": "minimize"}], "budget": {"trials": 10}}}`
+	doc, err := studyfile.Parse("demo", []byte(text), Builtins().Study(), studyfile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Of(doc.Spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := func(v float64) space.Value { return space.Value{Num: v} }
+	design := events.Design{{Label: "C+K"}, number(16), number(16), number(2), {Label: "groups"}, {Label: "groups"}, number(128), number(256 << 10), number(64), number(16e9)}
+	changes, err := s.Changes(t.Context(), design)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for _, c := range changes {
+		name := doc.Spec.Parameters[c.Parameter].Name
+		if found[name+"="+c.To.String()] = true; name == "z" || !c.Feasible {
+			t.Errorf("a change of %s to %s, feasible %t", name, c.To, c.Feasible)
+		}
+	}
+	if !found["axes=P+Q"] || !found["axes=C+K+P"] {
+		t.Errorf("the changes are %v: other axes are missing", found)
+	}
+	p := s.Point(design)
+	for _, step := range Steps(s.Template.Template().Params, p, false, -1) {
+		moot, err := s.Moot(step.After(p), step)
+		if want := step.Param.Name == "z"; err != nil || moot != want {
+			t.Errorf("%s to %s is moot: %t, %v", step.Param.Name, step.To, moot, err)
+		}
+	}
+	axes := Step{Index: 0, To: space.Value{Label: "C+K+P"}}
+	z := Step{Index: 3, To: number(3)}
+	if moot, err := s.Moot(z.After(axes.After(p)), axes, z); moot || err != nil {
+		t.Errorf("a third axis with its size is moot: %t, %v", moot, err)
 	}
 }
 

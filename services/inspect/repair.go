@@ -22,7 +22,8 @@ type Step struct {
 }
 
 // Steps are the changes of one parameter of a point to the next level below or above, or
-// to every level with all; the parameter with index not stays.
+// to every level with all; the parameter with index not stays. What a parameter means is
+// not asked: Moot says it of the point after them.
 func Steps(params []space.Param, p report.Point, all bool, not int) (steps []Step) {
 	for i, param := range params {
 		if i == not {
@@ -82,11 +83,18 @@ func (s *Subject) fewest(ctx context.Context, p report.Point, all iter.Seq[[]Ste
 		case ctx.Err() != nil:
 			return nil, false, ctx.Err()
 		}
-		most--
 		after := p
 		for i := range changes {
 			after = changes[i].After(after)
 		}
+		moot, err := s.Moot(after, changes...)
+		if err != nil {
+			return nil, false, err
+		}
+		if moot {
+			continue
+		}
+		most--
 		area, err := s.possible(after)
 		if err != nil {
 			return nil, false, err

@@ -116,7 +116,7 @@ func (b *builder) family(n *node, read events.Network) {
 	}
 	name := n.get("name")
 	if b.when(name != nil && read.Name != read.Family, name, codeContradicts, "Remove it.", "a family has its own name") ||
-		b.when(b.spec.Search != events.SearchOne, at, codeMissing, "Write search: one beside networks.", "a design runs one network of a family, which the study has to search") ||
+		b.when(b.spec.Search == "", at, codeMissing, "Write search: one beside networks.", "a design runs one network of a family, which the study has to search") ||
 		b.when(len(b.field("workload", "networks").list()) > 1, at, codeContradicts, "Search the family alone, or networks by their names.", "a family stands beside other networks") {
 		return
 	}
@@ -174,8 +174,8 @@ func (b *builder) accuracyFiles(n *node, read *events.Network) bool {
 	if a == nil || a.kind != mapKind {
 		return true
 	}
-	if read.Accuracies.Scale == "" {
-		return false // reported: it is missing
+	if !slices.Contains(accuracy.Scales(), read.Accuracies.Scale) {
+		return false // reported: it is missing, or another
 	}
 	table, predictor := a.get("table"), a.get("predictor")
 	if table == nil && predictor == nil {

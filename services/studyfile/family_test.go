@@ -1,6 +1,7 @@
 package studyfile_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -193,6 +194,20 @@ func TestMistakesInFamilies(t *testing.T) {
 		_, err := studyfile.Parse("study.yaml", []byte(src), catalog(), filesBeside())
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nwant %q of\n%s", err, want, src)
+		}
+	}
+	// One mistake is one mistake: the parameters of a family that was not read are not missed.
+	const parts = "{template: toy, fix: {width: 50 %}, rules: [{id: r, expr: resolution > 128}]}"
+	for want, src := range map[string]string{
+		`"two" is not allowed here`:              ofFamily("{family: mobilenet_v1}", "{template: toy}", parts, "search: one", "search: two"),
+		`"proxi" is not allowed here`:            ofFamily("{family: mobilenet_v1, accuracies: {scale: proxi}}", "{template: toy}", parts),
+		`there is no network family "mobilenet"`: ofFamily("{family: mobilenet}", "{template: toy}", parts, "metric: latency, goal: minimize", "metric: accuracy, goal: maximize"),
+		"ones cannot be compared with them":      ofFamily("{family: mobilenet_v1, accuracies: {scale: proxy}}", "{template: toy}", parts),
+	} {
+		_, err := studyfile.Parse("study.yaml", []byte(src), catalog(), filesBeside())
+		problem, _ := errors.AsType[*studyfile.Error](err)
+		if problem == nil || len(problem.Mistakes) != 1 || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v\nwant one mistake, %q, of\n%s", err, want, src)
 		}
 	}
 	// A published study names no file.

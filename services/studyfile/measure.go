@@ -52,7 +52,10 @@ func (b *builder) network(n *node, read events.Network) {
 	case file != nil && layers != nil: // reported
 	case n.get("family") != nil && (file != nil || layers != nil): // reported
 	case n.get("family") != nil && n.get("family").kind == stringKind:
-		b.family(n, read)
+		before := len(b.networks)
+		if b.family(n, read); len(b.networks) == before {
+			b.unread, b.broken = true, append(b.broken, "accuracy", "accuracy_interval")
+		}
 	case file != nil && file.kind == stringKind:
 		if data, ok := b.workloadFile(file); ok {
 			b.layers(name, file, data, read)

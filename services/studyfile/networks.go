@@ -40,7 +40,7 @@ func (b *builder) choice(own *node) {
 	if choice == nil || len(b.spec.Parameters) == 0 {
 		return
 	}
-	b.when(len(list.list()) < 2 && b.networks[0].Family == nil, search, codeContradicts, "Name several networks, or remove search.", "there is one network: nothing is to be searched")
+	b.when(len(list.list()) < 2 && b.spec.Search == events.SearchOne && b.networks[0].Family == nil, search, codeContradicts, "Name several networks, or remove search.", "there is one network: nothing is to be searched")
 	for _, n := range list.list() {
 		weight := n.get("weight")
 		v, ok := plainNumber(weight)

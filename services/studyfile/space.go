@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+	"strings"
 
 	"apollo/events"
 	"apollo/optimizer/space"
@@ -35,6 +36,7 @@ func (b *builder) narrowed(own *node) {
 	s := b.field("space")
 	b.declared = slices.Clone(b.spec.Parameters)
 	b.narrow(s)
+	b.counts(s)
 	b.rules(s.get("rules"))
 	b.conditions(own)
 }
@@ -75,10 +77,41 @@ func (b *builder) narrow(s *node) {
 	}
 }
 
+// counts reports levels that were asked for of a parameter that means nothing at them.
+// The first level of a parameter is what it has where it means nothing: that may be said.
+func (b *builder) counts(s *node) {
+	for _, key := range []string{"fix", "restrict"} {
+		for _, e := range cmp.Or(s.get(key), &node{}).entries {
+			i := slices.IndexFunc(b.spec.Parameters, func(p events.Parameter) bool { return p.Name == e.key })
+			if i < 0 || b.full() {
+				continue
+			}
+			now, all := b.spec.Parameters[i], b.declared[i]
+			if len(now.Labels) > 0 && now.Labels[0] == all.Labels[0] || len(now.Values) > 0 && now.Values[0] == all.Values[0] {
+				continue
+			}
+			never, on, err := events.NeverCounts(b.spec.Parameters, i)
+			if err != nil || !never {
+				continue // a condition that is wrong is reported where it stands
+			}
+			var names []string
+			for _, k := range on {
+				names = append(names, b.spec.Parameters[k].Name)
+			}
+			others := strings.Join(names, " and ")
+			b.addMistakeAt(e.value.place, e.value.pointer, codeContradicts, "Remove it, or leave "+others+" other levels.",
+				"the parameter %q means nothing with any level of %s that is left", e.key, others)
+		}
+	}
+}
+
 // keepLevels leaves the parameter that a key names only the given levels, in its
 // own order.
 func (b *builder) keepLevels(e entry, verb string, values []*node) {
 	i := slices.IndexFunc(b.spec.Parameters, func(p events.Parameter) bool { return p.Name == e.key })
+	if i < 0 && b.unread {
+		return
+	}
 	if i < 0 {
 		var names []string
 		for _, p := range b.spec.Parameters {
@@ -136,7 +169,7 @@ func (b *builder) rules(list *node) {
 // expression reports what is wrong with a rule or condition.
 func (b *builder) expression(n *node, rule events.Rule) {
 	broken, ok := errors.AsType[*events.RuleError](events.CompileRule(b.declared, rule))
-	if !ok {
+	if !ok || b.unread {
 		return
 	}
 	b.mistakeWithin(n, broken.Column, broken.Message)

@@ -30,7 +30,7 @@ func (b *builder) start() {
 		}
 		for _, e := range n.entries {
 			names := b.parameterNames()
-			if !slices.Contains(names, e.key) {
+			if !slices.Contains(names, e.key) && !b.unread {
 				b.addMistakeAt(e.place, e.value.pointer, codeUnknownName, oneOf(e.key, names), "there is no parameter %q", clip(e.key))
 			}
 		}

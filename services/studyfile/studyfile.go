@@ -199,6 +199,8 @@ type builder struct {
 	computed []events.Metric
 	// broken are those of them, and of the networks', whose own mistake has been reported.
 	broken []string
+	// unread says that a family's own mistake has been reported: nobody knows its parameters.
+	unread bool
 	// declared are the parameters before fix and restrict.
 	declared []events.Parameter
 	template *evaluator.Template

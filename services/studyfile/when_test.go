@@ -80,6 +80,31 @@ func TestConditionalParameters(t *testing.T) {
 	}
 }
 
+// A level that is asked for of a parameter that means nothing in any design is a mistake,
+// at its place; the first level is what it has there, and may be said.
+func TestLevelsThatMeanNothing(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ narrow, want string }{
+		{`fix: {dataflow: ws, stripe: 16}`, "spec.space.fix.stripe"},
+		{`restrict: {cores: [1], stripe: [16, 32]}`, "spec.space.restrict.stripe"},
+		{`fix: {dataflow: ws, stripe: 8}`, ""},
+		{`restrict: {cores: [1, 2], stripe: [16, 32]}`, ""},
+		{`fix: {stripe: 16}`, ""},
+		{`fix: {dataflow: os, stripe: 16}`, ""},
+	} {
+		_, err := studyfile.Parse("kinds", []byte(strings.Replace(kinds, "  space:\n", "  space:\n    "+c.narrow+"\n", 1)), catalog(), studyfile.Options{})
+		if c.want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", c.narrow, err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want+`: the parameter "stripe" means nothing with any level of `) {
+			t.Errorf("%s: %v, want a mistake at %s", c.narrow, err, c.want)
+		}
+	}
+}
+
 // The number of designs is the one that a person counts: what means nothing has
 // one level, and no rule binds on it.
 func TestConditionsCount(t *testing.T) {

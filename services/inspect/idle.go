@@ -1,0 +1,56 @@
+package inspect
+
+import (
+	"slices"
+
+	"apollo/evaluator/report"
+	"apollo/events"
+	"apollo/optimizer/space"
+)
+
+// Idle returns the parameters that mean nothing in a point, by their place in the
+// template, each with its condition and the level that a study has it at.
+func (s *Subject) Idle(p report.Point) ([]Idle, error) {
+	t := s.Template.Template()
+	params := make([]events.Parameter, len(t.Params))
+	conditional := false
+	for i, own := range t.Params {
+		params[i] = events.Parameter{Name: own.Name, Unit: own.Unit, Values: own.Values, Labels: own.Labels}
+		if i < len(t.When) {
+			params[i].When = t.When[i]
+		}
+		if s.Spec != nil {
+			if k := slices.IndexFunc(s.Spec.Parameters, func(p events.Parameter) bool { return p.Name == own.Name }); k >= 0 {
+				params[i] = s.Spec.Parameters[k]
+			}
+		}
+		conditional = conditional || params[i].When != ""
+	}
+	if !conditional {
+		return nil, nil
+	}
+	judge, err := events.NewJudge(&events.Spec{Parameters: params})
+	if err != nil {
+		return nil, err
+	}
+	settled := slices.Clone(p.Values)
+	judge.Settle(settled)
+	var idle []Idle
+	judge.Inactive(p.Values, func(i int) { idle = append(idle, Idle{i, params[i].When, settled[i]}) })
+	return idle, nil
+}
+
+// Idle is a parameter that means nothing in a point.
+type Idle struct {
+	Index int
+	When  string
+	First space.Value
+}
+
+// Moot reports whether a step changes what means nothing in the point after all of them.
+func (s *Subject) Moot(after report.Point, steps ...Step) (bool, error) {
+	idle, err := s.Idle(after)
+	return slices.ContainsFunc(idle, func(i Idle) bool {
+		return slices.ContainsFunc(steps, func(t Step) bool { return t.Index == i.Index })
+	}), err
+}
