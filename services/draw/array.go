@@ -9,7 +9,7 @@ import (
 
 // The layout of the panels of an array, in points from their top.
 const (
-	arrayHeight = 190
+	arrayHeight = 204
 	panelWidth  = (right - left) / 3
 	unitSize    = 18
 	unitsTop    = 62
@@ -36,7 +36,10 @@ func (s *scene) axis(a *report.Axis, at point) {
 	if a.Cycles != 1 {
 		cycles = fmt.Sprintf("%d cycles", a.Cycles)
 	}
-	s.text(at.x, at.y+16, textSize, start, fmt.Sprintf("%s: %s, %.2g mm, %s", a.Loop, count, a.LengthMM, cycles))
+	s.text(at.x, at.y+16, textSize, start, fmt.Sprintf("%s: %s", a.Loop, count))
+	const lineHeight = 14
+	at.y += lineHeight
+	s.text(at.x, at.y+16, textSize, start, fmt.Sprintf("%.2g mm, %s", a.LengthMM, cycles))
 	n := int(min(a.Units, shownUnits))
 	const step = (panelWidth - 40) / shownUnits
 	middle := func(i int) float64 { return at.x + unitSize/2 + float64(i)*step }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"image/png"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -112,6 +113,28 @@ func TestNothingToDraw(t *testing.T) {
 	}
 }
 
+// Marks above the roofline are explained where there are any.
+func TestMarksAboveTheLine(t *testing.T) {
+	t.Parallel()
+	r := answer(t, nil, "mobilenet_v2")
+	for _, above := range []bool{true, false} {
+		if !above {
+			r.Layers = slices.Clone(r.Layers)
+			for i := range r.Layers {
+				l := &r.Layers[i].Roofline
+				l.Achieved = min(l.Achieved, l.Attainable)
+			}
+		}
+		var b bytes.Buffer
+		if err := draw.Design(&b, "svg", &r); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(b.String(), "Marks above the line"); got != above {
+			t.Errorf("marks above the line: %t, explained: %t", above, got)
+		}
+	}
+}
+
 // An array whose wires are parameters has a panel for each axis, with its loop and what
 // its wires do; other templates have none.
 func TestArrayAsWired(t *testing.T) {
@@ -134,7 +157,7 @@ func TestArrayAsWired(t *testing.T) {
 	}
 	with := picture()
 	for _, text := range []string{
-		"C: 16 units, groups past the loop, 1.2 mm, 7 cycles", "P: 2 units, 0.25 mm, 1 cycle<", "sums: reduction tree",
+		"C: 16 units, groups past the loop<", "1.2 mm, 7 cycles<", "P: 2 units<", "0.25 mm, 1 cycle<", "sums: reduction tree",
 		"weights: broadcast, all units at once", "inputs: bus, and links between neighbours", "sums: bus, one unit at a time", "…",
 	} {
 		if !strings.Contains(with, text) {

@@ -129,5 +129,8 @@ func (s *scene) roofLegend(r *report.Design) {
 		s.text(x+13, roofBottom+48, textSize, start, r.Networks[i].Name)
 		x += 24 + 5.5*float64(len(r.Networks[i].Name)) // about the width of the name
 	}
-	s.text(left, roofBottom+62, textSize, start, "Marks above the line: weights came while earlier layers ran.")
+	const exact = 1 + 1e-9
+	if slices.ContainsFunc(r.Layers, func(l report.Layer) bool { return l.Roofline.Achieved > exact*l.Roofline.Attainable }) {
+		s.text(left, roofBottom+62, textSize, start, "Marks above the line: weights came while earlier layers ran.")
+	}
 }
