@@ -48,9 +48,10 @@ func replaceBetween(page, begin, end string, text []byte) error {
 // page is all that the tables say.
 type page struct {
 	*run
-	found results
-	hours float64
-	rows  []row
+	found   results
+	hours   float64
+	version string
+	rows    []row
 }
 
 // row is a network under the caps of a chip.
@@ -71,7 +72,11 @@ func (r *run) newPage(ctx context.Context) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &page{run: r, found: found, hours: spent / 3600}
+	version, err := modelVersion()
+	if err != nil {
+		return nil, err
+	}
+	p := &page{run: r, found: found, hours: spent / 3600, version: version}
 	for _, c := range chips() {
 		for _, n := range networks() {
 			x := row{chip: c, network: n}
@@ -152,7 +157,8 @@ func cell(own cost, best map[uint64]cost) string {
 }
 
 func (p *page) print(out *bytes.Buffer) {
-	fmt.Fprintf(out, "\n%d designs a search, strategy `%s`, at most %d seeds, %.2f hours of processor time in all.\n", p.trials, p.strategies[0], p.seeds, p.hours)
+	fmt.Fprintf(out, "\nVersion %s of the template. %d designs a search, strategy `%s`, at most %d seeds, %.2f hours of processor time in all.\n",
+		p.version, p.trials, p.strategies[0], p.seeds, p.hours)
 	for _, c := range chips() {
 		fmt.Fprintf(out, "\n### %s\n\n", c.title)
 		out.WriteString("| network | own design: latency, energy | its loops in any order | sizing | + mapping | + connectivity | + network | bound |\n|---|---|--:|---|---|---|---|---|\n")

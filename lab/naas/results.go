@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"apollo/archiver"
 	"apollo/evaluator"
+	"apollo/evaluator/template"
 	"apollo/lab/bench"
 )
 
@@ -26,9 +29,23 @@ func (r results) of(task, strategy string, trials int) map[uint64]cost {
 	return r[search{task, strategy, trials}]
 }
 
-// readResults reads the whole searches of a log.
+// modelVersion is that of the template spatial in this build.
+func modelVersion() (string, error) {
+	s, ok := template.Named("spatial")
+	if !ok {
+		return "", errors.New("there is no template spatial")
+	}
+	return s.Version, nil
+}
+
+// readResults reads the whole searches of a log that the present version of the template
+// measured: gains over the chips' own designs are of one version.
 func readResults(data string) (results, error) {
 	out := results{}
+	now, err := modelVersion()
+	if err != nil {
+		return nil, err
+	}
 	if _, err := os.Stat(data); err != nil {
 		return out, nil
 	}
@@ -43,6 +60,9 @@ func readResults(data string) (results, error) {
 		}
 		spec := row.Columns.Spec
 		if spec == nil {
+			continue
+		}
+		if version, _, _ := strings.Cut(spec.Evaluator.Version, "-"); version != now {
 			continue
 		}
 		at := count{search{spec.Labels["task"], spec.Labels["algorithm"], spec.Budget.Trials}, spec.Seed}
