@@ -238,20 +238,26 @@ func ranked(spec *events.Spec, trials []*trial) []*trial {
 	for i, t := range trials {
 		points[i] = minimisedOf(spec, inspect.Metrics(spec, t.result.Values))
 	}
-	order := make([]int, len(trials))
-	for i := range order {
-		order[i] = i
-	}
-	if len(spec.Objectives) > 1 {
-		order = pareto.Rank(points)
-	} else { // stable, so that the earlier trial wins a tie
-		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(points[a][0], points[b][0]) })
-	}
 	out := make([]*trial, len(trials))
-	for k, i := range order {
+	for k, i := range rankedPoints(points) {
 		out[k] = trials[i]
 	}
 	return out
+}
+
+// rankedPoints is the order of trials with these objectives, to be minimised, of which all
+// have as many.
+func rankedPoints(points [][]float64) []int {
+	if len(points) > 0 && len(points[0]) > 1 {
+		return pareto.Rank(points)
+	}
+	order := make([]int, len(points))
+	for i := range order {
+		order[i] = i
+	}
+	// Stable, so that the earlier trial wins a tie.
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(points[a][0], points[b][0]) })
+	return order
 }
 
 // frontQuery is the front of a log in DuckDB's SQL.

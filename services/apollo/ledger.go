@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"iter"
 
 	"apollo/events"
 	"apollo/optimizer/space"
@@ -58,6 +59,35 @@ func readLedger(ctx context.Context, bus events.Bus, view *client.StudyView) (*l
 	}
 	l.counts, l.fidelity, l.hash = c.counts(), c.fidelity, c.hash()
 	return l, nil
+}
+
+// stream reads the trials of the ledger's run and yields them, as readTrials does, without
+// holding them. Then the ledger has what it counts.
+func (l *ledger) stream(ctx context.Context, bus events.Bus) iter.Seq2[*trial, error] {
+	return func(yield func(*trial, error) bool) {
+		c, err := newTally(l.view.Spec)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for b, err := range client.Batches(ctx, bus, l.view, events.MaxTrials) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			judged := c.add(b)
+			for i := range b.Designs {
+				t := trialOf(b, i)
+				if t.voidedBy = l.view.VoidedBy[t.number]; t.voidedBy == 0 {
+					t.judgement = judged[i]
+				}
+				if !yield(&t, nil) {
+					return
+				}
+			}
+		}
+		l.counts, l.fidelity, l.hash = c.counts(), c.fidelity, c.hash()
+	}
 }
 
 // feasible returns the feasible trials.

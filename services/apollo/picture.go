@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 
@@ -31,48 +32,67 @@ func (a *app) galleryOf(ctx context.Context, l *ledger) *gallery {
 	return &gallery{l, inspect.BaselineOf(ctx, l.view.Spec), a.optimumOf(ctx, l.view.Spec, l.view.Best)}
 }
 
-// pictureKind is a picture of a study. of returns nil where it would show nothing; note
-// then says why, and else what the caption adds.
+// painter makes a picture of trials that come one by one, in order: a million are not
+// held in memory. add copies what it keeps of one. done returns nil where the picture would
+// show nothing; note then says why, and else what the caption adds.
+type painter struct {
+	add  func(*trial)
+	done func() (d drawing, note string)
+}
+
+// pictureKind is a picture of a study.
 type pictureKind struct {
 	name, title, caption string
-	of                   func(g *gallery) (d drawing, note string)
+	of                   func(g *gallery) painter
 }
 
 // pictureKinds lists all pictures in the order of a report.
 func pictureKinds() []pictureKind {
 	return []pictureKind{
-		{"best", "Best so far", "Every answered trial with a value, and the best feasible one so far.", func(g *gallery) (drawing, string) {
-			return charted(bestSoFar(g.ledger, g.base, g.optimum), "it has several objectives, or no trial has a value")
-		}},
-		{"hypervolume", "Hypervolume", "What the front of the trials so far dominates up to the reference point, which the study fixes once.", func(g *gallery) (drawing, string) {
-			return charted(hypervolume(g.ledger), "it has one objective, or no reference yet")
-		}},
-		{"plane", "Metric against metric", "Every measured trial: what is feasible, and what breaks which limit.", func(g *gallery) (drawing, string) {
-			return charted(plane(g.ledger), "no trial has two metrics")
-		}},
-		{"causes", "Why trials were not feasible", "How many trials so far were not feasible, by reason.", func(g *gallery) (drawing, string) {
-			return charted(causes(g.ledger), "every trial is feasible")
-		}},
-		{"parameters", "Parameters", "Every feasible trial across all parameters that differ, and the objective; the best tenth stands out. Numbers stand at their level, from the smallest to the largest.", func(g *gallery) (drawing, string) {
-			if p := coordinates(g.ledger); p != nil {
-				return p, ""
-			}
-			return nil, "no trial is feasible, or all feasible ones are alike"
-		}},
+		{"best", "Best so far", "Every answered trial with a value, and the best feasible one so far.", bestSoFar},
+		{"hypervolume", "Hypervolume", "What the front of the trials so far dominates up to the reference point, which the study fixes once.", hypervolume},
+		{"plane", "Metric against metric", "Every measured trial: what is feasible, and what breaks which limit.", plane},
+		{"causes", "Why trials were not feasible", "How many trials so far were not feasible, by reason.", causes},
+		{"parameters", "Parameters", "Every feasible trial across all parameters that differ, and the objective; the best tenth stands out. Numbers stand at their level, from the smallest to the largest.", coordinates},
 		{"importance", "Importance of parameters", "How much of the variance of the objective is lost when a forest does not know a parameter; the line holds nine of ten bootstrap resamples.", importance},
 		{"model", "Can the model of the search be trusted?", "What the search's own model would have said of each trial without it, against what was measured.", modelled},
 		{"layers", "Where the time of the best design goes", "The layers that take longest, by what they wait for.", layered},
-		{"workers", "Work by worker", "Trials that each worker answered, in the order of trials.", func(g *gallery) (drawing, string) {
-			return charted(work(g.ledger), "no worker answered a trial")
-		}},
+		{"workers", "Work by worker", "Trials that each worker answered, in the order of trials.", work},
 	}
 }
 
-func charted(c *draw.Chart, nothing string) (drawing, string) {
-	if c == nil {
-		return nil, nothing
+// nothing is a picture that shows nothing.
+func nothing(why string) painter {
+	return painter{func(*trial) {}, func() (drawing, string) { return nil, why }}
+}
+
+// picture is one that was drawn from trials.
+type picture struct {
+	kind pictureKind
+	drawing
+	note string
+}
+
+// pictures draws some kinds of pictures from the same trials.
+func (g *gallery) pictures(kinds []pictureKind, trials iter.Seq2[*trial, error]) ([]picture, error) {
+	all := make([]painter, len(kinds))
+	for i, k := range kinds {
+		all[i] = k.of(g)
 	}
-	return c, ""
+	for t, err := range trials {
+		if err != nil {
+			return nil, err
+		}
+		for i := range all {
+			all[i].add(t)
+		}
+	}
+	drawn := make([]picture, len(kinds))
+	for i, k := range kinds {
+		d, note := all[i].done()
+		drawn[i] = picture{k, d, note}
+	}
+	return drawn, nil
 }
 
 func pictureNames() (names []string) {
@@ -116,8 +136,8 @@ func (f *pictureFlag) check(a *app) error {
 // drawn reports whether the answer is to be a picture.
 func (a *app) drawn() bool { return slices.Contains(draw.Formats(), a.Output) }
 
-// write draws the picture that was asked for.
-func (f *pictureFlag) write(w io.Writer, format string, g *gallery) error {
+// of is the picture that was asked for.
+func (f *pictureFlag) of(g *gallery, trials iter.Seq2[*trial, error]) (drawing, error) {
 	name := f.name
 	switch {
 	case name != "":
@@ -126,10 +146,22 @@ func (f *pictureFlag) write(w io.Writer, format string, g *gallery) error {
 	default:
 		name = f.usual
 	}
-	k := pictureKinds()[slices.Index(pictureNames(), name)]
-	d, note := k.of(g)
-	if d == nil {
-		return cli.Hinted(cli.ExitNotFound, "name another with --picture: "+strings.Join(pictureNames(), ", "), fmt.Errorf("study %s has no picture %q: %s", g.view.Study, name, note))
+	at := slices.Index(pictureNames(), name)
+	drawn, err := g.pictures(pictureKinds()[at:at+1], trials)
+	if err != nil {
+		return nil, err
+	}
+	if drawn[0].drawing == nil {
+		return nil, cli.Hinted(cli.ExitNotFound, "name another with --picture: "+strings.Join(pictureNames(), ", "), fmt.Errorf("study %s has no picture %q: %s", g.view.Study, name, drawn[0].note))
+	}
+	return drawn[0], nil
+}
+
+// write draws the picture that was asked for.
+func (f *pictureFlag) write(w io.Writer, format string, g *gallery, trials iter.Seq2[*trial, error]) error {
+	d, err := f.of(g, trials)
+	if err != nil {
+		return err
 	}
 	return d.Draw(w, format)
 }

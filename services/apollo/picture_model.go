@@ -19,59 +19,74 @@ import (
 	"apollo/services/study"
 )
 
-// hypervolume is what the front dominates after every trial; nil for one objective.
-func hypervolume(l *ledger) *draw.Chart {
-	spec := l.view.Spec
+// hypervolume is what the front dominates after every trial.
+func hypervolume(g *gallery) painter {
+	spec := g.view.Spec
 	if len(spec.Objectives) < 2 {
-		return nil
+		return nothing("it has one objective")
 	}
 	front, s := study.NewFront(spec), draw.Series{Look: bestLook, Stairs: true}
-	for i := range l.trials {
-		t := &l.trials[i]
+	last := 0
+	return painter{func(t *trial) {
 		if !t.judgement.Feasible {
-			continue
+			return
 		}
+		last = t.number
 		front.Add(t.number, t.design, t.result.Values)
-		if v := front.Hypervolume(); v != nil {
-			s.X, s.Y = append(s.X, float64(t.number)), append(s.Y, *v)
+		if v, n := front.Hypervolume(), len(s.Y); v != nil && (n == 0 || s.Y[n-1] != *v) {
+			s.X, s.Y = append(s.X, float64(last)), append(s.Y, *v)
 		}
-	}
-	text := func(v float64) (text string) {
-		for i, o := range spec.Objectives { // the first takes the prefix: 7 ms mm²
-			unit := spec.Metrics[spec.MetricIndex(o.Metric)].Unit
-			if i == 0 {
-				text = drawnText(unit)(v)
-			} else if unit != "" {
-				text += strings.TrimPrefix(drawnText(unit)(1), "1")
+	}, func() (drawing, string) {
+		if v := front.Hypervolume(); v != nil && s.X[len(s.X)-1] < float64(last) {
+			s.X, s.Y = append(s.X, float64(last)), append(s.Y, *v)
+		}
+		text := func(v float64) (text string) {
+			for i, o := range spec.Objectives { // the first takes the prefix: 7 ms mm²
+				unit := spec.Metrics[spec.MetricIndex(o.Metric)].Unit
+				if i == 0 {
+					text = drawnText(unit)(v)
+				} else if unit != "" {
+					text += strings.TrimPrefix(drawnText(unit)(1), "1")
+				}
 			}
+			return text
 		}
-		return text
-	}
-	return shownChart(&draw.Chart{Title: "hypervolume of the front", X: trialAxis(), Y: draw.Axis{Title: "hypervolume", Text: text}, Series: kept(s)})
+		return charted(&draw.Chart{Title: "hypervolume of the front", X: trialAxis(), Y: draw.Axis{Title: "hypervolume", Text: text}, Series: kept(s)}, "it has no reference yet")
+	}}
 }
 
 // importance is that of every parameter for the first objective, over the feasible
 // trials, of many the latest.
-func importance(g *gallery) (drawing, string) {
-	found, why := inspect.ImportanceOf(g.view.Spec, func(yield func(events.Design, []float64) bool) {
-		for _, t := range slices.Backward(g.feasible()) {
-			if !yield(t.design, t.result.Values) {
-				return
-			}
+func importance(g *gallery) painter {
+	var latest []*trial // many enough, and up to as many older ones
+	return painter{func(t *trial) {
+		if !t.judgement.Feasible {
+			return
 		}
-	})
-	if found == nil {
-		return nil, why
-	}
-	c := &draw.Rows{Title: "importance for " + found.What, X: draw.Axis{Title: "share of the variance that is lost", Text: cli.Percent}}
-	for _, p := range found.Parameters {
-		c.Rows = append(c.Rows, draw.Row{Name: p.Name, Parts: []float64{p.Mean}, Low: p.Low, High: p.High})
-	}
-	return c, fmt.Sprintf("The forests explain %s of the variance of trials that they did not see. Trials are where the search went: importance is that near its best designs.", cli.Percent(max(0, found.Explained)))
+		if latest = append(latest, t.clone()); len(latest) == 2*inspect.ImportanceTrials {
+			latest = append(latest[:0], latest[inspect.ImportanceTrials:]...)
+		}
+	}, func() (drawing, string) {
+		found, why := inspect.ImportanceOf(g.view.Spec, func(yield func(events.Design, []float64) bool) {
+			for _, t := range slices.Backward(latest) {
+				if !yield(t.design, t.result.Values) {
+					return
+				}
+			}
+		})
+		if found == nil {
+			return nil, why
+		}
+		c := &draw.Rows{Title: "importance for " + found.What, X: draw.Axis{Title: "share of the variance that is lost", Text: cli.Percent}}
+		for _, p := range found.Parameters {
+			c.Rows = append(c.Rows, draw.Row{Name: p.Name, Parts: []float64{p.Mean}, Low: p.Low, High: p.High})
+		}
+		return c, fmt.Sprintf("The forests explain %s of the variance of trials that they did not see. Trials are where the search went: importance is that near its best designs.", cli.Percent(max(0, found.Explained)))
+	}}
 }
 
-// leftOut is what the model of a study's search says of its trials.
-func leftOut(g *gallery) ([]optimizer.LeftOut, error) {
+// examinerOf is who asks the model of a study's search.
+func examinerOf(g *gallery) (*study.Examiner, error) {
 	spec := g.view.Spec
 	algorithm, err := optimizer.New(spec.Algorithm.Name, spec.Algorithm.Options)
 	if err != nil {
@@ -92,18 +107,25 @@ func leftOut(g *gallery) ([]optimizer.LeftOut, error) {
 		t, _ := catalog.Template(spec.Template)
 		conf.Features = t.Features
 	}
-	var trials []study.Answered
-	for i := range g.trials {
-		if t := &g.trials[i]; t.result != nil && t.voidedBy == 0 {
-			trials = append(trials, study.Answered{Design: t.design, Origin: t.origin, Result: t.result, Judgement: t.judgement})
-		}
-	}
-	return study.LeaveOneOut(conf, trials)
+	return study.NewExaminer(conf)
 }
 
 // modelled is every trial as the model of the search would have said it without it.
-func modelled(g *gallery) (drawing, string) {
-	all, err := leftOut(g)
+func modelled(g *gallery) painter {
+	examiner, err := examinerOf(g)
+	if err != nil {
+		return nothing(err.Error())
+	}
+	return painter{func(t *trial) {
+		if t.result != nil && t.voidedBy == 0 {
+			examiner.Tell(study.Answered{Design: t.design, Origin: t.origin, Result: t.result, Judgement: t.judgement})
+		}
+	}, func() (drawing, string) { return leftOut(g, examiner) }}
+}
+
+// leftOut is what the model of a study's search says of its trials.
+func leftOut(g *gallery, examiner *study.Examiner) (drawing, string) {
+	all, err := examiner.LeaveOneOut()
 	switch {
 	case err != nil:
 		return nil, err.Error()
@@ -149,21 +171,33 @@ const longestLayers = 15
 
 // layered is the time of the best design, or of the first of the front, by layer and
 // what it waits for.
-func layered(g *gallery) (drawing, string) {
-	best := ranked(g.view.Spec, g.feasible())
-	if len(best) == 0 {
-		return nil, "no trial is feasible"
-	}
+func layered(g *gallery) painter {
+	first := bestFew{spec: g.view.Spec, n: 1}
+	return painter{func(t *trial) {
+		if t.judgement.Feasible {
+			first.add(t)
+		}
+	}, func() (drawing, string) {
+		best := first.ranked()
+		if len(best) == 0 {
+			return nil, "no trial is feasible"
+		}
+		return layersOf(g, best[0])
+	}}
+}
+
+// layersOf is the time of the design of a trial, by layer.
+func layersOf(g *gallery, best *trial) (drawing, string) {
 	s, err := inspect.Of(g.view.Spec)
 	if err != nil {
 		return nil, err.Error()
 	}
-	r, err := s.Inspect(s.Point(best[0].design), nil)
+	r, err := s.Inspect(s.Point(best.design), nil)
 	if err != nil || !r.Feasible {
 		return nil, "this build measures the design differently"
 	}
 	c := &draw.Rows{
-		Title: fmt.Sprintf("%s: time of trial %d by what its layers wait for", g.view.Study, best[0].number),
+		Title: fmt.Sprintf("%s: time of trial %d by what its layers wait for", g.view.Study, best.number),
 		X:     draw.Axis{Title: "time", Text: drawnText("s")},
 	}
 	runs := map[string]float64{}
@@ -204,16 +238,5 @@ func layered(g *gallery) (drawing, string) {
 		}
 		c.Rows = append(c.Rows[:longestLayers:longestLayers], others)
 	}
-	return c, fmt.Sprintf("Trial %d, on the model of this build.", best[0].number)
-}
-
-// listed is the ledger with some of its trials alone, in order.
-func (l *ledger) listed(trials []*trial) *ledger {
-	some := *l
-	some.trials = nil
-	for _, t := range trials {
-		some.trials = append(some.trials, *t)
-	}
-	slices.SortFunc(some.trials, func(a, b trial) int { return cmp.Compare(a.number, b.number) })
-	return &some
+	return c, fmt.Sprintf("Trial %d, on the model of this build.", best.number)
 }

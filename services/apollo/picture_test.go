@@ -11,6 +11,7 @@ import (
 	"apollo/internal/correlation"
 	"apollo/services/cli"
 	"apollo/services/draw"
+	"apollo/services/study"
 )
 
 // studied runs a study of 64 trials and reads its log.
@@ -34,13 +35,23 @@ func studied(t *testing.T) *gallery {
 	return a.galleryOf(t.Context(), l)
 }
 
+// shown is a picture of the trials of a gallery's ledger, or why there is none.
+func shown(t *testing.T, g *gallery, of func(*gallery) painter) (drawing, string) {
+	t.Helper()
+	all, err := g.pictures([]pictureKind{{of: of}}, g.all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all[0].drawing, all[0].note
+}
+
 // The pictures that compute something say what the log says.
 func TestComputedPicturesHoldTheLog(t *testing.T) {
 	t.Parallel()
 	g := studied(t)
 	t.Run("layers", func(t *testing.T) {
 		t.Parallel()
-		d, why := layered(g)
+		d, why := shown(t, g, layered)
 		if d == nil {
 			t.Fatal(why)
 		}
@@ -58,7 +69,7 @@ func TestComputedPicturesHoldTheLog(t *testing.T) {
 	})
 	t.Run("importance", func(t *testing.T) {
 		t.Parallel()
-		d, why := importance(g)
+		d, why := shown(t, g, importance)
 		if d == nil {
 			t.Fatal(why)
 		}
@@ -71,13 +82,21 @@ func TestComputedPicturesHoldTheLog(t *testing.T) {
 				t.Errorf("%s has no importance", p.Name)
 			}
 		}
-		if again, _ := importance(g); again.(*draw.Rows).Rows[0].Parts[0] != d.(*draw.Rows).Rows[0].Parts[0] {
+		if again, _ := shown(t, g, importance); again.(*draw.Rows).Rows[0].Parts[0] != d.(*draw.Rows).Rows[0].Parts[0] {
 			t.Error("a second look at the same log finds another importance")
 		}
 	})
 	t.Run("model", func(t *testing.T) {
 		t.Parallel()
-		all, err := leftOut(g)
+		examiner, err := examinerOf(g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range g.trials {
+			one := &g.trials[i]
+			examiner.Tell(study.Answered{Design: one.design, Origin: one.origin, Result: one.result, Judgement: one.judgement})
+		}
+		all, err := examiner.LeaveOneOut()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +116,7 @@ func TestComputedPicturesHoldTheLog(t *testing.T) {
 		if r := correlation.Spearman(labels, values); r < 1-1e-12 {
 			t.Error("the labels of the model are not in the order of the latencies in the log")
 		}
-		d, why := modelled(g)
+		d, why := shown(t, g, modelled)
 		if d == nil || !strings.Contains(d.(*draw.Chart).Title, "rank correlation") {
 			t.Errorf("%v: %s", d, why)
 		}
@@ -107,10 +126,14 @@ func TestComputedPicturesHoldTheLog(t *testing.T) {
 // The hypervolume after every trial is what its front dominates.
 func TestHypervolumeOfTheLog(t *testing.T) {
 	t.Parallel()
+	volume := func(l *ledger) drawing {
+		d, _ := shown(t, &gallery{ledger: l}, hypervolume)
+		return d
+	}
 	l := reportLedger()
 	l.view.Spec.Constraints = nil
 	l.view.Spec.Objectives = []events.Objective{{Metric: "latency_s", Goal: "minimize", Reference: new(10.0)}, {Metric: "area_mm2", Goal: "minimize", Reference: new(10.0)}}
-	c := hypervolume(l)
+	c, _ := volume(l).(*draw.Chart)
 	// (3, 4) dominates 7·6 below (10, 10); (4, 3) adds 6·1 and (2, 5) adds 1·5.
 	if c == nil || !slices.Equal(c.Series[0].X, []float64{0, 3, 4}) || !slices.Equal(c.Series[0].Y, []float64{42, 48, 53}) {
 		t.Errorf("%+v", c)
@@ -118,7 +141,7 @@ func TestHypervolumeOfTheLog(t *testing.T) {
 	if text := c.Y.Text(0.002); text != "2 ms mm²" {
 		t.Errorf("a volume is written as %q", text)
 	}
-	if c := hypervolume(reportLedger()); c != nil {
+	if c := volume(reportLedger()); c != nil {
 		t.Error("a study with one objective has a hypervolume")
 	}
 }
@@ -129,7 +152,7 @@ func TestPicturesThatShowNothing(t *testing.T) {
 	g := &gallery{ledger: reportLedger()}
 	g.view.Spec.Algorithm.Name = "random"
 	for name, want := range map[string]string{"hypervolume": "one objective", "importance": "fewer than ten", "layers": "measured by evaluator"} {
-		err := (&pictureFlag{name: name}).write(io.Discard, "svg", g)
+		err := (&pictureFlag{name: name}).write(io.Discard, "svg", g, g.all)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}

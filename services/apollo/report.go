@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"iter"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,11 +27,18 @@ needs nothing else: no script, no font, no network. One that is there is written
 		Example: "  apollo report mobilenetv2-6p8 -o study.html",
 		Args:    cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			l, err := a.loadLedger(c, args[0], run)
+			ctx := c.Context()
+			s, err := a.open(ctx, c, forReading)
 			if err != nil {
 				return err
 			}
-			page, err := a.reportPage(a.galleryOf(c.Context(), l))
+			defer s.close(ctx)
+			view, err := s.study(ctx, args[0], run)
+			if err != nil {
+				return err
+			}
+			l := newLedger(view)
+			page, err := a.reportPage(a.galleryOf(ctx, l), l.stream(ctx, s.bus))
 			if err != nil {
 				return err
 			}
@@ -49,8 +57,12 @@ needs nothing else: no script, no font, no network. One that is there is written
 	return c
 }
 
-// reportPage is the report as a page.
-func (a *app) reportPage(g *gallery) ([]byte, error) {
+// reportPage is the report as a page. The gallery has its counts once the trials are read.
+func (a *app) reportPage(g *gallery, trials iter.Seq2[*trial, error]) ([]byte, error) {
+	drawn, err := g.pictures(pictureKinds(), trials)
+	if err != nil {
+		return nil, err
+	}
 	type figure struct {
 		Title, Caption string
 		SVG            template.HTML
@@ -64,17 +76,16 @@ func (a *app) reportPage(g *gallery) ([]byte, error) {
 	var text strings.Builder
 	reportAnswer(&text, g)
 	page.Answer = text.String()
-	for _, k := range pictureKinds() {
-		d, note := k.of(g)
-		if d == nil {
-			page.Left = append(page.Left, k.title+": "+note)
+	for _, d := range drawn {
+		if d.drawing == nil {
+			page.Left = append(page.Left, d.kind.title+": "+d.note)
 			continue
 		}
 		var b bytes.Buffer
 		if err := d.Draw(&b, "svg"); err != nil {
-			return nil, fmt.Errorf("draw %s: %w", k.name, err)
+			return nil, fmt.Errorf("draw %s: %w", d.kind.name, err)
 		}
-		page.Figures = append(page.Figures, figure{k.title, strings.TrimSpace(k.caption + " " + note), template.HTML(b.String())}) //nolint:gosec // the drawing escapes its texts
+		page.Figures = append(page.Figures, figure{d.kind.title, strings.TrimSpace(d.kind.caption + " " + d.note), template.HTML(b.String())}) //nolint:gosec // the drawing escapes its texts
 	}
 	t, err := template.New("report").Parse(reportHTML)
 	if err != nil {

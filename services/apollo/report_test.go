@@ -10,7 +10,6 @@ import (
 	"apollo/services/cli"
 	"apollo/services/client"
 	"apollo/services/draw"
-	"apollo/services/inspect"
 	"apollo/services/study"
 )
 
@@ -53,9 +52,13 @@ func reportLedger() *ledger {
 func TestPicturesHoldTheLog(t *testing.T) {
 	t.Parallel()
 	l := reportLedger()
-	points := func(c *draw.Chart) map[string][][2]float64 {
+	picture := func(of func(*gallery) painter) drawing {
+		d, _ := shown(t, &gallery{ledger: l}, of)
+		return d
+	}
+	points := func(d drawing) map[string][][2]float64 {
 		all := map[string][][2]float64{}
-		for _, s := range c.Series {
+		for _, s := range d.(*draw.Chart).Series {
 			for i := range s.X {
 				all[s.Name] = append(all[s.Name], [2]float64{s.X[i], s.Y[i]})
 			}
@@ -63,17 +66,17 @@ func TestPicturesHoldTheLog(t *testing.T) {
 		return all
 	}
 	for name, test := range map[string]struct {
-		chart *draw.Chart
+		chart drawing
 		want  map[string][][2]float64
 	}{
-		"best": {bestSoFar(l, inspect.Baseline{}, nil), map[string][][2]float64{
+		"best": {picture(bestSoFar), map[string][][2]float64{
 			"feasible": {{0, 3}, {3, 4}, {4, 2}}, "not feasible": {{1, 1}}, "best so far": {{0, 3}, {4, 2}, {4, 2}},
 		}},
-		"plane": {plane(l), map[string][][2]float64{"feasible": {{4, 3}, {3, 4}, {5, 2}}, "limit on area": {{6, 1}}}},
-		"causes": {causes(l), map[string][][2]float64{
+		"plane": {picture(plane), map[string][][2]float64{"feasible": {{4, 3}, {3, 4}, {5, 2}}, "limit on area": {{6, 1}}}},
+		"causes": {picture(causes), map[string][][2]float64{
 			"limit on area": {{0, 0}, {1, 1}, {5, 1}}, "memory": {{0, 0}, {2, 1}, {5, 1}},
 		}},
-		"work": {work(l), map[string][][2]float64{"a": {{0, 1}, {2, 2}, {4, 3}}, "b": {{1, 1}, {3, 2}}}},
+		"work": {picture(work), map[string][][2]float64{"a": {{0, 1}, {2, 2}, {4, 3}}, "b": {{1, 1}, {3, 2}}}},
 	} {
 		if test.chart == nil {
 			t.Fatalf("%s: there is no picture", name)
@@ -94,7 +97,7 @@ func TestPicturesHoldTheLog(t *testing.T) {
 			}
 		}
 	}
-	p := coordinates(l)
+	p, _ := picture(coordinates).(*draw.Parallel)
 	if p == nil || len(p.Columns) != 3 { // what is the same in all is left out
 		t.Fatalf("the parameters are %+v, want two and the objective", p)
 	}
@@ -114,7 +117,7 @@ func TestReportIsWhole(t *testing.T) {
 	l := reportLedger()
 	l.trials[0].worker = "<script>alert(1)</script>"
 	l.view.Best = &events.BestTrial{Trial: 4, Design: map[string]any{"cores": 2.0, "flow": "ws", "same": 3.0}, Metrics: map[string]float64{"latency_s": 2, "area_mm2": 5}}
-	page, err := (&app{Terminal: &cli.Terminal{}}).reportPage(&gallery{ledger: l})
+	page, err := (&app{Terminal: &cli.Terminal{}}).reportPage(&gallery{ledger: l}, l.all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,8 +143,54 @@ func TestReportOfNothing(t *testing.T) {
 	t.Parallel()
 	l := reportLedger()
 	l.trials, l.counts = l.trials[5:], counts{}
-	page, err := (&app{Terminal: &cli.Terminal{}}).reportPage(&gallery{ledger: l})
+	page, err := (&app{Terminal: &cli.Terminal{}}).reportPage(&gallery{ledger: l}, l.all)
 	if err != nil || !strings.Contains(string(page), "no trial is feasible") {
 		t.Errorf("%v: %s", err, page)
+	}
+}
+
+// Counts of very many trials are thinned: those that are left are exact, and the last one
+// is there.
+func TestCountsOfManyTrials(t *testing.T) {
+	t.Parallel()
+	const n = 100_001
+	c := work(nil)
+	for i := range n {
+		c.add(&trial{number: 2 * i, result: &events.TrialResult{}, worker: "a"})
+	}
+	d, _ := c.done()
+	s := d.(*draw.Chart).Series[0]
+	if len(s.X) > mostCounts {
+		t.Errorf("%d counts of %d trials, want %d at most", len(s.X), n, mostCounts)
+	}
+	for i := range s.X {
+		if s.X[i] != 2*(s.Y[i]-1) {
+			t.Fatalf("trial %g is count %g", s.X[i], s.Y[i])
+		}
+	}
+	if last := len(s.X) - 1; s.Y[last] != n {
+		t.Errorf("the last count is %g, want %d", s.Y[last], n)
+	}
+}
+
+// A picture across the parameters has the best and the worst of very many trials.
+func TestParametersOfManyTrials(t *testing.T) {
+	t.Parallel()
+	l := reportLedger()
+	c := coordinates(&gallery{ledger: l})
+	for i := range 2 * mostRows {
+		c.add(&trial{
+			number: i, design: events.Design{{Num: float64(int(1) << (i % 3))}, {Label: "ws"}, {Num: 3}},
+			result: &events.TrialResult{Values: events.Numbers{float64(2*mostRows - i), 1}}, judgement: events.Judgement{Feasible: true},
+		})
+	}
+	d, note := c.done()
+	p := d.(*draw.Parallel)
+	values := p.Columns[len(p.Columns)-1].Values
+	if len(values) != mostRows || values[0] != 1 || values[mostRows-1] != 2*mostRows || len(p.Best) != mostRows/10 {
+		t.Errorf("%d rows from %g to %g, %d of them the best", len(values), values[0], values[len(values)-1], len(p.Best))
+	}
+	if !strings.Contains(note, "Of 6000 feasible trials 3000 are shown") {
+		t.Errorf("the caption says %q", note)
 	}
 }

@@ -96,25 +96,28 @@ type runner struct {
 	program *program // nil where the study file names none
 	watch   stopwatch
 	brought *transfer.Report
-	ledger  *ledger // nil unless the answer is drawn
+	// drawn is the answer as a picture, or undrawn says why there is none.
+	drawn   drawing
+	undrawn error
 }
 
 func (r *runner) run(ctx context.Context) error {
 	view, err := r.toEnd(ctx)
 	if p, ok := errors.AsType[*pausedError](err); ok {
-		return r.app.printPaused(ctx, p, r.watch, r.program != nil, r.draw(ctx))
+		return r.app.printPaused(ctx, p, r.watch, r.program != nil, r.draw)
 	}
 	if err != nil {
 		return err
 	}
-	return r.app.printAnswer(ctx, view, r.watch, r.brought, r.draw(ctx))
+	return r.app.printAnswer(ctx, view, r.watch, r.brought, r.draw)
 }
 
-// draw is the answer as a picture.
-func (r *runner) draw(ctx context.Context) func(w io.Writer, format string) error {
-	return func(w io.Writer, format string) error {
-		return r.flags.picture.write(w, format, r.app.galleryOf(ctx, r.ledger))
+// draw writes the answer as a picture.
+func (r *runner) draw(w io.Writer, format string) error {
+	if r.undrawn != nil {
+		return r.undrawn
 	}
+	return r.drawn.Draw(w, format)
 }
 
 // readTrials reads what an answer says, or draws, of the trials themselves: of a run that
@@ -131,8 +134,9 @@ func (r *runner) readTrials(ctx context.Context, view *client.StudyView, err err
 	if r.watch.fidelity, err = readFidelity(ctx, r.session.bus, view); err != nil || !r.app.drawn() {
 		return err
 	}
-	r.ledger, err = readLedger(ctx, r.session.bus, view)
-	return err
+	l := newLedger(view)
+	r.drawn, r.undrawn = r.flags.picture.of(r.app.galleryOf(ctx, l), l.stream(ctx, r.session.bus))
+	return nil
 }
 
 // toEnd runs the study until it has ended; the error is a *pausedError when it

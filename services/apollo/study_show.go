@@ -103,11 +103,8 @@ The name of a campaign, a file with a matrix, shows its studies together.`,
 				shown.text(w, p)
 				a.nextLine(w, shown.next)
 			}, Sheet: answerSheet(shown.Spec, shown.frontJSON, shown.Best), Draw: func(w io.Writer, format string) error {
-				l, err := readLedger(ctx, s.bus, shown.view)
-				if err != nil {
-					return err
-				}
-				return picture.write(w, format, a.galleryOf(ctx, l))
+				l := newLedger(shown.view)
+				return picture.write(w, format, a.galleryOf(ctx, l), l.stream(ctx, s.bus))
 			}})
 		},
 	}

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"io/fs"
 	"iter"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -86,26 +88,38 @@ listed, and neither is one that runs or is voided.`,
 	return c
 }
 
-// drawTrials draws the trials that were chosen, which a picture has all in memory.
+// drawTrials draws the trials that were chosen.
 func (a *app) drawTrials(ctx context.Context, s *session, view *client.StudyView, chosen choice, picture *pictureFlag) error {
-	l, err := readLedger(ctx, s.bus, view)
+	trials, err := chosen.of(view.Spec, readTrials(ctx, s.bus, view, view.Proposed))
 	if err != nil {
 		return err
 	}
-	trials, err := chosen.of(view.Spec, l.all)
-	if err != nil {
-		return err
-	}
-	var listed []*trial
-	for t, err := range trials {
-		if err != nil {
-			return err
-		}
-		listed = append(listed, t)
+	if chosen.best > 0 {
+		trials = inOrder(trials)
 	}
 	return a.Print(cli.Answer{Draw: func(w io.Writer, format string) error {
-		return picture.write(w, format, a.galleryOf(ctx, l.listed(listed)))
+		return picture.write(w, format, a.galleryOf(ctx, newLedger(view)), trials)
 	}})
+}
+
+// inOrder yields a few trials by their numbers.
+func inOrder(few iter.Seq2[*trial, error]) iter.Seq2[*trial, error] {
+	return func(yield func(*trial, error) bool) {
+		var all []*trial
+		for t, err := range few {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			all = append(all, t)
+		}
+		slices.SortFunc(all, func(a, b *trial) int { return cmp.Compare(a.number, b.number) })
+		for _, t := range all {
+			if !yield(t, nil) {
+				return
+			}
+		}
+	}
 }
 
 // loadLedger opens the store or the server and reads a run's trials.

@@ -145,29 +145,47 @@ func lastOf(trials iter.Seq2[*trial, error], n int) ([]*trial, error) {
 	return slices.Concat(ring[at:], ring[:at]), nil
 }
 
-// bestOf returns the n best of feasible trials, best first, as ranked has them. It holds
-// few more than may be among them.
+// bestOf returns the n best of feasible trials, best first, as ranked has them.
 func bestOf(spec *events.Spec, trials iter.Seq2[*trial, error], n int) ([]*trial, error) {
-	const spare = 1024 // the pool is made small again once it has grown by so many and by half
-	var pool []*trial
-	var points [][]float64
-	most := spare
+	few := bestFew{spec: spec, n: n}
 	for t, err := range trials {
 		if err != nil {
 			return nil, err
 		}
-		p := minimisedOf(spec, inspect.Metrics(spec, t.result.Values))
-		if dominators(points, p, n) >= n {
-			continue
-		}
-		pool, points = append(pool, t.clone()), append(points, p)
-		if len(pool) > most {
-			pool, points = prune(pool, points, n)
-			most = len(pool) + len(pool)/2 + spare
-		}
+		few.add(t)
 	}
-	pool = ranked(spec, pool)
-	return pool[:min(n, len(pool))], nil
+	return few.ranked(), nil
+}
+
+// bestFew are the n best of feasible trials. It holds few more than may be among them.
+type bestFew struct {
+	spec   *events.Spec
+	n      int
+	pool   []*trial
+	points [][]float64
+	most   int
+}
+
+// spareTrials is how many more than the best a pool has at least before it is made small
+// again; else it has grown by half.
+const spareTrials = 1024
+
+func (b *bestFew) add(t *trial) {
+	p := minimisedOf(b.spec, inspect.Metrics(b.spec, t.result.Values))
+	if dominators(b.points, p, b.n) >= b.n {
+		return
+	}
+	b.pool, b.points = append(b.pool, t.clone()), append(b.points, p)
+	if len(b.pool) > max(b.most, spareTrials) {
+		b.pool, b.points = prune(b.pool, b.points, b.n)
+		b.most = len(b.pool) + len(b.pool)/2 + spareTrials
+	}
+}
+
+// ranked returns the best, in order.
+func (b *bestFew) ranked() []*trial {
+	all := ranked(b.spec, b.pool)
+	return all[:min(b.n, len(all))]
 }
 
 // dominators counts the points that are better than p, up to n of them. What n trials

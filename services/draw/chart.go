@@ -298,6 +298,7 @@ func (s *scene) series(of *Series, x, y *scaleOf) {
 		shade = pale(shade)
 	}
 	var points []point
+	hidden := hiding(of)
 	for i := range of.X {
 		p := point{y: chartBottom - footRim}
 		if !of.Foot {
@@ -305,7 +306,7 @@ func (s *scene) series(of *Series, x, y *scaleOf) {
 				continue
 			}
 		}
-		if p.x = x.at(of.X[i]); !finite(of.X[i]) {
+		if p.x = x.at(of.X[i]); !finite(of.X[i]) || hidden(p) && i < len(of.X)-1 {
 			continue
 		}
 		if n := len(points); of.Stairs && n > 0 {
@@ -325,6 +326,30 @@ func (s *scene) series(of *Series, x, y *scaleOf) {
 		s.look(of.Look, points...)
 		l := &s.lines[len(s.lines)-1]
 		l.over, l.said = true, said{of.Class, of.Name}
+	}
+}
+
+// manyPoints are more than a page should hold where others hide them.
+const manyPoints = 4000
+
+// hiding returns what says whether a point of a series hides behind one before it, within
+// a pixel: of dots any, of lines the last one. Of few points none does.
+func hiding(of *Series) func(p point) bool {
+	if len(of.X) <= manyPoints || len(of.Titles) > 0 {
+		return func(point) bool { return false }
+	}
+	type pixel struct{ x, y int16 }
+	seen := map[pixel]bool{}
+	return func(p point) bool {
+		at := pixel{int16(p.x), int16(p.y)}
+		if seen[at] {
+			return true
+		}
+		if of.Line || of.Stairs {
+			clear(seen)
+		}
+		seen[at] = true
+		return false
 	}
 }
 

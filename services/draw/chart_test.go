@@ -7,6 +7,7 @@ import (
 	"image/png"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -130,5 +131,35 @@ func TestChartInline(t *testing.T) {
 	}
 	if strings.Contains(text, "#4477aa") || strings.Count(text, "<path") != 2 || strings.Count(text, ">best<") != 1 {
 		t.Errorf("the picture has colours of its own, %d paths, or a legend:\n%s", strings.Count(text, "<path"), text)
+	}
+}
+
+// Of very many points those that hide behind others are left out, and no pixel is bare
+// that had one.
+func TestManyPointsHideEachOther(t *testing.T) {
+	t.Parallel()
+	few := draw.Series{Name: "few"}
+	for i := range 40 {
+		few.X, few.Y = append(few.X, float64(i)), append(few.Y, float64(i*i%37))
+	}
+	drawn := func(s draw.Series) (n int, text string) {
+		var b strings.Builder
+		if err := (&draw.Chart{Series: []draw.Series{s}}).Draw(&b, "svg"); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(b.String(), "<circle"), b.String()
+	}
+	dots, _ := drawn(few)
+	many := few
+	many.X, many.Y = slices.Repeat(few.X, 200), slices.Repeat(few.Y, 200)
+	if n, _ := drawn(many); n < dots || n > dots+1 { // the last one is always there
+		t.Errorf("%d dots for 200 times as many points as %d show", n, dots)
+	}
+	steps := draw.Series{Stairs: true}
+	for i := range 100_000 {
+		steps.X, steps.Y = append(steps.X, float64(i)), append(steps.Y, float64(i))
+	}
+	if _, text := drawn(steps); len(text) > 64<<10 || !strings.Contains(text, ",342.00 ") {
+		t.Errorf("a line of 100,000 steps takes %d bytes", len(text))
 	}
 }

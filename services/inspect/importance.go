@@ -14,7 +14,10 @@ import (
 // How importance is measured. Chosen: twenty resamples give an interval of nine of ten,
 // and with so many trials it takes a second.
 const (
-	importanceTrials, importanceResamples, importanceTrees = 400, 20, 15
+	// ImportanceTrials is how many trials are looked at.
+	ImportanceTrials = 400
+
+	importanceResamples, importanceTrees = 20, 15
 )
 
 // Importance is how much each parameter matters for the first objective, over feasible
@@ -52,7 +55,7 @@ func ImportanceOf(spec *events.Spec, latest iter.Seq2[events.Design, []float64])
 	var x, y []float64
 	positive := true
 	for design, values := range latest {
-		if len(y) == importanceTrials {
+		if len(y) == ImportanceTrials {
 			break
 		}
 		at, err := sp.Point(design)
