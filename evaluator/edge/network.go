@@ -29,8 +29,8 @@ type layer struct {
 	lanesSpread               bool
 	// arrives and leaves are the bytes of the network's inputs and outputs that
 	// cross the chip's border with the layer; idle those that wait beside it for
-	// later layers, idleInputs those of idle that came from outside.
-	arrives, leaves, idle, idleInputs int64
+	// later layers, idleOutside those of idle that are outside as well.
+	arrives, leaves, idle, idleOutside int64
 }
 
 // newNetwork prepares a network and adds the shapes that are new to shapes.
@@ -47,7 +47,7 @@ func newNetwork(n *frame.Network, shapes *[]shape) (network, error) {
 		life := &lives[l.At]
 		y := layer{
 			shape: indexOf(*shapes, first, s), arrives: life.Arrives, leaves: life.Leaves,
-			idle: life.Waiting, idleInputs: life.WaitingInputs,
+			idle: life.Waiting, idleOutside: life.WaitingOutside,
 		}
 		if y.shape < 0 {
 			y.shape = len(*shapes)

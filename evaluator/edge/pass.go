@@ -112,26 +112,26 @@ func (st *step) cross(y *layer, spill int64) {
 	st.spill, st.border = spill, y.arrives+y.leaves+spill
 }
 
-// outside is the bytes of idle tensors that have left the chip: of inputs,
-// which are outside as well, and of others.
-type outside struct{ inputs, others int64 }
+// outside is the bytes of idle tensors that are no longer on the chip: of those
+// that were outside as well, and of others.
+type outside struct{ stored, others int64 }
 
 // spill returns the bytes that cross the chip's border because a layer's
 // activations do not fit the PE memories. What a layer needs beyond them
 // streams; inputs that arrive and outputs that leave with it do so anyway.
-// Idle tensors leave first, inputs before others, and stay out until they die:
-// each comes back once, and others than inputs are written once.
+// Idle tensors leave first, those that are outside as well before others, and stay
+// out until they die: each comes back once, and others are written once.
 func (m *machine) spill(y *layer, cost *layerCost, out *outside) int64 {
 	own := max(max(cost.need-m.PEMemory, 0)*cost.activePEs-y.arrives-y.leaves, 0)
 	room := max(m.PEMemory-cost.need, 0)*cost.activePEs + (m.allPEs-cost.activePEs)*m.PEMemory
-	out.inputs = min(out.inputs, y.idleInputs)
-	out.others = min(out.others, y.idle-y.idleInputs)
-	leaving := max(y.idle-room-out.inputs-out.others, 0)
-	inputs := min(leaving, y.idleInputs-out.inputs)
-	others := leaving - inputs
-	out.inputs += inputs
+	out.stored = min(out.stored, y.idleOutside)
+	out.others = min(out.others, y.idle-y.idleOutside)
+	leaving := max(y.idle-room-out.stored-out.others, 0)
+	stored := min(leaving, y.idleOutside-out.stored)
+	others := leaving - stored
+	out.stored += stored
 	out.others += others
-	return own + inputs + 2*others
+	return own + stored + 2*others
 }
 
 // energy returns the network's energy in J, by part.

@@ -52,7 +52,7 @@ func Spec() *frame.Spec {
 	s := &frame.Spec{
 		// The version changes with every change of the model that can change a
 		// number.
-		Name: "edge", Version: "7",
+		Name: "edge", Version: "8",
 		Doc: "An Edge-TPU-like inference accelerator: off-chip memory, chip-level activation, parameter and instruction " +
 			"memories, a mesh of PEs with a memory each, cores with a weight memory each, and lanes of 4-way SIMD multiply-accumulate " +
 			"units; int8, 22 nm, 1 GHz. The ten parameters and their values are those of the published space of 452,760,000 designs " +

@@ -91,9 +91,9 @@ func crossings() map[string]crossing {
 			Weights: []modeltest.ONNXTensor{floats("w", 1, 8, 4), floats("r", 1, 8, 8), floats("h", 1, 1, 8)}, Outputs: names{"y"},
 			Nodes: []modeltest.ONNXNode{op("RNN", names{"x", "w", "r", "", "", "h"}, "y", nil)},
 		}, 4 * 5 * 4, 4 * 5 * 8},
-		// 10 tokens come from the cache and 6 are appended, which counts as coming in.
-		"keys and values of the past in one": {past(names{"y", "present"}, attrs{}, tensorIn("past", 2, 1, 4, 10, 8)), token32 * (6 + 2*10 + 2*6), token32 * 6},
-		"a cache with room":                  {past(names{"y", "present"}, attrs{"past_present_share_buffer": int64(1)}, tensorIn("past", 2, 1, 4, 16, 8)), token32 * (6 + 2*10 + 2*6), token32 * 6},
+		// 10 tokens come from the cache and 6 are appended, which leave.
+		"keys and values of the past in one": {past(names{"y", "present"}, attrs{}, tensorIn("past", 2, 1, 4, 10, 8)), token32 * (6 + 2*10), token32 * (6 + 2*6)},
+		"a cache with room":                  {past(names{"y", "present"}, attrs{"past_present_share_buffer": int64(1)}, tensorIn("past", 2, 1, 4, 16, 8)), token32 * (6 + 2*10), token32 * (6 + 2*6)},
 		"keys and values of the first run":   {past(names{"y", "present"}, attrs{}), token32 * 6, token32 * (6 + 2*6)},
 	}
 }

@@ -1,12 +1,15 @@
 package workload
 
+import "slices"
+
 // Life is what exists of a network's activations while a layer runs, on a chip
 // that keeps them from the layer that writes them to the last that reads them,
 // and what crosses its border meanwhile. An input of the network arrives at the
 // first layer that reads it; one that no layer reads stays outside. What nobody
 // reads is an output of the network and leaves as it is written, as does what
-// has a view that nobody reads. A view shares its input's memory. All is in
-// bytes.
+// has a view that nobody reads. A view shares its input's memory. What is
+// appended to an input leaves too, whoever reads it: it is there at the next run;
+// the input arrives with what reads its elements. All is in bytes.
 type Life struct {
 	// Arrives is the inputs that the layer is the first to read, Leaves its own
 	// output where that is the network's.
@@ -15,43 +18,45 @@ type Life struct {
 	// waits for a later one.
 	Live int64
 	// Waiting is the part of Live that the layer neither reads nor writes, and
-	// WaitingInputs the part of that which has come from outside, where it
-	// still is.
-	Waiting, WaitingInputs int64
+	// WaitingOutside the part of that which is outside as well: inputs, and
+	// outputs that have left.
+	Waiting, WaitingOutside int64
 }
 
 // Lives returns the Life of every layer. The workload must be normalised.
 func (w *Workload) Lives() []Life {
 	lives := make([]Life, len(w.Layers))
 	last := len(w.Layers)
-	change, inputs := make([]int64, last+1), make([]int64, last+1)
+	change, outside := make([]int64, last+1), make([]int64, last+1)
 	for _, t := range w.tensors() {
 		if t.first < 0 {
 			continue
 		}
 		change[t.first] += t.bytes
 		change[t.last+1] -= t.bytes
+		if t.input || t.output {
+			outside[t.first] += t.bytes
+			outside[t.last+1] -= t.bytes
+		}
 		if t.input {
-			inputs[t.first] += t.bytes
-			inputs[t.last+1] -= t.bytes
 			lives[t.first].Arrives += t.bytes
 		} else if t.output {
 			lives[t.first].Leaves += t.bytes
 		}
 		for _, i := range t.touched {
 			lives[i].Waiting -= t.bytes
-			if t.input {
-				lives[i].WaitingInputs -= t.bytes
+			if t.input || t.output {
+				lives[i].WaitingOutside -= t.bytes
 			}
 		}
 	}
-	var live, fromOutside int64
+	var live, stored int64
 	for i := range lives {
 		live += change[i]
-		fromOutside += inputs[i]
+		stored += outside[i]
 		lives[i].Live = live
 		lives[i].Waiting += live
-		lives[i].WaitingInputs += fromOutside
+		lives[i].WaitingOutside += stored
 	}
 	return lives
 }
@@ -89,41 +94,48 @@ func (t *tensor) touch(layer int) {
 func (w *Workload) tensors() []tensor {
 	bits := w.Precision.WithDefaults().Activations
 	tensors := make([]tensor, 0, len(w.Inputs)+len(w.Layers))
-	owner := make(map[string]int, len(w.Inputs)+len(w.Layers))
+	// What a name stands for: one tensor, or one that has grown and what was
+	// appended to it.
+	parts := make(map[string][]int, len(w.Inputs)+len(w.Layers))
 	read := make(map[string]bool, len(w.Inputs)+len(w.Layers))
-	add := func(name string, t tensor) *tensor {
+	add := func(t tensor) int {
 		t.first, t.last = -1, -1
-		owner[name] = len(tensors)
 		tensors = append(tensors, t)
-		return &tensors[len(tensors)-1]
+		return len(tensors) - 1
 	}
 	for _, in := range w.Inputs {
-		add(in.Name, tensor{bytes: bytesOf(elements(in.Shape), bits), input: true})
+		parts[in.Name] = []int{add(tensor{bytes: bytesOf(elements(in.Shape), bits), input: true})}
 	}
 	for i := range w.Layers {
 		l := &w.Layers[i]
-		for _, name := range l.In {
+		for at, name := range l.In {
 			read[name] = true
-			if at, ok := owner[name]; ok && l.Op != View {
-				tensors[at].touch(i)
+			if l.Op == View || l.appends() && at == 0 {
+				continue // stays where it is
+			}
+			for _, part := range parts[name] {
+				tensors[part].touch(i)
 			}
 		}
 		if l.Op == View && len(l.In) > 0 {
-			owner[l.ID] = owner[l.In[0]]
+			parts[l.ID] = parts[l.In[0]]
 			continue
 		}
-		if l.appends() { // the tensor grows where it is
-			owner[l.ID] = owner[l.In[0]]
-			grown := &tensors[owner[l.ID]]
-			grown.bytes += l.OutputBytes(w.Precision)
-			grown.touch(i)
-			continue
+		made := add(tensor{bytes: l.OutputBytes(w.Precision)})
+		tensors[made].touch(i)
+		parts[l.ID] = []int{made}
+		if l.appends() {
+			grows := parts[l.In[0]]
+			// What comes in at every run holds then what this one appends.
+			tensors[made].output = len(grows) > 0 && tensors[grows[0]].input
+			parts[l.ID] = append(slices.Clone(grows), made)
 		}
-		add(l.ID, tensor{bytes: l.OutputBytes(w.Precision)}).touch(i)
 	}
 	for i := range w.Layers {
 		if id := w.Layers[i].ID; !read[id] {
-			tensors[owner[id]].output = true
+			for _, part := range parts[id] {
+				tensors[part].output = true
+			}
 		}
 	}
 	return tensors

@@ -188,7 +188,7 @@ func TestLives(t *testing.T) {
 	const head = "schema: apollo.workload/v1\nname: live\ninputs: [{name: x, shape: [1, 1, 1, 10]}, {name: y, shape: [1, 1, 1, 4]}]\nlayers:\n"
 	for name, c := range map[string]struct {
 		layers string
-		want   []workload.Life // Arrives, Leaves, Live, Waiting, WaitingInputs
+		want   []workload.Life // Arrives, Leaves, Live, Waiting, WaitingOutside
 	}{
 		"chain": {
 			`  - {id: a, op: gemm, K: 20, in: [x]}
@@ -235,7 +235,26 @@ func TestLives(t *testing.T) {
   - {id: v, op: view, P: 2, Q: 2, K: 5, in: [a]}
   - {id: b, op: gemm, K: 3, in: [a]}
   - {id: c, op: gemm, K: 1, in: [b]}
-`, []workload.Life{{10, 20, 30, 0, 0}, {0, 0, 20, 20, 0}, {0, 0, 23, 0, 0}, {0, 1, 4, 0, 0}},
+`, []workload.Life{{10, 20, 30, 0, 0}, {0, 0, 20, 20, 20}, {0, 0, 23, 0, 0}, {0, 1, 4, 0, 0}},
+		},
+		"what is appended to a cache leaves, and the cache arrives with its reader": {
+			`  - {id: a, op: gemm, K: 2, in: [x]}
+  - {id: z, op: copy, fn: append, N: 1, P: 1, Q: 3, K: 2, in: [y, a]}
+  - {id: b, op: gemm, K: 3, in: [a]}
+  - {id: c, op: matmul, N: 1, M: 1, C: 3, K: 2, in: [b, z]}
+`, []workload.Life{{10, 0, 12, 0, 0}, {0, 2, 4, 0, 0}, {0, 0, 7, 2, 2}, {4, 2, 11, 0, 0}},
+		},
+		"of a cache that nobody reads only what is appended moves": {
+			`  - {id: z, op: copy, fn: append, N: 1, P: 1, Q: 12, K: 2, in: [y, x]}
+`, []workload.Life{{10, 10, 20, 0, 0}},
+		},
+		"what is appended to a tensor of the chip stays, or is an output with it": {
+			`  - {id: a, op: gemm, K: 2, in: [x]}
+  - {id: z, op: copy, fn: append, N: 1, P: 1, Q: 3, K: 2, in: [a, y]}
+  - {id: b, op: gemm, K: 5, in: [a]}
+  - {id: c, op: softmax, in: [z]}
+  - {id: u, op: copy, fn: append, N: 1, P: 1, Q: 3, K: 5, in: [b, x]}
+`, []workload.Life{{10, 0, 12, 0, 0}, {4, 0, 20, 12, 10}, {0, 5, 21, 14, 10}, {0, 6, 22, 10, 10}, {0, 10, 20, 0, 0}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -265,7 +284,7 @@ func TestLivesBound(t *testing.T) {
 			if need := l.InputBytes(w.Precision) + l.OutputBytes(w.Precision); live.Live < need {
 				t.Errorf("%s/%s: %d B live, less than the %d B it reads and writes", name, l.ID, live.Live, need)
 			}
-			if live.Waiting < 0 || live.WaitingInputs < 0 || live.WaitingInputs > live.Waiting {
+			if live.Waiting < 0 || live.WaitingOutside < 0 || live.WaitingOutside > live.Waiting {
 				t.Errorf("%s/%s: %+v", name, l.ID, live)
 			}
 		}
