@@ -102,3 +102,21 @@ func HalfBytes(bits int64) int64 {
 }
 
 func bytesFor(bits int64) int64 { return max(model.CeilDiv(bits, 8), 1) }
+
+// Beside returns the bytes of a layer's tensors that its loops do not know, in
+// words of wordBits where elements take one: a transposed convolution has more
+// outputs than positions of its input, and an LSTM begins with the state of its
+// cells beside the state that its products read.
+func Beside(l *workload.Layer, bits workload.Precision, wordBits int64) int64 {
+	var n int64
+	bits = bits.WithDefaults()
+	f := bits.Activations
+	switch {
+	case l.Op == workload.Deconv && !l.Fused:
+		f = l.OutputFormat(bits).Bits
+		n = max(l.OutputElements()-l.N*l.H*l.W*l.K, 0)
+	case l.Op == workload.RNN && l.Fn == "lstm" && len(l.In) > 2:
+		n = l.N * l.K
+	}
+	return model.CeilDiv(n*HalfBytes(max(f, wordBits)), 2)
+}

@@ -83,9 +83,9 @@ func (g *graph) any(before int) tensor {
 // add puts a random layer that reads a tensor in a place.
 func (g *graph) add(at int, t tensor) {
 	l := workload.Layer{ID: fmt.Sprintf("l%d", len(g.layers)), In: []string{t.name}}
-	kind := g.rng.IntN(9)
+	kind := g.rng.IntN(12)
 	if t.k > 4096 {
-		kind = 8 // a long view
+		kind = 11 // a long view
 	}
 	switch kind {
 	case 0, 1:
@@ -114,6 +114,22 @@ func (g *graph) add(at int, t tensor) {
 		in := workload.Input{Name: fmt.Sprintf("x%d", len(g.inputs)), Shape: []int64{g.batch, past, t.k}}
 		g.inputs, l.In = append(g.inputs, in), []string{in.Name, t.name}
 		l.Op, l.Fn, l.N, l.P, l.Q, l.K = workload.Copy, workload.Append, g.batch, 1, past+t.side*t.side, t.k
+	case 8:
+		// More outputs than inputs.
+		step := 1 + g.rng.Int64N(3)
+		l.Op, l.K, l.P, l.Q, l.R, l.S, l.Stride = workload.Deconv, 8*(1+g.rng.Int64N(4)), t.side*step, t.side*step, 3, 3, [2]int64{step, step}
+	case 9:
+		groups := []int64{1, 2, 4, 8}[g.rng.IntN(4)]
+		if t.k%groups != 0 || t.k == groups {
+			groups = 1
+		}
+		l.Op, l.K, l.P, l.Q, l.R, l.S, l.Groups = workload.Conv, groups*(1+g.rng.Int64N(8)), (t.side+1)/2, (t.side+1)/2, 3, 3, groups
+		if groups > 1 {
+			l.Op = workload.GroupConv
+		}
+		l.Stride, l.Dilation = [2]int64{2, 2}, [2]int64{1 + g.rng.Int64N(3), 1}
+	case 10:
+		l.Op, l.Fn, l.K, l.P, l.Q, l.R, l.S, l.Stride = workload.Pool, "max", t.k, (t.side+1)/2, (t.side+1)/2, 2, 2, [2]int64{2, 2}
 	default:
 		l.Op, l.P, l.Q, l.K, l.Fn = workload.Eltwise, t.side, t.side, t.k, "add"
 		for _, o := range g.tensors(at) {
@@ -195,10 +211,14 @@ func (g *graph) works() bool {
 }
 
 // onGraphs calls f with random graphs on random designs of every template; other
-// ones with APOLLO_SEED.
+// ones with APOLLO_SEED, and APOLLO_GRAPHS times as many.
 func onGraphs(t *testing.T, f func(t *testing.T, x *frame.Spec, v []space.Value, g *graph) bool) {
 	t.Helper()
 	seed, _ := strconv.ParseUint(cmp.Or(os.Getenv("APOLLO_SEED"), "12"), 10, 64)
+	times, err := strconv.Atoi(cmp.Or(os.Getenv("APOLLO_GRAPHS"), "1"))
+	if err != nil {
+		t.Fatalf("APOLLO_GRAPHS: %v", err)
+	}
 	for _, x := range All() {
 		t.Run(x.Name, func(t *testing.T) {
 			t.Parallel()
@@ -211,6 +231,7 @@ func onGraphs(t *testing.T, f func(t *testing.T, x *frame.Spec, v []space.Value,
 			if x.Name == "edge" {
 				graphs = 1500 // the one whose layers share what is on chip
 			}
+			graphs *= times
 			checked := 0
 			for range graphs {
 				g, v := randomGraph(rng), s.Values(s.At(rng.Uint64N(s.Size())))
@@ -226,6 +247,7 @@ func onGraphs(t *testing.T, f func(t *testing.T, x *frame.Spec, v []space.Value,
 					checked++
 				}
 			}
+			t.Logf("%d of %d graphs checked", checked, graphs)
 			if checked < graphs/10 {
 				t.Errorf("only %d of %d graphs were checked", checked, graphs)
 			}
@@ -317,6 +339,34 @@ func TestOrderOfLayers(t *testing.T) {
 		for _, part := range []string{"inputs", "outputs", "weights"} {
 			if old.Crossing.Of(part) != now.Crossing.Of(part) {
 				t.Fatalf("%v: %s are %d B, in another order %d: %+v", v, part, old.Crossing.Of(part), now.Crossing.Of(part), g.layers)
+			}
+		}
+		return true
+	})
+}
+
+// Templates without a memory for activations move every tensor of a layer at
+// least once. Their loops know no biases.
+func TestEveryTensorOfALayerCrosses(t *testing.T) {
+	t.Parallel()
+	onGraphs(t, func(t *testing.T, x *frame.Spec, v []space.Value, g *graph) bool {
+		if x.Name == "edge" {
+			return true // TestOrderOfLayers
+		}
+		w := g.workload(t, nil)
+		r := inspected(t, x, v, w)
+		if !r.Feasible {
+			return false
+		}
+		for _, got := range r.Layers {
+			at := slices.IndexFunc(w.Layers, func(l workload.Layer) bool { return l.ID == got.ID })
+			l := w.Layers[at]
+			l.NoBias = true
+			if l.Stride[0] > l.R || l.Stride[1] > l.S {
+				continue // skips inputs
+			}
+			if moved, want := got.Bytes.Of(report.OffChip), l.InputBytes(w.Precision)+l.OutputBytes(w.Precision)+l.WeightBytes(w.Precision); moved < want {
+				t.Errorf("%v: layer %+v moves %d B, its tensors have %d", v, l, moved, want)
 			}
 		}
 		return true

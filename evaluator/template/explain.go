@@ -67,7 +67,7 @@ func (m *Machine) detail(s *shape, v *view, goal goal, layer string, g *report.G
 		if d, err = m.given(&s.p, goal, g, mapping); err != nil {
 			err = fmt.Errorf("the mapping of layer %s: %w", layer, err)
 		}
-		m.fuse(&s.p, &d)
+		m.border(s, &d)
 		return d, nil, err
 	}
 	if _, misfit := m.Flow.Find(&s.p, goal, mapping); misfit != nil {
@@ -77,7 +77,7 @@ func (m *Machine) detail(s *shape, v *view, goal goal, layer string, g *report.G
 	if d, err = m.Flow.Detail(&s.p, mapping); err != nil {
 		err = fmt.Errorf("layer %s: the mapper's own mapping is refused: %w", layer, err)
 	}
-	m.fuse(&s.p, &d)
+	m.border(s, &d)
 	return d, nil, err
 }
 

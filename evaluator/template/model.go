@@ -6,6 +6,7 @@ import (
 
 	"apollo/evaluator"
 	"apollo/evaluator/frame"
+	"apollo/evaluator/lower"
 	"apollo/evaluator/model"
 )
 
@@ -16,7 +17,13 @@ type shape struct {
 	view       int // index into taskModel.views
 	vector     bool
 	ops, bytes int64 // of a layer without multiplications: elements computed, bytes moved
+	// aside is what one with multiplications moves beside its loops, in the unit
+	// of the view.
+	aside int64
 }
+
+// plain reports whether the loops are all that crosses the chip's border.
+func (s *shape) plain() bool { return s.aside == 0 && s.p.Fused == [model.Operands]bool{} }
 
 // network is a network as shapes.
 type network struct {
@@ -50,6 +57,8 @@ func (k *constants) Bind(t frame.Task) (frame.Model, error) {
 			if s.vector {
 				s.ops = max(l.InputElements(), l.OutputElements())
 				s.bytes = streamed(l.Layer, bits, word)
+			} else {
+				s.aside = lower.Beside(l.Layer, bits, k.spec.WordBits) * v.perByte
 			}
 			at := slices.Index(b.shapes, s)
 			if at < 0 {
@@ -181,14 +190,14 @@ func (m *Machine) layer(s *shape, g goal) (Cost, *Misfit) {
 	if !s.vector {
 		var loops model.Mapping
 		c, misfit := m.Flow.Find(&s.p, g, &loops)
-		if misfit != nil || s.p.Fused == [model.Operands]bool{} {
+		if misfit != nil || s.plain() {
 			return c, misfit
 		}
 		d, err := m.Flow.Detail(&s.p, &loops)
 		if err != nil {
 			panic("template: the mapper's own mapping is refused: " + err.Error())
 		}
-		m.fuse(&s.p, &d)
+		m.border(s, &d)
 		return d.Cost, nil
 	}
 	return Cost{
