@@ -291,6 +291,12 @@ func TestImportTensorsOutside(t *testing.T) {
 			t.Errorf("offset and length %q: error %v, want one with %q", place, err, want)
 		}
 	}
+	nowhere := modeltest.ONNX{
+		Inputs: picture(), Outputs: names{"y"}, Weights: []modeltest.ONNXTensor{{Name: "s", Shape: ints{2}, Offset: "8"}}, Nodes: []modeltest.ONNXNode{op("Reshape", names{"x", "s"}, "y", nil)},
+	}
+	if _, _, err := workload.Import("m", nowhere.Bytes(), workload.ImportOptions{External: open}); err == nil || !strings.Contains(err.Error(), `tensor "s" is stored outside the model, and the model does not say in which file`) {
+		t.Errorf("error %v, want one that says that the file is not named", err)
+	}
 	for _, open := range []func(string, int64, int64) ([]byte, error){
 		nil,
 		func(string, int64, int64) ([]byte, error) { return nil, errors.New("there is no such file") },

@@ -233,6 +233,8 @@ func (m *model) outside(t tensor) ([]float64, string) {
 	}
 	length := (n*bits(t.kind) + 7) / 8
 	switch {
+	case e.location == "":
+		return nil, fmt.Sprintf("tensor %q is stored outside the model, and the model does not say in which file (its external_data has no location): export the model again", t.name)
 	case e.wrong != "":
 		return fail(e.wrong)
 	case e.length >= 0 && e.length != length:

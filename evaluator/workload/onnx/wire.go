@@ -234,6 +234,10 @@ func (r *reader) tensor(message []byte) (t tensor, err error) {
 			fixed(f, 8, keep)
 		case 13:
 			return r.external(&t, f.b)
+		case 14:
+			if f.n == 1 && t.external == nil { // EXTERNAL; where to find it may follow
+				t.external = &external{length: -1}
+			}
 		}
 		return nil
 	})

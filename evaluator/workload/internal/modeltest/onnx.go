@@ -133,8 +133,9 @@ func (t ONNXTensor) bytes() []byte {
 		b = number(b, 1, d)
 	}
 	kind := cmp.Or(t.Kind, 1)
-	if t.File != "" {
+	if t.File != "" || t.Offset != "" {
 		kind = cmp.Or(t.Kind, 7)
+		b = number(b, 14, 1)
 		for key, text := range map[string]string{"location": t.File, "offset": t.Offset, "length": t.Length} {
 			if text != "" {
 				b = message(b, 13, message(message(nil, 1, []byte(key)), 2, []byte(text)))
