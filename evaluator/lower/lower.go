@@ -115,7 +115,7 @@ func Beside(l *workload.Layer, bits workload.Precision, wordBits int64) int64 {
 	case l.Op == workload.Deconv && !l.Fused:
 		f = l.OutputFormat(bits).Bits
 		n = max(l.OutputElements()-l.N*l.H*l.W*l.K, 0)
-	case l.Op == workload.RNN && l.Fn == "lstm" && len(l.In) > 2:
+	case l.Op == workload.RNN && l.Fn == "lstm" && len(l.In) > 2 && l.InElements >= l.N*(l.M*l.C+2*l.K):
 		n = l.N * l.K
 	}
 	return model.CeilDiv(n*HalfBytes(max(f, wordBits)), 2)

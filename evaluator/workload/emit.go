@@ -152,6 +152,7 @@ func (l *lowering) write(n *graph.Node, y Layer, in ...string) {
 		}
 		part := Layer{Op: Copy, Fn: "slice"}
 		part.setShape(l.dims(t))
+		l.bits = l.g.Tensors[l.root(t)].Bits
 		l.places[l.root(t)] = place{l.add(n.Name+".part", part, id), l.dims(t)}
 	}
 }
@@ -308,6 +309,9 @@ func (l *lowering) vector(n *graph.Node) error {
 	}
 	for _, t := range constant {
 		read := l.g.Elements(t)
+		if n.Op == graph.Copy && n.Fn == "gather" && len(variable) > 0 && l.root(t) != l.root(n.In[0]) {
+			continue // places, which are no parameters
+		}
 		if n.Op == graph.Copy && n.Fn == "gather" { // of a table, the rows that are asked for
 			rest := max(read-y.outShape().elements(), 0)
 			y.Idle, read = y.Idle+rest, read-rest

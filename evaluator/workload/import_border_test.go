@@ -73,6 +73,51 @@ func crossings() map[string]crossing {
 			Inputs: picture(), Weights: []modeltest.ONNXTensor{w}, Outputs: names{"y"},
 			Nodes: []modeltest.ONNXNode{conv, op("ArgMax", names{"c"}, "y", attrs{"axis": int64(1)})},
 		}, picture32, 8 * 6 * 6},
+		"values and places of the largest": {modeltest.ONNX{
+			Inputs: picture(), Weights: []modeltest.ONNXTensor{w, numbers("k", 2)}, Outputs: names{"y", "at"},
+			Nodes: []modeltest.ONNXNode{conv, {Op: "TopK", In: names{"c", "k"}, Out: names{"y", "at"}}},
+		}, picture32, (4 + 8) * 4 * 6 * 2},
+		"places of a pooling": {modeltest.ONNX{
+			Inputs: picture(), Weights: []modeltest.ONNXTensor{w}, Outputs: names{"y", "at"},
+			Nodes: []modeltest.ONNXNode{conv, {Op: "MaxPool", In: names{"c"}, Out: names{"y", "at"}, Attrs: attrs{"kernel_shape": ints{2, 2}, "strides": ints{2, 2}}}},
+		}, picture32, (4 + 8) * 4 * 3 * 3},
+		"a scale and a shift that come in": {modeltest.ONNX{
+			Inputs: append(picture(), tensorIn("s", 4), tensorIn("b", 4)), Weights: []modeltest.ONNXTensor{w}, Outputs: names{"y"},
+			Nodes: []modeltest.ONNXNode{conv, op("InstanceNormalization", names{"c", "s", "b"}, "y", nil)},
+		}, picture32 + 4*(4+4), conv32},
+		"a scale and a shift that are made": {modeltest.ONNX{
+			Inputs: append(picture(), tensorIn("z", 1, 144)), Weights: []modeltest.ONNXTensor{w, floats("u", 144, 8)}, Outputs: names{"y"},
+			Nodes: []modeltest.ONNXNode{
+				conv, op("MatMul", names{"z", "u"}, "f", nil), {Op: "Split", In: names{"f"}, Out: names{"s", "b"}, Attrs: attrs{"axis": int64(1)}},
+				op("LayerNormalization", names{"c", "s", "b"}, "y", attrs{"axis": int64(1)}),
+			},
+		}, picture32 + 4*144, conv32},
+		"a normalisation of batches whose scale comes in": {modeltest.ONNX{
+			Inputs: append(picture(), tensorIn("s", 4)), Weights: []modeltest.ONNXTensor{w, floats("b", 4), floats("m", 4), floats("d", 4)}, Outputs: names{"y"},
+			Nodes: []modeltest.ONNXNode{conv, op("BatchNormalization", names{"c", "s", "b", "m", "d"}, "y", nil)},
+		}, picture32 + 4*4, conv32},
+		"slopes that come in": {modeltest.ONNX{
+			Inputs: append(picture(), tensorIn("s", 4, 1, 1)), Weights: []modeltest.ONNXTensor{w}, Outputs: names{"y"},
+			Nodes: []modeltest.ONNXNode{conv, op("PRelu", names{"c", "s"}, "y", nil)},
+		}, picture32 + 4*4, conv32},
+		"a matrix that a product adds": {modeltest.ONNX{
+			Inputs: []modeltest.ONNXInput{tensorIn("x", 3, 144), tensorIn("c", 3, 5)}, Weights: []modeltest.ONNXTensor{v}, Outputs: names{"y"},
+			Nodes: []modeltest.ONNXNode{op("Gemm", names{"x", "v", "c"}, "y", nil)},
+		}, 4 * (3*144 + 3*5), 4 * 3 * 5},
+		"angles that come in": {modeltest.ONNX{
+			Inputs: []modeltest.ONNXInput{tensorIn("x", 1, 2, 6, 144), tensorIn("cos", 1, 6, 72), tensorIn("sin", 1, 6, 72)}, Weights: []modeltest.ONNXTensor{v}, Outputs: names{"y"},
+			Nodes: []modeltest.ONNXNode{op("RotaryEmbedding", names{"x", "cos", "sin"}, "r", nil), op("MatMul", names{"r", "v"}, "y", nil)},
+		}, 4 * (12*144 + 2*6*72), 4 * 12 * 5},
+		"a sum over no axes": {modeltest.ONNX{
+			Inputs: []modeltest.ONNXInput{tensorIn("x", 3, 144)}, Weights: []modeltest.ONNXTensor{v}, Outputs: names{"y"},
+			Nodes: []modeltest.ONNXNode{op("ReduceSum", names{"x"}, "s", attrs{"noop_with_empty_axes": int64(1)}), op("MatMul", names{"s", "v"}, "y", nil)},
+		}, 4 * 3 * 144, 4 * 3 * 5},
+		"a part without elements": {modeltest.ONNX{
+			Inputs: []modeltest.ONNXInput{tensorIn("x", 3, 144)}, Weights: []modeltest.ONNXTensor{v, numbers("three", 3)}, Outputs: names{"y"},
+			Nodes: []modeltest.ONNXNode{
+				op("Slice", names{"x", "three", "three"}, "none", nil), op("Concat", names{"none", "x"}, "a", attrs{"axis": int64(0)}), op("MatMul", names{"a", "v"}, "y", nil),
+			},
+		}, 4 * 3 * 144, 4 * 3 * 5},
 		"a network that multiplies nothing": {modeltest.ONNX{
 			Inputs: picture(), Outputs: names{"y"}, Nodes: []modeltest.ONNXNode{op("Softmax", names{"x"}, "y", nil)},
 		}, picture32, picture32},
@@ -113,6 +158,31 @@ func TestImportBorder(t *testing.T) {
 				t.Errorf("%d bytes come in and %d go out, want %d and %d\n%s", in, out, c.arrives, c.leaves, summary(w))
 			}
 		})
+	}
+}
+
+// Places where a lookup reads are no parameters, and neither is what comes in.
+func TestImportParameters(t *testing.T) {
+	t.Parallel()
+	last := op("MatMul", names{"a", "v"}, "y", nil)
+	for name, m := range map[string]modeltest.ONNX{
+		"a place": {
+			Inputs: []modeltest.ONNXInput{tensorIn("x", 2, 5, 6)}, Weights: []modeltest.ONNXTensor{floats("v", 6, 4), scalar("i", -1)},
+			Nodes: []modeltest.ONNXNode{op("Gather", names{"x", "i"}, "a", attrs{"axis": int64(1)}), last},
+		},
+		"a bias that comes in": {
+			Inputs: []modeltest.ONNXInput{tensorIn("a", 2, 6), tensorIn("b", 4)}, Weights: []modeltest.ONNXTensor{floats("v", 6, 4)},
+			Nodes: []modeltest.ONNXNode{op("Gemm", names{"a", "v", "b"}, "y", nil)},
+		},
+	} {
+		m.Outputs = names{"y"}
+		w, _, err := workload.Import("m", m.Bytes(), workload.ImportOptions{Strict: true})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := w.Totals(); got.Params != 24 || got.MACs != 2*24 {
+			t.Errorf("%s: %d parameters and %d MACs, want 24 and 48\n%s", name, got.Params, got.MACs, summary(w))
+		}
 	}
 }
 

@@ -200,7 +200,7 @@ func (l *lowering) fold(i int, readers map[int][]int) {
 		l.foldScale(i)
 	case graph.Act:
 		p := l.producer(n.In[0])
-		if p != nil && p.Act == "" && n.Const <= 1 && takesAct(p.Op) {
+		if p != nil && p.Act == "" && n.Const <= 1 && len(n.In) == 1 && takesAct(p.Op) {
 			p.Act = n.Fn
 			l.merge(i, n.In[0])
 			l.report.Folded.Activations++

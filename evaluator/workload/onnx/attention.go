@@ -355,8 +355,23 @@ func (n *node) halves(t int, shape ...int64) (parts []int) {
 func (n *node) rotary() {
 	if n.need(0, 3) {
 		n.set(0, n.shape(0))
-		n.emit(graph.Node{Op: graph.Act, Fn: "rotary", In: n.in[:1]})
+		n.emit(graph.Node{Op: graph.Act, Fn: "rotary", In: slices.Concat(n.in[:1], n.angles())})
 	}
+}
+
+// angles returns the sines and cosines of a rotary embedding that are computed at
+// run time, and not looked up in its table.
+func (n *node) angles() []int {
+	first := 1
+	if n.domain == "com.microsoft" { // positions stand before them
+		first = 2
+	}
+	if len(n.in) < first+2 {
+		return nil
+	}
+	m := *n
+	m.in = n.in[:first+2]
+	return m.computed(first)
 }
 
 // matMulNBits is a product with weights of few bits, packed in blocks.

@@ -214,10 +214,37 @@ func (n *node) weighted(node graph.Node, w, b int) {
 		return
 	}
 	node.WeightBits = n.bits(w)
-	if !n.g.Tensors[n.in[w]].Const {
-		n.g.Notes = append(n.g.Notes, "the weights of "+n.title()+" are computed at run time; they are counted as if they were stored")
+	n.storedAtRunTime("weights", w)
+	if node.Bias {
+		n.storedAtRunTime("bias", b)
 	}
 	n.emit(node)
+}
+
+// storedAtRunTime notes that inputs which a layer stores are not there before the
+// model runs.
+func (n *node) storedAtRunTime(what string, in ...int) {
+	if slices.ContainsFunc(in, func(i int) bool { return !n.g.Tensors[n.in[i]].Const }) {
+		n.g.Notes = append(n.g.Notes, "the "+what+" of "+n.title()+", computed at run time: counted as if stored")
+	}
+}
+
+// computed returns those of the inputs from i on that are not stored.
+func (n *node) computed(i int) []int {
+	var in []int
+	for ; i < len(n.in); i++ {
+		if n.has(i) && !n.g.Tensors[n.in[i]].Const {
+			in = append(in, n.in[i])
+		}
+	}
+	return in
+}
+
+// places gives output i, if it is there, the width of positions.
+func (n *node) places(i int) {
+	if i < len(n.out) && n.out[i] >= 0 && n.err == nil {
+		n.g.Tensors[n.out[i]].Bits = bits(typeInt64)
+	}
 }
 
 func (n *node) deconv() {
@@ -298,6 +325,7 @@ func pooling(fn string) infer {
 		out := picture(x, x[1], w.out)
 		n.set(0, out)
 		n.set(1, out)
+		n.places(1)
 		n.emit(graph.Node{Op: graph.Pool, Fn: fn, In: n.in[:1], Dims: w.pool(x)})
 	}
 }
@@ -339,5 +367,10 @@ func (n *node) batchNorm() {
 	for i := 1; i < len(n.out); i++ { // statistics of training
 		n.set(i, n.shape(1))
 	}
-	n.emit(graph.Node{Op: graph.BatchNorm, Fn: "batch", In: n.in[:1], Out: n.out[:1], Const: 2 * n.shape(0)[1]})
+	norm := graph.Node{Op: graph.BatchNorm, Fn: "batch", In: n.in[:1], Out: n.out[:1], Const: 2 * n.shape(0)[1]}
+	if in := n.computed(1); len(in) > 0 { // nothing to fold into weights before
+		norm.Op, norm.In = graph.Norm, slices.Concat(n.in[:1], in)
+		norm.Const = max(int64(len(n.in)-1-len(in)), 0) * n.shape(0)[1]
+	}
+	n.emit(norm)
 }

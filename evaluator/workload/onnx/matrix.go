@@ -19,7 +19,7 @@ func (n *node) gemm() {
 	n.set(0, []int64{d.M, d.K})
 	product := graph.MatMulNode(n.g, d, n.in[0], n.in[second])
 	product.Act = n.fusedAct()
-	if product.Op == graph.Dense {
+	if product.Op == graph.Dense && (!n.has(bias) || n.g.Tensors[n.in[bias]].Const) {
 		product.Bias = n.has(bias)
 		n.emit(product)
 		return
@@ -107,6 +107,7 @@ func (n *node) recur(cell string, gates int64, w, r []int64) {
 			in = append(in, t)
 		}
 	}
+	n.storedAtRunTime("weights", 1, 2)
 	n.cells(graph.Node{
 		Op: graph.RNN, Fn: cell, In: in, Bias: n.has(3), WeightBits: n.bits(1),
 		Dims: graph.Dims{N: batch, M: steps, K: units, C: x[2]},

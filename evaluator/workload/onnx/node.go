@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -301,6 +302,12 @@ func (n *node) emit(node graph.Node) {
 	}
 	if len(node.In) == 0 || len(node.Out) == 0 {
 		n.misfit("reads or writes nothing")
+		return
+	}
+	if !slices.ContainsFunc(node.Out, func(t int) bool { return n.g.Elements(t) > 0 }) {
+		for _, t := range node.Out { // nothing, as of a cache at the first run
+			n.g.Tensors[t].Const = true
+		}
 		return
 	}
 	n.g.Nodes = append(n.g.Nodes, node)

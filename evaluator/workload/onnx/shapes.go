@@ -574,7 +574,7 @@ func (n *node) reduce(fn string) {
 		axes, given = []int{n.axis(n.int("axis", 0), len(x))}, true
 		n.g.Tensors[n.out[0]].Bits = bits(typeInt64)
 	}
-	if given && len(axes) == 0 && n.int("noop_with_empty_axes", 0) != 0 {
+	if len(axes) == 0 && n.int("noop_with_empty_axes", 0) != 0 {
 		n.view(x)
 		return
 	}
@@ -624,5 +624,6 @@ func (n *node) topK() {
 		n.ranked(a, x)
 	}
 	n.set(1, x)
+	n.places(1)
 	n.emit(graph.Node{Op: graph.Reduce, Fn: "topk", In: n.in[:1]})
 }

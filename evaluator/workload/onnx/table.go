@@ -116,13 +116,17 @@ func same(op graph.Op, fn string) infer {
 		}
 		n.set(0, n.shape(0))
 		var stored, width int64
+		in := n.in[:1]
+		if op == graph.Norm { // a scale and a shift that are no parameters
+			in = slices.Concat(in, n.computed(1))
+		}
 		for i := 1; i < len(n.in); i++ {
 			if n.has(i) && n.g.Tensors[n.in[i]].Const && op == graph.Norm {
 				stored += n.g.Elements(n.in[i])
 				width = max(width, n.bits(i))
 			}
 		}
-		n.emit(graph.Node{Op: op, Fn: fn, In: n.in[:1], Const: stored, WeightBits: width})
+		n.emit(graph.Node{Op: op, Fn: fn, In: in, Const: stored, WeightBits: width})
 	}
 }
 
@@ -195,7 +199,11 @@ func (n *node) bound(i int, attr string) float64 {
 func (n *node) prelu() {
 	if n.need(0, 0) && n.need(1, 0) {
 		n.set(0, n.shape(0))
-		n.emit(graph.Node{Op: graph.Act, Fn: "prelu", In: n.in[:1], Const: n.g.Elements(n.in[1])})
+		act := graph.Node{Op: graph.Act, Fn: "prelu", In: n.in[:2]}
+		if n.g.Tensors[n.in[1]].Const {
+			act.In, act.Const = n.in[:1], n.g.Elements(n.in[1])
+		}
+		n.emit(act)
 	}
 }
 
