@@ -18,8 +18,8 @@ type Life struct {
 	// waits for a later one.
 	Live int64
 	// Waiting is the part of Live that the layer neither reads nor writes, and
-	// WaitingOutside the part of that which is outside as well: inputs, and
-	// outputs that have left.
+	// WaitingOutside the part of that which is outside as well: inputs, and what
+	// was appended to them.
 	Waiting, WaitingOutside int64
 }
 
@@ -34,7 +34,7 @@ func (w *Workload) Lives() []Life {
 		}
 		change[t.first] += t.bytes
 		change[t.last+1] -= t.bytes
-		if t.input || t.output {
+		if t.stored {
 			outside[t.first] += t.bytes
 			outside[t.last+1] -= t.bytes
 		}
@@ -45,7 +45,7 @@ func (w *Workload) Lives() []Life {
 		}
 		for _, i := range t.touched {
 			lives[i].Waiting -= t.bytes
-			if t.input || t.output {
+			if t.stored {
 				lives[i].WaitingOutside -= t.bytes
 			}
 		}
@@ -75,6 +75,7 @@ func (w *Workload) PeakLiveBytes() int64 {
 type tensor struct {
 	bytes         int64
 	input, output bool // of the network
+	stored        bool // outside from its first layer on: an input, or appended to one
 	// first and last are the layers that it lives through; -1 for an input that
 	// no layer reads.
 	first, last int
@@ -104,7 +105,7 @@ func (w *Workload) tensors() []tensor {
 		return len(tensors) - 1
 	}
 	for _, in := range w.Inputs {
-		parts[in.Name] = []int{add(tensor{bytes: bytesOf(elements(in.Shape), bits), input: true})}
+		parts[in.Name] = []int{add(tensor{bytes: bytesOf(elements(in.Shape), bits), input: true, stored: true})}
 	}
 	for i := range w.Layers {
 		l := &w.Layers[i]
@@ -127,7 +128,8 @@ func (w *Workload) tensors() []tensor {
 		if l.appends() {
 			grows := parts[l.In[0]]
 			// What comes in at every run holds then what this one appends.
-			tensors[made].output = len(grows) > 0 && tensors[grows[0]].input
+			tensors[made].stored = len(grows) > 0 && tensors[grows[0]].input
+			tensors[made].output = tensors[made].stored
 			parts[l.ID] = append(slices.Clone(grows), made)
 		}
 	}

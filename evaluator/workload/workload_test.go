@@ -235,7 +235,7 @@ func TestLives(t *testing.T) {
   - {id: v, op: view, P: 2, Q: 2, K: 5, in: [a]}
   - {id: b, op: gemm, K: 3, in: [a]}
   - {id: c, op: gemm, K: 1, in: [b]}
-`, []workload.Life{{10, 20, 30, 0, 0}, {0, 0, 20, 20, 20}, {0, 0, 23, 0, 0}, {0, 1, 4, 0, 0}},
+`, []workload.Life{{10, 20, 30, 0, 0}, {0, 0, 20, 20, 0}, {0, 0, 23, 0, 0}, {0, 1, 4, 0, 0}},
 		},
 		"what is appended to a cache leaves, and the cache arrives with its reader": {
 			`  - {id: a, op: gemm, K: 2, in: [x]}
