@@ -27,6 +27,7 @@ func Problem(l *workload.Layer, bits workload.Precision) (model.Problem, error) 
 	}
 	weights, activations, _ := l.Formats(bits)
 	p.Bytes = [model.Operands]int64{bytesFor(l.WidthOfWeights(bits)), bytesFor(activations.Bits), bytesFor(l.OutputFormat(bits).Bits)}
+	p.PartialBytes = max(p.PartialBytes, p.Bytes[model.Outputs]) // a sum holds what becomes of it
 	b := &p.Bound
 	switch l.Op {
 	case workload.Conv, workload.GroupConv, workload.DepthwiseConv:

@@ -259,7 +259,7 @@ func inspected(t *testing.T, x *frame.Spec, v []space.Value, w *workload.Workloa
 	t.Helper()
 	r, err := x.Inspect([]evaluator.Network{{Workload: w, Weight: 1}}, report.Point{Values: v}, nil)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v: %v: %+v, %+v", v, err, w.Layers, w.Precision)
 	}
 	return r
 }

@@ -3,6 +3,7 @@ package template
 import (
 	"cmp"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
@@ -257,6 +258,35 @@ func TestWidthOfSums(t *testing.T) {
 			v, p, err := s.view(&l, bits)
 			if err != nil || p.PartialBytes != want*v.perByte {
 				t.Errorf("%s: sums of outputs of %d bits take %d of %d in a byte (%v), want %d B", s.Name, outputs, p.PartialBytes, v.perByte, err, want)
+			}
+		}
+	}
+}
+
+// A sum has the width of the output that becomes of it where a network's
+// accumulators are narrower: no buffer holds more of them than it has room for.
+func TestWideOutputsOfNarrowSums(t *testing.T) {
+	t.Parallel()
+	w, err := workload.Parse("wide.yaml", []byte(`{schema: apollo.workload/v1, name: wide, precision: {weights: 4, activations: 4, accumulators: 16},
+inputs: [{name: x, shape: [2, 32, 32, 48]}], layers: [{id: y, op: dwconv, K: 48, P: 32, Q: 32, R: 3, S: 3, output_bits: 32, in: [x]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range All() {
+		s, err := space.New(x.Template().Params...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		designs, rng := [][]space.Value{x.Template().Baseline}, rand.New(rand.NewPCG(87, 0))
+		if x.Name == "nvdla" { // its accumulator was filled twice over
+			designs = append(designs, []space.Value{{Num: 128}, {Num: 32}, {Num: 32768}, {Num: 8192}, {Num: 16e9}})
+		}
+		for range 20 {
+			designs = append(designs, s.Values(s.At(rng.Uint64N(s.Size()))))
+		}
+		for _, v := range designs {
+			if _, err := x.Inspect([]evaluator.Network{{Workload: w, Weight: 1}}, report.Point{Values: v}, nil); err != nil {
+				t.Errorf("%s, %v: %v", x.Name, v, err)
 			}
 		}
 	}

@@ -81,7 +81,6 @@ func spatialIn(orders [][model.Dims]model.Dim) Spec {
 		ClockHz:      1e9,
 		NetworkBytes: 1,
 		Wires:        true,
-		WideSums:     true, // its mapper bounds a mapping by sums that are not narrower than outputs
 		Stages: [][]int{
 			{spatialAxes, spatialSums, spatialOutputs, spatialX, spatialY, spatialZ, spatialIO},
 			{spatialLocal, spatialShared, spatialNoC},

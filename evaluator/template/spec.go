@@ -40,9 +40,6 @@ type Spec struct {
 	// Splits says that the published units have multipliers of 8 bits which two
 	// products of 4 bits share in a cycle.
 	Splits bool
-	// WideSums says that a sum is as wide as the output that becomes of it, where a
-	// network's accumulators are narrower.
-	WideSums bool
 	// Sparse are the ways in which machines use that weights are zero.
 	Sparse frame.Sparse
 	// Stages are the parameters by index in the order in which a proof fixes them, nil

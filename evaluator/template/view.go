@@ -42,6 +42,7 @@ func (s *Spec) view(l *workload.Layer, bits workload.Precision) (view, model.Pro
 		for o := range p.Bytes {
 			p.Bytes[o] = max(p.Bytes[o], s.WordBits/8)
 		}
+		p.PartialBytes = max(p.PartialBytes, p.Bytes[model.Outputs])
 		return v, p, err
 	}
 	if s.Splits && v.work.Halves() {
@@ -55,9 +56,7 @@ func (s *Spec) view(l *workload.Layer, bits workload.Precision) (view, model.Pro
 		pack = lower.Masked
 	}
 	p, perByte, err := pack(l, bits)
-	if v.perByte = perByte; s.WideSums {
-		p.PartialBytes = max(p.PartialBytes, p.Bytes[model.Outputs])
-	}
+	v.perByte = perByte
 	return v, p, err
 }
 

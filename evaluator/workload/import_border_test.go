@@ -88,7 +88,8 @@ func crossings() map[string]crossing {
 		"a scale and a shift that are made": {modeltest.ONNX{
 			Inputs: append(picture(), tensorIn("z", 1, 144)), Weights: []modeltest.ONNXTensor{w, floats("u", 144, 8)}, Outputs: names{"y"},
 			Nodes: []modeltest.ONNXNode{
-				conv, op("MatMul", names{"z", "u"}, "f", nil), {Op: "Split", In: names{"f"}, Out: names{"s", "b"}, Attrs: attrs{"axis": int64(1)}},
+				conv, op("MatMul", names{"z", "u"}, "f", nil),
+				{Op: "Split", In: names{"f"}, Out: names{"s", "b"}, Attrs: attrs{"axis": int64(1)}},
 				op("LayerNormalization", names{"c", "s", "b"}, "y", attrs{"axis": int64(1)}),
 			},
 		}, picture32 + 4*144, conv32},
