@@ -98,6 +98,7 @@ func references() []reference {
 		{"timeloop_cases.csv", timeloopCases, "the exercises of Timeloop's model, with their outputs, in github.com/Accelergy-Project/timeloop-accelergy-exercises"},
 		{"timeloop_random.csv", timeloopRandom, "answers of Timeloop 3.0.3 to 200 random mappings"},
 		{"eyeriss_alexnet.csv", eyerissAlexNet, ""},
+		{"eyeriss_vgg16.csv", eyerissVGG, ""},
 		{"edgetpu_compiler_estimates.csv", edgeTPUEstimates, "estimates in the compiled networks of github.com/google-coral, with the layers of two of these networks"},
 		{"coral_latency.csv", coralLatency, ""},
 		{"gemmini_rtl.csv", gemminiRTL, dosa},
