@@ -323,6 +323,10 @@ func TestOrderOfLayers(t *testing.T) {
 			if n := &r.Networks[0]; n.OffChipBytes < crossing([]*workload.Workload{a, b}[i]) {
 				t.Fatalf("%v: %d B cross, inputs and outputs have %d: %+v", v, n.OffChipBytes, crossing(a), g.layers)
 			}
+			least := float64(r.Networks[0].OffChipBytes) / float64(r.IOBandwidth)
+			if took := *r.Networks[0].Metrics.Of("latency_s"); took*rounding < least {
+				t.Fatalf("%v: %g s, the interface alone takes %g: %+v", v, took, least, g.layers)
+			}
 		}
 		old, now := &was.Networks[0], &is.Networks[0]
 		free := now.Crossing.Of("weights") + shared(a)
