@@ -109,6 +109,7 @@ results-default: build ## measure the default strategy with penalties and failur
 
 long: ## measure a suggestion of the default strategy after 100 to 20,000 trials
 	$(GO) test -run '^$$' -bench LongStudy -benchtime 8x ./optimizer
+	$(GO) test -run '^$$' -bench Suggestion -benchtime 5x ./lab/suite
 
 peers: build ## install other optimizers into .peers and check their adapters; says what does not install
 	examples/peers/install.sh

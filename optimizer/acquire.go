@@ -22,6 +22,9 @@ type latticeSearch struct {
 	encoder *surrogate.Encoder
 	mutate  mutation
 	score   acquisition
+	// chance is what is known of feasibility, weight times which is added to scores.
+	chance feasibility
+	weight float64
 	// pool is the number of uniform points and of mutants; climbs that of
 	// starts; steps bounds each climb.
 	pool, climbs, steps int
@@ -51,8 +54,9 @@ type candidate struct {
 // point in eight is legal, the reservoir makes up for what is not met. Chosen.
 const checksPerPoint = 8
 
-// run returns the candidates that were looked at, best first, by key among
-// equals; none when no new legal point turned up.
+// run returns the candidates that were looked at, the best first, by key among equals;
+// none when no new legal point turned up. Where there is a chance only that of the first is
+// sure to count.
 func (l *latticeSearch) run() []candidate {
 	l.seen = space.Set{}
 	b := l.batch
@@ -61,7 +65,7 @@ func (l *latticeSearch) run() []candidate {
 			b.point = b.problem.Space.AtInto(b.point, i)
 			l.offer(b.problem.Space.KeyAt(i), b.point)
 		}
-		l.evaluate()
+		l.evaluate(1, math.Inf(-1))
 		l.sort()
 		return l.candidates
 	}
@@ -72,13 +76,13 @@ func (l *latticeSearch) run() []candidate {
 		if len(l.given) == 0 {
 			l.neighbours()
 		}
-		l.evaluate()
+		l.evaluate(1, math.Inf(-1))
 		l.sort()
 		return l.candidates
 	}
 	b.sample(l.pool, l.pool*checksPerPoint, b.rng, func(key space.Key, p space.Point) { l.queue(key, p) })
 	l.mutants()
-	l.evaluate()
+	l.evaluate(max(1, l.climbs), math.Inf(-1))
 	l.sort()
 	starts := slices.Clone(l.candidates[:min(l.climbs, len(l.candidates))])
 	for _, start := range starts {
@@ -142,8 +146,9 @@ func (l *latticeSearch) queue(key space.Key, p space.Point) bool {
 	return true
 }
 
-// evaluate scores what was queued since the last call and returns it.
-func (l *latticeSearch) evaluate() []candidate {
+// evaluate scores what was queued since the last call and returns it. Of what is above
+// floor the first ones, so many, have the right score, as discount says.
+func (l *latticeSearch) evaluate(first int, floor float64) []candidate {
 	n := len(l.candidates) // the space without parameters has one point
 	if d := l.encoder.Len(); d > 0 {
 		n = len(l.x) / d
@@ -151,6 +156,7 @@ func (l *latticeSearch) evaluate() []candidate {
 	queued := l.candidates[len(l.candidates)-n:]
 	l.scores = append(l.scores[:0], make([]float64, n)...)
 	l.score(l.x, l.scores)
+	l.discount(first, floor)
 	for i := range queued {
 		queued[i].score = l.scores[i]
 		if math.IsNaN(l.scores[i]) {
@@ -161,12 +167,51 @@ func (l *latticeSearch) evaluate() []candidate {
 	return queued
 }
 
+// block is how many designs are discounted before the next look at which may still be
+// among the first ones. Chosen: so many are predicted side by side.
+const block = 8
+
+// discount adds the chance of feasibility to the scores that it may matter for. Its
+// logarithm is at most 0 and takes most of the time, so it is left out for designs that
+// come after the first ones, so many, without it, and for what is no better than floor.
+func (l *latticeSearch) discount(first int, floor float64) {
+	if len(l.chance) == 0 || len(l.scores) == 0 {
+		return
+	}
+	d := len(l.x) / len(l.scores)
+	order := make([]int, 0, len(l.scores))
+	for i, score := range l.scores {
+		if score > floor {
+			order = append(order, i)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(l.scores[b], l.scores[a]) })
+	var inputs, best []float64
+	chance := make([]float64, block)
+	for len(order) > 0 && (len(best) < first || l.scores[order[0]] > best[first-1]) {
+		some := order[:min(block, len(order))]
+		order = order[len(some):]
+		inputs = inputs[:0]
+		for _, i := range some {
+			inputs = append(inputs, l.x[i*d:(i+1)*d]...)
+		}
+		clear(chance)
+		l.chance.addLog(inputs, chance[:len(some)])
+		for k, i := range some {
+			l.scores[i] += l.weight * chance[k]
+			best = append(best, l.scores[i])
+		}
+		slices.SortFunc(best, func(a, b float64) int { return cmp.Compare(b, a) })
+		best = best[:min(first, len(best))]
+	}
+}
+
 func (l *latticeSearch) climb(at candidate) {
 	s := l.batch.problem.Space
 	for range l.steps {
 		l.around(s.PointInto(nil, at.key))
 		next := at
-		for _, c := range l.evaluate() {
+		for _, c := range l.evaluate(1, at.score) {
 			if c.score > next.score {
 				next = c
 			}
@@ -227,7 +272,7 @@ func (l *latticeSearch) evolve(generations int) []candidate {
 	b := l.batch
 	b.sample(l.pool, l.pool*checksPerPoint, b.rng, func(key space.Key, p space.Point) { l.queue(key, p) })
 	l.mutants()
-	l.evaluate()
+	l.evaluate(l.pool, math.Inf(-1))
 	l.sort()
 	for range generations {
 		l.elite = l.elite[:0:0]
@@ -235,7 +280,7 @@ func (l *latticeSearch) evolve(generations int) []candidate {
 			l.elite = append(l.elite, b.problem.Space.PointInto(nil, c.key))
 		}
 		l.mutants()
-		if len(l.evaluate()) == 0 {
+		if len(l.evaluate(l.pool, math.Inf(-1))) == 0 {
 			break
 		}
 		l.sort()

@@ -1,7 +1,6 @@
 package optimizer
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -161,8 +160,8 @@ func (g *gp) improve(b *batch, at uint64, n int) error {
 			continue
 		}
 		search := latticeSearch{
-			batch: b, encoder: g.encoder, mutate: g.mutation, score: believer.score(classifier),
-			pool: g.knobs.Pool, climbs: contenders, steps: 8, sparse: g.neighbours() > sparseFrom, elite: g.elitePoints(16),
+			batch: b, encoder: g.encoder, mutate: g.mutation, score: believer.score, chance: classifier, weight: feasibilityWeight,
+			pool: g.knobs.Pool, climbs: 4, steps: 8, sparse: g.neighbours() > sparseFrom, elite: g.elitePoints(16),
 		}
 		if !search.proposeBest() {
 			return nil
@@ -275,57 +274,12 @@ func (v *believer) believe(x []float64) {
 // sooner on the development networks (docs/decisions/0007).
 const feasibilityWeight = 2
 
-// score is the log of expected improvement and, where the classifier knows
-// anything, feasibilityWeight times that of the probability of feasibility. The latter is
-// at most 0 and costs most of the time, so it is left out for designs that come
-// after the contenders without it: the order of the first contenders is exact.
-func (v *believer) score(classifier feasibility) acquisition {
-	return func(x, score []float64) {
-		v.buf = slices.Grow(v.buf[:0], 2*len(score))[:2*len(score)]
-		mean, deviation := v.buf[:len(score)], v.buf[len(score):]
-		v.gp.Predict(x, mean, deviation)
-		for i := range score {
-			score[i] = surrogate.LogImprovement(v.best, mean[i], deviation[i])
-		}
-		if len(classifier) > 0 && len(score) > 0 {
-			v.discount(classifier, x, score)
-		}
-	}
-}
-
-const (
-	// contenders is how many designs are in the right order: as many as a search
-	// starts climbs from.
-	contenders = 4
-	// block is how many designs are discounted before the next look at who is
-	// still a contender. Chosen: predictions are cheaper side by side.
-	block = 32
-)
-
-// discount adds the chance of feasibility to the scores that it may matter for.
-func (v *believer) discount(classifier feasibility, x, score []float64) {
-	d := len(x) / len(score)
-	order := make([]int, len(score))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(score[b], score[a]) })
-	var inputs, best []float64
-	chance := make([]float64, block)
-	for len(order) > 0 && (len(best) < contenders || score[order[0]] > best[contenders-1]) {
-		some := order[:min(block, len(order))]
-		order = order[len(some):]
-		inputs = inputs[:0]
-		for _, i := range some {
-			inputs = append(inputs, x[i*d:(i+1)*d]...)
-		}
-		clear(chance)
-		classifier.addLog(inputs, chance[:len(some)])
-		for k, i := range some {
-			score[i] += feasibilityWeight * chance[k]
-			best = append(best, score[i])
-		}
-		slices.SortFunc(best, func(a, b float64) int { return cmp.Compare(b, a) })
-		best = best[:min(contenders, len(best))]
+// score is the log of expected improvement.
+func (v *believer) score(x, score []float64) {
+	v.buf = slices.Grow(v.buf[:0], 2*len(score))[:2*len(score)]
+	mean, deviation := v.buf[:len(score)], v.buf[len(score):]
+	v.gp.Predict(x, mean, deviation)
+	for i := range score {
+		score[i] = surrogate.LogImprovement(v.best, mean[i], deviation[i])
 	}
 }

@@ -43,26 +43,27 @@ type fitted struct {
 // are fitted anew, and the process with them, about as often.
 const growth = 32
 
-// grow returns the process of the given records, with room for extra inputs,
-// under the hyper-parameters that were fitted last.
-func (p *gpModels) grow(cache *fitted, rows []int, extra int) (*surrogate.GP, error) {
-	if cache.gp == nil || cache.gp.Cap() < len(rows)+extra {
-		gp, err := surrogate.NewGP(p.encoder.Categorical(), cache.hyper, len(rows)+extra+growth)
+// grow returns the process of the given records, of which row returns the coordinates,
+// with room for extra inputs, under the hyper-parameters that were fitted last. It is good
+// until the next one of the same cache.
+func (f *fitted) grow(categorical []bool, row func(i int) []float64, rows []int, extra int) (*surrogate.GP, error) {
+	if f.gp == nil || f.gp.Cap() < len(rows)+extra {
+		gp, err := surrogate.NewGP(categorical, f.hyper, len(rows)+extra+growth)
 		if err != nil {
 			return nil, err
 		}
-		cache.gp, cache.rows = gp, nil
+		f.gp, f.rows = gp, nil
 	}
 	known := 0
-	for known < min(len(cache.rows), len(rows)) && cache.rows[known] == rows[known] {
+	for known < min(len(f.rows), len(rows)) && f.rows[known] == rows[known] {
 		known++
 	}
-	cache.gp.Truncate(known)
+	f.gp.Truncate(known)
 	for _, i := range rows[known:] {
-		cache.gp.Append(p.row(i))
+		f.gp.Append(row(i))
 	}
-	cache.rows = rows
-	return cache.gp, nil
+	f.rows = rows
+	return f.gp, nil
 }
 
 // taken returns which of the first n records a model takes. A local one takes half of
@@ -101,7 +102,7 @@ func (p *gpModels) model(cache *fitted, learn lesson, extra int) (model, error) 
 	p.hyper(cache, n, p.prior, learn)
 	keep, label := learn(n)
 	rows := p.taken(n, p.limit, keep)
-	gp, err := p.grow(cache, rows, extra)
+	gp, err := cache.grow(p.encoder.Categorical(), p.row, rows, extra)
 	if err != nil {
 		return model{}, err
 	}
@@ -257,7 +258,7 @@ func (p *gpModels) verdictModel(cache *fitted, prior surrogate.Prior, learn less
 	})
 	keep, verdicts := learn(n)
 	rows := p.taken(n, p.limit, keep)
-	gp, err := p.grow(cache, rows, 0)
+	gp, err := cache.grow(p.encoder.Categorical(), p.row, rows, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -134,10 +134,6 @@ func (s *multiObjectiveGP) improve(b *batch, at uint64, n int) error {
 	if err != nil {
 		return err
 	}
-	score := func(x, out []float64) {
-		acquisition.score(x, out)
-		classifier.addLog(x, out)
-	}
 	many := s.many()
 	near, breed := many && s.feasible > 0, s.knobs.Breed > 0 && (!many || s.stale(order))
 	gain, _ := acquisition.(*hypervolumeGain)
@@ -152,7 +148,7 @@ func (s *multiObjectiveGP) improve(b *batch, at uint64, n int) error {
 			continue
 		}
 		search := latticeSearch{
-			batch: b, encoder: s.encoder, mutate: s.mutation, score: score,
+			batch: b, encoder: s.encoder, mutate: s.mutation, score: acquisition.score, chance: classifier, weight: 1,
 			pool: s.knobs.Pool, climbs: 2, steps: 8, sparse: true, near: near, elite: points(parents.members[:min(elites, len(parents.members))]),
 		}
 		if near && number%every == 0 {
@@ -217,17 +213,22 @@ func active(order []int, limit int, keep func(i int) bool) []int {
 }
 
 func (s *multiObjectiveGP) gather(rows []int) []float64 {
-	d := s.encoder.Len()
-	x := make([]float64, 0, len(rows)*d)
+	x := make([]float64, 0, len(rows)*s.encoder.Len())
 	for _, i := range rows {
-		x = append(x, s.x[i*d:(i+1)*d]...)
+		x = append(x, s.row(i)...)
 	}
 	return x
 }
 
-// hyper returns the hyper-parameters of a model, fitted to the records before
-// the last checkpoint, of which keepOf says which count, given their number.
-func (s *multiObjectiveGP) hyper(cache *fitted, prior surrogate.Prior, keepOf func(n int) func(i int) bool, label func(rows []int) []float64) surrogate.Hyper {
+// row returns the coordinates of a record.
+func (s *multiObjectiveGP) row(i int) []float64 {
+	d := s.encoder.Len()
+	return s.x[i*d : (i+1)*d]
+}
+
+// hyper brings the hyper-parameters of a model up to the last checkpoint: they are fitted
+// to the records before it, of which keepOf says which count, given their number.
+func (s *multiObjectiveGP) hyper(cache *fitted, prior surrogate.Prior, keepOf func(n int) func(i int) bool, label func(rows []int) []float64) {
 	at := checkpoint(len(s.records))
 	if at != cache.at {
 		rows := active(constrainedRank(s.records[:at]), min(200, s.knobs.Limit), keepOf(at))
@@ -240,7 +241,6 @@ func (s *multiObjectiveGP) hyper(cache *fitted, prior surrogate.Prior, keepOf fu
 		fit := surrogate.Fit{Prior: prior, Starts: []surrogate.Hyper{near}}
 		*cache = fitted{at: at, hyper: fit.Hyper(s.encoder.Categorical(), s.gather(rows), label(rows))}
 	}
-	return cache.hyper
 }
 
 // prior is that of the models of objectives. With two a trend was no better
@@ -258,14 +258,11 @@ func (s *multiObjectiveGP) many() bool { return s.objectives > 2 }
 // fitGP returns the model of the records that keep takes, with room for extra
 // inputs, and what it was told.
 func (s *multiObjectiveGP) fitGP(order []int, cache *fitted, keepOf func(n int) func(i int) bool, label func(rows []int) []float64, extra int) (*surrogate.GP, []int, []float64, error) {
-	h := s.hyper(cache, s.prior(), keepOf, label)
+	s.hyper(cache, s.prior(), keepOf, label)
 	rows := active(order, s.knobs.Limit, keepOf(len(s.records)))
-	gp, err := surrogate.NewGP(s.encoder.Categorical(), h, len(rows)+extra)
+	gp, err := cache.grow(s.encoder.Categorical(), s.row, rows, extra)
 	if err != nil {
 		return nil, nil, nil, err
-	}
-	for _, i := range rows {
-		gp.Append(s.gather([]int{i}))
 	}
 	labels := label(rows)
 	gp.SetLabels(labels)
@@ -377,12 +374,16 @@ func (s *multiObjectiveGP) verdictModel(order []int, cache *fitted, prior surrog
 		keep, _ := learn(n)
 		return keep
 	}
-	h := s.hyper(cache, prior, keepOf, func(rows []int) []float64 {
+	s.hyper(cache, prior, keepOf, func(rows []int) []float64 {
 		_, verdicts := learn(checkpoint(len(s.records)))
 		labels, _ := surrogate.FeasibilityLabels(verdicts(rows))
 		return labels
 	})
 	keep, verdicts := learn(len(s.records))
 	rows := active(order, s.knobs.Limit, keep)
-	return surrogate.NewFeasibility(s.encoder.Categorical(), h, s.gather(rows), verdicts(rows))
+	gp, err := cache.grow(s.encoder.Categorical(), s.row, rows, 0)
+	if err != nil {
+		return nil, err
+	}
+	return surrogate.FeasibilityOf(gp, verdicts(rows)), nil
 }
