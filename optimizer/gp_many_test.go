@@ -227,3 +227,25 @@ func TestReferenceFollowsPredictedEnds(t *testing.T) {
 		t.Errorf("the end of the front scores %v, and %v where the reference stays", follows[7], fixed[7])
 	}
 }
+
+// With two objectives what lies beyond the end of a front, by less than its range, is worth
+// its volume. By a reference just behind the front searches stayed between the ends that
+// they had met first.
+func TestEndsOfTwoObjectivesAreWorthGoingTo(t *testing.T) {
+	t.Parallel()
+	s := newMultiObjectiveGP(Problem{Space: grid(t, 1, 21), Objectives: 2, Seed: 1}, GP{}.withDefaults())
+	for level := 8; level <= 12; level++ {
+		s.Tell(Observation{Point: space.Point{level}, Values: []float64{float64(level), float64(20 - level)}, Trial: level - 8})
+	}
+	g, err := s.hypervolumeGain(constrainedRank(s.records), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	score := make([]float64, 1)
+	g.score(s.encoder.Append(nil, space.Point{6}), score)
+	// A range behind the front the reference is at 16.
+	want := (8 - 6) * g.scales[0].unit * (16 - 14) * g.scales[1].unit
+	if got := math.Exp(score[0]); !(got > want/2) {
+		t.Errorf("a design beyond the end of the front gains %v, want about %v", got, want)
+	}
+}

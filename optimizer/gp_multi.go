@@ -29,9 +29,9 @@ import (
 // worth everywhere is learned from all of the front.
 //
 // Labels are logarithms where these are the more symmetric ones, else values. The
-// reference is the stated one, see state. Else it lies a tenth of the front's range behind
+// reference is the stated one, see state. Else it lies a range of the front behind
 // its worst values, and no nearer than the median of the first designs; with three and
-// more objectives the ends that the models predict count too, see follow. A pending design is believed to be at its predicted means. The start, limits and time are
+// more objectives a tenth of it, but the ends that the models predict count too, see follow. A pending design is believed to be at its predicted means. The start, limits and time are
 // those of GP, the latter times m. Designs are bred (as NSGA2 breeds them) always with
 // two objectives, else when the front has not grown for Breed trials; sorting n trials into fronts
 // adds O(m·n²) at worst to a batch.

@@ -13,6 +13,11 @@ import (
 // lies behind it, so that the ends of the front count. Chosen, as commonly.
 const referenceMargin = 0.1
 
+// referenceMarginOfTwo is that with two objectives, where the reference follows no
+// predictions: by a tenth the ends that are not found yet were worth nothing, and some
+// searches never went there. Chosen: docs/decisions/0083.
+const referenceMarginOfTwo = 1
+
 // trusted is the share of a deviation that a gain is expected from. Chosen on
 // WFG4 with three objectives and variants of DTLZ2, five seeds: 1, 0.5 and 0.25 hardly
 // differ on WFG4 (docs/decisions/0006), less is better on DTLZ2.
@@ -315,9 +320,13 @@ func (s *multiObjectiveGP) referenceFloor(g *hypervolumeGain, rows []int) []floa
 func (g *hypervolumeGain) setReference(floor, stated []float64) {
 	g.reference = pareto.Nadir(g.front)
 	span := make([]float64, len(g.reference))
+	margin := referenceMargin
+	if len(span) == 2 {
+		margin = referenceMarginOfTwo
+	}
 	for k := range g.reference {
 		span[k] = g.reference[k] - g.least(k)
-		g.reference[k] = max(floor[k], g.reference[k]+referenceMargin*span[k])
+		g.reference[k] = max(floor[k], g.reference[k]+margin*span[k])
 	}
 	g.fixed = make([]bool, len(g.reference))
 	if stated != nil {
