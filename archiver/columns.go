@@ -111,6 +111,9 @@ type fixed struct {
 	// added columns are younger than the format: in an older file a metric may
 	// have the name.
 	added bool
+	// identity columns say who measured: of a source they are read where it carries
+	// its specification, because nobody can be told by name alone.
+	identity bool
 }
 
 func fixedColumns() []fixed {
@@ -134,7 +137,8 @@ func fixedColumns() []fixed {
 		{name: "parents", kind: KindString, ignored: true},
 		{name: "observed_through", kind: KindInt, ignored: true},
 		{name: "evaluator", kind: KindString, ignored: true},
-		{name: "evaluator_version", kind: KindString, ignored: true},
+		{name: "evaluator_version", kind: KindString, identity: true},
+		{name: "evaluator_program", kind: KindString, identity: true, added: true},
 		{name: "worker", kind: KindString, ignored: true, added: true},
 		{name: "design_hash", kind: KindString},
 		{name: "workload_hash", kind: KindString},

@@ -103,7 +103,7 @@ func TestWrittenFormat(t *testing.T) {
 	// The order is the documented one, not the alphabet's.
 	want := "study run trial batch p_pes_x p_clock p_flow latency_s area_mm2 outcome feasible reason_code reason_layer " +
 		"reason_need reason_have reason_unit reason_message attempts last_error_code last_error_message origin parents observed_through evaluator evaluator_version " +
-		"worker design_hash workload_hash start_time end_time evaluation_s stream_seq trace_id extra intermediate"
+		"evaluator_program worker design_hash workload_hash start_time end_time evaluation_s stream_seq trace_id extra intermediate"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("columns:\n%s\nwant:\n%s", got, want)
 	}

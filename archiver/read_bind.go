@@ -247,7 +247,7 @@ func (f *logFile) bind() error {
 			col = byName[metricPrefix+t.name] // a metric that needed no prefix
 		}
 		switch {
-		case f.how.source && t.ignored:
+		case f.how.source && (t.ignored || t.identity && f.cols.Spec == nil):
 		case col != nil && !col.null:
 			err = b.bindColumn(col)
 		case col == nil && f.folders[t.name] != nil:

@@ -218,6 +218,7 @@ func (d *rowDecoder) rest(row *Row, cols *Columns) {
 	row.ObservedThrough = d.sequence()
 	row.Evaluator = d.text()
 	row.EvaluatorVersion = d.text()
+	row.EvaluatorProgram = d.text()
 	row.Worker = d.text()
 	row.DesignHash = d.text()
 	row.WorkloadHash = d.text()

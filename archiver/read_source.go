@@ -28,6 +28,9 @@ type SourceLog struct {
 	// Rename says what columns of parameters, and metrics without their unit, mean
 	// under another name. Whoever opened the source sets it.
 	Rename map[string]string
+	// Use is what a run that began took the source for, "" before it begins. Whoever
+	// opened the source sets it.
+	Use string
 	// Damaged are the files that could not be read, LeftOut those that are sound
 	// and hold what is not read here: the error is ErrUnfit or ErrNewer and names
 	// it. Both are left out as a whole.
@@ -72,6 +75,9 @@ type Trial struct {
 	Reason   *events.Reason
 	// Origin says who proposed the design.
 	Origin string
+	// Identity is who measured; empty where nobody did in this run, and where the
+	// row does not say.
+	Identity events.Identity
 	// DesignHash and WorkloadHash are what the row says they are; "" when it
 	// does not.
 	DesignHash, WorkloadHash string
@@ -177,7 +183,7 @@ func columnsOf(fsys fs.FS, path string) (*Columns, error) {
 func trialOf(row *Row) Trial {
 	return Trial{
 		Trial: int(row.Trial), Design: row.Design, Outcome: row.Outcome, Values: row.Values, Feasible: row.Feasible,
-		Reason: row.Reason, Origin: row.Origin, DesignHash: row.DesignHash, WorkloadHash: row.WorkloadHash,
+		Reason: row.Reason, Origin: row.Origin, Identity: events.Identity{Version: row.EvaluatorVersion, Program: row.EvaluatorProgram}, DesignHash: row.DesignHash, WorkloadHash: row.WorkloadHash,
 	}
 }
 

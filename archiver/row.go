@@ -54,6 +54,8 @@ type Row struct {
 
 	Evaluator        string
 	EvaluatorVersion string
+	// EvaluatorProgram is the digest of a user's program (events.Identity).
+	EvaluatorProgram string
 	// Worker is the process that measured, host/pid; "" for a reused answer.
 	Worker       string
 	DesignHash   string

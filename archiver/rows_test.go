@@ -49,7 +49,7 @@ func testRows(spec *events.Spec, run string, from, n int) []Row {
 				{Num: spec.Parameters[0].Values[i%4]}, {Num: spec.Parameters[1].Values[i%2]}, {Label: spec.Parameters[2].Labels[i/2%2]},
 			},
 			Values: []float64{rng.Float64() / 100, rng.Float64() * 10}, Outcome: events.OutcomeMeasured, Feasible: true,
-			Attempts: 1, Origin: "random", Evaluator: "model", EvaluatorVersion: "1.0",
+			Attempts: 1, Origin: "random", Evaluator: "model", EvaluatorVersion: "1.0", EvaluatorProgram: "5e6f",
 			WorkloadHash: WorkloadHash(spec.Networks), Seconds: 0.0001 * float64(i%3),
 			StreamSeq: uint64(i/16 + 1), TraceID: "0af7651916cd43dd8448eb211c80319c",
 		}

@@ -362,6 +362,7 @@ func (c *Columns) encode(e *encoder) {
 	e.ints(1, func(r *Row) (int64, bool) { return int64(r.ObservedThrough), r.ObservedThrough != 0 })
 	e.optional(func(r *Row) string { return r.Evaluator })
 	e.optional(func(r *Row) string { return r.EvaluatorVersion })
+	e.optional(func(r *Row) string { return r.EvaluatorProgram })
 	e.optional(func(r *Row) string { return r.Worker })
 	e.optional(func(r *Row) string { return r.DesignHash })
 	e.optional(func(r *Row) string { return r.WorkloadHash })

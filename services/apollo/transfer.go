@@ -109,6 +109,9 @@ func candidateText(w io.Writer, p cli.Paint, c *transfer.Candidate) {
 	if c.Why != "" {
 		fmt.Fprintf(w, "  why         %s\n", c.Why)
 	}
+	if c.Measured != "" && c.Refused == "" {
+		fmt.Fprintf(w, "  measured by %s%s\n", c.Measured, mergesWith(c.Use))
+	}
 	if c.WorkloadSimilarity != nil {
 		fmt.Fprintf(w, "  workload    %.0f %% similar\n", 100**c.WorkloadSimilarity)
 	}
@@ -157,6 +160,14 @@ func matchesText(w io.Writer, what string, matches []transfer.Match) {
 		}
 		fmt.Fprintf(w, "  %-11s %s: %s\n", m.Use, m.Name, text)
 	}
+}
+
+// mergesWith says what a run does that another evaluator measures.
+func mergesWith(use string) string {
+	if use != transfer.UseMerge {
+		return ""
+	}
+	return ": where another program, or another version of it, measures this study, it is a model"
 }
 
 func useText(use string) string {

@@ -372,13 +372,13 @@ func answerRows(r *archiveRun, p *events.TrialsProposed, answer *events.BatchEva
 	results, _ := events.ValidateResult(expected(r, p), answer)
 	rows := make([]archiver.Row, len(p.Designs))
 	for i := range p.Designs {
-		result, version, worker := reused[p.FirstTrial+i], "", ""
+		result, by, worker := reused[p.FirstTrial+i], events.Identity{}, ""
 		if result == nil {
-			result, version, worker = &results[0], answer.EvaluatorVersion, answer.Worker
+			result, by, worker = &results[0], answer.Identity(), answer.Worker
 			results = results[1:]
 		}
 		joinRow(&rows[i], r, p, i, result)
-		rows[i].EvaluatorVersion, rows[i].Worker = version, worker
+		rows[i].EvaluatorVersion, rows[i].EvaluatorProgram, rows[i].Worker = by.Version, by.Program, worker
 	}
 	return rows
 }

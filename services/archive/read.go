@@ -50,7 +50,7 @@ func (r *archiveRun) rowsOf(b *client.Batch) []archiver.Row {
 	for i := range b.Designs {
 		joinRow(&rows[i], r, &b.TrialsProposed, i, b.Answers[i])
 		if !b.Known[i] {
-			rows[i].EvaluatorVersion, rows[i].Worker = b.Version, b.Worker
+			rows[i].EvaluatorVersion, rows[i].EvaluatorProgram, rows[i].Worker = b.By.Version, b.By.Program, b.Worker
 		}
 		rows[i].StreamSeq, rows[i].TraceID = b.Stored.Seq, traceID(b.Stored.Header)
 	}

@@ -17,10 +17,11 @@ type Batch struct {
 	// it was known when the batch was proposed.
 	Answers []*events.TrialResult
 	Known   []bool
-	// Worker gave the other answers, as an evaluator of a Version; Stored is the message
+	// Worker gave the other answers, and By is who measured; Stored is the message
 	// that held them, without its data.
-	Worker, Version string
-	Stored          events.Message
+	Worker string
+	By     events.Identity
+	Stored events.Message
 }
 
 // ReadBatches reads the batches of a run that begin before a trial into memory: see
@@ -318,7 +319,7 @@ func (b *Batch) fold(a *answer, view *StudyView, judge *events.Judge) (answered 
 		at := trials[i].Trial - b.FirstTrial
 		if at >= 0 && at < len(b.Answers) && b.Answers[at] == nil {
 			b.Answers[at], answered = &trials[i], answered+1
-			b.Worker, b.Version, b.Stored = a.Worker, a.EvaluatorVersion, a.Message
+			b.Worker, b.By, b.Stored = a.Worker, a.Identity(), a.Message
 		}
 	}
 	return answered

@@ -1,6 +1,7 @@
 package proposer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,7 +57,7 @@ func (o *owner) refresh(ctx context.Context) error {
 		}
 		if accepted, ok := payload.(events.StudyAccepted); ok && o.machine == nil {
 			o.header = m.Header
-			if err := o.open(ctx, &accepted.Spec); err != nil {
+			if err := o.open(ctx, &accepted); err != nil {
 				return err
 			}
 		}
@@ -102,7 +103,8 @@ func (o *owner) refresh(ctx context.Context) error {
 }
 
 // open makes the machine of the run's specification.
-func (o *owner) open(ctx context.Context, spec *events.Spec) error {
+func (o *owner) open(ctx context.Context, accepted *events.StudyAccepted) error {
+	spec := &accepted.Spec
 	// A run that is to be cancelled is one in any case, and does nothing.
 	if err := events.CheckSpec(spec, o.proposer.Local || o.proposer.Files); err != nil && !o.cancelling {
 		return err
@@ -122,6 +124,7 @@ func (o *owner) open(ctx context.Context, spec *events.Spec) error {
 	if err != nil {
 		return err
 	}
+	target.Identity = cmp.Or(accepted.Pin(), &events.Identity{})
 	template, _ := o.proposer.Catalog.Template(spec.Template)
 	knowledge, err := o.learn(ctx, target)
 	if err != nil {

@@ -110,7 +110,7 @@ func (o *owner) learn(ctx context.Context, target transfer.Target) (study.Knowle
 		if err != nil {
 			return study.Knowledge{}, fmt.Errorf("%w: %w", errSourceMissing, err)
 		}
-		log.Rename = ref.Rename
+		log.Rename, log.Use = ref.Rename, ref.use
 		c, err := learner.Add(log, ref.why)
 		if err != nil && ref.why != "" && !started {
 			o.log.Warn("a source that the archive's search chose cannot be used", "source", c.Study, "error", err)
@@ -158,10 +158,11 @@ func (o *owner) tell(c *transfer.Candidate) {
 	}
 }
 
-// sourceRef is a source to open; why is set where the archive's search chose it.
+// sourceRef is a source to open; why is set where the archive's search chose it, use
+// where the run began with it.
 type sourceRef struct {
 	events.Source
-	why string
+	why, use string
 }
 
 // pinnedRefs are the sources that a run started with.
@@ -171,17 +172,18 @@ func pinnedRefs(sources []events.Source, pinned []events.SourcePin) []sourceRef 
 		if ref.Auto {
 			for len(pinned) > 0 && pinned[0].Why != "" {
 				p := pinned[0]
-				refs, pinned = append(refs, sourceRef{events.Source{Study: p.Study, Run: p.Run}, p.Why}), pinned[1:]
+				refs, pinned = append(refs, sourceRef{events.Source{Study: p.Study, Run: p.Run}, p.Why, p.Use}), pinned[1:]
 			}
 			continue
 		}
+		use := ""
 		if len(pinned) > 0 {
 			if ref.Study != "" {
 				ref.Run = pinned[0].Run // not a later run of the same study
 			}
-			pinned = pinned[1:]
+			use, pinned = pinned[0].Use, pinned[1:]
 		}
-		refs = append(refs, sourceRef{Source: ref})
+		refs = append(refs, sourceRef{Source: ref, use: use})
 	}
 	return refs
 }
@@ -215,7 +217,7 @@ func searchedRefs(ctx context.Context, from Sources, learner *transfer.Learner, 
 		found = learner.Rank(studies, named)
 		for _, r := range found {
 			if r.Chosen {
-				refs = append(refs, sourceRef{events.Source{Study: r.Study, Run: r.Run}, r.Why})
+				refs = append(refs, sourceRef{Source: events.Source{Study: r.Study, Run: r.Run}, why: r.Why})
 			}
 		}
 	}

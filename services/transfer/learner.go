@@ -39,6 +39,9 @@ type Target struct {
 	// Network returns the layers of a network; nil means that nobody knows
 	// them, and networks are only told apart.
 	Network func(events.Network) (*workload.Workload, error)
+	// Identity is who measures an evaluator of one's own, empty where the first answer
+	// decides; nil when nobody asks. A built-in one is known by its version.
+	Identity *events.Identity
 }
 
 // Candidate says what a source is good for.
@@ -50,6 +53,8 @@ type Candidate struct {
 	Refused string `json:"refused,omitempty"`
 	// Why says why the archive's search chose it.
 	Why string `json:"why,omitempty"`
+	// Measured says who measured, of an evaluator of one's own.
+	Measured string `json:"measured,omitempty"`
 	// Unordered says that the search drops the source: its values are in no order.
 	Unordered bool `json:"unordered,omitempty"`
 	// Rows is the number of trials in the files, Kept how many are used.
@@ -174,6 +179,9 @@ func (l *Learner) learnFrom(log *archiver.SourceLog, c *Candidate) error {
 	if c.SHA256, err = s.run(log); err != nil {
 		return err
 	}
+	if c.Use, err = l.used(log, s, c); err != nil {
+		return err
+	}
 	picks, err := l.pick(log, s, c)
 	c.Rows, c.Kept, c.Quarantine = s.rows, len(picks), append(c.Quarantine, s.quarantine()...)
 	switch {
@@ -250,6 +258,33 @@ func (l *Learner) use(m *mapping, source *events.Spec) (string, error) {
 		return UseSeed, nil
 	}
 	return UseModel, nil
+}
+
+// used is what becomes of a source once its rows are read: a name says nothing of
+// who measured, so the trials of another program, or of another version of it, are no
+// measurements of this study.
+func (l *Learner) used(log *archiver.SourceLog, s *screen, c *Candidate) (string, error) {
+	if l.target.Spec.Evaluator.Version != "" || l.target.Spec.Evaluator.Manual {
+		return c.Use, nil
+	}
+	c.Measured = s.measuredBy()
+	ours := l.target.Identity
+	switch {
+	case c.Use != UseMerge || ours == nil || log.Use == UseMerge:
+		return c.Use, nil
+	case log.Use == "" && s.allBy(*ours):
+		return UseMerge, nil
+	case l.target.Spec.Transfer != nil && l.target.Spec.Transfer.Method == methodMerge:
+		return "", fmt.Errorf("it is not the same measurement: it was measured by %s, this study is by %s", c.Measured, by(*ours))
+	}
+	return UseModel, nil
+}
+
+func by(who events.Identity) string {
+	if who == (events.Identity{}) {
+		return "an evaluator that nobody knows more of than its name"
+	}
+	return who.String()
 }
 
 func sameMeasurement(a, b *events.Spec) bool {

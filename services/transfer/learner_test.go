@@ -60,6 +60,55 @@ func TestUseFollowsTheMeasurement(t *testing.T) {
 	}
 }
 
+// A name and the same columns do not make two programs one: only what the program of
+// this study measured, in the same version, is a measurement of this study.
+func TestOnlyTheSameProgramMerges(t *testing.T) {
+	one, other := events.Identity{Version: "1", Program: "5e"}, events.Identity{Version: "1", Program: "6f"}
+	newer, before := events.Identity{Version: "2", Program: "5e"}, events.Identity{Version: "1"}
+	for name, c := range map[string]struct {
+		asked, even, odd *events.Identity // who measures here, and who measured there
+		began, want      string
+	}{
+		"the same":                    {&one, &one, &one, "", UseMerge},
+		"another program":             {&one, &other, &other, "", UseModel},
+		"another version":             {&one, &newer, &newer, "", UseModel},
+		"two programs":                {&one, &one, &other, "", UseModel},
+		"a log before programs":       {&one, &before, &before, "", UseModel},
+		"reused rows say nothing":     {&one, &one, nil, "", UseMerge},
+		"the first answer decides":    {new(events.Identity), &one, &one, "", UseModel},
+		"nobody says anything":        {new(events.Identity), nil, nil, "", UseMerge},
+		"nobody asks":                 {nil, &one, &one, "", UseMerge},
+		"a run that began with it":    {&one, &other, &other, UseMerge, UseMerge},
+		"a run that began without it": {&one, &one, &one, UseModel, UseModel},
+	} {
+		own := func(s *events.Spec) { s.Evaluator.Version = "" }
+		source := sourceOf(targetSpec(func(s *events.Spec) { own(s); s.Study = "earlier" }), 40)
+		for i := range source.Trials {
+			if who := []*events.Identity{c.even, c.odd}[i%2]; who != nil {
+				source.Trials[i].Identity = *who
+			}
+		}
+		for _, method := range []string{"", methodMerge} {
+			spec := targetSpec(own)
+			spec.Transfer = &events.Transfer{Method: method}
+			l, err := NewLearner(Target{Spec: spec, Identity: c.asked})
+			if err != nil {
+				t.Fatal(err)
+			}
+			log := source.Log()
+			log.Use = c.began
+			got, err := l.Add(log, "")
+			want := c.want
+			if method == methodMerge && want != UseMerge {
+				want = "" // refused
+			}
+			if got.Use != want || (err == nil) != (want != "") {
+				t.Errorf("%s, method %q: use %q (%v), want %q", name, method, got.Use, err, want)
+			}
+		}
+	}
+}
+
 // A task holds the source's trials in this study's space and units, judged
 // under its constraints.
 func TestTaskSpeaksTheTargetsLanguage(t *testing.T) {

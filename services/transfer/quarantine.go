@@ -99,6 +99,7 @@ type screen struct {
 	rows   int
 	bad    []uint64     // bit set over rows
 	voided map[int]bool // trials that the source measured anew
+	who    []events.Identity
 	counts map[string]int
 	inside []int // rows within this study's range, by guessed parameter
 	sample reservoir
@@ -156,6 +157,9 @@ func (s *screen) run(log *archiver.SourceLog) (string, error) {
 			s.mark(s.rows, Contradiction)
 		}
 		last = t.Trial
+		if t.Identity != (events.Identity{}) && !slices.Contains(s.who, t.Identity) && len(s.who) < 2 {
+			s.who = append(s.who, t.Identity)
+		}
 		if v, ok := events.VoidedBy(t.Origin); ok {
 			s.voided[v] = true
 		}
@@ -170,6 +174,25 @@ func (s *screen) run(log *archiver.SourceLog) (string, error) {
 	}
 	s.distribution()
 	return hash.String(), nil
+}
+
+// allBy reports whether one evaluator measured all rows that were measured. Rows that
+// say nothing are of one that says nothing.
+func (s *screen) allBy(who events.Identity) bool {
+	if len(s.who) == 0 {
+		return who == events.Identity{}
+	}
+	return len(s.who) == 1 && s.who[0] == who
+}
+
+func (s *screen) measuredBy() string {
+	switch len(s.who) {
+	case 0:
+		return by(events.Identity{})
+	case 1:
+		return by(s.who[0])
+	}
+	return "several evaluators, such as " + by(s.who[0]) + " and " + by(s.who[1])
 }
 
 // workload is the hash of what a design ran, "" where nobody knows.

@@ -198,6 +198,7 @@ func table(t *testing.T, place, study string) map[string][]string {
 		}
 		put("evaluator", text(r.Evaluator))
 		put("evaluator_version", text(r.EvaluatorVersion))
+		put("evaluator_program", text(r.EvaluatorProgram))
 		put("worker", text(r.Worker))
 		put("design_hash", text(r.DesignHash))
 		put("workload_hash", text(r.WorkloadHash))
