@@ -261,7 +261,7 @@ func (f *logFile) bind() error {
 		f.bound = append(f.bound, b)
 	}
 	if len(mistakes) > 0 {
-		return parquetcheck.Unfit("%v", errors.Join(mistakes...))
+		return parquetcheck.Unfit("%s", strings.ReplaceAll(errors.Join(mistakes...).Error(), "\n", ", "))
 	}
 	return f.checkChunks()
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"path"
 	"slices"
 
 	"apollo/archiver/parquetcheck"
@@ -107,6 +108,9 @@ func openSource(fsys fs.FS, ref events.Source) (*SourceLog, error) {
 		return nil, errors.New("exactly one of study and parquet must be set")
 	case ref.Parquet != "":
 		q.Globs = []string{ref.Parquet}
+		if info, err := fs.Stat(fsys, path.Clean(ref.Parquet)); err == nil && info.IsDir() {
+			return nil, fmt.Errorf("%w: it is a folder: write %s for all files in it", ErrNoSource, path.Join(ref.Parquet, "**", "*.parquet"))
+		}
 	case !events.IsName(ref.Study) || ref.Run != "" && !events.IsName(ref.Run):
 		return nil, fmt.Errorf("study %q run %q: not a name", ref.Study, ref.Run)
 	case ref.Run == "":
@@ -120,7 +124,11 @@ func openSource(fsys fs.FS, ref events.Source) (*SourceLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.source()
+	log, err := c.source()
+	if err == ErrNoSource && ref.Parquet != "" { //nolint:errorlint // the bare one alone says nothing of the files
+		err = fmt.Errorf("%w: no file has this path", ErrNoSource)
+	}
+	return log, err
 }
 
 // source makes one source of what a survey found.

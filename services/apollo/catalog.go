@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -20,11 +22,17 @@ var _ proposer.Sources = trialLogs{}
 
 // Open implements proposer.Sources.
 func (t trialLogs) Open(_ context.Context, ref events.Source) (*archiver.SourceLog, error) {
+	written := ref.Parquet
 	files, err := t.files(&ref)
 	if err != nil {
 		return nil, err
 	}
-	return archiver.OpenSource(files, ref)
+	log, err := archiver.OpenSource(files, ref)
+	if cause := errors.Unwrap(err); cause != nil && written != "" {
+		// The archiver knows the pattern below the folder alone.
+		err = fmt.Errorf("load source %q: %w", written, cause)
+	}
+	return log, err
 }
 
 // Whole opens a study of which every row can be read.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 
 	"apollo/events"
 	"apollo/services/cli"
@@ -42,6 +43,8 @@ func (e *pausedError) hinted(program bool) error {
 	switch {
 	case e.view.PausedByArchiver():
 		hint = events.ArchiveDiffersHint
+	case strings.HasPrefix(e.view.Reason, "source "):
+		hint = "`apollo transfer candidates` shows what the source holds: mend it and run the same command again, or take it out of the study and run that with --fresh"
 	case program:
 		hint = "mend what the program needs, such as a licence or a file, and run the same command again; when the program itself must change, run it with --fresh"
 	}

@@ -295,7 +295,11 @@ func (p *Proposer) checkSource(ctx context.Context, learner *transfer.Learner, s
 	}
 	source, err := p.Sources.Open(ctx, ref)
 	if err != nil {
-		return &events.Mistake{Message: err.Error(), Hint: "run that study first, or name another source"}
+		hint := "run that study first, or name another source"
+		if ref.Parquet != "" {
+			hint = "the path is relative to the study file; `apollo transfer candidates` shows what is found"
+		}
+		return &events.Mistake{Message: err.Error(), Hint: hint}
 	}
 	source.Rename = ref.Rename
 	if err := learner.Check(source); err != nil {

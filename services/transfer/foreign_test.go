@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,8 +58,65 @@ func TestColumnsNobodyAskedForCostNothing(t *testing.T) {
 	spec := targetSpec(func(s *events.Spec) {
 		s.Parameters = append(s.Parameters, events.Parameter{Name: "added", Values: []float64{1, 2}})
 	})
-	if _, _, _, err := add(t, spec, log); err == nil || !strings.Contains(err.Error(), "60 are quarantined for their design") {
+	if _, _, _, err := add(t, spec, log); err == nil || !strings.Contains(err.Error(), "60: a parameter is missing") {
 		t.Errorf("a parameter without a value in any row: %v", err)
+	}
+}
+
+// What pandas keeps as an index, and clocks, differ in two rows of one design: only what
+// the study asks for can contradict itself.
+func TestOnlyWhatIsAskedForContradicts(t *testing.T) {
+	t.Parallel()
+	source := sourceOf(another(nil), 60)
+	source.Trials = append(source.Trials, source.Trials...)
+	for i := range source.Trials {
+		source.Trials[i].Trial = i
+	}
+	log := strip(source, map[string]string{"memory": "B", "latency_s": "s", "area_mm2": "mm2"})
+	log.Columns.Metrics = append(log.Columns.Metrics, archiver.Metric{Name: "index"})
+	trials := log.Trials
+	log.Trials = func(yield func(archiver.Trial, error) bool) {
+		for tr, err := range trials {
+			tr.Values = append(slices.Clone(tr.Values), float64(tr.Trial))
+			if !yield(tr, err) {
+				return
+			}
+		}
+	}
+	got, _, _, err := add(t, targetSpec(nil), log)
+	if err != nil || got.Kept != 60 || len(got.Quarantine) > 0 {
+		t.Errorf("%v, %d kept, quarantine %v; want 60 and none", err, got.Kept, got.Quarantine)
+	}
+}
+
+// Refusals of other people's logs say what is there, and what to write.
+func TestRefusalsOfForeignLogsSayWhatIsThere(t *testing.T) {
+	t.Parallel()
+	units := map[string]string{"memory": "B", "latency_s": "s", "area_mm2": "mm2"}
+	for name, c := range map[string]struct {
+		change func(*archiver.Trial)
+		cols   func(*archiver.Columns)
+		want   string
+	}{
+		"another outcome": {change: func(tr *archiver.Trial) { tr.Outcome = "COMPLETE" }, want: `the outcome "COMPLETE" (words are measured`},
+		"another label":   {change: func(tr *archiver.Trial) { tr.Design[2].Label = "WS" }, want: `a label that this study does not have, as in flow: "WS"`},
+		"another count":   {change: func(tr *archiver.Trial) { tr.Design[1].Num *= 1024 }, want: `parameter "lanes": the files tell no unit, and`},
+		"bare names":      {cols: func(c *archiver.Columns) { c.Parameters = c.Parameters[:0] }, want: "a parameter is a column that begins with p_"},
+		"another metric":  {cols: func(c *archiver.Columns) { c.Metrics[0].Name = "runtime_s" }, want: "it does not measure latency_s: it has runtime_s, area_mm2; `rename:`"},
+	} {
+		source := clone(sourceOf(another(nil), 60))
+		for i := range source.Trials {
+			if c.change != nil {
+				c.change(&source.Trials[i])
+			}
+		}
+		log := strip(source, units)
+		if c.cols != nil {
+			c.cols(log.Columns)
+		}
+		if _, _, _, err := add(t, targetSpec(nil), log); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", name, err, c.want)
+		}
 	}
 }
 

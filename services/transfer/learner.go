@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -81,6 +82,8 @@ type Candidate struct {
 	Empty      int      `json:"empty_files,omitempty"`
 	Parameters []Match  `json:"parameters"`
 	Metrics    []Match  `json:"metrics"`
+	// Examples are the first rows that are not used for a reason, in words.
+	Examples map[string]string `json:"examples,omitempty"`
 	// WorkloadSimilarity is 1 for the same networks, towards 0 for others;
 	// left out where a network's layers are not known.
 	WorkloadSimilarity *float64 `json:"workload_similarity,omitempty"`
@@ -183,12 +186,13 @@ func (l *Learner) learnFrom(log *archiver.SourceLog, c *Candidate) error {
 		return err
 	}
 	picks, err := l.pick(log, s, c)
+	c.Examples = s.examples
 	c.Rows, c.Kept, c.Quarantine = s.rows, len(picks), append(c.Quarantine, s.quarantine()...)
 	switch {
 	case err != nil:
 		return err
 	case len(picks) == 0:
-		return fmt.Errorf("none of its %d rows can be used%s", s.rows, worst(c))
+		return fmt.Errorf("none of its %d rows can be used%s", s.rows, c.worst())
 	}
 	if c.Use == UseMerge {
 		l.merge(log, picks)
@@ -230,12 +234,18 @@ func (c *Candidate) leftOut() []events.LeftOut {
 	return all
 }
 
-func worst(c *Candidate) string {
-	if len(c.Quarantine) == 0 {
+// worst says why most of the rows that are not used are not, with the first example.
+func (c *Candidate) worst() string {
+	all := c.leftOut()
+	if len(all) == 0 {
 		return ""
 	}
-	most := slices.MaxFunc(c.Quarantine, func(a, b Quarantine) int { return a.Rows - b.Rows })
-	return fmt.Sprintf(" (%d are quarantined for their %s)", most.Rows, most.Reason)
+	most := slices.MaxFunc(all, func(a, b events.LeftOut) int { return a.Rows - b.Rows })
+	why := fmt.Sprintf(": %d: %s", most.Rows, ReasonText(most.Reason))
+	if example := c.Examples[most.Reason]; example != "" {
+		why += ", as in " + example
+	}
+	return why
 }
 
 // use says what a source is good for. Its trials are this study's own only
@@ -275,7 +285,7 @@ func (l *Learner) used(log *archiver.SourceLog, s *screen, c *Candidate) (string
 	case log.Use == "" && s.allBy(*ours):
 		return UseMerge, nil
 	case l.target.Spec.Transfer != nil && l.target.Spec.Transfer.Method == methodMerge:
-		return "", fmt.Errorf("it is not the same measurement: it was measured by %s, this study is by %s", c.Measured, by(*ours))
+		return "", fmt.Errorf("it is not the same measurement: it was measured by %s, this study is by %s", cmp.Or(c.Measured, by(events.Identity{})), by(*ours))
 	}
 	return UseModel, nil
 }
@@ -340,7 +350,9 @@ func (l *Learner) pick(log *archiver.SourceLog, s *screen, c *Candidate) ([]*pic
 		}
 		point, moved, ok := s.mapping.point(l.space, l.judge, t.Design)
 		if !ok {
-			c.Foreign++
+			if c.Foreign++; c.Foreign == 1 {
+				s.examples["label"] = s.mapping.unknown(l.space, t.Design)
+			}
 			continue
 		}
 		p := &pick{trial: t, point: point, moved: moved, values: s.mapping.values(t.Values), priority: priority(t.Trial)}
@@ -405,7 +417,12 @@ func (l *Learner) uncontested(log *archiver.SourceLog, s *screen, picks []*pick)
 		if len(said[p]) < maxKept {
 			said[p] = append(said[p], row)
 		}
-		if p.trial.Outcome != t.Outcome && deterministic || p.trial.Outcome == t.Outcome && !agree(deterministic, p.trial.Values, t.Values) {
+		one, two := p.trial.Values, t.Values
+		if s.cols.Spec == nil {
+			// Any other number may be an index or a clock: it contradicts nothing.
+			one, two = p.values, s.mapping.values(t.Values)
+		}
+		if p.trial.Outcome != t.Outcome && deterministic || p.trial.Outcome == t.Outcome && !agree(deterministic, one, two) {
 			contested[p] = true
 		}
 	}

@@ -407,7 +407,7 @@ func TestASourceOfRubbishIsRefused(t *testing.T) {
 	for i := range source.Trials {
 		source.Trials[i].Values[0] = math.NaN()
 	}
-	if _, _, _, err := add(t, targetSpec(nil), source.Log()); err == nil || !strings.Contains(err.Error(), "20 are quarantined for their value") {
+	if _, _, _, err := add(t, targetSpec(nil), source.Log()); err == nil || !strings.Contains(err.Error(), "20: the objective is missing") {
 		t.Errorf("Add() = %v, want a refusal that says why", err)
 	}
 	broken := source.Log()

@@ -110,7 +110,7 @@ func (l *Learner) match(cols *archiver.Columns) (*mapping, error) {
 		m.params, m.paramMatches = append(m.params, c), append(m.paramMatches, match)
 	}
 	if known == 0 {
-		return nil, fmt.Errorf("it has none of this study's parameters")
+		return nil, fmt.Errorf("it has none of this study's parameters%s", others(cols, "p_", len(cols.Parameters), func(i int) string { return cols.Parameters[i].Name }))
 	}
 	for _, p := range cols.Parameters {
 		if l.space.Find(p.Name) < 0 {
@@ -138,6 +138,7 @@ func (l *Learner) matchParameter(i int, cols *archiver.Columns) (column, Match, 
 			match.SourceUnit, match.Note = p.Unit, "the files tell no unit: taken for this study's"
 			return c, match, nil
 		}
+		c.guessed = cols.Spec == nil && q.Unit == "" // nothing says that it is the same count
 		factor, err := unit.Ratio(q.Unit, p.Unit)
 		if err != nil {
 			return column{}, match, fmt.Errorf("parameter %q: %w", p.Name, err)
@@ -165,6 +166,26 @@ func (l *Learner) matchParameter(i int, cols *archiver.Columns) (column, Match, 
 	}
 	match.Use, match.Note = filled, "the source lacks it: "+text(p, c.fill)+" stands in"
 	return c, match, nil
+}
+
+// others lists what a source has instead, so that it can be renamed.
+func others(cols *archiver.Columns, prefix string, n int, name func(int) string) string {
+	const listed = 8
+	var names []string
+	for i := range min(n, listed) {
+		names = append(names, name(i))
+	}
+	if n > listed {
+		names = append(names, "…")
+	}
+	text := ""
+	if len(names) > 0 {
+		text = ": it has " + strings.Join(names, ", ") + "; `rename:` of the source says what they are here"
+	}
+	if cols.Spec == nil && prefix != "" {
+		text += ": a parameter is a column that begins with " + prefix
+	}
+	return text
 }
 
 // ranAll reports whether all designs of a study ran the network of this identity.
@@ -238,7 +259,7 @@ func (l *Learner) matchMetrics(m *mapping, cols *archiver.Columns) error {
 		}
 		has[metric.Name] = c.index >= 0 || match.Use == computed
 		if !has[metric.Name] && wanted[metric.Name] {
-			return fmt.Errorf("it does not measure %s", metric.Name)
+			return fmt.Errorf("it does not measure %s%s", metric.Name, others(cols, "", len(cols.Metrics), func(i int) string { return cols.Metrics[i].Name }))
 		}
 		m.metrics, m.metricMatches = append(m.metrics, c), append(m.metricMatches, match)
 	}
@@ -313,7 +334,11 @@ func matchMetric(metric events.Metric, cols *archiver.Columns) (column, Match, e
 func unread(cols *archiver.Columns, what, column string) error {
 	for _, u := range cols.Unread {
 		if u.Column == column {
-			return fmt.Errorf("%s column %q is %s, which is not read here: write it as a number or a text", what, column, u.Why)
+			as := "a number or a text"
+			if what == "metric" {
+				as = "a number"
+			}
+			return fmt.Errorf("%s column %q is %s, which is not read here: write it as %s", what, column, u.Why, as)
 		}
 	}
 	return nil
@@ -367,6 +392,18 @@ func (m *mapping) point(sp space.Space, judge *events.Judge, design []space.Valu
 		moved += d
 	}
 	return p, moved, !math.IsInf(moved, 1)
+}
+
+// unknown names the label of a design that this study does not have.
+func (m *mapping) unknown(sp space.Space, design []space.Value) string {
+	for i, c := range m.params {
+		if p := sp.Param(i); c.index >= 0 && p.Categorical() {
+			if _, ok := p.Level(design[c.index]); !ok {
+				return fmt.Sprintf("%s: %q", p.Name, unit.Clip(design[c.index].Label, 40))
+			}
+		}
+	}
+	return ""
 }
 
 // nearest is the level whose value is nearest; values ascend.

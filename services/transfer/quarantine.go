@@ -9,6 +9,7 @@ import (
 
 	"apollo/archiver"
 	"apollo/events"
+	"apollo/events/unit"
 	"apollo/optimizer/space"
 )
 
@@ -100,16 +101,18 @@ type screen struct {
 	bad    []uint64     // bit set over rows
 	voided map[int]bool // trials that the source measured anew
 	who    []events.Identity
-	counts map[string]int
-	inside []int // rows within this study's range, by guessed parameter
-	sample reservoir
-	scale  []float64 // median of |objective|
+	// examples are the first rows of some reasons.
+	examples map[string]string
+	counts   map[string]int
+	inside   []int // rows within this study's range, by guessed parameter
+	sample   reservoir
+	scale    []float64 // median of |objective|
 	// edges divide the sound values of the first objective into strata.
 	edges []float64
 }
 
 func newScreen(l *Learner, m *mapping, cols *archiver.Columns) *screen {
-	s := &screen{learner: l, mapping: m, cols: cols, counts: map[string]int{}, voided: map[int]bool{}, inside: make([]int, len(m.params))}
+	s := &screen{learner: l, mapping: m, cols: cols, counts: map[string]int{}, examples: map[string]string{}, voided: map[int]bool{}, inside: make([]int, len(m.params))}
 	s.sample.rng = rand.New(rand.NewPCG(l.target.Spec.Seed, 1))
 	for _, p := range cols.Parameters {
 		s.params = append(s.params, events.Parameter{Name: p.Name})
@@ -150,7 +153,9 @@ func (s *screen) run(log *archiver.SourceLog) (string, error) {
 		}
 		hash.Add(t.Trial, t.Design, t.Outcome, t.Values)
 		if reason := s.check(&t); reason != "" {
-			s.mark(s.rows, reason)
+			if s.mark(s.rows, reason); reason == BadOutcome && s.counts[reason] == 1 {
+				s.examples[reason] = fmt.Sprintf("trial %d with the outcome %q (words are measured, infeasible, failed, stopped)", t.Trial, unit.Clip(t.Outcome, 40))
+			}
 		}
 		if s.rows > 0 && t.Trial == last {
 			s.mark(s.rows-1, Contradiction)
@@ -188,7 +193,7 @@ func (s *screen) allBy(who events.Identity) bool {
 func (s *screen) measuredBy() string {
 	switch len(s.who) {
 	case 0:
-		return by(events.Identity{})
+		return ""
 	case 1:
 		return by(s.who[0])
 	}
@@ -300,8 +305,12 @@ func (s *screen) guesses() error {
 	for i, c := range s.mapping.params {
 		p := s.learner.space.Param(i)
 		if c.guessed && !p.Categorical() && 2*s.inside[i] < sound {
-			return fmt.Errorf("parameter %q: the files tell no unit, and %d of %d values lie outside this study's %s to %s: write the unit into the metadata apollo.units",
-				p.Name, sound-s.inside[i], sound, text(p, 0), text(p, p.Len()-1))
+			hint := "write the unit into the metadata apollo.units"
+			if p.Unit == "" {
+				hint = "rename it in the source, or bring its values to this study's"
+			}
+			return fmt.Errorf("parameter %q: the files tell no unit, and %d of %d values lie outside this study's %s to %s: %s",
+				p.Name, sound-s.inside[i], sound, text(p, 0), text(p, p.Len()-1), hint)
 		}
 	}
 	return nil
