@@ -83,7 +83,11 @@ func (b *builder) check(n *node, f *field) {
 			}
 		}
 	case valueShape:
-		b.when(!n.scalar(), n, codeWrongType, "", "want one value, not %s", n.kind)
+		hint := ""
+		if n.kind == mapKind {
+			hint = "Text with a colon is in quotes."
+		}
+		b.when(!n.scalar(), n, codeWrongType, hint, "want one value, not %s", n.kind)
 	case freeShape:
 		b.when(n.kind != mapKind && n.text != "unsupported", n, codeWrongType, "", "want a mapping, not %s", n.kind)
 	}

@@ -30,7 +30,7 @@ func document() *field {
 					{name: "values", shape: listShape, nonempty: true, most: events.MaxLevels, in: at(func(p *events.Parameter) any { return p }), not: ranged(), doc: "The levels: ascending numbers, or labels.", page: "Numbers in any order; labels (`[ws, os]`, at most 256 bytes each) keep theirs.", elem: &field{shape: valueShape}},
 					{name: "min", shape: valueShape, doc: "First level of a range."},
 					{name: "max", shape: valueShape, doc: "Last level of a range, at most.", page: "It is a level when a step meets it."},
-					{name: "step", shape: valueShape, fallback: "1", not: keys{[]string{"steps"}, "a range has step or steps, not both", "Remove one of them."}, doc: "Distance between the levels of a linear range.", page: "Required with a unit."},
+					{name: "step", shape: valueShape, fallback: "1", not: keys{[]string{"steps"}, "a range has step or steps, not both", "Remove one of them."}, doc: "Distance between the levels of a linear range.", page: "Required with a unit, and where steps of 1 do not lead from `min` to `max`."},
 					{name: "steps", shape: integerShape, min: 2, max: events.MaxLevels, doc: "Number of levels from `min` to `max`, both included, instead of `step`: real numbers, at equal distances, or with scale `log` in equal ratios."},
 					{name: "scale", shape: textShape, enum: []string{"linear", "log2", "log"}, fallback: "linear", doc: "`linear`: min, min+step, … `log2`: min, 2 min, 4 min, … `log`: `steps` levels in equal ratios."},
 					{name: "when", shape: textShape, most: events.MaxRuleLength / 2, in: at(func(p *events.Parameter) any { return &p.When }), doc: "Expression over other parameters: where it is false this parameter means nothing and stays at its first level."},

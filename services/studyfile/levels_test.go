@@ -31,6 +31,8 @@ func TestLevels(t *testing.T) {
 		{`"min":0,"max":1,"step":0.3333333333333334`, []float64{0, 0.3333333333333334, 0.6666666666666668}},
 		{`"min":1e3,"max":3e3,"step":1e3`, []float64{1000, 2000, 3000}},
 		{`"min":7,"max":7`, []float64{7}},
+		{`"min":1.1,"max":1.1`, []float64{1.1}},
+		{`"min":0.5,"max":3.5`, []float64{0.5, 1.5, 2.5, 3.5}},
 		{`"min":8,"max":8,"scale":"log2"`, []float64{8}},
 		{`"min":1099511627770,"max":1099511627773`, []float64{1099511627770, 1099511627771, 1099511627772, 1099511627773}},
 		{`"min":9007199254740990,"max":9007199254740992`, []float64{9007199254740990, 9007199254740991, 9007199254740992}},
@@ -120,6 +122,7 @@ func TestLevelsThatAreNone(t *testing.T) {
 		{`"min":1,"max":1.0000000000000004,"steps":4,"scale":"log"`, ``, "no 4 different"},
 		{`"min":0,"max":10,"step":-1`, ``, "more than 0"},
 		{`"min":0,"max":10,"step":0`, ``, "more than 0"},
+		{`"min":0.6,"max":1.1`, ``, "does not lead from 0.6 to 1.1"},
 		{`"min":5,"max":1,"scale":"log2"`, ``, "min is larger than max"},
 		{`"min":1,"max":1e309`, ``, "too near to 0"},
 		{`"values":[1e-400,1]`, ``, "too near to 0"},
@@ -142,7 +145,7 @@ func TestLevelsThatAreNone(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"010": "leading zero", "0x10": "no unit", "0o10": "no unit", "1_000": "no unit", ".inf": "no number", ".nan": "no number", "~": "want", "10 parsec": "no unit", "1 KiB": "amount of data",
+		"010": "leading zero", "0x10": "no decimal number", "0o10": "no decimal number", "1_000": "no decimal number", ".inf": "no decimal number", ".nan": "no decimal number", "~": "want", "10 parsec": "no unit", "1 KiB": "amount of data",
 	} {
 		src := strings.Replace(own, "values: [4, 1, 2]", "values: [4, "+text+"]", 1)
 		if _, err := studyfile.Parse("own", []byte(src), catalog(), studyfile.Options{}); err == nil || !strings.Contains(err.Error(), want) {

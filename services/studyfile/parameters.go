@@ -59,6 +59,7 @@ func (b *builder) ownValues(p *events.Parameter, items []*node, u unit.Unit) {
 			b.ownLabel(p, n, texts)
 		case u.Symbol == "" && isLabel(n):
 			b.addMistake(n, codeWrongType, "Levels are all numbers or all labels.", "%q is no number", clip(n.text))
+		case u.Symbol == "" && b.nearlyLabel(n):
 		default:
 			if q, ok := b.number(n, u, p.Name); ok {
 				v := q.In(u) + 0 // -0 is 0
@@ -78,7 +79,34 @@ func isLabel(n *node) bool {
 		return n.kind == stringKind
 	}
 	_, err := unit.Parse(n.text)
-	return errors.Is(err, unit.ErrSyntax)
+	return errors.Is(err, unit.ErrSyntax) && !unending(n.text)
+}
+
+// unending reports whether YAML reads text without quotes as infinite or as no number.
+func unending(s string) bool {
+	switch strings.ToLower(strings.TrimLeft(s, "+-")) {
+	case ".nan", ".inf":
+		return true
+	}
+	return false
+}
+
+// nearlyLabel reports text without quotes that begins as a number does and is none:
+// 4x4, 8b and 2024-01-01 may well be meant as labels, and 4B as one or as a quantity.
+func (b *builder) nearlyLabel(n *node) bool {
+	if n.kind != numberKind && (n.kind != stringKind || !n.plain) {
+		return false
+	}
+	quoted := fmt.Sprintf("rite a label in quotes: %q.", clip(n.text))
+	switch q, err := unit.Parse(n.text); {
+	case unending(n.text), errors.Is(err, unit.ErrUnknown) && !strings.Contains(n.text, " "): // with a space it has a unit, a wrong one
+		b.addMistake(n, codeWrongType, "W"+quoted, "%q is no decimal number, and without quotes no label", clip(n.text))
+	case err == nil && q.Unit.Dimension != unit.Dimensionless:
+		b.addMistake(n, codeDimension, fmt.Sprintf("Write unit: %s beside the parameter's name, or w%s", q.Unit.Symbol, quoted), "%q is %s, and the parameter has no unit", n.text, q.Unit.Dimension.Phrase())
+	default:
+		return false
+	}
+	return true
 }
 
 func (b *builder) ownLabel(p *events.Parameter, n *node, seen map[string]bool) {
@@ -123,12 +151,12 @@ func (b *builder) ownRange(p *events.Parameter, n *node, u unit.Unit) {
 		b.addMistake(n, codeMissing, "Write steps: 20.", "a log range needs steps, the number of its levels")
 	case steps != nil && count < 2: // reported with the shape
 	case steps != nil && low.Cmp(high) >= 0:
-		b.addMistake(n.get("min"), codeContradicts, "", "min is not below max")
+		b.addMistake(n.get("min"), codeContradicts, "Write the smaller one as min.", "min is not below max")
 	case steps != nil && step != nil: // reported
 	case steps != nil && scale == "log2":
 		b.addMistake(steps, codeContradicts, "Remove it, or take scale: log.", "a log2 range has no steps: every level is twice the one before")
 	case low.Cmp(high) > 0:
-		b.addMistake(n.get("min"), codeContradicts, "", "min is larger than max")
+		b.addMistake(n.get("min"), codeContradicts, "Write the smaller one as min: levels ascend.", "min is larger than max")
 	case (scale == "log" || scale == "log2") && low.Sign() <= 0:
 		b.addMistake(n.get("min"), codeOutOfRange, "", "a %s range starts above 0", scale)
 	case steps != nil:
@@ -141,9 +169,11 @@ func (b *builder) ownRange(p *events.Parameter, n *node, u unit.Unit) {
 			p.Values = append(p.Values, v)
 		}
 	case step != nil && step.Sign() <= 0:
-		b.addMistake(n.get("step"), codeOutOfRange, "", "a step must be more than 0")
+		b.addMistake(n.get("step"), codeOutOfRange, "Levels ascend from min by the step.", "a step must be more than 0")
 	case p.Unit != "" && step == nil && low.Cmp(high) < 0:
 		b.addMistake(n, codeMissing, "", "a range with a unit needs step or steps, or scale: log2")
+	case step == nil && !new(big.Rat).Sub(high, low).IsInt():
+		b.addMistake(n, codeMissing, "Write step: 0.1, or steps: 11.", "a range without step counts by 1, which does not lead from %s to %s", n.get("min").text, n.get("max").text)
 	default:
 		b.linear(p, n, low, high, step)
 	}
