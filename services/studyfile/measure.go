@@ -179,6 +179,8 @@ func (b *builder) ownEvaluator(e *node) {
 	case e.kind != mapKind:
 		return
 	}
+	b.when(slices.Contains(b.cat.templateNames(), b.spec.Evaluator.Name), e.get("name"), codeBadName, "Give your own evaluator another name.",
+		"%q is the built-in evaluator of the template %[1]s, which measures nothing else", b.spec.Evaluator.Name)
 	b.manual(e)
 	for _, n := range b.field("workload", "networks").list() {
 		stated := n.get("accuracy")

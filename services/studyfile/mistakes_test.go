@@ -182,6 +182,7 @@ func mistakes() []mistake {
 		{name: "own range too fine", src: own, old: "step: 0.1", new: "step: 0.0000001"},
 		{name: "own range without a step", src: own, old: "min: 0.6, max: 0.9, step: 0.1", new: "min: 0.6, max: 1.1"},
 		{name: "own labels like numbers", src: own, old: "values: [ws, os]", new: "values: [4x4, 8b, 4B, 0x10, 2024-01-01, 1/2, .nan, -.inf, a:b]"},
+		{name: "own evaluator with the name of a template", src: own, old: "name: mine", new: "name: toy"},
 		{name: "own step of nothing", src: own, old: "step: 0.1", new: "step: 0"},
 		{name: "own step without unit", src: own, old: ", step: 300 MHz", new: ""},
 		{name: "own log2", src: own, old: "min: 1, max: 20, scale: log2", new: "min: 0, max: 20, scale: log2"},
