@@ -28,13 +28,22 @@ func (e *RuleError) Error() string {
 
 // CompileRule checks a structural rule against the parameters of a space
 // without keeping the result. The error is a *RuleError. A comparison with a
-// label that the parameter does not have is one: params are those before the
-// study narrows them.
+// label that the parameter does not have is one, and so is one of two units:
+// params are those before the study narrows them.
 //
 // The language is that of package rule; a rule sees each parameter in its unit.
-func CompileRule(params []Parameter, rule Rule) error {
-	_, _, err := compileUsing(params, rule, true)
-	return err
+func CompileRule(params []Parameter, r Rule) error {
+	if _, _, err := compileUsing(params, r, true); err != nil {
+		return err
+	}
+	root, err := rule.Parse(r.Expr)
+	if err == nil {
+		err = checkUnits(root, params)
+	}
+	if err != nil {
+		return &RuleError{ID: r.ID, Column: err.Column, Message: err.Message}
+	}
+	return nil
 }
 
 // compiledRule is a compiled structural rule.

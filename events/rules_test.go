@@ -314,3 +314,47 @@ func BenchmarkRule(b *testing.B) {
 		}
 	}
 }
+
+// A rule sees numbers in the units of their parameters: what counts in two units is
+// refused, and what may well convert is not.
+func TestRulesCountInOneUnit(t *testing.T) {
+	t.Parallel()
+	params := []events.Parameter{
+		{Name: "b", Unit: "B", Values: []float64{512, 1024}},
+		{Name: "k", Unit: "KiB", Values: []float64{1, 2}},
+		{Name: "k2", Unit: "KiB", Values: []float64{1, 2}},
+		{Name: "s", Unit: "ns", Values: []float64{1, 2}},
+		{Name: "w", Unit: "GB/s", Values: []float64{1, 2}},
+		{Name: "n", Values: []float64{1, 2}},
+		{Name: "f", Labels: []string{"ws", "os"}},
+	}
+	for expr, want := range map[string]string{
+		"b <= k":                  "write k * 1024",
+		"k <= b":                  "write b / 1024",
+		"n * b <= k":              "write k * 1024",
+		"b + k <= 4096":           "write k * 1024",
+		"max(b, k) <= 4096":       "write k * 1024",
+		"b in [512, k]":           "write k * 1024",
+		"f == \"ws\" or b == k":   "write k * 1024",
+		"b == s":                  "b is an amount of data and s is a time",
+		"k <= 2 * KiB":            "write the number of KiB alone",
+		"w <= 2 * GiB":            "write the number of GB/s alone",
+		"n = 2":                   "write ==",
+		"b <= 2 KiB":              "write 2 * KiB",
+		"b <= 2 * KiB":            "",
+		"b <= k * 1024":           "",
+		"b <= k * KiB":            "",
+		"1 * b == s":              "",
+		"k + k2 <= 3":             "",
+		"n * n <= b":              "",
+		"n * b <= 64 * KiB":       "",
+		"b / k >= 512":            "",
+		"(b + b) / 2 <= 3 * KiB":  "",
+		"n > 1 ? b > 512 : k > 1": "",
+	} {
+		err := events.CompileRule(params, events.Rule{ID: "r", Expr: expr})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", expr, err, want)
+		}
+	}
+}

@@ -209,7 +209,13 @@ func plain(message string) string {
 		return "the expression ends before it is complete: a number, a name or a \")\" is missing at its end"
 	}
 	if _, written, ok := strings.Cut(message, "(\""); ok && strings.HasPrefix(message, "unexpected token ") {
-		return "unexpected \"" + strings.TrimSuffix(written, "\")") + "\": one operator stands between every two numbers or names, as in a * 2 + b"
+		switch written = strings.TrimSuffix(written, "\")"); written {
+		case "=":
+			return "\"=\" compares nothing: write =="
+		case "KiB", "MiB", "GiB":
+			return written + " is a number: write 2 * " + written
+		}
+		return "unexpected \"" + written + "\": one operator stands between every two numbers or names, as in a * 2 + b"
 	}
 	return message
 }
