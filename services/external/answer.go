@@ -247,6 +247,9 @@ func (a *answer) result(want []evaluator.Metric) (evaluator.Result, *Failure) {
 	for i, m := range want {
 		raw, ok := a.metrics[m.Name]
 		if !ok || string(raw) == "null" || a.untouched(raw, m) {
+			if a.outcome == evaluator.Measured && string(raw) == "null" {
+				return r, &Failure{CodeMissingMetric, fmt.Sprintf("metric %q is null; answer infeasible or failed with a reason instead", m.Name)}
+			}
 			if a.outcome == evaluator.Measured {
 				return r, &Failure{CodeMissingMetric, fmt.Sprintf("the answer has no metric %q%s%s", m.Name, a.named(), a.meant(m, want))}
 			}
@@ -254,6 +257,9 @@ func (a *answer) result(want []evaluator.Metric) (evaluator.Result, *Failure) {
 		}
 		var f *Failure
 		if r.Values[i], f = number("metric "+strconv.Quote(m.Name), raw); f != nil {
+			if f.Code == CodeNotFinite {
+				f.Message += "; answer infeasible or failed with a reason, and without the metric"
+			}
 			return r, f
 		}
 	}
@@ -278,8 +284,11 @@ func (a *answer) extras(want []evaluator.Metric) ([]evaluator.Extra, *Failure) {
 			continue
 		}
 		v, f := number("extra number "+strconv.Quote(child.Clip(name, maxCode)), named[name])
-		if f != nil && f.Code == CodeWrongType {
+		switch {
+		case f != nil && f.Code == CodeWrongType:
 			f.Message += "; leave it out, or keep it in an artifact"
+		case f != nil:
+			f.Message += "; leave it out"
 		}
 		if f != nil {
 			return nil, f
@@ -323,7 +332,7 @@ func (a *answer) named() string {
 func number(what string, raw json.RawMessage) (float64, *Failure) {
 	text := string(raw)
 	if v, err := strconv.ParseFloat(strings.Trim(text, `"`), 64); math.IsInf(v, 0) || math.IsNaN(v) && err == nil {
-		return 0, &Failure{CodeNotFinite, fmt.Sprintf("%s is %s; answer infeasible or failed with a reason instead", what, child.Clip(strings.Trim(text, `"`), maxCode))}
+		return 0, &Failure{CodeNotFinite, fmt.Sprintf("%s is %s", what, child.Clip(strings.Trim(text, `"`), maxCode))}
 	}
 	var v float64
 	if text == "null" || json.Unmarshal(raw, &v) != nil {
