@@ -60,6 +60,46 @@ func TestUseFollowsTheMeasurement(t *testing.T) {
 	}
 }
 
+// Where a parameter meant something in a source and means nothing here, the source
+// measured another design.
+func TestOtherConditionsMergeOnlyTheSameDesigns(t *testing.T) {
+	t.Parallel()
+	only := func(when string) func(*events.Spec) {
+		return func(s *events.Spec) { s.Parameters[1].When = when }
+	}
+	for name, c := range map[string]struct {
+		there string
+		want  int // of 60 designs
+	}{
+		"no condition":        {"", 5*6 + 5}, // with ws only the first of six levels
+		"the same":            {`flow == "os"`, 5*6 + 5},
+		"the other way round": {`flow == "ws"`, 5 + 5},
+		"a part of it":        {`flow == "os" and memory > 1024`, 1 + 4*6 + 5},
+	} {
+		there := targetSpec(func(s *events.Spec) { only(c.there)(s); s.Study = "earlier" })
+		source := sourceOf(there, 60)
+		judge, err := events.NewJudge(there)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range source.Trials { // as every log has it: what means nothing is at its first level
+			tr := &source.Trials[i]
+			judge.Inactive(tr.Design, func(k int) { tr.Design[k] = number(there.Parameters[k].Values[0]) })
+			tr.DesignHash = archiver.DesignHash(there.Parameters, tr.Design)
+			tr.Values = measure(tr.Design[0].Num, tr.Design[1].Num)
+		}
+		_, k, _, err := add(t, targetSpec(only(`flow == "os"`)), source.Log())
+		if err != nil || len(k.Merged) != c.want {
+			t.Errorf("%s: %d trials are merged (%v), want %d", name, len(k.Merged), err, c.want)
+		}
+		for _, m := range k.Merged {
+			if got, want := m.Values[0], measure(m.Design[0].Num, m.Design[1].Num)[0]; got != want {
+				t.Errorf("%s: %v is told as %v, it measures %v", name, m.Design, got, want)
+			}
+		}
+	}
+}
+
 // A name and the same columns do not make two programs one: only what the program of
 // this study measured, in the same version, is a measurement of this study.
 func TestOnlyTheSameProgramMerges(t *testing.T) {

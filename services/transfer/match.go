@@ -57,8 +57,9 @@ type mapping struct {
 	params, metrics             []column
 	derive                      *events.Deriver
 	paramMatches, metricMatches []Match
-	exact                       bool      // every parameter is there, in the same unit
-	off                         []float64 // of point: a buffer
+	exact                       bool          // every parameter is there, in the same unit
+	off                         []float64     // of point: a buffer
+	source                      *events.Judge // of the study that the rows belong to; nil where nobody says
 }
 
 // renamed are the columns of a source under the names of this study.
@@ -94,6 +95,12 @@ func renamed(log *archiver.SourceLog) *archiver.Columns {
 // metric makes the source unfit.
 func (l *Learner) match(cols *archiver.Columns) (*mapping, error) {
 	m := &mapping{exact: len(cols.Parameters) == l.space.Len(), derive: l.judge.Deriver()}
+	if cols.Spec != nil && l.judge.Conditional() {
+		var err error
+		if m.source, err = events.NewJudge(cols.Spec); err != nil {
+			return nil, err
+		}
+	}
 	known := 0
 	for i := range l.space.Len() {
 		if err := unread(cols, "parameter", "p_"+l.space.Param(i).Name); err != nil {
@@ -386,12 +393,36 @@ func (m *mapping) point(sp space.Space, judge *events.Judge, design []space.Valu
 		}
 	}
 	if judge.Conditional() {
-		judge.Inactive(sp.Values(p), func(i int) { p[i], off[i] = 0, 0 })
+		var mattered []bool // what meant something where it was measured
+		judge.Inactive(sp.Values(p), func(i int) {
+			if mattered == nil {
+				mattered = m.mattered(design)
+			}
+			if off[i] = 0; p[i] != 0 && mattered[i] {
+				off[i] = 1 // another design: its answer is not this one's
+			}
+			p[i] = 0
+		})
 	}
 	for _, d := range off {
 		moved += d
 	}
 	return p, moved, !math.IsInf(moved, 1)
+}
+
+// mattered says of this study's parameters which a source has and which its own
+// conditions did not leave without a meaning.
+func (m *mapping) mattered(design []space.Value) []bool {
+	out := make([]bool, len(m.params))
+	if m.source == nil {
+		return out
+	}
+	idle := make([]bool, len(design))
+	m.source.Inactive(design, func(k int) { idle[k] = true })
+	for i, c := range m.params {
+		out[i] = c.index >= 0 && !idle[c.index]
+	}
+	return out
 }
 
 // unknown names the label of a design that this study does not have.
