@@ -111,7 +111,7 @@ func TestFailuresLowerTheChance(t *testing.T) {
 // with trials that are answered one by one or four later.
 func TestFailingRegionIsLeft(t *testing.T) {
 	t.Parallel()
-	const trials = 80
+	const trials = 60
 	beside := func(x, y float64) (bool, []float64) {
 		return x > 0.7, []float64{(x-0.65)*(x-0.65) + (y-0.5)*(y-0.5), y, 1 - x}
 	}

@@ -152,7 +152,7 @@ func sign(messages iter.Seq2[events.Message, error]) iter.Seq2[events.Message, e
 // faults: the study is the one that the right evaluator alone measures.
 func TestOnlyTheAskedEvaluatorMeasures(t *testing.T) {
 	t.Parallel()
-	body := toyStudy("sim", 160, "")
+	body := toyStudy("sim", 96, "")
 	want := simulateAll(t, 0, membus.Faults{}, 0, 1, body)
 	n := seeds(t, 9)
 	var hits tally

@@ -39,7 +39,7 @@ func TestSearchLeavesNothingOut(t *testing.T) {
 				all.add(t, &s, c.design, &p, false)
 			}
 			wide := []int64{1280, 678, 2455, 1880}
-			for n := range 11 {
+			for n := range 8 {
 				design := draw(rng, &s)
 				for i, p := range random(rng, list[0], 6) {
 					if i == 0 {

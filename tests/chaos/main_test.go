@@ -67,7 +67,7 @@ func withBinary(run func() int) int {
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "apollo")
-	build := exec.Command("go", "build", "-o", path, "apollo/services/apollo")
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, "apollo/services/apollo")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "build the binary:", err)
