@@ -162,6 +162,35 @@ func TestImportBorder(t *testing.T) {
 	}
 }
 
+// A part of a cache that a TensorFlow Lite model writes leaves alone; of one that is
+// stored all is read.
+func TestImportUpdatedCache(t *testing.T) {
+	t.Parallel()
+	const update, token, cache = 151, 4 * 8 * 16, 4 * 64 * 8 * 16
+	for stored, want := range map[bool][2]int64{false: {token, token}, true: {token, cache}} {
+		m := modeltest.TFLite{
+			Tensors: []modeltest.TFTensor{
+				{Name: "x", Shape: []int32{1, 1, 8, 16}},
+				{Name: "cache", Shape: []int32{1, 64, 8, 16}, Const: stored},
+				{Name: "at", Shape: []int32{4}, Type: 2, Const: true},
+				{Name: "y", Shape: []int32{1, 64, 8, 16}},
+			},
+			Inputs: []int32{0, 1}, Outputs: []int32{3},
+			Ops: []modeltest.TFOp{{Code: update, In: []int32{1, 0, 2}, Out: []int32{3}}},
+		}
+		if stored {
+			m.Inputs = m.Inputs[:1]
+		}
+		w, _, err := workload.Import("m", m.Bytes(), workload.ImportOptions{Strict: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if in, out := border(w); in != want[0] || out != want[1] {
+			t.Errorf("stored %t: %d bytes come in and %d go out, want %v\n%s", stored, in, out, want, summary(w))
+		}
+	}
+}
+
 // Places where a lookup reads are no parameters, and neither is what comes in.
 func TestImportParameters(t *testing.T) {
 	t.Parallel()

@@ -257,8 +257,8 @@ func mutate(r *rand.Rand, data []byte) []byte {
 	return out
 }
 
-// APOLLO_MUTATIONS sets how many mutated files are tried: none may panic, and
-// none may allocate out of proportion to the file.
+// APOLLO_MUTATIONS sets how many mutated files are tried, and APOLLO_SEED which:
+// none may panic, and none may allocate out of proportion to the file.
 func TestImportMutations(t *testing.T) {
 	const few = 4000
 	count := few
@@ -286,7 +286,8 @@ func TestImportMutations(t *testing.T) {
 		seeds = append(seeds, models[name].bytes())
 	}
 	files := smallModels(t, count > few)
-	r := rand.New(rand.NewPCG(7, 1))
+	seed, _ := strconv.ParseUint(cmp.Or(os.Getenv("APOLLO_SEED"), "7"), 10, 64)
+	r := rand.New(rand.NewPCG(seed, 1))
 	var worst uint64
 	accepted := 0
 	for i := range count {

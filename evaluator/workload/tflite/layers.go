@@ -35,6 +35,18 @@ func (o *operator) nth(e entry, i int) {
 	}
 }
 
+// update writes a part of a tensor where it is, as a token's keys into their cache.
+func (o *operator) update(e entry) {
+	if !o.want(0, -1, "operand") || !o.want(1, -1, "update") {
+		return
+	}
+	n := graph.Node{Op: graph.Copy, Fn: "append", In: []int{o.in[0], o.in[1]}}
+	if o.g.Tensors[o.in[0]].Const { // what is stored is read
+		n.Fn = "slice"
+	}
+	o.emit(n)
+}
+
 // weighted fills in what convolutions and products share: the values at input
 // x, weights at input 1 and a bias at input b.
 func (o *operator) weighted(n graph.Node, x, b int) {

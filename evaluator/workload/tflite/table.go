@@ -120,7 +120,7 @@ func entries() []entry {
 		parameters(37, "BATCH_TO_SPACE_ND", graph.Copy, "batch_to_space"),
 		parameters(38, "SPACE_TO_BATCH_ND", graph.Copy, "space_to_batch"),
 		parameters(105, "REVERSE_V2", graph.Copy, "reverse"), copies(112, "REVERSE_SEQUENCE", "reverse"),
-		copies(151, "DYNAMIC_UPDATE_SLICE", "slice"), copies(85, "ONE_HOT", "one_hot"), parameters(128, "CUMSUM", graph.Reduce, "cumsum"),
+		own(151, "DYNAMIC_UPDATE_SLICE", (*operator).update), copies(85, "ONE_HOT", "one_hot"), parameters(128, "CUMSUM", graph.Reduce, "cumsum"),
 
 		parameters(22, "RESHAPE", graph.View, ""), parameters(43, "SQUEEZE", graph.View, ""),
 		parameters(70, "EXPAND_DIMS", graph.View, ""),
