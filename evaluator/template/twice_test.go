@@ -44,7 +44,8 @@ func (s *slower) String() string {
 // network: a mapper may leave idle what does not help. Of edge at most 1 % of the
 // cases are slower, by at most 5 %: docs/model.md says which. The other templates
 // are probed with APOLLO_MORE_DESIGNS=25, that many designs for each network;
-// APOLLO_SEED draws others.
+// APOLLO_SEED draws others, and APOLLO_CONSTANT makes a constant a million times as
+// large: with wire_reach the wires of spatial take no time.
 func TestTwiceIsNotSlower(t *testing.T) {
 	t.Parallel()
 	designs, _ := strconv.Atoi(os.Getenv("APOLLO_MORE_DESIGNS"))
@@ -87,7 +88,8 @@ func roundingOf(name string) float64 {
 
 func doubled(t *testing.T, x *frame.Spec, nets []evaluator.Network, designs int, all []slower) {
 	t.Helper()
-	measure, _, err := x.Model(nets, "", 0)
+	const far = 1e6
+	measure, _, err := x.Model(nets, os.Getenv("APOLLO_CONSTANT"), far)
 	if err != nil {
 		t.Fatal(err)
 	}
