@@ -247,13 +247,13 @@ func TestWordsOfLayersWithoutProducts(t *testing.T) {
 	}
 }
 
-// On spatial a sum is as wide as the output that becomes of it; the numbers of the
-// others, whose versions are older than that rule, go by the network's accumulators.
+// A sum is as wide as the output that becomes of it, where the network's accumulators
+// are narrower.
 func TestWidthOfSums(t *testing.T) {
 	t.Parallel()
 	bits := workload.Precision{Weights: 4, Activations: 4, Accumulators: 16}
 	for _, s := range Specs() {
-		for outputs, want := range map[int64]int64{0: 2, 8: 2, 32: map[bool]int64{false: 2, true: 4}[s.Name == "spatial"]} {
+		for outputs, want := range map[int64]int64{0: 2, 8: 2, 32: 4} {
 			l := workload.Layer{Op: workload.GEMM, M: 2, K: 3, C: 4, OutputBits: outputs}
 			v, p, err := s.view(&l, bits)
 			if err != nil || p.PartialBytes != want*v.perByte {
@@ -263,8 +263,8 @@ func TestWidthOfSums(t *testing.T) {
 	}
 }
 
-// A sum has the width of the output that becomes of it where a network's
-// accumulators are narrower: no buffer holds more of them than it has room for.
+// No buffer holds more sums than it has room for where outputs are wider than the
+// accumulators.
 func TestWideOutputsOfNarrowSums(t *testing.T) {
 	t.Parallel()
 	w, err := workload.Parse("wide.yaml", []byte(`{schema: apollo.workload/v1, name: wide, precision: {weights: 4, activations: 4, accumulators: 16},
