@@ -20,6 +20,9 @@ const (
 	// proposals are a few MiB, and one message is at most 8 MiB.
 	pullMessages = 2000
 	pullBytes    = 16 << 20
+	// followMessages is the same for Follow, which waits most of the time: there may be
+	// thousands of them, and each has room for so many.
+	followMessages = 256
 	// pullExpiry is the life of one pull; pullHeartbeat is how often the
 	// server shows that it still knows it.
 	pullExpiry    = 20 * time.Second
@@ -240,7 +243,11 @@ func (r *reader) consume(ctx context.Context, yield func(events.Message, error) 
 		return r.stride(ctx, c, yield)
 	}
 	epoch := r.bus.next()
-	it, err := c.Messages(jetstream.PullMaxMessagesWithBytesLimit(pullMessages, pullBytes),
+	most := pullMessages
+	if r.follows() {
+		most = followMessages
+	}
+	it, err := c.Messages(jetstream.PullMaxMessagesWithBytesLimit(most, pullBytes),
 		jetstream.PullExpiry(pullExpiry), jetstream.PullHeartbeat(pullHeartbeat))
 	if err != nil {
 		return err

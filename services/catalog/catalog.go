@@ -21,6 +21,8 @@ type Catalog struct {
 	// the sizes that the network has.
 	Network      func(name string, sizes workload.Sizes) (*workload.Workload, error)
 	NetworkNames []string
+	// Shared lets studies share what Bind returns; nil binds for each.
+	Shared *Shared
 }
 
 // Study returns the catalog as the study file's parser wants it.
@@ -49,6 +51,13 @@ func (c Catalog) Template(name string) (evaluator.Template, bool) {
 // what this build lacks: the template, a network, or a network's layers being
 // other ones than the study means.
 func (c Catalog) Bind(spec *events.Spec, params []space.Param) (evaluator.Evaluator, error) {
+	if c.Shared != nil {
+		return c.Shared.bind(spec, params, func() (evaluator.Evaluator, error) { return c.bind(spec, params) })
+	}
+	return c.bind(spec, params)
+}
+
+func (c Catalog) bind(spec *events.Spec, params []space.Param) (evaluator.Evaluator, error) {
 	t, ok := c.Template(spec.Template)
 	if !ok {
 		return nil, fmt.Errorf("template %q is not part of this build", spec.Template)

@@ -54,6 +54,11 @@ type owner struct {
 	kept chan ownerRequest
 	// moved holds a token when the run's log may have moved on without it.
 	moved chan struct{}
+	// lettered holds one when there may be new dead letters about its study. nextLetter is
+	// where to read on for them; unread: that has failed.
+	lettered   chan struct{}
+	nextLetter uint64
+	unread     bool
 	// stuck is what keeps it waiting for the bus; nil while nothing does.
 	stuck atomic.Pointer[stuck]
 	// asking is since when it waits for one answer of the bus.
@@ -174,16 +179,12 @@ func (o *owner) run(ctx context.Context) error {
 	if err != nil {
 		return messages.Quiet(ctx, err)
 	}
-	nextLetter, err := o.readLetters(ctx)
-	if err != nil {
+	if err := o.readFirstLetters(ctx); err != nil {
 		return messages.Quiet(ctx, err)
 	}
-	results, letters := make(chan events.Message, 64), make(chan events.Message)
-	broken := make(chan error, 2) // one of each follower
+	results, broken := make(chan events.Message, 64), make(chan error, 1)
 	answers := o.proposer.Bus.Facts().Follow(ctx, o.nextSeq, o.resultFilter())
-	dead := o.proposer.Bus.Log().Follow(ctx, nextLetter, o.letterFilters()...)
 	followers.Go(func() { broken <- pass(ctx, "results", answers, results) })
-	followers.Go(func() { broken <- pass(ctx, "dead letters", dead, letters) })
 	room, look := time.NewTicker(roomEvery), time.NewTicker(lookForCauseEvery)
 	defer room.Stop()
 	defer look.Stop()
@@ -213,8 +214,8 @@ func (o *owner) run(ctx context.Context) error {
 			if err := o.foldResults(ctx, m, results); err != nil {
 				return messages.Quiet(ctx, err)
 			}
-		case m := <-letters:
-			o.noteDeadLetter(ctx, m)
+		case <-o.lettered:
+			o.hearOfLetters(ctx)
 		case <-o.resend.C:
 			o.wake = time.Time{}
 		case err := <-broken:
@@ -224,6 +225,9 @@ func (o *owner) run(ctx context.Context) error {
 				return messages.Quiet(ctx, err)
 			}
 		case <-look.C:
+			if o.unread {
+				o.hearOfLetters(ctx)
+			}
 			o.judgeLetters(ctx)
 			if err := o.look(ctx); err != nil {
 				return messages.Quiet(ctx, err)

@@ -9,29 +9,43 @@ import (
 	"apollo/events"
 )
 
-// letterFilters match the dead letters of work that can never be answered.
-func (o *owner) letterFilters() []string {
-	return []string{events.DeadLetterSubject("evaluator", o.key.Study), events.DeadLetterSubject(events.QueueService, o.key.Study)}
+// letterFilters match the dead letters about work of a study that can never be answered.
+func letterFilters(study string) []string {
+	return []string{events.DeadLetterSubject("evaluator", study), events.DeadLetterSubject(events.QueueService, study)}
 }
 
-// readLetters takes down the dead letters that are there, and returns from where on to
-// follow them. What was given up before this owner came must not be published anew.
-func (o *owner) readLetters(ctx context.Context) (next uint64, err error) {
-	if o.brief {
-		return 0, nil
-	}
-	err = o.retry(ctx, "read the dead letters", func(ctx context.Context) error {
-		for m, err := range o.proposer.Bus.Log().Read(ctx, next, o.letterFilters()...) {
-			if err != nil {
-				return fmt.Errorf("read the dead letters: %w", err)
-			}
-			o.noteDeadLetter(ctx, m)
-			next = m.Seq + 1
+// readLetters takes down the dead letters that it has not read yet.
+func (o *owner) readLetters(ctx context.Context) error {
+	for m, err := range o.proposer.Bus.Log().Read(ctx, o.nextLetter, letterFilters(o.key.Study)...) {
+		if err != nil {
+			return fmt.Errorf("read the dead letters: %w", err)
 		}
+		o.noteDeadLetter(ctx, m)
+		o.nextLetter = m.Seq + 1
+	}
+	return nil
+}
+
+// readFirstLetters takes down the dead letters that are there. What was given up before
+// this owner came must not be published anew.
+func (o *owner) readFirstLetters(ctx context.Context) error {
+	if o.nextLetter = 0; o.brief {
 		return nil
-	})
+	}
+	err := o.retry(ctx, "read the dead letters", o.readLetters)
 	o.before = maps.Clone(o.letters)
-	return next, err
+	return err
+}
+
+// hearOfLetters takes down those that came; what cannot be read is read later.
+func (o *owner) hearOfLetters(ctx context.Context) {
+	if o.brief {
+		return
+	}
+	err := o.readLetters(ctx)
+	if o.unread = err != nil; o.unread {
+		o.log.Debug("read the dead letters", "error", err)
+	}
 }
 
 // wasGivenUp reports whether a work item that a letter is about from before this owner was

@@ -23,6 +23,7 @@ func (p *Proposer) watchForRollback(ctx context.Context, last uint64) {
 		watching, stop := context.WithCancel(ctx)
 		from := last + 1
 		p.wg.Go(func() { p.watch(watching, from) })
+		p.wg.Go(func() { p.watchLetters(watching) })
 		back := false
 		for ctx.Err() == nil && !back {
 			select {

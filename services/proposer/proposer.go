@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,6 +84,7 @@ type Proposer struct {
 // provisioned or read at the start.
 func (p *Proposer) Run(ctx context.Context) error {
 	p.owners, p.queues = map[messages.RunKey]*owner{}, newQueueLooks()
+	p.Catalog.Shared = catalog.NewShared()
 	if err := p.Bus.Provision(ctx); err != nil {
 		return fmt.Errorf("provision streams: %w", err)
 	}
@@ -141,6 +143,45 @@ func (p *Proposer) watch(ctx context.Context, from uint64) {
 			}
 			o.nudge()
 			o.waiting.Add(-1)
+		}
+	}
+}
+
+// watchLetters tells owners of dead letters about their work, so that not each of them
+// has to follow the letters. Those from before it are their own to read.
+func (p *Proposer) watchLetters(ctx context.Context) {
+	filters := letterFilters("*")
+	var wait messages.Backoff
+	for {
+		info, err := p.Bus.Log().Info(ctx, filters[0])
+		if err == nil {
+			p.lettersCame("") // who has read some, and then none until now
+			for m, failed := range p.Bus.Log().Follow(ctx, info.Last+1, filters...) {
+				if err = failed; err != nil {
+					break
+				}
+				wait = messages.Backoff{}
+				p.lettersCame(m.Subject[strings.LastIndexByte(m.Subject, '.')+1:])
+			}
+		}
+		if ctx.Err() != nil || err == nil {
+			return
+		}
+		p.Logger.Warn("follow the dead letters: work that is given up is heard of later", "error", err)
+		if wait.Wait(ctx) != nil {
+			return
+		}
+	}
+}
+
+// lettersCame tells the owners of a study's runs that there are dead letters about it; ""
+// is any.
+func (p *Proposer) lettersCame(study string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, o := range p.owners {
+		if study == "" || key.Study == study {
+			token(o.lettered)
 		}
 	}
 }
@@ -224,7 +265,7 @@ func (p *Proposer) owner(ctx context.Context, key messages.RunKey, cancelling bo
 	}
 	o := &owner{
 		proposer: p, key: key, brief: cancelling || !p.drives(key.Study), cancelling: cancelling,
-		requests: make(chan ownerRequest), moved: make(chan struct{}, 1), done: make(chan struct{}),
+		requests: make(chan ownerRequest), moved: make(chan struct{}, 1), lettered: make(chan struct{}, 1), done: make(chan struct{}),
 		log: p.Logger.With("study", key.Study, "run", key.Run),
 	}
 	o.waiting.Add(1)
@@ -255,10 +296,13 @@ func (p *Proposer) drive(ctx context.Context, key messages.RunKey, who string) {
 }
 
 // nudge makes the owner read the log.
-func (o *owner) nudge() {
+func (o *owner) nudge() { token(o.moved) }
+
+// token leaves a token in a channel that holds one.
+func token(in chan<- struct{}) {
 	select {
-	case o.moved <- struct{}{}:
-	default: // it will read it anyway
+	case in <- struct{}{}:
+	default: // the one that is there will do
 	}
 }
 

@@ -1,0 +1,80 @@
+package catalog_test
+
+import (
+	"runtime"
+	"testing"
+
+	"apollo/evaluator"
+	"apollo/evaluator/template"
+	"apollo/evaluator/workload"
+	"apollo/events"
+	"apollo/optimizer/space"
+	"apollo/services/catalog"
+)
+
+// Studies that ask the same share an evaluator as long as one of them holds it; those that
+// differ in anything that it is bound to do not.
+func TestStudiesShareAnEvaluator(t *testing.T) { //nolint:paralleltest // it waits for collections of garbage
+	edge, ok := template.Named("edge")
+	if !ok {
+		t.Fatal("there is no template edge")
+	}
+	c := catalog.Catalog{Templates: []evaluator.Template{edge.Template()}, Network: workload.Sized, Shared: catalog.NewShared()}
+	study := func(network string, metrics ...events.Metric) *events.Spec {
+		w, err := workload.Sized(network, workload.Sizes{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		identity, err := w.Identity()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &events.Spec{Template: "edge", Networks: []events.Network{{Name: network, SHA256: identity, Weight: 1}}, Metrics: append([]events.Metric{{Name: "latency", Unit: "s"}}, metrics...)}
+	}
+	bind := func(spec *events.Spec, params []space.Param) evaluator.Evaluator {
+		t.Helper()
+		e, err := c.Bind(spec, params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := e.(evaluator.Checker); !ok {
+			t.Fatal("the evaluator does not check designs")
+		}
+		return e
+	}
+	params := c.Templates[0].Params
+	first := bind(study("mobilenet_v2"), params)
+	if bind(study("mobilenet_v2"), params) != first {
+		t.Error("a study that asks the same has an evaluator of its own")
+	}
+	for name, other := range map[string]evaluator.Evaluator{
+		"another network": bind(study("mobilenet_edgetpu"), params),
+		"another metric":  bind(study("mobilenet_v2", events.Metric{Name: "energy", Unit: "J"}), params),
+		"other levels":    bind(study("mobilenet_v2"), narrowed(params)),
+		"another catalog's sharing": func() evaluator.Evaluator {
+			c := c
+			c.Shared = catalog.NewShared()
+			e, _ := c.Bind(study("mobilenet_v2"), params)
+			return e
+		}(),
+	} {
+		if other == first {
+			t.Errorf("%s: the evaluator is shared", name)
+		}
+	}
+	runtime.KeepAlive(first) // from here on nobody holds it
+	for range 100 {          // a cleanup runs some time after a collection
+		if runtime.GC(); c.Shared.Len() == 0 {
+			return
+		}
+		runtime.Gosched()
+	}
+	t.Errorf("%d evaluators are kept that nobody holds", c.Shared.Len())
+}
+
+// narrowed is the parameters with one level of the first one alone.
+func narrowed(params []space.Param) []space.Param {
+	out := append([]space.Param{}, params...)
+	out[0].Values = out[0].Values[:1]
+	return out
+}
