@@ -23,6 +23,9 @@ type follower struct {
 	// paused decides what a pause means; command is the request that asked for
 	// it, "" when the run paused itself. A non-nil error ends the waiting.
 	paused func(ctx context.Context, view *client.StudyView, command string) error
+	// after is the last event of the log that is no news; nil is the last one when it begins
+	// to wait.
+	after *uint64
 	// isPaused: the run is paused as far as the log was read.
 	isPaused atomic.Bool
 }
@@ -44,9 +47,13 @@ func (f *follower) wait(ctx context.Context, view *client.StudyView) (*client.St
 		<-done
 		f.app.Console.Clear()
 	}()
-	info, err := f.session.bus.Log().Info(ctx, events.RunFilter(view.Study, view.Run))
-	if err != nil {
-		return nil, err
+	after := f.after
+	if after == nil {
+		info, err := f.session.bus.Log().Info(ctx, events.RunFilter(view.Study, view.Run))
+		if err != nil {
+			return nil, err
+		}
+		after = &info.Last
 	}
 	// The run may have ended between the view and here: follow what there is of the run
 	// from the first event on, and let what was stored before count for the state only.
@@ -54,7 +61,7 @@ func (f *follower) wait(ctx context.Context, view *client.StudyView) (*client.St
 		if err != nil {
 			return nil, err
 		}
-		if ended, err := f.event(ctx, view, m, m.Seq > info.Last); ended != nil || err != nil {
+		if ended, err := f.event(ctx, view, m, m.Seq > *after); ended != nil || err != nil {
 			return ended, err
 		}
 	}

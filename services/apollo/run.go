@@ -99,6 +99,8 @@ type runner struct {
 	// drawn is the answer as a picture, or undrawn says why there is none.
 	drawn   drawing
 	undrawn error
+	// began is the last event of the log before the study was asked for, or resumed.
+	began *uint64
 }
 
 func (r *runner) run(ctx context.Context) error {
@@ -276,7 +278,12 @@ func (r *runner) drive(ctx context.Context, view *client.StudyView) (*client.Stu
 			return nil, err
 		}
 	}
-	var err error
+	// A run that pauses itself at once, because what it paused for is still so, says that.
+	info, err := r.session.bus.Log().Info(ctx, events.RunFilter("*", "*"))
+	if err != nil {
+		return nil, err
+	}
+	r.began = &info.Last
 	switch {
 	case view == nil:
 		view, err = r.submit(ctx)
@@ -339,7 +346,7 @@ func (r *runner) follow(ctx context.Context, view *client.StudyView) (*client.St
 	if err := r.countBefore(ctx, view); err != nil {
 		return nil, err
 	}
-	f := &follower{app: r.app, session: r.session, progress: newProgress(r.app, view.Spec), paused: r.paused}
+	f := &follower{app: r.app, session: r.session, progress: newProgress(r.app, view.Spec), paused: r.paused, after: r.began}
 	ended, err := f.wait(ctx, view)
 	if err == nil {
 		err = f.archived(ctx, ended)
