@@ -128,14 +128,27 @@ func (e *Error) Error() string { return e.Message }
 // It also returns the parameters that are used, by position.
 func Compile(params []Variable, source string, strict bool) (Test, []int, *Error) {
 	c := &compiler{params: params, strict: strict, named: "parameter"}
+	return c.test(source, "a rule", "the rule", "design")
+}
+
+// CompileChoice compiles a boolean expression that chooses among rows by their columns.
+func CompileChoice(columns []Variable, source string) (Test, *Error) {
+	c := &compiler{params: columns, strict: true, named: "column"}
+	t, _, err := c.test(source, "the expression", "the expression", "row")
+	return t, err
+}
+
+// test compiles what is true or false; errors call any such a kind, this one it, and what it
+// is asked of row.
+func (c *compiler) test(source, kind, it, row string) (Test, []int, *Error) {
 	o, err := c.source(source)
 	switch {
 	case err != nil:
 		return nil, nil, err
 	case o.test == nil:
-		return nil, nil, &Error{1, fmt.Sprintf("a rule must be true or false, this is %s", o.kind())}
+		return nil, nil, &Error{1, fmt.Sprintf("%s must be true or false, this is %s", kind, o.kind())}
 	case o.constant:
-		return nil, nil, &Error{1, "the rule names no parameter, so it is the same for every design"}
+		return nil, nil, &Error{1, fmt.Sprintf("%s names no %s, so it is the same for every %s", it, c.named, row)}
 	}
 	return o.test, c.used, nil
 }

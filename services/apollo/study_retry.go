@@ -95,7 +95,7 @@ func whereOf(spec *events.Spec, expr string) (func(*trial) bool, error) {
 			variables = append(variables, rule.Variable{Name: m.Short()})
 		}
 	}
-	test, _, failed := rule.Compile(variables, expr, true)
+	test, failed := rule.CompileChoice(variables, expr)
 	if failed != nil {
 		return nil, cli.Usagef("--where, column %d: %s", failed.Column, failed.Message)
 	}
