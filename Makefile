@@ -28,7 +28,7 @@ FROM       ?= HEAD~100
 NAAS_TRIALS ?= 24
 NAAS_SEEDS  ?= 10
 JOINT_TRIALS ?= 100
-NAAS_STRATEGIES ?= default
+NAAS_STRATEGIES ?= default,naas
 LAYERS     ?= 30
 SMALL_LAYERS ?= 300
 # A guard against libraries that come in by accident. Of these, the client of object stores and its ways to credentials are 2.9 MB, and

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"math"
+	"slices"
 	"testing"
 
+	"apollo/evaluator"
+	"apollo/evaluator/report"
+	"apollo/evaluator/template"
 	"apollo/events"
 )
 
@@ -65,5 +70,54 @@ func TestOtherNetworks(t *testing.T) {
 		if len(best) != want.seeds || want.seeds > 0 && (best[1].edp != want.edp || len(from) != 1 || from[0] != want.from) {
 			t.Errorf("%s: %v of %v, want %v", name, best, from, want)
 		}
+	}
+}
+
+// The template eyeriss is taken to the clock of spatial: half the clock and half the leakage
+// in twice the time is the same design.
+func TestReplicatedHasTheClockOfSpatial(t *testing.T) {
+	t.Parallel()
+	net, _, err := builtin("squeezenet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(name string) report.Design {
+		s, _ := template.Named(name)
+		s.MapperGoal = evaluator.MapEnergyDelay
+		r, err := s.Inspect([]evaluator.Network{net}, report.Point{Values: s.Presets()[0].Values}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if r := of("spatial"); r.ClockHz != clockHz {
+		t.Errorf("spatial has %d Hz, want %g", r.ClockHz, clockHz)
+	}
+	r := of("eyeriss")
+	got, err := replicated("squeezenet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, leakage := &r.Networks[0], 0.0
+	for _, part := range n.Energy.Parts() {
+		if part.Name == "leakage" {
+			leakage = part.Value
+		}
+	}
+	cycles := n.Latency.Total * float64(r.ClockHz)
+	if want := cycles / clockHz; math.Abs(got.latency-want) > 1e-9*want {
+		t.Errorf("latency %g s, want %g for %g cycles", got.latency, want, cycles)
+	}
+	want := n.Energy.Total() - leakage + leakage*got.latency/n.Latency.Total
+	if leakage == 0 || math.Abs(got.energy-want) > 1e-9*want || got.edp != got.latency*got.energy {
+		t.Errorf("%+v, want %g J with leakage of %g J in %g s", got, want, leakage, n.Latency.Total)
+	}
+}
+
+func TestCountsOfDesigns(t *testing.T) {
+	t.Parallel()
+	p := &page{run: &run{trials: 24}, found: results{search{"a", "default", 100}: nil, search{"a", "default", 24}: nil, search{"b", "default", 50}: nil}}
+	if got := p.counts(); !slices.Equal(got, []int{24, 50, 100}) {
+		t.Errorf("counts() = %v, want 24, 50, 100", got)
 	}
 }

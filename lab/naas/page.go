@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"apollo/evaluator"
+	"apollo/evaluator/report"
 	"apollo/evaluator/template"
 	"apollo/lab/stats"
 )
@@ -51,7 +54,9 @@ type page struct {
 	found   results
 	hours   float64
 	version string
-	rows    []row
+	// replicated is what the template eyeriss takes for each network, by its name.
+	replicated map[string]cost
+	rows       []row
 }
 
 // row is a network under the caps of a chip.
@@ -76,7 +81,12 @@ func (r *run) newPage(ctx context.Context) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &page{run: r, found: found, hours: spent / 3600, version: version}
+	p := &page{run: r, found: found, hours: spent / 3600, version: version, replicated: map[string]cost{}}
+	for _, n := range networks() {
+		if p.replicated[n.name], err = replicated(n.name); err != nil {
+			return nil, err
+		}
+	}
 	for _, c := range chips() {
 		for _, n := range networks() {
 			x := row{chip: c, network: n}
@@ -170,19 +180,28 @@ func (p *page) print(out *bytes.Buffer) {
 	}
 	p.summary(out)
 	p.longer(out)
+	p.besideReplicated(out)
 	p.strategiesTable(out)
+}
+
+// counts are the numbers of designs of searches, the page's first.
+func (p *page) counts() []int {
+	others := map[int]bool{}
+	for at := range p.found {
+		others[at.trials] = at.trials != p.trials
+	}
+	counts := []int{p.trials}
+	for _, n := range slices.Sorted(maps.Keys(others)) {
+		if others[n] {
+			counts = append(counts, n)
+		}
+	}
+	return counts
 }
 
 // longer has the searches of the connectivity with another number of designs.
 func (p *page) longer(out *bytes.Buffer) {
-	var counts []int
-	for at := range p.found {
-		if at.trials != p.trials && !slices.Contains(counts, at.trials) {
-			counts = append(counts, at.trials)
-		}
-	}
-	slices.Sort(counts)
-	for _, n := range counts {
+	for _, n := range p.counts()[1:] {
 		fmt.Fprintf(out, "\n### %d designs\n\n| caps | network | + connectivity | of %d designs | bound |\n|---|---|---|---|--:|\n", n, p.trials)
 		for i := range p.rows {
 			x := &p.rows[i]
@@ -244,6 +263,62 @@ func (p *page) summary(out *bytes.Buffer) {
 			parts = of("speed") + ", " + of("energy")
 		}
 		fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | %.1f |\n", c.title, of(sizing), of(mapping), of(connectivity), parts, of("bound"), c.paper)
+	}
+}
+
+// replicated is the baseline of the template eyeriss, which puts sets on idle rows, with its
+// cycles taken to the clock of spatial, and leakage with them.
+func replicated(network string) (cost, error) {
+	net, _, err := builtin(network)
+	if err != nil {
+		return cost{}, err
+	}
+	s, ok := template.Named("eyeriss")
+	if !ok {
+		return cost{}, errors.New("there is no template eyeriss")
+	}
+	s.MapperGoal = evaluator.MapEnergyDelay
+	r, err := s.Inspect([]evaluator.Network{net}, report.Point{Values: s.Presets()[0].Values}, nil)
+	if err != nil {
+		return cost{}, err
+	}
+	if !r.Feasible {
+		return cost{}, fmt.Errorf("the baseline of eyeriss on %s: %s", network, r.Reason.Message)
+	}
+	n, slower := &r.Networks[0], clockHz/float64(r.ClockHz)
+	c := cost{latency: n.Latency.Total / slower}
+	for _, part := range n.Energy.Parts() {
+		if part.Name == "leakage" {
+			part.Value /= slower
+		}
+		c.energy += part.Value
+	}
+	c.edp = c.latency * c.energy
+	return c, nil
+}
+
+// clockHz is that of the template spatial.
+const clockHz = 1e9
+
+// besideReplicated is what of the gain over a plain array is left beside one with replication.
+func (p *page) besideReplicated(out *bytes.Buffer) {
+	out.WriteString("\n### Beside the template eyeriss\n\n| network | `eyeriss` over the plain array |")
+	counts := p.counts()
+	for _, n := range counts {
+		fmt.Fprintf(out, " + connectivity over `eyeriss`, %d designs |", n)
+	}
+	out.WriteString("\n|---|--:|" + strings.Repeat("---|", len(counts)) + "\n")
+	for i := range p.rows {
+		x := &p.rows[i]
+		if x.chip.axes != "P+R" {
+			continue
+		}
+		other := p.replicated[x.network.name]
+		fmt.Fprintf(out, "| %s | %.2f |", x.network.title, x.own.edp/other.edp)
+		for _, n := range counts {
+			fmt.Fprintf(out, " %s |", cell(other, p.found.of(taskName(&x.chip, &x.network, connectivity), p.strategies[0], n)))
+		}
+		out.WriteString("\n")
 	}
 }
 
