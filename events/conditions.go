@@ -109,6 +109,57 @@ func (s *ruleSet) mark(row []space.Value) (*compiledRule, rule.Verdict) {
 	return nil, rule.Yes
 }
 
+// Designs counts the designs of a space, each once: what means nothing in one has one level.
+// Where conditions depend on more combinations of levels than it looks at, it counts all.
+func Designs(params []Parameter) (n uint64, err error) {
+	const most = 1 << 14
+	whole, err := (&Spec{Parameters: params}).Space()
+	if err != nil {
+		return 0, err
+	}
+	var used []int
+	for i := range params {
+		if params[i].When != "" {
+			_, on, err := compileUsing(params, Rule{ID: ConditionID(params[i].Name), Expr: params[i].When}, false)
+			if err != nil {
+				return 0, err
+			}
+			used = append(used, on...)
+		}
+	}
+	looks := uint64(1)
+	for i := range params {
+		if slices.Contains(used, i) {
+			looks = min(most+1, looks*uint64(whole.Param(i).Len()))
+		}
+	}
+	judge, err := NewJudge(&Spec{Parameters: params})
+	if err != nil || len(used) == 0 || looks > most || !whole.Countable() {
+		return whole.Size(), err
+	}
+	for i, p := uint64(0), make(space.Point, whole.Len()); i < looks; i++ {
+		rest := i // the levels of what conditions depend on
+		for k := range p {
+			if slices.Contains(used, k) {
+				p[k], rest = int(rest%uint64(whole.Param(k).Len())), rest/uint64(whole.Param(k).Len())
+			}
+		}
+		row := whole.Values(p)
+		if !judge.ConditionsOK(row) {
+			continue // another name of a design
+		}
+		count, still := uint64(1), slices.Clone(used)
+		judge.Inactive(row, func(k int) { still = append(still, k) })
+		for k := range p {
+			if !slices.Contains(still, k) {
+				count *= uint64(whole.Param(k).Len())
+			}
+		}
+		n += count
+	}
+	return n, nil
+}
+
 // NeverCounts reports whether the condition of a parameter holds in no design, and the
 // parameters that it depends on; false where there are too many combinations to look at.
 func NeverCounts(params []Parameter, at int) (never bool, on []int, err error) {

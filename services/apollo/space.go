@@ -11,6 +11,7 @@ import (
 	"apollo/evaluator"
 	"apollo/evaluator/frame"
 	"apollo/evaluator/template"
+	"apollo/events"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
 	"apollo/services/inspect"
@@ -75,7 +76,11 @@ func (a *app) spaceLsCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				r := row{t.Name, s.Len(), s.Size(), t.Doc}
+				designs, err := events.Designs(inspect.Parameters(t))
+				if err != nil {
+					return err
+				}
+				r := row{t.Name, s.Len(), designs, t.Doc}
 				rows, items = append(rows, r), append(items, r)
 				g.Add(r.Template, strconv.Itoa(r.Parameters), cli.Count(r.Designs), firstSentence(r.Doc))
 			}
@@ -95,7 +100,11 @@ func (a *app) spaceShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.Print(showSpace(t, s))
+			designs, err := events.Designs(inspect.Parameters(t))
+			if err != nil {
+				return err
+			}
+			return a.Print(showSpace(t, s, designs))
 		},
 	}
 }
@@ -110,7 +119,7 @@ type shownParam struct {
 	texts    []string // the values for people
 }
 
-func showSpace(t evaluator.Template, s space.Space) cli.Answer {
+func showSpace(t evaluator.Template, s space.Space, designs uint64) cli.Answer {
 	params, items := []shownParam{}, []any{}
 	g := &cli.Grid{Header: []string{"PARAMETER", "BASELINE", "VALUES"}}
 	what := &cli.Grid{Header: []string{"PARAMETER", "WHAT"}}
@@ -143,7 +152,7 @@ func showSpace(t evaluator.Template, s space.Space) cli.Answer {
 		Doc        string       `json:"doc"`
 		Designs    uint64       `json:"designs"`
 		Parameters []shownParam `json:"parameters"`
-	}{t.Name, t.Doc, s.Size(), params}
+	}{t.Name, t.Doc, designs, params}
 	return cli.Answer{Value: value, Items: items, Grid: g, Text: func(w io.Writer, p cli.Paint) {
 		fmt.Fprintf(w, "%s\n\n", p.Wrap(t.Name+": "+t.Doc, "  "))
 		g.Text(w, p)
@@ -151,7 +160,7 @@ func showSpace(t evaluator.Template, s space.Space) cli.Answer {
 			fmt.Fprintln(w)
 			what.Text(w, p)
 		}
-		fmt.Fprintf(w, "\n%s designs\n", cli.Count(s.Size()))
+		fmt.Fprintf(w, "\n%s designs\n", cli.Count(designs))
 	}}
 }
 
@@ -163,15 +172,19 @@ func (a *app) spaceSizeCommand() *cobra.Command {
 		Example: "  apollo space size edge", Args: cli.Between(0, 1),
 		ValidArgsFunction: completeTemplates,
 		RunE: func(_ *cobra.Command, args []string) error {
-			t, s, err := spaceArg(args)
+			t, _, err := spaceArg(args)
+			if err != nil {
+				return err
+			}
+			designs, err := events.Designs(inspect.Parameters(t))
 			if err != nil {
 				return err
 			}
 			value := struct {
 				Template string `json:"template"`
 				Designs  uint64 `json:"designs"`
-			}{t.Name, s.Size()}
-			return a.Print(cli.Answer{Value: value, Text: func(w io.Writer, _ cli.Paint) { fmt.Fprintln(w, s.Size()) }})
+			}{t.Name, designs}
+			return a.Print(cli.Answer{Value: value, Text: func(w io.Writer, _ cli.Paint) { fmt.Fprintln(w, designs) }})
 		},
 	}
 }

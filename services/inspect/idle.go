@@ -3,6 +3,7 @@ package inspect
 import (
 	"slices"
 
+	"apollo/evaluator"
 	"apollo/evaluator/report"
 	"apollo/events"
 	"apollo/optimizer/space"
@@ -12,13 +13,9 @@ import (
 // template, each with its condition and the level that a study has it at.
 func (s *Subject) Idle(p report.Point) ([]Idle, error) {
 	t := s.Template.Template()
-	params := make([]events.Parameter, len(t.Params))
+	params := Parameters(t)
 	conditional := false
 	for i, own := range t.Params {
-		params[i] = events.Parameter{Name: own.Name, Unit: own.Unit, Values: own.Values, Labels: own.Labels}
-		if i < len(t.When) {
-			params[i].When = t.When[i]
-		}
 		if s.Spec != nil {
 			if k := slices.IndexFunc(s.Spec.Parameters, func(p events.Parameter) bool { return p.Name == own.Name }); k >= 0 {
 				params[i] = s.Spec.Parameters[k]
@@ -38,6 +35,18 @@ func (s *Subject) Idle(p report.Point) ([]Idle, error) {
 	var idle []Idle
 	judge.Inactive(p.Values, func(i int) { idle = append(idle, Idle{i, params[i].When, settled[i]}) })
 	return idle, nil
+}
+
+// Parameters are those of a template, with their conditions.
+func Parameters(t evaluator.Template) []events.Parameter {
+	params := make([]events.Parameter, len(t.Params))
+	for i, own := range t.Params {
+		params[i] = events.Parameter{Name: own.Name, Unit: own.Unit, Values: own.Values, Labels: own.Labels}
+		if i < len(t.When) {
+			params[i].When = t.When[i]
+		}
+	}
+	return params
 }
 
 // Idle is a parameter that means nothing in a point.

@@ -146,6 +146,11 @@ func TestConditionsCount(t *testing.T) {
 		if got := doc.LegalShare(1000); !got.Exact || got.Legal != c.want {
 			t.Errorf("%s: %d designs (exact %t), want %d", name, got.Legal, got.Exact, c.want)
 		}
+		if !strings.Contains(c.rest, "rules") {
+			if got, err := events.Designs(doc.Spec.Parameters); got != c.want || err != nil {
+				t.Errorf("%s: events.Designs() = %d, %v, want %d", name, got, err, c.want)
+			}
+		}
 		again, err := studyfile.Parse(name, doc.Normalised, catalog(), studyfile.Options{Published: true})
 		if err != nil {
 			t.Errorf("%s: published: %v", name, err)
