@@ -34,6 +34,8 @@ type latticeSearch struct {
 	// near searches only among designs that differ from one of the elite in one
 	// parameter, without climbs.
 	near bool
+	// box, where there is one, bounds the search: it begins with mutants alone.
+	box *box
 	// given, where there are any, are the only designs that are looked at.
 	given []space.Point
 	// elite are points worth mutating, best first; may be empty.
@@ -80,7 +82,9 @@ func (l *latticeSearch) run() []candidate {
 		l.sort()
 		return l.candidates
 	}
-	b.sample(l.pool, l.pool*checksPerPoint, b.rng, func(key space.Key, p space.Point) { l.queue(key, p) })
+	if l.box == nil {
+		b.sample(l.pool, l.pool*checksPerPoint, b.rng, func(key space.Key, p space.Point) { l.queue(key, p) })
+	}
 	l.mutants()
 	l.evaluate(max(1, l.climbs), math.Inf(-1))
 	l.sort()
@@ -129,8 +133,38 @@ func (l *latticeSearch) neighbours() {
 	}
 }
 
-// offer queues a point for evaluation when it is new, legal and was not seen.
+// box is the points whose numbers have levels from low to high.
+type box struct{ low, high space.Point }
+
+// boxAround holds the points and one level more to each side; any label is in it.
+func boxAround(s space.Space, points []space.Point) *box {
+	b := &box{points[0].Clone(), points[0].Clone()}
+	for i, p := range s.Params() {
+		for _, q := range points {
+			b.low[i], b.high[i] = min(b.low[i], q[i]), max(b.high[i], q[i])
+		}
+		b.low[i], b.high[i] = b.low[i]-1, b.high[i]+1
+		if p.Categorical() {
+			b.low[i], b.high[i] = 0, p.Len()
+		}
+	}
+	return b
+}
+
+func (b *box) holds(p space.Point) bool {
+	for i, level := range p {
+		if level < b.low[i] || level > b.high[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// offer queues a point for evaluation when it is in the box, new, legal and was not seen.
 func (l *latticeSearch) offer(key space.Key, p space.Point) bool {
+	if l.box != nil && !l.box.holds(p) {
+		return false
+	}
 	if l.seen.Has(key) || !l.batch.fresh(key) || !l.batch.problem.Legal(p) {
 		return false
 	}

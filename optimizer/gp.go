@@ -28,7 +28,9 @@ import (
 // violation. A pending design is believed to be at its predicted mean. While the
 // trials since the best one are more than
 // Breed, every Breed-th proposal is a child of the best designs, as GA breeds
-// them, and so are always those of a batch after the eighth.
+// them, and so are always those of a batch after the eighth. Where numbers have many
+// levels, every second proposal comes from a model of the neighbourhood of the best
+// designs, once there are enough of them (see refine).
 //
 // Models take at most Limit trials. Of more trials they take half of Limit, the best and
 // those nearest to the best one, and are models of its neighbourhood. Hyper-parameters are fitted to at most 200, at every trial up to 20
@@ -159,16 +161,69 @@ func (g *gp) improve(b *batch, at uint64, n int) error {
 			believer.believe(g.encoder.Append(nil, b.out[len(b.out)-1].Point))
 			continue
 		}
-		search := latticeSearch{
-			batch: b, encoder: g.encoder, mutate: g.mutation, score: believer.score, chance: classifier, weight: feasibilityWeight,
-			pool: g.knobs.Pool, climbs: 4, steps: 8, sparse: g.neighbours() > sparseFrom, elite: g.elitePoints(16),
+		found := false
+		if turn%2 == 1 && g.refinable() {
+			if found, err = g.refine(b, classifier); err != nil {
+				return err
+			}
 		}
-		if !search.proposeBest() {
+		if !found && !g.search(b, believer, classifier, 16).proposeBest() {
 			return nil
 		}
 		believer.believe(g.encoder.Append(nil, b.out[len(b.out)-1].Point))
 	}
 	return nil
+}
+
+// search is one for a proposal, of which the elite is so many designs.
+func (g *gp) search(b *batch, v *believer, classifier feasibility, elite int) *latticeSearch {
+	return &latticeSearch{
+		batch: b, encoder: g.encoder, mutate: g.mutation, score: v.score, chance: classifier, weight: feasibilityWeight,
+		pool: g.knobs.Pool, climbs: 4, steps: 8, sparse: g.neighbours() > sparseFrom, elite: g.elitePoints(elite),
+	}
+}
+
+const (
+	// nearby is how many designs the model of a neighbourhood takes, and corners how many
+	// of the best ones span the box in which it proposes. Chosen
+	// (docs/decisions/0084).
+	nearby, corners = 40, 10
+)
+
+// refinable reports whether there are enough designs for a model of a neighbourhood, and
+// levels between them that the model of all of them does not tell apart.
+func (g *gp) refinable() bool {
+	steps := 0
+	for _, p := range g.problem.Space.Params() {
+		if !p.Categorical() {
+			steps += p.Len() - 1
+		}
+	}
+	return g.feasible >= nearby && steps > sparseFrom
+}
+
+// refine proposes by expected improvement of a model of the designs nearby, in the box of
+// the best ones and a level around it. Of all designs the best ones have labels that
+// are nearly equal, and a model takes what is left for noise. It reports
+// whether the box had a design that is new and legal.
+func (g *gp) refine(b *batch, classifier feasibility) (bool, error) {
+	believer, err := g.believerOf(b, &g.nearby, g.learnNearby, len(b.out))
+	if err != nil {
+		return false, err
+	}
+	search := g.search(b, believer, classifier, corners)
+	search.box = boxAround(g.problem.Space, search.elite)
+	return search.proposeBest(), nil
+}
+
+// learnNearby is the lesson of what is measured near the best designs.
+func (g *gp) learnNearby(n int) (func(i int) bool, func(rows []int) []float64) {
+	keep, label := g.learnValues(n)
+	rows := g.near(n, nearby, keep)
+	return func(i int) bool {
+		_, found := slices.BinarySearch(rows, i)
+		return found
+	}, label
 }
 
 // sparseFrom is the number of neighbours from which on climbs are sparse: a step over
@@ -203,6 +258,11 @@ func (g *gp) believer(b *batch, n int) (*believer, error) {
 	if g.running == 0 {
 		cache, learn = &g.violations, g.learnViolations
 	}
+	return g.believerOf(b, cache, learn, n)
+}
+
+// believerOf believes what is pending and proposed, with room for n proposals.
+func (g *gp) believerOf(b *batch, cache *fitted, learn lesson, n int) (*believer, error) {
 	m, err := g.model(cache, learn, len(b.pending)+n)
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ type gpModels struct {
 
 	// The fits are caches: each is a function of the records before at.
 	values   fitted
+	nearby   fitted   // of values near the best designs
 	classes  []fitted // by cause
 	wild     []fitted // by cause, of its wild violations
 	outliers fitted
